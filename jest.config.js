@@ -1,17 +1,44 @@
-/** Tests run on the sources, transformed to CommonJS by swc; native addons need Node's own typed arrays. */
+/**
+ * Tests run on the sources, transformed to CommonJS by swc; native addons need Node's own typed arrays (see the
+ * environment). `npm test -- test/nn` runs one folder, `npm test -- --json --outputFile=F` writes a summary.
+ */
+const SWC_OPTIONS = {
+  jsc: { parser: { syntax: 'typescript' }, target: 'es2022' },
+  module: { type: 'commonjs' },
+  sourceMaps: 'inline',
+};
+
+/** Packages published as ES modules only: yargs and what it builds on. */
+const ESM_ONLY = [
+  'ansi-regex',
+  'ansi-styles',
+  'cliui',
+  'emoji-regex',
+  'escalade',
+  'get-caller-file',
+  'get-east-asian-width',
+  'string-width',
+  'strip-ansi',
+  'wrap-ansi',
+  'y18n',
+  'yargs',
+  'yargs-parser',
+];
+
 export default {
   testEnvironment: '<rootDir>/test/node-realm-environment.cjs',
   testMatch: ['<rootDir>/test/**/*.test.ts'],
-  extensionsToTreatAsEsm: [],
   transform: {
-    '^.+\\.(ts|js|mjs)$': [
-      '@swc/jest',
-      { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'commonjs' } },
-    ],
+    '/node_modules/yargs/lib/platform-shims/esm\\.mjs$': ['<rootDir>/test/yargs-shim-transform.cjs', SWC_OPTIONS],
+    '^.+\\.(ts|js|mjs)$': ['@swc/jest', SWC_OPTIONS],
   },
-  transformIgnorePatterns: ['node_modules/(?!(yargs|yargs-parser|cliui|y18n|string-width|strip-ansi|ansi-regex|wrap-ansi|get-east-asian-width|emoji-regex|get-caller-file|escalade|ansi-styles)/)'],
-  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1', '^@huggingface/tokenizers$': '<rootDir>/node_modules/@huggingface/tokenizers/dist/tokenizers.cjs' },
+  transformIgnorePatterns: [`/node_modules/(?!(${ESM_ONLY.join('|')})/)`],
+  moduleNameMapper: {
+    // NodeNext writes './x.js' for './x.ts'.
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+    '^@huggingface/tokenizers$': '<rootDir>/node_modules/@huggingface/tokenizers/dist/tokenizers.cjs',
+  },
   modulePathIgnorePatterns: ['<rootDir>/dist/'],
-  testTimeout: 120000,
+  testTimeout: 120_000,
   maxWorkers: 2,
 };

@@ -39,3 +39,15 @@ export interface SegmentResult {
   /** Probability of [REJ] against [SEG] at the deciding position, in [0, 1]; null when neither was asked for. */
   readonly rejectProbability: number | null;
 }
+
+/** An image transformed for both encoders. */
+export interface PreparedImage {
+  /** F_V1's input [S, S, 3], normalised. */
+  readonly clipInput: Float32Array;
+  /** F_V2's input [S, S, 3], normalised, zero-padded right and below. */
+  readonly samInput: Float32Array;
+  /** [height, width] of the image inside F_V2's input. */
+  readonly resized: readonly [number, number];
+  /** [height, width] of the image file. */
+  readonly original: readonly [number, number];
+}

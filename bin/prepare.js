@@ -1,0 +1,191 @@
+/**
+ * Brings the dependencies (npm ci) and the build (tsc) up to date before `npm run demo` and `npm test`; takes a few
+ * hundredths of a second when they are.
+ *
+ * Plain Node without dependencies, in syntax that old versions can read, so that they too get the message about
+ * versions. Dependencies count as up to date when what npm recorded in node_modules is what package-lock.json asks
+ * for; the build when the digest of its sources is the one stored after the last successful build. Both records are
+ * written last, so that an interrupted run is repeated. Two runs at once wait for each other.
+ */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
+const NODE_NEEDED = [20, 19];
+const BUILD_CONFIGS = ['tsconfig.json', 'tsconfig.build.json'];
+const BUILD_STAMP = 'dist/.source-digest';
+const BUILD_RESULT = 'dist/cli/main.js';
+const WAIT_SECONDS = 900;
+
+const inRoot = (path) => join(ROOT, path);
+
+function say(line) {
+  process.stderr.write(`prepare: ${line}\n`);
+}
+
+function fail(line) {
+  say(line);
+  process.exit(1);
+}
+
+function checkNodeVersion() {
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major > NODE_NEEDED[0] || (major === NODE_NEEDED[0] && minor >= NODE_NEEDED[1])) return;
+  fail(
+    `this is Node ${process.versions.node}, but Node ${NODE_NEEDED.join('.')} or newer is needed; ` +
+      'install it from https://nodejs.org (or with nvm: nvm install 20) and run the same command again',
+  );
+}
+
+/** Key → package of a lock file; an empty object when the file is missing or unreadable. */
+function lockedPackages(path) {
+  try {
+    return JSON.parse(readFileSync(inRoot(path), 'utf8')).packages || {};
+  } catch {
+    return {};
+  }
+}
+
+/** Whether node_modules holds every package of package-lock.json (optional ones for other platforms may be absent). */
+function dependenciesAreCurrent() {
+  const installed = lockedPackages('node_modules/.package-lock.json');
+  const wanted = lockedPackages('package-lock.json');
+  return Object.keys(wanted).every((key) => {
+    if (key === '') return true;
+    const want = wanted[key];
+    const have = installed[key];
+    if (have === undefined) return Boolean(want.optional || want.devOptional);
+    return have.version === want.version && have.integrity === want.integrity;
+  });
+}
+
+function installDependencies() {
+  say('installing the dependencies (npm ci, usually less than a minute) ...');
+  const npmArgs = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
+  const viaNode = process.env.npm_execpath && /npm-cli\.c?js$/.test(process.env.npm_execpath);
+  const command = viaNode ? process.execPath : 'npm';
+  const result = spawnSync(command, viaNode ? [process.env.npm_execpath].concat(npmArgs) : npmArgs, {
+    cwd: ROOT,
+    encoding: 'utf8',
+    shell: !viaNode && process.platform === 'win32',
+    maxBuffer: 1 << 26,
+  });
+  if (result.error) {
+    fail(`could not start npm (${result.error.message}); install npm, which comes with Node, and run this again`);
+  }
+  if (result.status !== 0) {
+    process.stderr.write(firstLines(`${result.stderr}${result.stdout}`, 20));
+    fail(
+      `npm ci failed (${result.signal || `exit code ${result.status}`}), what it says is above. Check that ` +
+        'registry.npmjs.org can be reached (behind a proxy: npm config set proxy URL), that the disk is not full, ' +
+        'and that package.json and package-lock.json belong together; then run the same command again',
+    );
+  }
+}
+
+/** Both npm and tsc say what is wrong first and how they are used last. */
+function firstLines(text, count) {
+  return `${text.trimEnd().split('\n').slice(0, count).join('\n')}\n`;
+}
+
+/** Every file below a folder, in a fixed order, as paths relative to the root. */
+function filesBelow(folder) {
+  const files = [];
+  const entries = readdirSync(inRoot(folder), { withFileTypes: true });
+  for (const entry of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const path = `${folder}/${entry.name}`;
+    if (entry.isDirectory()) files.push(...filesBelow(path));
+    else if (entry.isFile()) files.push(path);
+  }
+  return files;
+}
+
+/** Digest of all that the build reads: sources, compiler settings, and the versions of the dependencies. */
+function sourceDigest() {
+  const hash = createHash('sha256');
+  for (const path of BUILD_CONFIGS.concat('package-lock.json', filesBelow('src'))) {
+    const content = readFileSync(inRoot(path));
+    hash.update(`${path}\0${content.length}\0`).update(content);
+  }
+  return hash.digest('hex');
+}
+
+function buildIsCurrent(digest) {
+  if (!existsSync(inRoot(BUILD_STAMP)) || !existsSync(inRoot(BUILD_RESULT))) return false;
+  return readFileSync(inRoot(BUILD_STAMP), 'utf8').trim() === digest;
+}
+
+function build(digest) {
+  say('building (tsc) ...');
+  // Without its results the compiler's own record of what it has written is worth nothing.
+  if (!existsSync(inRoot(BUILD_RESULT))) rmSync(inRoot('dist/.tsbuildinfo'), { force: true });
+  rmSync(inRoot(BUILD_STAMP), { force: true });
+  const compiler = inRoot('node_modules/typescript/bin/tsc');
+  const result = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.build.json'], { cwd: ROOT, encoding: 'utf8' });
+  if (result.status !== 0) {
+    process.stderr.write(firstLines(`${result.stderr}${result.stdout}`, 20));
+    fail('the build failed, the errors are above; correct the sources (or take an unchanged copy) and run this again');
+  }
+  mkdirSync(inRoot('dist'), { recursive: true });
+  writeFileSync(inRoot(BUILD_STAMP), `${digest}\n`);
+}
+
+function isRunning(pid) {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}
+
+/** The process that holds the lock; 0 while it is about to sign it, null when there is no lock any more. */
+function lockHolder(lock) {
+  try {
+    return Number(readFileSync(lock, 'utf8'));
+  } catch {
+    return null;
+  }
+}
+
+function sleep(milliseconds) {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+}
+
+/** Runs `work` while no other prepare of this checkout does; a lock left by a process that is gone is taken over. */
+function alone(work) {
+  const lock = join(tmpdir(), `gsva-prepare-${createHash('sha256').update(ROOT).digest('hex').slice(0, 16)}`);
+  for (let waited = 0; ; waited += 0.25) {
+    try {
+      writeFileSync(lock, String(process.pid), { flag: 'wx' });
+      break;
+    } catch (error) {
+      if (error.code !== 'EEXIST') fail(`could not write ${lock}: ${error.message}`);
+    }
+    const holder = lockHolder(lock);
+    if (holder === null) continue; // released in between
+    if (holder > 0 && !isRunning(holder)) {
+      rmSync(lock, { force: true });
+      continue;
+    }
+    if (waited === 0) say('waiting for another run that prepares this folder ...');
+    if (waited > WAIT_SECONDS) fail(`another run seems to hang; if none is at work, remove ${lock} and run this again`);
+    sleep(250);
+  }
+  process.on('exit', () => rmSync(lock, { force: true }));
+  work();
+}
+
+checkNodeVersion();
+if (!existsSync(inRoot('package-lock.json'))) fail(`package-lock.json is missing in ${ROOT}; take a complete copy`);
+if (!dependenciesAreCurrent() || !buildIsCurrent(sourceDigest())) {
+  alone(() => {
+    if (!dependenciesAreCurrent()) installDependencies();
+    const digest = sourceDigest();
+    if (!buildIsCurrent(digest)) build(digest);
+  });
+}

@@ -1,0 +1,101 @@
+/** `gsva eval`: measures a model on a split of a dataset. */
+import type { Options } from 'yargs';
+import type { EvalRequest } from './eval-job.js';
+import { startEngineFor } from './start-engine.js';
+import { oneOf, packagePath, requireFolder, someOf, text, wholeNumber } from './values.js';
+import { defineVerb } from './verb.js';
+
+const DATASETS = ['grefcoco'] as const;
+const SPLITS = ['train', 'val', 'testA', 'testB'] as const;
+const PROTOCOLS = ['strict', 'reference', 'generate'] as const;
+
+const OPTIONS = {
+  model: {
+    describe: 'Folder of a trained model',
+    type: 'string',
+    requiresArg: true,
+    default: packagePath('checkpoints', 'tiny'),
+    defaultDescription: 'checkpoints/tiny',
+    coerce: text('model'),
+  },
+  data: {
+    describe: 'Folder of the dataset',
+    type: 'string',
+    requiresArg: true,
+    demandOption: true,
+    coerce: text('data'),
+  },
+  dataset: {
+    describe: 'Which benchmark',
+    requiresArg: true,
+    default: 'grefcoco',
+    choices: DATASETS,
+    coerce: oneOf('dataset', DATASETS),
+  },
+  split: {
+    describe: 'Which part of the dataset',
+    requiresArg: true,
+    default: 'val',
+    choices: SPLITS,
+    coerce: oneOf('split', SPLITS),
+  },
+  protocol: {
+    describe: 'How answers are scored; several may be given',
+    type: 'string',
+    array: true,
+    requiresArg: true,
+    default: ['strict'],
+    choices: PROTOCOLS,
+    coerce: someOf('protocol', PROTOCOLS),
+  },
+  limit: {
+    describe: 'Only the first N images',
+    requiresArg: true,
+    coerce: wholeNumber('limit', { min: 1 }),
+  },
+  batch: {
+    describe: 'Images computed at once',
+    requiresArg: true,
+    default: 8,
+    coerce: wholeNumber('batch', { min: 1, max: 4096 }),
+  },
+  report: {
+    describe: 'Folder for a report with pictures',
+    type: 'string',
+    requiresArg: true,
+    coerce: text('report'),
+  },
+} satisfies Record<string, Options>;
+
+export const evalVerb = defineVerb({
+  path: ['eval'],
+  describe: 'Measure a model on a dataset (gIoU, cIoU, N-acc, T-acc)',
+  positionals: {},
+  options: OPTIONS,
+  examples: [
+    ['gsva eval --data data/synth', 'the small trained model on the val split'],
+    [
+      'gsva eval --data data/synth --protocol strict reference generate --report runs/report',
+      'all protocols, pictures',
+    ],
+    ['gsva eval --model runs/demo/best --data data/synth --split testA --limit 50 --json', 'for a program to read'],
+  ],
+  async run(args, context) {
+    requireFolder('model', args.model);
+    requireFolder('data', args.data);
+    const { model, data, dataset, split, batch } = args;
+    const request: EvalRequest = {
+      model,
+      data,
+      dataset,
+      split,
+      protocols: args.protocol,
+      limit: args.limit ?? null,
+      batch,
+      report: args.report ?? null,
+    };
+    await startEngineFor(args, context);
+    const { runEval } = await import('./eval-job.js');
+    return runEval(request, context);
+  },
+});

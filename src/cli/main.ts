@@ -1,0 +1,146 @@
+/**
+ * The command line `gsva`: finds the verb, runs it, turns what it throws into one line and an exit code.
+ *
+ * Exit codes: 0 fine, 1 failed (bad input included), 2 wrong usage, 130 ended by Ctrl-C.
+ */
+import { readFileSync } from 'node:fs';
+import pc from 'picocolors';
+import { UsageError, UserError, messageOf } from '../errors.js';
+import { dataSynthVerb } from './data.js';
+import { demoVerb } from './demo.js';
+import { evalVerb } from './eval.js';
+import { Output } from './output.js';
+import { parseCommand } from './parse.js';
+import { ProgressBar, type ProgressStream } from './progress.js';
+import { segmentVerb } from './segment.js';
+import { trainVerb } from './train.js';
+import { packagePath } from './values.js';
+import type { CliIo, Verb, VerbContext } from './verb.js';
+import { verifyVerb } from './verify.js';
+
+const VERBS: readonly Verb[] = [trainVerb, evalVerb, segmentVerb, verifyVerb, dataSynthVerb, demoVerb];
+const EXIT = { fine: 0, failed: 1, usage: 2, interrupted: 130 } as const;
+
+/**
+ * Runs one command line without touching the process: no exit, no signal handlers.
+ *
+ * @param argv words after the program's name
+ * @param verbs another set of verbs; for tests
+ * @returns the exit code
+ */
+export async function run(argv: readonly string[], io: CliIo, verbs: readonly Verb[] = VERBS): Promise<number> {
+  let name = 'gsva';
+  try {
+    const command = await parseCommand(argv, verbs, packageVersion(), columnsOf(io.stdout));
+    if (command.kind === 'text') {
+      io.stdout.write(command.text);
+      return EXIT.fine;
+    }
+    name = ['gsva', ...command.verb.path].join(' ');
+    const code = await command.verb.run(command.args, createContext(io, command.args.json === true));
+    return io.signal.aborted ? EXIT.interrupted : code;
+  } catch (error) {
+    return report(error, name, io, argv, verbs);
+  }
+}
+
+/** Prints what went wrong as one line; the stack only where GSVA_DEBUG asks for it. */
+function report(error: unknown, name: string, io: CliIo, argv: readonly string[], verbs: readonly Verb[]): number {
+  const wantsStack = isSet(io.env.GSVA_DEBUG);
+  if (wantsStack && error instanceof Error) io.stderr.write(`${error.stack ?? error.message}\n`);
+  const colors = pc.createColors(wantsColor(io.stderr, io.env));
+  const say = (where: string, message: string): void => {
+    io.stderr.write(`${colors.red(where)}: ${message.replace(/\s*\n\s*/g, ' ').trim()}\n`);
+  };
+  if (io.signal.aborted && (error === io.signal.reason || isAbortError(error))) {
+    say(name, 'stopped');
+    return EXIT.interrupted;
+  }
+  if (error instanceof UsageError) {
+    const verb = name === 'gsva' ? verbNamedIn(argv, verbs) : name;
+    say(verb, `${error.message}; see ${verb} --help`);
+    return EXIT.usage;
+  }
+  if (error instanceof UserError) say(name, error.message);
+  else say(name, `unexpected error: ${messageOf(error)}${wantsStack ? '' : ' (GSVA_DEBUG=1 shows where)'}`);
+  return EXIT.failed;
+}
+
+/** The verb that the words begin with, for the name in front of a usage error; 'gsva' when there is none. */
+function verbNamedIn(argv: readonly string[], verbs: readonly Verb[]): string {
+  const verb = verbs.find(({ path }) => path.every((word, i) => argv[i] === word));
+  return ['gsva', ...(verb?.path ?? [])].join(' ');
+}
+
+function createContext(io: CliIo, isJson: boolean): VerbContext {
+  const { stderr, stdout, env, signal } = io;
+  const drawBar = stderr.isTTY === true && env.TERM !== 'dumb' && !isSet(env.NO_COLOR);
+  return {
+    output: new Output(stdout, isJson, pc.createColors(wantsColor(stdout, env))),
+    colors: pc.createColors(wantsColor(stderr, env)),
+    signal,
+    note: (line) => {
+      stderr.write(`${line}\n`);
+    },
+    startProgress: (label, total) => ProgressBar.start(stderr, label, total, { drawBar }),
+  };
+}
+
+function wantsColor(stream: ProgressStream, env: CliIo['env']): boolean {
+  return stream.isTTY === true && !isSet(env.NO_COLOR) && env.TERM !== 'dumb';
+}
+
+/** As NO_COLOR's definition has it: present and not empty. */
+function isSet(value: string | undefined): boolean {
+  return value !== undefined && value !== '';
+}
+
+function columnsOf(stream: ProgressStream): number | undefined {
+  return stream.isTTY === true && 'columns' in stream && typeof stream.columns === 'number'
+    ? stream.columns
+    : undefined;
+}
+
+function isAbortError(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError';
+}
+
+function packageVersion(): string {
+  const description: unknown = JSON.parse(readFileSync(packagePath('package.json'), 'utf8'));
+  const isDescription = typeof description === 'object' && description !== null && 'version' in description;
+  return isDescription ? String(description.version) : 'unknown';
+}
+
+/** Runs the process's own command line and ends the process; bin/gsva.js calls it. */
+export async function main(): Promise<void> {
+  const { stdout, stderr } = process;
+  for (const stream of [stdout, stderr]) stream.on('error', endQuietlyOnBrokenPipe);
+  process.on('uncaughtException', (error) => {
+    const where = isSet(process.env.GSVA_DEBUG) ? `\n${error.stack ?? ''}` : ' (GSVA_DEBUG=1 shows where)';
+    stderr.write(`gsva: unexpected error: ${error.message}${where}\n`);
+    process.exit(EXIT.failed);
+  });
+  const io: CliIo = { stdout, stderr, env: process.env, signal: abortOnSignals(stderr) };
+  const code = await run(process.argv.slice(2), io);
+  // Worker threads of the engine would keep the process alive; leave once everything is written.
+  stdout.write('', () => stderr.write('', () => process.exit(code)));
+}
+
+/** The reader of our output has gone (`gsva … | head`): nothing is left to say, and nothing went wrong. */
+function endQuietlyOnBrokenPipe(error: NodeJS.ErrnoException): void {
+  if (error.code === 'EPIPE') process.exit(EXIT.fine);
+  throw error;
+}
+
+/** The first Ctrl-C (or SIGTERM) asks the verb to finish; the second ends the process at once. */
+function abortOnSignals(stderr: ProgressStream): AbortSignal {
+  const controller = new AbortController();
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(name, () => {
+      if (controller.signal.aborted) process.exit(EXIT.interrupted);
+      stderr.write('\nstopping after this step; once more ends at once\n');
+      controller.abort();
+    });
+  }
+  return controller.signal;
+}

@@ -1,0 +1,29 @@
+/** Options that every verb takes. */
+import type { Options } from 'yargs';
+import type { EngineName } from '../engine/engine.js';
+import { oneOf, wholeNumber } from './values.js';
+
+const ENGINES = ['auto', 'openblas', 'wasm', 'cpu'] as const satisfies readonly (EngineName | 'auto')[];
+
+export const GLOBAL_OPTIONS = {
+  engine: {
+    describe: 'What computes; auto, the default, takes the fastest found here',
+    requiresArg: true,
+    choices: ENGINES,
+    coerce: oneOf('engine', ENGINES),
+  },
+  threads: {
+    describe: 'Threads to compute with (default: all cores)',
+    requiresArg: true,
+    coerce: wholeNumber('threads', { min: 1, max: 1024 }),
+  },
+  json: { describe: 'Print one JSON object for programs to read', type: 'boolean', default: false },
+} satisfies Record<string, Options>;
+
+/** Values of GLOBAL_OPTIONS. */
+export interface GlobalArguments {
+  /** Undefined leaves the choice to GSVA_ENGINE, then 'auto'. */
+  readonly engine: (typeof ENGINES)[number] | undefined;
+  readonly threads: number | undefined;
+  readonly json: boolean;
+}

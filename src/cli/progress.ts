@@ -1,0 +1,118 @@
+/** Progress of long work on stderr: a bar on a terminal, a plain line every ten seconds elsewhere (logs, CI). */
+import { SingleBar } from 'cli-progress';
+
+/** A stream that may be a terminal; process.stderr is one. */
+export type ProgressStream = NodeJS.WritableStream & { readonly isTTY?: boolean | undefined };
+
+export interface ProgressOptions {
+  /** Draw a bar; otherwise lines. */
+  readonly drawBar: boolean;
+  /** Seconds between two lines where no bar is drawn. */
+  readonly lineEverySeconds?: number;
+  /** Milliseconds that only grow; for tests. */
+  readonly now?: () => number;
+}
+
+const LINE_EVERY_SECONDS = 10;
+
+/**
+ * One piece of work with a known amount. `update` may be called as often as convenient: bars redraw ten times a
+ * second at most, lines come every ten seconds. `stop` must be called, also when the work fails.
+ */
+export class ProgressBar {
+  private readonly bar: SingleBar | null;
+  private readonly now: () => number;
+  private readonly startedAt: number;
+  private lastLineAt: number;
+  private done = 0;
+  private note = '';
+  private isStopped = false;
+
+  private constructor(
+    private readonly stream: ProgressStream,
+    private readonly label: string,
+    private readonly total: number,
+    private readonly options: ProgressOptions,
+  ) {
+    this.now = options.now ?? (() => performance.now());
+    this.startedAt = this.now();
+    this.lastLineAt = this.startedAt;
+    this.bar = options.drawBar ? createBar(stream) : null;
+    this.bar?.start(total, 0, { label, note: '', left: '' });
+  }
+
+  /**
+   * @param label what is being done, e.g. 'train'
+   * @param total amount of work in any unit (images, updates, seconds), above 0
+   */
+  static start(stream: ProgressStream, label: string, total: number, options: ProgressOptions): ProgressBar {
+    return new ProgressBar(stream, label, Math.max(total, 1), options);
+  }
+
+  /** @param done amount done so far, 0 … total @param note shown behind the bar, e.g. 'loss 0.41' */
+  update(done: number, note?: string): void {
+    if (this.isStopped) return;
+    this.done = Math.min(done, this.total);
+    if (note !== undefined) this.note = note;
+    this.bar?.update(this.done, { note: this.note, left: this.timeLeft() });
+    if (this.bar === null) this.writeLineWhenDue();
+  }
+
+  /** Ends the bar where it stands; harmless when called again. */
+  stop(): void {
+    if (this.isStopped) return;
+    this.isStopped = true;
+    this.bar?.stop();
+    if (this.bar === null) this.writeLine(`${duration(this.secondsSince(this.startedAt))} taken`);
+  }
+
+  private writeLineWhenDue(): void {
+    if (this.secondsSince(this.lastLineAt) < (this.options.lineEverySeconds ?? LINE_EVERY_SECONDS)) return;
+    this.lastLineAt = this.now();
+    this.writeLine(this.timeLeft());
+  }
+
+  private writeLine(time: string): void {
+    const percent = Math.floor((100 * this.done) / this.total);
+    const parts = [`${this.label}: ${percent} % (${amount(this.done)}/${amount(this.total)})`, time, this.note];
+    this.stream.write(`${parts.filter((part) => part !== '').join(', ')}\n`);
+  }
+
+  /** Remaining time, extrapolated from the whole of the work so far. */
+  private timeLeft(): string {
+    if (this.done <= 0) return '';
+    const seconds = (this.secondsSince(this.startedAt) * (this.total - this.done)) / this.done;
+    return `${duration(seconds)} left`;
+  }
+
+  private secondsSince(time: number): number {
+    return (this.now() - time) / 1000;
+  }
+}
+
+function createBar(stream: ProgressStream): SingleBar {
+  return new SingleBar({
+    stream,
+    format: '{label} {bar} {percentage} % | {left} | {note}',
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
+    barsize: 30,
+    hideCursor: true,
+    clearOnComplete: false,
+    // The verbs handle Ctrl-C themselves; the bar must not end the process.
+    gracefulExit: false,
+    fps: 10,
+  });
+}
+
+function amount(value: number): string {
+  return Number.isInteger(value) ? String(value) : value.toFixed(1);
+}
+
+/** 42 → '42 s', 192 → '3 min 12 s', 7500 → '2 h 5 min'. */
+export function duration(seconds: number): string {
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}

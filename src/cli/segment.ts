@@ -1,0 +1,73 @@
+/** `gsva segment`: finds what expressions name in an image, and says what is not there. */
+import type { Options } from 'yargs';
+import { UsageError } from '../errors.js';
+import type { SegmentRequest } from './segment-job.js';
+import { startEngineFor } from './start-engine.js';
+import { oneOf, packagePath, requireFile, requireFolder, text } from './values.js';
+import { defineVerb } from './verb.js';
+
+const MODES = ['ask', 'generate'] as const;
+
+const OPTIONS = {
+  image: {
+    describe: 'Image file (JPEG, PNG, WebP, ...)',
+    type: 'string',
+    requiresArg: true,
+    demandOption: true,
+    coerce: text('image'),
+  },
+  expressions: {
+    describe: 'What to find, each expression in quotes',
+    type: 'string',
+    array: true,
+    requiresArg: true,
+    demandOption: true,
+  },
+  model: {
+    describe: 'Folder of a trained model',
+    type: 'string',
+    requiresArg: true,
+    default: packagePath('checkpoints', 'tiny'),
+    defaultDescription: 'checkpoints/tiny',
+    coerce: text('model'),
+  },
+  out: {
+    describe: 'NAME.png: the coloured overlay; a folder: overlay and one mask per expression',
+    type: 'string',
+    requiresArg: true,
+    coerce: text('out'),
+  },
+  mode: {
+    describe: 'ask: decide per expression; generate: let the model write its answer',
+    requiresArg: true,
+    default: 'ask',
+    choices: MODES,
+    coerce: oneOf('mode', MODES),
+  },
+} satisfies Record<string, Options>;
+
+export const segmentVerb = defineVerb({
+  path: ['segment'],
+  describe: 'Find what expressions name in an image',
+  positionals: {},
+  options: OPTIONS,
+  examples: [
+    ['gsva segment --image photo.jpg --expressions "red circle" "green bar"', 'print what was found and what was not'],
+    ['gsva segment --image photo.jpg --expressions "both circles" --out found/', 'and write overlay and masks'],
+    ['gsva segment --image photo.jpg --expressions "red circle" --json', 'for a program to read'],
+  ],
+  async run(args, context) {
+    const expressions = args.expressions.map((expression, i) => {
+      if (expression.trim() === '') throw new UsageError(`--expressions: expression ${i + 1} is empty`);
+      return expression.trim();
+    });
+    if (expressions.length === 0) throw new UsageError('--expressions needs at least one expression');
+    requireFile('image', args.image);
+    requireFolder('model', args.model);
+    const { image, model, mode } = args;
+    const request: SegmentRequest = { image, expressions, model, mode, out: args.out ?? null };
+    await startEngineFor(args, context);
+    const { runSegment } = await import('./segment-job.js');
+    return runSegment(request, context);
+  },
+});

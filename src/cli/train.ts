@@ -1,0 +1,72 @@
+/** `gsva train`: trains a model as a configuration file says. */
+import type { Options } from 'yargs';
+import { UsageError } from '../errors.js';
+import type { TrainRequest } from './train-job.js';
+import { startEngineFor } from './start-engine.js';
+import { finiteNumber, keyValues, requireFile, requireFolder, text } from './values.js';
+import { defineVerb } from './verb.js';
+
+const OPTIONS = {
+  config: {
+    describe: 'Configuration file (JSON5), see configs/',
+    type: 'string',
+    requiresArg: true,
+    demandOption: true,
+    coerce: text('config'),
+  },
+  out: {
+    describe: 'Folder for checkpoints, log and plots',
+    type: 'string',
+    requiresArg: true,
+    demandOption: true,
+    coerce: text('out'),
+  },
+  set: {
+    describe: 'Replace a key of the configuration: --set key=value',
+    type: 'string',
+    array: true,
+    requiresArg: true,
+    coerce: keyValues('set'),
+  },
+  resume: { describe: 'Continue from the last checkpoint in --out', type: 'boolean', default: false },
+  data: {
+    describe: "Dataset folder instead of the configuration's",
+    type: 'string',
+    requiresArg: true,
+    coerce: text('data'),
+  },
+  minutes: {
+    describe: 'Stop after this time',
+    requiresArg: true,
+    coerce: finiteNumber('minutes', { min: 0.01, max: 525_600 }),
+  },
+} satisfies Record<string, Options>;
+
+export const trainVerb = defineVerb({
+  path: ['train'],
+  describe: 'Train a model',
+  positionals: {},
+  options: OPTIONS,
+  examples: [
+    ['gsva train --config configs/tiny.json5 --out runs/tiny', 'the small model'],
+    ['gsva train --config configs/tiny.json5 --out runs/tiny --resume', 'go on after a stop'],
+    ['gsva train --config configs/tiny.json5 --out runs/a --set seed=7 optimizer.learningRate=1e-4', 'other values'],
+  ],
+  async run(args, context) {
+    requireFile('config', args.config);
+    if (args.data !== undefined) requireFolder('data', args.data);
+    if (args.json) throw new UsageError('--json is not for train; its log in --out is JSON lines already');
+    const { config, out, resume } = args;
+    const request: TrainRequest = {
+      config,
+      out,
+      resume,
+      overrides: args.set ?? [],
+      data: args.data ?? null,
+      minutes: args.minutes ?? null,
+    };
+    await startEngineFor(args, context);
+    const { runTrain } = await import('./train-job.js');
+    return runTrain(request, context);
+  },
+});

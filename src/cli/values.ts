@@ -1,0 +1,106 @@
+/** Reading option values: each function gives a yargs `coerce` that refuses bad values in one clear line. */
+import { existsSync, statSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { resolve } from 'node:path';
+import { UsageError, UserError } from '../errors.js';
+import { didYouMean } from '../nearest-name.js';
+
+export interface NumberRange {
+  readonly min?: number;
+  readonly max?: number;
+}
+
+/** A whole number, e.g. `--seed 7`. */
+export function wholeNumber(flag: string, range: NumberRange = {}): (value: unknown) => number {
+  return (value) => {
+    const number = toNumber(single(flag, value));
+    if (!Number.isSafeInteger(number)) throw new UsageError(`--${flag} must be a whole number, not ${show(value)}`);
+    return inRange(flag, number, range);
+  };
+}
+
+/** A finite number, e.g. `--minutes 2.5`. */
+export function finiteNumber(flag: string, range: NumberRange = {}): (value: unknown) => number {
+  return (value) => {
+    const number = toNumber(single(flag, value));
+    if (!Number.isFinite(number)) throw new UsageError(`--${flag} must be a number, not ${show(value)}`);
+    return inRange(flag, number, range);
+  };
+}
+
+/** A text that is not blank, e.g. a path. */
+export function text(flag: string): (value: unknown) => string {
+  return (value) => {
+    const given = String(single(flag, value));
+    if (given.trim() === '') throw new UsageError(`--${flag} is empty`);
+    return given;
+  };
+}
+
+/** One of a few known names. */
+export function oneOf<T extends string>(flag: string, names: readonly T[]): (value: unknown) => T {
+  return (value) => known(flag, String(single(flag, value)), names);
+}
+
+/** Any of a few known names, without repetitions, in the order given. */
+export function someOf<T extends string>(flag: string, names: readonly T[]): (value: unknown) => T[] {
+  return (value) => {
+    const given = Array.isArray(value) ? value.map(String) : [String(value)];
+    if (given.length === 0) throw new UsageError(`--${flag} needs at least one of: ${names.join(', ')}`);
+    return [...new Set(given.map((name) => known(flag, name, names)))];
+  };
+}
+
+/** `key=value` pairs, e.g. `--set optimizer.lr=1e-4`; the value's text is left as it is. */
+export function keyValues(flag: string): (value: unknown) => [key: string, value: string][] {
+  return (value) =>
+    (Array.isArray(value) ? value.map(String) : [String(value)]).map((pair) => {
+      const equals = pair.indexOf('=');
+      const key = pair.slice(0, Math.max(equals, 0)).trim();
+      if (key === '') throw new UsageError(`--${flag} takes key=value, not ${show(pair)}`);
+      return [key, pair.slice(equals + 1)];
+    });
+}
+
+/** Refuses a path at which there is no file, naming the option that brought it. */
+export function requireFile(flag: string, path: string): void {
+  if (!existsSync(path)) throw new UserError(`${path}: no such file; --${flag} takes an existing file`);
+  if (!statSync(path).isFile()) throw new UserError(`${path} is a folder; --${flag} takes a file`);
+}
+
+/** Refuses a path at which there is no folder, naming the option that brought it. */
+export function requireFolder(flag: string, path: string): void {
+  if (!existsSync(path)) throw new UserError(`${path}: no such folder; --${flag} takes an existing folder`);
+  if (!statSync(path).isDirectory()) throw new UserError(`${path} is not a folder; --${flag} takes a folder`);
+}
+
+/** Absolute path of a file or folder that comes with the package (configs, checkpoints), wherever it is run from. */
+export function packagePath(...parts: string[]): string {
+  return resolve(fileURLToPath(new URL('../..', import.meta.url)), ...parts);
+}
+
+function known<T extends string>(flag: string, given: string, names: readonly T[]): T {
+  const found = names.find((name) => name === given);
+  if (found !== undefined) return found;
+  throw new UsageError(`--${flag} must be one of ${names.join(', ')}, not ${show(given)}${didYouMean(given, names)}`);
+}
+
+function single(flag: string, value: unknown): unknown {
+  if (Array.isArray(value)) throw new UsageError(`--${flag} is given more than once`);
+  return value;
+}
+
+function toNumber(value: unknown): number {
+  return typeof value === 'number' ? value : typeof value === 'string' && value.trim() !== '' ? Number(value) : NaN;
+}
+
+function inRange(flag: string, value: number, { min = -Infinity, max = Infinity }: NumberRange): number {
+  if (value >= min && value <= max) return value;
+  const range = max === Infinity ? `at least ${min}` : min === -Infinity ? `at most ${max}` : `from ${min} to ${max}`;
+  throw new UsageError(`--${flag} must be ${range}, not ${value}`);
+}
+
+/** As typed, in quotes; a number that yargs has read already without them. */
+function show(value: unknown): string {
+  return JSON.stringify(value);
+}

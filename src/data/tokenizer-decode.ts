@@ -1,0 +1,75 @@
+/**
+ * Tokens → text, spaced exactly as transformers' slow LlamaTokenizer (legacy) prints it: added tokens stand alone
+ * between spaces, the rest is joined by SentencePiece, which drops the space that it put in front when encoding.
+ */
+import { SPACE_SYMBOL } from './tokenizer-json.js';
+
+export interface DecodeTables {
+  /** Added tokens, printed as they are between spaces. */
+  readonly standalone: ReadonlySet<string>;
+  /** Begin, end and unknown token: printed within the text that surrounds them. */
+  readonly control: ReadonlySet<string>;
+}
+
+const BYTE_PIECE = /^<0x([0-9A-F]{2})>$/;
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+
+export function decodeLikeLlama(tokens: readonly string[], tables: DecodeTables): string {
+  const parts: string[] = [];
+  let pending: string[] = [];
+  const flush = (): void => {
+    const text = decodePart(pending, tables.control);
+    if (text.length > 0) parts.push(text);
+    pending = [];
+  };
+  for (const token of tokens) {
+    if (tables.standalone.has(token)) {
+      flush();
+      parts.push(token);
+    } else pending.push(token);
+  }
+  flush();
+  return parts.join(' ');
+}
+
+/** `convert_tokens_to_string`: a space before a control token that follows text, none after it. */
+function decodePart(tokens: readonly string[], control: ReadonlySet<string>): string {
+  let out = '';
+  let pieces: string[] = [];
+  let afterControl = false;
+  for (const [i, raw] of tokens.entries()) {
+    const token = i === 0 && raw.startsWith(SPACE_SYMBOL) ? raw.slice(1) : raw;
+    if (control.has(token)) {
+      if (!afterControl && i !== 0) out += ' ';
+      out += joinPieces(pieces) + token;
+      pieces = [];
+      afterControl = true;
+    } else {
+      if (afterControl && i === 1 && !token.startsWith(SPACE_SYMBOL)) out += ' ';
+      pieces.push(token);
+      afterControl = false;
+    }
+  }
+  return out + joinPieces(pieces);
+}
+
+/** SentencePiece's decode: bytes put together as UTF-8, "▁" as space, one space dropped from the front. */
+function joinPieces(pieces: readonly string[]): string {
+  let out = '';
+  let bytes: number[] = [];
+  const flushBytes = (): void => {
+    out += utf8.decode(new Uint8Array(bytes));
+    bytes = [];
+  };
+  for (const piece of pieces) {
+    const hex = BYTE_PIECE.exec(piece)?.[1];
+    if (hex !== undefined) bytes.push(parseInt(hex, 16));
+    else {
+      flushBytes();
+      out += piece;
+    }
+  }
+  flushBytes();
+  const text = out.replaceAll(SPACE_SYMBOL, ' ');
+  return out.startsWith(SPACE_SYMBOL) ? text.slice(1) : text;
+}

@@ -1,0 +1,79 @@
+/** How fast the engine multiplies matrices, for each kind of product, beside one plain product of the same size. */
+import * as tf from './tf.js';
+
+/** One measurement. */
+export interface MatMulRow {
+  readonly variant: string;
+  /** The matrices are size × size. */
+  readonly size: number;
+  /** Billion floating-point operations a second, best of the repetitions. */
+  readonly gigaflops: number;
+  /** Share of the rate of `plain`: one call of the library's product, or of the plain kernel. */
+  readonly fraction: number;
+}
+
+interface Variant {
+  readonly name: string;
+  readonly batchA: number[];
+  readonly batchB: number[];
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+}
+
+const BATCH = 4;
+const VARIANTS: readonly Variant[] = [
+  { name: 'plain', batchA: [], batchB: [], transposeA: false, transposeB: false },
+  { name: 'A·Bᵀ', batchA: [], batchB: [], transposeA: false, transposeB: true },
+  { name: 'Aᵀ·B', batchA: [], batchB: [], transposeA: true, transposeB: false },
+  { name: 'Aᵀ·Bᵀ', batchA: [], batchB: [], transposeA: true, transposeB: true },
+  { name: 'batched', batchA: [BATCH], batchB: [BATCH], transposeA: false, transposeB: false },
+  { name: 'batched A·Bᵀ', batchA: [BATCH], batchB: [BATCH], transposeA: false, transposeB: true },
+  { name: 'batched Aᵀ·B', batchA: [BATCH], batchB: [BATCH], transposeA: true, transposeB: false },
+  { name: 'batched Aᵀ·Bᵀ', batchA: [BATCH], batchB: [BATCH], transposeA: true, transposeB: true },
+  { name: 'broadcast B', batchA: [BATCH], batchB: [1], transposeA: false, transposeB: false },
+  { name: 'broadcast A', batchA: [1], batchB: [BATCH], transposeA: false, transposeB: false },
+  { name: 'broadcast Aᵀ·B', batchA: [1], batchB: [BATCH], transposeA: true, transposeB: false },
+  { name: 'broadcast A·Bᵀ', batchA: [1], batchB: [BATCH], transposeA: false, transposeB: true },
+];
+
+/**
+ * Measures every variant at every size on the running engine.
+ * @param sizes side lengths of the matrices.
+ * @param repetitions of each measurement; the best counts.
+ */
+export function benchmarkMatMul(sizes: readonly number[] = [512, 1024], repetitions = 7): MatMulRow[] {
+  const rows: MatMulRow[] = [];
+  for (const size of sizes) {
+    for (const variant of VARIANTS) rows.push({ variant: variant.name, size, ...measure(variant, size, repetitions) });
+  }
+  return rows;
+}
+
+/** Variant and plain product take turns, so that a busy machine slows both. */
+function measure(variant: Variant, size: number, repetitions: number): { gigaflops: number; fraction: number } {
+  const a = tf.randomUniform([...variant.batchA, size, size], -1, 1, 'float32', 1);
+  const b = tf.randomUniform([...variant.batchB, size, size], -1, 1, 'float32', 2);
+  const plainA = tf.randomUniform([size, size], -1, 1, 'float32', 3);
+  const plainB = tf.randomUniform([size, size], -1, 1, 'float32', 4);
+  const products = Math.max(tf.util.sizeFromShape(variant.batchA), tf.util.sizeFromShape(variant.batchB));
+  let best = Infinity;
+  let bestPlain = Infinity;
+  for (let i = 0; i <= repetitions; i++) {
+    const plain = secondsOf(() => tf.matMul(plainA, plainB));
+    const seconds = secondsOf(() => tf.matMul(a, b, variant.transposeA, variant.transposeB)) / products;
+    if (i === 0) continue; // the first run warms up
+    best = Math.min(best, seconds);
+    bestPlain = Math.min(bestPlain, plain);
+  }
+  tf.dispose([a, b, plainA, plainB]);
+  return { gigaflops: (2 * size ** 3) / best / 1e9, fraction: bestPlain / best };
+}
+
+function secondsOf(compute: () => tf.Tensor): number {
+  const start = performance.now();
+  const result = compute();
+  if (tf.getBackend() !== 'wasm') result.dataSync(); // others may compute later
+  const seconds = (performance.now() - start) / 1000;
+  result.dispose();
+  return seconds;
+}

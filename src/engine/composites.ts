@@ -1,0 +1,104 @@
+/**
+ * The fused operations of `fused-ops.ts`, written as plain TensorFlow.js operations.
+ *
+ * They run on every backend, differentiate by themselves, and are what the kernels of the WASM engine are tested
+ * against. Nothing here is fast.
+ */
+import * as tf from './tf.js';
+
+/** See `layerNorm` in fused-ops.ts. */
+export function layerNormComposite(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, eps: number): tf.Tensor {
+  const centred = tf.sub(x, tf.mean(x, -1, true));
+  const variance = tf.mean(tf.square(centred), -1, true);
+  return tf.add(tf.mul(tf.mul(centred, tf.rsqrt(tf.add(variance, eps))), gamma), beta);
+}
+
+/** See `rmsNorm` in fused-ops.ts. */
+export function rmsNormComposite(x: tf.Tensor, gamma: tf.Tensor, eps: number): tf.Tensor {
+  const meanSquare = tf.mean(tf.square(x), -1, true);
+  return tf.mul(tf.mul(x, tf.rsqrt(tf.add(meanSquare, eps))), gamma);
+}
+
+/** See `gelu` in fused-ops.ts. */
+export function geluComposite(x: tf.Tensor): tf.Tensor {
+  return tf.mul(tf.mul(x, 0.5), tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1));
+}
+
+/** See `quickGelu` in fused-ops.ts. */
+export function quickGeluComposite(x: tf.Tensor): tf.Tensor {
+  return tf.mul(x, tf.sigmoid(tf.mul(x, 1.702)));
+}
+
+/** See `silu` in fused-ops.ts. */
+export function siluComposite(x: tf.Tensor): tf.Tensor {
+  return tf.mul(x, tf.sigmoid(x));
+}
+
+/** See `siluMul` in fused-ops.ts. */
+export function siluMulComposite(gate: tf.Tensor, up: tf.Tensor): tf.Tensor {
+  return tf.mul(siluComposite(gate), up);
+}
+
+/** See `maskedSoftmax` in fused-ops.ts. */
+export function maskedSoftmaxComposite(
+  scores: tf.Tensor4D,
+  scale: number,
+  causalOffset: number | null,
+  keyLengths: tf.Tensor1D | null,
+): tf.Tensor4D {
+  const [batch, , queries, keys] = scores.shape;
+  const scaled = scale === 1 ? scores : tf.mul(scores, scale);
+  if (causalOffset === null && keyLengths === null) return tf.softmax(scaled) as tf.Tensor4D;
+  const key = tf.reshape(tf.range(0, keys, 1, 'float32'), [1, 1, 1, keys]);
+  const query = tf.reshape(tf.range(0, queries, 1, 'float32'), [1, 1, queries, 1]);
+  let visible: tf.Tensor = tf.ones([1, 1, 1, keys], 'bool');
+  if (causalOffset !== null) visible = tf.logicalAnd(visible, tf.lessEqual(key, tf.add(query, causalOffset)));
+  if (keyLengths !== null) {
+    const lengths = tf.reshape(tf.cast(keyLengths, 'float32'), [batch, 1, 1, 1]);
+    visible = tf.logicalAnd(visible, tf.less(key, lengths));
+  }
+  // The product with `visible` turns the rows that see nothing (uniform after the softmax) into zeros.
+  const all = tf.logicalAnd(visible, tf.ones(scores.shape, 'bool'));
+  const hidden = tf.where(all, scaled, tf.fill(scores.shape, -1e30));
+  return tf.mul(tf.softmax(hidden), tf.cast(all, 'float32'));
+}
+
+/** See `softmaxCrossEntropy` in fused-ops.ts. */
+export function softmaxCrossEntropyComposite(logits: tf.Tensor2D, labels: tf.Tensor1D, ignoreLabel: number): tf.Scalar {
+  const supervised = tf.notEqual(labels, ignoreLabel);
+  const weights = tf.cast(supervised, 'float32');
+  const safeLabels = tf.cast(tf.where(supervised, labels, tf.zerosLike(labels)), 'int32');
+  const oneHot = tf.cast(tf.oneHot(safeLabels, logits.shape[1]), 'float32');
+  const perRow = tf.neg(tf.sum(tf.mul(tf.logSoftmax(logits), oneHot), -1));
+  return tf.div(tf.sum(tf.mul(perRow, weights)), tf.maximum(tf.sum(weights), 1));
+}
+
+/** See `maskLoss` in fused-ops.ts. */
+export function maskLossComposite(logits: tf.Tensor3D, targets: tf.Tensor3D): { bce: tf.Tensor1D; dice: tf.Tensor1D } {
+  const [masks, height, width] = logits.shape;
+  const x = tf.reshape(logits, [masks, height * width]);
+  const g = tf.reshape(targets, [masks, height * width]);
+  const softplus = tf.log(tf.add(tf.exp(tf.neg(tf.abs(x))), 1));
+  const bce = tf.mean(tf.add(tf.sub(tf.relu(x), tf.mul(x, g)), softplus), 1);
+  const p = tf.sigmoid(x);
+  const overlap = tf.div(tf.sum(tf.mul(p, g), 1), 1000);
+  const total = tf.add(tf.div(tf.sum(p, 1), 1000), tf.div(tf.sum(g, 1), 1000));
+  const dice = tf.sub(1, tf.div(tf.add(tf.mul(overlap, 2), 1e-6), tf.add(total, 1e-6)));
+  return { bce: bce as tf.Tensor1D, dice: dice as tf.Tensor1D };
+}
+
+/** See `linear` in fused-ops.ts. */
+export function linearComposite(x: tf.Tensor, w: tf.Tensor2D, bias: tf.Tensor1D | null): tf.Tensor {
+  const [inner, outer] = w.shape;
+  const rows = tf.reshape(x, [x.size / Math.max(inner, 1), inner]); // [..., in] → [rows, in]
+  const product = tf.matMul(rows, w);
+  const y = bias === null ? product : tf.add(product, bias);
+  return tf.reshape(y, [...x.shape.slice(0, -1), outer]);
+}
+
+/** See `rotary` in fused-ops.ts. */
+export function rotaryComposite(x: tf.Tensor4D, cos: tf.Tensor2D, sin: tf.Tensor2D): tf.Tensor4D {
+  const [first, second] = tf.split(x, 2, -1) as [tf.Tensor4D, tf.Tensor4D];
+  const rotated = tf.concat([tf.neg(second), first], -1);
+  return tf.add(tf.mul(x, cos), tf.mul(rotated, sin));
+}

@@ -1,0 +1,130 @@
+/**
+ * Which TensorFlow.js backend computes, and how it is started.
+ *
+ * The default is tfjs's WASM backend with its matrix products done by a BLAS library (`openblas`); without one it is
+ * plain WASM (`wasm`). `cpu` is tfjs's JavaScript backend, slow and exact, for comparing. Engines to come have their
+ * place in the table below.
+ */
+import { availableParallelism, cpus } from 'node:os';
+import { UsageError, UserError, messageOf } from '../errors.js';
+import { loadBlas } from './blas.js';
+import { blasMatMul } from './kernels/blas-matmul.js';
+import { plainMatMul } from './kernels/plain-matmul.js';
+import { registerKernels } from './kernels/register.js';
+import * as tf from './tf.js';
+
+/** The engines that can be started. */
+export type EngineName = 'openblas' | 'wasm' | 'cpu';
+
+/** How to start. */
+export interface EngineOptions {
+  /** 'auto' (the default; or the environment's GSVA_ENGINE): openblas where a BLAS library is found, else wasm. */
+  readonly engine?: string;
+  /** Threads of the matrix products; default: all processors. */
+  readonly threads?: number;
+}
+
+/** What was started. */
+export interface EngineInfo {
+  readonly name: EngineName;
+  /** Threads of the matrix products; everything else runs in one. */
+  readonly threads: number;
+  /** The processor's name. */
+  readonly device: string;
+  /** The BLAS library and its kernels, null where there is none. */
+  readonly blas: string | null;
+  /** One line for the user to know, or null. */
+  readonly notice: string | null;
+}
+
+type Started = Omit<EngineInfo, 'device'>;
+
+/** null: announced, but not there yet. */
+const ENGINES: Readonly<Record<string, ((threads: number) => Promise<Started>) | null>> = {
+  auto: async (threads) => (await tryOpenBlas(threads)) ?? (await startPlainWasm(true)),
+  openblas: async (threads) => {
+    const started = await tryOpenBlas(threads);
+    if (started !== null) return started;
+    throw new UserError(
+      'Starting the engine openblas: no BLAS library was found. Install one (Debian, Ubuntu: `apt-get install ' +
+        'libopenblas0-pthread`), name its path in GSVA_BLAS, or choose --engine wasm.',
+    );
+  },
+  wasm: () => startPlainWasm(false),
+  cpu: startCpu,
+  tensorflow: null,
+  webgpu: null,
+};
+
+let current: { choice: string; threads: number; info: Promise<EngineInfo> } | null = null;
+
+/**
+ * Starts the engine and makes it TensorFlow.js's backend. Asked again for the same, it returns what runs; asked for
+ * another, it changes over (tensors of the old one stay readable).
+ * @throws UsageError for an unknown engine or thread count; UserError when the engine cannot be started.
+ */
+export async function startEngine(options: EngineOptions = {}): Promise<EngineInfo> {
+  const named = process.env.GSVA_ENGINE ?? '';
+  const choice = options.engine ?? (named === '' ? 'auto' : named);
+  const threads = options.threads ?? availableParallelism();
+  const start = engineStarter(choice);
+  if (!Number.isInteger(threads) || threads < 1 || threads > 1024) {
+    throw new UsageError(`The number of threads must be an integer from 1 to 1024, not ${threads}.`);
+  }
+  if (current?.choice !== choice || current.threads !== threads) {
+    const info = start(threads).then((started) => ({ ...started, device: cpus()[0]?.model.trim() ?? 'unknown CPU' }));
+    current = { choice, threads, info };
+    info.catch(() => {
+      current = null; // another attempt starts afresh
+    });
+  }
+  return current.info;
+}
+
+function engineStarter(choice: string): (threads: number) => Promise<Started> {
+  const start = Object.hasOwn(ENGINES, choice) ? ENGINES[choice] : undefined;
+  if (start) return start;
+  const choices = Object.keys(ENGINES).filter((name) => ENGINES[name] !== null);
+  const problem = start === null ? `The engine '${choice}' is planned but not there yet` : `Unknown engine '${choice}'`;
+  throw new UsageError(`${problem}. Choose one of: ${choices.join(', ')} (--engine, or GSVA_ENGINE).`);
+}
+
+/** "openblas: 2 threads, OpenBLAS 0.3.21 (SkylakeX), AMD EPYC". */
+export function describeEngine(info: EngineInfo): string {
+  const threads = `${info.threads} thread${info.threads === 1 ? '' : 's'}`;
+  return `${info.name}: ${[threads, ...(info.blas === null ? [] : [info.blas]), info.device].join(', ')}`;
+}
+
+async function tryOpenBlas(threads: number): Promise<Started | null> {
+  const blas = await loadBlas(threads);
+  if (blas === null) return null;
+  await useWasm();
+  registerKernels(blasMatMul(blas));
+  return { name: 'openblas', threads: blas.threads, blas: blas.description, notice: null };
+}
+
+async function startPlainWasm(wantedBlas: boolean): Promise<Started> {
+  await useWasm();
+  registerKernels(plainMatMul);
+  // One thread of OpenBLAS is about three times as fast as the WASM kernels.
+  const gain = 3 * availableParallelism();
+  const notice = `No BLAS library was found: \`apt-get install libopenblas0-pthread\` would make matrix products about ${gain} times faster.`;
+  return { name: 'wasm', threads: 1, blas: null, notice: wantedBlas ? notice : null };
+}
+
+async function useWasm(): Promise<void> {
+  try {
+    await import('@tensorflow/tfjs-backend-wasm');
+    if (!(await tf.setBackend('wasm'))) throw new Error('the WASM module could not be loaded');
+  } catch (error) {
+    throw new UserError(`Starting TensorFlow.js's WASM backend failed: ${messageOf(error)}. Try --engine cpu.`);
+  }
+}
+
+async function startCpu(): Promise<Started> {
+  await import('@tensorflow/tfjs-backend-cpu');
+  await tf.setBackend('cpu');
+  // Its first operation would print a banner that advises tfjs-node.
+  (tf.backend() as tf.KernelBackend & { firstUse: boolean }).firstUse = false;
+  return { name: 'cpu', threads: 1, blas: null, notice: null };
+}

@@ -1,0 +1,23 @@
+/** All kernels that this project puts on the WASM backend. */
+import { registerWasmKernel } from '../wasm-heap.js';
+import { registerActivations } from './activations.js';
+import { registerLinear } from './linear.js';
+import { registerLosses } from './losses.js';
+import { registerMaskedSoftmax } from './masked-softmax.js';
+import type { MatMulEngine } from './matmul.js';
+import { batchMatMulKernel } from './matmul.js';
+import { registerMissing } from './missing.js';
+import { registerNorms } from './norms.js';
+import { registerRotary } from './rotary.js';
+
+/** Registers them over the engine that does the matrix products. May be called again with another one. */
+export function registerKernels(engine: MatMulEngine): void {
+  registerWasmKernel('BatchMatMul', batchMatMulKernel(engine));
+  registerLinear(engine);
+  registerMissing(engine);
+  registerActivations();
+  registerNorms();
+  registerMaskedSoftmax();
+  registerLosses();
+  registerRotary();
+}

@@ -1,0 +1,197 @@
+/** Writes WebAssembly functions over float32 arrays, and puts them together into a module. */
+import type { Code, ValueType } from './wasm-code.js';
+import { F32, I32, V128, control, f32, i32, memory, unsigned, v128 } from './wasm-code.js';
+
+/** A parameter or local of a function. */
+export interface Variable {
+  readonly index: number;
+  /** Its value. */
+  readonly get: Code;
+}
+
+/** How the body of `forEach` reaches the four numbers (or the one left over at the end) that it is at. */
+export interface Lanes {
+  /** The numbers of an array that starts at `pointer`. */
+  load(pointer: Variable): Code;
+  /** Writes them into an array. */
+  store(pointer: Variable, value: Code): void;
+  /** The value with the lanes that stand for no number set to zero, for adding up. */
+  only(value: Code): Code;
+}
+
+/** One function being written: statements are appended in order. */
+export class WasmFunction {
+  private readonly locals: ValueType[] = [];
+  private parameters = 0;
+  private result: ValueType | null = null;
+  private code: number[] = [];
+
+  constructor(readonly name: string) {}
+
+  /** The address of an array, or a count. */
+  integer(): Variable {
+    return this.parameter(I32);
+  }
+
+  /** A single number. */
+  number(): Variable {
+    return this.parameter(F32);
+  }
+
+  private parameter(type: ValueType): Variable {
+    this.parameters++;
+    return this.declare(type);
+  }
+
+  private declare(type: ValueType): Variable {
+    const index = this.locals.push(type) - 1;
+    return { index, get: control.getLocal(index) };
+  }
+
+  /** Computes a vector once, for use in several places. */
+  vector(value: Code): Code {
+    return this.vectorVariable(value).get;
+  }
+
+  /** A vector that changes. */
+  vectorVariable(value: Code): Variable {
+    const variable = this.declare(V128);
+    this.set(variable, value);
+    return variable;
+  }
+
+  /** Computes a single number once. */
+  float(value: Code): Code {
+    const variable = this.declare(F32);
+    this.set(variable, value);
+    return variable.get;
+  }
+
+  /** An address or count that changes. */
+  integerVariable(value: Code): Variable {
+    const variable = this.declare(I32);
+    this.set(variable, value);
+    return variable;
+  }
+
+  set(variable: Variable, value: Code): void {
+    this.code.push(...control.setLocal(variable.index, value));
+  }
+
+  emit(statement: Code): void {
+    this.code.push(...statement);
+  }
+
+  /** Ends the function with a number. */
+  returns(value: Code): void {
+    this.result = F32;
+    this.code.push(...value);
+  }
+
+  /** Runs `body` `count` times. */
+  repeat(count: Code, body: () => void): void {
+    const round = this.integerVariable(i32.constant(0));
+    this.loopUntil(i32.isAtLeast(round.get, count), () => {
+      body();
+      this.set(round, i32.add(round.get, i32.constant(1)));
+    });
+  }
+
+  /** Runs `body` over all `count` numbers of arrays, four at a time, then one at a time. */
+  forEach(count: Code, body: (lanes: Lanes) => void): void {
+    const end = this.integerVariable(i32.shiftLeft(count, i32.constant(2)));
+    const position = this.integerVariable(i32.constant(0));
+    const at = (pointer: Variable): Code => i32.add(pointer.get, position.get);
+    this.loopUntil(i32.isAtLeast(position.get, i32.and(end.get, i32.constant(-16))), () => {
+      body({
+        load: (pointer) => memory.load(at(pointer)),
+        store: (pointer, value) => {
+          this.emit(memory.store(at(pointer), value));
+        },
+        only: (value) => value,
+      });
+      this.set(position, i32.add(position.get, i32.constant(16)));
+    });
+    this.loopUntil(i32.isAtLeast(position.get, end.get), () => {
+      body({
+        load: (pointer) => memory.loadSplat(at(pointer)),
+        store: (pointer, value) => {
+          this.emit(memory.storeFirst(at(pointer), value));
+        },
+        only: (value) => v128.and(value, v128.firstLaneMask),
+      });
+      this.set(position, i32.add(position.get, i32.constant(4)));
+    });
+  }
+
+  private loopUntil(isDone: Code, body: () => void): void {
+    const outer = this.code;
+    this.code = [];
+    body();
+    const inner = this.code;
+    this.code = outer;
+    this.emit(control.loopUntil(isDone, inner));
+  }
+
+  /** Σ over an array of a vector-valued expression, as a single number. */
+  sum(count: Code, term: (lanes: Lanes) => Code): Code {
+    const total = this.vectorVariable(v128.constant(0));
+    this.forEach(count, (lanes) => {
+      this.set(total, v128.add(total.get, lanes.only(term(lanes))));
+    });
+    return this.float(sumOfLanes(total.get));
+  }
+
+  /** Moves pointers by a number of floats. */
+  advance(count: Code, ...pointers: Variable[]): void {
+    for (const pointer of pointers) {
+      this.set(pointer, i32.add(pointer.get, i32.shiftLeft(count, i32.constant(2))));
+    }
+  }
+
+  /** The function's type and code in the binary format. */
+  encode(): { type: number[]; code: number[] } {
+    const parameters = this.locals.slice(0, this.parameters);
+    const locals = this.locals.slice(this.parameters);
+    const results = this.result === null ? [] : [this.result];
+    const body = [...list(locals.map((type) => [1, type])), ...this.code, 0x0b];
+    return {
+      type: [0x60, ...list(parameters.map((type) => [type])), ...list(results.map((type) => [type]))],
+      code: [...unsigned(body.length), ...body],
+    };
+  }
+}
+
+/** The sum of the four numbers of a vector. `vector` is evaluated four times. */
+export function sumOfLanes(vector: Code): Code {
+  const lane = (index: number): Code => v128.lane(vector, index);
+  return f32.add(f32.add(lane(0), lane(1)), f32.add(lane(2), lane(3)));
+}
+
+/** The largest of the four numbers of a vector. `vector` is evaluated four times. */
+export function largestLane(vector: Code): Code {
+  const lane = (index: number): Code => v128.lane(vector, index);
+  return f32.max(f32.max(lane(0), lane(1)), f32.max(lane(2), lane(3)));
+}
+
+function list(items: readonly (readonly number[])[]): number[] {
+  return [...unsigned(items.length), ...items.flat()];
+}
+
+function text(value: string): number[] {
+  return list([...Buffer.from(value, 'utf8')].map((byte) => [byte]));
+}
+
+/** A module of functions that work on the memory imported as `host.memory`. */
+export function encodeModule(functions: readonly WasmFunction[]): Uint8Array<ArrayBuffer> {
+  const encoded = functions.map((one) => one.encode());
+  const section = (id: number, content: number[]): number[] => [id, ...unsigned(content.length), ...content];
+  return Uint8Array.from([
+    ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0], // "\0asm", version 1
+    ...section(1, list(encoded.map(({ type }) => type))),
+    ...section(2, list([[...text('host'), ...text('memory'), 0x02, 0x00, 0]])), // at least 0 pages
+    ...section(3, list(encoded.map((_, index) => unsigned(index)))),
+    ...section(7, list(functions.map(({ name }, index) => [...text(name), 0x00, ...unsigned(index)]))),
+    ...section(10, list(encoded.map(({ code }) => code))),
+  ]);
+}

@@ -1,0 +1,133 @@
+/**
+ * Generalized referring segmentation (gRefCOCO; GSVA paper, section 4 and tables 1–3): gIoU, cIoU, N-acc, T-acc.
+ *
+ *   gIoU   mean over expressions of the IoU; an absent target scores 1 when rejected, else 0
+ *   cIoU   Σ intersection / Σ union
+ *   N-acc  share of absent targets that were answered with [REJ]
+ *   T-acc  share of present targets that were answered with [SEG]
+ *
+ * Three protocols say what a rejection does to the mask and where the answer comes from:
+ *
+ *   reference  `eval_gres` of the published solver.py. Answers by teacher forcing; then every expression gets a mask
+ *              in a second pass, and a present target that was wrongly rejected **keeps the score of that mask**.
+ *   strict     answers by teacher forcing as well, but a rejected expression has an empty mask: rejecting a present
+ *              target scores IoU 0 and adds the target's area to the union.
+ *   generate   scored as `strict`, on the answer that the model wrote itself.
+ *
+ * In all of them mask = logit ≥ 0, and an absent target answered with [SEG] adds its predicted area to the union.
+ *
+ * A generated answer may pass over an expression, writing neither [SEG] nor [REJ] for it ('none'). That is no mask,
+ * and it is no decision either: nothing counts as right that was not said. A present target then has IoU 0, its area
+ * joins the union, and it is wrong for T-acc; an absent one scores gIoU 0 and is wrong for N-acc.
+ */
+import type { BinaryMask } from '../../types.js';
+import { maskOverlap, ratio } from './mask-overlap.js';
+import type { PredictedMask } from './mask-overlap.js';
+
+export const GRES_PROTOCOLS = ['reference', 'strict', 'generate'] as const;
+export type GresProtocol = (typeof GRES_PROTOCOLS)[number];
+
+/** How an expression was answered: [SEG], [REJ], or neither. */
+export type Answer = 'seg' | 'rej' | 'none';
+
+export interface GresPrediction {
+  /** At the target's size. May be null where the protocol does not look at it (see `GresMetric.add`). */
+  readonly prediction: PredictedMask;
+  /** All zero when the expression fits nothing in the image. */
+  readonly target: BinaryMask;
+  readonly answer: Answer;
+}
+
+/** What one expression contributes. */
+export interface GresScore {
+  readonly targetIsEmpty: boolean;
+  /** Was the right one of [SEG] and [REJ] answered? */
+  readonly decisionIsRight: boolean;
+  /** The expression's share in gIoU, in [0, 1]. */
+  readonly iou: number;
+  /** Pixels added to the two sums of cIoU. */
+  readonly intersection: number;
+  readonly union: number;
+}
+
+/** Fractions of 1; null where no expression decides the figure. */
+export interface GresResult {
+  readonly protocol: GresProtocol;
+  readonly gIoU: number | null;
+  readonly cIoU: number | null;
+  readonly N_acc: number | null;
+  readonly T_acc: number | null;
+  readonly expressions: number;
+  readonly presentTargets: number;
+  readonly absentTargets: number;
+}
+
+/** Accumulates expressions; knows no model. */
+export class GresMetric {
+  private iouSum = 0;
+  private intersectionSum = 0;
+  private unionSum = 0;
+  private present = 0;
+  private presentRight = 0;
+  private absent = 0;
+  private absentRight = 0;
+
+  constructor(readonly protocol: GresProtocol) {}
+
+  /**
+   * Adds one expression. The prediction may be null after [REJ] under `strict` and `generate`, and wherever the
+   * answer is 'none'; after [SEG] null counts as an empty mask.
+   * @throws UserError when the masks differ in size.
+   * @throws RangeError when `reference` is not given what its two passes always give: an answer of [SEG] or [REJ] and
+   *   a mask for every present target.
+   */
+  add(expression: GresPrediction): GresScore {
+    const score = this.score(expression);
+    this.iouSum += score.iou;
+    this.intersectionSum += score.intersection;
+    this.unionSum += score.union;
+    if (score.targetIsEmpty) {
+      this.absent++;
+      if (score.decisionIsRight) this.absentRight++;
+    } else {
+      this.present++;
+      if (score.decisionIsRight) this.presentRight++;
+    }
+    return score;
+  }
+
+  result(): GresResult {
+    const expressions = this.present + this.absent;
+    return {
+      protocol: this.protocol,
+      gIoU: ratio(this.iouSum, expressions),
+      cIoU: ratio(this.intersectionSum, this.unionSum),
+      N_acc: ratio(this.absentRight, this.absent),
+      T_acc: ratio(this.presentRight, this.present),
+      expressions,
+      presentTargets: this.present,
+      absentTargets: this.absent,
+    };
+  }
+
+  private score({ prediction, target, answer }: GresPrediction): GresScore {
+    const keepsRejectedMask = this.protocol === 'reference';
+    if (keepsRejectedMask && answer === 'none') {
+      throw new RangeError("GresMetric: under 'reference' every expression is answered with [SEG] or [REJ]");
+    }
+    const mask = answer === 'seg' || keepsRejectedMask ? prediction : null;
+    const overlap = maskOverlap(mask, target);
+    const targetIsEmpty = overlap.targetArea === 0;
+    if (targetIsEmpty) {
+      const decisionIsRight = answer === 'rej';
+      // A right rejection leaves both sums of cIoU alone, also where the second pass drew a mask.
+      const union = decisionIsRight ? 0 : overlap.predictedArea;
+      return { targetIsEmpty, decisionIsRight, iou: decisionIsRight ? 1 : 0, intersection: 0, union };
+    }
+    if (keepsRejectedMask && prediction === null) {
+      throw new RangeError("GresMetric: under 'reference' a rejected expression needs the mask of the second pass");
+    }
+    const { intersection, union } = overlap;
+    return { targetIsEmpty, decisionIsRight: answer === 'seg', iou: intersection / union, intersection, union };
+  }
+}

@@ -1,0 +1,52 @@
+/** The style sheet of report.html: system fonts, light and dark by the reader's setting, narrow screens, print. */
+export const REPORT_STYLE = `
+:root{color-scheme:light dark;--page:#f4f6fa;--paper:#fff;--ink:#1d2433;--soft:#5b667a;--line:#e1e6ef;--accent:#2f6fed;
+--good:#0b7a53;--good-bg:#dff5ea;--fair:#8a5a00;--fair-bg:#fdf0d3;--bad:#b3233b;--bad-bg:#fde4e8;--plain-bg:#e9edf5}
+@media (prefers-color-scheme:dark){:root{--page:#0f1218;--paper:#171b24;--ink:#e4e8f1;--soft:#98a3b8;--line:#2a3140;--accent:#7aa7ff;
+--good:#5fd8a6;--good-bg:#123528;--fair:#f2c063;--fair-bg:#3a2c0f;--bad:#ff8d9d;--bad-bg:#421a22;--plain-bg:#232a38}}
+*{box-sizing:border-box}
+body{margin:0;background:var(--page);color:var(--ink);font:15px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
+main{max-width:1120px;margin:0 auto;padding:40px 20px 64px}
+h1{font-size:30px;line-height:1.2;margin:0 0 6px;letter-spacing:-.015em}
+h2{font-size:20px;margin:44px 0 14px;letter-spacing:-.01em}
+.note{font-size:13px;color:var(--soft);max-width:110ch;margin:12px 0 0}
+code,.mono{font:13px/1.5 ui-monospace,SFMono-Regular,Menlo,"DejaVu Sans Mono",monospace;overflow-wrap:anywhere}
+.card{background:var(--paper);border:1px solid var(--line);border-radius:12px}
+.facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(230px,1fr));gap:12px 28px;padding:18px 20px;margin:22px 0}
+.facts dt{font-size:12px;color:var(--soft)}
+.facts dd{margin:0;overflow-wrap:anywhere}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(170px,1fr));gap:14px;margin:8px 0 0}
+.tile{padding:16px 20px 18px}
+.tile .name{font-size:13px;color:var(--soft)}
+.tile .value{font-size:34px;line-height:1.2;font-weight:650;letter-spacing:-.02em;font-variant-numeric:tabular-nums}
+.tile .from{font-size:13px;color:var(--soft);font-variant-numeric:tabular-nums}
+.bar{height:6px;border-radius:3px;background:var(--plain-bg);margin-top:10px;position:relative;overflow:hidden}
+.bar i{position:absolute;inset:0 auto 0 0;border-radius:3px;background:var(--accent)}
+.scroll{overflow-x:auto}
+table{border-collapse:collapse;width:100%}
+th,td{padding:9px 14px;text-align:left;border-bottom:1px solid var(--line);vertical-align:top}
+tr:last-child td{border-bottom:0}
+th{font-size:12px;font-weight:600;color:var(--soft);white-space:nowrap}
+.figure,th.figure{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
+.up,.down{font-size:12px;margin-left:6px}.up{color:var(--good)}.down{color:var(--bad)}
+tbody tr.first td{border-top:1px solid var(--line)}
+.after td{font-weight:600}.after .up,.after .down{font-weight:400}
+.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(420px,100%),1fr));gap:16px}
+.plots .card{padding:6px}.plots svg{display:block;width:100%;height:auto}
+.sample{padding:20px;margin:0 0 20px}
+.sample .question{font-weight:600;overflow-wrap:anywhere;white-space:pre-line}
+.sample .answer{color:var(--soft);margin:2px 0 16px;overflow-wrap:anywhere;white-space:pre-line}
+.pictures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(220px,100%),1fr));gap:14px;margin:0 0 14px}
+figure{margin:0}figure img{display:block;width:100%;height:auto;border-radius:8px;background:var(--plain-bg)}
+figcaption{font-size:12px;color:var(--soft);margin:0 0 5px}
+.legend td{padding:7px 10px}.legend th{padding:7px 10px}
+.swatch{position:absolute;left:10px;top:11px;width:14px;height:14px;border-radius:4px;background:currentColor}
+.swatch.hollow{background:none;border:2.5px solid currentColor}
+.legend .text{position:relative;padding-left:34px;overflow-wrap:anywhere;min-width:150px}
+.rejected .text bdi{text-decoration:line-through;text-decoration-thickness:1px;color:var(--soft)}
+.badge{display:inline-block;padding:1px 9px;border-radius:999px;font-size:13px;white-space:nowrap;background:var(--plain-bg)}
+.right .badge{color:var(--good);background:var(--good-bg)}.inexact .badge{color:var(--fair);background:var(--fair-bg)}
+.wrong .badge{color:var(--bad);background:var(--bad-bg)}
+@media (max-width:560px){.up,.down{display:none}.facts{grid-template-columns:1fr 1fr}main{padding:24px 12px 40px}h1{font-size:24px}.sample{padding:14px}th,td{padding:7px 8px}}
+@media print{body{background:#fff}.card{break-inside:avoid}}
+`.trim();

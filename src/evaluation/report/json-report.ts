@@ -1,0 +1,33 @@
+/** report.json: the whole report for programs, without pixels. */
+import { judgeSample } from './report-data.js';
+import type { ReportData } from './report-data.js';
+
+/** Indented JSON with a final newline. Figures that nothing decides, and points that are not finite, are null. */
+export function renderJson(data: ReportData): string {
+  const { samples, details, date, ...rest } = data;
+  const report = {
+    ...rest,
+    date: date.toISOString(),
+    details: Object.fromEntries(details),
+    samples: samples.map((sample) => ({
+      question: sample.question,
+      answer: sample.answer,
+      height: sample.image.height,
+      width: sample.image.width,
+      results: judgeSample(sample).map(({ result, verdict, iou }, index) => ({
+        expression: result.expression,
+        status: result.status,
+        verdict,
+        targetIsEmpty: sample.targets[index]?.isEmpty ?? null,
+        iou,
+        box: result.box,
+        area: result.area,
+        score: result.score,
+        rejectProbability: result.rejectProbability,
+      })),
+    })),
+  };
+  // A point of a curve is one line, not four. Line breaks inside strings are escaped, so only lists match.
+  const text = JSON.stringify(report, null, 2).replace(/\[\n\s+([^\s"{[]+),\n\s+([^\s"{[]+)\n\s+\]/g, '[$1, $2]');
+  return `${text}\n`;
+}

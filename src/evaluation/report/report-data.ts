@@ -1,0 +1,152 @@
+/** What a report is made from, and what it concludes about each expression. */
+import { UserError } from '../../errors.js';
+import { IMAGE_PLACEHOLDER } from '../../special-tokens.js';
+import type { ReferringTarget, RgbImage, SegmentResult } from '../../types.js';
+import { iouOf, maskOverlap } from '../metrics/mask-overlap.js';
+import type { LinePlot } from './line-plot.js';
+
+export interface MetricRow {
+  /** When it was measured: 'before training', 'after training'. */
+  readonly stage: string;
+  /** 'strict', 'reference', 'generate', or what else the row stands for. */
+  readonly protocol: string;
+  /** Fractions of 1 by name (gIoU, cIoU, N_acc, T_acc, ...); null where nothing decides the figure. */
+  readonly metrics: Readonly<Record<string, number | null>>;
+}
+
+/** One image with one question about it. */
+export interface ReportSample {
+  readonly image: RgbImage;
+  readonly question: string;
+  /** The raw text that the model answered. */
+  readonly answer: string;
+  readonly results: readonly SegmentResult[];
+  /** Ground truth in the order of `results`; empty where there is none. */
+  readonly targets: readonly ReferringTarget[];
+}
+
+export interface ReportData {
+  readonly title: string;
+  readonly model: string;
+  readonly config: string;
+  readonly checkpoint: string;
+  readonly engine: string;
+  /** When the run ended. */
+  readonly date: Date;
+  /** Wall time of the whole run. */
+  readonly seconds: number;
+  /** Further facts to show: data set, counts, seeds. */
+  readonly details: readonly (readonly [name: string, value: string])[];
+  readonly rows: readonly MetricRow[];
+  readonly plots: readonly LinePlot[];
+  readonly samples: readonly ReportSample[];
+}
+
+/** How good an answer was: 'inexact' is the right decision with a mask of IoU below 0.5; null without ground truth. */
+export type Verdict = 'right' | 'inexact' | 'wrong' | null;
+
+export interface ExpressionOutcome {
+  readonly result: SegmentResult;
+  readonly verdict: Verdict;
+  /** In [0, 1], of a mask that was drawn for a target that is there. */
+  readonly iou: number | null;
+  /** What happened, in words. */
+  readonly words: string;
+}
+
+/**
+ * Judges every expression of a sample.
+ * @throws UserError when targets are given but do not match the results one by one.
+ */
+export function judgeSample(sample: ReportSample): ExpressionOutcome[] {
+  const { results, targets } = sample;
+  if (targets.length === 0) {
+    return results.map((result) => ({ result, verdict: null, iou: null, words: STATUS_WORDS[result.status] }));
+  }
+  if (targets.length !== results.length) {
+    throw new UserError(
+      `Writing the report: "${sample.question}" has ${results.length} results but ${targets.length} targets.`,
+    );
+  }
+  return results.map((result, index) => {
+    const target = targets[index];
+    if (target?.expression !== result.expression) {
+      throw new UserError(
+        `Writing the report: result ${index + 1} is for "${result.expression}", ` +
+          `its target for "${target?.expression ?? ''}". Both lists must have the same order.`,
+      );
+    }
+    return judge(result, target);
+  });
+}
+
+const STATUS_WORDS = {
+  segmented: 'segmented',
+  rejected: 'rejected',
+  'no-seg-token': 'not answered',
+} as const;
+
+function judge(result: SegmentResult, target: ReferringTarget): ExpressionOutcome {
+  switch (result.status) {
+    case 'no-seg-token':
+      return { result, verdict: 'wrong', iou: null, words: 'not answered' };
+    case 'rejected':
+      return target.isEmpty
+        ? { result, verdict: 'right', iou: null, words: 'rejected, rightly' }
+        : { result, verdict: 'wrong', iou: null, words: 'rejected, but it is there' };
+    case 'segmented': {
+      if (target.isEmpty) return { result, verdict: 'wrong', iou: null, words: 'segmented, but nothing fits' };
+      const iou = iouOf(maskOverlap(result.mask, target.mask));
+      return { result, verdict: iou >= 0.5 ? 'right' : 'inexact', iou, words: 'segmented' };
+    }
+  }
+}
+
+/** The question without the mark that stands for the image in the model's text. */
+export function questionText(sample: ReportSample): string {
+  return sample.question.replace(IMAGE_PLACEHOLDER, '').trim();
+}
+
+/** Names of all figures, in order of first appearance. */
+export function metricColumns(rows: readonly MetricRow[]): string[] {
+  return [...new Set(rows.flatMap((row) => Object.keys(row.metrics)))];
+}
+
+/** "N_acc" is written N-acc, as in the papers. */
+export function metricTitle(name: string): string {
+  return name.replaceAll('_', '-');
+}
+
+/** Three decimals, a dash where there is no figure. */
+export function formatFigure(value: number | null | undefined): string {
+  return value === null || value === undefined || !Number.isFinite(value) ? '–' : value.toFixed(3);
+}
+
+/** "8 min 05 s" */
+export function formatDuration(seconds: number): string {
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${seconds < 10 ? seconds.toFixed(1) : whole} s`;
+  const [hours, minutes] = [Math.floor(whole / 3600), Math.floor((whole % 3600) / 60)];
+  const pad = (value: number): string => String(value).padStart(2, '0');
+  return hours > 0 ? `${hours} h ${pad(minutes)} min` : `${minutes} min ${pad(whole % 60)} s`;
+}
+
+/** Name and value of everything that was fixed before the measuring. */
+export function reportFacts(data: ReportData): (readonly [string, string])[] {
+  return [
+    ['Model', data.model],
+    ['Configuration', data.config],
+    ['Checkpoint', data.checkpoint],
+    ['Engine', data.engine],
+    ['Finished', `${data.date.toISOString().slice(0, 16).replace('T', ' ')} UTC`],
+    ['Time', formatDuration(data.seconds)],
+    ...data.details,
+  ];
+}
+
+/** What a reader must know to read the figures. */
+export const PROTOCOL_NOTE =
+  'Fractions of 1. gIoU: mean IoU over expressions, a rightly rejected absent target counting as 1. cIoU: all ' +
+  'intersections over all unions. N-acc: absent targets answered with [REJ]. T-acc: present targets answered with ' +
+  '[SEG]. strict: a rejected expression has an empty mask. reference: as the published code counts, where a wrongly ' +
+  'rejected target keeps the score of its mask. generate: as strict, on the answer that the model writes freely.';

@@ -1,0 +1,163 @@
+/** The JSON header of a safetensors file, checked strictly: every rule of the format, and nothing else accepted. */
+
+const DTYPE_BYTES = {
+  F64: 8,
+  F32: 4,
+  F16: 2,
+  BF16: 2,
+  I64: 8,
+  U64: 8,
+  I32: 4,
+  U32: 4,
+  I16: 2,
+  U16: 2,
+  I8: 1,
+  U8: 1,
+  BOOL: 1,
+} as const;
+
+export type Dtype = keyof typeof DTYPE_BYTES;
+
+/** One tensor: bytes [begin, end) after the header. */
+export interface HeaderEntry {
+  readonly name: string;
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+  readonly begin: number;
+  readonly end: number;
+}
+
+export interface SafetensorsHeader {
+  readonly entries: readonly HeaderEntry[];
+  readonly metadata: Record<string, string>;
+}
+
+type Fail = (what: string) => never;
+
+/** Parts of a dotted name that would reach into every object's prototype if names became nested objects. */
+const POLLUTING = new Set(['__proto__', 'constructor', 'prototype']);
+
+/**
+ * Reads and checks a header.
+ * @param bytes the header alone
+ * @param dataLength bytes that follow it in the file
+ * @param fail throws an error that names the file
+ */
+export function parseHeader(bytes: Uint8Array, dataLength: number, fail: Fail): SafetensorsHeader {
+  let text: string;
+  let json: unknown;
+  try {
+    text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+    json = JSON.parse(text);
+  } catch {
+    return fail('the header is not JSON; the file is damaged or another format');
+  }
+  if (!text.startsWith('{') || !isRecord(json)) return fail('the header is not a JSON object');
+  const twice = findDuplicateKey(text);
+  if (twice !== null) fail(`the header has the key ${quote(twice)} twice`);
+
+  const entries: HeaderEntry[] = [];
+  let metadata: Record<string, string> = {};
+  for (const [name, value] of Object.entries(json)) {
+    if (name === '__metadata__') metadata = checkMetadata(value, fail);
+    else entries.push(checkEntry(name, value, dataLength, fail));
+  }
+  checkCoverage(entries, dataLength, fail);
+  return { entries, metadata };
+}
+
+function checkMetadata(value: unknown, fail: Fail): Record<string, string> {
+  if (!isRecord(value)) return fail('"__metadata__" is not an object');
+  const pairs = Object.entries(value).map(([key, text]): [string, string] => {
+    if (POLLUTING.has(key)) fail(`"__metadata__" has the forbidden key ${quote(key)}`);
+    return [key, typeof text === 'string' ? text : fail(`"__metadata__" key ${quote(key)} is not a string`)];
+  });
+  return Object.fromEntries(pairs);
+}
+
+function checkEntry(name: string, value: unknown, dataLength: number, fail: Fail): HeaderEntry {
+  const wrong = (what: string): never => fail(`tensor ${quote(name)} ${what}`);
+  if (name.split('.').some((part) => POLLUTING.has(part))) wrong('has a forbidden name');
+  if (!isRecord(value)) return wrong('is not described by an object');
+  const unknownKey = Object.keys(value).find((key) => !['dtype', 'shape', 'data_offsets'].includes(key));
+  if (unknownKey !== undefined) wrong(`has the unknown key ${quote(unknownKey)}`);
+
+  const { dtype, shape, data_offsets: offsets } = value;
+  if (!isDtype(dtype)) {
+    return wrong(`has dtype ${quote(String(dtype))}, expected one of ${Object.keys(DTYPE_BYTES).join(', ')}`);
+  }
+  if (!isCounts(shape)) return wrong('has a shape that is not a list of whole numbers from 0 up');
+  if (!isCounts(offsets) || offsets.length !== 2) return wrong('has data_offsets that are not two whole numbers');
+  const [begin, end] = offsets as [number, number];
+  if (begin > end || end > dataLength) {
+    wrong(`lies at bytes ${begin} to ${end} of ${dataLength}; the file is cut off or damaged`);
+  }
+  let bytes: number = DTYPE_BYTES[dtype];
+  for (const size of shape) {
+    bytes *= size;
+    if (!Number.isSafeInteger(bytes)) wrong('has a shape with too many elements');
+  }
+  if (bytes !== end - begin) {
+    wrong(`of shape [${shape.slice(0, 16).join(', ')}] and dtype ${dtype} needs ${bytes} bytes but has ${end - begin}`);
+  }
+  return { name, dtype, shape, begin, end };
+}
+
+/** The tensors must tile the data: no overlap (memory bound), no gap (nothing hidden), nothing after the end. */
+function checkCoverage(entries: readonly HeaderEntry[], dataLength: number, fail: Fail): void {
+  let reached = 0;
+  for (const entry of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
+    if (entry.begin < reached) fail(`tensor ${quote(entry.name)} overlaps another one`);
+    if (entry.begin > reached)
+      fail(`there is a gap of ${entry.begin - reached} bytes before tensor ${quote(entry.name)}`);
+    reached = entry.end;
+  }
+  if (reached !== dataLength) fail(`${dataLength - reached} bytes after the last tensor belong to nothing`);
+}
+
+/**
+ * The first key that an object of this (valid) JSON text has twice; JSON.parse would keep the last one silently,
+ * another reader the first.
+ */
+function findDuplicateKey(text: string): string | null {
+  const open: Set<string>[] = [];
+  for (let at = 0; at < text.length; at++) {
+    const character = text[at];
+    if (character === '{') open.push(new Set());
+    else if (character === '}') open.pop();
+    if (character !== '"') continue;
+    const end = stringEnd(text, at);
+    if (text.slice(end).trimStart().startsWith(':')) {
+      const key = String(JSON.parse(text.slice(at, end)));
+      const keys = open.at(-1);
+      if (keys?.has(key) === true) return key;
+      keys?.add(key);
+    }
+    at = end - 1;
+  }
+  return null;
+}
+
+/** Position after the closing quote of the string that starts at `start`. */
+function stringEnd(text: string, start: number): number {
+  let at = start + 1;
+  while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
+  return at + 1;
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isDtype(value: unknown): value is Dtype {
+  return typeof value === 'string' && Object.hasOwn(DTYPE_BYTES, value);
+}
+
+function isCounts(value: unknown): value is number[] {
+  return Array.isArray(value) && value.every((count) => Number.isSafeInteger(count) && (count as number) >= 0);
+}
+
+/** A name from the file, fit for one line of a terminal. */
+function quote(name: string): string {
+  return JSON.stringify(name.length > 120 ? `${name.slice(0, 117)}...` : name);
+}

@@ -1,0 +1,230 @@
+/**
+ * The safetensors format (github.com/huggingface/safetensors): 8 bytes little-endian header length, a JSON header
+ * { name: { dtype, shape, data_offsets: [begin, end] }, "__metadata__": { string: string } }, then the bytes of all
+ * tensors without gaps. Files come from strangers: the header is checked completely before anything is allocated,
+ * and what is allocated never exceeds the file's size.
+ *
+ * Typed arrays are used as they lie in the file, so a little-endian machine is assumed (all that Node.js supports in
+ * practice).
+ */
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { UserError, messageOf } from '../errors.js';
+import { writeFileAtomic } from './atomic-file.js';
+import { bfloat16ToFloat32, float32ToBfloat16, float32ToHalf, halfToFloat32 } from './half-float.js';
+import { parseHeader } from './safetensors-header.js';
+import type { Dtype, HeaderEntry } from './safetensors-header.js';
+
+export type { Dtype } from './safetensors-header.js';
+
+export type TensorData =
+  | Float32Array
+  | Float64Array
+  | Uint16Array
+  | BigInt64Array
+  | BigUint64Array
+  | Int32Array
+  | Uint32Array
+  | Int16Array
+  | Int8Array
+  | Uint8Array;
+
+/** A tensor as stored: F16 and BF16 are raw 16-bit patterns in a Uint16Array, BOOL is a Uint8Array of 0 and 1. */
+export interface StoredTensor {
+  readonly dtype: Dtype;
+  readonly shape: readonly number[];
+  readonly data: TensorData;
+}
+
+export interface SafetensorsContent {
+  readonly tensors: Map<string, StoredTensor>;
+  readonly metadata: Record<string, string>;
+}
+
+/** What can be written. Float32Array may be stored in half the space by `dtype`. */
+export interface TensorToStore {
+  readonly shape: readonly number[];
+  readonly data: Float32Array | Int32Array | Uint8Array;
+  /** For Float32Array only; rounds to nearest, ties to even. Default F32. */
+  readonly dtype?: 'F32' | 'F16' | 'BF16';
+}
+
+const LARGEST_HEADER = 100_000_000;
+/** readSync takes at most 2^31 - 1 bytes at a time. */
+const LARGEST_READ = 2 ** 30;
+
+/**
+ * Reads a whole file.
+ * @throws UserError that names the file and the key at fault.
+ */
+export function readSafetensors(path: string): SafetensorsContent {
+  const fail = (what: string): never => {
+    throw new UserError(`Cannot read ${path} as safetensors: ${what}.`);
+  };
+  // Asked before opening: opening a pipe would wait for its writer.
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return fail('there is no such file; check the path');
+  if (!found.isFile()) return fail('it is not a file');
+  let file: number;
+  try {
+    file = openSync(path, 'r');
+  } catch (error) {
+    return fail(messageOf(error));
+  }
+  try {
+    const stat = fstatSync(file);
+    if (stat.size < 8)
+      fail(`it has ${stat.size} bytes, fewer than the 8 of the header length; it is cut off or another format`);
+    const headerLength = Number(readBytes(file, 0, 8).readBigUInt64LE(0));
+    if (headerLength > LARGEST_HEADER) {
+      fail(
+        `the header claims ${headerLength} bytes (at most ${LARGEST_HEADER} are allowed); it is another format or damaged`,
+      );
+    }
+    if (8 + headerLength > stat.size) {
+      fail(`the header claims ${headerLength} bytes but the file has ${stat.size}; it is cut off or another format`);
+    }
+    const header = parseHeader(readBytes(file, 8, headerLength), stat.size - 8 - headerLength, fail);
+    const tensors = new Map<string, StoredTensor>();
+    for (const entry of header.entries) {
+      const data = readTensor(file, 8 + headerLength, entry, fail);
+      tensors.set(entry.name, { dtype: entry.dtype, shape: entry.shape, data });
+    }
+    return { tensors, metadata: header.metadata };
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    return fail(messageOf(error));
+  } finally {
+    closeSync(file);
+  }
+}
+
+function readTensor(file: number, start: number, entry: HeaderEntry, fail: (what: string) => never): TensorData {
+  // A buffer of its own, so that the typed array is aligned and the file's memory can be freed tensor by tensor.
+  const bytes = readBytes(file, start + entry.begin, entry.end - entry.begin);
+  const { buffer } = bytes;
+  switch (entry.dtype) {
+    case 'F32':
+      return new Float32Array(buffer);
+    case 'F64':
+      return new Float64Array(buffer);
+    case 'F16':
+    case 'BF16':
+    case 'U16':
+      return new Uint16Array(buffer);
+    case 'I64':
+      return new BigInt64Array(buffer);
+    case 'U64':
+      return new BigUint64Array(buffer);
+    case 'I32':
+      return new Int32Array(buffer);
+    case 'U32':
+      return new Uint32Array(buffer);
+    case 'I16':
+      return new Int16Array(buffer);
+    case 'I8':
+      return new Int8Array(buffer);
+    case 'U8':
+      return new Uint8Array(buffer);
+    case 'BOOL': {
+      const data = new Uint8Array(buffer);
+      const odd = data.findIndex((value) => value > 1);
+      if (odd >= 0) fail(`tensor "${entry.name}" is BOOL but byte ${odd} is ${data[odd] as number}`);
+      return data;
+    }
+  }
+}
+
+function readBytes(file: number, position: number, length: number): Buffer<ArrayBuffer> {
+  const bytes = Buffer.from(new ArrayBuffer(length));
+  for (let at = 0; at < length;) {
+    const count = readSync(file, bytes, at, Math.min(LARGEST_READ, length - at), position + at);
+    if (count === 0) throw new Error('the file became shorter while it was read');
+    at += count;
+  }
+  return bytes;
+}
+
+/**
+ * A stored tensor's values as float32: exact for F32, F16, BF16, BOOL and small integers.
+ * @throws UserError for an integer that float32 cannot hold exactly; F64 is rounded.
+ */
+export function toFloat32(tensor: StoredTensor, name = 'tensor'): Float32Array {
+  const { dtype, data } = tensor;
+  if (data instanceof Float32Array) return data;
+  if (data instanceof Uint16Array && dtype === 'F16') return halfToFloat32(data);
+  if (data instanceof Uint16Array && dtype === 'BF16') return bfloat16ToFloat32(data);
+  if (data instanceof Float64Array) return Float32Array.from(data);
+  const out = new Float32Array(data.length);
+  for (let i = 0; i < data.length; i++) {
+    const value = Number(data[i]);
+    out[i] = value;
+    if (out[i] !== value || !Number.isSafeInteger(value)) {
+      throw new UserError(
+        `"${name}" (${dtype}): element ${i} is ${String(data[i])}, which float32 cannot hold exactly.`,
+      );
+    }
+  }
+  return out;
+}
+
+/**
+ * Writes a file atomically, tensors in the map's order (those of wider types first, as the format's own writer does,
+ * so that every tensor is aligned).
+ * @throws UserError when the file cannot be written; Error for a shape that does not fit its data, or for a finite
+ *   value that F16 cannot hold. Nothing is left behind then.
+ */
+export function writeSafetensors(
+  path: string,
+  tensors: ReadonlyMap<string, TensorToStore>,
+  metadata: Readonly<Record<string, string>> = {},
+): void {
+  const stored = [...tensors].map(([name, tensor]) => ({ name, tensor, ...storage(name, tensor) }));
+  stored.sort((a, b) => b.width - a.width);
+  const pairs: [string, unknown][] = Object.keys(metadata).length > 0 ? [['__metadata__', metadata]] : [];
+  let offset = 0;
+  for (const { name, tensor, dtype, width } of stored) {
+    const end = offset + tensor.data.length * width;
+    pairs.push([name, { dtype, shape: tensor.shape, data_offsets: [offset, end] }]);
+    offset = end;
+  }
+  const json = Buffer.from(JSON.stringify(Object.fromEntries(pairs)), 'utf8');
+  // Padded with spaces, so that the tensors start at a multiple of 8.
+  const header = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, ' ');
+  header.writeBigUInt64LE(BigInt(header.length - 8), 0);
+  json.copy(header, 8);
+  writeFileAtomic(
+    path,
+    (function* () {
+      yield header;
+      for (const { name, tensor } of stored) yield tensorBytes(name, tensor);
+    })(),
+  );
+}
+
+function storage(name: string, tensor: TensorToStore): { dtype: Dtype; width: number } {
+  const { data, shape } = tensor;
+  const expected = shape.reduce((product, size) => product * size, 1);
+  if (expected !== data.length) {
+    throw new Error(`writeSafetensors: "${name}" has ${data.length} values for shape [${shape.join(', ')}]`);
+  }
+  if (data instanceof Float32Array) {
+    const dtype = tensor.dtype ?? 'F32';
+    return { dtype, width: dtype === 'F32' ? 4 : 2 };
+  }
+  if (tensor.dtype !== undefined) throw new Error(`writeSafetensors: "${name}" holds integers, not ${tensor.dtype}`);
+  return data instanceof Int32Array ? { dtype: 'I32', width: 4 } : { dtype: 'U8', width: 1 };
+}
+
+function tensorBytes(name: string, { data, dtype }: TensorToStore): Uint8Array {
+  const stored = data instanceof Float32Array && dtype === 'F16' ? halfChecked(name, data) : data;
+  const array = stored instanceof Float32Array && dtype === 'BF16' ? float32ToBfloat16(stored) : stored;
+  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+}
+
+function halfChecked(name: string, data: Float32Array): Uint16Array {
+  const tooLarge = data.findIndex((value) => Number.isFinite(value) && Math.abs(value) >= 65520);
+  if (tooLarge >= 0) {
+    throw new Error(`writeSafetensors: "${name}" holds ${data[tooLarge] as number}, which F16 cannot; use BF16 or F32`);
+  }
+  return float32ToHalf(data);
+}

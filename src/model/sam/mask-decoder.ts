@@ -1,0 +1,109 @@
+/**
+ * F_mask: SAM's mask decoder (segment_anything/modeling/mask_decoder.py). Every query is decoded on its own: its tokens
+ * are [iou, 4 × mask, prompts]; the first mask token's hypernetwork makes the mask (multimask output is off in GSVA).
+ */
+import type { SamConfig } from '../../config.js';
+import * as fused from '../../engine/fused-ops.js';
+import * as tf from '../../engine/tf.js';
+import { CompositeLayer, type Shape } from '../../nn/composite-layer.js';
+import { PatchDeconvolution } from '../../nn/convolution.js';
+import { Embedding } from '../../nn/embedding.js';
+import { Mlp } from '../../nn/mlp.js';
+import { LayerNorm } from '../../nn/norms.js';
+import { TwoWayTransformer } from './two-way-transformer.js';
+
+const MASK_TOKENS = 4;
+const NORM_EPSILON = 1e-6;
+
+export interface MaskDecoderInput {
+  /** [Q, H, W, prompt]: for every query the embedding of its image, dense prompt embedding added. */
+  readonly imageEmbeddings: tf.Tensor4D;
+  /** [1, H, W, prompt] */
+  readonly densePositions: tf.Tensor4D;
+  /** [Q, P, prompt]: ψ's query (P = 1), or points and boxes. */
+  readonly sparsePrompts: tf.Tensor3D;
+}
+
+export interface MaskDecoderOutput {
+  /** Mask logits [Q, 4·H, 4·W]. */
+  readonly lowResMasks: tf.Tensor3D;
+  /** Predicted IoU of the mask [Q, 1]. */
+  readonly iou: tf.Tensor2D;
+}
+
+export class MaskDecoder extends CompositeLayer {
+  static readonly className = 'GsvaMaskDecoder';
+  private readonly iouToken: Embedding;
+  private readonly maskTokens: Embedding;
+  private readonly transformer: TwoWayTransformer;
+  private readonly upscaling: readonly [PatchDeconvolution, LayerNorm, PatchDeconvolution];
+  private readonly hypernetworks: readonly Mlp[];
+  private readonly iouHead: Mlp;
+
+  constructor(private readonly config: SamConfig) {
+    super();
+    const { promptEmbedDim: size, decoderDepth, decoderHeads, decoderMlpDim, iouHeadHiddenDim } = config;
+    this.transformer = this.track(
+      'transformer',
+      new TwoWayTransformer({ depth: decoderDepth, size, heads: decoderHeads, mlpSize: decoderMlpDim }),
+    );
+    this.iouToken = this.track('iou_token', new Embedding({ rows: 1, size }));
+    this.maskTokens = this.track('mask_tokens', new Embedding({ rows: MASK_TOKENS, size }));
+    this.upscaling = [
+      this.track('output_upscaling.0', new PatchDeconvolution({ inputSize: size, outputSize: size / 4, kernel: 2 })),
+      this.track('output_upscaling.1', new LayerNorm({ size: size / 4, epsilon: NORM_EPSILON })),
+      this.track('output_upscaling.3', new PatchDeconvolution({ inputSize: size / 4, outputSize: size / 8, kernel: 2 })),
+    ];
+    this.hypernetworks = Array.from({ length: MASK_TOKENS }, (_, index) => {
+      return this.track(`output_hypernetworks_mlps.${index}`, new Mlp({ sizes: [size, size, size, size / 8] }));
+    });
+    this.iouHead = this.track('iou_prediction_head', new Mlp({ sizes: [size, iouHeadHiddenDim, iouHeadHiddenDim, MASK_TOKENS] }));
+  }
+
+  forward({ imageEmbeddings, densePositions, sparsePrompts }: MaskDecoderInput): MaskDecoderOutput {
+    const [queries, height, width, size] = imageEmbeddings.shape;
+    const learned = tf.expandDims(tf.concat([this.iouToken.table, this.maskTokens.table], 0), 0);
+    const tokens = tf.concat([tf.tile(learned, [queries, 1, 1]), sparsePrompts], 1);
+    // [Q, H, W, D] → [Q, H·W, D]
+    const cells = tf.reshape(imageEmbeddings, [queries, height * width, size]);
+    const positions = tf.reshape(densePositions, [1, height * width, size]);
+    const decoded = this.transformer.forward(tokens, cells, positions);
+
+    const tokenAt = (index: number): tf.Tensor2D => tf.reshape(tf.slice(decoded.tokens, [0, index, 0], [-1, 1, -1]), [queries, size]);
+    const upscaled = this.upscale(tf.reshape(decoded.cells, [queries, height, width, size]));
+    const [hypernetwork] = this.hypernetworks as readonly [Mlp];
+    const kernel = tf.reshape(hypernetwork.forward(tokenAt(1)), [queries, size / 8, 1]);
+    // [Q, 16·H·W, D/8] · [Q, D/8, 1] → [Q, 4·H, 4·W]
+    const masks = tf.matMul(tf.reshape(upscaled, [queries, 16 * height * width, size / 8]), kernel);
+    const iou = tf.slice(this.iouHead.forward(tokenAt(0)), [0, 0], [-1, 1]) as tf.Tensor2D;
+    return { lowResMasks: tf.reshape(masks, [queries, 4 * height, 4 * width]), iou };
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor[] {
+    return tf.tidy(() => {
+      const [imageEmbeddings, densePositions, sparsePrompts] = inputs as [tf.Tensor4D, tf.Tensor4D, tf.Tensor3D];
+      const { lowResMasks, iou } = this.forward({ imageEmbeddings, densePositions, sparsePrompts });
+      return [lowResMasks, iou];
+    });
+  }
+
+  override computeOutputShape(inputShape: Shape | Shape[]): Shape[] {
+    const [batch = null, height = null, width = null] = (inputShape as Shape[])[0] ?? [];
+    const times4 = (n: number | null): number | null => (n === null ? null : 4 * n);
+    return [
+      [batch, times4(height), times4(width)],
+      [batch, 1],
+    ];
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    return { ...super.getConfig(), ...this.config, globalAttnIndexes: [...this.config.globalAttnIndexes] };
+  }
+
+  /** [Q, H, W, D] → [Q, 4·H, 4·W, D/8]. */
+  private upscale(cells: tf.Tensor): tf.Tensor {
+    const [first, norm, second] = this.upscaling;
+    return fused.gelu(second.forward(fused.gelu(norm.forward(first.forward(cells)))));
+  }
+}
+tf.serialization.registerClass(MaskDecoder);

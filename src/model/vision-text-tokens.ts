@@ -1,0 +1,112 @@
+/**
+ * Where text and vision tokens stand once every <image> placeholder (id -200) is replaced by the N vision tokens of the
+ * row's image (LLaVA's `prepare_inputs_labels_for_multimodal`). Plain numbers; the model turns them into two gathers.
+ */
+import { UserError } from '../errors.js';
+import { IGNORE_LABEL, IMAGE_TOKEN_ID } from '../special-tokens.js';
+
+/** Token rows padded on the right to the same length. */
+export interface TokenBatch {
+  /** [B·T], -200 where the image stands. */
+  readonly inputIds: Int32Array;
+  /** [B·T], -100 where nothing is supervised; null when there is nothing to supervise. */
+  readonly labels: Int32Array | null;
+  /** Valid tokens of each row, placeholders counted as one. */
+  readonly lengths: readonly number[];
+  readonly batch: number;
+  readonly time: number;
+}
+
+export class VisionTextTokens {
+  /** Length of the padded rows with vision tokens in place. */
+  readonly time: number;
+  /** Valid tokens of each row, vision tokens included. */
+  readonly lengths: readonly number[];
+  /** [B·time] row of the embedding table; 0 at vision tokens and padding. */
+  readonly textIndex: Int32Array;
+  /** [B·time] row of the features [B·N, D]; 0 at text tokens. */
+  readonly visionIndex: Int32Array;
+  /** [B·time] 1 at vision tokens. */
+  readonly isVision: Float32Array;
+  /** For every row the position of its placeholder, or `Infinity` in a row of pure text. */
+  private readonly placeholders: readonly number[];
+
+  /** @param patches N, the vision tokens of one image */
+  constructor(
+    readonly tokens: TokenBatch,
+    readonly patches: number,
+  ) {
+    const { batch, time, inputIds, lengths } = tokens;
+    this.placeholders = Array.from({ length: batch }, (_, row) => placeholderOf(tokens, row));
+    this.lengths = lengths.map((length, row) => this.expanded(row, length));
+    this.time = Math.max(...this.lengths);
+    this.textIndex = new Int32Array(batch * this.time);
+    this.visionIndex = new Int32Array(batch * this.time);
+    this.isVision = new Float32Array(batch * this.time);
+    for (let row = 0; row < batch; row++) {
+      for (let t = 0; t < (lengths[row] ?? 0); t++) {
+        const id = inputIds[row * time + t] ?? 0;
+        const at = this.flatIndex(row, t);
+        if (id !== IMAGE_TOKEN_ID) {
+          this.textIndex[at] = id;
+          continue;
+        }
+        for (let patch = 0; patch < patches; patch++) {
+          this.visionIndex[at + patch] = row * patches + patch;
+          this.isVision[at + patch] = 1;
+        }
+      }
+    }
+  }
+
+  /** Index into [B·time] of text position `t` of `row`; for the placeholder, of its first vision token. */
+  flatIndex(row: number, t: number): number {
+    return row * this.time + this.expanded(row, t);
+  }
+
+  /**
+   * The supervised next tokens: `positions` index the states [B·time] that predict them, one before the token itself.
+   */
+  supervised(): { positions: Int32Array; targets: Int32Array } {
+    const { labels, batch, time, lengths } = this.tokens;
+    const positions: number[] = [];
+    const targets: number[] = [];
+    for (let row = 0; row < batch; row++) {
+      for (let t = 1; t < (lengths[row] ?? 0); t++) {
+        const label = labels?.[row * time + t] ?? IGNORE_LABEL;
+        if (label === IGNORE_LABEL) continue;
+        positions.push(this.flatIndex(row, t) - 1);
+        targets.push(label);
+      }
+    }
+    return { positions: Int32Array.from(positions), targets: Int32Array.from(targets) };
+  }
+
+  /** States that predict one of `ids`, row by row: where GSVA reads its mask queries. */
+  statesBefore(ids: readonly number[], from: 'all' | 'supervised' = 'all'): { row: number; position: number; id: number }[] {
+    const { inputIds, labels, batch, time, lengths } = this.tokens;
+    const found: { row: number; position: number; id: number }[] = [];
+    for (let row = 0; row < batch; row++) {
+      for (let t = 1; t < (lengths[row] ?? 0); t++) {
+        const id = inputIds[row * time + t] ?? 0;
+        if (!ids.includes(id)) continue;
+        if (from === 'supervised' && (labels?.[row * time + t] ?? IGNORE_LABEL) === IGNORE_LABEL) continue;
+        found.push({ row, position: this.flatIndex(row, t) - 1, id });
+      }
+    }
+    return found;
+  }
+
+  private expanded(row: number, t: number): number {
+    return t > (this.placeholders[row] ?? Infinity) ? t - 1 + this.patches : t;
+  }
+}
+
+function placeholderOf({ inputIds, lengths, time }: TokenBatch, row: number): number {
+  const ids = inputIds.subarray(row * time, row * time + (lengths[row] ?? 0));
+  const first = ids.indexOf(IMAGE_TOKEN_ID);
+  if (first >= 0 && ids.indexOf(IMAGE_TOKEN_ID, first + 1) >= 0) {
+    throw new UserError(`conversation ${row} holds more than one image placeholder; GSVA takes one image per conversation`);
+  }
+  return first < 0 ? Infinity : first;
+}

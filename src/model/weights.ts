@@ -1,0 +1,136 @@
+/**
+ * Weights in and out, under the published names and in PyTorch's layouts (Linear [out, in], Conv [out, in, kh, kw]).
+ * Loading is strict both ways: a missing or left-over tensor is an error unless the caller or `NEVER_READ` expects it.
+ */
+import { UserError } from '../errors.js';
+import * as tf from '../engine/tf.js';
+import { type StoredTensor, type TensorToStore, toFloat32 } from '../io/safetensors.js';
+import type { CompositeLayer, Layout, Parameter } from '../nn/composite-layer.js';
+
+/** What peft puts before every name of a published GSVA checkpoint. */
+export const PUBLISHED_PREFIX = 'base_model.model.';
+
+/** Tensors in published files that no part reads, and why. */
+const NEVER_READ: readonly { readonly pattern: RegExp; readonly reason: string }[] = [
+  { pattern: /rotary_emb\.inv_freq$/, reason: 'a function of rope_theta' },
+  { pattern: /embeddings\.position_ids$/, reason: '0, 1, 2, …' },
+];
+
+export interface LoadOptions {
+  /** Names (ours, without prefix) that may be absent and then keep their start value: LoRA and ψ on a base model. */
+  readonly mayBeMissing?: RegExp;
+  /** Names in the file that may be left over. */
+  readonly mayBeUnused?: RegExp;
+}
+
+export interface LoadReport {
+  readonly loaded: readonly string[];
+  readonly missing: readonly string[];
+  readonly unused: readonly string[];
+}
+
+/**
+ * Sets the layer's parameters. Everything is checked before anything changes.
+ * @param source the file, for errors
+ * @throws UserError naming the tensors that are missing, left over or of the wrong shape
+ */
+export function loadWeights(
+  layer: CompositeLayer,
+  tensors: ReadonlyMap<string, StoredTensor>,
+  source: string,
+  options: LoadOptions = {},
+): LoadReport {
+  const parameters = layer.namedParameters();
+  const byName = new Map([...tensors].map(([name, tensor]) => [withoutPrefix(name), tensor]));
+  const missing = [...parameters.keys()].filter((name) => !byName.has(name));
+  const unused = [...byName.keys()].filter((name) => !parameters.has(name));
+  refuse(missing.filter((name) => options.mayBeMissing?.test(name) !== true), source, 'lacks');
+  refuse(unused.filter((name) => !isExpectedLeftover(name, options)), source, 'holds, but this model has no place for,');
+  const loaded = [...parameters].filter(([name]) => byName.has(name));
+  for (const [name, { variable, layout }] of loaded) {
+    const expected = storedShape(variable.shape as number[], layout);
+    const found = byName.get(name)?.shape ?? [];
+    if (!tf.util.arraysEqual(expected, [...found])) {
+      throw new UserError(
+        `${source}: tensor "${name}" has shape [${found.join(', ')}], the model's config asks for [${expected.join(', ')}]; ` +
+          'use the config.json that belongs to these weights',
+      );
+    }
+  }
+  for (const [name, parameter] of loaded) assign(parameter, byName.get(name) as StoredTensor, name);
+  return { loaded: loaded.map(([name]) => name), missing, unused };
+}
+
+/** Copies of the parameters in PyTorch's names and layouts; `select` keeps some. */
+export function storableWeights(
+  layer: CompositeLayer,
+  options: { readonly dtype?: 'F32' | 'F16' | 'BF16'; readonly select?: (name: string) => boolean; readonly prefix?: string } = {},
+): Map<string, TensorToStore> {
+  const { dtype = 'F32', select = () => true, prefix = PUBLISHED_PREFIX } = options;
+  const out = new Map<string, TensorToStore>();
+  for (const [name, { variable, layout }] of layer.namedParameters()) {
+    if (select(name)) out.set(prefix + name, { ...toStored(variable.read(), layout), dtype });
+  }
+  return out;
+}
+
+/** A tensor of ours in PyTorch's layout, as plain data. */
+export function toStored(value: tf.Tensor, layout: Layout): { shape: number[]; data: Float32Array } {
+  return tf.tidy(() => {
+    const stored = permuteToStored(value, layout);
+    return { shape: stored.shape, data: Float32Array.from(stored.dataSync()) };
+  });
+}
+
+/** A tensor in PyTorch's layout in ours; owned by the caller. `shape` is ours. */
+export function fromStored(tensor: StoredTensor, shape: readonly number[], layout: Layout, name: string): tf.Tensor {
+  return tf.tidy(() => {
+    const stored = tf.tensor(toFloat32(tensor, name), [...tensor.shape]);
+    if (layout.kind === 'linear') return tf.transpose(stored);
+    // conv: [out, in, kh, kw] → [kh, kw, in, out]; conv-transpose: [in, out, kh, kw] → [in, kh, kw, out]
+    if (layout.kind === 'conv') return tf.reshape(tf.transpose(stored, [2, 3, 1, 0]), [...shape]);
+    if (layout.kind === 'conv-transpose') return tf.reshape(tf.transpose(stored, [0, 2, 3, 1]), [...shape]);
+    return stored;
+  });
+}
+
+function permuteToStored(value: tf.Tensor, layout: Layout): tf.Tensor {
+  if (layout.kind === 'same') return value;
+  if (layout.kind === 'linear') return tf.transpose(value);
+  const [height, width] = layout.kernel;
+  const [first, second] = value.shape as [number, number];
+  if (layout.kind === 'conv') {
+    return tf.transpose(tf.reshape(value, [height, width, first / (height * width), second]), [3, 2, 0, 1]);
+  }
+  return tf.transpose(tf.reshape(value, [first, height, width, second / (height * width)]), [0, 3, 1, 2]);
+}
+
+function storedShape(shape: readonly number[], layout: Layout): number[] {
+  if (layout.kind === 'same') return [...shape];
+  const [first, second] = shape as [number, number];
+  if (layout.kind === 'linear') return [second, first];
+  const [height, width] = layout.kernel;
+  const cells = height * width;
+  return layout.kind === 'conv' ? [second, first / cells, height, width] : [first, second / cells, height, width];
+}
+
+function assign({ variable, layout }: Parameter, tensor: StoredTensor, name: string): void {
+  tf.tidy(() => {
+    variable.write(fromStored(tensor, variable.shape as number[], layout, name));
+  });
+}
+
+function withoutPrefix(name: string): string {
+  return name.startsWith(PUBLISHED_PREFIX) ? name.slice(PUBLISHED_PREFIX.length) : name;
+}
+
+function isExpectedLeftover(name: string, options: LoadOptions): boolean {
+  return NEVER_READ.some(({ pattern }) => pattern.test(name)) || options.mayBeUnused?.test(name) === true;
+}
+
+function refuse(names: readonly string[], source: string, verb: string): void {
+  if (names.length === 0) return;
+  const shown = names.slice(0, 3).map((name) => `"${name}"`);
+  const more = names.length > 3 ? ` and ${names.length - 3} more` : '';
+  throw new UserError(`${source} ${verb} ${shown.join(', ')}${more}; check that weights and config belong together`);
+}

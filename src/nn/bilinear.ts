@@ -1,0 +1,64 @@
+/**
+ * Bilinear resizing as matrices, one per axis: resized = rows · image · columnsᵀ.
+ * Exactly PyTorch's `interpolate(mode='bilinear', align_corners=False)` (no antialiasing), and its composition
+ * for masks, so that post-processing and its gradient are two matrix products instead of two resizes and a crop.
+ */
+
+/**
+ * Interpolation weights along one axis.
+ * @returns [to, from], row-major; each row sums to 1 and has at most two entries other than 0
+ */
+export function bilinearMatrix(from: number, to: number): Float32Array {
+  const matrix = new Float32Array(to * from);
+  // PyTorch computes source positions in float32.
+  const scale = Math.fround(from / to);
+  for (let i = 0; i < to; i++) {
+    const position = Math.max(0, Math.fround(Math.fround(scale * (i + 0.5)) - 0.5));
+    const lower = Math.min(Math.floor(position), from - 1);
+    const upper = Math.min(lower + 1, from - 1);
+    const fraction = Math.fround(position - lower);
+    matrix[i * from + lower] = 1 - fraction;
+    // At the border both are the same pixel: the weights add up.
+    matrix[i * from + upper] = (matrix[i * from + upper] as number) + fraction;
+  }
+  return matrix;
+}
+
+/**
+ * SAM's `postprocess_masks` along both axes: low-resolution logits → the encoder's input size → crop away the
+ * padding → the original size.
+ * @param lowRes side of the square low-resolution mask
+ * @param inputSize side of the encoder's square input
+ * @param resized [height, width] of the image inside that square
+ * @param original [height, width] of the image file
+ * @returns rows [originalHeight, lowRes] and columns [originalWidth, lowRes]
+ */
+export function maskResizeMatrices(
+  lowRes: number,
+  inputSize: number,
+  resized: readonly [number, number],
+  original: readonly [number, number],
+): { rows: Float32Array; columns: Float32Array } {
+  const enlarge = bilinearMatrix(lowRes, inputSize);
+  return {
+    rows: cropAndResize(enlarge, lowRes, resized[0], original[0]),
+    columns: cropAndResize(enlarge, lowRes, resized[1], original[1]),
+  };
+}
+
+/** bilinear(kept → to) · the first `kept` rows of `enlarge` [inputSize, lowRes] → [to, lowRes] */
+function cropAndResize(enlarge: Float32Array, lowRes: number, kept: number, to: number): Float32Array {
+  const resize = bilinearMatrix(kept, to);
+  const composed = new Float32Array(to * lowRes);
+  for (let i = 0; i < to; i++) {
+    for (let k = 0; k < kept; k++) {
+      const weight = resize[i * kept + k] as number;
+      if (weight === 0) continue;
+      for (let j = 0; j < lowRes; j++) {
+        const at = i * lowRes + j;
+        composed[at] = (composed[at] as number) + weight * (enlarge[k * lowRes + j] as number);
+      }
+    }
+  }
+  return composed;
+}

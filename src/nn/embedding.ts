@@ -1,0 +1,40 @@
+/** A table of learned rows: token embeddings, learned tokens, position tables. PyTorch's nn.Embedding. */
+import * as tf from '../engine/tf.js';
+import { CompositeLayer, type Shape, single } from './composite-layer.js';
+
+export interface EmbeddingConfig {
+  readonly rows: number;
+  readonly size: number;
+}
+
+export class Embedding extends CompositeLayer {
+  static readonly className = 'GsvaEmbedding';
+
+  constructor(private readonly config: EmbeddingConfig) {
+    super();
+    this.parameter('weight', [config.rows, config.size], { deviation: 0.02 });
+  }
+
+  /** The whole table [rows, size] (not a copy; do not dispose). */
+  get table(): tf.Tensor2D {
+    return this.value<tf.Rank.R2>('weight');
+  }
+
+  /** ids int32 [...] in [0, rows) → [..., size]. */
+  forward(ids: tf.Tensor): tf.Tensor {
+    return tf.gather(this.table, ids);
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
+    return tf.tidy(() => this.forward(single(inputs)));
+  }
+
+  override computeOutputShape(inputShape: Shape): Shape {
+    return [...inputShape, this.config.size];
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    return { ...super.getConfig(), ...this.config };
+  }
+}
+tf.serialization.registerClass(Embedding);

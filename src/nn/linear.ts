@@ -1,0 +1,40 @@
+/** y = x·W + b, PyTorch's nn.Linear: `weight` (stored [out, in] there, [in, out] here) and `bias` [out]. */
+import * as fused from '../engine/fused-ops.js';
+import * as tf from '../engine/tf.js';
+import { CompositeLayer, type Shape, single } from './composite-layer.js';
+
+export interface LinearConfig {
+  readonly inputSize: number;
+  readonly outputSize: number;
+  readonly useBias?: boolean;
+}
+
+export class Linear extends CompositeLayer {
+  static readonly className: string = 'GsvaLinear';
+
+  constructor(protected readonly config: LinearConfig) {
+    super();
+    const { inputSize, outputSize, useBias = true } = config;
+    this.parameter('weight', [inputSize, outputSize], { deviation: 1 / Math.sqrt(inputSize) }, { kind: 'linear' });
+    if (useBias) this.parameter('bias', [outputSize], { constant: 0 });
+  }
+
+  /** x [..., in] → [..., out]. */
+  forward(x: tf.Tensor): tf.Tensor {
+    const bias = this.config.useBias === false ? null : this.value<tf.Rank.R1>('bias');
+    return fused.linear(x, this.value<tf.Rank.R2>('weight'), bias);
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
+    return tf.tidy(() => this.forward(single(inputs)));
+  }
+
+  override computeOutputShape(inputShape: Shape): Shape {
+    return [...inputShape.slice(0, -1), this.config.outputSize];
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    return { ...super.getConfig(), ...this.config };
+  }
+}
+tf.serialization.registerClass(Linear);

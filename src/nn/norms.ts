@@ -1,0 +1,66 @@
+/** LayerNorm and RMSNorm over the last axis (channels last, so SAM's LayerNorm2d is the same layer). */
+import * as fused from '../engine/fused-ops.js';
+import * as tf from '../engine/tf.js';
+import { CompositeLayer, type Shape, single } from './composite-layer.js';
+
+export interface NormConfig {
+  readonly size: number;
+  readonly epsilon: number;
+}
+
+/** y = (x - mean) / sqrt(variance + ε) · weight + bias. */
+export class LayerNorm extends CompositeLayer {
+  static readonly className = 'GsvaLayerNorm';
+
+  constructor(private readonly config: NormConfig) {
+    super();
+    this.parameter('weight', [config.size], { constant: 1 });
+    this.parameter('bias', [config.size], { constant: 0 });
+  }
+
+  /** x [..., size] → [..., size]. */
+  forward(x: tf.Tensor): tf.Tensor {
+    return fused.layerNorm(x, this.value<tf.Rank.R1>('weight'), this.value<tf.Rank.R1>('bias'), this.config.epsilon);
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
+    return tf.tidy(() => this.forward(single(inputs)));
+  }
+
+  override computeOutputShape(inputShape: Shape): Shape {
+    return inputShape;
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    return { ...super.getConfig(), ...this.config };
+  }
+}
+tf.serialization.registerClass(LayerNorm);
+
+/** y = x / sqrt(mean(x²) + ε) · weight (LLaMA). */
+export class RmsNorm extends CompositeLayer {
+  static readonly className = 'GsvaRmsNorm';
+
+  constructor(private readonly config: NormConfig) {
+    super();
+    this.parameter('weight', [config.size], { constant: 1 });
+  }
+
+  /** x [..., size] → [..., size]. */
+  forward(x: tf.Tensor): tf.Tensor {
+    return fused.rmsNorm(x, this.value<tf.Rank.R1>('weight'), this.config.epsilon);
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
+    return tf.tidy(() => this.forward(single(inputs)));
+  }
+
+  override computeOutputShape(inputShape: Shape): Shape {
+    return inputShape;
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    return { ...super.getConfig(), ...this.config };
+  }
+}
+tf.serialization.registerClass(RmsNorm);

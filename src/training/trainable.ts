@@ -1,0 +1,38 @@
+/** The one table of what trains. Names are those of the published checkpoint, without prefix. */
+import * as tf from '../engine/tf.js';
+import type { CompositeLayer } from '../nn/composite-layer.js';
+
+export const TRAINABLE = {
+  /** GSVA's recipe: LoRA, embedding and head, ψ, F_mask. */
+  gsva: [
+    /\.lora_[AB]\./,
+    /^model\.embed_tokens\./,
+    /^lm_head\./,
+    /^model\.text_hidden_fcs\./,
+    /^model\.visual_model\.mask_decoder\./,
+  ],
+  /** The base's multimodal LLM: F_V1, φ, F_LLM, all of them. */
+  'base-mllm': [
+    /^model\.vision_tower\./,
+    /^model\.mm_projector\./,
+    /^model\.(embed_tokens|layers|norm)\b/,
+    /^lm_head\./,
+  ],
+  /** The base's SAM: F_V2, prompt encoder, F_mask. */
+  'base-sam': [
+    /^model\.visual_model\.(image_encoder|mask_decoder)\./,
+    /^model\.visual_model\.prompt_encoder\.(point|no)/,
+  ],
+} as const;
+
+export type Stage = keyof typeof TRAINABLE;
+
+/** The variables of a stage by name, in checkpoint order. */
+export function trainableVariables(layer: CompositeLayer, stage: Stage): Map<string, tf.Variable> {
+  const patterns: readonly RegExp[] = TRAINABLE[stage];
+  const out = new Map<string, tf.Variable>();
+  for (const [name, { variable }] of layer.namedParameters()) {
+    if (patterns.some((pattern) => pattern.test(name))) out.set(name, variable.read() as tf.Variable);
+  }
+  return out;
+}

@@ -1,0 +1,69 @@
+/** What a training run is told: how to train, and where. */
+import { UserError } from '../errors.js';
+import type { AdamWOptions } from './optimizer.js';
+import type { ScheduleOptions } from './schedule.js';
+import type { TrainingObserver } from './training-observer.js';
+import type { TrainingTask } from './training-task.js';
+
+/** How to train; plain data, fit for a configuration file. */
+export interface TrainerOptions {
+  /** Decides order, augmentation and dropout. */
+  readonly seed: number;
+  /** Samples in a micro-batch: what one forward and backward pass takes. */
+  readonly batchSize: number;
+  /** Micro-batches in an update; their gradients are averaged. */
+  readonly accumulation: number;
+  /** Samples prepared ahead. */
+  readonly prefetch: number;
+  readonly optimizer: AdamWOptions;
+  readonly schedule: ScheduleOptions;
+  /** Validate every so many updates and at the end; 0 for never. */
+  readonly validateEvery: number;
+  /** Write `last` every so many updates; 0 for only after validations and at the end. */
+  readonly checkpointEvery: number;
+  /** The validation figure that chooses `best`; without it there is none. */
+  readonly bestMetric?: BestMetric;
+}
+
+export interface BestMetric {
+  readonly name: string;
+  readonly mode: 'max' | 'min';
+}
+
+/** Where a run happens and who watches. */
+export interface TrainerEnvironment {
+  /** Folder of the run; made when missing. */
+  readonly runDir: string;
+  /** Continue from `runDir/last`; otherwise a folder that holds a checkpoint already is refused. */
+  readonly resume?: boolean;
+  /** Aborting it makes the run save and stop before its next micro-batch (the command line ties SIGINT to it). */
+  readonly signal?: AbortSignal;
+  readonly observer?: TrainingObserver;
+  /** What the log's first line says of the run: configuration, engine, data. */
+  readonly header?: Readonly<Record<string, unknown>>;
+  /** Seconds from a fixed point. Default: the system's monotonic clock. */
+  readonly now?: () => number;
+}
+
+/** @throws UserError that names the option at fault. */
+export function checkTrainerOptions<Sample>(options: TrainerOptions, task: TrainingTask<Sample>): void {
+  const atLeast = (key: string, least: number, found: number): void => {
+    if (Number.isSafeInteger(found) && found >= least) return;
+    throw new UserError(`Training options: ${key} must be a whole number from ${least} up, found ${found}.`);
+  };
+  atLeast('seed', 0, options.seed);
+  atLeast('batchSize', 1, options.batchSize);
+  atLeast('accumulation', 1, options.accumulation);
+  atLeast('prefetch', 1, options.prefetch);
+  atLeast('validateEvery', 0, options.validateEvery);
+  atLeast('checkpointEvery', 0, options.checkpointEvery);
+  if (task.sampleCount < 1) throw new UserError('Training: the training set has no samples; check the data set.');
+  if (task.variables.size === 0)
+    throw new UserError('Training: no variable is trainable; check what is to be trained.');
+  if (options.validateEvery > 0 && task.validate === undefined) {
+    throw new UserError('Training options: validateEvery is set, but there is no validation set; set it to 0.');
+  }
+  if (options.validateEvery === 0 && options.bestMetric !== undefined) {
+    throw new UserError('Training options: bestMetric is set, but validateEvery is 0; remove it or validate.');
+  }
+}

@@ -1,0 +1,26 @@
+/** What a training run tells whoever watches it: the command line draws bars from this, tests collect it. */
+import type { TrainingEnd, UpdateRecord, ValidationRecord } from './run-log.js';
+
+/** How far a run is. */
+export interface TrainingProgress {
+  /** Updates done. */
+  readonly update: number;
+  /** Updates that the run has at most. */
+  readonly totalUpdates: number;
+  /** The larger of the updates' and the time's share, in [0, 1]. */
+  readonly fraction: number;
+  /** Seconds since the run began, interruptions left out. */
+  readonly elapsedSeconds: number;
+  /** Seconds until the end at the present speed. */
+  readonly remainingSeconds: number;
+}
+
+export interface TrainingObserver {
+  onUpdate?(record: UpdateRecord, progress: TrainingProgress): void;
+  onValidation?(record: ValidationRecord): void;
+  /** A checkpoint is complete at `dir`. */
+  onCheckpoint?(checkpoint: { readonly dir: string; readonly kind: 'last' | 'best'; readonly update: number }): void;
+  /** A line for the person watching. */
+  onMessage?(message: string): void;
+  onEnd?(end: TrainingEnd): void;
+}

@@ -1,0 +1,127 @@
+/**
+ * Compares image decoding and both image transforms with the recorded pictures of OpenCV and Pillow
+ * (expected.json, X.clip224.png, X.sam512.png).
+ */
+import { existsSync } from 'node:fs';
+import { extname, join } from 'node:path';
+import { clipTransform, resizeForClip, resizeForSam } from '../data/image-transforms.js';
+import { UserError, messageOf } from '../errors.js';
+import { readImage } from '../io/image-file.js';
+import { readJson } from '../io/json-file.js';
+import { JsonReader } from '../io/json-reader.js';
+import type { RgbImage } from '../types.js';
+import { PHOTOGRAPHS } from './reference-digests.js';
+import type { VerifyItem } from './verify-item.js';
+
+const CLIP_SIZE = 224;
+const SAM_SIZE = 512;
+
+/** Largest difference in grey levels: JPEG decoders differ by a few, PNG decoders do not. */
+const PNG_LEVELS = 1;
+const JPEG_LEVELS = 3;
+/** Mean difference in grey levels, of any picture. */
+const MEAN_LEVELS = 0.2;
+/** Of normalised values where decoding is exact: float32 rounding. */
+const NORMALISED = 1e-5;
+/** A grey level in normalised values: 1 / 255 / the smallest of CLIP's standard deviations. */
+const NORMALISED_LEVEL = 1 / 255 / 0.2613;
+
+/**
+ * Checks every image that expected.json names; photographs that are absent are left out.
+ * @param dir a folder with expected.json, images and the pictures made from them
+ * @throws UserError when expected.json is missing or malformed
+ */
+export async function verifyImages(dir: string): Promise<VerifyItem[]> {
+  const path = join(dir, 'expected.json');
+  const items: VerifyItem[] = [];
+  for (const [name, expected] of JsonReader.of(readJson(path, 'recorded image results'), path).entries()) {
+    const file = join(dir, name);
+    if (!existsSync(file) && PHOTOGRAPHS.includes(name)) continue;
+    try {
+      items.push(...(await verifyImage(file, name, expected)));
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      items.push(item(name, Infinity, 0, messageOf(error)));
+    }
+  }
+  return items;
+}
+
+async function verifyImage(file: string, name: string, expected: JsonReader): Promise<VerifyItem[]> {
+  const isPng = extname(name) === '.png';
+  const image = await readImage(file);
+  const sizeError = Math.max(
+    Math.abs(image.height - expected.key('height').integer()),
+    Math.abs(image.width - expected.key('width').integer()),
+  );
+  const sam = resizeForSam(image, SAM_SIZE);
+  const samSize = expected.key('sam512').numbers();
+  const clip = clipTransform(image, CLIP_SIZE).data;
+  const { mean, deviation } = statistics(clip);
+  const meanTolerance = isPng ? NORMALISED : MEAN_LEVELS * NORMALISED_LEVEL;
+  const cornerTolerance = isPng ? NORMALISED : JPEG_LEVELS * NORMALISED_LEVEL;
+  return [
+    item(`${name}: size`, sizeError, 0, `${image.height} x ${image.width}`),
+    item(
+      `${name}: mean colour`,
+      largest(channelMeans(image), expected.key('mean_rgb').numbers()),
+      isPng ? NORMALISED : MEAN_LEVELS,
+    ),
+    item(`${name}: size for F_V2`, largest([sam.height, sam.width], samSize), 0),
+    ...(await verifyPicture(`${name}: F_V2 picture`, sam, `${file}.sam512.png`, isPng)),
+    ...(await verifyPicture(`${name}: F_V1 picture`, resizeForClip(image, CLIP_SIZE), `${file}.clip224.png`, isPng)),
+    item(`${name}: F_V1 mean`, Math.abs(mean - expected.key('clip_mean').number()), meanTolerance),
+    item(`${name}: F_V1 deviation`, Math.abs(deviation - expected.key('clip_std').number()), meanTolerance),
+    item(
+      `${name}: F_V1 upper left`,
+      largest(Array.from(clip.subarray(0, 3)), expected.key('clip_corner').numbers()),
+      cornerTolerance,
+    ),
+  ];
+}
+
+/** Largest and mean difference from a recorded picture. */
+async function verifyPicture(name: string, ours: RgbImage, file: string, isPng: boolean): Promise<VerifyItem[]> {
+  const theirs = await readImage(file);
+  if (theirs.height !== ours.height || theirs.width !== ours.width) {
+    const sizes = `${ours.height} x ${ours.width} instead of ${theirs.height} x ${theirs.width}`;
+    return [item(name, Infinity, 0, sizes)];
+  }
+  let most = 0;
+  let sum = 0;
+  for (let i = 0; i < ours.data.length; i++) {
+    const difference = Math.abs((ours.data[i] as number) - (theirs.data[i] as number));
+    most = Math.max(most, difference);
+    sum += difference;
+  }
+  return [
+    item(`${name}, largest difference`, most, isPng ? PNG_LEVELS : JPEG_LEVELS, 'grey levels'),
+    item(`${name}, mean difference`, sum / ours.data.length, MEAN_LEVELS, 'grey levels'),
+  ];
+}
+
+function item(name: string, largestError: number, tolerance: number, detail?: string): VerifyItem {
+  const pass = largestError <= tolerance;
+  return { item: name, largestError, tolerance, pass, ...(detail === undefined ? {} : { detail }) };
+}
+
+/** Infinity where the lengths differ. */
+function largest(ours: readonly number[], theirs: readonly number[]): number {
+  if (ours.length !== theirs.length) return Infinity;
+  return ours.reduce((most, value, i) => Math.max(most, Math.abs(value - (theirs[i] as number))), 0);
+}
+
+function channelMeans(image: RgbImage): number[] {
+  const sums = [0, 0, 0];
+  for (let i = 0; i < image.data.length; i++) sums[i % 3] = (sums[i % 3] as number) + (image.data[i] as number);
+  return sums.map((sum) => sum / (image.height * image.width));
+}
+
+function statistics(values: Float32Array): { mean: number; deviation: number } {
+  let sum = 0;
+  for (const value of values) sum += value;
+  const mean = sum / values.length;
+  let squares = 0;
+  for (const value of values) squares += (value - mean) ** 2;
+  return { mean, deviation: Math.sqrt(squares / values.length) };
+}

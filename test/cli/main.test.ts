@@ -1,0 +1,192 @@
+/** The frame of the command line: exit codes, one-line errors, help, colours, interruption. */
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { UsageError, UserError } from '../../src/errors.js';
+import { wholeNumber } from '../../src/cli/values.js';
+import { defineVerb, type Verb } from '../../src/cli/verb.js';
+import { runCli } from '../helpers/run-cli.js';
+
+/** What the test verb does, exchanged by each test. */
+let body: Parameters<typeof defineVerb>[0]['run'];
+
+const probe: Verb = defineVerb({
+  path: ['probe'],
+  describe: 'A verb for tests',
+  positionals: {},
+  options: { count: { requiresArg: true, default: 1, coerce: wholeNumber('count', { min: 1, max: 9 }) } },
+  examples: [['gsva probe --count 3', 'three']],
+  run: (args, context) => body(args as never, context),
+});
+const probeAt = (argv: string[], options: Parameters<typeof runCli>[1] = {}) =>
+  runCli(['probe', ...argv], { ...options, verbs: [probe] });
+
+beforeEach(() => {
+  body = () => Promise.resolve(0);
+});
+
+const VERBS = [['train'], ['eval'], ['segment'], ['verify'], ['data', 'synth'], ['demo']];
+
+describe('help and version', () => {
+  test.each(VERBS)('%s %s --help goes to stdout, with examples that name the verb', async (...words) => {
+    const path = words.filter((word) => typeof word === 'string');
+    const { code, stdout, stderr } = await runCli([...path, '--help']);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain('Examples:');
+    expect(stdout).toContain(`  gsva ${path.join(' ')}`);
+    for (const option of ['--engine', '--threads', '--json']) expect(stdout).toContain(option);
+  });
+
+  test('gsva --help lists every verb', async () => {
+    const { code, stdout } = await runCli(['--help']);
+    expect(code).toBe(0);
+    for (const [word] of VERBS) expect(stdout).toContain(`gsva ${word as string}`);
+  });
+
+  test('--version is the version of package.json alone', async () => {
+    expect(await runCli(['--version'])).toEqual({ code: 0, stdout: '0.1.0\n', stderr: '' });
+  });
+});
+
+describe('wrong usage ends with 2 and one line on stderr', () => {
+  test.each([
+    ['nothing', [], 'say what to do'],
+    ['a mistyped verb', ['evl'], 'unknown verb "evl" (did you mean "eval"?)'],
+    ['a mistyped second word', ['data', 'sinth'], 'unknown verb "sinth" (did you mean "synth"?)'],
+    ['half a verb', ['data'], 'data synth'],
+    ['a mistyped option', ['eval', '--dtaa', 'x'], 'unknown option --dtaa (did you mean --data?)'],
+    ['an option that yargs would negate', ['demo', '--no-json'], 'unknown option --no-json'],
+    ['a missing option', ['eval'], '--data is required'],
+    ['a missing value', ['eval', '--data'], '--data needs a value'],
+    ['an empty value', ['eval', '--data', ' '], '--data is empty'],
+    ['an option given twice', ['eval', '--data', 'a', '--data', 'b'], '--data is given more than once'],
+    ['an unknown split', ['eval', '--data', '.', '--split', 'vla'], '"vla" (did you mean "val"?)'],
+    ['an unknown engine', ['demo', '--engine', 'wasn'], '(did you mean "wasm"?)'],
+    ['a word where a number belongs', ['demo', '--minutes', 'ten'], '--minutes must be a number, not "ten"'],
+    ['a number out of range', ['demo', '--minutes', '-1'], '--minutes must be from 0.1 to 10080, not -1'],
+    ['a fraction where a whole number belongs', ['demo', '--seed', '1.5'], '--seed must be a whole number, not 1.5'],
+    ['no threads', ['demo', '--threads', '0'], '--threads must be from 1 to 1024'],
+    ['a stray word', ['demo', 'now'], 'unexpected argument "now"'],
+    ['an empty expression', ['segment', '--image', 'x', '--expressions', 'red', ''], 'expression 2 is empty'],
+    ['an override that is no pair', ['train', '--config', 'a', '--out', 'b', '--set', '=1'], '--set takes key=value'],
+    ['verify without a folder', ['verify'], 'an argument is missing'],
+  ])('%s', async (_, argv, message) => {
+    const { code, stdout, stderr } = await runCli(argv);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
+    expect(stderr).toContain(message);
+    expect(stderr).toMatch(/^gsva[^\n]*; see gsva[^\n]*--help\n$/);
+  });
+
+  test('whatever is typed behind a verb, there is an exit code and no stack trace', async () => {
+    const word = fc.oneof(fc.string({ maxLength: 12 }), fc.constantFrom('--count', '--json', '--', '-1', '--count=3'));
+    await fc.assert(
+      fc.asyncProperty(fc.array(word, { maxLength: 6 }), async (words) => {
+        const { code, stderr } = await probeAt(words);
+        expect([0, 2]).toContain(code);
+        expect(stderr).not.toMatch(/\n\s+at /);
+        expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+      }),
+      { seed: 1, numRuns: 200 },
+    );
+  });
+});
+
+describe('bad input ends with 1 and one line on stderr', () => {
+  test.each([
+    ['no dataset', ['eval', '--model', '.', '--data', '/none'], 'gsva eval: /none: no such folder'],
+    ['no image', ['segment', '--image', '/none.png', '--expressions', 'red'], 'gsva segment: /none.png: no such file'],
+    [
+      'a folder as an image',
+      ['segment', '--image', '.', '--expressions', 'red'],
+      '. is a folder; --image takes a file',
+    ],
+    ['no configuration', ['train', '--config', '/none', '--out', 'x'], 'gsva train: /none: no such file'],
+    ['a full folder', ['data', 'synth', '--out', 'test'], 'test is not empty'],
+    ['no images', 'data synth --out /none/x --train 0 --val 0 --testA 0 --testB 0'.split(' '), 'nothing to write'],
+  ])('%s', async (_, argv, message) => {
+    const { code, stdout, stderr } = await runCli(argv);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toContain(message);
+    expect(stderr.trimEnd().split('\n')).toHaveLength(1);
+  });
+});
+
+describe('what a verb throws', () => {
+  test('UserError: its message in one line, exit code 1', async () => {
+    body = () => Promise.reject(new UserError('model.json: key "dim" is missing;\n  add it'));
+    expect(await probeAt([])).toMatchObject({
+      code: 1,
+      stderr: 'gsva probe: model.json: key "dim" is missing; add it\n',
+    });
+  });
+
+  test('UsageError: exit code 2 and where to look', async () => {
+    body = () => Promise.reject(new UsageError('--count and --json exclude each other'));
+    expect(await probeAt([])).toMatchObject({
+      code: 2,
+      stderr: 'gsva probe: --count and --json exclude each other; see gsva probe --help\n',
+    });
+  });
+
+  test('anything else: one line with a hint, the stack only under GSVA_DEBUG', async () => {
+    body = () => Promise.reject(new TypeError('x is not a function'));
+    const quiet = await probeAt([]);
+    expect(quiet).toMatchObject({
+      code: 1,
+      stderr: 'gsva probe: unexpected error: x is not a function (GSVA_DEBUG=1 shows where)\n',
+    });
+    const loud = await probeAt([], { env: { GSVA_DEBUG: '1' } });
+    expect(loud.code).toBe(1);
+    expect(loud.stderr).toMatch(/TypeError: x is not a function\n\s+at /);
+  });
+
+  test('after Ctrl-C: 130, whether the verb returns or throws', async () => {
+    const signal = AbortSignal.abort();
+    expect(await probeAt([], { signal })).toMatchObject({ code: 130, stderr: '' });
+    body = (_, context) => {
+      context.signal.throwIfAborted();
+      return Promise.resolve(0);
+    };
+    expect(await probeAt([], { signal })).toMatchObject({ code: 130, stderr: 'gsva probe: stopped\n' });
+  });
+});
+
+describe('what a verb is given', () => {
+  test('its arguments, read, with defaults', async () => {
+    const seen: unknown[] = [];
+    body = (args) => {
+      seen.push(args);
+      return Promise.resolve(0);
+    };
+    await probeAt([]);
+    await probeAt(['--count', '7', '--json', '--threads=2', '--engine', 'cpu']);
+    expect(seen[0]).toMatchObject({ count: 1, json: false });
+    expect(seen[1]).toMatchObject({ count: 7, json: true, threads: 2, engine: 'cpu' });
+  });
+
+  test('a table or JSON on stdout, never both; notes on stderr', async () => {
+    body = (_, { output, note }) => {
+      note('working');
+      output.table(['name', 'n'], [['a', 1]]);
+      output.json({ name: 'a', n: 1 });
+      return Promise.resolve(0);
+    };
+    expect(await probeAt([])).toEqual({ code: 0, stdout: ' name   n\n a      1\n', stderr: 'working\n' });
+    expect(await probeAt(['--json'])).toEqual({ code: 0, stdout: '{"name":"a","n":1}\n', stderr: 'working\n' });
+  });
+
+  test('colours on a terminal only, and not under NO_COLOR', async () => {
+    body = (_, { output }) => {
+      output.line(output.colors.green('ok'));
+      return Promise.resolve(0);
+    };
+    expect((await probeAt([])).stdout).toBe('ok\n');
+    expect((await probeAt([], { isTTY: true })).stdout).toBe('\u001b[32mok\u001b[39m\n');
+    expect((await probeAt([], { isTTY: true, env: { NO_COLOR: '1' } })).stdout).toBe('ok\n');
+    expect((await probeAt([], { isTTY: true, env: { TERM: 'dumb' } })).stdout).toBe('ok\n');
+  });
+
+  test('its exit code is the answer', async () => {
+    body = () => Promise.resolve(1);
+    expect((await probeAt([])).code).toBe(1);
+  });
+});

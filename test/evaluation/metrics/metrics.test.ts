@@ -1,0 +1,218 @@
+/**
+ * The accumulators against a second implementation written from the definitions alone: sets of pixel numbers, lists of
+ * all expressions, sums at the end. (The reference's own figures are in test/verification/metrics.test.ts.)
+ */
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { UserError } from '../../../src/errors.js';
+import { GRES_PROTOCOLS, GresMetric } from '../../../src/evaluation/metrics/gres-metric.js';
+import type { Answer } from '../../../src/evaluation/metrics/gres-metric.js';
+import { maskOverlap } from '../../../src/evaluation/metrics/mask-overlap.js';
+import { RecMetric, boxIou, boxOfMask } from '../../../src/evaluation/metrics/rec-metric.js';
+import type { Box } from '../../../src/evaluation/metrics/rec-metric.js';
+import { RefZomMetric, RefZomReportedMetric } from '../../../src/evaluation/metrics/ref-zom-metric.js';
+import { ResMetric } from '../../../src/evaluation/metrics/res-metric.js';
+import type { BinaryMask } from '../../../src/types.js';
+
+const HEIGHT = 3;
+const WIDTH = 4;
+
+interface Case {
+  readonly logits: number[];
+  readonly target: number[];
+  readonly answer: Answer;
+}
+
+const pixels = <T>(value: fc.Arbitrary<T>): fc.Arbitrary<T[]> =>
+  fc.array(value, { minLength: HEIGHT * WIDTH, maxLength: HEIGHT * WIDTH });
+const emptyMask = fc.constant(Array.from({ length: HEIGHT * WIDTH }, () => 0));
+const expressionOf = (answers: readonly Answer[]): fc.Arbitrary<Case> =>
+  fc.record({
+    logits: fc.oneof(pixels(fc.constantFrom(-2, -0.5, -0, 0, 0.5, 3, NaN)), pixels(fc.constantFrom(-2, -1))),
+    target: fc.oneof(pixels(fc.constantFrom(0, 1)), emptyMask),
+    answer: fc.constantFrom(...answers),
+  });
+const casesOf = (...answers: Answer[]): fc.Arbitrary<Case[]> => fc.array(expressionOf(answers), { maxLength: 12 });
+
+const logitMask = (data: number[]) => ({ data: Float32Array.from(data), height: HEIGHT, width: WIDTH });
+const binaryMask = (data: number[]): BinaryMask => ({ data: Uint8Array.from(data), height: HEIGHT, width: WIDTH });
+const inputs = (c: Case) => ({ prediction: logitMask(c.logits), target: binaryMask(c.target), answer: c.answer });
+
+/** Pixel numbers that pass a test. */
+const setOf = (values: number[], inside: (value: number) => boolean): Set<number> =>
+  new Set(values.flatMap((value, i) => (inside(value) ? [i] : [])));
+const common = (a: Set<number>, b: Set<number>): number => [...a].filter((i) => b.has(i)).length;
+const either = (a: Set<number>, b: Set<number>): number => new Set([...a, ...b]).size;
+const total = (values: number[]): number => values.reduce((a, b) => a + b, 0);
+const mean = (values: number[]): number | null => (values.length === 0 ? null : total(values) / values.length);
+const quotient = (a: number, b: number): number | null => (b === 0 ? null : a / b);
+
+function expectClose(found: number | null, expected: number | null): void {
+  if (expected === null || found === null) expect(found).toBe(expected);
+  else expect(Math.abs(found - expected)).toBeLessThan(1e-12);
+}
+
+function naiveGres(cases: Case[], rejectedKeepsMask: boolean) {
+  const rows = cases.map(({ logits, target, answer }) => {
+    const wanted = setOf(target, (v) => v === 1);
+    const drawn = answer === 'seg' || rejectedKeepsMask ? setOf(logits, (v) => v >= 0) : new Set<number>();
+    if (wanted.size > 0) {
+      const iou = common(drawn, wanted) / either(drawn, wanted);
+      return {
+        absent: false,
+        right: answer === 'seg',
+        iou,
+        inter: common(drawn, wanted),
+        union: either(drawn, wanted),
+      };
+    }
+    const right = answer === 'rej';
+    return { absent: true, right, iou: right ? 1 : 0, inter: 0, union: answer === 'seg' ? drawn.size : 0 };
+  });
+  const decided = (absent: boolean): number[] => rows.filter((r) => r.absent === absent).map((r) => (r.right ? 1 : 0));
+  return {
+    gIoU: mean(rows.map((r) => r.iou)),
+    cIoU: quotient(total(rows.map((r) => r.inter)), total(rows.map((r) => r.union))),
+    presentOnly: quotient(total(rows.map((r) => r.inter)), total(rows.filter((r) => !r.absent).map((r) => r.union))),
+    N_acc: mean(decided(true)),
+    T_acc: mean(decided(false)),
+  };
+}
+
+describe('GresMetric', () => {
+  test.each(GRES_PROTOCOLS)('%s equals the naive computation', (protocol) => {
+    const isReference = protocol === 'reference';
+    fc.assert(
+      fc.property(isReference ? casesOf('seg', 'rej') : casesOf('seg', 'rej', 'none'), (cases) => {
+        const metric = new GresMetric(protocol);
+        for (const c of cases) metric.add(inputs(c));
+        const found = metric.result();
+        const expected = naiveGres(cases, isReference);
+        for (const key of ['gIoU', 'cIoU', 'N_acc', 'T_acc'] as const) expectClose(found[key], expected[key]);
+        expect(found.expressions).toBe(cases.length);
+        expect(found.presentTargets + found.absentTargets).toBe(cases.length);
+      }),
+      { seed: 1, numRuns: 400 },
+    );
+  });
+
+  test('figures that nothing decides are null, never NaN', () => {
+    const nothing = new GresMetric('strict').result();
+    expect([nothing.gIoU, nothing.cIoU, nothing.N_acc, nothing.T_acc]).toEqual([null, null, null, null]);
+    const onlyRejections = new GresMetric('strict');
+    onlyRejections.add({ prediction: null, target: binaryMask([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), answer: 'rej' });
+    expect(onlyRejections.result()).toMatchObject({ gIoU: 1, cIoU: null, N_acc: 1, T_acc: null });
+  });
+
+  test('rejecting everything pays under reference only', () => {
+    const target = binaryMask([1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    const rejected = { prediction: target, target, answer: 'rej' as const };
+    const [reference, strict] = [new GresMetric('reference'), new GresMetric('strict')];
+    expect(reference.add(rejected)).toMatchObject({ iou: 1, decisionIsRight: false });
+    expect(strict.add(rejected)).toMatchObject({ iou: 0, union: 2, decisionIsRight: false });
+  });
+
+  test('an expression that was passed over is wrong, whether its target is there or not', () => {
+    const metric = new GresMetric('generate');
+    const absent = binaryMask(Array.from({ length: 12 }, () => 0));
+    const present = binaryMask([1, ...Array.from({ length: 11 }, () => 0)]);
+    expect(metric.add({ prediction: null, target: absent, answer: 'none' })).toMatchObject({ iou: 0, union: 0 });
+    expect(metric.add({ prediction: null, target: present, answer: 'none' })).toMatchObject({ iou: 0, union: 1 });
+    expect(metric.result()).toMatchObject({ gIoU: 0, cIoU: 0, N_acc: 0, T_acc: 0 });
+  });
+
+  test('reference refuses what its two passes cannot give', () => {
+    const metric = new GresMetric('reference');
+    const target = binaryMask([1, ...Array.from({ length: 11 }, () => 0)]);
+    expect(() => metric.add({ prediction: target, target, answer: 'none' })).toThrow(RangeError);
+    expect(() => metric.add({ prediction: null, target, answer: 'rej' })).toThrow(/second pass/);
+    expect(metric.result().expressions).toBe(0);
+  });
+
+  test('masks of another size are refused with both sizes', () => {
+    const target = binaryMask(Array.from({ length: 12 }, () => 0));
+    const prediction = { data: new Uint8Array(12), height: 4, width: 3 };
+    expect(() => new GresMetric('strict').add({ prediction, target, answer: 'seg' })).toThrow(/4×3.*3×4/);
+    expect(() => maskOverlap(null, { ...target, height: 5 })).toThrow(UserError);
+  });
+});
+
+describe('the other metrics', () => {
+  test('ResMetric equals the naive computation, with logits of exactly 0 outside', () => {
+    fc.assert(
+      fc.property(casesOf('seg', 'rej'), (cases) => {
+        const metric = new ResMetric();
+        for (const c of cases) metric.add(inputs(c).prediction, inputs(c).target);
+        const rows = cases.map(({ logits, target }) => {
+          const [drawn, wanted] = [setOf(logits, (v) => v > 0), setOf(target, (v) => v === 1)];
+          return { inter: common(drawn, wanted), union: either(drawn, wanted) };
+        });
+        expectClose(metric.result().gIoU, mean(rows.map((r) => (r.union === 0 ? 1 : r.inter / (r.union + 1e-5)))));
+        expectClose(metric.result().cIoU, quotient(total(rows.map((r) => r.inter)), total(rows.map((r) => r.union))));
+      }),
+      { seed: 2, numRuns: 300 },
+    );
+  });
+
+  test('both readings of Ref-ZOM equal the naive computation', () => {
+    fc.assert(
+      fc.property(casesOf('seg', 'rej'), (cases) => {
+        const [reported, paper] = [new RefZomReportedMetric(), new RefZomMetric()];
+        for (const c of cases) {
+          reported.add(inputs(c));
+          paper.add(inputs(c));
+        }
+        const asReference = naiveGres(cases, true);
+        expectClose(reported.result().mIoU, asReference.gIoU);
+        expectClose(reported.result().oIoU, asReference.presentOnly);
+        expectClose(reported.result().N_acc, asReference.N_acc);
+        const present = cases.filter((c) => c.target.includes(1));
+        const absent = cases.filter((c) => !c.target.includes(1));
+        const asStrict = naiveGres(present, false);
+        expectClose(paper.result().mIoU, asStrict.gIoU);
+        expectClose(paper.result().oIoU, asStrict.cIoU);
+        const silent = absent.map((c) => (c.answer === 'rej' || !c.logits.some((v) => v >= 0) ? 1 : 0));
+        expectClose(paper.result().Acc, mean(silent));
+      }),
+      { seed: 3, numRuns: 300 },
+    );
+  });
+
+  test('boxes hold exactly the pixels of the mask and their IoU equals that of the filled boxes', () => {
+    const filled = ([xMin, yMin, xMax, yMax]: Box): Set<number> => {
+      const [xs, ys] = [Array.from({ length: WIDTH }, (_, x) => x), Array.from({ length: HEIGHT }, (_, y) => y)];
+      const rows = ys.filter((y) => y >= yMin && y < yMax);
+      return new Set(rows.flatMap((y) => xs.filter((x) => x >= xMin && x < xMax).map((x) => y * WIDTH + x)));
+    };
+    fc.assert(
+      fc.property(pixels(fc.constantFrom(0, 0, 0, 1)), pixels(fc.constantFrom(0, 0, 0, 1)), (a, b) => {
+        const [boxA, boxB] = [boxOfMask(binaryMask(a)), boxOfMask(binaryMask(b))];
+        expect(boxA === null).toBe(!a.includes(1));
+        if (boxA === null || boxB === null) return;
+        const rows = a.flatMap((v, i) => (v === 1 ? [Math.floor(i / WIDTH)] : []));
+        const columns = a.flatMap((v, i) => (v === 1 ? [i % WIDTH] : []));
+        expect(boxA).toEqual([
+          Math.min(...columns),
+          Math.min(...rows),
+          Math.max(...columns) + 1,
+          Math.max(...rows) + 1,
+        ]);
+        expectClose(boxIou(boxA, boxB), common(filled(boxA), filled(boxB)) / either(filled(boxA), filled(boxB)));
+      }),
+      { seed: 4, numRuns: 300 },
+    );
+  });
+
+  test('RecMetric counts present targets only, and an IoU of exactly one half is no hit', () => {
+    const metric = new RecMetric();
+    const half = [1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0];
+    const whole = [1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0];
+    const none = Array.from({ length: 12 }, () => 0);
+    metric.add({ prediction: binaryMask(half), target: binaryMask(whole), answer: 'seg' });
+    metric.add({ prediction: binaryMask(whole), target: binaryMask(whole), answer: 'seg' });
+    metric.add({ prediction: binaryMask(whole), target: binaryMask(whole), answer: 'rej' });
+    metric.add({ prediction: binaryMask(whole), target: binaryMask(none), answer: 'seg' });
+    expect(metric.result()).toEqual({ precision: 1 / 3, hits: 1, targets: 3 });
+    expect(new RecMetric().result().precision).toBeNull();
+  });
+});

@@ -1,0 +1,169 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import sharp from 'sharp';
+import { UserError } from '../../../src/errors.js';
+import { displayScale, enlargeChannels, enlargeImage } from '../../../src/evaluation/report/enlarge.js';
+import { linePlotSvg } from '../../../src/evaluation/report/line-plot.js';
+import { axisScale } from '../../../src/evaluation/report/line-scale.js';
+import { overlayMasks } from '../../../src/evaluation/report/overlay.js';
+import { expressionColor, hexColor } from '../../../src/evaluation/report/palette.js';
+import { PIXEL_FONT } from '../../../src/evaluation/report/pixel-font.js';
+import { Random } from '../../../src/random.js';
+import type { BinaryMask, RgbImage } from '../../../src/types.js';
+
+function noise(height: number, width: number): RgbImage {
+  const random = new Random(1);
+  return { data: Uint8Array.from({ length: height * width * 3 }, () => random.integer(256)), height, width };
+}
+
+function square(height: number, width: number, from: number, to: number): BinaryMask {
+  const inside = (i: number): boolean => i >= from && i < to;
+  const data = Uint8Array.from({ length: height * width }, (_, i) =>
+    inside(i % width) && inside(Math.floor(i / width)) ? 1 : 0,
+  );
+  return { data, height, width };
+}
+
+describe('enlarging', () => {
+  test('a flat image stays flat, and every other one keeps its mean', () => {
+    const flat = enlargeChannels(new Uint8Array(4 * 5 * 3).fill(77), 4, 5, 3, 3);
+    expect(flat).toHaveLength(12 * 15 * 3);
+    expect(Math.max(...flat.map((value) => Math.abs(value - 77)))).toBeLessThan(1e-4);
+    const image = noise(9, 6);
+    const mean = (values: ArrayLike<number>): number => Array.from(values).reduce((a, b) => a + b, 0) / values.length;
+    expect(Math.abs(mean(enlargeChannels(image.data, 9, 6, 3, 4)) - mean(image.data))).toBeLessThan(3);
+  });
+
+  test('odd factors pass through the original samples', () => {
+    const image = noise(5, 7);
+    const large = enlargeImage(image, 3);
+    expect([large.height, large.width]).toEqual([15, 21]);
+    for (let y = 0; y < 5; y++) {
+      for (let x = 0; x < 7 * 3; x++) {
+        const [column, channel] = [Math.floor(x / 3), x % 3];
+        expect(large.data[((3 * y + 1) * 21 + 3 * column + 1) * 3 + channel]).toBe(image.data[y * 21 + x]);
+      }
+    }
+  });
+
+  test('small images are enlarged, photographs are not', () => {
+    expect(displayScale({ height: 128, width: 96 })).toBe(3);
+    expect(displayScale({ height: 480, width: 640 })).toBe(1);
+    expect(displayScale({ height: 1, width: 1 })).toBe(8);
+  });
+});
+
+describe('overlayMasks', () => {
+  test('tints the inside with the colour, outlines it, and fades what is far outside to grey', () => {
+    const image = { data: new Uint8Array(40 * 40 * 3).fill(100), height: 40, width: 40 };
+    const out = overlayMasks(image, [{ mask: square(40, 40, 10, 30), color: [255, 0, 0] }], { scale: 2 });
+    expect([out.height, out.width]).toEqual([80, 80]);
+    const at = (x: number, y: number): number[] => [...out.data.subarray((y * 80 + x) * 3, (y * 80 + x) * 3 + 3)];
+    const [centre, edge, far] = [at(40, 40), at(20, 40), at(4, 4)];
+    expect(edge).toEqual([255, 0, 0]);
+    expect(centre[0]).toBeGreaterThan((centre[1] ?? 0) + 60);
+    expect(far[0]).toBe(far[2]);
+    expect(at(19, 40)[1]).toBeGreaterThan(far[1] ?? 255);
+  });
+
+  test('without masks it is the faded image, and the input is untouched', () => {
+    const image = noise(6, 6);
+    const before = image.data.slice();
+    expect(overlayMasks(image, []).data).toHaveLength(image.data.length);
+    expect(image.data).toEqual(before);
+  });
+
+  test('a mask of another size is refused', () => {
+    expect(() => overlayMasks(noise(4, 6), [{ mask: square(6, 4, 0, 2), color: [0, 0, 0] }])).toThrow(UserError);
+  });
+});
+
+test('the first sixty expressions have sixty colours', () => {
+  const colors = Array.from({ length: 60 }, (_, i) => hexColor(expressionColor(i)));
+  expect(new Set(colors).size).toBe(60);
+  for (const color of colors) expect(color).toMatch(/^#[0-9a-f]{6}$/);
+});
+
+test('the pixel font has five columns for each printable ASCII letter, all different', () => {
+  expect(PIXEL_FONT.size).toBe(95);
+  expect(PIXEL_FONT.has(' ') && PIXEL_FONT.has('~')).toBe(true);
+  for (const columns of PIXEL_FONT.values()) {
+    expect(columns).toHaveLength(5);
+    expect(columns.every((bits) => bits >= 0 && bits < 256)).toBe(true);
+  }
+  expect(new Set([...PIXEL_FONT.values()].map(String)).size).toBe(95);
+});
+
+describe('line plots', () => {
+  const hostileText = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom(']]><script>', '&#0;', '"\'<', '\ud800'));
+  const anyNumber = fc.oneof(fc.double(), fc.integer({ min: -5, max: 5 }), fc.constantFrom(1e-300, 1e300, -1e300));
+
+  test('axes cover the values with a handful of increasing ticks', () => {
+    fc.assert(
+      fc.property(
+        fc.array(fc.double({ min: -1e12, max: 1e12, noNaN: true })),
+        fc.constantFrom('round', 'exact'),
+        (values, fit) => {
+          const axis = axisScale(values, 5, fit);
+          const slack = (axis.max - axis.min) * 1e-6;
+          expect(axis.max).toBeGreaterThan(axis.min);
+          for (const value of values) {
+            expect(value).toBeGreaterThanOrEqual(axis.min - slack);
+            expect(value).toBeLessThanOrEqual(axis.max + slack);
+          }
+          expect(axis.ticks.length).toBeGreaterThanOrEqual(2);
+          expect(axis.ticks.length).toBeLessThanOrEqual(9);
+          expect([...axis.ticks].sort((a, b) => a - b)).toEqual(axis.ticks);
+          expect(new Set(axis.ticks.map((tick) => axis.format(tick))).size).toBe(axis.ticks.length);
+        },
+      ),
+      { seed: 1, numRuns: 500 },
+    );
+  });
+
+  test('any text and any numbers give a picture that an XML parser accepts, without NaN', async () => {
+    const plots = fc.record({
+      title: hostileText,
+      xLabel: hostileText,
+      yLabel: hostileText,
+      series: fc.array(fc.record({ name: hostileText, points: fc.array(fc.tuple(anyNumber, anyNumber)) }), {
+        maxLength: 3,
+      }),
+    });
+    await fc.assert(
+      fc.asyncProperty(plots, async (plot) => {
+        const svg = linePlotSvg(plot);
+        for (const attribute of svg.matchAll(/ (?:d|x|y|x1|x2|y1|y2|cx|cy)="([^"]*)"/g)) {
+          expect(attribute[1]).not.toMatch(/NaN|Infinity/);
+        }
+        expect((await sharp(Buffer.from(svg)).metadata()).width).toBe(640);
+      }),
+      { seed: 2, numRuns: 60 },
+    );
+  });
+
+  test('a broken value breaks the line, a long series stays small', () => {
+    const gap = linePlotSvg({
+      title: '',
+      xLabel: '',
+      yLabel: '',
+      series: [
+        {
+          name: 'a',
+          points: [
+            [0, 1],
+            [1, 2],
+            [2, NaN],
+            [3, 1],
+            [4, 3],
+          ],
+        },
+      ],
+    });
+    expect(/d="([^"]*)"/.exec(gap)?.[1]?.match(/M/g)).toHaveLength(2);
+    const points = Array.from({ length: 100_000 }, (_, i) => [i, Math.sin(i)] as const);
+    expect(linePlotSvg({ title: '', xLabel: '', yLabel: '', series: [{ name: 'a', points }] }).length).toBeLessThan(
+      40_000,
+    );
+  });
+});

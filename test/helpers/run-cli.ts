@@ -1,0 +1,40 @@
+/** Runs the command line inside the test's process, with buffers in place of the terminal. */
+import { Writable } from 'node:stream';
+import { run } from '../../src/cli/main.js';
+import type { Verb } from '../../src/cli/verb.js';
+
+export interface CliResult {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface CliOptions {
+  readonly env?: Record<string, string>;
+  readonly isTTY?: boolean;
+  readonly signal?: AbortSignal;
+  readonly verbs?: readonly Verb[];
+}
+
+/** A stream that keeps what is written to it. */
+export class TextBuffer extends Writable {
+  text = '';
+
+  constructor(readonly isTTY = false) {
+    super({ decodeStrings: false });
+  }
+
+  override _write(chunk: string | Buffer, _encoding: string, done: () => void): void {
+    this.text += chunk.toString();
+    done();
+  }
+}
+
+/** `gsva ...argv` without a process. */
+export async function runCli(argv: readonly string[], options: CliOptions = {}): Promise<CliResult> {
+  const stdout = new TextBuffer(options.isTTY);
+  const stderr = new TextBuffer(options.isTTY);
+  const io = { stdout, stderr, env: options.env ?? {}, signal: options.signal ?? new AbortController().signal };
+  const code = await run(argv, io, options.verbs);
+  return { code, stdout: stdout.text, stderr: stderr.text };
+}
