@@ -46,6 +46,8 @@ export default tseslint.config(
       '@typescript-eslint/prefer-for-of': 'off',
       // JSON that is being checked is read as record['key']: it may be missing.
       '@typescript-eslint/dot-notation': ['error', { allowIndexSignaturePropertyAccess: true }],
+      // `[...text]` is how a text is taken apart into code points.
+      '@typescript-eslint/no-misused-spread': ['error', { allow: ['string'] }],
       // A sink such as `() => stream.end()` is clearer without braces.
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       // Verbs, data sources and backends implement async interfaces, some without waiting for anything.

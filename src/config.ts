@@ -159,10 +159,13 @@ export function parseModelConfig(json: unknown, source: string): ModelConfig {
   const root = asObject(json, source, 'the file');
   checkKeys(root, [...Object.keys(SECTIONS), 'projector'], source, '');
   const sections: Record<string, unknown> = {};
-  for (const [name, section] of Object.entries(SECTIONS)) sections[name] = parseSection(root[name], name, section, source);
+  for (const [name, section] of Object.entries(SECTIONS))
+    sections[name] = parseSection(root[name], name, section, source);
   const projector = root['projector'] ?? 'linear';
   if (!PROJECTORS.some((known) => known === projector)) {
-    throw new UserError(`${source}: key "projector" is ${JSON.stringify(projector)}; known are ${PROJECTORS.join(', ')}`);
+    throw new UserError(
+      `${source}: key "projector" is ${JSON.stringify(projector)}; known are ${PROJECTORS.join(', ')}`,
+    );
   }
   const config = { ...sections, projector } as unknown as ModelConfig;
   checkSizes(config, source);

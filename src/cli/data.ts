@@ -1,12 +1,11 @@
 /** `gsva data synth`: writes a synthetic referring-segmentation dataset in gRefCOCO's published layout. */
-import { existsSync, readdirSync } from 'node:fs';
 import type { Options } from 'yargs';
-import { UserError } from '../errors.js';
-import { duration } from './progress.js';
+import { duration, type ProgressBar } from './progress.js';
 import { text, wholeNumber } from './values.js';
 import { defineVerb } from './verb.js';
 
-const MAX_IMAGES = 1_000_000;
+const MAX_IMAGES = 100_000;
+const MAX_SEED = 2 ** 32 - 1;
 
 function imagesOption(split: string, standard: number) {
   return {
@@ -23,13 +22,13 @@ const OPTIONS = {
     describe: 'The same seed and sizes give the same bytes',
     requiresArg: true,
     default: 1,
-    coerce: wholeNumber('seed', { min: 0 }),
+    coerce: wholeNumber('seed', { min: 0, max: MAX_SEED }),
   },
   train: imagesOption('train', 2000),
   val: imagesOption('val', 300),
   testA: imagesOption('testA', 100),
   testB: imagesOption('testB', 100),
-  overwrite: { describe: 'Replace what is in the folder', type: 'boolean', default: false },
+  overwrite: { describe: 'Replace a synthetic dataset that is in the folder', type: 'boolean', default: false },
 } satisfies Record<string, Options>;
 
 export const dataSynthVerb = defineVerb({
@@ -43,32 +42,32 @@ export const dataSynthVerb = defineVerb({
   ],
   async run(args, context) {
     const { output, signal } = context;
-    const images = args.train + args.val + args.testA + args.testB;
-    if (images === 0) throw new UserError('nothing to write: --train, --val, --testA and --testB are all 0');
-    if (!args.overwrite && existsSync(args.out) && readdirSync(args.out).length > 0) {
-      throw new UserError(`${args.out} is not empty; choose another folder or add --overwrite`);
-    }
     const { writeSynthDataset } = await import('../data/synth/writer.js');
     const startedAt = performance.now();
-    const progress = context.startProgress('scenes', images);
-    const sizes = {
+    const options = {
       seed: args.seed,
       trainImages: args.train,
       valImages: args.val,
       testAImages: args.testA,
       testBImages: args.testB,
+      overwrite: args.overwrite,
     };
-    try {
-      await writeSynthDataset(args.out, sizes, (done: number) => {
-        signal.throwIfAborted();
-        progress.update(done);
-      });
-    } finally {
-      progress.stop();
-    }
+    // Started by the first report: the options have passed all checks then.
+    let progress: ProgressBar | null = null;
+    const onProgress = (done: number, total: number): void => {
+      signal.throwIfAborted();
+      progress ??= context.startProgress('scenes', total);
+      progress.update(done);
+    };
+    const stopProgress = (): void => progress?.stop();
+    const summary = await writeSynthDataset(args.out, options, onProgress).finally(stopProgress);
     const seconds = (performance.now() - startedAt) / 1000;
-    output.line(`${args.out}: ${images} images written in ${duration(seconds)} (seed ${args.seed})`);
-    output.json({ out: args.out, ...sizes, images, seconds });
+    const { images, expressions, multiTarget, noTarget } = summary.total;
+    output.line(
+      `${args.out}: ${images} images written in ${duration(seconds)} (seed ${args.seed}); ${expressions} expressions, ` +
+        `${multiTarget} with several targets, ${noTarget} with none`,
+    );
+    output.json({ out: args.out, ...summary, seconds });
     return 0;
   },
 });

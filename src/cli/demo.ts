@@ -38,8 +38,8 @@ export const demoVerb = defineVerb({
   ],
   async run(args, context) {
     const request: DemoRequest = { minutes: args.minutes, out: args.out, seed: args.seed };
-    await startEngineFor(args, context);
+    const engine = await startEngineFor(args, context);
     const { runDemo } = await import('./demo-job.js');
-    return runDemo(request, context);
+    return runDemo(request, context, engine);
   },
 });

@@ -1,5 +1,8 @@
 /** The work behind `gsva eval`: from a checked request to results. */
-import { UserError } from '../errors.js';
+import { describeEngine, type EngineInfo } from '../engine/engine.js';
+import { writeReport } from '../evaluation/report/write-report.js';
+import { loadPredictor } from '../inference/gsva-model.js';
+import { FIGURE_HEAD, figureRow, figuresOf, measure } from './measure.js';
 import type { VerbContext } from './verb.js';
 
 /** What `gsva eval` was asked for, checked. */
@@ -21,7 +24,45 @@ export interface EvalRequest {
   readonly report: string | null;
 }
 
+const REPORT_SAMPLES = 12;
+
 /** @returns the exit code */
-export async function runEval(_request: EvalRequest, _context: VerbContext): Promise<number> {
-  throw new UserError('eval: the body of src/cli/eval-job.ts is still to be written');
+export async function runEval(request: EvalRequest, context: VerbContext, engine: EngineInfo): Promise<number> {
+  const { output } = context;
+  const { predictor, meta } = loadPredictor(request.model);
+  try {
+    const samples = request.report === null ? 0 : REPORT_SAMPLES;
+    const measured = await measure(predictor, { ...request, samples }, context);
+    const { dataset, split } = request;
+    const [first, ...others] = measured.results.map((result) => ({
+      ...figuresOf(result),
+      protocol: result.protocol,
+      dataset,
+      split,
+      images: result.images,
+      expressions: result.expressions,
+      seconds: measured.seconds,
+    }));
+    output.table(FIGURE_HEAD, measured.results.map(figureRow));
+    output.json({ ...first, ...(others.length === 0 ? {} : { others }), faults: measured.faults, engine: engine.name });
+    if (request.report !== null) {
+      await writeReport(request.report, {
+        title: `GSVA on ${dataset} ${split}`,
+        model: meta.description,
+        config: meta.stage,
+        checkpoint: request.model,
+        engine: describeEngine(engine),
+        date: new Date(),
+        seconds: measured.seconds,
+        details: [['Data', request.data]],
+        rows: measured.results.map((result) => ({ stage: 'model', protocol: result.protocol, metrics: figuresOf(result) })),
+        plots: [],
+        samples: measured.samples,
+      });
+      output.line(`${request.report}/report.html`);
+    }
+    return 0;
+  } finally {
+    predictor.dispose();
+  }
 }

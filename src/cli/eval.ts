@@ -94,8 +94,8 @@ export const evalVerb = defineVerb({
       batch,
       report: args.report ?? null,
     };
-    await startEngineFor(args, context);
+    const engine = await startEngineFor(args, context);
     const { runEval } = await import('./eval-job.js');
-    return runEval(request, context);
+    return runEval(request, context, engine);
   },
 });

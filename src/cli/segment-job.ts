@@ -1,5 +1,13 @@
 /** The work behind `gsva segment`: from a checked request to results. */
-import { UserError } from '../errors.js';
+import { extname, join } from 'node:path';
+import type { EngineInfo } from '../engine/engine.js';
+import { writePanelPng } from '../evaluation/report/panel.js';
+import { writeDirectoryAtomic } from '../io/atomic-file.js';
+import { readImage, writeMaskPng } from '../io/image-file.js';
+import { loadPredictor } from '../inference/gsva-model.js';
+import type { Reply } from '../inference/predictor.js';
+import type { RgbImage, SegmentResult } from '../types.js';
+import type { Cell } from './output.js';
 import type { VerbContext } from './verb.js';
 
 /** What `gsva segment` was asked for, checked. */
@@ -14,6 +22,65 @@ export interface SegmentRequest {
 }
 
 /** @returns the exit code */
-export async function runSegment(_request: SegmentRequest, _context: VerbContext): Promise<number> {
-  throw new UserError('segment: the body of src/cli/segment-job.ts is still to be written');
+export async function runSegment(request: SegmentRequest, context: VerbContext, engine: EngineInfo): Promise<number> {
+  const { output, signal } = context;
+  const image = await readImage(request.image);
+  const { predictor } = loadPredictor(request.model);
+  try {
+    const startedAt = performance.now();
+    const { mode } = request;
+    const reply = await predictor.segment(image, request.expressions, mode === 'generate' ? { mode, signal } : { mode });
+    const seconds = (performance.now() - startedAt) / 1000;
+    const written = request.out === null ? [] : await writeResults(request.out, image, reply);
+    output.table(['expression', 'answer', 'pixels', 'box', 'score', 'P([REJ])'], reply.results.map(rowOf));
+    output.line(`${reply.answer}`);
+    for (const path of written) output.line(path);
+    output.json({
+      image: request.image,
+      width: image.width,
+      height: image.height,
+      question: reply.question,
+      answer: reply.answer,
+      results: reply.results.map(({ mask: _mask, ...rest }) => rest),
+      written,
+      engine: engine.name,
+      seconds,
+    });
+    return 0;
+  } finally {
+    predictor.dispose();
+  }
+}
+
+function rowOf(result: SegmentResult): Cell[] {
+  const { expression, status, area, box, score, rejectProbability } = result;
+  const shown = status === 'segmented';
+  return [
+    expression,
+    status,
+    shown ? String(area) : '',
+    box === null ? '' : box.join(' '),
+    shown ? score.toFixed(2) : '',
+    rejectProbability === null ? '' : rejectProbability.toFixed(2),
+  ];
+}
+
+/** A picture, or a folder with the picture and one mask per expression that was found. */
+async function writeResults(out: string, image: RgbImage, { question, answer, results }: Reply): Promise<string[]> {
+  const sample = { image, question, answer, results, targets: [] };
+  if (extname(out).toLowerCase() === '.png') {
+    await writePanelPng(out, sample);
+    return [out];
+  }
+  const names = ['overlay.png'];
+  await writeDirectoryAtomic(out, async (dir) => {
+    await writePanelPng(join(dir, 'overlay.png'), sample);
+    for (const [index, { mask }] of results.entries()) {
+      if (mask === null) continue;
+      const name = `mask-${String(index + 1).padStart(2, '0')}.png`;
+      await writeMaskPng(join(dir, name), mask);
+      names.push(name);
+    }
+  });
+  return names.map((name) => join(out, name));
 }

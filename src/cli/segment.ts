@@ -66,8 +66,8 @@ export const segmentVerb = defineVerb({
     requireFolder('model', args.model);
     const { image, model, mode } = args;
     const request: SegmentRequest = { image, expressions, model, mode, out: args.out ?? null };
-    await startEngineFor(args, context);
+    const engine = await startEngineFor(args, context);
     const { runSegment } = await import('./segment-job.js');
-    return runSegment(request, context);
+    return runSegment(request, context, engine);
   },
 });

@@ -1,4 +1,5 @@
 /** Starting the engine for a verb: what was chosen is said on stderr, so that every log tells what computed it. */
+import type { EngineInfo } from '../engine/engine.js';
 import type { GlobalArguments } from './options.js';
 import type { VerbContext } from './verb.js';
 
@@ -6,10 +7,11 @@ import type { VerbContext } from './verb.js';
 export async function startEngineFor(
   args: Pick<GlobalArguments, 'engine' | 'threads'>,
   context: Pick<VerbContext, 'note'>,
-): Promise<void> {
+): Promise<EngineInfo> {
   // Loaded here, so that help, usage errors and verbs without tensors do not wait for TensorFlow.js.
   const { describeEngine, startEngine } = await import('../engine/engine.js');
   const info = await startEngine({ engine: args.engine, threads: args.threads });
   context.note(describeEngine(info));
   if (info.notice !== null) context.note(info.notice);
+  return info;
 }

@@ -1,5 +1,11 @@
 /** The work behind `gsva train`: from a checked request to results. */
-import { UserError } from '../errors.js';
+import JSON5 from 'json5';
+import { join } from 'node:path';
+import type { EngineInfo } from '../engine/engine.js';
+import { buildExperiment } from '../training/build-experiment.js';
+import { readExperimentConfig } from '../training/experiment-config.js';
+import { duration } from './progress.js';
+import { trainExperiment } from './training-run.js';
 import type { VerbContext } from './verb.js';
 
 /** What `gsva train` was asked for, checked; the configuration itself is read by the job. */
@@ -17,6 +23,31 @@ export interface TrainRequest {
 }
 
 /** @returns the exit code */
-export async function runTrain(_request: TrainRequest, _context: VerbContext): Promise<number> {
-  throw new UserError('train: the body of src/cli/train-job.ts is still to be written');
+export async function runTrain(request: TrainRequest, context: VerbContext, engine: EngineInfo): Promise<number> {
+  const { output } = context;
+  const overrides: (readonly [string, unknown])[] = request.overrides.map(([key, value]) => [key, parsed(value)]);
+  if (request.data !== null) overrides.push(['data.dir', request.data]);
+  if (request.minutes !== null) overrides.push(['training.schedule.maxMinutes', request.minutes]);
+  const config = readExperimentConfig(request.config, overrides);
+  const experiment = buildExperiment(config, request.config);
+  try {
+    const { end } = await trainExperiment(experiment, request.out, request.resume, context, engine);
+    const best = end.best === null ? '' : `, best ${end.best.metric} ${end.best.value.toFixed(3)} at update ${end.best.update}`;
+    const stopped = end.reason === 'aborted' ? 'stopped and saved' : 'trained';
+    output.line(`${stopped}: ${end.update} updates in ${duration(end.elapsedSeconds)}${best}`);
+    output.line(`model: ${join(request.out, 'last')}  plots and log: ${request.out}`);
+    if (end.reason === 'aborted') output.line('go on with the same command and --resume');
+    return 0;
+  } finally {
+    experiment.gsva.dispose();
+  }
+}
+
+/** A value of --set: JSON5, or a plain word. */
+function parsed(value: string): unknown {
+  try {
+    return JSON5.parse(value);
+  } catch {
+    return value;
+  }
 }

@@ -65,8 +65,8 @@ export const trainVerb = defineVerb({
       data: args.data ?? null,
       minutes: args.minutes ?? null,
     };
-    await startEngineFor(args, context);
+    const engine = await startEngineFor(args, context);
     const { runTrain } = await import('./train-job.js');
-    return runTrain(request, context);
+    return runTrain(request, context, engine);
   },
 });

@@ -60,13 +60,7 @@ function finePoints(xy: readonly number[]): [Int32Array, Int32Array] {
 }
 
 /** All points of the fine grid along one edge, from its first to its second end. */
-function drawEdge(
-  x0: number,
-  y0: number,
-  x1: number,
-  y1: number,
-  visit: (u: number, v: number) => void,
-): void {
+function drawEdge(x0: number, y0: number, x1: number, y1: number, visit: (u: number, v: number) => void): void {
   const dx = Math.abs(x1 - x0);
   const dy = Math.abs(y1 - y0);
   // Points are computed from the lower end, so that an edge is the same in both directions.

@@ -16,7 +16,7 @@ export type GRefCocoSplit = 'train' | 'val' | 'testA' | 'testB';
 
 const NAME = 'gRefCOCO';
 const ADVICE =
-  'Put the published files into <data>/refer_seg/grefcoco and COCO\'s train2014 into ' +
+  "Put the published files into <data>/refer_seg/grefcoco and COCO's train2014 into " +
   '<data>/refer_seg/images/mscoco/images/train2014, or make a small set with `gsva data synth`.';
 
 export class GRefCoco extends ReferDataset {

@@ -99,13 +99,17 @@ export function cleanExpression(text: string): string {
 export function checkedExpression(text: string): string {
   const cleaned = cleanExpression(text).trim().toLowerCase();
   if (cleaned === '') {
-    throw new UserError(`Reading the expression ${JSON.stringify(text)}: it is empty. Say what to segment, such as "red circle".`);
+    throw new UserError(
+      `Reading the expression ${JSON.stringify(text)}: it is empty. Say what to segment, such as "red circle".`,
+    );
   }
   const reserved = [...ADDED_TOKENS, IMAGE_PLACEHOLDER, '<s>', '</s>', '<unk>'].find((token) =>
     cleaned.includes(token.toLowerCase()),
   );
   if (reserved !== undefined) {
-    throw new UserError(`Reading the expression ${JSON.stringify(text)}: it contains ${reserved}, which is reserved. Leave it out.`);
+    throw new UserError(
+      `Reading the expression ${JSON.stringify(text)}: it contains ${reserved}, which is reserved. Leave it out.`,
+    );
   }
   return cleaned;
 }

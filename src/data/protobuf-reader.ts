@@ -78,7 +78,8 @@ export class ProtobufReader {
   }
 
   private expect(wire: number, what: string): void {
-    if (this.wire !== wire) throw new ProtobufError(`field ${this.field} should hold ${what} but has wire type ${this.wire}`);
+    if (this.wire !== wire)
+      throw new ProtobufError(`field ${this.field} should hold ${what} but has wire type ${this.wire}`);
   }
 
   /** Claims `length` bytes and returns where they start. */

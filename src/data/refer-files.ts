@@ -106,6 +106,7 @@ export function instancesFromJson(root: JsonPlace, source: string): ReferInstanc
 
 function describe(value: unknown): string {
   if (Array.isArray(value)) return `a list of ${value.length}`;
-  if (typeof value === 'object' && value !== null) return `an object with ${Object.keys(value).slice(0, 6).join(', ') || 'no keys'}`;
-  return String(JSON.stringify(value)).slice(0, 60);
+  if (typeof value === 'object' && value !== null)
+    return `an object with ${Object.keys(value).slice(0, 6).join(', ') || 'no keys'}`;
+  return value === undefined ? 'missing' : JSON.stringify(value).slice(0, 60);
 }

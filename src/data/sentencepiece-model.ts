@@ -28,7 +28,7 @@ export interface SentencePieceModel {
 }
 
 /** More than the largest published vocabularies; bounds memory and time for a hostile file. */
-const MAX_FILE_BYTES = 32 * 1024 * 1024;
+export const MAX_MODEL_BYTES = 32 * 1024 * 1024;
 const MAX_PIECES = 600_000;
 const MAX_PIECE_LENGTH = 512;
 
@@ -37,8 +37,8 @@ const BYTE_PIECE = /^<0x[0-9A-F]{2}>$/;
 
 /** `source` is the file's name, for messages. */
 export function readSentencePieceModel(bytes: Uint8Array, source: string): SentencePieceModel {
-  if (bytes.length > MAX_FILE_BYTES) {
-    throw unusable(source, `it has ${bytes.length} bytes, more than any SentencePiece model (${MAX_FILE_BYTES})`);
+  if (bytes.length > MAX_MODEL_BYTES) {
+    throw unusable(source, `it has ${bytes.length} bytes, more than any SentencePiece model (${MAX_MODEL_BYTES})`);
   }
   const trainer = { modelType: 1, byteFallback: 0, suffixSpace: 0, unkId: 0, bosId: 1, eosId: 2 };
   const normalizer = { charsMap: 0, dummyPrefix: 1, removeExtraSpaces: 1, escapeSpaces: 1 };
@@ -58,7 +58,10 @@ export function readSentencePieceModel(bytes: Uint8Array, source: string): Sente
   }
   if (pieces.length === 0) throw unusable(source, 'it holds no pieces');
   if (trainer.modelType !== MODEL_TYPE_BPE) {
-    throw unusable(source, `its model type is ${trainer.modelType}, but only BPE (${MODEL_TYPE_BPE}), which LLaMA uses, is supported`);
+    throw unusable(
+      source,
+      `its model type is ${trainer.modelType}, but only BPE (${MODEL_TYPE_BPE}), which LLaMA uses, is supported`,
+    );
   }
   if (trainer.byteFallback === 0) throw unusable(source, 'it has no byte fallback, which LLaMA models have');
   if (trainer.suffixSpace !== 0) throw unusable(source, 'it treats spaces as suffixes, which LLaMA models do not');
@@ -154,7 +157,10 @@ function checkPieces(model: SentencePieceModel, source: string): void {
   ] as const) {
     const piece = model.pieces[id];
     if (piece?.kind !== kind) {
-      throw unusable(source, `its ${name} token has the id ${id}, where there is ${piece ? `a piece of kind ${piece.kind}` : 'no piece'}`);
+      throw unusable(
+        source,
+        `its ${name} token has the id ${id}, where there is ${piece ? `a piece of kind ${piece.kind}` : 'no piece'}`,
+      );
     }
   }
 }

@@ -30,7 +30,8 @@ export function readTokenizerJson(path: string): TokenizerJson {
   if (!isObject(model)) throw wrong(path, 'model', 'an object', model);
   // The library guesses at types that it does not know.
   const type = model['type'];
-  if (typeof type !== 'string' || !MODEL_TYPES.has(type)) throw wrong(path, 'model.type', [...MODEL_TYPES].join(', '), type);
+  if (typeof type !== 'string' || !MODEL_TYPES.has(type))
+    throw wrong(path, 'model.type', [...MODEL_TYPES].join(', '), type);
   const vocab = model['vocab'];
   if (!isObject(vocab) && !Array.isArray(vocab)) throw wrong(path, 'model.vocab', 'an object of tokens and ids', vocab);
   for (const [token, id] of Array.isArray(vocab) ? [] : Object.entries(vocab)) {
@@ -45,11 +46,20 @@ export function readTokenizerJson(path: string): TokenizerJson {
     if (!isObject(token)) throw wrong(path, `added_tokens[${i}]`, 'an object', token);
     const { id, content } = token;
     if (!isId(id)) throw wrong(path, `added_tokens[${i}].id`, 'an id', id);
-    if (typeof content !== 'string' || content === '') throw wrong(path, `added_tokens[${i}].content`, 'a text', content);
+    if (typeof content !== 'string' || content === '')
+      throw wrong(path, `added_tokens[${i}].content`, 'a text', content);
     const flag = (key: string): boolean => token[key] === true;
     const special = flag('special');
     const normalized = typeof token['normalized'] === 'boolean' ? token['normalized'] : !special;
-    return { id, content, special, normalized, lstrip: flag('lstrip'), rstrip: flag('rstrip'), single_word: flag('single_word') };
+    return {
+      id,
+      content,
+      special,
+      normalized,
+      lstrip: flag('lstrip'),
+      rstrip: flag('rstrip'),
+      single_word: flag('single_word'),
+    };
   });
   const part = (key: string): unknown => json[key] ?? null;
   return {
@@ -114,7 +124,7 @@ function isId(value: unknown): value is number {
 
 function wrong(path: string, key: string, expected: string, found: unknown): UserError {
   return new UserError(
-    `Reading the tokenizer: ${key} in ${path} should be ${expected}, but is ${String(JSON.stringify(found)).slice(0, 60)}. ` +
+    `Reading the tokenizer: ${key} in ${path} should be ${expected}, but is ${found === undefined ? 'missing' : JSON.stringify(found).slice(0, 60)}. ` +
       'Copy the file again from the checkpoint.',
   );
 }

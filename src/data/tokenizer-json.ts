@@ -77,7 +77,8 @@ export function vocabularySize(json: TokenizerJson): number {
   const { vocab } = json.model;
   let size = Array.isArray(vocab) ? vocab.length : 0;
   // Unigram models list [piece, score] by id; all others map pieces to ids.
-  for (const id of Array.isArray(vocab) ? [] : Object.values(vocab)) if (typeof id === 'number') size = Math.max(size, id + 1);
+  for (const id of Array.isArray(vocab) ? [] : Object.values(vocab))
+    if (typeof id === 'number') size = Math.max(size, id + 1);
   for (const { id } of json.added_tokens) size = Math.max(size, id + 1);
   return size;
 }

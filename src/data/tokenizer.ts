@@ -6,8 +6,6 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
-
 import { UserError, messageOf } from '../errors.js';
 import { IMAGE_END_TOKEN, IMAGE_PLACEHOLDER, IMAGE_START_TOKEN, IMAGE_TOKEN_ID } from '../special-tokens.js';
 import { decodeLikeLlama } from './tokenizer-decode.js';
@@ -25,7 +23,8 @@ import {
   tokenizerJsonFromSentencePiece,
   vocabularySize,
 } from './tokenizer-json.js';
-import { type SentencePieceModel, readSentencePieceModel } from './sentencepiece-model.js';
+import { LibraryTokenizer } from './tokenizer-library.js';
+import { MAX_MODEL_BYTES, type SentencePieceModel, readSentencePieceModel } from './sentencepiece-model.js';
 
 export interface EncodeOptions {
   /** Put the begin-of-text token first. Default true. */
@@ -47,7 +46,7 @@ export class Tokenizer {
   /** The reference pads with the unknown token. */
   readonly padId: number;
   private json: TokenizerJson;
-  private library: HuggingFaceTokenizer;
+  private library: LibraryTokenizer;
   private size: number;
 
   private constructor(
@@ -96,8 +95,7 @@ export class Tokenizer {
   }
 
   private static fromSentencePiece(path: string): Tokenizer {
-    if (!statSync(path).isFile()) throw new UserError(`Reading the tokenizer: ${path} is not a file. Put tokenizer.model there.`);
-    const model = readSentencePieceModel(readFileSync(path), path);
+    const model = readSentencePieceModel(readModelFile(path), path);
     const nameOf = (id: number): string => model.pieces[id]?.text ?? '';
     const names = { bos: nameOf(model.bosId), eos: nameOf(model.eosId), unk: nameOf(model.unkId) };
     return new Tokenizer(tokenizerJsonFromSentencePiece(model), names, model, path);
@@ -125,7 +123,9 @@ export class Tokenizer {
     if (kept.length === 0) return '';
     const unk = this.tokenOf(this.unkId);
     if (this.sentencePiece !== null) {
-      const tokens = kept.map((id) => (id === IMAGE_TOKEN_ID ? IMAGE_PLACEHOLDER : (this.library.id_to_token(id) ?? unk)));
+      const tokens = kept.map((id) =>
+        id === IMAGE_TOKEN_ID ? IMAGE_PLACEHOLDER : (this.library.id_to_token(id) ?? unk),
+      );
       const standalone = new Set(this.json.added_tokens.filter((t) => !this.isControl(t.id)).map((t) => t.content));
       return decodeLikeLlama(tokens, {
         standalone: standalone.add(IMAGE_PLACEHOLDER),
@@ -146,20 +146,26 @@ export class Tokenizer {
     return this.library.token_to_id(token);
   }
 
-  /** Appends tokens to the vocabulary, in order; those that it has already keep their id. Returns how many were new. */
+  /**
+   * Makes tokens of these texts, in order: new ones are appended to the vocabulary; one that is a piece of it already
+   * keeps its id and is from now on matched as a whole. Returns how many were new.
+   */
   addTokens(tokens: readonly string[]): number {
-    const fresh = [...new Set(tokens)].filter((token) => this.tokenId(token) === undefined);
-    if (fresh.includes('')) throw new UserError('Adding tokens: a token is an empty text. Give it a name.');
-    this.extend(fresh.map((token, i) => plainAddedToken(this.size + i, token, MARKERS.has(token))));
-    return fresh.length;
+    const before = this.size;
+    let next = before;
+    const added = [...new Set(tokens)].map((token) => {
+      if (token === '') throw new UserError('Adding tokens: a token is an empty text. Give it a name.');
+      return plainAddedToken(this.tokenId(token) ?? next++, token, MARKERS.has(token));
+    });
+    this.extend(added);
+    return this.size - before;
   }
 
   /** Tokens with the ids that a checkpoint's added_tokens.json gives them; they must follow the vocabulary without a gap. */
   private addListed(file: AddedTokenFile): void {
-    const fresh = file.tokens.filter(({ content }) => this.tokenId(content) === undefined);
+    let next = this.size;
     for (const { content, id } of file.tokens) {
-      const known = this.tokenId(content);
-      const expected = known ?? this.size + fresh.findIndex((token) => token.content === content);
+      const expected = this.tokenId(content) ?? next++;
       if (id !== expected) {
         throw new UserError(
           `Reading the tokenizer: ${file.path} gives ${JSON.stringify(content)} the id ${id}, ` +
@@ -167,20 +173,23 @@ export class Tokenizer {
         );
       }
     }
-    this.extend(fresh.map(({ content, id }) => plainAddedToken(id, content, MARKERS.has(content))));
+    this.addTokens(file.tokens.map((token) => token.content));
   }
 
+  /** Hands the library the vocabulary with these tokens in it; it takes them only when it is made. */
   private extend(tokens: readonly AddedTokenJson[]): void {
-    if (tokens.length === 0) return;
-    const json = { ...this.json, added_tokens: [...this.json.added_tokens, ...tokens] };
+    const known = new Set(this.json.added_tokens.map((token) => token.content));
+    const fresh = tokens.filter((token) => !known.has(token.content));
+    if (fresh.length === 0) return;
+    const json = { ...this.json, added_tokens: [...this.json.added_tokens, ...fresh] };
     this.library = this.build(json);
     this.json = json;
-    this.size += tokens.length;
+    this.size = vocabularySize(json);
   }
 
-  private build(json: TokenizerJson): HuggingFaceTokenizer {
+  private build(json: TokenizerJson): LibraryTokenizer {
     try {
-      return new HuggingFaceTokenizer(json, { clean_up_tokenization_spaces: false });
+      return new LibraryTokenizer(json, { clean_up_tokenization_spaces: false });
     } catch (error) {
       throw new UserError(
         `Reading the tokenizer: ${this.source} cannot be used (${messageOf(error)}). Copy it again from the checkpoint.`,
@@ -194,5 +203,17 @@ export class Tokenizer {
 
   private tokenOf(id: number): string {
     return this.library.id_to_token(id) ?? '';
+  }
+}
+
+function readModelFile(path: string): Uint8Array {
+  try {
+    const { size } = statSync(path);
+    if (size > MAX_MODEL_BYTES) throw new Error(`it has ${size} bytes, more than any SentencePiece model`);
+    return readFileSync(path);
+  } catch (error) {
+    throw new UserError(
+      `Reading the tokenizer: ${path} cannot be read (${messageOf(error)}). Copy it again from the checkpoint.`,
+    );
   }
 }

@@ -19,12 +19,13 @@ import {
   softmaxCrossEntropyComposite,
 } from './composites.js';
 import * as tf from './tf.js';
+import { findKernel } from './wasm-heap.js';
 
 export { accumulate, adamWUpdate, sumOfSquares, type AdamWStep } from './update-ops.js';
 
 /** Whether the engine in use has a kernel of this name. */
 function hasKernel(name: string): boolean {
-  return tf.getKernel(name, tf.getBackend()) !== undefined;
+  return findKernel(name, tf.getBackend()) !== undefined;
 }
 
 /** Throws when `tensor` cannot be what an operation computes with. */

@@ -4,9 +4,12 @@
  * On the WASM engine the numbers are changed where they lie on the heap and nothing is allocated; elsewhere each
  * variable is assigned a new tensor, one variable at a time. None of these functions is differentiable.
  */
+import { vectorKernels } from './simd/vector-kernels.js';
 import * as tf from './tf.js';
 import type { WasmBackend } from './wasm-heap.js';
-import { announceChange, currentWasmBackend, floatView } from './wasm-heap.js';
+import { announceChange, currentWasmBackend, pointer } from './wasm-heap.js';
+
+const NUMBERS_PER_SUM = 1024;
 
 /** One AdamW update of one variable. All tensors have the variable's shape. */
 export interface AdamWStep {
@@ -58,20 +61,15 @@ function adamWInPlace(backend: WasmBackend, update: AdamWStep): void {
   const decay = 1 - update.learningRate * update.weightDecay;
   const changed = [update.variable, update.m, update.v];
   for (const variable of changed) ownData(backend, variable);
-  const [p, m, v] = changed.map((variable) => floatView(backend, variable)) as [
-    Float32Array,
-    Float32Array,
-    Float32Array,
+  const [p, m, v, gradient] = [...changed, update.gradient].map((tensor) => pointer(backend, tensor)) as [
+    number,
+    number,
+    number,
+    number,
   ];
-  const gradient = floatView(backend, update.gradient);
-  for (let i = 0; i < p.length; i++) {
-    const g = (gradient[i] as number) * gradientScale;
-    const first = beta1 * (m[i] as number) + (1 - beta1) * g;
-    const second = beta2 * (v[i] as number) + (1 - beta2) * g * g;
-    m[i] = first;
-    v[i] = second;
-    p[i] = (p[i] as number) * decay - (stepSize * first) / (Math.sqrt(second) * secondCorrection + eps);
-  }
+  const { adamW } = vectorKernels(backend);
+  const { size } = update.variable;
+  adamW(p, m, v, gradient, size, gradientScale, beta1, beta2, eps, stepSize, secondCorrection, decay);
   for (const variable of changed) announceChange(backend, variable);
 }
 
@@ -86,22 +84,31 @@ export function accumulate(dst: tf.Variable, src: tf.Tensor, scale = 1): void {
     return;
   }
   ownData(backend, dst);
-  const sums = floatView(backend, dst);
-  const values = floatView(backend, src);
-  for (let i = 0; i < sums.length; i++) sums[i] = (sums[i] as number) + scale * (values[i] as number);
+  vectorKernels(backend).accumulate(pointer(backend, dst), pointer(backend, src), scale, dst.size);
   announceChange(backend, dst);
 }
 
-/** The sum of the squares of all numbers of all tensors (the square of their global norm), summed in float64. */
+/** The sum of the squares of all numbers of all tensors (the square of their global norm). */
 export async function sumOfSquares(tensors: readonly tf.Tensor[]): Promise<number> {
   const backend = currentWasmBackend();
   let total = 0;
   for (const tensor of tensors) {
-    const values = backend === null ? await tensor.data() : floatView(backend, tensor);
-    for (let i = 0; i < values.length; i++) {
-      const value = values[i] as number;
-      total += value * value;
+    if (backend === null) {
+      for (const value of await tensor.data()) total += value * value;
+    } else {
+      total += sumOfSquaresOnHeap(backend, tensor);
     }
+  }
+  return total;
+}
+
+/** In float32 over groups of numbers, in float64 over the groups. */
+function sumOfSquaresOnHeap(backend: WasmBackend, tensor: tf.Tensor): number {
+  const { sumOfSquares: sum } = vectorKernels(backend);
+  const start = pointer(backend, tensor);
+  let total = 0;
+  for (let first = 0; first < tensor.size; first += NUMBERS_PER_SUM) {
+    total += sum(start + first * 4, Math.min(NUMBERS_PER_SUM, tensor.size - first));
   }
   return total;
 }

@@ -18,6 +18,8 @@ interface WasmTensorData {
 export interface WasmBackend extends tf.KernelBackend {
   readonly wasm: {
     readonly HEAPU8: Uint8Array<ArrayBuffer>;
+    /** The module's exports, its memory among them. */
+    readonly asm: Readonly<Record<string, unknown>>;
     readonly tfjs: {
       registerTensor(id: number, size: number, memoryOffset: number): void;
       disposeData(id: number): void;
@@ -39,6 +41,12 @@ export function currentWasmBackend(): WasmBackend | null {
 /** A new tensor with undefined content. */
 export function makeFloats(backend: WasmBackend, shape: readonly number[]): tf.TensorInfo {
   return backend.makeOutput([...shape], 'float32');
+}
+
+/** Byte offset of the first number of a float32 tensor on the heap. */
+export function pointer(backend: WasmBackend, tensor: tf.TensorInfo): number {
+  if (tensor.dtype !== 'float32') throw new Error(`A kernel was given ${tensor.dtype} numbers instead of float32.`);
+  return offsetOf(backend, tensor);
 }
 
 /** Byte offset of a tensor's first number on the heap. */
@@ -94,9 +102,14 @@ export function attribute(call: KernelCall, name: string): number {
   return value;
 }
 
+/** A backend's kernel, undefined where it has none (tfjs's own types say that it always has). */
+export function findKernel(name: string, backend: string): tf.KernelConfig | undefined {
+  return tf.getKernel(name, backend);
+}
+
 /** Registers a kernel for the WASM backend, in place of tfjs's own where there is one. */
 export function registerWasmKernel(name: string, kernel: (call: KernelCall) => tf.TensorInfo | tf.TensorInfo[]): void {
-  if (tf.getKernel(name, 'wasm') !== undefined) tf.unregisterKernel(name, 'wasm');
+  if (findKernel(name, 'wasm') !== undefined) tf.unregisterKernel(name, 'wasm');
   tf.registerKernel({ kernelName: name, backendName: 'wasm', kernelFunc: kernel as unknown as tf.KernelFunc });
 }
 

@@ -31,11 +31,16 @@ export class ClipEncoderLayer extends CompositeLayer {
     const { hiddenSize, intermediateSize, numAttentionHeads, layerNormEps, hiddenAct } = config;
     const activation = ACTIVATIONS[hiddenAct];
     if (activation === undefined) {
-      throw new UserError(`clip.hidden_act "${hiddenAct}" is not known; known are ${Object.keys(ACTIVATIONS).join(', ')}`);
+      throw new UserError(
+        `clip.hidden_act "${hiddenAct}" is not known; known are ${Object.keys(ACTIVATIONS).join(', ')}`,
+      );
     }
     this.activation = activation;
     const norm = { size: hiddenSize, epsilon: layerNormEps };
-    this.attention = this.track('self_attn', new Attention({ size: hiddenSize, innerSize: hiddenSize, heads: numAttentionHeads }));
+    this.attention = this.track(
+      'self_attn',
+      new Attention({ size: hiddenSize, innerSize: hiddenSize, heads: numAttentionHeads }),
+    );
     this.norm1 = this.track('layer_norm1', new LayerNorm(norm));
     this.fc1 = this.track('mlp.fc1', new Linear({ inputSize: hiddenSize, outputSize: intermediateSize }));
     this.fc2 = this.track('mlp.fc2', new Linear({ inputSize: intermediateSize, outputSize: hiddenSize }));

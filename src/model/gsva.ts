@@ -63,7 +63,10 @@ export class Gsva extends CompositeLayer {
     super();
     const { clip, llm, sam, lora, projector } = config;
     const projectorConfig = { type: projector, visionSize: clip.hiddenSize, textSize: llm.hiddenSize };
-    this.lmHead = this.track('lm_head', new Linear({ inputSize: llm.hiddenSize, outputSize: llm.vocabSize, useBias: false }));
+    this.lmHead = this.track(
+      'lm_head',
+      new Linear({ inputSize: llm.hiddenSize, outputSize: llm.vocabSize, useBias: false }),
+    );
     this.llama = this.track('model', new Llama({ llm, lora }));
     this.visionTower = this.track('model.vision_tower.vision_tower.vision_model', new ClipVisionTower(clip));
     this.projector = this.track('model.mm_projector', new Projector(projectorConfig));
@@ -90,7 +93,10 @@ export class Gsva extends CompositeLayer {
     const context = this.llama.context(0, layout.time, layout.lengths);
     const [lastHidden] = this.llama.forward(this.embed(layout, visionTokens), context) as [tf.Tensor3D, unknown];
     const states = layout.statesBefore([this.config.tokens.seg]);
-    const queries = this.maskQueries(lastHidden, states.map((state) => state.position));
+    const queries = this.maskQueries(
+      lastHidden,
+      states.map((state) => state.position),
+    );
     const maskRows = states.map((state) => state.row);
     const masks = this.decodeMasks(queries, imageEmbeddings, maskRows);
     const logits = this.lmHead.forward(lastHidden) as tf.Tensor3D;
@@ -127,6 +133,11 @@ export class Gsva extends CompositeLayer {
    * @param rows for every query the image it asks about, in [0, B)
    */
   decodeMasks(queries: tf.Tensor2D, imageEmbeddings: tf.Tensor4D, rows: readonly number[]): MaskDecoderOutput {
+    if (rows.length === 0) {
+      // An answer without [SEG]: the WASM engine cannot transpose tensors without elements.
+      const [, height, width] = imageEmbeddings.shape;
+      return { lowResMasks: tf.zeros([0, 4 * height, 4 * width]), iou: tf.zeros([0, 1]) };
+    }
     const embeddings = tf.add(imageEmbeddings, this.promptEncoder.noMaskEmbedding());
     return this.maskDecoder.forward({
       imageEmbeddings: tf.gather(embeddings, tf.tensor1d([...rows], 'int32')) as tf.Tensor4D,

@@ -22,8 +22,18 @@ export function encodeImages(gsva: Gsva, images: readonly PreparedImage[]): Enco
   const [clipFeatures, imageEmbeddings] = tf.tidy(() => {
     const batchOf = (inputs: readonly Float32Array[], side: number): tf.Tensor4D =>
       tf.tensor4d(concatenate(inputs), [inputs.length, side, side, 3]);
-    const features = gsva.visionTower.forward(batchOf(images.map((image) => image.clipInput), clip.imageSize));
-    const embeddings = gsva.imageEncoder.forward(batchOf(images.map((image) => image.samInput), sam.imageSize));
+    const features = gsva.visionTower.forward(
+      batchOf(
+        images.map((image) => image.clipInput),
+        clip.imageSize,
+      ),
+    );
+    const embeddings = gsva.imageEncoder.forward(
+      batchOf(
+        images.map((image) => image.samInput),
+        sam.imageSize,
+      ),
+    );
     return [rowsOf(features), rowsOf(embeddings)] as const;
   });
   return images.map(({ resized, original }, index) => ({
@@ -42,7 +52,11 @@ export function stackFeatures(
   const { clip, sam } = gsva.config;
   const grid = sam.imageSize / sam.patchSize;
   return {
-    clipFeatures: tf.tensor3d(concatenate(images.map((image) => image.clipFeatures)), [images.length, gsva.patches, clip.hiddenSize]),
+    clipFeatures: tf.tensor3d(concatenate(images.map((image) => image.clipFeatures)), [
+      images.length,
+      gsva.patches,
+      clip.hiddenSize,
+    ]),
     imageEmbeddings: tf.tensor4d(concatenate(images.map((image) => image.imageEmbedding)), [
       images.length,
       grid,

@@ -57,10 +57,8 @@ export class LlamaAttention extends CompositeLayer {
   forward(hidden: tf.Tensor, context: LlamaContext, past: LayerCache | null = null): [tf.Tensor, LayerCache] {
     const { numAttentionHeads: heads, hiddenSize } = this.config.llm;
     const seed = context.dropoutSeed;
-    const project = (layer: Linear, offset: number): tf.Tensor4D => {
-      const y = layer instanceof LoraLinear ? layer.forward(hidden, seed === null ? null : seed + offset) : layer.forward(hidden);
-      return splitHeads(y, heads);
-    };
+    const project = (layer: Linear, offset: number): tf.Tensor4D =>
+      splitHeads(adapted(layer, hidden, seed, offset), heads);
     const queries = fused.rotary(project(this.query, 0), context.cos, context.sin);
     const newKeys = fused.rotary(project(this.key, 1), context.cos, context.sin);
     const newValues = project(this.values, 2);
@@ -69,13 +67,11 @@ export class LlamaAttention extends CompositeLayer {
     const scores: tf.Tensor4D = tf.matMul(queries, keys, false, true);
     const weights = fused.maskedSoftmax(scores, {
       scale: 1 / Math.sqrt(hiddenSize / heads),
-      causalOffset: past === null ? 0 : (past.keys.shape[2] as number),
+      causalOffset: past === null ? 0 : past.keys.shape[2],
       keyLengths: context.keyLengths,
     });
     const mixed = mergeHeads(tf.matMul(weights, values));
-    const y =
-      this.outProjection instanceof LoraLinear ? this.outProjection.forward(mixed, seed === null ? null : seed + 3) : this.outProjection.forward(mixed);
-    return [y, { keys, values }];
+    return [adapted(this.outProjection, mixed, seed, 3), { keys, values }];
   }
 
   override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
@@ -109,9 +105,14 @@ export class LlamaMlp extends CompositeLayer {
     this.down = this.track('down_proj', projection('down_proj', config));
   }
 
-  /** x [B, T, D] → [B, T, D]. */
-  forward(x: tf.Tensor): tf.Tensor {
-    return this.down.forward(fused.siluMul(this.gate.forward(x), this.up.forward(x)));
+  /**
+   * x [B, T, D] → [B, T, D].
+   * @param dropoutSeed seed of LoRA's dropout, null when not training
+   */
+  forward(x: tf.Tensor, dropoutSeed: number | null = null): tf.Tensor {
+    const gate = adapted(this.gate, x, dropoutSeed, 4);
+    const up = adapted(this.up, x, dropoutSeed, 5);
+    return adapted(this.down, fused.siluMul(gate, up), dropoutSeed, 6);
   }
 
   override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
@@ -148,7 +149,7 @@ export class LlamaDecoderLayer extends CompositeLayer {
   forward(hidden: tf.Tensor, context: LlamaContext, past: LayerCache | null = null): [tf.Tensor, LayerCache] {
     const [attended, cache] = this.attention.forward(this.inputNorm.forward(hidden), context, past);
     const middle = tf.add(hidden, attended);
-    return [tf.add(middle, this.mlp.forward(this.postAttentionNorm.forward(middle))), cache];
+    return [tf.add(middle, this.mlp.forward(this.postAttentionNorm.forward(middle), context.dropoutSeed)), cache];
   }
 
   override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
@@ -188,7 +189,12 @@ export class Llama extends CompositeLayer {
    * Rotary tables and lengths for a call over positions [start, start + time). Disposed by the caller's tidy.
    * @param lengths valid tokens per row, or null when no row is padded
    */
-  context(start: number, time: number, lengths: readonly number[] | null, dropoutSeed: number | null = null): LlamaContext {
+  context(
+    start: number,
+    time: number,
+    lengths: readonly number[] | null,
+    dropoutSeed: number | null = null,
+  ): LlamaContext {
     const { hiddenSize, numAttentionHeads, ropeTheta } = this.config.llm;
     const { cos, sin } = rotaryTables(start, time, hiddenSize / numAttentionHeads, ropeTheta);
     const keyLengths = lengths === null ? null : tf.tensor1d([...lengths], 'int32');
@@ -196,7 +202,11 @@ export class Llama extends CompositeLayer {
   }
 
   /** embeddings [B, T, D] → normalised last hidden states [B, T, D] and the cache of every layer. */
-  forward(embeddings: tf.Tensor, context: LlamaContext, past: readonly LayerCache[] | null = null): [tf.Tensor, LayerCache[]] {
+  forward(
+    embeddings: tf.Tensor,
+    context: LlamaContext,
+    past: readonly LayerCache[] | null = null,
+  ): [tf.Tensor, LayerCache[]] {
     const caches: LayerCache[] = [];
     let hidden = embeddings;
     for (const [index, layer] of this.layers.entries()) {
@@ -227,6 +237,12 @@ tf.serialization.registerClass(Llama);
 /** The context of layer `index`: every layer drops other inputs. */
 export function layerContext(context: LlamaContext, index: number): LlamaContext {
   return context.dropoutSeed === null ? context : { ...context, dropoutSeed: context.dropoutSeed + 16 * index };
+}
+
+/** A projection with or without adapter; every adapter of a layer (`offset` 0 … 6) drops other inputs. */
+function adapted(layer: Linear, x: tf.Tensor, dropoutSeed: number | null, offset: number): tf.Tensor {
+  if (!(layer instanceof LoraLinear)) return layer.forward(x);
+  return layer.forward(x, dropoutSeed === null ? null : dropoutSeed + offset);
 }
 
 function projection(name: string, { llm, lora }: LlamaConfig): Linear {

@@ -22,7 +22,12 @@ export class LoraLinear extends Linear {
     super(config);
     this.lora = config;
     const { inputSize, outputSize, r } = config;
-    this.parameter('lora_A.default.weight', [inputSize, r], { deviation: 1 / Math.sqrt(inputSize) }, { kind: 'linear' });
+    this.parameter(
+      'lora_A.default.weight',
+      [inputSize, r],
+      { deviation: 1 / Math.sqrt(inputSize) },
+      { kind: 'linear' },
+    );
     this.parameter('lora_B.default.weight', [r, outputSize], { constant: 0 }, { kind: 'linear' });
   }
 
@@ -34,7 +39,7 @@ export class LoraLinear extends Linear {
     const { r, alpha, dropout } = this.lora;
     const dropped = dropoutSeed === null || dropout === 0 ? x : tf.dropout(x, dropout, undefined, dropoutSeed);
     const down = fused.linear(dropped, this.value<tf.Rank.R2>('lora_A.default.weight'), null);
-    const scaledUp = tf.mul(this.value<tf.Rank.R2>('lora_B.default.weight'), alpha / r) as tf.Tensor2D;
+    const scaledUp: tf.Tensor2D = tf.mul(this.value('lora_B.default.weight'), alpha / r);
     return tf.add(super.forward(x), fused.linear(down, scaledUp, null));
   }
 
@@ -43,7 +48,7 @@ export class LoraLinear extends Linear {
     return tf.tidy(() => {
       const a = this.value<tf.Rank.R2>('lora_A.default.weight');
       const b = this.value<tf.Rank.R2>('lora_B.default.weight');
-      return tf.add(this.value<tf.Rank.R2>('weight'), tf.mul(tf.matMul(a, b), this.lora.alpha / this.lora.r)) as tf.Tensor2D;
+      return tf.add<tf.Tensor2D>(this.value('weight'), tf.mul(tf.matMul(a, b), this.lora.alpha / this.lora.r));
     });
   }
 

@@ -20,6 +20,11 @@ export function resizeMasks(lowResMasks: tf.Tensor3D, size: ImageSize, inputSize
   const [height, width] = size.original;
   const { rows, columns } = maskResizeMatrices(side, inputSize, size.resized, size.original);
   // columns: [n·s, s] · [s, W] → [n, s, W]; rows: [1, H, s] · [n, s, W] → [n, H, W]
-  const wide = tf.matMul(tf.reshape(lowResMasks, [count * side, side]), tf.tensor2d(columns, [width, side]), false, true);
+  const wide = tf.matMul(
+    tf.reshape(lowResMasks, [count * side, side]),
+    tf.tensor2d(columns, [width, side]),
+    false,
+    true,
+  );
   return tf.matMul(tf.tensor3d(rows, [1, height, side]), tf.reshape(wide, [count, side, width]));
 }

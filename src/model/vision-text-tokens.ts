@@ -83,7 +83,10 @@ export class VisionTextTokens {
   }
 
   /** States that predict one of `ids`, row by row: where GSVA reads its mask queries. */
-  statesBefore(ids: readonly number[], from: 'all' | 'supervised' = 'all'): { row: number; position: number; id: number }[] {
+  statesBefore(
+    ids: readonly number[],
+    from: 'all' | 'supervised' = 'all',
+  ): { row: number; position: number; id: number }[] {
     const { inputIds, labels, batch, time, lengths } = this.tokens;
     const found: { row: number; position: number; id: number }[] = [];
     for (let row = 0; row < batch; row++) {
@@ -105,8 +108,10 @@ export class VisionTextTokens {
 function placeholderOf({ inputIds, lengths, time }: TokenBatch, row: number): number {
   const ids = inputIds.subarray(row * time, row * time + (lengths[row] ?? 0));
   const first = ids.indexOf(IMAGE_TOKEN_ID);
-  if (first >= 0 && ids.indexOf(IMAGE_TOKEN_ID, first + 1) >= 0) {
-    throw new UserError(`conversation ${row} holds more than one image placeholder; GSVA takes one image per conversation`);
+  if (first >= 0 && ids.includes(IMAGE_TOKEN_ID, first + 1)) {
+    throw new UserError(
+      `conversation ${row} holds more than one image placeholder; GSVA takes one image per conversation`,
+    );
   }
   return first < 0 ? Infinity : first;
 }

@@ -16,6 +16,9 @@ const NEVER_READ: readonly { readonly pattern: RegExp; readonly reason: string }
   { pattern: /embeddings\.position_ids$/, reason: '0, 1, 2, …' },
 ];
 
+/** Types a weight may be stored in: every value of theirs can be read as float32. */
+const FLOATING: readonly string[] = ['F32', 'F16', 'BF16', 'F64'];
+
 export interface LoadOptions {
   /** Names (ours, without prefix) that may be absent and then keep their start value: LoRA and ψ on a base model. */
   readonly mayBeMissing?: RegExp;
@@ -44,12 +47,26 @@ export function loadWeights(
   const byName = new Map([...tensors].map(([name, tensor]) => [withoutPrefix(name), tensor]));
   const missing = [...parameters.keys()].filter((name) => !byName.has(name));
   const unused = [...byName.keys()].filter((name) => !parameters.has(name));
-  refuse(missing.filter((name) => options.mayBeMissing?.test(name) !== true), source, 'lacks');
-  refuse(unused.filter((name) => !isExpectedLeftover(name, options)), source, 'holds, but this model has no place for,');
+  refuse(
+    missing.filter((name) => options.mayBeMissing?.test(name) !== true),
+    source,
+    'lacks',
+  );
+  refuse(
+    unused.filter((name) => !isExpectedLeftover(name, options)),
+    source,
+    'holds, but this model has no place for,',
+  );
   const loaded = [...parameters].filter(([name]) => byName.has(name));
   for (const [name, { variable, layout }] of loaded) {
     const expected = storedShape(variable.shape as number[], layout);
-    const found = byName.get(name)?.shape ?? [];
+    const { shape: found = [], dtype = 'F32' } = byName.get(name) ?? {};
+    if (!FLOATING.includes(dtype)) {
+      throw new UserError(
+        `${source}: tensor "${name}" is of type ${dtype}, but weights are one of ${FLOATING.join(', ')}; ` +
+          'convert the file or use another',
+      );
+    }
     if (!tf.util.arraysEqual(expected, [...found])) {
       throw new UserError(
         `${source}: tensor "${name}" has shape [${found.join(', ')}], the model's config asks for [${expected.join(', ')}]; ` +
@@ -64,7 +81,11 @@ export function loadWeights(
 /** Copies of the parameters in PyTorch's names and layouts; `select` keeps some. */
 export function storableWeights(
   layer: CompositeLayer,
-  options: { readonly dtype?: 'F32' | 'F16' | 'BF16'; readonly select?: (name: string) => boolean; readonly prefix?: string } = {},
+  options: {
+    readonly dtype?: 'F32' | 'F16' | 'BF16';
+    readonly select?: (name: string) => boolean;
+    readonly prefix?: string;
+  } = {},
 ): Map<string, TensorToStore> {
   const { dtype = 'F32', select = () => true, prefix = PUBLISHED_PREFIX } = options;
   const out = new Map<string, TensorToStore>();

@@ -45,6 +45,20 @@ export abstract class CompositeLayer extends tf.layers.Layer {
     super(args);
   }
 
+  /** The inverse of `getConfig`. Subclasses are constructed from their own sizes; what every layer has is set here. */
+  static override fromConfig<T extends tf.serialization.Serializable>(
+    constructor: tf.serialization.SerializableConstructor<T>,
+    config: tf.serialization.ConfigDict,
+  ): T {
+    const { name, trainable, ...sizes } = config;
+    const layer = new constructor(sizes);
+    if (layer instanceof CompositeLayer) {
+      if (typeof name === 'string') layer.name = name;
+      if (typeof trainable === 'boolean') layer.trainable = trainable;
+    }
+    return layer;
+  }
+
   /** Registers a child under its checkpoint name and returns it. Names may hold dots; '' adds no level. */
   protected track<T extends CompositeLayer>(name: string, child: T): T {
     if (this.children.has(name)) throw new Error(`${this.name}: child "${name}" is tracked twice`);
@@ -92,21 +106,27 @@ export abstract class CompositeLayer extends tf.layers.Layer {
     for (const { variable, initial } of this.namedParameters().values()) {
       if (!('deviation' in initial)) continue;
       const shape = variable.shape as number[];
-      const values = Float32Array.from({ length: tf.util.sizeFromShape(shape) }, () => random.normal() * initial.deviation);
+      const values = Float32Array.from(
+        { length: tf.util.sizeFromShape(shape) },
+        () => random.normal() * initial.deviation,
+      );
       tf.tidy(() => {
         variable.write(tf.tensor(values, shape));
       });
     }
   }
 
+  /** Own parameters and those of the children, except below a layer that was set to `trainable = false`. */
   override get trainableWeights(): LayerVariable[] {
-    const all = [...this.namedParameters().values()].map((parameter) => parameter.variable);
-    return this.trainable ? all : [];
+    if (!this.trainable) return [];
+    const own = [...this.parameters.values()].map((parameter) => parameter.variable);
+    return [...own, ...[...this.children.values()].flatMap((child) => child.trainableWeights)];
   }
 
   override get nonTrainableWeights(): LayerVariable[] {
+    const trainable = new Set(this.trainableWeights);
     const all = [...this.namedParameters().values()].map((parameter) => parameter.variable);
-    return this.trainable ? [] : all;
+    return all.filter((variable) => !trainable.has(variable));
   }
 
   override dispose(): ReturnType<tf.layers.Layer['dispose']> {

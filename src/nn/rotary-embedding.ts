@@ -5,7 +5,12 @@ import * as tf from '../engine/tf.js';
  * cos and sin tables [time, size] for positions start … start + time - 1.
  * Column j and j + size/2 hold the angle position · θ^(-2j/size).
  */
-export function rotaryTables(start: number, time: number, size: number, theta: number): { cos: tf.Tensor2D; sin: tf.Tensor2D } {
+export function rotaryTables(
+  start: number,
+  time: number,
+  size: number,
+  theta: number,
+): { cos: tf.Tensor2D; sin: tf.Tensor2D } {
   const half = size / 2;
   const cos = new Float32Array(time * size);
   const sin = new Float32Array(time * size);

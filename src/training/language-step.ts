@@ -32,11 +32,30 @@ export function languageStep(gsva: Gsva, batch: LanguageBatch, variables: Readon
       const states = gsva.statesAt(llama.norm.forward(last) as tf.Tensor3D, positions);
       return fused.softmaxCrossEntropy(gsva.lmHead.forward(states) as tf.Tensor2D, tf.tensor1d(targets, 'int32'));
     };
-    const { value, inputs } = differentiate(head, [last], variablesUnder(variables, 'lm_head.', 'model.norm.'), gradients);
+    const { value, inputs } = differentiate(
+      head,
+      [last],
+      variablesUnder(variables, 'lm_head.', 'model.norm.'),
+      gradients,
+    );
     loss = value.dataSync()[0] as number;
-    const embeddingGradient = backwardLayers(llama, embeddings, outputs, context, inputs[0] as tf.Tensor, variables, gradients);
+    const embeddingGradient = backwardLayers(
+      llama,
+      embeddings,
+      outputs,
+      context,
+      inputs[0] as tf.Tensor,
+      variables,
+      gradients,
+    );
     const text = variablesUnder(variables, 'model.embed_tokens.');
-    const embed = differentiate(() => gsva.embed(layout, visionTokens), [visionTokens], text, gradients, embeddingGradient);
+    const embed = differentiate(
+      () => gsva.embed(layout, visionTokens),
+      [visionTokens],
+      text,
+      gradients,
+      embeddingGradient,
+    );
     const vision = variablesUnder(variables, 'model.vision_tower.', 'model.mm_projector.');
     differentiate(see, [], vision, gradients, embed.inputs[0]);
     return [...gradients.tensors.values()];

@@ -42,7 +42,11 @@ export function samStep(gsva: Gsva, batch: SamBatch, variables: ReadonlyMap<stri
       parts.dice = (losses.dice.dataSync()[0] as number) * loss.dice;
       return tf.add(tf.mul(losses.bce, loss.bce), tf.mul(losses.dice, loss.dice));
     };
-    const decoderVariables = variablesUnder(variables, 'model.visual_model.mask_decoder.', 'model.visual_model.prompt_encoder.');
+    const decoderVariables = variablesUnder(
+      variables,
+      'model.visual_model.mask_decoder.',
+      'model.visual_model.prompt_encoder.',
+    );
     const { inputs } = differentiate(decoder, [embeddings], decoderVariables, gradients);
     const encoderVariables = variablesUnder(variables, 'model.visual_model.image_encoder.');
     differentiate(() => gsva.imageEncoder.forward(batch.images), [], encoderVariables, gradients, inputs[0]);

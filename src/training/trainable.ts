@@ -26,13 +26,21 @@ export const TRAINABLE = {
 } as const;
 
 export type Stage = keyof typeof TRAINABLE;
+export const STAGES = Object.keys(TRAINABLE) as readonly Stage[];
 
 /** The variables of a stage by name, in checkpoint order. */
 export function trainableVariables(layer: CompositeLayer, stage: Stage): Map<string, tf.Variable> {
   const patterns: readonly RegExp[] = TRAINABLE[stage];
   const out = new Map<string, tf.Variable>();
   for (const [name, { variable }] of layer.namedParameters()) {
-    if (patterns.some((pattern) => pattern.test(name))) out.set(name, variable.read() as tf.Variable);
+    if (!patterns.some((pattern) => pattern.test(name))) continue;
+    const value = variable.read();
+    if (!isVariable(value)) throw new Error(`trainableVariables: "${name}" is not a variable`);
+    out.set(name, value);
   }
   return out;
+}
+
+function isVariable(tensor: tf.Tensor): tensor is tf.Variable {
+  return tensor instanceof tf.Variable;
 }

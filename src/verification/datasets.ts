@@ -37,7 +37,13 @@ export function verifyDatasets(dir: string, tokenizerDir: string): Promise<Verif
     const items = STYLES.flatMap((style) =>
       SPLITS.flatMap((split) => {
         const dataset = GRefCoco.open(join(dir, 'data'), split);
-        return verifySplit(dataset, join(dir, 'data'), expected.key(style).key(`grefcoco|unc|${split}`), style, tokenizer);
+        return verifySplit(
+          dataset,
+          join(dir, 'data'),
+          expected.key(style).key(`grefcoco|unc|${split}`),
+          style,
+          tokenizer,
+        );
       }),
     );
     return [...items, ...verifyPolygons(read(join(dir, 'expected_polygons.json')))];
@@ -68,7 +74,11 @@ function verifySplit(
     const image = dataset.images[i];
     if (image === undefined) continue;
     images.compare(`image ${i}`, relative(dataDir, image.path).split(sep).join('/'), name);
-    images.compare(`size of ${name}`, resizeLongestSide(image.height, image.width, IMAGE_SIZE).join(' × '), numbers(entry.key('resize')).join(' × '));
+    images.compare(
+      `size of ${name}`,
+      resizeLongestSide(image.height, image.width, IMAGE_SIZE).join(' × '),
+      numbers(entry.key('resize')).join(' × '),
+    );
     const targets = dataset.targets(image);
     const turn = {
       user: evaluationQuestion(targets.map((target) => target.expression)),
@@ -82,9 +92,14 @@ function verifySplit(
     masks.compare(`number of masks of ${name}`, targets.length, recordedMasks.length);
     for (const [j, recorded] of recordedMasks.entries()) {
       const target = targets[j];
-      if (target !== undefined) compareMask(masks, `${name}, ${target.expression}`, encodeMask(target.mask), rleAt(recorded));
+      if (target !== undefined)
+        compareMask(masks, `${name}, ${target.expression}`, encodeMask(target.mask), rleAt(recorded));
     }
-    areas.compare(name, targets.map((t) => rleArea(encodeMask(t.mask))).join(' '), numbers(entry.key('areas')).join(' '));
+    areas.compare(
+      name,
+      targets.map((t) => rleArea(encodeMask(t.mask))).join(' '),
+      numbers(entry.key('areas')).join(' '),
+    );
   }
   return [images, texts, ids, masks, areas].map((mismatches) => mismatches.item());
 }
@@ -122,7 +137,11 @@ function compareMask(into: Mismatches, what: string, found: Rle, expected: Rle):
   const errors = sameSize
     ? rleArea(found) + rleArea(expected) - 2 * rleArea(mergeRles([found, expected], true))
     : Math.max(1, expected.size[0] * expected.size[1]);
-  into.add(what, errors, sameSize ? `${errors} pixels differ` : `${found.size.join(' × ')}, expected ${expected.size.join(' × ')}`);
+  into.add(
+    what,
+    errors,
+    sameSize ? `${errors} pixels differ` : `${found.size.join(' × ')}, expected ${expected.size.join(' × ')}`,
+  );
 }
 
 function rleAt(place: JsonPlace): Rle {

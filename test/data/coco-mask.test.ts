@@ -90,7 +90,10 @@ describe('run-length encoding', () => {
   });
 
   test('masks of different sizes are not compared', () => {
-    const [a, b] = [encodeMask({ data: new Uint8Array(2), height: 1, width: 2 }), encodeMask({ data: new Uint8Array(2), height: 2, width: 1 })];
+    const [a, b] = [
+      encodeMask({ data: new Uint8Array(2), height: 1, width: 2 }),
+      encodeMask({ data: new Uint8Array(2), height: 2, width: 1 }),
+    ];
     expect(() => mergeRles([a, b])).toThrow(/cannot be compared/);
     expect(() => rleIou(a, b)).toThrow(/cannot be compared/);
     expect(() => mergeRles([])).toThrow(/nothing to merge/);
@@ -98,12 +101,17 @@ describe('run-length encoding', () => {
 
   test('hostile text, runs and sizes end in a UserError', () => {
     fc.assert(
-      fc.property(fc.string({ maxLength: 30 }), fc.integer({ min: -3, max: 50 }), fc.integer({ min: -3, max: 50 }), (text, h, w) => {
-        onlyUserErrors(() => {
-          const rle = rleFromString(text, h, w);
-          expect(decodeMask(rle).data).toHaveLength(h * w);
-        });
-      }),
+      fc.property(
+        fc.string({ maxLength: 30 }),
+        fc.integer({ min: -3, max: 50 }),
+        fc.integer({ min: -3, max: 50 }),
+        (text, h, w) => {
+          onlyUserErrors(() => {
+            const rle = rleFromString(text, h, w);
+            expect(decodeMask(rle).data).toHaveLength(h * w);
+          });
+        },
+      ),
       { numRuns: 500, seed: 3 },
     );
     for (const counts of [[5], [3, -1, 2], [1.5, 2.5], [NaN, 4], [1e20], ['4'], [4, 0, 1]]) {

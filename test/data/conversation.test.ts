@@ -24,7 +24,7 @@ describe('renderConversation, tokenizeConversation', () => {
   const vqa = read('expected_vqa.json') as Record<(typeof styles)[number], Recorded[]>;
   const source = read('data', 'llava_dataset', 'llava_instruct_150k.json') as { conversations: { value: string }[] }[];
 
-  test.each(styles)('several turns are the reference\'s, text, ids and labels: %s', (style) => {
+  test.each(styles)("several turns are the reference's, text, ids and labels: %s", (style) => {
     for (const [i, recorded] of vqa[style].entries()) {
       const values = (source[i]?.conversations ?? []).map((sentence) => sentence.value);
       const turns: Turn[] = [];
@@ -93,7 +93,13 @@ describe('renderConversation, tokenizeConversation', () => {
 
 describe('padBatch', () => {
   test('pads ids with the given id and labels with -100, on the right', () => {
-    const batch = padBatch([{ inputIds: [1, 2, 3], labels: [-100, 2, 3] }, { inputIds: [1], labels: [-100] }], 0);
+    const batch = padBatch(
+      [
+        { inputIds: [1, 2, 3], labels: [-100, 2, 3] },
+        { inputIds: [1], labels: [-100] },
+      ],
+      0,
+    );
     expect(batch).toEqual({
       inputIds: Int32Array.of(1, 2, 3, 1, 0, 0),
       labels: Int32Array.of(-100, 2, 3, -100, -100, -100),

@@ -86,9 +86,7 @@ describe('GRefCoco', () => {
     expect(areas(dataDir)).toEqual([296, 296, 334, 334, 656, 0]);
     const dataset = GRefCoco.open(dataDir, 'val');
     const targets = dataset.images.flatMap((image) => dataset.targets(image));
-    expect(targets.map((target) => target.isEmpty)).toEqual(
-      targets.map((target) => !target.mask.data.includes(1)),
-    );
+    expect(targets.map((target) => target.isEmpty)).toEqual(targets.map((target) => !target.mask.data.includes(1)));
   });
 
   test('a compressed encoding, a list of encodings and a single id are read as well', () => {
@@ -97,7 +95,10 @@ describe('GRefCoco', () => {
       // Annotation 7 (the bar) as its compressed encoding, 5 as a list with an uncompressed one.
       segmentationOf(instances, 7).segmentation = {
         size: [120, 90],
-        counts: rleToString({ size: [120, 90], counts: [36 * 120 + 35, 10, ...Array.from({ length: 35 }, () => [110, 10]).flat(), 75 + 120 * 18] }),
+        counts: rleToString({
+          size: [120, 90],
+          counts: [36 * 120 + 35, 10, ...Array.from({ length: 35 }, () => [110, 10]).flat(), 75 + 120 * 18],
+        }),
       };
       for (const ref of refs) if (JSON.stringify(ref.ann_id) === '[6]') ref.ann_id = 6;
     });
@@ -106,8 +107,14 @@ describe('GRefCoco', () => {
 
   test('invalid polygons are left out, and with them expressions of which nothing remains', () => {
     const dir = changed((_, instances) => {
-      segmentationOf(instances, 5).segmentation = [[1, 1, 5, 5], [1, 1, 5]];
-      segmentationOf(instances, 6).segmentation = [[8, 47, 20, 47, 20, 60, 8, 60], [1, 2, 3, 4]];
+      segmentationOf(instances, 5).segmentation = [
+        [1, 1, 5, 5],
+        [1, 1, 5],
+      ];
+      segmentationOf(instances, 6).segmentation = [
+        [8, 47, 20, 47, 20, 60, 8, 60],
+        [1, 2, 3, 4],
+      ];
     });
     // Both sentences about 5 alone are gone; the one about 5 and 7 keeps 7.
     expect(areas(dir)).toEqual([12 * 13, 12 * 13, 360, 0]);
@@ -129,16 +136,54 @@ describe('GRefCoco', () => {
     return found;
   };
   const wrong: [string, (refs: Ref[], instances: Instances) => void, RegExp][] = [
-    ['an unknown annotation', (_, instances) => void instances.annotations.splice(4, 1), /refers to annotation 5 .*instances\.json/],
+    [
+      'an unknown annotation',
+      (_, instances) => void instances.annotations.splice(4, 1),
+      /refers to annotation 5 .*instances\.json/,
+    ],
     ['an unknown image', (_, instances) => void instances.images.splice(1, 1), /refers to image 101/],
-    ['no ann_id', (refs) => void Reflect.deleteProperty(refs[4] ?? {}, 'ann_id'), /\[4\] of .*grefs\(unc\)\.json.*key "ann_id"/],
-    ['-1 beside another id', (refs) => void Object.assign(refs[4] ?? {}, { ann_id: [-1, 5] }), /\[4\]\.ann_id .*\[-1\] alone/],
-    ['a sentence that is no text', (refs) => void Object.assign(refs[4]?.sentences[0] ?? {}, { sent: 3 }), /\[4\]\.sentences\[0\]\.sent of .* is 3; expected a text/],
-    ['no annotations', (_, instances) => void Reflect.deleteProperty(instances, 'annotations'), /the top level of .*key "annotations"/],
-    ['a path in a file name', (_, instances) => void (image(instances).file_name = '../../etc/passwd'), /images\[1\]\.file_name/],
-    ['a size of nothing', (_, instances) => void (image(instances).height = 0), /images\[1\] .*positive height and width/],
-    ['an enormous size', (_, instances) => void (image(instances).width = 1e9), /images\[1\] .*positive height and width/],
-    ['a split without anything', (refs) => { for (const ref of refs) ref.split = 'train'; }, /nothing of the split "val"; it has train/],
+    [
+      'no ann_id',
+      (refs) => void Reflect.deleteProperty(refs[4] ?? {}, 'ann_id'),
+      /\[4\] of .*grefs\(unc\)\.json.*key "ann_id"/,
+    ],
+    [
+      '-1 beside another id',
+      (refs) => void Object.assign(refs[4] ?? {}, { ann_id: [-1, 5] }),
+      /\[4\]\.ann_id .*\[-1\] alone/,
+    ],
+    [
+      'a sentence that is no text',
+      (refs) => void Object.assign(refs[4]?.sentences[0] ?? {}, { sent: 3 }),
+      /\[4\]\.sentences\[0\]\.sent of .* is 3; expected a text/,
+    ],
+    [
+      'no annotations',
+      (_, instances) => void Reflect.deleteProperty(instances, 'annotations'),
+      /the top level of .*key "annotations"/,
+    ],
+    [
+      'a path in a file name',
+      (_, instances) => void (image(instances).file_name = '../../etc/passwd'),
+      /images\[1\]\.file_name/,
+    ],
+    [
+      'a size of nothing',
+      (_, instances) => void (image(instances).height = 0),
+      /images\[1\] .*positive height and width/,
+    ],
+    [
+      'an enormous size',
+      (_, instances) => void (image(instances).width = 1e9),
+      /images\[1\] .*positive height and width/,
+    ],
+    [
+      'a split without anything',
+      (refs) => {
+        for (const ref of refs) ref.split = 'train';
+      },
+      /nothing of the split "val"; it has train/,
+    ],
   ];
   test.each(wrong)('says what is wrong with %s', (_, change, message) => {
     const dir = changed(change);
@@ -151,12 +196,16 @@ describe('GRefCoco', () => {
       segmentationOf(instances, 5).segmentation = { size: [1, 1], counts: [1] };
     });
     const dataset = GRefCoco.open(dir, 'val');
-    expect(() => dataset.images.map((item) => dataset.targets(item))).toThrow(/annotation 5 of .*instances\.json.*size \[1,1\]/);
+    expect(() => dataset.images.map((item) => dataset.targets(item))).toThrow(
+      /annotation 5 of .*instances\.json.*size \[1,1\]/,
+    );
     expect(() => dataset.images[0]?.expressions[0]?.isEmpty).toThrow(UserError);
   });
 
   test('missing and broken files are named, with what to do', () => {
-    expect(() => GRefCoco.open(join(scratch, 'nowhere'), 'val')).toThrow(/grefs\(unc\)\.json is missing.*gsva data synth/);
+    expect(() => GRefCoco.open(join(scratch, 'nowhere'), 'val')).toThrow(
+      /grefs\(unc\)\.json is missing.*gsva data synth/,
+    );
     const dir = changed(() => undefined);
     writeFileSync(join(dir, 'refer_seg', 'grefcoco', 'instances.json'), '{"images": [');
     expect(() => GRefCoco.open(dir, 'val')).toThrow(/instances\.json cannot be read as JSON/);

@@ -62,11 +62,15 @@ describe('referring and semantic segmentation', () => {
 
   test('expressions with patterns in them come through unchanged', () => {
     const hostile = { expression: '$& {} $1', isEmpty: false };
-    expect(draws((random) => trainingAnswer(random, [hostile], 'res').text)).toContain('Sure, they are $& {} $1:[SEG].');
+    expect(draws((random) => trainingAnswer(random, [hostile], 'res').text)).toContain(
+      'Sure, they are $& {} $1:[SEG].',
+    );
   });
 
   test('evaluation asks as the reference does, missing space included', () => {
-    expect(evaluationQuestion(['a', 'b'])).toBe('<image>\n What are a, bin this image? Please output segmentation masks.');
+    expect(evaluationQuestion(['a', 'b'])).toBe(
+      '<image>\n What are a, bin this image? Please output segmentation masks.',
+    );
     expect(evaluationAnswer(targets)).toBe('Sure,red Bar:[SEG], cup:[REJ].');
     expect(paperQuestion('show', ['a', 'b'])).toBe('<image>\nShow me a, b in the image with segmentation masks');
     expect(classEvaluationQuestion('wall')).toBe('<image>\n What is wall in this image?');
@@ -97,15 +101,19 @@ describe('expressions', () => {
 
 describe('ReasonSeg', () => {
   test('phrases and sentences are asked differently', () => {
-    expect(draws((random) => reasonQuestion(random, 'The Thing', false))).toContain('<image>\nCan you segment the the thing in this image?');
+    expect(draws((random) => reasonQuestion(random, 'The Thing', false))).toContain(
+      '<image>\nCan you segment the the thing in this image?',
+    );
     expect(draws((random) => reasonQuestion(random, 'What is hot?', true))).toEqual(
-      new Set(
-        ['respond with', 'output'].map((verb) => `<image>\nWhat is hot? Please ${verb} segmentation mask.`),
-      ),
+      new Set(['respond with', 'output'].map((verb) => `<image>\nWhat is hot? Please ${verb} segmentation mask.`)),
     );
     expect(draws((random) => reasonAnswer(random)).size).toBe(5);
-    expect(reasonEvaluationQuestion('What is hot?', true)).toBe('<image>\n What is hot? Please output segmentation mask.');
-    expect(reasonEvaluationQuestion('cup', false)).toBe('<image>\n What is cup in this image? Please output segmentation mask.');
+    expect(reasonEvaluationQuestion('What is hot?', true)).toBe(
+      '<image>\n What is hot? Please output segmentation mask.',
+    );
+    expect(reasonEvaluationQuestion('cup', false)).toBe(
+      '<image>\n What is cup in this image? Please output segmentation mask.',
+    );
   });
 
   test('a tenth of the explained images is answered by the explanation alone', () => {
@@ -114,7 +122,10 @@ describe('ReasonSeg', () => {
     const share = (mode: string): number => modes.filter((found) => found === mode).length / modes.length;
     expect(share('explanation')).toBeCloseTo(0.1, 1);
     expect(share('mask')).toBeCloseTo(0.45, 1);
-    expect(explainedTurn(random, 'explanation', 'Why?', true, 'So.')).toEqual({ user: '<image>\nWhy?', assistant: 'So.' });
+    expect(explainedTurn(random, 'explanation', 'Why?', true, 'So.')).toEqual({
+      user: '<image>\nWhy?',
+      assistant: 'So.',
+    });
     const both = explainedTurn(random, 'mask-and-explanation', 'Why?', true, 'So.');
     expect(both.user).toMatch(/^<image>\nWhy\? Please output segmentation mask and /);
     expect(both.assistant).toMatch(/\[SEG\]\. So\.$/);

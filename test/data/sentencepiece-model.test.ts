@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs';
 
 import { describe, expect, test } from '@jest/globals';
-import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import fc from 'fast-check';
 
 import { type SentencePiece, readSentencePieceModel } from '../../src/data/sentencepiece-model.js';
 import { tokenizerJsonFromSentencePiece } from '../../src/data/tokenizer-json.js';
+import { LibraryTokenizer } from '../../src/data/tokenizer-library.js';
 import { UserError } from '../../src/errors.js';
 import { fixture } from '../helpers/fixtures.js';
 import { sentencePieceBpe } from '../helpers/sentencepiece-bpe.js';
@@ -24,7 +24,25 @@ describe('readSentencePieceModel', () => {
 
   test('reads what the test writer writes, unknown fields passed over', () => {
     const pieces = llamaPieces(['\u2581', 'a', '\u2581a']);
-    const bytes = Uint8Array.from([...writeSentencePieceModel(pieces), 0x78, 0x05, 0x7d, 1, 2, 3, 4, 0x79, 1, 2, 3, 4, 5, 6, 7, 8]);
+    const bytes = Uint8Array.from([
+      ...writeSentencePieceModel(pieces),
+      0x78,
+      0x05,
+      0x7d,
+      1,
+      2,
+      3,
+      4,
+      0x79,
+      1,
+      2,
+      3,
+      4,
+      5,
+      6,
+      7,
+      8,
+    ]);
     expect(readSentencePieceModel(bytes, 'x').pieces).toEqual(pieces);
   });
 
@@ -50,7 +68,9 @@ describe('readSentencePieceModel', () => {
     const bytes = writeSentencePieceModel(pieces, settings);
     expect(() => readSentencePieceModel(bytes, 'some/tokenizer.model')).toThrow(UserError);
     expect(() => readSentencePieceModel(bytes, 'some/tokenizer.model')).toThrow(message);
-    expect(() => readSentencePieceModel(bytes, 'some/tokenizer.model')).toThrow(/^Reading the tokenizer: some\/tokenizer\.model/);
+    expect(() => readSentencePieceModel(bytes, 'some/tokenizer.model')).toThrow(
+      /^Reading the tokenizer: some\/tokenizer\.model/,
+    );
   });
 
   test('cut short anywhere, it is either refused by a UserError or a whole smaller message', () => {
@@ -99,7 +119,7 @@ describe('tokenizerJsonFromSentencePiece', () => {
     fc.assert(
       fc.property(vocabulary, fc.array(text, { minLength: 1, maxLength: 8 }), (texts, samples) => {
         const model = readSentencePieceModel(writeSentencePieceModel(llamaPieces(texts)), 'random');
-        const library = new HuggingFaceTokenizer(tokenizerJsonFromSentencePiece(model), {});
+        const library = new LibraryTokenizer(tokenizerJsonFromSentencePiece(model), {});
         for (const sample of samples) {
           expect(library.encode(sample, { add_special_tokens: false }).ids).toEqual(sentencePieceBpe(model, sample));
         }

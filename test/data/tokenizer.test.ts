@@ -12,6 +12,7 @@ import { UserError } from '../../src/errors.js';
 import { ADDED_TOKENS } from '../../src/special-tokens.js';
 import { fixture } from '../helpers/fixtures.js';
 import { sentencePieceBpe } from '../helpers/sentencepiece-bpe.js';
+import { llamaPieces, writeSentencePieceModel } from '../helpers/sentencepiece-writer.js';
 
 interface Case {
   text: string;
@@ -82,6 +83,17 @@ describe('Tokenizer, from tokenizer.model', () => {
     );
   });
 
+  test('a piece that is made a token keeps its id and is matched as a whole', () => {
+    // Ids 259 to 263; "ab" has a higher score than "ba".
+    const model = writeSentencePieceModel(llamaPieces(['\u2581', 'a', 'b', 'ab', 'ba']));
+    const tokenizer = Tokenizer.fromDirectory(folderWith('small', { 'tokenizer.model': model }));
+    expect(tokenizer.encode('aba')).toEqual([1, 259, 262, 260]);
+    expect(tokenizer.addTokens(['ba', 'new', 'new'])).toBe(1);
+    expect(tokenizer.encode('aba')).toEqual([1, 259, 260, 263]);
+    expect(tokenizer.tokenId('new')).toBe(264);
+    expect(() => tokenizer.addTokens([''])).toThrow(UserError);
+  });
+
   test('decodes what it cannot know: the image placeholder, ids beyond the vocabulary, broken UTF-8', () => {
     const tokenizer = reference();
     expect(tokenizer.decode([602, -200, 603])).toBe('<im_start> <image> <im_end>');
@@ -136,9 +148,21 @@ describe('Tokenizer, from other files', () => {
     ['no vocabulary', { 'tokenizer.json': '{"model":{"type":"BPE"}}' }, /model\.vocab/],
     ['an id that is a text', { 'tokenizer.json': '{"model":{"type":"BPE","vocab":{"a":"0"}}}' }, /model\.vocab\["a"\]/],
     ['a huge id', { 'tokenizer.json': '{"model":{"type":"BPE","vocab":{"a":1e12}}}' }, /model\.vocab\["a"\]/],
-    ['an unknown type', { 'tokenizer.json': '{"model":{"type":"X","vocab":{"a":0}}}' }, /model\.type .* should be BPE, Unigram, WordPiece/],
-    ['merges of another kind', { 'tokenizer.json': '{"model":{"type":"BPE","vocab":{"a":0},"merges":[1]}}' }, /cannot be used/],
-    ['no begin token', { 'tokenizer.json': '{"model":{"type":"BPE","vocab":{"a":0},"merges":[]}}' }, /no begin-of-text token/],
+    [
+      'an unknown type',
+      { 'tokenizer.json': '{"model":{"type":"X","vocab":{"a":0}}}' },
+      /model\.type .* should be BPE, Unigram, WordPiece/,
+    ],
+    [
+      'merges of another kind',
+      { 'tokenizer.json': '{"model":{"type":"BPE","vocab":{"a":0},"merges":[1]}}' },
+      /cannot be used/,
+    ],
+    [
+      'no begin token',
+      { 'tokenizer.json': '{"model":{"type":"BPE","vocab":{"a":0},"merges":[]}}' },
+      /no begin-of-text token/,
+    ],
   ])('says what is wrong with %s', (_, files: Record<string, string>, message) => {
     const dir = folderWith('bad', files);
     expect(() => Tokenizer.fromDirectory(dir)).toThrow(UserError);

@@ -12,7 +12,7 @@ export function sentencePieceBpe(model: SentencePieceModel, text: string): numbe
     ids.set(piece.text, id);
     if (piece.kind === PIECE_NORMAL) scores.set(piece.text, piece.score);
   }
-  const symbols = [...`\u2581${text.replaceAll(' ', '\u2581')}`];
+  const symbols = Array.from(`\u2581${text.replaceAll(' ', '\u2581')}`);
   for (;;) {
     let best = -1;
     let bestScore = -Infinity;

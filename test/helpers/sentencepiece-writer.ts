@@ -1,5 +1,11 @@
 /** Writes SentencePiece models for tests: the fields of sentencepiece_model.proto that LLaMA's files have. */
-import { PIECE_BYTE, PIECE_CONTROL, PIECE_NORMAL, PIECE_UNKNOWN, type SentencePiece } from '../../src/data/sentencepiece-model.js';
+import {
+  PIECE_BYTE,
+  PIECE_CONTROL,
+  PIECE_NORMAL,
+  PIECE_UNKNOWN,
+  type SentencePiece,
+} from '../../src/data/sentencepiece-model.js';
 
 function varint(value: number): number[] {
   const out: number[] = [];

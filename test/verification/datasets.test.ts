@@ -26,7 +26,7 @@ async function failures(dir: string): Promise<string[]> {
 }
 
 describe('verifyDatasets', () => {
-  test('text, ids, labels, masks, areas and sizes of gRefCOCO in both styles, and all polygons, are the reference\'s', async () => {
+  test("text, ids, labels, masks, areas and sizes of gRefCOCO in both styles, and all polygons, are the reference's", async () => {
     const items = await verifyDatasets(fixture('datasets'), fixture('tokenizer'));
     expect(items).toHaveLength(2 * 3 * 5 + 4);
     for (const item of items) expect(item).toMatchObject({ largestError: 0, tolerance: 0, pass: true });
@@ -39,7 +39,9 @@ describe('verifyDatasets', () => {
     expect(await failures(area)).toEqual(['grefcoco val, llava_v1: mask areas']);
     const union = altered('expected_polygons.json', (json) => json.replace('"area": 1233', '"area": 1234'));
     expect(await failures(union)).toEqual(['polygons: area and box of the union']);
-    const moved = altered('data/refer_seg/grefcoco/instances.json', (json) => json.replace('[19.0, 89.0', '[19.0, 80.0'));
+    const moved = altered('data/refer_seg/grefcoco/instances.json', (json) =>
+      json.replace('[19.0, 89.0', '[19.0, 80.0'),
+    );
     expect(await failures(moved)).toEqual(
       ['llava_v1', 'llava_llama_2'].flatMap((style) => [
         `grefcoco val, ${style}: mask pixels`,

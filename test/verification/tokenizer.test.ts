@@ -35,7 +35,11 @@ describe('verifyTokenizer', () => {
     const dir = altered('cases.json', (text) => text.replace(/263\b/, '264'));
     const failed = (await verifyTokenizer(dir)).filter((item) => !item.pass);
     expect(failed).toHaveLength(1);
-    expect(failed[0]).toMatchObject({ largestError: 1, tolerance: 0, detail: expect.stringContaining('"a"') as unknown });
+    expect(failed[0]).toMatchObject({
+      largestError: 1,
+      tolerance: 0,
+      detail: expect.stringContaining('"a"') as unknown,
+    });
   });
 
   test('a recording without cases proves nothing', async () => {

@@ -5,7 +5,16 @@
  */
 import { Random } from '../../random.js';
 import type { BinaryMask } from '../../types.js';
-import { COLOURS, SHAPES, insideDistance, outlineBounds, toLocal, type Colour, type Pose, type Shape } from './shapes.js';
+import {
+  COLOURS,
+  SHAPES,
+  insideDistance,
+  outlineBounds,
+  toLocal,
+  type Colour,
+  type Pose,
+  type Shape,
+} from './shapes.js';
 
 export const TEXTURES = ['plain', 'stripes', 'dots', 'noise', 'gradient'] as const;
 export type Texture = (typeof TEXTURES)[number];
@@ -85,7 +94,14 @@ export function generateScene(random: Random): Scene {
       if (canvas.place(pose, { ...kind, ...look }, apart)) break;
     }
   }
-  return { width, height, background, noiseSeed: random.uint32(), objects: canvas.objects(), instances: canvas.instances };
+  return {
+    width,
+    height,
+    background,
+    noiseSeed: random.uint32(),
+    objects: canvas.objects(),
+    instances: canvas.instances,
+  };
 }
 
 /** The visible pixels of one object, or of several together. */
@@ -166,7 +182,9 @@ class Canvas {
       const id = this.instances[pixel] as number;
       hidden[id] = (hidden[id] as number) + 1;
     }
-    const spoils = this.placed.some((other, i) => other.visible - (hidden[i + 1] as number) < MIN_VISIBLE * other.pixels);
+    const spoils = this.placed.some(
+      (other, i) => other.visible - (hidden[i + 1] as number) < MIN_VISIBLE * other.pixels,
+    );
     if (spoils) return false;
     this.placed.forEach((other, i) => (other.visible -= hidden[i + 1] as number));
     this.placed.push({ ...pose, ...kindAndLook, pixels: pixels.length, visible: pixels.length });

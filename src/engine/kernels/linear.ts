@@ -1,8 +1,8 @@
 /** Kernels that are a matrix product and what follows it: linear, and tfjs's fused matMul done rightly. */
+import { vectorKernels } from '../simd/vector-kernels.js';
 import * as tf from '../tf.js';
 import type { KernelCall, WasmBackend } from '../wasm-heap.js';
-import { floatView, input, registerWasmKernel, rowsOf, run, withShape } from '../wasm-heap.js';
-import { fastExp, fastSigmoid } from './fast-math.js';
+import { floatView, input, pointer, registerWasmKernel, rowsOf, run, withShape } from '../wasm-heap.js';
 import type { MatMulEngine } from './matmul.js';
 import { matMul } from './matmul.js';
 
@@ -14,16 +14,10 @@ function linear(engine: MatMulEngine, call: KernelCall): tf.TensorInfo {
   const { rows, width } = rowsOf(x.shape);
   const out = matMul(engine, backend, withShape(x, [rows, width]), w, false, false);
   const { bias } = call.inputs;
-  if (bias !== undefined) addRow(floatView(backend, out), floatView(backend, bias));
-  return { ...out, shape: [...x.shape.slice(0, -1), w.shape[1] as number] };
-}
-
-/** matrix[row, j] += row[j]. */
-function addRow(matrix: Float32Array, row: Float32Array): void {
-  const width = row.length;
-  for (let start = 0; start < matrix.length; start += width) {
-    for (let j = 0; j < width; j++) matrix[start + j] = (matrix[start + j] as number) + (row[j] as number);
+  if (bias !== undefined) {
+    vectorKernels(backend).addRow(pointer(backend, out), pointer(backend, bias), rows, w.shape[1] as number);
   }
+  return { ...out, shape: [...x.shape.slice(0, -1), w.shape[1] as number] };
 }
 
 /** dx = dy · wᵀ. */
@@ -49,8 +43,8 @@ const activations: Readonly<Record<string, ((x: number, alpha: number) => number
   linear: (x) => x,
   relu: (x) => (x < 0 ? 0 : x),
   relu6: (x) => (x < 0 ? 0 : x > 6 ? 6 : x),
-  sigmoid: fastSigmoid,
-  elu: (x) => (x < 0 ? fastExp(x) - 1 : x),
+  sigmoid: (x) => 1 / (1 + Math.exp(-x)),
+  elu: (x) => (x < 0 ? Math.expm1(x) : x),
   leakyrelu: (x, alpha) => (x < 0 ? alpha * x : x),
 };
 

@@ -1,127 +1,114 @@
 /** Kernels of layerNorm and rmsNorm over the last axis, with their gradients. Means are recomputed, not kept. */
+import { vectorKernels } from '../simd/vector-kernels.js';
 import * as tf from '../tf.js';
-import type { KernelCall } from '../wasm-heap.js';
-import { attribute, floatView, input, makeFloats, registerWasmKernel, rowsOf, run } from '../wasm-heap.js';
-import { columnSums, rowSquares, rowSum } from './rows.js';
+import type { KernelCall, WasmBackend } from '../wasm-heap.js';
+import { attribute, floatView, input, makeFloats, pointer, registerWasmKernel, rowsOf, run } from '../wasm-heap.js';
 
-/** y = (x - mean) · r · gamma + beta with r = 1/sqrt(variance + eps); without `beta`: y = x · r · gamma, mean 0. */
-function normalise(call: KernelCall, centred: boolean): tf.TensorInfo {
+/** Sums over many rows are made in float32 over this many, and in float64 over these. */
+const ROWS_PER_SUM = 256;
+const FLOAT_BYTES = 4;
+
+function layerNorm(call: KernelCall): tf.TensorInfo {
   const { backend } = call;
-  const xInfo = input(call, 'x');
-  const eps = attribute(call, 'eps');
-  const { rows, width } = rowsOf(xInfo.shape);
-  const out = makeFloats(backend, xInfo.shape);
-  const x = floatView(backend, xInfo);
-  const gamma = floatView(backend, input(call, 'gamma'));
-  const beta = centred ? floatView(backend, input(call, 'beta')) : new Float32Array(width);
-  const y = floatView(backend, out);
-  for (let row = 0; row < rows; row++) {
-    const start = row * width;
-    const mean = centred ? rowSum(x, start, width) / width : 0;
-    const r = 1 / Math.sqrt(rowSquares(x, start, width, mean) / width + eps);
-    for (let j = 0; j < width; j++) {
-      y[start + j] = ((x[start + j] as number) - mean) * r * (gamma[j] as number) + (beta[j] as number);
-    }
-  }
+  const x = input(call, 'x');
+  const { rows, width } = rowsOf(x.shape);
+  const out = makeFloats(backend, x.shape);
+  const [px, gamma, beta, y] = [x, input(call, 'gamma'), input(call, 'beta'), out].map((one) => pointer(backend, one));
+  vectorKernels(backend).layerNorm(px ?? 0, gamma ?? 0, beta ?? 0, y ?? 0, rows, width, attribute(call, 'eps'));
   return out;
 }
 
-/** dx = r · (g - mean(g) - x̂ · mean(g · x̂)) with g = dy · gamma, x̂ = (x - mean) · r; rmsNorm has no mean(g). */
-function normaliseGradX(call: KernelCall, centred: boolean): tf.TensorInfo {
+function rmsNorm(call: KernelCall): tf.TensorInfo {
   const { backend } = call;
-  const xInfo = input(call, 'x');
-  const eps = attribute(call, 'eps');
-  const { rows, width } = rowsOf(xInfo.shape);
-  const out = makeFloats(backend, xInfo.shape);
-  const x = floatView(backend, xInfo);
-  const dy = floatView(backend, input(call, 'dy'));
-  const gamma = floatView(backend, input(call, 'gamma'));
-  const dx = floatView(backend, out);
-  for (let row = 0; row < rows; row++) {
-    const start = row * width;
-    const mean = centred ? rowSum(x, start, width) / width : 0;
-    const r = 1 / Math.sqrt(rowSquares(x, start, width, mean) / width + eps);
-    let [sum0, sum1, dot0, dot1] = [0, 0, 0, 0];
-    let j = 0;
-    for (; j + 1 < width; j += 2) {
-      const g0 = (dy[start + j] as number) * (gamma[j] as number);
-      const g1 = (dy[start + j + 1] as number) * (gamma[j + 1] as number);
-      sum0 += g0;
-      sum1 += g1;
-      dot0 += g0 * ((x[start + j] as number) - mean);
-      dot1 += g1 * ((x[start + j + 1] as number) - mean);
-    }
-    if (j < width) {
-      const g = (dy[start + j] as number) * (gamma[j] as number);
-      sum0 += g;
-      dot0 += g * ((x[start + j] as number) - mean);
-    }
-    const shift = centred ? (sum0 + sum1) / width : 0;
-    const slope = ((dot0 + dot1) * r * r) / width;
-    for (let i = 0; i < width; i++) {
-      const g = (dy[start + i] as number) * (gamma[i] as number);
-      dx[start + i] = r * (g - shift - ((x[start + i] as number) - mean) * slope);
-    }
-  }
+  const x = input(call, 'x');
+  const { rows, width } = rowsOf(x.shape);
+  const out = makeFloats(backend, x.shape);
+  const gamma = pointer(backend, input(call, 'gamma'));
+  const kernels = vectorKernels(backend);
+  kernels.rmsNorm(pointer(backend, x), gamma, pointer(backend, out), rows, width, attribute(call, 'eps'));
   return out;
 }
 
-/** dgamma = Σ over rows of dy · x̂. */
-function normaliseGradGamma(call: KernelCall, centred: boolean): tf.TensorInfo {
+function gradX(call: KernelCall, name: 'layerNormGradX' | 'rmsNormGradX'): tf.TensorInfo {
   const { backend } = call;
-  const xInfo = input(call, 'x');
-  const eps = attribute(call, 'eps');
-  const { rows, width } = rowsOf(xInfo.shape);
-  const out = makeFloats(backend, [width]);
-  const x = floatView(backend, xInfo);
-  const dy = floatView(backend, input(call, 'dy'));
-  const sums = new Float64Array(width);
-  for (let row = 0; row < rows; row++) {
-    const start = row * width;
-    const mean = centred ? rowSum(x, start, width) / width : 0;
-    const r = 1 / Math.sqrt(rowSquares(x, start, width, mean) / width + eps);
-    for (let j = 0; j < width; j++) {
-      const value = (dy[start + j] as number) * ((x[start + j] as number) - mean) * r;
-      sums[j] = (sums[j] as number) + value;
-    }
-  }
-  floatView(backend, out).set(sums);
+  const x = input(call, 'x');
+  const { rows, width } = rowsOf(x.shape);
+  const out = makeFloats(backend, x.shape);
+  const gamma = pointer(backend, input(call, 'gamma'));
+  const dy = pointer(backend, input(call, 'dy'));
+  const compute = vectorKernels(backend)[name];
+  compute(pointer(backend, x), gamma, dy, pointer(backend, out), rows, width, attribute(call, 'eps'));
   return out;
+}
+
+function gradGamma(call: KernelCall, name: 'layerNormGradGamma' | 'rmsNormGradGamma'): tf.TensorInfo {
+  const { backend } = call;
+  const x = input(call, 'x');
+  const { rows, width } = rowsOf(x.shape);
+  const [px, dy, eps] = [pointer(backend, x), pointer(backend, input(call, 'dy')), attribute(call, 'eps')];
+  const compute = vectorKernels(backend)[name];
+  return sumOverRows(backend, rows, width, (first, count, sums) => {
+    const skipped = first * width * FLOAT_BYTES;
+    compute(px + skipped, dy + skipped, sums, count, width, eps);
+  });
 }
 
 /** Σ over all axes but the last; the gradient of a bias. */
 function columnSum(call: KernelCall): tf.TensorInfo {
-  const xInfo = input(call, 'x');
-  const { rows, width } = rowsOf(xInfo.shape);
-  const out = makeFloats(call.backend, [width]);
-  columnSums(floatView(call.backend, xInfo), rows, width, floatView(call.backend, out));
+  const { backend } = call;
+  const x = input(call, 'x');
+  const { rows, width } = rowsOf(x.shape);
+  const matrix = pointer(backend, x);
+  const { columnSum: compute } = vectorKernels(backend);
+  return sumOverRows(backend, rows, width, (first, count, sums) => {
+    compute(matrix + first * width * FLOAT_BYTES, sums, count, width);
+  });
+}
+
+/** Adds up, over groups of rows, what `add(firstRow, rows, sums)` adds to the numbers at `sums`. */
+function sumOverRows(
+  backend: WasmBackend,
+  rows: number,
+  width: number,
+  add: (first: number, count: number, sums: number) => void,
+): tf.TensorInfo {
+  const out = makeFloats(backend, [width]);
+  const partial = floatView(backend, out);
+  const sums = pointer(backend, out);
+  const totals = new Float64Array(width);
+  for (let first = 0; first < rows; first += ROWS_PER_SUM) {
+    partial.fill(0);
+    add(first, Math.min(ROWS_PER_SUM, rows - first), sums);
+    for (let j = 0; j < width; j++) totals[j] = (totals[j] as number) + (partial[j] as number);
+  }
+  partial.set(totals);
   return out;
 }
 
 /** Registers the kernels and gradients of this file. */
 export function registerNorms(): void {
   registerWasmKernel('GsvaColumnSum', columnSum);
-  for (const [name, centred] of [
-    ['GsvaLayerNorm', true],
-    ['GsvaRmsNorm', false],
-  ] as const) {
-    registerWasmKernel(name, (call) => normalise(call, centred));
-    registerWasmKernel(`${name}GradX`, (call) => normaliseGradX(call, centred));
-    registerWasmKernel(`${name}GradGamma`, (call) => normaliseGradGamma(call, centred));
-    tf.registerGradient({
-      kernelName: name,
-      inputsToSave: ['x', 'gamma'],
-      gradFunc: (dyOrDys, saved, attrs) => {
-        const dy = dyOrDys as tf.Tensor;
-        const [x, gamma] = saved as [tf.Tensor, tf.Tensor];
-        const eps = attrs.eps as number;
-        const gradients: Record<string, () => tf.Tensor> = {
-          x: () => run(`${name}GradX`, { dy, x, gamma }, { eps }),
-          gamma: () => tf.reshape(run(`${name}GradGamma`, { dy, x }, { eps }), gamma.shape),
-        };
-        if (centred) gradients.beta = () => tf.reshape(run('GsvaColumnSum', { x: dy }), gamma.shape);
-        return gradients;
-      },
-    });
-  }
+  registerWasmKernel('GsvaLayerNorm', layerNorm);
+  registerWasmKernel('GsvaRmsNorm', rmsNorm);
+  registerGradients('GsvaLayerNorm', 'layerNorm');
+  registerGradients('GsvaRmsNorm', 'rmsNorm');
+}
+
+function registerGradients(kernel: string, name: 'layerNorm' | 'rmsNorm'): void {
+  registerWasmKernel(`${kernel}GradX`, (call) => gradX(call, `${name}GradX`));
+  registerWasmKernel(`${kernel}GradGamma`, (call) => gradGamma(call, `${name}GradGamma`));
+  tf.registerGradient({
+    kernelName: kernel,
+    inputsToSave: ['x', 'gamma'],
+    gradFunc: (dyOrDys, saved, attrs) => {
+      const dy = dyOrDys as tf.Tensor;
+      const [x, gamma] = saved as [tf.Tensor, tf.Tensor];
+      const eps = attrs.eps as number;
+      return {
+        x: () => run(`${kernel}GradX`, { x, gamma, dy }, { eps }),
+        gamma: () => tf.reshape(run(`${kernel}GradGamma`, { x, dy }, { eps }), gamma.shape),
+        beta: () => tf.reshape(run('GsvaColumnSum', { x: dy }), gamma.shape),
+      };
+    },
+  });
 }

@@ -1,7 +1,10 @@
 /** Kernel of the rotary position embedding; its gradient is the transposed rotation. */
+import { vectorKernels } from '../simd/vector-kernels.js';
 import * as tf from '../tf.js';
 import type { KernelCall } from '../wasm-heap.js';
-import { attribute, floatView, input, makeFloats, registerWasmKernel, run } from '../wasm-heap.js';
+import { attribute, input, makeFloats, pointer, registerWasmKernel, run } from '../wasm-heap.js';
+
+const FLOAT_BYTES = 4;
 
 /**
  * y = x · cos + rotateHalf(x) · sin over the last axis of x [B, H, T, D].
@@ -9,28 +12,20 @@ import { attribute, floatView, input, makeFloats, registerWasmKernel, run } from
  */
 function rotate(call: KernelCall): tf.TensorInfo {
   const { backend } = call;
-  const xInfo = input(call, 'x');
-  const forward = attribute(call, 'direction') === 1;
-  const [batch, heads, length, width] = xInfo.shape as [number, number, number, number];
+  const x = input(call, 'x');
+  const direction = attribute(call, 'direction');
+  const [batch, heads, length, width] = x.shape as [number, number, number, number];
+  const out = makeFloats(backend, x.shape);
+  const [px, y] = [pointer(backend, x), pointer(backend, out)];
+  const [cos, sin] = [pointer(backend, input(call, 'cos')), pointer(backend, input(call, 'sin'))];
+  const { rotaryRow } = vectorKernels(backend);
   const half = width / 2;
-  const out = makeFloats(backend, xInfo.shape);
-  const x = floatView(backend, xInfo);
-  const cos = floatView(backend, input(call, 'cos'));
-  const sin = floatView(backend, input(call, 'sin'));
-  const y = floatView(backend, out);
+  // The transposed map meets the two halves of `sin` in the other order.
+  const [sinFirst, sinSecond] = direction === 1 ? [sin, sin + half * FLOAT_BYTES] : [sin + half * FLOAT_BYTES, sin];
   for (let row = 0; row < batch * heads * length; row++) {
-    const start = row * width;
-    const table = (row % length) * width;
-    for (let j = 0; j < half; j++) {
-      const first = x[start + j] as number;
-      const second = x[start + half + j] as number;
-      const sinFirst = sin[table + j] as number;
-      const sinSecond = sin[table + half + j] as number;
-      const fromSecond = forward ? -second * sinFirst : second * sinSecond;
-      const fromFirst = forward ? first * sinSecond : -first * sinFirst;
-      y[start + j] = first * (cos[table + j] as number) + fromSecond;
-      y[start + half + j] = second * (cos[table + half + j] as number) + fromFirst;
-    }
+    const start = row * width * FLOAT_BYTES;
+    const table = (row % length) * width * FLOAT_BYTES;
+    rotaryRow(px + start, cos + table, sinFirst + table, sinSecond + table, y + start, half, direction);
   }
   return out;
 }

@@ -1,5 +1,5 @@
 /** Vector kernels that treat every number alike: activations with their gradients, and the optimiser's updates. */
-import { exp, normalCdf, normalDensity, sigmoid } from './vector-math.js';
+import { normal, sigmoid } from './vector-math.js';
 import type { Code } from './wasm-code.js';
 import { v128 } from './wasm-code.js';
 import { WasmFunction } from './wasm-function.js';
@@ -11,7 +11,7 @@ const QUICK_GELU_FACTOR = 1.702;
 function elementwise(
   name: string,
   inputs: number,
-  compute: (f: WasmFunction, ...values: Code[]) => Code,
+  compute: (f: WasmFunction, values: readonly Code[]) => Code,
 ): WasmFunction {
   const f = new WasmFunction(name);
   const pointers = Array.from({ length: inputs }, () => f.integer());
@@ -19,7 +19,7 @@ function elementwise(
   const count = f.integer();
   f.forEach(count.get, (lanes) => {
     const values = pointers.map((pointer) => f.vector(lanes.load(pointer)));
-    lanes.store(out, compute(f, ...values));
+    lanes.store(out, compute(f, values));
   });
   return f;
 }
@@ -37,22 +37,23 @@ function swishSlope(f: WasmFunction, x: Code, factor: number): Code {
 }
 
 function activations(): WasmFunction[] {
-  const missing: Code = [];
+  const unary = (name: string, value: (f: WasmFunction, x: Code) => Code): WasmFunction =>
+    elementwise(name, 1, (f, [x = []]) => value(f, x));
+  /** name(x, dy, dx, count): dx = dy · slope(x). */
+  const gradient = (name: string, slope: (f: WasmFunction, x: Code) => Code): WasmFunction =>
+    elementwise(name, 2, (f, [x = [], dy = []]) => mul(dy, slope(f, x)));
   return [
-    elementwise('gelu', 1, (f, x = missing) => mul(x, normalCdf(f, x))),
-    elementwise('geluGrad', 2, (f, x = missing, dy = missing) => {
-      const slope = add(normalCdf(f, x), mul(x, normalDensity(f, x)));
-      return mul(dy, slope);
+    unary('gelu', (f, x) => mul(x, normal(f, x).cdf)),
+    gradient('geluGrad', (f, x) => {
+      const { cdf, density } = normal(f, x);
+      return add(cdf, mul(x, density));
     }),
-    elementwise('quickGelu', 1, (f, x = missing) => swish(f, x, QUICK_GELU_FACTOR)),
-    elementwise('quickGeluGrad', 2, (f, x = missing, dy = missing) => mul(dy, swishSlope(f, x, QUICK_GELU_FACTOR))),
-    elementwise('silu', 1, (f, x = missing) => swish(f, x, 1)),
-    elementwise('siluGrad', 2, (f, x = missing, dy = missing) => mul(dy, swishSlope(f, x, 1))),
-    elementwise('siluMul', 2, (f, gate = missing, up = missing) => mul(swish(f, gate, 1), up)),
-    elementwise('siluMulGradGate', 3, (f, gate = missing, up = missing, dy = missing) =>
-      mul(mul(dy, up), swishSlope(f, gate, 1)),
-    ),
-    elementwise('exp', 1, (f, x = missing) => exp(f, x)),
+    unary('quickGelu', (f, x) => swish(f, x, QUICK_GELU_FACTOR)),
+    gradient('quickGeluGrad', (f, x) => swishSlope(f, x, QUICK_GELU_FACTOR)),
+    unary('silu', (f, x) => swish(f, x, 1)),
+    gradient('siluGrad', (f, x) => swishSlope(f, x, 1)),
+    elementwise('siluMul', 2, (f, [gate = [], up = []]) => mul(swish(f, gate, 1), up)),
+    elementwise('siluMulGradGate', 3, (f, [gate = [], up = [], dy = []]) => mul(mul(dy, up), swishSlope(f, gate, 1))),
   ];
 }
 

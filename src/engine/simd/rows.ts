@@ -2,7 +2,7 @@
 import { exp } from './vector-math.js';
 import type { Code } from './wasm-code.js';
 import { f32, i32, v128 } from './wasm-code.js';
-import type { Variable } from './wasm-function.js';
+import type { Lanes, Variable } from './wasm-function.js';
 import { WasmFunction, largestLane } from './wasm-function.js';
 
 const { add, sub, mul, constant, splat } = v128;
@@ -11,7 +11,14 @@ const { add, sub, mul, constant, splat } = v128;
 function moments(f: WasmFunction, x: Variable, width: Variable, eps: Variable, centred: boolean) {
   const size = f.float(f32.fromInt(width.get));
   const mean = centred
-    ? f.vector(splat(f32.div(f.sum(width.get, (lanes) => lanes.load(x)), size)))
+    ? f.vector(
+        splat(
+          f32.div(
+            f.sum(width.get, (lanes) => lanes.load(x)),
+            size,
+          ),
+        ),
+      )
     : f.vector(constant(0));
   const squares = f.sum(width.get, (lanes) => {
     const deviation = f.vector(sub(lanes.load(x), mean));
@@ -50,9 +57,7 @@ function normaliseGradX(centred: boolean): WasmFunction {
     const shift = centred
       ? f.vector(meanOf(f.sum(width.get, (lanes) => mul(lanes.load(dy), lanes.load(gamma)))))
       : f.vector(constant(0));
-    const dot = f.sum(width.get, (lanes) =>
-      mul(mul(lanes.load(dy), lanes.load(gamma)), sub(lanes.load(x), mean)),
-    );
+    const dot = f.sum(width.get, (lanes) => mul(mul(lanes.load(dy), lanes.load(gamma)), sub(lanes.load(x), mean)));
     const slope = f.vector(mul(meanOf(dot), mul(inverse, inverse)));
     f.forEach(width.get, (lanes) => {
       const g = mul(lanes.load(dy), lanes.load(gamma));
@@ -104,7 +109,7 @@ function columnSum(): WasmFunction {
   const third = rowAfter(second);
   const fourth = rowAfter(third);
   const four = i32.shiftLeft(width.get, i32.constant(2));
-  f.repeat([...rows.get, ...i32.constant(2), 0x76], () => {
+  f.repeat(i32.shiftRight(rows.get, i32.constant(2)), () => {
     f.forEach(width.get, (lanes) => {
       const upper = add(lanes.load(matrix), lanes.load(second));
       const lower = add(lanes.load(third), lanes.load(fourth));
@@ -122,22 +127,22 @@ function columnSum(): WasmFunction {
   return f;
 }
 
-function largestOfRow(f: WasmFunction, x: Variable, width: Variable): Code {
+function largestOf(f: WasmFunction, width: Variable, value: (lanes: Lanes) => Code): Code {
   const largest = f.vectorVariable(constant(-Infinity));
   f.forEach(width.get, (lanes) => {
-    f.set(largest, v128.max(largest.get, lanes.load(x)));
+    f.set(largest, v128.max(largest.get, value(lanes)));
   });
   return f.float(largestLane(largest.get));
 }
 
-/** softmaxRow(x, y, width, scale): one row, width at least 1; scale above 0. */
+/** softmaxRow(x, y, width, scale): y = softmax(scale · x) of one row. */
 function softmaxRow(): WasmFunction {
   const f = new WasmFunction('softmaxRow');
   const [x, y, width, scale] = [f.integer(), f.integer(), f.integer(), f.number()];
-  const largest = f.vector(splat(largestOfRow(f, x, width)));
   const factor = f.vector(splat(scale.get));
+  const largest = f.vector(splat(largestOf(f, width, (lanes) => mul(lanes.load(x), factor))));
   const total = f.sum(width.get, (lanes) => {
-    const value = exp(f, mul(sub(lanes.load(x), largest), factor));
+    const value = exp(f, sub(mul(lanes.load(x), factor), largest));
     lanes.store(y, value);
     return value;
   });
@@ -169,7 +174,7 @@ function softmaxGrad(): WasmFunction {
 function largest(): WasmFunction {
   const f = new WasmFunction('largest');
   const [x, width] = [f.integer(), f.integer()];
-  f.returns(largestOfRow(f, x, width));
+  f.returns(largestOf(f, width, (lanes) => lanes.load(x)));
   return f;
 }
 
@@ -192,22 +197,24 @@ function scaledExp(): WasmFunction {
 }
 
 /**
- * rotaryRow(first, second, cosFirst, cosSecond, sinFirst, sinSecond, yFirst, ySecond, half):
- * yFirst = first · cosFirst + second · sinFirst, ySecond = second · cosSecond + first · sinSecond.
+ * rotaryRow(x, cos, sinFirst, sinSecond, y, half, sign), for x = [a, b] and y of two halves each:
+ * y = [a · cos - sign · b · sinFirst, b · cos + sign · a · sinSecond].
  */
 function rotaryRow(): WasmFunction {
   const f = new WasmFunction('rotaryRow');
-  const [first, second, cosFirst, cosSecond] = [f.integer(), f.integer(), f.integer(), f.integer()];
-  const [sinFirst, sinSecond, yFirst, ySecond, half] = [
-    ...[f.integer(), f.integer(), f.integer(), f.integer(), f.integer()],
-  ] as [Variable, Variable, Variable, Variable, Variable];
-  const sign = f.number();
+  const [x, cos, sinFirst, sinSecond, y] = [f.integer(), f.integer(), f.integer(), f.integer(), f.integer()];
+  const [half, sign] = [f.integer(), f.number()];
+  const secondHalf = (pointer: Variable): Variable =>
+    f.integerVariable(i32.add(pointer.get, i32.shiftLeft(half.get, i32.constant(2))));
+  const [xSecond, cosSecond, ySecond] = [secondHalf(x), secondHalf(cos), secondHalf(y)];
+  const direction = f.vector(splat(sign.get));
   f.forEach(half.get, (lanes) => {
-    const a = f.vector(lanes.load(first));
-    const b = f.vector(lanes.load(second));
-    const signed = f.vector(splat(sign.get));
-    lanes.store(yFirst, sub(mul(a, lanes.load(cosFirst)), mul(signed, mul(b, lanes.load(sinFirst)))));
-    lanes.store(ySecond, add(mul(b, lanes.load(cosSecond)), mul(signed, mul(a, lanes.load(sinSecond)))));
+    const a = f.vector(lanes.load(x));
+    const b = f.vector(lanes.load(xSecond));
+    const fromSecond = mul(direction, mul(b, lanes.load(sinFirst)));
+    const fromFirst = mul(direction, mul(a, lanes.load(sinSecond)));
+    lanes.store(y, sub(mul(a, lanes.load(cos)), fromSecond));
+    lanes.store(ySecond, add(mul(b, lanes.load(cosSecond)), fromFirst));
   });
   return f;
 }
@@ -215,12 +222,7 @@ function rotaryRow(): WasmFunction {
 /** All functions of this file. */
 export function rowFunctions(): WasmFunction[] {
   return [
-    ...[true, false].flatMap((centred) => [
-      normalise(centred),
-      normaliseGradX(centred),
-      normaliseGradGamma(centred),
-    ]),
+    ...[true, false].flatMap((centred) => [normalise(centred), normaliseGradX(centred), normaliseGradGamma(centred)]),
     ...[addRow(), columnSum(), softmaxRow(), softmaxGrad(), largest(), sumOfExp(), scaledExp(), rotaryRow()],
   ];
 }
-

@@ -3,7 +3,13 @@ import type { Code } from './wasm-code.js';
 import { v128 } from './wasm-code.js';
 import type { WasmFunction } from './wasm-function.js';
 
-const { add, sub, mul, div, min, max, neg, nearest, constant } = v128;
+const { add, sub, mul, div, min, max, neg, constant } = v128;
+
+/**
+ * Added to a small number, it rounds it to a whole number n and leaves n + 127 in the lowest bits, where shifting by
+ * 23 makes it the exponent of 2^n.
+ */
+const ROUND_TO_EXPONENT = 1.5 * 2 ** 23 + 127;
 
 /** c0 + x (c1 + x (c2 + …)). `x` is evaluated once per coefficient: pass a kept vector. */
 function polynomial(x: Code, coefficients: readonly number[]): Code {
@@ -19,16 +25,17 @@ function polynomial(x: Code, coefficients: readonly number[]): Code {
  */
 export function exp(f: WasmFunction, x: Code): Code {
   const clamped = f.vector(max(min(x, constant(88.3)), constant(-87.3)));
-  const n = f.vector(nearest(mul(clamped, constant(Math.LOG2E))));
+  const rounded = f.vector(add(mul(clamped, constant(Math.LOG2E)), constant(ROUND_TO_EXPONENT)));
+  const n = f.vector(sub(rounded, constant(ROUND_TO_EXPONENT)));
   // ln 2 in two parts, the first of few bits, so that n · ln 2 is exact.
   const high = sub(clamped, mul(n, constant(0.693359375)));
-  const r = f.vector(sub(high, mul(n, constant(-2.12194440054690583e-4))));
+  const r = f.vector(sub(high, mul(n, constant(-2.1219444005e-4))));
   const tail = polynomial(r, [
     ...[5.0000001201e-1, 1.6666665459e-1, 4.1665795894e-2],
-    ...[8.3334519073e-3, 1.3981999507e-3, 1.9875691500e-4],
+    ...[8.3334519073e-3, 1.3981999507e-3, 1.98756915e-4],
   ]);
   const power = add(add(mul(tail, mul(r, r)), r), constant(1));
-  return f.vector(mul(power, v128.powerOfTwo(n)));
+  return f.vector(mul(power, v128.shiftBitsLeft(rounded, 23)));
 }
 
 /** 1 / (1 + e^-x). */
@@ -36,31 +43,24 @@ export function sigmoid(f: WasmFunction, x: Code): Code {
   return f.vector(div(constant(1), add(constant(1), exp(f, neg(x)))));
 }
 
-/** The error function: x · P(x²) / Q(x²) on [-4, 4], ±1 outside; the rational function of Eigen's float erf. */
-export function erf(f: WasmFunction, x: Code): Code {
-  const clamped = f.vector(max(min(x, constant(4)), constant(-4)));
-  const square = f.vector(mul(clamped, clamped));
-  const numerator = polynomial(square, [
-    ...[-1.60960333262415e-2, -2.95459980854025e-3, -7.34990630326855e-4, -5.69250639462346e-5],
-    ...[-2.10102402082508e-6, 2.77068142495902e-8, -2.72614225801306e-10],
-  ]);
-  const denominator = polynomial(square, [
-    ...[-1.42647390514189e-2, -7.37332916720468e-3, -1.68282697438203e-3],
-    ...[-2.13374055278905e-4, -1.45660718464996e-5],
-  ]);
-  return f.vector(max(min(div(mul(clamped, numerator), denominator), constant(1)), constant(-1)));
-}
+/** The slope of t in `normal`. */
+const TAIL_SLOPE = 0.5 * Math.SQRT1_2;
+/** erfc(z) · e^(z²) / t as a polynomial in t = 1 / (1 + z/2) for z in [0, 6.5]: our own minimax fit, to 3e-8. */
+const TAIL = [
+  ...[0.2821224481, 0.2817905801, 0.2470908908, 0.1877410679, 0.007135497115],
+  ...[0.230889737, -0.4472716543, 0.2658153094, -0.05531390727],
+];
 
-/** The standard normal distribution function Φ(x) = (1 + erf(x/√2)) / 2. */
-export function normalCdf(f: WasmFunction, x: Code): Code {
-  const half = constant(0.5);
-  return f.vector(add(half, mul(half, erf(f, mul(x, constant(Math.SQRT1_2))))));
-}
-
-/** The standard normal density φ(x). */
-export function normalDensity(f: WasmFunction, x: Code): Code {
-  const exponent = mul(mul(x, x), constant(-0.5));
-  return f.vector(mul(exp(f, exponent), constant(1 / Math.sqrt(2 * Math.PI))));
+/**
+ * The standard normal distribution function Φ(x) and its density φ(x). Both tails of Φ keep their relative precision:
+ * Φ(-|x|) = erfc(|x|/√2) / 2.
+ */
+export function normal(f: WasmFunction, x: Code): { cdf: Code; density: Code } {
+  const decay = exp(f, mul(mul(x, x), constant(-0.5)));
+  const t = f.vector(div(constant(1), add(constant(1), mul(v128.abs(x), constant(TAIL_SLOPE)))));
+  const tail = f.vector(mul(mul(mul(polynomial(t, TAIL), t), decay), constant(0.5)));
+  const cdf = f.vector(v128.select(tail, sub(constant(1), tail), v128.less(x, constant(0))));
+  return { cdf, density: mul(decay, constant(1 / Math.sqrt(2 * Math.PI))) };
 }
 
 /** log(1 + e) for e in [0, 1]: 2 artanh(s) with s = e / (2 + e) at most 1/3. */

@@ -56,6 +56,7 @@ export const i32 = {
   mul: binary(0x6c),
   and: binary(0x71),
   shiftLeft: binary(0x74),
+  shiftRight: binary(0x76), // unsigned
   isAtLeast: binary(0x4f), // unsigned
 };
 
@@ -81,26 +82,19 @@ export const v128 = {
   sub: binary(...simd(0xe5)),
   mul: binary(...simd(0xe6)),
   div: binary(...simd(0xe7)),
-  min: binary(...simd(0xe8)),
-  max: binary(...simd(0xe9)),
+  /** b < a ? b : a, and its opposite; NaN in `a` stays. (The min and max of WebAssembly itself cost 8 times as much.) */
+  min: binary(...simd(0xea)),
+  max: binary(...simd(0xeb)),
   abs: unary(...simd(0xe0)),
   neg: unary(...simd(0xe1)),
   sqrt: unary(...simd(0xe3)),
-  nearest: unary(...simd(0x6a)),
   and: binary(...simd(0x4e)),
   /** All bits set where a < b. */
   less: binary(...simd(0x43)),
   /** a where the bits of `mask` are set, else b. */
   select: (a: Code, b: Code, mask: Code): Code => [...a, ...b, ...mask, ...simd(0x52)],
-  /** 2^n for whole n in [-126, 127]: the exponent bits of a float32. */
-  powerOfTwo: (n: Code): Code => [
-    ...n,
-    ...simd(0xf8), // to int32
-    ...[...simd(0x0c), ...[0, 1, 2, 3].flatMap(() => [127, 0, 0, 0])],
-    ...simd(0xae), // add the exponent's bias
-    ...i32.constant(23),
-    ...simd(0xab), // shift it into its place
-  ],
+  /** The bits of each number moved up, as whole numbers. */
+  shiftBitsLeft: (a: Code, bits: number): Code => [...a, ...i32.constant(bits), ...simd(0xab)],
   /** All bits of element 0, none of the others. */
   firstLaneMask: [...simd(0x0c), 0xff, 0xff, 0xff, 0xff, ...new Array<number>(12).fill(0)] as Code,
 };
@@ -113,7 +107,6 @@ export const memory = {
   store: (address: Code, value: Code): Code => [...address, ...value, ...simd(0x0b), 2, 0],
   /** Element 0 alone. */
   storeFirst: (address: Code, value: Code): Code => [...address, ...value, ...simd(0x5a), 2, 0, 0],
-  loadFloat: (address: Code): Code => [...address, 0x2a, 2, 0],
 };
 
 /** Statements. */

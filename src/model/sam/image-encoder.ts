@@ -47,7 +47,11 @@ export class SamAttention extends CompositeLayer {
     const headSize = size / heads;
     const qkv = tf.reshape(this.qkv.forward(x), [batch, tokens, 3 * size]);
     // [B, T, 3·D] → three of [B, h, T, d]
-    const [q, k, v] = tf.split(qkv, 3, 2).map((part) => splitHeads(part, heads)) as [tf.Tensor4D, tf.Tensor4D, tf.Tensor4D];
+    const [q, k, v] = tf.split(qkv, 3, 2).map((part) => splitHeads(part, heads)) as [
+      tf.Tensor4D,
+      tf.Tensor4D,
+      tf.Tensor4D,
+    ];
     const scores = tf.mul(tf.matMul(q, k, false, true), 1 / Math.sqrt(headSize));
     const biased = tf.add(
       tf.reshape(scores, [batch * heads, tokens, height, width]),
@@ -77,7 +81,7 @@ export class SamAttention extends CompositeLayer {
     const columnBias = tf.matMul(qByColumn, tf.reshape(byColumn, [width, width, size]), false, true);
     const columns = tf.transpose(tf.reshape(columnBias, [width, n, height, width]), [1, 2, 0, 3]);
     const tokens = height * width;
-    return tf.add(tf.reshape(rows, [n, tokens, height, 1]), tf.reshape(columns, [n, tokens, 1, width])) as tf.Tensor4D;
+    return tf.add(tf.reshape(rows, [n, tokens, height, 1]), tf.reshape(columns, [n, tokens, 1, width]));
   }
 
   override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
@@ -156,7 +160,10 @@ export class SamImageEncoder extends CompositeLayer {
     this.parameter('pos_embed', [1, gridSize, gridSize, embedDim], { deviation: 0.02 });
     this.blocks = Array.from({ length: depth }, (_, index) => {
       const window = globalAttnIndexes.includes(index) ? 0 : windowSize;
-      return this.track(`blocks.${index}`, new SamBlock({ size: embedDim, heads: numHeads, windowSize: window, gridSize }));
+      return this.track(
+        `blocks.${index}`,
+        new SamBlock({ size: embedDim, heads: numHeads, windowSize: window, gridSize }),
+      );
     });
     const norm = { size: promptEmbedDim, epsilon: BLOCK_EPSILON };
     const reduce = { inputSize: embedDim, outputSize: promptEmbedDim, kernel: 1, useBias: false };

@@ -52,12 +52,18 @@ export class MaskDecoder extends CompositeLayer {
     this.upscaling = [
       this.track('output_upscaling.0', new PatchDeconvolution({ inputSize: size, outputSize: size / 4, kernel: 2 })),
       this.track('output_upscaling.1', new LayerNorm({ size: size / 4, epsilon: NORM_EPSILON })),
-      this.track('output_upscaling.3', new PatchDeconvolution({ inputSize: size / 4, outputSize: size / 8, kernel: 2 })),
+      this.track(
+        'output_upscaling.3',
+        new PatchDeconvolution({ inputSize: size / 4, outputSize: size / 8, kernel: 2 }),
+      ),
     ];
     this.hypernetworks = Array.from({ length: MASK_TOKENS }, (_, index) => {
       return this.track(`output_hypernetworks_mlps.${index}`, new Mlp({ sizes: [size, size, size, size / 8] }));
     });
-    this.iouHead = this.track('iou_prediction_head', new Mlp({ sizes: [size, iouHeadHiddenDim, iouHeadHiddenDim, MASK_TOKENS] }));
+    this.iouHead = this.track(
+      'iou_prediction_head',
+      new Mlp({ sizes: [size, iouHeadHiddenDim, iouHeadHiddenDim, MASK_TOKENS] }),
+    );
   }
 
   forward({ imageEmbeddings, densePositions, sparsePrompts }: MaskDecoderInput): MaskDecoderOutput {
@@ -69,7 +75,8 @@ export class MaskDecoder extends CompositeLayer {
     const positions = tf.reshape(densePositions, [1, height * width, size]);
     const decoded = this.transformer.forward(tokens, cells, positions);
 
-    const tokenAt = (index: number): tf.Tensor2D => tf.reshape(tf.slice(decoded.tokens, [0, index, 0], [-1, 1, -1]), [queries, size]);
+    const tokenAt = (index: number): tf.Tensor2D =>
+      tf.reshape(tf.slice(decoded.tokens, [0, index, 0], [-1, 1, -1]), [queries, size]);
     const upscaled = this.upscale(tf.reshape(decoded.cells, [queries, height, width, size]));
     const [hypernetwork] = this.hypernetworks as readonly [Mlp];
     const kernel = tf.reshape(hypernetwork.forward(tokenAt(1)), [queries, size / 8, 1]);

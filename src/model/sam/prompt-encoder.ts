@@ -25,7 +25,13 @@ export class PromptEncoder extends CompositeLayer {
   private readonly pointEmbeddings: readonly Embedding[];
   private readonly notAPoint: Embedding;
   private readonly noMask: Embedding;
-  private readonly maskDownscaling: readonly [PatchConvolution, LayerNorm, PatchConvolution, LayerNorm, SameConvolution];
+  private readonly maskDownscaling: readonly [
+    PatchConvolution,
+    LayerNorm,
+    PatchConvolution,
+    LayerNorm,
+    SameConvolution,
+  ];
 
   constructor(private readonly config: SamConfig) {
     super();
@@ -39,7 +45,10 @@ export class PromptEncoder extends CompositeLayer {
     this.maskDownscaling = [
       this.track('mask_downscaling.0', new PatchConvolution({ inputSize: 1, outputSize: quarter, kernel: 2 })),
       this.track('mask_downscaling.1', new LayerNorm({ size: quarter, epsilon: NORM_EPSILON })),
-      this.track('mask_downscaling.3', new PatchConvolution({ inputSize: quarter, outputSize: maskInChans, kernel: 2 })),
+      this.track(
+        'mask_downscaling.3',
+        new PatchConvolution({ inputSize: quarter, outputSize: maskInChans, kernel: 2 }),
+      ),
       this.track('mask_downscaling.4', new LayerNorm({ size: maskInChans, epsilon: NORM_EPSILON })),
       this.track('mask_downscaling.6', new SameConvolution({ inputSize: maskInChans, outputSize: size, kernel: 1 })),
     ];

@@ -1,0 +1,68 @@
+/** Measuring a model on a split of gRefCOCO, with a bar; what `eval`, `train` and `demo` have in common. */
+import { GRefCoco, type GRefCocoSplit } from '../data/grefcoco.js';
+import { evaluateGres, type GresEvaluation } from '../evaluation/gres.js';
+import type { GresProtocol, GresResult } from '../evaluation/metrics/gres-metric.js';
+import type { Predictor } from '../inference/predictor.js';
+import type { Cell } from './output.js';
+import type { VerbContext } from './verb.js';
+
+export interface MeasureRequest {
+  readonly data: string;
+  readonly split: GRefCocoSplit;
+  readonly protocols: readonly GresProtocol[];
+  readonly limit: number | null;
+  readonly batch: number;
+  /** Images kept with their answers. */
+  readonly samples: number;
+}
+
+export interface Measured extends GresEvaluation {
+  readonly seconds: number;
+}
+
+export async function measure(
+  predictor: Predictor,
+  request: MeasureRequest,
+  context: VerbContext,
+  label = 'evaluate',
+): Promise<Measured> {
+  const { data, split, protocols, limit, batch, samples } = request;
+  const dataset = GRefCoco.open(data, split);
+  const total = Math.min(dataset.images.length, limit ?? Infinity);
+  const startedAt = performance.now();
+  const bar = context.startProgress(label, total);
+  try {
+    const evaluation = await evaluateGres(dataset, predictor, {
+      protocols,
+      batch,
+      limit,
+      samples,
+      signal: context.signal,
+      onProgress: (progress) => {
+        bar.update(progress.images, noteOf(progress.results));
+      },
+    });
+    return { ...evaluation, seconds: (performance.now() - startedAt) / 1000 };
+  } finally {
+    bar.stop();
+  }
+}
+
+/** The figures of a result by their published names; fractions of 1, null where nothing decides them. */
+export function figuresOf({ gIoU, cIoU, N_acc, T_acc }: GresResult): Record<string, number | null> {
+  return { gIoU, cIoU, N_acc, T_acc };
+}
+
+export const FIGURE_HEAD = ['protocol', 'gIoU', 'cIoU', 'N-acc', 'T-acc', 'images', 'expressions'] as const;
+
+export function figureRow(result: GresResult & { readonly images: number }): Cell[] {
+  const figures = Object.values(figuresOf(result)).map((value) => (value === null ? '–' : value.toFixed(3)));
+  return [result.protocol, ...figures, String(result.images), String(result.expressions)];
+}
+
+function noteOf([first]: readonly GresResult[]): string {
+  if (first === undefined) return '';
+  return Object.entries(figuresOf(first))
+    .map(([name, value]) => `${name.replace('_', '-')} ${value === null ? '–' : value.toFixed(2)}`)
+    .join('  ');
+}

@@ -1,0 +1,117 @@
+/** One training run on the command line: the trainer with a bar, validation by evaluation, plots at the end. */
+import { join } from 'node:path';
+import { GRefCoco } from '../data/grefcoco.js';
+import { describeEngine, type EngineInfo } from '../engine/engine.js';
+import { evaluateGres } from '../evaluation/gres.js';
+import { type LinePlot, linePlotSvg } from '../evaluation/report/line-plot.js';
+import { Predictor } from '../inference/predictor.js';
+import { writeFileAtomic } from '../io/atomic-file.js';
+import { baseTask, type Experiment, gsvaTask, type Validate } from '../training/build-experiment.js';
+import { BaseSamTask } from '../training/base-sam-task.js';
+import type { ReferData } from '../training/experiment-config.js';
+import { readRunLog, type TrainingEnd } from '../training/run-log.js';
+import { Trainer } from '../training/trainer.js';
+import type { TrainerEnvironment } from '../training/trainer-options.js';
+import type { TrainingTask } from '../training/training-task.js';
+import { figuresOf } from './measure.js';
+import type { VerbContext } from './verb.js';
+
+export interface TrainingRun {
+  readonly end: TrainingEnd;
+  readonly plots: readonly LinePlot[];
+}
+
+const VALIDATION_BATCH = 8;
+
+/** Trains into `out`: last/, best/, log.jsonl, loss.svg, validation.svg. */
+export async function trainExperiment(
+  experiment: Experiment,
+  out: string,
+  resume: boolean,
+  context: VerbContext,
+  engine: EngineInfo,
+): Promise<TrainingRun> {
+  const { config } = experiment;
+  const header = { stage: config.stage, engine: describeEngine(engine), config: { ...config } };
+  const run = async <Sample>(task: TrainingTask<Sample>): Promise<TrainingEnd> => {
+    const bar = context.startProgress('train', 100);
+    try {
+      const observer = observe(bar, context);
+      const environment: TrainerEnvironment = { runDir: out, resume, signal: context.signal, header, observer };
+      return await new Trainer(task, config.training, environment).run();
+    } finally {
+      bar.stop();
+    }
+  };
+  const { data } = config;
+  let end: TrainingEnd;
+  if (data.kind === 'grefcoco') end = await run(gsvaTask(experiment, data, validation(experiment, data)));
+  else {
+    const task = baseTask(experiment, data);
+    end = task instanceof BaseSamTask ? await run(task) : await run(task);
+  }
+  return { end, plots: writePlots(out) };
+}
+
+/** Strict figures on the first images of `val`. */
+function validation({ gsva, tokenizer, config }: Experiment, data: ReferData): Validate {
+  const predictor = new Predictor(gsva, tokenizer, config.conversation);
+  const dataset = GRefCoco.open(data.dir, 'val');
+  return async (signal) => {
+    const { results } = await evaluateGres(dataset, predictor, {
+      protocols: ['strict'],
+      batch: VALIDATION_BATCH,
+      limit: data.validationImages,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    const [strict] = results;
+    if (strict === undefined) throw new Error('validation: no result');
+    return Object.fromEntries(Object.entries(figuresOf(strict)).map(([name, value]) => [name, value ?? NaN]));
+  };
+}
+
+function observe(
+  bar: ReturnType<VerbContext['startProgress']>,
+  context: VerbContext,
+): NonNullable<TrainerEnvironment['observer']> {
+  let validated = '';
+  return {
+    onUpdate: ({ update, losses: { loss = NaN } }, { fraction }) => {
+      bar.update(Math.round(1000 * fraction) / 10, `update ${update}  loss ${loss.toFixed(3)}${validated}`);
+    },
+    onValidation: ({ metrics }) => {
+      validated = Object.entries(metrics)
+        .map(([name, value]) => `  ${name.replace('_', '-')} ${value.toFixed(2)}`)
+        .join('');
+    },
+    onMessage: (message) => {
+      context.note(message);
+    },
+  };
+}
+
+/** Losses and validation figures over the updates, as files and for a report. */
+function writePlots(out: string): LinePlot[] {
+  const { updates, validations } = readRunLog(join(out, 'log.jsonl'));
+  const lossNames = [...new Set(updates.flatMap(({ losses }) => Object.keys(losses)))];
+  const figureNames = [...new Set(validations.flatMap(({ metrics }) => Object.keys(metrics)))];
+  const loss: LinePlot = {
+    title: 'Training loss',
+    xLabel: 'update',
+    yLabel: 'loss (weighted)',
+    series: lossNames.map((name) => ({ name, points: updates.map(({ update, losses }) => [update, losses[name] ?? NaN]) })),
+  };
+  const figures: LinePlot = {
+    title: 'Validation',
+    xLabel: 'update',
+    yLabel: 'fraction of 1',
+    series: figureNames.map((name) => ({
+      name: name.replace('_', '-'),
+      points: validations.map(({ update, metrics }) => [update, metrics[name] ?? NaN]),
+    })),
+  };
+  writeFileAtomic(join(out, 'loss.svg'), linePlotSvg(loss));
+  if (validations.length === 0) return [loss];
+  writeFileAtomic(join(out, 'validation.svg'), linePlotSvg(figures));
+  return [loss, figures];
+}

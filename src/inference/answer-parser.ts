@@ -1,0 +1,91 @@
+/**
+ * Which expression does each [SEG] and [REJ] of a freely written answer speak of?
+ *
+ * "Sure, they are red circle:[SEG], green bar:[REJ]." The text before each of the tokens names the expression, in one of
+ * the forms that the model has learned (prompts.ts). Where the text does not help but there are as many tokens as
+ * expressions, the order decides: the model has learned to answer in the order of the question.
+ */
+import { ANSWER_FORMS, cleanExpression } from '../data/prompts.js';
+import { SEG_TOKEN } from '../special-tokens.js';
+import type { TokenAnswer } from './token-decision.js';
+
+/** A [SEG] or [REJ] with the text between it and the token before. */
+export interface AnswerPart {
+  readonly text: string;
+  readonly answer: TokenAnswer;
+}
+
+export interface ParsedAnswer {
+  /** For every expression the index of the part that answers it, null where none does. */
+  readonly parts: readonly (number | null)[];
+  /** Parts that speak of nothing that was asked. */
+  readonly unknown: number;
+  /** Parts that answer an expression which has its answer already; the first one counts. */
+  readonly repeated: number;
+  /** Expressions without an answer. */
+  readonly unanswered: number;
+}
+
+/** How a part may begin and end around the expression, from the forms of answers; the evaluation's is "Sure,{}:". */
+const FORMS = [...ANSWER_FORMS, { start: 'Sure,', part: `{}:${SEG_TOKEN}` }].map(({ start, part }) => {
+  const [before = '', behind = ''] = part.replace(SEG_TOKEN, '').split('{}');
+  return { start: normalized(start), before: normalized(before), behind: normalized(behind) };
+});
+
+export function parseAnswer(answer: readonly AnswerPart[], expressions: readonly string[]): ParsedAnswer {
+  const wanted = expressions.map(normalized);
+  const parts: (number | null)[] = expressions.map(() => null);
+  const unknown: number[] = [];
+  let repeated = 0;
+  for (const [index, { text }] of answer.entries()) {
+    const candidates = expressionsIn(text);
+    const named = (expression: string): boolean => candidates.includes(expression);
+    // An expression that is asked twice is answered twice: the next one still open is meant.
+    const open = wanted.findIndex((expression, i) => parts[i] === null && named(expression));
+    if (open >= 0) parts[open] = index;
+    else if (wanted.some(named)) repeated++;
+    else unknown.push(index);
+  }
+  let placed = 0;
+  if (answer.length === expressions.length) {
+    for (const index of unknown) {
+      if (parts[index] !== null) continue;
+      parts[index] = index;
+      placed++;
+    }
+  }
+  const unanswered = parts.filter((part) => part === null).length;
+  return { parts, unknown: unknown.length - placed, repeated, unanswered };
+}
+
+/** Everything that the text may name: itself, and what is left of it inside each of the forms. */
+function expressionsIn(text: string): string[] {
+  const whole = normalized(text);
+  const found = new Set([whole]);
+  for (const { start, before, behind } of FORMS) {
+    for (const opened of [whole, withoutStart(whole, start)]) {
+      const inner = opened === null ? null : withoutStart(opened, before);
+      const expression = inner === null ? null : withoutEnd(inner, behind);
+      if (expression !== null) found.add(expression);
+    }
+  }
+  found.delete('');
+  return [...found];
+}
+
+function withoutStart(text: string, start: string): string | null {
+  return text.startsWith(start) ? trimmed(text.slice(start.length)) : null;
+}
+
+function withoutEnd(text: string, end: string): string | null {
+  return text.endsWith(end) ? trimmed(text.slice(0, text.length - end.length)) : null;
+}
+
+/** Lower case, single spaces, no punctuation of the list around it: parts are joined by ", " and closed by ".". */
+function normalized(text: string): string {
+  return trimmed(cleanExpression(text.toLowerCase().replace(/\s+/g, ' ')));
+}
+
+function trimmed(text: string): string {
+  return text.replace(/^[\s,.;]+/, '').replace(/[\s,.;]+$/, '');
+}

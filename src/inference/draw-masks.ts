@@ -1,0 +1,67 @@
+/** From mask queries to masks: F_mask on each query's own image, then mask logits at the image's own size. */
+import * as tf from '../engine/tf.js';
+import type { Gsva } from '../model/gsva.js';
+import type { EncodedImage } from '../model/image-features.js';
+import { resizeMasks } from '../model/resize-masks.js';
+
+/** Mask logits at the image's size, row-major: 0 and above is inside. `data.length === height * width`. */
+export interface MaskLogits {
+  readonly data: Float32Array;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** F_mask holds a copy of the image embedding per query, and several times that on the way: at most so many values. */
+const MOST_EMBEDDING_VALUES = 2 ** 25;
+
+/**
+ * @param states [Q, D] normalised hidden states that predict the [SEG]s, in the order of `rows`
+ * @param imageEmbeddings [B, H, W, prompt] of F_V2
+ * @param images the B images
+ * @param rows for every query its image, in [0, B), ascending
+ * @returns one mask per query
+ */
+export function drawMasks(
+  gsva: Gsva,
+  states: tf.Tensor2D,
+  imageEmbeddings: tf.Tensor4D,
+  images: readonly EncodedImage[],
+  rows: readonly number[],
+): MaskLogits[] {
+  const [, height, width, channels] = imageEmbeddings.shape;
+  const atOnce = Math.max(1, Math.floor(MOST_EMBEDDING_VALUES / (height * width * channels)));
+  const masks: MaskLogits[] = [];
+  for (let first = 0; first < rows.length; first += atOnce) {
+    const some = rows.slice(first, first + atOnce);
+    tf.tidy(() => {
+      const part = tf.slice(states, [first, 0], [some.length, -1]);
+      const queries = gsva.maskPrompt.forward(part) as tf.Tensor2D;
+      const { lowResMasks } = gsva.decodeMasks(queries, imageEmbeddings, some);
+      for (const [row, begin, end] of runs(some)) {
+        const image = images[row];
+        if (image === undefined) throw new Error(`drawMasks: a query asks about image ${row} of ${images.length}`);
+        masks.push(...enlarge(gsva, tf.slice(lowResMasks, [begin, 0, 0], [end - begin, -1, -1]), image));
+      }
+    });
+  }
+  return masks;
+}
+
+function enlarge(gsva: Gsva, lowResMasks: tf.Tensor3D, image: EncodedImage): MaskLogits[] {
+  const logits = resizeMasks(lowResMasks, image, gsva.config.sam.imageSize);
+  const [count, height, width] = logits.shape;
+  const data = logits.dataSync<'float32'>();
+  const pixels = height * width;
+  return Array.from({ length: count }, (_, i) => ({ data: data.slice(i * pixels, (i + 1) * pixels), height, width }));
+}
+
+/** Stretches of equal values: [value, begin, end). */
+function runs(values: readonly number[]): [number, number, number][] {
+  const found: [number, number, number][] = [];
+  for (const [index, value] of values.entries()) {
+    const last = found.at(-1);
+    if (last?.[0] === value) last[2] = index + 1;
+    else found.push([value, index, index + 1]);
+  }
+  return found;
+}

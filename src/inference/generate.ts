@@ -1,0 +1,93 @@
+/** Greedy decoding: the model writes its answer token by token, and every [SEG] it writes becomes a mask. */
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import * as tf from '../engine/tf.js';
+import type { Gsva } from '../model/gsva.js';
+import { type EncodedImage, stackFeatures } from '../model/image-features.js';
+import { DecodingSession } from './decoding-session.js';
+import { drawMasks, type MaskLogits } from './draw-masks.js';
+import { readNextToken, type TokenAnswer } from './token-decision.js';
+
+export interface GenerateOptions {
+  /** New tokens at most. */
+  readonly maxTokens: number;
+  /** Looked at before every token. */
+  readonly signal?: AbortSignal;
+}
+
+/** A [SEG] or [REJ] that the model wrote. */
+export interface GeneratedDecision {
+  /** Index into `ids`. */
+  readonly index: number;
+  readonly answer: TokenAnswer;
+  /** Of [REJ] against [SEG], when the token was chosen. */
+  readonly rejectProbability: number;
+  /** The mask of a [SEG], null for a [REJ]. */
+  readonly mask: MaskLogits | null;
+}
+
+export interface GeneratedAnswer {
+  /** The new tokens, </s> not among them. */
+  readonly ids: readonly number[];
+  readonly decisions: readonly GeneratedDecision[];
+  /** Why it ended. */
+  readonly end: 'end-of-text' | 'max-tokens';
+}
+
+/**
+ * @param promptIds from the begin-of-text token to "ASSISTANT:", -200 where the image stands
+ * @throws the signal's reason when it is aborted
+ */
+export async function generate(
+  gsva: Gsva,
+  image: EncodedImage,
+  promptIds: readonly number[],
+  { maxTokens, signal }: GenerateOptions,
+): Promise<GeneratedAnswer> {
+  const { tokens } = gsva.config;
+  const ids: number[] = [];
+  const found: { index: number; answer: TokenAnswer; rejectProbability: number; state: Float32Array }[] = [];
+  let end: GeneratedAnswer['end'] = 'max-tokens';
+  const session = new DecodingSession(gsva, image);
+  try {
+    let unread = promptIds;
+    while (ids.length < maxTokens) {
+      // Every step blocks the thread; here timers and SIGINT get their turn.
+      await nextTurn();
+      signal?.throwIfAborted();
+      const { logits, state } = session.feed(unread);
+      const { argmax, rejectProbability } = readNextToken(logits, tokens);
+      if (argmax === tokens.eos) {
+        end = 'end-of-text';
+        break;
+      }
+      if (argmax === tokens.seg || argmax === tokens.rej) {
+        found.push({ index: ids.length, answer: argmax === tokens.seg ? 'seg' : 'rej', rejectProbability, state });
+      }
+      ids.push(argmax);
+      unread = [argmax];
+    }
+  } finally {
+    session.dispose();
+  }
+  const states = found.filter(({ answer }) => answer === 'seg').map(({ state }) => state);
+  const masks = masksOfStates(gsva, image, states);
+  const decisions = found.map(({ index, answer, rejectProbability }) => {
+    return { index, answer, rejectProbability, mask: answer === 'seg' ? (masks.shift() ?? null) : null };
+  });
+  return { ids, decisions, end };
+}
+
+/** The masks of states [D] that predict a [SEG], all about one image. */
+export function masksOfStates(gsva: Gsva, image: EncodedImage, states: readonly Float32Array[]): MaskLogits[] {
+  if (states.length === 0) return [];
+  const size = gsva.config.llm.hiddenSize;
+  const all = new Float32Array(states.length * size);
+  for (const [index, state] of states.entries()) all.set(state, index * size);
+  let masks: MaskLogits[] = [];
+  tf.tidy(() => {
+    const { imageEmbeddings } = stackFeatures(gsva, [image]);
+    const rows = states.map(() => 0);
+    masks = drawMasks(gsva, tf.tensor2d(all, [states.length, size]), imageEmbeddings, [image], rows);
+  });
+  return masks;
+}

@@ -1,0 +1,211 @@
+/** Image and expressions in, masks and rejections out: a GSVA model with its tokenizer and its way of asking. */
+import { type ConversationStyle, tokenizeConversation } from '../data/conversation.js';
+import { prepareImage } from '../data/prepare-image.js';
+import { checkedExpression, evaluationAnswer, evaluationQuestion, TRAINING_QUESTIONS } from '../data/prompts.js';
+import type { Tokenizer } from '../data/tokenizer.js';
+import { UserError } from '../errors.js';
+import type { Gsva } from '../model/gsva.js';
+import { type EncodedImage, encodeImages } from '../model/image-features.js';
+import { IMAGE_PLACEHOLDER } from '../special-tokens.js';
+import type { BinaryMask, RgbImage, SegmentResult, SegmentStatus } from '../types.js';
+import { parseAnswer } from './answer-parser.js';
+import { ask } from './ask.js';
+import { generate, type GeneratedAnswer } from './generate.js';
+import { binaryMask, segmentResult } from './segment-result.js';
+import { teacherForce } from './teacher-forcing.js';
+import type { TokenAnswer } from './token-decision.js';
+
+/** New tokens that an answer may have, unless said otherwise: so many, and so many more per expression. */
+const ANSWER_TOKENS = { base: 32, perExpression: 32 };
+const DEFAULT_REJECT_THRESHOLD = 0.5;
+
+export interface Question {
+  readonly image: EncodedImage;
+  /** As in the dataset: cleaned, at least one. */
+  readonly expressions: readonly string[];
+}
+
+/** A question with the answers that are true of the image. */
+export interface ForcedQuestion extends Question {
+  readonly answers: readonly TokenAnswer[];
+}
+
+/** What the model says of an image. */
+export interface Reply {
+  /** The user's turn, `<image>` in it. */
+  readonly question: string;
+  /** The model's turn; [SEG] and [REJ] as it decided. */
+  readonly answer: string;
+  /** One per expression, in order. */
+  readonly results: readonly SegmentResult[];
+}
+
+export interface ForcedReply extends Reply {
+  /** A mask per expression, also where it was rejected: the second pass of the reference's evaluation. */
+  readonly masks: readonly BinaryMask[];
+}
+
+export interface GeneratedReply extends Reply {
+  /** How the answer went past the question. */
+  readonly faults: { readonly unknown: number; readonly repeated: number; readonly unanswered: number };
+}
+
+export interface GenerateReplyOptions {
+  readonly maxTokens?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface SegmentOptions extends GenerateReplyOptions {
+  /** 'ask' (the default): the answer's form is given, the model decides; 'generate': it writes freely. */
+  readonly mode?: 'ask' | 'generate';
+  /** 'ask': an expression is rejected from this probability of [REJ] against [SEG] on; default 0.5. */
+  readonly rejectThreshold?: number;
+}
+
+export class Predictor {
+  constructor(
+    readonly gsva: Gsva,
+    /** With the added tokens, its ids those of the model's config. */
+    readonly tokenizer: Tokenizer,
+    readonly conversation: ConversationStyle,
+  ) {}
+
+  /** Both encoders on a batch of images; the result is plain data and can be kept. */
+  encode(images: readonly RgbImage[]): EncodedImage[] {
+    const { clip, sam } = this.gsva.config;
+    if (images.length === 0) return [];
+    return encodeImages(this.gsva, images.map((image) => prepareImage(image, clip.imageSize, sam.imageSize)));
+  }
+
+  /** The reference's evaluation: teacher forcing with the true answers, all questions as one batch. */
+  force(questions: readonly ForcedQuestion[]): ForcedReply[] {
+    const turns = questions.map(({ expressions, answers }) => turnOf(expressions, answers));
+    const items = questions.map(({ image }, i) => ({ image, conversation: this.tokenized(turns[i] as Turn) }));
+    return teacherForce(this.gsva, items).map(({ decisions, masks }, i) => {
+      const { expressions } = questions[i] as ForcedQuestion;
+      if (decisions.length !== expressions.length || masks.length !== expressions.length) {
+        throw new Error(`Predictor.force: ${expressions.length} expressions, but ${decisions.length} places in the answer`);
+      }
+      const results = decisions.map(({ answer, rejectProbability }, j) =>
+        segmentResult(expressions[j] as string, statusOf(answer), masks[j] ?? null, rejectProbability),
+      );
+      const decided = turnOf(expressions, decisions.map(({ answer }) => answer));
+      return { question: decided.user, answer: decided.assistant, results, masks: masks.map(binaryMask) };
+    });
+  }
+
+  /** The model writes its answer itself (greedy decoding). */
+  async generate({ image, expressions }: Question, options: GenerateReplyOptions = {}): Promise<GeneratedReply> {
+    const question = generationQuestion(expressions);
+    const turn = { user: question, assistant: null };
+    const { inputIds } = tokenizeConversation(this.tokenizer, this.conversation, [turn]);
+    const maxTokens = options.maxTokens ?? ANSWER_TOKENS.base + ANSWER_TOKENS.perExpression * expressions.length;
+    const { signal } = options;
+    const generated = await generate(this.gsva, image, inputIds, signal === undefined ? { maxTokens } : { maxTokens, signal });
+    const { parts, ...faults } = parseAnswer(this.partsOf(generated), expressions);
+    const results = expressions.map((expression, i) => {
+      const part = parts[i] ?? null;
+      const decision = part === null ? undefined : generated.decisions[part];
+      if (decision === undefined) return segmentResult(expression, 'no-seg-token', null, null);
+      return segmentResult(expression, statusOf(decision.answer), decision.mask, decision.rejectProbability);
+    });
+    const answer = this.tokenizer.decode(generated.ids, { skipSpecial: true });
+    return { question, answer, results, faults };
+  }
+
+  /** The answer's form is given and the model decides, expression after expression, without any ground truth. */
+  ask({ image, expressions }: Question, rejectThreshold = DEFAULT_REJECT_THRESHOLD): Reply {
+    const open = turnOf(expressions, expressions.map(() => 'seg'));
+    const decisions = ask(this.gsva, image, this.tokenized(open), rejectThreshold);
+    if (decisions.length !== expressions.length) {
+      throw new Error(`Predictor.ask: ${expressions.length} expressions, but ${decisions.length} places in the answer`);
+    }
+    const results = decisions.map(({ answer, mask, rejectProbability }, i) =>
+      segmentResult(expressions[i] as string, statusOf(answer), mask, rejectProbability),
+    );
+    const decided = turnOf(expressions, decisions.map(({ answer }) => answer));
+    return { question: decided.user, answer: decided.assistant, results };
+  }
+
+  /**
+   * Finds in an image what expressions name, and says what is not there.
+   * @param expressions free text, at least one; surrounding spaces and dots and upper case do not matter
+   * @returns one result per expression, in order and under the name it was asked by
+   * @throws UserError for expressions or options that cannot be used
+   */
+  async segment(image: RgbImage, expressions: readonly string[], options: SegmentOptions = {}): Promise<Reply> {
+    const { mode = 'ask', rejectThreshold, ...generating } = options;
+    if (expressions.length === 0) throw new UserError('Segmenting: no expression is given. Say what to find, such as "red circle".');
+    if (rejectThreshold !== undefined && (mode !== 'ask' || !(rejectThreshold >= 0 && rejectThreshold <= 1))) {
+      throw new UserError(
+        `Segmenting: rejectThreshold (${rejectThreshold}) must be from 0 to 1, and goes with the mode 'ask' only.`,
+      );
+    }
+    if (generating.maxTokens !== undefined && !(Number.isSafeInteger(generating.maxTokens) && generating.maxTokens > 0)) {
+      throw new UserError(`Segmenting: maxTokens must be a whole number from 1 up, found ${generating.maxTokens}.`);
+    }
+    const cleaned = expressions.map(checkedExpression);
+    this.checkLength(cleaned);
+    generating.signal?.throwIfAborted();
+    const [encoded] = this.encode([image]);
+    if (encoded === undefined) throw new Error('Predictor.segment: the image was not encoded');
+    const asked = { image: encoded, expressions: cleaned };
+    const { question, answer, results } =
+      mode === 'ask' ? this.ask(asked, rejectThreshold) : await this.generate(asked, generating);
+    return {
+      question,
+      answer,
+      results: results.map((result, i) => ({ ...result, expression: expressions[i] as string })),
+    };
+  }
+
+  /** Frees the model. */
+  dispose(): void {
+    this.gsva.dispose();
+  }
+
+  private tokenized(turn: Turn): ReturnType<typeof tokenizeConversation> {
+    return tokenizeConversation(this.tokenizer, this.conversation, [turn]);
+  }
+
+  /** A user's question has to fit into what the LLM was made for; positions beyond it were never trained. */
+  private checkLength(expressions: readonly string[]): void {
+    const { maxPositionEmbeddings } = this.gsva.config.llm;
+    const turn = turnOf(expressions, expressions.map(() => 'seg'));
+    const length = this.tokenized(turn).inputIds.length - 1 + this.gsva.patches;
+    if (length <= maxPositionEmbeddings) return;
+    throw new UserError(
+      `Segmenting: ${expressions.length} expressions make a conversation of ${length} tokens, and this model takes ` +
+        `${maxPositionEmbeddings}. Ask for fewer, or in shorter words.`,
+    );
+  }
+
+  /** The generated [SEG] and [REJ], each with the text since the one before. */
+  private partsOf({ ids, decisions }: GeneratedAnswer): { text: string; answer: TokenAnswer }[] {
+    return decisions.map(({ index, answer }, i) => {
+      const begin = i === 0 ? 0 : (decisions[i - 1]?.index ?? 0) + 1;
+      return { answer, text: this.tokenizer.decode(ids.slice(begin, index), { skipSpecial: true }) };
+    });
+  }
+}
+
+interface Turn {
+  readonly user: string;
+  readonly assistant: string;
+}
+
+/** Question and answer as published figures were obtained with. */
+function turnOf(expressions: readonly string[], answers: readonly TokenAnswer[]): Turn {
+  const targets = expressions.map((expression, i) => ({ expression, isEmpty: answers[i] === 'rej' }));
+  return { user: evaluationQuestion(expressions), assistant: evaluationAnswer(targets) };
+}
+
+/** For free answers there is no published form to keep to: the last of the questions that the model has learned. */
+function generationQuestion(expressions: readonly string[]): string {
+  const [, , , template] = TRAINING_QUESTIONS;
+  return `${IMAGE_PLACEHOLDER}\n${template.split('{}').join(expressions.join(', '))}`;
+}
+
+function statusOf(answer: TokenAnswer): SegmentStatus {
+  return answer === 'seg' ? 'segmented' : 'rejected';
+}

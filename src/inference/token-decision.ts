@@ -1,0 +1,30 @@
+/** The decision that GSVA adds to a segmenting LLM: is the next token [SEG] or [REJ]? */
+import type { TokenIds } from '../config.js';
+
+export type TokenAnswer = 'seg' | 'rej';
+
+/** What the logits at one position say. */
+export interface NextToken {
+  /** The most probable token. */
+  readonly argmax: number;
+  /** Probability of [REJ] against [SEG]: the softmax over these two alone. */
+  readonly rejectProbability: number;
+}
+
+/** @param logits [V] of one position */
+export function readNextToken(logits: Float32Array, { seg, rej }: TokenIds): NextToken {
+  let argmax = 0;
+  for (let id = 1; id < logits.length; id++) {
+    if ((logits[id] as number) > (logits[argmax] as number)) argmax = id;
+  }
+  return { argmax, rejectProbability: 1 / (1 + Math.exp((logits[seg] as number) - (logits[rej] as number))) };
+}
+
+/**
+ * The reference's reading of a teacher-forced answer: where the given answer has [REJ], anything but [REJ] counts as
+ * [SEG]; where it has [SEG], anything but [SEG] counts as [REJ].
+ */
+export function forcedDecision(argmax: number, given: number, { seg, rej }: TokenIds): TokenAnswer {
+  if (given === rej) return argmax === rej ? 'rej' : 'seg';
+  return argmax === seg ? 'seg' : 'rej';
+}

@@ -1,0 +1,175 @@
+/**
+ * A model as a folder, complete in itself:
+ *
+ *     config.json         the sizes (ModelConfig)
+ *     meta.json           what it is: style of conversation, stage of training, description
+ *     model.safetensors   every weight, under the published names
+ *     tokenizer files     tokenizer.model or tokenizer.json, and what belongs to them
+ */
+import { copyFileSync, existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { type ModelConfig, modelConfigToJson, parseModelConfig } from '../config.js';
+import { UserError, messageOf } from '../errors.js';
+import { readJson, writeJson } from '../io/json-file.js';
+import { JsonReader } from '../io/json-reader.js';
+import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
+import { ADDED_TOKENS } from '../special-tokens.js';
+import { Gsva } from './gsva.js';
+import { type LoadOptions, loadWeights, storableWeights } from './weights.js';
+
+/** Raised when the meaning of the folder's files changes. */
+const FORMAT = 1;
+const CONFIG_FILE = 'config.json';
+const META_FILE = 'meta.json';
+const WEIGHTS_FILE = 'model.safetensors';
+const TOKENIZER_FILES = [
+  'tokenizer.model',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+] as const;
+const META_KEYS = ['format', 'conversation', 'stage', 'description', 'details'] as const;
+
+/** What a model is, besides its numbers. */
+export interface ModelMeta {
+  /** Style of conversation that it was trained with (ConversationStyle). */
+  readonly conversation: string;
+  /** The training it comes from: 'base', 'gsva', … */
+  readonly stage: string;
+  readonly description: string;
+  /** Further facts for a reader: seed, updates, figures. */
+  readonly details?: Readonly<Record<string, string | number | boolean | null>>;
+}
+
+export interface ModelDirectory {
+  /** Built, its weights set; the caller disposes it. */
+  readonly gsva: Gsva;
+  readonly config: ModelConfig;
+  readonly meta: ModelMeta;
+}
+
+export interface WriteOptions {
+  readonly meta: ModelMeta;
+  /** Folder whose tokenizer files are copied. */
+  readonly tokenizerDir: string;
+  /** How weights are stored. Default F32. */
+  readonly dtype?: 'F32' | 'BF16' | 'F16';
+}
+
+/** What of a tokenizer has to agree with a model's config. */
+export interface TokenizerIds {
+  readonly vocabSize: number;
+  readonly bosId: number;
+  readonly eosId: number;
+  tokenId(token: string): number | undefined;
+}
+
+/**
+ * Reads a model folder, all but its tokenizer.
+ * @throws UserError that names the file and the key or tensor at fault; nothing is left allocated then
+ */
+export function readModelDirectory(dir: string): ModelDirectory {
+  if (statSync(dir, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw new UserError(
+      `Reading the model: there is no folder ${dir}. Point to a folder with ${CONFIG_FILE} and ${WEIGHTS_FILE}.`,
+    );
+  }
+  const configPath = join(dir, CONFIG_FILE);
+  const config = parseModelConfig(readJson(configPath, "the model's sizes"), configPath);
+  const meta = readMeta(join(dir, META_FILE));
+  const weightsPath = join(dir, WEIGHTS_FILE);
+  const { tensors } = readSafetensors(weightsPath);
+  const gsva = new Gsva(config);
+  try {
+    gsva.build();
+    loadWeights(gsva, tensors, weightsPath);
+  } catch (error) {
+    gsva.dispose();
+    throw error;
+  }
+  return { gsva, config, meta };
+}
+
+/**
+ * Sets an existing model's weights from a model folder, whose own sizes are not read: shapes are checked one by one.
+ * @throws UserError that names the file and the tensor at fault; nothing is changed then
+ */
+export function loadModelWeights(dir: string, gsva: Gsva, options: LoadOptions = {}): void {
+  const path = join(dir, WEIGHTS_FILE);
+  loadWeights(gsva, readSafetensors(path).tensors, path, options);
+}
+
+/**
+ * Writes a model folder's files into `dir`, which exists (best a temporary one: see writeDirectoryAtomic).
+ * @throws UserError when a file cannot be written or `tokenizerDir` has no tokenizer
+ */
+export function writeModelDirectory(dir: string, gsva: Gsva, { meta, tokenizerDir, dtype = 'F32' }: WriteOptions): void {
+  const present = TOKENIZER_FILES.filter((name) => existsSync(join(tokenizerDir, name)));
+  if (!present.includes('tokenizer.model') && !present.includes('tokenizer.json')) {
+    throw new UserError(
+      `Writing the model: ${tokenizerDir} has neither tokenizer.model nor tokenizer.json, and a model without a ` +
+        'tokenizer cannot be used. Name the folder of the tokenizer it was trained with.',
+    );
+  }
+  writeJson(join(dir, CONFIG_FILE), modelConfigToJson(gsva.config));
+  writeJson(join(dir, META_FILE), { format: FORMAT, ...meta });
+  writeSafetensors(join(dir, WEIGHTS_FILE), storableWeights(gsva, { dtype }), { format: 'pt' });
+  for (const name of present) {
+    try {
+      copyFileSync(join(tokenizerDir, name), join(dir, name));
+    } catch (error) {
+      throw new UserError(`Writing the model: ${name} of ${tokenizerDir} cannot be copied: ${messageOf(error)}.`);
+    }
+  }
+}
+
+/**
+ * Makes sure that a tokenizer (its tokens added) and a model mean the same by every id that the model gives a meaning.
+ * @param source the model's folder, for errors
+ * @throws UserError that names the token
+ */
+export function checkTokenizer(tokenizer: TokenizerIds, config: ModelConfig, source: string): void {
+  const { tokens, llm } = config;
+  const [seg, rej, imStart, imEnd] = ADDED_TOKENS;
+  const pairs: readonly (readonly [what: string, found: number | undefined, expected: number, key: string])[] = [
+    [seg, tokenizer.tokenId(seg), tokens.seg, 'seg'],
+    [rej, tokenizer.tokenId(rej), tokens.rej, 'rej'],
+    [imStart, tokenizer.tokenId(imStart), tokens.imStart, 'im_start'],
+    [imEnd, tokenizer.tokenId(imEnd), tokens.imEnd, 'im_end'],
+    ['the begin-of-text token', tokenizer.bosId, tokens.bos, 'bos'],
+    ['the end-of-text token', tokenizer.eosId, tokens.eos, 'eos'],
+  ];
+  for (const [what, found, expected, key] of pairs) {
+    if (found === expected) continue;
+    const id = found === undefined ? 'does not know' : `gives the id ${found} to`;
+    throw new UserError(
+      `Reading the model ${source}: its tokenizer ${id} ${what}, but "tokens.${key}" of ${CONFIG_FILE} is ${expected}. ` +
+        'Use the tokenizer files that the model was trained with.',
+    );
+  }
+  if (tokenizer.vocabSize > llm.vocabSize) {
+    throw new UserError(
+      `Reading the model ${source}: its tokenizer has ${tokenizer.vocabSize} tokens, but "llm.vocab_size" of ` +
+        `${CONFIG_FILE} is ${llm.vocabSize}. Use the tokenizer files that the model was trained with.`,
+    );
+  }
+}
+
+function readMeta(path: string): ModelMeta {
+  const root = JsonReader.of(readJson(path, 'what kind of model this is'), path).onlyKeys(META_KEYS);
+  root.key('format').integer({ min: FORMAT, max: FORMAT });
+  const meta = {
+    conversation: root.key('conversation').string(),
+    stage: root.key('stage').string(),
+    description: root.key('description').string(),
+  };
+  const details = root.optional('details')?.entries() ?? [];
+  return details.length === 0 ? meta : { ...meta, details: Object.fromEntries(details.map(([k, v]) => [k, plain(v)])) };
+}
+
+function plain(place: JsonReader): string | number | boolean | null {
+  const { value } = place;
+  const isPlain = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' || value === null;
+  return isPlain ? value : place.fail('a text, a number, true, false or null');
+}

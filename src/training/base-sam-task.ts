@@ -1,0 +1,166 @@
+/**
+ * The base's SAM: masks of scene objects from points and boxes. It learns F_V2, the prompt encoder's learned points and
+ * F_mask; it knows nothing of text.
+ */
+import { samTransform } from '../data/image-transforms.js';
+import { type MaskPromptSample, sampleMaskPrompts } from '../data/synth/base-masks.js';
+import * as tf from '../engine/tf.js';
+import type { Gsva } from '../model/gsva.js';
+import { resizeMasks } from '../model/resize-masks.js';
+import { Random } from '../random.js';
+import type { MaskTargets } from './mask-objective.js';
+import { type SamBatch, samStep } from './sam-step.js';
+import type { ScenePool } from './scene-pool.js';
+import { trainableVariables } from './trainable.js';
+import type { Gradients, TrainingTask } from './training-task.js';
+
+export interface BaseSamTaskOptions {
+  readonly gsva: Gsva;
+  readonly pool: ScenePool;
+  readonly scenes: number;
+  readonly promptsPerScene: number;
+  /** Scenes after the training ones, for validation. */
+  readonly validationScenes: number;
+  readonly save: (dir: string) => Promise<void>;
+  readonly load: (dir: string) => Promise<void>;
+}
+
+export interface SamSample {
+  readonly index: number;
+  readonly input: Float32Array;
+  readonly prompts: readonly MaskPromptSample[];
+  readonly targets: MaskTargets;
+}
+
+/** A box is two points; a single point gets a padding point, as SAM adds one where there is no box. */
+const POINTS_PER_PROMPT = 2;
+const VALIDATION_BATCH = 16;
+
+export class BaseSamTask implements TrainingTask<SamSample> {
+  readonly variables: ReadonlyMap<string, tf.Variable>;
+
+  constructor(private readonly options: BaseSamTaskOptions) {
+    this.variables = trainableVariables(options.gsva, 'base-sam');
+  }
+
+  get sampleCount(): number {
+    return this.options.scenes;
+  }
+
+  prepare(index: number, random: Random): Promise<SamSample> {
+    const { pool, gsva, promptsPerScene } = this.options;
+    const { scene, image } = pool.get(index);
+    const { data, height, width } = samTransform(image, gsva.config.sam.imageSize);
+    const prompts = sampleMaskPrompts(scene, random, promptsPerScene);
+    const targets: MaskTargets = {
+      masks: prompts.map((prompt) => prompt.mask),
+      rejected: 0,
+      resized: [height, width],
+      original: [image.height, image.width],
+    };
+    return Promise.resolve({ index, input: data, prompts, targets });
+  }
+
+  nameOf(sample: SamSample): string {
+    return `base scene ${sample.index}`;
+  }
+
+  forwardBackward(batch: readonly SamSample[]): Gradients {
+    const samBatch = this.collate(batch);
+    const gradients = samStep(this.options.gsva, samBatch, this.variables);
+    samBatch.images.dispose();
+    return gradients;
+  }
+
+  /** Mean IoU of the masks over unseen scenes. */
+  async validate(): Promise<Readonly<Record<string, number>>> {
+    const { scenes, validationScenes, gsva } = this.options;
+    let sum = 0;
+    let count = 0;
+    for (let first = 0; first < validationScenes; first += VALIDATION_BATCH) {
+      const size = Math.min(VALIDATION_BATCH, validationScenes - first);
+      const indices = Array.from({ length: size }, (_, i) => scenes + first + i);
+      const samples = await Promise.all(indices.map((index) => this.prepare(index, new Random(index))));
+      for (const iou of this.maskIous(gsva, samples)) {
+        sum += iou;
+        count++;
+      }
+    }
+    return { maskIoU: sum / Math.max(1, count) };
+  }
+
+  checkpointFiles(dir: string): Promise<void> {
+    return this.options.save(dir);
+  }
+
+  restore(dir: string): Promise<void> {
+    return this.options.load(dir);
+  }
+
+  private maskIous(gsva: Gsva, samples: readonly SamSample[]): number[] {
+    const ious: number[] = [];
+    tf.tidy(() => {
+      const batch = this.collate(samples);
+      const rows = samples.flatMap((sample, row) => sample.prompts.map(() => row));
+      const embeddings = tf.add(gsva.imageEncoder.forward(batch.images), gsva.promptEncoder.noMaskEmbedding());
+      const { lowResMasks } = gsva.maskDecoder.forward({
+        imageEmbeddings: tf.gather(embeddings, tf.tensor1d(rows, 'int32')) as tf.Tensor4D,
+        densePositions: gsva.promptEncoder.densePositions(),
+        sparsePrompts: gsva.promptEncoder.forward(promptTensors(batch, rows.length)),
+      });
+      let first = 0;
+      for (const { targets } of samples) {
+        const part = tf.slice(lowResMasks, [first, 0, 0], [targets.masks.length, -1, -1]);
+        const logits = resizeMasks(part as tf.Tensor3D, targets, gsva.config.sam.imageSize).dataSync();
+        first += targets.masks.length;
+        const pixels = targets.original[0] * targets.original[1];
+        targets.masks.forEach((mask, i) => ious.push(iouOf(logits.subarray(i * pixels, (i + 1) * pixels), mask.data)));
+      }
+    });
+    return ious;
+  }
+
+  private collate(samples: readonly SamSample[]): SamBatch {
+    const side = this.options.gsva.config.sam.imageSize;
+    const images = new Float32Array(samples.length * side * side * 3);
+    samples.forEach((sample, row) => images.set(sample.input, row * side * side * 3));
+    const coordinates: number[] = [];
+    const labels: number[] = [];
+    for (const { prompts, targets } of samples) {
+      const scale = [targets.resized[1] / targets.original[1], targets.resized[0] / targets.original[0]];
+      for (const { points } of prompts) {
+        for (let i = 0; i < POINTS_PER_PROMPT; i++) {
+          const point = points[i];
+          coordinates.push((point?.x ?? 0) * (scale[0] ?? 1), (point?.y ?? 0) * (scale[1] ?? 1));
+          labels.push(point?.label ?? -1);
+        }
+      }
+    }
+    return {
+      images: tf.tensor4d(images, [samples.length, side, side, 3]),
+      coordinates: Float32Array.from(coordinates),
+      labels: Int32Array.from(labels),
+      points: POINTS_PER_PROMPT,
+      targets: samples.map((sample) => sample.targets),
+    };
+  }
+}
+
+function promptTensors(batch: SamBatch, queries: number): { coordinates: tf.Tensor3D; labels: tf.Tensor2D } {
+  return {
+    coordinates: tf.tensor3d(batch.coordinates, [queries, batch.points, 2]),
+    labels: tf.tensor2d(batch.labels, [queries, batch.points], 'int32'),
+  };
+}
+
+function iouOf(logits: ArrayLike<number>, target: Uint8Array): number {
+  let intersection = 0;
+  let union = 0;
+  for (let i = 0; i < target.length; i++) {
+    const predicted = (logits[i] ?? 0) >= 0;
+    const real = target[i] === 1;
+    if (predicted && real) intersection++;
+    if (predicted || real) union++;
+  }
+  return union === 0 ? 1 : intersection / union;
+}

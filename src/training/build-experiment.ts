@@ -1,0 +1,114 @@
+/** From a configuration to something that can be trained: model with its start weights, tokenizer, task. */
+import { GRefCoco } from '../data/grefcoco.js';
+import { Tokenizer } from '../data/tokenizer.js';
+import * as tf from '../engine/tf.js';
+import { checkTokenizer, loadModelWeights, type ModelMeta, writeModelDirectory } from '../model/checkpoint-directory.js';
+import { Gsva } from '../model/gsva.js';
+import { Random } from '../random.js';
+import { ADDED_TOKENS } from '../special-tokens.js';
+import { BaseLanguageTask } from './base-language-task.js';
+import { BaseSamTask } from './base-sam-task.js';
+import type { ExperimentConfig, ReferData, SceneData } from './experiment-config.js';
+import { GsvaTask } from './gsva-task.js';
+import { ScenePool } from './scene-pool.js';
+
+export interface Experiment {
+  readonly config: ExperimentConfig;
+  readonly gsva: Gsva;
+  readonly tokenizer: Tokenizer;
+  readonly meta: ModelMeta;
+}
+
+/** Figures on the validation set; given by the caller, since evaluation is not training's business. */
+export type Validate = (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
+
+/** Parts that a start model need not have: what the recipe adds to it. */
+const ADDED_PARTS = /\.lora_[AB]\.|^model\.text_hidden_fcs\./;
+
+/**
+ * Builds the model and sets its start weights. With a start model, LoRA and ψ may be missing there; a GSVA run draws
+ * the rows of [SEG] and [REJ] anew, as the reference does when it adds them to the vocabulary.
+ * @param source the configuration's file, for errors
+ */
+export function buildExperiment(config: ExperimentConfig, source: string): Experiment {
+  const tokenizer = Tokenizer.fromDirectory(config.tokenizer);
+  tokenizer.addTokens(ADDED_TOKENS);
+  checkTokenizer(tokenizer, config.model, `of ${source}`);
+  const { stage, description, conversation, start } = config;
+  const gsva = new Gsva(config.model);
+  try {
+    gsva.build();
+    const random = new Random(config.training.seed);
+    gsva.randomize(random);
+    if (start !== null) loadModelWeights(start, gsva, { mayBeMissing: ADDED_PARTS });
+    if (start !== null && stage === 'gsva') redrawAddedTokens(gsva, random);
+  } catch (error) {
+    gsva.dispose();
+    throw error;
+  }
+  return { config, gsva, tokenizer, meta: { conversation, stage, description } };
+}
+
+/** GSVA's recipe on gRefCOCO. */
+export function gsvaTask(experiment: Experiment, data: ReferData, validate: Validate): GsvaTask {
+  const { config, gsva, tokenizer, meta } = experiment;
+  return new GsvaTask({
+    gsva,
+    tokenizer,
+    tokenizerDir: config.tokenizer,
+    conversation: config.conversation,
+    dataset: GRefCoco.open(data.dir, 'train'),
+    expressionsPerSample: data.expressionsPerSample,
+    maxLength: config.maxLength,
+    meta,
+    validate,
+  });
+}
+
+/** One of the base's two tasks. */
+export function baseTask(experiment: Experiment, data: SceneData): BaseLanguageTask | BaseSamTask {
+  const { config, gsva, tokenizer, meta } = experiment;
+  const shared = {
+    gsva,
+    pool: new ScenePool(data.seed),
+    scenes: data.scenes,
+    validationScenes: data.validationScenes,
+    save: (dir: string): Promise<void> => {
+      writeModelDirectory(dir, gsva, { meta, tokenizerDir: config.tokenizer });
+      return Promise.resolve();
+    },
+    load: (dir: string): Promise<void> => {
+      loadModelWeights(dir, gsva);
+      return Promise.resolve();
+    },
+  };
+  if (config.stage === 'base-sam') return new BaseSamTask({ ...shared, promptsPerScene: data.itemsPerScene });
+  const { conversation, maxLength } = config;
+  return new BaseLanguageTask({ ...shared, tokenizer, conversation, maxLength, expressionsPerScene: data.itemsPerScene });
+}
+
+/** Rows of [SEG] and [REJ] in embedding and head from N(0, 0.02). */
+function redrawAddedTokens(gsva: Gsva, random: Random): void {
+  const { seg, rej } = gsva.config.tokens;
+  const size = gsva.config.llm.hiddenSize;
+  const parameters = gsva.namedParameters();
+  tf.tidy(() => {
+    // The embedding is [vocabulary, size], the head [size, vocabulary].
+    for (const [name, isHead] of [
+      ['model.embed_tokens.weight', false],
+      ['lm_head.weight', true],
+    ] as const) {
+      const variable = parameters.get(name)?.variable;
+      if (variable === undefined) throw new Error(`redrawAddedTokens: no parameter "${name}"`);
+      const value = variable.read();
+      const [rows = 0, columns = 0] = value.shape;
+      const data = Float32Array.from(value.dataSync());
+      for (const id of [seg, rej]) {
+        for (let i = 0; i < size; i++) {
+          data[isHead ? i * columns + id : id * columns + i] = 0.02 * random.normal();
+        }
+      }
+      variable.write(tf.tensor2d(data, [rows, columns]));
+    }
+  });
+}

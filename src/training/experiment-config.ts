@@ -1,0 +1,173 @@
+/**
+ * A training run as a configuration file says it (JSON5, see configs/): which stage, which model, which data, how.
+ * Reading is strict: unknown keys are refused, and every value is checked where it stands.
+ */
+import { type ModelConfig, parseModelConfig } from '../config.js';
+import { CONVERSATION_STYLES, type ConversationStyle } from '../data/conversation.js';
+import { readJson5 } from '../io/json-file.js';
+import { JsonReader } from '../io/json-reader.js';
+import type { AdamWOptions } from './optimizer.js';
+import type { ScheduleOptions } from './schedule.js';
+import { type Stage, STAGES } from './trainable.js';
+import type { TrainerOptions } from './trainer-options.js';
+
+/** gRefCOCO in its published layout. */
+export interface ReferData {
+  readonly kind: 'grefcoco';
+  readonly dir: string;
+  /** At most so many expressions of an image in one conversation. */
+  readonly expressionsPerSample: number;
+  /** Images of `val` used for validation while training. */
+  readonly validationImages: number;
+}
+
+/** Scenes of the embedded benchmark's `base` split, rendered as they are needed. */
+export interface SceneData {
+  readonly kind: 'scenes';
+  readonly seed: number;
+  readonly scenes: number;
+  /** Questions (language) or prompts (masks) drawn for a scene. */
+  readonly itemsPerScene: number;
+  readonly validationScenes: number;
+}
+
+export interface ExperimentConfig {
+  readonly stage: Stage;
+  readonly description: string;
+  readonly model: ModelConfig;
+  /** Model folder whose weights are the start; null for random weights. */
+  readonly start: string | null;
+  /** Folder with the tokenizer's files. */
+  readonly tokenizer: string;
+  readonly conversation: ConversationStyle;
+  /** Conversations are cut to so many tokens. */
+  readonly maxLength: number;
+  readonly data: ReferData | SceneData;
+  readonly training: TrainerOptions;
+}
+
+/**
+ * @param overrides keys to replace, as dotted paths, with their values as JSON5 (a word that is not JSON5 is a string)
+ * @throws UserError naming file and key
+ */
+export function readExperimentConfig(
+  path: string,
+  overrides: readonly (readonly [string, unknown])[] = [],
+): ExperimentConfig {
+  const json = readJson5(path, 'the training configuration');
+  for (const [key, value] of overrides) replace(JsonReader.of(json, path), key.split('.'), value);
+  const root = JsonReader.of(json, path);
+  root.onlyKeys([
+    'stage',
+    'description',
+    'model',
+    'start',
+    'tokenizer',
+    'conversation',
+    'maxLength',
+    'data',
+    'training',
+  ]);
+  return {
+    stage: root.key('stage').oneOf(STAGES),
+    description: root.key('description').string(),
+    model: parseModelConfig(root.key('model').value, `${path}: model`),
+    start: root.optional('start')?.string() ?? null,
+    tokenizer: root.key('tokenizer').string(),
+    conversation: root.key('conversation').oneOf(CONVERSATION_STYLES),
+    maxLength: root.key('maxLength').integer({ min: 16 }),
+    data: readData(root.key('data')),
+    training: readTraining(root.key('training')),
+  };
+}
+
+function readData(data: JsonReader): ReferData | SceneData {
+  const kind = data.key('kind').oneOf(['grefcoco', 'scenes'] as const);
+  if (kind === 'grefcoco') {
+    data.onlyKeys(['kind', 'dir', 'expressionsPerSample', 'validationImages']);
+    return {
+      kind,
+      dir: data.key('dir').string(),
+      expressionsPerSample: data.key('expressionsPerSample').integer({ min: 1 }),
+      validationImages: data.key('validationImages').integer({ min: 1 }),
+    };
+  }
+  data.onlyKeys(['kind', 'seed', 'scenes', 'itemsPerScene', 'validationScenes']);
+  return {
+    kind,
+    seed: data.key('seed').integer({ min: 0 }),
+    scenes: data.key('scenes').integer({ min: 1 }),
+    itemsPerScene: data.key('itemsPerScene').integer({ min: 1 }),
+    validationScenes: data.key('validationScenes').integer({ min: 1 }),
+  };
+}
+
+function readTraining(training: JsonReader): TrainerOptions {
+  training.onlyKeys([
+    'seed',
+    'batchSize',
+    'accumulation',
+    'prefetch',
+    'validateEvery',
+    'checkpointEvery',
+    'bestMetric',
+    'optimizer',
+    'schedule',
+  ]);
+  const best = training.optional('bestMetric');
+  best?.onlyKeys(['name', 'mode']);
+  return {
+    seed: training.key('seed').integer({ min: 0 }),
+    batchSize: training.key('batchSize').integer({ min: 1 }),
+    accumulation: training.key('accumulation').integer({ min: 1 }),
+    prefetch: training.key('prefetch').integer({ min: 1 }),
+    validateEvery: training.key('validateEvery').integer({ min: 0 }),
+    checkpointEvery: training.key('checkpointEvery').integer({ min: 0 }),
+    ...(best === null
+      ? {}
+      : { bestMetric: { name: best.key('name').string(), mode: best.key('mode').oneOf(['max', 'min'] as const) } }),
+    optimizer: readOptimizer(training.key('optimizer')),
+    schedule: readSchedule(training.key('schedule')),
+  };
+}
+
+function readOptimizer(optimizer: JsonReader): AdamWOptions {
+  optimizer.onlyKeys(['beta1', 'beta2', 'eps', 'weightDecay', 'clipNorm', 'learningRateMultipliers']);
+  const multipliers = optimizer.optional('learningRateMultipliers');
+  return {
+    beta1: optimizer.key('beta1').number({ min: 0, max: 1 }),
+    beta2: optimizer.key('beta2').number({ min: 0, max: 1 }),
+    eps: optimizer.key('eps').number({ min: 0 }),
+    weightDecay: optimizer.key('weightDecay').number({ min: 0 }),
+    clipNorm: optimizer.optional('clipNorm')?.number({ min: 0 }) ?? null,
+    ...(multipliers === null
+      ? {}
+      : {
+          learningRateMultipliers: Object.fromEntries(
+            multipliers.entries().map(([key, value]) => [key, value.number({ min: 0 })]),
+          ),
+        }),
+  };
+}
+
+function readSchedule(schedule: JsonReader): ScheduleOptions {
+  schedule.onlyKeys(['learningRate', 'warmupUpdates', 'totalUpdates', 'decay', 'maxMinutes']);
+  const minutes = schedule.optional('maxMinutes');
+  return {
+    learningRate: schedule.key('learningRate').number({ min: 0 }),
+    warmupUpdates: schedule.key('warmupUpdates').integer({ min: 0 }),
+    totalUpdates: schedule.key('totalUpdates').integer({ min: 1 }),
+    decay: schedule.key('decay').oneOf(['linear', 'cosine'] as const),
+    ...(minutes === null ? {} : { maxMinutes: minutes.number({ min: 0 }) }),
+  };
+}
+
+function replace(place: JsonReader, keys: readonly string[], value: unknown): void {
+  const [first, ...rest] = keys;
+  if (first === undefined) return;
+  if (rest.length > 0) {
+    replace(place.key(first), rest, value);
+    return;
+  }
+  place.object()[first] = value;
+}

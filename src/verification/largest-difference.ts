@@ -1,0 +1,26 @@
+/** How far numbers are from recorded ones. */
+import type { VerifyItem } from './verify-item.js';
+
+/** Largest absolute difference; Infinity where the lengths differ or anything is not a number. */
+export function largestDifference(found: ArrayLike<number>, expected: ArrayLike<number>): number {
+  if (found.length !== expected.length) return Infinity;
+  let largest = 0;
+  for (let i = 0; i < found.length; i++) {
+    const difference = Math.abs((found[i] as number) - (expected[i] as number));
+    if (Number.isNaN(difference)) return Infinity;
+    if (difference > largest) largest = difference;
+  }
+  return largest;
+}
+
+export function largestMagnitude(values: ArrayLike<number>): number {
+  let largest = 0;
+  for (let i = 0; i < values.length; i++) largest = Math.max(largest, Math.abs(values[i] as number));
+  return largest;
+}
+
+/** An item that passes within its tolerance. */
+export function toleranceItem(item: string, largestError: number, tolerance: number, detail?: string): VerifyItem {
+  const pass = largestError <= tolerance;
+  return detail === undefined ? { item, largestError, tolerance, pass } : { item, largestError, tolerance, pass, detail };
+}

@@ -1,0 +1,64 @@
+/** What the model answers, against the recording: teacher-forced evaluation and greedy decoding. */
+import { generate } from '../inference/generate.js';
+import { type ForcedAnswer, type ForcedItem, teacherForce } from '../inference/teacher-forcing.js';
+import type { Gsva } from '../model/gsva.js';
+import { type EncodedImage, encodeImages } from '../model/image-features.js';
+import { IMAGE_TOKEN_ID } from '../special-tokens.js';
+import { largestDifference, toleranceItem } from './largest-difference.js';
+import { Mismatches } from './mismatches.js';
+import type { ModelCase } from './model-case.js';
+import type { VerifyItem } from './verify-item.js';
+
+/** Of mask logits at the image's size, absolute. */
+const MASK_TOLERANCE = 1e-3;
+
+export async function verifyAnswers(gsva: Gsva, recorded: ModelCase): Promise<VerifyItem[]> {
+  const images = encodeImages(gsva, recorded.preparedImages());
+  const items = images.map((image, row) => ({ image, conversation: recorded.conversation(row) }));
+  return [
+    ...verifyForcedAnswers(gsva, recorded, items, 'given', 'plain'),
+    ...verifyForcedAnswers(gsva, recorded, items, 'every', 'reeval'),
+    ...(await verifyGreedy(gsva, recorded, images)),
+  ];
+}
+
+/** @param pass 'plain': masks of the given [SEG]s; 'reeval': of every place, each [REJ] read as [SEG] */
+function verifyForcedAnswers(
+  gsva: Gsva,
+  recorded: ModelCase,
+  items: readonly ForcedItem[],
+  masks: 'given' | 'every',
+  pass: 'plain' | 'reeval',
+): VerifyItem[] {
+  const ids = new Mismatches(`eval.*.${pass}.output_ids`);
+  const maskItems = teacherForce(gsva, items, masks).map((answer, row) => {
+    ids.compare(`image ${row}`, withImagePositions(answer, gsva.patches).join(' '), textOf(recorded, `eval.${row}.${pass}.output_ids`));
+    const name = `eval.${row}.${pass}.masks`;
+    const expected = recorded.tensors.get(name);
+    const found = answer.masks.flatMap(({ data }) => [...data]);
+    return toleranceItem(name, largestDifference(found, expected.data), MASK_TOLERANCE, `logits [${expected.shape.join(', ')}]`);
+  });
+  return [ids.item(), ...maskItems];
+}
+
+/** In the recording every image position is a 0. */
+function withImagePositions({ outputIds }: ForcedAnswer, patches: number): number[] {
+  return outputIds.flatMap((id) => (id === IMAGE_TOKEN_ID ? Array.from({ length: patches }, () => 0) : [id]));
+}
+
+/** About image 0. */
+async function verifyGreedy(gsva: Gsva, recorded: ModelCase, images: readonly EncodedImage[]): Promise<VerifyItem[]> {
+  const prompt = [...recorded.tensors.get('greedy.prompt_ids').data];
+  const expected = recorded.tensors.get('greedy.ids').data;
+  const ids = new Mismatches('greedy.ids');
+  const [image] = images;
+  if (image !== undefined) {
+    const generated = await generate(gsva, image, prompt, { maxTokens: expected.length - prompt.length });
+    ids.compare('the continuation', [...prompt, ...generated.ids].join(' '), [...expected].join(' '));
+  }
+  return [ids.item()];
+}
+
+function textOf(recorded: ModelCase, name: string): string {
+  return [...recorded.tensors.get(name).data].join(' ');
+}

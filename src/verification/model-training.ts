@@ -1,0 +1,193 @@
+/** Losses, gradients and five updates against the recording. */
+import { join } from 'node:path';
+import * as tf from '../engine/tf.js';
+import type { Gsva } from '../model/gsva.js';
+import { encodeImages, stackFeatures } from '../model/image-features.js';
+import { PUBLISHED_PREFIX, toStored } from '../model/weights.js';
+import { GradientAccumulator } from '../training/gradient-accumulator.js';
+import { type GsvaBatch, gsvaStep } from '../training/gsva-step.js';
+import { AdamW } from '../training/optimizer.js';
+import { Schedule } from '../training/schedule.js';
+import { trainableVariables } from '../training/trainable.js';
+import { largestDifference, largestMagnitude, toleranceItem } from './largest-difference.js';
+import { Mismatches } from './mismatches.js';
+import { type ModelCase, Recording } from './model-case.js';
+import type { VerifyItem } from './verify-item.js';
+
+const LOSS_TOLERANCE = 1e-4;
+/** Relative to the largest entry of the same gradient. */
+const GRADIENT_TOLERANCE = 1e-3;
+/** Relative. */
+const TRAJECTORY_TOLERANCE = 1e-3;
+/** Relative to the largest entry of the same parameter. */
+const PARAMETER_TOLERANCE = 1e-3;
+
+/**
+ * Adding the same number to every score of a softmax changes nothing, and that is all a key's bias does: its true
+ * gradient is 0. What is recorded is rounding noise of some 1e-9, which Adam, dividing by its size, turns into full
+ * steps of arbitrary sign; they influence no output. Noise is held to be noise, not compared.
+ */
+const MATHEMATICALLY_ZERO = /\.mask_decoder\..*\.k_proj\.bias$/;
+const NOISE_TOLERANCE = 1e-7;
+
+/** Our name without prefix ↔ the recording's with it. */
+function ourName(recordedName: string): string {
+  return recordedName.startsWith(PUBLISHED_PREFIX) ? recordedName.slice(PUBLISHED_PREFIX.length) : recordedName;
+}
+
+/** Changes the model's weights: five updates. */
+export async function verifyTraining(gsva: Gsva, recorded: ModelCase): Promise<VerifyItem[]> {
+  const batch = frozenBatch(gsva, recorded);
+  try {
+    const variables = trainableVariables(gsva, 'gsva');
+    const once = verifyOnePass(gsva, recorded, batch, variables);
+    return [...once, ...(await verifyUpdates(gsva, recorded, batch, variables))];
+  } finally {
+    tf.dispose([batch.clipFeatures, batch.imageEmbeddings]);
+  }
+}
+
+/** What the frozen encoders give is computed once, as in training. */
+function frozenBatch(gsva: Gsva, recorded: ModelCase): GsvaBatch {
+  const features = stackFeatures(gsva, encodeImages(gsva, recorded.preparedImages()));
+  return { ...features, tokens: recorded.tokens, targets: recorded.targets() };
+}
+
+function verifyOnePass(
+  gsva: Gsva,
+  recorded: ModelCase,
+  batch: GsvaBatch,
+  variables: ReadonlyMap<string, tf.Variable>,
+): VerifyItem[] {
+  const { losses, gradients } = gsvaStep(gsva, batch, variables);
+  try {
+    const lossItems = Object.entries(recorded.losses).map(([name, expected]) => {
+      const found = losses[name] ?? NaN;
+      const error = largestDifference([found], [expected]);
+      return toleranceItem(`loss: ${name}`, error, LOSS_TOLERANCE, `${found.toFixed(6)}, expected ${expected.toFixed(6)}`);
+    });
+    return [...lossItems, ...compareGradients(gsva, recorded, gradients, [...variables.keys()])];
+  } finally {
+    tf.dispose([...gradients.values()]);
+  }
+}
+
+/** The worst of many comparisons, for one line. */
+class Worst {
+  private error = -1;
+  private name = '';
+  private count = 0;
+
+  add(name: string, error: number): void {
+    this.count++;
+    if (error > this.error) [this.error, this.name] = [error, name];
+  }
+
+  item(title: string, tolerance: number, remark: string): VerifyItem {
+    if (this.count === 0) return { item: title, largestError: Infinity, tolerance, pass: false, detail: 'nothing was compared' };
+    return toleranceItem(`${title} (worst of ${this.count})`, this.error, tolerance, `${remark}; worst: ${this.name}`);
+  }
+}
+
+function compareGradients(
+  gsva: Gsva,
+  recorded: ModelCase,
+  gradients: ReadonlyMap<string, tf.Tensor>,
+  trainable: readonly string[],
+): VerifyItem[] {
+  const file = new Recording(join(recorded.dir, 'grads.safetensors'));
+  const parameters = gsva.namedParameters();
+  const [worst, zero, noise] = [new Worst(), new Worst(), new Worst()];
+  const which = new Mismatches('gradients: which parameters have one');
+  for (const recordedName of file.names) {
+    const name = ourName(recordedName);
+    const expected = file.get(recordedName).data;
+    const scale = largestMagnitude(expected);
+    const gradient = gradients.get(name);
+    const layout = parameters.get(name)?.layout;
+    const missing = gradient === undefined || layout === undefined;
+    // A gradient of zero may be left out.
+    which.compare(name, missing && scale > 0 ? 'none' : 'a gradient', 'a gradient');
+    const found = missing ? new Float32Array(expected.length) : toStored(gradient, layout).data;
+    if (MATHEMATICALLY_ZERO.test(name)) noise.add(name, Math.max(largestMagnitude(found), scale));
+    else if (scale === 0) zero.add(name, largestMagnitude(found));
+    else worst.add(name, largestDifference(found, expected) / scale);
+  }
+  const withGradient = new Set(file.names.map(ourName));
+  const without = new Set(recorded.withoutGradient.map(ourName));
+  for (const name of without) which.compare(name, gradients.has(name) ? 'a gradient' : 'none', 'none');
+  for (const name of trainable) {
+    which.compare(`${name} is recorded`, withGradient.has(name) || without.has(name) ? 'yes' : 'no', 'yes');
+  }
+  return [
+    which.item(),
+    worst.item('gradients', GRADIENT_TOLERANCE, 'relative to the largest entry'),
+    zero.item('gradients that are 0', 0, 'parameters of the masks that are not used'),
+    noise.item('gradients of k_proj.bias', NOISE_TOLERANCE, 'mathematically 0 (softmax), recorded as rounding noise; absolute'),
+  ];
+}
+
+async function verifyUpdates(
+  gsva: Gsva,
+  recorded: ModelCase,
+  batch: GsvaBatch,
+  variables: ReadonlyMap<string, tf.Variable>,
+): Promise<VerifyItem[]> {
+  const { learningRate, warmup, total, betas, eps, weightDecay, clip, accumulation, trajectory } = recorded.optimizer;
+  const schedule = new Schedule({ learningRate, warmupUpdates: warmup, totalUpdates: total, decay: 'linear' });
+  const [beta1, beta2] = betas;
+  const optimizer = new AdamW(variables, { beta1, beta2, eps, weightDecay, clipNorm: clip });
+  const [rates, losses, norms] = [new Worst(), new Worst(), new Worst()];
+  try {
+    for (const [update, expected] of trajectory.entries()) {
+      const sum = new GradientAccumulator(variables, accumulation);
+      try {
+        for (let i = 0; i < accumulation; i++) sum.add(gsvaStep(gsva, batch, variables));
+        const scale = 1 / accumulation;
+        const norm = await optimizer.globalNorm(sum.gradients, scale);
+        const rate = schedule.learningRateAt(update);
+        optimizer.apply(sum.gradients, rate, norm, scale);
+        const name = `update ${update}`;
+        rates.add(name, relativeError(rate, expected.lr));
+        losses.add(name, relativeError(sum.losses['loss'] ?? NaN, expected.loss));
+        norms.add(name, relativeError(norm, expected.gradNorm));
+      } finally {
+        sum.dispose();
+      }
+    }
+  } finally {
+    optimizer.dispose();
+  }
+  return [
+    rates.item('updates: learning rate', 1e-9, 'relative'),
+    losses.item('updates: loss', TRAJECTORY_TOLERANCE, 'relative'),
+    norms.item('updates: gradient norm', TRAJECTORY_TOLERANCE, 'relative'),
+    ...compareParameters(gsva, recorded),
+  ];
+}
+
+/** The weights that the updates lead to. */
+function compareParameters(gsva: Gsva, recorded: ModelCase): VerifyItem[] {
+  const file = new Recording(join(recorded.dir, 'after_5_updates.safetensors'));
+  const parameters = gsva.namedParameters();
+  const worst = new Worst();
+  let noise = 0;
+  for (const recordedName of file.names) {
+    const name = ourName(recordedName);
+    if (MATHEMATICALLY_ZERO.test(name)) {
+      noise++;
+      continue;
+    }
+    const expected = file.get(recordedName).data;
+    const parameter = parameters.get(name);
+    const found = parameter === undefined ? [] : toStored(parameter.variable.read(), parameter.layout).data;
+    worst.add(name, largestDifference(found, expected) / Math.max(largestMagnitude(expected), Number.MIN_VALUE));
+  }
+  const remark = `relative to the largest entry; ${noise} k_proj.bias left out, which Adam moves by rounding noise alone`;
+  return [worst.item('updates: parameters afterwards', PARAMETER_TOLERANCE, remark)];
+}
+
+function relativeError(found: number, expected: number): number {
+  const error = largestDifference([found], [expected]);
+  return expected === 0 ? error : error / Math.abs(expected);
+}

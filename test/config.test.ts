@@ -1,0 +1,110 @@
+/** Reading a model's sizes: the published keys, strictly, with errors that name the key. */
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { readFileSync } from 'node:fs';
+import { modelConfigToJson, parseModelConfig } from '../src/config.js';
+import { UserError } from '../src/errors.js';
+import { fixture } from './helpers/fixtures.js';
+
+type Json = Record<string, Record<string, unknown>>;
+
+function published(): Json {
+  return JSON.parse(readFileSync(fixture('gsva-tiny', 'config.json'), 'utf8')) as Json;
+}
+
+/** The published config with one section changed. */
+function changed(section: string, values: Record<string, unknown>): unknown {
+  return { ...published(), [section]: { ...published()[section], ...values } };
+}
+
+function without(section: string, key: string): unknown {
+  const entries = Object.entries(published()[section] ?? {}).filter(([name]) => name !== key);
+  return { ...published(), [section]: Object.fromEntries(entries) };
+}
+
+function expectRefused(json: unknown, message: string): void {
+  const parse = (): unknown => parseModelConfig(json, 'dir/config.json');
+  expect(parse).toThrow(UserError);
+  expect(parse).toThrow(`dir/config.json: ${message}`);
+}
+
+describe('parseModelConfig', () => {
+  test('reads the recorded config and writes it back the same', () => {
+    const config = parseModelConfig(published(), 'config.json');
+    expect(config.clip.selectLayer).toBe(-2);
+    expect(config.sam.globalAttnIndexes).toEqual([1, 3]);
+    expect(config.lora.targets).toEqual(['q_proj', 'v_proj']);
+    expect(config.projector).toBe('linear');
+    expect(modelConfigToJson(config)).toEqual({ ...published(), projector: 'linear' });
+    expect(parseModelConfig(modelConfigToJson(config), 'again')).toEqual(config);
+  });
+
+  test('an unknown key is an error that names the nearest known one', () => {
+    expectRefused(changed('llm', { hiden_size: 3 }), 'unknown key "llm.hiden_size"; did you mean "llm.hidden_size"?');
+    expectRefused({ ...published(), projektor: 'linear' }, 'unknown key "projektor"; did you mean "projector"?');
+    expectRefused(changed('loss', { zzzzzzzz: 1 }), 'unknown key "loss.zzzzzzzz"; known are ce, bce, dice');
+  });
+
+  test('a missing key or section names itself and what belongs there', () => {
+    expectRefused(without('sam', 'patch_size'), 'key "sam.patch_size" is missing; expected a number');
+    expectRefused({ ...published(), clip: undefined }, 'key "clip" is missing; expected { … }');
+    expectRefused(null, 'the file is not an object; expected { … }');
+    expectRefused([published()], 'the file is not an object');
+  });
+
+  test.each([
+    ['clip', { hidden_size: '32' }, 'key "clip.hidden_size" is "32"; expected a number'],
+    ['clip', { hidden_act: 3 }, 'key "clip.hidden_act" is 3; expected a string'],
+    ['llm', { rope_theta: null }, 'key "llm.rope_theta" is null; expected a number'],
+    ['sam', { global_attn_indexes: [1, 'x'] }, 'key "sam.global_attn_indexes" is [1,"x"]; expected a list of numbers'],
+    ['sam', { global_attn_indexes: 1 }, 'key "sam.global_attn_indexes" is 1; expected a list of numbers'],
+    ['lora', { targets: 'q_proj' }, 'key "lora.targets" is "q_proj"; expected a list of strings'],
+    ['lora', { targets: [1] }, 'key "lora.targets" is [1]; expected a list of strings'],
+  ])('a value of the wrong type in %s: %j', (section, values, message) => {
+    expectRefused(changed(section, values), message);
+  });
+
+  test('a projector that is not known, or does not fit', () => {
+    expectRefused(
+      { ...published(), projector: 'mlp' },
+      'key "projector" is "mlp"; known are linear, mlp2x_gelu, identity',
+    );
+    expectRefused(
+      { ...published(), projector: 'identity' },
+      'projector "identity" needs clip.hidden_size = llm.hidden_size',
+    );
+    const fitting = { ...published(), projector: 'identity', clip: { ...published()['clip'], hidden_size: 48 } };
+    expect(parseModelConfig(fitting, 'c').projector).toBe('identity');
+  });
+
+  test.each([
+    ['clip', { num_attention_heads: 3 }, 'clip.hidden_size by clip.num_attention_heads: 32 is not a multiple of 3'],
+    ['clip', { patch_size: 15 }, 'clip.image_size by clip.patch_size: 56 is not a multiple of 15'],
+    [
+      'llm',
+      { num_attention_heads: 16 },
+      'llm.hidden_size by twice llm.num_attention_heads: 48 is not a multiple of 32',
+    ],
+    ['sam', { patch_size: 0 }, 'sam.image_size by sam.patch_size: 128 is not a multiple of 0'],
+    ['sam', { num_heads: 5 }, 'sam.embed_dim by sam.num_heads: 32 is not a multiple of 5'],
+    ['sam', { decoder_heads: 32 }, 'sam.prompt_embed_dim by twice sam.decoder_heads: 32 is not a multiple of 64'],
+    ['sam', { prompt_embed_dim: 12, decoder_heads: 2 }, 'sam.prompt_embed_dim by 8: 12 is not a multiple of 8'],
+    ['llm', { hidden_size: -48 }, 'llm.hidden_size by twice llm.num_attention_heads: -48 is not a multiple of 8'],
+  ])('sizes that do not divide in %s: %j', (section, values, message) => {
+    expectRefused(changed(section, values), message);
+  });
+
+  test('whatever JSON comes, it is read or refused as a UserError', () => {
+    const anyKey = fc.constantFrom('clip', 'llm', 'sam', 'lora', 'tokens', 'loss', 'projector', 'other');
+    fc.assert(
+      fc.property(anyKey, fc.jsonValue(), (key, value) => {
+        try {
+          parseModelConfig({ ...published(), [key]: value }, 'c');
+        } catch (error) {
+          expect(error).toBeInstanceOf(UserError);
+        }
+      }),
+      { seed: 1, numRuns: 200 },
+    );
+  });
+});

@@ -1,0 +1,195 @@
+/** The predictor and the public API: from an image and expressions to results, on the small random model. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { startEngine } from '../../src/engine/engine.js';
+import * as tf from '../../src/engine/tf.js';
+import { GsvaModel, loadGsva, UserError } from '../../src/index.js';
+import type { Predictor } from '../../src/inference/predictor.js';
+import { binaryMask, segmentResult } from '../../src/inference/segment-result.js';
+import { encodePng } from '../../src/io/image-file.js';
+import { writeModelDirectory } from '../../src/model/checkpoint-directory.js';
+import type { SegmentResult } from '../../src/types.js';
+import { fixture } from '../helpers/fixtures.js';
+import { randomImage, swapHeadColumns, tinyPredictor } from './tiny-predictor.js';
+
+const EXPRESSIONS = ['red circle', 'green bar', 'both squares'];
+const image = randomImage(61, 87, 3);
+let predictor: Predictor;
+let tensors = 0;
+
+beforeAll(async () => {
+  await startEngine();
+  predictor = tinyPredictor();
+});
+afterAll(() => {
+  predictor.dispose();
+});
+beforeEach(() => {
+  tensors = tf.memory().numTensors;
+});
+afterEach(() => {
+  expect(tf.memory().numTensors).toBe(tensors); // no test leaves a tensor behind
+});
+
+/** Status, mask, box, area and score fit together. */
+function expectConsistent(result: SegmentResult, height: number, width: number): void {
+  const { status, mask, box, area, score, rejectProbability } = result;
+  if (status !== 'segmented') {
+    expect([mask, box, area, score]).toEqual([null, null, 0, 0]);
+    return;
+  }
+  expect([mask?.height, mask?.width, mask?.data.length]).toEqual([height, width, height * width]);
+  expect(mask?.data.reduce((sum, value) => sum + value, 0)).toBe(area);
+  expect(box === null).toBe(area === 0);
+  if (area > 0) expect(score).toBeGreaterThanOrEqual(0.5);
+  expect(rejectProbability).toBeGreaterThanOrEqual(0);
+  expect(rejectProbability).toBeLessThanOrEqual(1);
+}
+
+describe('Predictor.segment', () => {
+  test('asks for every expression and answers in order, under the names that were given', async () => {
+    const asked = ['Red Circle', ' green bar. ', 'both squares'];
+    const { question, answer, results } = await predictor.segment(image, asked);
+    expect(question).toBe('<image>\n What are red circle, green bar, both squaresin this image? Please output segmentation masks.');
+    expect(answer).toMatch(/^Sure,red circle:\[(SEG|REJ)\], green bar:\[(SEG|REJ)\], both squares:\[(SEG|REJ)\]\.$/);
+    expect(results.map(({ expression }) => expression)).toEqual(asked);
+    for (const result of results) expectConsistent(result, 61, 87);
+  });
+
+  test('the threshold moves the decision: 0 rejects all, 1 nothing', async () => {
+    const none = await predictor.segment(image, EXPRESSIONS, { rejectThreshold: 0 });
+    expect(none.results.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
+    expect(none.answer).toBe('Sure,red circle:[REJ], green bar:[REJ], both squares:[REJ].');
+    const all = await predictor.segment(image, EXPRESSIONS, { rejectThreshold: 1 });
+    expect(all.results.map(({ status }) => status)).toEqual(['segmented', 'segmented', 'segmented']);
+    expect(all.answer).toBe('Sure,red circle:[SEG], green bar:[SEG], both squares:[SEG].');
+  });
+
+  test('a free answer that passes over an expression has no-seg-token for it', async () => {
+    const { answer, results, question } = await predictor.segment(image, EXPRESSIONS, { mode: 'generate', maxTokens: 6 });
+    expect(question).toBe('<image>\nWhat are red circle, green bar, both squares in this image? Please output segmentation masks.');
+    expect(typeof answer).toBe('string');
+    expect(results).toHaveLength(3);
+    for (const result of results) expectConsistent(result, 61, 87);
+  });
+
+  test('a free answer with as many [SEG] as expressions answers them in order', async () => {
+    // Whatever this random model writes first, it writes again after itself; make that [SEG].
+    const [encoded] = predictor.encode([image]);
+    if (encoded === undefined) throw new Error('not encoded');
+    const { seg } = predictor.gsva.config.tokens;
+    for (let id = 0; id < 604; id++) {
+      swapHeadColumns(predictor.gsva, id, seg);
+      const reply = await predictor.generate({ image: encoded, expressions: ['red circle'] }, { maxTokens: 1 });
+      swapHeadColumns(predictor.gsva, id, seg);
+      if (!reply.answer.includes('[SEG]')) continue;
+      expect(reply.results.map(({ status }) => status)).toEqual(['segmented']);
+      expect(reply.faults).toEqual({ unknown: 0, repeated: 0, unanswered: 0 });
+      expectConsistent(reply.results[0] as SegmentResult, 61, 87);
+      return;
+    }
+    throw new Error('no token is the most probable one');
+  });
+
+  test.each([
+    [[], {}, 'no expression is given'],
+    [['red circle', '  . '], {}, 'it is empty'],
+    [['a [SEG] b'], {}, 'reserved'],
+    [['<image>'], {}, 'reserved'],
+    [['x'], { rejectThreshold: 1.5 }, 'from 0 to 1'],
+    [['x'], { rejectThreshold: NaN }, 'from 0 to 1'],
+    [['x'], { rejectThreshold: 0.5, mode: 'generate' as const }, "'ask' only"],
+    [['x'], { maxTokens: 0 }, 'maxTokens'],
+    [Array.from({ length: 60 }, (_, i) => `thing number ${i}`), {}, 'this model takes 256'],
+  ])('%j with %j is refused with one clear line', async (expressions, options, message) => {
+    await expect(predictor.segment(image, expressions, options)).rejects.toThrow(UserError);
+    await expect(predictor.segment(image, expressions, options)).rejects.toThrow(message);
+  });
+
+  test('an aborted signal ends it', async () => {
+    const signal = AbortSignal.abort(new Error('enough'));
+    await expect(predictor.segment(image, ['x'], { signal })).rejects.toThrow('enough');
+    await expect(predictor.segment(image, ['x'], { signal, mode: 'generate' })).rejects.toThrow('enough');
+  });
+});
+
+describe('Predictor.force', () => {
+  test('answers a batch of images of different sizes, a mask for every expression', () => {
+    const [a, b] = predictor.encode([image, randomImage(100, 40, 4)]);
+    if (a === undefined || b === undefined) throw new Error('not encoded');
+    const replies = predictor.force([
+      { image: a, expressions: EXPRESSIONS, answers: ['rej', 'seg', 'rej'] },
+      { image: b, expressions: ['star'], answers: ['seg'] },
+    ]);
+    expect(replies.map(({ masks }) => masks.map(({ height, width }) => [height, width]))).toEqual([
+      [[61, 87], [61, 87], [61, 87]],
+      [[100, 40]],
+    ]);
+    for (const { results, answer } of replies) {
+      for (const result of results) expectConsistent(result, result.mask?.height ?? 0, result.mask?.width ?? 0);
+      const tokens = [...answer.matchAll(/\[(SEG|REJ)\]/g)].map(([, name]) => name);
+      expect(tokens).toEqual(results.map(({ status }) => (status === 'segmented' ? 'SEG' : 'REJ')));
+    }
+    expect(predictor.encode([])).toEqual([]);
+    expect(predictor.force([])).toEqual([]);
+  });
+});
+
+describe('segmentResult', () => {
+  test('box (max exclusive), area and score of a small mask; a logit of 0 is inside, NaN is not', () => {
+    const logits = { data: Float32Array.from([-1, 0, -1, NaN, 2, -3]), height: 2, width: 3 };
+    const result = segmentResult('x', 'segmented', logits, 0.25);
+    expect([...binaryMask(logits).data]).toEqual([0, 1, 0, 0, 1, 0]);
+    expect(result).toMatchObject({ box: [1, 0, 2, 2], area: 2, rejectProbability: 0.25 });
+    expect(result.score).toBeCloseTo((0.5 + 1 / (1 + Math.exp(-2))) / 2, 6);
+  });
+
+  test('an empty mask has no box and score 0; a rejection has no mask', () => {
+    const logits = { data: Float32Array.from([-1, -1]), height: 1, width: 2 };
+    expect(segmentResult('x', 'segmented', logits, 0)).toMatchObject({ box: null, area: 0, score: 0 });
+    expect(segmentResult('x', 'rejected', logits, 1)).toMatchObject({ mask: null, box: null, area: 0, score: 0 });
+  });
+});
+
+describe('loadGsva', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'gsva-predictor-'));
+  const meta = { conversation: 'plain', stage: 'gsva', description: 'random weights' };
+  beforeAll(() => {
+    writeModelDirectory(folder, predictor.gsva, { meta, tokenizerDir: fixture('tokenizer') });
+  });
+  afterAll(() => {
+    rmSync(folder, { recursive: true });
+  });
+
+  test('a path, bytes and pixels of the same image give the same results; dispose frees everything', async () => {
+    const path = join(folder, 'image.png');
+    const bytes = await encodePng(image);
+    writeFileSync(path, bytes);
+    const model = await loadGsva(folder);
+    expect(model).toBeInstanceOf(GsvaModel);
+    expect(model.meta).toEqual(meta);
+    const expected = await predictor.segment(image, EXPRESSIONS);
+    for (const source of [path, bytes, image]) expect(await model.segment(source, EXPRESSIONS)).toEqual(expected);
+    model.dispose();
+  });
+
+  test('what cannot be used is refused, and nothing stays allocated', async () => {
+    await expect(loadGsva(join(folder, 'none'))).rejects.toThrow('there is no folder');
+    const file = join(folder, 'meta.json');
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(file, text.replace('plain', 'chatty'));
+    await expect(loadGsva(folder)).rejects.toThrow('meta.json has the conversation "chatty"; known are llava_v1');
+    writeFileSync(file, text);
+    const config = join(folder, 'config.json');
+    const sizes = readFileSync(config, 'utf8');
+    writeFileSync(config, sizes.replace('"seg": 600', '"seg": 599'));
+    await expect(loadGsva(folder)).rejects.toThrow('gives the id 600 to [SEG], but "tokens.seg" of config.json is 599');
+    writeFileSync(config, sizes);
+    const model = await loadGsva(folder);
+    await expect(model.segment({ ...image, width: 88 }, ['x'])).rejects.toThrow('bytes of RGB');
+    await expect(model.segment(join(folder, 'no.png'), ['x'])).rejects.toThrow(UserError);
+    model.dispose();
+  });
+});

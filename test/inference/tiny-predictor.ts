@@ -1,0 +1,42 @@
+/** The recorded model (random weights, 604 tokens) with the recorded tokenizer (600 + 4 tokens): a whole predictor. */
+import { Tokenizer } from '../../src/data/tokenizer.js';
+import * as tf from '../../src/engine/tf.js';
+import { Predictor } from '../../src/inference/predictor.js';
+import type { Gsva } from '../../src/model/gsva.js';
+import { Random } from '../../src/random.js';
+import { ADDED_TOKENS } from '../../src/special-tokens.js';
+import type { RgbImage } from '../../src/types.js';
+import { ModelCase } from '../../src/verification/model-case.js';
+import { fixture } from '../helpers/fixtures.js';
+
+export function tinyPredictor(): Predictor {
+  const tokenizer = Tokenizer.fromDirectory(fixture('tokenizer'));
+  tokenizer.addTokens(ADDED_TOKENS);
+  return new Predictor(new ModelCase(fixture('gsva-tiny')).buildModel(), tokenizer, 'plain');
+}
+
+/** Noise with a few larger patches; seeded. */
+export function randomImage(height: number, width: number, seed: number): RgbImage {
+  const random = new Random(seed);
+  const data = Uint8Array.from({ length: height * width * 3 }, () => random.uint32() & 255);
+  data.fill(200, 0, Math.floor(data.length / 3));
+  return { data, height, width };
+}
+
+/** Makes the head write token `b` where it would have written `a`, and the other way round. */
+export function swapHeadColumns(gsva: Gsva, a: number, b: number): void {
+  const parameter = gsva.namedParameters().get('lm_head.weight');
+  if (parameter === undefined) throw new Error('there is no lm_head.weight');
+  const { vocabSize } = gsva.config.llm;
+  const order = Array.from({ length: vocabSize }, (_, id) => (id === a ? b : id === b ? a : id));
+  tf.tidy(() => {
+    parameter.variable.write(tf.gather(parameter.variable.read(), tf.tensor1d(order, 'int32'), 1));
+  });
+}
+
+export function largestGap(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  if (a.length !== b.length) return Infinity;
+  let gap = 0;
+  for (let i = 0; i < a.length; i++) gap = Math.max(gap, Math.abs((a[i] as number) - (b[i] as number)));
+  return gap;
+}

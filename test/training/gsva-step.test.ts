@@ -1,0 +1,115 @@
+/** The whole step: gradients equal those of one tape over the whole forward, and the slopes of the loss. */
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import * as fused from '../../src/engine/fused-ops.js';
+import { startEngine } from '../../src/engine/engine.js';
+import * as tf from '../../src/engine/tf.js';
+import type { Gsva } from '../../src/model/gsva.js';
+import { VisionTextTokens } from '../../src/model/vision-text-tokens.js';
+import { type GsvaBatch, gsvaStep } from '../../src/training/gsva-step.js';
+import { maskObjective } from '../../src/training/mask-objective.js';
+import { trainableVariables } from '../../src/training/trainable.js';
+import { SMALL, smallModel } from '../helpers/small-model.js';
+import { variablesOf } from '../helpers/tensors.js';
+import { expectSameGradients, expectSlopes, gsvaBatch, gsvaBatchWithoutMasks, oneTape } from './small-batches.js';
+
+beforeAll(async () => {
+  await startEngine({ engine: 'wasm' });
+});
+
+/** L of the whole forward, on one tape. */
+function wholeLoss(gsva: Gsva, batch: GsvaBatch, dropoutSeed: number | null): tf.Tensor {
+  return tf.tidy(() => {
+    const layout = new VisionTextTokens(batch.tokens, gsva.patches);
+    const embeddings = gsva.embed(layout, gsva.projector.forward(batch.clipFeatures) as tf.Tensor3D);
+    const [hidden] = gsva.llama.forward(embeddings, gsva.llama.context(0, layout.time, layout.lengths, dropoutSeed));
+    const { positions, targets } = layout.supervised();
+    const logits = gsva.lmHead.forward(gsva.statesAt(hidden as tf.Tensor3D, positions)) as tf.Tensor2D;
+    const ce = fused.softmaxCrossEntropy(logits, tf.tensor1d(targets, 'int32'));
+    const states = layout.statesBefore([SMALL.tokens.seg], 'supervised');
+    if (states.length === 0) return tf.mul(ce, SMALL.loss.ce);
+    const queries = gsva.maskQueries(
+      hidden as tf.Tensor3D,
+      states.map(({ position }) => position),
+    );
+    const { lowResMasks } = gsva.decodeMasks(
+      queries,
+      batch.imageEmbeddings,
+      states.map(({ row }) => row),
+    );
+    const { bce, dice } = maskObjective(lowResMasks, batch.targets, SMALL.sam.imageSize);
+    return tf.addN([tf.mul(ce, SMALL.loss.ce), tf.mul(bce, SMALL.loss.bce), tf.mul(dice, SMALL.loss.dice)]);
+  });
+}
+
+function lossOf(gsva: Gsva, batch: GsvaBatch, dropoutSeed: number | null = null): number {
+  return tf.tidy(() => wholeLoss(gsva, batch, dropoutSeed).dataSync()[0] as number);
+}
+
+describe('gsvaStep', () => {
+  test.each([
+    { what: 'what GSVA trains', make: gsvaBatch, everything: false, dropout: 0, seed: null },
+    { what: 'LoRA dropout', make: gsvaBatch, everything: false, dropout: 0.4, seed: 9 },
+    { what: 'the frozen weights of F_LLM too', make: gsvaBatch, everything: true, dropout: 0, seed: null },
+    { what: 'a batch that asks for no mask', make: gsvaBatchWithoutMasks, everything: false, dropout: 0, seed: null },
+  ])('gradients equal one tape: $what', ({ make, everything, dropout, seed }) => {
+    const gsva = smallModel(1, { ...SMALL, lora: { ...SMALL.lora, dropout } });
+    const batch = make();
+    const variables = everything
+      ? new Map(
+          [...variablesOf(gsva)].filter(([name]) =>
+            /^lm_head|^model\.(embed|layers|norm|text|visual_model\.mask_dec)/.test(name),
+          ),
+        )
+      : trainableVariables(gsva, 'gsva');
+    const numTensors = tf.memory().numTensors;
+    const { losses, gradients } = gsvaStep(gsva, batch, variables, seed);
+    expect(tf.memory().numTensors).toBe(numTensors + gradients.size);
+    const { loss = NaN, ce = NaN, bce = NaN, dice = NaN } = losses;
+    expect(loss).toBeCloseTo(lossOf(gsva, batch, seed), 5);
+    expect(ce + bce + dice).toBeCloseTo(loss, 6);
+    expectSameGradients(
+      gradients,
+      oneTape(() => wholeLoss(gsva, batch, seed), variables),
+    );
+    for (const gradient of gradients.values()) gradient.dispose();
+    expect(tf.memory().numTensors).toBe(numTensors);
+    gsva.dispose();
+  });
+
+  test('gradients are the slopes of the loss', () => {
+    const gsva = smallModel(1);
+    const batch = gsvaBatch();
+    const variables = trainableVariables(gsva, 'gsva');
+    const { gradients } = gsvaStep(gsva, batch, variables);
+    const checked = expectSlopes(() => lossOf(gsva, batch), variables, gradients, { every: 4, floor: 0.01 });
+    expect(checked).toBeGreaterThan(10);
+    for (const gradient of gradients.values()) gradient.dispose();
+    gsva.dispose();
+  });
+
+  test('a step on the returned gradients lowers the loss', () => {
+    const gsva = smallModel(1);
+    const batch = gsvaBatch();
+    const before = lossOf(gsva, batch);
+    const { gradients } = gsvaStep(gsva, batch, trainableVariables(gsva, 'gsva'));
+    const variables = trainableVariables(gsva, 'gsva');
+    for (const [name, gradient] of gradients) {
+      tf.tidy(() => variables.get(name)?.assign(tf.sub(variables.get(name) as tf.Variable, tf.mul(gradient, 1e-2))));
+      gradient.dispose();
+    }
+    expect(lossOf(gsva, batch)).toBeLessThan(before);
+    gsva.dispose();
+  });
+
+  test('says how many masks and [SEG] there are when they do not match, and leaves nothing behind', () => {
+    const gsva = smallModel(1);
+    const batch = gsvaBatch();
+    const wrong = { ...batch, targets: batch.targets.map((target) => ({ ...target, masks: target.masks.slice(1) })) };
+    const numTensors = tf.memory().numTensors;
+    expect(() => gsvaStep(gsva, wrong, trainableVariables(gsva, 'gsva'))).toThrow(
+      'the answers hold 3 [SEG] for 1 masks',
+    );
+    expect(tf.memory().numTensors).toBe(numTensors);
+    gsva.dispose();
+  });
+});

@@ -1,0 +1,89 @@
+/** The model equals the recorded reference on every engine; and a recording or a model that differs is noticed. */
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { startEngine } from '../../src/engine/engine.js';
+import { loadBlas } from '../../src/engine/blas.js';
+import * as tf from '../../src/engine/tf.js';
+import { UserError } from '../../src/errors.js';
+import { verifyAnswers } from '../../src/verification/model-answers.js';
+import { ModelCase } from '../../src/verification/model-case.js';
+import { verifyForward } from '../../src/verification/model-forward.js';
+import { verifyModel } from '../../src/verification/model.js';
+import { fixture } from '../helpers/fixtures.js';
+
+const recording = fixture('gsva-tiny');
+const folder = mkdtempSync(join(tmpdir(), 'gsva-verify-model-'));
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+/** A copy of the recording in which one float of one tensor is `value`. */
+function altered(file: string, tensor: string, index: number, value: number): string {
+  const copy = join(folder, `${file}-${tensor}-${index}`);
+  cpSync(recording, copy, { recursive: true });
+  const path = join(copy, file);
+  const bytes = readFileSync(path);
+  const headerLength = Number(bytes.readBigUInt64LE(0));
+  const header = JSON.parse(bytes.toString('utf8', 8, 8 + headerLength)) as Record<string, { data_offsets: [number, number] }>;
+  const begin = header[tensor]?.data_offsets[0];
+  if (begin === undefined) throw new Error(`${file} has no ${tensor}`);
+  bytes.writeFloatLE(value, 8 + headerLength + begin + 4 * index);
+  writeFileSync(path, bytes);
+  return copy;
+}
+
+describe('verifyModel', () => {
+  test.each(['openblas', 'wasm'])('passes in everything on %s, and leaves no tensor behind', async (engine) => {
+    if (engine === 'openblas' && (await loadBlas(2)) === null) return;
+    await startEngine({ engine });
+    const before = tf.memory().numTensors;
+    const items = await verifyModel(recording);
+    expect(items.filter((item) => !item.pass)).toEqual([]);
+    expect(items.length).toBe(30);
+    expect(new Set(items.map(({ item }) => item)).size).toBe(items.length);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test("on TensorFlow.js's plain backend the forward pass and the answers pass (training takes minutes there)", async () => {
+    await startEngine({ engine: 'cpu' });
+    const recorded = new ModelCase(recording);
+    const gsva = recorded.buildModel();
+    const items = [...verifyForward(gsva, recorded), ...(await verifyAnswers(gsva, recorded))];
+    gsva.dispose();
+    expect(items.filter((item) => !item.pass)).toEqual([]);
+    expect(items.length).toBe(18);
+    await startEngine();
+  });
+
+  test.each<[string, string, number, number, RegExp]>([
+    ['case.safetensors', 'out.low_res_masks.1', 7, 0.5, /^out\.low_res_masks\.1$/],
+    ['case.safetensors', 'eval.0.reeval.masks', 3, 2, /^eval\.0\.reeval\.masks$/],
+    ['grads.safetensors', 'base_model.model.lm_head.weight', 5, 1, /^gradients \(worst/],
+    ['after_5_updates.safetensors', 'base_model.model.lm_head.weight', 5, 1, /^updates: parameters afterwards/],
+  ])('a single altered number of %s (%s) fails in its own line', async (file, tensor, index, value, line) => {
+    await startEngine();
+    const items = await verifyModel(altered(file, tensor, index, value));
+    const failed = items.filter((item) => !item.pass);
+    expect(failed.map(({ item }) => item)).toEqual([expect.stringMatching(line)]);
+  });
+
+  test('an altered weight fails in many places', async () => {
+    await startEngine();
+    const name = 'base_model.model.model.layers.0.self_attn.q_proj.weight';
+    const items = await verifyModel(altered('model.safetensors', name, 0, 3));
+    expect(items.filter((item) => !item.pass).length).toBeGreaterThan(3);
+  });
+
+  test('a recording without a file or a tensor is a UserError that names it', async () => {
+    await startEngine();
+    const copy = join(folder, 'incomplete');
+    cpSync(recording, copy, { recursive: true });
+    rmSync(join(copy, 'grads.safetensors'));
+    await expect(verifyModel(copy)).rejects.toThrow(UserError);
+    await expect(verifyModel(copy)).rejects.toThrow('grads.safetensors');
+    writeFileSync(join(copy, 'case.json'), '{}');
+    await expect(verifyModel(copy)).rejects.toThrow('"original_sizes" is missing');
+  });
+});
