@@ -34,7 +34,7 @@ const BATCH = 16;
 
 /** @returns the exit code */
 export async function runDemo(request: DemoRequest, context: VerbContext, engine: EngineInfo): Promise<number> {
-  const { output, note } = context;
+  const { output } = context;
   const startedAt = performance.now();
   const data = join(request.out, `data-seed${request.seed}`);
   if (!existsSync(data)) await writeData(data, request.seed, context);
@@ -43,9 +43,15 @@ export async function runDemo(request: DemoRequest, context: VerbContext, engine
   try {
     const { gsva, tokenizer, config } = experiment;
     const predictor = new Predictor(gsva, tokenizer, config.conversation);
-    const val: MeasureRequest = { data, split: 'val', protocols: ['strict', 'reference'], limit: null, batch: BATCH, samples: 0 };
+    const val: MeasureRequest = {
+      data,
+      split: 'val',
+      protocols: ['strict', 'reference'],
+      limit: null,
+      batch: BATCH,
+      samples: 0,
+    };
 
-    note('before training:');
     const before = await measure(predictor, val, context, 'evaluate before');
     const out = join(request.out, 'train');
     rmSync(out, { recursive: true, force: true }); // the last demo's
@@ -60,7 +66,11 @@ export async function runDemo(request: DemoRequest, context: VerbContext, engine
     );
 
     const rows: MetricRow[] = [
-      ...before.results.map((result) => ({ stage: 'before training', protocol: result.protocol, metrics: figuresOf(result) })),
+      ...before.results.map((result) => ({
+        stage: 'before training',
+        protocol: result.protocol,
+        metrics: figuresOf(result),
+      })),
       ...[...after.results, ...free.results].map((result) => ({
         stage: 'after training',
         protocol: result.protocol,

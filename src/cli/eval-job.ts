@@ -55,7 +55,11 @@ export async function runEval(request: EvalRequest, context: VerbContext, engine
         date: new Date(),
         seconds: measured.seconds,
         details: [['Data', request.data]],
-        rows: measured.results.map((result) => ({ stage: 'model', protocol: result.protocol, metrics: figuresOf(result) })),
+        rows: measured.results.map((result) => ({
+          stage: 'model',
+          protocol: result.protocol,
+          metrics: figuresOf(result),
+        })),
         plots: [],
         samples: measured.samples,
       });

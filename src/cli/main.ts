@@ -6,6 +6,7 @@
 import { readFileSync } from 'node:fs';
 import pc from 'picocolors';
 import { UsageError, UserError, messageOf } from '../errors.js';
+import { benchVerb } from './bench.js';
 import { dataSynthVerb } from './data.js';
 import { demoVerb } from './demo.js';
 import { evalVerb } from './eval.js';
@@ -18,7 +19,7 @@ import { packagePath } from './values.js';
 import type { CliIo, Verb, VerbContext } from './verb.js';
 import { verifyVerb } from './verify.js';
 
-const VERBS: readonly Verb[] = [trainVerb, evalVerb, segmentVerb, verifyVerb, dataSynthVerb, demoVerb];
+const VERBS: readonly Verb[] = [trainVerb, evalVerb, segmentVerb, verifyVerb, dataSynthVerb, demoVerb, benchVerb];
 const EXIT = { fine: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
 /**

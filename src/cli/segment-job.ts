@@ -29,11 +29,15 @@ export async function runSegment(request: SegmentRequest, context: VerbContext, 
   try {
     const startedAt = performance.now();
     const { mode } = request;
-    const reply = await predictor.segment(image, request.expressions, mode === 'generate' ? { mode, signal } : { mode });
+    const reply = await predictor.segment(
+      image,
+      request.expressions,
+      mode === 'generate' ? { mode, signal } : { mode },
+    );
     const seconds = (performance.now() - startedAt) / 1000;
     const written = request.out === null ? [] : await writeResults(request.out, image, reply);
     output.table(['expression', 'answer', 'pixels', 'box', 'score', 'P([REJ])'], reply.results.map(rowOf));
-    output.line(`${reply.answer}`);
+    output.line(reply.answer);
     for (const path of written) output.line(path);
     output.json({
       image: request.image,

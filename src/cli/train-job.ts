@@ -32,7 +32,8 @@ export async function runTrain(request: TrainRequest, context: VerbContext, engi
   const experiment = buildExperiment(config, request.config);
   try {
     const { end } = await trainExperiment(experiment, request.out, request.resume, context, engine);
-    const best = end.best === null ? '' : `, best ${end.best.metric} ${end.best.value.toFixed(3)} at update ${end.best.update}`;
+    const best =
+      end.best === null ? '' : `, best ${end.best.metric} ${end.best.value.toFixed(3)} at update ${end.best.update}`;
     const stopped = end.reason === 'aborted' ? 'stopped and saved' : 'trained';
     output.line(`${stopped}: ${end.update} updates in ${duration(end.elapsedSeconds)}${best}`);
     output.line(`model: ${join(request.out, 'last')}  plots and log: ${request.out}`);

@@ -99,7 +99,10 @@ function writePlots(out: string): LinePlot[] {
     title: 'Training loss',
     xLabel: 'update',
     yLabel: 'loss (weighted)',
-    series: lossNames.map((name) => ({ name, points: updates.map(({ update, losses }) => [update, losses[name] ?? NaN]) })),
+    series: lossNames.map((name) => ({
+      name,
+      points: updates.map(({ update, losses }) => [update, losses[name] ?? NaN]),
+    })),
   };
   const figures: LinePlot = {
     title: 'Validation',

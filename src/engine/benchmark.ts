@@ -6,9 +6,11 @@ export interface MatMulRow {
   readonly variant: string;
   /** The matrices are size × size. */
   readonly size: number;
-  /** Billion floating-point operations a second, best of the repetitions. */
+  /** Billion floating-point operations a second: median, slowest and fastest of the repetitions. */
   readonly gigaflops: number;
-  /** Share of the rate of `plain`: one call of the library's product, or of the plain kernel. */
+  readonly slowest: number;
+  readonly fastest: number;
+  /** Median, over pairs run in turn, of the rate as a share of `plain`'s: one call of the library's product. */
   readonly fraction: number;
 }
 
@@ -39,7 +41,7 @@ const VARIANTS: readonly Variant[] = [
 /**
  * Measures every variant at every size on the running engine.
  * @param sizes side lengths of the matrices.
- * @param repetitions of each measurement; the best counts.
+ * @param repetitions of each measurement, after one to warm up
  */
 export function benchmarkMatMul(sizes: readonly number[] = [512, 1024], repetitions = 7): MatMulRow[] {
   const rows: MatMulRow[] = [];
@@ -49,24 +51,36 @@ export function benchmarkMatMul(sizes: readonly number[] = [512, 1024], repetiti
   return rows;
 }
 
+type Rates = Pick<MatMulRow, 'gigaflops' | 'slowest' | 'fastest' | 'fraction'>;
+
 /** Variant and plain product take turns, so that a busy machine slows both. */
-function measure(variant: Variant, size: number, repetitions: number): { gigaflops: number; fraction: number } {
+function measure(variant: Variant, size: number, repetitions: number): Rates {
   const a = tf.randomUniform([...variant.batchA, size, size], -1, 1, 'float32', 1);
   const b = tf.randomUniform([...variant.batchB, size, size], -1, 1, 'float32', 2);
   const plainA = tf.randomUniform([size, size], -1, 1, 'float32', 3);
   const plainB = tf.randomUniform([size, size], -1, 1, 'float32', 4);
   const products = Math.max(tf.util.sizeFromShape(variant.batchA), tf.util.sizeFromShape(variant.batchB));
-  let best = Infinity;
-  let bestPlain = Infinity;
+  const rates: number[] = [];
+  const fractions: number[] = [];
   for (let i = 0; i <= repetitions; i++) {
     const plain = secondsOf(() => tf.matMul(plainA, plainB));
     const seconds = secondsOf(() => tf.matMul(a, b, variant.transposeA, variant.transposeB)) / products;
     if (i === 0) continue; // the first run warms up
-    best = Math.min(best, seconds);
-    bestPlain = Math.min(bestPlain, plain);
+    rates.push((2 * size ** 3) / seconds / 1e9);
+    fractions.push(plain / seconds);
   }
   tf.dispose([a, b, plainA, plainB]);
-  return { gigaflops: (2 * size ** 3) / best / 1e9, fraction: bestPlain / best };
+  return {
+    gigaflops: median(rates),
+    slowest: Math.min(...rates),
+    fastest: Math.max(...rates),
+    fraction: median(fractions),
+  };
+}
+
+/** The middle of a list that is not empty; of two middles the upper. */
+export function median(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 }
 
 function secondsOf(compute: () => tf.Tensor): number {

@@ -34,7 +34,10 @@ export interface GresResponder<Image> {
     questions: readonly (GresQuestion<Image> & { readonly answers: readonly ('seg' | 'rej')[] })[],
   ): readonly (GresReply & { readonly masks: readonly BinaryMask[] })[];
   /** A freely written answer. */
-  generate(question: GresQuestion<Image>, options: { readonly signal?: AbortSignal }): Promise<GresReply & { readonly faults?: AnswerFaults }>;
+  generate(
+    question: GresQuestion<Image>,
+    options: { readonly signal?: AbortSignal },
+  ): Promise<GresReply & { readonly faults?: AnswerFaults }>;
 }
 
 /** Where free answers went past their questions, in number of [SEG] and [REJ] tokens or expressions. */
@@ -190,7 +193,8 @@ class Run {
       if (reply.results.length !== targets.length) {
         throw new Error(`evaluateGres: ${targets.length} expressions were asked, ${reply.results.length} answered`);
       }
-      for (const [i, target] of targets.entries()) this.measure(metric, entry, target, reply.results[i] as SegmentResult, replies.forced?.masks[i]);
+      for (const [i, target] of targets.entries())
+        this.measure(metric, entry, target, reply.results[i] as SegmentResult, replies.forced?.masks[i]);
     }
     if (this.isSample()) {
       const { question, answer, results } = replyOf(this.sampleProtocol, replies);
@@ -199,7 +203,12 @@ class Run {
     this.images++;
     this.expressions += targets.length;
     const { images, totalImages, expressions } = this;
-    this.options.onProgress?.({ images, totalImages, expressions, results: this.metrics.map((metric) => metric.result()) });
+    this.options.onProgress?.({
+      images,
+      totalImages,
+      expressions,
+      results: this.metrics.map((metric) => metric.result()),
+    });
   }
 
   evaluation(): GresEvaluation {
@@ -220,7 +229,15 @@ class Run {
     const prediction = protocol === 'reference' ? (secondPassMask ?? null) : result.mask;
     const score = metric.add({ prediction, target: target.mask, answer });
     const { rejectProbability } = result;
-    this.options.onRecord?.({ protocol, imageId, fileName, expression: target.expression, answer, rejectProbability, ...score });
+    this.options.onRecord?.({
+      protocol,
+      imageId,
+      fileName,
+      expression: target.expression,
+      answer,
+      rejectProbability,
+      ...score,
+    });
   }
 
   private get sampleProtocol(): GresProtocol {
@@ -230,7 +247,10 @@ class Run {
   /** Whether the image that is being added is one of the `samples` evenly spread ones. */
   private isSample(): boolean {
     const wanted = Math.min(this.options.samples ?? 0, this.totalImages);
-    return Math.floor((this.images * wanted) / this.totalImages) < Math.floor(((this.images + 1) * wanted) / this.totalImages);
+    return (
+      Math.floor((this.images * wanted) / this.totalImages) <
+      Math.floor(((this.images + 1) * wanted) / this.totalImages)
+    );
   }
 }
 

@@ -55,7 +55,8 @@ export class GsvaModel {
    * @throws UserError for an image or an expression that cannot be used
    */
   async segment(image: ImageSource, expressions: readonly string[], options: SegmentOptions = {}): Promise<Reply> {
-    const decoded = typeof image === 'string' || image instanceof Uint8Array ? await readImage(image) : checkedImage(image);
+    const decoded =
+      typeof image === 'string' || image instanceof Uint8Array ? await readImage(image) : checkedImage(image);
     return this.predictor.segment(decoded, expressions, options);
   }
 

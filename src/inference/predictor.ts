@@ -74,7 +74,10 @@ export class Predictor {
   encode(images: readonly RgbImage[]): EncodedImage[] {
     const { clip, sam } = this.gsva.config;
     if (images.length === 0) return [];
-    return encodeImages(this.gsva, images.map((image) => prepareImage(image, clip.imageSize, sam.imageSize)));
+    return encodeImages(
+      this.gsva,
+      images.map((image) => prepareImage(image, clip.imageSize, sam.imageSize)),
+    );
   }
 
   /** The reference's evaluation: teacher forcing with the true answers, all questions as one batch. */
@@ -84,12 +87,18 @@ export class Predictor {
     return teacherForce(this.gsva, items).map(({ decisions, masks }, i) => {
       const { expressions } = questions[i] as ForcedQuestion;
       if (decisions.length !== expressions.length || masks.length !== expressions.length) {
-        throw new Error(`Predictor.force: ${expressions.length} expressions, but ${decisions.length} places in the answer`);
+        throw new UserError(
+          `Asking about ${expressions.map((text) => JSON.stringify(text)).join(', ')}: the answer has ` +
+            `${decisions.length} places for ${expressions.length} expressions. Leave [SEG] and [REJ] out of expressions.`,
+        );
       }
       const results = decisions.map(({ answer, rejectProbability }, j) =>
         segmentResult(expressions[j] as string, statusOf(answer), masks[j] ?? null, rejectProbability),
       );
-      const decided = turnOf(expressions, decisions.map(({ answer }) => answer));
+      const decided = turnOf(
+        expressions,
+        decisions.map(({ answer }) => answer),
+      );
       return { question: decided.user, answer: decided.assistant, results, masks: masks.map(binaryMask) };
     });
   }
@@ -101,7 +110,12 @@ export class Predictor {
     const { inputIds } = tokenizeConversation(this.tokenizer, this.conversation, [turn]);
     const maxTokens = options.maxTokens ?? ANSWER_TOKENS.base + ANSWER_TOKENS.perExpression * expressions.length;
     const { signal } = options;
-    const generated = await generate(this.gsva, image, inputIds, signal === undefined ? { maxTokens } : { maxTokens, signal });
+    const generated = await generate(
+      this.gsva,
+      image,
+      inputIds,
+      signal === undefined ? { maxTokens } : { maxTokens, signal },
+    );
     const { parts, ...faults } = parseAnswer(this.partsOf(generated), expressions);
     const results = expressions.map((expression, i) => {
       const part = parts[i] ?? null;
@@ -115,7 +129,10 @@ export class Predictor {
 
   /** The answer's form is given and the model decides, expression after expression, without any ground truth. */
   ask({ image, expressions }: Question, rejectThreshold = DEFAULT_REJECT_THRESHOLD): Reply {
-    const open = turnOf(expressions, expressions.map(() => 'seg'));
+    const open = turnOf(
+      expressions,
+      expressions.map(() => 'seg'),
+    );
     const decisions = ask(this.gsva, image, this.tokenized(open), rejectThreshold);
     if (decisions.length !== expressions.length) {
       throw new Error(`Predictor.ask: ${expressions.length} expressions, but ${decisions.length} places in the answer`);
@@ -123,7 +140,10 @@ export class Predictor {
     const results = decisions.map(({ answer, mask, rejectProbability }, i) =>
       segmentResult(expressions[i] as string, statusOf(answer), mask, rejectProbability),
     );
-    const decided = turnOf(expressions, decisions.map(({ answer }) => answer));
+    const decided = turnOf(
+      expressions,
+      decisions.map(({ answer }) => answer),
+    );
     return { question: decided.user, answer: decided.assistant, results };
   }
 
@@ -135,13 +155,17 @@ export class Predictor {
    */
   async segment(image: RgbImage, expressions: readonly string[], options: SegmentOptions = {}): Promise<Reply> {
     const { mode = 'ask', rejectThreshold, ...generating } = options;
-    if (expressions.length === 0) throw new UserError('Segmenting: no expression is given. Say what to find, such as "red circle".');
+    if (expressions.length === 0)
+      throw new UserError('Segmenting: no expression is given. Say what to find, such as "red circle".');
     if (rejectThreshold !== undefined && (mode !== 'ask' || !(rejectThreshold >= 0 && rejectThreshold <= 1))) {
       throw new UserError(
         `Segmenting: rejectThreshold (${rejectThreshold}) must be from 0 to 1, and goes with the mode 'ask' only.`,
       );
     }
-    if (generating.maxTokens !== undefined && !(Number.isSafeInteger(generating.maxTokens) && generating.maxTokens > 0)) {
+    if (
+      generating.maxTokens !== undefined &&
+      !(Number.isSafeInteger(generating.maxTokens) && generating.maxTokens > 0)
+    ) {
       throw new UserError(`Segmenting: maxTokens must be a whole number from 1 up, found ${generating.maxTokens}.`);
     }
     const cleaned = expressions.map(checkedExpression);
@@ -171,7 +195,10 @@ export class Predictor {
   /** A user's question has to fit into what the LLM was made for; positions beyond it were never trained. */
   private checkLength(expressions: readonly string[]): void {
     const { maxPositionEmbeddings } = this.gsva.config.llm;
-    const turn = turnOf(expressions, expressions.map(() => 'seg'));
+    const turn = turnOf(
+      expressions,
+      expressions.map(() => 'seg'),
+    );
     const length = this.tokenized(turn).inputIds.length - 1 + this.gsva.patches;
     if (length <= maxPositionEmbeddings) return;
     throw new UserError(

@@ -55,7 +55,10 @@ export function teacherForce(
 ): ForcedAnswer[] {
   if (items.length === 0) return [];
   const { tokens } = gsva.config;
-  const batch = padBatch(items.map((item) => item.conversation), tokens.pad);
+  const batch = padBatch(
+    items.map((item) => item.conversation),
+    tokens.pad,
+  );
   const layout = new VisionTextTokens(batch, gsva.patches);
   const places = placesOf(layout, [tokens.seg, tokens.rej]);
   const images = items.map((item) => item.image);
@@ -75,7 +78,13 @@ export function teacherForce(
       masks === 'every'
         ? statesOfSecondPass(gsva, { batch, layout, places, visionTokens, hidden, caches })
         : statesOf(gsva, hidden, wanted);
-    drawn = drawMasks(gsva, states, imageEmbeddings, images, wanted.map(({ row }) => row));
+    drawn = drawMasks(
+      gsva,
+      states,
+      imageEmbeddings,
+      images,
+      wanted.map(({ row }) => row),
+    );
   });
   return items.map(({ conversation }, row) => {
     const own = decisions.filter((_, index) => places[index]?.row === row);
@@ -92,13 +101,18 @@ function isPlace({ inputIds, labels }: TokenizedConversation, t: number, ids: re
 }
 
 function placesOf(layout: VisionTextTokens, ids: readonly number[]): Place[] {
-  return layout.statesBefore(ids, 'supervised').map(({ row, position, id }) => ({ row, time: position - row * layout.time, id }));
+  return layout
+    .statesBefore(ids, 'supervised')
+    .map(({ row, position, id }) => ({ row, time: position - row * layout.time, id }));
 }
 
 /** [P, D] */
 function statesOf(gsva: Gsva, hidden: tf.Tensor3D, places: readonly Place[]): tf.Tensor2D {
   const [, time] = hidden.shape;
-  return gsva.statesAt(hidden, places.map((place) => place.row * time + place.time));
+  return gsva.statesAt(
+    hidden,
+    places.map((place) => place.row * time + place.time),
+  );
 }
 
 function decide(gsva: Gsva, hidden: tf.Tensor3D, places: readonly Place[]): ForcedDecision[] {
@@ -136,7 +150,7 @@ function statesOfSecondPass(gsva: Gsva, first: FirstPass): tf.Tensor2D {
   const start = Math.min(...rejected.map(({ time }) => time + 1));
   const again = new VisionTextTokens(withoutRejections(batch, rows, rej, seg), layout.patches);
   const rowIndex = tf.tensor1d(rows, 'int32');
-  const embeddings = gsva.embed(again, tf.gather(first.visionTokens, rowIndex) as tf.Tensor3D);
+  const embeddings = gsva.embed(again, tf.gather(first.visionTokens, rowIndex));
   const past = first.caches.map(({ keys, values }) => ({
     keys: beginning(keys, rowIndex, start),
     values: beginning(values, rowIndex, start),
@@ -152,12 +166,12 @@ function statesOfSecondPass(gsva: Gsva, first: FirstPass): tf.Tensor2D {
     if (rowAgain < 0 || time < start) return row * layout.time + time;
     return batch.batch * layout.time + rowAgain * (again.time - start) + (time - start);
   });
-  return tf.gather(all, tf.tensor1d(index, 'int32')) as tf.Tensor2D;
+  return tf.gather(all, tf.tensor1d(index, 'int32'));
 }
 
 /** The first `time` positions of some conversations' keys or values [B, H, T, D]. */
 function beginning(x: tf.Tensor4D, rows: tf.Tensor1D, time: number): tf.Tensor4D {
-  return tf.gather(tf.slice(x, [0, 0, 0, 0], [-1, -1, time, -1]), rows) as tf.Tensor4D;
+  return tf.gather(tf.slice(x, [0, 0, 0, 0], [-1, -1, time, -1]), rows);
 }
 
 /** Some rows of the batch, the supervised [REJ] in them replaced by [SEG]. */

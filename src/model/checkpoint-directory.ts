@@ -104,7 +104,11 @@ export function loadModelWeights(dir: string, gsva: Gsva, options: LoadOptions =
  * Writes a model folder's files into `dir`, which exists (best a temporary one: see writeDirectoryAtomic).
  * @throws UserError when a file cannot be written or `tokenizerDir` has no tokenizer
  */
-export function writeModelDirectory(dir: string, gsva: Gsva, { meta, tokenizerDir, dtype = 'F32' }: WriteOptions): void {
+export function writeModelDirectory(
+  dir: string,
+  gsva: Gsva,
+  { meta, tokenizerDir, dtype = 'F32' }: WriteOptions,
+): void {
   const present = TOKENIZER_FILES.filter((name) => existsSync(join(tokenizerDir, name)));
   if (!present.includes('tokenizer.model') && !present.includes('tokenizer.json')) {
     throw new UserError(
@@ -170,6 +174,7 @@ function readMeta(path: string): ModelMeta {
 
 function plain(place: JsonReader): string | number | boolean | null {
   const { value } = place;
-  const isPlain = typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' || value === null;
+  const isPlain =
+    typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' || value === null;
   return isPlain ? value : place.fail('a text, a number, true, false or null');
 }

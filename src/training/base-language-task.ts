@@ -2,7 +2,12 @@
  * The base's multimodal LLM: F_V1, φ and F_LLM, trained from scratch on questions and answers about scenes. It learns to
  * read what it is asked, to see, and to say where things are; it knows nothing of [SEG], [REJ] or masks.
  */
-import { type ConversationStyle, padBatch, type TokenizedConversation, tokenizeConversation } from '../data/conversation.js';
+import {
+  type ConversationStyle,
+  padBatch,
+  type TokenizedConversation,
+  tokenizeConversation,
+} from '../data/conversation.js';
 import { clipTransform } from '../data/image-transforms.js';
 import { baseConversation } from '../data/synth/base-text.js';
 import type { Tokenizer } from '../data/tokenizer.js';
@@ -110,7 +115,11 @@ export class BaseLanguageTask implements TrainingTask<LanguageSample> {
   }
 
   /** Greedy next tokens at the supervised positions, with the tokens themselves and the ones before them. */
-  private predict(samples: readonly LanguageSample[]): { predicted: Int32Array; targets: Int32Array; previous: number[] } {
+  private predict(samples: readonly LanguageSample[]): {
+    predicted: Int32Array;
+    targets: Int32Array;
+    previous: number[];
+  } {
     const { gsva } = this.options;
     const tokens = this.pad(samples);
     const layout = new VisionTextTokens(tokens, gsva.patches);

@@ -111,7 +111,7 @@ export class BaseSamTask implements TrainingTask<SamSample> {
       let first = 0;
       for (const { targets } of samples) {
         const part = tf.slice(lowResMasks, [first, 0, 0], [targets.masks.length, -1, -1]);
-        const logits = resizeMasks(part as tf.Tensor3D, targets, gsva.config.sam.imageSize).dataSync();
+        const logits = resizeMasks(part, targets, gsva.config.sam.imageSize).dataSync();
         first += targets.masks.length;
         const pixels = targets.original[0] * targets.original[1];
         targets.masks.forEach((mask, i) => ious.push(iouOf(logits.subarray(i * pixels, (i + 1) * pixels), mask.data)));

@@ -2,7 +2,12 @@
 import { GRefCoco } from '../data/grefcoco.js';
 import { Tokenizer } from '../data/tokenizer.js';
 import * as tf from '../engine/tf.js';
-import { checkTokenizer, loadModelWeights, type ModelMeta, writeModelDirectory } from '../model/checkpoint-directory.js';
+import {
+  checkTokenizer,
+  loadModelWeights,
+  type ModelMeta,
+  writeModelDirectory,
+} from '../model/checkpoint-directory.js';
 import { Gsva } from '../model/gsva.js';
 import { Random } from '../random.js';
 import { ADDED_TOKENS } from '../special-tokens.js';
@@ -84,7 +89,13 @@ export function baseTask(experiment: Experiment, data: SceneData): BaseLanguageT
   };
   if (config.stage === 'base-sam') return new BaseSamTask({ ...shared, promptsPerScene: data.itemsPerScene });
   const { conversation, maxLength } = config;
-  return new BaseLanguageTask({ ...shared, tokenizer, conversation, maxLength, expressionsPerScene: data.itemsPerScene });
+  return new BaseLanguageTask({
+    ...shared,
+    tokenizer,
+    conversation,
+    maxLength,
+    expressionsPerScene: data.itemsPerScene,
+  });
 }
 
 /** Rows of [SEG] and [REJ] in embedding and head from N(0, 0.02). */

@@ -22,5 +22,7 @@ export function largestMagnitude(values: ArrayLike<number>): number {
 /** An item that passes within its tolerance. */
 export function toleranceItem(item: string, largestError: number, tolerance: number, detail?: string): VerifyItem {
   const pass = largestError <= tolerance;
-  return detail === undefined ? { item, largestError, tolerance, pass } : { item, largestError, tolerance, pass, detail };
+  return detail === undefined
+    ? { item, largestError, tolerance, pass }
+    : { item, largestError, tolerance, pass, detail };
 }

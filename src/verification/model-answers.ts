@@ -32,11 +32,20 @@ function verifyForcedAnswers(
 ): VerifyItem[] {
   const ids = new Mismatches(`eval.*.${pass}.output_ids`);
   const maskItems = teacherForce(gsva, items, masks).map((answer, row) => {
-    ids.compare(`image ${row}`, withImagePositions(answer, gsva.patches).join(' '), textOf(recorded, `eval.${row}.${pass}.output_ids`));
+    ids.compare(
+      `image ${row}`,
+      withImagePositions(answer, gsva.patches).join(' '),
+      textOf(recorded, `eval.${row}.${pass}.output_ids`),
+    );
     const name = `eval.${row}.${pass}.masks`;
     const expected = recorded.tensors.get(name);
     const found = answer.masks.flatMap(({ data }) => [...data]);
-    return toleranceItem(name, largestDifference(found, expected.data), MASK_TOLERANCE, `logits [${expected.shape.join(', ')}]`);
+    return toleranceItem(
+      name,
+      largestDifference(found, expected.data),
+      MASK_TOLERANCE,
+      `logits [${expected.shape.join(', ')}]`,
+    );
   });
   return [ids.item(), ...maskItems];
 }

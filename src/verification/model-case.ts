@@ -47,7 +47,8 @@ export class Recording {
 
   get(name: string): RecordedTensor {
     const tensor = this.tensors.get(name);
-    if (tensor === undefined) throw new UserError(`Verifying with ${this.path}: it has no tensor "${name}". Copy the recording anew.`);
+    if (tensor === undefined)
+      throw new UserError(`Verifying with ${this.path}: it has no tensor "${name}". Copy the recording anew.`);
     return { shape: tensor.shape, data: toFloat32(tensor, name) };
   }
 }

@@ -41,7 +41,12 @@ function compareOutput(gsva: Gsva, recorded: ModelCase, output: GsvaOutput): Ver
       const range: [number, number] = [row * time * size, (row * time + length) * size];
       return same ? largestDifference(values.subarray(...range), expected.data.subarray(...range)) : Infinity;
     });
-    return toleranceItem(`out.${name}`, Math.max(...errors), tolerance, `${what} [${expected.shape.join(', ')}], padding left out`);
+    return toleranceItem(
+      `out.${name}`,
+      Math.max(...errors),
+      tolerance,
+      `${what} [${expected.shape.join(', ')}], padding left out`,
+    );
   };
   const toChannelsFirst = (x: tf.Tensor): tf.Tensor => tf.transpose(x, [0, 3, 1, 2]);
   const items = [

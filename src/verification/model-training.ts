@@ -64,7 +64,12 @@ function verifyOnePass(
     const lossItems = Object.entries(recorded.losses).map(([name, expected]) => {
       const found = losses[name] ?? NaN;
       const error = largestDifference([found], [expected]);
-      return toleranceItem(`loss: ${name}`, error, LOSS_TOLERANCE, `${found.toFixed(6)}, expected ${expected.toFixed(6)}`);
+      return toleranceItem(
+        `loss: ${name}`,
+        error,
+        LOSS_TOLERANCE,
+        `${found.toFixed(6)}, expected ${expected.toFixed(6)}`,
+      );
     });
     return [...lossItems, ...compareGradients(gsva, recorded, gradients, [...variables.keys()])];
   } finally {
@@ -84,7 +89,8 @@ class Worst {
   }
 
   item(title: string, tolerance: number, remark: string): VerifyItem {
-    if (this.count === 0) return { item: title, largestError: Infinity, tolerance, pass: false, detail: 'nothing was compared' };
+    if (this.count === 0)
+      return { item: title, largestError: Infinity, tolerance, pass: false, detail: 'nothing was compared' };
     return toleranceItem(`${title} (worst of ${this.count})`, this.error, tolerance, `${remark}; worst: ${this.name}`);
   }
 }
@@ -123,7 +129,11 @@ function compareGradients(
     which.item(),
     worst.item('gradients', GRADIENT_TOLERANCE, 'relative to the largest entry'),
     zero.item('gradients that are 0', 0, 'parameters of the masks that are not used'),
-    noise.item('gradients of k_proj.bias', NOISE_TOLERANCE, 'mathematically 0 (softmax), recorded as rounding noise; absolute'),
+    noise.item(
+      'gradients of k_proj.bias',
+      NOISE_TOLERANCE,
+      'mathematically 0 (softmax), recorded as rounding noise; absolute',
+    ),
   ];
 }
 

@@ -18,6 +18,7 @@ import {
 import { GRES_PROTOCOLS } from '../../src/evaluation/metrics/gres-metric.js';
 import { segmentResult } from '../../src/inference/segment-result.js';
 import { writePng } from '../../src/io/image-file.js';
+import type { EncodedImage } from '../../src/model/image-features.js';
 import type { BinaryMask, ReferringTarget, RgbImage, SegmentStatus } from '../../src/types.js';
 import { fixture } from '../helpers/fixtures.js';
 import { randomImage, tinyPredictor } from '../inference/tiny-predictor.js';
@@ -31,7 +32,11 @@ const [HEIGHT, WIDTH] = [4, 6];
 
 /** A mask whose first `area` pixels are inside. */
 function maskOf(area: number): BinaryMask {
-  return { data: Uint8Array.from({ length: HEIGHT * WIDTH }, (_, i) => (i < area ? 1 : 0)), height: HEIGHT, width: WIDTH };
+  return {
+    data: Uint8Array.from({ length: HEIGHT * WIDTH }, (_, i) => (i < area ? 1 : 0)),
+    height: HEIGHT,
+    width: WIDTH,
+  };
 }
 
 /** Image i has two expressions: one with i + 1 pixels, one that is absent. */
@@ -83,9 +88,15 @@ class Scripted implements GresResponder<RgbImage> {
     faults: { unknown: 1, repeated: 0, unanswered: 2 },
   });
 
-  private reply(expressions: readonly string[], statuses: readonly SegmentStatus[], answer: string): ReturnType<GresResponder<RgbImage>['force']>[number] {
+  private reply(
+    expressions: readonly string[],
+    statuses: readonly SegmentStatus[],
+    answer: string,
+  ): ReturnType<GresResponder<RgbImage>['force']>[number] {
     const logits = { data: Float32Array.from(maskOf(2).data, (value) => value - 0.5), height: HEIGHT, width: WIDTH };
-    const results = expressions.map((expression, i) => segmentResult(expression, statuses[i] ?? 'rejected', logits, 0.25));
+    const results = expressions.map((expression, i) =>
+      segmentResult(expression, statuses[i] ?? 'rejected', logits, 0.25),
+    );
     return { question: expressions.join(), answer, results, masks: [] };
   }
 }
@@ -171,7 +182,9 @@ describe('evaluateGres', () => {
     const options: GresOptions = { protocols: ['strict'], batch: 4 };
     await expect(evaluateGres(larger, responder, options)).rejects.toThrow(join(folder, '5.png'));
     await writePng(join(folder, '5.png'), randomImage(HEIGHT, WIDTH + 1, 0));
-    await expect(evaluateGres(larger, responder, options)).rejects.toThrow('is 4 × 7 pixels (height × width), the annotations say 4 × 6');
+    await expect(evaluateGres(larger, responder, options)).rejects.toThrow(
+      'is 4 × 7 pixels (height × width), the annotations say 4 × 6',
+    );
     await expect(evaluateGres(larger, responder, { ...options, protocols: [] })).rejects.toThrow(UserError);
   });
 });
@@ -181,12 +194,25 @@ describe('with a whole model', () => {
     await startEngine();
     const predictor = tinyPredictor();
     const before = tf.memory().numTensors;
+    // A random model does not come to an end by itself.
+    const responder: GresResponder<EncodedImage> = {
+      encode: (images) => predictor.encode(images),
+      force: (questions) => predictor.force(questions),
+      generate: (question, options) => predictor.generate(question, { ...options, maxTokens: 16 }),
+    };
     const data = GRefCoco.open(fixture('datasets', 'data'), 'val');
     const answers = async (batch: number): Promise<[readonly GresRecord[], unknown]> => {
       const records: GresRecord[] = [];
       const protocols = GRES_PROTOCOLS;
-      const { results } = await evaluateGres(data, predictor, { protocols, batch, onRecord: (record) => records.push(record) });
-      return [records.map((record) => ({ ...record, rejectProbability: Number(record.rejectProbability?.toFixed(3)) })), results];
+      const { results } = await evaluateGres(data, responder, {
+        protocols,
+        batch,
+        onRecord: (record) => records.push(record),
+      });
+      return [
+        records.map((record) => ({ ...record, rejectProbability: Number(record.rejectProbability?.toFixed(3)) })),
+        results,
+      ];
     };
     const [together, alone] = [await answers(8), await answers(1)];
     expect(together).toEqual(alone);

@@ -5,7 +5,10 @@ import { ANSWER_FORMS, cleanExpression } from '../../src/data/prompts.js';
 import { type AnswerPart, parseAnswer } from '../../src/inference/answer-parser.js';
 import { REJ_TOKEN, SEG_TOKEN } from '../../src/special-tokens.js';
 
-const FORMS = [...ANSWER_FORMS.map(({ start, part }) => ({ start: `${start} `, part })), { start: 'Sure,', part: '{}:[SEG]' }];
+const FORMS = [
+  ...ANSWER_FORMS.map(({ start, part }) => ({ start: `${start} `, part })),
+  { start: 'Sure,', part: '{}:[SEG]' },
+];
 
 /** What stands between the special tokens of an answer. */
 function partsOf(text: string): AnswerPart[] {
@@ -17,30 +20,46 @@ function partsOf(text: string): AnswerPart[] {
   return parts;
 }
 
-function answerText(form: (typeof FORMS)[number], expressions: readonly string[], rejected: readonly boolean[]): string {
+function answerText(
+  form: (typeof FORMS)[number],
+  expressions: readonly string[],
+  rejected: readonly boolean[],
+): string {
   const parts = expressions.map((expression, i) =>
-    form.part.split('{}').join(expression).replace(SEG_TOKEN, rejected[i] === true ? REJ_TOKEN : SEG_TOKEN),
+    form.part
+      .split('{}')
+      .join(expression)
+      .replace(SEG_TOKEN, rejected[i] === true ? REJ_TOKEN : SEG_TOKEN),
   );
   return `${form.start}${parts.join(', ')}.`;
 }
 
-const words = fc.array(fc.constantFrom('red', 'blue', 'circle', 'bar', 'left', 'of', 'the', 'mask', 'is', 'sure', 'a,', 'one', 'it'), {
-  minLength: 1,
-  maxLength: 5,
-});
+const words = fc.array(
+  fc.constantFrom('red', 'blue', 'circle', 'bar', 'left', 'of', 'the', 'mask', 'is', 'sure', 'a,', 'one', 'it'),
+  {
+    minLength: 1,
+    maxLength: 5,
+  },
+);
 const phrase = words.map((list) => cleanExpression(list.join(' ').replace(/,$/, '')));
-const phrases = fc.uniqueArray(phrase, { minLength: 1, maxLength: 8 }).filter((list) => list.every((text) => text !== ''));
+const phrases = fc
+  .uniqueArray(phrase, { minLength: 1, maxLength: 8 })
+  .filter((list) => list.every((text) => text !== ''));
 const form = fc.constantFrom(...FORMS);
 
 describe('parseAnswer', () => {
   test('reads every form that the model has learned, in the order of the question', () => {
     fc.assert(
-      fc.property(phrases, form, fc.infiniteStream(fc.boolean()), (expressions, chosen, stream) => {
-        const rejected = expressions.map(() => stream.next().value);
-        const parts = partsOf(answerText(chosen, expressions, rejected));
-        const parsed = parseAnswer(parts, expressions);
-        expect(parsed).toEqual({ parts: expressions.map((_, i) => i), unknown: 0, repeated: 0, unanswered: 0 });
-      }),
+      fc.property(
+        phrases,
+        form,
+        fc.array(fc.boolean(), { minLength: 8, maxLength: 8 }),
+        (expressions, chosen, rejected) => {
+          const parts = partsOf(answerText(chosen, expressions, rejected));
+          const parsed = parseAnswer(parts, expressions);
+          expect(parsed).toEqual({ parts: expressions.map((_, i) => i), unknown: 0, repeated: 0, unanswered: 0 });
+        },
+      ),
       { seed: 7, numRuns: 500 },
     );
   });
@@ -49,7 +68,11 @@ describe('parseAnswer', () => {
     const expressions = ['red circle', 'green bar', 'both squares'];
     for (const chosen of FORMS) {
       const order = [2, 0, 1];
-      const text = answerText(chosen, order.map((i) => expressions[i] as string), [false, true, false]);
+      const text = answerText(
+        chosen,
+        order.map((i) => expressions[i] as string),
+        [false, true, false],
+      );
       expect(parseAnswer(partsOf(text), expressions).parts).toEqual([1, 2, 0]);
     }
   });
@@ -65,7 +88,12 @@ describe('parseAnswer', () => {
     const expressions = ['red circle', 'green bar', 'star'];
     const unclear = partsOf('It is [SEG], and [REJ], star:[SEG].');
     expect(parseAnswer(unclear, expressions)).toEqual({ parts: [0, 1, 2], unknown: 0, repeated: 0, unanswered: 0 });
-    expect(parseAnswer(unclear.slice(0, 2), expressions)).toEqual({ parts: [null, null, null], unknown: 2, repeated: 0, unanswered: 3 });
+    expect(parseAnswer(unclear.slice(0, 2), expressions)).toEqual({
+      parts: [null, null, null],
+      unknown: 2,
+      repeated: 0,
+      unanswered: 3,
+    });
   });
 
   test('an expression asked twice takes two answers', () => {
@@ -78,16 +106,23 @@ describe('parseAnswer', () => {
   });
 
   test('whatever is written: every part is used at most once, and all are accounted for', () => {
-    const part = fc.record({ text: fc.oneof(fc.string(), phrase), answer: fc.constantFrom('seg' as const, 'rej' as const) });
+    const part = fc.record({
+      text: fc.oneof(fc.string(), phrase),
+      answer: fc.constantFrom('seg' as const, 'rej' as const),
+    });
     fc.assert(
-      fc.property(fc.array(part, { maxLength: 12 }), fc.array(fc.oneof(phrase, fc.string()), { maxLength: 8 }), (parts, asked) => {
-        const parsed = parseAnswer(parts, asked);
-        const used = parsed.parts.filter((index) => index !== null);
-        expect(new Set(used).size).toBe(used.length);
-        expect(used.every((index) => index >= 0 && index < parts.length)).toBe(true);
-        expect(used.length + parsed.unknown + parsed.repeated).toBe(parts.length);
-        expect(used.length + parsed.unanswered).toBe(asked.length);
-      }),
+      fc.property(
+        fc.array(part, { maxLength: 12 }),
+        fc.array(fc.oneof(phrase, fc.string()), { maxLength: 8 }),
+        (parts, asked) => {
+          const parsed = parseAnswer(parts, asked);
+          const used = parsed.parts.filter((index) => index !== null);
+          expect(new Set(used).size).toBe(used.length);
+          expect(used.every((index) => index >= 0 && index < parts.length)).toBe(true);
+          expect(used.length + parsed.unknown + parsed.repeated).toBe(parts.length);
+          expect(used.length + parsed.unanswered).toBe(asked.length);
+        },
+      ),
       { seed: 11, numRuns: 1000 },
     );
   });

@@ -110,7 +110,12 @@ describe('generate', () => {
     expect(argmaxes).toEqual([...answer.ids]);
     const masks = answer.decisions.flatMap(({ mask }) => (mask === null ? [] : [mask]));
     expect(masks.length).toBeGreaterThan(0);
-    expect(largestGap(masks.flatMap(({ data }) => [...data]), expectedMasks)).toBeLessThan(1e-5);
+    expect(
+      largestGap(
+        masks.flatMap(({ data }) => [...data]),
+        expectedMasks,
+      ),
+    ).toBeLessThan(1e-5);
     for (const { index, answer: decision, mask, rejectProbability } of answer.decisions) {
       expect(answer.ids[index]).toBe(decision === 'seg' ? seg : rej);
       expect(mask === null).toBe(decision === 'rej');

@@ -71,7 +71,10 @@ describe('teacherForce', () => {
     const answers = teacherForce(gsva, items);
     const allSeg = items.map(({ image, conversation }) => {
       const count = conversation.labels.filter((id) => id === seg || id === rej).length;
-      return { image, conversation: count === 0 ? conversation : withAnswers(conversation, Array<number>(count).fill(seg)) };
+      return {
+        image,
+        conversation: count === 0 ? conversation : withAnswers(conversation, Array<number>(count).fill(seg)),
+      };
     });
     const whole = teacherForce(gsva, allSeg, 'given');
     expect(answers.map(({ masks }) => masks.length)).toEqual([3, 2, 2, 3, 0]);
@@ -93,7 +96,10 @@ describe('teacherForce', () => {
   test('only supervised places are decided: a [SEG] in the question stays as it is', () => {
     const item = items[0] as ForcedItem;
     const { inputIds, labels } = item.conversation;
-    const asked = { inputIds: [...inputIds.slice(0, 10), seg, rej, ...inputIds.slice(10)], labels: [...labels.slice(0, 10), -100, -100, ...labels.slice(10)] };
+    const asked = {
+      inputIds: [...inputIds.slice(0, 10), seg, rej, ...inputIds.slice(10)],
+      labels: [...labels.slice(0, 10), -100, -100, ...labels.slice(10)],
+    };
     const [answer] = teacherForce(gsva, [{ image: item.image, conversation: asked }]);
     expect(answer?.decisions).toHaveLength(3);
     expect(answer?.outputIds.slice(0, 12)).toEqual(asked.inputIds.slice(0, 12));

@@ -60,7 +60,10 @@ describe('LoraLinear', () => {
     layer.build();
     // W = 0 and A = B = identity: the output is what dropout leaves of the input.
     for (const [name, { variable }] of layer.namedParameters()) {
-      if (name !== 'weight') tf.tidy(() => variable.write(tf.eye(size)));
+      if (name === 'weight') continue;
+      tf.tidy(() => {
+        variable.write(tf.eye(size));
+      });
     }
     tf.tidy(() => {
       const x = tf.ones([50, size]);

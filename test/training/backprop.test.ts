@@ -43,7 +43,7 @@ describe('differentiate', () => {
       const x = tf.tensor1d([1, 2]);
       const [w, idle] = [tf.variable(tf.tensor1d([3, 4])), tf.variable(tf.scalar(1))];
       const gradients = new GradientMap();
-      const variables = new Map([
+      const variables = new Map<string, tf.Variable>([
         ['w', w],
         ['idle', idle],
       ]);

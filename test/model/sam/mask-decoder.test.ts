@@ -1,12 +1,14 @@
-/** F_mask: published parameters; queries of a batch do not see each other. */
+/** F_mask: published parameters, equal to the definition; queries of a batch do not see each other. */
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../../src/engine/engine.js';
 import * as tf from '../../../src/engine/tf.js';
 import { MaskDecoder, type MaskDecoderInput } from '../../../src/model/sam/mask-decoder.js';
 import { Random } from '../../../src/random.js';
 import { checkLayer } from '../../check-layer.js';
+import { type Matrix, toRows } from '../../helpers/naive.js';
 import { publishedShapes, SMALL, TINY } from '../../helpers/small-model.js';
 import { buildRandom, largestDifference, normal, valuesOf } from '../../helpers/tensors.js';
+import { naiveMaskDecoder, Weights } from './naive-decoder.js';
 
 beforeAll(async () => {
   await startEngine({ engine: 'wasm' });
@@ -61,6 +63,32 @@ describe('MaskDecoder', () => {
         const iou = tf.slice(together.iou, [index, 0], [1, 1]);
         expect(largestDifference(valuesOf(alone.lowResMasks), valuesOf(mask))).toBeLessThan(1e-5);
         expect(largestDifference(valuesOf(alone.iou), valuesOf(iou))).toBeLessThan(1e-5);
+      }
+    });
+    decoder.dispose();
+  });
+
+  test('equals the definition: the first mask token makes the mask, the IoU token its score', () => {
+    const decoder = buildRandom(new MaskDecoder(SMALL.sam), new Random(1));
+    tf.tidy(() => {
+      const input = inputOf(2, 1);
+      const out = decoder.forward(input);
+      const rows = (x: tf.Tensor, index: number): Matrix => toRows(valuesOf(tf.slice(x, [index], [1])), SIZE);
+      for (const index of [0, 1]) {
+        const expected = naiveMaskDecoder(
+          new Weights(decoder),
+          {
+            cells: rows(input.imageEmbeddings, index),
+            positions: rows(input.densePositions, 0),
+            prompts: rows(input.sparsePrompts, index),
+            height: 4,
+            width: 4,
+          },
+          { heads: SMALL.sam.decoderHeads, depth: SMALL.sam.decoderDepth },
+        );
+        const mask = valuesOf(tf.slice(out.lowResMasks, [index], [1]));
+        expect(largestDifference(mask, expected.mask)).toBeLessThan(1e-5);
+        expect(largestDifference(valuesOf(tf.slice(out.iou, [index], [1])), [expected.iou])).toBeLessThan(1e-5);
       }
     });
     decoder.dispose();

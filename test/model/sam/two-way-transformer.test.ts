@@ -1,12 +1,14 @@
-/** SAM's two-way transformer: published parameters, positions where they belong. */
+/** SAM's two-way transformer: published parameters, equal to the definition. */
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../../src/engine/engine.js';
 import * as tf from '../../../src/engine/tf.js';
 import { TwoWayBlock, TwoWayTransformer } from '../../../src/model/sam/two-way-transformer.js';
 import { Random } from '../../../src/random.js';
 import { checkLayer } from '../../check-layer.js';
+import { type Matrix, toRows } from '../../helpers/naive.js';
 import { publishedShapes } from '../../helpers/small-model.js';
 import { buildRandom, largestDifference, normal, valuesOf } from '../../helpers/tensors.js';
+import { naiveBlock, naiveTransformer, Weights } from './naive-decoder.js';
 
 beforeAll(async () => {
   await startEngine({ engine: 'wasm' });
@@ -48,50 +50,34 @@ checkLayer('TwoWayTransformer', {
   withoutGradient: /k_proj\.bias$/,
 });
 
+const SMALL_CONFIG = { depth: 2, size: 8, heads: 2, mlpSize: 16 };
+
+/** Rows of batch item `b` of [B, N, D]. */
+function item(x: tf.Tensor, b: number): Matrix {
+  return toRows(valuesOf(tf.slice(x, [b, 0, 0], [1, -1, -1])), x.shape[2] ?? 0);
+}
+
 describe('TwoWayBlock', () => {
-  /** How far the tokens move when the tokens' positions change before the self-attention alone. */
-  function influenceOfPositions(isFirst: boolean): { tokens: Float32Array; moved: Float32Array } {
-    const block = buildRandom(new TwoWayBlock({ depth: 1, size: 8, heads: 2, mlpSize: 16, isFirst }), new Random(1));
-    const result = tf.tidy(() => {
-      const random = new Random(2);
-      const [tokens, cells] = [normal(random, [1, 1, 8]), normal(random, [1, 1, 8])];
-      const cellPositions = normal(random, [1, 1, 8]);
-      // One token and one cell: attention weights are 1, positions reach nothing but through values, where they
-      // must not be.
-      const at = (positions: tf.Tensor): Float32Array =>
-        valuesOf(block.forward({ tokens, cells }, positions, cellPositions).tokens);
-      return { tokens: at(tf.zeros([1, 1, 8])), moved: at(normal(random, [1, 1, 8])) };
-    });
-    block.dispose();
-    return result;
-  }
-
-  test.each([true, false])('positions never reach the values (first block: %s)', (isFirst) => {
-    const { tokens, moved } = influenceOfPositions(isFirst);
-    expect(largestDifference(tokens, moved)).toBeLessThan(1e-6);
-  });
-
-  test('the first block has no residual around its self-attention', () => {
-    const make = (isFirst: boolean): TwoWayBlock =>
-      buildRandom(new TwoWayBlock({ depth: 1, size: 8, heads: 2, mlpSize: 16, isFirst }), new Random(1));
-    const [first, later] = [make(true), make(false)];
-    const zero = [...first.namedParameters()].filter(([name]) => name.startsWith('self_attn.out_proj.'));
-    for (const [, { variable }] of zero) tf.tidy(() => variable.write(tf.zerosLike(variable.read())));
-    for (const [name, { variable }] of later.namedParameters()) {
-      if (name.startsWith('self_attn.out_proj.')) tf.tidy(() => variable.write(tf.zerosLike(variable.read())));
-    }
+  test.each([true, false])('equals the definition, first block: %s', (isFirst) => {
+    const block = buildRandom(new TwoWayBlock({ ...SMALL_CONFIG, isFirst }), new Random(1));
     tf.tidy(() => {
       const random = new Random(2);
-      const [a, b] = [normal(random, [1, 2, 8]), normal(random, [1, 2, 8])];
-      const [cells, none] = [normal(random, [1, 3, 8]), tf.zeros([1, 2, 8])];
-      const run = (block: TwoWayBlock, tokens: tf.Tensor): Float32Array =>
-        valuesOf(block.forward({ tokens, cells }, none, tf.zeros([1, 3, 8])).tokens);
-      // With a silent self-attention nothing of the tokens is left in the first block, all of them in a later one.
-      expect(run(first, a)).toEqual(run(first, b));
-      expect(largestDifference(run(later, a), run(later, b))).toBeGreaterThan(0.1);
+      const [tokens, cells, tokenPositions, cellPositions] = [
+        [2, 3, 8],
+        [2, 5, 8],
+        [2, 3, 8],
+        [1, 5, 8],
+      ].map((shape) => normal(random, shape)) as [tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor];
+      const out = block.forward({ tokens, cells }, tokenPositions, cellPositions);
+      for (const b of [0, 1]) {
+        const positions = { tokens: item(tokenPositions, b), cells: item(cellPositions, 0) };
+        const state = { tokens: item(tokens, b), cells: item(cells, b) };
+        const expected = naiveBlock(new Weights(block), state, positions, 2, isFirst);
+        expect(largestDifference(item(out.tokens, b).flat(), expected.tokens.flat())).toBeLessThan(1e-5);
+        expect(largestDifference(item(out.cells, b).flat(), expected.cells.flat())).toBeLessThan(1e-5);
+      }
     });
-    first.dispose();
-    later.dispose();
+    block.dispose();
   });
 
   test('names what it expects', () => {
@@ -99,5 +85,24 @@ describe('TwoWayBlock', () => {
     const x = tf.zeros([1, 1, 32]);
     expect(() => block.call([x])).toThrow('expected [tokens, cells, tokenPositions, cellPositions]');
     x.dispose();
+  });
+});
+
+describe('TwoWayTransformer', () => {
+  test('equals the definition: the tokens are their own positions', () => {
+    const transformer = buildRandom(new TwoWayTransformer(SMALL_CONFIG), new Random(1));
+    tf.tidy(() => {
+      const random = new Random(2);
+      const [tokens, cells] = [normal(random, [2, 3, 8]), normal(random, [2, 5, 8])];
+      const positions = normal(random, [1, 5, 8]);
+      const out = transformer.forward(tokens, cells, positions);
+      for (const b of [0, 1]) {
+        const start = { tokens: item(tokens, b), cells: item(cells, b) };
+        const expected = naiveTransformer(new Weights(transformer), start, item(positions, 0), 2, 2);
+        expect(largestDifference(item(out.tokens, b).flat(), expected.tokens.flat())).toBeLessThan(1e-5);
+        expect(largestDifference(item(out.cells, b).flat(), expected.cells.flat())).toBeLessThan(1e-5);
+      }
+    });
+    transformer.dispose();
   });
 });
