@@ -4,6 +4,7 @@
  */
 import { UserError } from './errors.js';
 import { nearestName } from './nearest-name.js';
+import { IGNORE_LABEL, IMAGE_TOKEN_ID } from './special-tokens.js';
 
 /** F_V1: CLIP's vision transformer. */
 export interface ClipConfig {
@@ -92,60 +93,63 @@ export interface ModelConfig {
   readonly loss: LossWeights;
 }
 
-type Kind = 'number' | 'string' | 'numbers' | 'strings';
+type Kind = 'number' | 'count' | 'string' | 'counts' | 'strings';
 type Section = Readonly<Record<string, Kind>>;
 
 const SECTIONS: Readonly<Record<string, Section>> = {
   clip: {
-    hidden_size: 'number',
-    intermediate_size: 'number',
-    num_hidden_layers: 'number',
-    num_attention_heads: 'number',
-    image_size: 'number',
-    patch_size: 'number',
+    hidden_size: 'count',
+    intermediate_size: 'count',
+    num_hidden_layers: 'count',
+    num_attention_heads: 'count',
+    image_size: 'count',
+    patch_size: 'count',
     hidden_act: 'string',
     layer_norm_eps: 'number',
     select_layer: 'number',
   },
   llm: {
-    vocab_size: 'number',
-    hidden_size: 'number',
-    intermediate_size: 'number',
-    num_hidden_layers: 'number',
-    num_attention_heads: 'number',
-    max_position_embeddings: 'number',
+    vocab_size: 'count',
+    hidden_size: 'count',
+    intermediate_size: 'count',
+    num_hidden_layers: 'count',
+    num_attention_heads: 'count',
+    max_position_embeddings: 'count',
     rms_norm_eps: 'number',
     rope_theta: 'number',
   },
   sam: {
-    image_size: 'number',
-    patch_size: 'number',
-    embed_dim: 'number',
-    depth: 'number',
-    num_heads: 'number',
-    global_attn_indexes: 'numbers',
-    window_size: 'number',
-    prompt_embed_dim: 'number',
-    decoder_depth: 'number',
-    decoder_mlp_dim: 'number',
-    decoder_heads: 'number',
-    iou_head_hidden_dim: 'number',
-    mask_in_chans: 'number',
+    image_size: 'count',
+    patch_size: 'count',
+    embed_dim: 'count',
+    depth: 'count',
+    num_heads: 'count',
+    global_attn_indexes: 'counts',
+    window_size: 'count',
+    prompt_embed_dim: 'count',
+    decoder_depth: 'count',
+    decoder_mlp_dim: 'count',
+    decoder_heads: 'count',
+    iou_head_hidden_dim: 'count',
+    mask_in_chans: 'count',
   },
-  lora: { r: 'number', alpha: 'number', targets: 'strings', dropout: 'number' },
+  lora: { r: 'count', alpha: 'number', targets: 'strings', dropout: 'number' },
   tokens: {
-    seg: 'number',
-    rej: 'number',
-    im_start: 'number',
-    im_end: 'number',
+    seg: 'count',
+    rej: 'count',
+    im_start: 'count',
+    im_end: 'count',
     image: 'number',
     ignore: 'number',
-    pad: 'number',
-    bos: 'number',
-    eos: 'number',
+    pad: 'count',
+    bos: 'count',
+    eos: 'count',
   },
   loss: { ce: 'number', bce: 'number', dice: 'number' },
 };
+
+/** The linear layers of a LLaMA decoder layer. */
+const PROJECTIONS: readonly string[] = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'];
 
 const PROJECTORS: readonly ProjectorType[] = ['linear', 'mlp2x_gelu', 'identity'];
 
@@ -209,16 +213,18 @@ function parseSection(value: unknown, name: string, section: Section, source: st
 
 const EXPECTED: Readonly<Record<Kind, string>> = {
   number: 'a number',
+  count: 'a whole number from 0 up',
   string: 'a string',
-  numbers: 'a list of numbers',
+  counts: 'a list of whole numbers from 0 up',
   strings: 'a list of strings',
 };
 
 function isKind(value: unknown, kind: Kind): boolean {
   if (kind === 'number') return typeof value === 'number' && Number.isFinite(value);
+  if (kind === 'count') return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
   if (kind === 'string') return typeof value === 'string';
-  const element = kind === 'numbers' ? 'number' : 'string';
-  return Array.isArray(value) && value.every((item) => typeof item === element);
+  const element = kind === 'counts' ? 'count' : 'string';
+  return Array.isArray(value) && value.every((item) => isKind(item, element));
 }
 
 function checkSizes(config: ModelConfig, source: string): void {
@@ -235,6 +241,21 @@ function checkSizes(config: ModelConfig, source: string): void {
   divides(sam.embedDim, sam.numHeads, 'sam.embed_dim by sam.num_heads');
   divides(sam.promptEmbedDim, 2 * sam.decoderHeads, 'sam.prompt_embed_dim by twice sam.decoder_heads');
   divides(sam.promptEmbedDim, 8, 'sam.prompt_embed_dim by 8');
+  divides(sam.maskInChans, 4, 'sam.mask_in_chans by 4');
+  const within = (key: string, value: number, least: number, most: number): void => {
+    if (value >= least && value <= most) return;
+    throw new UserError(`${source}: key "${key}" is ${value}; expected a number from ${least} to ${most}`);
+  };
+  within('clip.select_layer', clip.selectLayer, -(clip.numHiddenLayers + 1), clip.numHiddenLayers);
+  within('lora.dropout', config.lora.dropout, 0, 0.999);
+  within('tokens.image', config.tokens.image, IMAGE_TOKEN_ID, IMAGE_TOKEN_ID);
+  within('tokens.ignore', config.tokens.ignore, IGNORE_LABEL, IGNORE_LABEL);
+  for (const target of config.lora.targets) {
+    if (PROJECTIONS.includes(target)) continue;
+    const nearest = nearestName(target, PROJECTIONS);
+    const hint = nearest === null ? `known are ${PROJECTIONS.join(', ')}` : `did you mean "${nearest}"?`;
+    throw new UserError(`${source}: key "lora.targets" names the unknown projection "${target}"; ${hint}`);
+  }
   if (config.projector === 'identity' && clip.hiddenSize !== llm.hiddenSize) {
     throw new UserError(`${source}: projector "identity" needs clip.hidden_size = llm.hidden_size`);
   }

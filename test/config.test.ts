@@ -46,18 +46,28 @@ describe('parseModelConfig', () => {
   });
 
   test('a missing key or section names itself and what belongs there', () => {
-    expectRefused(without('sam', 'patch_size'), 'key "sam.patch_size" is missing; expected a number');
+    expectRefused(without('sam', 'patch_size'), 'key "sam.patch_size" is missing; expected a whole number from 0 up');
     expectRefused({ ...published(), clip: undefined }, 'key "clip" is missing; expected { … }');
     expectRefused(null, 'the file is not an object; expected { … }');
     expectRefused([published()], 'the file is not an object');
   });
 
   test.each([
-    ['clip', { hidden_size: '32' }, 'key "clip.hidden_size" is "32"; expected a number'],
+    ['clip', { hidden_size: '32' }, 'key "clip.hidden_size" is "32"; expected a whole number from 0 up'],
     ['clip', { hidden_act: 3 }, 'key "clip.hidden_act" is 3; expected a string'],
+    ['llm', { hidden_size: -48 }, 'key "llm.hidden_size" is -48; expected a whole number from 0 up'],
+    ['sam', { depth: 2.5 }, 'key "sam.depth" is 2.5; expected a whole number from 0 up'],
     ['llm', { rope_theta: null }, 'key "llm.rope_theta" is null; expected a number'],
-    ['sam', { global_attn_indexes: [1, 'x'] }, 'key "sam.global_attn_indexes" is [1,"x"]; expected a list of numbers'],
-    ['sam', { global_attn_indexes: 1 }, 'key "sam.global_attn_indexes" is 1; expected a list of numbers'],
+    [
+      'sam',
+      { global_attn_indexes: [1, 'x'] },
+      'key "sam.global_attn_indexes" is [1,"x"]; expected a list of whole numbers from 0 up',
+    ],
+    [
+      'sam',
+      { global_attn_indexes: 1 },
+      'key "sam.global_attn_indexes" is 1; expected a list of whole numbers from 0 up',
+    ],
     ['lora', { targets: 'q_proj' }, 'key "lora.targets" is "q_proj"; expected a list of strings'],
     ['lora', { targets: [1] }, 'key "lora.targets" is [1]; expected a list of strings'],
   ])('a value of the wrong type in %s: %j', (section, values, message) => {
@@ -89,7 +99,11 @@ describe('parseModelConfig', () => {
     ['sam', { num_heads: 5 }, 'sam.embed_dim by sam.num_heads: 32 is not a multiple of 5'],
     ['sam', { decoder_heads: 32 }, 'sam.prompt_embed_dim by twice sam.decoder_heads: 32 is not a multiple of 64'],
     ['sam', { prompt_embed_dim: 12, decoder_heads: 2 }, 'sam.prompt_embed_dim by 8: 12 is not a multiple of 8'],
-    ['llm', { hidden_size: -48 }, 'llm.hidden_size by twice llm.num_attention_heads: -48 is not a multiple of 8'],
+    ['sam', { mask_in_chans: 6 }, 'sam.mask_in_chans by 4: 6 is not a multiple of 4'],
+    ['clip', { select_layer: -9 }, 'key "clip.select_layer" is -9; expected a number from -4 to 3'],
+    ['lora', { dropout: 1 }, 'key "lora.dropout" is 1; expected a number from 0 to 0.999'],
+    ['tokens', { image: -201 }, 'key "tokens.image" is -201; expected a number from -200 to -200'],
+    ['lora', { targets: ['q_prj'] }, 'key "lora.targets" names the unknown projection "q_prj"; did you mean "q_proj"?'],
   ])('sizes that do not divide in %s: %j', (section, values, message) => {
     expectRefused(changed(section, values), message);
   });

@@ -7,6 +7,7 @@ import { type LinePlot, linePlotSvg } from '../evaluation/report/line-plot.js';
 import { Predictor } from '../inference/predictor.js';
 import { writeFileAtomic } from '../io/atomic-file.js';
 import { baseTask, type Experiment, gsvaTask, type Validate } from '../training/build-experiment.js';
+import { BaseClipTask } from '../training/base-clip-task.js';
 import { BaseSamTask } from '../training/base-sam-task.js';
 import type { ReferData } from '../training/experiment-config.js';
 import { readRunLog, type TrainingEnd } from '../training/run-log.js';
@@ -48,7 +49,9 @@ export async function trainExperiment(
   if (data.kind === 'grefcoco') end = await run(gsvaTask(experiment, data, validation(experiment, data)));
   else {
     const task = baseTask(experiment, data);
-    end = task instanceof BaseSamTask ? await run(task) : await run(task);
+    if (task instanceof BaseSamTask) end = await run(task);
+    else if (task instanceof BaseClipTask) end = await run(task);
+    else end = await run(task);
   }
   return { end, plots: writePlots(out) };
 }

@@ -19,23 +19,18 @@ export interface EncodedImage {
 /** Runs F_V1 and F_V2 on a batch. */
 export function encodeImages(gsva: Gsva, images: readonly PreparedImage[]): EncodedImage[] {
   const { clip, sam } = gsva.config;
-  const [clipFeatures, imageEmbeddings] = tf.tidy(() => {
-    const batchOf = (inputs: readonly Float32Array[], side: number): tf.Tensor4D =>
-      tf.tensor4d(concatenate(inputs), [inputs.length, side, side, 3]);
-    const features = gsva.visionTower.forward(
-      batchOf(
-        images.map((image) => image.clipInput),
-        clip.imageSize,
-      ),
-    );
-    const embeddings = gsva.imageEncoder.forward(
-      batchOf(
-        images.map((image) => image.samInput),
-        sam.imageSize,
-      ),
-    );
-    return [rowsOf(features), rowsOf(embeddings)] as const;
-  });
+  const batchOf = (inputs: readonly Float32Array[], side: number): tf.Tensor4D =>
+    tf.tensor4d(concatenate(inputs), [inputs.length, side, side, 3]);
+  const run = (encode: () => tf.Tensor): Float32Array[] => {
+    const features = tf.tidy(encode);
+    const rows = rowsOf(features); // outside of tidy, which would search the numbers for tensors
+    features.dispose();
+    return rows;
+  };
+  const clipInputs = images.map((image) => image.clipInput);
+  const samInputs = images.map((image) => image.samInput);
+  const clipFeatures = run(() => gsva.visionTower.forward(batchOf(clipInputs, clip.imageSize)));
+  const imageEmbeddings = run(() => gsva.imageEncoder.forward(batchOf(samInputs, sam.imageSize)));
   return images.map(({ resized, original }, index) => ({
     clipFeatures: clipFeatures[index] as Float32Array,
     imageEmbedding: imageEmbeddings[index] as Float32Array,

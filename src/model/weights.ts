@@ -45,6 +45,12 @@ export function loadWeights(
 ): LoadReport {
   const parameters = layer.namedParameters();
   const byName = new Map([...tensors].map(([name, tensor]) => [withoutPrefix(name), tensor]));
+  if (byName.size < tensors.size) {
+    const twice = [...tensors.keys()].filter(
+      (name) => name !== withoutPrefix(name) && tensors.has(withoutPrefix(name)),
+    );
+    refuse(twice, source, `holds, with and without "${PUBLISHED_PREFIX}",`);
+  }
   const missing = [...parameters.keys()].filter((name) => !byName.has(name));
   const unused = [...byName.keys()].filter((name) => !parameters.has(name));
   refuse(
@@ -97,10 +103,11 @@ export function storableWeights(
 
 /** A tensor of ours in PyTorch's layout, as plain data. */
 export function toStored(value: tf.Tensor, layout: Layout): { shape: number[]; data: Float32Array } {
-  return tf.tidy(() => {
-    const stored = permuteToStored(value, layout);
-    return { shape: stored.shape, data: Float32Array.from(stored.dataSync()) };
-  });
+  const stored = tf.tidy(() => tf.clone(permuteToStored(value, layout)));
+  // Read outside of tidy, which would search the numbers for tensors.
+  const data = Float32Array.from(stored.dataSync());
+  stored.dispose();
+  return { shape: stored.shape, data };
 }
 
 /** A tensor in PyTorch's layout in ours; owned by the caller. `shape` is ours. */

@@ -43,6 +43,7 @@ export function differentiate(
 ): SegmentGradients {
   const names = [...variables.keys()];
   const sources = [...inputs, ...variables.values()];
+  if (sources.length === 0) return { value: tf.tidy(segment), inputs: [] };
   const { value, grads } = tf.engine().gradients(segment, sources, outputGradient ?? undefined, true) as {
     value: tf.Tensor;
     grads: (tf.Tensor | undefined)[];

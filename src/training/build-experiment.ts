@@ -11,6 +11,7 @@ import {
 import { Gsva } from '../model/gsva.js';
 import { Random } from '../random.js';
 import { ADDED_TOKENS } from '../special-tokens.js';
+import { BaseClipTask } from './base-clip-task.js';
 import { BaseLanguageTask } from './base-language-task.js';
 import { BaseSamTask } from './base-sam-task.js';
 import type { ExperimentConfig, ReferData, SceneData } from './experiment-config.js';
@@ -70,8 +71,8 @@ export function gsvaTask(experiment: Experiment, data: ReferData, validate: Vali
   });
 }
 
-/** One of the base's two tasks. */
-export function baseTask(experiment: Experiment, data: SceneData): BaseLanguageTask | BaseSamTask {
+/** One of the base's three tasks. */
+export function baseTask(experiment: Experiment, data: SceneData): BaseClipTask | BaseLanguageTask | BaseSamTask {
   const { config, gsva, tokenizer, meta } = experiment;
   const shared = {
     gsva,
@@ -87,6 +88,7 @@ export function baseTask(experiment: Experiment, data: SceneData): BaseLanguageT
       return Promise.resolve();
     },
   };
+  if (config.stage === 'base-clip') return new BaseClipTask({ ...shared, seed: config.training.seed });
   if (config.stage === 'base-sam') return new BaseSamTask({ ...shared, promptsPerScene: data.itemsPerScene });
   const { conversation, maxLength } = config;
   return new BaseLanguageTask({

@@ -11,6 +11,8 @@ export const TRAINABLE = {
     /^model\.text_hidden_fcs\./,
     /^model\.visual_model\.mask_decoder\./,
   ],
+  /** The base's F_V1 alone, as far as it is read. */
+  'base-clip': [/^model\.vision_tower\./],
   /** The base's multimodal LLM: F_V1, φ, F_LLM, all of them. */
   'base-mllm': [
     /^model\.vision_tower\./,

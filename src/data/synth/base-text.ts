@@ -18,12 +18,12 @@ const GRID = COLUMNS.length;
 const NUMBERS = ['zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight'] as const;
 
 /**
- * A conversation about one scene: a question about several expressions at once, then a few short ones.
+ * A conversation about one scene: a question about several expressions at once, then a short one.
  * @param expressions how many expressions the first question holds at most
  */
 export function baseConversation(scene: Scene, random: Random, expressions: number): Turn[] {
   const asked = random.shuffle(sceneExpressions(scene, random, expressions));
-  const short = random.shuffle([colourTurn, shapeTurn, countTurn, countTurn, listTurn]).slice(0, 3);
+  const short = random.shuffle([colourTurn, shapeTurn, countTurn, countTurn, listTurn]).slice(0, 1);
   const turns = [
     presenceTurn(scene, asked),
     ...short.map((make) => make(scene, random)).filter((turn) => turn !== null),

@@ -88,7 +88,7 @@ describe('baseConversation', () => {
   test('a place names the cell that the visible centre is in: columns a to h, rows 1 to 8 from the top', () => {
     const places = conversations
       .flatMap(({ turns }) => turns.map((turn) => turn.assistant))
-      .flatMap((answer) => answer.match(/\b[a-h][1-8]\b/g) ?? []);
+      .flatMap((answer) => answer?.match(/\b[a-h][1-8]\b/g) ?? []);
     expect(new Set(places.map((place) => place.charAt(0))).size).toBe(8);
     expect(new Set(places.map((place) => place.charAt(1))).size).toBe(8);
   });

@@ -1,4 +1,6 @@
 /** The scenes: reproducible, disjoint between splits, and such that every object can be seen and named. */
+import { createHash } from 'node:crypto';
+
 import { describe, expect, test } from '@jest/globals';
 
 import { readImage, encodeJpeg } from '../../../src/io/image-file.js';
@@ -15,23 +17,24 @@ import { COLOURS, COLOUR_RGB, SHAPES, insideDistance, toLocal } from '../../../s
 import { seenAt } from './scene-english.js';
 
 const scenes = Array.from({ length: 300 }, (_, index) => synthScene(11, 'train', index));
-const asText = (scene: Scene): string => JSON.stringify({ ...scene, instances: [...scene.instances].join('') });
+const hash = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+const asText = (scene: Scene): string => JSON.stringify({ ...scene, instances: hash(scene.instances) });
 
 describe('synthScene', () => {
   test('the same seed, split and index give the same scene and picture; another of them does not', () => {
     const scene = synthScene(5, 'val', 3);
     expect(asText(synthScene(5, 'val', 3))).toBe(asText(scene));
-    expect(renderScene(synthScene(5, 'val', 3))).toEqual(renderScene(scene));
+    expect(hash(renderScene(synthScene(5, 'val', 3)).data)).toBe(hash(renderScene(scene).data));
     for (const other of [synthScene(6, 'val', 3), synthScene(5, 'testA', 3), synthScene(5, 'val', 4)]) {
       expect(asText(other)).not.toBe(asText(scene));
     }
   });
 
-  test('no scene of a split is one of another split: 5 × 2,000 different generators, 5 × 40 different scenes', () => {
+  test('no scene of a split is one of another split: 5 × 2,000 different generators, 5 × 20 different scenes', () => {
     const indices = Array.from({ length: 2_000 }, (_, index) => index);
     const states = SYNTH_SPLITS.flatMap((split) => indices.map((i) => sceneRandom(1, split, i).state.join()));
     expect(new Set(states).size).toBe(states.length);
-    const texts = SYNTH_SPLITS.flatMap((split) => indices.slice(0, 40).map((i) => asText(synthScene(1, split, i))));
+    const texts = SYNTH_SPLITS.flatMap((split) => indices.slice(0, 20).map((i) => asText(synthScene(1, split, i))));
     expect(new Set(texts).size).toBe(texts.length);
   });
 
@@ -51,13 +54,16 @@ describe('synthScene', () => {
     for (const { objects } of scenes) {
       for (const { visibility } of objects) expect(visibility).toBeGreaterThanOrEqual(MIN_VISIBLE);
     }
-    for (const scene of scenes.slice(0, 40)) {
+    for (const scene of scenes.slice(0, 15)) {
       scene.objects.forEach((object, index) => {
         let [whole, visible] = [0, 0];
+        const reach = 1.5 * object.radius;
         scene.instances.forEach((id, pixel) => {
-          const [u, v] = toLocal(object, (pixel % scene.width) + 0.5, Math.floor(pixel / scene.width) + 0.5);
-          if (insideDistance(object.shape, u, v) >= 0) whole++;
           if (id === index + 1) visible++;
+          const [x, y] = [(pixel % scene.width) + 0.5, Math.floor(pixel / scene.width) + 0.5];
+          if (Math.abs(x - object.x) > reach || Math.abs(y - object.y) > reach) return;
+          const [u, v] = toLocal(object, x, y);
+          if (insideDistance(object.shape, u, v) >= 0) whole++;
         });
         expect(visible).toBe(object.area);
         expect(visible / whole).toBeCloseTo(object.visibility, 12);
@@ -90,21 +96,19 @@ describe('synthScene', () => {
 
 describe('visibleMask', () => {
   test('is the union of the objects asked for, and empty for none', () => {
-    for (const scene of scenes.slice(0, 20)) {
-      const all = visibleMask(
-        scene,
-        scene.objects.map((_, index) => index),
-      );
-      expect(all.data).toEqual(scene.instances.map((id) => (id > 0 ? 1 : 0)));
-      expect(visibleMask(scene, [1]).data).toEqual(scene.instances.map((id) => (id === 2 ? 1 : 0)));
-      expect(visibleMask(scene, []).data.every((value) => value === 0)).toBe(true);
+    for (const scene of scenes.slice(0, 10)) {
+      const everything = scene.objects.map((_, index) => index);
+      const hashOf = (objects: readonly number[]): string => hash(visibleMask(scene, objects).data);
+      expect(hashOf(everything)).toBe(hash(scene.instances.map((id) => (id > 0 ? 1 : 0))));
+      expect(hashOf([1])).toBe(hash(scene.instances.map((id) => (id === 2 ? 1 : 0))));
+      expect(hashOf([])).toBe(hash(new Uint8Array(scene.width * scene.height)));
     }
   });
 });
 
 describe('renderScene', () => {
   test('an object has its own colour: the mean of its inner pixels is nearest to the colour that names it', async () => {
-    for (const scene of scenes.slice(0, 8)) {
+    for (const scene of scenes.slice(0, 6)) {
       const image = await readImage(await encodeJpeg(renderScene(scene)));
       expect([image.width, image.height]).toEqual([scene.width, scene.height]);
       scene.objects.forEach((object, index) => {
