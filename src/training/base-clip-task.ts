@@ -14,7 +14,7 @@ import { Random } from '../random.js';
 import { differentiate, GradientMap } from './backprop.js';
 import { PATCH_QUESTIONS, patchLabels, type PatchLabels, type PatchQuestion } from './patch-labels.js';
 import type { ScenePool } from './scene-pool.js';
-import { trainableVariables } from './trainable.js';
+import { trainableVariables, variablesOf } from './trainable.js';
 import type { Gradients, TrainingTask } from './training-task.js';
 
 export interface BaseClipTaskOptions {
@@ -48,10 +48,8 @@ export class BaseClipTask implements TrainingTask<ClipSample> {
     this.probe = new Linear({ inputSize: gsva.config.clip.hiddenSize, outputSize });
     this.probe.build();
     this.probe.randomize(new Random(seed));
-    const probeVariables = [...this.probe.namedParameters()].map(([name, { variable }]) => {
-      return [PROBE_PREFIX + name, variable.read() as tf.Variable] as const;
-    });
-    this.variables = new Map([...trainableVariables(gsva, 'base-clip'), ...probeVariables]);
+    const probe = [...variablesOf(this.probe)].map(([name, variable]) => [PROBE_PREFIX + name, variable] as const);
+    this.variables = new Map([...trainableVariables(gsva, 'base-clip'), ...probe]);
   }
 
   get sampleCount(): number {

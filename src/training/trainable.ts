@@ -33,11 +33,19 @@ export const STAGES = Object.keys(TRAINABLE) as readonly Stage[];
 /** The variables of a stage by name, in checkpoint order. */
 export function trainableVariables(layer: CompositeLayer, stage: Stage): Map<string, tf.Variable> {
   const patterns: readonly RegExp[] = TRAINABLE[stage];
+  return variablesOf(layer, (name) => patterns.some((pattern) => pattern.test(name)));
+}
+
+/** The layer's variables by name, those that `select` takes. */
+export function variablesOf(
+  layer: CompositeLayer,
+  select: (name: string) => boolean = () => true,
+): Map<string, tf.Variable> {
   const out = new Map<string, tf.Variable>();
   for (const [name, { variable }] of layer.namedParameters()) {
-    if (!patterns.some((pattern) => pattern.test(name))) continue;
+    if (!select(name)) continue;
     const value = variable.read();
-    if (!isVariable(value)) throw new Error(`trainableVariables: "${name}" is not a variable`);
+    if (!isVariable(value)) throw new Error(`variablesOf: "${name}" is not a variable`);
     out.set(name, value);
   }
   return out;

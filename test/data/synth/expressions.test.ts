@@ -43,6 +43,7 @@ describe('sceneExpressions', () => {
   });
 
   test('the English text, evaluated anew on the pixels, means the targets, and no border is nearer than the margin', () => {
+    expect(MARGIN).toBe(0.04);
     for (const { scene, expression } of all) {
       const { objects, margin } = meaningOf(scene, expression.text);
       expect({ text: expression.text, objects }).toEqual({ text: expression.text, objects: expression.objects });

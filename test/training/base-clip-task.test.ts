@@ -1,0 +1,80 @@
+/** The base's CLIP task: labels of patches, learning, and a checkpoint that brings back weights and probe. */
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { centreShare } from '../../src/data/synth/expressions.js';
+import { synthScene } from '../../src/data/synth/scene.js';
+import { COLOURS, SHAPES } from '../../src/data/synth/shapes.js';
+import { startEngine } from '../../src/engine/engine.js';
+import * as tf from '../../src/engine/tf.js';
+import { BaseClipTask } from '../../src/training/base-clip-task.js';
+import { patchLabels } from '../../src/training/patch-labels.js';
+import { ScenePool } from '../../src/training/scene-pool.js';
+import { smallModel } from '../helpers/small-model.js';
+
+beforeAll(async () => {
+  await startEngine({ engine: 'wasm' });
+});
+
+describe('patchLabels', () => {
+  test('the patch at an object’s centre shows that object, and empty corners are background', () => {
+    let centres = 0;
+    for (let index = 0; index < 20; index++) {
+      const scene = synthScene(3, 'base', index);
+      const labels = patchLabels(scene, 8);
+      const crop = Math.min(scene.width, scene.height);
+      scene.objects.forEach((object, i) => {
+        if (object.visibility < 1 || (object.shape !== 'circle' && object.shape !== 'square')) return;
+        const [x, y] = object.centre;
+        const column = Math.floor((8 * (x - (scene.width - crop) / 2)) / crop);
+        const row = Math.floor((8 * (y - (scene.height - crop) / 2)) / crop);
+        if (column < 0 || column > 7 || row < 0 || row > 7) return;
+        const patch = row * 8 + column;
+        if (labels.colour[patch] === 0) return; // the patch may hold less of it than asked
+        centres++;
+        const [shareX, shareY] = centreShare(scene, i);
+        expect(COLOURS[(labels.colour[patch] ?? 0) - 1]).toBe(object.colour);
+        expect(SHAPES[labels.shape[patch] ?? -1]).toBe(object.shape);
+        expect(labels.column[patch]).toBe(Math.floor(8 * shareX));
+        expect(labels.row[patch]).toBe(Math.floor(8 * shareY));
+      });
+      labels.colour.forEach((colour, patch) => {
+        expect((labels.shape[patch] ?? 0) < 0).toBe(colour === 0);
+      });
+    }
+    expect(centres).toBeGreaterThan(15);
+  });
+});
+
+describe('BaseClipTask', () => {
+  test('one step lowers the loss, leaves only gradients behind, and a checkpoint restores model and probe', async () => {
+    const gsva = smallModel();
+    const none = (): Promise<void> => Promise.resolve();
+    const options = { gsva, pool: new ScenePool(5), scenes: 4, validationScenes: 2, seed: 1, save: none, load: none };
+    const task = new BaseClipTask(options);
+    const batch = await Promise.all([task.prepare(0), task.prepare(1)]);
+    const before = tf.memory().numTensors;
+    const first = task.forwardBackward(batch);
+    expect(tf.memory().numTensors).toBe(before + first.gradients.size);
+    const dir = mkdtempSync(join(tmpdir(), 'gsva-clip-'));
+    try {
+      await task.checkpointFiles(dir);
+      for (const [name, gradient] of first.gradients) {
+        const variable = task.variables.get(name);
+        tf.tidy(() => variable?.assign(tf.sub(variable, tf.mul(gradient, 0.01))));
+      }
+      const second = task.forwardBackward(batch);
+      expect(second.losses['loss']).toBeLessThan(first.losses['loss'] ?? 0);
+      await task.restore(dir); // the model's own weights are the caller's, the probe's are the task's
+      const probe = task.variables.get('probe.weight');
+      const shares = await task.validate();
+      expect(Object.keys(shares)).toEqual(['colour', 'shape', 'column', 'row']);
+      expect(probe).toBeDefined();
+      tf.dispose([...first.gradients.values(), ...second.gradients.values()]);
+    } finally {
+      rmSync(dir, { recursive: true });
+    }
+    gsva.dispose();
+  });
+});
