@@ -1,4 +1,5 @@
 /** The work behind `gsva segment`: from a checked request to results. */
+import { readdirSync, statSync } from 'node:fs';
 import { extname, join } from 'node:path';
 import type { EngineInfo } from '../engine/engine.js';
 import { writePanelPng } from '../evaluation/report/panel.js';
@@ -6,6 +7,7 @@ import { writeDirectoryAtomic } from '../io/atomic-file.js';
 import { readImage, writeMaskPng } from '../io/image-file.js';
 import { loadPredictor } from '../inference/gsva-model.js';
 import type { Reply } from '../inference/predictor.js';
+import { UserError } from '../errors.js';
 import type { RgbImage, SegmentResult } from '../types.js';
 import type { Cell } from './output.js';
 import type { VerbContext } from './verb.js';
@@ -24,6 +26,7 @@ export interface SegmentRequest {
 /** @returns the exit code */
 export async function runSegment(request: SegmentRequest, context: VerbContext, engine: EngineInfo): Promise<number> {
   const { output, signal } = context;
+  if (request.out !== null) checkOut(request.out);
   const image = await readImage(request.image);
   const { predictor } = loadPredictor(request.model);
   try {
@@ -67,6 +70,24 @@ function rowOf(result: SegmentResult): Cell[] {
     shown ? score.toFixed(2) : '',
     rejectProbability === null ? '' : rejectProbability.toFixed(2),
   ];
+}
+
+/** What a folder of results holds; one with anything else in it is somebody's own and is not replaced. */
+const RESULT_FILE = /^(overlay|mask-\d{2,})\.png$/;
+
+function checkOut(out: string): void {
+  const found = statSync(out, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  const isPicture = extname(out).toLowerCase() === '.png';
+  if (isPicture && found.isDirectory())
+    throw new UserError(`${out} is a folder; name a file or another folder as --out`);
+  if (isPicture) return;
+  if (!found.isDirectory()) throw new UserError(`${out} is a file; --out takes NAME.png or a folder`);
+  const other = readdirSync(out).find((name) => !RESULT_FILE.test(name));
+  if (other === undefined) return;
+  throw new UserError(
+    `${out} holds ${other}, which is no result of segment; a folder of results is replaced as a whole, so name a new one`,
+  );
 }
 
 /** A picture, or a folder with the picture and one mask per expression that was found. */

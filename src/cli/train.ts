@@ -50,7 +50,7 @@ export const trainVerb = defineVerb({
   examples: [
     ['gsva train --config configs/tiny.json5 --out runs/tiny', 'the small model'],
     ['gsva train --config configs/tiny.json5 --out runs/tiny --resume', 'go on after a stop'],
-    ['gsva train --config configs/tiny.json5 --out runs/a --set seed=7 optimizer.learningRate=1e-4', 'other values'],
+    ['gsva train --config configs/tiny.json5 --out runs/a --set training.seed=7 maxLength=300', 'other values'],
   ],
   async run(args, context) {
     requireFile('config', args.config);

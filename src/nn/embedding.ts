@@ -7,12 +7,15 @@ export interface EmbeddingConfig {
   readonly size: number;
 }
 
+/** Standard deviation of the start values, as in LLaMA. */
+export const EMBEDDING_DEVIATION = 0.02;
+
 export class Embedding extends CompositeLayer {
   static readonly className = 'GsvaEmbedding';
 
   constructor(private readonly config: EmbeddingConfig) {
     super();
-    this.parameter('weight', [config.rows, config.size], { deviation: 0.02 });
+    this.parameter('weight', [config.rows, config.size], { deviation: EMBEDDING_DEVIATION });
   }
 
   /** The whole table [rows, size] (not a copy; do not dispose). */

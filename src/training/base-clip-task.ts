@@ -1,29 +1,26 @@
 /**
- * The base's F_V1, first of all: what each patch shows (colour, shape, place of the object on it), asked by a linear
- * probe on the very features that φ will read. The probe is thrown away; what stays are features that say something.
+ * The base's F_V1 and φ: vision tokens are matched with words, as CLIP's pretraining matches images with texts. Every
+ * patch, projected by φ, must be nearest (by inner product) to LLaMA's embeddings of the words for the colour, the shape
+ * and the place of the object on it. What the LLM then sees stands in the space of its own words.
  */
-import { join } from 'node:path';
 import { clipTransform } from '../data/image-transforms.js';
+import type { Tokenizer } from '../data/tokenizer.js';
 import * as fused from '../engine/fused-ops.js';
 import * as tf from '../engine/tf.js';
-import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
 import type { Gsva } from '../model/gsva.js';
-import { loadWeights, storableWeights } from '../model/weights.js';
-import { Linear } from '../nn/linear.js';
-import { Random } from '../random.js';
 import { differentiate, GradientMap } from './backprop.js';
-import { PATCH_QUESTIONS, patchLabels, type PatchLabels, type PatchQuestion } from './patch-labels.js';
+import { patchLabels, type PatchLabels, PATCH_WORDS, type PatchQuestion } from './patch-labels.js';
 import type { ScenePool } from './scene-pool.js';
-import { trainableVariables, variablesOf } from './trainable.js';
+import { trainableVariables } from './trainable.js';
 import type { Gradients, TrainingTask } from './training-task.js';
 
 export interface BaseClipTaskOptions {
   readonly gsva: Gsva;
+  readonly tokenizer: Tokenizer;
   readonly pool: ScenePool;
   readonly scenes: number;
   /** Scenes after the training ones, for validation. */
   readonly validationScenes: number;
-  readonly seed: number;
   readonly save: (dir: string) => Promise<void>;
   readonly load: (dir: string) => Promise<void>;
 }
@@ -34,22 +31,19 @@ export interface ClipSample {
   readonly labels: PatchLabels;
 }
 
-const QUESTIONS = Object.keys(PATCH_QUESTIONS) as PatchQuestion[];
-const PROBE_FILE = 'probe.safetensors';
-const PROBE_PREFIX = 'probe.';
+const QUESTIONS = Object.keys(PATCH_WORDS) as PatchQuestion[];
 
 export class BaseClipTask implements TrainingTask<ClipSample> {
   readonly variables: ReadonlyMap<string, tf.Variable>;
-  private readonly probe: Linear;
+  /** Token ids of the words that a question can be answered with. */
+  private readonly words: Readonly<Record<string, readonly number[]>>;
 
   constructor(private readonly options: BaseClipTaskOptions) {
-    const { gsva, seed } = options;
-    const outputSize = QUESTIONS.reduce((sum, question) => sum + PATCH_QUESTIONS[question], 0);
-    this.probe = new Linear({ inputSize: gsva.config.clip.hiddenSize, outputSize });
-    this.probe.build();
-    this.probe.randomize(new Random(seed));
-    const probe = [...variablesOf(this.probe)].map(([name, variable]) => [PROBE_PREFIX + name, variable] as const);
-    this.variables = new Map([...trainableVariables(gsva, 'base-clip'), ...probe]);
+    const { gsva, tokenizer } = options;
+    this.variables = trainableVariables(gsva, 'base-clip');
+    this.words = Object.fromEntries(
+      QUESTIONS.map((question) => [question, PATCH_WORDS[question].map((word) => lastToken(tokenizer, word))]),
+    );
   }
 
   get sampleCount(): number {
@@ -109,26 +103,23 @@ export class BaseClipTask implements TrainingTask<ClipSample> {
     return Object.fromEntries(shares);
   }
 
-  async checkpointFiles(dir: string): Promise<void> {
-    await this.options.save(dir);
-    writeSafetensors(join(dir, PROBE_FILE), storableWeights(this.probe));
+  checkpointFiles(dir: string): Promise<void> {
+    return this.options.save(dir);
   }
 
-  async restore(dir: string): Promise<void> {
-    const path = join(dir, PROBE_FILE);
-    loadWeights(this.probe, readSafetensors(path).tensors, path);
-    await this.options.load(dir);
+  restore(dir: string): Promise<void> {
+    return this.options.load(dir);
   }
 
-  /** Logits per question, [B·N, answers]. */
+  /** Per question the inner products of the vision tokens with its words, [B·N, words]. */
   private answers(images: tf.Tensor4D): tf.Tensor[] {
     const { gsva } = this.options;
-    const features = tf.reshape(gsva.visionTower.forward(images), [-1, gsva.config.clip.hiddenSize]);
-    return tf.split(
-      this.probe.forward(features),
-      QUESTIONS.map((question) => PATCH_QUESTIONS[question]),
-      1,
-    );
+    const seen = gsva.projector.forward(gsva.visionTower.forward(images));
+    const tokens = tf.reshape(seen, [-1, gsva.config.llm.hiddenSize]);
+    return QUESTIONS.map((question) => {
+      const words = gsva.llama.embedTokens.forward(tf.tensor1d([...(this.words[question] ?? [])], 'int32'));
+      return tf.mul(tf.matMul(tokens, words, false, true), 1 / Math.sqrt(gsva.config.llm.hiddenSize));
+    });
   }
 
   private stack(samples: readonly ClipSample[]): tf.Tensor4D {
@@ -146,4 +137,11 @@ function labelsOf(batch: readonly ClipSample[], question: PatchQuestion): tf.Ten
     batch.flatMap(({ labels }) => [...labels[question]]),
     'int32',
   );
+}
+
+/** The piece that stands for a word inside a sentence; of a digit, the digit itself. */
+function lastToken(tokenizer: Tokenizer, word: string): number {
+  const id = tokenizer.encode(word, { addBos: false }).at(-1);
+  if (id === undefined) throw new Error(`BaseClipTask: "${word}" has no token`);
+  return id;
 }

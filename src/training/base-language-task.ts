@@ -1,6 +1,6 @@
 /**
- * The base's multimodal LLM: F_V1, φ and F_LLM, trained from scratch on questions and answers about scenes. It learns to
- * read what it is asked, to see, and to say where things are; it knows nothing of [SEG], [REJ] or masks.
+ * The base's multimodal LLM: φ and F_LLM, trained on questions and answers about scenes. It learns to read what it is
+ * asked, to look it up in the vision tokens, and to say where things are; it knows nothing of [SEG], [REJ] or masks.
  */
 import {
   type ConversationStyle,

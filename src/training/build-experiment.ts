@@ -9,6 +9,7 @@ import {
   writeModelDirectory,
 } from '../model/checkpoint-directory.js';
 import { Gsva } from '../model/gsva.js';
+import { EMBEDDING_DEVIATION } from '../nn/embedding.js';
 import { Random } from '../random.js';
 import { ADDED_TOKENS } from '../special-tokens.js';
 import { BaseClipTask } from './base-clip-task.js';
@@ -46,6 +47,7 @@ export function buildExperiment(config: ExperimentConfig, source: string): Exper
     gsva.build();
     const random = new Random(config.training.seed);
     gsva.randomize(random);
+    if (start === null) balanceResiduals(gsva);
     if (start !== null) loadModelWeights(start, gsva, { mayBeMissing: ADDED_PARTS });
     if (start !== null && stage === 'gsva') redrawAddedTokens(gsva, random);
   } catch (error) {
@@ -88,7 +90,7 @@ export function baseTask(experiment: Experiment, data: SceneData): BaseClipTask 
       return Promise.resolve();
     },
   };
-  if (config.stage === 'base-clip') return new BaseClipTask({ ...shared, seed: config.training.seed });
+  if (config.stage === 'base-clip') return new BaseClipTask({ ...shared, tokenizer });
   if (config.stage === 'base-sam') return new BaseSamTask({ ...shared, promptsPerScene: data.itemsPerScene });
   const { conversation, maxLength } = config;
   return new BaseLanguageTask({
@@ -98,6 +100,23 @@ export function baseTask(experiment: Experiment, data: SceneData): BaseClipTask 
     maxLength,
     expressionsPerScene: data.itemsPerScene,
   });
+}
+
+/**
+ * Start scales for training from scratch: embeddings of unit size, and residual branches that together add about as
+ * much. With LLaMA's N(0, 0.02) embeddings a small model's first layers drown what a token is, and looking things up by
+ * content hardly emerges.
+ */
+function balanceResiduals(gsva: Gsva): void {
+  const branch = 1 / Math.sqrt(2 * gsva.config.llm.numHiddenLayers);
+  for (const [name, { variable }] of gsva.namedParameters()) {
+    const isBranch = /^model\.layers\.\d+\.(self_attn\.o_proj|mlp\.down_proj)\.weight$/.test(name);
+    const scale = name === 'model.embed_tokens.weight' ? 1 / EMBEDDING_DEVIATION : isBranch ? branch : 1;
+    if (scale === 1) continue;
+    tf.tidy(() => {
+      variable.write(tf.mul(variable.read(), scale));
+    });
+  }
 }
 
 /** Rows of [SEG] and [REJ] in embedding and head from N(0, 0.02). */

@@ -74,13 +74,18 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
       targets.map((target) => target.expression),
     );
     const { text: assistant } = trainingAnswer(random, targets, 'res');
-    const { clip, sam } = gsva.config;
+    const { clip, sam, tokens } = gsva.config;
+    const tokenized = tokenizeConversation(tokenizer, conversation, [{ user, assistant }], { maxLength });
+    const masks = targets.filter((target) => !target.isEmpty).map((target) => target.mask);
+    // Where the end was cut off, so were its [SEG] and [REJ].
+    const isCut = tokenized.labels.length >= maxLength;
+    const left = (id: number): number => tokenized.labels.filter((label) => label === id).length;
     return {
       index,
-      conversation: tokenizeConversation(tokenizer, conversation, [{ user, assistant }], { maxLength }),
+      conversation: tokenized,
       masks: {
-        masks: targets.filter((target) => !target.isEmpty).map((target) => target.mask),
-        rejected: targets.filter((target) => target.isEmpty).length,
+        masks: isCut ? masks.slice(0, left(tokens.seg)) : masks,
+        rejected: isCut ? left(tokens.rej) : targets.length - masks.length,
       },
       image: this.encoded.has(index) ? null : prepareImage(await readImage(image.path), clip.imageSize, sam.imageSize),
     };

@@ -1,6 +1,6 @@
 /**
  * One forward and backward pass of the base's language objective: next-token cross-entropy of answers about an image,
- * through F_LLM, φ and F_V1, segment by segment. No [SEG], no mask.
+ * through F_LLM and φ, segment by segment; F_V1 is frozen. No [SEG], no mask.
  */
 import * as fused from '../engine/fused-ops.js';
 import * as tf from '../engine/tf.js';
@@ -23,7 +23,8 @@ export function languageStep(gsva: Gsva, batch: LanguageBatch, variables: Readon
   let loss = 0;
   tf.tidy(() => {
     const context = llama.context(0, layout.time, layout.lengths);
-    const see = (): tf.Tensor3D => gsva.projector.forward(gsva.visionTower.forward(batch.clipImages)) as tf.Tensor3D;
+    const features = tf.tidy(() => gsva.visionTower.forward(batch.clipImages));
+    const see = (): tf.Tensor3D => gsva.projector.forward(features) as tf.Tensor3D;
     const visionTokens = tf.tidy(see);
     const embeddings = tf.tidy(() => gsva.embed(layout, visionTokens));
     const outputs = forwardLayers(llama, embeddings, context);
@@ -56,7 +57,7 @@ export function languageStep(gsva: Gsva, batch: LanguageBatch, variables: Readon
       gradients,
       embeddingGradient,
     );
-    const vision = variablesUnder(variables, 'model.vision_tower.', 'model.mm_projector.');
+    const vision = variablesUnder(variables, 'model.mm_projector.');
     differentiate(see, [], vision, gradients, embed.inputs[0]);
     return [...gradients.tensors.values()];
   });

@@ -7,9 +7,14 @@ import { type Scene } from '../data/synth/scene.js';
 import { COLOURS, SHAPES } from '../data/synth/shapes.js';
 import { IGNORE_LABEL } from '../special-tokens.js';
 
-/** The probe's questions: name and number of answers. Colour 0 is the background. */
-export const PATCH_QUESTIONS = { colour: COLOURS.length + 1, shape: SHAPES.length, column: 8, row: 8 } as const;
-export type PatchQuestion = keyof typeof PATCH_QUESTIONS;
+/** What a patch is asked, and the words that answer it. The first colour's word stands for the background. */
+export const PATCH_WORDS = {
+  colour: ['image', ...COLOURS],
+  shape: SHAPES,
+  column: [...'abcdefgh'],
+  row: [...'12345678'],
+} as const;
+export type PatchQuestion = keyof typeof PATCH_WORDS;
 
 export type PatchLabels = Readonly<Record<PatchQuestion, Int32Array>>;
 

@@ -11,15 +11,10 @@ export const TRAINABLE = {
     /^model\.text_hidden_fcs\./,
     /^model\.visual_model\.mask_decoder\./,
   ],
-  /** The base's F_V1 alone, as far as it is read. */
-  'base-clip': [/^model\.vision_tower\./],
-  /** The base's multimodal LLM: F_V1, φ, F_LLM, all of them. */
-  'base-mllm': [
-    /^model\.vision_tower\./,
-    /^model\.mm_projector\./,
-    /^model\.(embed_tokens|layers|norm)\b/,
-    /^lm_head\./,
-  ],
+  /** The base's F_V1, φ and the words that it is matched with. */
+  'base-clip': [/^model\.vision_tower\./, /^model\.mm_projector\./, /^model\.embed_tokens\./],
+  /** The base's φ and F_LLM; F_V1 stays as it is, as in LLaVA. */
+  'base-mllm': [/^model\.mm_projector\./, /^model\.(embed_tokens|layers|norm)\b/, /^lm_head\./],
   /** The base's SAM: F_V2, prompt encoder, F_mask. */
   'base-sam': [
     /^model\.visual_model\.(image_encoder|mask_decoder)\./,

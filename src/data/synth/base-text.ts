@@ -23,7 +23,7 @@ const NUMBERS = ['zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 
  */
 export function baseConversation(scene: Scene, random: Random, expressions: number): Turn[] {
   const asked = random.shuffle(sceneExpressions(scene, random, expressions));
-  const short = random.shuffle([colourTurn, shapeTurn, countTurn, countTurn, listTurn]).slice(0, 1);
+  const short = random.shuffle([colourTurn, shapeTurn, countTurn, listTurn, listTurn]).slice(0, 1);
   const turns = [
     presenceTurn(scene, asked),
     ...short.map((make) => make(scene, random)).filter((turn) => turn !== null),

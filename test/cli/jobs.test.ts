@@ -1,0 +1,360 @@
+/** train → segment → eval on a handful of images and a small model: files, answers, exit codes, nothing half-written. */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { GRefCoco } from '../../src/data/grefcoco.js';
+import { writeSynthDataset } from '../../src/data/synth/writer.js';
+import { startEngine } from '../../src/engine/engine.js';
+import * as tf from '../../src/engine/tf.js';
+import { readImage } from '../../src/io/image-file.js';
+import { writeModelDirectory } from '../../src/model/checkpoint-directory.js';
+import { readRunLog } from '../../src/training/run-log.js';
+import { type CliOptions, type CliResult, runCli } from '../helpers/run-cli.js';
+import { SMALL_TEXT, smallConfig, TOKENIZER_DIR, writeConfig } from '../helpers/small-experiment.js';
+import { smallModel } from '../helpers/small-model.js';
+
+const scratch = mkdtempSync(join(tmpdir(), 'gsva-jobs-'));
+const at = (...parts: string[]): string => join(scratch, ...parts);
+const data = at('data');
+const model = at('model');
+const config = at('run.json5');
+let image = '';
+
+const cli = (argv: readonly string[], options?: CliOptions): Promise<CliResult> =>
+  runCli([...argv, '--engine', 'wasm'], options);
+const train = (out: string, ...more: string[]): Promise<CliResult> =>
+  cli(['train', '--config', config, '--out', out, ...more]);
+const segment = (...more: string[]): Promise<CliResult> =>
+  cli(['segment', '--image', image, '--model', model, ...more]);
+
+/** The error's own line; the engine is announced in the lines before it. */
+function lastLine(stderr: string): string {
+  return stderr.trimEnd().split('\n').at(-1) ?? '';
+}
+
+/** Hidden names are those of temporary files and folders. */
+function expectNothingHalfWritten(dir = scratch): void {
+  const hidden = readdirSync(dir, { recursive: true }).filter((name) => /(^|[/\\])\./.test(String(name)));
+  expect(hidden).toEqual([]);
+}
+
+beforeAll(async () => {
+  await startEngine({ engine: 'wasm' });
+  await writeSynthDataset(data, { seed: 1, trainImages: 5, valImages: 3, testAImages: 0, testBImages: 0 });
+  image = GRefCoco.open(data, 'val').images[0]?.path ?? '';
+  mkdirSync(model);
+  const gsva = smallModel(2, SMALL_TEXT);
+  writeModelDirectory(model, gsva, {
+    meta: { conversation: 'plain', stage: 'gsva', description: 'small and random' },
+    tokenizerDir: TOKENIZER_DIR,
+  });
+  gsva.dispose();
+  writeConfig(config, smallConfig(data));
+});
+
+afterAll(() => {
+  rmSync(scratch, { recursive: true });
+});
+
+describe('gsva train', () => {
+  test('writes checkpoints, log and plots; refuses to start over; --resume goes on; the result can be asked', async () => {
+    const out = at('run');
+    const before = tf.memory().numTensors;
+    const first = await train(out);
+    expect(first).toMatchObject({ code: 0 });
+    expect(first.stdout).toMatch(/^trained: 3 updates in .*best gIoU [01]\.\d{3} at update 3\nmodel: .*last/);
+    expect(tf.memory().numTensors).toBe(before);
+    expect(readdirSync(out).sort()).toEqual(['best', 'last', 'log.jsonl', 'loss.svg', 'validation.svg']);
+    for (const name of ['config.json', 'meta.json', 'model.safetensors', 'tokenizer.model', 'state.json']) {
+      expect([name, existsSync(join(out, 'last', name))]).toEqual([name, true]);
+    }
+    const log = readRunLog(join(out, 'log.jsonl'));
+    expect(log.updates.map(({ update }) => update)).toEqual([1, 2, 3]);
+    expect(log.header).toMatchObject({ stage: 'gsva' });
+    const [validation] = log.validations;
+    expect(Object.keys(validation?.metrics ?? {})).toEqual(['gIoU', 'cIoU', 'N_acc', 'T_acc']);
+    expect(readFileSync(join(out, 'loss.svg'), 'utf8')).toMatch(/^<svg[^]*<\/svg>\s*$/);
+
+    const kept = readFileSync(join(out, 'last', 'model.safetensors'));
+    const again = await train(out);
+    expect(again).toMatchObject({ code: 1, stdout: '' });
+    expect(lastLine(again.stderr)).toMatch(/^gsva train: .*run.*holds a run already.*--resume/);
+    expect(readFileSync(join(out, 'last', 'model.safetensors'))).toEqual(kept);
+
+    const resumed = await train(out, '--resume', '--set', 'training.schedule.totalUpdates=4');
+    expect(resumed.code).toBe(0);
+    expect(resumed.stdout).toMatch(/^trained: 4 updates/);
+    const longer = readRunLog(join(out, 'log.jsonl')).updates;
+    expect(longer.map(({ update }) => update)).toEqual([1, 2, 3, 4]);
+
+    const reply = await cli(['segment', '--image', image, '--model', join(out, 'last'), '--expressions', 'red circle']);
+    expect(reply.code).toBe(0);
+    expectNothingHalfWritten();
+  });
+
+  test('interrupted: saves, says how to go on, ends with 130; --resume goes on from there', async () => {
+    const out = at('stopped');
+    const controller = new AbortController();
+    const log = join(out, 'log.jsonl');
+    const watch = setInterval(() => {
+      if (existsSync(log) && readFileSync(log, 'utf8').includes('"type":"update"')) controller.abort();
+    }, 5);
+    const argv = ['train', '--config', config, '--out', out, '--set', 'training.schedule.totalUpdates=5000'];
+    const quiet = ['training.validateEvery=5000', 'training.checkpointEvery=0'];
+    const stopped = await cli([...argv, ...quiet], { signal: controller.signal });
+    clearInterval(watch);
+    expect(stopped.code).toBe(130);
+    expect(stopped.stdout).toMatch(/^stopped and saved: \d+ updates.*\n[^]*--resume\n$/);
+    const { updates, records } = readRunLog(log);
+    expect(records.at(-1)).toMatchObject({ type: 'end', reason: 'aborted', update: updates.length });
+    expect(updates.length).toBeLessThan(5000);
+    const more = updates.length + 1;
+    const resumed = await train(out, '--resume', '--set', `training.schedule.totalUpdates=${more}`);
+    expect(resumed.code).toBe(0);
+    expect(readRunLog(log).updates.at(-1)?.update).toBe(more);
+    expectNothingHalfWritten();
+  });
+
+  test('a stage of the base, on scenes made as they are needed', async () => {
+    const scenes = { kind: 'scenes', seed: 1, scenes: 4, itemsPerScene: 2, validationScenes: 2 };
+    const training = { ...(smallConfig(data)['training'] as object), bestMetric: null };
+    for (const stage of ['base-clip', 'base-sam', 'base-mllm']) {
+      const path = writeConfig(at(`${stage}.json5`), smallConfig(data, { stage, data: scenes, training }));
+      const { code, stdout } = await cli(['train', '--config', path, '--out', at(stage)]);
+      expect([stage, code]).toEqual([stage, 0]);
+      expect(stdout).toMatch(/^trained: 3 updates/);
+      const { validations } = readRunLog(at(stage, 'log.jsonl'));
+      for (const value of Object.values(validations[0]?.metrics ?? { none: -1 })) {
+        expect(value >= 0 && value <= 1).toBe(true);
+      }
+    }
+  });
+
+  test.each<[string, string[], RegExp]>([
+    [
+      'an unknown key',
+      ['--set', 'training.batchsize=4'],
+      /run\.json5: unknown key "batchsize" in "training".*batchSize/,
+    ],
+    ['a mistyped size', ['--set', 'model.lora.rank=4'], /run\.json5: model: unknown key "lora.rank"/],
+    [
+      'a value of another kind',
+      ['--set', 'maxLength=long'],
+      /run\.json5: "maxLength" is "long", expected a whole number/,
+    ],
+    ['a start that is not there', ['--set', 'start=/none'], /\/none\/model\.safetensors/],
+    ['data without the dataset', ['--data', tmpdir()], /gRefCOCO.*is missing/],
+    ['a figure that validation does not give', ['--set', 'training.bestMetric.name=mIoU'], /no figure "mIoU".*gIoU/],
+    ['no run to resume', ['--resume'], /there is no checkpoint at .*last/],
+  ])('%s: exit code 1 and one line', async (name, more, message) => {
+    const before = tf.memory().numTensors;
+    const out = at(`refused ${name}`);
+    const { code, stdout, stderr } = await train(out, ...more);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(lastLine(stderr)).toMatch(message);
+    expect(lastLine(stderr)).toMatch(/^gsva train: /);
+    expect(stderr).not.toContain('unexpected error');
+    expect(tf.memory().numTensors).toBe(before);
+    expectNothingHalfWritten();
+  });
+
+  test('an image that cannot be read ends the run and is named', async () => {
+    const broken = at('broken-data');
+    cpSync(data, broken, { recursive: true });
+    for (const { path } of GRefCoco.open(broken, 'train').images) writeFileSync(path, 'not an image');
+    const { code, stderr } = await train(at('broken-run'), '--data', broken);
+    expect(code).toBe(1);
+    expect(lastLine(stderr)).toMatch(/^gsva train: .*\.jpg/);
+    expect(stderr).not.toContain('unexpected error');
+  });
+});
+
+describe('gsva segment', () => {
+  test('prints a row for each expression, and the answer', async () => {
+    const before = tf.memory().numTensors;
+    const { code, stdout } = await segment('--expressions', 'red circle', 'both bars');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/expression +answer +pixels +box +score +P\(\[REJ\]\)/);
+    expect(stdout).toMatch(/^ red circle +(segmented|rejected)/m);
+    expect(stdout).toMatch(/^ both bars +(segmented|rejected)/m);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test('--json: one object; --out NAME.png: the overlay', async () => {
+    const out = at('found.png');
+    const { code, stdout } = await segment('--expressions', 'red circle', '--json', '--out', out);
+    expect(code).toBe(0);
+    const answer = JSON.parse(stdout);
+    const { width, height } = await readImage(image);
+    expect(answer).toMatchObject({ image, width, height, written: [out], engine: 'wasm' });
+    expect(answer.results).toHaveLength(1);
+    expect(answer.results[0]).toMatchObject({ expression: 'red circle' });
+    expect(answer.results[0]).not.toHaveProperty('mask');
+    expect(answer.results[0].rejectProbability).toBeGreaterThanOrEqual(0);
+    expect(answer.results[0].rejectProbability).toBeLessThanOrEqual(1);
+    expect((await readImage(out)).width).toBeGreaterThan(0);
+    expectNothingHalfWritten();
+  });
+
+  test('--out FOLDER: overlay and a mask of the image’s size for each found; replaced as a whole the next time', async () => {
+    const out = at('found');
+    const expressions = ['red circle', 'left bar', 'green square', 'both circles'];
+    const { stdout } = await segment('--expressions', ...expressions, '--json', '--out', out);
+    const { results, written } = JSON.parse(stdout) as {
+      results: { status: string; area: number }[];
+      written: string[];
+    };
+    const found = results.flatMap(({ status }, i) => (status === 'segmented' ? [`mask-0${i + 1}.png`] : []));
+    expect(readdirSync(out).sort()).toEqual([...found, 'overlay.png'].sort());
+    expect(written.map((path) => path.slice(out.length + 1)).sort()).toEqual(readdirSync(out).sort());
+    const { width, height } = await readImage(image);
+    for (const name of found) {
+      const mask = await readImage(join(out, name));
+      expect([mask.height, mask.width]).toEqual([height, width]);
+      const area = mask.data.filter((value, i) => i % 3 === 0 && value > 0).length;
+      expect(area).toBe(results[Number(name.slice(5, 7)) - 1]?.area);
+    }
+    const again = await segment('--expressions', 'red circle', '--out', out);
+    expect(again.code).toBe(0);
+    expect(readdirSync(out).every((name) => name === 'overlay.png' || name === 'mask-01.png')).toBe(true);
+    expectNothingHalfWritten();
+  });
+
+  test('--out never replaces a folder that holds anything else, nor a file', async () => {
+    const own = at('own');
+    mkdirSync(own);
+    copyFileSync(image, join(own, 'photo.jpg'));
+    const folder = await segment('--expressions', 'red circle', '--out', own);
+    expect(folder).toMatchObject({ code: 1, stdout: '' });
+    expect(lastLine(folder.stderr)).toMatch(/own holds photo\.jpg/);
+    expect(readdirSync(own)).toEqual(['photo.jpg']);
+    const file = await segment('--expressions', 'red circle', '--out', join(own, 'photo.jpg'));
+    expect(file.code).toBe(1);
+    expect(readFileSync(join(own, 'photo.jpg'))).toEqual(readFileSync(image));
+  });
+
+  test('--mode generate answers too', async () => {
+    const { code, stdout } = await segment('--expressions', 'red circle', '--mode', 'generate', '--json');
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout).results).toHaveLength(1);
+  });
+});
+
+describe('gsva segment refuses', () => {
+  const withoutAnswer = (result: CliResult, message: RegExp, code = 1): void => {
+    expect({ code: result.code, stdout: result.stdout }).toEqual({ code, stdout: '' });
+    expect(lastLine(result.stderr)).toMatch(message);
+    expect(result.stderr).not.toContain('unexpected error');
+  };
+
+  test('an empty expression, and one that would read as several', async () => {
+    withoutAnswer(await segment('--expressions', 'red circle', ' '), /expression 2 is empty/, 2);
+    withoutAnswer(await segment('--expressions', '...'), /^gsva segment: /);
+  });
+
+  test('an image that is none', async () => {
+    for (const [name, bytes] of [
+      ['text.png', Buffer.from('no image')],
+      ['empty.jpg', Buffer.alloc(0)],
+      ['cut.jpg', readFileSync(image).subarray(0, 200)],
+    ] as const) {
+      writeFileSync(at(name), bytes);
+      const result = await cli(['segment', '--image', at(name), '--model', model, '--expressions', 'x']);
+      withoutAnswer(result, new RegExp(name.replace('.', '\\.')));
+    }
+  });
+
+  test('a model folder that is missing, empty, or holds weights of other shapes; nothing stays allocated', async () => {
+    const before = tf.memory().numTensors;
+    const ask = (folder: string): Promise<CliResult> =>
+      cli(['segment', '--image', image, '--model', folder, '--expressions', 'x']);
+    withoutAnswer(await ask(at('none')), /none: no such folder/);
+    mkdirSync(at('empty'));
+    withoutAnswer(await ask(at('empty')), /config\.json/);
+    cpSync(model, at('other'), { recursive: true });
+    const sizes = JSON.parse(readFileSync(at('other', 'config.json'), 'utf8'));
+    sizes.llm.intermediate_size = 20;
+    writeFileSync(at('other', 'config.json'), JSON.stringify(sizes));
+    withoutAnswer(await ask(at('other')), /model\.safetensors: tensor ".*mlp.*" has shape/);
+    writeFileSync(at('other', 'model.safetensors'), 'short');
+    writeFileSync(at('other', 'config.json'), readFileSync(join(model, 'config.json')));
+    withoutAnswer(await ask(at('other')), /model\.safetensors/);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+});
+
+describe('gsva eval', () => {
+  const evaluate = (...more: string[]): Promise<CliResult> => cli(['eval', '--model', model, '--data', data, ...more]);
+
+  test('--json: one object with the figures as fractions of 1, what was measured, and how long it took', async () => {
+    const before = tf.memory().numTensors;
+    const { code, stdout } = await evaluate('--json');
+    expect(code).toBe(0);
+    const answer = JSON.parse(stdout);
+    const val = GRefCoco.open(data, 'val');
+    const expressions = val.images.reduce((sum, each) => sum + each.expressions.length, 0);
+    expect(answer).toMatchObject({ protocol: 'strict', dataset: 'grefcoco', split: 'val', images: 3, expressions });
+    for (const key of ['gIoU', 'cIoU', 'N_acc', 'T_acc']) {
+      expect([key, answer[key] >= 0 && answer[key] <= 1]).toEqual([key, true]);
+    }
+    expect(answer.seconds).toBeGreaterThan(0);
+    expect(answer).not.toHaveProperty('others');
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test('several protocols: a table with a row each; the batch’s size changes no figure; --limit', async () => {
+    const table = await evaluate('--protocol', 'strict', 'reference', '--limit', '2');
+    expect(table.stdout).toMatch(/protocol +gIoU +cIoU +N-acc +T-acc +images +expressions/);
+    expect(table.stdout).toMatch(/^ strict .* 2 /m);
+    expect(table.stdout).toMatch(/^ reference .* 2 /m);
+    const figures = await Promise.all(
+      ['1', '2'].map(async (batch) => {
+        const answer: unknown = JSON.parse((await evaluate('--json', '--batch', batch)).stdout);
+        return { ...(answer as object), seconds: 0 };
+      }),
+    );
+    expect(figures[0]).toEqual(figures[1]);
+  });
+
+  test('--report writes pages with pictures', async () => {
+    const out = at('report');
+    const { code, stdout } = await evaluate('--report', out, '--limit', '1');
+    expect(code).toBe(0);
+    expect(stdout).toContain(join(out, 'report.html'));
+    expect(readdirSync(out)).toEqual(expect.arrayContaining(['report.html', 'report.md', 'report.json', 'samples']));
+    expectNothingHalfWritten();
+  });
+
+  test('a split without images, and a broken image, are explained', async () => {
+    const none = await evaluate('--split', 'testB');
+    expect(none).toMatchObject({ code: 1, stdout: '' });
+    expect(lastLine(none.stderr)).toMatch(/nothing of the split "testB".*train, val/);
+    const broken = at('broken-val');
+    cpSync(data, broken, { recursive: true });
+    const [first] = GRefCoco.open(broken, 'val').images;
+    writeFileSync(first?.path ?? '', 'not an image');
+    const { code, stderr } = await cli(['eval', '--model', model, '--data', broken]);
+    expect(code).toBe(1);
+    expect(lastLine(stderr)).toContain(first?.fileName);
+    expect(stderr).not.toContain('unexpected error');
+  });
+
+  test('stopped by Ctrl-C: 130 and no answer', async () => {
+    const { code, stdout } = await cli(['eval', '--model', model, '--data', data, '--json'], {
+      signal: AbortSignal.abort(),
+    });
+    expect(code).toBe(130);
+    expect(stdout).toBe('');
+  });
+});

@@ -1,0 +1,167 @@
+/** From configuration to model and task: the shipped configurations, start weights, the rows of [SEG] and [REJ]. */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startEngine } from '../../src/engine/engine.js';
+import * as tf from '../../src/engine/tf.js';
+import { writeModelDirectory } from '../../src/model/checkpoint-directory.js';
+import { Random } from '../../src/random.js';
+import { BaseClipTask } from '../../src/training/base-clip-task.js';
+import { BaseLanguageTask } from '../../src/training/base-language-task.js';
+import { BaseSamTask } from '../../src/training/base-sam-task.js';
+import { baseTask, buildExperiment } from '../../src/training/build-experiment.js';
+import { readExperimentConfig } from '../../src/training/experiment-config.js';
+import { trainableVariables } from '../../src/training/trainable.js';
+import { SMALL_TEXT, smallConfig, TOKENIZER_DIR, writeConfig } from '../helpers/small-experiment.js';
+import { smallModel } from '../helpers/small-model.js';
+import { stored, valuesOf, variablesOf } from '../helpers/tensors.js';
+
+const scratch = mkdtempSync(join(tmpdir(), 'gsva-build-'));
+const path = join(scratch, 'run.json5');
+const start = join(scratch, 'start');
+const META = { conversation: 'plain', stage: 'base', description: 'test' };
+const { seg, rej } = SMALL_TEXT.tokens;
+
+beforeAll(async () => {
+  await startEngine({ engine: 'wasm' });
+  mkdirSync(start);
+  const base = smallModel(8, { ...SMALL_TEXT, lora: { ...SMALL_TEXT.lora, r: 0 } });
+  writeModelDirectory(start, base, { meta: META, tokenizerDir: TOKENIZER_DIR });
+  base.dispose();
+});
+
+afterAll(() => {
+  rmSync(scratch, { recursive: true });
+});
+
+const build = (changes: Record<string, unknown>, overrides: [string, unknown][] = []) =>
+  buildExperiment(readExperimentConfig(writeConfig(path, smallConfig('data', changes)), overrides), path);
+
+const CONFIGS = readdirSync('configs').filter((name) => name.endsWith('.json5'));
+
+test('there are configurations to check', () => {
+  expect(CONFIGS.length).toBeGreaterThan(3);
+});
+
+describe.each(CONFIGS)('configs/%s', (name) => {
+  test('parses and builds, means the same ids as its tokenizer, and trains something', () => {
+    const file = join('configs', name);
+    const before = tf.memory().numTensors;
+    const { config, gsva, tokenizer, meta } = withoutDraws(() =>
+      buildExperiment(readExperimentConfig(file, [['start', null]]), file),
+    );
+    const { tokens, llm } = config.model;
+    const ids = ['[SEG]', '[REJ]', '<im_start>', '<im_end>'].map((token) => tokenizer.tokenId(token));
+    expect(ids).toEqual([tokens.seg, tokens.rej, tokens.imStart, tokens.imEnd]);
+    expect([tokenizer.bosId, tokenizer.eosId, tokenizer.padId]).toEqual([tokens.bos, tokens.eos, tokens.pad]);
+    expect(tokenizer.vocabSize).toBe(llm.vocabSize);
+    expect(meta).toEqual({ conversation: config.conversation, stage: config.stage, description: config.description });
+    expect(trainableVariables(gsva, config.stage).size).toBeGreaterThan(0);
+    gsva.dispose();
+    expect(tf.memory().numTensors).toBe(before);
+  });
+});
+
+describe('buildExperiment', () => {
+  test('the seed decides the random weights', () => {
+    const values = [1, 1, 2].map((seed) => {
+      const { gsva } = build({}, [['training.seed', seed]]);
+      const value = stored(gsva, 'lm_head.weight').data;
+      gsva.dispose();
+      return value;
+    });
+    expect(values[0]).toEqual(values[1]);
+    expect(values[0]).not.toEqual(values[2]);
+  });
+
+  test('a GSVA run starts from the base, but for LoRA and the rows of [SEG] and [REJ] in embedding and head', () => {
+    const base = smallModel(8, { ...SMALL_TEXT, lora: { ...SMALL_TEXT.lora, r: 0 } });
+    const { gsva } = build({ start });
+    const size = SMALL_TEXT.llm.hiddenSize;
+    for (const [name, variable] of variablesOf(gsva)) {
+      if (name.includes('.lora_')) continue;
+      if (name !== 'model.embed_tokens.weight' && name !== 'lm_head.weight') {
+        expect([name, valuesOf(variable)]).toEqual([name, valueOf(base, name)]);
+        continue;
+      }
+      // As PyTorch stores both: a row per token.
+      const [before, after] = [base, gsva].map((model) => stored(model, name).data);
+      const changed = Array.from({ length: SMALL_TEXT.llm.vocabSize }, (_, id) => id).filter((id) =>
+        Array.from({ length: size }, (_, i) => id * size + i).some((at) => before?.[at] !== after?.[at]),
+      );
+      expect([name, changed]).toEqual([name, [seg, rej]]);
+      const drawn = [seg, rej].flatMap((id) => [...(after?.subarray(id * size, (id + 1) * size) ?? [])]);
+      expect(new Set(drawn).size).toBe(2 * size);
+      const deviation = Math.sqrt(drawn.reduce((sum, value) => sum + value * value, 0) / drawn.length);
+      expect(deviation).toBeGreaterThan(0.01);
+      expect(deviation).toBeLessThan(0.03);
+    }
+    // LoRA's B starts at zero: the model answers as its base does.
+    for (const [name, variable] of variablesOf(gsva)) {
+      if (name.includes('.lora_B.')) expect(Math.max(...valuesOf(variable).map(Math.abs))).toBe(0);
+    }
+    base.dispose();
+    gsva.dispose();
+  });
+
+  test('a stage of the base takes every row as it is', () => {
+    const data = { kind: 'scenes', seed: 1, scenes: 2, itemsPerScene: 1, validationScenes: 1 };
+    const { gsva } = build({ stage: 'base-mllm', start, data });
+    const base = smallModel(8, { ...SMALL_TEXT, lora: { ...SMALL_TEXT.lora, r: 0 } });
+    expect(stored(gsva, 'model.embed_tokens.weight')).toEqual(stored(base, 'model.embed_tokens.weight'));
+    base.dispose();
+    gsva.dispose();
+  });
+
+  test.each<[string, [string, unknown], RegExp]>([
+    ['a start that is not there', ['start', '/none'], /\/none/],
+    ['a start of other sizes', ['model.llm.hidden_size', 16], /model\.safetensors: tensor .* has shape/],
+    ['ids that the tokenizer does not give', ['model.tokens.seg', 599], /gives the id 600 to \[SEG\].*599/],
+    ['too small a vocabulary', ['model.llm.vocab_size', 603], /604 tokens/],
+    ['a tokenizer that is not there', ['tokenizer', '/none'], /\/none/],
+  ])('refuses %s and leaves nothing allocated', (_, override, message) => {
+    const before = tf.memory().numTensors;
+    expect(() => build({ start }, [override])).toThrow(message);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+});
+
+test('baseTask: the task of each stage; a checkpoint of each restores its weights', async () => {
+  const data = { kind: 'scenes', seed: 1, scenes: 3, itemsPerScene: 2, validationScenes: 1 } as const;
+  for (const [stage, kind] of [
+    ['base-clip', BaseClipTask],
+    ['base-sam', BaseSamTask],
+    ['base-mllm', BaseLanguageTask],
+  ] as const) {
+    const experiment = build({ stage, data });
+    const task = baseTask(experiment, data);
+    expect(task).toBeInstanceOf(kind);
+    expect(task.sampleCount).toBe(3);
+    const dir = join(scratch, stage);
+    mkdirSync(dir);
+    await task.checkpointFiles(dir);
+    const before = [...task.variables.values()].map(valuesOf);
+    for (const variable of task.variables.values()) tf.tidy(() => variable.assign(tf.add(variable, 1)));
+    await task.restore(dir);
+    expect([...task.variables.values()].map(valuesOf)).toEqual(before);
+    experiment.gsva.dispose();
+  }
+});
+
+/** Builds without the millions of random draws, where no value matters. */
+function withoutDraws<T>(build: () => T): T {
+  const proto = Random.prototype;
+  const descriptor = Object.getOwnPropertyDescriptor(proto, 'normal') ?? {};
+  Object.defineProperty(proto, 'normal', { ...descriptor, value: () => 0.5 });
+  try {
+    return build();
+  } finally {
+    Object.defineProperty(proto, 'normal', descriptor);
+  }
+}
+
+/** The values of a parameter as the model holds them. */
+function valueOf(model: ReturnType<typeof smallModel>, name: string): Float32Array {
+  return valuesOf(variablesOf(model).get(name) as tf.Variable);
+}

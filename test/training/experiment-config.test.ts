@@ -1,0 +1,109 @@
+/** Configuration files of training runs: what is read, what is refused and how, and overrides. */
+import { afterAll, describe, expect, test } from '@jest/globals';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import { UserError } from '../../src/errors.js';
+import { readExperimentConfig } from '../../src/training/experiment-config.js';
+import { SMALL_TEXT, smallConfig, writeConfig } from '../helpers/small-experiment.js';
+
+const scratch = mkdtempSync(join(tmpdir(), 'gsva-config-'));
+const path = join(scratch, 'run.json5');
+afterAll(() => {
+  rmSync(scratch, { recursive: true });
+});
+
+type Override = readonly [string, unknown];
+const read = (overrides: readonly Override[] = [], changes: Record<string, unknown> = {}) =>
+  readExperimentConfig(writeConfig(path, smallConfig('data', changes)), overrides);
+
+describe('readExperimentConfig', () => {
+  test('reads every key', () => {
+    const config = read();
+    expect(config).toEqual({ ...smallConfig('data'), model: SMALL_TEXT, training: expect.anything() });
+    expect(config.training).toEqual({
+      ...(smallConfig('data')['training'] as object),
+      optimizer: { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0, clipNorm: 1 },
+    });
+  });
+
+  test('what may be left out: start, bestMetric, clipNorm, maxMinutes', () => {
+    const config = read([
+      ['start', 'folder'],
+      ['training.bestMetric', null],
+      ['training.optimizer.clipNorm', null],
+      ['training.optimizer.learningRateMultipliers', { lm_head: 0.1 }],
+      ['training.schedule.maxMinutes', 3],
+    ]);
+    expect(config.start).toBe('folder');
+    expect(config.training.bestMetric).toBeUndefined();
+    expect(config.training.optimizer).toMatchObject({ clipNorm: null, learningRateMultipliers: { lm_head: 0.1 } });
+    expect(config.training.schedule.maxMinutes).toBe(3);
+  });
+
+  test('data of the other kind', () => {
+    const data = { kind: 'scenes', seed: 0, scenes: 5, itemsPerScene: 2, validationScenes: 1 };
+    expect(read([], { stage: 'base-mllm', data }).data).toEqual(data);
+  });
+
+  test.each<[string, Override, RegExp]>([
+    ['an unknown key', ['trainig', 1], /unknown key "trainig"; .*training/],
+    ['an unknown key inside', ['training.batchsize', 4], /unknown key "batchsize" in "training"; .*batchSize/],
+    ['a key of the other kind of data', ['data.scenes', 4], /unknown key "scenes" in "data"/],
+    ['a key below one that is not there', ['optimizer.beta1', 0.5], /"optimizer" is missing/],
+    ['a key below a number', ['maxLength.x', 1], /"maxLength" is 400, expected an object/],
+    ['an unknown stage', ['stage', 'gsav'], /"stage" is "gsav", expected one of "gsva"/],
+    ['a fraction of a batch', ['training.batchSize', 1.5], /"training.batchSize" is 1.5, expected a whole number/],
+    ['no expressions', ['data.expressionsPerSample', 0], /"data.expressionsPerSample" is 0.*at least 1/],
+    ['a word for a number', ['training.schedule.learningRate', 'fast'], /learningRate" is "fast", expected a number/],
+    ['not a number', ['training.schedule.learningRate', NaN], /learningRate" is NaN/],
+    ['a mistyped size', ['model.lora.rank', 4], /run\.json5: model: unknown key "lora.rank"/],
+    ['a list for an object', ['training', []], /"training" is a list of 0, expected an object/],
+  ])('refuses %s, naming file and key', (_, override, message) => {
+    const wrong = () => read([override]);
+    expect(wrong).toThrow(UserError);
+    expect(wrong).toThrow(message);
+    expect(wrong).toThrow('run.json5');
+  });
+
+  test.each(Object.keys(smallConfig('data')).filter((key) => key !== 'start'))('refuses a file without "%s"', (key) => {
+    const others = Object.entries(smallConfig('data')).filter(([name]) => name !== key);
+    writeConfig(path, Object.fromEntries(others));
+    expect(() => readExperimentConfig(path)).toThrow(key);
+    expect(() => readExperimentConfig(path)).toThrow(UserError);
+  });
+
+  test('a file that is no JSON5, or is missing, is named', () => {
+    writeFileSync(path, '{ stage: ');
+    expect(() => readExperimentConfig(path)).toThrow(UserError);
+    expect(() => readExperimentConfig(path)).toThrow('run.json5');
+    expect(() => readExperimentConfig(join(scratch, 'none.json5'))).toThrow('none.json5');
+  });
+
+  test('whatever one key is replaced by: a configuration or a UserError', () => {
+    const keys = [
+      'stage',
+      'model',
+      'model.llm.hidden_size',
+      'start',
+      'data',
+      'data.kind',
+      'training.optimizer',
+      'x.y',
+      '',
+      '.',
+    ];
+    fc.assert(
+      fc.property(fc.constantFrom(...keys, '__proto__', 'training.__proto__.seed'), fc.jsonValue(), (key, value) => {
+        try {
+          read([[key, value]]);
+        } catch (error) {
+          expect(error).toBeInstanceOf(UserError);
+        }
+        expect(Object.hasOwn(Object.prototype, 'seed')).toBe(false);
+      }),
+      { numRuns: 150, seed: 1 },
+    );
+  });
+});
