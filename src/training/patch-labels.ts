@@ -11,8 +11,8 @@ import { IGNORE_LABEL } from '../special-tokens.js';
 export const PATCH_WORDS = {
   colour: ['image', ...COLOURS],
   shape: SHAPES,
-  column: [...'abcdefgh'],
-  row: [...'12345678'],
+  column: ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'],
+  row: ['1', '2', '3', '4', '5', '6', '7', '8'],
 } as const;
 export type PatchQuestion = keyof typeof PATCH_WORDS;
 

@@ -34,12 +34,14 @@ describe('trainableVariables', () => {
     gsva.dispose();
   });
 
-  test('the base trains F_V1, φ and F_LLM in one stage, F_V2, prompts and F_mask in another', () => {
+  test('the base trains F_V2, prompts and F_mask in one stage, F_V1 in another and F_LLM in the last, φ and words in the last two', () => {
     const gsva = smallModel(1);
     const all = [...gsva.namedParameters().keys()];
-    const [mllm, sam] = [namesOf(gsva, 'base-mllm'), namesOf(gsva, 'base-sam')];
-    expect(mllm.filter((name) => sam.includes(name))).toEqual([]);
-    const left = all.filter((name) => !mllm.includes(name) && !sam.includes(name));
+    const [sam, clip, mllm] = [namesOf(gsva, 'base-sam'), namesOf(gsva, 'base-clip'), namesOf(gsva, 'base-mllm')];
+    expect([...clip, ...mllm].filter((name) => sam.includes(name))).toEqual([]);
+    const shared = all.filter((name) => /^model\.(mm_projector|embed_tokens)\./.test(name));
+    expect(clip.filter((name) => mllm.includes(name)).sort()).toEqual(shared.sort());
+    const left = all.filter((name) => ![...sam, ...clip, ...mllm].includes(name));
     expect(left.filter((name) => !name.startsWith('model.text_hidden_fcs.')).sort()).toEqual(
       [
         'model.visual_model.prompt_encoder.pe_layer.positional_encoding_gaussian_matrix',
