@@ -7,6 +7,7 @@
  *     const heads = config.key('decoder').key('heads').integer({ min: 1 });
  */
 import { UserError } from '../errors.js';
+import { nearestName } from '../nearest-name.js';
 
 /** Bounds, both allowed themselves. */
 export interface Bounds {
@@ -72,7 +73,9 @@ export class JsonReader {
     for (const name of Object.keys(this.object())) {
       if (allowed.includes(name)) continue;
       const place = this.path === '' ? '' : ` in "${this.path}"`;
-      throw new UserError(`${this.source}: unknown key "${name}"${place}; allowed: ${allowed.join(', ')}.`);
+      const nearest = nearestName(name, allowed);
+      const hint = nearest === null ? '' : `did you mean "${nearest}"? `;
+      throw new UserError(`${this.source}: unknown key "${name}"${place}; ${hint}allowed: ${allowed.join(', ')}.`);
     }
     return this;
   }
