@@ -103,9 +103,9 @@ export function baseTask(experiment: Experiment, data: SceneData): BaseClipTask 
 }
 
 /**
- * Start scales for training from scratch: embeddings of unit size, and residual branches that together add about as
- * much. With LLaMA's N(0, 0.02) embeddings a small model's first layers drown what a token is, and looking things up by
- * content hardly emerges.
+ * Start scales for training from scratch, as small transformers are usually given: embeddings of unit size, and residual
+ * branches that together add about as much. LLaMA's N(0, 0.02) embeddings would be small beside the first layers'
+ * outputs at this width.
  */
 function balanceResiduals(gsva: Gsva): void {
   const branch = 1 / Math.sqrt(2 * gsva.config.llm.numHiddenLayers);
