@@ -23,7 +23,7 @@ const OPTIONS = {
     describe: 'Of the data and of the training',
     requiresArg: true,
     default: 1,
-    coerce: wholeNumber('seed', { min: 0 }),
+    coerce: wholeNumber('seed', { min: 0, max: 2 ** 32 - 1 }),
   },
 } satisfies Record<string, Options>;
 

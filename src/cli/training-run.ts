@@ -56,8 +56,9 @@ export async function trainExperiment(
   return { end, plots: writePlots(out) };
 }
 
-/** Strict figures on the first images of `val`. */
-function validation({ gsva, tokenizer, config }: Experiment, data: ReferData): Validate {
+/** Strict figures on the first images of `val`; null when the run never validates, which then needs no `val`. */
+function validation({ gsva, tokenizer, config }: Experiment, data: ReferData): Validate | null {
+  if (config.training.validateEvery === 0) return null;
   const predictor = new Predictor(gsva, tokenizer, config.conversation);
   const dataset = GRefCoco.open(data.dir, 'val');
   return async (signal) => {

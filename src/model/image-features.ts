@@ -19,8 +19,6 @@ export interface EncodedImage {
 /** Runs F_V1 and F_V2 on a batch. */
 export function encodeImages(gsva: Gsva, images: readonly PreparedImage[]): EncodedImage[] {
   const { clip, sam } = gsva.config;
-  const batchOf = (inputs: readonly Float32Array[], side: number): tf.Tensor4D =>
-    tf.tensor4d(concatenate(inputs), [inputs.length, side, side, 3]);
   const run = (encode: () => tf.Tensor): Float32Array[] => {
     const features = tf.tidy(encode);
     const rows = rowsOf(features); // outside of tidy, which would search the numbers for tensors
@@ -29,14 +27,19 @@ export function encodeImages(gsva: Gsva, images: readonly PreparedImage[]): Enco
   };
   const clipInputs = images.map((image) => image.clipInput);
   const samInputs = images.map((image) => image.samInput);
-  const clipFeatures = run(() => gsva.visionTower.forward(batchOf(clipInputs, clip.imageSize)));
-  const imageEmbeddings = run(() => gsva.imageEncoder.forward(batchOf(samInputs, sam.imageSize)));
+  const clipFeatures = run(() => gsva.visionTower.forward(stackImages(clipInputs, clip.imageSize)));
+  const imageEmbeddings = run(() => gsva.imageEncoder.forward(stackImages(samInputs, sam.imageSize)));
   return images.map(({ resized, original }, index) => ({
     clipFeatures: clipFeatures[index] as Float32Array,
     imageEmbedding: imageEmbeddings[index] as Float32Array,
     resized,
     original,
   }));
+}
+
+/** Square inputs [side, side, 3] of either encoder as one tensor [B, side, side, 3]; owned by the caller. */
+export function stackImages(inputs: readonly Float32Array[], side: number): tf.Tensor4D {
+  return tf.tensor4d(concatenate(inputs), [inputs.length, side, side, 3]);
 }
 
 /** The features of several images as tensors [B, N, D] and [B, H, W, prompt]; owned by the caller. */

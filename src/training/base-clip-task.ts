@@ -8,6 +8,7 @@ import type { Tokenizer } from '../data/tokenizer.js';
 import * as fused from '../engine/fused-ops.js';
 import * as tf from '../engine/tf.js';
 import type { Gsva } from '../model/gsva.js';
+import { stackImages } from '../model/image-features.js';
 import { differentiate, GradientMap } from './backprop.js';
 import { patchLabels, type PatchLabels, PATCH_WORDS, type PatchQuestion } from './patch-labels.js';
 import type { ScenePool } from './scene-pool.js';
@@ -123,12 +124,8 @@ export class BaseClipTask implements TrainingTask<ClipSample> {
   }
 
   private stack(samples: readonly ClipSample[]): tf.Tensor4D {
-    const side = this.options.gsva.config.clip.imageSize;
-    const images = new Float32Array(samples.length * side * side * 3);
-    samples.forEach((sample, row) => {
-      images.set(sample.input, row * side * side * 3);
-    });
-    return tf.tensor4d(images, [samples.length, side, side, 3]);
+    const inputs = samples.map((sample) => sample.input);
+    return stackImages(inputs, this.options.gsva.config.clip.imageSize);
   }
 }
 

@@ -13,6 +13,7 @@ import { baseConversation } from '../data/synth/base-text.js';
 import type { Tokenizer } from '../data/tokenizer.js';
 import * as tf from '../engine/tf.js';
 import type { Gsva } from '../model/gsva.js';
+import { stackImages } from '../model/image-features.js';
 import { VisionTextTokens } from '../model/vision-text-tokens.js';
 import { Random } from '../random.js';
 import { languageStep } from './language-step.js';
@@ -144,12 +145,8 @@ export class BaseLanguageTask implements TrainingTask<LanguageSample> {
   }
 
   private stack(samples: readonly LanguageSample[]): tf.Tensor4D {
-    const side = this.options.gsva.config.clip.imageSize;
-    const images = new Float32Array(samples.length * side * side * 3);
-    samples.forEach((sample, row) => {
-      images.set(sample.input, row * side * side * 3);
-    });
-    return tf.tensor4d(images, [samples.length, side, side, 3]);
+    const inputs = samples.map((sample) => sample.input);
+    return stackImages(inputs, this.options.gsva.config.clip.imageSize);
   }
 }
 

@@ -6,6 +6,7 @@ import { samTransform } from '../data/image-transforms.js';
 import { type MaskPromptSample, sampleMaskPrompts } from '../data/synth/base-masks.js';
 import * as tf from '../engine/tf.js';
 import type { Gsva } from '../model/gsva.js';
+import { stackImages } from '../model/image-features.js';
 import { resizeMasks } from '../model/resize-masks.js';
 import { Random } from '../random.js';
 import type { MaskTargets } from './mask-objective.js';
@@ -122,8 +123,6 @@ export class BaseSamTask implements TrainingTask<SamSample> {
 
   private collate(samples: readonly SamSample[]): SamBatch {
     const side = this.options.gsva.config.sam.imageSize;
-    const images = new Float32Array(samples.length * side * side * 3);
-    samples.forEach((sample, row) => images.set(sample.input, row * side * side * 3));
     const coordinates: number[] = [];
     const labels: number[] = [];
     for (const { prompts, targets } of samples) {
@@ -137,7 +136,10 @@ export class BaseSamTask implements TrainingTask<SamSample> {
       }
     }
     return {
-      images: tf.tensor4d(images, [samples.length, side, side, 3]),
+      images: stackImages(
+        samples.map((sample) => sample.input),
+        side,
+      ),
       coordinates: Float32Array.from(coordinates),
       labels: Int32Array.from(labels),
       points: POINTS_PER_PROMPT,

@@ -57,8 +57,8 @@ export function buildExperiment(config: ExperimentConfig, source: string): Exper
   return { config, gsva, tokenizer, meta: { conversation, stage, description } };
 }
 
-/** GSVA's recipe on gRefCOCO. */
-export function gsvaTask(experiment: Experiment, data: ReferData, validate: Validate): GsvaTask {
+/** GSVA's recipe on gRefCOCO; `validate` is null where the run never validates. */
+export function gsvaTask(experiment: Experiment, data: ReferData, validate: Validate | null): GsvaTask {
   const { config, gsva, tokenizer, meta } = experiment;
   return new GsvaTask({
     gsva,
@@ -69,7 +69,7 @@ export function gsvaTask(experiment: Experiment, data: ReferData, validate: Vali
     expressionsPerSample: data.expressionsPerSample,
     maxLength: config.maxLength,
     meta,
-    validate,
+    ...(validate === null ? {} : { validate }),
   });
 }
 

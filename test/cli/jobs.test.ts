@@ -103,6 +103,16 @@ describe('gsva train', () => {
     expectNothingHalfWritten();
   });
 
+  test('a run that never validates needs no val split', async () => {
+    const only = at('train-only');
+    await writeSynthDataset(only, { seed: 2, trainImages: 3, valImages: 0, testAImages: 0, testBImages: 0 });
+    const out = at('run-train-only');
+    const never = ['training.validateEvery=0', 'training.bestMetric=null', 'training.schedule.totalUpdates=2'];
+    const result = await train(out, '--data', only, '--set', ...never);
+    expect(result).toMatchObject({ code: 0 });
+    expect(readRunLog(join(out, 'log.jsonl')).validations).toEqual([]);
+  });
+
   test('interrupted: saves, says how to go on, ends with 130; --resume goes on from there', async () => {
     const out = at('stopped');
     const controller = new AbortController();

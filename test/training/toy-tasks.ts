@@ -1,5 +1,6 @@
 /** Small tasks for the trainer's tests: regression by an MLP on noisy samples, with dropout, in plain TensorFlow.js. */
-import { mkdtempSync } from 'node:fs';
+import { afterAll } from '@jest/globals';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEngine } from '../../src/engine/engine.js';
@@ -25,9 +26,17 @@ export function useEngine(engine: (typeof ENGINES)[number]): () => Promise<void>
   };
 }
 
-/** A new empty folder for a run. */
+const folders: string[] = [];
+
+afterAll(() => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true });
+});
+
+/** A new empty folder for a run; gone when the tests of the file are done. */
 export function newRunDir(): string {
-  return join(mkdtempSync(join(tmpdir(), 'gsva-training-')), 'run');
+  const folder = mkdtempSync(join(tmpdir(), 'gsva-training-'));
+  folders.push(folder);
+  return join(folder, 'run');
 }
 
 export interface ToySettings {
