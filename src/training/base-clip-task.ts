@@ -1,7 +1,8 @@
 /**
  * The base's F_V1 and φ: vision tokens are matched with words, as CLIP's pretraining matches images with texts. Every
- * patch, projected by φ, must be nearest (by inner product) to LLaMA's embeddings of the words for the colour, the shape
- * and the place of the object on it. What the LLM then sees stands in the space of its own words.
+ * patch, projected by φ, must be nearest (by cosine, as in CLIP) to LLaMA's embeddings of the words for the colour, the
+ * shape and the place of the object on it. What the LLM then sees stands in the space of its own words, and since its
+ * layers begin with a norm, it is the direction that must say it.
  */
 import { clipTransform } from '../data/image-transforms.js';
 import type { Tokenizer } from '../data/tokenizer.js';
@@ -32,6 +33,8 @@ export interface ClipSample {
   readonly labels: PatchLabels;
 }
 
+/** Cosines are divided by it: CLIP's value at the start of its training. */
+const TEMPERATURE = 0.07;
 const QUESTIONS = Object.keys(PATCH_WORDS) as PatchQuestion[];
 
 export class BaseClipTask implements TrainingTask<ClipSample> {
@@ -112,14 +115,14 @@ export class BaseClipTask implements TrainingTask<ClipSample> {
     return this.options.load(dir);
   }
 
-  /** Per question the inner products of the vision tokens with its words, [B·N, words]. */
+  /** Per question the cosines of the vision tokens with its words over the temperature, [B·N, words]. */
   private answers(images: tf.Tensor4D): tf.Tensor[] {
     const { gsva } = this.options;
     const seen = gsva.projector.forward(gsva.visionTower.forward(images));
-    const tokens = tf.reshape(seen, [-1, gsva.config.llm.hiddenSize]);
+    const tokens = unitRows(tf.reshape(seen, [-1, gsva.config.llm.hiddenSize]));
     return QUESTIONS.map((question) => {
       const words = gsva.llama.embedTokens.forward(tf.tensor1d([...(this.words[question] ?? [])], 'int32'));
-      return tf.mul(tf.matMul(tokens, words, false, true), 1 / Math.sqrt(gsva.config.llm.hiddenSize));
+      return tf.div(tf.matMul(tokens, unitRows(words), false, true), TEMPERATURE);
     });
   }
 
@@ -127,6 +130,11 @@ export class BaseClipTask implements TrainingTask<ClipSample> {
     const inputs = samples.map((sample) => sample.input);
     return stackImages(inputs, this.options.gsva.config.clip.imageSize);
   }
+}
+
+/** Rows of length 1. */
+function unitRows(x: tf.Tensor): tf.Tensor {
+  return tf.div(x, tf.norm(x, 'euclidean', -1, true));
 }
 
 function labelsOf(batch: readonly ClipSample[], question: PatchQuestion): tf.Tensor1D {

@@ -7,8 +7,8 @@ import { type MaskPromptSample, sampleMaskPrompts } from '../data/synth/base-mas
 import * as tf from '../engine/tf.js';
 import type { Gsva } from '../model/gsva.js';
 import { stackImages } from '../model/image-features.js';
-import { resizeMasks } from '../model/resize-masks.js';
 import { Random } from '../random.js';
+import { maskIous } from './mask-ious.js';
 import type { MaskTargets } from './mask-objective.js';
 import { type SamBatch, samStep } from './sam-step.js';
 import type { ScenePool } from './scene-pool.js';
@@ -99,25 +99,18 @@ export class BaseSamTask implements TrainingTask<SamSample> {
   }
 
   private maskIous(gsva: Gsva, samples: readonly SamSample[]): number[] {
-    const ious: number[] = [];
-    tf.tidy(() => {
-      const batch = this.collate(samples);
+    const batch = this.collate(samples);
+    const lowResMasks = tf.tidy(() => {
       const rows = samples.flatMap((sample, row) => sample.prompts.map(() => row));
       const embeddings = tf.add(gsva.imageEncoder.forward(batch.images), gsva.promptEncoder.noMaskEmbedding());
-      const { lowResMasks } = gsva.maskDecoder.forward({
+      return gsva.maskDecoder.forward({
         imageEmbeddings: tf.gather(embeddings, tf.tensor1d(rows, 'int32')) as tf.Tensor4D,
         densePositions: gsva.promptEncoder.densePositions(),
         sparsePrompts: gsva.promptEncoder.forward(promptTensors(batch, rows.length)),
-      });
-      let first = 0;
-      for (const { targets } of samples) {
-        const part = tf.slice(lowResMasks, [first, 0, 0], [targets.masks.length, -1, -1]);
-        const logits = resizeMasks(part, targets, gsva.config.sam.imageSize).dataSync();
-        first += targets.masks.length;
-        const pixels = targets.original[0] * targets.original[1];
-        targets.masks.forEach((mask, i) => ious.push(iouOf(logits.subarray(i * pixels, (i + 1) * pixels), mask.data)));
-      }
+      }).lowResMasks;
     });
+    const ious = maskIous(lowResMasks, batch.targets, gsva.config.sam.imageSize);
+    tf.dispose([lowResMasks, batch.images]);
     return ious;
   }
 
@@ -153,16 +146,4 @@ function promptTensors(batch: SamBatch, queries: number): { coordinates: tf.Tens
     coordinates: tf.tensor3d(batch.coordinates, [queries, batch.points, 2]),
     labels: tf.tensor2d(batch.labels, [queries, batch.points], 'int32'),
   };
-}
-
-function iouOf(logits: ArrayLike<number>, target: Uint8Array): number {
-  let intersection = 0;
-  let union = 0;
-  for (let i = 0; i < target.length; i++) {
-    const predicted = (logits[i] ?? 0) >= 0;
-    const real = target[i] === 1;
-    if (predicted && real) intersection++;
-    if (predicted || real) union++;
-  }
-  return union === 0 ? 1 : intersection / union;
 }

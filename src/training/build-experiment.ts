@@ -13,7 +13,7 @@ import { EMBEDDING_DEVIATION } from '../nn/embedding.js';
 import { Random } from '../random.js';
 import { ADDED_TOKENS } from '../special-tokens.js';
 import { BaseClipTask } from './base-clip-task.js';
-import { BaseLanguageTask } from './base-language-task.js';
+import { BaseJointTask } from './base-joint-task.js';
 import { BaseSamTask } from './base-sam-task.js';
 import type { ExperimentConfig, ReferData, SceneData } from './experiment-config.js';
 import { GsvaTask } from './gsva-task.js';
@@ -74,7 +74,7 @@ export function gsvaTask(experiment: Experiment, data: ReferData, validate: Vali
 }
 
 /** One of the base's three tasks. */
-export function baseTask(experiment: Experiment, data: SceneData): BaseClipTask | BaseLanguageTask | BaseSamTask {
+export function baseTask(experiment: Experiment, data: SceneData): BaseClipTask | BaseJointTask | BaseSamTask {
   const { config, gsva, tokenizer, meta } = experiment;
   const shared = {
     gsva,
@@ -93,12 +93,12 @@ export function baseTask(experiment: Experiment, data: SceneData): BaseClipTask 
   if (config.stage === 'base-clip') return new BaseClipTask({ ...shared, tokenizer });
   if (config.stage === 'base-sam') return new BaseSamTask({ ...shared, promptsPerScene: data.itemsPerScene });
   const { conversation, maxLength } = config;
-  return new BaseLanguageTask({
+  return new BaseJointTask({
     ...shared,
     tokenizer,
     conversation,
     maxLength,
-    expressionsPerScene: data.itemsPerScene,
+    itemsPerScene: data.itemsPerScene,
   });
 }
 

@@ -13,12 +13,16 @@ export const TRAINABLE = {
   ],
   /** The base's F_V1, φ and the words that it is matched with. */
   'base-clip': [/^model\.vision_tower\./, /^model\.mm_projector\./, /^model\.embed_tokens\./],
-  /** The base's φ and F_LLM; F_V1 stays as it is, as in LLaVA. */
-  'base-mllm': [/^model\.mm_projector\./, /^model\.(embed_tokens|layers|norm)\b/, /^lm_head\./],
   /** The base's SAM: F_V2, prompt encoder, F_mask. */
   'base-sam': [
     /^model\.visual_model\.(image_encoder|mask_decoder)\./,
     /^model\.visual_model\.prompt_encoder\.(point|no)/,
+  ],
+  /** The base as a whole: all but SAM's prompt encoder, whose points and boxes are not asked for. */
+  'base-joint': [
+    /^model\.(vision_tower|mm_projector|embed_tokens|layers|norm|text_hidden_fcs)\b/,
+    /^lm_head\./,
+    /^model\.visual_model\.(image_encoder|mask_decoder)\./,
   ],
 } as const;
 

@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
+import { accumulate } from '../../src/engine/update-ops.js';
 
 type Operation = (x: tf.Tensor2D) => tf.Tensor;
 
@@ -46,6 +47,10 @@ const differentiable: Readonly<Record<string, Operation>> = {
   where: (x) => tf.where(condition(), x, tf.neg(x)),
   concat: (x) => tf.concat([x, x], 1),
   slice: (x) => tf.slice(x, [0, 1], [2, 2]),
+  'slice of the middle': (x) => tf.slice(tf.reshape(tf.tile(x, [4, 3]), [2, 4, 3, 3]), [1, 1, 0, 1], [1, 2, 3, 2]),
+  'slice of whole rows': (x) => tf.slice(tf.reshape(tf.tile(x, [4, 1]), [2, 4, 3]), [1, 1, 0], [1, 2, 3]),
+  'slice of nothing left out': (x) => tf.slice(x, [0, 0], [2, 3]),
+  'slice to the end': (x) => tf.slice(x, [1, 1], [-1, -1]),
   pad: (x) =>
     tf.pad(x, [
       [1, 0],
@@ -60,6 +65,8 @@ const differentiable: Readonly<Record<string, Operation>> = {
   stack: (x) => tf.stack([x, x], 1),
   unstack: (x) => tf.unstack(x)[1] as tf.Tensor,
   split: (x) => tf.split(x, 3, 1)[1] as tf.Tensor,
+  'split into unequal parts': (x) => tf.split(tf.tile(x, [2, 2]), [1, 3, 2], -1)[1] as tf.Tensor,
+  clone: (x) => tf.mul(tf.clone(x), x),
   'sum over rows': (x) => tf.sum(x, 0),
   mean: (x) => tf.mean(x, 1),
   max: (x) => tf.max(x, 1),
@@ -90,6 +97,10 @@ const others: Readonly<Record<string, Operation>> = {
   'resizeBilinear, half-pixel centres': (x) => tf.image.resizeBilinear(image(x), [5, 7], false, true),
   'topk values': (x) => tf.topk(x, 2).values,
   'topk indices': (x) => tf.topk(x, 2).indices,
+  'slice of one number': (x) => tf.slice(tf.reshape(x, [6]), 2, 1),
+  'slice of bool': () => tf.slice(condition(), [1, 0], [1, 2]),
+  'slice of int32': () => tf.slice(rows(), 1, 2),
+  'slice without elements': (x) => tf.slice(x, [0, 1], [2, 0]),
   stridedSlice: (x) => tf.stridedSlice(x, [0, 0], [2, 3], [1, 2]),
   isNaN: (x) => tf.isNaN(tf.sqrt(x)),
   isFinite: (x) => tf.isFinite(tf.log(tf.relu(x))),
@@ -150,6 +161,31 @@ function expectEqual(actual: readonly number[], wanted: readonly number[]): void
     expect(actual[i]).toBeCloseTo(value, 5);
   });
 }
+
+test.each<[string, () => tf.Tensor]>([
+  ['begins before the tensor', () => tf.slice(tf.zeros([2, 3]), [-1, 0], [1, 1])],
+  ['ends behind the tensor', () => tf.slice(tf.zeros([2, 3]), [1, 1], [1, 3])],
+])('a slice that %s is refused', async (_, slice) => {
+  await startEngine({ engine: 'wasm' });
+  const before = tf.memory().numTensors;
+  expect(() => tf.tidy(slice)).toThrow(/slice|begin/i);
+  expect(tf.memory().numTensors).toBe(before);
+});
+
+test('a clone shares memory with its tensor and outlives it; a variable changed in place leaves its clone alone', async () => {
+  await startEngine({ engine: 'wasm' });
+  const x = tf.tensor1d([1, 2, 3]);
+  const bytes = tf.memory().numBytes;
+  const y = tf.clone(x);
+  expect(tf.memory().numBytes).toBe(bytes);
+  x.dispose();
+  expect([...y.dataSync()]).toEqual([1, 2, 3]);
+  const variable = tf.variable(tf.tensor1d([4, 5]));
+  const kept = tf.clone(variable);
+  accumulate(variable, tf.tensor1d([1, 1]));
+  expect([...variable.dataSync(), ...kept.dataSync()]).toEqual([5, 6, 4, 5]);
+  tf.dispose([y, variable, kept]);
+});
 
 describe.each(['auto', 'wasm'])('engine %s', (engine) => {
   let wanted = new Map<string, Result>();

@@ -8,7 +8,7 @@ import * as tf from '../../src/engine/tf.js';
 import { writeModelDirectory } from '../../src/model/checkpoint-directory.js';
 import { Random } from '../../src/random.js';
 import { BaseClipTask } from '../../src/training/base-clip-task.js';
-import { BaseLanguageTask } from '../../src/training/base-language-task.js';
+import { BaseJointTask } from '../../src/training/base-joint-task.js';
 import { BaseSamTask } from '../../src/training/base-sam-task.js';
 import { baseTask, buildExperiment } from '../../src/training/build-experiment.js';
 import { readExperimentConfig } from '../../src/training/experiment-config.js';
@@ -107,7 +107,7 @@ describe('buildExperiment', () => {
 
   test('a stage of the base takes every row as it is', () => {
     const data = { kind: 'scenes', seed: 1, scenes: 2, itemsPerScene: 1, validationScenes: 1 };
-    const { gsva } = build({ stage: 'base-mllm', start, data });
+    const { gsva } = build({ stage: 'base-joint', start, data });
     const base = smallModel(8, { ...SMALL_TEXT, lora: { ...SMALL_TEXT.lora, r: 0 } });
     expect(stored(gsva, 'model.embed_tokens.weight')).toEqual(stored(base, 'model.embed_tokens.weight'));
     base.dispose();
@@ -132,7 +132,7 @@ test('baseTask: the task of each stage; a checkpoint of each restores its weight
   for (const [stage, kind] of [
     ['base-clip', BaseClipTask],
     ['base-sam', BaseSamTask],
-    ['base-mllm', BaseLanguageTask],
+    ['base-joint', BaseJointTask],
   ] as const) {
     const experiment = build({ stage, data });
     const task = baseTask(experiment, data);

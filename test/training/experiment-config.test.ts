@@ -44,7 +44,7 @@ describe('readExperimentConfig', () => {
 
   test('data of the other kind', () => {
     const data = { kind: 'scenes', seed: 0, scenes: 5, itemsPerScene: 2, validationScenes: 1 };
-    expect(read([], { stage: 'base-mllm', data }).data).toEqual(data);
+    expect(read([], { stage: 'base-joint', data }).data).toEqual(data);
   });
 
   test.each<[string, Override, RegExp]>([

@@ -34,15 +34,16 @@ describe('trainableVariables', () => {
     gsva.dispose();
   });
 
-  test('the base trains F_V2, prompts and F_mask in one stage, F_V1 in another and F_LLM in the last, φ and words in the last two', () => {
+  test('the base trains F_V2, prompts and F_mask in one stage, F_V1, φ and words in another, and all but prompts in the last', () => {
     const gsva = smallModel(1);
     const all = [...gsva.namedParameters().keys()];
-    const [sam, clip, mllm] = [namesOf(gsva, 'base-sam'), namesOf(gsva, 'base-clip'), namesOf(gsva, 'base-mllm')];
-    expect([...clip, ...mllm].filter((name) => sam.includes(name))).toEqual([]);
-    const shared = all.filter((name) => /^model\.(mm_projector|embed_tokens)\./.test(name));
-    expect(clip.filter((name) => mllm.includes(name)).sort()).toEqual(shared.sort());
-    const left = all.filter((name) => ![...sam, ...clip, ...mllm].includes(name));
-    expect(left.filter((name) => !name.startsWith('model.text_hidden_fcs.')).sort()).toEqual(
+    const [sam, clip, joint] = [namesOf(gsva, 'base-sam'), namesOf(gsva, 'base-clip'), namesOf(gsva, 'base-joint')];
+    expect(clip.filter((name) => sam.includes(name))).toEqual([]);
+    expect(clip.filter((name) => !joint.includes(name))).toEqual([]);
+    expect(sam.filter((name) => !joint.includes(name)).every((name) => name.includes('.prompt_encoder.'))).toBe(true);
+    const left = all.filter((name) => !joint.includes(name));
+    expect(left.every((name) => name.includes('.prompt_encoder.'))).toBe(true);
+    expect(left.filter((name) => !sam.includes(name)).sort()).toEqual(
       [
         'model.visual_model.prompt_encoder.pe_layer.positional_encoding_gaussian_matrix',
         ...all.filter((name) => name.includes('mask_downscaling')),

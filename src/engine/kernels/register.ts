@@ -9,6 +9,7 @@ import { batchMatMulKernel } from './matmul.js';
 import { registerMissing } from './missing.js';
 import { registerNorms } from './norms.js';
 import { registerRotary } from './rotary.js';
+import { registerSharing } from './sharing.js';
 
 /** Registers them over the engine that does the matrix products. May be called again with another one. */
 export function registerKernels(engine: MatMulEngine): void {
@@ -20,4 +21,5 @@ export function registerKernels(engine: MatMulEngine): void {
   registerMaskedSoftmax();
   registerLosses();
   registerRotary();
+  registerSharing();
 }
