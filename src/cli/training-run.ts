@@ -7,8 +7,6 @@ import { type LinePlot, linePlotSvg } from '../evaluation/report/line-plot.js';
 import { Predictor } from '../inference/predictor.js';
 import { writeFileAtomic } from '../io/atomic-file.js';
 import { baseTask, type Experiment, gsvaTask, type Validate } from '../training/build-experiment.js';
-import { BaseClipTask } from '../training/base-clip-task.js';
-import { BaseSamTask } from '../training/base-sam-task.js';
 import type { ReferData } from '../training/experiment-config.js';
 import { readRunLog, type TrainingEnd } from '../training/run-log.js';
 import { Trainer } from '../training/trainer.js';
@@ -45,14 +43,10 @@ export async function trainExperiment(
     }
   };
   const { data } = config;
-  let end: TrainingEnd;
-  if (data.kind === 'grefcoco') end = await run(gsvaTask(experiment, data, validation(experiment, data)));
-  else {
-    const task = baseTask(experiment, data);
-    if (task instanceof BaseSamTask) end = await run(task);
-    else if (task instanceof BaseClipTask) end = await run(task);
-    else end = await run(task);
-  }
+  const end =
+    data.kind === 'grefcoco'
+      ? await run(gsvaTask(experiment, data, validation(experiment, data)))
+      : await run(baseTask(experiment, data));
   return { end, plots: writePlots(out) };
 }
 

@@ -33,8 +33,8 @@ export interface ClipSample {
   readonly labels: PatchLabels;
 }
 
-/** Cosines are divided by it: CLIP's value at the start of its training. */
-const TEMPERATURE = 0.07;
+/** Cosines are divided by it; CLIP learns its own between 0.07 and 0.01. */
+const TEMPERATURE = 0.035;
 const QUESTIONS = Object.keys(PATCH_WORDS) as PatchQuestion[];
 
 export class BaseClipTask implements TrainingTask<ClipSample> {

@@ -175,7 +175,7 @@ export class BaseJointTask implements TrainingTask<JointSample> {
     return { isPresent: decisions.map(({ id }) => id === this.present), saysPresent, masks: ious };
   }
 
-  private collate(samples: readonly JointSample[]): JointBatch {
+  private collate(samples: readonly JointSample[]): JointBatch & { readonly samImages: tf.Tensor4D } {
     const { gsva, tokenizer } = this.options;
     const { clip, sam } = gsva.config;
     const conversations = samples.map(({ conversation }) => conversation);

@@ -12,12 +12,14 @@ import { Gsva } from '../model/gsva.js';
 import { EMBEDDING_DEVIATION } from '../nn/embedding.js';
 import { Random } from '../random.js';
 import { ADDED_TOKENS } from '../special-tokens.js';
+import { BaseCaptionTask } from './base-caption-task.js';
 import { BaseClipTask } from './base-clip-task.js';
 import { BaseJointTask } from './base-joint-task.js';
 import { BaseSamTask } from './base-sam-task.js';
 import type { ExperimentConfig, ReferData, SceneData } from './experiment-config.js';
 import { GsvaTask } from './gsva-task.js';
 import { ScenePool } from './scene-pool.js';
+import type { TrainingTask } from './training-task.js';
 
 export interface Experiment {
   readonly config: ExperimentConfig;
@@ -73,8 +75,8 @@ export function gsvaTask(experiment: Experiment, data: ReferData, validate: Vali
   });
 }
 
-/** One of the base's three tasks. */
-export function baseTask(experiment: Experiment, data: SceneData): BaseClipTask | BaseJointTask | BaseSamTask {
+/** The task of one of the base's four stages; what its samples are is its own business. */
+export function baseTask(experiment: Experiment, data: SceneData): TrainingTask<unknown> {
   const { config, gsva, tokenizer, meta } = experiment;
   const shared = {
     gsva,
@@ -92,14 +94,9 @@ export function baseTask(experiment: Experiment, data: SceneData): BaseClipTask 
   };
   if (config.stage === 'base-clip') return new BaseClipTask({ ...shared, tokenizer });
   if (config.stage === 'base-sam') return new BaseSamTask({ ...shared, promptsPerScene: data.itemsPerScene });
-  const { conversation, maxLength } = config;
-  return new BaseJointTask({
-    ...shared,
-    tokenizer,
-    conversation,
-    maxLength,
-    itemsPerScene: data.itemsPerScene,
-  });
+  const text = { ...shared, tokenizer, conversation: config.conversation, maxLength: config.maxLength };
+  if (config.stage === 'base-caption') return new BaseCaptionTask(text);
+  return new BaseJointTask({ ...text, itemsPerScene: data.itemsPerScene });
 }
 
 /**

@@ -15,8 +15,8 @@ export interface JointBatch {
   readonly tokens: TokenBatch;
   /** F_V1's input [B, S, S, 3], normalised; stays the caller's. */
   readonly clipImages: tf.Tensor4D;
-  /** F_V2's input [B, S, S, 3], normalised and padded; stays the caller's. */
-  readonly samImages: tf.Tensor4D;
+  /** F_V2's input [B, S, S, 3], normalised and padded; stays the caller's. Null where no mask is asked for. */
+  readonly samImages: tf.Tensor4D | null;
   /** One entry per conversation, a mask for every supervised `maskToken` in the order of the answer. */
   readonly targets: readonly MaskTargets[];
 }
@@ -40,6 +40,7 @@ export function jointStep(
   if (asking.length !== expected) {
     throw new Error(`jointStep: the answers ask for ${asking.length} masks, ${expected} are given`);
   }
+  const { samImages } = batch;
   const parts = { ce: 0, bce: 0, dice: 0 };
   const weighted = (name: keyof typeof parts, value: tf.Tensor): tf.Tensor => {
     const part = tf.mul(value, config.loss[name]);
@@ -53,13 +54,13 @@ export function jointStep(
     const { positions, targets } = layout.supervised();
     const logits = gsva.lmHead.forward(gsva.statesAt(hidden, positions)) as tf.Tensor2D;
     const ce = weighted('ce', fused.softmaxCrossEntropy(logits, tf.tensor1d(targets, 'int32')));
-    if (asking.length === 0) return ce;
+    if (asking.length === 0 || samImages === null) return ce;
     const queries = gsva.maskQueries(
       hidden,
       asking.map(({ position }) => position),
     );
     const rows = asking.map(({ row }) => row);
-    const { lowResMasks } = gsva.decodeMasks(queries, gsva.imageEncoder.forward(batch.samImages), rows);
+    const { lowResMasks } = gsva.decodeMasks(queries, gsva.imageEncoder.forward(samImages), rows);
     const { bce, dice } = maskObjective(lowResMasks, batch.targets, config.sam.imageSize);
     return tf.addN([ce, weighted('bce', bce), weighted('dice', dice)]);
   };

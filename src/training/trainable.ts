@@ -13,6 +13,8 @@ export const TRAINABLE = {
   ],
   /** The base's F_V1, φ and the words that it is matched with. */
   'base-clip': [/^model\.vision_tower\./, /^model\.mm_projector\./, /^model\.embed_tokens\./],
+  /** The base's φ and F_LLM on captions; F_V1 stays as it is, as where LLaVA begins. */
+  'base-caption': [/^model\.mm_projector\./, /^model\.(embed_tokens|layers|norm)\b/, /^lm_head\./],
   /** The base's SAM: F_V2, prompt encoder, F_mask. */
   'base-sam': [
     /^model\.visual_model\.(image_encoder|mask_decoder)\./,

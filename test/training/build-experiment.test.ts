@@ -7,6 +7,7 @@ import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import { writeModelDirectory } from '../../src/model/checkpoint-directory.js';
 import { Random } from '../../src/random.js';
+import { BaseCaptionTask } from '../../src/training/base-caption-task.js';
 import { BaseClipTask } from '../../src/training/base-clip-task.js';
 import { BaseJointTask } from '../../src/training/base-joint-task.js';
 import { BaseSamTask } from '../../src/training/base-sam-task.js';
@@ -132,6 +133,7 @@ test('baseTask: the task of each stage; a checkpoint of each restores its weight
   for (const [stage, kind] of [
     ['base-clip', BaseClipTask],
     ['base-sam', BaseSamTask],
+    ['base-caption', BaseCaptionTask],
     ['base-joint', BaseJointTask],
   ] as const) {
     const experiment = build({ stage, data });

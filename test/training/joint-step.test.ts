@@ -16,7 +16,7 @@ beforeAll(async () => {
   await startEngine({ engine: 'wasm' });
 });
 
-function jointBatch(make = gsvaBatch): JointBatch {
+function jointBatch(make = gsvaBatch): JointBatch & { samImages: tf.Tensor4D } {
   const random = new Random(4);
   const { tokens, targets } = make();
   return {

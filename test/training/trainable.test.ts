@@ -34,11 +34,15 @@ describe('trainableVariables', () => {
     gsva.dispose();
   });
 
-  test('the base trains F_V2, prompts and F_mask in one stage, F_V1, φ and words in another, and all but prompts in the last', () => {
+  test('the base: F_V2, prompts and F_mask; F_V1, φ and words; φ and F_LLM; at last all but prompts', () => {
     const gsva = smallModel(1);
     const all = [...gsva.namedParameters().keys()];
     const [sam, clip, joint] = [namesOf(gsva, 'base-sam'), namesOf(gsva, 'base-clip'), namesOf(gsva, 'base-joint')];
-    expect(clip.filter((name) => sam.includes(name))).toEqual([]);
+    const caption = namesOf(gsva, 'base-caption');
+    expect([...clip, ...caption].filter((name) => sam.includes(name))).toEqual([]);
+    const shared = all.filter((name) => /^model\.(mm_projector|embed_tokens)\./.test(name));
+    expect(clip.filter((name) => caption.includes(name)).sort()).toEqual(shared.sort());
+    expect(caption.filter((name) => !joint.includes(name))).toEqual([]);
     expect(clip.filter((name) => !joint.includes(name))).toEqual([]);
     expect(sam.filter((name) => !joint.includes(name)).every((name) => name.includes('.prompt_encoder.'))).toBe(true);
     const left = all.filter((name) => !joint.includes(name));

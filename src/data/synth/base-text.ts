@@ -1,20 +1,27 @@
 /**
- * Scene grounding, from which the base learns to read what it is asked and to look it up in the image: a list of
- * expressions, each answered "there" or "no", and whatever is there with its mask. It knows nothing of [SEG] or [REJ].
+ * What the base's LLM learns to say about scenes, before it has heard of [SEG] or [REJ].
  *
- * Beside the benchmark's expressions stand single words ("red", "circle"): they need one glance at the vision tokens
- * instead of two that agree, and are what is learned first.
+ * Captions come first: all that is there, each with its place, in any order. To write "red" is to count what the vision
+ * tokens hold; to go on with "circle d6" is to look up the red thing among them. Grounding follows: a list of
+ * expressions, each answered "there" or "no", where what is found must also be compared with what was asked.
  */
 import type { Random } from '../../random.js';
 import { IMAGE_PLACEHOLDER } from '../../special-tokens.js';
 import type { Turn } from '../conversation.js';
-import { type Noun, objectsLike, sceneExpressions } from './expressions.js';
+import { centreShare, type Noun, objectsLike, sceneExpressions } from './expressions.js';
 import type { Scene } from './scene.js';
 import { COLOURS, SHAPES } from './shapes.js';
+
+/** A place is a cell of an 8×8 grid over the image: columns a–h from the left, rows 1–8 from the top. */
+const COLUMNS = 'abcdefgh';
+const GRID = COLUMNS.length;
 
 /** How an expression is answered. */
 export const PRESENT_WORD = 'there';
 export const ABSENT_WORD = 'no';
+
+/** Share of the single words that are taken from the scene; the others are drawn from all words. */
+const PRESENT_WORDS = 0.4;
 
 export interface GroundedExpression {
   readonly text: string;
@@ -24,7 +31,9 @@ export interface GroundedExpression {
 
 /** How many of each kind a conversation holds at most. */
 export interface GroundingCounts {
+  /** Expressions of the embedded benchmark. */
   readonly expressions: number;
+  /** Colours and shapes alone, which need one glance at the image instead of two that agree. */
   readonly words: number;
 }
 
@@ -39,11 +48,17 @@ export interface GroundingConversation {
   readonly named: boolean;
 }
 
-/** Share of the words that are taken from the scene; the others are drawn from all words. */
-const PRESENT_WORDS = 0.4;
+/** Every object with its place, in random order: "red circle d6, blue bar a3." */
+export function captionTurn(scene: Scene, random: Random): Turn {
+  const objects = random.shuffle(scene.objects.map((_, index) => index)).map((index) => {
+    const { colour, shape } = scene.objects[index] ?? { colour: '', shape: '' };
+    return `${colour} ${shape} ${placeOf(centreShare(scene, index))}`;
+  });
+  return { user: `${IMAGE_PLACEHOLDER}\nWhat is in this image?`, assistant: `${objects.join(', ')}.` };
+}
 
 /**
- * @param named whether the question names the expressions: "What are a, b in this image?" or "What is in this image?"
+ * @param named whether the question names the expressions: "What are a, b in this image?"; else it is always the same
  */
 export function groundingConversation(
   scene: Scene,
@@ -52,16 +67,18 @@ export function groundingConversation(
   named: boolean,
 ): GroundingConversation {
   const asked = new Map<string, GroundedExpression>();
-  for (const { text, objects } of sceneExpressions(scene, random, counts.expressions)) asked.set(text, { text, objects });
+  for (const { text, objects } of sceneExpressions(scene, random, counts.expressions)) {
+    asked.set(text, { text, objects });
+  }
   for (let i = 0; i < counts.words; i++) {
     const word = wordAbout(scene, random);
     if (!asked.has(word.text)) asked.set(word.text, word);
   }
   const list = random.shuffle([...asked.values()]);
-  const question = named ? `What are ${list.map(({ text }) => text).join(', ')} in this image?` : 'What is in this image?';
+  const subject = named ? `What are ${list.map(({ text }) => text).join(', ')}` : 'What is there and what is not';
   const answers = list.map(({ text, objects }) => `${text}: ${objects.length === 0 ? ABSENT_WORD : PRESENT_WORD}`);
   return {
-    turn: { user: `${IMAGE_PLACEHOLDER}\n${question}`, assistant: `${answers.join(', ')}.` },
+    turn: { user: `${IMAGE_PLACEHOLDER}\n${subject} in this image?`, assistant: `${answers.join(', ')}.` },
     asked: list,
     named,
   };
@@ -76,4 +93,9 @@ function wordAbout(scene: Scene, random: Random): GroundedExpression {
       ? { colour: isPresent ? object.colour : random.pick(COLOURS), shape: null }
       : { colour: null, shape: isPresent ? object.shape : random.pick(SHAPES) };
   return { text: noun.colour ?? noun.shape ?? '', objects: objectsLike(scene, noun) };
+}
+
+function placeOf([x, y]: readonly [number, number]): string {
+  const cell = (share: number): number => Math.min(GRID - 1, Math.floor(share * GRID));
+  return `${COLUMNS.charAt(cell(x))}${cell(y) + 1}`;
 }

@@ -1,10 +1,10 @@
-/** The base's scene grounding: every answer is derived once more from the pixels, and GSVA's tokens do not occur. */
+/** The base's captions and scene grounding: every answer is derived once more from the pixels, and GSVA's tokens do not occur. */
 import { describe, expect, test } from '@jest/globals';
-import { groundingConversation } from '../../../src/data/synth/base-text.js';
+import { captionTurn, groundingConversation } from '../../../src/data/synth/base-text.js';
 import { type Scene, sceneRandom, synthScene } from '../../../src/data/synth/scene.js';
 import { COLOURS, SHAPES } from '../../../src/data/synth/shapes.js';
 import { ADDED_TOKENS } from '../../../src/special-tokens.js';
-import { meaningOf } from './scene-english.js';
+import { meaningOf, seenAt } from './scene-english.js';
 
 const COUNTS = { expressions: 6, words: 4 };
 
@@ -20,6 +20,29 @@ function fitting(scene: Scene, text: string): number[] {
   if (!isWord) return meaningOf(scene, text).objects;
   return scene.objects.flatMap(({ colour, shape }, index) => (colour === text || shape === text ? [index] : []));
 }
+
+describe('captionTurn', () => {
+  test('every object once, with the cell of an 8×8 grid that its visible centre is in, in any order', () => {
+    const cells = new Set<string>();
+    let sameOrder = 0;
+    for (const [index, { scene }] of conversations.entries()) {
+      const { user, assistant } = captionTurn(scene, sceneRandom(31, 'base', index));
+      expect(user).toBe('<image>\nWhat is in this image?');
+      const parts = scene.objects.map(({ colour, shape }, object) => {
+        const { x, y } = seenAt(scene, object);
+        const cell = 'abcdefgh'.charAt(Math.floor(x * 8)) + String(Math.floor(y * 8) + 1);
+        cells.add(cell.charAt(0)).add(cell.charAt(1));
+        return `${colour} ${shape} ${cell}`;
+      });
+      const said = assistant?.replace(/\.$/, '').split(', ') ?? [];
+      expect([...said].sort()).toEqual([...parts].sort());
+      if (said.join() === parts.join()) sameOrder++;
+      for (const token of ADDED_TOKENS) expect(assistant).not.toContain(token);
+    }
+    expect(cells.size).toBe(16);
+    expect(sameOrder).toBeLessThan(conversations.length / 3);
+  });
+});
 
 describe('groundingConversation', () => {
   test('what fits something is there, what fits nothing is not; the objects are those it fits', () => {
@@ -41,7 +64,7 @@ describe('groundingConversation', () => {
     for (const { grounding } of conversations) {
       const list = grounding.asked.map(({ text }) => text).join(', ');
       expect(grounding.turn.user).toBe(
-        `<image>\n${grounding.named ? `What are ${list} in this image?` : 'What is in this image?'}`,
+        `<image>\n${grounding.named ? `What are ${list}` : 'What is there and what is not'} in this image?`,
       );
     }
   });
