@@ -159,15 +159,18 @@ export class BaseJointTask implements TrainingTask<JointSample> {
   ): Promise<{ isPresent: boolean[]; saysPresent: boolean[]; masks: number[] }> {
     const { gsva } = this.options;
     const { tokens, clipImages, samImages, targets } = this.collate(samples);
-    const decisions = new VisionTextTokens(tokens, gsva.patches).statesBefore([this.present, this.absent], 'supervised');
+    const decisions = new VisionTextTokens(tokens, gsva.patches).statesBefore(
+      [this.present, this.absent],
+      'supervised',
+    );
     const shown = decisions.filter(({ id }) => id === this.present);
-    const [choice, masks] = tf.tidy(() => {
+    const { choice, masks } = tf.tidy(() => {
       const { lastHidden, imageEmbeddings } = gsva.forward({ clipImages, samImages, tokens });
       const logits = gsva.lmHead.forward(gsva.statesAt(lastHidden, decisions.map(positionOf)));
       const pair = tf.gather(logits, tf.tensor1d([this.absent, this.present], 'int32'), 1);
       const queries = gsva.maskQueries(lastHidden, shown.map(positionOf));
       const rows = shown.map(({ row }) => row);
-      return [tf.argMax(pair, 1), gsva.decodeMasks(queries, imageEmbeddings, rows).lowResMasks];
+      return { choice: tf.argMax(pair, 1), masks: gsva.decodeMasks(queries, imageEmbeddings, rows).lowResMasks };
     });
     const saysPresent = Array.from(await choice.data(), (index) => index === 1);
     const ious = maskIous(masks, targets, gsva.config.sam.imageSize);

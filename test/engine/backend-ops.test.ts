@@ -175,9 +175,9 @@ test.each<[string, () => tf.Tensor]>([
 test('a clone shares memory with its tensor and outlives it; a variable changed in place leaves its clone alone', async () => {
   await startEngine({ engine: 'wasm' });
   const x = tf.tensor1d([1, 2, 3]);
-  const bytes = tf.memory().numBytes;
+  const buffers = tf.memory().numDataBuffers;
   const y = tf.clone(x);
-  expect(tf.memory().numBytes).toBe(bytes);
+  expect(tf.memory().numDataBuffers).toBe(buffers);
   x.dispose();
   expect([...y.dataSync()]).toEqual([1, 2, 3]);
   const variable = tf.variable(tf.tensor1d([4, 5]));

@@ -40,7 +40,7 @@ test('prepare: the caption is supervised, and nothing else; the same draw gives 
   const task = makeTask();
   const [a, b, c] = await Promise.all([7, 7, 8].map((seed) => task.prepare(1, new Random(seed))));
   expect(tokenizer.decode(a?.conversation.labels.filter((label) => label >= 0) ?? [])).toMatch(
-    /^(\w+ (circle|square|triangle|bar) [a-h][1-8](, |\.))+<\/s>$/,
+    /^( \w+ (circle|square|triangle|bar) [a-h][1-8][,.])+<\/s>$/,
   );
   expect(a).toEqual(b);
   expect(a?.conversation).not.toEqual(c?.conversation);

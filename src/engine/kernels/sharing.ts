@@ -15,8 +15,8 @@ function identity(call: KernelCall): tf.TensorInfo {
 function slice(call: KernelCall): tf.TensorInfo {
   const x = input(call, 'x');
   const { begin, size } = call.attrs as unknown as { begin: number | number[]; size: number | number[] };
-  const [from, sizes] = tf.slice_util.parseSliceParams(x as tf.Tensor, begin, size) as [number[], number[]];
-  tf.slice_util.assertParamsValid(x as tf.Tensor, from, sizes);
+  const [from, sizes] = tf.slice_util.parseSliceParams(x, begin, size) as [number[], number[]];
+  tf.slice_util.assertParamsValid(x, from, sizes);
   return part(call, x, from, sizes);
 }
 
@@ -24,7 +24,7 @@ function splitV(call: KernelCall): tf.TensorInfo[] {
   const x = input(call, 'x');
   const { numOrSizeSplits, axis } = call.attrs as unknown as { numOrSizeSplits: number | number[]; axis: number };
   const parsedAxis = axis < 0 ? axis + x.shape.length : axis;
-  const lengths = tf.backend_util.prepareSplitSize(x as tf.Tensor, numOrSizeSplits, parsedAxis);
+  const lengths = tf.backend_util.prepareSplitSize(x, numOrSizeSplits, parsedAxis);
   let start = 0;
   return lengths.map((length) => {
     const from = x.shape.map((_, axisHere) => (axisHere === parsedAxis ? start : 0));
