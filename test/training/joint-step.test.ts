@@ -62,7 +62,7 @@ function slopeAlong(
     tf.dispose([...unused.values()]);
     return losses['loss'] ?? NaN;
   };
-  const step = 2e-3;
+  const step = 1e-4; // longer ones cross kinks of ReLU
   const slope = (lossAt(step) - lossAt(-step)) / (2 * step);
   lossAt(0);
   return slope;
@@ -113,7 +113,7 @@ describe('jointStep', () => {
       const norm = Math.sqrt(
         own.reduce((sum, values) => sum + values.reduce((all, value) => all + value * value, 0), 0),
       );
-      expect([part, norm > 0.001, Math.abs(slope / norm - 1) < 0.02]).toEqual([part, true, true]);
+      expect([part, norm > 0.001, Math.abs(slope / norm - 1) < 0.01]).toEqual([part, true, true]);
     }
     tf.dispose([...gradients.values(), batch.clipImages, batch.samImages]);
     gsva.dispose();
