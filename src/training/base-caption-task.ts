@@ -71,8 +71,8 @@ export class BaseCaptionTask implements TrainingTask<CaptionSample> {
     const { gsva } = this.options;
     const clipImages = this.stack(batch);
     const targets = batch.map(() => ({ masks: [], rejected: 0, resized: [1, 1], original: [1, 1] }) as const);
-    const joint = { tokens: this.pad(batch), clipImages, samImages: null, targets };
-    const gradients = jointStep(gsva, joint, this.variables, gsva.config.tokens.seg);
+    const joint = { tokens: this.pad(batch), clipImages, samImages: null, asking: batch.map(() => []), targets };
+    const gradients = jointStep(gsva, joint, this.variables);
     clipImages.dispose();
     return gradients;
   }

@@ -14,7 +14,7 @@ import { Random } from '../random.js';
 import { ADDED_TOKENS } from '../special-tokens.js';
 import { BaseCaptionTask } from './base-caption-task.js';
 import { BaseClipTask } from './base-clip-task.js';
-import { BaseJointTask } from './base-joint-task.js';
+import { BaseGroundingTask } from './base-grounding-task.js';
 import { BaseSamTask } from './base-sam-task.js';
 import type { ExperimentConfig, ReferData, SceneData } from './experiment-config.js';
 import { GsvaTask } from './gsva-task.js';
@@ -75,7 +75,7 @@ export function gsvaTask(experiment: Experiment, data: ReferData, validate: Vali
   });
 }
 
-/** The task of one of the base's four stages; what its samples are is its own business. */
+/** The task of one of the base's five stages; what its samples are is its own business. */
 export function baseTask(experiment: Experiment, data: SceneData): TrainingTask<unknown> {
   const { config, gsva, tokenizer, meta } = experiment;
   const shared = {
@@ -96,7 +96,8 @@ export function baseTask(experiment: Experiment, data: SceneData): TrainingTask<
   if (config.stage === 'base-sam') return new BaseSamTask({ ...shared, promptsPerScene: data.itemsPerScene });
   const text = { ...shared, tokenizer, conversation: config.conversation, maxLength: config.maxLength };
   if (config.stage === 'base-caption') return new BaseCaptionTask(text);
-  return new BaseJointTask({ ...text, itemsPerScene: data.itemsPerScene });
+  if (config.stage === 'gsva') throw new Error('baseTask: GSVA does not train on scenes');
+  return new BaseGroundingTask({ ...text, stage: config.stage, itemsPerScene: data.itemsPerScene });
 }
 
 /**

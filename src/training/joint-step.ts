@@ -17,28 +17,26 @@ export interface JointBatch {
   readonly clipImages: tf.Tensor4D;
   /** F_V2's input [B, S, S, 3], normalised and padded; stays the caller's. Null where no mask is asked for. */
   readonly samImages: tf.Tensor4D | null;
-  /** One entry per conversation, a mask for every supervised `maskToken` in the order of the answer. */
+  /** For every conversation the tokens that ask for a mask, by index: the state that predicts one makes the query. */
+  readonly asking: readonly (readonly number[])[];
+  /** One entry per conversation, a mask for every token that asks for one. */
   readonly targets: readonly MaskTargets[];
 }
 
 /**
  * @param variables what trains, by checkpoint name without prefix
- * @param maskToken the token that asks for a mask wherever it is supervised
  * @returns losses (total, and the weighted parts) and the gradients, owned by the caller
  */
-export function jointStep(
-  gsva: Gsva,
-  batch: JointBatch,
-  variables: ReadonlyMap<string, tf.Variable>,
-  maskToken: number,
-): Gradients {
+export function jointStep(gsva: Gsva, batch: JointBatch, variables: ReadonlyMap<string, tf.Variable>): Gradients {
   const { llama, config } = gsva;
   const gradients = new GradientMap();
   const layout = new VisionTextTokens(batch.tokens, gsva.patches);
-  const asking = layout.statesBefore([maskToken], 'supervised');
-  const expected = batch.targets.reduce((sum, target) => sum + target.masks.length, 0);
-  if (asking.length !== expected) {
-    throw new Error(`jointStep: the answers ask for ${asking.length} masks, ${expected} are given`);
+  const asking = batch.asking.flatMap((tokens, row) =>
+    tokens.map((token) => ({ row, position: layout.flatIndex(row, token) - 1 })),
+  );
+  const masks = batch.targets.reduce((sum, target) => sum + target.masks.length, 0);
+  if (asking.length !== masks) {
+    throw new Error(`jointStep: the answers ask for ${asking.length} masks, ${masks} are given`);
   }
   const { samImages } = batch;
   const parts = { ce: 0, bce: 0, dice: 0 };

@@ -15,6 +15,8 @@ export const TRAINABLE = {
   'base-clip': [/^model\.vision_tower\./, /^model\.mm_projector\./, /^model\.embed_tokens\./],
   /** The base's φ and F_LLM on captions; F_V1 stays as it is, as where LLaVA begins. */
   'base-caption': [/^model\.mm_projector\./, /^model\.(embed_tokens|layers|norm)\b/, /^lm_head\./],
+  /** The base's φ and F_LLM once more, on scene grounding in words. */
+  'base-grounding': [/^model\.mm_projector\./, /^model\.(embed_tokens|layers|norm)\b/, /^lm_head\./],
   /** The base's SAM: F_V2, prompt encoder, F_mask. */
   'base-sam': [
     /^model\.visual_model\.(image_encoder|mask_decoder)\./,

@@ -3,7 +3,10 @@
  *
  * Captions come first: all that is there, each with its place, in any order. To write "red" is to count what the vision
  * tokens hold; to go on with "circle d6" is to look up the red thing among them. Grounding follows: a list of
- * expressions, each answered "there" or "no", where what is found must also be compared with what was asked.
+ * expressions, each answered with the places of what fits it, or "no": now what is found must also be compared with what
+ * was asked.
+ *
+ * A place is a cell of an 8×8 grid over the image: columns a–h from the left, rows 1–8 from the top.
  */
 import type { Random } from '../../random.js';
 import { IMAGE_PLACEHOLDER } from '../../special-tokens.js';
@@ -12,12 +15,10 @@ import { centreShare, type Noun, objectsLike, sceneExpressions } from './express
 import type { Scene } from './scene.js';
 import { COLOURS, SHAPES } from './shapes.js';
 
-/** A place is a cell of an 8×8 grid over the image: columns a–h from the left, rows 1–8 from the top. */
 const COLUMNS = 'abcdefgh';
 const GRID = COLUMNS.length;
 
-/** How an expression is answered. */
-export const PRESENT_WORD = 'there';
+/** How an expression is answered that nothing fits. */
 export const ABSENT_WORD = 'no';
 
 /** Share of the single words that are taken from the scene; the others are drawn from all words. */
@@ -43,7 +44,7 @@ export interface GroundingConversation {
   readonly asked: readonly GroundedExpression[];
   /**
    * Whether the question names the expressions. Where it does not, the answer's choice of them cannot be foreseen: only
-   * "there" and "no" are to be learned.
+   * what stands behind the colons is to be learned.
    */
   readonly named: boolean;
 }
@@ -52,7 +53,7 @@ export interface GroundingConversation {
 export function captionTurn(scene: Scene, random: Random): Turn {
   const objects = random.shuffle(scene.objects.map((_, index) => index)).map((index) => {
     const { colour, shape } = scene.objects[index] ?? { colour: '', shape: '' };
-    return `${colour} ${shape} ${placeOf(centreShare(scene, index))}`;
+    return `${colour} ${shape} ${placesOf(scene, [index])}`;
   });
   return { user: `${IMAGE_PLACEHOLDER}\nWhat is in this image?`, assistant: `${objects.join(', ')}.` };
 }
@@ -75,8 +76,10 @@ export function groundingConversation(
     if (!asked.has(word.text)) asked.set(word.text, word);
   }
   const list = random.shuffle([...asked.values()]);
-  const subject = named ? `What are ${list.map(({ text }) => text).join(', ')}` : 'What is there and what is not';
-  const answers = list.map(({ text, objects }) => `${text}: ${objects.length === 0 ? ABSENT_WORD : PRESENT_WORD}`);
+  const subject = named ? `What are ${list.map(({ text }) => text).join(', ')}` : 'Where is what';
+  const answers = list.map(
+    ({ text, objects }) => `${text}: ${objects.length === 0 ? ABSENT_WORD : placesOf(scene, objects)}`,
+  );
   return {
     turn: { user: `${IMAGE_PLACEHOLDER}\n${subject} in this image?`, assistant: `${answers.join(', ')}.` },
     asked: list,
@@ -93,6 +96,15 @@ function wordAbout(scene: Scene, random: Random): GroundedExpression {
       ? { colour: isPresent ? object.colour : random.pick(COLOURS), shape: null }
       : { colour: null, shape: isPresent ? object.shape : random.pick(SHAPES) };
   return { text: noun.colour ?? noun.shape ?? '', objects: objectsLike(scene, noun) };
+}
+
+/** Cells of the objects from left to right, joined by "and". */
+function placesOf(scene: Scene, objects: readonly number[]): string {
+  return objects
+    .map((index) => centreShare(scene, index))
+    .sort(([a], [b]) => a - b)
+    .map(placeOf)
+    .join(' and ');
 }
 
 function placeOf([x, y]: readonly [number, number]): string {

@@ -1,0 +1,249 @@
+/**
+ * The base's last two tasks, on scene grounding: an expression is answered with the places of what fits it, or "no". First
+ * φ and F_LLM alone, then the whole model, which also shows what it found by its mask: the state that decides between
+ * place and "no" makes the mask's query, as in GSVA. Captions go on among them, so that looking up is not forgotten.
+ */
+import {
+  type ConversationStyle,
+  padBatch,
+  type TokenizedConversation,
+  tokenizeConversation,
+} from '../data/conversation.js';
+import { prepareImage } from '../data/prepare-image.js';
+import {
+  ABSENT_WORD,
+  captionTurn,
+  type GroundingConversation,
+  groundingConversation,
+} from '../data/synth/base-text.js';
+import { visibleMask } from '../data/synth/scene.js';
+import type { Tokenizer } from '../data/tokenizer.js';
+import * as tf from '../engine/tf.js';
+import type { Gsva } from '../model/gsva.js';
+import { stackImages } from '../model/image-features.js';
+import { VisionTextTokens } from '../model/vision-text-tokens.js';
+import { Random } from '../random.js';
+import { IGNORE_LABEL } from '../special-tokens.js';
+import type { PreparedImage } from '../types.js';
+import { type JointBatch, jointStep } from './joint-step.js';
+import { maskIous } from './mask-ious.js';
+import type { MaskTargets } from './mask-objective.js';
+import type { ScenePool } from './scene-pool.js';
+import { trainableVariables } from './trainable.js';
+import type { Gradients, TrainingTask } from './training-task.js';
+
+export interface BaseGroundingTaskOptions {
+  /** 'base-grounding' is words alone, 'base-joint' is masks too. */
+  readonly stage: 'base-grounding' | 'base-joint';
+  readonly gsva: Gsva;
+  readonly tokenizer: Tokenizer;
+  readonly conversation: ConversationStyle;
+  readonly maxLength: number;
+  readonly pool: ScenePool;
+  readonly scenes: number;
+  /** Expressions and words asked about a scene, together. */
+  readonly itemsPerScene: number;
+  /** Scenes after the training ones, for validation. */
+  readonly validationScenes: number;
+  readonly save: (dir: string) => Promise<void>;
+  readonly load: (dir: string) => Promise<void>;
+}
+
+export interface GroundingSample {
+  readonly index: number;
+  readonly image: PreparedImage;
+  readonly conversation: TokenizedConversation;
+  /** Index of the first token of every expression's answer. */
+  readonly decisions: readonly number[];
+  readonly targets: MaskTargets;
+}
+
+/** Share of the conversations that are captions. */
+const CAPTIONS = 0.2;
+/** Share of the others whose question names the expressions, which makes them twice as long. */
+const NAMED = 0.3;
+/** Share of single words among what is asked. */
+const WORDS = 1 / 3;
+const VALIDATION_BATCH = 16;
+
+export class BaseGroundingTask implements TrainingTask<GroundingSample> {
+  readonly variables: ReadonlyMap<string, tf.Variable>;
+  private readonly tokens: Readonly<Record<'absent' | 'colon' | 'comma' | 'stop', number>>;
+
+  constructor(private readonly options: BaseGroundingTaskOptions) {
+    const { gsva, tokenizer, stage } = options;
+    this.variables = trainableVariables(gsva, stage);
+    const [colon = -1, absent = -1, comma = -1] = tokenizer
+      .encode(`bar: ${ABSENT_WORD}, bar`, { addBos: false })
+      .slice(1);
+    const stop = tokenizer.encode('bar.', { addBos: false }).at(-1) ?? -1;
+    this.tokens = { absent, colon, comma, stop };
+  }
+
+  get sampleCount(): number {
+    return this.options.scenes;
+  }
+
+  prepare(index: number, random: Random): Promise<GroundingSample> {
+    const { itemsPerScene, pool } = this.options;
+    if (random.uniform() < CAPTIONS) {
+      const turn = captionTurn(pool.get(index).scene, random);
+      return Promise.resolve(this.sample(index, { turn, asked: [], named: true }));
+    }
+    // A question that names the expressions says them twice: half as many are asked.
+    const named = random.uniform() < NAMED;
+    const items = named ? Math.ceil(itemsPerScene / 2) : itemsPerScene;
+    const words = Math.floor(items * WORDS);
+    const counts = { expressions: items - words, words };
+    return Promise.resolve(this.sample(index, groundingConversation(pool.get(index).scene, random, counts, named)));
+  }
+
+  nameOf(sample: GroundingSample): string {
+    return `base scene ${sample.index}`;
+  }
+
+  forwardBackward(batch: readonly GroundingSample[]): Gradients {
+    const joint = this.collate(batch, this.options.stage === 'base-joint');
+    const gradients = jointStep(this.options.gsva, joint, this.variables);
+    tf.dispose([joint.clipImages, joint.samImages ?? []]);
+    return gradients;
+  }
+
+  /**
+   * On unseen scenes, asked for the benchmark's expressions alone: how often what is absent is answered so (`absent`), and
+   * what is there with some place (`present`) and with the right column (`column`); with masks, their mean IoU (`maskIoU`).
+   */
+  async validate(): Promise<Readonly<Record<string, number>>> {
+    const { scenes, validationScenes, itemsPerScene, pool, stage } = this.options;
+    const shares = { absent: new Mean(), present: new Mean(), column: new Mean() };
+    const maskIoU = new Mean();
+    const counts = { expressions: itemsPerScene, words: 0 };
+    for (let first = 0; first < validationScenes; first += VALIDATION_BATCH) {
+      const size = Math.min(VALIDATION_BATCH, validationScenes - first);
+      const samples = Array.from({ length: size }, (_, i) => {
+        const index = scenes + first + i;
+        return this.sample(index, groundingConversation(pool.get(index).scene, new Random(index), counts, false));
+      });
+      const { expected, said, ious } = await this.answer(samples);
+      expected.forEach((token, i) => {
+        if (token === this.tokens.absent) return shares.absent.add(said[i] === token);
+        shares.present.add(said[i] !== this.tokens.absent);
+        shares.column.add(said[i] === token);
+      });
+      ious.forEach((iou) => {
+        maskIoU.add(iou);
+      });
+    }
+    const figures = { absent: shares.absent.value, present: shares.present.value, column: shares.column.value };
+    return stage === 'base-joint' ? { ...figures, maskIoU: maskIoU.value } : figures;
+  }
+
+  checkpointFiles(dir: string): Promise<void> {
+    return this.options.save(dir);
+  }
+
+  restore(dir: string): Promise<void> {
+    return this.options.load(dir);
+  }
+
+  private sample(index: number, grounding: GroundingConversation): GroundingSample {
+    const { pool, gsva } = this.options;
+    const { scene, image } = pool.get(index);
+    const prepared = prepareImage(image, gsva.config.clip.imageSize, gsva.config.sam.imageSize);
+    const { conversation, decisions } = this.tokenize(grounding);
+    // Where the end was cut off, its masks were too.
+    const shown = grounding.asked.slice(0, decisions.length).filter(({ objects }) => objects.length > 0);
+    const targets = {
+      masks: shown.map(({ objects }) => visibleMask(scene, objects)),
+      rejected: 0,
+      resized: prepared.resized,
+      original: prepared.original,
+    };
+    return { index, image: prepared, conversation, decisions, targets };
+  }
+
+  /** Tokens, labels and where each expression's answer begins: behind the colons of the conversation's answer. */
+  private tokenize({ turn, named }: GroundingConversation): Pick<GroundingSample, 'conversation' | 'decisions'> {
+    const { tokenizer, conversation, maxLength } = this.options;
+    const { inputIds, labels } = tokenizeConversation(tokenizer, conversation, [turn], { maxLength });
+    const { colon, comma, stop } = this.tokens;
+    const decisions: number[] = [];
+    let isAnswer = false;
+    const answers = labels.map((label, index) => {
+      if (label === IGNORE_LABEL) return IGNORE_LABEL;
+      if (labels[index - 1] === colon) {
+        decisions.push(index);
+        isAnswer = true;
+      } else if (label === comma || label === stop) isAnswer = false;
+      return isAnswer ? label : IGNORE_LABEL;
+    });
+    return { conversation: { inputIds, labels: named ? labels : answers }, decisions };
+  }
+
+  /** The first token of every answer, expected and likeliest, and the IoU of every mask. */
+  private async answer(
+    samples: readonly GroundingSample[],
+  ): Promise<{ expected: number[]; said: number[]; ious: number[] }> {
+    const { gsva } = this.options;
+    const { tokens, clipImages, samImages, targets } = this.collate(samples, true);
+    const layout = new VisionTextTokens(tokens, gsva.patches);
+    const decisions = samples.flatMap(({ decisions, conversation }, row) =>
+      decisions.map((token) => ({
+        row,
+        position: layout.flatIndex(row, token) - 1,
+        expected: conversation.inputIds[token] as number,
+      })),
+    );
+    const shown = decisions.filter(({ expected }) => expected !== this.tokens.absent);
+    const { choice, masks } = tf.tidy(() => {
+      const { lastHidden, imageEmbeddings } = gsva.forward({ clipImages, samImages, tokens });
+      const logits = gsva.lmHead.forward(gsva.statesAt(lastHidden, decisions.map(positionOf)));
+      const queries = gsva.maskQueries(lastHidden, shown.map(positionOf));
+      const rows = shown.map(({ row }) => row);
+      return { choice: tf.argMax(logits, 1), masks: gsva.decodeMasks(queries, imageEmbeddings, rows).lowResMasks };
+    });
+    const said = Array.from(await choice.data());
+    const ious = maskIous(masks, targets, gsva.config.sam.imageSize);
+    tf.dispose([choice, masks, clipImages, samImages]);
+    return { expected: decisions.map(({ expected }) => expected), said, ious };
+  }
+
+  private collate(samples: readonly GroundingSample[], withMasks: true): JointBatch & { samImages: tf.Tensor4D };
+  private collate(samples: readonly GroundingSample[], withMasks: boolean): JointBatch;
+  private collate(samples: readonly GroundingSample[], withMasks: boolean): JointBatch {
+    const { gsva, tokenizer } = this.options;
+    const { clip, sam } = gsva.config;
+    const images = samples.map(({ image }) => image);
+    const clipInputs = images.map(({ clipInput }) => clipInput);
+    const samInputs = images.map(({ samInput }) => samInput);
+    const conversations = samples.map(({ conversation }) => conversation);
+    const present = samples.map(({ decisions, conversation }) =>
+      decisions.filter((token) => conversation.inputIds[token] !== this.tokens.absent),
+    );
+    return {
+      tokens: padBatch(conversations, tokenizer.padId),
+      clipImages: stackImages(clipInputs, clip.imageSize),
+      samImages: withMasks ? stackImages(samInputs, sam.imageSize) : null,
+      asking: withMasks ? present : present.map(() => []),
+      targets: samples.map(({ targets }) => (withMasks ? targets : { ...targets, masks: [] })),
+    };
+  }
+}
+
+class Mean {
+  private sum = 0;
+  private count = 0;
+
+  add(value: number | boolean): void {
+    this.sum += Number(value);
+    this.count++;
+  }
+
+  get value(): number {
+    return this.sum / Math.max(1, this.count);
+  }
+}
+
+function positionOf({ position }: { readonly position: number }): number {
+  return position;
+}
