@@ -139,7 +139,7 @@ describe('gsva train', () => {
   test('a stage of the base, on scenes made as they are needed', async () => {
     const scenes = { kind: 'scenes', seed: 1, scenes: 4, itemsPerScene: 2, validationScenes: 2 };
     const training = { ...(smallConfig(data)['training'] as object), bestMetric: null };
-    for (const stage of ['base-clip', 'base-sam', 'base-caption', 'base-joint']) {
+    for (const stage of ['base-clip', 'base-sam', 'base-caption', 'base-grounding', 'base-joint']) {
       const path = writeConfig(at(`${stage}.json5`), smallConfig(data, { stage, data: scenes, training }));
       const { code, stdout } = await cli(['train', '--config', path, '--out', at(stage)]);
       expect([stage, code]).toEqual([stage, 0]);

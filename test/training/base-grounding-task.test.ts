@@ -1,10 +1,10 @@
-/** The base's joint task: what it asks and supervises, figures of validation, one step, checkpoints by its callbacks. */
+/** The base's grounding tasks: what they ask and supervise, figures of validation, one step, checkpoints by callbacks. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import type { Gsva } from '../../src/model/gsva.js';
 import { Random } from '../../src/random.js';
-import { BaseJointTask } from '../../src/training/base-joint-task.js';
+import { BaseGroundingTask, type GroundingSample } from '../../src/training/base-grounding-task.js';
 import { ScenePool } from '../../src/training/scene-pool.js';
 import { SMALL_TEXT, smallTokenizer } from '../helpers/small-experiment.js';
 import { smallModel } from '../helpers/small-model.js';
@@ -23,8 +23,16 @@ afterAll(() => {
   gsva.dispose();
 });
 
-function makeTask(maxLength = 400, calls: string[] = [], model = gsva): BaseJointTask {
-  return new BaseJointTask({
+interface Making {
+  readonly stage?: 'base-grounding' | 'base-joint';
+  readonly maxLength?: number;
+  readonly model?: Gsva;
+  readonly calls?: string[];
+}
+
+function makeTask({ stage = 'base-joint', maxLength = 400, model = gsva, calls = [] }: Making = {}): BaseGroundingTask {
+  return new BaseGroundingTask({
+    stage,
     gsva: model,
     tokenizer,
     conversation: 'plain',
@@ -38,39 +46,49 @@ function makeTask(maxLength = 400, calls: string[] = [], model = gsva): BaseJoin
   });
 }
 
-const draws = (task: BaseJointTask) =>
-  Promise.all(Array.from({ length: 24 }, (_, seed) => task.prepare(seed % 4, new Random(seed))));
+const draws = (task: BaseGroundingTask) =>
+  Promise.all(Array.from({ length: 40 }, (_, seed) => task.prepare(seed % 4, new Random(seed))));
+
+/** What is supervised, as text. */
+const supervised = ({ conversation }: GroundingSample): string =>
+  tokenizer.decode(conversation.labels.filter((label) => label >= 0)).trim();
 
 describe('prepare', () => {
-  test('a mask for every "there"; without names in the question only the decisions are supervised', async () => {
-    const kinds = { named: 0, open: 0 };
-    for (const { conversation, targets, image } of await draws(makeTask())) {
-      const supervised = tokenizer.decode(conversation.labels.filter((label) => label >= 0));
-      const there = supervised.match(/\bthere\b/g)?.length ?? 0;
-      expect(targets.masks).toHaveLength(there);
-      for (const mask of targets.masks) {
-        expect([mask.height, mask.width]).toEqual(image.original);
-        expect(mask.data).toContain(1);
-      }
-      if (tokenizer.decode(conversation.inputIds.filter((id) => id >= 0)).includes('What are')) {
+  test('captions, questions that name the expressions, and open ones, of which the answers alone are supervised', async () => {
+    const kinds = { caption: 0, named: 0, open: 0 };
+    for (const sample of await draws(makeTask())) {
+      const asked = tokenizer.decode(sample.conversation.inputIds.filter((id) => id >= 0));
+      const places = '[a-h][1-8]( and [a-h][1-8])*';
+      if (asked.includes('What is in')) {
+        kinds.caption++;
+        expect(supervised(sample)).toMatch(/^(\w+ \w+ [a-h][1-8][,.] ?)+<\/s>$/);
+        expect(sample.decisions).toEqual([]);
+      } else if (asked.includes('What are')) {
         kinds.named++;
-        expect(supervised).toMatch(/: (there|no)\.<\/s>$/);
+        expect(supervised(sample)).toMatch(new RegExp(`^([a-z ]+: (no|${places})[,.] ?)+</s>$`));
       } else {
         kinds.open++;
-        expect(supervised).toMatch(/^((there|no) ?)+$/);
-      }
-      for (const added of [SMALL_TEXT.tokens.seg, SMALL_TEXT.tokens.rej]) {
-        expect(conversation.inputIds).not.toContain(added);
+        expect(supervised(sample)).toMatch(new RegExp(`^((no|${places}) ?)+$`));
       }
     }
-    expect(Math.min(kinds.named, kinds.open)).toBeGreaterThan(1);
+    expect(Math.min(...Object.values(kinds))).toBeGreaterThan(2);
   });
 
-  test('what is cut off has no mask', async () => {
-    for (const { conversation, targets } of await draws(makeTask(40))) {
-      expect(conversation.labels.length).toBeLessThanOrEqual(40);
-      const there = tokenizer.encode('there', { addBos: false });
-      expect(conversation.labels.filter((label) => label === there[0])).toHaveLength(targets.masks.length);
+  test('a decision for every expression, a mask for every one that is there; what is cut off has neither', async () => {
+    for (const maxLength of [400, 60]) {
+      for (const { conversation, decisions, targets, image } of await draws(makeTask({ maxLength }))) {
+        expect(conversation.labels.length).toBeLessThanOrEqual(maxLength);
+        const firsts = decisions.map((token) => tokenizer.decode([conversation.labels[token] ?? 0]).trim());
+        for (const first of firsts) expect(first).toMatch(/^(no|[a-h])$/);
+        expect(targets.masks).toHaveLength(firsts.filter((first) => first !== 'no').length);
+        for (const mask of targets.masks) {
+          expect([mask.height, mask.width]).toEqual(image.original);
+          expect(mask.data).toContain(1);
+        }
+        for (const added of [SMALL_TEXT.tokens.seg, SMALL_TEXT.tokens.rej]) {
+          expect(conversation.inputIds).not.toContain(added);
+        }
+      }
     }
   });
 
@@ -83,49 +101,55 @@ describe('prepare', () => {
   });
 });
 
-test('forwardBackward: a step along the gradients lowers the loss; only they are left behind', async () => {
-  const task = makeTask();
-  const batch = await Promise.all([0, 1].map((index) => task.prepare(index, new Random(index))));
-  const before = tf.memory().numTensors;
-  const first = task.forwardBackward(batch);
-  expect(tf.memory().numTensors).toBe(before + first.gradients.size);
-  for (const [name, gradient] of first.gradients) {
-    const variable = task.variables.get(name) as tf.Variable;
-    tf.tidy(() => {
-      variable.assign(tf.sub(variable, tf.mul(gradient, 1e-3)));
-    });
-  }
-  const second = task.forwardBackward(batch);
-  expect(second.losses['loss']).toBeLessThan(first.losses['loss'] ?? 0);
-  tf.dispose([...first.gradients.values(), ...second.gradients.values()]);
-  expect(tf.memory().numTensors).toBe(before);
-});
+test.each(['base-grounding', 'base-joint'] as const)(
+  'forwardBackward (%s): a step along the gradients lowers the loss; only they are left behind',
+  async (stage) => {
+    const task = makeTask({ stage });
+    const batch = await Promise.all([0, 1].map((index) => task.prepare(index, new Random(index))));
+    expect(batch.flatMap(({ targets }) => targets.masks).length).toBeGreaterThan(0);
+    const before = tf.memory().numTensors;
+    const first = task.forwardBackward(batch);
+    expect(tf.memory().numTensors).toBe(before + first.gradients.size);
+    expect([...first.gradients.keys()].some((name) => name.includes('mask_decoder'))).toBe(stage === 'base-joint');
+    for (const [name, gradient] of first.gradients) {
+      const variable = task.variables.get(name) as tf.Variable;
+      tf.tidy(() => {
+        variable.assign(tf.sub(variable, tf.mul(gradient, 1e-3)));
+      });
+    }
+    const second = task.forwardBackward(batch);
+    expect(second.losses['loss']).toBeLessThan(first.losses['loss'] ?? 0);
+    tf.dispose([...first.gradients.values(), ...second.gradients.values()]);
+    expect(tf.memory().numTensors).toBe(before);
+  },
+);
 
 describe('validate', () => {
   test('shares lie in [0, 1], the same every time, and leave nothing behind', async () => {
     const task = makeTask();
     const before = tf.memory().numTensors;
     const shares = await task.validate();
-    expect(Object.keys(shares)).toEqual(['absent', 'present', 'maskIoU']);
+    expect(Object.keys(shares)).toEqual(['absent', 'present', 'column', 'maskIoU']);
+    expect(Object.keys(await makeTask({ stage: 'base-grounding' }).validate())).toEqual(['absent', 'present', 'column']);
     for (const share of Object.values(shares)) expect(share >= 0 && share <= 1).toBe(true);
     expect(await task.validate()).toEqual(shares);
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  test('one to whom both words are equally likely says "no": always right where nothing is there, else never', async () => {
-    const undecided = smallModel(5, SMALL_TEXT);
-    const head = variablesOf(undecided).get('lm_head.weight') as tf.Variable;
+  test('one who always writes padding never says "no": right wherever something is there, but never about the place', async () => {
+    const silent = smallModel(5, SMALL_TEXT);
+    const head = variablesOf(silent).get('lm_head.weight') as tf.Variable;
     tf.tidy(() => {
-      head.assign(tf.zerosLike(head));
+      head.assign(tf.zerosLike(head)); // all logits equal: the first id, padding
     });
-    expect(await makeTask(400, [], undecided).validate()).toMatchObject({ absent: 1, present: 0 });
-    undecided.dispose();
+    expect(await makeTask({ model: silent }).validate()).toMatchObject({ absent: 0, present: 1, column: 0 });
+    silent.dispose();
   });
 });
 
 test('checkpoints go through the callbacks', async () => {
   const calls: string[] = [];
-  const task = makeTask(400, calls);
+  const task = makeTask({ calls });
   await task.checkpointFiles('a');
   await task.restore('b');
   expect(calls).toEqual(['save a', 'load b']);

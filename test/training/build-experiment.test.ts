@@ -9,7 +9,7 @@ import { writeModelDirectory } from '../../src/model/checkpoint-directory.js';
 import { Random } from '../../src/random.js';
 import { BaseCaptionTask } from '../../src/training/base-caption-task.js';
 import { BaseClipTask } from '../../src/training/base-clip-task.js';
-import { BaseJointTask } from '../../src/training/base-joint-task.js';
+import { BaseGroundingTask } from '../../src/training/base-grounding-task.js';
 import { BaseSamTask } from '../../src/training/base-sam-task.js';
 import { baseTask, buildExperiment } from '../../src/training/build-experiment.js';
 import { readExperimentConfig } from '../../src/training/experiment-config.js';
@@ -134,7 +134,8 @@ test('baseTask: the task of each stage; a checkpoint of each restores its weight
     ['base-clip', BaseClipTask],
     ['base-sam', BaseSamTask],
     ['base-caption', BaseCaptionTask],
-    ['base-joint', BaseJointTask],
+    ['base-grounding', BaseGroundingTask],
+    ['base-joint', BaseGroundingTask],
   ] as const) {
     const experiment = build({ stage, data });
     const task = baseTask(experiment, data);

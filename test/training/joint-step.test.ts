@@ -30,8 +30,12 @@ beforeAll(async () => {
 function jointBatch(make = gsvaBatch): JointBatch & { samImages: tf.Tensor4D } {
   const random = new Random(4);
   const { tokens, targets } = make();
+  const asking = Array.from({ length: tokens.batch }, (_, row) =>
+    Array.from({ length: tokens.time }, (_, t) => t).filter((t) => tokens.labels?.[row * tokens.time + t] === seg),
+  );
   return {
     tokens,
+    asking,
     targets,
     clipImages: normal(random, [2, 8, 8, 3]) as tf.Tensor4D,
     samImages: normal(random, [2, 32, 32, 3]) as tf.Tensor4D,
@@ -58,7 +62,7 @@ function slopeAlong(
       });
       start.dispose();
     }
-    const { losses, gradients: unused } = jointStep(gsva, batch, variables, seg);
+    const { losses, gradients: unused } = jointStep(gsva, batch, variables);
     tf.dispose([...unused.values()]);
     return losses['loss'] ?? NaN;
   };
@@ -82,7 +86,7 @@ describe('jointStep', () => {
     ]);
     const { tokens, targets } = batch;
     const numTensors = tf.memory().numTensors;
-    const joint = jointStep(gsva, batch, variables, seg);
+    const joint = jointStep(gsva, batch, variables);
     expect(tf.memory().numTensors).toBe(numTensors + joint.gradients.size);
     const separate = gsvaStep(gsva, { tokens, targets, clipFeatures, imageEmbeddings }, variables);
     // The masks' losses of rejected targets are constants, which a batch without masks leaves out.
@@ -101,7 +105,7 @@ describe('jointStep', () => {
     const gsva = smallModel(1);
     const batch = jointBatch();
     const variables = trainableVariables(gsva, 'base-joint');
-    const { gradients } = jointStep(gsva, batch, variables, seg);
+    const { gradients } = jointStep(gsva, batch, variables);
     // Behind the layer of F_V1 that LLaVA reads, and the outputs of F_mask that GSVA does not.
     const unreached =
       /vision_model\.(encoder\.layers\.1|post_layernorm)\.|hypernetworks_mlps\.[123]\.|iou_prediction_head/;
@@ -123,7 +127,7 @@ describe('jointStep', () => {
     const gsva = smallModel(1);
     const batch = jointBatch();
     const wrong = { ...batch, targets: batch.targets.map((target) => ({ ...target, masks: [] })) };
-    expect(() => jointStep(gsva, wrong, trainableVariables(gsva, 'base-joint'), seg)).toThrow(/ask for 3 masks, 0/);
+    expect(() => jointStep(gsva, wrong, trainableVariables(gsva, 'base-joint'))).toThrow(/ask for 3 masks, 0/);
     tf.dispose([batch.clipImages, batch.samImages]);
     gsva.dispose();
   });

@@ -34,11 +34,12 @@ describe('trainableVariables', () => {
     gsva.dispose();
   });
 
-  test('the base: F_V2, prompts and F_mask; F_V1, φ and words; φ and F_LLM; at last all but prompts', () => {
+  test('the base: F_V2, prompts and F_mask; F_V1, φ and words; φ and F_LLM, twice; at last all but prompts', () => {
     const gsva = smallModel(1);
     const all = [...gsva.namedParameters().keys()];
     const [sam, clip, joint] = [namesOf(gsva, 'base-sam'), namesOf(gsva, 'base-clip'), namesOf(gsva, 'base-joint')];
     const caption = namesOf(gsva, 'base-caption');
+    expect(namesOf(gsva, 'base-grounding')).toEqual(caption);
     expect([...clip, ...caption].filter((name) => sam.includes(name))).toEqual([]);
     const shared = all.filter((name) => /^model\.(mm_projector|embed_tokens)\./.test(name));
     expect(clip.filter((name) => caption.includes(name)).sort()).toEqual(shared.sort());

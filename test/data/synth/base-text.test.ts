@@ -21,6 +21,15 @@ function fitting(scene: Scene, text: string): number[] {
   return scene.objects.flatMap(({ colour, shape }, index) => (colour === text || shape === text ? [index] : []));
 }
 
+/** "a3 and d6": cells of an 8×8 grid, columns by letters from the left, rows from the top. */
+function placesIn(scene: Scene, objects: readonly number[]): string {
+  return objects
+    .map((object) => seenAt(scene, object))
+    .sort((a, b) => a.x - b.x)
+    .map(({ x, y }) => 'abcdefgh'.charAt(Math.floor(x * 8)) + String(Math.floor(y * 8) + 1))
+    .join(' and ');
+}
+
 describe('captionTurn', () => {
   test('every object once, with the cell of an 8×8 grid that its visible centre is in, in any order', () => {
     const cells = new Set<string>();
@@ -29,8 +38,7 @@ describe('captionTurn', () => {
       const { user, assistant } = captionTurn(scene, sceneRandom(31, 'base', index));
       expect(user).toBe('<image>\nWhat is in this image?');
       const parts = scene.objects.map(({ colour, shape }, object) => {
-        const { x, y } = seenAt(scene, object);
-        const cell = 'abcdefgh'.charAt(Math.floor(x * 8)) + String(Math.floor(y * 8) + 1);
+        const cell = placesIn(scene, [object]);
         cells.add(cell.charAt(0)).add(cell.charAt(1));
         return `${colour} ${shape} ${cell}`;
       });
@@ -45,26 +53,25 @@ describe('captionTurn', () => {
 });
 
 describe('groundingConversation', () => {
-  test('what fits something is there, what fits nothing is not; the objects are those it fits', () => {
-    const seen = { there: 0, no: 0 };
+  test('what fits something is answered with its cells from left to right, what fits nothing with "no"', () => {
+    const seen = { places: 0, no: 0 };
     for (const { scene, grounding } of conversations) {
       const answers = grounding.asked.map(({ text, objects }) => {
         expect([text, objects]).toEqual([text, fitting(scene, text)]);
-        const answer = objects.length > 0 ? 'there' : 'no';
-        seen[answer]++;
-        return `${text}: ${answer}`;
+        seen[objects.length > 0 ? 'places' : 'no']++;
+        return `${text}: ${objects.length > 0 ? placesIn(scene, objects) : 'no'}`;
       });
       expect(grounding.turn.assistant).toBe(`${answers.join(', ')}.`);
     }
     // Neither answer is right most of the time.
-    expect(Math.min(seen.there, seen.no)).toBeGreaterThan(0.3 * (seen.there + seen.no));
+    expect(Math.min(seen.places, seen.no)).toBeGreaterThan(0.3 * (seen.places + seen.no));
   });
 
   test('the question names the expressions in their order, or none', () => {
     for (const { grounding } of conversations) {
       const list = grounding.asked.map(({ text }) => text).join(', ');
       expect(grounding.turn.user).toBe(
-        `<image>\n${grounding.named ? `What are ${list}` : 'What is there and what is not'} in this image?`,
+        `<image>\n${grounding.named ? `What are ${list}` : 'Where is what'} in this image?`,
       );
     }
   });
