@@ -126,9 +126,11 @@ export class BaseGroundingTask implements TrainingTask<GroundingSample> {
       });
       const { expected, said, ious } = await this.answer(samples);
       expected.forEach((token, i) => {
-        if (token === this.tokens.absent) return shares.absent.add(said[i] === token);
-        shares.present.add(said[i] !== this.tokens.absent);
-        shares.column.add(said[i] === token);
+        if (token === this.tokens.absent) shares.absent.add(said[i] === token);
+        else {
+          shares.present.add(said[i] !== this.tokens.absent);
+          shares.column.add(said[i] === token);
+        }
       });
       ious.forEach((iou) => {
         maskIoU.add(iou);

@@ -130,7 +130,11 @@ describe('validate', () => {
     const before = tf.memory().numTensors;
     const shares = await task.validate();
     expect(Object.keys(shares)).toEqual(['absent', 'present', 'column', 'maskIoU']);
-    expect(Object.keys(await makeTask({ stage: 'base-grounding' }).validate())).toEqual(['absent', 'present', 'column']);
+    expect(Object.keys(await makeTask({ stage: 'base-grounding' }).validate())).toEqual([
+      'absent',
+      'present',
+      'column',
+    ]);
     for (const share of Object.values(shares)) expect(share >= 0 && share <= 1).toBe(true);
     expect(await task.validate()).toEqual(shares);
     expect(tf.memory().numTensors).toBe(before);
