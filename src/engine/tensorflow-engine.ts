@@ -13,11 +13,8 @@ import util from 'node:util';
 import { UserError, messageOf } from '../errors.js';
 import { type DeviceChoice, cudaVisibleDevices, deviceName } from './device.js';
 import { type NativeProcess, nativeProcess } from './native-process.js';
-import { ADDON_FILE, type Installation, findInstallation } from './tensorflow-installation.js';
+import { ADDON_FILE, CORE_KEY, type Installation, findInstallation } from './tensorflow-installation.js';
 import * as tf from './tf.js';
-
-/** Where the stand-ins find tfjs-core; the same words are in `src/setup/npm-packages.ts`. */
-export const CORE_KEY = 'gsva.tfjs-core';
 
 const BACKEND = 'tensorflow';
 
@@ -93,39 +90,45 @@ function load(
   device: DeviceChoice,
   native: NativeProcess,
 ): Loaded {
-  // TensorFlow reads these while it is loaded; what the user has set stays.
-  native.set('CUDA_VISIBLE_DEVICES', visible);
-  native.setDefault('CUDA_DEVICE_ORDER', 'PCI_BUS_ID'); // the numbers that nvidia-smi shows
-  native.setDefault('TF_FORCE_GPU_ALLOW_GROWTH', 'true');
-  native.setDefault('TF_CPP_MIN_LOG_LEVEL', '2');
-  // Products in TF32 keep 10 bits of the mantissa, too few for the recorded results. 1 allows them.
-  native.setDefault('NVIDIA_TF32_OVERRIDE', '0');
-  native.set('TF_NUM_INTRAOP_THREADS', String(threads));
+  const wantsLog = (process.env.TF_CPP_MIN_LOG_LEVEL ?? '') !== '';
+  setEnvironment(native, installation.gpu ? visible : null, threads);
   addMissingUtil();
-  (globalThis as Record<symbol, unknown>)[Symbol.for(CORE_KEY)] = createRequire(import.meta.url)(
-    '@tensorflow/tfjs-core',
-  ) as unknown;
-  const require = createRequire(join(installation.folder, 'package.json'));
-  let log = '';
-  let backend: NodeBackend;
+  const core: unknown = createRequire(import.meta.url)('@tensorflow/tfjs-core');
+  (globalThis as Record<symbol, unknown>)[Symbol.for(CORE_KEY)] = core;
   try {
-    const addon = join(installation.folder, ADDON_FILE);
+    const require = createRequire(join(installation.folder, 'package.json'));
+    const loadAddon = (): unknown => require(join(installation.folder, ADDON_FILE));
     // TensorFlow writes a line about oneDNN on every start, before any setting can keep it from that.
-    const { result: binding, written } = native.capturingStderr(() => require(addon) as unknown);
-    log = written;
+    const { result: addon, written } = wantsLog
+      ? { result: loadAddon(), written: '' }
+      : native.capturingStderr(loadAddon);
     const { NodeJSKernelBackend } = require(`${installation.package}/dist/nodejs_kernel_backend`) as NodeBackendModule;
     require(`${installation.package}/dist/register_all_kernels`);
-    backend = new NodeJSKernelBackend(binding, installation.package);
+    const backend = new NodeJSKernelBackend(addon, installation.package);
+    const isGpu = backend.isUsingGpuDevice;
+    if (device?.kind === 'gpu' && !isGpu) throw noGpu(device, written);
+    tf.registerBackend(BACKEND, () => backend);
+    return { installation, threads, isGpu, visible };
   } catch (error) {
+    if (error instanceof UserError) throw error;
     throw new UserError(
       `Starting the engine tensorflow: loading it from ${installation.folder} failed: ${messageOf(error)}. ` +
         'Run `gsva setup tensorflow` again, or choose --engine openblas.',
     );
   }
-  const isGpu = backend.isUsingGpuDevice;
-  if (device?.kind === 'gpu' && !isGpu) throw noGpu(device, log);
-  tf.registerBackend(BACKEND, () => backend);
-  return { installation, threads, isGpu, visible };
+}
+
+/** TensorFlow reads these while it is loaded. Defaults leave what the user has set. */
+function setEnvironment(native: NativeProcess, visibleGpus: string | null, threads: number): void {
+  if (visibleGpus !== null) {
+    native.set('CUDA_VISIBLE_DEVICES', visibleGpus);
+    native.setDefault('CUDA_DEVICE_ORDER', 'PCI_BUS_ID'); // the numbers that nvidia-smi shows
+    native.setDefault('TF_FORCE_GPU_ALLOW_GROWTH', 'true');
+    // Products in TF32 keep 10 bits of the mantissa, too few for the recorded results. 1 allows them.
+    native.setDefault('NVIDIA_TF32_OVERRIDE', '0');
+  }
+  native.setDefault('TF_CPP_MIN_LOG_LEVEL', '2');
+  native.set('TF_NUM_INTRAOP_THREADS', String(threads));
 }
 
 /** The part of tfjs-node's backend that is used here. */

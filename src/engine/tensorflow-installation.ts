@@ -14,6 +14,8 @@ export const INSTALLATION_FILE = 'installation.json';
 /** Raised when what is installed changes in a way that older installations cannot serve. */
 export const INSTALLATION_VERSION = 1;
 export const ADDON_FILE = 'tfjs_binding.node';
+/** Name of the global symbol under which the installed packages find the copy of tfjs-core that everything here uses. */
+export const CORE_KEY = 'gsva.tfjs-core';
 
 /** The note. */
 export interface InstallationNote {
