@@ -4,7 +4,7 @@
  * The folder holds the npm packages of tfjs-node (node_modules/), TensorFlow's libraries (site/, unless an existing
  * TensorFlow is used) and the addon that joins the two. The note is written last: a folder without it is none.
  */
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -85,7 +85,7 @@ function isWritable(folder: string): boolean {
   while (!existsSync(existing) && dirname(existing) !== existing) existing = dirname(existing);
   try {
     accessSync(existing, constants.W_OK);
-    return true;
+    return statSync(existing).isDirectory();
   } catch {
     return false;
   }
