@@ -14,7 +14,7 @@ const NODE_GLOBALS = {
 };
 
 export default tseslint.config(
-  { ignores: ['node_modules/', 'dist/', 'runs/', 'coverage/', 'test/fixtures/', 'checkpoints/', 'data/'] },
+  { ignores: ['node_modules/', 'dist/', 'runs/', '.gsva/', 'coverage/', 'test/fixtures/', 'checkpoints/', 'data/'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error', noInlineConfig: true } },
   js.configs.recommended,
   {

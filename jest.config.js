@@ -38,7 +38,7 @@ export default {
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^@huggingface/tokenizers$': '<rootDir>/node_modules/@huggingface/tokenizers/dist/tokenizers.cjs',
   },
-  modulePathIgnorePatterns: ['<rootDir>/dist/'],
+  modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.gsva/'],
   testTimeout: 120_000,
   maxWorkers: 2,
 };

@@ -14,12 +14,16 @@ import { Output } from './output.js';
 import { parseCommand } from './parse.js';
 import { ProgressBar, type ProgressStream } from './progress.js';
 import { segmentVerb } from './segment.js';
+import { setupTensorflowVerb } from './setup.js';
 import { trainVerb } from './train.js';
 import { packagePath } from './values.js';
 import type { CliIo, Verb, VerbContext } from './verb.js';
 import { verifyVerb } from './verify.js';
 
-const VERBS: readonly Verb[] = [trainVerb, evalVerb, segmentVerb, verifyVerb, dataSynthVerb, demoVerb, benchVerb];
+const VERBS: readonly Verb[] = [
+  ...[trainVerb, evalVerb, segmentVerb, verifyVerb],
+  ...[dataSynthVerb, demoVerb, benchVerb, setupTensorflowVerb],
+];
 const EXIT = { fine: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
 /**

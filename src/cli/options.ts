@@ -1,9 +1,9 @@
 /** Options that every verb takes. */
 import type { Options } from 'yargs';
 import type { EngineName } from '../engine/engine.js';
-import { oneOf, wholeNumber } from './values.js';
+import { oneOf, text, wholeNumber } from './values.js';
 
-const ENGINES = ['auto', 'openblas', 'wasm', 'cpu'] as const satisfies readonly (EngineName | 'auto')[];
+const ENGINES = ['auto', 'tensorflow', 'openblas', 'wasm', 'cpu'] as const satisfies readonly (EngineName | 'auto')[];
 
 export const GLOBAL_OPTIONS = {
   engine: {
@@ -11,6 +11,11 @@ export const GLOBAL_OPTIONS = {
     requiresArg: true,
     choices: ENGINES,
     coerce: oneOf('engine', ENGINES),
+  },
+  device: {
+    describe: 'cpu, gpu or gpu:NUMBER, for engines that know GPUs; a GPU that is asked for must be there',
+    requiresArg: true,
+    coerce: text('device'),
   },
   threads: {
     describe: 'Threads to compute with (default: all cores)',
@@ -24,6 +29,8 @@ export const GLOBAL_OPTIONS = {
 export interface GlobalArguments {
   /** Undefined leaves the choice to GSVA_ENGINE, then 'auto'. */
   readonly engine: (typeof ENGINES)[number] | undefined;
+  /** Undefined leaves the choice to GSVA_DEVICE. */
+  readonly device: string | undefined;
   readonly threads: number | undefined;
   readonly json: boolean;
 }

@@ -1,27 +1,36 @@
 /**
  * Which TensorFlow.js backend computes, and how it is started.
  *
- * The default is tfjs's WASM backend with its matrix products done by a BLAS library (`openblas`); without one it is
+ * `tensorflow` is TensorFlow itself, on a CUDA GPU or the CPU, where `gsva setup tensorflow` has put it. What works
+ * everywhere is tfjs's WASM backend with its matrix products done by a BLAS library (`openblas`); without one it is
  * plain WASM (`wasm`). `cpu` is tfjs's JavaScript backend, slow and exact, for comparing. Engines to come have their
  * place in the table below.
  */
 import { availableParallelism, cpus } from 'node:os';
 import { UsageError, UserError, messageOf } from '../errors.js';
 import { loadBlas } from './blas.js';
+import { type DeviceChoice, deviceName, parseDevice } from './device.js';
 import { blasMatMul } from './kernels/blas-matmul.js';
 import { plainMatMul } from './kernels/plain-matmul.js';
 import { registerKernels } from './kernels/register.js';
+import { startTensorflow } from './tensorflow-engine.js';
+import { findInstallation } from './tensorflow-installation.js';
 import * as tf from './tf.js';
 
 /** The engines that can be started. */
-export type EngineName = 'openblas' | 'wasm' | 'cpu';
+export type EngineName = 'tensorflow' | 'openblas' | 'wasm' | 'cpu';
 
 /** How to start. */
 export interface EngineOptions {
-  /** 'auto' (the default; or the environment's GSVA_ENGINE): openblas where a BLAS library is found, else wasm. */
+  /**
+   * 'auto' (the default; or the environment's GSVA_ENGINE): tensorflow where it is set up, with a GPU or without, else
+   * openblas where a BLAS library is found, else wasm.
+   */
   readonly engine?: string;
   /** Threads of the matrix products; default: all processors. */
   readonly threads?: number;
+  /** 'cpu', 'gpu', 'gpu:1' (the default: the environment's GSVA_DEVICE, else a GPU before the CPU). */
+  readonly device?: string;
 }
 
 /** What was started. */
@@ -29,51 +38,80 @@ export interface EngineInfo {
   readonly name: EngineName;
   /** Threads of the matrix products; everything else runs in one. */
   readonly threads: number;
-  /** The processor's name. */
+  /** The name of the processor, or of the GPU where one computes. */
   readonly device: string;
-  /** The BLAS library and its kernels, null where there is none. */
+  /** The library that does the matrix products, and its kernels; null where there is none. */
   readonly blas: string | null;
   /** One line for the user to know, or null. */
   readonly notice: string | null;
 }
 
-type Started = Omit<EngineInfo, 'device'>;
+/** `device` is left out where it is the processor. */
+type Started = Omit<EngineInfo, 'device'> & { readonly device?: string };
+type Starter = (threads: number, device: DeviceChoice) => Promise<Started>;
 
 /** null: announced, but not there yet. */
-const ENGINES: Readonly<Record<string, ((threads: number) => Promise<Started>) | null>> = {
-  auto: async (threads) => (await tryOpenBlas(threads)) ?? (await startPlainWasm(true)),
-  openblas: async (threads) => {
+const ENGINES: Readonly<Record<string, Starter | null>> = {
+  auto: startFastest,
+  tensorflow: startTensorflow,
+  webgpu: null,
+  openblas: onCpu('openblas', async (threads) => {
     const started = await tryOpenBlas(threads);
     if (started !== null) return started;
     throw new UserError(
       'Starting the engine openblas: no BLAS library was found. Install one (Debian, Ubuntu: `apt-get install ' +
         'libopenblas0-pthread`), name its path in GSVA_BLAS, or choose --engine wasm.',
     );
-  },
-  wasm: () => startPlainWasm(false),
-  cpu: startCpu,
-  tensorflow: null,
-  webgpu: null,
+  }),
+  wasm: onCpu('wasm', () => startPlainWasm(false)),
+  cpu: onCpu('cpu', startCpu),
 };
 
-let current: { choice: string; threads: number; info: Promise<EngineInfo> } | null = null;
+/** A GPU before processors, TensorFlow before what is slower; a GPU that is asked for must be there. */
+async function startFastest(threads: number, device: DeviceChoice): Promise<Started> {
+  if (device?.kind === 'gpu') return startTensorflow(threads, device);
+  let notice: string | null = null;
+  try {
+    if (findInstallation() !== null) return await startTensorflow(threads, device);
+  } catch (error) {
+    notice = messageOf(error); // what is set up and does not work is worth knowing; something slower does the work
+  }
+  const started = (await tryOpenBlas(threads)) ?? (await startPlainWasm(true));
+  return notice === null ? started : { ...started, notice };
+}
+
+/** An engine that has no GPU to offer refuses one, instead of being slow without a word. */
+function onCpu(name: string, start: (threads: number) => Promise<Started>): Starter {
+  return async (threads, device) => {
+    if (device?.kind !== 'gpu') return start(threads);
+    throw new UserError(
+      `Starting the engine ${name} on ${deviceName(device)}: it computes on the CPU only. ` +
+        'Choose --engine tensorflow (set up by `gsva setup tensorflow --gpu`), or --device cpu.',
+    );
+  };
+}
+
+let current: { key: string; info: Promise<EngineInfo> } | null = null;
 
 /**
  * Starts the engine and makes it TensorFlow.js's backend. Asked again for the same, it returns what runs; asked for
  * another, it changes over (tensors of the old one stay readable).
- * @throws UsageError for an unknown engine or thread count; UserError when the engine cannot be started.
+ * @throws UsageError for an unknown engine, device or thread count; UserError when the engine cannot be started.
  */
 export async function startEngine(options: EngineOptions = {}): Promise<EngineInfo> {
   const named = process.env.GSVA_ENGINE ?? '';
   const choice = options.engine ?? (named === '' ? 'auto' : named);
   const threads = options.threads ?? availableParallelism();
   const start = engineStarter(choice);
+  const device = parseDevice(options.device ?? process.env.GSVA_DEVICE);
   if (!Number.isInteger(threads) || threads < 1 || threads > 1024) {
     throw new UsageError(`The number of threads must be an integer from 1 to 1024, not ${threads}.`);
   }
-  if (current?.choice !== choice || current.threads !== threads) {
-    const info = start(threads).then((started) => ({ ...started, device: cpus()[0]?.model.trim() ?? 'unknown CPU' }));
-    current = { choice, threads, info };
+  const key = `${choice} ${threads} ${device === null ? '' : deviceName(device)}`;
+  if (current?.key !== key) {
+    const processor = cpus()[0]?.model.trim() ?? 'unknown CPU';
+    const info = start(threads, device).then((started) => ({ ...started, device: started.device ?? processor }));
+    current = { key, info };
     info.catch(() => {
       current = null; // another attempt starts afresh
     });
@@ -81,7 +119,7 @@ export async function startEngine(options: EngineOptions = {}): Promise<EngineIn
   return current.info;
 }
 
-function engineStarter(choice: string): (threads: number) => Promise<Started> {
+function engineStarter(choice: string): Starter {
   const start = Object.hasOwn(ENGINES, choice) ? ENGINES[choice] : undefined;
   if (start) return start;
   const choices = Object.keys(ENGINES).filter((name) => ENGINES[name] !== null);

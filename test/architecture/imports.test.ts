@@ -8,7 +8,7 @@ const ROWS = [
   ['index'],
   ['cli', 'serve'],
   ['verification'],
-  ['training', 'evaluation', 'inference'],
+  ['training', 'evaluation', 'inference', 'setup'],
   ['model', 'data'],
   ['nn', 'io'],
   ['engine'],

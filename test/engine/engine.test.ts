@@ -12,9 +12,10 @@ afterEach(() => {
 
 test('an unknown engine is a usage error that lists the choices; planned ones are said to follow', async () => {
   await expect(startEngine({ engine: 'gpu' })).rejects.toThrow(UsageError);
-  await expect(startEngine({ engine: 'gpu' })).rejects.toThrow(/Unknown engine 'gpu'.*auto, openblas, wasm, cpu/);
+  await expect(startEngine({ engine: 'gpu' })).rejects.toThrow(
+    /Unknown engine 'gpu'.*auto, tensorflow, openblas, wasm, cpu/,
+  );
   await expect(startEngine({ engine: 'webgpu' })).rejects.toThrow(/planned/);
-  await expect(startEngine({ engine: 'tensorflow' })).rejects.toThrow(/planned/);
   await expect(startEngine({ engine: 'toString' })).rejects.toThrow(/Unknown engine/);
   await expect(startEngine({ threads: 0 })).rejects.toThrow(UsageError);
 });
@@ -35,7 +36,7 @@ test('starting twice gives what runs, also when asked at once', async () => {
 
 test('the description is one line with threads and processor', async () => {
   const info = await startEngine();
-  expect(describeEngine(info)).toMatch(/^(openblas|wasm): \d+ threads?, /);
+  expect(describeEngine(info)).toMatch(/^(tensorflow|openblas|wasm): \d+ threads?, /);
   expect(describeEngine(info)).not.toContain('\n');
   const wasm = { name: 'wasm', threads: 1, device: 'CPU', blas: null, notice: null } as const;
   expect(describeEngine(wasm)).toBe('wasm: 1 thread, CPU');

@@ -1,0 +1,57 @@
+/** An existing TensorFlow (`--lib DIR`): the folder of a Python installation, or the unpacked C library. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { UserError } from '../errors.js';
+
+/** What the addon is compiled and linked with. */
+export interface TensorflowLibrary {
+  /** Folder with tensorflow/c/c_api.h below it. */
+  readonly include: string;
+  /** Libraries to link, by path. */
+  readonly libraries: readonly string[];
+  /** Where the addon finds them at run time; may begin with $ORIGIN, the addon's folder. */
+  readonly runPath: string;
+}
+
+const SETS = [
+  ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2'],
+  ['libtensorflow.so.2', 'libtensorflow_framework.so.2'],
+] as const;
+const HEADER = join('tensorflow', 'c', 'eager', 'c_api.h');
+
+/** TensorFlow as it lies in `site`, of the wheel; the addon will lie beside `site`. */
+export function libraryInSite(site: string): TensorflowLibrary {
+  const folder = join(site, 'tensorflow');
+  return {
+    include: join(folder, 'include'),
+    libraries: SETS[0].map((name) => join(folder, name)),
+    runPath: '$ORIGIN/site/tensorflow',
+  };
+}
+
+/** Finds libraries and headers in a folder. @throws UserError saying what is missing. */
+export function findLibrary(folder: string): TensorflowLibrary {
+  const root = resolve(folder);
+  const places = [root, join(root, 'lib'), join(root, 'tensorflow')];
+  for (const place of places) {
+    const names = SETS.find((set) => set.every((name) => existsSync(join(place, name))));
+    if (names === undefined) continue;
+    const include = [join(place, 'include'), join(place, '..', 'include')].find((dir) => existsSync(join(dir, HEADER)));
+    if (include === undefined)
+      throw new UserError(`${place} has TensorFlow's libraries, but ${root} no include/${HEADER}`);
+    return { include, libraries: names.map((name) => join(place, name)), runPath: place };
+  }
+  throw new UserError(
+    `${root} has no ${SETS[0].join(' and ')} (nor ${SETS[1][0]}), neither itself nor in lib/ or tensorflow/`,
+  );
+}
+
+/** TensorFlow's version by its headers, or null where they do not say. */
+export function versionOfHeaders(include: string): string | null {
+  const files = ['release_version.h', 'version.h'].map((name) => join(include, 'tensorflow', 'core', 'public', name));
+  const text = files.map((path) => (existsSync(path) ? readFileSync(path, 'utf8') : '')).join('\n');
+  const parts = ['MAJOR', 'MINOR', 'PATCH'].map(
+    (part) => new RegExp(`#define TF_${part}_VERSION (\\d+)`).exec(text)?.[1],
+  );
+  return parts.every((part) => part !== undefined) ? parts.join('.') : null;
+}

@@ -1,0 +1,280 @@
+/**
+ * `gsva setup tensorflow`: npm's packages, TensorFlow's libraries and the addon that joins them, in one folder that is
+ * there completely or not at all; tried before it takes its place.
+ */
+import { existsSync, mkdirSync, realpathSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import {
+  INSTALLATION_FILE,
+  INSTALLATION_VERSION,
+  type Installation,
+  type InstallationNote,
+  findInstallation,
+} from '../engine/tensorflow-installation.js';
+import { UserError, messageOf } from '../errors.js';
+import { writeDirectoryAtomic } from '../io/atomic-file.js';
+import { compileAddon, findCompiler } from './addon.js';
+import { type TensorflowLibrary, findLibrary, libraryInSite, versionOfHeaders } from './library.js';
+import { TFJS_VERSION, installNpmPackages, npmCommand, tfjsNodePackage } from './npm-packages.js';
+import type { RunCommand } from './run-command.js';
+import { addCuda, downloadWheel, findPython, tensorflowRequirement, unpackTensorflow } from './wheels.js';
+
+/** What to set up. */
+export interface SetupRequest {
+  /** Where. */
+  readonly folder: string;
+  /** With CUDA. */
+  readonly gpu: boolean;
+  /** TensorFlow's wheel, already downloaded; null: pip downloads it. */
+  readonly wheel: string | null;
+  /** A folder with TensorFlow's libraries and headers, used where it is; null: a wheel. */
+  readonly lib: string | null;
+}
+
+/** What setting up needs of the world; tests pass fakes. */
+export interface SetupTools {
+  readonly run: RunCommand;
+  readonly platform: NodeJS.Platform;
+  /** process.arch. */
+  readonly arch: string;
+  readonly signal: AbortSignal;
+  /** A line about the course of the work. */
+  note(line: string): void;
+  /** Tries the engine in `folder` in another process. @returns what it found. @throws where it does not work. */
+  check(folder: string): Promise<string>;
+}
+
+export interface StepReport {
+  readonly step: string;
+  readonly result: string;
+  readonly seconds: number;
+}
+
+export interface SetupReport {
+  readonly installation: Installation;
+  /** Whether it had been set up in the same way and was only checked. */
+  readonly wasThere: boolean;
+  readonly steps: readonly StepReport[];
+}
+
+const GIB = 2 ** 30;
+/** What is needed at the same time while setting up: the libraries and one wheel. */
+const SPACE_NEEDED = { cpu: 1.6 * GIB, gpu: 9 * GIB } as const;
+
+/**
+ * Sets the engine up, or checks it where the same has been set up already.
+ * @throws UserError naming the step that failed, why, and what to try; the folder is as it was then.
+ */
+export async function setupTensorflow(request: SetupRequest, tools: SetupTools): Promise<SetupReport> {
+  const steps = new Steps(tools);
+  const source = sourceOf(request, tools.arch);
+  const previous = readPrevious(request.folder);
+  if (previous?.gpu === request.gpu && previous.source === source && previous.packageVersion === TFJS_VERSION) {
+    try {
+      await steps.run('check', ADVICE.check, () => checked(previous.folder, tools));
+      return { installation: previous, wasThere: true, steps: steps.reports };
+    } catch (error) {
+      tools.signal.throwIfAborted();
+      tools.note(`what is there does not work (${messageOf(error)}): setting it up anew`);
+    }
+  }
+  await writeDirectoryAtomic(request.folder, (folder) => build(folder, request, source, steps, tools));
+  const installation = findInstallation([resolve(request.folder)]);
+  if (installation === null) throw new UserError(`Setting up tensorflow: ${request.folder} is gone again.`);
+  return { installation, wasThere: false, steps: steps.reports };
+}
+
+/** Removes what was set up. @returns whether there was anything. @throws UserError where the folder is something else. */
+export function removeTensorflow(folder: string): boolean {
+  if (!existsSync(folder)) return false;
+  if (!existsSync(join(folder, INSTALLATION_FILE))) {
+    throw new UserError(
+      `Removing the engine tensorflow: ${folder} has no ${INSTALLATION_FILE}, so \`gsva setup tensorflow\` did not make ` +
+        'it. Look what it is, and delete it yourself.',
+    );
+  }
+  rmSync(folder, { recursive: true });
+  return true;
+}
+
+const ADVICE = {
+  needs: 'Install what is missing, or use an existing TensorFlow with --lib DIR',
+  npm:
+    'Check that npm reaches its registry (`npm ping`); behind a firewall, set a mirror with ' +
+    '`npm config set registry URL`',
+  tensorflow:
+    'Check that pip reaches PyPI; behind a firewall, set PIP_INDEX_URL or PIP_FIND_LINKS, or give a wheel that was ' +
+    'downloaded elsewhere with --wheel FILE',
+  lib: 'Give --lib the folder `tensorflow` of a Python installation, or an unpacked libtensorflow with lib/ and include/',
+  cuda: 'Check that pip reaches PyPI (PIP_INDEX_URL, PIP_FIND_LINKS), or set up without --gpu',
+  addon: 'The compiler must know C++17 (g++ 8 or newer); CXX names another one',
+  check: 'TF_CPP_MIN_LOG_LEVEL=0 shows what TensorFlow says; another version can be tried with --wheel',
+} as const;
+
+async function build(
+  folder: string,
+  request: SetupRequest,
+  source: string,
+  steps: Steps,
+  tools: SetupTools,
+): Promise<void> {
+  const { gpu, lib } = request;
+  const { run, signal } = tools;
+  const packageName = tfjsNodePackage(gpu);
+  const programs = await steps.run('requirements', ADVICE.needs, () => findPrograms(request, tools));
+  await steps.run('npm packages', ADVICE.npm, async () => {
+    await installNpmPackages(folder, gpu, run, { signal });
+    return { told: `${packageName} ${TFJS_VERSION}, without its install script`, value: null };
+  });
+  const { library, version } =
+    lib === null
+      ? await unpack(folder, request, source, programs.python, steps, tools)
+      : await steps.run('TensorFlow', ADVICE.lib, () => Promise.resolve(lookAt(lib)));
+  await steps.run('addon', ADVICE.addon, async () => {
+    await compileAddon(programs.compiler, folder, packageName, library, run, { signal });
+    return { told: `compiled with ${programs.compiler}`, value: null };
+  });
+  const note: InstallationNote = {
+    version: INSTALLATION_VERSION,
+    package: packageName,
+    packageVersion: TFJS_VERSION,
+    tensorflow: version,
+    gpu,
+    source,
+  };
+  writeFileSync(join(folder, INSTALLATION_FILE), `${JSON.stringify(note, null, 2)}\n`);
+  await steps.run('check', ADVICE.check, () => checked(folder, tools));
+}
+
+interface Programs {
+  readonly compiler: string;
+  /** '' where none is needed. */
+  readonly python: string;
+}
+
+/** Looks for everything before anything is downloaded. */
+async function findPrograms(request: SetupRequest, tools: SetupTools): Promise<Told<Programs>> {
+  const { gpu, wheel, lib, folder } = request;
+  const { run, signal } = tools;
+  requirePlatform(request, tools);
+  if (lib === null) requireSpace(dirname(resolve(folder)), gpu);
+  const compiler = await findCompiler(run, { signal });
+  const [npm, ...first] = npmCommand();
+  await run(npm, [...first, '--version'], { signal });
+  const python = lib === null ? await findPython(wheel === null || gpu, run, { signal }) : '';
+  return { told: [compiler, 'npm', python].filter((name) => name !== '').join(', '), value: { compiler, python } };
+}
+
+interface Unpacked {
+  readonly library: TensorflowLibrary;
+  readonly version: string | null;
+}
+
+/** TensorFlow's libraries out of a wheel into `folder`/site, with CUDA's beside them where asked for. */
+async function unpack(
+  folder: string,
+  { gpu, wheel }: SetupRequest,
+  source: string,
+  python: string,
+  steps: Steps,
+  tools: SetupTools,
+): Promise<Unpacked> {
+  const { run, signal, arch } = tools;
+  const [site, wheels] = [join(folder, 'site'), join(folder, 'wheels')];
+  mkdirSync(site);
+  const { version, cuda } = await steps.run('TensorFlow', ADVICE.tensorflow, async () => {
+    if (wheel === null) tools.note(`  downloading ${source} ...`);
+    const path = wheel ?? (await downloadWheel(python, source, wheels, arch, run, { signal }));
+    const metadata = await unpackTensorflow(python, path, site, run, { signal });
+    rmSync(wheels, { recursive: true, force: true });
+    return { told: `TensorFlow ${metadata.version ?? 'of unknown version'} (${source})`, value: metadata };
+  });
+  if (gpu) {
+    await steps.run('CUDA libraries', ADVICE.cuda, async () => {
+      if (cuda.length === 0) throw new UserError('this wheel has no extra [and-cuda]: it is one for the CPU only');
+      const note = (line: string): void => {
+        tools.note(line);
+      };
+      const parts = await addCuda(python, cuda, { wheels, site }, arch, run, { signal, note });
+      if (parts.length === 0) throw new UserError("NVIDIA's wheels brought no libraries");
+      rmSync(wheels, { recursive: true, force: true });
+      return { told: parts.join(', '), value: null };
+    });
+  }
+  return { library: libraryInSite(site), version };
+}
+
+function lookAt(lib: string): Told<Unpacked> {
+  const library = findLibrary(lib);
+  const version = versionOfHeaders(library.include);
+  const name = version === null ? 'TensorFlow' : `TensorFlow ${version}`;
+  return { told: `${name} in ${library.runPath}, used where it is`, value: { library, version } };
+}
+
+async function checked(folder: string, tools: SetupTools): Promise<Told<null>> {
+  return { told: await tools.check(folder), value: null };
+}
+
+/** What TensorFlow is made from, in the note's words. */
+function sourceOf({ wheel, lib, gpu }: SetupRequest, arch: string): string {
+  const given = lib ?? wheel;
+  return given === null ? tensorflowRequirement(gpu, arch) : existsSync(given) ? realpathSync(given) : resolve(given);
+}
+
+/** A note that cannot be read is as good as none: it is replaced. */
+function readPrevious(folder: string): Installation | null {
+  try {
+    return findInstallation([folder]);
+  } catch {
+    return null;
+  }
+}
+
+function requirePlatform({ gpu, lib }: SetupRequest, { platform, arch }: SetupTools): void {
+  if (platform !== 'linux') {
+    throw new UserError(`it works on Linux, and this is ${platform}; the engine openblas is the fastest here`);
+  }
+  if (lib !== null) return;
+  if (arch !== 'x64' && arch !== 'arm64') throw new UserError(`there is no wheel of TensorFlow for ${arch}`);
+  if (gpu && arch !== 'x64') throw new UserError(`there is no wheel of TensorFlow with CUDA for ${arch}`);
+}
+
+function requireSpace(folder: string, gpu: boolean): void {
+  let existing = folder;
+  while (!existsSync(existing)) existing = dirname(existing);
+  const { bavail, bsize } = statfsSync(existing);
+  const needed = SPACE_NEEDED[gpu ? 'gpu' : 'cpu'];
+  const free = bavail * bsize;
+  if (free >= needed) return;
+  const [has, needs] = [free, needed].map((bytes) => `${(bytes / GIB).toFixed(1)} GiB`) as [string, string];
+  throw new UserError(
+    `${folder} has ${has} free, and ${needs} are needed; GSVA_TENSORFLOW names a folder on another disk`,
+  );
+}
+
+/** What a step gives, and what is told of it. */
+interface Told<T> {
+  readonly told: string;
+  readonly value: T;
+}
+
+/** Runs the steps in order and keeps what they did; a failure is told with its step and what to try. */
+class Steps {
+  readonly reports: StepReport[] = [];
+
+  constructor(private readonly tools: Pick<SetupTools, 'note' | 'signal'>) {}
+
+  async run<T>(step: string, advice: string, work: () => Promise<Told<T>>): Promise<T> {
+    this.tools.signal.throwIfAborted();
+    this.tools.note(`${step} ...`);
+    const startedAt = performance.now();
+    try {
+      const { told, value } = await work();
+      this.reports.push({ step, result: told, seconds: (performance.now() - startedAt) / 1000 });
+      return value;
+    } catch (error) {
+      this.tools.signal.throwIfAborted();
+      throw new UserError(`Setting up tensorflow, step "${step}": ${messageOf(error)}. ${advice}.`);
+    }
+  }
+}

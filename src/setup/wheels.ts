@@ -1,0 +1,164 @@
+/**
+ * TensorFlow out of a Python wheel: its C library and headers, and for GPUs the CUDA libraries of NVIDIA's wheels.
+ * pip downloads, Python's zipfile unpacks; nothing is installed into Python, and its version does not matter.
+ */
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { UserError } from '../errors.js';
+import type { CommandOptions, RunCommand } from './run-command.js';
+
+/** The TensorFlow that this was tested with; another one by --wheel. */
+export const TENSORFLOW_VERSION = '2.21.0';
+
+/** pip's names of what runs here: any Python's wheel holds the same libraries, so one version is asked for. */
+const WHEEL_PYTHON = ['--python-version=3.11', '--implementation=cp', '--abi=cp311', '--only-binary=:all:'];
+const MANYLINUX = [
+  'manylinux_2_28',
+  'manylinux_2_27',
+  'manylinux_2_17',
+  'manylinux2014',
+  'manylinux2010',
+  'manylinux1',
+];
+
+/** What is taken out of a wheel: TensorFlow's libraries, the headers of its C API, NVIDIA's libraries. */
+const WANTED = [
+  'tensorflow/libtensorflow_cc.so.2',
+  'tensorflow/libtensorflow_framework.so.2',
+  'tensorflow/include/tensorflow/c/*.h',
+  'tensorflow/include/tensorflow/core/platform/*.h',
+  'tensorflow/include/tsl/*.h',
+  'tensorflow/include/xla/tsl/*.h',
+  'nvidia/*/lib/*',
+];
+
+/** Unpacks the members of a wheel that match a pattern, and prints its METADATA. */
+const UNPACK = `
+import fnmatch, sys, zipfile
+wheel, target, *patterns = sys.argv[1:]
+with zipfile.ZipFile(wheel) as archive:
+    for name in archive.namelist():
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
+            archive.extract(name, target)
+        elif name.endswith('.dist-info/METADATA') and name.count('/') == 1:
+            sys.stdout.write(archive.read(name).decode('utf-8'))
+`;
+
+/** What a wheel says of itself. */
+export interface WheelMetadata {
+  readonly version: string | null;
+  /** pip's requirements of its extra [and-cuda], e.g. 'nvidia-cublas-cu12<13.0,>=12.5.3.2'. */
+  readonly cuda: readonly string[];
+}
+
+/** The wheel's name at PyPI: the small one for processors where there is one. */
+export function tensorflowRequirement(gpu: boolean, arch: string): string {
+  const isSmall = !gpu && arch === 'x64';
+  return `${isSmall ? 'tensorflow-cpu' : 'tensorflow'}==${TENSORFLOW_VERSION}`;
+}
+
+/** python3, or python. @throws UserError when neither starts. */
+export async function findPython(withPip: boolean, run: RunCommand, options: CommandOptions): Promise<string> {
+  for (const python of ['python3', 'python']) {
+    try {
+      await run(python, withPip ? ['-m', 'pip', '--version'] : ['--version'], options);
+      return python;
+    } catch (error) {
+      options.signal?.throwIfAborted();
+      if (python === 'python') {
+        const what = withPip ? 'Python with pip, which downloads TensorFlow,' : 'Python, which unpacks the wheel,';
+        throw new UserError(`${what} is not there (${error instanceof Error ? error.message : 'it does not start'})`);
+      }
+    }
+  }
+  throw new Error('unreachable');
+}
+
+/** Downloads the wheel of one requirement, without those it requires, into `folder`. @returns its path. */
+export async function downloadWheel(
+  python: string,
+  requirement: string,
+  folder: string,
+  arch: string,
+  run: RunCommand,
+  options: CommandOptions,
+): Promise<string> {
+  const machine = arch === 'arm64' ? 'aarch64' : 'x86_64';
+  const platforms = MANYLINUX.map((name) => `--platform=${name}_${machine}`);
+  mkdirSync(folder, { recursive: true });
+  const before = new Set(readdirSync(folder));
+  const flags = ['--no-deps', '--disable-pip-version-check', '--quiet', ...WHEEL_PYTHON, ...platforms];
+  await run(python, ['-m', 'pip', 'download', ...flags, `--dest=${folder}`, requirement], options);
+  const found = readdirSync(folder).find((name) => name.endsWith('.whl') && !before.has(name));
+  if (found === undefined) throw new UserError(`pip downloaded no wheel for ${requirement}`);
+  return join(folder, found);
+}
+
+/** Unpacks what is needed of a wheel into `site`. @throws UserError when it is no wheel. */
+export async function unpackWheel(
+  python: string,
+  wheel: string,
+  site: string,
+  run: RunCommand,
+  options: CommandOptions,
+): Promise<WheelMetadata> {
+  return parseMetadata(await run(python, ['-c', UNPACK, wheel, site, ...WANTED], options));
+}
+
+/** Unpacks TensorFlow's wheel. @throws UserError when it has no C library for Linux. */
+export async function unpackTensorflow(
+  python: string,
+  wheel: string,
+  site: string,
+  run: RunCommand,
+  options: CommandOptions,
+): Promise<WheelMetadata> {
+  const metadata = await unpackWheel(python, wheel, site, run, options);
+  for (const needed of [
+    'libtensorflow_cc.so.2',
+    'libtensorflow_framework.so.2',
+    'include/tensorflow/c/eager/c_api.h',
+  ]) {
+    if (!existsSync(join(site, 'tensorflow', needed))) {
+      throw new UserError(`${basename(wheel)} has no tensorflow/${needed}: it is no TensorFlow 2 wheel for Linux`);
+    }
+  }
+  return metadata;
+}
+
+/** Downloads and unpacks NVIDIA's wheels, one after the other: together they are 3 GB. @returns their folders. */
+export async function addCuda(
+  python: string,
+  requirements: readonly string[],
+  folders: { readonly wheels: string; readonly site: string },
+  arch: string,
+  run: RunCommand,
+  options: CommandOptions & { readonly note: (line: string) => void },
+): Promise<readonly string[]> {
+  for (const [i, requirement] of requirements.entries()) {
+    options.note(`  ${requirement} (${i + 1} of ${requirements.length})`);
+    const wheel = await downloadWheel(python, requirement, folders.wheels, arch, run, options);
+    await unpackWheel(python, wheel, folders.site, run, options);
+    rmSync(wheel);
+  }
+  return cudaFolders(folders.site);
+}
+
+/** The parts of CUDA in a site: TensorFlow looks for each at ../nvidia/PART/lib from its own folder. */
+export function cudaFolders(site: string): readonly string[] {
+  const nvidia = join(site, 'nvidia');
+  if (!existsSync(nvidia)) return [];
+  return readdirSync(nvidia)
+    .filter((part) => existsSync(join(nvidia, part, 'lib')))
+    .sort();
+}
+
+/** The version, and the requirements of the extra [and-cuda]. */
+export function parseMetadata(metadata: string): WheelMetadata {
+  const cuda = [...metadata.matchAll(/^Requires-Dist:\s*(nvidia-[^;]*?)\s*;[^\n]*extra\s*==\s*["']and-cuda["']/gm)];
+  return {
+    version: /^Version:\s*(\S+)/m.exec(metadata)?.[1] ?? null,
+    // An older notation has the version in brackets.
+    cuda: cuda.map((match) => (match[1] as string).replace(/[\s()]/g, '')),
+  };
+}
