@@ -113,17 +113,14 @@ whereInstalled('the engine tensorflow', () => {
     const compute = (): number[] => {
       const before = tf.memory().numTensors;
       const values = tf.tidy(() => {
-        const input = tf.reshape(
-          tf.tensor1d(Float32Array.from(image, (v) => v / 400 - 0.5)),
-          [2, 9, 9, 3],
-        ) as tf.Tensor4D;
-        const filter = tf.reshape(tf.sin(tf.range(0, 3 * 3 * 3 * 4)), [3, 3, 3, 4]) as tf.Tensor4D;
-        const weight = tf.reshape(tf.cos(tf.range(0, 16)), [4, 4]) as tf.Tensor2D;
+        const input = tf.reshape<tf.Rank.R4>(tf.tensor1d(Float32Array.from(image, (v) => v / 400 - 0.5)), [2, 9, 9, 3]);
+        const filter = tf.reshape<tf.Rank.R4>(tf.sin(tf.range(0, 3 * 3 * 3 * 4)), [3, 3, 3, 4]);
+        const weight = tf.reshape<tf.Rank.R2>(tf.cos(tf.range(0, 16)), [4, 4]);
         const loss = (x: tf.Tensor, w: tf.Tensor, d: tf.Tensor): tf.Scalar => {
           const maps = tf.conv2d(x as tf.Tensor4D, w as tf.Tensor4D, 1, 'same');
           const small = tf.image.resizeBilinear(maps, [5, 7], false, true);
           const rows = layerNorm(linear(small, d as tf.Tensor2D, null), tf.ones([4]), tf.zeros([4]), 1e-5);
-          const scores = tf.matMul(rows, rows, false, true) as tf.Tensor4D;
+          const scores = tf.matMul<tf.Tensor4D>(rows, rows, false, true);
           return tf.sum(tf.square(maskedSoftmax(scores, { causalOffset: 0, scale: 0.5 })));
         };
         const { value, grads } = tf.valueAndGrads(loss)([input, filter, weight]);
