@@ -3,7 +3,7 @@ import type { Options } from 'yargs';
 import type { EngineName } from '../engine/engine.js';
 import { oneOf, wholeNumber } from './values.js';
 
-const ENGINES = ['auto', 'openblas', 'wasm', 'cpu'] as const satisfies readonly (EngineName | 'auto')[];
+const ENGINES = ['auto', 'webgpu', 'openblas', 'wasm', 'cpu'] as const satisfies readonly (EngineName | 'auto')[];
 
 export const GLOBAL_OPTIONS = {
   engine: {

@@ -2,8 +2,8 @@
  * Which TensorFlow.js backend computes, and how it is started.
  *
  * The default is tfjs's WASM backend with its matrix products done by a BLAS library (`openblas`); without one it is
- * plain WASM (`wasm`). `cpu` is tfjs's JavaScript backend, slow and exact, for comparing. Engines to come have their
- * place in the table below.
+ * plain WASM (`wasm`). `webgpu` is any graphics card. `cpu` is tfjs's JavaScript backend, slow and exact, for comparing.
+ * Engines to come have their place in the table below.
  */
 import { availableParallelism, cpus } from 'node:os';
 import { UsageError, UserError, messageOf } from '../errors.js';
@@ -12,13 +12,18 @@ import { blasMatMul } from './kernels/blas-matmul.js';
 import { plainMatMul } from './kernels/plain-matmul.js';
 import { registerKernels } from './kernels/register.js';
 import * as tf from './tf.js';
+import { hasRealGpu } from './webgpu-device.js';
+import { startWebGpu } from './webgpu-engine.js';
 
 /** The engines that can be started. */
-export type EngineName = 'openblas' | 'wasm' | 'cpu';
+export type EngineName = 'openblas' | 'wasm' | 'cpu' | 'webgpu';
 
 /** How to start. */
 export interface EngineOptions {
-  /** 'auto' (the default; or the environment's GSVA_ENGINE): openblas where a BLAS library is found, else wasm. */
+  /**
+   * 'auto' (the default; or the environment's GSVA_ENGINE): webgpu where there is a graphics card, else openblas where
+   * a BLAS library is found, else wasm.
+   */
   readonly engine?: string;
   /** Threads of the matrix products; default: all processors. */
   readonly threads?: number;
@@ -27,9 +32,9 @@ export interface EngineOptions {
 /** What was started. */
 export interface EngineInfo {
   readonly name: EngineName;
-  /** Threads of the matrix products; everything else runs in one. */
+  /** Threads of the matrix products; everything else runs in one. 0: it is not the processor that computes. */
   readonly threads: number;
-  /** The processor's name. */
+  /** The name of the processor, or of the graphics card. */
   readonly device: string;
   /** The BLAS library and its kernels, null where there is none. */
   readonly blas: string | null;
@@ -37,11 +42,13 @@ export interface EngineInfo {
   readonly notice: string | null;
 }
 
-type Started = Omit<EngineInfo, 'device'>;
+/** Without a device: the processor. */
+type Started = Omit<EngineInfo, 'device'> & Partial<Pick<EngineInfo, 'device'>>;
 
 /** null: announced, but not there yet. */
 const ENGINES: Readonly<Record<string, ((threads: number) => Promise<Started>) | null>> = {
-  auto: async (threads) => (await tryOpenBlas(threads)) ?? (await startPlainWasm(true)),
+  auto: async (threads) =>
+    (await tryRealGpu()) ?? (await tryOpenBlas(threads)) ?? (await startPlainWasm(true)),
   openblas: async (threads) => {
     const started = await tryOpenBlas(threads);
     if (started !== null) return started;
@@ -53,7 +60,7 @@ const ENGINES: Readonly<Record<string, ((threads: number) => Promise<Started>) |
   wasm: () => startPlainWasm(false),
   cpu: startCpu,
   tensorflow: null,
-  webgpu: null,
+  webgpu: startWebGpuEngine,
 };
 
 let current: { choice: string; threads: number; info: Promise<EngineInfo> } | null = null;
@@ -72,7 +79,7 @@ export async function startEngine(options: EngineOptions = {}): Promise<EngineIn
     throw new UsageError(`The number of threads must be an integer from 1 to 1024, not ${threads}.`);
   }
   if (current?.choice !== choice || current.threads !== threads) {
-    const info = start(threads).then((started) => ({ ...started, device: cpus()[0]?.model.trim() ?? 'unknown CPU' }));
+    const info = start(threads).then((started) => ({ device: cpus()[0]?.model.trim() ?? 'unknown CPU', ...started }));
     current = { choice, threads, info };
     info.catch(() => {
       current = null; // another attempt starts afresh
@@ -91,8 +98,8 @@ function engineStarter(choice: string): (threads: number) => Promise<Started> {
 
 /** "openblas: 2 threads, OpenBLAS 0.3.21 (SkylakeX), AMD EPYC". */
 export function describeEngine(info: EngineInfo): string {
-  const threads = `${info.threads} thread${info.threads === 1 ? '' : 's'}`;
-  return `${info.name}: ${[threads, ...(info.blas === null ? [] : [info.blas]), info.device].join(', ')}`;
+  const threads = info.threads === 0 ? [] : [`${info.threads} thread${info.threads === 1 ? '' : 's'}`];
+  return `${info.name}: ${[...threads, ...(info.blas === null ? [] : [info.blas]), info.device].join(', ')}`;
 }
 
 async function tryOpenBlas(threads: number): Promise<Started | null> {
@@ -119,6 +126,16 @@ async function useWasm(): Promise<void> {
   } catch (error) {
     throw new UserError(`Starting TensorFlow.js's WASM backend failed: ${messageOf(error)}. Try --engine cpu.`);
   }
+}
+
+async function startWebGpuEngine(): Promise<Started> {
+  return { name: 'webgpu', threads: 0, device: await startWebGpu(), blas: null, notice: null };
+}
+
+/** Null where there is no graphics card, or none that works. */
+async function tryRealGpu(): Promise<Started | null> {
+  if (!(await hasRealGpu())) return null;
+  return startWebGpuEngine().catch(() => null);
 }
 
 async function startCpu(): Promise<Started> {
