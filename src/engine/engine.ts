@@ -47,8 +47,7 @@ type Started = Omit<EngineInfo, 'device'> & Partial<Pick<EngineInfo, 'device'>>;
 
 /** null: announced, but not there yet. */
 const ENGINES: Readonly<Record<string, ((threads: number) => Promise<Started>) | null>> = {
-  auto: async (threads) =>
-    (await tryRealGpu()) ?? (await tryOpenBlas(threads)) ?? (await startPlainWasm(true)),
+  auto: async (threads) => (await tryRealGpu()) ?? (await tryOpenBlas(threads)) ?? (await startPlainWasm(true)),
   openblas: async (threads) => {
     const started = await tryOpenBlas(threads);
     if (started !== null) return started;

@@ -144,7 +144,9 @@ async function importDawn(): Promise<Dawn> {
 /** Dawn opens the loader by its bare name; one that lies beside a driver's ICD file is opened for it by its path. */
 function openVulkan(): void {
   if (vulkan !== null) return;
-  const icdFiles = [process.env.VK_DRIVER_FILES, process.env.VK_ICD_FILENAMES].flatMap((list) => list?.split(':') ?? []);
+  const icdFiles = [process.env.VK_DRIVER_FILES, process.env.VK_ICD_FILENAMES].flatMap(
+    (list) => list?.split(':') ?? [],
+  );
   const paths = ['libvulkan.so.1', ...icdFiles.map((file) => join(dirname(file), 'libvulkan.so.1'))];
   const koffi = require('koffi') as { load(path: string): unknown };
   for (const path of paths) {

@@ -7,15 +7,19 @@
 import { UserError, messageOf } from '../errors.js';
 import * as tf from './tf.js';
 import { type GpuDevice, openGpu, type OpenedGpu } from './webgpu-device.js';
+import type { WebGpuBackend } from './webgpu-backend.js';
+import { registerBlockKernels } from './webgpu-blocks.js';
 import { registerWebGpuKernels } from './webgpu-kernels.js';
 
-interface WebGpuBackend extends tf.KernelBackend {
-  readonly tensorMap: { get(dataId: tf.DataId): { readonly values: tf.backend_util.TypedArray | null } };
-}
+/** Bytes of buffers that are kept for further use, when more than is in use, before they are given back. */
+const LARGEST_POOL = 2 ** 29;
 
 interface BackendModule {
   readonly WebGPUBackend: new (device: GpuDevice, adapterInfo: OpenedGpu['adapterInfo']) => WebGpuBackend;
 }
+
+/** What was started. It is kept, because Dawn lives only as long as what it was asked through. */
+let inUse: OpenedGpu | null = null;
 
 /**
  * Makes WebGPU the backend.
@@ -23,19 +27,25 @@ interface BackendModule {
  * @throws UserError where there is no adapter or a part cannot be loaded
  */
 export async function startWebGpu(): Promise<string> {
+  if (inUse !== null) {
+    await tf.setBackend('webgpu');
+    return inUse.name;
+  }
   const opened = await openGpu();
   const removeNavigator = provideNavigator(opened);
   try {
     const { WebGPUBackend } = await importBackend();
     // The module's own factory would ask for an adapter of its own, with lower limits.
     if (tf.engine().registryFactory['webgpu'] !== undefined) tf.removeBackend('webgpu');
-    const backend = guarded(new WebGPUBackend(opened.device, opened.adapterInfo), opened.device);
+    const backend = guarded(new WebGPUBackend(opened.device, opened.adapterInfo));
+    registerWebGpuKernels();
+    registerBlockKernels(backend);
     tf.registerBackend('webgpu', () => backend);
     await tf.setBackend('webgpu');
   } finally {
     removeNavigator();
   }
-  registerWebGpuKernels();
+  inUse = opened;
   return opened.name;
 }
 
@@ -68,7 +78,8 @@ function provideNavigator({ gpu, globals }: OpenedGpu): () => void {
 }
 
 /** The backend, its reads throwing what went wrong on the device, and what it cannot do in Node. */
-function guarded(backend: WebGpuBackend, device: GpuDevice): WebGpuBackend {
+function guarded(backend: WebGpuBackend): WebGpuBackend {
+  const { device } = backend;
   let failure: string | null = null;
   device.addEventListener('uncapturederror', ({ error }) => {
     failure ??= error.message;
@@ -88,6 +99,7 @@ function guarded(backend: WebGpuBackend, device: GpuDevice): WebGpuBackend {
     check();
     const values = await read(dataId);
     check();
+    trimPool(backend.bufferManager);
     return values;
   };
   backend.readSync = (dataId) => {
@@ -98,4 +110,17 @@ function guarded(backend: WebGpuBackend, device: GpuDevice): WebGpuBackend {
     );
   };
   return backend;
+}
+
+/** The backend keeps every buffer for tensors of the same size, for ever; sizes vary with the length of the texts. */
+function trimPool(pool: WebGpuBackend['bufferManager']): void {
+  const free = pool.numBytesAllocated - pool.numBytesUsed;
+  if (free < LARGEST_POOL || free < pool.numBytesUsed) return;
+  for (const buffers of pool.freeBuffers.values()) {
+    for (const buffer of buffers.splice(0)) {
+      buffer.destroy();
+      pool.numFreeBuffers--;
+      pool.numBytesAllocated -= buffer.size;
+    }
+  }
 }
