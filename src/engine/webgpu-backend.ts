@@ -3,7 +3,8 @@ import type * as tf from './tf.js';
 import type { GpuDevice } from './webgpu-device.js';
 
 interface TensorData {
-  readonly values: tf.backend_util.TypedArray | null;
+  /** While they are in memory, the processor's. */
+  readonly values: tf.backend_util.TypedArray | null | undefined;
   /** The GPUBuffer; null until the numbers are on the card. */
   resource: object | null;
   /** Whether the buffer is someone else's, who frees it. */

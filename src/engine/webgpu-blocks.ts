@@ -241,8 +241,9 @@ class Blocks {
     return joined;
   }
 
-  /** Of a matrix [rows, columns]. */
-  transpose(x: tf.TensorInfo): tf.TensorInfo {
+  /** Of a matrix [rows, columns]; the gradient of a lookup asks for one that changes nothing. */
+  transpose(x: tf.TensorInfo, isSame: boolean): tf.TensorInfo {
+    if (isSame) return this.run('Identity', { x });
     const [rows = 1, columns = 1] = x.shape;
     const whole = this.backend.makeTensorInfo([columns, rows], x.dtype);
     this.forEachBlock(x.shape, (block) => {
@@ -319,8 +320,8 @@ export function registerBlockKernels(
   );
   extend<{ readonly perm: readonly number[] }>(
     'Transpose',
-    (call) => anyLarge(call) && call.attrs.perm.join() === '1,0',
-    (call) => blocks.transpose(given(call, 'x')),
+    (call) => anyLarge(call) && ['1,0', '0,1'].includes(call.attrs.perm.join()),
+    (call) => blocks.transpose(given(call, 'x'), call.attrs.perm[0] === 0),
   );
   extend<{ readonly axis: number | number[] }>(
     'Sum',

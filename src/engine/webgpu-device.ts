@@ -17,6 +17,8 @@ export interface GpuDevice {
   readonly limits: Readonly<Record<LimitName, number>>;
   addEventListener(type: 'uncapturederror', listener: (event: { readonly error: Error }) => void): void;
   readonly lost: Promise<{ readonly message: string }>;
+  /** Waits for what it computes and frees its memory. */
+  destroy(): void;
 }
 
 interface GpuAdapter {

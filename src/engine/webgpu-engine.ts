@@ -45,6 +45,10 @@ export async function startWebGpu(): Promise<string> {
   } finally {
     removeNavigator();
   }
+  // Exiting under the feet of a card that computes ends in a segmentation fault; this waits for it.
+  process.once('exit', () => {
+    opened.device.destroy();
+  });
   inUse = opened;
   return opened.name;
 }
@@ -104,7 +108,7 @@ function guarded(backend: WebGpuBackend): WebGpuBackend {
   };
   backend.readSync = (dataId) => {
     const { values } = backend.tensorMap.get(dataId);
-    if (values !== null) return values;
+    if (values !== null && values !== undefined) return values;
     throw new UserError(
       'The engine webgpu cannot read results at once, which this part of the program asks for. Choose another --engine.',
     );
