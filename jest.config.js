@@ -36,6 +36,7 @@ export default {
   moduleNameMapper: {
     // NodeNext writes './x.js' for './x.ts'.
     '^(\\.{1,2}/.*)\\.js$': '$1',
+    '^webgpu$': '<rootDir>/test/helpers/dawn.cjs',
     '^@huggingface/tokenizers$': '<rootDir>/node_modules/@huggingface/tokenizers/dist/tokenizers.cjs',
   },
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/.gsva/'],

@@ -29,7 +29,7 @@ export async function runBench(
   engine: EngineInfo,
 ): Promise<number> {
   const { output } = context;
-  const products = benchmarkMatMul([512, 1024], runs);
+  const products = await benchmarkMatMul([512, 1024], runs);
   output.table(
     ['product', 'size', 'GFLOP/s', 'slowest', 'fastest', 'share of plain'],
     products.map((row) => [
@@ -52,7 +52,7 @@ async function timeModel(model: string, runs: number): Promise<Timing[]> {
   const { predictor } = loadPredictor(model);
   try {
     const image = renderScene(synthScene(1, 'val', 0));
-    const [encoded] = predictor.encode([image]);
+    const [encoded] = await predictor.encode([image]);
     if (encoded === undefined) throw new Error('bench: the image was not encoded');
     const question = { image: encoded, expressions: EXPRESSIONS };
     return [

@@ -3,7 +3,9 @@ import type { Options } from 'yargs';
 import type { EngineName } from '../engine/engine.js';
 import { oneOf, text, wholeNumber } from './values.js';
 
-const ENGINES = ['auto', 'tensorflow', 'openblas', 'wasm', 'cpu'] as const satisfies readonly (EngineName | 'auto')[];
+const ENGINES = ['auto', 'tensorflow', 'webgpu', 'openblas', 'wasm', 'cpu'] as const satisfies readonly (
+  EngineName | 'auto'
+)[];
 
 export const GLOBAL_OPTIONS = {
   engine: {

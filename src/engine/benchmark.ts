@@ -43,10 +43,12 @@ const VARIANTS: readonly Variant[] = [
  * @param sizes side lengths of the matrices.
  * @param repetitions of each measurement, after one to warm up
  */
-export function benchmarkMatMul(sizes: readonly number[] = [512, 1024], repetitions = 7): MatMulRow[] {
+export async function benchmarkMatMul(sizes: readonly number[] = [512, 1024], repetitions = 7): Promise<MatMulRow[]> {
   const rows: MatMulRow[] = [];
   for (const size of sizes) {
-    for (const variant of VARIANTS) rows.push({ variant: variant.name, size, ...measure(variant, size, repetitions) });
+    for (const variant of VARIANTS) {
+      rows.push({ variant: variant.name, size, ...(await measure(variant, size, repetitions)) });
+    }
   }
   return rows;
 }
@@ -54,7 +56,7 @@ export function benchmarkMatMul(sizes: readonly number[] = [512, 1024], repetiti
 type Rates = Pick<MatMulRow, 'gigaflops' | 'slowest' | 'fastest' | 'fraction'>;
 
 /** Variant and plain product take turns, so that a busy machine slows both. */
-function measure(variant: Variant, size: number, repetitions: number): Rates {
+async function measure(variant: Variant, size: number, repetitions: number): Promise<Rates> {
   const a = tf.randomUniform([...variant.batchA, size, size], -1, 1, 'float32', 1);
   const b = tf.randomUniform([...variant.batchB, size, size], -1, 1, 'float32', 2);
   const plainA = tf.randomUniform([size, size], -1, 1, 'float32', 3);
@@ -63,8 +65,9 @@ function measure(variant: Variant, size: number, repetitions: number): Rates {
   const rates: number[] = [];
   const fractions: number[] = [];
   for (let i = 0; i <= repetitions; i++) {
-    const plain = secondsOf(() => tf.matMul(plainA, plainB));
-    const seconds = secondsOf(() => tf.matMul(a, b, variant.transposeA, variant.transposeB)) / products;
+    const plain = await secondsOf(() => tf.matMul(plainA, plainB));
+    const product = (): tf.Tensor => tf.matMul(a, b, variant.transposeA, variant.transposeB);
+    const seconds = (await secondsOf(product)) / products;
     if (i === 0) continue; // the first run warms up
     rates.push((2 * size ** 3) / seconds / 1e9);
     fractions.push(plain / seconds);
@@ -83,10 +86,10 @@ export function median(values: readonly number[]): number {
   return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 }
 
-function secondsOf(compute: () => tf.Tensor): number {
+async function secondsOf(compute: () => tf.Tensor): Promise<number> {
   const start = performance.now();
   const result = compute();
-  if (tf.getBackend() !== 'wasm') result.dataSync(); // others may compute later
+  if (tf.getBackend() !== 'wasm') await result.data(); // others may compute later
   const seconds = (performance.now() - start) / 1000;
   result.dispose();
   return seconds;

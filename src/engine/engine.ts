@@ -1,10 +1,9 @@
 /**
  * Which TensorFlow.js backend computes, and how it is started.
  *
- * `tensorflow` is TensorFlow itself, on a CUDA GPU or the CPU, where `gsva setup tensorflow` has put it. What works
- * everywhere is tfjs's WASM backend with its matrix products done by a BLAS library (`openblas`); without one it is
- * plain WASM (`wasm`). `cpu` is tfjs's JavaScript backend, slow and exact, for comparing. Engines to come have their
- * place in the table below.
+ * `tensorflow` is TensorFlow itself, on a CUDA GPU or the CPU, where `gsva setup tensorflow` has put it; `webgpu` is any
+ * graphics card. What works everywhere is tfjs's WASM backend with its matrix products done by a BLAS library
+ * (`openblas`); without one it is plain WASM (`wasm`). `cpu` is tfjs's JavaScript backend, slow and exact, for comparing.
  */
 import { availableParallelism, cpus } from 'node:os';
 import { UsageError, UserError, messageOf } from '../errors.js';
@@ -16,15 +15,17 @@ import { registerKernels } from './kernels/register.js';
 import { startTensorflow } from './tensorflow-engine.js';
 import { findInstallation } from './tensorflow-installation.js';
 import * as tf from './tf.js';
+import { hasRealGpu } from './webgpu-device.js';
+import { startWebGpu } from './webgpu-engine.js';
 
 /** The engines that can be started. */
-export type EngineName = 'tensorflow' | 'openblas' | 'wasm' | 'cpu';
+export type EngineName = 'tensorflow' | 'webgpu' | 'openblas' | 'wasm' | 'cpu';
 
 /** How to start. */
 export interface EngineOptions {
   /**
-   * 'auto' (the default; or the environment's GSVA_ENGINE): tensorflow where it is set up, with a GPU or without, else
-   * openblas where a BLAS library is found, else wasm.
+   * 'auto' (the default; or the environment's GSVA_ENGINE): tensorflow where it is set up with a GPU, else webgpu where
+   * there is a graphics card, else tensorflow where it is set up, else openblas where a BLAS library is found, else wasm.
    */
   readonly engine?: string;
   /** Threads of the matrix products; default: all processors. */
@@ -36,7 +37,7 @@ export interface EngineOptions {
 /** What was started. */
 export interface EngineInfo {
   readonly name: EngineName;
-  /** Threads of the matrix products; everything else runs in one. */
+  /** Threads of the matrix products; everything else runs in one. 0: it is not the processor that computes. */
   readonly threads: number;
   /** The name of the processor, or of the GPU where one computes. */
   readonly device: string;
@@ -50,11 +51,10 @@ export interface EngineInfo {
 type Started = Omit<EngineInfo, 'device'> & { readonly device?: string };
 type Starter = (threads: number, device: DeviceChoice) => Promise<Started>;
 
-/** null: announced, but not there yet. */
-const ENGINES: Readonly<Record<string, Starter | null>> = {
+const ENGINES: Readonly<Record<string, Starter>> = {
   auto: startFastest,
   tensorflow: startTensorflow,
-  webgpu: null,
+  webgpu: startWebGpuEngine,
   openblas: onCpu('openblas', async (threads) => {
     const started = await tryOpenBlas(threads);
     if (started !== null) return started;
@@ -72,7 +72,10 @@ async function startFastest(threads: number, device: DeviceChoice): Promise<Star
   if (device?.kind === 'gpu') return startTensorflow(threads, device);
   let notice: string | null = null;
   try {
-    if (findInstallation() !== null) return await startTensorflow(threads, device);
+    const installation = findInstallation();
+    const card = installation?.gpu === true || device !== null ? null : await tryRealGpu();
+    if (card !== null) return card;
+    if (installation !== null) return await startTensorflow(threads, device);
   } catch (error) {
     notice = messageOf(error); // what is set up and does not work is worth knowing; something slower does the work
   }
@@ -122,15 +125,14 @@ export async function startEngine(options: EngineOptions = {}): Promise<EngineIn
 function engineStarter(choice: string): Starter {
   const start = Object.hasOwn(ENGINES, choice) ? ENGINES[choice] : undefined;
   if (start) return start;
-  const choices = Object.keys(ENGINES).filter((name) => ENGINES[name] !== null);
-  const problem = start === null ? `The engine '${choice}' is planned but not there yet` : `Unknown engine '${choice}'`;
-  throw new UsageError(`${problem}. Choose one of: ${choices.join(', ')} (--engine, or GSVA_ENGINE).`);
+  const choices = Object.keys(ENGINES).join(', ');
+  throw new UsageError(`Unknown engine '${choice}'. Choose one of: ${choices} (--engine, or GSVA_ENGINE).`);
 }
 
 /** "openblas: 2 threads, OpenBLAS 0.3.21 (SkylakeX), AMD EPYC". */
 export function describeEngine(info: EngineInfo): string {
-  const threads = `${info.threads} thread${info.threads === 1 ? '' : 's'}`;
-  return `${info.name}: ${[threads, ...(info.blas === null ? [] : [info.blas]), info.device].join(', ')}`;
+  const threads = info.threads === 0 ? [] : [`${info.threads} thread${info.threads === 1 ? '' : 's'}`];
+  return `${info.name}: ${[...threads, ...(info.blas === null ? [] : [info.blas]), info.device].join(', ')}`;
 }
 
 async function tryOpenBlas(threads: number): Promise<Started | null> {
@@ -157,6 +159,16 @@ async function useWasm(): Promise<void> {
   } catch (error) {
     throw new UserError(`Starting TensorFlow.js's WASM backend failed: ${messageOf(error)}. Try --engine cpu.`);
   }
+}
+
+async function startWebGpuEngine(): Promise<Started> {
+  return { name: 'webgpu', threads: 0, device: await startWebGpu(), blas: null, notice: null };
+}
+
+/** Null where there is no graphics card, or none that works. */
+async function tryRealGpu(): Promise<Started | null> {
+  if (!(await hasRealGpu())) return null;
+  return startWebGpuEngine().catch(() => null);
 }
 
 async function startCpu(): Promise<Started> {

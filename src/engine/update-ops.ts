@@ -91,15 +91,18 @@ export function accumulate(dst: tf.Variable, src: tf.Tensor, scale = 1): void {
 /** The sum of the squares of all numbers of all tensors (the square of their global norm). */
 export async function sumOfSquares(tensors: readonly tf.Tensor[]): Promise<number> {
   const backend = currentWasmBackend();
-  let total = 0;
-  for (const tensor of tensors) {
-    if (backend === null) {
-      for (const value of await tensor.data()) total += value * value;
-    } else {
-      total += sumOfSquaresOnHeap(backend, tensor);
-    }
+  if (backend !== null) return tensors.reduce((sum, tensor) => sum + sumOfSquaresOnHeap(backend, tensor), 0);
+  return tensors.length === 0 ? 0 : sumOfSquaresOfTensors(tensors);
+}
+
+/** Where the tensors lie; one number of each is read, all at once. */
+async function sumOfSquaresOfTensors(tensors: readonly tf.Tensor[]): Promise<number> {
+  const sums = tf.tidy(() => tf.stack(tensors.map((tensor) => tf.sum(tf.square(tensor)))));
+  try {
+    return (await sums.data<'float32'>()).reduce((sum, value) => sum + value, 0);
+  } finally {
+    sums.dispose();
   }
-  return total;
 }
 
 /** In float32 over groups of numbers, in float64 over the groups. */

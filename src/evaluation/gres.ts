@@ -28,11 +28,11 @@ export interface GresReply {
 /** What answers: a model, as `Predictor` wraps it. `Image` is whatever it makes of a picture. */
 export interface GresResponder<Image> {
   /** Called once per image. */
-  encode(images: readonly RgbImage[]): readonly Image[];
+  encode(images: readonly RgbImage[]): Promise<readonly Image[]>;
   /** Teacher forcing with the true answers; `masks` also for what was rejected. One reply per question. */
   force(
     questions: readonly (GresQuestion<Image> & { readonly answers: readonly ('seg' | 'rej')[] })[],
-  ): readonly (GresReply & { readonly masks: readonly BinaryMask[] })[];
+  ): Promise<readonly (GresReply & { readonly masks: readonly BinaryMask[] })[]>;
   /** A freely written answer. */
   generate(
     question: GresQuestion<Image>,
@@ -128,13 +128,13 @@ export async function evaluateGres<Image>(
     next.catch(() => undefined); // reported when its turn comes, or not at all when this batch fails
     await nextTurn();
     signal?.throwIfAborted();
-    const images = responder.encode(loaded.map(({ picture }) => picture));
+    const images = await responder.encode(loaded.map(({ picture }) => picture));
     const questions = loaded.map(({ targets }, i) => ({
       image: images[i] as Image,
       expressions: targets.map(({ expression }) => expression),
       answers: targets.map(({ isEmpty }) => (isEmpty ? ('rej' as const) : ('seg' as const))),
     }));
-    const forced = protocols.some((protocol) => protocol !== 'generate') ? responder.force(questions) : [];
+    const forced = protocols.some((protocol) => protocol !== 'generate') ? await responder.force(questions) : [];
     for (const [i, item] of loaded.entries()) {
       const question = questions[i] as (typeof questions)[number];
       const generated = protocols.includes('generate') ? await run.generate(responder, question) : undefined;

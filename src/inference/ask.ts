@@ -24,12 +24,12 @@ export interface AskedDecision {
  * @param rejectThreshold [REJ] from this probability on
  * @returns one decision per [SEG] or [REJ] of the answer
  */
-export function ask(
+export async function ask(
   gsva: Gsva,
   image: EncodedImage,
   { inputIds, labels }: TokenizedConversation,
   rejectThreshold: number,
-): AskedDecision[] {
+): Promise<AskedDecision[]> {
   const { seg, rej } = gsva.config.tokens;
   const decided: { answer: TokenAnswer; rejectProbability: number; state: Float32Array }[] = [];
   const session = new DecodingSession(gsva, image);
@@ -41,7 +41,7 @@ export function ask(
         unread.push(id);
         continue;
       }
-      const { logits, state } = session.feed(unread);
+      const { logits, state } = await session.feed(unread);
       const { rejectProbability } = readNextToken(logits, gsva.config.tokens);
       const answer = rejectProbability >= rejectThreshold ? 'rej' : 'seg';
       decided.push({ answer, rejectProbability, state });
@@ -51,7 +51,7 @@ export function ask(
     session.dispose();
   }
   const states = decided.filter(({ answer }) => answer === 'seg').map(({ state }) => state);
-  const masks = masksOfStates(gsva, image, states);
+  const masks = await masksOfStates(gsva, image, states);
   return decided.map(({ answer, rejectProbability }) => {
     return { answer, rejectProbability, mask: answer === 'seg' ? (masks.shift() ?? null) : null };
   });

@@ -33,7 +33,7 @@ export class DecodingSession {
   }
 
   /** Appends tokens, at least one. */
-  feed(ids: readonly number[]): DecodingStep {
+  async feed(ids: readonly number[]): Promise<DecodingStep> {
     if (ids.length === 0) throw new Error('DecodingSession.feed: no tokens');
     const { gsva } = this;
     const { caches, logits, state, time } = tf.tidy(() => {
@@ -49,13 +49,15 @@ export class DecodingSession {
     this.release();
     this.caches = caches;
     this.positions += time;
-    // Copies: what dataSync returns may belong to the engine.
-    const step = {
-      logits: Float32Array.from(logits.dataSync<'float32'>()),
-      state: Float32Array.from(state.dataSync<'float32'>()),
-    };
-    tf.dispose([logits, state]);
-    return step;
+    try {
+      // Copies: what data() returns may belong to the engine.
+      return {
+        logits: Float32Array.from(await logits.data<'float32'>()),
+        state: Float32Array.from(await state.data<'float32'>()),
+      };
+    } finally {
+      tf.dispose([logits, state]);
+    }
   }
 
   /** Frees the cache; the session is of no use afterwards. */

@@ -21,36 +21,44 @@ const MOST_EMBEDDING_VALUES = 2 ** 25;
  * @param rows for every query its image, in [0, B), ascending
  * @returns one mask per query
  */
-export function drawMasks(
+export async function drawMasks(
   gsva: Gsva,
   states: tf.Tensor2D,
   imageEmbeddings: tf.Tensor4D,
   images: readonly EncodedImage[],
   rows: readonly number[],
-): MaskLogits[] {
+): Promise<MaskLogits[]> {
   const [, height, width, channels] = imageEmbeddings.shape;
   const atOnce = Math.max(1, Math.floor(MOST_EMBEDDING_VALUES / (height * width * channels)));
   const masks: MaskLogits[] = [];
   for (let first = 0; first < rows.length; first += atOnce) {
     const some = rows.slice(first, first + atOnce);
-    tf.tidy(() => {
+    const enlarged = tf.tidy(() => {
       const part = tf.slice(states, [first, 0], [some.length, -1]);
       const queries = gsva.maskPrompt.forward(part) as tf.Tensor2D;
       const { lowResMasks } = gsva.decodeMasks(queries, imageEmbeddings, some);
-      for (const [row, begin, end] of runs(some)) {
+      return runs(some).map(([row, begin, end]) => {
         const image = images[row];
         if (image === undefined) throw new Error(`drawMasks: a query asks about image ${row} of ${images.length}`);
-        masks.push(...enlarge(gsva, tf.slice(lowResMasks, [begin, 0, 0], [end - begin, -1, -1]), image));
-      }
+        return resizeMasks(
+          tf.slice(lowResMasks, [begin, 0, 0], [end - begin, -1, -1]),
+          image,
+          gsva.config.sam.imageSize,
+        );
+      });
     });
+    try {
+      for (const logits of enlarged) masks.push(...(await readMasks(logits)));
+    } finally {
+      tf.dispose(enlarged);
+    }
   }
   return masks;
 }
 
-function enlarge(gsva: Gsva, lowResMasks: tf.Tensor3D, image: EncodedImage): MaskLogits[] {
-  const logits = resizeMasks(lowResMasks, image, gsva.config.sam.imageSize);
+async function readMasks(logits: tf.Tensor3D): Promise<MaskLogits[]> {
   const [count, height, width] = logits.shape;
-  const data = logits.dataSync<'float32'>();
+  const data = await logits.data<'float32'>();
   const pixels = height * width;
   return Array.from({ length: count }, (_, i) => ({ data: data.slice(i * pixels, (i + 1) * pixels), height, width }));
 }

@@ -54,7 +54,7 @@ export async function generate(
       // Every step blocks the thread; here timers and SIGINT get their turn.
       await nextTurn();
       signal?.throwIfAborted();
-      const { logits, state } = session.feed(unread);
+      const { logits, state } = await session.feed(unread);
       const { argmax, rejectProbability } = readNextToken(logits, tokens);
       if (argmax === tokens.eos) {
         end = 'end-of-text';
@@ -70,7 +70,7 @@ export async function generate(
     session.dispose();
   }
   const states = found.filter(({ answer }) => answer === 'seg').map(({ state }) => state);
-  const masks = masksOfStates(gsva, image, states);
+  const masks = await masksOfStates(gsva, image, states);
   const decisions = found.map(({ index, answer, rejectProbability }) => {
     return { index, answer, rejectProbability, mask: answer === 'seg' ? (masks.shift() ?? null) : null };
   });
@@ -78,16 +78,21 @@ export async function generate(
 }
 
 /** The masks of states [D] that predict a [SEG], all about one image. */
-export function masksOfStates(gsva: Gsva, image: EncodedImage, states: readonly Float32Array[]): MaskLogits[] {
+export async function masksOfStates(
+  gsva: Gsva,
+  image: EncodedImage,
+  states: readonly Float32Array[],
+): Promise<MaskLogits[]> {
   if (states.length === 0) return [];
   const size = gsva.config.llm.hiddenSize;
   const all = new Float32Array(states.length * size);
   for (const [index, state] of states.entries()) all.set(state, index * size);
-  let masks: MaskLogits[] = [];
-  tf.tidy(() => {
-    const { imageEmbeddings } = stackFeatures(gsva, [image]);
+  const stacked = tf.tensor2d(all, [states.length, size]);
+  const { clipFeatures, imageEmbeddings } = stackFeatures(gsva, [image]);
+  try {
     const rows = states.map(() => 0);
-    masks = drawMasks(gsva, tf.tensor2d(all, [states.length, size]), imageEmbeddings, [image], rows);
-  });
-  return masks;
+    return await drawMasks(gsva, stacked, imageEmbeddings, [image], rows);
+  } finally {
+    tf.dispose([stacked, clipFeatures, imageEmbeddings]);
+  }
 }

@@ -71,7 +71,7 @@ export class Predictor {
   ) {}
 
   /** Both encoders on a batch of images; the result is plain data and can be kept. */
-  encode(images: readonly RgbImage[]): EncodedImage[] {
+  async encode(images: readonly RgbImage[]): Promise<EncodedImage[]> {
     const { clip, sam } = this.gsva.config;
     if (images.length === 0) return [];
     return encodeImages(
@@ -81,10 +81,11 @@ export class Predictor {
   }
 
   /** The reference's evaluation: teacher forcing with the true answers, all questions as one batch. */
-  force(questions: readonly ForcedQuestion[]): ForcedReply[] {
+  async force(questions: readonly ForcedQuestion[]): Promise<ForcedReply[]> {
     const turns = questions.map(({ expressions, answers }) => turnOf(expressions, answers));
     const items = questions.map(({ image }, i) => ({ image, conversation: this.tokenized(turns[i] as Turn) }));
-    return teacherForce(this.gsva, items).map(({ decisions, masks }, i) => {
+    const forced = await teacherForce(this.gsva, items);
+    return forced.map(({ decisions, masks }, i) => {
       const { expressions } = questions[i] as ForcedQuestion;
       if (decisions.length !== expressions.length || masks.length !== expressions.length) {
         throw new UserError(
@@ -128,12 +129,12 @@ export class Predictor {
   }
 
   /** The answer's form is given and the model decides, expression after expression, without any ground truth. */
-  ask({ image, expressions }: Question, rejectThreshold = DEFAULT_REJECT_THRESHOLD): Reply {
+  async ask({ image, expressions }: Question, rejectThreshold = DEFAULT_REJECT_THRESHOLD): Promise<Reply> {
     const open = turnOf(
       expressions,
       expressions.map(() => 'seg'),
     );
-    const decisions = ask(this.gsva, image, this.tokenized(open), rejectThreshold);
+    const decisions = await ask(this.gsva, image, this.tokenized(open), rejectThreshold);
     if (decisions.length !== expressions.length) {
       throw new Error(`Predictor.ask: ${expressions.length} expressions, but ${decisions.length} places in the answer`);
     }
@@ -171,11 +172,11 @@ export class Predictor {
     const cleaned = expressions.map(checkedExpression);
     this.checkLength(cleaned);
     generating.signal?.throwIfAborted();
-    const [encoded] = this.encode([image]);
+    const [encoded] = await this.encode([image]);
     if (encoded === undefined) throw new Error('Predictor.segment: the image was not encoded');
     const asked = { image: encoded, expressions: cleaned };
     const { question, answer, results } =
-      mode === 'ask' ? this.ask(asked, rejectThreshold) : await this.generate(asked, generating);
+      mode === 'ask' ? await this.ask(asked, rejectThreshold) : await this.generate(asked, generating);
     return {
       question,
       answer,

@@ -48,11 +48,11 @@ interface Place {
  * @param masks which masks are made: one for every place ('every', needs the second pass), or for each [SEG] of the
  *   given answers ('given')
  */
-export function teacherForce(
+export async function teacherForce(
   gsva: Gsva,
   items: readonly ForcedItem[],
   masks: 'every' | 'given' = 'every',
-): ForcedAnswer[] {
+): Promise<ForcedAnswer[]> {
   if (items.length === 0) return [];
   const { tokens } = gsva.config;
   const batch = padBatch(
@@ -62,30 +62,34 @@ export function teacherForce(
   const layout = new VisionTextTokens(batch, gsva.patches);
   const places = placesOf(layout, [tokens.seg, tokens.rej]);
   const images = items.map((item) => item.image);
-  let decisions: ForcedDecision[] = [];
-  let drawn: MaskLogits[] = [];
   const wanted = masks === 'every' ? places : places.filter(({ id }) => id === tokens.seg);
-  // Results leave through variables: tidy would search what it is returned for tensors, number by number.
-  tf.tidy(() => {
-    const { clipFeatures, imageEmbeddings } = stackFeatures(gsva, images);
+  const { clipFeatures, imageEmbeddings } = stackFeatures(gsva, images);
+  const [logits, states] = tf.tidy((): [tf.Tensor, tf.Tensor2D] => {
     const visionTokens = gsva.projector.forward(clipFeatures) as tf.Tensor3D;
     const context = gsva.llama.context(0, layout.time, layout.lengths);
     const embeddings = gsva.embed(layout, visionTokens);
     const [hidden, caches] = gsva.llama.forward(embeddings, context) as [tf.Tensor3D, LayerCache[]];
-    decisions = decide(gsva, hidden, places);
-    if (wanted.length === 0) return;
-    const states =
+    return [
+      gsva.lmHead.forward(statesOf(gsva, hidden, places)),
       masks === 'every'
         ? statesOfSecondPass(gsva, { batch, layout, places, visionTokens, hidden, caches })
-        : statesOf(gsva, hidden, wanted);
-    drawn = drawMasks(
+        : statesOf(gsva, hidden, wanted),
+    ];
+  });
+  let decisions: ForcedDecision[];
+  let drawn: MaskLogits[];
+  try {
+    decisions = decide(gsva, await logits.data<'float32'>(), places);
+    drawn = await drawMasks(
       gsva,
       states,
       imageEmbeddings,
       images,
       wanted.map(({ row }) => row),
     );
-  });
+  } finally {
+    tf.dispose([clipFeatures, imageEmbeddings, logits, states]);
+  }
   return items.map(({ conversation }, row) => {
     const own = decisions.filter((_, index) => places[index]?.row === row);
     const ids = own.map(({ answer }) => (answer === 'seg' ? tokens.seg : tokens.rej));
@@ -115,10 +119,9 @@ function statesOf(gsva: Gsva, hidden: tf.Tensor3D, places: readonly Place[]): tf
   );
 }
 
-function decide(gsva: Gsva, hidden: tf.Tensor3D, places: readonly Place[]): ForcedDecision[] {
-  if (places.length === 0) return [];
+/** @param logits [P, V] */
+function decide(gsva: Gsva, logits: Float32Array, places: readonly Place[]): ForcedDecision[] {
   const { tokens, llm } = gsva.config;
-  const logits = gsva.lmHead.forward(statesOf(gsva, hidden, places)).dataSync<'float32'>();
   return places.map(({ id }, index) => {
     const row = logits.subarray(index * llm.vocabSize, (index + 1) * llm.vocabSize);
     const { argmax, rejectProbability } = readNextToken(row, tokens);

@@ -104,11 +104,11 @@ export function loadModelWeights(dir: string, gsva: Gsva, options: LoadOptions =
  * Writes a model folder's files into `dir`, which exists (best a temporary one: see writeDirectoryAtomic).
  * @throws UserError when a file cannot be written or `tokenizerDir` has no tokenizer
  */
-export function writeModelDirectory(
+export async function writeModelDirectory(
   dir: string,
   gsva: Gsva,
   { meta, tokenizerDir, dtype = 'F32' }: WriteOptions,
-): void {
+): Promise<void> {
   const present = TOKENIZER_FILES.filter((name) => existsSync(join(tokenizerDir, name)));
   if (!present.includes('tokenizer.model') && !present.includes('tokenizer.json')) {
     throw new UserError(
@@ -118,7 +118,7 @@ export function writeModelDirectory(
   }
   writeJson(join(dir, CONFIG_FILE), modelConfigToJson(gsva.config));
   writeJson(join(dir, META_FILE), { format: FORMAT, ...meta });
-  writeSafetensors(join(dir, WEIGHTS_FILE), storableWeights(gsva, { dtype }), { format: 'pt' });
+  writeSafetensors(join(dir, WEIGHTS_FILE), await storableWeights(gsva, { dtype }), { format: 'pt' });
   for (const name of present) {
     try {
       copyFileSync(join(tokenizerDir, name), join(dir, name));

@@ -17,18 +17,20 @@ export interface EncodedImage {
 }
 
 /** Runs F_V1 and F_V2 on a batch. */
-export function encodeImages(gsva: Gsva, images: readonly PreparedImage[]): EncodedImage[] {
+export async function encodeImages(gsva: Gsva, images: readonly PreparedImage[]): Promise<EncodedImage[]> {
   const { clip, sam } = gsva.config;
-  const run = (encode: () => tf.Tensor): Float32Array[] => {
+  const run = async (encode: () => tf.Tensor): Promise<Float32Array[]> => {
     const features = tf.tidy(encode);
-    const rows = rowsOf(features); // outside of tidy, which would search the numbers for tensors
-    features.dispose();
-    return rows;
+    try {
+      return await rowsOf(features);
+    } finally {
+      features.dispose();
+    }
   };
   const clipInputs = images.map((image) => image.clipInput);
   const samInputs = images.map((image) => image.samInput);
-  const clipFeatures = run(() => gsva.visionTower.forward(stackImages(clipInputs, clip.imageSize)));
-  const imageEmbeddings = run(() => gsva.imageEncoder.forward(stackImages(samInputs, sam.imageSize)));
+  const clipFeatures = await run(() => gsva.visionTower.forward(stackImages(clipInputs, clip.imageSize)));
+  const imageEmbeddings = await run(() => gsva.imageEncoder.forward(stackImages(samInputs, sam.imageSize)));
   return images.map(({ resized, original }, index) => ({
     clipFeatures: clipFeatures[index] as Float32Array,
     imageEmbedding: imageEmbeddings[index] as Float32Array,
@@ -64,9 +66,9 @@ export function stackFeatures(
   };
 }
 
-function rowsOf(tensor: tf.Tensor): Float32Array[] {
+async function rowsOf(tensor: tf.Tensor): Promise<Float32Array[]> {
   const [rows] = tensor.shape as [number];
-  const data = tensor.dataSync() as Float32Array;
+  const data = await tensor.data<'float32'>();
   const size = data.length / rows;
   return Array.from({ length: rows }, (_, row) => data.slice(row * size, (row + 1) * size));
 }

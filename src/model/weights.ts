@@ -85,29 +85,38 @@ export function loadWeights(
 }
 
 /** Copies of the parameters in PyTorch's names and layouts; `select` keeps some. */
-export function storableWeights(
+export async function storableWeights(
   layer: CompositeLayer,
   options: {
     readonly dtype?: 'F32' | 'F16' | 'BF16';
     readonly select?: (name: string) => boolean;
     readonly prefix?: string;
   } = {},
-): Map<string, TensorToStore> {
+): Promise<Map<string, TensorToStore>> {
   const { dtype = 'F32', select = () => true, prefix = PUBLISHED_PREFIX } = options;
   const out = new Map<string, TensorToStore>();
   for (const [name, { variable, layout }] of layer.namedParameters()) {
-    if (select(name)) out.set(prefix + name, { ...toStored(variable.read(), layout), dtype });
+    if (select(name)) out.set(prefix + name, { ...(await toStored(variable.read(), layout)), dtype });
   }
   return out;
 }
 
+/** A tensor of ours in PyTorch's layout; owned by the caller. */
+export function inStoredLayout(value: tf.Tensor, layout: Layout): tf.Tensor {
+  return tf.tidy(() => tf.clone(permuteToStored(value, layout)));
+}
+
 /** A tensor of ours in PyTorch's layout, as plain data. */
-export function toStored(value: tf.Tensor, layout: Layout): { shape: number[]; data: Float32Array } {
-  const stored = tf.tidy(() => tf.clone(permuteToStored(value, layout)));
-  // Read outside of tidy, which would search the numbers for tensors.
-  const data = Float32Array.from(stored.dataSync());
-  stored.dispose();
-  return { shape: stored.shape, data };
+export async function toStored(
+  value: tf.Tensor,
+  layout: Layout,
+): Promise<{ readonly shape: number[]; readonly data: Float32Array }> {
+  const stored = inStoredLayout(value, layout);
+  try {
+    return { shape: stored.shape, data: Float32Array.from(await stored.data()) };
+  } finally {
+    stored.dispose();
+  }
 }
 
 /** A tensor in PyTorch's layout in ours; owned by the caller. `shape` is ours. */

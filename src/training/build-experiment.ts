@@ -84,8 +84,7 @@ export function baseTask(experiment: Experiment, data: SceneData): TrainingTask<
     scenes: data.scenes,
     validationScenes: data.validationScenes,
     save: (dir: string): Promise<void> => {
-      writeModelDirectory(dir, gsva, { meta, tokenizerDir: config.tokenizer });
-      return Promise.resolve();
+      return writeModelDirectory(dir, gsva, { meta, tokenizerDir: config.tokenizer });
     },
     load: (dir: string): Promise<void> => {
       loadModelWeights(dir, gsva);
@@ -132,13 +131,16 @@ function redrawAddedTokens(gsva: Gsva, random: Random): void {
       if (variable === undefined) throw new Error(`redrawAddedTokens: no parameter "${name}"`);
       const value = variable.read();
       const [rows = 0, columns = 0] = value.shape;
-      const data = Float32Array.from(value.dataSync());
+      const isKept = new Float32Array(isHead ? columns : rows).fill(1);
+      const drawn = new Float32Array(rows * columns);
       for (const id of [seg, rej]) {
+        isKept[id] = 0;
         for (let i = 0; i < size; i++) {
-          data[isHead ? i * columns + id : id * columns + i] = 0.02 * random.normal();
+          drawn[isHead ? i * columns + id : id * columns + i] = 0.02 * random.normal();
         }
       }
-      variable.write(tf.tensor2d(data, [rows, columns]));
+      const kept = tf.mul(value, tf.tensor2d(isKept, isHead ? [1, columns] : [rows, 1]));
+      variable.write(tf.add(kept, tf.tensor2d(drawn, [rows, columns])));
     }
   });
 }

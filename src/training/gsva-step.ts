@@ -29,12 +29,42 @@ export interface GsvaBatch {
  * @param dropoutSeed seed of LoRA's dropout, null without
  * @returns losses (total, and the weighted parts) and the gradients, owned by the caller
  */
-export function gsvaStep(
+export async function gsvaStep(
   gsva: Gsva,
   batch: GsvaBatch,
   variables: ReadonlyMap<string, tf.Variable>,
   dropoutSeed: number | null = null,
-): Gradients {
+): Promise<Gradients> {
+  const parts: Losses = {};
+  try {
+    const gradients = backpropagate(gsva, batch, variables, dropoutSeed, parts);
+    return { losses: await readLosses(parts), gradients };
+  } finally {
+    tf.dispose({ ...parts });
+  }
+}
+
+/** The weighted parts of the loss, as scalars: reading one on the way would make a graphics card wait. */
+interface Losses {
+  ce?: tf.Tensor;
+  bce?: tf.Tensor;
+  dice?: tf.Tensor;
+}
+
+async function readLosses(parts: Losses): Promise<Record<'loss' | 'ce' | 'bce' | 'dice', number>> {
+  const read = async (part: tf.Tensor | undefined): Promise<number> => (await part?.data())?.[0] ?? 0;
+  const [ce, bce, dice] = await Promise.all([read(parts.ce), read(parts.bce), read(parts.dice)]);
+  return { loss: ce + bce + dice, ce, bce, dice };
+}
+
+/** @param losses receives the parts, kept; the caller disposes them */
+function backpropagate(
+  gsva: Gsva,
+  batch: GsvaBatch,
+  variables: ReadonlyMap<string, tf.Variable>,
+  dropoutSeed: number | null,
+  losses: Losses,
+): ReadonlyMap<string, tf.Tensor> {
   const { seg } = gsva.config.tokens;
   const { llama } = gsva;
   const gradients = new GradientMap();
@@ -44,7 +74,6 @@ export function gsvaStep(
   if (queryStates.length !== expected) {
     throw new Error(`gsvaStep: the answers hold ${queryStates.length} [SEG] for ${expected} masks`);
   }
-  const losses: Record<string, number> = {};
   tf.tidy(() => {
     const context = llama.context(0, layout.time, layout.lengths, dropoutSeed);
     const visionTokens = gsva.projector.forward(batch.clipFeatures) as tf.Tensor3D;
@@ -59,7 +88,7 @@ export function gsvaStep(
       const { positions, targets } = layout.supervised();
       const logits = gsva.lmHead.forward(gsva.statesAt(hidden, positions)) as tf.Tensor2D;
       const ce = tf.mul(fused.softmaxCrossEntropy(logits, tf.tensor1d(targets, 'int32')), gsva.config.loss.ce);
-      losses['ce'] = scalarOf(ce);
+      losses.ce = tf.keep(ce);
       if (queryGradient === null) return ce;
       // d/dθ Σ(queries · ∂L/∂queries) is what the mask decoder asks of ψ and below.
       return tf.add(ce, tf.sum(tf.mul(gsva.maskQueries(hidden, positionsOf(queryStates)), queryGradient)));
@@ -79,8 +108,7 @@ export function gsvaStep(
     differentiate(() => gsva.embed(layout, visionTokens), [], embeddingVariables, gradients, embeddingGradient);
     return [...gradients.tensors.values()]; // kept; all else goes
   });
-  const { ce = 0, bce = 0, dice = 0 } = losses;
-  return { losses: { loss: ce + bce + dice, ce, bce, dice }, gradients: gradients.tensors };
+  return gradients.tensors;
 }
 
 /** F_mask and the mask losses; returns the gradient by the queries, or null when the batch asks for no mask at all. */
@@ -91,16 +119,14 @@ function maskSegment(
   states: readonly { readonly row: number }[],
   variables: ReadonlyMap<string, tf.Variable>,
   gradients: GradientMap,
-  losses: Record<string, number>,
+  losses: Losses,
 ): tf.Tensor | null {
   const { loss, sam } = gsva.config;
   const weighted = (lowResMasks: tf.Tensor3D): tf.Tensor => {
     const parts = maskObjective(lowResMasks, batch.targets, sam.imageSize);
-    const bce = tf.mul(parts.bce, loss.bce);
-    const dice = tf.mul(parts.dice, loss.dice);
-    losses['bce'] = scalarOf(bce);
-    losses['dice'] = scalarOf(dice);
-    return tf.add(bce, dice);
+    losses.bce = tf.keep(tf.mul(parts.bce, loss.bce));
+    losses.dice = tf.keep(tf.mul(parts.dice, loss.dice));
+    return tf.add(losses.bce, losses.dice);
   };
   if (states.length === 0) {
     tf.tidy(() => weighted(tf.zeros([0, 1, 1])));
@@ -114,8 +140,4 @@ function maskSegment(
 
 function positionsOf(states: readonly { readonly position: number }[]): number[] {
   return states.map((state) => state.position);
-}
-
-function scalarOf(x: tf.Tensor): number {
-  return x.dataSync()[0] as number;
 }

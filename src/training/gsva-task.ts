@@ -95,9 +95,9 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
     return this.imageAt(sample.index).path;
   }
 
-  forwardBackward(batch: readonly GsvaSample[], random: Random): Gradients {
+  async forwardBackward(batch: readonly GsvaSample[], random: Random): Promise<Gradients> {
     const { gsva, tokenizer } = this.options;
-    this.encode(batch);
+    await this.encode(batch);
     const images = batch.map((sample) => this.encodedImage(sample.index));
     const features = stackFeatures(gsva, images);
     try {
@@ -110,7 +110,7 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
         return { ...sample.masks, resized, original };
       });
       const dropoutSeed = gsva.config.lora.dropout > 0 ? random.integer(2 ** 30) : null;
-      return gsvaStep(gsva, { tokens, targets, ...features }, this.variables, dropoutSeed);
+      return await gsvaStep(gsva, { tokens, targets, ...features }, this.variables, dropoutSeed);
     } finally {
       tf.dispose([features.clipFeatures, features.imageEmbeddings]);
     }
@@ -118,8 +118,7 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
 
   checkpointFiles(dir: string): Promise<void> {
     const { gsva, tokenizerDir, meta } = this.options;
-    writeModelDirectory(dir, gsva, { meta, tokenizerDir });
-    return Promise.resolve();
+    return writeModelDirectory(dir, gsva, { meta, tokenizerDir });
   }
 
   restore(dir: string): Promise<void> {
@@ -137,11 +136,11 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
     return drawn;
   }
 
-  private encode(batch: readonly GsvaSample[]): void {
+  private async encode(batch: readonly GsvaSample[]): Promise<void> {
     const fresh = new Map<number, PreparedImage>();
     for (const { index, image } of batch) if (image !== null && !this.encoded.has(index)) fresh.set(index, image);
     if (fresh.size === 0) return;
-    const encoded = encodeImages(this.options.gsva, [...fresh.values()]);
+    const encoded = await encodeImages(this.options.gsva, [...fresh.values()]);
     [...fresh.keys()].forEach((index, position) => this.encoded.set(index, encoded[position] as EncodedImage));
   }
 

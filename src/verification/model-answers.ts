@@ -13,25 +13,26 @@ import type { VerifyItem } from './verify-item.js';
 const MASK_TOLERANCE = 1e-3;
 
 export async function verifyAnswers(gsva: Gsva, recorded: ModelCase): Promise<VerifyItem[]> {
-  const images = encodeImages(gsva, recorded.preparedImages());
+  const images = await encodeImages(gsva, await recorded.preparedImages());
   const items = images.map((image, row) => ({ image, conversation: recorded.conversation(row) }));
   return [
-    ...verifyForcedAnswers(gsva, recorded, items, 'given', 'plain'),
-    ...verifyForcedAnswers(gsva, recorded, items, 'every', 'reeval'),
+    ...(await verifyForcedAnswers(gsva, recorded, items, 'given', 'plain')),
+    ...(await verifyForcedAnswers(gsva, recorded, items, 'every', 'reeval')),
     ...(await verifyGreedy(gsva, recorded, images)),
   ];
 }
 
 /** @param pass 'plain': masks of the given [SEG]s; 'reeval': of every place, each [REJ] read as [SEG] */
-function verifyForcedAnswers(
+async function verifyForcedAnswers(
   gsva: Gsva,
   recorded: ModelCase,
   items: readonly ForcedItem[],
   masks: 'given' | 'every',
   pass: 'plain' | 'reeval',
-): VerifyItem[] {
+): Promise<VerifyItem[]> {
   const ids = new Mismatches(`eval.*.${pass}.output_ids`);
-  const maskItems = teacherForce(gsva, items, masks).map((answer, row) => {
+  const answers = await teacherForce(gsva, items, masks);
+  const maskItems = answers.map((answer, row) => {
     ids.compare(
       `image ${row}`,
       withImagePositions(answer, gsva.patches).join(' '),

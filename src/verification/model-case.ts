@@ -113,15 +113,15 @@ export class ModelCase {
   }
 
   /** The images as the encoders take them. */
-  preparedImages(): PreparedImage[] {
-    const rowsOf = (name: 'images' | 'images_clip'): Float32Array[] => {
+  async preparedImages(): Promise<PreparedImage[]> {
+    const rowsOf = async (name: 'images' | 'images_clip'): Promise<Float32Array[]> => {
       const tensor = this.imageTensor(name);
-      const data = Float32Array.from(tensor.dataSync<'float32'>());
+      const data = Float32Array.from(await tensor.data<'float32'>());
       tensor.dispose();
       const size = data.length / this.sizes.length;
       return this.sizes.map((_, row) => data.subarray(row * size, (row + 1) * size));
     };
-    const [clipInputs, samInputs] = [rowsOf('images_clip'), rowsOf('images')];
+    const [clipInputs, samInputs] = [await rowsOf('images_clip'), await rowsOf('images')];
     return this.sizes.map((size, row) => ({
       ...size,
       clipInput: clipInputs[row] as Float32Array,

@@ -10,59 +10,78 @@ import type { VerifyItem } from './verify-item.js';
 const TOLERANCE = 1e-4;
 const LOGIT_TOLERANCE = 2e-4;
 
-export function verifyForward(gsva: Gsva, recorded: ModelCase): VerifyItem[] {
-  let items: VerifyItem[] = [];
+/** What is compared with the recording's `out.<name>`. */
+interface Compared {
+  readonly name: string;
+  readonly what: string;
+  readonly found: tf.Tensor;
+  readonly tolerance?: number;
+  /** [B, T, C], compared where the attention mask is 1; behind, the reference computes with padding and we need not. */
+  readonly isPadded?: boolean;
+}
+
+export async function verifyForward(gsva: Gsva, recorded: ModelCase): Promise<VerifyItem[]> {
+  let compared: Compared[] = [];
   tf.tidy(() => {
     const output = gsva.forward({
       clipImages: recorded.imageTensor('images_clip'),
       samImages: recorded.imageTensor('images'),
       tokens: recorded.tokens,
     });
-    items = compareOutput(gsva, recorded, output);
+    compared = comparedTensors(gsva, recorded, output);
+    return compared.map(({ found }) => found);
   });
-  return items;
+  const { lengths } = new VisionTextTokens(recorded.tokens, gsva.patches);
+  try {
+    const items: VerifyItem[] = [];
+    for (const one of compared) items.push(await compare(recorded, lengths, one));
+    return items;
+  } finally {
+    tf.dispose(compared.map(({ found }) => found));
+  }
 }
 
-function compareOutput(gsva: Gsva, recorded: ModelCase, output: GsvaOutput): VerifyItem[] {
-  const { lengths } = new VisionTextTokens(recorded.tokens, gsva.patches);
-  const compare = (name: string, what: string, found: tf.Tensor, tolerance = TOLERANCE): VerifyItem => {
-    const expected = recorded.tensors.get(`out.${name}`);
-    // Layouts differ in where ones stand, so that the number of elements and their order are what has to agree.
-    const error = largestDifference(found.dataSync<'float32'>(), expected.data);
-    return toleranceItem(`out.${name}`, error, tolerance, `${what} [${expected.shape.join(', ')}]`);
-  };
-  /** [B, T, C] where the attention mask is 1; behind, the reference computes with padding and we need not. */
-  const compareTokens = (name: string, what: string, found: tf.Tensor, tolerance = TOLERANCE): VerifyItem => {
-    const expected = recorded.tensors.get(`out.${name}`);
-    const [batch = 0, time = 0, size = 0] = expected.shape;
-    const same = tf.util.arraysEqual(found.shape, [batch, time, size]);
-    const values = found.dataSync<'float32'>();
-    const errors = lengths.map((length, row) => {
-      const range: [number, number] = [row * time * size, (row * time + length) * size];
-      return same ? largestDifference(values.subarray(...range), expected.data.subarray(...range)) : Infinity;
-    });
-    return toleranceItem(
-      `out.${name}`,
-      Math.max(...errors),
-      tolerance,
-      `${what} [${expected.shape.join(', ')}], padding left out`,
-    );
-  };
+function comparedTensors(gsva: Gsva, recorded: ModelCase, output: GsvaOutput): Compared[] {
   const toChannelsFirst = (x: tf.Tensor): tf.Tensor => tf.transpose(x, [0, 3, 1, 2]);
-  const items = [
-    compare('clip.features', 'F_V1', output.clipFeatures),
-    compare('projector.out', 'φ', output.visionTokens),
-    compare('sam_image_embeddings', 'F_V2', toChannelsFirst(output.imageEmbeddings)),
-    compare('dense_pe', 'prompt encoder', toChannelsFirst(gsva.promptEncoder.densePositions())),
-    compareTokens('llm.last_hidden', 'F_LLM', output.lastHidden),
-    compareTokens('llm.logits', 'head', output.logits, LOGIT_TOLERANCE),
-    compareTokens('text_fc.out', 'ψ', gsva.maskPrompt.forward(output.lastHidden)),
+  const padded = { isPadded: true };
+  const logits = { tolerance: LOGIT_TOLERANCE };
+  const compared: Compared[] = [
+    { name: 'clip.features', what: 'F_V1', found: output.clipFeatures },
+    { name: 'projector.out', what: 'φ', found: output.visionTokens },
+    { name: 'sam_image_embeddings', what: 'F_V2', found: toChannelsFirst(output.imageEmbeddings) },
+    { name: 'dense_pe', what: 'prompt encoder', found: toChannelsFirst(gsva.promptEncoder.densePositions()) },
+    { name: 'llm.last_hidden', what: 'F_LLM', found: output.lastHidden, ...padded },
+    { name: 'llm.logits', what: 'head', found: output.logits, ...logits, ...padded },
+    { name: 'text_fc.out', what: 'ψ', found: gsva.maskPrompt.forward(output.lastHidden), ...padded },
   ];
   for (let row = 0; row < recorded.tokens.batch; row++) {
     const mine = output.maskRows.flatMap((owner, index) => (owner === row ? [index] : []));
     const ofRow = (x: tf.Tensor): tf.Tensor => tf.gather(x, tf.tensor1d(mine, 'int32'));
-    items.push(compare(`low_res_masks.${row}`, 'F_mask', ofRow(output.lowResMasks), LOGIT_TOLERANCE));
-    items.push(compare(`iou.${row}`, 'F_mask, IoU head', ofRow(output.iou)));
+    compared.push({ name: `low_res_masks.${row}`, what: 'F_mask', found: ofRow(output.lowResMasks), ...logits });
+    compared.push({ name: `iou.${row}`, what: 'F_mask, IoU head', found: ofRow(output.iou) });
   }
-  return items;
+  return compared;
+}
+
+/** @param lengths of the conversations, in tokens */
+async function compare(
+  recorded: ModelCase,
+  lengths: readonly number[],
+  { name, what, found, tolerance = TOLERANCE, isPadded = false }: Compared,
+): Promise<VerifyItem> {
+  const { shape, data } = recorded.tensors.get(`out.${name}`);
+  const values = await found.data<'float32'>();
+  if (!isPadded) {
+    // Layouts differ in where ones stand, so that the number of elements and their order are what has to agree.
+    const error = largestDifference(values, data);
+    return toleranceItem(`out.${name}`, error, tolerance, `${what} [${shape.join(', ')}]`);
+  }
+  const [batch = 0, time = 0, size = 0] = shape;
+  const same = tf.util.arraysEqual(found.shape, [batch, time, size]);
+  const errors = lengths.map((length, row) => {
+    const range: [number, number] = [row * time * size, (row * time + length) * size];
+    return same ? largestDifference(values.subarray(...range), data.subarray(...range)) : Infinity;
+  });
+  const detail = `${what} [${shape.join(', ')}], padding left out`;
+  return toleranceItem(`out.${name}`, Math.max(...errors), tolerance, detail);
 }

@@ -37,10 +37,10 @@ function ourName(recordedName: string): string {
 
 /** Changes the model's weights: five updates. */
 export async function verifyTraining(gsva: Gsva, recorded: ModelCase): Promise<VerifyItem[]> {
-  const batch = frozenBatch(gsva, recorded);
+  const batch = await frozenBatch(gsva, recorded);
   try {
     const variables = trainableVariables(gsva, 'gsva');
-    const once = verifyOnePass(gsva, recorded, batch, variables);
+    const once = await verifyOnePass(gsva, recorded, batch, variables);
     return [...once, ...(await verifyUpdates(gsva, recorded, batch, variables))];
   } finally {
     tf.dispose([batch.clipFeatures, batch.imageEmbeddings]);
@@ -48,18 +48,18 @@ export async function verifyTraining(gsva: Gsva, recorded: ModelCase): Promise<V
 }
 
 /** What the frozen encoders give is computed once, as in training. */
-function frozenBatch(gsva: Gsva, recorded: ModelCase): GsvaBatch {
-  const features = stackFeatures(gsva, encodeImages(gsva, recorded.preparedImages()));
+async function frozenBatch(gsva: Gsva, recorded: ModelCase): Promise<GsvaBatch> {
+  const features = stackFeatures(gsva, await encodeImages(gsva, await recorded.preparedImages()));
   return { ...features, tokens: recorded.tokens, targets: recorded.targets() };
 }
 
-function verifyOnePass(
+async function verifyOnePass(
   gsva: Gsva,
   recorded: ModelCase,
   batch: GsvaBatch,
   variables: ReadonlyMap<string, tf.Variable>,
-): VerifyItem[] {
-  const { losses, gradients } = gsvaStep(gsva, batch, variables);
+): Promise<VerifyItem[]> {
+  const { losses, gradients } = await gsvaStep(gsva, batch, variables);
   try {
     const lossItems = Object.entries(recorded.losses).map(([name, expected]) => {
       const found = losses[name] ?? NaN;
@@ -71,7 +71,7 @@ function verifyOnePass(
         `${found.toFixed(6)}, expected ${expected.toFixed(6)}`,
       );
     });
-    return [...lossItems, ...compareGradients(gsva, recorded, gradients, [...variables.keys()])];
+    return [...lossItems, ...(await compareGradients(gsva, recorded, gradients, [...variables.keys()]))];
   } finally {
     tf.dispose([...gradients.values()]);
   }
@@ -95,12 +95,12 @@ class Worst {
   }
 }
 
-function compareGradients(
+async function compareGradients(
   gsva: Gsva,
   recorded: ModelCase,
   gradients: ReadonlyMap<string, tf.Tensor>,
   trainable: readonly string[],
-): VerifyItem[] {
+): Promise<VerifyItem[]> {
   const file = new Recording(join(recorded.dir, 'grads.safetensors'));
   const parameters = gsva.namedParameters();
   const [worst, zero, noise] = [new Worst(), new Worst(), new Worst()];
@@ -114,7 +114,7 @@ function compareGradients(
     const missing = gradient === undefined || layout === undefined;
     // A gradient of zero may be left out.
     which.compare(name, missing && scale > 0 ? 'none' : 'a gradient', 'a gradient');
-    const found = missing ? new Float32Array(expected.length) : toStored(gradient, layout).data;
+    const found = missing ? new Float32Array(expected.length) : (await toStored(gradient, layout)).data;
     if (MATHEMATICALLY_ZERO.test(name)) noise.add(name, Math.max(largestMagnitude(found), scale));
     else if (scale === 0) zero.add(name, largestMagnitude(found));
     else worst.add(name, largestDifference(found, expected) / scale);
@@ -152,7 +152,7 @@ async function verifyUpdates(
     for (const [update, expected] of trajectory.entries()) {
       const sum = new GradientAccumulator(variables, accumulation);
       try {
-        for (let i = 0; i < accumulation; i++) sum.add(gsvaStep(gsva, batch, variables));
+        for (let i = 0; i < accumulation; i++) sum.add(await gsvaStep(gsva, batch, variables));
         const scale = 1 / accumulation;
         const norm = await optimizer.globalNorm(sum.gradients, scale);
         const rate = schedule.learningRateAt(update);
@@ -172,12 +172,12 @@ async function verifyUpdates(
     rates.item('updates: learning rate', 1e-9, 'relative'),
     losses.item('updates: loss', TRAJECTORY_TOLERANCE, 'relative'),
     norms.item('updates: gradient norm', TRAJECTORY_TOLERANCE, 'relative'),
-    ...compareParameters(gsva, recorded),
+    ...(await compareParameters(gsva, recorded)),
   ];
 }
 
 /** The weights that the updates lead to. */
-function compareParameters(gsva: Gsva, recorded: ModelCase): VerifyItem[] {
+async function compareParameters(gsva: Gsva, recorded: ModelCase): Promise<VerifyItem[]> {
   const file = new Recording(join(recorded.dir, 'after_5_updates.safetensors'));
   const parameters = gsva.namedParameters();
   const worst = new Worst();
@@ -190,7 +190,7 @@ function compareParameters(gsva: Gsva, recorded: ModelCase): VerifyItem[] {
     }
     const expected = file.get(recordedName).data;
     const parameter = parameters.get(name);
-    const found = parameter === undefined ? [] : toStored(parameter.variable.read(), parameter.layout).data;
+    const found = parameter === undefined ? [] : (await toStored(parameter.variable.read(), parameter.layout)).data;
     worst.add(name, largestDifference(found, expected) / Math.max(largestMagnitude(expected), Number.MIN_VALUE));
   }
   const remark = `relative to the largest entry; ${noise} k_proj.bias left out, which Adam moves by rounding noise alone`;

@@ -17,7 +17,7 @@ export async function verifyModel(dir: string): Promise<VerifyItem[]> {
   const recorded = new ModelCase(dir);
   const gsva = recorded.buildModel();
   try {
-    const forward = verifyForward(gsva, recorded);
+    const forward = await verifyForward(gsva, recorded);
     const answers = await verifyAnswers(gsva, recorded);
     // Last: it changes the weights.
     const training = await verifyTraining(gsva, recorded);

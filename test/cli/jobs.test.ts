@@ -55,7 +55,7 @@ beforeAll(async () => {
   image = GRefCoco.open(data, 'val').images[0]?.path ?? '';
   mkdirSync(model);
   const gsva = smallModel(2, SMALL_TEXT);
-  writeModelDirectory(model, gsva, {
+  await writeModelDirectory(model, gsva, {
     meta: { conversation: 'plain', stage: 'gsva', description: 'small and random' },
     tokenizerDir: TOKENIZER_DIR,
   });

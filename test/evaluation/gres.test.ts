@@ -72,16 +72,18 @@ class Scripted implements GresResponder<RgbImage> {
     private readonly free: readonly [SegmentStatus, SegmentStatus],
   ) {}
 
-  encode(images: readonly RgbImage[]): RgbImage[] {
+  encode(images: readonly RgbImage[]): Promise<RgbImage[]> {
     this.encodedBatches.push(images.length);
-    return [...images];
+    return Promise.resolve([...images]);
   }
 
-  force: GresResponder<RgbImage>['force'] = (questions) =>
-    questions.map(({ expressions, answers }) => {
+  force: GresResponder<RgbImage>['force'] = (questions) => {
+    const replies = questions.map(({ expressions, answers }) => {
       this.truths.push(answers.join(' '));
       return { ...this.reply(expressions, this.forced, 'forced'), masks: expressions.map(() => maskOf(2)) };
     });
+    return Promise.resolve(replies);
+  };
 
   generate: GresResponder<RgbImage>['generate'] = async ({ expressions }) => ({
     ...this.reply(expressions, this.free, 'free'),
@@ -92,7 +94,7 @@ class Scripted implements GresResponder<RgbImage> {
     expressions: readonly string[],
     statuses: readonly SegmentStatus[],
     answer: string,
-  ): ReturnType<GresResponder<RgbImage>['force']>[number] {
+  ): Awaited<ReturnType<GresResponder<RgbImage>['force']>>[number] {
     const logits = { data: Float32Array.from(maskOf(2).data, (value) => value - 0.5), height: HEIGHT, width: WIDTH };
     const results = expressions.map((expression, i) =>
       segmentResult(expression, statuses[i] ?? 'rejected', logits, 0.25),

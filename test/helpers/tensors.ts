@@ -1,6 +1,6 @@
 /** Seeded tensors, and what tests read out of layers. */
 import * as tf from '../../src/engine/tf.js';
-import { toStored } from '../../src/model/weights.js';
+import { inStoredLayout } from '../../src/model/weights.js';
 import type { CompositeLayer } from '../../src/nn/composite-layer.js';
 import type { Random } from '../../src/random.js';
 
@@ -43,7 +43,10 @@ export function variablesOf(layer: CompositeLayer): Map<string, tf.Variable> {
 export function stored(layer: CompositeLayer, name: string): { shape: number[]; data: Float32Array } {
   const parameter = layer.namedParameters().get(name);
   if (parameter === undefined) throw new Error(`no parameter "${name}"`);
-  return toStored(parameter.variable.read(), parameter.layout);
+  const tensor = inStoredLayout(parameter.variable.read(), parameter.layout);
+  const data = Float32Array.from(tensor.dataSync());
+  tensor.dispose();
+  return { shape: tensor.shape, data };
 }
 
 /** Largest absolute difference; Infinity when the lengths differ or a value is NaN. */

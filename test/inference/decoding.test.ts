@@ -26,7 +26,7 @@ beforeAll(async () => {
   gsva = recorded.buildModel();
   // The recorded answer has the token 430 twice: with its column swapped it is [SEG].
   swapHeadColumns(gsva, 430, seg);
-  images = encodeImages(gsva, recorded.preparedImages());
+  images = await encodeImages(gsva, await recorded.preparedImages());
   image = images[0] as EncodedImage;
 });
 afterAll(() => {
@@ -73,7 +73,7 @@ function rows(x: tf.Tensor3D): Float32Array[] {
 }
 
 describe('DecodingSession', () => {
-  test('fed in pieces of any size, it has the states and logits of one pass without a cache', () => {
+  test('fed in pieces of any size, it has the states and logits of one pass without a cache', async () => {
     const { inputIds } = recorded.conversation(0);
     const expected = whole(inputIds);
     for (const seed of [1, 2, 3]) {
@@ -81,7 +81,7 @@ describe('DecodingSession', () => {
       const session = new DecodingSession(gsva, image);
       for (let at = 0; at < inputIds.length;) {
         const size = 1 + (random.uint32() % 6);
-        const step = session.feed(inputIds.slice(at, at + size));
+        const step = await session.feed(inputIds.slice(at, at + size));
         at += size;
         expect(largestGap(step.state, expected.states[session.length - 1] ?? [])).toBeLessThan(2e-5);
         expect(largestGap(step.logits, expected.logits[session.length - 1] ?? [])).toBeLessThan(2e-5);
@@ -91,9 +91,9 @@ describe('DecodingSession', () => {
     }
   });
 
-  test('holds two tensors per layer, and none after dispose', () => {
+  test('holds two tensors per layer, and none after dispose', async () => {
     const session = new DecodingSession(gsva, image);
-    for (const id of [1, 5, 6]) session.feed([id]);
+    for (const id of [1, 5, 6]) await session.feed([id]);
     expect(tf.memory().numTensors - tensors).toBe(2 * gsva.config.llm.numHiddenLayers);
     session.dispose();
   });
@@ -146,10 +146,10 @@ describe('generate', () => {
 });
 
 describe('ask', () => {
-  test('decides one after the other, each decision being read by the next, as passes without a cache do', () => {
+  test('decides one after the other, each decision being read by the next, as passes without a cache do', async () => {
     const conversation = recorded.conversation(0);
     for (const threshold of [0, 0.2, 0.5, 0.8, 1]) {
-      const decisions = ask(gsva, image, conversation, threshold);
+      const decisions = await ask(gsva, image, conversation, threshold);
       const ids = [...conversation.inputIds];
       const places = [...ids.keys()].filter((t) => ids[t] === seg || ids[t] === rej);
       expect(decisions).toHaveLength(places.length);
@@ -163,7 +163,8 @@ describe('ask', () => {
       const drawn = decisions.flatMap(({ mask }) => (mask === null ? [] : [...mask.data]));
       expect(largestGap(drawn, whole(ids).masks)).toBeLessThan(1e-5);
     }
-    expect(ask(gsva, image, conversation, 0).map(({ answer }) => answer)).toEqual(['rej', 'rej', 'rej']);
+    const rejected = await ask(gsva, image, conversation, 0);
+    expect(rejected.map(({ answer }) => answer)).toEqual(['rej', 'rej', 'rej']);
   });
 });
 

@@ -85,7 +85,7 @@ describe('Predictor.segment', () => {
   });
 
   test('a free answer with as many [SEG] as expressions answers them in order', async () => {
-    const [encoded] = predictor.encode([image]);
+    const [encoded] = await predictor.encode([image]);
     if (encoded === undefined) throw new Error('not encoded');
     const asked = { image: encoded, expressions: ['red circle'] };
     const { question } = await predictor.generate(asked, { maxTokens: 1 });
@@ -125,10 +125,10 @@ describe('Predictor.segment', () => {
 });
 
 describe('Predictor.force', () => {
-  test('answers a batch of images of different sizes, a mask for every expression', () => {
-    const [a, b] = predictor.encode([image, randomImage(100, 40, 4)]);
+  test('answers a batch of images of different sizes, a mask for every expression', async () => {
+    const [a, b] = await predictor.encode([image, randomImage(100, 40, 4)]);
     if (a === undefined || b === undefined) throw new Error('not encoded');
-    const replies = predictor.force([
+    const replies = await predictor.force([
       { image: a, expressions: EXPRESSIONS, answers: ['rej', 'seg', 'rej'] },
       { image: b, expressions: ['star'], answers: ['seg'] },
     ]);
@@ -145,8 +145,8 @@ describe('Predictor.force', () => {
       const tokens = [...answer.matchAll(/\[(SEG|REJ)\]/g)].map(([, name]) => name);
       expect(tokens).toEqual(results.map(({ status }) => (status === 'segmented' ? 'SEG' : 'REJ')));
     }
-    expect(predictor.encode([])).toEqual([]);
-    expect(predictor.force([])).toEqual([]);
+    expect(await predictor.encode([])).toEqual([]);
+    expect(await predictor.force([])).toEqual([]);
   });
 });
 
@@ -169,8 +169,8 @@ describe('segmentResult', () => {
 describe('loadGsva', () => {
   const folder = mkdtempSync(join(tmpdir(), 'gsva-predictor-'));
   const meta = { conversation: 'plain', stage: 'gsva', description: 'random weights' };
-  beforeAll(() => {
-    writeModelDirectory(folder, predictor.gsva, { meta, tokenizerDir: fixture('tokenizer') });
+  beforeAll(async () => {
+    await writeModelDirectory(folder, predictor.gsva, { meta, tokenizerDir: fixture('tokenizer') });
   });
   afterAll(() => {
     rmSync(folder, { recursive: true });

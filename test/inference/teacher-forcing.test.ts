@@ -22,7 +22,7 @@ let tensors = 0;
 beforeAll(async () => {
   await startEngine();
   gsva = recorded.buildModel();
-  const [first, second] = encodeImages(gsva, recorded.preparedImages());
+  const [first, second] = await encodeImages(gsva, await recorded.preparedImages());
   if (first === undefined || second === undefined) throw new Error('the recording has two images');
   const [long, short] = [recorded.conversation(0), recorded.conversation(1)];
   items = [
@@ -51,10 +51,10 @@ function withAnswers({ inputIds, labels }: TokenizedConversation, answers: reado
 }
 
 describe('teacherForce', () => {
-  test('a batch gives what its items give alone', () => {
+  test('a batch gives what its items give alone', async () => {
     for (const masks of ['every', 'given'] as const) {
-      const together = teacherForce(gsva, items, masks);
-      const alone = items.flatMap((item) => teacherForce(gsva, [item], masks));
+      const together = await teacherForce(gsva, items, masks);
+      const alone = (await Promise.all(items.map((item) => teacherForce(gsva, [item], masks)))).flat();
       for (const [i, answer] of together.entries()) {
         const other = alone[i];
         expect(answer.outputIds).toEqual(other?.outputIds);
@@ -67,8 +67,8 @@ describe('teacherForce', () => {
     }
   });
 
-  test('the second pass, run from the first [REJ] on, has the masks of a whole pass with [SEG] everywhere', () => {
-    const answers = teacherForce(gsva, items);
+  test('the second pass, run from the first [REJ] on, has the masks of a whole pass with [SEG] everywhere', async () => {
+    const answers = await teacherForce(gsva, items);
     const allSeg = items.map(({ image, conversation }) => {
       const count = conversation.labels.filter((id) => id === seg || id === rej).length;
       return {
@@ -76,7 +76,7 @@ describe('teacherForce', () => {
         conversation: count === 0 ? conversation : withAnswers(conversation, Array<number>(count).fill(seg)),
       };
     });
-    const whole = teacherForce(gsva, allSeg, 'given');
+    const whole = await teacherForce(gsva, allSeg, 'given');
     expect(answers.map(({ masks }) => masks.length)).toEqual([3, 2, 2, 3, 0]);
     for (const [i, { masks }] of answers.entries()) {
       for (const [j, mask] of masks.entries()) {
@@ -85,34 +85,34 @@ describe('teacherForce', () => {
     }
   });
 
-  test('masks of the given [SEG]s have the size of their image', () => {
-    const answers = teacherForce(gsva, items, 'given');
+  test('masks of the given [SEG]s have the size of their image', async () => {
+    const answers = await teacherForce(gsva, items, 'given');
     expect(answers.map(({ masks }) => masks.length)).toEqual([2, 2, 0, 2, 0]);
     for (const [i, { masks }] of answers.entries()) {
       for (const { height, width } of masks) expect([height, width]).toEqual([...(items[i]?.image.original ?? [])]);
     }
   });
 
-  test('only supervised places are decided: a [SEG] in the question stays as it is', () => {
+  test('only supervised places are decided: a [SEG] in the question stays as it is', async () => {
     const item = items[0] as ForcedItem;
     const { inputIds, labels } = item.conversation;
     const asked = {
       inputIds: [...inputIds.slice(0, 10), seg, rej, ...inputIds.slice(10)],
       labels: [...labels.slice(0, 10), -100, -100, ...labels.slice(10)],
     };
-    const [answer] = teacherForce(gsva, [{ image: item.image, conversation: asked }]);
+    const [answer] = await teacherForce(gsva, [{ image: item.image, conversation: asked }]);
     expect(answer?.decisions).toHaveLength(3);
     expect(answer?.outputIds.slice(0, 12)).toEqual(asked.inputIds.slice(0, 12));
   });
 
-  test('nothing asked, nothing answered', () => {
-    expect(teacherForce(gsva, [])).toEqual([]);
+  test('nothing asked, nothing answered', async () => {
+    expect(await teacherForce(gsva, [])).toEqual([]);
   });
 
-  test('with the columns of [SEG] and [REJ] swapped in the head, every probability is the complement', () => {
-    const [before] = teacherForce(gsva, [items[0] as ForcedItem]);
+  test('with the columns of [SEG] and [REJ] swapped in the head, every probability is the complement', async () => {
+    const [before] = await teacherForce(gsva, [items[0] as ForcedItem]);
     swapHeadColumns(gsva, seg, rej);
-    const [after] = teacherForce(gsva, [items[0] as ForcedItem]);
+    const [after] = await teacherForce(gsva, [items[0] as ForcedItem]);
     swapHeadColumns(gsva, seg, rej);
     for (const [i, { rejectProbability }] of (before?.decisions ?? []).entries()) {
       expect(rejectProbability + (after?.decisions[i]?.rejectProbability ?? 0)).toBeCloseTo(1, 5);

@@ -122,9 +122,9 @@ describe('Gsva as a layer', () => {
     });
   });
 
-  test('every weight has the name, and in files the shape, of the published checkpoint', () => {
+  test('every weight has the name, and in files the shape, of the published checkpoint', async () => {
     const { tensors: stored } = readSafetensors(weightsPath);
-    const ours = storableWeights(gsva);
+    const ours = await storableWeights(gsva);
     expect([...ours.keys()].sort()).toEqual(
       [...stored.keys()].map((name) => (name.startsWith(PUBLISHED_PREFIX) ? name : PUBLISHED_PREFIX + name)).sort(),
     );

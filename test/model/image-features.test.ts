@@ -23,11 +23,11 @@ function image(seed: number, height: number): PreparedImage {
   };
 }
 
-test('encodeImages and stackFeatures carry the encoders’ outputs through plain arrays', () => {
+test('encodeImages and stackFeatures carry the encoders’ outputs through plain arrays', async () => {
   const gsva = smallModel(1);
   const images = [image(1, 20), image(2, 30), image(3, 32)];
   const numTensors = tf.memory().numTensors;
-  const encoded = encodeImages(gsva, images);
+  const encoded = await encodeImages(gsva, images);
   expect(tf.memory().numTensors).toBe(numTensors);
   expect(encoded.map(({ resized, original }) => [resized, original])).toEqual([
     [

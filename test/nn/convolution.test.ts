@@ -95,10 +95,10 @@ test.each([
   ['PatchConvolution', () => new PatchConvolution({ inputSize: 3, outputSize: 4, kernel: 2 })],
   ['SameConvolution', () => new SameConvolution({ inputSize: 3, outputSize: 4, kernel: 3 })],
   ['PatchDeconvolution', () => new PatchDeconvolution({ inputSize: 3, outputSize: 4, kernel: 2 })],
-])('%s: stored and read back, every weight is where it was', (_name, create) => {
+])('%s: stored and read back, every weight is where it was', async (_name, create) => {
   const layer = buildRandom(create(), new Random(5));
   for (const [name, { variable, layout }] of layer.namedParameters()) {
-    const there = toStored(variable.read(), layout);
+    const there = await toStored(variable.read(), layout);
     const back = fromStored({ ...there, dtype: 'F32' }, variable.shape as number[], layout, name);
     expect(back.shape).toEqual(variable.shape);
     expect(valuesOf(back)).toEqual(valuesOf(variable.read()));

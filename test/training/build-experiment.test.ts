@@ -28,7 +28,7 @@ beforeAll(async () => {
   await startEngine({ engine: 'wasm' });
   mkdirSync(start);
   const base = smallModel(8, { ...SMALL_TEXT, lora: { ...SMALL_TEXT.lora, r: 0 } });
-  writeModelDirectory(start, base, { meta: META, tokenizerDir: TOKENIZER_DIR });
+  await writeModelDirectory(start, base, { meta: META, tokenizerDir: TOKENIZER_DIR });
   base.dispose();
 });
 

@@ -51,7 +51,7 @@ describe('gsvaStep', () => {
     { what: 'LoRA dropout', make: gsvaBatch, everything: false, dropout: 0.4, seed: 9 },
     { what: 'the frozen weights of F_LLM too', make: gsvaBatch, everything: true, dropout: 0, seed: null },
     { what: 'a batch that asks for no mask', make: gsvaBatchWithoutMasks, everything: false, dropout: 0, seed: null },
-  ])('gradients equal one tape: $what', ({ make, everything, dropout, seed }) => {
+  ])('gradients equal one tape: $what', async ({ make, everything, dropout, seed }) => {
     const gsva = smallModel(1, { ...SMALL, lora: { ...SMALL.lora, dropout } });
     const batch = make();
     const variables = everything
@@ -62,7 +62,7 @@ describe('gsvaStep', () => {
         )
       : trainableVariables(gsva, 'gsva');
     const numTensors = tf.memory().numTensors;
-    const { losses, gradients } = gsvaStep(gsva, batch, variables, seed);
+    const { losses, gradients } = await gsvaStep(gsva, batch, variables, seed);
     expect(tf.memory().numTensors).toBe(numTensors + gradients.size);
     const { loss = NaN, ce = NaN, bce = NaN, dice = NaN } = losses;
     expect(loss).toBeCloseTo(lossOf(gsva, batch, seed), 5);
@@ -76,22 +76,22 @@ describe('gsvaStep', () => {
     gsva.dispose();
   });
 
-  test('gradients are the slopes of the loss', () => {
+  test('gradients are the slopes of the loss', async () => {
     const gsva = smallModel(1);
     const batch = gsvaBatch();
     const variables = trainableVariables(gsva, 'gsva');
-    const { gradients } = gsvaStep(gsva, batch, variables);
+    const { gradients } = await gsvaStep(gsva, batch, variables);
     const checked = expectSlopes(() => lossOf(gsva, batch), variables, gradients, { every: 4, floor: 0.01 });
     expect(checked).toBeGreaterThan(10);
     for (const gradient of gradients.values()) gradient.dispose();
     gsva.dispose();
   });
 
-  test('a step on the returned gradients lowers the loss', () => {
+  test('a step on the returned gradients lowers the loss', async () => {
     const gsva = smallModel(1);
     const batch = gsvaBatch();
     const before = lossOf(gsva, batch);
-    const { gradients } = gsvaStep(gsva, batch, trainableVariables(gsva, 'gsva'));
+    const { gradients } = await gsvaStep(gsva, batch, trainableVariables(gsva, 'gsva'));
     const variables = trainableVariables(gsva, 'gsva');
     for (const [name, gradient] of gradients) {
       tf.tidy(() => variables.get(name)?.assign(tf.sub(variables.get(name) as tf.Variable, tf.mul(gradient, 1e-2))));
@@ -101,12 +101,12 @@ describe('gsvaStep', () => {
     gsva.dispose();
   });
 
-  test('says how many masks and [SEG] there are when they do not match, and leaves nothing behind', () => {
+  test('says how many masks and [SEG] there are when they do not match, and leaves nothing behind', async () => {
     const gsva = smallModel(1);
     const batch = gsvaBatch();
     const wrong = { ...batch, targets: batch.targets.map((target) => ({ ...target, masks: target.masks.slice(1) })) };
     const numTensors = tf.memory().numTensors;
-    expect(() => gsvaStep(gsva, wrong, trainableVariables(gsva, 'gsva'))).toThrow(
+    await expect(gsvaStep(gsva, wrong, trainableVariables(gsva, 'gsva'))).rejects.toThrow(
       'the answers hold 3 [SEG] for 1 masks',
     );
     expect(tf.memory().numTensors).toBe(numTensors);

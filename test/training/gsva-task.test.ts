@@ -136,7 +136,7 @@ describe('prepare', () => {
     expect(cut.conversation.inputIds).toEqual(whole.conversation.inputIds.slice(0, firstSeg + 1));
     expect(cut.masks.masks).toEqual(whole.masks.masks.slice(0, 1));
     expect(cut.masks.rejected).toBe(count(cut, rej));
-    const { losses, gradients } = task.forwardBackward([cut], new Random(0));
+    const { losses, gradients } = await task.forwardBackward([cut], new Random(0));
     expect(Object.values(losses).every(Number.isFinite)).toBe(true);
     tf.dispose([...gradients.values()]);
   });
@@ -158,12 +158,12 @@ describe('forwardBackward', () => {
     const batch = [await draw(0), await draw(1)];
     expect(batch.map(({ image }) => image === null)).toEqual([false, false]);
     const before = tf.memory().numTensors;
-    const first = task.forwardBackward(batch, new Random(0));
+    const first = await task.forwardBackward(batch, new Random(0));
     expect(tf.memory().numTensors).toBe(before + first.gradients.size);
     const again = [await draw(0), await draw(1)];
     expect(again.map(({ image }) => image)).toEqual([null, null]);
     expect((await draw(2)).image).not.toBeNull();
-    const second = task.forwardBackward(again, new Random(0));
+    const second = await task.forwardBackward(again, new Random(0));
     expect(second.losses).toEqual(first.losses);
     tf.dispose([...first.gradients.values(), ...second.gradients.values()]);
     expect(tf.memory().numTensors).toBe(before);
@@ -174,7 +174,7 @@ describe('forwardBackward', () => {
     const twice = await Promise.all([1, 2].map((seed) => task.prepare(0, new Random(seed))));
     const none = [await task.prepare(2, new Random(1))];
     for (const batch of [twice, none]) {
-      const { losses, gradients } = task.forwardBackward(batch, new Random(0));
+      const { losses, gradients } = await task.forwardBackward(batch, new Random(0));
       expect(Object.values(losses).every(Number.isFinite)).toBe(true);
       const masks = [...gradients.keys()].filter((name) => name.startsWith('model.visual_model.mask_decoder.'));
       expect(masks.length > 0).toBe(batch === twice);

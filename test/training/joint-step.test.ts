@@ -76,7 +76,7 @@ describe('jointStep', () => {
   test.each([
     { what: 'a batch with masks', make: gsvaBatch },
     { what: 'a batch that asks for none', make: gsvaBatchWithoutMasks },
-  ])('losses and gradients equal those of gsvaStep on the encoded images: $what', ({ make }) => {
+  ])('losses and gradients equal those of gsvaStep on the encoded images: $what', async ({ make }) => {
     const gsva = smallModel(1);
     const batch = jointBatch(make);
     const variables = trainableVariables(gsva, 'gsva');
@@ -88,7 +88,7 @@ describe('jointStep', () => {
     const numTensors = tf.memory().numTensors;
     const joint = jointStep(gsva, batch, variables);
     expect(tf.memory().numTensors).toBe(numTensors + joint.gradients.size);
-    const separate = gsvaStep(gsva, { tokens, targets, clipFeatures, imageEmbeddings }, variables);
+    const separate = await gsvaStep(gsva, { tokens, targets, clipFeatures, imageEmbeddings }, variables);
     // The masks' losses of rejected targets are constants, which a batch without masks leaves out.
     expect(joint.losses['ce']).toBeCloseTo(separate.losses['ce'] ?? NaN, 6);
     if (make === gsvaBatch) expect(joint.losses['loss']).toBeCloseTo(separate.losses['loss'] ?? NaN, 5);

@@ -56,7 +56,7 @@ describe('verifyModel', () => {
     await startEngine({ engine: 'cpu' });
     const recorded = new ModelCase(recording);
     const gsva = recorded.buildModel();
-    const items = [...verifyForward(gsva, recorded), ...(await verifyAnswers(gsva, recorded))];
+    const items = [...(await verifyForward(gsva, recorded)), ...(await verifyAnswers(gsva, recorded))];
     gsva.dispose();
     expect(items.filter((item) => !item.pass)).toEqual([]);
     expect(items.length).toBe(18);

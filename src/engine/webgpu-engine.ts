@@ -1,0 +1,130 @@
+/**
+ * The engine `webgpu`: TensorFlow.js's WebGPU backend, made for browsers, over Dawn in Node.
+ *
+ * Results are read asynchronously only (`await tensor.data()`). An error of the device, which WebGPU reports beside the
+ * calls, is thrown by the next read: nothing that was computed after it is to be believed.
+ */
+import { UserError, messageOf } from '../errors.js';
+import * as tf from './tf.js';
+import { type GpuDevice, openGpu, type OpenedGpu } from './webgpu-device.js';
+import type { WebGpuBackend } from './webgpu-backend.js';
+import { registerBlockKernels } from './webgpu-blocks.js';
+import { registerWebGpuKernels } from './webgpu-kernels.js';
+
+/** Bytes of buffers that are kept for further use, when more than is in use, before they are given back. */
+const LARGEST_POOL = 2 ** 29;
+
+interface BackendModule {
+  readonly WebGPUBackend: new (device: GpuDevice, adapterInfo: OpenedGpu['adapterInfo']) => WebGpuBackend;
+}
+
+/** What was started. It is kept, because Dawn lives only as long as what it was asked through. */
+let inUse: OpenedGpu | null = null;
+
+/**
+ * Makes WebGPU the backend.
+ * @returns the adapter's name
+ * @throws UserError where there is no adapter or a part cannot be loaded
+ */
+export async function startWebGpu(): Promise<string> {
+  if (inUse !== null) {
+    await tf.setBackend('webgpu');
+    return inUse.name;
+  }
+  const opened = await openGpu();
+  const removeNavigator = provideNavigator(opened);
+  try {
+    const { WebGPUBackend } = await importBackend();
+    // The module's own factory would ask for an adapter of its own, with lower limits.
+    if (tf.engine().registryFactory['webgpu'] !== undefined) tf.removeBackend('webgpu');
+    const backend = guarded(new WebGPUBackend(opened.device, opened.adapterInfo));
+    registerWebGpuKernels();
+    registerBlockKernels(backend);
+    tf.registerBackend('webgpu', () => backend);
+    await tf.setBackend('webgpu');
+  } finally {
+    removeNavigator();
+  }
+  // Exiting under the feet of a card that computes ends in a segmentation fault; this waits for it.
+  process.once('exit', () => {
+    opened.device.destroy();
+  });
+  inUse = opened;
+  return opened.name;
+}
+
+async function importBackend(): Promise<BackendModule> {
+  const name = '@tensorflow/tfjs-backend-webgpu' as string; // optional: the compiler is not to look for it
+  try {
+    return (await import(name)) as BackendModule;
+  } catch (error) {
+    throw new UserError(
+      `Starting the engine webgpu: the npm package "${name}" could not be loaded: ${messageOf(error)}. Run npm ci ` +
+        'without --omit=optional, or choose another --engine.',
+    );
+  }
+}
+
+/**
+ * What the backend expects of a browser. Its classes and constants (GPUBuffer, GPUBufferUsage, …) are used all along;
+ * navigator.gpu is only looked at while the backend is made, and while it is there Node does not exit.
+ */
+function provideNavigator({ gpu, globals }: OpenedGpu): () => void {
+  for (const [name, value] of Object.entries(globals)) {
+    Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
+  }
+  const earlier = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
+  Object.defineProperty(globalThis, 'navigator', { value: { gpu }, configurable: true });
+  return () => {
+    if (earlier === undefined) Reflect.deleteProperty(globalThis, 'navigator');
+    else Object.defineProperty(globalThis, 'navigator', earlier);
+  };
+}
+
+/** The backend, its reads throwing what went wrong on the device, and what it cannot do in Node. */
+function guarded(backend: WebGpuBackend): WebGpuBackend {
+  const { device } = backend;
+  let failure: string | null = null;
+  device.addEventListener('uncapturederror', ({ error }) => {
+    failure ??= error.message;
+  });
+  void device.lost.then(({ message }) => {
+    failure ??= `the device was lost: ${message}`;
+  });
+  const check = (): void => {
+    if (failure === null) return;
+    throw new UserError(
+      `Computing with the engine webgpu failed: ${failure.trim()}. If it is memory that is lacking, use smaller ` +
+        'batches or a smaller model; else choose another --engine.',
+    );
+  };
+  const read = backend.read.bind(backend);
+  backend.read = async (dataId) => {
+    check();
+    const values = await read(dataId);
+    check();
+    trimPool(backend.bufferManager);
+    return values;
+  };
+  backend.readSync = (dataId) => {
+    const { values } = backend.tensorMap.get(dataId);
+    if (values !== null && values !== undefined) return values;
+    throw new UserError(
+      'The engine webgpu cannot read results at once, which this part of the program asks for. Choose another --engine.',
+    );
+  };
+  return backend;
+}
+
+/** The backend keeps every buffer for tensors of the same size, for ever; sizes vary with the length of the texts. */
+function trimPool(pool: WebGpuBackend['bufferManager']): void {
+  const free = pool.numBytesAllocated - pool.numBytesUsed;
+  if (free < LARGEST_POOL || free < pool.numBytesUsed) return;
+  for (const buffers of pool.freeBuffers.values()) {
+    for (const buffer of buffers.splice(0)) {
+      buffer.destroy();
+      pool.numFreeBuffers--;
+      pool.numBytesAllocated -= buffer.size;
+    }
+  }
+}

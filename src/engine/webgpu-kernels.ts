@@ -1,0 +1,74 @@
+/** Kernels that the WebGPU backend computes too inexactly for us, as shaders of our own. */
+import * as tf from './tf.js';
+import type { WebGpuCall, WebGpuKernel, WebGpuProgram } from './webgpu-backend.js';
+import { findKernel } from './wasm-heap.js';
+
+const WORKGROUP = 128;
+
+/**
+ * WGSL's sin and cos may be off by 2^-11, and are on some cards (SwiftShader: 2e-4); position encodings need 1e-6.
+ * Cody and Waite: x less the nearest multiple q of π/2, which is subtracted in three parts so that q times a part is
+ * exact; then the polynomials of the Cephes library (sinf, cosf) on [-π/4, π/4]. Good to 1e-7 for |x| up to some 1e4.
+ */
+const SINE_AND_COSINE = `
+  fn sineAndCosine(x : f32, quarter : i32) -> f32 {
+    let q = round(x * 0.636619772);
+    let r = ((x - q * 1.5703125) - q * 4.837512969970703125e-4) - q * 7.54978995489188216e-8;
+    let z = r * r;
+    let s = ((-1.9515295891e-4 * z + 8.3321608736e-3) * z - 1.6666654611e-1) * z * r + r;
+    let c = ((2.443315711809948e-5 * z - 1.388731625493765e-3) * z + 4.166664568298827e-2) * z * z - 0.5 * z + 1.0;
+    let turn = (i32(q) + quarter) & 3;
+    let magnitude = select(s, c, (turn & 1) == 1);
+    return select(magnitude, -magnitude, turn >= 2);
+  }`;
+
+/** A function of each number. */
+export class ElementwiseProgram implements WebGpuProgram {
+  readonly variableNames = ['A'];
+  readonly workgroupSize = [WORKGROUP, 1, 1] as const;
+  readonly dispatchLayout: { readonly x: readonly number[] };
+  readonly dispatch: readonly [number, number, number];
+  readonly shaderKey: string;
+  readonly size = true;
+
+  /** @param expression WGSL of `a`; @param functions WGSL that it calls */
+  constructor(
+    readonly outputShape: number[],
+    private readonly expression: string,
+    private readonly functions = '',
+  ) {
+    this.dispatchLayout = { x: outputShape.map((_, axis) => axis) };
+    this.dispatch = [Math.ceil(tf.util.sizeFromShape(outputShape) / WORKGROUP), 1, 1];
+    this.shaderKey = `gsva_${expression}`;
+  }
+
+  getUserCode(): string {
+    return `${this.functions}
+      fn main(index : i32) {
+        if (index < uniforms.size) {
+          let a = getAByOutputIndex(index);
+          setOutputAtIndex(index, ${this.expression});
+        }
+      }`;
+  }
+}
+
+function exactSine(quarter: 0 | 1): WebGpuKernel {
+  return ({ inputs, backend }: WebGpuCall) => {
+    const x = inputs['x'] as tf.TensorInfo;
+    const program = new ElementwiseProgram(x.shape, `sineAndCosine(a, ${quarter})`, SINE_AND_COSINE);
+    return backend.runWebGPUProgram(program, [x], 'float32');
+  };
+}
+
+/** Puts a kernel in the place of the backend's own. */
+export function registerWebGpuKernel<Attributes>(name: string, kernel: WebGpuKernel<Attributes>): void {
+  if (findKernel(name, 'webgpu') !== undefined) tf.unregisterKernel(name, 'webgpu');
+  tf.registerKernel({ kernelName: name, backendName: 'webgpu', kernelFunc: kernel as unknown as tf.KernelFunc });
+}
+
+/** Registers the kernels of this file; may be called again. */
+export function registerWebGpuKernels(): void {
+  registerWebGpuKernel('Sin', exactSine(0));
+  registerWebGpuKernel('Cos', exactSine(1));
+}
