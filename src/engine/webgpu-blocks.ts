@@ -61,15 +61,16 @@ class Blocks {
     private readonly backend: WebGpuBackend,
     private readonly limit: number,
   ) {
-    const { tensorToBinding, runWebGPUProgram } = backend;
+    const tensorToBinding = backend.tensorToBinding.bind(backend);
+    const runWebGPUProgram = backend.runWebGPUProgram.bind(backend);
     backend.tensorToBinding = (tensor) => {
-      const binding = tensorToBinding.call(backend, tensor);
+      const binding = tensorToBinding(tensor);
       const window = this.windows.get(tensor.dataId);
       return window === undefined ? binding : { ...binding, offset: window.offset, size: window.size };
     };
     backend.runWebGPUProgram = (program, inputs, ...others) => {
       for (const { shape } of [...inputs, { shape: program.outputShape }]) this.check(shape);
-      const output = runWebGPUProgram.call(backend, program, inputs, ...others);
+      const output = runWebGPUProgram(program, inputs, ...others);
       for (const { dataId } of inputs) {
         const window = this.windows.get(dataId);
         if (window !== undefined) backend.commandQueueOwnedIds.add(window.owner);

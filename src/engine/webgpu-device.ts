@@ -108,8 +108,8 @@ export async function hasRealGpu(): Promise<boolean> {
  */
 export async function openGpu(): Promise<OpenedGpu> {
   if (process.platform === 'linux') openVulkan();
-  const { create, globals } = await importDawn();
-  const gpu = create([]);
+  const dawn = await importDawn();
+  const gpu = dawn.create([]);
   let adapter: GpuAdapter | null;
   try {
     adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
@@ -122,7 +122,7 @@ export async function openGpu(): Promise<OpenedGpu> {
   try {
     const requiredLimits = Object.fromEntries(LIMITS.map((limit) => [limit, limits[limit]]));
     const device = await adapter.requestDevice({ requiredLimits });
-    return { gpu, device, adapterInfo: adapter.info, name, globals };
+    return { gpu, device, adapterInfo: adapter.info, name, globals: dawn.globals };
   } catch (error) {
     throw new UserError(
       `Starting the engine webgpu: the adapter ${name} gave no device: ${messageOf(error)}. Bring its driver up to ` +
@@ -132,7 +132,7 @@ export async function openGpu(): Promise<OpenedGpu> {
 }
 
 async function importDawn(): Promise<Dawn> {
-  const name: string = 'webgpu'; // optional: the compiler is not to look for it
+  const name = 'webgpu' as string; // optional: the compiler is not to look for it
   try {
     return (await import(name)) as Dawn;
   } catch (error) {

@@ -54,7 +54,7 @@ export async function startWebGpu(): Promise<string> {
 }
 
 async function importBackend(): Promise<BackendModule> {
-  const name: string = '@tensorflow/tfjs-backend-webgpu'; // optional: the compiler is not to look for it
+  const name = '@tensorflow/tfjs-backend-webgpu' as string; // optional: the compiler is not to look for it
   try {
     return (await import(name)) as BackendModule;
   } catch (error) {
