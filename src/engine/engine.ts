@@ -15,7 +15,6 @@ import { registerKernels } from './kernels/register.js';
 import { startTensorflow } from './tensorflow-engine.js';
 import { findInstallation } from './tensorflow-installation.js';
 import * as tf from './tf.js';
-import { hasRealGpu } from './webgpu-device.js';
 import { startWebGpu } from './webgpu-engine.js';
 
 /** The engines that can be started. */
@@ -24,8 +23,8 @@ export type EngineName = 'tensorflow' | 'webgpu' | 'openblas' | 'wasm' | 'cpu';
 /** How to start. */
 export interface EngineOptions {
   /**
-   * 'auto' (the default; or the environment's GSVA_ENGINE): tensorflow where it is set up with a GPU, else webgpu where
-   * there is a graphics card, else tensorflow where it is set up, else openblas where a BLAS library is found, else wasm.
+   * 'auto' (the default; or the environment's GSVA_ENGINE): tensorflow where it is set up, with a GPU or without, else
+   * openblas where a BLAS library is found, else wasm. webgpu is only taken by name until it has met a real card.
    */
   readonly engine?: string;
   /** Threads of the matrix products; default: all processors. */
@@ -72,10 +71,7 @@ async function startFastest(threads: number, device: DeviceChoice): Promise<Star
   if (device?.kind === 'gpu') return startTensorflow(threads, device);
   let notice: string | null = null;
   try {
-    const installation = findInstallation();
-    const card = installation?.gpu === true || device !== null ? null : await tryRealGpu();
-    if (card !== null) return card;
-    if (installation !== null) return await startTensorflow(threads, device);
+    if (findInstallation() !== null) return await startTensorflow(threads, device);
   } catch (error) {
     notice = messageOf(error); // what is set up and does not work is worth knowing; something slower does the work
   }
@@ -163,12 +159,6 @@ async function useWasm(): Promise<void> {
 
 async function startWebGpuEngine(): Promise<Started> {
   return { name: 'webgpu', threads: 0, device: await startWebGpu(), blas: null, notice: null };
-}
-
-/** Null where there is no graphics card, or none that works. */
-async function tryRealGpu(): Promise<Started | null> {
-  if (!(await hasRealGpu())) return null;
-  return startWebGpuEngine().catch(() => null);
 }
 
 async function startCpu(): Promise<Started> {
