@@ -1,35 +1,140 @@
 /** The work behind `gsva bench`. Absolute times: for reading and for docs/benchmarks.md, never for tests. */
-import { benchmarkMatMul, median } from '../engine/benchmark.js';
+import { type BenchConfig, readBenchConfig } from '../benchmark/bench-config.js';
+import { BenchParts, type PartName, PARTS } from '../benchmark/bench-parts.js';
+import { type KernelProfile, profileKernels } from '../benchmark/kernel-profile.js';
+import { type Baseline, measureBaseline } from '../benchmark/pytorch-baseline.js';
+import { peakRss, time, type Timing, type Work } from '../benchmark/timing.js';
+import { benchmarkMatMul, type MatMulRow } from '../engine/benchmark.js';
 import { describeEngine, type EngineInfo } from '../engine/engine.js';
-import { renderScene } from '../data/synth/render.js';
-import { synthScene } from '../data/synth/scene.js';
-import { loadPredictor } from '../inference/gsva-model.js';
+import { runCommand } from '../setup/run-command.js';
+import { packagePath } from './values.js';
 import type { VerbContext } from './verb.js';
 
 /** What `gsva bench` was asked for, checked. */
 export interface BenchRequest {
-  readonly model: string;
+  readonly config: string;
   readonly runs: number;
+  readonly only: readonly (PartName | 'products')[];
+  readonly profile: boolean;
+  /** A Python interpreter, or null. */
+  readonly pytorch: string | null;
 }
 
-interface Timing {
-  readonly what: string;
-  /** Milliseconds. */
-  readonly median: number;
-  readonly min: number;
-  readonly max: number;
-}
-
-const EXPRESSIONS = ['red circle', 'left bar', 'both squares', 'green triangle', 'top blue square'];
+/** Kernels listed by `--profile`; the rest is one line. */
+const LISTED_KERNELS = 25;
 
 /** @returns the exit code */
-export async function runBench(
-  { model, runs }: BenchRequest,
+export async function runBench(request: BenchRequest, context: VerbContext, engine: EngineInfo): Promise<number> {
+  const { output, signal } = context;
+  const config = readBenchConfig(request.config);
+  const wanted = request.only.filter((name) => name !== 'products');
+  const names = Object.values(PARTS).filter((name) => wanted.includes(name));
+  if (request.profile) return profileParts(names, config, context, engine);
+  const timings = await timeParts(names, config, request.runs, context);
+  signal.throwIfAborted();
+  const baseline =
+    request.pytorch === null || names.length === 0
+      ? null
+      : await runBaseline(request.pytorch, names, config, request.runs, engine, context);
+  const products = request.only.includes('products') ? await benchmarkMatMul([512, 1024], request.runs) : [];
+  output.line(describeEngine(engine));
+  if (names.length > 0) showTimings(timings, baseline, config, context);
+  if (products.length > 0) showProducts(products, context);
+  output.json({
+    engine: describeEngine(engine),
+    node: process.version,
+    config: request.config,
+    runs: request.runs,
+    parts: timings,
+    tokensPerSecond: tokensPerSecond(timings, config),
+    peakRss: peakRss(),
+    pytorch: baseline === null ? null : { ...baseline, parts: Object.fromEntries(baseline.parts) },
+    products,
+  });
+  return 0;
+}
+
+/** The work of each part on one model; nothing of it where no part is asked for. */
+async function withParts(
+  names: readonly PartName[],
+  config: BenchConfig,
+  use: (name: PartName, work: Work) => Promise<void>,
+): Promise<void> {
+  if (names.length === 0) return;
+  const bench = new BenchParts(config);
+  try {
+    for (const name of names) await use(name, bench.work(name));
+  } finally {
+    bench.dispose();
+  }
+}
+
+async function timeParts(
+  names: readonly PartName[],
+  config: BenchConfig,
+  runs: number,
   context: VerbContext,
+): Promise<Timing[]> {
+  const timings: Timing[] = [];
+  const bar = context.startProgress('bench', names.length * (runs + 1));
+  try {
+    await withParts(names, config, async (name, work) => {
+      const before = timings.length * (runs + 1);
+      const onRun = (done: number): void => {
+        context.signal.throwIfAborted();
+        bar.update(before + done, name);
+      };
+      timings.push(await time(name, work, runs, onRun));
+    });
+  } finally {
+    bar.stop();
+  }
+  return timings;
+}
+
+async function runBaseline(
+  python: string,
+  parts: readonly PartName[],
+  config: BenchConfig,
+  runs: number,
   engine: EngineInfo,
-): Promise<number> {
-  const { output } = context;
-  const products = await benchmarkMatMul([512, 1024], runs);
+  context: VerbContext,
+): Promise<Baseline> {
+  context.note('measuring PyTorch ...');
+  const script = packagePath('configs', 'bench-small', 'pytorch_baseline.py');
+  const request = { python, script, config, parts, runs, threads: Math.max(1, engine.threads) };
+  return measureBaseline(request, (command, args) => runCommand(command, args, { signal: context.signal }));
+}
+
+function showTimings(
+  timings: readonly Timing[],
+  baseline: Baseline | null,
+  config: BenchConfig,
+  { output }: VerbContext,
+): void {
+  const seconds = (value: number): string => value.toFixed(3);
+  const mebibytes = (bytes: number): string => `${Math.round(bytes / 2 ** 20)} MiB`;
+  const head = ['seconds', 'median', 'min', 'max', 'peak RSS so far'];
+  const rows = timings.map(({ name, median, min, max, peakRss: peak }) => {
+    const own = [name, seconds(median), seconds(min), seconds(max), mebibytes(peak)];
+    const other = baseline?.parts.get(name);
+    if (baseline === null) return own;
+    if (other === undefined) return [...own, '', '', ''];
+    const spread = `${seconds(other.min)} – ${seconds(other.max)}`;
+    return [...own, seconds(other.median), spread, `${(median / other.median).toFixed(2)}×`];
+  });
+  output.table(baseline === null ? head : [...head, 'PyTorch', 'min – max', 'ours / PyTorch'], rows);
+  const speed = tokensPerSecond(timings, config);
+  if (speed !== null) output.line(` generation: ${speed.toFixed(0)} tokens/s`);
+  if (baseline !== null) output.line(` ${baseline.versions}: peak RSS ${mebibytes(baseline.peakRss)}`);
+}
+
+function tokensPerSecond(timings: readonly Timing[], config: BenchConfig): number | null {
+  const generation = timings.find(({ name }) => name === PARTS.generate);
+  return generation === undefined ? null : config.workload.newTokens / generation.median;
+}
+
+function showProducts(products: readonly MatMulRow[], { output }: VerbContext): void {
   output.table(
     ['product', 'size', 'GFLOP/s', 'slowest', 'fastest', 'share of plain'],
     products.map((row) => [
@@ -39,38 +144,48 @@ export async function runBench(
       row.fraction.toFixed(2),
     ]),
   );
-  const timings = await timeModel(model, runs);
-  output.table(
-    ['small model', 'median ms', 'min', 'max'],
-    timings.map(({ what, ...ms }) => [what, ...[ms.median, ms.min, ms.max].map((value) => value.toFixed(1))]),
-  );
-  output.json({ engine: describeEngine(engine), runs, products, timings });
+}
+
+async function profileParts(
+  names: readonly PartName[],
+  config: BenchConfig,
+  context: VerbContext,
+  engine: EngineInfo,
+): Promise<number> {
+  const { output, signal } = context;
+  const profiles: (KernelProfile & { readonly part: PartName })[] = [];
+  output.line(describeEngine(engine));
+  await withParts(names, config, async (part, work) => {
+    signal.throwIfAborted();
+    const profile = { part, ...(await profileKernels(work)) };
+    profiles.push(profile);
+    showProfile(profile, context);
+  });
+  output.json({ engine: describeEngine(engine), node: process.version, profiles });
   return 0;
 }
 
-async function timeModel(model: string, runs: number): Promise<Timing[]> {
-  const { predictor } = loadPredictor(model);
-  try {
-    const image = renderScene(synthScene(1, 'val', 0));
-    const [encoded] = await predictor.encode([image]);
-    if (encoded === undefined) throw new Error('bench: the image was not encoded');
-    const question = { image: encoded, expressions: EXPRESSIONS };
-    return [
-      await time('both encoders, one image', runs, () => predictor.encode([image])),
-      await time(`ask ${EXPRESSIONS.length} expressions, image encoded`, runs, () => predictor.ask(question)),
-      await time(`generate the answer to ${EXPRESSIONS.length} expressions`, runs, () => predictor.generate(question)),
-    ];
-  } finally {
-    predictor.dispose();
-  }
-}
-
-async function time(what: string, runs: number, work: () => unknown): Promise<Timing> {
-  const milliseconds: number[] = [];
-  for (let run = 0; run <= runs; run++) {
-    const start = performance.now();
-    await work();
-    if (run > 0) milliseconds.push(performance.now() - start); // the first run warms up
-  }
-  return { what, median: median(milliseconds), min: Math.min(...milliseconds), max: Math.max(...milliseconds) };
+function showProfile(profile: KernelProfile & { readonly part: PartName }, { output }: VerbContext): void {
+  const { part, kernels, calls, kernelMilliseconds, milliseconds, peakBytes } = profile;
+  output.line();
+  output.line(
+    `${part}: ${kernelMilliseconds.toFixed(0)} of ${milliseconds.toFixed(0)} ms in ${calls} calls of kernels, ` +
+      `at most ${Math.round(peakBytes / 2 ** 20)} MiB in tensors`,
+  );
+  const listed = kernels.slice(0, LISTED_KERNELS);
+  output.table(
+    ['kernel', 'calls', 'ms', 'share', 'longest call'],
+    listed.map(({ kernel, calls: count, milliseconds: spent, share, longest }) => [
+      kernel,
+      count,
+      spent.toFixed(1),
+      `${(100 * share).toFixed(1)} %`,
+      `${longest.milliseconds.toFixed(1)} ms, ${longest.shapes}`,
+    ]),
+    { align: ['left', 'right', 'right', 'right', 'left'] },
+  );
+  const rest = kernels.slice(LISTED_KERNELS);
+  if (rest.length === 0) return;
+  const left = rest.reduce((sum, { milliseconds: spent }) => sum + spent, 0);
+  output.line(` ${rest.length} more kernels: ${left.toFixed(1)} ms`);
 }

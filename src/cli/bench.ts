@@ -1,24 +1,44 @@
-/** `gsva bench`: how fast this machine is: matrix products of the engine, and the small model at work. */
+/** `gsva bench`: how fast this machine is: a training step, an evaluated image, the model's parts, matrix products. */
 import type { Options } from 'yargs';
+import { PARTS } from '../benchmark/bench-parts.js';
 import type { BenchRequest } from './bench-job.js';
 import { startEngineFor } from './start-engine.js';
-import { packagePath, requireFolder, text, wholeNumber } from './values.js';
+import { packagePath, requireFile, someOf, text, wholeNumber } from './values.js';
 import { defineVerb } from './verb.js';
 
+const NAMES = [...Object.values(PARTS), 'products'] as const;
+
 const OPTIONS = {
-  model: {
-    describe: 'Folder of a trained model',
+  config: {
+    describe: 'Sizes of the model and of its batch',
     type: 'string',
     requiresArg: true,
-    default: packagePath('checkpoints', 'tiny'),
-    defaultDescription: 'checkpoints/tiny',
-    coerce: text('model'),
+    default: packagePath('configs', 'bench-small', 'config.json5'),
+    defaultDescription: 'configs/bench-small/config.json5',
+    coerce: text('config'),
   },
   runs: {
     describe: 'Counted runs of each measurement, after one to warm up',
     requiresArg: true,
-    default: 9,
+    default: 7,
     coerce: wholeNumber('runs', { min: 1, max: 1000 }),
+  },
+  only: {
+    describe: `What to measure (default: all): ${NAMES.join(', ')}`,
+    type: 'array',
+    string: true,
+    coerce: someOf('only', NAMES),
+  },
+  profile: {
+    describe: 'List where the time goes, kernel by kernel, instead',
+    type: 'boolean',
+    default: false,
+  },
+  pytorch: {
+    describe: 'A Python with PyTorch: measure the published implementation beside it',
+    type: 'string',
+    requiresArg: true,
+    coerce: text('pytorch'),
   },
 } satisfies Record<string, Options>;
 
@@ -28,12 +48,15 @@ export const benchVerb = defineVerb({
   positionals: {},
   options: OPTIONS,
   examples: [
-    ['gsva bench', 'matrix products and the small model, median and spread'],
+    ['gsva bench', 'a training step, an evaluated image, parts of the model, matrix products'],
+    ['gsva bench --only "training step" --profile', 'the kernels that a training step spends its time in'],
     ['gsva bench --engine wasm --threads 1 --json', 'another engine, for a program to read'],
+    ['gsva bench --pytorch venv/bin/python', 'side by side with PyTorch (configs/bench-small/requirements.txt)'],
   ],
   async run(args, context) {
-    requireFolder('model', args.model);
-    const request: BenchRequest = { model: args.model, runs: args.runs };
+    requireFile('config', args.config);
+    const { config, runs, only = [...NAMES], profile, pytorch = null } = args;
+    const request: BenchRequest = { config, runs, only, profile, pytorch };
     const engine = await startEngineFor(args, context);
     const { runBench } = await import('./bench-job.js');
     return runBench(request, context, engine);

@@ -106,10 +106,8 @@ export abstract class CompositeLayer extends tf.layers.Layer {
     for (const { variable, initial } of this.namedParameters().values()) {
       if (!('deviation' in initial)) continue;
       const shape = variable.shape as number[];
-      const values = Float32Array.from(
-        { length: tf.util.sizeFromShape(shape) },
-        () => random.normal() * initial.deviation,
-      );
+      const values = new Float32Array(tf.util.sizeFromShape(shape));
+      for (let i = 0; i < values.length; i++) values[i] = random.normal() * initial.deviation;
       tf.tidy(() => {
         variable.write(tf.tensor(values, shape));
       });

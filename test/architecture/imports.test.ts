@@ -7,7 +7,7 @@ import { describe, expect, test } from '@jest/globals';
 const ROWS = [
   ['index'],
   ['cli', 'serve'],
-  ['verification'],
+  ['verification', 'benchmark'],
   ['training', 'evaluation', 'inference', 'setup'],
   ['model', 'data'],
   ['nn', 'io'],

@@ -1,0 +1,75 @@
+/** The same work in PyTorch, measured by configs/bench-small/pytorch_baseline.py in a process of its own. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { median } from '../engine/benchmark.js';
+import { modelConfigToJson } from '../config.js';
+import { UserError } from '../errors.js';
+import { writeJson } from '../io/json-file.js';
+import { JsonReader } from '../io/json-reader.js';
+import type { BenchConfig } from './bench-config.js';
+
+export interface BaselineTiming {
+  /** Seconds of each counted run. */
+  readonly runs: readonly number[];
+  readonly median: number;
+  readonly min: number;
+  readonly max: number;
+}
+
+export interface Baseline {
+  /** "PyTorch 2.9.1, transformers 4.57.1". */
+  readonly versions: string;
+  readonly parts: ReadonlyMap<string, BaselineTiming>;
+  /** Bytes. */
+  readonly peakRss: number;
+}
+
+export interface BaselineRequest {
+  /** An interpreter that has configs/bench-small/requirements.txt installed. */
+  readonly python: string;
+  readonly script: string;
+  readonly config: BenchConfig;
+  readonly parts: readonly string[];
+  readonly runs: number;
+  readonly threads: number;
+}
+
+/** Runs a program and returns what it wrote to stdout. */
+export type ProgramRunner = (command: string, args: readonly string[]) => Promise<string>;
+
+/** @throws UserError when the interpreter or its packages are missing, or its answer is not what was asked for */
+export async function measureBaseline(request: BaselineRequest, run: ProgramRunner): Promise<Baseline> {
+  const { python, script, config, parts, runs, threads } = request;
+  const folder = mkdtempSync(join(tmpdir(), 'gsva-bench-'));
+  try {
+    const file = join(folder, 'workload.json');
+    writeJson(file, { model: modelConfigToJson(config.model), workload: config.workload });
+    const options = ['--workload-json', file, '--runs', String(runs), '--threads', String(threads)];
+    const answer = await run(python, [script, ...options, '--only', parts.join(',')]);
+    return readBaseline(answer, parts);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function readBaseline(answer: string, parts: readonly string[]): Baseline {
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(answer);
+  } catch {
+    throw new UserError(`The PyTorch baseline printed no JSON but: ${answer.slice(0, 200)}`);
+  }
+  const root = JsonReader.of(parsed, 'the answer of the PyTorch baseline');
+  const timings = root.key('parts');
+  return {
+    versions: root.key('versions').string(),
+    peakRss: root.key('peakRss').number({ min: 0 }),
+    parts: new Map(
+      parts.map((name) => {
+        const runs = timings.key(name).key('runs').numbers();
+        return [name, { runs, median: median(runs), min: Math.min(...runs), max: Math.max(...runs) }];
+      }),
+    ),
+  };
+}

@@ -1,0 +1,78 @@
+/** Images, conversations and masks of given sizes, drawn from a seed: their content does not matter for speed. */
+import type { ModelConfig } from '../config.js';
+import { padBatch, type TokenizedConversation } from '../data/conversation.js';
+import { prepareImage } from '../data/prepare-image.js';
+import type { TokenBatch } from '../model/vision-text-tokens.js';
+import { Random } from '../random.js';
+import { IGNORE_LABEL, IMAGE_TOKEN_ID } from '../special-tokens.js';
+import type { MaskTargets } from '../training/mask-objective.js';
+import type { BinaryMask, PreparedImage, RgbImage } from '../types.js';
+import type { Workload } from './bench-config.js';
+
+export class RandomWorkload {
+  readonly images: readonly RgbImage[];
+  readonly prepared: readonly PreparedImage[];
+  /** A training batch: every answer has [SEG] only. */
+  readonly tokens: TokenBatch;
+  readonly targets: readonly MaskTargets[];
+  /** The second of the answers is [REJ], where there is a second. */
+  readonly evaluated: TokenizedConversation;
+  /** The question alone. */
+  readonly promptIds: readonly number[];
+
+  constructor(
+    private readonly config: ModelConfig,
+    private readonly workload: Workload,
+  ) {
+    const random = new Random(workload.seed);
+    const rows = Array.from({ length: workload.batch }, (_, row) => row);
+    this.images = rows.map((row) => this.image(random.fork(row)));
+    this.prepared = this.images.map((image) => prepareImage(image, config.clip.imageSize, config.sam.imageSize));
+    const { seg, rej, pad } = config.tokens;
+    const answers = Array.from({ length: workload.masks }, () => seg);
+    const conversations = rows.map((row) => this.conversation(random.fork(100 + row), answers));
+    this.tokens = padBatch(conversations, pad);
+    this.targets = this.prepared.map(({ resized, original }, row) => {
+      return { resized, original, rejected: 0, masks: answers.map((_, index) => this.mask(row + index)) };
+    });
+    const decisions = answers.map((_, index) => (index === 1 ? rej : seg));
+    this.evaluated = this.conversation(random.fork(200), decisions);
+    this.promptIds = this.evaluated.inputIds.slice(0, this.questionTokens);
+  }
+
+  /** Tokens before the answer: two thirds of the conversation. */
+  private get questionTokens(): number {
+    return Math.floor((this.workload.textTokens * 2) / 3);
+  }
+
+  private image(random: Random): RgbImage {
+    const { height, width } = this.workload;
+    return { height, width, data: Uint8Array.from({ length: height * width * 3 }, () => random.integer(256)) };
+  }
+
+  /** `<s> <im_start> <image> <im_end> question answer`, the decisions evenly spread over the answer. */
+  private conversation(random: Random, decisions: readonly number[]): TokenizedConversation {
+    const { tokens } = this.config;
+    const ordinary = Math.min(tokens.seg, tokens.rej, tokens.imStart, tokens.imEnd, this.config.llm.vocabSize);
+    const { textTokens } = this.workload;
+    const start = [tokens.bos, tokens.imStart, IMAGE_TOKEN_ID, tokens.imEnd];
+    const inputIds = Array.from({ length: textTokens }, (_, t) => start[t] ?? 3 + random.integer(ordinary - 3));
+    const answer = textTokens - this.questionTokens;
+    for (const [index, id] of decisions.entries()) {
+      inputIds[this.questionTokens + Math.floor(((index + 1) * answer) / decisions.length) - 1] = id;
+    }
+    const labels = inputIds.map((id, t) => (t < this.questionTokens ? IGNORE_LABEL : id));
+    return { inputIds, labels };
+  }
+
+  /** A disc. */
+  private mask(index: number): BinaryMask {
+    const { height, width } = this.workload;
+    const [x0, y0, radius] = [(width * (1 + (index % 4))) / 5, height / 2, Math.min(height, width) / 4];
+    const data = new Uint8Array(height * width);
+    for (let i = 0; i < data.length; i++) {
+      data[i] = Math.hypot((i % width) - x0, Math.floor(i / width) - y0) < radius ? 1 : 0;
+    }
+    return { data, height, width };
+  }
+}
