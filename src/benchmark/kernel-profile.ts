@@ -34,7 +34,7 @@ export async function profileKernels(work: Work): Promise<KernelProfile> {
     return tf.scalar(0);
   });
   const milliseconds = performance.now() - start;
-  tf.dispose(info.result as tf.Tensor);
+  tf.dispose(info.result);
   const times = await Promise.all(info.kernels.map(async (kernel) => Number(await kernel.kernelTimeMs)));
   const groups = new Map<string, { calls: number; sum: number; longest: KernelShare['longest'] }>();
   for (const [index, { name, inputShapes }] of info.kernels.entries()) {
