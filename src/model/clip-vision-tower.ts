@@ -10,6 +10,7 @@ import { Attention } from '../nn/attention.js';
 import { CompositeLayer, type Shape, single } from '../nn/composite-layer.js';
 import { PatchConvolution } from '../nn/convolution.js';
 import { Embedding } from '../nn/embedding.js';
+import { inTurn } from '../nn/in-turn.js';
 import { Linear } from '../nn/linear.js';
 import { LayerNorm } from '../nn/norms.js';
 
@@ -105,7 +106,11 @@ export class ClipVisionTower extends CompositeLayer {
     const embedded = tf.add(tf.concat([classToken, patches], 1), tf.expandDims(this.positionEmbedding.table, 0));
     // hidden_states[0] is the embedding; a negative index counts from the last layer's output.
     const depth = selectLayer < 0 ? numHiddenLayers + 1 + selectLayer : selectLayer;
-    const hidden = this.layers.slice(0, depth).reduce((x, layer) => layer.forward(x), this.preNorm.forward(embedded));
+    const layers = [this.preNorm, ...this.layers.slice(0, depth)];
+    const hidden = inTurn(
+      embedded,
+      layers.map((layer) => (x: tf.Tensor) => layer.forward(x)),
+    );
     return tf.slice(hidden, [0, 1, 0], [-1, -1, -1]) as tf.Tensor3D;
   }
 

@@ -210,8 +210,13 @@ export class Llama extends CompositeLayer {
     const caches: LayerCache[] = [];
     let hidden = embeddings;
     for (const [index, layer] of this.layers.entries()) {
-      const [next, cache] = layer.forward(hidden, layerContext(context, index), past?.[index] ?? null);
-      hidden = next;
+      const input = hidden;
+      const { output, ...cache } = tf.tidy(() => {
+        const [output, cache] = layer.forward(input, layerContext(context, index), past?.[index] ?? null);
+        return { output, ...cache };
+      });
+      if (input !== embeddings) input.dispose();
+      hidden = output;
       caches.push(cache);
     }
     return [this.norm.forward(hidden), caches];

@@ -5,12 +5,13 @@
 import type { SamConfig } from '../../config.js';
 import * as fused from '../../engine/fused-ops.js';
 import * as tf from '../../engine/tf.js';
-import { splitHeads } from '../../nn/attention-ops.js';
+import { attend, mergeHeads, splitHeads } from '../../nn/attention-ops.js';
 import { CompositeLayer, type Shape, single } from '../../nn/composite-layer.js';
 import { PatchConvolution, SameConvolution } from '../../nn/convolution.js';
+import { inTurn } from '../../nn/in-turn.js';
 import { Linear } from '../../nn/linear.js';
 import { LayerNorm } from '../../nn/norms.js';
-import { partitionWindows, relativePositionIndex, unpartitionWindows } from './windows.js';
+import { keyPlaces, partitionWindows, relativePositionIndex, unpartitionWindows } from './windows.js';
 
 const BLOCK_EPSILON = 1e-6;
 
@@ -39,49 +40,55 @@ export class SamAttention extends CompositeLayer {
     this.projection = this.track('proj', new Linear({ inputSize: size, outputSize: size }));
   }
 
-  /** x [B, H, W, D] → [B, H, W, D]. */
+  /**
+   * x [B, H, W, D] → [B, H, W, D].
+   *
+   * The positions' part of a score, q·Rh[qy - ky] + q·Rw[qx - kx], depends on the key by its row and its column alone.
+   * So it is done by the product of queries and keys too: behind the scaled query stand its H + W possible values,
+   * behind the key a 1 at its row and a 1 at its column. That saves two passes over all scores, the largest tensor here.
+   */
   forward(x: tf.Tensor): tf.Tensor {
     const { heads, size } = this.config;
     const [batch, height, width] = x.shape as [number, number, number];
     const tokens = height * width;
     const headSize = size / heads;
+    const n = batch * heads;
     const qkv = tf.reshape(this.qkv.forward(x), [batch, tokens, 3 * size]);
-    // [B, T, 3·D] → three of [B, h, T, d]
-    const [q, k, v] = tf.split(qkv, 3, 2).map((part) => splitHeads(part, heads)) as [
-      tf.Tensor4D,
-      tf.Tensor4D,
-      tf.Tensor4D,
+    // [B, T, 3·D] → three of [B, h, T, d] → [B·h, T, d]
+    const [q, k, v] = tf.split(qkv, 3, 2).map((part) => tf.reshape(splitHeads(part, heads), [n, tokens, headSize])) as [
+      tf.Tensor3D,
+      tf.Tensor3D,
+      tf.Tensor3D,
     ];
-    const scores = tf.mul(tf.matMul(q, k, false, true), 1 / Math.sqrt(headSize));
-    const biased = tf.add(
-      tf.reshape(scores, [batch * heads, tokens, height, width]),
-      this.relativeBias(tf.reshape(q, [batch * heads, height, width, headSize])),
-    );
-    const weights = fused.maskedSoftmax(tf.reshape(biased, [batch, heads, tokens, tokens]), {});
-    const mixed = tf.matMul(weights, v);
-    // [B, h, T, d] → [B, T, h·d] → [B, H, W, D]
-    const merged = tf.reshape(tf.transpose(mixed, [0, 2, 1, 3]), [batch, height, width, size]);
-    return this.projection.forward(merged);
+    const { rows, columns } = this.relativePositions(tf.reshape(q, [n, height, width, headSize]));
+    const places = tf.tile(tf.tensor3d(keyPlaces(height, width), [1, tokens, height + width]), [n, 1, 1]);
+    const scaled: tf.Tensor3D = tf.mul(q, 1 / Math.sqrt(headSize));
+    const queries = tf.concat3d([scaled, rows, columns], 2);
+    const mixed = attend(queries, tf.concat3d([k, places], 2), v);
+    // [B·h, T, d] → [B, T, h·d] → [B, H, W, D]
+    const merged = mergeHeads(tf.reshape(mixed, [batch, heads, tokens, headSize]));
+    return this.projection.forward(tf.reshape(merged, [batch, height, width, size]));
   }
 
   /**
-   * Decomposed relative positions: bias[q, k] = q·Rh[qy - ky] + q·Rw[qx - kx].
-   * @param q queries [n, H, W, d] → [n, H·W, H, W]
+   * What every query thinks of the rows and the columns in which keys stand.
+   * @param q queries [n, H, W, d]
+   * @returns q·Rh[qy - ky] for every ky, [n, H·W, H], and q·Rw[qx - kx] for every kx, [n, H·W, W]
    */
-  private relativeBias(q: tf.Tensor4D): tf.Tensor4D {
+  private relativePositions(q: tf.Tensor4D): { rows: tf.Tensor3D; columns: tf.Tensor3D } {
     const [n, height, width, size] = q.shape;
     const byRow = tf.gather(this.value('rel_pos_h'), relativePositionIndex(height)); // [qy·ky, d]
     const byColumn = tf.gather(this.value('rel_pos_w'), relativePositionIndex(width)); // [qx·kx, d]
-    // rows: [n, H, W, d] → [H, n·W, d] · [H, d, H] → [H, n·W, H] → [n, H, W, H, 1]
+    // rows: [n, H, W, d] → [H, n·W, d] · [H, d, H] → [H, n·W, H] → [n, H, W, H]
     const qByRow = tf.reshape(tf.transpose(q, [1, 0, 2, 3]), [height, n * width, size]);
     const rowBias = tf.matMul(qByRow, tf.reshape(byRow, [height, height, size]), false, true);
     const rows = tf.transpose(tf.reshape(rowBias, [height, n, width, height]), [1, 0, 2, 3]);
-    // columns: [n, H, W, d] → [W, n·H, d] · [W, d, W] → [W, n·H, W] → [n, H, W, 1, W]
+    // columns: [n, H, W, d] → [W, n·H, d] · [W, d, W] → [W, n·H, W] → [n, H, W, W]
     const qByColumn = tf.reshape(tf.transpose(q, [2, 0, 1, 3]), [width, n * height, size]);
     const columnBias = tf.matMul(qByColumn, tf.reshape(byColumn, [width, width, size]), false, true);
     const columns = tf.transpose(tf.reshape(columnBias, [width, n, height, width]), [1, 2, 0, 3]);
     const tokens = height * width;
-    return tf.add(tf.reshape(rows, [n, tokens, height, 1]), tf.reshape(columns, [n, tokens, 1, width]));
+    return { rows: tf.reshape(rows, [n, tokens, height]), columns: tf.reshape(columns, [n, tokens, width]) };
   }
 
   override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
@@ -179,9 +186,10 @@ export class SamImageEncoder extends CompositeLayer {
   /** images [B, S, S, 3], normalised and zero-padded → image embeddings [B, S/patch, S/patch, prompt]. */
   forward(images: tf.Tensor): tf.Tensor4D {
     const embedded = tf.add(this.patchEmbedding.forward(images), this.value('pos_embed'));
-    const encoded = this.blocks.reduce<tf.Tensor>((x, block) => block.forward(x), embedded);
-    const [reduce, norm1, blend, norm2] = this.neck;
-    return norm2.forward(blend.forward(norm1.forward(reduce.forward(encoded)))) as tf.Tensor4D;
+    return inTurn(
+      embedded,
+      [...this.blocks, ...this.neck].map((layer) => (x: tf.Tensor) => layer.forward(x)),
+    ) as tf.Tensor4D;
   }
 
   override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {

@@ -29,6 +29,16 @@ export function relativePositionIndex(side: number): tf.Tensor1D {
   return tf.tensor1d(index, 'int32');
 }
 
+/** Where every key stands: a 1 at its row and a 1 at its column, [H·W, H + W]. */
+export function keyPlaces(height: number, width: number): Float32Array {
+  const places = new Float32Array(height * width * (height + width));
+  for (let key = 0; key < height * width; key++) {
+    places[key * (height + width) + Math.floor(key / width)] = 1;
+    places[key * (height + width) + height + (key % width)] = 1;
+  }
+  return places;
+}
+
 function pad(x: tf.Tensor, below: number, right: number): tf.Tensor {
   if (below === 0 && right === 0) return x;
   return tf.pad(x, [
