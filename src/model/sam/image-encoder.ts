@@ -11,7 +11,7 @@ import { PatchConvolution, SameConvolution } from '../../nn/convolution.js';
 import { inTurn } from '../../nn/in-turn.js';
 import { Linear } from '../../nn/linear.js';
 import { LayerNorm } from '../../nn/norms.js';
-import { keyPlaces, partitionWindows, relativePositionIndex, unpartitionWindows } from './windows.js';
+import { keyPlaces, partitionWindows, relativeScores, unpartitionWindows } from './windows.js';
 
 const BLOCK_EPSILON = 1e-6;
 
@@ -60,35 +60,17 @@ export class SamAttention extends CompositeLayer {
       tf.Tensor3D,
       tf.Tensor3D,
     ];
-    const { rows, columns } = this.relativePositions(tf.reshape(q, [n, height, width, headSize]));
-    const places = tf.tile(tf.tensor3d(keyPlaces(height, width), [1, tokens, height + width]), [n, 1, 1]);
+    const grid: tf.Tensor4D = tf.reshape(q, [n, height, width, headSize]);
+    // rows: [n, H, W, d] → [n, W, H, d] → [n, W, H, H] → [n, H, W, H]
+    const byRow = relativeScores(tf.transpose(grid, [0, 2, 1, 3]), this.value('rel_pos_h'));
+    const rows: tf.Tensor3D = tf.reshape(tf.transpose(byRow, [0, 2, 1, 3]), [n, tokens, height]);
+    const columns: tf.Tensor3D = tf.reshape(relativeScores(grid, this.value('rel_pos_w')), [n, tokens, width]);
     const scaled: tf.Tensor3D = tf.mul(q, 1 / Math.sqrt(headSize));
     const queries = tf.concat3d([scaled, rows, columns], 2);
-    const mixed = attend(queries, tf.concat3d([k, places], 2), v);
+    const mixed = attend(queries, tf.concat3d([k, keyPlaces(n, height, width)], 2), v);
     // [B·h, T, d] → [B, T, h·d] → [B, H, W, D]
     const merged = mergeHeads(tf.reshape(mixed, [batch, heads, tokens, headSize]));
     return this.projection.forward(tf.reshape(merged, [batch, height, width, size]));
-  }
-
-  /**
-   * What every query thinks of the rows and the columns in which keys stand.
-   * @param q queries [n, H, W, d]
-   * @returns q·Rh[qy - ky] for every ky, [n, H·W, H], and q·Rw[qx - kx] for every kx, [n, H·W, W]
-   */
-  private relativePositions(q: tf.Tensor4D): { rows: tf.Tensor3D; columns: tf.Tensor3D } {
-    const [n, height, width, size] = q.shape;
-    const byRow = tf.gather(this.value('rel_pos_h'), relativePositionIndex(height)); // [qy·ky, d]
-    const byColumn = tf.gather(this.value('rel_pos_w'), relativePositionIndex(width)); // [qx·kx, d]
-    // rows: [n, H, W, d] → [H, n·W, d] · [H, d, H] → [H, n·W, H] → [n, H, W, H]
-    const qByRow = tf.reshape(tf.transpose(q, [1, 0, 2, 3]), [height, n * width, size]);
-    const rowBias = tf.matMul(qByRow, tf.reshape(byRow, [height, height, size]), false, true);
-    const rows = tf.transpose(tf.reshape(rowBias, [height, n, width, height]), [1, 0, 2, 3]);
-    // columns: [n, H, W, d] → [W, n·H, d] · [W, d, W] → [W, n·H, W] → [n, H, W, W]
-    const qByColumn = tf.reshape(tf.transpose(q, [2, 0, 1, 3]), [width, n * height, size]);
-    const columnBias = tf.matMul(qByColumn, tf.reshape(byColumn, [width, width, size]), false, true);
-    const columns = tf.transpose(tf.reshape(columnBias, [width, n, height, width]), [1, 2, 0, 3]);
-    const tokens = height * width;
-    return { rows: tf.reshape(rows, [n, tokens, height]), columns: tf.reshape(columns, [n, tokens, width]) };
   }
 
   override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {

@@ -1,4 +1,4 @@
-/** Cutting a grid of tokens into windows and back (segment_anything/modeling/image_encoder.py). */
+/** A grid of tokens: cutting it into windows and back, and relative positions on it (segment_anything/modeling/image_encoder.py). */
 import * as tf from '../../engine/tf.js';
 
 /** x [B, H, W, D] → [B·windows, s, s, D], zero-padded right and below to a multiple of the window side s. */
@@ -23,20 +23,39 @@ export function unpartitionWindows(windows: tf.Tensor, side: number, shape: read
   return tf.slice(padded, [0, 0, 0, 0], [batch, height, width, size]);
 }
 
-/** Row of the relative-position table for every pair (query, key) along one axis: q - k + side - 1, int32 [side²]. */
-export function relativePositionIndex(side: number): tf.Tensor1D {
-  const index = Int32Array.from({ length: side * side }, (_, i) => Math.floor(i / side) - (i % side) + side - 1);
-  return tf.tensor1d(index, 'int32');
+/**
+ * Scores of all pairs of positions on one axis by their distance: out[…, i, j] = q[…, i]·table[i - j + S - 1].
+ * One product of all queries with the whole table; then row i is read from S - 1 - i on, which, since every row begins
+ * one further to the left than the one before, is reading with rows that are one shorter.
+ * @param q [a, b, S, d]
+ * @param table [2·S - 1, d]
+ * @returns [a, b, S, S]
+ */
+export function relativeScores(q: tf.Tensor4D, table: tf.Tensor): tf.Tensor4D {
+  const [a, b, side, size] = q.shape;
+  const width = 2 * side - 1;
+  const all = tf.matMul(tf.reshape(q, [a * b * side, size]), tf.reverse(table, 0) as tf.Tensor2D, false, true);
+  if (side === 1) return tf.reshape(all, [a, b, 1, 1]);
+  const shifted = tf.slice(tf.reshape(all, [a * b, side * width]), [0, side - 1], [-1, side * (width - 1)]);
+  return tf.reshape(tf.slice(tf.reshape(shifted, [a * b, side, width - 1]), [0, 0, 0], [-1, -1, side]), [
+    a,
+    b,
+    side,
+    side,
+  ]);
 }
 
-/** Where every key stands: a 1 at its row and a 1 at its column, [H·W, H + W]. */
-export function keyPlaces(height: number, width: number): Float32Array {
-  const places = new Float32Array(height * width * (height + width));
-  for (let key = 0; key < height * width; key++) {
-    places[key * (height + width) + Math.floor(key / width)] = 1;
-    places[key * (height + width) + height + (key % width)] = 1;
+/** Where every key of every grid stands: a 1 at its row and a 1 at its column, [grids, H·W, H + W]. */
+export function keyPlaces(grids: number, height: number, width: number): tf.Tensor3D {
+  const tokens = height * width;
+  const sides = height + width;
+  const places = new Float32Array(grids * tokens * sides);
+  for (let key = 0; key < tokens; key++) {
+    places[key * sides + Math.floor(key / width)] = 1;
+    places[key * sides + height + (key % width)] = 1;
   }
-  return places;
+  for (let grid = 1; grid < grids; grid++) places.copyWithin(grid * tokens * sides, 0, tokens * sides);
+  return tf.tensor3d(places, [grids, tokens, sides]);
 }
 
 function pad(x: tf.Tensor, below: number, right: number): tf.Tensor {

@@ -1,11 +1,11 @@
-/** Windows: cut as segment_anything cuts, and put together again without the padding. */
+/** Windows: cut as segment_anything cuts, and put together again without the padding; relative positions. */
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../../src/engine/engine.js';
 import * as tf from '../../../src/engine/tf.js';
-import { partitionWindows, relativePositionIndex, unpartitionWindows } from '../../../src/model/sam/windows.js';
+import { keyPlaces, partitionWindows, relativeScores, unpartitionWindows } from '../../../src/model/sam/windows.js';
 import { Random } from '../../../src/random.js';
-import { type Grid, pixel } from '../../helpers/naive.js';
-import { normal, valuesOf } from '../../helpers/tensors.js';
+import { type Grid, pixel, sum } from '../../helpers/naive.js';
+import { largestDifference, normal, valuesOf } from '../../helpers/tensors.js';
 
 beforeAll(async () => {
   await startEngine({ engine: 'wasm' });
@@ -53,10 +53,30 @@ describe('partitionWindows', () => {
   });
 });
 
-test('relativePositionIndex: query minus key, shifted to begin at 0', () => {
+describe('relativeScores', () => {
+  test.each([1, 2, 5])('equals q·table[query - key + side - 1] on a side of %i', (side) => {
+    tf.tidy(() => {
+      const [a, b, size] = [2, 3, 4];
+      const q: tf.Tensor4D = normal(new Random(1), [a, b, side, size]);
+      const table = normal(new Random(2), [2 * side - 1, size]);
+      const scores = relativeScores(q, table);
+      expect(scores.shape).toEqual([a, b, side, side]);
+      const [queries, distances] = [valuesOf(q), valuesOf(table)];
+      const expected = Array.from({ length: a * b * side * side }, (_, index) => {
+        const [query, key] = [Math.floor(index / side), index % side];
+        const distance = (query % side) - key + side - 1;
+        return sum(size, (c) => (queries[query * size + c] ?? NaN) * (distances[distance * size + c] ?? NaN));
+      });
+      expect(largestDifference(valuesOf(scores), expected)).toBeLessThan(1e-5);
+    });
+  });
+});
+
+test('keyPlaces: a 1 at the row and a 1 at the column of each key, the same for every grid', () => {
   tf.tidy(() => {
-    expect([...relativePositionIndex(3).dataSync()]).toEqual([2, 1, 0, 3, 2, 1, 4, 3, 2]);
-    expect([...relativePositionIndex(1).dataSync()]).toEqual([0]);
-    expect(relativePositionIndex(3).dtype).toBe('int32');
+    const places = keyPlaces(2, 2, 3);
+    expect(places.shape).toEqual([2, 6, 5]);
+    const grid = [1, 0, 1, 0, 0, 1, 0, 0, 1, 0, 1, 0, 0, 0, 1, 0, 1, 1, 0, 0, 0, 1, 0, 1, 0, 0, 1, 0, 0, 1];
+    expect([...valuesOf(places)]).toEqual([...grid, ...grid]);
   });
 });
