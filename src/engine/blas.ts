@@ -64,6 +64,12 @@ type SgemvFunction = (
   incy: number,
 ) => void;
 
+/**
+ * Multiplications of a product up to which OpenBLAS is faster in one thread than in several, which it takes from a
+ * hundredth of it on: attention inside a window, for example, at almost twice the speed.
+ */
+const LARGEST_FOR_ONE_THREAD = 2 ** 23;
+
 /** Where BLAS libraries are looked for, best first. Bare names go through the system's search path. */
 export function blasCandidates(os: NodeJS.Platform): readonly string[] {
   if (os === 'darwin') return ['/System/Library/Frameworks/Accelerate.framework/Accelerate'];
@@ -141,12 +147,18 @@ function bind(koffi: typeof import('koffi'), path: string, threads: number): Bla
     ...['int', 'int', 'int', 'int', 'float'],
     ...[address, 'int', address, 'int', 'float', address, 'int'],
   ]) as unknown as SgemvFunction;
-  const { description, threads: used } = configure(library, path, threads);
+  const { description, threads: used, setThreads } = configure(library, path, threads);
+  let current = used;
+  const useThreads = (wanted: number): void => {
+    if (wanted !== current) setThreads(wanted);
+    current = wanted;
+  };
   return {
     description,
     threads: used,
     addressOf: (buffer) => Number(koffi.address(buffer)),
     multiply: (m, n, k, transposeA, transposeB, a, b, c) => {
+      useThreads(m * n * k <= LARGEST_FOR_ONE_THREAD ? 1 : used);
       sgemm(
         ROW_MAJOR,
         transposeA ? TRANSPOSE : NO_TRANSPOSE,
@@ -165,15 +177,16 @@ function configure(
   library: import('koffi').LibraryHandle,
   path: string,
   threads: number,
-): { description: string; threads: number } {
+): { description: string; threads: number; setThreads: (threads: number) => void } {
   try {
-    library.func('void openblas_set_num_threads(int)')(threads);
+    const setThreads = library.func('void openblas_set_num_threads(int)') as unknown as (threads: number) => void;
+    setThreads(threads);
     const used = library.func('int openblas_get_num_threads()')() as number;
     const version = /\d+\.\d+\.\d+/.exec(library.func('const char *openblas_get_config()')() as string)?.[0] ?? '';
     const core = library.func('const char *openblas_get_corename()')() as string;
-    return { description: `OpenBLAS ${version} (${core})`, threads: used };
+    return { description: `OpenBLAS ${version} (${core})`, threads: used, setThreads };
   } catch {
     const accelerate = path.includes('Accelerate');
-    return { description: accelerate ? 'Accelerate' : path, threads };
+    return { description: accelerate ? 'Accelerate' : path, threads, setThreads: () => undefined };
   }
 }

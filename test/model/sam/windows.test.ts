@@ -57,7 +57,7 @@ describe('relativeScores', () => {
   test.each([1, 2, 5])('equals q·table[query - key + side - 1] on a side of %i', (side) => {
     tf.tidy(() => {
       const [a, b, size] = [2, 3, 4];
-      const q: tf.Tensor4D = normal(new Random(1), [a, b, side, size]);
+      const q = normal(new Random(1), [a, b, side, size]) as tf.Tensor4D;
       const table = normal(new Random(2), [2 * side - 1, size]);
       const scores = relativeScores(q, table);
       expect(scores.shape).toEqual([a, b, side, side]);
