@@ -71,7 +71,11 @@ export class BenchParts {
     if (withEncoders || this.encoded.length === 0) this.encoded = await encodeImages(gsva, load.prepared);
     const features = stackFeatures(gsva, this.encoded);
     try {
-      const { gradients } = await gsvaStep(gsva, { tokens: load.tokens, targets: load.targets, ...features }, variables);
+      const { gradients } = await gsvaStep(
+        gsva,
+        { tokens: load.tokens, targets: load.targets, ...features },
+        variables,
+      );
       try {
         this.optimizer.apply(gradients, 1e-4, await this.optimizer.globalNorm(gradients));
       } finally {

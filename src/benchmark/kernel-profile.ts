@@ -1,4 +1,5 @@
 /** Where the time of a piece of work goes, kernel by kernel. */
+import { COMPOSITE_KERNELS } from '../engine/composite-kernels.js';
 import * as tf from '../engine/tf.js';
 import type { Work } from './timing.js';
 
@@ -35,9 +36,13 @@ export async function profileKernels(work: Work): Promise<KernelProfile> {
   });
   const milliseconds = performance.now() - start;
   tf.dispose(info.result);
-  const times = await Promise.all(info.kernels.map(async (kernel) => Number(await kernel.kernelTimeMs)));
   const groups = new Map<string, { calls: number; sum: number; longest: KernelShare['longest'] }>();
-  for (const [index, { name, inputShapes }] of info.kernels.entries()) {
+  // Beside a kernel that is a formula there are the kernels that it calls.
+  const isCounted = ({ name }: { readonly name: string }): boolean =>
+    tf.getBackend() === 'wasm' || !COMPOSITE_KERNELS.has(name);
+  const counted = info.kernels.filter(isCounted);
+  const times = await Promise.all(counted.map(async (kernel) => Number(await kernel.kernelTimeMs)));
+  for (const [index, { name, inputShapes }] of counted.entries()) {
     const spent = times[index] ?? 0;
     const group = groups.get(name) ?? { calls: 0, sum: 0, longest: { milliseconds: -1, shapes: '' } };
     group.calls++;
@@ -53,7 +58,7 @@ export async function profileKernels(work: Work): Promise<KernelProfile> {
     .sort((a, b) => b.milliseconds - a.milliseconds);
   return {
     kernels,
-    calls: info.kernels.length,
+    calls: counted.length,
     kernelMilliseconds,
     milliseconds,
     peakBytes: info.peakBytes,

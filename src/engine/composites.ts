@@ -1,8 +1,8 @@
 /**
  * The fused operations of `fused-ops.ts`, written as plain TensorFlow.js operations.
  *
- * They run on every backend, differentiate by themselves, and are what the kernels of the WASM engine are tested
- * against. Nothing here is fast.
+ * They are what the kernels of backends without kernels of their own compute (`composite-kernels.ts`), differentiate by
+ * themselves, and are what all kernels and gradients are tested against.
  */
 import * as tf from './tf.js';
 
@@ -65,16 +65,28 @@ export function maskedSoftmaxComposite(
 
 /** See `softmaxCrossEntropy` in fused-ops.ts. */
 export function softmaxCrossEntropyComposite(logits: tf.Tensor2D, labels: tf.Tensor1D, ignoreLabel: number): tf.Scalar {
-  const supervised = tf.notEqual(labels, ignoreLabel);
-  const weights = tf.cast(supervised, 'float32');
-  const safeLabels = tf.cast(tf.where(supervised, labels, tf.zerosLike(labels)), 'int32');
-  const oneHot = tf.cast(tf.oneHot(safeLabels, logits.shape[1]), 'float32');
+  const { weights, oneHot } = supervision(labels, ignoreLabel, logits.shape[1]);
   const perRow = tf.neg(tf.sum(tf.mul(tf.logSoftmax(logits), oneHot), -1));
   return tf.div(tf.sum(tf.mul(perRow, weights)), tf.maximum(tf.sum(weights), 1));
 }
 
-/** See `maskLoss` in fused-ops.ts. */
-export function maskLossComposite(logits: tf.Tensor3D, targets: tf.Tensor3D): { bce: tf.Tensor1D; dice: tf.Tensor1D } {
+/** Labels [N] as 1 where supervised and 0 elsewhere, [N], and one-hot, [N, V]; an ignored label is any. */
+export function supervision(
+  labels: tf.Tensor1D,
+  ignoreLabel: number,
+  classes: number,
+): { weights: tf.Tensor1D; oneHot: tf.Tensor2D } {
+  const supervised = tf.notEqual(labels, ignoreLabel);
+  const safeLabels = tf.cast(tf.where(supervised, labels, tf.zerosLike(labels)), 'int32');
+  const weights = tf.cast(supervised, 'float32') as tf.Tensor1D;
+  return { weights, oneHot: tf.cast(tf.oneHot(safeLabels, classes), 'float32') as tf.Tensor2D };
+}
+
+/** See `maskLoss` in fused-ops.ts; `parts` [Q, 2] are numerator and denominator of each DICE. */
+export function maskLossComposite(
+  logits: tf.Tensor3D,
+  targets: tf.Tensor3D,
+): { bce: tf.Tensor1D; dice: tf.Tensor1D; parts: tf.Tensor2D } {
   const [masks, height, width] = logits.shape;
   const x = tf.reshape(logits, [masks, height * width]);
   const g = tf.reshape(targets, [masks, height * width]);
@@ -83,17 +95,20 @@ export function maskLossComposite(logits: tf.Tensor3D, targets: tf.Tensor3D): { 
   const p = tf.sigmoid(x);
   const overlap = tf.div(tf.sum(tf.mul(p, g), 1), 1000);
   const total = tf.add(tf.div(tf.sum(p, 1), 1000), tf.div(tf.sum(g, 1), 1000));
-  const dice = tf.sub(1, tf.div(tf.add(tf.mul(overlap, 2), 1e-6), tf.add(total, 1e-6)));
-  return { bce: bce as tf.Tensor1D, dice: dice as tf.Tensor1D };
+  const [numerator, denominator] = [tf.add(tf.mul(overlap, 2), 1e-6), tf.add(total, 1e-6)];
+  const dice = tf.sub(1, tf.div(numerator, denominator));
+  const parts = tf.stack([numerator, denominator], 1) as tf.Tensor2D;
+  return { bce: bce as tf.Tensor1D, dice: dice as tf.Tensor1D, parts };
 }
 
 /** See `linear` in fused-ops.ts. */
 export function linearComposite(x: tf.Tensor, w: tf.Tensor2D, bias: tf.Tensor1D | null): tf.Tensor {
   const [inner, outer] = w.shape;
-  const rows = tf.reshape(x, [x.size / Math.max(inner, 1), inner]); // [..., in] → [rows, in]
+  // [..., in] → [rows, in]
+  const rows: tf.Tensor2D = x.rank === 2 ? (x as tf.Tensor2D) : tf.reshape(x, [x.size / Math.max(inner, 1), inner]);
   const product = tf.matMul(rows, w);
   const y = bias === null ? product : tf.add(product, bias);
-  return tf.reshape(y, [...x.shape.slice(0, -1), outer]);
+  return x.rank === 2 ? y : tf.reshape(y, [...x.shape.slice(0, -1), outer]);
 }
 
 /** See `rotary` in fused-ops.ts. */

@@ -9,6 +9,7 @@ import { availableParallelism, cpus } from 'node:os';
 import { UsageError, UserError, messageOf } from '../errors.js';
 import { loadBlas } from './blas.js';
 import { type DeviceChoice, deviceName, parseDevice } from './device.js';
+import { registerCompositeKernels } from './composite-kernels.js';
 import { blasMatMul } from './kernels/blas-matmul.js';
 import { plainMatMul } from './kernels/plain-matmul.js';
 import { registerKernels } from './kernels/register.js';
@@ -164,6 +165,7 @@ async function startWebGpuEngine(): Promise<Started> {
 async function startCpu(): Promise<Started> {
   await import('@tensorflow/tfjs-backend-cpu');
   await tf.setBackend('cpu');
+  registerCompositeKernels('cpu');
   // Its first operation would print a banner that advises tfjs-node.
   (tf.backend() as tf.KernelBackend & { firstUse: boolean }).firstUse = false;
   return { name: 'cpu', threads: 1, blas: null, notice: null };

@@ -1,32 +1,14 @@
 /**
  * Differentiable operations that transformers spend their time in, each as one step of the tape.
  *
- * On the WASM engine they run on kernels of our own (`kernels/`), which read and write the WASM heap directly and
- * keep only what their gradient needs; on every other backend they are the formulas of `composites.ts`. Values and
- * gradients agree on all of them. Plain functions of tensors: they can be used inside tf.tidy, tf.grads, tf.grad.
+ * On the WASM engine they run on kernels of our own (`kernels/`), which read and write the WASM heap directly; on every
+ * other backend on formulas (`composite-kernels.ts`). Either way the tape keeps only what a gradient needs
+ * (`fused-gradients.ts`), and values and gradients agree. Plain functions of tensors: they can be used inside tf.tidy,
+ * tf.grads, tf.grad.
  */
-import {
-  geluComposite,
-  layerNormComposite,
-  linearComposite,
-  maskLossComposite,
-  maskedSoftmaxComposite,
-  quickGeluComposite,
-  rmsNormComposite,
-  rotaryComposite,
-  siluComposite,
-  siluMulComposite,
-  softmaxCrossEntropyComposite,
-} from './composites.js';
 import * as tf from './tf.js';
-import { findKernel } from './wasm-heap.js';
 
 export { accumulate, adamWUpdate, sumOfSquares, type AdamWStep } from './update-ops.js';
-
-/** Whether the engine in use has a kernel of this name. */
-function hasKernel(name: string): boolean {
-  return findKernel(name, tf.getBackend()) !== undefined;
-}
 
 /** Throws when `tensor` cannot be what an operation computes with. */
 function check(condition: boolean, operation: string, expected: string, ...found: tf.Tensor[]): void {
@@ -46,7 +28,6 @@ function check(condition: boolean, operation: string, expected: string, ...found
 export function layerNorm(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, eps: number): tf.Tensor {
   const width = x.shape[x.rank - 1];
   check(gamma.size === width && beta.size === width, 'layerNorm', 'x [..., D], gamma [D], beta [D]', x, gamma, beta);
-  if (!hasKernel('GsvaLayerNorm')) return tf.tidy(() => layerNormComposite(x, gamma, beta, eps));
   return tf.engine().runKernel('GsvaLayerNorm', { x, gamma, beta }, { eps });
 }
 
@@ -58,32 +39,27 @@ export function layerNorm(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, eps: 
  */
 export function rmsNorm(x: tf.Tensor, gamma: tf.Tensor, eps: number): tf.Tensor {
   check(gamma.size === x.shape[x.rank - 1], 'rmsNorm', 'x [..., D] and gamma [D]', x, gamma);
-  if (!hasKernel('GsvaRmsNorm')) return tf.tidy(() => rmsNormComposite(x, gamma, eps));
   return tf.engine().runKernel('GsvaRmsNorm', { x, gamma }, { eps });
 }
 
 /** Exact GELU, x · Φ(x) with the error function. Any shape. */
 export function gelu<T extends tf.Tensor>(x: T): T {
-  if (!hasKernel('GsvaGelu')) return tf.tidy(() => geluComposite(x) as T);
   return tf.engine().runKernel('GsvaGelu', { x });
 }
 
 /** CLIP's GELU, x · sigmoid(1.702 x). Any shape. */
 export function quickGelu<T extends tf.Tensor>(x: T): T {
-  if (!hasKernel('GsvaQuickGelu')) return tf.tidy(() => quickGeluComposite(x) as T);
   return tf.engine().runKernel('GsvaQuickGelu', { x });
 }
 
 /** SiLU, x · sigmoid(x). Any shape. */
 export function silu<T extends tf.Tensor>(x: T): T {
-  if (!hasKernel('GsvaSilu')) return tf.tidy(() => siluComposite(x) as T);
   return tf.engine().runKernel('GsvaSilu', { x });
 }
 
 /** LLaMA's gated unit, silu(gate) · up. Both of one shape. */
 export function siluMul<T extends tf.Tensor>(gate: T, up: T): T {
   check(tf.util.arraysEqual(gate.shape, up.shape), 'siluMul', 'gate and up of one shape', gate, up);
-  if (!hasKernel('GsvaSiluMul')) return tf.tidy(() => siluMulComposite(gate, up) as T);
   return tf.engine().runKernel('GsvaSiluMul', { gate, up });
 }
 
@@ -111,9 +87,6 @@ export function maskedSoftmax(scores: tf.Tensor4D, options: MaskedSoftmaxOptions
   if (keyLengths !== null) {
     check(keyLengths.size === scores.shape[0], 'maskedSoftmax', 'one key length per batch item', keyLengths, scores);
   }
-  if (!hasKernel('GsvaMaskedSoftmax')) {
-    return tf.tidy(() => maskedSoftmaxComposite(scores, scale, causalOffset, keyLengths));
-  }
   const lengths = keyLengths === null || keyLengths.dtype === 'int32' ? keyLengths : tf.cast(keyLengths, 'int32');
   const inputs: tf.NamedTensorMap = lengths === null ? { scores } : { scores, keyLengths: lengths };
   // Without a limit every key is near enough.
@@ -135,9 +108,6 @@ export function softmaxCrossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D, ig
     logits,
     labels,
   );
-  if (!hasKernel('GsvaSoftmaxCrossEntropy')) {
-    return tf.tidy(() => softmaxCrossEntropyComposite(logits, labels, ignoreLabel));
-  }
   const [loss, rowSums] = tf
     .engine()
     .runKernel<[tf.Scalar, tf.Tensor]>('GsvaSoftmaxCrossEntropy', { logits, labels }, { ignoreLabel });
@@ -154,7 +124,6 @@ export function softmaxCrossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D, ig
  */
 export function maskLoss(logits: tf.Tensor3D, targets: tf.Tensor3D): { bce: tf.Tensor1D; dice: tf.Tensor1D } {
   check(tf.util.arraysEqual(logits.shape, targets.shape), 'maskLoss', 'logits and targets [Q, H, W]', logits, targets);
-  if (!hasKernel('GsvaMaskLoss')) return tf.tidy(() => maskLossComposite(logits, targets));
   const [bce, dice, parts] = tf
     .engine()
     .runKernel<[tf.Tensor1D, tf.Tensor1D, tf.Tensor]>('GsvaMaskLoss', { logits, targets });
@@ -173,7 +142,6 @@ export function maskLoss(logits: tf.Tensor3D, targets: tf.Tensor3D): { bce: tf.T
 export function linear(x: tf.Tensor, w: tf.Tensor2D, bias: tf.Tensor1D | null): tf.Tensor {
   const fits = w.rank === 2 && x.shape[x.rank - 1] === w.shape[0] && (bias === null || bias.size === w.shape[1]);
   check(fits, 'linear', 'x [..., in], w [in, out], bias [out]', x, w, ...(bias === null ? [] : [bias]));
-  if (!hasKernel('GsvaLinear')) return tf.tidy(() => linearComposite(x, w, bias));
   return tf.engine().runKernel('GsvaLinear', bias === null ? { x, w } : { x, w, bias });
 }
 
@@ -188,6 +156,5 @@ export function rotary(x: tf.Tensor4D, cos: tf.Tensor2D, sin: tf.Tensor2D): tf.T
   const [, , length, width] = x.shape;
   const fits = width % 2 === 0 && [cos, sin].every((table) => table.shape[0] === length && table.shape[1] === width);
   check(fits, 'rotary', 'x [B, H, T, D] with D even, cos [T, D], sin [T, D]', x, cos, sin);
-  if (!hasKernel('GsvaRotary')) return tf.tidy(() => rotaryComposite(x, cos, sin));
   return tf.engine().runKernel('GsvaRotary', { x, cos, sin }, { direction: 1 });
 }

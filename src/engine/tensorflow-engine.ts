@@ -11,8 +11,10 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import util from 'node:util';
 import { UserError, messageOf } from '../errors.js';
+import { registerCompositeKernels } from './composite-kernels.js';
 import { type DeviceChoice, cudaVisibleDevices, deviceName } from './device.js';
 import { type NativeProcess, nativeProcess } from './native-process.js';
+import { registerTensorflowKernels, type TensorflowBackend } from './tensorflow-kernels.js';
 import { ADDON_FILE, CORE_KEY, type Installation, findInstallation } from './tensorflow-installation.js';
 import * as tf from './tf.js';
 
@@ -108,6 +110,8 @@ function load(
     const isGpu = backend.isUsingGpuDevice;
     if (device?.kind === 'gpu' && !isGpu) throw noGpu(device, written);
     tf.registerBackend(BACKEND, () => backend);
+    registerTensorflowKernels(backend);
+    registerCompositeKernels(BACKEND);
     return { installation, threads, isGpu, visible };
   } catch (error) {
     if (error instanceof UserError) throw error;
@@ -131,13 +135,8 @@ function setEnvironment(native: NativeProcess, visibleGpus: string | null, threa
   native.set('TF_NUM_INTRAOP_THREADS', String(threads));
 }
 
-/** The part of tfjs-node's backend that is used here. */
-interface NodeBackend extends tf.KernelBackend {
-  readonly isUsingGpuDevice: boolean;
-}
-
 interface NodeBackendModule {
-  readonly NodeJSKernelBackend: new (binding: unknown, packageName: string) => NodeBackend;
+  readonly NodeJSKernelBackend: new (binding: unknown, packageName: string) => TensorflowBackend;
 }
 
 /** tfjs-node 4.22 calls two functions of node:util that Node 23 removed (and Node 22 warns of). */

@@ -113,11 +113,6 @@ export function registerWasmKernel(name: string, kernel: (call: KernelCall) => t
   tf.registerKernel({ kernelName: name, backendName: 'wasm', kernelFunc: kernel as unknown as tf.KernelFunc });
 }
 
-/** Runs one of our kernels as an operation of its own (used by gradients). */
-export function run(name: string, inputs: Record<string, tf.Tensor>, attrs: Record<string, number> = {}): tf.Tensor {
-  return tf.engine().runKernel(name, inputs, attrs);
-}
-
 /** Splits a shape into rows of its last axis. */
 export function rowsOf(shape: readonly number[]): { rows: number; width: number } {
   const width = shape[shape.length - 1] ?? 1;

@@ -5,6 +5,7 @@
  * calls, is thrown by the next read: nothing that was computed after it is to be believed.
  */
 import { UserError, messageOf } from '../errors.js';
+import { registerCompositeKernels } from './composite-kernels.js';
 import * as tf from './tf.js';
 import { type GpuDevice, openGpu, type OpenedGpu } from './webgpu-device.js';
 import type { WebGpuBackend } from './webgpu-backend.js';
@@ -40,6 +41,7 @@ export async function startWebGpu(): Promise<string> {
     const backend = guarded(new WebGPUBackend(opened.device, opened.adapterInfo));
     registerWebGpuKernels();
     registerBlockKernels(backend);
+    registerCompositeKernels('webgpu');
     tf.registerBackend('webgpu', () => backend);
     await tf.setBackend('webgpu');
   } finally {

@@ -3,7 +3,7 @@ import type { VectorKernels } from '../simd/vector-kernels.js';
 import { vectorKernels } from '../simd/vector-kernels.js';
 import * as tf from '../tf.js';
 import type { KernelCall } from '../wasm-heap.js';
-import { input, makeFloats, pointer, registerWasmKernel, run } from '../wasm-heap.js';
+import { input, makeFloats, pointer, registerWasmKernel } from '../wasm-heap.js';
 
 /** The functions from one, two or three arrays to an array of the same size. */
 type ElementwiseName = Extract<
@@ -27,30 +27,13 @@ function elementwise(kernel: string, name: ElementwiseName, names: readonly stri
 function unary(kernel: string, name: 'gelu' | 'quickGelu' | 'silu'): void {
   elementwise(kernel, name, ['x']);
   elementwise(`${kernel}Grad`, `${name}Grad`, ['x', 'dy']);
-  tf.registerGradient({
-    kernelName: kernel,
-    inputsToSave: ['x'],
-    gradFunc: (dy, saved) => ({ x: () => run(`${kernel}Grad`, { x: saved[0] as tf.Tensor, dy: dy as tf.Tensor }) }),
-  });
 }
 
-/** Registers the kernels and gradients of this file. */
+/** Registers the kernels of this file. */
 export function registerActivations(): void {
   unary('GsvaGelu', 'gelu');
   unary('GsvaQuickGelu', 'quickGelu');
   unary('GsvaSilu', 'silu');
   elementwise('GsvaSiluMul', 'siluMul', ['gate', 'up']);
   elementwise('GsvaSiluMulGradGate', 'siluMulGradGate', ['gate', 'up', 'dy']);
-  tf.registerGradient({
-    kernelName: 'GsvaSiluMul',
-    inputsToSave: ['gate', 'up'],
-    gradFunc: (dyOrDys, saved) => {
-      const dy = dyOrDys as tf.Tensor;
-      const [gate, up] = saved as [tf.Tensor, tf.Tensor];
-      return {
-        gate: () => run('GsvaSiluMulGradGate', { gate, up, dy }),
-        up: () => run('GsvaSiluMul', { gate, up: dy }),
-      };
-    },
-  });
 }

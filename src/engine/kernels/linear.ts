@@ -2,7 +2,7 @@
 import { vectorKernels } from '../simd/vector-kernels.js';
 import * as tf from '../tf.js';
 import type { KernelCall, WasmBackend } from '../wasm-heap.js';
-import { floatView, input, pointer, registerWasmKernel, rowsOf, run, withShape } from '../wasm-heap.js';
+import { floatView, input, pointer, registerWasmKernel, rowsOf, withShape } from '../wasm-heap.js';
 import type { MatMulEngine } from './matmul.js';
 import { matMul } from './matmul.js';
 
@@ -113,23 +113,10 @@ function broadcast(backend: WasmBackend, tensor: tf.TensorInfo, shape: readonly 
   return repeated;
 }
 
-/** Registers the kernels and gradients of this file. */
+/** Registers the kernels of this file. */
 export function registerLinear(engine: MatMulEngine): void {
   registerWasmKernel('_FusedMatMul', (call) => fusedMatMul(engine, call));
   registerWasmKernel('GsvaLinear', (call) => linear(engine, call));
   registerWasmKernel('GsvaLinearGradX', (call) => linearGradX(engine, call));
   registerWasmKernel('GsvaLinearGradW', (call) => linearGradW(engine, call));
-  tf.registerGradient({
-    kernelName: 'GsvaLinear',
-    inputsToSave: ['x', 'w'],
-    gradFunc: (dyOrDys, saved) => {
-      const dy = dyOrDys as tf.Tensor;
-      const [x, w] = saved as [tf.Tensor, tf.Tensor];
-      return {
-        x: () => run('GsvaLinearGradX', { dy, w }),
-        w: () => run('GsvaLinearGradW', { dy, x }),
-        bias: () => run('GsvaColumnSum', { x: dy }),
-      };
-    },
-  });
 }

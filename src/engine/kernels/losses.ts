@@ -2,7 +2,7 @@
 import { vectorKernels } from '../simd/vector-kernels.js';
 import * as tf from '../tf.js';
 import type { KernelCall } from '../wasm-heap.js';
-import { attribute, floatView, input, intView, makeFloats, pointer, registerWasmKernel, run } from '../wasm-heap.js';
+import { attribute, floatView, input, intView, makeFloats, pointer, registerWasmKernel } from '../wasm-heap.js';
 
 /** DICE's sums are divided by this before the smoothing term is added (reference). */
 const DICE_SCALE = 1000;
@@ -129,31 +129,10 @@ function maskLossGrad(call: KernelCall): tf.TensorInfo {
   return out;
 }
 
-/** Registers the kernels and gradients of this file. */
+/** Registers the kernels of this file. */
 export function registerLosses(): void {
   registerWasmKernel('GsvaSoftmaxCrossEntropy', crossEntropy);
   registerWasmKernel('GsvaSoftmaxCrossEntropyGrad', crossEntropyGrad);
-  tf.registerGradient({
-    kernelName: 'GsvaSoftmaxCrossEntropy',
-    inputsToSave: ['logits', 'labels'],
-    outputsToSave: [false, true],
-    gradFunc: (dys, saved, attrs) => {
-      const dy = (dys as tf.Tensor[])[0] as tf.Tensor;
-      const [logits, labels, logSums] = saved as [tf.Tensor, tf.Tensor, tf.Tensor];
-      const ignoreLabel = attrs.ignoreLabel as number;
-      return { logits: () => run('GsvaSoftmaxCrossEntropyGrad', { dy, logits, labels, logSums }, { ignoreLabel }) };
-    },
-  });
   registerWasmKernel('GsvaMaskLoss', maskLoss);
   registerWasmKernel('GsvaMaskLossGrad', maskLossGrad);
-  tf.registerGradient({
-    kernelName: 'GsvaMaskLoss',
-    inputsToSave: ['logits', 'targets'],
-    outputsToSave: [false, false, true],
-    gradFunc: (dys, saved) => {
-      const [dbce, ddice] = dys as [tf.Tensor, tf.Tensor];
-      const [logits, targets, parts] = saved as [tf.Tensor, tf.Tensor, tf.Tensor];
-      return { logits: () => run('GsvaMaskLossGrad', { dbce, ddice, logits, targets, parts }) };
-    },
-  });
 }

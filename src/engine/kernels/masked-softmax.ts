@@ -1,18 +1,8 @@
 /** Kernel of maskedSoftmax and its gradient. Hidden keys are never read, only written as zeros. */
 import { vectorKernels } from '../simd/vector-kernels.js';
-import * as tf from '../tf.js';
+import type * as tf from '../tf.js';
 import type { KernelCall } from '../wasm-heap.js';
-import {
-  attribute,
-  floatView,
-  input,
-  intView,
-  makeFloats,
-  pointer,
-  registerWasmKernel,
-  rowsOf,
-  run,
-} from '../wasm-heap.js';
+import { attribute, floatView, input, intView, makeFloats, pointer, registerWasmKernel, rowsOf } from '../wasm-heap.js';
 
 const FLOAT_BYTES = 4;
 
@@ -51,18 +41,8 @@ function maskedSoftmaxGrad(call: KernelCall): tf.TensorInfo {
   return out;
 }
 
-/** Registers the kernels and gradients of this file. */
+/** Registers the kernels of this file. */
 export function registerMaskedSoftmax(): void {
   registerWasmKernel('GsvaMaskedSoftmax', maskedSoftmax);
   registerWasmKernel('GsvaMaskedSoftmaxGrad', maskedSoftmaxGrad);
-  tf.registerGradient({
-    kernelName: 'GsvaMaskedSoftmax',
-    outputsToSave: [true],
-    gradFunc: (dy, saved, attrs) => {
-      const scale = attrs.scale as number;
-      return {
-        scores: () => run('GsvaMaskedSoftmaxGrad', { y: saved[0] as tf.Tensor, dy: dy as tf.Tensor }, { scale }),
-      };
-    },
-  });
 }

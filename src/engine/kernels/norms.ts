@@ -1,8 +1,8 @@
 /** Kernels of layerNorm and rmsNorm over the last axis, with their gradients. Means are recomputed, not kept. */
 import { vectorKernels } from '../simd/vector-kernels.js';
-import * as tf from '../tf.js';
+import type * as tf from '../tf.js';
 import type { KernelCall, WasmBackend } from '../wasm-heap.js';
-import { attribute, floatView, input, makeFloats, pointer, registerWasmKernel, rowsOf, run } from '../wasm-heap.js';
+import { attribute, floatView, input, makeFloats, pointer, registerWasmKernel, rowsOf } from '../wasm-heap.js';
 
 /** Sums over many rows are made in float32 over this many, and in float64 over these. */
 const ROWS_PER_SUM = 256;
@@ -85,7 +85,7 @@ function sumOverRows(
   return out;
 }
 
-/** Registers the kernels and gradients of this file. */
+/** Registers the kernels of this file. */
 export function registerNorms(): void {
   registerWasmKernel('GsvaColumnSum', columnSum);
   registerWasmKernel('GsvaLayerNorm', layerNorm);
@@ -97,18 +97,4 @@ export function registerNorms(): void {
 function registerGradients(kernel: string, name: 'layerNorm' | 'rmsNorm'): void {
   registerWasmKernel(`${kernel}GradX`, (call) => gradX(call, `${name}GradX`));
   registerWasmKernel(`${kernel}GradGamma`, (call) => gradGamma(call, `${name}GradGamma`));
-  tf.registerGradient({
-    kernelName: kernel,
-    inputsToSave: ['x', 'gamma'],
-    gradFunc: (dyOrDys, saved, attrs) => {
-      const dy = dyOrDys as tf.Tensor;
-      const [x, gamma] = saved as [tf.Tensor, tf.Tensor];
-      const eps = attrs.eps as number;
-      return {
-        x: () => run(`${kernel}GradX`, { x, gamma, dy }, { eps }),
-        gamma: () => tf.reshape(run(`${kernel}GradGamma`, { x, dy }, { eps }), gamma.shape),
-        beta: () => tf.reshape(run('GsvaColumnSum', { x: dy }), gamma.shape),
-      };
-    },
-  });
 }

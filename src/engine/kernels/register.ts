@@ -1,4 +1,5 @@
 /** All kernels that this project puts on the WASM backend. */
+import { registerFusedGradients } from '../fused-gradients.js';
 import { registerWasmKernel } from '../wasm-heap.js';
 import { registerActivations } from './activations.js';
 import { registerLinear } from './linear.js';
@@ -22,4 +23,5 @@ export function registerKernels(engine: MatMulEngine): void {
   registerLosses();
   registerRotary();
   registerSharing();
+  registerFusedGradients();
 }

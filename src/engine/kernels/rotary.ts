@@ -1,8 +1,8 @@
 /** Kernel of the rotary position embedding; its gradient is the transposed rotation. */
 import { vectorKernels } from '../simd/vector-kernels.js';
-import * as tf from '../tf.js';
+import type * as tf from '../tf.js';
 import type { KernelCall } from '../wasm-heap.js';
-import { attribute, input, makeFloats, pointer, registerWasmKernel, run } from '../wasm-heap.js';
+import { attribute, input, makeFloats, pointer, registerWasmKernel } from '../wasm-heap.js';
 
 const FLOAT_BYTES = 4;
 
@@ -30,15 +30,7 @@ function rotate(call: KernelCall): tf.TensorInfo {
   return out;
 }
 
-/** Registers the kernels and gradients of this file. */
+/** Registers the kernels of this file. */
 export function registerRotary(): void {
   registerWasmKernel('GsvaRotary', rotate);
-  tf.registerGradient({
-    kernelName: 'GsvaRotary',
-    inputsToSave: ['cos', 'sin'],
-    gradFunc: (dy, saved) => {
-      const [cos, sin] = saved as [tf.Tensor, tf.Tensor];
-      return { x: () => run('GsvaRotary', { x: dy as tf.Tensor, cos, sin }, { direction: -1 }) };
-    },
-  });
 }

@@ -34,7 +34,7 @@ export function unpartitionWindows(windows: tf.Tensor, side: number, shape: read
 export function relativeScores(q: tf.Tensor4D, table: tf.Tensor): tf.Tensor4D {
   const [a, b, side, size] = q.shape;
   const width = 2 * side - 1;
-  const all = tf.matMul(tf.reshape(q, [a * b * side, size]), tf.reverse(table, 0) as tf.Tensor2D, false, true);
+  const all = tf.matMul(tf.reshape(q, [a * b * side, size]), tf.reverse(table, 0), false, true);
   if (side === 1) return tf.reshape(all, [a, b, 1, 1]);
   const shifted = tf.slice(tf.reshape(all, [a * b, side * width]), [0, side - 1], [-1, side * (width - 1)]);
   return tf.reshape(tf.slice(tf.reshape(shifted, [a * b, side, width - 1]), [0, 0, 0], [-1, -1, side]), [
