@@ -46,7 +46,7 @@ export async function measureBaseline(request: BaselineRequest, run: ProgramRunn
     const file = join(folder, 'workload.json');
     writeJson(file, { model: modelConfigToJson(config.model), workload: config.workload });
     const options = ['--workload-json', file, '--runs', String(runs), '--threads', String(threads)];
-    const answer = await run(python, [script, ...options, '--only', parts.join(',')]);
+    const answer = await run(python, [script, ...options, '--only', parts.join(';')]);
     return readBaseline(answer, parts);
   } finally {
     rmSync(folder, { recursive: true, force: true });

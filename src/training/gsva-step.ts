@@ -11,7 +11,7 @@ import * as tf from '../engine/tf.js';
 import type { Gsva } from '../model/gsva.js';
 import { type TokenBatch, VisionTextTokens } from '../model/vision-text-tokens.js';
 import { backwardLayers, differentiate, forwardLayers, GradientMap, variablesUnder } from './backprop.js';
-import { maskObjective, type MaskTargets } from './mask-objective.js';
+import { maskCount, maskObjective, type MaskTargets } from './mask-objective.js';
 import type { Gradients } from './training-task.js';
 
 export interface GsvaBatch {
@@ -35,7 +35,7 @@ export async function gsvaStep(
   variables: ReadonlyMap<string, tf.Variable>,
   dropoutSeed: number | null = null,
 ): Promise<Gradients> {
-  const parts: Losses = {};
+  const parts: Losses = { ce: [], bce: [], dice: [] };
   try {
     const gradients = backpropagate(gsva, batch, variables, dropoutSeed, parts);
     return { losses: await readLosses(parts), gradients };
@@ -44,17 +44,19 @@ export async function gsvaStep(
   }
 }
 
-/** The weighted parts of the loss, as scalars: reading one on the way would make a graphics card wait. */
-interface Losses {
-  ce?: tf.Tensor;
-  bce?: tf.Tensor;
-  dice?: tf.Tensor;
-}
+/** Summands of the weighted parts of the loss, scalars: reading one on the way would make a graphics card wait. */
+type Losses = Readonly<Record<'ce' | 'bce' | 'dice', tf.Tensor[]>>;
 
 async function readLosses(parts: Losses): Promise<Record<'loss' | 'ce' | 'bce' | 'dice', number>> {
-  const read = async (part: tf.Tensor | undefined): Promise<number> => (await part?.data())?.[0] ?? 0;
-  const [ce, bce, dice] = await Promise.all([read(parts.ce), read(parts.bce), read(parts.dice)]);
-  return { loss: ce + bce + dice, ce, bce, dice };
+  const sums = tf.tidy(() => {
+    return tf.stack([parts.ce, parts.bce, parts.dice].map((summands) => tf.addN([tf.scalar(0), ...summands])));
+  });
+  try {
+    const [ce = NaN, bce = NaN, dice = NaN] = await sums.data<'float32'>();
+    return { loss: ce + bce + dice, ce, bce, dice };
+  } finally {
+    sums.dispose();
+  }
 }
 
 /** @param losses receives the parts, kept; the caller disposes them */
@@ -70,9 +72,10 @@ function backpropagate(
   const gradients = new GradientMap();
   const layout = new VisionTextTokens(batch.tokens, gsva.patches);
   const queryStates = layout.statesBefore([seg], 'supervised');
-  const expected = batch.targets.reduce((sum, target) => sum + target.masks.length, 0);
-  if (queryStates.length !== expected) {
-    throw new Error(`gsvaStep: the answers hold ${queryStates.length} [SEG] for ${expected} masks`);
+  for (const [row, { masks }] of batch.targets.entries()) {
+    const found = queryStates.filter((state) => state.row === row).length;
+    if (found !== masks.length)
+      throw new Error(`gsvaStep: answer ${row} holds ${found} [SEG] for ${masks.length} masks`);
   }
   tf.tidy(() => {
     const context = llama.context(0, layout.time, layout.lengths, dropoutSeed);
@@ -82,13 +85,13 @@ function backpropagate(
     const last = outputs.at(-1) ?? embeddings;
 
     const queries = tf.tidy(() => gsva.maskQueries(llama.norm.forward(last) as tf.Tensor3D, positionsOf(queryStates)));
-    const queryGradient = maskSegment(gsva, batch, queries, queryStates, variables, gradients, losses);
+    const queryGradient = maskSegments(gsva, batch, queries, variables, gradients, losses);
     const head = (): tf.Tensor => {
       const hidden = llama.norm.forward(last) as tf.Tensor3D;
       const { positions, targets } = layout.supervised();
       const logits = gsva.lmHead.forward(gsva.statesAt(hidden, positions)) as tf.Tensor2D;
       const ce = tf.mul(fused.softmaxCrossEntropy(logits, tf.tensor1d(targets, 'int32')), gsva.config.loss.ce);
-      losses.ce = tf.keep(ce);
+      losses.ce.push(tf.keep(ce));
       if (queryGradient === null) return ce;
       // d/dθ Σ(queries · ∂L/∂queries) is what the mask decoder asks of ψ and below.
       return tf.add(ce, tf.sum(tf.mul(gsva.maskQueries(hidden, positionsOf(queryStates)), queryGradient)));
@@ -111,31 +114,44 @@ function backpropagate(
   return gradients.tensors;
 }
 
-/** F_mask and the mask losses; returns the gradient by the queries, or null when the batch asks for no mask at all. */
-function maskSegment(
+/**
+ * F_mask and the mask losses, image by image: each is a segment of its own, since F_mask's steps are the largest that
+ * training keeps.
+ * @returns the gradient by the queries [Q, prompt], or null when the batch asks for no mask at all
+ */
+function maskSegments(
   gsva: Gsva,
   batch: GsvaBatch,
   queries: tf.Tensor2D,
-  states: readonly { readonly row: number }[],
   variables: ReadonlyMap<string, tf.Variable>,
   gradients: GradientMap,
   losses: Losses,
 ): tf.Tensor | null {
   const { loss, sam } = gsva.config;
-  const weighted = (lowResMasks: tf.Tensor3D): tf.Tensor => {
-    const parts = maskObjective(lowResMasks, batch.targets, sam.imageSize);
-    losses.bce = tf.keep(tf.mul(parts.bce, loss.bce));
-    losses.dice = tf.keep(tf.mul(parts.dice, loss.dice));
-    return tf.add(losses.bce, losses.dice);
-  };
-  if (states.length === 0) {
-    tf.tidy(() => weighted(tf.zeros([0, 1, 1])));
-    return null;
-  }
-  const rows = states.map((state) => state.row);
-  const segment = (): tf.Tensor => weighted(gsva.decodeMasks(queries, batch.imageEmbeddings, rows).lowResMasks);
+  const total = maskCount(batch.targets);
   const own = variablesUnder(variables, 'model.visual_model.mask_decoder.');
-  return differentiate(segment, [queries], own, gradients).inputs[0] ?? null;
+  const weighted = (lowResMasks: tf.Tensor3D, target: MaskTargets): tf.Tensor => {
+    const parts = maskObjective(lowResMasks, [target], sam.imageSize, total);
+    const [bce, dice] = [tf.mul(parts.bce, loss.bce), tf.mul(parts.dice, loss.dice)];
+    losses.bce.push(tf.keep(bce));
+    losses.dice.push(tf.keep(dice));
+    return tf.add(bce, dice);
+  };
+  const byQuery: tf.Tensor[] = [];
+  let first = 0;
+  for (const [row, target] of batch.targets.entries()) {
+    const count = target.masks.length;
+    if (count === 0) {
+      tf.tidy(() => weighted(tf.zeros([0, 1, 1]), target)); // [REJ] only: a constant
+      continue;
+    }
+    const some = tf.slice(queries, [first, 0], [count, -1]);
+    const rows = Array.from({ length: count }, () => row);
+    const segment = (): tf.Tensor => weighted(gsva.decodeMasks(some, batch.imageEmbeddings, rows).lowResMasks, target);
+    byQuery.push(...differentiate(segment, [some], own, gradients).inputs);
+    first += count;
+  }
+  return byQuery.length === 0 ? null : tf.concat(byQuery, 0);
 }
 
 function positionsOf(states: readonly { readonly position: number }[]): number[] {

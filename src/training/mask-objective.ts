@@ -25,18 +25,24 @@ export interface MaskLosses {
 const DICE_SCALE = 1000;
 const DICE_EPSILON = 1e-6;
 
+/** How many masks the objective is the mean over: those of [SEG] and of [REJ]. */
+export function maskCount(targets: readonly MaskTargets[]): number {
+  return targets.reduce((sum, target) => sum + target.masks.length + target.rejected, 0);
+}
+
 /**
- * @param lowResMasks [Q, s, s] logits of all [SEG] of the batch, image by image
+ * @param lowResMasks [Q, s, s] logits of all [SEG] of the targets, image by image
  * @param targets one entry per image
  * @param inputSize side of F_V2's square input
+ * @param total what the sum over the targets is divided by: their number, or the whole batch's if these are a part of it
  */
 export function maskObjective(
   lowResMasks: tf.Tensor3D,
   targets: readonly MaskTargets[],
   inputSize: number,
+  total = maskCount(targets),
 ): MaskLosses {
   const [, side] = lowResMasks.shape;
-  const total = targets.reduce((sum, target) => sum + target.masks.length + target.rejected, 0);
   const bce: tf.Tensor[] = [tf.scalar(0)];
   const dice: tf.Tensor[] = [tf.scalar(0)];
   let first = 0;

@@ -107,7 +107,7 @@ describe('gsvaStep', () => {
     const wrong = { ...batch, targets: batch.targets.map((target) => ({ ...target, masks: target.masks.slice(1) })) };
     const numTensors = tf.memory().numTensors;
     await expect(gsvaStep(gsva, wrong, trainableVariables(gsva, 'gsva'))).rejects.toThrow(
-      'the answers hold 3 [SEG] for 1 masks',
+      'answer 0 holds 2 [SEG] for 1 masks',
     );
     expect(tf.memory().numTensors).toBe(numTensors);
     gsva.dispose();
