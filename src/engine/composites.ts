@@ -39,6 +39,9 @@ export function siluMulComposite(gate: tf.Tensor, up: tf.Tensor): tf.Tensor {
   return tf.mul(siluComposite(gate), up);
 }
 
+/** A score so low that its exponential is 0. */
+const HIDDEN = -1e30;
+
 /** See `maskedSoftmax` in fused-ops.ts. */
 export function maskedSoftmaxComposite(
   scores: tf.Tensor4D,
@@ -48,7 +51,11 @@ export function maskedSoftmaxComposite(
 ): tf.Tensor4D {
   const [batch, , queries, keys] = scores.shape;
   const scaled = scale === 1 ? scores : tf.mul(scores, scale);
-  if (causalOffset === null && keyLengths === null) return tf.softmax(scaled) as tf.Tensor4D;
+  if (keyLengths === null) {
+    if (causalOffset === null) return tf.softmax(scaled) as tf.Tensor4D;
+    // Every query sees at least the first key.
+    if (causalOffset >= 0) return tf.softmax(tf.add(scaled, causalBias(queries, keys, causalOffset))) as tf.Tensor4D;
+  }
   const key = tf.reshape(tf.range(0, keys, 1, 'float32'), [1, 1, 1, keys]);
   const query = tf.reshape(tf.range(0, queries, 1, 'float32'), [1, 1, queries, 1]);
   let visible: tf.Tensor = tf.ones([1, 1, 1, keys], 'bool');
@@ -59,8 +66,16 @@ export function maskedSoftmaxComposite(
   }
   // The product with `visible` turns the rows that see nothing (uniform after the softmax) into zeros.
   const all = tf.logicalAnd(visible, tf.ones(scores.shape, 'bool'));
-  const hidden = tf.where(all, scaled, tf.fill(scores.shape, -1e30));
+  const hidden = tf.where(all, scaled, tf.fill(scores.shape, HIDDEN));
   return tf.mul(tf.softmax(hidden), tf.cast(all, 'float32'));
+}
+
+/** [1, 1, Tq, Tk]: 0 where a query sees a key, and what makes its weight 0 where not. */
+function causalBias(queries: number, keys: number, offset: number): tf.Tensor4D {
+  const bias = Float32Array.from({ length: queries * keys }, (_, i) => {
+    return i % keys <= Math.floor(i / keys) + offset ? 0 : HIDDEN;
+  });
+  return tf.tensor4d(bias, [1, 1, queries, keys]);
 }
 
 /** See `softmaxCrossEntropy` in fused-ops.ts. */

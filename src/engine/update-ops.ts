@@ -41,16 +41,17 @@ export function adamWUpdate(update: AdamWStep): void {
 }
 
 function adamWByTensors(update: AdamWStep): void {
-  const { variable, m, v, beta1, beta2, eps } = update;
+  const { variable, m, v, gradient, beta1, beta2, gradientScale } = update;
   const stepSize = update.learningRate / (1 - beta1 ** update.step);
   const secondCorrection = 1 / Math.sqrt(1 - beta2 ** update.step);
   const decay = 1 - update.learningRate * update.weightDecay;
   tf.tidy(() => {
-    const gradient = tf.mul(update.gradient, update.gradientScale);
-    m.assign(tf.add(tf.mul(m, beta1), tf.mul(gradient, 1 - beta1)));
-    v.assign(tf.add(tf.mul(v, beta2), tf.mul(tf.square(gradient), 1 - beta2)));
-    const denominator = tf.add(tf.mul(tf.sqrt(v), secondCorrection), eps);
-    variable.assign(tf.sub(tf.mul(variable, decay), tf.mul(tf.div(m, denominator), stepSize)));
+    // Every operation here is a pass over memory, so constants are put together.
+    m.assign(tf.add(tf.mul(m, beta1), tf.mul(gradient, gradientScale * (1 - beta1))));
+    v.assign(tf.add(tf.mul(v, beta2), tf.mul(tf.square(gradient), gradientScale ** 2 * (1 - beta2))));
+    // stepSize · m / (sqrt(v) · c + eps) = stepSize / c · m / (sqrt(v) + eps / c)
+    const step = tf.mul(tf.div(m, tf.add(tf.sqrt(v), update.eps / secondCorrection)), stepSize / secondCorrection);
+    variable.assign(tf.sub(decay === 1 ? variable : tf.mul(variable, decay), step));
   });
 }
 

@@ -197,7 +197,8 @@ export class Llama extends CompositeLayer {
   ): LlamaContext {
     const { hiddenSize, numAttentionHeads, ropeTheta } = this.config.llm;
     const { cos, sin } = rotaryTables(start, time, hiddenSize / numAttentionHeads, ropeTheta);
-    const keyLengths = lengths === null ? null : tf.tensor1d([...lengths], 'int32');
+    const isPadded = lengths?.some((length) => length < start + time) ?? false;
+    const keyLengths = lengths === null || !isPadded ? null : tf.tensor1d([...lengths], 'int32');
     return { cos, sin, keyLengths, dropoutSeed };
   }
 
