@@ -60,8 +60,8 @@ const FORMULAS: Readonly<Record<string, Formula>> = {
   /** Φ(x) + x · φ(x), the normal distribution and its density */
   GsvaGeluGrad: ({ input }) => {
     const x = input('x');
-    const distribution = tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5);
-    const density = tf.mul(tf.exp(tf.mul(tf.square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI));
+    const distribution = tf.tidy(() => tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5));
+    const density = tf.tidy(() => tf.mul(tf.exp(tf.mul(tf.square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI)));
     return tf.mul(input('dy'), tf.add(distribution, tf.mul(x, density)));
   },
   GsvaQuickGelu: ({ input }) => composites.quickGeluComposite(input('x')),
@@ -121,11 +121,11 @@ const FORMULAS: Readonly<Record<string, Formula>> = {
     const [numerator, denominator] = tf.split(input('parts'), 2, 1).map(perMask) as [tf.Tensor, tf.Tensor];
     const p = tf.sigmoid(logits);
     const g = input('targets');
-    const bce = tf.mul(tf.sub(p, g), tf.div(perMask(input('dbce')), height * width));
+    const bce = tf.tidy(() => tf.mul(tf.sub(p, g), tf.div(perMask(input('dbce')), height * width)));
     // (N/D² - 2g/D) / 1000 = (N/D - 2g) / (1000 D)
     const factor = tf.div(perMask(input('ddice')), tf.mul(denominator, 1000));
-    const slope = tf.mul(tf.sub(tf.div(numerator, denominator), tf.mul(g, 2)), factor);
-    return tf.add(bce, tf.mul(tf.mul(p, tf.sub(1, p)), slope));
+    const slope = tf.tidy(() => tf.mul(tf.sub(tf.div(numerator, denominator), tf.mul(g, 2)), factor));
+    return tf.add(bce, tf.tidy(() => tf.mul(tf.mul(p, tf.sub(1, p)), slope)));
   },
 
   GsvaRotary: ({ input, attribute }) => {

@@ -105,8 +105,11 @@ export function maskLossComposite(
   const [masks, height, width] = logits.shape;
   const x = tf.reshape(logits, [masks, height * width]);
   const g = tf.reshape(targets, [masks, height * width]);
-  const softplus = tf.log(tf.add(tf.exp(tf.neg(tf.abs(x))), 1));
-  const bce = tf.mean(tf.add(tf.sub(tf.relu(x), tf.mul(x, g)), softplus), 1);
+  // Masks are large at an image's size: what one sum needs goes before the next is made.
+  const bce = tf.tidy(() => {
+    const softplus = tf.tidy(() => tf.log(tf.add(tf.exp(tf.neg(tf.abs(x))), 1)));
+    return tf.mean(tf.add(tf.sub(tf.relu(x), tf.mul(x, g)), softplus), 1);
+  });
   const p = tf.sigmoid(x);
   const overlap = tf.div(tf.sum(tf.mul(p, g), 1), 1000);
   const total = tf.add(tf.div(tf.sum(p, 1), 1000), tf.div(tf.sum(g, 1), 1000));

@@ -115,8 +115,14 @@ function backpropagate(
 }
 
 /**
- * F_mask and the mask losses, image by image: each is a segment of its own, since F_mask's steps are the largest that
- * training keeps.
+ * F_mask holds a copy of the image embedding per query, and a hundred times that for its gradient: at most so many
+ * values at once (two queries at 512 pixels, one at 1024).
+ */
+const MOST_EMBEDDING_VALUES = 2 ** 19;
+
+/**
+ * F_mask and the mask losses, a few queries at a time: each is a segment of its own, since F_mask's steps are the largest
+ * that training keeps.
  * @returns the gradient by the queries [Q, prompt], or null when the batch asks for no mask at all
  */
 function maskSegments(
@@ -139,19 +145,35 @@ function maskSegments(
   };
   const byQuery: tf.Tensor[] = [];
   let first = 0;
-  for (const [row, target] of batch.targets.entries()) {
-    const count = target.masks.length;
+  for (const { row, part } of smallParts(batch.targets, batch.imageEmbeddings)) {
+    const count = part.masks.length;
     if (count === 0) {
-      tf.tidy(() => weighted(tf.zeros([0, 1, 1]), target)); // [REJ] only: a constant
+      tf.tidy(() => weighted(tf.zeros([0, 1, 1]), part)); // [REJ] only: a constant
       continue;
     }
     const some = tf.slice(queries, [first, 0], [count, -1]);
     const rows = Array.from({ length: count }, () => row);
-    const segment = (): tf.Tensor => weighted(gsva.decodeMasks(some, batch.imageEmbeddings, rows).lowResMasks, target);
+    const segment = (): tf.Tensor => weighted(gsva.decodeMasks(some, batch.imageEmbeddings, rows).lowResMasks, part);
     byQuery.push(...differentiate(segment, [some], own, gradients).inputs);
     first += count;
   }
   return byQuery.length === 0 ? null : tf.concat(byQuery, 0);
+}
+
+/** The targets in order, those of one image split so that not too many masks are decoded at once. */
+function* smallParts(
+  targets: readonly MaskTargets[],
+  imageEmbeddings: tf.Tensor4D,
+): Generator<{ readonly row: number; readonly part: MaskTargets }> {
+  const [, height, width, channels] = imageEmbeddings.shape;
+  const atOnce = Math.max(1, Math.floor(MOST_EMBEDDING_VALUES / (height * width * channels)));
+  for (const [row, target] of targets.entries()) {
+    // All [REJ] are in the first part; they are constants.
+    yield { row, part: { ...target, masks: target.masks.slice(0, atOnce) } };
+    for (let first = atOnce; first < target.masks.length; first += atOnce) {
+      yield { row, part: { ...target, masks: target.masks.slice(first, first + atOnce), rejected: 0 } };
+    }
+  }
 }
 
 function positionsOf(states: readonly { readonly position: number }[]): number[] {
