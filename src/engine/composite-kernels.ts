@@ -125,7 +125,10 @@ const FORMULAS: Readonly<Record<string, Formula>> = {
     // (N/D² - 2g/D) / 1000 = (N/D - 2g) / (1000 D)
     const factor = tf.div(perMask(input('ddice')), tf.mul(denominator, 1000));
     const slope = tf.tidy(() => tf.mul(tf.sub(tf.div(numerator, denominator), tf.mul(g, 2)), factor));
-    return tf.add(bce, tf.tidy(() => tf.mul(tf.mul(p, tf.sub(1, p)), slope)));
+    return tf.add(
+      bce,
+      tf.tidy(() => tf.mul(tf.mul(p, tf.sub(1, p)), slope)),
+    );
   },
 
   GsvaRotary: ({ input, attribute }) => {

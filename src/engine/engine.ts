@@ -13,9 +13,11 @@ import { registerCompositeKernels } from './composite-kernels.js';
 import { blasMatMul } from './kernels/blas-matmul.js';
 import { plainMatMul } from './kernels/plain-matmul.js';
 import { registerKernels } from './kernels/register.js';
+import { startFastest } from './selection.js';
 import { startTensorflow } from './tensorflow-engine.js';
 import { findInstallation } from './tensorflow-installation.js';
 import * as tf from './tf.js';
+import { hasRealGpu } from './webgpu-device.js';
 import { startWebGpu } from './webgpu-engine.js';
 
 /** The engines that can be started. */
@@ -24,8 +26,8 @@ export type EngineName = 'tensorflow' | 'webgpu' | 'openblas' | 'wasm' | 'cpu';
 /** How to start. */
 export interface EngineOptions {
   /**
-   * 'auto' (the default; or the environment's GSVA_ENGINE): tensorflow where it is set up, with a GPU or without, else
-   * openblas where a BLAS library is found, else wasm. webgpu is only taken by name until it has met a real card.
+   * 'auto' (the default; or the environment's GSVA_ENGINE): the first there is of tensorflow on a GPU, webgpu on a real
+   * graphics card, tensorflow on the CPU, openblas, wasm.
    */
   readonly engine?: string;
   /** Threads of the matrix products; default: all processors. */
@@ -52,9 +54,9 @@ type Started = Omit<EngineInfo, 'device'> & { readonly device?: string };
 type Starter = (threads: number, device: DeviceChoice) => Promise<Started>;
 
 const ENGINES: Readonly<Record<string, Starter>> = {
-  auto: startFastest,
+  auto: startAuto,
   tensorflow: startTensorflow,
-  webgpu: startWebGpuEngine,
+  webgpu: onOneGpu(startWebGpuEngine),
   openblas: onCpu('openblas', async (threads) => {
     const started = await tryOpenBlas(threads);
     if (started !== null) return started;
@@ -67,17 +69,18 @@ const ENGINES: Readonly<Record<string, Starter>> = {
   cpu: onCpu('cpu', startCpu),
 };
 
-/** A GPU before processors, TensorFlow before what is slower; a GPU that is asked for must be there. */
-async function startFastest(threads: number, device: DeviceChoice): Promise<Started> {
-  if (device?.kind === 'gpu') return startTensorflow(threads, device);
-  let notice: string | null = null;
-  try {
-    if (findInstallation() !== null) return await startTensorflow(threads, device);
-  } catch (error) {
-    notice = messageOf(error); // what is set up and does not work is worth knowing; something slower does the work
-  }
-  const started = (await tryOpenBlas(threads)) ?? (await startPlainWasm(true));
-  return notice === null ? started : { ...started, notice };
+function startAuto(threads: number, device: DeviceChoice): Promise<Started> {
+  return startFastest<Started>(device, {
+    tensorflow: () => {
+      const installation = findInstallation();
+      return installation === null ? null : installation.gpu ? 'gpu' : 'cpu';
+    },
+    hasRealGpu,
+    startTensorflow: () => startTensorflow(threads, device),
+    startWebGpu: startWebGpuEngine,
+    startOpenBlas: () => tryOpenBlas(threads),
+    startWasm: () => startPlainWasm(true),
+  });
 }
 
 /** An engine that has no GPU to offer refuses one, instead of being slow without a word. */
@@ -87,6 +90,17 @@ function onCpu(name: string, start: (threads: number) => Promise<Started>): Star
     throw new UserError(
       `Starting the engine ${name} on ${deviceName(device)}: it computes on the CPU only. ` +
         'Choose --engine tensorflow (set up by `gsva setup tensorflow --gpu`), or --device cpu.',
+    );
+  };
+}
+
+/** WebGPU has one graphics card to offer, the fastest, and no processor. */
+function onOneGpu(start: () => Promise<Started>): Starter {
+  return async (_threads, device) => {
+    if (device === null || (device.kind === 'gpu' && device.index === 0)) return start();
+    throw new UserError(
+      `Starting the engine webgpu on ${deviceName(device)}: it computes on the fastest graphics card only. ` +
+        'Leave --device out, or choose another --engine.',
     );
   };
 }

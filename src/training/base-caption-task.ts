@@ -67,14 +67,16 @@ export class BaseCaptionTask implements TrainingTask<CaptionSample> {
     return `base scene ${sample.index}`;
   }
 
-  forwardBackward(batch: readonly CaptionSample[]): Gradients {
+  async forwardBackward(batch: readonly CaptionSample[]): Promise<Gradients> {
     const { gsva } = this.options;
     const clipImages = this.stack(batch);
     const targets = batch.map(() => ({ masks: [], rejected: 0, resized: [1, 1], original: [1, 1] }) as const);
     const joint = { tokens: this.pad(batch), clipImages, samImages: null, asking: batch.map(() => []), targets };
-    const gradients = jointStep(gsva, joint, this.variables);
-    clipImages.dispose();
-    return gradients;
+    try {
+      return await jointStep(gsva, joint, this.variables);
+    } finally {
+      clipImages.dispose();
+    }
   }
 
   /**
@@ -91,8 +93,8 @@ export class BaseCaptionTask implements TrainingTask<CaptionSample> {
       const samples = await Promise.all(indices.map((index) => this.prepare(index, new Random(index))));
       const layout = new VisionTextTokens(this.pad(samples), this.options.gsva.patches);
       asked += layout.supervised().targets.length;
-      right.tokens += this.foreseen(layout, samples);
-      right.blind += this.foreseen(layout, [...samples.slice(1), ...samples.slice(0, 1)]);
+      right.tokens += await this.foreseen(layout, samples);
+      right.blind += await this.foreseen(layout, [...samples.slice(1), ...samples.slice(0, 1)]);
     }
     return { tokens: right.tokens / Math.max(1, asked), blind: right.blind / Math.max(1, asked) };
   }
@@ -106,16 +108,19 @@ export class BaseCaptionTask implements TrainingTask<CaptionSample> {
   }
 
   /** How many supervised tokens are the likeliest ones beside the images of `seen`. */
-  private foreseen(layout: VisionTextTokens, seen: readonly CaptionSample[]): number {
+  private async foreseen(layout: VisionTextTokens, seen: readonly CaptionSample[]): Promise<number> {
     const { gsva } = this.options;
     const { positions, targets } = layout.supervised();
-    return tf.tidy(() => {
+    const answer = tf.tidy(() => {
       const visionTokens = gsva.projector.forward(gsva.visionTower.forward(this.stack(seen))) as tf.Tensor3D;
       const context = gsva.llama.context(0, layout.time, layout.lengths);
       const [hidden] = gsva.llama.forward(gsva.embed(layout, visionTokens), context);
-      const likeliest = tf.argMax(gsva.lmHead.forward(gsva.statesAt(hidden as tf.Tensor3D, positions)), 1).dataSync();
-      return targets.filter((target, i) => likeliest[i] === target).length;
+      return tf.argMax(gsva.lmHead.forward(gsva.statesAt(hidden as tf.Tensor3D, positions)), 1);
     });
+    const likeliest = await answer.data().finally(() => {
+      answer.dispose();
+    });
+    return targets.filter((target, i) => likeliest[i] === target).length;
   }
 
   private pad(samples: readonly CaptionSample[]): ReturnType<typeof padBatch> {

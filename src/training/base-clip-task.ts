@@ -11,6 +11,7 @@ import * as tf from '../engine/tf.js';
 import type { Gsva } from '../model/gsva.js';
 import { stackImages } from '../model/image-features.js';
 import { differentiate, GradientMap } from './backprop.js';
+import { type LossParts, stepWithLosses } from './loss-parts.js';
 import { patchLabels, type PatchLabels, PATCH_WORDS, type PatchQuestion } from './patch-labels.js';
 import type { ScenePool } from './scene-pool.js';
 import { trainableVariables } from './trainable.js';
@@ -66,25 +67,29 @@ export class BaseClipTask implements TrainingTask<ClipSample> {
     return `base scene ${sample.index}`;
   }
 
-  forwardBackward(batch: readonly ClipSample[]): Gradients {
+  forwardBackward(batch: readonly ClipSample[]): Promise<Gradients> {
+    return stepWithLosses(QUESTIONS, (losses) => this.backpropagate(batch, losses));
+  }
+
+  private backpropagate(
+    batch: readonly ClipSample[],
+    losses: LossParts<PatchQuestion>,
+  ): ReadonlyMap<string, tf.Tensor> {
     const gradients = new GradientMap();
-    const losses: Record<string, number> = {};
     tf.tidy(() => {
       const images = this.stack(batch);
       const objective = (): tf.Tensor => {
         const answers = this.answers(images);
         const parts = QUESTIONS.map((question, i) => {
-          const loss = fused.softmaxCrossEntropy(answers[i] as tf.Tensor2D, labelsOf(batch, question));
-          losses[question] = loss.dataSync()[0] as number;
-          return loss;
+          const logits = answers[i] as tf.Tensor2D;
+          return losses.add(question, fused.softmaxCrossEntropy(logits, labelsOf(batch, question)));
         });
         return tf.addN(parts);
       };
       differentiate(objective, [], this.variables, gradients);
       return [...gradients.tensors.values()];
     });
-    const loss = Object.values(losses).reduce((sum, part) => sum + part, 0);
-    return { losses: { loss, ...losses }, gradients: gradients.tensors };
+    return gradients.tensors;
   }
 
   /** Share of right answers per question on unseen scenes. */
@@ -92,8 +97,11 @@ export class BaseClipTask implements TrainingTask<ClipSample> {
     const { scenes, validationScenes } = this.options;
     const samples = await Promise.all(Array.from({ length: validationScenes }, (_, i) => this.prepare(scenes + i)));
     const predicted = tf.tidy(() => this.answers(this.stack(samples)).map((answer) => tf.argMax(answer, 1)));
+    const answered = await Promise.all(predicted.map((answer) => answer.data())).finally(() => {
+      tf.dispose(predicted);
+    });
     const shares = QUESTIONS.map((question, i) => {
-      const found = (predicted[i] as tf.Tensor).dataSync();
+      const found = answered[i] ?? [];
       let right = 0;
       let asked = 0;
       for (const [at, label] of samples.flatMap(({ labels }) => [...labels[question]]).entries()) {
@@ -103,7 +111,6 @@ export class BaseClipTask implements TrainingTask<ClipSample> {
       }
       return [question, right / Math.max(1, asked)] as const;
     });
-    tf.dispose(predicted);
     return Object.fromEntries(shares);
   }
 

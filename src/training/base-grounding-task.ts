@@ -102,11 +102,13 @@ export class BaseGroundingTask implements TrainingTask<GroundingSample> {
     return `base scene ${sample.index}`;
   }
 
-  forwardBackward(batch: readonly GroundingSample[]): Gradients {
+  async forwardBackward(batch: readonly GroundingSample[]): Promise<Gradients> {
     const joint = this.collate(batch, this.options.stage === 'base-joint');
-    const gradients = jointStep(this.options.gsva, joint, this.variables);
-    tf.dispose([joint.clipImages, joint.samImages ?? []]);
-    return gradients;
+    try {
+      return await jointStep(this.options.gsva, joint, this.variables);
+    } finally {
+      tf.dispose([joint.clipImages, joint.samImages ?? []]);
+    }
   }
 
   /**
@@ -205,7 +207,7 @@ export class BaseGroundingTask implements TrainingTask<GroundingSample> {
       return { choice: tf.argMax(logits, 1), masks: gsva.decodeMasks(queries, imageEmbeddings, rows).lowResMasks };
     });
     const said = Array.from(await choice.data());
-    const ious = maskIous(masks, targets, gsva.config.sam.imageSize);
+    const ious = await maskIous(masks, targets, gsva.config.sam.imageSize);
     tf.dispose([choice, masks, clipImages, samImages]);
     return { expected: decisions.map(({ expected }) => expected), said, ious };
   }

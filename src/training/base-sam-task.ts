@@ -66,11 +66,13 @@ export class BaseSamTask implements TrainingTask<SamSample> {
     return `base scene ${sample.index}`;
   }
 
-  forwardBackward(batch: readonly SamSample[]): Gradients {
+  async forwardBackward(batch: readonly SamSample[]): Promise<Gradients> {
     const samBatch = this.collate(batch);
-    const gradients = samStep(this.options.gsva, samBatch, this.variables);
-    samBatch.images.dispose();
-    return gradients;
+    try {
+      return await samStep(this.options.gsva, samBatch, this.variables);
+    } finally {
+      samBatch.images.dispose();
+    }
   }
 
   /** Mean IoU of the masks over unseen scenes. */
@@ -82,7 +84,7 @@ export class BaseSamTask implements TrainingTask<SamSample> {
       const size = Math.min(VALIDATION_BATCH, validationScenes - first);
       const indices = Array.from({ length: size }, (_, i) => scenes + first + i);
       const samples = await Promise.all(indices.map((index) => this.prepare(index, new Random(index))));
-      for (const iou of this.maskIous(gsva, samples)) {
+      for (const iou of await this.maskIous(gsva, samples)) {
         sum += iou;
         count++;
       }
@@ -98,7 +100,7 @@ export class BaseSamTask implements TrainingTask<SamSample> {
     return this.options.load(dir);
   }
 
-  private maskIous(gsva: Gsva, samples: readonly SamSample[]): number[] {
+  private async maskIous(gsva: Gsva, samples: readonly SamSample[]): Promise<number[]> {
     const batch = this.collate(samples);
     const lowResMasks = tf.tidy(() => {
       const rows = samples.flatMap((sample, row) => sample.prompts.map(() => row));
@@ -109,7 +111,7 @@ export class BaseSamTask implements TrainingTask<SamSample> {
         sparsePrompts: gsva.promptEncoder.forward(promptTensors(batch, rows.length)),
       }).lowResMasks;
     });
-    const ious = maskIous(lowResMasks, batch.targets, gsva.config.sam.imageSize);
+    const ious = await maskIous(lowResMasks, batch.targets, gsva.config.sam.imageSize);
     tf.dispose([lowResMasks, batch.images]);
     return ious;
   }

@@ -11,6 +11,7 @@ import * as tf from '../engine/tf.js';
 import type { Gsva } from '../model/gsva.js';
 import { type TokenBatch, VisionTextTokens } from '../model/vision-text-tokens.js';
 import { backwardLayers, differentiate, forwardLayers, GradientMap, variablesUnder } from './backprop.js';
+import { type LossParts, stepWithLosses } from './loss-parts.js';
 import { maskCount, maskObjective, type MaskTargets } from './mask-objective.js';
 import type { Gradients } from './training-task.js';
 
@@ -29,37 +30,19 @@ export interface GsvaBatch {
  * @param dropoutSeed seed of LoRA's dropout, null without
  * @returns losses (total, and the weighted parts) and the gradients, owned by the caller
  */
-export async function gsvaStep(
+export function gsvaStep(
   gsva: Gsva,
   batch: GsvaBatch,
   variables: ReadonlyMap<string, tf.Variable>,
   dropoutSeed: number | null = null,
 ): Promise<Gradients> {
-  const parts: Losses = { ce: [], bce: [], dice: [] };
-  try {
-    const gradients = backpropagate(gsva, batch, variables, dropoutSeed, parts);
-    return { losses: await readLosses(parts), gradients };
-  } finally {
-    tf.dispose({ ...parts });
-  }
+  return stepWithLosses(['ce', 'bce', 'dice'] as const, (losses) =>
+    backpropagate(gsva, batch, variables, dropoutSeed, losses),
+  );
 }
 
-/** Summands of the weighted parts of the loss, scalars: reading one on the way would make a graphics card wait. */
-type Losses = Readonly<Record<'ce' | 'bce' | 'dice', tf.Tensor[]>>;
+type Losses = LossParts<'ce' | 'bce' | 'dice'>;
 
-async function readLosses(parts: Losses): Promise<Record<'loss' | 'ce' | 'bce' | 'dice', number>> {
-  const sums = tf.tidy(() => {
-    return tf.stack([parts.ce, parts.bce, parts.dice].map((summands) => tf.addN([tf.scalar(0), ...summands])));
-  });
-  try {
-    const [ce = NaN, bce = NaN, dice = NaN] = await sums.data<'float32'>();
-    return { loss: ce + bce + dice, ce, bce, dice };
-  } finally {
-    sums.dispose();
-  }
-}
-
-/** @param losses receives the parts, kept; the caller disposes them */
 function backpropagate(
   gsva: Gsva,
   batch: GsvaBatch,
@@ -90,8 +73,8 @@ function backpropagate(
       const hidden = llama.norm.forward(last) as tf.Tensor3D;
       const { positions, targets } = layout.supervised();
       const logits = gsva.lmHead.forward(gsva.statesAt(hidden, positions)) as tf.Tensor2D;
-      const ce = tf.mul(fused.softmaxCrossEntropy(logits, tf.tensor1d(targets, 'int32')), gsva.config.loss.ce);
-      losses.ce.push(tf.keep(ce));
+      const unweighted = fused.softmaxCrossEntropy(logits, tf.tensor1d(targets, 'int32'));
+      const ce = losses.add('ce', tf.mul(unweighted, gsva.config.loss.ce));
       if (queryGradient === null) return ce;
       // d/dθ Σ(queries · ∂L/∂queries) is what the mask decoder asks of ψ and below.
       return tf.add(ce, tf.sum(tf.mul(gsva.maskQueries(hidden, positionsOf(queryStates)), queryGradient)));
@@ -138,10 +121,8 @@ function maskSegments(
   const own = variablesUnder(variables, 'model.visual_model.mask_decoder.');
   const weighted = (lowResMasks: tf.Tensor3D, target: MaskTargets): tf.Tensor => {
     const parts = maskObjective(lowResMasks, [target], sam.imageSize, total);
-    const [bce, dice] = [tf.mul(parts.bce, loss.bce), tf.mul(parts.dice, loss.dice)];
-    losses.bce.push(tf.keep(bce));
-    losses.dice.push(tf.keep(dice));
-    return tf.add(bce, dice);
+    const bce = losses.add('bce', tf.mul(parts.bce, loss.bce));
+    return tf.add(bce, losses.add('dice', tf.mul(parts.dice, loss.dice)));
   };
   const byQuery: tf.Tensor[] = [];
   let first = 0;

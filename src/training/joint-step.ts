@@ -8,6 +8,7 @@ import * as tf from '../engine/tf.js';
 import type { Gsva } from '../model/gsva.js';
 import { type TokenBatch, VisionTextTokens } from '../model/vision-text-tokens.js';
 import { differentiate, GradientMap } from './backprop.js';
+import { type LossParts, stepWithLosses } from './loss-parts.js';
 import { maskObjective, type MaskTargets } from './mask-objective.js';
 import type { Gradients } from './training-task.js';
 
@@ -27,7 +28,20 @@ export interface JointBatch {
  * @param variables what trains, by checkpoint name without prefix
  * @returns losses (total, and the weighted parts) and the gradients, owned by the caller
  */
-export function jointStep(gsva: Gsva, batch: JointBatch, variables: ReadonlyMap<string, tf.Variable>): Gradients {
+export function jointStep(
+  gsva: Gsva,
+  batch: JointBatch,
+  variables: ReadonlyMap<string, tf.Variable>,
+): Promise<Gradients> {
+  return stepWithLosses(['ce', 'bce', 'dice'] as const, (losses) => backpropagate(gsva, batch, variables, losses));
+}
+
+function backpropagate(
+  gsva: Gsva,
+  batch: JointBatch,
+  variables: ReadonlyMap<string, tf.Variable>,
+  losses: LossParts<'ce' | 'bce' | 'dice'>,
+): ReadonlyMap<string, tf.Tensor> {
   const { llama, config } = gsva;
   const gradients = new GradientMap();
   const layout = new VisionTextTokens(batch.tokens, gsva.patches);
@@ -39,11 +53,8 @@ export function jointStep(gsva: Gsva, batch: JointBatch, variables: ReadonlyMap<
     throw new Error(`jointStep: the answers ask for ${asking.length} masks, ${masks} are given`);
   }
   const { samImages } = batch;
-  const parts = { ce: 0, bce: 0, dice: 0 };
-  const weighted = (name: keyof typeof parts, value: tf.Tensor): tf.Tensor => {
-    const part = tf.mul(value, config.loss[name]);
-    parts[name] = part.dataSync()[0] as number;
-    return part;
+  const weighted = (name: 'ce' | 'bce' | 'dice', value: tf.Tensor): tf.Tensor => {
+    return losses.add(name, tf.mul(value, config.loss[name]));
   };
   const objective = (): tf.Tensor => {
     const visionTokens = gsva.projector.forward(gsva.visionTower.forward(batch.clipImages)) as tf.Tensor3D;
@@ -66,5 +77,5 @@ export function jointStep(gsva: Gsva, batch: JointBatch, variables: ReadonlyMap<
     differentiate(objective, [], variables, gradients);
     return [...gradients.tensors.values()];
   });
-  return { losses: { loss: parts.ce + parts.bce + parts.dice, ...parts }, gradients: gradients.tensors };
+  return gradients.tensors;
 }

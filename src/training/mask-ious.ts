@@ -9,7 +9,11 @@ import type { MaskTargets } from './mask-objective.js';
  * @param targets one entry per image; their masks count Q in all
  * @param inputSize side of F_V2's square input
  */
-export function maskIous(lowResMasks: tf.Tensor3D, targets: readonly MaskTargets[], inputSize: number): number[] {
+export async function maskIous(
+  lowResMasks: tf.Tensor3D,
+  targets: readonly MaskTargets[],
+  inputSize: number,
+): Promise<number[]> {
   const ious: number[] = [];
   let first = 0;
   for (const target of targets) {
@@ -17,8 +21,9 @@ export function maskIous(lowResMasks: tf.Tensor3D, targets: readonly MaskTargets
     if (count === 0) continue;
     const start = first;
     const logits = tf.tidy(() => resizeMasks(tf.slice(lowResMasks, [start, 0, 0], [count, -1, -1]), target, inputSize));
-    const values = logits.dataSync();
-    logits.dispose();
+    const values = await logits.data<'float32'>().finally(() => {
+      logits.dispose();
+    });
     first += count;
     const pixels = target.original[0] * target.original[1];
     target.masks.forEach((mask, i) => ious.push(iouOf(values.subarray(i * pixels, (i + 1) * pixels), mask.data)));

@@ -5,6 +5,7 @@
 import * as tf from '../engine/tf.js';
 import type { Gsva } from '../model/gsva.js';
 import { differentiate, GradientMap, variablesUnder } from './backprop.js';
+import { type LossParts, stepWithLosses } from './loss-parts.js';
 import { maskObjective, type MaskTargets } from './mask-objective.js';
 import type { Gradients } from './training-task.js';
 
@@ -21,10 +22,18 @@ export interface SamBatch {
   readonly targets: readonly MaskTargets[];
 }
 
-export function samStep(gsva: Gsva, batch: SamBatch, variables: ReadonlyMap<string, tf.Variable>): Gradients {
+export function samStep(gsva: Gsva, batch: SamBatch, variables: ReadonlyMap<string, tf.Variable>): Promise<Gradients> {
+  return stepWithLosses(['bce', 'dice'] as const, (losses) => backpropagate(gsva, batch, variables, losses));
+}
+
+function backpropagate(
+  gsva: Gsva,
+  batch: SamBatch,
+  variables: ReadonlyMap<string, tf.Variable>,
+  losses: LossParts<'bce' | 'dice'>,
+): ReadonlyMap<string, tf.Tensor> {
   const { loss, sam } = gsva.config;
   const gradients = new GradientMap();
-  const parts = { bce: 0, dice: 0 };
   tf.tidy(() => {
     const embeddings = tf.tidy(() => gsva.imageEncoder.forward(batch.images));
     const rows = batch.targets.flatMap((target, row) => target.masks.map(() => row));
@@ -37,10 +46,8 @@ export function samStep(gsva: Gsva, batch: SamBatch, variables: ReadonlyMap<stri
         densePositions: gsva.promptEncoder.densePositions(),
         sparsePrompts: gsva.promptEncoder.forward({ coordinates, labels }),
       });
-      const losses = maskObjective(lowResMasks, batch.targets, sam.imageSize);
-      parts.bce = (losses.bce.dataSync()[0] as number) * loss.bce;
-      parts.dice = (losses.dice.dataSync()[0] as number) * loss.dice;
-      return tf.add(tf.mul(losses.bce, loss.bce), tf.mul(losses.dice, loss.dice));
+      const { bce, dice } = maskObjective(lowResMasks, batch.targets, sam.imageSize);
+      return tf.add(losses.add('bce', tf.mul(bce, loss.bce)), losses.add('dice', tf.mul(dice, loss.dice)));
     };
     const decoderVariables = variablesUnder(
       variables,
@@ -52,5 +59,5 @@ export function samStep(gsva: Gsva, batch: SamBatch, variables: ReadonlyMap<stri
     differentiate(() => gsva.imageEncoder.forward(batch.images), [], encoderVariables, gradients, inputs[0]);
     return [...gradients.tensors.values()];
   });
-  return { losses: { loss: parts.bce + parts.dice, ...parts }, gradients: gradients.tensors };
+  return gradients.tensors;
 }

@@ -51,7 +51,7 @@ test('forwardBackward: a step along the gradients lowers the loss; F_V1 is left 
   const task = makeTask();
   const batch = await Promise.all([0, 1].map((index) => task.prepare(index, new Random(index))));
   const before = tf.memory().numTensors;
-  const first = task.forwardBackward(batch);
+  const first = await task.forwardBackward(batch);
   expect(tf.memory().numTensors).toBe(before + first.gradients.size);
   expect([...first.gradients.keys()].some((name) => /vision_tower|visual_model/.test(name))).toBe(false);
   for (const [name, gradient] of first.gradients) {
@@ -60,7 +60,7 @@ test('forwardBackward: a step along the gradients lowers the loss; F_V1 is left 
       variable.assign(tf.sub(variable, tf.mul(gradient, 1e-3)));
     });
   }
-  const second = task.forwardBackward(batch);
+  const second = await task.forwardBackward(batch);
   expect(second.losses['loss']).toBeLessThan(first.losses['loss'] ?? 0);
   tf.dispose([...first.gradients.values(), ...second.gradients.values()]);
   expect(tf.memory().numTensors).toBe(before);

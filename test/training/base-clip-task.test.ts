@@ -56,7 +56,7 @@ describe('BaseClipTask', () => {
     const task = new BaseClipTask({ ...shared, scenes: 4, validationScenes: 2 });
     const batch = await Promise.all([task.prepare(0), task.prepare(1)]);
     const before = tf.memory().numTensors;
-    const first = task.forwardBackward(batch);
+    const first = await task.forwardBackward(batch);
     expect(tf.memory().numTensors).toBe(before + first.gradients.size);
     expect([...first.gradients.keys()].some((name) => name.startsWith('model.mm_projector.'))).toBe(true);
     for (const [name, gradient] of first.gradients) {
@@ -65,7 +65,7 @@ describe('BaseClipTask', () => {
         variable?.assign(tf.sub(variable, tf.mul(gradient, 0.01)));
       });
     }
-    const second = task.forwardBackward(batch);
+    const second = await task.forwardBackward(batch);
     expect(second.losses.loss).toBeLessThan(first.losses.loss ?? 0);
     const shares = await task.validate();
     expect(Object.keys(shares)).toEqual(['colour', 'shape', 'column', 'row']);

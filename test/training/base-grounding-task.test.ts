@@ -108,7 +108,7 @@ test.each(['base-grounding', 'base-joint'] as const)(
     const batch = await Promise.all([0, 1].map((index) => task.prepare(index, new Random(index))));
     expect(batch.flatMap(({ targets }) => targets.masks).length).toBeGreaterThan(0);
     const before = tf.memory().numTensors;
-    const first = task.forwardBackward(batch);
+    const first = await task.forwardBackward(batch);
     expect(tf.memory().numTensors).toBe(before + first.gradients.size);
     expect([...first.gradients.keys()].some((name) => name.includes('mask_decoder'))).toBe(stage === 'base-joint');
     for (const [name, gradient] of first.gradients) {
@@ -117,7 +117,7 @@ test.each(['base-grounding', 'base-joint'] as const)(
         variable.assign(tf.sub(variable, tf.mul(gradient, 1e-3)));
       });
     }
-    const second = task.forwardBackward(batch);
+    const second = await task.forwardBackward(batch);
     expect(second.losses['loss']).toBeLessThan(first.losses['loss'] ?? 0);
     tf.dispose([...first.gradients.values(), ...second.gradients.values()]);
     expect(tf.memory().numTensors).toBe(before);

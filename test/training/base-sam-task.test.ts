@@ -64,7 +64,7 @@ describe('forwardBackward', () => {
       return forward(prompts);
     });
     try {
-      tf.dispose([...task.forwardBackward(batch).gradients.values()]);
+      tf.dispose([...(await task.forwardBackward(batch)).gradients.values()]);
     } finally {
       spy.mockRestore();
     }
@@ -92,7 +92,7 @@ describe('forwardBackward', () => {
     const task = makeTask();
     const batch = await draw(task);
     const before = tf.memory().numTensors;
-    const first = task.forwardBackward(batch);
+    const first = await task.forwardBackward(batch);
     expect(tf.memory().numTensors).toBe(before + first.gradients.size);
     for (const [name, gradient] of first.gradients) {
       const variable = task.variables.get(name) as tf.Variable;
@@ -100,7 +100,7 @@ describe('forwardBackward', () => {
         variable.assign(tf.sub(variable, tf.mul(gradient, 1e-3)));
       });
     }
-    const second = task.forwardBackward(batch);
+    const second = await task.forwardBackward(batch);
     expect(second.losses['loss']).toBeLessThan(first.losses['loss'] ?? 0);
     tf.dispose([...first.gradients.values(), ...second.gradients.values()]);
     expect(tf.memory().numTensors).toBe(before);

@@ -43,17 +43,17 @@ function jointBatch(make = gsvaBatch): JointBatch & { samImages: tf.Tensor4D } {
 }
 
 /** The loss's slope along a part's own gradient: in truth, the gradient's length. */
-function slopeAlong(
+async function slopeAlong(
   part: string,
   gsva: Gsva,
   batch: JointBatch,
   variables: ReadonlyMap<string, tf.Variable>,
   gradients: ReadonlyMap<string, tf.Tensor>,
-): number {
+): Promise<number> {
   const own = [...gradients].filter(([name]) => name.startsWith(part));
   const originals = own.map(([name]) => valuesOf(variables.get(name) as tf.Variable));
   const norm = Math.sqrt(tf.tidy(() => own.reduce((sum, [, g]) => sum + (tf.sum(tf.square(g)).dataSync()[0] ?? 0), 0)));
-  const lossAt = (offset: number): number => {
+  const lossAt = async (offset: number): Promise<number> => {
     for (const [i, [name, gradient]] of own.entries()) {
       const variable = variables.get(name) as tf.Variable;
       const start = tf.tensor(originals[i] ?? [], variable.shape);
@@ -62,13 +62,13 @@ function slopeAlong(
       });
       start.dispose();
     }
-    const { losses, gradients: unused } = jointStep(gsva, batch, variables);
+    const { losses, gradients: unused } = await jointStep(gsva, batch, variables);
     tf.dispose([...unused.values()]);
     return losses['loss'] ?? NaN;
   };
   const step = 1e-4; // longer ones cross kinks of ReLU
-  const slope = (lossAt(step) - lossAt(-step)) / (2 * step);
-  lossAt(0);
+  const slope = ((await lossAt(step)) - (await lossAt(-step))) / (2 * step);
+  await lossAt(0);
   return slope;
 }
 
@@ -86,7 +86,7 @@ describe('jointStep', () => {
     ]);
     const { tokens, targets } = batch;
     const numTensors = tf.memory().numTensors;
-    const joint = jointStep(gsva, batch, variables);
+    const joint = await jointStep(gsva, batch, variables);
     expect(tf.memory().numTensors).toBe(numTensors + joint.gradients.size);
     const separate = await gsvaStep(gsva, { tokens, targets, clipFeatures, imageEmbeddings }, variables);
     // The masks' losses of rejected targets are constants, which a batch without masks leaves out.
@@ -101,18 +101,18 @@ describe('jointStep', () => {
     gsva.dispose();
   });
 
-  test('all of the base is reached, from the head to both encoders, and each part has the slope of the loss', () => {
+  test('all of the base is reached, from the head to both encoders, and each part has the slope of the loss', async () => {
     const gsva = smallModel(1);
     const batch = jointBatch();
     const variables = trainableVariables(gsva, 'base-joint');
-    const { gradients } = jointStep(gsva, batch, variables);
+    const { gradients } = await jointStep(gsva, batch, variables);
     // Behind the layer of F_V1 that LLaVA reads, and the outputs of F_mask that GSVA does not.
     const unreached =
       /vision_model\.(encoder\.layers\.1|post_layernorm)\.|hypernetworks_mlps\.[123]\.|iou_prediction_head/;
     const expected = [...variables.keys()].filter((name) => !unreached.test(name));
     expect([...gradients.keys()].sort()).toEqual(expected.sort());
     for (const part of PARTS) {
-      const slope = slopeAlong(part, gsva, batch, variables, gradients);
+      const slope = await slopeAlong(part, gsva, batch, variables, gradients);
       const own = [...gradients].filter(([name]) => name.startsWith(part)).map(([, gradient]) => valuesOf(gradient));
       const norm = Math.sqrt(
         own.reduce((sum, values) => sum + values.reduce((all, value) => all + value * value, 0), 0),
@@ -123,11 +123,11 @@ describe('jointStep', () => {
     gsva.dispose();
   });
 
-  test('refuses answers that ask for another number of masks than there are', () => {
+  test('refuses answers that ask for another number of masks than there are', async () => {
     const gsva = smallModel(1);
     const batch = jointBatch();
     const wrong = { ...batch, targets: batch.targets.map((target) => ({ ...target, masks: [] })) };
-    expect(() => jointStep(gsva, wrong, trainableVariables(gsva, 'base-joint'))).toThrow(/ask for 3 masks, 0/);
+    await expect(jointStep(gsva, wrong, trainableVariables(gsva, 'base-joint'))).rejects.toThrow(/ask for 3 masks, 0/);
     tf.dispose([batch.clipImages, batch.samImages]);
     gsva.dispose();
   });

@@ -33,12 +33,12 @@ function wholeLoss(gsva: Gsva, batch: SamBatch): tf.Tensor {
 const lossOf = (gsva: Gsva, batch: SamBatch): number => tf.tidy(() => wholeLoss(gsva, batch).dataSync()[0] as number);
 
 describe('samStep', () => {
-  test('gradients equal one tape over encoder, prompts and decoder; nothing else is left', () => {
+  test('gradients equal one tape over encoder, prompts and decoder; nothing else is left', async () => {
     const gsva = smallModel(1);
     const batch = samBatch();
     const variables = trainableVariables(gsva, 'base-sam');
     const numTensors = tf.memory().numTensors;
-    const { losses, gradients } = samStep(gsva, batch, variables);
+    const { losses, gradients } = await samStep(gsva, batch, variables);
     expect(tf.memory().numTensors).toBe(numTensors + gradients.size);
     const { loss = NaN, bce = NaN, dice = NaN } = losses;
     expect(loss).toBeCloseTo(lossOf(gsva, batch), 5);
@@ -52,11 +52,11 @@ describe('samStep', () => {
     gsva.dispose();
   });
 
-  test('gradients are the slopes of the loss', () => {
+  test('gradients are the slopes of the loss', async () => {
     const gsva = smallModel(1);
     const batch = samBatch();
     const variables = trainableVariables(gsva, 'base-sam');
-    const { gradients } = samStep(gsva, batch, variables);
+    const { gradients } = await samStep(gsva, batch, variables);
     const checked = expectSlopes(() => lossOf(gsva, batch), variables, gradients, { every: 4, floor: 0.01 });
     expect(checked).toBeGreaterThan(10);
     for (const gradient of gradients.values()) gradient.dispose();
