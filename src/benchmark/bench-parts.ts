@@ -3,10 +3,9 @@ import * as tf from '../engine/tf.js';
 import { DecodingSession } from '../inference/decoding-session.js';
 import { binaryMask } from '../inference/segment-result.js';
 import { teacherForce } from '../inference/teacher-forcing.js';
-import { Gsva } from '../model/gsva.js';
+import type { Gsva } from '../model/gsva.js';
 import { type EncodedImage, encodeImages, stackFeatures, stackImages } from '../model/image-features.js';
 import { VisionTextTokens } from '../model/vision-text-tokens.js';
-import { Random } from '../random.js';
 import { gsvaStep } from '../training/gsva-step.js';
 import { AdamW } from '../training/optimizer.js';
 import { trainableVariables } from '../training/trainable.js';
@@ -28,25 +27,20 @@ export const PARTS = {
 
 export type PartName = (typeof PARTS)[keyof typeof PARTS];
 
-/** A model with random weights, and work for it. */
+/** A model, and work for it. */
 export class BenchParts {
-  readonly parameters: number;
-  readonly trainable: number;
-  private readonly gsva: Gsva;
   private readonly load: RandomWorkload;
   private optimizer: AdamW | null = null;
   private encoded: readonly EncodedImage[] = [];
+  private question: EncodedImage | null = null;
 
-  constructor(private readonly config: BenchConfig) {
+  /** @param gsva of the config's sizes, built; belongs to this object */
+  constructor(
+    private readonly config: BenchConfig,
+    private readonly gsva: Gsva,
+  ) {
     const { model, workload } = config;
-    this.gsva = new Gsva(model);
-    this.gsva.build();
-    this.gsva.randomize(new Random(workload.seed));
     this.load = new RandomWorkload(model, workload);
-    const sizes = [...this.gsva.namedParameters().values()].map(({ variable }) => variable.read().size);
-    this.parameters = sizes.reduce((sum, size) => sum + size, 0);
-    const trained = [...trainableVariables(this.gsva, 'gsva').values()].map((variable) => variable.size);
-    this.trainable = trained.reduce((sum, size) => sum + size, 0);
   }
 
   work(name: PartName): Work {
@@ -63,26 +57,39 @@ export class BenchParts {
     return works[name];
   }
 
-  /** Forward, backward, clipping to norm 1 and AdamW on the batch; with the frozen encoders, or their features kept. */
-  private async trainingStep(withEncoders: boolean): Promise<void> {
+  /** Bytes of both encoders' features of one image. */
+  get featureBytes(): number {
+    const { clip, sam } = this.config.model;
+    return 4 * (this.gsva.patches * clip.hiddenSize + (sam.imageSize / sam.patchSize) ** 2 * sam.promptEmbedDim);
+  }
+
+  /** Forward and backward on the batch; with the frozen encoders, or their features kept. */
+  async forwardBackward(withEncoders: boolean): Promise<void> {
+    const gradients = await this.gradients(withEncoders);
+    tf.dispose([...gradients.values()]);
+  }
+
+  private async gradients(withEncoders: boolean): Promise<ReadonlyMap<string, tf.Tensor>> {
     const { gsva, load } = this;
-    const variables = trainableVariables(gsva, 'gsva');
-    this.optimizer ??= new AdamW(variables, { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0, clipNorm: 1 });
     if (withEncoders || this.encoded.length === 0) this.encoded = await encodeImages(gsva, load.prepared);
     const features = stackFeatures(gsva, this.encoded);
     try {
-      const { gradients } = await gsvaStep(
-        gsva,
-        { tokens: load.tokens, targets: load.targets, ...features },
-        variables,
-      );
-      try {
-        this.optimizer.apply(gradients, 1e-4, await this.optimizer.globalNorm(gradients));
-      } finally {
-        tf.dispose([...gradients.values()]);
-      }
+      const batch = { tokens: load.tokens, targets: load.targets, ...features };
+      return (await gsvaStep(gsva, batch, trainableVariables(gsva, 'gsva'))).gradients;
     } finally {
       tf.dispose([features.clipFeatures, features.imageEmbeddings]);
+    }
+  }
+
+  /** Forward, backward, clipping to norm 1 and AdamW. */
+  private async trainingStep(withEncoders: boolean): Promise<void> {
+    const variables = trainableVariables(this.gsva, 'gsva');
+    this.optimizer ??= new AdamW(variables, { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0, clipNorm: 1 });
+    const gradients = await this.gradients(withEncoders);
+    try {
+      this.optimizer.apply(gradients, 1e-4, await this.optimizer.globalNorm(gradients));
+    } finally {
+      tf.dispose([...gradients.values()]);
     }
     await readOne([...variables.values()].at(-1));
   }
@@ -134,8 +141,8 @@ export class BenchParts {
   /** Reads the question and writes so many tokens one after the other, whatever they are. */
   private async generate(): Promise<void> {
     const { gsva, load } = this;
-    if (this.encoded.length === 0) this.encoded = await encodeImages(gsva, load.prepared);
-    const session = new DecodingSession(gsva, this.encoded[0] as EncodedImage);
+    this.question ??= (await encodeImages(gsva, load.prepared.slice(0, 1)))[0] as EncodedImage;
+    const session = new DecodingSession(gsva, this.question);
     try {
       let unread = load.promptIds;
       for (let i = 0; i < this.config.workload.newTokens; i++) {

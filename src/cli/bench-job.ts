@@ -6,6 +6,8 @@ import { type Baseline, measureBaseline } from '../benchmark/pytorch-baseline.js
 import { peakRss, time, type Timing, type Work } from '../benchmark/timing.js';
 import { benchmarkMatMul, type MatMulRow } from '../engine/benchmark.js';
 import { describeEngine, type EngineInfo } from '../engine/engine.js';
+import { Gsva } from '../model/gsva.js';
+import { Random } from '../random.js';
 import { runCommand } from '../setup/run-command.js';
 import { packagePath } from './values.js';
 import type { VerbContext } from './verb.js';
@@ -61,7 +63,10 @@ async function withParts(
   use: (name: PartName, work: Work) => Promise<void>,
 ): Promise<void> {
   if (names.length === 0) return;
-  const bench = new BenchParts(config);
+  const gsva = new Gsva(config.model);
+  gsva.build();
+  gsva.randomize(new Random(config.workload.seed));
+  const bench = new BenchParts(config, gsva);
   try {
     for (const name of names) await use(name, bench.work(name));
   } finally {

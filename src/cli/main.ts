@@ -12,6 +12,7 @@ import { demoVerb } from './demo.js';
 import { evalVerb } from './eval.js';
 import { Output } from './output.js';
 import { parseCommand } from './parse.js';
+import { planVerb } from './plan.js';
 import { ProgressBar, type ProgressStream } from './progress.js';
 import { segmentVerb } from './segment.js';
 import { setupTensorflowVerb } from './setup.js';
@@ -22,7 +23,7 @@ import { verifyVerb } from './verify.js';
 
 const VERBS: readonly Verb[] = [
   ...[trainVerb, evalVerb, segmentVerb, verifyVerb],
-  ...[dataSynthVerb, demoVerb, benchVerb, setupTensorflowVerb],
+  ...[dataSynthVerb, demoVerb, planVerb, benchVerb, setupTensorflowVerb],
 ];
 const EXIT = { fine: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 

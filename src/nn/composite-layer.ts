@@ -83,7 +83,9 @@ export abstract class CompositeLayer extends tf.layers.Layer {
     if (this.built) return;
     for (const { name, shape, initial, layout } of this.declared) {
       const value = 'constant' in initial ? initial.constant : 0;
-      const variable = this.addWeight(name, shape, 'float32', tf.initializers.constant({ value }));
+      // Zeros are memory that is not touched until it is written.
+      const initializer = value === 0 ? tf.initializers.zeros() : tf.initializers.constant({ value });
+      const variable = this.addWeight(name, shape, 'float32', initializer);
       this.parameters.set(name, { variable, layout, initial });
     }
     for (const child of this.children.values()) child.build();

@@ -1,0 +1,181 @@
+/**
+ * How much memory a model needs, before anything of it is loaded.
+ *
+ * Training and inference are run once on an engine that computes nothing (`engine/dry-run.ts`) but through the same code,
+ * so the bytes in tensors are not estimated: they are counted. What a process takes beside them was measured per engine
+ * and is added (docs/plan.md).
+ */
+import { type DryRunKind, startDryRun } from '../engine/dry-run.js';
+import type { EngineName } from '../engine/engine.js';
+import * as tf from '../engine/tf.js';
+import { Gsva } from '../model/gsva.js';
+import { Random } from '../random.js';
+import { baseTask } from '../training/build-experiment.js';
+import { Tokenizer } from '../data/tokenizer.js';
+import { ADDED_TOKENS } from '../special-tokens.js';
+import type { Stage } from '../training/trainable.js';
+import { trainableVariables } from '../training/trainable.js';
+import { BenchParts } from './bench-parts.js';
+import type { PlanSource } from './plan-source.js';
+
+/** Parameters of one part of the model. */
+export interface PartSize {
+  readonly part: string;
+  readonly parameters: number;
+  readonly trainable: number;
+}
+
+/** Bytes at the moment when most are in use. */
+export interface PeakBytes {
+  /** In tensors: weights, gradients, moments and everything that is computed on the way. */
+  readonly tensors: number;
+  /** Of the whole process (on a GPU: beside what lies on the card), as a measured rule. */
+  readonly process: number;
+}
+
+export interface EnginePlan {
+  readonly engine: EngineName;
+  readonly training: PeakBytes;
+  readonly inference: PeakBytes;
+}
+
+export interface MemoryPlan {
+  readonly parts: readonly PartSize[];
+  readonly parameters: number;
+  readonly trainable: number;
+  /** Bytes, the same on every engine. */
+  readonly weights: number;
+  readonly gradients: number;
+  /** AdamW's two moments. */
+  readonly optimizer: number;
+  /** Of both frozen encoders for one image, which GSVA's training keeps for every image that it has seen. */
+  readonly featuresPerImage: number;
+  readonly engines: readonly EnginePlan[];
+}
+
+const FLOAT_BYTES = 4;
+
+/** The parts of Figure 2 of the paper by the beginning of their parameters' names; the first that fits counts. */
+const PARTS: readonly (readonly [string, RegExp])[] = [
+  ['F_V1 (CLIP)', /^model\.vision_tower\./],
+  ['projector', /^model\.mm_projector\./],
+  ['LoRA', /\.lora_[AB]\./],
+  ['F_LLM (LLaMA)', /^(model\.(embed_tokens|layers|norm)\b|lm_head\.)/],
+  ['mask prompt', /^model\.text_hidden_fcs\./],
+  ['F_V2 (SAM)', /^model\.visual_model\.(image_encoder|prompt_encoder)\./],
+  ['F_mask (SAM)', /^model\.visual_model\.mask_decoder\./],
+];
+
+/** Measured on bench-small and on twice its sizes, Linux, Node 20 (docs/plan.md): bytes of a process by bytes in tensors. */
+const MEBIBYTE = 2 ** 20;
+const PROCESS: Readonly<Record<Exclude<EngineName, 'cpu'>, (tensors: number, weights: number) => number>> = {
+  // The library and its threads' work space; the weights' numbers stay in JavaScript until they are collected.
+  tensorflow: (tensors, weights) => 480 * MEBIBYTE + weights + 0.85 * tensors,
+  // Tensors lie on the card.
+  webgpu: (_, weights) => 300 * MEBIBYTE + weights,
+  openblas: (tensors) => 95 * MEBIBYTE + tensors,
+  wasm: (tensors) => 85 * MEBIBYTE + tensors,
+};
+const KINDS: Readonly<Record<keyof typeof PROCESS, DryRunKind>> = {
+  tensorflow: 'formulas',
+  webgpu: 'formulas',
+  openblas: 'fused',
+  wasm: 'fused',
+};
+
+/** Changes TensorFlow.js's backend: nothing can be computed afterwards until an engine is started again. */
+export async function planMemory(source: PlanSource): Promise<MemoryPlan> {
+  const peaks = { fused: await dryRun('fused', source), formulas: await dryRun('formulas', source) };
+  const { parts, featuresPerImage } = peaks.fused;
+  const parameters = parts.reduce((sum, part) => sum + part.parameters, 0);
+  const trainable = parts.reduce((sum, part) => sum + part.trainable, 0);
+  const weights = FLOAT_BYTES * parameters;
+  const engines = (Object.keys(PROCESS) as (keyof typeof PROCESS)[]).map((engine) => {
+    const { training, inference } = peaks[KINDS[engine]];
+    const peak = (tensors: number): PeakBytes => ({ tensors, process: Math.round(PROCESS[engine](tensors, weights)) });
+    return { engine, training: peak(training), inference: peak(inference) };
+  });
+  return {
+    parts,
+    parameters,
+    trainable,
+    weights,
+    gradients: FLOAT_BYTES * trainable * (source.accumulation > 1 ? 2 : 1), // this micro-batch's, and the sum
+    optimizer: 2 * FLOAT_BYTES * trainable,
+    featuresPerImage,
+    engines,
+  };
+}
+
+interface DryRun {
+  readonly parts: readonly PartSize[];
+  readonly featuresPerImage: number;
+  /** Most bytes in tensors. */
+  readonly training: number;
+  readonly inference: number;
+}
+
+async function dryRun(kind: DryRunKind, source: PlanSource): Promise<DryRun> {
+  await startDryRun(kind);
+  const gsva = new Gsva(source.model);
+  gsva.build();
+  const { model, workload, stage } = source;
+  const bench = new BenchParts({ description: '', model, workload }, gsva);
+  try {
+    const parts = partSizes(gsva, stage);
+    // Before there is an optimizer.
+    const inference = Math.max(await peakOf(bench.work('evaluated image')), await peakOf(bench.work('generate')));
+    const trainable = parts.reduce((sum, part) => sum + part.trainable, 0);
+    const sums = source.accumulation > 1 ? FLOAT_BYTES * trainable : 0;
+    const training = (await trainingPeak(kind, gsva, bench, source)) + sums;
+    return { parts, featuresPerImage: bench.featureBytes, training, inference };
+  } finally {
+    bench.dispose();
+  }
+}
+
+async function trainingPeak(kind: DryRunKind, gsva: Gsva, bench: BenchParts, source: PlanSource): Promise<number> {
+  const { experiment, stage } = source;
+  const moments =
+    2 * FLOAT_BYTES * [...trainableVariables(gsva, stage).values()].reduce((sum, { size }) => sum + size, 0);
+  if (experiment === null || experiment.data.kind === 'grefcoco') {
+    // Engines with kernels of their own update in place; the others hold one variable's temporaries.
+    if (kind === 'formulas') return peakOf(bench.work('training step'));
+    return moments + (await peakOf(() => bench.forwardBackward(true)));
+  }
+  // A stage of the base: its own task on its own scenes.
+  const tokenizer = Tokenizer.fromDirectory(experiment.tokenizer);
+  tokenizer.addTokens(ADDED_TOKENS);
+  const meta = { conversation: experiment.conversation, stage, description: '' };
+  const task = baseTask({ config: experiment, gsva, tokenizer, meta }, experiment.data);
+  const indices = Array.from({ length: source.workload.batch }, (_, index) => index);
+  const samples = await Promise.all(indices.map((index) => task.prepare(index, new Random(index))));
+  const step = async (): Promise<void> => {
+    const { gradients } = await task.forwardBackward(samples, new Random(1));
+    tf.dispose([...gradients.values()]);
+  };
+  return moments + (await peakOf(step));
+}
+
+async function peakOf(work: () => Promise<unknown>): Promise<number> {
+  const { result, peakBytes } = await tf.profile(async () => {
+    await work();
+    return tf.scalar(0);
+  });
+  tf.dispose(result);
+  return peakBytes;
+}
+
+function partSizes(gsva: Gsva, stage: Stage): PartSize[] {
+  const trained = trainableVariables(gsva, stage);
+  const sizes = new Map(PARTS.map(([part]) => [part, { parameters: 0, trainable: 0 }]));
+  for (const [name, { variable }] of gsva.namedParameters()) {
+    const part = PARTS.find(([, pattern]) => pattern.test(name));
+    const sum = part === undefined ? undefined : sizes.get(part[0]);
+    if (sum === undefined) throw new Error(`planMemory: "${name}" belongs to no part`);
+    const size = tf.util.sizeFromShape(variable.shape as number[]);
+    sum.parameters += size;
+    if (trained.has(name)) sum.trainable += size;
+  }
+  return [...sizes].map(([part, size]) => ({ part, ...size }));
+}
