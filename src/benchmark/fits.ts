@@ -2,8 +2,8 @@
 import { bytesText, type MachineMemory } from '../machine.js';
 import type { EnginePlan, PeakBytes } from './memory-plan.js';
 
-/** WASM's memory ends at 4 GiB; the last of it is not to be had in pieces of the size of a tensor. */
-const WASM_BYTES = 3.9 * 2 ** 30;
+/** WASM's memory ends at 4 GiB, a quarter more than tensors fill of it. */
+const WASM_BYTES = (4 / 1.26) * 2 ** 30;
 
 /**
  * @returns null where it fits, else what is lacking

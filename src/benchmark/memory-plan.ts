@@ -5,7 +5,7 @@
  * so the bytes in tensors are not estimated: they are counted. What a process takes beside them was measured per engine
  * and is added (docs/plan.md).
  */
-import { type DryRunKind, startDryRun } from '../engine/dry-run.js';
+import { type DryRunKind, type PeakCounter, startDryRun } from '../engine/dry-run.js';
 import type { EngineName } from '../engine/engine.js';
 import * as tf from '../engine/tf.js';
 import { Gsva } from '../model/gsva.js';
@@ -66,15 +66,16 @@ const PARTS: readonly (readonly [string, RegExp])[] = [
   ['F_mask (SAM)', /^model\.visual_model\.mask_decoder\./],
 ];
 
-/** Measured on bench-small and on twice its sizes, Linux, Node 20 (docs/plan.md): bytes of a process by bytes in tensors. */
+/** Bytes of a process by bytes in tensors: measured on bench-small and two larger sizes, Linux, Node 20 (docs/plan.md). */
 const MEBIBYTE = 2 ** 20;
 const PROCESS: Readonly<Record<Exclude<EngineName, 'cpu'>, (tensors: number, weights: number) => number>> = {
   // The library and its threads' work space; the weights' numbers stay in JavaScript until they are collected.
-  tensorflow: (tensors, weights) => 480 * MEBIBYTE + weights + 0.85 * tensors,
+  tensorflow: (tensors, weights) => 450 * MEBIBYTE + weights + 1.12 * tensors,
   // Tensors lie on the card.
   webgpu: (_, weights) => 300 * MEBIBYTE + weights,
-  openblas: (tensors) => 95 * MEBIBYTE + tensors,
-  wasm: (tensors) => 85 * MEBIBYTE + tensors,
+  // WASM's heap never shrinks: tensors of many sizes leave a quarter of it in holes.
+  openblas: (tensors) => 95 * MEBIBYTE + 1.26 * tensors,
+  wasm: (tensors) => 85 * MEBIBYTE + 1.26 * tensors,
 };
 const KINDS: Readonly<Record<keyof typeof PROCESS, DryRunKind>> = {
   tensorflow: 'formulas',
@@ -116,7 +117,7 @@ interface DryRun {
 }
 
 async function dryRun(kind: DryRunKind, source: PlanSource): Promise<DryRun> {
-  await startDryRun(kind);
+  const peakOf = await startDryRun(kind);
   const gsva = new Gsva(source.model);
   gsva.build();
   const { model, workload, stage } = source;
@@ -127,14 +128,20 @@ async function dryRun(kind: DryRunKind, source: PlanSource): Promise<DryRun> {
     const inference = Math.max(await peakOf(bench.work('evaluated image')), await peakOf(bench.work('generate')));
     const trainable = parts.reduce((sum, part) => sum + part.trainable, 0);
     const sums = source.accumulation > 1 ? FLOAT_BYTES * trainable : 0;
-    const training = (await trainingPeak(kind, gsva, bench, source)) + sums;
+    const training = (await trainingPeak(kind, peakOf, gsva, bench, source)) + sums;
     return { parts, featuresPerImage: bench.featureBytes, training, inference };
   } finally {
     bench.dispose();
   }
 }
 
-async function trainingPeak(kind: DryRunKind, gsva: Gsva, bench: BenchParts, source: PlanSource): Promise<number> {
+async function trainingPeak(
+  kind: DryRunKind,
+  peakOf: PeakCounter,
+  gsva: Gsva,
+  bench: BenchParts,
+  source: PlanSource,
+): Promise<number> {
   const { experiment, stage } = source;
   const moments =
     2 * FLOAT_BYTES * [...trainableVariables(gsva, stage).values()].reduce((sum, { size }) => sum + size, 0);
@@ -155,15 +162,6 @@ async function trainingPeak(kind: DryRunKind, gsva: Gsva, bench: BenchParts, sou
     tf.dispose([...gradients.values()]);
   };
   return moments + (await peakOf(step));
-}
-
-async function peakOf(work: () => Promise<unknown>): Promise<number> {
-  const { result, peakBytes } = await tf.profile(async () => {
-    await work();
-    return tf.scalar(0);
-  });
-  tf.dispose(result);
-  return peakBytes;
 }
 
 function partSizes(gsva: Gsva, stage: Stage): PartSize[] {

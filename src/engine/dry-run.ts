@@ -18,6 +18,15 @@ interface Data {
 
 class DryRunBackend extends tf.KernelBackend {
   private readonly stored = new tf.DataStorage<Data>(this, tf.engine());
+  private bytes = 0;
+  private mostBytes = 0;
+
+  /** Most bytes in tensors while the work is done. */
+  async peakOf(work: () => Promise<unknown>): Promise<number> {
+    this.mostBytes = this.bytes;
+    await work();
+    return this.mostBytes;
+  }
 
   /** A result of this shape: nothing but a number. */
   make(shape: readonly number[], dtype: tf.DataType = 'float32'): tf.TensorInfo {
@@ -43,7 +52,10 @@ class DryRunBackend extends tf.KernelBackend {
     dtype: tf.DataType,
     references: number,
   ): void {
-    this.stored.set(dataId, { size: tf.util.sizeFromShape(shape), dtype, references });
+    const size = tf.util.sizeFromShape(shape);
+    this.stored.set(dataId, { size, dtype, references });
+    this.bytes += size * tf.util.bytesPerElement(dtype);
+    this.mostBytes = Math.max(this.mostBytes, this.bytes);
   }
 
   override readSync(dataId: tf.DataId): tf.backend_util.BackendValues {
@@ -65,6 +77,7 @@ class DryRunBackend extends tf.KernelBackend {
     data.references--;
     if (!force && data.references > 0) return false;
     this.stored.delete(dataId);
+    this.bytes -= data.size * tf.util.bytesPerElement(data.dtype);
     return true;
   }
 
@@ -291,8 +304,11 @@ const FUSED_RULES: Readonly<Record<string, Rule>> = {
   GsvaRotary: sameAs('x'),
 };
 
+/** Runs work and counts: the most bytes in tensors at any time. */
+export type PeakCounter = (work: () => Promise<unknown>) => Promise<number>;
+
 /** Makes it TensorFlow.js's backend. */
-export async function startDryRun(kind: DryRunKind): Promise<void> {
+export async function startDryRun(kind: DryRunKind): Promise<PeakCounter> {
   const name = `dry-run-${kind}`;
   if (tf.engine().registryFactory[name] === undefined) {
     tf.registerBackend(name, () => new DryRunBackend());
@@ -302,6 +318,9 @@ export async function startDryRun(kind: DryRunKind): Promise<void> {
     else registerCompositeKernels(name);
   }
   await tf.setBackend(name);
+  const backend: unknown = tf.backend();
+  if (!(backend instanceof DryRunBackend)) throw new Error('startDryRun: the backend is another');
+  return (work) => backend.peakOf(work);
 }
 
 function register(kernelName: string, backendName: string, rule: Rule): void {
