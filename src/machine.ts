@@ -1,4 +1,4 @@
-/** What this machine has: memory, the limit of a container, room on a disk. */
+/** What this machine has: memory and processors, a container's limits of both, room on a disk, graphics cards. */
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { freemem, totalmem } from 'node:os';
 import { dirname, resolve } from 'node:path';
@@ -29,6 +29,21 @@ export function machineMemory(): MachineMemory {
     return { total, available: Math.min(available, left), containerLimit: most };
   }
   return { total, available, containerLimit: null };
+}
+
+/** Processors' worth of time that a container leaves to this process, such as 1.5; null where it sets no limit. */
+export function containerProcessors(): number | null {
+  const [quota, period] = textOf('/sys/fs/cgroup/cpu.max').trim().split(' ').map(Number);
+  const [oldQuota, oldPeriod] = ['cpu.cfs_quota_us', 'cpu.cfs_period_us'].map((name) =>
+    Number(textOf(`/sys/fs/cgroup/cpu/${name}`).trim() || NaN),
+  );
+  const share = [(quota ?? NaN) / (period ?? NaN), (oldQuota ?? NaN) / (oldPeriod ?? NaN)];
+  return share.find((value) => Number.isFinite(value) && value > 0) ?? null;
+}
+
+/** Version of NVIDIA's driver, as Linux shows it; null where there is none to see. */
+export function nvidiaDriver(): string | null {
+  return /NVRM version:.*?\s(\d+\.\d+(?:\.\d+)?)/.exec(textOf('/proc/driver/nvidia/version'))?.[1] ?? null;
 }
 
 /** Bytes that may still be written where `path` is or will be; null where the system does not say. */

@@ -9,6 +9,7 @@ import { UsageError, UserError, messageOf } from '../errors.js';
 import { benchVerb } from './bench.js';
 import { dataSynthVerb } from './data.js';
 import { demoVerb } from './demo.js';
+import { doctorVerb } from './doctor.js';
 import { evalVerb } from './eval.js';
 import { Output } from './output.js';
 import { parseCommand } from './parse.js';
@@ -23,7 +24,7 @@ import { verifyVerb } from './verify.js';
 
 const VERBS: readonly Verb[] = [
   ...[trainVerb, evalVerb, segmentVerb, verifyVerb],
-  ...[dataSynthVerb, demoVerb, planVerb, benchVerb, setupTensorflowVerb],
+  ...[dataSynthVerb, demoVerb, doctorVerb, planVerb, benchVerb, setupTensorflowVerb],
 ];
 const EXIT = { fine: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 

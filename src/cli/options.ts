@@ -3,7 +3,7 @@ import type { Options } from 'yargs';
 import type { EngineName } from '../engine/engine.js';
 import { oneOf, text, wholeNumber } from './values.js';
 
-const ENGINES = ['auto', 'tensorflow', 'webgpu', 'openblas', 'wasm', 'cpu'] as const satisfies readonly (
+export const ENGINES = ['auto', 'tensorflow', 'webgpu', 'openblas', 'wasm', 'cpu'] as const satisfies readonly (
   EngineName | 'auto'
 )[];
 

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { findInstallation, folderToInstallIn, installationFolders } from '../engine/tensorflow-installation.js';
 import { UserError } from '../errors.js';
-import type { EngineCheck } from '../setup/check-engine.js';
+import { askEngine } from '../setup/engine-answer.js';
 import { CommandError, runCommand } from '../setup/run-command.js';
 import { type SetupRequest, removeTensorflow, setupTensorflow } from '../setup/tensorflow-setup.js';
 import { duration } from './progress.js';
@@ -48,10 +48,11 @@ async function checkEngine(folder: string, context: VerbContext): Promise<string
   // GSVA_DEVICE left out: a GPU that is not here need not keep the engine from being set up.
   const options = { env: { GSVA_TENSORFLOW: folder, GSVA_DEVICE: '' }, signal: context.signal };
   const program = packagePath('dist', 'setup', 'check-engine.js');
-  const answer = await runCommand(process.execPath, [program], options);
-  const { device, library, gigaflops, notice } = JSON.parse(answer) as EngineCheck;
-  if (notice !== null) context.note(notice);
-  const found = `${library ?? 'TensorFlow'} on ${device}, ${gigaflops.toFixed(0)} GFLOP/s`;
+  const answer = await askEngine({ engine: 'tensorflow' }, program, runCommand, options);
+  if (answer.outcome !== 'works') throw new UserError(answer.why);
+  const { info, gigaflops } = answer;
+  if (info.notice !== null) context.note(info.notice);
+  const found = `${info.blas ?? 'TensorFlow'} on ${info.device}, ${gigaflops.toFixed(0)} GFLOP/s`;
   const recordings = packagePath('test', 'fixtures');
   if (!existsSync(recordings)) return found;
   const items = await verify(recordings, options);

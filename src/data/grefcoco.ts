@@ -25,24 +25,13 @@ export class GRefCoco extends ReferDataset {
    * @throws UserError where a file is missing or does not have the published form.
    */
   static open(dataDir: string, split: GRefCocoSplit): GRefCoco {
-    const folder = join(dataDir, 'refer_seg', 'grefcoco');
-    const imageDir = join(dataDir, 'refer_seg', 'images', 'mscoco', 'images', 'train2014');
-    const recordsFile = join(folder, 'grefs(unc).json');
-    const instancesFile = join(folder, 'instances.json');
-    for (const path of [recordsFile, instancesFile, imageDir]) {
-      if (!existsSync(path)) throw new UserError(`Reading ${NAME}: ${path} is missing. ${ADVICE}`);
-    }
-    const entries = new JsonPlace(readJsonFile(NAME, recordsFile, ADVICE), NAME, recordsFile).list();
-    const splits = new Set<string>();
-    const records: ReferRecord[] = [];
-    for (const entry of entries) {
-      const name = entry.key('split').text();
-      splits.add(name);
-      if (name === split) records.push(readRecord(entry));
-    }
+    const { recordsFile, instancesFile, imageDir } = filesOf(dataDir);
+    const entries = readEntries(recordsFile);
+    const records = entries.filter((entry) => splitOf(entry) === split).map(readRecord);
     if (records.length === 0) {
+      const splits = [...new Set(entries.map(splitOf))];
       throw new UserError(
-        `Reading ${NAME}: ${recordsFile} has nothing of the split "${split}"; it has ${[...splits].slice(0, 8).join(', ') || 'none'}. ` +
+        `Reading ${NAME}: ${recordsFile} has nothing of the split "${split}"; it has ${splits.slice(0, 8).join(', ') || 'none'}. ` +
           'Choose one of these or use the published file.',
       );
     }
@@ -50,6 +39,36 @@ export class GRefCoco extends ReferDataset {
     const instances = instancesFromJson(root, instancesFile);
     return new GRefCoco({ name: NAME, recordsFile, split, records, instances, imageDir });
   }
+
+  /**
+   * Names of the splits that the annotations have.
+   * @throws UserError as `open` does
+   */
+  static splits(dataDir: string): ReadonlySet<string> {
+    return new Set(readEntries(filesOf(dataDir).recordsFile).map(splitOf));
+  }
+}
+
+/** @throws UserError where one is missing */
+function filesOf(dataDir: string): { recordsFile: string; instancesFile: string; imageDir: string } {
+  const folder = join(dataDir, 'refer_seg', 'grefcoco');
+  const files = {
+    recordsFile: join(folder, 'grefs(unc).json'),
+    instancesFile: join(folder, 'instances.json'),
+    imageDir: join(dataDir, 'refer_seg', 'images', 'mscoco', 'images', 'train2014'),
+  };
+  for (const path of Object.values(files)) {
+    if (!existsSync(path)) throw new UserError(`Reading ${NAME}: ${path} is missing. ${ADVICE}`);
+  }
+  return files;
+}
+
+function readEntries(recordsFile: string): JsonPlace[] {
+  return new JsonPlace(readJsonFile(NAME, recordsFile, ADVICE), NAME, recordsFile).list();
+}
+
+function splitOf(entry: JsonPlace): string {
+  return entry.key('split').text();
 }
 
 function readRecord(entry: JsonPlace): ReferRecord {

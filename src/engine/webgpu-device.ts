@@ -86,12 +86,17 @@ const require = createRequire(import.meta.url);
 /** Held for as long as the process lives: a library that is open is found by its name. */
 let vulkan: unknown = null;
 
+/** Whether a graphics card may be here: false only where Linux shows none. */
+export function mayHaveGpu(): boolean {
+  return process.platform !== 'linux' || GPU_FILES.some((path) => existsSync(path));
+}
+
 /**
  * Whether a graphics card, not a processor that plays one, computes here. Says nothing, and costs nothing where there
  * is none; otherwise another process asks, so that a driver that crashes or hangs takes nothing with it.
  */
 export async function hasRealGpu(): Promise<boolean> {
-  if (process.platform === 'linux' && !GPU_FILES.some((path) => existsSync(path))) return false;
+  if (!mayHaveGpu()) return false;
   try {
     const { href } = pathToFileURL(require.resolve('webgpu'));
     const args = ['--input-type=module', '--eval', PROBE, href];

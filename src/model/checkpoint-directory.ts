@@ -38,8 +38,8 @@ export interface ModelMeta {
   /** The training it comes from: 'base', 'gsva', … */
   readonly stage: string;
   readonly description: string;
-  /** Further facts for a reader: seed, updates, figures. */
-  readonly details?: Readonly<Record<string, string | number | boolean | null>>;
+  /** Further facts for a reader: seed, updates, figures. Nothing depends on them. */
+  readonly details?: Readonly<Record<string, unknown>>;
 }
 
 export interface ModelDirectory {
@@ -168,13 +168,6 @@ function readMeta(path: string): ModelMeta {
     stage: root.key('stage').string(),
     description: root.key('description').string(),
   };
-  const details = root.optional('details')?.entries() ?? [];
-  return details.length === 0 ? meta : { ...meta, details: Object.fromEntries(details.map(([k, v]) => [k, plain(v)])) };
-}
-
-function plain(place: JsonReader): string | number | boolean | null {
-  const { value } = place;
-  const isPlain =
-    typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean' || value === null;
-  return isPlain ? value : place.fail('a text, a number, true, false or null');
+  const details = root.optional('details')?.object();
+  return details === undefined ? meta : { ...meta, details };
 }

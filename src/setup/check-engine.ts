@@ -1,46 +1,46 @@
 /**
- * Run in a process of its own after setting up: starts the engine tensorflow, compares a product and gradients with
- * sums in JavaScript, measures, and prints one JSON object. Exit code 1 and one line on stderr where it fails.
+ * Run in a process of its own: starts the engine that its argument asks for, compares a product and its gradients with
+ * sums in JavaScript, measures, and prints an EngineAnswer.
  */
 import { startEngine } from '../engine/engine.js';
 import * as tf from '../engine/tf.js';
-import { messageOf } from '../errors.js';
+import { UserError, messageOf } from '../errors.js';
 import { Random } from '../random.js';
+import type { EngineAnswer, EngineRequest } from './engine-answer.js';
 
 const SIZE = 48;
 const SPEED_SIZE = 1024;
+const MOST_RUNS = 10;
+/** No further run is begun after so long. */
+const MOST_MILLISECONDS = 1000;
 const TOLERANCE = 1e-4;
 
-/** What is printed. */
-export interface EngineCheck {
-  readonly device: string;
-  readonly library: string | null;
-  readonly gigaflops: number;
-  readonly notice: string | null;
-}
-
-async function check(): Promise<EngineCheck> {
-  const info = await startEngine({ engine: 'tensorflow' });
+async function check(request: EngineRequest): Promise<EngineAnswer> {
+  const info = await startEngine(request);
   const before = tf.memory().numTensors;
-  const error = tf.tidy(largestError);
+  const error = await largestError();
   if (!(error <= TOLERANCE)) throw new Error(`it computes wrongly: a product differs by ${error} from its sums`);
-  const gigaflops = tf.tidy(measure);
+  const gigaflops = await measure();
   const left = tf.memory().numTensors - before;
   if (left !== 0) throw new Error(`it leaves ${left} tensors behind`);
-  return { device: info.device, library: info.blas, gigaflops, notice: info.notice };
+  return { outcome: 'works', info, gigaflops };
 }
 
 /** Of a·b and of the gradient of Σ (a·b)² / 2 by a, which is (a·b)·bᵀ. */
-function largestError(): number {
+async function largestError(): Promise<number> {
   const random = new Random(1);
   const values = (): Float32Array => Float32Array.from({ length: SIZE * SIZE }, () => random.uniform() - 0.5);
   const [a, b] = [values(), values()];
   const product = multiply(a, b);
   const gradient = multiply(product, transpose(b));
-  const second = tf.tensor2d(b, [SIZE, SIZE]);
-  const energy = (x: tf.Tensor): tf.Scalar => tf.mul(tf.sum(tf.square(tf.matMul(x, second))), 0.5);
-  const first = tf.tensor2d(a, [SIZE, SIZE]);
-  const found = [tf.matMul(first, second), tf.grad(energy)(first)].map((tensor) => tensor.dataSync<'float32'>());
+  const computed = tf.tidy(() => {
+    const second = tf.tensor2d(b, [SIZE, SIZE]);
+    const energy = (x: tf.Tensor): tf.Scalar => tf.mul(tf.sum(tf.square(tf.matMul(x, second))), 0.5);
+    const first = tf.tensor2d(a, [SIZE, SIZE]);
+    return [tf.matMul(first, second), tf.grad(energy)(first)];
+  });
+  const found = await Promise.all(computed.map((tensor) => tensor.data<'float32'>()));
+  tf.dispose(computed);
   return Math.max(...[product, gradient].flatMap((expected, i) => differences(expected, found[i])));
 }
 
@@ -61,21 +61,26 @@ function transpose(a: Float32Array): Float32Array {
   return Float32Array.from(a, (_, at) => a[(at % SIZE) * SIZE + Math.floor(at / SIZE)] as number);
 }
 
-/** The fastest of ten products, in GFLOP/s. */
-function measure(): number {
+/** The fastest of some products, in GFLOP/s. */
+async function measure(): Promise<number> {
   const matrix: tf.Tensor2D = tf.randomUniform([SPEED_SIZE, SPEED_SIZE], 0, 1, 'float32', 1);
   let fastest = Infinity;
-  for (let i = 0; i < 10; i++) {
+  const end = performance.now() + MOST_MILLISECONDS;
+  for (let i = 0; i < MOST_RUNS && (i === 0 || performance.now() < end); i++) {
     const startedAt = performance.now();
-    const product = tf.matMul(matrix, matrix);
-    tf.slice(product, [0, 0], [1, 1]).dataSync(); // waits until it is there
+    const corner = tf.tidy(() => tf.slice(tf.matMul(matrix, matrix), [0, 0], [1, 1]));
+    await corner.data(); // waits until it is there
     fastest = Math.min(fastest, performance.now() - startedAt);
-    product.dispose();
+    corner.dispose();
   }
+  matrix.dispose();
   return (2 * SPEED_SIZE ** 3) / (fastest * 1e6);
 }
 
-check().then(
-  (result) => process.stdout.write(`${JSON.stringify(result)}\n`, () => process.exit(0)),
-  (error: unknown) => process.stderr.write(`${messageOf(error)}\n`, () => process.exit(1)),
-);
+function failure(error: unknown): EngineAnswer {
+  return { outcome: error instanceof UserError ? 'refused' : 'broken', why: messageOf(error) };
+}
+
+void check(JSON.parse(process.argv[2] ?? '{}') as EngineRequest)
+  .catch(failure)
+  .then((answer) => process.stdout.write(`${JSON.stringify(answer)}\n`, () => process.exit(0)));

@@ -7,6 +7,8 @@ export interface CommandOptions {
   /** Added to the environment. */
   readonly env?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
+  /** Seconds after which it is killed; default: never. */
+  readonly timeout?: number;
 }
 
 /** @returns what it wrote to stdout. @throws CommandError when it cannot be started or fails. */
@@ -45,12 +47,21 @@ export const runCommand: RunCommand = (command, args, options = {}) =>
         output[name] = (output[name] + text).slice(-KEPT);
       });
     }
+    let isLate = false;
+    const { timeout } = options;
+    const kill = (): void => {
+      isLate = child.kill('SIGKILL');
+    };
+    const timer = timeout === undefined ? null : setTimeout(kill, timeout * 1000);
     child.on('error', (error: NodeJS.ErrnoException) => {
+      if (timer !== null) clearTimeout(timer);
       if (error.name === 'AbortError') reject(error);
       else reject(new CommandError(`${command} could not be started (${error.message})`, error.code !== 'ENOENT', ''));
     });
     child.on('close', (code, killedBy) => {
+      if (timer !== null) clearTimeout(timer);
       if (code === 0) resolve(output.stdout);
+      else if (isLate) reject(new CommandError(`${command} did not end within ${timeout ?? 0} s`, true, output.stdout));
       else reject(new CommandError(describeFailure(command, code, killedBy, output), true, output.stdout));
     });
   });

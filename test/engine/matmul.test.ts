@@ -1,7 +1,7 @@
 /** Products of matrices on both WASM engines against sums in float64. */
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { benchmarkMatMul } from '../../src/engine/benchmark.js';
-import { startEngine } from '../../src/engine/engine.js';
+import { startWasmEngine } from '../helpers/wasm-engine.js';
 import { batchStarts } from '../../src/engine/kernels/matmul.js';
 import * as tf from '../../src/engine/tf.js';
 import { Random } from '../../src/random.js';
@@ -83,10 +83,10 @@ test('the starts of matrices in a broadcast batch repeat along axes of length 1'
   expect(batchStarts([], [2], 4)).toEqual([0, 0]);
 });
 
-describe.each(['auto', 'wasm'])('engine %s', (engine) => {
+describe.each(['fastest WASM', 'wasm'])('engine %s', (engine) => {
   let tensors = 0;
   beforeAll(async () => {
-    await startEngine({ engine });
+    await startWasmEngine(engine);
   });
   beforeEach(() => {
     tensors = tf.memory().numTensors;

@@ -1,6 +1,6 @@
 /** The accuracy of the vector functions, over their whole range, and the assembler under them. */
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { startEngine } from '../../src/engine/engine.js';
+import { startWasmEngine } from '../helpers/wasm-engine.js';
 import { gelu, quickGelu, silu } from '../../src/engine/fused-ops.js';
 import { unsigned } from '../../src/engine/simd/wasm-code.js';
 import { vectorKernels } from '../../src/engine/simd/vector-kernels.js';
@@ -34,7 +34,7 @@ function largestError(y: tf.Tensor, x: Float32Array, wanted: (x: number) => numb
 }
 
 beforeAll(async () => {
-  await startEngine();
+  await startWasmEngine();
 });
 
 describe('accuracy', () => {

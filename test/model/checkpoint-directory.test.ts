@@ -87,7 +87,12 @@ describe('a model folder', () => {
     ['meta.json', 'is missing', () => null, 'meta.json'],
     ['meta.json', 'is of a later format', (text) => text.replace('"format": 1', '"format": 2'), '"format" is 2'],
     ['meta.json', 'has an unknown key', (text) => text.replace('"stage"', '"stages"'), 'unknown key "stages"'],
-    ['meta.json', 'has details that are not plain', (text) => text.replace('1.5', '[1.5]'), '"details.seconds"'],
+    [
+      'meta.json',
+      'has details that are no object',
+      (text) => text.replace(/"details": \{[^}]*\}/, '"details": 7'),
+      '"details"',
+    ],
     ['model.safetensors', 'is missing', () => null, 'model.safetensors'],
     ['model.safetensors', 'is cut off', (text) => text.slice(0, 1000), 'model.safetensors'],
   ])('%s that %s is refused by name', (name, _, change, message) => {

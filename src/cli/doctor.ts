@@ -1,0 +1,42 @@
+/** `gsva doctor`: what this machine has, what computes on it, and what would make it better. */
+import type { Options } from 'yargs';
+import { text } from './values.js';
+import { defineVerb } from './verb.js';
+
+const OPTIONS = {
+  model: {
+    describe: 'Folder of a model: can it be used here?',
+    type: 'string',
+    requiresArg: true,
+    coerce: text('model'),
+  },
+  config: {
+    describe: 'A training configuration: can it be run here?',
+    type: 'string',
+    requiresArg: true,
+    coerce: text('config'),
+  },
+  data: {
+    describe: "Folder of a dataset in gRefCOCO's layout: is it complete?",
+    type: 'string',
+    requiresArg: true,
+    coerce: text('data'),
+  },
+} satisfies Record<string, Options>;
+
+export const doctorVerb = defineVerb({
+  path: ['doctor'],
+  describe: 'Say what works on this machine, what does not, and what mends it',
+  positionals: {},
+  options: OPTIONS,
+  examples: [
+    ['gsva doctor', 'Node, memory, every engine and its speed'],
+    ['gsva doctor --model checkpoints/tiny --data data/synth', 'whether these can be used here'],
+    ['gsva doctor --config configs/tiny.json5 --json', 'for a program to read'],
+    ['gsva doctor --engine tensorflow --device gpu', 'exit code 1 where there is no such thing'],
+  ],
+  async run(args, context) {
+    const { runDoctor } = await import('./doctor-job.js');
+    return runDoctor(args, context);
+  },
+});

@@ -1,0 +1,121 @@
+/** Whether a given model, configuration or dataset can be used on this machine. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { lacking } from '../benchmark/fits.js';
+import { type EnginePlan, type MemoryPlan, planMemory } from '../benchmark/memory-plan.js';
+import { type PlanSource, readPlanSource } from '../benchmark/plan-source.js';
+import { GRefCoco, type GRefCocoSplit } from '../data/grefcoco.js';
+import { startDryRun } from '../engine/dry-run.js';
+import type { EngineName } from '../engine/engine.js';
+import { UserError } from '../errors.js';
+import { loadPredictor } from '../inference/gsva-model.js';
+import { type MachineMemory, bytesText } from '../machine.js';
+import { buildExperiment } from '../training/build-experiment.js';
+import { type Finding, note, ok, problem } from './findings.js';
+
+/** The machine that it is to be used on. */
+export interface Place {
+  readonly memory: MachineMemory;
+  /** What a command would start; null where nothing starts. */
+  readonly engine: EngineName | null;
+}
+
+const SPLITS = ['train', 'val', 'testA', 'testB'] as const satisfies readonly GRefCocoSplit[];
+const SMALLER = 'a smaller model, or a machine with more memory';
+
+/** A model's folder: every file read, every weight's name and shape compared, the tokenizer too; and its memory. */
+export async function examineModel(dir: string, place: Place): Promise<Finding[]> {
+  return examined('model', async () => {
+    const source = readPlanSource(join(dir, 'config.json'));
+    const plan = await planMemory(source);
+    const fits = memoryFinding('model', 'inference', plan, place);
+    if (plan.weights > place.memory.available) return [fits]; // reading it would take more than there is
+    await startDryRun('formulas');
+    const { predictor, meta } = loadPredictor(dir);
+    predictor.dispose();
+    const millions = (plan.parameters / 1e6).toFixed(1);
+    return [
+      ok('model', `${dir} is complete: ${millions} M parameters, stage ${meta.stage}, ${meta.conversation}`),
+      fits,
+    ];
+  });
+}
+
+/** A training configuration (or benchmark, or config.json): what it names is there, and training has room. */
+export async function examineConfig(path: string, place: Place): Promise<Finding[]> {
+  return examined('config', async () => {
+    const source = readPlanSource(path);
+    const plan = await planMemory(source);
+    return [
+      ok('config', `${path} is a proper ${source.kind}`),
+      memoryFinding('config', source.kind === 'model' ? 'inference' : 'training', plan, place),
+      ...(await examined('config', () => startFindings(source, path))),
+      ...dataFindings(source),
+    ];
+  });
+}
+
+/** gRefCOCO in its published layout: annotations of every split, and the images they name. */
+export function examineData(dir: string): Finding[] {
+  try {
+    const splits = GRefCoco.splits(dir);
+    const present = SPLITS.filter((split) => splits.has(split));
+    if (present.length > 0) return present.map((split) => splitFinding(dir, split));
+    return [problem('data', `${dir} has none of the splits ${SPLITS.join(', ')}`, null)];
+  } catch (error) {
+    if (error instanceof UserError) return [problem('data', error.message, null)];
+    throw error;
+  }
+}
+
+function splitFinding(dir: string, split: GRefCocoSplit): Finding {
+  const { images, skippedExpressions } = GRefCoco.open(dir, split);
+  const expressions = images.reduce((sum, image) => sum + image.expressions.length, 0);
+  const skipped = skippedExpressions === 0 ? '' : ` (${skippedExpressions} more cannot be used)`;
+  const found = `${dir}, ${split}: ${images.length} images, ${expressions} expressions${skipped}`;
+  const missing = images.filter(({ path }) => !existsSync(path));
+  const [first] = missing;
+  if (first === undefined) return ok('data', found);
+  return problem(
+    'data',
+    `${found}; ${missing.length} of the images are missing, the first ${first.path}`,
+    "put COCO's train2014 into <data>/refer_seg/images/mscoco/images/train2014",
+  );
+}
+
+/** Builds what training builds, on an engine that computes nothing: the start model's weights and the tokenizer fit. */
+async function startFindings({ experiment }: PlanSource, path: string): Promise<Finding[]> {
+  if (experiment === null) return [];
+  await startDryRun('formulas');
+  buildExperiment(experiment, path).gsva.dispose();
+  const start = experiment.start ?? 'random weights';
+  return [ok('config', `it starts from ${start}, with the tokenizer of ${experiment.tokenizer}`)];
+}
+
+function dataFindings({ experiment }: PlanSource): Finding[] {
+  return experiment?.data.kind === 'grefcoco' ? examineData(experiment.data.dir) : [];
+}
+
+function memoryFinding(subject: string, what: 'training' | 'inference', plan: MemoryPlan, place: Place): Finding {
+  const { engine, memory } = place;
+  const own = plan.engines.find((candidate) => candidate.engine === engine);
+  const missing = (candidate: EnginePlan): string | null => lacking(candidate.engine, candidate[what], memory);
+  if (own === undefined)
+    return note(subject, `${what}: how much memory ${engine ?? 'nothing'} takes is not known`, null);
+  const found = `${what} on ${own.engine} takes ${bytesText(own[what].process)}`;
+  const lacks = missing(own);
+  if (lacks === null) return ok(subject, `${found} of ${bytesText(memory.available)} available`);
+  const other = plan.engines.find((candidate) => candidate.engine !== 'webgpu' && missing(candidate) === null);
+  const mend = other === undefined ? SMALLER : `--engine ${other.engine}`;
+  return problem(subject, `${found}: ${lacks}`, mend);
+}
+
+/** An error of the user's files is a finding; anything else is not expected here. */
+async function examined(subject: string, examine: () => Promise<Finding[]>): Promise<Finding[]> {
+  try {
+    return await examine();
+  } catch (error) {
+    if (error instanceof UserError) return [problem(subject, error.message, null)];
+    throw error;
+  }
+}

@@ -1,0 +1,76 @@
+/** What a process that tries an engine (`check-engine.ts`) says of it, and asking one. */
+import type { EngineInfo, EngineName } from '../engine/engine.js';
+import { UserError, messageOf } from '../errors.js';
+import { JsonReader } from '../io/json-reader.js';
+import type { CommandOptions, RunCommand } from './run-command.js';
+
+/** It starts, computes rightly, and how fast. */
+export interface WorkingEngine {
+  readonly outcome: 'works';
+  readonly info: EngineInfo;
+  /** Of a product of two matrices of 1024 × 1024, in 10^9 operations a second. */
+  readonly gigaflops: number;
+}
+
+/** 'refused': it says itself why it cannot be started. 'broken': it computes wrongly, crashes, or never answers. */
+export interface FailingEngine {
+  readonly outcome: 'refused' | 'broken';
+  readonly why: string;
+}
+
+export type EngineAnswer = WorkingEngine | FailingEngine;
+
+const NAMES = ['tensorflow', 'webgpu', 'openblas', 'wasm', 'cpu'] as const satisfies readonly EngineName[];
+/** TensorFlow with CUDA takes half a minute on its first start. */
+const MOST_SECONDS = 120;
+
+/** How an engine is asked for; what is left out is as the environment says. */
+export interface EngineRequest {
+  readonly engine: EngineName | 'auto';
+  readonly device?: string | undefined;
+  readonly threads?: number | undefined;
+}
+
+/**
+ * Tries an engine in a process of its own, so that a library that crashes or hangs takes nothing with it.
+ * @param program path of check-engine.js
+ */
+export async function askEngine(
+  request: EngineRequest,
+  program: string,
+  run: RunCommand,
+  options: CommandOptions = {},
+): Promise<EngineAnswer> {
+  let output: string;
+  try {
+    output = await run(process.execPath, [program, JSON.stringify(request)], { timeout: MOST_SECONDS, ...options });
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error; // stopped by the user
+    return { outcome: 'broken', why: messageOf(error).replace(process.execPath, 'the process that tried it') };
+  }
+  // A library may print lines of its own before.
+  const answer = output.trim().split('\n').at(-1) ?? '';
+  try {
+    return readAnswer(answer);
+  } catch {
+    return { outcome: 'broken', why: `the process that tried it gave no proper answer: ${answer.slice(0, 200)}` };
+  }
+}
+
+function readAnswer(text: string): EngineAnswer {
+  const root = JsonReader.of(JSON.parse(text), "the engine's answer");
+  const outcome = root.key('outcome').oneOf(['works', 'refused', 'broken']);
+  if (outcome !== 'works') return { outcome, why: root.key('why').string() };
+  const info = root.key('info');
+  return {
+    outcome,
+    gigaflops: root.key('gigaflops').number({ min: 0 }),
+    info: {
+      name: info.key('name').oneOf(NAMES),
+      threads: info.key('threads').integer({ min: 0 }),
+      device: info.key('device').string(),
+      blas: info.optional('blas')?.string() ?? null,
+      notice: info.optional('notice')?.string() ?? null,
+    },
+  };
+}
