@@ -69,8 +69,8 @@ const PARTS: readonly (readonly [string, RegExp])[] = [
 /** Bytes of a process by bytes in tensors: measured on bench-small and two larger sizes, Linux, Node 20 (docs/plan.md). */
 const MEBIBYTE = 2 ** 20;
 const PROCESS: Readonly<Record<Exclude<EngineName, 'cpu'>, (tensors: number, weights: number) => number>> = {
-  // The library and its threads' work space; the weights' numbers stay in JavaScript until they are collected.
-  tensorflow: (tensors, weights) => 450 * MEBIBYTE + weights + 1.12 * tensors,
+  // The library and its threads' work space; what is computed leaves holes, the weights none.
+  tensorflow: (tensors, weights) => 500 * MEBIBYTE + weights + 1.36 * (tensors - weights),
   // Tensors lie on the card.
   webgpu: (_, weights) => 300 * MEBIBYTE + weights,
   // WASM's heap never shrinks: tensors of many sizes leave a quarter of it in holes.

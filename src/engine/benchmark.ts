@@ -81,9 +81,11 @@ async function measure(variant: Variant, size: number, repetitions: number): Pro
   };
 }
 
-/** The middle of a list that is not empty; of two middles the upper. */
+/** The middle of a list that is not empty; the mean of two middles. */
 export function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
+  const sorted = [...values].sort((a, b) => a - b);
+  const [lower = NaN, upper = NaN] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
+  return (lower + upper) / 2;
 }
 
 async function secondsOf(compute: () => tf.Tensor): Promise<number> {

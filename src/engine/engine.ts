@@ -105,7 +105,8 @@ function onOneGpu(start: () => Promise<Started>): Starter {
   };
 }
 
-let current: { key: string; info: Promise<EngineInfo> } | null = null;
+/** What was started last; `backend` is null until it runs. */
+let current: { readonly key: string; readonly info: Promise<EngineInfo>; backend: string | null } | null = null;
 
 /**
  * Starts the engine and makes it TensorFlow.js's backend. Asked again for the same, it returns what runs; asked for
@@ -122,13 +123,21 @@ export async function startEngine(options: EngineOptions = {}): Promise<EngineIn
     throw new UsageError(`The number of threads must be an integer from 1 to 1024, not ${threads}.`);
   }
   const key = `${choice} ${threads} ${device === null ? '' : deviceName(device)}`;
-  if (current?.key !== key) {
+  // A dry run may have taken the backend's place.
+  const isReplaced = (current?.backend ?? tf.getBackend()) !== tf.getBackend();
+  if (current?.key !== key || isReplaced) {
     const processor = cpus()[0]?.model.trim() ?? 'unknown CPU';
     const info = start(threads, device).then((started) => ({ ...started, device: started.device ?? processor }));
-    current = { key, info };
-    info.catch(() => {
-      current = null; // another attempt starts afresh
-    });
+    const begun: typeof current = { key, info, backend: null };
+    current = begun;
+    info.then(
+      () => {
+        begun.backend = tf.getBackend();
+      },
+      () => {
+        current = null; // another attempt starts afresh
+      },
+    );
   }
   return current.info;
 }

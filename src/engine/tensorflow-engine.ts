@@ -14,7 +14,7 @@ import { UserError, messageOf } from '../errors.js';
 import { registerCompositeKernels } from './composite-kernels.js';
 import { type DeviceChoice, cudaVisibleDevices, deviceName } from './device.js';
 import { type NativeProcess, nativeProcess } from './native-process.js';
-import { registerTensorflowKernels, type TensorflowBackend } from './tensorflow-kernels.js';
+import { copyLargeTensorsAtOnce, registerTensorflowKernels, type TensorflowBackend } from './tensorflow-kernels.js';
 import { ADDON_FILE, CORE_KEY, type Installation, findInstallation } from './tensorflow-installation.js';
 import * as tf from './tf.js';
 
@@ -110,6 +110,7 @@ function load(
     const isGpu = backend.isUsingGpuDevice;
     if (device?.kind === 'gpu' && !isGpu) throw noGpu(device, written);
     tf.registerBackend(BACKEND, () => backend);
+    copyLargeTensorsAtOnce(backend);
     registerTensorflowKernels(backend);
     registerCompositeKernels(BACKEND);
     return { installation, threads, isGpu, visible };

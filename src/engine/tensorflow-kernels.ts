@@ -1,4 +1,4 @@
-/** Kernels that @tensorflow/tfjs-node does slower than TensorFlow can. */
+/** What @tensorflow/tfjs-node does slower, or with more memory, than TensorFlow can. */
 import * as tf from './tf.js';
 import { findKernel } from './wasm-heap.js';
 
@@ -12,6 +12,24 @@ export interface TensorflowBackend extends tf.KernelBackend {
     attributes: readonly { readonly name: string; readonly type: number; readonly value: number | boolean }[],
     inputs: readonly tf.TensorInfo[],
   ): tf.TensorInfo;
+  /** TensorFlow's tensors; those whose numbers are still in JavaScript are copied over first. */
+  getInputTensorIds(tensors: readonly tf.TensorInfo[]): number[];
+}
+
+/** Smaller tensors are not worth a call. */
+const LARGE = 2 ** 18;
+
+/**
+ * tfjs-node leaves numbers in JavaScript until they are computed with, and so a model's weights lie in memory twice until
+ * long after the first step. Large tensors are copied at once, and their array is free for collection.
+ */
+export function copyLargeTensorsAtOnce(backend: TensorflowBackend): void {
+  const move = backend.move.bind(backend);
+  backend.move = (dataId, values, shape, dtype, references) => {
+    move(dataId, values, shape, dtype, references);
+    const isLarge = (values instanceof Float32Array || values instanceof Int32Array) && values.length >= LARGE;
+    if (isLarge) backend.getInputTensorIds([{ dataId, shape, dtype }]);
+  };
 }
 
 interface MatMulCall {

@@ -104,6 +104,16 @@ whereInstalled('the engine tensorflow', () => {
     }
   });
 
+  test.each([2 ** 18, 16])('a tensor of %d numbers is right, also where its array is used again', (size) => {
+    const numbers = new Float32Array(size).fill(1);
+    const tensor = tf.tensor1d(numbers);
+    const copied = size > 1000; // at once, so that the array need not stay in memory
+    if (copied) numbers.fill(2);
+    expect(tf.tidy(() => tf.sum(tensor).dataSync()[0])).toBe(size);
+    expect(tensor.dataSync()[size - 1]).toBe(1);
+    tensor.dispose();
+  });
+
   test('cannot change to a GPU that is not there', async () => {
     await expect(startEngine({ engine: 'tensorflow', threads: 1, device: 'gpu:7' })).rejects.toThrow(UserError);
   });

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import { Attention } from '../../src/nn/attention.js';
-import { mergeHeads, splitHeads } from '../../src/nn/attention-ops.js';
+import { attend as attendTensors, mergeHeads, splitHeads } from '../../src/nn/attention-ops.js';
 import { Random } from '../../src/random.js';
 import { checkLayer } from '../check-layer.js';
 import { attend, linear, type Matrix, toRows } from '../helpers/naive.js';
@@ -86,5 +86,34 @@ test('splitHeads puts consecutive columns into a head; mergeHeads undoes it', ()
     expect(split.shape).toEqual([2, 2, 3, 2]);
     expect([...valuesOf(split)].slice(0, 12)).toEqual([0, 1, 4, 5, 8, 9, 2, 3, 6, 7, 10, 11]);
     expect(valuesOf(mergeHeads(split))).toEqual(valuesOf(x));
+  });
+});
+
+describe('attend', () => {
+  test.each([
+    { n: 3, queries: 1500, keys: 1500 }, // one product at a time
+    { n: 5, queries: 1024, keys: 2048 }, // two, two, one
+    { n: 2, queries: 2100, keys: 2000 }, // one product is more than is to be computed at once
+  ])('in pieces equals attention product by product: %j', ({ n, queries, keys }) => {
+    const random = new Random(3);
+    const [q, k, v] = [normal(random, [n, queries, 2]), normal(random, [n, keys, 2]), normal(random, [n, keys, 3])] as [
+      tf.Tensor3D,
+      tf.Tensor3D,
+      tf.Tensor3D,
+    ];
+    const before = tf.memory().numTensors;
+    const found = tf.tidy(() => attendTensors(q, k, v));
+    expect(found.shape).toEqual([n, queries, 3]);
+    expect(tf.memory().numTensors).toBe(before + 1);
+    const expected = tf.tidy(() =>
+      tf.stack(
+        Array.from({ length: n }, (_, i) => {
+          const one = (x: tf.Tensor): tf.Tensor2D => tf.squeeze(tf.slice(x, i, 1), [0]);
+          return tf.matMul(tf.softmax(tf.matMul(one(q), one(k), false, true)), one(v));
+        }),
+      ),
+    );
+    expect(largestDifference(valuesOf(found), valuesOf(expected))).toBeLessThan(2e-5);
+    tf.dispose([q, k, v, found, expected]);
   });
 });
