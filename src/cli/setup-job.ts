@@ -27,7 +27,7 @@ export async function setUpEngine(request: Omit<SetupRequest, 'folder'>, context
   for (const { step, result, seconds } of steps) output.line(`${step}: ${result} (${duration(seconds)})`);
   output.line(
     `The engine tensorflow ${wasThere ? 'was set up already' : 'is set up'} in ${installation.folder}. ` +
-      'It is taken by default now; --engine or GSVA_ENGINE chooses another.',
+      'From now on auto takes it where there is no faster graphics card; --engine or GSVA_ENGINE chooses another.',
   );
   output.json({ ...installation, wasThere, steps });
   return 0;
