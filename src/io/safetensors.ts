@@ -7,33 +7,15 @@
  * Typed arrays are used as they lie in the file, so a little-endian machine is assumed (all that Node.js supports in
  * practice).
  */
-import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
-import { UserError, messageOf } from '../errors.js';
+import { UserError } from '../errors.js';
 import { writeFileAtomic } from './atomic-file.js';
+import { type FileTensor, type StoredTensor, type TensorData, readBytes, withFile } from './file-tensor.js';
 import { bfloat16ToFloat32, float32ToBfloat16, float32ToHalf, halfToFloat32 } from './half-float.js';
 import { parseHeader } from './safetensors-header.js';
-import type { Dtype, HeaderEntry } from './safetensors-header.js';
+import type { Dtype, HeaderEntry, SafetensorsHeader } from './safetensors-header.js';
 
+export type { StoredTensor, TensorData } from './file-tensor.js';
 export type { Dtype } from './safetensors-header.js';
-
-export type TensorData =
-  | Float32Array
-  | Float64Array
-  | Uint16Array
-  | BigInt64Array
-  | BigUint64Array
-  | Int32Array
-  | Uint32Array
-  | Int16Array
-  | Int8Array
-  | Uint8Array;
-
-/** A tensor as stored: F16 and BF16 are raw 16-bit patterns in a Uint16Array, BOOL is a Uint8Array of 0 and 1. */
-export interface StoredTensor {
-  readonly dtype: Dtype;
-  readonly shape: readonly number[];
-  readonly data: TensorData;
-}
 
 export interface SafetensorsContent {
   readonly tensors: Map<string, StoredTensor>;
@@ -49,53 +31,68 @@ export interface TensorToStore {
 }
 
 const LARGEST_HEADER = 100_000_000;
-/** readSync takes at most 2^31 - 1 bytes at a time. */
-const LARGEST_READ = 2 ** 30;
+const FORMAT = 'safetensors';
+
+/** What a file holds, nothing of it read yet but the header. */
+export interface SafetensorsFile {
+  readonly tensors: Map<string, FileTensor>;
+  readonly metadata: Record<string, string>;
+}
+
+/**
+ * Opens a file: its header is read and checked, its tensors are read one by one when they are asked for.
+ * @throws UserError that names the file and the key at fault.
+ */
+export function openSafetensors(path: string): SafetensorsFile {
+  return withFile(path, FORMAT, (file, size) => {
+    const { header, start } = readHeader(file, size, path);
+    const tensors = new Map<string, FileTensor>();
+    for (const entry of header.entries) {
+      const { dtype, shape } = entry;
+      const read = (): TensorData =>
+        withFile(path, FORMAT, (again) => readTensor(again, start, entry, failure(path)), size);
+      tensors.set(entry.name, { dtype, shape, read });
+    }
+    return { tensors, metadata: header.metadata };
+  });
+}
 
 /**
  * Reads a whole file.
  * @throws UserError that names the file and the key at fault.
  */
 export function readSafetensors(path: string): SafetensorsContent {
-  const fail = (what: string): never => {
-    throw new UserError(`Cannot read ${path} as safetensors: ${what}.`);
-  };
-  // Asked before opening: opening a pipe would wait for its writer.
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (found === undefined) return fail('there is no such file; check the path');
-  if (!found.isFile()) return fail('it is not a file');
-  let file: number;
-  try {
-    file = openSync(path, 'r');
-  } catch (error) {
-    return fail(messageOf(error));
-  }
-  try {
-    const stat = fstatSync(file);
-    if (stat.size < 8)
-      fail(`it has ${stat.size} bytes, fewer than the 8 of the header length; it is cut off or another format`);
-    const headerLength = Number(readBytes(file, 0, 8).readBigUInt64LE(0));
-    if (headerLength > LARGEST_HEADER) {
-      fail(
-        `the header claims ${headerLength} bytes (at most ${LARGEST_HEADER} are allowed); it is another format or damaged`,
-      );
-    }
-    if (8 + headerLength > stat.size) {
-      fail(`the header claims ${headerLength} bytes but the file has ${stat.size}; it is cut off or another format`);
-    }
-    const header = parseHeader(readBytes(file, 8, headerLength), stat.size - 8 - headerLength, fail);
+  return withFile(path, FORMAT, (file, size) => {
+    const { header, start } = readHeader(file, size, path);
     const tensors = new Map<string, StoredTensor>();
     for (const entry of header.entries) {
-      const data = readTensor(file, 8 + headerLength, entry, fail);
+      const data = readTensor(file, start, entry, failure(path));
       tensors.set(entry.name, { dtype: entry.dtype, shape: entry.shape, data });
     }
     return { tensors, metadata: header.metadata };
-  } catch (error) {
-    if (error instanceof UserError) throw error;
-    return fail(messageOf(error));
-  } finally {
-    closeSync(file);
+  });
+}
+
+function readHeader(file: number, size: number, path: string): { header: SafetensorsHeader; start: number } {
+  const fail = failure(path);
+  if (size < 8) fail(`it has ${size} bytes, fewer than the 8 of the header length; it is cut off or another format`);
+  const headerLength = Number(readBytes(file, 0, 8).readBigUInt64LE(0));
+  if (headerLength > LARGEST_HEADER) {
+    fail(
+      `the header claims ${headerLength} bytes (at most ${LARGEST_HEADER} are allowed); it is another format or damaged`,
+    );
   }
+  if (8 + headerLength > size) {
+    fail(`the header claims ${headerLength} bytes but the file has ${size}; it is cut off or another format`);
+  }
+  const header = parseHeader(readBytes(file, 8, headerLength), size - 8 - headerLength, fail);
+  return { header, start: 8 + headerLength };
+}
+
+function failure(path: string): (what: string) => never {
+  return (what) => {
+    throw new UserError(`Cannot read ${path} as ${FORMAT}: ${what}.`);
+  };
 }
 
 function readTensor(file: number, start: number, entry: HeaderEntry, fail: (what: string) => never): TensorData {
@@ -132,16 +129,6 @@ function readTensor(file: number, start: number, entry: HeaderEntry, fail: (what
       return data;
     }
   }
-}
-
-function readBytes(file: number, position: number, length: number): Buffer<ArrayBuffer> {
-  const bytes = Buffer.from(new ArrayBuffer(length));
-  for (let at = 0; at < length;) {
-    const count = readSync(file, bytes, at, Math.min(LARGEST_READ, length - at), position + at);
-    if (count === 0) throw new Error('the file became shorter while it was read');
-    at += count;
-  }
-  return bytes;
 }
 
 /**

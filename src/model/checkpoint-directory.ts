@@ -12,7 +12,7 @@ import { type ModelConfig, modelConfigToJson, parseModelConfig } from '../config
 import { UserError, messageOf } from '../errors.js';
 import { readJson, writeJson } from '../io/json-file.js';
 import { JsonReader } from '../io/json-reader.js';
-import { readSafetensors, writeSafetensors } from '../io/safetensors.js';
+import { openSafetensors, writeSafetensors } from '../io/safetensors.js';
 import { ADDED_TOKENS } from '../special-tokens.js';
 import { Gsva } from './gsva.js';
 import { type LoadOptions, loadWeights, storableWeights } from './weights.js';
@@ -79,7 +79,7 @@ export function readModelDirectory(dir: string): ModelDirectory {
   const config = parseModelConfig(readJson(configPath, "the model's sizes"), configPath);
   const meta = readMeta(join(dir, META_FILE));
   const weightsPath = join(dir, WEIGHTS_FILE);
-  const { tensors } = readSafetensors(weightsPath);
+  const { tensors } = openSafetensors(weightsPath);
   const gsva = new Gsva(config);
   try {
     gsva.build();
@@ -97,7 +97,7 @@ export function readModelDirectory(dir: string): ModelDirectory {
  */
 export function loadModelWeights(dir: string, gsva: Gsva, options: LoadOptions = {}): void {
   const path = join(dir, WEIGHTS_FILE);
-  loadWeights(gsva, readSafetensors(path).tensors, path, options);
+  loadWeights(gsva, openSafetensors(path).tensors, path, options);
 }
 
 /**

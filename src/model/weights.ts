@@ -4,7 +4,8 @@
  */
 import { UserError } from '../errors.js';
 import * as tf from '../engine/tf.js';
-import { type StoredTensor, type TensorToStore, toFloat32 } from '../io/safetensors.js';
+import type { FileTensor, FileTensors, StoredTensor } from '../io/file-tensor.js';
+import { type TensorToStore, toFloat32 } from '../io/safetensors.js';
 import type { CompositeLayer, Layout, Parameter } from '../nn/composite-layer.js';
 
 /** What peft puts before every name of a published GSVA checkpoint. */
@@ -39,7 +40,7 @@ export interface LoadReport {
  */
 export function loadWeights(
   layer: CompositeLayer,
-  tensors: ReadonlyMap<string, StoredTensor>,
+  tensors: FileTensors,
   source: string,
   options: LoadOptions = {},
 ): LoadReport {
@@ -80,7 +81,7 @@ export function loadWeights(
       );
     }
   }
-  for (const [name, parameter] of loaded) assign(parameter, byName.get(name) as StoredTensor, name);
+  for (const [name, parameter] of loaded) assign(parameter, byName.get(name) as FileTensor, name);
   return { loaded: loaded.map(([name]) => name), missing, unused };
 }
 
@@ -151,9 +152,9 @@ function storedShape(shape: readonly number[], layout: Layout): number[] {
   return layout.kind === 'conv' ? [second, first / cells, height, width] : [first, second / cells, height, width];
 }
 
-function assign({ variable, layout }: Parameter, tensor: StoredTensor, name: string): void {
+function assign({ variable, layout }: Parameter, tensor: FileTensor, name: string): void {
   tf.tidy(() => {
-    variable.write(fromStored(tensor, variable.shape as number[], layout, name));
+    variable.write(fromStored({ ...tensor, data: tensor.read() }, variable.shape as number[], layout, name));
   });
 }
 

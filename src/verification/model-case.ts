@@ -6,7 +6,7 @@ import * as tf from '../engine/tf.js';
 import { UserError } from '../errors.js';
 import { readJson } from '../io/json-file.js';
 import { JsonReader } from '../io/json-reader.js';
-import { readSafetensors, type StoredTensor, toFloat32 } from '../io/safetensors.js';
+import { openSafetensors, readSafetensors, type StoredTensor, toFloat32 } from '../io/safetensors.js';
 import { Gsva } from '../model/gsva.js';
 import type { ImageSize } from '../model/resize-masks.js';
 import type { TokenBatch } from '../model/vision-text-tokens.js';
@@ -94,7 +94,7 @@ export class ModelCase {
   /** The model with the recorded weights; the caller disposes it. */
   buildModel(): Gsva {
     const path = join(this.dir, 'model.safetensors');
-    const { tensors } = readSafetensors(path);
+    const { tensors } = openSafetensors(path);
     const gsva = new Gsva(this.config);
     try {
       gsva.build();

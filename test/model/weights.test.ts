@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { UserError } from '../../src/errors.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
-import type { StoredTensor } from '../../src/io/safetensors.js';
+import { type FileTensors, inMemory, type StoredTensor } from '../../src/io/file-tensor.js';
 import { loadWeights, PUBLISHED_PREFIX, storableWeights } from '../../src/model/weights.js';
 import { CompositeLayer } from '../../src/nn/composite-layer.js';
 import { PatchConvolution, PatchDeconvolution } from '../../src/nn/convolution.js';
@@ -41,6 +41,10 @@ async function tensorsOf(layer: CompositeLayer): Promise<Map<string, StoredTenso
   );
 }
 
+function files(tensors: ReadonlyMap<string, StoredTensor>): FileTensors {
+  return new Map([...tensors].map(([key, tensor]) => [key, inMemory(tensor)]));
+}
+
 function valuesOfAll(layer: CompositeLayer): number[][] {
   return [...layer.namedParameters().values()].map(({ variable }): number[] => [...valuesOf(variable.read())]);
 }
@@ -52,7 +56,7 @@ async function expectRefused(change: (tensors: Map<string, StoredTensor>) => voi
   const layer = random(2);
   const before = valuesOfAll(layer);
   const load = (): void => {
-    loadWeights(layer, tensors, 'some/model.safetensors');
+    loadWeights(layer, files(tensors), 'some/model.safetensors');
   };
   expect(load).toThrow(UserError);
   expect(load).toThrow(message);
@@ -65,7 +69,7 @@ describe('loadWeights', () => {
   test('takes what storableWeights gives, bit for bit, and leaves no tensor behind', async () => {
     const [from, to] = [random(1), random(2)];
     const numTensors = tf.memory().numTensors;
-    const report = loadWeights(to, await tensorsOf(from), 'f');
+    const report = loadWeights(to, files(await tensorsOf(from)), 'f');
     expect(tf.memory().numTensors).toBe(numTensors);
     expect(report).toEqual({ loaded: NAMES, missing: [], unused: [] });
     expect(valuesOfAll(to)).toEqual(valuesOfAll(from));
@@ -81,7 +85,7 @@ describe('loadWeights', () => {
     const tensors = new Map(
       [...(await tensorsOf(from))].map(([key, tensor]) => [key.slice(PUBLISHED_PREFIX.length), tensor]),
     );
-    loadWeights(to, tensors, 'f');
+    loadWeights(to, files(tensors), 'f');
     expect(valuesOfAll(to)).toEqual(valuesOfAll(from));
   });
 
@@ -89,7 +93,7 @@ describe('loadWeights', () => {
     const layer = random(1);
     const half: StoredTensor = { dtype: 'F16', shape: [3], data: Uint16Array.of(0x3c00, 0xc000, 0x3555) };
     const tensors = (await tensorsOf(layer)).set(name('first.bias'), half);
-    loadWeights(layer, tensors, 'f');
+    loadWeights(layer, files(tensors), 'f');
     expect([...stored(layer, 'first.bias').data]).toEqual([1, -2, Math.fround(0.333251953125)]);
   });
 
@@ -136,7 +140,7 @@ describe('loadWeights', () => {
     tensors.delete(name('up.bias'));
     const extra: StoredTensor = { dtype: 'F32', shape: [1], data: Float32Array.of(1) };
     tensors.set(name('other.x'), extra).set(name('model.layers.0.self_attn.rotary_emb.inv_freq'), extra);
-    const report = loadWeights(to, tensors, 'f', { mayBeMissing: /^up\./, mayBeUnused: /^other\./ });
+    const report = loadWeights(to, files(tensors), 'f', { mayBeMissing: /^up\./, mayBeUnused: /^other\./ });
     expect(report.missing).toEqual(['up.bias']);
     expect(report.unused).toEqual(['other.x', 'model.layers.0.self_attn.rotary_emb.inv_freq']);
     expect(stored(to, 'up.bias').data).toEqual(kept);
