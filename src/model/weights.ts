@@ -158,7 +158,8 @@ function assign({ variable, layout }: Parameter, tensor: FileTensor, name: strin
   });
 }
 
-function withoutPrefix(name: string): string {
+/** The name as the model has it. */
+export function withoutPrefix(name: string): string {
   return name.startsWith(PUBLISHED_PREFIX) ? name.slice(PUBLISHED_PREFIX.length) : name;
 }
 
