@@ -12,7 +12,8 @@ import { type ModelConfig, modelConfigToJson, parseModelConfig } from '../config
 import { UserError, messageOf } from '../errors.js';
 import { readJson, writeJson } from '../io/json-file.js';
 import { JsonReader } from '../io/json-reader.js';
-import { openSafetensors, writeSafetensors } from '../io/safetensors.js';
+import { writeSafetensors } from '../io/safetensors-writer.js';
+import { openSafetensors } from '../io/safetensors.js';
 import { ADDED_TOKENS } from '../special-tokens.js';
 import { Gsva } from './gsva.js';
 import { type LoadOptions, loadWeights, storableWeights } from './weights.js';

@@ -5,7 +5,8 @@
 import { UserError } from '../errors.js';
 import * as tf from '../engine/tf.js';
 import type { FileTensor, FileTensors, StoredTensor } from '../io/file-tensor.js';
-import { type TensorToStore, toFloat32 } from '../io/safetensors.js';
+import type { TensorToStore } from '../io/safetensors-writer.js';
+import { toFloat32 } from '../io/safetensors.js';
 import type { CompositeLayer, Layout, Parameter } from '../nn/composite-layer.js';
 
 /** What peft puts before every name of a published GSVA checkpoint. */
