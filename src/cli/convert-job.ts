@@ -9,6 +9,7 @@ import { openCheckpoint } from '../io/checkpoint-files.js';
 import type { FileTensors } from '../io/file-tensor.js';
 import { resolveHubName } from '../io/hub-cache.js';
 import { readJson, writeJson } from '../io/json-file.js';
+import { JsonReader } from '../io/json-reader.js';
 import { writeShardedSafetensors } from '../io/safetensors-writer.js';
 import { type TensorOutput, type WeightDtype, byteCount, converted, named } from '../io/tensor-output.js';
 import { writeShardedTorch, writeTorchCheckpoint } from '../io/torch-writer.js';
@@ -17,12 +18,7 @@ import { TOKENIZER_FILES, writeModelDescription } from '../model/checkpoint-dire
 import { Gsva } from '../model/gsva.js';
 import { addDelta } from '../model/llava-delta.js';
 import { mergeLora } from '../model/merge-lora.js';
-import {
-  clipConfigJson,
-  clipPreprocessorJson,
-  llavaConfigJson,
-  publishedTensors,
-} from '../model/published-files.js';
+import { clipConfigJson, clipPreprocessorJson, llavaConfigJson, publishedTensors } from '../model/published-files.js';
 import { checkWeights, PUBLISHED_PREFIX, withoutPrefix } from '../model/weights.js';
 import type { DtypeName, EXPORT_PARTS, WriteRequest } from './convert.js';
 import type { VerbContext } from './verb.js';
@@ -74,11 +70,12 @@ export async function runConvertDelta(
   const base = resolveHubName(request.base, 'the base');
   const delta = resolveHubName(request.delta, 'the delta');
   const configPath = join(delta, 'config.json');
-  const { _name_or_path: _, ...config } = readJson(configPath, "the delta's config") as Record<string, unknown>;
+  const config = JsonReader.of(readJson(configPath, "the delta's config"), configPath).object();
   const tensors = addDelta(openCheckpoint(base).tensors, openCheckpoint(delta).tensors);
   const outputs = outputsOf(tensors, request, context);
   await write(request.out, (dir) => {
-    writeJson(join(dir, 'config.json'), config);
+    // What the delta was called would make the sum look like one.
+    writeJson(join(dir, 'config.json'), { ...config, _name_or_path: request.out });
     copyTokenizer(delta, dir);
     writeShardedSafetensors(dir, outputs, { shardBytes: request.shardBytes });
   });
@@ -183,17 +180,13 @@ function outputsOf(tensors: FileTensors, request: WriteRequest, context: VerbCon
 }
 
 /** In the type that was asked for, each noted as its turn comes. */
-function stored(
-  tensors: readonly TensorOutput[],
-  { dtype }: WriteRequest,
-  { signal, startProgress }: VerbContext,
-): TensorOutput[] {
-  const bar = startProgress('tensors', tensors.length);
+function stored(tensors: readonly TensorOutput[], { dtype }: WriteRequest, context: VerbContext): TensorOutput[] {
+  const bar = context.startProgress('tensors', tensors.length);
   let done = 0;
   return tensors.map((tensor) => {
     const output = dtype === null ? tensor : named(tensor.name, converted(tensor, STORED[dtype], tensor.name));
     const read: TensorOutput['read'] = () => {
-      signal.throwIfAborted();
+      context.signal.throwIfAborted();
       bar.update(++done, tensor.name);
       if (done === tensors.length) bar.stop();
       return output.read();

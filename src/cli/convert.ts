@@ -94,28 +94,30 @@ export const mergeVerb = defineVerb({
   },
 });
 
+const EXPORT_OPTIONS = {
+  ...MODEL_OPTIONS,
+  ...WRITE_OPTIONS,
+  format: {
+    describe: 'llava/ and clip/ as pytorch_model.bin (pytorch) or model.safetensors (hf)',
+    requiresArg: true,
+    default: 'pytorch',
+    choices: FORMATS,
+    coerce: oneOf('format', FORMATS),
+  },
+  parts: {
+    describe: 'What to write (default: all)',
+    type: 'array',
+    string: true,
+    choices: EXPORT_PARTS,
+    coerce: someOf('parts', EXPORT_PARTS),
+  },
+} satisfies Record<string, Options>;
+
 export const exportVerb = defineVerb({
   path: ['export'],
   describe: 'Write the files that the published code loads: llava/, clip/, sam.pth, gsva.bin',
   positionals: {},
-  options: {
-    ...MODEL_OPTIONS,
-    ...WRITE_OPTIONS,
-    format: {
-      describe: 'llava/ and clip/ as pytorch_model.bin (pytorch) or model.safetensors (hf)',
-      requiresArg: true,
-      default: 'pytorch',
-      choices: FORMATS,
-      coerce: oneOf('format', FORMATS),
-    },
-    parts: {
-      describe: 'What to write (default: all)',
-      type: 'array',
-      string: true,
-      choices: EXPORT_PARTS,
-      coerce: someOf('parts', EXPORT_PARTS),
-    },
-  },
+  options: EXPORT_OPTIONS,
   examples: [
     ['gsva export --model runs/gsva/best --out published', 'all four'],
     ['gsva export --model runs/gsva/best --parts weights --out published', 'what was trained: gsva.bin'],

@@ -3,8 +3,15 @@
  * Widening is exact; narrowing rounds to nearest, ties to even, as PyTorch does.
  */
 
-const floatView = new Float32Array(1);
-const bitsView = new Uint32Array(floatView.buffer);
+/** Magnitudes of float32 as bit patterns, which order as the numbers do. */
+const SMALLEST_NORMAL_HALF = 0x38800000; // 2^-14
+const HALF_OVERFLOW = 0x477ff000; // 65520 is half way from the largest half to 65536, and ties to it
+const BFLOAT16_OVERFLOW = 0x7f7f8000; // likewise
+const ONE_HALF = 0x3f000000;
+const INFINITE = 0x7f800000;
+
+const rounding = new Float32Array(1);
+const roundingBits = new Int32Array(rounding.buffer);
 
 let halfTable: Float32Array | null = null;
 
@@ -24,55 +31,71 @@ function halfValues(): Float32Array {
   return halfTable;
 }
 
-/** F16 bit patterns → float32, exact. */
-export function halfToFloat32(source: Uint16Array): Float32Array {
+/** F16 bit patterns → float32, exact. `out`, as long as `source`, is filled where it is given. */
+export function halfToFloat32(source: Uint16Array, out: Float32Array = new Float32Array(source.length)): Float32Array {
   const table = halfValues();
-  const out = new Float32Array(source.length);
   for (let i = 0; i < source.length; i++) out[i] = table[source[i] as number] as number;
   return out;
 }
 
-/** BF16 bit patterns → float32, exact. */
-export function bfloat16ToFloat32(source: Uint16Array): Float32Array {
-  const out = new Float32Array(source.length);
-  const bits = new Uint32Array(out.buffer);
+/** BF16 bit patterns → float32, exact. `out` as above. */
+export function bfloat16ToFloat32(
+  source: Uint16Array,
+  out: Float32Array = new Float32Array(source.length),
+): Float32Array {
+  const bits = bitsOf(out);
   for (let i = 0; i < source.length; i++) bits[i] = (source[i] as number) << 16;
   return out;
 }
 
-/** One float32 as F16 bits. Magnitudes from 65520 up become infinite. */
-function toHalfBits(value: number): number {
-  floatView[0] = value;
-  const all = bitsView[0] as number;
-  const sign = (all >>> 16) & 0x8000;
-  const magnitude = all & 0x7fffffff;
-  if (magnitude > 0x7f800000) return sign | 0x7e00 | ((magnitude >>> 13) & 0x3ff); // NaN, made quiet
-  if (magnitude >= 0x477ff000) return sign | 0x7c00; // 65520 is half way to 65536 and ties to it
-  if (magnitude >= 0x38800000) {
-    return sign | ((magnitude + 0xfff + ((magnitude >>> 13) & 1) - 0x38000000) >>> 13);
+/** Float32 → F16 bit patterns; magnitudes from 65520 up become infinite. `out` as above. */
+export function float32ToHalf(source: Float32Array, out: Uint16Array = new Uint16Array(source.length)): Uint16Array {
+  const bits = bitsOf(source);
+  for (let i = 0; i < source.length; i++) {
+    const all = bits[i] as number;
+    const sign = (all >>> 16) & 0x8000;
+    const magnitude = all & 0x7fffffff;
+    if (magnitude >= SMALLEST_NORMAL_HALF && magnitude < HALF_OVERFLOW) {
+      out[i] = sign | ((magnitude + 0xfff + ((magnitude >>> 13) & 1) - 0x38000000) >>> 13);
+    } else if (magnitude < SMALLEST_NORMAL_HALF) {
+      // Below 2^-14 a half counts in steps of 2^-24: at 0.5, float32 does too, and rounds the sum to nearest even.
+      rounding[0] = Math.abs(source[i] as number) + 0.5;
+      out[i] = sign | ((roundingBits[0] as number) - ONE_HALF);
+    } else if (magnitude <= INFINITE) {
+      out[i] = sign | 0x7c00;
+    } else {
+      out[i] = sign | 0x7e00 | ((magnitude >>> 13) & 0x3ff); // NaN, made quiet
+    }
   }
-  // Below 2^-14 a half counts in steps of 2^-24.
-  const steps = Math.abs(value) * 2 ** 24;
-  const floor = Math.floor(steps);
-  const rest = steps - floor;
-  return sign | (rest > 0.5 || (rest === 0.5 && (floor & 1) === 1) ? floor + 1 : floor);
-}
-
-/** Float32 → F16 bit patterns. */
-export function float32ToHalf(source: Float32Array): Uint16Array {
-  const out = new Uint16Array(source.length);
-  for (let i = 0; i < source.length; i++) out[i] = toHalfBits(source[i] as number);
   return out;
 }
 
-/** Float32 → BF16 bit patterns. */
-export function float32ToBfloat16(source: Float32Array): Uint16Array {
-  const out = new Uint16Array(source.length);
-  const bits = new Uint32Array(source.buffer, source.byteOffset, source.length);
+/** Float32 → BF16 bit patterns. `out` as above. */
+export function float32ToBfloat16(
+  source: Float32Array,
+  out: Uint16Array = new Uint16Array(source.length),
+): Uint16Array {
+  const bits = bitsOf(source);
   for (let i = 0; i < source.length; i++) {
     const all = bits[i] as number;
-    const isNaN = (all & 0x7fffffff) > 0x7f800000;
+    const isNaN = (all & 0x7fffffff) > INFINITE;
     out[i] = isNaN ? (all >>> 16) | 0x40 : (all + 0x7fff + ((all >>> 16) & 1)) >>> 16;
   }
   return out;
+}
+
+/** Index of the first finite number that would become infinite; -1 when there is none. */
+export function firstOverflow(source: Float32Array, dtype: 'F16' | 'BF16'): number {
+  const bits = bitsOf(source);
+  const limit = dtype === 'F16' ? HALF_OVERFLOW : BFLOAT16_OVERFLOW;
+  for (let i = 0; i < bits.length; i++) {
+    const magnitude = (bits[i] as number) & 0x7fffffff;
+    if (magnitude >= limit && magnitude < INFINITE) return i;
+  }
+  return -1;
+}
+
+/** The same memory as whole numbers; signed ones, which V8 keeps in registers as they are. */
+function bitsOf(numbers: Float32Array): Int32Array {
+  return new Int32Array(numbers.buffer, numbers.byteOffset, numbers.length);
 }

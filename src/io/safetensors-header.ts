@@ -1,6 +1,7 @@
 /** The JSON header of a safetensors file, checked strictly: every rule of the format, and nothing else accepted. */
 
-const DTYPE_BYTES = {
+/** Bytes of one number. */
+export const DTYPE_BYTES = {
   F64: 8,
   F32: 4,
   F16: 2,

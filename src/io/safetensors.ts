@@ -8,11 +8,10 @@
  * practice).
  */
 import { UserError } from '../errors.js';
-import { writeFileAtomic } from './atomic-file.js';
 import { type FileTensor, type StoredTensor, type TensorData, readBytes, withFile } from './file-tensor.js';
-import { bfloat16ToFloat32, float32ToBfloat16, float32ToHalf, halfToFloat32 } from './half-float.js';
+import { bfloat16ToFloat32, halfToFloat32 } from './half-float.js';
 import { parseHeader } from './safetensors-header.js';
-import type { Dtype, HeaderEntry, SafetensorsHeader } from './safetensors-header.js';
+import type { HeaderEntry, SafetensorsHeader } from './safetensors-header.js';
 
 export type { StoredTensor, TensorData } from './file-tensor.js';
 export type { Dtype } from './safetensors-header.js';
@@ -20,14 +19,6 @@ export type { Dtype } from './safetensors-header.js';
 export interface SafetensorsContent {
   readonly tensors: Map<string, StoredTensor>;
   readonly metadata: Record<string, string>;
-}
-
-/** What can be written. Float32Array may be stored in half the space by `dtype`. */
-export interface TensorToStore {
-  readonly shape: readonly number[];
-  readonly data: Float32Array | Int32Array | Uint8Array;
-  /** For Float32Array only; rounds to nearest, ties to even. Default F32. */
-  readonly dtype?: 'F32' | 'F16' | 'BF16';
 }
 
 const LARGEST_HEADER = 100_000_000;
@@ -152,66 +143,4 @@ export function toFloat32(tensor: StoredTensor, name = 'tensor'): Float32Array {
     }
   }
   return out;
-}
-
-/**
- * Writes a file atomically, tensors in the map's order (those of wider types first, as the format's own writer does,
- * so that every tensor is aligned).
- * @throws UserError when the file cannot be written; Error for a shape that does not fit its data, or for a finite
- *   value that F16 cannot hold. Nothing is left behind then.
- */
-export function writeSafetensors(
-  path: string,
-  tensors: ReadonlyMap<string, TensorToStore>,
-  metadata: Readonly<Record<string, string>> = {},
-): void {
-  const stored = [...tensors].map(([name, tensor]) => ({ name, tensor, ...storage(name, tensor) }));
-  stored.sort((a, b) => b.width - a.width);
-  const pairs: [string, unknown][] = Object.keys(metadata).length > 0 ? [['__metadata__', metadata]] : [];
-  let offset = 0;
-  for (const { name, tensor, dtype, width } of stored) {
-    const end = offset + tensor.data.length * width;
-    pairs.push([name, { dtype, shape: tensor.shape, data_offsets: [offset, end] }]);
-    offset = end;
-  }
-  const json = Buffer.from(JSON.stringify(Object.fromEntries(pairs)), 'utf8');
-  // Padded with spaces, so that the tensors start at a multiple of 8.
-  const header = Buffer.alloc(8 + Math.ceil(json.length / 8) * 8, ' ');
-  header.writeBigUInt64LE(BigInt(header.length - 8), 0);
-  json.copy(header, 8);
-  writeFileAtomic(
-    path,
-    (function* () {
-      yield header;
-      for (const { name, tensor } of stored) yield tensorBytes(name, tensor);
-    })(),
-  );
-}
-
-function storage(name: string, tensor: TensorToStore): { dtype: Dtype; width: number } {
-  const { data, shape } = tensor;
-  const expected = shape.reduce((product, size) => product * size, 1);
-  if (expected !== data.length) {
-    throw new Error(`writeSafetensors: "${name}" has ${data.length} values for shape [${shape.join(', ')}]`);
-  }
-  if (data instanceof Float32Array) {
-    const dtype = tensor.dtype ?? 'F32';
-    return { dtype, width: dtype === 'F32' ? 4 : 2 };
-  }
-  if (tensor.dtype !== undefined) throw new Error(`writeSafetensors: "${name}" holds integers, not ${tensor.dtype}`);
-  return data instanceof Int32Array ? { dtype: 'I32', width: 4 } : { dtype: 'U8', width: 1 };
-}
-
-function tensorBytes(name: string, { data, dtype }: TensorToStore): Uint8Array {
-  const stored = data instanceof Float32Array && dtype === 'F16' ? halfChecked(name, data) : data;
-  const array = stored instanceof Float32Array && dtype === 'BF16' ? float32ToBfloat16(stored) : stored;
-  return new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
-}
-
-function halfChecked(name: string, data: Float32Array): Uint16Array {
-  const tooLarge = data.findIndex((value) => Number.isFinite(value) && Math.abs(value) >= 65520);
-  if (tooLarge >= 0) {
-    throw new Error(`writeSafetensors: "${name}" holds ${data[tooLarge] as number}, which F16 cannot; use BF16 or F32`);
-  }
-  return float32ToHalf(data);
 }

@@ -14,7 +14,7 @@ import { hasWeights, openCheckpoint } from '../io/checkpoint-files.js';
 import type { FileTensors } from '../io/file-tensor.js';
 import { readJson, writeJson } from '../io/json-file.js';
 import { JsonReader } from '../io/json-reader.js';
-import { writeSafetensors } from '../io/safetensors.js';
+import { writeSafetensors } from '../io/safetensors-writer.js';
 import { ADDED_TOKENS } from '../special-tokens.js';
 import { Gsva } from './gsva.js';
 import { type LoadOptions, loadWeights, storableWeights } from './weights.js';
@@ -155,7 +155,13 @@ export function writeModelDescription(
   }
   writeJson(join(dir, CONFIG_FILE), modelConfigToJson(config));
   const { conversation, stage, description, details } = meta;
-  writeJson(join(dir, META_FILE), { format: FORMAT, conversation, stage, description, ...(details ? { details } : {}) });
+  writeJson(join(dir, META_FILE), {
+    format: FORMAT,
+    conversation,
+    stage,
+    description,
+    ...(details ? { details } : {}),
+  });
   for (const name of present) {
     try {
       copyFileSync(join(tokenizerDir, name), join(dir, name));

@@ -8,7 +8,8 @@ import { PUBLISHED_PREFIX, withoutPrefix } from './weights.js';
 const TOWER = 'model.vision_tower.vision_tower.';
 const SAM = 'model.visual_model.';
 /** What GSVA trains: the reference saves these as gsva-*.bin. */
-const TRAINED = /\.lora_[AB]\.|^model\.embed_tokens\.|^lm_head\.|^model\.text_hidden_fcs\.|^model\.visual_model\.mask_decoder\./;
+const TRAINED =
+  /\.lora_[AB]\.|^model\.embed_tokens\.|^lm_head\.|^model\.text_hidden_fcs\.|^model\.visual_model\.mask_decoder\./;
 /** CLIP's normalisation, which is the same for all of its models. */
 const CLIP_MEAN = [0.48145466, 0.4578275, 0.40821073];
 const CLIP_STD = [0.26862954, 0.26130258, 0.27577711];

@@ -1,6 +1,12 @@
 /** Half precision and bfloat16 against their definitions, over all 65536 patterns. */
 import { describe, expect, test } from '@jest/globals';
-import { bfloat16ToFloat32, float32ToBfloat16, float32ToHalf, halfToFloat32 } from '../../src/io/half-float.js';
+import {
+  bfloat16ToFloat32,
+  firstOverflow,
+  float32ToBfloat16,
+  float32ToHalf,
+  halfToFloat32,
+} from '../../src/io/half-float.js';
 
 const ALL = Uint16Array.from({ length: 65536 }, (_, i) => i);
 
@@ -43,5 +49,43 @@ describe('half floats', () => {
     expect(brain(1 + 3 * 2 ** -8)).toBe(1 + 2 ** -6);
     expect(brain(3.4028234663852886e38)).toBe(Infinity);
     expect(brain(NaN)).toBeNaN();
+  });
+
+  // Rounding never decreases, so that what holds at the middle of two neighbours and beside it holds everywhere.
+  test.each([
+    ['F16', halfToFloat32, float32ToHalf, 0x7c00],
+    ['BF16', bfloat16ToFloat32, float32ToBfloat16, 0x7f80],
+  ] as const)(
+    '%s: between every two neighbours the middle goes to the even one, and all else to the nearer',
+    (...row) => {
+      const [, widen, narrow, infinite] = row;
+      const finite = ALL.subarray(0, infinite);
+      const wide = new Float64Array([...widen(finite), 2 ** (infinite === 0x7c00 ? 16 : 128)]);
+      const middles = Float32Array.from(finite, (bits) => ((wide[bits] as number) + (wide[bits + 1] as number)) / 2);
+      const middleBits = new Uint32Array(middles.buffer);
+      const beside = (by: number): Float32Array => new Float32Array(middleBits.map((bits) => bits + by).buffer);
+      const negative = middles.map((value) => -value);
+      expect(narrow(middles)).toEqual(finite.map((bits) => bits + (bits & 1)));
+      expect(narrow(negative)).toEqual(finite.map((bits) => 0x8000 | (bits + (bits & 1))));
+      expect(narrow(beside(-1))).toEqual(finite);
+      expect(narrow(beside(1))).toEqual(finite.map((bits) => bits + 1));
+    },
+  );
+
+  test('the first finite number that would become infinite is found; infinities and NaN are none', () => {
+    const none = [1, -65519, Infinity, -Infinity, NaN];
+    expect(firstOverflow(Float32Array.from(none), 'F16')).toBe(-1);
+    expect(firstOverflow(Float32Array.from([...none, -65520, 1e9]), 'F16')).toBe(5);
+    expect(firstOverflow(Float32Array.from([...none, 3.38e38]), 'BF16')).toBe(-1);
+    expect(firstOverflow(Float32Array.from([...none, -3.4e38]), 'BF16')).toBe(5);
+  });
+
+  test('what is converted lies in the array that was given, where one was', () => {
+    const wide = new Float32Array(2);
+    expect(halfToFloat32(Uint16Array.of(0x3c00, 0xc000), wide)).toBe(wide);
+    expect(wide).toEqual(Float32Array.of(1, -2));
+    const narrow = new Uint16Array(2);
+    expect(float32ToBfloat16(new Float32Array(4).fill(1).subarray(1, 3), narrow)).toBe(narrow);
+    expect(narrow).toEqual(Uint16Array.of(0x3f80, 0x3f80));
   });
 });

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { UserError } from '../../src/errors.js';
-import { readSafetensors, toFloat32, writeSafetensors } from '../../src/io/safetensors.js';
-import type { StoredTensor, TensorToStore } from '../../src/io/safetensors.js';
+import { type TensorToStore, writeSafetensors } from '../../src/io/safetensors-writer.js';
+import { type StoredTensor, readSafetensors, toFloat32 } from '../../src/io/safetensors.js';
 import { fixture } from '../helpers/fixtures.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'gsva-safetensors-'));

@@ -1,0 +1,69 @@
+/** Checkpoints of several files, as Hugging Face's libraries write them: numbered shards and an index of names. */
+import { join } from 'node:path';
+import { writeJson } from './json-file.js';
+import { type TensorOutput, byteCount, checkNames } from './tensor-output.js';
+
+/** How the files of a format are called: `model` + `.safetensors`. */
+export interface ShardNames {
+  readonly stem: string;
+  readonly extension: string;
+}
+
+/** Bytes of tensors that a shard has at most (a larger tensor has a shard of its own). */
+export const DEFAULT_SHARD_BYTES = 2e9;
+
+/**
+ * Writes tensors into one file STEM.EXT, or, when they are more than `shardBytes`, into STEM-00001-of-0000N.EXT and
+ * so on with STEM.EXT.index.json, which is written last.
+ * @param writeShard writes one file
+ * @returns the names of the files, the index included
+ */
+export function writeShards(
+  dir: string,
+  tensors: readonly TensorOutput[],
+  { stem, extension }: ShardNames,
+  shardBytes: number,
+  writeShard: (path: string, tensors: readonly TensorOutput[]) => void,
+): string[] {
+  checkNames(tensors);
+  const shards = split(tensors, shardBytes);
+  const [only] = shards;
+  if (shards.length === 1 && only !== undefined) {
+    writeShard(join(dir, stem + extension), only);
+    return [stem + extension];
+  }
+  const number = (value: number): string => String(value).padStart(5, '0');
+  const files = shards.map((_, i) => `${stem}-${number(i + 1)}-of-${number(shards.length)}${extension}`);
+  shards.forEach((shard, i) => {
+    writeShard(join(dir, files[i] as string), shard);
+  });
+  const index = `${stem}${extension}.index.json`;
+  writeJson(join(dir, index), {
+    metadata: { total_size: total(tensors) },
+    weight_map: Object.fromEntries(shards.flatMap((shard, i) => shard.map(({ name }) => [name, files[i]]))),
+  });
+  return [...files, index];
+}
+
+/** In order, each shard as full as it gets; at least one shard. */
+function split(tensors: readonly TensorOutput[], shardBytes: number): TensorOutput[][] {
+  let shard: TensorOutput[] = [];
+  let filled = 0;
+  const shards = [shard];
+  for (const tensor of tensors) {
+    const bytes = byteCount(tensor);
+    if (shard.length > 0 && filled + bytes > shardBytes) {
+      shard = [];
+      filled = 0;
+      shards.push(shard);
+    }
+    shard.push(tensor);
+    filled += bytes;
+  }
+  return shards;
+}
+
+/** Bytes of all tensors. */
+function total(tensors: readonly TensorOutput[]): number {
+  return tensors.reduce((sum, tensor) => sum + byteCount(tensor), 0);
+}
