@@ -161,7 +161,8 @@ function permuteToStored(value: tf.Tensor, layout: Layout): tf.Tensor {
   return tf.transpose(tf.reshape(value, [first, height, width, second / (height * width)]), [0, 3, 1, 2]);
 }
 
-function storedShape(shape: readonly number[], layout: Layout): number[] {
+/** Shape in PyTorch's layout of a parameter that has `shape` here. */
+export function storedShape(shape: readonly number[], layout: Layout): number[] {
   if (layout.kind === 'same') return [...shape];
   const [first, second] = shape as [number, number];
   if (layout.kind === 'linear') return [second, first];
