@@ -1,0 +1,265 @@
+/**
+ * What a pickle is executed on: a stack, marks in it, a memo, and a position in the bytes. Every length is compared
+ * with the bytes that are left before anything is made, and what is made is counted: a pickle of one-byte opcodes
+ * cannot fill the memory.
+ */
+import { UserError } from '../errors.js';
+
+/** Anything a handler of the caller makes; the machine only carries it about. */
+export abstract class PickleObject {
+  abstract readonly kind: string;
+}
+
+/** What one call of a global may use: it counts what it copies, and fails with the place in the pickle. */
+export interface PickleContext {
+  spend(bytes: number): void;
+  fail(what: string): never;
+}
+
+/** A name of Python's that the caller allows; `call` is what calling it makes, null where it only stands for itself. */
+export class PickleGlobal extends PickleObject {
+  readonly kind: string = 'global';
+
+  constructor(
+    readonly name: string,
+    readonly call: ((args: readonly PickleValue[], context: PickleContext) => PickleValue) | null,
+  ) {
+    super();
+  }
+}
+
+/** A Python tuple; a list is an Array. */
+export class PickleTuple {
+  constructor(readonly items: readonly PickleValue[]) {}
+}
+
+/** A dictionary that Python gave attributes of its own (`_metadata` of a state dict), which are dropped. */
+export class PickleOrderedDict extends Map<PickleValue, PickleValue> {}
+
+export type PickleValue =
+  | null
+  | boolean
+  | number
+  | bigint
+  | string
+  | Uint8Array
+  | PickleValue[]
+  | PickleTuple
+  | Map<PickleValue, PickleValue>
+  | Set<PickleValue>
+  | PickleObject;
+
+export interface PickleOptions {
+  /** Whose pickle it is, for errors. */
+  readonly source: string;
+  /** By 'module name', as in 'collections OrderedDict'; everything else is refused. */
+  readonly globals: ReadonlyMap<string, PickleGlobal>;
+  /** What stands for the object that lies outside of the pickle under this id. Without it such ids are refused. */
+  readonly persistentLoad?: (id: PickleValue, context: PickleContext) => PickleValue;
+  /** Where the pickle begins. */
+  readonly start?: number;
+  /** What the str of Python 2 (bytes of an unknown encoding) are read as. Default utf-8. */
+  readonly encoding?: 'utf-8' | 'latin1';
+  /** About how much memory the values may take. Default 512 MiB. */
+  readonly memory?: number;
+}
+
+/** Values on the stack at once; Python writes containers in batches of 1000, tuples whole. */
+const LARGEST_STACK = 4_000_000;
+const LARGEST_MARKS = 100_000;
+/** Estimates in bytes of what V8 needs. */
+const SLOT = 24;
+export const COST = { list: 40, dictionary: 240, entry: 64, text: 32, object: 64, memo: 48 } as const;
+
+export class PickleMachine implements PickleContext {
+  readonly stack: PickleValue[] = [];
+  readonly memo = new Map<number, PickleValue>();
+  readonly bytes: Buffer;
+  at: number;
+  private readonly marks: number[] = [];
+  /** Height of the stack at the last mark: what lies below cannot be popped. */
+  private floor = 0;
+  private left: number;
+
+  constructor(
+    bytes: Uint8Array,
+    readonly options: PickleOptions,
+  ) {
+    this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    this.at = options.start ?? 0;
+    this.left = options.memory ?? 512 * 2 ** 20;
+  }
+
+  fail(what: string): never {
+    throw new UserError(`Cannot read ${this.options.source} as a pickle: ${what} (before byte ${this.at}).`);
+  }
+
+  spend(bytes: number): void {
+    this.left -= bytes;
+    if (this.left < 0) {
+      const allowed = (this.options.memory ?? 512 * 2 ** 20) / 2 ** 20;
+      this.fail(`its values would take more than the ${allowed} MiB of memory that are allowed`);
+    }
+  }
+
+  /** Moves over `length` bytes; says where they begin. */
+  take(length: number): number {
+    const start = this.at;
+    if (length > this.bytes.length - start) {
+      this.fail(`${length} bytes should follow but ${this.bytes.length - start} are left; it is cut off or damaged`);
+    }
+    this.at = start + length;
+    return start;
+  }
+
+  uint8(): number {
+    return this.bytes.readUInt8(this.take(1));
+  }
+
+  uint32(): number {
+    return this.bytes.readUInt32LE(this.take(4));
+  }
+
+  /** An 8-byte length; beyond 2^53 it is rounded, which is more than any file holds. */
+  length8(): number {
+    return Number(this.bytes.readBigUInt64LE(this.take(8)));
+  }
+
+  /** The bytes up to the next line feed, which is passed over. */
+  line(): Buffer {
+    const end = this.bytes.indexOf(10, this.at);
+    if (end < 0) this.fail('a line has no end; it is cut off or damaged');
+    const line = this.bytes.subarray(this.at, end);
+    this.at = end + 1;
+    return line;
+  }
+
+  /** UTF-8 of `length` bytes. */
+  text(length: number): string {
+    return this.decoded(this.bytes, this.take(length), length, 'utf-8');
+  }
+
+  decoded(bytes: Buffer, start: number, length: number, encoding: 'utf-8' | 'latin1'): string {
+    this.spend(COST.text + 2 * length);
+    if (encoding === 'latin1') return bytes.toString('latin1', start, start + length);
+    const text = bytes.toString('utf8', start, start + length);
+    // The replacement character stands for damage, or for itself.
+    if (text.includes('\ufffd') && !isUtf8(bytes.subarray(start, start + length))) {
+      this.fail('a text is not valid UTF-8; where it comes from Python 2 it may be latin1');
+    }
+    return text;
+  }
+
+  push(value: PickleValue): void {
+    this.left -= SLOT;
+    if (this.left < 0) this.spend(0);
+    if (this.stack.push(value) > LARGEST_STACK) this.fail(`it needs a stack of more than ${LARGEST_STACK} values`);
+  }
+
+  pop(): PickleValue {
+    this.need(1);
+    return this.stack.pop() as PickleValue;
+  }
+
+  /** The value on top, which stays. */
+  top(): PickleValue {
+    this.need(1);
+    return this.stack[this.stack.length - 1] as PickleValue;
+  }
+
+  private need(count: number): void {
+    if (this.stack.length - this.floor < count) this.fail('a value is missing on its stack; it is damaged');
+  }
+
+  /** The uppermost `count` values, taken off. */
+  popMany(count: number): PickleValue[] {
+    this.need(count);
+    return this.stack.splice(this.stack.length - count);
+  }
+
+  mark(): void {
+    if (this.marks.push(this.floor) > LARGEST_MARKS) this.fail(`it is nested more than ${LARGEST_MARKS} deep`);
+    this.floor = this.stack.length;
+  }
+
+  /** The values above the last mark, taken off together with it. */
+  popMark(): PickleValue[] {
+    const below = this.marks.pop();
+    if (below === undefined) return this.fail('a mark is missing on its stack; it is damaged');
+    const items = this.stack.splice(this.floor);
+    this.floor = below;
+    return items;
+  }
+
+  /** POP takes a value off, or a mark that has nothing above it. */
+  popAny(): void {
+    if (this.stack.length === this.floor && this.marks.length > 0) this.popMark();
+    else this.pop();
+  }
+
+  memoize(index: number): void {
+    this.spend(COST.memo);
+    this.memo.set(index, this.top());
+  }
+
+  recall(index: number): void {
+    const value = this.memo.get(index);
+    if (value === undefined) this.fail(`it refers to its value ${index}, which there is not; it is damaged`);
+    this.push(value);
+  }
+
+  global(module: string, name: string): void {
+    const found = this.options.globals.get(`${module} ${name}`);
+    if (found === undefined) {
+      this.fail(
+        `it refuses ${shown(`${module}.${name}`)}: only tensors and plain containers are read, no code is run. ` +
+          'Save plain tensors (a state_dict) in a program that you trust, and read those',
+      );
+    }
+    this.push(found);
+  }
+
+  /** Replaces nothing on the stack: makes what calling `callee` gives, if the caller's list says that it can be called. */
+  call(callee: PickleValue, args: readonly PickleValue[]): void {
+    if (!(callee instanceof PickleGlobal) || callee.call === null) {
+      this.fail(`it calls ${callee instanceof PickleGlobal ? callee.name : describe(callee)}, which cannot be called`);
+    }
+    const { call } = callee as PickleGlobal & { call: NonNullable<PickleGlobal['call']> };
+    this.spend(COST.object);
+    this.push(call(args, this));
+  }
+
+  persistent(id: PickleValue): void {
+    const { persistentLoad } = this.options;
+    if (persistentLoad === undefined) this.fail('it refers to an object outside of itself, expected none');
+    this.spend(COST.object);
+    this.push((persistentLoad)(id, this));
+  }
+}
+
+/** What kind of thing a value is, for errors. */
+export function describe(value: PickleValue): string {
+  if (value === null) return 'None';
+  if (value instanceof PickleTuple) return 'a tuple';
+  if (value instanceof PickleObject) return `a ${value.kind}`;
+  if (value instanceof Map) return 'a dict';
+  if (value instanceof Set) return 'a set';
+  if (value instanceof Uint8Array) return 'bytes';
+  if (Array.isArray(value)) return 'a list';
+  return typeof value === 'string' ? 'a text' : `a ${typeof value}`;
+}
+
+/** A text from the file, fit for one line of a terminal. */
+export function shown(text: string): string {
+  const short = text.length > 120 ? `${text.slice(0, 117)}...` : text;
+  return /^[\w.$<>-]*$/.test(short) ? short : JSON.stringify(short);
+}
+
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    return true;
+  } catch {
+    return false;
+  }
+}
