@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { startDryRun } from '../engine/dry-run.js';
 import { UserError } from '../errors.js';
 import { type ModelSource, type OpenedModel, openModel } from '../inference/open-model.js';
-import { writeDirectoryAtomic } from '../io/atomic-file.js';
+import { writeDirectoryAtomic, writeFileAtomic } from '../io/atomic-file.js';
 import { openCheckpoint } from '../io/checkpoint-files.js';
 import type { FileTensors } from '../io/file-tensor.js';
 import { resolveHubName } from '../io/hub-cache.js';
@@ -17,6 +17,7 @@ import { bytesText } from '../machine.js';
 import { TOKENIZER_FILES, writeModelDescription } from '../model/checkpoint-directory.js';
 import { Gsva } from '../model/gsva.js';
 import { addDelta } from '../model/llava-delta.js';
+import { modelCard } from '../model/model-card.js';
 import { mergeLora } from '../model/merge-lora.js';
 import { clipConfigJson, clipPreprocessorJson, llavaConfigJson, publishedTensors } from '../model/published-files.js';
 import { checkWeights, PUBLISHED_PREFIX, withoutPrefix } from '../model/weights.js';
@@ -76,9 +77,12 @@ export async function runConvertDelta(
   await write(request.out, (dir) => {
     // What the delta was called would make the sum look like one.
     writeJson(join(dir, 'config.json'), { ...config, _name_or_path: request.out });
+    copyTokenizer(base, dir);
     copyTokenizer(delta, dir);
     writeShardedSafetensors(dir, outputs, { shardBytes: request.shardBytes });
   });
+  const hasTokenizer = TOKENIZER_FILES.some((name) => existsSync(join(request.out, name)));
+  if (!hasTokenizer) context.note(`neither folder has a tokenizer: copy LLaMA's tokenizer.model into ${request.out}`);
   finish(request, outputs, {}, context);
   return 0;
 }
@@ -170,6 +174,7 @@ function writeOwn(
   { shardBytes }: WriteRequest,
 ): void {
   writeModelDescription(dir, config, { meta, tokenizerDir });
+  writeFileAtomic(join(dir, 'README.md'), modelCard(config, meta, outputs));
   writeShardedSafetensors(dir, outputs, { shardBytes });
 }
 

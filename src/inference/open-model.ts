@@ -72,9 +72,10 @@ function openOwn(source: string): OpenedModel {
 
 function openPublished(source: PublishedSource): OpenedModel {
   const { conversation = 'llava_v1', overrides = [], mllm, visionTower, sam, weights } = source;
-  const tokenizer = readTokenizer(resolveHubName(mllm, 'the multimodal LLM'));
-  const published = openPublishedModel(source, specialTokens(tokenizer, mllm), overrides);
+  const tokensOf = (dir: string): TokenIds => specialTokens(readTokenizer(dir), dir);
+  const published = openPublishedModel(source, tokensOf, overrides);
   const { config, tensors, tokenizerDir } = published;
+  const tokenizer = readTokenizer(tokenizerDir);
   const details = { mllm, visionTower, sam, weights };
   const stage = weights === null ? 'base' : 'published';
   const meta = { conversation, stage, description: weights ?? `${mllm} and ${sam}`, details };

@@ -17,14 +17,27 @@ const CLIP_DEFAULTS = {
   patch_size: 32,
   layer_norm_eps: 1e-5,
 };
-/** Heads of SAM's mask decoder: of every published SAM; no weight's shape shows them. */
+/** Heads of SAM's mask decoder, of every published SAM; no weight's shape shows them. */
 const DECODER_HEADS = 8;
+const PUBLISHED_DECODER_WIDTH = 256;
 /** α of every published GSVA; no weight's shape shows it. */
 const LORA_ALPHA = 16;
 const LORA_DROPOUT = 0.05;
 /** Of a model without GSVA's own weights, which are drawn when it is trained. */
 const LORA_START = { r: 8, targets: ['q_proj', 'v_proj'] };
 const LOSS = { ce: 1, bce: 2, dice: 0.5 };
+
+/**
+ * What no file says: refused where it cannot be taken from the published models.
+ * @param given keys that the user sets
+ */
+export function refuseGuesses({ sam }: ModelConfig, given: readonly string[]): void {
+  if (sam.promptEmbedDim === PUBLISHED_DECODER_WIDTH || given.includes('sam.decoder_heads')) return;
+  throw new UserError(
+    `SAM's mask decoder is ${sam.promptEmbedDim} wide, the published ones ${PUBLISHED_DECODER_WIDTH} with ` +
+      `${DECODER_HEADS} heads; its file does not say how many heads it has. Say it: --set sam.decoder_heads=N.`,
+  );
+}
 
 /** @param tensors of all parts, by our names */
 export function publishedConfig(

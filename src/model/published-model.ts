@@ -3,6 +3,7 @@
  * and GSVA's own weights, in this order; later ones replace earlier ones. Nothing is read here but headers and
  * configurations: weights are read when they are loaded or written, one at a time.
  */
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ModelConfig, modelConfigToJson, parseModelConfig, type TokenIds } from '../config.js';
 import { UserError } from '../errors.js';
@@ -14,7 +15,7 @@ import { JsonReader } from '../io/json-reader.js';
 import { toFloat32 } from '../io/safetensors.js';
 import { Random } from '../random.js';
 import { refuseDelta } from './llava-delta.js';
-import { publishedConfig } from './published-config.js';
+import { publishedConfig, refuseGuesses } from './published-config.js';
 import { ownName, type PublishedPart } from './published-names.js';
 
 /** Paths, or names in the local Hugging Face cache. */
@@ -60,12 +61,12 @@ const NEW_ROW_SEED = 42;
 const VOCABULARY_TABLES = ['model.embed_tokens.weight', 'lm_head.weight'];
 
 /**
- * @param tokens ids of the special tokens, from the tokenizer in the folder `mllm`
+ * @param tokensOf ids of the special tokens, from the tokenizer in LLaVA's folder
  * @throws UserError naming the file, and the tensor or key, at fault
  */
 export function openPublishedModel(
   paths: PublishedPaths,
-  tokens: TokenIds,
+  tokensOf: (tokenizerDir: string) => TokenIds,
   overrides: ConfigOverrides = [],
 ): PublishedModel {
   const mllm = resolveHubName(paths.mllm, 'the multimodal LLM');
@@ -85,12 +86,20 @@ export function openPublishedModel(
     if (part === 'mllm') refuseDelta(path, llava, published);
     parts.push({ part, files, ...addPart(part, published, tensors, path) });
   }
+  const tokens = tokensOf(mllm);
   const grown = growVocabulary(tensors, tokens);
   const derived = publishedConfig(llava, clip, tensors, tokens);
+  refuseGuesses(
+    derived,
+    overrides.map(([key]) => key),
+  );
   return { config: withOverrides(derived, overrides), tensors, parts, grown, tokenizerDir: mllm };
 }
 
 function readConfig(folder: string, what: string): JsonReader {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw new UserError(`Reading ${what}: ${folder} is no folder. Name the one that has config.json and the weights.`);
+  }
   const path = join(folder, 'config.json');
   return JsonReader.of(readJson(path, what), path);
 }
