@@ -11,7 +11,7 @@ import { toFloat32 } from '../io/safetensors.js';
 
 /** RMSNorm's scales are 0.3 and more on average in every LLaMA, those of a delta some thousandths. */
 const FINAL_NORM = 'model.norm.weight';
-const LEAST_SCALE = 0.1;
+const LEAST_SCALE = 0.03;
 const SAYS_DELTA = /(^|[^a-z])delta([^a-z]|$)/i;
 
 /**
