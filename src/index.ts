@@ -9,6 +9,7 @@
  *     model.dispose();
  */
 export { GsvaModel, loadGsva, type ImageSource } from './inference/gsva-model.js';
+export type { ModelSource, PublishedSource } from './inference/open-model.js';
 export type { Reply, SegmentOptions } from './inference/predictor.js';
 export type { ModelMeta } from './model/checkpoint-directory.js';
 export type { EngineInfo, EngineName, EngineOptions } from './engine/engine.js';

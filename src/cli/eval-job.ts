@@ -2,12 +2,14 @@
 import { describeEngine, type EngineInfo } from '../engine/engine.js';
 import { writeReport } from '../evaluation/report/write-report.js';
 import { loadPredictor } from '../inference/gsva-model.js';
+import type { ModelSource } from '../inference/open-model.js';
+import { modelName } from './model-options.js';
 import { FIGURE_HEAD, figureRow, figuresOf, measure } from './measure.js';
 import type { VerbContext } from './verb.js';
 
 /** What `gsva eval` was asked for, checked. */
 export interface EvalRequest {
-  readonly model: string;
+  readonly model: ModelSource;
   readonly data: string;
   readonly dataset: 'grefcoco';
   readonly split: 'train' | 'val' | 'testA' | 'testB';
@@ -50,7 +52,7 @@ export async function runEval(request: EvalRequest, context: VerbContext, engine
         title: `GSVA on ${dataset} ${split}`,
         model: meta.description,
         config: meta.stage,
-        checkpoint: request.model,
+        checkpoint: modelName(request.model),
         engine: describeEngine(engine),
         date: new Date(),
         seconds: measured.seconds,

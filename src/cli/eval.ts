@@ -1,8 +1,9 @@
 /** `gsva eval`: measures a model on a split of a dataset. */
 import type { Options } from 'yargs';
 import type { EvalRequest } from './eval-job.js';
+import { MODEL_OPTIONS, trainedModel } from './model-options.js';
 import { startEngineFor } from './start-engine.js';
-import { oneOf, packagePath, requireFolder, someOf, text, wholeNumber } from './values.js';
+import { oneOf, requireFolder, someOf, text, wholeNumber } from './values.js';
 import { defineVerb } from './verb.js';
 
 const DATASETS = ['grefcoco'] as const;
@@ -10,14 +11,7 @@ const SPLITS = ['train', 'val', 'testA', 'testB'] as const;
 const PROTOCOLS = ['strict', 'reference', 'generate'] as const;
 
 const OPTIONS = {
-  model: {
-    describe: 'Folder of a trained model',
-    type: 'string',
-    requiresArg: true,
-    default: packagePath('checkpoints', 'tiny'),
-    defaultDescription: 'checkpoints/tiny',
-    coerce: text('model'),
-  },
+  ...MODEL_OPTIONS,
   data: {
     describe: 'Folder of the dataset',
     type: 'string',
@@ -81,9 +75,9 @@ export const evalVerb = defineVerb({
     ['gsva eval --model runs/demo/best --data data/synth --split testA --limit 50 --json', 'for a program to read'],
   ],
   async run(args, context) {
-    requireFolder('model', args.model);
     requireFolder('data', args.data);
-    const { model, data, dataset, split, batch } = args;
+    const { data, dataset, split, batch } = args;
+    const model = trainedModel(args);
     const request: EvalRequest = {
       model,
       data,

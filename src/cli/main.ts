@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import pc from 'picocolors';
 import { UsageError, UserError, messageOf } from '../errors.js';
 import { benchVerb } from './bench.js';
+import { convertDeltaVerb, convertVerb, exportVerb, mergeVerb } from './convert.js';
 import { dataSynthVerb } from './data.js';
 import { demoVerb } from './demo.js';
 import { doctorVerb } from './doctor.js';
@@ -24,6 +25,7 @@ import { verifyVerb } from './verify.js';
 
 const VERBS: readonly Verb[] = [
   ...[trainVerb, evalVerb, segmentVerb, verifyVerb],
+  ...[convertVerb, convertDeltaVerb, mergeVerb, exportVerb],
   ...[dataSynthVerb, demoVerb, doctorVerb, planVerb, benchVerb, setupTensorflowVerb],
 ];
 const EXIT = { fine: 0, failed: 1, usage: 2, interrupted: 130 } as const;

@@ -71,17 +71,22 @@ function addVerbs(
 ): void {
   for (const word of new Set(verbs.map((verb) => verb.path[depth]))) {
     const below = verbs.filter((verb) => verb.path[depth] === word);
-    const [only] = below;
-    if (word === undefined || only === undefined) continue;
-    if (only.path.length === depth + 1) {
-      addVerb(parser, only, word, choose);
-    } else {
-      const names = below.map((verb) => verb.path[depth + 1] as string);
-      parser.command(word, below.map((verb) => verb.describe).join('; '), (group) => {
-        addVerbs(group.usage('$0 <verb> [options]'), below, depth + 1, choose);
-        group.demandCommand(1, `say what to do: ${names.map((name) => `${word} ${name}`).join(', ')}`);
-      });
+    if (word === undefined) continue;
+    const own = below.find(({ path }) => path.length === depth + 1);
+    const deeper = below.filter((verb) => verb !== own);
+    if (own !== undefined && deeper.length === 0) {
+      addVerb(parser, own, word, choose);
+      continue;
     }
+    parser.command(word, below.map((verb) => verb.describe).join('; '), (group) => {
+      addVerbs(group.usage('$0 <verb> [options]'), deeper, depth + 1, choose);
+      // `convert` is a verb itself, and the beginning of `convert delta`.
+      if (own !== undefined) addVerb(group, own, '$0', choose);
+      else {
+        const names = deeper.map((verb) => `${word} ${verb.path[depth + 1] ?? ''}`);
+        group.demandCommand(1, `say what to do: ${names.join(', ')}`);
+      }
+    });
   }
 }
 
@@ -98,7 +103,7 @@ function addVerb(
     command,
     verb.describe,
     (builder) => {
-      builder.usage(`$0 ${verb.path.slice(0, -1).concat(command).join(' ')} [options]\n\n${verb.describe}.`);
+      builder.usage(`$0 ${[...verb.path, verb.positionalSyntax].join(' ').trim()} [options]\n\n${verb.describe}.`);
       for (const [name, positional] of Object.entries(verb.positionals)) builder.positional(name, positional);
       builder.options(options).epilogue(examplesText(verb));
       // Before yargs' own checks: a mistyped option is better news than the missing one it was meant to be.

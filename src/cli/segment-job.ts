@@ -6,6 +6,7 @@ import { writePanelPng } from '../evaluation/report/panel.js';
 import { writeDirectoryAtomic } from '../io/atomic-file.js';
 import { readImage, writeMaskPng } from '../io/image-file.js';
 import { loadPredictor } from '../inference/gsva-model.js';
+import type { ModelSource } from '../inference/open-model.js';
 import type { Reply } from '../inference/predictor.js';
 import { UserError } from '../errors.js';
 import type { RgbImage, SegmentResult } from '../types.js';
@@ -16,7 +17,7 @@ import type { VerbContext } from './verb.js';
 export interface SegmentRequest {
   readonly image: string;
   readonly expressions: readonly string[];
-  readonly model: string;
+  readonly model: ModelSource;
   /** Where to write the overlay (and the masks, when it is a folder); null to write nothing. */
   readonly out: string | null;
   /** 'ask': the answer's form is given and the model decides [SEG] or [REJ]; 'generate': it writes freely. */

@@ -2,8 +2,9 @@
 import type { Options } from 'yargs';
 import { UsageError } from '../errors.js';
 import type { SegmentRequest } from './segment-job.js';
+import { MODEL_OPTIONS, trainedModel } from './model-options.js';
 import { startEngineFor } from './start-engine.js';
-import { oneOf, packagePath, requireFile, requireFolder, text } from './values.js';
+import { oneOf, requireFile, text } from './values.js';
 import { defineVerb } from './verb.js';
 
 const MODES = ['ask', 'generate'] as const;
@@ -23,14 +24,7 @@ const OPTIONS = {
     requiresArg: true,
     demandOption: true,
   },
-  model: {
-    describe: 'Folder of a trained model',
-    type: 'string',
-    requiresArg: true,
-    default: packagePath('checkpoints', 'tiny'),
-    defaultDescription: 'checkpoints/tiny',
-    coerce: text('model'),
-  },
+  ...MODEL_OPTIONS,
   out: {
     describe: 'NAME.png: the coloured overlay; a folder: overlay and one mask per expression',
     type: 'string',
@@ -63,8 +57,8 @@ export const segmentVerb = defineVerb({
     });
     if (expressions.length === 0) throw new UsageError('--expressions needs at least one expression');
     requireFile('image', args.image);
-    requireFolder('model', args.model);
-    const { image, model, mode } = args;
+    const { image, mode } = args;
+    const model = trainedModel(args);
     const request: SegmentRequest = { image, expressions, model, mode, out: args.out ?? null };
     const engine = await startEngineFor(args, context);
     const { runSegment } = await import('./segment-job.js');

@@ -1,7 +1,9 @@
 /** `gsva verify`: replays recorded reference results and shows how far this machine's numbers are from them. */
 import { join } from 'node:path';
-import { messageOf } from '../errors.js';
+import { UsageError, messageOf } from '../errors.js';
+import type { ModelSource } from '../inference/open-model.js';
 import type { VerifyItem } from '../verification/verify-item.js';
+import { MODEL_OPTIONS, namedModel } from './model-options.js';
 import type { Cell } from './output.js';
 import { duration } from './progress.js';
 import { findRecordings, type Recording } from './recordings.js';
@@ -26,19 +28,23 @@ export const verifyVerb = defineVerb({
       demandOption: true,
     },
   },
-  options: {},
+  options: MODEL_OPTIONS,
   examples: [
     ['gsva verify test/fixtures', 'everything that comes with the sources'],
     ['gsva verify test/fixtures/gsva-tiny --json', 'the model alone, for a program to read'],
+    ['gsva verify test/fixtures/gsva-tiny --model FOLDER', 'the recorded model from other files, weight by weight too'],
   ],
   async run(args, context) {
     const recordings = args.folders.flatMap((folder) => findRecordings(folder));
-    if (recordings.some(({ kind }) => kind === 'model')) await startEngineFor(args, context);
+    const source = namedModel(args);
+    const hasModel = recordings.some(({ kind }) => kind === 'model');
+    if (source !== null && !hasModel) throw new UsageError('--model and the like need the recording of a model');
+    if (hasModel) await startEngineFor(args, context);
     const verifications: Verification[] = [];
     for (const recording of recordings) {
       context.signal.throwIfAborted();
       context.note(`verifying ${recording.folder} (${recording.kind}) ...`);
-      verifications.push(await verifyRecording(recording));
+      verifications.push(await verifyRecording(recording, source));
     }
     printVerifications(verifications, context);
     return verifications.every(({ items }) => hasPassed(items)) ? 0 : 1;
@@ -46,11 +52,11 @@ export const verifyVerb = defineVerb({
 });
 
 /** First the files against their digests, then the numbers; one failing does not keep the other from being shown. */
-async function verifyRecording(recording: Recording): Promise<Verification> {
+async function verifyRecording(recording: Recording, source: ModelSource | null): Promise<Verification> {
   const startedAt = performance.now();
   const items = [
     ...(await itemsOf('files unaltered', () => verifyFiles(recording))),
-    ...(await itemsOf(`${recording.kind} comparison`, () => verifyNumbers(recording))),
+    ...(await itemsOf(`${recording.kind} comparison`, () => verifyNumbers(recording, source))),
   ];
   return { ...recording, items, seconds: (performance.now() - startedAt) / 1000 };
 }
@@ -61,10 +67,10 @@ async function verifyFiles({ kind, folder }: Recording): Promise<VerifyItem[]> {
 }
 
 // Each kind is loaded when it is needed: the tokenizer's check does not wait for TensorFlow.js.
-async function verifyNumbers({ kind, folder }: Recording): Promise<VerifyItem[]> {
+async function verifyNumbers({ kind, folder }: Recording, source: ModelSource | null): Promise<VerifyItem[]> {
   switch (kind) {
     case 'model':
-      return (await import('../verification/model.js')).verifyModel(folder);
+      return verifyModelOf(folder, source);
     case 'metrics':
       return (await import('../verification/metrics.js')).verifyMetrics(folder);
     case 'tokenizer':
@@ -75,6 +81,13 @@ async function verifyNumbers({ kind, folder }: Recording): Promise<VerifyItem[]>
     case 'images':
       return (await import('../verification/images.js')).verifyImages(folder);
   }
+}
+
+async function verifyModelOf(folder: string, source: ModelSource | null): Promise<VerifyItem[]> {
+  const { verifyModel } = await import('../verification/model.js');
+  if (source === null) return verifyModel(folder);
+  const { openModel } = await import('../inference/open-model.js');
+  return verifyModel(folder, openModel(source));
 }
 
 /** The items, or one failed item that says why there are none: what compares nothing proves nothing. */

@@ -1,38 +1,23 @@
 /** A trained model, ready to be asked: what `import { loadGsva } from 'gsva'` gives. */
-import { CONVERSATION_STYLES } from '../data/conversation.js';
-import { Tokenizer } from '../data/tokenizer.js';
 import { type EngineInfo, type EngineOptions, startEngine } from '../engine/engine.js';
 import { UserError } from '../errors.js';
 import { readImage } from '../io/image-file.js';
-import { checkTokenizer, type ModelMeta, readModelDirectory } from '../model/checkpoint-directory.js';
-import { ADDED_TOKENS } from '../special-tokens.js';
+import { buildGsva, type ModelMeta } from '../model/checkpoint-directory.js';
 import type { RgbImage } from '../types.js';
+import { type ModelSource, openModel } from './open-model.js';
 import { Predictor, type Reply, type SegmentOptions } from './predictor.js';
 
 /** A path, the bytes of an image file (JPEG, PNG, WebP, …), or decoded pixels. */
 export type ImageSource = string | Uint8Array | RgbImage;
 
 /**
- * Loads a model folder (config.json, meta.json, model.safetensors, tokenizer files) on the engine in use.
+ * Loads a model on the engine in use.
  * @throws UserError that names the file and what is wrong with it
  */
-export function loadPredictor(dir: string): { readonly predictor: Predictor; readonly meta: ModelMeta } {
-  const { gsva, config, meta } = readModelDirectory(dir);
-  try {
-    const style = CONVERSATION_STYLES.find((known) => known === meta.conversation);
-    if (style === undefined) {
-      throw new UserError(
-        `Reading the model ${dir}: meta.json has the conversation "${meta.conversation}"; known are ${CONVERSATION_STYLES.join(', ')}.`,
-      );
-    }
-    const tokenizer = Tokenizer.fromDirectory(dir);
-    tokenizer.addTokens(ADDED_TOKENS);
-    checkTokenizer(tokenizer, config, dir);
-    return { predictor: new Predictor(gsva, tokenizer, style), meta };
-  } catch (error) {
-    gsva.dispose();
-    throw error;
-  }
+export function loadPredictor(source: ModelSource): { readonly predictor: Predictor; readonly meta: ModelMeta } {
+  const { config, tensors, tokenizer, meta, source: name } = openModel(source);
+  const gsva = buildGsva(config, tensors, name);
+  return { predictor: new Predictor(gsva, tokenizer, meta.conversation), meta };
 }
 
 export class GsvaModel {
@@ -72,13 +57,16 @@ export class GsvaModel {
  *     import { loadGsva } from 'gsva';
  *     const model = await loadGsva('checkpoints/tiny');
  *
- * @param dir folder of the model
+ *     const published = await loadGsva({ mllm: 'llava-7b', visionTower: 'clip-vit-large-patch14',
+ *       sam: 'sam_vit_h_4b8939.pth', weights: 'gsva-7b-ft-gres.bin' });
+ *
+ * @param source folder of the model (or its name in the local Hugging Face cache), or the published files
  * @param options which engine (default: the fastest there is) and how many threads
  * @throws UserError that says what is missing or wrong, and where
  */
-export async function loadGsva(dir: string, options: EngineOptions = {}): Promise<GsvaModel> {
+export async function loadGsva(source: ModelSource, options: EngineOptions = {}): Promise<GsvaModel> {
   const engine = await startEngine(options);
-  const { predictor, meta } = loadPredictor(dir);
+  const { predictor, meta } = loadPredictor(source);
   return new GsvaModel(predictor, meta, engine);
 }
 

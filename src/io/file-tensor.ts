@@ -26,7 +26,7 @@ export interface FileTensor {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
   /** Its numbers in row-major order, as stored; read anew each time. Throws a UserError that names file and tensor. */
-  read(): TensorData;
+  readonly read: () => TensorData;
 }
 
 /** Tensors by name, as a file has them. */

@@ -3,17 +3,18 @@
  *
  *     config.json         the sizes (ModelConfig)
  *     meta.json           what it is: style of conversation, stage of training, description
- *     model.safetensors   every weight, under the published names
+ *     model.safetensors   every weight, under the published names; large models have shards and an index
  *     tokenizer files     tokenizer.model or tokenizer.json, and what belongs to them
  */
 import { copyFileSync, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ModelConfig, modelConfigToJson, parseModelConfig } from '../config.js';
 import { UserError, messageOf } from '../errors.js';
+import { hasWeights, openCheckpoint } from '../io/checkpoint-files.js';
+import type { FileTensors } from '../io/file-tensor.js';
 import { readJson, writeJson } from '../io/json-file.js';
 import { JsonReader } from '../io/json-reader.js';
 import { writeSafetensors } from '../io/safetensors-writer.js';
-import { openSafetensors } from '../io/safetensors.js';
 import { ADDED_TOKENS } from '../special-tokens.js';
 import { Gsva } from './gsva.js';
 import { type LoadOptions, loadWeights, storableWeights } from './weights.js';
@@ -23,7 +24,8 @@ const FORMAT = 1;
 const CONFIG_FILE = 'config.json';
 const META_FILE = 'meta.json';
 const WEIGHTS_FILE = 'model.safetensors';
-const TOKENIZER_FILES = [
+/** All that a tokenizer may consist of. */
+export const TOKENIZER_FILES = [
   'tokenizer.model',
   'tokenizer.json',
   'tokenizer_config.json',
@@ -66,11 +68,18 @@ export interface TokenizerIds {
   tokenId(token: string): number | undefined;
 }
 
+/** A model folder, its weights not read yet. */
+export interface OpenedDirectory {
+  readonly config: ModelConfig;
+  readonly meta: ModelMeta;
+  readonly tensors: FileTensors;
+}
+
 /**
- * Reads a model folder, all but its tokenizer.
- * @throws UserError that names the file and the key or tensor at fault; nothing is left allocated then
+ * Opens a model folder, all but its tokenizer.
+ * @throws UserError that names the file and the key at fault
  */
-export function readModelDirectory(dir: string): ModelDirectory {
+export function openModelDirectory(dir: string): OpenedDirectory {
   if (statSync(dir, { throwIfNoEntry: false })?.isDirectory() !== true) {
     throw new UserError(
       `Reading the model: there is no folder ${dir}. Point to a folder with ${CONFIG_FILE} and ${WEIGHTS_FILE}.`,
@@ -79,17 +88,33 @@ export function readModelDirectory(dir: string): ModelDirectory {
   const configPath = join(dir, CONFIG_FILE);
   const config = parseModelConfig(readJson(configPath, "the model's sizes"), configPath);
   const meta = readMeta(join(dir, META_FILE));
-  const weightsPath = join(dir, WEIGHTS_FILE);
-  const { tensors } = openSafetensors(weightsPath);
+  return { config, meta, tensors: openCheckpoint(weightsIn(dir)).tensors };
+}
+
+/**
+ * Reads a model folder, all but its tokenizer.
+ * @throws UserError that names the file and the key or tensor at fault; nothing is left allocated then
+ */
+export function readModelDirectory(dir: string): ModelDirectory {
+  const { config, meta, tensors } = openModelDirectory(dir);
+  return { gsva: buildGsva(config, tensors, dir), config, meta };
+}
+
+/**
+ * A model with these weights; the caller disposes it.
+ * @param source for errors
+ * @throws UserError that names the tensor at fault; nothing is left allocated then
+ */
+export function buildGsva(config: ModelConfig, tensors: FileTensors, source: string): Gsva {
   const gsva = new Gsva(config);
   try {
     gsva.build();
-    loadWeights(gsva, tensors, weightsPath);
+    loadWeights(gsva, tensors, source);
+    return gsva;
   } catch (error) {
     gsva.dispose();
     throw error;
   }
-  return { gsva, config, meta };
 }
 
 /**
@@ -97,19 +122,30 @@ export function readModelDirectory(dir: string): ModelDirectory {
  * @throws UserError that names the file and the tensor at fault; nothing is changed then
  */
 export function loadModelWeights(dir: string, gsva: Gsva, options: LoadOptions = {}): void {
-  const path = join(dir, WEIGHTS_FILE);
-  loadWeights(gsva, openSafetensors(path).tensors, path, options);
+  const path = weightsIn(dir);
+  loadWeights(gsva, openCheckpoint(path).tensors, path, options);
+}
+
+function weightsIn(dir: string): string {
+  return hasWeights(dir) ? dir : join(dir, WEIGHTS_FILE);
 }
 
 /**
  * Writes a model folder's files into `dir`, which exists (best a temporary one: see writeDirectoryAtomic).
  * @throws UserError when a file cannot be written or `tokenizerDir` has no tokenizer
  */
-export async function writeModelDirectory(
+export async function writeModelDirectory(dir: string, gsva: Gsva, options: WriteOptions): Promise<void> {
+  writeModelDescription(dir, gsva.config, options);
+  const { dtype = 'F32' } = options;
+  writeSafetensors(join(dir, WEIGHTS_FILE), await storableWeights(gsva, { dtype }), { format: 'pt' });
+}
+
+/** All files of a model folder but its weights. @throws as writeModelDirectory */
+export function writeModelDescription(
   dir: string,
-  gsva: Gsva,
-  { meta, tokenizerDir, dtype = 'F32' }: WriteOptions,
-): Promise<void> {
+  config: ModelConfig,
+  { meta, tokenizerDir }: Pick<WriteOptions, 'meta' | 'tokenizerDir'>,
+): void {
   const present = TOKENIZER_FILES.filter((name) => existsSync(join(tokenizerDir, name)));
   if (!present.includes('tokenizer.model') && !present.includes('tokenizer.json')) {
     throw new UserError(
@@ -117,9 +153,15 @@ export async function writeModelDirectory(
         'tokenizer cannot be used. Name the folder of the tokenizer it was trained with.',
     );
   }
-  writeJson(join(dir, CONFIG_FILE), modelConfigToJson(gsva.config));
-  writeJson(join(dir, META_FILE), { format: FORMAT, ...meta });
-  writeSafetensors(join(dir, WEIGHTS_FILE), await storableWeights(gsva, { dtype }), { format: 'pt' });
+  writeJson(join(dir, CONFIG_FILE), modelConfigToJson(config));
+  const { conversation, stage, description, details } = meta;
+  writeJson(join(dir, META_FILE), {
+    format: FORMAT,
+    conversation,
+    stage,
+    description,
+    ...(details ? { details } : {}),
+  });
   for (const name of present) {
     try {
       copyFileSync(join(tokenizerDir, name), join(dir, name));

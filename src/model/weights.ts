@@ -45,8 +45,22 @@ export function loadWeights(
   source: string,
   options: LoadOptions = {},
 ): LoadReport {
+  const report = checkWeights(layer, tensors, source, options);
   const parameters = layer.namedParameters();
-  const byName = new Map([...tensors].map(([name, tensor]) => [withoutPrefix(name), tensor]));
+  const byName = byBareName(tensors);
+  for (const name of report.loaded) assign(parameters.get(name) as Parameter, byName.get(name) as FileTensor, name);
+  return report;
+}
+
+/** As `loadWeights`, but nothing is read and nothing changes. */
+export function checkWeights(
+  layer: CompositeLayer,
+  tensors: FileTensors,
+  source: string,
+  options: LoadOptions = {},
+): LoadReport {
+  const parameters = layer.namedParameters();
+  const byName = byBareName(tensors);
   if (byName.size < tensors.size) {
     const twice = [...tensors.keys()].filter(
       (name) => name !== withoutPrefix(name) && tensors.has(withoutPrefix(name)),
@@ -82,8 +96,11 @@ export function loadWeights(
       );
     }
   }
-  for (const [name, parameter] of loaded) assign(parameter, byName.get(name) as FileTensor, name);
   return { loaded: loaded.map(([name]) => name), missing, unused };
+}
+
+function byBareName(tensors: FileTensors): Map<string, FileTensor> {
+  return new Map([...tensors].map(([name, tensor]) => [withoutPrefix(name), tensor]));
 }
 
 /** Copies of the parameters in PyTorch's names and layouts; `select` keeps some. */
@@ -159,7 +176,8 @@ function assign({ variable, layout }: Parameter, tensor: FileTensor, name: strin
   });
 }
 
-function withoutPrefix(name: string): string {
+/** The name as the model has it. */
+export function withoutPrefix(name: string): string {
   return name.startsWith(PUBLISHED_PREFIX) ? name.slice(PUBLISHED_PREFIX.length) : name;
 }
 

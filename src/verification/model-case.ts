@@ -4,13 +4,14 @@ import { type ModelConfig, parseModelConfig } from '../config.js';
 import type { TokenizedConversation } from '../data/conversation.js';
 import * as tf from '../engine/tf.js';
 import { UserError } from '../errors.js';
+import type { FileTensors } from '../io/file-tensor.js';
 import { readJson } from '../io/json-file.js';
 import { JsonReader } from '../io/json-reader.js';
 import { openSafetensors, readSafetensors, type StoredTensor, toFloat32 } from '../io/safetensors.js';
-import { Gsva } from '../model/gsva.js';
+import { buildGsva } from '../model/checkpoint-directory.js';
+import type { Gsva } from '../model/gsva.js';
 import type { ImageSize } from '../model/resize-masks.js';
 import type { TokenBatch } from '../model/vision-text-tokens.js';
-import { loadWeights } from '../model/weights.js';
 import type { MaskTargets } from '../training/mask-objective.js';
 import type { PreparedImage } from '../types.js';
 
@@ -91,19 +92,15 @@ export class ModelCase {
     this.tokens = this.readTokens();
   }
 
+  /** The recorded model's sizes and weights. */
+  model(): { readonly config: ModelConfig; readonly tensors: FileTensors } {
+    return { config: this.config, tensors: openSafetensors(join(this.dir, 'model.safetensors')).tensors };
+  }
+
   /** The model with the recorded weights; the caller disposes it. */
   buildModel(): Gsva {
-    const path = join(this.dir, 'model.safetensors');
-    const { tensors } = openSafetensors(path);
-    const gsva = new Gsva(this.config);
-    try {
-      gsva.build();
-      loadWeights(gsva, tensors, path);
-    } catch (error) {
-      gsva.dispose();
-      throw error;
-    }
-    return gsva;
+    const { config, tensors } = this.model();
+    return buildGsva(config, tensors, this.dir);
   }
 
   /** An image input [B, 3, S, S] as ours, [B, S, S, 3]; owned by the caller. */

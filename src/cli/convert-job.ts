@@ -1,0 +1,219 @@
+/** The work behind `gsva convert`, `merge` and `export`: tensors are read, changed and written one at a time. */
+import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { startDryRun } from '../engine/dry-run.js';
+import { UserError } from '../errors.js';
+import { type ModelSource, type OpenedModel, openModel } from '../inference/open-model.js';
+import { writeDirectoryAtomic } from '../io/atomic-file.js';
+import { openCheckpoint } from '../io/checkpoint-files.js';
+import type { FileTensors } from '../io/file-tensor.js';
+import { resolveHubName } from '../io/hub-cache.js';
+import { readJson, writeJson } from '../io/json-file.js';
+import { JsonReader } from '../io/json-reader.js';
+import { writeShardedSafetensors } from '../io/safetensors-writer.js';
+import { type TensorOutput, type WeightDtype, byteCount, converted, named } from '../io/tensor-output.js';
+import { writeShardedTorch, writeTorchCheckpoint } from '../io/torch-writer.js';
+import { bytesText } from '../machine.js';
+import { TOKENIZER_FILES, writeModelDescription } from '../model/checkpoint-directory.js';
+import { Gsva } from '../model/gsva.js';
+import { addDelta } from '../model/llava-delta.js';
+import { mergeLora } from '../model/merge-lora.js';
+import { clipConfigJson, clipPreprocessorJson, llavaConfigJson, publishedTensors } from '../model/published-files.js';
+import { checkWeights, PUBLISHED_PREFIX, withoutPrefix } from '../model/weights.js';
+import type { DtypeName, EXPORT_PARTS, WriteRequest } from './convert.js';
+import type { VerbContext } from './verb.js';
+
+const STORED: Readonly<Record<DtypeName, WeightDtype>> = { f32: 'F32', bf16: 'BF16', f16: 'F16' };
+/** Parts that a model without GSVA's own weights lacks; its training draws them. */
+const DRAWN = /\.lora_[AB]\.|^model\.text_hidden_fcs\./;
+
+interface ModelRequest extends WriteRequest {
+  readonly source: ModelSource;
+}
+
+/** @returns the exit code */
+export async function runConvert(request: ModelRequest, context: VerbContext): Promise<number> {
+  checkOut(request.out);
+  const opened = openModel(request.source);
+  const report = await check(opened);
+  showParts(opened, context);
+  const outputs = outputsOf(opened.tensors, request, context);
+  await write(request.out, (dir) => {
+    writeOwn(dir, opened, outputs, request);
+  });
+  finish(request, outputs, { ...report, ...partsJson(opened) }, context);
+  return 0;
+}
+
+/** @returns the exit code */
+export async function runMerge(request: ModelRequest, context: VerbContext): Promise<number> {
+  checkOut(request.out);
+  const opened = openModel(request.source);
+  await check(opened);
+  const { config, tensors, merged } = mergeLora(opened.config, bare(opened.tensors));
+  const outputs = outputsOf(tensors, request, context);
+  const meta = { ...opened.meta, description: `${opened.meta.description}, LoRA merged` };
+  await write(request.out, (dir) => {
+    writeOwn(dir, { ...opened, config, meta }, outputs, request);
+  });
+  context.output.line(`LoRA of rank ${opened.config.lora.r} folded into ${merged.length} weights`);
+  finish(request, outputs, { merged: merged.length }, context);
+  return 0;
+}
+
+/** @returns the exit code */
+export async function runConvertDelta(
+  request: WriteRequest & { readonly base: string; readonly delta: string },
+  context: VerbContext,
+): Promise<number> {
+  checkOut(request.out);
+  const base = resolveHubName(request.base, 'the base');
+  const delta = resolveHubName(request.delta, 'the delta');
+  const configPath = join(delta, 'config.json');
+  const config = JsonReader.of(readJson(configPath, "the delta's config"), configPath).object();
+  const tensors = addDelta(openCheckpoint(base).tensors, openCheckpoint(delta).tensors);
+  const outputs = outputsOf(tensors, request, context);
+  await write(request.out, (dir) => {
+    // What the delta was called would make the sum look like one.
+    writeJson(join(dir, 'config.json'), { ...config, _name_or_path: request.out });
+    copyTokenizer(delta, dir);
+    writeShardedSafetensors(dir, outputs, { shardBytes: request.shardBytes });
+  });
+  finish(request, outputs, {}, context);
+  return 0;
+}
+
+/** @returns the exit code */
+export async function runExport(
+  request: ModelRequest & {
+    readonly format: 'pytorch' | 'hf';
+    readonly parts: readonly (typeof EXPORT_PARTS)[number][];
+  },
+  context: VerbContext,
+): Promise<number> {
+  checkOut(request.out);
+  const opened = openModel(request.source);
+  await check(opened);
+  const { config, tokenizerDir } = opened;
+  const { shardBytes, parts } = request;
+  const shards = request.format === 'pytorch' ? writeShardedTorch : writeShardedSafetensors;
+  const of = (part: Parameters<typeof publishedTensors>[0]): TensorOutput[] =>
+    stored(publishedTensors(part, opened.tensors), request, context);
+  const written: TensorOutput[] = [];
+  await write(request.out, (out) => {
+    for (const part of parts) {
+      const outputs = of(part === 'vision-tower' ? 'vision tower' : part);
+      if (outputs.length === 0) throw new UserError(`Exporting ${part}: the model has nothing of it.`);
+      written.push(...outputs);
+      if (part === 'sam') writeTorchCheckpoint(join(out, 'sam.pth'), outputs);
+      else if (part === 'weights') writeTorchCheckpoint(join(out, 'gsva.bin'), outputs);
+      else {
+        const dir = join(out, part === 'mllm' ? 'llava' : 'clip');
+        mkdirSync(dir);
+        if (part === 'mllm') {
+          writeJson(join(dir, 'config.json'), llavaConfigJson(config));
+          copyTokenizer(tokenizerDir, dir);
+        } else {
+          writeJson(join(dir, 'config.json'), clipConfigJson(config.clip));
+          writeJson(join(dir, 'preprocessor_config.json'), clipPreprocessorJson(config.clip));
+        }
+        shards(dir, outputs, { shardBytes });
+      }
+    }
+  });
+  finish(request, written, { parts, format: request.format }, context);
+  return 0;
+}
+
+function checkOut(out: string): void {
+  if (existsSync(out)) throw new UserError(`Writing ${out}: it is there already. Name a folder that is not.`);
+}
+
+/** Names and shapes against the model's, strictly, without its memory. */
+async function check({ config, tensors, source, meta }: OpenedModel): Promise<{ loaded: number; drawnLater: number }> {
+  await startDryRun('fused');
+  const gsva = new Gsva(config);
+  gsva.build();
+  try {
+    const options = meta.stage === 'base' ? { mayBeMissing: DRAWN } : {};
+    const { loaded, missing } = checkWeights(gsva, tensors, source, options);
+    return { loaded: loaded.length, drawnLater: missing.length };
+  } finally {
+    gsva.dispose();
+  }
+}
+
+function showParts({ published }: OpenedModel, { output }: VerbContext): void {
+  if (published === null) return;
+  const rows = published.parts.map(({ part, files, loaded, replaced, unused }) => {
+    return [part, files.length, loaded, replaced.length, unused.length] as const;
+  });
+  output.table(['part', 'files', 'tensors', 'replace others', 'not used'], rows);
+  const reasons = new Map<string, number>();
+  for (const { unused } of published.parts) {
+    for (const { reason } of unused) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
+  }
+  for (const [reason, count] of reasons) output.line(` not used: ${count} × ${reason}`);
+  for (const { name, from, to } of published.grown) {
+    output.line(` ${name}: rows ${from} to ${to - 1} are new, for the added tokens`);
+  }
+}
+
+function partsJson({ published }: OpenedModel): object {
+  return published === null ? {} : { parts: published.parts, grown: published.grown };
+}
+
+function writeOwn(
+  dir: string,
+  { config, meta, tokenizerDir }: OpenedModel,
+  outputs: readonly TensorOutput[],
+  { shardBytes }: WriteRequest,
+): void {
+  writeModelDescription(dir, config, { meta, tokenizerDir });
+  writeShardedSafetensors(dir, outputs, { shardBytes });
+}
+
+/** Our files have peft's prefix, as the published ones. */
+function outputsOf(tensors: FileTensors, request: WriteRequest, context: VerbContext): TensorOutput[] {
+  const all = [...tensors].map(([name, tensor]) => named(PUBLISHED_PREFIX + withoutPrefix(name), tensor));
+  return stored(all, request, context);
+}
+
+/** In the type that was asked for, each noted as its turn comes. */
+function stored(tensors: readonly TensorOutput[], { dtype }: WriteRequest, context: VerbContext): TensorOutput[] {
+  const bar = context.startProgress('tensors', tensors.length);
+  let done = 0;
+  return tensors.map((tensor) => {
+    const output = dtype === null ? tensor : named(tensor.name, converted(tensor, STORED[dtype], tensor.name));
+    const read: TensorOutput['read'] = () => {
+      context.signal.throwIfAborted();
+      bar.update(++done, tensor.name);
+      if (done === tensors.length) bar.stop();
+      return output.read();
+    };
+    return { ...output, read };
+  });
+}
+
+function bare(tensors: FileTensors): FileTensors {
+  return new Map([...tensors].map(([name, tensor]) => [withoutPrefix(name), tensor]));
+}
+
+function copyTokenizer(from: string, to: string): void {
+  for (const name of TOKENIZER_FILES) {
+    if (existsSync(join(from, name))) copyFileSync(join(from, name), join(to, name));
+  }
+}
+
+function write(out: string, build: (dir: string) => void): Promise<void> {
+  return writeDirectoryAtomic(out, (dir) => {
+    build(dir);
+    return Promise.resolve();
+  });
+}
+
+function finish(request: WriteRequest, outputs: readonly TensorOutput[], facts: object, { output }: VerbContext): void {
+  const bytes = outputs.reduce((sum, tensor) => sum + byteCount(tensor), 0);
+  output.line(`${request.out}: ${outputs.length} tensors, ${bytesText(bytes)}`);
+  output.json({ out: request.out, tensors: outputs.length, bytes, ...facts });
+}

@@ -1,0 +1,109 @@
+/**
+ * A model on disk, opened: what it is, how large, its tokenizer, and weights that are read when they are asked for. Either
+ * a folder of ours, or the files that the published code is given.
+ */
+import { CONVERSATION_STYLES, type ConversationStyle } from '../data/conversation.js';
+import { Tokenizer } from '../data/tokenizer.js';
+import type { ModelConfig, TokenIds } from '../config.js';
+import { UserError } from '../errors.js';
+import type { FileTensors } from '../io/file-tensor.js';
+import { resolveHubName } from '../io/hub-cache.js';
+import { checkTokenizer, type ModelMeta, openModelDirectory } from '../model/checkpoint-directory.js';
+import {
+  type ConfigOverrides,
+  openPublishedModel,
+  type PublishedModel,
+  type PublishedPaths,
+} from '../model/published-model.js';
+import { ADDED_TOKENS, IGNORE_LABEL, IMAGE_TOKEN_ID } from '../special-tokens.js';
+
+/** Published files, and what they do not say themselves. */
+export interface PublishedSource extends PublishedPaths {
+  /** 'llava_v1' (the default: Vicuna) or 'llava_llama_2'. */
+  readonly conversation?: ConversationStyle;
+  /** Keys of config.json that replace what the files say. */
+  readonly overrides?: ConfigOverrides;
+}
+
+/** A folder of ours (or its name in the local Hugging Face cache), or published files. */
+export type ModelSource = string | PublishedSource;
+
+export interface OpenedModel {
+  readonly config: ModelConfig;
+  readonly meta: ModelMeta & { readonly conversation: ConversationStyle };
+  /** By our names, with or without peft's prefix. */
+  readonly tensors: FileTensors;
+  /** With the added tokens. */
+  readonly tokenizer: Tokenizer;
+  readonly tokenizerDir: string;
+  /** For errors. */
+  readonly source: string;
+  /** How the files were put together; null for a folder of ours. */
+  readonly published: PublishedModel | null;
+}
+
+/** @throws UserError that names the file and what is wrong with it */
+export function openModel(source: ModelSource): OpenedModel {
+  const opened = typeof source === 'string' ? openOwn(source) : openPublished(source);
+  checkTokenizer(opened.tokenizer, opened.config, opened.source);
+  return opened;
+}
+
+function openOwn(source: string): OpenedModel {
+  const dir = resolveHubName(source, 'the model');
+  const { config, meta, tensors } = openModelDirectory(dir);
+  const conversation = CONVERSATION_STYLES.find((known) => known === meta.conversation);
+  if (conversation === undefined) {
+    throw new UserError(
+      `Reading the model ${dir}: meta.json has the conversation "${meta.conversation}"; known are ${CONVERSATION_STYLES.join(', ')}.`,
+    );
+  }
+  const tokenizer = readTokenizer(dir);
+  return {
+    config,
+    meta: { ...meta, conversation },
+    tensors,
+    tokenizer,
+    tokenizerDir: dir,
+    source: dir,
+    published: null,
+  };
+}
+
+function openPublished(source: PublishedSource): OpenedModel {
+  const { conversation = 'llava_v1', overrides = [], mllm, visionTower, sam, weights } = source;
+  const tokenizer = readTokenizer(resolveHubName(mllm, 'the multimodal LLM'));
+  const published = openPublishedModel(source, specialTokens(tokenizer, mllm), overrides);
+  const { config, tensors, tokenizerDir } = published;
+  const details = { mllm, visionTower, sam, weights };
+  const stage = weights === null ? 'base' : 'published';
+  const meta = { conversation, stage, description: weights ?? `${mllm} and ${sam}`, details };
+  return { config, meta, tensors, tokenizer, tokenizerDir, source: weights ?? mllm, published };
+}
+
+function readTokenizer(dir: string): Tokenizer {
+  const tokenizer = Tokenizer.fromDirectory(dir);
+  tokenizer.addTokens(ADDED_TOKENS);
+  return tokenizer;
+}
+
+/** Looked up by their text: an id that is taken for granted would be another token in another vocabulary. */
+function specialTokens(tokenizer: Tokenizer, source: string): TokenIds {
+  const idOf = (token: string): number => {
+    const id = tokenizer.tokenId(token);
+    if (id !== undefined) return id;
+    throw new UserError(`Reading the tokenizer of ${source}: it does not know ${token}, not even after adding it.`);
+  };
+  const [seg, rej, imStart, imEnd] = ADDED_TOKENS;
+  return {
+    seg: idOf(seg),
+    rej: idOf(rej),
+    imStart: idOf(imStart),
+    imEnd: idOf(imEnd),
+    image: IMAGE_TOKEN_ID,
+    ignore: IGNORE_LABEL,
+    pad: tokenizer.padId,
+    bos: tokenizer.bosId,
+    eos: tokenizer.eosId,
+  };
+}

@@ -1,0 +1,103 @@
+/** The files that weights come in: safetensors or PyTorch, one file, or a folder of shards with an index. */
+import { closeSync, existsSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import { UserError } from '../errors.js';
+import type { FileTensor, FileTensors } from './file-tensor.js';
+import { readJson } from './json-file.js';
+import { JsonReader } from './json-reader.js';
+import { openSafetensors } from './safetensors.js';
+import { openTorchCheckpoint } from './torch-checkpoint.js';
+
+export interface Checkpoint {
+  /** By the names in the files; each is read when it is asked for. */
+  readonly tensors: FileTensors;
+  /** Paths, in the order in which they were opened. */
+  readonly files: readonly string[];
+  readonly format: 'safetensors' | 'PyTorch';
+}
+
+/** What a folder may hold, the first that is there; a safetensors file before a pickle. */
+const IN_FOLDER = [
+  'model.safetensors.index.json',
+  'model.safetensors',
+  'pytorch_model.bin.index.json',
+  'pytorch_model.bin',
+] as const;
+const ZIP_MAGIC = Buffer.from('PK');
+const PICKLE_MAGIC = 0x80;
+
+/**
+ * Opens a file (.safetensors, .bin, .pth, .pt, an index), or the weights of a folder. Only headers are read.
+ * @throws UserError that names the file at fault
+ */
+export function openCheckpoint(path: string): Checkpoint {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) throw new UserError(`Reading weights: there is no ${path}; check the path.`);
+  if (found.isDirectory()) return openCheckpoint(weightsOf(path));
+  if (path.endsWith('.index.json')) return openShards(path);
+  if (isPyTorch(path)) return { tensors: openTorchCheckpoint(path).tensors, files: [path], format: 'PyTorch' };
+  return { tensors: openSafetensors(path).tensors, files: [path], format: 'safetensors' };
+}
+
+/** Whether a folder has weights under one of the usual names. */
+export function hasWeights(folder: string): boolean {
+  return IN_FOLDER.some((name) => existsSync(join(folder, name)));
+}
+
+function weightsOf(folder: string): string {
+  const name = IN_FOLDER.find((candidate) => existsSync(join(folder, candidate)));
+  if (name !== undefined) return join(folder, name);
+  const present = readdirSync(folder).filter((entry) => /\.(bin|pth|pt|safetensors)$/.test(entry));
+  if (present.length === 1) return join(folder, present[0] as string);
+  const there = present.length === 0 ? '' : `; it has ${present.slice(0, 5).join(', ')}`;
+  throw new UserError(`Reading weights: ${folder} has none of ${IN_FOLDER.join(', ')}${there}. Name the file itself.`);
+}
+
+/** By its content where the name does not say it: a zip file or a pickle is PyTorch's. */
+function isPyTorch(path: string): boolean {
+  if (path.endsWith('.safetensors')) return false;
+  if (/\.(bin|pth|pt)$/.test(path)) return true;
+  const start = Buffer.alloc(2);
+  const file = openSync(path, 'r');
+  try {
+    readSync(file, start, 0, start.length, 0);
+  } finally {
+    closeSync(file);
+  }
+  return start.equals(ZIP_MAGIC) || start[0] === PICKLE_MAGIC;
+}
+
+/** `{ "metadata": …, "weight_map": { name: file } }`, the files beside it. */
+function openShards(indexPath: string): Checkpoint {
+  const root = JsonReader.of(readJson(indexPath, 'the index of the shards'), indexPath);
+  const entries = root.key('weight_map').entries();
+  const shards = new Map<string, Checkpoint>();
+  const tensors = new Map<string, FileTensor>();
+  for (const [name, place] of entries) {
+    const file = place.string();
+    // The name is joined to a folder: it must not lead out of it.
+    if (basename(file) !== file || file === '..' || file.includes('\\') || file.endsWith('.index.json')) {
+      place.fail('the name of a file beside the index');
+    }
+    const shard = shards.get(file) ?? openCheckpoint(join(dirname(indexPath), file));
+    shards.set(file, shard);
+    const tensor = shard.tensors.get(name);
+    if (tensor === undefined) {
+      throw new UserError(
+        `${indexPath} says that "${name}" is in ${file}, which does not have it. Use index and shards of one release.`,
+      );
+    }
+    tensors.set(name, tensor);
+  }
+  // What the index leaves out is there all the same; whoever loads it is strict about names.
+  for (const shard of shards.values()) {
+    for (const [name, tensor] of shard.tensors) if (!tensors.has(name)) tensors.set(name, tensor);
+  }
+  const opened = [...shards.values()];
+  if (opened.length === 0) root.key('weight_map').fail('an object with at least one tensor');
+  return {
+    tensors,
+    files: opened.flatMap(({ files }) => files),
+    format: opened[0]?.format ?? 'safetensors',
+  };
+}

@@ -1,0 +1,99 @@
+/**
+ * A model from other files against the recorded one: its sizes, and every weight. What is stored in 16 bits must be the
+ * recorded number rounded; it is then replaced by that number, so that everything after is held to the usual tolerances.
+ */
+import { type ModelConfig, modelConfigToJson } from '../config.js';
+import type { FileTensor, FileTensors } from '../io/file-tensor.js';
+import { bfloat16ToFloat32, float32ToBfloat16, float32ToHalf, halfToFloat32 } from '../io/half-float.js';
+import { toFloat32 } from '../io/safetensors.js';
+import { mergeLora } from '../model/merge-lora.js';
+import { withoutPrefix } from '../model/weights.js';
+import { largestDifference, toleranceItem } from './largest-difference.js';
+import { Mismatches } from './mismatches.js';
+import type { VerifyItem } from './verify-item.js';
+
+/** What is to be verified instead of the recording's own weights. */
+export interface ModelSubject {
+  readonly config: ModelConfig;
+  readonly tensors: FileTensors;
+}
+
+export interface CheckedSubject extends ModelSubject {
+  readonly items: readonly VerifyItem[];
+}
+
+/** Of float32 weights, absolute: adding a delta, or folding LoRA in, rounds. */
+const WEIGHT_TOLERANCE = 1e-6;
+const ROUNDED: Readonly<Record<string, (values: Float32Array) => Float32Array>> = {
+  F16: (values) => halfToFloat32(float32ToHalf(values)),
+  BF16: (values) => bfloat16ToFloat32(float32ToBfloat16(values)),
+};
+
+/** @param recorded the recording's own model; its LoRA is folded in where the subject has none */
+export function checkSubject(recorded: ModelSubject, subject: ModelSubject): CheckedSubject {
+  const isMerged = subject.config.lora.r === 0 && recorded.config.lora.r > 0;
+  const bare = { config: recorded.config, tensors: byBareName(recorded.tensors) };
+  const expected = isMerged ? mergeLora(bare.config, bare.tensors) : bare;
+  const found = byBareName(subject.tensors);
+  const names = new Mismatches('weights: names');
+  for (const name of new Set([...expected.tensors.keys(), ...found.keys()])) {
+    names.compare(name, presence(found.has(name)), presence(expected.tensors.has(name)));
+  }
+  const tensors = new Map<string, FileTensor>();
+  const rounded = new Mismatches('weights in 16 bits: rounded');
+  let hasRounded = false;
+  let largest = 0;
+  let worst = '';
+  for (const [name, tensor] of found) {
+    const reference = expected.tensors.get(name);
+    if (reference === undefined) continue;
+    const [is, shouldBe] = [numbersOf(tensor, name), numbersOf(reference, name)];
+    const round = ROUNDED[tensor.dtype];
+    tensors.set(name, round === undefined ? tensor : reference);
+    if (round !== undefined) {
+      hasRounded = true;
+      rounded.compare(`${name} (${tensor.dtype})`, largestDifference(is, round(shouldBe)), 0);
+      continue;
+    }
+    const difference = largestDifference(is, shouldBe);
+    if (difference <= largest) continue;
+    [largest, worst] = [difference, name];
+  }
+  const detail = worst === '' ? 'equal' : `worst: ${worst}`;
+  return {
+    config: { ...subject.config, lora: { ...subject.config.lora, dropout: expected.config.lora.dropout } },
+    tensors,
+    items: [
+      sizesItem(expected.config, subject.config),
+      names.item(),
+      toleranceItem('weights in float32', largest, WEIGHT_TOLERANCE, detail),
+      ...(hasRounded ? [rounded.item()] : []),
+    ],
+  };
+}
+
+/** All but the dropout, which no file of weights says. */
+function sizesItem(expected: ModelConfig, found: ModelConfig): VerifyItem {
+  const sizes = new Mismatches('sizes');
+  const [a, b] = [modelConfigToJson(expected), modelConfigToJson(found)] as Record<string, Record<string, unknown>>[];
+  for (const [section, values] of Object.entries(a ?? {})) {
+    for (const [key, value] of Object.entries(typeof values === 'object' ? values : { [section]: values })) {
+      if (section === 'lora' && key === 'dropout') continue;
+      const other = typeof values === 'object' ? b?.[section]?.[key] : b?.[section];
+      sizes.compare(`${section}.${key}`, JSON.stringify(other ?? null), JSON.stringify(value));
+    }
+  }
+  return sizes.item();
+}
+
+function presence(isThere: boolean): string {
+  return isThere ? 'there' : 'missing';
+}
+
+function byBareName(tensors: FileTensors): FileTensors {
+  return new Map([...tensors].map(([name, tensor]) => [withoutPrefix(name), tensor]));
+}
+
+function numbersOf(tensor: FileTensor, name: string): Float32Array {
+  return toFloat32({ ...tensor, data: tensor.read() }, name);
+}
