@@ -12,6 +12,7 @@ import { dataSynthVerb } from './data.js';
 import { demoVerb } from './demo.js';
 import { doctorVerb } from './doctor.js';
 import { evalVerb } from './eval.js';
+import { inspectVerb } from './inspect.js';
 import { Output } from './output.js';
 import { parseCommand } from './parse.js';
 import { planVerb } from './plan.js';
@@ -25,7 +26,7 @@ import { verifyVerb } from './verify.js';
 
 const VERBS: readonly Verb[] = [
   ...[trainVerb, evalVerb, segmentVerb, verifyVerb],
-  ...[convertVerb, convertDeltaVerb, mergeVerb, exportVerb],
+  ...[convertVerb, convertDeltaVerb, mergeVerb, exportVerb, inspectVerb],
   ...[dataSynthVerb, demoVerb, doctorVerb, planVerb, benchVerb, setupTensorflowVerb],
 ];
 const EXIT = { fine: 0, failed: 1, usage: 2, interrupted: 130 } as const;

@@ -37,6 +37,9 @@ const swept = new Set<string>();
 /** What a file is made of: a text, bytes, or pieces made one after the other (so that memory stays small). */
 export type FileContent = string | Uint8Array | Iterable<Uint8Array>;
 
+/** No bytes: given after a large piece, it takes that one's place in hand, whose memory is then free for the next. */
+export const LET_GO = new Uint8Array(0);
+
 /**
  * Writes a file so that `path` holds either its old content or all of the new one. Missing folders are made.
  * @throws UserError when it cannot be written; the temporary file is removed and `path` is as it was. What the

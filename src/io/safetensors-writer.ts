@@ -3,7 +3,7 @@
  * Typed arrays are written as they lie in memory, so a little-endian machine is assumed, as for reading.
  */
 import { UserError } from '../errors.js';
-import { writeFileAtomic } from './atomic-file.js';
+import { LET_GO, writeFileAtomic } from './atomic-file.js';
 import { inMemory } from './file-tensor.js';
 import { DTYPE_BYTES } from './safetensors-header.js';
 import { DEFAULT_SHARD_BYTES, writeShards } from './shards.js';
@@ -53,7 +53,10 @@ export function writeSafetensorsFile(
   const ordered = [...tensors].sort((a, b) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype]);
   const pieces = function* (): Generator<Uint8Array> {
     yield headerOf(ordered, metadata);
-    for (const tensor of ordered) yield* outputBytes(tensor);
+    for (const tensor of ordered) {
+      yield* outputBytes(tensor);
+      yield LET_GO;
+    }
   };
   writeFileAtomic(path, pieces());
 }

@@ -4,6 +4,7 @@
  * and offsets beyond 4 GiB are written in the zip64 form, where they are needed only. (APPNOTE.TXT 4.3-4.5)
  */
 import { crc32 } from 'node:zlib';
+import { LET_GO } from './atomic-file.js';
 
 /** One file of the archive. */
 export interface ZipEntry {
@@ -54,6 +55,7 @@ export function* zipPieces(entries: Iterable<ZipEntry>, { last }: ZipOptions = {
     position += header.length + size;
     yield header;
     yield* data;
+    yield LET_GO;
   };
   for (const entry of entries) yield* add(entry);
   if (last !== undefined) yield* add(last(written.map(({ name, crc }) => ({ name: name.toString('utf8'), crc }))));

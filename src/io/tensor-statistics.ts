@@ -1,0 +1,105 @@
+/** What the numbers of a tensor look like: enough to see a part that was never trained, or that has gone astray. */
+import type { StoredTensor, TensorData } from './file-tensor.js';
+import { bfloat16ToFloat32, halfToFloat32 } from './half-float.js';
+import type { Dtype } from './safetensors-header.js';
+
+/** Of the finite numbers, but for the counts; null where there are none. */
+export interface TensorStatistics {
+  readonly min: number | null;
+  readonly max: number | null;
+  readonly mean: number | null;
+  /** Standard deviation of these numbers, divided by their count. */
+  readonly deviation: number | null;
+  readonly nan: number;
+  readonly infinite: number;
+  readonly zeros: number;
+}
+
+type Floats = Float32Array | Float64Array;
+
+/** Numbers looked at twice in a row, while they are in the processor's cache. */
+const BLOCK = 2 ** 14;
+
+/** 64-bit integers are rounded to the nearest double. */
+export function tensorStatistics(tensor: StoredTensor): TensorStatistics {
+  const { data } = tensor;
+  const sums = new RunningSums();
+  const scratch = scratchFor(data);
+  for (let start = 0; start < data.length; start += BLOCK) {
+    sums.add(asFloats(data.subarray(start, start + BLOCK), tensor.dtype, scratch));
+  }
+  return sums.statistics();
+}
+
+/** Mean and squared deviations of blocks, joined by the formula of Chan, Golub and LeVeque: nothing cancels out. */
+class RunningSums {
+  private min = Infinity;
+  private max = -Infinity;
+  private count = 0;
+  private mean = 0;
+  private squares = 0;
+  private nan = 0;
+  private infinite = 0;
+  private zeros = 0;
+
+  add(values: Floats): void {
+    let [min, max, sum, count, nan, zeros] = [this.min, this.max, 0, 0, 0, 0];
+    for (const value of values) {
+      // NaN for infinities and NaN.
+      if (value - value !== 0) {
+        if (Number.isNaN(value)) nan++;
+        continue;
+      }
+      if (value < min) min = value;
+      if (value > max) max = value;
+      if (value === 0) zeros++;
+      sum += value;
+      count++;
+    }
+    this.min = min;
+    this.max = max;
+    this.nan += nan;
+    this.infinite += values.length - count - nan;
+    this.zeros += zeros;
+    if (count > 0) this.join(count, sum / count, squaredDeviations(values, sum / count));
+  }
+
+  private join(count: number, mean: number, squares: number): void {
+    const all = this.count + count;
+    const difference = mean - this.mean;
+    this.squares += squares + difference * difference * ((this.count * count) / all);
+    this.mean += difference * (count / all);
+    this.count = all;
+  }
+
+  statistics(): TensorStatistics {
+    const { min, max, mean, squares, count, nan, infinite, zeros } = this;
+    const deviation = Math.sqrt(squares / count);
+    if (count === 0) return { min: null, max: null, mean: null, deviation: null, nan, infinite, zeros };
+    return { min, max, mean, deviation, nan, infinite, zeros };
+  }
+}
+
+function squaredDeviations(values: Floats, mean: number): number {
+  let squares = 0;
+  for (const value of values) {
+    const deviation = value - mean;
+    if (deviation - deviation === 0) squares += deviation * deviation;
+  }
+  return squares;
+}
+
+function scratchFor(data: TensorData): Floats {
+  return data instanceof Uint16Array ? new Float32Array(BLOCK) : new Float64Array(BLOCK);
+}
+
+/** The numbers as floats, as they lie there or in `scratch`. */
+function asFloats(part: TensorData, dtype: Dtype, scratch: Floats): Floats {
+  if (part instanceof Float32Array || part instanceof Float64Array) return part;
+  const out = scratch.subarray(0, part.length);
+  if (part instanceof Uint16Array && out instanceof Float32Array && dtype !== 'U16') {
+    return dtype === 'F16' ? halfToFloat32(part, out) : bfloat16ToFloat32(part, out);
+  }
+  for (let i = 0; i < part.length; i++) out[i] = Number(part[i]);
+  return out;
+}
