@@ -1,6 +1,7 @@
 /** The work behind `gsva convert`, `merge` and `export`: tensors are read, changed and written one at a time. */
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { peakRss } from '../benchmark/timing.js';
 import { startDryRun } from '../engine/dry-run.js';
 import { UserError } from '../errors.js';
 import { type ModelSource, type OpenedModel, openModel } from '../inference/open-model.js';
@@ -220,5 +221,5 @@ function write(out: string, build: (dir: string) => void): Promise<void> {
 function finish(request: WriteRequest, outputs: readonly TensorOutput[], facts: object, { output }: VerbContext): void {
   const bytes = outputs.reduce((sum, tensor) => sum + byteCount(tensor), 0);
   output.line(`${request.out}: ${outputs.length} tensors, ${bytesText(bytes)}`);
-  output.json({ out: request.out, tensors: outputs.length, bytes, ...facts });
+  output.json({ out: request.out, tensors: outputs.length, bytes, peakRss: peakRss(), ...facts });
 }

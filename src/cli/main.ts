@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import pc from 'picocolors';
 import { UsageError, UserError, messageOf } from '../errors.js';
 import { benchVerb } from './bench.js';
+import { benchLargeVerb } from './bench-large.js';
 import { convertDeltaVerb, convertVerb, exportVerb, mergeVerb } from './convert.js';
 import { dataSynthVerb } from './data.js';
 import { demoVerb } from './demo.js';
@@ -27,7 +28,7 @@ import { verifyVerb } from './verify.js';
 const VERBS: readonly Verb[] = [
   ...[trainVerb, evalVerb, segmentVerb, verifyVerb],
   ...[convertVerb, convertDeltaVerb, mergeVerb, exportVerb, inspectVerb],
-  ...[dataSynthVerb, demoVerb, doctorVerb, planVerb, benchVerb, setupTensorflowVerb],
+  ...[dataSynthVerb, demoVerb, doctorVerb, planVerb, benchVerb, benchLargeVerb, setupTensorflowVerb],
 ];
 const EXIT = { fine: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 

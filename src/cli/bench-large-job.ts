@@ -1,0 +1,105 @@
+/** The work behind `gsva bench large`. Absolute times: for reading and for docs/large-models.md, never for tests. */
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import type { LargeRun, LargeRunRequest } from '../benchmark/large-run.js';
+import { writeRandomCheckpoint } from '../benchmark/random-checkpoint.js';
+import { parseModelConfig } from '../config.js';
+import type { EngineName } from '../engine/engine.js';
+import { readJson } from '../io/json-file.js';
+import { bytesText } from '../machine.js';
+import { runCommand } from '../setup/run-command.js';
+import { packagePath } from './values.js';
+import type { VerbContext } from './verb.js';
+
+export interface BenchLargeRequest {
+  readonly config: string;
+  readonly dir: string;
+  readonly engines: readonly EngineName[];
+  readonly newTokens: number;
+  readonly threads: number | null;
+}
+
+/** @returns the exit code */
+export async function runBenchLarge(request: BenchLargeRequest, context: VerbContext): Promise<number> {
+  const config = parseModelConfig(readJson(request.config, "the model's sizes"), request.config);
+  const folder = mkdtempSync(join(request.dir, 'gsva-large-'));
+  try {
+    context.note(`making random weights in ${folder} ...`);
+    const [paths, making] = await timed(() => {
+      return writeRandomCheckpoint(folder, config, packagePath('configs', 'tokenizers', 'synth'), () => {
+        context.signal.throwIfAborted();
+      });
+    });
+    const published = bytesIn(folder);
+    context.note(`made ${bytesText(published)} in ${making.toFixed(0)} s; converting ...`);
+    const out = join(folder, 'converted');
+    const files = ['--mllm', paths.mllm, '--vision-tower', paths.visionTower, '--sam', paths.sam];
+    const heads = `sam.decoder_heads=${config.sam.decoderHeads}`;
+    const options = ['--weights', paths.weights, '--set', heads, '--dtype', 'bf16', '--out', out, '--json'];
+    const [converted, converting] = await timed(() => gsva(['convert', ...files, ...options], context));
+    const { peakRss: convertRss } = JSON.parse(converted) as { readonly peakRss: number };
+    context.note(`converted to ${bytesText(bytesIn(out))} in ${converting.toFixed(0)} s`);
+    const runs: LargeRun[] = [];
+    for (const engine of request.engines) {
+      context.note(`loading and asking on ${engine} ...`);
+      const run: LargeRunRequest = { model: out, engine, threads: request.threads, newTokens: request.newTokens };
+      const program = packagePath('dist', 'benchmark', 'large-run.js');
+      const answer = await runCommand(process.execPath, [program, JSON.stringify(run)], { signal: context.signal });
+      runs.push(JSON.parse(answer) as LargeRun);
+    }
+    show(runs, { published, making, converting, convertRss }, context);
+    context.output.json({ config: request.config, publishedBytes: published, making, converting, convertRss, runs });
+    return 0;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function show(
+  runs: readonly LargeRun[],
+  made: {
+    readonly published: number;
+    readonly making: number;
+    readonly converting: number;
+    readonly convertRss: number;
+  },
+  { output }: VerbContext,
+): void {
+  const { published, making, converting, convertRss } = made;
+  output.line(` published files: ${bytesText(published)}, made in ${making.toFixed(0)} s`);
+  output.line(` converted in ${converting.toFixed(0)} s, peak RSS ${bytesText(convertRss)}`);
+  const seconds = (value: number): string => `${value.toFixed(value < 10 ? 2 : 0)} s`;
+  const rows: (readonly [string, (run: LargeRun) => string])[] = [
+    ['load', (run) => seconds(run.load)],
+    ['RSS when loaded', (run) => bytesText(run.rssLoaded)],
+    ['both encoders, one image', (run) => seconds(run.encode)],
+    ['image and question to first token', (run) => `${seconds(run.encode + run.prompt)} (${run.promptTokens} tokens)`],
+    ['tokens/s', (run) => (1 / run.token).toFixed(2)],
+    ['seconds per mask', (run) => seconds(run.mask)],
+    ['a question answered, image encoded', (run) => seconds(run.question)],
+    ['peak RSS', (run) => bytesText(run.peakRss)],
+  ];
+  output.line();
+  output.table(
+    ['', ...runs.map(({ engine }) => engine.split(':')[0] ?? engine)],
+    rows.map(([name, cell]) => [name, ...runs.map(cell)]),
+    { align: ['left', ...runs.map(() => 'right' as const)] },
+  );
+  for (const { engine } of runs) output.line(` ${engine}`);
+}
+
+function gsva(args: readonly string[], { signal }: VerbContext): Promise<string> {
+  return runCommand(process.execPath, [packagePath('bin', 'gsva.js'), ...args], { signal });
+}
+
+async function timed<T>(work: () => Promise<T>): Promise<[T, number]> {
+  const start = performance.now();
+  const result = await work();
+  return [result, (performance.now() - start) / 1000];
+}
+
+function bytesIn(folder: string): number {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .map((name) => statSync(join(folder, name)))
+    .reduce((sum, found) => sum + (found.isFile() ? found.size : 0), 0);
+}
