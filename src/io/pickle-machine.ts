@@ -233,7 +233,7 @@ export class PickleMachine implements PickleContext {
     const { persistentLoad } = this.options;
     if (persistentLoad === undefined) this.fail('it refers to an object outside of itself, expected none');
     this.spend(COST.object);
-    this.push((persistentLoad)(id, this));
+    this.push(persistentLoad(id, this));
   }
 }
 
