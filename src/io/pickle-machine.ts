@@ -64,12 +64,14 @@ export interface PickleOptions {
   readonly memory?: number;
 }
 
+const DEFAULT_MEMORY = 512 * 2 ** 20;
+
 /** Values on the stack at once; Python writes containers in batches of 1000, tuples whole. */
 const LARGEST_STACK = 4_000_000;
 const LARGEST_MARKS = 100_000;
-/** Estimates in bytes of what V8 needs. */
+/** Estimates in bytes of what V8 needs, measured on pickles of nothing but one kind. */
 const SLOT = 24;
-export const COST = { list: 40, dictionary: 240, entry: 64, text: 32, object: 64, memo: 48 } as const;
+export const COST = { list: 40, dictionary: 240, entry: 64, text: 32, bytes: 240, object: 64, memo: 48 } as const;
 
 export class PickleMachine implements PickleContext {
   readonly stack: PickleValue[] = [];
@@ -87,7 +89,7 @@ export class PickleMachine implements PickleContext {
   ) {
     this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.at = options.start ?? 0;
-    this.left = options.memory ?? 512 * 2 ** 20;
+    this.left = options.memory ?? DEFAULT_MEMORY;
   }
 
   fail(what: string): never {
@@ -97,7 +99,7 @@ export class PickleMachine implements PickleContext {
   spend(bytes: number): void {
     this.left -= bytes;
     if (this.left < 0) {
-      const allowed = (this.options.memory ?? 512 * 2 ** 20) / 2 ** 20;
+      const allowed = (this.options.memory ?? DEFAULT_MEMORY) / 2 ** 20;
       this.fail(`its values would take more than the ${allowed} MiB of memory that are allowed`);
     }
   }
@@ -219,7 +221,7 @@ export class PickleMachine implements PickleContext {
     this.push(found);
   }
 
-  /** Replaces nothing on the stack: makes what calling `callee` gives, if the caller's list says that it can be called. */
+  /** Pushes what calling `callee` gives, where the allow-list says that it can be called. */
   call(callee: PickleValue, args: readonly PickleValue[]): void {
     if (!(callee instanceof PickleGlobal) || callee.call === null) {
       this.fail(`it calls ${callee instanceof PickleGlobal ? callee.name : describe(callee)}, which cannot be called`);

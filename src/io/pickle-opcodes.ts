@@ -94,7 +94,7 @@ function pushPython2Text(m: PickleMachine, length: number): void {
 
 function pushBytes(m: PickleMachine, length: number): void {
   const start = m.take(length);
-  m.spend(2 * COST.object + length);
+  m.spend(COST.bytes + length);
   m.push(Uint8Array.prototype.slice.call(m.bytes, start, start + length));
 }
 
