@@ -2,15 +2,9 @@
  * What each opcode of a pickle does (protocols 0 to 5, as Python's pickletools.py documents them). Opcodes that are
  * not here have no place in data: the extension registry and buffers outside of the pickle.
  */
-import {
-  COST,
-  type PickleMachine,
-  PickleOrderedDict,
-  PickleTuple,
-  type PickleValue,
-  describe,
-} from './pickle-machine.js';
+import { COST, type PickleMachine } from './pickle-machine.js';
 import { parseDecimal, parseTwosComplement, parseWhole, unescaped, unquoted } from './pickle-text.js';
+import { PickleOrderedDict, PickleTuple, type PickleValue, describe } from './pickle-values.js';
 
 type Step = (machine: PickleMachine) => void;
 
