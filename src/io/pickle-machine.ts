@@ -4,72 +4,16 @@
  * cannot fill the memory.
  */
 import { UserError } from '../errors.js';
+import { type PickleContext, PickleGlobal, type PickleOptions, type PickleValue, describe } from './pickle-values.js';
 
-/** Anything a handler of the caller makes; the machine only carries it about. */
-export abstract class PickleObject {
-  abstract readonly kind: string;
-}
-
-/** What one call of a global may use: it counts what it copies, and fails with the place in the pickle. */
-export interface PickleContext {
-  spend(bytes: number): void;
-  fail(what: string): never;
-}
-
-/** A name of Python's that the caller allows; `call` is what calling it makes, null where it only stands for itself. */
-export class PickleGlobal extends PickleObject {
-  readonly kind: string = 'global';
-
-  constructor(
-    readonly name: string,
-    readonly call: ((args: readonly PickleValue[], context: PickleContext) => PickleValue) | null,
-  ) {
-    super();
-  }
-}
-
-/** A Python tuple; a list is an Array. */
-export class PickleTuple {
-  constructor(readonly items: readonly PickleValue[]) {}
-}
-
-/** A dictionary that Python gave attributes of its own (`_metadata` of a state dict), which are dropped. */
-export class PickleOrderedDict extends Map<PickleValue, PickleValue> {}
-
-export type PickleValue =
-  | null
-  | boolean
-  | number
-  | bigint
-  | string
-  | Uint8Array
-  | PickleValue[]
-  | PickleTuple
-  | Map<PickleValue, PickleValue>
-  | Set<PickleValue>
-  | PickleObject;
-
-export interface PickleOptions {
-  /** Whose pickle it is, for errors. */
-  readonly source: string;
-  /** By 'module name', as in 'collections OrderedDict'; everything else is refused. */
-  readonly globals: ReadonlyMap<string, PickleGlobal>;
-  /** What stands for the object that lies outside of the pickle under this id. Without it such ids are refused. */
-  readonly persistentLoad?: (id: PickleValue, context: PickleContext) => PickleValue;
-  /** Where the pickle begins. */
-  readonly start?: number;
-  /** What the str of Python 2 (bytes of an unknown encoding) are read as. Default utf-8. */
-  readonly encoding?: 'utf-8' | 'latin1';
-  /** About how much memory the values may take. Default 512 MiB. */
-  readonly memory?: number;
-}
+const DEFAULT_MEMORY = 512 * 2 ** 20;
 
 /** Values on the stack at once; Python writes containers in batches of 1000, tuples whole. */
 const LARGEST_STACK = 4_000_000;
 const LARGEST_MARKS = 100_000;
-/** Estimates in bytes of what V8 needs. */
+/** Estimates in bytes of what V8 needs, measured on pickles of nothing but one kind. */
 const SLOT = 24;
-export const COST = { list: 40, dictionary: 240, entry: 64, text: 32, object: 64, memo: 48 } as const;
+export const COST = { list: 40, dictionary: 240, entry: 64, text: 32, bytes: 240, object: 64, memo: 48 } as const;
 
 export class PickleMachine implements PickleContext {
   readonly stack: PickleValue[] = [];
@@ -87,7 +31,7 @@ export class PickleMachine implements PickleContext {
   ) {
     this.bytes = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     this.at = options.start ?? 0;
-    this.left = options.memory ?? 512 * 2 ** 20;
+    this.left = options.memory ?? DEFAULT_MEMORY;
   }
 
   fail(what: string): never {
@@ -97,7 +41,7 @@ export class PickleMachine implements PickleContext {
   spend(bytes: number): void {
     this.left -= bytes;
     if (this.left < 0) {
-      const allowed = (this.options.memory ?? 512 * 2 ** 20) / 2 ** 20;
+      const allowed = (this.options.memory ?? DEFAULT_MEMORY) / 2 ** 20;
       this.fail(`its values would take more than the ${allowed} MiB of memory that are allowed`);
     }
   }
@@ -219,7 +163,7 @@ export class PickleMachine implements PickleContext {
     this.push(found);
   }
 
-  /** Replaces nothing on the stack: makes what calling `callee` gives, if the caller's list says that it can be called. */
+  /** Pushes what calling `callee` gives, where the allow-list says that it can be called. */
   call(callee: PickleValue, args: readonly PickleValue[]): void {
     if (!(callee instanceof PickleGlobal) || callee.call === null) {
       this.fail(`it calls ${callee instanceof PickleGlobal ? callee.name : describe(callee)}, which cannot be called`);
@@ -235,18 +179,6 @@ export class PickleMachine implements PickleContext {
     this.spend(COST.object);
     this.push(persistentLoad(id, this));
   }
-}
-
-/** What kind of thing a value is, for errors. */
-export function describe(value: PickleValue): string {
-  if (value === null) return 'None';
-  if (value instanceof PickleTuple) return 'a tuple';
-  if (value instanceof PickleObject) return `a ${value.kind}`;
-  if (value instanceof Map) return 'a dict';
-  if (value instanceof Set) return 'a set';
-  if (value instanceof Uint8Array) return 'bytes';
-  if (Array.isArray(value)) return 'a list';
-  return typeof value === 'string' ? 'a text' : `a ${typeof value}`;
 }
 
 /** A text from the file, fit for one line of a terminal. */

@@ -2,15 +2,9 @@
  * What each opcode of a pickle does (protocols 0 to 5, as Python's pickletools.py documents them). Opcodes that are
  * not here have no place in data: the extension registry and buffers outside of the pickle.
  */
-import {
-  COST,
-  type PickleMachine,
-  PickleOrderedDict,
-  PickleTuple,
-  type PickleValue,
-  describe,
-} from './pickle-machine.js';
+import { COST, type PickleMachine } from './pickle-machine.js';
 import { parseDecimal, parseTwosComplement, parseWhole, unescaped, unquoted } from './pickle-text.js';
+import { PickleOrderedDict, PickleTuple, type PickleValue, describe } from './pickle-values.js';
 
 type Step = (machine: PickleMachine) => void;
 
@@ -94,7 +88,7 @@ function pushPython2Text(m: PickleMachine, length: number): void {
 
 function pushBytes(m: PickleMachine, length: number): void {
   const start = m.take(length);
-  m.spend(2 * COST.object + length);
+  m.spend(COST.bytes + length);
   m.push(Uint8Array.prototype.slice.call(m.bytes, start, start + length));
 }
 

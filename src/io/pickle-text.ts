@@ -55,7 +55,7 @@ export function unquoted(line: Buffer, fail: Fail): Buffer {
   if (text.length < 2 || (quote !== "'" && quote !== '"') || text.at(-1) !== quote) return fail('a text has no quotes');
   const plain = text
     .slice(1, -1)
-    .replace(/\\(?:x([0-9a-f]{2})|([0-7]{1,3})|([^]))/gi, (all, hex?: string, octal?: string, one?: string) => {
+    .replace(/\\(?:x([0-9a-fA-F]{2})|([0-7]{1,3})|([^]))/g, (all, hex?: string, octal?: string, one?: string) => {
       if (hex !== undefined) return String.fromCharCode(parseInt(hex, 16));
       if (octal !== undefined) return String.fromCharCode(parseInt(octal, 8) & 255);
       const code = ESCAPES[one as string];
@@ -68,7 +68,7 @@ export function unquoted(line: Buffer, fail: Fail): Buffer {
 export function unescaped(line: Buffer, fail: Fail): string {
   return line
     .toString('latin1')
-    .replace(/\\u([0-9a-f]{4})|\\U([0-9a-f]{8})/gi, (_all, short?: string, long?: string) => {
+    .replace(/\\u([0-9a-fA-F]{4})|\\U([0-9a-fA-F]{8})/g, (_all, short?: string, long?: string) => {
       const code = parseInt((short ?? long) as string, 16);
       return code > 0x10ffff ? fail('a text holds a character beyond Unicode') : String.fromCodePoint(code);
     });

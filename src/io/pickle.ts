@@ -3,22 +3,21 @@
  * This one knows an allow-list of names, makes plain values only, runs nothing, and takes no more memory than it is
  * allowed. Containers may contain themselves, so whoever walks through a value must not follow it without an end.
  */
+import { COST, PickleMachine } from './pickle-machine.js';
+import { STEPS, STOP } from './pickle-opcodes.js';
 import {
-  COST,
   type PickleContext,
   PickleGlobal,
-  PickleMachine,
   type PickleOptions,
   PickleOrderedDict,
   PickleTuple,
   type PickleValue,
   describe,
-} from './pickle-machine.js';
-import { STEPS, STOP } from './pickle-opcodes.js';
+} from './pickle-values.js';
 
-export { PickleGlobal, PickleObject, PickleOrderedDict, PickleTuple } from './pickle-machine.js';
-export type { PickleContext, PickleOptions, PickleValue } from './pickle-machine.js';
-export { describe as describePickled } from './pickle-machine.js';
+export { PickleGlobal, PickleObject, PickleOrderedDict, PickleTuple } from './pickle-values.js';
+export type { PickleContext, PickleOptions, PickleValue } from './pickle-values.js';
+export { describe as describePickled } from './pickle-values.js';
 
 /**
  * Reads one pickle.

@@ -17,6 +17,9 @@ type Elements = Uint8Array | Uint16Array | Uint32Array;
 /** Bytes of the file that are read at once for a view that is not contiguous. */
 export const BLOCK_BYTES = 16 * 2 ** 20;
 
+/** Rows that are copied side by side: their cache lines are written whole. */
+const TILE = 32;
+
 /** Checks that a view has sensible numbers, stays inside of a storage of `length` elements, and repeats none at large. */
 export function checkView({ shape, strides, offset }: StridedView, length: number, fail: Fail): void {
   if (shape.length !== strides.length) fail(`it has ${shape.length} sizes but ${strides.length} strides`);
@@ -136,19 +139,53 @@ function copyBlock(
   outAt: number,
   out: Elements,
 ): void {
-  const { size, stride, outStride, extent } = dimensions[depth] as Dimension;
+  const dimension = dimensions[depth] as Dimension;
+  const { size, stride, outStride, extent } = dimension;
   const from = stride === 0 ? 0 : Math.max(0, Math.ceil((start - at - extent) / stride));
   const to = stride === 0 ? size : Math.min(size, Math.floor((stop - 1 - at) / stride) + 1);
-  if (depth < dimensions.length - 1) {
-    for (let i = from; i < to; i++) {
-      copyBlock(block, start, stop, dimensions, depth + 1, at + i * stride, outAt + i * outStride, out);
-    }
+  const inner = dimensions[depth + 1];
+  if (inner === undefined) {
+    if (stride === 0 && (at < start || at >= stop)) return;
+    let source = at + from * stride - start;
+    let target = outAt + from * outStride;
+    for (let i = from; i < to; i++, source += stride, target += outStride) out[target] = block[source] as number;
     return;
   }
-  if (stride === 0 && (at < start || at >= stop)) return;
-  let source = at + from * stride - start;
-  let target = outAt + from * outStride;
-  for (let i = from; i < to; i++, source += stride, target += outStride) out[target] = block[source] as number;
+  const isTransposed = depth === dimensions.length - 2 && outStride < inner.outStride;
+  for (let i = from; i < to; i++) {
+    const rowAt = at + i * stride;
+    const rowOutAt = outAt + i * outStride;
+    const whole = isTransposed && rowAt >= start ? wholeRows(stop - rowAt - extent, stride, to - i) : 0;
+    if (whole > 0) {
+      copyTile(block, rowAt - start, dimension, whole, inner, out, rowOutAt);
+      i += whole - 1;
+    } else {
+      copyBlock(block, start, stop, dimensions, depth + 1, rowAt, rowOutAt, out);
+    }
+  }
+}
+
+/** How many of the next rows, at most TILE, end within `room` elements. */
+function wholeRows(room: number, stride: number, left: number): number {
+  const fitting = stride === 0 ? left : Math.ceil(room / stride);
+  return room <= 0 ? 0 : Math.min(TILE, left, fitting);
+}
+
+/** Copies `rows` rows side by side: what is next to each other in the result is written together. */
+function copyTile(
+  block: Elements,
+  source: number,
+  row: Dimension,
+  rows: number,
+  inner: Dimension,
+  out: Elements,
+  target: number,
+): void {
+  for (let i = 0; i < inner.size; i++) {
+    let from = source + i * inner.stride;
+    let to = target + i * inner.outStride;
+    for (let k = 0; k < rows; k++, from += row.stride, to += row.outStride) out[to] = block[from] as number;
+  }
 }
 
 function elements(buffer: ArrayBuffer, unit: number): Elements {

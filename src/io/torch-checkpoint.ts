@@ -49,7 +49,7 @@ export function readTorchCheckpoint(name: string, open: Opener): TorchCheckpoint
   const tensors = new Map<string, FileTensor>();
   for (const [key, tensor] of entries) {
     const { dtype, shape } = tensor;
-    const wrong: Fail = (what) => fail(`tensor ${JSON.stringify(key)}: ${what}`);
+    const wrong: Fail = (what) => fail(`tensor ${JSON.stringify(key.slice(0, 120))}: ${what}`);
     tensors.set(key, { dtype, shape, read: () => open((source) => readTensor(source, content, tensor, wrong)) });
   }
   return { tensors, others, wrapper };
