@@ -72,17 +72,19 @@ export class PackedMatrix implements PackedLayout {
     readonly rows: number,
     /** Inputs. */
     readonly columns: number,
+    private readonly blockSize: number,
   ) {}
 
   /**
    * @param data bit patterns, row-major [rows = out, columns = in] as PyTorch stores a Linear; they may be kept as they
    *   are, so the caller must not change them afterwards
+   * @param blockSize numbers that are widened at a time
    */
-  static create(data: Uint16Array, dtype: PackedDtype, rows: number, columns: number): PackedMatrix {
+  static create(data: Uint16Array, dtype: PackedDtype, rows: number, columns: number, blockSize = BLOCK): PackedMatrix {
     if (data.length !== rows * columns) {
       throw new Error(`PackedMatrix: ${data.length} numbers were given for ${rows} rows of ${columns}`);
     }
-    const matrix = new PackedMatrix(dtype, rows, columns);
+    const matrix = new PackedMatrix(dtype, rows, columns, blockSize);
     // At once, so that the array is free for collection where the engine has a copy.
     matrix.store = new (currentKind())(data, matrix);
     return matrix;
@@ -90,7 +92,7 @@ export class PackedMatrix implements PackedLayout {
 
   /** Zeros, for a weight that is set later. */
   static zeros(rows: number, columns: number, dtype: PackedDtype = 'BF16'): PackedMatrix {
-    return new PackedMatrix(dtype, rows, columns);
+    return new PackedMatrix(dtype, rows, columns, BLOCK);
   }
 
   /** Bytes of the numbers, wherever they are. */
@@ -104,11 +106,13 @@ export class PackedMatrix implements PackedLayout {
       const found = `${x.dtype} [${x.shape.join(', ')}]`;
       throw new Error(`PackedMatrix.multiply expects float32 [..., ${this.columns}], but was given ${found}`);
     }
+    this.checkIsThere();
     return runPacked('GsvaPackedLinear', { x }, this);
   }
 
   /** Rows by index, widened: ids int32 [...] in [0, rows) → [..., columns]. No gradient. */
   gather(ids: tf.Tensor): tf.Tensor {
+    this.checkIsThere();
     return runPacked('GsvaPackedRows', { ids }, this);
   }
 
@@ -124,8 +128,9 @@ export class PackedMatrix implements PackedLayout {
   }
 
   /** All rows in blocks that are small enough to be widened. */
-  blocks(largest = BLOCK): RowBlock[] {
-    const step = Math.max(1, Math.floor(largest / Math.max(1, this.columns)));
+  blocks(largest = this.blockSize): RowBlock[] {
+    const numbers = Math.min(largest, this.blockSize);
+    const step = Math.max(1, Math.floor(numbers / Math.max(1, this.columns)));
     return Array.from({ length: Math.ceil(this.rows / step) }, (_, index) => {
       return { first: index * step, count: Math.min(step, this.rows - index * step) };
     });
@@ -147,8 +152,12 @@ export class PackedMatrix implements PackedLayout {
     this.isDisposed = true;
   }
 
-  private currentStore(kind = currentKind()): PackedStore {
+  private checkIsThere(): void {
     if (this.isDisposed) throw new Error('PackedMatrix: it is disposed');
+  }
+
+  private currentStore(kind = currentKind()): PackedStore {
+    this.checkIsThere();
     this.store ??= new kind(new Uint16Array(this.rows * this.columns), this);
     return this.store;
   }
