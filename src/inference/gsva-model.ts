@@ -5,6 +5,7 @@ import { type EngineInfo, type EngineOptions, startEngine } from '../engine/engi
 import { UserError } from '../errors.js';
 import { readImage } from '../io/image-file.js';
 import { checkTokenizer, type ModelMeta, readModelDirectory } from '../model/checkpoint-directory.js';
+import type { Precision } from '../model/precision.js';
 import { ADDED_TOKENS } from '../special-tokens.js';
 import type { RgbImage } from '../types.js';
 import { Predictor, type Reply, type SegmentOptions } from './predictor.js';
@@ -12,12 +13,20 @@ import { Predictor, type Reply, type SegmentOptions } from './predictor.js';
 /** A path, the bytes of an image file (JPEG, PNG, WebP, …), or decoded pixels. */
 export type ImageSource = string | Uint8Array | RgbImage;
 
+/** A model that was loaded, and what its folder says of it. */
+export interface LoadedPredictor {
+  readonly predictor: Predictor;
+  readonly meta: ModelMeta;
+  /** Bytes of the matrices that are kept in 16 bits; 0 where all are float32. */
+  readonly packedBytes: number;
+}
+
 /**
  * Loads a model folder (config.json, meta.json, model.safetensors, tokenizer files) on the engine in use.
  * @throws UserError that names the file and what is wrong with it
  */
-export function loadPredictor(dir: string): { readonly predictor: Predictor; readonly meta: ModelMeta } {
-  const { gsva, config, meta } = readModelDirectory(dir);
+export function loadPredictor(dir: string, precision: Precision = 'auto'): LoadedPredictor {
+  const { gsva, config, meta } = readModelDirectory(dir, precision);
   try {
     const style = CONVERSATION_STYLES.find((known) => known === meta.conversation);
     if (style === undefined) {
@@ -28,7 +37,9 @@ export function loadPredictor(dir: string): { readonly predictor: Predictor; rea
     const tokenizer = Tokenizer.fromDirectory(dir);
     tokenizer.addTokens(ADDED_TOKENS);
     checkTokenizer(tokenizer, config, dir);
-    return { predictor: new Predictor(gsva, tokenizer, style), meta };
+    const packed = [...gsva.packedParameters().values()];
+    const packedBytes = packed.reduce((sum, { matrix }) => sum + matrix.bytes, 0);
+    return { predictor: new Predictor(gsva, tokenizer, style), meta, packedBytes };
   } catch (error) {
     gsva.dispose();
     throw error;
@@ -66,6 +77,11 @@ export class GsvaModel {
   }
 }
 
+export interface LoadOptions extends EngineOptions {
+  /** How large matrices are kept; default 'auto': float32 where there is memory for it, else in 16 bits as stored. */
+  readonly precision?: Precision;
+}
+
 /**
  * Starts the engine and loads a trained model.
  *
@@ -73,12 +89,12 @@ export class GsvaModel {
  *     const model = await loadGsva('checkpoints/tiny');
  *
  * @param dir folder of the model
- * @param options which engine (default: the fastest there is) and how many threads
+ * @param options which engine (default: the fastest there is), how many threads, how its weights are kept
  * @throws UserError that says what is missing or wrong, and where
  */
-export async function loadGsva(dir: string, options: EngineOptions = {}): Promise<GsvaModel> {
+export async function loadGsva(dir: string, options: LoadOptions = {}): Promise<GsvaModel> {
   const engine = await startEngine(options);
-  const { predictor, meta } = loadPredictor(dir);
+  const { predictor, meta } = loadPredictor(dir, options.precision);
   return new GsvaModel(predictor, meta, engine);
 }
 

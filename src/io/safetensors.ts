@@ -22,11 +22,11 @@ export interface SafetensorsContent {
   readonly metadata: Record<string, string>;
 }
 
-/** What can be written. Float32Array may be stored in half the space by `dtype`. */
+/** What can be written. Float32Array may be stored in half the space by `dtype`; Uint16Array holds patterns of `dtype`. */
 export interface TensorToStore {
   readonly shape: readonly number[];
-  readonly data: Float32Array | Int32Array | Uint8Array;
-  /** For Float32Array only; rounds to nearest, ties to even. Default F32. */
+  readonly data: Float32Array | Uint16Array | Int32Array | Uint8Array;
+  /** Of Float32Array, which is rounded to nearest, ties to even (default F32), or of 16-bit patterns. */
   readonly dtype?: 'F32' | 'F16' | 'BF16';
 }
 
@@ -197,6 +197,11 @@ function storage(name: string, tensor: TensorToStore): { dtype: Dtype; width: nu
   if (data instanceof Float32Array) {
     const dtype = tensor.dtype ?? 'F32';
     return { dtype, width: dtype === 'F32' ? 4 : 2 };
+  }
+  if (data instanceof Uint16Array) {
+    const { dtype } = tensor;
+    if (dtype === 'F16' || dtype === 'BF16') return { dtype, width: 2 };
+    throw new Error(`writeSafetensors: "${name}" holds 16-bit patterns, of F16 or BF16, not ${dtype ?? 'F32'}`);
   }
   if (tensor.dtype !== undefined) throw new Error(`writeSafetensors: "${name}" holds integers, not ${tensor.dtype}`);
   return data instanceof Int32Array ? { dtype: 'I32', width: 4 } : { dtype: 'U8', width: 1 };

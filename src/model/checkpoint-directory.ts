@@ -15,6 +15,7 @@ import { JsonReader } from '../io/json-reader.js';
 import { openSafetensors, writeSafetensors } from '../io/safetensors.js';
 import { ADDED_TOKENS } from '../special-tokens.js';
 import { Gsva } from './gsva.js';
+import { type Precision, tensorsToPack } from './precision.js';
 import { type LoadOptions, loadWeights, storableWeights } from './weights.js';
 
 /** Raised when the meaning of the folder's files changes. */
@@ -67,9 +68,10 @@ export interface TokenizerIds {
 
 /**
  * Reads a model folder, all but its tokenizer.
+ * @param precision how its large matrices are kept; packed ones cannot be trained
  * @throws UserError that names the file and the key or tensor at fault; nothing is left allocated then
  */
-export function readModelDirectory(dir: string): ModelDirectory {
+export function readModelDirectory(dir: string, precision: Precision = 'f32'): ModelDirectory {
   if (statSync(dir, { throwIfNoEntry: false })?.isDirectory() !== true) {
     throw new UserError(
       `Reading the model: there is no folder ${dir}. Point to a folder with ${CONFIG_FILE} and ${WEIGHTS_FILE}.`,
@@ -82,8 +84,10 @@ export function readModelDirectory(dir: string): ModelDirectory {
   const { tensors } = openSafetensors(weightsPath);
   const gsva = new Gsva(config);
   try {
+    const packed = tensorsToPack(tensors, precision);
+    gsva.packWeights((name) => packed.has(name));
     gsva.build();
-    loadWeights(gsva, tensors, weightsPath);
+    loadWeights(gsva, tensors, weightsPath, { roundPacked: precision === 'packed' });
   } catch (error) {
     gsva.dispose();
     throw error;
