@@ -1,6 +1,7 @@
 /** `gsva eval`: measures a model on a split of a dataset. */
 import type { Options } from 'yargs';
 import type { EvalRequest } from './eval-job.js';
+import { PRECISION_OPTION } from './options.js';
 import { startEngineFor } from './start-engine.js';
 import { oneOf, packagePath, requireFolder, someOf, text, wholeNumber } from './values.js';
 import { defineVerb } from './verb.js';
@@ -59,6 +60,7 @@ const OPTIONS = {
     default: 8,
     coerce: wholeNumber('batch', { min: 1, max: 4096 }),
   },
+  precision: PRECISION_OPTION,
   report: {
     describe: 'Folder for a report with pictures',
     type: 'string',
@@ -83,9 +85,10 @@ export const evalVerb = defineVerb({
   async run(args, context) {
     requireFolder('model', args.model);
     requireFolder('data', args.data);
-    const { model, data, dataset, split, batch } = args;
+    const { model, precision, data, dataset, split, batch } = args;
     const request: EvalRequest = {
       model,
+      precision,
       data,
       dataset,
       split,

@@ -2,6 +2,7 @@
 import type { Options } from 'yargs';
 import { UsageError } from '../errors.js';
 import type { SegmentRequest } from './segment-job.js';
+import { PRECISION_OPTION } from './options.js';
 import { startEngineFor } from './start-engine.js';
 import { oneOf, packagePath, requireFile, requireFolder, text } from './values.js';
 import { defineVerb } from './verb.js';
@@ -31,6 +32,7 @@ const OPTIONS = {
     defaultDescription: 'checkpoints/tiny',
     coerce: text('model'),
   },
+  precision: PRECISION_OPTION,
   out: {
     describe: 'NAME.png: the coloured overlay; a folder: overlay and one mask per expression',
     type: 'string',
@@ -64,8 +66,8 @@ export const segmentVerb = defineVerb({
     if (expressions.length === 0) throw new UsageError('--expressions needs at least one expression');
     requireFile('image', args.image);
     requireFolder('model', args.model);
-    const { image, model, mode } = args;
-    const request: SegmentRequest = { image, expressions, model, mode, out: args.out ?? null };
+    const { image, model, mode, precision } = args;
+    const request: SegmentRequest = { image, expressions, model, precision, mode, out: args.out ?? null };
     const engine = await startEngineFor(args, context);
     const { runSegment } = await import('./segment-job.js');
     return runSegment(request, context, engine);

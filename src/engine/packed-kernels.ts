@@ -9,11 +9,11 @@ import { findKernel } from './wasm-heap.js';
 /** On a backend `B`; results are new tensors. */
 export interface PackedKernels<B = unknown> {
   /** x [..., columns] → x · Wᵀ [..., rows] */
-  readonly multiply: (backend: B, x: tf.TensorInfo, matrix: PackedMatrix) => tf.TensorInfo;
+  readonly multiply: (backend: B, x: tf.Tensor, matrix: PackedMatrix) => tf.TensorInfo;
   /** dy [..., rows] → dx = dy · W [..., columns] */
-  readonly multiplyBack: (backend: B, dy: tf.TensorInfo, matrix: PackedMatrix) => tf.TensorInfo;
+  readonly multiplyBack: (backend: B, dy: tf.Tensor, matrix: PackedMatrix) => tf.TensorInfo;
   /** ids int32 [...] → rows [..., columns] */
-  readonly gather: (backend: B, ids: tf.TensorInfo, matrix: PackedMatrix) => tf.TensorInfo;
+  readonly gather: (backend: B, ids: tf.Tensor, matrix: PackedMatrix) => tf.TensorInfo;
 }
 
 /** Registers them for a backend, with the gradient; may be called again with others. */
@@ -24,7 +24,7 @@ export function registerPackedKernels<B>(backendName: string, kernels: PackedKer
       kernelName,
       backendName,
       kernelFunc: ({ inputs, attrs, backend }) => {
-        const input = inputs[inputName];
+        const input = (inputs as Readonly<Record<string, tf.Tensor | undefined>>)[inputName];
         if (input === undefined) throw new Error(`${kernelName} was called without its input '${inputName}'.`);
         return kernel(backend as B, input, packedOf(attrs));
       },
@@ -67,7 +67,7 @@ const FORMULAS: PackedKernels = {
     }),
   gather: (_, ids, matrix) =>
     tf.tidy(() => {
-      const indices = (ids as tf.Tensor).dataSync();
+      const indices = ids.dataSync();
       const { columns, dtype } = matrix;
       const out = new Float32Array(indices.length * columns);
       for (const [place, id] of indices.entries()) out.set(widened(matrix.bits(id, 1), dtype), place * columns);
@@ -84,10 +84,10 @@ function widenedRows(matrix: PackedMatrix, first: number, count: number): tf.Ten
   return tf.tensor2d(widened(matrix.bits(first, count), matrix.dtype), [count, matrix.columns]);
 }
 
-/** [..., D] → [rows, D]. Kernels of these backends are handed tensors. */
-function asRows(x: tf.TensorInfo): tf.Tensor2D {
+/** [..., D] → [rows, D] */
+function asRows(x: tf.Tensor): tf.Tensor2D {
   const width = x.shape.at(-1) ?? 1;
-  return tf.reshape(x as tf.Tensor, [tf.util.sizeFromShape(x.shape.slice(0, -1)), width]);
+  return tf.reshape(x, [tf.util.sizeFromShape(x.shape.slice(0, -1)), width]);
 }
 
 function withLastAxis(x: tf.Tensor, shape: readonly number[], width: number): tf.Tensor {

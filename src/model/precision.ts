@@ -3,15 +3,13 @@ import { tensorMemory } from '../engine/tensor-memory.js';
 import type { FileTensors } from '../io/file-tensor.js';
 import { nameInModel } from './weights.js';
 
-export const PRECISIONS = ['auto', 'f32', 'packed'] as const;
-
 /**
  * - 'f32': all weights are float32: the fastest, and the only way to train them.
  * - 'packed': large matrices stay in 16 bits (those that are stored in F32 are rounded to BF16) and are widened while
  *   they are computed with. Half the memory, and on WASM engines none of the heap's 4 GiB.
  * - 'auto': 'f32' where that fits into memory, else what is stored in 16 bits stays so. Nothing is ever rounded.
  */
-export type Precision = (typeof PRECISIONS)[number];
+export type Precision = 'auto' | 'f32' | 'packed';
 
 /** Smaller matrices are not worth the widening. */
 const SMALLEST = 2 ** 16;

@@ -90,7 +90,7 @@ describe.each(ENGINES)('on %s', (engine) => {
     ),
   )('multiplies as the widened matrix does: $dtype [$rows, $columns]', ({ rows, columns, dtype, ...size }) => {
     const { bits, values } = randomMatrix(rows, columns, dtype);
-    const { blockSize } = size as { blockSize?: number };
+    const { blockSize } = size;
     const matrix = PackedMatrix.create(bits, dtype, rows, columns, blockSize);
     expect(matrix.bytes).toBe(2 * rows * columns);
     for (const shape of [[1], [3], [6], [2, 1]]) {

@@ -7,7 +7,7 @@ import { ArrayStore, type PackedMatrix, type RowBlock } from '../packed-matrix.j
 import { type PackedKernels, registerPackedKernels } from '../packed-kernels.js';
 import { PACKED_ROUND } from '../simd/packed.js';
 import { vectorKernels } from '../simd/vector-kernels.js';
-import * as tf from '../tf.js';
+import type * as tf from '../tf.js';
 import { intView, makeFloats, offsetOf, pointer, rowsOf, type WasmBackend, withShape } from '../wasm-heap.js';
 import type { MatMulEngine } from './matmul.js';
 import { matMul } from './matmul.js';
