@@ -21,7 +21,7 @@ import { addDelta } from '../model/llava-delta.js';
 import { modelCard } from '../model/model-card.js';
 import { mergeLora } from '../model/merge-lora.js';
 import { clipConfigJson, clipPreprocessorJson, llavaConfigJson, publishedTensors } from '../model/published-files.js';
-import { checkWeights, PUBLISHED_PREFIX, withoutPrefix } from '../model/weights.js';
+import { checkWeights, PUBLISHED_PREFIX, nameInModel } from '../model/weights.js';
 import type { DtypeName, EXPORT_PARTS, WriteRequest } from './convert.js';
 import type { VerbContext } from './verb.js';
 
@@ -181,7 +181,7 @@ function writeOwn(
 
 /** Our files have peft's prefix, as the published ones. */
 function outputsOf(tensors: FileTensors, request: WriteRequest, context: VerbContext): TensorOutput[] {
-  const all = [...tensors].map(([name, tensor]) => named(PUBLISHED_PREFIX + withoutPrefix(name), tensor));
+  const all = [...tensors].map(([name, tensor]) => named(PUBLISHED_PREFIX + nameInModel(name), tensor));
   return stored(all, request, context);
 }
 
@@ -202,7 +202,7 @@ function stored(tensors: readonly TensorOutput[], { dtype }: WriteRequest, conte
 }
 
 function bare(tensors: FileTensors): FileTensors {
-  return new Map([...tensors].map(([name, tensor]) => [withoutPrefix(name), tensor]));
+  return new Map([...tensors].map(([name, tensor]) => [nameInModel(name), tensor]));
 }
 
 function copyTokenizer(from: string, to: string): void {

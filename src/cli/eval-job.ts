@@ -4,12 +4,15 @@ import { writeReport } from '../evaluation/report/write-report.js';
 import { loadPredictor } from '../inference/gsva-model.js';
 import type { ModelSource } from '../inference/open-model.js';
 import { modelName } from './model-options.js';
+import type { Precision } from '../model/precision.js';
 import { FIGURE_HEAD, figureRow, figuresOf, measure } from './measure.js';
+import { packedNote } from './packed-note.js';
 import type { VerbContext } from './verb.js';
 
 /** What `gsva eval` was asked for, checked. */
 export interface EvalRequest {
   readonly model: ModelSource;
+  readonly precision: Precision;
   readonly data: string;
   readonly dataset: 'grefcoco';
   readonly split: 'train' | 'val' | 'testA' | 'testB';
@@ -31,7 +34,8 @@ const REPORT_SAMPLES = 12;
 /** @returns the exit code */
 export async function runEval(request: EvalRequest, context: VerbContext, engine: EngineInfo): Promise<number> {
   const { output } = context;
-  const { predictor, meta } = loadPredictor(request.model);
+  const { predictor, meta, packedBytes } = loadPredictor(request.model, request.precision);
+  if (packedBytes > 0) context.note(packedNote(packedBytes));
   try {
     const samples = request.report === null ? 0 : REPORT_SAMPLES;
     const measured = await measure(predictor, { ...request, samples }, context);

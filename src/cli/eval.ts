@@ -2,6 +2,7 @@
 import type { Options } from 'yargs';
 import type { EvalRequest } from './eval-job.js';
 import { MODEL_OPTIONS, trainedModel } from './model-options.js';
+import { PRECISION_OPTION } from './options.js';
 import { startEngineFor } from './start-engine.js';
 import { oneOf, requireFolder, someOf, text, wholeNumber } from './values.js';
 import { defineVerb } from './verb.js';
@@ -53,6 +54,7 @@ const OPTIONS = {
     default: 8,
     coerce: wholeNumber('batch', { min: 1, max: 4096 }),
   },
+  precision: PRECISION_OPTION,
   report: {
     describe: 'Folder for a report with pictures',
     type: 'string',
@@ -76,10 +78,11 @@ export const evalVerb = defineVerb({
   ],
   async run(args, context) {
     requireFolder('data', args.data);
-    const { data, dataset, split, batch } = args;
+    const { precision, data, dataset, split, batch } = args;
     const model = trainedModel(args);
     const request: EvalRequest = {
       model,
+      precision,
       data,
       dataset,
       split,

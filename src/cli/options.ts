@@ -1,11 +1,14 @@
 /** Options that every verb takes. */
 import type { Options } from 'yargs';
 import type { EngineName } from '../engine/engine.js';
+import type { Precision } from '../model/precision.js';
 import { oneOf, text, wholeNumber } from './values.js';
 
 export const ENGINES = ['auto', 'tensorflow', 'webgpu', 'openblas', 'wasm', 'cpu'] as const satisfies readonly (
   EngineName | 'auto'
 )[];
+
+const PRECISIONS = ['auto', 'f32', 'packed'] as const satisfies readonly Precision[];
 
 export const GLOBAL_OPTIONS = {
   engine: {
@@ -26,6 +29,15 @@ export const GLOBAL_OPTIONS = {
   },
   json: { describe: 'Print one JSON object for programs to read', type: 'boolean', default: false },
 } satisfies Record<string, Options>;
+
+/** How a verb that asks a model keeps its weights. */
+export const PRECISION_OPTION = {
+  describe: 'f32: weights in float32; packed: large ones in 16 bits; auto: f32 where it fits into memory',
+  requiresArg: true,
+  default: 'auto',
+  choices: PRECISIONS,
+  coerce: oneOf('precision', PRECISIONS),
+} as const satisfies Options;
 
 /** Values of GLOBAL_OPTIONS. */
 export interface GlobalArguments {

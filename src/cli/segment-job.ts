@@ -9,8 +9,10 @@ import { loadPredictor } from '../inference/gsva-model.js';
 import type { ModelSource } from '../inference/open-model.js';
 import type { Reply } from '../inference/predictor.js';
 import { UserError } from '../errors.js';
+import type { Precision } from '../model/precision.js';
 import type { RgbImage, SegmentResult } from '../types.js';
 import type { Cell } from './output.js';
+import { packedNote } from './packed-note.js';
 import type { VerbContext } from './verb.js';
 
 /** What `gsva segment` was asked for, checked. */
@@ -18,6 +20,7 @@ export interface SegmentRequest {
   readonly image: string;
   readonly expressions: readonly string[];
   readonly model: ModelSource;
+  readonly precision: Precision;
   /** Where to write the overlay (and the masks, when it is a folder); null to write nothing. */
   readonly out: string | null;
   /** 'ask': the answer's form is given and the model decides [SEG] or [REJ]; 'generate': it writes freely. */
@@ -29,7 +32,8 @@ export async function runSegment(request: SegmentRequest, context: VerbContext, 
   const { output, signal } = context;
   if (request.out !== null) checkOut(request.out);
   const image = await readImage(request.image);
-  const { predictor } = loadPredictor(request.model);
+  const { predictor, packedBytes } = loadPredictor(request.model, request.precision);
+  if (packedBytes > 0) context.note(packedNote(packedBytes));
   try {
     const startedAt = performance.now();
     const { mode } = request;

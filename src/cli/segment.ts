@@ -3,6 +3,7 @@ import type { Options } from 'yargs';
 import { UsageError } from '../errors.js';
 import type { SegmentRequest } from './segment-job.js';
 import { MODEL_OPTIONS, trainedModel } from './model-options.js';
+import { PRECISION_OPTION } from './options.js';
 import { startEngineFor } from './start-engine.js';
 import { oneOf, requireFile, text } from './values.js';
 import { defineVerb } from './verb.js';
@@ -25,6 +26,7 @@ const OPTIONS = {
     demandOption: true,
   },
   ...MODEL_OPTIONS,
+  precision: PRECISION_OPTION,
   out: {
     describe: 'NAME.png: the coloured overlay; a folder: overlay and one mask per expression',
     type: 'string',
@@ -57,9 +59,9 @@ export const segmentVerb = defineVerb({
     });
     if (expressions.length === 0) throw new UsageError('--expressions needs at least one expression');
     requireFile('image', args.image);
-    const { image, mode } = args;
+    const { image, mode, precision } = args;
     const model = trainedModel(args);
-    const request: SegmentRequest = { image, expressions, model, mode, out: args.out ?? null };
+    const request: SegmentRequest = { image, expressions, model, precision, mode, out: args.out ?? null };
     const engine = await startEngineFor(args, context);
     const { runSegment } = await import('./segment-job.js');
     return runSegment(request, context, engine);

@@ -31,7 +31,7 @@ export async function examineModel(dir: string, place: Place): Promise<Finding[]
     const fits = memoryFinding('model', 'inference', plan, place);
     if (plan.weights > place.memory.available) return [fits]; // reading it would take more than there is
     await startDryRun('formulas');
-    const { predictor, meta } = loadPredictor(dir);
+    const { predictor, meta } = loadPredictor(dir, 'f32'); // nothing of it is kept
     predictor.dispose();
     const millions = (plan.parameters / 1e6).toFixed(1);
     return [

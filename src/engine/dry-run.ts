@@ -4,6 +4,7 @@
  */
 import { registerCompositeKernels } from './composite-kernels.js';
 import { registerFusedGradients } from './fused-gradients.js';
+import { registerPackedKernels } from './packed-kernels.js';
 import * as tf from './tf.js';
 import { findKernel } from './wasm-heap.js';
 
@@ -316,6 +317,12 @@ export async function startDryRun(kind: DryRunKind): Promise<PeakCounter> {
     for (const [kernelName, rule] of Object.entries(rules)) register(kernelName, name, rule);
     if (kind === 'fused') registerFusedGradients();
     else registerCompositeKernels(name);
+    // What is widened on the way is a block at a time, beside which a layer's own tensors are large.
+    registerPackedKernels<DryRunBackend>(name, {
+      multiply: (on, x, { rows }) => on.make([...x.shape.slice(0, -1), rows]),
+      multiplyBack: (on, dy, { columns }) => on.make([...dy.shape.slice(0, -1), columns]),
+      gather: (on, ids, { columns }) => on.make([...ids.shape, columns]),
+    });
   }
   await tf.setBackend(name);
   const backend: unknown = tf.backend();

@@ -13,6 +13,7 @@ import { registerCompositeKernels } from './composite-kernels.js';
 import { blasMatMul } from './kernels/blas-matmul.js';
 import { plainMatMul } from './kernels/plain-matmul.js';
 import { registerKernels } from './kernels/register.js';
+import { registerPackedFormulas } from './packed-kernels.js';
 import { startFastest } from './selection.js';
 import { startTensorflow } from './tensorflow-engine.js';
 import { findInstallation } from './tensorflow-installation.js';
@@ -189,6 +190,7 @@ async function startCpu(): Promise<Started> {
   await import('@tensorflow/tfjs-backend-cpu');
   await tf.setBackend('cpu');
   registerCompositeKernels('cpu');
+  registerPackedFormulas('cpu');
   // Its first operation would print a banner that advises tfjs-node.
   (tf.backend() as tf.KernelBackend & { firstUse: boolean }).firstUse = false;
   return { name: 'cpu', threads: 1, blas: null, notice: null };

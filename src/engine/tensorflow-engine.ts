@@ -15,6 +15,7 @@ import { registerCompositeKernels } from './composite-kernels.js';
 import { type DeviceChoice, cudaVisibleDevices, deviceName } from './device.js';
 import { type NativeProcess, nativeProcess } from './native-process.js';
 import { copyLargeTensorsAtOnce, registerTensorflowKernels, type TensorflowBackend } from './tensorflow-kernels.js';
+import { registerTensorflowPacked } from './tensorflow-packed.js';
 import { ADDON_FILE, CORE_KEY, type Installation, findInstallation } from './tensorflow-installation.js';
 import * as tf from './tf.js';
 
@@ -113,6 +114,7 @@ function load(
     copyLargeTensorsAtOnce(backend);
     registerTensorflowKernels(backend);
     registerCompositeKernels(BACKEND);
+    registerTensorflowPacked(BACKEND);
     return { installation, threads, isGpu, visible };
   } catch (error) {
     if (error instanceof UserError) throw error;

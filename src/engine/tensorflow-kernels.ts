@@ -2,14 +2,46 @@
 import * as tf from './tf.js';
 import { findKernel } from './wasm-heap.js';
 
+/** One of TensorFlow's tensors. */
+export interface TensorflowTensor {
+  readonly id: number;
+  readonly shape: number[];
+  readonly dtype: number;
+}
+
+export interface OperationAttribute {
+  readonly name: string;
+  readonly type: number;
+  readonly value: number | boolean;
+}
+
+/** TensorFlow's constants, by the names of its C API. */
+type Constants = Readonly<
+  Record<'TF_ATTR_BOOL' | 'TF_ATTR_INT' | 'TF_ATTR_TYPE' | 'TF_FLOAT' | 'TF_INT32' | 'TF_UINT8', number>
+>;
+
+/** The part of the addon that is used here. */
+export interface TensorflowBinding extends Constants {
+  createTensor(shape: readonly number[], type: number, values: Int32Array | Uint8Array): number;
+  deleteTensor(id: number): void;
+  executeOp(
+    operation: string,
+    attributes: readonly OperationAttribute[],
+    inputs: readonly number[],
+    outputs: number,
+  ): TensorflowTensor[];
+  tensorDataSync(id: number): Int32Array;
+}
+
 /** The part of tfjs-node's backend that is used here. */
 export interface TensorflowBackend extends tf.KernelBackend {
   readonly isUsingGpuDevice: boolean;
-  /** TensorFlow's constants, by the names of its C API. */
-  readonly binding: Readonly<Record<'TF_ATTR_BOOL' | 'TF_ATTR_TYPE' | 'TF_FLOAT', number>>;
+  readonly binding: TensorflowBinding;
+  /** Makes one of TensorFlow's tensors ours. */
+  createOutputTensor(tensor: TensorflowTensor): tf.TensorInfo;
   executeSingleOutput(
     operation: string,
-    attributes: readonly { readonly name: string; readonly type: number; readonly value: number | boolean }[],
+    attributes: readonly OperationAttribute[],
     inputs: readonly tf.TensorInfo[],
   ): tf.TensorInfo;
   /** TensorFlow's tensors; those whose numbers are still in JavaScript are copied over first. */

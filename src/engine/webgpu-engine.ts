@@ -6,6 +6,7 @@
  */
 import { UserError, messageOf } from '../errors.js';
 import { registerCompositeKernels } from './composite-kernels.js';
+import { registerPackedFormulas } from './packed-kernels.js';
 import * as tf from './tf.js';
 import { type GpuDevice, openGpu, type OpenedGpu } from './webgpu-device.js';
 import type { WebGpuBackend } from './webgpu-backend.js';
@@ -42,6 +43,7 @@ export async function startWebGpu(): Promise<string> {
     registerWebGpuKernels();
     registerBlockKernels(backend);
     registerCompositeKernels('webgpu');
+    registerPackedFormulas('webgpu');
     tf.registerBackend('webgpu', () => backend);
     await tf.setBackend('webgpu');
   } finally {

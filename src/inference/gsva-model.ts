@@ -3,6 +3,7 @@ import { type EngineInfo, type EngineOptions, startEngine } from '../engine/engi
 import { UserError } from '../errors.js';
 import { readImage } from '../io/image-file.js';
 import { buildGsva, type ModelMeta } from '../model/checkpoint-directory.js';
+import type { Precision } from '../model/precision.js';
 import type { RgbImage } from '../types.js';
 import { type ModelSource, openModel } from './open-model.js';
 import { Predictor, type Reply, type SegmentOptions } from './predictor.js';
@@ -10,14 +11,24 @@ import { Predictor, type Reply, type SegmentOptions } from './predictor.js';
 /** A path, the bytes of an image file (JPEG, PNG, WebP, …), or decoded pixels. */
 export type ImageSource = string | Uint8Array | RgbImage;
 
+/** A model that was loaded, and what its folder says of it. */
+export interface LoadedPredictor {
+  readonly predictor: Predictor;
+  readonly meta: ModelMeta;
+  /** Bytes of the matrices that are kept in 16 bits; 0 where all are float32. */
+  readonly packedBytes: number;
+}
+
 /**
  * Loads a model on the engine in use.
  * @throws UserError that names the file and what is wrong with it
  */
-export function loadPredictor(source: ModelSource): { readonly predictor: Predictor; readonly meta: ModelMeta } {
+export function loadPredictor(source: ModelSource, precision: Precision = 'auto'): LoadedPredictor {
   const { config, tensors, tokenizer, meta, source: name } = openModel(source);
-  const gsva = buildGsva(config, tensors, name);
-  return { predictor: new Predictor(gsva, tokenizer, meta.conversation), meta };
+  const gsva = buildGsva(config, tensors, name, precision);
+  const packed = [...gsva.packedParameters().values()];
+  const packedBytes = packed.reduce((sum, { matrix }) => sum + matrix.bytes, 0);
+  return { predictor: new Predictor(gsva, tokenizer, meta.conversation), meta, packedBytes };
 }
 
 export class GsvaModel {
@@ -51,6 +62,11 @@ export class GsvaModel {
   }
 }
 
+export interface LoadOptions extends EngineOptions {
+  /** How large matrices are kept; default 'auto': float32 where there is memory for it, else in 16 bits as stored. */
+  readonly precision?: Precision;
+}
+
 /**
  * Starts the engine and loads a trained model.
  *
@@ -61,12 +77,12 @@ export class GsvaModel {
  *       sam: 'sam_vit_h_4b8939.pth', weights: 'gsva-7b-ft-gres.bin' });
  *
  * @param source folder of the model (or its name in the local Hugging Face cache), or the published files
- * @param options which engine (default: the fastest there is) and how many threads
+ * @param options which engine (default: the fastest there is) and how many threads, how its weights are kept
  * @throws UserError that says what is missing or wrong, and where
  */
-export async function loadGsva(source: ModelSource, options: EngineOptions = {}): Promise<GsvaModel> {
+export async function loadGsva(source: ModelSource, options: LoadOptions = {}): Promise<GsvaModel> {
   const engine = await startEngine(options);
-  const { predictor, meta } = loadPredictor(source);
+  const { predictor, meta } = loadPredictor(source, options.precision);
   return new GsvaModel(predictor, meta, engine);
 }
 

@@ -9,11 +9,11 @@ import { DTYPE_BYTES } from './safetensors-header.js';
 import { DEFAULT_SHARD_BYTES, writeShards } from './shards.js';
 import { type TensorOutput, byteCount, checkNames, converted, named, outputBytes } from './tensor-output.js';
 
-/** What can be written from memory. Float32Array may be stored in half the space by `dtype`. */
+/** What can be written from memory. Float32Array may be stored in half the space by `dtype`; Uint16Array holds its patterns. */
 export interface TensorToStore {
   readonly shape: readonly number[];
-  readonly data: Float32Array | Int32Array | Uint8Array;
-  /** For Float32Array only; rounds to nearest, ties to even. Default F32. */
+  readonly data: Float32Array | Uint16Array | Int32Array | Uint8Array;
+  /** Of Float32Array, which is rounded to nearest, ties to even (default F32), or of 16-bit patterns. */
   readonly dtype?: 'F32' | 'F16' | 'BF16';
 }
 
@@ -102,6 +102,10 @@ function toOutput(name: string, { shape, data, dtype }: TensorToStore): TensorOu
   }
   if (data instanceof Float32Array) {
     return named(name, converted(inMemory({ dtype: 'F32', shape, data }), dtype ?? 'F32', name));
+  }
+  if (data instanceof Uint16Array) {
+    if (dtype === 'F16' || dtype === 'BF16') return named(name, inMemory({ dtype, shape, data }));
+    throw new Error(`writeSafetensors: "${name}" holds 16-bit patterns, of F16 or BF16, not ${dtype ?? 'F32'}`);
   }
   if (dtype !== undefined) throw new Error(`writeSafetensors: "${name}" holds integers, not ${dtype}`);
   return named(name, inMemory({ dtype: data instanceof Int32Array ? 'I32' : 'U8', shape, data }));

@@ -9,7 +9,7 @@
  */
 import { UserError } from '../errors.js';
 import { type FileTensor, type StoredTensor, type TensorData, readBytes, withFile } from './file-tensor.js';
-import { bfloat16ToFloat32, halfToFloat32 } from './half-float.js';
+import { bfloat16ToFloat32, halfToFloat32 } from '../half-float.js';
 import { parseHeader } from './safetensors-header.js';
 import type { HeaderEntry, SafetensorsHeader } from './safetensors-header.js';
 

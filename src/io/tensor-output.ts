@@ -1,7 +1,7 @@
 /** Tensors on their way into a file: named, read when their turn comes, in the type that the file shall have. */
 import { UserError } from '../errors.js';
 import { type FileTensor, type TensorData } from './file-tensor.js';
-import { bfloat16ToFloat32, firstOverflow, float32ToBfloat16, float32ToHalf, halfToFloat32 } from './half-float.js';
+import { bfloat16ToFloat32, firstOverflow, float32ToBfloat16, float32ToHalf, halfToFloat32 } from '../half-float.js';
 import { DTYPE_BYTES, type Dtype } from './safetensors-header.js';
 
 /** A tensor to be written. `read` is called once, when its turn comes, and gives its numbers in row-major order. */

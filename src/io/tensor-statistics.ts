@@ -1,6 +1,6 @@
 /** What the numbers of a tensor look like: enough to see a part that was never trained, or that has gone astray. */
 import type { StoredTensor, TensorData } from './file-tensor.js';
-import { bfloat16ToFloat32, halfToFloat32 } from './half-float.js';
+import { bfloat16ToFloat32, halfToFloat32 } from '../half-float.js';
 import type { Dtype } from './safetensors-header.js';
 
 /** Of the finite numbers, but for the counts; null where there are none. */

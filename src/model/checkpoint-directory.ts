@@ -17,6 +17,7 @@ import { JsonReader } from '../io/json-reader.js';
 import { writeSafetensors } from '../io/safetensors-writer.js';
 import { ADDED_TOKENS } from '../special-tokens.js';
 import { Gsva } from './gsva.js';
+import { type Precision, tensorsToPack } from './precision.js';
 import { type LoadOptions, loadWeights, storableWeights } from './weights.js';
 
 /** Raised when the meaning of the folder's files changes. */
@@ -95,21 +96,29 @@ export function openModelDirectory(dir: string): OpenedDirectory {
  * Reads a model folder, all but its tokenizer.
  * @throws UserError that names the file and the key or tensor at fault; nothing is left allocated then
  */
-export function readModelDirectory(dir: string): ModelDirectory {
+export function readModelDirectory(dir: string, precision: Precision = 'f32'): ModelDirectory {
   const { config, meta, tensors } = openModelDirectory(dir);
-  return { gsva: buildGsva(config, tensors, dir), config, meta };
+  return { gsva: buildGsva(config, tensors, dir, precision), config, meta };
 }
 
 /**
  * A model with these weights; the caller disposes it.
  * @param source for errors
+ * @param precision how its large matrices are kept; packed ones cannot be trained
  * @throws UserError that names the tensor at fault; nothing is left allocated then
  */
-export function buildGsva(config: ModelConfig, tensors: FileTensors, source: string): Gsva {
+export function buildGsva(
+  config: ModelConfig,
+  tensors: FileTensors,
+  source: string,
+  precision: Precision = 'f32',
+): Gsva {
   const gsva = new Gsva(config);
   try {
+    const packed = tensorsToPack(tensors, precision);
+    gsva.packWeights((name) => packed.has(name));
     gsva.build();
-    loadWeights(gsva, tensors, source);
+    loadWeights(gsva, tensors, source, { roundPacked: precision === 'packed' });
     return gsva;
   } catch (error) {
     gsva.dispose();

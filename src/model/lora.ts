@@ -1,5 +1,5 @@
 /**
- * LoRA (Hu et al. 2021): y = x·W + (α/r)·(dropout(x)·A)·B with W frozen. Names as peft writes them:
+ * LoRA (Hu et al. 2021): y = x·W + (α/r)·(dropout(x)·A)·B with W frozen (it may be packed). Names as peft writes them:
  * `weight`, `lora_A.default.weight` [r, in], `lora_B.default.weight` [out, r] (PyTorch layout).
  */
 import * as fused from '../engine/fused-ops.js';
@@ -48,7 +48,9 @@ export class LoraLinear extends Linear {
     return tf.tidy(() => {
       const a = this.value<tf.Rank.R2>('lora_A.default.weight');
       const b = this.value<tf.Rank.R2>('lora_B.default.weight');
-      return tf.add<tf.Tensor2D>(this.value('weight'), tf.mul(tf.matMul(a, b), this.lora.alpha / this.lora.r));
+      const packed = this.packed('weight');
+      const weight = packed === null ? this.value('weight') : tf.transpose(packed.widen());
+      return tf.add<tf.Tensor2D>(weight, tf.mul(tf.matMul(a, b), this.lora.alpha / this.lora.r));
     });
   }
 

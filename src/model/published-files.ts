@@ -3,7 +3,7 @@ import type { ClipConfig, LlmConfig, ModelConfig } from '../config.js';
 import { type TensorOutput, named } from '../io/tensor-output.js';
 import type { FileTensors } from '../io/file-tensor.js';
 import type { PublishedPart } from './published-names.js';
-import { PUBLISHED_PREFIX, withoutPrefix } from './weights.js';
+import { PUBLISHED_PREFIX, nameInModel } from './weights.js';
 
 const TOWER = 'model.vision_tower.vision_tower.';
 const SAM = 'model.visual_model.';
@@ -18,7 +18,7 @@ const BICUBIC = 3;
 /** @param tensors of a whole model, by our names */
 export function publishedTensors(part: PublishedPart, tensors: FileTensors): TensorOutput[] {
   return [...tensors].flatMap(([name, tensor]) => {
-    const published = publishedName(part, withoutPrefix(name));
+    const published = publishedName(part, nameInModel(name));
     return published === null ? [] : [named(published, tensor)];
   });
 }

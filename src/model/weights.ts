@@ -3,11 +3,13 @@
  * Loading is strict both ways: a missing or left-over tensor is an error unless the caller or `NEVER_READ` expects it.
  */
 import { UserError } from '../errors.js';
+import { PackedMatrix } from '../engine/packed-matrix.js';
 import * as tf from '../engine/tf.js';
+import { float32ToBfloat16 } from '../half-float.js';
 import type { FileTensor, FileTensors, StoredTensor } from '../io/file-tensor.js';
 import type { TensorToStore } from '../io/safetensors-writer.js';
 import { toFloat32 } from '../io/safetensors.js';
-import type { CompositeLayer, Layout, Parameter } from '../nn/composite-layer.js';
+import type { CompositeLayer, Layout, PackedParameter, Parameter } from '../nn/composite-layer.js';
 
 /** What peft puts before every name of a published GSVA checkpoint. */
 export const PUBLISHED_PREFIX = 'base_model.model.';
@@ -26,6 +28,8 @@ export interface LoadOptions {
   readonly mayBeMissing?: RegExp;
   /** Names in the file that may be left over. */
   readonly mayBeUnused?: RegExp;
+  /** Packed parameters take what is stored in F32 or F64 too, rounded to BF16. Default: they refuse it. */
+  readonly roundPacked?: boolean;
 }
 
 export interface LoadReport {
@@ -35,9 +39,9 @@ export interface LoadReport {
 }
 
 /**
- * Sets the layer's parameters. Everything is checked before anything changes.
+ * Sets the layer's parameters, packed ones as they are stored. Everything is checked before anything changes.
  * @param source the file, for errors
- * @throws UserError naming the tensors that are missing, left over or of the wrong shape
+ * @throws UserError naming the tensors that are missing, left over, of the wrong shape or not to be packed
  */
 export function loadWeights(
   layer: CompositeLayer,
@@ -46,9 +50,14 @@ export function loadWeights(
   options: LoadOptions = {},
 ): LoadReport {
   const report = checkWeights(layer, tensors, source, options);
-  const parameters = layer.namedParameters();
+  const parameters = allParameters(layer);
   const byName = byBareName(tensors);
-  for (const name of report.loaded) assign(parameters.get(name) as Parameter, byName.get(name) as FileTensor, name);
+  for (const name of report.loaded) {
+    const [parameter, tensor] = [parameters.get(name), byName.get(name)];
+    if (parameter === undefined || tensor === undefined) continue;
+    if (isPacked(parameter)) assignPacked(parameter, tensor, name);
+    else assign(parameter, tensor, name);
+  }
   return report;
 }
 
@@ -59,12 +68,10 @@ export function checkWeights(
   source: string,
   options: LoadOptions = {},
 ): LoadReport {
-  const parameters = layer.namedParameters();
+  const parameters = allParameters(layer);
   const byName = byBareName(tensors);
   if (byName.size < tensors.size) {
-    const twice = [...tensors.keys()].filter(
-      (name) => name !== withoutPrefix(name) && tensors.has(withoutPrefix(name)),
-    );
+    const twice = [...tensors.keys()].filter((name) => name !== nameInModel(name) && tensors.has(nameInModel(name)));
     refuse(twice, source, `holds, with and without "${PUBLISHED_PREFIX}",`);
   }
   const missing = [...parameters.keys()].filter((name) => !byName.has(name));
@@ -80,8 +87,8 @@ export function checkWeights(
     'holds, but this model has no place for,',
   );
   const loaded = [...parameters].filter(([name]) => byName.has(name));
-  for (const [name, { variable, layout }] of loaded) {
-    const expected = storedShape(variable.shape as number[], layout);
+  for (const [name, parameter] of loaded) {
+    const expected = storedShapeOf(parameter);
     const { shape: found = [], dtype = 'F32' } = byName.get(name) ?? {};
     if (!FLOATING.includes(dtype)) {
       throw new UserError(
@@ -95,15 +102,25 @@ export function checkWeights(
           'use the config.json that belongs to these weights',
       );
     }
+    if (isPacked(parameter) && !is16Bit(dtype) && options.roundPacked !== true) {
+      throw new UserError(
+        `${source}: tensor "${name}" is stored as ${dtype}, but this model keeps it in 16 bits, which would round it; ` +
+          'load the model as f32, ask for rounding, or store the weights as BF16 or F16',
+      );
+    }
   }
   return { loaded: loaded.map(([name]) => name), missing, unused };
 }
 
-function byBareName(tensors: FileTensors): Map<string, FileTensor> {
-  return new Map([...tensors].map(([name, tensor]) => [withoutPrefix(name), tensor]));
+function allParameters(layer: CompositeLayer): Map<string, Parameter | PackedParameter> {
+  return new Map<string, Parameter | PackedParameter>([...layer.namedParameters(), ...layer.packedParameters()]);
 }
 
-/** Copies of the parameters in PyTorch's names and layouts; `select` keeps some. */
+function byBareName(tensors: FileTensors): Map<string, FileTensor> {
+  return new Map([...tensors].map(([name, tensor]) => [nameInModel(name), tensor]));
+}
+
+/** Copies of the parameters in PyTorch's names and layouts; `select` keeps some. Packed ones keep their own type. */
 export async function storableWeights(
   layer: CompositeLayer,
   options: {
@@ -116,6 +133,10 @@ export async function storableWeights(
   const out = new Map<string, TensorToStore>();
   for (const [name, { variable, layout }] of layer.namedParameters()) {
     if (select(name)) out.set(prefix + name, { ...(await toStored(variable.read(), layout)), dtype });
+  }
+  for (const [name, { matrix }] of layer.packedParameters()) {
+    const { rows, columns, dtype } = matrix;
+    if (select(name)) out.set(prefix + name, { shape: [rows, columns], data: matrix.bits(), dtype });
   }
   return out;
 }
@@ -177,8 +198,30 @@ function assign({ variable, layout }: Parameter, tensor: FileTensor, name: strin
   });
 }
 
-/** The name as the model has it. */
-export function withoutPrefix(name: string): string {
+function assignPacked(parameter: PackedParameter, tensor: FileTensor, name: string): void {
+  const { rows, columns, matrix } = parameter;
+  const data = tensor.read();
+  const isAsStored = is16Bit(tensor.dtype) && data instanceof Uint16Array;
+  const bits = isAsStored ? data : float32ToBfloat16(toFloat32({ ...tensor, data }, name));
+  parameter.matrix = PackedMatrix.create(bits, tensor.dtype === 'F16' ? 'F16' : 'BF16', rows, columns);
+  matrix.dispose();
+}
+
+function isPacked(parameter: Parameter | PackedParameter): parameter is PackedParameter {
+  return 'matrix' in parameter;
+}
+
+function is16Bit(dtype: string): boolean {
+  return dtype === 'BF16' || dtype === 'F16';
+}
+
+function storedShapeOf(parameter: Parameter | PackedParameter): number[] {
+  if (isPacked(parameter)) return [parameter.rows, parameter.columns];
+  return storedShape(parameter.variable.shape as number[], parameter.layout);
+}
+
+/** A tensor's name as the layers have it: without what peft puts before it. */
+export function nameInModel(name: string): string {
   return name.startsWith(PUBLISHED_PREFIX) ? name.slice(PUBLISHED_PREFIX.length) : name;
 }
 

@@ -5,7 +5,9 @@
  * `CompositeLayer` does: `track(name, child)` and `parameter(name, …)` give every weight a hierarchical name that is
  * equal to its path in the published PyTorch checkpoint ('model.layers.0.self_attn.q_proj.weight').
  */
+import { PackedMatrix } from '../engine/packed-matrix.js';
 import * as tf from '../engine/tf.js';
+import { float32ToBfloat16 } from '../half-float.js';
 import type { Random } from '../random.js';
 
 type LayerArgs = Exclude<ConstructorParameters<typeof tf.layers.Layer>[0], undefined>;
@@ -31,15 +33,38 @@ export interface Parameter {
   readonly initial: Initial;
 }
 
+/**
+ * A frozen matrix in 16 bits (`packed-matrix.ts`), which is no variable: nothing trains it. Its rows and columns are
+ * those of PyTorch's layout.
+ */
+export interface PackedParameter {
+  readonly rows: number;
+  readonly columns: number;
+  readonly initial: Initial;
+  /** The numbers; owned by the layer. */
+  matrix: PackedMatrix;
+}
+
 /** Initial value of a parameter: a constant, or N(0, deviation) once `randomize` is called (zero before). */
 export type Initial = { readonly constant: number } | { readonly deviation: number };
+
+interface Declaration {
+  readonly name: string;
+  readonly shape: number[];
+  readonly initial: Initial;
+  readonly layout: Layout;
+  /** Whether the layer can compute with it packed. */
+  readonly isPackable: boolean;
+  isPacked: boolean;
+}
 
 const SAME: Layout = { kind: 'same' };
 
 export abstract class CompositeLayer extends tf.layers.Layer {
   private readonly children = new Map<string, CompositeLayer>();
-  private readonly declared: { name: string; shape: number[]; initial: Initial; layout: Layout }[] = [];
+  private readonly declared: Declaration[] = [];
   private readonly parameters = new Map<string, Parameter>();
+  private readonly packedMatrices = new Map<string, PackedParameter>();
 
   constructor(args: LayerArgs = {}) {
     super(args);
@@ -68,7 +93,25 @@ export abstract class CompositeLayer extends tf.layers.Layer {
 
   /** Declares a parameter of this layer; it exists after `build`. `shape` is ours, not PyTorch's. */
   protected parameter(name: string, shape: number[], initial: Initial, layout: Layout = SAME): void {
-    this.declared.push({ name, shape, initial, layout });
+    this.declared.push({ name, shape, initial, layout, isPackable: false, isPacked: false });
+  }
+
+  /** Declares a matrix that may be packed: a layer that does so asks `packed` for it before `value`. */
+  protected packableParameter(name: string, shape: [number, number], initial: Initial, layout: Layout = SAME): void {
+    this.declared.push({ name, shape, initial, layout, isPackable: true, isPacked: false });
+  }
+
+  /**
+   * Chooses frozen matrices that stay in 16 bits, before `build`. They are no variables then: `namedParameters` lists
+   * the rest, `packedParameters` them.
+   * @param select which, by hierarchical name; asked about those that can be packed
+   */
+  packWeights(select: (name: string) => boolean, prefix = ''): void {
+    if (this.built) throw new Error(`${this.getClassName()}: weights can be packed before build() only`);
+    for (const declaration of this.declared) {
+      if (declaration.isPackable) declaration.isPacked = select(prefix + declaration.name);
+    }
+    for (const [name, child] of this.children) child.packWeights(select, childPrefix(prefix, name));
   }
 
   /** The current value of a parameter of this layer (not a copy; do not dispose). */
@@ -78,10 +121,21 @@ export abstract class CompositeLayer extends tf.layers.Layer {
     return parameter.variable.read() as tf.Tensor<R>;
   }
 
+  /** A parameter of this layer where it is packed, else null. */
+  protected packed(name: string): PackedMatrix | null {
+    return this.packedMatrices.get(name)?.matrix ?? null;
+  }
+
   /** Creates the parameters of this layer and of all its children. Their sizes come from the config, not the input. */
   override build(inputShape: Shape | Shape[] = []): void {
     if (this.built) return;
-    for (const { name, shape, initial, layout } of this.declared) {
+    for (const { name, shape, initial, layout, isPacked } of this.declared) {
+      if (isPacked) {
+        const [first = 0, second = 0] = shape;
+        const [rows, columns] = layout.kind === 'linear' ? [second, first] : [first, second];
+        this.packedMatrices.set(name, { rows, columns, initial, matrix: PackedMatrix.zeros(rows, columns) });
+        continue;
+      }
       const value = 'constant' in initial ? initial.constant : 0;
       // Zeros are memory that is not touched until it is written.
       const initializer = value === 0 ? tf.initializers.zeros() : tf.initializers.constant({ value });
@@ -92,27 +146,42 @@ export abstract class CompositeLayer extends tf.layers.Layer {
     super.build(inputShape);
   }
 
-  /** Every parameter below this layer by hierarchical name, in declaration order. */
+  /** Every parameter below this layer by hierarchical name, in declaration order; packed ones are not among them. */
   namedParameters(prefix = ''): Map<string, Parameter> {
     const all = new Map<string, Parameter>();
     for (const [name, parameter] of this.parameters) all.set(prefix + name, parameter);
     for (const [name, child] of this.children) {
-      const childPrefix = name === '' ? prefix : `${prefix}${name}.`;
-      for (const [path, parameter] of child.namedParameters(childPrefix)) all.set(path, parameter);
+      for (const [path, parameter] of child.namedParameters(childPrefix(prefix, name))) all.set(path, parameter);
     }
     return all;
   }
 
-  /** Draws every parameter that starts random, in declaration order. */
+  /** Every packed parameter below this layer by hierarchical name, in declaration order. */
+  packedParameters(prefix = ''): Map<string, PackedParameter> {
+    const all = new Map<string, PackedParameter>();
+    for (const [name, parameter] of this.packedMatrices) all.set(prefix + name, parameter);
+    for (const [name, child] of this.children) {
+      for (const [path, parameter] of child.packedParameters(childPrefix(prefix, name))) all.set(path, parameter);
+    }
+    return all;
+  }
+
+  /** Draws every parameter that starts random, in declaration order, packed ones last and rounded to BF16. */
   randomize(random: Random): void {
     for (const { variable, initial } of this.namedParameters().values()) {
       if (!('deviation' in initial)) continue;
       const shape = variable.shape as number[];
-      const values = new Float32Array(tf.util.sizeFromShape(shape));
-      for (let i = 0; i < values.length; i++) values[i] = random.normal() * initial.deviation;
+      const values = draw(tf.util.sizeFromShape(shape), initial.deviation, random);
       tf.tidy(() => {
         variable.write(tf.tensor(values, shape));
       });
+    }
+    for (const parameter of this.packedParameters().values()) {
+      const { initial, rows, columns } = parameter;
+      if (!('deviation' in initial)) continue;
+      const bits = float32ToBfloat16(draw(rows * columns, initial.deviation, random));
+      parameter.matrix.dispose();
+      parameter.matrix = PackedMatrix.create(bits, 'BF16', rows, columns);
     }
   }
 
@@ -137,8 +206,20 @@ export abstract class CompositeLayer extends tf.layers.Layer {
       disposedVariables++;
     }
     this.parameters.clear();
+    for (const { matrix } of this.packedMatrices.values()) matrix.dispose();
+    this.packedMatrices.clear();
     return { refCountAfterDispose: 0, numDisposedVariables: disposedVariables };
   }
+}
+
+function childPrefix(prefix: string, name: string): string {
+  return name === '' ? prefix : `${prefix}${name}.`;
+}
+
+function draw(size: number, deviation: number, random: Random): Float32Array {
+  const values = new Float32Array(size);
+  for (let i = 0; i < size; i++) values[i] = random.normal() * deviation;
+  return values;
 }
 
 /** The one tensor of a Layers-API input. */

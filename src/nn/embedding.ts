@@ -15,17 +15,17 @@ export class Embedding extends CompositeLayer {
 
   constructor(private readonly config: EmbeddingConfig) {
     super();
-    this.parameter('weight', [config.rows, config.size], { deviation: EMBEDDING_DEVIATION });
+    this.packableParameter('weight', [config.rows, config.size], { deviation: EMBEDDING_DEVIATION });
   }
 
-  /** The whole table [rows, size] (not a copy; do not dispose). */
+  /** The whole table [rows, size], for use inside tf.tidy (not a copy, unless it is packed; do not dispose). */
   get table(): tf.Tensor2D {
-    return this.value<tf.Rank.R2>('weight');
+    return this.packed('weight')?.widen() ?? this.value<tf.Rank.R2>('weight');
   }
 
   /** ids int32 [...] in [0, rows) → [..., size]. */
   forward(ids: tf.Tensor): tf.Tensor {
-    return tf.gather(this.table, ids);
+    return this.packed('weight')?.gather(ids) ?? tf.gather(this.table, ids);
   }
 
   override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {

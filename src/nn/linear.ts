@@ -1,4 +1,7 @@
-/** y = x·W + b, PyTorch's nn.Linear: `weight` (stored [out, in] there, [in, out] here) and `bias` [out]. */
+/**
+ * y = x·W + b, PyTorch's nn.Linear: `weight` (stored [out, in] there, [in, out] here) and `bias` [out]. A packed weight
+ * is [out, in] here too.
+ */
 import * as fused from '../engine/fused-ops.js';
 import * as tf from '../engine/tf.js';
 import { CompositeLayer, type Shape, single } from './composite-layer.js';
@@ -15,14 +18,17 @@ export class Linear extends CompositeLayer {
   constructor(protected readonly config: LinearConfig) {
     super();
     const { inputSize, outputSize, useBias = true } = config;
-    this.parameter('weight', [inputSize, outputSize], { deviation: 1 / Math.sqrt(inputSize) }, { kind: 'linear' });
+    const initial = { deviation: 1 / Math.sqrt(inputSize) };
+    this.packableParameter('weight', [inputSize, outputSize], initial, { kind: 'linear' });
     if (useBias) this.parameter('bias', [outputSize], { constant: 0 });
   }
 
   /** x [..., in] → [..., out]. */
   forward(x: tf.Tensor): tf.Tensor {
     const bias = this.config.useBias === false ? null : this.value<tf.Rank.R1>('bias');
-    return fused.linear(x, this.value<tf.Rank.R2>('weight'), bias);
+    const matrix = this.packed('weight');
+    if (matrix === null) return fused.linear(x, this.value<tf.Rank.R2>('weight'), bias);
+    return bias === null ? matrix.multiply(x) : tf.tidy(() => tf.add(matrix.multiply(x), bias));
   }
 
   override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {

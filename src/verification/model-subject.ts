@@ -5,10 +5,10 @@
  */
 import { type ModelConfig, modelConfigToJson } from '../config.js';
 import type { FileTensor, FileTensors } from '../io/file-tensor.js';
-import { bfloat16ToFloat32, float32ToBfloat16, float32ToHalf, halfToFloat32 } from '../io/half-float.js';
+import { bfloat16ToFloat32, float32ToBfloat16, float32ToHalf, halfToFloat32 } from '../half-float.js';
 import { toFloat32 } from '../io/safetensors.js';
 import { mergeLora } from '../model/merge-lora.js';
-import { withoutPrefix } from '../model/weights.js';
+import { nameInModel } from '../model/weights.js';
 import { largestDifference, toleranceItem } from './largest-difference.js';
 import { Mismatches } from './mismatches.js';
 import type { VerifyItem } from './verify-item.js';
@@ -92,7 +92,7 @@ function presence(isThere: boolean): string {
 }
 
 function byBareName(tensors: FileTensors): FileTensors {
-  return new Map([...tensors].map(([name, tensor]) => [withoutPrefix(name), tensor]));
+  return new Map([...tensors].map(([name, tensor]) => [nameInModel(name), tensor]));
 }
 
 function numbersOf(tensor: FileTensor, name: string): Float32Array {

@@ -1,7 +1,7 @@
 /** Statistics of tensors against the plain definitions, for every kind of number, in one block and in many. */
 import { describe, expect, test } from '@jest/globals';
 import type { StoredTensor } from '../../src/io/file-tensor.js';
-import { float32ToBfloat16, float32ToHalf } from '../../src/io/half-float.js';
+import { float32ToBfloat16, float32ToHalf } from '../../src/half-float.js';
 import { tensorStatistics } from '../../src/io/tensor-statistics.js';
 
 function statistics(dtype: StoredTensor['dtype'], data: StoredTensor['data']): ReturnType<typeof tensorStatistics> {

@@ -9,7 +9,7 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 import { UserError } from '../../src/errors.js';
 import { memoryOpener } from '../../src/io/byte-source.js';
 import type { FileTensor, FileTensors } from '../../src/io/file-tensor.js';
-import { float32ToBfloat16, float32ToHalf } from '../../src/io/half-float.js';
+import { float32ToBfloat16, float32ToHalf } from '../../src/half-float.js';
 import { openSafetensors } from '../../src/io/safetensors.js';
 import { openTorchCheckpoint, readTorchCheckpoint } from '../../src/io/torch-checkpoint.js';
 import { fixture } from '../helpers/fixtures.js';

@@ -7,7 +7,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import { UserError } from '../../src/errors.js';
-import { bfloat16ToFloat32, float32ToBfloat16 } from '../../src/io/half-float.js';
+import { bfloat16ToFloat32, float32ToBfloat16 } from '../../src/half-float.js';
 import { checkTokenizer, readModelDirectory, writeModelDirectory } from '../../src/model/checkpoint-directory.js';
 import type { Gsva } from '../../src/model/gsva.js';
 import { storableWeights } from '../../src/model/weights.js';

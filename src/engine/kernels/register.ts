@@ -9,6 +9,7 @@ import type { MatMulEngine } from './matmul.js';
 import { batchMatMulKernel } from './matmul.js';
 import { registerMissing } from './missing.js';
 import { registerNorms } from './norms.js';
+import { registerPackedLinear } from './packed-linear.js';
 import { registerRotary } from './rotary.js';
 import { registerSharing } from './sharing.js';
 
@@ -16,6 +17,7 @@ import { registerSharing } from './sharing.js';
 export function registerKernels(engine: MatMulEngine): void {
   registerWasmKernel('BatchMatMul', batchMatMulKernel(engine));
   registerLinear(engine);
+  registerPackedLinear(engine);
   registerMissing(engine);
   registerActivations();
   registerNorms();

@@ -6,6 +6,7 @@ import { UserError } from '../../errors.js';
 import type { WasmBackend } from '../wasm-heap.js';
 import { elementwiseFunctions } from './elementwise.js';
 import { maskLossFunctions } from './mask-loss.js';
+import { packedFunctions } from './packed.js';
 import { rowFunctions } from './rows.js';
 import { encodeModule } from './wasm-function.js';
 
@@ -18,7 +19,10 @@ type AdamWFactors = [
   ...[stepSize: number, secondCorrection: number, decay: number],
 ];
 
-/** What each function does stands at its definition (elementwise.ts, rows.ts, mask-loss.ts). */
+type Widen = (source: number, target: number, rounds: number) => void;
+type Dot = (matrix: number, x: number, y: number, rows: number, rounds: number) => void;
+
+/** What each function does stands at its definition (elementwise.ts, rows.ts, mask-loss.ts, packed.ts). */
 export interface VectorKernels {
   readonly gelu: Unary;
   readonly geluGrad: Binary;
@@ -89,6 +93,10 @@ export interface VectorKernels {
     diceFactor: number,
     ratio: number,
   ) => void;
+  readonly widenBfloat16: Widen;
+  readonly widenHalf: Widen;
+  readonly dotBfloat16: Dot;
+  readonly dotHalf: Dot;
 }
 
 const instances = new WeakMap<WasmBackend, VectorKernels>();
@@ -103,7 +111,7 @@ export function vectorKernels(backend: WasmBackend): VectorKernels {
         'The memory of the WASM backend was not found: @tensorflow/tfjs-backend-wasm 4.22 is needed (run npm ci).',
       );
     }
-    const functions = [...elementwiseFunctions(), ...rowFunctions(), ...maskLossFunctions()];
+    const functions = [...elementwiseFunctions(), ...rowFunctions(), ...maskLossFunctions(), ...packedFunctions()];
     const compiled = new WebAssembly.Module(encodeModule(functions));
     const instance = new WebAssembly.Instance(compiled, { host: { memory } });
     kernels = instance.exports as unknown as VectorKernels;

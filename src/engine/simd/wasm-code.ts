@@ -89,22 +89,38 @@ export const v128 = {
   neg: unary(...simd(0xe1)),
   sqrt: unary(...simd(0xe3)),
   and: binary(...simd(0x4e)),
+  or: binary(...simd(0x50)),
   /** All bits set where a < b. */
   less: binary(...simd(0x43)),
+  /** All bits set where a >= b. */
+  isAtLeast: binary(...simd(0x46)),
   /** a where the bits of `mask` are set, else b. */
   select: (a: Code, b: Code, mask: Code): Code => [...a, ...b, ...mask, ...simd(0x52)],
   /** The bits of each number moved up, as whole numbers. */
   shiftBitsLeft: (a: Code, bits: number): Code => [...a, ...i32.constant(bits), ...simd(0xab)],
+  /** The same 32 bits four times. */
+  bits: (value: number): Code => [
+    ...simd(0x0c),
+    ...[0, 1, 2, 3].flatMap(() => [...new Uint8Array(Uint32Array.of(value).buffer)]),
+  ],
   /** All bits of element 0, none of the others. */
   firstLaneMask: [...simd(0x0c), 0xff, 0xff, 0xff, 0xff, ...new Array<number>(12).fill(0)] as Code,
 };
 
-/** Memory access; addresses need no alignment. */
+/** Memory access; addresses need no alignment. `offset` is added to the address, in bytes. */
 export const memory = {
-  load: (address: Code): Code => [...address, ...simd(0x00), 2, 0],
+  load: (address: Code, offset = 0): Code => [...address, ...simd(0x00), 2, ...unsigned(offset)],
+  /** Four 16-bit patterns as the lower halves of four numbers' bits. */
+  load16: (address: Code, offset = 0): Code => [...address, ...simd(0x04), 1, ...unsigned(offset)],
   /** One number, four times. */
   loadSplat: (address: Code): Code => [...address, ...simd(0x09), 2, 0],
-  store: (address: Code, value: Code): Code => [...address, ...value, ...simd(0x0b), 2, 0],
+  store: (address: Code, value: Code, offset = 0): Code => [
+    ...address,
+    ...value,
+    ...simd(0x0b),
+    2,
+    ...unsigned(offset),
+  ],
   /** Element 0 alone. */
   storeFirst: (address: Code, value: Code): Code => [...address, ...value, ...simd(0x5a), 2, 0, 0],
 };

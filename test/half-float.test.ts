@@ -6,7 +6,7 @@ import {
   float32ToBfloat16,
   float32ToHalf,
   halfToFloat32,
-} from '../../src/io/half-float.js';
+} from '../src/half-float.js';
 
 const ALL = Uint16Array.from({ length: 65536 }, (_, i) => i);
 

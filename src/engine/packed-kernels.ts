@@ -1,0 +1,95 @@
+/**
+ * What an engine does with packed matrices (`packed-matrix.ts`): three kernels, and the one gradient there is. Here are
+ * the formulas for engines without kernels of their own; they widen in JavaScript.
+ */
+import { type PackedMatrix, packedOf, widened } from './packed-matrix.js';
+import * as tf from './tf.js';
+import { findKernel } from './wasm-heap.js';
+
+/** On a backend `B`; results are new tensors. */
+export interface PackedKernels<B = unknown> {
+  /** x [..., columns] → x · Wᵀ [..., rows] */
+  readonly multiply: (backend: B, x: tf.Tensor, matrix: PackedMatrix) => tf.TensorInfo;
+  /** dy [..., rows] → dx = dy · W [..., columns] */
+  readonly multiplyBack: (backend: B, dy: tf.Tensor, matrix: PackedMatrix) => tf.TensorInfo;
+  /** ids int32 [...] → rows [..., columns] */
+  readonly gather: (backend: B, ids: tf.Tensor, matrix: PackedMatrix) => tf.TensorInfo;
+}
+
+/** Registers them for a backend, with the gradient; may be called again with others. */
+export function registerPackedKernels<B>(backendName: string, kernels: PackedKernels<B>): void {
+  const register = (kernelName: string, inputName: string, kernel: PackedKernels<B>['multiply']): void => {
+    if (findKernel(kernelName, backendName) !== undefined) tf.unregisterKernel(kernelName, backendName);
+    tf.registerKernel({
+      kernelName,
+      backendName,
+      kernelFunc: ({ inputs, attrs, backend }) => {
+        const input = (inputs as Readonly<Record<string, tf.Tensor | undefined>>)[inputName];
+        if (input === undefined) throw new Error(`${kernelName} was called without its input '${inputName}'.`);
+        return kernel(backend as B, input, packedOf(attrs));
+      },
+    });
+  };
+  register('GsvaPackedLinear', 'x', kernels.multiply);
+  register('GsvaPackedLinearGradX', 'dy', kernels.multiplyBack);
+  register('GsvaPackedRows', 'ids', kernels.gather);
+  tf.registerGradient({
+    kernelName: 'GsvaPackedLinear',
+    gradFunc: (dy, _saved, attrs) => ({
+      x: () => tf.engine().runKernel('GsvaPackedLinearGradX', { dy: dy as tf.Tensor }, attrs),
+    }),
+  });
+}
+
+/** By other operations, the matrix widened in JavaScript. */
+const FORMULAS: PackedKernels = {
+  multiply: (_, x, matrix) =>
+    tf.tidy(() => {
+      const parts = matrix.blocks().map(({ first, count }) => {
+        return tf.tidy(() => tf.matMul(asRows(x), widenedRows(matrix, first, count), false, true));
+      });
+      return withLastAxis(tf.concat(parts, 1), x.shape, matrix.rows);
+    }),
+  multiplyBack: (_, dy, matrix) =>
+    tf.tidy(() => {
+      const rows = asRows(dy);
+      const [count] = rows.shape;
+      let sum: tf.Tensor = tf.zeros([count, matrix.columns]);
+      for (const block of matrix.blocks()) {
+        const before = sum;
+        sum = tf.tidy(() => {
+          const part = tf.slice(rows, [0, block.first], [count, block.count]);
+          return tf.add(before, tf.matMul(part, widenedRows(matrix, block.first, block.count)));
+        });
+        before.dispose();
+      }
+      return withLastAxis(sum, dy.shape, matrix.columns);
+    }),
+  gather: (_, ids, matrix) =>
+    tf.tidy(() => {
+      const indices = ids.dataSync();
+      const { columns, dtype } = matrix;
+      const out = new Float32Array(indices.length * columns);
+      for (const [place, id] of indices.entries()) out.set(widened(matrix.bits(id, 1), dtype), place * columns);
+      return tf.tensor(out, [...ids.shape, columns]);
+    }),
+};
+
+/** The formulas for a backend that has no kernels of its own for this. */
+export function registerPackedFormulas(backendName: string): void {
+  registerPackedKernels(backendName, FORMULAS);
+}
+
+function widenedRows(matrix: PackedMatrix, first: number, count: number): tf.Tensor2D {
+  return tf.tensor2d(widened(matrix.bits(first, count), matrix.dtype), [count, matrix.columns]);
+}
+
+/** [..., D] → [rows, D] */
+function asRows(x: tf.Tensor): tf.Tensor2D {
+  const width = x.shape.at(-1) ?? 1;
+  return tf.reshape(x, [tf.util.sizeFromShape(x.shape.slice(0, -1)), width]);
+}
+
+function withLastAxis(x: tf.Tensor, shape: readonly number[], width: number): tf.Tensor {
+  return tf.reshape(x, [...shape.slice(0, -1), width]);
+}

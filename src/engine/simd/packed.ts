@@ -1,0 +1,78 @@
+/** Vector kernels over 16-bit floats: widening them, and the product of a matrix of them with one vector. */
+import { sumOfLanes, WasmFunction } from './wasm-function.js';
+import type { Code } from './wasm-code.js';
+import { i32, memory, v128 } from './wasm-code.js';
+
+/** Numbers that a round of these loops takes. */
+export const PACKED_ROUND = 16;
+const VECTORS = [0, 1, 2, 3];
+
+/** Four BF16 patterns, each in the lower half of 32 bits, as numbers: they are a float32's upper half. */
+function fromBfloat16(_: WasmFunction, patterns: Code): Code {
+  return v128.shiftBitsLeft(patterns, 16);
+}
+
+/**
+ * Four F16 patterns as numbers. Moved to their places, exponent and fraction are a float32 that is 2^112 times too
+ * small, subnormal numbers included. Infinite and NaN come out at 65536 or more and get the exponent that says so.
+ */
+function fromHalf(f: WasmFunction, patterns: Code): Code {
+  const half = f.vector(patterns);
+  const magnitude = v128.shiftBitsLeft(v128.and(half, v128.bits(0x7fff)), 13);
+  const scaled = f.vector(v128.mul(magnitude, v128.constant(2 ** 112)));
+  const special = v128.and(v128.isAtLeast(scaled, v128.constant(65536)), v128.bits(0x7f800000));
+  const sign = v128.shiftBitsLeft(v128.and(half, v128.bits(0x8000)), 16);
+  return v128.or(v128.or(scaled, special), sign);
+}
+
+type Widening = typeof fromHalf;
+
+/**
+ * widen…(source, target, rounds): 16 · rounds patterns → float32. The target may begin at or before the source where it
+ * ends with it: no number is written over a pattern that is still to be read.
+ */
+function widen(name: string, widening: Widening): WasmFunction {
+  const f = new WasmFunction(name);
+  const [source, target, rounds] = [f.integer(), f.integer(), f.integer()];
+  f.repeat(rounds.get, () => {
+    const numbers = VECTORS.map((i) => f.vector(widening(f, memory.load16(source.get, 8 * i))));
+    for (const [i, value] of numbers.entries()) f.emit(memory.store(target.get, value, 16 * i));
+    f.advance(i32.constant(PACKED_ROUND / 2), source);
+    f.advance(i32.constant(PACKED_ROUND), target);
+  });
+  return f;
+}
+
+/** dot…(matrix, x, y, rows, rounds): y[i] = row i · x, rows of 16 · rounds patterns. */
+function dot(name: string, widening: Widening): WasmFunction {
+  const f = new WasmFunction(name);
+  const [matrix, x, y] = [f.integer(), f.integer(), f.integer()];
+  const [rows, rounds] = [f.integer(), f.integer()];
+  f.repeat(rows.get, () => {
+    const at = f.integerVariable(x.get);
+    // Sums that do not wait for each other.
+    const sums = VECTORS.map(() => f.vectorVariable(v128.constant(0)));
+    f.repeat(rounds.get, () => {
+      for (const [i, sum] of sums.entries()) {
+        const weights = widening(f, memory.load16(matrix.get, 8 * i));
+        f.set(sum, v128.add(sum.get, v128.mul(weights, memory.load(at.get, 16 * i))));
+      }
+      f.advance(i32.constant(PACKED_ROUND / 2), matrix);
+      f.advance(i32.constant(PACKED_ROUND), at);
+    });
+    const total = f.vector(sums.map((sum) => sum.get).reduce((a, b) => v128.add(a, b)));
+    f.emit(memory.storeFirst(y.get, v128.splat(sumOfLanes(total))));
+    f.advance(i32.constant(1), y);
+  });
+  return f;
+}
+
+/** All functions of this file. */
+export function packedFunctions(): WasmFunction[] {
+  return [
+    widen('widenBfloat16', fromBfloat16),
+    widen('widenHalf', fromHalf),
+    dot('dotBfloat16', fromBfloat16),
+    dot('dotHalf', fromHalf),
+  ];
+}

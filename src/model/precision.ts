@@ -1,0 +1,35 @@
+/** Whether a model's large matrices are kept in float32 or in the 16 bits that they are stored in. */
+import { tensorMemory } from '../engine/tensor-memory.js';
+import type { FileTensors } from '../io/file-tensor.js';
+import { nameInModel } from './weights.js';
+
+/**
+ * - 'f32': all weights are float32: the fastest, and the only way to train them.
+ * - 'packed': large matrices stay in 16 bits (those that are stored in F32 are rounded to BF16) and are widened while
+ *   they are computed with. Half the memory, and on WASM engines none of the heap's 4 GiB.
+ * - 'auto': 'f32' where that fits into memory, else what is stored in 16 bits stays so. Nothing is ever rounded.
+ */
+export type Precision = 'auto' | 'f32' | 'packed';
+
+/** Smaller matrices are not worth the widening. */
+const SMALLEST = 2 ** 16;
+/** What weights may take of the memory; the rest is for what is computed. */
+const SHARE = 2 / 3;
+const FLOAT_BYTES = 4;
+
+/**
+ * Decides which of a file's tensors are packed.
+ * @param room bytes that an engine's tensors can have
+ * @returns their names in the model
+ */
+export function tensorsToPack(tensors: FileTensors, precision: Precision, room = tensorMemory()): ReadonlySet<string> {
+  const sized = [...tensors].map(([name, { dtype, shape }]) => {
+    return { name: nameInModel(name), dtype, size: shape.reduce((product, length) => product * length, 1) };
+  });
+  const bytes = FLOAT_BYTES * sized.reduce((sum, { size }) => sum + size, 0);
+  if (precision === 'f32' || (precision === 'auto' && bytes <= SHARE * room)) return new Set();
+  const chosen = sized.filter(({ dtype, size }) => {
+    return size >= SMALLEST && (precision === 'packed' || dtype === 'BF16' || dtype === 'F16');
+  });
+  return new Set(chosen.map(({ name }) => name));
+}
