@@ -86,12 +86,22 @@ function opcodes(random) {
   return Buffer.concat(parts);
 }
 
+/** A small number of the pickle (a size, a stride, an offset) becomes a large one, everything else stays. */
+function enlarge(random, bytes, at) {
+  const small = bytes.indexOf(0x4b, at); // BININT1
+  if (small < 0) return bytes;
+  const large = Buffer.from([0x8a, 8, 0, 0, 0, 0, 0, 0, 0, 0]); // LONG1
+  large.writeBigInt64LE(random.integer(2) === 0 ? BigInt(random.integer(1 << 20)) : pick(random, HOSTILE) / 2n, 2);
+  return insert(bytes, small, 2, large);
+}
+
 export function mutatePickle(random, pickle) {
   let bytes = Buffer.from(pickle);
   for (let i = random.integer(2) * random.integer(3); i >= 0; i--) {
     const at = random.integer(bytes.length + 1);
-    const kind = random.integer(6);
-    if (kind === 0) bytes = insert(bytes, at, 0, opcodes(random));
+    const kind = random.integer(8);
+    if (kind >= 6) bytes = enlarge(random, bytes, at);
+    else if (kind === 0) bytes = insert(bytes, at, 0, opcodes(random));
     else if (kind === 1) bytes = insert(bytes, at, random.integer(8), opcodes(random));
     else if (kind === 2) bytes = insert(bytes, at, random.integer(20), Buffer.alloc(0));
     else if (kind === 3) writeHostile(random, bytes, at);
