@@ -147,7 +147,7 @@ function show(
   output.line();
   const head = ['name', 'type', 'shape', 'bytes'];
   const statisticsHead = ['min', 'max', 'mean', 'deviation', 'NaN', 'Inf', '0'];
-  output.table(
+  output.list(
     contents === null ? head : [...head, ...statisticsHead],
     items.map(({ name, dtype, shape, bytes }, i): Cell[] => {
       const statistics = contents?.[i]?.statistics;
