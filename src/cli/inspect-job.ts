@@ -164,7 +164,7 @@ function show(
   ] as const) {
     const rows = totals.map((each) => totalCells(printable(each.key), each.total));
     output.line();
-    output.table([title, 'tensors', 'numbers', 'size'], [...rows, totalCells('all', total)], {
+    output.list([title, 'tensors', 'numbers', 'size'], [...rows, totalCells('all', total)], {
       align: ['left', 'right', 'right', 'right'],
     });
   }
