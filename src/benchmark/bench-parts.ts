@@ -10,22 +10,9 @@ import { gsvaStep } from '../training/gsva-step.js';
 import { AdamW } from '../training/optimizer.js';
 import { trainableVariables } from '../training/trainable.js';
 import type { BenchConfig } from './bench-config.js';
+import { PARTS, type PartName } from './part-names.js';
 import { RandomWorkload } from './random-workload.js';
 import type { Work } from './timing.js';
-
-/** Names of the parts, in the order in which they are measured. */
-export const PARTS = {
-  trainingStep: 'training step',
-  trainingStepKept: 'training step, features kept',
-  evaluatedImage: 'evaluated image',
-  samEncoder: 'SAM encoder',
-  clipTower: 'CLIP tower',
-  llm: 'LLM forward',
-  maskDecoder: 'mask decoder',
-  generate: 'generate',
-} as const;
-
-export type PartName = (typeof PARTS)[keyof typeof PARTS];
 
 /** A model, and work for it. */
 export class BenchParts {

@@ -1,6 +1,7 @@
 /** The work behind `gsva bench`. Absolute times: for reading and for docs/benchmarks.md, never for tests. */
 import { type BenchConfig, readBenchConfig } from '../benchmark/bench-config.js';
-import { BenchParts, type PartName, PARTS } from '../benchmark/bench-parts.js';
+import { BenchParts } from '../benchmark/bench-parts.js';
+import { type PartName, PARTS } from '../benchmark/part-names.js';
 import { type KernelProfile, profileKernels } from '../benchmark/kernel-profile.js';
 import { type Baseline, measureBaseline } from '../benchmark/pytorch-baseline.js';
 import { peakRss, time, type Timing, type Work } from '../benchmark/timing.js';

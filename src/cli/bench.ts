@@ -1,6 +1,6 @@
 /** `gsva bench`: how fast this machine is: a training step, an evaluated image, the model's parts, matrix products. */
 import type { Options } from 'yargs';
-import { PARTS } from '../benchmark/bench-parts.js';
+import { PARTS } from '../benchmark/part-names.js';
 import type { BenchRequest } from './bench-job.js';
 import { startEngineFor } from './start-engine.js';
 import { packagePath, requireFile, someOf, text, wholeNumber } from './values.js';

@@ -147,7 +147,7 @@ function show(
   output.line();
   const head = ['name', 'type', 'shape', 'bytes'];
   const statisticsHead = ['min', 'max', 'mean', 'deviation', 'NaN', 'Inf', '0'];
-  output.table(
+  output.list(
     contents === null ? head : [...head, ...statisticsHead],
     items.map(({ name, dtype, shape, bytes }, i): Cell[] => {
       const statistics = contents?.[i]?.statistics;
@@ -164,7 +164,7 @@ function show(
   ] as const) {
     const rows = totals.map((each) => totalCells(printable(each.key), each.total));
     output.line();
-    output.table([title, 'tensors', 'numbers', 'size'], [...rows, totalCells('all', total)], {
+    output.list([title, 'tensors', 'numbers', 'size'], [...rows, totalCells('all', total)], {
       align: ['left', 'right', 'right', 'right'],
     });
   }

@@ -43,11 +43,16 @@ class RunningSums {
   private zeros = 0;
 
   add(values: Floats): void {
-    let [min, max, sum, count, nan, zeros] = [this.min, this.max, 0, 0, 0, 0];
-    for (const value of values) {
+    let { min, max } = this;
+    let sum = 0;
+    let count = 0;
+    let zeros = 0;
+    let nan = 0;
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i] as number;
       // NaN for infinities and NaN.
       if (value - value !== 0) {
-        if (Number.isNaN(value)) nan++;
+        if (value !== value) nan++;
         continue;
       }
       if (value < min) min = value;
@@ -82,8 +87,8 @@ class RunningSums {
 
 function squaredDeviations(values: Floats, mean: number): number {
   let squares = 0;
-  for (const value of values) {
-    const deviation = value - mean;
+  for (let i = 0; i < values.length; i++) {
+    const deviation = (values[i] as number) - mean;
     if (deviation - deviation === 0) squares += deviation * deviation;
   }
   return squares;
