@@ -22,8 +22,18 @@ import { modelCard } from '../model/model-card.js';
 import { mergeLora } from '../model/merge-lora.js';
 import { clipConfigJson, clipPreprocessorJson, llavaConfigJson, publishedTensors } from '../model/published-files.js';
 import { checkWeights, PUBLISHED_PREFIX, nameInModel } from '../model/weights.js';
-import type { DtypeName, EXPORT_PARTS, WriteRequest } from './convert.js';
 import type { VerbContext } from './verb.js';
+
+export type DtypeName = 'f32' | 'bf16' | 'f16';
+export type ExportPart = 'mllm' | 'vision-tower' | 'sam' | 'weights';
+
+/** What is written where and how. */
+export interface WriteRequest {
+  readonly out: string;
+  /** Null: as stored. */
+  readonly dtype: DtypeName | null;
+  readonly shardBytes: number;
+}
 
 const STORED: Readonly<Record<DtypeName, WeightDtype>> = { f32: 'F32', bf16: 'BF16', f16: 'F16' };
 /** Parts that a model without GSVA's own weights lacks; its training draws them. */
@@ -92,7 +102,7 @@ export async function runConvertDelta(
 export async function runExport(
   request: ModelRequest & {
     readonly format: 'pytorch' | 'hf';
-    readonly parts: readonly (typeof EXPORT_PARTS)[number][];
+    readonly parts: readonly ExportPart[];
   },
   context: VerbContext,
 ): Promise<number> {

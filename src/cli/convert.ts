@@ -1,15 +1,15 @@
 /** `gsva convert`, `gsva convert delta`, `gsva merge`, `gsva export`: models from one form of files into another. */
 import type { Options } from 'yargs';
 import { UsageError } from '../errors.js';
+import type { DtypeName, ExportPart, WriteRequest } from './convert-job.js';
 import { MODEL_OPTIONS, namedModel, type ModelArguments } from './model-options.js';
 import type { ModelSource } from '../inference/open-model.js';
 import { finiteNumber, oneOf, someOf, text } from './values.js';
 import { defineVerb } from './verb.js';
 
-const DTYPES = ['f32', 'bf16', 'f16'] as const;
-export type DtypeName = (typeof DTYPES)[number];
+const DTYPES = ['f32', 'bf16', 'f16'] as const satisfies readonly DtypeName[];
 const FORMATS = ['pytorch', 'hf'] as const;
-export const EXPORT_PARTS = ['mllm', 'vision-tower', 'sam', 'weights'] as const;
+const EXPORT_PARTS = ['mllm', 'vision-tower', 'sam', 'weights'] as const satisfies readonly ExportPart[];
 
 const WRITE_OPTIONS = {
   out: {
@@ -134,14 +134,6 @@ function required(args: ModelArguments): ModelSource {
   const source = namedModel(args);
   if (source !== null) return source;
   throw new UsageError('say which model: --model FOLDER, or --mllm, --vision-tower, --sam and --weights');
-}
-
-/** What is written where and how. */
-export interface WriteRequest {
-  readonly out: string;
-  /** Null: as stored. */
-  readonly dtype: DtypeName | null;
-  readonly shardBytes: number;
 }
 
 function writing(args: {
