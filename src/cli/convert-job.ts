@@ -145,13 +145,18 @@ function checkOut(out: string): void {
 }
 
 /** Names and shapes against the model's, strictly, without its memory. */
-async function check({ config, tensors, source, meta }: OpenedModel): Promise<{ loaded: number; drawnLater: number }> {
+async function check({
+  config,
+  tensors,
+  weightsPath,
+  meta,
+}: OpenedModel): Promise<{ loaded: number; drawnLater: number }> {
   await startDryRun('fused');
   const gsva = new Gsva(config);
   gsva.build();
   try {
     const options = meta.stage === 'base' ? { mayBeMissing: DRAWN } : {};
-    const { loaded, missing } = checkWeights(gsva, tensors, source, options);
+    const { loaded, missing } = checkWeights(gsva, tensors, weightsPath, options);
     return { loaded: loaded.length, drawnLater: missing.length };
   } finally {
     gsva.dispose();
