@@ -41,7 +41,7 @@ describe('a model', () => {
     writeFileSync(join(other, 'config.json'), JSON.stringify(config));
     expect(await examineModel(other, PLACE)).toMatchObject([{ state: 'problem' }]);
     expect(await examineModel(join(scratch, 'none'), PLACE)).toMatchObject([
-      { state: 'problem', found: expect.stringMatching(/no file .*config\.json/) },
+      { state: 'problem', found: expect.stringMatching(/there is no folder .*none/) },
     ]);
   });
 
