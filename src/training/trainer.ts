@@ -12,7 +12,7 @@ import { Random } from '../random.js';
 import { AdamW } from './optimizer.js';
 import { Prefetcher } from './prefetcher.js';
 import { RunLog, type TrainingEnd, type UpdateRecord } from './run-log.js';
-import { SampleOrder } from './sample-order.js';
+import { SampleOrder } from '../data/sample-order.js';
 import { Schedule } from './schedule.js';
 import { checkTrainerOptions, type TrainerEnvironment, type TrainerOptions } from './trainer-options.js';
 import { hasCheckpoint, loadCheckpoint, saveCheckpoint, type TrainingState } from './training-checkpoint.js';
