@@ -16,10 +16,11 @@ import type { Gsva } from '../model/gsva.js';
 import { stackImages } from '../model/image-features.js';
 import { VisionTextTokens } from '../model/vision-text-tokens.js';
 import { Random } from '../random.js';
+import { epochSamples } from './epoch-samples.js';
 import { jointStep } from './joint-step.js';
 import type { ScenePool } from './scene-pool.js';
 import { trainableVariables } from './trainable.js';
-import type { Gradients, TrainingTask } from './training-task.js';
+import type { Gradients, SampleStream, TrainingTask } from './training-task.js';
 
 export interface BaseCaptionTaskOptions {
   readonly gsva: Gsva;
@@ -51,6 +52,10 @@ export class BaseCaptionTask implements TrainingTask<CaptionSample> {
 
   get sampleCount(): number {
     return this.options.scenes;
+  }
+
+  samples(random: Random): SampleStream<CaptionSample> {
+    return epochSamples(this.sampleCount, random, (index, draw) => this.prepare(index, draw));
   }
 
   prepare(index: number, random: Random): Promise<CaptionSample> {

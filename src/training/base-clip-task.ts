@@ -10,12 +10,14 @@ import * as fused from '../engine/fused-ops.js';
 import * as tf from '../engine/tf.js';
 import type { Gsva } from '../model/gsva.js';
 import { stackImages } from '../model/image-features.js';
+import type { Random } from '../random.js';
+import { epochSamples } from './epoch-samples.js';
 import { differentiate, GradientMap } from './backprop.js';
 import { type LossParts, stepWithLosses } from './loss-parts.js';
 import { patchLabels, type PatchLabels, PATCH_WORDS, type PatchQuestion } from './patch-labels.js';
 import type { ScenePool } from './scene-pool.js';
 import { trainableVariables } from './trainable.js';
-import type { Gradients, TrainingTask } from './training-task.js';
+import type { Gradients, SampleStream, TrainingTask } from './training-task.js';
 
 export interface BaseClipTaskOptions {
   readonly gsva: Gsva;
@@ -53,6 +55,10 @@ export class BaseClipTask implements TrainingTask<ClipSample> {
 
   get sampleCount(): number {
     return this.options.scenes;
+  }
+
+  samples(random: Random): SampleStream<ClipSample> {
+    return epochSamples(this.sampleCount, random, (index) => this.prepare(index));
   }
 
   prepare(index: number): Promise<ClipSample> {

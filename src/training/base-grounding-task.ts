@@ -25,12 +25,13 @@ import { VisionTextTokens } from '../model/vision-text-tokens.js';
 import { Random } from '../random.js';
 import { IGNORE_LABEL } from '../special-tokens.js';
 import type { PreparedImage } from '../types.js';
+import { epochSamples } from './epoch-samples.js';
 import { type JointBatch, jointStep } from './joint-step.js';
 import { maskIous } from './mask-ious.js';
 import type { MaskTargets } from './mask-objective.js';
 import type { ScenePool } from './scene-pool.js';
 import { trainableVariables } from './trainable.js';
-import type { Gradients, TrainingTask } from './training-task.js';
+import type { Gradients, SampleStream, TrainingTask } from './training-task.js';
 
 export interface BaseGroundingTaskOptions {
   /** 'base-grounding' is words alone, 'base-joint' is masks too. */
@@ -82,6 +83,10 @@ export class BaseGroundingTask implements TrainingTask<GroundingSample> {
 
   get sampleCount(): number {
     return this.options.scenes;
+  }
+
+  samples(random: Random): SampleStream<GroundingSample> {
+    return epochSamples(this.sampleCount, random, (index, draw) => this.prepare(index, draw));
   }
 
   prepare(index: number, random: Random): Promise<GroundingSample> {

@@ -8,12 +8,13 @@ import * as tf from '../engine/tf.js';
 import type { Gsva } from '../model/gsva.js';
 import { stackImages } from '../model/image-features.js';
 import { Random } from '../random.js';
+import { epochSamples } from './epoch-samples.js';
 import { maskIous } from './mask-ious.js';
 import type { MaskTargets } from './mask-objective.js';
 import { type SamBatch, samStep } from './sam-step.js';
 import type { ScenePool } from './scene-pool.js';
 import { trainableVariables } from './trainable.js';
-import type { Gradients, TrainingTask } from './training-task.js';
+import type { Gradients, SampleStream, TrainingTask } from './training-task.js';
 
 export interface BaseSamTaskOptions {
   readonly gsva: Gsva;
@@ -46,6 +47,10 @@ export class BaseSamTask implements TrainingTask<SamSample> {
 
   get sampleCount(): number {
     return this.options.scenes;
+  }
+
+  samples(random: Random): SampleStream<SamSample> {
+    return epochSamples(this.sampleCount, random, (index, draw) => this.prepare(index, draw));
   }
 
   prepare(index: number, random: Random): Promise<SamSample> {

@@ -14,7 +14,7 @@ export class Prefetcher<T> {
   constructor(
     private readonly produce: (position: number) => Promise<T>,
     private start: number,
-    private readonly end: number,
+    private end: number,
     private readonly depth: number,
     private readonly release: (item: T) => void,
   ) {
@@ -32,6 +32,12 @@ export class Prefetcher<T> {
     } finally {
       this.fill();
     }
+  }
+
+  /** One more item is to be prepared at the end. */
+  extend(): void {
+    this.end++;
+    this.fill();
   }
 
   /** Waits for what is in preparation and releases it. */

@@ -10,9 +10,8 @@ import * as tf from '../engine/tf.js';
 import { UserError, messageOf } from '../errors.js';
 import { Random } from '../random.js';
 import { AdamW } from './optimizer.js';
-import { Prefetcher } from './prefetcher.js';
 import { RunLog, type TrainingEnd, type UpdateRecord } from './run-log.js';
-import { SampleOrder } from '../data/sample-order.js';
+import { SampleQueue } from './sample-queue.js';
 import { Schedule } from './schedule.js';
 import { checkTrainerOptions, type TrainerEnvironment, type TrainerOptions } from './trainer-options.js';
 import { hasCheckpoint, loadCheckpoint, saveCheckpoint, type TrainingState } from './training-checkpoint.js';
@@ -123,9 +122,9 @@ export class Trainer<Sample> {
     const { signal } = this.environment;
     const { batchSize, accumulation, validateEvery, checkpointEvery } = this.options;
     const random = Random.fromState(this.state.random);
-    const prefetcher = this.prefetcher(random.fork(0));
+    const queue = this.startQueue(random.fork(0));
     const step = new UpdateStep(this.task, this.optimizer, batchSize, accumulation);
-    const next = (): Promise<Sample> => prefetcher.next();
+    const next = (): Promise<Sample> => queue.next();
     try {
       // After an interruption: what was due then.
       if (this.isDue(validateEvery)) await this.validate(log);
@@ -136,7 +135,7 @@ export class Trainer<Sample> {
         const learningRate = this.schedule.learningRateAt(update, this.elapsed());
         const result = await step.run({ update, learningRate, next, random: random.fork(1), signal });
         if (result !== null) {
-          this.finishUpdate(log, result, learningRate, began);
+          this.finishUpdate(log, result, queue.position, learningRate, began);
           if (this.isDue(validateEvery)) await this.validate(log);
           if (this.isDue(checkpointEvery) && this.savedAt !== this.state.update) await this.save('last');
         }
@@ -150,7 +149,7 @@ export class Trainer<Sample> {
       this.observer.onEnd?.(end);
       return end;
     } finally {
-      await prefetcher.close();
+      await queue.close();
     }
   }
 
@@ -159,26 +158,17 @@ export class Trainer<Sample> {
     return this.schedule.endReason(this.state.update, this.elapsed());
   }
 
-  private prefetcher(random: Random): Prefetcher<Sample> {
-    const order = new SampleOrder(this.task.sampleCount, random);
+  private startQueue(random: Random): SampleQueue<Sample> {
     const { batchSize, accumulation, schedule, prefetch } = this.options;
     const { position, update } = this.state;
-    const end = position + Math.max(0, schedule.totalUpdates - update) * batchSize * accumulation;
-    const prepare = async (at: number): Promise<Sample> => {
-      const index = order.indexAt(at);
-      try {
-        return await this.task.prepare(index, order.randomAt(at));
-      } catch (error) {
-        if (error instanceof UserError) throw error;
-        throw new Error(`Preparing training sample ${index} failed: ${messageOf(error)}`, { cause: error });
-      }
-    };
-    return new Prefetcher(prepare, position, end, prefetch, (sample) => this.task.release?.(sample));
+    const count = Math.max(0, schedule.totalUpdates - update) * batchSize * accumulation;
+    return new SampleQueue(this.task, random, position, count, prefetch, (message) => {
+      this.observer.onMessage?.(message);
+    });
   }
 
-  private finishUpdate(log: RunLog, result: UpdateResult, learningRate: number, began: number): void {
+  private finishUpdate(log: RunLog, result: UpdateResult, position: number, learningRate: number, began: number): void {
     const update = this.state.update + 1;
-    const position = this.state.position + result.samples;
     this.state = { ...this.state, update, position };
     const seconds = this.now() - began;
     const elapsedSeconds = this.elapsed();

@@ -22,19 +22,32 @@ export interface Gradients {
   readonly gradients: ReadonlyMap<string, tf.Tensor>;
 }
 
+/** The samples of a run by position: how many were drawn since the run began. */
+export interface SampleStream<Sample> {
+  /**
+   * Loads and prepares the sample at a position: plain data, best without tensors (how many samples are ahead varies).
+   * Runs ahead of the training and several at a time, so what it gives may depend on nothing but the position.
+   * @returns null where what stands there cannot be used: the next position takes its place
+   */
+  at(position: number): Promise<Sample | null>;
+
+  /** Ends what loads the samples; called once, when the run is over. */
+  close?(): Promise<void>;
+}
+
 export interface TrainingTask<Sample> {
   /** What trains, by name, in a fixed order. */
   readonly variables: ReadonlyMap<string, tf.Variable>;
 
-  /** Samples in an epoch; `prepare` takes indices in [0, sampleCount). */
+  /** Samples that count as an epoch. */
   readonly sampleCount: number;
 
   /**
-   * Loads and prepares a sample: plain data, best without tensors (how many samples are ahead varies). Runs ahead of
-   * the training and several at a time, so it may depend on nothing but its arguments; all randomness (templates,
-   * chosen expressions) comes from `random`, which belongs to this draw.
+   * The samples of a run, in an order that is the task's own.
+   * @param random seed of order and draws (templates, chosen expressions)
+   * @param report takes a line for the person watching
    */
-  prepare(index: number, random: Random): Promise<Sample>;
+  samples(random: Random, report: (message: string) => void): SampleStream<Sample>;
 
   /** Frees what a sample holds, if it must be freed; called exactly once for every prepared sample, used or not. */
   release?(sample: Sample): void;

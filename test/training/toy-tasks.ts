@@ -8,8 +8,9 @@ import * as tf from '../../src/engine/tf.js';
 import { writeSafetensors } from '../../src/io/safetensors-writer.js';
 import { readSafetensors, toFloat32 } from '../../src/io/safetensors.js';
 import { Random } from '../../src/random.js';
+import { epochSamples } from '../../src/training/epoch-samples.js';
 import type { TrainerOptions } from '../../src/training/trainer-options.js';
-import type { Gradients, TrainingTask } from '../../src/training/training-task.js';
+import type { Gradients, SampleStream, TrainingTask } from '../../src/training/training-task.js';
 
 export interface ToySample {
   readonly name: string;
@@ -75,6 +76,10 @@ export class ToyTask implements TrainingTask<ToySample> {
       ['w2', variable(8, 1)],
       ['b2', variable(1)],
     ]);
+  }
+
+  samples(random: Random): SampleStream<ToySample> {
+    return epochSamples(this.sampleCount, random, (index, draw) => this.prepare(index, draw));
   }
 
   async prepare(index: number, random: Random): Promise<ToySample> {
