@@ -7,7 +7,8 @@ import { join } from 'node:path';
 import { UserError } from '../errors.js';
 import type { ClassName } from './class-name.js';
 import { MAX_PIXELS } from './coco-mask.js';
-import { type JsonPlace, readJsonLists } from './refer-files.js';
+import { readJsonLists } from './json-lists.js';
+import type { JsonPlace } from './refer-files.js';
 import type { AnnotatedRequest } from './sem-seg-sample.js';
 import type { TrainingSet } from './training-sample.js';
 
@@ -142,12 +143,17 @@ function readImageRecord(place: JsonPlace): Omit<AnnotatedImage, 'annotations'> 
   if (height <= 0 || width <= 0 || height * width > MAX_PIXELS) {
     throw place.wrong(`a positive height and width of at most ${MAX_PIXELS} pixels together`);
   }
-  const negative = place.optional('neg_category_ids');
+  const saysNegative = Object.hasOwn(place.value as object, 'neg_category_ids');
   return {
     id: place.key('id').integer(),
     fileName,
     height,
     width,
-    negativeCategories: negative === null ? null : negative.list().map((id) => id.integer()),
+    negativeCategories: saysNegative
+      ? place
+          .key('neg_category_ids')
+          .list()
+          .map((id) => id.integer())
+      : null,
   };
 }

@@ -10,7 +10,7 @@ import { LabelMapDataset, filesEndingIn } from './label-map-dataset.js';
 
 const NAME = 'COCO-Stuff';
 const ADVICE =
-  'Unpack stuffthingmaps_trainval2017.zip into <data>/cocostuff and COCO\'s train2017.zip into <data>/coco.';
+  "Unpack stuffthingmaps_trainval2017.zip into <data>/cocostuff and COCO's train2017.zip into <data>/coco.";
 
 /** In the order of their numbers, from 0 (labels.txt of COCO-Stuff without "unlabeled", which is 255 in the maps). */
 const CLASSES = (
@@ -33,9 +33,8 @@ const CLASSES = (
 ).split(', ');
 
 /** These are on the list of COCO's things, but its annotators were not asked for them: that they lack says nothing. */
-const NEVER_MARKED = (
-  'street sign, hat, shoe, eye glasses, plate, mirror, window, desk, door, blender, hair brush'
-).split(', ');
+const NEVER_MARKED =
+  'street sign, hat, shoe, eye glasses, plate, mirror, window, desk, door, blender, hair brush'.split(', ');
 
 /**
  * Classes such as "floor-wood" or "water-other" are left out, as in the reference: nobody asks by these names.

@@ -42,4 +42,3 @@ export function presentClasses(labels: LabelMap, classes: NumberedClasses, path:
 export function classMask({ data, height, width }: LabelMap, value: number): BinaryMask {
   return { data: data.map((found) => (found === value ? 1 : 0)), height, width };
 }
-
