@@ -2,8 +2,8 @@
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { peakRss } from '../benchmark/timing.js';
-import { startDryRun } from '../engine/dry-run.js';
 import { UserError } from '../errors.js';
+import { checkModel } from '../inference/check-model.js';
 import { type ModelSource, type OpenedModel, openModel } from '../inference/open-model.js';
 import { writeDirectoryAtomic, writeFileAtomic } from '../io/atomic-file.js';
 import { openCheckpoint } from '../io/checkpoint-files.js';
@@ -16,12 +16,11 @@ import { type TensorOutput, type WeightDtype, byteCount, converted, named } from
 import { writeShardedTorch, writeTorchCheckpoint } from '../io/torch-writer.js';
 import { bytesText } from '../machine.js';
 import { TOKENIZER_FILES, writeModelDescription } from '../model/checkpoint-directory.js';
-import { Gsva } from '../model/gsva.js';
 import { addDelta } from '../model/llava-delta.js';
 import { modelCard } from '../model/model-card.js';
 import { mergeLora } from '../model/merge-lora.js';
 import { clipConfigJson, clipPreprocessorJson, llavaConfigJson, publishedTensors } from '../model/published-files.js';
-import { checkWeights, PUBLISHED_PREFIX, nameInModel } from '../model/weights.js';
+import { PUBLISHED_PREFIX, nameInModel } from '../model/weights.js';
 import type { VerbContext } from './verb.js';
 
 export type DtypeName = 'f32' | 'bf16' | 'f16';
@@ -36,9 +35,6 @@ export interface WriteRequest {
 }
 
 const STORED: Readonly<Record<DtypeName, WeightDtype>> = { f32: 'F32', bf16: 'BF16', f16: 'F16' };
-/** Parts that a model without GSVA's own weights lacks; its training draws them. */
-const DRAWN = /\.lora_[AB]\.|^model\.text_hidden_fcs\./;
-
 interface ModelRequest extends WriteRequest {
   readonly source: ModelSource;
 }
@@ -47,13 +43,13 @@ interface ModelRequest extends WriteRequest {
 export async function runConvert(request: ModelRequest, context: VerbContext): Promise<number> {
   checkOut(request.out);
   const opened = openModel(request.source);
-  const report = await check(opened);
+  const { loaded, missing } = await checkModel(opened);
   showParts(opened, context);
   const outputs = outputsOf(opened.tensors, request, context);
   await write(request.out, (dir) => {
     writeOwn(dir, opened, outputs, request);
   });
-  finish(request, outputs, { ...report, ...partsJson(opened) }, context);
+  finish(request, outputs, { loaded: loaded.length, drawnLater: missing.length, ...partsJson(opened) }, context);
   return 0;
 }
 
@@ -61,7 +57,7 @@ export async function runConvert(request: ModelRequest, context: VerbContext): P
 export async function runMerge(request: ModelRequest, context: VerbContext): Promise<number> {
   checkOut(request.out);
   const opened = openModel(request.source);
-  await check(opened);
+  await checkModel(opened);
   const { config, tensors, merged } = mergeLora(opened.config, bare(opened.tensors));
   const outputs = outputsOf(tensors, request, context);
   const meta = { ...opened.meta, description: `${opened.meta.description}, LoRA merged` };
@@ -108,7 +104,7 @@ export async function runExport(
 ): Promise<number> {
   checkOut(request.out);
   const opened = openModel(request.source);
-  await check(opened);
+  await checkModel(opened);
   const { config, tokenizerDir } = opened;
   const { shardBytes, parts } = request;
   const shards = request.format === 'pytorch' ? writeShardedTorch : writeShardedSafetensors;
@@ -142,20 +138,6 @@ export async function runExport(
 
 function checkOut(out: string): void {
   if (existsSync(out)) throw new UserError(`Writing ${out}: it is there already. Name a folder that is not.`);
-}
-
-/** Names and shapes against the model's, strictly, without its memory. */
-async function check({ config, tensors, source, meta }: OpenedModel): Promise<{ loaded: number; drawnLater: number }> {
-  await startDryRun('fused');
-  const gsva = new Gsva(config);
-  gsva.build();
-  try {
-    const options = meta.stage === 'base' ? { mayBeMissing: DRAWN } : {};
-    const { loaded, missing } = checkWeights(gsva, tensors, source, options);
-    return { loaded: loaded.length, drawnLater: missing.length };
-  } finally {
-    gsva.dispose();
-  }
 }
 
 function showParts({ published }: OpenedModel, { output }: VerbContext): void {

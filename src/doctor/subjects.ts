@@ -8,7 +8,10 @@ import { GRefCoco, type GRefCocoSplit } from '../data/grefcoco.js';
 import { startDryRun } from '../engine/dry-run.js';
 import type { EngineName } from '../engine/engine.js';
 import { UserError } from '../errors.js';
-import { loadPredictor } from '../inference/gsva-model.js';
+import { checkModel } from '../inference/check-model.js';
+import { openModel } from '../inference/open-model.js';
+import type { FileTensors } from '../io/file-tensor.js';
+import { byteCount } from '../io/tensor-output.js';
 import { type MachineMemory, bytesText } from '../machine.js';
 import { buildExperiment } from '../training/build-experiment.js';
 import { type Finding, note, ok, problem } from './findings.js';
@@ -21,24 +24,35 @@ export interface Place {
 }
 
 const SPLITS = ['train', 'val', 'testA', 'testB'] as const satisfies readonly GRefCocoSplit[];
+/** What was measured beside the weights on a model of 7B (docs/checkpoints.md): the library, and what is computed. */
+const PACKED = { library: 500 * 2 ** 20, share: 1.3 };
 const SMALLER = 'a smaller model, or a machine with more memory';
 
-/** A model's folder: every file read, every weight's name and shape compared, the tokenizer too; and its memory. */
+/** A model's folder: every weight's name and shape compared, the tokenizer's ids too; and the memory that it needs. */
 export async function examineModel(dir: string, place: Place): Promise<Finding[]> {
   return examined('model', async () => {
-    const source = readPlanSource(join(dir, 'config.json'));
-    const plan = await planMemory(source);
-    const fits = memoryFinding('model', 'inference', plan, place);
-    if (plan.weights > place.memory.available) return [fits]; // reading it would take more than there is
-    await startDryRun('formulas');
-    const { predictor, meta } = loadPredictor(dir, 'f32'); // nothing of it is kept
-    predictor.dispose();
+    const opened = openModel(dir);
+    await checkModel(opened);
+    const plan = await planMemory(readPlanSource(join(dir, 'config.json')));
     const millions = (plan.parameters / 1e6).toFixed(1);
+    const { stage, conversation } = opened.meta;
+    const fits = memoryFinding('model', 'inference', plan, place);
     return [
-      ok('model', `${dir} is complete: ${millions} M parameters, stage ${meta.stage}, ${meta.conversation}`),
-      fits,
+      ok('model', `${dir} is complete: ${millions} M parameters, stage ${stage}, ${conversation}`),
+      fits.state === 'problem' ? (packedFinding(opened.tensors, plan, place) ?? fits) : fits,
     ];
   });
+}
+
+/** Where float32 has no room: matrices that are stored in 16 bits stay so, and are widened while they are used. */
+function packedFinding(tensors: FileTensors, plan: MemoryPlan, { engine, memory }: Place): Finding | null {
+  const own = plan.engines.find((candidate) => candidate.engine === engine);
+  if (own === undefined || engine === 'webgpu') return null;
+  const stored = [...tensors.values()].reduce((sum, tensor) => sum + byteCount(tensor), 0);
+  const process = PACKED.library + stored + PACKED.share * (own.inference.tensors - plan.weights);
+  if (process > memory.available) return null;
+  const found = `inference on ${own.engine} takes ${bytesText(process)} with its weights left in 16 bits`;
+  return ok('model', `${found}, of ${bytesText(memory.available)} available (--precision auto does so)`);
 }
 
 /** A training configuration (or benchmark, or config.json): what it names is there, and training has room. */

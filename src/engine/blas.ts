@@ -70,6 +70,12 @@ type SgemvFunction = (
  */
 const LARGEST_FOR_ONE_THREAD = 2 ** 23;
 
+/**
+ * Numbers of a matrix up to which its product with a vector is done in one thread: it takes some 10 µs, and waiting for
+ * another thread up to milliseconds where something else runs on the processor. Attention of a generated token, per head.
+ */
+const LARGEST_VECTOR_FOR_ONE_THREAD = 2 ** 17;
+
 /** Where BLAS libraries are looked for, best first. Bare names go through the system's search path. */
 export function blasCandidates(os: NodeJS.Platform): readonly string[] {
   if (os === 'darwin') return ['/System/Library/Frameworks/Accelerate.framework/Accelerate'];
@@ -167,6 +173,7 @@ function bind(koffi: typeof import('koffi'), path: string, threads: number): Bla
       );
     },
     multiplyVector: (rows, columns, transposeA, a, x, y) => {
+      useThreads(rows * columns <= LARGEST_VECTOR_FOR_ONE_THREAD ? 1 : used);
       sgemv(ROW_MAJOR, transposeA ? TRANSPOSE : NO_TRANSPOSE, rows, columns, 1, a, columns, x, 1, 0, y, 1);
     },
   };

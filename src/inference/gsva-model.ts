@@ -24,8 +24,8 @@ export interface LoadedPredictor {
  * @throws UserError that names the file and what is wrong with it
  */
 export function loadPredictor(source: ModelSource, precision: Precision = 'auto'): LoadedPredictor {
-  const { config, tensors, tokenizer, meta, source: name } = openModel(source);
-  const gsva = buildGsva(config, tensors, name, precision);
+  const { config, tensors, tokenizer, meta, weightsPath } = openModel(source);
+  const gsva = buildGsva(config, tensors, weightsPath, precision);
   const packed = [...gsva.packedParameters().values()];
   const packedBytes = packed.reduce((sum, { matrix }) => sum + matrix.bytes, 0);
   return { predictor: new Predictor(gsva, tokenizer, meta.conversation), meta, packedBytes };

@@ -36,8 +36,9 @@ export interface OpenedModel {
   /** With the added tokens. */
   readonly tokenizer: Tokenizer;
   readonly tokenizerDir: string;
-  /** For errors. */
+  /** For errors: the model, and the file that its weights are in. */
   readonly source: string;
+  readonly weightsPath: string;
   /** How the files were put together; null for a folder of ours. */
   readonly published: PublishedModel | null;
 }
@@ -51,7 +52,7 @@ export function openModel(source: ModelSource): OpenedModel {
 
 function openOwn(source: string): OpenedModel {
   const dir = resolveHubName(source, 'the model');
-  const { config, meta, tensors } = openModelDirectory(dir);
+  const { config, meta, tensors, weightsPath } = openModelDirectory(dir);
   const conversation = CONVERSATION_STYLES.find((known) => known === meta.conversation);
   if (conversation === undefined) {
     throw new UserError(
@@ -66,6 +67,7 @@ function openOwn(source: string): OpenedModel {
     tokenizer,
     tokenizerDir: dir,
     source: dir,
+    weightsPath,
     published: null,
   };
 }
@@ -79,7 +81,8 @@ function openPublished(source: PublishedSource): OpenedModel {
   const details = { mllm, visionTower, sam, weights };
   const stage = weights === null ? 'base' : 'published';
   const meta = { conversation, stage, description: weights ?? `${mllm} and ${sam}`, details };
-  return { config, meta, tensors, tokenizer, tokenizerDir, source: weights ?? mllm, published };
+  const name = weights ?? mllm;
+  return { config, meta, tensors, tokenizer, tokenizerDir, source: name, weightsPath: name, published };
 }
 
 function readTokenizer(dir: string): Tokenizer {

@@ -39,14 +39,11 @@ export function openCheckpoint(path: string): Checkpoint {
   return { tensors: openSafetensors(path).tensors, files: [path], format: 'safetensors' };
 }
 
-/** Whether a folder has weights under one of the usual names. */
-export function hasWeights(folder: string): boolean {
-  return IN_FOLDER.some((name) => existsSync(join(folder, name)));
-}
-
-function weightsOf(folder: string): string {
+/** The file, or the index, that a folder's weights are read from. @throws UserError where there is none */
+export function weightsOf(folder: string): string {
   const name = IN_FOLDER.find((candidate) => existsSync(join(folder, candidate)));
   if (name !== undefined) return join(folder, name);
+  if (!existsSync(folder)) throw new UserError(`Reading weights: there is no folder ${folder}; check the path.`);
   const present = readdirSync(folder).filter((entry) => /\.(bin|pth|pt|safetensors)$/.test(entry));
   if (present.length === 1) return join(folder, present[0] as string);
   const there = present.length === 0 ? '' : `; it has ${present.slice(0, 5).join(', ')}`;

@@ -10,7 +10,7 @@ import { copyFileSync, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ModelConfig, modelConfigToJson, parseModelConfig } from '../config.js';
 import { UserError, messageOf } from '../errors.js';
-import { hasWeights, openCheckpoint } from '../io/checkpoint-files.js';
+import { openCheckpoint, weightsOf } from '../io/checkpoint-files.js';
 import type { FileTensors } from '../io/file-tensor.js';
 import { readJson, writeJson } from '../io/json-file.js';
 import { JsonReader } from '../io/json-reader.js';
@@ -74,6 +74,8 @@ export interface OpenedDirectory {
   readonly config: ModelConfig;
   readonly meta: ModelMeta;
   readonly tensors: FileTensors;
+  /** File or index of the weights, for errors. */
+  readonly weightsPath: string;
 }
 
 /**
@@ -89,7 +91,8 @@ export function openModelDirectory(dir: string): OpenedDirectory {
   const configPath = join(dir, CONFIG_FILE);
   const config = parseModelConfig(readJson(configPath, "the model's sizes"), configPath);
   const meta = readMeta(join(dir, META_FILE));
-  return { config, meta, tensors: openCheckpoint(weightsIn(dir)).tensors };
+  const weightsPath = weightsOf(dir);
+  return { config, meta, tensors: openCheckpoint(weightsPath).tensors, weightsPath };
 }
 
 /**
@@ -97,8 +100,8 @@ export function openModelDirectory(dir: string): OpenedDirectory {
  * @throws UserError that names the file and the key or tensor at fault; nothing is left allocated then
  */
 export function readModelDirectory(dir: string, precision: Precision = 'f32'): ModelDirectory {
-  const { config, meta, tensors } = openModelDirectory(dir);
-  return { gsva: buildGsva(config, tensors, dir, precision), config, meta };
+  const { config, meta, tensors, weightsPath } = openModelDirectory(dir);
+  return { gsva: buildGsva(config, tensors, weightsPath, precision), config, meta };
 }
 
 /**
@@ -131,12 +134,8 @@ export function buildGsva(
  * @throws UserError that names the file and the tensor at fault; nothing is changed then
  */
 export function loadModelWeights(dir: string, gsva: Gsva, options: LoadOptions = {}): void {
-  const path = weightsIn(dir);
+  const path = weightsOf(dir);
   loadWeights(gsva, openCheckpoint(path).tensors, path, options);
-}
-
-function weightsIn(dir: string): string {
-  return hasWeights(dir) ? dir : join(dir, WEIGHTS_FILE);
 }
 
 /**

@@ -41,13 +41,14 @@ describe('a model', () => {
     writeFileSync(join(other, 'config.json'), JSON.stringify(config));
     expect(await examineModel(other, PLACE)).toMatchObject([{ state: 'problem' }]);
     expect(await examineModel(join(scratch, 'none'), PLACE)).toMatchObject([
-      { state: 'problem', found: expect.stringMatching(/no file .*config\.json/) },
+      { state: 'problem', found: expect.stringMatching(/there is no folder .*none/) },
     ]);
   });
 
-  test('that is too large is not read, and another engine is named only where it helps', async () => {
+  test('that is too large; another engine is named only where it helps', async () => {
     const little = { ...PLACE, memory: { ...PLACE.memory, available: 1e6 } };
     expect(await examineModel(resolve('checkpoints/tiny'), little)).toMatchObject([
+      { state: 'ok' },
       { state: 'problem', mend: expect.stringMatching(/more memory/) },
     ]);
   });

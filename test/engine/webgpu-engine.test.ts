@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, jest, test } from '@jest/globals';
 import * as composites from '../../src/engine/composites.js';
 import { startEngine } from '../../src/engine/engine.js';
 import { adamWUpdate, sumOfSquares } from '../../src/engine/fused-ops.js';
+import { PackedMatrix } from '../../src/engine/packed-matrix.js';
 import * as tf from '../../src/engine/tf.js';
 import type { WebGpuBackend } from '../../src/engine/webgpu-backend.js';
 import { registerBlockKernels, rowBlocks } from '../../src/engine/webgpu-blocks.js';
@@ -209,4 +210,16 @@ describe('weights larger than what is bound at once', () => {
     x.dispose();
     await Promise.resolve();
   });
+});
+
+onWebGpu('packed matrices are widened on the way: product, gradient, rows', async () => {
+  const bits = Uint16Array.from({ length: 9 * 20 }, (_, i) => 0x3c00 + ((i * 37) % 512));
+  await expectEqualOnBoth(() => {
+    const matrix = PackedMatrix.create(bits, 'F16', 9, 20, 50); // 2 rows at a time
+    const { value, grad } = tf.valueAndGrad((x: tf.Tensor) => matrix.multiply(x))(
+      normal(new Random(6), [2, 3, 20]),
+      normal(new Random(7), [2, 3, 9]),
+    );
+    return [value, grad, matrix.gather(tf.tensor1d([8, 0, 3], 'int32')), matrix.widen()];
+  }, 1e-4);
 });
