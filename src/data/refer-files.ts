@@ -6,9 +6,10 @@
 import { readFileSync, statSync } from 'node:fs';
 
 import { UserError, messageOf } from '../errors.js';
+import { type TakeRecord, readJsonList, readJsonLists } from '../io/json-records.js';
 import { PLAIN_GLOBALS, PickleTuple, type PickleValue, describePickled, unpickle } from '../io/pickle.js';
 
-/** Node's longest string: JSON beyond it cannot be read in one piece. COCO's instances.json has about 200 MB. */
+/** Node's longest string: JSON beyond it is read record by record (readJsonRecords) or not at all. */
 const MAX_JSON_BYTES = 512 * 1024 * 1024;
 /** The published annotation pickles have up to 50 MB, and take about ten times as much when read. */
 const MAX_PICKLE_BYTES = 256 * 1024 * 1024;
@@ -16,11 +17,61 @@ const MAX_PICKLE_MEMORY = 1024 * 1024 * 1024;
 
 /** Parses a JSON file of the dataset `name`; `advice` ends the message where it cannot be read. */
 export function readJsonFile(name: string, path: string, advice: string): unknown {
-  try {
+  return reading(name, path, advice, () => {
     const { size } = statSync(path);
     if (size >= MAX_JSON_BYTES) throw new Error(`it has ${size} bytes, more than ${MAX_JSON_BYTES}`);
-    return JSON.parse(readFileSync(path, 'utf8'));
+    return JSON.parse(readFileSync(path, 'utf8')) as unknown;
+  });
+}
+
+/** Told each record of a list, in the order of the file. */
+export type TakePlace = (record: JsonPlace, index: number) => void;
+
+/**
+ * Reads the records of a JSON file that is one list; the file may be of any size.
+ * @throws UserError where it cannot be read, and what `take` throws
+ */
+export function readJsonRecords(name: string, path: string, advice: string, take: TakePlace): void {
+  const root = new JsonPlace(null, name, path);
+  reading(name, path, advice, () => readJsonList(path, placed(root, take)));
+}
+
+/**
+ * Reads the records of several lists of a JSON file, by their keys; other keys are passed over. The file may be of any
+ * size.
+ * @throws UserError where it cannot be read or lacks one of the lists, and what the takers throw
+ */
+export function readJsonRecordLists(
+  name: string,
+  path: string,
+  advice: string,
+  takers: Readonly<Record<string, TakePlace>>,
+): void {
+  const root = new JsonPlace(null, name, path);
+  const placedTakers = Object.fromEntries(
+    Object.entries(takers).map(([key, take]) => [key, placed(root.at(null, `.${key}`), take)]),
+  );
+  const keys = reading(name, path, advice, () => readJsonLists(path, placedTakers));
+  const missing = Object.keys(takers).find((key) => !keys.includes(key));
+  if (missing === undefined) return;
+  throw new UserError(
+    `Reading ${name}: the top level of ${path} is an object with ${keys.slice(0, 6).join(', ') || 'no keys'}; ` +
+      `expected one with the key "${missing}". ${advice}`,
+  );
+}
+
+function placed(list: JsonPlace, take: TakePlace): TakeRecord {
+  return (value, index) => {
+    take(list.at(value, index), index);
+  };
+}
+
+/** Says of an error which file it is about, unless it says so itself. */
+function reading<T>(name: string, path: string, advice: string, read: () => T): T {
+  try {
+    return read();
   } catch (error) {
+    if (error instanceof UserError) throw error;
     throw new UserError(`Reading ${name}: ${path} cannot be read as JSON (${messageOf(error)}). ${advice}`);
   }
 }
@@ -52,11 +103,16 @@ export class JsonPlace {
     private readonly step: string | number = '',
   ) {}
 
+  /** A value within this one, or read by itself. @param step ".key" or a position */
+  at(value: unknown, step: string | number): JsonPlace {
+    return new JsonPlace(value, this.name, this.file, this, step);
+  }
+
   /** The value under a key of an object (in a pickle: a dict). */
   key(key: string): JsonPlace {
     const found = valueUnder(this.value, key);
     if (found === undefined) throw this.wrong(`an object with the key "${key}"`);
-    return new JsonPlace(found, this.name, this.file, this, `.${key}`);
+    return this.at(found, `.${key}`);
   }
 
   /** Keys and values of an object. */
@@ -73,7 +129,7 @@ export class JsonPlace {
   list(): JsonPlace[] {
     const items = this.value instanceof PickleTuple ? this.value.items : this.value;
     if (!Array.isArray(items)) throw this.wrong('a list');
-    return items.map((item: unknown, i) => new JsonPlace(item, this.name, this.file, this, i));
+    return items.map((item: unknown, i) => this.at(item, i));
   }
 
   text(): string {

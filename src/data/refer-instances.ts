@@ -1,29 +1,41 @@
 /** `images` and `annotations` of a COCO instances file, as far as a list of records refers to them. */
 import { MAX_PIXELS } from './coco-mask.js';
 import type { ReferImageFile, ReferInstances, ReferRecord } from './refer-dataset.js';
-import type { JsonPlace } from './refer-files.js';
+import { type JsonPlace, readJsonRecordLists } from './refer-files.js';
 
 /** Folders and a name below each other: it is joined to a folder, which it must not lead out of. */
 const INSIDE = /^[^/\\\0]+(?:\/[^/\\\0]+)*$/;
 
 /**
- * Keeps what `records` need: COCO's annotations are several hundred MB when read, a split needs a part of them.
- * Segmentations are looked into only when they are used.
+ * Reads the file record by record and keeps what `records` need: all of COCO's annotations are several hundred MB when
+ * read, a split needs a part of them. Segmentations are looked into only when they are used.
+ * @param name of the dataset, and `advice`: for messages
  */
-export function readInstances(root: JsonPlace, source: string, records: readonly ReferRecord[]): ReferInstances {
-  const wantedImages = new Set(records.map((record) => record.imageId));
-  const wantedAnnotations = new Set(records.flatMap((record) => record.annotationIds));
+export function readInstances(
+  name: string,
+  path: string,
+  advice: string,
+  records: readonly ReferRecord[],
+): ReferInstances {
+  const wantedImages = new Set<number>();
+  const wantedAnnotations = new Set<number>();
+  for (const record of records) {
+    wantedImages.add(record.imageId);
+    for (const id of record.annotationIds) wantedAnnotations.add(id);
+  }
   const images = new Map<number, ReferImageFile>();
-  for (const image of root.key('images').list()) {
-    const id = image.key('id').integer();
-    if (wantedImages.has(id)) images.set(id, readImageFile(image));
-  }
   const segmentations = new Map<number, unknown>();
-  for (const annotation of root.key('annotations').list()) {
-    const id = annotation.key('id').integer();
-    if (wantedAnnotations.has(id)) segmentations.set(id, annotation.key('segmentation').value);
-  }
-  return { source, images, segmentations };
+  readJsonRecordLists(name, path, advice, {
+    images: (image) => {
+      const id = image.key('id').integer();
+      if (wantedImages.has(id)) images.set(id, readImageFile(image));
+    },
+    annotations: (annotation) => {
+      const id = annotation.key('id').integer();
+      if (wantedAnnotations.has(id)) segmentations.set(id, annotation.key('segmentation').value);
+    },
+  });
+  return { source: path, images, segmentations };
 }
 
 function readImageFile(image: JsonPlace): ReferImageFile {

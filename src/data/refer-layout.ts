@@ -10,7 +10,7 @@ import { join } from 'node:path';
 
 import { UserError } from '../errors.js';
 import type { ReferRecord, ReferSource, ReferSplit } from './refer-dataset.js';
-import { JsonPlace, readJsonFile, readPickleFile } from './refer-files.js';
+import { JsonPlace, type TakePlace, readJsonRecords, readPickleFile } from './refer-files.js';
 import { readInstances } from './refer-instances.js';
 
 export interface ReferLayout {
@@ -42,23 +42,13 @@ export function readReferSource(
 ): ReferSource {
   const { name } = layout;
   const { recordsFile, instancesFile, imageDir } = filesOf(dataDir, layout);
-  const entries = readEntries(layout, recordsFile);
-  const records = readRecords(entries, split);
-  if (records.length === 0) {
-    const splits = [...new Set(entries.map(splitOf))];
-    throw new UserError(
-      `Reading ${name}: ${recordsFile} has nothing of the split "${split}"; it has ${splits.slice(0, 8).join(', ') || 'none'}. ` +
-        'Choose one of these or use the published file.',
-    );
-  }
-  const root = new JsonPlace(readJsonFile(name, instancesFile, adviceOf(layout)), name, instancesFile);
-  const instances = readInstances(root, instancesFile, records);
+  const records = readRecords(layout, recordsFile, split);
   return {
     name,
     recordsFile,
     split,
     records,
-    instances,
+    instances: readInstances(name, instancesFile, adviceOf(layout), records),
     imagePath: imagePath ?? ((fileName) => join(imageDir, fileName)),
   };
 }
@@ -68,7 +58,9 @@ export function readReferSource(
  * @throws UserError as `readReferSource` does
  */
 export function readReferSplits(dataDir: string, layout: ReferLayout): ReadonlySet<string> {
-  return new Set(readEntries(layout, filesOf(dataDir, layout).recordsFile).map(splitOf));
+  const splits = new Set<string>();
+  forEachEntry(layout, filesOf(dataDir, layout).recordsFile, (entry) => splits.add(splitOf(entry)));
+  return splits;
 }
 
 /** Whether a record belongs to a split, by the reference's rules: "testAB" is part of testA, testB and test. */
@@ -107,26 +99,39 @@ function adviceOf({ folder, images }: ReferLayout): string {
   );
 }
 
-function readEntries(layout: ReferLayout, recordsFile: string): JsonPlace[] {
-  const read = recordsFile.endsWith('.p') ? readPickleFile : readJsonFile;
-  return new JsonPlace(read(layout.name, recordsFile, adviceOf(layout)), layout.name, recordsFile).list();
+function forEachEntry(layout: ReferLayout, recordsFile: string, take: TakePlace): void {
+  const { name } = layout;
+  const advice = adviceOf(layout);
+  if (!recordsFile.endsWith('.p')) {
+    readJsonRecords(name, recordsFile, advice, take);
+    return;
+  }
+  const entries = new JsonPlace(readPickleFile(name, recordsFile, advice), name, recordsFile).list();
+  for (const [index, entry] of entries.entries()) take(entry, index);
 }
 
 function splitOf(entry: JsonPlace): string {
   return entry.key('split').text();
 }
 
-function readRecords(entries: readonly JsonPlace[], split: ReferSplit): ReferRecord[] {
+function readRecords(layout: ReferLayout, recordsFile: string, split: ReferSplit): ReferRecord[] {
   const records: ReferRecord[] = [];
+  const splits = new Set<string>();
   let sentences = 0;
-  for (const [index, entry] of entries.entries()) {
-    if (!isInSplit(splitOf(entry), split)) continue;
+  forEachEntry(layout, recordsFile, (entry, index) => {
+    const recorded = splitOf(entry);
+    splits.add(recorded);
+    if (!isInSplit(recorded, split)) return;
     const record = readRecord(entry, index);
     sentences += record.sentences.length;
     if (sentences > MAX_SENTENCES) throw entry.wrong(`at most ${MAX_SENTENCES} sentences in all records`);
     records.push(record);
-  }
-  return records;
+  });
+  if (records.length > 0) return records;
+  throw new UserError(
+    `Reading ${layout.name}: ${recordsFile} has nothing of the split "${split}"; it has ` +
+      `${[...splits].slice(0, 8).join(', ') || 'none'}. Choose one of these or use the published file.`,
+  );
 }
 
 function readRecord(entry: JsonPlace, index: number): ReferRecord {
