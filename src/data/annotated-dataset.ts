@@ -7,8 +7,7 @@ import { join } from 'node:path';
 import { UserError } from '../errors.js';
 import type { ClassName } from './class-name.js';
 import { MAX_PIXELS } from './coco-mask.js';
-import { readJsonLists } from './json-lists.js';
-import type { JsonPlace } from './refer-files.js';
+import { type JsonPlace, readJsonRecordLists } from './refer-files.js';
 import type { AnnotatedRequest } from './sem-seg-sample.js';
 import type { TrainingSet } from './training-sample.js';
 
@@ -68,7 +67,7 @@ export class AnnotatedDataset implements TrainingSet<AnnotatedRequest> {
     const images = new Map<number, Omit<AnnotatedImage, 'annotations'>>();
     const byImage = new Map<number, Annotation[]>();
     const classes = new Map<number, ClassName>();
-    readJsonLists(name, annotationsFile, advice, {
+    readJsonRecordLists(name, annotationsFile, advice, {
       images: (place) => {
         const image = readImageRecord(place);
         images.set(image.id, image);

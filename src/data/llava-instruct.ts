@@ -7,7 +7,7 @@
 import { join } from 'node:path';
 
 import { UserError } from '../errors.js';
-import { JsonPlace, readJsonFile } from './refer-files.js';
+import { type JsonPlace, readJsonRecords } from './refer-files.js';
 import type { TrainingSet } from './training-sample.js';
 import type { Sentence, VqaRequest } from './vqa-sample.js';
 
@@ -37,7 +37,10 @@ export class LlavaInstruct implements TrainingSet<VqaRequest> {
   /** @throws UserError where the file is missing, malformed or empty; what is said is looked into when it is used */
   static open(dataDir: string): LlavaInstruct {
     const file = join(dataDir, 'llava_dataset', 'llava_instruct_150k.json');
-    const records = new JsonPlace(readJsonFile(NAME, file, ADVICE), NAME, file).list().map(readRecord);
+    const records: InstructRecord[] = [];
+    readJsonRecords(NAME, file, ADVICE, (place) => {
+      records.push(readRecord(place));
+    });
     if (records.length === 0) throw new UserError(`Reading ${NAME}: ${file} is an empty list. ${ADVICE}`);
     return new LlavaInstruct(file, join(dataDir, 'coco', 'train2017'), records);
   }
