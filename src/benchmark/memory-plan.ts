@@ -145,7 +145,7 @@ async function trainingPeak(
   const { experiment, stage } = source;
   const moments =
     2 * FLOAT_BYTES * [...trainableVariables(gsva, stage).values()].reduce((sum, { size }) => sum + size, 0);
-  if (experiment === null || experiment.data.kind === 'grefcoco') {
+  if (experiment === null || experiment.data.kind !== 'scenes') {
     // Engines with kernels of their own update in place; the others hold one variable's temporaries.
     if (kind === 'formulas') return peakOf(bench.work('training step'));
     return moments + (await peakOf(() => bench.forwardBackward(true)));
@@ -155,8 +155,10 @@ async function trainingPeak(
   tokenizer.addTokens(ADDED_TOKENS);
   const meta = { conversation: experiment.conversation, stage, description: '' };
   const task = baseTask({ config: experiment, gsva, tokenizer, meta }, experiment.data);
-  const indices = Array.from({ length: source.workload.batch }, (_, index) => index);
-  const samples = await Promise.all(indices.map((index) => task.prepare(index, new Random(index))));
+  const stream = task.samples(new Random(1), () => undefined);
+  const samples = await Promise.all(
+    Array.from({ length: source.workload.batch }, (_, position) => stream.at(position)),
+  );
   const step = async (): Promise<void> => {
     const { gradients } = await task.forwardBackward(samples, new Random(1));
     tf.dispose([...gradients.values()]);

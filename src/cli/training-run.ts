@@ -1,6 +1,6 @@
 /** One training run on the command line: the trainer with a bar, validation by evaluation, plots at the end. */
 import { join } from 'node:path';
-import { GRefCoco } from '../data/grefcoco.js';
+import { openReferringSet } from '../data/training-sets.js';
 import { describeEngine, type EngineInfo } from '../engine/engine.js';
 import { evaluateGres } from '../evaluation/gres.js';
 import { type LinePlot, linePlotSvg } from '../evaluation/report/line-plot.js';
@@ -9,6 +9,7 @@ import { writeFileAtomic } from '../io/atomic-file.js';
 import { baseTask, type Experiment, gsvaTask, type Validate } from '../training/build-experiment.js';
 import type { ReferData } from '../training/experiment-config.js';
 import { readRunLog, type TrainingEnd } from '../training/run-log.js';
+import type { SetsData } from '../training/sets-config.js';
 import { Trainer } from '../training/trainer.js';
 import type { TrainerEnvironment } from '../training/trainer-options.js';
 import type { TrainingTask } from '../training/training-task.js';
@@ -44,22 +45,23 @@ export async function trainExperiment(
   };
   const { data } = config;
   const end =
-    data.kind === 'grefcoco'
-      ? await run(gsvaTask(experiment, data, validation(experiment, data)))
-      : await run(baseTask(experiment, data));
+    data.kind === 'scenes'
+      ? await run(baseTask(experiment, data))
+      : await run(gsvaTask(experiment, data, validation(experiment, data)));
   return { end, plots: writePlots(out) };
 }
 
 /** Strict figures on the first images of `val`; null when the run never validates, which then needs no `val`. */
-function validation({ gsva, tokenizer, config }: Experiment, data: ReferData): Validate | null {
-  if (config.training.validateEvery === 0) return null;
+function validation({ gsva, tokenizer, config }: Experiment, data: ReferData | SetsData): Validate | null {
+  const on = data.kind === 'grefcoco' ? { set: 'grefcoco', images: data.validationImages } : data.validation;
+  if (config.training.validateEvery === 0 || on === null) return null;
   const predictor = new Predictor(gsva, tokenizer, config.conversation);
-  const dataset = GRefCoco.open(data.dir, 'val');
+  const dataset = openReferringSet(on.set, data.dir, 'val');
   return async (signal) => {
     const { results } = await evaluateGres(dataset, predictor, {
       protocols: ['strict'],
       batch: VALIDATION_BATCH,
-      limit: data.validationImages,
+      limit: on.images,
       ...(signal === undefined ? {} : { signal }),
     });
     const [strict] = results;

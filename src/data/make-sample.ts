@@ -1,11 +1,18 @@
 /** Makes the sample of a request of any kind. */
 import type { Random } from '../random.js';
+import { makeReferSample } from './refer-sample.js';
+import { makeSemSegSample } from './sem-seg-sample.js';
 import type { DatasetKind, MakeSample, RequestOf, SampleOptions, TrainingSample } from './training-sample.js';
+import { makeVqaSample } from './vqa-sample.js';
 
 /** How samples are made, by kind. A maker is only ever given requests of its own kind. */
 export type SampleMakers = Readonly<Partial<Record<DatasetKind, MakeSample<never>>>>;
 
-export const SAMPLE_MAKERS: SampleMakers = {};
+export const SAMPLE_MAKERS: SampleMakers = {
+  sem_seg: makeSemSegSample,
+  refer_seg: makeReferSample,
+  vqa: makeVqaSample,
+};
 
 /** As the maker of the request's kind does; see MakeSample. */
 export function makeSample(

@@ -1,6 +1,6 @@
 /** From a configuration to something that can be trained: model with its start weights, tokenizer, task. */
-import { GRefCoco } from '../data/grefcoco.js';
 import { Tokenizer } from '../data/tokenizer.js';
+import { openTrainingSet } from '../data/training-sets.js';
 import * as tf from '../engine/tf.js';
 import {
   checkTokenizer,
@@ -17,8 +17,9 @@ import { BaseClipTask } from './base-clip-task.js';
 import { BaseGroundingTask } from './base-grounding-task.js';
 import { BaseSamTask } from './base-sam-task.js';
 import type { ExperimentConfig, ReferData, SceneData } from './experiment-config.js';
-import { GsvaTask } from './gsva-task.js';
+import { type GsvaData, GsvaTask } from './gsva-task.js';
 import { ScenePool } from './scene-pool.js';
+import type { SetsData } from './sets-config.js';
 import type { TrainingTask } from './training-task.js';
 
 export interface Experiment {
@@ -59,20 +60,36 @@ export function buildExperiment(config: ExperimentConfig, source: string): Exper
   return { config, gsva, tokenizer, meta: { conversation, stage, description } };
 }
 
-/** GSVA's recipe on gRefCOCO; `validate` is null where the run never validates. */
-export function gsvaTask(experiment: Experiment, data: ReferData, validate: Validate | null): GsvaTask {
+/** GSVA's recipe on data sets; `validate` is null where the run never validates. */
+export function gsvaTask(experiment: Experiment, data: ReferData | SetsData, validate: Validate | null): GsvaTask {
   const { config, gsva, tokenizer, meta } = experiment;
   return new GsvaTask({
     gsva,
     tokenizer,
     tokenizerDir: config.tokenizer,
     conversation: config.conversation,
-    dataset: GRefCoco.open(data.dir, 'train'),
-    expressionsPerSample: data.expressionsPerSample,
+    data: data.kind === 'grefcoco' ? wholeGRefCoco(data) : dataOfSets(data),
     maxLength: config.maxLength,
     meta,
     ...(validate === null ? {} : { validate }),
   });
+}
+
+/** Small pictures whose features are kept: threads would cost more than they give. */
+function wholeGRefCoco({ dir, expressionsPerSample }: ReferData): GsvaData {
+  const sample = { perSample: expressionsPerSample, absentClasses: 0 };
+  return { sets: [openTrainingSet('grefcoco', dir)], weights: null, sample, workers: 0 };
+}
+
+function dataOfSets(data: SetsData): GsvaData {
+  const { kind, dir, sets, weights, expressionsPerSample, absentClasses, workers, maxBadShare } = data;
+  return {
+    sets: sets.map((name) => openTrainingSet(name, dir)),
+    weights: kind === 'mixture' ? weights : null,
+    sample: { perSample: expressionsPerSample, absentClasses },
+    maxBadShare,
+    ...(workers === null ? {} : { workers }),
+  };
 }
 
 /** The task of one of the base's five stages; what its samples are is its own business. */

@@ -6,6 +6,7 @@ import { type ModelConfig, parseModelConfig } from '../config.js';
 import { CONVERSATION_STYLES, type ConversationStyle } from '../data/conversation.js';
 import { readJson5 } from '../io/json-file.js';
 import { JsonReader } from '../io/json-reader.js';
+import { readSetsData, type SetsData } from './sets-config.js';
 import type { AdamWOptions } from './optimizer.js';
 import type { ScheduleOptions } from './schedule.js';
 import { type Stage, STAGES } from './trainable.js';
@@ -42,7 +43,7 @@ export interface ExperimentConfig {
   readonly conversation: ConversationStyle;
   /** Conversations are cut to so many tokens. */
   readonly maxLength: number;
-  readonly data: ReferData | SceneData;
+  readonly data: ReferData | SetsData | SceneData;
   readonly training: TrainerOptions;
 }
 
@@ -81,8 +82,9 @@ export function readExperimentConfig(
   };
 }
 
-function readData(data: JsonReader): ReferData | SceneData {
-  const kind = data.key('kind').oneOf(['grefcoco', 'scenes'] as const);
+function readData(data: JsonReader): ExperimentConfig['data'] {
+  const kind = data.key('kind').oneOf(['grefcoco', 'epochs', 'mixture', 'scenes'] as const);
+  if (kind === 'epochs' || kind === 'mixture') return readSetsData(data, kind);
   if (kind === 'grefcoco') {
     data.onlyKeys(['kind', 'dir', 'expressionsPerSample', 'validationImages']);
     return {

@@ -1,6 +1,6 @@
 /**
- * GSVA's recipe on a referring-segmentation dataset: one conversation per image, some of its expressions asked in it,
- * every target answered with [SEG] or [REJ]. F_V1 and F_V2 are frozen, so each image is encoded once and kept.
+ * GSVA's recipe: one conversation per image about some of its expressions or classes, every target answered with [SEG]
+ * or [REJ], or a conversation in words alone. F_V1 and F_V2 are frozen, so the features of images are kept.
  */
 import {
   type ConversationStyle,
@@ -8,21 +8,36 @@ import {
   type TokenizedConversation,
   tokenizeConversation,
 } from '../data/conversation.js';
-import { prepareImage } from '../data/prepare-image.js';
-import { trainingAnswer, trainingQuestion } from '../data/prompts.js';
-import type { ReferDataset, ReferringImage } from '../data/refer-dataset.js';
+import { type KindWeights, MixedSampler } from '../data/mixed-sampler.js';
+import { type LoadedSample, SampleLoader } from '../data/sample-loader.js';
+import { type AnySet, imagesOf } from '../data/sample-source.js';
 import type { Tokenizer } from '../data/tokenizer.js';
+import type { SampleOptions } from '../data/training-sample.js';
+import { WholeEpochs } from '../data/whole-epochs.js';
 import * as tf from '../engine/tf.js';
-import { readImage } from '../io/image-file.js';
 import { loadModelWeights, type ModelMeta, writeModelDirectory } from '../model/checkpoint-directory.js';
 import type { Gsva } from '../model/gsva.js';
-import { type EncodedImage, encodeImages, stackFeatures } from '../model/image-features.js';
+import { stackFeatures } from '../model/image-features.js';
 import type { Random } from '../random.js';
+import { IGNORE_LABEL } from '../special-tokens.js';
 import type { PreparedImage } from '../types.js';
 import { gsvaStep } from './gsva-step.js';
+import { KeptFeatures } from './kept-features.js';
 import type { MaskTargets } from './mask-objective.js';
 import { trainableVariables } from './trainable.js';
-import type { Gradients, TrainingTask } from './training-task.js';
+import type { Gradients, SampleStream, TrainingTask } from './training-task.js';
+
+/** What is trained on, and how it is loaded. */
+export interface GsvaData {
+  readonly sets: readonly AnySet[];
+  /** Shares of the kinds in a mixture; null: every image once in an epoch. */
+  readonly weights: KindWeights | null;
+  readonly sample: SampleOptions;
+  /** Threads that load samples; default as in SampleLoader. */
+  readonly workers?: number;
+  /** Share of samples that may be bad; default as in SampleLoader. */
+  readonly maxBadShare?: number;
+}
 
 export interface GsvaTaskOptions {
   readonly gsva: Gsva;
@@ -30,9 +45,7 @@ export interface GsvaTaskOptions {
   /** Folder with the tokenizer's files, copied into checkpoints. */
   readonly tokenizerDir: string;
   readonly conversation: ConversationStyle;
-  readonly dataset: ReferDataset;
-  /** At most so many expressions of an image in one conversation. */
-  readonly expressionsPerSample: number;
+  readonly data: GsvaData;
   /** Conversations are cut to so many tokens, the image counted as one. */
   readonly maxLength: number;
   readonly meta: ModelMeta;
@@ -41,64 +54,66 @@ export interface GsvaTaskOptions {
 
 /** A conversation with its targets; the image in one of two forms until it has been encoded. */
 export interface GsvaSample {
-  readonly index: number;
+  readonly name: string;
+  /** Which image it is. */
+  readonly key: string;
   readonly conversation: TokenizedConversation;
   readonly masks: Pick<MaskTargets, 'masks' | 'rejected'>;
   /** null when the image's features are known already. */
   readonly image: PreparedImage | null;
 }
 
-/** How often a draw of expressions that are all absent is drawn again before it is accepted. */
-const REDRAWS = 10;
-
 export class GsvaTask implements TrainingTask<GsvaSample> {
   readonly variables: ReadonlyMap<string, tf.Variable>;
+  readonly sampleCount: number;
   readonly validate?: (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
-  private readonly encoded = new Map<number, EncodedImage>();
+  private readonly features: KeptFeatures;
 
+  /** @throws UserError where there is no set to train on, or one without images */
   constructor(private readonly options: GsvaTaskOptions) {
     this.variables = trainableVariables(options.gsva, 'gsva');
+    this.sampleCount = imagesOf(options.data.sets);
+    this.features = new KeptFeatures(options.gsva);
     if (options.validate !== undefined) this.validate = options.validate;
   }
 
-  get sampleCount(): number {
-    return this.options.dataset.images.length;
-  }
-
-  async prepare(index: number, random: Random): Promise<GsvaSample> {
-    const { dataset, tokenizer, conversation, maxLength, gsva } = this.options;
-    const image = this.imageAt(index);
-    const targets = this.draw(image, random).map((expression) => dataset.target(image, expression));
-    const user = trainingQuestion(
-      random,
-      targets.map((target) => target.expression),
-    );
-    const { text: assistant } = trainingAnswer(random, targets, 'res');
-    const { clip, sam, tokens } = gsva.config;
-    const tokenized = tokenizeConversation(tokenizer, conversation, [{ user, assistant }], { maxLength });
-    const masks = targets.filter((target) => !target.isEmpty).map((target) => target.mask);
-    // Where the end was cut off, so were its [SEG] and [REJ].
-    const isCut = tokenized.labels.length >= maxLength;
-    const left = (id: number): number => tokenized.labels.filter((label) => label === id).length;
-    return {
-      index,
-      conversation: tokenized,
-      masks: {
-        masks: isCut ? masks.slice(0, left(tokens.seg)) : masks,
-        rejected: isCut ? left(tokens.rej) : targets.length - masks.length,
+  samples(random: Random, report: (message: string) => void): SampleStream<GsvaSample> {
+    const { sets, weights, ...loading } = this.options.data;
+    const { clip, sam } = this.options.gsva.config;
+    const source = weights === null ? new WholeEpochs(sets, random) : new MixedSampler(sets, random, weights);
+    const loader = new SampleLoader(source, {
+      ...loading,
+      clipSize: clip.imageSize,
+      samSize: sam.imageSize,
+      onBadSample: ({ set, message }) => {
+        report(`A sample of ${set} is left out: ${message}`);
       },
-      image: this.encoded.has(index) ? null : prepareImage(await readImage(image.path), clip.imageSize, sam.imageSize),
+    });
+    return {
+      at: async (position) => {
+        const loaded = await loader.load(position, (key) => !this.features.has(key));
+        if (loaded === null) return null;
+        const sample = this.sampleOf(loaded);
+        if (sample === null) {
+          report(`A sample is left out: a question about ${loaded.name} fills all ${this.options.maxLength} tokens.`);
+        }
+        return sample;
+      },
+      close: async () => {
+        await loader.close();
+        const { samples, bad } = loader.counts;
+        if (bad > 0) report(`${bad} of ${samples} samples could not be used.`);
+      },
     };
   }
 
   nameOf(sample: GsvaSample): string {
-    return this.imageAt(sample.index).path;
+    return sample.name;
   }
 
   async forwardBackward(batch: readonly GsvaSample[], random: Random): Promise<Gradients> {
     const { gsva, tokenizer } = this.options;
-    await this.encode(batch);
-    const images = batch.map((sample) => this.encodedImage(sample.index));
+    const images = await this.features.of(batch);
     const features = stackFeatures(gsva, images);
     try {
       const tokens = padBatch(
@@ -106,7 +121,7 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
         tokenizer.padId,
       );
       const targets = batch.map((sample, row) => {
-        const { resized, original } = images[row] as EncodedImage;
+        const { resized, original } = images[row] as (typeof images)[number];
         return { ...sample.masks, resized, original };
       });
       const dropoutSeed = gsva.config.lora.dropout > 0 ? random.integer(2 ** 30) : null;
@@ -126,33 +141,25 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
     return Promise.resolve();
   }
 
-  /** Expressions of one conversation, in random order; all-absent draws are drawn again, as in the reference. */
-  private draw(image: ReferringImage, random: Random): ReferringImage['expressions'] {
-    const count = this.options.expressionsPerSample;
-    let drawn = random.shuffle(image.expressions).slice(0, count);
-    for (let i = 0; i < REDRAWS && drawn.every((expression) => expression.isEmpty); i++) {
-      drawn = random.shuffle(image.expressions).slice(0, count);
-    }
-    return drawn;
-  }
-
-  private async encode(batch: readonly GsvaSample[]): Promise<void> {
-    const fresh = new Map<number, PreparedImage>();
-    for (const { index, image } of batch) if (image !== null && !this.encoded.has(index)) fresh.set(index, image);
-    if (fresh.size === 0) return;
-    const encoded = await encodeImages(this.options.gsva, [...fresh.values()]);
-    [...fresh.keys()].forEach((index, position) => this.encoded.set(index, encoded[position] as EncodedImage));
-  }
-
-  private encodedImage(index: number): EncodedImage {
-    const encoded = this.encoded.get(index);
-    if (encoded === undefined) throw new Error(`GsvaTask: image ${index} is not encoded`);
-    return encoded;
-  }
-
-  private imageAt(index: number): ReferringImage {
-    const image = this.options.dataset.images[index];
-    if (image === undefined) throw new RangeError(`GsvaTask: no image ${index} in ${this.sampleCount}`);
-    return image;
+  /** null where nothing of the answers is left after the cut: there is nothing to learn. */
+  private sampleOf({ name, key, image, turns, targets }: LoadedSample): GsvaSample | null {
+    const { tokenizer, conversation, maxLength, gsva } = this.options;
+    const { tokens } = gsva.config;
+    const tokenized = tokenizeConversation(tokenizer, conversation, turns, { maxLength });
+    if (tokenized.labels.every((label) => label === IGNORE_LABEL)) return null;
+    const masks = targets.flatMap(({ mask }) => mask ?? []);
+    // Where the end was cut off, so were its [SEG] and [REJ].
+    const isCut = tokenized.labels.length >= maxLength;
+    const left = (id: number): number => tokenized.labels.filter((label) => label === id).length;
+    return {
+      name,
+      key,
+      conversation: tokenized,
+      masks: {
+        masks: isCut ? masks.slice(0, left(tokens.seg)) : masks,
+        rejected: isCut ? left(tokens.rej) : targets.length - masks.length,
+      },
+      image,
+    };
   }
 }

@@ -1,15 +1,21 @@
-/** GSVA's task: what it draws of an image, that answers and masks agree, that images are encoded once, checkpoints. */
+/** GSVA's task: what it gives of an image, that answers and masks agree, that images are encoded once, checkpoints. */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { PUBLISHED_WEIGHTS } from '../../src/data/mixed-sampler.js';
 import { ReferDataset, type ReferRecord, type ReferSource } from '../../src/data/refer-dataset.js';
+import { referTrainingSet } from '../../src/data/refer-training-set.js';
+import type { AnySet } from '../../src/data/sample-source.js';
+import type { VqaRequest } from '../../src/data/vqa-sample.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
+import { prepareImage } from '../../src/data/prepare-image.js';
 import { encodePng } from '../../src/io/image-file.js';
 import type { Gsva } from '../../src/model/gsva.js';
 import { Random } from '../../src/random.js';
-import { GsvaTask, type GsvaSample } from '../../src/training/gsva-task.js';
+import { type GsvaData, GsvaTask, type GsvaSample } from '../../src/training/gsva-task.js';
+import { KeptFeatures } from '../../src/training/kept-features.js';
 import { randomImage } from '../inference/tiny-predictor.js';
 import { SMALL_TEXT, smallTokenizer, TOKENIZER_DIR } from '../helpers/small-experiment.js';
 import { smallModel } from '../helpers/small-model.js';
@@ -41,7 +47,7 @@ class ListedDataset extends ReferDataset {
 const SQUARE = [[4, 4, 14, 4, 14, 14, 4, 14]];
 const BAR = [[20, 2, 30, 2, 30, 20, 20, 20]];
 const present = (imageId: number, ids: number[], ...sentences: string[]): ReferRecord => {
-  return { imageId, annotationIds: ids, sentences };
+  return { index: 0, imageId, annotationIds: ids, sentences };
 };
 
 /** Image 1: two things and two that are absent; image 2: one of two is absent; image 3: nothing is there. */
@@ -54,43 +60,79 @@ const RECORDS: readonly ReferRecord[] = [
   present(3, [], 'purple bar', 'yellow circle', 'top circle'),
 ];
 
-function makeTask(expressionsPerSample: number, maxLength = 400): GsvaTask {
+function referSet(): AnySet {
   const images = new Map([1, 2, 3].map((id) => [id, { fileName: `${id}.png`, height: 24, width: 36 }]));
   const segmentations = new Map<number, unknown>([
     [1, SQUARE],
     [2, BAR],
   ]);
-  const instances = { source: 'test', images, segmentations };
+  const dataset = ListedDataset.of({
+    name: 'test',
+    recordsFile: 'test',
+    split: 'train',
+    records: RECORDS,
+    instances: { source: 'test', images, segmentations },
+    imagePath: (fileName) => join(scratch, fileName),
+  });
+  return referTrainingSet('test', dataset);
+}
+
+/** Questions in words alone, about the images of the given numbers. */
+function vqaSet(ids: readonly number[], question = 'what is it?'): AnySet {
+  const requests = ids.map((id) => ({
+    kind: 'vqa' as const,
+    set: 'words',
+    image: join(scratch, `${id}.png`),
+    source: 'test',
+    sentences: [
+      { from: 'human', value: `<image>\n${question}` },
+      { from: 'gpt', value: 'a red circle' },
+    ],
+  }));
+  return { name: 'words', kind: 'vqa', length: ids.length, requestAt: (index) => requests[index] as VqaRequest };
+}
+
+function makeTask(expressionsPerSample: number, maxLength = 400, data: Partial<GsvaData> = {}): GsvaTask {
   return new GsvaTask({
     gsva,
     tokenizer,
     tokenizerDir: TOKENIZER_DIR,
     conversation: 'plain',
-    dataset: ListedDataset.of({
-      name: 'test',
-      recordsFile: 'test',
-      split: 'train',
-      records: RECORDS,
-      instances,
-      imageDir: scratch,
-    }),
-    expressionsPerSample,
+    data: {
+      sets: [referSet()],
+      weights: null,
+      sample: { perSample: expressionsPerSample, absentClasses: 0 },
+      workers: 0,
+      ...data,
+    },
     maxLength,
     meta: { conversation: 'plain', stage: 'gsva', description: 'test' },
   });
+}
+
+const ignore = (): void => undefined;
+
+/** What the run of a seed makes of the image at an index, in its first epoch. */
+async function draw(task: GsvaTask, index: number, seed: number): Promise<GsvaSample> {
+  const stream = task.samples(new Random(seed), ignore);
+  for (let position = 0; position < task.sampleCount; position++) {
+    const sample = await stream.at(position);
+    if (sample?.key === `${index} test`) return sample;
+  }
+  throw new Error(`no sample of image ${index}`);
 }
 
 function count({ conversation }: GsvaSample, id: number): number {
   return conversation.labels.filter((label) => label === id).length;
 }
 
-describe('prepare', () => {
+describe('samples', () => {
   test('one [SEG] per mask and one [REJ] per absent expression, at most as many as asked', async () => {
     for (const perSample of [1, 2, 3, 8]) {
       const task = makeTask(perSample);
       for (const [index, available] of [4, 2, 3].entries()) {
         for (let seed = 0; seed < 10; seed++) {
-          const sample = await task.prepare(index, new Random(seed));
+          const sample = await draw(task, index, seed);
           expect(count(sample, seg)).toBe(sample.masks.masks.length);
           expect(count(sample, rej)).toBe(sample.masks.rejected);
           expect(count(sample, seg) + count(sample, rej)).toBe(Math.min(perSample, available));
@@ -104,10 +146,10 @@ describe('prepare', () => {
   });
 
   test('masks stand in the order of their [SEG]', async () => {
-    const task = makeTask(8);
+    const task = makeTask(4);
     const seen = new Set<string>();
     for (let seed = 0; seed < 12; seed++) {
-      const { conversation, masks } = await task.prepare(0, new Random(seed));
+      const { conversation, masks } = await draw(task, 0, seed);
       const words = tokenizer.decode(conversation.labels.filter((label) => label >= 0));
       const squareFirst = words.indexOf('red square') < words.indexOf('green bar');
       // The square has the pixel (8, 8), the bar (8, 24).
@@ -122,17 +164,17 @@ describe('prepare', () => {
     const task = makeTask(1);
     for (let seed = 0; seed < 60; seed++) {
       // Half of the first draws are absent; eleven in a row would be one in two thousand.
-      expect((await task.prepare(1, new Random(seed))).masks.rejected).toBe(0);
+      expect((await draw(task, 1, seed)).masks.rejected).toBe(0);
     }
-    const nothing = await makeTask(2).prepare(2, new Random(1));
+    const nothing = await draw(makeTask(2), 2, 1);
     expect(nothing.masks).toEqual({ masks: [], rejected: 2 });
   });
 
   test('a conversation cut to its length keeps the masks whose [SEG] it still holds, and can be trained on', async () => {
-    const whole = await makeTask(8).prepare(0, new Random(3));
+    const whole = await draw(makeTask(8), 0, 3);
     const firstSeg = whole.conversation.labels.indexOf(seg);
     const task = makeTask(8, firstSeg + 1);
-    const cut = await task.prepare(0, new Random(3));
+    const cut = await draw(task, 0, 3);
     expect(cut.conversation.inputIds).toEqual(whole.conversation.inputIds.slice(0, firstSeg + 1));
     expect(cut.masks.masks).toEqual(whole.masks.masks.slice(0, 1));
     expect(cut.masks.rejected).toBe(count(cut, rej));
@@ -143,26 +185,24 @@ describe('prepare', () => {
 
   test('the same draw gives the same sample; names say the file', async () => {
     const task = makeTask(3);
-    const [a, b, c] = await Promise.all([7, 7, 8].map((seed) => task.prepare(0, new Random(seed))));
+    const [a, b, c] = await Promise.all([7, 7, 8].map((seed) => draw(task, 0, seed)));
     expect(a).toEqual(b);
     expect(a?.conversation).not.toEqual(c?.conversation);
     expect(task.nameOf(a as GsvaSample)).toBe(join(scratch, '1.png'));
-    await expect(task.prepare(3, new Random(1))).rejects.toThrow('no image 3 in 3');
   });
 });
 
 describe('forwardBackward', () => {
   test('encodes an image once: then it is not read again, and the losses are those of a fresh encoding', async () => {
     const task = makeTask(3);
-    const draw = (index: number): Promise<GsvaSample> => task.prepare(index, new Random(index));
-    const batch = [await draw(0), await draw(1)];
+    const batch = [await draw(task, 0, 0), await draw(task, 1, 1)];
     expect(batch.map(({ image }) => image === null)).toEqual([false, false]);
     const before = tf.memory().numTensors;
     const first = await task.forwardBackward(batch, new Random(0));
     expect(tf.memory().numTensors).toBe(before + first.gradients.size);
-    const again = [await draw(0), await draw(1)];
+    const again = [await draw(task, 0, 0), await draw(task, 1, 1)];
     expect(again.map(({ image }) => image)).toEqual([null, null]);
-    expect((await draw(2)).image).not.toBeNull();
+    expect((await draw(task, 2, 2)).image).not.toBeNull();
     const second = await task.forwardBackward(again, new Random(0));
     expect(second.losses).toEqual(first.losses);
     tf.dispose([...first.gradients.values(), ...second.gradients.values()]);
@@ -171,8 +211,8 @@ describe('forwardBackward', () => {
 
   test('the same image twice in a batch, and a batch with no mask at all', async () => {
     const task = makeTask(2);
-    const twice = await Promise.all([1, 2].map((seed) => task.prepare(0, new Random(seed))));
-    const none = [await task.prepare(2, new Random(1))];
+    const twice = await Promise.all([1, 2].map((seed) => draw(task, 0, seed)));
+    const none = [await draw(task, 2, 1)];
     for (const batch of [twice, none]) {
       const { losses, gradients } = await task.forwardBackward(batch, new Random(0));
       expect(Object.values(losses).every(Number.isFinite)).toBe(true);
@@ -183,6 +223,76 @@ describe('forwardBackward', () => {
       tf.dispose([...gradients.values()]);
     }
   });
+});
+
+describe('data sets', () => {
+  test('a conversation in words alone is trained on without a mask, beside others and by itself', async () => {
+    const task = makeTask(2, 400, { sets: [referSet(), vqaSet([1, 2])] });
+    const stream = task.samples(new Random(1), ignore);
+    const all = await Promise.all([0, 1, 2, 3, 4].map((position) => stream.at(position)));
+    const batch = all.filter((sample) => sample !== null);
+    const words = batch.filter(({ key }) => key.endsWith(' words'));
+    expect([task.sampleCount, batch.length, words.length]).toEqual([5, 5, 2]);
+    for (const { masks } of words) expect(masks).toEqual({ masks: [], rejected: 0 });
+    for (const samples of [batch, words]) {
+      const { losses, gradients } = await task.forwardBackward(samples, new Random(0));
+      expect(Object.values(losses).every(Number.isFinite)).toBe(true);
+      expect(losses['bce'] === 0 && losses['dice'] === 0).toBe(samples === words);
+      expect(losses['ce']).toBeGreaterThan(0);
+      tf.dispose([...gradients.values()]);
+    }
+  });
+
+  test('a mixture draws its kinds by weight, the same for the same seed', async () => {
+    const sets = [referSet(), vqaSet([1, 2, 3])];
+    const task = makeTask(2, 400, { sets, weights: { ...PUBLISHED_WEIGHTS, refer_seg: 1, vqa: 4 } });
+    const keys = async (seed: number): Promise<string[]> => {
+      const stream = task.samples(new Random(seed), ignore);
+      return Promise.all(Array.from({ length: 60 }, async (_, at) => (await stream.at(at))?.key ?? ''));
+    };
+    const [first, again, other] = [await keys(1), await keys(1), await keys(2)];
+    expect(again).toEqual(first);
+    expect(other).not.toEqual(first);
+    const words = first.filter((key) => key.endsWith(' words')).length;
+    expect(words).toBeGreaterThan(36);
+    expect(words).toBeLessThan(60);
+  });
+
+  test('what cannot be used is passed over and said: a missing image, a question that fills the conversation', async () => {
+    const said: string[] = [];
+    const report = (message: string): void => void said.push(message);
+    const missing = makeTask(2, 400, { sets: [vqaSet([1, 9])] }).samples(new Random(1), report);
+    const samples = await Promise.all([0, 1].map((position) => missing.at(position)));
+    expect(samples.filter((sample) => sample === null)).toHaveLength(1);
+    await missing.close?.();
+    const long = makeTask(2, 20, { sets: [vqaSet([1], 'what is it? '.repeat(20))] });
+    expect(await long.samples(new Random(1), report).at(0)).toBeNull();
+    expect(said).toEqual([
+      expect.stringMatching(/^A sample of words is left out: Cannot read .*9\.png as an image: there is no such file/),
+      '1 of 2 samples could not be used.',
+      expect.stringMatching(/left out: a question about .*1\.png fills all 20 tokens\.$/),
+    ]);
+  });
+});
+
+test('features are kept as far as there is room; those that are not are computed again', async () => {
+  const image = prepareImage(randomImage(24, 36, 1), gsva.config.clip.imageSize, gsva.config.sam.imageSize);
+  const [features] = await new KeptFeatures(gsva).of([{ key: 'a', image }]);
+  const bytes = (features?.clipFeatures.byteLength ?? 0) + (features?.imageEmbedding.byteLength ?? 0);
+  const kept = new KeptFeatures(gsva, 1.5 * bytes);
+  const both = await kept.of([
+    { key: 'a', image },
+    { key: 'b', image },
+  ]);
+  expect(both).toEqual([features, features]);
+  expect([kept.has('a'), kept.has('b')]).toEqual([true, false]);
+  expect(
+    await kept.of([
+      { key: 'b', image },
+      { key: 'a', image: null },
+    ]),
+  ).toEqual(both);
+  await expect(kept.of([{ key: 'c', image: null }])).rejects.toThrow('image c is not encoded');
 });
 
 describe('checkpoints', () => {
