@@ -109,8 +109,9 @@ describe('fillPolygon', () => {
 
   const hasOpenCv = ((): boolean => {
     try {
-      // Releases before the one that the masks were recorded with round the inside in another way.
-      execFileSync('python3', ['-c', 'import cv2; assert cv2.__version__ >= "4.9"'], { stdio: 'ignore' });
+      // Releases before 4.11 round the inside in another way.
+      const check = 'import cv2; assert tuple(map(int, cv2.__version__.split(".")[:2])) >= (4, 11)';
+      execFileSync('python3', ['-c', check], { stdio: 'ignore' });
       return true;
     } catch {
       return false;
