@@ -1,8 +1,8 @@
 /**
  * Polygons → masks, to the pixel as OpenCV's fillPoly fills them since 4.11 (8-connected, whole-pixel corners): what
- * ReasonSeg's shapes are drawn with. The outline belongs to the polygon; inside is where a line from outside has crossed the outline
- * an odd number of times. Both parts round in their own way, and where a corner lies outside of the image OpenCV goes on
- * with the clipped edge; masks that are to be equal have to do the same.
+ * ReasonSeg's shapes are drawn with. The outline belongs to the polygon; inside is where a line from outside has
+ * crossed the outline an odd number of times. Both parts round in their own way, and where a corner lies outside of the
+ * image OpenCV goes on with the clipped edge; masks that are to be equal have to do the same.
  */
 import { UserError } from '../errors.js';
 import type { BinaryMask } from '../types.js';
