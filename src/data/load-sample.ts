@@ -1,11 +1,10 @@
 /** From a request to what training takes: what a worker does. Its results are plain data that can be transferred. */
 import { messageOf, UserError } from '../errors.js';
 import { Random } from '../random.js';
-import type { PreparedImage } from '../types.js';
-import type { Turn } from './conversation.js';
+import type { BinaryMask, PreparedImage } from '../types.js';
 import { makeSample, type SampleMakers } from './make-sample.js';
 import { prepareImage } from './prepare-image.js';
-import type { DatasetKind, RequestOf, SampleOptions, SampleTarget, TrainingSample } from './training-sample.js';
+import type { DatasetKind, RequestOf, SampleConversation, SampleOptions, TrainingSample } from './training-sample.js';
 
 /** What all jobs of a worker have in common. */
 export interface LoadSettings {
@@ -30,8 +29,7 @@ export type LoadResult =
   | {
       readonly kind: 'sample';
       readonly image: PreparedImage | null;
-      readonly turns: readonly Turn[];
-      readonly targets: readonly SampleTarget[];
+      readonly conversations: readonly SampleConversation[];
     }
   | { readonly kind: 'none' }
   | { readonly kind: 'bad'; readonly message: string };
@@ -47,28 +45,32 @@ export async function loadSample(job: LoadJob, settings: LoadSettings, makers?: 
     throw error;
   }
   if (sample === null) return { kind: 'none' };
-  const { image, turns, targets } = sample;
+  const { image, turns, targets, others = [] } = sample;
   const prepared = job.withImage ? prepareImage(image, settings.clipSize, settings.samSize) : null;
-  return { kind: 'sample', image: prepared, turns, targets: inOneBuffer(targets) };
+  return { kind: 'sample', image: prepared, conversations: inOneBuffer([{ turns, targets }, ...others]) };
 }
 
 /** The buffers of a result, to be moved to another thread instead of copied. */
 export function buffersOf(result: LoadResult): ArrayBuffer[] {
   if (result.kind !== 'sample') return [];
-  const { image, targets } = result;
-  const arrays = [image?.clipInput, image?.samInput, targets.find(({ mask }) => mask !== null)?.mask?.data];
+  const { image, conversations } = result;
+  const mask = conversations.flatMap(({ targets }) => targets).find((target) => target.mask !== null)?.mask;
+  const arrays = [image?.clipInput, image?.samInput, mask?.data];
   return arrays.flatMap((array) => (array === undefined ? [] : [array.buffer as ArrayBuffer]));
 }
 
 /** Masks as parts of one new buffer: some may share theirs, or have one that belongs to a decoder and cannot be moved. */
-function inOneBuffer(targets: readonly SampleTarget[]): SampleTarget[] {
-  const sizes = targets.map(({ mask }) => mask?.data.length ?? 0);
+function inOneBuffer(conversations: readonly SampleConversation[]): SampleConversation[] {
+  const sizes = conversations.flatMap(({ targets }) => targets.map(({ mask }) => mask?.data.length ?? 0));
   const all = new Uint8Array(sizes.reduce((sum, size) => sum + size, 0));
   let end = 0;
-  return targets.map(({ text, mask }) => {
-    if (mask === null) return { text, mask };
+  const moved = (mask: BinaryMask): BinaryMask => {
     const data = all.subarray(end, (end += mask.data.length));
     data.set(mask.data);
-    return { text, mask: { data, height: mask.height, width: mask.width } };
-  });
+    return { data, height: mask.height, width: mask.width };
+  };
+  return conversations.map(({ turns, targets }) => ({
+    turns,
+    targets: targets.map(({ text, mask }) => ({ text, mask: mask === null ? null : moved(mask) })),
+  }));
 }

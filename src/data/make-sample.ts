@@ -1,5 +1,6 @@
 /** Makes the sample of a request of any kind. */
 import type { Random } from '../random.js';
+import { makeReasonSample } from './reason-sample.js';
 import { makeReferSample } from './refer-sample.js';
 import { makeSemSegSample } from './sem-seg-sample.js';
 import type { DatasetKind, MakeSample, RequestOf, SampleOptions, TrainingSample } from './training-sample.js';
@@ -12,6 +13,7 @@ export const SAMPLE_MAKERS: SampleMakers = {
   sem_seg: makeSemSegSample,
   refer_seg: makeReferSample,
   vqa: makeVqaSample,
+  reason_seg: makeReasonSample,
 };
 
 /** As the maker of the request's kind does; see MakeSample. */

@@ -6,12 +6,11 @@
 import { messageOf, UserError } from '../errors.js';
 import type { PreparedImage } from '../types.js';
 import { type BadSample, BadSamples } from './bad-samples.js';
-import type { Turn } from './conversation.js';
 import { type LoadJob, type LoadResult, loadSample, type LoadSettings } from './load-sample.js';
 import type { SampleMakers } from './make-sample.js';
 import type { SampleDraw, SampleSource } from './sample-source.js';
 import { defaultWorkers, SampleWorkers } from './sample-workers.js';
-import type { SampleTarget } from './training-sample.js';
+import type { SampleConversation } from './training-sample.js';
 
 export interface SampleLoaderOptions extends LoadSettings {
   /** Threads that load; 0: in this thread. Default: one less than there are processors, at least 1. */
@@ -33,10 +32,8 @@ export interface LoadedSample {
   readonly key: string;
   /** null where the caller did not ask for it. */
   readonly image: PreparedImage | null;
-  /** Questions and answers; the first question has the image in it. */
-  readonly turns: readonly Turn[];
-  /** One per [SEG] and [REJ] of the answers, in order; masks at the image's size. */
-  readonly targets: readonly SampleTarget[];
+  /** At least one; each is learned from by itself. Masks are of the image's size. */
+  readonly conversations: readonly SampleConversation[];
 }
 
 const STANDARD_BAD_SHARE = 0.01;
@@ -107,7 +104,7 @@ export class SampleLoader {
     const { name, result } = await this.result(draw, keepsImage && isLast, needsImage(key));
     if (result.kind === 'sample') {
       this.bad.addGood();
-      return { name, key, image: result.image, turns: result.turns, targets: result.targets };
+      return { name, key, image: result.image, conversations: result.conversations };
     }
     if (result.kind === 'bad' || (keepsImage && isLast)) {
       const message = result.kind === 'bad' ? result.message : `${name} has nothing to learn from.`;

@@ -9,6 +9,7 @@ import { openMapillary } from './mapillary.js';
 import { openPacoLvis } from './paco-lvis.js';
 import { openPascalPart } from './pascal-part.js';
 import { RefZom } from './ref-zom.js';
+import { ReasonSeg } from './reason-seg.js';
 import { RefCoco } from './refcoco.js';
 import type { ReferDataset } from './refer-dataset.js';
 import { referTrainingSet } from './refer-training-set.js';
@@ -34,6 +35,7 @@ const OTHERS: Readonly<Record<string, (dataDir: string) => AnySet>> = {
   paco_lvis: openPacoLvis,
   pascal_part: openPascalPart,
   llava_instruct_150k: (dataDir) => LlavaInstruct.open(dataDir),
+  reason_seg: (dataDir) => ReasonSeg.open(dataDir, 'train').trainingSet(),
 };
 
 export const TRAINING_SETS: readonly string[] = [...Object.keys(OTHERS), ...Object.keys(REFERRING)];

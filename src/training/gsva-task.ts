@@ -12,7 +12,7 @@ import { type KindWeights, MixedSampler } from '../data/mixed-sampler.js';
 import { type LoadedSample, SampleLoader } from '../data/sample-loader.js';
 import { type AnySet, imagesOf } from '../data/sample-source.js';
 import type { Tokenizer } from '../data/tokenizer.js';
-import type { SampleOptions } from '../data/training-sample.js';
+import type { SampleConversation, SampleOptions } from '../data/training-sample.js';
 import { WholeEpochs } from '../data/whole-epochs.js';
 import * as tf from '../engine/tf.js';
 import { loadModelWeights, type ModelMeta, writeModelDirectory } from '../model/checkpoint-directory.js';
@@ -52,13 +52,19 @@ export interface GsvaTaskOptions {
   readonly validate?: (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
 }
 
-/** A conversation with its targets; the image in one of two forms until it has been encoded. */
+/** A conversation with its targets. */
+export interface GsvaConversation {
+  readonly tokenized: TokenizedConversation;
+  readonly masks: Pick<MaskTargets, 'masks' | 'rejected'>;
+}
+
+/** What is learned from an image; the image in one of two forms until it has been encoded. */
 export interface GsvaSample {
   readonly name: string;
   /** Which image it is. */
   readonly key: string;
-  readonly conversation: TokenizedConversation;
-  readonly masks: Pick<MaskTargets, 'masks' | 'rejected'>;
+  /** At least one; each is a row of the batch. */
+  readonly conversations: readonly GsvaConversation[];
   /** null when the image's features are known already. */
   readonly image: PreparedImage | null;
 }
@@ -113,16 +119,17 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
 
   async forwardBackward(batch: readonly GsvaSample[], random: Random): Promise<Gradients> {
     const { gsva, tokenizer } = this.options;
-    const images = await this.features.of(batch);
+    const rows = batch.flatMap(({ key, image, conversations }) => conversations.map((row) => ({ key, image, ...row })));
+    const images = await this.features.of(rows);
     const features = stackFeatures(gsva, images);
     try {
       const tokens = padBatch(
-        batch.map((sample) => sample.conversation),
+        rows.map((row) => row.tokenized),
         tokenizer.padId,
       );
-      const targets = batch.map((sample, row) => {
-        const { resized, original } = images[row] as (typeof images)[number];
-        return { ...sample.masks, resized, original };
+      const targets = rows.map((row, i) => {
+        const { resized, original } = images[i] as (typeof images)[number];
+        return { ...row.masks, resized, original };
       });
       const dropoutSeed = gsva.config.lora.dropout > 0 ? random.integer(2 ** 30) : null;
       return await gsvaStep(gsva, { tokens, targets, ...features }, this.variables, dropoutSeed);
@@ -142,7 +149,12 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
   }
 
   /** null where nothing of the answers is left after the cut: there is nothing to learn. */
-  private sampleOf({ name, key, image, turns, targets }: LoadedSample): GsvaSample | null {
+  private sampleOf({ name, key, image, conversations }: LoadedSample): GsvaSample | null {
+    const left = conversations.map((conversation) => this.tokenize(conversation)).filter((row) => row !== null);
+    return left.length === 0 ? null : { name, key, image, conversations: left };
+  }
+
+  private tokenize({ turns, targets }: SampleConversation): GsvaConversation | null {
     const { tokenizer, conversation, maxLength, gsva } = this.options;
     const { tokens } = gsva.config;
     const tokenized = tokenizeConversation(tokenizer, conversation, turns, { maxLength });
@@ -152,14 +164,11 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
     const isCut = tokenized.labels.length >= maxLength;
     const left = (id: number): number => tokenized.labels.filter((label) => label === id).length;
     return {
-      name,
-      key,
-      conversation: tokenized,
+      tokenized,
       masks: {
         masks: isCut ? masks.slice(0, left(tokens.seg)) : masks,
         rejected: isCut ? left(tokens.rej) : targets.length - masks.length,
       },
-      image,
     };
   }
 }

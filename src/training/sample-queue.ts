@@ -1,7 +1,11 @@
 /** The samples of a run in the order of their positions, prepared ahead; those that cannot be used are passed over. */
+import { UserError } from '../errors.js';
 import type { Random } from '../random.js';
 import { Prefetcher } from './prefetcher.js';
 import type { SampleStream, TrainingTask } from './training-task.js';
+
+/** So many passed over in a row are not a few bad files. */
+const MOST_PASSED_OVER = 1000;
 
 export class SampleQueue<Sample> {
   private readonly stream: SampleStream<Sample>;
@@ -37,12 +41,15 @@ export class SampleQueue<Sample> {
 
   /** The next sample that can be used; the caller owns it. */
   async next(): Promise<Sample> {
-    for (;;) {
+    for (let passedOver = 0; passedOver < MOST_PASSED_OVER; passedOver++) {
       const sample = await this.prefetcher.next();
       this.taken++;
       if (sample !== null) return sample;
       this.prefetcher.extend();
     }
+    throw new UserError(
+      `Training: ${MOST_PASSED_OVER} samples in a row cannot be used. Look at what was said of them, and check the data.`,
+    );
   }
 
   /** Waits for what is in preparation, releases it and ends what loads the samples. */

@@ -58,20 +58,26 @@ describe('samples', () => {
 
   test('come whole: prepared image, turns, targets with their masks, what they are called', async () => {
     const sample = await loaderOf(epochs('good-0'), { workers: 1 }).load(0);
-    expect(sample).toMatchObject({ name: 'good-0', key: '0 set', turns: [{ assistant: 'good-0 [SEG]' }] });
+    expect(sample).toMatchObject({
+      name: 'good-0',
+      key: '0 set',
+      conversations: [{ turns: [{ assistant: 'good-0 [SEG]' }] }, { turns: [{ user: 'and?' }] }],
+    });
     expect(sample?.image?.clipInput).toHaveLength(14 * 14 * 3);
     expect(sample?.image?.samInput).toHaveLength(16 * 16 * 3);
     expect([sample?.image?.original, sample?.image?.resized]).toEqual([
       [24, 36],
       [11, 16],
     ]);
-    expect(sample?.targets.map(({ text, mask }) => [text, mask?.height, mask?.width, mask?.data[5]])).toEqual([
+    const [first, second] = sample?.conversations ?? [];
+    expect(second?.targets).toEqual([{ text: 'e', mask: first?.targets[0]?.mask }]);
+    expect(first?.targets.map(({ text, mask }) => [text, mask?.height, mask?.width, mask?.data[5]])).toEqual([
       ['a', 24, 36, 1],
       ['b', undefined, undefined, undefined],
       ['c', 24, 36, 1],
       ['d', 24, 36, 0],
     ]);
-    expect(sample?.targets[0]?.mask?.data).toHaveLength(24 * 36);
+    expect(first?.targets[0]?.mask?.data).toHaveLength(24 * 36);
   });
 
   test('come without the image where the caller has it', async () => {
@@ -97,11 +103,11 @@ describe('a draw that gives nothing', () => {
     const samples = await loadAll(loaderOf(source), 3);
     expect(samples.map((sample) => sample?.name).sort()).toEqual(['absent-1', 'good-1', 'half-absent-1']);
     const absent = samples.find((sample) => sample?.name === 'absent-1');
-    expect(absent?.targets).toEqual([{ text: 'a', mask: null }]);
-    expect(samples.find((sample) => sample?.name === 'half-absent-1')?.targets).toHaveLength(4);
+    expect(absent?.conversations[0]?.targets).toEqual([{ text: 'a', mask: null }]);
+    expect(samples.find((sample) => sample?.name === 'half-absent-1')?.conversations[0]?.targets).toHaveLength(4);
     const { set, random } = source.draw(samples.indexOf(absent ?? null), 10);
     expect(set.name).toBe('set');
-    expect(absent?.turns[0]?.user).toBe(`<image>\nwhat is ${random.uint32()}?`);
+    expect(absent?.conversations[0]?.turns[0]?.user).toBe(`<image>\nwhat is ${random.uint32()}?`);
   });
 
   test('ends the run where a set gives nothing at all', async () => {

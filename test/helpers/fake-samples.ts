@@ -49,6 +49,9 @@ const makeFake: MakeSample<RequestOf<DatasetKind>> = async ({ image }, random, o
           { text: 'c', mask: shared },
           { text: 'd', mask: mask(0) },
         ],
+    ...(absent
+      ? {}
+      : { others: [{ turns: [{ user: 'and?', assistant: '[SEG]' }], targets: [{ text: 'e', mask: shared }] }] }),
   };
 };
 

@@ -14,7 +14,7 @@ import { prepareImage } from '../../src/data/prepare-image.js';
 import { encodePng } from '../../src/io/image-file.js';
 import type { Gsva } from '../../src/model/gsva.js';
 import { Random } from '../../src/random.js';
-import { type GsvaData, GsvaTask, type GsvaSample } from '../../src/training/gsva-task.js';
+import { type GsvaConversation, type GsvaData, GsvaTask, type GsvaSample } from '../../src/training/gsva-task.js';
 import { KeptFeatures } from '../../src/training/kept-features.js';
 import { randomImage } from '../inference/tiny-predictor.js';
 import { SMALL_TEXT, smallTokenizer, TOKENIZER_DIR } from '../helpers/small-experiment.js';
@@ -122,8 +122,14 @@ async function draw(task: GsvaTask, index: number, seed: number): Promise<GsvaSa
   throw new Error(`no sample of image ${index}`);
 }
 
-function count({ conversation }: GsvaSample, id: number): number {
-  return conversation.labels.filter((label) => label === id).length;
+/** The only conversation of a sample. */
+function only({ conversations: [conversation, ...others] }: GsvaSample): GsvaConversation {
+  if (conversation === undefined || others.length > 0) throw new Error('not one conversation');
+  return conversation;
+}
+
+function count(sample: GsvaSample, id: number): number {
+  return only(sample).tokenized.labels.filter((label) => label === id).length;
 }
 
 describe('samples', () => {
@@ -133,10 +139,10 @@ describe('samples', () => {
       for (const [index, available] of [4, 2, 3].entries()) {
         for (let seed = 0; seed < 10; seed++) {
           const sample = await draw(task, index, seed);
-          expect(count(sample, seg)).toBe(sample.masks.masks.length);
-          expect(count(sample, rej)).toBe(sample.masks.rejected);
+          expect(count(sample, seg)).toBe(only(sample).masks.masks.length);
+          expect(count(sample, rej)).toBe(only(sample).masks.rejected);
           expect(count(sample, seg) + count(sample, rej)).toBe(Math.min(perSample, available));
-          for (const mask of sample.masks.masks) {
+          for (const mask of only(sample).masks.masks) {
             expect([mask.height, mask.width]).toEqual([24, 36]);
             expect(mask.data).toContain(1);
           }
@@ -149,8 +155,8 @@ describe('samples', () => {
     const task = makeTask(4);
     const seen = new Set<string>();
     for (let seed = 0; seed < 12; seed++) {
-      const { conversation, masks } = await draw(task, 0, seed);
-      const words = tokenizer.decode(conversation.labels.filter((label) => label >= 0));
+      const { tokenized, masks } = only(await draw(task, 0, seed));
+      const words = tokenizer.decode(tokenized.labels.filter((label) => label >= 0));
       const squareFirst = words.indexOf('red square') < words.indexOf('green bar');
       // The square has the pixel (8, 8), the bar (8, 24).
       expect(masks.masks.map(({ data }) => data[8 * 36 + 8])).toEqual(squareFirst ? [1, 0] : [0, 1]);
@@ -164,20 +170,20 @@ describe('samples', () => {
     const task = makeTask(1);
     for (let seed = 0; seed < 60; seed++) {
       // Half of the first draws are absent; eleven in a row would be one in two thousand.
-      expect((await draw(task, 1, seed)).masks.rejected).toBe(0);
+      expect(only(await draw(task, 1, seed)).masks.rejected).toBe(0);
     }
     const nothing = await draw(makeTask(2), 2, 1);
-    expect(nothing.masks).toEqual({ masks: [], rejected: 2 });
+    expect(only(nothing).masks).toEqual({ masks: [], rejected: 2 });
   });
 
   test('a conversation cut to its length keeps the masks whose [SEG] it still holds, and can be trained on', async () => {
-    const whole = await draw(makeTask(8), 0, 3);
-    const firstSeg = whole.conversation.labels.indexOf(seg);
+    const whole = only(await draw(makeTask(8), 0, 3));
+    const firstSeg = whole.tokenized.labels.indexOf(seg);
     const task = makeTask(8, firstSeg + 1);
     const cut = await draw(task, 0, 3);
-    expect(cut.conversation.inputIds).toEqual(whole.conversation.inputIds.slice(0, firstSeg + 1));
-    expect(cut.masks.masks).toEqual(whole.masks.masks.slice(0, 1));
-    expect(cut.masks.rejected).toBe(count(cut, rej));
+    expect(only(cut).tokenized.inputIds).toEqual(whole.tokenized.inputIds.slice(0, firstSeg + 1));
+    expect(only(cut).masks.masks).toEqual(whole.masks.masks.slice(0, 1));
+    expect(only(cut).masks.rejected).toBe(count(cut, rej));
     const { losses, gradients } = await task.forwardBackward([cut], new Random(0));
     expect(Object.values(losses).every(Number.isFinite)).toBe(true);
     tf.dispose([...gradients.values()]);
@@ -187,7 +193,7 @@ describe('samples', () => {
     const task = makeTask(3);
     const [a, b, c] = await Promise.all([7, 7, 8].map((seed) => draw(task, 0, seed)));
     expect(a).toEqual(b);
-    expect(a?.conversation).not.toEqual(c?.conversation);
+    expect(a?.conversations).not.toEqual(c?.conversations);
     expect(task.nameOf(a as GsvaSample)).toBe(join(scratch, '1.png'));
   });
 });
@@ -233,7 +239,7 @@ describe('data sets', () => {
     const batch = all.filter((sample) => sample !== null);
     const words = batch.filter(({ key }) => key.endsWith(' words'));
     expect([task.sampleCount, batch.length, words.length]).toEqual([5, 5, 2]);
-    for (const { masks } of words) expect(masks).toEqual({ masks: [], rejected: 0 });
+    for (const sample of words) expect(only(sample).masks).toEqual({ masks: [], rejected: 0 });
     for (const samples of [batch, words]) {
       const { losses, gradients } = await task.forwardBackward(samples, new Random(0));
       expect(Object.values(losses).every(Number.isFinite)).toBe(true);
