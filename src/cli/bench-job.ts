@@ -4,6 +4,7 @@ import { BenchParts } from '../benchmark/bench-parts.js';
 import { type PartName, PARTS } from '../benchmark/part-names.js';
 import { type KernelProfile, profileKernels } from '../benchmark/kernel-profile.js';
 import { type Baseline, measureBaseline } from '../benchmark/pytorch-baseline.js';
+import { describeLoading, type LoadingResult, measureLoading } from '../benchmark/sample-loading.js';
 import { peakRss, time, type Timing, type Work } from '../benchmark/timing.js';
 import { benchmarkMatMul, type MatMulRow } from '../engine/benchmark.js';
 import { describeEngine, type EngineInfo } from '../engine/engine.js';
@@ -17,11 +18,15 @@ import type { VerbContext } from './verb.js';
 export interface BenchRequest {
   readonly config: string;
   readonly runs: number;
-  readonly only: readonly (PartName | 'products')[];
+  readonly only: readonly (PartName | 'products' | 'loading')[];
   readonly profile: boolean;
   /** A Python interpreter, or null. */
   readonly pytorch: string | null;
 }
+
+/** Samples of a run of loading, and the step beside it: the 4 samples a second that loading has to keep up with. */
+const LOADED_SAMPLES = 24;
+const STEP_SECONDS = 0.25;
 
 /** Kernels listed by `--profile`; the rest is one line. */
 const LISTED_KERNELS = 25;
@@ -30,7 +35,7 @@ const LISTED_KERNELS = 25;
 export async function runBench(request: BenchRequest, context: VerbContext, engine: EngineInfo): Promise<number> {
   const { output, signal } = context;
   const config = readBenchConfig(request.config);
-  const wanted = request.only.filter((name) => name !== 'products');
+  const wanted = request.only.filter((name) => name !== 'products' && name !== 'loading');
   const names = Object.values(PARTS).filter((name) => wanted.includes(name));
   if (request.profile) return profileParts(names, config, context, engine);
   const timings = await timeParts(names, config, request.runs, context);
@@ -40,9 +45,11 @@ export async function runBench(request: BenchRequest, context: VerbContext, engi
       ? null
       : await runBaseline(request.pytorch, names, config, request.runs, engine, context);
   const products = request.only.includes('products') ? await benchmarkMatMul([512, 1024], request.runs) : [];
+  const loading = request.only.includes('loading') ? await timeLoading(request.runs, context) : null;
   output.line(describeEngine(engine));
   if (names.length > 0) showTimings(timings, baseline, config, context);
   if (products.length > 0) showProducts(products, context);
+  if (loading !== null) output.line(` ${describeLoading(loading, STEP_SECONDS)}`);
   output.json({
     engine: describeEngine(engine),
     node: process.version,
@@ -53,6 +60,7 @@ export async function runBench(request: BenchRequest, context: VerbContext, engi
     peakRss: peakRss(),
     pytorch: baseline === null ? null : { ...baseline, parts: Object.fromEntries(baseline.parts) },
     products,
+    loading,
   });
   return 0;
 }
@@ -96,6 +104,18 @@ async function timeParts(
     bar.stop();
   }
   return timings;
+}
+
+async function timeLoading(runs: number, context: VerbContext): Promise<LoadingResult> {
+  const bar = context.startProgress('bench', runs + 2);
+  try {
+    return await measureLoading({ runs, samples: LOADED_SAMPLES, step: STEP_SECONDS }, (done) => {
+      context.signal.throwIfAborted();
+      bar.update(done, 'loading');
+    });
+  } finally {
+    bar.stop();
+  }
 }
 
 async function runBaseline(

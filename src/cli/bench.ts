@@ -6,7 +6,7 @@ import { startEngineFor } from './start-engine.js';
 import { packagePath, requireFile, someOf, text, wholeNumber } from './values.js';
 import { defineVerb } from './verb.js';
 
-const NAMES = [...Object.values(PARTS), 'products'] as const;
+const NAMES = [...Object.values(PARTS), 'products', 'loading'] as const;
 
 const OPTIONS = {
   config: {
@@ -50,6 +50,7 @@ export const benchVerb = defineVerb({
   examples: [
     ['gsva bench', 'a training step, an evaluated image, parts of the model, matrix products'],
     ['gsva bench --only "training step" --profile', 'the kernels that a training step spends its time in'],
+    ['gsva bench --only loading', 'samples per second of one loading thread, and whether a training step waits'],
     ['gsva bench --engine wasm --threads 1 --json', 'another engine, for a program to read'],
     ['gsva bench --pytorch venv/bin/python', 'side by side with PyTorch (configs/bench-small/requirements.txt)'],
   ],
