@@ -3,15 +3,14 @@
  * (reference: ReferSegDataset, ValDataset and the REFER classes). Reading the files of one dataset is its own class's
  * work; this one arranges records by image and turns annotations into masks, when asked and not before.
  */
-import { join } from 'node:path';
-
 import { UserError, messageOf } from '../errors.js';
 import type { ReferringTarget } from '../types.js';
 import { annotationToRle } from './coco-mask-annotation.js';
 import { type Rle, decodeMask, mergeRles, rleArea } from './coco-mask.js';
 import { cleanExpression } from './prompts.js';
 
-export type ReferSplit = 'train' | 'val' | 'testA' | 'testB' | 'test';
+/** A test split may be divided: testA, testB and testC, and what belongs to two of them, such as testAB. */
+export type ReferSplit = 'train' | 'val' | 'test' | 'testA' | 'testB' | 'testC' | 'testAB' | 'testBC' | 'testAC';
 
 export interface ReferringExpression {
   /** Cleaned of surrounding spaces and dots; in lower case but in training, as in the reference. */
@@ -24,6 +23,7 @@ export interface ReferringExpression {
 
 export interface ReferringImage {
   readonly imageId: number;
+  /** As the annotations have it; RefCLEF's lie in folders of their own. */
   readonly fileName: string;
   /** Where the file is, inside the data folder. */
   readonly path: string;
@@ -34,15 +34,23 @@ export interface ReferringImage {
 
 /** One entry of the dataset's list: sentences that refer to the same annotations of an image. */
 export interface ReferRecord {
+  /** Its place in the file, for messages. */
+  readonly index: number;
   readonly imageId: number;
   readonly annotationIds: readonly number[];
   readonly sentences: readonly string[];
 }
 
+export interface ReferImageFile {
+  readonly fileName: string;
+  readonly height: number;
+  readonly width: number;
+}
+
 export interface ReferInstances {
   /** The file, for messages. */
   readonly source: string;
-  readonly images: ReadonlyMap<number, { readonly fileName: string; readonly height: number; readonly width: number }>;
+  readonly images: ReadonlyMap<number, ReferImageFile>;
   /** `segmentation` of each annotation, as read. */
   readonly segmentations: ReadonlyMap<number, unknown>;
 }
@@ -55,7 +63,8 @@ export interface ReferSource {
   /** Of this split, in the order of the file. */
   readonly records: readonly ReferRecord[];
   readonly instances: ReferInstances;
-  readonly imageDir: string;
+  /** Where the file of an image is. */
+  readonly imagePath: (fileName: string) => string;
 }
 
 export class ReferDataset {
@@ -76,10 +85,10 @@ export class ReferDataset {
     let skipped = 0;
     const images: ReferringImage[] = [];
     for (const [imageId, records] of byImage) {
-      const image = this.imageOf(imageId);
+      const image = this.imageOf(imageId, records);
       const expressions: ReferringExpression[] = [];
       for (const record of records) {
-        const ids = record.annotationIds.filter((id) => this.hasShape(id, imageId));
+        const ids = record.annotationIds.filter((id) => this.hasShape(id, record));
         const ignored = ids.length === 0 && record.annotationIds.length > 0;
         for (const sentence of record.sentences) {
           const text = this.expressionText(sentence);
@@ -87,7 +96,7 @@ export class ReferDataset {
           else expressions.push(new LazyExpression(text, ids, () => this.maskOf(ids, image.height, image.width)));
         }
       }
-      const path = join(source.imageDir, image.fileName);
+      const path = source.imagePath(image.fileName);
       if (expressions.length > 0) images.push({ imageId, path, ...image, expressions });
     }
     this.images = images;
@@ -109,22 +118,22 @@ export class ReferDataset {
     return this.split === 'train' ? cleanExpression(sentence) : cleanExpression(sentence.toLowerCase());
   }
 
-  private imageOf(imageId: number): { readonly fileName: string; readonly height: number; readonly width: number } {
+  private imageOf(imageId: number, [record]: readonly ReferRecord[]): ReferImageFile {
     const { name, recordsFile, instances } = this.source;
     const image = instances.images.get(imageId);
     if (image) return image;
     throw new UserError(
-      `Reading ${name}: ${recordsFile} refers to image ${imageId}, which "images" of ${instances.source} does not have. ` +
-        'Use both files of one release.',
+      `Reading ${name}: [${record?.index}] of ${recordsFile} refers to image ${imageId}, which "images" of ` +
+        `${instances.source} does not have. Use both files of one release.`,
     );
   }
 
   /** False for an annotation of which the reference ignores every polygon. */
-  private hasShape(id: number, imageId: number): boolean {
+  private hasShape(id: number, { index, imageId }: ReferRecord): boolean {
     const { name, recordsFile, instances } = this.source;
     if (!instances.segmentations.has(id)) {
       throw new UserError(
-        `Reading ${name}: ${recordsFile} refers to annotation ${id} (image ${imageId}), which "annotations" of ` +
+        `Reading ${name}: [${index}] of ${recordsFile} refers to annotation ${id} (image ${imageId}), which "annotations" of ` +
           `${instances.source} does not have. Use both files of one release.`,
       );
     }
