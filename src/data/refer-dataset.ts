@@ -158,7 +158,7 @@ export class ReferDataset {
 }
 
 /** Finds out whether it is empty when first asked: most callers look at few of the expressions of a large dataset. */
-class LazyExpression implements ReferringExpression {
+export class LazyExpression implements ReferringExpression {
   private empty: boolean | null = null;
 
   constructor(
