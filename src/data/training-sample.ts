@@ -46,12 +46,18 @@ export interface SampleTarget {
   readonly mask: BinaryMask | null;
 }
 
-export interface TrainingSample {
-  readonly image: RgbImage;
+/** One conversation about the image. */
+export interface SampleConversation {
   /** Questions and answers; the first question has the image in it. */
   readonly turns: readonly Turn[];
   /** One per [SEG] and [REJ] of the answers, in order. */
   readonly targets: readonly SampleTarget[];
+}
+
+export interface TrainingSample extends SampleConversation {
+  readonly image: RgbImage;
+  /** Further conversations about the image, each learned from by itself: ReasonSeg has one for each text. */
+  readonly others?: readonly SampleConversation[];
 }
 
 /**

@@ -148,7 +148,9 @@ class Scanner {
     try {
       return JSON.parse(bytes.toString('utf8')) as unknown;
     } catch (error) {
-      throw new Error(`${what}, at byte ${this.offset + this.start}, is not valid JSON: ${messageOf(error)}`);
+      throw new Error(`${what}, at byte ${this.offset + this.start}, is not valid JSON: ${messageOf(error)}`, {
+        cause: error,
+      });
     }
   }
 
