@@ -1,7 +1,7 @@
 /** `gsva data import coco | labelme`: writes annotations of other formats as lines of own data. */
 import type { Options } from 'yargs';
 import type { ImportRequest } from './data-import-job.js';
-import { finiteNumber, requireFile, requireFolder, text, wholeNumber } from './values.js';
+import { finiteNumber, requireFolder, text, wholeNumber } from './values.js';
 import { defineVerb } from './verb.js';
 
 const OPTIONS = {
@@ -64,7 +64,6 @@ export const dataImportCocoVerb = defineVerb({
     ],
   ],
   async run(args, context) {
-    requireFile('instances', args.instances);
     requireFolder('images', args.images);
     const source = { kind: 'coco', file: args.instances, images: args.images } as const;
     const { runImport } = await import('./data-import-job.js');
@@ -90,7 +89,6 @@ export const dataImportLabelmeVerb = defineVerb({
     ['gsva data import labelme my/annotated --out my/data.jsonl --per-shape', 'labels that describe one thing each'],
   ],
   async run(args, context) {
-    requireFolder('folder', args.folder);
     const source = { kind: 'labelme', folder: args.folder, perShape: args['per-shape'] } as const;
     const { runImport } = await import('./data-import-job.js');
     return runImport(requestOf(source, args), context);

@@ -1,6 +1,6 @@
 /** `gsva data validate`: checks a file of own data, line by line and mask by mask. */
 import type { Options } from 'yargs';
-import { requireFile, wholeNumber } from './values.js';
+import { wholeNumber } from './values.js';
 import { defineVerb } from './verb.js';
 
 const OPTIONS = {
@@ -23,7 +23,6 @@ export const dataValidateVerb = defineVerb({
     ['gsva data validate my/data.jsonl --json --show 1000', 'for a program to read'],
   ],
   async run(args, context) {
-    requireFile('file', args.file);
     const { runValidate } = await import('./data-validate-job.js');
     return runValidate({ file: args.file, show: args.show }, context);
   },

@@ -1,5 +1,5 @@
 /** LabelMe's JSON files as own data: labels become expressions; polygons, rectangles and circles masks. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UserError, messageOf } from '../errors.js';
 import { readImageSize } from '../io/image-file.js';
@@ -48,6 +48,9 @@ export async function importLabelme(
 }
 
 function jsonFiles(folder: string): string[] {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw new UserError(`There is no folder ${folder} (LabelMe's annotations); check the path.`);
+  }
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
   return names
     .filter((name) => /\.json$/i.test(name) && !/(^|[/\\])\./.test(name))

@@ -27,6 +27,8 @@ export class OwnData implements Pick<ReferDataset, 'images' | 'target' | 'target
   private constructor(
     private readonly file: string,
     readonly split: OwnSplit,
+    /** Whether the file says of any image of which split it is. */
+    readonly hasSplits: boolean,
     images: readonly OwnImage[],
   ) {
     this.name = basename(file);
@@ -46,7 +48,7 @@ export class OwnData implements Pick<ReferDataset, 'images' | 'target' | 'target
       throw new UserError(`${told}${more} \`gsva data validate ${file}\` shows all and checks the masks.`);
     }
     const own = hasSplits ? images.filter((image) => image.split === split) : images;
-    if (own.length > 0) return new OwnData(file, split, own);
+    if (own.length > 0) return new OwnData(file, split, hasSplits, own);
     if (images.length === 0) throw new UserError(`${file}: there is no line in it; see docs/your-data.md.`);
     const counts = OWN_SPLITS.map((name) => `${name} ${images.filter((image) => image.split === name).length}`);
     throw new UserError(
