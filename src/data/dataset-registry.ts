@@ -100,15 +100,16 @@ export function openTrainingSet(name: string, dataDir: string, split?: string): 
  */
 export function openReferringSet(name: string, dataDir: string, split: string): ReferDataset {
   if (own(REFERRING, name) === null) entryOf(name, REFERRING_NAMES);
-  return (own(REFERRING, name) as Registered<string, ReferDataset>).open(dataDir, parseSetSpec(`${name}:${split}`).split);
+  return (own(REFERRING, name) as Registered<string, ReferDataset>).open(
+    dataDir,
+    parseSetSpec(`${name}:${split}`).split,
+  );
 }
 
 function entryOf(name: string, possible: readonly string[]): Registered<string, unknown> {
   const entry = possible.includes(name) ? (own(REFERRING, name) ?? own(OTHERS, name)) : null;
   if (entry !== null) return entry;
-  throw new UserError(
-    `There is no data set "${name}"${didYouMean(name, possible)}; known are ${possible.join(', ')}.`,
-  );
+  throw new UserError(`There is no data set "${name}"${didYouMean(name, possible)}; known are ${possible.join(', ')}.`);
 }
 
 function own<T>(table: Readonly<Record<string, T>>, name: string): T | null {

@@ -55,13 +55,11 @@ export const auditAnnotatedSet: Audit = async ({ dataDir, entry, problems, image
     },
   });
   const annotated = [...images].filter(([, image]) => image.isAnnotated);
-  const expected = annotated.map(
-    ([id, image]): ExpectedImage => ({
-      path: join(imageDir, image.fileName),
-      size: image,
-      by: `image ${id} of ${file}`,
-    }),
-  );
+  const expected = annotated.map(([id, image]): ExpectedImage => ({
+    path: join(imageDir, image.fileName),
+    size: image,
+    by: `image ${id} of ${file}`,
+  }));
   if (isThorough) await checker.check(expected, problems);
-  return { train: { images: annotated.length, objects } };
+  return { splits: { train: { images: annotated.length, objects } }, images: annotated.length };
 };

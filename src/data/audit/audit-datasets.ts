@@ -6,7 +6,7 @@ import { UserError } from '../../errors.js';
 import type { CatalogueEntry, Part } from '../catalogue/entry.js';
 import type { DatasetKind } from '../training-sample.js';
 import { auditAnnotatedSet } from './annotated-audit.js';
-import type { Audit, SplitFigures } from './audit.js';
+import type { Audit, AuditedFigures } from './audit.js';
 import { ImageChecker } from './image-checker.js';
 import { auditInstructSet } from './instruct-audit.js';
 import { auditLabelMapSet } from './label-map-audit.js';
@@ -25,13 +25,13 @@ export interface DatasetReport {
   readonly entry: CatalogueEntry;
   /**
    * 'absent': nothing of its own is there; 'broken': with problems; 'partial': sound, but with fewer images than were
-   * published; 'complete': all is there (as far as it is published how much that is).
+   * published; 'sound': without problems, but it is not published how much there should be; 'complete': all is there.
    */
-  readonly state: 'absent' | 'broken' | 'partial' | 'complete';
+  readonly state: 'absent' | 'broken' | 'partial' | 'sound' | 'complete';
   readonly parts: readonly FoundPart[];
   readonly problems: readonly DataProblem[];
-  /** By split; none where the files could not be read. */
-  readonly figures: SplitFigures;
+  /** Null where there is nothing, or it could not be read. */
+  readonly figures: AuditedFigures | null;
 }
 
 export interface AuditOptions {
@@ -39,8 +39,8 @@ export interface AuditOptions {
   readonly isThorough: boolean;
   /** A dataset is begun; may throw to end the work. */
   readonly onDataset?: (entry: CatalogueEntry) => void;
-  /** Image files looked at in all; may throw to end the work. */
-  readonly onImages?: (done: number) => void;
+  /** Images of a dataset, or of a split of it, looked at; may throw to end the work. */
+  readonly onImages?: (done: number, total: number) => void;
 }
 
 /** Nothing is written. The memory that is needed grows with the number of images, not with the annotations. */
@@ -61,12 +61,12 @@ export async function auditDatasets(
 
   async function auditDataset(entry: CatalogueEntry, parts: readonly FoundPart[]): Promise<DatasetReport> {
     if (!parts.some(({ part, found }) => found > 0 && part.isShared !== true)) {
-      return { entry, state: 'absent', parts, problems: [], figures: {} };
+      return { entry, state: 'absent', parts, problems: [], figures: null };
     }
     const problems = new ProblemList();
     const missing = parts.filter(({ part, found }) => found === 0 && part.isOptional === undefined);
     for (const { part } of missing) problems.add('missing file', join(dataDir, partPath(part)));
-    let figures: SplitFigures = {};
+    let figures: AuditedFigures | null = null;
     try {
       if (canBeRead(entry, missing)) {
         figures = await auditOf(entry)({ dataDir, entry, isThorough, images, problems });
@@ -76,8 +76,13 @@ export async function auditDatasets(
       problems.add('unreadable file', error.message);
     }
     const { list } = problems;
-    const state = list.length > 0 ? 'broken' : isPartial(entry, parts, figures) ? 'partial' : 'complete';
-    return { entry, state, parts, problems: list, figures };
+    return {
+      entry,
+      state: list.length > 0 ? 'broken' : stateOf(entry, parts, figures),
+      parts,
+      problems: list,
+      figures,
+    };
   }
 }
 
@@ -104,15 +109,21 @@ function canBeRead(entry: CatalogueEntry, missing: readonly FoundPart[]): boolea
   return missing.every(({ part }) => part.ending !== undefined && !hasLabelMaps);
 }
 
-/** Fewer images than published, or fewer files in a folder of its own. */
-function isPartial(entry: CatalogueEntry, parts: readonly FoundPart[], figures: SplitFigures): boolean {
-  const lacksFiles = parts.some(
-    ({ part, found }) => part.isShared !== true && part.ending !== undefined && found < (part.count ?? 0),
-  );
-  const lacksImages = Object.entries(entry.published.splits).some(
-    ([split, published]) => (figures[split]?.images ?? 0) < (published.images ?? 0),
-  );
-  return lacksFiles || lacksImages;
+/** Of a dataset without problems: compares the images, and the files in folders of its own, with what is published. */
+function stateOf(
+  { published }: CatalogueEntry,
+  parts: readonly FoundPart[],
+  figures: AuditedFigures | null,
+): 'partial' | 'sound' | 'complete' {
+  const pairs = [
+    ...parts
+      .filter(({ part }) => part.isShared !== true && part.ending !== undefined)
+      .map(({ part, found }) => [found, part.count]),
+    ...Object.entries(published.splits).map(([split, { images }]) => [figures?.splits[split]?.images, images]),
+  ];
+  const known = pairs.filter(([, expected]) => expected !== undefined);
+  if (known.some(([found = 0, expected = 0]) => found < expected)) return 'partial';
+  return known.length > 0 ? 'complete' : 'sound';
 }
 
 /** Counts the files of each folder once, however many datasets share it. */

@@ -3,8 +3,12 @@ import type { CatalogueEntry, Figures } from '../catalogue/entry.js';
 import type { ImageChecker } from './image-checker.js';
 import type { ProblemList } from './problems.js';
 
-/** Counts by split, in the order of the files. */
-export type SplitFigures = Record<string, Figures>;
+export interface AuditedFigures {
+  /** By split, in the order of the files. */
+  readonly splits: Readonly<Record<string, Figures>>;
+  /** Different images of all splits together. */
+  readonly images: number;
+}
 
 export interface AuditInput {
   readonly dataDir: string;
@@ -16,4 +20,4 @@ export interface AuditInput {
 }
 
 /** Annotations are read here record by record; nothing is kept of them but ids and counts. */
-export type Audit = (input: AuditInput) => Promise<SplitFigures>;
+export type Audit = (input: AuditInput) => Promise<AuditedFigures>;

@@ -29,19 +29,17 @@ const BASE = 2 ** 20;
 export class ImageChecker {
   /** What is known of a path: its size in one number, or what is wrong. */
   private readonly known = new Map<string, number | string>();
-  private done = 0;
 
-  /**
-   * @param onProgress is told the images done and found to do so far; may throw to end the work
-   */
-  constructor(private readonly onProgress: (done: number) => void = () => undefined) {}
+  /** @param onProgress is told how many of a list are done; may throw to end the work */
+  constructor(private readonly onProgress: (done: number, total: number) => void = () => undefined) {}
 
-  async check(expected: Iterable<ExpectedImage>, problems: ProblemList): Promise<void> {
-    const waiting = expected[Symbol.iterator]();
+  async check(expected: readonly ExpectedImage[], problems: ProblemList): Promise<void> {
+    let next = 0;
+    let done = 0;
     const work = async (): Promise<void> => {
-      for (let next = waiting.next(); next.done !== true; next = waiting.next()) {
-        await this.checkOne(next.value, problems);
-        this.onProgress(++this.done);
+      for (let image = expected[next++]; image !== undefined; image = expected[next++]) {
+        await this.checkOne(image, problems);
+        this.onProgress(++done, expected.length);
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));

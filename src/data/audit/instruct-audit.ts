@@ -23,6 +23,6 @@ export const auditInstructSet: Audit = async ({ dataDir, entry, problems, images
       if (isThorough) turnsOf({ set: entry.title, source, sentences });
     });
   });
-  if (isThorough) await checker.check(expected.values(), problems);
-  return { train: { images: expected.size, conversations } };
+  if (isThorough) await checker.check([...expected.values()], problems);
+  return { splits: { train: { images: expected.size, conversations } }, images: expected.size };
 };

@@ -2,12 +2,12 @@
 import { readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 
-import type { Part } from '../catalogue/entry.js';
-import type { Audit, SplitFigures } from './audit.js';
+import type { Figures, Part } from '../catalogue/entry.js';
+import type { Audit } from './audit.js';
 import type { ExpectedImage } from './image-checker.js';
 
 export const auditLabelMapSet: Audit = async ({ dataDir, entry, problems, images: checker, isThorough }) => {
-  const figures: SplitFigures = {};
+  const splits: Record<string, Figures> = {};
   const splitOfPicture = new Map<string, string>();
   const pictures = entry.parts.filter((part) => part.ending === '.jpg');
   const labels = entry.parts.filter((part) => part.ending === '.png');
@@ -18,7 +18,8 @@ export const auditLabelMapSet: Audit = async ({ dataDir, entry, problems, images
     const pictureStems = stemsOf(pictureDir, '.jpg');
     const labelStems = stemsOf(labelDir, '.png');
     for (const stem of labelStems) {
-      if (!pictureStems.has(stem)) problems.add('missing image', `${join(pictureDir, `${stem}.jpg`)} (has a label map)`);
+      if (!pictureStems.has(stem))
+        problems.add('missing image', `${join(pictureDir, `${stem}.jpg`)} (has a label map)`);
     }
     // Folders that others use too have pictures of their own.
     if (picturePart.isShared !== true) {
@@ -27,7 +28,7 @@ export const auditLabelMapSet: Audit = async ({ dataDir, entry, problems, images
       }
     }
     const pairs = [...labelStems].filter((stem) => pictureStems.has(stem));
-    figures[split] = { images: pairs.length };
+    splits[split] = { images: pairs.length };
     if (!isThorough) continue;
     for (const stem of pairs) {
       const other = splitOfPicture.get(stem);
@@ -40,7 +41,7 @@ export const auditLabelMapSet: Audit = async ({ dataDir, entry, problems, images
     });
     await checker.check(expected, problems);
   }
-  return figures;
+  return { splits, images: Object.values(splits).reduce((sum, { images = 0 }) => sum + images, 0) };
 };
 
 /** ade20k/annotations/training → "training"; mapillary/training/v2.0/labels → "training"; cocostuff/train2017 → "train". */

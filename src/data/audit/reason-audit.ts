@@ -4,7 +4,8 @@ import { join } from 'node:path';
 
 import { readReasonAnnotation } from '../reason-annotation.js';
 import { readJsonRecords } from '../refer-files.js';
-import type { Audit, SplitFigures } from './audit.js';
+import type { Figures } from '../catalogue/entry.js';
+import type { Audit } from './audit.js';
 import type { ExpectedImage } from './image-checker.js';
 import type { ProblemList } from './problems.js';
 
@@ -14,7 +15,7 @@ const LEAST_POINTS = 3;
 
 export const auditReasonSet: Audit = async ({ dataDir, problems, images: checker, isThorough }) => {
   const root = join(dataDir, 'reason_seg', 'ReasonSeg');
-  const figures: SplitFigures = {};
+  const splits: Record<string, Figures> = {};
   const splitOf = new Map<string, string>();
   for (const split of SPLITS) {
     const folder = join(root, split);
@@ -36,11 +37,11 @@ export const auditReasonSet: Audit = async ({ dataDir, problems, images: checker
       const picture = name.replace(/\.json$/, '.jpg');
       if (!names.has(picture)) problems.add('missing image', `${join(folder, picture)} (has an annotation)`);
     }
-    figures[split] = { images: pictures.length, expressions };
+    splits[split] = { images: pictures.length, expressions };
     if (isThorough) await checker.check(expected, problems);
   }
   checkExplanations(join(root, 'explanatory', 'train.json'), splitOf, problems);
-  return figures;
+  return { splits, images: splitOf.size };
 };
 
 /** The number of texts. */

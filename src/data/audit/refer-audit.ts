@@ -6,7 +6,7 @@ import { UserError } from '../../errors.js';
 import type { CatalogueEntry } from '../catalogue/entry.js';
 import { cleanExpression } from '../prompts.js';
 import { JsonPlace, readJsonRecordLists, readJsonRecords, readPickleFile } from '../refer-files.js';
-import type { Audit, AuditInput, SplitFigures } from './audit.js';
+import type { Audit, AuditInput } from './audit.js';
 import type { ExpectedImage } from './image-checker.js';
 import { maskFault } from './mask-fault.js';
 import type { ProblemList } from './problems.js';
@@ -64,7 +64,7 @@ export const auditReferSet: Audit = async (input) => {
     checkSplits(entry, wanted, problems);
     await images.check(expected, problems);
   }
-  return Object.fromEntries(counts) satisfies SplitFigures;
+  return { splits: Object.fromEntries(counts), images: wanted.images.size };
 };
 
 function readRecords(name: string, path: string, take: (place: JsonPlace, index: number) => void): void {
@@ -134,7 +134,11 @@ function noteImage(id: number, split: string, record: string, { images, splits }
  * Looks for what the records ask for. In two passes, so that masks are checked while they are read, whatever the order.
  * @returns the images that are there by the annotations
  */
-function lookUp({ dataDir, entry, problems, isThorough }: AuditInput, instances: string, wanted: Wanted): ExpectedImage[] {
+function lookUp(
+  { dataDir, entry, problems, isThorough }: AuditInput,
+  instances: string,
+  wanted: Wanted,
+): ExpectedImage[] {
   const expected: ExpectedImage[] = [];
   const sizes = new Map<number, ImageSize>();
   const pathOf = imagePaths(dataDir, entry);

@@ -9,13 +9,18 @@ export const LLAVA_INSTRUCT: CatalogueEntry = {
   parts: [
     {
       path: 'llava_dataset/llava_instruct_150k.json',
-      holds: 'about 158,000 conversations',
+      holds: 'conversations',
+      count: 157_712,
       bytes: 229 * MB,
       source: 'https://huggingface.co/datasets/liuhaotian/LLaVA-Instruct-150K/blob/main/llava_instruct_150k.json',
     },
     COCO_TRAIN_2017,
   ],
-  published: { total: {}, splits: {}, by: '' },
+  published: {
+    total: { images: 81_479, conversations: 157_712 },
+    splits: { train: { images: 81_479, conversations: 157_712 } },
+    by: 'users of the published file; the authors say "158K"',
+  },
 };
 
 const REASON_SEG_FOLDER = 'https://github.com/dvlab-research/LISA#dataset';
@@ -26,7 +31,13 @@ export const REASON_SEG: CatalogueEntry = {
   title: 'ReasonSeg',
   kind: 'reason_seg',
   parts: [
-    ...([['train', 239], ['val', 200], ['test', 779]] as const).flatMap(([split, count]) => [
+    ...(
+      [
+        ['train', 239],
+        ['val', 200],
+        ['test', 779],
+      ] as const
+    ).flatMap(([split, count]) => [
       { path: `${ROOT}/${split}`, ending: '.jpg' as const, holds: 'pictures', count, source: REASON_SEG_FOLDER },
       { path: `${ROOT}/${split}`, ending: '.json' as const, holds: 'annotations', count, source: REASON_SEG_FOLDER },
     ]),

@@ -79,7 +79,13 @@ export const REFCOCOG_GOOGLE: CatalogueEntry = {
   name: 'refcocog-google',
   title: 'RefCOCOg (Google)',
   kind: 'refer_seg',
-  parts: [...annotations('refcocog', 'refs(google).p', 49_822, REFCOCOG_ZIP), COCO_TRAIN_2014],
+  parts: [
+    // The other division has the same instances.json.
+    ...annotations('refcocog', 'refs(google).p', 49_822, REFCOCOG_ZIP).map((part): Part =>
+      part.path.endsWith('.p') ? part : { ...part, isShared: true },
+    ),
+    COCO_TRAIN_2014,
+  ],
   published: {
     total: { objects: 49_822 },
     splits: { train: { images: 24_698, objects: 44_822 }, val: { images: 4_650, objects: 5_000 } },
