@@ -34,6 +34,8 @@ export default {
   },
   transformIgnorePatterns: [`/node_modules/(?!(${ESM_ONLY.join('|')})/)`],
   moduleNameMapper: {
+    // Threads of the sources start with a file that reads TypeScript; before the rule for all './x.js'.
+    '^\\./sample-worker-file\\.js$': '<rootDir>/test/helpers/sample-worker-file.ts',
     // NodeNext writes './x.js' for './x.ts'.
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^webgpu$': '<rootDir>/test/helpers/dawn.cjs',

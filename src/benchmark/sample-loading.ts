@@ -23,8 +23,6 @@ export interface LoadingSettings {
   readonly samples: number;
   /** Seconds that the step keeps this thread busy for each sample. */
   readonly step: number;
-  /** See SampleLoader. */
-  readonly workerFile?: URL;
 }
 
 export interface LoadingResult {
@@ -51,11 +49,7 @@ export async function measureLoading(
   try {
     const set = await syntheticSet(folder);
     const options = { ...SIZES, sample: { perSample: MASKS, absentClasses: 0 }, workers: 1 };
-    const { workerFile } = settings;
-    const loader = new SampleLoader(new WholeEpochs([set], new Random(1)), {
-      ...options,
-      ...(workerFile === undefined ? {} : { workerFile }),
-    });
+    const loader = new SampleLoader(new WholeEpochs([set], new Random(1)), options);
     try {
       return await measure(loader, settings, onRun);
     } finally {

@@ -1,15 +1,14 @@
 /** One training run on the command line: the trainer with a bar, validation by evaluation, plots at the end. */
 import { join } from 'node:path';
-import { openReferringSet } from '../data/training-sets.js';
 import { describeEngine, type EngineInfo } from '../engine/engine.js';
 import { evaluateGres } from '../evaluation/gres.js';
 import { type LinePlot, linePlotSvg } from '../evaluation/report/line-plot.js';
 import { Predictor } from '../inference/predictor.js';
 import { writeFileAtomic } from '../io/atomic-file.js';
 import { baseTask, type Experiment, gsvaTask, type Validate } from '../training/build-experiment.js';
-import type { ReferData } from '../training/experiment-config.js';
+import { type GsvaDataConfig, openTrainingData, openValidationData } from '../training/experiment-data.js';
+import type { GsvaTask } from '../training/gsva-task.js';
 import { readRunLog, type TrainingEnd } from '../training/run-log.js';
-import type { SetsData } from '../training/sets-config.js';
 import { Trainer } from '../training/trainer.js';
 import type { TrainerEnvironment } from '../training/trainer-options.js';
 import type { TrainingTask } from '../training/training-task.js';
@@ -45,20 +44,21 @@ export async function trainExperiment(
   };
   const { data } = config;
   const end =
-    data.kind === 'scenes'
-      ? await run(baseTask(experiment, data))
-      : await run(gsvaTask(experiment, data, validation(experiment, data)));
+    data.kind === 'scenes' ? await run(baseTask(experiment, data)) : await run(await taskOn(experiment, data));
   return { end, plots: writePlots(out) };
 }
 
+async function taskOn(experiment: Experiment, data: GsvaDataConfig): Promise<GsvaTask> {
+  return gsvaTask(experiment, await openTrainingData(data), await validation(experiment, data));
+}
+
 /** Strict figures on the first images of `val`; null when the run never validates, which then needs no `val`. */
-function validation({ gsva, tokenizer, config }: Experiment, data: ReferData | SetsData): Validate | null {
-  const on = data.kind === 'grefcoco' ? { set: 'grefcoco', images: data.validationImages } : data.validation;
-  if (config.training.validateEvery === 0 || on === null) return null;
+async function validation({ gsva, tokenizer, config }: Experiment, data: GsvaDataConfig): Promise<Validate | null> {
+  const on = config.training.validateEvery === 0 ? null : await openValidationData(data);
+  if (on === null) return null;
   const predictor = new Predictor(gsva, tokenizer, config.conversation);
-  const dataset = openReferringSet(on.set, data.dir, 'val');
   return async (signal) => {
-    const { results } = await evaluateGres(dataset, predictor, {
+    const { results } = await evaluateGres(on.dataset, predictor, {
       protocols: ['strict'],
       batch: VALIDATION_BATCH,
       limit: on.images,

@@ -7,7 +7,7 @@ import { UserError } from '../errors.js';
 import type { ReferringTarget } from '../types.js';
 import { type Rle, decodeMask, rleArea } from './coco-mask.js';
 import { cleanExpression } from './prompts.js';
-import { type SegmentationSource, unionOfSources } from './mask-source.js';
+import { type MaskSource, unionOfSources } from './mask-source.js';
 import type { ReferRequest } from './refer-sample.js';
 
 /** A test split may be divided: testA, testB and testC, and what belongs to two of them, such as testAB. */
@@ -170,10 +170,9 @@ export class ReferDataset {
     );
   }
 
-  private maskSource(id: number): SegmentationSource {
+  private maskSource(id: number): MaskSource {
     const { source, segmentations } = this.source.instances;
-    const origin = `annotation ${id} of ${source}`;
-    return segmentations.has(id) ? { segmentation: segmentations.get(id), origin } : { missing: origin };
+    return { segmentation: segmentations.get(id), origin: `annotation ${id} of ${source}` };
   }
 }
 
@@ -184,7 +183,7 @@ function hasShape(segmentation: unknown): boolean {
 }
 
 /** Finds out whether it is empty when first asked: most callers look at few of the expressions of a large dataset. */
-class LazyExpression implements ReferringExpression {
+export class LazyExpression implements ReferringExpression {
   private empty: boolean | null = null;
 
   constructor(

@@ -4,9 +4,12 @@
  */
 import { UserError } from '../errors.js';
 import { readImage } from '../io/image-file.js';
-import { type MaskSource, maskOfSources } from './mask-source.js';
+import { decodeMask, rleArea } from './coco-mask.js';
+import { type MaskSource, unionOfSources } from './mask-source.js';
 import { cleanExpression, trainingAnswer, trainingQuestion } from './prompts.js';
 import type { MakeSample, RequestOf, SampleTarget } from './training-sample.js';
+
+export type { MaskSource } from './mask-source.js';
 
 export interface ReferRequest extends RequestOf<'refer_seg'> {
   /** Of the image as it is decoded. */
@@ -20,16 +23,19 @@ export interface ReferRequest extends RequestOf<'refer_seg'> {
 }
 
 /** Draws up to `perSample` expressions. Null where none of them is in the image, unless that is accepted. */
-export const makeReferSample: MakeSample<ReferRequest> = async (request, random, options) => {
+export const makeReferSample: MakeSample<ReferRequest> = async (
+  request,
+  random,
+  { perSample, acceptAllAbsent = false },
+) => {
   const { set, image: path, height, width } = request;
-  const { perSample, acceptAllAbsent = false } = options;
   const targets: SampleTarget[] = [];
   for (const { text, masks } of random.sample(request.expressions, perSample)) {
     const cleaned = cleanExpression(text);
     const doing = `Making a sample of ${set}, ${path}, the expression ${JSON.stringify(text)}`;
     if (cleaned === '') throw new UserError(`${doing}: it is empty. Say what to segment.`);
-    const mask = await maskOfSources(masks, height, width, doing);
-    targets.push({ text: cleaned, mask: mask.data.includes(1) ? mask : null });
+    const rle = unionOfSources(masks, height, width, doing);
+    targets.push({ text: cleaned, mask: rleArea(rle) === 0 ? null : decodeMask(rle) });
   }
   const question = trainingQuestion(
     random,

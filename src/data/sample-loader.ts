@@ -9,6 +9,7 @@ import { type BadSample, BadSamples } from './bad-samples.js';
 import { type LoadJob, type LoadResult, loadSample, type LoadSettings } from './load-sample.js';
 import type { SampleMakers } from './make-sample.js';
 import type { SampleDraw, SampleSource } from './sample-source.js';
+import { SAMPLE_WORKER_FILE } from './sample-worker-file.js';
 import { defaultWorkers, SampleWorkers } from './sample-workers.js';
 import type { SampleConversation } from './training-sample.js';
 
@@ -57,7 +58,7 @@ export class SampleLoader {
       throw new UserError(`Loading samples: workers is ${workers}; expected a whole number from 0 up.`);
     }
     this.bad = new BadSamples(maxBadShare, (bad) => options.onBadSample?.(bad));
-    const file = options.workerFile ?? new URL('./sample-worker.js', import.meta.url);
+    const file = options.workerFile ?? SAMPLE_WORKER_FILE;
     this.workers = workers === 0 ? null : new SampleWorkers(workers, { sample, clipSize, samSize }, file);
   }
 

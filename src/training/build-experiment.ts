@@ -1,11 +1,11 @@
 /** From a configuration to something that can be trained: model with its start weights, tokenizer, task. */
 import { Tokenizer } from '../data/tokenizer.js';
-import { openTrainingSet } from '../data/training-sets.js';
 import * as tf from '../engine/tf.js';
 import {
   checkTokenizer,
   loadModelWeights,
   type ModelMeta,
+  openModelDirectory,
   writeModelDirectory,
 } from '../model/checkpoint-directory.js';
 import { Gsva } from '../model/gsva.js';
@@ -16,10 +16,9 @@ import { BaseCaptionTask } from './base-caption-task.js';
 import { BaseClipTask } from './base-clip-task.js';
 import { BaseGroundingTask } from './base-grounding-task.js';
 import { BaseSamTask } from './base-sam-task.js';
-import type { ExperimentConfig, ReferData, SceneData } from './experiment-config.js';
+import type { ExperimentConfig, SceneData } from './experiment-config.js';
 import { type GsvaData, GsvaTask } from './gsva-task.js';
 import { ScenePool } from './scene-pool.js';
-import type { SetsData } from './sets-config.js';
 import type { TrainingTask } from './training-task.js';
 
 export interface Experiment {
@@ -37,7 +36,8 @@ const ADDED_PARTS = /\.lora_[AB]\.|^model\.text_hidden_fcs\./;
 
 /**
  * Builds the model and sets its start weights. With a start model, LoRA and ψ may be missing there; a GSVA run draws
- * the rows of [SEG] and [REJ] anew, as the reference does when it adds them to the vocabulary.
+ * the rows of [SEG] and [REJ] anew, as the reference does when it adds them to the vocabulary, unless the start model
+ * has learned them already.
  * @param source the configuration's file, for errors
  */
 export function buildExperiment(config: ExperimentConfig, source: string): Experiment {
@@ -52,7 +52,7 @@ export function buildExperiment(config: ExperimentConfig, source: string): Exper
     gsva.randomize(random);
     if (start === null) balanceResiduals(gsva);
     if (start !== null) loadModelWeights(start, gsva, { mayBeMissing: ADDED_PARTS });
-    if (start !== null && stage === 'gsva') redrawAddedTokens(gsva, random);
+    if (start !== null && stage === 'gsva' && isBase(start)) redrawAddedTokens(gsva, random);
   } catch (error) {
     gsva.dispose();
     throw error;
@@ -60,36 +60,24 @@ export function buildExperiment(config: ExperimentConfig, source: string): Exper
   return { config, gsva, tokenizer, meta: { conversation, stage, description } };
 }
 
+/** Whether a model has yet to learn what [SEG] and [REJ] are: 'base', or one of its stages. */
+function isBase(dir: string): boolean {
+  return openModelDirectory(dir).meta.stage.startsWith('base');
+}
+
 /** GSVA's recipe on data sets; `validate` is null where the run never validates. */
-export function gsvaTask(experiment: Experiment, data: ReferData | SetsData, validate: Validate | null): GsvaTask {
+export function gsvaTask(experiment: Experiment, data: GsvaData, validate: Validate | null): GsvaTask {
   const { config, gsva, tokenizer, meta } = experiment;
   return new GsvaTask({
     gsva,
     tokenizer,
     tokenizerDir: config.tokenizer,
     conversation: config.conversation,
-    data: data.kind === 'grefcoco' ? wholeGRefCoco(data) : dataOfSets(data),
+    data,
     maxLength: config.maxLength,
     meta,
     ...(validate === null ? {} : { validate }),
   });
-}
-
-/** Small pictures whose features are kept: threads would cost more than they give. */
-function wholeGRefCoco({ dir, expressionsPerSample }: ReferData): GsvaData {
-  const sample = { perSample: expressionsPerSample, absentClasses: 0 };
-  return { sets: [openTrainingSet('grefcoco', dir)], weights: null, sample, workers: 0 };
-}
-
-function dataOfSets(data: SetsData): GsvaData {
-  const { kind, dir, sets, weights, expressionsPerSample, absentClasses, workers, maxBadShare } = data;
-  return {
-    sets: sets.map((name) => openTrainingSet(name, dir)),
-    weights: kind === 'mixture' ? weights : null,
-    sample: { perSample: expressionsPerSample, absentClasses },
-    maxBadShare,
-    ...(workers === null ? {} : { workers }),
-  };
 }
 
 /** The task of one of the base's five stages; what its samples are is its own business. */

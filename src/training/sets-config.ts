@@ -8,7 +8,7 @@ export interface SetsData {
   readonly kind: 'epochs' | 'mixture';
   /** Folder of the data sets. */
   readonly dir: string;
-  /** Names of data/training-sets.ts. */
+  /** Names of data/dataset-registry.ts. */
   readonly sets: readonly string[];
   /** Of the kinds of a mixture; those left out as published. */
   readonly weights: KindWeights;
@@ -20,8 +20,8 @@ export interface SetsData {
   readonly workers: number | null;
   /** The run stops where more than this share of the samples is bad. */
   readonly maxBadShare: number;
-  /** A set with expressions whose `val` is used while training, and how many of its images; null without. */
-  readonly validation: { readonly set: string; readonly images: number } | null;
+  /** A split of a set with expressions to validate on while training, and how many of its images; null without. */
+  readonly validation: { readonly set: string; readonly split: string; readonly images: number } | null;
 }
 
 /** As the paper has it: none. */
@@ -40,7 +40,7 @@ export function readSetsData(data: JsonReader, kind: SetsData['kind']): SetsData
   data.onlyKeys(['kind', 'dir', 'sets', 'expressionsPerSample', ...optional]);
   const sets = data.key('sets').array();
   if (sets.length === 0) data.key('sets').fail('a list of at least one name');
-  const validation = data.optional('validation')?.onlyKeys(['set', 'images']) ?? null;
+  const validation = data.optional('validation')?.onlyKeys(['set', 'split', 'images']) ?? null;
   return {
     kind,
     dir: data.key('dir').string(),
@@ -56,7 +56,11 @@ export function readSetsData(data: JsonReader, kind: SetsData['kind']): SetsData
     validation:
       validation === null
         ? null
-        : { set: validation.key('set').string(), images: validation.key('images').integer({ min: 1 }) },
+        : {
+            set: validation.key('set').string(),
+            split: validation.optional('split')?.string() ?? 'val',
+            images: validation.key('images').integer({ min: 1 }),
+          },
   };
 }
 

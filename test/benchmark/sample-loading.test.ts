@@ -2,17 +2,14 @@
 import { expect, test } from '@jest/globals';
 import { readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import { describeLoading, measureLoading } from '../../src/benchmark/sample-loading.js';
 
-const WORKER = pathToFileURL(resolve('test', 'helpers', 'real-sample-worker.cjs'));
 const folders = (): string[] => readdirSync(tmpdir()).filter((name) => name.startsWith('gsva-bench-loading-'));
 
 test('measureLoading', async () => {
   const before = folders();
   const done: number[] = [];
-  const settings = { runs: 2, samples: 3, step: 0.001, workerFile: WORKER };
+  const settings = { runs: 2, samples: 3, step: 0.001 };
   const { rates, waits } = await measureLoading(settings, (run) => done.push(run));
   expect(done).toEqual([0, 1, 2, 3]);
   expect([rates.length, waits.length]).toEqual([2, 3]);

@@ -1,0 +1,145 @@
+/** Training on data sets that a configuration names: mixtures and whole epochs, from files to updates, resumed. */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { startEngine } from '../../src/engine/engine.js';
+import * as tf from '../../src/engine/tf.js';
+import { buildExperiment, gsvaTask } from '../../src/training/build-experiment.js';
+import { type ExperimentConfig, readExperimentConfig } from '../../src/training/experiment-config.js';
+import { type GsvaDataConfig, openTrainingData, openValidationData } from '../../src/training/experiment-data.js';
+import { readRunLog } from '../../src/training/run-log.js';
+import { Trainer } from '../../src/training/trainer.js';
+import { smallConfig, writeConfig } from '../helpers/small-experiment.js';
+
+const DATA = resolve('test', 'fixtures', 'datasets', 'data');
+const scratch = mkdtempSync(join(tmpdir(), 'gsva-data-'));
+
+beforeAll(async () => {
+  await startEngine({ engine: 'wasm' });
+});
+
+afterAll(() => {
+  rmSync(scratch, { recursive: true });
+});
+
+const SETS = ['ade20k', 'refcoco+', 'grefcoco', 'llava_instruct_150k', 'reason_seg'];
+const MIXTURE = { kind: 'mixture', dir: DATA, sets: SETS, expressionsPerSample: 2 };
+const UNVALIDATED: [string, unknown][] = [
+  ['training.validateEvery', 0],
+  ['training.bestMetric', null],
+];
+
+function configOf(data: Record<string, unknown>, overrides: [string, unknown][] = []): ExperimentConfig {
+  return readExperimentConfig(writeConfig(join(scratch, 'run.json5'), smallConfig(DATA, { data })), overrides);
+}
+
+describe('the configuration', () => {
+  test('of a mixture: weights as published where none is given, nothing absent asked for, threads as many as useful', () => {
+    expect(configOf({ ...MIXTURE, weights: { vqa: 0.5 } }).data).toEqual({
+      ...MIXTURE,
+      weights: { sem_seg: 9, refer_seg: 6, vqa: 0.5, reason_seg: 1 },
+      absentClasses: 0,
+      workers: null,
+      maxBadShare: 0.01,
+      validation: null,
+    });
+  });
+
+  test('of whole epochs, with all that can be said', () => {
+    const said = { workers: 2, maxBadShare: 0.2, absentClasses: 3 };
+    const data = { ...MIXTURE, ...said, kind: 'epochs', validation: { set: 'refzom', split: 'test', images: 7 } };
+    expect(configOf(data).data).toMatchObject(data);
+  });
+
+  test.each([
+    ['weights of whole epochs', { kind: 'epochs', weights: {} }, /weights/],
+    ['no sets', { sets: [] }, /"data\.sets" is .* expected a list of at least one name/],
+    ['a set twice', { sets: ['ade20k', 'ade20k'] }, /"data\.sets\[1\]" is "ade20k", expected a name that is not in/],
+    ['a weight of a kind that is not', { weights: { segmentation: 1 } }, /segmentation/],
+    ['a weight below 0', { weights: { vqa: -1 } }, /"data\.weights\.vqa" is -1/],
+    ['a share beyond 1', { maxBadShare: 1.5 }, /"data\.maxBadShare" is 1\.5/],
+  ])('refuses %s', (_, changes, message) => {
+    expect(() => configOf({ ...MIXTURE, ...changes })).toThrow(message);
+  });
+
+  test('opens what to train and to validate on', async () => {
+    const validation = { set: 'grefcoco', images: 2 };
+    const data = configOf({ ...MIXTURE, workers: 1, validation }).data as GsvaDataConfig;
+    const { sets, weights, workers, sample } = await openTrainingData(data);
+    expect(sets.map(({ kind }) => kind)).toEqual(['sem_seg', 'refer_seg', 'refer_seg', 'vqa', 'reason_seg']);
+    expect([weights?.sem_seg, workers, sample]).toEqual([9, 1, { perSample: 2, absentClasses: 0 }]);
+    expect((await openValidationData(data))?.dataset.images.length).toBeGreaterThan(0);
+    const epochs = configOf({ ...MIXTURE, kind: 'epochs', sets: ['refclef'] }).data as GsvaDataConfig;
+    expect((await openTrainingData(epochs)).weights).toBeNull();
+    expect(await openValidationData(epochs)).toBeNull();
+    const unknown = configOf({ ...MIXTURE, sets: ['adee20k'] }).data as GsvaDataConfig;
+    await expect(openTrainingData(unknown)).rejects.toThrow(/"adee20k".*ade20k/);
+  });
+});
+
+/** Losses of each update, and what was said. */
+async function train(
+  name: string,
+  data: Record<string, unknown>,
+  updates: number,
+  resume = false,
+): Promise<{ losses: unknown[]; said: string[] }> {
+  const overrides: [string, unknown][] = [...UNVALIDATED, ['training.schedule.totalUpdates', updates]];
+  const experiment = buildExperiment(configOf(data, overrides), 'test');
+  const said: string[] = [];
+  try {
+    const { config } = experiment;
+    const task = gsvaTask(experiment, await openTrainingData(config.data as GsvaDataConfig), null);
+    const observer = { onMessage: (message: string): void => void said.push(message) };
+    const before = tf.memory().numTensors;
+    await new Trainer(task, config.training, { runDir: join(scratch, name), resume, observer }).run();
+    expect(tf.memory().numTensors).toBeLessThanOrEqual(before);
+  } finally {
+    experiment.gsva.dispose();
+  }
+  const { updates: records } = readRunLog(join(scratch, name, 'log.jsonl'));
+  return { losses: records.map(({ losses }) => losses), said };
+}
+
+describe('training', () => {
+  // Rates do not depend on the length of the schedule: so a short run is the beginning of a long one.
+  const CONSTANT = { ...MIXTURE, workers: 1 };
+
+  test('on a mixture of every kind has finite losses, the same on threads as without', async () => {
+    const threads = await train('threads', CONSTANT, 6);
+    const none = await train('none', { ...MIXTURE, workers: 0 }, 6);
+    expect(threads.losses).toHaveLength(6);
+    for (const losses of threads.losses as Record<string, number>[]) {
+      expect(Object.values(losses).every(Number.isFinite)).toBe(true);
+    }
+    expect(none.losses).toEqual(threads.losses);
+    expect(threads.said).toEqual([]);
+  });
+
+  test('resumed goes on with the losses of the run that was not interrupted', async () => {
+    const whole = await train('whole', CONSTANT, 6);
+    const state = (): { position: number } => {
+      return JSON.parse(readFileSync(join(scratch, 'parts', 'last', 'state.json'), 'utf8')) as { position: number };
+    };
+    const first = await train('parts', CONSTANT, 4);
+    expect(state().position).toBe(8);
+    const second = await train('parts', CONSTANT, 6, true);
+    expect(state().position).toBe(12);
+    expect(second.losses).toHaveLength(6);
+    expect(second.losses.slice(0, 4)).toEqual(first.losses);
+    // The rate of an update depends on the schedule's length: what is drawn does not, so the first loss is the same.
+    expect(whole.losses[0]).toEqual(first.losses[0]);
+  });
+
+  test('on whole epochs of referring sets', async () => {
+    const sets = ['refcoco', 'grefcoco', 'refzom'];
+    const { losses, said } = await train(
+      'epochs',
+      { kind: 'epochs', dir: DATA, sets, expressionsPerSample: 3, workers: 1 },
+      4,
+    );
+    expect(losses).toHaveLength(4);
+    expect(said).toEqual([]);
+  });
+});
