@@ -48,7 +48,7 @@ export class SampleWorkers {
 
   /** Ends the threads; what they had not finished is rejected. */
   async close(): Promise<void> {
-    this.endWith(new Error('SampleWorkers: closed'));
+    this.endWith(new Error('The threads that load samples are closed'));
     await Promise.all([...this.jobs.keys()].map((worker) => worker.terminate()));
   }
 

@@ -95,12 +95,14 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
         report(`A sample of ${set} is left out: ${message}`);
       },
     });
+    const tooLong = new Set<string>();
     return {
       at: async (position) => {
         const loaded = await loader.load(position, (key) => !this.features.has(key));
         if (loaded === null) return null;
         const sample = this.sampleOf(loaded);
-        if (sample === null) {
+        if (sample === null && !tooLong.has(loaded.key)) {
+          tooLong.add(loaded.key);
           report(`A sample is left out: a question about ${loaded.name} fills all ${this.options.maxLength} tokens.`);
         }
         return sample;
