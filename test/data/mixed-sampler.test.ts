@@ -73,11 +73,13 @@ describe('the mixture', () => {
           countsOf(pairs, 49),
           shares.flatMap((a) => shares.map((b) => a * b)),
         );
-        // Within one set of 16 images' halves: where in the set, against where in the set before.
-        const halves = drawn.map(({ set, index }) => Math.floor((8 * index) / set.length));
-        const sets = drawn.map(({ set }) => set.length % 8 === 0);
-        const both = halves.flatMap((now, i) => {
-          return i >= lag && sets[i] === true && sets[i - lag] === true ? [8 * (halves[i - lag] as number) + now] : [];
+        // In which eighth of its set an image stands, against the one before; in sets that can be divided so.
+        const eighths = drawn.map(({ set, index }) => {
+          return set.length % 8 === 0 ? Math.floor((8 * index) / set.length) : null;
+        });
+        const both = eighths.slice(lag).flatMap((now, i) => {
+          const before = eighths[i] ?? null;
+          return now === null || before === null ? [] : [8 * before + now];
         });
         expectShares(countsOf(both, 64), even(64));
       }
