@@ -145,7 +145,7 @@ async function trainingPeak(
   const { experiment, stage } = source;
   const moments =
     2 * FLOAT_BYTES * [...trainableVariables(gsva, stage).values()].reduce((sum, { size }) => sum + size, 0);
-  if (experiment === null || experiment.data.kind === 'grefcoco') {
+  if (experiment?.data.kind !== 'scenes') {
     // Engines with kernels of their own update in place; the others hold one variable's temporaries.
     if (kind === 'formulas') return peakOf(bench.work('training step'));
     return moments + (await peakOf(() => bench.forwardBackward(true)));

@@ -57,7 +57,7 @@ export function readPlanSource(path: string, overrides: PlanOverrides = {}): Pla
 function ofExperiment(path: string): PlanSource {
   const experiment = readExperimentConfig(path);
   const { model, stage, maxLength, data, training } = experiment;
-  const masks = data.kind === 'grefcoco' ? data.expressionsPerSample : data.itemsPerScene;
+  const masks = data.kind === 'scenes' ? data.itemsPerScene : data.expressionsPerSample;
   const workload = { ...DEFAULTS, batch: training.batchSize, textTokens: maxLength, masks };
   return { kind: 'training configuration', model, stage, workload, accumulation: training.accumulation, experiment };
 }

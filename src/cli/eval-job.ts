@@ -6,6 +6,7 @@ import type { ModelSource } from '../inference/open-model.js';
 import { modelName } from './model-options.js';
 import type { Precision } from '../model/precision.js';
 import { FIGURE_HEAD, figureRow, figuresOf, measure } from './measure.js';
+import type { EvaluatedSplit } from './open-dataset.js';
 import { packedNote } from './packed-note.js';
 import type { VerbContext } from './verb.js';
 
@@ -14,8 +15,9 @@ export interface EvalRequest {
   readonly model: ModelSource;
   readonly precision: Precision;
   readonly data: string;
-  readonly dataset: 'grefcoco';
-  readonly split: 'train' | 'val' | 'testA' | 'testB';
+  /** 'own': `data` is a file of JSON lines. */
+  readonly dataset: 'grefcoco' | 'own';
+  readonly split: EvaluatedSplit;
   /**
    * 'strict': what is wrongly rejected has an empty mask; 'reference': as published, it keeps the mask of a second
    * pass; 'generate': strict, on answers that the model writes freely. At least one, each once.

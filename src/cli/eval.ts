@@ -2,19 +2,19 @@
 import type { Options } from 'yargs';
 import type { EvalRequest } from './eval-job.js';
 import { MODEL_OPTIONS, trainedModel } from './model-options.js';
+import { EVALUATED_SPLITS, isFile, requireData } from './open-dataset.js';
 import { PRECISION_OPTION } from './options.js';
 import { startEngineFor } from './start-engine.js';
-import { oneOf, requireFolder, someOf, text, wholeNumber } from './values.js';
+import { oneOf, someOf, text, wholeNumber } from './values.js';
 import { defineVerb } from './verb.js';
 
 const DATASETS = ['grefcoco'] as const;
-const SPLITS = ['train', 'val', 'testA', 'testB'] as const;
 const PROTOCOLS = ['strict', 'reference', 'generate'] as const;
 
 const OPTIONS = {
   ...MODEL_OPTIONS,
   data: {
-    describe: 'Folder of the dataset',
+    describe: 'Folder of the dataset, or file of your own (JSON lines)',
     type: 'string',
     requiresArg: true,
     demandOption: true,
@@ -31,8 +31,8 @@ const OPTIONS = {
     describe: 'Which part of the dataset',
     requiresArg: true,
     default: 'val',
-    choices: SPLITS,
-    coerce: oneOf('split', SPLITS),
+    choices: EVALUATED_SPLITS,
+    coerce: oneOf('split', EVALUATED_SPLITS),
   },
   protocol: {
     describe: 'How answers are scored; several may be given',
@@ -74,17 +74,18 @@ export const evalVerb = defineVerb({
       'gsva eval --data data/synth --protocol strict reference generate --report runs/report',
       'all protocols, pictures',
     ],
+    ['gsva eval --model runs/mine/best --data my/data.jsonl', 'your own data'],
     ['gsva eval --model runs/demo/best --data data/synth --split testA --limit 50 --json', 'for a program to read'],
   ],
   async run(args, context) {
-    requireFolder('data', args.data);
+    requireData(args.data);
     const { precision, data, dataset, split, batch } = args;
     const model = trainedModel(args);
     const request: EvalRequest = {
       model,
       precision,
       data,
-      dataset,
+      dataset: isFile(data) ? 'own' : dataset,
       split,
       protocols: args.protocol,
       limit: args.limit ?? null,

@@ -10,6 +10,8 @@ import { benchVerb } from './bench.js';
 import { benchLargeVerb } from './bench-large.js';
 import { convertDeltaVerb, convertVerb, exportVerb, mergeVerb } from './convert.js';
 import { dataSynthVerb } from './data.js';
+import { dataImportCocoVerb, dataImportLabelmeVerb } from './data-import.js';
+import { dataValidateVerb } from './data-validate.js';
 import { demoVerb } from './demo.js';
 import { doctorVerb } from './doctor.js';
 import { evalVerb } from './eval.js';
@@ -28,6 +30,7 @@ import { verifyVerb } from './verify.js';
 const VERBS: readonly Verb[] = [
   ...[trainVerb, evalVerb, segmentVerb, verifyVerb],
   ...[convertVerb, convertDeltaVerb, mergeVerb, exportVerb, inspectVerb],
+  ...[dataImportCocoVerb, dataImportLabelmeVerb, dataValidateVerb],
   ...[dataSynthVerb, demoVerb, doctorVerb, planVerb, benchVerb, benchLargeVerb, setupTensorflowVerb],
 ];
 const EXIT = { fine: 0, failed: 1, usage: 2, interrupted: 130 } as const;

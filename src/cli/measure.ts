@@ -1,14 +1,15 @@
-/** Measuring a model on a split of gRefCOCO, with a bar; what `eval`, `train` and `demo` have in common. */
-import { GRefCoco, type GRefCocoSplit } from '../data/grefcoco.js';
+/** Measuring a model on a split of a dataset, with a bar; what `eval`, `train` and `demo` have in common. */
 import { evaluateGres, type GresEvaluation } from '../evaluation/gres.js';
 import type { GresProtocol, GresResult } from '../evaluation/metrics/gres-metric.js';
 import type { Predictor } from '../inference/predictor.js';
+import { type EvaluatedSplit, openDataset } from './open-dataset.js';
 import type { Cell } from './output.js';
 import type { VerbContext } from './verb.js';
 
 export interface MeasureRequest {
+  /** Folder in gRefCOCO's layout, or a file of own data. */
   readonly data: string;
-  readonly split: GRefCocoSplit;
+  readonly split: EvaluatedSplit;
   readonly protocols: readonly GresProtocol[];
   readonly limit: number | null;
   readonly batch: number;
@@ -27,7 +28,7 @@ export async function measure(
   label = 'evaluate',
 ): Promise<Measured> {
   const { data, split, protocols, limit, batch, samples } = request;
-  const dataset = GRefCoco.open(data, split);
+  const dataset = await openDataset(data, split);
   const total = Math.min(dataset.images.length, limit ?? Infinity);
   const startedAt = performance.now();
   const bar = context.startProgress(label, total);

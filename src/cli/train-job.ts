@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { EngineInfo } from '../engine/engine.js';
 import { buildExperiment } from '../training/build-experiment.js';
 import { readExperimentConfig } from '../training/experiment-config.js';
+import { isFile } from './open-dataset.js';
 import { duration } from './progress.js';
 import { trainExperiment } from './training-run.js';
 import type { VerbContext } from './verb.js';
@@ -16,7 +17,7 @@ export interface TrainRequest {
   readonly out: string;
   /** Continue from the last checkpoint in `out`. */
   readonly resume: boolean;
-  /** Dataset folder instead of the configuration's. */
+  /** Dataset folder, or file of own data, instead of the configuration's. */
   readonly data: string | null;
   /** Stop (saved and evaluated) after this time. */
   readonly minutes: number | null;
@@ -26,7 +27,7 @@ export interface TrainRequest {
 export async function runTrain(request: TrainRequest, context: VerbContext, engine: EngineInfo): Promise<number> {
   const { output } = context;
   const overrides: (readonly [string, unknown])[] = request.overrides.map(([key, value]) => [key, parsed(value)]);
-  if (request.data !== null) overrides.push(['data.dir', request.data]);
+  if (request.data !== null) overrides.push([isFile(request.data) ? 'data.file' : 'data.dir', request.data]);
   if (request.minutes !== null) overrides.push(['training.schedule.maxMinutes', request.minutes]);
   const config = readExperimentConfig(request.config, overrides);
   const experiment = buildExperiment(config, request.config);

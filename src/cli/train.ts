@@ -2,8 +2,9 @@
 import type { Options } from 'yargs';
 import { UsageError } from '../errors.js';
 import type { TrainRequest } from './train-job.js';
+import { requireData } from './open-dataset.js';
 import { startEngineFor } from './start-engine.js';
-import { finiteNumber, keyValues, requireFile, requireFolder, text } from './values.js';
+import { finiteNumber, keyValues, requireFile, text } from './values.js';
 import { defineVerb } from './verb.js';
 
 const OPTIONS = {
@@ -30,7 +31,7 @@ const OPTIONS = {
   },
   resume: { describe: 'Continue from the last checkpoint in --out', type: 'boolean', default: false },
   data: {
-    describe: "Dataset folder instead of the configuration's",
+    describe: "Dataset instead of the configuration's: a folder, or a file of your own (JSON lines)",
     type: 'string',
     requiresArg: true,
     coerce: text('data'),
@@ -50,11 +51,12 @@ export const trainVerb = defineVerb({
   examples: [
     ['gsva train --config configs/tiny.json5 --out runs/tiny', 'the small model'],
     ['gsva train --config configs/tiny.json5 --out runs/tiny --resume', 'go on after a stop'],
+    ['gsva train --config configs/own-data.json5 --data my/data.jsonl --out runs/mine', 'your own data'],
     ['gsva train --config configs/tiny.json5 --out runs/a --set training.seed=7 maxLength=300', 'other values'],
   ],
   async run(args, context) {
     requireFile('config', args.config);
-    if (args.data !== undefined) requireFolder('data', args.data);
+    if (args.data !== undefined) requireData(args.data);
     if (args.json) throw new UsageError('--json is not for train; its log in --out is JSON lines already');
     const { config, out, resume } = args;
     const request: TrainRequest = {

@@ -1,13 +1,13 @@
 /** One training run on the command line: the trainer with a bar, validation by evaluation, plots at the end. */
 import { join } from 'node:path';
-import { GRefCoco } from '../data/grefcoco.js';
 import { describeEngine, type EngineInfo } from '../engine/engine.js';
 import { evaluateGres } from '../evaluation/gres.js';
 import { type LinePlot, linePlotSvg } from '../evaluation/report/line-plot.js';
 import { Predictor } from '../inference/predictor.js';
 import { writeFileAtomic } from '../io/atomic-file.js';
-import { baseTask, type Experiment, gsvaTask, type Validate } from '../training/build-experiment.js';
-import type { ReferData } from '../training/experiment-config.js';
+import { baseTask, type Experiment, gsvaTask, openData, type Validate } from '../training/build-experiment.js';
+import type { JsonlData, ReferData } from '../training/experiment-config.js';
+import type { GsvaTask } from '../training/gsva-task.js';
 import { readRunLog, type TrainingEnd } from '../training/run-log.js';
 import { Trainer } from '../training/trainer.js';
 import type { TrainerEnvironment } from '../training/trainer-options.js';
@@ -44,17 +44,23 @@ export async function trainExperiment(
   };
   const { data } = config;
   const end =
-    data.kind === 'grefcoco'
-      ? await run(gsvaTask(experiment, data, validation(experiment, data)))
-      : await run(baseTask(experiment, data));
+    data.kind === 'scenes' ? await run(baseTask(experiment, data)) : await run(await referringTask(experiment, data));
   return { end, plots: writePlots(out) };
 }
 
+async function referringTask(experiment: Experiment, data: ReferData | JsonlData): Promise<GsvaTask> {
+  const dataset = await openData(data, 'train');
+  return gsvaTask(experiment, dataset, data.expressionsPerSample, await validation(experiment, data));
+}
+
 /** Strict figures on the first images of `val`; null when the run never validates, which then needs no `val`. */
-function validation({ gsva, tokenizer, config }: Experiment, data: ReferData): Validate | null {
+async function validation(
+  { gsva, tokenizer, config }: Experiment,
+  data: ReferData | JsonlData,
+): Promise<Validate | null> {
   if (config.training.validateEvery === 0) return null;
   const predictor = new Predictor(gsva, tokenizer, config.conversation);
-  const dataset = GRefCoco.open(data.dir, 'val');
+  const dataset = await openData(data, 'val');
   return async (signal) => {
     const { results } = await evaluateGres(dataset, predictor, {
       protocols: ['strict'],

@@ -3,11 +3,12 @@
  * (reference: ReferSegDataset, ValDataset and the REFER classes). Reading the files of one dataset is its own class's
  * work; this one arranges records by image and turns annotations into masks, when asked and not before.
  */
-import { UserError, messageOf } from '../errors.js';
+import { UserError } from '../errors.js';
 import type { ReferringTarget } from '../types.js';
-import { annotationToRle } from './coco-mask-annotation.js';
-import { type Rle, decodeMask, mergeRles, rleArea } from './coco-mask.js';
+import { type Rle, decodeMask, rleArea } from './coco-mask.js';
 import { cleanExpression } from './prompts.js';
+import { type MaskSource, unionOfSources } from './mask-source.js';
+import type { ReferRequest } from './refer-sample.js';
 
 /** A test split may be divided: testA, testB and testC, and what belongs to two of them, such as testAB. */
 export type ReferSplit = 'train' | 'val' | 'test' | 'testA' | 'testB' | 'testC' | 'testAB' | 'testBC' | 'testAC';
@@ -71,13 +72,19 @@ export class ReferDataset {
   readonly split: ReferSplit;
   /** In the order in which the records name them first; their expressions in the order of the records. */
   readonly images: readonly ReferringImage[];
-  /** Expressions left out: nothing remains of the text, or of the polygons that it refers to. */
+  /**
+   * Expressions left out: nothing remains of the text or, in evaluation, of the polygons that it refers to. In training
+   * such polygons are the sample's fault, as is an annotation that does not exist: found when the masks are made.
+   */
   readonly skippedExpressions: number;
+  /** The source, of which the records are in `images`. */
+  private readonly source: Omit<ReferSource, 'records'>;
 
-  protected constructor(private readonly source: ReferSource) {
+  protected constructor({ records: allRecords, ...source }: ReferSource) {
+    this.source = source;
     this.split = source.split;
     const byImage = new Map<number, ReferRecord[]>();
-    for (const record of source.records) {
+    for (const record of allRecords) {
       const list = byImage.get(record.imageId);
       if (list) list.push(record);
       else byImage.set(record.imageId, [record]);
@@ -88,7 +95,7 @@ export class ReferDataset {
       const image = this.imageOf(imageId, records);
       const expressions: ReferringExpression[] = [];
       for (const record of records) {
-        const ids = record.annotationIds.filter((id) => this.hasShape(id, record));
+        const ids = this.split === 'train' ? record.annotationIds : this.idsWithShape(record);
         const ignored = ids.length === 0 && record.annotationIds.length > 0;
         for (const sentence of record.sentences) {
           const text = this.expressionText(sentence);
@@ -114,6 +121,20 @@ export class ReferDataset {
     return { expression: expression.text, isEmpty: rleArea(rle) === 0, mask: decodeMask(rle) };
   }
 
+  /** What a training sample of the image is made from; `set` is the name for messages. */
+  request(set: string, { path, height, width, expressions }: ReferringImage): ReferRequest {
+    return {
+      kind: 'refer_seg',
+      set,
+      image: path,
+      height,
+      width,
+      expressions: expressions.map(({ text, annotationIds }) => {
+        return { text, masks: annotationIds.map((id) => this.maskSource(id)) };
+      }),
+    };
+  }
+
   private expressionText(sentence: string): string {
     return this.split === 'train' ? cleanExpression(sentence) : cleanExpression(sentence.toLowerCase());
   }
@@ -128,37 +149,41 @@ export class ReferDataset {
     );
   }
 
-  /** False for an annotation of which the reference ignores every polygon. */
-  private hasShape(id: number, { index, imageId }: ReferRecord): boolean {
+  /** Without the annotations of which the reference ignores every polygon. */
+  private idsWithShape({ index, imageId, annotationIds }: ReferRecord): readonly number[] {
     const { name, recordsFile, instances } = this.source;
-    if (!instances.segmentations.has(id)) {
+    return annotationIds.filter((id) => {
+      if (instances.segmentations.has(id)) return hasShape(instances.segmentations.get(id));
       throw new UserError(
-        `Reading ${name}: [${index}] of ${recordsFile} refers to annotation ${id} (image ${imageId}), which "annotations" of ` +
-          `${instances.source} does not have. Use both files of one release.`,
+        `Reading ${name}: [${index}] of ${recordsFile} refers to annotation ${id} (image ${imageId}), which ` +
+          `"annotations" of ${instances.source} does not have. Use both files of one release.`,
       );
-    }
-    const segmentation = instances.segmentations.get(id);
-    if (!Array.isArray(segmentation) || segmentation.length === 0) return true;
-    return segmentation.some((part: unknown) => !Array.isArray(part) || (part.length % 2 === 0 && part.length >= 6));
+    });
   }
 
   private maskOf(ids: readonly number[], height: number, width: number): Rle {
-    const empty: Rle = { size: [height, width], counts: [height * width] };
-    return mergeRles([empty, ...ids.map((id) => this.annotationMask(id, height, width) ?? empty)]);
+    return unionOfSources(
+      ids.map((id) => this.maskSource(id)),
+      height,
+      width,
+      `Reading ${this.source.name}`,
+    );
   }
 
-  private annotationMask(id: number, height: number, width: number): Rle | null {
-    const { name, instances } = this.source;
-    try {
-      return annotationToRle(instances.segmentations.get(id), height, width);
-    } catch (error) {
-      throw new UserError(`Reading ${name}: annotation ${id} of ${instances.source}: ${messageOf(error)}`);
-    }
+  private maskSource(id: number): MaskSource {
+    const { source, segmentations } = this.source.instances;
+    return { segmentation: segmentations.get(id), origin: `annotation ${id} of ${source}` };
   }
 }
 
+/** Whether the reference finds something to fill in a segmentation. */
+function hasShape(segmentation: unknown): boolean {
+  if (!Array.isArray(segmentation) || segmentation.length === 0) return true;
+  return segmentation.some((part: unknown) => !Array.isArray(part) || (part.length % 2 === 0 && part.length >= 6));
+}
+
 /** Finds out whether it is empty when first asked: most callers look at few of the expressions of a large dataset. */
-class LazyExpression implements ReferringExpression {
+export class LazyExpression implements ReferringExpression {
   private empty: boolean | null = null;
 
   constructor(

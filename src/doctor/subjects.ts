@@ -5,6 +5,7 @@ import { lacking } from '../benchmark/fits.js';
 import { type EnginePlan, type MemoryPlan, planMemory } from '../benchmark/memory-plan.js';
 import { type PlanSource, readPlanSource } from '../benchmark/plan-source.js';
 import { GRefCoco, type GRefCocoSplit } from '../data/grefcoco.js';
+import { OwnData } from '../data/own-data.js';
 import { startDryRun } from '../engine/dry-run.js';
 import type { EngineName } from '../engine/engine.js';
 import { UserError } from '../errors.js';
@@ -64,7 +65,7 @@ export async function examineConfig(path: string, place: Place): Promise<Finding
       ok('config', `${path} is a proper ${source.kind}`),
       memoryFinding('config', source.kind === 'model' ? 'inference' : 'training', plan, place),
       ...(await examined('config', () => startFindings(source, path))),
-      ...dataFindings(source),
+      ...(await dataFindings(source)),
     ];
   });
 }
@@ -106,8 +107,27 @@ async function startFindings({ experiment }: PlanSource, path: string): Promise<
   return [ok('config', `it starts from ${start}, with the tokenizer of ${experiment.tokenizer}`)];
 }
 
-function dataFindings({ experiment }: PlanSource): Finding[] {
-  return experiment?.data.kind === 'grefcoco' ? examineData(experiment.data.dir) : [];
+async function dataFindings({ experiment }: PlanSource): Promise<Finding[]> {
+  const data = experiment?.data;
+  if (data?.kind === 'grefcoco') return examineData(data.dir);
+  return data?.kind === 'jsonl' ? examined('data', () => ownDataFindings(data.file)) : [];
+}
+
+/** A user's own data: every line, and how many of its images are missing. */
+async function ownDataFindings(file: string): Promise<Finding[]> {
+  const { images } = await OwnData.open(file, 'train');
+  const expressions = images.reduce((sum, image) => sum + image.expressions.length, 0);
+  const found = `${file}, train: ${images.length} images, ${expressions} expressions`;
+  const missing = images.filter(({ path }) => !existsSync(path));
+  const [first] = missing;
+  if (first === undefined) return [ok('data', found)];
+  return [
+    problem(
+      'data',
+      `${found}; ${missing.length} of the images are missing, the first ${first.path}`,
+      `gsva data validate ${file}`,
+    ),
+  ];
 }
 
 function memoryFinding(subject: string, what: 'training' | 'inference', plan: MemoryPlan, place: Place): Finding {

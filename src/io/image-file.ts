@@ -25,34 +25,57 @@ const FORMATS: readonly string[] = ['jpeg', 'png', 'webp', 'gif', 'tiff', 'avif'
  * @throws UserError that names the file: missing, not an image, damaged or cut off, too large
  */
 export async function readImage(source: string | Uint8Array): Promise<RgbImage> {
-  const name = typeof source === 'string' ? source : 'the given image';
-  const fail = (what: string): never => {
-    throw new UserError(`Cannot read ${name} as an image: ${what}`);
-  };
-  if (typeof source === 'string') {
-    const found = statSync(source, { throwIfNoEntry: false });
-    if (found === undefined) return fail('there is no such file; check the path.');
-    if (!found.isFile()) return fail('it is not a file.');
-  }
-  const open = (): Sharp => sharp(source, { limitInputPixels: false, failOn: 'error', ignoreIcc: true });
-  let metadata: Metadata;
-  try {
-    metadata = await open().metadata();
-  } catch (error) {
-    return fail(`${firstLine(error)}. Is it a JPEG, PNG, WebP, GIF or TIFF file?`);
-  }
-  const { format, width, height } = metadata;
-  if (!FORMATS.includes(format)) return fail(`${format} is not supported; convert it to JPEG or PNG.`);
+  const fail = failureOf(source);
+  const { width, height, depth } = await readHeader(source);
   if (width * height > MOST_PIXELS) {
     return fail(
       `it has ${width} x ${height} pixels, at most ${MOST_PIXELS / 1e6} million are allowed; make it smaller.`,
     );
   }
   try {
-    return await decode(open(), metadata.depth === 'ushort');
+    return await decode(open(source), depth === 'ushort');
   } catch (error) {
     return fail(`it is damaged or cut off (${firstLine(error)}).`);
   }
+}
+
+/**
+ * The size of an image as `readImage` gives it, of which only the beginning is read.
+ * @throws UserError that names the file: missing, not an image
+ */
+export async function readImageSize(path: string): Promise<{ readonly height: number; readonly width: number }> {
+  const { height, width } = (await readHeader(path)).autoOrient;
+  return { height, width };
+}
+
+function failureOf(source: string | Uint8Array): (what: string) => never {
+  return (what) => {
+    throw new UserError(`Cannot read ${typeof source === 'string' ? source : 'the given image'} as an image: ${what}`);
+  };
+}
+
+function open(source: string | Uint8Array): Sharp {
+  return sharp(source, { limitInputPixels: false, failOn: 'error', ignoreIcc: true });
+}
+
+/** @throws UserError where there is no image of a format that is read */
+async function readHeader(source: string | Uint8Array): Promise<Metadata> {
+  const fail = failureOf(source);
+  if (typeof source === 'string') {
+    const found = statSync(source, { throwIfNoEntry: false });
+    if (found === undefined) return fail('there is no such file; check the path.');
+    if (!found.isFile()) return fail('it is not a file.');
+  }
+  let metadata: Metadata;
+  try {
+    metadata = await open(source).metadata();
+  } catch (error) {
+    return fail(`${firstLine(error)}. Is it a JPEG, PNG, WebP, GIF or TIFF file?`);
+  }
+  if (!FORMATS.includes(metadata.format)) {
+    return fail(`${metadata.format} is not supported; convert it to JPEG or PNG.`);
+  }
+  return metadata;
 }
 
 async function decode(picture: Sharp, is16Bit: boolean): Promise<RgbImage> {

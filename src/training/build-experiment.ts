@@ -1,11 +1,15 @@
 /** From a configuration to something that can be trained: model with its start weights, tokenizer, task. */
 import { GRefCoco } from '../data/grefcoco.js';
+import { OwnData } from '../data/own-data.js';
+import type { ReferDataset } from '../data/refer-dataset.js';
 import { Tokenizer } from '../data/tokenizer.js';
 import * as tf from '../engine/tf.js';
+import { UserError } from '../errors.js';
 import {
   checkTokenizer,
   loadModelWeights,
   type ModelMeta,
+  openModelDirectory,
   writeModelDirectory,
 } from '../model/checkpoint-directory.js';
 import { Gsva } from '../model/gsva.js';
@@ -16,7 +20,7 @@ import { BaseCaptionTask } from './base-caption-task.js';
 import { BaseClipTask } from './base-clip-task.js';
 import { BaseGroundingTask } from './base-grounding-task.js';
 import { BaseSamTask } from './base-sam-task.js';
-import type { ExperimentConfig, ReferData, SceneData } from './experiment-config.js';
+import type { ExperimentConfig, JsonlData, ReferData, SceneData } from './experiment-config.js';
 import { GsvaTask } from './gsva-task.js';
 import { ScenePool } from './scene-pool.js';
 import type { TrainingTask } from './training-task.js';
@@ -36,7 +40,8 @@ const ADDED_PARTS = /\.lora_[AB]\.|^model\.text_hidden_fcs\./;
 
 /**
  * Builds the model and sets its start weights. With a start model, LoRA and ψ may be missing there; a GSVA run draws
- * the rows of [SEG] and [REJ] anew, as the reference does when it adds them to the vocabulary.
+ * the rows of [SEG] and [REJ] anew, as the reference does when it adds them to the vocabulary, unless the start model
+ * has learned them already.
  * @param source the configuration's file, for errors
  */
 export function buildExperiment(config: ExperimentConfig, source: string): Experiment {
@@ -51,7 +56,7 @@ export function buildExperiment(config: ExperimentConfig, source: string): Exper
     gsva.randomize(random);
     if (start === null) balanceResiduals(gsva);
     if (start !== null) loadModelWeights(start, gsva, { mayBeMissing: ADDED_PARTS });
-    if (start !== null && stage === 'gsva') redrawAddedTokens(gsva, random);
+    if (start !== null && stage === 'gsva' && isBase(start)) redrawAddedTokens(gsva, random);
   } catch (error) {
     gsva.dispose();
     throw error;
@@ -59,16 +64,45 @@ export function buildExperiment(config: ExperimentConfig, source: string): Exper
   return { config, gsva, tokenizer, meta: { conversation, stage, description } };
 }
 
-/** GSVA's recipe on gRefCOCO; `validate` is null where the run never validates. */
-export function gsvaTask(experiment: Experiment, data: ReferData, validate: Validate | null): GsvaTask {
+/** Whether a model has yet to learn what [SEG] and [REJ] are: 'base', or one of its stages. */
+function isBase(dir: string): boolean {
+  return openModelDirectory(dir).meta.stage.startsWith('base');
+}
+
+/** What GSVA's recipe trains and validates on. */
+export type ReferringData = Pick<ReferDataset, 'images' | 'target' | 'targets'>;
+
+/**
+ * Opens the images of one split.
+ * @throws UserError where a file is missing or malformed, or nothing is of the split
+ */
+export async function openData(data: ReferData | JsonlData, split: 'train' | 'val'): Promise<ReferringData> {
+  if (data.kind === 'grefcoco') return GRefCoco.open(data.dir, split);
+  const isOther = split === 'val' && data.valFile !== null;
+  const own = await OwnData.open(isOther ? data.valFile : data.file, split);
+  if (split === 'train' || isOther || own.hasSplits) return own;
+  throw new UserError(
+    `${data.file}: no line has "split": "val", so there is nothing to validate on. Give some images this split (the ` +
+      'imports do, with --val 0.1), name another file as data.valFile, or train without: ' +
+      '--set training.validateEvery=0 training.bestMetric=null',
+  );
+}
+
+/** GSVA's recipe on gRefCOCO or on a user's own data; `validate` is null where the run never validates. */
+export function gsvaTask(
+  experiment: Experiment,
+  dataset: ReferringData,
+  expressionsPerSample: number,
+  validate: Validate | null,
+): GsvaTask {
   const { config, gsva, tokenizer, meta } = experiment;
   return new GsvaTask({
     gsva,
     tokenizer,
     tokenizerDir: config.tokenizer,
     conversation: config.conversation,
-    dataset: GRefCoco.open(data.dir, 'train'),
-    expressionsPerSample: data.expressionsPerSample,
+    dataset,
+    expressionsPerSample,
     maxLength: config.maxLength,
     meta,
     ...(validate === null ? {} : { validate }),

@@ -2,10 +2,12 @@
  * A training run as a configuration file says it (JSON5, see configs/): which stage, which model, which data, how.
  * Reading is strict: unknown keys are refused, and every value is checked where it stands.
  */
+import { join } from 'node:path';
 import { type ModelConfig, parseModelConfig } from '../config.js';
 import { CONVERSATION_STYLES, type ConversationStyle } from '../data/conversation.js';
 import { readJson5 } from '../io/json-file.js';
 import { JsonReader } from '../io/json-reader.js';
+import { openModelDirectory } from '../model/checkpoint-directory.js';
 import type { AdamWOptions } from './optimizer.js';
 import type { ScheduleOptions } from './schedule.js';
 import { type Stage, STAGES } from './trainable.js';
@@ -18,6 +20,16 @@ export interface ReferData {
   /** At most so many expressions of an image in one conversation. */
   readonly expressionsPerSample: number;
   /** Images of `val` used for validation while training. */
+  readonly validationImages: number;
+}
+
+/** A user's own data, as JSON lines (docs/your-data.md). */
+export interface JsonlData {
+  readonly kind: 'jsonl';
+  readonly file: string;
+  /** Another file to validate on; null for the lines of `file` with the split val. */
+  readonly valFile: string | null;
+  readonly expressionsPerSample: number;
   readonly validationImages: number;
 }
 
@@ -42,7 +54,7 @@ export interface ExperimentConfig {
   readonly conversation: ConversationStyle;
   /** Conversations are cut to so many tokens. */
   readonly maxLength: number;
-  readonly data: ReferData | SceneData;
+  readonly data: ReferData | JsonlData | SceneData;
   readonly training: TrainerOptions;
 }
 
@@ -68,21 +80,55 @@ export function readExperimentConfig(
     'data',
     'training',
   ]);
+  const start = root.optional('start')?.string() ?? null;
   return {
     stage: root.key('stage').oneOf(STAGES),
     description: root.key('description').string(),
-    model: parseModelConfig(root.key('model').value, `${path}: model`),
-    start: root.optional('start')?.string() ?? null,
-    tokenizer: root.key('tokenizer').string(),
-    conversation: root.key('conversation').oneOf(CONVERSATION_STYLES),
+    ...readModel(root, path, start),
+    start,
     maxLength: root.key('maxLength').integer({ min: 16 }),
     data: readData(root.key('data')),
     training: readTraining(root.key('training')),
   };
 }
 
-function readData(data: JsonReader): ReferData | SceneData {
-  const kind = data.key('kind').oneOf(['grefcoco', 'scenes'] as const);
+/** Sizes, tokenizer and conversation; what the configuration does not say is as in the start model's folder. */
+function readModel(
+  root: JsonReader,
+  path: string,
+  start: string | null,
+): Pick<ExperimentConfig, 'model' | 'tokenizer' | 'conversation'> {
+  const written = {
+    model: () => parseModelConfig(root.key('model').value, `${path}: model`),
+    tokenizer: () => root.key('tokenizer').string(),
+    conversation: () => root.key('conversation').oneOf(CONVERSATION_STYLES),
+  };
+  const isMissing = (key: keyof typeof written): boolean => root.optional(key) === null;
+  const missing = (['model', 'tokenizer', 'conversation'] as const).filter(isMissing);
+  if (start === null || missing.length === 0) {
+    return { model: written.model(), tokenizer: written.tokenizer(), conversation: written.conversation() };
+  }
+  const { config, meta } = openModelDirectory(start);
+  const style = JsonReader.of(meta, join(start, 'meta.json')).key('conversation');
+  return {
+    model: isMissing('model') ? config : written.model(),
+    tokenizer: isMissing('tokenizer') ? start : written.tokenizer(),
+    conversation: isMissing('conversation') ? style.oneOf(CONVERSATION_STYLES) : written.conversation(),
+  };
+}
+
+function readData(data: JsonReader): ExperimentConfig['data'] {
+  const kind = data.key('kind').oneOf(['grefcoco', 'jsonl', 'scenes'] as const);
+  if (kind === 'jsonl') {
+    data.onlyKeys(['kind', 'file', 'valFile', 'expressionsPerSample', 'validationImages']);
+    return {
+      kind,
+      file: data.key('file').string(),
+      valFile: data.optional('valFile')?.string() ?? null,
+      expressionsPerSample: data.key('expressionsPerSample').integer({ min: 1 }),
+      validationImages: data.key('validationImages').integer({ min: 1 }),
+    };
+  }
   if (kind === 'grefcoco') {
     data.onlyKeys(['kind', 'dir', 'expressionsPerSample', 'validationImages']);
     return {

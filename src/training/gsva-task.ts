@@ -30,7 +30,7 @@ export interface GsvaTaskOptions {
   /** Folder with the tokenizer's files, copied into checkpoints. */
   readonly tokenizerDir: string;
   readonly conversation: ConversationStyle;
-  readonly dataset: ReferDataset;
+  readonly dataset: Pick<ReferDataset, 'images' | 'target'>;
   /** At most so many expressions of an image in one conversation. */
   readonly expressionsPerSample: number;
   /** Conversations are cut to so many tokens, the image counted as one. */

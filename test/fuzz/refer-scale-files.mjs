@@ -6,7 +6,9 @@ import { Buffer } from 'node:buffer';
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
-const WORDS = 'left right front back red blue white man woman dog horse bus table chair near behind with the a'.split(' ');
+const WORDS = 'left right front back red blue white man woman dog horse bus table chair near behind with the a'.split(
+  ' ',
+);
 
 /** Writes texts as one list. */
 function writeList(file, texts) {

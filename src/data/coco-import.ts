@@ -1,0 +1,146 @@
+/**
+ * COCO's instances files as own data: the names of the categories become expressions, and all instances of a category
+ * in an image its mask.
+ */
+import { existsSync } from 'node:fs';
+import { isAbsolute, join } from 'node:path';
+import { UserError, messageOf } from '../errors.js';
+import { readJson } from '../io/json-file.js';
+import { JsonReader } from '../io/json-reader.js';
+import { annotationToRle } from './coco-mask-annotation.js';
+import { MAX_PIXELS, rleArea, rleToString } from './coco-mask.js';
+import { type ImportedImage, type WrittenMask, expressionOf } from './own-data-writer.js';
+
+const FEWEST_COORDINATES = 6;
+
+export interface CocoImport {
+  /** With one expression or more, in the order of the file. */
+  readonly images: readonly ImportedImage[];
+  /** Images whose file is not in the folder. */
+  readonly missing: readonly string[];
+  /** Images without an annotation that can be used. */
+  readonly withoutMasks: number;
+  /** Annotations without a segmentation, or with nothing of it inside the image. */
+  readonly emptyAnnotations: number;
+}
+
+/**
+ * @param folder of the images
+ * @throws UserError naming the file and the entry that is wrong, or where no image is in the folder
+ */
+export function importCoco(file: string, folder: string): CocoImport {
+  const root = JsonReader.of(readJson(file, "COCO's instances"), file);
+  const names = new Map(
+    root
+      .key('categories')
+      .array()
+      .map((category) => [category.key('id').integer(), nameOf(category, file)]),
+  );
+  const drafts = readImages(root.key('images'), folder);
+  let emptyAnnotations = 0;
+  for (const annotation of root.key('annotations').array()) {
+    const [imageId, categoryId] = [annotation.key('image_id'), annotation.key('category_id')];
+    const draft = drafts.get(imageId.integer()) ?? imageId.fail('the id of one of "images"');
+    const name = names.get(categoryId.integer()) ?? categoryId.fail('the id of one of "categories"');
+    const masks = masksOf(annotation, draft, file);
+    if (masks.length === 0) emptyAnnotations++;
+    else if (draft.isThere) draft.add(name, masks);
+  }
+  const all = [...drafts.values()];
+  const missing = all.filter(({ isThere }) => !isThere).map(({ path }) => path);
+  if (missing.length > 0 && missing.length === all.length) {
+    throw new UserError(
+      `None of the ${all.length} images of ${file} is there; the first would be ${missing[0] ?? ''}.`,
+    );
+  }
+  const images = all.filter(({ isThere, isEmpty }) => isThere && !isEmpty).map((draft) => draft.image);
+  return { images, missing, withoutMasks: all.length - missing.length - images.length, emptyAnnotations };
+}
+
+function nameOf(category: JsonReader, file: string): string {
+  const name = category.key('name').string();
+  try {
+    return expressionOf(name);
+  } catch (error) {
+    throw new UserError(`${file}: "${category.path}": ${messageOf(error)}`);
+  }
+}
+
+/** An image to which annotations are added. */
+class Draft {
+  private readonly masks = new Map<string, { text: string; polygons: (readonly number[])[]; others: WrittenMask[] }>();
+
+  constructor(
+    readonly path: string,
+    readonly height: number,
+    readonly width: number,
+    readonly isThere: boolean,
+  ) {}
+
+  get isEmpty(): boolean {
+    return this.masks.size === 0;
+  }
+
+  add(text: string, masks: readonly WrittenMask[]): void {
+    const key = text.toLowerCase();
+    let own = this.masks.get(key);
+    if (own === undefined) this.masks.set(key, (own = { text, polygons: [], others: [] }));
+    for (const mask of masks) {
+      if ('polygons' in mask) for (const polygon of mask.polygons) own.polygons.push(polygon);
+      else own.others.push(mask);
+    }
+  }
+
+  get image(): ImportedImage {
+    const { path, height, width } = this;
+    const expressions = [...this.masks.values()].map(({ text, polygons, others }) => ({
+      text,
+      masks: polygons.length === 0 ? others : [{ polygons }, ...others],
+    }));
+    return { path, height, width, expressions };
+  }
+}
+
+function readImages(images: JsonReader, folder: string): Map<number, Draft> {
+  const drafts = new Map<number, Draft>();
+  for (const image of images.array()) {
+    const name = image.key('file_name');
+    const parts = name.string().split(/[/\\]/);
+    // The name is joined to a folder: it must not lead out of it.
+    if (name.string() === '' || name.string().includes('\0') || parts.includes('..') || isAbsolute(name.string())) {
+      name.fail('the name of a file inside the folder of the images');
+    }
+    const [height, width] = [image.key('height').integer({ min: 1 }), image.key('width').integer({ min: 1 })];
+    if (height * width > MAX_PIXELS) image.key('width').fail(`at most ${MAX_PIXELS} pixels with the height`);
+    const path = join(folder, name.string());
+    drafts.set(image.key('id').integer(), new Draft(path, height, width, existsSync(path)));
+  }
+  return drafts;
+}
+
+/** Empty where the annotation has no mask, or one with nothing inside the image. */
+function masksOf(annotation: JsonReader, { height, width }: Draft, file: string): WrittenMask[] {
+  const segmentation: unknown = annotation.optional('segmentation')?.value;
+  if (segmentation === undefined) return [];
+  try {
+    const rle = annotationToRle(segmentation, height, width);
+    if (rle === null || rleArea(rle) === 0) return [];
+    // Polygons stay as they are; an encoding, or a list with encodings in it, becomes one.
+    if (isListOfLists(segmentation)) return [{ polygons: segmentation.filter(isPolygon) }];
+    return [{ rle: { size: [height, width], counts: rleToString(rle) } }];
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    const id = annotation.optional('id')?.value;
+    throw new UserError(`${file}: "${annotation.path}" (id ${String(id)}): ${error.message}`);
+  }
+}
+
+/** Of numbers, as annotationToRle has found. */
+function isListOfLists(segmentation: unknown): segmentation is readonly (readonly number[])[] {
+  return Array.isArray(segmentation) && segmentation.every((part) => Array.isArray(part));
+}
+
+/** What is not is left out, as the reference does it. */
+function isPolygon(coordinates: readonly number[]): boolean {
+  return coordinates.length % 2 === 0 && coordinates.length >= FEWEST_COORDINATES;
+}

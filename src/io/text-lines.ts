@@ -1,0 +1,94 @@
+/** The lines of a text file, one after the other, so that a file of any size is read in little memory. */
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { UserError, messageOf } from '../errors.js';
+
+const CHUNK = 1 << 16;
+const LINE_FEED = 0x0a;
+const BYTE_ORDER_MARK = '\ufeff';
+
+export interface TextLine {
+  /** From 1. */
+  readonly number: number;
+  /** Without its line feed (a carriage return before it is kept); empty where there is a `fault`. */
+  readonly text: string;
+  /** Why the line cannot be used: too long, not UTF-8; else null. */
+  readonly fault: string | null;
+}
+
+/**
+ * Reads UTF-8; a byte order mark is dropped. What follows the last line feed is a line too, unless it is empty.
+ * @param longest in bytes; a longer line is passed over and reported as a fault
+ * @param whatFor what the reader needs it for; part of the error message
+ * @throws UserError where the file is missing or cannot be read
+ */
+export function* readTextLines(path: string, whatFor: string, longest: number): Generator<TextLine, void, undefined> {
+  const file = openText(path, whatFor);
+  try {
+    let number = 1;
+    let line = new LineBytes(longest);
+    const chunk = Buffer.alloc(CHUNK);
+    for (let length = read(file, chunk, path); length > 0; length = read(file, chunk, path)) {
+      let start = 0;
+      for (let end = chunk.indexOf(LINE_FEED); end >= 0 && end < length; end = chunk.indexOf(LINE_FEED, start)) {
+        line.add(chunk.subarray(start, end));
+        yield line.end(number++);
+        line = new LineBytes(longest);
+        start = end + 1;
+      }
+      line.add(chunk.subarray(start, length));
+    }
+    if (!line.isEmpty) yield line.end(number);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function openText(path: string, whatFor: string): number {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) throw new UserError(`There is no file ${path} (${whatFor}); check the path.`);
+  if (!found.isFile()) throw new UserError(`${path} (${whatFor}) is not a file.`);
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    throw new UserError(`Cannot read ${path} (${whatFor}): ${messageOf(error)}.`);
+  }
+}
+
+function read(file: number, chunk: Buffer, path: string): number {
+  try {
+    return readSync(file, chunk);
+  } catch (error) {
+    throw new UserError(`Cannot read ${path}: ${messageOf(error)}.`);
+  }
+}
+
+/** The bytes of one line as they come in. */
+class LineBytes {
+  private parts: Buffer[] = [];
+  private length = 0;
+
+  constructor(private readonly longest: number) {}
+
+  get isEmpty(): boolean {
+    return this.length === 0;
+  }
+
+  add(bytes: Buffer): void {
+    this.length += bytes.length;
+    if (this.length > this.longest) this.parts = [];
+    // A copy: the chunk is read into again.
+    else if (bytes.length > 0) this.parts.push(Buffer.from(bytes));
+  }
+
+  end(number: number): TextLine {
+    if (this.length > this.longest) {
+      return { number, text: '', fault: `it has ${this.length} bytes, at most ${this.longest} are read` };
+    }
+    try {
+      const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.concat(this.parts));
+      return { number, text: number === 1 && text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text, fault: null };
+    } catch {
+      return { number, text: '', fault: 'it is not a text in UTF-8' };
+    }
+  }
+}
