@@ -36,6 +36,7 @@ export async function audit(
     context.signal.throwIfAborted();
     stop();
     title = entry.title;
+    context.note(`reading ${title} ...`);
     startedAt = performance.now();
   };
   const onImages = (done: number, total: number): void => {

@@ -54,12 +54,11 @@ describe('gsva data check', () => {
 
   test('one that was named and is not there, or none at all: exit code 1', async () => {
     const missing = await runCli(['data', 'check', DATA, 'refcocog-google']);
-    expect(missing).toMatchObject({
-      code: 1,
-      stdout: expect.stringContaining('1 of those named is missing') as string,
-    });
+    expect(missing.code).toBe(1);
+    expect(missing.stdout).toContain('1 of those named is missing');
     const empty = await runCli(['data', 'check', mkdtempSync(join(scratch, 'empty-'))]);
-    expect(empty).toMatchObject({ code: 1, stdout: expect.stringContaining('0 of 14 datasets') as string });
+    expect(empty.code).toBe(1);
+    expect(empty.stdout).toContain('0 of 14 datasets');
   });
 
   test('unknown names and folders are refused', async () => {
