@@ -233,6 +233,19 @@ describe('auditDatasets', () => {
       [['unusable record', 2, /\[0\].*"ann_id"/]],
     ],
     [
+      'file names that lead out of their folder',
+      'pascal_part',
+      (path) => {
+        edit(path('vlpart/pascal_part/train.json'), (root: { images: [{ file_name: string }] }) => {
+          root.images[0].file_name = '../../../secret.jpg';
+        });
+      },
+      [
+        ['unusable record', 1, /images\[0\].file_name/],
+        ['broken reference', 4, /there is no image 100/],
+      ],
+    ],
+    [
       'a file that ends in the middle',
       'grefcoco',
       (path) => {
