@@ -36,12 +36,15 @@ export async function audit(
     context.signal.throwIfAborted();
     stop();
     title = entry.title;
+    context.note(`reading ${title} ...`);
     startedAt = performance.now();
   };
+  let last = 0;
   const onImages = (done: number, total: number): void => {
     context.signal.throwIfAborted();
     // Every split is a list of its own.
-    if (done === 1) stop();
+    if (done <= last) stop();
+    last = done;
     // Of what is soon done, nobody wants to see the progress.
     if (performance.now() - startedAt > SHOW_AFTER) bar ??= context.startProgress(title, total);
     bar?.update(done);

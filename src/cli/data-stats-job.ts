@@ -14,7 +14,8 @@ export async function runStats(request: AuditRequest, context: VerbContext): Pro
   const reports = (await audit(request, false, context)).filter(({ state }) => state !== 'absent');
   const counted = reports.filter(({ figures }) => figures !== null);
   for (const { entry, problems, figures } of reports) {
-    if (figures === null) context.note(`${entry.name} could not be read: ${problems[0]?.examples[0] ?? ''}`);
+    const why = problems.find(({ kind }) => kind === 'unreadable file') ?? problems[0];
+    if (figures === null) context.note(`${entry.name} could not be read: ${why?.examples[0] ?? ''}`);
   }
   if (counted.length > 0) {
     output.table(['data set', 'split', ...TITLES], counted.flatMap(rowsOf), {

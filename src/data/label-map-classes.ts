@@ -40,5 +40,7 @@ export function presentClasses(labels: LabelMap, classes: NumberedClasses, path:
 
 /** Where a label map has the number. */
 export function classMask({ data, height, width }: LabelMap, value: number): BinaryMask {
-  return { data: data.map((found) => (found === value ? 1 : 0)), height, width };
+  const inside = new Uint8Array(data.length);
+  for (let i = 0; i < data.length; i++) if (data[i] === value) inside[i] = 1;
+  return { data: inside, height, width };
 }

@@ -34,6 +34,8 @@ export interface ReasonMasks {
 }
 
 const NAME = 'ReasonSeg';
+/** The characters 0x80 to 0x9f of cp1252; the others are Latin-1's. (Node 20 decodes "windows-1252" as Latin-1.) */
+const CP1252_CHARACTERS = '€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ';
 /** The published files have up to 100 KB. */
 const MAX_BYTES = 16 * 2 ** 20;
 
@@ -47,7 +49,7 @@ export function readReasonAnnotation(path: string): ReasonAnnotation {
     const { size } = statSync(path);
     if (size > MAX_BYTES) throw new Error(`it has ${size} bytes, more than ${MAX_BYTES}`);
     const bytes = readFileSync(path);
-    value = JSON.parse(new TextDecoder(isUtf8(bytes) ? 'utf-8' : 'windows-1252').decode(bytes));
+    value = JSON.parse(isUtf8(bytes) ? new TextDecoder().decode(bytes) : decodeCp1252(bytes));
   } catch (error) {
     throw new UserError(
       `Reading ${NAME}: ${path} cannot be read as JSON (${messageOf(error)}). Use the published files.`,
@@ -65,6 +67,12 @@ export function readReasonAnnotation(path: string): ReasonAnnotation {
     isSentence: root.key('is_sentence').boolean(),
     shapes: root.key('shapes').list().flatMap(shapeOf),
   };
+}
+
+function decodeCp1252(bytes: Buffer): string {
+  return bytes.toString('latin1').replace(/[\x80-\x9f]/g, (character) => {
+    return CP1252_CHARACTERS.charAt(character.charCodeAt(0) - 0x80);
+  });
 }
 
 /** None for a "flag", which has no meaning any more. */

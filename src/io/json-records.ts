@@ -28,10 +28,11 @@ const END = -1;
 
 /**
  * Reads a file that is one list.
+ * @param chunkBytes how much is read at once, as long as a record is no longer
  * @throws Error, without the file's name, where it is not such a file or damaged
  */
-export function readJsonList(path: string, take: TakeRecord): void {
-  withScanner(path, (scanner) => {
+export function readJsonList(path: string, take: TakeRecord, chunkBytes = CHUNK_BYTES): void {
+  withScanner(path, chunkBytes, (scanner) => {
     if (scanner.peek() !== OPEN_LIST) throw new Error(`${scanner.found()}, expected a list`);
     scanner.list('', take);
   });
@@ -43,8 +44,12 @@ export function readJsonList(path: string, take: TakeRecord): void {
  * @returns all keys of the object
  * @throws Error, without the file's name, where it is not such a file or damaged
  */
-export function readJsonLists(path: string, takers: Readonly<Record<string, TakeRecord>>): readonly string[] {
-  return withScanner(path, (scanner) => {
+export function readJsonLists(
+  path: string,
+  takers: Readonly<Record<string, TakeRecord>>,
+  chunkBytes = CHUNK_BYTES,
+): readonly string[] {
+  return withScanner(path, chunkBytes, (scanner) => {
     if (scanner.peek() !== OPEN_OBJECT) throw new Error(`${scanner.found()}, expected an object`);
     const keys: string[] = [];
     for (const key of scanner.keys()) {
@@ -61,10 +66,10 @@ export function readJsonLists(path: string, takers: Readonly<Record<string, Take
   });
 }
 
-function withScanner<T>(path: string, read: (scanner: Scanner) => T): T {
+function withScanner<T>(path: string, chunkBytes: number, read: (scanner: Scanner) => T): T {
   const file = openSync(path, 'r');
   try {
-    const scanner = new Scanner(file);
+    const scanner = new Scanner(file, chunkBytes);
     const result = read(scanner);
     if (scanner.peek() !== END) throw new Error(`${scanner.found()} after the end`);
     return result;
@@ -75,7 +80,7 @@ function withScanner<T>(path: string, read: (scanner: Scanner) => T): T {
 
 /** The file's bytes, of which those from `start` on are kept. */
 class Scanner {
-  private bytes: Buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+  private bytes: Buffer;
   private at = 0;
   private end = 0;
   /** Where the value begins that is being passed and kept; `at` where none is. */
@@ -84,7 +89,11 @@ class Scanner {
   /** Position in the file of bytes[0]. */
   private offset = 0;
 
-  constructor(private readonly file: number) {
+  constructor(
+    private readonly file: number,
+    chunkBytes: number,
+  ) {
+    this.bytes = Buffer.allocUnsafe(chunkBytes);
     if (this.more() && this.bytes[0] === 0xef && this.bytes[1] === 0xbb && this.bytes[2] === 0xbf) this.at = 3;
   }
 
@@ -143,6 +152,7 @@ class Scanner {
     this.keeping = true;
     this.pass();
     this.keeping = false;
+    this.checkLength(this.start, this.at - this.start);
     const bytes = this.bytes.subarray(this.start, this.at);
     if (!isUtf8(bytes)) throw new Error(`${what}, at byte ${this.offset + this.start}, is not in UTF-8`);
     try {
@@ -224,9 +234,7 @@ class Scanner {
   private more(): boolean {
     const from = this.keeping ? this.start : this.at;
     const kept = this.end - from;
-    if (kept > MAX_RECORD_BYTES) {
-      throw new Error(`the value at byte ${this.offset + from} has more than ${MAX_RECORD_BYTES} bytes`);
-    }
+    this.checkLength(from, kept);
     // A value that fills most of the space is moved to twice as much.
     const space = kept * 2 > this.bytes.length ? Buffer.allocUnsafe(this.bytes.length * 2) : this.bytes;
     this.bytes.copy(space, 0, from, this.end);
@@ -236,5 +244,10 @@ class Scanner {
     this.start -= from;
     this.end = kept + readSync(this.file, space, kept, space.length - kept, null);
     return this.end > kept;
+  }
+
+  private checkLength(from: number, bytes: number): void {
+    if (bytes <= MAX_RECORD_BYTES) return;
+    throw new Error(`the value at byte ${this.offset + from} has more than ${MAX_RECORD_BYTES} bytes`);
   }
 }

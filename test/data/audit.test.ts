@@ -30,14 +30,28 @@ function damaged(damage: (path: (file: string) => string) => void): string {
   return dir;
 }
 
-interface Json {
-  // Whatever the file holds: each test knows what it changes.
-  // eslint-disable-next-line @typescript-eslint/no-explicit-any
-  [key: string]: any;
+/** Of the miniatures' files, what the tests change. */
+interface Record {
+  image_id: number;
+  ann_id?: number[];
+  split: string;
+  sentences: { sent: string }[] | string;
+}
+interface Annotation {
+  image_id: number;
+  category_id: number;
+  segmentation: unknown;
+}
+interface Instances {
+  images: { id: number }[];
+}
+interface Conversation {
+  image: string;
+  conversations: { from: string }[];
 }
 
-function edit(path: string, change: (value: Json) => void): void {
-  const value = JSON.parse(readFileSync(path, 'utf8')) as Json;
+function edit(path: string, change: (value: never) => void): void {
+  const value = JSON.parse(readFileSync(path, 'utf8')) as never;
   change(value);
   writeFileSync(path, JSON.stringify(value));
 }
@@ -120,7 +134,7 @@ describe('auditDatasets', () => {
       'annotations that do not exist',
       'grefcoco',
       (path) => {
-        edit(path(GREFS), (refs) => (refs[0].ann_id = [999]));
+        edit(path(GREFS), (refs: [Record]) => (refs[0].ann_id = [999]));
       },
       [['broken reference', 1, `annotation 999 of image 100 (see record [0] of ${GREFS}) is not in ${INSTANCES}`]],
     ],
@@ -128,7 +142,7 @@ describe('auditDatasets', () => {
       'images that do not exist',
       'grefcoco',
       (path) => {
-        edit(path(INSTANCES), (root) => (root.images = root.images.filter(({ id }: Json) => id !== 101)));
+        edit(path(INSTANCES), (root: Instances) => (root.images = root.images.filter(({ id }) => id !== 101)));
       },
       [['broken reference', 1, /^record \[\d+\] of .*: image 101 is not in .*instances.json$/]],
     ],
@@ -136,7 +150,7 @@ describe('auditDatasets', () => {
       'an annotation of another image',
       'grefcoco',
       (path) => {
-        edit(path(INSTANCES), (root) => (root.annotations[0].image_id = 105));
+        edit(path(INSTANCES), (root: { annotations: [Annotation] }) => (root.annotations[0].image_id = 105));
       },
       [['broken reference', 1, `annotation 1 of ${INSTANCES} is of image 105, not of 100`]],
     ],
@@ -144,8 +158,8 @@ describe('auditDatasets', () => {
       'empty expressions',
       'grefcoco',
       (path) => {
-        edit(path(GREFS), (refs) => {
-          refs[0].sentences[0].sent = ' . ';
+        edit(path(GREFS), (refs: [Record, Record]) => {
+          refs[0].sentences = [{ sent: ' . ' }, { sent: 'red bar' }];
           refs[1].sentences = [];
         });
       },
@@ -155,7 +169,7 @@ describe('auditDatasets', () => {
       'polygons of two points, odd coordinates, and far outside',
       'grefcoco',
       (path) => {
-        edit(path(INSTANCES), (root) => {
+        edit(path(INSTANCES), (root: { annotations: [Annotation, Annotation, Annotation] }) => {
           root.annotations[0].segmentation = [[1, 1, 5, 5]];
           root.annotations[1].segmentation = [[1, 1, 5, 5, 5, 1, 2]];
           root.annotations[2].segmentation = [[900, 900, 950, 900, 950, 950]];
@@ -167,7 +181,10 @@ describe('auditDatasets', () => {
       'a run-length encoding of another size',
       'grefcoco',
       (path) => {
-        edit(path(INSTANCES), (root) => (root.annotations[0].segmentation = { size: [3, 3], counts: [9] }));
+        edit(
+          path(INSTANCES),
+          (root: { annotations: [Annotation] }) => (root.annotations[0].segmentation = { size: [3, 3], counts: [9] }),
+        );
       },
       [['invalid mask', 1, /an encoding of size \[3,3\]/]],
     ],
@@ -175,7 +192,7 @@ describe('auditDatasets', () => {
       'an image in two splits',
       'grefcoco',
       (path) => {
-        edit(path(GREFS), (refs) => (refs.find(({ image_id }: Json) => image_id === 100).split = 'val'));
+        edit(path(GREFS), (refs: [Record]) => (refs[0].split = 'val'));
       },
       [['image in two splits', 1, /image 100 is in (val and train|train and val)/]],
     ],
@@ -195,20 +212,38 @@ describe('auditDatasets', () => {
       'annotations for another size than the image has',
       'grefcoco',
       (path) => {
-        edit(path(INSTANCES), (root) => (root.images[0].width += 10));
+        edit(path(INSTANCES), (root: { images: { width: number }[] }) => {
+          for (const image of root.images) image.width++;
+        });
       },
-      [['size mismatch', 1, /^.*_000000000100.jpg has 120 × 90 pixels, but image 100 of .* is for 130 × 90$/]],
+      [
+        ['invalid mask', 3, /an encoding of size/],
+        ['size mismatch', 6, /^.*_000000000100.jpg has 120 × 90 pixels, but image 100 of .* is for 121 × 90$/],
+      ],
     ],
     [
       'records without what they need',
       'grefcoco',
       (path) => {
-        edit(path(GREFS), (refs) => {
-          delete refs[3].ann_id;
-          refs[4].sentences = 'none';
+        edit(path(GREFS), (refs: [Record, Record]) => {
+          delete refs[0].ann_id;
+          refs[1].sentences = 'none';
         });
       },
-      [['unusable record', 2, /\[3\].*"ann_id"/]],
+      [['unusable record', 2, /\[0\].*"ann_id"/]],
+    ],
+    [
+      'file names that lead out of their folder',
+      'pascal_part',
+      (path) => {
+        edit(path('vlpart/pascal_part/train.json'), (root: { images: [{ file_name: string }] }) => {
+          root.images[0].file_name = '../../../secret.jpg';
+        });
+      },
+      [
+        ['unusable record', 1, /images\[0\].file_name/],
+        ['broken reference', 4, /there is no image 100/],
+      ],
     ],
     [
       'a file that ends in the middle',
@@ -238,11 +273,14 @@ describe('auditDatasets', () => {
       'categories and images that annotations do not have',
       'paco_lvis',
       (path) => {
-        edit(path('vlpart/paco/annotations/paco_lvis_v1_train.json'), (root) => {
-          root.annotations[0].category_id = 77;
-          root.annotations[1].image_id = 78;
-          root.annotations[2].segmentation = [[1, 2]];
-        });
+        edit(
+          path('vlpart/paco/annotations/paco_lvis_v1_train.json'),
+          (root: { annotations: [Annotation, Annotation, Annotation] }) => {
+            root.annotations[0].category_id = 77;
+            root.annotations[1].image_id = 78;
+            root.annotations[2].segmentation = [[1, 2]];
+          },
+        );
       },
       [
         ['broken reference', 2, /annotation 1 of .*: there is no category 77/],
@@ -279,8 +317,8 @@ describe('auditDatasets', () => {
       'conversations that do not take turns',
       'llava_instruct_150k',
       (path) => {
-        edit(path('llava_dataset/llava_instruct_150k.json'), (records) => {
-          records[0].conversations[1].from = 'human';
+        edit(path('llava_dataset/llava_instruct_150k.json'), (records: [Conversation, Conversation]) => {
+          records[0].conversations.splice(1, 1);
           records[1].image = 'none.jpg';
         });
       },
@@ -295,8 +333,11 @@ describe('auditDatasets', () => {
       (path) => {
         rmSync(path('reason_seg/ReasonSeg/val/val_3.json'));
         rmSync(path('reason_seg/ReasonSeg/train/train_0.jpg'));
-        edit(path('reason_seg/ReasonSeg/val/val_4.json'), (root) => (root.shapes[0].points = [[1, 1]]));
-        edit(path('reason_seg/ReasonSeg/test/test_5.json'), (root) => (root.text = ['']));
+        edit(
+          path('reason_seg/ReasonSeg/val/val_4.json'),
+          (root: { shapes: [{ points: number[][] }] }) => (root.shapes[0].points = [[1, 1]]),
+        );
+        edit(path('reason_seg/ReasonSeg/test/test_5.json'), (root: { text: string[] }) => (root.text = ['']));
       },
       [
         ['unusable record', 1, /test_5.json.*text/],
@@ -327,7 +368,7 @@ describe('auditDatasets', () => {
   test('without looking into masks and images, only what the annotations say is found', async () => {
     const dir = damaged((path) => {
       rmSync(path(TRAIN_2014), { recursive: true });
-      edit(path(INSTANCES), (root) => (root.annotations[0].segmentation = [[1, 1]]));
+      edit(path(INSTANCES), (root: { annotations: [Annotation] }) => (root.annotations[0].segmentation = [[1, 1]]));
     });
     const { problems: found, figures } = await report(dir, 'grefcoco', false);
     expect(found.map(({ kind }) => kind)).toEqual(['missing file']);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 
 import { readJsonRecordLists } from '../refer-files.js';
 import type { Audit } from './audit.js';
+import { insideFileName } from './file-name.js';
 import type { ExpectedImage } from './image-checker.js';
 import { maskFault } from './mask-fault.js';
 
@@ -24,7 +25,7 @@ export const auditAnnotatedSet: Audit = async ({ dataDir, entry, problems, image
   readJsonRecordLists(entry.title, file, ADVICE, {
     images: (place) => {
       problems.guard(() => {
-        const fileName = place.key('file_name').text();
+        const fileName = insideFileName(place.key('file_name'));
         const [height, width] = [place.key('height').integer(), place.key('width').integer()];
         images.set(place.key('id').integer(), { fileName, height, width, isAnnotated: false });
       });

@@ -37,7 +37,7 @@ export interface DatasetReport {
 export interface AuditOptions {
   /** Looks into masks and image files too; else at what the annotations say. */
   readonly isThorough: boolean;
-  /** A dataset is begun; may throw to end the work. */
+  /** A dataset that is there is begun; may throw to end the work. */
   readonly onDataset?: (entry: CatalogueEntry) => void;
   /** Images of a dataset, or of a split of it, looked at; may throw to end the work. */
   readonly onImages?: (done: number, total: number) => void;
@@ -53,7 +53,6 @@ export async function auditDatasets(
   const countFiles = rememberingCounts();
   const reports: DatasetReport[] = [];
   for (const entry of entries) {
-    onDataset?.(entry);
     const parts = entry.parts.map((part) => ({ part, found: countFiles(join(dataDir, part.path), part) }));
     reports.push(await auditDataset(entry, parts));
   }
@@ -63,6 +62,7 @@ export async function auditDatasets(
     if (!parts.some(({ part, found }) => found > 0 && part.isShared !== true)) {
       return { entry, state: 'absent', parts, problems: [], figures: null };
     }
+    onDataset?.(entry);
     const problems = new ProblemList();
     const missing = parts.filter(({ part, found }) => found === 0 && part.isOptional === undefined);
     for (const { part } of missing) problems.add('missing file', join(dataDir, partPath(part)));

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { readJsonRecords } from '../refer-files.js';
 import { turnsOf } from '../vqa-sample.js';
 import type { Audit } from './audit.js';
+import { insideFileName } from './file-name.js';
 import type { ExpectedImage } from './image-checker.js';
 
 export const auditInstructSet: Audit = async ({ dataDir, entry, problems, images: checker, isThorough }) => {
@@ -14,7 +15,7 @@ export const auditInstructSet: Audit = async ({ dataDir, entry, problems, images
     problems.guard(() => {
       conversations++;
       const source = `record [${index}] of ${file}`;
-      const name = place.key('image').text();
+      const name = insideFileName(place.key('image'));
       if (!expected.has(name)) expected.set(name, { path: join(folder, name), size: null, by: source });
       const sentences = place
         .key('conversations')

@@ -7,6 +7,7 @@ import type { CatalogueEntry } from '../catalogue/entry.js';
 import { cleanExpression } from '../prompts.js';
 import { JsonPlace, readJsonRecordLists, readJsonRecords, readPickleFile } from '../refer-files.js';
 import type { Audit, AuditInput } from './audit.js';
+import { insideFileName } from './file-name.js';
 import type { ExpectedImage } from './image-checker.js';
 import { maskFault } from './mask-fault.js';
 import type { ProblemList } from './problems.js';
@@ -148,8 +149,9 @@ function lookUp(
         const id = place.key('id').integer();
         if (!wanted.images.has(id) || sizes.has(id)) return;
         const size = { height: place.key('height').integer(), width: place.key('width').integer() };
+        const path = pathOf(insideFileName(place.key('file_name')));
         sizes.set(id, size);
-        expected.push({ path: pathOf(place.key('file_name').text()), size, by: `image ${id} of ${instances}` });
+        expected.push({ path, size, by: `image ${id} of ${instances}` });
       });
     },
   });
