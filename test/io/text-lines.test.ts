@@ -35,8 +35,8 @@ describe('readTextLines', () => {
     fc.assert(
       fc.property(fc.array(line, { maxLength: 6 }), (written) => {
         const clean = written.map((text) =>
-          text
-            .toWellFormed()
+          Buffer.from(text, 'utf8')
+            .toString('utf8')
             .replaceAll('\n', '')
             .replace(/^\ufeff+/, ''),
         );
