@@ -70,6 +70,14 @@ export class Random {
     return items[this.integer(items.length)] as T;
   }
 
+  /**
+   * Up to `count` elements, none twice. Where there are fewer, all of them in their order: how the reference draws
+   * expressions and classes.
+   */
+  sample<T>(items: readonly T[], count: number): T[] {
+    return items.length < count ? [...items] : this.shuffle(items).slice(0, count);
+  }
+
   /** The list in random order (Fisher–Yates), as a new list. */
   shuffle<T>(items: readonly T[]): T[] {
     const out = [...items];

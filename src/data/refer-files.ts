@@ -1,40 +1,118 @@
-/** Reading the JSON files of datasets: every value that is used is checked, and a message says where it stands. */
+/**
+ * Reading the JSON files and pickles of datasets: every value that is used is checked, and a message says where it
+ * stands. Values are looked at where they lie and not copied: a pickle's may contain themselves, or one another many
+ * times.
+ */
 import { readFileSync, statSync } from 'node:fs';
 
 import { UserError, messageOf } from '../errors.js';
-import { MAX_PIXELS } from './coco-mask.js';
-import type { ReferInstances } from './refer-dataset.js';
+import { type TakeRecord, readJsonList, readJsonLists } from '../io/json-records.js';
+import { PLAIN_GLOBALS, PickleTuple, type PickleValue, describePickled, unpickle } from '../io/pickle.js';
 
-/** Node's longest string: JSON beyond it cannot be read in one piece. COCO's instances.json has about 200 MB. */
+/** Node's longest string: JSON beyond it is read record by record (readJsonRecords) or not at all. */
 const MAX_JSON_BYTES = 512 * 1024 * 1024;
+/** The published annotation pickles have up to 50 MB, and take about ten times as much when read. */
+const MAX_PICKLE_BYTES = 256 * 1024 * 1024;
+const MAX_PICKLE_MEMORY = 1024 * 1024 * 1024;
 
 /** Parses a JSON file of the dataset `name`; `advice` ends the message where it cannot be read. */
 export function readJsonFile(name: string, path: string, advice: string): unknown {
-  try {
+  return reading(name, path, advice, () => {
     const { size } = statSync(path);
     if (size >= MAX_JSON_BYTES) throw new Error(`it has ${size} bytes, more than ${MAX_JSON_BYTES}`);
-    return JSON.parse(readFileSync(path, 'utf8'));
+    return JSON.parse(readFileSync(path, 'utf8')) as unknown;
+  });
+}
+
+/** Told each record of a list, in the order of the file. */
+export type TakePlace = (record: JsonPlace, index: number) => void;
+
+/**
+ * Reads the records of a JSON file that is one list; the file may be of any size.
+ * @throws UserError where it cannot be read, and what `take` throws
+ */
+export function readJsonRecords(name: string, path: string, advice: string, take: TakePlace): void {
+  const root = new JsonPlace(null, name, path);
+  reading(name, path, advice, () => readJsonList(path, placed(root, take)));
+}
+
+/**
+ * Reads the records of several lists of a JSON file, by their keys; other keys are passed over. The file may be of any
+ * size.
+ * @throws UserError where it cannot be read or lacks one of the lists, and what the takers throw
+ */
+export function readJsonRecordLists(
+  name: string,
+  path: string,
+  advice: string,
+  takers: Readonly<Record<string, TakePlace>>,
+): void {
+  const root = new JsonPlace(null, name, path);
+  const placedTakers = Object.fromEntries(
+    Object.entries(takers).map(([key, take]) => [key, placed(root.at(null, `.${key}`), take)]),
+  );
+  const keys = reading(name, path, advice, () => readJsonLists(path, placedTakers));
+  const missing = Object.keys(takers).find((key) => !keys.includes(key));
+  if (missing === undefined) return;
+  throw new UserError(
+    `Reading ${name}: the top level of ${path} is an object with ${keys.slice(0, 6).join(', ') || 'no keys'}; ` +
+      `expected one with the key "${missing}". ${advice}`,
+  );
+}
+
+function placed(list: JsonPlace, take: TakePlace): TakeRecord {
+  return (value, index) => {
+    take(list.at(value, index), index);
+  };
+}
+
+/** Says of an error which file it is about, unless it says so itself. */
+function reading<T>(name: string, path: string, advice: string, read: () => T): T {
+  try {
+    return read();
   } catch (error) {
+    if (error instanceof UserError) throw error;
     throw new UserError(`Reading ${name}: ${path} cannot be read as JSON (${messageOf(error)}). ${advice}`);
   }
 }
 
-/** A value within a JSON file that knows where it stands. */
+/** Reads a pickle of plain values (no code is run) of the dataset `name`. */
+export function readPickleFile(name: string, path: string, advice: string): PickleValue {
+  const doing = `Reading ${name}: ${path} cannot be read as a pickle`;
+  let bytes: Buffer;
+  try {
+    const { size } = statSync(path);
+    if (size > MAX_PICKLE_BYTES) throw new Error(`it has ${size} bytes, more than ${MAX_PICKLE_BYTES}`);
+    bytes = readFileSync(path);
+  } catch (error) {
+    throw new UserError(`${doing} (${messageOf(error)}). ${advice}`);
+  }
+  const { value, end } = unpickle(bytes, { source: path, globals: PLAIN_GLOBALS, memory: MAX_PICKLE_MEMORY });
+  if (end === bytes.length) return value;
+  throw new UserError(`${doing} (${bytes.length - end} bytes follow its end). ${advice}`);
+}
+
+/** A value within a JSON file, or a pickle, that knows where it stands. */
 export class JsonPlace {
   constructor(
     readonly value: unknown,
     private readonly name: string,
     private readonly file: string,
     private readonly parent: JsonPlace | null = null,
-    private readonly step = '',
+    /** ".key", or a position: most are never asked for, so no text is made of it before. */
+    private readonly step: string | number = '',
   ) {}
 
-  /** The value under a key of an object. */
+  /** A value within this one, or read by itself. @param step ".key" or a position */
+  at(value: unknown, step: string | number): JsonPlace {
+    return new JsonPlace(value, this.name, this.file, this, step);
+  }
+
+  /** The value under a key of an object (in a pickle: a dict). */
   key(key: string): JsonPlace {
-    const { value } = this;
-    const found = typeof value === 'object' && value !== null && !Array.isArray(value) && Object.hasOwn(value, key);
-    if (!found) throw this.wrong(`an object with the key "${key}"`);
-    return new JsonPlace((value as Record<string, unknown>)[key], this.name, this.file, this, `.${key}`);
+    const found = valueUnder(this.value, key);
+    if (found === undefined) throw this.wrong(`an object with the key "${key}"`);
+    return this.at(found, `.${key}`);
   }
 
   /** Keys and values of an object. */
@@ -45,12 +123,13 @@ export class JsonPlace {
   }
 
   isList(): boolean {
-    return Array.isArray(this.value);
+    return Array.isArray(this.value) || this.value instanceof PickleTuple;
   }
 
   list(): JsonPlace[] {
-    if (!Array.isArray(this.value)) throw this.wrong('a list');
-    return this.value.map((item: unknown, i) => new JsonPlace(item, this.name, this.file, this, `[${i}]`));
+    const items = this.value instanceof PickleTuple ? this.value.items : this.value;
+    if (!Array.isArray(items)) throw this.wrong('a list');
+    return items.map((item: unknown, i) => this.at(item, i));
   }
 
   text(): string {
@@ -61,6 +140,11 @@ export class JsonPlace {
   /** A whole number. */
   integer(): number {
     if (typeof this.value !== 'number' || !Number.isInteger(this.value)) throw this.wrong('a whole number');
+    return this.value;
+  }
+
+  boolean(): boolean {
+    if (typeof this.value !== 'boolean') throw this.wrong('true or false');
     return this.value;
   }
 
@@ -79,34 +163,28 @@ export class JsonPlace {
   }
 
   private path(): string {
-    const path = (this.parent?.path() ?? '') + this.step;
+    const step = typeof this.step === 'number' ? `[${this.step}]` : this.step;
+    const path = (this.parent?.path() ?? '') + step;
     return this.parent?.parent === null ? path.replace(/^\./, '') : path;
   }
 }
 
-/** `images` and `annotations` of a COCO instances file. Segmentations are looked into only when they are used. */
-export function instancesFromJson(root: JsonPlace, source: string): ReferInstances {
-  const images = new Map<number, { fileName: string; height: number; width: number }>();
-  for (const image of root.key('images').list()) {
-    const name = image.key('file_name');
-    // The name is joined to a folder: it must not lead out of it.
-    if (!/^[^/\\]+$/.test(name.text()) || name.text() === '..') throw name.wrong('a file name without a folder');
-    const [height, width] = [image.key('height').integer(), image.key('width').integer()];
-    if (height <= 0 || width <= 0 || height * width > MAX_PIXELS) {
-      throw image.wrong(`a positive height and width of at most ${MAX_PIXELS} pixels together`);
-    }
-    images.set(image.key('id').integer(), { fileName: name.text(), height, width });
-  }
-  const segmentations = new Map<number, unknown>();
-  for (const annotation of root.key('annotations').list()) {
-    segmentations.set(annotation.key('id').integer(), annotation.key('segmentation').value);
-  }
-  return { source, images, segmentations };
+/** undefined where there is no such key. */
+function valueUnder(value: unknown, key: string): unknown {
+  if (value instanceof Map) return value.get(key);
+  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isObject && Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined;
 }
 
 function describe(value: unknown): string {
   if (Array.isArray(value)) return `a list of ${value.length}`;
-  if (typeof value === 'object' && value !== null)
-    return `an object with ${Object.keys(value).slice(0, 6).join(', ') || 'no keys'}`;
+  if (isPlainObject(value)) return `an object with ${Object.keys(value).slice(0, 6).join(', ') || 'no keys'}`;
+  if (typeof value === 'object' && value !== null) return describePickled(value as PickleValue);
+  if (typeof value === 'bigint') return String(value).slice(0, 60);
   return value === undefined ? 'missing' : JSON.stringify(value).slice(0, 60);
+}
+
+/** An object of JSON; dicts and other values of a pickle are of classes. */
+function isPlainObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }

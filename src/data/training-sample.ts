@@ -36,6 +36,8 @@ export interface SampleOptions {
   readonly perSample: number;
   /** Semantic segmentation: so many classes that are not in the image are asked for too, as [REJ]; 0 in the paper. */
   readonly absentClasses: number;
+  /** Take a draw whose targets are all absent: whole-epoch order does so when ten others were no better. */
+  readonly acceptAllAbsent?: boolean;
 }
 
 /** What one [SEG] or [REJ] of the answers stands for. */
@@ -46,17 +48,24 @@ export interface SampleTarget {
   readonly mask: BinaryMask | null;
 }
 
-export interface TrainingSample {
-  readonly image: RgbImage;
+/** One conversation about the image. */
+export interface SampleConversation {
   /** Questions and answers; the first question has the image in it. */
   readonly turns: readonly Turn[];
   /** One per [SEG] and [REJ] of the answers, in order. */
   readonly targets: readonly SampleTarget[];
 }
 
+export interface TrainingSample extends SampleConversation {
+  readonly image: RgbImage;
+  /** Further conversations about the image, each learned from by itself: ReasonSeg has one for each text. */
+  readonly others?: readonly SampleConversation[];
+}
+
 /**
  * Makes a sample of one kind. All chance comes from `random`.
- * @returns null where the draw has nothing to segment (no class, or every target absent): another is to be drawn.
+ * @returns null where the draw has nothing to segment (no class, or every target absent unless those are accepted):
+ *   another is to be drawn.
  * @throws UserError naming the file where a file is missing or malformed: the sample is bad.
  */
 export type MakeSample<Request> = (

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { join, resolve } from 'node:path';
 
 import { describe, expect, test } from '@jest/globals';
@@ -170,6 +171,9 @@ describe('polygons', () => {
       rles: string[];
       union: string;
       intersection: string;
+      decoded: string;
+      noise: string;
+      encoded: string;
       area: number;
       box: number[];
       iou: number;
@@ -179,10 +183,14 @@ describe('polygons', () => {
       const rles = item.polygons.map((polygon) => polygonToRle(polygon, item.height, item.width));
       const union = mergeRles(rles);
       const [first = union] = rles;
+      const noise: BinaryMask = { ...item, data: Uint8Array.from(Buffer.from(item.noise, 'hex')) };
       const found = {
         rles: rles.map(rleToString),
         union: rleToString(union),
         intersection: rleToString(mergeRles(rles, true)),
+        decoded: createHash('sha1').update(decodeMask(union).data).digest('hex'),
+        noise: item.noise,
+        encoded: rleToString(encodeMask(noise)),
         area: rleArea(union),
         box: rleBox(union),
         iou: rleIou(first, union),

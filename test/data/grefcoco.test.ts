@@ -6,7 +6,10 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 
 import { rleToString } from '../../src/data/coco-mask.js';
 import { GRefCoco } from '../../src/data/grefcoco.js';
+import { makeReferSample } from '../../src/data/refer-sample.js';
+import { referTrainingSet } from '../../src/data/refer-training-set.js';
 import { UserError } from '../../src/errors.js';
+import { Random } from '../../src/random.js';
 import { fixture } from '../helpers/fixtures.js';
 
 const dataDir = fixture('datasets', 'data');
@@ -119,6 +122,22 @@ describe('GRefCoco', () => {
     // Both sentences about 5 alone are gone; the one about 5 and 7 keeps 7.
     expect(areas(dir)).toEqual([12 * 13, 12 * 13, 360, 0]);
     expect(GRefCoco.open(dir, 'val').skippedExpressions).toBe(2);
+  });
+
+  test('in training both are faults of the sample, found when it is made', async () => {
+    const dir = changed((_, instances) => {
+      segmentationOf(instances, 1).segmentation = [[1, 1, 5, 5]];
+      instances.annotations = instances.annotations.filter(({ id }) => id !== 8);
+    });
+    const dataset = GRefCoco.open(dir, 'train');
+    expect(dataset.skippedExpressions).toBe(0);
+    const set = referTrainingSet('grefcoco', dataset);
+    const make = (index: number): Promise<unknown> =>
+      makeReferSample(set.requestAt(index), new Random(1), { perSample: 99, absentClasses: 0 });
+    await expect(make(0)).rejects.toThrow(/000100\.jpg.*annotation 1 of .*instances\.json has no polygon/);
+    await expect(make(1)).rejects.toThrow(/000102\.jpg.*annotation 8 of .*instances\.json does not exist/);
+    const [image] = dataset.images;
+    expect(() => image && dataset.targets(image)).toThrow(/annotation 1 of .*instances\.json has no polygon/);
   });
 
   test('a target without pixels counts as absent: its answer is [REJ]', () => {

@@ -1,8 +1,10 @@
 """Random polygons and masks with what pycocotools makes of them, as JSON on stdout: pycocotools-cases.py SEED COUNT."""
+import hashlib
 import json
 import random
 import sys
 
+import numpy as np
 from pycocotools import mask
 
 rng = random.Random(int(sys.argv[1]))
@@ -25,10 +27,16 @@ for _ in range(int(sys.argv[2])):
     rles = mask.frPyObjects(polygons, h, w)
     union = mask.merge(rles)
     both = mask.merge(rles, intersect=True)
+    # A mask of noise, from none to all of its pixels inside.
+    share = rng.choice([0.0, 0.02, 0.5, 0.98, 1.0])
+    noise = np.array([rng.random() < share for _ in range(h * w)], dtype=np.uint8).reshape(h, w)
     cases.append({
         "height": h, "width": w, "polygons": polygons,
         "rles": [r["counts"].decode() for r in rles],
         "union": union["counts"].decode(), "intersection": both["counts"].decode(),
+        # Row by row, as numpy has them.
+        "decoded": hashlib.sha1(np.ascontiguousarray(mask.decode(union)).tobytes()).hexdigest(),
+        "noise": noise.tobytes().hex(), "encoded": mask.encode(np.asfortranarray(noise))["counts"].decode(),
         "area": int(mask.area(union)), "box": [int(x) for x in mask.toBbox(union)],
         "iou": float(mask.iou([rles[0]], [union], [0])[0][0]), "crowd": float(mask.iou([rles[0]], [union], [1])[0][0]),
     })

@@ -41,7 +41,7 @@ class ListedDataset extends ReferDataset {
 const SQUARE = [[4, 4, 14, 4, 14, 14, 4, 14]];
 const BAR = [[20, 2, 30, 2, 30, 20, 20, 20]];
 const present = (imageId: number, ids: number[], ...sentences: string[]): ReferRecord => {
-  return { imageId, annotationIds: ids, sentences };
+  return { index: 0, imageId, annotationIds: ids, sentences };
 };
 
 /** Image 1: two things and two that are absent; image 2: one of two is absent; image 3: nothing is there. */
@@ -72,7 +72,7 @@ function makeTask(expressionsPerSample: number, maxLength = 400): GsvaTask {
       split: 'train',
       records: RECORDS,
       instances,
-      imageDir: scratch,
+      imagePath: (fileName) => join(scratch, fileName),
     }),
     expressionsPerSample,
     maxLength,
