@@ -112,13 +112,26 @@ describe('importCoco', () => {
   });
 
   test.each<[string, Record<string, unknown>, RegExp]>([
-    ['an annotation of no image', { annotations: [annotation(1, 9, 1, [])] }, /"annotations\[0\].image_id" is 9/],
-    ['an annotation of no category', { annotations: [annotation(1, 1, 9, [])] }, /"annotations\[0\].category_id" is 9/],
-    ['a malformed mask', { annotations: [annotation(5, 1, 1, 'x')] }, /"annotations\[0\]" \(id 5\): .*segmentation/],
+    ['an annotation of no image', { annotations: [annotation(1, 9, 1, [])] }, /, annotations\[0\]: "image_id" is 9/],
+    [
+      'an annotation of no category',
+      { annotations: [annotation(1, 1, 9, [])] },
+      /, annotations\[0\]: "category_id" is 9/,
+    ],
+    [
+      'a malformed mask',
+      { annotations: [annotation(5, 1, 1, 'x')] },
+      /, annotations\[0\]: "segmentation" is "x", expected a mask \(/,
+    ],
     ['a mask of another size', { annotations: [annotation(5, 1, 1, { size: [1, 1], counts: [1] })] }, /\[20,30\]/],
-    ['a name that leads out', { images: [image(1, '../x.png')] }, /"images\[0\].file_name" is "\.\.\/x\.png"/],
-    ['a category without a name', { categories: [{ id: 1, name: ' ' }] }, /"categories\[0\]": .*is empty/],
-    ['no categories', { categories: undefined }, /"categories" is missing/],
+    ['a name that leads out', { images: [image(1, '../x.png')] }, /, images\[0\]: "file_name" is "\.\.\/x\.png"/],
+    [
+      'a category without a name',
+      { categories: [{ id: 1, name: ' ' }] },
+      /, categories\[0\]: "name" is " ", expected a name \(.*is empty/,
+    ],
+    ['no categories', { categories: undefined }, /the list "categories" is missing/],
+    ['images that are no list', { images: {} }, /as COCO's instances: .*list "images"/],
     ['other images', { images: [image(1, 'x.png')] }, /None of the 1 images .* is there; .*x\.png/],
   ])('refuses %s, naming file and entry', (_, changes, message) => {
     const file = coco(changes);

@@ -103,7 +103,7 @@ describe('OwnData', () => {
       height: HEIGHT,
       width: WIDTH,
       expressions: [
-        { text: 'the cat', masks: [{ segmentation: SQUARE.polygons }] },
+        { text: 'the cat', masks: [{ segmentation: SQUARE.polygons, origin: 'data.jsonl, line 1' }] },
         { text: 'x', masks: [{ png: join(scratch, 'mask.png') }] },
         { text: 'A Dog', masks: [] },
       ],
@@ -155,7 +155,7 @@ describe('OwnData', () => {
       .toFile(join(scratch, 'other.png'));
     const data = await OwnData.open(write('', image(1, [{ text: 'x', mask: { png: 'other.png' } }])), 'train');
     expect(() => data.targets(data.images[0] as ReferringImage)).toThrow(
-      /line 2: images\/1\.png: .*other\.png has 3 × 3 .* 16 × 12/,
+      /line 2: images\/1\.png: .*other\.png: it has 3 × 3 pixels, the image 16 × 12/,
     );
   });
 });
@@ -273,7 +273,7 @@ describe('checkOwnData', () => {
       expect.stringMatching(/^data\.jsonl, line 2: images\/none\.png: .*no such file/),
       'data.jsonl, line 3: images/2.png: the mask of "beside" has no pixel inside the image; null says "not here".',
       'data.jsonl, line 3: images/2.png: the mask of "black" has no pixel inside the image; null says "not here".',
-      expect.stringMatching(/^data\.jsonl, line 3: images\/2\.png: "gone": Cannot read .*gone\.png/),
+      expect.stringMatching(/^data\.jsonl, line 3: images\/2\.png: "gone": .*Cannot read .*gone\.png as a mask: there is no such file/),
       expect.stringMatching(/^data\.jsonl, line 5: not valid JSON/),
     ]);
     expect(splits).toEqual([{ split: 'train', images: 1, expressions: 1, multiPart: 0, absent: 0 }]);
