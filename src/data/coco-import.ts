@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { UserError, messageOf } from '../errors.js';
 import { JsonReader } from '../io/json-reader.js';
 import { readJsonLists } from '../io/json-records.js';
@@ -12,6 +13,8 @@ import { MAX_PIXELS, rleArea, rleToString } from './coco-mask.js';
 import { type ImportedImage, type WrittenMask, expressionOf } from './own-data-writer.js';
 
 const FEWEST_COORDINATES = 6;
+/** Between them others have their turn: the bar, and Ctrl-C. */
+const ANNOTATIONS_PER_TURN = 1000;
 
 export interface CocoImport {
   /** With one expression or more, in the order of the file. */
@@ -28,30 +31,34 @@ export interface CocoImport {
  * @param folder of the images
  * @throws UserError naming the file and the entry that is wrong, or where no image is in the folder
  */
-export function importCoco(file: string, folder: string): CocoImport {
+export async function importCoco(
+  file: string,
+  folder: string,
+  onProgress: (done: number, total: number) => void = () => undefined,
+): Promise<CocoImport> {
   if (!existsSync(file)) throw new UserError(`There is no file ${file} (COCO's instances); check the path.`);
   const names = new Map<number, string>();
   const drafts = new Map<number, Draft>();
-  // In two passes: an annotation may stand before its image and its category.
+  const annotations: JsonReader[] = [];
   readLists(file, {
-    images: (image) => {
-      drafts.set(image.key('id').integer(), draftOf(image, folder));
-    },
-    categories: (category) => {
-      names.set(category.key('id').integer(), nameOf(category));
-    },
+    images: (image) => drafts.set(image.key('id').integer(), draftOf(image, folder)),
+    categories: (category) => names.set(category.key('id').integer(), nameOf(category)),
+    annotations: (annotation) => annotations.push(annotation),
   });
   let emptyAnnotations = 0;
-  readLists(file, {
-    annotations: (annotation) => {
-      const [imageId, categoryId] = [annotation.key('image_id'), annotation.key('category_id')];
-      const draft = drafts.get(imageId.integer()) ?? imageId.fail('the id of one of "images"');
-      const name = names.get(categoryId.integer()) ?? categoryId.fail('the id of one of "categories"');
-      const masks = masksOf(annotation, draft);
-      if (masks.length === 0) emptyAnnotations++;
-      else if (draft.isThere) draft.add(name, masks);
-    },
-  });
+  for (const [index, annotation] of annotations.entries()) {
+    if (index % ANNOTATIONS_PER_TURN === 0) {
+      await nextTurn();
+      onProgress(index, annotations.length);
+    }
+    const [imageId, categoryId] = [annotation.key('image_id'), annotation.key('category_id')];
+    const draft = drafts.get(imageId.integer()) ?? imageId.fail('the id of one of "images"');
+    const name = names.get(categoryId.integer()) ?? categoryId.fail('the id of one of "categories"');
+    const masks = masksOf(annotation, draft);
+    if (masks.length === 0) emptyAnnotations++;
+    else if (draft.isThere) draft.add(name, masks);
+  }
+  onProgress(annotations.length, annotations.length);
   const all = [...drafts.values()];
   const missing = all.filter(({ isThere }) => !isThere).map(({ path }) => path);
   if (missing.length > 0 && missing.length === all.length) {
@@ -64,7 +71,7 @@ export function importCoco(file: string, folder: string): CocoImport {
 }
 
 /** Reads these lists of the file entry by entry: COCO's own has 450 MB. */
-function readLists(file: string, takers: Readonly<Record<string, (entry: JsonReader) => void>>): void {
+function readLists(file: string, takers: Readonly<Record<string, (entry: JsonReader) => unknown>>): void {
   const places = Object.entries(takers).map(([key, take]) => {
     const taker = (value: unknown, index: number): void => {
       take(JsonReader.of(value, `${file}, ${key}[${index}]`));

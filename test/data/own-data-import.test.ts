@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import fc from 'fast-check';
 import { importCoco } from '../../src/data/coco-import.js';
 import { annotationToRle } from '../../src/data/coco-mask-annotation.js';
 import { decodeMask, encodeMask, mergeRles, rleArea } from '../../src/data/coco-mask.js';
@@ -14,6 +15,7 @@ import { writeSynthDataset } from '../../src/data/synth/writer.js';
 import { UserError } from '../../src/errors.js';
 import { encodePng } from '../../src/io/image-file.js';
 import { Random } from '../../src/random.js';
+import { mutationsOf } from '../helpers/json-mutations.js';
 import { randomImage } from '../inference/tiny-predictor.js';
 
 const [HEIGHT, WIDTH] = [20, 30];
@@ -36,6 +38,16 @@ function writeJson(name: string, value: unknown): string {
   mkdirSync(join(at(name), '..'), { recursive: true });
   writeFileSync(at(name), JSON.stringify(value));
   return at(name);
+}
+
+/** What it throws, if anything, is a UserError of readable length. */
+async function expectNoSurprise(imported: Promise<unknown>): Promise<void> {
+  try {
+    await imported;
+  } catch (error) {
+    if (!(error instanceof UserError)) throw error;
+    expect(error.message.length).toBeLessThan(2000);
+  }
 }
 
 /** Expression → mask area, image by image, as training reads what was written. */
@@ -79,7 +91,7 @@ describe('importCoco', () => {
         annotation(5, 2, 7, CROWD),
       ],
     });
-    const { images } = importCoco(file, at('images'));
+    const { images } = await importCoco(file, at('images'));
     expect(await areas(images)).toEqual([{ cat: 36 + 40 + 20, 'traffic light': 40 }, { 'traffic light': 20 }]);
     const [first] = readFileSync(out, 'utf8').split('\n');
     expect(JSON.parse(first ?? '')).toEqual({
@@ -94,7 +106,7 @@ describe('importCoco', () => {
     });
   });
 
-  test('what cannot be used is left out and counted: missing files, empty masks, images without any', () => {
+  test('what cannot be used is left out and counted: missing files, empty masks, images without any', async () => {
     const file = coco({
       images: [image(1, 'a.png'), image(2, 'none.png'), image(3, 'b.png')],
       annotations: [
@@ -106,7 +118,7 @@ describe('importCoco', () => {
         annotation(6, 3, 1, []),
       ],
     });
-    const { images, ...leftOut } = importCoco(file, at('images'));
+    const { images, ...leftOut } = await importCoco(file, at('images'));
     expect(images.map(({ path }) => path)).toEqual([at('images', 'a.png')]);
     expect(leftOut).toEqual({ missing: [at('images', 'none.png')], withoutMasks: 1, emptyAnnotations: 4 });
   });
@@ -133,19 +145,30 @@ describe('importCoco', () => {
     ['no categories', { categories: undefined }, /the list "categories" is missing/],
     ['images that are no list', { images: {} }, /as COCO's instances: .*list "images"/],
     ['other images', { images: [image(1, 'x.png')] }, /None of the 1 images .* is there; .*x\.png/],
-  ])('refuses %s, naming file and entry', (_, changes, message) => {
-    const file = coco(changes);
-    const imported = (): unknown => importCoco(file, at('images'));
-    expect(imported).toThrow(UserError);
-    expect(imported).toThrow(message);
-    expect(imported).toThrow(/instances\.json/);
+  ])('refuses %s, naming file and entry', async (_, changes, message) => {
+    const imported = importCoco(coco(changes), at('images'));
+    await expect(imported).rejects.toThrow(UserError);
+    await expect(imported).rejects.toThrow(message);
+    await expect(imported).rejects.toThrow(/instances\.json/);
+  });
+
+  test('fuzz: a value in the place of another is imported or refused with a UserError', async () => {
+    const whole: unknown = JSON.parse(
+      readFileSync(coco({ annotations: [annotation(1, 1, 1, [SQUARE]), annotation(2, 2, 7, CROWD)] }), 'utf8'),
+    );
+    await fc.assert(
+      fc.asyncProperty(mutationsOf(whole), async (json) => {
+        await expectNoSurprise(importCoco(writeJson('instances.json', json), at('images')));
+      }),
+      { seed: 1, numRuns: 500 },
+    );
   });
 
   test('round trip: the masks of a synthetic dataset are those of its annotations, category by category', async () => {
     const set = at('synth');
     await writeSynthDataset(set, { seed: 3, trainImages: 12, valImages: 0, testAImages: 0, testBImages: 0 });
     const file = join(set, 'refer_seg', 'grefcoco', 'instances.json');
-    const { images } = importCoco(file, join(set, 'refer_seg/images/mscoco/images/train2014'));
+    const { images } = await importCoco(file, join(set, 'refer_seg/images/mscoco/images/train2014'));
     writeOwnData(out, images, PLAIN);
     const data = await OwnData.open(out, 'train');
     const json = JSON.parse(readFileSync(file, 'utf8')) as {
@@ -233,6 +256,19 @@ describe('importLabelme', () => {
     await expect(imported).rejects.toThrow(UserError);
     await expect(imported).rejects.toThrow(message);
     await expect(imported).rejects.toThrow(/x\.json/);
+  });
+
+  test('fuzz: a value in the place of another is imported or refused with a UserError', async () => {
+    rmSync(at('wrong'), { recursive: true, force: true });
+    const shapes = [leftSquare, corners, shape('ball', 'circle', [[22, 14], [22, 10]])]; // prettier-ignore
+    const whole: unknown = JSON.parse(readFileSync(labelme('wrong/x.json', shapes, { imageWidth: 30 }), 'utf8'));
+    await fc.assert(
+      fc.asyncProperty(mutationsOf(whole), async (json) => {
+        writeJson('wrong/x.json', json);
+        await expectNoSurprise(importLabelme(at('wrong'), { perShape: false }));
+      }),
+      { seed: 1, numRuns: 500 },
+    );
   });
 
   test('a folder that is missing, or has nothing', async () => {

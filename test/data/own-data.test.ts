@@ -273,7 +273,9 @@ describe('checkOwnData', () => {
       expect.stringMatching(/^data\.jsonl, line 2: images\/none\.png: .*no such file/),
       'data.jsonl, line 3: images/2.png: the mask of "beside" has no pixel inside the image; null says "not here".',
       'data.jsonl, line 3: images/2.png: the mask of "black" has no pixel inside the image; null says "not here".',
-      expect.stringMatching(/^data\.jsonl, line 3: images\/2\.png: "gone": .*Cannot read .*gone\.png as a mask: there is no such file/),
+      expect.stringMatching(
+        /^data\.jsonl, line 3: images\/2\.png: "gone": .*Cannot read .*gone\.png as a mask: there is no such file/,
+      ),
       expect.stringMatching(/^data\.jsonl, line 5: not valid JSON/),
     ]);
     expect(splits).toEqual([{ split: 'train', images: 1, expressions: 1, multiPart: 0, absent: 0 }]);
