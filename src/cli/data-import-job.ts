@@ -25,14 +25,22 @@ interface Imported {
   readonly leftOut: Readonly<Record<string, number>>;
 }
 
+type OnProgress = (done: number, total: number) => void;
+
 /** @returns the exit code */
 export async function runImport(request: ImportRequest, context: VerbContext): Promise<number> {
   const { source, out, overwrite } = request;
   const { output } = context;
   refuseExisting(out, overwrite);
-  const { images, notes, leftOut } =
-    source.kind === 'coco' ? fromCoco(source.file, source.images) : await fromLabelme(source, context);
-  context.signal.throwIfAborted();
+  let progress: ProgressBar | null = null;
+  const onProgress: OnProgress = (done, total) => {
+    context.signal.throwIfAborted();
+    progress ??= context.startProgress('import', total);
+    progress.update(done);
+  };
+  const stopProgress = (): void => progress?.stop();
+  const importing = source.kind === 'coco' ? fromCoco(source, onProgress) : fromLabelme(source, onProgress);
+  const { images, notes, leftOut } = await importing.finally(stopProgress);
   const counts = writeOwnData(out, images, request);
   for (const note of notes) context.note(note);
   output.line(
@@ -44,8 +52,11 @@ export async function runImport(request: ImportRequest, context: VerbContext): P
   return 0;
 }
 
-function fromCoco(file: string, folder: string): Imported {
-  const { images, missing, withoutMasks, emptyAnnotations } = importCoco(file, folder);
+async function fromCoco(
+  { file, images: folder }: { readonly file: string; readonly images: string },
+  onProgress: OnProgress,
+): Promise<Imported> {
+  const { images, missing, withoutMasks, emptyAnnotations } = await importCoco(file, folder, onProgress);
   const notes: string[] = [];
   if (missing.length > 0)
     notes.push(`left out: ${missing.length} images that are missing, the first ${missing[0] ?? ''}`);
@@ -56,16 +67,9 @@ function fromCoco(file: string, folder: string): Imported {
 
 async function fromLabelme(
   { folder, perShape }: { readonly folder: string; readonly perShape: boolean },
-  context: VerbContext,
+  onProgress: OnProgress,
 ): Promise<Imported> {
-  let progress: ProgressBar | null = null;
-  const onProgress = (done: number, total: number): void => {
-    context.signal.throwIfAborted();
-    progress ??= context.startProgress('read', total);
-    progress.update(done);
-  };
-  const stopProgress = (): void => progress?.stop();
-  const { images, withoutMasks, leftOut } = await importLabelme(folder, { perShape }, onProgress).finally(stopProgress);
+  const { images, withoutMasks, leftOut } = await importLabelme(folder, { perShape }, onProgress);
   const notes = [...leftOut].map(
     ([type, count]) =>
       `left out: ${count} shapes of type ${JSON.stringify(type)} (only polygon, rectangle and circle have an inside)`,

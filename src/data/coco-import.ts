@@ -4,14 +4,17 @@
  */
 import { existsSync } from 'node:fs';
 import { isAbsolute, join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { UserError, messageOf } from '../errors.js';
-import { readJson } from '../io/json-file.js';
 import { JsonReader } from '../io/json-reader.js';
+import { readJsonLists } from '../io/json-records.js';
 import { annotationToRle } from './coco-mask-annotation.js';
 import { MAX_PIXELS, rleArea, rleToString } from './coco-mask.js';
 import { type ImportedImage, type WrittenMask, expressionOf } from './own-data-writer.js';
 
 const FEWEST_COORDINATES = 6;
+/** Between them others have their turn: the bar, and Ctrl-C. */
+const ANNOTATIONS_PER_TURN = 1000;
 
 export interface CocoImport {
   /** With one expression or more, in the order of the file. */
@@ -28,24 +31,34 @@ export interface CocoImport {
  * @param folder of the images
  * @throws UserError naming the file and the entry that is wrong, or where no image is in the folder
  */
-export function importCoco(file: string, folder: string): CocoImport {
-  const root = JsonReader.of(readJson(file, "COCO's instances"), file);
-  const names = new Map(
-    root
-      .key('categories')
-      .array()
-      .map((category) => [category.key('id').integer(), nameOf(category, file)]),
-  );
-  const drafts = readImages(root.key('images'), folder);
+export async function importCoco(
+  file: string,
+  folder: string,
+  onProgress: (done: number, total: number) => void = () => undefined,
+): Promise<CocoImport> {
+  if (!existsSync(file)) throw new UserError(`There is no file ${file} (COCO's instances); check the path.`);
+  const names = new Map<number, string>();
+  const drafts = new Map<number, Draft>();
+  const annotations: JsonReader[] = [];
+  readLists(file, {
+    images: (image) => drafts.set(image.key('id').integer(), draftOf(image, folder)),
+    categories: (category) => names.set(category.key('id').integer(), nameOf(category)),
+    annotations: (annotation) => annotations.push(annotation),
+  });
   let emptyAnnotations = 0;
-  for (const annotation of root.key('annotations').array()) {
+  for (const [index, annotation] of annotations.entries()) {
+    if (index % ANNOTATIONS_PER_TURN === 0) {
+      await nextTurn();
+      onProgress(index, annotations.length);
+    }
     const [imageId, categoryId] = [annotation.key('image_id'), annotation.key('category_id')];
     const draft = drafts.get(imageId.integer()) ?? imageId.fail('the id of one of "images"');
     const name = names.get(categoryId.integer()) ?? categoryId.fail('the id of one of "categories"');
-    const masks = masksOf(annotation, draft, file);
+    const masks = masksOf(annotation, draft);
     if (masks.length === 0) emptyAnnotations++;
     else if (draft.isThere) draft.add(name, masks);
   }
+  onProgress(annotations.length, annotations.length);
   const all = [...drafts.values()];
   const missing = all.filter(({ isThere }) => !isThere).map(({ path }) => path);
   if (missing.length > 0 && missing.length === all.length) {
@@ -57,12 +70,34 @@ export function importCoco(file: string, folder: string): CocoImport {
   return { images, missing, withoutMasks: all.length - missing.length - images.length, emptyAnnotations };
 }
 
-function nameOf(category: JsonReader, file: string): string {
-  const name = category.key('name').string();
+/** Reads these lists of the file entry by entry: COCO's own has 450 MB. */
+function readLists(file: string, takers: Readonly<Record<string, (entry: JsonReader) => unknown>>): void {
+  const places = Object.entries(takers).map(([key, take]) => {
+    const taker = (value: unknown, index: number): void => {
+      take(JsonReader.of(value, `${file}, ${key}[${index}]`));
+    };
+    return [key, taker] as const;
+  });
+  let keys: readonly string[];
   try {
-    return expressionOf(name);
+    keys = readJsonLists(file, Object.fromEntries(places));
   } catch (error) {
-    throw new UserError(`${file}: "${category.path}": ${messageOf(error)}`);
+    if (error instanceof UserError) throw error;
+    throw new UserError(`Cannot read ${file} as COCO's instances: ${messageOf(error)}.`);
+  }
+  const missing = Object.keys(takers).find((key) => !keys.includes(key));
+  if (missing !== undefined) {
+    throw new UserError(`${file}: the list "${missing}" is missing (there are: ${keys.slice(0, 20).join(', ')}).`);
+  }
+}
+
+function nameOf(category: JsonReader): string {
+  const name = category.key('name');
+  try {
+    return expressionOf(name.string());
+  } catch (error) {
+    if (error instanceof UserError && typeof name.value === 'string') return name.fail(`a name (${error.message})`);
+    throw error;
   }
 }
 
@@ -101,25 +136,22 @@ class Draft {
   }
 }
 
-function readImages(images: JsonReader, folder: string): Map<number, Draft> {
-  const drafts = new Map<number, Draft>();
-  for (const image of images.array()) {
-    const name = image.key('file_name');
-    const parts = name.string().split(/[/\\]/);
-    // The name is joined to a folder: it must not lead out of it.
-    if (name.string() === '' || name.string().includes('\0') || parts.includes('..') || isAbsolute(name.string())) {
-      name.fail('the name of a file inside the folder of the images');
-    }
-    const [height, width] = [image.key('height').integer({ min: 1 }), image.key('width').integer({ min: 1 })];
-    if (height * width > MAX_PIXELS) image.key('width').fail(`at most ${MAX_PIXELS} pixels with the height`);
-    const path = join(folder, name.string());
-    drafts.set(image.key('id').integer(), new Draft(path, height, width, existsSync(path)));
+function draftOf(image: JsonReader, folder: string): Draft {
+  const name = image.key('file_name');
+  const written = name.string();
+  const parts = written.split(/[/\\]/);
+  // The name is joined to a folder: it must not lead out of it.
+  if (written === '' || written.includes('\0') || parts.includes('..') || isAbsolute(written)) {
+    name.fail('the name of a file inside the folder of the images');
   }
-  return drafts;
+  const [height, width] = [image.key('height').integer({ min: 1 }), image.key('width').integer({ min: 1 })];
+  if (height * width > MAX_PIXELS) image.key('width').fail(`at most ${MAX_PIXELS} pixels with the height`);
+  const path = join(folder, written);
+  return new Draft(path, height, width, existsSync(path));
 }
 
 /** Empty where the annotation has no mask, or one with nothing inside the image. */
-function masksOf(annotation: JsonReader, { height, width }: Draft, file: string): WrittenMask[] {
+function masksOf(annotation: JsonReader, { height, width }: Draft): WrittenMask[] {
   const segmentation: unknown = annotation.optional('segmentation')?.value;
   if (segmentation === undefined) return [];
   try {
@@ -130,8 +162,7 @@ function masksOf(annotation: JsonReader, { height, width }: Draft, file: string)
     return [{ rle: { size: [height, width], counts: rleToString(rle) } }];
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
-    const id = annotation.optional('id')?.value;
-    throw new UserError(`${file}: "${annotation.path}" (id ${String(id)}): ${error.message}`);
+    return annotation.key('segmentation').fail(`a mask (${error.message})`);
   }
 }
 

@@ -3,7 +3,7 @@
  * ({ size, counts }, the counts a list or a compressed text), or a list of such encodings (RefCLEF).
  */
 import { UserError } from '../errors.js';
-import { type Rle, checkMaskSize, mergeRles, rleFromCounts, rleFromString } from './coco-mask.js';
+import { type Rle, checkMaskSize, mergeRles, rleFromCounts, rleFromString, shown } from './coco-mask.js';
 import { polygonToRle } from './coco-mask-polygon.js';
 
 /** Three points, the fewest that enclose anything. */
@@ -34,26 +34,26 @@ export function annotationToRle(segmentation: unknown, height: number, width: nu
 }
 
 function rleOf(value: unknown, height: number, width: number): Rle {
-  if (typeof value !== 'object' || value === null) throw malformed(JSON.stringify(value));
+  if (typeof value !== 'object' || value === null) throw malformed(shown(value));
   const { size, counts } = value as { size?: unknown; counts?: unknown };
   if (!Array.isArray(size) || size.length !== 2 || size[0] !== height || size[1] !== width) {
-    throw malformed(`an encoding of size ${JSON.stringify(size)}, while the image has [${height},${width}]`);
+    throw malformed(`an encoding of size ${shown(size)}, while the image has [${height},${width}]`);
   }
   if (typeof counts === 'string') return rleFromString(counts, height, width);
   if (Array.isArray(counts)) return rleFromCounts(counts, height, width);
-  throw malformed(`an encoding with counts ${JSON.stringify(counts)}`);
+  throw malformed(`an encoding with counts ${shown(counts)}`);
 }
 
 function numbers(polygon: readonly unknown[]): number[] {
   return polygon.map((value) => {
-    if (typeof value !== 'number') throw malformed(`a polygon with the coordinate ${JSON.stringify(value)}`);
+    if (typeof value !== 'number') throw malformed(`a polygon with the coordinate ${shown(value)}`);
     return value;
   });
 }
 
-function malformed(found: string | undefined): UserError {
+function malformed(found: string): UserError {
   return new UserError(
-    `Reading "segmentation": found ${String(found).slice(0, 100)}; expected a list of polygons [[x, y, …], …] or { size: [height, width], ` +
+    `Reading "segmentation": found ${found}; expected a list of polygons [[x, y, …], …] or { size: [height, width], ` +
       'counts }. Correct the annotation.',
   );
 }

@@ -33,7 +33,7 @@ export function rleFromCounts(counts: readonly unknown[], height: number, width:
   const runs: number[] = [];
   for (const [i, count] of counts.entries()) {
     if (typeof count !== 'number' || !Number.isInteger(count) || count < 0 || count > pixels) {
-      throw badRuns(`run ${i} is ${String(count).slice(0, 40)}`, height, width);
+      throw badRuns(`run ${i} is ${shown(count)}`, height, width);
     }
     sum += count;
     runs.push(count);
@@ -211,6 +211,16 @@ function walk(a: Rle, b: Rle, visit: (length: number, inA: boolean, inB: boolean
 function checkSameSize(a: Rle, b: Rle): void {
   if (a.size[0] === b.size[0] && a.size[1] === b.size[1]) return;
   throw new Error(`masks of ${a.size.join(' × ')} and ${b.size.join(' × ')} pixels cannot be compared`);
+}
+
+/** Any value, for an error message: of lists and objects, which may be deep or refuse to be a text, only the kind. */
+export function shown(value: unknown): string {
+  if (Array.isArray(value)) {
+    const isShort = value.length <= 4 && value.every((item) => typeof item === 'number');
+    return isShort ? `[${value.join(',')}]` : `a list of ${value.length}`;
+  }
+  if (typeof value === 'object' && value !== null) return 'an object';
+  return typeof value === 'string' ? JSON.stringify(value.slice(0, 40)) : String(value);
 }
 
 function badRuns(found: string, height: number, width: number): UserError {

@@ -2,9 +2,9 @@
 import { UserError, messageOf } from '../errors.js';
 import { readImageSize } from '../io/image-file.js';
 import { rleArea } from './coco-mask.js';
+import { unionOfSources } from './mask-source.js';
 import { type OwnImage, OwnProblems, placeOf, readOwnFile } from './own-data-file.js';
 import { OWN_SPLITS, type OwnExpression, type OwnSplit } from './own-data-line.js';
-import { maskUnion } from './own-data-masks.js';
 
 export interface OwnCounts {
   readonly images: number;
@@ -58,11 +58,11 @@ async function faultsOf({ path, height, width, expressions }: OwnImage): Promise
   const faults: string[] = [];
   for (const { text, masks } of expressions) {
     try {
-      if (masks.length > 0 && rleArea(maskUnion(masks, height, width)) === 0) {
+      if (masks.length > 0 && rleArea(unionOfSources(masks, height, width, JSON.stringify(text))) === 0) {
         faults.push(`the mask of ${JSON.stringify(text)} has no pixel inside the image; null says "not here".`);
       }
     } catch (error) {
-      faults.push(`${JSON.stringify(text)}: ${told(error)}`);
+      faults.push(told(error));
     }
   }
   return faults;

@@ -7,7 +7,7 @@ import { UserError, messageOf } from '../errors.js';
 import { readImageSize } from '../io/image-file.js';
 import { readTextLines } from '../io/text-lines.js';
 import { type ImageSize, type OwnExpression, type OwnRecord, type OwnSplit, parseOwnLine } from './own-data-line.js';
-import type { MaskSource } from './refer-sample.js';
+import type { MaskSource } from './mask-source.js';
 
 /** A polygon of a million points has less. */
 const LONGEST_LINE = 32 * 2 ** 20;

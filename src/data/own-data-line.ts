@@ -8,7 +8,7 @@ import { UserError, messageOf } from '../errors.js';
 import { JsonReader } from '../io/json-reader.js';
 import { MAX_PIXELS, rleFromCounts, rleFromString } from './coco-mask.js';
 import { checkedExpression, cleanExpression } from './prompts.js';
-import type { MaskSource } from './refer-sample.js';
+import type { MaskSource } from './mask-source.js';
 
 export const OWN_SPLITS = ['train', 'val', 'test'] as const;
 export type OwnSplit = (typeof OWN_SPLITS)[number];

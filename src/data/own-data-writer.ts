@@ -56,7 +56,8 @@ export function expressionOf(label: string): string {
  * Writes the file as a whole or not at all. Paths of images inside its folder are relative, others absolute.
  * @throws UserError where there is no image, or the file cannot be written
  */
-export function writeOwnData(out: string, images: readonly ImportedImage[], options: WriteOptions): WrittenCounts {
+export function writeOwnData(out: string, imported: readonly ImportedImage[], options: WriteOptions): WrittenCounts {
+  const images = onePerFile(imported);
   if (images.length === 0) throw new UserError(`Nothing to write to ${out}: no image with a mask was found.`);
   const random = new Random(options.seed);
   const order = random.shuffle(images.map((_, index) => index));
@@ -74,6 +75,17 @@ export function writeOwnData(out: string, images: readonly ImportedImage[], opti
   };
   writeFileAtomic(out, lines());
   return counts;
+}
+
+/** An image that is annotated in two places must not be in two splits, nor lack what it has in the other place. */
+function onePerFile(images: readonly ImportedImage[]): ImportedImage[] {
+  const byPath = new Map<string, ImportedImage>();
+  for (const image of images) {
+    const path = resolve(image.path);
+    const earlier = byPath.get(path)?.expressions ?? [];
+    byPath.set(path, { ...image, expressions: [...earlier, ...image.expressions] });
+  }
+  return [...byPath.values()];
 }
 
 /** Some of both where there are two images. */

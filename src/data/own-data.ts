@@ -3,14 +3,14 @@
  * as a `TrainingSet` of requests.
  */
 import { basename } from 'node:path';
-import { UserError, messageOf } from '../errors.js';
+import { UserError } from '../errors.js';
 import type { ReferringTarget } from '../types.js';
 import { type Rle, decodeMask, rleArea } from './coco-mask.js';
+import { type MaskSource, unionOfSources } from './mask-source.js';
 import { type OwnImage, OwnProblems, placeOf, readOwnFile } from './own-data-file.js';
 import { OWN_SPLITS, type OwnSplit } from './own-data-line.js';
-import { maskUnion } from './own-data-masks.js';
 import { LazyExpression, type ReferDataset, type ReferringExpression, type ReferringImage } from './refer-dataset.js';
-import type { MaskSource, ReferRequest } from './refer-sample.js';
+import type { ReferRequest } from './refer-sample.js';
 import type { TrainingSet } from './training-sample.js';
 
 /** So many problems are told before advice is better. */
@@ -63,10 +63,11 @@ export class OwnData implements Pick<ReferDataset, 'images' | 'target' | 'target
   requestAt(index: number): ReferRequest {
     const image = this.images[index];
     if (image === undefined) throw new RangeError(`OwnData: no image ${index} in ${this.length}`);
-    const { path, height, width } = image;
+    const { imageId, path, height, width } = image;
+    const origin = placeOf(this.file, imageId);
     const expressions = image.expressions.map(({ text, annotationIds }) => ({
       text,
-      masks: this.masksOf(annotationIds),
+      masks: this.masksOf(annotationIds).map((mask) => ('png' in mask ? mask : { ...mask, origin })),
     }));
     return { kind: this.kind, set: this.name, image: path, height, width, expressions };
   }
@@ -95,11 +96,8 @@ export class OwnData implements Pick<ReferDataset, 'images' | 'target' | 'target
   }
 
   private unionOf(image: Omit<ReferringImage, 'expressions'>, ids: readonly number[]): Rle {
-    try {
-      return maskUnion(this.masksOf(ids), image.height, image.width);
-    } catch (error) {
-      throw new UserError(`${placeOf(this.file, image.imageId)}: ${image.fileName}: ${messageOf(error)}`);
-    }
+    const place = `${placeOf(this.file, image.imageId)}: ${image.fileName}`;
+    return unionOfSources(this.masksOf(ids), image.height, image.width, place);
   }
 
   private masksOf(ids: readonly number[]): MaskSource[] {

@@ -2,7 +2,7 @@
  * Masks as painting tools write them: a PNG in which everything that is not black is inside. In a palette PNG the
  * numbers count, not the colours: 0 is outside. What is fully transparent is outside.
  */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { PNG } from 'pngjs';
 import { UserError, messageOf } from '../errors.js';
 import type { BinaryMask } from '../types.js';
@@ -21,11 +21,12 @@ export function readMaskPng(path: string): BinaryMask {
   const fail = (what: string): never => {
     throw new UserError(`Cannot read ${path} as a mask: ${what}.`);
   };
+  if (!existsSync(path)) return fail('there is no such file; check the path');
   let file: Buffer;
   try {
     file = readFileSync(path);
   } catch (error) {
-    return fail(`${messageOf(error)}; check the path`);
+    return fail(messageOf(error));
   }
   if (file.length < 33 || !file.subarray(0, 8).equals(SIGNATURE) || file.toString('latin1', 12, 16) !== 'IHDR') {
     return fail('it is not a PNG file');

@@ -5,6 +5,7 @@ import { UserError, messageOf } from '../errors.js';
 const CHUNK = 1 << 16;
 const LINE_FEED = 0x0a;
 const BYTE_ORDER_MARK = '\ufeff';
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 export interface TextLine {
   /** From 1. */
@@ -85,7 +86,7 @@ class LineBytes {
       return { number, text: '', fault: `it has ${this.length} bytes, at most ${this.longest} are read` };
     }
     try {
-      const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(Buffer.concat(this.parts));
+      const text = UTF8.decode(this.parts.length === 1 ? this.parts[0] : Buffer.concat(this.parts));
       return { number, text: number === 1 && text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text, fault: null };
     } catch {
       return { number, text: '', fault: 'it is not a text in UTF-8' };

@@ -49,8 +49,10 @@ describe.each(CONFIGS)('configs/%s', (name) => {
   test('parses and builds, means the same ids as its tokenizer, and trains something', () => {
     const file = join('configs', name);
     const before = tf.memory().numTensors;
+    // Without the start model, which another configuration makes; own-data.json5 takes its sizes from it.
+    const overrides: [string, unknown][] = name === 'own-data.json5' ? [] : [['start', null]];
     const { config, gsva, tokenizer, meta } = withoutDraws(() =>
-      buildExperiment(readExperimentConfig(file, [['start', null]]), file),
+      buildExperiment(readExperimentConfig(file, overrides), file),
     );
     const { tokens, llm } = config.model;
     const ids = ['[SEG]', '[REJ]', '<im_start>', '<im_end>'].map((token) => tokenizer.tokenId(token));
@@ -104,6 +106,31 @@ describe('buildExperiment', () => {
     }
     base.dispose();
     gsva.dispose();
+  });
+
+  test('a GSVA run on a model that GSVA has been taught keeps what it has learned of [SEG] and [REJ]', async () => {
+    const taught = join(scratch, 'taught');
+    mkdirSync(taught);
+    const model = smallModel(9, SMALL_TEXT);
+    await writeModelDirectory(taught, model, { meta: { ...META, stage: 'gsva' }, tokenizerDir: TOKENIZER_DIR });
+    const { gsva } = build({ start: taught });
+    for (const [name, variable] of variablesOf(gsva)) {
+      expect([name, valuesOf(variable)]).toEqual([name, valueOf(model, name)]);
+    }
+    model.dispose();
+    gsva.dispose();
+  });
+
+  test('what a configuration does not say of the model is as in the start folder', () => {
+    const whole = smallConfig('data', { start });
+    const partial = { ...whole, model: undefined, tokenizer: undefined, conversation: undefined };
+    const config = readExperimentConfig(writeConfig(path, partial));
+    expect(config).toMatchObject({ tokenizer: start, conversation: 'plain' });
+    expect(config.model).toEqual({ ...SMALL_TEXT, lora: { ...SMALL_TEXT.lora, r: 0 } });
+    const own = readExperimentConfig(writeConfig(path, { ...whole, tokenizer: undefined }));
+    expect(own.model).toEqual(SMALL_TEXT);
+    expect(() => readExperimentConfig(path, [['start', null]])).toThrow(/"tokenizer" is missing/);
+    expect(() => readExperimentConfig(path, [['start', '/none']])).toThrow(/\/none/);
   });
 
   test('a stage of the base takes every row as it is', () => {

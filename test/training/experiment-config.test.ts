@@ -47,6 +47,13 @@ describe('readExperimentConfig', () => {
     expect(read([], { stage: 'base-joint', data }).data).toEqual(data);
   });
 
+  test('own data: a file, and perhaps another one to validate on', () => {
+    const data = { kind: 'jsonl', file: 'my.jsonl', expressionsPerSample: 5, validationImages: 40 };
+    expect(read([], { data }).data).toEqual({ ...data, valFile: null });
+    expect(read([['data.valFile', 'val.jsonl']], { data }).data).toEqual({ ...data, valFile: 'val.jsonl' });
+    expect(() => read([['data.dir', 'folder']], { data })).toThrow(/unknown key "dir" in "data"; .*file/);
+  });
+
   test.each<[string, Override, RegExp]>([
     ['an unknown key', ['trainig', 1], /unknown key "trainig"; .*training/],
     ['an unknown key inside', ['training.batchsize', 4], /unknown key "batchsize" in "training"; .*batchSize/],
