@@ -11,3 +11,5 @@ export const IMAGE_PLACEHOLDER = '<image>';
 export const IMAGE_TOKEN_ID = -200;
 /** Label of a position that is not supervised. */
 export const IGNORE_LABEL = -100;
+/** What no text from outside may contain: a tokenizer would take it for a token with a meaning of its own. */
+export const RESERVED_TEXTS: readonly string[] = [...ADDED_TOKENS, IMAGE_PLACEHOLDER, '<s>', '</s>', '<unk>'];

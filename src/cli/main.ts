@@ -10,7 +10,9 @@ import { benchVerb } from './bench.js';
 import { benchLargeVerb } from './bench-large.js';
 import { convertDeltaVerb, convertVerb, exportVerb, mergeVerb } from './convert.js';
 import { dataSynthVerb } from './data.js';
+import { dataCheckVerb, dataStatsVerb } from './data-check.js';
 import { dataImportCocoVerb, dataImportLabelmeVerb } from './data-import.js';
+import { dataShowVerb } from './data-show.js';
 import { dataValidateVerb } from './data-validate.js';
 import { demoVerb } from './demo.js';
 import { doctorVerb } from './doctor.js';
@@ -31,6 +33,7 @@ const VERBS: readonly Verb[] = [
   ...[trainVerb, evalVerb, segmentVerb, verifyVerb],
   ...[convertVerb, convertDeltaVerb, mergeVerb, exportVerb, inspectVerb],
   ...[dataImportCocoVerb, dataImportLabelmeVerb, dataValidateVerb],
+  ...[dataCheckVerb, dataStatsVerb, dataShowVerb],
   ...[dataSynthVerb, demoVerb, doctorVerb, planVerb, benchVerb, benchLargeVerb, setupTensorflowVerb],
 ];
 const EXIT = { fine: 0, failed: 1, usage: 2, interrupted: 130 } as const;

@@ -4,7 +4,7 @@
  */
 import { UserError } from '../errors.js';
 import type { Random } from '../random.js';
-import { ADDED_TOKENS, IMAGE_PLACEHOLDER, REJ_TOKEN, SEG_TOKEN } from '../special-tokens.js';
+import { IMAGE_PLACEHOLDER, REJ_TOKEN, RESERVED_TEXTS, SEG_TOKEN } from '../special-tokens.js';
 
 /** What a part of an answer needs to know of its target. */
 export interface PromptTarget {
@@ -103,9 +103,7 @@ export function checkedExpression(text: string): string {
       `Reading the expression ${JSON.stringify(text)}: it is empty. Say what to segment, such as "red circle".`,
     );
   }
-  const reserved = [...ADDED_TOKENS, IMAGE_PLACEHOLDER, '<s>', '</s>', '<unk>'].find((token) =>
-    cleaned.includes(token.toLowerCase()),
-  );
+  const reserved = RESERVED_TEXTS.find((token) => cleaned.includes(token.toLowerCase()));
   if (reserved !== undefined) {
     throw new UserError(
       `Reading the expression ${JSON.stringify(text)}: it contains ${reserved}, which is reserved. Leave it out.`,

@@ -17,7 +17,7 @@ export const COST = { list: 40, dictionary: 240, entry: 64, text: 32, bytes: 240
 
 export class PickleMachine implements PickleContext {
   readonly stack: PickleValue[] = [];
-  readonly memo = new Map<number, PickleValue>();
+  readonly memo = new PickleMemo();
   readonly bytes: Buffer;
   at: number;
   private readonly marks: number[] = [];
@@ -193,5 +193,30 @@ function isUtf8(bytes: Uint8Array): boolean {
     return true;
   } catch {
     return false;
+  }
+}
+
+/** What a pickle remembers by number. Numbers usually follow one another, from 0 or 1 on: a list is faster for these. */
+class PickleMemo {
+  private readonly list: PickleValue[] = [];
+  /** Number of the first of the list. */
+  private start = 0;
+  private readonly others = new Map<number, PickleValue>();
+
+  get size(): number {
+    return this.list.length + this.others.size;
+  }
+
+  get(index: number): PickleValue | undefined {
+    const place = index - this.start;
+    return place >= 0 && place < this.list.length ? this.list[place] : this.others.get(index);
+  }
+
+  set(index: number, value: PickleValue): void {
+    if (this.size === 0 && index === 1) this.start = 1;
+    const place = index - this.start;
+    if (place >= 0 && place < this.list.length) this.list[place] = value;
+    else if (place === this.list.length && !this.others.has(index)) this.list.push(value);
+    else this.others.set(index, value);
   }
 }

@@ -18,6 +18,8 @@ export function parseWhole(line: Buffer, fail: Fail): number | bigint {
   if (line.length > MOST_DIGITS + 2) fail(`an integer has ${line.length} digits, at most ${MOST_DIGITS} are read`);
   const text = line.toString('latin1').replace(/L$/, '');
   if (!WHOLE.test(text)) fail(`${JSON.stringify(text.slice(0, 40))} is not an integer`);
+  // Most are small, and a pickle may have millions of them. (-0 is 0.)
+  if (text.length <= 15) return Number(text) + 0;
   return narrowed(BigInt(text.replace(/^\+/, '')));
 }
 

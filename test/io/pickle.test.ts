@@ -105,7 +105,19 @@ describe('plain values', () => {
     expect(read('\x8a\x07\xff\xff\xff\xff\xff\xff\x1f.')).toBe(2 ** 53 - 1);
     expect(read('\x8a\x07\x00\x00\x00\x00\x00\x00\xe0.')).toBe(-(2n ** 53n));
     expect(read('L123456789012345678901L\n.')).toBe(123456789012345678901n);
+    expect(read('L-0L\n.')).toBe(0);
+    expect(read('I+123456789012345\n.')).toBe(123456789012345);
+    expect(read('I-9007199254740991\n.')).toBe(-(2 ** 53 - 1));
     expect(read(`\x8a\xff${'\0'.repeat(254)}\x01.`)).toBe(1n << 2032n);
+  });
+
+  test('what is remembered is found again by any number, set anew or out of order', () => {
+    for (const [a, b, c] of ['012', '123', '102', '210', '971', '018']) {
+      const list = `(lVa\np${a}\naVb\np${b}\naVc\np${c}\nag${a}\nag${b}\nag${c}\na`;
+      expect(read(`${list}.`)).toEqual(['a', 'b', 'c', 'a', 'b', 'c']);
+      expect(read(`${list}Vd\np${b}\nag${a}\nag${b}\nag${c}\na.`)).toEqual(Array.from('abcabcdadc'));
+    }
+    expect(() => read('(lVa\np1\nag0\n.')).toThrow(/refers to its value 0/);
   });
 
   test('several pickles one after the other: each begins where the one before ends', () => {

@@ -1,0 +1,124 @@
+/** The work behind `gsva data show`. */
+import { readdirSync, statSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import { openTrainingSet, parseSetSpec } from '../data/dataset-registry.js';
+import { makeSample } from '../data/make-sample.js';
+import type { SampleOptions, TrainingSample, TrainingSet } from '../data/training-sample.js';
+import { UserError } from '../errors.js';
+import { writeConversationPanel } from '../evaluation/report/conversation-panel.js';
+import { writeDirectoryAtomic } from '../io/atomic-file.js';
+import { writeJson } from '../io/json-file.js';
+import { Random } from '../random.js';
+import type { VerbContext } from './verb.js';
+
+export interface ShowRequest {
+  /** "grefcoco:train" */
+  readonly spec: string;
+  readonly count: number;
+  readonly data: string;
+  readonly out: string;
+  readonly seed: number;
+  readonly options: SampleOptions;
+}
+
+interface ShownSample {
+  readonly index: number;
+  readonly image: string;
+  readonly sample: TrainingSample;
+}
+
+/** Draws of an image that have nothing to segment, before another image is taken. */
+const MOST_DRAWS = 10;
+/** Bad samples that are told one by one. */
+const TOLD = 5;
+/** What a folder of samples holds; one with anything else in it is somebody's own and is not replaced. */
+const OWN_FILE = /^(sample-\d{3,}\.png|samples\.json)$/;
+
+/** @returns the exit code: 1 where there were no samples to be had */
+export async function runShow(request: ShowRequest, context: VerbContext): Promise<number> {
+  const { spec, count, data, out, seed, options } = request;
+  const { name, split } = parseSetSpec(spec);
+  checkOut(out, data);
+  context.note(`reading ${name} (${split}) ...`);
+  const set = openTrainingSet(name, data, split);
+  const bar = context.startProgress('samples', Math.min(count, set.length));
+  const shown: object[] = [];
+  let bad = 0;
+  try {
+    await writeDirectoryAtomic(out, async (folder) => {
+      for await (const found of samplesOf(set, seed, options, onBad)) {
+        context.signal.throwIfAborted();
+        const { index, image, sample } = found;
+        const file = `sample-${String(shown.length + 1).padStart(3, '0')}.png`;
+        const conversations = [sample, ...(sample.others ?? [])];
+        await writeConversationPanel(join(folder, file), `${name} (${split}), ${image}`, sample.image, conversations);
+        shown.push({ file, index, image, conversations: conversations.map(plainConversation) });
+        bar.update(shown.length);
+        if (shown.length === count) break;
+      }
+      if (shown.length === 0) throw new UserError(`Showing ${spec}: none of its ${set.length} images gives a sample.`);
+      writeJson(join(folder, 'samples.json'), { set: name, split, seed, ...options, samples: shown });
+    });
+  } finally {
+    bar.stop();
+  }
+  if (bad > TOLD) context.note(`and ${bad - TOLD} more bad samples`);
+  context.output.line(`${out}: ${shown.length} of ${set.length} images of ${name} (${split}), seed ${seed}`);
+  context.output.json({ out, set: name, split, seed, images: set.length, bad, samples: shown });
+  return 0;
+
+  function onBad(error: UserError): void {
+    bad++;
+    if (bad <= TOLD) context.note(`left out: ${error.message}`);
+  }
+}
+
+/** Images in random order, each once; those that give no sample are passed over. */
+async function* samplesOf(
+  set: TrainingSet,
+  seed: number,
+  options: SampleOptions,
+  onBad: (error: UserError) => void,
+): AsyncGenerator<ShownSample> {
+  const random = new Random(seed);
+  for (const index of random.shuffle(Array.from({ length: set.length }, (_, i) => i))) {
+    const request = set.requestAt(index);
+    try {
+      for (let draw = 0; draw < MOST_DRAWS; draw++) {
+        const sample = await makeSample(request, random.fork(index * MOST_DRAWS + draw), options);
+        if (sample === null) continue;
+        yield { index, image: request.image, sample };
+        break;
+      }
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      onBad(error);
+    }
+  }
+}
+
+function plainConversation({ turns, targets }: Pick<TrainingSample, 'turns' | 'targets'>): object {
+  return {
+    turns,
+    targets: targets.map(({ text, mask }) => ({
+      text,
+      pixels: mask === null ? null : mask.data.reduce((sum, value) => sum + value, 0),
+    })),
+  };
+}
+
+/** Nothing is written into the datasets, and nobody's files are replaced. */
+function checkOut(out: string, data: string): void {
+  const inside = relative(resolve(data), resolve(out));
+  if (inside === '' || !inside.startsWith('..')) {
+    throw new UserError(`${out} is inside of ${data}, where nothing is written; name another folder as --out`);
+  }
+  const found = statSync(out, { throwIfNoEntry: false });
+  if (found === undefined) return;
+  if (!found.isDirectory()) throw new UserError(`${out} is a file; --out takes a folder`);
+  const other = readdirSync(out).find((file) => !OWN_FILE.test(file));
+  if (other === undefined) return;
+  throw new UserError(
+    `${out} holds ${other}, which is no sample; a folder of samples is replaced as a whole, so name a new one`,
+  );
+}

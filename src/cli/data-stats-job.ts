@@ -1,0 +1,56 @@
+/** The work behind `gsva data stats`. */
+import type { DatasetReport } from '../data/audit/audit-datasets.js';
+import type { Figures } from '../data/catalogue/entry.js';
+import { type AuditRequest, audit, beside, splitNames, totalFigures } from './data-audit.js';
+import type { Cell } from './output.js';
+import type { VerbContext } from './verb.js';
+
+const COLUMNS = ['images', 'expressions', 'multiTarget', 'noTarget', 'objects', 'conversations'] as const;
+const TITLES = ['images', 'expressions', 'several targets', 'no target', 'objects', 'conversations'];
+
+/** @returns the exit code: 1 where nothing could be counted */
+export async function runStats(request: AuditRequest, context: VerbContext): Promise<number> {
+  const { output } = context;
+  const reports = (await audit(request, false, context)).filter(({ state }) => state !== 'absent');
+  const counted = reports.filter(({ figures }) => figures !== null);
+  for (const { entry, problems, figures } of reports) {
+    const why = problems.find(({ kind }) => kind === 'unreadable file') ?? problems[0];
+    if (figures === null) context.note(`${entry.name} could not be read: ${why?.examples[0] ?? ''}`);
+  }
+  if (counted.length > 0) {
+    output.table(['data set', 'split', ...TITLES], counted.flatMap(rowsOf), {
+      align: ['left', 'left', ...TITLES.map(() => 'right' as const)],
+    });
+    output.line();
+    output.line('In brackets what is published:');
+    for (const { entry } of counted) {
+      if (entry.published.by !== '') output.line(` ${entry.name}: ${entry.published.by}`);
+    }
+  } else {
+    output.line(`${request.folder}: no dataset was found that could be counted; gsva data check says what is missing`);
+  }
+  output.json({
+    folder: request.folder,
+    datasets: counted.map((report) => ({
+      name: report.entry.name,
+      title: report.entry.title,
+      splits: report.figures?.splits,
+      total: totalFigures(report),
+      published: report.entry.published,
+    })),
+  });
+  return counted.length > 0 ? 0 : 1;
+}
+
+function rowsOf(report: DatasetReport): Cell[][] {
+  const { entry, figures } = report;
+  const names = splitNames(report);
+  const rows = names.map((split) =>
+    row(entry.name, split, figures?.splits[split] ?? {}, entry.published.splits[split] ?? {}),
+  );
+  return names.length === 1 ? rows : [...rows, row(entry.name, 'all', totalFigures(report), entry.published.total)];
+}
+
+function row(name: string, split: string, found: Figures, published: Figures): Cell[] {
+  return [name, split, ...COLUMNS.map((column) => beside(found[column], published[column]))];
+}

@@ -1,0 +1,152 @@
+/** Looks through the datasets below a folder: which are there, what they lack, what is wrong with them, what they have. */
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { UserError } from '../../errors.js';
+import type { CatalogueEntry, Part } from '../catalogue/entry.js';
+import type { DatasetKind } from '../training-sample.js';
+import { auditAnnotatedSet } from './annotated-audit.js';
+import type { Audit, AuditedFigures } from './audit.js';
+import { ImageChecker } from './image-checker.js';
+import { auditInstructSet } from './instruct-audit.js';
+import { auditLabelMapSet } from './label-map-audit.js';
+import { type DataProblem, ProblemList } from './problems.js';
+import { auditReasonSet } from './reason-audit.js';
+import { auditReferSet } from './refer-audit.js';
+
+/** Whether a part of the layout is there, and how much of it. */
+export interface FoundPart {
+  readonly part: Part;
+  /** Files of a folder, or 1 for a file; 0 where it is missing or empty. */
+  readonly found: number;
+}
+
+export interface DatasetReport {
+  readonly entry: CatalogueEntry;
+  /**
+   * 'absent': nothing of its own is there; 'broken': with problems; 'partial': sound, but with fewer images than were
+   * published; 'sound': without problems, but it is not published how much there should be; 'complete': all is there.
+   */
+  readonly state: 'absent' | 'broken' | 'partial' | 'sound' | 'complete';
+  readonly parts: readonly FoundPart[];
+  readonly problems: readonly DataProblem[];
+  /** Null where there is nothing, or it could not be read. */
+  readonly figures: AuditedFigures | null;
+}
+
+export interface AuditOptions {
+  /** Looks into masks and image files too; else at what the annotations say. */
+  readonly isThorough: boolean;
+  /** A dataset that is there is begun; may throw to end the work. */
+  readonly onDataset?: (entry: CatalogueEntry) => void;
+  /** Images of a dataset, or of a split of it, looked at; may throw to end the work. */
+  readonly onImages?: (done: number, total: number) => void;
+}
+
+/** Nothing is written. The memory that is needed grows with the number of images, not with the annotations. */
+export async function auditDatasets(
+  dataDir: string,
+  entries: readonly CatalogueEntry[],
+  { isThorough, onDataset, onImages }: AuditOptions,
+): Promise<DatasetReport[]> {
+  const images = new ImageChecker(onImages);
+  const countFiles = rememberingCounts();
+  const reports: DatasetReport[] = [];
+  for (const entry of entries) {
+    const parts = entry.parts.map((part) => ({ part, found: countFiles(join(dataDir, part.path), part) }));
+    reports.push(await auditDataset(entry, parts));
+  }
+  return reports;
+
+  async function auditDataset(entry: CatalogueEntry, parts: readonly FoundPart[]): Promise<DatasetReport> {
+    if (!parts.some(({ part, found }) => found > 0 && part.isShared !== true)) {
+      return { entry, state: 'absent', parts, problems: [], figures: null };
+    }
+    onDataset?.(entry);
+    const problems = new ProblemList();
+    const missing = parts.filter(({ part, found }) => found === 0 && part.isOptional === undefined);
+    for (const { part } of missing) problems.add('missing file', join(dataDir, partPath(part)));
+    let figures: AuditedFigures | null = null;
+    try {
+      if (canBeRead(entry, missing)) {
+        figures = await auditOf(entry)({ dataDir, entry, isThorough, images, problems });
+      }
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      problems.add('unreadable file', error.message);
+    }
+    const { list } = problems;
+    return {
+      entry,
+      state: list.length > 0 ? 'broken' : stateOf(entry, parts, figures),
+      parts,
+      problems: list,
+      figures,
+    };
+  }
+}
+
+/** As it is told: "ade20k/images/training/*.jpg". */
+export function partPath({ path, ending }: Part): string {
+  return ending === undefined ? path : `${path}/*${ending}`;
+}
+
+const AUDITS: Readonly<Record<Exclude<DatasetKind, 'sem_seg'>, Audit>> = {
+  refer_seg: auditReferSet,
+  vqa: auditInstructSet,
+  reason_seg: auditReasonSet,
+};
+
+function auditOf({ kind, parts }: CatalogueEntry): Audit {
+  if (kind !== 'sem_seg') return AUDITS[kind];
+  return parts.some(({ ending }) => ending === '.png') ? auditLabelMapSet : auditAnnotatedSet;
+}
+
+/** Annotations say a lot without the pictures; label maps lie in folders that have to be there. */
+function canBeRead(entry: CatalogueEntry, missing: readonly FoundPart[]): boolean {
+  if (entry.kind === 'reason_seg') return true;
+  const hasLabelMaps = auditOf(entry) === auditLabelMapSet;
+  return missing.every(({ part }) => part.ending !== undefined && !hasLabelMaps);
+}
+
+/** Of a dataset without problems: compares the images, and the files in folders of its own, with what is published. */
+function stateOf(
+  { published }: CatalogueEntry,
+  parts: readonly FoundPart[],
+  figures: AuditedFigures | null,
+): 'partial' | 'sound' | 'complete' {
+  const pairs = [
+    ...parts
+      .filter(({ part }) => part.isShared !== true && part.ending !== undefined)
+      .map(({ part, found }) => [found, part.count]),
+    ...Object.entries(published.splits).map(([split, { images }]) => [figures?.splits[split]?.images, images]),
+  ];
+  const known = pairs.filter(([, expected]) => expected !== undefined);
+  if (known.some(([found = 0, expected = 0]) => found < expected)) return 'partial';
+  return known.length > 0 ? 'complete' : 'sound';
+}
+
+/** Counts the files of each folder once, however many datasets share it. */
+function rememberingCounts(): (path: string, part: Part) => number {
+  const known = new Map<string, number>();
+  return (path, { ending }) => {
+    const key = `${path} ${ending ?? ''}`;
+    const count = known.get(key) ?? (ending === undefined ? Number(isFile(path)) : filesBelow(path, ending));
+    known.set(key, count);
+    return count;
+  };
+}
+
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+}
+
+/** SAIAPR TC-12 has its pictures in folders of their own. */
+function filesBelow(folder: string, ending: string): number {
+  if (!existsSync(folder) || !statSync(folder).isDirectory()) return 0;
+  let count = 0;
+  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
+    if (!entry.isDirectory() && entry.name.endsWith(ending)) count++;
+  }
+  return count;
+}

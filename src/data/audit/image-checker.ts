@@ -1,0 +1,79 @@
+/**
+ * Whether image files are there and of the size that the annotations say. Only the beginning of a file is read, and that
+ * once, however many datasets share it.
+ */
+import { existsSync } from 'node:fs';
+
+import { messageOf } from '../../errors.js';
+import { readImageSize } from '../../io/image-file.js';
+import type { ProblemList } from './problems.js';
+
+interface ImageSize {
+  readonly height: number;
+  readonly width: number;
+}
+
+export interface ExpectedImage {
+  readonly path: string;
+  /** As annotated, or the path of an image of the same size; null where nothing says it. */
+  readonly size: ImageSize | string | null;
+  /** Who says so or needs it, for messages. */
+  readonly by: string;
+}
+
+/** Headers asked for at the same time: enough for Node's threads. */
+const AT_ONCE = 32;
+/** height × this + width; larger pictures are not read at all. */
+const BASE = 2 ** 20;
+
+export class ImageChecker {
+  /** What is known of a path: its size in one number, or what is wrong. */
+  private readonly known = new Map<string, number | string>();
+
+  /** @param onProgress is told how many of a list are done; may throw to end the work */
+  constructor(private readonly onProgress: (done: number, total: number) => void = () => undefined) {}
+
+  async check(expected: readonly ExpectedImage[], problems: ProblemList): Promise<void> {
+    for (let done = 0; done < expected.length;) {
+      const images = expected.slice(done, done + AT_ONCE);
+      await Promise.all(
+        images
+          .flatMap(({ path, size }) => [path, ...(typeof size === 'string' ? [size] : [])])
+          .map((path) => this.read(path)),
+      );
+      // In the order of the list, whichever was read first.
+      for (const image of images) this.compare(image, problems);
+      done += images.length;
+      this.onProgress(done, expected.length);
+    }
+  }
+
+  private compare({ path, size, by }: ExpectedImage, problems: ProblemList): void {
+    const found = this.usableSize(path, by, problems);
+    const wanted = typeof size === 'string' ? this.usableSize(size, by, problems) : size;
+    if (found === null || wanted === null || (wanted.height === found.height && wanted.width === found.width)) return;
+    problems.add(
+      'size mismatch',
+      `${path} has ${found.width} × ${found.height} pixels, but ${by} is for ${wanted.width} × ${wanted.height}`,
+    );
+  }
+
+  /** Null, and a problem, where there is none. */
+  private usableSize(path: string, by: string, problems: ProblemList): ImageSize | null {
+    const found = this.known.get(path) ?? '';
+    if (typeof found === 'number') return { height: Math.floor(found / BASE), width: found % BASE };
+    const isMissing = !existsSync(path);
+    problems.add(isMissing ? 'missing image' : 'unreadable image', isMissing ? `${path} (${by})` : `${found} (${by})`);
+    return null;
+  }
+
+  private async read(path: string): Promise<void> {
+    if (this.known.has(path)) return;
+    try {
+      const { height, width } = await readImageSize(path);
+      this.known.set(path, height * BASE + width);
+    } catch (error) {
+      this.known.set(path, messageOf(error));
+    }
+  }
+}

@@ -1,0 +1,207 @@
+/** Looks through a referring dataset: its records, the images and annotations they refer to, and the image files. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { UserError } from '../../errors.js';
+import type { CatalogueEntry } from '../catalogue/entry.js';
+import { cleanExpression } from '../prompts.js';
+import { JsonPlace, readJsonRecordLists, readJsonRecords, readPickleFile } from '../refer-files.js';
+import type { Audit, AuditInput } from './audit.js';
+import { insideFileName } from './file-name.js';
+import type { ExpectedImage } from './image-checker.js';
+import { maskFault } from './mask-fault.js';
+import type { ProblemList } from './problems.js';
+
+/** Divided by objects, not by images: that an image is in two splits is as it should be. */
+const DIVIDED_BY_OBJECTS: ReadonlySet<string> = new Set(['refcocog-google']);
+const ADVICE = 'Use the published file.';
+
+interface WantedImage {
+  /** The splits that it is in, a bit each. */
+  splits: number;
+  /** The first record that names it, for messages. */
+  readonly record: string;
+}
+
+interface ImageSize {
+  readonly height: number;
+  readonly width: number;
+}
+
+/** What the records ask of the other files. */
+interface Wanted {
+  readonly splits: string[];
+  readonly images: Map<number, WantedImage>;
+  /** Ids of annotations, and of the image they should be of. */
+  readonly annotations: Map<number, number>;
+}
+
+interface Counts {
+  images: number;
+  expressions: number;
+  multiTarget: number;
+  noTarget: number;
+  objects: number;
+}
+
+export const auditReferSet: Audit = async (input) => {
+  const { dataDir, entry, images, problems, isThorough } = input;
+  const [records = '', instances = ''] = entry.parts
+    .filter((part) => part.ending === undefined)
+    .map((part) => join(dataDir, part.path));
+  const wanted: Wanted = { splits: [], images: new Map(), annotations: new Map() };
+  const counts = new Map<string, Counts>();
+  readRecords(entry.title, records, (place, index) => {
+    takeRecord(place, `record [${index}] of ${records}`, wanted, counts, problems);
+  });
+  const expected = lookUp(input, instances, wanted);
+  for (const image of wanted.images.values()) {
+    for (const [i, split] of wanted.splits.entries()) {
+      const count = counts.get(split);
+      if (count !== undefined && (image.splits & (1 << i)) !== 0) count.images++;
+    }
+  }
+  if (isThorough) {
+    checkSplits(entry, wanted, problems);
+    await images.check(expected, problems);
+  }
+  return { splits: Object.fromEntries(counts), images: wanted.images.size };
+};
+
+function readRecords(name: string, path: string, take: (place: JsonPlace, index: number) => void): void {
+  if (!path.endsWith('.p')) {
+    readJsonRecords(name, path, ADVICE, take);
+    return;
+  }
+  const list = new JsonPlace(readPickleFile(name, path, ADVICE), name, path).list();
+  for (const [index, place] of list.entries()) take(place, index);
+}
+
+function takeRecord(
+  place: JsonPlace,
+  record: string,
+  wanted: Wanted,
+  counts: Map<string, Counts>,
+  problems: ProblemList,
+): void {
+  problems.guard(() => {
+    const split = place.key('split').text();
+    const imageId = place.key('image_id').integer();
+    const annotations = place.key('ann_id');
+    const ids = (annotations.isList() ? annotations.list() : [annotations])
+      .map((id) => id.integer())
+      .filter((id) => id !== -1);
+    const sentences = place.key('sentences').list();
+    const count = countsOf(split, wanted, counts);
+    count.objects += ids.length;
+    for (const sentence of sentences) {
+      const text = sentence.key('sent').text();
+      count.expressions++;
+      if (ids.length > 1) count.multiTarget++;
+      if (ids.length === 0) count.noTarget++;
+      if (cleanExpression(text) === '') problems.add('empty expression', `${record}: ${JSON.stringify(text)}`);
+    }
+    if (sentences.length === 0) problems.add('empty expression', `${record} has no sentence`);
+    noteImage(imageId, split, record, wanted);
+    for (const id of ids) {
+      const other = wanted.annotations.get(id);
+      if (other === undefined) wanted.annotations.set(id, imageId);
+      else if (other !== imageId) {
+        problems.add('broken reference', `${record}: annotation ${id} is of image ${other}, not of ${imageId}`);
+      }
+    }
+  });
+}
+
+function countsOf(split: string, wanted: Wanted, counts: Map<string, Counts>): Counts {
+  const known = counts.get(split);
+  if (known !== undefined) return known;
+  // Files have up to 9 names of splits; more than bits would be no dataset.
+  if (wanted.splits.length === 31) throw new UserError(`there are more than 31 splits, "${split}" among them`);
+  const count = { images: 0, expressions: 0, multiTarget: 0, noTarget: 0, objects: 0 };
+  counts.set(split, count);
+  wanted.splits.push(split);
+  return count;
+}
+
+function noteImage(id: number, split: string, record: string, { images, splits }: Wanted): void {
+  const bit = 1 << splits.indexOf(split);
+  const image = images.get(id);
+  if (image === undefined) images.set(id, { splits: bit, record });
+  else image.splits |= bit;
+}
+
+/**
+ * Looks for what the records ask for. In two passes, so that masks are checked while they are read, whatever the order.
+ * @returns the images that are there by the annotations
+ */
+function lookUp(
+  { dataDir, entry, problems, isThorough }: AuditInput,
+  instances: string,
+  wanted: Wanted,
+): ExpectedImage[] {
+  const expected: ExpectedImage[] = [];
+  const sizes = new Map<number, ImageSize>();
+  const pathOf = imagePaths(dataDir, entry);
+  readJsonRecordLists(entry.title, instances, ADVICE, {
+    images: (place) => {
+      problems.guard(() => {
+        const id = place.key('id').integer();
+        if (!wanted.images.has(id) || sizes.has(id)) return;
+        const size = { height: place.key('height').integer(), width: place.key('width').integer() };
+        const path = pathOf(insideFileName(place.key('file_name')));
+        sizes.set(id, size);
+        expected.push({ path, size, by: `image ${id} of ${instances}` });
+      });
+    },
+  });
+  const missing = new Map(wanted.annotations);
+  readJsonRecordLists(entry.title, instances, ADVICE, {
+    annotations: (place) => {
+      problems.guard(() => {
+        const id = place.key('id').integer();
+        const imageId = missing.get(id);
+        if (imageId === undefined) return;
+        missing.delete(id);
+        checkAnnotation(place, id, imageId);
+      });
+    },
+  });
+  for (const [id, { record }] of wanted.images) {
+    if (!sizes.has(id)) problems.add('broken reference', `${record}: image ${id} is not in ${instances}`);
+  }
+  for (const [id, imageId] of missing) {
+    const record = wanted.images.get(imageId)?.record ?? '';
+    problems.add('broken reference', `annotation ${id} of image ${imageId} (see ${record}) is not in ${instances}`);
+  }
+  return expected;
+
+  function checkAnnotation(place: JsonPlace, id: number, imageId: number): void {
+    const own = place.key('image_id').integer();
+    if (own !== imageId) {
+      problems.add('broken reference', `annotation ${id} of ${instances} is of image ${own}, not of ${imageId}`);
+      return;
+    }
+    const size = sizes.get(imageId);
+    if (!isThorough || size === undefined) return;
+    const fault = maskFault(place.key('segmentation').value, size.height, size.width);
+    if (fault !== null) problems.add('invalid mask', `annotation ${id} of ${instances}: ${fault}`);
+  }
+}
+
+/** COCO's pictures of val2014 (Ref-ZOM) lie beside those of train2014, or among them. */
+function imagePaths(dataDir: string, entry: CatalogueEntry): (fileName: string) => string {
+  const [main = '', other] = entry.parts
+    .filter((part) => part.ending === '.jpg')
+    .map((part) => join(dataDir, part.path));
+  const val = other !== undefined && existsSync(other) ? other : main;
+  return (fileName) => join(fileName.startsWith('COCO_val2014_') ? val : main, fileName);
+}
+
+function checkSplits(entry: CatalogueEntry, { images, splits }: Wanted, problems: ProblemList): void {
+  if (DIVIDED_BY_OBJECTS.has(entry.name)) return;
+  for (const [id, image] of images) {
+    const names = splits.filter((_, i) => (image.splits & (1 << i)) !== 0);
+    if (names.length > 1) problems.add('image in two splits', `image ${id} is in ${names.join(' and ')}`);
+  }
+}

@@ -1,0 +1,53 @@
+/** What is known in advance of a dataset: where its files go, where to get them, and what its authors counted. */
+import type { DatasetKind } from '../training-sample.js';
+
+/** Counts of a dataset or one of its splits. What is not published, or does not apply, is absent. */
+export interface Figures {
+  readonly images?: number;
+  readonly expressions?: number;
+  /** Expressions that refer to several objects, and to none. */
+  readonly multiTarget?: number;
+  readonly noTarget?: number;
+  readonly conversations?: number;
+  /** Objects that are referred to, or annotated. */
+  readonly objects?: number;
+}
+
+/** A file, or a folder of files, of the published layout. */
+export interface Part {
+  /** Below the data folder, with "/". */
+  readonly path: string;
+  /** Of the files in a folder; absent for a file. */
+  readonly ending?: '.jpg' | '.png' | '.json';
+  /** What it holds, such as "pictures". */
+  readonly holds: string;
+  /** Files in the folder, or records in the file, as published. */
+  readonly count?: number;
+  /** About the size of the download, in bytes. */
+  readonly bytes?: number;
+  /** Where its authors have it. */
+  readonly source: string;
+  /** Others need it too: that it is there does not say that somebody wants this dataset. */
+  readonly isShared?: true;
+  /** Training and evaluation do without it, but for what is said here. */
+  readonly isOptional?: string;
+}
+
+export interface CatalogueEntry {
+  /** As in a specification, such as "refcoco+". */
+  readonly name: string;
+  readonly title: string;
+  readonly kind: DatasetKind;
+  readonly parts: readonly Part[];
+  /** What its authors, or those who divided it, counted. */
+  readonly published: {
+    readonly total: Figures;
+    /** By the names of the splits in the files. */
+    readonly splits: Readonly<Record<string, Figures>>;
+    /** Who says so. */
+    readonly by: string;
+  };
+}
+
+export const GB = 1e9;
+export const MB = 1e6;

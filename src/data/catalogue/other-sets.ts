@@ -1,0 +1,51 @@
+/** The datasets of visual question answering and reasoning segmentation. */
+import { type CatalogueEntry, MB } from './entry.js';
+import { COCO_TRAIN_2017 } from './images.js';
+
+export const LLAVA_INSTRUCT: CatalogueEntry = {
+  name: 'llava_instruct_150k',
+  title: 'LLaVA-Instruct-150K',
+  kind: 'vqa',
+  parts: [
+    {
+      path: 'llava_dataset/llava_instruct_150k.json',
+      holds: 'conversations',
+      count: 157_712,
+      bytes: 229 * MB,
+      source: 'https://huggingface.co/datasets/liuhaotian/LLaVA-Instruct-150K/blob/main/llava_instruct_150k.json',
+    },
+    COCO_TRAIN_2017,
+  ],
+  published: {
+    total: { images: 81_479, conversations: 157_712 },
+    splits: { train: { images: 81_479, conversations: 157_712 } },
+    by: 'users of the published file; the authors say "158K"',
+  },
+};
+
+const REASON_SEG_FOLDER = 'https://github.com/dvlab-research/LISA#dataset';
+const ROOT = 'reason_seg/ReasonSeg';
+
+export const REASON_SEG: CatalogueEntry = {
+  name: 'reason_seg',
+  title: 'ReasonSeg',
+  kind: 'reason_seg',
+  parts: [
+    ...(
+      [
+        ['train', 239],
+        ['val', 200],
+        ['test', 779],
+      ] as const
+    ).flatMap(([split, count]) => [
+      { path: `${ROOT}/${split}`, ending: '.jpg' as const, holds: 'pictures', count, source: REASON_SEG_FOLDER },
+      { path: `${ROOT}/${split}`, ending: '.json' as const, holds: 'annotations', count, source: REASON_SEG_FOLDER },
+    ]),
+    { path: `${ROOT}/explanatory/train.json`, holds: 'explanations', source: REASON_SEG_FOLDER },
+  ],
+  published: {
+    total: { images: 1_218 },
+    splits: { train: { images: 239 }, val: { images: 200 }, test: { images: 779 } },
+    by: 'LISA (README)',
+  },
+};
