@@ -19,7 +19,8 @@ export async function openDataset(data: string, split: EvaluatedSplit): Promise<
 
 /** Refuses a path at which there is nothing. */
 export function requireData(path: string): void {
-  if (!existsSync(path)) throw new UserError(`${path}: no such folder, and no such file of own data; --data takes an existing one`);
+  if (!existsSync(path))
+    throw new UserError(`${path}: no such folder, and no such file of own data; --data takes an existing one`);
 }
 
 export function isFile(path: string): boolean {
