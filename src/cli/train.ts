@@ -55,7 +55,7 @@ export const trainVerb = defineVerb({
     ['gsva train --config configs/tiny.json5 --out runs/a --set training.seed=7 maxLength=300', 'other values'],
   ],
   async run(args, context) {
-    requireFile('config', args.config);
+    requireFile('--config', args.config);
     if (args.data !== undefined) requireData(args.data);
     if (args.json) throw new UsageError('--json is not for train; its log in --out is JSON lines already');
     const { config, out, resume } = args;

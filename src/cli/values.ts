@@ -62,16 +62,16 @@ export function keyValues(flag: string): (value: unknown) => [key: string, value
     });
 }
 
-/** Refuses a path at which there is no file, naming the option that brought it. */
-export function requireFile(flag: string, path: string): void {
-  if (!existsSync(path)) throw new UserError(`${path}: no such file; --${flag} takes an existing file`);
-  if (!statSync(path).isFile()) throw new UserError(`${path} is a folder; --${flag} takes a file`);
+/** Refuses a path at which there is no file, naming what brought it: "--config", or "<file>" of a positional. */
+export function requireFile(argument: string, path: string): void {
+  if (!existsSync(path)) throw new UserError(`${path}: no such file; ${argument} takes an existing file`);
+  if (!statSync(path).isFile()) throw new UserError(`${path} is a folder; ${argument} takes a file`);
 }
 
-/** Refuses a path at which there is no folder, naming the option that brought it. */
-export function requireFolder(flag: string, path: string): void {
-  if (!existsSync(path)) throw new UserError(`${path}: no such folder; --${flag} takes an existing folder`);
-  if (!statSync(path).isDirectory()) throw new UserError(`${path} is not a folder; --${flag} takes a folder`);
+/** Refuses a path at which there is no folder, as `requireFile`. */
+export function requireFolder(argument: string, path: string): void {
+  if (!existsSync(path)) throw new UserError(`${path}: no such folder; ${argument} takes an existing folder`);
+  if (!statSync(path).isDirectory()) throw new UserError(`${path} is not a folder; ${argument} takes a folder`);
 }
 
 /** Absolute path of a file or folder that comes with the package (configs, checkpoints), wherever it is run from. */
