@@ -28,7 +28,7 @@ export function loadPredictor(source: ModelSource, precision: Precision = 'auto'
   const gsva = buildGsva(config, tensors, weightsPath, precision);
   const packed = [...gsva.packedParameters().values()];
   const packedBytes = packed.reduce((sum, { matrix }) => sum + matrix.bytes, 0);
-  return { predictor: new Predictor(gsva, tokenizer, meta.conversation), meta, packedBytes };
+  return { predictor: new Predictor(gsva, tokenizer, meta.conversation, meta.rejectThreshold), meta, packedBytes };
 }
 
 export class GsvaModel {

@@ -109,7 +109,7 @@ describe('Predictor.segment', () => {
     [['<image>'], {}, 'reserved'],
     [['x'], { rejectThreshold: 1.5 }, 'from 0 to 1'],
     [['x'], { rejectThreshold: NaN }, 'from 0 to 1'],
-    [['x'], { rejectThreshold: 0.5, mode: 'generate' as const }, "'ask' only"],
+    [['x'], { rejectThreshold: -1, mode: 'generate' as const }, 'from 0 to 1'],
     [['x'], { maxTokens: 0 }, 'maxTokens'],
     [Array.from({ length: 60 }, (_, i) => `thing number ${i}`), {}, 'this model takes 256'],
   ])('case %#: what cannot be used is refused with one clear line', async (expressions, options, message) => {
