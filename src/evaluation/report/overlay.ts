@@ -1,4 +1,4 @@
-/** Draws masks over an image: the image fades to pale grey, each mask tints it and is outlined in its own colour. */
+/** Draws masks over an image: each mask tints it and is outlined in its own colour. */
 import { UserError } from '../../errors.js';
 import type { BinaryMask, RgbImage } from '../../types.js';
 import { enlargeChannels, enlargeImage } from './enlarge.js';
@@ -14,9 +14,14 @@ export interface MaskLayer {
 const FADE = 0.7;
 const LIGHTEN = 0.25;
 const TINT = 0.45;
+/** What is left of the light of a darkened image. */
+const DARKEN = 0.4;
 const WHITE: Rgb = [255, 255, 255];
 /** Opacity of the white line around each mask. */
 const WHITE_LINE = 0.7;
+
+/** What becomes of the image: it fades to pale grey, keeps its colours, or turns dark (the paper's Figure 4). */
+export type Backdrop = 'pale' | 'natural' | 'dark';
 
 interface LargeMask {
   /** 1 inside, 0 outside. */
@@ -32,7 +37,7 @@ interface LargeMask {
 export function overlayMasks(
   image: RgbImage,
   layers: readonly MaskLayer[],
-  { scale = 1 }: { readonly scale?: number } = {},
+  { scale = 1, backdrop = 'pale' }: { readonly scale?: number; readonly backdrop?: Backdrop } = {},
 ): RgbImage {
   for (const { mask } of layers) {
     if (mask.height !== image.height || mask.width !== image.width) {
@@ -43,7 +48,7 @@ export function overlayMasks(
     }
   }
   const large = enlargeImage(image, scale);
-  const data = fade(large.data);
+  const data = BACKDROPS[backdrop](large.data);
   const thickness = Math.max(1.5, Math.max(large.height, large.width) / 160);
   const drawn = layers.map(({ mask, color }) => ({ mask: enlargeMask(mask, scale), color }));
   for (const { mask, color } of drawn) {
@@ -54,6 +59,13 @@ export function overlayMasks(
   for (const { mask, color } of drawn) drawOutline(data, mask, color, thickness);
   return { ...large, data };
 }
+
+/** Each makes a copy. */
+const BACKDROPS: Readonly<Record<Backdrop, (data: Uint8Array) => Uint8Array>> = {
+  pale: fade,
+  natural: (data) => data.slice(),
+  dark: (data) => data.map((value) => Math.round(value * DARKEN)),
+};
 
 /** Faded copy of RGB pixels: mostly grey and a little lighter, so that tints are the only strong colours. */
 function fade(data: Uint8Array): Uint8Array {
