@@ -1,7 +1,8 @@
 /** Measuring a model on a split of gRefCOCO, with a bar; what `eval`, `train` and `demo` have in common. */
 import { GRefCoco, type GRefCocoSplit } from '../data/grefcoco.js';
-import { evaluateGres, type GresEvaluation } from '../evaluation/gres.js';
+import { evaluateGres, type GresEvaluation, type GresOptions } from '../evaluation/gres.js';
 import type { GresProtocol, GresResult } from '../evaluation/metrics/gres-metric.js';
+import { shardSize, WHOLE } from '../evaluation/record.js';
 import type { Predictor } from '../inference/predictor.js';
 import type { Cell } from './output.js';
 import type { VerbContext } from './verb.js';
@@ -9,11 +10,15 @@ import type { VerbContext } from './verb.js';
 export interface MeasureRequest {
   readonly data: string;
   readonly split: GRefCocoSplit;
+  /** The split of the data where it is open already: reading gRefCOCO takes a while. */
+  readonly opened?: GRefCoco;
   readonly protocols: readonly GresProtocol[];
   readonly limit: number | null;
   readonly batch: number;
   /** Images kept with their answers. */
   readonly samples: number;
+  /** Default: all images, none of them done. */
+  readonly recording?: Pick<GresOptions, 'shard' | 'earlier' | 'onImage'>;
 }
 
 export interface Measured extends GresEvaluation {
@@ -26,9 +31,9 @@ export async function measure(
   context: VerbContext,
   label = 'evaluate',
 ): Promise<Measured> {
-  const { data, split, protocols, limit, batch, samples } = request;
-  const dataset = GRefCoco.open(data, split);
-  const total = Math.min(dataset.images.length, limit ?? Infinity);
+  const { data, split, protocols, limit, batch, samples, recording = {} } = request;
+  const dataset = request.opened ?? GRefCoco.open(data, split);
+  const total = shardSize(Math.min(dataset.images.length, limit ?? Infinity), recording.shard ?? WHOLE);
   const startedAt = performance.now();
   const bar = context.startProgress(label, total);
   try {
@@ -37,6 +42,8 @@ export async function measure(
       batch,
       limit,
       samples,
+      ...recording,
+      rejectThreshold: predictor.rejectThreshold,
       signal: context.signal,
       onProgress: (progress) => {
         bar.update(progress.images, noteOf(progress.results));

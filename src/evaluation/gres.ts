@@ -236,7 +236,8 @@ class Run {
         const { question, answer } = replyOf(protocol, replies);
         return { protocol, question, answer };
       });
-      const image = { image: place, seconds, replies: replied, faults };
+      const date = new Date().toISOString();
+      const image = { image: place, seconds, date, replies: replied, faults };
       this.options.onImage(makeImageRecord(entry, image, targets, scored));
     }
     this.count(faults, targets.length);

@@ -24,7 +24,7 @@ export interface ScoredExpression {
  */
 export function makeImageRecord(
   { imageId, fileName, height, width, expressions }: ReferringImage,
-  image: Pick<ImageRecord, 'image' | 'seconds' | 'replies' | 'faults'>,
+  image: Pick<ImageRecord, 'image' | 'seconds' | 'date' | 'replies' | 'faults'>,
   targets: readonly ReferringTarget[],
   scored: readonly ScoredExpression[],
 ): ImageRecord {

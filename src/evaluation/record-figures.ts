@@ -35,3 +35,8 @@ export function recordedFaults(images: readonly ImageRecord[]): RecordedFaults |
 export function recordedSeconds(images: readonly ImageRecord[]): number {
   return images.reduce((sum, { seconds }) => sum + seconds, 0);
 }
+
+/** When the last image was done; when the run began where there is none. */
+export function recordedEnd({ header, images }: Pick<RecordFile, 'header' | 'images'>): Date {
+  return new Date(images.reduce((last, { date }) => Math.max(last, Date.parse(date)), Date.parse(header.date)));
+}

@@ -112,6 +112,12 @@ export function readWholeRun(path: string): RecordFile {
   return { path, header, images };
 }
 
+/** The file as text, piece after piece, for writing it at once. */
+export function* recordText({ header, images }: Pick<RecordFile, 'header' | 'images'>): Generator<Buffer> {
+  yield Buffer.from(headerLine(header), 'utf8');
+  for (const image of images) yield Buffer.from(imageLines(image), 'utf8');
+}
+
 /** @throws UserError when images of the file's shard are missing */
 export function refuseUnfinished({ path, header, images }: RecordFile): void {
   const expected = shardSize(header.images, header.shard);
@@ -135,8 +141,7 @@ function readTo(path: string): { file: RecordFile; end: number } {
     else if (kind === 'image') {
       const closing = readClosing(root);
       checkImage(path, line.number, header, images.length, closing, pending);
-      const { expressions: _count, ...image } = closing;
-      images.push({ ...image, records: pending });
+      images.push({ ...closing.closed, records: pending });
       pending = [];
       end = line.end;
     } else throw new UserError(`Reading records: line ${line.number} of ${path} is a second header.`);
@@ -149,23 +154,23 @@ function checkImage(
   line: number,
   { shard, images, protocols }: RecordHeader,
   done: number,
-  closing: ClosingLine,
+  { closed, expressions }: ClosingLine,
   records: readonly ExpressionRecord[],
 ): void {
   const wrong = (what: string): never => {
     throw new UserError(`Reading records: line ${line} of ${path} ${what}. The file is damaged or was put together.`);
   };
   const expected = shard.index + done * shard.count;
-  if (closing.image !== expected) wrong(`closes image ${closing.image}, expected image ${expected}`);
-  if (closing.image >= images) wrong(`closes image ${closing.image} of ${images}`);
-  if (closing.expressions !== records.length || records.length % protocols.length !== 0) {
-    wrong(`closes an image of ${closing.expressions} results after ${records.length}`);
+  if (closed.image !== expected) wrong(`closes image ${closed.image}, expected image ${expected}`);
+  if (closed.image >= images) wrong(`closes image ${closed.image} of ${images}`);
+  if (expressions !== records.length || records.length % protocols.length !== 0) {
+    wrong(`closes an image of ${expressions} results after ${records.length}`);
   }
   const each = records.length / protocols.length;
   for (const [i, record] of records.entries()) {
     const inPlace = record.protocol === protocols[Math.floor(i / each)] && record.index === i % each;
-    if (!inPlace || record.imageId !== closing.imageId)
-      wrong(`closes image ${closing.image}, but its result ${i + 1} is of another place`);
+    if (!inPlace || record.imageId !== closed.imageId)
+      wrong(`closes image ${closed.image}, but its result ${i + 1} is of another place`);
   }
 }
 

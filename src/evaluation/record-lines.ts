@@ -20,7 +20,11 @@ const ANSWERS = ['seg', 'rej', 'none'] as const;
 const LONGEST_LINE = 2 ** 26;
 const CHUNK = 2 ** 20;
 
-export type ClosingLine = Omit<ImageRecord, 'records'> & { readonly expressions: number };
+export interface ClosingLine {
+  readonly closed: Omit<ImageRecord, 'records'>;
+  /** Lines that belong to the image. */
+  readonly expressions: number;
+}
 
 export function headerLine(header: RecordHeader): string {
   return `${JSON.stringify({ kind: HEADER, version: RECORD_VERSION, ...header })}\n`;
@@ -187,13 +191,14 @@ function checkMask(mask: JsonReader, height: number, width: number): void {
 
 export function readClosing(root: JsonReader): ClosingLine {
   const faults = root.optional('faults');
-  return {
+  const closed = {
     image: root.key('image').integer({ min: 0 }),
     imageId: root.key('imageId').integer(),
     fileName: root.key('fileName').string(),
     height: root.key('height').integer({ min: 1 }),
     width: root.key('width').integer({ min: 1 }),
     seconds: root.key('seconds').number({ min: 0 }),
+    date: readDate(root.key('date')),
     replies: root
       .key('replies')
       .array()
@@ -210,6 +215,6 @@ export function readClosing(root: JsonReader): ClosingLine {
             repeated: faults.key('repeated').integer({ min: 0 }),
             unanswered: faults.key('unanswered').integer({ min: 0 }),
           },
-    expressions: root.key('expressions').integer({ min: 0 }),
   };
+  return { closed, expressions: root.key('expressions').integer({ min: 0 }) };
 }

@@ -17,7 +17,7 @@ export interface Shard {
 
 export const WHOLE: Shard = { index: 0, count: 1 };
 
-/** What a run is: two files belong together when these agree (`date` and `shard` aside). */
+/** What a run is. Two files belong together when all of it agrees but `checkpoint`: one model has many paths. */
 export interface RunIdentity {
   readonly dataset: string;
   readonly split: string;
@@ -97,6 +97,8 @@ export interface ImageRecord {
   readonly width: number;
   /** Wall time since the image before it was done. */
   readonly seconds: number;
+  /** When it was done, ISO 8601. */
+  readonly date: string;
   readonly replies: readonly RecordedReply[];
   /** Null where no free answer was asked for. */
   readonly faults: RecordedFaults | null;
@@ -116,7 +118,7 @@ export function shardSize(images: number, { index, count }: Shard): number {
   return Math.max(0, Math.ceil((images - index) / count));
 }
 
-/** Keys of two identities that differ, with both values; `date` and `shard` may. */
+/** Keys in which two runs differ, with both values. */
 export function identityDifferences(
   a: RunIdentity,
   b: RunIdentity,
@@ -135,7 +137,6 @@ const IDENTITY_KEYS = [
   'batch',
   'model',
   'configDigest',
-  'checkpoint',
   'weightsDigest',
   'rejectThreshold',
   'engine',

@@ -111,7 +111,7 @@ function failures({ failureKinds, scenes, protocol }: ReportAnalysis, pictures: 
       `<td class="figure">${formatFigure(cost)}</td></tr>`,
   );
   const kinds = failureKinds.map(({ kind }) => kind).filter((kind) => scenes.some((s) => s.failure.kind === kind));
-  const choices = ['all', ...kinds].map((kind, i) => {
+  const choices = (['all', ...kinds] as const).map((kind, i) => {
     const id = classOf(kind);
     const checked = i === 0 ? ' checked' : '';
     return `<input type="radio" name="kind" id="${id}"${checked}><label for="${id}">${kind}</label>`;
