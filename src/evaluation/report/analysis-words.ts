@@ -1,5 +1,6 @@
 /** What the pages say about an analysis, in words and tables, the same in HTML and Markdown. */
 import type { Calibration } from '../calibration.js';
+import type { GresResult } from '../metrics/gres-metric.js';
 import type { ExpressionRecord } from '../record.js';
 import type { ReportAnalysis } from './analysis-data.js';
 import { PUBLISHED_FIGURES, PUBLISHED_GRES, PUBLISHED_SPLITS } from './published-gres.js';
@@ -62,6 +63,24 @@ export function publishedTable({ split, ours }: ReportAnalysis): PublishedTable 
     return { cells: [`this run, ${result.protocol}`, ...figures], isOurs: true };
   });
   return { head: ['Method', ...head], rows: [...published, ...measured] };
+}
+
+export interface FigureColumn {
+  readonly name: string;
+  readonly cell: (result: GresResult) => string;
+}
+
+/** Expressions and figures; a figure that no row decides has no column. */
+export function figureColumns(rows: readonly GresResult[]): FigureColumn[] {
+  const figures = (['gIoU', 'cIoU', 'N_acc', 'T_acc'] as const).filter((figure) =>
+    rows.some((result) => result[figure] !== null),
+  );
+  return [
+    { name: 'Expressions', cell: ({ expressions }) => String(expressions) },
+    ...figures.map((figure) => {
+      return { name: metricTitle(figure), cell: (result: GresResult) => formatFigure(result[figure]) };
+    }),
+  ];
 }
 
 /** "there, segmented, IoU 0.512, P(reject) 0.034" */

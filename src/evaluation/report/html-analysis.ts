@@ -11,6 +11,7 @@ import {
   SHOWN_IMAGES,
   answerWords,
   calibrationSentence,
+  figureColumns,
   publishedTable,
 } from './analysis-words.js';
 import { linePlotSvg } from './line-plot.js';
@@ -51,13 +52,6 @@ ${rows.join('\n')}
 <p class="note">${escapeMarkup(PUBLISHED_NOTE)}</p>`;
 }
 
-const FIGURE_HEADS = ['Expressions', 'gIoU', 'cIoU', 'N-acc', 'T-acc'];
-
-function figureCells({ expressions, gIoU, cIoU, N_acc, T_acc }: GresResult): string {
-  const cells = [String(expressions), ...[gIoU, cIoU, N_acc, T_acc].map(formatFigure)];
-  return cells.map((cell) => `<td class="figure">${cell}</td>`).join('');
-}
-
 function breakdowns({ breakdowns: all, images, protocol }: ReportAnalysis): string {
   const shown = images.filter(({ result }) => (result.gIoU ?? 1) < 1).slice(0, SHOWN_IMAGES);
   const cards = [...all.map(breakdownTable), ...(shown.length === 0 ? [] : [imageTable(shown)])];
@@ -79,13 +73,18 @@ function imageTable(images: readonly ImageFigures[]): string {
   return figureTable(
     'The worst images',
     images.map(({ fileName, result }) => [fileName, result]),
+    ' wide',
   );
 }
 
-function figureTable(title: string, rows: readonly (readonly [string, GresResult])[]): string {
-  const heads = FIGURE_HEADS.map((name) => `<th class="figure" scope="col">${name}</th>`).join('');
-  const body = rows.map(([name, result]) => `<tr><td>${escapeMarkup(name)}</td>${figureCells(result)}</tr>`);
-  return `<div class="card scroll"><table class="dense"><thead><tr><th scope="col">${escapeMarkup(title)}</th>${heads}</tr></thead>
+function figureTable(title: string, rows: readonly (readonly [string, GresResult])[], wide = ''): string {
+  const columns = figureColumns(rows.map(([, result]) => result));
+  const heads = columns.map(({ name }) => `<th class="figure" scope="col">${name}</th>`).join('');
+  const body = rows.map(([name, result]) => {
+    const cells = columns.map(({ cell }) => `<td class="figure">${cell(result)}</td>`);
+    return `<tr><td>${escapeMarkup(name)}</td>${cells.join('')}</tr>`;
+  });
+  return `<div class="card scroll${wide}"><table class="dense"><thead><tr><th scope="col">${escapeMarkup(title)}</th>${heads}</tr></thead>
 <tbody>
 ${body.join('\n')}
 </tbody></table></div>`;

@@ -9,6 +9,7 @@ import {
   SHOWN_IMAGES,
   answerWords,
   calibrationSentence,
+  figureColumns,
   publishedTable,
 } from './analysis-words.js';
 import { formatFigure } from './report-data.js';
@@ -39,29 +40,28 @@ function publishedSection(analysis: ReportAnalysis): string[] {
   return ['## Beside the paper', table(published.head.map(escapeMarkdown), rows), escapeMarkdown(PUBLISHED_NOTE)];
 }
 
-const FIGURE_HEADS = ['Expressions', 'gIoU', 'cIoU', 'N-acc', 'T-acc'];
-
-function figureCells({ expressions, gIoU, cIoU, N_acc, T_acc }: GresResult): string[] {
-  return [String(expressions), ...[gIoU, cIoU, N_acc, T_acc].map(formatFigure)];
-}
-
 function breakdownSection({ breakdowns, images, protocol }: ReportAnalysis): string[] {
   const worst = images.filter(({ result }) => (result.gIoU ?? 1) < 1).slice(0, SHOWN_IMAGES);
-  const worstTable = table(
-    ['The worst images', ...FIGURE_HEADS],
-    worst.map(({ fileName, result }) => [escapeMarkdown(fileName), ...figureCells(result)]),
-  );
+  const worstRows = worst.map(({ fileName, result }) => [fileName, result] as const);
   return [
     '## Breakdown',
     `Protocol ${protocol}.`,
     ...breakdowns.map(({ title, groups }) =>
-      table(
-        [escapeMarkdown(title), ...FIGURE_HEADS],
-        groups.map(({ name, result }) => [escapeMarkdown(name), ...figureCells(result)]),
+      figureTable(
+        title,
+        groups.map(({ name, result }) => [name, result]),
       ),
     ),
-    ...(worst.length === 0 ? [] : [worstTable]),
+    ...(worst.length === 0 ? [] : [figureTable('The worst images', worstRows)]),
   ];
+}
+
+function figureTable(title: string, rows: readonly (readonly [string, GresResult])[]): string {
+  const columns = figureColumns(rows.map(([, result]) => result));
+  return table(
+    [escapeMarkdown(title), ...columns.map(({ name }) => name)],
+    rows.map(([name, result]) => [escapeMarkdown(name), ...columns.map(({ cell }) => cell(result))]),
+  );
 }
 
 function rejectionSection({ calibration }: ReportAnalysis, plots: readonly string[]): string[] {

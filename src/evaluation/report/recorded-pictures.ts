@@ -63,12 +63,16 @@ export async function failureScenes(
   return scenes;
 }
 
-function together(all: readonly SceneExpression[], { index, other }: ExpressionRecord): SceneExpression[] {
+function together(
+  all: readonly SceneExpression[],
+  { index, other, targetIsEmpty }: ExpressionRecord,
+): SceneExpression[] {
   const shown = [all[index] as SceneExpression];
   const merged = other === null ? undefined : all[other.expression];
   if (merged !== undefined) shown.push(merged);
   for (const candidate of all) {
-    if (shown.length === MOST_IN_SCENE) break;
+    // On a darkened image nothing but the mistake is of interest.
+    if (targetIsEmpty || shown.length === MOST_IN_SCENE) break;
     const isElsewhere = shown.every(({ target }) => !overlap(target, candidate.target));
     if (!candidate.record.targetIsEmpty && isElsewhere) shown.push(candidate);
   }
