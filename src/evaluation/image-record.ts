@@ -19,12 +19,12 @@ export interface ScoredExpression {
 }
 
 /**
- * @param image its place in the split, what was said about it, and the time that it took
+ * @param course what was said about the image, and the time that it took
  * @param scored protocol after protocol, in the order of `targets`
  */
 export function makeImageRecord(
   { imageId, fileName, height, width, expressions }: ReferringImage,
-  image: Pick<ImageRecord, 'image' | 'seconds' | 'date' | 'replies' | 'faults'>,
+  { image, ...course }: Pick<ImageRecord, 'image' | 'seconds' | 'date' | 'replies' | 'faults'>,
   targets: readonly ReferringTarget[],
   scored: readonly ScoredExpression[],
 ): ImageRecord {
@@ -51,7 +51,7 @@ export function makeImageRecord(
       mask: runs === null ? null : rleToString(runs),
     };
   });
-  return { ...place, ...image, records };
+  return { image, ...place, ...course, records };
 }
 
 /** JSON has no NaN, and a probability that is none decides nothing. */
