@@ -82,17 +82,17 @@ describe('the bootstrap', () => {
   });
 
   /**
-   * 400 worlds, each with 60 images drawn from a population in which B is better by a known amount, its results bound
-   * to A's. A 95 % interval misses the truth 20 times in 400; the standard deviation of that is 4.4, and the percentile
-   * bootstrap on 60 images is a little narrow. Intervals of all worlds but 10 to 45 are asked for.
+   * 200 worlds, each with 40 images drawn from a population in which B is better by a known amount, its results bound
+   * to A's. A 95 % interval misses the truth 10 times in 200; the standard deviation of that is 3.1, and the percentile
+   * bootstrap on 40 images is a little narrow. Between 3 and 24 misses are accepted.
    */
   test('its intervals cover the known difference about 95 times in 100', () => {
     const random = new Random(7);
-    const worlds = 400;
+    const worlds = 200;
     const missed = { gIoU: 0, T_acc: 0 };
     for (let world = 0; world < worlds; world++) {
       const [a, b]: [Float64Array[], Float64Array[]] = [[], []];
-      for (let image = 0; image < 60; image++) {
+      for (let image = 0; image < 40; image++) {
         // What all expressions of an image have in common makes them dependent.
         const ease = random.uniform();
         const [inA, inB]: [ExpressionRecord[], ExpressionRecord[]] = [[], []];
@@ -106,15 +106,15 @@ describe('the bootstrap', () => {
         a.push(sumsOf(inA));
         b.push(sumsOf(inB));
       }
-      const [gIoU, , , tAcc] = compareImages(a, b, { resamples: 400, seed: world });
+      const [gIoU, , , tAcc] = compareImages(a, b, { resamples: 300, seed: world });
       const misses = (interval: readonly [number, number] | null | undefined, truth: number): number =>
         interval && interval[0] <= truth && truth <= interval[1] ? 0 : 1;
       missed.gIoU += misses(gIoU?.interval, 0.1);
       missed.T_acc += misses(tAcc?.interval, 0.1);
     }
     for (const count of Object.values(missed)) {
-      expect(count).toBeGreaterThanOrEqual(10);
-      expect(count).toBeLessThanOrEqual(45);
+      expect(count).toBeGreaterThanOrEqual(3);
+      expect(count).toBeLessThanOrEqual(24);
     }
   });
 });
