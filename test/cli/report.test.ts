@@ -119,7 +119,9 @@ describe('gsva report', () => {
       /strict: 5 images, \d+ expressions\n +a +b +b − a +95 % interval\n gIoU +0\.\d{4} +0\.\d{4} +[+−]0\.\d{4} +[+−]\S+ to [+−]/,
     );
     const same = await json(cli('report', 'compare', at('val.jsonl'), at('val.jsonl'), '--json', '--resamples', '100'));
-    const [comparison] = same['comparisons'] as { figures: { difference: number; interval: number[] }[] }[];
+    const [comparison] = same['comparisons'] as {
+      figures: { difference: number | null; interval: number[] | null }[];
+    }[];
     for (const { difference, interval } of comparison?.figures ?? []) {
       if (difference !== null) expect([difference, interval]).toEqual([0, [0, 0]]);
     }
