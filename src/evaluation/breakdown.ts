@@ -42,8 +42,11 @@ export function breakDown(protocol: GresProtocol, records: readonly ExpressionRe
       ),
     };
   };
-  const limits = quantiles(records.filter(isPresent).map(shareOfImage));
-  const bounds = [0, ...limits, 1].map((share) => `${(100 * share).toFixed(1)} %`);
+  const shares = records.filter(isPresent).map(shareOfImage);
+  const limits = quantiles(shares);
+  const bounds = [0, ...limits, shares.reduce((most, share) => Math.max(most, share), 0)].map(
+    (share) => `${(100 * share).toFixed(1)} %`,
+  );
   const quarters = Array.from({ length: QUANTILES }, (_, i) => `quarter ${i + 1}: ${bounds[i]} – ${bounds[i + 1]}`);
   return [
     divide('Number of targets', ['none', 'one', 'two', 'three or more'], ({ targets }) => Math.min(3, targets)),

@@ -50,7 +50,7 @@ figcaption{font-size:12px;color:var(--soft);margin:0 0 5px}
 .dense th,.dense td{padding:6px 12px}
 .ours td{font-weight:650;background:var(--plain-bg)}
 details>summary{padding:12px 14px;cursor:pointer;font-size:13px;color:var(--soft)}
-.breakdowns{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(520px,100%),1fr));gap:16px;align-items:start;margin:12px 0 0}.breakdowns th,.breakdowns td{padding:6px 9px}.breakdowns .wide{grid-column:1/-1}
+.breakdowns{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(520px,100%),1fr));gap:16px;align-items:start;margin:12px 0 0}.breakdowns th,.breakdowns td{padding:6px 9px}.breakdowns th:first-child{white-space:normal}.breakdowns .wide{grid-column:1/-1}
 .choices{display:flex;flex-wrap:wrap;gap:8px;margin:20px 0 14px}
 .choices input{position:absolute;opacity:0}
 .choices label{padding:3px 12px;border:1px solid var(--line);border-radius:999px;font-size:13px;cursor:pointer;background:var(--paper)}
