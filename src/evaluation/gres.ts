@@ -5,7 +5,7 @@
  * The model is not known here: whoever calls hands in a `GresResponder`.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { ReferringImage } from '../data/refer-dataset.js';
+import type { ReferringImage } from '../data/refer/refer-dataset.js';
 import { UserError } from '../errors.js';
 import { readImage } from '../io/image-file.js';
 import type { BinaryMask, ReferringTarget, RgbImage, SegmentResult } from '../types.js';

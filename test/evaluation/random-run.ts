@@ -1,6 +1,6 @@
 /** A dataset of random masks and a responder whose answers are a function of image and expression alone; seeded. */
 import { join } from 'node:path';
-import type { ReferringImage } from '../../src/data/refer-dataset.js';
+import type { ReferringImage } from '../../src/data/refer/refer-dataset.js';
 import type { GresDataset, GresResponder } from '../../src/evaluation/gres.js';
 import type { GresProtocol } from '../../src/evaluation/metrics/gres-metric.js';
 import type { ExpressionRecord, RecordHeader } from '../../src/evaluation/record.js';
