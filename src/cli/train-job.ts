@@ -21,6 +21,8 @@ export interface TrainRequest {
   readonly data: string | null;
   /** Stop (saved and evaluated) after this time. */
   readonly minutes: number | null;
+  /** Folder for TensorBoard's events. */
+  readonly tensorboard: string | null;
 }
 
 /** @returns the exit code */
@@ -32,7 +34,8 @@ export async function runTrain(request: TrainRequest, context: VerbContext, engi
   const config = readExperimentConfig(request.config, overrides);
   const experiment = buildExperiment(config, request.config);
   try {
-    const { end } = await trainExperiment(experiment, request.out, request.resume, context, engine);
+    const { out, resume, tensorboard } = request;
+    const { end } = await trainExperiment(experiment, out, resume, context, engine, tensorboard);
     const best =
       end.best === null ? '' : `, best ${end.best.metric} ${end.best.value.toFixed(3)} at update ${end.best.update}`;
     const stopped = end.reason === 'aborted' ? 'stopped and saved' : 'trained';

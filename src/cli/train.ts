@@ -41,6 +41,12 @@ const OPTIONS = {
     requiresArg: true,
     coerce: finiteNumber('minutes', { min: 0.01, max: 525_600 }),
   },
+  tensorboard: {
+    describe: 'Folder for TensorBoard to watch: curves and sample pictures, one folder per run',
+    type: 'string',
+    requiresArg: true,
+    coerce: text('tensorboard'),
+  },
 } satisfies Record<string, Options>;
 
 export const trainVerb = defineVerb({
@@ -66,6 +72,7 @@ export const trainVerb = defineVerb({
       overrides: args.set ?? [],
       data: args.data ?? null,
       minutes: args.minutes ?? null,
+      tensorboard: args.tensorboard ?? null,
     };
     const engine = await startEngineFor(args, context);
     const { runTrain } = await import('./train-job.js');
