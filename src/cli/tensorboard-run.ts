@@ -4,9 +4,6 @@ import type { ReportSample } from '../evaluation/report/report-data.js';
 import type { ValidationRecord } from '../training/run-log.js';
 import { TensorBoardLog } from '../training/tensorboard-log.js';
 
-/** Samples of which pictures are kept, evenly spread over the validation set. */
-export const PICTURES = 4;
-
 export class TensorBoardRun extends TensorBoardLog {
   private pictures: ReadonlyMap<string, Buffer> = new Map();
 

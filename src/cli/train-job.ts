@@ -40,7 +40,7 @@ export async function runTrain(request: TrainRequest, context: VerbContext, engi
       end.best === null ? '' : `, best ${end.best.metric} ${end.best.value.toFixed(3)} at update ${end.best.update}`;
     const stopped = end.reason === 'aborted' ? 'stopped and saved' : 'trained';
     output.line(`${stopped}: ${end.update} updates in ${duration(end.elapsedSeconds)}${best}`);
-    output.line(`model: ${join(request.out, 'last')}  plots and log: ${request.out}`);
+    output.line(`model: ${join(out, 'last')}  summary: ${join(out, 'summary.html')}`);
     if (end.reason === 'aborted') output.line('go on with the same command and --resume');
     return 0;
   } finally {

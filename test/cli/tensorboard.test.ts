@@ -1,4 +1,7 @@
-/** `gsva train --tensorboard`: curves and pictures of validation samples; the training itself is not changed by it. */
+/**
+ * `gsva train --tensorboard`: curves and pictures of validation samples; the training itself is not changed by it. Its
+ * summary: one page that loads nothing.
+ */
 import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -40,4 +43,17 @@ test('writes losses, figures and pictures; losses are those of a run without', a
     const { height, width } = await readImage(png);
     expect(size).toEqual([height, width]);
   }
+
+  const page = readFileSync(at('watched', 'summary.html'), 'utf8');
+  for (const text of [
+    'Training: a small run',
+    '3 (all updates made)',
+    'first, best, last: update 3',
+    'Validation',
+    'Speed',
+  ]) {
+    expect(page).toContain(text);
+  }
+  expect(page.match(/<img src="data:image\/jpeg;base64,/g)).toHaveLength(6);
+  expect(page).not.toMatch(/<script|src="http|href="http/);
 });

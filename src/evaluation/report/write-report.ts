@@ -27,15 +27,8 @@ export async function writeReport(dir: string, data: ReportData): Promise<void> 
   } catch (error) {
     throw new UserError(`Cannot make the folder ${dir} for the report: ${messageOf(error)}. Choose another place.`);
   }
-  const pictures: PictureUris[] = [];
   const panels: string[] = [];
   for (const [index, sample] of data.samples.entries()) {
-    const drawn = drawSample(sample);
-    pictures.push({
-      image: await dataUri(drawn.image),
-      truth: drawn.truth === null ? null : await dataUri(drawn.truth),
-      prediction: await dataUri(drawn.prediction),
-    });
     const panel = `samples/sample-${String(index + 1).padStart(2, '0')}.png`;
     writeFileAtomic(join(dir, panel), await panelPng(sample));
     panels.push(panel);
@@ -47,7 +40,24 @@ export async function writeReport(dir: string, data: ReportData): Promise<void> 
   });
   writeFileAtomic(join(dir, 'report.json'), renderJson(data));
   writeFileAtomic(join(dir, 'report.md'), renderMarkdown(data, panels, plots));
-  writeFileAtomic(join(dir, 'report.html'), renderHtml(data, pictures));
+  await writeReportPage(join(dir, 'report.html'), data);
+}
+
+/**
+ * Writes the one page alone.
+ * @throws UserError as `writeReport`
+ */
+export async function writeReportPage(path: string, data: ReportData): Promise<void> {
+  const pictures: PictureUris[] = [];
+  for (const sample of data.samples) {
+    const drawn = drawSample(sample);
+    pictures.push({
+      image: await dataUri(drawn.image),
+      truth: drawn.truth === null ? null : await dataUri(drawn.truth),
+      prediction: await dataUri(drawn.prediction),
+    });
+  }
+  writeFileAtomic(path, renderHtml(data, pictures));
 }
 
 /** JPEG without chroma subsampling: a quarter of PNG's size on noisy scenes, and coloured outlines stay sharp. */
