@@ -17,6 +17,8 @@ const TINT = 0.45;
 const WHITE: Rgb = [255, 255, 255];
 /** Opacity of the white line around each mask. */
 const WHITE_LINE = 0.7;
+/** Added before a number is cut to a byte, it rounds. */
+const HALF = 0.5;
 
 interface LargeMask {
   /** 1 inside, 0 outside. */
@@ -63,7 +65,7 @@ function fade(data: Uint8Array): Uint8Array {
     const grey = 0.299 * r + 0.587 * g + 0.114 * b;
     for (let channel = 0; channel < 3; channel++) {
       const faded = (data[at + channel] as number) * (1 - FADE) + grey * FADE;
-      out[at + channel] = Math.round(faded + (255 - faded) * LIGHTEN);
+      out[at + channel] = faded + (255 - faded) * LIGHTEN + HALF;
     }
   }
   return out;
@@ -72,11 +74,9 @@ function fade(data: Uint8Array): Uint8Array {
 /** The mask at the enlarged size, its staircase smoothed. */
 function enlargeMask({ data, height, width }: BinaryMask, scale: number): LargeMask {
   const field = scale === 1 ? data : enlargeChannels(data, height, width, 1, scale);
-  return {
-    inside: Uint8Array.from(field, (value) => (value >= 0.5 ? 1 : 0)),
-    height: height * scale,
-    width: width * scale,
-  };
+  const inside = new Uint8Array(field.length);
+  for (let i = 0; i < field.length; i++) inside[i] = (field[i] as number) >= 0.5 ? 1 : 0;
+  return { inside, height: height * scale, width: width * scale };
 }
 
 /** Solid line along the inner edge, with a thin white line outside that sets it off from tints of like colour. */
@@ -91,37 +91,57 @@ function drawOutline(data: Uint8Array, mask: LargeMask, color: Rgb, thickness: n
 
 /** From the centre of each pixel to that of the nearest pixel of the other kind; Infinity beyond `reach`. */
 function edgeDistances({ inside, height, width }: LargeMask, reach: number): Float32Array {
-  const squares = new Float32Array(inside.length).fill(Infinity);
-  // The nearest pixel of the other kind always has a direct neighbour of one's own kind: only such edges are visited.
+  const [toOutside, toInside] = [0, 1].map((kind) => rowDistances(inside, width, kind, reach)) as [
+    Uint16Array,
+    Uint16Array,
+  ];
+  const none = Infinity;
+  const squares = new Float32Array(inside.length);
   for (let y = 0; y < height; y++) {
+    const [first, last] = [Math.max(0, y - reach), Math.min(height - 1, y + reach)];
     for (let x = 0; x < width; x++) {
-      const kind = inside[y * width + x];
-      const isEdge =
-        (x > 0 && inside[y * width + x - 1] !== kind) ||
-        (x + 1 < width && inside[y * width + x + 1] !== kind) ||
-        (y > 0 && inside[(y - 1) * width + x] !== kind) ||
-        (y + 1 < height && inside[(y + 1) * width + x] !== kind);
-      if (!isEdge) continue;
-      for (let ny = Math.max(0, y - reach); ny <= Math.min(height - 1, y + reach); ny++) {
-        for (let nx = Math.max(0, x - reach); nx <= Math.min(width - 1, x + reach); nx++) {
-          const near = ny * width + nx;
-          const square = (nx - x) ** 2 + (ny - y) ** 2;
-          if (inside[near] !== kind && square < (squares[near] as number)) squares[near] = square;
-        }
+      const across = inside[y * width + x] === 1 ? toOutside : toInside;
+      let least = none;
+      for (let ny = first; ny <= last; ny++) {
+        const dx = across[ny * width + x] as number;
+        const square = dx * dx + (ny - y) * (ny - y);
+        if (dx <= reach && square < least) least = square;
       }
+      squares[y * width + x] = least;
     }
   }
   return squares.map(Math.sqrt);
 }
 
+/** From each pixel to the nearest one of a kind in its row; above `reach` where there is none so near. */
+function rowDistances(inside: Uint8Array, width: number, kind: number, reach: number): Uint16Array {
+  const out = new Uint16Array(inside.length);
+  for (let row = 0; row < inside.length; row += width) {
+    let distance = reach + 1;
+    for (let at = row; at < row + width; at++) {
+      if (inside[at] === kind) distance = 0;
+      else if (distance <= reach) distance++;
+      out[at] = distance;
+    }
+    distance = reach + 1;
+    for (let at = row + width - 1; at >= row; at--) {
+      if (inside[at] === kind) distance = 0;
+      else if (distance <= reach) distance++;
+      if (distance < (out[at] as number)) out[at] = distance;
+    }
+  }
+  return out;
+}
+
 function clip(value: number): number {
-  return Math.min(1, Math.max(0, value));
+  if (value > 1) return 1;
+  return value > 0 ? value : 0;
 }
 
 function blend(data: Uint8Array, pixel: number, color: Rgb, alpha: number): void {
   if (alpha === 0) return;
   for (let channel = 0; channel < 3; channel++) {
     const at = pixel * 3 + channel;
-    data[at] = Math.round((data[at] as number) * (1 - alpha) + (color[channel] as number) * alpha);
+    data[at] = (data[at] as number) * (1 - alpha) + (color[channel] as number) * alpha + HALF;
   }
 }
