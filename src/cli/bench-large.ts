@@ -47,8 +47,8 @@ export const benchLargeVerb = defineVerb({
     ['gsva bench large --dir /tmp --config checkpoints/tiny/config.json --on wasm --json', 'the same, small'],
   ],
   async run(args, context) {
-    requireFile('config', args.config);
-    requireFolder('dir', args.dir);
+    requireFile('--config', args.config);
+    requireFolder('--dir', args.dir);
     const { config, dir, on, tokens, threads } = args;
     const { runBenchLarge } = await import('./bench-large-job.js');
     return runBenchLarge({ config, dir, engines: on, newTokens: tokens, threads: threads ?? null }, context);

@@ -55,7 +55,7 @@ export const benchVerb = defineVerb({
     ['gsva bench --pytorch venv/bin/python', 'side by side with PyTorch (configs/bench-small/requirements.txt)'],
   ],
   async run(args, context) {
-    requireFile('config', args.config);
+    requireFile('--config', args.config);
     const { config, runs, only = [...NAMES], profile, pytorch = null } = args;
     const request: BenchRequest = { config, runs, only, profile, pytorch };
     const engine = await startEngineFor(args, context);

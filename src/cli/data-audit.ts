@@ -23,7 +23,7 @@ export async function audit(
   isThorough: boolean,
   context: VerbContext,
 ): Promise<DatasetReport[]> {
-  requireFolder('folder', folder);
+  requireFolder('<folder>', folder);
   const entries = sets.length === 0 ? CATALOGUE : [...new Set(sets)].map(entryNamed);
   let bar: ProgressBar | null = null;
   let title = '';

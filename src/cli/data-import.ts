@@ -64,7 +64,7 @@ export const dataImportCocoVerb = defineVerb({
     ],
   ],
   async run(args, context) {
-    requireFolder('images', args.images);
+    requireFolder('--images', args.images);
     const source = { kind: 'coco', file: args.instances, images: args.images } as const;
     const { runImport } = await import('./data-import-job.js');
     return runImport(requestOf(source, args), context);

@@ -60,7 +60,7 @@ export const dataShowVerb = defineVerb({
     if (!Number.isSafeInteger(count) || count < 1 || count > MOST_SAMPLES) {
       throw new UsageError(`the count must be a whole number from 1 to ${MOST_SAMPLES}, not ${count}`);
     }
-    requireFolder('data', data);
+    requireFolder('--data', data);
     const { runShow } = await import('./data-show-job.js');
     return runShow({ spec, count, data, out, seed, options }, context);
   },

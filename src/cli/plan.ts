@@ -51,7 +51,7 @@ export const planVerb = defineVerb({
     ['gsva plan --config configs/bench-small/config.json5 --check', 'the plan beside what is measured'],
   ],
   async run(args, context) {
-    requireFile('config', args.config);
+    requireFile('--config', args.config);
     const { config, check, batch, tokens, masks, image } = args;
     const overrides = {
       ...(batch === undefined ? {} : { batch }),

@@ -58,7 +58,7 @@ export const segmentVerb = defineVerb({
       return expression.trim();
     });
     if (expressions.length === 0) throw new UsageError('--expressions needs at least one expression');
-    requireFile('image', args.image);
+    requireFile('--image', args.image);
     const { image, mode, precision } = args;
     const model = trainedModel(args);
     const request: SegmentRequest = { image, expressions, model, precision, mode, out: args.out ?? null };

@@ -36,8 +36,8 @@ export const setupTensorflowVerb = defineVerb({
     const { gpu, wheel, lib, remove } = args;
     if (wheel !== undefined && lib !== undefined) throw new UsageError('--wheel and --lib exclude each other');
     if (remove && (gpu || wheel !== undefined || lib !== undefined)) throw new UsageError('--remove stands alone');
-    if (wheel !== undefined) requireFile('wheel', wheel);
-    if (lib !== undefined) requireFolder('lib', lib);
+    if (wheel !== undefined) requireFile('--wheel', wheel);
+    if (lib !== undefined) requireFolder('--lib', lib);
     const { removeEngine, setUpEngine } = await import('./setup-job.js');
     return remove ? removeEngine(context) : setUpEngine({ gpu, wheel: wheel ?? null, lib: lib ?? null }, context);
   },

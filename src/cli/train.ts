@@ -58,10 +58,11 @@ export const trainVerb = defineVerb({
     ['gsva train --config configs/tiny.json5 --out runs/tiny', 'the small model'],
     ['gsva train --config configs/tiny.json5 --out runs/tiny --resume', 'go on after a stop'],
     ['gsva train --config configs/own-data.json5 --data my/data.jsonl --out runs/mine', 'your own data'],
+    ['gsva train --config configs/tiny.json5 --out runs/b --tensorboard runs/events/b', 'curves while it trains'],
     ['gsva train --config configs/tiny.json5 --out runs/a --set training.seed=7 maxLength=300', 'other values'],
   ],
   async run(args, context) {
-    requireFile('config', args.config);
+    requireFile('--config', args.config);
     if (args.data !== undefined) requireData(args.data);
     if (args.json) throw new UsageError('--json is not for train; its log in --out is JSON lines already');
     const { config, out, resume } = args;

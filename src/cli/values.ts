@@ -51,6 +51,17 @@ export function someOf<T extends string>(flag: string, names: readonly T[]): (va
   };
 }
 
+/** One part of several, e.g. `--shard 0/4`: the first of four. */
+export function shard(flag: string): (value: unknown) => { readonly index: number; readonly count: number } {
+  return (value) => {
+    const given = String(single(flag, value));
+    const match = /^(\d{1,6})\/(\d{1,6})$/.exec(given);
+    const [index, count] = [Number(match?.[1]), Number(match?.[2])];
+    if (index < count) return { index, count };
+    throw new UsageError(`--${flag} takes INDEX/COUNT with INDEX from 0 to COUNT - 1, such as 0/4, not ${show(given)}`);
+  };
+}
+
 /** `key=value` pairs, e.g. `--set optimizer.lr=1e-4`; the value's text is left as it is. */
 export function keyValues(flag: string): (value: unknown) => [key: string, value: string][] {
   return (value) =>
@@ -62,16 +73,16 @@ export function keyValues(flag: string): (value: unknown) => [key: string, value
     });
 }
 
-/** Refuses a path at which there is no file, naming the option that brought it. */
-export function requireFile(flag: string, path: string): void {
-  if (!existsSync(path)) throw new UserError(`${path}: no such file; --${flag} takes an existing file`);
-  if (!statSync(path).isFile()) throw new UserError(`${path} is a folder; --${flag} takes a file`);
+/** Refuses a path at which there is no file, naming what brought it: "--config", or "<file>" of a positional. */
+export function requireFile(argument: string, path: string): void {
+  if (!existsSync(path)) throw new UserError(`${path}: no such file; ${argument} takes an existing file`);
+  if (!statSync(path).isFile()) throw new UserError(`${path} is a folder; ${argument} takes a file`);
 }
 
-/** Refuses a path at which there is no folder, naming the option that brought it. */
-export function requireFolder(flag: string, path: string): void {
-  if (!existsSync(path)) throw new UserError(`${path}: no such folder; --${flag} takes an existing folder`);
-  if (!statSync(path).isDirectory()) throw new UserError(`${path} is not a folder; --${flag} takes a folder`);
+/** Refuses a path at which there is no folder, as `requireFile`. */
+export function requireFolder(argument: string, path: string): void {
+  if (!existsSync(path)) throw new UserError(`${path}: no such folder; ${argument} takes an existing folder`);
+  if (!statSync(path).isDirectory()) throw new UserError(`${path} is not a folder; ${argument} takes a folder`);
 }
 
 /** Absolute path of a file or folder that comes with the package (configs, checkpoints), wherever it is run from. */

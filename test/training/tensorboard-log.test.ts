@@ -1,8 +1,8 @@
 /** TensorBoard sees what the run's log says, over interruptions too; a full disk costs the curves, not the run. */
-import { mkdtempSync, readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { UserError } from '../../src/errors.js';
 import { EventFile } from '../../src/io/tensorboard/event-file.js';
 import { type UpdateRecord, readRunLog } from '../../src/training/run-log.js';
@@ -18,7 +18,11 @@ afterEach(() => {
   jest.restoreAllMocks();
 });
 
-const newFolder = (): string => mkdtempSync(join(tmpdir(), 'gsva-tensorboard-'));
+const scratch = mkdtempSync(join(tmpdir(), 'gsva-tensorboard-'));
+const newFolder = (): string => mkdtempSync(join(scratch, 'events-'));
+afterAll(() => {
+  rmSync(scratch, { recursive: true });
+});
 const OPTIONS = toyOptions({ validateEvery: 4, checkpointEvery: 2 });
 
 /** Trains into `runDir` with events in `dir`; the process "dies" after update `dieAt`. */
