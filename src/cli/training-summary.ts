@@ -54,7 +54,7 @@ function details({ updates, records }: RunHistory, end: TrainingEnd): (readonly 
     ['Epochs', (last?.epoch ?? 0).toFixed(2)],
     ['Speed', `${(samples / Math.max(busy, 1e-9)).toFixed(2)} samples a second, ${duration(busy)} in updates`],
     ['Memory', `${bytesText(1024 * process.resourceUsage().maxRSS)} at most`],
-    ...(resumed === 0 ? [] : [['Gone on', `${resumed} times`] as const]),
+    ...(resumed === 0 ? [] : [['Resumed', `${resumed} ×`] as const]),
   ];
 }
 
