@@ -1,5 +1,5 @@
 /** An independent reader of TensorBoard's event files: frames with both CRCs, and the messages in them. */
-import { ProtobufReader } from '../../src/data/protobuf-reader.js';
+import { ProtobufReader } from '../../src/data/text/protobuf-reader.js';
 
 export interface ReadEvent {
   readonly step: number;
