@@ -98,10 +98,9 @@ export class WatchClient {
   private judgeServer(what: string): void {
     if (this.isOver) return;
     this.isOver = true;
-    const [host = ''] = this.settings.server?.hosts ?? [];
-    const status = { rank: 0, host, pid: 0, update: this.shared[SHARED.update] ?? 0 };
-    const message = describe(status, what).replace(' (process 0)', '');
-    this.onFault({ rank: 0, message }, this.settings.rank === 1);
+    const host = this.settings.server?.name ?? '';
+    const update = Atomics.load(this.shared, SHARED.update);
+    this.onFault({ rank: 0, message: describe({ rank: 0, host, update }, what) }, this.settings.rank === 1);
   }
 
   private send(line: RankLine): void {

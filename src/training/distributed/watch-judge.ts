@@ -34,7 +34,7 @@ export function judge(statuses: readonly RankStatus[], now: number, timeout: num
   const present = statuses.filter(({ hasLeft }) => !hasLeft);
   for (const status of present) {
     const what = faultOf(status, now, timeout);
-    if (what !== null) return { rank: status.rank, message: describe(status, what) };
+    if (what !== null) return { rank: status.rank, message: describe(status, `${what} (process ${status.pid})`) };
   }
   const [first] = present;
   const allWait = present.every(({ isWaiting, progressAt }) => isWaiting && now - progressAt > timeout);
@@ -60,7 +60,7 @@ function faultOf(status: RankStatus, now: number, timeout: number): string | nul
   return null;
 }
 
-/** "rank 3 on node7 (process 1234) is dead: …, in update 12". */
-export function describe({ rank, host, pid, update }: Pick<RankStatus, 'rank' | 'host' | 'pid' | 'update'>, what: string): string {
-  return `rank ${rank} on ${host} (process ${pid}), in update ${update + 1}, ${what}`;
+/** "rank 3 on node7, in update 12, is dead: …". */
+export function describe({ rank, host, update }: Pick<RankStatus, 'rank' | 'host' | 'update'>, what: string): string {
+  return `rank ${rank} on ${host}, in update ${update + 1}, ${what}`;
 }

@@ -22,6 +22,9 @@ export interface WatchSettings {
 }
 
 export interface ServerAddress {
+  /** Name of the machine, for people. */
+  readonly name: string;
+  /** Where it may be reached, best first. */
   readonly hosts: readonly string[];
   readonly port: number;
 }

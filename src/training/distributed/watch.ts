@@ -47,7 +47,7 @@ export class Watch {
       const token = randomBytes(16).toString('hex');
       const listening = await watch.startThread({ token, server: null, isLocal }, 'listening');
       const hosts = isLocal ? ['127.0.0.1'] : [hostname(), ...ownAddresses()];
-      const server: ServerAddress = { hosts, port: listening.kind === 'listening' ? listening.port : 0 };
+      const server: ServerAddress = { name: hostname(), hosts, port: listening.kind === 'listening' ? listening.port : 0 };
       own = JSON.stringify({ token, server });
     }
     const [first = ''] = await textsOf(own);
@@ -59,6 +59,7 @@ export class Watch {
 
   /** Waits for an exchange; what happens to the job meanwhile ends the waiting. */
   async exchange<T>(work: () => Promise<T>): Promise<T> {
+    await Promise.race([this.fault, Promise.resolve()]);
     this.step();
     Atomics.store(this.shared, SHARED.isWaiting, 1);
     try {
