@@ -6,6 +6,7 @@ import { type LinePlot, linePlotSvg } from '../evaluation/report/line-plot.js';
 import { Predictor } from '../inference/predictor.js';
 import { writeFileAtomic } from '../io/atomic-file.js';
 import { baseTask, type Experiment, gsvaTask, type Validate } from '../training/build-experiment.js';
+import { type Communicator, SingleProcess } from '../training/distributed/communicator.js';
 import { type GsvaDataConfig, openTrainingData, openValidationData } from '../training/experiment-data.js';
 import type { GsvaTask } from '../training/gsva-task.js';
 import { readRunLog, type TrainingEnd } from '../training/run-log.js';
@@ -22,21 +23,24 @@ export interface TrainingRun {
 
 const VALIDATION_BATCH = 8;
 
-/** Trains into `out`: last/, best/, log.jsonl, loss.svg, validation.svg. */
+/** Trains into `out`: last/, best/, log.jsonl, loss.svg, validation.svg; of several ranks, rank 0 writes. */
 export async function trainExperiment(
   experiment: Experiment,
   out: string,
   resume: boolean,
   context: VerbContext,
   engine: EngineInfo,
+  communicator: Communicator = new SingleProcess(),
 ): Promise<TrainingRun> {
   const { config } = experiment;
-  const header = { stage: config.stage, engine: describeEngine(engine), config: { ...config } };
+  const { rank, size } = communicator;
+  const header = { stage: config.stage, engine: describeEngine(engine), ranks: size, config: { ...config } };
   const run = async <Sample>(task: TrainingTask<Sample>): Promise<TrainingEnd> => {
     const bar = context.startProgress('train', 100);
     try {
       const observer = observe(bar, context);
-      const environment: TrainerEnvironment = { runDir: out, resume, signal: context.signal, header, observer };
+      const { signal } = context;
+      const environment: TrainerEnvironment = { runDir: out, resume, signal, header, observer, communicator };
       return await new Trainer(task, config.training, environment).run();
     } finally {
       bar.stop();
@@ -45,7 +49,7 @@ export async function trainExperiment(
   const { data } = config;
   const end =
     data.kind === 'scenes' ? await run(baseTask(experiment, data)) : await run(await taskOn(experiment, data));
-  return { end, plots: writePlots(out) };
+  return { end, plots: rank === 0 ? writePlots(out) : [] };
 }
 
 async function taskOn(experiment: Experiment, data: GsvaDataConfig): Promise<GsvaTask> {

@@ -82,6 +82,7 @@ export class Trainer<Sample> {
   async run(): Promise<TrainingEnd> {
     try {
       const { runDir, header = {}, resume = false } = this.environment;
+      await this.recoverCheckpoints();
       if (resume) await this.resume();
       else this.refuseToOverwrite();
       await this.requireSameStart();
@@ -98,6 +99,12 @@ export class Trainer<Sample> {
     } finally {
       this.optimizer.dispose();
     }
+  }
+
+  /** Checkpoints whose writing was interrupted are put right by one process, before others look at them. */
+  private async recoverCheckpoints(): Promise<void> {
+    if (this.communicator.rank === 0) for (const name of ['last', 'best']) hasCheckpoint(join(this.environment.runDir, name));
+    await this.communicator.barrier();
   }
 
   /** Null on ranks that write none. */
