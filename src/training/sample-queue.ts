@@ -53,7 +53,9 @@ export class SampleQueue<Sample> implements SampleSupply<Sample> {
     );
   }
 
-  async endUpdate(): Promise<void> {}
+  async endUpdate(): Promise<void> {
+    // Nobody else misses any.
+  }
 
   /** Waits for what is in preparation, releases it and ends what loads the samples. */
   async close(): Promise<void> {

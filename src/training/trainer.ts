@@ -103,7 +103,8 @@ export class Trainer<Sample> {
 
   /** Checkpoints whose writing was interrupted are put right by one process, before others look at them. */
   private async recoverCheckpoints(): Promise<void> {
-    if (this.communicator.rank === 0) for (const name of ['last', 'best']) hasCheckpoint(join(this.environment.runDir, name));
+    if (this.communicator.rank === 0)
+      for (const name of ['last', 'best']) hasCheckpoint(join(this.environment.runDir, name));
     await this.communicator.barrier();
   }
 
@@ -281,11 +282,10 @@ export class Trainer<Sample> {
   /** Made on rank 0, while the others wait; null where the signal cut it short. */
   private async validationFigures(): Promise<Readonly<Record<string, number>> | null> {
     const { signal } = this.environment;
-    const { validate } = this.task;
-    if (validate === undefined || this.communicator.rank > 0) return null;
+    if (this.task.validate === undefined || this.communicator.rank > 0) return null;
     try {
-      const figures = await this.communicator.duringLongWork(() => validate.call(this.task, signal));
-      return signal?.aborted === true ? null : figures;
+      const figures = await this.communicator.duringLongWork(async () => this.task.validate?.(signal));
+      return signal?.aborted === true ? null : (figures ?? null);
     } catch (error) {
       if (signal?.aborted === true) return null;
       throw error;

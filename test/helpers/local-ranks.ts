@@ -77,13 +77,17 @@ class LocalRank implements Communicator {
     await this.meet(null);
   }
 
-  progress(): void {}
+  progress(): void {
+    // Nobody watches.
+  }
 
   duringLongWork<T>(work: () => Promise<T>): Promise<T> {
     return work();
   }
 
-  async close(): Promise<void> {}
+  async close(): Promise<void> {
+    // Nothing was opened.
+  }
 
   private meet<T>(value: T): Promise<readonly T[]> {
     const meeting = (this.meetings[this.calls] ??= new Meeting(this.size));

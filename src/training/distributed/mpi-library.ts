@@ -107,22 +107,19 @@ function initialise(koffi: Koffi, library: import('koffi').LibraryHandle, path: 
   const handle = handles.type;
   const address = 'uintptr_t';
   const define = (name: string, types: readonly string[]): AsyncFunction =>
-    library.func(name, 'int', [...types]) as unknown as AsyncFunction;
+    library.func(name, 'int', [...types]) as AsyncFunction;
   const call = (name: string, types: readonly string[], ...values: (Address | object)[]): void => {
-    check(name, define(name, types)(...values));
+    const code = define(name, types)(...values);
+    if (code !== 0) throw failureOf(name, code);
   };
   const collective = (name: string, types: readonly string[]): Collective => {
     const entry = define(name, types);
     return (...values) =>
       new Promise((resolve, reject) => {
-        entry.async(...values, (error: unknown, code: number) => {
-          try {
-            if (error !== null && error !== undefined) throw error instanceof Error ? error : new Error(String(error));
-            check(name, code);
-            resolve();
-          } catch (failure) {
-            reject(failure instanceof Error ? failure : new Error(String(failure)));
-          }
+        entry.async(...values, (error: Error | null, code: number) => {
+          if (error !== null) reject(error);
+          else if (code !== 0) reject(failureOf(name, code));
+          else resolve();
         });
       });
   };
@@ -182,6 +179,6 @@ function versionOf(library: import('koffi').LibraryHandle): string {
   return text.toString('latin1', 0, length[0] ?? 0).split(/[,\n\0]/)[0] ?? 'MPI';
 }
 
-function check(name: string, code: number): void {
-  if (code !== 0) throw new Error(`${name} failed with MPI's error ${code}`);
+function failureOf(name: string, code: number): Error {
+  return new Error(`${name} failed with MPI's error ${code}`);
 }

@@ -64,7 +64,7 @@ export class WatchClient {
   private start(socket: Socket): void {
     this.socket = socket;
     const { token, rank, host, pid, timeoutSeconds } = this.settings;
-    const read = lineReader<ServerLine>();
+    const read = lineReader();
     socket.on('data', (chunk) => {
       this.heardAt = performance.now();
       for (const line of read(chunk) ?? []) this.take(line);

@@ -60,15 +60,15 @@ export interface ServerLine {
 const LONGEST_LINE = 16 * 1024;
 
 /** Cuts what arrives into lines; null once something arrives that is no line of ours. */
-export function lineReader<Line>(): (chunk: Buffer) => Line[] | null {
+export function lineReader(): (chunk: Buffer) => (RankLine & ServerLine)[] | null {
   let rest = '';
   return (chunk) => {
     const lines = (rest + chunk.toString('utf8')).split('\n');
     rest = lines.pop() ?? '';
     if (rest.length > LONGEST_LINE) return null;
     try {
-      const values: unknown[] = lines.map((line) => JSON.parse(line));
-      return values.every((value) => typeof value === 'object' && value !== null) ? (values as Line[]) : null;
+      const values = lines.map((line): unknown => JSON.parse(line));
+      return values.every((value) => typeof value === 'object' && value !== null) ? (values) : null;
     } catch {
       return null;
     }

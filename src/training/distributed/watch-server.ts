@@ -2,7 +2,13 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { periodMs, readBeat } from './watch-client.js';
 import { type Fault, judge, type RankStatus } from './watch-judge.js';
-import { lineReader, type RankLine, type ServerLine, type ThreadMessage, type WatchSettings } from './watch-messages.js';
+import {
+  lineReader,
+  type RankLine,
+  type ServerLine,
+  type ThreadMessage,
+  type WatchSettings,
+} from './watch-messages.js';
 
 /** How long rank 0 waits at the end for the others' farewell. */
 const TO_LEAVE_MS = 5000;
@@ -56,7 +62,7 @@ export class WatchServer {
 
   private accept(socket: Socket): void {
     let status: RankStatus | null = null;
-    const read = lineReader<RankLine>();
+    const read = lineReader();
     this.sockets.add(socket);
     socket.on('error', () => undefined); // its 'close' follows
     socket.on('data', (chunk) => {

@@ -35,7 +35,8 @@ function onFault(fault: Fault, speaks: boolean): void {
   setTimeout(() => process.kill(settings.pid, 'SIGKILL'), TO_END_MS);
 }
 
-const watch = settings.server === null ? new WatchServer(settings, tell, onFault) : new WatchClient(settings, tell, onFault);
+const watch =
+  settings.server === null ? new WatchServer(settings, tell, onFault) : new WatchClient(settings, tell, onFault);
 
 parentPort?.on('message', (message: ProcessMessage) => {
   if (message.kind === 'failed') {

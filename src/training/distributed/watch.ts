@@ -21,7 +21,7 @@ export interface WatchOptions {
   /** After so long without a sign of life or progress a rank counts as hung. */
   readonly timeoutSeconds: number;
   /** Collective: the texts of all ranks, by rank. */
-  textsOf(text: string): Promise<string[]>;
+  readonly textsOf: (text: string) => Promise<string[]>;
 }
 
 export class Watch {
@@ -47,7 +47,11 @@ export class Watch {
       const token = randomBytes(16).toString('hex');
       const listening = await watch.startThread({ token, server: null, isLocal }, 'listening');
       const hosts = isLocal ? ['127.0.0.1'] : [hostname(), ...ownAddresses()];
-      const server: ServerAddress = { name: hostname(), hosts, port: listening.kind === 'listening' ? listening.port : 0 };
+      const server: ServerAddress = {
+        name: hostname(),
+        hosts,
+        port: listening.kind === 'listening' ? listening.port : 0,
+      };
       own = JSON.stringify({ token, server });
     }
     const [first = ''] = await textsOf(own);
@@ -123,7 +127,7 @@ export class Watch {
     const workerData: WatchSettings = {
       ...{ rank, size, timeoutSeconds, host: hostname(), pid: process.pid, shared: this.shared.buffer },
       ...settings,
-    } as WatchSettings;
+    };
     const worker = new Worker(new URL('./watch-thread.js', import.meta.url), { workerData, name: 'watch' });
     this.worker = worker;
     return new Promise((resolve, reject) => {

@@ -7,23 +7,29 @@ describe('partition', () => {
   test('gives every number to exactly one rank and keeps buckets within their size', () => {
     const sizes = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 8 });
     fc.assert(
-      fc.property(sizes, fc.integer({ min: 1, max: 5 }), fc.integer({ min: 5, max: 50 }), (counts, ranks, bucketSize) => {
-        const byName = new Map(counts.map((count, index) => [`v${index}`, count]));
-        const owners = new Map([...byName].map(([name, count]) => [name, new Array<number>(count).fill(0)]));
-        for (let rank = 0; rank < ranks; rank++) {
-          const { buckets, blockLength } = partition(byName, rank, ranks, bucketSize);
-          expect(blockLength * ranks).toBeLessThan(bucketSize + ranks);
-          for (const { own, segments } of buckets) {
-            for (const { name, start, offset, length } of own) {
-              expect(offset + length).toBeLessThanOrEqual(blockLength);
-              for (let i = 0; i < length; i++) (owners.get(name) as number[])[start + i]!++;
-              const whole = segments.find((segment) => segment.name === name);
-              expect(whole).toBeDefined();
+      fc.property(
+        sizes,
+        fc.integer({ min: 1, max: 5 }),
+        fc.integer({ min: 5, max: 50 }),
+        (counts, ranks, bucketSize) => {
+          const byName = new Map(counts.map((count, index) => [`v${index}`, count]));
+          const owners = new Map([...byName].map(([name, count]) => [name, new Array<number>(count).fill(0)]));
+          for (let rank = 0; rank < ranks; rank++) {
+            const { buckets, blockLength } = partition(byName, rank, ranks, bucketSize);
+            expect(blockLength * ranks).toBeLessThan(bucketSize + ranks);
+            for (const { own, segments } of buckets) {
+              for (const { name, start, offset, length } of own) {
+                expect(offset + length).toBeLessThanOrEqual(blockLength);
+                const owned = owners.get(name) ?? [];
+                for (let i = start; i < start + length; i++) owned[i] = (owned[i] ?? 0) + 1;
+                const whole = segments.find((segment) => segment.name === name);
+                expect(whole).toBeDefined();
+              }
             }
           }
-        }
-        for (const owned of owners.values()) expect(owned.every((count) => count === 1)).toBe(true);
-      }),
+          for (const owned of owners.values()) expect(owned.every((count) => count === 1)).toBe(true);
+        },
+      ),
     );
   });
 

@@ -24,9 +24,13 @@ class Positions {
           this.prepared++;
           return position;
         },
-        close: async () => void this.closed++,
+        close: async () => {
+          this.closed++;
+        },
       }),
-      release: () => void this.released++,
+      release: () => {
+        this.released++;
+      },
     } as unknown as TrainingTask<number>;
   }
 }

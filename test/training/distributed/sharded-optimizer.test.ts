@@ -2,6 +2,7 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import * as tf from '../../../src/engine/tf.js';
 import { Random } from '../../../src/random.js';
+import type { Communicator } from '../../../src/training/distributed/communicator.js';
 import { ShardedAdamW } from '../../../src/training/distributed/sharded-optimizer.js';
 import { AdamW, type AdamWOptions } from '../../../src/training/optimizer.js';
 import type { OptimizerRule } from '../../../src/training/optimizer-rule.js';
@@ -72,7 +73,10 @@ function summed(at: number, ranks: number): Map<string, number[]> {
   const sums = new Map<string, number[]>();
   for (let rank = 0; rank < ranks; rank++) {
     for (const [name, numbers] of gradientsOf(at, rank)) {
-      sums.set(name, numbers.map((value, index) => value + (sums.get(name)?.[index] ?? 0)));
+      sums.set(
+        name,
+        numbers.map((value, index) => value + (sums.get(name)?.[index] ?? 0)),
+      );
     }
   }
   return sums;
@@ -148,10 +152,10 @@ describe.each(ENGINES)('ShardedAdamW (%s)', (engine) => {
   });
 
   test('holds on each rank only its share of the moments', () => {
-    const [communicator] = localRanks(4);
+    const [communicator] = localRanks(4) as [Communicator, ...Communicator[]];
     const variables = makeVariables();
     const numbers = tf.memory().numBytes;
-    const optimizer = new ShardedAdamW(variables, OPTIONS, communicator!, BUCKET);
+    const optimizer = new ShardedAdamW(variables, OPTIONS, communicator, BUCKET);
     const total = SHAPES.reduce((sum, [, shape]) => sum + tf.util.sizeFromShape(shape), 0);
     const own = (tf.memory().numBytes - numbers) / 8;
     expect(own).toBeLessThanOrEqual(Math.ceil(total / 16) * 4);
