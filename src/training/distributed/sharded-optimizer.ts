@@ -32,8 +32,10 @@ export class ShardedAdamW implements OptimizerRule {
   private readonly partition: Partition;
   private readonly shards: readonly Shard[];
   private readonly factors: ReadonlyMap<string, number>;
-  /** Sums over all ranks of this rank's blocks, by bucket, between `globalNorm` and `apply`. */
-  private gradientBlocks: Float32Array[] = [];
+  /** Sums over all ranks of this rank's blocks, by bucket, from `globalNorm` for `apply`. */
+  private readonly gradientBlocks: Float32Array[] = [];
+  /** Kept: the system takes longer to give fresh memory than to fill it. */
+  private buckets: readonly [Float32Array, Float32Array] | null = null;
   /** Names of the variables that any rank has a gradient of. */
   private present: ReadonlySet<string> = new Set();
 
@@ -61,7 +63,8 @@ export class ShardedAdamW implements OptimizerRule {
     const { blockLength } = this.partition;
     const reader = new BucketReader(gradients);
     const buffers = this.twoBuckets();
-    const blocks = this.shards.map(() => new Float32Array(blockLength));
+    const blocks = this.gradientBlocks;
+    while (blocks.length < this.shards.length) blocks.push(new Float32Array(blockLength));
     const exchange = new Pipeline();
     for (const [index, { layout }] of this.shards.entries()) {
       const bucket = buffers[index % 2] as Float32Array;
@@ -69,10 +72,7 @@ export class ShardedAdamW implements OptimizerRule {
       await exchange.then(() => this.communicator.reduceScatterSum(bucket, blocks[index] as Float32Array));
     }
     await exchange.end();
-    this.gradientBlocks = blocks;
-    // In float64, a block after the other: a rank's share of the sum does not depend on how buckets are cut.
-    const squares = blocks.reduce((sum, block) => sum + block.reduce((all, value) => all + value * value, 0), 0);
-    const [total = NaN] = await this.communicator.sumOf([squares]);
+    const [total = NaN] = await this.communicator.sumOf([sumOfSquares(blocks)]);
     return Math.sqrt(total) * Math.abs(gradientScale);
   }
 
@@ -105,7 +105,6 @@ export class ShardedAdamW implements OptimizerRule {
       });
     }
     await exchange.end();
-    this.gradientBlocks = [];
   }
 
   async moments(): Promise<ReadonlyMap<string, Moments> | null> {
@@ -197,7 +196,8 @@ export class ShardedAdamW implements OptimizerRule {
 
   private twoBuckets(): readonly [Float32Array, Float32Array] {
     const length = this.partition.blockLength * this.communicator.size;
-    return [new Float32Array(length), new Float32Array(length)];
+    this.buckets ??= [new Float32Array(length), new Float32Array(this.shards.length > 1 ? length : 0)];
+    return this.buckets;
   }
 
   private variable(name: string): tf.Variable {
@@ -222,6 +222,13 @@ class Pipeline {
   end(): Promise<void> {
     return this.pending;
   }
+}
+
+/** In float64. */
+function sumOfSquares(blocks: readonly Float32Array[]): number {
+  let sum = 0;
+  for (const block of blocks) for (let i = 0; i < block.length; i++) sum += (block[i] as number) ** 2;
+  return sum;
 }
 
 function assign(variable: tf.Variable, numbers: Float32Array): void {

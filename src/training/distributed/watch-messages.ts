@@ -68,7 +68,7 @@ export function lineReader(): (chunk: Buffer) => (RankLine & ServerLine)[] | nul
     if (rest.length > LONGEST_LINE) return null;
     try {
       const values = lines.map((line): unknown => JSON.parse(line));
-      return values.every((value) => typeof value === 'object' && value !== null) ? (values) : null;
+      return values.every((value) => typeof value === 'object' && value !== null) ? values : null;
     } catch {
       return null;
     }
