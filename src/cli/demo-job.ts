@@ -55,7 +55,7 @@ export async function runDemo(request: DemoRequest, context: VerbContext, engine
     const before = await measure(predictor, val, context, 'evaluate before');
     const out = join(request.out, 'train');
     rmSync(out, { recursive: true, force: true }); // the last demo's
-    const { end, plots } = await trainExperiment(experiment, out, false, context, engine);
+    const { end, plots } = await trainExperiment(experiment, { out, resume: false }, context, engine);
     context.signal.throwIfAborted();
     const after = await measure(predictor, { ...val, samples: SAMPLES }, context, 'evaluate after');
     const free = await measure(

@@ -4,6 +4,7 @@
  * Exit codes: 0 fine, 1 failed (bad input included), 2 wrong usage, 130 ended by Ctrl-C.
  */
 import { readFileSync } from 'node:fs';
+import { platform } from 'node:os';
 import pc from 'picocolors';
 import { UsageError, UserError, messageOf } from '../errors.js';
 import { benchVerb } from './bench.js';
@@ -154,10 +155,14 @@ function endQuietlyOnBrokenPipe(error: NodeJS.ErrnoException): void {
   throw error;
 }
 
-/** The first Ctrl-C (or SIGTERM) asks the verb to finish; the second ends the process at once. */
+/**
+ * The first Ctrl-C (or SIGTERM, or SIGUSR2, which mpirun and Slurm can send to all ranks of a job) asks the verb to
+ * finish; the second ends the process at once.
+ */
 function abortOnSignals(stderr: ProgressStream): AbortSignal {
   const controller = new AbortController();
-  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+  const signals = ['SIGINT', 'SIGTERM', ...(platform() === 'win32' ? [] : ['SIGUSR2'])] as NodeJS.Signals[];
+  for (const name of signals) {
     process.on(name, () => {
       if (controller.signal.aborted) process.exit(EXIT.interrupted);
       stderr.write('\nstopping after this step; once more ends at once\n');

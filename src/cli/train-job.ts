@@ -3,6 +3,7 @@ import JSON5 from 'json5';
 import { join } from 'node:path';
 import type { EngineInfo } from '../engine/engine.js';
 import { buildExperiment } from '../training/build-experiment.js';
+import type { Communicator } from '../training/distributed/communicator.js';
 import { readExperimentConfig } from '../training/experiment-config.js';
 import { isFile } from './open-dataset.js';
 import { duration } from './progress.js';
@@ -26,7 +27,12 @@ export interface TrainRequest {
 }
 
 /** @returns the exit code */
-export async function runTrain(request: TrainRequest, context: VerbContext, engine: EngineInfo): Promise<number> {
+export async function runTrain(
+  request: TrainRequest,
+  context: VerbContext,
+  engine: EngineInfo,
+  communicator: Communicator,
+): Promise<number> {
   const { output } = context;
   const overrides: (readonly [string, unknown])[] = request.overrides.map(([key, value]) => [key, parsed(value)]);
   if (request.data !== null) overrides.push([isFile(request.data) ? 'data.file' : 'data.dir', request.data]);
@@ -35,7 +41,7 @@ export async function runTrain(request: TrainRequest, context: VerbContext, engi
   const experiment = buildExperiment(config, request.config);
   try {
     const { out, resume, tensorboard } = request;
-    const { end } = await trainExperiment(experiment, out, resume, context, engine, tensorboard);
+    const { end } = await trainExperiment(experiment, { out, resume, tensorboard, communicator }, context, engine);
     const best =
       end.best === null ? '' : `, best ${end.best.metric} ${end.best.value.toFixed(3)} at update ${end.best.update}`;
     const stopped = end.reason === 'aborted' ? 'stopped and saved' : 'trained';

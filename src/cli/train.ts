@@ -4,6 +4,7 @@ import { UsageError } from '../errors.js';
 import type { TrainRequest } from './train-job.js';
 import { requireData } from './open-dataset.js';
 import { startEngineFor } from './start-engine.js';
+import { asRank } from './train-ranks.js';
 import { finiteNumber, keyValues, requireFile, text } from './values.js';
 import { defineVerb } from './verb.js';
 
@@ -47,6 +48,12 @@ const OPTIONS = {
     requiresArg: true,
     coerce: text('tensorboard'),
   },
+  'rank-timeout': {
+    describe: 'Under mpirun: end when a process shows no progress for so many seconds',
+    requiresArg: true,
+    default: 600,
+    coerce: finiteNumber('rank-timeout', { min: 1, max: 86_400 }),
+  },
 } satisfies Record<string, Options>;
 
 export const trainVerb = defineVerb({
@@ -60,6 +67,7 @@ export const trainVerb = defineVerb({
     ['gsva train --config configs/own-data.json5 --data my/data.jsonl --out runs/mine', 'your own data'],
     ['gsva train --config configs/tiny.json5 --out runs/b --tensorboard runs/events/b', 'curves while it trains'],
     ['gsva train --config configs/tiny.json5 --out runs/a --set training.seed=7 maxLength=300', 'other values'],
+    ['mpirun -np 8 gsva train --config configs/tiny.json5 --out runs/tiny', 'eight GPUs (docs/scaling.md)'],
   ],
   async run(args, context) {
     requireFile('--config', args.config);
@@ -75,8 +83,10 @@ export const trainVerb = defineVerb({
       minutes: args.minutes ?? null,
       tensorboard: args.tensorboard ?? null,
     };
-    const engine = await startEngineFor(args, context);
-    const { runTrain } = await import('./train-job.js');
-    return runTrain(request, context, engine);
+    return asRank(args, args['rank-timeout'], context, async ({ communicator, hardware, context: ownContext }) => {
+      const engine = await startEngineFor(hardware, ownContext);
+      const { runTrain } = await import('./train-job.js');
+      return runTrain(request, ownContext, engine, communicator);
+    });
   },
 });

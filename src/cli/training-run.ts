@@ -7,6 +7,7 @@ import type { ReportSample } from '../evaluation/report/report-data.js';
 import { Predictor } from '../inference/predictor.js';
 import { writeFileAtomic } from '../io/atomic-file.js';
 import { baseTask, type Experiment, gsvaTask, type Validate } from '../training/build-experiment.js';
+import { type Communicator, SingleProcess } from '../training/distributed/communicator.js';
 import { type GsvaDataConfig, openTrainingData, openValidationData } from '../training/experiment-data.js';
 import type { GsvaTask } from '../training/gsva-task.js';
 import { readRunLog, type TrainingEnd } from '../training/run-log.js';
@@ -28,21 +29,28 @@ const VALIDATION_BATCH = 8;
 /** Images, evenly spread over the validation set, that are shown with their answers. */
 const VALIDATION_SAMPLES = 4;
 
-/**
- * Trains into `out`: last/, best/, log.jsonl, loss.svg, validation.svg, summary.html.
- * @param tensorboard folder for TensorBoard's events; null for none
- */
+export interface TrainingRunOptions {
+  /** Folder to train into: last/, best/, log.jsonl, loss.svg, validation.svg, summary.html. */
+  readonly out: string;
+  readonly resume: boolean;
+  /** Folder for TensorBoard's events; null for none. */
+  readonly tensorboard?: string | null;
+  /** Default: this process alone. */
+  readonly communicator?: Communicator;
+}
+
+/** Trains; of several ranks, rank 0 writes. */
 export async function trainExperiment(
   experiment: Experiment,
-  out: string,
-  resume: boolean,
+  { out, resume, tensorboard = null, communicator = new SingleProcess() }: TrainingRunOptions,
   context: VerbContext,
   engine: EngineInfo,
-  tensorboard: string | null = null,
 ): Promise<TrainingRun> {
   const { config } = experiment;
-  const header = { stage: config.stage, engine: describeEngine(engine), config: { ...config } };
-  const events = tensorboard === null ? null : new TensorBoardRun(tensorboard, header, (line) => context.note(line));
+  const { rank, size } = communicator;
+  const header = { stage: config.stage, engine: describeEngine(engine), ranks: size, config: { ...config } };
+  const isWatched = tensorboard !== null && rank === 0;
+  const events = isWatched ? new TensorBoardRun(tensorboard, header, (line) => context.note(line)) : null;
   let shown: readonly ReportSample[] = [];
   const keep: KeepSamples = async (samples) => {
     shown = samples;
@@ -52,7 +60,8 @@ export async function trainExperiment(
     const bar = context.startProgress('train', 100);
     try {
       const observer = observers(observe(bar, context), events ?? {});
-      const environment: TrainerEnvironment = { runDir: out, resume, signal: context.signal, header, observer };
+      const { signal } = context;
+      const environment: TrainerEnvironment = { runDir: out, resume, signal, header, observer, communicator };
       return await new Trainer(task, config.training, environment).run();
     } finally {
       bar.stop();
@@ -62,6 +71,7 @@ export async function trainExperiment(
   const { data } = config;
   const end =
     data.kind === 'scenes' ? await run(baseTask(experiment, data)) : await run(await taskOn(experiment, data, keep));
+  if (rank !== 0) return { end, plots: [] };
   const plots = writePlots(out);
   await writeSummary(out, { config, engine, end, plots, samples: shown });
   return { end, plots };

@@ -7,7 +7,8 @@ export class GradientAccumulator {
   /** The one micro-batch's own tensors, or sums of several in memory of our own. */
   private readonly passed = new Map<string, tf.Tensor>();
   private readonly sums = new Map<string, tf.Variable>();
-  private readonly lossSums = new Map<string, { sum: number; count: number }>();
+  /** Of each loss, over the micro-batches that have it. */
+  readonly lossSums = new Map<string, { sum: number; count: number }>();
 
   /**
    * @param variables the trained variables, against which names and shapes are checked

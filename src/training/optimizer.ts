@@ -8,6 +8,7 @@
 import { adamWUpdate, sumOfSquares } from '../engine/fused-ops.js';
 import * as tf from '../engine/tf.js';
 import { UserError, messageOf } from '../errors.js';
+import type { Moments, OptimizerRule } from './optimizer-rule.js';
 
 export interface AdamWOptions {
   readonly beta1: number;
@@ -35,15 +36,15 @@ export interface ParameterState {
 /** torch.nn.utils.clip_grad_norm_ divides by the norm plus this. */
 const CLIP_EPSILON = 1e-6;
 
-export class AdamW {
+export class AdamW implements OptimizerRule {
   private readonly states: ReadonlyMap<string, ParameterState>;
 
   constructor(
-    variables: ReadonlyMap<string, tf.Variable>,
+    readonly variables: ReadonlyMap<string, tf.Variable>,
     readonly options: AdamWOptions,
   ) {
-    checkOptions(options);
-    const multipliers = multipliersOf([...variables.keys()], options.learningRateMultipliers ?? {});
+    checkAdamWOptions(options);
+    const multipliers = learningRateFactors([...variables.keys()], options.learningRateMultipliers ?? {});
     this.states = new Map(
       [...variables].map(([name, variable]) => [
         name,
@@ -58,9 +59,12 @@ export class AdamW {
     );
   }
 
-  /** What a checkpoint stores and restores. */
   get parameters(): ReadonlyMap<string, ParameterState> {
     return this.states;
+  }
+
+  get steps(): ReadonlyMap<string, number> {
+    return new Map([...this.states].map(([name, { step }]) => [name, step]));
   }
 
   /** Euclidean norm of all gradients together, each multiplied by `gradientScale`; not finite if any of them is not. */
@@ -76,8 +80,8 @@ export class AdamW {
    * @param gradientScale factor on every gradient (1/N for the mean over N micro-batches), before clipping
    */
   apply(gradients: ReadonlyMap<string, tf.Tensor>, learningRate: number, globalNorm: number, gradientScale = 1): void {
-    const { beta1, beta2, eps, weightDecay, clipNorm } = this.options;
-    const scale = gradientScale * (clipNorm === null ? 1 : Math.min(1, clipNorm / (globalNorm + CLIP_EPSILON)));
+    const { beta1, beta2, eps, weightDecay } = this.options;
+    const scale = gradientScale * clipFactor(this.options, globalNorm);
     for (const [name, gradient] of gradients) {
       const state = this.states.get(name);
       if (state === undefined) throw new Error(`AdamW.apply: there is no variable "${name}" for this gradient`);
@@ -98,6 +102,26 @@ export class AdamW {
     }
   }
 
+  async moments(): Promise<ReadonlyMap<string, Moments>> {
+    const moments = new Map<string, Moments>();
+    for (const [name, { m, v, step }] of this.states) {
+      if (step === 0) continue;
+      moments.set(name, { shape: m.shape, m: await m.data<'float32'>(), v: await v.data<'float32'>() });
+    }
+    return moments;
+  }
+
+  restore(moments: ReadonlyMap<string, Pick<Moments, 'm' | 'v'>>, steps: Readonly<Record<string, number>>): void {
+    for (const [name, state] of this.states) {
+      const saved = moments.get(name);
+      tf.tidy(() => {
+        state.m.assign(saved === undefined ? tf.zeros(state.m.shape) : tf.tensor(saved.m, state.m.shape));
+        state.v.assign(saved === undefined ? tf.zeros(state.v.shape) : tf.tensor(saved.v, state.v.shape));
+      });
+      state.step = steps[name] ?? 0;
+    }
+  }
+
   /** Frees the moments; the variables belong to the task. */
   dispose(): void {
     for (const { m, v } of this.states.values()) tf.dispose([m, v]);
@@ -109,7 +133,13 @@ function zerosLike(variable: tf.Variable): tf.Variable {
   return tf.tidy(() => tf.variable(tf.zeros(variable.shape, 'float32'), false));
 }
 
-function checkOptions(options: AdamWOptions): void {
+/** Factor on gradients whose global norm is this, so that it becomes `clipNorm` at most. */
+export function clipFactor({ clipNorm }: Pick<AdamWOptions, 'clipNorm'>, globalNorm: number): number {
+  return clipNorm === null ? 1 : Math.min(1, clipNorm / (globalNorm + CLIP_EPSILON));
+}
+
+/** @throws UserError that names the option at fault */
+export function checkAdamWOptions(options: AdamWOptions): void {
   const wrong = (key: string, expected: string, found: number): never => {
     throw new UserError(`Optimizer: ${key} must be ${expected}, found ${found}.`);
   };
@@ -122,7 +152,7 @@ function checkOptions(options: AdamWOptions): void {
 }
 
 /** Factor by name. A pattern that no name matches is an error: it would silently do nothing. */
-function multipliersOf(
+export function learningRateFactors(
   names: readonly string[],
   patterns: Readonly<Record<string, number>>,
 ): ReadonlyMap<string, number> {

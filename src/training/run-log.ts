@@ -32,6 +32,9 @@ export interface UpdateRecord {
   readonly samplesPerSecond: number;
   /** TensorFlow.js tensors alive after the update; the same after every one unless something leaks. */
   readonly numTensors: number;
+  /** With several ranks: bytes that rank 0 sent in this update, and seconds that it spent in exchanges, waiting included. */
+  readonly sentBytes?: number;
+  readonly exchangeSeconds?: number;
 }
 
 /** Figures on the validation set after `update` updates. */

@@ -2,12 +2,13 @@
 import { UserError } from '../errors.js';
 import type { Random } from '../random.js';
 import { Prefetcher } from './prefetcher.js';
+import type { SampleSupply } from './sample-supply.js';
 import type { SampleStream, TrainingTask } from './training-task.js';
 
 /** So many passed over in a row are not a few bad files. */
 const MOST_PASSED_OVER = 1000;
 
-export class SampleQueue<Sample> {
+export class SampleQueue<Sample> implements SampleSupply<Sample> {
   private readonly stream: SampleStream<Sample>;
   private readonly prefetcher: Prefetcher<Sample | null>;
 
@@ -50,6 +51,10 @@ export class SampleQueue<Sample> {
     throw new UserError(
       `Training: ${MOST_PASSED_OVER} samples in a row cannot be used. Look at what was said of them, and check the data.`,
     );
+  }
+
+  async endUpdate(): Promise<void> {
+    // Nobody else misses any.
   }
 
   /** Waits for what is in preparation, releases it and ends what loads the samples. */

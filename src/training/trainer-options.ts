@@ -1,5 +1,6 @@
 /** What a training run is told: how to train, and where. */
 import { UserError } from '../errors.js';
+import type { Communicator } from './distributed/communicator.js';
 import type { AdamWOptions } from './optimizer.js';
 import type { ScheduleOptions } from './schedule.js';
 import type { TrainingObserver } from './training-observer.js';
@@ -11,7 +12,7 @@ export interface TrainerOptions {
   readonly seed: number;
   /** Samples in a micro-batch: what one forward and backward pass takes. */
   readonly batchSize: number;
-  /** Micro-batches in an update; their gradients are averaged. */
+  /** Micro-batches in an update, on each rank; their gradients are averaged. */
   readonly accumulation: number;
   /** Samples prepared ahead. */
   readonly prefetch: number;
@@ -43,6 +44,8 @@ export interface TrainerEnvironment {
   readonly header?: Readonly<Record<string, unknown>>;
   /** Seconds from a fixed point. Default: the system's monotonic clock. */
   readonly now?: () => number;
+  /** Connects this process with the other ranks of the run; without it there are none. The caller closes it. */
+  readonly communicator?: Communicator;
 }
 
 /** @throws UserError that names the option at fault. */

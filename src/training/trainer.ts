@@ -3,15 +3,22 @@
  *
  * It knows no model (see training-task.ts) and draws no bars (see training-observer.ts). Everything random comes from
  * the seed and from counters that the checkpoint holds, so that a resumed run continues with the identical next loss.
+ * Several processes may make the updates together (see distributed/): all go through the same steps, rank 0 writes.
  * A run's folder has `last/` and `best/` (see training-checkpoint.ts) and `log.jsonl` (see run-log.ts).
  */
 import { join } from 'node:path';
 import * as tf from '../engine/tf.js';
 import { UserError, messageOf } from '../errors.js';
 import { Random } from '../random.js';
+import { figuresOfFirst, requireSame, sampledSum } from './distributed/agreement.js';
+import { type Communicator, SingleProcess } from './distributed/communicator.js';
+import { RankSamples } from './distributed/rank-samples.js';
+import { ShardedAdamW } from './distributed/sharded-optimizer.js';
 import { AdamW } from './optimizer.js';
+import type { OptimizerRule } from './optimizer-rule.js';
 import { RunLog, type TrainingEnd, type UpdateRecord } from './run-log.js';
 import { SampleQueue } from './sample-queue.js';
+import type { SampleSupply } from './sample-supply.js';
 import { Schedule } from './schedule.js';
 import { checkTrainerOptions, type TrainerEnvironment, type TrainerOptions } from './trainer-options.js';
 import { hasCheckpoint, loadCheckpoint, saveCheckpoint, type TrainingState } from './training-checkpoint.js';
@@ -19,9 +26,13 @@ import type { TrainingObserver } from './training-observer.js';
 import type { TrainingTask } from './training-task.js';
 import { UpdateStep, type UpdateResult } from './update-step.js';
 
+/** Why a run ends, the strongest reason last: of several ranks, the one that has the strongest decides. */
+const REASONS = [null, 'updates', 'time', 'aborted'] as const;
+
 export class Trainer<Sample> {
   private readonly schedule: Schedule;
-  private readonly optimizer: AdamW;
+  private readonly optimizer: OptimizerRule;
+  private readonly communicator: Communicator;
   private readonly observer: TrainingObserver;
   private readonly now: () => number;
   private readonly lastDir: string;
@@ -41,6 +52,7 @@ export class Trainer<Sample> {
     this.schedule = new Schedule(options.schedule);
     this.observer = environment.observer ?? {};
     this.now = environment.now ?? ((): number => performance.now() / 1000);
+    this.communicator = environment.communicator ?? new SingleProcess();
     this.lastDir = join(environment.runDir, 'last');
     this.state = {
       update: 0,
@@ -50,12 +62,15 @@ export class Trainer<Sample> {
       random: new Random(options.seed).state,
       sampleCount: task.sampleCount,
       batchSize: options.batchSize,
-      accumulation: options.accumulation,
+      accumulation: options.accumulation * this.communicator.size,
       schedule: options.schedule,
       validatedAt: 0,
       best: null,
     };
-    this.optimizer = new AdamW(task.variables, options.optimizer);
+    this.optimizer =
+      this.communicator.size === 1
+        ? new AdamW(task.variables, options.optimizer)
+        : new ShardedAdamW(task.variables, options.optimizer, this.communicator);
   }
 
   /**
@@ -67,23 +82,47 @@ export class Trainer<Sample> {
   async run(): Promise<TrainingEnd> {
     try {
       const { runDir, header = {}, resume = false } = this.environment;
+      await this.recoverCheckpoints();
       if (resume) await this.resume();
       else this.refuseToOverwrite();
+      await this.requireSameStart();
       this.startedAt = this.now() - this.state.elapsedSeconds;
-      const logPath = join(runDir, 'log.jsonl');
-      const log = resume ? RunLog.resume(logPath, header, this.state.update) : RunLog.create(logPath, header);
+      const log = this.openLog(join(runDir, 'log.jsonl'), header, resume);
       try {
         this.observer.onStart?.({ update: this.state.update });
         return await this.loop(log);
       } catch (error) {
-        log.append({ type: 'error', update: this.state.update, message: messageOf(error) });
+        log?.append({ type: 'error', update: this.state.update, message: messageOf(error) });
         throw error;
       } finally {
-        log.close();
+        log?.close();
       }
     } finally {
       this.optimizer.dispose();
     }
+  }
+
+  /** Checkpoints whose writing was interrupted are put right by one process, before others look at them. */
+  private async recoverCheckpoints(): Promise<void> {
+    if (this.communicator.rank === 0)
+      for (const name of ['last', 'best']) hasCheckpoint(join(this.environment.runDir, name));
+    await this.communicator.barrier();
+  }
+
+  /** Null on ranks that write none. */
+  private openLog(path: string, header: Readonly<Record<string, unknown>>, resume: boolean): RunLog | null {
+    if (this.communicator.rank > 0) return null;
+    return resume ? RunLog.resume(path, header, this.state.update) : RunLog.create(path, header);
+  }
+
+  /** Ranks that start from different weights or data would train something that nobody asked for. */
+  private async requireSameStart(): Promise<void> {
+    if (this.communicator.size === 1) return;
+    const { seed, update, position, sampleCount, batchSize, accumulation, schedule } = this.state;
+    const trainable = this.task.variables.size;
+    const weights = await sampledSum(this.task.variables.values());
+    const facts = { seed, update, position, sampleCount, batchSize, accumulation, schedule, trainable, weights };
+    await requireSame(this.communicator, facts);
   }
 
   private refuseToOverwrite(): void {
@@ -119,38 +158,37 @@ export class Trainer<Sample> {
     this.observer.onMessage?.(`Continuing from ${this.lastDir} after update ${saved.update}.`);
   }
 
-  private async loop(log: RunLog): Promise<TrainingEnd> {
+  private async loop(log: RunLog | null): Promise<TrainingEnd> {
     const { signal } = this.environment;
     const { batchSize, accumulation, validateEvery, checkpointEvery } = this.options;
     const random = Random.fromState(this.state.random);
-    const queue = this.startQueue(random.fork(0));
-    const step = new UpdateStep(this.task, this.optimizer, batchSize, accumulation);
-    const next = (): Promise<Sample> => queue.next();
+    const samples = this.startSamples(random.fork(0));
+    const step = new UpdateStep(this.task, this.optimizer, batchSize, accumulation, this.communicator);
     try {
       // After an interruption: what was due then.
       if (this.isDue(validateEvery)) await this.validate(log);
-      let reason = this.endReason();
+      let { reason, elapsed } = await this.agreeOnEnd();
       while (reason === null) {
-        const began = this.now();
+        const began = this.beginUpdate();
         const { update } = this.state;
-        const learningRate = this.schedule.learningRateAt(update, this.elapsed());
-        const result = await step.run({ update, learningRate, next, random: random.fork(1), signal });
+        const learningRate = this.schedule.learningRateAt(update, elapsed);
+        const result = await step.run({ update, learningRate, samples, random: random.fork(1), signal });
         if (result !== null) {
-          this.finishUpdate(log, result, queue.position, learningRate, began);
+          this.finishUpdate(log, result, samples.position, learningRate, began);
           if (this.isDue(validateEvery)) await this.validate(log);
           if (this.isDue(checkpointEvery) && this.savedAt !== this.state.update) await this.save('last');
         }
-        reason = this.endReason();
+        ({ reason, elapsed } = await this.agreeOnEnd());
       }
       if (reason !== 'aborted' && validateEvery > 0) await this.validate(log);
       if (this.savedAt !== this.state.update) await this.save('last');
       const { update, best } = this.state;
       const end: TrainingEnd = { type: 'end', update, reason, elapsedSeconds: this.elapsed(), best };
-      log.append(end);
+      log?.append(end);
       this.observer.onEnd?.(end);
       return end;
     } finally {
-      await queue.close();
+      await samples.close();
     }
   }
 
@@ -159,20 +197,46 @@ export class Trainer<Sample> {
     return this.schedule.endReason(this.state.update, this.elapsed());
   }
 
-  private startQueue(random: Random): SampleQueue<Sample> {
-    const { batchSize, accumulation, schedule, prefetch } = this.options;
-    const { position, update } = this.state;
-    const count = Math.max(0, schedule.totalUpdates - update) * batchSize * accumulation;
-    return new SampleQueue(this.task, random, position, count, prefetch, (message) => {
-      this.observer.onMessage?.(message);
-    });
+  /** Whether the run ends before the next update, and the clock by which its learning rate goes: the same on all ranks. */
+  private async agreeOnEnd(): Promise<{ reason: TrainingEnd['reason'] | null; elapsed: number }> {
+    const own = this.endReason();
+    const [reason = 0, elapsed = 0] = await this.communicator.maxOf([REASONS.indexOf(own), this.elapsed()]);
+    return { reason: REASONS[reason] ?? null, elapsed };
   }
 
-  private finishUpdate(log: RunLog, result: UpdateResult, position: number, learningRate: number, began: number): void {
+  private startSamples(random: Random): SampleSupply<Sample> {
+    const { batchSize, accumulation, schedule, prefetch } = this.options;
+    const { position, update } = this.state;
+    const updates = Math.max(0, schedule.totalUpdates - update);
+    const report = (message: string): void => this.observer.onMessage?.(message);
+    if (this.communicator.size === 1) {
+      return new SampleQueue(this.task, random, position, updates * batchSize * accumulation, prefetch, report);
+    }
+    const options = { batchSize, accumulation, position, updates, depth: prefetch };
+    return new RankSamples(this.task, random, options, this.communicator, report);
+  }
+
+  private beginUpdate(): UpdateBegin {
+    const { sentBytes, exchangeSeconds } = this.communicator;
+    return { time: this.now(), sentBytes, exchangeSeconds };
+  }
+
+  private finishUpdate(
+    log: RunLog | null,
+    result: UpdateResult,
+    position: number,
+    learningRate: number,
+    began: UpdateBegin,
+  ): void {
     const update = this.state.update + 1;
     this.state = { ...this.state, update, position };
-    const seconds = this.now() - began;
+    const seconds = this.now() - began.time;
     const elapsedSeconds = this.elapsed();
+    const { size, sentBytes, exchangeSeconds } = this.communicator;
+    const exchanged = {
+      sentBytes: sentBytes - began.sentBytes,
+      exchangeSeconds: exchangeSeconds - began.exchangeSeconds,
+    };
     const record: UpdateRecord = {
       type: 'update',
       update,
@@ -184,8 +248,9 @@ export class Trainer<Sample> {
       elapsedSeconds,
       samplesPerSecond: result.samples / Math.max(seconds, 1e-9),
       numTensors: tf.memory().numTensors,
+      ...(size === 1 ? {} : exchanged),
     };
-    log.append(record);
+    log?.append(record);
     const fraction = this.schedule.fractionAt(update, elapsedSeconds);
     const remainingSeconds = (elapsedSeconds * (1 - fraction)) / fraction;
     const { totalUpdates } = this.options.schedule;
@@ -197,29 +262,35 @@ export class Trainer<Sample> {
   }
 
   /** Validates unless that has been done after this very update; keeps the best. */
-  private async validate(log: RunLog): Promise<void> {
-    const { signal } = this.environment;
+  private async validate(log: RunLog | null): Promise<void> {
     const { update, position } = this.state;
     if (this.task.validate === undefined || this.state.validatedAt === update) return;
     const began = this.now();
-    let metrics: Readonly<Record<string, number>>;
-    try {
-      metrics = await this.task.validate(signal);
-    } catch (error) {
-      if (signal?.aborted === true) return;
-      throw error;
-    }
+    const metrics = await figuresOfFirst(this.communicator, await this.validationFigures());
     // Cut short, the figures are not those of the whole set; the resumed run validates again.
-    if (signal?.aborted === true) return;
+    if (metrics === null) return;
     const isBest = this.takeBest(metrics);
     this.state = { ...this.state, validatedAt: update };
     const seconds = this.now() - began;
     const epoch = position / this.task.sampleCount;
     const record = { type: 'validation', update, epoch, metrics, seconds, isBest } as const;
-    log.append(record);
+    log?.append(record);
     this.observer.onValidation?.(record);
     if (isBest) await this.save('best');
     await this.save('last');
+  }
+
+  /** Made on rank 0, while the others wait; null where the signal cut it short. */
+  private async validationFigures(): Promise<Readonly<Record<string, number>> | null> {
+    const { signal } = this.environment;
+    if (this.task.validate === undefined || this.communicator.rank > 0) return null;
+    try {
+      const figures = await this.communicator.duringLongWork(async () => this.task.validate?.(signal));
+      return signal?.aborted === true ? null : (figures ?? null);
+    } catch (error) {
+      if (signal?.aborted === true) return null;
+      throw error;
+    }
   }
 
   /** Whether these figures are the best so far; remembers them if so. */
@@ -245,7 +316,7 @@ export class Trainer<Sample> {
     const dir = join(this.environment.runDir, kind);
     const { update } = this.state;
     this.state = { ...this.state, elapsedSeconds: this.elapsed() };
-    await saveCheckpoint(dir, this.state, this.optimizer, this.task);
+    await this.communicator.duringLongWork(() => saveCheckpoint(dir, this.state, this.optimizer, this.task));
     if (kind === 'last') this.savedAt = update;
     this.observer.onCheckpoint?.({ dir, kind, update });
   }
@@ -253,4 +324,11 @@ export class Trainer<Sample> {
   private elapsed(): number {
     return this.now() - this.startedAt;
   }
+}
+
+/** Clocks and counters at the begin of an update. */
+interface UpdateBegin {
+  readonly time: number;
+  readonly sentBytes: number;
+  readonly exchangeSeconds: number;
 }

@@ -12,7 +12,7 @@ import { UserError, messageOf } from '../errors.js';
 import { recoverDirectory, writeDirectoryAtomic, writeFileAtomic } from '../io/atomic-file.js';
 import { writeSafetensors, type TensorToStore } from '../io/safetensors-writer.js';
 import { readSafetensors, type StoredTensor } from '../io/safetensors.js';
-import type { AdamW } from './optimizer.js';
+import type { OptimizerRule } from './optimizer-rule.js';
 import type { ScheduleOptions } from './schedule.js';
 import type { TrainingTask } from './training-task.js';
 
@@ -58,30 +58,32 @@ interface StateFile extends TrainingState {
   readonly steps: Readonly<Record<string, number>>;
 }
 
-/** Writes a checkpoint; one that is there is replaced only when the new one is complete. */
+/**
+ * Writes a checkpoint; one that is there is replaced only when the new one is complete. Of several ranks, all call this
+ * and one writes.
+ */
 export async function saveCheckpoint<Sample>(
   dir: string,
   state: TrainingState,
-  optimizer: AdamW,
+  optimizer: OptimizerRule,
   task: TrainingTask<Sample>,
 ): Promise<void> {
-  const moments = new Map<string, TensorToStore>();
-  const steps: [string, number][] = [];
-  for (const [name, { m, v, step }] of optimizer.parameters) {
-    steps.push([name, step]);
-    if (step === 0) continue;
-    moments.set(`m.${name}`, { shape: m.shape, data: await m.data<'float32'>() });
-    moments.set(`v.${name}`, { shape: v.shape, data: await v.data<'float32'>() });
+  const moments = await optimizer.moments();
+  if (moments === null) return;
+  const tensors = new Map<string, TensorToStore>();
+  for (const [name, { shape, m, v }] of moments) {
+    tensors.set(`m.${name}`, { shape, data: m });
+    tensors.set(`v.${name}`, { shape, data: v });
   }
   const file: StateFile = {
     format: FORMAT,
     ...state,
     epoch: state.position / state.sampleCount,
-    steps: Object.fromEntries(steps),
+    steps: Object.fromEntries(optimizer.steps),
   };
   await writeDirectoryAtomic(dir, async (temporary) => {
     await task.checkpointFiles(temporary);
-    writeSafetensors(join(temporary, OPTIMIZER_FILE), moments);
+    writeSafetensors(join(temporary, OPTIMIZER_FILE), tensors);
     writeFileAtomic(join(temporary, STATE_FILE), `${JSON.stringify(file, null, 2)}\n`);
   });
 }
@@ -99,7 +101,7 @@ export function hasCheckpoint(dir: string): boolean {
  */
 export async function loadCheckpoint<Sample>(
   dir: string,
-  optimizer: AdamW,
+  optimizer: OptimizerRule,
   task: TrainingTask<Sample>,
   accept: (state: TrainingState) => void = (): void => undefined,
 ): Promise<TrainingState> {
@@ -108,20 +110,13 @@ export async function loadCheckpoint<Sample>(
   accept(state);
   const moments = readMoments(join(dir, OPTIMIZER_FILE), optimizer, steps);
   await task.restore(dir);
-  for (const [name, parameter] of optimizer.parameters) {
-    const saved = moments.get(name);
-    tf.tidy(() => {
-      parameter.m.assign(saved === undefined ? tf.zeros(parameter.m.shape) : tf.tensor(saved.m, parameter.m.shape));
-      parameter.v.assign(saved === undefined ? tf.zeros(parameter.v.shape) : tf.tensor(saved.v, parameter.v.shape));
-    });
-    parameter.step = steps[name] ?? 0;
-  }
+  optimizer.restore(moments, steps);
   return state;
 }
 
 function readMoments(
   path: string,
-  optimizer: AdamW,
+  optimizer: OptimizerRule,
   steps: Readonly<Record<string, number>>,
 ): ReadonlyMap<string, { readonly m: Float32Array; readonly v: Float32Array }> {
   const { tensors } = readSafetensors(path);
@@ -137,10 +132,10 @@ function readMoments(
     tensors.delete(key);
     return tensor.data;
   };
-  const unknown = Object.keys(steps).find((name) => !optimizer.parameters.has(name));
+  const unknown = Object.keys(steps).find((name) => !optimizer.variables.has(name));
   if (unknown !== undefined) fail(`${STATE_FILE} beside it counts steps of "${unknown}", which does not train here`);
   const moments = new Map<string, { m: Float32Array; v: Float32Array }>();
-  for (const [name, { variable }] of optimizer.parameters) {
+  for (const [name, variable] of optimizer.variables) {
     const step = steps[name];
     if (step === undefined) fail(`${STATE_FILE} beside it has no steps of "${name}", which trains here`);
     if (step === 0) continue;

@@ -2,8 +2,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { UserError } from '../errors.js';
 import type { Random } from '../random.js';
+import { meanLosses } from './distributed/agreement.js';
+import type { Communicator } from './distributed/communicator.js';
 import { GradientAccumulator } from './gradient-accumulator.js';
-import type { AdamW } from './optimizer.js';
+import type { OptimizerRule } from './optimizer-rule.js';
+import type { SampleSupply } from './sample-supply.js';
 import { TOTAL_LOSS, type TrainingTask } from './training-task.js';
 
 /** What one update works with. */
@@ -11,50 +14,58 @@ export interface UpdateRequest<Sample> {
   /** Updates done before this one. */
   readonly update: number;
   readonly learningRate: number;
-  /** Gives the next sample; it is released here. */
-  readonly next: () => Promise<Sample>;
+  /** Samples that are taken are released here. */
+  readonly samples: SampleSupply<Sample>;
   /** From which the generator of each micro-batch is forked. */
   readonly random: Random;
   readonly signal: AbortSignal | undefined;
 }
 
 export interface UpdateResult {
-  /** Mean of each loss over the micro-batches. */
+  /** Mean of each loss over the micro-batches of all ranks. */
   readonly losses: Readonly<Record<string, number>>;
   /** Global norm of the mean gradient before clipping. */
   readonly gradNorm: number;
-  /** Samples that took part. */
+  /** Samples that took part, on all ranks. */
   readonly samples: number;
 }
 
 export class UpdateStep<Sample> {
   constructor(
     private readonly task: TrainingTask<Sample>,
-    private readonly optimizer: AdamW,
+    private readonly optimizer: OptimizerRule,
     private readonly batchSize: number,
+    /** Micro-batches of this rank. */
     private readonly accumulation: number,
+    private readonly communicator: Communicator,
   ) {}
 
   /**
+   * Of several ranks, all call it; then an update that has begun is not given up.
    * @returns null, with nothing changed, when the signal was aborted on the way
    * @throws UserError that names the samples when a loss or gradient is not finite; nothing is changed then
    */
   async run(request: UpdateRequest<Sample>): Promise<UpdateResult | null> {
     const sum = new GradientAccumulator(this.task.variables, this.accumulation);
     const names: string[] = [];
+    const { size } = this.communicator;
     try {
       for (let i = 0; i < this.accumulation; i++) {
         // Forward and backward block the thread; here timers, file reads and SIGINT get their turn.
         await nextTurn();
-        if (request.signal?.aborted === true) return null;
+        if (request.signal?.aborted === true && size === 1) return null;
+        this.communicator.progress(request.update);
         names.push(...(await this.microBatch(request, i, sum)));
       }
-      const scale = 1 / this.accumulation;
+      await request.samples.endUpdate();
+      const scale = 1 / (this.accumulation * size);
       const gradNorm = await this.optimizer.globalNorm(sum.gradients, scale);
-      if (!Number.isFinite(gradNorm))
-        throw notFinite(request.update, `the norm of the gradients is ${gradNorm}`, names);
-      this.optimizer.apply(sum.gradients, request.learningRate, gradNorm, scale);
-      return { losses: sum.losses, gradNorm, samples: names.length };
+      if (!Number.isFinite(gradNorm)) {
+        const all = await this.communicator.textsOf(names.join(', '));
+        throw notFinite(request.update, `the norm of the gradients is ${gradNorm}`, all);
+      }
+      await this.optimizer.apply(sum.gradients, request.learningRate, gradNorm, scale);
+      return { losses: await meanLosses(this.communicator, sum.lossSums), gradNorm, samples: names.length * size };
     } finally {
       sum.dispose();
     }
@@ -68,9 +79,11 @@ export class UpdateStep<Sample> {
   ): Promise<readonly string[]> {
     const batch: Sample[] = [];
     try {
-      while (batch.length < this.batchSize) batch.push(await request.next());
+      while (batch.length < this.batchSize) batch.push(await request.samples.next());
       const names = batch.map((sample) => this.task.nameOf(sample));
-      const random = request.random.fork(request.update * this.accumulation + i);
+      const { rank, size } = this.communicator;
+      // As one process numbers them that makes the micro-batches of all ranks.
+      const random = request.random.fork((request.update * this.accumulation + i) * size + rank);
       const result = await this.task.forwardBackward(batch, random);
       sum.add(result);
       const losses = Object.entries(result.losses);

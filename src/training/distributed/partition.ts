@@ -1,0 +1,65 @@
+/**
+ * ZeRO's partition (Rajbhandari et al., "ZeRO: Memory Optimizations Toward Training Trillion Parameter Models"): all
+ * trainable numbers stand in one row, cut into buckets of bounded size; of each bucket, rank r owns block r. A rank
+ * holds Adam's moments of its blocks alone.
+ */
+
+/** Numbers in a bucket: 100 MB, enough that the time to start an exchange does not count. */
+export const BUCKET_SIZE = 25_000_000;
+
+/** A stretch of one variable. */
+export interface Segment {
+  readonly name: string;
+  /** First number within the variable, and within the bucket or block. */
+  readonly start: number;
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface BucketLayout {
+  /** All numbers of the bucket. */
+  readonly segments: readonly Segment[];
+  /** Those of this rank's block; offsets count from the block's start. */
+  readonly own: readonly Segment[];
+}
+
+export interface Partition {
+  /** Numbers that a rank owns of a bucket, the same in all; behind the last variable they mean nothing. */
+  readonly blockLength: number;
+  readonly buckets: readonly BucketLayout[];
+}
+
+/** @param sizes numbers of each variable by name, in the order that is the same on all ranks */
+export function partition(
+  sizes: ReadonlyMap<string, number>,
+  rank: number,
+  ranks: number,
+  bucketSize = BUCKET_SIZE,
+): Partition {
+  const total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+  const blockLength = Math.max(1, Math.ceil(Math.min(bucketSize, total) / ranks));
+  const bucketLength = blockLength * ranks;
+  const count = Math.ceil(total / bucketLength);
+  const buckets = Array.from({ length: count }, (_, index): BucketLayout => {
+    const first = index * bucketLength;
+    const block = first + rank * blockLength;
+    return {
+      segments: segmentsIn(sizes, first, first + bucketLength),
+      own: segmentsIn(sizes, block, block + blockLength),
+    };
+  });
+  return { blockLength, buckets };
+}
+
+/** What lies between two places of the row. */
+function segmentsIn(sizes: ReadonlyMap<string, number>, from: number, to: number): Segment[] {
+  const segments: Segment[] = [];
+  let position = 0;
+  for (const [name, size] of sizes) {
+    const first = Math.max(from, position);
+    const last = Math.min(to, position + size);
+    if (first < last) segments.push({ name, start: first - position, offset: first - from, length: last - first });
+    position += size;
+  }
+  return segments;
+}

@@ -1,0 +1,238 @@
+/**
+ * AdamW with ZeRO-2: gradients are added up over the ranks so that each gets the sum of its own blocks (reduce-scatter),
+ * each updates its blocks, whose moments it alone holds, and the updated numbers go to all (all-gather). What a rank
+ * computes of a number is what one process computes of it (adamWUpdate); only the order in which gradients are added
+ * differs.
+ *
+ * While a bucket is on its way, the next one is filled or updated. Nothing goes out while gradients are still being
+ * computed: a micro-batch gives all of them at once, and only the last one of an update could be overlapped.
+ */
+import { adamWUpdate } from '../../engine/fused-ops.js';
+import * as tf from '../../engine/tf.js';
+import { type AdamWOptions, checkAdamWOptions, clipFactor, learningRateFactors } from '../optimizer.js';
+import type { Moments, OptimizerRule } from '../optimizer-rule.js';
+import { BucketReader, BucketWriter, segmentOf } from './bucket.js';
+import type { Communicator } from './communicator.js';
+import { BUCKET_SIZE, type BucketLayout, type Partition, partition, type Segment } from './partition.js';
+
+/** Adam's memory of one stretch. */
+interface SegmentState extends Segment {
+  readonly m: tf.Variable;
+  readonly v: tf.Variable;
+}
+
+/** What this rank owns of a bucket. */
+interface Shard {
+  readonly layout: BucketLayout;
+  readonly states: readonly SegmentState[];
+}
+
+export class ShardedAdamW implements OptimizerRule {
+  readonly steps: Map<string, number>;
+  private readonly partition: Partition;
+  private readonly shards: readonly Shard[];
+  private readonly factors: ReadonlyMap<string, number>;
+  /** Sums over all ranks of this rank's blocks, by bucket, from `globalNorm` for `apply`. */
+  private readonly gradientBlocks: Float32Array[] = [];
+  /** Kept: the system takes longer to give fresh memory than to fill it. */
+  private buckets: readonly [Float32Array, Float32Array] | null = null;
+  /** Names of the variables that any rank has a gradient of. */
+  private present: ReadonlySet<string> = new Set();
+
+  constructor(
+    readonly variables: ReadonlyMap<string, tf.Variable>,
+    private readonly options: AdamWOptions,
+    private readonly communicator: Communicator,
+    bucketSize = BUCKET_SIZE,
+  ) {
+    checkAdamWOptions(options);
+    const names = [...variables.keys()];
+    this.factors = learningRateFactors(names, options.learningRateMultipliers ?? {});
+    this.steps = new Map(names.map((name) => [name, 0]));
+    const sizes = new Map([...variables].map(([name, { size }]) => [name, size]));
+    this.partition = partition(sizes, communicator.rank, communicator.size, bucketSize);
+    const zeros = (length: number): tf.Variable => tf.tidy(() => tf.variable(tf.zeros([length]), false));
+    this.shards = this.partition.buckets.map((layout) => ({
+      layout,
+      states: layout.own.map((segment) => ({ ...segment, m: zeros(segment.length), v: zeros(segment.length) })),
+    }));
+  }
+
+  async globalNorm(gradients: ReadonlyMap<string, tf.Tensor>, gradientScale = 1): Promise<number> {
+    await this.findPresent(gradients);
+    const { blockLength } = this.partition;
+    const reader = new BucketReader(gradients);
+    const buffers = this.twoBuckets();
+    const blocks = this.gradientBlocks;
+    while (blocks.length < this.shards.length) blocks.push(new Float32Array(blockLength));
+    const exchange = new Pipeline();
+    for (const [index, { layout }] of this.shards.entries()) {
+      const bucket = buffers[index % 2] as Float32Array;
+      await reader.read(layout.segments, bucket);
+      await exchange.then(() => this.communicator.reduceScatterSum(bucket, blocks[index] as Float32Array));
+    }
+    await exchange.end();
+    const [total = NaN] = await this.communicator.sumOf([sumOfSquares(blocks)]);
+    return Math.sqrt(total) * Math.abs(gradientScale);
+  }
+
+  async apply(
+    _gradients: ReadonlyMap<string, tf.Tensor>,
+    learningRate: number,
+    globalNorm: number,
+    gradientScale = 1,
+  ): Promise<void> {
+    for (const name of this.present) this.steps.set(name, (this.steps.get(name) ?? 0) + 1);
+    const scale = gradientScale * clipFactor(this.options, globalNorm);
+    const { blockLength } = this.partition;
+    const blocks = [new Float32Array(blockLength), new Float32Array(blockLength)];
+    const buffers = this.twoBuckets();
+    const writer = new BucketWriter(
+      (name) => this.variable(name).size,
+      (name, numbers) => {
+        if (this.present.has(name)) assign(this.variable(name), numbers);
+      },
+    );
+    // A variable is assigned when its last bucket is there; until then its old numbers are what updates start from.
+    const exchange = new Pipeline();
+    for (const [index, shard] of this.shards.entries()) {
+      const block = blocks[index % 2] as Float32Array;
+      await this.updateBlock(shard, this.gradientBlocks[index] as Float32Array, block, learningRate, scale);
+      const bucket = buffers[index % 2] as Float32Array;
+      await exchange.then(async () => {
+        await this.communicator.allGather(block, bucket);
+        writer.write(shard.layout.segments, bucket);
+      });
+    }
+    await exchange.end();
+  }
+
+  async moments(): Promise<ReadonlyMap<string, Moments> | null> {
+    const isWriter = this.communicator.rank === 0;
+    const m = await this.gatherAll((state) => state.m, isWriter);
+    const v = await this.gatherAll((state) => state.v, isWriter);
+    if (!isWriter) return null;
+    const updated = [...this.variables].filter(([name]) => this.steps.get(name) !== 0);
+    return new Map(
+      updated.map(([name, { shape }]) => [
+        name,
+        { shape, m: m.get(name) ?? new Float32Array(0), v: v.get(name) ?? new Float32Array(0) },
+      ]),
+    );
+  }
+
+  restore(moments: ReadonlyMap<string, Pick<Moments, 'm' | 'v'>>, steps: Readonly<Record<string, number>>): void {
+    for (const { states } of this.shards) {
+      for (const { name, start, length, m, v } of states) {
+        const saved = moments.get(name);
+        const part = (numbers: Float32Array | undefined): Float32Array =>
+          numbers?.slice(start, start + length) ?? new Float32Array(length);
+        assign(m, part(saved?.m));
+        assign(v, part(saved?.v));
+      }
+    }
+    for (const name of this.steps.keys()) this.steps.set(name, steps[name] ?? 0);
+  }
+
+  dispose(): void {
+    for (const { states } of this.shards) for (const { m, v } of states) tf.dispose([m, v]);
+  }
+
+  /** A variable takes part in the update when any rank has a gradient of it. */
+  private async findPresent(gradients: ReadonlyMap<string, tf.Tensor>): Promise<void> {
+    const names = [...this.variables.keys()];
+    const strange = [...gradients.keys()].find((name) => !this.variables.has(name));
+    if (strange !== undefined) throw new Error(`ShardedAdamW: there is no variable "${strange}" for this gradient`);
+    const isPresent = await this.communicator.maxOf(names.map((name) => Number(gradients.has(name))));
+    this.present = new Set(names.filter((_, index) => isPresent[index] === 1));
+  }
+
+  private async updateBlock(
+    { states }: Shard,
+    gradients: Float32Array,
+    updated: Float32Array,
+    learningRate: number,
+    gradientScale: number,
+  ): Promise<void> {
+    const { beta1, beta2, eps, weightDecay } = this.options;
+    for (const state of states) {
+      const { name, offset, length, m, v } = state;
+      if (!this.present.has(name)) continue;
+      const variable = segmentOf(this.variable(name), state);
+      const gradient = tf.tensor1d(gradients.slice(offset, offset + length));
+      try {
+        adamWUpdate({
+          ...{ variable, m, v, gradient, beta1, beta2, eps, weightDecay, gradientScale },
+          learningRate: learningRate * (this.factors.get(name) ?? 1),
+          step: this.steps.get(name) ?? 1,
+        });
+        updated.set(await variable.data<'float32'>(), offset);
+      } finally {
+        tf.dispose([variable, gradient]);
+      }
+    }
+  }
+
+  /** One of the moments of all variables, on rank 0. */
+  private async gatherAll(
+    momentOf: (state: SegmentState) => tf.Variable,
+    isWriter: boolean,
+  ): Promise<ReadonlyMap<string, Float32Array>> {
+    const all = new Map<string, Float32Array>();
+    const writer = new BucketWriter(
+      (name) => this.variable(name).size,
+      (name, numbers) => void all.set(name, numbers),
+    );
+    const { blockLength } = this.partition;
+    const block = new Float32Array(blockLength);
+    const bucket = isWriter ? new Float32Array(blockLength * this.communicator.size) : null;
+    for (const { layout, states } of this.shards) {
+      for (const state of states) block.set(await momentOf(state).data<'float32'>(), state.offset);
+      await this.communicator.gather(block, bucket);
+      if (bucket !== null) writer.write(layout.segments, bucket);
+    }
+    return all;
+  }
+
+  private twoBuckets(): readonly [Float32Array, Float32Array] {
+    const length = this.partition.blockLength * this.communicator.size;
+    this.buckets ??= [new Float32Array(length), new Float32Array(this.shards.length > 1 ? length : 0)];
+    return this.buckets;
+  }
+
+  private variable(name: string): tf.Variable {
+    const variable = this.variables.get(name);
+    if (variable === undefined) throw new Error(`ShardedAdamW: there is no variable "${name}"`);
+    return variable;
+  }
+}
+
+/** One exchange under way while the next is prepared. */
+class Pipeline {
+  private pending: Promise<void> = Promise.resolve();
+
+  /** Starts an exchange when the one before is done; returns as soon as it is started. */
+  async then(start: () => Promise<void>): Promise<void> {
+    await this.pending;
+    this.pending = start();
+    // The error is reported where the pipeline is awaited next; until then it must not count as unhandled.
+    this.pending.catch(() => undefined);
+  }
+
+  end(): Promise<void> {
+    return this.pending;
+  }
+}
+
+/** In float64. */
+function sumOfSquares(blocks: readonly Float32Array[]): number {
+  let sum = 0;
+  for (const block of blocks) for (let i = 0; i < block.length; i++) sum += (block[i] as number) ** 2;
+  return sum;
+}
+
+function assign(variable: tf.Variable, numbers: Float32Array): void {
+  tf.tidy(() => {
+    variable.assign(tf.tensor(numbers, variable.shape));
+  });
+}
