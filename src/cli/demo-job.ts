@@ -42,7 +42,7 @@ export async function runDemo(request: DemoRequest, context: VerbContext, engine
   const experiment = buildExperiment(demoConfig(source, request, data), source);
   try {
     const { gsva, tokenizer, config } = experiment;
-    const predictor = new Predictor(gsva, tokenizer, config.conversation);
+    const predictor = new Predictor(gsva, tokenizer, config.conversation, { variant: config.variant });
     const val: MeasureRequest = {
       data,
       split: 'val',

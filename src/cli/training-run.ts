@@ -56,7 +56,7 @@ async function taskOn(experiment: Experiment, data: GsvaDataConfig): Promise<Gsv
 async function validation({ gsva, tokenizer, config }: Experiment, data: GsvaDataConfig): Promise<Validate | null> {
   const on = config.training.validateEvery === 0 ? null : await openValidationData(data);
   if (on === null) return null;
-  const predictor = new Predictor(gsva, tokenizer, config.conversation);
+  const predictor = new Predictor(gsva, tokenizer, config.conversation, { variant: config.variant });
   return async (signal) => {
     const { results } = await evaluateGres(on.dataset, predictor, {
       protocols: ['strict'],

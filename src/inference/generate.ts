@@ -1,5 +1,6 @@
 /** Greedy decoding: the model writes its answer token by token, and every [SEG] it writes becomes a mask. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { segIds } from '../config.js';
 import * as tf from '../engine/tf.js';
 import type { Gsva } from '../model/gsva.js';
 import { type EncodedImage, stackFeatures } from '../model/image-features.js';
@@ -44,6 +45,7 @@ export async function generate(
   { maxTokens, signal }: GenerateOptions,
 ): Promise<GeneratedAnswer> {
   const { tokens } = gsva.config;
+  const segs = segIds(tokens);
   const ids: number[] = [];
   const found: { index: number; answer: TokenAnswer; rejectProbability: number; state: Float32Array }[] = [];
   let end: GeneratedAnswer['end'] = 'max-tokens';
@@ -60,8 +62,8 @@ export async function generate(
         end = 'end-of-text';
         break;
       }
-      if (argmax === tokens.seg || argmax === tokens.rej) {
-        found.push({ index: ids.length, answer: argmax === tokens.seg ? 'seg' : 'rej', rejectProbability, state });
+      if (segs.includes(argmax) || argmax === tokens.rej) {
+        found.push({ index: ids.length, answer: argmax === tokens.rej ? 'rej' : 'seg', rejectProbability, state });
       }
       ids.push(argmax);
       unread = [argmax];

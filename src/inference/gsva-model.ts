@@ -28,7 +28,9 @@ export function loadPredictor(source: ModelSource, precision: Precision = 'auto'
   const gsva = buildGsva(config, tensors, weightsPath, precision);
   const packed = [...gsva.packedParameters().values()];
   const packedBytes = packed.reduce((sum, { matrix }) => sum + matrix.bytes, 0);
-  return { predictor: new Predictor(gsva, tokenizer, meta.conversation), meta, packedBytes };
+  const { conversation, variant } = meta;
+  const predictor = new Predictor(gsva, tokenizer, conversation, variant === undefined ? {} : { variant });
+  return { predictor, meta, packedBytes };
 }
 
 export class GsvaModel {

@@ -2,22 +2,24 @@
  * A model as a folder, complete in itself:
  *
  *     config.json         the sizes (ModelConfig)
- *     meta.json           what it is: style of conversation, stage of training, description
+ *     meta.json           what it is: style of conversation, stage of training, description; its variant, if not GSVA's own
  *     model.safetensors   every weight, under the published names; large models have shards and an index
  *     tokenizer files     tokenizer.model or tokenizer.json, and what belongs to them
  */
 import { copyFileSync, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ModelConfig, modelConfigToJson, parseModelConfig } from '../config.js';
+import { type ModelConfig, modelConfigToJson, parseModelConfig, segIds } from '../config.js';
 import { UserError, messageOf } from '../errors.js';
 import { openCheckpoint, weightsOf } from '../io/checkpoint-files.js';
 import type { FileTensors } from '../io/file-tensor.js';
 import { readJson, writeJson } from '../io/json-file.js';
 import { JsonReader } from '../io/json-reader.js';
 import { writeSafetensors } from '../io/safetensors-writer.js';
-import { ADDED_TOKENS } from '../special-tokens.js';
+import { ADDED_TOKENS, segTokenAt } from '../special-tokens.js';
+import { GSVA_VARIANT, isPublished, type Variant } from '../variant.js';
 import { Gsva } from './gsva.js';
 import { type Precision, tensorsToPack } from './precision.js';
+import { readVariant } from './read-variant.js';
 import { type LoadOptions, loadWeights, storableWeights } from './weights.js';
 
 /** Raised when the meaning of the folder's files changes. */
@@ -33,7 +35,7 @@ export const TOKENIZER_FILES = [
   'special_tokens_map.json',
   'added_tokens.json',
 ] as const;
-const META_KEYS = ['format', 'conversation', 'stage', 'description', 'details'] as const;
+const META_KEYS = ['format', 'conversation', 'stage', 'description', 'variant', 'details'] as const;
 
 /** What a model is, besides its numbers. */
 export interface ModelMeta {
@@ -42,6 +44,8 @@ export interface ModelMeta {
   /** The training it comes from: 'base', 'gsva', … */
   readonly stage: string;
   readonly description: string;
+  /** What its answers are made of; left out: as published. */
+  readonly variant?: Variant;
   /** Further facts for a reader: seed, updates, figures. Nothing depends on them. */
   readonly details?: Readonly<Record<string, unknown>>;
 }
@@ -162,12 +166,13 @@ export function writeModelDescription(
     );
   }
   writeJson(join(dir, CONFIG_FILE), modelConfigToJson(config));
-  const { conversation, stage, description, details } = meta;
+  const { conversation, stage, description, details, variant = GSVA_VARIANT } = meta;
   writeJson(join(dir, META_FILE), {
     format: FORMAT,
     conversation,
     stage,
     description,
+    ...(isPublished(variant) ? {} : { variant }),
     ...(details ? { details } : {}),
   });
   for (const name of present) {
@@ -186,9 +191,13 @@ export function writeModelDescription(
  */
 export function checkTokenizer(tokenizer: TokenizerIds, config: ModelConfig, source: string): void {
   const { tokens, llm } = config;
-  const [seg, rej, imStart, imEnd] = ADDED_TOKENS;
+  const [, rej, imStart, imEnd] = ADDED_TOKENS;
+  const segs = segIds(tokens);
   const pairs: readonly (readonly [what: string, found: number | undefined, expected: number, key: string])[] = [
-    [seg, tokenizer.tokenId(seg), tokens.seg, 'seg'],
+    ...segs.map((id, place) => {
+      const token = segTokenAt(place, segs.length);
+      return [token, tokenizer.tokenId(token), id, place === 0 ? 'seg' : `more_segs[${place - 1}]`] as const;
+    }),
     [rej, tokenizer.tokenId(rej), tokens.rej, 'rej'],
     [imStart, tokenizer.tokenId(imStart), tokens.imStart, 'im_start'],
     [imEnd, tokenizer.tokenId(imEnd), tokens.imEnd, 'im_end'],
@@ -220,5 +229,10 @@ function readMeta(path: string): ModelMeta {
     description: root.key('description').string(),
   };
   const details = root.optional('details')?.object();
-  return details === undefined ? meta : { ...meta, details };
+  const variant = root.optional('variant');
+  return {
+    ...meta,
+    ...(variant === null ? {} : { variant: readVariant(variant) }),
+    ...(details === undefined ? {} : { details }),
+  };
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { UserError } from '../../src/errors.js';
 import { readExperimentConfig } from '../../src/training/experiment-config.js';
+import { GSVA_VARIANT } from '../../src/variant.js';
 import { SMALL_TEXT, smallConfig, writeConfig } from '../helpers/small-experiment.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-config-'));
@@ -21,7 +22,12 @@ const read = (overrides: readonly Override[] = [], changes: Record<string, unkno
 describe('readExperimentConfig', () => {
   test('reads every key', () => {
     const config = read();
-    expect(config).toEqual({ ...smallConfig('data'), model: SMALL_TEXT, training: expect.anything() });
+    expect(config).toEqual({
+      ...smallConfig('data'),
+      model: SMALL_TEXT,
+      variant: GSVA_VARIANT,
+      training: expect.anything(),
+    });
     expect(config.training).toEqual({
       ...(smallConfig('data')['training'] as object),
       optimizer: { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0, clipNorm: 1 },

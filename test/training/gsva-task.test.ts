@@ -283,22 +283,22 @@ describe('data sets', () => {
 
 test('features are kept as far as there is room; those that are not are computed again', async () => {
   const image = prepareImage(randomImage(24, 36, 1), gsva.config.clip.imageSize, gsva.config.sam.imageSize);
-  const [features] = await new KeptFeatures(gsva).of([{ key: 'a', image }]);
+  const [features] = await new KeptFeatures().of(gsva, [{ key: 'a', image }]);
   const bytes = (features?.clipFeatures.byteLength ?? 0) + (features?.imageEmbedding.byteLength ?? 0);
-  const kept = new KeptFeatures(gsva, 1.5 * bytes);
-  const both = await kept.of([
+  const kept = new KeptFeatures(1.5 * bytes);
+  const both = await kept.of(gsva, [
     { key: 'a', image },
     { key: 'b', image },
   ]);
   expect(both).toEqual([features, features]);
   expect([kept.has('a'), kept.has('b')]).toEqual([true, false]);
   expect(
-    await kept.of([
+    await kept.of(gsva, [
       { key: 'b', image },
       { key: 'a', image: null },
     ]),
   ).toEqual(both);
-  await expect(kept.of([{ key: 'c', image: null }])).rejects.toThrow('image c is not encoded');
+  await expect(kept.of(gsva, [{ key: 'c', image: null }])).rejects.toThrow('image c is not encoded');
 });
 
 describe('checkpoints', () => {
