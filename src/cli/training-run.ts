@@ -8,6 +8,7 @@ import { writeFileAtomic } from '../io/atomic-file.js';
 import { baseTask, type Experiment, gsvaTask, type Validate } from '../training/build-experiment.js';
 import { type GsvaDataConfig, openTrainingData, openValidationData } from '../training/experiment-data.js';
 import type { GsvaTask } from '../training/gsva-task.js';
+import type { KeptFeatures } from '../training/kept-features.js';
 import { readRunLog, type TrainingEnd } from '../training/run-log.js';
 import { Trainer } from '../training/trainer.js';
 import type { TrainerEnvironment } from '../training/trainer-options.js';
@@ -22,13 +23,17 @@ export interface TrainingRun {
 
 const VALIDATION_BATCH = 8;
 
-/** Trains into `out`: last/, best/, log.jsonl, loss.svg, validation.svg. */
+/**
+ * Trains into `out`: last/, best/, log.jsonl, loss.svg, validation.svg.
+ * @param features of the same images by the same encoders, from other runs
+ */
 export async function trainExperiment(
   experiment: Experiment,
   out: string,
   resume: boolean,
   context: VerbContext,
   engine: EngineInfo,
+  features: KeptFeatures | null = null,
 ): Promise<TrainingRun> {
   const { config } = experiment;
   const header = { stage: config.stage, engine: describeEngine(engine), config: { ...config } };
@@ -44,12 +49,14 @@ export async function trainExperiment(
   };
   const { data } = config;
   const end =
-    data.kind === 'scenes' ? await run(baseTask(experiment, data)) : await run(await taskOn(experiment, data));
+    data.kind === 'scenes'
+      ? await run(baseTask(experiment, data))
+      : await run(await taskOn(experiment, data, features));
   return { end, plots: writePlots(out) };
 }
 
-async function taskOn(experiment: Experiment, data: GsvaDataConfig): Promise<GsvaTask> {
-  return gsvaTask(experiment, await openTrainingData(data), await validation(experiment, data));
+async function taskOn(experiment: Experiment, data: GsvaDataConfig, features: KeptFeatures | null): Promise<GsvaTask> {
+  return gsvaTask(experiment, await openTrainingData(data), await validation(experiment, data), features);
 }
 
 /** Strict figures on the first images of `val`; null when the run never validates, which then needs no `val`. */

@@ -29,7 +29,8 @@ export function segmentConversations(
     const answered = reject ? some : some.map(({ text, mask }) => ({ text, mask: mask ?? emptyMask(size) }));
     return { turns: [{ user, assistant }], targets: answered };
   };
-  const [first, ...others] = multipleSeg ? [targets] : targets.map((target) => [target]);
+  const groups: (readonly SampleTarget[])[] = multipleSeg ? [targets] : targets.map((target) => [target]);
+  const [first, ...others] = groups;
   if (first === undefined) throw new Error('segmentConversations: there is no target');
   return [conversation(first), ...others.map(conversation)];
 }

@@ -12,8 +12,9 @@ const LONGEST_CHAIN = 8;
 /** @throws UserError naming the file that is missing, malformed or extended in a circle */
 export function readExtended(path: string, depth = 1): Record<string, unknown> {
   const reader = JsonReader.of(readJson5(path, 'the training configuration'), path);
-  const { extends: _, ...own } = reader.object();
   const base = reader.optional('extends');
+  const own = { ...reader.object() };
+  delete own['extends'];
   if (base === null) return own;
   if (depth === LONGEST_CHAIN) base.fail(`nothing: ${LONGEST_CHAIN} files extend each other already`);
   return merged(readExtended(join(dirname(path), base.string()), depth + 1), own);
