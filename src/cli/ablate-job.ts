@@ -3,8 +3,8 @@
  * same start with the same budget, measures it on val and writes the tables.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, rmSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { existsSync, renameSync, rmSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
 import { type SynthOptions, writeSynthDataset } from '../data/synth/writer.js';
 import { GRefCoco } from '../data/grefcoco.js';
 import type { QuestionForm } from '../data/prompts.js';
@@ -51,19 +51,25 @@ export interface AblateRequest {
 const DATA: SynthOptions = { seed: 1, trainImages: 2000, valImages: 200, testAImages: 1, testBImages: 1 };
 const EVALUATION_BATCH = 16;
 
+/** The row that has a start of its own, and what makes it. */
+const SMALL_SAM = { config: 'small-sam', start: 'small-sam-start' } as const;
+
 /** @returns the exit code */
 export async function runAblate(request: AblateRequest, context: VerbContext, engine: EngineInfo): Promise<number> {
   const { output } = context;
   const { out, seeds, shard } = request;
   // Each process has its own: the same bytes, and none waits for another.
-  const data = join(out, shard.count === 1 ? 'data' : `data-${shard.index}`);
+  const own = (name: string): string => join(out, shard.count === 1 ? name : `${name}-${shard.index}`);
+  const data = own('data');
   if (!existsSync(data)) await writeData(data, context);
+  const smallSam = resolve(own(SMALL_SAM.start));
   const runs = plannedRuns(request.configs, seeds, shard);
   const shared = new Shared();
-  const configOf = (run: AblationRun): ExperimentConfig => ablationConfig(run, data, request.updates);
+  const configOf = (run: AblationRun): ExperimentConfig => ablationConfig(run, data, smallSam, request.updates);
   const keyOfRun = (run: AblationRun): string => keyOf(configOf(run));
   await doRuns(out, runs, request.resume, keyOfRun, async (run, done) => {
     context.signal.throwIfAborted();
+    if (run.config === SMALL_SAM.config) await makeSmallSam(smallSam, context, engine);
     context.note(`${run.config}, seed ${run.seed} (${done + 1} of ${runs.length})`);
     return trainRun(run, configOf(run), join(out, 'runs', `${run.config}-seed${run.seed}`), shared, context, engine);
   });
@@ -85,7 +91,7 @@ function aboutRuns(updates: number, seeds: number, engine: EngineInfo): string[]
     "Written by `gsva ablate`: the rows of the paper's ablations (Xia et al., CVPR 2024) on the embedded benchmark, each " +
       "a file in [configs/ablations](../configs/ablations). They are not the paper's experiments: a model of three " +
       'million parameters on drawn shapes shows whether a design helps here too, not how much.',
-    `Every row starts from checkpoints/tiny-base and is trained for ${updates} updates of 16 images, from the same ` +
+    `Every row starts from checkpoints/tiny-base and is trained for ${updates} updates of 8 images, from the same ` +
       `${DATA.trainImages} images, with ${seeds} seeds; figures are mean ± standard deviation over the seeds, in per ` +
       `cent, on ${DATA.valImages} images of val with nine expressions each. The middle columns are by the published ` +
       'protocol, as the paper\'s; "strict" gives a rejected target no mask. "as the paper" says whether the row lies on ' +
@@ -107,13 +113,35 @@ class Shared {
   }
 }
 
-function ablationConfig({ config, seed }: AblationRun, data: string, updates: number | null): ExperimentConfig {
+function ablationConfig(
+  { config, seed }: AblationRun,
+  data: string,
+  smallSam: string,
+  updates: number | null,
+): ExperimentConfig {
   return packageConfig(packagePath('configs', 'ablations', `${config}.json5`), [
     ['data.dir', data],
     ['training.seed', seed],
+    ...(config === SMALL_SAM.config ? [['start', join(smallSam, 'last')] as const] : []),
     ...(updates === null ? [] : [['training.schedule.totalUpdates', updates] as const]),
     ...(updates === null ? [] : [['training.schedule.warmupUpdates', Math.floor(updates / 8)] as const]),
   ]);
+}
+
+/** Unless it is there: the start of SMALL_SAM, into `dir`. */
+async function makeSmallSam(dir: string, context: VerbContext, engine: EngineInfo): Promise<void> {
+  if (existsSync(join(dir, 'last'))) return;
+  const source = packagePath('configs', 'ablations', `${SMALL_SAM.start}.json5`);
+  context.note(`${SMALL_SAM.start}: a smaller F_V2 learns from the larger one`);
+  const experiment = buildExperiment(packageConfig(source, []), source);
+  try {
+    rmSync(`${dir}.part`, { recursive: true, force: true }); // of a start that was interrupted
+    await trainExperiment(experiment, `${dir}.part`, false, context, engine);
+    context.signal.throwIfAborted();
+    renameSync(`${dir}.part`, dir);
+  } finally {
+    experiment.gsva.dispose();
+  }
 }
 
 /** Paths apart: they do not change what comes out. */

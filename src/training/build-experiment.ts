@@ -2,11 +2,13 @@
 import { type ModelConfig, segIds } from '../config.js';
 import { Tokenizer } from '../data/tokenizer.js';
 import * as tf from '../engine/tf.js';
+import { UserError } from '../errors.js';
 import {
   checkTokenizer,
   loadModelWeights,
   type ModelMeta,
   openModelDirectory,
+  readModelDirectory,
   writeModelDirectory,
 } from '../model/checkpoint-directory.js';
 import { Gsva } from '../model/gsva.js';
@@ -17,6 +19,7 @@ import { isPublished } from '../variant.js';
 import type { KeptFeatures } from './kept-features.js';
 import { BaseCaptionTask } from './base-caption-task.js';
 import { BaseClipTask } from './base-clip-task.js';
+import { BaseDistillTask } from './base-distill-task.js';
 import { BaseGroundingTask } from './base-grounding-task.js';
 import { BaseSamTask } from './base-sam-task.js';
 import type { ExperimentConfig, SceneData } from './experiment-config.js';
@@ -36,6 +39,8 @@ export type Validate = (signal?: AbortSignal) => Promise<Readonly<Record<string,
 
 /** Parts that a start model need not have: what the recipe adds to it. */
 const ADDED_PARTS = /\.lora_[AB]\.|^model\.text_hidden_fcs\./;
+/** What a smaller F_V2 leaves out. */
+const LAYERS_OF_SAM = /^model\.visual_model\.image_encoder\.blocks\./;
 /** What has a row for every token. */
 const VOCABULARY = /^(model\.embed_tokens|lm_head)\.weight$/;
 
@@ -58,7 +63,12 @@ export function buildExperiment(written: ExperimentConfig, source: string): Expe
     const random = new Random(config.training.seed);
     gsva.randomize(random);
     if (start === null) balanceResiduals(gsva);
-    if (start !== null) loadModelWeights(start, gsva, { mayBeMissing: ADDED_PARTS, mayGrow: VOCABULARY });
+    if (start !== null)
+      loadModelWeights(start, gsva, {
+        mayBeMissing: ADDED_PARTS,
+        mayGrow: VOCABULARY,
+        ...(stage === 'base-distill' ? { mayBeUnused: LAYERS_OF_SAM } : {}),
+      });
     if (start !== null && stage === 'gsva' && isBase(start)) redrawAddedTokens(gsva, random);
   } catch (error) {
     gsva.dispose();
@@ -107,7 +117,7 @@ export function gsvaTask(
   });
 }
 
-/** The task of one of the base's five stages; what its samples are is its own business. */
+/** The task of one of the base's stages; what its samples are is its own business. */
 export function baseTask(experiment: Experiment, data: SceneData): TrainingTask<unknown> {
   const { config, gsva, tokenizer, meta } = experiment;
   const shared = {
@@ -123,6 +133,10 @@ export function baseTask(experiment: Experiment, data: SceneData): TrainingTask<
       return Promise.resolve();
     },
   };
+  if (config.stage === 'base-distill') {
+    if (config.start === null) throw new UserError('Distilling F_V2: "start" names no model to learn from.');
+    return new BaseDistillTask({ ...shared, teacher: readModelDirectory(config.start).gsva });
+  }
   if (config.stage === 'base-clip') return new BaseClipTask({ ...shared, tokenizer });
   if (config.stage === 'base-sam') return new BaseSamTask({ ...shared, promptsPerScene: data.itemsPerScene });
   const text = { ...shared, tokenizer, conversation: config.conversation, maxLength: config.maxLength };
