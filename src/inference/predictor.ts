@@ -173,6 +173,11 @@ export class Predictor {
         `Segmenting: rejectThreshold (${rejectThreshold}) must be from 0 to 1, and goes with the mode 'ask' only.`,
       );
     }
+    if (rejectThreshold !== undefined && !this.variant.reject) {
+      throw new UserError(
+        'Segmenting: rejectThreshold is for models with [REJ]; this one says what is absent by an empty mask.',
+      );
+    }
     if (
       generating.maxTokens !== undefined &&
       !(Number.isSafeInteger(generating.maxTokens) && generating.maxTokens > 0)

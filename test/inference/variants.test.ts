@@ -134,6 +134,8 @@ test('answers in order: what is missing and what is too much', () => {
 test('a smaller number of pixels makes less absent', () =>
   withPredictor({ ...VARIANTS['no-rej'], minimumPixels: 0 }, async (predictor) => {
     const { results } = await predictor.segment(image, EXPRESSIONS);
+    const threshold = predictor.segment(image, EXPRESSIONS, { rejectThreshold: 0.5 });
+    await expect(threshold).rejects.toThrow('rejectThreshold is for models with [REJ]');
     expect(results.map(({ status }) => status)).toEqual(['segmented', 'segmented', 'segmented']);
     const strict = new Predictor(predictor.gsva, predictor.tokenizer, 'plain', {
       variant: { ...VARIANTS['no-rej'], minimumPixels: 40 * 60 + 1 },

@@ -9,6 +9,7 @@ import { writeModelDirectory } from '../../src/model/checkpoint-directory.js';
 import { Random } from '../../src/random.js';
 import { BaseCaptionTask } from '../../src/training/base-caption-task.js';
 import { BaseClipTask } from '../../src/training/base-clip-task.js';
+import { BaseDistillTask } from '../../src/training/base-distill-task.js';
 import { BaseGroundingTask } from '../../src/training/base-grounding-task.js';
 import { BaseSamTask } from '../../src/training/base-sam-task.js';
 import { baseTask, buildExperiment } from '../../src/training/build-experiment.js';
@@ -195,6 +196,25 @@ describe('buildExperiment', () => {
     expect(() => build({ start }, [override])).toThrow(message);
     expect(tf.memory().numTensors).toBe(before);
   });
+});
+
+test('baseTask: a smaller F_V2 starts from the first layers of the larger, which it learns from', async () => {
+  const before = tf.memory().numTensors;
+  const data = { kind: 'scenes', seed: 1, scenes: 2, itemsPerScene: 1, validationScenes: 1 } as const;
+  const smaller: [string, unknown][] = [
+    ['model.sam.depth', 1],
+    ['model.lora.r', 0],
+  ];
+  expect(() => build({ stage: 'base-joint', start, data }, smaller)).toThrow(/holds, but this model has no place for/);
+  const experiment = build({ stage: 'base-distill', start, data }, smaller);
+  const task = baseTask(experiment, data);
+  expect(task).toBeInstanceOf(BaseDistillTask);
+  await task.samples(new Random(1), () => undefined).close?.();
+  experiment.gsva.dispose();
+  const unstarted = build({ stage: 'base-distill', data }, smaller);
+  expect(() => baseTask(unstarted, data)).toThrow('names no model to learn from');
+  unstarted.gsva.dispose();
+  expect(tf.memory().numTensors).toBe(before);
 });
 
 test('baseTask: the task of each stage; a checkpoint of each restores its weights', async () => {
