@@ -9,13 +9,20 @@ import { type SynthOptions, writeSynthDataset } from '../data/synth/writer.js';
 import { GRefCoco } from '../data/grefcoco.js';
 import type { QuestionForm } from '../data/prompts.js';
 import { describeEngine, type EngineInfo } from '../engine/engine.js';
-import { ablationCells, ablationMarkdown, type AblationFigures } from '../evaluation/ablation-table.js';
+import {
+  ablationCells,
+  ablationMarkdown,
+  type AblationFigures,
+  type AblationTable,
+  verdictCounts,
+} from '../evaluation/ablation-table.js';
 import { evaluateGres } from '../evaluation/gres.js';
 import { Predictor } from '../inference/predictor.js';
 import { writeFileAtomic } from '../io/atomic-file.js';
 import { buildExperiment, type Experiment } from '../training/build-experiment.js';
 import type { ExperimentConfig } from '../training/experiment-config.js';
 import { KeptFeatures } from '../training/kept-features.js';
+import type { TrainerOptions } from '../training/trainer-options.js';
 import { questionsOf } from './ablation-rows.js';
 import {
   type AblationRun,
@@ -79,24 +86,32 @@ export async function runAblate(request: AblateRequest, context: VerbContext, en
     output.line(table.title);
     output.table(head, rows);
   }
-  const updates = configOf({ config: 'gsva', seed: 1 }).training.schedule.totalUpdates;
-  writeFileAtomic(request.table, ablationMarkdown('Ablations', aboutRuns(updates, seeds, engine), tables));
+  const { training } = configOf({ config: 'gsva', seed: 1 });
+  writeFileAtomic(request.table, ablationMarkdown('Ablations', aboutRuns(training, seeds, engine, tables), tables));
   output.line(`tables: ${request.table}`);
   output.json({ tables, table: request.table });
   return 0;
 }
 
-function aboutRuns(updates: number, seeds: number, engine: EngineInfo): string[] {
+function aboutRuns(
+  { batchSize, schedule }: TrainerOptions,
+  seeds: number,
+  engine: EngineInfo,
+  tables: readonly AblationTable[],
+): string[] {
+  const { same, different, unclear } = verdictCounts(tables);
   return [
     "Written by `gsva ablate`: the rows of the paper's ablations (Xia et al., CVPR 2024) on the embedded benchmark, each " +
       "a file in [configs/ablations](../configs/ablations). They are not the paper's experiments: a model of three " +
       'million parameters on drawn shapes shows whether a design helps here too, not how much.',
-    `Every row starts from checkpoints/tiny-base and is trained for ${updates} updates of 8 images, from the same ` +
+    `Every row starts from checkpoints/tiny-base and is trained for ${schedule.totalUpdates} updates of ${batchSize} images, from the same ` +
       `${DATA.trainImages} images, with ${seeds} seeds; figures are mean ± standard deviation over the seeds, in per ` +
       `cent, on ${DATA.valImages} images of val with nine expressions each. The middle columns are by the published ` +
       'protocol, as the paper\'s; "strict" gives a rejected target no mask. "as the paper" says whether the row lies on ' +
       'the same side of the first row (of Figure 8: of 5) as in the paper: differences below a point are none, and ' +
       `those within two standard errors are unclear. Engine: ${describeEngine(engine)}.`,
+    `Of ${same + different + unclear} figures of rows beside their first row, ${same} move as in the paper, ${different} do not, ` +
+      `and of ${unclear} these runs do not say.`,
   ];
 }
 

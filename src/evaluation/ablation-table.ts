@@ -41,6 +41,8 @@ export interface AblationTable {
   readonly baseline: number;
 }
 
+/** Of these the paper has figures. */
+const COMPARED = ['gIoU', 'cIoU', 'N_acc'] as const;
 /** Differences below this are none: one point, as the paper's own runs may differ by. */
 const SMALLEST_DIFFERENCE = 0.01;
 /** A difference counts from so many of its standard errors on. */
@@ -73,6 +75,19 @@ export function verdictOf(row: AblationResult, base: AblationResult, figure: key
   const found = own === null || other === null ? null : directionOf(own, other);
   if (found === null) return 'unclear';
   return found === paperDirection(row.paper, base.paper, figure) ? 'same' : 'different';
+}
+
+/** How many figures of all rows that were run have each verdict. */
+export function verdictCounts(tables: readonly AblationTable[]): Readonly<Record<Verdict, number>> {
+  const counts = { same: 0, different: 0, unclear: 0 };
+  for (const { rows, baseline } of tables) {
+    const base = rows[baseline];
+    for (const row of rows) {
+      if (base === undefined || row === base || row.reference.length === 0) continue;
+      for (const figure of COMPARED) counts[verdictOf(row, base, figure)]++;
+    }
+  }
+  return counts;
 }
 
 function paperDirection(
@@ -123,8 +138,7 @@ function paperCells(paper: AblationResult['paper']): string[] {
 
 function verdictText(row: AblationResult, base: AblationResult): string {
   if (row.reference.length === 0) return '';
-  const figures = ['gIoU', 'cIoU', 'N_acc'] as const;
-  const verdicts = figures.map((figure) => [figure.replace('_', '-'), verdictOf(row, base, figure)] as const);
+  const verdicts = COMPARED.map((figure) => [figure.replace('_', '-'), verdictOf(row, base, figure)] as const);
   const [first] = verdicts;
   if (first !== undefined && verdicts.every(([, verdict]) => verdict === first[1])) return first[1];
   return verdicts.map(([figure, verdict]) => `${figure} ${verdict}`).join(', ');

@@ -9,6 +9,7 @@ import {
   directionOf,
   spreadOf,
   spreadText,
+  verdictCounts,
   verdictOf,
 } from '../../src/evaluation/ablation-table.js';
 
@@ -96,6 +97,10 @@ describe('tables', () => {
     const mixed = { ...row('less', { gIoU: 40, cIoU: 60, N_acc: 80 }, 0.5, 0.51, 0.52) };
     const cells = ablationCells({ ...table, rows: [table.rows[0] as AblationResult, mixed] });
     expect(cells[2]?.at(-1)).toBe('gIoU same, cIoU different, N-acc different');
+  });
+
+  test('verdicts are counted over all rows that were run', () => {
+    expect(verdictCounts([table, { ...table, baseline: 1 }])).toEqual({ same: 6, different: 0, unclear: 0 });
   });
 
   test('as Markdown', () => {
