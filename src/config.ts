@@ -72,6 +72,19 @@ export interface TokenIds {
   readonly pad: number;
   readonly bos: number;
   readonly eos: number;
+  /** The other [SEG] of a model with individual embeddings (paper, Table 10). */
+  readonly moreSegs?: readonly number[];
+}
+
+/** Every [SEG]: the n-th expression of a question is answered with the n-th of them, in turn. */
+export function segIds({ seg, moreSegs = [] }: TokenIds): readonly number[] {
+  return [seg, ...moreSegs];
+}
+
+/** The [SEG] of the expression at a place of the question. */
+export function segIdAt(place: number, tokens: TokenIds): number {
+  const ids = segIds(tokens);
+  return ids[place % ids.length] as number;
 }
 
 /** Weights of L = ce·CE + bce·BCE + dice·DICE. */
@@ -144,9 +157,13 @@ const SECTIONS: Readonly<Record<string, Section>> = {
     pad: 'count',
     bos: 'count',
     eos: 'count',
+    more_segs: 'counts',
   },
   loss: { ce: 'number', bce: 'number', dice: 'number' },
 };
+
+/** Keys of a section that may be left out. */
+const OPTIONAL: readonly string[] = ['tokens.more_segs'];
 
 /** The linear layers of a LLaMA decoder layer. */
 const PROJECTIONS: readonly string[] = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'];
@@ -181,7 +198,8 @@ export function modelConfigToJson(config: ModelConfig): Record<string, unknown> 
   const out: Record<string, unknown> = { projector: config.projector };
   for (const [name, section] of Object.entries(SECTIONS)) {
     const values = config[name as keyof ModelConfig] as unknown as Record<string, unknown>;
-    out[name] = Object.fromEntries(Object.keys(section).map((key) => [key, values[camelCase(key)]]));
+    const written = Object.keys(section).filter((key) => values[camelCase(key)] !== undefined);
+    out[name] = Object.fromEntries(written.map((key) => [key, values[camelCase(key)]]));
   }
   return out;
 }
@@ -202,6 +220,7 @@ function parseSection(value: unknown, name: string, section: Section, source: st
   const out: Record<string, unknown> = {};
   for (const [key, kind] of Object.entries(section)) {
     const found = object[key];
+    if (found === undefined && OPTIONAL.includes(`${name}.${key}`)) continue;
     if (!isKind(found, kind)) {
       const what = found === undefined ? 'is missing' : `is ${JSON.stringify(found)}`;
       throw new UserError(`${source}: key "${name}.${key}" ${what}; expected ${EXPECTED[kind]}`);

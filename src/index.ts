@@ -14,5 +14,6 @@ export type { Reply, SegmentOptions } from './inference/predictor.js';
 export type { ModelMeta } from './model/checkpoint-directory.js';
 export type { Precision } from './model/precision.js';
 export type { EngineInfo, EngineName, EngineOptions } from './engine/engine.js';
+export type { Variant } from './variant.js';
 export type { BinaryMask, RgbImage, SegmentResult, SegmentStatus } from './types.js';
 export { UsageError, UserError } from './errors.js';

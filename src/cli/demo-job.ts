@@ -3,15 +3,15 @@
  * before and after, and writes a report with pictures.
  */
 import { existsSync, rmSync } from 'node:fs';
-import { isAbsolute, join } from 'node:path';
+import { join } from 'node:path';
 import { writeSynthDataset } from '../data/synth/writer.js';
 import { describeEngine, type EngineInfo } from '../engine/engine.js';
 import type { MetricRow } from '../evaluation/report/report-data.js';
 import { writeReport } from '../evaluation/report/write-report.js';
 import { Predictor } from '../inference/predictor.js';
 import { buildExperiment, type Experiment } from '../training/build-experiment.js';
-import { type ExperimentConfig, readExperimentConfig } from '../training/experiment-config.js';
 import { FIGURE_HEAD, figureRow, figuresOf, measure, type MeasureRequest } from './measure.js';
+import { packageConfig } from './package-config.js';
 import { duration } from './progress.js';
 import { trainExperiment } from './training-run.js';
 import { packagePath } from './values.js';
@@ -39,10 +39,15 @@ export async function runDemo(request: DemoRequest, context: VerbContext, engine
   const data = join(request.out, `data-seed${request.seed}`);
   if (!existsSync(data)) await writeData(data, request.seed, context);
   const source = packagePath('configs', CONFIG);
-  const experiment = buildExperiment(demoConfig(source, request, data), source);
+  const config = packageConfig(source, [
+    ['data.dir', data],
+    ['training.seed', request.seed],
+    ['training.schedule.maxMinutes', request.minutes],
+  ]);
+  const experiment = buildExperiment(config, source);
   try {
-    const { gsva, tokenizer, config } = experiment;
-    const predictor = new Predictor(gsva, tokenizer, config.conversation);
+    const { gsva, tokenizer } = experiment;
+    const predictor = new Predictor(gsva, tokenizer, config.conversation, { variant: config.variant });
     const val: MeasureRequest = {
       data,
       split: 'val',
@@ -123,21 +128,6 @@ async function writeData(data: string, seed: number, context: VerbContext): Prom
   } finally {
     bar.stop();
   }
-}
-
-/** The configuration's own paths are relative to the package, so that the demo runs from any folder. */
-function demoConfig(source: string, request: DemoRequest, data: string): ExperimentConfig {
-  const config = readExperimentConfig(source, [
-    ['data.dir', data],
-    ['training.seed', request.seed],
-    ['training.schedule.maxMinutes', request.minutes],
-  ]);
-  const inPackage = (path: string): string => (isAbsolute(path) ? path : packagePath(path));
-  return {
-    ...config,
-    start: config.start === null ? null : inPackage(config.start),
-    tokenizer: inPackage(config.tokenizer),
-  };
 }
 
 function parameterCount({ gsva }: Experiment): string {

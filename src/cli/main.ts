@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { platform } from 'node:os';
 import pc from 'picocolors';
 import { UsageError, UserError, messageOf } from '../errors.js';
+import { ablateVerb } from './ablate.js';
 import { benchVerb } from './bench.js';
 import { benchLargeVerb } from './bench-large.js';
 import { convertDeltaVerb, convertVerb, exportVerb, mergeVerb } from './convert.js';
@@ -40,7 +41,7 @@ const VERBS: readonly Verb[] = [
   ...[convertVerb, convertDeltaVerb, mergeVerb, exportVerb, inspectVerb],
   ...[dataImportCocoVerb, dataImportLabelmeVerb, dataValidateVerb],
   ...[dataCheckVerb, dataStatsVerb, dataShowVerb],
-  ...[dataSynthVerb, demoVerb, doctorVerb, planVerb, benchVerb, benchLargeVerb, setupTensorflowVerb],
+  ...[dataSynthVerb, demoVerb, ablateVerb, doctorVerb, planVerb, benchVerb, benchLargeVerb, setupTensorflowVerb],
 ];
 const EXIT = { fine: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 

@@ -10,6 +10,7 @@ import { baseTask, type Experiment, gsvaTask, type Validate } from '../training/
 import { type Communicator, SingleProcess } from '../training/distributed/communicator.js';
 import { type GsvaDataConfig, openTrainingData, openValidationData } from '../training/experiment-data.js';
 import type { GsvaTask } from '../training/gsva-task.js';
+import type { KeptFeatures } from '../training/kept-features.js';
 import { readRunLog, type TrainingEnd } from '../training/run-log.js';
 import { observers } from '../training/training-observer.js';
 import { Trainer } from '../training/trainer.js';
@@ -37,12 +38,14 @@ export interface TrainingRunOptions {
   readonly tensorboard?: string | null;
   /** Default: this process alone. */
   readonly communicator?: Communicator;
+  /** Of the same images by the same encoders, from other runs. */
+  readonly features?: KeptFeatures | null;
 }
 
 /** Trains; of several ranks, rank 0 writes. */
 export async function trainExperiment(
   experiment: Experiment,
-  { out, resume, tensorboard = null, communicator = new SingleProcess() }: TrainingRunOptions,
+  { out, resume, tensorboard = null, communicator = new SingleProcess(), features = null }: TrainingRunOptions,
   context: VerbContext,
   engine: EngineInfo,
 ): Promise<TrainingRun> {
@@ -70,7 +73,9 @@ export async function trainExperiment(
   };
   const { data } = config;
   const end =
-    data.kind === 'scenes' ? await run(baseTask(experiment, data)) : await run(await taskOn(experiment, data, keep));
+    data.kind === 'scenes'
+      ? await run(baseTask(experiment, data))
+      : await run(await taskOn(experiment, data, keep, features));
   if (rank !== 0) return { end, plots: [] };
   const plots = writePlots(out);
   await writeSummary(out, { config, engine, end, plots, samples: shown });
@@ -80,8 +85,13 @@ export async function trainExperiment(
 /** Takes a few samples of each validation with the model's answers. */
 type KeepSamples = (samples: readonly ReportSample[]) => Promise<void>;
 
-async function taskOn(experiment: Experiment, data: GsvaDataConfig, keep: KeepSamples): Promise<GsvaTask> {
-  return gsvaTask(experiment, await openTrainingData(data), await validation(experiment, data, keep));
+async function taskOn(
+  experiment: Experiment,
+  data: GsvaDataConfig,
+  keep: KeepSamples,
+  features: KeptFeatures | null,
+): Promise<GsvaTask> {
+  return gsvaTask(experiment, await openTrainingData(data), await validation(experiment, data, keep), features);
 }
 
 /** Strict figures on the first images of `val`; null when the run never validates, which then needs no `val`. */
@@ -92,7 +102,7 @@ async function validation(
 ): Promise<Validate | null> {
   const on = config.training.validateEvery === 0 ? null : await openValidationData(data);
   if (on === null) return null;
-  const predictor = new Predictor(gsva, tokenizer, config.conversation);
+  const predictor = new Predictor(gsva, tokenizer, config.conversation, { variant: config.variant });
   return async (signal) => {
     const { results, samples } = await evaluateGres(on.dataset, predictor, {
       protocols: ['strict'],

@@ -58,6 +58,13 @@ export function parseAnswer(answer: readonly AnswerPart[], expressions: readonly
   return { parts, unknown: unknown.length - placed, repeated, unanswered };
 }
 
+/** The same for answers without expressions, "Sure, [SEG], [REJ].": the n-th part answers the n-th expression. */
+export function parseAnswerInOrder(answer: readonly AnswerPart[], expressions: readonly string[]): ParsedAnswer {
+  const answered = Math.min(answer.length, expressions.length);
+  const parts = expressions.map((_, i) => (i < answered ? i : null));
+  return { parts, unknown: answer.length - answered, repeated: 0, unanswered: expressions.length - answered };
+}
+
 /** Everything that the text may name: itself, and what is left of it inside each of the forms. */
 function expressionsIn(text: string): string[] {
   const whole = normalized(text);

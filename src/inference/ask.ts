@@ -3,6 +3,7 @@
  * put in its mouth, [SEG] or [REJ] is read and appended, then ", green bar:" and so on, over one KV cache. What it
  * decides for one expression is what it has said when it decides the next, as when it writes freely.
  */
+import { segIdAt, segIds } from '../config.js';
 import type { TokenizedConversation } from '../data/text/conversation.js';
 import type { Gsva } from '../model/gsva.js';
 import type { EncodedImage } from '../model/image-features.js';
@@ -30,22 +31,23 @@ export async function ask(
   { inputIds, labels }: TokenizedConversation,
   rejectThreshold: number,
 ): Promise<AskedDecision[]> {
-  const { seg, rej } = gsva.config.tokens;
+  const { tokens } = gsva.config;
+  const places = [...segIds(tokens), tokens.rej];
   const decided: { answer: TokenAnswer; rejectProbability: number; state: Float32Array }[] = [];
   const session = new DecodingSession(gsva, image);
   try {
     let unread: number[] = [];
     for (const [t, id] of inputIds.entries()) {
-      const isPlace = (id === seg || id === rej) && labels[t] !== IGNORE_LABEL;
+      const isPlace = places.includes(id) && labels[t] !== IGNORE_LABEL;
       if (!isPlace) {
         unread.push(id);
         continue;
       }
       const { logits, state } = await session.feed(unread);
-      const { rejectProbability } = readNextToken(logits, gsva.config.tokens);
+      const { rejectProbability } = readNextToken(logits, tokens);
       const answer = rejectProbability >= rejectThreshold ? 'rej' : 'seg';
+      unread = [answer === 'rej' ? tokens.rej : segIdAt(decided.length, tokens)];
       decided.push({ answer, rejectProbability, state });
-      unread = [answer === 'rej' ? rej : seg];
     }
   } finally {
     session.dispose();

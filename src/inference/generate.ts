@@ -1,5 +1,6 @@
 /** Greedy decoding: the model writes its answer token by token, and every [SEG] it writes becomes a mask. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { segIdAt, segIds } from '../config.js';
 import * as tf from '../engine/tf.js';
 import type { Gsva } from '../model/gsva.js';
 import { type EncodedImage, stackFeatures } from '../model/image-features.js';
@@ -49,6 +50,7 @@ export async function generate(
   { maxTokens, rejectThreshold = null, signal }: GenerateOptions,
 ): Promise<GeneratedAnswer> {
   const { tokens } = gsva.config;
+  const segs = segIds(tokens);
   const ids: number[] = [];
   const found: { index: number; answer: TokenAnswer; rejectProbability: number; state: Float32Array }[] = [];
   let end: GeneratedAnswer['end'] = 'max-tokens';
@@ -66,9 +68,10 @@ export async function generate(
         break;
       }
       let next = argmax;
-      if (argmax === tokens.seg || argmax === tokens.rej) {
-        if (rejectThreshold !== null) next = rejectProbability >= rejectThreshold ? tokens.rej : tokens.seg;
-        found.push({ index: ids.length, answer: next === tokens.seg ? 'seg' : 'rej', rejectProbability, state });
+      if (segs.includes(argmax) || argmax === tokens.rej) {
+        if (rejectThreshold !== null && rejectProbability >= rejectThreshold) next = tokens.rej;
+        else if (rejectThreshold !== null && argmax === tokens.rej) next = segIdAt(found.length, tokens);
+        found.push({ index: ids.length, answer: next === tokens.rej ? 'rej' : 'seg', rejectProbability, state });
       }
       ids.push(next);
       unread = [next];

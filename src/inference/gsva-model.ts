@@ -33,8 +33,12 @@ export function loadPredictor(
   const gsva = buildGsva(config, tensors, weightsPath, precision);
   const packed = [...gsva.packedParameters().values()];
   const packedBytes = packed.reduce((sum, { matrix }) => sum + matrix.bytes, 0);
-  const threshold = rejectThreshold ?? meta.rejectThreshold ?? null;
-  return { predictor: new Predictor(gsva, tokenizer, meta.conversation, threshold), meta, packedBytes };
+  const { conversation, variant } = meta;
+  const predictor = new Predictor(gsva, tokenizer, conversation, {
+    rejectThreshold: rejectThreshold ?? meta.rejectThreshold ?? null,
+    ...(variant === undefined ? {} : { variant }),
+  });
+  return { predictor, meta, packedBytes };
 }
 
 export class GsvaModel {

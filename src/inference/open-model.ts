@@ -2,9 +2,9 @@
  * A model on disk, opened: what it is, how large, its tokenizer, and weights that are read when they are asked for. Either
  * a folder of ours, or the files that the published code is given.
  */
+import { type ModelConfig, segIds, type TokenIds } from '../config.js';
 import { CONVERSATION_STYLES, type ConversationStyle } from '../data/text/conversation.js';
 import { Tokenizer } from '../data/text/tokenizer.js';
-import type { ModelConfig, TokenIds } from '../config.js';
 import { UserError } from '../errors.js';
 import type { FileTensors } from '../io/file-tensor.js';
 import { resolveHubName } from '../io/hub-cache.js';
@@ -15,7 +15,7 @@ import {
   type PublishedModel,
   type PublishedPaths,
 } from '../model/published-model.js';
-import { ADDED_TOKENS, IGNORE_LABEL, IMAGE_TOKEN_ID } from '../special-tokens.js';
+import { ADDED_TOKENS, addedTokens, IGNORE_LABEL, IMAGE_TOKEN_ID } from '../special-tokens.js';
 
 /** Published files, and what they do not say themselves. */
 export interface PublishedSource extends PublishedPaths {
@@ -59,7 +59,7 @@ function openOwn(source: string): OpenedModel {
       `Reading the model ${dir}: meta.json has the conversation "${meta.conversation}"; known are ${CONVERSATION_STYLES.join(', ')}.`,
     );
   }
-  const tokenizer = readTokenizer(dir);
+  const tokenizer = readTokenizer(dir, segIds(config.tokens).length);
   return {
     config,
     meta: { ...meta, conversation },
@@ -85,9 +85,9 @@ function openPublished(source: PublishedSource): OpenedModel {
   return { config, meta, tensors, tokenizer, tokenizerDir, source: name, weightsPath: name, published };
 }
 
-function readTokenizer(dir: string): Tokenizer {
+function readTokenizer(dir: string, segTokens = 1): Tokenizer {
   const tokenizer = Tokenizer.fromDirectory(dir);
-  tokenizer.addTokens(ADDED_TOKENS);
+  tokenizer.addTokens(addedTokens(segTokens));
   return tokenizer;
 }
 

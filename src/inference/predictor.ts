@@ -1,23 +1,27 @@
 /** Image and expressions in, masks and rejections out: a GSVA model with its tokenizer and its way of asking. */
 import { type ConversationStyle, tokenizeConversation } from '../data/text/conversation.js';
 import { prepareImage } from '../data/image/prepare-image.js';
-import { checkedExpression, evaluationAnswer, evaluationQuestion, TRAINING_QUESTIONS } from '../data/text/prompts.js';
+import { checkedExpression, type QuestionForm } from '../data/text/prompts.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
 import { UserError } from '../errors.js';
 import type { Gsva } from '../model/gsva.js';
 import { type EncodedImage, encodeImages } from '../model/image-features.js';
-import { IMAGE_PLACEHOLDER } from '../special-tokens.js';
-import type { BinaryMask, RgbImage, SegmentResult, SegmentStatus } from '../types.js';
-import { parseAnswer } from './answer-parser.js';
-import { ask } from './ask.js';
+import type { BinaryMask, RgbImage, SegmentResult } from '../types.js';
+import { GSVA_VARIANT, type Variant } from '../variant.js';
+import { parseAnswer, parseAnswerInOrder } from './answer-parser.js';
+import { ask, type AskedDecision } from './ask.js';
+import type { MaskLogits } from './draw-masks.js';
 import { generate, type GeneratedAnswer } from './generate.js';
+import { freeQuestions, type QuestionTurn, questionTurns } from './question-turns.js';
 import { binaryMask, segmentResult } from './segment-result.js';
-import { teacherForce } from './teacher-forcing.js';
+import { type ForcedAnswer, teacherForce } from './teacher-forcing.js';
 import type { TokenAnswer } from './token-decision.js';
 
 /** New tokens that an answer may have, unless said otherwise: so many, and so many more per expression. */
 const ANSWER_TOKENS = { base: 32, perExpression: 32 };
 const DEFAULT_REJECT_THRESHOLD = 0.5;
+/** Conversations in one forward pass: models that are asked for one expression at a time have many. */
+const CONVERSATIONS_AT_ONCE = 48;
 
 export interface Question {
   readonly image: EncodedImage;
@@ -32,7 +36,7 @@ export interface ForcedQuestion extends Question {
 
 /** What the model says of an image. */
 export interface Reply {
-  /** The user's turn, `<image>` in it. */
+  /** The user's turn, `<image>` in it; where every expression is asked on its own, a line for each. */
   readonly question: string;
   /** The model's turn; [SEG] and [REJ] as it decided. */
   readonly answer: string;
@@ -62,15 +66,31 @@ export interface SegmentOptions extends GenerateReplyOptions {
   readonly mode?: 'ask' | 'generate';
 }
 
+/** What a model is, and how it is asked, where not as published. */
+export interface PredictorOptions {
+  readonly variant?: Variant;
+  /** Of `force` and `ask`. */
+  readonly question?: QuestionForm;
+  readonly rejectThreshold?: number | null;
+}
+
 export class Predictor {
+  readonly variant: Variant;
+  /** As calibrated for this model: an expression is rejected from this probability of [REJ] on; null where it is not. */
+  readonly rejectThreshold: number | null;
+  private readonly form: QuestionForm;
+
   constructor(
     readonly gsva: Gsva,
     /** With the added tokens, its ids those of the model's config. */
     readonly tokenizer: Tokenizer,
     readonly conversation: ConversationStyle,
-    /** As calibrated for this model: an expression is rejected from this probability of [REJ] on; null where it is not. */
-    readonly rejectThreshold: number | null = null,
-  ) {}
+    { variant = GSVA_VARIANT, question = 'published', rejectThreshold = null }: PredictorOptions = {},
+  ) {
+    this.variant = variant;
+    this.form = question;
+    this.rejectThreshold = rejectThreshold;
+  }
 
   /** Both encoders on a batch of images; the result is plain data and can be kept. */
   async encode(images: readonly RgbImage[]): Promise<EncodedImage[]> {
@@ -84,11 +104,19 @@ export class Predictor {
 
   /** The reference's evaluation: teacher forcing with the true answers, all questions as one batch. */
   async force(questions: readonly ForcedQuestion[]): Promise<ForcedReply[]> {
-    const turns = questions.map(({ expressions, answers }) => turnOf(expressions, answers));
-    const items = questions.map(({ image }, i) => ({ image, conversation: this.tokenized(turns[i] as Turn) }));
-    const forced = await teacherForce(this.gsva, items);
-    return forced.map(({ decisions, masks }, i) => {
-      const { expressions } = questions[i] as ForcedQuestion;
+    const turns = questions.map(({ expressions, answers }) => this.turns(expressions, answers));
+    const items = questions.flatMap(({ image }, i) =>
+      (turns[i] as QuestionTurn[]).map((turn) => ({ image, conversation: this.tokenized(turn) })),
+    );
+    const forced: ForcedAnswer[] = [];
+    const atOnce = Math.max(questions.length, CONVERSATIONS_AT_ONCE);
+    for (let first = 0; first < items.length; first += atOnce) {
+      forced.push(...(await teacherForce(this.gsva, items.slice(first, first + atOnce))));
+    }
+    return questions.map(({ expressions }, i) => {
+      const own = forced.splice(0, turns[i]?.length);
+      const decisions = own.flatMap((answer) => answer.decisions);
+      const masks = own.flatMap((answer) => answer.masks);
       if (decisions.length !== expressions.length || masks.length !== expressions.length) {
         throw new UserError(
           `Asking about ${expressions.map((text) => JSON.stringify(text)).join(', ')}: the answer has ` +
@@ -96,37 +124,26 @@ export class Predictor {
         );
       }
       const results = decisions.map(({ answer, rejectProbability }, j) =>
-        segmentResult(expressions[j] as string, statusOf(answer), masks[j] ?? null, rejectProbability),
+        this.result(expressions[j] as string, answer, masks[j] ?? null, rejectProbability),
       );
-      const decided = turnOf(
-        expressions,
-        decisions.map(({ answer }) => answer),
-      );
-      return { question: decided.user, answer: decided.assistant, results, masks: masks.map(binaryMask) };
+      return { ...this.decided(expressions, decisions), results, masks: masks.map(binaryMask) };
     });
   }
 
   /** The model writes its answer itself (greedy decoding). */
   async generate({ image, expressions }: Question, options: GenerateReplyOptions = {}): Promise<GeneratedReply> {
-    const question = generationQuestion(expressions);
-    const turn = { user: question, assistant: null };
-    const { inputIds } = tokenizeConversation(this.tokenizer, this.conversation, [turn]);
-    const maxTokens = options.maxTokens ?? ANSWER_TOKENS.base + ANSWER_TOKENS.perExpression * expressions.length;
-    const { signal, rejectThreshold = this.rejectThreshold } = options;
-    const generated = await generate(this.gsva, image, inputIds, {
-      maxTokens,
-      rejectThreshold,
-      ...(signal === undefined ? {} : { signal }),
-    });
-    const { parts, ...faults } = parseAnswer(this.partsOf(generated), expressions);
-    const results = expressions.map((expression, i) => {
-      const part = parts[i] ?? null;
-      const decision = part === null ? undefined : generated.decisions[part];
-      if (decision === undefined) return segmentResult(expression, 'no-seg-token', null, null);
-      return segmentResult(expression, statusOf(decision.answer), decision.mask, decision.rejectProbability);
-    });
-    const answer = this.tokenizer.decode(generated.ids, { skipSpecial: true });
-    return { question, answer, results, faults };
+    const replies: GeneratedReply[] = [];
+    for (const asked of freeQuestions(expressions, this.variant)) {
+      replies.push(await this.generateOne(image, asked.question, asked.expressions, options));
+    }
+    const sum = (fault: keyof GeneratedReply['faults']): number =>
+      replies.reduce((total, { faults }) => total + faults[fault], 0);
+    return {
+      question: replies.map(({ question }) => question).join('\n'),
+      answer: replies.map(({ answer }) => answer).join('\n'),
+      results: replies.flatMap(({ results }) => results),
+      faults: { unknown: sum('unknown'), repeated: sum('repeated'), unanswered: sum('unanswered') },
+    };
   }
 
   /** The answer's form is given and the model decides, expression after expression, without any ground truth. */
@@ -134,22 +151,18 @@ export class Predictor {
     { image, expressions }: Question,
     rejectThreshold = this.rejectThreshold ?? DEFAULT_REJECT_THRESHOLD,
   ): Promise<Reply> {
-    const open = turnOf(
-      expressions,
-      expressions.map(() => 'seg'),
-    );
-    const decisions = await ask(this.gsva, image, this.tokenized(open), rejectThreshold);
+    const decisions: AskedDecision[] = [];
+    const threshold = this.variant.reject ? rejectThreshold : Infinity;
+    for (const turn of this.openTurns(expressions)) {
+      decisions.push(...(await ask(this.gsva, image, this.tokenized(turn), threshold)));
+    }
     if (decisions.length !== expressions.length) {
       throw new Error(`Predictor.ask: ${expressions.length} expressions, but ${decisions.length} places in the answer`);
     }
     const results = decisions.map(({ answer, mask, rejectProbability }, i) =>
-      segmentResult(expressions[i] as string, statusOf(answer), mask, rejectProbability),
+      this.result(expressions[i] as string, answer, mask, rejectProbability),
     );
-    const decided = turnOf(
-      expressions,
-      decisions.map(({ answer }) => answer),
-    );
-    return { question: decided.user, answer: decided.assistant, results };
+    return { ...this.decided(expressions, decisions), results };
   }
 
   /**
@@ -165,6 +178,11 @@ export class Predictor {
       throw new UserError('Segmenting: no expression is given. Say what to find, such as "red circle".');
     if (rejectThreshold !== undefined && !(rejectThreshold >= 0 && rejectThreshold <= 1)) {
       throw new UserError(`Segmenting: rejectThreshold must be from 0 to 1, found ${rejectThreshold}.`);
+    }
+    if (rejectThreshold !== undefined && !this.variant.reject) {
+      throw new UserError(
+        'Segmenting: rejectThreshold is for models with [REJ]; this one says what is absent by an empty mask.',
+      );
     }
     if (
       generating.maxTokens !== undefined &&
@@ -192,18 +210,87 @@ export class Predictor {
     this.gsva.dispose();
   }
 
-  private tokenized(turn: Turn): ReturnType<typeof tokenizeConversation> {
+  private async generateOne(
+    image: EncodedImage,
+    question: string,
+    expressions: readonly string[],
+    {
+      maxTokens = ANSWER_TOKENS.base + ANSWER_TOKENS.perExpression * expressions.length,
+      rejectThreshold,
+      signal,
+    }: GenerateReplyOptions,
+  ): Promise<GeneratedReply> {
+    const turn = { user: question, assistant: null };
+    const { inputIds } = tokenizeConversation(this.tokenizer, this.conversation, [turn]);
+    const threshold = this.variant.reject ? (rejectThreshold ?? this.rejectThreshold) : null;
+    const generated = await generate(this.gsva, image, inputIds, {
+      maxTokens,
+      rejectThreshold: threshold,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    const parse = this.variant.expressionBeforeSeg ? parseAnswer : parseAnswerInOrder;
+    const { parts, ...faults } = parse(this.partsOf(generated), expressions);
+    const results = expressions.map((expression, i) => {
+      const part = parts[i] ?? null;
+      const decision = part === null ? undefined : generated.decisions[part];
+      if (decision === undefined) return segmentResult(expression, 'no-seg-token', null, null);
+      return this.result(expression, decision.answer, decision.mask, decision.rejectProbability);
+    });
+    const answer = this.tokenizer.decode(generated.ids, { skipSpecial: true });
+    return { question, answer, results, faults };
+  }
+
+  /** Where there is no [REJ], the mask says what is absent, whatever token was the likeliest. */
+  private result(
+    expression: string,
+    answer: TokenAnswer,
+    logits: MaskLogits | null,
+    rejectProbability: number,
+  ): SegmentResult {
+    const { reject, minimumPixels } = this.variant;
+    if (reject) {
+      return segmentResult(expression, answer === 'seg' ? 'segmented' : 'rejected', logits, rejectProbability);
+    }
+    const result = segmentResult(expression, 'segmented', logits, null);
+    return result.area < minimumPixels ? segmentResult(expression, 'rejected', null, null) : result;
+  }
+
+  private turns(expressions: readonly string[], answers: readonly TokenAnswer[]): QuestionTurn[] {
+    return questionTurns(expressions, answers, this.variant, this.form);
+  }
+
+  /** With [SEG] wherever the model is to decide. */
+  private openTurns(expressions: readonly string[]): QuestionTurn[] {
+    return this.turns(
+      expressions,
+      expressions.map(() => 'seg'),
+    );
+  }
+
+  /** Question and answer as the model has decided. */
+  private decided(
+    expressions: readonly string[],
+    decisions: readonly { readonly answer: TokenAnswer }[],
+  ): Pick<Reply, 'question' | 'answer'> {
+    const turns = this.turns(
+      expressions,
+      decisions.map(({ answer }) => answer),
+    );
+    return {
+      question: turns.map(({ user }) => user).join('\n'),
+      answer: turns.map(({ assistant }) => assistant).join('\n'),
+    };
+  }
+
+  private tokenized(turn: QuestionTurn): ReturnType<typeof tokenizeConversation> {
     return tokenizeConversation(this.tokenizer, this.conversation, [turn]);
   }
 
   /** A user's question has to fit into what the LLM was made for; positions beyond it were never trained. */
   private checkLength(expressions: readonly string[]): void {
     const { maxPositionEmbeddings } = this.gsva.config.llm;
-    const turn = turnOf(
-      expressions,
-      expressions.map(() => 'seg'),
-    );
-    const length = this.tokenized(turn).inputIds.length - 1 + this.gsva.patches;
+    const lengths = this.openTurns(expressions).map((turn) => this.tokenized(turn).inputIds.length);
+    const length = Math.max(...lengths) - 1 + this.gsva.patches;
     if (length <= maxPositionEmbeddings) return;
     throw new UserError(
       `Segmenting: ${expressions.length} expressions make a conversation of ${length} tokens, and this model takes ` +
@@ -218,25 +305,4 @@ export class Predictor {
       return { answer, text: this.tokenizer.decode(ids.slice(begin, index), { skipSpecial: true }) };
     });
   }
-}
-
-interface Turn {
-  readonly user: string;
-  readonly assistant: string;
-}
-
-/** Question and answer as published figures were obtained with. */
-function turnOf(expressions: readonly string[], answers: readonly TokenAnswer[]): Turn {
-  const targets = expressions.map((expression, i) => ({ expression, isEmpty: answers[i] === 'rej' }));
-  return { user: evaluationQuestion(expressions), assistant: evaluationAnswer(targets) };
-}
-
-/** For free answers there is no published form to keep to: the last of the questions that the model has learned. */
-function generationQuestion(expressions: readonly string[]): string {
-  const [, , , template] = TRAINING_QUESTIONS;
-  return `${IMAGE_PLACEHOLDER}\n${template.split('{}').join(expressions.join(', '))}`;
-}
-
-function statusOf(answer: TokenAnswer): SegmentStatus {
-  return answer === 'seg' ? 'segmented' : 'rejected';
 }

@@ -6,6 +6,7 @@
  * A state depends on the tokens before it, so the first pass has seen the true decisions of the expressions before.
  * That is the published protocol; `ask` and `generate` do without it.
  */
+import { segIdAt, segIds, type TokenIds } from '../config.js';
 import { padBatch, type TokenizedConversation } from '../data/text/conversation.js';
 import * as tf from '../engine/tf.js';
 import type { Gsva } from '../model/gsva.js';
@@ -60,9 +61,10 @@ export async function teacherForce(
     tokens.pad,
   );
   const layout = new VisionTextTokens(batch, gsva.patches);
-  const places = placesOf(layout, [tokens.seg, tokens.rej]);
+  const placeIds = [...segIds(tokens), tokens.rej];
+  const places = placesOf(layout, placeIds);
   const images = items.map((item) => item.image);
-  const wanted = masks === 'every' ? places : places.filter(({ id }) => id === tokens.seg);
+  const wanted = masks === 'every' ? places : places.filter(({ id }) => id !== tokens.rej);
   const { clipFeatures, imageEmbeddings } = stackFeatures(gsva, images);
   const [logits, states] = tf.tidy((): [tf.Tensor, tf.Tensor2D] => {
     const visionTokens = gsva.projector.forward(clipFeatures) as tf.Tensor3D;
@@ -92,9 +94,9 @@ export async function teacherForce(
   }
   return items.map(({ conversation }, row) => {
     const own = decisions.filter((_, index) => places[index]?.row === row);
-    const ids = own.map(({ answer }) => (answer === 'seg' ? tokens.seg : tokens.rej));
+    const ids = own.map(({ answer }, place) => (answer === 'seg' ? segIdAt(place, tokens) : tokens.rej));
     const outputIds = conversation.inputIds.map((id, t) =>
-      isPlace(conversation, t, [tokens.seg, tokens.rej]) ? (ids.shift() ?? id) : id,
+      isPlace(conversation, t, placeIds) ? (ids.shift() ?? id) : id,
     );
     return { outputIds, decisions: own, masks: drawn.filter((_, index) => wanted[index]?.row === row) };
   });
@@ -145,13 +147,13 @@ interface FirstPass {
  */
 function statesOfSecondPass(gsva: Gsva, first: FirstPass): tf.Tensor2D {
   const { batch, layout, places, hidden } = first;
-  const { seg, rej } = gsva.config.tokens;
-  const rejected = places.filter(({ id }) => id === rej);
+  const { tokens } = gsva.config;
+  const rejected = places.filter(({ id }) => id === tokens.rej);
   if (rejected.length === 0) return statesOf(gsva, hidden, places);
   const rows = [...new Set(rejected.map(({ row }) => row))];
   // A place is the state before its token.
   const start = Math.min(...rejected.map(({ time }) => time + 1));
-  const again = new VisionTextTokens(withoutRejections(batch, rows, rej, seg), layout.patches);
+  const again = new VisionTextTokens(withoutRejections(batch, rows, tokens), layout.patches);
   const rowIndex = tf.tensor1d(rows, 'int32');
   const embeddings = gsva.embed(again, tf.gather(first.visionTokens, rowIndex));
   const past = first.caches.map(({ keys, values }) => ({
@@ -178,7 +180,7 @@ function beginning(x: tf.Tensor4D, rows: tf.Tensor1D, time: number): tf.Tensor4D
 }
 
 /** Some rows of the batch, the supervised [REJ] in them replaced by [SEG]. */
-function withoutRejections(batch: TokenBatch, rows: readonly number[], rej: number, seg: number): TokenBatch {
+function withoutRejections(batch: TokenBatch, rows: readonly number[], tokens: TokenIds): TokenBatch {
   const { time } = batch;
   const inputIds = new Int32Array(rows.length * time);
   const labels = new Int32Array(rows.length * time);
@@ -186,8 +188,15 @@ function withoutRejections(batch: TokenBatch, rows: readonly number[], rej: numb
     inputIds.set(batch.inputIds.subarray(row * time, (row + 1) * time), index * time);
     labels.set(batch.labels?.subarray(row * time, (row + 1) * time) ?? [], index * time);
   }
-  for (let i = 0; i < inputIds.length; i++) {
-    if (inputIds[i] === rej && labels[i] === rej) inputIds[i] = seg;
+  const segs = segIds(tokens);
+  for (let row = 0; row < rows.length; row++) {
+    let place = 0;
+    for (let i = row * time; i < (row + 1) * time; i++) {
+      const id = inputIds[i] as number;
+      if (labels[i] !== id || (id !== tokens.rej && !segs.includes(id))) continue;
+      if (id === tokens.rej) inputIds[i] = segIdAt(place, tokens);
+      place++;
+    }
   }
   return { inputIds, labels, lengths: rows.map((row) => batch.lengths[row] ?? 0), batch: rows.length, time };
 }

@@ -2,22 +2,25 @@
  * A model as a folder, complete in itself:
  *
  *     config.json         the sizes (ModelConfig)
- *     meta.json           what it is: style of conversation, stage of training, description, threshold of [REJ]
+ *     meta.json           what it is: style of conversation, stage of training, description; threshold of [REJ] and variant
+ *                         where they are not the usual ones
  *     model.safetensors   every weight, under the published names; large models have shards and an index
  *     tokenizer files     tokenizer.model or tokenizer.json, and what belongs to them
  */
 import { copyFileSync, existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ModelConfig, modelConfigToJson, parseModelConfig } from '../config.js';
+import { type ModelConfig, modelConfigToJson, parseModelConfig, segIds } from '../config.js';
 import { UserError, messageOf } from '../errors.js';
 import { openCheckpoint, weightsOf } from '../io/checkpoint-files.js';
 import type { FileTensors } from '../io/file-tensor.js';
 import { readJson, writeJson } from '../io/json-file.js';
 import { JsonReader } from '../io/json-reader.js';
 import { writeSafetensors } from '../io/safetensors-writer.js';
-import { ADDED_TOKENS } from '../special-tokens.js';
+import { ADDED_TOKENS, segTokenAt } from '../special-tokens.js';
+import { GSVA_VARIANT, isPublished, type Variant } from '../variant.js';
 import { Gsva } from './gsva.js';
 import { type Precision, tensorsToPack } from './precision.js';
+import { readVariant } from './read-variant.js';
 import { type LoadOptions, loadWeights, storableWeights } from './weights.js';
 
 /** Raised when the meaning of the folder's files changes. */
@@ -33,7 +36,7 @@ export const TOKENIZER_FILES = [
   'special_tokens_map.json',
   'added_tokens.json',
 ] as const;
-const META_KEYS = ['format', 'conversation', 'stage', 'description', 'rejectThreshold', 'details'] as const;
+const META_KEYS = ['format', 'conversation', 'stage', 'description', 'rejectThreshold', 'variant', 'details'] as const;
 
 /** What a model is, besides its numbers. */
 export interface ModelMeta {
@@ -44,6 +47,8 @@ export interface ModelMeta {
   readonly description: string;
   /** An expression is rejected from this probability of [REJ] against [SEG] on, as found out by calibration. */
   readonly rejectThreshold?: number;
+  /** What its answers are made of; left out: as published. */
+  readonly variant?: Variant;
   /** Further facts for a reader: seed, updates, figures. Nothing depends on them. */
   readonly details?: Readonly<Record<string, unknown>>;
 }
@@ -181,9 +186,13 @@ export function writeModelDescription(
  */
 export function checkTokenizer(tokenizer: TokenizerIds, config: ModelConfig, source: string): void {
   const { tokens, llm } = config;
-  const [seg, rej, imStart, imEnd] = ADDED_TOKENS;
+  const [, rej, imStart, imEnd] = ADDED_TOKENS;
+  const segs = segIds(tokens);
   const pairs: readonly (readonly [what: string, found: number | undefined, expected: number, key: string])[] = [
-    [seg, tokenizer.tokenId(seg), tokens.seg, 'seg'],
+    ...segs.map((id, place) => {
+      const token = segTokenAt(place, segs.length);
+      return [token, tokenizer.tokenId(token), id, place === 0 ? 'seg' : `more_segs[${place - 1}]`] as const;
+    }),
     [rej, tokenizer.tokenId(rej), tokens.rej, 'rej'],
     [imStart, tokenizer.tokenId(imStart), tokens.imStart, 'im_start'],
     [imEnd, tokenizer.tokenId(imEnd), tokens.imEnd, 'im_end'],
@@ -214,27 +223,30 @@ export function storeRejectThreshold(dir: string, rejectThreshold: number): void
   writeMeta(dir, { ...readMeta(join(dir, META_FILE)), rejectThreshold });
 }
 
-function writeMeta(dir: string, { conversation, stage, description, rejectThreshold, details }: ModelMeta): void {
+function writeMeta(dir: string, meta: ModelMeta): void {
+  const { conversation, stage, description, rejectThreshold, variant = GSVA_VARIANT, details } = meta;
   writeJson(join(dir, META_FILE), {
     format: FORMAT,
     conversation,
     stage,
     description,
     ...(rejectThreshold === undefined ? {} : { rejectThreshold }),
+    ...(isPublished(variant) ? {} : { variant }),
     ...(details ? { details } : {}),
   });
 }
-
 function readMeta(path: string): ModelMeta {
   const root = JsonReader.of(readJson(path, 'what kind of model this is'), path).onlyKeys(META_KEYS);
   root.key('format').integer({ min: FORMAT, max: FORMAT });
   const rejectThreshold = root.optional('rejectThreshold')?.number({ min: 0, max: 1 });
+  const variant = root.optional('variant');
   const details = root.optional('details')?.object();
   return {
     conversation: root.key('conversation').string(),
     stage: root.key('stage').string(),
     description: root.key('description').string(),
     ...(rejectThreshold === undefined ? {} : { rejectThreshold }),
+    ...(variant === null ? {} : { variant: readVariant(variant) }),
     ...(details === undefined ? {} : { details }),
   };
 }

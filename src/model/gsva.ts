@@ -8,7 +8,7 @@
  *
  * One forward for all callers. Losses, thresholds, teacher forcing and generation live in them.
  */
-import type { ModelConfig } from '../config.js';
+import { type ModelConfig, segIds } from '../config.js';
 import * as tf from '../engine/tf.js';
 import { CompositeLayer, type Shape } from '../nn/composite-layer.js';
 import { Linear } from '../nn/linear.js';
@@ -92,7 +92,7 @@ export class Gsva extends CompositeLayer {
     const layout = new VisionTextTokens(tokens, this.patches);
     const context = this.llama.context(0, layout.time, layout.lengths);
     const [lastHidden] = this.llama.forward(this.embed(layout, visionTokens), context) as [tf.Tensor3D, unknown];
-    const states = layout.statesBefore([this.config.tokens.seg]);
+    const states = layout.statesBefore(segIds(this.config.tokens));
     const queries = this.maskQueries(
       lastHidden,
       states.map((state) => state.position),

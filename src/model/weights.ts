@@ -28,6 +28,8 @@ export interface LoadOptions {
   readonly mayBeMissing?: RegExp;
   /** Names in the file that may be left over. */
   readonly mayBeUnused?: RegExp;
+  /** Names of matrices [vocabulary, …] of which the file may hold the first rows only; the others keep their start value. */
+  readonly mayGrow?: RegExp;
   /** Packed parameters take what is stored in F32 or F64 too, rounded to BF16. Default: they refuse it. */
   readonly roundPacked?: boolean;
 }
@@ -96,7 +98,11 @@ export function checkWeights(
           'convert the file or use another',
       );
     }
-    if (!tf.util.arraysEqual(expected, [...found])) {
+    const isBeginning =
+      options.mayGrow?.test(name) === true &&
+      tf.util.arraysEqual(expected.slice(1), found.slice(1)) &&
+      (found[0] ?? 0) < (expected[0] ?? 0);
+    if (!tf.util.arraysEqual(expected, [...found]) && !isBeginning) {
       throw new UserError(
         `${source}: tensor "${name}" has shape [${found.join(', ')}], the model's config asks for [${expected.join(', ')}]; ` +
           'use the config.json that belongs to these weights',
@@ -194,8 +200,17 @@ export function storedShape(shape: readonly number[], layout: Layout): number[] 
 
 function assign({ variable, layout }: Parameter, tensor: FileTensor, name: string): void {
   tf.tidy(() => {
-    variable.write(fromStored({ ...tensor, data: tensor.read() }, variable.shape as number[], layout, name));
+    const value = fromStored({ ...tensor, data: tensor.read() }, variable.shape as number[], layout, name);
+    const isWhole = tf.util.arraysEqual(value.shape, variable.shape as number[]);
+    variable.write(isWhole ? value : withRest(value, variable.read(), layout));
   });
+}
+
+/** The rows that a file holds, then those of `whole` behind them. */
+function withRest(rows: tf.Tensor, whole: tf.Tensor, layout: Layout): tf.Tensor {
+  const axis = layout.kind === 'linear' ? 1 : 0;
+  const begin = rows.shape.map((size, i) => (i === axis ? size : 0));
+  return tf.concat([rows, tf.slice(whole, begin)], axis);
 }
 
 function assignPacked(parameter: PackedParameter, tensor: FileTensor, name: string): void {

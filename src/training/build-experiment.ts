@@ -1,19 +1,25 @@
 /** From a configuration to something that can be trained: model with its start weights, tokenizer, task. */
+import { type ModelConfig, segIds } from '../config.js';
 import { Tokenizer } from '../data/text/tokenizer.js';
 import * as tf from '../engine/tf.js';
+import { UserError } from '../errors.js';
 import {
   checkTokenizer,
   loadModelWeights,
   type ModelMeta,
   openModelDirectory,
+  readModelDirectory,
   writeModelDirectory,
 } from '../model/checkpoint-directory.js';
 import { Gsva } from '../model/gsva.js';
 import { EMBEDDING_DEVIATION } from '../nn/embedding.js';
 import { Random } from '../random.js';
-import { ADDED_TOKENS } from '../special-tokens.js';
+import { addedTokens, segTokenAt } from '../special-tokens.js';
+import { isPublished } from '../variant.js';
+import type { KeptFeatures } from './kept-features.js';
 import { BaseCaptionTask } from './base-caption-task.js';
 import { BaseClipTask } from './base-clip-task.js';
+import { BaseDistillTask } from './base-distill-task.js';
 import { BaseGroundingTask } from './base-grounding-task.js';
 import { BaseSamTask } from './base-sam-task.js';
 import type { ExperimentConfig, SceneData } from './experiment-config.js';
@@ -33,6 +39,10 @@ export type Validate = (signal?: AbortSignal) => Promise<Readonly<Record<string,
 
 /** Parts that a start model need not have: what the recipe adds to it. */
 const ADDED_PARTS = /\.lora_[AB]\.|^model\.text_hidden_fcs\./;
+/** What a smaller F_V2 leaves out. */
+const LAYERS_OF_SAM = /^model\.visual_model\.image_encoder\.blocks\./;
+/** What has a row for every token. */
+const VOCABULARY = /^(model\.embed_tokens|lm_head)\.weight$/;
 
 /**
  * Builds the model and sets its start weights. With a start model, LoRA and ψ may be missing there; a GSVA run draws
@@ -40,24 +50,41 @@ const ADDED_PARTS = /\.lora_[AB]\.|^model\.text_hidden_fcs\./;
  * has learned them already.
  * @param source the configuration's file, for errors
  */
-export function buildExperiment(config: ExperimentConfig, source: string): Experiment {
-  const tokenizer = Tokenizer.fromDirectory(config.tokenizer);
-  tokenizer.addTokens(ADDED_TOKENS);
+export function buildExperiment(written: ExperimentConfig, source: string): Experiment {
+  const tokenizer = Tokenizer.fromDirectory(written.tokenizer);
+  tokenizer.addTokens(addedTokens(written.variant.segTokens));
+  const config = { ...written, model: withSegTokens(written.model, tokenizer, written.variant.segTokens) };
   checkTokenizer(tokenizer, config.model, `of ${source}`);
-  const { stage, description, conversation, start } = config;
+  const { stage, description, conversation, variant, start } = config;
+  const meta = { conversation, stage, description };
   const gsva = new Gsva(config.model);
   try {
     gsva.build();
     const random = new Random(config.training.seed);
     gsva.randomize(random);
     if (start === null) balanceResiduals(gsva);
-    if (start !== null) loadModelWeights(start, gsva, { mayBeMissing: ADDED_PARTS });
+    if (start !== null)
+      loadModelWeights(start, gsva, {
+        mayBeMissing: ADDED_PARTS,
+        mayGrow: VOCABULARY,
+        ...(stage === 'base-distill' ? { mayBeUnused: LAYERS_OF_SAM } : {}),
+      });
     if (start !== null && stage === 'gsva' && isBase(start)) redrawAddedTokens(gsva, random);
   } catch (error) {
     gsva.dispose();
     throw error;
   }
-  return { config, gsva, tokenizer, meta: { conversation, stage, description } };
+  return { config, gsva, tokenizer, meta: isPublished(variant) ? meta : { ...meta, variant } };
+}
+
+/** The model with a row of the vocabulary for each of its [SEG]: the ids that the tokenizer gives to them. */
+function withSegTokens(model: ModelConfig, tokenizer: Tokenizer, segTokens: number): ModelConfig {
+  if (segIds(model.tokens).length === segTokens) return model;
+  const moreSegs = Array.from({ length: segTokens - 1 }, (_, i) => {
+    return tokenizer.tokenId(segTokenAt(i + 1, segTokens)) ?? -1; // added by the caller
+  });
+  const vocabSize = Math.max(model.llm.vocabSize, tokenizer.vocabSize);
+  return { ...model, llm: { ...model.llm, vocabSize }, tokens: { ...model.tokens, moreSegs } };
 }
 
 /** Whether a model has yet to learn what [SEG] and [REJ] are: 'base', or one of its stages. */
@@ -65,22 +92,32 @@ function isBase(dir: string): boolean {
   return openModelDirectory(dir).meta.stage.startsWith('base');
 }
 
-/** GSVA's recipe on data sets; `validate` is null where the run never validates. */
-export function gsvaTask(experiment: Experiment, data: GsvaData, validate: Validate | null): GsvaTask {
+/**
+ * GSVA's recipe on data sets.
+ * @param validate null where the run never validates
+ * @param features of the images of `data` by the same encoders, from other runs
+ */
+export function gsvaTask(
+  experiment: Experiment,
+  data: GsvaData,
+  validate: Validate | null,
+  features: KeptFeatures | null = null,
+): GsvaTask {
   const { config, gsva, tokenizer, meta } = experiment;
   return new GsvaTask({
     gsva,
     tokenizer,
     tokenizerDir: config.tokenizer,
     conversation: config.conversation,
-    data,
+    data: { ...data, sample: { ...data.sample, variant: config.variant } },
     maxLength: config.maxLength,
     meta,
+    ...(features === null ? {} : { features }),
     ...(validate === null ? {} : { validate }),
   });
 }
 
-/** The task of one of the base's five stages; what its samples are is its own business. */
+/** The task of one of the base's stages; what its samples are is its own business. */
 export function baseTask(experiment: Experiment, data: SceneData): TrainingTask<unknown> {
   const { config, gsva, tokenizer, meta } = experiment;
   const shared = {
@@ -96,6 +133,10 @@ export function baseTask(experiment: Experiment, data: SceneData): TrainingTask<
       return Promise.resolve();
     },
   };
+  if (config.stage === 'base-distill') {
+    if (config.start === null) throw new UserError('Distilling F_V2: "start" names no model to learn from.');
+    return new BaseDistillTask({ ...shared, teacher: readModelDirectory(config.start).gsva });
+  }
   if (config.stage === 'base-clip') return new BaseClipTask({ ...shared, tokenizer });
   if (config.stage === 'base-sam') return new BaseSamTask({ ...shared, promptsPerScene: data.itemsPerScene });
   const text = { ...shared, tokenizer, conversation: config.conversation, maxLength: config.maxLength };
@@ -123,7 +164,7 @@ function balanceResiduals(gsva: Gsva): void {
 
 /** Rows of [SEG] and [REJ] in embedding and head from N(0, 0.02). */
 function redrawAddedTokens(gsva: Gsva, random: Random): void {
-  const { seg, rej } = gsva.config.tokens;
+  const { tokens } = gsva.config;
   const size = gsva.config.llm.hiddenSize;
   const parameters = gsva.namedParameters();
   tf.tidy(() => {
@@ -138,7 +179,7 @@ function redrawAddedTokens(gsva: Gsva, random: Random): void {
       const [rows = 0, columns = 0] = value.shape;
       const isKept = new Float32Array(isHead ? columns : rows).fill(1);
       const drawn = new Float32Array(rows * columns);
-      for (const id of [seg, rej]) {
+      for (const id of [...segIds(tokens), tokens.rej]) {
         isKept[id] = 0;
         for (let i = 0; i < size; i++) {
           drawn[isHead ? i * columns + id : id * columns + i] = 0.02 * random.normal();

@@ -5,9 +5,11 @@
 import { join } from 'node:path';
 import { type ModelConfig, parseModelConfig } from '../config.js';
 import { CONVERSATION_STYLES, type ConversationStyle } from '../data/text/conversation.js';
-import { readJson5 } from '../io/json-file.js';
 import { JsonReader } from '../io/json-reader.js';
 import { openModelDirectory } from '../model/checkpoint-directory.js';
+import { readVariant } from '../model/read-variant.js';
+import { GSVA_VARIANT, type Variant } from '../variant.js';
+import { readExtended } from './extended-config.js';
 import type { AdamWOptions } from './optimizer.js';
 import type { ScheduleOptions } from './schedule.js';
 import { readSetsData, type SetsData } from './sets-config.js';
@@ -53,6 +55,8 @@ export interface ExperimentConfig {
   /** Folder with the tokenizer's files. */
   readonly tokenizer: string;
   readonly conversation: ConversationStyle;
+  /** What answers are made of; as published unless the configuration or the start model say otherwise. */
+  readonly variant: Variant;
   /** Conversations are cut to so many tokens. */
   readonly maxLength: number;
   readonly data: ReferData | JsonlData | SetsData | SceneData;
@@ -60,6 +64,7 @@ export interface ExperimentConfig {
 }
 
 /**
+ * @param path a file, which may extend another
  * @param overrides keys to replace, as dotted paths, with their values as JSON5 (a word that is not JSON5 is a string)
  * @throws UserError naming file and key
  */
@@ -67,7 +72,7 @@ export function readExperimentConfig(
   path: string,
   overrides: readonly (readonly [string, unknown])[] = [],
 ): ExperimentConfig {
-  const json = readJson5(path, 'the training configuration');
+  const json = readExtended(path);
   for (const [key, value] of overrides) replace(JsonReader.of(json, path), key.split('.'), value);
   const root = JsonReader.of(json, path);
   root.onlyKeys([
@@ -77,6 +82,7 @@ export function readExperimentConfig(
     'start',
     'tokenizer',
     'conversation',
+    'variant',
     'maxLength',
     'data',
     'training',
@@ -93,21 +99,27 @@ export function readExperimentConfig(
   };
 }
 
-/** Sizes, tokenizer and conversation; what the configuration does not say is as in the start model's folder. */
+/** Sizes, tokenizer, conversation and variant; what the configuration does not say is as in the start model's folder. */
 function readModel(
   root: JsonReader,
   path: string,
   start: string | null,
-): Pick<ExperimentConfig, 'model' | 'tokenizer' | 'conversation'> {
+): Pick<ExperimentConfig, 'model' | 'tokenizer' | 'conversation' | 'variant'> {
   const written = {
     model: () => parseModelConfig(root.key('model').value, `${path}: model`),
     tokenizer: () => root.key('tokenizer').string(),
     conversation: () => root.key('conversation').oneOf(CONVERSATION_STYLES),
   };
+  const variant = root.optional('variant');
   const isMissing = (key: keyof typeof written): boolean => root.optional(key) === null;
   const missing = (['model', 'tokenizer', 'conversation'] as const).filter(isMissing);
   if (start === null || missing.length === 0) {
-    return { model: written.model(), tokenizer: written.tokenizer(), conversation: written.conversation() };
+    return {
+      model: written.model(),
+      tokenizer: written.tokenizer(),
+      conversation: written.conversation(),
+      variant: readVariant(variant),
+    };
   }
   const { config, meta } = openModelDirectory(start);
   const style = JsonReader.of(meta, join(start, 'meta.json')).key('conversation');
@@ -115,6 +127,7 @@ function readModel(
     model: isMissing('model') ? config : written.model(),
     tokenizer: isMissing('tokenizer') ? start : written.tokenizer(),
     conversation: isMissing('conversation') ? style.oneOf(CONVERSATION_STYLES) : written.conversation(),
+    variant: variant === null ? (meta.variant ?? GSVA_VARIANT) : readVariant(variant),
   };
 }
 

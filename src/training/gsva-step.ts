@@ -6,6 +6,7 @@
  * F_V1, φ and F_V2 are frozen: their outputs come in as data. Mask decoder, head, decoder layers and embedding are
  * differentiated one after the other (see backprop.ts).
  */
+import { segIds } from '../config.js';
 import * as fused from '../engine/fused-ops.js';
 import * as tf from '../engine/tf.js';
 import type { Gsva } from '../model/gsva.js';
@@ -50,11 +51,10 @@ function backpropagate(
   dropoutSeed: number | null,
   losses: Losses,
 ): ReadonlyMap<string, tf.Tensor> {
-  const { seg } = gsva.config.tokens;
   const { llama } = gsva;
   const gradients = new GradientMap();
   const layout = new VisionTextTokens(batch.tokens, gsva.patches);
-  const queryStates = layout.statesBefore([seg], 'supervised');
+  const queryStates = layout.statesBefore(segIds(gsva.config.tokens), 'supervised');
   for (const [row, { masks }] of batch.targets.entries()) {
     const found = queryStates.filter((state) => state.row === row).length;
     if (found !== masks.length)

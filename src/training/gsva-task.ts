@@ -2,6 +2,7 @@
  * GSVA's recipe: one conversation per image about some of its expressions or classes, every target answered with [SEG]
  * or [REJ], or a conversation in words alone. F_V1 and F_V2 are frozen, so the features of images are kept.
  */
+import { segIds } from '../config.js';
 import {
   type ConversationStyle,
   padBatch,
@@ -49,6 +50,8 @@ export interface GsvaTaskOptions {
   /** Conversations are cut to so many tokens, the image counted as one. */
   readonly maxLength: number;
   readonly meta: ModelMeta;
+  /** What the encoders said of images in other runs with the same encoders and data; default: nothing yet. */
+  readonly features?: KeptFeatures;
   readonly validate?: (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
 }
 
@@ -79,7 +82,7 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
   constructor(private readonly options: GsvaTaskOptions) {
     this.variables = trainableVariables(options.gsva, 'gsva');
     this.sampleCount = imagesOf(options.data.sets);
-    this.features = new KeptFeatures(options.gsva);
+    this.features = options.features ?? new KeptFeatures();
     if (options.validate !== undefined) this.validate = options.validate;
   }
 
@@ -122,7 +125,7 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
   async forwardBackward(batch: readonly GsvaSample[], random: Random): Promise<Gradients> {
     const { gsva, tokenizer } = this.options;
     const rows = batch.flatMap(({ key, image, conversations }) => conversations.map((row) => ({ key, image, ...row })));
-    const images = await this.features.of(rows);
+    const images = await this.features.of(gsva, rows);
     const features = stackFeatures(gsva, images);
     try {
       const tokens = padBatch(
@@ -164,12 +167,12 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
     const masks = targets.flatMap(({ mask }) => mask ?? []);
     // Where the end was cut off, so were its [SEG] and [REJ].
     const isCut = tokenized.labels.length >= maxLength;
-    const left = (id: number): number => tokenized.labels.filter((label) => label === id).length;
+    const left = (ids: readonly number[]): number => tokenized.labels.filter((label) => ids.includes(label)).length;
     return {
       tokenized,
       masks: {
-        masks: isCut ? masks.slice(0, left(tokens.seg)) : masks,
-        rejected: isCut ? left(tokens.rej) : targets.length - masks.length,
+        masks: isCut ? masks.slice(0, left(segIds(tokens))) : masks,
+        rejected: isCut ? left([tokens.rej]) : targets.length - masks.length,
       },
     };
   }

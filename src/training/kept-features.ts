@@ -20,21 +20,21 @@ export class KeptFeatures {
   private readonly kept = new Map<string, EncodedImage>();
   private bytes = 0;
 
-  constructor(
-    private readonly gsva: Gsva,
-    private readonly mostBytes = MOST_BYTES,
-  ) {}
+  constructor(private readonly mostBytes = MOST_BYTES) {}
 
   /** Whether the image need not be loaded again, from now on for good. */
   has(key: string): boolean {
     return this.kept.has(key);
   }
 
-  /** The features of each, in order. */
-  async of(batch: readonly ImageOfSample[]): Promise<EncodedImage[]> {
+  /**
+   * The features of each, in order.
+   * @param gsva of always the same encoders
+   */
+  async of(gsva: Gsva, batch: readonly ImageOfSample[]): Promise<EncodedImage[]> {
     const fresh = new Map<string, PreparedImage>();
     for (const { key, image } of batch) if (image !== null && !this.kept.has(key)) fresh.set(key, image);
-    const encoded = fresh.size === 0 ? [] : await encodeImages(this.gsva, [...fresh.values()]);
+    const encoded = fresh.size === 0 ? [] : await encodeImages(gsva, [...fresh.values()]);
     const now = new Map([...fresh.keys()].map((key, i) => [key, encoded[i] as EncodedImage]));
     for (const [key, features] of now) this.keep(key, features);
     return batch.map(({ key }) => {

@@ -22,6 +22,8 @@ export const TRAINABLE = {
     /^model\.visual_model\.(image_encoder|mask_decoder)\./,
     /^model\.visual_model\.prompt_encoder\.(point|no)/,
   ],
+  /** Another F_V2 for the base. */
+  'base-distill': [/^model\.visual_model\.image_encoder\./],
   /** The base as a whole: all but SAM's prompt encoder, whose points and boxes are not asked for. */
   'base-joint': [
     /^model\.(vision_tower|mm_projector|embed_tokens|layers|norm|text_hidden_fcs)\b/,

@@ -74,7 +74,7 @@ describe('Predictor.segment', () => {
   test('a stored threshold is the default, and what is asked for goes before it', async () => {
     const { gsva, tokenizer, conversation } = predictor;
     const statuses = async (stored: number, options = {}): Promise<string[]> => {
-      const { results } = await new Predictor(gsva, tokenizer, conversation, stored).segment(
+      const { results } = await new Predictor(gsva, tokenizer, conversation, { rejectThreshold: stored }).segment(
         image,
         EXPRESSIONS,
         options,
@@ -111,7 +111,9 @@ describe('Predictor.segment', () => {
     swapHeadColumns(gsva, written, gsva.config.tokens.seg);
     const reply = await predictor.generate(asked, { maxTokens: 1 });
     const rejecting = await predictor.generate(asked, { maxTokens: 1, rejectThreshold: 0 });
-    const accepting = await new Predictor(gsva, tokenizer, 'plain', 1).generate(asked, { maxTokens: 1 });
+    const accepting = await new Predictor(gsva, tokenizer, 'plain', { rejectThreshold: 1 }).generate(asked, {
+      maxTokens: 1,
+    });
     swapHeadColumns(gsva, written, gsva.config.tokens.seg);
     // The threshold chooses between the two where the model is about to write one of them.
     expect([rejecting.answer, rejecting.results[0]?.status]).toEqual(['[REJ]', 'rejected']);

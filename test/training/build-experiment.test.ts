@@ -9,6 +9,7 @@ import { writeModelDirectory } from '../../src/model/checkpoint-directory.js';
 import { Random } from '../../src/random.js';
 import { BaseCaptionTask } from '../../src/training/base-caption-task.js';
 import { BaseClipTask } from '../../src/training/base-clip-task.js';
+import { BaseDistillTask } from '../../src/training/base-distill-task.js';
 import { BaseGroundingTask } from '../../src/training/base-grounding-task.js';
 import { BaseSamTask } from '../../src/training/base-sam-task.js';
 import { baseTask, buildExperiment } from '../../src/training/build-experiment.js';
@@ -16,6 +17,8 @@ import { readExperimentConfig } from '../../src/training/experiment-config.js';
 import { trainableVariables } from '../../src/training/trainable.js';
 import { SMALL_TEXT, smallConfig, TOKENIZER_DIR, writeConfig } from '../helpers/small-experiment.js';
 import { smallModel } from '../helpers/small-model.js';
+import { SMALL_EIGHT } from '../helpers/variants.js';
+import { GSVA_VARIANT } from '../../src/variant.js';
 import { stored, valuesOf, variablesOf } from '../helpers/tensors.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-build-'));
@@ -121,6 +124,46 @@ describe('buildExperiment', () => {
     gsva.dispose();
   });
 
+  test('eight [SEG]: the vocabulary grows behind the rows of the start, and all of them are drawn', () => {
+    const base = smallModel(8, { ...SMALL_TEXT, lora: { ...SMALL_TEXT.lora, r: 0 } });
+    const before = tf.memory().numTensors;
+    const { gsva, config, tokenizer, meta } = build({ start, variant: { segTokens: 8 } });
+    expect(config.model).toEqual(SMALL_EIGHT);
+    expect(meta.variant?.segTokens).toBe(8);
+    expect(tokenizer.tokenId('[SEG007]')).toBe(610);
+    const size = SMALL_TEXT.llm.hiddenSize;
+    for (const name of ['model.embed_tokens.weight', 'lm_head.weight']) {
+      const [own, old] = [stored(gsva, name), stored(base, name)];
+      expect(own.shape).toEqual([611, size]);
+      const row = (from: { data: ArrayLike<number> }, id: number): number[] =>
+        Array.from(from.data).slice(id * size, (id + 1) * size);
+      for (let id = 0; id < 604; id++) {
+        if (id !== seg && id !== rej) expect(row(own, id)).toEqual(row(old, id));
+      }
+      const drawn = [seg, rej, ...(SMALL_EIGHT.tokens.moreSegs ?? [])].flatMap((id) => row(own, id));
+      expect(new Set(drawn).size).toBe(9 * size);
+      expect(Math.max(...drawn.map(Math.abs))).toBeLessThan(0.1);
+    }
+    gsva.dispose();
+    expect(tf.memory().numTensors).toBe(before);
+    base.dispose();
+  });
+
+  test('a run on a model of a variant goes on with it, unless it says otherwise', async () => {
+    const taught = join(scratch, 'variant');
+    mkdirSync(taught);
+    const model = smallModel(9, SMALL_TEXT);
+    const variant = { ...GSVA_VARIANT, reject: false };
+    await writeModelDirectory(taught, model, {
+      meta: { ...META, stage: 'gsva', variant },
+      tokenizerDir: TOKENIZER_DIR,
+    });
+    model.dispose();
+    const partial = { ...smallConfig('data', { start: taught }), conversation: undefined };
+    expect(readExperimentConfig(writeConfig(path, partial)).variant).toEqual(variant);
+    expect(readExperimentConfig(path, [['variant', {}]]).variant).toEqual(GSVA_VARIANT);
+  });
+
   test('what a configuration does not say of the model is as in the start folder', () => {
     const whole = smallConfig('data', { start });
     const partial = { ...whole, model: undefined, tokenizer: undefined, conversation: undefined };
@@ -153,6 +196,25 @@ describe('buildExperiment', () => {
     expect(() => build({ start }, [override])).toThrow(message);
     expect(tf.memory().numTensors).toBe(before);
   });
+});
+
+test('baseTask: a smaller F_V2 starts from the first layers of the larger, which it learns from', async () => {
+  const before = tf.memory().numTensors;
+  const data = { kind: 'scenes', seed: 1, scenes: 2, itemsPerScene: 1, validationScenes: 1 } as const;
+  const smaller: [string, unknown][] = [
+    ['model.sam.depth', 1],
+    ['model.lora.r', 0],
+  ];
+  expect(() => build({ stage: 'base-joint', start, data }, smaller)).toThrow(/holds, but this model has no place for/);
+  const experiment = build({ stage: 'base-distill', start, data }, smaller);
+  const task = baseTask(experiment, data);
+  expect(task).toBeInstanceOf(BaseDistillTask);
+  await task.samples(new Random(1), () => undefined).close?.();
+  experiment.gsva.dispose();
+  const unstarted = build({ stage: 'base-distill', data }, smaller);
+  expect(() => baseTask(unstarted, data)).toThrow('names no model to learn from');
+  unstarted.gsva.dispose();
+  expect(tf.memory().numTensors).toBe(before);
 });
 
 test('baseTask: the task of each stage; a checkpoint of each restores its weights', async () => {

@@ -1,11 +1,12 @@
 /** Configuration files of training runs: what is read, what is refused and how, and overrides. */
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { UserError } from '../../src/errors.js';
 import { readExperimentConfig } from '../../src/training/experiment-config.js';
+import { GSVA_VARIANT } from '../../src/variant.js';
 import { SMALL_TEXT, smallConfig, writeConfig } from '../helpers/small-experiment.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-config-'));
@@ -21,7 +22,12 @@ const read = (overrides: readonly Override[] = [], changes: Record<string, unkno
 describe('readExperimentConfig', () => {
   test('reads every key', () => {
     const config = read();
-    expect(config).toEqual({ ...smallConfig('data'), model: SMALL_TEXT, training: expect.anything() });
+    expect(config).toEqual({
+      ...smallConfig('data'),
+      model: SMALL_TEXT,
+      variant: GSVA_VARIANT,
+      training: expect.anything(),
+    });
     expect(config.training).toEqual({
       ...(smallConfig('data')['training'] as object),
       optimizer: { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0, clipNorm: 1 },
@@ -79,6 +85,57 @@ describe('readExperimentConfig', () => {
     writeConfig(path, Object.fromEntries(others));
     expect(() => readExperimentConfig(path)).toThrow(key);
     expect(() => readExperimentConfig(path)).toThrow(UserError);
+  });
+
+  test('a variant: what it leaves out is as published', () => {
+    expect(read([], { variant: { reject: false, minimumPixels: 20 } }).variant).toEqual({
+      ...GSVA_VARIANT,
+      reject: false,
+      minimumPixels: 20,
+    });
+    expect(read([['variant', { segTokens: 8 }]]).variant.segTokens).toBe(8);
+  });
+
+  test.each<[string, unknown, RegExp]>([
+    ['a mistyped key', { rejects: false }, /unknown key "rejects" in "variant"; did you mean "reject"/],
+    ['a word for a flag', { reject: 'no' }, /"variant.reject" is "no", expected true or false/],
+    ['too many [SEG]', { segTokens: 9 }, /"variant.segTokens" is 9, expected a whole number from 1 to 8/],
+    [
+      'several embeddings of a single [SEG]',
+      { segTokens: 2, multipleSeg: false },
+      /"variant.segTokens" is 2, expected 1/,
+    ],
+    ['a rule of pixels beside [REJ]', { minimumPixels: 20 }, /"variant.minimumPixels" is 20, expected nothing/],
+  ])('refuses a variant with %s', (_, variant, message) => {
+    expect(() => read([], { variant })).toThrow(message);
+  });
+
+  test('a file that extends another says only what differs', () => {
+    writeConfig(path, smallConfig('data'));
+    mkdirSync(join(scratch, 'rows'), { recursive: true });
+    const row = join(scratch, 'rows', 'row.json5');
+    const training = { batchSize: 7, bestMetric: null };
+    writeConfig(row, {
+      extends: '../run.json5',
+      description: 'a row',
+      training,
+      model: { lora: { targets: ['q_proj'] } },
+    });
+    const [base, config] = [readExperimentConfig(path), readExperimentConfig(row, [['training.seed', 5]])];
+    expect(config).toEqual({
+      ...base,
+      description: 'a row',
+      model: { ...base.model, lora: { ...base.model.lora, targets: ['q_proj'] } },
+      training: { ...base.training, batchSize: 7, seed: 5, bestMetric: undefined },
+    });
+    writeConfig(row, { extends: '../run.json5', training: { batchsize: 7 } });
+    expect(() => readExperimentConfig(row)).toThrow(/row\.json5: unknown key "batchsize" in "training"/);
+    writeConfig(row, { extends: 'row.json5' });
+    expect(() => readExperimentConfig(row)).toThrow(/row\.json5: "extends" .*extend each other/);
+    writeConfig(row, { extends: 'none.json5' });
+    expect(() => readExperimentConfig(row)).toThrow(/none\.json5/);
+    writeConfig(row, { extends: 3 });
+    expect(() => readExperimentConfig(row)).toThrow(/"extends" is 3, expected a text/);
   });
 
   test('a file that is no JSON5, or is missing, is named', () => {

@@ -113,3 +113,31 @@ describe('gsvaStep', () => {
     gsva.dispose();
   });
 });
+
+test('individual [SEG] embeddings: masks come from the states before each of them', async () => {
+  const another = 19;
+  const gsva = smallModel(1, { ...SMALL, tokens: { ...SMALL.tokens, moreSegs: [another] } });
+  // To the model the other [SEG] sounds like the first, so that all states are as with one that is shared.
+  const order = Array.from({ length: SMALL.llm.vocabSize }, (_, id) => (id === another ? SMALL.tokens.seg : id));
+  tf.tidy(() => {
+    const embedding = gsva.namedParameters().get('model.embed_tokens.weight')?.variable;
+    embedding?.write(tf.gather(embedding.read(), tf.tensor1d(order, 'int32')));
+  });
+  const shared = gsvaBatch();
+  const individual = (ids: Int32Array | null): Int32Array => {
+    const changed = Int32Array.from(ids ?? []);
+    changed[7] = another; // the second [SEG] of the first answer
+    return changed;
+  };
+  const { inputIds, labels } = shared.tokens;
+  const batch = { ...shared, tokens: { ...shared.tokens, inputIds: individual(inputIds), labels: individual(labels) } };
+  const variables = trainableVariables(gsva, 'gsva');
+  const [first, second] = [await gsvaStep(gsva, shared, variables), await gsvaStep(gsva, batch, variables)];
+  for (const part of ['bce', 'dice']) expect(second.losses[part]).toBeCloseTo(first.losses[part] ?? NaN, 5);
+  // What is to be said is another word, though.
+  expect(second.losses['ce']).not.toBeCloseTo(first.losses['ce'] ?? NaN, 5);
+  for (const { gradients } of [first, second]) tf.dispose([...gradients.values()]);
+  const unaware = smallModel(1);
+  await expect(gsvaStep(unaware, batch, variables)).rejects.toThrow('answer 0 holds 1 [SEG] for 2 masks');
+  for (const model of [gsva, unaware]) model.dispose();
+});

@@ -14,10 +14,17 @@ import { prepareImage } from '../../src/data/image/prepare-image.js';
 import { encodePng } from '../../src/io/image-file.js';
 import type { Gsva } from '../../src/model/gsva.js';
 import { Random } from '../../src/random.js';
-import { type GsvaConversation, type GsvaData, GsvaTask, type GsvaSample } from '../../src/training/gsva-task.js';
+import {
+  type GsvaConversation,
+  type GsvaData,
+  GsvaTask,
+  type GsvaSample,
+  type GsvaTaskOptions,
+} from '../../src/training/gsva-task.js';
 import { KeptFeatures } from '../../src/training/kept-features.js';
 import { randomImage } from '../inference/tiny-predictor.js';
 import { SMALL_TEXT, smallTokenizer, TOKENIZER_DIR } from '../helpers/small-experiment.js';
+import { configOf, tokenizerOf, VARIANT_NAMES, VARIANTS } from '../helpers/variants.js';
 import { smallModel } from '../helpers/small-model.js';
 import { valuesOf, variablesOf } from '../helpers/tensors.js';
 
@@ -92,7 +99,12 @@ function vqaSet(ids: readonly number[], question = 'what is it?'): AnySet {
   return { name: 'words', kind: 'vqa', length: ids.length, requestAt: (index) => requests[index] as VqaRequest };
 }
 
-function makeTask(expressionsPerSample: number, maxLength = 400, data: Partial<GsvaData> = {}): GsvaTask {
+function makeTask(
+  expressionsPerSample: number,
+  maxLength = 400,
+  data: Partial<GsvaData> = {},
+  options: Partial<GsvaTaskOptions> = {},
+): GsvaTask {
   return new GsvaTask({
     gsva,
     tokenizer,
@@ -107,6 +119,7 @@ function makeTask(expressionsPerSample: number, maxLength = 400, data: Partial<G
     },
     maxLength,
     meta: { conversation: 'plain', stage: 'gsva', description: 'test' },
+    ...options,
   });
 }
 
@@ -133,6 +146,42 @@ function count(sample: GsvaSample, id: number): number {
 }
 
 describe('samples', () => {
+  test.each(VARIANT_NAMES)('%s: the same targets, a mask for each [SEG], and a step on them', async (name) => {
+    const variant = VARIANTS[name];
+    const { segTokens, multipleSeg, reject } = variant;
+    const own = segTokens === 1 ? gsva : smallModel(4, configOf(variant));
+    const tensors = tf.memory().numTensors;
+    const sample = { perSample: 4, absentClasses: 0, variant };
+    const task = makeTask(4, 400, { sample }, { gsva: own, tokenizer: tokenizerOf(variant) });
+    const drawn = await draw(task, 0, 1);
+    expect(drawn.conversations).toHaveLength(multipleSeg ? 1 : 4);
+    const masks = drawn.conversations.flatMap((conversation) => conversation.masks.masks);
+    expect(masks.map(({ data }) => data.includes(1))).toEqual(
+      reject ? [true, true] : expect.arrayContaining([true, false]),
+    );
+    expect(masks).toHaveLength(reject ? 2 : 4);
+    expect(drawn.conversations.reduce((sum, { masks: { rejected } }) => sum + rejected, 0)).toBe(reject ? 2 : 0);
+    const { losses, gradients } = await task.forwardBackward([drawn], new Random(1));
+    expect(losses['loss']).toBeGreaterThan(0);
+    expect(gradients.has('model.text_hidden_fcs.0.0.weight')).toBe(true);
+    tf.dispose([...gradients.values()]);
+    expect(tf.memory().numTensors).toBe(tensors);
+    if (own !== gsva) own.dispose();
+  });
+
+  test('runs with the same encoders share features: the second does not load the images again', async () => {
+    const features = new KeptFeatures();
+    const [first, second] = [makeTask(2, 400, {}, { features }), makeTask(2, 400, {}, { features })];
+    const drawn = await draw(first, 0, 1);
+    expect(drawn.image).not.toBeNull();
+    const { gradients } = await first.forwardBackward([drawn], new Random(1));
+    const again = await draw(second, 0, 1);
+    expect(again.image).toBeNull();
+    const { gradients: same } = await second.forwardBackward([again], new Random(1));
+    for (const [key, gradient] of gradients) expect(valuesOf(same.get(key) as tf.Tensor)).toEqual(valuesOf(gradient));
+    tf.dispose([...gradients.values(), ...same.values()]);
+  });
+
   test('one [SEG] per mask and one [REJ] per absent expression, at most as many as asked', async () => {
     for (const perSample of [1, 2, 3, 8]) {
       const task = makeTask(perSample);
@@ -283,22 +332,22 @@ describe('data sets', () => {
 
 test('features are kept as far as there is room; those that are not are computed again', async () => {
   const image = prepareImage(randomImage(24, 36, 1), gsva.config.clip.imageSize, gsva.config.sam.imageSize);
-  const [features] = await new KeptFeatures(gsva).of([{ key: 'a', image }]);
+  const [features] = await new KeptFeatures().of(gsva, [{ key: 'a', image }]);
   const bytes = (features?.clipFeatures.byteLength ?? 0) + (features?.imageEmbedding.byteLength ?? 0);
-  const kept = new KeptFeatures(gsva, 1.5 * bytes);
-  const both = await kept.of([
+  const kept = new KeptFeatures(1.5 * bytes);
+  const both = await kept.of(gsva, [
     { key: 'a', image },
     { key: 'b', image },
   ]);
   expect(both).toEqual([features, features]);
   expect([kept.has('a'), kept.has('b')]).toEqual([true, false]);
   expect(
-    await kept.of([
+    await kept.of(gsva, [
       { key: 'b', image },
       { key: 'a', image: null },
     ]),
   ).toEqual(both);
-  await expect(kept.of([{ key: 'c', image: null }])).rejects.toThrow('image c is not encoded');
+  await expect(kept.of(gsva, [{ key: 'c', image: null }])).rejects.toThrow('image c is not encoded');
 });
 
 describe('checkpoints', () => {

@@ -6,8 +6,9 @@ import { UserError } from '../../errors.js';
 import { readImage } from '../../io/image-file.js';
 import { decodeMask, rleArea } from '../masks/coco-mask.js';
 import { type MaskSource, unionOfSources } from '../masks/mask-source.js';
-import { cleanExpression, trainingAnswer, trainingQuestion } from '../text/prompts.js';
 import type { MakeSample, RequestOf, SampleTarget } from '../sampling/training-sample.js';
+import { segmentConversations } from '../sampling/segment-conversations.js';
+import { cleanExpression } from '../text/prompts.js';
 
 export type { MaskSource } from '../masks/mask-source.js';
 
@@ -26,7 +27,7 @@ export interface ReferRequest extends RequestOf<'refer_seg'> {
 export const makeReferSample: MakeSample<ReferRequest> = async (
   request,
   random,
-  { perSample, acceptAllAbsent = false },
+  { perSample, acceptAllAbsent = false, variant },
 ) => {
   const { set, image: path, height, width } = request;
   const targets: SampleTarget[] = [];
@@ -37,16 +38,9 @@ export const makeReferSample: MakeSample<ReferRequest> = async (
     const rle = unionOfSources(masks, height, width, doing);
     targets.push({ text: cleaned, mask: rleArea(rle) === 0 ? null : decodeMask(rle) });
   }
-  const question = trainingQuestion(
-    random,
-    targets.map((target) => target.text),
-  );
-  const answer = trainingAnswer(
-    random,
-    targets.map(({ text, mask }) => ({ expression: text, isEmpty: mask === null })),
-    'res',
-  );
-  if (answer.allRejected && !acceptAllAbsent) return null;
+  // A variant without [REJ] could learn from these too, but all are given the same draws.
+  if (targets.every(({ mask }) => mask === null) && !acceptAllAbsent) return null;
+  const [first, ...others] = segmentConversations(random, targets, 'res', request, variant);
   const image = await readImage(path);
   if (image.height !== height || image.width !== width) {
     throw new UserError(
@@ -54,5 +48,5 @@ export const makeReferSample: MakeSample<ReferRequest> = async (
         `${width} × ${height}. Use the images that the annotations were made for.`,
     );
   }
-  return { image, turns: [{ user: question, assistant: answer.text }], targets };
+  return { image, ...first, ...(others.length === 0 ? {} : { others }) };
 };

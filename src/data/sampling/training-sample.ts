@@ -6,6 +6,7 @@
  */
 import type { Random } from '../../random.js';
 import type { BinaryMask, RgbImage } from '../../types.js';
+import type { Variant } from '../../variant.js';
 import type { Turn } from '../text/conversation.js';
 
 /** The kinds of the published mixture, in its order (reference: HybridDataset). */
@@ -38,6 +39,8 @@ export interface SampleOptions {
   readonly absentClasses: number;
   /** Take a draw whose targets are all absent: whole-epoch order does so when ten others were no better. */
   readonly acceptAllAbsent?: boolean;
+  /** What the answers are made of; default: as published. */
+  readonly variant?: Variant;
 }
 
 /** What one [SEG] or [REJ] of the answers stands for. */
@@ -58,7 +61,10 @@ export interface SampleConversation {
 
 export interface TrainingSample extends SampleConversation {
   readonly image: RgbImage;
-  /** Further conversations about the image, each learned from by itself: ReasonSeg has one for each text. */
+  /**
+   * Further conversations about the image, each learned from by itself: ReasonSeg has one for each text, a variant with
+   * a single [SEG] one for each target.
+   */
   readonly others?: readonly SampleConversation[];
 }
 

@@ -11,8 +11,8 @@ import { type ClassName, classText } from './class-name.js';
 import { annotationToRle } from '../masks/coco-mask-annotation.js';
 import { decodeMask, rleArea } from '../masks/coco-mask.js';
 import { type NumberedClasses, classMask, presentClasses } from './label-map-classes.js';
-import { trainingAnswer, trainingQuestion } from '../text/prompts.js';
 import type { MakeSample, RequestOf, SampleTarget } from '../sampling/training-sample.js';
+import { segmentConversations } from '../sampling/segment-conversations.js';
 
 /** An image with a label map: a PNG whose pixels are class numbers. */
 export interface LabelMapRequest extends RequestOf<'sem_seg'> {
@@ -53,7 +53,8 @@ interface Offer {
   readonly absent: readonly ClassName[];
 }
 
-export const makeSemSegSample: MakeSample<SemSegRequest> = async (request, random, { perSample, absentClasses }) => {
+export const makeSemSegSample: MakeSample<SemSegRequest> = async (request, random, options) => {
+  const { perSample, absentClasses, variant } = options;
   const offer = 'labels' in request ? labelMapOffer(request) : annotatedOffer(request);
   const targets = drawPresent(random, offer.present, perSample);
   if (targets.length === 0) return null;
@@ -67,13 +68,8 @@ export const makeSemSegSample: MakeSample<SemSegRequest> = async (request, rando
         `${offer.width} x ${offer.height}. Use the published files.`,
     );
   }
-  const user = trainingQuestion(
-    random,
-    targets.map((target) => target.text),
-  );
-  const prompts = targets.map(({ text, mask }) => ({ expression: text, isEmpty: mask === null }));
-  const { text: assistant } = trainingAnswer(random, prompts, 'semseg');
-  return { image, turns: [{ user, assistant }], targets };
+  const [first, ...others] = segmentConversations(random, targets, 'semseg', offer, variant);
+  return { image, ...first, ...(others.length === 0 ? {} : { others }) };
 };
 
 /** All where there are fewer than `count`, in order; else so many by chance, in random order (as the reference). */

@@ -4,19 +4,13 @@
  */
 import { UserError } from '../../errors.js';
 import type { Random } from '../../random.js';
-import { IMAGE_PLACEHOLDER, REJ_TOKEN, RESERVED_TEXTS, SEG_TOKEN } from '../../special-tokens.js';
+import { IMAGE_PLACEHOLDER, REJ_TOKEN, RESERVED_TEXTS, SEG_TOKEN, segTokenAt } from '../../special-tokens.js';
+import { GSVA_VARIANT, type Variant } from '../../variant.js';
 
 /** What a part of an answer needs to know of its target. */
 export interface PromptTarget {
   readonly expression: string;
   readonly isEmpty: boolean;
-}
-
-/** An answer to learn from. */
-export interface TrainingAnswer {
-  readonly text: string;
-  /** No target is present: nothing to segment. The reference draws another sample then. */
-  readonly allRejected: boolean;
 }
 
 /** Semantic segmentation joins the parts of an answer by ",", referring segmentation by ", " (the reference's). */
@@ -117,16 +111,28 @@ export function trainingQuestion(random: Random, expressions: readonly string[])
   return withImage(fill(random.pick(TRAINING_QUESTIONS), expressions.join(', ').toLowerCase()));
 }
 
-/** The answer to it, in one of five forms, with [REJ] for targets that are not there. Letters keep their case. */
-export function trainingAnswer(random: Random, targets: readonly PromptTarget[], kind: AnswerKind): TrainingAnswer {
+/**
+ * The answer to it, in one of five forms, with [REJ] for targets that are not there. Letters keep their case. Variants
+ * without expressions keep the forms' beginnings, or have LISA's answers where there is a single [SEG].
+ */
+export function trainingAnswer(
+  random: Random,
+  targets: readonly PromptTarget[],
+  kind: AnswerKind,
+  variant: Variant = GSVA_VARIANT,
+): string {
+  const { expressionBeforeSeg, multipleSeg } = variant;
+  const tokens = answerTokens(targets, variant);
+  if (!expressionBeforeSeg && !multipleSeg) return reasonAnswer(random).replace(SEG_TOKEN, tokens.join());
   const form = random.pick(ANSWER_FORMS);
-  const parts = targets.map(({ expression, isEmpty }) =>
-    fill(isEmpty ? form.part.replace(SEG_TOKEN, REJ_TOKEN) : form.part, expression),
-  );
-  return {
-    text: `${form.start} ${parts.join(kind === 'res' ? ', ' : ',')}.`,
-    allRejected: targets.every((target) => target.isEmpty),
-  };
+  const part = expressionBeforeSeg ? form.part : SEG_TOKEN;
+  const parts = targets.map(({ expression }, i) => fill(part.replace(SEG_TOKEN, tokens[i] as string), expression));
+  return `${form.start} ${parts.join(kind === 'res' ? ', ' : ',')}.`;
+}
+
+/** [SEG] or [REJ] for each target. */
+function answerTokens(targets: readonly PromptTarget[], { reject, segTokens }: Variant): string[] {
+  return targets.map(({ isEmpty }, place) => (isEmpty && reject ? REJ_TOKEN : segTokenAt(place, segTokens)));
 }
 
 /**
@@ -137,10 +143,29 @@ export function evaluationQuestion(expressions: readonly string[]): string {
   return withImage(`What are ${expressions.join(', ')}in this image? Please output segmentation masks.`, ' ');
 }
 
-/** The answer that is put in the model's mouth (teacher forcing) in the reference's evaluation. */
-export function evaluationAnswer(targets: readonly PromptTarget[]): string {
-  const parts = targets.map(({ expression, isEmpty }) => `${expression}:${isEmpty ? REJ_TOKEN : SEG_TOKEN}`);
-  return `Sure,${parts.join(', ')}.`;
+/**
+ * The answer that is put in the model's mouth (teacher forcing) in the reference's evaluation. Without expressions it is
+ * the paper's "Sure, [SEG], [SEG].", or LISA's "[SEG]".
+ */
+export function evaluationAnswer(targets: readonly PromptTarget[], variant: Variant = GSVA_VARIANT): string {
+  const tokens = answerTokens(targets, variant);
+  if (!variant.expressionBeforeSeg) return variant.multipleSeg ? `Sure, ${tokens.join(', ')}.` : tokens.join();
+  return `Sure,${targets.map(({ expression }, i) => `${expression}:${tokens[i]}`).join(', ')}.`;
+}
+
+/** How an evaluation asks: as published figures were obtained, or in a form of the paper's Table 6. */
+export type QuestionForm = 'published' | keyof typeof PAPER_QUESTIONS;
+
+/** A question about all of the expressions; a model with a single [SEG] is asked for one at a time, in LISA's words. */
+export function evaluationQuestionOf(form: QuestionForm, expressions: readonly string[], variant: Variant): string {
+  if (form !== 'published') return paperQuestion(form, expressions);
+  return variant.multipleSeg ? evaluationQuestion(expressions) : reasonEvaluationQuestion(expressions.join(), false);
+}
+
+/** For free answers there is no published form to keep to: the last of the questions that the model has learned. */
+export function generationQuestion(expressions: readonly string[], { multipleSeg }: Variant = GSVA_VARIANT): string {
+  const template = multipleSeg ? TRAINING_QUESTIONS[3] : REASON_SHORT_QUESTIONS[3];
+  return withImage(fill(template, expressions.join(', ')));
 }
 
 /** A question of the paper's Table 6 about all the expressions. */

@@ -1,0 +1,163 @@
+/**
+ * The arithmetic of ablations, and their tables as Markdown: runs with different seeds as mean ± deviation, beside the
+ * paper's figures, and whether what a row changes moves them the same way.
+ */
+export const ABLATION_FIGURES = ['gIoU', 'cIoU', 'N_acc', 'T_acc'] as const;
+export type AblationFigure = (typeof ABLATION_FIGURES)[number];
+
+/** Fractions of 1; null where nothing decides the figure. */
+export type AblationFigures = Readonly<Record<AblationFigure, number | null>>;
+
+/** The paper's figures of a row, in per cent. */
+export type PaperFigures = Readonly<Record<'gIoU' | 'cIoU' | 'N_acc', number>>;
+
+/** Against the table's row to compare with. */
+export type Direction = 'lower' | 'equal' | 'higher';
+export type Verdict = 'same' | 'different' | 'unclear';
+
+export interface Spread {
+  readonly mean: number;
+  /** Sample standard deviation; null of a single run. */
+  readonly deviation: number | null;
+  readonly count: number;
+}
+
+/** One row, its runs by seed. */
+export interface AblationResult {
+  readonly label: string;
+  /** Figures; or, where the paper has a drawing only, what it says of the row. */
+  readonly paper: PaperFigures | Direction;
+  /** By the published protocol, whose figures the paper gives. */
+  readonly reference: readonly AblationFigures[];
+  readonly strict: readonly AblationFigures[];
+}
+
+export interface AblationTable {
+  readonly title: string;
+  /** What its rows change, and how. */
+  readonly about: string;
+  readonly rows: readonly AblationResult[];
+  /** The row that all others are compared with. */
+  readonly baseline: number;
+}
+
+/** Of these the paper has figures. */
+const COMPARED = ['gIoU', 'cIoU', 'N_acc'] as const;
+/** Differences below this are none: one point, as the paper's own runs may differ by. */
+const SMALLEST_DIFFERENCE = 0.01;
+/** A difference counts from so many of its standard errors on. */
+const CLEAR = 2;
+
+export function spreadOf(values: readonly (number | null)[]): Spread | null {
+  const known = values.filter((value): value is number => value !== null);
+  const count = known.length;
+  if (count === 0) return null;
+  const mean = known.reduce((sum, value) => sum + value, 0) / count;
+  if (count === 1) return { mean, deviation: null, count };
+  const squares = known.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { mean, deviation: Math.sqrt(squares / (count - 1)), count };
+}
+
+/** Where `a` lies against `b`; null where the runs are too few or too far apart to say. */
+export function directionOf(a: Spread, b: Spread): Direction | null {
+  if (a.deviation === null || b.deviation === null) return null;
+  const difference = a.mean - b.mean;
+  const error = Math.sqrt(a.deviation ** 2 / a.count + b.deviation ** 2 / b.count);
+  if (Math.abs(difference) < SMALLEST_DIFFERENCE) return 'equal';
+  if (Math.abs(difference) <= CLEAR * error) return null;
+  return difference < 0 ? 'lower' : 'higher';
+}
+
+/** Does a figure of the row move as in the paper? */
+export function verdictOf(row: AblationResult, base: AblationResult, figure: keyof PaperFigures): Verdict {
+  const spread = (result: AblationResult): Spread | null => spreadOf(result.reference.map((run) => run[figure]));
+  const [own, other] = [spread(row), spread(base)];
+  const found = own === null || other === null ? null : directionOf(own, other);
+  if (found === null) return 'unclear';
+  return found === paperDirection(row.paper, base.paper, figure) ? 'same' : 'different';
+}
+
+/** How many figures of all rows that were run have each verdict. */
+export function verdictCounts(tables: readonly AblationTable[]): Readonly<Record<Verdict, number>> {
+  const counts = { same: 0, different: 0, unclear: 0 };
+  for (const { rows, baseline } of tables) {
+    const base = rows[baseline];
+    for (const row of rows) {
+      if (base === undefined || row === base || row.reference.length === 0) continue;
+      for (const figure of COMPARED) counts[verdictOf(row, base, figure)]++;
+    }
+  }
+  return counts;
+}
+
+function paperDirection(
+  row: AblationResult['paper'],
+  base: AblationResult['paper'],
+  figure: keyof PaperFigures,
+): Direction {
+  if (typeof row === 'string') return row;
+  if (typeof base === 'string') throw new Error('paperDirection: a row with figures is compared with one without');
+  const difference = (row[figure] - base[figure]) / 100;
+  if (Math.abs(difference) < SMALLEST_DIFFERENCE) return 'equal';
+  return difference < 0 ? 'lower' : 'higher';
+}
+
+const HEAD = [
+  '',
+  'paper gIoU',
+  'cIoU',
+  'N-acc',
+  'gIoU',
+  'cIoU',
+  'N-acc',
+  'T-acc',
+  'strict gIoU',
+  'cIoU',
+  'as the paper',
+];
+
+/** Cells of a table for a terminal or a page, the head first. */
+export function ablationCells({ rows, baseline }: AblationTable): string[][] {
+  const base = rows[baseline];
+  return [
+    HEAD,
+    ...rows.map((row, index) => [
+      row.label,
+      ...paperCells(row.paper),
+      ...ABLATION_FIGURES.map((figure) => spreadText(spreadOf(row.reference.map((run) => run[figure])))),
+      ...(['gIoU', 'cIoU'] as const).map((figure) => spreadText(spreadOf(row.strict.map((run) => run[figure])))),
+      base === undefined || index === baseline ? '' : verdictText(row, base),
+    ]),
+  ];
+}
+
+function paperCells(paper: AblationResult['paper']): string[] {
+  if (typeof paper === 'string') return [paper, '', ''];
+  return [paper.gIoU, paper.cIoU, paper.N_acc].map((value) => value.toFixed(2));
+}
+
+function verdictText(row: AblationResult, base: AblationResult): string {
+  if (row.reference.length === 0) return '';
+  const verdicts = COMPARED.map((figure) => [figure.replace('_', '-'), verdictOf(row, base, figure)] as const);
+  const [first] = verdicts;
+  if (first !== undefined && verdicts.every(([, verdict]) => verdict === first[1])) return first[1];
+  return verdicts.map(([figure, verdict]) => `${figure} ${verdict}`).join(', ');
+}
+
+/** In per cent, as the paper has them. */
+export function spreadText(spread: Spread | null): string {
+  if (spread === null) return '–';
+  const mean = (100 * spread.mean).toFixed(1);
+  return spread.deviation === null ? mean : `${mean} ± ${(100 * spread.deviation).toFixed(1)}`;
+}
+
+/** @param about paragraphs: how the runs were made */
+export function ablationMarkdown(title: string, about: readonly string[], tables: readonly AblationTable[]): string {
+  const sections = tables.flatMap((table) => [`## ${table.title}`, table.about, markdownTable(ablationCells(table))]);
+  return `${[`# ${title}`, ...about, ...sections].join('\n\n')}\n`;
+}
+
+function markdownTable([head = [], ...rows]: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map((_, column) => (column === 0 ? '---' : '---:'))), ...rows.map(line)].join('\n');
+}

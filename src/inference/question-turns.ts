@@ -1,0 +1,41 @@
+/** What a model of a variant is asked about an image, and the answer that is put in its mouth. */
+import type { Turn } from '../data/text/conversation.js';
+import { evaluationAnswer, evaluationQuestionOf, generationQuestion, type QuestionForm } from '../data/text/prompts.js';
+import type { Variant } from '../variant.js';
+import type { TokenAnswer } from './token-decision.js';
+
+export interface QuestionTurn extends Turn {
+  readonly assistant: string;
+}
+
+/**
+ * Conversations of one turn that together ask about every expression in order: one about all, or one for each.
+ * @param answers what the given answer says of each; without [REJ] it says [SEG] of all
+ */
+export function questionTurns(
+  expressions: readonly string[],
+  answers: readonly TokenAnswer[],
+  variant: Variant,
+  form: QuestionForm,
+): QuestionTurn[] {
+  const targets = expressions.map((expression, i) => ({ expression, isEmpty: answers[i] === 'rej' }));
+  return together(targets, variant).map((some) => {
+    const asked = some.map(({ expression }) => expression);
+    return { user: evaluationQuestionOf(form, asked, variant), assistant: evaluationAnswer(some, variant) };
+  });
+}
+
+/** Questions that are answered freely, with what each asks about. */
+export function freeQuestions(
+  expressions: readonly string[],
+  variant: Variant,
+): { readonly question: string; readonly expressions: readonly string[] }[] {
+  return together(expressions, variant).map((some) => ({
+    question: generationQuestion(some, variant),
+    expressions: some,
+  }));
+}
+
+function together<T>(items: readonly T[], { multipleSeg }: Variant): (readonly T[])[] {
+  return multipleSeg ? [items] : items.map((item) => [item]);
+}
