@@ -1,12 +1,17 @@
 /** The work behind `gsva eval`: from a checked request to results. */
 import { describeEngine, type EngineInfo } from '../engine/engine.js';
-import { writeReport } from '../evaluation/report/write-report.js';
+import { RecordWriter } from '../evaluation/record-file.js';
+import type { ImageRecord, RecordHeader, Shard } from '../evaluation/record.js';
 import { loadPredictor } from '../inference/gsva-model.js';
+import { configDigest, weightsDigest } from '../inference/model-digest.js';
 import type { ModelSource } from '../inference/open-model.js';
-import { modelName } from './model-options.js';
+import type { Predictor } from '../inference/predictor.js';
+import type { ModelMeta } from '../model/checkpoint-directory.js';
 import type { Precision } from '../model/precision.js';
+import { writeRecordedReport } from './eval-report.js';
 import { FIGURE_HEAD, figureRow, figuresOf, measure } from './measure.js';
-import type { EvaluatedSplit } from './open-dataset.js';
+import { modelName } from './model-options.js';
+import { type EvaluatedSplit, openDataset } from './open-dataset.js';
 import { packedNote } from './packed-note.js';
 import type { VerbContext } from './verb.js';
 
@@ -27,20 +32,48 @@ export interface EvalRequest {
   readonly limit: number | null;
   /** Images computed at once. */
   readonly batch: number;
+  /** Instead of the model's own; null for that one, if it has one. */
+  readonly rejectThreshold: number | null;
+  /** File for the results of every expression; null for none. */
+  readonly records: string | null;
+  /** Go on with `records`. */
+  readonly resume: boolean;
+  readonly shard: Shard;
   /** Folder for a report with pictures; null for none. */
   readonly report: string | null;
 }
 
-const REPORT_SAMPLES = 12;
-
 /** @returns the exit code */
 export async function runEval(request: EvalRequest, context: VerbContext, engine: EngineInfo): Promise<number> {
   const { output } = context;
-  const { predictor, meta, packedBytes } = loadPredictor(request.model, request.precision);
+  const { predictor, meta, packedBytes } = loadPredictor(request.model, request.precision, request.rejectThreshold);
   if (packedBytes > 0) context.note(packedNote(packedBytes));
+  const images: ImageRecord[] = [];
+  let writer: RecordWriter | null = null;
   try {
-    const samples = request.report === null ? 0 : REPORT_SAMPLES;
-    const measured = await measure(predictor, { ...request, samples }, context);
+    const opened = await openDataset(request.data, request.split);
+    const isKept = request.records !== null || request.report !== null;
+    const header = isKept ? headerOf(request, opened.images.length, predictor, meta, engine) : null;
+    if (request.records !== null && header !== null) {
+      const begun = beginRecords(request.records, request.resume, header);
+      writer = begun.writer;
+      images.push(...begun.earlier);
+      if (begun.earlier.length > 0) context.note(`${request.records}: ${begun.earlier.length} images are done already`);
+    }
+    const onImage = (image: ImageRecord): void => {
+      writer?.write(image);
+      images.push(image);
+    };
+    const measured = await measure(
+      predictor,
+      {
+        ...request,
+        opened,
+        samples: 0,
+        recording: { shard: request.shard, earlier: [...images], ...(isKept ? { onImage } : {}) },
+      },
+      context,
+    );
     const { dataset, split } = request;
     const [first, ...others] = measured.results.map((result) => ({
       ...figuresOf(result),
@@ -53,28 +86,44 @@ export async function runEval(request: EvalRequest, context: VerbContext, engine
     }));
     output.table(FIGURE_HEAD, measured.results.map(figureRow));
     output.json({ ...first, ...(others.length === 0 ? {} : { others }), faults: measured.faults, engine: engine.name });
-    if (request.report !== null) {
-      await writeReport(request.report, {
-        title: `GSVA on ${dataset} ${split}`,
-        model: meta.description,
-        config: meta.stage,
-        checkpoint: modelName(request.model),
-        engine: describeEngine(engine),
-        date: new Date(),
-        seconds: measured.seconds,
-        details: [['Data', request.data]],
-        rows: measured.results.map((result) => ({
-          stage: 'model',
-          protocol: result.protocol,
-          metrics: figuresOf(result),
-        })),
-        plots: [],
-        samples: measured.samples,
-      });
-      output.line(`${request.report}/report.html`);
+    if (request.report !== null && header !== null) {
+      output.line(await writeRecordedReport(request.report, { header, images }, opened, request.data));
     }
     return 0;
   } finally {
+    writer?.close();
     predictor.dispose();
   }
+}
+
+function beginRecords(
+  path: string,
+  resume: boolean,
+  header: RecordHeader,
+): { readonly writer: RecordWriter; readonly earlier: readonly ImageRecord[] } {
+  return resume ? RecordWriter.resume(path, header) : { writer: RecordWriter.create(path, header), earlier: [] };
+}
+
+function headerOf(
+  { dataset, split, protocols, limit, batch, shard, model }: EvalRequest,
+  images: number,
+  predictor: Predictor,
+  meta: ModelMeta,
+  engine: EngineInfo,
+): RecordHeader {
+  return {
+    dataset,
+    split,
+    protocols,
+    images: Math.min(images, limit ?? Infinity),
+    batch,
+    model: `${meta.description} (${meta.stage})`,
+    configDigest: configDigest(predictor.gsva.config),
+    checkpoint: modelName(model),
+    weightsDigest: weightsDigest(model),
+    rejectThreshold: predictor.rejectThreshold,
+    engine: describeEngine(engine),
+    shard,
+    date: new Date().toISOString(),
+  };
 }

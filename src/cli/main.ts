@@ -23,6 +23,10 @@ import { Output } from './output.js';
 import { parseCommand } from './parse.js';
 import { planVerb } from './plan.js';
 import { ProgressBar, type ProgressStream } from './progress.js';
+import { reportCalibrateVerb } from './report-calibrate.js';
+import { reportCompareVerb } from './report-compare.js';
+import { reportMergeVerb } from './report-merge.js';
+import { reportWriteVerb } from './report-write.js';
 import { segmentVerb } from './segment.js';
 import { setupTensorflowVerb } from './setup.js';
 import { trainVerb } from './train.js';
@@ -32,6 +36,7 @@ import { verifyVerb } from './verify.js';
 
 const VERBS: readonly Verb[] = [
   ...[trainVerb, evalVerb, segmentVerb, verifyVerb],
+  ...[reportWriteVerb, reportCompareVerb, reportCalibrateVerb, reportMergeVerb],
   ...[convertVerb, convertDeltaVerb, mergeVerb, exportVerb, inspectVerb],
   ...[dataImportCocoVerb, dataImportLabelmeVerb, dataValidateVerb],
   ...[dataCheckVerb, dataStatsVerb, dataShowVerb],

@@ -1,6 +1,7 @@
 /** Measuring a model on a split of a dataset, with a bar; what `eval`, `train` and `demo` have in common. */
-import { evaluateGres, type GresEvaluation } from '../evaluation/gres.js';
+import { evaluateGres, type GresDataset, type GresEvaluation, type GresOptions } from '../evaluation/gres.js';
 import type { GresProtocol, GresResult } from '../evaluation/metrics/gres-metric.js';
+import { shardSize, WHOLE } from '../evaluation/record.js';
 import type { Predictor } from '../inference/predictor.js';
 import { type EvaluatedSplit, openDataset } from './open-dataset.js';
 import type { Cell } from './output.js';
@@ -10,11 +11,15 @@ export interface MeasureRequest {
   /** Folder in gRefCOCO's layout, or a file of own data. */
   readonly data: string;
   readonly split: EvaluatedSplit;
+  /** The split of the data where it is open already: reading it takes a while. */
+  readonly opened?: GresDataset;
   readonly protocols: readonly GresProtocol[];
   readonly limit: number | null;
   readonly batch: number;
   /** Images kept with their answers. */
   readonly samples: number;
+  /** Default: all images, none of them done. */
+  readonly recording?: Pick<GresOptions, 'shard' | 'earlier' | 'onImage'>;
 }
 
 export interface Measured extends GresEvaluation {
@@ -27,9 +32,9 @@ export async function measure(
   context: VerbContext,
   label = 'evaluate',
 ): Promise<Measured> {
-  const { data, split, protocols, limit, batch, samples } = request;
-  const dataset = await openDataset(data, split);
-  const total = Math.min(dataset.images.length, limit ?? Infinity);
+  const { data, split, protocols, limit, batch, samples, recording = {} } = request;
+  const dataset = request.opened ?? (await openDataset(data, split));
+  const total = shardSize(Math.min(dataset.images.length, limit ?? Infinity), recording.shard ?? WHOLE);
   const startedAt = performance.now();
   const bar = context.startProgress(label, total);
   try {
@@ -38,6 +43,8 @@ export async function measure(
       batch,
       limit,
       samples,
+      ...recording,
+      rejectThreshold: predictor.rejectThreshold,
       signal: context.signal,
       onProgress: (progress) => {
         bar.update(progress.images, noteOf(progress.results));

@@ -1,7 +1,7 @@
 /** What `--data` names: a folder in gRefCOCO's layout, or a file of one's own data. */
 import { existsSync, statSync } from 'node:fs';
-import { GRefCoco } from '../data/grefcoco.js';
-import { OwnData } from '../data/own-data.js';
+import { GRefCoco } from '../data/refer/grefcoco.js';
+import { OwnData } from '../data/own/own-data.js';
 import { UserError } from '../errors.js';
 import type { GresDataset } from '../evaluation/gres.js';
 

@@ -48,6 +48,12 @@ const OPTIONS = {
     default: 600,
     coerce: finiteNumber('rank-timeout', { min: 1, max: 86_400 }),
   },
+  tensorboard: {
+    describe: 'Folder for TensorBoard to watch: curves and sample pictures, one folder per run',
+    type: 'string',
+    requiresArg: true,
+    coerce: text('tensorboard'),
+  },
 } satisfies Record<string, Options>;
 
 export const trainVerb = defineVerb({
@@ -59,6 +65,7 @@ export const trainVerb = defineVerb({
     ['gsva train --config configs/tiny.json5 --out runs/tiny', 'the small model'],
     ['gsva train --config configs/tiny.json5 --out runs/tiny --resume', 'go on after a stop'],
     ['gsva train --config configs/own-data.json5 --data my/data.jsonl --out runs/mine', 'your own data'],
+    ['gsva train --config configs/tiny.json5 --out runs/b --tensorboard runs/events/b', 'curves while it trains'],
     ['gsva train --config configs/tiny.json5 --out runs/a --set training.seed=7 maxLength=300', 'other values'],
     ['mpirun -np 8 gsva train --config configs/tiny.json5 --out runs/tiny', 'eight GPUs (docs/scaling.md)'],
   ],
@@ -74,6 +81,7 @@ export const trainVerb = defineVerb({
       overrides: args.set ?? [],
       data: args.data ?? null,
       minutes: args.minutes ?? null,
+      tensorboard: args.tensorboard ?? null,
     };
     return asRank(args, args['rank-timeout'], context, async ({ communicator, hardware, context: ownContext }) => {
       const engine = await startEngineFor(hardware, ownContext);

@@ -51,6 +51,17 @@ export function someOf<T extends string>(flag: string, names: readonly T[]): (va
   };
 }
 
+/** One part of several, e.g. `--shard 0/4`: the first of four. */
+export function shard(flag: string): (value: unknown) => { readonly index: number; readonly count: number } {
+  return (value) => {
+    const given = String(single(flag, value));
+    const match = /^(\d{1,6})\/(\d{1,6})$/.exec(given);
+    const [index, count] = [Number(match?.[1]), Number(match?.[2])];
+    if (index < count) return { index, count };
+    throw new UsageError(`--${flag} takes INDEX/COUNT with INDEX from 0 to COUNT - 1, such as 0/4, not ${show(given)}`);
+  };
+}
+
 /** `key=value` pairs, e.g. `--set optimizer.lr=1e-4`; the value's text is left as it is. */
 export function keyValues(flag: string): (value: unknown) => [key: string, value: string][] {
   return (value) =>

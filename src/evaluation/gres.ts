@@ -5,11 +5,13 @@
  * The model is not known here: whoever calls hands in a `GresResponder`.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { ReferringImage } from '../data/refer-dataset.js';
+import type { ReferringImage } from '../data/refer/refer-dataset.js';
 import { UserError } from '../errors.js';
 import { readImage } from '../io/image-file.js';
 import type { BinaryMask, ReferringTarget, RgbImage, SegmentResult } from '../types.js';
-import { type Answer, GresMetric, type GresProtocol, type GresResult, type GresScore } from './metrics/gres-metric.js';
+import { makeImageRecord, type ScoredExpression } from './image-record.js';
+import { type Answer, GresMetric, type GresProtocol, type GresResult } from './metrics/gres-metric.js';
+import { type ImageRecord, type Shard, WHOLE } from './record.js';
 import type { ReportSample } from './report/report-data.js';
 
 /** A question about an image that the responder has encoded. */
@@ -53,16 +55,6 @@ export interface GresDataset {
   targets(image: ReferringImage): readonly ReferringTarget[];
 }
 
-/** One expression under one protocol. */
-export interface GresRecord extends GresScore {
-  readonly protocol: GresProtocol;
-  readonly imageId: number;
-  readonly fileName: string;
-  readonly expression: string;
-  readonly answer: Answer;
-  readonly rejectProbability: number | null;
-}
-
 export interface GresProgress {
   readonly images: number;
   readonly totalImages: number;
@@ -82,7 +74,14 @@ export interface GresOptions {
   /** Of which protocol the samples' answers are; default the first. */
   readonly sampleProtocol?: GresProtocol;
   readonly onProgress?: (progress: GresProgress) => void;
-  readonly onRecord?: (record: GresRecord) => void;
+  /** Only the images of this shard; default all. */
+  readonly shard?: Shard;
+  /** The shard's first images, as an interrupted run has recorded them: they are counted and not computed again. */
+  readonly earlier?: readonly ImageRecord[];
+  /** Under 'strict', [REJ] from this probability on; default: the most probable token decides, as published. */
+  readonly rejectThreshold?: number | null;
+  /** Called for each image that was computed, in order. */
+  readonly onImage?: (image: ImageRecord) => void;
   readonly signal?: AbortSignal;
 }
 
@@ -94,9 +93,14 @@ export interface GresEvaluation {
   readonly faults: AnswerFaults | null;
 }
 
-/** An image of the split, decoded, with its ground truth. */
-interface Loaded {
+/** An image of the split and its place there. */
+interface Entry {
   readonly entry: ReferringImage;
+  readonly place: number;
+}
+
+/** Decoded, with its ground truth. */
+interface Loaded extends Entry {
   readonly picture: RgbImage;
   readonly targets: readonly ReferringTarget[];
 }
@@ -104,7 +108,7 @@ interface Loaded {
 /** One image's replies. */
 interface Replies {
   readonly forced: (GresReply & { readonly masks: readonly BinaryMask[] }) | undefined;
-  readonly generated: GresReply | undefined;
+  readonly generated: (GresReply & { readonly faults?: AnswerFaults }) | undefined;
 }
 
 /**
@@ -116,12 +120,19 @@ export async function evaluateGres<Image>(
   responder: GresResponder<Image>,
   options: GresOptions,
 ): Promise<GresEvaluation> {
-  const { protocols, batch, signal } = options;
+  const { protocols, batch, signal, shard = WHOLE, earlier = [] } = options;
   if (protocols.length === 0) throw new UserError('Evaluating: no protocol is given.');
-  const entries = dataset.images.slice(0, options.limit ?? undefined);
+  const entries = dataset.images
+    .slice(0, options.limit ?? undefined)
+    .map((entry, place) => ({ entry, place }))
+    .filter(({ place }) => place % shard.count === shard.index);
   const run = new Run(options, entries.length);
-  let next = load(dataset, entries.slice(0, batch));
-  for (let first = 0; first < entries.length; first += batch) {
+  for (const [i, image] of earlier.entries()) run.addEarlier(image, entries[i]);
+  // Batches are those of an uninterrupted run, also where some of their images are done: sums inside the model may
+  // round otherwise in another company.
+  const start = Math.floor(earlier.length / batch) * batch;
+  let next = load(dataset, entries.slice(start, start + batch));
+  for (let first = start; first < entries.length; first += batch) {
     const loaded = await next;
     // Decoding uses other threads: the next images are read while these are computed.
     next = load(dataset, entries.slice(first + batch, first + 2 * batch));
@@ -136,6 +147,7 @@ export async function evaluateGres<Image>(
     }));
     const forced = protocols.some((protocol) => protocol !== 'generate') ? await responder.force(questions) : [];
     for (const [i, item] of loaded.entries()) {
+      if (first + i < earlier.length) continue;
       const question = questions[i] as (typeof questions)[number];
       const generated = protocols.includes('generate') ? await run.generate(responder, question) : undefined;
       run.add(item, { forced: forced[i], generated });
@@ -144,9 +156,9 @@ export async function evaluateGres<Image>(
   return run.evaluation();
 }
 
-async function load(dataset: GresDataset, entries: readonly ReferringImage[]): Promise<Loaded[]> {
+async function load(dataset: GresDataset, entries: readonly Entry[]): Promise<Loaded[]> {
   return Promise.all(
-    entries.map(async (entry) => {
+    entries.map(async ({ entry, place }) => {
       const picture = await readImage(entry.path);
       if (picture.height !== entry.height || picture.width !== entry.width) {
         throw new UserError(
@@ -154,18 +166,21 @@ async function load(dataset: GresDataset, entries: readonly ReferringImage[]): P
             `say ${entry.height} × ${entry.width}. Use the images that belong to the annotations.`,
         );
       }
-      return { entry, picture, targets: dataset.targets(entry) };
+      return { entry, place, picture, targets: dataset.targets(entry) };
     }),
   );
 }
+
+const NO_FAULTS: AnswerFaults = { unknown: 0, repeated: 0, unanswered: 0 };
 
 /** What has been measured so far. */
 class Run {
   private readonly metrics: readonly GresMetric[];
   private readonly samples: ReportSample[] = [];
-  private faults: AnswerFaults = { unknown: 0, repeated: 0, unanswered: 0 };
+  private faults = NO_FAULTS;
   private images = 0;
   private expressions = 0;
+  private imageBegan = performance.now();
 
   constructor(
     private readonly options: GresOptions,
@@ -174,34 +189,58 @@ class Run {
     this.metrics = options.protocols.map((protocol) => new GresMetric(protocol));
   }
 
-  async generate<Image>(responder: GresResponder<Image>, question: GresQuestion<Image>): Promise<GresReply> {
+  async generate<Image>(
+    responder: GresResponder<Image>,
+    question: GresQuestion<Image>,
+  ): ReturnType<GresResponder<Image>['generate']> {
     const { signal } = this.options;
-    const reply = await responder.generate(question, signal === undefined ? {} : { signal });
-    const { unknown = 0, repeated = 0, unanswered = 0 } = reply.faults ?? {};
-    this.faults = {
-      unknown: this.faults.unknown + unknown,
-      repeated: this.faults.repeated + repeated,
-      unanswered: this.faults.unanswered + unanswered,
-    };
-    return reply;
+    return responder.generate(question, signal === undefined ? {} : { signal });
+  }
+
+  /** @throws UserError where the record is of other data */
+  addEarlier(image: ImageRecord, here: Entry | undefined): void {
+    const { protocols } = this.options;
+    const found = here?.entry.expressions.map(({ text }) => text) ?? [];
+    const recorded = image.records.slice(0, image.records.length / protocols.length);
+    const isSame = here?.entry.imageId === image.imageId && recorded.length === found.length;
+    if (!isSame || recorded.some(({ expression }, i) => expression !== found[i])) {
+      throw new UserError(
+        `Resuming: the recorded image ${image.image} is ${image.fileName} with ${recorded.length} expressions, which is ` +
+          'not what the dataset has there. Use the data that the run was begun with.',
+      );
+    }
+    for (const record of image.records) this.metricOf(record.protocol).addScore(record);
+    this.count(image.faults, recorded.length);
   }
 
   add(loaded: Loaded, replies: Replies): void {
-    const { entry, targets, picture } = loaded;
-    for (const metric of this.metrics) {
+    const { entry, place, targets, picture } = loaded;
+    const scored = this.metrics.flatMap((metric) => {
       const reply = replyOf(metric.protocol, replies);
       if (reply.results.length !== targets.length) {
         throw new Error(`evaluateGres: ${targets.length} expressions were asked, ${reply.results.length} answered`);
       }
-      for (const [i, target] of targets.entries())
-        this.measure(metric, entry, target, reply.results[i] as SegmentResult, replies.forced?.masks[i]);
-    }
+      return targets.map((target, i) =>
+        this.measure(metric, target, i, reply.results[i] as SegmentResult, replies.forced?.masks[i]),
+      );
+    });
     if (this.isSample()) {
       const { question, answer, results } = replyOf(this.sampleProtocol, replies);
       this.samples.push({ image: picture, question, answer, results, targets });
     }
-    this.images++;
-    this.expressions += targets.length;
+    const faults = faultsOf(replies);
+    const seconds = (performance.now() - this.imageBegan) / 1000;
+    this.imageBegan = performance.now();
+    if (this.options.onImage !== undefined) {
+      const replied = this.metrics.map(({ protocol }) => {
+        const { question, answer } = replyOf(protocol, replies);
+        return { protocol, question, answer };
+      });
+      const date = new Date().toISOString();
+      const image = { image: place, seconds, date, replies: replied, faults };
+      this.options.onImage(makeImageRecord(entry, image, targets, scored));
+    }
+    this.count(faults, targets.length);
     const { images, totalImages, expressions } = this;
     this.options.onProgress?.({
       images,
@@ -219,25 +258,43 @@ class Run {
 
   private measure(
     metric: GresMetric,
-    { imageId, fileName }: ReferringImage,
     target: ReferringTarget,
+    index: number,
     result: SegmentResult,
     secondPassMask: BinaryMask | undefined,
-  ): void {
+  ): ScoredExpression {
     const { protocol } = metric;
-    const answer = answerOf(result);
-    const prediction = protocol === 'reference' ? (secondPassMask ?? null) : result.mask;
+    const answer = this.answerOf(result, protocol);
+    const isReference = protocol === 'reference';
+    // What the threshold accepts although [REJ] was the most probable token has its mask from the second pass.
+    const strict = protocol === 'strict' && answer === 'seg' ? (result.mask ?? secondPassMask) : result.mask;
+    const prediction = (isReference ? secondPassMask : strict) ?? null;
     const score = metric.add({ prediction, target: target.mask, answer });
-    const { rejectProbability } = result;
-    this.options.onRecord?.({
-      protocol,
-      imageId,
-      fileName,
-      expression: target.expression,
-      answer,
-      rejectProbability,
-      ...score,
-    });
+    // A right rejection is scored without looking at a mask.
+    const mask = score.targetIsEmpty && score.decisionIsRight ? null : prediction;
+    return { protocol, index, answer, result, mask, score };
+  }
+
+  private answerOf({ status, rejectProbability }: SegmentResult, protocol: GresProtocol): Answer {
+    const { rejectThreshold = null } = this.options;
+    if (protocol === 'strict' && rejectThreshold !== null && rejectProbability !== null) {
+      return rejectProbability >= rejectThreshold ? 'rej' : 'seg';
+    }
+    if (status === 'segmented') return 'seg';
+    return status === 'rejected' ? 'rej' : 'none';
+  }
+
+  private metricOf(protocol: GresProtocol): GresMetric {
+    const metric = this.metrics.find((each) => each.protocol === protocol);
+    if (metric === undefined)
+      throw new UserError(`Resuming: the records have results by ${protocol}, which is not asked for.`);
+    return metric;
+  }
+
+  private count(faults: AnswerFaults | null, expressions: number): void {
+    this.images++;
+    this.expressions += expressions;
+    if (faults !== null) this.faults = addFaults(this.faults, faults);
   }
 
   private get sampleProtocol(): GresProtocol {
@@ -260,7 +317,14 @@ function replyOf(protocol: GresProtocol, { forced, generated }: Replies): GresRe
   return reply;
 }
 
-function answerOf({ status }: SegmentResult): Answer {
-  if (status === 'segmented') return 'seg';
-  return status === 'rejected' ? 'rej' : 'none';
+function faultsOf({ generated }: Replies): AnswerFaults | null {
+  return generated === undefined ? null : (generated.faults ?? NO_FAULTS);
+}
+
+function addFaults(a: AnswerFaults, b: AnswerFaults): AnswerFaults {
+  return {
+    unknown: a.unknown + b.unknown,
+    repeated: a.repeated + b.repeated,
+    unanswered: a.unanswered + b.unanswered,
+  };
 }

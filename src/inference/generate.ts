@@ -10,6 +10,11 @@ import { readNextToken, type TokenAnswer } from './token-decision.js';
 export interface GenerateOptions {
   /** New tokens at most. */
   readonly maxTokens: number;
+  /**
+   * Where the model is about to write [SEG] or [REJ]: [REJ] from this probability against [SEG] on. Null (the default)
+   * for the more probable one.
+   */
+  readonly rejectThreshold?: number | null;
   /** Looked at before every token. */
   readonly signal?: AbortSignal;
 }
@@ -41,7 +46,7 @@ export async function generate(
   gsva: Gsva,
   image: EncodedImage,
   promptIds: readonly number[],
-  { maxTokens, signal }: GenerateOptions,
+  { maxTokens, rejectThreshold = null, signal }: GenerateOptions,
 ): Promise<GeneratedAnswer> {
   const { tokens } = gsva.config;
   const ids: number[] = [];
@@ -60,11 +65,13 @@ export async function generate(
         end = 'end-of-text';
         break;
       }
+      let next = argmax;
       if (argmax === tokens.seg || argmax === tokens.rej) {
-        found.push({ index: ids.length, answer: argmax === tokens.seg ? 'seg' : 'rej', rejectProbability, state });
+        if (rejectThreshold !== null) next = rejectProbability >= rejectThreshold ? tokens.rej : tokens.seg;
+        found.push({ index: ids.length, answer: next === tokens.seg ? 'seg' : 'rej', rejectProbability, state });
       }
-      ids.push(argmax);
-      unread = [argmax];
+      ids.push(next);
+      unread = [next];
     }
   } finally {
     session.dispose();

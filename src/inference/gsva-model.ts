@@ -21,14 +21,20 @@ export interface LoadedPredictor {
 
 /**
  * Loads a model on the engine in use.
+ * @param rejectThreshold instead of the model's own
  * @throws UserError that names the file and what is wrong with it
  */
-export function loadPredictor(source: ModelSource, precision: Precision = 'auto'): LoadedPredictor {
+export function loadPredictor(
+  source: ModelSource,
+  precision: Precision = 'auto',
+  rejectThreshold: number | null = null,
+): LoadedPredictor {
   const { config, tensors, tokenizer, meta, weightsPath } = openModel(source);
   const gsva = buildGsva(config, tensors, weightsPath, precision);
   const packed = [...gsva.packedParameters().values()];
   const packedBytes = packed.reduce((sum, { matrix }) => sum + matrix.bytes, 0);
-  return { predictor: new Predictor(gsva, tokenizer, meta.conversation), meta, packedBytes };
+  const threshold = rejectThreshold ?? meta.rejectThreshold ?? null;
+  return { predictor: new Predictor(gsva, tokenizer, meta.conversation, threshold), meta, packedBytes };
 }
 
 export class GsvaModel {

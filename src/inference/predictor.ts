@@ -1,8 +1,8 @@
 /** Image and expressions in, masks and rejections out: a GSVA model with its tokenizer and its way of asking. */
-import { type ConversationStyle, tokenizeConversation } from '../data/conversation.js';
-import { prepareImage } from '../data/prepare-image.js';
-import { checkedExpression, evaluationAnswer, evaluationQuestion, TRAINING_QUESTIONS } from '../data/prompts.js';
-import type { Tokenizer } from '../data/tokenizer.js';
+import { type ConversationStyle, tokenizeConversation } from '../data/text/conversation.js';
+import { prepareImage } from '../data/image/prepare-image.js';
+import { checkedExpression, evaluationAnswer, evaluationQuestion, TRAINING_QUESTIONS } from '../data/text/prompts.js';
+import type { Tokenizer } from '../data/text/tokenizer.js';
 import { UserError } from '../errors.js';
 import type { Gsva } from '../model/gsva.js';
 import { type EncodedImage, encodeImages } from '../model/image-features.js';
@@ -52,14 +52,14 @@ export interface GeneratedReply extends Reply {
 
 export interface GenerateReplyOptions {
   readonly maxTokens?: number;
+  /** [REJ] instead of [SEG] from this probability on; default: the model's own threshold, else the more probable. */
+  readonly rejectThreshold?: number;
   readonly signal?: AbortSignal;
 }
 
 export interface SegmentOptions extends GenerateReplyOptions {
   /** 'ask' (the default): the answer's form is given, the model decides; 'generate': it writes freely. */
   readonly mode?: 'ask' | 'generate';
-  /** 'ask': an expression is rejected from this probability of [REJ] against [SEG] on; default 0.5. */
-  readonly rejectThreshold?: number;
 }
 
 export class Predictor {
@@ -68,6 +68,8 @@ export class Predictor {
     /** With the added tokens, its ids those of the model's config. */
     readonly tokenizer: Tokenizer,
     readonly conversation: ConversationStyle,
+    /** As calibrated for this model: an expression is rejected from this probability of [REJ] on; null where it is not. */
+    readonly rejectThreshold: number | null = null,
   ) {}
 
   /** Both encoders on a batch of images; the result is plain data and can be kept. */
@@ -110,13 +112,12 @@ export class Predictor {
     const turn = { user: question, assistant: null };
     const { inputIds } = tokenizeConversation(this.tokenizer, this.conversation, [turn]);
     const maxTokens = options.maxTokens ?? ANSWER_TOKENS.base + ANSWER_TOKENS.perExpression * expressions.length;
-    const { signal } = options;
-    const generated = await generate(
-      this.gsva,
-      image,
-      inputIds,
-      signal === undefined ? { maxTokens } : { maxTokens, signal },
-    );
+    const { signal, rejectThreshold = this.rejectThreshold } = options;
+    const generated = await generate(this.gsva, image, inputIds, {
+      maxTokens,
+      rejectThreshold,
+      ...(signal === undefined ? {} : { signal }),
+    });
     const { parts, ...faults } = parseAnswer(this.partsOf(generated), expressions);
     const results = expressions.map((expression, i) => {
       const part = parts[i] ?? null;
@@ -129,7 +130,10 @@ export class Predictor {
   }
 
   /** The answer's form is given and the model decides, expression after expression, without any ground truth. */
-  async ask({ image, expressions }: Question, rejectThreshold = DEFAULT_REJECT_THRESHOLD): Promise<Reply> {
+  async ask(
+    { image, expressions }: Question,
+    rejectThreshold = this.rejectThreshold ?? DEFAULT_REJECT_THRESHOLD,
+  ): Promise<Reply> {
     const open = turnOf(
       expressions,
       expressions.map(() => 'seg'),
@@ -155,13 +159,12 @@ export class Predictor {
    * @throws UserError for expressions or options that cannot be used
    */
   async segment(image: RgbImage, expressions: readonly string[], options: SegmentOptions = {}): Promise<Reply> {
-    const { mode = 'ask', rejectThreshold, ...generating } = options;
+    const { mode = 'ask', ...generating } = options;
+    const { rejectThreshold } = generating;
     if (expressions.length === 0)
       throw new UserError('Segmenting: no expression is given. Say what to find, such as "red circle".');
-    if (rejectThreshold !== undefined && (mode !== 'ask' || !(rejectThreshold >= 0 && rejectThreshold <= 1))) {
-      throw new UserError(
-        `Segmenting: rejectThreshold (${rejectThreshold}) must be from 0 to 1, and goes with the mode 'ask' only.`,
-      );
+    if (rejectThreshold !== undefined && !(rejectThreshold >= 0 && rejectThreshold <= 1)) {
+      throw new UserError(`Segmenting: rejectThreshold must be from 0 to 1, found ${rejectThreshold}.`);
     }
     if (
       generating.maxTokens !== undefined &&

@@ -2,7 +2,7 @@
  * A model as a folder, complete in itself:
  *
  *     config.json         the sizes (ModelConfig)
- *     meta.json           what it is: style of conversation, stage of training, description
+ *     meta.json           what it is: style of conversation, stage of training, description, threshold of [REJ]
  *     model.safetensors   every weight, under the published names; large models have shards and an index
  *     tokenizer files     tokenizer.model or tokenizer.json, and what belongs to them
  */
@@ -33,7 +33,7 @@ export const TOKENIZER_FILES = [
   'special_tokens_map.json',
   'added_tokens.json',
 ] as const;
-const META_KEYS = ['format', 'conversation', 'stage', 'description', 'details'] as const;
+const META_KEYS = ['format', 'conversation', 'stage', 'description', 'rejectThreshold', 'details'] as const;
 
 /** What a model is, besides its numbers. */
 export interface ModelMeta {
@@ -42,6 +42,8 @@ export interface ModelMeta {
   /** The training it comes from: 'base', 'gsva', … */
   readonly stage: string;
   readonly description: string;
+  /** An expression is rejected from this probability of [REJ] against [SEG] on, as found out by calibration. */
+  readonly rejectThreshold?: number;
   /** Further facts for a reader: seed, updates, figures. Nothing depends on them. */
   readonly details?: Readonly<Record<string, unknown>>;
 }
@@ -162,14 +164,7 @@ export function writeModelDescription(
     );
   }
   writeJson(join(dir, CONFIG_FILE), modelConfigToJson(config));
-  const { conversation, stage, description, details } = meta;
-  writeJson(join(dir, META_FILE), {
-    format: FORMAT,
-    conversation,
-    stage,
-    description,
-    ...(details ? { details } : {}),
-  });
+  writeMeta(dir, meta);
   for (const name of present) {
     try {
       copyFileSync(join(tokenizerDir, name), join(dir, name));
@@ -211,14 +206,35 @@ export function checkTokenizer(tokenizer: TokenizerIds, config: ModelConfig, sou
   }
 }
 
+/**
+ * Stores a calibrated threshold with a model; all else stays as it is.
+ * @throws UserError when `dir` is no model folder or cannot be written
+ */
+export function storeRejectThreshold(dir: string, rejectThreshold: number): void {
+  writeMeta(dir, { ...readMeta(join(dir, META_FILE)), rejectThreshold });
+}
+
+function writeMeta(dir: string, { conversation, stage, description, rejectThreshold, details }: ModelMeta): void {
+  writeJson(join(dir, META_FILE), {
+    format: FORMAT,
+    conversation,
+    stage,
+    description,
+    ...(rejectThreshold === undefined ? {} : { rejectThreshold }),
+    ...(details ? { details } : {}),
+  });
+}
+
 function readMeta(path: string): ModelMeta {
   const root = JsonReader.of(readJson(path, 'what kind of model this is'), path).onlyKeys(META_KEYS);
   root.key('format').integer({ min: FORMAT, max: FORMAT });
-  const meta = {
+  const rejectThreshold = root.optional('rejectThreshold')?.number({ min: 0, max: 1 });
+  const details = root.optional('details')?.object();
+  return {
     conversation: root.key('conversation').string(),
     stage: root.key('stage').string(),
     description: root.key('description').string(),
+    ...(rejectThreshold === undefined ? {} : { rejectThreshold }),
+    ...(details === undefined ? {} : { details }),
   };
-  const details = root.optional('details')?.object();
-  return details === undefined ? meta : { ...meta, details };
 }

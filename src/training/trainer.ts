@@ -89,6 +89,7 @@ export class Trainer<Sample> {
       this.startedAt = this.now() - this.state.elapsedSeconds;
       const log = this.openLog(join(runDir, 'log.jsonl'), header, resume);
       try {
+        this.observer.onStart?.({ update: this.state.update });
         return await this.loop(log);
       } catch (error) {
         log?.append({ type: 'error', update: this.state.update, message: messageOf(error) });

@@ -1,15 +1,15 @@
 /** expected_val.json: what the reference makes of each image of an evaluation split, in both conversation styles. */
-import { encodeMask, rleArea } from '../data/coco-mask.js';
-import { GRefCoco } from '../data/grefcoco.js';
-import { resizeLongestSide } from '../data/image-transforms.js';
-import { evaluationAnswer, evaluationQuestion, reasonEvaluationQuestion } from '../data/prompts.js';
-import { readReasonAnnotation, reasonMasks, referenceReasonMask } from '../data/reason-annotation.js';
-import { ReasonSeg, type ReasonSegSplit } from '../data/reason-seg.js';
-import { RefCoco } from '../data/refcoco.js';
-import type { ReferDataset } from '../data/refer-dataset.js';
-import type { JsonPlace } from '../data/refer-files.js';
-import { RefZom } from '../data/ref-zom.js';
-import type { Tokenizer } from '../data/tokenizer.js';
+import { encodeMask, rleArea } from '../data/masks/coco-mask.js';
+import { GRefCoco } from '../data/refer/grefcoco.js';
+import { resizeLongestSide } from '../data/image/image-transforms.js';
+import { evaluationAnswer, evaluationQuestion, reasonEvaluationQuestion } from '../data/text/prompts.js';
+import { readReasonAnnotation, reasonMasks, referenceReasonMask } from '../data/reason/reason-annotation.js';
+import { ReasonSeg, type ReasonSegSplit } from '../data/reason/reason-seg.js';
+import { RefCoco } from '../data/refer/refcoco.js';
+import type { ReferDataset } from '../data/refer/refer-dataset.js';
+import type { JsonPlace } from '../data/annotation-files.js';
+import { RefZom } from '../data/refer/ref-zom.js';
+import type { Tokenizer } from '../data/text/tokenizer.js';
 import { readImageSize } from '../io/image-file.js';
 import { SEG_TOKEN } from '../special-tokens.js';
 import type { BinaryMask } from '../types.js';

@@ -3,19 +3,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { ReferringImage } from '../../src/data/refer-dataset.js';
-import { GRefCoco } from '../../src/data/grefcoco.js';
+import type { ReferringImage } from '../../src/data/refer/refer-dataset.js';
+import { GRefCoco } from '../../src/data/refer/grefcoco.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import { UserError } from '../../src/errors.js';
-import {
-  evaluateGres,
-  type GresDataset,
-  type GresOptions,
-  type GresRecord,
-  type GresResponder,
-} from '../../src/evaluation/gres.js';
+import { evaluateGres, type GresDataset, type GresOptions, type GresResponder } from '../../src/evaluation/gres.js';
 import { GRES_PROTOCOLS } from '../../src/evaluation/metrics/gres-metric.js';
+import type { ExpressionRecord } from '../../src/evaluation/record.js';
 import { segmentResult } from '../../src/inference/segment-result.js';
 import { writePng } from '../../src/io/image-file.js';
 import type { EncodedImage } from '../../src/model/image-features.js';
@@ -114,8 +109,8 @@ describe('evaluateGres', () => {
   test('every protocol sees its own answers and masks; every image is encoded once', async () => {
     // Forced: everything rejected. Free: everything segmented, with 2 pixels.
     const responder = new Scripted(['rejected', 'rejected'], ['segmented', 'segmented']);
-    const records: GresRecord[] = [];
-    const { results, faults } = await evaluate(responder, { onRecord: (record) => records.push(record) });
+    const records: ExpressionRecord[] = [];
+    const { results, faults } = await evaluate(responder, { onImage: (image) => records.push(...image.records) });
     expect(responder.encodedBatches).toEqual([2, 2, 1]);
     expect(responder.truths).toEqual(Array(5).fill('seg rej'));
     // IoU of 2 pixels with i + 1 of them: 1/2, 1, 2/3, 2/4, 2/5.
@@ -203,13 +198,13 @@ describe('with a whole model', () => {
       generate: (question, options) => predictor.generate(question, { ...options, maxTokens: 16 }),
     };
     const data = GRefCoco.open(fixture('datasets', 'data'), 'val');
-    const answers = async (batch: number): Promise<[readonly GresRecord[], unknown]> => {
-      const records: GresRecord[] = [];
+    const answers = async (batch: number): Promise<[readonly ExpressionRecord[], unknown]> => {
+      const records: ExpressionRecord[] = [];
       const protocols = GRES_PROTOCOLS;
       const { results } = await evaluateGres(data, responder, {
         protocols,
         batch,
-        onRecord: (record) => records.push(record),
+        onImage: (image) => records.push(...image.records),
       });
       return [
         records.map((record) => ({ ...record, rejectProbability: Number(record.rejectProbability?.toFixed(3)) })),

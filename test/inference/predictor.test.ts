@@ -3,12 +3,12 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { tokenizeConversation } from '../../src/data/conversation.js';
+import { tokenizeConversation } from '../../src/data/text/conversation.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import { GsvaModel, loadGsva, UserError } from '../../src/index.js';
 import { generate } from '../../src/inference/generate.js';
-import type { Predictor } from '../../src/inference/predictor.js';
+import { Predictor } from '../../src/inference/predictor.js';
 import { binaryMask, segmentResult } from '../../src/inference/segment-result.js';
 import { encodePng } from '../../src/io/image-file.js';
 import { writeModelDirectory } from '../../src/model/checkpoint-directory.js';
@@ -71,6 +71,21 @@ describe('Predictor.segment', () => {
     expect(all.answer).toBe('Sure,red circle:[SEG], green bar:[SEG], both squares:[SEG].');
   });
 
+  test('a stored threshold is the default, and what is asked for goes before it', async () => {
+    const { gsva, tokenizer, conversation } = predictor;
+    const statuses = async (stored: number, options = {}): Promise<string[]> => {
+      const { results } = await new Predictor(gsva, tokenizer, conversation, stored).segment(
+        image,
+        EXPRESSIONS,
+        options,
+      );
+      return results.map(({ status }) => status);
+    };
+    expect(await statuses(0)).toEqual(['rejected', 'rejected', 'rejected']);
+    expect(await statuses(1)).toEqual(['segmented', 'segmented', 'segmented']);
+    expect(await statuses(1, { rejectThreshold: 0 })).toEqual(['rejected', 'rejected', 'rejected']);
+  });
+
   test('a free answer that passes over an expression has no-seg-token for it', async () => {
     const { answer, results, question } = await predictor.segment(image, EXPRESSIONS, {
       mode: 'generate',
@@ -95,7 +110,12 @@ describe('Predictor.segment', () => {
     // Whatever this random model writes first, let it be [SEG].
     swapHeadColumns(gsva, written, gsva.config.tokens.seg);
     const reply = await predictor.generate(asked, { maxTokens: 1 });
+    const rejecting = await predictor.generate(asked, { maxTokens: 1, rejectThreshold: 0 });
+    const accepting = await new Predictor(gsva, tokenizer, 'plain', 1).generate(asked, { maxTokens: 1 });
     swapHeadColumns(gsva, written, gsva.config.tokens.seg);
+    // The threshold chooses between the two where the model is about to write one of them.
+    expect([rejecting.answer, rejecting.results[0]?.status]).toEqual(['[REJ]', 'rejected']);
+    expect([accepting.answer, accepting.results[0]?.status]).toEqual(['[SEG]', 'segmented']);
     expect(reply.answer).toContain('[SEG]');
     expect(reply.results.map(({ status }) => status)).toEqual(['segmented']);
     expect(reply.faults).toEqual({ unknown: 0, repeated: 0, unanswered: 0 });
@@ -109,7 +129,7 @@ describe('Predictor.segment', () => {
     [['<image>'], {}, 'reserved'],
     [['x'], { rejectThreshold: 1.5 }, 'from 0 to 1'],
     [['x'], { rejectThreshold: NaN }, 'from 0 to 1'],
-    [['x'], { rejectThreshold: 0.5, mode: 'generate' as const }, "'ask' only"],
+    [['x'], { rejectThreshold: -1, mode: 'generate' as const }, 'from 0 to 1'],
     [['x'], { maxTokens: 0 }, 'maxTokens'],
     [Array.from({ length: 60 }, (_, i) => `thing number ${i}`), {}, 'this model takes 256'],
   ])('case %#: what cannot be used is refused with one clear line', async (expressions, options, message) => {

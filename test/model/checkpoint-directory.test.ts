@@ -8,7 +8,13 @@ import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import { UserError } from '../../src/errors.js';
 import { bfloat16ToFloat32, float32ToBfloat16 } from '../../src/half-float.js';
-import { checkTokenizer, readModelDirectory, writeModelDirectory } from '../../src/model/checkpoint-directory.js';
+import {
+  checkTokenizer,
+  openModelDirectory,
+  readModelDirectory,
+  storeRejectThreshold,
+  writeModelDirectory,
+} from '../../src/model/checkpoint-directory.js';
 import type { Gsva } from '../../src/model/gsva.js';
 import { storableWeights } from '../../src/model/weights.js';
 import { ModelCase } from '../../src/verification/model-case.js';
@@ -51,6 +57,19 @@ function bytesOf(weights: Awaited<ReturnType<typeof storableWeights>>): string[]
   });
 }
 
+test('a threshold of [REJ] is stored without touching anything else, and can be replaced', () => {
+  const before = readFileSync(join(folder, 'model.safetensors'));
+  expect(openModelDirectory(folder).meta.rejectThreshold).toBeUndefined();
+  for (const rejectThreshold of [0.25, 0.75]) {
+    storeRejectThreshold(folder, rejectThreshold);
+    expect(openModelDirectory(folder).meta).toEqual({ ...meta, rejectThreshold });
+  }
+  expect(readFileSync(join(folder, 'model.safetensors'))).toEqual(before);
+  expect(() => {
+    storeRejectThreshold(join(folder, 'none'), 0.5);
+  }).toThrow(UserError);
+});
+
 describe('a model folder', () => {
   test('holds sizes, meta, every weight and the tokenizer', async () => {
     const read = readModelDirectory(folder);
@@ -83,6 +102,12 @@ describe('a model folder', () => {
       'is of another model',
       (text) => text.replace('"hidden_size": 48', '"hidden_size": 56'),
       'has shape',
+    ],
+    [
+      'meta.json',
+      'has a threshold that is no probability',
+      (text) => text.replace('"details"', '"rejectThreshold": 1.5, "details"'),
+      '"rejectThreshold" is 1.5, expected a number from 0 to 1',
     ],
     ['meta.json', 'is missing', () => null, 'meta.json'],
     ['meta.json', 'is of a later format', (text) => text.replace('"format": 1', '"format": 2'), '"format" is 2'],

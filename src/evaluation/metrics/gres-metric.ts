@@ -83,6 +83,12 @@ export class GresMetric {
    */
   add(expression: GresPrediction): GresScore {
     const score = this.score(expression);
+    this.addScore(score);
+    return score;
+  }
+
+  /** Adds an expression that was scored before, as one is read from a file of records. */
+  addScore(score: GresScore): void {
     this.iouSum += score.iou;
     this.intersectionSum += score.intersection;
     this.unionSum += score.union;
@@ -93,7 +99,6 @@ export class GresMetric {
       this.present++;
       if (score.decisionIsRight) this.presentRight++;
     }
-    return score;
   }
 
   result(): GresResult {

@@ -61,7 +61,7 @@ export function enlargeImage(image: RgbImage, scale: number): RgbImage {
   const values = enlargeChannels(image.data, image.height, image.width, 3, scale);
   return {
     // Uint8ClampedArray rounds and clips the overshoot of the splines.
-    data: new Uint8Array(Uint8ClampedArray.from(values).buffer),
+    data: new Uint8Array(new Uint8ClampedArray(values).buffer),
     height: image.height * scale,
     width: image.width * scale,
   };

@@ -1,4 +1,5 @@
 /** report.html: one file that shows everything, loads nothing and runs nothing. */
+import { renderAnalysis, type SceneUris } from './html-analysis.js';
 import { linePlotSvg } from './line-plot.js';
 import { REPORT_STYLE } from './html-style.js';
 import { expressionColor, hexColor } from './palette.js';
@@ -18,8 +19,12 @@ import { escapeMarkup } from './text-escape.js';
 /** Pictures of a sample as data URIs; `truth` is null without ground truth. */
 export type PictureUris = Readonly<Record<keyof SamplePictures, string | null>>;
 
-/** The page as text. `pictures[i]` belongs to `data.samples[i]`. */
-export function renderHtml(data: ReportData, pictures: readonly PictureUris[]): string {
+/** The page as text. `pictures[i]` belongs to `data.samples[i]`, `scenes[i]` to `data.analysis.scenes[i]`. */
+export function renderHtml(
+  data: ReportData,
+  pictures: readonly PictureUris[],
+  scenes: readonly SceneUris[] = [],
+): string {
   const title = escapeMarkup(data.title);
   return `<!doctype html>
 <html lang="en">
@@ -38,6 +43,7 @@ ${REPORT_STYLE}
 ${facts(data)}
 ${tiles(data.rows)}
 ${metricTable(data.rows)}
+${data.analysis === undefined ? '' : renderAnalysis(data.analysis, scenes)}
 ${plots(data)}
 ${samples(data.samples, pictures)}
 </main>

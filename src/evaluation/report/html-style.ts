@@ -47,6 +47,22 @@ figcaption{font-size:12px;color:var(--soft);margin:0 0 5px}
 .badge{display:inline-block;padding:1px 9px;border-radius:999px;font-size:13px;white-space:nowrap;background:var(--plain-bg)}
 .right .badge{color:var(--good);background:var(--good-bg)}.inexact .badge{color:var(--fair);background:var(--fair-bg)}
 .wrong .badge{color:var(--bad);background:var(--bad-bg)}
+.dense th,.dense td{padding:6px 12px}
+.ours td{font-weight:650;background:var(--plain-bg)}
+details>summary{padding:12px 14px;cursor:pointer;font-size:13px;color:var(--soft)}
+.breakdowns{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(520px,100%),1fr));gap:16px;align-items:start;margin:12px 0 0}.breakdowns th,.breakdowns td{padding:6px 9px}.breakdowns th:first-child{white-space:normal}.breakdowns .wide{grid-column:1/-1}
+.choices{display:flex;flex-wrap:wrap;gap:8px;margin:20px 0 14px}
+.choices input{position:absolute;opacity:0}
+.choices label{padding:3px 12px;border:1px solid var(--line);border-radius:999px;font-size:13px;cursor:pointer;background:var(--paper)}
+.choices input:checked+label{background:var(--accent);border-color:var(--accent);color:var(--page)}
+.choices input:focus-visible+label{outline:2px solid var(--accent);outline-offset:2px}
+.scenes{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(500px,100%),1fr));gap:16px}
+.scene{padding:16px 18px}.scene .note{margin:2px 0 10px}.scene .pictures{grid-template-columns:1fr 1fr;gap:10px}
+.scene-head{display:flex;justify-content:space-between;gap:12px;align-items:baseline}.cost{font-size:13px;color:var(--soft);font-variant-numeric:tabular-nums}
+.scene-title{font-weight:600;margin-top:8px;overflow-wrap:anywhere}
+.wrong-badge{color:var(--bad);background:var(--bad-bg)}
+.scene-legend{list-style:none;margin:0;padding:0;font-size:14px}.scene-legend li{display:grid;grid-template-columns:22px 1fr;align-items:baseline;padding:2px 0;overflow-wrap:anywhere}
+.scene-legend .swatch{position:static;align-self:start;margin-top:4px}.scene-legend small{color:var(--soft)}.scene-legend .failing bdi{font-weight:600}
 @media (max-width:560px){.up,.down{display:none}.facts{grid-template-columns:1fr 1fr}main{padding:24px 12px 40px}h1{font-size:24px}.sample{padding:14px}th,td{padding:7px 8px}}
 @media print{body{background:#fff}.card{break-inside:avoid}}
 `.trim();

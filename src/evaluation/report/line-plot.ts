@@ -125,10 +125,11 @@ function seriesPaths(
   };
   const points = thin(series.points);
   if (isSmoothed(series)) return draw(points, ' class="raw"') + draw(runningMean(points), '');
-  // Few points, as of a validation: each is shown, also where a single one makes no line.
+  // Few points, as of a validation: each is shown, also where a single one makes no line and marks a place.
+  const radius = points.length === 1 ? 5 : 2.6;
   const dots = points
     .filter(isDrawable)
-    .map(([px, py]) => `<circle cx="${round(toX(px))}" cy="${round(toY(py))}" r="2.6" fill="${color}"/>`);
+    .map(([px, py]) => `<circle cx="${round(toX(px))}" cy="${round(toY(py))}" r="${radius}" fill="${color}"/>`);
   return draw(points, '') + (points.length <= 40 ? dots.join('') : '');
 }
 

@@ -8,17 +8,24 @@ import {
   questionText,
   reportFacts,
 } from './report-data.js';
+import { analysisSections, type AnalysisPictures } from './markdown-analysis.js';
 import type { ReportData, ReportSample } from './report-data.js';
 import { escapeMarkdown } from './text-escape.js';
 
 /** The page as text. `panels` and `plots` are paths relative to the page, one per sample and plot. */
-export function renderMarkdown(data: ReportData, panels: readonly string[], plots: readonly string[]): string {
+export function renderMarkdown(
+  data: ReportData,
+  panels: readonly string[],
+  plots: readonly string[],
+  analysis: AnalysisPictures = { plots: [], scenes: [] },
+): string {
   const sections = [
     `# ${escapeMarkdown(data.title)}`,
     reportFacts(data)
       .map(([name, value]) => `- **${escapeMarkdown(name)}:** ${escapeMarkdown(value)}`)
       .join('\n'),
     ...metricSection(data),
+    ...(data.analysis === undefined ? [] : analysisSections(data.analysis, analysis)),
     ...(plots.length === 0
       ? []
       : ['## Training', ...plots.map((path, i) => picture(data.plots[i]?.title ?? '', path))]),

@@ -3,6 +3,7 @@ import { UserError } from '../../errors.js';
 import { IMAGE_PLACEHOLDER } from '../../special-tokens.js';
 import type { ReferringTarget, RgbImage, SegmentResult } from '../../types.js';
 import { iouOf, maskOverlap } from '../metrics/mask-overlap.js';
+import type { ReportAnalysis } from './analysis-data.js';
 import type { LinePlot } from './line-plot.js';
 
 export interface MetricRow {
@@ -40,6 +41,8 @@ export interface ReportData {
   readonly rows: readonly MetricRow[];
   readonly plots: readonly LinePlot[];
   readonly samples: readonly ReportSample[];
+  /** Of an evaluation whose results were recorded. */
+  readonly analysis?: ReportAnalysis;
 }
 
 /** How good an answer was: 'inexact' is the right decision with a mask of IoU below 0.5; null without ground truth. */

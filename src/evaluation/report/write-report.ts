@@ -1,6 +1,6 @@
 /**
  * The report of a run as a folder: report.html (one self-contained page), report.md with the pictures beside it
- * (samples/, plots/), and report.json for programs.
+ * (samples/, plots/, failures/), and report.json for programs.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,14 +8,18 @@ import sharp from 'sharp';
 import { UserError, messageOf } from '../../errors.js';
 import { writeFileAtomic } from '../../io/atomic-file.js';
 import type { RgbImage } from '../../types.js';
+import { calibrationPlots, type ReportAnalysis } from './analysis-data.js';
+import type { SceneUris } from './html-analysis.js';
 import { renderHtml } from './html-report.js';
 import type { PictureUris } from './html-report.js';
 import { renderJson } from './json-report.js';
 import { linePlotSvg } from './line-plot.js';
+import type { AnalysisPictures } from './markdown-analysis.js';
 import { renderMarkdown } from './markdown-report.js';
 import { panelPng } from './panel.js';
 import type { ReportData } from './report-data.js';
 import { drawSample } from './sample-pictures.js';
+import { besideEachOther, drawScene } from './scene-pictures.js';
 
 /**
  * Writes the report into `dir`, which is made when missing; files of an earlier report are replaced, each at once.
@@ -27,15 +31,8 @@ export async function writeReport(dir: string, data: ReportData): Promise<void> 
   } catch (error) {
     throw new UserError(`Cannot make the folder ${dir} for the report: ${messageOf(error)}. Choose another place.`);
   }
-  const pictures: PictureUris[] = [];
   const panels: string[] = [];
   for (const [index, sample] of data.samples.entries()) {
-    const drawn = drawSample(sample);
-    pictures.push({
-      image: await dataUri(drawn.image),
-      truth: drawn.truth === null ? null : await dataUri(drawn.truth),
-      prediction: await dataUri(drawn.prediction),
-    });
     const panel = `samples/sample-${String(index + 1).padStart(2, '0')}.png`;
     writeFileAtomic(join(dir, panel), await panelPng(sample));
     panels.push(panel);
@@ -45,16 +42,64 @@ export async function writeReport(dir: string, data: ReportData): Promise<void> 
     writeFileAtomic(join(dir, path), linePlotSvg(plot));
     return path;
   });
+  const analysis = await writeAnalysis(dir, data.analysis);
   writeFileAtomic(join(dir, 'report.json'), renderJson(data));
-  writeFileAtomic(join(dir, 'report.md'), renderMarkdown(data, panels, plots));
-  writeFileAtomic(join(dir, 'report.html'), renderHtml(data, pictures));
+  writeFileAtomic(join(dir, 'report.md'), renderMarkdown(data, panels, plots, analysis));
+  writeFileAtomic(join(dir, 'report.html'), renderHtml(data, await pictureUris(data), analysis.uris));
+}
+
+/**
+ * Writes the page alone, for what has no analysis.
+ * @throws UserError as `writeReport`
+ */
+export async function writeReportPage(path: string, data: ReportData): Promise<void> {
+  writeFileAtomic(path, renderHtml(data, await pictureUris(data), []));
+}
+
+async function pictureUris({ samples }: ReportData): Promise<PictureUris[]> {
+  const pictures: PictureUris[] = [];
+  for (const sample of samples) {
+    const drawn = drawSample(sample);
+    pictures.push({
+      image: await dataUri(drawn.image),
+      truth: drawn.truth === null ? null : await dataUri(drawn.truth),
+      prediction: await dataUri(drawn.prediction),
+    });
+  }
+  return pictures;
+}
+
+/** The plots and pictures beside report.md, and the pictures inside of report.html. */
+async function writeAnalysis(
+  dir: string,
+  analysis: ReportAnalysis | undefined,
+): Promise<AnalysisPictures & { readonly uris: readonly SceneUris[] }> {
+  if (analysis === undefined) return { plots: [], scenes: [], uris: [] };
+  const curves = analysis.calibration === null ? [] : calibrationPlots(analysis.calibration);
+  const plots = curves.map((plot, index) => {
+    const path = `plots/rejection-${String(index + 1).padStart(2, '0')}.svg`;
+    writeFileAtomic(join(dir, path), linePlotSvg(plot));
+    return path;
+  });
+  const scenes: string[] = [];
+  const uris: SceneUris[] = [];
+  for (const [index, scene] of analysis.scenes.entries()) {
+    const drawn = drawScene(scene);
+    const path = `failures/failure-${String(index + 1).padStart(2, '0')}.jpg`;
+    writeFileAtomic(join(dir, path), await jpeg(besideEachOther(drawn)));
+    scenes.push(path);
+    uris.push({ truth: await dataUri(drawn.truth), prediction: await dataUri(drawn.prediction) });
+  }
+  return { plots, scenes, uris };
+}
+
+async function dataUri(image: RgbImage): Promise<string> {
+  return `data:image/jpeg;base64,${(await jpeg(image)).toString('base64')}`;
 }
 
 /** JPEG without chroma subsampling: a quarter of PNG's size on noisy scenes, and coloured outlines stay sharp. */
-async function dataUri(image: RgbImage): Promise<string> {
-  const { data, height, width } = image;
-  const bytes = await sharp(data, { raw: { width, height, channels: 3 } })
+function jpeg({ data, height, width }: RgbImage): Promise<Buffer> {
+  return sharp(data, { raw: { width, height, channels: 3 } })
     .jpeg({ quality: 88, chromaSubsampling: '4:4:4' })
     .toBuffer();
-  return `data:image/jpeg;base64,${bytes.toString('base64')}`;
 }

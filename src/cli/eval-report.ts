@@ -1,0 +1,54 @@
+/** The report of recorded results; what `eval --report` and `report write` have in common. */
+import { analyse, worstOfEachKind } from '../evaluation/report/analysis-data.js';
+import { failureScenes, recordedSamples, type PictureSource } from '../evaluation/report/recorded-pictures.js';
+import { writeReport } from '../evaluation/report/write-report.js';
+import { recordedEnd, recordedResults, recordedSeconds } from '../evaluation/record-figures.js';
+import type { GresProtocol } from '../evaluation/metrics/gres-metric.js';
+import type { RecordFile } from '../evaluation/record.js';
+import { figuresOf } from './measure.js';
+
+const SAMPLES = 12;
+const SCENES_OF_EACH_KIND = 4;
+
+/**
+ * Writes report.html, report.md and report.json.
+ * @param data folder of the dataset, for the reader
+ * @returns path of the page
+ */
+export async function writeRecordedReport(
+  dir: string,
+  file: Pick<RecordFile, 'header' | 'images'>,
+  dataset: PictureSource,
+  data: string,
+): Promise<string> {
+  const { header, images } = file;
+  const { protocols, rejectThreshold } = header;
+  const analysis = analyse(file);
+  const worst = worstOfEachKind(analysis.failures, SCENES_OF_EACH_KIND);
+  await writeReport(dir, {
+    title: `GSVA on ${header.dataset} ${header.split}`,
+    model: header.model,
+    config: `SHA-256 ${header.configDigest.slice(0, 16)}`,
+    checkpoint: `${header.checkpoint} (SHA-256 ${header.weightsDigest.slice(0, 16)})`,
+    engine: header.engine,
+    date: recordedEnd(file),
+    seconds: recordedSeconds(images),
+    details: [
+      ['Data', `${data}, split ${header.split}: ${images.length} images`],
+      ['Protocols', protocols.join(', ')],
+      [
+        '[REJ]',
+        rejectThreshold === null ? 'where it is the more probable token' : `from probability ${rejectThreshold} on`,
+      ],
+    ],
+    rows: recordedResults(file).map((result) => ({
+      stage: 'model',
+      protocol: result.protocol,
+      metrics: figuresOf(result),
+    })),
+    plots: [],
+    samples: await recordedSamples(dataset, images, protocols[0] as GresProtocol, SAMPLES),
+    analysis: { ...analysis, scenes: await failureScenes(dataset, images, worst) },
+  });
+  return `${dir}/report.html`;
+}

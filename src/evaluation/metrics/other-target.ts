@@ -1,0 +1,40 @@
+/**
+ * Whether a mask covers another target that was asked for on the same image: instances that run together, or the
+ * wrong one of them.
+ */
+import { mergeRles, rleArea, type Rle } from '../../data/masks/coco-mask.js';
+
+/** What a prediction has in common with another target that was asked for on the same image. */
+export interface OtherTarget {
+  /** Place of that expression in the image's list. */
+  readonly expression: number;
+  /** Share of that target's pixels outside of one's own target that the prediction covers, in (0, 1]. */
+  readonly share: number;
+}
+
+/**
+ * The other target that a prediction covers best, outside of its own one. A target of which half or more belongs to
+ * one's own is no other: phrases may name the same thing, or a part of it.
+ * @param own place of the prediction's expression in `targets`
+ */
+export function bestOtherTarget(prediction: Rle, targets: readonly Rle[], own: number): OtherTarget | null {
+  const ownTarget = targets[own] as Rle;
+  const shared = mergeRles([prediction, ownTarget], true);
+  const predictedArea = rleArea(prediction);
+  // Nothing was drawn outside of the own target.
+  if (rleArea(shared) === predictedArea) return null;
+  let best: OtherTarget | null = null;
+  for (const [expression, target] of targets.entries()) {
+    if (expression === own) continue;
+    const area = rleArea(target);
+    const elsewhere = area - overlap(target, ownTarget);
+    if (area === 0 || elsewhere <= area / 2) continue;
+    const share = (overlap(prediction, target) - overlap(shared, target)) / elsewhere;
+    if (share > (best?.share ?? 0)) best = { expression, share };
+  }
+  return best;
+}
+
+function overlap(a: Rle, b: Rle): number {
+  return rleArea(mergeRles([a, b], true));
+}

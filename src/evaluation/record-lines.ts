@@ -1,0 +1,220 @@
+/**
+ * The lines of a file of records: as text and back.
+ *
+ *     {"kind":"gsva-records","version":1,"dataset":"grefcoco","split":"val", …}       once, at the head
+ *     {"kind":"expression","protocol":"strict","imageId":7,"expression":"red circle", …}
+ *     {"kind":"image","image":0,"imageId":7, …}                                       closes an image
+ *
+ * An image counts when its closing line is there; what stands after the last one is what a crash cut off.
+ */
+import { closeSync, openSync, readSync } from 'node:fs';
+import { rleFromString } from '../data/masks/coco-mask.js';
+import { UserError, messageOf } from '../errors.js';
+import { JsonReader } from '../io/json-reader.js';
+import { GRES_PROTOCOLS } from './metrics/gres-metric.js';
+import { RECORD_VERSION, type ExpressionRecord, type ImageRecord, type RecordHeader } from './record.js';
+
+const HEADER = 'gsva-records';
+const ANSWERS = ['seg', 'rej', 'none'] as const;
+/** Far more than the runs of any mask take; bounds what a hostile file makes us hold. */
+const LONGEST_LINE = 2 ** 26;
+const CHUNK = 2 ** 20;
+
+export interface ClosingLine {
+  readonly closed: Omit<ImageRecord, 'records'>;
+  /** Lines that belong to the image. */
+  readonly expressions: number;
+}
+
+export function headerLine(header: RecordHeader): string {
+  return `${JSON.stringify({ kind: HEADER, version: RECORD_VERSION, ...header })}\n`;
+}
+
+/** All lines of an image, the closing one last. */
+export function imageLines({ records, ...image }: ImageRecord): string {
+  const lines = records.map((record) => JSON.stringify({ kind: 'expression', ...record }));
+  lines.push(JSON.stringify({ kind: 'image', ...image, expressions: records.length }));
+  return `${lines.join('\n')}\n`;
+}
+
+/** A line of a file, without its line break. */
+export interface Line {
+  /** From 1. */
+  readonly number: number;
+  readonly text: string;
+  /** Bytes of the file up to and with its line break. */
+  readonly end: number;
+}
+
+/**
+ * The complete lines of a file, one after the other; what follows the last line break is left out.
+ * @throws UserError when it cannot be read, is not UTF-8, or a line is endless
+ */
+export function* linesOf(path: string): Generator<Line> {
+  let file: number;
+  try {
+    file = openSync(path, 'r');
+  } catch (error) {
+    throw new UserError(`Reading records: ${path} cannot be opened: ${messageOf(error)}. Check the path.`);
+  }
+  try {
+    let rest: Buffer = Buffer.alloc(0);
+    let [number, end] = [0, 0];
+    for (;;) {
+      const chunk = Buffer.alloc(CHUNK);
+      const length = readSync(file, chunk, 0, CHUNK, null);
+      if (length === 0) return;
+      const bytes = Buffer.concat([rest, chunk.subarray(0, length)]);
+      let start = 0;
+      for (let at = bytes.indexOf(0x0a); at >= 0; at = bytes.indexOf(0x0a, start)) {
+        number++;
+        end += at + 1 - start;
+        yield { number, text: decoded(bytes.subarray(start, at), path, number), end };
+        start = at + 1;
+      }
+      rest = bytes.subarray(start);
+      if (rest.length > LONGEST_LINE) {
+        throw new UserError(`Reading records: line ${number + 1} of ${path} is longer than ${LONGEST_LINE} bytes.`);
+      }
+    }
+  } finally {
+    closeSync(file);
+  }
+}
+
+function decoded(bytes: Buffer, path: string, line: number): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new UserError(`Reading records: line ${line} of ${path} is not a text in UTF-8.`);
+  }
+}
+
+/** @returns which kind of line it is, and a reader that names file and line in its errors */
+export function openLine(path: string, { number, text }: Line): { kind: string; root: JsonReader } {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new UserError(`Reading records: line ${number} of ${path} is not valid JSON. The file is damaged there.`);
+  }
+  const root = JsonReader.of(value, `${path}, line ${number}`);
+  return { kind: root.key('kind').oneOf([HEADER, 'expression', 'image']), root };
+}
+
+export function readHeader(path: string, line: Line | undefined): RecordHeader {
+  const advice = 'Name a file that `gsva eval --records` has written.';
+  if (line === undefined) throw new UserError(`Reading records: ${path} is empty. ${advice}`);
+  const { kind, root } = openLine(path, line);
+  if (kind !== HEADER) throw new UserError(`Reading records: ${path} does not begin with a header. ${advice}`);
+  root.key('version').integer({ min: RECORD_VERSION, max: RECORD_VERSION });
+  const protocols = root
+    .key('protocols')
+    .array()
+    .map((protocol) => protocol.oneOf(GRES_PROTOCOLS));
+  if (protocols.length === 0 || new Set(protocols).size !== protocols.length) {
+    root.key('protocols').fail('one protocol or several different ones');
+  }
+  const count = root.key('shard').key('count').integer({ min: 1 });
+  return {
+    dataset: root.key('dataset').string(),
+    split: root.key('split').string(),
+    protocols,
+    images: root.key('images').integer({ min: 0 }),
+    batch: root.key('batch').integer({ min: 1 }),
+    model: root.key('model').string(),
+    configDigest: root.key('configDigest').string(),
+    checkpoint: root.key('checkpoint').string(),
+    weightsDigest: root.key('weightsDigest').string(),
+    rejectThreshold: root.optional('rejectThreshold')?.number({ min: 0, max: 1 }) ?? null,
+    engine: root.key('engine').string(),
+    shard: {
+      index: root
+        .key('shard')
+        .key('index')
+        .integer({ min: 0, max: count - 1 }),
+      count,
+    },
+    date: readDate(root.key('date')),
+  };
+}
+
+function readDate(date: JsonReader): string {
+  return Number.isNaN(Date.parse(date.string())) ? date.fail('a date') : date.string();
+}
+
+export function readExpression(root: JsonReader): ExpressionRecord {
+  const count = (key: string): number => root.key(key).integer({ min: 0 });
+  const [height, width] = [root.key('height').integer({ min: 1 }), root.key('width').integer({ min: 1 })];
+  const other = root.optional('other');
+  const mask = root.optional('mask');
+  if (mask !== null) checkMask(mask, height, width);
+  return {
+    protocol: root.key('protocol').oneOf(GRES_PROTOCOLS),
+    imageId: root.key('imageId').integer(),
+    fileName: root.key('fileName').string(),
+    height,
+    width,
+    index: count('index'),
+    expression: root.key('expression').string(),
+    targets: count('targets'),
+    answer: root.key('answer').oneOf(ANSWERS),
+    rejectProbability: root.optional('rejectProbability')?.number({ min: 0, max: 1 }) ?? null,
+    score: root.key('score').number({ min: 0, max: 1 }),
+    targetIsEmpty: root.key('targetIsEmpty').boolean(),
+    decisionIsRight: root.key('decisionIsRight').boolean(),
+    iou: root.key('iou').number({ min: 0, max: 1 }),
+    intersection: count('intersection'),
+    union: count('union'),
+    targetArea: count('targetArea'),
+    predictedArea: count('predictedArea'),
+    boundaryErrors: root.optional('boundaryErrors')?.integer({ min: 0 }) ?? null,
+    other:
+      other === null
+        ? null
+        : {
+            expression: other.key('expression').integer({ min: 0 }),
+            share: other.key('share').number({ min: 0, max: 1 }),
+          },
+    mask: mask?.string() ?? null,
+  };
+}
+
+function checkMask(mask: JsonReader, height: number, width: number): void {
+  try {
+    rleFromString(mask.string(), height, width);
+  } catch (error) {
+    if (error instanceof UserError) mask.fail(`the runs of a mask of ${height} × ${width} pixels (${error.message})`);
+    throw error;
+  }
+}
+
+export function readClosing(root: JsonReader): ClosingLine {
+  const faults = root.optional('faults');
+  const closed = {
+    image: root.key('image').integer({ min: 0 }),
+    imageId: root.key('imageId').integer(),
+    fileName: root.key('fileName').string(),
+    height: root.key('height').integer({ min: 1 }),
+    width: root.key('width').integer({ min: 1 }),
+    seconds: root.key('seconds').number({ min: 0 }),
+    date: readDate(root.key('date')),
+    replies: root
+      .key('replies')
+      .array()
+      .map((reply) => ({
+        protocol: reply.key('protocol').oneOf(GRES_PROTOCOLS),
+        question: reply.key('question').string(),
+        answer: reply.key('answer').string(),
+      })),
+    faults:
+      faults === null
+        ? null
+        : {
+            unknown: faults.key('unknown').integer({ min: 0 }),
+            repeated: faults.key('repeated').integer({ min: 0 }),
+            unanswered: faults.key('unanswered').integer({ min: 0 }),
+          },
+  };
+  return { closed, expressions: root.key('expressions').integer({ min: 0 }) };
+}

@@ -1,0 +1,109 @@
+/** What a report says beyond its figures: where a run is good, how well it rejects, what went wrong. */
+import type { BinaryMask, RgbImage } from '../../types.js';
+import { breakDown, imageFigures, type Breakdown, type ImageFigures } from '../breakdown.js';
+import { calibrate, type Calibration } from '../calibration.js';
+import { FAILURE_KINDS, findFailures, summarizeFailures, type Failure, type FailureSummary } from '../failures.js';
+import type { GresProtocol, GresResult } from '../metrics/gres-metric.js';
+import { recordedResults, recordsOf } from '../record-figures.js';
+import type { ExpressionRecord, RecordFile } from '../record.js';
+import type { LinePlot } from './line-plot.js';
+import { PUBLISHED_SPLITS } from './published-gres.js';
+
+/** One of the expressions in a picture of a failure. */
+export interface SceneExpression {
+  readonly record: ExpressionRecord;
+  readonly target: BinaryMask;
+  readonly prediction: BinaryMask | null;
+}
+
+/** A failure with what is needed to draw it: the expression itself first, then others that were asked with it. */
+export interface FailureScene {
+  readonly failure: Failure;
+  readonly image: RgbImage;
+  readonly expressions: readonly SceneExpression[];
+}
+
+export interface ReportAnalysis {
+  readonly dataset: string;
+  readonly split: string;
+  /** By which breakdown and failures are counted. */
+  readonly protocol: GresProtocol;
+  /** Of every protocol, for the paper's table; empty where the paper has no such split. */
+  readonly ours: readonly GresResult[];
+  readonly breakdowns: readonly Breakdown[];
+  /** The worst first. */
+  readonly images: readonly ImageFigures[];
+  readonly calibration: (Calibration & { readonly protocol: GresProtocol }) | null;
+  readonly failureKinds: readonly FailureSummary[];
+  /** The dearest first. */
+  readonly failures: readonly Failure[];
+  readonly scenes: readonly FailureScene[];
+}
+
+/** Everything but the scenes, which need the images. */
+export function analyse(file: Pick<RecordFile, 'header' | 'images'>): Omit<ReportAnalysis, 'scenes'> {
+  const { dataset, split, protocols } = file.header;
+  const protocol = protocols.find((each) => each === 'strict') ?? (protocols[0] as GresProtocol);
+  const records = recordsOf(file.images, protocol);
+  const failures = findFailures(records);
+  const calibrated = calibrationProtocol(protocols);
+  const calibration = calibrate(recordsOf(file.images, calibrated));
+  const isPublished = dataset === 'grefcoco' && PUBLISHED_SPLITS.some((name) => name === split);
+  return {
+    dataset,
+    split,
+    protocol,
+    ours: isPublished ? recordedResults(file) : [],
+    breakdowns: breakDown(protocol, records),
+    images: imageFigures(protocol, records),
+    calibration: calibration === null ? null : { ...calibration, protocol: calibrated },
+    failureKinds: summarizeFailures(failures),
+    failures,
+  };
+}
+
+/** Teacher-forced probabilities depend on no earlier decision of the model; free answers only where there are no others. */
+export function calibrationProtocol(protocols: readonly GresProtocol[]): GresProtocol {
+  return protocols.find((protocol) => protocol !== 'generate') ?? 'generate';
+}
+
+/** The dearest failures of each kind, all in the order of their cost. */
+export function worstOfEachKind(failures: readonly Failure[], ofEach: number): Failure[] {
+  const chosen = new Set(
+    FAILURE_KINDS.flatMap((kind) => failures.filter((failure) => failure.kind === kind).slice(0, ofEach)),
+  );
+  return failures.filter((failure) => chosen.has(failure));
+}
+
+/** Fewer points than a plot begins to smooth at. */
+const PLOT_POINTS = 80;
+
+/** The trade between rejecting too much and too little, and what each threshold does. */
+export function calibrationPlots({ curve, best, standard }: Calibration): LinePlot[] {
+  const steps = Math.max(1, Math.ceil(curve.length / (PLOT_POINTS - 1)));
+  const thinned = curve.filter((_, i) => i % steps === 0 || i === curve.length - 1);
+  const thresholds = Array.from({ length: PLOT_POINTS }, (_, i) => i / (PLOT_POINTS - 1));
+  const at = (threshold: number): Calibration['curve'][number] | undefined =>
+    curve.find(({ upTo }) => threshold <= upTo);
+  return [
+    {
+      title: 'Rejecting too little against too much',
+      xLabel: 'T-acc (present targets accepted)',
+      yLabel: 'N-acc (absent targets rejected)',
+      series: [
+        { name: 'all thresholds', points: thinned.map(({ N_acc, T_acc }) => [T_acc, N_acc]) },
+        { name: `best: ${best.threshold.toFixed(3)}`, points: [[best.T_acc, best.N_acc]] },
+        { name: '0.5', points: [[standard.T_acc, standard.N_acc]] },
+      ],
+    },
+    {
+      title: 'By threshold',
+      xLabel: 'rejected from this probability of [REJ] on',
+      yLabel: 'fraction of 1',
+      series: [
+        { name: 'N-acc', points: thresholds.map((t) => [t, at(t)?.N_acc ?? NaN]) },
+        { name: 'T-acc', points: thresholds.map((t) => [t, at(t)?.T_acc ?? NaN]) },
+      ],
+    },
+  ];
+}

@@ -1,0 +1,173 @@
+/** The part of report.html that says where a run is good, how well it rejects and what went wrong. */
+import type { Breakdown, ImageFigures } from '../breakdown.js';
+import { FAILURE_MEANING, type FailureKind } from '../failures.js';
+import type { GresResult } from '../metrics/gres-metric.js';
+import type { FailureScene, ReportAnalysis, SceneExpression } from './analysis-data.js';
+import { calibrationPlots } from './analysis-data.js';
+import {
+  CALIBRATION_NOTE,
+  FAILURE_NOTE,
+  PUBLISHED_NOTE,
+  SHOWN_IMAGES,
+  answerWords,
+  calibrationSentence,
+  figureColumns,
+  publishedTable,
+} from './analysis-words.js';
+import { linePlotSvg } from './line-plot.js';
+import { expressionColor, hexColor } from './palette.js';
+import { formatFigure } from './report-data.js';
+import { escapeMarkup } from './text-escape.js';
+
+/** Pictures of a failure as data URIs. */
+export interface SceneUris {
+  readonly truth: string;
+  readonly prediction: string;
+}
+
+/** `pictures[i]` belongs to `analysis.scenes[i]`. */
+export function renderAnalysis(analysis: ReportAnalysis, pictures: readonly SceneUris[]): string {
+  return [published(analysis), breakdowns(analysis), rejection(analysis), failures(analysis, pictures)]
+    .filter((section) => section !== '')
+    .join('\n');
+}
+
+function published(analysis: ReportAnalysis): string {
+  const table = publishedTable(analysis);
+  if (table === null) return '';
+  const heads = table.head.map(
+    (name, i) => `<th scope="col"${i === 0 ? '' : ' class="figure"'}>${escapeMarkup(name)}</th>`,
+  );
+  const rows = table.rows.map(({ cells, isOurs }) => {
+    const [method = '', ...figures] = cells;
+    const texts = figures.map((cell) => `<td class="figure">${cell}</td>`);
+    return `<tr${isOurs ? ' class="ours"' : ''}><td>${escapeMarkup(method)}</td>${texts.join('')}</tr>`;
+  });
+  return `<h2>Beside the paper</h2>
+<details class="card scroll" open><summary>Table 1 of the paper, in percent</summary><table class="dense">
+<thead><tr>${heads.join('')}</tr></thead>
+<tbody>
+${rows.join('\n')}
+</tbody></table></details>
+<p class="note">${escapeMarkup(PUBLISHED_NOTE)}</p>`;
+}
+
+function breakdowns({ breakdowns: all, images, protocol }: ReportAnalysis): string {
+  const shown = images.filter(({ result }) => (result.gIoU ?? 1) < 1).slice(0, SHOWN_IMAGES);
+  const cards = [...all.map(breakdownTable), ...(shown.length === 0 ? [] : [imageTable(shown)])];
+  return `<h2>Breakdown</h2>
+<p class="note">${escapeMarkup(`Protocol ${protocol}. A dash: nothing in the group decides the figure.`)}</p>
+<div class="breakdowns">
+${cards.join('\n')}
+</div>`;
+}
+
+function breakdownTable({ title, groups }: Breakdown): string {
+  return figureTable(
+    title,
+    groups.map(({ name, result }) => [name, result]),
+  );
+}
+
+function imageTable(images: readonly ImageFigures[]): string {
+  return figureTable(
+    'The worst images',
+    images.map(({ fileName, result }) => [fileName, result]),
+    ' wide',
+  );
+}
+
+function figureTable(title: string, rows: readonly (readonly [string, GresResult])[], wide = ''): string {
+  const columns = figureColumns(rows.map(([, result]) => result));
+  const heads = columns.map(({ name }) => `<th class="figure" scope="col">${name}</th>`).join('');
+  const body = rows.map(([name, result]) => {
+    const cells = columns.map(({ cell }) => `<td class="figure">${cell(result)}</td>`);
+    return `<tr><td>${escapeMarkup(name)}</td>${cells.join('')}</tr>`;
+  });
+  return `<div class="card scroll${wide}"><table class="dense"><thead><tr><th scope="col">${escapeMarkup(title)}</th>${heads}</tr></thead>
+<tbody>
+${body.join('\n')}
+</tbody></table></div>`;
+}
+
+function rejection({ calibration }: ReportAnalysis): string {
+  if (calibration === null) return '';
+  const plots = calibrationPlots(calibration).map((plot) => `<div class="card">${linePlotSvg(plot)}</div>`);
+  return `<h2>Rejection</h2>
+<p>${escapeMarkup(calibrationSentence(calibration))}</p>
+<div class="plots">
+${plots.join('\n')}
+</div>
+<p class="note">${escapeMarkup(CALIBRATION_NOTE)}</p>`;
+}
+
+/** Filters by radio buttons and CSS alone: the page runs nothing. */
+function failures({ failureKinds, scenes, protocol }: ReportAnalysis, pictures: readonly SceneUris[]): string {
+  if (failureKinds.length === 0) return '';
+  const rows = failureKinds.map(
+    ({ kind, count, cost }) =>
+      `<tr><td>${kind}</td><td>${FAILURE_MEANING[kind]}</td><td class="figure">${count}</td>` +
+      `<td class="figure">${formatFigure(cost)}</td></tr>`,
+  );
+  const kinds = failureKinds.map(({ kind }) => kind).filter((kind) => scenes.some((s) => s.failure.kind === kind));
+  const choices = (['all', ...kinds] as const).map((kind, i) => {
+    const id = classOf(kind);
+    const checked = i === 0 ? ' checked' : '';
+    return `<input type="radio" name="kind" id="${id}"${checked}><label for="${id}">${kind}</label>`;
+  });
+  const hiding = kinds.map(
+    (kind) => `.browser:has(#${classOf(kind)}:checked) .scene:not(.${classOf(kind)}){display:none}`,
+  );
+  const cards = scenes.map((scene, i) => sceneCard(scene, pictures[i]));
+  return `<h2>Failures</h2>
+<div class="card scroll"><table class="dense">
+<thead><tr><th scope="col">Kind</th><th scope="col">What it is</th><th class="figure" scope="col">Expressions</th><th class="figure" scope="col">Cost</th></tr></thead>
+<tbody>
+${rows.join('\n')}
+</tbody></table></div>
+<p class="note">${escapeMarkup(`Protocol ${protocol}. ${FAILURE_NOTE}`)}</p>
+${
+  cards.length === 0
+    ? ''
+    : `<style>${hiding.join('\n')}</style>
+<div class="browser">
+<div class="choices">${choices.join('')}</div>
+<div class="scenes">
+${cards.join('\n')}
+</div>
+</div>`
+}`;
+}
+
+function classOf(kind: FailureKind | 'all'): string {
+  return `kind-${kind.replaceAll(' ', '-')}`;
+}
+
+function sceneCard({ failure, expressions }: FailureScene, uris: SceneUris | undefined): string {
+  const { kind, cost, record } = failure;
+  const figure = (uri: string | undefined, caption: string): string =>
+    uri === undefined
+      ? ''
+      : `<figure><figcaption>${caption}</figcaption><img src="${uri}" alt="${caption}" loading="lazy"></figure>`;
+  return `<article class="scene card ${classOf(kind)}">
+<div class="scene-head"><span class="badge wrong-badge">${kind}</span><span class="cost">costs ${cost.toFixed(5)} gIoU</span></div>
+<div class="scene-title"><bdi>${escapeMarkup(record.expression)}</bdi></div>
+<div class="note mono">${escapeMarkup(record.fileName)}</div>
+<div class="pictures">
+${figure(uris?.truth, 'Ground truth')}
+${figure(uris?.prediction, 'Prediction')}
+</div>
+<ul class="scene-legend">
+${expressions.map(legendEntry).join('\n')}
+</ul>
+</article>`;
+}
+
+function legendEntry({ record }: SceneExpression, index: number): string {
+  const color = hexColor(expressionColor(index));
+  const hollow = record.answer === 'seg' ? '' : ' hollow';
+  return (
+    `<li${index === 0 ? ' class="failing"' : ''}><i class="swatch${hollow}" style="color:${color}"></i>` +
+    `<span><bdi>${escapeMarkup(record.expression)}</bdi> <small>${escapeMarkup(answerWords(record))}</small></span></li>`
+  );
+}

@@ -1,0 +1,107 @@
+/** The part of report.md that says where a run is good, how well it rejects and what went wrong. */
+import { FAILURE_MEANING } from '../failures.js';
+import type { GresResult } from '../metrics/gres-metric.js';
+import { calibrationPlots, type ReportAnalysis } from './analysis-data.js';
+import {
+  CALIBRATION_NOTE,
+  FAILURE_NOTE,
+  PUBLISHED_NOTE,
+  SHOWN_IMAGES,
+  answerWords,
+  calibrationSentence,
+  figureColumns,
+  publishedTable,
+} from './analysis-words.js';
+import { formatFigure } from './report-data.js';
+import { escapeMarkdown } from './text-escape.js';
+
+/** Paths relative to the page, one per plot of the calibration and one per scene. */
+export interface AnalysisPictures {
+  readonly plots: readonly string[];
+  readonly scenes: readonly string[];
+}
+
+/** Sections of the page. */
+export function analysisSections(analysis: ReportAnalysis, pictures: AnalysisPictures): string[] {
+  return [
+    ...publishedSection(analysis),
+    ...breakdownSection(analysis),
+    ...rejectionSection(analysis, pictures.plots),
+    ...failureSection(analysis, pictures.scenes),
+  ];
+}
+
+function publishedSection(analysis: ReportAnalysis): string[] {
+  const published = publishedTable(analysis);
+  if (published === null) return [];
+  const rows = published.rows.map(({ cells, isOurs }) =>
+    cells.map((cell) => (isOurs ? `**${escapeMarkdown(cell)}**` : escapeMarkdown(cell))),
+  );
+  return ['## Beside the paper', table(published.head.map(escapeMarkdown), rows), escapeMarkdown(PUBLISHED_NOTE)];
+}
+
+function breakdownSection({ breakdowns, images, protocol }: ReportAnalysis): string[] {
+  const worst = images.filter(({ result }) => (result.gIoU ?? 1) < 1).slice(0, SHOWN_IMAGES);
+  const worstRows = worst.map(({ fileName, result }) => [fileName, result] as const);
+  return [
+    '## Breakdown',
+    `Protocol ${protocol}.`,
+    ...breakdowns.map(({ title, groups }) =>
+      figureTable(
+        title,
+        groups.map(({ name, result }) => [name, result]),
+      ),
+    ),
+    ...(worst.length === 0 ? [] : [figureTable('The worst images', worstRows)]),
+  ];
+}
+
+function figureTable(title: string, rows: readonly (readonly [string, GresResult])[]): string {
+  const columns = figureColumns(rows.map(([, result]) => result));
+  return table(
+    [escapeMarkdown(title), ...columns.map(({ name }) => name)],
+    rows.map(([name, result]) => [escapeMarkdown(name), ...columns.map(({ cell }) => cell(result))]),
+  );
+}
+
+function rejectionSection({ calibration }: ReportAnalysis, plots: readonly string[]): string[] {
+  if (calibration === null) return [];
+  const titles = calibrationPlots(calibration).map(({ title }) => title);
+  return [
+    '## Rejection',
+    escapeMarkdown(calibrationSentence(calibration)),
+    ...plots.map((path, i) => `![${escapeMarkdown(titles[i] ?? '')}](${path})`),
+    escapeMarkdown(CALIBRATION_NOTE),
+  ];
+}
+
+function failureSection({ failureKinds, scenes, protocol }: ReportAnalysis, paths: readonly string[]): string[] {
+  if (failureKinds.length === 0) return [];
+  const rows = failureKinds.map(({ kind, count, cost }) => [
+    kind,
+    escapeMarkdown(FAILURE_MEANING[kind]),
+    String(count),
+    formatFigure(cost),
+  ]);
+  return [
+    '## Failures',
+    table(['Kind', 'What it is', 'Expressions', 'Cost'], rows, 2),
+    escapeMarkdown(`Protocol ${protocol}. ${FAILURE_NOTE}`),
+    ...scenes.flatMap(({ failure, expressions }, i) => [
+      `### ${failure.kind}: ${escapeMarkdown(failure.record.expression)}`,
+      `![Ground truth and prediction](${paths[i] ?? ''})`,
+      [
+        `- costs ${failure.cost.toFixed(5)} gIoU, ${escapeMarkdown(failure.record.fileName)}`,
+        ...expressions.map(
+          ({ record }) => `- ${escapeMarkdown(record.expression)}: ${escapeMarkdown(answerWords(record))}`,
+        ),
+      ].join('\n'),
+    ]),
+  ];
+}
+
+/** @param left columns aligned left, the others right */
+function table(head: readonly string[], rows: readonly (readonly string[])[], left = 1): string {
+  const line = (cells: readonly string[]): string => `| ${cells.join(' | ')} |`;
+  return [line(head), line(head.map((_, i) => (i < left ? '---' : '---:'))), ...rows.map(line)].join('\n');
+}

@@ -1,0 +1,120 @@
+/** From records back to pictures: the images and targets come from the dataset, the predictions from the records. */
+import { decodeMask, rleBox, rleFromString } from '../../data/masks/coco-mask.js';
+import type { ReferringImage } from '../../data/refer/refer-dataset.js';
+import { UserError } from '../../errors.js';
+import { readImage } from '../../io/image-file.js';
+import type { BinaryMask, ReferringTarget, SegmentResult, SegmentStatus } from '../../types.js';
+import type { Failure } from '../failures.js';
+import type { GresProtocol } from '../metrics/gres-metric.js';
+import { recordsOf } from '../record-figures.js';
+import type { ExpressionRecord, ImageRecord } from '../record.js';
+import type { FailureScene, SceneExpression } from './analysis-data.js';
+import type { ReportSample } from './report-data.js';
+
+/** What is needed of a dataset. */
+export interface PictureSource {
+  readonly images: readonly ReferringImage[];
+  targets(image: ReferringImage): readonly ReferringTarget[];
+}
+
+/** More expressions on one picture cannot be told apart. */
+const MOST_IN_SCENE = 4;
+
+/** `count` images, evenly spread, with question and answer by a protocol. */
+export async function recordedSamples(
+  dataset: PictureSource,
+  images: readonly ImageRecord[],
+  protocol: GresProtocol,
+  count: number,
+): Promise<ReportSample[]> {
+  const wanted = Math.min(count, images.length);
+  const chosen = Array.from({ length: wanted }, (_, i) => images[Math.ceil(((i + 1) * images.length) / wanted) - 1]);
+  const samples: ReportSample[] = [];
+  for (const image of chosen as ImageRecord[]) {
+    const { entry, targets } = find(dataset, image);
+    const reply = image.replies.find((each) => each.protocol === protocol);
+    samples.push({
+      image: await readImage(entry.path),
+      question: reply?.question ?? '',
+      answer: reply?.answer ?? '',
+      results: recordsOf([image], protocol).map(resultOf),
+      targets,
+    });
+  }
+  return samples;
+}
+
+/** The failures with their images; an image's other expressions are shown where they lie elsewhere. */
+export async function failureScenes(
+  dataset: PictureSource,
+  images: readonly ImageRecord[],
+  failures: readonly Failure[],
+): Promise<FailureScene[]> {
+  const scenes: FailureScene[] = [];
+  const byId = new Map(images.map((image) => [image.imageId, image]));
+  for (const failure of failures) {
+    const image = byId.get(failure.record.imageId) as ImageRecord;
+    const { entry, targets } = find(dataset, image);
+    const all = recordsOf([image], failure.record.protocol).map((record, i): SceneExpression => {
+      return { record, target: (targets[i] as ReferringTarget).mask, prediction: maskOf(record) };
+    });
+    scenes.push({ failure, image: await readImage(entry.path), expressions: together(all, failure.record) });
+  }
+  return scenes;
+}
+
+function together(
+  all: readonly SceneExpression[],
+  { index, other, targetIsEmpty }: ExpressionRecord,
+): SceneExpression[] {
+  const shown = [all[index] as SceneExpression];
+  const merged = other === null ? undefined : all[other.expression];
+  if (merged !== undefined) shown.push(merged);
+  for (const candidate of all) {
+    // On a darkened image nothing but the mistake is of interest.
+    if (targetIsEmpty || shown.length === MOST_IN_SCENE) break;
+    const isElsewhere = shown.every(({ target }) => !overlap(target, candidate.target));
+    if (!candidate.record.targetIsEmpty && isElsewhere) shown.push(candidate);
+  }
+  return shown;
+}
+
+function overlap(a: BinaryMask, b: BinaryMask): boolean {
+  return a.data.some((value, i) => value !== 0 && b.data[i] !== 0);
+}
+
+function find(
+  dataset: PictureSource,
+  { imageId, fileName, image, records }: ImageRecord,
+): { entry: ReferringImage; targets: readonly ReferringTarget[] } {
+  const entry = dataset.images[image];
+  const targets = entry === undefined ? [] : dataset.targets(entry);
+  const isSame = entry?.imageId === imageId && records.every((r) => targets[r.index]?.expression === r.expression);
+  if (entry !== undefined && isSame) return { entry, targets };
+  throw new UserError(
+    `Drawing the report: image ${image} of the records is ${fileName}, and the dataset has another one, or other ` +
+      'expressions, in its place. Name the data that was evaluated.',
+  );
+}
+
+const STATUS: Readonly<Record<ExpressionRecord['answer'], SegmentStatus>> = {
+  seg: 'segmented',
+  rej: 'rejected',
+  none: 'no-seg-token',
+};
+
+function resultOf(record: ExpressionRecord): SegmentResult {
+  const { expression, answer, predictedArea, rejectProbability, score } = record;
+  const status = STATUS[answer];
+  const mask = status === 'segmented' ? maskOf(record) : null;
+  if (mask === null || record.mask === null) {
+    return { expression, status, mask: null, box: null, area: 0, score: 0, rejectProbability };
+  }
+  const [x, y, width, height] = rleBox(rleFromString(record.mask, record.height, record.width));
+  const box = predictedArea === 0 ? null : ([x, y, x + width, y + height] as const);
+  return { expression, status, mask, box, area: predictedArea, score, rejectProbability };
+}
+
+function maskOf({ mask, height, width }: ExpressionRecord): BinaryMask | null {
+  return mask === null ? null : decodeMask(rleFromString(mask, height, width));
+}

@@ -1,0 +1,42 @@
+/**
+ * Pictures of a failure in the manner of the paper's Figure 4: the image in its own colours, each target in a colour of
+ * its own, and the image darkened where the target that was asked for is absent.
+ */
+import { UserError } from '../../errors.js';
+import type { BinaryMask, RgbImage } from '../../types.js';
+import type { FailureScene } from './analysis-data.js';
+import { displayScale } from './enlarge.js';
+import { overlayMasks } from './overlay.js';
+import { expressionColor } from './palette.js';
+
+export interface ScenePictures {
+  readonly truth: RgbImage;
+  readonly prediction: RgbImage;
+}
+
+export function drawScene({ failure, image, expressions }: FailureScene): ScenePictures {
+  const backdrop = failure.record.targetIsEmpty ? 'dark' : 'natural';
+  const draw = (masks: readonly (BinaryMask | null)[]): RgbImage => {
+    const layers = masks.flatMap((mask, i) => (mask === null ? [] : [{ mask, color: expressionColor(i) }]));
+    // The expression that failed comes last, over all others.
+    return overlayMasks(image, layers.reverse(), { scale: displayScale(image), backdrop });
+  };
+  return {
+    truth: draw(expressions.map(({ target }) => target)),
+    prediction: draw(expressions.map(({ prediction, record }) => (record.answer === 'seg' ? prediction : null))),
+  };
+}
+
+/** Both beside each other, truth first, with a white strip between them. */
+export function besideEachOther({ truth, prediction }: ScenePictures, gap = 8): RgbImage {
+  const { height, width } = truth;
+  if (prediction.height !== height) throw new UserError('Drawing a failure: its pictures differ in size.');
+  const total = 2 * width + gap;
+  const data = new Uint8Array(height * total * 3).fill(255);
+  for (let y = 0; y < height; y++) {
+    const row = (image: RgbImage): Uint8Array => image.data.subarray(y * width * 3, (y + 1) * width * 3);
+    data.set(row(truth), y * total * 3);
+    data.set(row(prediction), (y * total + width + gap) * 3);
+  }
+  return { data, height, width: total };
+}

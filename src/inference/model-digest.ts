@@ -1,0 +1,49 @@
+/** What tells one model from another: digests of its sizes and of the files of its weights. */
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, readSync } from 'node:fs';
+import { type ModelConfig, modelConfigToJson } from '../config.js';
+import { UserError, messageOf } from '../errors.js';
+import { openCheckpoint } from '../io/checkpoint-files.js';
+import { resolveHubName } from '../io/hub-cache.js';
+import type { ModelSource } from './open-model.js';
+
+const CHUNK = 2 ** 22;
+
+/** SHA-256 of the sizes, as config.json has them. */
+export function configDigest(config: ModelConfig): string {
+  return createHash('sha256')
+    .update(JSON.stringify(modelConfigToJson(config)))
+    .digest('hex');
+}
+
+/**
+ * SHA-256 over all files that the weights are read from; where they lie plays no part.
+ * @throws UserError for a file that cannot be read
+ */
+export function weightsDigest(source: ModelSource): string {
+  const hash = createHash('sha256');
+  const chunk = Buffer.alloc(CHUNK);
+  for (const path of weightFiles(source)) {
+    try {
+      const file = openSync(path, 'r');
+      try {
+        for (let length = readSync(file, chunk); length > 0; length = readSync(file, chunk)) {
+          hash.update(chunk.subarray(0, length));
+        }
+      } finally {
+        closeSync(file);
+      }
+    } catch (error) {
+      throw new UserError(`Reading the weights: ${path} cannot be read: ${messageOf(error)}.`);
+    }
+  }
+  return hash.digest('hex');
+}
+
+function weightFiles(source: ModelSource): readonly string[] {
+  if (typeof source === 'string') return openCheckpoint(resolveHubName(source, 'the model')).files;
+  const { mllm, visionTower, sam, weights } = source;
+  return [mllm, visionTower, sam, weights].flatMap((path) => {
+    return path === null ? [] : openCheckpoint(resolveHubName(path, 'the model')).files;
+  });
+}

@@ -1,0 +1,217 @@
+/** The analysis in a report: every section in all three files, pictures in the manner of Figure 4, opened in Chromium. */
+import { execFile, execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import sharp from 'sharp';
+import { writeRecordedReport } from '../../../src/cli/eval-report.js';
+import { findFailures } from '../../../src/evaluation/failures.js';
+import { evaluateGres } from '../../../src/evaluation/gres.js';
+import { recordsOf } from '../../../src/evaluation/record-figures.js';
+import type { ImageRecord } from '../../../src/evaluation/record.js';
+import { analyse, type FailureScene, worstOfEachKind } from '../../../src/evaluation/report/analysis-data.js';
+import { publishedTable } from '../../../src/evaluation/report/analysis-words.js';
+import { expressionColor } from '../../../src/evaluation/report/palette.js';
+import { PUBLISHED_GRES } from '../../../src/evaluation/report/published-gres.js';
+import { failureScenes, recordedSamples } from '../../../src/evaluation/report/recorded-pictures.js';
+import { besideEachOther, drawScene } from '../../../src/evaluation/report/scene-pictures.js';
+import type { BinaryMask, RgbImage } from '../../../src/types.js';
+import { headerFor, RandomDataset, RandomResponder, recordFor } from '../random-run.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'gsva-analysis-'));
+const out = join(folder, 'report');
+const IMAGES = 24;
+const dataset = new RandomDataset(folder, IMAGES);
+const images: ImageRecord[] = [];
+const header = headerFor(IMAGES, { model: '</dd><script>alert(1)</script>' });
+const file = { header, images };
+
+beforeAll(async () => {
+  await dataset.writeFiles();
+  await evaluateGres(dataset, new RandomResponder(0.9), {
+    protocols: header.protocols,
+    batch: 8,
+    onImage: (image) => images.push(image),
+  });
+  expect(await writeRecordedReport(out, file, dataset, 'data/random')).toBe(`${out}/report.html`);
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+const page = (name: string): string => readFileSync(join(out, name), 'utf8');
+
+describe('the files', () => {
+  test('report.html has every section, loads nothing and runs nothing', () => {
+    const html = page('report.html');
+    const titles = [...html.matchAll(/<h2>([^<]*)<\/h2>/g)].map((match) => match[1]);
+    expect(titles).toEqual(['Evaluation', 'Beside the paper', 'Breakdown', 'Rejection', 'Failures', 'Samples']);
+    expect(html).not.toContain('<script');
+    expect(html.match(/src="(?!data:image\/jpeg;base64,)/g)).toBeNull();
+    const { failures, failureKinds } = analyse(file);
+    const shown = worstOfEachKind(failures, 4);
+    expect(html.match(/<article class="scene card/g)).toHaveLength(shown.length);
+    for (const { kind } of failureKinds) expect(html).toContain(`for="kind-${kind.replaceAll(' ', '-')}"`);
+    expect(html).toContain('split val: 24 images');
+    expect(html).toContain('strict, reference, generate');
+  });
+
+  test('report.md has the same, and its pictures exist', () => {
+    const markdown = page('report.md');
+    expect(markdown).toContain(
+      '| GSVA-Llama2-13B (ft) | 70.04 | 66.38 | 66.02 | 73.29 | 72.79 | 64.72 | 65.45 | 63.20 | 62.47 |',
+    );
+    const links = [...markdown.matchAll(/^!\[.*\]\((\S+)\)$/gm)].map((match) => match[1] ?? '');
+    expect(links.filter((link) => link.startsWith('failures/')).length).toBeGreaterThan(3);
+    expect(links.filter((link) => link.startsWith('plots/rejection'))).toHaveLength(2);
+    for (const link of links) expect([link, existsSync(join(out, link))]).toEqual([link, true]);
+  });
+
+  test('report.json has every failure and image, without pixels', () => {
+    const text = page('report.json');
+    const { analysis } = JSON.parse(text) as { analysis: Record<string, unknown[]> };
+    expect(analysis.failures).toHaveLength(findFailures(recordsOf(images, 'strict')).length);
+    expect(analysis.images).toHaveLength(IMAGES);
+    expect(analysis).not.toHaveProperty('scenes');
+    expect(text).not.toContain('"mask"');
+  });
+});
+
+describe('the paper beside it', () => {
+  test('Table 1 as printed: 18 rows, LISA and GSVA in three sizes without and with finetuning', () => {
+    expect(PUBLISHED_GRES).toHaveLength(18);
+    const rowOf = (method: string): unknown => PUBLISHED_GRES.find((row) => row.method === method)?.splits;
+    expect(rowOf('GSVA-Vicuna-7B (ft)')).toEqual([
+      [66.47, 63.29, 62.43],
+      [71.08, 69.93, 65.31],
+      [62.23, 60.47, 60.56],
+    ]);
+    expect(rowOf('CRIS')).toEqual([
+      [56.27, 55.34, null],
+      [63.42, 63.82, null],
+      [51.79, 51.04, null],
+    ]);
+  });
+
+  test('our figures stand in percent under their split; other splits and datasets have none', () => {
+    const analysis = { ...analyse(file), scenes: [] };
+    const [first] = publishedTable(analysis)?.rows.filter(({ isOurs }) => isOurs) ?? [];
+    const gIoU = analysis.ours[0]?.gIoU ?? NaN;
+    expect(first?.cells.slice(0, 2)).toEqual(['this run, strict', (100 * gIoU).toFixed(2)]);
+    expect(first?.cells.slice(4)).toEqual(Array(6).fill('–'));
+    const train = { ...analyse({ header: { ...header, split: 'train' }, images }), scenes: [] };
+    expect(publishedTable(train)).toBeNull();
+  });
+});
+
+describe('pictures of failures', () => {
+  const size = 40;
+  const grey: RgbImage = { data: new Uint8Array(size * size * 3).fill(100), height: size, width: size };
+  const square = (at: number): BinaryMask => {
+    const inside = (i: number): boolean => Math.abs((i % size) - at) < 6 && Math.abs(Math.floor(i / size) - at) < 6;
+    return { data: Uint8Array.from({ length: size * size }, (_, i) => Number(inside(i))), height: size, width: size };
+  };
+  const none: BinaryMask = { ...square(0), data: new Uint8Array(size * size) };
+  const sceneOf = (isAbsent: boolean): FailureScene => {
+    const record = recordFor({ targetIsEmpty: isAbsent });
+    return {
+      failure: { kind: isAbsent ? 'false accept' : 'inexact', cost: 0.1, record },
+      image: grey,
+      expressions: [
+        { record, target: isAbsent ? none : square(10), prediction: square(10) },
+        { record: recordFor({ index: 1, answer: 'rej' }), target: square(30), prediction: square(30) },
+      ],
+    };
+  };
+  /** Of the enlarged picture, at a place of the image. */
+  const pixel = ({ data, width }: RgbImage, at: number): number[] => {
+    const scale = width / size;
+    const start = (Math.floor((at + 0.5) * scale) * width + Math.floor((at + 0.5) * scale)) * 3;
+    return [...data.subarray(start, start + 3)];
+  };
+  const isTinted = (found: readonly number[], by: number): boolean => {
+    const towards = expressionColor(by).map((value, i) => Math.sign(value - 100) * ((found[i] ?? 0) - 100));
+    return towards.every((value) => value > 0);
+  };
+
+  test('each target has its colour, the image keeps its own; what was rejected is not drawn', () => {
+    const { truth, prediction } = drawScene(sceneOf(false));
+    expect(pixel(truth, 20)).toEqual([100, 100, 100]);
+    expect([isTinted(pixel(truth, 10), 0), isTinted(pixel(truth, 30), 1)]).toEqual([true, true]);
+    expect(isTinted(pixel(prediction, 10), 0)).toBe(true);
+    expect(pixel(prediction, 30)).toEqual([100, 100, 100]);
+    const both = besideEachOther({ truth, prediction });
+    expect([both.height, both.width]).toEqual([truth.height, 2 * truth.width + 8]);
+  });
+
+  test('the image is dark where the target is absent, and the mistake shines', () => {
+    const { truth, prediction } = drawScene(sceneOf(true));
+    expect(pixel(truth, 10)).toEqual([40, 40, 40]);
+    expect(pixel(prediction, 20)).toEqual([40, 40, 40]);
+    expect(pixel(prediction, 10)[0]).toBeGreaterThan(100);
+  });
+
+  test('samples and scenes are made from the records; other data is refused', async () => {
+    const samples = await recordedSamples(dataset, images, 'strict', 5);
+    expect(samples).toHaveLength(5);
+    for (const { results, targets } of samples) {
+      expect(results.map(({ expression }) => expression)).toEqual(targets.map(({ expression }) => expression));
+      for (const { mask, area, box } of results) {
+        expect(mask?.data.filter((value) => value === 1).length ?? 0).toBe(area);
+        expect(box === null).toBe(area === 0);
+      }
+    }
+    const failures = findFailures(recordsOf(images, 'strict')).slice(0, 6);
+    const scenes = await failureScenes(dataset, images, failures);
+    for (const [i, { failure, expressions }] of scenes.entries()) {
+      expect(failure).toBe(failures[i]);
+      expect(expressions[0]?.record).toBe(failure.record);
+      expect(expressions.length).toBeLessThanOrEqual(4);
+    }
+    const other = new RandomDataset(folder, IMAGES, 9);
+    await expect(failureScenes(other, images, failures)).rejects.toThrow(/the dataset has another one/);
+  });
+});
+
+const chromium = ['chromium', 'chromium-browser', 'google-chrome'].find((name) => {
+  try {
+    execFileSync(name, ['--version'], { stdio: 'ignore' });
+    return true;
+  } catch {
+    return false;
+  }
+});
+
+describe('in a browser', () => {
+  (chromium === undefined ? test.skip : test).each([
+    ['a wide window', 1160],
+    ['a narrow one', 500],
+  ])('the page is drawn in Chromium: %s', async (_, width) => {
+    const picture = join(folder, `page-${width}.png`);
+    const flags = [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--hide-scrollbars',
+      `--user-data-dir=${join(folder, 'profile')}`,
+    ];
+    const argv = [...flags, `--window-size=${width},6000`, `--screenshot=${picture}`, `file://${out}/report.html`];
+    await promisify(execFile)(chromium ?? '', argv, { timeout: 100_000 });
+    const { data, info } = await sharp(picture).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+    expect(info.width).toBe(width);
+    // Light paper, dark ink, and the colours of masks: the pictures inside of the page were decoded and drawn.
+    let [paper, ink, red] = [0, 0, 0];
+    for (let i = 0; i < data.length; i += 3) {
+      const [r, g, b] = [data[i] ?? 0, data[i + 1] ?? 0, data[i + 2] ?? 0];
+      if (Math.min(r, g, b) > 240) paper++;
+      if (Math.max(r, g, b) < 60) ink++;
+      if (r > 200 && g < 110 && b < 130) red++;
+    }
+    const pixels = data.length / 3;
+    expect(paper / pixels).toBeGreaterThan(0.4);
+    expect(ink / pixels).toBeGreaterThan(0.003);
+    expect(red).toBeGreaterThan(500);
+  });
+});
