@@ -40,6 +40,9 @@ const MPICH: Handles = {
 const THREAD_MULTIPLE = 3;
 const THREAD_SERIALIZED = 2;
 
+/** Of the threads that make collective calls; koffi's own 128 kB are not enough for MPICH. */
+const STACK_BYTES = 4 * 1024 * 1024;
+
 /** Collective calls that may block long; each runs in another thread and is awaited. */
 export type Collective = (...values: Address[]) => Promise<void>;
 
@@ -96,7 +99,9 @@ export async function loadMpi(family: Launch['family'], named = process.env.GSVA
 
 async function loadKoffi(): Promise<Koffi> {
   try {
-    return await import('koffi');
+    const koffi = await import('koffi');
+    koffi.config({ async_stack_size: STACK_BYTES });
+    return koffi;
   } catch (error) {
     throw new UserError(`Training in several processes needs koffi to call MPI, which failed: ${messageOf(error)}.`);
   }
