@@ -11,7 +11,7 @@ import { writeReport } from '../evaluation/report/write-report.js';
 import { Predictor } from '../inference/predictor.js';
 import { buildExperiment, type Experiment } from '../training/build-experiment.js';
 import { type ExperimentConfig, readExperimentConfig } from '../training/experiment-config.js';
-import { FIGURE_HEAD, figureRow, figuresOf, measure, type MeasureRequest } from './measure.js';
+import { figureHead, figureRow, figuresOf, measure, type MeasureRequest } from './measure.js';
 import { duration } from './progress.js';
 import { trainExperiment } from './training-run.js';
 import { packagePath } from './values.js';
@@ -97,7 +97,7 @@ export async function runDemo(request: DemoRequest, context: VerbContext, engine
       samples: after.samples,
     });
     output.table(
-      ['', ...FIGURE_HEAD],
+      ['', ...figureHead(after.results)],
       [
         ...before.results.map((result) => ['before', ...figureRow(result)]),
         ...[...after.results, ...free.results].map((result) => ['after', ...figureRow(result)]),

@@ -1,20 +1,31 @@
-/** What `--data` names: a folder in gRefCOCO's layout, or a file of one's own data. */
+/** What `--data` and `--dataset` name: a published set in its folder, or a file of one's own data. */
 import { existsSync, statSync } from 'node:fs';
-import { GRefCoco } from '../data/grefcoco.js';
+import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
+import { openEvaluatedSet, usualSplit } from '../data/evaluated-sets.js';
+import { OWN_SPLITS } from '../data/own-data-line.js';
 import { OwnData } from '../data/own-data.js';
 import { UserError } from '../errors.js';
-import type { GresDataset } from '../evaluation/gres.js';
 
-export const EVALUATED_SPLITS = ['train', 'val', 'testA', 'testB', 'test'] as const;
-export type EvaluatedSplit = (typeof EVALUATED_SPLITS)[number];
+export interface DatasetRequest {
+  readonly data: string;
+  /** By the registry's name; 'own' where `data` is a file. */
+  readonly dataset: string;
+  readonly split: string;
+  /** ReasonSeg: leave ignored regions out. */
+  readonly honourIgnore: boolean;
+}
 
 /** @throws UserError where it cannot be read, or has nothing of the split */
-export async function openDataset(data: string, split: EvaluatedSplit): Promise<GresDataset> {
-  const isOwn = isFile(data);
-  if (isOwn && split !== 'testA' && split !== 'testB') return OwnData.open(data, split);
-  if (!isOwn && split !== 'test') return GRefCoco.open(data, split);
-  const splits = isOwn ? 'train, val and test' : 'train, val, testA and testB';
-  throw new UserError(`${data} has no split "${split}"; ${isOwn ? 'own data' : 'gRefCOCO'} is divided into ${splits}.`);
+export async function openDataset({ data, dataset, split, honourIgnore }: DatasetRequest): Promise<EvaluatedDataset> {
+  if (dataset !== 'own') return openEvaluatedSet(dataset, data, split, { honourIgnore });
+  const known = OWN_SPLITS.find((name) => name === split);
+  if (known !== undefined) return OwnData.open(data, known);
+  throw new UserError(`${data} has no split "${split}"; own data is divided into ${OWN_SPLITS.join(', ')}.`);
+}
+
+/** The split that is measured where none is named. */
+export function splitOf(dataset: string, split: string | undefined): string {
+  return split ?? (dataset === 'own' ? 'val' : usualSplit(dataset));
 }
 
 /** Refuses a path at which there is nothing. */

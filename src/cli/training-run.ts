@@ -1,7 +1,8 @@
 /** One training run on the command line: the trainer with a bar, validation by evaluation, plots at the end. */
 import { join } from 'node:path';
 import { describeEngine, type EngineInfo } from '../engine/engine.js';
-import { evaluateGres } from '../evaluation/gres.js';
+import { GRES } from '../evaluation/benchmarks.js';
+import { evaluate } from '../evaluation/evaluate.js';
 import { type LinePlot, linePlotSvg } from '../evaluation/report/line-plot.js';
 import { Predictor } from '../inference/predictor.js';
 import { writeFileAtomic } from '../io/atomic-file.js';
@@ -58,7 +59,7 @@ async function validation({ gsva, tokenizer, config }: Experiment, data: GsvaDat
   if (on === null) return null;
   const predictor = new Predictor(gsva, tokenizer, config.conversation);
   return async (signal) => {
-    const { results } = await evaluateGres(on.dataset, predictor, {
+    const { results } = await evaluate(GRES, on.dataset, predictor, {
       protocols: ['strict'],
       batch: VALIDATION_BATCH,
       limit: on.images,

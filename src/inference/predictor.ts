@@ -1,13 +1,14 @@
 /** Image and expressions in, masks and rejections out: a GSVA model with its tokenizer and its way of asking. */
 import { type ConversationStyle, tokenizeConversation } from '../data/conversation.js';
 import { prepareImage } from '../data/prepare-image.js';
-import { checkedExpression, evaluationAnswer, evaluationQuestion, TRAINING_QUESTIONS } from '../data/prompts.js';
+import { checkedExpression } from '../data/prompts.js';
+import { answerOf, freeQuestionOf, type QuestionForm, questionOf } from '../data/question-forms.js';
 import type { Tokenizer } from '../data/tokenizer.js';
 import { UserError } from '../errors.js';
 import type { Gsva } from '../model/gsva.js';
 import { type EncodedImage, encodeImages } from '../model/image-features.js';
-import { IMAGE_PLACEHOLDER } from '../special-tokens.js';
-import type { BinaryMask, RgbImage, SegmentResult, SegmentStatus } from '../types.js';
+import { RESERVED_TEXTS } from '../special-tokens.js';
+import type { BinaryMask, LogitRule, RgbImage, SegmentResult, SegmentStatus } from '../types.js';
 import { parseAnswer } from './answer-parser.js';
 import { ask } from './ask.js';
 import { generate, type GeneratedAnswer } from './generate.js';
@@ -23,6 +24,10 @@ export interface Question {
   readonly image: EncodedImage;
   /** As in the dataset: cleaned, at least one. */
   readonly expressions: readonly string[];
+  /** How it is asked; default 'reference'. */
+  readonly form?: QuestionForm;
+  /** Which logits are inside of a mask; default those ≥ 0. */
+  readonly logitRule?: LogitRule;
 }
 
 /** A question with the answers that are true of the image. */
@@ -84,11 +89,11 @@ export class Predictor {
 
   /** The reference's evaluation: teacher forcing with the true answers, all questions as one batch. */
   async force(questions: readonly ForcedQuestion[]): Promise<ForcedReply[]> {
-    const turns = questions.map(({ expressions, answers }) => turnOf(expressions, answers));
+    const turns = questions.map(({ expressions, answers, form }) => turnOf(expressions, answers, form));
     const items = questions.map(({ image }, i) => ({ image, conversation: this.tokenized(turns[i] as Turn) }));
     const forced = await teacherForce(this.gsva, items);
     return forced.map(({ decisions, masks }, i) => {
-      const { expressions } = questions[i] as ForcedQuestion;
+      const { expressions, form, logitRule } = questions[i] as ForcedQuestion;
       if (decisions.length !== expressions.length || masks.length !== expressions.length) {
         throw new UserError(
           `Asking about ${expressions.map((text) => JSON.stringify(text)).join(', ')}: the answer has ` +
@@ -96,19 +101,24 @@ export class Predictor {
         );
       }
       const results = decisions.map(({ answer, rejectProbability }, j) =>
-        segmentResult(expressions[j] as string, statusOf(answer), masks[j] ?? null, rejectProbability),
+        segmentResult(expressions[j] as string, statusOf(answer), masks[j] ?? null, rejectProbability, logitRule),
       );
       const decided = turnOf(
         expressions,
         decisions.map(({ answer }) => answer),
+        form,
       );
-      return { question: decided.user, answer: decided.assistant, results, masks: masks.map(binaryMask) };
+      const drawn = masks.map((mask) => binaryMask(mask, logitRule));
+      return { question: decided.user, answer: decided.assistant, results, masks: drawn };
     });
   }
 
   /** The model writes its answer itself (greedy decoding). */
-  async generate({ image, expressions }: Question, options: GenerateReplyOptions = {}): Promise<GeneratedReply> {
-    const question = generationQuestion(expressions);
+  async generate(
+    { image, expressions, form = 'reference', logitRule }: Question,
+    options: GenerateReplyOptions = {},
+  ): Promise<GeneratedReply> {
+    const question = freeQuestionOf(form, expressions);
     const turn = { user: question, assistant: null };
     const { inputIds } = tokenizeConversation(this.tokenizer, this.conversation, [turn]);
     const maxTokens = options.maxTokens ?? ANSWER_TOKENS.base + ANSWER_TOKENS.perExpression * expressions.length;
@@ -123,7 +133,7 @@ export class Predictor {
       const part = parts[i] ?? null;
       const decision = part === null ? undefined : generated.decisions[part];
       if (decision === undefined) return segmentResult(expression, 'no-seg-token', null, null);
-      return segmentResult(expression, statusOf(decision.answer), decision.mask, decision.rejectProbability);
+      return segmentResult(expression, statusOf(decision.answer), decision.mask, decision.rejectProbability, logitRule);
     });
     const answer = this.tokenizer.decode(generated.ids, { skipSpecial: true });
     return { question, answer, results, faults };
@@ -187,6 +197,16 @@ export class Predictor {
     };
   }
 
+  /** Why a question cannot be asked of this model, in words; null where it can. */
+  refusal(expressions: readonly string[], form: QuestionForm = 'reference'): string | null {
+    const reserved = RESERVED_TEXTS.find((token) => expressions.some((expression) => expression.includes(token)));
+    if (reserved !== undefined) return `it contains ${reserved}, which is reserved`;
+    const { maxPositionEmbeddings } = this.gsva.config.llm;
+    const length = this.lengthOf(expressions, form);
+    if (length <= maxPositionEmbeddings) return null;
+    return `its conversation has ${length} tokens, and the model takes ${maxPositionEmbeddings}`;
+  }
+
   /** Frees the model. */
   dispose(): void {
     this.gsva.dispose();
@@ -199,16 +219,22 @@ export class Predictor {
   /** A user's question has to fit into what the LLM was made for; positions beyond it were never trained. */
   private checkLength(expressions: readonly string[]): void {
     const { maxPositionEmbeddings } = this.gsva.config.llm;
-    const turn = turnOf(
-      expressions,
-      expressions.map(() => 'seg'),
-    );
-    const length = this.tokenized(turn).inputIds.length - 1 + this.gsva.patches;
+    const length = this.lengthOf(expressions, 'reference');
     if (length <= maxPositionEmbeddings) return;
     throw new UserError(
       `Segmenting: ${expressions.length} expressions make a conversation of ${length} tokens, and this model takes ` +
         `${maxPositionEmbeddings}. Ask for fewer, or in shorter words.`,
     );
+  }
+
+  /** Tokens of question and answer, the image's among them. */
+  private lengthOf(expressions: readonly string[], form: QuestionForm): number {
+    const turn = turnOf(
+      expressions,
+      expressions.map(() => 'seg'),
+      form,
+    );
+    return this.tokenized(turn).inputIds.length - 1 + this.gsva.patches;
   }
 
   /** The generated [SEG] and [REJ], each with the text since the one before. */
@@ -225,16 +251,14 @@ interface Turn {
   readonly assistant: string;
 }
 
-/** Question and answer as published figures were obtained with. */
-function turnOf(expressions: readonly string[], answers: readonly TokenAnswer[]): Turn {
+/** Question and answer; by 'reference' those that published figures were obtained with. */
+function turnOf(
+  expressions: readonly string[],
+  answers: readonly TokenAnswer[],
+  form: QuestionForm = 'reference',
+): Turn {
   const targets = expressions.map((expression, i) => ({ expression, isEmpty: answers[i] === 'rej' }));
-  return { user: evaluationQuestion(expressions), assistant: evaluationAnswer(targets) };
-}
-
-/** For free answers there is no published form to keep to: the last of the questions that the model has learned. */
-function generationQuestion(expressions: readonly string[]): string {
-  const [, , , template] = TRAINING_QUESTIONS;
-  return `${IMAGE_PLACEHOLDER}\n${template.split('{}').join(expressions.join(', '))}`;
+  return { user: questionOf(form, expressions), assistant: answerOf(form, targets) };
 }
 
 function statusOf(answer: TokenAnswer): SegmentStatus {
