@@ -7,7 +7,7 @@ import type { FigureValues } from '../evaluation/figures.js';
 import type { GresProtocol } from '../evaluation/metrics/gres-metric.js';
 import type { RecordedResult, Result } from '../evaluation/record-figures.js';
 import { type RefusalCounts, shardSize, WHOLE } from '../evaluation/record.js';
-import { metricTitle } from '../evaluation/report/report-data.js';
+import { metricTitle } from '../evaluation/figures.js';
 import type { Predictor } from '../inference/predictor.js';
 import { type DatasetRequest, openDataset } from './open-dataset.js';
 import type { Cell } from './output.js';

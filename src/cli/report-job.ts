@@ -7,7 +7,7 @@ import { mergeRecords } from '../evaluation/merge-records.js';
 import { readRecords, readWholeRun, recordText } from '../evaluation/record-file.js';
 import { recordedResults, recordsOf } from '../evaluation/record-figures.js';
 import { calibrationProtocol } from '../evaluation/report/analysis-data.js';
-import { metricTitle } from '../evaluation/report/report-data.js';
+import { metricTitle } from '../evaluation/figures.js';
 import { weightsDigest } from '../inference/model-digest.js';
 import { writeFileAtomic } from '../io/atomic-file.js';
 import { storeRejectThreshold } from '../model/checkpoint-directory.js';

@@ -34,6 +34,11 @@ export interface Figure {
 /** Fractions of 1 by name, in the order of the benchmark; null where no expression decides the figure. */
 export type FigureValues = Readonly<Record<string, number | null>>;
 
+/** "N_acc" is written N-acc, as in the papers. */
+export function metricTitle(name: string): string {
+  return name.replaceAll('_', '-');
+}
+
 const share = (counts: boolean): FigureTerms => ({ numerator: Number(counts), denominator: 1 });
 const pixels = ({ intersection, union }: GresScore): FigureTerms => ({ numerator: intersection, denominator: union });
 

@@ -2,7 +2,8 @@
 import type { Calibration } from '../calibration.js';
 import type { Result } from '../record-figures.js';
 import type { ExpressionRecord } from '../record.js';
-import { formatFigure, metricTitle } from './report-data.js';
+import { metricTitle } from '../figures.js';
+import { formatFigure } from './report-data.js';
 
 /** Images in the table of the worst; report.json has all. */
 export const SHOWN_IMAGES = 10;

@@ -1,13 +1,6 @@
 /** report.md: the report for a terminal, a pull request or a repository page; pictures lie beside it. */
-import {
-  PROTOCOL_NOTE,
-  formatFigure,
-  judgeSample,
-  metricColumns,
-  metricTitle,
-  questionText,
-  reportFacts,
-} from './report-data.js';
+import { metricTitle } from '../figures.js';
+import { PROTOCOL_NOTE, formatFigure, judgeSample, metricColumns, questionText, reportFacts } from './report-data.js';
 import { analysisSections, type AnalysisPictures } from './markdown-analysis.js';
 import type { ReportData, ReportSample } from './report-data.js';
 import { escapeMarkdown } from './text-escape.js';

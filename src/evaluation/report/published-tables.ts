@@ -11,7 +11,7 @@ import {
   TABLE_9,
 } from './published-figures.js';
 import { PUBLISHED_FIGURES, PUBLISHED_GRES, PUBLISHED_SPLITS } from './published-gres.js';
-import { metricTitle } from './report-data.js';
+import { metricTitle } from '../figures.js';
 
 /** As it is printed. */
 export interface PublishedTable {

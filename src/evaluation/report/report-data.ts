@@ -115,11 +115,6 @@ export function metricColumns(rows: readonly MetricRow[]): string[] {
   return [...new Set(rows.flatMap((row) => Object.keys(row.metrics)))];
 }
 
-/** "N_acc" is written N-acc, as in the papers. */
-export function metricTitle(name: string): string {
-  return name.replaceAll('_', '-');
-}
-
 /** Three decimals, a dash where there is no figure. */
 export function formatFigure(value: number | null | undefined): string {
   return value === null || value === undefined || !Number.isFinite(value) ? '–' : value.toFixed(3);
