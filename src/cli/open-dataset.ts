@@ -1,10 +1,12 @@
 /** What `--data` and `--dataset` name: a published set in its folder, or a file of one's own data. */
 import { existsSync, statSync } from 'node:fs';
 import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
+import { splitsOf } from '../data/dataset-registry.js';
 import { openEvaluatedSet, usualSplit } from '../data/evaluated-sets.js';
 import { OWN_SPLITS } from '../data/own-data-line.js';
 import { OwnData } from '../data/own-data.js';
 import { UserError } from '../errors.js';
+import { oneOf } from './values.js';
 
 export interface DatasetRequest {
   readonly data: string;
@@ -20,12 +22,16 @@ export async function openDataset({ data, dataset, split, honourIgnore }: Datase
   if (dataset !== 'own') return openEvaluatedSet(dataset, data, split, { honourIgnore });
   const known = OWN_SPLITS.find((name) => name === split);
   if (known !== undefined) return OwnData.open(data, known);
-  throw new UserError(`${data} has no split "${split}"; own data is divided into ${OWN_SPLITS.join(', ')}.`);
+  throw new UserError(`${data} has no split "${split}"; own data is divided into train, val and test.`);
 }
 
-/** The split that is measured where none is named. */
+/**
+ * The split that is measured: the usual one where none is named.
+ * @throws UsageError where a published set has no such split
+ */
 export function splitOf(dataset: string, split: string | undefined): string {
-  return split ?? (dataset === 'own' ? 'val' : usualSplit(dataset));
+  if (dataset === 'own') return split ?? 'val';
+  return split === undefined ? usualSplit(dataset) : oneOf('split', splitsOf(dataset))(split);
 }
 
 /** Refuses a path at which there is nothing. */
