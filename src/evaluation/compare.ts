@@ -112,7 +112,7 @@ class Cells {
   count = 0;
 
   constructor(private readonly figures: readonly Figure[]) {
-    this.byGroup = figures.map(() => new Map());
+    this.byGroup = figures.map(() => new Map<string, number>());
   }
 
   sumsOf(a: readonly FigureRecord[], b: readonly FigureRecord[]): ImageSums {

@@ -152,8 +152,9 @@ export class EvaluationRun {
   }
 
   private keepSample({ picture, targets }: Loaded, replies: readonly ScoredReplies[]): void {
-    if (picture === null) return;
-    const protocol = this.options.sampleProtocol ?? (this.options.protocols[0] as GresProtocol);
+    const [first] = this.options.protocols;
+    const protocol = this.options.sampleProtocol ?? first;
+    if (picture === null || protocol === undefined) return;
     const said = replies.map((reply) => replyOf(protocol, reply));
     const indexes = replies.flatMap(({ scored }) =>
       scored.filter((each) => each.protocol === protocol).map(({ index }) => index),

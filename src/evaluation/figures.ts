@@ -94,7 +94,7 @@ export class FigureSums {
   private readonly sums: Map<string, [numerator: number, denominator: number]>[];
 
   constructor(private readonly figures: readonly Figure[]) {
-    this.sums = figures.map(() => new Map());
+    this.sums = figures.map(() => new Map<string, [number, number]>());
   }
 
   add(record: FigureRecord): void {

@@ -29,13 +29,11 @@ function figures(benchmark: Benchmark, protocol: GresProtocol): FigureValues {
   const scored = recorded.samples.flatMap(({ n, height, width, output_ids }, image) => {
     const answers = output_ids.filter((id) => id === recorded.seg || id === recorded.rej);
     return Array.from({ length: n }, (_, index): ScoredExpression => {
-      const part = <T extends Float32Array | Uint8Array>(name: string): T =>
-        (tensors.get(`${image}.${name}`)?.data as T).subarray(
-          index * height * width,
-          (index + 1) * height * width,
-        ) as T;
-      const logits = { data: part<Float32Array>('logits'), height, width };
-      const mask: BinaryMask = { data: part<Uint8Array>('gt'), height, width };
+      const pixels = [index * height * width, (index + 1) * height * width] as const;
+      const logitData = tensors.get(`${image}.logits`)?.data as Float32Array;
+      const maskData = tensors.get(`${image}.gt`)?.data as Uint8Array;
+      const logits = { data: logitData.subarray(...pixels), height, width };
+      const mask: BinaryMask = { data: maskData.subarray(...pixels), height, width };
       const status = answers[index] === recorded.rej ? 'rejected' : 'segmented';
       const expression = `${index}`;
       const target = { expression, mask, isEmpty: mask.data.every((value) => value === 0) };
