@@ -4,7 +4,7 @@ import { linePlotSvg } from './line-plot.js';
 import { REPORT_STYLE } from './html-style.js';
 import { expressionColor, hexColor } from './palette.js';
 import { metricTitle } from '../figures.js';
-import { PROTOCOL_NOTE, formatFigure, judgeSample, metricColumns, questionText, reportFacts } from './report-data.js';
+import { formatFigure, judgeSample, metricColumns, protocolNote, questionText, reportFacts } from './report-data.js';
 import type { ExpressionOutcome, MetricRow, ReportData, ReportSample } from './report-data.js';
 import type { SamplePictures } from './sample-pictures.js';
 import { escapeMarkup } from './text-escape.js';
@@ -110,7 +110,7 @@ function metricTable(rows: readonly MetricRow[]): string {
 <tbody>
 ${body.join('\n')}
 </tbody></table></div>
-<p class="note">${escapeMarkup(PROTOCOL_NOTE)}</p>`;
+<p class="note">${escapeMarkup(protocolNote(rows))}</p>`;
 }
 
 function change(value: number | null | undefined, before: number | null | undefined): string {
