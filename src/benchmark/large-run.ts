@@ -2,8 +2,8 @@
  * Run in a process of its own: loads a large model, looks at an image, reads a question, writes some tokens, draws a mask,
  * and prints a LargeRun.
  */
-import { tokenizeConversation } from '../data/conversation.js';
-import { evaluationQuestion } from '../data/prompts.js';
+import { tokenizeConversation } from '../data/text/conversation.js';
+import { evaluationQuestion } from '../data/text/prompts.js';
 import { describeEngine, startEngine } from '../engine/engine.js';
 import { messageOf } from '../errors.js';
 import { DecodingSession } from '../inference/decoding-session.js';

@@ -11,7 +11,7 @@ import * as tf from '../engine/tf.js';
 import { Gsva } from '../model/gsva.js';
 import { Random } from '../random.js';
 import { baseTask } from '../training/build-experiment.js';
-import { Tokenizer } from '../data/tokenizer.js';
+import { Tokenizer } from '../data/text/tokenizer.js';
 import { ADDED_TOKENS } from '../special-tokens.js';
 import type { Stage } from '../training/trainable.js';
 import { trainableVariables } from '../training/trainable.js';

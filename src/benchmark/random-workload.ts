@@ -1,7 +1,7 @@
 /** Images, conversations and masks of given sizes, drawn from a seed: their content does not matter for speed. */
 import type { ModelConfig } from '../config.js';
-import { padBatch, type TokenizedConversation } from '../data/conversation.js';
-import { prepareImage } from '../data/prepare-image.js';
+import { padBatch, type TokenizedConversation } from '../data/text/conversation.js';
+import { prepareImage } from '../data/image/prepare-image.js';
 import type { TokenBatch } from '../model/vision-text-tokens.js';
 import { Random } from '../random.js';
 import { IGNORE_LABEL, IMAGE_TOKEN_ID } from '../special-tokens.js';

@@ -1,7 +1,7 @@
 /** The work behind `gsva data import`. */
-import { importCoco } from '../data/coco-import.js';
-import { importLabelme } from '../data/labelme-import.js';
-import { type ImportedImage, refuseExisting, writeOwnData } from '../data/own-data-writer.js';
+import { importCoco } from '../data/own/coco-import.js';
+import { importLabelme } from '../data/own/labelme-import.js';
+import { type ImportedImage, refuseExisting, writeOwnData } from '../data/own/own-data-writer.js';
 import type { ProgressBar } from './progress.js';
 import type { VerbContext } from './verb.js';
 

@@ -2,8 +2,8 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { openTrainingSet, parseSetSpec } from '../data/dataset-registry.js';
-import { makeSample } from '../data/make-sample.js';
-import type { SampleOptions, TrainingSample, TrainingSet } from '../data/training-sample.js';
+import { makeSample } from '../data/sampling/make-sample.js';
+import type { SampleOptions, TrainingSample, TrainingSet } from '../data/sampling/training-sample.js';
 import { UserError } from '../errors.js';
 import { writeConversationPanel } from '../evaluation/report/conversation-panel.js';
 import { writeDirectoryAtomic } from '../io/atomic-file.js';

@@ -1,5 +1,5 @@
 /** The work behind `gsva data validate`. */
-import { checkOwnData } from '../data/own-data-check.js';
+import { checkOwnData } from '../data/own/own-data-check.js';
 import type { ProgressBar } from './progress.js';
 import type { VerbContext } from './verb.js';
 

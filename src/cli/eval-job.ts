@@ -2,7 +2,7 @@
 import { describeEngine, type EngineInfo } from '../engine/engine.js';
 import { RecordWriter } from '../evaluation/record-file.js';
 import { benchmarkOf } from '../evaluation/benchmarks.js';
-import type { ExpressionForm } from '../data/question-forms.js';
+import type { ExpressionForm } from '../data/text/question-forms.js';
 import type { ImageRecord, RecordHeader, Refusal, Shard } from '../evaluation/record.js';
 import { loadPredictor } from '../inference/gsva-model.js';
 import { configDigest, weightsDigest } from '../inference/model-digest.js';

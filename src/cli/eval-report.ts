@@ -1,5 +1,5 @@
 /** The report of recorded results; what `eval --report` and `report write` have in common. */
-import { formText } from '../data/question-forms.js';
+import { formText } from '../data/text/question-forms.js';
 import { analyse, worstOfEachKind } from '../evaluation/report/analysis-data.js';
 import { failureScenes, recordedSamples, type PictureSource } from '../evaluation/report/recorded-pictures.js';
 import { writeReport } from '../evaluation/report/write-report.js';

@@ -1,7 +1,7 @@
 /** `gsva eval`: measures a model on a split of a dataset. */
 import type { Options } from 'yargs';
 import { EVALUATED_NAMES, hasExpressions } from '../data/evaluated-sets.js';
-import { EXPRESSION_FORMS } from '../data/question-forms.js';
+import { EXPRESSION_FORMS } from '../data/text/question-forms.js';
 import { UsageError } from '../errors.js';
 import type { EvalRequest } from './eval-job.js';
 import { WHOLE } from '../evaluation/record.js';

@@ -1,7 +1,7 @@
 /** Options of every verb that takes a model: one of our folders, or the four files of the published code. */
 import type { Options } from 'yargs';
 import JSON5 from 'json5';
-import { CONVERSATION_STYLES, type ConversationStyle } from '../data/conversation.js';
+import { CONVERSATION_STYLES, type ConversationStyle } from '../data/text/conversation.js';
 import { UsageError } from '../errors.js';
 import type { ModelSource } from '../inference/open-model.js';
 import { keyValues, oneOf, packagePath, text } from './values.js';

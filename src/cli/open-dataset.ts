@@ -3,8 +3,8 @@ import { existsSync, statSync } from 'node:fs';
 import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
 import { splitsOf } from '../data/dataset-registry.js';
 import { openEvaluatedSet, usualSplit } from '../data/evaluated-sets.js';
-import { OWN_SPLITS } from '../data/own-data-line.js';
-import { OwnData } from '../data/own-data.js';
+import { OWN_SPLITS } from '../data/own/own-data-line.js';
+import { OwnData } from '../data/own/own-data.js';
 import { UserError } from '../errors.js';
 import { oneOf } from './values.js';
 

@@ -21,6 +21,8 @@ export interface TrainRequest {
   readonly data: string | null;
   /** Stop (saved and evaluated) after this time. */
   readonly minutes: number | null;
+  /** Folder for TensorBoard's events. */
+  readonly tensorboard: string | null;
 }
 
 /** @returns the exit code */
@@ -32,12 +34,13 @@ export async function runTrain(request: TrainRequest, context: VerbContext, engi
   const config = readExperimentConfig(request.config, overrides);
   const experiment = buildExperiment(config, request.config);
   try {
-    const { end } = await trainExperiment(experiment, request.out, request.resume, context, engine);
+    const { out, resume, tensorboard } = request;
+    const { end } = await trainExperiment(experiment, out, resume, context, engine, tensorboard);
     const best =
       end.best === null ? '' : `, best ${end.best.metric} ${end.best.value.toFixed(3)} at update ${end.best.update}`;
     const stopped = end.reason === 'aborted' ? 'stopped and saved' : 'trained';
     output.line(`${stopped}: ${end.update} updates in ${duration(end.elapsedSeconds)}${best}`);
-    output.line(`model: ${join(request.out, 'last')}  plots and log: ${request.out}`);
+    output.line(`model: ${join(out, 'last')}  summary: ${join(out, 'summary.html')}`);
     if (end.reason === 'aborted') output.line('go on with the same command and --resume');
     return 0;
   } finally {

@@ -41,6 +41,12 @@ const OPTIONS = {
     requiresArg: true,
     coerce: finiteNumber('minutes', { min: 0.01, max: 525_600 }),
   },
+  tensorboard: {
+    describe: 'Folder for TensorBoard to watch: curves and sample pictures, one folder per run',
+    type: 'string',
+    requiresArg: true,
+    coerce: text('tensorboard'),
+  },
 } satisfies Record<string, Options>;
 
 export const trainVerb = defineVerb({
@@ -52,6 +58,7 @@ export const trainVerb = defineVerb({
     ['gsva train --config configs/tiny.json5 --out runs/tiny', 'the small model'],
     ['gsva train --config configs/tiny.json5 --out runs/tiny --resume', 'go on after a stop'],
     ['gsva train --config configs/own-data.json5 --data my/data.jsonl --out runs/mine', 'your own data'],
+    ['gsva train --config configs/tiny.json5 --out runs/b --tensorboard runs/events/b', 'curves while it trains'],
     ['gsva train --config configs/tiny.json5 --out runs/a --set training.seed=7 maxLength=300', 'other values'],
   ],
   async run(args, context) {
@@ -66,6 +73,7 @@ export const trainVerb = defineVerb({
       overrides: args.set ?? [],
       data: args.data ?? null,
       minutes: args.minutes ?? null,
+      tensorboard: args.tensorboard ?? null,
     };
     const engine = await startEngineFor(args, context);
     const { runTrain } = await import('./train-job.js');

@@ -4,16 +4,20 @@ import { describeEngine, type EngineInfo } from '../engine/engine.js';
 import { GRES } from '../evaluation/benchmarks.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import { type LinePlot, linePlotSvg } from '../evaluation/report/line-plot.js';
+import type { ReportSample } from '../evaluation/report/report-data.js';
 import { Predictor } from '../inference/predictor.js';
 import { writeFileAtomic } from '../io/atomic-file.js';
 import { baseTask, type Experiment, gsvaTask, type Validate } from '../training/build-experiment.js';
 import { type GsvaDataConfig, openTrainingData, openValidationData } from '../training/experiment-data.js';
 import type { GsvaTask } from '../training/gsva-task.js';
 import { readRunLog, type TrainingEnd } from '../training/run-log.js';
+import { observers } from '../training/training-observer.js';
 import { Trainer } from '../training/trainer.js';
 import type { TrainerEnvironment } from '../training/trainer-options.js';
 import type { TrainingTask } from '../training/training-task.js';
 import { figuresOf } from './measure.js';
+import { TensorBoardRun } from './tensorboard-run.js';
+import { writeSummary } from './training-summary.js';
 import type { VerbContext } from './verb.js';
 
 export interface TrainingRun {
@@ -22,49 +26,73 @@ export interface TrainingRun {
 }
 
 const VALIDATION_BATCH = 8;
+/** Images, evenly spread over the validation set, that are shown with their answers. */
+const VALIDATION_SAMPLES = 4;
 
-/** Trains into `out`: last/, best/, log.jsonl, loss.svg, validation.svg. */
+/**
+ * Trains into `out`: last/, best/, log.jsonl, loss.svg, validation.svg, summary.html.
+ * @param tensorboard folder for TensorBoard's events; null for none
+ */
 export async function trainExperiment(
   experiment: Experiment,
   out: string,
   resume: boolean,
   context: VerbContext,
   engine: EngineInfo,
+  tensorboard: string | null = null,
 ): Promise<TrainingRun> {
   const { config } = experiment;
   const header = { stage: config.stage, engine: describeEngine(engine), config: { ...config } };
+  const events = tensorboard === null ? null : new TensorBoardRun(tensorboard, header, (line) => context.note(line));
+  let shown: readonly ReportSample[] = [];
+  const keep: KeepSamples = async (samples) => {
+    shown = samples;
+    await events?.draw(samples);
+  };
   const run = async <Sample>(task: TrainingTask<Sample>): Promise<TrainingEnd> => {
     const bar = context.startProgress('train', 100);
     try {
-      const observer = observe(bar, context);
+      const observer = observers(observe(bar, context), events ?? {});
       const environment: TrainerEnvironment = { runDir: out, resume, signal: context.signal, header, observer };
       return await new Trainer(task, config.training, environment).run();
     } finally {
       bar.stop();
+      events?.close();
     }
   };
   const { data } = config;
   const end =
-    data.kind === 'scenes' ? await run(baseTask(experiment, data)) : await run(await taskOn(experiment, data));
-  return { end, plots: writePlots(out) };
+    data.kind === 'scenes' ? await run(baseTask(experiment, data)) : await run(await taskOn(experiment, data, keep));
+  const plots = writePlots(out);
+  await writeSummary(out, { config, engine, end, plots, samples: shown });
+  return { end, plots };
 }
 
-async function taskOn(experiment: Experiment, data: GsvaDataConfig): Promise<GsvaTask> {
-  return gsvaTask(experiment, await openTrainingData(data), await validation(experiment, data));
+/** Takes a few samples of each validation with the model's answers. */
+type KeepSamples = (samples: readonly ReportSample[]) => Promise<void>;
+
+async function taskOn(experiment: Experiment, data: GsvaDataConfig, keep: KeepSamples): Promise<GsvaTask> {
+  return gsvaTask(experiment, await openTrainingData(data), await validation(experiment, data, keep));
 }
 
 /** Strict figures on the first images of `val`; null when the run never validates, which then needs no `val`. */
-async function validation({ gsva, tokenizer, config }: Experiment, data: GsvaDataConfig): Promise<Validate | null> {
+async function validation(
+  { gsva, tokenizer, config }: Experiment,
+  data: GsvaDataConfig,
+  keep: KeepSamples,
+): Promise<Validate | null> {
   const on = config.training.validateEvery === 0 ? null : await openValidationData(data);
   if (on === null) return null;
   const predictor = new Predictor(gsva, tokenizer, config.conversation);
   return async (signal) => {
-    const { results } = await evaluate(GRES, on.dataset, predictor, {
+    const { results, samples } = await evaluate(GRES, on.dataset, predictor, {
       protocols: ['strict'],
       batch: VALIDATION_BATCH,
       limit: on.images,
+      samples: VALIDATION_SAMPLES,
       ...(signal === undefined ? {} : { signal }),
     });
+    await keep(samples);
     const [strict] = results;
     if (strict === undefined) throw new Error('validation: no result');
     return Object.fromEntries(Object.entries(figuresOf(strict)).map(([name, value]) => [name, value ?? NaN]));

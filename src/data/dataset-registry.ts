@@ -4,19 +4,19 @@
  */
 import { UserError } from '../errors.js';
 import { didYouMean } from '../nearest-name.js';
-import { openAde20k } from './ade20k.js';
-import { openCocoStuff } from './coco-stuff.js';
-import { GRefCoco } from './grefcoco.js';
-import { LlavaInstruct } from './llava-instruct.js';
-import { openMapillary } from './mapillary.js';
-import { openPacoLvis } from './paco-lvis.js';
-import { openPascalPart } from './pascal-part.js';
-import { ReasonSeg } from './reason-seg.js';
-import { RefZom } from './ref-zom.js';
-import { RefCoco } from './refcoco.js';
-import type { ReferDataset } from './refer-dataset.js';
-import { referTrainingSet } from './refer-training-set.js';
-import type { TrainingSet } from './training-sample.js';
+import { openAde20k } from './sem-seg/ade20k.js';
+import { openCocoStuff } from './sem-seg/coco-stuff.js';
+import { GRefCoco } from './refer/grefcoco.js';
+import { LlavaInstruct } from './vqa/llava-instruct.js';
+import { openMapillary } from './sem-seg/mapillary.js';
+import { openPacoLvis } from './sem-seg/paco-lvis.js';
+import { openPascalPart } from './sem-seg/pascal-part.js';
+import { ReasonSeg } from './reason/reason-seg.js';
+import { RefZom } from './refer/ref-zom.js';
+import { RefCoco } from './refer/refcoco.js';
+import type { ReferDataset } from './refer/refer-dataset.js';
+import { referTrainingSet } from './refer/refer-training-set.js';
+import type { TrainingSet } from './sampling/training-sample.js';
 
 interface Registered<Split extends string, Opened> {
   /** The first is that to train on. */

@@ -1,6 +1,6 @@
 /** What is evaluated on: the images of a split, each with its expressions and their true masks. */
-import type { QuestionForm } from './question-forms.js';
-import type { ReferringImage } from './refer-dataset.js';
+import type { QuestionForm } from './text/question-forms.js';
+import type { ReferringImage } from './refer/refer-dataset.js';
 import type { BinaryMask, ReferringTarget } from '../types.js';
 
 export interface EvaluatedTarget extends ReferringTarget {

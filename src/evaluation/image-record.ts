@@ -1,6 +1,6 @@
 /** From what was measured on an image to what is kept of it. */
-import { encodeMask, rleArea, rleToString, type Rle } from '../data/coco-mask.js';
-import type { ReferringImage } from '../data/refer-dataset.js';
+import { encodeMask, rleArea, rleToString, type Rle } from '../data/masks/coco-mask.js';
+import type { ReferringImage } from '../data/refer/refer-dataset.js';
 import type { ReferringTarget } from '../types.js';
 import { boundaryErrors } from './metrics/boundary-errors.js';
 import { bestOtherTarget } from './metrics/other-target.js';

@@ -1,5 +1,5 @@
 /** The next images of a split with their ground truth; what cannot be used is refused by name. */
-import type { ReferringImage } from '../data/refer-dataset.js';
+import type { ReferringImage } from '../data/refer/refer-dataset.js';
 import { UserError } from '../errors.js';
 import { readImage } from '../io/image-file.js';
 import type { RgbImage } from '../types.js';

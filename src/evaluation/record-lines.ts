@@ -8,8 +8,8 @@
  * An image counts when its closing line is there; what stands after the last one is what a crash cut off.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
-import { rleFromString } from '../data/coco-mask.js';
-import { EXPRESSION_FORMS } from '../data/question-forms.js';
+import { rleFromString } from '../data/masks/coco-mask.js';
+import { EXPRESSION_FORMS } from '../data/text/question-forms.js';
 import { UserError, messageOf } from '../errors.js';
 import { JsonReader } from '../io/json-reader.js';
 import { BENCHMARK_NAMES } from './benchmarks.js';

@@ -3,7 +3,7 @@
  * interrupted run, to join the shards of one, to compare two, and to draw what went wrong. No pixels of images; masks
  * are COCO's compressed runs.
  */
-import type { ExpressionForm } from '../data/question-forms.js';
+import type { ExpressionForm } from '../data/text/question-forms.js';
 import type { BenchmarkName } from './benchmarks.js';
 import type { FigureRecord } from './figures.js';
 import type { Answer, GresProtocol } from './metrics/gres-metric.js';

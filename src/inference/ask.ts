@@ -3,7 +3,7 @@
  * put in its mouth, [SEG] or [REJ] is read and appended, then ", green bar:" and so on, over one KV cache. What it
  * decides for one expression is what it has said when it decides the next, as when it writes freely.
  */
-import type { TokenizedConversation } from '../data/conversation.js';
+import type { TokenizedConversation } from '../data/text/conversation.js';
 import type { Gsva } from '../model/gsva.js';
 import type { EncodedImage } from '../model/image-features.js';
 import { IGNORE_LABEL } from '../special-tokens.js';

@@ -2,8 +2,8 @@
  * A model on disk, opened: what it is, how large, its tokenizer, and weights that are read when they are asked for. Either
  * a folder of ours, or the files that the published code is given.
  */
-import { CONVERSATION_STYLES, type ConversationStyle } from '../data/conversation.js';
-import { Tokenizer } from '../data/tokenizer.js';
+import { CONVERSATION_STYLES, type ConversationStyle } from '../data/text/conversation.js';
+import { Tokenizer } from '../data/text/tokenizer.js';
 import type { ModelConfig, TokenIds } from '../config.js';
 import { UserError } from '../errors.js';
 import type { FileTensors } from '../io/file-tensor.js';

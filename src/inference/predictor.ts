@@ -1,9 +1,9 @@
 /** Image and expressions in, masks and rejections out: a GSVA model with its tokenizer and its way of asking. */
-import { type ConversationStyle, tokenizeConversation } from '../data/conversation.js';
-import { prepareImage } from '../data/prepare-image.js';
-import { checkedExpression } from '../data/prompts.js';
-import { answerOf, freeQuestionOf, type QuestionForm, questionOf } from '../data/question-forms.js';
-import type { Tokenizer } from '../data/tokenizer.js';
+import { type ConversationStyle, tokenizeConversation } from '../data/text/conversation.js';
+import { prepareImage } from '../data/image/prepare-image.js';
+import { checkedExpression } from '../data/text/prompts.js';
+import { answerOf, freeQuestionOf, type QuestionForm, questionOf } from '../data/text/question-forms.js';
+import type { Tokenizer } from '../data/text/tokenizer.js';
 import { UserError } from '../errors.js';
 import type { Gsva } from '../model/gsva.js';
 import { type EncodedImage, encodeImages } from '../model/image-features.js';

@@ -6,7 +6,7 @@
  * A state depends on the tokens before it, so the first pass has seen the true decisions of the expressions before.
  * That is the published protocol; `ask` and `generate` do without it.
  */
-import { padBatch, type TokenizedConversation } from '../data/conversation.js';
+import { padBatch, type TokenizedConversation } from '../data/text/conversation.js';
 import * as tf from '../engine/tf.js';
 import type { Gsva } from '../model/gsva.js';
 import { type EncodedImage, stackFeatures } from '../model/image-features.js';

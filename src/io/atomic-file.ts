@@ -174,7 +174,8 @@ function leftovers(folder: string): Leftover[] {
   return found;
 }
 
-function isRunning(pid: number): boolean {
+/** Whether there is a process of this number on this machine. */
+export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

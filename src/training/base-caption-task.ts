@@ -7,10 +7,10 @@ import {
   padBatch,
   type TokenizedConversation,
   tokenizeConversation,
-} from '../data/conversation.js';
-import { clipTransform } from '../data/image-transforms.js';
+} from '../data/text/conversation.js';
+import { clipTransform } from '../data/image/image-transforms.js';
 import { captionTurn } from '../data/synth/base-text.js';
-import type { Tokenizer } from '../data/tokenizer.js';
+import type { Tokenizer } from '../data/text/tokenizer.js';
 import * as tf from '../engine/tf.js';
 import type { Gsva } from '../model/gsva.js';
 import { stackImages } from '../model/image-features.js';

@@ -4,8 +4,8 @@
  * shape and the place of the object on it. What the LLM then sees stands in the space of its own words, and since its
  * layers begin with a norm, it is the direction that must say it.
  */
-import { clipTransform } from '../data/image-transforms.js';
-import type { Tokenizer } from '../data/tokenizer.js';
+import { clipTransform } from '../data/image/image-transforms.js';
+import type { Tokenizer } from '../data/text/tokenizer.js';
 import * as fused from '../engine/fused-ops.js';
 import * as tf from '../engine/tf.js';
 import type { Gsva } from '../model/gsva.js';

@@ -8,8 +8,8 @@ import {
   padBatch,
   type TokenizedConversation,
   tokenizeConversation,
-} from '../data/conversation.js';
-import { prepareImage } from '../data/prepare-image.js';
+} from '../data/text/conversation.js';
+import { prepareImage } from '../data/image/prepare-image.js';
 import {
   ABSENT_WORD,
   captionTurn,
@@ -17,7 +17,7 @@ import {
   groundingConversation,
 } from '../data/synth/base-text.js';
 import { visibleMask } from '../data/synth/scene.js';
-import type { Tokenizer } from '../data/tokenizer.js';
+import type { Tokenizer } from '../data/text/tokenizer.js';
 import * as tf from '../engine/tf.js';
 import type { Gsva } from '../model/gsva.js';
 import { stackImages } from '../model/image-features.js';

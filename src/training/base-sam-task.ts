@@ -2,7 +2,7 @@
  * The base's SAM: masks of scene objects from points and boxes. It learns F_V2, the prompt encoder's learned points and
  * F_mask; it knows nothing of text.
  */
-import { samTransform } from '../data/image-transforms.js';
+import { samTransform } from '../data/image/image-transforms.js';
 import { type MaskPromptSample, sampleMaskPrompts } from '../data/synth/base-masks.js';
 import * as tf from '../engine/tf.js';
 import type { Gsva } from '../model/gsva.js';

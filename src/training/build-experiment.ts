@@ -1,5 +1,5 @@
 /** From a configuration to something that can be trained: model with its start weights, tokenizer, task. */
-import { Tokenizer } from '../data/tokenizer.js';
+import { Tokenizer } from '../data/text/tokenizer.js';
 import * as tf from '../engine/tf.js';
 import {
   checkTokenizer,

@@ -1,5 +1,5 @@
 /** Samples that are known by an index, each once in every epoch: the order of the tasks that make their own samples. */
-import { SampleOrder } from '../data/sample-order.js';
+import { SampleOrder } from '../data/sampling/sample-order.js';
 import { messageOf, UserError } from '../errors.js';
 import type { Random } from '../random.js';
 import type { SampleStream } from './training-task.js';

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { type ModelConfig, parseModelConfig } from '../config.js';
-import { CONVERSATION_STYLES, type ConversationStyle } from '../data/conversation.js';
+import { CONVERSATION_STYLES, type ConversationStyle } from '../data/text/conversation.js';
 import { readJson5 } from '../io/json-file.js';
 import { JsonReader } from '../io/json-reader.js';
 import { openModelDirectory } from '../model/checkpoint-directory.js';

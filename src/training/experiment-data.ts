@@ -1,7 +1,7 @@
 /** From a configuration's `data` to what GSVA's recipe trains and validates on. */
 import { openReferringSet, openTrainingSet } from '../data/dataset-registry.js';
-import { OwnData } from '../data/own-data.js';
-import type { ReferDataset } from '../data/refer-dataset.js';
+import { OwnData } from '../data/own/own-data.js';
+import type { ReferDataset } from '../data/refer/refer-dataset.js';
 import { UserError } from '../errors.js';
 import type { JsonlData, ReferData } from './experiment-config.js';
 import type { GsvaData } from './gsva-task.js';

@@ -7,13 +7,13 @@ import {
   padBatch,
   type TokenizedConversation,
   tokenizeConversation,
-} from '../data/conversation.js';
-import { type KindWeights, MixedSampler } from '../data/mixed-sampler.js';
-import { type LoadedSample, SampleLoader } from '../data/sample-loader.js';
-import { type AnySet, imagesOf } from '../data/sample-source.js';
-import type { Tokenizer } from '../data/tokenizer.js';
-import type { SampleConversation, SampleOptions } from '../data/training-sample.js';
-import { WholeEpochs } from '../data/whole-epochs.js';
+} from '../data/text/conversation.js';
+import { type KindWeights, MixedSampler } from '../data/sampling/mixed-sampler.js';
+import { type LoadedSample, SampleLoader } from '../data/sampling/sample-loader.js';
+import { type AnySet, imagesOf } from '../data/sampling/sample-source.js';
+import type { Tokenizer } from '../data/text/tokenizer.js';
+import type { SampleConversation, SampleOptions } from '../data/sampling/training-sample.js';
+import { WholeEpochs } from '../data/sampling/whole-epochs.js';
 import * as tf from '../engine/tf.js';
 import { loadModelWeights, type ModelMeta, writeModelDirectory } from '../model/checkpoint-directory.js';
 import type { Gsva } from '../model/gsva.js';

@@ -73,6 +73,7 @@ export class Trainer<Sample> {
       const logPath = join(runDir, 'log.jsonl');
       const log = resume ? RunLog.resume(logPath, header, this.state.update) : RunLog.create(logPath, header);
       try {
+        this.observer.onStart?.({ update: this.state.update });
         return await this.loop(log);
       } catch (error) {
         log.append({ type: 'error', update: this.state.update, message: messageOf(error) });

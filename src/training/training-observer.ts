@@ -16,6 +16,8 @@ export interface TrainingProgress {
 }
 
 export interface TrainingObserver {
+  /** The run begins, or goes on after `update` updates. */
+  onStart?(start: { readonly update: number }): void;
   onUpdate?(record: UpdateRecord, progress: TrainingProgress): void;
   onValidation?(record: ValidationRecord): void;
   /** A checkpoint is complete at `dir`. */
@@ -23,4 +25,16 @@ export interface TrainingObserver {
   /** A line for the person watching. */
   onMessage?(message: string): void;
   onEnd?(end: TrainingEnd): void;
+}
+
+/** One observer that tells all of these, in order. */
+export function observers(...all: readonly TrainingObserver[]): TrainingObserver {
+  return {
+    onStart: (start) => all.forEach((one) => one.onStart?.(start)),
+    onUpdate: (record, progress) => all.forEach((one) => one.onUpdate?.(record, progress)),
+    onValidation: (record) => all.forEach((one) => one.onValidation?.(record)),
+    onCheckpoint: (checkpoint) => all.forEach((one) => one.onCheckpoint?.(checkpoint)),
+    onMessage: (message) => all.forEach((one) => one.onMessage?.(message)),
+    onEnd: (end) => all.forEach((one) => one.onEnd?.(end)),
+  };
 }

@@ -1,8 +1,8 @@
 /** expected_vqa.json: the conversations of LLaVA-Instruct-150K as text, ids and labels. */
-import { LlavaInstruct } from '../data/llava-instruct.js';
-import type { JsonPlace } from '../data/refer-files.js';
-import type { Tokenizer } from '../data/tokenizer.js';
-import { turnsOf } from '../data/vqa-sample.js';
+import { LlavaInstruct } from '../data/vqa/llava-instruct.js';
+import type { JsonPlace } from '../data/annotation-files.js';
+import type { Tokenizer } from '../data/text/tokenizer.js';
+import { turnsOf } from '../data/vqa/vqa-sample.js';
 import { ConversationMismatches, RECORDED_STYLES } from './datasets-recorded.js';
 import { Mismatches } from './mismatches.js';
 import type { VerifyItem } from './verify-item.js';

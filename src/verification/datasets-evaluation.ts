@@ -1,10 +1,10 @@
 /** expected_val.json: what the reference makes of each image of an evaluation split, in both conversation styles. */
-import { encodeMask, rleArea } from '../data/coco-mask.js';
+import { encodeMask, rleArea } from '../data/masks/coco-mask.js';
 import { openEvaluatedSet } from '../data/evaluated-sets.js';
-import { resizeLongestSide } from '../data/image-transforms.js';
-import { answerOf, questionOf } from '../data/question-forms.js';
-import type { JsonPlace } from '../data/refer-files.js';
-import type { Tokenizer } from '../data/tokenizer.js';
+import { resizeLongestSide } from '../data/image/image-transforms.js';
+import { answerOf, questionOf } from '../data/text/question-forms.js';
+import type { JsonPlace } from '../data/annotation-files.js';
+import type { Tokenizer } from '../data/text/tokenizer.js';
 import { divide } from '../evaluation/conversations.js';
 import type { BinaryMask } from '../types.js';
 import { compareMasks, ConversationMismatches, numbers, RECORDED_STYLES, recordedPath } from './datasets-recorded.js';

@@ -1,7 +1,7 @@
 /** expected_polygons.json: what pycocotools makes of random polygons. */
-import { mergeRles, rleArea, rleBox, rleFromString, rleToString } from '../data/coco-mask.js';
-import { polygonToRle } from '../data/coco-mask-polygon.js';
-import type { JsonPlace } from '../data/refer-files.js';
+import { mergeRles, rleArea, rleBox, rleFromString, rleToString } from '../data/masks/coco-mask.js';
+import { polygonToRle } from '../data/masks/coco-mask-polygon.js';
+import type { JsonPlace } from '../data/annotation-files.js';
 import { compareRles, numbers } from './datasets-recorded.js';
 import { Mismatches } from './mismatches.js';
 import type { VerifyItem } from './verify-item.js';

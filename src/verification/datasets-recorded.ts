@@ -1,10 +1,15 @@
 /** Reading what is recorded of the datasets, and comparing masks and conversations with it. */
 import { relative, sep } from 'node:path';
 
-import { encodeMask, mergeRles, type Rle, rleArea, rleFromString } from '../data/coco-mask.js';
-import { type ConversationStyle, renderConversation, tokenizeConversation, type Turn } from '../data/conversation.js';
-import type { JsonPlace } from '../data/refer-files.js';
-import type { Tokenizer } from '../data/tokenizer.js';
+import { encodeMask, mergeRles, type Rle, rleArea, rleFromString } from '../data/masks/coco-mask.js';
+import {
+  type ConversationStyle,
+  renderConversation,
+  tokenizeConversation,
+  type Turn,
+} from '../data/text/conversation.js';
+import type { JsonPlace } from '../data/annotation-files.js';
+import type { Tokenizer } from '../data/text/tokenizer.js';
 import type { BinaryMask } from '../types.js';
 import { Mismatches } from './mismatches.js';
 import type { VerifyItem } from './verify-item.js';

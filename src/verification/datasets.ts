@@ -5,8 +5,8 @@
  */
 import { join } from 'node:path';
 
-import { JsonPlace, readJsonFile } from '../data/refer-files.js';
-import { Tokenizer } from '../data/tokenizer.js';
+import { JsonPlace, readJsonFile } from '../data/annotation-files.js';
+import { Tokenizer } from '../data/text/tokenizer.js';
 import { ADDED_TOKENS } from '../special-tokens.js';
 import { verifyConversations } from './datasets-conversations.js';
 import { verifyPolygons } from './datasets-polygons.js';

@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { extname, join } from 'node:path';
-import { clipTransform, resizeForClip, resizeForSam } from '../data/image-transforms.js';
+import { clipTransform, resizeForClip, resizeForSam } from '../data/image/image-transforms.js';
 import { UserError, messageOf } from '../errors.js';
 import { readImage } from '../io/image-file.js';
 import { readJson } from '../io/json-file.js';

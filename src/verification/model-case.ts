@@ -1,7 +1,7 @@
 /** The recording of a whole model (gsva-tiny), read strictly: weights, inputs, and what the reference made of them. */
 import { join } from 'node:path';
 import { type ModelConfig, parseModelConfig } from '../config.js';
-import type { TokenizedConversation } from '../data/conversation.js';
+import type { TokenizedConversation } from '../data/text/conversation.js';
 import * as tf from '../engine/tf.js';
 import { UserError } from '../errors.js';
 import type { FileTensors } from '../io/file-tensor.js';

@@ -4,8 +4,8 @@
  */
 import { join } from 'node:path';
 
-import { JsonPlace, readJsonFile } from '../data/refer-files.js';
-import { Tokenizer } from '../data/tokenizer.js';
+import { JsonPlace, readJsonFile } from '../data/annotation-files.js';
+import { Tokenizer } from '../data/text/tokenizer.js';
 import { ADDED_TOKENS } from '../special-tokens.js';
 import { Mismatches } from './mismatches.js';
 import type { VerifyItem } from './verify-item.js';

@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { GRefCoco } from '../../src/data/grefcoco.js';
+import { GRefCoco } from '../../src/data/refer/grefcoco.js';
 import { writeSynthDataset } from '../../src/data/synth/writer.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
@@ -75,7 +75,8 @@ describe('gsva train', () => {
     expect(first).toMatchObject({ code: 0 });
     expect(first.stdout).toMatch(/^trained: 3 updates in .*best gIoU [01]\.\d{3} at update 3\nmodel: .*last/);
     expect(tf.memory().numTensors).toBe(before);
-    expect(readdirSync(out).sort()).toEqual(['best', 'last', 'log.jsonl', 'loss.svg', 'validation.svg']);
+    const files = ['best', 'last', 'log.jsonl', 'loss.svg', 'summary.html', 'validation.svg'];
+    expect(readdirSync(out).sort()).toEqual(files);
     for (const name of ['config.json', 'meta.json', 'model.safetensors', 'tokenizer.model', 'state.json']) {
       expect([name, existsSync(join(out, 'last', name))]).toEqual([name, true]);
     }

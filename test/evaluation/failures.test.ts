@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { decodeMask, encodeMask } from '../../src/data/coco-mask.js';
+import { decodeMask, encodeMask } from '../../src/data/masks/coco-mask.js';
 import { breakDown, imageFigures, wordsIn } from '../../src/evaluation/breakdown.js';
 import { failureOf, findFailures, summarizeFailures, type FailureKind } from '../../src/evaluation/failures.js';
 import { GRES } from '../../src/evaluation/benchmarks.js';

@@ -1,6 +1,6 @@
 /** A dataset of random masks and a responder whose answers are a function of image and expression alone; seeded. */
 import { join } from 'node:path';
-import type { ReferringImage } from '../../src/data/refer-dataset.js';
+import type { ReferringImage } from '../../src/data/refer/refer-dataset.js';
 import type { EvaluatedDataset } from '../../src/data/evaluated-dataset.js';
 import type { Responder } from '../../src/evaluation/responder.js';
 import type { GresProtocol } from '../../src/evaluation/metrics/gres-metric.js';

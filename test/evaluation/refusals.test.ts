@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { EvaluatedTarget } from '../../src/data/evaluated-dataset.js';
-import type { ReferringImage } from '../../src/data/refer-dataset.js';
+import type { ReferringImage } from '../../src/data/refer/refer-dataset.js';
 import { GRES } from '../../src/evaluation/benchmarks.js';
 import { compareRuns } from '../../src/evaluation/compare.js';
 import { divide, inGroups, MOST_MASK_PIXELS } from '../../src/evaluation/conversations.js';

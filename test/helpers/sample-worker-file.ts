@@ -1,4 +1,4 @@
-/** In place of src/data/sample-worker-file.ts (see jest.config.js). */
+/** In place of src/data/sampling/sample-worker-file.ts (see jest.config.js). */
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 

@@ -1,4 +1,4 @@
 'use strict';
 /** A loading thread as it is, from the sources. */
 require('./load-typescript.cjs');
-require('../../src/data/sample-worker.ts');
+require('../../src/data/sampling/sample-worker.ts');

@@ -2,7 +2,7 @@
  * SentencePiece's BPE written out plainly (bpe_model.cc): the pair of neighbours whose union has the highest score is
  * merged, the leftmost of equals, until no union is a piece; what is no piece becomes bytes. Slow, for comparison only.
  */
-import { PIECE_NORMAL, type SentencePieceModel } from '../../src/data/sentencepiece-model.js';
+import { PIECE_NORMAL, type SentencePieceModel } from '../../src/data/text/sentencepiece-model.js';
 
 export function sentencePieceBpe(model: SentencePieceModel, text: string): number[] {
   if (text === '') return [];

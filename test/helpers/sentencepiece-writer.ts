@@ -5,7 +5,7 @@ import {
   PIECE_NORMAL,
   PIECE_UNKNOWN,
   type SentencePiece,
-} from '../../src/data/sentencepiece-model.js';
+} from '../../src/data/text/sentencepiece-model.js';
 
 function varint(value: number): number[] {
   const out: number[] = [];

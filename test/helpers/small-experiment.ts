@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type ModelConfig, modelConfigToJson } from '../../src/config.js';
-import { Tokenizer } from '../../src/data/tokenizer.js';
+import { Tokenizer } from '../../src/data/text/tokenizer.js';
 import { ADDED_TOKENS } from '../../src/special-tokens.js';
 import { SMALL } from './small-model.js';
 

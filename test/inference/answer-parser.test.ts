@@ -1,7 +1,7 @@
 /** Free answers: whatever the form and the order, each [SEG] and [REJ] finds its expression, and nothing is made up. */
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { ANSWER_FORMS, cleanExpression } from '../../src/data/prompts.js';
+import { ANSWER_FORMS, cleanExpression } from '../../src/data/text/prompts.js';
 import { type AnswerPart, parseAnswer } from '../../src/inference/answer-parser.js';
 import { REJ_TOKEN, SEG_TOKEN } from '../../src/special-tokens.js';
 

@@ -1,6 +1,6 @@
 /** Teacher forcing: batches do not mix, and the second pass over the first one's cache is a whole second pass. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import type { TokenizedConversation } from '../../src/data/conversation.js';
+import type { TokenizedConversation } from '../../src/data/text/conversation.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import { type ForcedItem, teacherForce } from '../../src/inference/teacher-forcing.js';

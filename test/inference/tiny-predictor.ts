@@ -1,5 +1,5 @@
 /** The recorded model (random weights, 604 tokens) with the recorded tokenizer (600 + 4 tokens): a whole predictor. */
-import { Tokenizer } from '../../src/data/tokenizer.js';
+import { Tokenizer } from '../../src/data/text/tokenizer.js';
 import * as tf from '../../src/engine/tf.js';
 import { Predictor } from '../../src/inference/predictor.js';
 import type { Gsva } from '../../src/model/gsva.js';

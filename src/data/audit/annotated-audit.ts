@@ -1,7 +1,7 @@
 /** Looks through a dataset in COCO's form whose categories are classes (PACO-LVIS, PASCAL-Part). */
 import { join } from 'node:path';
 
-import { readJsonRecordLists } from '../refer-files.js';
+import { readJsonRecordLists } from '../annotation-files.js';
 import type { Audit } from './audit.js';
 import { insideFileName } from './file-name.js';
 import type { ExpectedImage } from './image-checker.js';

@@ -1,5 +1,5 @@
 /** Names of image files, as annotations have them. */
-import type { JsonPlace } from '../refer-files.js';
+import type { JsonPlace } from '../annotation-files.js';
 
 /** @throws UserError where it leads out of the folder that it is joined to: the readers refuse such a file. */
 export function insideFileName(place: JsonPlace): string {

@@ -1,8 +1,8 @@
 /** Looks through LLaVA-Instruct: that its conversations are such, and the pictures there. */
 import { join } from 'node:path';
 
-import { readJsonRecords } from '../refer-files.js';
-import { turnsOf } from '../vqa-sample.js';
+import { readJsonRecords } from '../annotation-files.js';
+import { turnsOf } from '../vqa/vqa-sample.js';
 import type { Audit } from './audit.js';
 import { insideFileName } from './file-name.js';
 import type { ExpectedImage } from './image-checker.js';

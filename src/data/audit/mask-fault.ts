@@ -1,7 +1,7 @@
 /** What is wrong with the `segmentation` of an annotation, if anything. */
 import { messageOf } from '../../errors.js';
-import { annotationToRle } from '../coco-mask-annotation.js';
-import { rleArea } from '../coco-mask.js';
+import { annotationToRle } from '../masks/coco-mask-annotation.js';
+import { rleArea } from '../masks/coco-mask.js';
 
 /** Three points with x and y. */
 const LEAST_COORDINATES = 6;

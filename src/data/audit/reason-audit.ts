@@ -2,8 +2,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { readReasonAnnotation } from '../reason-annotation.js';
-import { readJsonRecords } from '../refer-files.js';
+import { readReasonAnnotation } from '../reason/reason-annotation.js';
+import { readJsonRecords } from '../annotation-files.js';
 import type { Figures } from '../catalogue/entry.js';
 import type { Audit } from './audit.js';
 import type { ExpectedImage } from './image-checker.js';

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 
 import { UserError } from '../../errors.js';
 import type { CatalogueEntry } from '../catalogue/entry.js';
-import { cleanExpression } from '../prompts.js';
-import { JsonPlace, readJsonRecordLists, readJsonRecords, readPickleFile } from '../refer-files.js';
+import { cleanExpression } from '../text/prompts.js';
+import { JsonPlace, readJsonRecordLists, readJsonRecords, readPickleFile } from '../annotation-files.js';
 import type { Audit, AuditInput } from './audit.js';
 import { insideFileName } from './file-name.js';
 import type { ExpectedImage } from './image-checker.js';

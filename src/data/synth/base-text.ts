@@ -10,7 +10,7 @@
  */
 import type { Random } from '../../random.js';
 import { IMAGE_PLACEHOLDER } from '../../special-tokens.js';
-import type { Turn } from '../conversation.js';
+import type { Turn } from '../text/conversation.js';
 import { centreShare, type Noun, objectsLike, sceneExpressions } from './expressions.js';
 import type { Scene } from './scene.js';
 import { COLOURS, SHAPES } from './shapes.js';

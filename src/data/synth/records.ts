@@ -3,9 +3,9 @@
  * the references of grefs(unc).json. A mask is written as a polygon where the whole outline shows, else run-length
  * encoded, so that a reader meets both.
  */
-import { annotationToRle } from '../coco-mask-annotation.js';
-import { type Rle, encodeMask, rleArea, rleBox, rleIou, rleToString } from '../coco-mask.js';
-import type { GRefCocoSplit } from '../grefcoco.js';
+import { annotationToRle } from '../masks/coco-mask-annotation.js';
+import { type Rle, encodeMask, rleArea, rleBox, rleIou, rleToString } from '../masks/coco-mask.js';
+import type { GRefCocoSplit } from '../refer/grefcoco.js';
 import type { ExpressionKind, SceneExpression } from './expressions.js';
 import { type Scene, visibleMask } from './scene.js';
 import { SHAPES, outline } from './shapes.js';

@@ -10,7 +10,7 @@ import { UserError, messageOf } from '../../errors.js';
 import { writeDirectoryAtomic, writeFileAtomic } from '../../io/atomic-file.js';
 import { encodeJpeg } from '../../io/image-file.js';
 import { writeJson } from '../../io/json-file.js';
-import type { GRefCocoSplit } from '../grefcoco.js';
+import type { GRefCocoSplit } from '../refer/grefcoco.js';
 import { EXPRESSION_KINDS, type ExpressionKind, sceneExpressions } from './expressions.js';
 import {
   CATEGORIES,

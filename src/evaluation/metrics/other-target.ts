@@ -2,7 +2,7 @@
  * Whether a mask covers another target that was asked for on the same image: instances that run together, or the
  * wrong one of them.
  */
-import { mergeRles, rleArea, type Rle } from '../../data/coco-mask.js';
+import { mergeRles, rleArea, type Rle } from '../../data/masks/coco-mask.js';
 
 /** What a prediction has in common with another target that was asked for on the same image. */
 export interface OtherTarget {

@@ -1,7 +1,7 @@
 /** From records back to pictures: the images and targets come from the dataset, the predictions from the records. */
-import { decodeMask, rleBox, rleFromString } from '../../data/coco-mask.js';
+import { decodeMask, rleBox, rleFromString } from '../../data/masks/coco-mask.js';
 import type { EvaluatedDataset } from '../../data/evaluated-dataset.js';
-import type { ReferringImage } from '../../data/refer-dataset.js';
+import type { ReferringImage } from '../../data/refer/refer-dataset.js';
 import { UserError } from '../../errors.js';
 import { readImage } from '../../io/image-file.js';
 import type { BinaryMask, ReferringTarget, SegmentResult, SegmentStatus } from '../../types.js';

@@ -31,15 +31,8 @@ export async function writeReport(dir: string, data: ReportData): Promise<void> 
   } catch (error) {
     throw new UserError(`Cannot make the folder ${dir} for the report: ${messageOf(error)}. Choose another place.`);
   }
-  const pictures: PictureUris[] = [];
   const panels: string[] = [];
   for (const [index, sample] of data.samples.entries()) {
-    const drawn = drawSample(sample);
-    pictures.push({
-      image: await dataUri(drawn.image),
-      truth: drawn.truth === null ? null : await dataUri(drawn.truth),
-      prediction: await dataUri(drawn.prediction),
-    });
     const panel = `samples/sample-${String(index + 1).padStart(2, '0')}.png`;
     writeFileAtomic(join(dir, panel), await panelPng(sample));
     panels.push(panel);
@@ -52,7 +45,28 @@ export async function writeReport(dir: string, data: ReportData): Promise<void> 
   const analysis = await writeAnalysis(dir, data.analysis);
   writeFileAtomic(join(dir, 'report.json'), renderJson(data));
   writeFileAtomic(join(dir, 'report.md'), renderMarkdown(data, panels, plots, analysis));
-  writeFileAtomic(join(dir, 'report.html'), renderHtml(data, pictures, analysis.uris));
+  writeFileAtomic(join(dir, 'report.html'), renderHtml(data, await pictureUris(data), analysis.uris));
+}
+
+/**
+ * Writes the page alone, for what has no analysis.
+ * @throws UserError as `writeReport`
+ */
+export async function writeReportPage(path: string, data: ReportData): Promise<void> {
+  writeFileAtomic(path, renderHtml(data, await pictureUris(data), []));
+}
+
+async function pictureUris({ samples }: ReportData): Promise<PictureUris[]> {
+  const pictures: PictureUris[] = [];
+  for (const sample of samples) {
+    const drawn = drawSample(sample);
+    pictures.push({
+      image: await dataUri(drawn.image),
+      truth: drawn.truth === null ? null : await dataUri(drawn.truth),
+      prediction: await dataUri(drawn.prediction),
+    });
+  }
+  return pictures;
 }
 
 /** The plots and pictures beside report.md, and the pictures inside of report.html. */

@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 
 import { RELATIONS, SIDES } from '../../../src/data/synth/expressions.js';
 import { COLOURS, SHAPES } from '../../../src/data/synth/shapes.js';
-import { Tokenizer } from '../../../src/data/tokenizer.js';
+import { Tokenizer } from '../../../src/data/text/tokenizer.js';
 
 const tokenizer = Tokenizer.fromDirectory('configs/tokenizers/synth');
 

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
-import { annotationToRle } from '../../../src/data/coco-mask-annotation.js';
-import { encodeMask, rleArea, rleBox, rleIou } from '../../../src/data/coco-mask.js';
-import { GRefCoco } from '../../../src/data/grefcoco.js';
+import { annotationToRle } from '../../../src/data/masks/coco-mask-annotation.js';
+import { encodeMask, rleArea, rleBox, rleIou } from '../../../src/data/masks/coco-mask.js';
+import { GRefCoco } from '../../../src/data/refer/grefcoco.js';
 import { sceneExpressions } from '../../../src/data/synth/expressions.js';
 import { POLYGON_IOU, WRITTEN_SPLITS, recordsOf } from '../../../src/data/synth/records.js';
 import { renderScene } from '../../../src/data/synth/render.js';

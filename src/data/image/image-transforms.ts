@@ -1,0 +1,97 @@
+/**
+ * From a decoded image to the inputs of the two vision encoders, as the published implementation prepares them:
+ * F_V1 (CLIP): Hugging Face's CLIPImageProcessor; F_V2 (SAM): ResizeLongestSide and the padding of `Sam.preprocess`.
+ * Both are NHWC without the batch: [size, size, 3].
+ */
+import type { RgbImage } from '../../types.js';
+import { resizePillow } from './pillow-resample.js';
+
+export const CLIP_MEAN: readonly [number, number, number] = [0.48145466, 0.4578275, 0.40821073];
+export const CLIP_STD: readonly [number, number, number] = [0.26862954, 0.26130258, 0.27577711];
+/** In grey levels, 0 to 255. */
+export const SAM_MEAN: readonly [number, number, number] = [123.675, 116.28, 103.53];
+export const SAM_STD: readonly [number, number, number] = [58.395, 57.12, 57.375];
+
+/** Input of F_V1: `data` [size, size, 3], normalised by CLIP's mean and standard deviation. */
+export interface ClipInput {
+  readonly data: Float32Array;
+}
+
+/** Input of F_V2: `data` [size, size, 3], normalised, zero to the right of `width` and below `height`. */
+export interface SamInput {
+  readonly data: Float32Array;
+  /** Size of the resized image inside the padded square, in pixels. */
+  readonly height: number;
+  readonly width: number;
+}
+
+/** The size after scaling the longest side to `size`, halves rounded up: [height, width]. */
+export function resizeLongestSide(height: number, width: number, size: number): [number, number] {
+  const scale = size / Math.max(height, width);
+  const scaled = (side: number): number => Math.max(1, Math.floor(side * scale + 0.5));
+  return [scaled(height), scaled(width)];
+}
+
+/** The image with its longest side at `size` pixels (bilinear, antialiased), not padded. */
+export function resizeForSam(image: RgbImage, size: number): RgbImage {
+  return resizePillow(image, ...resizeLongestSide(image.height, image.width, size), 'bilinear');
+}
+
+/** The image with its shortest side at `size` pixels (bicubic; the other side truncated), its centre cut out. */
+export function resizeForClip(image: RgbImage, size: number): RgbImage {
+  const longest = Math.trunc((size * Math.max(image.height, image.width)) / Math.min(image.height, image.width));
+  const [height, width] = image.height <= image.width ? [size, longest] : [longest, size];
+  return cropCentre(resizePillow(image, height, width, 'bicubic'), size);
+}
+
+function cropCentre(image: RgbImage, size: number): RgbImage {
+  const top = Math.floor((image.height - size) / 2);
+  const left = Math.floor((image.width - size) / 2);
+  const data = new Uint8Array(size * size * 3);
+  for (let y = 0; y < size; y++) {
+    const from = ((top + y) * image.width + left) * 3;
+    data.set(image.data.subarray(from, from + size * 3), y * size * 3);
+  }
+  return { data, height: size, width: size };
+}
+
+/** Input of F_V1 for a square of `size` pixels. */
+export function clipTransform(image: RgbImage, size: number): ClipInput {
+  const data = new Float32Array(size * size * 3);
+  normaliseInto(data, size, resizeForClip(image, size), (value, channel) => {
+    return (value / 255 - (CLIP_MEAN[channel] as number)) / (CLIP_STD[channel] as number);
+  });
+  return { data };
+}
+
+/** Input of F_V2 for a square of `size` pixels. */
+export function samTransform(image: RgbImage, size: number): SamInput {
+  const resized = resizeForSam(image, size);
+  const data = new Float32Array(size * size * 3);
+  normaliseInto(data, size, resized, (value, channel) => {
+    return (value - (SAM_MEAN[channel] as number)) / (SAM_STD[channel] as number);
+  });
+  return { data, height: resized.height, width: resized.width };
+}
+
+/** Writes the normalised image into the upper left of a [size, size, 3] square. */
+function normaliseInto(
+  target: Float32Array,
+  size: number,
+  image: RgbImage,
+  normalised: (value: number, channel: number) => number,
+): void {
+  // A grey level has one of 256 values per channel: look-up instead of arithmetic for each pixel.
+  const table = Float32Array.from({ length: 256 * 3 }, (_, i) => normalised(Math.floor(i / 3), i % 3));
+  for (let y = 0; y < image.height; y++) {
+    let from = y * image.width * 3;
+    let to = y * size * 3;
+    for (let x = 0; x < image.width; x++) {
+      target[to] = table[(image.data[from] as number) * 3] as number;
+      target[to + 1] = table[(image.data[from + 1] as number) * 3 + 1] as number;
+      target[to + 2] = table[(image.data[from + 2] as number) * 3 + 2] as number;
+      from += 3;
+      to += 3;
+    }
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * The `segmentation` of a COCO annotation → mask. It is one of: a list of polygons, a run-length encoding
+ * ({ size, counts }, the counts a list or a compressed text), or a list of such encodings (RefCLEF).
+ */
+import { UserError } from '../../errors.js';
+import { type Rle, checkMaskSize, mergeRles, rleFromCounts, rleFromString, shown } from './coco-mask.js';
+import { polygonToRle } from './coco-mask-polygon.js';
+
+/** Three points, the fewest that enclose anything. */
+const MIN_COORDINATES = 6;
+/** Bounds the time that one hostile annotation can take. */
+const MAX_PARTS = 10_000;
+
+/**
+ * The mask of one annotation: the union of its parts, empty where the list is empty. Polygons with an odd number of
+ * coordinates or fewer than three points are left out, as in the reference; null where no polygon remains, which the
+ * reference takes as "ignore this instance".
+ * @throws UserError where the segmentation is malformed or of another size than the image.
+ */
+export function annotationToRle(segmentation: unknown, height: number, width: number): Rle | null {
+  checkMaskSize(height, width);
+  if (!Array.isArray(segmentation)) return rleOf(segmentation, height, width);
+  const parts: readonly unknown[] = segmentation;
+  if (parts.length === 0) return { size: [height, width], counts: [height * width] };
+  if (parts.length > MAX_PARTS) throw malformed(`a list of ${parts.length} parts`);
+  const rles: Rle[] = [];
+  for (const part of parts) {
+    if (!Array.isArray(part)) rles.push(rleOf(part, height, width));
+    else if (part.length % 2 === 0 && part.length >= MIN_COORDINATES) {
+      rles.push(polygonToRle(numbers(part), height, width));
+    }
+  }
+  return rles.length === 0 ? null : mergeRles(rles);
+}
+
+function rleOf(value: unknown, height: number, width: number): Rle {
+  if (typeof value !== 'object' || value === null) throw malformed(shown(value));
+  const { size, counts } = value as { size?: unknown; counts?: unknown };
+  if (!Array.isArray(size) || size.length !== 2 || size[0] !== height || size[1] !== width) {
+    throw malformed(`an encoding of size ${shown(size)}, while the image has [${height},${width}]`);
+  }
+  if (typeof counts === 'string') return rleFromString(counts, height, width);
+  if (Array.isArray(counts)) return rleFromCounts(counts, height, width);
+  throw malformed(`an encoding with counts ${shown(counts)}`);
+}
+
+function numbers(polygon: readonly unknown[]): number[] {
+  return polygon.map((value) => {
+    if (typeof value !== 'number') throw malformed(`a polygon with the coordinate ${shown(value)}`);
+    return value;
+  });
+}
+
+function malformed(found: string): UserError {
+  return new UserError(
+    `Reading "segmentation": found ${found}; expected a list of polygons [[x, y, …], …] or { size: [height, width], ` +
+      'counts }. Correct the annotation.',
+  );
+}

@@ -1,0 +1,92 @@
+/** Checks a file of a user's own data down to the pixel: sizes of images, masks with nothing inside. */
+import { UserError, messageOf } from '../../errors.js';
+import { readImageSize } from '../../io/image-file.js';
+import { rleArea } from '../masks/coco-mask.js';
+import { unionOfSources } from '../masks/mask-source.js';
+import { type OwnImage, OwnProblems, placeOf, readOwnFile } from './own-data-file.js';
+import { OWN_SPLITS, type OwnExpression, type OwnSplit } from './own-data-line.js';
+
+export interface OwnCounts {
+  readonly images: number;
+  readonly expressions: number;
+  /** Whose mask is of several polygons, encodings or files. */
+  readonly multiPart: number;
+  /** Of which nothing is in the image. */
+  readonly absent: number;
+}
+
+export interface OwnSummary {
+  /** Of each split that there is, in the order train, val, test. */
+  readonly splits: readonly (OwnCounts & { readonly split: OwnSplit })[];
+  readonly problems: OwnProblems;
+}
+
+/**
+ * Reads every line, the header of every image, every mask. Lines with problems do not count.
+ * @param shownProblems so many are kept with their text
+ * @throws UserError where the file itself cannot be read
+ */
+export async function checkOwnData(
+  file: string,
+  shownProblems: number,
+  onProgress: (done: number, total: number) => void = () => undefined,
+): Promise<OwnSummary> {
+  const problems = new OwnProblems(shownProblems);
+  const { images } = await readOwnFile(file, problems);
+  const sound: OwnImage[] = [];
+  for (const [index, image] of images.entries()) {
+    onProgress(index, images.length);
+    const faults = await faultsOf(image);
+    for (const fault of faults) problems.add(image.line, `${placeOf(file, image.line)}: ${image.image}: ${fault}`);
+    if (faults.length === 0) sound.push(image);
+  }
+  onProgress(images.length, images.length);
+  problems.first.sort((a, b) => a.line - b.line);
+  const splits = OWN_SPLITS.map((split) => ({ split, ...countsOf(sound.filter((image) => image.split === split)) }));
+  return { splits: splits.filter((counts) => counts.images > 0), problems };
+}
+
+async function faultsOf({ path, height, width, expressions }: OwnImage): Promise<string[]> {
+  try {
+    const size = await readImageSize(path);
+    if (size.height !== height || size.width !== width) {
+      return [`it has ${size.width} × ${size.height} pixels, the line says ${width} × ${height} (width × height).`];
+    }
+  } catch (error) {
+    return [told(error)];
+  }
+  const faults: string[] = [];
+  for (const { text, masks } of expressions) {
+    try {
+      if (masks.length > 0 && rleArea(unionOfSources(masks, height, width, JSON.stringify(text))) === 0) {
+        faults.push(`the mask of ${JSON.stringify(text)} has no pixel inside the image; null says "not here".`);
+      }
+    } catch (error) {
+      faults.push(told(error));
+    }
+  }
+  return faults;
+}
+
+/** @throws again what is not about the user's files */
+function told(error: unknown): string {
+  if (error instanceof UserError) return messageOf(error);
+  throw error;
+}
+
+function countsOf(images: readonly OwnImage[]): OwnCounts {
+  const expressions = images.flatMap((image) => image.expressions);
+  return {
+    images: images.length,
+    expressions: expressions.length,
+    multiPart: expressions.filter((expression) => partsOf(expression) > 1).length,
+    absent: expressions.filter(({ masks }) => masks.length === 0).length,
+  };
+}
+
+function partsOf({ masks }: OwnExpression): number {
+  return masks.reduce((sum, mask) => {
+    const polygons = 'segmentation' in mask && Array.isArray(mask.segmentation) ? mask.segmentation.length : 1;
+    return sum + polygons;
+  }, 0);
+}

@@ -1,0 +1,200 @@
+/**
+ * Reads a file of a user's own data, line by line. What is wrong is collected with the number of its line, not only
+ * the first: a converter usually makes the same mistake many times.
+ */
+import { basename, dirname } from 'node:path';
+import { UserError, messageOf } from '../../errors.js';
+import { readImageSize } from '../../io/image-file.js';
+import { readTextLines } from '../../io/text-lines.js';
+import { type ImageSize, type OwnExpression, type OwnRecord, type OwnSplit, parseOwnLine } from './own-data-line.js';
+import type { MaskSource } from '../masks/mask-source.js';
+
+/** A polygon of a million points has less. */
+const LONGEST_LINE = 32 * 2 ** 20;
+/** Image headers read at the same time. */
+const HEADERS_AT_ONCE = 32;
+const WHAT_FOR = 'your data as JSON lines';
+
+/** Everything that the file says of an image. */
+export interface OwnImage {
+  /** Number of the first line that names it. */
+  readonly line: number;
+  /** As written, and the path to open. */
+  readonly image: string;
+  readonly path: string;
+  readonly split: OwnSplit;
+  readonly height: number;
+  readonly width: number;
+  /** Of all lines that name it, in their order. */
+  readonly expressions: readonly OwnExpression[];
+}
+
+export interface OwnFile {
+  readonly images: readonly OwnImage[];
+  /** Whether any line says of which split it is; the others are then of train. */
+  readonly hasSplits: boolean;
+}
+
+/** What is wrong with a line. */
+export interface OwnProblem {
+  readonly line: number;
+  /** Begins with file and line. */
+  readonly message: string;
+}
+
+/** The first problems, and how many there are. */
+export class OwnProblems {
+  readonly first: OwnProblem[] = [];
+  total = 0;
+
+  constructor(private readonly kept: number) {}
+
+  add(line: number, message: string): void {
+    this.total++;
+    if (this.first.length < this.kept) this.first.push({ line, message });
+  }
+}
+
+/** "data.jsonl, line 17" */
+export function placeOf(file: string, line: number): string {
+  return `${basename(file)}, line ${line}`;
+}
+
+/**
+ * All images of the file, in the order of the lines that name them first. Lines about one image become one, so that
+ * training meets it once in an epoch. Lines with problems are left out.
+ * @throws UserError where the file itself cannot be read
+ */
+export async function readOwnFile(file: string, problems: OwnProblems): Promise<OwnFile> {
+  const records = readRecords(file, problems);
+  const merged = merge(records, file, problems);
+  const sizes = await readSizes(merged, file, problems);
+  const images: OwnImage[] = [];
+  for (const record of merged) {
+    const size = sizes.get(record);
+    if (size === undefined) continue;
+    const fault = record.expressions.map(({ masks }) => sizeFault(masks, size)).find((found) => found !== null);
+    if (fault !== undefined) problems.add(record.line, `${placeOf(file, record.line)}: ${record.image}: ${fault}`);
+    else images.push({ ...record, ...size, split: record.split ?? 'train' });
+  }
+  return { images, hasSplits: records.some(({ split }) => split !== null) };
+}
+
+function readRecords(file: string, problems: OwnProblems): OwnRecord[] {
+  const records: OwnRecord[] = [];
+  for (const { number, text, fault } of readTextLines(file, WHAT_FOR, LONGEST_LINE)) {
+    const place = placeOf(file, number);
+    if (fault !== null) problems.add(number, `${place}: ${fault}.`);
+    else if (text.trim() !== '') {
+      try {
+        records.push(parseOwnLine(parseJson(text, place), number, dirname(file), place));
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        problems.add(number, error.message);
+      }
+    }
+  }
+  return records;
+}
+
+function parseJson(text: string, place: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch (error) {
+    const reason = messageOf(error).replace(/\s+/g, ' ').slice(0, 200);
+    throw new UserError(`${place}: not valid JSON (${reason}); each line holds one object, {"image": …}.`);
+  }
+}
+
+/** One record for each image; lines that contradict an earlier one are problems. */
+function merge(records: readonly OwnRecord[], file: string, problems: OwnProblems): OwnRecord[] {
+  const byPath = new Map<string, JoinedLines>();
+  for (const record of records) {
+    let joined = byPath.get(record.path);
+    if (joined === undefined) byPath.set(record.path, (joined = new JoinedLines(record)));
+    const fault = joined.add(record);
+    if (fault !== null) problems.add(record.line, `${placeOf(file, record.line)}: ${record.image}: ${fault}.`);
+  }
+  return [...byPath.values()].map((joined) => joined.record).filter(({ expressions }) => expressions.length > 0);
+}
+
+/** The lines about one image. */
+class JoinedLines {
+  private readonly expressions: OwnExpression[] = [];
+  /** Whether an expression, in lower case, is in the image. */
+  private readonly isThere = new Map<string, boolean>();
+  private size: ImageSize | null;
+
+  constructor(private readonly first: OwnRecord) {
+    this.size = first.size;
+  }
+
+  get record(): OwnRecord {
+    return { ...this.first, size: this.size, expressions: this.expressions };
+  }
+
+  /** @returns what does not agree with the lines before; nothing of the line is taken then */
+  add({ split, size, expressions }: OwnRecord): string | null {
+    const { first } = this;
+    const [here, there] = [split ?? 'train', first.split ?? 'train'];
+    if (here !== there) return `it is in the split "${here}" here and in "${there}" on line ${first.line}`;
+    if (size !== null && this.size !== null && (size.height !== this.size.height || size.width !== this.size.width)) {
+      return `it is ${describe(size)} here and ${describe(this.size)} on an earlier line`;
+    }
+    for (const { text, masks } of expressions) {
+      const key = text.toLowerCase();
+      // The same words cannot be there and not be there.
+      if ((this.isThere.get(key) ?? masks.length > 0) !== masks.length > 0) {
+        return `${JSON.stringify(text)} has a mask and is null, too`;
+      }
+      this.isThere.set(key, masks.length > 0);
+    }
+    this.size ??= size;
+    for (const expression of expressions) this.expressions.push(expression);
+    return null;
+  }
+}
+
+/** Of the lines that do not tell the size, the image does. */
+async function readSizes(
+  records: readonly OwnRecord[],
+  file: string,
+  problems: OwnProblems,
+): Promise<ReadonlyMap<OwnRecord, ImageSize>> {
+  const sizes = new Map<OwnRecord, ImageSize>();
+  const unknown: OwnRecord[] = [];
+  for (const record of records) {
+    if (record.size === null) unknown.push(record);
+    else sizes.set(record, record.size);
+  }
+  for (let first = 0; first < unknown.length; first += HEADERS_AT_ONCE) {
+    const read = unknown.slice(first, first + HEADERS_AT_ONCE).map(async (record) => {
+      try {
+        return { record, size: await readImageSize(record.path), message: '' };
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        return { record, size: null, message: error.message };
+      }
+    });
+    for (const { record, size, message } of await Promise.all(read)) {
+      if (size !== null) sizes.set(record, size);
+      else problems.add(record.line, `${placeOf(file, record.line)}: ${message}`);
+    }
+  }
+  return sizes;
+}
+
+/** What of the run-length encodings does not fit the image. */
+function sizeFault(masks: readonly MaskSource[], { height, width }: ImageSize): string | null {
+  for (const mask of masks) {
+    const size = 'segmentation' in mask ? (mask.segmentation as { size?: readonly number[] }).size : undefined;
+    if (size !== undefined && (size[0] !== height || size[1] !== width)) {
+      return `an encoding is of size [${size.join(', ')}], the image of [${height}, ${width}] ([height, width]).`;
+    }
+  }
+  return null;
+}
+
+function describe({ height, width }: ImageSize): string {
+  return `${width} × ${height} (width × height)`;
+}

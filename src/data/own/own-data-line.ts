@@ -1,0 +1,169 @@
+/**
+ * One line of a user's own data (docs/your-data.md): an image, and expressions with their masks.
+ *
+ *     {"image": "images/1.jpg", "expressions": [{"text": "the cat", "mask": {"polygons": [[9, 9, 60, 9, 60, 40]]}}]}
+ */
+import { isAbsolute, join } from 'node:path';
+import { UserError, messageOf } from '../../errors.js';
+import { JsonReader } from '../../io/json-reader.js';
+import { MAX_PIXELS, rleFromCounts, rleFromString } from '../masks/coco-mask.js';
+import { checkedExpression, cleanExpression } from '../text/prompts.js';
+import type { MaskSource } from '../masks/mask-source.js';
+
+export const OWN_SPLITS = ['train', 'val', 'test'] as const;
+export type OwnSplit = (typeof OWN_SPLITS)[number];
+
+export interface OwnExpression {
+  /** Without surrounding spaces and dots. */
+  readonly text: string;
+  /** Paths are those to open. None where nothing in the image fits; the mask is their union. */
+  readonly masks: readonly MaskSource[];
+}
+
+/** What a line says; what it does not say is null. */
+export interface OwnRecord {
+  /** Number of the line. */
+  readonly line: number;
+  /** As written, and the path to open. */
+  readonly image: string;
+  readonly path: string;
+  readonly split: OwnSplit | null;
+  readonly size: ImageSize | null;
+  readonly expressions: readonly OwnExpression[];
+}
+
+export interface ImageSize {
+  readonly height: number;
+  readonly width: number;
+}
+
+const MASK_KEYS = ['polygons', 'rle', 'png'] as const;
+/** Three points. */
+const FEWEST_COORDINATES = 6;
+/** In pixels; nothing of an image lies there, and outlines are walked step by step. */
+const LARGEST_COORDINATE = 100_000;
+const LONGEST_TEXT = 500;
+/** Line breaks and the like, and halves of characters. */
+const NOT_TEXT = /[\p{Cc}\p{Cs}\u2028\u2029]/u;
+
+/**
+ * Checks all that can be checked without opening another file.
+ * @param folder that of the file: what paths are relative to
+ * @param place "data.jsonl, line 17": what errors begin with
+ * @throws UserError that says what is wrong where
+ */
+export function parseOwnLine(json: unknown, line: number, folder: string, place: string): OwnRecord {
+  const root = JsonReader.of(json, place);
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    throw new UserError(`${place}: expected an object, {"image": …, "expressions": […]}.`);
+  }
+  root.onlyKeys(['image', 'width', 'height', 'split', 'expressions', 'info']);
+  const image = root.key('image').string();
+  const expressions = root.key('expressions').array();
+  if (expressions.length === 0) root.key('expressions').fail('at least one expression');
+  return {
+    line,
+    image,
+    path: pathOf(root.key('image'), folder),
+    split: root.optional('split')?.oneOf(OWN_SPLITS) ?? null,
+    size: sizeOf(root),
+    expressions: expressions.flatMap((expression) => expressionsOf(expression, folder, place)),
+  };
+}
+
+/** Relative paths stay inside the folder of the file, so that it can be moved and given away with it. */
+function pathOf(reader: JsonReader, folder: string): string {
+  const path = reader.string();
+  if (path.trim() === '' || path.includes('\0')) return reader.fail('the path of a file');
+  if (isAbsolute(path)) return path;
+  if (path.includes('\\')) return reader.fail('a path with / between folders');
+  if (path.split('/').includes('..')) {
+    return reader.fail('a path inside the folder of this file (without ..), or an absolute one');
+  }
+  return join(folder, path);
+}
+
+function sizeOf(root: JsonReader): ImageSize | null {
+  const [width, height] = [root.optional('width'), root.optional('height')];
+  if (width === null && height === null) return null;
+  const size = {
+    height: root.key('height').integer({ min: 1, max: MAX_PIXELS }),
+    width: root.key('width').integer({ min: 1, max: MAX_PIXELS }),
+  };
+  if (size.height * size.width > MAX_PIXELS) root.key('width').fail(`at most ${MAX_PIXELS} pixels with the height`);
+  return size;
+}
+
+/** One for each of the texts. */
+function expressionsOf(expression: JsonReader, folder: string, place: string): OwnExpression[] {
+  const keys = expression.onlyKeys(['text', 'mask', 'info']).object();
+  const text = expression.key('text');
+  const texts = Array.isArray(text.value) ? text.array() : [text];
+  if (texts.length === 0) text.fail('a text, or several');
+  // A forgotten mask must not be read as "not here".
+  if (!Object.hasOwn(keys, 'mask')) expression.fail('one with the key "mask" (null where the thing is not there)');
+  const masks = keys.mask === null ? [] : masksOf(expression.key('mask'), folder, place);
+  return texts.map((reader) => ({ text: textOf(reader, place), masks }));
+}
+
+function textOf(reader: JsonReader, place: string): string {
+  const text = reader.string();
+  if (text.length > LONGEST_TEXT) reader.fail(`at most ${LONGEST_TEXT} characters`);
+  if (NOT_TEXT.test(text)) reader.fail('a text of one line without control characters');
+  explained(reader, place, () => checkedExpression(text));
+  return cleanExpression(text).trim();
+}
+
+function masksOf(mask: JsonReader, folder: string, place: string): MaskSource[] {
+  if (!Array.isArray(mask.value)) return [maskOf(mask, folder, place)];
+  const parts = mask.array();
+  if (parts.length === 0) mask.fail('a mask, a list of masks, or null where the thing is not there');
+  return parts.map((part) => maskOf(part, folder, place));
+}
+
+function maskOf(mask: JsonReader, folder: string, place: string): MaskSource {
+  const given = Object.keys(mask.onlyKeys(MASK_KEYS).object());
+  const [kind] = given;
+  if (given.length !== 1) mask.fail(`one with one of the keys ${MASK_KEYS.join(', ')}`);
+  if (kind === 'png') return { png: pathOf(mask.key(kind), folder) };
+  if (kind === 'polygons') return { segmentation: polygonsOf(mask.key(kind)) };
+  return { segmentation: rleOf(mask.key('rle'), place) };
+}
+
+function polygonsOf(reader: JsonReader): readonly (readonly number[])[] {
+  const polygons = reader.array();
+  if (polygons.length === 0) reader.fail('at least one polygon');
+  return polygons.map((polygon) => {
+    const coordinates = polygon.numbers();
+    if (coordinates.length % 2 !== 0 || coordinates.length < FEWEST_COORDINATES) {
+      return polygon.fail('three points or more, [x, y, x, y, x, y, …]');
+    }
+    if (coordinates.some((value) => Math.abs(value) > LARGEST_COORDINATE)) {
+      return polygon.fail(`coordinates in pixels, within ±${LARGEST_COORDINATE}`);
+    }
+    return coordinates;
+  });
+}
+
+function rleOf(reader: JsonReader, place: string): { size: [number, number]; counts: unknown } {
+  reader.onlyKeys(['size', 'counts']);
+  const size = reader.key('size').numbers();
+  const [height, width] = size;
+  if (size.length !== 2 || height === undefined || width === undefined) {
+    return reader.key('size').fail('[height, width]');
+  }
+  const counts: unknown = reader.key('counts').value;
+  if (typeof counts === 'string') explained(reader, place, () => rleFromString(counts, height, width));
+  else if (Array.isArray(counts)) explained(reader, place, () => rleFromCounts(counts, height, width));
+  else reader.key('counts').fail('a list of numbers, or a compressed text');
+  return { size: [height, width], counts };
+}
+
+/** Another part's error, with the place in front. */
+function explained(reader: JsonReader, place: string, check: () => void): void {
+  try {
+    check();
+  } catch (error) {
+    throw new UserError(`${place}: "${reader.path}": ${messageOf(error)}`);
+  }
+}

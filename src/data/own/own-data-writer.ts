@@ -1,0 +1,121 @@
+/** Writes lines of own data (docs/your-data.md): what the imports have in common. */
+import { existsSync } from 'node:fs';
+import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
+import { UserError } from '../../errors.js';
+import { writeFileAtomic } from '../../io/atomic-file.js';
+import { Random } from '../../random.js';
+import type { OwnSplit } from './own-data-line.js';
+import { checkedExpression, cleanExpression } from '../text/prompts.js';
+
+/** A mask as a line has it. */
+export type WrittenMask =
+  | { readonly polygons: readonly (readonly number[])[] }
+  | { readonly rle: { readonly size: readonly [number, number]; readonly counts: string } };
+
+export interface ImportedImage {
+  /** Path of the file. */
+  readonly path: string;
+  readonly height: number;
+  readonly width: number;
+  readonly expressions: readonly { readonly text: string; readonly masks: readonly WrittenMask[] }[];
+}
+
+export interface WriteOptions {
+  /** Share of the images that are for validation, in [0, 1). */
+  readonly val: number;
+  /** So many expressions of other images are said to be absent of each image, which does not have them. */
+  readonly absent: number;
+  /** Decides both. */
+  readonly seed: number;
+}
+
+export interface WrittenCounts {
+  readonly images: number;
+  readonly val: number;
+  readonly expressions: number;
+  readonly absent: number;
+}
+
+/** @throws UserError where there is something at `out` already */
+export function refuseExisting(out: string, overwrite: boolean): void {
+  if (overwrite || !existsSync(out)) return;
+  throw new UserError(`${out} exists; choose another --out, or replace it with --overwrite`);
+}
+
+/**
+ * A label of another format as an expression: underscores stand for spaces there.
+ * @throws UserError where nothing is left of it, or it would be read as something else
+ */
+export function expressionOf(label: string): string {
+  const text = cleanExpression(label.replace(/[_\s]+/g, ' ')).trim();
+  checkedExpression(text);
+  return text;
+}
+
+/**
+ * Writes the file as a whole or not at all. Paths of images inside its folder are relative, others absolute.
+ * @throws UserError where there is no image, or the file cannot be written
+ */
+export function writeOwnData(out: string, imported: readonly ImportedImage[], options: WriteOptions): WrittenCounts {
+  const images = onePerFile(imported);
+  if (images.length === 0) throw new UserError(`Nothing to write to ${out}: no image with a mask was found.`);
+  const random = new Random(options.seed);
+  const order = random.shuffle(images.map((_, index) => index));
+  const forVal = new Set(order.slice(0, valCount(images.length, options.val)));
+  const texts = [...new Set(images.flatMap(({ expressions }) => expressions.map(({ text }) => text)))].sort();
+  const counts = { images: images.length, val: forVal.size, expressions: 0, absent: 0 };
+  const lines = function* (): Generator<Uint8Array> {
+    for (const [index, image] of images.entries()) {
+      const absent = absentOf(image, texts, options.absent, random.fork(index));
+      counts.expressions += image.expressions.length + absent.length;
+      counts.absent += absent.length;
+      const split: OwnSplit = forVal.has(index) ? 'val' : 'train';
+      yield Buffer.from(`${JSON.stringify(lineOf(image, absent, split, out))}\n`, 'utf8');
+    }
+  };
+  writeFileAtomic(out, lines());
+  return counts;
+}
+
+/** An image that is annotated in two places must not be in two splits, nor lack what it has in the other place. */
+function onePerFile(images: readonly ImportedImage[]): ImportedImage[] {
+  const byPath = new Map<string, ImportedImage>();
+  for (const image of images) {
+    const path = resolve(image.path);
+    const earlier = byPath.get(path)?.expressions ?? [];
+    byPath.set(path, { ...image, expressions: [...earlier, ...image.expressions] });
+  }
+  return [...byPath.values()];
+}
+
+/** Some of both where there are two images. */
+function valCount(images: number, share: number): number {
+  if (share === 0 || images < 2) return 0;
+  return Math.min(Math.max(Math.round(images * share), 1), images - 1);
+}
+
+function absentOf(image: ImportedImage, texts: readonly string[], most: number, random: Random): string[] {
+  if (most === 0) return [];
+  const present = new Set(image.expressions.map(({ text }) => text.toLowerCase()));
+  return random.shuffle(texts.filter((text) => !present.has(text.toLowerCase()))).slice(0, most);
+}
+
+function lineOf(image: ImportedImage, absent: readonly string[], split: OwnSplit, out: string): object {
+  const { width, height } = image;
+  return {
+    image: writtenPath(image.path, out),
+    width,
+    height,
+    split,
+    expressions: [
+      ...image.expressions.map(({ text, masks }) => ({ text, mask: masks.length === 1 ? masks[0] : masks })),
+      ...absent.map((text) => ({ text, mask: null })),
+    ],
+  };
+}
+
+function writtenPath(path: string, out: string): string {
+  const inside = relative(dirname(resolve(out)), resolve(path));
+  const leadsOut = inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside);
+  return leadsOut ? resolve(path) : inside.split(sep).join('/');
+}

@@ -1,0 +1,199 @@
+/**
+ * Referring segmentation over COCO-style annotations: what gRefCOCO, RefCOCO(+/g), RefCLEF and Ref-ZOM have in common
+ * (reference: ReferSegDataset, ValDataset and the REFER classes). Reading the files of one dataset is its own class's
+ * work; this one arranges records by image and turns annotations into masks, when asked and not before.
+ */
+import { UserError } from '../../errors.js';
+import type { ReferringTarget } from '../../types.js';
+import { type Rle, decodeMask, rleArea } from '../masks/coco-mask.js';
+import { cleanExpression } from '../text/prompts.js';
+import { type MaskSource, unionOfSources } from '../masks/mask-source.js';
+import type { ReferRequest } from './refer-sample.js';
+
+/** A test split may be divided: testA, testB and testC, and what belongs to two of them, such as testAB. */
+export type ReferSplit = 'train' | 'val' | 'test' | 'testA' | 'testB' | 'testC' | 'testAB' | 'testBC' | 'testAC';
+
+export interface ReferringExpression {
+  /** Cleaned of surrounding spaces and dots; in lower case but in training, as in the reference. */
+  readonly text: string;
+  /** Ids of the annotations that it refers to; none where nothing in the image fits. */
+  readonly annotationIds: readonly number[];
+  /** Whether its mask has no pixel: what the answer has [REJ] for. Computed when asked. */
+  readonly isEmpty: boolean;
+}
+
+export interface ReferringImage {
+  readonly imageId: number;
+  /** As the annotations have it; RefCLEF's lie in folders of their own. */
+  readonly fileName: string;
+  /** Where the file is, inside the data folder. */
+  readonly path: string;
+  readonly height: number;
+  readonly width: number;
+  readonly expressions: readonly ReferringExpression[];
+}
+
+/** One entry of the dataset's list: sentences that refer to the same annotations of an image. */
+export interface ReferRecord {
+  /** Its place in the file, for messages. */
+  readonly index: number;
+  readonly imageId: number;
+  readonly annotationIds: readonly number[];
+  readonly sentences: readonly string[];
+}
+
+export interface ReferImageFile {
+  readonly fileName: string;
+  readonly height: number;
+  readonly width: number;
+}
+
+export interface ReferInstances {
+  /** The file, for messages. */
+  readonly source: string;
+  readonly images: ReadonlyMap<number, ReferImageFile>;
+  /** `segmentation` of each annotation, as read. */
+  readonly segmentations: ReadonlyMap<number, unknown>;
+}
+
+export interface ReferSource {
+  /** Name of the dataset and file of the records, for messages. */
+  readonly name: string;
+  readonly recordsFile: string;
+  readonly split: ReferSplit;
+  /** Of this split, in the order of the file. */
+  readonly records: readonly ReferRecord[];
+  readonly instances: ReferInstances;
+  /** Where the file of an image is. */
+  readonly imagePath: (fileName: string) => string;
+}
+
+export class ReferDataset {
+  readonly split: ReferSplit;
+  /** In the order in which the records name them first; their expressions in the order of the records. */
+  readonly images: readonly ReferringImage[];
+  /**
+   * Expressions left out: nothing remains of the text or, in evaluation, of the polygons that it refers to. In training
+   * such polygons are the sample's fault, as is an annotation that does not exist: found when the masks are made.
+   */
+  readonly skippedExpressions: number;
+  /** The source, of which the records are in `images`. */
+  private readonly source: Omit<ReferSource, 'records'>;
+
+  protected constructor({ records: allRecords, ...source }: ReferSource) {
+    this.source = source;
+    this.split = source.split;
+    const byImage = new Map<number, ReferRecord[]>();
+    for (const record of allRecords) {
+      const list = byImage.get(record.imageId);
+      if (list) list.push(record);
+      else byImage.set(record.imageId, [record]);
+    }
+    let skipped = 0;
+    const images: ReferringImage[] = [];
+    for (const [imageId, records] of byImage) {
+      const image = this.imageOf(imageId, records);
+      const expressions: ReferringExpression[] = [];
+      for (const record of records) {
+        const ids = this.split === 'train' ? record.annotationIds : this.idsWithShape(record);
+        const ignored = ids.length === 0 && record.annotationIds.length > 0;
+        for (const sentence of record.sentences) {
+          const text = this.expressionText(sentence);
+          if (ignored || text === '') skipped++;
+          else expressions.push(new LazyExpression(text, ids, () => this.maskOf(ids, image.height, image.width)));
+        }
+      }
+      const path = source.imagePath(image.fileName);
+      if (expressions.length > 0) images.push({ imageId, path, ...image, expressions });
+    }
+    this.images = images;
+    this.skippedExpressions = skipped;
+  }
+
+  /** The image's expressions with their masks at the image's size, in order. Decoded anew at each call. */
+  targets(image: ReferringImage): ReferringTarget[] {
+    return image.expressions.map((expression) => this.target(image, expression));
+  }
+
+  /** One expression of the image with its mask: all that a training step needs to decode. */
+  target(image: ReferringImage, expression: ReferringExpression): ReferringTarget {
+    const rle = this.maskOf(expression.annotationIds, image.height, image.width);
+    return { expression: expression.text, isEmpty: rleArea(rle) === 0, mask: decodeMask(rle) };
+  }
+
+  /** What a training sample of the image is made from; `set` is the name for messages. */
+  request(set: string, { path, height, width, expressions }: ReferringImage): ReferRequest {
+    return {
+      kind: 'refer_seg',
+      set,
+      image: path,
+      height,
+      width,
+      expressions: expressions.map(({ text, annotationIds }) => {
+        return { text, masks: annotationIds.map((id) => this.maskSource(id)) };
+      }),
+    };
+  }
+
+  private expressionText(sentence: string): string {
+    return this.split === 'train' ? cleanExpression(sentence) : cleanExpression(sentence.toLowerCase());
+  }
+
+  private imageOf(imageId: number, [record]: readonly ReferRecord[]): ReferImageFile {
+    const { name, recordsFile, instances } = this.source;
+    const image = instances.images.get(imageId);
+    if (image) return image;
+    throw new UserError(
+      `Reading ${name}: [${record?.index}] of ${recordsFile} refers to image ${imageId}, which "images" of ` +
+        `${instances.source} does not have. Use both files of one release.`,
+    );
+  }
+
+  /** Without the annotations of which the reference ignores every polygon. */
+  private idsWithShape({ index, imageId, annotationIds }: ReferRecord): readonly number[] {
+    const { name, recordsFile, instances } = this.source;
+    return annotationIds.filter((id) => {
+      if (instances.segmentations.has(id)) return hasShape(instances.segmentations.get(id));
+      throw new UserError(
+        `Reading ${name}: [${index}] of ${recordsFile} refers to annotation ${id} (image ${imageId}), which ` +
+          `"annotations" of ${instances.source} does not have. Use both files of one release.`,
+      );
+    });
+  }
+
+  private maskOf(ids: readonly number[], height: number, width: number): Rle {
+    return unionOfSources(
+      ids.map((id) => this.maskSource(id)),
+      height,
+      width,
+      `Reading ${this.source.name}`,
+    );
+  }
+
+  private maskSource(id: number): MaskSource {
+    const { source, segmentations } = this.source.instances;
+    return { segmentation: segmentations.get(id), origin: `annotation ${id} of ${source}` };
+  }
+}
+
+/** Whether the reference finds something to fill in a segmentation. */
+function hasShape(segmentation: unknown): boolean {
+  if (!Array.isArray(segmentation) || segmentation.length === 0) return true;
+  return segmentation.some((part: unknown) => !Array.isArray(part) || (part.length % 2 === 0 && part.length >= 6));
+}
+
+/** Finds out whether it is empty when first asked: most callers look at few of the expressions of a large dataset. */
+export class LazyExpression implements ReferringExpression {
+  private empty: boolean | null = null;
+
+  constructor(
+    readonly text: string,
+    readonly annotationIds: readonly number[],
+    private readonly mask: () => Rle,
+  ) {}
+
+  get isEmpty(): boolean {
+    this.empty ??= this.annotationIds.length === 0 || rleArea(this.mask()) === 0;
+    return this.empty;
+  }
+}

@@ -1,0 +1,52 @@
+/** `images` and `annotations` of a COCO instances file, as far as a list of records refers to them. */
+import { MAX_PIXELS } from '../masks/coco-mask.js';
+import type { ReferImageFile, ReferInstances, ReferRecord } from './refer-dataset.js';
+import { type JsonPlace, readJsonRecordLists } from '../annotation-files.js';
+
+/** Folders and a name below each other: it is joined to a folder, which it must not lead out of. */
+const INSIDE = /^[^/\\\0]+(?:\/[^/\\\0]+)*$/;
+
+/**
+ * Reads the file record by record and keeps what `records` need: all of COCO's annotations are several hundred MB when
+ * read, a split needs a part of them. Segmentations are looked into only when they are used.
+ * @param name of the dataset, and `advice`: for messages
+ */
+export function readInstances(
+  name: string,
+  path: string,
+  advice: string,
+  records: readonly ReferRecord[],
+): ReferInstances {
+  const wantedImages = new Set<number>();
+  const wantedAnnotations = new Set<number>();
+  for (const record of records) {
+    wantedImages.add(record.imageId);
+    for (const id of record.annotationIds) wantedAnnotations.add(id);
+  }
+  const images = new Map<number, ReferImageFile>();
+  const segmentations = new Map<number, unknown>();
+  readJsonRecordLists(name, path, advice, {
+    images: (image) => {
+      const id = image.key('id').integer();
+      if (wantedImages.has(id)) images.set(id, readImageFile(image));
+    },
+    annotations: (annotation) => {
+      const id = annotation.key('id').integer();
+      if (wantedAnnotations.has(id)) segmentations.set(id, annotation.key('segmentation').value);
+    },
+  });
+  return { source: path, images, segmentations };
+}
+
+function readImageFile(image: JsonPlace): ReferImageFile {
+  const name = image.key('file_name');
+  const fileName = name.text();
+  if (!INSIDE.test(fileName) || fileName.split('/').some((part) => part === '.' || part === '..')) {
+    throw name.wrong('a file name, which may stand in folders but not lead out of them');
+  }
+  const [height, width] = [image.key('height').integer(), image.key('width').integer()];
+  if (height <= 0 || width <= 0 || height * width > MAX_PIXELS) {
+    throw image.wrong(`a positive height and width of at most ${MAX_PIXELS} pixels together`);
+  }
+  return { fileName, height, width };
+}

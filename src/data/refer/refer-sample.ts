@@ -1,0 +1,58 @@
+/**
+ * Training samples of referring segmentation (reference: ReferSegDataset): one question about some of an image's
+ * expressions, and an answer with [SEG] for each that is there and [REJ] for each that is not.
+ */
+import { UserError } from '../../errors.js';
+import { readImage } from '../../io/image-file.js';
+import { decodeMask, rleArea } from '../masks/coco-mask.js';
+import { type MaskSource, unionOfSources } from '../masks/mask-source.js';
+import { cleanExpression, trainingAnswer, trainingQuestion } from '../text/prompts.js';
+import type { MakeSample, RequestOf, SampleTarget } from '../sampling/training-sample.js';
+
+export type { MaskSource } from '../masks/mask-source.js';
+
+export interface ReferRequest extends RequestOf<'refer_seg'> {
+  /** Of the image as it is decoded. */
+  readonly height: number;
+  readonly width: number;
+  readonly expressions: readonly {
+    readonly text: string;
+    /** The expression's mask is their union; none where nothing in the image fits it. */
+    readonly masks: readonly MaskSource[];
+  }[];
+}
+
+/** Draws up to `perSample` expressions. Null where none of them is in the image, unless that is accepted. */
+export const makeReferSample: MakeSample<ReferRequest> = async (
+  request,
+  random,
+  { perSample, acceptAllAbsent = false },
+) => {
+  const { set, image: path, height, width } = request;
+  const targets: SampleTarget[] = [];
+  for (const { text, masks } of random.sample(request.expressions, perSample)) {
+    const cleaned = cleanExpression(text);
+    const doing = `Making a sample of ${set}, ${path}, the expression ${JSON.stringify(text)}`;
+    if (cleaned === '') throw new UserError(`${doing}: it is empty. Say what to segment.`);
+    const rle = unionOfSources(masks, height, width, doing);
+    targets.push({ text: cleaned, mask: rleArea(rle) === 0 ? null : decodeMask(rle) });
+  }
+  const question = trainingQuestion(
+    random,
+    targets.map((target) => target.text),
+  );
+  const answer = trainingAnswer(
+    random,
+    targets.map(({ text, mask }) => ({ expression: text, isEmpty: mask === null })),
+    'res',
+  );
+  if (answer.allRejected && !acceptAllAbsent) return null;
+  const image = await readImage(path);
+  if (image.height !== height || image.width !== width) {
+    throw new UserError(
+      `Making a sample of ${set}: ${path} has ${image.width} × ${image.height} pixels, its annotations are for ` +
+        `${width} × ${height}. Use the images that the annotations were made for.`,
+    );
+  }
+  return { image, turns: [{ user: question, assistant: answer.text }], targets };
+};

@@ -1,0 +1,140 @@
+/**
+ * Gives the sample of each position of a training run: draws from the source until one can be used, loaded by worker
+ * threads or in this one. What it gives depends on the source alone, not on the number of threads. How far ahead samples
+ * are loaded, and in which order they are taken, is the caller's business (see training/prefetcher.ts).
+ */
+import { messageOf, UserError } from '../../errors.js';
+import type { PreparedImage } from '../../types.js';
+import { type BadSample, BadSamples } from './bad-samples.js';
+import { type LoadJob, type LoadResult, loadSample, type LoadSettings } from './load-sample.js';
+import type { SampleMakers } from './make-sample.js';
+import type { SampleDraw, SampleSource } from './sample-source.js';
+import { SAMPLE_WORKER_FILE } from './sample-worker-file.js';
+import { defaultWorkers, SampleWorkers } from './sample-workers.js';
+import type { SampleConversation } from './training-sample.js';
+
+export interface SampleLoaderOptions extends LoadSettings {
+  /** Threads that load; 0: in this thread. Default: one less than there are processors, at least 1. */
+  readonly workers?: number;
+  /** The run stops where more than this share of the samples is bad. Default: 0.01. */
+  readonly maxBadShare?: number;
+  /** Told of each bad sample once. */
+  readonly onBadSample?: (bad: BadSample) => void;
+  /** How samples are made in this thread (0 workers); default: SAMPLE_MAKERS. */
+  readonly makers?: SampleMakers;
+  /** What worker threads run; default: sample-worker.js, with SAMPLE_MAKERS. */
+  readonly workerFile?: URL;
+}
+
+export interface LoadedSample {
+  /** How a person finds it: the image's path. */
+  readonly name: string;
+  /** Which image it is, the same for all draws of it. */
+  readonly key: string;
+  /** null where the caller did not ask for it. */
+  readonly image: PreparedImage | null;
+  /** At least one; each is learned from by itself. Masks are of the image's size. */
+  readonly conversations: readonly SampleConversation[];
+}
+
+const STANDARD_BAD_SHARE = 0.01;
+/** Draws of the same image without a present target before such a draw is accepted. */
+const REDRAWS_OF_IMAGE = 10;
+/** Draws of a mixture at one position: a set that gives nothing so often gives nothing at all. */
+const MOST_DRAWS = 100;
+
+export class SampleLoader {
+  private readonly bad: BadSamples;
+  private readonly workers: SampleWorkers | null;
+  private failure: Error | null = null;
+
+  /** Starts the threads; `close` ends them. */
+  constructor(
+    private readonly source: SampleSource,
+    private readonly options: SampleLoaderOptions,
+  ) {
+    const { sample, clipSize, samSize, workers = defaultWorkers(), maxBadShare = STANDARD_BAD_SHARE } = options;
+    if (!Number.isInteger(workers) || workers < 0) {
+      throw new UserError(`Loading samples: workers is ${workers}; expected a whole number from 0 up.`);
+    }
+    this.bad = new BadSamples(maxBadShare, (bad) => options.onBadSample?.(bad));
+    const file = options.workerFile ?? SAMPLE_WORKER_FILE;
+    this.workers = workers === 0 ? null : new SampleWorkers(workers, { sample, clipSize, samSize }, file);
+  }
+
+  /** Samples that were looked at so far, and how many of them were bad. */
+  get counts(): { readonly samples: number; readonly bad: number } {
+    return this.bad.counts;
+  }
+
+  /**
+   * The sample at a position; null where the source keeps to one image (whole epochs) and that image is bad. Any number
+   * of calls may be under way. After an error all further calls fail with it.
+   * @param needsImage false for images, by key, that the caller needs not again
+   * @throws UserError where too many samples are bad, or a set gives nothing to learn from
+   */
+  async load(position: number, needsImage: (key: string) => boolean = () => true): Promise<LoadedSample | null> {
+    for (let attempt = 0; ; attempt++) {
+      if (this.failure !== null) throw this.failure;
+      const draw = this.source.draw(position, attempt);
+      try {
+        const tried = await this.attempt(draw, attempt, needsImage);
+        if (tried !== 'again') return tried;
+      } catch (error) {
+        this.failure ??= error instanceof Error ? error : new Error(messageOf(error));
+        throw this.failure;
+      }
+    }
+  }
+
+  /** Ends the threads; loads under way fail. */
+  async close(): Promise<void> {
+    this.failure ??= new Error('SampleLoader: closed');
+    await this.workers?.close();
+  }
+
+  private async attempt(
+    draw: SampleDraw,
+    attempt: number,
+    needsImage: (key: string) => boolean,
+  ): Promise<LoadedSample | null | 'again'> {
+    const { keepsImage } = this.source;
+    const { set, index } = draw;
+    const isLast = attempt >= (keepsImage ? REDRAWS_OF_IMAGE : MOST_DRAWS - 1);
+    const key = `${index} ${set.name}`;
+    const { name, result } = await this.result(draw, keepsImage && isLast, needsImage(key));
+    if (result.kind === 'sample') {
+      this.bad.addGood();
+      return { name, key, image: result.image, conversations: result.conversations };
+    }
+    if (result.kind === 'bad' || (keepsImage && isLast)) {
+      const message = result.kind === 'bad' ? result.message : `${name} has nothing to learn from.`;
+      this.bad.addBad({ set: set.name, index, message });
+      if (keepsImage) return null;
+    }
+    if (isLast) {
+      throw new UserError(
+        `Loading samples: ${MOST_DRAWS} draws from the set "${set.name}" had nothing to learn from, the last of them ` +
+          `${name}. Leave the set out, or check its annotations.`,
+      );
+    }
+    return 'again';
+  }
+
+  private async result(
+    { set, index, random }: SampleDraw,
+    acceptAllAbsent: boolean,
+    withImage: boolean,
+  ): Promise<{ readonly name: string; readonly result: LoadResult }> {
+    let job: LoadJob;
+    try {
+      job = { request: set.requestAt(index), random: random.state, acceptAllAbsent, withImage };
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      return { name: `image ${index} of ${set.name}`, result: { kind: 'bad', message: error.message } };
+    }
+    const name = job.request.image;
+    if (this.workers !== null) return { name, result: await this.workers.load(job) };
+    return { name, result: await loadSample(job, this.options, this.options.makers) };
+  }
+}

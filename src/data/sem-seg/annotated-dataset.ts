@@ -1,0 +1,158 @@
+/**
+ * Sets whose classes are the categories of a COCO annotation file (PACO-LVIS, PASCAL-Part): each annotation is one
+ * object or part. They differ in where the files are and in how a category's name is read.
+ */
+import { join } from 'node:path';
+
+import { UserError } from '../../errors.js';
+import type { ClassName } from './class-name.js';
+import { MAX_PIXELS } from '../masks/coco-mask.js';
+import { type JsonPlace, readJsonRecordLists } from '../annotation-files.js';
+import type { AnnotatedRequest } from './sem-seg-sample.js';
+import type { TrainingSet } from '../sampling/training-sample.js';
+
+export interface AnnotatedLayout {
+  /** Name of the set, for messages. */
+  readonly name: string;
+  readonly annotationsFile: string;
+  /** What `file_name` is relative to. */
+  readonly imageDir: string;
+  /** Where to get the files, for messages. */
+  readonly advice: string;
+  /** The class that a category's `name` stands for. */
+  readonly className: (name: JsonPlace) => ClassName;
+}
+
+interface Annotation {
+  readonly id: number;
+  readonly category: number;
+  /** As read; looked into when it is used. */
+  readonly segmentation: unknown;
+}
+
+export interface AnnotatedImage {
+  readonly id: number;
+  readonly fileName: string;
+  readonly height: number;
+  readonly width: number;
+  /** In the order of the file. */
+  readonly annotations: readonly Annotation[];
+  /** Categories that the image is known not to have (`neg_category_ids` of LVIS); null where the file does not say. */
+  readonly negativeCategories: readonly number[] | null;
+}
+
+export class AnnotatedDataset implements TrainingSet<AnnotatedRequest> {
+  readonly kind = 'sem_seg';
+  readonly name: string;
+  readonly length: number;
+
+  private constructor(
+    private readonly layout: AnnotatedLayout,
+    /** Those with an annotation, in the order of the file. */
+    readonly images: readonly AnnotatedImage[],
+    /** By the ids of the categories. */
+    readonly classes: ReadonlyMap<number, ClassName>,
+    /** Images without any annotation: nothing can be asked about them. */
+    readonly imagesWithoutAnnotation: number,
+    /** Annotations of images that the file does not have. */
+    readonly annotationsWithoutImage: number,
+  ) {
+    this.name = layout.name;
+    this.length = images.length;
+  }
+
+  /** @throws UserError where the file is missing, does not have COCO's form, or has nothing annotated */
+  static open(layout: AnnotatedLayout): AnnotatedDataset {
+    const { name, annotationsFile, advice } = layout;
+    const images = new Map<number, Omit<AnnotatedImage, 'annotations'>>();
+    const byImage = new Map<number, Annotation[]>();
+    const classes = new Map<number, ClassName>();
+    readJsonRecordLists(name, annotationsFile, advice, {
+      images: (place) => {
+        const image = readImageRecord(place);
+        images.set(image.id, image);
+      },
+      annotations: (place) => {
+        const imageId = place.key('image_id').integer();
+        const annotation = {
+          id: place.key('id').integer(),
+          category: place.key('category_id').integer(),
+          segmentation: place.key('segmentation').value,
+        };
+        const list = byImage.get(imageId);
+        if (list) list.push(annotation);
+        else byImage.set(imageId, [annotation]);
+      },
+      categories: (place) => {
+        classes.set(place.key('id').integer(), layout.className(place.key('name')));
+      },
+    });
+    const annotated: AnnotatedImage[] = [];
+    for (const image of images.values()) {
+      const annotations = byImage.get(image.id);
+      if (annotations !== undefined) annotated.push({ ...image, annotations });
+    }
+    if (annotated.length === 0) {
+      throw new UserError(`Reading ${name}: ${annotationsFile} has no image with an annotation. ${advice}`);
+    }
+    let withoutImage = 0;
+    for (const [imageId, list] of byImage) if (!images.has(imageId)) withoutImage += list.length;
+    return new AnnotatedDataset(layout, annotated, classes, images.size - annotated.length, withoutImage);
+  }
+
+  requestAt(index: number): AnnotatedRequest {
+    const { name, annotationsFile, imageDir } = this.layout;
+    const image = this.images[index];
+    if (image === undefined) throw new Error(`${name} has no image ${index}`);
+    return {
+      kind: 'sem_seg',
+      set: name,
+      image: join(imageDir, image.fileName),
+      source: annotationsFile,
+      height: image.height,
+      width: image.width,
+      annotations: image.annotations.map((annotation) => ({
+        ...annotation,
+        name: this.classes.get(annotation.category) ?? null,
+      })),
+      absent: this.absentClasses(image),
+    };
+  }
+
+  /** Where the file does not say what is known to be absent, everything that is not annotated. */
+  private absentClasses({ annotations, negativeCategories }: AnnotatedImage): ClassName[] {
+    const present = new Set(annotations.map((annotation) => annotation.category));
+    const candidates = negativeCategories ?? [...this.classes.keys()];
+    return candidates.flatMap((id) => {
+      const name = this.classes.get(id);
+      return name === undefined || present.has(id) ? [] : [name];
+    });
+  }
+}
+
+function readImageRecord(place: JsonPlace): Omit<AnnotatedImage, 'annotations'> {
+  const name = place.key('file_name');
+  const fileName = name.text();
+  // It is joined to a folder, which it must not lead out of.
+  const parts = fileName.split('/');
+  if (/[\\\0]/.test(fileName) || parts.some((part) => part === '' || part === '.' || part === '..')) {
+    throw name.wrong('a file name, which may stand in folders but not lead out of them');
+  }
+  const [height, width] = [place.key('height').integer(), place.key('width').integer()];
+  if (height <= 0 || width <= 0 || height * width > MAX_PIXELS) {
+    throw place.wrong(`a positive height and width of at most ${MAX_PIXELS} pixels together`);
+  }
+  const saysNegative = Object.hasOwn(place.value as object, 'neg_category_ids');
+  return {
+    id: place.key('id').integer(),
+    fileName,
+    height,
+    width,
+    negativeCategories: saysNegative
+      ? place
+          .key('neg_category_ids')
+          .list()
+          .map((id) => id.integer())
+      : null,
+  };
+}

@@ -1,0 +1,46 @@
+/** What the numbers of a label map stand for, and where they are. */
+import { UserError } from '../../errors.js';
+import type { LabelMap } from '../../io/index-png.js';
+import type { BinaryMask } from '../../types.js';
+
+/** The class that each number stands for; null where the set's rules leave it out. */
+export type NumberedClasses = readonly (string | null)[];
+
+/** Pixels of no class, in every set. */
+const NO_CLASS = 255;
+
+/** A class that an image has, and its number in the label map. */
+export interface PresentClass {
+  readonly value: number;
+  readonly name: string;
+}
+
+/**
+ * The classes that a label map has, by their numbers.
+ * @param path of the label map, for messages
+ * @throws UserError where it has a number that stands for nothing
+ */
+export function presentClasses(labels: LabelMap, classes: NumberedClasses, path: string): PresentClass[] {
+  const pixels = new Uint32Array(256);
+  for (const value of labels.data) pixels[value] = (pixels[value] as number) + 1;
+  const present: PresentClass[] = [];
+  for (const [value, count] of pixels.entries()) {
+    if (count === 0 || value === NO_CLASS) continue;
+    const name = classes[value];
+    if (name === undefined) {
+      throw new UserError(
+        `Reading ${path}: ${count} of its pixels have the class number ${value}; expected 0 to ${classes.length - 1}, ` +
+          `or ${NO_CLASS} for none. Use the published file.`,
+      );
+    }
+    if (name !== null) present.push({ value, name });
+  }
+  return present;
+}
+
+/** Where a label map has the number. */
+export function classMask({ data, height, width }: LabelMap, value: number): BinaryMask {
+  const inside = new Uint8Array(data.length);
+  for (let i = 0; i < data.length; i++) if (data[i] === value) inside[i] = 1;
+  return { data: inside, height, width };
+}

@@ -1,0 +1,39 @@
+/**
+ * Mapillary Vistas v2.0: street scenes; the label maps are palette PNGs whose indices count the labels of the
+ * configuration.
+ *
+ *   <dataDir>/mapillary/config_v2.0.json               "labels", each with its "readable" name
+ *   <dataDir>/mapillary/training/v2.0/labels/*.png
+ *   <dataDir>/mapillary/training/images/*.jpg
+ */
+import { join } from 'node:path';
+
+import { checkedClassName } from './class-name.js';
+import { LabelMapDataset, filesEndingIn } from './label-map-dataset.js';
+import { JsonPlace, readJsonFile } from '../annotation-files.js';
+
+const NAME = 'Mapillary Vistas';
+const ADVICE = 'Unpack the published archive (v2.0) into <data>/mapillary.';
+
+/**
+ * All labels take part, in lower case, as in the reference ("unlabeled" too).
+ * @throws UserError where the configuration is missing or malformed, or there are no label maps
+ */
+export function openMapillary(dataDir: string): LabelMapDataset {
+  const root = join(dataDir, 'mapillary');
+  const config = join(root, 'config_v2.0.json');
+  const labels = join(root, 'training', 'v2.0', 'labels');
+  const classes = new JsonPlace(readJsonFile(NAME, config, ADVICE), NAME, config)
+    .key('labels')
+    .list()
+    .map((label) => checkedClassName(label.key('readable')).toLowerCase());
+  return new LabelMapDataset({
+    name: NAME,
+    classes,
+    neverMarked: [],
+    images: filesEndingIn('.png', labels, NAME, ADVICE).map((stem) => ({
+      image: join(root, 'training', 'images', `${stem}.jpg`),
+      labels: join(labels, `${stem}.png`),
+    })),
+  });
+}

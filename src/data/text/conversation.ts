@@ -1,0 +1,149 @@
+/**
+ * Conversations as text and as token ids with labels, in the styles of LLaVA that GSVA was trained with
+ * (reference: model/llava/conversation.py and the collate function of data/dataset.py).
+ *
+ * The reference finds the labels afterwards by splitting the finished text; here each turn is rendered as what is asked
+ * and what is answered, so that ids and labels come from the same place.
+ */
+import {
+  IGNORE_LABEL,
+  IMAGE_END_TOKEN,
+  IMAGE_PLACEHOLDER,
+  IMAGE_START_TOKEN,
+  IMAGE_TOKEN_ID,
+} from '../../special-tokens.js';
+import type { Tokenizer } from './tokenizer.js';
+
+/** `plain` is ours, for small models: llava_v1 without the system sentence. */
+export type ConversationStyle = 'llava_v1' | 'llava_llama_2' | 'plain';
+
+export const CONVERSATION_STYLES: readonly ConversationStyle[] = ['llava_v1', 'llava_llama_2', 'plain'];
+
+/** One question and its answer; `null` where the model is to answer (last turn only). */
+export interface Turn {
+  readonly user: string;
+  readonly assistant: string | null;
+}
+
+export interface TokenizedConversation {
+  /** -200 stands for the image. */
+  readonly inputIds: number[];
+  /** As `inputIds` where supervised (answers and what ends them), -100 elsewhere. Same length. */
+  readonly labels: number[];
+}
+
+const VICUNA_SYSTEM =
+  'A chat between a curious human and an artificial intelligence assistant. ' +
+  "The assistant gives helpful, detailed, and polite answers to the human's questions.";
+const LLAMA_2_SYSTEM =
+  'You are a helpful language and vision assistant. ' +
+  'You are able to understand the visual content that the user provides, ' +
+  'and assist the user with a variety of tasks using natural language.';
+
+/** What one turn puts into the text: everything up to the answer, and the answer with what ends it. */
+interface RenderedTurn {
+  readonly prompt: string;
+  readonly answer: string;
+}
+
+function renderTurn(style: ConversationStyle, turn: Turn, first: boolean): RenderedTurn {
+  const user = turn.user.replaceAll(IMAGE_PLACEHOLDER, IMAGE_START_TOKEN + IMAGE_PLACEHOLDER + IMAGE_END_TOKEN);
+  if (style === 'llava_llama_2') {
+    const system = first ? `<<SYS>>\n${LLAMA_2_SYSTEM}\n<</SYS>>\n\n` : '';
+    // The reference drops the "<s>" in front of the first turn: the tokenizer puts it there.
+    return {
+      prompt: `${first ? '' : '<s>'}[INST] ${system}${user} [/INST]`,
+      answer: turn.assistant === null ? '' : ` ${turn.assistant} </s>`,
+    };
+  }
+  const system = first && style === 'llava_v1' ? `${VICUNA_SYSTEM} ` : '';
+  return {
+    prompt: `${system}USER: ${user} ASSISTANT:`,
+    answer: turn.assistant === null ? '' : ` ${turn.assistant}</s>`,
+  };
+}
+
+function renderTurns(style: ConversationStyle, turns: readonly Turn[]): RenderedTurn[] {
+  if (turns.length === 0) throw new Error('renderConversation: a conversation needs at least one turn');
+  if (turns.slice(0, -1).some((turn) => turn.assistant === null)) {
+    throw new Error('renderConversation: only the last turn may be without an answer');
+  }
+  return turns.map((turn, i) => renderTurn(style, turn, i === 0));
+}
+
+/**
+ * The conversation as one text; each `<image>` of a question is put between `<im_start>` and `<im_end>`. Ends with
+ * "ASSISTANT:" or "[/INST]", ready for generation, where the last turn has no answer.
+ */
+export function renderConversation(style: ConversationStyle, turns: readonly Turn[]): string {
+  return renderTurns(style, turns)
+    .map((turn) => turn.prompt + turn.answer)
+    .join('');
+}
+
+/**
+ * Ids and labels of the conversation, the begin-of-text token first. `maxLength` cuts both at the end, as the reference
+ * does in training (there to 1024 - 255: the image's placeholder will become 256 tokens).
+ */
+export function tokenizeConversation(
+  tokenizer: Tokenizer,
+  style: ConversationStyle,
+  turns: readonly Turn[],
+  options: { readonly maxLength?: number } = {},
+): TokenizedConversation {
+  const inputIds = [tokenizer.bosId];
+  const labels = [IGNORE_LABEL];
+  for (const { prompt, answer } of renderTurns(style, turns)) {
+    const asked = encodeWithImage(tokenizer, prompt);
+    // A turn ends at </s>, where the tokenizer starts afresh, so turns can be encoded one by one. Within a turn the
+    // answer's first token takes in the space before it: prompt and answer have to be encoded together.
+    const ids = answer === '' ? asked : encodeWithImage(tokenizer, prompt + answer);
+    const supervisedFrom = commonLength(asked, ids);
+    for (const [i, id] of ids.entries()) {
+      inputIds.push(id);
+      labels.push(i >= supervisedFrom ? id : IGNORE_LABEL);
+    }
+  }
+  const { maxLength } = options;
+  return maxLength === undefined
+    ? { inputIds, labels }
+    : { inputIds: inputIds.slice(0, maxLength), labels: labels.slice(0, maxLength) };
+}
+
+/** Ids of a text without the begin-of-text token, each `<image>` as -200 (reference: tokenizer_image_token). */
+function encodeWithImage(tokenizer: Tokenizer, text: string): number[] {
+  return text
+    .split(IMAGE_PLACEHOLDER)
+    .flatMap((part, i) => [...(i === 0 ? [] : [IMAGE_TOKEN_ID]), ...tokenizer.encode(part, { addBos: false })]);
+}
+
+function commonLength(a: readonly number[], b: readonly number[]): number {
+  let i = 0;
+  while (i < a.length && a[i] === b[i]) i++;
+  return i;
+}
+
+/** Conversations of different lengths as one batch, padded on the right. */
+export interface PaddedBatch {
+  /** [batch, time], row by row. */
+  readonly inputIds: Int32Array;
+  /** [batch, time], row by row; -100 where padded. */
+  readonly labels: Int32Array;
+  /** Length of each conversation before padding: what the attention mask is made from. */
+  readonly lengths: number[];
+  readonly batch: number;
+  /** Length of the longest. */
+  readonly time: number;
+}
+
+export function padBatch(list: readonly TokenizedConversation[], padId: number): PaddedBatch {
+  const lengths = list.map((item) => item.inputIds.length);
+  const time = Math.max(0, ...lengths);
+  const inputIds = new Int32Array(list.length * time).fill(padId);
+  const labels = new Int32Array(list.length * time).fill(IGNORE_LABEL);
+  for (const [row, item] of list.entries()) {
+    inputIds.set(item.inputIds, row * time);
+    labels.set(item.labels, row * time);
+  }
+  return { inputIds, labels, lengths, batch: list.length, time };
+}

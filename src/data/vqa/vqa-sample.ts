@@ -1,0 +1,54 @@
+/** Samples of visual question answering: conversations about an image, in words alone (reference: VQADataset). */
+import { UserError } from '../../errors.js';
+import { readImage } from '../../io/image-file.js';
+import { IMAGE_PLACEHOLDER, RESERVED_TEXTS } from '../../special-tokens.js';
+import type { Turn } from '../text/conversation.js';
+import type { MakeSample, RequestOf } from '../sampling/training-sample.js';
+
+/** One contribution to a conversation, as LLaVA's files have it. */
+export interface Sentence {
+  /** "human" or "gpt". */
+  readonly from: string;
+  readonly value: string;
+}
+
+export interface VqaRequest extends RequestOf<'vqa'> {
+  /** The file and the place in it, for messages. */
+  readonly source: string;
+  readonly sentences: readonly Sentence[];
+}
+
+export const makeVqaSample: MakeSample<VqaRequest> = async (request) => {
+  const turns = turnsOf(request);
+  return { image: await readImage(request.image), turns, targets: [] };
+};
+
+/**
+ * Questions and answers, the image placed in front of the question that has it (reference: preprocess_multimodal). An
+ * answer at the beginning and a question at the end, which stand alone, are left out.
+ * @throws UserError where human and gpt do not take turns, or the image is not in the first question alone
+ */
+export function turnsOf({ set, source, sentences }: Pick<VqaRequest, 'set' | 'source' | 'sentences'>): Turn[] {
+  const fail = (what: string): never => {
+    throw new UserError(`Reading ${set}: ${source}: ${what}. Correct it or use the published file.`);
+  };
+  const alternating = sentences[0]?.from === 'gpt' ? sentences.slice(1) : sentences;
+  const texts = alternating.map(({ from, value }, i) => {
+    const expected = i % 2 === 0 ? 'human' : 'gpt';
+    if (from !== expected) return fail(`a sentence is from ${JSON.stringify(from)}; expected "${expected}" in turn`);
+    // Only a sentence with the image loses surrounding spaces, as in the reference.
+    const text = i === 0 ? value.replaceAll(IMAGE_PLACEHOLDER, '').trim() : value;
+    if (text.trim() === '') return fail(`a sentence from "${from}" is empty`);
+    if (value.includes(IMAGE_PLACEHOLDER) !== (i === 0)) {
+      return fail(`${IMAGE_PLACEHOLDER} has to be in the first question, and there alone`);
+    }
+    const reserved = RESERVED_TEXTS.find((token) => text.includes(token));
+    if (reserved !== undefined) return fail(`a sentence contains ${reserved}, which is reserved`);
+    return i === 0 ? `${IMAGE_PLACEHOLDER}\n${text}` : text;
+  });
+  const turns: Turn[] = [];
+  for (let i = 0; i + 1 < texts.length; i += 2) {
+    turns.push({ user: texts[i] as string, assistant: texts[i + 1] as string });
+  }
+  return turns.length > 0 ? turns : fail('the conversation has no question with an answer');
+}

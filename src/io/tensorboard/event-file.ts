@@ -1,0 +1,73 @@
+/**
+ * A TensorBoard event file being written: records of TFRecord, each one Event.
+ *
+ * Why this is written by hand: the only kept package for Node that writes these files is tfjs-node, by TensorFlow's own
+ * C++, which most engines of this project do without; the format is a frame of 16 bytes around five small messages.
+ *
+ * Every event is handed to the system as it comes, so a run that is killed keeps everything but perhaps half an event,
+ * at which readers stop. A run that goes on writes a further file; TensorBoard reads files in the order of their names.
+ */
+import { closeSync, mkdirSync, openSync, readdirSync, writeSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { UserError, messageOf } from '../../errors.js';
+import { maskedCrc32c } from './crc32c.js';
+import { type EventContent, encodeEvent } from './event.js';
+
+const NAME = /^events\.out\.tfevents\.(\d{10,})\./;
+
+export class EventFile {
+  private constructor(
+    readonly path: string,
+    private readonly file: number,
+  ) {}
+
+  /**
+   * Begins a file in `dir`, which is made where it is missing.
+   * @param firstStep the step with which the run begins (0) or goes on; what earlier files say of it and of later ones
+   *   is forgotten by readers. TensorBoard heeds this from the second file on, so every file has to say it.
+   * @throws UserError when it cannot be written
+   */
+  static create(dir: string, firstStep: number): EventFile {
+    try {
+      mkdirSync(dir, { recursive: true });
+      const path = join(dir, nameIn(dir));
+      const events = new EventFile(path, openSync(path, 'ax'));
+      events.append(0, { kind: 'version' });
+      events.append(firstStep, { kind: 'start' });
+      return events;
+    } catch (error) {
+      throw new UserError(
+        `Cannot write TensorBoard's events to ${dir}: ${messageOf(error)}. Check the path, its permissions and the ` +
+          'free space.',
+      );
+    }
+  }
+
+  /** @throws the system's error, such as ENOSPC */
+  append(step: number, content: EventContent): void {
+    const record = frame(encodeEvent(Date.now() / 1000, step, content));
+    for (let at = 0; at < record.byteLength;) at += writeSync(this.file, record, at);
+  }
+
+  close(): void {
+    closeSync(this.file);
+  }
+}
+
+/** Later than all that are there, also within the same second or when the clock was set back. */
+function nameIn(dir: string): string {
+  const times = readdirSync(dir).map((name) => Number(NAME.exec(name)?.[1] ?? 0));
+  const time = Math.max(Math.floor(Date.now() / 1000), ...times.map((earlier) => earlier + 1));
+  return `events.out.tfevents.${String(time).padStart(10, '0')}.${hostname()}.${process.pid}`;
+}
+
+/** Length (64 bits), its CRC, the data, its CRC. */
+function frame(data: Buffer): Buffer {
+  const head = Buffer.alloc(12);
+  head.writeBigUInt64LE(BigInt(data.byteLength));
+  head.writeUInt32LE(maskedCrc32c(head.subarray(0, 8)), 8);
+  const foot = Buffer.alloc(4);
+  foot.writeUInt32LE(maskedCrc32c(data));
+  return Buffer.concat([head, data, foot]);
+}

@@ -1,0 +1,69 @@
+/**
+ * The messages of TensorBoard's event files. Fields and numbers: tensorflow/core/util/event.proto and
+ * framework/{summary,tensor,tensor_shape,types}.proto; only what is written here is named here.
+ */
+import { ProtobufWriter } from './protobuf-writer.js';
+
+/** What an event says. */
+export type EventContent =
+  /** The first event of every file. */
+  | { readonly kind: 'version' }
+  /** The run begins or goes on with this step: what earlier files say of it and of later ones is to be forgotten. */
+  | { readonly kind: 'start' }
+  | { readonly kind: 'scalars'; readonly values: Readonly<Record<string, number>> }
+  | { readonly kind: 'picture'; readonly tag: string; readonly png: Buffer }
+  /** Markdown. */
+  | { readonly kind: 'text'; readonly tag: string; readonly text: string };
+
+const FILE_VERSION = 'brain.Event:2';
+const SESSION_START = 1;
+const RGB = 3;
+/** Where a PNG file's header says its width and height. */
+const PNG_SIZES = 16;
+const DT_STRING = 7;
+const DATA_CLASS_TENSOR = 2;
+
+/**
+ * @param wallTime seconds since 1970
+ * @param step updates done
+ */
+export function encodeEvent(wallTime: number, step: number, content: EventContent): Buffer {
+  const event = new ProtobufWriter().double(1, wallTime);
+  if (step > 0) event.whole(2, step);
+  switch (content.kind) {
+    case 'version':
+      return event.bytes(3, FILE_VERSION).finish();
+    case 'start':
+      return event.bytes(7, new ProtobufWriter().whole(1, SESSION_START)).finish();
+    case 'scalars':
+    case 'picture':
+    case 'text':
+      return event.bytes(5, summary(content)).finish();
+  }
+}
+
+type Summary = Extract<EventContent, { readonly kind: 'scalars' | 'picture' | 'text' }>;
+
+function summary(content: Summary): ProtobufWriter {
+  const message = new ProtobufWriter();
+  if (content.kind === 'scalars') {
+    for (const [tag, value] of Object.entries(content.values)) message.bytes(1, tagged(tag).float(2, value));
+  } else if (content.kind === 'picture') {
+    const { tag, png } = content;
+    const [width, height] = [png.readUInt32BE(PNG_SIZES), png.readUInt32BE(PNG_SIZES + 4)];
+    const image = new ProtobufWriter().whole(1, height).whole(2, width).whole(3, RGB).bytes(4, png);
+    message.bytes(1, tagged(tag).bytes(4, image));
+  } else {
+    const plugin = new ProtobufWriter().bytes(1, 'text');
+    const metadata = new ProtobufWriter().bytes(1, plugin).whole(4, DATA_CLASS_TENSOR);
+    // A scalar of strings: an empty shape.
+    const tensor = new ProtobufWriter().whole(1, DT_STRING).bytes(2, '').bytes(8, content.text);
+    message.bytes(1, tagged(content.tag).bytes(9, metadata).bytes(8, tensor));
+  }
+  return message;
+}
+
+/** A value of a summary, its name set. */
+function tagged(tag: string): ProtobufWriter {
+  return new ProtobufWriter().bytes(1, tag);
+}

@@ -1,0 +1,3 @@
+'use strict';
+require('./load-typescript.cjs');
+require('./cache-process.ts');
