@@ -14,6 +14,9 @@ export interface BinaryMask {
   readonly width: number;
 }
 
+/** Which mask logits are inside. The reference uses ≥ 0 for GRES and > 0 for RES. */
+export type LogitRule = 'logit >= 0' | 'logit > 0';
+
 /** One expression with its ground truth: `mask` is all zero when `isEmpty` (nothing in the image fits it). */
 export interface ReferringTarget {
   readonly expression: string;

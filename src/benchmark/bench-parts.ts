@@ -87,7 +87,7 @@ export class BenchParts {
     const [image] = await encodeImages(gsva, load.prepared.slice(0, 1));
     if (image === undefined) throw new Error('BenchParts: the image was not encoded');
     const [answer] = await teacherForce(gsva, [{ image, conversation: load.evaluated }]);
-    answer?.masks.map(binaryMask);
+    answer?.masks.map((mask) => binaryMask(mask));
   }
 
   private samEncoder(): Promise<void> {

@@ -7,7 +7,7 @@ import { existsSync, renameSync, rmSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { type SynthOptions, writeSynthDataset } from '../data/synth/writer.js';
 import { GRefCoco } from '../data/refer/grefcoco.js';
-import type { QuestionForm } from '../data/text/prompts.js';
+import type { ExpressionForm } from '../data/text/question-forms.js';
 import { describeEngine, type EngineInfo } from '../engine/engine.js';
 import {
   ablationCells,
@@ -16,7 +16,8 @@ import {
   type AblationTable,
   verdictCounts,
 } from '../evaluation/ablation-table.js';
-import { evaluateGres } from '../evaluation/gres.js';
+import { GRES } from '../evaluation/benchmarks.js';
+import { evaluate } from '../evaluation/evaluate.js';
 import { Predictor } from '../inference/predictor.js';
 import { writeFileAtomic } from '../io/atomic-file.js';
 import { buildExperiment, type Experiment } from '../training/build-experiment.js';
@@ -201,18 +202,19 @@ async function trainRun(
 
 async function evaluateRun(
   { gsva, tokenizer, config }: Experiment,
-  questions: readonly QuestionForm[],
+  questions: readonly ExpressionForm[],
   images: RememberedImages,
   context: VerbContext,
 ): Promise<RunFigures> {
   if (config.data.kind !== 'grefcoco') throw new Error("evaluateRun: ablations are trained on gRefCOCO's layout");
   const dataset = GRefCoco.open(config.data.dir, 'val');
-  const figures: [QuestionForm, { reference: AblationFigures; strict: AblationFigures }][] = [];
+  const figures: [ExpressionForm, { reference: AblationFigures; strict: AblationFigures }][] = [];
   for (const question of questions) {
-    const predictor = new Predictor(gsva, tokenizer, config.conversation, { variant: config.variant, question });
+    const predictor = new Predictor(gsva, tokenizer, config.conversation, { variant: config.variant });
     const bar = context.startProgress('evaluate', dataset.images.length);
     try {
-      const { results } = await evaluateGres(dataset, images.responder(predictor), {
+      const { results } = await evaluate(GRES, dataset, images.responder(predictor), {
+        question,
         protocols: ['reference', 'strict'],
         batch: EVALUATION_BATCH,
         signal: context.signal,

@@ -2,14 +2,14 @@
  * The ablations of the paper as rows: which configuration of configs/ablations is trained, how it is asked, and what the
  * paper found. Data only.
  */
-import type { QuestionForm } from '../data/text/prompts.js';
+import type { ExpressionForm } from '../data/text/question-forms.js';
 import type { Direction, PaperFigures } from '../evaluation/ablation-table.js';
 
 export interface AblationRow {
   readonly label: string;
   /** File of configs/ablations, without its ending. */
   readonly config: string;
-  readonly question: QuestionForm;
+  readonly question: ExpressionForm;
   readonly paper: PaperFigures | Direction;
 }
 
@@ -24,7 +24,7 @@ export interface AblationPlan {
 const figures = (gIoU: number, cIoU: number, N_acc: number): PaperFigures => ({ gIoU, cIoU, N_acc });
 const GSVA = figures(63.32, 61.7, 56.45);
 
-function row(label: string, config: string, paper: AblationRow['paper'], question: QuestionForm = 'published') {
+function row(label: string, config: string, paper: AblationRow['paper'], question: ExpressionForm = 'reference') {
   return { label, config, paper, question } satisfies AblationRow;
 }
 
@@ -89,7 +89,7 @@ export const ABLATION_CONFIGS: readonly string[] = [
 ];
 
 /** How the models of a configuration are asked. */
-export function questionsOf(config: string): QuestionForm[] {
+export function questionsOf(config: string): ExpressionForm[] {
   const rows = ABLATION_PLANS.flatMap((plan) => plan.rows).filter((each) => each.config === config);
   return [...new Set(rows.map(({ question }) => question))];
 }

@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { QuestionForm } from '../data/text/prompts.js';
+import type { ExpressionForm } from '../data/text/question-forms.js';
 import { UserError } from '../errors.js';
 import { ABLATION_FIGURES, type AblationFigures, type AblationTable } from '../evaluation/ablation-table.js';
 import { readJson, writeJson } from '../io/json-file.js';
@@ -19,7 +19,7 @@ export interface AblationRun {
 
 /** What a run has shown, by form of question. */
 export type RunFigures = Readonly<
-  Partial<Record<QuestionForm, { readonly reference: AblationFigures; readonly strict: AblationFigures }>>
+  Partial<Record<ExpressionForm, { readonly reference: AblationFigures; readonly strict: AblationFigures }>>
 >;
 
 export interface RunResult extends AblationRun {

@@ -10,7 +10,7 @@ import type { MetricRow } from '../evaluation/report/report-data.js';
 import { writeReport } from '../evaluation/report/write-report.js';
 import { Predictor } from '../inference/predictor.js';
 import { buildExperiment, type Experiment } from '../training/build-experiment.js';
-import { FIGURE_HEAD, figureRow, figuresOf, measure, type MeasureRequest } from './measure.js';
+import { figureHead, figureRow, figuresOf, measure, type MeasureRequest } from './measure.js';
 import { packageConfig } from './package-config.js';
 import { duration } from './progress.js';
 import { trainExperiment } from './training-run.js';
@@ -102,7 +102,7 @@ export async function runDemo(request: DemoRequest, context: VerbContext, engine
       samples: after.samples,
     });
     output.table(
-      ['', ...FIGURE_HEAD],
+      ['', ...figureHead(after.results)],
       [
         ...before.results.map((result) => ['before', ...figureRow(result)]),
         ...[...after.results, ...free.results].map((result) => ['after', ...figureRow(result)]),

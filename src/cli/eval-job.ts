@@ -1,7 +1,9 @@
 /** The work behind `gsva eval`: from a checked request to results. */
 import { describeEngine, type EngineInfo } from '../engine/engine.js';
 import { RecordWriter } from '../evaluation/record-file.js';
-import type { ImageRecord, RecordHeader, Shard } from '../evaluation/record.js';
+import { benchmarkOf } from '../evaluation/benchmarks.js';
+import type { ExpressionForm } from '../data/text/question-forms.js';
+import type { ImageRecord, RecordHeader, Refusal, Shard } from '../evaluation/record.js';
 import { loadPredictor } from '../inference/gsva-model.js';
 import { configDigest, weightsDigest } from '../inference/model-digest.js';
 import type { ModelSource } from '../inference/open-model.js';
@@ -9,20 +11,21 @@ import type { Predictor } from '../inference/predictor.js';
 import type { ModelMeta } from '../model/checkpoint-directory.js';
 import type { Precision } from '../model/precision.js';
 import { writeRecordedReport } from './eval-report.js';
-import { FIGURE_HEAD, figureRow, figuresOf, measure } from './measure.js';
+import { figureHead, figureRow, figuresOf, measure, refusedText } from './measure.js';
 import { modelName } from './model-options.js';
-import { type EvaluatedSplit, openDataset } from './open-dataset.js';
+import { type DatasetRequest, openDataset } from './open-dataset.js';
 import { packedNote } from './packed-note.js';
 import type { VerbContext } from './verb.js';
 
 /** What `gsva eval` was asked for, checked. */
-export interface EvalRequest {
+export interface EvalRequest extends DatasetRequest {
   readonly model: ModelSource;
   readonly precision: Precision;
-  readonly data: string;
-  /** 'own': `data` is a file of JSON lines. */
-  readonly dataset: 'grefcoco' | 'own';
-  readonly split: EvaluatedSplit;
+  readonly question: ExpressionForm;
+  /** A mask of fewer pixels counts as [REJ]. */
+  readonly minimumPixels: number;
+  /** Images that cannot be read are left out and counted. */
+  readonly skipBad: boolean;
   /**
    * 'strict': what is wrongly rejected has an empty mask; 'reference': as published, it keeps the mask of a second
    * pass; 'generate': strict, on answers that the model writes freely. At least one, each once.
@@ -51,7 +54,7 @@ export async function runEval(request: EvalRequest, context: VerbContext, engine
   const images: ImageRecord[] = [];
   let writer: RecordWriter | null = null;
   try {
-    const opened = await openDataset(request.data, request.split);
+    const opened = await openDataset(request);
     const isKept = request.records !== null || request.report !== null;
     const header = isKept ? headerOf(request, opened.images.length, predictor, meta, engine) : null;
     if (request.records !== null && header !== null) {
@@ -64,13 +67,17 @@ export async function runEval(request: EvalRequest, context: VerbContext, engine
       writer?.write(image);
       images.push(image);
     };
+    const onRefusal = (fileName: string, { expression, message }: Refusal): void => {
+      context.note(`left out: ${fileName}${expression === null ? '' : `, ${JSON.stringify(expression)}`}: ${message}`);
+    };
     const measured = await measure(
       predictor,
       {
         ...request,
         opened,
         samples: 0,
-        recording: { shard: request.shard, earlier: [...images], ...(isKept ? { onImage } : {}) },
+        rules: request,
+        recording: { shard: request.shard, earlier: [...images], onRefusal, ...(isKept ? { onImage } : {}) },
       },
       context,
     );
@@ -82,9 +89,12 @@ export async function runEval(request: EvalRequest, context: VerbContext, engine
       split,
       images: result.images,
       expressions: result.expressions,
+      refused: measured.refused,
       seconds: measured.seconds,
     }));
-    output.table(FIGURE_HEAD, measured.results.map(figureRow));
+    output.table(figureHead(measured.results), measured.results.map(figureRow));
+    const leftOut = refusedText(measured.refused);
+    if (leftOut !== null) output.line(leftOut);
     output.json({ ...first, ...(others.length === 0 ? {} : { others }), faults: measured.faults, engine: engine.name });
     if (request.report !== null && header !== null) {
       output.line(await writeRecordedReport(request.report, { header, images }, opened, request.data));
@@ -105,15 +115,18 @@ function beginRecords(
 }
 
 function headerOf(
-  { dataset, split, protocols, limit, batch, shard, model }: EvalRequest,
+  request: EvalRequest,
   images: number,
   predictor: Predictor,
   meta: ModelMeta,
   engine: EngineInfo,
 ): RecordHeader {
+  const { dataset, split, protocols, limit, batch, shard, model, question, minimumPixels, honourIgnore } = request;
   return {
     dataset,
     split,
+    benchmark: benchmarkOf(dataset).name,
+    question,
     protocols,
     images: Math.min(images, limit ?? Infinity),
     batch,
@@ -122,6 +135,8 @@ function headerOf(
     checkpoint: modelName(model),
     weightsDigest: weightsDigest(model),
     rejectThreshold: predictor.rejectThreshold,
+    minimumPixels,
+    honourIgnore,
     engine: describeEngine(engine),
     shard,
     date: new Date().toISOString(),

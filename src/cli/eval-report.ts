@@ -1,11 +1,12 @@
 /** The report of recorded results; what `eval --report` and `report write` have in common. */
+import { formText } from '../data/text/question-forms.js';
 import { analyse, worstOfEachKind } from '../evaluation/report/analysis-data.js';
 import { failureScenes, recordedSamples, type PictureSource } from '../evaluation/report/recorded-pictures.js';
 import { writeReport } from '../evaluation/report/write-report.js';
-import { recordedEnd, recordedResults, recordedSeconds } from '../evaluation/record-figures.js';
+import { recordedEnd, recordedRefusals, recordedResults, recordedSeconds } from '../evaluation/record-figures.js';
 import type { GresProtocol } from '../evaluation/metrics/gres-metric.js';
 import type { RecordFile } from '../evaluation/record.js';
-import { figuresOf } from './measure.js';
+import { figuresOf, refusedText } from './measure.js';
 
 const SAMPLES = 12;
 const SCENES_OF_EACH_KIND = 4;
@@ -22,7 +23,8 @@ export async function writeRecordedReport(
   data: string,
 ): Promise<string> {
   const { header, images } = file;
-  const { protocols, rejectThreshold } = header;
+  const { protocols, rejectThreshold, question, minimumPixels, honourIgnore } = header;
+  const leftOut = refusedText(recordedRefusals(images));
   const analysis = analyse(file);
   const worst = worstOfEachKind(analysis.failures, SCENES_OF_EACH_KIND);
   await writeReport(dir, {
@@ -36,10 +38,14 @@ export async function writeRecordedReport(
     details: [
       ['Data', `${data}, split ${header.split}: ${images.length} images`],
       ['Protocols', protocols.join(', ')],
+      ['Question', question === 'reference' ? 'as published' : formText(question)],
       [
         '[REJ]',
-        rejectThreshold === null ? 'where it is the more probable token' : `from probability ${rejectThreshold} on`,
+        (rejectThreshold === null ? 'where it is the more probable token' : `from probability ${rejectThreshold} on`) +
+          (minimumPixels === 0 ? '' : `, and for masks of fewer than ${minimumPixels} pixels`),
       ],
+      ...(honourIgnore ? [['Ignored regions', 'left out'] as const] : []),
+      ...(leftOut === null ? [] : [['Left out', leftOut] as const]),
     ],
     rows: recordedResults(file).map((result) => ({
       stage: 'model',

@@ -1,16 +1,17 @@
 /** `gsva eval`: measures a model on a split of a dataset. */
 import type { Options } from 'yargs';
+import { EVALUATED_NAMES, hasExpressions } from '../data/evaluated-sets.js';
+import { EXPRESSION_FORMS } from '../data/text/question-forms.js';
 import { UsageError } from '../errors.js';
 import type { EvalRequest } from './eval-job.js';
 import { WHOLE } from '../evaluation/record.js';
 import { MODEL_OPTIONS, trainedModel } from './model-options.js';
-import { EVALUATED_SPLITS, isFile, requireData } from './open-dataset.js';
+import { isFile, requireData, splitOf } from './open-dataset.js';
 import { PRECISION_OPTION } from './options.js';
 import { startEngineFor } from './start-engine.js';
 import { finiteNumber, oneOf, shard, someOf, text, wholeNumber } from './values.js';
 import { defineVerb } from './verb.js';
 
-const DATASETS = ['grefcoco'] as const;
 const PROTOCOLS = ['strict', 'reference', 'generate'] as const;
 
 const OPTIONS = {
@@ -23,18 +24,16 @@ const OPTIONS = {
     coerce: text('data'),
   },
   dataset: {
-    describe: 'Which benchmark',
+    describe: 'Which benchmark (default: grefcoco, or what the file of your own holds)',
     requiresArg: true,
-    default: 'grefcoco',
-    choices: DATASETS,
-    coerce: oneOf('dataset', DATASETS),
+    choices: EVALUATED_NAMES,
+    coerce: oneOf('dataset', EVALUATED_NAMES),
   },
   split: {
-    describe: 'Which part of the dataset',
+    describe: 'Which part of the dataset (default: val; refzom: test, ade20k: validation)',
+    type: 'string',
     requiresArg: true,
-    default: 'val',
-    choices: EVALUATED_SPLITS,
-    coerce: oneOf('split', EVALUATED_SPLITS),
+    coerce: text('split'),
   },
   protocol: {
     describe: 'How answers are scored; several may be given',
@@ -44,6 +43,29 @@ const OPTIONS = {
     default: ['strict'],
     choices: PROTOCOLS,
     coerce: someOf('protocol', PROTOCOLS),
+  },
+  question: {
+    describe: 'How expressions are asked for: as published, or in one of the forms of Table 6',
+    requiresArg: true,
+    default: 'reference',
+    choices: EXPRESSION_FORMS,
+    coerce: oneOf('question', EXPRESSION_FORMS),
+  },
+  'minimum-pixels': {
+    describe: "A mask of fewer pixels counts as [REJ]; LISA's rule has 50",
+    requiresArg: true,
+    default: 0,
+    coerce: wholeNumber('minimum-pixels', { min: 0, max: 1_000_000 }),
+  },
+  'honour-ignore': {
+    describe: 'reason_seg: leave ignored regions out; as published they belong to the target',
+    type: 'boolean',
+    default: false,
+  },
+  'skip-bad': {
+    describe: 'Leave images out that are missing or damaged, and count them, instead of stopping',
+    type: 'boolean',
+    default: false,
   },
   limit: {
     describe: 'Only the first N images',
@@ -85,7 +107,7 @@ const OPTIONS = {
 
 export const evalVerb = defineVerb({
   path: ['eval'],
-  describe: 'Measure a model on a dataset (gIoU, cIoU, N-acc, T-acc)',
+  describe: 'Measure a model on a benchmark of the paper, or on your own data',
   positionals: {},
   options: OPTIONS,
   examples: [
@@ -95,13 +117,22 @@ export const evalVerb = defineVerb({
       'all protocols, pictures',
     ],
     ['gsva eval --model runs/mine/best --data my/data.jsonl', 'your own data'],
+    ['gsva eval --data data --dataset refcoco+ --split testA --protocol reference', 'classic RES and REC'],
+    ['gsva eval --data data --dataset reason_seg --honour-ignore', 'reasoning; ignored regions left out'],
     ['gsva eval --model runs/demo/best --data data/synth --split testA --limit 50 --json', 'for a program to read'],
     ['gsva eval --data data/synth --records runs/val.jsonl --resume', 'keep every result; go on after an interruption'],
     ['gsva eval --data data/synth --records runs/val-0.jsonl --shard 0/2', 'one half of the images'],
   ],
   async run(args, context) {
     requireData(args.data);
-    const { precision, data, dataset, split, batch, resume } = args;
+    const { precision, data, batch, resume, question } = args;
+    const dataset = datasetOf(data, args.dataset);
+    if (question !== 'reference' && dataset !== 'own' && !hasExpressions(dataset)) {
+      throw new UsageError(`--question is of sets with expressions; the questions of ${dataset} are its own`);
+    }
+    if (args['honour-ignore'] && dataset !== 'reason_seg') {
+      throw new UsageError(`--honour-ignore is of reason_seg; ${dataset} has no ignored regions`);
+    }
     if (resume && args.records === undefined)
       throw new UsageError('--resume goes on with a file: name it by --records');
     if (args.shard !== undefined && args.records === undefined) {
@@ -115,8 +146,12 @@ export const evalVerb = defineVerb({
       model,
       precision,
       data,
-      dataset: isFile(data) ? 'own' : dataset,
-      split,
+      dataset,
+      split: splitOf(dataset, args.split),
+      question,
+      minimumPixels: args['minimum-pixels'],
+      honourIgnore: args['honour-ignore'],
+      skipBad: args['skip-bad'],
       protocols: args.protocol,
       limit: args.limit ?? null,
       batch,
@@ -131,3 +166,9 @@ export const evalVerb = defineVerb({
     return runEval(request, context, engine);
   },
 });
+
+function datasetOf(data: string, dataset: string | undefined): string {
+  if (!isFile(data)) return dataset ?? 'grefcoco';
+  if (dataset === undefined) return 'own';
+  throw new UsageError(`--dataset ${dataset} is in a folder, and ${data} is a file of your own: leave --dataset out`);
+}

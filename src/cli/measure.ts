@@ -1,28 +1,35 @@
 /** Measuring a model on a split of a dataset, with a bar; what `eval`, `train` and `demo` have in common. */
-import { evaluateGres, type GresDataset, type GresEvaluation, type GresOptions } from '../evaluation/gres.js';
-import type { GresProtocol, GresResult } from '../evaluation/metrics/gres-metric.js';
-import { shardSize, WHOLE } from '../evaluation/record.js';
+import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
+import { benchmarkOf } from '../evaluation/benchmarks.js';
+import { evaluate, type EvaluationOptions } from '../evaluation/evaluate.js';
+import type { Evaluation } from '../evaluation/evaluation-run.js';
+import type { FigureValues } from '../evaluation/figures.js';
+import type { GresProtocol } from '../evaluation/metrics/gres-metric.js';
+import type { RecordedResult, Result } from '../evaluation/record-figures.js';
+import { type RefusalCounts, shardSize, WHOLE } from '../evaluation/record.js';
+import { metricTitle } from '../evaluation/figures.js';
 import type { Predictor } from '../inference/predictor.js';
-import { type EvaluatedSplit, openDataset } from './open-dataset.js';
+import { type DatasetRequest, openDataset } from './open-dataset.js';
 import type { Cell } from './output.js';
 import type { VerbContext } from './verb.js';
 
-export interface MeasureRequest {
-  /** Folder in gRefCOCO's layout, or a file of own data. */
-  readonly data: string;
-  readonly split: EvaluatedSplit;
+export interface MeasureRequest extends Pick<DatasetRequest, 'data' | 'split'> {
+  /** By the registry's name; default gRefCOCO. */
+  readonly dataset?: string;
   /** The split of the data where it is open already: reading it takes a while. */
-  readonly opened?: GresDataset;
+  readonly opened?: EvaluatedDataset;
   readonly protocols: readonly GresProtocol[];
   readonly limit: number | null;
   readonly batch: number;
   /** Images kept with their answers. */
   readonly samples: number;
+  /** How it is asked and scored; default as published. */
+  readonly rules?: Pick<EvaluationOptions, 'question' | 'minimumPixels' | 'skipBad'>;
   /** Default: all images, none of them done. */
-  readonly recording?: Pick<GresOptions, 'shard' | 'earlier' | 'onImage'>;
+  readonly recording?: Pick<EvaluationOptions, 'shard' | 'earlier' | 'onImage' | 'onRefusal'>;
 }
 
-export interface Measured extends GresEvaluation {
+export interface Measured extends Evaluation {
   readonly seconds: number;
 }
 
@@ -32,17 +39,18 @@ export async function measure(
   context: VerbContext,
   label = 'evaluate',
 ): Promise<Measured> {
-  const { data, split, protocols, limit, batch, samples, recording = {} } = request;
-  const dataset = request.opened ?? (await openDataset(data, split));
-  const total = shardSize(Math.min(dataset.images.length, limit ?? Infinity), recording.shard ?? WHOLE);
+  const { data, dataset = 'grefcoco', split, protocols, limit, batch, samples, rules = {}, recording = {} } = request;
+  const opened = request.opened ?? (await openDataset({ data, dataset, split, honourIgnore: false }));
+  const total = shardSize(Math.min(opened.images.length, limit ?? Infinity), recording.shard ?? WHOLE);
   const startedAt = performance.now();
   const bar = context.startProgress(label, total);
   try {
-    const evaluation = await evaluateGres(dataset, predictor, {
+    const evaluation = await evaluate(benchmarkOf(dataset), opened, predictor, {
       protocols,
       batch,
       limit,
       samples,
+      ...rules,
       ...recording,
       rejectThreshold: predictor.rejectThreshold,
       signal: context.signal,
@@ -57,20 +65,31 @@ export async function measure(
 }
 
 /** The figures of a result by their published names; fractions of 1, null where nothing decides them. */
-export function figuresOf({ gIoU, cIoU, N_acc, T_acc }: GresResult): Record<string, number | null> {
-  return { gIoU, cIoU, N_acc, T_acc };
+export function figuresOf({ figures }: Result): FigureValues {
+  return figures;
 }
 
-export const FIGURE_HEAD = ['protocol', 'gIoU', 'cIoU', 'N-acc', 'T-acc', 'images', 'expressions'] as const;
+/** For results of one benchmark. */
+export function figureHead(results: readonly Result[]): string[] {
+  const names = Object.keys(results[0]?.figures ?? {});
+  return ['protocol', ...names.map(metricTitle), 'images', 'expressions'];
+}
 
-export function figureRow(result: GresResult & { readonly images: number }): Cell[] {
+export function figureRow(result: RecordedResult): Cell[] {
   const figures = Object.values(figuresOf(result)).map((value) => (value === null ? '–' : value.toFixed(3)));
   return [result.protocol, ...figures, String(result.images), String(result.expressions)];
 }
 
-function noteOf([first]: readonly GresResult[]): string {
+/** What plays no part in the figures, in words; null where everything does. */
+export function refusedText({ images, expressions, reasons }: RefusalCounts): string | null {
+  if (images + expressions === 0) return null;
+  const why = Object.entries(reasons).map(([reason, count]) => `${reason}: ${count}`);
+  return `left out of the figures: ${images} images, ${expressions} expressions (${why.join(', ')})`;
+}
+
+function noteOf([first]: readonly Result[]): string {
   if (first === undefined) return '';
   return Object.entries(figuresOf(first))
-    .map(([name, value]) => `${name.replace('_', '-')} ${value === null ? '–' : value.toFixed(2)}`)
+    .map(([name, value]) => `${metricTitle(name)} ${value === null ? '–' : value.toFixed(2)}`)
     .join('  ');
 }

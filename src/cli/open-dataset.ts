@@ -1,20 +1,37 @@
-/** What `--data` names: a folder in gRefCOCO's layout, or a file of one's own data. */
+/** What `--data` and `--dataset` name: a published set in its folder, or a file of one's own data. */
 import { existsSync, statSync } from 'node:fs';
-import { GRefCoco } from '../data/refer/grefcoco.js';
+import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
+import { splitsOf } from '../data/dataset-registry.js';
+import { openEvaluatedSet, usualSplit } from '../data/evaluated-sets.js';
+import { OWN_SPLITS } from '../data/own/own-data-line.js';
 import { OwnData } from '../data/own/own-data.js';
 import { UserError } from '../errors.js';
-import type { GresDataset } from '../evaluation/gres.js';
+import { oneOf } from './values.js';
 
-export const EVALUATED_SPLITS = ['train', 'val', 'testA', 'testB', 'test'] as const;
-export type EvaluatedSplit = (typeof EVALUATED_SPLITS)[number];
+export interface DatasetRequest {
+  readonly data: string;
+  /** By the registry's name; 'own' where `data` is a file. */
+  readonly dataset: string;
+  readonly split: string;
+  /** ReasonSeg: leave ignored regions out. */
+  readonly honourIgnore: boolean;
+}
 
 /** @throws UserError where it cannot be read, or has nothing of the split */
-export async function openDataset(data: string, split: EvaluatedSplit): Promise<GresDataset> {
-  const isOwn = isFile(data);
-  if (isOwn && split !== 'testA' && split !== 'testB') return OwnData.open(data, split);
-  if (!isOwn && split !== 'test') return GRefCoco.open(data, split);
-  const splits = isOwn ? 'train, val and test' : 'train, val, testA and testB';
-  throw new UserError(`${data} has no split "${split}"; ${isOwn ? 'own data' : 'gRefCOCO'} is divided into ${splits}.`);
+export async function openDataset({ data, dataset, split, honourIgnore }: DatasetRequest): Promise<EvaluatedDataset> {
+  if (dataset !== 'own') return openEvaluatedSet(dataset, data, split, { honourIgnore });
+  const known = OWN_SPLITS.find((name) => name === split);
+  if (known !== undefined) return OwnData.open(data, known);
+  throw new UserError(`${data} has no split "${split}"; own data is divided into train, val and test.`);
+}
+
+/**
+ * The split that is measured: the usual one where none is named.
+ * @throws UsageError where a published set has no such split
+ */
+export function splitOf(dataset: string, split: string | undefined): string {
+  if (dataset === 'own') return split ?? 'val';
+  return split === undefined ? usualSplit(dataset) : oneOf('split', splitsOf(dataset))(split);
 }
 
 /** Refuses a path at which there is nothing. */

@@ -1,6 +1,6 @@
 /** A predictor that encodes no picture twice, for models that share their encoders. */
 import { createHash } from 'node:crypto';
-import type { GresResponder } from '../evaluation/gres.js';
+import type { Responder } from '../evaluation/responder.js';
 import type { Predictor } from '../inference/predictor.js';
 import type { EncodedImage } from '../model/image-features.js';
 import type { RgbImage } from '../types.js';
@@ -9,7 +9,7 @@ export class RememberedImages {
   private readonly known = new Map<string, EncodedImage>();
 
   /** The predictor's answers; its encoders are always the same. */
-  responder(predictor: Pick<Predictor, 'encode' | 'force' | 'generate'>): GresResponder<EncodedImage> {
+  responder(predictor: Pick<Predictor, 'encode' | 'force' | 'generate'>): Responder<EncodedImage> {
     return {
       encode: (images) => this.encode(predictor, images),
       force: (questions) => predictor.force(questions),

@@ -7,13 +7,13 @@ import { mergeRecords } from '../evaluation/merge-records.js';
 import { readRecords, readWholeRun, recordText } from '../evaluation/record-file.js';
 import { recordedResults, recordsOf } from '../evaluation/record-figures.js';
 import { calibrationProtocol } from '../evaluation/report/analysis-data.js';
-import { metricTitle } from '../evaluation/report/report-data.js';
+import { metricTitle } from '../evaluation/figures.js';
 import { weightsDigest } from '../inference/model-digest.js';
 import { writeFileAtomic } from '../io/atomic-file.js';
 import { storeRejectThreshold } from '../model/checkpoint-directory.js';
 import { writeRecordedReport } from './eval-report.js';
-import { FIGURE_HEAD, figureRow, figuresOf } from './measure.js';
-import { EVALUATED_SPLITS, isFile, openDataset } from './open-dataset.js';
+import { figureHead, figureRow, figuresOf } from './measure.js';
+import { isFile, openDataset } from './open-dataset.js';
 import type { Cell } from './output.js';
 import type { VerbContext } from './verb.js';
 
@@ -26,7 +26,7 @@ export function runReportMerge(
   const merged = mergeRecords(files.map(readRecords));
   writeFileAtomic(out, recordText(merged));
   const results = recordedResults(merged);
-  output.table(FIGURE_HEAD, results.map(figureRow));
+  output.table(figureHead(results), results.map(figureRow));
   output.line(out);
   output.json({ out, files, results: results.map((result) => ({ ...figuresOf(result), ...result })) });
   return 0;
@@ -121,16 +121,15 @@ export async function runReportWrite(
   { output }: VerbContext,
 ): Promise<number> {
   const run = readWholeRun(file);
-  const { dataset, split } = run.header;
-  const known = EVALUATED_SPLITS.find((name) => name === split);
+  const { dataset, split, honourIgnore } = run.header;
   const isOwn = isFile(data);
-  if (known === undefined || dataset !== (isOwn ? 'own' : 'grefcoco')) {
+  if ((dataset === 'own') !== isOwn) {
     throw new UserError(
       `Writing the report: ${file} is of ${dataset} ${split}; ${data} is ${isOwn ? 'a file of own data' : 'a folder'}. ` +
         'Name the data that was measured.',
     );
   }
-  const page = await writeRecordedReport(out, run, await openDataset(data, known), data);
+  const page = await writeRecordedReport(out, run, await openDataset({ data, dataset, split, honourIgnore }), data);
   output.line(page);
   output.json({ file, report: page });
   return 0;

@@ -1,7 +1,8 @@
 /** One training run on the command line: the trainer with a bar, validation by evaluation, plots at the end. */
 import { join } from 'node:path';
 import { describeEngine, type EngineInfo } from '../engine/engine.js';
-import { evaluateGres } from '../evaluation/gres.js';
+import { GRES } from '../evaluation/benchmarks.js';
+import { evaluate } from '../evaluation/evaluate.js';
 import { type LinePlot, linePlotSvg } from '../evaluation/report/line-plot.js';
 import type { ReportSample } from '../evaluation/report/report-data.js';
 import { Predictor } from '../inference/predictor.js';
@@ -104,7 +105,7 @@ async function validation(
   if (on === null) return null;
   const predictor = new Predictor(gsva, tokenizer, config.conversation, { variant: config.variant });
   return async (signal) => {
-    const { results, samples } = await evaluateGres(on.dataset, predictor, {
+    const { results, samples } = await evaluate(GRES, on.dataset, predictor, {
       protocols: ['strict'],
       batch: VALIDATION_BATCH,
       limit: on.images,

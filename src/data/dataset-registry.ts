@@ -82,6 +82,11 @@ export function parseSetSpec(text: string): SetSpec {
   );
 }
 
+/** The first is that to train on. @throws UserError where there is no such set */
+export function splitsOf(name: string): readonly string[] {
+  return entryOf(name, DATASET_NAMES).splits;
+}
+
 /**
  * The images of a split, as training takes them.
  * @param split that to train on where nothing is said

@@ -1,11 +1,12 @@
 /** The figures of a run for parts of its expressions: where it is good and where it is not. */
-import { resultOf } from './record-figures.js';
-import type { GresProtocol, GresResult } from './metrics/gres-metric.js';
+import type { Benchmark } from './benchmarks.js';
+import { type Result, resultOf } from './record-figures.js';
+import type { GresProtocol } from './metrics/gres-metric.js';
 import type { ExpressionRecord } from './record.js';
 
 export interface BreakdownGroup {
   readonly name: string;
-  readonly result: GresResult;
+  readonly result: Result;
 }
 
 export interface Breakdown {
@@ -18,7 +19,7 @@ export interface Breakdown {
 export interface ImageFigures {
   readonly imageId: number;
   readonly fileName: string;
-  readonly result: GresResult;
+  readonly result: Result;
 }
 
 /** COCO's limits, in pixels. */
@@ -27,7 +28,11 @@ const MEDIUM = 96 ** 2;
 const QUANTILES = 4;
 
 /** @param records by one protocol */
-export function breakDown(protocol: GresProtocol, records: readonly ExpressionRecord[]): Breakdown[] {
+export function breakDown(
+  benchmark: Benchmark,
+  protocol: GresProtocol,
+  records: readonly ExpressionRecord[],
+): Breakdown[] {
   const divide = (
     title: string,
     names: readonly string[],
@@ -38,7 +43,7 @@ export function breakDown(protocol: GresProtocol, records: readonly ExpressionRe
     return {
       title,
       groups: groups.flatMap((members, i) =>
-        members.length === 0 ? [] : [{ name: names[i] as string, result: resultOf(protocol, members) }],
+        members.length === 0 ? [] : [{ name: names[i] as string, result: resultOf(benchmark, protocol, members) }],
       ),
     };
   };
@@ -67,7 +72,11 @@ export function breakDown(protocol: GresProtocol, records: readonly ExpressionRe
 }
 
 /** Each image, the worst gIoU first; ties in the order of the split. */
-export function imageFigures(protocol: GresProtocol, records: readonly ExpressionRecord[]): ImageFigures[] {
+export function imageFigures(
+  benchmark: Benchmark,
+  protocol: GresProtocol,
+  records: readonly ExpressionRecord[],
+): ImageFigures[] {
   const byImage = new Map<number, ExpressionRecord[]>();
   for (const record of records) {
     const list = byImage.get(record.imageId);
@@ -76,7 +85,7 @@ export function imageFigures(protocol: GresProtocol, records: readonly Expressio
   }
   return [...byImage]
     .map(([imageId, members]) => {
-      return { imageId, fileName: members[0]?.fileName ?? '', result: resultOf(protocol, members) };
+      return { imageId, fileName: members[0]?.fileName ?? '', result: resultOf(benchmark, protocol, members) };
     })
     .sort((a, b) => (a.result.gIoU ?? 0) - (b.result.gIoU ?? 0));
 }

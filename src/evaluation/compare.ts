@@ -7,16 +7,15 @@
  */
 import { UserError } from '../errors.js';
 import { Random } from '../random.js';
-import { ratio } from './metrics/mask-overlap.js';
+import { benchmarkNamed } from './benchmarks.js';
+import type { Figure, FigureRecord } from './figures.js';
 import type { GresProtocol } from './metrics/gres-metric.js';
 import { recordsOf } from './record-figures.js';
 import type { ExpressionRecord, ImageRecord, RecordFile } from './record.js';
 
-export const COMPARED_FIGURES = ['gIoU', 'cIoU', 'N_acc', 'T_acc'] as const;
-export type ComparedFigure = (typeof COMPARED_FIGURES)[number];
-
 export interface FigureDifference {
-  readonly figure: ComparedFigure;
+  /** Name, as the benchmark has it. */
+  readonly figure: string;
   readonly a: number | null;
   readonly b: number | null;
   /** b − a. */
@@ -37,9 +36,6 @@ export interface CompareOptions {
   readonly seed: number;
 }
 
-/** Two numbers of each figure that are added up over images and divided: iou/expressions, intersection/union, … */
-const SUMS = 2 * COMPARED_FIGURES.length;
-
 /**
  * Compares by every protocol that both runs have.
  * @throws UserError that names the first expression that only one of them has, or where no protocol is common
@@ -53,70 +49,110 @@ export function compareRuns(a: RecordFile, b: RecordFile, options: CompareOption
     );
   }
   refuseOtherData(a, b);
+  const { figures: compared } = benchmarkNamed(a.header.benchmark);
   return protocols.map((protocol) => {
     const [inA, inB] = [a, b].map(({ images }) => images.map((image) => recordsOf([image], protocol))) as [
       ExpressionRecord[][],
       ExpressionRecord[][],
     ];
     const expressions = inA.reduce((sum, records) => sum + records.length, 0);
-    const figures = compareImages(inA.map(sumsOf), inB.map(sumsOf), options);
+    const figures = compareImages(compared, inA, inB, options);
     return { protocol, images: inA.length, expressions, figures };
   });
 }
 
-/** @param a,b what each image adds to the SUMS sums. */
+/** Sums of a figure's group: numerator and denominator in a, then in b. */
+const SUMS = 4;
+
+/** @param a,b the results of each image */
 export function compareImages(
-  a: readonly Float64Array[],
-  b: readonly Float64Array[],
+  figures: readonly Figure[],
+  a: readonly (readonly FigureRecord[])[],
+  b: readonly (readonly FigureRecord[])[],
   { resamples, seed }: CompareOptions,
 ): FigureDifference[] {
   const random = new Random(seed);
-  const differences = COMPARED_FIGURES.map((): number[] => []);
-  const pairs = a.length;
-  // [images, 2, SUMS] in one piece: this loop is all the work.
-  const both = new Float64Array(pairs * 2 * SUMS);
-  for (let image = 0; image < pairs; image++) {
-    both.set(a[image] as Float64Array, image * 2 * SUMS);
-    both.set(b[image] as Float64Array, image * 2 * SUMS + SUMS);
-  }
-  const drawn = new Float64Array(2 * SUMS);
+  const cells = new Cells(figures);
+  const images = a.map((records, i) => cells.sumsOf(records, b[i] ?? []));
+  const differences = figures.map((): number[] => []);
   for (let i = 0; i < resamples; i++) {
-    drawn.fill(0);
-    for (let n = 0; n < pairs; n++) {
-      const start = random.integer(pairs) * 2 * SUMS;
-      for (let k = 0; k < 2 * SUMS; k++) drawn[k] = (drawn[k] as number) + (both[start + k] as number);
-    }
+    const drawn = new Float64Array(cells.count * SUMS);
+    for (let n = 0; n < images.length; n++) addTo(drawn, images[random.integer(images.length)] as ImageSums);
     for (const [figure, list] of differences.entries()) {
-      const difference = minus(figureOf(drawn, SUMS, figure), figureOf(drawn, 0, figure));
+      const difference = minus(cells.figureOf(drawn, figure, 'b'), cells.figureOf(drawn, figure, 'a'));
       if (difference !== null) list.push(difference);
     }
   }
-  const total = new Float64Array(2 * SUMS);
-  for (const [i, value] of both.entries()) total[i % total.length] = (total[i % total.length] as number) + value;
-  return COMPARED_FIGURES.map((figure, i) => {
-    const [inA, inB] = [figureOf(total, 0, i), figureOf(total, SUMS, i)];
+  const total = new Float64Array(cells.count * SUMS);
+  for (const image of images) addTo(total, image);
+  return figures.map(({ name }, i) => {
+    const [inA, inB] = [cells.figureOf(total, i, 'a'), cells.figureOf(total, i, 'b')];
     const sorted = Float64Array.from(differences[i] ?? []).sort();
     const interval = sorted.length === 0 ? null : ([percentile(sorted, 0.025), percentile(sorted, 0.975)] as const);
-    return { figure, a: inA, b: inB, difference: minus(inB, inA), interval };
+    return { figure: name, a: inA, b: inB, difference: minus(inB, inA), interval };
   });
 }
 
-/** Numerator and denominator of every figure, for one image's results by one protocol. */
-export function sumsOf(records: readonly ExpressionRecord[]): Float64Array {
-  const sums = new Float64Array(SUMS);
-  for (const { iou, intersection, union, targetIsEmpty, decisionIsRight } of records) {
-    const right = Number(decisionIsRight);
-    addTo(sums, [iou, 1, intersection, union, ...(targetIsEmpty ? [right, 1, 0, 0] : [0, 0, right, 1])]);
+/** What an image adds: only the places of the sums that it touches, most images having few of all groups. */
+interface ImageSums {
+  readonly places: Int32Array;
+  readonly values: Float64Array;
+}
+
+function addTo(sums: Float64Array, { places, values }: ImageSums): void {
+  for (let k = 0; k < places.length; k++) {
+    const place = places[k] as number;
+    sums[place] = (sums[place] as number) + (values[k] as number);
   }
-  return sums;
 }
 
-function addTo(sums: Float64Array, values: readonly number[]): void {
-  for (const [i, value] of values.entries()) sums[i] = (sums[i] as number) + value;
-}
+/** A cell is a group of a figure's expressions; it has SUMS sums. */
+class Cells {
+  private readonly byGroup: Map<string, number>[];
+  count = 0;
 
-function figureOf(sums: Float64Array, start: number, figure: number): number | null {
-  return ratio(sums[start + 2 * figure] as number, sums[start + 2 * figure + 1] as number);
+  constructor(private readonly figures: readonly Figure[]) {
+    this.byGroup = figures.map(() => new Map<string, number>());
+  }
+
+  sumsOf(a: readonly FigureRecord[], b: readonly FigureRecord[]): ImageSums {
+    const sums = new Map<number, number>();
+    const add = (place: number, value: number): void => {
+      sums.set(place, (sums.get(place) ?? 0) + value);
+    };
+    for (const [side, records] of [a, b].entries()) {
+      for (const record of records) {
+        for (const [figure, { terms }] of this.figures.entries()) {
+          const found = terms(record);
+          if (found === null) continue;
+          const first = this.cellOf(figure, found.group ?? '') * SUMS + 2 * side;
+          add(first, found.numerator);
+          add(first + 1, found.denominator);
+        }
+      }
+    }
+    return { places: Int32Array.from(sums.keys()), values: Float64Array.from(sums.values()) };
+  }
+
+  /** The mean of the groups' quotients, as `FigureSums` has it. */
+  figureOf(sums: Float64Array, figure: number, side: 'a' | 'b'): number | null {
+    let [total, groups] = [0, 0];
+    for (const cell of this.byGroup[figure]?.values() ?? []) {
+      const first = cell * SUMS + (side === 'a' ? 0 : 2);
+      const denominator = sums[first + 1] as number;
+      if (denominator === 0) continue;
+      total += (sums[first] as number) / denominator;
+      groups++;
+    }
+    return groups === 0 ? null : total / groups;
+  }
+
+  private cellOf(figure: number, group: string): number {
+    const groups = this.byGroup[figure] as Map<string, number>;
+    const cell = groups.get(group) ?? this.count++;
+    groups.set(group, cell);
+    return cell;
+  }
 }
 
 function minus(a: number | null, b: number | null): number | null {
@@ -137,8 +173,8 @@ function refuseOtherData(a: RecordFile, b: RecordFile): void {
       `Comparing ${a.path} and ${b.path}: ${what}. Only runs over the same expressions are compared.`,
     );
   };
-  for (const key of ['dataset', 'split', 'images'] as const) {
-    if (a.header[key] !== b.header[key]) refuse(`${key} is ${a.header[key]} and ${b.header[key]}`);
+  for (const key of ['dataset', 'split', 'benchmark', 'honourIgnore', 'images'] as const) {
+    if (a.header[key] !== b.header[key]) refuse(`${key} is ${String(a.header[key])} and ${String(b.header[key])}`);
   }
   for (const [i, image] of a.images.entries()) {
     const other = b.images[i] as ImageRecord;

@@ -1,21 +1,51 @@
 /** The figures of recorded results: added up in the order of the images, so that they are those of the run itself. */
+import { type Benchmark, benchmarkNamed } from './benchmarks.js';
+import { type FigureRecord, FigureSums, type FigureValues } from './figures.js';
 import { GresMetric, type GresProtocol, type GresResult } from './metrics/gres-metric.js';
-import type { ExpressionRecord, ImageRecord, RecordedFaults, RecordFile } from './record.js';
+import type { ExpressionRecord, ImageRecord, RecordedFaults, RecordFile, Refusal, RefusalCounts } from './record.js';
 
-export type RecordedResult = GresResult & { readonly images: number };
+/** Beside the figures that a benchmark reports, those of GRES, by which every run can be looked at. */
+export interface Result extends GresResult {
+  readonly figures: FigureValues;
+}
+
+export type RecordedResult = Result & { readonly images: number };
+
+/** Adds up the results of a protocol, expression by expression. */
+export class ResultSums {
+  private readonly gres: GresMetric;
+  private readonly sums: FigureSums;
+
+  constructor(
+    { figures }: Benchmark,
+    readonly protocol: GresProtocol,
+  ) {
+    this.gres = new GresMetric(protocol);
+    this.sums = new FigureSums(figures);
+  }
+
+  add(record: FigureRecord): void {
+    this.gres.addScore(record);
+    this.sums.add(record);
+  }
+
+  result(): Result {
+    return { ...this.gres.result(), figures: this.sums.values() };
+  }
+}
 
 /** One result per protocol of the run. */
 export function recordedResults({ header, images }: Pick<RecordFile, 'header' | 'images'>): RecordedResult[] {
   return header.protocols.map((protocol) => ({
-    ...resultOf(protocol, recordsOf(images, protocol)),
+    ...resultOf(benchmarkNamed(header.benchmark), protocol, recordsOf(images, protocol)),
     images: images.length,
   }));
 }
 
-export function resultOf(protocol: GresProtocol, records: Iterable<ExpressionRecord>): GresResult {
-  const metric = new GresMetric(protocol);
-  for (const record of records) metric.addScore(record);
-  return metric.result();
+export function resultOf(benchmark: Benchmark, protocol: GresProtocol, records: Iterable<FigureRecord>): Result {
+  const sums = new ResultSums(benchmark, protocol);
+  for (const record of records) sums.add(record);
+  return sums.result();
 }
 
 /** All results by one protocol, image after image. */
@@ -23,12 +53,38 @@ export function recordsOf(images: readonly ImageRecord[], protocol: GresProtocol
   return images.flatMap(({ records }) => records.filter((record) => record.protocol === protocol));
 }
 
+export const NO_FAULTS: RecordedFaults = { unknown: 0, repeated: 0, unanswered: 0 };
+
+export function addFaults(a: RecordedFaults, b: RecordedFaults): RecordedFaults {
+  return {
+    unknown: a.unknown + b.unknown,
+    repeated: a.repeated + b.repeated,
+    unanswered: a.unanswered + b.unanswered,
+  };
+}
+
 /** Of all free answers together; null where none were asked for. */
 export function recordedFaults(images: readonly ImageRecord[]): RecordedFaults | null {
   const all = images.flatMap(({ faults }) => (faults === null ? [] : [faults]));
-  if (all.length === 0) return null;
-  const sum = (key: keyof RecordedFaults): number => all.reduce((total, faults) => total + faults[key], 0);
-  return { unknown: sum('unknown'), repeated: sum('repeated'), unanswered: sum('unanswered') };
+  return all.length === 0 ? null : all.reduce(addFaults, NO_FAULTS);
+}
+
+export const NO_REFUSALS: RefusalCounts = { images: 0, expressions: 0, reasons: {} };
+
+export function addRefusals(counts: RefusalCounts, refused: readonly Refusal[]): RefusalCounts {
+  return refused.reduce(
+    (sum, { index, reason }) => ({
+      images: sum.images + Number(index === null),
+      expressions: sum.expressions + Number(index !== null),
+      reasons: { ...sum.reasons, [reason]: (sum.reasons[reason] ?? 0) + 1 },
+    }),
+    counts,
+  );
+}
+
+/** What was left out of a run. */
+export function recordedRefusals(images: readonly ImageRecord[]): RefusalCounts {
+  return images.reduce((counts, { refused }) => addRefusals(counts, refused), NO_REFUSALS);
 }
 
 /** Wall time of all images. */

@@ -167,8 +167,11 @@ function checkImage(
     wrong(`closes an image of ${expressions} results after ${records.length}`);
   }
   const each = records.length / protocols.length;
+  // Where expressions were refused their places are missing: ascending, the same for every protocol.
   for (const [i, record] of records.entries()) {
-    const inPlace = record.protocol === protocols[Math.floor(i / each)] && record.index === i % each;
+    const before = i % each === 0 ? -1 : (records[i - 1]?.index ?? -1);
+    const isFirst = i < each ? record.index > before : record.index === records[i % each]?.index;
+    const inPlace = record.protocol === protocols[Math.floor(i / each)] && isFirst;
     if (!inPlace || record.imageId !== closed.imageId)
       wrong(`closes image ${closed.image}, but its result ${i + 1} is of another place`);
   }

@@ -9,10 +9,19 @@
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { rleFromString } from '../data/masks/coco-mask.js';
+import { EXPRESSION_FORMS } from '../data/text/question-forms.js';
 import { UserError, messageOf } from '../errors.js';
 import { JsonReader } from '../io/json-reader.js';
+import { BENCHMARK_NAMES } from './benchmarks.js';
 import { GRES_PROTOCOLS } from './metrics/gres-metric.js';
-import { RECORD_VERSION, type ExpressionRecord, type ImageRecord, type RecordHeader } from './record.js';
+import {
+  RECORD_VERSION,
+  REFUSAL_REASONS,
+  type ExpressionRecord,
+  type ImageRecord,
+  type RecordHeader,
+  type Refusal,
+} from './record.js';
 
 const HEADER = 'gsva-records';
 const ANSWERS = ['seg', 'rej', 'none'] as const;
@@ -119,6 +128,8 @@ export function readHeader(path: string, line: Line | undefined): RecordHeader {
   return {
     dataset: root.key('dataset').string(),
     split: root.key('split').string(),
+    benchmark: root.key('benchmark').oneOf(BENCHMARK_NAMES),
+    question: root.key('question').oneOf(EXPRESSION_FORMS),
     protocols,
     images: root.key('images').integer({ min: 0 }),
     batch: root.key('batch').integer({ min: 1 }),
@@ -127,6 +138,8 @@ export function readHeader(path: string, line: Line | undefined): RecordHeader {
     checkpoint: root.key('checkpoint').string(),
     weightsDigest: root.key('weightsDigest').string(),
     rejectThreshold: root.optional('rejectThreshold')?.number({ min: 0, max: 1 }) ?? null,
+    minimumPixels: root.key('minimumPixels').integer({ min: 0 }),
+    honourIgnore: root.key('honourIgnore').boolean(),
     engine: root.key('engine').string(),
     shard: {
       index: root
@@ -168,6 +181,7 @@ export function readExpression(root: JsonReader): ExpressionRecord {
     union: count('union'),
     targetArea: count('targetArea'),
     predictedArea: count('predictedArea'),
+    boxIou: root.optional('boxIou')?.number({ min: 0, max: 1 }) ?? null,
     boundaryErrors: root.optional('boundaryErrors')?.integer({ min: 0 }) ?? null,
     other:
       other === null
@@ -195,8 +209,8 @@ export function readClosing(root: JsonReader): ClosingLine {
     image: root.key('image').integer({ min: 0 }),
     imageId: root.key('imageId').integer(),
     fileName: root.key('fileName').string(),
-    height: root.key('height').integer({ min: 1 }),
-    width: root.key('width').integer({ min: 1 }),
+    height: root.key('height').integer({ min: 0 }),
+    width: root.key('width').integer({ min: 0 }),
     seconds: root.key('seconds').number({ min: 0 }),
     date: readDate(root.key('date')),
     replies: root
@@ -215,6 +229,16 @@ export function readClosing(root: JsonReader): ClosingLine {
             repeated: faults.key('repeated').integer({ min: 0 }),
             unanswered: faults.key('unanswered').integer({ min: 0 }),
           },
+    refused: root.key('refused').array().map(readRefusal),
   };
   return { closed, expressions: root.key('expressions').integer({ min: 0 }) };
+}
+
+function readRefusal(root: JsonReader): Refusal {
+  return {
+    index: root.optional('index')?.integer({ min: 0 }) ?? null,
+    expression: root.optional('expression')?.string() ?? null,
+    reason: root.key('reason').oneOf(REFUSAL_REASONS),
+    message: root.key('message').string(),
+  };
 }

@@ -3,11 +3,14 @@
  * interrupted run, to join the shards of one, to compare two, and to draw what went wrong. No pixels of images; masks
  * are COCO's compressed runs.
  */
-import type { Answer, GresProtocol, GresScore } from './metrics/gres-metric.js';
+import type { ExpressionForm } from '../data/text/question-forms.js';
+import type { BenchmarkName } from './benchmarks.js';
+import type { FigureRecord } from './figures.js';
+import type { Answer, GresProtocol } from './metrics/gres-metric.js';
 import type { OtherTarget } from './metrics/other-target.js';
 
 /** Raised when the meaning of a line changes. */
-export const RECORD_VERSION = 1;
+export const RECORD_VERSION = 2;
 
 /** Image k of a split belongs to the shard `index` = k mod `count`. */
 export interface Shard {
@@ -21,6 +24,10 @@ export const WHOLE: Shard = { index: 0, count: 1 };
 export interface RunIdentity {
   readonly dataset: string;
   readonly split: string;
+  /** Which figures are reported of it. */
+  readonly benchmark: BenchmarkName;
+  /** How expressions are asked for, where the dataset does not prescribe it. */
+  readonly question: ExpressionForm;
   /** At least one, each once. */
   readonly protocols: readonly GresProtocol[];
   /** Images of the split that the whole run goes through, over all shards. */
@@ -36,6 +43,10 @@ export interface RunIdentity {
   readonly weightsDigest: string;
   /** [REJ] from this probability on; null where the most probable token decides. */
   readonly rejectThreshold: number | null;
+  /** A mask of fewer pixels counts as [REJ]; 0 where none does. */
+  readonly minimumPixels: number;
+  /** ReasonSeg: whether ignored regions are left out of the judgement; as published, they belong to the target. */
+  readonly honourIgnore: boolean;
   readonly engine: string;
 }
 
@@ -47,7 +58,7 @@ export interface RecordHeader extends RunIdentity {
 }
 
 /** One expression under one protocol. */
-export interface ExpressionRecord extends GresScore {
+export interface ExpressionRecord extends FigureRecord {
   readonly protocol: GresProtocol;
   readonly imageId: number;
   readonly fileName: string;
@@ -55,16 +66,14 @@ export interface ExpressionRecord extends GresScore {
   readonly width: number;
   /** Place among the image's expressions. */
   readonly index: number;
-  readonly expression: string;
   /** How many objects the expression refers to, by the dataset's annotations; 0 where nothing fits. */
   readonly targets: number;
   readonly answer: Answer;
   readonly rejectProbability: number | null;
   /** Mean sigmoid of the mask's logits inside it; 0 without a mask. */
   readonly score: number;
-  /** Pixels. The prediction's are those of the mask that was scored. */
+  /** Pixels. */
   readonly targetArea: number;
-  readonly predictedArea: number;
   /** Wrong pixels that lie within a few pixels of the target's contour; null without a target or a mask. */
   readonly boundaryErrors: number | null;
   /** The other target that the prediction covers best; null where it covers none. */
@@ -73,7 +82,7 @@ export interface ExpressionRecord extends GresScore {
   readonly mask: string | null;
 }
 
-/** What was asked and answered under a protocol, all expressions of the image together. */
+/** A question and its answer under a protocol; an image has several where not all of its expressions fit into one. */
 export interface RecordedReply {
   readonly protocol: GresProtocol;
   readonly question: string;
@@ -87,12 +96,32 @@ export interface RecordedFaults {
   readonly unanswered: number;
 }
 
+export const REFUSAL_REASONS = ['bad image', 'too large', 'cannot be asked'] as const;
+
+/** What was not measured, and plays no part in any figure. */
+export interface Refusal {
+  /** Place of the expression; null for the whole image. */
+  readonly index: number | null;
+  readonly expression: string | null;
+  /** 'bad image': missing or damaged; 'cannot be asked': the expression alone is too long for the model, or reserved. */
+  readonly reason: (typeof REFUSAL_REASONS)[number];
+  readonly message: string;
+}
+
+export interface RefusalCounts {
+  readonly images: number;
+  readonly expressions: number;
+  /** Those that occur. */
+  readonly reasons: Readonly<Partial<Record<Refusal['reason'], number>>>;
+}
+
 /** An image that is done. */
 export interface ImageRecord {
   /** Its place in the split. */
   readonly image: number;
   readonly imageId: number;
   readonly fileName: string;
+  /** 0 for an image that could not be opened. */
   readonly height: number;
   readonly width: number;
   /** Wall time since the image before it was done. */
@@ -102,6 +131,7 @@ export interface ImageRecord {
   readonly replies: readonly RecordedReply[];
   /** Null where no free answer was asked for. */
   readonly faults: RecordedFaults | null;
+  readonly refused: readonly Refusal[];
   /** Protocol after protocol, each in the order of the expressions. */
   readonly records: readonly ExpressionRecord[];
 }
@@ -132,6 +162,8 @@ export function identityDifferences(
 const IDENTITY_KEYS = [
   'dataset',
   'split',
+  'benchmark',
+  'question',
   'protocols',
   'images',
   'batch',
@@ -139,5 +171,7 @@ const IDENTITY_KEYS = [
   'configDigest',
   'weightsDigest',
   'rejectThreshold',
+  'minimumPixels',
+  'honourIgnore',
   'engine',
 ] as const satisfies readonly (keyof RunIdentity)[];

@@ -1,12 +1,14 @@
 /** Image and expressions in, masks and rejections out: a GSVA model with its tokenizer and its way of asking. */
 import { type ConversationStyle, tokenizeConversation } from '../data/text/conversation.js';
 import { prepareImage } from '../data/image/prepare-image.js';
-import { checkedExpression, type QuestionForm } from '../data/text/prompts.js';
+import { checkedExpression } from '../data/text/prompts.js';
+import type { QuestionForm } from '../data/text/question-forms.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
 import { UserError } from '../errors.js';
 import type { Gsva } from '../model/gsva.js';
 import { type EncodedImage, encodeImages } from '../model/image-features.js';
-import type { BinaryMask, RgbImage, SegmentResult } from '../types.js';
+import { RESERVED_TEXTS } from '../special-tokens.js';
+import type { BinaryMask, LogitRule, RgbImage, SegmentResult } from '../types.js';
 import { GSVA_VARIANT, type Variant } from '../variant.js';
 import { parseAnswer, parseAnswerInOrder } from './answer-parser.js';
 import { ask, type AskedDecision } from './ask.js';
@@ -27,6 +29,10 @@ export interface Question {
   readonly image: EncodedImage;
   /** As in the dataset: cleaned, at least one. */
   readonly expressions: readonly string[];
+  /** How it is asked; default 'reference'. */
+  readonly form?: QuestionForm;
+  /** Which logits are inside of a mask; default those ≥ 0. */
+  readonly logitRule?: LogitRule;
 }
 
 /** A question with the answers that are true of the image. */
@@ -66,11 +72,9 @@ export interface SegmentOptions extends GenerateReplyOptions {
   readonly mode?: 'ask' | 'generate';
 }
 
-/** What a model is, and how it is asked, where not as published. */
+/** What a model is, where not as published. */
 export interface PredictorOptions {
   readonly variant?: Variant;
-  /** Of `force` and `ask`. */
-  readonly question?: QuestionForm;
   readonly rejectThreshold?: number | null;
 }
 
@@ -78,17 +82,15 @@ export class Predictor {
   readonly variant: Variant;
   /** As calibrated for this model: an expression is rejected from this probability of [REJ] on; null where it is not. */
   readonly rejectThreshold: number | null;
-  private readonly form: QuestionForm;
 
   constructor(
     readonly gsva: Gsva,
     /** With the added tokens, its ids those of the model's config. */
     readonly tokenizer: Tokenizer,
     readonly conversation: ConversationStyle,
-    { variant = GSVA_VARIANT, question = 'published', rejectThreshold = null }: PredictorOptions = {},
+    { variant = GSVA_VARIANT, rejectThreshold = null }: PredictorOptions = {},
   ) {
     this.variant = variant;
-    this.form = question;
     this.rejectThreshold = rejectThreshold;
   }
 
@@ -104,7 +106,7 @@ export class Predictor {
 
   /** The reference's evaluation: teacher forcing with the true answers, all questions as one batch. */
   async force(questions: readonly ForcedQuestion[]): Promise<ForcedReply[]> {
-    const turns = questions.map(({ expressions, answers }) => this.turns(expressions, answers));
+    const turns = questions.map(({ expressions, answers, form }) => this.turns(expressions, answers, form));
     const items = questions.flatMap(({ image }, i) =>
       (turns[i] as QuestionTurn[]).map((turn) => ({ image, conversation: this.tokenized(turn) })),
     );
@@ -113,7 +115,7 @@ export class Predictor {
     for (let first = 0; first < items.length; first += atOnce) {
       forced.push(...(await teacherForce(this.gsva, items.slice(first, first + atOnce))));
     }
-    return questions.map(({ expressions }, i) => {
+    return questions.map(({ expressions, form, logitRule }, i) => {
       const own = forced.splice(0, turns[i]?.length);
       const decisions = own.flatMap((answer) => answer.decisions);
       const masks = own.flatMap((answer) => answer.masks);
@@ -124,22 +126,23 @@ export class Predictor {
         );
       }
       const results = decisions.map(({ answer, rejectProbability }, j) =>
-        this.result(expressions[j] as string, answer, masks[j] ?? null, rejectProbability),
+        this.result(expressions[j] as string, answer, masks[j] ?? null, rejectProbability, logitRule),
       );
-      return { ...this.decided(expressions, decisions), results, masks: masks.map(binaryMask) };
+      const drawn = masks.map((mask) => binaryMask(mask, logitRule));
+      return { ...this.decided(expressions, decisions, form), results, masks: drawn };
     });
   }
 
   /** The model writes its answer itself (greedy decoding). */
-  async generate({ image, expressions }: Question, options: GenerateReplyOptions = {}): Promise<GeneratedReply> {
+  async generate(question: Question, options: GenerateReplyOptions = {}): Promise<GeneratedReply> {
     const replies: GeneratedReply[] = [];
-    for (const asked of freeQuestions(expressions, this.variant)) {
-      replies.push(await this.generateOne(image, asked.question, asked.expressions, options));
+    for (const asked of freeQuestions(question.expressions, this.variant, question.form ?? 'reference')) {
+      replies.push(await this.generateOne({ ...question, expressions: asked.expressions }, asked.question, options));
     }
     const sum = (fault: keyof GeneratedReply['faults']): number =>
       replies.reduce((total, { faults }) => total + faults[fault], 0);
     return {
-      question: replies.map(({ question }) => question).join('\n'),
+      question: replies.map((reply) => reply.question).join('\n'),
       answer: replies.map(({ answer }) => answer).join('\n'),
       results: replies.flatMap(({ results }) => results),
       faults: { unknown: sum('unknown'), repeated: sum('repeated'), unanswered: sum('unanswered') },
@@ -205,15 +208,24 @@ export class Predictor {
     };
   }
 
+  /** Why a question cannot be asked of this model, in words; null where it can. */
+  refusal(expressions: readonly string[], form?: QuestionForm): string | null {
+    const reserved = RESERVED_TEXTS.find((token) => expressions.some((expression) => expression.includes(token)));
+    if (reserved !== undefined) return `it contains ${reserved}, which is reserved`;
+    const { maxPositionEmbeddings } = this.gsva.config.llm;
+    const length = this.lengthOf(expressions, form);
+    if (length <= maxPositionEmbeddings) return null;
+    return `its conversation has ${length} tokens, and the model takes ${maxPositionEmbeddings}`;
+  }
+
   /** Frees the model. */
   dispose(): void {
     this.gsva.dispose();
   }
 
   private async generateOne(
-    image: EncodedImage,
+    { image, expressions, logitRule }: Question,
     question: string,
-    expressions: readonly string[],
     {
       maxTokens = ANSWER_TOKENS.base + ANSWER_TOKENS.perExpression * expressions.length,
       rejectThreshold,
@@ -234,7 +246,7 @@ export class Predictor {
       const part = parts[i] ?? null;
       const decision = part === null ? undefined : generated.decisions[part];
       if (decision === undefined) return segmentResult(expression, 'no-seg-token', null, null);
-      return this.result(expression, decision.answer, decision.mask, decision.rejectProbability);
+      return this.result(expression, decision.answer, decision.mask, decision.rejectProbability, logitRule);
     });
     const answer = this.tokenizer.decode(generated.ids, { skipSpecial: true });
     return { question, answer, results, faults };
@@ -246,24 +258,31 @@ export class Predictor {
     answer: TokenAnswer,
     logits: MaskLogits | null,
     rejectProbability: number,
+    logitRule?: LogitRule,
   ): SegmentResult {
     const { reject, minimumPixels } = this.variant;
     if (reject) {
-      return segmentResult(expression, answer === 'seg' ? 'segmented' : 'rejected', logits, rejectProbability);
+      const status = answer === 'seg' ? 'segmented' : 'rejected';
+      return segmentResult(expression, status, logits, rejectProbability, logitRule);
     }
-    const result = segmentResult(expression, 'segmented', logits, null);
+    const result = segmentResult(expression, 'segmented', logits, null, logitRule);
     return result.area < minimumPixels ? segmentResult(expression, 'rejected', null, null) : result;
   }
 
-  private turns(expressions: readonly string[], answers: readonly TokenAnswer[]): QuestionTurn[] {
-    return questionTurns(expressions, answers, this.variant, this.form);
+  private turns(
+    expressions: readonly string[],
+    answers: readonly TokenAnswer[],
+    form: QuestionForm = 'reference',
+  ): QuestionTurn[] {
+    return questionTurns(expressions, answers, this.variant, form);
   }
 
   /** With [SEG] wherever the model is to decide. */
-  private openTurns(expressions: readonly string[]): QuestionTurn[] {
+  private openTurns(expressions: readonly string[], form?: QuestionForm): QuestionTurn[] {
     return this.turns(
       expressions,
       expressions.map(() => 'seg'),
+      form,
     );
   }
 
@@ -271,10 +290,12 @@ export class Predictor {
   private decided(
     expressions: readonly string[],
     decisions: readonly { readonly answer: TokenAnswer }[],
+    form?: QuestionForm,
   ): Pick<Reply, 'question' | 'answer'> {
     const turns = this.turns(
       expressions,
       decisions.map(({ answer }) => answer),
+      form,
     );
     return {
       question: turns.map(({ user }) => user).join('\n'),
@@ -289,13 +310,18 @@ export class Predictor {
   /** A user's question has to fit into what the LLM was made for; positions beyond it were never trained. */
   private checkLength(expressions: readonly string[]): void {
     const { maxPositionEmbeddings } = this.gsva.config.llm;
-    const lengths = this.openTurns(expressions).map((turn) => this.tokenized(turn).inputIds.length);
-    const length = Math.max(...lengths) - 1 + this.gsva.patches;
+    const length = this.lengthOf(expressions);
     if (length <= maxPositionEmbeddings) return;
     throw new UserError(
       `Segmenting: ${expressions.length} expressions make a conversation of ${length} tokens, and this model takes ` +
         `${maxPositionEmbeddings}. Ask for fewer, or in shorter words.`,
     );
+  }
+
+  /** Tokens of the longest question with its answer, the image's among them. */
+  private lengthOf(expressions: readonly string[], form?: QuestionForm): number {
+    const lengths = this.openTurns(expressions, form).map((turn) => this.tokenized(turn).inputIds.length);
+    return Math.max(...lengths) - 1 + this.gsva.patches;
   }
 
   /** The generated [SEG] and [REJ], each with the text since the one before. */

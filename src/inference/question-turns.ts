@@ -1,6 +1,6 @@
 /** What a model of a variant is asked about an image, and the answer that is put in its mouth. */
 import type { Turn } from '../data/text/conversation.js';
-import { evaluationAnswer, evaluationQuestionOf, generationQuestion, type QuestionForm } from '../data/text/prompts.js';
+import { answerOf, freeQuestionOf, type QuestionForm, questionOf } from '../data/text/question-forms.js';
 import type { Variant } from '../variant.js';
 import type { TokenAnswer } from './token-decision.js';
 
@@ -21,7 +21,7 @@ export function questionTurns(
   const targets = expressions.map((expression, i) => ({ expression, isEmpty: answers[i] === 'rej' }));
   return together(targets, variant).map((some) => {
     const asked = some.map(({ expression }) => expression);
-    return { user: evaluationQuestionOf(form, asked, variant), assistant: evaluationAnswer(some, variant) };
+    return { user: questionOf(form, asked, variant), assistant: answerOf(form, some, variant) };
   });
 }
 
@@ -29,9 +29,10 @@ export function questionTurns(
 export function freeQuestions(
   expressions: readonly string[],
   variant: Variant,
+  form: QuestionForm,
 ): { readonly question: string; readonly expressions: readonly string[] }[] {
   return together(expressions, variant).map((some) => ({
-    question: generationQuestion(some, variant),
+    question: freeQuestionOf(form, some, variant),
     expressions: some,
   }));
 }

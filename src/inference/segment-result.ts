@@ -1,11 +1,12 @@
 /** What is reported of one expression: status, binary mask, box, area, score. */
-import type { BinaryMask, SegmentResult, SegmentStatus } from '../types.js';
+import type { BinaryMask, LogitRule, SegmentResult, SegmentStatus } from '../types.js';
 import type { MaskLogits } from './draw-masks.js';
 
-/** mask = logit >= 0, as in the reference's evaluation of GRES. A pixel that is NaN is outside. */
-export function binaryMask({ data, height, width }: MaskLogits): BinaryMask {
+/** A pixel that is NaN is outside. */
+export function binaryMask({ data, height, width }: MaskLogits, rule: LogitRule = 'logit >= 0'): BinaryMask {
   const inside = new Uint8Array(data.length);
-  for (let i = 0; i < data.length; i++) inside[i] = (data[i] as number) >= 0 ? 1 : 0;
+  if (rule === 'logit >= 0') for (let i = 0; i < data.length; i++) inside[i] = (data[i] as number) >= 0 ? 1 : 0;
+  else for (let i = 0; i < data.length; i++) inside[i] = (data[i] as number) > 0 ? 1 : 0;
   return { data: inside, height, width };
 }
 
@@ -18,11 +19,12 @@ export function segmentResult(
   status: SegmentStatus,
   logits: MaskLogits | null,
   rejectProbability: number | null,
+  rule: LogitRule = 'logit >= 0',
 ): SegmentResult {
   if (status !== 'segmented' || logits === null) {
     return { expression, status, mask: null, box: null, area: 0, score: 0, rejectProbability };
   }
-  const mask = binaryMask(logits);
+  const mask = binaryMask(logits, rule);
   const { width, height } = mask;
   let [area, sum, xMin, yMin, xMax, yMax] = [0, 0, width, height, 0, 0];
   for (let i = 0; i < mask.data.length; i++) {

@@ -1,17 +1,11 @@
 /** expected_val.json: what the reference makes of each image of an evaluation split, in both conversation styles. */
 import { encodeMask, rleArea } from '../data/masks/coco-mask.js';
-import { GRefCoco } from '../data/refer/grefcoco.js';
+import { openEvaluatedSet } from '../data/evaluated-sets.js';
 import { resizeLongestSide } from '../data/image/image-transforms.js';
-import { evaluationAnswer, evaluationQuestion, reasonEvaluationQuestion } from '../data/text/prompts.js';
-import { readReasonAnnotation, reasonMasks, referenceReasonMask } from '../data/reason/reason-annotation.js';
-import { ReasonSeg, type ReasonSegSplit } from '../data/reason/reason-seg.js';
-import { RefCoco } from '../data/refer/refcoco.js';
-import type { ReferDataset } from '../data/refer/refer-dataset.js';
+import { answerOf, questionOf } from '../data/text/question-forms.js';
 import type { JsonPlace } from '../data/annotation-files.js';
-import { RefZom } from '../data/refer/ref-zom.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
-import { readImageSize } from '../io/image-file.js';
-import { SEG_TOKEN } from '../special-tokens.js';
+import { divide } from '../evaluation/conversations.js';
 import type { BinaryMask } from '../types.js';
 import { compareMasks, ConversationMismatches, numbers, RECORDED_STYLES, recordedPath } from './datasets-recorded.js';
 import { Mismatches } from './mismatches.js';
@@ -30,22 +24,20 @@ interface EvaluatedImage {
   readonly masks: readonly BinaryMask[];
 }
 
-type OpenSplit = (dataDir: string) => EvaluatedImage[] | Promise<EvaluatedImage[]>;
-
-/** By the recording's names: set, who divided it, split. */
-const SPLITS: Readonly<Record<string, OpenSplit>> = {
-  'grefcoco|unc|val': (dir) => referring(GRefCoco.open(dir, 'val')),
-  'grefcoco|unc|testA': (dir) => referring(GRefCoco.open(dir, 'testA')),
-  'grefcoco|unc|testB': (dir) => referring(GRefCoco.open(dir, 'testB')),
-  'refcoco|unc|val': (dir) => referring(RefCoco.open(dir, 'refcoco', 'unc', 'val')),
-  'refcoco|unc|testA': (dir) => referring(RefCoco.open(dir, 'refcoco', 'unc', 'testA')),
-  'refcoco+|unc|testB': (dir) => referring(RefCoco.open(dir, 'refcoco+', 'unc', 'testB')),
-  'refcocog|umd|val': (dir) => referring(RefCoco.open(dir, 'refcocog', 'umd', 'val')),
-  'refcocog|umd|test': (dir) => referring(RefCoco.open(dir, 'refcocog', 'umd', 'test')),
-  'refclef|unc|val': (dir) => referring(RefCoco.open(dir, 'refclef', 'unc', 'val')),
-  'refzom|final|test': (dir) => referring(RefZom.open(dir, 'test')),
-  'ReasonSeg|val': (dir) => reasoning(dir, 'val'),
-  'ReasonSeg|test': (dir) => reasoning(dir, 'test'),
+/** By the recording's names (set, who divided it, split): the registry's name and split. */
+const SPLITS: Readonly<Record<string, readonly [name: string, split: string]>> = {
+  'grefcoco|unc|val': ['grefcoco', 'val'],
+  'grefcoco|unc|testA': ['grefcoco', 'testA'],
+  'grefcoco|unc|testB': ['grefcoco', 'testB'],
+  'refcoco|unc|val': ['refcoco', 'val'],
+  'refcoco|unc|testA': ['refcoco', 'testA'],
+  'refcoco+|unc|testB': ['refcoco+', 'testB'],
+  'refcocog|umd|val': ['refcocog', 'val'],
+  'refcocog|umd|test': ['refcocog', 'test'],
+  'refclef|unc|val': ['refclef', 'val'],
+  'refzom|final|test': ['refzom', 'test'],
+  'ReasonSeg|val': ['reason_seg', 'val'],
+  'ReasonSeg|test': ['reason_seg', 'test'],
 };
 
 /** @throws UserError where a split or a file is missing */
@@ -55,8 +47,8 @@ export async function verifyEvaluation(
   tokenizer: Tokenizer,
 ): Promise<VerifyItem[]> {
   const items: VerifyItem[] = [];
-  for (const [name, open] of Object.entries(SPLITS)) {
-    const images = await open(dataDir);
+  for (const [name, [set, split]] of Object.entries(SPLITS)) {
+    const images = await imagesOf(set, dataDir, split);
     for (const style of RECORDED_STYLES) {
       const conversations = new ConversationMismatches(name, style, tokenizer);
       items.push(...verifySplit(name, style, images, expected.key(style).key(name), dataDir, conversations));
@@ -94,28 +86,23 @@ function verifySplit(
   return [sizes.item(), ...conversations.items(), masks.item(), areas.item()];
 }
 
-function referring(dataset: ReferDataset): EvaluatedImage[] {
+/** As `evaluate` asks: the questions of these splits are about all expressions of an image. */
+async function imagesOf(name: string, dataDir: string, split: string): Promise<EvaluatedImage[]> {
+  const dataset = await openEvaluatedSet(name, dataDir, split, { honourIgnore: false });
   return dataset.images.map((image) => {
     const targets = dataset.targets(image);
+    const { conversations } = divide(targets, 'reference', () => null);
+    const [{ form } = { form: 'reference' as const }] = conversations;
     return {
       path: image.path,
       height: image.height,
       width: image.width,
-      user: evaluationQuestion(targets.map((target) => target.expression)),
-      assistant: evaluationAnswer(targets),
+      user: questionOf(
+        form,
+        targets.map((target) => target.expression),
+      ),
+      assistant: answerOf(form, targets),
       masks: targets.map((target) => target.mask),
     };
   });
-}
-
-async function reasoning(dataDir: string, split: ReasonSegSplit): Promise<EvaluatedImage[]> {
-  return Promise.all(
-    ReasonSeg.open(dataDir, split).images.map(async ({ path, annotation: file }) => {
-      const { height, width } = await readImageSize(path);
-      const annotation = readReasonAnnotation(file);
-      const user = reasonEvaluationQuestion(annotation.texts[0] ?? '', annotation.isSentence);
-      const masks = [referenceReasonMask(reasonMasks(annotation, height, width))];
-      return { path, height, width, user, assistant: SEG_TOKEN, masks };
-    }),
-  );
 }

@@ -144,8 +144,8 @@ describe('rows', () => {
   test('the tables of the paper: Table 4 and 6, Table 10, 1 to 8 of Figure 8, Table 11', () => {
     expect(ABLATION_PLANS.map(({ rows }) => rows.length)).toEqual([5, 4, 2, 8, 2]);
     for (const { rows, baseline } of ABLATION_PLANS) expect(rows[baseline]?.config).toBe('gsva');
-    expect(questionsOf('gsva')).toEqual(['published', 'where', 'show', 'outline']);
-    expect(questionsOf('lisa')).toEqual(['published']);
+    expect(questionsOf('gsva')).toEqual(['reference', 'where', 'show', 'outline']);
+    expect(questionsOf('lisa')).toEqual(['reference']);
   });
 });
 

@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { compareImages, compareRuns, sumsOf } from '../../src/evaluation/compare.js';
-import { evaluateGres } from '../../src/evaluation/gres.js';
+import { compareImages, compareRuns } from '../../src/evaluation/compare.js';
+import { GRES } from '../../src/evaluation/benchmarks.js';
+import { evaluate } from '../../src/evaluation/evaluate.js';
 import { recordedResults } from '../../src/evaluation/record-figures.js';
 import type { ExpressionRecord, ImageRecord, RecordFile } from '../../src/evaluation/record.js';
 import { Random } from '../../src/random.js';
@@ -22,7 +23,7 @@ async function run(path: string, skill: number, protocols: RecordFile['header'][
   const onImage = (image: ImageRecord): void => {
     images.push(image);
   };
-  await evaluateGres(dataset, new RandomResponder(skill), { protocols, batch: 8, onImage });
+  await evaluate(GRES, dataset, new RandomResponder(skill), { protocols, batch: 8, onImage });
   return { path, header: headerFor(20, { protocols }), images };
 }
 
@@ -36,7 +37,7 @@ describe('compareRuns', () => {
     expect(comparison).toMatchObject({ protocol: 'strict', images: 20 });
     const [inA, inB] = [recordedResults(a)[0], recordedResults(b)[0]];
     for (const each of comparison?.figures ?? []) {
-      const [x, y] = [inA?.[each.figure] ?? NaN, inB?.[each.figure] ?? NaN];
+      const [x, y] = [inA?.figures[each.figure] ?? NaN, inB?.figures[each.figure] ?? NaN];
       expect(each.a).toBeCloseTo(x, 12);
       expect(each.b).toBeCloseTo(y, 12);
       expect(each.difference).toBeCloseTo(y - x, 12);
@@ -75,7 +76,7 @@ describe('compareRuns', () => {
 describe('the bootstrap', () => {
   test('resamples whole images: one image has no spread, whatever is in it', () => {
     const records = [recordFor({ iou: 0.2 }), recordFor({ iou: 0.9 })];
-    const [gIoU, , nAcc] = compareImages([sumsOf(records)], [sumsOf(records.slice(1))], OPTIONS);
+    const [gIoU, , nAcc] = compareImages(GRES.figures, [records], [records.slice(1)], OPTIONS);
     expect(gIoU?.difference).toBeCloseTo(0.35, 12);
     expect(gIoU?.interval?.map((value) => value.toFixed(12))).toEqual(['0.350000000000', '0.350000000000']);
     expect(nAcc).toEqual({ figure: 'N_acc', a: null, b: null, difference: null, interval: null });
@@ -91,7 +92,7 @@ describe('the bootstrap', () => {
     const worlds = 200;
     const missed = { gIoU: 0, T_acc: 0 };
     for (let world = 0; world < worlds; world++) {
-      const [a, b]: [Float64Array[], Float64Array[]] = [[], []];
+      const [a, b]: [ExpressionRecord[][], ExpressionRecord[][]] = [[], []];
       for (let image = 0; image < 40; image++) {
         // What all expressions of an image have in common makes them dependent.
         const ease = random.uniform();
@@ -103,10 +104,10 @@ describe('the bootstrap', () => {
           inA.push(recordFor({ iou: base, decisionIsRight: luck < 0.6 }));
           inB.push(recordFor({ iou: base + gain, decisionIsRight: luck < 0.7 }));
         }
-        a.push(sumsOf(inA));
-        b.push(sumsOf(inB));
+        a.push(inA);
+        b.push(inB);
       }
-      const [gIoU, , , tAcc] = compareImages(a, b, { resamples: 300, seed: world });
+      const [gIoU, , , tAcc] = compareImages(GRES.figures, a, b, { resamples: 300, seed: world });
       const misses = (interval: readonly [number, number] | null | undefined, truth: number): number =>
         interval && interval[0] <= truth && truth <= interval[1] ? 0 : 1;
       missed.gIoU += misses(gIoU?.interval, 0.1);

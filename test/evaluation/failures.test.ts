@@ -6,7 +6,8 @@ import { describe, expect, test } from '@jest/globals';
 import { decodeMask, encodeMask } from '../../src/data/masks/coco-mask.js';
 import { breakDown, imageFigures, wordsIn } from '../../src/evaluation/breakdown.js';
 import { failureOf, findFailures, summarizeFailures, type FailureKind } from '../../src/evaluation/failures.js';
-import { evaluateGres } from '../../src/evaluation/gres.js';
+import { GRES } from '../../src/evaluation/benchmarks.js';
+import { evaluate } from '../../src/evaluation/evaluate.js';
 import { boundaryErrors, boundaryReach } from '../../src/evaluation/metrics/boundary-errors.js';
 import { GRES_PROTOCOLS } from '../../src/evaluation/metrics/gres-metric.js';
 import { bestOtherTarget } from '../../src/evaluation/metrics/other-target.js';
@@ -89,7 +90,7 @@ describe('failures', () => {
     const dataset = new RandomDataset(folder, 30);
     await dataset.writeFiles();
     const images: ImageRecord[] = [];
-    const { results } = await evaluateGres(dataset, new RandomResponder(0.9), {
+    const { results } = await evaluate(GRES, dataset, new RandomResponder(0.9), {
       protocols: GRES_PROTOCOLS,
       batch: 8,
       onImage: (image) => images.push(image),
@@ -112,13 +113,13 @@ describe('failures', () => {
 
     // Parts of the run: together they are the whole again.
     const records = recordsOf(images, 'strict');
-    for (const { groups } of breakDown('strict', records).slice(0, 2)) {
+    for (const { groups } of breakDown(GRES, 'strict', records).slice(0, 2)) {
       expect(groups.reduce((sum, { result }) => sum + result.expressions, 0)).toBe(records.length);
       const mean =
         groups.reduce((sum, { result }) => sum + (result.gIoU ?? 0) * result.expressions, 0) / records.length;
-      expect(mean).toBeCloseTo(resultOf('strict', records).gIoU ?? NaN, 12);
+      expect(mean).toBeCloseTo(resultOf(GRES, 'strict', records).gIoU ?? NaN, 12);
     }
-    const perImage = imageFigures('strict', records);
+    const perImage = imageFigures(GRES, 'strict', records);
     expect(perImage).toHaveLength(30);
     expect(perImage.map(({ result }) => result.gIoU)).toEqual(
       perImage.map(({ result }) => result.gIoU).sort((a, b) => Number(a) - Number(b)),
@@ -131,7 +132,7 @@ describe('breakdown', () => {
     recordFor({ targetArea, targetIsEmpty: targetArea === 0, targets: Number(targetArea > 0), ...more });
   const counts = (records: readonly ExpressionRecord[]): Record<string, Record<string, number>> =>
     Object.fromEntries(
-      breakDown('strict', records).map(({ title, groups }) => [
+      breakDown(GRES, 'strict', records).map(({ title, groups }) => [
         title,
         Object.fromEntries(groups.map(({ name, result }) => [name, result.expressions])),
       ]),

@@ -1,7 +1,8 @@
 /** A dataset of random masks and a responder whose answers are a function of image and expression alone; seeded. */
 import { join } from 'node:path';
 import type { ReferringImage } from '../../src/data/refer/refer-dataset.js';
-import type { GresDataset, GresResponder } from '../../src/evaluation/gres.js';
+import type { EvaluatedDataset } from '../../src/data/evaluated-dataset.js';
+import type { Responder } from '../../src/evaluation/responder.js';
 import type { GresProtocol } from '../../src/evaluation/metrics/gres-metric.js';
 import type { ExpressionRecord, RecordHeader } from '../../src/evaluation/record.js';
 import { segmentResult } from '../../src/inference/segment-result.js';
@@ -23,7 +24,7 @@ function rectangle(random: Random, isEmpty = false): BinaryMask {
   return { data, height: HEIGHT, width: WIDTH };
 }
 
-export class RandomDataset implements GresDataset {
+export class RandomDataset implements EvaluatedDataset {
   readonly images: readonly ReferringImage[];
 
   constructor(
@@ -59,7 +60,7 @@ export class RandomDataset implements GresDataset {
 }
 
 /** Counts what it computes. */
-export class RandomResponder implements GresResponder<RgbImage> {
+export class RandomResponder implements Responder<RgbImage> {
   encoded = 0;
   generated = 0;
 
@@ -70,7 +71,7 @@ export class RandomResponder implements GresResponder<RgbImage> {
     return Promise.resolve([...images]);
   }
 
-  force: GresResponder<RgbImage>['force'] = (questions) =>
+  force: Responder<RgbImage>['force'] = (questions) =>
     Promise.resolve(
       questions.map(({ expressions, answers }) => {
         const parts = expressions.map((text, i) => this.part(text, 1, answers[i] === 'rej'));
@@ -78,7 +79,7 @@ export class RandomResponder implements GresResponder<RgbImage> {
       }),
     );
 
-  generate: GresResponder<RgbImage>['generate'] = ({ expressions }) => {
+  generate: Responder<RgbImage>['generate'] = ({ expressions }) => {
     this.generated++;
     const parts = expressions.map((text, i) => this.part(text, 2, i % 3 === 2));
     return Promise.resolve({ ...reply(parts), faults: { unknown: 1, repeated: expressions.length, unanswered: 0 } });
@@ -100,7 +101,7 @@ interface Part {
   readonly mask: BinaryMask;
 }
 
-function reply(parts: readonly Part[]): Awaited<ReturnType<GresResponder<RgbImage>['generate']>> {
+function reply(parts: readonly Part[]): Awaited<ReturnType<Responder<RgbImage>['generate']>> {
   const results = parts.map(({ expression, status, mask, rejectProbability }) => {
     const logits = { ...mask, data: Float32Array.from(mask.data, (value) => value - 0.5) };
     return segmentResult(expression, status, logits, rejectProbability);
@@ -112,6 +113,8 @@ export function headerFor(images: number, more: Partial<RecordHeader> = {}): Rec
   return {
     dataset: 'grefcoco',
     split: 'val',
+    benchmark: 'gres',
+    question: 'reference',
     protocols: ['strict', 'reference', 'generate'],
     images,
     batch: 4,
@@ -120,6 +123,8 @@ export function headerFor(images: number, more: Partial<RecordHeader> = {}): Rec
     checkpoint: 'checkpoints/none',
     weightsDigest: 'w0',
     rejectThreshold: null,
+    minimumPixels: 0,
+    honourIgnore: false,
     engine: 'none',
     shard: { index: 0, count: 1 },
     date: '2026-01-02T03:04:05.000Z',
@@ -148,6 +153,7 @@ export function recordFor(more: Partial<ExpressionRecord> = {}, protocol: GresPr
     union: 200,
     targetArea: 150,
     predictedArea: 150,
+    boxIou: null,
     boundaryErrors: 0,
     other: null,
     mask: null,

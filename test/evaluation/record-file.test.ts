@@ -4,7 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { UserError } from '../../src/errors.js';
-import { evaluateGres, type GresEvaluation, type GresOptions } from '../../src/evaluation/gres.js';
+import { GRES } from '../../src/evaluation/benchmarks.js';
+import { evaluate as evaluateOn, type EvaluationOptions } from '../../src/evaluation/evaluate.js';
+import type { Evaluation } from '../../src/evaluation/evaluation-run.js';
 import { mergeRecords } from '../../src/evaluation/merge-records.js';
 import { GRES_PROTOCOLS } from '../../src/evaluation/metrics/gres-metric.js';
 import { readRecords, readWholeRun, recordText, RecordWriter } from '../../src/evaluation/record-file.js';
@@ -21,14 +23,14 @@ afterAll(() => {
 const IMAGES = 11;
 const dataset = new RandomDataset(folder, IMAGES);
 const header = headerFor(IMAGES, { protocols: GRES_PROTOCOLS });
-let whole: GresEvaluation;
+let whole: Evaluation;
 let wholeFile: RecordFile;
 
-function evaluate(options: Partial<GresOptions>, responder = new RandomResponder()): Promise<GresEvaluation> {
-  return evaluateGres(dataset, responder, { protocols: GRES_PROTOCOLS, batch: 4, ...options });
+function evaluate(options: Partial<EvaluationOptions>, responder = new RandomResponder()): Promise<Evaluation> {
+  return evaluateOn(GRES, dataset, responder, { protocols: GRES_PROTOCOLS, batch: 4, ...options });
 }
 
-async function record(path: string, head: RecordHeader, options: Partial<GresOptions> = {}): Promise<GresEvaluation> {
+async function record(path: string, head: RecordHeader, options: Partial<EvaluationOptions> = {}): Promise<Evaluation> {
   const writer = RecordWriter.create(path, head);
   const onImage = (image: ImageRecord): void => {
     writer.write(image);
@@ -104,7 +106,7 @@ describe('a file of records', () => {
       (text) => text.replace(`${line(text, 2)}\n`, ''),
       /closes an image of \d+ results after \d+/,
     ],
-    ['another version', (text) => text.replace('"version":1', '"version":2'), /line 1: "version" is 2/],
+    ['another version', (text) => text.replace('"version":2', '"version":3'), /line 1: "version" is 3/],
     ['a second header', (text) => `${text}${line(text, 1)}\n`, /is a second header/],
     ['no header', (text) => text.replace(/^.*\n/, ''), /does not begin with a header/],
     ['no records at all', () => 'a letter\nto somebody\n', /line 1 of .* is not valid JSON/],
@@ -192,7 +194,7 @@ describe('an interrupted run', () => {
 
   test('records of other data are refused', async () => {
     const other = new RandomDataset(folder, IMAGES, 2);
-    const run = evaluateGres(other, new RandomResponder(), {
+    const run = evaluateOn(GRES, other, new RandomResponder(), {
       protocols: GRES_PROTOCOLS,
       batch: 4,
       earlier: wholeFile.images.slice(0, 3),

@@ -146,6 +146,19 @@ describe('Predictor.segment', () => {
   });
 });
 
+describe('Predictor.refusal', () => {
+  test('says why a question cannot be asked: tokens of question and answer, reserved texts', () => {
+    expect(predictor.refusal(EXPRESSIONS)).toBeNull();
+    expect(predictor.refusal(['a [SEG] of it'], 'class')).toBe('it contains [SEG], which is reserved');
+    const { maxPositionEmbeddings } = predictor.gsva.config.llm;
+    const words = new Array<string>(maxPositionEmbeddings).fill('chair');
+    expect(predictor.refusal([words.join(' ')], 'reason-phrase')).toMatch(
+      new RegExp(`has \\d+ tokens, and the model takes ${maxPositionEmbeddings}`),
+    );
+    expect(predictor.refusal(words, 'where')).not.toBeNull();
+  });
+});
+
 describe('Predictor.force', () => {
   test('answers a batch of images of different sizes, a mask for every expression', async () => {
     const [a, b] = await predictor.encode([image, randomImage(100, 40, 4)]);
@@ -167,6 +180,9 @@ describe('Predictor.force', () => {
       const tokens = [...answer.matchAll(/\[(SEG|REJ)\]/g)].map(([, name]) => name);
       expect(tokens).toEqual(results.map(({ status }) => (status === 'segmented' ? 'SEG' : 'REJ')));
     }
+    const [chair] = await predictor.force([{ image: b, expressions: ['chair'], answers: ['seg'], form: 'class' }]);
+    expect(chair?.question).toBe('<image>\n What is chair in this image?');
+    expect(chair?.answer).toMatch(/^Sure, \[(SEG|REJ)\]\.$/);
     expect(await predictor.encode([])).toEqual([]);
     expect(await predictor.force([])).toEqual([]);
   });

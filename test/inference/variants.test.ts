@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { segIds } from '../../src/config.js';
 import { tokenizeConversation } from '../../src/data/text/conversation.js';
-import { evaluationAnswer, evaluationQuestionOf, trainingAnswer } from '../../src/data/text/prompts.js';
+import { evaluationAnswer, trainingAnswer } from '../../src/data/text/prompts.js';
+import { questionOf } from '../../src/data/text/question-forms.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import { parseAnswer, parseAnswerInOrder } from '../../src/inference/answer-parser.js';
@@ -60,10 +61,10 @@ test('what is put in the mouth of each variant', () => {
     'no-expression': 'Sure, [SEG], [REJ], [SEG].',
     'eight-seg': 'Sure,red circle:[SEG], green bar:[REJ], both squares:[SEG002].',
   });
-  expect(evaluationQuestionOf('published', ['red circle'], VARIANTS.lisa)).toBe(
+  expect(questionOf('reference', ['red circle'], VARIANTS.lisa)).toBe(
     '<image>\n What is red circle in this image? Please output segmentation mask.',
   );
-  expect(evaluationQuestionOf('where', ['a', 'b'], VARIANTS.gsva)).toBe(
+  expect(questionOf('where', ['a', 'b'], VARIANTS.gsva)).toBe(
     '<image>\nWhere are a, b in this image? Please output segmentation masks.',
   );
 });

@@ -153,21 +153,6 @@ export function evaluationAnswer(targets: readonly PromptTarget[], variant: Vari
   return `Sure,${targets.map(({ expression }, i) => `${expression}:${tokens[i]}`).join(', ')}.`;
 }
 
-/** How an evaluation asks: as published figures were obtained, or in a form of the paper's Table 6. */
-export type QuestionForm = 'published' | keyof typeof PAPER_QUESTIONS;
-
-/** A question about all of the expressions; a model with a single [SEG] is asked for one at a time, in LISA's words. */
-export function evaluationQuestionOf(form: QuestionForm, expressions: readonly string[], variant: Variant): string {
-  if (form !== 'published') return paperQuestion(form, expressions);
-  return variant.multipleSeg ? evaluationQuestion(expressions) : reasonEvaluationQuestion(expressions.join(), false);
-}
-
-/** For free answers there is no published form to keep to: the last of the questions that the model has learned. */
-export function generationQuestion(expressions: readonly string[], { multipleSeg }: Variant = GSVA_VARIANT): string {
-  const template = multipleSeg ? TRAINING_QUESTIONS[3] : REASON_SHORT_QUESTIONS[3];
-  return withImage(fill(template, expressions.join(', ')));
-}
-
 /** A question of the paper's Table 6 about all the expressions. */
 export function paperQuestion(form: keyof typeof PAPER_QUESTIONS, expressions: readonly string[]): string {
   return withImage(fill(PAPER_QUESTIONS[form], expressions.join(', ')));

@@ -82,7 +82,7 @@ export class GresMetric {
    *   a mask for every present target.
    */
   add(expression: GresPrediction): GresScore {
-    const score = this.score(expression);
+    const score = scoreGres(this.protocol, expression);
     this.addScore(score);
     return score;
   }
@@ -114,25 +114,28 @@ export class GresMetric {
       absentTargets: this.absent,
     };
   }
+}
 
-  private score({ prediction, target, answer }: GresPrediction): GresScore {
-    const keepsRejectedMask = this.protocol === 'reference';
-    if (keepsRejectedMask && answer === 'none') {
-      throw new RangeError("GresMetric: under 'reference' every expression is answered with [SEG] or [REJ]");
-    }
-    const mask = answer === 'seg' || keepsRejectedMask ? prediction : null;
-    const overlap = maskOverlap(mask, target);
-    const targetIsEmpty = overlap.targetArea === 0;
-    if (targetIsEmpty) {
-      const decisionIsRight = answer === 'rej';
-      // A right rejection leaves both sums of cIoU alone, also where the second pass drew a mask.
-      const union = decisionIsRight ? 0 : overlap.predictedArea;
-      return { targetIsEmpty, decisionIsRight, iou: decisionIsRight ? 1 : 0, intersection: 0, union };
-    }
-    if (keepsRejectedMask && prediction === null) {
-      throw new RangeError("GresMetric: under 'reference' a rejected expression needs the mask of the second pass");
-    }
-    const { intersection, union } = overlap;
-    return { targetIsEmpty, decisionIsRight: answer === 'seg', iou: intersection / union, intersection, union };
+/**
+ * What an expression contributes, by itself. Prediction and errors: see `GresMetric.add`.
+ */
+export function scoreGres(protocol: GresProtocol, { prediction, target, answer }: GresPrediction): GresScore {
+  const keepsRejectedMask = protocol === 'reference';
+  if (keepsRejectedMask && answer === 'none') {
+    throw new RangeError("scoreGres: under 'reference' every expression is answered with [SEG] or [REJ]");
   }
+  const mask = answer === 'seg' || keepsRejectedMask ? prediction : null;
+  const overlap = maskOverlap(mask, target);
+  const targetIsEmpty = overlap.targetArea === 0;
+  if (targetIsEmpty) {
+    const decisionIsRight = answer === 'rej';
+    // A right rejection leaves both sums of cIoU alone, also where the second pass drew a mask.
+    const union = decisionIsRight ? 0 : overlap.predictedArea;
+    return { targetIsEmpty, decisionIsRight, iou: decisionIsRight ? 1 : 0, intersection: 0, union };
+  }
+  if (keepsRejectedMask && prediction === null) {
+    throw new RangeError("scoreGres: under 'reference' a rejected expression needs the mask of the second pass");
+  }
+  const { intersection, union } = overlap;
+  return { targetIsEmpty, decisionIsRight: answer === 'seg', iou: intersection / union, intersection, union };
 }

@@ -3,7 +3,7 @@
  * Counterpart of `intersectionAndUnionGPU` in the reference's solver.py, for the foreground class alone.
  */
 import { UserError } from '../../errors.js';
-import type { BinaryMask } from '../../types.js';
+import type { BinaryMask, LogitRule } from '../../types.js';
 
 /** Mask logits at the image's size, row-major: positive is inside. `data.length === height * width`. */
 export interface MaskLogits {
@@ -23,10 +23,7 @@ export interface MaskOverlap {
   readonly targetArea: number;
 }
 
-/** Which logits are inside. The reference uses ≥ 0 for GRES and > 0 for RES; a binary mask is taken as it is. */
-export type LogitRule = 'logit >= 0' | 'logit > 0';
-
-/** A test of one pixel of the prediction: inside or not. */
+/** A test of one pixel of the prediction: inside or not. A binary mask is taken as it is. */
 export function insideTest(prediction: PredictedMask, rule: LogitRule): (pixel: number) => boolean {
   if (prediction === null) return () => false;
   const { data } = prediction;

@@ -10,7 +10,7 @@ import type { PredictedMask } from './mask-overlap.js';
 /** [xMin, yMin, xMax, yMax] in pixels, max exclusive. */
 export type Box = readonly [number, number, number, number];
 
-const HIT_ABOVE = 0.5;
+export const HIT_ABOVE = 0.5;
 
 /** The smallest box around a mask (logits: ≥ 0 is inside), null when it is empty. */
 export function boxOfMask(mask: PredictedMask): Box | null {

@@ -16,6 +16,11 @@ export interface ResResult {
   readonly expressions: number;
 }
 
+/** The share of an expression in gIoU; two empty masks count as 1. */
+export function resIou({ intersection, union }: { readonly intersection: number; readonly union: number }): number {
+  return union === 0 ? 1 : intersection / (union + UNION_GUARD);
+}
+
 /** Accumulates expressions; knows no model. */
 export class ResMetric {
   private iouSum = 0;
@@ -29,7 +34,7 @@ export class ResMetric {
    */
   add(prediction: PredictedMask, target: BinaryMask): number {
     const { intersection, union } = maskOverlap(prediction, target, 'logit > 0');
-    const iou = union === 0 ? 1 : intersection / (union + UNION_GUARD);
+    const iou = resIou({ intersection, union });
     this.iouSum += iou;
     this.intersectionSum += intersection;
     this.unionSum += union;

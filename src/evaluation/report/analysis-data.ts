@@ -1,13 +1,14 @@
 /** What a report says beyond its figures: where a run is good, how well it rejects, what went wrong. */
 import type { BinaryMask, RgbImage } from '../../types.js';
 import { breakDown, imageFigures, type Breakdown, type ImageFigures } from '../breakdown.js';
+import { benchmarkNamed } from '../benchmarks.js';
 import { calibrate, type Calibration } from '../calibration.js';
 import { FAILURE_KINDS, findFailures, summarizeFailures, type Failure, type FailureSummary } from '../failures.js';
-import type { GresProtocol, GresResult } from '../metrics/gres-metric.js';
+import type { GresProtocol } from '../metrics/gres-metric.js';
 import { recordedResults, recordsOf } from '../record-figures.js';
 import type { ExpressionRecord, RecordFile } from '../record.js';
 import type { LinePlot } from './line-plot.js';
-import { PUBLISHED_SPLITS } from './published-gres.js';
+import { type PublishedTable, publishedTablesOf } from './published-tables.js';
 
 /** One of the expressions in a picture of a failure. */
 export interface SceneExpression {
@@ -28,8 +29,8 @@ export interface ReportAnalysis {
   readonly split: string;
   /** By which breakdown and failures are counted. */
   readonly protocol: GresProtocol;
-  /** Of every protocol, for the paper's table; empty where the paper has no such split. */
-  readonly ours: readonly GresResult[];
+  /** Of the paper, with ours at the bottom; none where it has no such dataset. */
+  readonly published: readonly PublishedTable[];
   readonly breakdowns: readonly Breakdown[];
   /** The worst first. */
   readonly images: readonly ImageFigures[];
@@ -43,19 +44,19 @@ export interface ReportAnalysis {
 /** Everything but the scenes, which need the images. */
 export function analyse(file: Pick<RecordFile, 'header' | 'images'>): Omit<ReportAnalysis, 'scenes'> {
   const { dataset, split, protocols } = file.header;
+  const benchmark = benchmarkNamed(file.header.benchmark);
   const protocol = protocols.find((each) => each === 'strict') ?? (protocols[0] as GresProtocol);
   const records = recordsOf(file.images, protocol);
   const failures = findFailures(records);
   const calibrated = calibrationProtocol(protocols);
   const calibration = calibrate(recordsOf(file.images, calibrated));
-  const isPublished = dataset === 'grefcoco' && PUBLISHED_SPLITS.some((name) => name === split);
   return {
     dataset,
     split,
     protocol,
-    ours: isPublished ? recordedResults(file) : [],
-    breakdowns: breakDown(protocol, records),
-    images: imageFigures(protocol, records),
+    published: publishedTablesOf(file.header, recordedResults(file)),
+    breakdowns: breakDown(benchmark, protocol, records),
+    images: imageFigures(benchmark, protocol, records),
     calibration: calibration === null ? null : { ...calibration, protocol: calibrated },
     failureKinds: summarizeFailures(failures),
     failures,

@@ -1,21 +1,20 @@
 /** The part of report.html that says where a run is good, how well it rejects and what went wrong. */
 import type { Breakdown, ImageFigures } from '../breakdown.js';
 import { FAILURE_MEANING, type FailureKind } from '../failures.js';
-import type { GresResult } from '../metrics/gres-metric.js';
+import type { Result } from '../record-figures.js';
 import type { FailureScene, ReportAnalysis, SceneExpression } from './analysis-data.js';
 import { calibrationPlots } from './analysis-data.js';
 import {
   CALIBRATION_NOTE,
   FAILURE_NOTE,
-  PUBLISHED_NOTE,
   SHOWN_IMAGES,
   answerWords,
   calibrationSentence,
   figureColumns,
-  publishedTable,
 } from './analysis-words.js';
 import { linePlotSvg } from './line-plot.js';
 import { expressionColor, hexColor } from './palette.js';
+import type { PublishedTable } from './published-tables.js';
 import { formatFigure } from './report-data.js';
 import { escapeMarkup } from './text-escape.js';
 
@@ -32,24 +31,23 @@ export function renderAnalysis(analysis: ReportAnalysis, pictures: readonly Scen
     .join('\n');
 }
 
-function published(analysis: ReportAnalysis): string {
-  const table = publishedTable(analysis);
-  if (table === null) return '';
-  const heads = table.head.map(
-    (name, i) => `<th scope="col"${i === 0 ? '' : ' class="figure"'}>${escapeMarkup(name)}</th>`,
-  );
-  const rows = table.rows.map(({ cells, isOurs }) => {
+function published({ published: tables }: ReportAnalysis): string {
+  return tables.length === 0 ? '' : ['<h2>Beside the paper</h2>', ...tables.map(publishedTable)].join('\n');
+}
+
+function publishedTable({ title, head, rows: lines, note }: PublishedTable): string {
+  const heads = head.map((name, i) => `<th scope="col"${i === 0 ? '' : ' class="figure"'}>${escapeMarkup(name)}</th>`);
+  const rows = lines.map(({ cells, isOurs }) => {
     const [method = '', ...figures] = cells;
     const texts = figures.map((cell) => `<td class="figure">${cell}</td>`);
     return `<tr${isOurs ? ' class="ours"' : ''}><td>${escapeMarkup(method)}</td>${texts.join('')}</tr>`;
   });
-  return `<h2>Beside the paper</h2>
-<details class="card scroll" open><summary>Table 1 of the paper, in percent</summary><table class="dense">
+  return `<details class="card scroll" open><summary>${escapeMarkup(title)} of the paper, in percent</summary><table class="dense">
 <thead><tr>${heads.join('')}</tr></thead>
 <tbody>
 ${rows.join('\n')}
 </tbody></table></details>
-<p class="note">${escapeMarkup(PUBLISHED_NOTE)}</p>`;
+<p class="note">${escapeMarkup(note)}</p>`;
 }
 
 function breakdowns({ breakdowns: all, images, protocol }: ReportAnalysis): string {
@@ -77,7 +75,7 @@ function imageTable(images: readonly ImageFigures[]): string {
   );
 }
 
-function figureTable(title: string, rows: readonly (readonly [string, GresResult])[], wide = ''): string {
+function figureTable(title: string, rows: readonly (readonly [string, Result])[], wide = ''): string {
   const columns = figureColumns(rows.map(([, result]) => result));
   const heads = columns.map(({ name }) => `<th class="figure" scope="col">${name}</th>`).join('');
   const body = rows.map(([name, result]) => {

@@ -3,15 +3,8 @@ import { renderAnalysis, type SceneUris } from './html-analysis.js';
 import { linePlotSvg } from './line-plot.js';
 import { REPORT_STYLE } from './html-style.js';
 import { expressionColor, hexColor } from './palette.js';
-import {
-  PROTOCOL_NOTE,
-  formatFigure,
-  judgeSample,
-  metricColumns,
-  metricTitle,
-  questionText,
-  reportFacts,
-} from './report-data.js';
+import { metricTitle } from '../figures.js';
+import { formatFigure, judgeSample, metricColumns, protocolNote, questionText, reportFacts } from './report-data.js';
 import type { ExpressionOutcome, MetricRow, ReportData, ReportSample } from './report-data.js';
 import type { SamplePictures } from './sample-pictures.js';
 import { escapeMarkup } from './text-escape.js';
@@ -117,7 +110,7 @@ function metricTable(rows: readonly MetricRow[]): string {
 <tbody>
 ${body.join('\n')}
 </tbody></table></div>
-<p class="note">${escapeMarkup(PROTOCOL_NOTE)}</p>`;
+<p class="note">${escapeMarkup(protocolNote(rows))}</p>`;
 }
 
 function change(value: number | null | undefined, before: number | null | undefined): string {

@@ -1,17 +1,16 @@
 /** The part of report.md that says where a run is good, how well it rejects and what went wrong. */
 import { FAILURE_MEANING } from '../failures.js';
-import type { GresResult } from '../metrics/gres-metric.js';
+import type { Result } from '../record-figures.js';
 import { calibrationPlots, type ReportAnalysis } from './analysis-data.js';
 import {
   CALIBRATION_NOTE,
   FAILURE_NOTE,
-  PUBLISHED_NOTE,
   SHOWN_IMAGES,
   answerWords,
   calibrationSentence,
   figureColumns,
-  publishedTable,
 } from './analysis-words.js';
+import type { PublishedTable } from './published-tables.js';
 import { formatFigure } from './report-data.js';
 import { escapeMarkdown } from './text-escape.js';
 
@@ -31,13 +30,20 @@ export function analysisSections(analysis: ReportAnalysis, pictures: AnalysisPic
   ];
 }
 
-function publishedSection(analysis: ReportAnalysis): string[] {
-  const published = publishedTable(analysis);
-  if (published === null) return [];
-  const rows = published.rows.map(({ cells, isOurs }) =>
+function publishedSection({ published }: ReportAnalysis): string[] {
+  if (published.length === 0) return [];
+  return ['## Beside the paper', ...published.flatMap(publishedTable)];
+}
+
+function publishedTable({ title, head, rows, note }: PublishedTable): string[] {
+  const lines = rows.map(({ cells, isOurs }) =>
     cells.map((cell) => (isOurs ? `**${escapeMarkdown(cell)}**` : escapeMarkdown(cell))),
   );
-  return ['## Beside the paper', table(published.head.map(escapeMarkdown), rows), escapeMarkdown(PUBLISHED_NOTE)];
+  return [
+    `${escapeMarkdown(title)} of the paper, in percent.`,
+    table(head.map(escapeMarkdown), lines),
+    escapeMarkdown(note),
+  ];
 }
 
 function breakdownSection({ breakdowns, images, protocol }: ReportAnalysis): string[] {
@@ -56,7 +62,7 @@ function breakdownSection({ breakdowns, images, protocol }: ReportAnalysis): str
   ];
 }
 
-function figureTable(title: string, rows: readonly (readonly [string, GresResult])[]): string {
+function figureTable(title: string, rows: readonly (readonly [string, Result])[]): string {
   const columns = figureColumns(rows.map(([, result]) => result));
   return table(
     [escapeMarkdown(title), ...columns.map(({ name }) => name)],

@@ -1,13 +1,6 @@
 /** report.md: the report for a terminal, a pull request or a repository page; pictures lie beside it. */
-import {
-  PROTOCOL_NOTE,
-  formatFigure,
-  judgeSample,
-  metricColumns,
-  metricTitle,
-  questionText,
-  reportFacts,
-} from './report-data.js';
+import { metricTitle } from '../figures.js';
+import { formatFigure, judgeSample, metricColumns, protocolNote, questionText, reportFacts } from './report-data.js';
 import { analysisSections, type AnalysisPictures } from './markdown-analysis.js';
 import type { ReportData, ReportSample } from './report-data.js';
 import { escapeMarkdown } from './text-escape.js';
@@ -50,7 +43,7 @@ function metricSection({ rows }: ReportData): string[] {
       ]),
     ),
   ];
-  return ['## Evaluation', table.join('\n'), escapeMarkdown(PROTOCOL_NOTE)];
+  return ['## Evaluation', table.join('\n'), escapeMarkdown(protocolNote(rows))];
 }
 
 function sampleSection(sample: ReportSample, index: number, panel: string): string[] {

@@ -1,5 +1,6 @@
 /** From records back to pictures: the images and targets come from the dataset, the predictions from the records. */
 import { decodeMask, rleBox, rleFromString } from '../../data/masks/coco-mask.js';
+import type { EvaluatedDataset } from '../../data/evaluated-dataset.js';
 import type { ReferringImage } from '../../data/refer/refer-dataset.js';
 import { UserError } from '../../errors.js';
 import { readImage } from '../../io/image-file.js';
@@ -12,10 +13,7 @@ import type { FailureScene, SceneExpression } from './analysis-data.js';
 import type { ReportSample } from './report-data.js';
 
 /** What is needed of a dataset. */
-export interface PictureSource {
-  readonly images: readonly ReferringImage[];
-  targets(image: ReferringImage): readonly ReferringTarget[];
-}
+export type PictureSource = EvaluatedDataset;
 
 /** More expressions on one picture cannot be told apart. */
 const MOST_IN_SCENE = 4;
@@ -27,18 +25,23 @@ export async function recordedSamples(
   protocol: GresProtocol,
   count: number,
 ): Promise<ReportSample[]> {
-  const wanted = Math.min(count, images.length);
-  const chosen = Array.from({ length: wanted }, (_, i) => images[Math.ceil(((i + 1) * images.length) / wanted) - 1]);
+  const drawable = images.filter(({ records }) => records.length > 0);
+  const wanted = Math.min(count, drawable.length);
+  const chosen = Array.from(
+    { length: wanted },
+    (_, i) => drawable[Math.ceil(((i + 1) * drawable.length) / wanted) - 1],
+  );
   const samples: ReportSample[] = [];
   for (const image of chosen as ImageRecord[]) {
     const { entry, targets } = find(dataset, image);
-    const reply = image.replies.find((each) => each.protocol === protocol);
+    const replies = image.replies.filter((each) => each.protocol === protocol);
+    const records = recordsOf([image], protocol);
     samples.push({
       image: await readImage(entry.path),
-      question: reply?.question ?? '',
-      answer: reply?.answer ?? '',
-      results: recordsOf([image], protocol).map(resultOf),
-      targets,
+      question: replies.map(({ question }) => question).join('\n'),
+      answer: replies.map(({ answer }) => answer).join('\n'),
+      results: records.map(resultOf),
+      targets: records.map(({ index }) => targets[index] as ReferringTarget),
     });
   }
   return samples;
@@ -55,8 +58,8 @@ export async function failureScenes(
   for (const failure of failures) {
     const image = byId.get(failure.record.imageId) as ImageRecord;
     const { entry, targets } = find(dataset, image);
-    const all = recordsOf([image], failure.record.protocol).map((record, i): SceneExpression => {
-      return { record, target: (targets[i] as ReferringTarget).mask, prediction: maskOf(record) };
+    const all = recordsOf([image], failure.record.protocol).map((record): SceneExpression => {
+      return { record, target: (targets[record.index] as ReferringTarget).mask, prediction: maskOf(record) };
     });
     scenes.push({ failure, image: await readImage(entry.path), expressions: together(all, failure.record) });
   }
@@ -67,8 +70,9 @@ function together(
   all: readonly SceneExpression[],
   { index, other, targetIsEmpty }: ExpressionRecord,
 ): SceneExpression[] {
-  const shown = [all[index] as SceneExpression];
-  const merged = other === null ? undefined : all[other.expression];
+  const at = (place: number): SceneExpression | undefined => all.find(({ record }) => record.index === place);
+  const shown = [at(index) as SceneExpression];
+  const merged = other === null ? undefined : at(other.expression);
   if (merged !== undefined) shown.push(merged);
   for (const candidate of all) {
     // On a darkened image nothing but the mistake is of interest.

@@ -2,6 +2,7 @@
 import { UserError } from '../../errors.js';
 import { IMAGE_PLACEHOLDER } from '../../special-tokens.js';
 import type { ReferringTarget, RgbImage, SegmentResult } from '../../types.js';
+import { metricTitle } from '../figures.js';
 import { iouOf, maskOverlap } from '../metrics/mask-overlap.js';
 import type { ReportAnalysis } from './analysis-data.js';
 import type { LinePlot } from './line-plot.js';
@@ -115,11 +116,6 @@ export function metricColumns(rows: readonly MetricRow[]): string[] {
   return [...new Set(rows.flatMap((row) => Object.keys(row.metrics)))];
 }
 
-/** "N_acc" is written N-acc, as in the papers. */
-export function metricTitle(name: string): string {
-  return name.replaceAll('_', '-');
-}
-
 /** Three decimals, a dash where there is no figure. */
 export function formatFigure(value: number | null | undefined): string {
   return value === null || value === undefined || !Number.isFinite(value) ? '–' : value.toFixed(3);
@@ -147,9 +143,28 @@ export function reportFacts(data: ReportData): (readonly [string, string])[] {
   ];
 }
 
+const FIGURE_NOTES: Readonly<Record<string, string>> = {
+  gIoU: 'mean IoU over expressions, a rightly rejected absent target counting as 1.',
+  cIoU: 'all intersections over all unions.',
+  oIoU: 'all intersections over all unions of targets that are there.',
+  mIoU: 'mean IoU over targets that are there; on ADE20K over classes.',
+  mIoU_as_reported: 'what the published code prints as mIoU: gIoU over all expressions.',
+  Acc: 'absent targets for which nothing was drawn.',
+  'Prec@0.5': 'targets of which the box is met with an IoU above 0.5.',
+  N_acc: 'absent targets answered with [REJ].',
+  T_acc: 'present targets answered with [SEG].',
+};
+
 /** What a reader must know to read the figures. */
-export const PROTOCOL_NOTE =
-  'Fractions of 1. gIoU: mean IoU over expressions, a rightly rejected absent target counting as 1. cIoU: all ' +
-  'intersections over all unions. N-acc: absent targets answered with [REJ]. T-acc: present targets answered with ' +
-  '[SEG]. strict: a rejected expression has an empty mask. reference: as the published code counts, where a wrongly ' +
-  'rejected target keeps the score of its mask. generate: as strict, on the answer that the model writes freely.';
+export function protocolNote(rows: readonly MetricRow[]): string {
+  const figures = metricColumns(rows).flatMap((name) => {
+    const note = FIGURE_NOTES[name];
+    return note === undefined ? [] : [`${metricTitle(name)}: ${note}`];
+  });
+  return [
+    'Fractions of 1.',
+    ...figures,
+    'strict: a rejected expression has an empty mask. reference: as the published code counts, where a wrongly rejected ' +
+      'target keeps the score of its mask. generate: as strict, on the answer that the model writes freely.',
+  ].join(' ');
+}

@@ -8,12 +8,22 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import sharp from 'sharp';
 import { writeRecordedReport } from '../../../src/cli/eval-report.js';
 import { findFailures } from '../../../src/evaluation/failures.js';
-import { evaluateGres } from '../../../src/evaluation/gres.js';
+import { GRES } from '../../../src/evaluation/benchmarks.js';
+import { evaluate } from '../../../src/evaluation/evaluate.js';
 import { recordsOf } from '../../../src/evaluation/record-figures.js';
 import type { ImageRecord } from '../../../src/evaluation/record.js';
 import { analyse, type FailureScene, worstOfEachKind } from '../../../src/evaluation/report/analysis-data.js';
-import { publishedTable } from '../../../src/evaluation/report/analysis-words.js';
 import { expressionColor } from '../../../src/evaluation/report/palette.js';
+import {
+  TABLE_2,
+  TABLE_3,
+  TABLE_5,
+  TABLE_6,
+  TABLE_8,
+  TABLE_9,
+} from '../../../src/evaluation/report/published-figures.js';
+import { publishedTablesOf } from '../../../src/evaluation/report/published-tables.js';
+import { type RecordedResult, recordedResults } from '../../../src/evaluation/record-figures.js';
 import { PUBLISHED_GRES } from '../../../src/evaluation/report/published-gres.js';
 import { failureScenes, recordedSamples } from '../../../src/evaluation/report/recorded-pictures.js';
 import { besideEachOther, drawScene } from '../../../src/evaluation/report/scene-pictures.js';
@@ -30,7 +40,7 @@ const file = { header, images };
 
 beforeAll(async () => {
   await dataset.writeFiles();
-  await evaluateGres(dataset, new RandomResponder(0.9), {
+  await evaluate(GRES, dataset, new RandomResponder(0.9), {
     protocols: header.protocols,
     batch: 8,
     onImage: (image) => images.push(image),
@@ -95,14 +105,49 @@ describe('the paper beside it', () => {
     ]);
   });
 
+  test('every row of the other tables has a figure for each column', () => {
+    const tables = [TABLE_2, TABLE_3, TABLE_5, TABLE_6, TABLE_8, TABLE_9];
+    expect(tables.map(({ rows }) => rows.length)).toEqual([20, 14, 2, 4, 9, 2]);
+    for (const { columns, rows } of tables) {
+      for (const [, ...figures] of rows) expect(figures).toHaveLength(columns.length);
+    }
+    expect(TABLE_2.rows.at(-1)).toEqual(['GSVA-Llama2-13B (ft)', 79.2, 81.7, 77.1, 70.3, 73.8, 63.6, 75.7, 77]);
+    expect(TABLE_3.rows.at(-1)).toEqual([
+      'GSVA-Llama2-13B (ft)',
+      89.16,
+      92.08,
+      87.17,
+      79.74,
+      84.45,
+      73.41,
+      85.47,
+      86.18,
+    ]);
+    expect(TABLE_8.rows.at(-1)).toEqual(['GSVA-Vicuna-7B (ft)', 68.29, 68.13, 94.59]);
+  });
+
   test('our figures stand in percent under their split; other splits and datasets have none', () => {
-    const analysis = { ...analyse(file), scenes: [] };
-    const [first] = publishedTable(analysis)?.rows.filter(({ isOurs }) => isOurs) ?? [];
-    const gIoU = analysis.ours[0]?.gIoU ?? NaN;
+    const [table, ...others] = analyse(file).published;
+    expect(others).toEqual([]);
+    const [first] = table?.rows.filter(({ isOurs }) => isOurs) ?? [];
+    const gIoU = recordedResults(file)[0]?.gIoU ?? NaN;
     expect(first?.cells.slice(0, 2)).toEqual(['this run, strict', (100 * gIoU).toFixed(2)]);
     expect(first?.cells.slice(4)).toEqual(Array(6).fill('–'));
-    const train = { ...analyse({ header: { ...header, split: 'train' }, images }), scenes: [] };
-    expect(publishedTable(train)).toBeNull();
+    expect(analyse({ header: { ...header, split: 'train' }, images }).published).toEqual([]);
+  });
+
+  test('a run on RefCOCO stands in Tables 2 and 3, one in other words in Table 6', () => {
+    const result = { ...(recordedResults(file)[0] as RecordedResult), figures: { cIoU: 0.5, 'Prec@0.5': 0.25 } };
+    const run = { dataset: 'refcoco+', split: 'testA', question: 'reference' } as const;
+    const tables = publishedTablesOf(run, [result]);
+    expect(tables.map(({ title }) => title)).toEqual(['Table 2 (cIoU)', 'Table 3 (Prec@0.5)']);
+    expect(tables[0]?.head[5]).toBe('refcoco+ testA cIoU');
+    const cells = tables.map(({ rows }) => rows.at(-1)?.cells);
+    expect(cells[0]).toEqual(['this run, strict', ...Array(4).fill('–'), '50.00', ...Array(3).fill('–')]);
+    expect(cells[1]?.[5]).toBe('25.00');
+    const asked = publishedTablesOf({ dataset: 'grefcoco', split: 'val', question: 'where' }, [result]);
+    expect(asked.map(({ title }) => title)).toEqual(['Table 6']);
+    expect(asked[0]?.rows.at(-1)?.cells).toEqual(['this run, "where", strict', '–', '50.00', '–']);
   });
 });
 

@@ -8,7 +8,10 @@ import { GRefCoco } from '../../src/data/refer/grefcoco.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import { UserError } from '../../src/errors.js';
-import { evaluateGres, type GresDataset, type GresOptions, type GresResponder } from '../../src/evaluation/gres.js';
+import { GRES } from '../../src/evaluation/benchmarks.js';
+import { evaluate as evaluateOn, type EvaluationOptions } from '../../src/evaluation/evaluate.js';
+import type { EvaluatedDataset } from '../../src/data/evaluated-dataset.js';
+import type { Responder } from '../../src/evaluation/responder.js';
 import { GRES_PROTOCOLS } from '../../src/evaluation/metrics/gres-metric.js';
 import type { ExpressionRecord } from '../../src/evaluation/record.js';
 import { segmentResult } from '../../src/inference/segment-result.js';
@@ -35,7 +38,7 @@ function maskOf(area: number): BinaryMask {
 }
 
 /** Image i has two expressions: one with i + 1 pixels, one that is absent. */
-class Dataset implements GresDataset {
+class Dataset implements EvaluatedDataset {
   readonly images: ReferringImage[];
 
   constructor(count: number) {
@@ -58,7 +61,7 @@ class Dataset implements GresDataset {
 }
 
 /** Answers by script; remembers how it was called. */
-class Scripted implements GresResponder<RgbImage> {
+class Scripted implements Responder<RgbImage> {
   readonly encodedBatches: number[] = [];
   readonly truths: string[] = [];
 
@@ -72,7 +75,7 @@ class Scripted implements GresResponder<RgbImage> {
     return Promise.resolve([...images]);
   }
 
-  force: GresResponder<RgbImage>['force'] = (questions) => {
+  force: Responder<RgbImage>['force'] = (questions) => {
     const replies = questions.map(({ expressions, answers }) => {
       this.truths.push(answers.join(' '));
       return { ...this.reply(expressions, this.forced, 'forced'), masks: expressions.map(() => maskOf(2)) };
@@ -80,7 +83,7 @@ class Scripted implements GresResponder<RgbImage> {
     return Promise.resolve(replies);
   };
 
-  generate: GresResponder<RgbImage>['generate'] = async ({ expressions }) => ({
+  generate: Responder<RgbImage>['generate'] = async ({ expressions }) => ({
     ...this.reply(expressions, this.free, 'free'),
     faults: { unknown: 1, repeated: 0, unanswered: 2 },
   });
@@ -89,7 +92,7 @@ class Scripted implements GresResponder<RgbImage> {
     expressions: readonly string[],
     statuses: readonly SegmentStatus[],
     answer: string,
-  ): Awaited<ReturnType<GresResponder<RgbImage>['force']>>[number] {
+  ): Awaited<ReturnType<Responder<RgbImage>['force']>>[number] {
     const logits = { data: Float32Array.from(maskOf(2).data, (value) => value - 0.5), height: HEIGHT, width: WIDTH };
     const results = expressions.map((expression, i) =>
       segmentResult(expression, statuses[i] ?? 'rejected', logits, 0.25),
@@ -101,11 +104,11 @@ class Scripted implements GresResponder<RgbImage> {
 const dataset = new Dataset(5);
 beforeAll(() => dataset.writeFiles());
 
-function evaluate(responder: Scripted, options: Partial<GresOptions>): ReturnType<typeof evaluateGres> {
-  return evaluateGres(dataset, responder, { protocols: GRES_PROTOCOLS, batch: 2, ...options });
+function evaluate(responder: Scripted, options: Partial<EvaluationOptions>): ReturnType<typeof evaluateOn> {
+  return evaluateOn(GRES, dataset, responder, { protocols: GRES_PROTOCOLS, batch: 2, ...options });
 }
 
-describe('evaluateGres', () => {
+describe('evaluate', () => {
   test('every protocol sees its own answers and masks; every image is encoded once', async () => {
     // Forced: everything rejected. Free: everything segmented, with 2 pixels.
     const responder = new Scripted(['rejected', 'rejected'], ['segmented', 'segmented']);
@@ -176,13 +179,13 @@ describe('evaluateGres', () => {
   test('an image that is missing or of another size is named', async () => {
     const larger = new Dataset(6);
     const responder = new Scripted(['segmented', 'rejected'], ['segmented', 'segmented']);
-    const options: GresOptions = { protocols: ['strict'], batch: 4 };
-    await expect(evaluateGres(larger, responder, options)).rejects.toThrow(join(folder, '5.png'));
+    const options: EvaluationOptions = { protocols: ['strict'], batch: 4 };
+    await expect(evaluateOn(GRES, larger, responder, options)).rejects.toThrow(join(folder, '5.png'));
     await writePng(join(folder, '5.png'), randomImage(HEIGHT, WIDTH + 1, 0));
-    await expect(evaluateGres(larger, responder, options)).rejects.toThrow(
+    await expect(evaluateOn(GRES, larger, responder, options)).rejects.toThrow(
       'is 4 × 7 pixels (height × width), the annotations say 4 × 6',
     );
-    await expect(evaluateGres(larger, responder, { ...options, protocols: [] })).rejects.toThrow(UserError);
+    await expect(evaluateOn(GRES, larger, responder, { ...options, protocols: [] })).rejects.toThrow(UserError);
   });
 });
 
@@ -192,7 +195,7 @@ describe('with a whole model', () => {
     const predictor = tinyPredictor();
     const before = tf.memory().numTensors;
     // A random model does not come to an end by itself.
-    const responder: GresResponder<EncodedImage> = {
+    const responder: Responder<EncodedImage> = {
       encode: (images) => predictor.encode(images),
       force: (questions) => predictor.force(questions),
       generate: (question, options) => predictor.generate(question, { ...options, maxTokens: 16 }),
@@ -201,7 +204,7 @@ describe('with a whole model', () => {
     const answers = async (batch: number): Promise<[readonly ExpressionRecord[], unknown]> => {
       const records: ExpressionRecord[] = [];
       const protocols = GRES_PROTOCOLS;
-      const { results } = await evaluateGres(data, responder, {
+      const { results } = await evaluateOn(GRES, data, responder, {
         protocols,
         batch,
         onImage: (image) => records.push(...image.records),

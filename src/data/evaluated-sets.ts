@@ -1,0 +1,45 @@
+/** The published sets that can be evaluated on, by the registry's names. */
+import { UserError } from '../errors.js';
+import { didYouMean } from '../nearest-name.js';
+import { type Ade20kSplit, openAde20k } from './sem-seg/ade20k.js';
+import { DATASET_NAMES, openReferringSet, parseSetSpec, REFERRING_NAMES } from './dataset-registry.js';
+import type { EvaluatedDataset } from './evaluated-dataset.js';
+import { LabelMapEvaluation } from './sem-seg/label-map-evaluation.js';
+import { type IgnoreOptions, ReasonEvaluation } from './reason/reason-evaluation.js';
+import type { ReasonSegSplit } from './reason/reason-seg.js';
+
+/** Other sets have a split to train on and none to measure on. */
+export const EVALUATED_NAMES: readonly string[] = [...REFERRING_NAMES, 'reason_seg', 'ade20k'];
+
+/** The split that is measured where none is named. */
+export function usualSplit(name: string): string {
+  return { refzom: 'test', ade20k: 'validation' }[name] ?? 'val';
+}
+
+/** Whether the set's questions are about any number of expressions, and may be asked in other forms. */
+export function hasExpressions(name: string): boolean {
+  return REFERRING_NAMES.includes(name);
+}
+
+/**
+ * @throws UserError where there is no such set or split, the set is not to be evaluated on, or its files are missing or
+ *   malformed
+ */
+export async function openEvaluatedSet(
+  name: string,
+  dataDir: string,
+  split: string,
+  options: IgnoreOptions,
+): Promise<EvaluatedDataset> {
+  if (!EVALUATED_NAMES.includes(name)) {
+    const why = DATASET_NAMES.includes(name)
+      ? 'is not a benchmark'
+      : `is not known${didYouMean(name, EVALUATED_NAMES)}`;
+    throw new UserError(`Evaluating: the data set ${name} ${why}; benchmarks are on ${EVALUATED_NAMES.join(', ')}.`);
+  }
+  // Tells what splits there are.
+  parseSetSpec(`${name}:${split}`);
+  if (hasExpressions(name)) return openReferringSet(name, dataDir, split);
+  if (name === 'ade20k') return new LabelMapEvaluation(openAde20k(dataDir, split as Ade20kSplit));
+  return ReasonEvaluation.open(dataDir, split as ReasonSegSplit, options);
+}

@@ -1,0 +1,73 @@
+/**
+ * How an image's expressions are divided into questions: all in one, unless the dataset asks for each alone. Where the
+ * model cannot take all of them at once, or their masks would fill the memory, the next question begins with the first
+ * expression that does not fit, so that they stay in order; one that does not fit by itself is refused.
+ */
+import { asksAlone, type QuestionForm } from '../data/text/question-forms.js';
+import type { EvaluatedTarget } from '../data/evaluated-dataset.js';
+import type { Refusal } from './record.js';
+
+/** Pixels of all masks that are drawn at once; as logits half a GiB. COCO's images have 400 such masks. */
+export const MOST_MASK_PIXELS = 2 ** 27;
+
+/** Places among the image's expressions. */
+export interface Conversation {
+  readonly form: QuestionForm;
+  readonly indexes: readonly number[];
+}
+
+export type RefuseQuestion = (expressions: readonly string[], form: QuestionForm) => string | null;
+
+/** @param form of targets for which the dataset prescribes none */
+export function divide(
+  targets: readonly EvaluatedTarget[],
+  form: QuestionForm,
+  refuse: RefuseQuestion,
+): { readonly conversations: readonly Conversation[]; readonly refused: readonly Refusal[] } {
+  const conversations: Conversation[] = [];
+  const refused: Refusal[] = [];
+  let open: number[] = [];
+  const expressionsAt = (indexes: readonly number[]): string[] =>
+    indexes.map((index) => (targets[index] as EvaluatedTarget).expression);
+  const close = (): void => {
+    if (open.length > 0) conversations.push({ form, indexes: open });
+    open = [];
+  };
+  const fits = (indexes: readonly number[]): boolean => {
+    const pixels = indexes.reduce((sum, index) => sum + (targets[index]?.mask.data.length ?? 0), 0);
+    return indexes.length === 1 || (pixels <= MOST_MASK_PIXELS && refuse(expressionsAt(indexes), form) === null);
+  };
+  const together = targets.flatMap((target, index) => (asksAlone(target.form ?? form) ? [] : [index]));
+  const allFit = together.length > 0 && fits(together) && refuse(expressionsAt(together), form) === null;
+  for (const [index, target] of targets.entries()) {
+    const own = target.form ?? form;
+    const reason = allFit && together.includes(index) ? null : refuse([target.expression], own);
+    if (reason !== null) {
+      refused.push({ index, expression: target.expression, reason: 'cannot be asked', message: reason });
+    } else if (asksAlone(own)) {
+      close();
+      conversations.push({ form: own, indexes: [index] });
+    } else {
+      if (!allFit && !fits([...open, index])) close();
+      open.push(index);
+    }
+  }
+  close();
+  return { conversations, refused };
+}
+
+/** Questions that are computed together: at most `most`, with masks that fit into memory. */
+export function inGroups<T extends { readonly pixels: number }>(questions: readonly T[], most: number): T[][] {
+  const groups: T[][] = [];
+  let pixels = 0;
+  for (const question of questions) {
+    const last = groups.at(-1);
+    pixels += question.pixels;
+    if (last !== undefined && last.length < most && pixels <= MOST_MASK_PIXELS) last.push(question);
+    else {
+      groups.push([question]);
+      pixels = question.pixels;
+    }
+  }
+  return groups;
+}

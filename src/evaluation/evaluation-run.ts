@@ -1,0 +1,206 @@
+/** What an evaluation has measured so far. */
+import { UserError } from '../errors.js';
+import type { Benchmark } from './benchmarks.js';
+import type { Conversation } from './conversations.js';
+import type { EvaluatedTarget } from '../data/evaluated-dataset.js';
+import { makeImageRecord } from './image-record.js';
+import type { Entry, Loaded } from './load-images.js';
+import type { GresProtocol } from './metrics/gres-metric.js';
+import { addFaults, addRefusals, NO_FAULTS, NO_REFUSALS, ResultSums, type Result } from './record-figures.js';
+import type { ImageRecord, RecordedFaults, RecordedReply, Refusal, RefusalCounts } from './record.js';
+import type { ReportSample } from './report/report-data.js';
+import type { ForcedReply, FreeReply, Reply } from './responder.js';
+import { scoreExpression, type ScoredExpression } from './score.js';
+
+export interface RunOptions {
+  readonly protocols: readonly GresProtocol[];
+  /** How many images, evenly spread, are kept with their answers for a report. Default 0. */
+  readonly samples?: number;
+  /** Of which protocol the samples' answers are; default the first. */
+  readonly sampleProtocol?: GresProtocol;
+  readonly onProgress?: (progress: EvaluationProgress) => void;
+  /** Under 'strict', [REJ] from this probability on; default: the most probable token decides, as published. */
+  readonly rejectThreshold?: number | null;
+  /** A mask of fewer pixels counts as [REJ]; default 0. */
+  readonly minimumPixels?: number;
+  /** Called for each image that was computed, in order. */
+  readonly onImage?: (image: ImageRecord) => void;
+  /** Called for everything that is left out, as it is found. */
+  readonly onRefusal?: (fileName: string, refusal: Refusal) => void;
+}
+
+export interface EvaluationProgress {
+  readonly images: number;
+  readonly totalImages: number;
+  readonly expressions: number;
+  /** Figures so far. */
+  readonly results: readonly Result[];
+}
+
+export interface Evaluation {
+  /** In the order of `protocols`. */
+  readonly results: readonly (Result & { readonly images: number })[];
+  readonly samples: readonly ReportSample[];
+  /** Of all free answers together; null where none were asked for. */
+  readonly faults: RecordedFaults | null;
+  readonly refused: RefusalCounts;
+}
+
+/** What was said to one question. */
+interface Replies {
+  readonly forced: ForcedReply | undefined;
+  readonly generated: FreeReply | undefined;
+}
+
+/** A question's replies, scored: for each protocol one reply, and of it one score per expression. */
+export interface ScoredReplies extends Replies {
+  readonly scored: readonly ScoredExpression[];
+}
+
+export class EvaluationRun {
+  private readonly sums: readonly ResultSums[];
+  private readonly samples: ReportSample[] = [];
+  private faults = NO_FAULTS;
+  private refused = NO_REFUSALS;
+  private images = 0;
+  private expressions = 0;
+  private imageBegan = performance.now();
+
+  constructor(
+    private readonly benchmark: Benchmark,
+    private readonly options: RunOptions,
+    private readonly totalImages: number,
+  ) {
+    this.sums = options.protocols.map((protocol) => new ResultSums(benchmark, protocol));
+  }
+
+  /** @throws UserError where the record is of other data */
+  addEarlier(image: ImageRecord, here: Entry | undefined): void {
+    const { protocols } = this.options;
+    const recorded = image.records.slice(0, image.records.length / protocols.length);
+    if (here?.entry.imageId !== image.imageId || !hasSameExpressions(image, recorded, here)) {
+      throw new UserError(
+        `Resuming: the recorded image ${image.image} is ${image.fileName} with ${recorded.length} expressions, which is ` +
+          'not what the dataset has there. Use the data that the run was begun with.',
+      );
+    }
+    for (const record of image.records) this.sumsOf(record.protocol).add(record);
+    this.count(image.faults, image.refused, recorded.length);
+  }
+
+  score({ indexes }: Conversation, targets: readonly EvaluatedTarget[], replies: Replies): ScoredReplies {
+    const { rejectThreshold = null, minimumPixels = 0, protocols } = this.options;
+    const scored = protocols.flatMap((protocol) => {
+      const { results } = replyOf(protocol, replies);
+      if (results.length !== indexes.length) {
+        throw new Error(`evaluate: ${indexes.length} expressions were asked, ${results.length} answered`);
+      }
+      return results.map((result, i) => {
+        const index = indexes[i] as number;
+        const target = { target: targets[index] as EvaluatedTarget, index };
+        const answered = { result, secondPassMask: replies.forced?.masks[i] };
+        return scoreExpression(this.benchmark, protocol, { rejectThreshold, minimumPixels }, target, answered);
+      });
+    });
+    return { ...replies, scored };
+  }
+
+  /** Adds an image after all of its questions. */
+  close(loaded: Loaded, replies: readonly ScoredReplies[], refused: readonly Refusal[]): void {
+    const { entry, place, targets } = loaded;
+    const { protocols } = this.options;
+    const scored = protocols.flatMap((protocol) =>
+      replies.flatMap((reply) => reply.scored.filter((each) => each.protocol === protocol)),
+    );
+    for (const { protocol, score } of scored) this.sumsOf(protocol).add(score);
+    if (this.isSample()) this.keepSample(loaded, replies);
+    const faults = protocols.includes('generate')
+      ? replies.reduce((sum, { generated }) => addFaults(sum, generated?.faults ?? NO_FAULTS), NO_FAULTS)
+      : null;
+    const seconds = (performance.now() - this.imageBegan) / 1000;
+    this.imageBegan = performance.now();
+    if (this.options.onImage !== undefined) {
+      const said = protocols.flatMap((protocol) =>
+        replies.map((reply): RecordedReply => {
+          const { question, answer } = replyOf(protocol, reply);
+          return { protocol, question, answer };
+        }),
+      );
+      const date = new Date().toISOString();
+      const course = { image: place, seconds, date, replies: said, faults, refused };
+      this.options.onImage(makeImageRecord(entry, course, targets, scored));
+    }
+    for (const refusal of refused) this.options.onRefusal?.(entry.fileName, refusal);
+    this.count(faults, refused, scored.length / protocols.length);
+    const { images, totalImages, expressions } = this;
+    const results = this.sums.map((sums) => sums.result());
+    this.options.onProgress?.({ images, totalImages, expressions, results });
+  }
+
+  evaluation(): Evaluation {
+    const { images, samples, refused } = this;
+    const results = this.sums.map((sums) => ({ ...sums.result(), images }));
+    const faults = this.options.protocols.includes('generate') ? this.faults : null;
+    return { results, samples, faults, refused };
+  }
+
+  private sumsOf(protocol: GresProtocol): ResultSums {
+    const sums = this.sums.find((each) => each.protocol === protocol);
+    if (sums === undefined)
+      throw new UserError(`Resuming: the records have results by ${protocol}, which is not asked for.`);
+    return sums;
+  }
+
+  private keepSample({ picture, targets }: Loaded, replies: readonly ScoredReplies[]): void {
+    const [first] = this.options.protocols;
+    const protocol = this.options.sampleProtocol ?? first;
+    if (picture === null || protocol === undefined) return;
+    const said = replies.map((reply) => replyOf(protocol, reply));
+    const indexes = replies.flatMap(({ scored }) =>
+      scored.filter((each) => each.protocol === protocol).map(({ index }) => index),
+    );
+    this.samples.push({
+      image: picture,
+      question: said.map(({ question }) => question).join('\n'),
+      answer: said.map(({ answer }) => answer).join('\n'),
+      results: said.flatMap(({ results }) => results),
+      targets: indexes.map((index) => targets[index] as EvaluatedTarget),
+    });
+  }
+
+  private count(faults: RecordedFaults | null, refused: readonly Refusal[], expressions: number): void {
+    this.images++;
+    this.expressions += expressions;
+    if (faults !== null) this.faults = addFaults(this.faults, faults);
+    this.refused = addRefusals(this.refused, refused);
+  }
+
+  /** Whether the image that is being added is one of the `samples` evenly spread ones. */
+  private isSample(): boolean {
+    const wanted = Math.min(this.options.samples ?? 0, this.totalImages);
+    return (
+      Math.floor((this.images * wanted) / this.totalImages) <
+      Math.floor(((this.images + 1) * wanted) / this.totalImages)
+    );
+  }
+}
+
+/** Of an image that could not be opened nothing can be compared. */
+function hasSameExpressions(
+  { refused }: ImageRecord,
+  recorded: readonly { readonly index: number; readonly expression: string }[],
+  { entry }: Entry,
+): boolean {
+  if (refused.some(({ index }) => index === null)) return true;
+  const all = [...recorded, ...refused];
+  return (
+    all.length === entry.expressions.length &&
+    all.every(({ index, expression }) => entry.expressions[index ?? -1]?.text === expression)
+  );
+}
+
+function replyOf(protocol: GresProtocol, { forced, generated }: Replies): Reply {
+  const reply = protocol === 'generate' ? generated : forced;
+  if (reply === undefined) throw new Error(`evaluate: there is no reply for the protocol ${protocol}`);
+  return reply;
+}

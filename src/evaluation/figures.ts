@@ -1,0 +1,125 @@
+/**
+ * The figures that are reported, each as data: what an expression adds to a numerator and a denominator. A figure is
+ * their quotient over all expressions; where expressions fall into groups, the mean of the groups' quotients. So figures
+ * can be made from records alone, of a part of the expressions, and of images drawn anew for a confidence interval.
+ */
+import { ratio } from './metrics/mask-overlap.js';
+import type { GresScore } from './metrics/gres-metric.js';
+import { HIT_ABOVE } from './metrics/rec-metric.js';
+import { resIou } from './metrics/res-metric.js';
+
+/** What figures need to know of an expression under a protocol. */
+export interface FigureRecord extends GresScore {
+  readonly expression: string;
+  /** Pixels of the mask that was scored; 0 without one. */
+  readonly predictedArea: number;
+  /** IoU of the boxes around mask and target; null without a target, or where no figure asks for it. */
+  readonly boxIou: number | null;
+}
+
+export interface FigureTerms {
+  readonly numerator: number;
+  readonly denominator: number;
+  /** Default: all expressions are one group. */
+  readonly group?: string;
+}
+
+export interface Figure {
+  /** As it is published, '_' for '-'. */
+  readonly name: string;
+  /** Null where the expression plays no part. */
+  readonly terms: (record: FigureRecord) => FigureTerms | null;
+}
+
+/** Fractions of 1 by name, in the order of the benchmark; null where no expression decides the figure. */
+export type FigureValues = Readonly<Record<string, number | null>>;
+
+/** "N_acc" is written N-acc, as in the papers. */
+export function metricTitle(name: string): string {
+  return name.replaceAll('_', '-');
+}
+
+const share = (counts: boolean): FigureTerms => ({ numerator: Number(counts), denominator: 1 });
+const pixels = ({ intersection, union }: GresScore): FigureTerms => ({ numerator: intersection, denominator: union });
+
+/** Mean over expressions; a rightly rejected absent target counts as 1. */
+export const G_IOU: Figure = { name: 'gIoU', terms: ({ iou }) => ({ numerator: iou, denominator: 1 }) };
+/** All intersections over all unions, the areas drawn for absent targets among these. */
+export const C_IOU: Figure = { name: 'cIoU', terms: pixels };
+export const N_ACC: Figure = {
+  name: 'N_acc',
+  terms: ({ targetIsEmpty, decisionIsRight }) => (targetIsEmpty ? share(decisionIsRight) : null),
+};
+export const T_ACC: Figure = {
+  name: 'T_acc',
+  terms: ({ targetIsEmpty, decisionIsRight }) => (targetIsEmpty ? null : share(decisionIsRight)),
+};
+
+/** RES and ReasonSeg: as gIoU, with the published code's guard against division by zero. */
+export const RES_G_IOU: Figure = {
+  name: 'gIoU',
+  terms: (record) => ({ numerator: resIou(record), denominator: 1 }),
+};
+/** REC: share of present targets of which the box is met with an IoU above 0.5. */
+export const PRECISION: Figure = {
+  name: 'Prec@0.5',
+  terms: ({ boxIou, targetIsEmpty }) => (targetIsEmpty ? null : share((boxIou ?? 0) > HIT_ABOVE)),
+};
+
+/** Ref-ZOM: over expressions that have a target. */
+export const PRESENT_O_IOU: Figure = {
+  name: 'oIoU',
+  terms: (record) => (record.targetIsEmpty ? null : pixels(record)),
+};
+export const PRESENT_M_IOU: Figure = {
+  name: 'mIoU',
+  terms: ({ targetIsEmpty, iou }) => (targetIsEmpty ? null : { numerator: iou, denominator: 1 }),
+};
+/** Ref-ZOM: share of absent targets for which nothing was drawn, by [REJ] or by an empty mask. */
+export const EMPTY_ACC: Figure = {
+  name: 'Acc',
+  terms: ({ targetIsEmpty, predictedArea }) => (targetIsEmpty ? share(predictedArea === 0) : null),
+};
+/** What the published code prints as Ref-ZOM's mIoU: gIoU over all expressions. */
+export const REPORTED_M_IOU: Figure = { ...G_IOU, name: 'mIoU_as_reported' };
+
+/** ADE20K: the IoU of each class over all images that have it, and of these the mean. */
+export const CLASS_M_IOU: Figure = {
+  name: 'mIoU',
+  terms: (record) => ({ ...pixels(record), group: record.expression }),
+};
+
+/** Adds up figures, expression by expression. */
+export class FigureSums {
+  private readonly sums: Map<string, [numerator: number, denominator: number]>[];
+
+  constructor(private readonly figures: readonly Figure[]) {
+    this.sums = figures.map(() => new Map<string, [number, number]>());
+  }
+
+  add(record: FigureRecord): void {
+    for (const [i, { terms }] of this.figures.entries()) {
+      const found = terms(record);
+      if (found === null) continue;
+      const { numerator, denominator, group = '' } = found;
+      const groups = this.sums[i] as Map<string, [number, number]>;
+      const sum = groups.get(group) ?? [0, 0];
+      groups.set(group, [sum[0] + numerator, sum[1] + denominator]);
+    }
+  }
+
+  values(): FigureValues {
+    return Object.fromEntries(
+      this.figures.map(({ name }, i) => {
+        const quotients = [...(this.sums[i]?.values() ?? [])].flatMap(([a, b]) => ratio(a, b) ?? []);
+        return [
+          name,
+          ratio(
+            quotients.reduce((sum, value) => sum + value, 0),
+            quotients.length,
+          ),
+        ];
+      }),
+    );
+  }
+}

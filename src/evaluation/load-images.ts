@@ -1,0 +1,76 @@
+/** The next images of a split with their ground truth; what cannot be used is refused by name. */
+import type { ReferringImage } from '../data/refer/refer-dataset.js';
+import { UserError } from '../errors.js';
+import { readImage } from '../io/image-file.js';
+import type { RgbImage } from '../types.js';
+import type { EvaluatedDataset, EvaluatedTarget } from '../data/evaluated-dataset.js';
+import type { Refusal } from './record.js';
+
+/** Pixels of an image; as many as its file may have. */
+const MOST_PIXELS = 100_000_000;
+/** Pixels of all true masks of an image, which are held at once: 1 GiB. */
+const MOST_TARGET_PIXELS = 2 ** 30;
+
+/** An image of the split and its place there. */
+export interface Entry {
+  readonly entry: ReferringImage;
+  readonly place: number;
+}
+
+/** Decoded, with its ground truth; or why it cannot be. */
+export type Loaded = Entry &
+  (
+    | { readonly picture: RgbImage; readonly targets: readonly EvaluatedTarget[]; readonly refusal: null }
+    | { readonly picture: null; readonly targets: null; readonly refusal: Refusal }
+  );
+
+/**
+ * @param mayBeBad whether the image at a place may be missing or damaged: it is refused then
+ * @throws UserError for one that may not; never for one that is too large, which is always refused
+ */
+export function loadImages(
+  dataset: EvaluatedDataset,
+  entries: readonly Entry[],
+  mayBeBad: (place: number) => boolean,
+): Promise<Loaded[]> {
+  return Promise.all(
+    entries.map(async ({ entry, place }): Promise<Loaded> => {
+      try {
+        const tooLarge = sizeRefusal(entry);
+        if (tooLarge !== null) return refused({ entry, place }, 'too large', tooLarge);
+        return { entry, place, ...(await load(dataset, entry)), refusal: null };
+      } catch (error) {
+        if (!(error instanceof UserError) || !mayBeBad(place)) throw error;
+        return refused({ entry, place }, 'bad image', error.message);
+      }
+    }),
+  );
+}
+
+function refused(place: Entry, reason: Refusal['reason'], message: string): Loaded {
+  return { ...place, picture: null, targets: null, refusal: { index: null, expression: null, reason, message } };
+}
+
+function sizeRefusal({ path, height, width, expressions }: ReferringImage): string | null {
+  const pixels = height * width;
+  const masks = pixels * expressions.length;
+  if (pixels <= MOST_PIXELS && masks <= MOST_TARGET_PIXELS) return null;
+  return (
+    `${path} is ${height} × ${width} pixels with ${expressions.length} expressions; at most ${MOST_PIXELS} pixels, ` +
+    `and ${MOST_TARGET_PIXELS} of all its masks, are taken`
+  );
+}
+
+async function load(
+  dataset: EvaluatedDataset,
+  entry: ReferringImage,
+): Promise<{ picture: RgbImage; targets: readonly EvaluatedTarget[] }> {
+  const picture = await readImage(entry.path);
+  if (picture.height !== entry.height || picture.width !== entry.width) {
+    throw new UserError(
+      `Evaluating: ${entry.path} is ${picture.height} × ${picture.width} pixels (height × width), the annotations ` +
+        `say ${entry.height} × ${entry.width}. Use the images that belong to the annotations.`,
+    );
+  }
+  return { picture, targets: dataset.targets(entry) };
+}

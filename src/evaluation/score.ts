@@ -1,0 +1,97 @@
+/** From an answer to what it counts, by benchmark and protocol. */
+import type { BinaryMask, SegmentResult } from '../types.js';
+import type { Benchmark } from './benchmarks.js';
+import type { EvaluatedTarget } from '../data/evaluated-dataset.js';
+import type { FigureRecord } from './figures.js';
+import { type Answer, type GresProtocol, type GresScore, scoreGres } from './metrics/gres-metric.js';
+import { maskOverlap } from './metrics/mask-overlap.js';
+import { boxIou, boxOfMask } from './metrics/rec-metric.js';
+
+/** How decisions are read. */
+export interface DecisionRule {
+  /** Under 'strict', [REJ] from this probability on; null: the most probable token decides, as published. */
+  readonly rejectThreshold: number | null;
+  /** A mask of fewer pixels is read as [REJ] (LISA's rule has 50); 0: none is. */
+  readonly minimumPixels: number;
+}
+
+/** What was answered about a target, by one protocol. */
+export interface Answered {
+  readonly result: SegmentResult;
+  /** Of teacher forcing: drawn also where the answer was [REJ]. */
+  readonly secondPassMask: BinaryMask | undefined;
+}
+
+/** One expression under one protocol. */
+export interface ScoredExpression {
+  readonly protocol: GresProtocol;
+  /** Place among the image's expressions. */
+  readonly index: number;
+  readonly answer: Answer;
+  readonly result: SegmentResult;
+  /** The mask that was scored, where there was one. */
+  readonly mask: BinaryMask | null;
+  readonly score: FigureRecord;
+}
+
+export function scoreExpression(
+  benchmark: Benchmark,
+  protocol: GresProtocol,
+  rule: DecisionRule,
+  { target, index }: { readonly target: EvaluatedTarget; readonly index: number },
+  { result, secondPassMask }: Answered,
+): ScoredExpression {
+  const decided = answerOf(result, protocol, rule.rejectThreshold);
+  const isReference = protocol === 'reference';
+  // What the threshold accepts although [REJ] was the most probable token has its mask from the second pass.
+  const strict = protocol === 'strict' && decided === 'seg' ? (result.mask ?? secondPassMask) : result.mask;
+  const drawn = withoutIgnored((isReference ? secondPassMask : strict) ?? null, target.ignored);
+  const answer = decided === 'seg' && areaOf(drawn) < rule.minimumPixels ? 'rej' : decided;
+  const counted = isReference || answer === 'seg' ? drawn : null;
+  const score =
+    benchmark.scoring === 'gres'
+      ? scoreGres(protocol, { prediction: counted, target: target.mask, answer })
+      : scoreMasks(counted, target.mask, answer);
+  // A right rejection is scored without looking at a mask.
+  const isUnseen = benchmark.scoring === 'gres' && score.targetIsEmpty && score.decisionIsRight;
+  const mask = isUnseen ? null : counted;
+  const boxes = benchmark.boxes && !score.targetIsEmpty ? overlapOfBoxes(mask, target.mask) : null;
+  const figures = { ...score, expression: target.expression, predictedArea: areaOf(mask), boxIou: boxes };
+  return { protocol, index, answer, result, mask, score: figures };
+}
+
+/** As published where no target is absent: the tokens play no part, but in deciding which mask it is. */
+function scoreMasks(prediction: BinaryMask | null, target: BinaryMask, answer: Answer): GresScore {
+  const { intersection, union, targetArea } = maskOverlap(prediction, target);
+  const targetIsEmpty = targetArea === 0;
+  const decisionIsRight = answer === (targetIsEmpty ? 'rej' : 'seg');
+  return { targetIsEmpty, decisionIsRight, iou: union === 0 ? 1 : intersection / union, intersection, union };
+}
+
+function answerOf(
+  { status, rejectProbability }: SegmentResult,
+  protocol: GresProtocol,
+  rejectThreshold: number | null,
+): Answer {
+  if (protocol === 'strict' && rejectThreshold !== null && rejectProbability !== null) {
+    return rejectProbability >= rejectThreshold ? 'rej' : 'seg';
+  }
+  if (status === 'segmented') return 'seg';
+  return status === 'rejected' ? 'rej' : 'none';
+}
+
+function withoutIgnored(mask: BinaryMask | null, ignored: BinaryMask | undefined): BinaryMask | null {
+  if (mask === null || ignored === undefined) return mask;
+  return { ...mask, data: mask.data.map((value, i) => (ignored.data[i] === 0 ? value : 0)) };
+}
+
+function overlapOfBoxes(prediction: BinaryMask | null, target: BinaryMask): number {
+  const [a, b] = [boxOfMask(prediction), boxOfMask(target)];
+  return a === null || b === null ? 0 : boxIou(a, b);
+}
+
+function areaOf(mask: BinaryMask | null): number {
+  let area = 0;
+  for (const value of mask?.data ?? []) if (value !== 0) area++;
+  return area;
+}
