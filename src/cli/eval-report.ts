@@ -4,7 +4,7 @@ import { analyse, worstOfEachKind } from '../evaluation/report/analysis-data.js'
 import { failureScenes, recordedSamples, type PictureSource } from '../evaluation/report/recorded-pictures.js';
 import { writeReport } from '../evaluation/report/write-report.js';
 import { recordedEnd, recordedRefusals, recordedResults, recordedSeconds } from '../evaluation/record-figures.js';
-import type { GresProtocol } from '../evaluation/metrics/gres-metric.js';
+import type { GresProtocol } from '../evaluation/metrics/gres-score.js';
 import type { RecordFile } from '../evaluation/record.js';
 import { figuresOf, refusedText } from './measure.js';
 

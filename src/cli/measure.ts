@@ -4,7 +4,7 @@ import { benchmarkOf } from '../evaluation/benchmarks.js';
 import { evaluate, type EvaluationOptions } from '../evaluation/evaluate.js';
 import type { Evaluation } from '../evaluation/evaluation-run.js';
 import type { FigureValues } from '../evaluation/figures.js';
-import type { GresProtocol } from '../evaluation/metrics/gres-metric.js';
+import type { GresProtocol } from '../evaluation/metrics/gres-score.js';
 import type { RecordedResult, Result } from '../evaluation/record-figures.js';
 import { type RefusalCounts, shardSize, WHOLE } from '../evaluation/record.js';
 import { metricTitle } from '../evaluation/figures.js';

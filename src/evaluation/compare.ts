@@ -9,7 +9,7 @@ import { UserError } from '../errors.js';
 import { Random } from '../random.js';
 import { benchmarkNamed } from './benchmarks.js';
 import type { Figure, FigureRecord } from './figures.js';
-import type { GresProtocol } from './metrics/gres-metric.js';
+import type { GresProtocol } from './metrics/gres-score.js';
 import { recordsOf } from './record-figures.js';
 import type { ExpressionRecord, ImageRecord, RecordFile } from './record.js';
 

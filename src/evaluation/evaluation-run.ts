@@ -5,7 +5,7 @@ import type { Conversation } from './conversations.js';
 import type { EvaluatedTarget } from '../data/evaluated-dataset.js';
 import { makeImageRecord } from './image-record.js';
 import type { Entry, Loaded } from './load-images.js';
-import type { GresProtocol } from './metrics/gres-metric.js';
+import type { GresProtocol } from './metrics/gres-score.js';
 import { addFaults, addRefusals, NO_FAULTS, NO_REFUSALS, ResultSums, type Result } from './record-figures.js';
 import type { ImageRecord, RecordedFaults, RecordedReply, Refusal, RefusalCounts } from './record.js';
 import type { ReportSample } from './report/report-data.js';

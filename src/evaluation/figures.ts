@@ -4,9 +4,8 @@
  * can be made from records alone, of a part of the expressions, and of images drawn anew for a confidence interval.
  */
 import { ratio } from './metrics/mask-overlap.js';
-import type { GresScore } from './metrics/gres-metric.js';
-import { HIT_ABOVE } from './metrics/rec-metric.js';
-import { resIou } from './metrics/res-metric.js';
+import type { GresScore } from './metrics/gres-score.js';
+import { HIT_ABOVE } from './metrics/boxes.js';
 
 /** What figures need to know of an expression under a protocol. */
 export interface FigureRecord extends GresScore {
@@ -55,12 +54,20 @@ export const T_ACC: Figure = {
   terms: ({ targetIsEmpty, decisionIsRight }) => (targetIsEmpty ? null : share(decisionIsRight)),
 };
 
-/** RES and ReasonSeg: as gIoU, with the published code's guard against division by zero. */
+/** The published code's guard against division by zero; on masks of a few pixels it shows in the sixth digit. */
+const UNION_GUARD = 1e-5;
+
+/** RES and ReasonSeg (`validate` of the reference's solver.py): as gIoU, with that guard; two empty masks count as 1. */
 export const RES_G_IOU: Figure = {
   name: 'gIoU',
-  terms: (record) => ({ numerator: resIou(record), denominator: 1 }),
+  terms: ({ intersection, union }) => {
+    return { numerator: union === 0 ? 1 : intersection / (union + UNION_GUARD), denominator: 1 };
+  },
 };
-/** REC: share of present targets of which the box is met with an IoU above 0.5. */
+/**
+ * REC: share of present targets of which the box is met with an IoU above 0.5. The box is that of the mask of RES, so a
+ * logit of exactly 0 is outside; the recording has it inside, and no figure that shows the difference.
+ */
 export const PRECISION: Figure = {
   name: 'Prec@0.5',
   terms: ({ boxIou, targetIsEmpty }) => (targetIsEmpty ? null : share((boxIou ?? 0) > HIT_ABOVE)),

@@ -1,11 +1,20 @@
 /** The figures of recorded results: added up in the order of the images, so that they are those of the run itself. */
-import { type Benchmark, benchmarkNamed } from './benchmarks.js';
+import { type Benchmark, benchmarkNamed, GRES } from './benchmarks.js';
 import { type FigureRecord, FigureSums, type FigureValues } from './figures.js';
-import { GresMetric, type GresProtocol, type GresResult } from './metrics/gres-metric.js';
+import type { GresProtocol } from './metrics/gres-score.js';
 import type { ExpressionRecord, ImageRecord, RecordedFaults, RecordFile, Refusal, RefusalCounts } from './record.js';
 
 /** Beside the figures that a benchmark reports, those of GRES, by which every run can be looked at. */
-export interface Result extends GresResult {
+export interface Result {
+  readonly protocol: GresProtocol;
+  /** Fractions of 1; null where no expression decides the figure. */
+  readonly gIoU: number | null;
+  readonly cIoU: number | null;
+  readonly N_acc: number | null;
+  readonly T_acc: number | null;
+  readonly expressions: number;
+  readonly presentTargets: number;
+  readonly absentTargets: number;
   readonly figures: FigureValues;
 }
 
@@ -13,24 +22,38 @@ export type RecordedResult = Result & { readonly images: number };
 
 /** Adds up the results of a protocol, expression by expression. */
 export class ResultSums {
-  private readonly gres: GresMetric;
+  private readonly gres = new FigureSums(GRES.figures);
   private readonly sums: FigureSums;
+  private present = 0;
+  private absent = 0;
 
   constructor(
     { figures }: Benchmark,
     readonly protocol: GresProtocol,
   ) {
-    this.gres = new GresMetric(protocol);
     this.sums = new FigureSums(figures);
   }
 
   add(record: FigureRecord): void {
-    this.gres.addScore(record);
+    if (record.targetIsEmpty) this.absent++;
+    else this.present++;
+    this.gres.add(record);
     this.sums.add(record);
   }
 
   result(): Result {
-    return { ...this.gres.result(), figures: this.sums.values() };
+    const { gIoU = null, cIoU = null, N_acc = null, T_acc = null } = this.gres.values();
+    return {
+      protocol: this.protocol,
+      gIoU,
+      cIoU,
+      N_acc,
+      T_acc,
+      expressions: this.present + this.absent,
+      presentTargets: this.present,
+      absentTargets: this.absent,
+      figures: this.sums.values(),
+    };
   }
 }
 

@@ -13,7 +13,7 @@ import { EXPRESSION_FORMS } from '../data/text/question-forms.js';
 import { UserError, messageOf } from '../errors.js';
 import { JsonReader } from '../io/json-reader.js';
 import { BENCHMARK_NAMES } from './benchmarks.js';
-import { GRES_PROTOCOLS } from './metrics/gres-metric.js';
+import { GRES_PROTOCOLS } from './metrics/gres-score.js';
 import {
   RECORD_VERSION,
   REFUSAL_REASONS,

@@ -6,7 +6,7 @@
 import type { ExpressionForm } from '../data/text/question-forms.js';
 import type { BenchmarkName } from './benchmarks.js';
 import type { FigureRecord } from './figures.js';
-import type { Answer, GresProtocol } from './metrics/gres-metric.js';
+import type { Answer, GresProtocol } from './metrics/gres-score.js';
 import type { OtherTarget } from './metrics/other-target.js';
 
 /** Raised when the meaning of a line changes. */

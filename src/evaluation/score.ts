@@ -3,9 +3,9 @@ import type { BinaryMask, SegmentResult } from '../types.js';
 import type { Benchmark } from './benchmarks.js';
 import type { EvaluatedTarget } from '../data/evaluated-dataset.js';
 import type { FigureRecord } from './figures.js';
-import { type Answer, type GresProtocol, type GresScore, scoreGres } from './metrics/gres-metric.js';
+import { type Answer, type GresProtocol, type GresScore, scoreGres } from './metrics/gres-score.js';
 import { maskOverlap } from './metrics/mask-overlap.js';
-import { boxIou, boxOfMask } from './metrics/rec-metric.js';
+import { boxIou, boxOfMask } from './metrics/boxes.js';
 
 /** How decisions are read. */
 export interface DecisionRule {

@@ -6,13 +6,16 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError, messageOf } from '../errors.js';
-import { GresMetric } from '../evaluation/metrics/gres-metric.js';
-import type { GresPrediction } from '../evaluation/metrics/gres-metric.js';
-import { RecMetric } from '../evaluation/metrics/rec-metric.js';
-import { RefZomMetric, RefZomReportedMetric } from '../evaluation/metrics/ref-zom-metric.js';
-import { ResMetric } from '../evaluation/metrics/res-metric.js';
+import { type Benchmark, GRES, REF_ZOM, RES } from '../evaluation/benchmarks.js';
+import type { FigureValues } from '../evaluation/figures.js';
+import type { Answer, GresProtocol } from '../evaluation/metrics/gres-score.js';
+import { type Result, resultOf } from '../evaluation/record-figures.js';
+import { scoreExpression } from '../evaluation/score.js';
+import type { MaskLogits } from '../inference/draw-masks.js';
+import { binaryMask, segmentResult } from '../inference/segment-result.js';
 import { readSafetensors } from '../io/safetensors.js';
 import type { StoredTensor } from '../io/safetensors.js';
+import type { BinaryMask } from '../types.js';
 import type { VerifyItem } from './verify-item.js';
 
 const TOLERANCE = 1e-6;
@@ -24,6 +27,14 @@ interface RecordedImage {
   readonly height: number;
   readonly width: number;
   readonly answers: readonly ('seg' | 'rej')[];
+}
+
+/** An expression with its target and what was predicted for it. */
+export interface Prediction {
+  readonly expression?: string;
+  readonly target: BinaryMask;
+  readonly logits: MaskLogits;
+  readonly answer: Answer;
 }
 
 interface RecordedCase {
@@ -64,34 +75,44 @@ function compare(item: string, value: number | null, expected: number): VerifyIt
   return { item, largestError, tolerance: TOLERANCE, pass: largestError <= TOLERANCE, detail };
 }
 
-/** Every figure by group and name as case.json has them. */
+/** Every figure by group and name as case.json has them, on the way that `gsva eval` goes. */
 function computeFigures(images: readonly RecordedImage[], path: string): Figures {
-  const gres = new GresMetric('reference');
-  const strict = new GresMetric('strict');
-  const res = new ResMetric();
-  const reported = new RefZomReportedMetric();
-  const paper = new RefZomMetric();
-  const rec = new RecMetric();
-  for (const expression of readExpressions(images, path)) {
-    for (const metric of [gres, strict, reported, paper, rec]) metric.add(expression);
-    res.add(expression.prediction, expression.target);
-  }
-  const reference = gres.result();
-  const strictly = strict.result();
-  const plain = res.result();
-  const zom = reported.result();
-  const zomPaper = paper.result();
+  const predictions = [...readExpressions(images, path)];
+  const by = (benchmark: Benchmark, protocol: GresProtocol): FigureValues =>
+    resultOfPredictions(benchmark, protocol, predictions).figures;
+  const pick = (values: FigureValues, ...names: string[]): Record<string, number | null> =>
+    Object.fromEntries(names.map((name) => [name, values[name] ?? null]));
+  const reported = by(REF_ZOM, 'reference');
   return {
-    grefcoco: { gIoU: reference.gIoU, cIoU: reference.cIoU, N_acc: reference.N_acc, T_acc: reference.T_acc },
-    strict: { gIoU: strictly.gIoU, cIoU: strictly.cIoU, N_acc: strictly.N_acc, T_acc: strictly.T_acc },
-    res: { gIoU: plain.gIoU, cIoU: plain.cIoU },
-    refzom: { mIoU_as_reported: zom.mIoU, oIoU_as_reported: zom.oIoU, N_acc: zom.N_acc, T_acc: zom.T_acc },
-    refzom_paper: { mIoU: zomPaper.mIoU, oIoU: zomPaper.oIoU, Acc: zomPaper.Acc },
-    rec: { 'Prec@0.5': rec.result().precision },
+    grefcoco: { ...by(GRES, 'reference') },
+    strict: { ...by(GRES, 'strict') },
+    res: pick(by(RES, 'reference'), 'gIoU', 'cIoU'),
+    refzom: { ...pick(reported, 'mIoU_as_reported', 'N_acc', 'T_acc'), oIoU_as_reported: reported['oIoU'] ?? null },
+    refzom_paper: pick(by(REF_ZOM, 'strict'), 'mIoU', 'oIoU', 'Acc'),
+    rec: pick(by(RES, 'strict'), 'Prec@0.5'),
   };
 }
 
-function* readExpressions(images: readonly RecordedImage[], path: string): Generator<GresPrediction> {
+const STATUS = { seg: 'segmented', rej: 'rejected', none: 'no-seg-token' } as const;
+
+/** The figures of predictions, as a model would have given them. */
+export function resultOfPredictions(
+  benchmark: Benchmark,
+  protocol: GresProtocol,
+  predictions: readonly Prediction[],
+): Result {
+  const { logitRule } = benchmark;
+  const rule = { rejectThreshold: null, minimumPixels: 0 };
+  const scores = predictions.map(({ expression = '', target: mask, logits, answer }, index) => {
+    const target = { expression, mask, isEmpty: !mask.data.includes(1) };
+    const result = segmentResult(expression, STATUS[answer], logits, null, logitRule);
+    const secondPassMask = binaryMask(logits, logitRule);
+    return scoreExpression(benchmark, protocol, rule, { target, index }, { result, secondPassMask }).score;
+  });
+  return resultOf(benchmark, protocol, scores);
+}
+
+function* readExpressions(images: readonly RecordedImage[], path: string): Generator<Prediction> {
   const { tensors } = readSafetensors(path);
   if (tensors.size !== 2 * images.length) {
     throw invalid(
@@ -110,7 +131,7 @@ function* readExpressions(images: readonly RecordedImage[], path: string): Gener
     for (const [i, answer] of image.answers.entries()) {
       const pixels: [number, number] = [i * height * width, (i + 1) * height * width];
       yield {
-        prediction: { data: logits.subarray(...pixels), height, width },
+        logits: { data: logits.subarray(...pixels), height, width },
         target: { data: target.subarray(...pixels), height, width },
         answer,
       };

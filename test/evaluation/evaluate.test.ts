@@ -12,7 +12,7 @@ import { GRES } from '../../src/evaluation/benchmarks.js';
 import { evaluate as evaluateOn, type EvaluationOptions } from '../../src/evaluation/evaluate.js';
 import type { EvaluatedDataset } from '../../src/data/evaluated-dataset.js';
 import type { Responder } from '../../src/evaluation/responder.js';
-import { GRES_PROTOCOLS } from '../../src/evaluation/metrics/gres-metric.js';
+import { GRES_PROTOCOLS } from '../../src/evaluation/metrics/gres-score.js';
 import type { ExpressionRecord } from '../../src/evaluation/record.js';
 import { segmentResult } from '../../src/inference/segment-result.js';
 import { writePng } from '../../src/io/image-file.js';

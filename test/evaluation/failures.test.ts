@@ -9,7 +9,7 @@ import { failureOf, findFailures, summarizeFailures, type FailureKind } from '..
 import { GRES } from '../../src/evaluation/benchmarks.js';
 import { evaluate } from '../../src/evaluation/evaluate.js';
 import { boundaryErrors, boundaryReach } from '../../src/evaluation/metrics/boundary-errors.js';
-import { GRES_PROTOCOLS } from '../../src/evaluation/metrics/gres-metric.js';
+import { GRES_PROTOCOLS } from '../../src/evaluation/metrics/gres-score.js';
 import { bestOtherTarget } from '../../src/evaluation/metrics/other-target.js';
 import { recordsOf, resultOf } from '../../src/evaluation/record-figures.js';
 import type { ExpressionRecord, ImageRecord } from '../../src/evaluation/record.js';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { ReferringImage } from '../../src/data/refer/refer-dataset.js';
 import type { EvaluatedDataset } from '../../src/data/evaluated-dataset.js';
 import type { Responder } from '../../src/evaluation/responder.js';
-import type { GresProtocol } from '../../src/evaluation/metrics/gres-metric.js';
+import type { GresProtocol } from '../../src/evaluation/metrics/gres-score.js';
 import type { ExpressionRecord, RecordHeader } from '../../src/evaluation/record.js';
 import { segmentResult } from '../../src/inference/segment-result.js';
 import { writePng } from '../../src/io/image-file.js';

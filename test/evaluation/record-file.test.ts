@@ -8,7 +8,7 @@ import { GRES } from '../../src/evaluation/benchmarks.js';
 import { evaluate as evaluateOn, type EvaluationOptions } from '../../src/evaluation/evaluate.js';
 import type { Evaluation } from '../../src/evaluation/evaluation-run.js';
 import { mergeRecords } from '../../src/evaluation/merge-records.js';
-import { GRES_PROTOCOLS } from '../../src/evaluation/metrics/gres-metric.js';
+import { GRES_PROTOCOLS } from '../../src/evaluation/metrics/gres-score.js';
 import { readRecords, readWholeRun, recordText, RecordWriter } from '../../src/evaluation/record-file.js';
 import { recordedFaults, recordedResults } from '../../src/evaluation/record-figures.js';
 import type { ImageRecord, RecordFile, RecordHeader } from '../../src/evaluation/record.js';

@@ -1,91 +1,11 @@
-/**
- * Figures by the way that every evaluation goes (answer → score → sums) on the recorded predictions of the reference,
- * and beside the accumulators that were proved on their own.
- */
+/** What an answer counts, by benchmark and protocol. (The recorded figures are in test/verification/metrics.test.ts.) */
 import { describe, expect, test } from '@jest/globals';
-import { readFileSync } from 'node:fs';
-import { type Benchmark, GRES, REASON, REF_ZOM, RES, SEM_SEG } from '../../src/evaluation/benchmarks.js';
-import type { FigureValues } from '../../src/evaluation/figures.js';
-import type { GresProtocol } from '../../src/evaluation/metrics/gres-metric.js';
+import { type Benchmark, GRES, REASON, RES, SEM_SEG } from '../../src/evaluation/benchmarks.js';
+import type { GresProtocol } from '../../src/evaluation/metrics/gres-score.js';
 import { resultOf } from '../../src/evaluation/record-figures.js';
 import { type DecisionRule, type ScoredExpression, scoreExpression } from '../../src/evaluation/score.js';
-import { binaryMask, segmentResult } from '../../src/inference/segment-result.js';
-import { readSafetensors } from '../../src/io/safetensors.js';
+import { segmentResult } from '../../src/inference/segment-result.js';
 import type { BinaryMask } from '../../src/types.js';
-import { fixture } from '../helpers/fixtures.js';
-
-interface Recorded {
-  readonly samples: readonly { n: number; height: number; width: number; output_ids: number[] }[];
-  readonly seg: number;
-  readonly rej: number;
-  readonly expected: Record<string, Record<string, number>>;
-}
-
-const recorded = JSON.parse(readFileSync(fixture('metrics', 'case.json'), 'utf8')) as Recorded;
-const { tensors } = readSafetensors(fixture('metrics', 'predictions.safetensors'));
-
-/** The recorded answers and masks, as a responder would give them. */
-function figures(benchmark: Benchmark, protocol: GresProtocol): FigureValues {
-  const scored = recorded.samples.flatMap(({ n, height, width, output_ids }, image) => {
-    const answers = output_ids.filter((id) => id === recorded.seg || id === recorded.rej);
-    return Array.from({ length: n }, (_, index): ScoredExpression => {
-      const pixels = [index * height * width, (index + 1) * height * width] as const;
-      const logitData = tensors.get(`${image}.logits`)?.data as Float32Array;
-      const maskData = tensors.get(`${image}.gt`)?.data as Uint8Array;
-      const logits = { data: logitData.subarray(...pixels), height, width };
-      const mask: BinaryMask = { data: maskData.subarray(...pixels), height, width };
-      const status = answers[index] === recorded.rej ? 'rejected' : 'segmented';
-      const expression = `${index}`;
-      const target = { expression, mask, isEmpty: mask.data.every((value) => value === 0) };
-      return scoreExpression(
-        benchmark,
-        protocol,
-        { rejectThreshold: null, minimumPixels: 0 },
-        { target, index },
-        {
-          result: segmentResult(expression, status, logits, null, benchmark.logitRule),
-          secondPassMask: binaryMask(logits, benchmark.logitRule),
-        },
-      );
-    });
-  });
-  return resultOf(
-    benchmark,
-    protocol,
-    scored.map(({ score }) => score),
-  ).figures;
-}
-
-function expectFigures(found: FigureValues, expected: Record<string, number | undefined>): void {
-  for (const [name, value] of Object.entries(expected)) {
-    expect([name, Math.abs((found[name] ?? NaN) - (value ?? NaN)) < 1e-6]).toEqual([name, true]);
-  }
-}
-
-describe("the reference's recorded figures, to 1e-6", () => {
-  const { grefcoco, strict, res, rec, refzom, refzom_paper: paper } = recorded.expected;
-
-  test('GRES by reference and strict', () => {
-    expectFigures(figures(GRES, 'reference'), grefcoco ?? {});
-    expectFigures(figures(GRES, 'strict'), strict ?? {});
-  });
-
-  test('RES and REC', () => {
-    expectFigures(figures(RES, 'reference'), res ?? {});
-    expectFigures(figures(REASON, 'reference'), res ?? {});
-    expectFigures(figures(RES, 'strict'), rec ?? {});
-  });
-
-  test('Ref-ZOM as the code reports it, and by the definition of the paper', () => {
-    expectFigures(figures(REF_ZOM, 'strict'), paper ?? {});
-    expectFigures(figures(REF_ZOM, 'reference'), {
-      mIoU_as_reported: refzom?.['mIoU_as_reported'],
-      oIoU: refzom?.['oIoU_as_reported'],
-      N_acc: refzom?.['N_acc'],
-      T_acc: refzom?.['T_acc'],
-    });
-  });
-});
 
 const [HEIGHT, WIDTH] = [2, 4];
 const row = (data: number[]): BinaryMask => ({ data: Uint8Array.from(data), height: HEIGHT, width: WIDTH });

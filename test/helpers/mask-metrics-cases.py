@@ -57,8 +57,9 @@ for _ in range(count):
     })
     at_least, above, nothing = logits >= 0, logits > 0, np.zeros((h, w), bool)
     strict, strict_above = (nothing, nothing) if rejected else (at_least, above)
-    boxes = [np.array([coco.toBbox(rle(m))], dtype=np.float64) for m in (strict, target)]
-    hit = strict.any() and target.any() and coco.iou(boxes[0], boxes[1], [0])[0, 0] > 0.5
+    # REC goes by the masks of RES.
+    boxes = [np.array([coco.toBbox(rle(m))], dtype=np.float64) for m in (strict_above, target)]
+    hit = strict_above.any() and target.any() and coco.iou(boxes[0], boxes[1], [0])[0, 0] > 0.5
     rows.append({
         "absent": not target.any(), "rejected": rejected, "class": cls, "hit": bool(hit),
         "reference": overlap(at_least, target), "strict": overlap(strict, target), "res": overlap(above, target),

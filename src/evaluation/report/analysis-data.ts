@@ -4,7 +4,7 @@ import { breakDown, imageFigures, type Breakdown, type ImageFigures } from '../b
 import { benchmarkNamed } from '../benchmarks.js';
 import { calibrate, type Calibration } from '../calibration.js';
 import { FAILURE_KINDS, findFailures, summarizeFailures, type Failure, type FailureSummary } from '../failures.js';
-import type { GresProtocol } from '../metrics/gres-metric.js';
+import type { GresProtocol } from '../metrics/gres-score.js';
 import { recordedResults, recordsOf } from '../record-figures.js';
 import type { ExpressionRecord, RecordFile } from '../record.js';
 import type { LinePlot } from './line-plot.js';

@@ -6,7 +6,7 @@ import { UserError } from '../../errors.js';
 import { readImage } from '../../io/image-file.js';
 import type { BinaryMask, ReferringTarget, SegmentResult, SegmentStatus } from '../../types.js';
 import type { Failure } from '../failures.js';
-import type { GresProtocol } from '../metrics/gres-metric.js';
+import type { GresProtocol } from '../metrics/gres-score.js';
 import { recordsOf } from '../record-figures.js';
 import type { ExpressionRecord, ImageRecord } from '../record.js';
 import type { FailureScene, SceneExpression } from './analysis-data.js';

@@ -8,13 +8,11 @@ import { describe, expect, test } from '@jest/globals';
 import { encodeMask, rleArea, rleBox } from '../../../src/data/masks/coco-mask.js';
 import { type Benchmark, GRES, REF_ZOM, RES, SEM_SEG } from '../../../src/evaluation/benchmarks.js';
 import type { FigureValues } from '../../../src/evaluation/figures.js';
-import type { GresProtocol } from '../../../src/evaluation/metrics/gres-metric.js';
+import type { GresProtocol } from '../../../src/evaluation/metrics/gres-score.js';
 import { iouOf, maskOverlap } from '../../../src/evaluation/metrics/mask-overlap.js';
-import { boxOfMask, RecMetric } from '../../../src/evaluation/metrics/rec-metric.js';
-import { resultOf } from '../../../src/evaluation/record-figures.js';
-import { scoreExpression } from '../../../src/evaluation/score.js';
-import { binaryMask, segmentResult } from '../../../src/inference/segment-result.js';
-import type { BinaryMask } from '../../../src/types.js';
+import { boxOfMask } from '../../../src/evaluation/metrics/boxes.js';
+import { binaryMask } from '../../../src/inference/segment-result.js';
+import { type Prediction, resultOfPredictions } from '../../../src/verification/metrics.js';
 
 interface Case {
   readonly height: number;
@@ -55,36 +53,17 @@ function ask(): Answer {
   return answered;
 }
 
-interface Inputs {
-  readonly logits: { readonly data: Float32Array; readonly height: number; readonly width: number };
-  readonly target: BinaryMask;
-}
-
-function inputs({ height, width, target, logits }: Case): Inputs {
+function predictionOf({ class: number, height, width, target, logits, answer }: Case): Prediction {
   return {
+    expression: `class ${number}`,
     logits: { data: Float32Array.from(new Int8Array(Buffer.from(logits, 'hex'))), height, width },
     target: { data: Uint8Array.from(Buffer.from(target, 'hex')), height, width },
+    answer,
   };
 }
 
 function figuresOf(benchmark: Benchmark, protocol: GresProtocol, cases: readonly Case[]): FigureValues {
-  const scores = cases.map((item) => {
-    const { logits, target } = inputs(item);
-    const expression = `class ${item.class}`;
-    const status = item.answer === 'rej' ? 'rejected' : 'segmented';
-    const { score } = scoreExpression(
-      benchmark,
-      protocol,
-      { rejectThreshold: null, minimumPixels: 0 },
-      { target: { expression, isEmpty: !target.data.includes(1), mask: target }, index: 0 },
-      {
-        result: segmentResult(expression, status, logits, null, benchmark.logitRule),
-        secondPassMask: binaryMask(logits, benchmark.logitRule),
-      },
-    );
-    return score;
-  });
-  return resultOf(benchmark, protocol, scores).figures;
+  return resultOfPredictions(benchmark, protocol, cases.map(predictionOf)).figures;
 }
 
 describe('10,000 random masks', () => {
@@ -92,10 +71,11 @@ describe('10,000 random masks', () => {
 
   (isThere ? test : test.skip)('IoU, area and box of each are those of pycocotools', () => {
     for (const item of ask().cases) {
-      const { logits, target } = inputs(item);
-      const overlap = maskOverlap(logits, target);
-      const [xMin, yMin, xMax, yMax] = boxOfMask(logits) ?? [0, 0, 0, 0];
-      const rle = encodeMask(binaryMask(logits));
+      const { logits, target } = predictionOf(item);
+      const mask = binaryMask(logits);
+      const overlap = maskOverlap(mask, target);
+      const [xMin, yMin, xMax, yMax] = boxOfMask(mask) ?? [0, 0, 0, 0];
+      const rle = encodeMask(mask);
       expect([overlap.predictedArea, rleArea(rle)]).toEqual([item.area, item.area]);
       expect([xMin, yMin, xMax - xMin, yMax - yMin]).toEqual(item.box);
       expect(rleBox(rle)).toEqual(item.box);
@@ -121,12 +101,8 @@ describe('10,000 random masks', () => {
 
   (isThere ? test : test.skip)('Prec@0.5 by the boxes of pycocotools', () => {
     const { cases, figures } = ask();
-    const rec = new RecMetric();
-    for (const item of cases) {
-      const { logits, target } = inputs(item);
-      rec.add({ prediction: logits, target, answer: item.answer });
-    }
-    expect(rec.result().precision).toBeCloseTo(figures.rec['Prec@0.5'], 12);
+    const found = figuresOf(RES, 'strict', cases)['Prec@0.5'];
+    expect(found).toBeCloseTo(figures.rec['Prec@0.5'], 12);
   });
 
   (isThere && has('torch, torchmetrics') ? test : test.skip)(
@@ -138,8 +114,8 @@ describe('10,000 random masks', () => {
       // torchmetrics computes in float32.
       expect(Math.abs((cIoU ?? NaN) - (torchmetrics?.cIoU ?? NaN))).toBeLessThan(1e-6);
       const ious = cases.flatMap((item) => {
-        const { logits, target } = inputs(item);
-        const overlap = maskOverlap(logits, target, 'logit > 0');
+        const { logits, target } = predictionOf(item);
+        const overlap = maskOverlap(binaryMask(logits, RES.logitRule), target);
         return overlap.union === 0 ? [] : [iouOf(overlap)];
       });
       const mean = ious.reduce((sum, iou) => sum + iou, 0) / ious.length;

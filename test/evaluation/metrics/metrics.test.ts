@@ -1,18 +1,18 @@
 /**
- * The accumulators against a second implementation written from the definitions alone: sets of pixel numbers, lists of
- * all expressions, sums at the end. (The reference's own figures are in test/verification/metrics.test.ts.)
+ * Scores and figures, on the way that `gsva eval` goes, against a second implementation written from the definitions
+ * alone: sets of pixel numbers, lists of all expressions, sums at the end. (The reference's own figures are in test/verification/metrics.test.ts.)
  */
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { UserError } from '../../../src/errors.js';
-import { GRES_PROTOCOLS, GresMetric } from '../../../src/evaluation/metrics/gres-metric.js';
-import type { Answer } from '../../../src/evaluation/metrics/gres-metric.js';
+import { GRES, REF_ZOM, RES } from '../../../src/evaluation/benchmarks.js';
+import { boxIou, boxOfMask } from '../../../src/evaluation/metrics/boxes.js';
+import type { Box } from '../../../src/evaluation/metrics/boxes.js';
+import { GRES_PROTOCOLS, scoreGres } from '../../../src/evaluation/metrics/gres-score.js';
+import type { Answer } from '../../../src/evaluation/metrics/gres-score.js';
 import { maskOverlap } from '../../../src/evaluation/metrics/mask-overlap.js';
-import { RecMetric, boxIou, boxOfMask } from '../../../src/evaluation/metrics/rec-metric.js';
-import type { Box } from '../../../src/evaluation/metrics/rec-metric.js';
-import { RefZomMetric, RefZomReportedMetric } from '../../../src/evaluation/metrics/ref-zom-metric.js';
-import { ResMetric } from '../../../src/evaluation/metrics/res-metric.js';
 import type { BinaryMask } from '../../../src/types.js';
+import { type Prediction, resultOfPredictions } from '../../../src/verification/metrics.js';
 
 const HEIGHT = 3;
 const WIDTH = 4;
@@ -36,7 +36,11 @@ const casesOf = (...answers: Answer[]): fc.Arbitrary<Case[]> => fc.array(express
 
 const logitMask = (data: number[]) => ({ data: Float32Array.from(data), height: HEIGHT, width: WIDTH });
 const binaryMask = (data: number[]): BinaryMask => ({ data: Uint8Array.from(data), height: HEIGHT, width: WIDTH });
-const inputs = (c: Case) => ({ prediction: logitMask(c.logits), target: binaryMask(c.target), answer: c.answer });
+const inputs = (c: Case): Prediction => ({
+  logits: logitMask(c.logits),
+  target: binaryMask(c.target),
+  answer: c.answer,
+});
 
 /** Pixel numbers that pass a test. */
 const setOf = (values: number[], inside: (value: number) => boolean): Set<number> =>
@@ -79,16 +83,17 @@ function naiveGres(cases: Case[], rejectedKeepsMask: boolean) {
   };
 }
 
-describe('GresMetric', () => {
+describe('generalized referring segmentation', () => {
   test.each(GRES_PROTOCOLS)('%s equals the naive computation', (protocol) => {
     const isReference = protocol === 'reference';
     fc.assert(
       fc.property(isReference ? casesOf('seg', 'rej') : casesOf('seg', 'rej', 'none'), (cases) => {
-        const metric = new GresMetric(protocol);
-        for (const c of cases) metric.add(inputs(c));
-        const found = metric.result();
+        const found = resultOfPredictions(GRES, protocol, cases.map(inputs));
         const expected = naiveGres(cases, isReference);
-        for (const key of ['gIoU', 'cIoU', 'N_acc', 'T_acc'] as const) expectClose(found[key], expected[key]);
+        for (const key of ['gIoU', 'cIoU', 'N_acc', 'T_acc'] as const) {
+          expectClose(found[key], expected[key]);
+          expectClose(found.figures[key] ?? null, expected[key]);
+        }
         expect(found.expressions).toBe(cases.length);
         expect(found.presentTargets + found.absentTargets).toBe(cases.length);
       }),
@@ -97,58 +102,62 @@ describe('GresMetric', () => {
   });
 
   test('figures that nothing decides are null, never NaN', () => {
-    const nothing = new GresMetric('strict').result();
+    const nothing = resultOfPredictions(GRES, 'strict', []);
     expect([nothing.gIoU, nothing.cIoU, nothing.N_acc, nothing.T_acc]).toEqual([null, null, null, null]);
-    const onlyRejections = new GresMetric('strict');
-    onlyRejections.add({ prediction: null, target: binaryMask([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]), answer: 'rej' });
-    expect(onlyRejections.result()).toMatchObject({ gIoU: 1, cIoU: null, N_acc: 1, T_acc: null });
+    const zeros = Array.from({ length: 12 }, () => 0);
+    const onlyRejections = resultOfPredictions(GRES, 'strict', [
+      inputs({ logits: zeros, target: zeros, answer: 'rej' }),
+    ]);
+    expect(onlyRejections).toMatchObject({ gIoU: 1, cIoU: null, N_acc: 1, T_acc: null });
   });
 
   test('rejecting everything pays under reference only', () => {
     const target = binaryMask([1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     const rejected = { prediction: target, target, answer: 'rej' as const };
-    const [reference, strict] = [new GresMetric('reference'), new GresMetric('strict')];
-    expect(reference.add(rejected)).toMatchObject({ iou: 1, decisionIsRight: false });
-    expect(strict.add(rejected)).toMatchObject({ iou: 0, union: 2, decisionIsRight: false });
+    expect(scoreGres('reference', rejected)).toMatchObject({ iou: 1, decisionIsRight: false });
+    expect(scoreGres('strict', rejected)).toMatchObject({ iou: 0, union: 2, decisionIsRight: false });
   });
 
   test('an expression that was passed over is wrong, whether its target is there or not', () => {
-    const metric = new GresMetric('generate');
-    const absent = binaryMask(Array.from({ length: 12 }, () => 0));
-    const present = binaryMask([1, ...Array.from({ length: 11 }, () => 0)]);
-    expect(metric.add({ prediction: null, target: absent, answer: 'none' })).toMatchObject({ iou: 0, union: 0 });
-    expect(metric.add({ prediction: null, target: present, answer: 'none' })).toMatchObject({ iou: 0, union: 1 });
-    expect(metric.result()).toMatchObject({ gIoU: 0, cIoU: 0, N_acc: 0, T_acc: 0 });
+    const absent = Array.from({ length: 12 }, () => 0);
+    const present = [1, ...Array.from({ length: 11 }, () => 0)];
+    const passedOver = (target: number[]) =>
+      scoreGres('generate', { prediction: null, target: binaryMask(target), answer: 'none' });
+    expect(passedOver(absent)).toMatchObject({ iou: 0, union: 0 });
+    expect(passedOver(present)).toMatchObject({ iou: 0, union: 1 });
+    const all = [absent, present].map((target) => inputs({ logits: absent, target, answer: 'none' }));
+    expect(resultOfPredictions(GRES, 'generate', all)).toMatchObject({ gIoU: 0, cIoU: 0, N_acc: 0, T_acc: 0 });
   });
 
   test('reference refuses what its two passes cannot give', () => {
-    const metric = new GresMetric('reference');
     const target = binaryMask([1, ...Array.from({ length: 11 }, () => 0)]);
-    expect(() => metric.add({ prediction: target, target, answer: 'none' })).toThrow(RangeError);
-    expect(() => metric.add({ prediction: null, target, answer: 'rej' })).toThrow(/second pass/);
-    expect(metric.result().expressions).toBe(0);
+    expect(() => scoreGres('reference', { prediction: target, target, answer: 'none' })).toThrow(RangeError);
+    expect(() => scoreGres('reference', { prediction: null, target, answer: 'rej' })).toThrow(/second pass/);
   });
 
   test('masks of another size are refused with both sizes', () => {
     const target = binaryMask(Array.from({ length: 12 }, () => 0));
     const prediction = { data: new Uint8Array(12), height: 4, width: 3 };
-    expect(() => new GresMetric('strict').add({ prediction, target, answer: 'seg' })).toThrow(/4×3.*3×4/);
+    expect(() => scoreGres('strict', { prediction, target, answer: 'seg' })).toThrow(/4×3.*3×4/);
     expect(() => maskOverlap(null, { ...target, height: 5 })).toThrow(UserError);
   });
 });
 
-describe('the other metrics', () => {
-  test('ResMetric equals the naive computation, with logits of exactly 0 outside', () => {
+describe('the other benchmarks', () => {
+  test('RES: guarded as published, logits of exactly 0 outside', () => {
     fc.assert(
       fc.property(casesOf('seg', 'rej'), (cases) => {
-        const metric = new ResMetric();
-        for (const c of cases) metric.add(inputs(c).prediction, inputs(c).target);
+        const { figures } = resultOfPredictions(RES, 'reference', cases.map(inputs));
         const rows = cases.map(({ logits, target }) => {
           const [drawn, wanted] = [setOf(logits, (v) => v > 0), setOf(target, (v) => v === 1)];
           return { inter: common(drawn, wanted), union: either(drawn, wanted) };
         });
-        expectClose(metric.result().gIoU, mean(rows.map((r) => (r.union === 0 ? 1 : r.inter / (r.union + 1e-5)))));
-        expectClose(metric.result().cIoU, quotient(total(rows.map((r) => r.inter)), total(rows.map((r) => r.union))));
+        const gIoU = mean(rows.map((r) => (r.union === 0 ? 1 : r.inter / (r.union + 1e-5))));
+        expectClose(figures['gIoU'] ?? null, gIoU);
+        expectClose(
+          figures['cIoU'] ?? null,
+          quotient(total(rows.map((r) => r.inter)), total(rows.map((r) => r.union))),
+        );
       }),
       { seed: 2, numRuns: 300 },
     );
@@ -157,22 +166,19 @@ describe('the other metrics', () => {
   test('both readings of Ref-ZOM equal the naive computation', () => {
     fc.assert(
       fc.property(casesOf('seg', 'rej'), (cases) => {
-        const [reported, paper] = [new RefZomReportedMetric(), new RefZomMetric()];
-        for (const c of cases) {
-          reported.add(inputs(c));
-          paper.add(inputs(c));
-        }
+        const reported = resultOfPredictions(REF_ZOM, 'reference', cases.map(inputs)).figures;
+        const paper = resultOfPredictions(REF_ZOM, 'strict', cases.map(inputs)).figures;
         const asReference = naiveGres(cases, true);
-        expectClose(reported.result().mIoU, asReference.gIoU);
-        expectClose(reported.result().oIoU, asReference.presentOnly);
-        expectClose(reported.result().N_acc, asReference.N_acc);
+        expectClose(reported['mIoU_as_reported'] ?? null, asReference.gIoU);
+        expectClose(reported['oIoU'] ?? null, asReference.presentOnly);
+        expectClose(reported['N_acc'] ?? null, asReference.N_acc);
         const present = cases.filter((c) => c.target.includes(1));
         const absent = cases.filter((c) => !c.target.includes(1));
         const asStrict = naiveGres(present, false);
-        expectClose(paper.result().mIoU, asStrict.gIoU);
-        expectClose(paper.result().oIoU, asStrict.cIoU);
+        expectClose(paper['mIoU'] ?? null, asStrict.gIoU);
+        expectClose(paper['oIoU'] ?? null, asStrict.cIoU);
         const silent = absent.map((c) => (c.answer === 'rej' || !c.logits.some((v) => v >= 0) ? 1 : 0));
-        expectClose(paper.result().Acc, mean(silent));
+        expectClose(paper['Acc'] ?? null, mean(silent));
       }),
       { seed: 3, numRuns: 300 },
     );
@@ -203,16 +209,20 @@ describe('the other metrics', () => {
     );
   });
 
-  test('RecMetric counts present targets only, and an IoU of exactly one half is no hit', () => {
-    const metric = new RecMetric();
-    const half = [1, 1, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0];
-    const whole = [1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0];
-    const none = Array.from({ length: 12 }, () => 0);
-    metric.add({ prediction: binaryMask(half), target: binaryMask(whole), answer: 'seg' });
-    metric.add({ prediction: binaryMask(whole), target: binaryMask(whole), answer: 'seg' });
-    metric.add({ prediction: binaryMask(whole), target: binaryMask(whole), answer: 'rej' });
-    metric.add({ prediction: binaryMask(whole), target: binaryMask(none), answer: 'seg' });
-    expect(metric.result()).toEqual({ precision: 1 / 3, hits: 1, targets: 3 });
-    expect(new RecMetric().result().precision).toBeNull();
+  test('REC counts present targets only, and an IoU of exactly one half is no hit', () => {
+    const [half, whole, none] = [4, 8, 0].map((count) => Array.from({ length: 12 }, (_, i) => (i < count ? 1 : 0))) as [
+      number[],
+      number[],
+      number[],
+    ];
+    const logits = (mask: number[]): number[] => mask.map((value) => value - 0.5);
+    const precision = (...cases: Case[]): number | null | undefined =>
+      resultOfPredictions(RES, 'strict', cases.map(inputs)).figures['Prec@0.5'];
+    const hit: Case = { logits: logits(whole), target: whole, answer: 'seg' };
+    const notMore: Case = { logits: logits(half), target: whole, answer: 'seg' };
+    expect(precision(hit)).toBe(1);
+    expect(precision(notMore)).toBe(0);
+    expect(precision(hit, notMore, { ...hit, answer: 'rej' }, { ...hit, target: none })).toBe(1 / 3);
+    expect(precision()).toBeNull();
   });
 });

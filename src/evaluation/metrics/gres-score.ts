@@ -21,8 +21,7 @@
  * joins the union, and it is wrong for T-acc; an absent one scores gIoU 0 and is wrong for N-acc.
  */
 import type { BinaryMask } from '../../types.js';
-import { maskOverlap, ratio } from './mask-overlap.js';
-import type { PredictedMask } from './mask-overlap.js';
+import { maskOverlap } from './mask-overlap.js';
 
 export const GRES_PROTOCOLS = ['reference', 'strict', 'generate'] as const;
 export type GresProtocol = (typeof GRES_PROTOCOLS)[number];
@@ -31,8 +30,8 @@ export type GresProtocol = (typeof GRES_PROTOCOLS)[number];
 export type Answer = 'seg' | 'rej' | 'none';
 
 export interface GresPrediction {
-  /** At the target's size. May be null where the protocol does not look at it (see `GresMetric.add`). */
-  readonly prediction: PredictedMask;
+  /** At the target's size. May be null where the protocol does not look at it (see `scoreGres`). */
+  readonly prediction: BinaryMask | null;
   /** All zero when the expression fits nothing in the image. */
   readonly target: BinaryMask;
   readonly answer: Answer;
@@ -50,74 +49,12 @@ export interface GresScore {
   readonly union: number;
 }
 
-/** Fractions of 1; null where no expression decides the figure. */
-export interface GresResult {
-  readonly protocol: GresProtocol;
-  readonly gIoU: number | null;
-  readonly cIoU: number | null;
-  readonly N_acc: number | null;
-  readonly T_acc: number | null;
-  readonly expressions: number;
-  readonly presentTargets: number;
-  readonly absentTargets: number;
-}
-
-/** Accumulates expressions; knows no model. */
-export class GresMetric {
-  private iouSum = 0;
-  private intersectionSum = 0;
-  private unionSum = 0;
-  private present = 0;
-  private presentRight = 0;
-  private absent = 0;
-  private absentRight = 0;
-
-  constructor(readonly protocol: GresProtocol) {}
-
-  /**
-   * Adds one expression. The prediction may be null after [REJ] under `strict` and `generate`, and wherever the
-   * answer is 'none'; after [SEG] null counts as an empty mask.
-   * @throws UserError when the masks differ in size.
-   * @throws RangeError when `reference` is not given what its two passes always give: an answer of [SEG] or [REJ] and
-   *   a mask for every present target.
-   */
-  add(expression: GresPrediction): GresScore {
-    const score = scoreGres(this.protocol, expression);
-    this.addScore(score);
-    return score;
-  }
-
-  /** Adds an expression that was scored before, as one is read from a file of records. */
-  addScore(score: GresScore): void {
-    this.iouSum += score.iou;
-    this.intersectionSum += score.intersection;
-    this.unionSum += score.union;
-    if (score.targetIsEmpty) {
-      this.absent++;
-      if (score.decisionIsRight) this.absentRight++;
-    } else {
-      this.present++;
-      if (score.decisionIsRight) this.presentRight++;
-    }
-  }
-
-  result(): GresResult {
-    const expressions = this.present + this.absent;
-    return {
-      protocol: this.protocol,
-      gIoU: ratio(this.iouSum, expressions),
-      cIoU: ratio(this.intersectionSum, this.unionSum),
-      N_acc: ratio(this.absentRight, this.absent),
-      T_acc: ratio(this.presentRight, this.present),
-      expressions,
-      presentTargets: this.present,
-      absentTargets: this.absent,
-    };
-  }
-}
-
 /**
- * What an expression contributes, by itself. Prediction and errors: see `GresMetric.add`.
+ * The prediction may be null after [REJ] under `strict` and `generate`, and wherever the answer is 'none'; after [SEG]
+ * null counts as an empty mask.
+ * @throws UserError when the masks differ in size.
+ * @throws RangeError when `reference` is not given what its two passes always give: an answer of [SEG] or [REJ] and a
+ *   mask for every present target.
  */
 export function scoreGres(protocol: GresProtocol, { prediction, target, answer }: GresPrediction): GresScore {
   const keepsRejectedMask = protocol === 'reference';
