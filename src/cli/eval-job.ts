@@ -11,7 +11,7 @@ import type { Predictor } from '../inference/predictor.js';
 import type { ModelMeta } from '../model/checkpoint-directory.js';
 import type { Precision } from '../model/precision.js';
 import { writeRecordedReport } from './eval-report.js';
-import { figureHead, figureRow, figuresOf, measure, refusedText } from './measure.js';
+import { figureHead, figureRow, faultsText, figuresOf, measure, refusedText } from './measure.js';
 import { modelName } from './model-options.js';
 import { type DatasetRequest, openDataset } from './open-dataset.js';
 import { packedNote } from './packed-note.js';
@@ -94,7 +94,8 @@ export async function runEval(request: EvalRequest, context: VerbContext, engine
     }));
     output.table(figureHead(measured.results), measured.results.map(figureRow));
     const leftOut = refusedText(measured.refused);
-    if (leftOut !== null) output.line(leftOut);
+    const strange = faultsText(measured.faults);
+    for (const line of [leftOut, strange]) if (line !== null) output.line(line);
     output.json({ ...first, ...(others.length === 0 ? {} : { others }), faults: measured.faults, engine: engine.name });
     if (request.report !== null && header !== null) {
       output.line(await writeRecordedReport(request.report, { header, images }, opened, request.data));

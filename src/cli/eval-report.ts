@@ -3,10 +3,16 @@ import { formText } from '../data/text/question-forms.js';
 import { analyse, worstOfEachKind } from '../evaluation/report/analysis-data.js';
 import { failureScenes, recordedSamples, type PictureSource } from '../evaluation/report/recorded-pictures.js';
 import { writeReport } from '../evaluation/report/write-report.js';
-import { recordedEnd, recordedRefusals, recordedResults, recordedSeconds } from '../evaluation/record-figures.js';
+import {
+  recordedEnd,
+  recordedFaults,
+  recordedRefusals,
+  recordedResults,
+  recordedSeconds,
+} from '../evaluation/record-figures.js';
 import type { GresProtocol } from '../evaluation/metrics/gres-score.js';
 import type { RecordFile } from '../evaluation/record.js';
-import { figuresOf, refusedText } from './measure.js';
+import { faultsText, figuresOf, refusedText } from './measure.js';
 
 const SAMPLES = 12;
 const SCENES_OF_EACH_KIND = 4;
@@ -25,6 +31,7 @@ export async function writeRecordedReport(
   const { header, images } = file;
   const { protocols, rejectThreshold, question, minimumPixels, honourIgnore } = header;
   const leftOut = refusedText(recordedRefusals(images));
+  const strange = faultsText(recordedFaults(images));
   const analysis = analyse(file);
   const worst = worstOfEachKind(analysis.failures, SCENES_OF_EACH_KIND);
   await writeReport(dir, {
@@ -46,6 +53,7 @@ export async function writeRecordedReport(
       ],
       ...(honourIgnore ? [['Ignored regions', 'left out'] as const] : []),
       ...(leftOut === null ? [] : [['Left out', leftOut] as const]),
+      ...(strange === null ? [] : [['Generate', strange] as const]),
     ],
     rows: recordedResults(file).map((result) => ({
       stage: 'model',

@@ -6,7 +6,7 @@ import type { Evaluation } from '../evaluation/evaluation-run.js';
 import type { FigureValues } from '../evaluation/figures.js';
 import type { GresProtocol } from '../evaluation/metrics/gres-score.js';
 import type { RecordedResult, Result } from '../evaluation/record-figures.js';
-import { type RefusalCounts, shardSize, WHOLE } from '../evaluation/record.js';
+import { type RecordedFaults, type RefusalCounts, shardSize, WHOLE } from '../evaluation/record.js';
 import { metricTitle } from '../evaluation/figures.js';
 import type { Predictor } from '../inference/predictor.js';
 import { type DatasetRequest, openDataset } from './open-dataset.js';
@@ -85,6 +85,16 @@ export function refusedText({ images, expressions, reasons }: RefusalCounts): st
   if (images + expressions === 0) return null;
   const why = Object.entries(reasons).map(([reason, count]) => `${reason}: ${count}`);
   return `left out of the figures: ${images} images, ${expressions} expressions (${why.join(', ')})`;
+}
+
+/** What free answers did that no figure shows, in words; null where nothing. */
+export function faultsText(faults: RecordedFaults | null): string | null {
+  if (faults === null || faults.unanswered + faults.repeated + faults.unknown === 0) return null;
+  const { unanswered, repeated, unknown } = faults;
+  return (
+    `free answers: ${unanswered} expressions without an answer (counted as wrong), ${repeated} answered again (the first ` +
+    `answer counts), ${unknown} answers to none of the expressions (not counted)`
+  );
 }
 
 function noteOf([first]: readonly Result[]): string {

@@ -1,10 +1,11 @@
 /** A file of records: written as results come, read strictly, continued after an interruption. */
-import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { UserError, messageOf } from '../errors.js';
 import {
   headerLine,
   imageLines,
+  isBarelyBegun,
   linesOf,
   openLine,
   readClosing,
@@ -52,10 +53,11 @@ export class RecordWriter {
   }
 
   /**
-   * Goes on with a file, whose unfinished last image is dropped; begins it where there is none.
+   * Goes on with a file, whose unfinished last image is dropped; begins it where there is none, or not even a header.
    * @throws UserError when the file belongs to another run
    */
   static resume(path: string, header: RecordHeader): { writer: RecordWriter; earlier: readonly ImageRecord[] } {
+    if (existsSync(path) && isBarelyBegun(path)) explained(path, () => unlinkSync(path));
     if (!existsSync(path)) return { writer: RecordWriter.create(path, header), earlier: [] };
     const { file, end } = readTo(path);
     refuseOtherRun(path, file.header, header);

@@ -7,11 +7,11 @@
  *
  * An image counts when its closing line is there; what stands after the last one is what a crash cut off.
  */
-import { closeSync, openSync, readSync } from 'node:fs';
 import { rleFromString } from '../data/masks/coco-mask.js';
 import { EXPRESSION_FORMS } from '../data/text/question-forms.js';
-import { UserError, messageOf } from '../errors.js';
+import { UserError } from '../errors.js';
 import { JsonReader } from '../io/json-reader.js';
+import { readTextLines } from '../io/text-lines.js';
 import { BENCHMARK_NAMES } from './benchmarks.js';
 import { GRES_PROTOCOLS } from './metrics/gres-score.js';
 import {
@@ -27,7 +27,6 @@ const HEADER = 'gsva-records';
 const ANSWERS = ['seg', 'rej', 'none'] as const;
 /** Far more than the runs of any mask take; bounds what a hostile file makes us hold. */
 const LONGEST_LINE = 2 ** 26;
-const CHUNK = 2 ** 20;
 
 export interface ClosingLine {
   readonly closed: Omit<ImageRecord, 'records'>;
@@ -46,57 +45,31 @@ export function imageLines({ records, ...image }: ImageRecord): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** A line of a file, without its line break. */
+/** A complete line of a file, without its line feed. */
 export interface Line {
   /** From 1. */
   readonly number: number;
   readonly text: string;
-  /** Bytes of the file up to and with its line break. */
+  /** Bytes of the file up to and with its line feed. */
   readonly end: number;
 }
 
 /**
- * The complete lines of a file, one after the other; what follows the last line break is left out.
- * @throws UserError when it cannot be read, is not UTF-8, or a line is endless
+ * The complete lines of a file, one after the other; what follows the last line feed is left out.
+ * @throws UserError when it cannot be read, or a line is not UTF-8 or endless
  */
 export function* linesOf(path: string): Generator<Line> {
-  let file: number;
-  try {
-    file = openSync(path, 'r');
-  } catch (error) {
-    throw new UserError(`Reading records: ${path} cannot be opened: ${messageOf(error)}. Check the path.`);
-  }
-  try {
-    let rest: Buffer = Buffer.alloc(0);
-    let [number, end] = [0, 0];
-    for (;;) {
-      const chunk = Buffer.alloc(CHUNK);
-      const length = readSync(file, chunk, 0, CHUNK, null);
-      if (length === 0) return;
-      const bytes = Buffer.concat([rest, chunk.subarray(0, length)]);
-      let start = 0;
-      for (let at = bytes.indexOf(0x0a); at >= 0; at = bytes.indexOf(0x0a, start)) {
-        number++;
-        end += at + 1 - start;
-        yield { number, text: decoded(bytes.subarray(start, at), path, number), end };
-        start = at + 1;
-      }
-      rest = bytes.subarray(start);
-      if (rest.length > LONGEST_LINE) {
-        throw new UserError(`Reading records: line ${number + 1} of ${path} is longer than ${LONGEST_LINE} bytes.`);
-      }
-    }
-  } finally {
-    closeSync(file);
+  for (const { number, text, fault, end } of readTextLines(path, 'records of an evaluation', LONGEST_LINE)) {
+    if (end === null) return;
+    if (fault !== null) throw new UserError(`Reading records: line ${number} of ${path} cannot be read: ${fault}.`);
+    yield { number, text, end };
   }
 }
 
-function decoded(bytes: Buffer, path: string, line: number): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    throw new UserError(`Reading records: line ${line} of ${path} is not a text in UTF-8.`);
-  }
+/** Whether a file holds nothing, or the begin of a header and nothing else: a run was cut off as it began. */
+export function isBarelyBegun(path: string): boolean {
+  const [first] = readTextLines(path, 'records of an evaluation', LONGEST_LINE);
+  return first === undefined || (first.end === null && first.text.startsWith(`{"kind":"${HEADER}"`));
 }
 
 /** @returns which kind of line it is, and a reader that names file and line in its errors */

@@ -14,6 +14,8 @@ export interface TextLine {
   readonly text: string;
   /** Why the line cannot be used: too long, not UTF-8; else null. */
   readonly fault: string | null;
+  /** Bytes of the file up to and with its line feed; null for a last line that has none. */
+  readonly end: number | null;
 }
 
 /**
@@ -25,20 +27,21 @@ export interface TextLine {
 export function* readTextLines(path: string, whatFor: string, longest: number): Generator<TextLine, void, undefined> {
   const file = openText(path, whatFor);
   try {
-    let number = 1;
+    let [number, before] = [1, 0];
     let line = new LineBytes(longest);
     const chunk = Buffer.alloc(CHUNK);
     for (let length = read(file, chunk, path); length > 0; length = read(file, chunk, path)) {
       let start = 0;
       for (let end = chunk.indexOf(LINE_FEED); end >= 0 && end < length; end = chunk.indexOf(LINE_FEED, start)) {
         line.add(chunk.subarray(start, end));
-        yield line.end(number++);
+        before += line.length + 1;
+        yield line.end(number++, before);
         line = new LineBytes(longest);
         start = end + 1;
       }
       line.add(chunk.subarray(start, length));
     }
-    if (!line.isEmpty) yield line.end(number);
+    if (line.length > 0) yield line.end(number, null);
   } finally {
     closeSync(file);
   }
@@ -66,13 +69,10 @@ function read(file: number, chunk: Buffer, path: string): number {
 /** The bytes of one line as they come in. */
 class LineBytes {
   private parts: Buffer[] = [];
-  private length = 0;
+  /** In bytes. */
+  length = 0;
 
   constructor(private readonly longest: number) {}
-
-  get isEmpty(): boolean {
-    return this.length === 0;
-  }
 
   add(bytes: Buffer): void {
     this.length += bytes.length;
@@ -81,15 +81,16 @@ class LineBytes {
     else if (bytes.length > 0) this.parts.push(Buffer.from(bytes));
   }
 
-  end(number: number): TextLine {
+  end(number: number, end: number | null): TextLine {
     if (this.length > this.longest) {
-      return { number, text: '', fault: `it has ${this.length} bytes, at most ${this.longest} are read` };
+      return { number, text: '', fault: `it has ${this.length} bytes, at most ${this.longest} are read`, end };
     }
     try {
       const text = UTF8.decode(this.parts.length === 1 ? this.parts[0] : Buffer.concat(this.parts));
-      return { number, text: number === 1 && text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text, fault: null };
+      const isMarked = number === 1 && text.startsWith(BYTE_ORDER_MARK);
+      return { number, text: isMarked ? text.slice(1) : text, fault: null, end };
     } catch {
-      return { number, text: '', fault: 'it is not a text in UTF-8' };
+      return { number, text: '', fault: 'it is not a text in UTF-8', end };
     }
   }
 }

@@ -78,6 +78,17 @@ describe('a file of records', () => {
     }
     writeFileSync(path, bytes.subarray(0, headEnd - 1));
     expect(() => readRecords(path)).toThrow(/is empty/);
+    // A run that was cut off in its header begins anew; another file without a line break is left alone.
+    for (const kept of [0, headEnd - 1]) {
+      writeFileSync(path, bytes.subarray(0, kept));
+      const { writer, earlier } = RecordWriter.resume(path, header);
+      writer.close();
+      expect(earlier).toEqual([]);
+      expect(readRecords(path)).toMatchObject({ header, images: [] });
+    }
+    writeFileSync(path, 'my notes');
+    expect(() => RecordWriter.resume(path, header)).toThrow(UserError);
+    expect(readFileSync(path, 'utf8')).toBe('my notes');
     writeFileSync(path, bytes.subarray(0, ends[4]));
     expect(() => readWholeRun(path)).toThrow(`holds 5 of ${IMAGES} images`);
   });
@@ -117,9 +128,9 @@ describe('a file of records', () => {
   });
 
   test('a file that is missing, and one that is not text', () => {
-    expect(() => readRecords(at('none'))).toThrow(/none cannot be opened/);
+    expect(() => readRecords(at('none'))).toThrow(/There is no file .*none/);
     writeFileSync(at('binary'), Buffer.from([0xff, 0xfe, 0x0a]));
-    expect(() => readRecords(at('binary'))).toThrow(/line 1 of .* is not a text in UTF-8/);
+    expect(() => readRecords(at('binary'))).toThrow(/line 1 of .* cannot be read: it is not a text in UTF-8/);
   });
 });
 

@@ -1,12 +1,11 @@
 /** JSON files: what is read, and that every mistake names the file, the place and the key. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { UserError } from '../../src/errors.js';
 import { readJson, readJson5, writeJson } from '../../src/io/json-file.js';
-import { JsonLinesWriter, readJsonLines } from '../../src/io/json-lines.js';
 import { JsonReader } from '../../src/io/json-reader.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'gsva-json-'));
@@ -94,28 +93,5 @@ describe('JsonReader', () => {
   test.each(cases)('%s', (_, read, message) => {
     expect(read).toThrow(UserError);
     expect(read).toThrow(message);
-  });
-});
-
-describe('JSON lines', () => {
-  test('are appended over several openings; a cut-off last line is dropped, not glued to the next', () => {
-    const path = join(folder, 'logs', 'log.jsonl');
-    const first = new JsonLinesWriter(path);
-    first.write({ step: 1, loss: NaN });
-    first.close();
-    first.close();
-    expect(() => first.write({})).toThrow('closed');
-    writeFileSync(path, '{"step":2,"lo', { flag: 'a' });
-    expect(readJsonLines(path)).toEqual([{ step: 1, loss: 'NaN' }]);
-    const second = new JsonLinesWriter(path);
-    second.write({ step: 2 });
-    second.close();
-    expect(readFileSync(path, 'utf8')).toBe('{"step":1,"loss":"NaN"}\n{"step":2}\n');
-    expect(readJsonLines(path)).toEqual([{ step: 1, loss: 'NaN' }, { step: 2 }]);
-  });
-
-  test('a broken line and a path that cannot be opened are UserErrors', () => {
-    expect(() => readJsonLines(file('{}\n{\n{}\n'))).toThrow('line 2');
-    expect(() => new JsonLinesWriter(folder)).toThrow(UserError);
   });
 });

@@ -24,6 +24,7 @@ describe('readTextLines', () => {
     expect(texts('a\n')).toEqual(['a']);
     expect(texts('')).toEqual([]);
     expect(texts('\n')).toEqual(['']);
+    expect(lines('\ufeffa\nb').map(({ end }) => end)).toEqual([5, null]);
     expect(texts('a\n\ufeffb')).toEqual(['a', '\ufeffb']);
   });
 
@@ -41,7 +42,10 @@ describe('readTextLines', () => {
             .replace(/^\ufeff+/, ''),
         );
         const read = lines(clean.map((text) => `${text}\n`).join(''), 1e6);
-        expect(read).toEqual(clean.map((text, i) => ({ number: i + 1, text, fault: null })));
+        let end = 0;
+        expect(read).toEqual(
+          clean.map((text, i) => ({ number: i + 1, text, fault: null, end: (end += Buffer.byteLength(text) + 1) })),
+        );
       }),
       { seed: 1, numRuns: 100 },
     );
@@ -50,9 +54,9 @@ describe('readTextLines', () => {
   test('a line that is too long or not UTF-8 is a fault of its own; the next one is read', () => {
     const found = lines(Buffer.concat([Buffer.from(`${'x'.repeat(300_000)}\nok\n`), Buffer.from([0xff, 0xfe, 0x0a])]));
     expect(found).toEqual([
-      { number: 1, text: '', fault: 'it has 300000 bytes, at most 1000 are read' },
-      { number: 2, text: 'ok', fault: null },
-      { number: 3, text: '', fault: 'it is not a text in UTF-8' },
+      { number: 1, text: '', fault: 'it has 300000 bytes, at most 1000 are read', end: 300_001 },
+      { number: 2, text: 'ok', fault: null, end: 300_004 },
+      { number: 3, text: '', fault: 'it is not a text in UTF-8', end: 300_007 },
     ]);
     expect(lines('x'.repeat(1000))[0]?.fault).toBeNull();
     expect(lines('x'.repeat(1001))[0]?.fault).not.toBeNull();
