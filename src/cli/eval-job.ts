@@ -2,6 +2,7 @@
 import { describeEngine, type EngineInfo } from '../engine/engine.js';
 import { RecordWriter } from '../evaluation/record-file.js';
 import { benchmarkOf } from '../evaluation/benchmarks.js';
+import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
 import type { ExpressionForm } from '../data/text/question-forms.js';
 import type { ImageRecord, RecordHeader, Refusal, Shard } from '../evaluation/record.js';
 import { loadPredictor } from '../inference/gsva-model.js';
@@ -11,9 +12,10 @@ import type { Predictor } from '../inference/predictor.js';
 import type { ModelMeta } from '../model/checkpoint-directory.js';
 import type { Precision } from '../model/precision.js';
 import { writeRecordedReport } from './eval-report.js';
-import { figureHead, figureRow, faultsText, figuresOf, measure, refusedText } from './measure.js';
+import { faultsText, figureHead, figureRow, figuresOf, measure, type Measured, refusedText } from './measure.js';
 import { modelName } from './model-options.js';
 import { type DatasetRequest, openDataset } from './open-dataset.js';
+import type { Output } from './output.js';
 import { packedNote } from './packed-note.js';
 import type { VerbContext } from './verb.js';
 
@@ -46,18 +48,39 @@ export interface EvalRequest extends DatasetRequest {
   readonly report: string | null;
 }
 
+/** The images of a shard, measured. */
+export interface EvaluatedShard {
+  readonly header: RecordHeader;
+  /** Empty unless there are records or a report. */
+  readonly images: readonly ImageRecord[];
+  readonly dataset: EvaluatedDataset;
+  readonly measured: Measured;
+}
+
 /** @returns the exit code */
 export async function runEval(request: EvalRequest, context: VerbContext, engine: EngineInfo): Promise<number> {
-  const { output } = context;
+  const { header, images, dataset, measured } = await evaluateShard(request, context, engine);
+  printFigures(request, measured, context.output, engine);
+  if (request.report !== null) {
+    context.output.line(await writeRecordedReport(request.report, { header, images }, dataset, request.data));
+  }
+  return 0;
+}
+
+export async function evaluateShard(
+  request: EvalRequest,
+  context: VerbContext,
+  engine: EngineInfo,
+): Promise<EvaluatedShard> {
   const { predictor, meta, packedBytes } = loadPredictor(request.model, request.precision, request.rejectThreshold);
   if (packedBytes > 0) context.note(packedNote(packedBytes));
   const images: ImageRecord[] = [];
   let writer: RecordWriter | null = null;
   try {
-    const opened = await openDataset(request);
+    const dataset = await openDataset(request);
     const isKept = request.records !== null || request.report !== null;
-    const header = isKept ? headerOf(request, opened.images.length, predictor, meta, engine) : null;
-    if (request.records !== null && header !== null) {
+    const header = headerOf(request, dataset.images.length, predictor, meta, engine);
+    if (request.records !== null) {
       const begun = beginRecords(request.records, request.resume, header);
       writer = begun.writer;
       images.push(...begun.earlier);
@@ -74,37 +97,39 @@ export async function runEval(request: EvalRequest, context: VerbContext, engine
       predictor,
       {
         ...request,
-        opened,
+        opened: dataset,
         samples: 0,
         rules: request,
         recording: { shard: request.shard, earlier: [...images], onRefusal, ...(isKept ? { onImage } : {}) },
       },
       context,
     );
-    const { dataset, split } = request;
-    const [first, ...others] = measured.results.map((result) => ({
-      ...figuresOf(result),
-      protocol: result.protocol,
-      dataset,
-      split,
-      images: result.images,
-      expressions: result.expressions,
-      refused: measured.refused,
-      seconds: measured.seconds,
-    }));
-    output.table(figureHead(measured.results), measured.results.map(figureRow));
-    const leftOut = refusedText(measured.refused);
-    const strange = faultsText(measured.faults);
-    for (const line of [leftOut, strange]) if (line !== null) output.line(line);
-    output.json({ ...first, ...(others.length === 0 ? {} : { others }), faults: measured.faults, engine: engine.name });
-    if (request.report !== null && header !== null) {
-      output.line(await writeRecordedReport(request.report, { header, images }, opened, request.data));
-    }
-    return 0;
+    return { header, images, dataset, measured };
   } finally {
     writer?.close();
     predictor.dispose();
   }
+}
+
+export function printFigures(
+  { dataset, split }: EvalRequest,
+  { results, refused, faults, seconds }: Pick<Measured, 'results' | 'refused' | 'faults' | 'seconds'>,
+  output: Output,
+  engine: EngineInfo,
+): void {
+  const [first, ...others] = results.map((result) => ({
+    ...figuresOf(result),
+    protocol: result.protocol,
+    dataset,
+    split,
+    images: result.images,
+    expressions: result.expressions,
+    refused,
+    seconds,
+  }));
+  output.table(figureHead(results), results.map(figureRow));
+  for (const line of [refusedText(refused), faultsText(faults)]) if (line !== null) output.line(line);
+  output.json({ ...first, ...(others.length === 0 ? {} : { others }), faults, engine: engine.name });
 }
 
 function beginRecords(

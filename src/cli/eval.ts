@@ -8,6 +8,7 @@ import { WHOLE } from '../evaluation/record.js';
 import { MODEL_OPTIONS, trainedModel } from './model-options.js';
 import { isFile, requireData, splitOf } from './open-dataset.js';
 import { PRECISION_OPTION } from './options.js';
+import { asRank, RANK_TIMEOUT_OPTION } from './ranks.js';
 import { startEngineFor } from './start-engine.js';
 import { finiteNumber, oneOf, shard, someOf, text, wholeNumber } from './values.js';
 import { defineVerb } from './verb.js';
@@ -103,6 +104,7 @@ const OPTIONS = {
     requiresArg: true,
     coerce: text('report'),
   },
+  'rank-timeout': RANK_TIMEOUT_OPTION,
 } satisfies Record<string, Options>;
 
 export const evalVerb = defineVerb({
@@ -122,6 +124,7 @@ export const evalVerb = defineVerb({
     ['gsva eval --model runs/demo/best --data data/synth --split testA --limit 50 --json', 'for a program to read'],
     ['gsva eval --data data/synth --records runs/val.jsonl --resume', 'keep every result; go on after an interruption'],
     ['gsva eval --data data/synth --records runs/val-0.jsonl --shard 0/2', 'one half of the images'],
+    ['mpirun -np 8 gsva eval --data data/synth --records runs/val.jsonl', 'eight GPUs'],
   ],
   async run(args, context) {
     requireData(args.data);
@@ -161,9 +164,21 @@ export const evalVerb = defineVerb({
       shard: args.shard ?? WHOLE,
       report: args.report ?? null,
     };
-    const engine = await startEngineFor(args, context);
-    const { runEval } = await import('./eval-job.js');
-    return runEval(request, context, engine);
+    return asRank(args, args['rank-timeout'], context, async ({ communicator, hardware, context: ownContext }) => {
+      const { records } = request;
+      if (communicator.size > 1 && (records === null || args.shard !== undefined)) {
+        throw new UsageError(
+          'under mpirun each process has a shard: name a file that all can reach by --records, no --shard',
+        );
+      }
+      const engine = await startEngineFor(hardware, ownContext);
+      if (communicator.size > 1 && records !== null) {
+        const { runEvalRanks } = await import('./eval-ranks.js');
+        return runEvalRanks({ ...request, records }, ownContext, engine, communicator);
+      }
+      const { runEval } = await import('./eval-job.js');
+      return runEval(request, ownContext, engine);
+    });
   },
 });
 

@@ -4,7 +4,7 @@ import { UsageError } from '../errors.js';
 import type { TrainRequest } from './train-job.js';
 import { requireData } from './open-dataset.js';
 import { startEngineFor } from './start-engine.js';
-import { asRank } from './train-ranks.js';
+import { asRank, RANK_TIMEOUT_OPTION } from './ranks.js';
 import { finiteNumber, keyValues, requireFile, text } from './values.js';
 import { defineVerb } from './verb.js';
 
@@ -48,12 +48,7 @@ const OPTIONS = {
     requiresArg: true,
     coerce: text('tensorboard'),
   },
-  'rank-timeout': {
-    describe: 'Under mpirun: end when a process shows no progress for so many seconds',
-    requiresArg: true,
-    default: 600,
-    coerce: finiteNumber('rank-timeout', { min: 1, max: 86_400 }),
-  },
+  'rank-timeout': RANK_TIMEOUT_OPTION,
 } satisfies Record<string, Options>;
 
 export const trainVerb = defineVerb({

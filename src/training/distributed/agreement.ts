@@ -50,7 +50,7 @@ export async function requireSame(communicator: Communicator, facts: Readonly<Re
     const name = Object.keys(first[1]).find((key) => first[1][key] !== other[key]);
     if (name === undefined) continue;
     throw new UserError(
-      `The ranks of this training do not agree: ${name} is ${first[1][name] ?? 'missing'} on rank 0 (${first[0]}) and ` +
+      `The ranks of this job do not agree: ${name} is ${first[1][name] ?? 'missing'} on rank 0 (${first[0]}) and ` +
         `${other[name] ?? 'missing'} on rank ${rank} (${host}). Start all with the same configuration, data and files.`,
     );
   }

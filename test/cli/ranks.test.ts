@@ -1,7 +1,7 @@
 /** What a rank gets of its machine. */
 import { availableParallelism } from 'node:os';
 import { describe, expect, test } from '@jest/globals';
-import { shareOf } from '../../src/cli/train-ranks.js';
+import { shareOf } from '../../src/cli/ranks.js';
 import type { Launch } from '../../src/training/distributed/launch.js';
 
 const launch: Launch = { family: 'openmpi', size: 16, localRank: 5, localSize: 8 };

@@ -1,4 +1,4 @@
-/** `gsva train` under mpirun or srun: joins the job, and gives each rank its share of the machine. */
+/** A verb under mpirun or srun: joins the job, and gives each rank its share of the machine. */
 import { readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Writable } from 'node:stream';
@@ -9,12 +9,20 @@ import { type Environment, type Launch, launchOf } from '../training/distributed
 import type { GlobalArguments } from './options.js';
 import { Output } from './output.js';
 import { ProgressBar } from './progress.js';
+import { finiteNumber } from './values.js';
 import type { VerbContext } from './verb.js';
 
 type Hardware = Pick<GlobalArguments, 'engine' | 'device' | 'threads'>;
 
 /** Rank 0 reports another rank's failure before that rank's end takes the job down. */
 const TO_REPORT_MS = 700;
+
+export const RANK_TIMEOUT_OPTION = {
+  describe: 'Under mpirun: end when a process shows no sign of life or progress for so many seconds',
+  requiresArg: true,
+  default: 600,
+  coerce: finiteNumber('rank-timeout', { min: 1, max: 86_400 }),
+} as const;
 
 /** What a rank works with. */
 export interface RankOfJob {
@@ -24,7 +32,7 @@ export interface RankOfJob {
 }
 
 /**
- * Runs the training as a part of the job that this process was launched in, or on its own.
+ * Does the work as a part of the job that this process was launched in, or on its own.
  * @param rankTimeout seconds without a sign of life or progress after which a rank counts as hung
  */
 export async function asRank(
@@ -74,13 +82,14 @@ function gpusOfMachine(): number {
   }
 }
 
+const nowhere = new Writable({
+  write: (_chunk, _encoding, done) => {
+    done();
+  },
+});
+
 /** Rank 0 speaks for all; of the others one hears what is theirs alone, under their name. */
 function quiet(context: VerbContext, name: string): VerbContext {
-  const nowhere = new Writable({
-    write: (_chunk, _encoding, done) => {
-      done();
-    },
-  });
   return {
     ...context,
     output: new Output(nowhere, false, context.output.colors),

@@ -1,0 +1,52 @@
+/**
+ * `gsva eval` under mpirun: each rank measures a shard and keeps its results in a file of its own; rank 0 joins them, image
+ * after image as one process has them, so that every figure is the same.
+ */
+import { existsSync, rmSync } from 'node:fs';
+import { describeEngine, type EngineInfo } from '../engine/engine.js';
+import { UserError } from '../errors.js';
+import { mergeRecords } from '../evaluation/merge-records.js';
+import { recordedFaults, recordedRefusals, recordedResults } from '../evaluation/record-figures.js';
+import { readRecords, recordText } from '../evaluation/record-file.js';
+import { writeFileAtomic } from '../io/atomic-file.js';
+import { requireSame } from '../training/distributed/agreement.js';
+import type { Communicator } from '../training/distributed/communicator.js';
+import { type EvalRequest, evaluateShard, printFigures } from './eval-job.js';
+import { writeRecordedReport } from './eval-report.js';
+import type { VerbContext } from './verb.js';
+
+/**
+ * @param request of the whole run; its records lie where all ranks can read and write
+ * @returns the exit code
+ */
+export async function runEvalRanks(
+  request: EvalRequest & { readonly records: string },
+  context: VerbContext,
+  engine: EngineInfo,
+  communicator: Communicator,
+): Promise<number> {
+  const { rank, size } = communicator;
+  const { records, report, data } = request;
+  if (existsSync(records)) {
+    throw new UserError(`Writing records: ${records} is there already: a whole run. Name another file.`);
+  }
+  await requireSame(communicator, { engine: describeEngine(engine) });
+  const startedAt = performance.now();
+  const parts = Array.from({ length: size }, (_, index) => `${records}.${index}-of-${size}`);
+  const shard = { ...request, records: parts[rank] ?? '', report: null, shard: { index: rank, count: size } };
+  const { dataset } = await communicator.duringLongWork(() => evaluateShard(shard, context, engine));
+  await communicator.duringLongWork(() => communicator.barrier());
+  if (rank > 0) return 0;
+  const merged = mergeRecords(parts.map(readRecords));
+  writeFileAtomic(records, recordText(merged));
+  for (const part of parts) rmSync(part);
+  const measured = {
+    results: recordedResults(merged),
+    refused: recordedRefusals(merged.images),
+    faults: recordedFaults(merged.images),
+    seconds: (performance.now() - startedAt) / 1000,
+  };
+  printFigures(request, measured, context.output, engine);
+  if (report !== null) context.output.line(await writeRecordedReport(report, merged, dataset, data));
+  return 0;
+}
