@@ -5,12 +5,12 @@ import { EXPRESSION_FORMS } from '../data/text/question-forms.js';
 import { UsageError } from '../errors.js';
 import type { EvalRequest } from './eval-job.js';
 import { WHOLE } from '../evaluation/record.js';
-import { MODEL_OPTIONS, trainedModel } from './model-options.js';
+import { MODEL_OPTIONS, REJECT_THRESHOLD_OPTION, trainedModel } from './model-options.js';
 import { isFile, requireData, splitOf } from './open-dataset.js';
 import { PRECISION_OPTION } from './options.js';
 import { asRank, RANK_TIMEOUT_OPTION } from './ranks.js';
 import { startEngineFor } from './start-engine.js';
-import { finiteNumber, oneOf, shard, someOf, text, wholeNumber } from './values.js';
+import { oneOf, shard, someOf, text, wholeNumber } from './values.js';
 import { defineVerb } from './verb.js';
 
 const PROTOCOLS = ['strict', 'reference', 'generate'] as const;
@@ -80,11 +80,7 @@ const OPTIONS = {
     coerce: wholeNumber('batch', { min: 1, max: 4096 }),
   },
   precision: PRECISION_OPTION,
-  'reject-threshold': {
-    describe: "strict, generate: [REJ] from this probability on (default: the model's own, where one is stored)",
-    requiresArg: true,
-    coerce: finiteNumber('reject-threshold', { min: 0, max: 1 }),
-  },
+  'reject-threshold': REJECT_THRESHOLD_OPTION,
   records: {
     describe: 'File for the result of every expression, written as results come (JSON lines)',
     type: 'string',

@@ -4,7 +4,7 @@ import JSON5 from 'json5';
 import { CONVERSATION_STYLES, type ConversationStyle } from '../data/text/conversation.js';
 import { UsageError } from '../errors.js';
 import type { ModelSource } from '../inference/open-model.js';
-import { keyValues, oneOf, packagePath, text } from './values.js';
+import { finiteNumber, keyValues, oneOf, packagePath, text } from './values.js';
 
 function path(
   flag: string,
@@ -32,6 +32,13 @@ export const MODEL_OPTIONS = {
     coerce: keyValues('set'),
   },
 } satisfies Record<string, Options>;
+
+export const REJECT_THRESHOLD_OPTION = {
+  describe:
+    "[REJ] from this probability on, but by the protocol reference (default: the model's own, where one is stored)",
+  requiresArg: true,
+  coerce: finiteNumber('reject-threshold', { min: 0, max: 1 }),
+} satisfies Options;
 
 export interface ModelArguments {
   readonly model: string | undefined;

@@ -21,6 +21,8 @@ export interface SegmentRequest {
   readonly expressions: readonly string[];
   readonly model: ModelSource;
   readonly precision: Precision;
+  /** Instead of the model's own; null for that one, if it has one. */
+  readonly rejectThreshold: number | null;
   /** Where to write the overlay (and the masks, when it is a folder); null to write nothing. */
   readonly out: string | null;
   /** 'ask': the answer's form is given and the model decides [SEG] or [REJ]; 'generate': it writes freely. */
@@ -32,7 +34,7 @@ export async function runSegment(request: SegmentRequest, context: VerbContext, 
   const { output, signal } = context;
   if (request.out !== null) checkOut(request.out);
   const image = await readImage(request.image);
-  const { predictor, packedBytes } = loadPredictor(request.model, request.precision);
+  const { predictor, packedBytes } = loadPredictor(request.model, request.precision, request.rejectThreshold);
   if (packedBytes > 0) context.note(packedNote(packedBytes));
   try {
     const startedAt = performance.now();

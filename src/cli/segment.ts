@@ -2,7 +2,7 @@
 import type { Options } from 'yargs';
 import { UsageError } from '../errors.js';
 import type { SegmentRequest } from './segment-job.js';
-import { MODEL_OPTIONS, trainedModel } from './model-options.js';
+import { MODEL_OPTIONS, REJECT_THRESHOLD_OPTION, trainedModel } from './model-options.js';
 import { PRECISION_OPTION } from './options.js';
 import { startEngineFor } from './start-engine.js';
 import { oneOf, requireFile, text } from './values.js';
@@ -27,6 +27,7 @@ const OPTIONS = {
   },
   ...MODEL_OPTIONS,
   precision: PRECISION_OPTION,
+  'reject-threshold': REJECT_THRESHOLD_OPTION,
   out: {
     describe: 'NAME.png: the coloured overlay; a folder: overlay and one mask per expression',
     type: 'string',
@@ -61,7 +62,16 @@ export const segmentVerb = defineVerb({
     requireFile('--image', args.image);
     const { image, mode, precision } = args;
     const model = trainedModel(args);
-    const request: SegmentRequest = { image, expressions, model, precision, mode, out: args.out ?? null };
+    const rejectThreshold = args['reject-threshold'] ?? null;
+    const request: SegmentRequest = {
+      image,
+      expressions,
+      model,
+      precision,
+      rejectThreshold,
+      mode,
+      out: args.out ?? null,
+    };
     const engine = await startEngineFor(args, context);
     const { runSegment } = await import('./segment-job.js');
     return runSegment(request, context, engine);

@@ -202,6 +202,15 @@ describe('gsva segment', () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
+  test('--reject-threshold decides', async () => {
+    const statuses = async (threshold: string): Promise<string[]> => {
+      const { stdout } = await segment('--expressions', 'red circle', '--reject-threshold', threshold, '--json');
+      return (JSON.parse(stdout) as { results: { status: string }[] }).results.map(({ status }) => status);
+    };
+    expect(await statuses('0')).toEqual(['rejected']);
+    expect(await statuses('1')).toEqual(['segmented']);
+  });
+
   test('--json: one object; --out NAME.png: the overlay', async () => {
     const out = at('found.png');
     const { code, stdout } = await segment('--expressions', 'red circle', '--json', '--out', out);
