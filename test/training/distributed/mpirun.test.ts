@@ -16,8 +16,8 @@ import { smallConfig, writeConfig } from '../../helpers/small-experiment.js';
 const skipped = missingForMpi();
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-mpi-'));
 const at = (...parts: string[]): string => join(scratch, ...parts);
-/** More than a step takes on a busy machine, less than a test may. */
-const RANK_TIMEOUT = 5;
+/** Seconds: more than a step takes on a very busy machine, less than a test may. */
+const RANK_TIMEOUT = 15;
 const UPDATES = 4;
 
 beforeAll(async () => {
