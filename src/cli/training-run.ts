@@ -13,6 +13,7 @@ import { type GsvaDataConfig, openTrainingData, openValidationData } from '../tr
 import type { GsvaTask } from '../training/gsva-task.js';
 import type { KeptFeatures } from '../training/kept-features.js';
 import { readRunLog, type TrainingEnd } from '../training/run-log.js';
+import { trainerOptions } from '../training/run-length.js';
 import { observers } from '../training/training-observer.js';
 import { Trainer } from '../training/trainer.js';
 import type { TrainerEnvironment } from '../training/trainer-options.js';
@@ -66,7 +67,8 @@ export async function trainExperiment(
       const observer = observers(observe(bar, context), events ?? {});
       const { signal } = context;
       const environment: TrainerEnvironment = { runDir: out, resume, signal, header, observer, communicator };
-      return await new Trainer(task, config.training, environment).run();
+      const options = trainerOptions(config.training, task.sampleCount, size);
+      return await new Trainer(task, options, environment).run();
     } finally {
       bar.stop();
       events?.close();
