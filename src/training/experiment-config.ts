@@ -6,9 +6,10 @@ import { JsonReader } from '../io/json-reader.js';
 import { applyOverrides } from './config-overrides.js';
 import { readExtended } from './extended-config.js';
 import { type ModelOfRun, readModelOfRun } from './model-of-run.js';
+import { FLAT_WINDOW, WATCH_EVERY } from './learning-watch.js';
 import type { AdamWOptions } from './optimizer.js';
 import { readScheduleConfig, type TrainingConfig } from './run-length.js';
-import { readSetsData, type SetsData } from './sets-config.js';
+import { readGenerateImages, readSetsData, type SetsData } from './sets-config.js';
 import { type Stage, STAGES } from './trainable.js';
 
 /** gRefCOCO in its published layout. */
@@ -19,6 +20,8 @@ export interface ReferData {
   readonly expressionsPerSample: number;
   /** Images of `val` used for validation while training. */
   readonly validationImages: number;
+  /** So many of them are answered freely too (see evaluation/answer-rates.ts); 0 for none. */
+  readonly generateImages: number;
 }
 
 /** A user's own data, as JSON lines (docs/your-data.md). */
@@ -29,6 +32,7 @@ export interface JsonlData {
   readonly valFile: string | null;
   readonly expressionsPerSample: number;
   readonly validationImages: number;
+  readonly generateImages: number;
 }
 
 /** Scenes of the embedded benchmark's `base` split, rendered as they are needed. */
@@ -95,22 +99,24 @@ function readData(data: JsonReader): ExperimentConfig['data'] {
   const kind = data.key('kind').oneOf(['grefcoco', 'jsonl', 'epochs', 'mixture', 'scenes'] as const);
   if (kind === 'epochs' || kind === 'mixture') return readSetsData(data, kind);
   if (kind === 'jsonl') {
-    data.onlyKeys(['kind', 'file', 'valFile', 'expressionsPerSample', 'validationImages']);
+    data.onlyKeys(['kind', 'file', 'valFile', 'expressionsPerSample', 'validationImages', 'generateImages']);
     return {
       kind,
       file: data.key('file').string(),
       valFile: data.optional('valFile')?.string() ?? null,
       expressionsPerSample: data.key('expressionsPerSample').integer({ min: 1 }),
       validationImages: data.key('validationImages').integer({ min: 1 }),
+      generateImages: readGenerateImages(data),
     };
   }
   if (kind === 'grefcoco') {
-    data.onlyKeys(['kind', 'dir', 'expressionsPerSample', 'validationImages']);
+    data.onlyKeys(['kind', 'dir', 'expressionsPerSample', 'validationImages', 'generateImages']);
     return {
       kind,
       dir: data.key('dir').string(),
       expressionsPerSample: data.key('expressionsPerSample').integer({ min: 1 }),
       validationImages: data.key('validationImages').integer({ min: 1 }),
+      generateImages: readGenerateImages(data),
     };
   }
   data.onlyKeys(['kind', 'seed', 'scenes', 'itemsPerScene', 'validationScenes']);
@@ -132,6 +138,8 @@ function readTraining(training: JsonReader): TrainingConfig {
     'validateEvery',
     'checkpointEvery',
     'bestMetric',
+    'watchEvery',
+    'flatWindow',
     'optimizer',
     'schedule',
   ]);
@@ -147,6 +155,8 @@ function readTraining(training: JsonReader): TrainingConfig {
     ...(best === null
       ? {}
       : { bestMetric: { name: best.key('name').string(), mode: best.key('mode').oneOf(['max', 'min'] as const) } }),
+    watchEvery: training.optional('watchEvery')?.integer({ min: 0 }) ?? WATCH_EVERY,
+    flatWindow: training.optional('flatWindow')?.integer({ min: 0 }) ?? FLAT_WINDOW,
     optimizer: readOptimizer(training.key('optimizer')),
     schedule: readScheduleConfig(training.key('schedule')),
   };

@@ -17,7 +17,7 @@ import { ShardedAdamW } from './distributed/sharded-optimizer.js';
 import { AdamW } from './optimizer.js';
 import type { OptimizerRule } from './optimizer-rule.js';
 import { RunCheckpoints } from './run-checkpoints.js';
-import { RunLog, type TrainingEnd, type UpdateRecord } from './run-log.js';
+import { readRunLog, RunLog, type TrainingEnd, type UpdateRecord } from './run-log.js';
 import { SampleQueue } from './sample-queue.js';
 import type { SampleSupply } from './sample-supply.js';
 import { Schedule } from './schedule.js';
@@ -26,6 +26,7 @@ import type { TrainingState } from './training-checkpoint.js';
 import type { TrainingObserver } from './training-observer.js';
 import type { TrainingTask } from './training-task.js';
 import { UpdateStep, type UpdateResult } from './update-step.js';
+import { LearningWatch, WATCH_EVERY } from './learning-watch.js';
 import { betterOf, validationFigures } from './validation.js';
 
 /** Why a run ends, the strongest reason last: of several ranks, the one that has the strongest decides. */
@@ -41,6 +42,7 @@ export class Trainer<Sample> {
   private state: TrainingState;
   /** Clock reading at which the run would have begun had it never been interrupted. */
   private startedAt = 0;
+  private readonly watch: LearningWatch;
 
   /** Allocates the optimiser's moments; `run` frees them. */
   constructor(
@@ -51,6 +53,7 @@ export class Trainer<Sample> {
     checkTrainerOptions(options, task);
     this.schedule = new Schedule(options.schedule);
     this.observer = environment.observer ?? {};
+    this.watch = new LearningWatch(options.schedule.warmupUpdates, options.flatWindow);
     this.now = environment.now ?? ((): number => performance.now() / 1000);
     this.communicator = environment.communicator ?? new SingleProcess();
     this.state = {
@@ -89,6 +92,7 @@ export class Trainer<Sample> {
       await this.requireSameStart();
       this.startedAt = this.now() - this.state.elapsedSeconds;
       const log = this.openLog(join(runDir, 'log.jsonl'), header, resume);
+      if (resume && log !== null) this.watch.remember(readRunLog(log.path).records);
       try {
         this.observer.onStart?.({ update: this.state.update });
         return await this.loop(log);
@@ -121,7 +125,7 @@ export class Trainer<Sample> {
 
   private async loop(log: RunLog | null): Promise<TrainingEnd> {
     const { signal } = this.environment;
-    const { batchSize, accumulation, validateEvery, checkpointEvery } = this.options;
+    const { batchSize, accumulation, validateEvery, checkpointEvery, watchEvery = WATCH_EVERY } = this.options;
     const random = Random.fromState(this.state.random);
     const samples = this.startSamples(random.fork(0));
     const step = new UpdateStep(this.task, this.optimizer, batchSize, accumulation, this.communicator);
@@ -133,7 +137,8 @@ export class Trainer<Sample> {
         const began = this.beginUpdate();
         const { update } = this.state;
         const learningRate = this.schedule.learningRateAt(update, elapsed);
-        const result = await step.run({ update, learningRate, samples, random: random.fork(1), signal });
+        const isWatched = watchEvery > 0 && (update + 1) % watchEvery === 0;
+        const result = await step.run({ update, learningRate, samples, random: random.fork(1), signal, isWatched });
         if (result !== null) {
           this.finishUpdate(log, result, samples.position, learningRate, began);
           if (this.isDue(validateEvery)) await this.validate(log);
@@ -210,12 +215,18 @@ export class Trainer<Sample> {
       samplesPerSecond: result.samples / Math.max(seconds, 1e-9),
       numTensors: tf.memory().numTensors,
       ...(size === 1 ? {} : exchanged),
+      ...(result.parts === undefined ? {} : { parts: result.parts }),
     };
     log?.append(record);
     const fraction = this.schedule.fractionAt(update, elapsedSeconds);
     const remainingSeconds = (elapsedSeconds * (1 - fraction)) / fraction;
     const { totalUpdates } = this.options.schedule;
     this.observer.onUpdate?.(record, { update, totalUpdates, fraction, elapsedSeconds, remainingSeconds });
+    if (log === null) return;
+    for (const alarm of this.watch.alarmsAfter(record)) {
+      log.append(alarm);
+      this.observer.onAlarm?.(alarm);
+    }
   }
 
   private isDue(every: number): boolean {
