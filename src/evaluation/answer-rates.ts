@@ -15,7 +15,10 @@ export const ANSWER_RATES = {
 } as const;
 
 export type AnswerRate = keyof typeof ANSWER_RATES;
-export const ANSWER_RATE_NAMES = Object.keys(ANSWER_RATES) as readonly AnswerRate[];
+
+export function isAnswerRate(name: string): name is AnswerRate {
+  return Object.hasOwn(ANSWER_RATES, name);
+}
 
 /** @param images as recorded by the protocol 'generate'; what was recorded by others is passed over */
 export function answerRates(images: readonly ImageRecord[]): Record<AnswerRate, number> {
