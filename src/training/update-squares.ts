@@ -5,7 +5,14 @@
  * and in pieces, so that the extra memory does not grow with the model.
  */
 import * as tf from '../engine/tf.js';
-import type { AdamWOptions } from './optimizer.js';
+
+/** What AdamW's step is made with (AdamWOptions). */
+export interface AdamWConstants {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
+  readonly weightDecay: number;
+}
 
 export interface UpdateSquares {
   /** Of the mean gradient, before clipping. */
@@ -43,7 +50,7 @@ const NUMBERS_AT_ONCE = 2 ** 16;
  */
 export async function updateSquares(
   variables: readonly UpdatedVariable[],
-  options: AdamWOptions,
+  options: AdamWConstants,
   gradientScale: number,
 ): Promise<UpdateSquares[]> {
   if (variables.length === 0) return [];
@@ -91,7 +98,7 @@ function sumsOf(
   { variable, update }: UpdatedVariable,
   start: number,
   length: number,
-  { beta1, beta2, eps, weightDecay }: AdamWOptions,
+  { beta1, beta2, eps, weightDecay }: AdamWConstants,
 ): tf.Tensor {
   return tf.tidy(() => {
     const piece = (tensor: tf.Tensor): tf.Tensor => {

@@ -31,7 +31,18 @@ describe('readExperimentConfig', () => {
     expect(config.training).toEqual({
       ...(smallConfig('data')['training'] as object),
       optimizer: { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0, clipNorm: 1 },
+      watchEvery: 10,
+      flatWindow: 100,
     });
+  });
+
+  test('how a run is watched', () => {
+    const { training } = read([
+      ['training.watchEvery', 0],
+      ['training.flatWindow', 50],
+    ]);
+    expect(training).toMatchObject({ watchEvery: 0, flatWindow: 50 });
+    expect(() => read([['training.watchEvery', -1]])).toThrow(/"training.watchEvery" is -1/);
   });
 
   test('what may be left out: start, bestMetric, clipNorm, maxMinutes', () => {
@@ -55,8 +66,10 @@ describe('readExperimentConfig', () => {
 
   test('own data: a file, and perhaps another one to validate on', () => {
     const data = { kind: 'jsonl', file: 'my.jsonl', expressionsPerSample: 5, validationImages: 40 };
-    expect(read([], { data }).data).toEqual({ ...data, valFile: null });
-    expect(read([['data.valFile', 'val.jsonl']], { data }).data).toEqual({ ...data, valFile: 'val.jsonl' });
+    const whole = { ...data, valFile: null, generateImages: 4 };
+    expect(read([], { data }).data).toEqual(whole);
+    expect(read([['data.valFile', 'val.jsonl']], { data }).data).toEqual({ ...whole, valFile: 'val.jsonl' });
+    expect(read([['data.generateImages', 0]], { data }).data).toEqual({ ...whole, generateImages: 0 });
     expect(() => read([['data.dir', 'folder']], { data })).toThrow(/unknown key "dir" in "data"; .*file/);
   });
 

@@ -21,7 +21,7 @@ async function namesAt(task: ToyTask, count: number, positions: readonly number[
 describe('overfitTask', () => {
   test('gives the first samples of the order, with what was drawn for them, again and again', async () => {
     const task = new ToyTask({ noise: 1 });
-    const whole = task.samples(new Random(3), () => undefined);
+    const whole = task.samples(new Random(3));
     const first = [await whole.at(0), await whole.at(1), await whole.at(2)].map((one) => `${one?.name} ${one?.x[0]}`);
     expect(await namesAt(task, 3, [0, 1, 2, 3, 4, 5, 9])).toEqual([...first, ...first, first[0]]);
     expect(overfitTask(task, 3).sampleCount).toBe(3);
