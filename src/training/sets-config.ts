@@ -71,7 +71,7 @@ export function readSetsData(data: JsonReader, kind: SetsData['kind']): SetsData
   };
 }
 
-/** Enough expressions to see rates move, and few enough that free answers cost less than the forced ones of 40 images. */
+/** Some thirty expressions: enough to see a model that has stopped to write [SEG] or [REJ]. */
 const GENERATE_IMAGES = 4;
 
 export function readGenerateImages(place: JsonReader): number {
