@@ -23,7 +23,7 @@ import { writeFileAtomic } from '../io/atomic-file.js';
 import { buildExperiment, type Experiment } from '../training/build-experiment.js';
 import type { ExperimentConfig } from '../training/experiment-config.js';
 import { KeptFeatures } from '../training/kept-features.js';
-import type { TrainerOptions } from '../training/trainer-options.js';
+import type { TrainingConfig } from '../training/run-length.js';
 import { questionsOf } from './ablation-rows.js';
 import {
   type AblationRun,
@@ -95,7 +95,7 @@ export async function runAblate(request: AblateRequest, context: VerbContext, en
 }
 
 function aboutRuns(
-  { batchSize, schedule }: TrainerOptions,
+  { batchSize, schedule }: TrainingConfig,
   seeds: number,
   engine: EngineInfo,
   tables: readonly AblationTable[],

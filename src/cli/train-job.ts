@@ -5,7 +5,9 @@ import type { EngineInfo } from '../engine/engine.js';
 import { buildExperiment } from '../training/build-experiment.js';
 import type { Communicator } from '../training/distributed/communicator.js';
 import { readExperimentConfig } from '../training/experiment-config.js';
+import { OVERFIT_OVERRIDES, withinSamples } from '../training/overfit.js';
 import { isFile } from './open-dataset.js';
+import { type OverfitRequest, reportOverfit } from './overfit-report.js';
 import { duration } from './progress.js';
 import { trainExperiment } from './training-run.js';
 import type { VerbContext } from './verb.js';
@@ -24,6 +26,8 @@ export interface TrainRequest {
   readonly minutes: number | null;
   /** Folder for TensorBoard's events. */
   readonly tensorboard: string | null;
+  /** Learn a few samples by heart; null: train on all. */
+  readonly overfit: OverfitRequest | null;
 }
 
 /** @returns the exit code */
@@ -34,21 +38,27 @@ export async function runTrain(
   communicator: Communicator,
 ): Promise<number> {
   const { output } = context;
-  const overrides: (readonly [string, unknown])[] = request.overrides.map(([key, value]) => [key, parsed(value)]);
+  const { overfit } = request;
+  const overrides: (readonly [string, unknown])[] = overfit === null ? [] : [...OVERFIT_OVERRIDES];
+  for (const [key, value] of request.overrides) overrides.push([key, parsed(value)]);
   if (request.data !== null) overrides.push([isFile(request.data) ? 'data.file' : 'data.dir', request.data]);
   if (request.minutes !== null) overrides.push(['training.schedule.maxMinutes', request.minutes]);
-  const config = readExperimentConfig(request.config, overrides);
+  const read = readExperimentConfig(request.config, overrides);
+  const config =
+    overfit === null ? read : { ...read, training: withinSamples(read.training, overfit.samples, communicator.size) };
   const experiment = buildExperiment(config, request.config);
   try {
     const { out, resume, tensorboard } = request;
-    const { end } = await trainExperiment(experiment, { out, resume, tensorboard, communicator }, context, engine);
+    const options = { out, resume, tensorboard, communicator, overfit: overfit?.samples ?? null };
+    const { end } = await trainExperiment(experiment, options, context, engine);
     const best =
       end.best === null ? '' : `, best ${end.best.metric} ${end.best.value.toFixed(3)} at update ${end.best.update}`;
     const stopped = end.reason === 'aborted' ? 'stopped and saved' : 'trained';
     output.line(`${stopped}: ${end.update} updates in ${duration(end.elapsedSeconds)}${best}`);
     output.line(`model: ${join(out, 'last')}  summary: ${join(out, 'summary.html')}`);
     if (end.reason === 'aborted') output.line('go on with the same command and --resume');
-    return 0;
+    if (overfit === null || end.reason === 'aborted' || communicator.rank > 0) return 0;
+    return reportOverfit(out, overfit, config.training, context);
   } finally {
     experiment.gsva.dispose();
   }

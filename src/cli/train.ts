@@ -5,7 +5,7 @@ import type { TrainRequest } from './train-job.js';
 import { requireData } from './open-dataset.js';
 import { startEngineFor } from './start-engine.js';
 import { asRank, RANK_TIMEOUT_OPTION } from './ranks.js';
-import { finiteNumber, keyValues, requireFile, text } from './values.js';
+import { finiteNumber, keyValues, requireFile, text, wholeNumber } from './values.js';
 import { defineVerb } from './verb.js';
 
 const OPTIONS = {
@@ -48,6 +48,16 @@ const OPTIONS = {
     requiresArg: true,
     coerce: text('tensorboard'),
   },
+  overfit: {
+    describe: 'Train on the first N samples alone; fails unless their loss becomes low',
+    requiresArg: true,
+    coerce: wholeNumber('overfit', { min: 1 }),
+  },
+  'overfit-bound': {
+    describe: 'With --overfit: the highest loss at the end; default: a fifth of the first',
+    requiresArg: true,
+    coerce: finiteNumber('overfit-bound', { min: 0 }),
+  },
   'rank-timeout': RANK_TIMEOUT_OPTION,
 } satisfies Record<string, Options>;
 
@@ -62,12 +72,15 @@ export const trainVerb = defineVerb({
     ['gsva train --config configs/own-data.json5 --data my/data.jsonl --out runs/mine', 'your own data'],
     ['gsva train --config configs/tiny.json5 --out runs/b --tensorboard runs/events/b', 'curves while it trains'],
     ['gsva train --config configs/tiny.json5 --out runs/a --set training.seed=7 maxLength=300', 'other values'],
+    ['gsva train --config configs/tiny.json5 --out runs/four --overfit 4', 'can it learn four samples by heart?'],
     ['mpirun -np 8 gsva train --config configs/tiny.json5 --out runs/tiny', 'eight GPUs (docs/scaling.md)'],
   ],
   async run(args, context) {
     requireFile('--config', args.config);
     if (args.data !== undefined) requireData(args.data);
     if (args.json) throw new UsageError('--json is not for train; its log in --out is JSON lines already');
+    if (args['overfit-bound'] !== undefined && args.overfit === undefined)
+      throw new UsageError('--overfit-bound is the bound of --overfit N; say how many samples');
     const { config, out, resume } = args;
     const request: TrainRequest = {
       config,
@@ -77,6 +90,7 @@ export const trainVerb = defineVerb({
       data: args.data ?? null,
       minutes: args.minutes ?? null,
       tensorboard: args.tensorboard ?? null,
+      overfit: args.overfit === undefined ? null : { samples: args.overfit, bound: args['overfit-bound'] ?? null },
     };
     return asRank(args, args['rank-timeout'], context, async ({ communicator, hardware, context: ownContext }) => {
       const engine = await startEngineFor(hardware, ownContext);

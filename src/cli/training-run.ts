@@ -1,6 +1,7 @@
 /** One training run on the command line: the trainer with a bar, validation by evaluation, plots at the end. */
 import { join } from 'node:path';
 import { describeEngine, type EngineInfo } from '../engine/engine.js';
+import { isAnswerRate } from '../evaluation/answer-rates.js';
 import { GRES } from '../evaluation/benchmarks.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import { type LinePlot, linePlotSvg } from '../evaluation/report/line-plot.js';
@@ -13,10 +14,13 @@ import { type GsvaDataConfig, openTrainingData, openValidationData } from '../tr
 import type { GsvaTask } from '../training/gsva-task.js';
 import type { KeptFeatures } from '../training/kept-features.js';
 import { readRunLog, type TrainingEnd } from '../training/run-log.js';
+import { overfitTask } from '../training/overfit.js';
+import { trainerOptions } from '../training/run-length.js';
 import { observers } from '../training/training-observer.js';
 import { Trainer } from '../training/trainer.js';
 import type { TrainerEnvironment } from '../training/trainer-options.js';
 import type { TrainingTask } from '../training/training-task.js';
+import { freeAnswerRates } from './free-answers.js';
 import { figuresOf } from './measure.js';
 import { TensorBoardRun } from './tensorboard-run.js';
 import { writeSummary } from './training-summary.js';
@@ -41,12 +45,21 @@ export interface TrainingRunOptions {
   readonly communicator?: Communicator;
   /** Of the same images by the same encoders, from other runs. */
   readonly features?: KeptFeatures | null;
+  /** Train on so many samples alone; null: on all. */
+  readonly overfit?: number | null;
 }
 
 /** Trains; of several ranks, rank 0 writes. */
 export async function trainExperiment(
   experiment: Experiment,
-  { out, resume, tensorboard = null, communicator = new SingleProcess(), features = null }: TrainingRunOptions,
+  {
+    out,
+    resume,
+    tensorboard = null,
+    communicator = new SingleProcess(),
+    features = null,
+    overfit = null,
+  }: TrainingRunOptions,
   context: VerbContext,
   engine: EngineInfo,
 ): Promise<TrainingRun> {
@@ -60,13 +73,15 @@ export async function trainExperiment(
     shown = samples;
     await events?.draw(samples);
   };
-  const run = async <Sample>(task: TrainingTask<Sample>): Promise<TrainingEnd> => {
+  const run = async <Sample>(whole: TrainingTask<Sample>): Promise<TrainingEnd> => {
+    const task = overfit === null ? whole : overfitTask(whole, overfit);
     const bar = context.startProgress('train', 100);
     try {
       const observer = observers(observe(bar, context), events ?? {});
       const { signal } = context;
       const environment: TrainerEnvironment = { runDir: out, resume, signal, header, observer, communicator };
-      return await new Trainer(task, config.training, environment).run();
+      const options = trainerOptions(config.training, task.sampleCount, size);
+      return await new Trainer(task, options, environment).run();
     } finally {
       bar.stop();
       events?.close();
@@ -95,7 +110,7 @@ async function taskOn(
   return gsvaTask(experiment, await openTrainingData(data), await validation(experiment, data, keep), features);
 }
 
-/** Strict figures on the first images of `val`; null when the run never validates, which then needs no `val`. */
+/** Strict figures, and rates of free answers, on the first images of `val`; null when the run never validates, which then needs no `val`. */
 async function validation(
   { gsva, tokenizer, config }: Experiment,
   data: GsvaDataConfig,
@@ -115,7 +130,11 @@ async function validation(
     await keep(samples);
     const [strict] = results;
     if (strict === undefined) throw new Error('validation: no result');
-    return Object.fromEntries(Object.entries(figuresOf(strict)).map(([name, value]) => [name, value ?? NaN]));
+    const figures = Object.entries(figuresOf(strict)).map(([name, value]) => [name, value ?? NaN] as const);
+    return {
+      ...Object.fromEntries(figures),
+      ...(await freeAnswerRates(on.dataset, predictor, on.generateImages, signal)),
+    };
   };
 }
 
@@ -130,8 +149,12 @@ function observe(
     },
     onValidation: ({ metrics }) => {
       validated = Object.entries(metrics)
+        .filter(([name]) => !isAnswerRate(name))
         .map(([name, value]) => `  ${name.replace('_', '-')} ${value.toFixed(2)}`)
         .join('');
+    },
+    onAlarm: ({ update, message }) => {
+      context.note(`ALARM at update ${update}: ${message}`);
     },
     onMessage: (message) => {
       context.note(message);
@@ -143,7 +166,8 @@ function observe(
 function writePlots(out: string): LinePlot[] {
   const { updates, validations } = readRunLog(join(out, 'log.jsonl'));
   const lossNames = [...new Set(updates.flatMap(({ losses }) => Object.keys(losses)))];
-  const figureNames = [...new Set(validations.flatMap(({ metrics }) => Object.keys(metrics)))];
+  const validated = [...new Set(validations.flatMap(({ metrics }) => Object.keys(metrics)))];
+  const figureNames = validated.filter((name) => !isAnswerRate(name));
   const loss: LinePlot = {
     title: 'Training loss',
     xLabel: 'update',

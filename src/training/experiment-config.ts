@@ -2,19 +2,15 @@
  * A training run as a configuration file says it (JSON5, see configs/): which stage, which model, which data, how.
  * Reading is strict: unknown keys are refused, and every value is checked where it stands.
  */
-import { join } from 'node:path';
-import { type ModelConfig, parseModelConfig } from '../config.js';
-import { CONVERSATION_STYLES, type ConversationStyle } from '../data/text/conversation.js';
 import { JsonReader } from '../io/json-reader.js';
-import { openModelDirectory } from '../model/checkpoint-directory.js';
-import { readVariant } from '../model/read-variant.js';
-import { GSVA_VARIANT, type Variant } from '../variant.js';
+import { applyOverrides } from './config-overrides.js';
 import { readExtended } from './extended-config.js';
+import { type ModelOfRun, readModelOfRun } from './model-of-run.js';
+import { FLAT_WINDOW, WATCH_EVERY } from './learning-watch.js';
 import type { AdamWOptions } from './optimizer.js';
-import type { ScheduleOptions } from './schedule.js';
-import { readSetsData, type SetsData } from './sets-config.js';
+import { readScheduleConfig, type TrainingConfig } from './run-length.js';
+import { readGenerateImages, readSetsData, type SetsData } from './sets-config.js';
 import { type Stage, STAGES } from './trainable.js';
-import type { TrainerOptions } from './trainer-options.js';
 
 /** gRefCOCO in its published layout. */
 export interface ReferData {
@@ -24,6 +20,8 @@ export interface ReferData {
   readonly expressionsPerSample: number;
   /** Images of `val` used for validation while training. */
   readonly validationImages: number;
+  /** So many of them are answered freely too (see evaluation/answer-rates.ts); 0 for none. */
+  readonly generateImages: number;
 }
 
 /** A user's own data, as JSON lines (docs/your-data.md). */
@@ -34,6 +32,7 @@ export interface JsonlData {
   readonly valFile: string | null;
   readonly expressionsPerSample: number;
   readonly validationImages: number;
+  readonly generateImages: number;
 }
 
 /** Scenes of the embedded benchmark's `base` split, rendered as they are needed. */
@@ -46,39 +45,36 @@ export interface SceneData {
   readonly validationScenes: number;
 }
 
-export interface ExperimentConfig {
+export interface ExperimentConfig extends ModelOfRun {
   readonly stage: Stage;
   readonly description: string;
-  readonly model: ModelConfig;
   /** Model folder whose weights are the start; null for random weights. */
   readonly start: string | null;
-  /** Folder with the tokenizer's files. */
-  readonly tokenizer: string;
-  readonly conversation: ConversationStyle;
-  /** What answers are made of; as published unless the configuration or the start model say otherwise. */
-  readonly variant: Variant;
   /** Conversations are cut to so many tokens. */
   readonly maxLength: number;
   readonly data: ReferData | JsonlData | SetsData | SceneData;
-  readonly training: TrainerOptions;
+  readonly training: TrainingConfig;
 }
 
 /**
  * @param path a file, which may extend another
- * @param overrides keys to replace, as dotted paths, with their values as JSON5 (a word that is not JSON5 is a string)
+ * @param overrides keys to replace, as dotted paths, with their values
+ * @param forPlan nothing will be trained: where the start model's folder is not there, the sizes under "plannedModel" do
  * @throws UserError naming file and key
  */
 export function readExperimentConfig(
   path: string,
   overrides: readonly (readonly [string, unknown])[] = [],
+  { forPlan = false }: { readonly forPlan?: boolean } = {},
 ): ExperimentConfig {
   const json = readExtended(path);
-  for (const [key, value] of overrides) replace(JsonReader.of(json, path), key.split('.'), value);
+  applyOverrides(json, overrides, path);
   const root = JsonReader.of(json, path);
   root.onlyKeys([
     'stage',
     'description',
     'model',
+    'plannedModel',
     'start',
     'tokenizer',
     'conversation',
@@ -91,7 +87,7 @@ export function readExperimentConfig(
   return {
     stage: root.key('stage').oneOf(STAGES),
     description: root.key('description').string(),
-    ...readModel(root, path, start),
+    ...readModelOfRun(root, path, start, forPlan),
     start,
     maxLength: root.key('maxLength').integer({ min: 16 }),
     data: readData(root.key('data')),
@@ -99,58 +95,28 @@ export function readExperimentConfig(
   };
 }
 
-/** Sizes, tokenizer, conversation and variant; what the configuration does not say is as in the start model's folder. */
-function readModel(
-  root: JsonReader,
-  path: string,
-  start: string | null,
-): Pick<ExperimentConfig, 'model' | 'tokenizer' | 'conversation' | 'variant'> {
-  const written = {
-    model: () => parseModelConfig(root.key('model').value, `${path}: model`),
-    tokenizer: () => root.key('tokenizer').string(),
-    conversation: () => root.key('conversation').oneOf(CONVERSATION_STYLES),
-  };
-  const variant = root.optional('variant');
-  const isMissing = (key: keyof typeof written): boolean => root.optional(key) === null;
-  const missing = (['model', 'tokenizer', 'conversation'] as const).filter(isMissing);
-  if (start === null || missing.length === 0) {
-    return {
-      model: written.model(),
-      tokenizer: written.tokenizer(),
-      conversation: written.conversation(),
-      variant: readVariant(variant),
-    };
-  }
-  const { config, meta } = openModelDirectory(start);
-  const style = JsonReader.of(meta, join(start, 'meta.json')).key('conversation');
-  return {
-    model: isMissing('model') ? config : written.model(),
-    tokenizer: isMissing('tokenizer') ? start : written.tokenizer(),
-    conversation: isMissing('conversation') ? style.oneOf(CONVERSATION_STYLES) : written.conversation(),
-    variant: variant === null ? (meta.variant ?? GSVA_VARIANT) : readVariant(variant),
-  };
-}
-
 function readData(data: JsonReader): ExperimentConfig['data'] {
   const kind = data.key('kind').oneOf(['grefcoco', 'jsonl', 'epochs', 'mixture', 'scenes'] as const);
   if (kind === 'epochs' || kind === 'mixture') return readSetsData(data, kind);
   if (kind === 'jsonl') {
-    data.onlyKeys(['kind', 'file', 'valFile', 'expressionsPerSample', 'validationImages']);
+    data.onlyKeys(['kind', 'file', 'valFile', 'expressionsPerSample', 'validationImages', 'generateImages']);
     return {
       kind,
       file: data.key('file').string(),
       valFile: data.optional('valFile')?.string() ?? null,
       expressionsPerSample: data.key('expressionsPerSample').integer({ min: 1 }),
       validationImages: data.key('validationImages').integer({ min: 1 }),
+      generateImages: readGenerateImages(data),
     };
   }
   if (kind === 'grefcoco') {
-    data.onlyKeys(['kind', 'dir', 'expressionsPerSample', 'validationImages']);
+    data.onlyKeys(['kind', 'dir', 'expressionsPerSample', 'validationImages', 'generateImages']);
     return {
       kind,
       dir: data.key('dir').string(),
       expressionsPerSample: data.key('expressionsPerSample').integer({ min: 1 }),
       validationImages: data.key('validationImages').integer({ min: 1 }),
+      generateImages: readGenerateImages(data),
     };
   }
   data.onlyKeys(['kind', 'seed', 'scenes', 'itemsPerScene', 'validationScenes']);
@@ -163,7 +129,7 @@ function readData(data: JsonReader): ExperimentConfig['data'] {
   };
 }
 
-function readTraining(training: JsonReader): TrainerOptions {
+function readTraining(training: JsonReader): TrainingConfig {
   training.onlyKeys([
     'seed',
     'batchSize',
@@ -172,6 +138,8 @@ function readTraining(training: JsonReader): TrainerOptions {
     'validateEvery',
     'checkpointEvery',
     'bestMetric',
+    'watchEvery',
+    'flatWindow',
     'optimizer',
     'schedule',
   ]);
@@ -187,8 +155,10 @@ function readTraining(training: JsonReader): TrainerOptions {
     ...(best === null
       ? {}
       : { bestMetric: { name: best.key('name').string(), mode: best.key('mode').oneOf(['max', 'min'] as const) } }),
+    watchEvery: training.optional('watchEvery')?.integer({ min: 0 }) ?? WATCH_EVERY,
+    flatWindow: training.optional('flatWindow')?.integer({ min: 0 }) ?? FLAT_WINDOW,
     optimizer: readOptimizer(training.key('optimizer')),
-    schedule: readSchedule(training.key('schedule')),
+    schedule: readScheduleConfig(training.key('schedule')),
   };
 }
 
@@ -209,26 +179,4 @@ function readOptimizer(optimizer: JsonReader): AdamWOptions {
           ),
         }),
   };
-}
-
-function readSchedule(schedule: JsonReader): ScheduleOptions {
-  schedule.onlyKeys(['learningRate', 'warmupUpdates', 'totalUpdates', 'decay', 'maxMinutes']);
-  const minutes = schedule.optional('maxMinutes');
-  return {
-    learningRate: schedule.key('learningRate').number({ min: 0 }),
-    warmupUpdates: schedule.key('warmupUpdates').integer({ min: 0 }),
-    totalUpdates: schedule.key('totalUpdates').integer({ min: 1 }),
-    decay: schedule.key('decay').oneOf(['linear', 'cosine'] as const),
-    ...(minutes === null ? {} : { maxMinutes: minutes.number({ min: 0 }) }),
-  };
-}
-
-function replace(place: JsonReader, keys: readonly string[], value: unknown): void {
-  const [first, ...rest] = keys;
-  if (first === undefined) return;
-  if (rest.length > 0) {
-    replace(place.key(first), rest, value);
-    return;
-  }
-  place.object()[first] = value;
 }

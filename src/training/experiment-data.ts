@@ -13,8 +13,9 @@ export type GsvaDataConfig = ReferData | JsonlData | SetsData;
 /** Images of a split with expressions, to evaluate on. */
 export interface ValidationData {
   readonly dataset: Pick<ReferDataset, 'images' | 'target' | 'targets'>;
-  /** How many of the images are used. */
+  /** How many of the images are used, and how many of these are answered freely too. */
   readonly images: number;
+  readonly generateImages: number;
 }
 
 /**
@@ -44,12 +45,17 @@ export async function openTrainingData(data: GsvaDataConfig): Promise<GsvaData> 
  */
 export async function openValidationData(data: GsvaDataConfig): Promise<ValidationData | null> {
   if (data.kind === 'grefcoco') {
-    return { dataset: openReferringSet('grefcoco', data.dir, 'val'), images: data.validationImages };
+    const dataset = openReferringSet('grefcoco', data.dir, 'val');
+    return { dataset, images: data.validationImages, generateImages: data.generateImages };
   }
-  if (data.kind === 'jsonl') return { dataset: await ownValidation(data), images: data.validationImages };
+  if (data.kind === 'jsonl') {
+    const dataset = await ownValidation(data);
+    return { dataset, images: data.validationImages, generateImages: data.generateImages };
+  }
   const { dir, validation } = data;
   if (validation === null) return null;
-  return { dataset: openReferringSet(validation.set, dir, validation.split), images: validation.images };
+  const { set, split, images, generateImages } = validation;
+  return { dataset: openReferringSet(set, dir, split), images, generateImages };
 }
 
 async function ownValidation({ file, valFile }: JsonlData): Promise<OwnData> {

@@ -1,6 +1,7 @@
 /**
  * Configurations that say only what differs: `extends: 'other.json5'` names a file beside this one, whose values hold
- * wherever this one has none. Objects are put together key by key; anything else, lists too, replaces what was there.
+ * wherever this one has none; of a list of files each replaces what those before it say. Objects are put together key
+ * by key; anything else, lists too, replaces what was there.
  */
 import { dirname, join } from 'node:path';
 import { readJson5 } from '../io/json-file.js';
@@ -17,10 +18,13 @@ export function readExtended(path: string, depth = 1): Record<string, unknown> {
   delete own['extends'];
   if (base === null) return own;
   if (depth === LONGEST_CHAIN) base.fail(`nothing: ${LONGEST_CHAIN} files extend each other already`);
-  return merged(readExtended(join(dirname(path), base.string()), depth + 1), own);
+  const files = Array.isArray(base.value) ? base.array() : [base];
+  const bases = files.map((file) => readExtended(join(dirname(path), file.string()), depth + 1));
+  return [...bases, own].reduce(merged);
 }
 
-function merged(base: Record<string, unknown>, own: Record<string, unknown>): Record<string, unknown> {
+/** What `own` says, and where it says nothing, what `base` says. */
+export function merged(base: Record<string, unknown>, own: Record<string, unknown>): Record<string, unknown> {
   const out = { ...base };
   for (const [key, value] of Object.entries(own)) {
     const before = base[key];

@@ -1,5 +1,6 @@
 /** What the trainer and checkpoints ask of an optimiser, whether one process holds its state or several share it. */
 import type * as tf from '../engine/tf.js';
+import type { UpdateSquares } from './update-squares.js';
 
 /** Adam's memory of one variable, in the variable's order of numbers. */
 export interface Moments {
@@ -27,6 +28,16 @@ export interface OptimizerRule {
     globalNorm: number,
     gradientScale?: number,
   ): void | Promise<void>;
+
+  /**
+   * How large the update was that `apply` has just made with these arguments, by name of every variable. All ranks call
+   * it, and get the same.
+   */
+  updateSquares(
+    gradients: ReadonlyMap<string, tf.Tensor>,
+    learningRate: number,
+    gradientScale?: number,
+  ): Promise<ReadonlyMap<string, UpdateSquares>>;
 
   /** The moments of every variable that has been updated, for a checkpoint; null on ranks that write none. */
   moments(): Promise<ReadonlyMap<string, Moments> | null>;

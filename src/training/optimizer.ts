@@ -9,6 +9,7 @@ import { adamWUpdate, sumOfSquares } from '../engine/fused-ops.js';
 import * as tf from '../engine/tf.js';
 import { UserError, messageOf } from '../errors.js';
 import type { Moments, OptimizerRule } from './optimizer-rule.js';
+import { NO_SQUARES, updateSquares, type UpdateSquares } from './update-squares.js';
 
 export interface AdamWOptions {
   readonly beta1: number;
@@ -100,6 +101,20 @@ export class AdamW implements OptimizerRule {
         gradientScale: scale,
       });
     }
+  }
+
+  async updateSquares(
+    gradients: ReadonlyMap<string, tf.Tensor>,
+    learningRate: number,
+    gradientScale = 1,
+  ): Promise<ReadonlyMap<string, UpdateSquares>> {
+    const variables = [...this.states].map(([name, { variable, m, v, step, learningRateMultiplier }]) => {
+      const gradient = gradients.get(name);
+      const rate = learningRate * learningRateMultiplier;
+      return { variable, update: gradient === undefined ? null : { gradient, m, v, step, learningRate: rate } };
+    });
+    const squares = await updateSquares(variables, this.options, gradientScale);
+    return new Map([...this.states.keys()].map((name, i) => [name, squares[i] ?? NO_SQUARES]));
   }
 
   async moments(): Promise<ReadonlyMap<string, Moments>> {

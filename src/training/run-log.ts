@@ -35,6 +35,16 @@ export interface UpdateRecord {
   /** With several ranks: bytes that rank 0 sent in this update, and seconds that it spent in exchanges, waiting included. */
   readonly sentBytes?: number;
   readonly exchangeSeconds?: number;
+  /** Where this update was measured (training.watchEvery): every part that trains (see partOf). */
+  readonly parts?: Readonly<Record<string, PartFigures>>;
+}
+
+/** How a part of the model took part in an update. */
+export interface PartFigures {
+  /** Norm of its mean gradient before clipping; 0 where it had none. */
+  readonly gradNorm: number;
+  /** ‖Δw‖ / ‖w‖: the norm of what was added to its weights, relative to that of the weights before. */
+  readonly updateRatio: number;
 }
 
 /** Figures on the validation set after `update` updates. */
@@ -66,6 +76,20 @@ export interface TrainingEnd {
   readonly best: BestResult | null;
 }
 
+/** Something that makes it doubtful whether the run learns; each is said once. */
+export interface AlarmRecord {
+  readonly type: 'alarm';
+  readonly update: number;
+  readonly kind: AlarmKind;
+  /** The part of the model that it is about; null for the run as a whole. */
+  readonly part: string | null;
+  /** What was seen, and what to look at. */
+  readonly message: string;
+}
+
+export const ALARM_KINDS = ['no gradient', 'flat loss', 'exploding gradient'] as const;
+export type AlarmKind = (typeof ALARM_KINDS)[number];
+
 /** The run stopped because of an error. */
 export interface ErrorRecord {
   readonly type: 'error';
@@ -73,13 +97,15 @@ export interface ErrorRecord {
   readonly message: string;
 }
 
-export type LogRecord = HeaderRecord | UpdateRecord | ValidationRecord | ResumeRecord | TrainingEnd | ErrorRecord;
+export type LogRecord =
+  HeaderRecord | UpdateRecord | ValidationRecord | AlarmRecord | ResumeRecord | TrainingEnd | ErrorRecord;
 
 /** A log as read back. */
 export interface RunHistory {
   readonly header: HeaderRecord;
   readonly updates: readonly UpdateRecord[];
   readonly validations: readonly ValidationRecord[];
+  readonly alarms: readonly AlarmRecord[];
   /** Everything, in order. */
   readonly records: readonly LogRecord[];
 }
@@ -147,6 +173,7 @@ export function readRunLog(path: string): RunHistory {
     header,
     updates: records.filter((record) => record.type === 'update'),
     validations: records.filter((record) => record.type === 'validation'),
+    alarms: records.filter((record) => record.type === 'alarm'),
     records,
   };
 }
@@ -184,7 +211,13 @@ const UPDATE_NUMBERS = ['epoch', 'learningRate', 'gradNorm', 'seconds', 'elapsed
 function revived(record: Record<string, unknown>): Record<string, unknown> {
   const figures = (value: unknown): unknown =>
     isObject(value) ? Object.fromEntries(Object.entries(value).map(([key, x]) => [key, x ?? NaN])) : value;
-  if (record.type === 'update') return { ...record, losses: figures(record.losses) };
+  if (record.type === 'update') {
+    const { parts } = record;
+    const withParts = isObject(parts)
+      ? { parts: Object.fromEntries(Object.entries(parts).map(([part, value]) => [part, figures(value)])) }
+      : {};
+    return { ...record, losses: figures(record.losses), ...withParts };
+  }
   if (record.type === 'validation') return { ...record, metrics: figures(record.metrics) };
   return record;
 }
@@ -194,12 +227,30 @@ function isLogRecord(record: Record<string, unknown>): record is LogRecord & Rec
   if (!Number.isSafeInteger(record.update)) return false;
   switch (record.type) {
     case 'update':
-      return UPDATE_NUMBERS.every((key) => typeof record[key] === 'number') && isFigures(record.losses);
+      return (
+        UPDATE_NUMBERS.every((key) => typeof record[key] === 'number') &&
+        isFigures(record.losses) &&
+        (record.parts === undefined || isParts(record.parts))
+      );
     case 'validation':
       return isFigures(record.metrics);
+    case 'alarm':
+      return (
+        ALARM_KINDS.some((kind) => kind === record.kind) && typeof record.message === 'string' && isPart(record.part)
+      );
     default:
       return record.type === 'resume' || record.type === 'end' || record.type === 'error';
   }
+}
+
+function isPart(value: unknown): value is string | null {
+  return value === null || typeof value === 'string';
+}
+
+function isParts(value: unknown): value is Record<string, PartFigures> {
+  const isPartFigures = (part: unknown): boolean =>
+    isFigures(part) && part['gradNorm'] !== undefined && part['updateRatio'] !== undefined;
+  return isObject(value) && Object.values(value).every(isPartFigures);
 }
 
 function isFigures(value: unknown): value is Record<string, number> {

@@ -21,7 +21,13 @@ export interface SetsData {
   /** The run stops where more than this share of the samples is bad. */
   readonly maxBadShare: number;
   /** A split of a set with expressions to validate on while training, and how many of its images; null without. */
-  readonly validation: { readonly set: string; readonly split: string; readonly images: number } | null;
+  readonly validation: {
+    readonly set: string;
+    readonly split: string;
+    readonly images: number;
+    /** So many of them are answered freely too; 0 for none. */
+    readonly generateImages: number;
+  } | null;
 }
 
 /** As the paper has it: none. */
@@ -40,7 +46,7 @@ export function readSetsData(data: JsonReader, kind: SetsData['kind']): SetsData
   data.onlyKeys(['kind', 'dir', 'sets', 'expressionsPerSample', ...optional]);
   const sets = data.key('sets').array();
   if (sets.length === 0) data.key('sets').fail('a list of at least one name');
-  const validation = data.optional('validation')?.onlyKeys(['set', 'split', 'images']) ?? null;
+  const validation = data.optional('validation')?.onlyKeys(['set', 'split', 'images', 'generateImages']) ?? null;
   return {
     kind,
     dir: data.key('dir').string(),
@@ -60,8 +66,16 @@ export function readSetsData(data: JsonReader, kind: SetsData['kind']): SetsData
             set: validation.key('set').string(),
             split: validation.optional('split')?.string() ?? 'val',
             images: validation.key('images').integer({ min: 1 }),
+            generateImages: readGenerateImages(validation),
           },
   };
+}
+
+/** Some thirty expressions: enough to see a model that has stopped to write [SEG] or [REJ]. */
+const GENERATE_IMAGES = 4;
+
+export function readGenerateImages(place: JsonReader): number {
+  return place.optional('generateImages')?.integer({ min: 0 }) ?? GENERATE_IMAGES;
 }
 
 function readWeights(weights: JsonReader | null): KindWeights {

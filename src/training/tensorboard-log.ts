@@ -7,7 +7,7 @@ import * as tf from '../engine/tf.js';
 import { messageOf } from '../errors.js';
 import type { EventContent } from '../io/tensorboard/event.js';
 import { EventFile } from '../io/tensorboard/event-file.js';
-import type { UpdateRecord, ValidationRecord } from './run-log.js';
+import type { AlarmRecord, UpdateRecord, ValidationRecord } from './run-log.js';
 import type { TrainingObserver } from './training-observer.js';
 import { TOTAL_LOSS } from './training-task.js';
 
@@ -42,6 +42,7 @@ export class TensorBoardLog implements TrainingObserver {
       ...Object.fromEntries(losses),
       'optimizer/learning_rate': record.learningRate,
       'optimizer/gradient_norm': record.gradNorm,
+      ...partValues(record),
       'progress/epoch': record.epoch,
       'speed/samples_per_second': record.samplesPerSecond,
       'speed/seconds_per_update': record.seconds,
@@ -56,6 +57,10 @@ export class TensorBoardLog implements TrainingObserver {
     const figures = Object.entries(metrics).map(([name, value]) => [`validation/${name}`, value] as const);
     const values = { ...Object.fromEntries(figures), 'speed/validation_seconds': seconds };
     this.append(update, { kind: 'scalars', values });
+  }
+
+  onAlarm({ update, message }: AlarmRecord): void {
+    this.append(update, { kind: 'text', tag: 'alarms', text: message });
   }
 
   /** Pictures of samples after `update` updates; the same names every time, so that one can be followed. */
@@ -79,4 +84,13 @@ export class TensorBoardLog implements TrainingObserver {
       this.close();
     }
   }
+}
+
+/** Gradient norms and update ratios of the parts, each kind in a group of its own. */
+function partValues({ parts = {} }: UpdateRecord): Record<string, number> {
+  const values = Object.entries(parts).flatMap(([part, { gradNorm, updateRatio }]) => [
+    [`gradient/${part}`, gradNorm] as const,
+    [`update_ratio/${part}`, updateRatio] as const,
+  ]);
+  return Object.fromEntries(values);
 }

@@ -59,3 +59,21 @@ export function variablesOf(
 function isVariable(tensor: tf.Tensor): tensor is tf.Variable {
   return tensor instanceof tf.Variable;
 }
+
+/** The parts of the model by the names of their variables; the first that fits counts. */
+const PARTS: readonly (readonly [RegExp, string])[] = [
+  [/^.*\.(\w+)\.lora_[AB]\..*$/, 'lora_$1'],
+  [/^model\.(embed_tokens|text_hidden_fcs|vision_tower|mm_projector)\..*$/, '$1'],
+  [/^model\.visual_model\.(image_encoder|prompt_encoder|mask_decoder)\..*$/, '$1'],
+  [/^lm_head\..*$/, 'lm_head'],
+  [/^model\.(layers|norm)\..*$/, 'language_model'],
+];
+
+/**
+ * The part that a variable counts to where a run is watched: `lora_q_proj`, `text_hidden_fcs` (ψ), `mask_decoder`
+ * (F_mask), `embed_tokens`, `lm_head`, ...; a variable of no part of the model is one of its own.
+ */
+export function partOf(name: string): string {
+  const [pattern, part] = PARTS.find(([each]) => each.test(name)) ?? [/^.*$/, name];
+  return name.replace(pattern, part);
+}

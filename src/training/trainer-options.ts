@@ -22,6 +22,10 @@ export interface TrainerOptions {
   readonly validateEvery: number;
   /** Write `last` every so many updates; 0 for only after validations and at the end. */
   readonly checkpointEvery: number;
+  /** Measure gradients and changes of the model's parts in every so many updates; 0 for never. Default 10. */
+  readonly watchEvery?: number;
+  /** Losses in each of the two stretches by which a flat loss is found; 0: it is not looked for. Default 100. */
+  readonly flatWindow?: number;
   /** The validation figure that chooses `best`; without it there is none. */
   readonly bestMetric?: BestMetric;
 }
@@ -60,6 +64,8 @@ export function checkTrainerOptions<Sample>(options: TrainerOptions, task: Train
   atLeast('prefetch', 1, options.prefetch);
   atLeast('validateEvery', 0, options.validateEvery);
   atLeast('checkpointEvery', 0, options.checkpointEvery);
+  atLeast('watchEvery', 0, options.watchEvery ?? 0);
+  atLeast('flatWindow', 0, options.flatWindow ?? 0);
   if (task.sampleCount < 1) throw new UserError('Training: the training set has no samples; check the data set.');
   if (task.variables.size === 0)
     throw new UserError('Training: no variable is trainable; check what is to be trained.');

@@ -4,27 +4,30 @@
  * It knows no model (see training-task.ts) and draws no bars (see training-observer.ts). Everything random comes from
  * the seed and from counters that the checkpoint holds, so that a resumed run continues with the identical next loss.
  * Several processes may make the updates together (see distributed/): all go through the same steps, rank 0 writes.
- * A run's folder has `last/` and `best/` (see training-checkpoint.ts) and `log.jsonl` (see run-log.ts).
+ * A run's folder has `last/` and `best/` (see run-checkpoints.ts) and `log.jsonl` (see run-log.ts).
  */
 import { join } from 'node:path';
 import * as tf from '../engine/tf.js';
-import { UserError, messageOf } from '../errors.js';
+import { messageOf } from '../errors.js';
 import { Random } from '../random.js';
-import { figuresOfFirst, requireSame, sampledSum } from './distributed/agreement.js';
+import { requireSame, sampledSum } from './distributed/agreement.js';
 import { type Communicator, SingleProcess } from './distributed/communicator.js';
 import { RankSamples } from './distributed/rank-samples.js';
 import { ShardedAdamW } from './distributed/sharded-optimizer.js';
 import { AdamW } from './optimizer.js';
 import type { OptimizerRule } from './optimizer-rule.js';
-import { RunLog, type TrainingEnd, type UpdateRecord } from './run-log.js';
+import { RunCheckpoints } from './run-checkpoints.js';
+import { readRunLog, RunLog, type TrainingEnd, type UpdateRecord } from './run-log.js';
 import { SampleQueue } from './sample-queue.js';
 import type { SampleSupply } from './sample-supply.js';
 import { Schedule } from './schedule.js';
 import { checkTrainerOptions, type TrainerEnvironment, type TrainerOptions } from './trainer-options.js';
-import { hasCheckpoint, loadCheckpoint, saveCheckpoint, type TrainingState } from './training-checkpoint.js';
+import type { TrainingState } from './training-checkpoint.js';
 import type { TrainingObserver } from './training-observer.js';
 import type { TrainingTask } from './training-task.js';
 import { UpdateStep, type UpdateResult } from './update-step.js';
+import { LearningWatch, WATCH_EVERY } from './learning-watch.js';
+import { betterOf, validationFigures } from './validation.js';
 
 /** Why a run ends, the strongest reason last: of several ranks, the one that has the strongest decides. */
 const REASONS = [null, 'updates', 'time', 'aborted'] as const;
@@ -35,12 +38,11 @@ export class Trainer<Sample> {
   private readonly communicator: Communicator;
   private readonly observer: TrainingObserver;
   private readonly now: () => number;
-  private readonly lastDir: string;
+  private readonly checkpoints: RunCheckpoints<Sample>;
   private state: TrainingState;
   /** Clock reading at which the run would have begun had it never been interrupted. */
   private startedAt = 0;
-  /** Update of the checkpoint in `last`, -1 while there is none. */
-  private savedAt = -1;
+  private readonly watch: LearningWatch;
 
   /** Allocates the optimiser's moments; `run` frees them. */
   constructor(
@@ -51,9 +53,9 @@ export class Trainer<Sample> {
     checkTrainerOptions(options, task);
     this.schedule = new Schedule(options.schedule);
     this.observer = environment.observer ?? {};
+    this.watch = new LearningWatch(options.schedule.warmupUpdates, options.flatWindow);
     this.now = environment.now ?? ((): number => performance.now() / 1000);
     this.communicator = environment.communicator ?? new SingleProcess();
-    this.lastDir = join(environment.runDir, 'last');
     this.state = {
       update: 0,
       position: 0,
@@ -71,6 +73,8 @@ export class Trainer<Sample> {
       this.communicator.size === 1
         ? new AdamW(task.variables, options.optimizer)
         : new ShardedAdamW(task.variables, options.optimizer, this.communicator);
+    const { optimizer, communicator, observer } = this;
+    this.checkpoints = new RunCheckpoints({ runDir: environment.runDir, task, optimizer, communicator, observer });
   }
 
   /**
@@ -82,12 +86,13 @@ export class Trainer<Sample> {
   async run(): Promise<TrainingEnd> {
     try {
       const { runDir, header = {}, resume = false } = this.environment;
-      await this.recoverCheckpoints();
-      if (resume) await this.resume();
-      else this.refuseToOverwrite();
+      await this.checkpoints.recover();
+      if (resume) this.state = await this.checkpoints.resume(this.state);
+      else this.checkpoints.refuseToOverwrite();
       await this.requireSameStart();
       this.startedAt = this.now() - this.state.elapsedSeconds;
       const log = this.openLog(join(runDir, 'log.jsonl'), header, resume);
+      if (resume && log !== null) this.watch.remember(readRunLog(log.path).records);
       try {
         this.observer.onStart?.({ update: this.state.update });
         return await this.loop(log);
@@ -100,13 +105,6 @@ export class Trainer<Sample> {
     } finally {
       this.optimizer.dispose();
     }
-  }
-
-  /** Checkpoints whose writing was interrupted are put right by one process, before others look at them. */
-  private async recoverCheckpoints(): Promise<void> {
-    if (this.communicator.rank === 0)
-      for (const name of ['last', 'best']) hasCheckpoint(join(this.environment.runDir, name));
-    await this.communicator.barrier();
   }
 
   /** Null on ranks that write none. */
@@ -125,42 +123,9 @@ export class Trainer<Sample> {
     await requireSame(this.communicator, facts);
   }
 
-  private refuseToOverwrite(): void {
-    const { runDir } = this.environment;
-    if (!hasCheckpoint(this.lastDir) && !hasCheckpoint(join(runDir, 'best'))) return;
-    throw new UserError(
-      `Cannot start training in ${runDir}: it holds a run already. Continue that run with --resume, or choose ` +
-        'another folder.',
-    );
-  }
-
-  /** Takes over the checkpoint in `last`; what this run asks for differently is refused or said. */
-  private async resume(): Promise<void> {
-    if (!hasCheckpoint(this.lastDir)) {
-      throw new UserError(`Cannot resume training: there is no checkpoint at ${this.lastDir}. Start without --resume.`);
-    }
-    const saved = await loadCheckpoint(this.lastDir, this.optimizer, this.task, ({ seed, sampleCount }) => {
-      if (seed === this.state.seed && sampleCount === this.state.sampleCount) return;
-      throw new UserError(
-        `Cannot continue training from ${this.lastDir}: it was made with seed ${seed} and ${sampleCount} samples, ` +
-          `this run has seed ${this.state.seed} and ${this.state.sampleCount}, so the data would come in another ` +
-          'order. Use the same configuration and data.',
-      );
-    });
-    const { batchSize, accumulation, schedule } = this.state;
-    for (const [key, now] of Object.entries({ batchSize, accumulation, schedule })) {
-      const before = JSON.stringify(saved[key as 'batchSize' | 'accumulation' | 'schedule']);
-      if (before === JSON.stringify(now)) continue;
-      this.observer.onMessage?.(`The run was saved with ${key} ${before}; it goes on with ${JSON.stringify(now)}.`);
-    }
-    this.state = { ...saved, batchSize, accumulation, schedule };
-    this.savedAt = saved.update;
-    this.observer.onMessage?.(`Continuing from ${this.lastDir} after update ${saved.update}.`);
-  }
-
   private async loop(log: RunLog | null): Promise<TrainingEnd> {
     const { signal } = this.environment;
-    const { batchSize, accumulation, validateEvery, checkpointEvery } = this.options;
+    const { batchSize, accumulation, validateEvery, checkpointEvery, watchEvery = WATCH_EVERY } = this.options;
     const random = Random.fromState(this.state.random);
     const samples = this.startSamples(random.fork(0));
     const step = new UpdateStep(this.task, this.optimizer, batchSize, accumulation, this.communicator);
@@ -172,16 +137,17 @@ export class Trainer<Sample> {
         const began = this.beginUpdate();
         const { update } = this.state;
         const learningRate = this.schedule.learningRateAt(update, elapsed);
-        const result = await step.run({ update, learningRate, samples, random: random.fork(1), signal });
+        const isWatched = watchEvery > 0 && (update + 1) % watchEvery === 0;
+        const result = await step.run({ update, learningRate, samples, random: random.fork(1), signal, isWatched });
         if (result !== null) {
           this.finishUpdate(log, result, samples.position, learningRate, began);
           if (this.isDue(validateEvery)) await this.validate(log);
-          if (this.isDue(checkpointEvery) && this.savedAt !== this.state.update) await this.save('last');
+          if (this.isDue(checkpointEvery) && this.checkpoints.savedAt !== this.state.update) await this.save('last');
         }
         ({ reason, elapsed } = await this.agreeOnEnd());
       }
       if (reason !== 'aborted' && validateEvery > 0) await this.validate(log);
-      if (this.savedAt !== this.state.update) await this.save('last');
+      if (this.checkpoints.savedAt !== this.state.update) await this.save('last');
       const { update, best } = this.state;
       const end: TrainingEnd = { type: 'end', update, reason, elapsedSeconds: this.elapsed(), best };
       log?.append(end);
@@ -249,12 +215,18 @@ export class Trainer<Sample> {
       samplesPerSecond: result.samples / Math.max(seconds, 1e-9),
       numTensors: tf.memory().numTensors,
       ...(size === 1 ? {} : exchanged),
+      ...(result.parts === undefined ? {} : { parts: result.parts }),
     };
     log?.append(record);
     const fraction = this.schedule.fractionAt(update, elapsedSeconds);
     const remainingSeconds = (elapsedSeconds * (1 - fraction)) / fraction;
     const { totalUpdates } = this.options.schedule;
     this.observer.onUpdate?.(record, { update, totalUpdates, fraction, elapsedSeconds, remainingSeconds });
+    if (log === null) return;
+    for (const alarm of this.watch.alarmsAfter(record)) {
+      log.append(alarm);
+      this.observer.onAlarm?.(alarm);
+    }
   }
 
   private isDue(every: number): boolean {
@@ -266,11 +238,11 @@ export class Trainer<Sample> {
     const { update, position } = this.state;
     if (this.task.validate === undefined || this.state.validatedAt === update) return;
     const began = this.now();
-    const metrics = await figuresOfFirst(this.communicator, await this.validationFigures());
-    // Cut short, the figures are not those of the whole set; the resumed run validates again.
+    const metrics = await validationFigures(this.task, this.communicator, this.environment.signal);
     if (metrics === null) return;
-    const isBest = this.takeBest(metrics);
-    this.state = { ...this.state, validatedAt: update };
+    const best = betterOf(this.state.best, metrics, update, this.options.bestMetric);
+    const isBest = best !== this.state.best;
+    this.state = { ...this.state, validatedAt: update, best };
     const seconds = this.now() - began;
     const epoch = position / this.task.sampleCount;
     const record = { type: 'validation', update, epoch, metrics, seconds, isBest } as const;
@@ -280,45 +252,9 @@ export class Trainer<Sample> {
     await this.save('last');
   }
 
-  /** Made on rank 0, while the others wait; null where the signal cut it short. */
-  private async validationFigures(): Promise<Readonly<Record<string, number>> | null> {
-    const { signal } = this.environment;
-    if (this.task.validate === undefined || this.communicator.rank > 0) return null;
-    try {
-      const figures = await this.communicator.duringLongWork(async () => this.task.validate?.(signal));
-      return signal?.aborted === true ? null : (figures ?? null);
-    } catch (error) {
-      if (signal?.aborted === true) return null;
-      throw error;
-    }
-  }
-
-  /** Whether these figures are the best so far; remembers them if so. */
-  private takeBest(metrics: Readonly<Record<string, number>>): boolean {
-    const { bestMetric } = this.options;
-    if (bestMetric === undefined) return false;
-    const { name, mode } = bestMetric;
-    const value = metrics[name];
-    if (value === undefined) {
-      throw new UserError(
-        `Validation gave no figure "${name}" by which to choose the best checkpoint, only ` +
-          `${Object.keys(metrics).join(', ')}. Correct bestMetric in the configuration.`,
-      );
-    }
-    if (!Number.isFinite(value)) return false;
-    const { best, update } = this.state;
-    const isBetter = best?.metric !== name || (mode === 'max' ? value > best.value : value < best.value);
-    if (isBetter) this.state = { ...this.state, best: { metric: name, value, update } };
-    return isBetter;
-  }
-
-  private async save(kind: 'last' | 'best'): Promise<void> {
-    const dir = join(this.environment.runDir, kind);
-    const { update } = this.state;
+  private save(kind: 'last' | 'best'): Promise<void> {
     this.state = { ...this.state, elapsedSeconds: this.elapsed() };
-    await this.communicator.duringLongWork(() => saveCheckpoint(dir, this.state, this.optimizer, this.task));
-    if (kind === 'last') this.savedAt = update;
-    this.observer.onCheckpoint?.({ dir, kind, update });
+    return this.checkpoints.save(kind, this.state);
   }
 
   private elapsed(): number {

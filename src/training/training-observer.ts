@@ -1,5 +1,5 @@
 /** What a training run tells whoever watches it: the command line draws bars from this, tests collect it. */
-import type { TrainingEnd, UpdateRecord, ValidationRecord } from './run-log.js';
+import type { AlarmRecord, TrainingEnd, UpdateRecord, ValidationRecord } from './run-log.js';
 
 /** How far a run is. */
 export interface TrainingProgress {
@@ -20,6 +20,8 @@ export interface TrainingObserver {
   onStart?(start: { readonly update: number }): void;
   onUpdate?(record: UpdateRecord, progress: TrainingProgress): void;
   onValidation?(record: ValidationRecord): void;
+  /** Something that makes it doubtful whether the run learns. */
+  onAlarm?(record: AlarmRecord): void;
   /** A checkpoint is complete at `dir`. */
   onCheckpoint?(checkpoint: { readonly dir: string; readonly kind: 'last' | 'best'; readonly update: number }): void;
   /** A line for the person watching. */
@@ -33,6 +35,7 @@ export function observers(...all: readonly TrainingObserver[]): TrainingObserver
     onStart: (start) => all.forEach((one) => one.onStart?.(start)),
     onUpdate: (record, progress) => all.forEach((one) => one.onUpdate?.(record, progress)),
     onValidation: (record) => all.forEach((one) => one.onValidation?.(record)),
+    onAlarm: (record) => all.forEach((one) => one.onAlarm?.(record)),
     onCheckpoint: (checkpoint) => all.forEach((one) => one.onCheckpoint?.(checkpoint)),
     onMessage: (message) => all.forEach((one) => one.onMessage?.(message)),
     onEnd: (end) => all.forEach((one) => one.onEnd?.(end)),

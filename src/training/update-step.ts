@@ -6,6 +6,8 @@ import { meanLosses } from './distributed/agreement.js';
 import type { Communicator } from './distributed/communicator.js';
 import { GradientAccumulator } from './gradient-accumulator.js';
 import type { OptimizerRule } from './optimizer-rule.js';
+import { partFigures } from './part-figures.js';
+import type { PartFigures } from './run-log.js';
 import type { SampleSupply } from './sample-supply.js';
 import { TOTAL_LOSS, type TrainingTask } from './training-task.js';
 
@@ -19,6 +21,8 @@ export interface UpdateRequest<Sample> {
   /** From which the generator of each micro-batch is forked. */
   readonly random: Random;
   readonly signal: AbortSignal | undefined;
+  /** Whether gradients and changes of the parts are measured. */
+  readonly isWatched?: boolean;
 }
 
 export interface UpdateResult {
@@ -28,6 +32,8 @@ export interface UpdateResult {
   readonly gradNorm: number;
   /** Samples that took part, on all ranks. */
   readonly samples: number;
+  /** Where the update was watched. */
+  readonly parts?: Readonly<Record<string, PartFigures>>;
 }
 
 export class UpdateStep<Sample> {
@@ -64,8 +70,13 @@ export class UpdateStep<Sample> {
         const all = await this.communicator.textsOf(names.join(', '));
         throw notFinite(request.update, `the norm of the gradients is ${gradNorm}`, all);
       }
-      await this.optimizer.apply(sum.gradients, request.learningRate, gradNorm, scale);
-      return { losses: await meanLosses(this.communicator, sum.lossSums), gradNorm, samples: names.length * size };
+      const { learningRate, isWatched = false } = request;
+      await this.optimizer.apply(sum.gradients, learningRate, gradNorm, scale);
+      const watched = isWatched
+        ? { parts: partFigures(await this.optimizer.updateSquares(sum.gradients, learningRate, scale)) }
+        : {};
+      const losses = await meanLosses(this.communicator, sum.lossSums);
+      return { losses, gradNorm, samples: names.length * size, ...watched };
     } finally {
       sum.dispose();
     }

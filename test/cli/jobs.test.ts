@@ -84,7 +84,9 @@ describe('gsva train', () => {
     expect(log.updates.map(({ update }) => update)).toEqual([1, 2, 3]);
     expect(log.header).toMatchObject({ stage: 'gsva' });
     const [validation] = log.validations;
-    expect(Object.keys(validation?.metrics ?? {})).toEqual(['gIoU', 'cIoU', 'N_acc', 'T_acc']);
+    const rates = ['gen_present_seg', 'gen_absent_rej', 'gen_unanswered', 'gen_seg_per_answer', 'gen_rej_per_answer'];
+    expect(Object.keys(validation?.metrics ?? {})).toEqual(['gIoU', 'cIoU', 'N_acc', 'T_acc', ...rates]);
+    expect(readFileSync(join(out, 'summary.html'), 'utf8')).toMatch(/Free answers.*targets that are there, answered/s);
     expect(readFileSync(join(out, 'loss.svg'), 'utf8')).toMatch(/^<svg[^]*<\/svg>\s*$/);
 
     const kept = readFileSync(join(out, 'last', 'model.safetensors'));
@@ -102,6 +104,34 @@ describe('gsva train', () => {
     const reply = await cli(['segment', '--image', image, '--model', join(out, 'last'), '--expressions', 'red circle']);
     expect(reply.code).toBe(0);
     expectNothingHalfWritten();
+  });
+
+  test('--overfit: a few samples, again and again; exit code 1 where they are not learned, saying what to look at', async () => {
+    const small = ['--set', 'training.schedule.totalUpdates=4', 'training.schedule.warmupUpdates=0'];
+    const out = at('overfit');
+    const learned = await train(out, '--overfit', '2', '--overfit-bound', '1000', ...small);
+    expect(learned).toMatchObject({ code: 0 });
+    expect(learned.stdout).toMatch(/\noverfitted: the loss of 2 samples is \d.*, the bound 1\.00e\+3\n/);
+    const { updates, validations } = readRunLog(join(out, 'log.jsonl'));
+    expect(validations).toEqual([]);
+    expect(updates.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4]);
+    const parts = ['embed_tokens', 'lm_head', 'lora_q_proj', 'lora_v_proj', 'mask_decoder', 'text_hidden_fcs'];
+    for (const update of updates) {
+      expect(Object.keys(update.parts ?? {}).sort()).toEqual(parts);
+      // Together they are the norm of all.
+      const squares = Object.values(update.parts ?? {}).map(({ gradNorm }) => gradNorm ** 2);
+      const together = Math.sqrt(squares.reduce((sum, square) => sum + square, 0));
+      expect(together / update.gradNorm).toBeCloseTo(1, 3);
+    }
+    expect(readFileSync(join(out, 'summary.html'), 'utf8')).toMatch(/Gradient by part.*Update ratio by part/s);
+
+    const failed = await train(at('overfit-fails'), '--overfit', '2', '--overfit-bound', '0', ...small);
+    expect(failed).toMatchObject({ code: 1 });
+    expect(failed.stderr).toMatch(/--overfit failed: the loss of 2 samples is \d.*, the bound 0\.00/);
+    expect(failed.stderr).toMatch(/parts of the loss, first → last: .*ce .*bce .*dice /);
+    const unbound = await train(at('overfit-unbound'), '--overfit-bound', '1');
+    expect(unbound).toMatchObject({ code: 2 });
+    expect(unbound.stderr).toMatch(/--overfit-bound is the bound of --overfit N/);
   });
 
   test('a run that never validates needs no val split', async () => {

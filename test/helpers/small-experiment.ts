@@ -33,7 +33,7 @@ export function smallConfig(data: string, changes: Json = {}): Json {
     tokenizer: TOKENIZER_DIR,
     conversation: 'plain',
     maxLength: 400,
-    data: { kind: 'grefcoco', dir: data, expressionsPerSample: 3, validationImages: 2 },
+    data: { kind: 'grefcoco', dir: data, expressionsPerSample: 3, validationImages: 2, generateImages: 1 },
     training: {
       seed: 1,
       batchSize: 2,

@@ -31,7 +31,18 @@ describe('readExperimentConfig', () => {
     expect(config.training).toEqual({
       ...(smallConfig('data')['training'] as object),
       optimizer: { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0, clipNorm: 1 },
+      watchEvery: 10,
+      flatWindow: 100,
     });
+  });
+
+  test('how a run is watched', () => {
+    const { training } = read([
+      ['training.watchEvery', 0],
+      ['training.flatWindow', 50],
+    ]);
+    expect(training).toMatchObject({ watchEvery: 0, flatWindow: 50 });
+    expect(() => read([['training.watchEvery', -1]])).toThrow(/"training.watchEvery" is -1/);
   });
 
   test('what may be left out: start, bestMetric, clipNorm, maxMinutes', () => {
@@ -55,8 +66,10 @@ describe('readExperimentConfig', () => {
 
   test('own data: a file, and perhaps another one to validate on', () => {
     const data = { kind: 'jsonl', file: 'my.jsonl', expressionsPerSample: 5, validationImages: 40 };
-    expect(read([], { data }).data).toEqual({ ...data, valFile: null });
-    expect(read([['data.valFile', 'val.jsonl']], { data }).data).toEqual({ ...data, valFile: 'val.jsonl' });
+    const whole = { ...data, valFile: null, generateImages: 4 };
+    expect(read([], { data }).data).toEqual(whole);
+    expect(read([['data.valFile', 'val.jsonl']], { data }).data).toEqual({ ...whole, valFile: 'val.jsonl' });
+    expect(read([['data.generateImages', 0]], { data }).data).toEqual({ ...whole, generateImages: 0 });
     expect(() => read([['data.dir', 'folder']], { data })).toThrow(/unknown key "dir" in "data"; .*file/);
   });
 
@@ -64,8 +77,21 @@ describe('readExperimentConfig', () => {
     ['an unknown key', ['trainig', 1], /unknown key "trainig"; .*training/],
     ['an unknown key inside', ['training.batchsize', 4], /unknown key "batchsize" in "training"; .*batchSize/],
     ['a key of the other kind of data', ['data.scenes', 4], /unknown key "scenes" in "data"/],
-    ['a key below one that is not there', ['optimizer.beta1', 0.5], /"optimizer" is missing/],
+    [
+      'a key without the objects around it',
+      ['optimizer.beta1', 0.5],
+      /"optimizer.beta1" cannot be set: there is no "optimizer".*did you mean "training.optimizer.beta1"/,
+    ],
+    ['a last part alone', ['batchSize', 4], /unknown key "batchSize"; did you mean "training.batchSize"/],
+    ['a mistyped object', ['training.optimiser.beta1', 1], /no "training.optimiser".*"training.optimizer.beta1"/],
+    ['a mistyped key far inside', ['training.schedule.totalUpdate', 9], /"totalUpdate" in .*mean "totalUpdates"/],
+    ['a mistyped key of an optional object', ['data.validation.set', 'x'], /unknown key "validation" in "data"/],
     ['a key below a number', ['maxLength.x', 1], /"maxLength" is 400, expected an object/],
+    [
+      'two lengths of the run',
+      ['training.schedule.totalEpochs', 2],
+      /"training.schedule.totalUpdates" is 3, expected null/,
+    ],
     ['an unknown stage', ['stage', 'gsav'], /"stage" is "gsav", expected one of "gsva"/],
     ['a fraction of a batch', ['training.batchSize', 1.5], /"training.batchSize" is 1.5, expected a whole number/],
     ['no expressions', ['data.expressionsPerSample', 0], /"data.expressionsPerSample" is 0.*at least 1/],
@@ -136,6 +162,36 @@ describe('readExperimentConfig', () => {
     expect(() => readExperimentConfig(row)).toThrow(/none\.json5/);
     writeConfig(row, { extends: 3 });
     expect(() => readExperimentConfig(row)).toThrow(/"extends" is 3, expected a text/);
+  });
+
+  test('a file that extends several: of two that say something of the same key, the later one counts', () => {
+    writeConfig(path, smallConfig('data'));
+    writeConfig(join(scratch, 'size.json5'), { maxLength: 300, training: { batchSize: 5, accumulation: 4 } });
+    writeConfig(join(scratch, 'stage.json5'), { training: { batchSize: 7 } });
+    const both = join(scratch, 'both.json5');
+    writeConfig(both, { extends: ['run.json5', 'size.json5', 'stage.json5'], training: { seed: 9 } });
+    expect(readExperimentConfig(both)).toMatchObject({
+      maxLength: 300,
+      training: { batchSize: 7, accumulation: 4, seed: 9, prefetch: 2 },
+    });
+    writeConfig(both, { extends: ['run.json5', 3] });
+    expect(() => readExperimentConfig(both)).toThrow(/"extends\[1\]" is 3, expected a text/);
+  });
+
+  test('--set makes the optional objects that the file does not have', () => {
+    expect(read([['variant.reject', false]]).variant).toEqual({ ...GSVA_VARIANT, reject: false });
+    expect(read([['training.optimizer.learningRateMultipliers.lm_head', 2]]).training.optimizer).toMatchObject({
+      learningRateMultipliers: { lm_head: 2 },
+    });
+  });
+
+  test('a length in epochs', () => {
+    const schedule = { learningRate: 1e-3, warmupUpdates: 1, totalEpochs: 2.5, decay: 'linear' };
+    const training = { ...(smallConfig('data')['training'] as object), schedule };
+    expect(read([], { training }).training.schedule).toEqual(schedule);
+    expect(() => read([['training.schedule.totalUpdates', 4]], { training })).toThrow(
+      /expected null where totalEpochs/,
+    );
   });
 
   test('a file that is no JSON5, or is missing, is named', () => {

@@ -9,6 +9,7 @@ import { buildExperiment, gsvaTask } from '../../src/training/build-experiment.j
 import { type ExperimentConfig, readExperimentConfig } from '../../src/training/experiment-config.js';
 import { type GsvaDataConfig, openTrainingData, openValidationData } from '../../src/training/experiment-data.js';
 import { readRunLog, type UpdateRecord } from '../../src/training/run-log.js';
+import { trainerOptions } from '../../src/training/run-length.js';
 import { Trainer } from '../../src/training/trainer.js';
 import { smallConfig, writeConfig } from '../helpers/small-experiment.js';
 
@@ -100,7 +101,8 @@ async function train(
     };
     const { signal } = controller;
     const before = tf.memory().numTensors;
-    await new Trainer(task, config.training, { runDir: join(scratch, name), resume, observer, signal }).run();
+    const options = trainerOptions(config.training, task.sampleCount, 1);
+    await new Trainer(task, options, { runDir: join(scratch, name), resume, observer, signal }).run();
     expect(tf.memory().numTensors).toBeLessThanOrEqual(before);
   } finally {
     experiment.gsva.dispose();

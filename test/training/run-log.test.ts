@@ -51,6 +51,23 @@ describe('RunLog', () => {
     expect(history.records.map(({ type }) => type)).toEqual(['header', 'update', 'validation', 'update']);
   });
 
+  test('figures of parts and alarms are read back; a ratio that was none is NaN', () => {
+    const path = newLogPath();
+    const log = RunLog.create(path, {});
+    const parts = { lm_head: { gradNorm: 0.5, updateRatio: NaN } };
+    const alarm = { type: 'alarm', update: 1, kind: 'no gradient', part: 'lm_head', message: 'look' } as const;
+    log.append({ ...update(1), parts });
+    log.append(alarm);
+    log.append({ ...alarm, update: 2, kind: 'flat loss', part: null });
+    log.close();
+    const { updates, alarms } = readRunLog(path);
+    expect(updates[0]?.parts).toEqual(parts);
+    expect(alarms).toEqual([alarm, { ...alarm, update: 2, kind: 'flat loss', part: null }]);
+    // A resumed run keeps the alarms before its checkpoint.
+    RunLog.resume(path, {}, 1).close();
+    expect(readRunLog(path).alarms).toEqual([alarm]);
+  });
+
   test('resuming drops what lies behind the checkpoint and a torn line', () => {
     const path = newLogPath();
     const log = RunLog.create(path, {});
@@ -78,6 +95,8 @@ describe('RunLog', () => {
     ['{"type":"header"}\nnot json\n', 'line 2'],
     ['{"type":"header"}\n[1]\n', 'line 2'],
     ['{"type":"header"}\n{"type":"party","update":1}\n', 'party'],
+    ['{"type":"header"}\n{"type":"alarm","update":1,"kind":"fire","part":null,"message":"run"}\n', 'alarm'],
+    [`{"type":"header"}\n${JSON.stringify({ ...update(1), parts: { a: { gradNorm: 1 } } })}\n`, 'line 2'],
     ['{"type":"header"}\n{"type":"validation","update":1,"metrics":{"a":"b"}}\n', 'line 2'],
   ])('refuses %j', (text, word) => {
     const path = newLogPath();

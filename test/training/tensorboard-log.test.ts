@@ -84,6 +84,24 @@ describe('TensorBoardLog', () => {
     }
   });
 
+  test('has the parts where they were measured, and alarms as text', async () => {
+    const dir = newFolder();
+    const log = new TensorBoardLog(dir, {}, () => undefined);
+    const parts = { lm_head: { gradNorm: 0.5, updateRatio: 0.25 } };
+    const numbers = { epoch: 1, learningRate: 1, gradNorm: 1, seconds: 1, elapsedSeconds: 1, samplesPerSecond: 1 };
+    log.onStart({ update: 0 });
+    log.onUpdate({ type: 'update', update: 1, losses: { loss: 1 }, numTensors: 1, ...numbers, parts });
+    log.onUpdate({ type: 'update', update: 2, losses: { loss: 1 }, numTensors: 1, ...numbers });
+    log.onAlarm({ type: 'alarm', update: 2, kind: 'flat loss', part: null, message: 'it is flat' });
+    log.close();
+    const events = eventsOf(dir);
+    const figures = { 'gradient/lm_head': 0.5, 'update_ratio/lm_head': 0.25 };
+    expect(events.filter(({ scalars }) => 'gradient/lm_head' in scalars)).toMatchObject([
+      { step: 1, scalars: figures },
+    ]);
+    expect(events.at(-1)).toMatchObject({ step: 2, texts: { alarms: 'it is flat' } });
+  });
+
   (TENSORBOARD_PYTHON === null ? test.skip : test)(
     'shows a run that died and went on as the log has it: one figure for each update',
     async () => {

@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../src/engine/engine.js';
 import type { Gsva } from '../../src/model/gsva.js';
-import { type Stage, TRAINABLE, trainableVariables } from '../../src/training/trainable.js';
+import { partOf, type Stage, STAGES, TRAINABLE, trainableVariables } from '../../src/training/trainable.js';
 import { readSafetensors } from '../../src/io/safetensors.js';
 import { PUBLISHED_PREFIX } from '../../src/model/weights.js';
 import { fixture } from '../helpers/fixtures.js';
@@ -61,6 +61,31 @@ describe('trainableVariables', () => {
     const gsva = smallModel(1);
     const all = [...gsva.namedParameters().keys()];
     for (const pattern of Object.values(TRAINABLE).flat()) expect(all.some((name) => pattern.test(name))).toBe(true);
+    gsva.dispose();
+  });
+});
+
+describe('partOf', () => {
+  test("GSVA's parts", () => {
+    const gsva = smallModel(1);
+    const parts = new Set(namesOf(gsva, 'gsva').map(partOf));
+    expect([...parts].sort()).toEqual(
+      ['embed_tokens', 'lm_head', 'lora_q_proj', 'lora_v_proj', 'mask_decoder', 'text_hidden_fcs'].sort(),
+    );
+    gsva.dispose();
+  });
+
+  test('every variable of every stage belongs to one of a few parts', () => {
+    const gsva = smallModel(1);
+    const parts = new Set(STAGES.flatMap((stage) => namesOf(gsva, stage).map(partOf)));
+    expect([...parts].sort()).toEqual(
+      [
+        ...['embed_tokens', 'image_encoder', 'language_model', 'lm_head', 'lora_q_proj', 'lora_v_proj', 'mask_decoder'],
+        ...['mm_projector', 'prompt_encoder', 'text_hidden_fcs', 'vision_tower'],
+      ].sort(),
+    );
+    expect(partOf('model.layers.3.mlp.up_proj.weight')).toBe('language_model');
+    expect(partOf('w1')).toBe('w1');
     gsva.dispose();
   });
 });

@@ -11,6 +11,7 @@ import { adamWUpdate } from '../../engine/fused-ops.js';
 import * as tf from '../../engine/tf.js';
 import { type AdamWOptions, checkAdamWOptions, clipFactor, learningRateFactors } from '../optimizer.js';
 import type { Moments, OptimizerRule } from '../optimizer-rule.js';
+import { addSquares, NO_SQUARES, updateSquares, type UpdateSquares } from '../update-squares.js';
 import { BucketReader, BucketWriter, segmentOf } from './bucket.js';
 import type { Communicator } from './communicator.js';
 import { BUCKET_SIZE, type BucketLayout, type Partition, partition, type Segment } from './partition.js';
@@ -107,6 +108,29 @@ export class ShardedAdamW implements OptimizerRule {
     await exchange.end();
   }
 
+  /** Each rank measures its own blocks, of which alone it knows gradients and moments; the sums go to all. */
+  async updateSquares(
+    _gradients: ReadonlyMap<string, tf.Tensor>,
+    learningRate: number,
+    gradientScale = 1,
+  ): Promise<ReadonlyMap<string, UpdateSquares>> {
+    const own = new Map<string, UpdateSquares>([...this.variables.keys()].map((name) => [name, NO_SQUARES]));
+    for (const [index, { states }] of this.shards.entries()) {
+      for (const state of states) {
+        const squares = await this.segmentSquares(state, index, learningRate, gradientScale);
+        own.set(state.name, addSquares(own.get(state.name) ?? NO_SQUARES, squares));
+      }
+    }
+    const numbers = [...own.values()].flatMap(({ gradient, weights, change }) => [gradient, weights, change]);
+    const sums = await this.communicator.sumOf(numbers);
+    return new Map(
+      [...own.keys()].map((name, i) => {
+        const [gradient = NaN, weights = NaN, change = NaN] = sums.slice(3 * i, 3 * i + 3);
+        return [name, { gradient, weights, change }];
+      }),
+    );
+  }
+
   async moments(): Promise<ReadonlyMap<string, Moments> | null> {
     const isWriter = this.communicator.rank === 0;
     const m = await this.gatherAll((state) => state.m, isWriter);
@@ -170,6 +194,27 @@ export class ShardedAdamW implements OptimizerRule {
       } finally {
         tf.dispose([variable, gradient]);
       }
+    }
+  }
+
+  private async segmentSquares(
+    state: SegmentState,
+    bucket: number,
+    learningRate: number,
+    gradientScale: number,
+  ): Promise<UpdateSquares> {
+    const { name, offset, length, m, v } = state;
+    const block = this.gradientBlocks[bucket] as Float32Array;
+    const variable = segmentOf(this.variable(name), state);
+    const gradient = tf.tensor1d(block.slice(offset, offset + length));
+    try {
+      const rate = learningRate * (this.factors.get(name) ?? 1);
+      const step = this.steps.get(name) ?? 1;
+      const update = this.present.has(name) ? { gradient, m, v, step, learningRate: rate } : null;
+      const [squares = NO_SQUARES] = await updateSquares([{ variable, update }], this.options, gradientScale);
+      return squares;
+    } finally {
+      tf.dispose([variable, gradient]);
     }
   }
 
