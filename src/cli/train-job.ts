@@ -34,10 +34,7 @@ export async function runTrain(
   communicator: Communicator,
 ): Promise<number> {
   const { output } = context;
-  const overrides: (readonly [string, unknown])[] = request.overrides.map(([key, value]) => [key, parsed(value)]);
-  if (request.data !== null) overrides.push([isFile(request.data) ? 'data.file' : 'data.dir', request.data]);
-  if (request.minutes !== null) overrides.push(['training.schedule.maxMinutes', request.minutes]);
-  const config = readExperimentConfig(request.config, overrides);
+  const config = readExperimentConfig(request.config, configOverrides(request));
   const experiment = buildExperiment(config, request.config);
   try {
     const { out, resume, tensorboard } = request;
@@ -52,6 +49,19 @@ export async function runTrain(
   } finally {
     experiment.gsva.dispose();
   }
+}
+
+/** What the command line replaces in the configuration. */
+export function configOverrides({
+  overrides,
+  data,
+  minutes,
+}: Pick<TrainRequest, 'overrides' | 'data' | 'minutes'>): (readonly [string, unknown])[] {
+  return [
+    ...overrides.map(([key, value]) => [key, parsed(value)] as const),
+    ...(data === null ? [] : [[isFile(data) ? 'data.file' : 'data.dir', data] as const]),
+    ...(minutes === null ? [] : [['training.schedule.maxMinutes', minutes] as const]),
+  ];
 }
 
 /** A value of --set: JSON5, or a plain word. */
