@@ -130,9 +130,10 @@ function showTime(run: DryRun, output: Output): void {
   const seconds = secondsOf(run);
   if (seconds === null) return;
   const others = ranks === 1 ? '' : `, on ${ranks} devices as fast as this one, exchanges not counted`;
-  const most = config.training.schedule.maxMinutes;
-  const bound = most === undefined ? '' : `; it ends after ${duration(60 * most)} at the latest`;
-  output.line(`   the run: ${duration(seconds.keptImages)} to ${duration(seconds.newImages)}${others}${bound}`);
+  const minutes = config.training.schedule.maxMinutes;
+  const bound = minutes === undefined ? '' : `; it ends after ${duration(60 * minutes)} at the latest`;
+  const [least, most] = [Math.min(...Object.values(seconds)), Math.max(...Object.values(seconds))];
+  output.line(`   the run: ${duration(least)} to ${duration(most)}${others}${bound}`);
 }
 
 function showBatch({ batch, pictures }: DryRun, output: Output): void {

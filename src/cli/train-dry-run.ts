@@ -88,7 +88,7 @@ function countImages({ data }: ExperimentConfig, opened: Found<GsvaData | null>)
 }
 
 async function firstBatch(config: ExperimentConfig, data: Found<GsvaData | null>): Promise<ExampleSample[]> {
-  if ('missing' in data) throw new UserError(data.missing);
+  if ('missing' in data) throw new UserError('the data is not there');
   if (data.value === null) throw new UserError(`The stage ${config.stage} draws its scenes itself.`);
   const tokenizer = Tokenizer.fromDirectory(config.tokenizer);
   tokenizer.addTokens(addedTokens(config.variant.segTokens));

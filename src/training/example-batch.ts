@@ -53,8 +53,10 @@ export async function exampleBatch(
     for (let position = 0; samples.length < batchSize; position++) {
       const loaded = await loader.load(position, () => false);
       if (loaded === null) continue;
-      const { name, conversations } = loaded;
-      samples.push({ name, conversations: conversations.map((one) => labelled(one, config, tokenizer)) });
+      const all = loaded.conversations.map((one) => labelled(one, config, tokenizer));
+      // Where the question alone fills the length, there is nothing to learn.
+      const conversations = all.filter(({ learnedTokens }) => learnedTokens > 0);
+      if (conversations.length > 0) samples.push({ name: loaded.name, conversations });
     }
   } finally {
     await loader.close();
