@@ -132,7 +132,8 @@ function showTime(run: DryRun, output: Output): void {
   const others = ranks === 1 ? '' : `, on ${ranks} devices as fast as this one, exchanges not counted`;
   const minutes = config.training.schedule.maxMinutes;
   const bound = minutes === undefined ? '' : `; it ends after ${duration(60 * minutes)} at the latest`;
-  const [least, most] = [Math.min(...Object.values(seconds)), Math.max(...Object.values(seconds))];
+  const { newImages: anew, keptImages: kept } = seconds;
+  const [least, most] = [Math.min(anew, kept), Math.max(anew, kept)];
   output.line(`   the run: ${duration(least)} to ${duration(most)}${others}${bound}`);
 }
 
