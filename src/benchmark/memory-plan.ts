@@ -33,8 +33,11 @@ export interface PeakBytes {
   readonly process: number;
 }
 
+/** The slow engine for comparing is not planned for. */
+export type PlannedEngine = Exclude<EngineName, 'cpu'>;
+
 export interface EnginePlan {
-  readonly engine: EngineName;
+  readonly engine: PlannedEngine;
   readonly training: PeakBytes;
   readonly inference: PeakBytes;
 }
@@ -60,7 +63,9 @@ const PARTS: readonly (readonly [string, RegExp])[] = [
   ['F_V1 (CLIP)', /^model\.vision_tower\./],
   ['projector', /^model\.mm_projector\./],
   ['LoRA', /\.lora_[AB]\./],
-  ['F_LLM (LLaMA)', /^(model\.(embed_tokens|layers|norm)\b|lm_head\.)/],
+  ['embed_tokens', /^model\.embed_tokens\./],
+  ['lm_head', /^lm_head\./],
+  ['F_LLM (LLaMA)', /^model\.(layers|norm)\b/],
   ['mask prompt', /^model\.text_hidden_fcs\./],
   ['F_V2 (SAM)', /^model\.visual_model\.(image_encoder|prompt_encoder)\./],
   ['F_mask (SAM)', /^model\.visual_model\.mask_decoder\./],
@@ -68,7 +73,7 @@ const PARTS: readonly (readonly [string, RegExp])[] = [
 
 /** Bytes of a process by bytes in tensors: measured on bench-small and two larger sizes, Linux, Node 20 (docs/plan.md). */
 const MEBIBYTE = 2 ** 20;
-const PROCESS: Readonly<Record<Exclude<EngineName, 'cpu'>, (tensors: number, weights: number) => number>> = {
+const PROCESS: Readonly<Record<PlannedEngine, (tensors: number, weights: number) => number>> = {
   // The library and its threads' work space; what is computed leaves holes, the weights none.
   tensorflow: (tensors, weights) => 500 * MEBIBYTE + weights + 1.36 * (tensors - weights),
   // Tensors lie on the card.
@@ -77,12 +82,17 @@ const PROCESS: Readonly<Record<Exclude<EngineName, 'cpu'>, (tensors: number, wei
   openblas: (tensors) => 95 * MEBIBYTE + 1.26 * tensors,
   wasm: (tensors) => 85 * MEBIBYTE + 1.26 * tensors,
 };
-const KINDS: Readonly<Record<keyof typeof PROCESS, DryRunKind>> = {
+const KINDS: Readonly<Record<PlannedEngine, DryRunKind>> = {
   tensorflow: 'formulas',
   webgpu: 'formulas',
   openblas: 'fused',
   wasm: 'fused',
 };
+
+/** Bytes of a process whose tensors, weights among them, take so many at most. */
+export function processBytes(engine: PlannedEngine, tensors: number, weights: number): number {
+  return Math.round(PROCESS[engine](tensors, weights));
+}
 
 /** Changes TensorFlow.js's backend: nothing can be computed afterwards until an engine is started again. */
 export async function planMemory(source: PlanSource): Promise<MemoryPlan> {
@@ -91,9 +101,9 @@ export async function planMemory(source: PlanSource): Promise<MemoryPlan> {
   const parameters = parts.reduce((sum, part) => sum + part.parameters, 0);
   const trainable = parts.reduce((sum, part) => sum + part.trainable, 0);
   const weights = FLOAT_BYTES * parameters;
-  const engines = (Object.keys(PROCESS) as (keyof typeof PROCESS)[]).map((engine) => {
+  const engines = (Object.keys(PROCESS) as PlannedEngine[]).map((engine) => {
     const { training, inference } = peaks[KINDS[engine]];
-    const peak = (tensors: number): PeakBytes => ({ tensors, process: Math.round(PROCESS[engine](tensors, weights)) });
+    const peak = (tensors: number): PeakBytes => ({ tensors, process: processBytes(engine, tensors, weights) });
     return { engine, training: peak(training), inference: peak(inference) };
   });
   return {

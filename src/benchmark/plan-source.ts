@@ -31,13 +31,14 @@ export interface PlanOverrides {
 const DEFAULTS: Workload = { seed: 1, batch: 1, textTokens: 256, masks: 5, height: 480, width: 640, newTokens: 32 };
 
 /**
- * Reads a training configuration (it has "stage"), a benchmark (it has "workload"), or the config.json of a model.
+ * Reads a training configuration (it has "stage" or "extends"), a benchmark (it has "workload"), or the config.json of a model.
  * @throws UserError naming file and key
  */
 export function readPlanSource(path: string, overrides: PlanOverrides = {}): PlanSource {
   const json = readJson5(path, 'the sizes to plan for');
   const has = (key: string): boolean => typeof json === 'object' && json !== null && Object.hasOwn(json, key);
-  const source = has('stage') ? ofExperiment(path) : has('workload') ? ofBenchmark(path) : ofModel(json, path);
+  const isExperiment = has('stage') || has('extends');
+  const source = isExperiment ? ofExperiment(path) : has('workload') ? ofBenchmark(path) : ofModel(json, path);
   const { batch, tokens, masks, image } = overrides;
   const { workload } = source;
   const [height, width] = image ?? [workload.height, workload.width];
@@ -55,7 +56,11 @@ export function readPlanSource(path: string, overrides: PlanOverrides = {}): Pla
 }
 
 function ofExperiment(path: string): PlanSource {
-  const experiment = readExperimentConfig(path);
+  return planSourceOf(readExperimentConfig(path, [], { forPlan: true }));
+}
+
+/** What a training configuration asks for. */
+export function planSourceOf(experiment: ExperimentConfig): PlanSource {
   const { model, stage, maxLength, data, training } = experiment;
   const masks = data.kind === 'scenes' ? data.itemsPerScene : data.expressionsPerSample;
   const workload = { ...DEFAULTS, batch: training.batchSize, textTokens: maxLength, masks };

@@ -71,7 +71,8 @@ export class RandomWorkload {
     const [x0, y0, radius] = [(width * (1 + (index % 4))) / 5, height / 2, Math.min(height, width) / 4];
     const data = new Uint8Array(height * width);
     for (let i = 0; i < data.length; i++) {
-      data[i] = Math.hypot((i % width) - x0, Math.floor(i / width) - y0) < radius ? 1 : 0;
+      const [x, y] = [(i % width) - x0, Math.floor(i / width) - y0];
+      data[i] = x * x + y * y < radius * radius ? 1 : 0;
     }
     return { data, height, width };
   }

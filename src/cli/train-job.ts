@@ -39,10 +39,7 @@ export async function runTrain(
 ): Promise<number> {
   const { output } = context;
   const { overfit } = request;
-  const overrides: (readonly [string, unknown])[] = overfit === null ? [] : [...OVERFIT_OVERRIDES];
-  for (const [key, value] of request.overrides) overrides.push([key, parsed(value)]);
-  if (request.data !== null) overrides.push([isFile(request.data) ? 'data.file' : 'data.dir', request.data]);
-  if (request.minutes !== null) overrides.push(['training.schedule.maxMinutes', request.minutes]);
+  const overrides = [...(overfit === null ? [] : OVERFIT_OVERRIDES), ...configOverrides(request)];
   const read = readExperimentConfig(request.config, overrides);
   const config =
     overfit === null ? read : { ...read, training: withinSamples(read.training, overfit.samples, communicator.size) };
@@ -62,6 +59,19 @@ export async function runTrain(
   } finally {
     experiment.gsva.dispose();
   }
+}
+
+/** What the command line replaces in the configuration. */
+export function configOverrides({
+  overrides,
+  data,
+  minutes,
+}: Pick<TrainRequest, 'overrides' | 'data' | 'minutes'>): (readonly [string, unknown])[] {
+  return [
+    ...overrides.map(([key, value]) => [key, parsed(value)] as const),
+    ...(data === null ? [] : [[isFile(data) ? 'data.file' : 'data.dir', data] as const]),
+    ...(minutes === null ? [] : [['training.schedule.maxMinutes', minutes] as const]),
+  ];
 }
 
 /** A value of --set: JSON5, or a plain word. */

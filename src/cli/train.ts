@@ -1,6 +1,7 @@
 /** `gsva train`: trains a model as a configuration file says. */
 import type { Options } from 'yargs';
 import { UsageError } from '../errors.js';
+import { launchOf } from '../training/distributed/launch.js';
 import type { TrainRequest } from './train-job.js';
 import { requireData } from './open-dataset.js';
 import { startEngineFor } from './start-engine.js';
@@ -17,11 +18,20 @@ const OPTIONS = {
     coerce: text('config'),
   },
   out: {
-    describe: 'Folder for checkpoints, log and plots',
+    describe: 'Folder for checkpoints, log and plots; with --dry-run, for pictures of the first batch',
     type: 'string',
     requiresArg: true,
-    demandOption: true,
     coerce: text('out'),
+  },
+  'dry-run': {
+    describe: 'Train nothing; say what it would take: memory, updates, time, what is trained, the first batch',
+    type: 'boolean',
+    default: false,
+  },
+  ranks: {
+    describe: 'With --dry-run: processes that are to train together (mpirun -np)',
+    requiresArg: true,
+    coerce: wholeNumber('ranks', { min: 1, max: 100_000 }),
   },
   set: {
     describe: 'Replace a key of the configuration: --set key=value',
@@ -73,25 +83,31 @@ export const trainVerb = defineVerb({
     ['gsva train --config configs/tiny.json5 --out runs/b --tensorboard runs/events/b', 'curves while it trains'],
     ['gsva train --config configs/tiny.json5 --out runs/a --set training.seed=7 maxLength=300', 'other values'],
     ['gsva train --config configs/tiny.json5 --out runs/four --overfit 4', 'can it learn four samples by heart?'],
+    ['gsva train --config configs/paper/vicuna-7b-pretrain.json5 --dry-run --ranks 8', 'what it would take'],
     ['mpirun -np 8 gsva train --config configs/tiny.json5 --out runs/tiny', 'eight GPUs (docs/scaling.md)'],
   ],
   async run(args, context) {
     requireFile('--config', args.config);
     if (args.data !== undefined) requireData(args.data);
-    if (args.json) throw new UsageError('--json is not for train; its log in --out is JSON lines already');
+    const { config, out, resume } = args;
+    const changes = { overrides: args.set ?? [], data: args.data ?? null, minutes: args.minutes ?? null };
+    if (args['dry-run']) {
+      if (launchOf(process.env) !== null) {
+        throw new UsageError('--dry-run is for one process: leave mpirun or srun out, and say --ranks N');
+      }
+      const { configOverrides } = await import('./train-job.js');
+      const { runDryRun } = await import('./train-dry-run.js');
+      const overrides = configOverrides(changes);
+      return runDryRun({ config, overrides, ranks: args.ranks ?? 1, out: out ?? null }, args, context);
+    }
     if (args['overfit-bound'] !== undefined && args.overfit === undefined)
       throw new UsageError('--overfit-bound is the bound of --overfit N; say how many samples');
-    const { config, out, resume } = args;
-    const request: TrainRequest = {
-      config,
-      out,
-      resume,
-      overrides: args.set ?? [],
-      data: args.data ?? null,
-      minutes: args.minutes ?? null,
-      tensorboard: args.tensorboard ?? null,
-      overfit: args.overfit === undefined ? null : { samples: args.overfit, bound: args['overfit-bound'] ?? null },
-    };
+    if (args.json) throw new UsageError('--json is not for train; its log in --out is JSON lines already');
+    if (out === undefined) throw new UsageError('--out is missing: the folder to train into');
+    if (args.ranks !== undefined)
+      throw new UsageError('--ranks is for --dry-run; mpirun -np N trains with N processes');
+    const overfit = args.overfit === undefined ? null : { samples: args.overfit, bound: args['overfit-bound'] ?? null };
+    const request: TrainRequest = { config, out, resume, ...changes, tensorboard: args.tensorboard ?? null, overfit };
     return asRank(args, args['rank-timeout'], context, async ({ communicator, hardware, context: ownContext }) => {
       const engine = await startEngineFor(hardware, ownContext);
       const { runTrain } = await import('./train-job.js');

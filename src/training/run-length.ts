@@ -59,15 +59,17 @@ export function runLength(
 export function trainerOptions(training: TrainingConfig, sampleCount: number, ranks: number): TrainerOptions {
   const length = runLength(training, sampleCount, ranks);
   if (length === null) throw new Error('trainerOptions: the number of samples is known');
-  const { totalEpochs = null, totalUpdates: _, ...schedule } = training.schedule;
-  if (totalEpochs !== null && length.updates <= schedule.warmupUpdates) {
+  const { totalEpochs = null, learningRate, warmupUpdates, decay, maxMinutes } = training.schedule;
+  if (totalEpochs !== null && length.updates <= warmupUpdates) {
     throw new UserError(
       `Training ${totalEpochs} epochs of ${sampleCount} samples makes ${length.updates} updates of ` +
-        `${length.samplesPerUpdate} samples, but the warm-up alone takes ${schedule.warmupUpdates}. Set ` +
+        `${length.samplesPerUpdate} samples, but the warm-up alone takes ${warmupUpdates}. Set ` +
         'training.schedule.warmupUpdates lower, or make updates of fewer samples (training.accumulation).',
     );
   }
-  return { ...training, schedule: { ...schedule, totalUpdates: length.updates } };
+  const bound = maxMinutes === undefined ? {} : { maxMinutes };
+  const schedule = { learningRate, warmupUpdates, totalUpdates: length.updates, decay, ...bound };
+  return { ...training, schedule };
 }
 
 /** The last update takes the samples that are left, and some of the next epoch. */

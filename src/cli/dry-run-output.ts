@@ -1,0 +1,187 @@
+/** What `gsva train --dry-run` found out, for people and for programs. */
+import { lacking } from '../benchmark/fits.js';
+import { bytesText, type MachineMemory } from '../machine.js';
+import type { ExampleConversation, ExampleSample } from '../training/example-batch.js';
+import type { DryRun } from './dry-run.js';
+import type { Output } from './output.js';
+import { duration } from './progress.js';
+
+/** Samples of the batch that are printed; all are in the JSON and in the pictures. */
+const SHOWN_SAMPLES = 4;
+
+/** Seconds of the whole run: where every image is encoded anew, and where the features of all are kept. */
+export interface RunSeconds {
+  readonly newImages: number;
+  readonly keptImages: number;
+}
+
+export function showDryRun(run: DryRun, machine: MachineMemory, output: Output): void {
+  const { config, hasStart } = run;
+  output.line(output.colors.bold(config.description));
+  const sizes = hasStart ? '' : ' (NOT THERE: sizes as published, nothing can be trained yet)';
+  output.line(` from ${config.start ?? 'random weights'}${sizes}`);
+  showLength(run, output);
+  output.line();
+  showParts(run, output);
+  output.line();
+  showMemory(run, machine, output);
+  output.line();
+  showTime(run, output);
+  output.line();
+  showBatch(run, output);
+}
+
+export function dryRunJson(run: DryRun, file: string): object {
+  const { config, ranks, hasStart, images, length, plan, memory, speed, batch, pictures } = run;
+  const { batchSize, accumulation } = config.training;
+  return {
+    config: file,
+    description: config.description,
+    stage: config.stage,
+    start: { path: config.start, isThere: hasStart },
+    data: { ...config.data, images: images.count, missing: images.missing },
+    training: config.training,
+    ranks,
+    samplesPerUpdate: batchSize * accumulation * ranks,
+    updates: length?.updates ?? null,
+    samples: length?.samples ?? null,
+    epochs: epochsOf(run),
+    parts: plan.parts,
+    parameters: plan.parameters,
+    trainable: plan.trainable,
+    featuresPerImage: plan.featuresPerImage,
+    memory,
+    speed: 'value' in speed ? speed.value : null,
+    notMeasured: 'missing' in speed ? speed.missing : null,
+    seconds: secondsOf(run),
+    batch: 'value' in batch ? batch.value.map(plainSample) : null,
+    noBatch: 'missing' in batch ? batch.missing : null,
+    pictures,
+  };
+}
+
+function showLength(run: DryRun, output: Output): void {
+  const { config, ranks, images, length } = run;
+  const { batchSize, accumulation, schedule } = config.training;
+  const { data } = config;
+  const sets = data.kind === 'epochs' || data.kind === 'mixture' ? data.sets.join(', ') : data.kind;
+  const place = data.kind === 'scenes' ? 'drawn' : data.kind === 'jsonl' ? data.file : data.dir;
+  output.line(` data: ${sets} (${place})${images.missing === null ? '' : ' NOT THERE'}`);
+  if (images.missing !== null) output.line(`   ${images.missing}`);
+  const counted = images.missing === null ? '' : ' as published';
+  const known = images.count === null ? 'unknown' : `${images.count}${counted}`;
+  output.line(` images: ${known}, epochs: ${epochsOf(run)?.toFixed(2) ?? 'unknown'}`);
+  const perUpdate = batchSize * accumulation * ranks;
+  const processes = ranks === 1 ? '' : ` × ${ranks} processes`;
+  const updates = length === null ? `${schedule.totalEpochs ?? 0} epochs` : `${length.updates} updates`;
+  output.line(` ${updates} of ${batchSize} × ${accumulation}${processes} = ${perUpdate} samples`);
+  if (length !== null) output.line(` samples: ${length.samples}`);
+  const minutes = schedule.maxMinutes === undefined ? '' : `, ${schedule.maxMinutes} minutes at most`;
+  output.line(
+    ` learning rate ${schedule.learningRate}, ${schedule.warmupUpdates} updates of warm-up, ${schedule.decay} decay${minutes}`,
+  );
+}
+
+function showParts({ plan }: DryRun, output: Output): void {
+  const millions = (count: number): string => `${(count / 1e6).toFixed(2)} M`;
+  output.table(
+    ['part', 'parameters', 'trained'],
+    [
+      ...plan.parts.map(({ part, parameters, trainable }) => [part, millions(parameters), millions(trainable)]),
+      ['all', millions(plan.parameters), millions(plan.trainable)],
+    ],
+    { align: ['left', 'right', 'right'] },
+  );
+}
+
+function showMemory({ plan, memory, ranks }: DryRun, machine: MachineMemory, output: Output): void {
+  const { weights, gradients, optimizer, exchange, engines } = memory;
+  const each = ranks === 1 ? '' : ` of each of ${ranks} processes`;
+  output.line(
+    ` memory${each}: weights ${bytesText(weights)}, gradients ${bytesText(gradients)}, ` +
+      `AdamW ${bytesText(optimizer)}${exchange === 0 ? '' : `, exchange ${bytesText(exchange)}`}`,
+  );
+  output.line(` features of an image, where they are kept: ${bytesText(plan.featuresPerImage)}`);
+  output.table(
+    ['engine', 'activations', 'all tensors', 'process', 'fits here'],
+    engines.map(({ engine, activations, tensors, process }) => {
+      const missing = lacking(engine, { tensors, process: process * ranks }, machine);
+      const bytes = [activations, tensors, process].map(bytesText);
+      return [engine, ...bytes, missing === null ? 'yes' : `no: ${missing}`];
+    }),
+    { align: ['left', 'right', 'right', 'right', 'left'] },
+  );
+  const all = ranks === 1 ? '' : `, for all ${ranks} processes`;
+  output.line(` on a GPU all tensors lie on the card; here: ${bytesText(machine.available)} of memory available${all}`);
+}
+
+function showTime(run: DryRun, output: Output): void {
+  const { speed, ranks, config } = run;
+  if ('missing' in speed) {
+    output.line(` time: not measured: ${speed.missing}`);
+    return;
+  }
+  const { engine, newImages, keptImages, update, loadSample } = speed.value;
+  output.line(` time, measured here on ${engine}:`);
+  output.line(
+    `   a micro-batch ${newImages.toFixed(2)} s, ${keptImages.toFixed(2)} s with the images' features kept; ` +
+      `AdamW ${update.toFixed(2)} s; loading a sample ${loadSample.toFixed(3)} s`,
+  );
+  const seconds = secondsOf(run);
+  if (seconds === null) return;
+  const others = ranks === 1 ? '' : `, on ${ranks} devices as fast as this one, exchanges not counted`;
+  const minutes = config.training.schedule.maxMinutes;
+  const bound = minutes === undefined ? '' : `; it ends after ${duration(60 * minutes)} at the latest`;
+  const { newImages: anew, keptImages: kept } = seconds;
+  const [least, most] = [Math.min(anew, kept), Math.max(anew, kept)];
+  output.line(`   the run: ${duration(least)} to ${duration(most)}${others}${bound}`);
+}
+
+function showBatch({ batch, pictures }: DryRun, output: Output): void {
+  if ('missing' in batch) {
+    output.line(` first batch: not shown: ${batch.missing}`);
+    return;
+  }
+  output.line(` first batch: ${batch.value.length} samples; what is learned stands in «»`);
+  for (const { name, conversations } of batch.value.slice(0, SHOWN_SAMPLES)) {
+    output.line();
+    output.line(` ${output.colors.bold(name)}`);
+    for (const conversation of conversations) showConversation(conversation, output);
+  }
+  const more = batch.value.length - SHOWN_SAMPLES;
+  if (more > 0) output.line(` and ${more} more (all with --json, and as pictures with --out)`);
+  for (const file of pictures) output.line(` ${file}`);
+}
+
+function showConversation({ pieces, targets, tokens, learnedTokens }: ExampleConversation, output: Output): void {
+  const text = pieces.map((piece) => (piece.isLearned ? output.colors.green(`«${piece.text}»`) : piece.text)).join(' ');
+  output.line(`   ${text.replaceAll('\n', '\n   ')}`);
+  for (const { text: name, pixels } of targets.map(plainTarget)) {
+    output.line(`     ${name}: ${pixels === null ? '[REJ]' : `[SEG] ${pixels} pixels`}`);
+  }
+  output.line(`     ${tokens} tokens, ${learnedTokens} of them learned`);
+}
+
+function plainSample({ name, conversations }: ExampleSample): object {
+  return {
+    image: name,
+    conversations: conversations.map(({ pieces, targets, tokens, learnedTokens }) => {
+      return { pieces, tokens, learnedTokens, targets: targets.map(plainTarget) };
+    }),
+  };
+}
+
+function plainTarget({ text, mask }: ExampleConversation['targets'][number]): { text: string; pixels: number | null } {
+  return { text, pixels: mask === null ? null : mask.data.reduce((sum, value) => sum + value, 0) };
+}
+
+function epochsOf({ images, length }: DryRun): number | null {
+  return images.count === null || length === null ? null : length.samples / images.count;
+}
+
+function secondsOf({ config, length, speed }: DryRun): RunSeconds | null {
+  if (length === null || !('value' in speed)) return null;
+  const { newImages, keptImages, update } = speed.value;
+  const of = (microBatch: number): number => length.updates * (config.training.accumulation * microBatch + update);
+  return { newImages: of(newImages), keptImages: of(keptImages) };
+}

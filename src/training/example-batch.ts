@@ -1,0 +1,80 @@
+/** The first samples of a run for a person to read: which words are learned, and what every [SEG] and [REJ] stands for. */
+import { MixedSampler } from '../data/sampling/mixed-sampler.js';
+import { SampleLoader } from '../data/sampling/sample-loader.js';
+import type { SampleConversation } from '../data/sampling/training-sample.js';
+import { WholeEpochs } from '../data/sampling/whole-epochs.js';
+import { tokenizeConversation } from '../data/text/conversation.js';
+import type { Tokenizer } from '../data/text/tokenizer.js';
+import { Random } from '../random.js';
+import { IGNORE_LABEL } from '../special-tokens.js';
+import type { ExperimentConfig } from './experiment-config.js';
+import type { GsvaData } from './gsva-task.js';
+
+/** A stretch of a conversation that is all learned, or all given. */
+export interface LabelledText {
+  readonly text: string;
+  /** Whether its tokens have labels: the loss of the text is theirs. */
+  readonly isLearned: boolean;
+}
+
+export interface ExampleConversation extends SampleConversation {
+  /** As the tokens read that are trained on, cut where they are. */
+  readonly pieces: readonly LabelledText[];
+  readonly tokens: number;
+  readonly learnedTokens: number;
+}
+
+export interface ExampleSample {
+  /** Path of the image. */
+  readonly name: string;
+  readonly conversations: readonly ExampleConversation[];
+}
+
+/**
+ * What the first micro-batch of a run is made of.
+ * @param tokenizer with the added tokens
+ * @throws UserError where the data gives no samples
+ */
+export async function exampleBatch(
+  config: ExperimentConfig,
+  tokenizer: Tokenizer,
+  data: GsvaData,
+): Promise<ExampleSample[]> {
+  const { batchSize, seed } = config.training;
+  const { sets, weights } = data;
+  // As the trainer and its task do it.
+  const random = new Random(seed).fork(0);
+  const source = weights === null ? new WholeEpochs(sets, random) : new MixedSampler(sets, random, weights);
+  const { clip, sam } = config.model;
+  const sample = { ...data.sample, variant: config.variant };
+  const loader = new SampleLoader(source, { sample, clipSize: clip.imageSize, samSize: sam.imageSize, workers: 0 });
+  const samples: ExampleSample[] = [];
+  try {
+    for (let position = 0; samples.length < batchSize; position++) {
+      const loaded = await loader.load(position, () => false);
+      if (loaded === null) continue;
+      const all = loaded.conversations.map((one) => labelled(one, config, tokenizer));
+      // Where the question alone fills the length, there is nothing to learn.
+      const conversations = all.filter(({ learnedTokens }) => learnedTokens > 0);
+      if (conversations.length > 0) samples.push({ name: loaded.name, conversations });
+    }
+  } finally {
+    await loader.close();
+  }
+  return samples;
+}
+
+function labelled(
+  { turns, targets }: SampleConversation,
+  { conversation, maxLength }: ExperimentConfig,
+  tokenizer: Tokenizer,
+): ExampleConversation {
+  const { inputIds, labels } = tokenizeConversation(tokenizer, conversation, turns, { maxLength });
+  const isLearned = labels.map((label) => label !== IGNORE_LABEL);
+  const starts = isLearned.flatMap((learned, i) => (i === 0 || learned !== isLearned[i - 1] ? [i] : []));
+  const pieces = starts.map((start, i) => {
+    return { text: tokenizer.decode(inputIds.slice(start, starts[i + 1])), isLearned: isLearned[start] === true };
+  });
+  const learnedTokens = isLearned.filter((learned) => learned).length;
+  return { turns, targets, pieces, tokens: inputIds.length, learnedTokens };
+}
