@@ -52,6 +52,7 @@ export class BackgroundWriter {
       else done?.reject(reply.isUserError ? new UserError(reply.message) : new Error(reply.message));
     });
     worker.on('error', (error) => {
+      this.worker = null;
       this.failAll(new Error(`The thread that writes files failed: ${error.stack ?? error.message}`));
     });
     return worker;

@@ -142,7 +142,7 @@ export async function storableWeights(
   }
   for (const [name, { matrix }] of layer.packedParameters()) {
     const { rows, columns, dtype } = matrix;
-    if (select(name)) out.set(prefix + name, { shape: [rows, columns], data: matrix.bits(), dtype });
+    if (select(name)) out.set(prefix + name, { shape: [rows, columns], data: matrix.bits().slice(), dtype });
   }
   return out;
 }

@@ -2,6 +2,7 @@
 import { UserError } from '../errors.js';
 import type { Communicator } from './distributed/communicator.js';
 import type { AdamWOptions } from './optimizer.js';
+import type { Resume } from './resume.js';
 import type { ScheduleOptions } from './schedule.js';
 import type { TrainingObserver } from './training-observer.js';
 import type { TrainingTask } from './training-task.js';
@@ -22,6 +23,8 @@ export interface TrainerOptions {
   readonly validateEvery: number;
   /** Write `last` every so many updates; 0 for only after validations and at the end. */
   readonly checkpointEvery: number;
+  /** Besides `last` and `best`, so many of the most recent checkpoints stay, as update-000400 and so on. Default: 0. */
+  readonly keepCheckpoints?: number;
   /** The validation figure that chooses `best`; without it there is none. */
   readonly bestMetric?: BestMetric;
 }
@@ -35,8 +38,8 @@ export interface BestMetric {
 export interface TrainerEnvironment {
   /** Folder of the run; made when missing. */
   readonly runDir: string;
-  /** Continue from `runDir/last`; otherwise a folder that holds a checkpoint already is refused. */
-  readonly resume?: boolean;
+  /** Whether to continue what is in `runDir`; by default a folder that holds a checkpoint already is refused. */
+  readonly resume?: Resume;
   /** Aborting it makes the run save and stop before its next micro-batch (the command line ties SIGINT to it). */
   readonly signal?: AbortSignal;
   readonly observer?: TrainingObserver;
@@ -60,6 +63,7 @@ export function checkTrainerOptions<Sample>(options: TrainerOptions, task: Train
   atLeast('prefetch', 1, options.prefetch);
   atLeast('validateEvery', 0, options.validateEvery);
   atLeast('checkpointEvery', 0, options.checkpointEvery);
+  atLeast('keepCheckpoints', 0, options.keepCheckpoints ?? 0);
   if (task.sampleCount < 1) throw new UserError('Training: the training set has no samples; check the data set.');
   if (task.variables.size === 0)
     throw new UserError('Training: no variable is trainable; check what is to be trained.');

@@ -20,8 +20,12 @@ export interface TrainingObserver {
   onStart?(start: { readonly update: number }): void;
   onUpdate?(record: UpdateRecord, progress: TrainingProgress): void;
   onValidation?(record: ValidationRecord): void;
-  /** A checkpoint is complete at `dir`. */
-  onCheckpoint?(checkpoint: { readonly dir: string; readonly kind: 'last' | 'best'; readonly update: number }): void;
+  /** A checkpoint is complete at `dir`, while later updates may have been made; on rank 0. */
+  onCheckpoint?(checkpoint: {
+    readonly dir: string;
+    readonly kind: 'last' | 'best' | 'update';
+    readonly update: number;
+  }): void;
   /** A line for the person watching. */
   onMessage?(message: string): void;
   onEnd?(end: TrainingEnd): void;
