@@ -14,17 +14,31 @@ interface Waiting {
 }
 
 export class BackgroundWriter {
-  private worker: Worker | null = null;
+  private readonly worker: Worker;
   /** Of the jobs that are not done, in their order. */
-  private waiting: Waiting[] = [];
+  private readonly waiting: Waiting[] = [];
+  private failure: Error | null = null;
+
+  /** Starts the thread; `close` ends it. */
+  constructor() {
+    this.worker = new Worker(WRITE_THREAD_FILE, { name: 'write' });
+    this.worker.on('message', (reply: WriteReply) => {
+      const done = this.waiting.shift();
+      if (reply.kind === 'done') done?.resolve();
+      else done?.reject(reply.isUserError ? new UserError(reply.message) : new Error(reply.message));
+    });
+    this.worker.on('error', (error) => {
+      this.failAll(new Error(`The thread that writes files failed: ${error.stack ?? error.message}`));
+    });
+  }
 
   /**
    * Does a job after those before it. The memory of its files goes to the thread, which frees it when they are written.
    * @throws UserError that names the file
    */
-  run(job: WriteJob): Promise<void> {
-    const worker = (this.worker ??= this.start());
-    const pieces = job.files.flatMap((file) => file.pieces);
+  run({ dir, files, publication }: WriteJob): Promise<void> {
+    if (this.failure !== null) return Promise.reject(this.failure);
+    const pieces = files.flatMap((file) => file.pieces);
     const large = pieces.filter(
       ({ buffer, byteLength }) => byteLength >= SMALLEST_TO_HAND_OVER && byteLength === buffer.byteLength,
     );
@@ -32,33 +46,18 @@ export class BackgroundWriter {
     const buffers = [...new Set(large.map(({ buffer }) => buffer as ArrayBuffer))];
     return new Promise((resolve, reject) => {
       this.waiting.push({ resolve, reject });
-      worker.postMessage(job, buffers);
+      this.worker.postMessage({ dir, files, publication } satisfies WriteJob, buffers);
     });
   }
 
   /** Ends the thread; jobs that are not done fail. */
   async close(): Promise<void> {
-    const { worker } = this;
-    this.worker = null;
-    await worker?.terminate();
     this.failAll(new Error('BackgroundWriter: closed'));
-  }
-
-  private start(): Worker {
-    const worker = new Worker(WRITE_THREAD_FILE, { name: 'write' });
-    worker.on('message', (reply: WriteReply) => {
-      const done = this.waiting.shift();
-      if (reply.kind === 'done') done?.resolve();
-      else done?.reject(reply.isUserError ? new UserError(reply.message) : new Error(reply.message));
-    });
-    worker.on('error', (error) => {
-      this.worker = null;
-      this.failAll(new Error(`The thread that writes files failed: ${error.stack ?? error.message}`));
-    });
-    return worker;
+    await this.worker.terminate();
   }
 
   private failAll(error: Error): void {
+    this.failure ??= error;
     for (const { reject } of this.waiting.splice(0)) reject(error);
   }
 }
