@@ -148,8 +148,8 @@ describe('mpirun gsva train', () => {
         JSON.parse(readFileSync(at('kills', 'last', 'state.json'), 'utf8')) as { update: number; ranks: number };
       const random = new Random(3);
       let before = 0;
-      for (const [kill, ranks] of [2, 3, 2].entries()) {
-        const job = train(ranks, 'kills', 100_000, '--resume', 'auto', '--set', 'training.accumulation=1');
+      for (const [kill, ranks] of [2, 4, 2].entries()) {
+        const job = train(ranks, 'kills', 100_000, '--resume', 'auto');
         await reached(job, 'kills', before + 3);
         await new Promise((resolve) => setTimeout(resolve, random.integer(300)));
         process.kill(pidsOf(job).get(kill % ranks) as number, 'SIGKILL');
