@@ -36,6 +36,7 @@ export default {
   moduleNameMapper: {
     // Threads of the sources start with a file that reads TypeScript; before the rule for all './x.js'.
     '^\\./sample-worker-file\\.js$': '<rootDir>/test/helpers/sample-worker-file.ts',
+    '^\\./write-thread-file\\.js$': '<rootDir>/test/helpers/write-thread-file.ts',
     // NodeNext writes './x.js' for './x.ts'.
     '^(\\.{1,2}/.*)\\.js$': '$1',
     '^webgpu$': '<rootDir>/test/helpers/dawn.cjs',

@@ -30,10 +30,7 @@ if [ $((samples % (batch * SLURM_NTASKS))) -ne 0 ]; then
   echo "train-slurm.sh: $samples samples an update are not a multiple of $SLURM_NTASKS processes × $batch samples" >&2
   exit 2
 fi
-options=(--set "training.batchSize=$batch" "training.accumulation=$((samples / (batch * SLURM_NTASKS)))")
-if [ -e "$out/last/state.json" ]; then
-  options+=(--resume)
-fi
+options=(--resume auto --set "training.batchSize=$batch" "training.accumulation=$((samples / (batch * SLURM_NTASKS)))")
 
 # Slurm runs a copy of this script, so `gsva` is looked for in the folder that it was submitted from.
 gsva="${SLURM_SUBMIT_DIR:-$PWD}/bin/gsva.js"

@@ -28,10 +28,7 @@ if [ $((samples % (batch * gpus))) -ne 0 ]; then
   echo "train.sh: $samples samples an update are not a multiple of $gpus processes × $batch samples" >&2
   exit 2
 fi
-options=(--set "training.batchSize=$batch" "training.accumulation=$((samples / (batch * gpus)))")
-if [ -e "$out/last/state.json" ]; then
-  options+=(--resume)
-fi
+options=(--resume auto --set "training.batchSize=$batch" "training.accumulation=$((samples / (batch * gpus)))")
 
 if [ "$gpus" -eq 1 ]; then
   exec "${gsva[@]}" "${options[@]}" "$@"

@@ -6,6 +6,7 @@ import { buildExperiment } from '../training/build-experiment.js';
 import type { Communicator } from '../training/distributed/communicator.js';
 import { readExperimentConfig } from '../training/experiment-config.js';
 import { OVERFIT_OVERRIDES, withinSamples } from '../training/overfit.js';
+import type { Resume } from '../training/resume.js';
 import { isFile } from './open-dataset.js';
 import { type OverfitRequest, reportOverfit } from './overfit-report.js';
 import { duration } from './progress.js';
@@ -18,8 +19,8 @@ export interface TrainRequest {
   /** Keys of the configuration to replace, in order; values as typed, JSON5. */
   readonly overrides: readonly (readonly [key: string, value: string])[];
   readonly out: string;
-  /** Continue from the last checkpoint in `out`. */
-  readonly resume: boolean;
+  /** Whether to continue what is in `out`. */
+  readonly resume: Resume;
   /** Dataset folder, or file of own data, instead of the configuration's. */
   readonly data: string | null;
   /** Stop (saved and evaluated) after this time. */

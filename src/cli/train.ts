@@ -40,7 +40,11 @@ const OPTIONS = {
     requiresArg: true,
     coerce: keyValues('set'),
   },
-  resume: { describe: 'Continue from the last checkpoint in --out', type: 'boolean', default: false },
+  resume: {
+    describe: 'Continue from the last checkpoint in --out; auto: from the newest that loads, or start anew',
+    type: 'string',
+    coerce: resumeMode,
+  },
   data: {
     describe: "Dataset instead of the configuration's: a folder, or a file of your own (JSON lines)",
     type: 'string',
@@ -71,6 +75,13 @@ const OPTIONS = {
   'rank-timeout': RANK_TIMEOUT_OPTION,
 } satisfies Record<string, Options>;
 
+/** `--resume`, `--resume auto`. */
+function resumeMode(value: unknown): true | 'auto' {
+  if (value === '') return true;
+  if (value === 'auto') return 'auto';
+  throw new UsageError(`--resume is given alone or as --resume auto, not ${JSON.stringify(value)}`);
+}
+
 export const trainVerb = defineVerb({
   path: ['train'],
   describe: 'Train a model',
@@ -79,6 +90,7 @@ export const trainVerb = defineVerb({
   examples: [
     ['gsva train --config configs/tiny.json5 --out runs/tiny', 'the small model'],
     ['gsva train --config configs/tiny.json5 --out runs/tiny --resume', 'go on after a stop'],
+    ['gsva train --config configs/tiny.json5 --out runs/tiny --resume auto', 'start, or go on: for schedulers'],
     ['gsva train --config configs/own-data.json5 --data my/data.jsonl --out runs/mine', 'your own data'],
     ['gsva train --config configs/tiny.json5 --out runs/b --tensorboard runs/events/b', 'curves while it trains'],
     ['gsva train --config configs/tiny.json5 --out runs/a --set training.seed=7 maxLength=300', 'other values'],
@@ -89,7 +101,7 @@ export const trainVerb = defineVerb({
   async run(args, context) {
     requireFile('--config', args.config);
     if (args.data !== undefined) requireData(args.data);
-    const { config, out, resume } = args;
+    const { config, out, resume = false } = args;
     const changes = { overrides: args.set ?? [], data: args.data ?? null, minutes: args.minutes ?? null };
     if (args['dry-run']) {
       if (launchOf(process.env) !== null) {

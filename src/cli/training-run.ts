@@ -13,6 +13,7 @@ import { type Communicator, SingleProcess } from '../training/distributed/commun
 import { type GsvaDataConfig, openTrainingData, openValidationData } from '../training/experiment-data.js';
 import type { GsvaTask } from '../training/gsva-task.js';
 import type { KeptFeatures } from '../training/kept-features.js';
+import type { Resume } from '../training/resume.js';
 import { readRunLog, type TrainingEnd } from '../training/run-log.js';
 import { overfitTask } from '../training/overfit.js';
 import { trainerOptions } from '../training/run-length.js';
@@ -38,7 +39,7 @@ const VALIDATION_SAMPLES = 4;
 export interface TrainingRunOptions {
   /** Folder to train into: last/, best/, log.jsonl, loss.svg, validation.svg, summary.html. */
   readonly out: string;
-  readonly resume: boolean;
+  readonly resume: Resume;
   /** Folder for TensorBoard's events; null for none. */
   readonly tensorboard?: string | null;
   /** Default: this process alone. */

@@ -77,6 +77,14 @@ export function writeFileAtomic(path: string, content: FileContent): void {
   }
 }
 
+/** A folder that is being built beside its place. */
+export interface StagedDirectory {
+  /** Where it will be. */
+  readonly final: string;
+  /** Where it is built. */
+  readonly path: string;
+}
+
 /**
  * Builds a folder under a temporary name with `build`, then puts it at `finalDir`, replacing what was there.
  * @throws whatever `build` throws, or UserError; the temporary folder is removed and `finalDir` is as it was.
@@ -85,31 +93,73 @@ export async function writeDirectoryAtomic(
   finalDir: string,
   build: (temporaryDir: string) => Promise<void>,
 ): Promise<void> {
+  const staged = stageDirectory(finalDir);
+  try {
+    await build(staged.path);
+    publishDirectory(staged);
+  } finally {
+    releaseDirectory(staged);
+  }
+}
+
+/**
+ * Makes an empty folder to be filled and published; what a crash left of this folder before is put right. Until
+ * `releaseDirectory`, which is to be called in any case, its names count as in use.
+ */
+export function stageDirectory(finalDir: string): StagedDirectory {
   const final = resolve(finalDir);
-  const temporary = siblingName(final, 'tmp');
-  const complete = temporary.replace(/\.tmp-([^.]*)$/, '.new-$1');
-  const previous = temporary.replace(/\.tmp-([^.]*)$/, '.old-$1');
-  for (const path of [temporary, complete, previous]) inUse.add(path);
+  const staged = { final, path: siblingName(final, 'tmp') };
+  for (const path of namesOf(staged)) inUse.add(path);
   try {
     explained(`write the folder ${finalDir}`, () => {
       mkdirSync(dirname(final), { recursive: true });
       recoverDirectory(final);
-      mkdirSync(temporary);
+      mkdirSync(staged.path);
     });
-    await build(temporary);
-    explained(`write the folder ${finalDir}`, () => {
-      syncTree(temporary);
-      renameSync(temporary, complete);
-      swapIn(complete, final, previous);
-    });
-  } finally {
-    rmSync(temporary, { recursive: true, force: true });
-    if (existsSync(final)) {
-      rmSync(complete, { recursive: true, force: true });
-      rmSync(previous, { recursive: true, force: true });
-    }
-    for (const path of [temporary, complete, previous]) inUse.delete(path);
+    return staged;
+  } catch (error) {
+    releaseDirectory(staged);
+    throw error;
   }
+}
+
+/** Puts a staged folder in its place. May be called in another thread than the one that staged it. */
+export function publishDirectory(staged: StagedDirectory): void {
+  const { final } = staged;
+  const [temporary, complete, previous] = namesOf(staged);
+  explained(`write the folder ${final}`, () => {
+    syncTree(temporary);
+    renameSync(temporary, complete);
+    swapIn(complete, final, previous);
+    rmSync(previous, { recursive: true, force: true });
+  });
+}
+
+/** Removes what is left of a staged folder, published or not. */
+export function releaseDirectory(staged: StagedDirectory): void {
+  const [temporary, complete, previous] = namesOf(staged);
+  rmSync(temporary, { recursive: true, force: true });
+  if (existsSync(staged.final)) {
+    rmSync(complete, { recursive: true, force: true });
+    rmSync(previous, { recursive: true, force: true });
+  }
+  for (const path of namesOf(staged)) inUse.delete(path);
+}
+
+/** Removes a folder so that a crash does not leave a part of it under its name. */
+export function removeDirectory(dir: string): void {
+  const path = resolve(dir);
+  explained(`remove the folder ${dir}`, () => {
+    const worthless = siblingName(path, 'tmp');
+    renameSync(path, worthless);
+    rmSync(worthless, { recursive: true, force: true });
+  });
+}
+
+/** Where a staged folder is built, complete, and where the one before it is meanwhile. */
+function namesOf({ path }: StagedDirectory): [temporary: string, complete: string, previous: string] {
+  const renamed = (kind: string): string => path.replace(/\.tmp-([^.]*)$/, `.${kind}-$1`);
+  return [path, renamed('new'), renamed('old')];
 }
 
 /** Moves `previous` aside and `complete` into its place; puts the old one back when the second rename fails. */
@@ -143,6 +193,13 @@ export function recoverDirectory(finalDir: string): void {
     }
   }
   for (const entry of left) rmSync(entry.path, { recursive: true, force: true });
+}
+
+/** `recoverDirectory` for all folders within `parent` that a crash left something of and whose names are accepted. */
+export function recoverDirectories(parent: string, accepts: (name: string) => boolean): void {
+  if (!existsSync(parent)) return;
+  const names = new Set(leftovers(parent).flatMap(({ name, isDirectory }) => (isDirectory ? [name] : [])));
+  for (const name of names) if (accepts(name)) recoverDirectory(join(parent, name));
 }
 
 /** Removes files that a crashed process left half-written in this folder; once per folder and process. */

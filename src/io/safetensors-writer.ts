@@ -46,19 +46,35 @@ export function writeSafetensorsFile(
   tensors: readonly TensorOutput[],
   metadata: SafetensorsMetadata = {},
 ): void {
+  writeFileAtomic(path, pieces(path, tensors, metadata));
+}
+
+/**
+ * The bytes of a file that is to be written later; they share the memory of float32 tensors.
+ * @param name for errors, which are those of `writeSafetensors`
+ */
+export function safetensorsPieces(
+  name: string,
+  tensors: ReadonlyMap<string, TensorToStore>,
+  metadata: SafetensorsMetadata = {},
+): Uint8Array[] {
+  const outputs = [...tensors].map(([tensor, content]) => toOutput(tensor, content));
+  return [...pieces(name, outputs, metadata)].filter((piece) => piece !== LET_GO);
+}
+
+function pieces(path: string, tensors: readonly TensorOutput[], metadata: SafetensorsMetadata): Iterable<Uint8Array> {
   checkNames(tensors);
   if (tensors.some(({ name }) => name === RESERVED)) {
     throw new UserError(`Cannot write ${path}: safetensors has no tensor called "${RESERVED}"; rename it.`);
   }
   const ordered = [...tensors].sort((a, b) => DTYPE_BYTES[b.dtype] - DTYPE_BYTES[a.dtype]);
-  const pieces = function* (): Generator<Uint8Array> {
+  return (function* (): Generator<Uint8Array> {
     yield headerOf(ordered, metadata);
     for (const tensor of ordered) {
       yield* outputBytes(tensor);
       yield LET_GO;
     }
-  };
-  writeFileAtomic(path, pieces());
+  })();
 }
 
 /**

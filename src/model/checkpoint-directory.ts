@@ -7,15 +7,17 @@
  *     model.safetensors   every weight, under the published names; large models have shards and an index
  *     tokenizer files     tokenizer.model or tokenizer.json, and what belongs to them
  */
-import { copyFileSync, existsSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ModelConfig, modelConfigToJson, parseModelConfig, segIds } from '../config.js';
 import { UserError, messageOf } from '../errors.js';
 import { openCheckpoint, weightsOf } from '../io/checkpoint-files.js';
+import { writeFileAtomic } from '../io/atomic-file.js';
 import type { FileTensors } from '../io/file-tensor.js';
 import { readJson, writeJson } from '../io/json-file.js';
 import { JsonReader } from '../io/json-reader.js';
-import { writeSafetensors } from '../io/safetensors-writer.js';
+import { jsonFile, type PendingFile } from '../io/pending-file.js';
+import { safetensorsPieces } from '../io/safetensors-writer.js';
 import { ADDED_TOKENS, segTokenAt } from '../special-tokens.js';
 import { GSVA_VARIANT, isPublished, type Variant } from '../variant.js';
 import { Gsva } from './gsva.js';
@@ -150,17 +152,30 @@ export function loadModelWeights(dir: string, gsva: Gsva, options: LoadOptions =
  * @throws UserError when a file cannot be written or `tokenizerDir` has no tokenizer
  */
 export async function writeModelDirectory(dir: string, gsva: Gsva, options: WriteOptions): Promise<void> {
-  writeModelDescription(dir, gsva.config, options);
+  for (const { name, pieces } of await modelDirectoryFiles(gsva, options)) writeFileAtomic(join(dir, name), pieces);
+}
+
+/** A model folder's files as they are now, in memory of their own. @throws as writeModelDirectory */
+export async function modelDirectoryFiles(gsva: Gsva, options: WriteOptions): Promise<PendingFile[]> {
+  const description = descriptionFiles(gsva.config, options);
   const { dtype = 'F32' } = options;
-  writeSafetensors(join(dir, WEIGHTS_FILE), await storableWeights(gsva, { dtype }), { format: 'pt' });
+  const weights = safetensorsPieces(WEIGHTS_FILE, await storableWeights(gsva, { dtype }), { format: 'pt' });
+  return [...description, { name: WEIGHTS_FILE, pieces: weights }];
 }
 
 /** All files of a model folder but its weights. @throws as writeModelDirectory */
 export function writeModelDescription(
   dir: string,
   config: ModelConfig,
-  { meta, tokenizerDir }: Pick<WriteOptions, 'meta' | 'tokenizerDir'>,
+  options: Pick<WriteOptions, 'meta' | 'tokenizerDir'>,
 ): void {
+  for (const { name, pieces } of descriptionFiles(config, options)) writeFileAtomic(join(dir, name), pieces);
+}
+
+function descriptionFiles(
+  config: ModelConfig,
+  { meta, tokenizerDir }: Pick<WriteOptions, 'meta' | 'tokenizerDir'>,
+): PendingFile[] {
   const present = TOKENIZER_FILES.filter((name) => existsSync(join(tokenizerDir, name)));
   if (!present.includes('tokenizer.model') && !present.includes('tokenizer.json')) {
     throw new UserError(
@@ -168,15 +183,18 @@ export function writeModelDescription(
         'tokenizer cannot be used. Name the folder of the tokenizer it was trained with.',
     );
   }
-  writeJson(join(dir, CONFIG_FILE), modelConfigToJson(config));
-  writeMeta(dir, meta);
-  for (const name of present) {
+  const copy = (name: string): PendingFile => {
     try {
-      copyFileSync(join(tokenizerDir, name), join(dir, name));
+      return { name, pieces: [Uint8Array.from(readFileSync(join(tokenizerDir, name)))] };
     } catch (error) {
       throw new UserError(`Writing the model: ${name} of ${tokenizerDir} cannot be copied: ${messageOf(error)}.`);
     }
-  }
+  };
+  return [
+    jsonFile(CONFIG_FILE, modelConfigToJson(config)),
+    jsonFile(META_FILE, metaToJson(meta)),
+    ...present.map(copy),
+  ];
 }
 
 /**
@@ -224,8 +242,12 @@ export function storeRejectThreshold(dir: string, rejectThreshold: number): void
 }
 
 function writeMeta(dir: string, meta: ModelMeta): void {
+  writeJson(join(dir, META_FILE), metaToJson(meta));
+}
+
+function metaToJson(meta: ModelMeta): Readonly<Record<string, unknown>> {
   const { conversation, stage, description, rejectThreshold, variant = GSVA_VARIANT, details } = meta;
-  writeJson(join(dir, META_FILE), {
+  return {
     format: FORMAT,
     conversation,
     stage,
@@ -233,8 +255,9 @@ function writeMeta(dir: string, meta: ModelMeta): void {
     ...(rejectThreshold === undefined ? {} : { rejectThreshold }),
     ...(isPublished(variant) ? {} : { variant }),
     ...(details ? { details } : {}),
-  });
+  };
 }
+
 function readMeta(path: string): ModelMeta {
   const root = JsonReader.of(readJson(path, 'what kind of model this is'), path).onlyKeys(META_KEYS);
   root.key('format').integer({ min: FORMAT, max: FORMAT });

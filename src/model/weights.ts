@@ -142,7 +142,7 @@ export async function storableWeights(
   }
   for (const [name, { matrix }] of layer.packedParameters()) {
     const { rows, columns, dtype } = matrix;
-    if (select(name)) out.set(prefix + name, { shape: [rows, columns], data: matrix.bits(), dtype });
+    if (select(name)) out.set(prefix + name, { shape: [rows, columns], data: matrix.bits().slice(), dtype });
   }
   return out;
 }
@@ -159,7 +159,8 @@ export async function toStored(
 ): Promise<{ readonly shape: number[]; readonly data: Float32Array }> {
   const stored = inStoredLayout(value, layout);
   try {
-    return { shape: stored.shape, data: Float32Array.from(await stored.data()) };
+    const data = await stored.data();
+    return { shape: stored.shape, data: data instanceof Float32Array ? data.slice() : Float32Array.from(data) };
   } finally {
     stored.dispose();
   }

@@ -12,6 +12,7 @@ import { clipTransform } from '../data/image/image-transforms.js';
 import { captionTurn } from '../data/synth/base-text.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
 import * as tf from '../engine/tf.js';
+import type { PendingFile } from '../io/pending-file.js';
 import type { Gsva } from '../model/gsva.js';
 import { stackImages } from '../model/image-features.js';
 import { VisionTextTokens } from '../model/vision-text-tokens.js';
@@ -31,7 +32,7 @@ export interface BaseCaptionTaskOptions {
   readonly scenes: number;
   /** Scenes after the training ones, for validation. */
   readonly validationScenes: number;
-  readonly save: (dir: string) => Promise<void>;
+  readonly save: () => Promise<PendingFile[]>;
   readonly load: (dir: string) => Promise<void>;
 }
 
@@ -104,8 +105,8 @@ export class BaseCaptionTask implements TrainingTask<CaptionSample> {
     return { tokens: right.tokens / Math.max(1, asked), blind: right.blind / Math.max(1, asked) };
   }
 
-  checkpointFiles(dir: string): Promise<void> {
-    return this.options.save(dir);
+  checkpointFiles(): Promise<PendingFile[]> {
+    return this.options.save();
   }
 
   restore(dir: string): Promise<void> {

@@ -8,6 +8,7 @@ import { clipTransform } from '../data/image/image-transforms.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
 import * as fused from '../engine/fused-ops.js';
 import * as tf from '../engine/tf.js';
+import type { PendingFile } from '../io/pending-file.js';
 import type { Gsva } from '../model/gsva.js';
 import { stackImages } from '../model/image-features.js';
 import type { Random } from '../random.js';
@@ -26,7 +27,7 @@ export interface BaseClipTaskOptions {
   readonly scenes: number;
   /** Scenes after the training ones, for validation. */
   readonly validationScenes: number;
-  readonly save: (dir: string) => Promise<void>;
+  readonly save: () => Promise<PendingFile[]>;
   readonly load: (dir: string) => Promise<void>;
 }
 
@@ -120,8 +121,8 @@ export class BaseClipTask implements TrainingTask<ClipSample> {
     return Object.fromEntries(shares);
   }
 
-  checkpointFiles(dir: string): Promise<void> {
-    return this.options.save(dir);
+  checkpointFiles(): Promise<PendingFile[]> {
+    return this.options.save();
   }
 
   restore(dir: string): Promise<void> {

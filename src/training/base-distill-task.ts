@@ -5,6 +5,7 @@
  */
 import { samTransform } from '../data/image/image-transforms.js';
 import * as tf from '../engine/tf.js';
+import type { PendingFile } from '../io/pending-file.js';
 import type { Gsva } from '../model/gsva.js';
 import { stackImages } from '../model/image-features.js';
 import type { Random } from '../random.js';
@@ -22,7 +23,7 @@ export interface BaseDistillTaskOptions {
   readonly teacher: Gsva;
   readonly pool: ScenePool;
   readonly scenes: number;
-  readonly save: (dir: string) => Promise<void>;
+  readonly save: () => Promise<PendingFile[]>;
   readonly load: (dir: string) => Promise<void>;
 }
 
@@ -85,8 +86,8 @@ export class BaseDistillTask implements TrainingTask<DistillSample> {
     }
   }
 
-  checkpointFiles(dir: string): Promise<void> {
-    return this.options.save(dir);
+  checkpointFiles(): Promise<PendingFile[]> {
+    return this.options.save();
   }
 
   restore(dir: string): Promise<void> {

@@ -19,6 +19,7 @@ import {
 import { visibleMask } from '../data/synth/scene.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
 import * as tf from '../engine/tf.js';
+import type { PendingFile } from '../io/pending-file.js';
 import type { Gsva } from '../model/gsva.js';
 import { stackImages } from '../model/image-features.js';
 import { VisionTextTokens } from '../model/vision-text-tokens.js';
@@ -46,7 +47,7 @@ export interface BaseGroundingTaskOptions {
   readonly itemsPerScene: number;
   /** Scenes after the training ones, for validation. */
   readonly validationScenes: number;
-  readonly save: (dir: string) => Promise<void>;
+  readonly save: () => Promise<PendingFile[]>;
   readonly load: (dir: string) => Promise<void>;
 }
 
@@ -147,8 +148,8 @@ export class BaseGroundingTask implements TrainingTask<GroundingSample> {
     return stage === 'base-joint' ? { ...figures, maskIoU: maskIoU.value } : figures;
   }
 
-  checkpointFiles(dir: string): Promise<void> {
-    return this.options.save(dir);
+  checkpointFiles(): Promise<PendingFile[]> {
+    return this.options.save();
   }
 
   restore(dir: string): Promise<void> {

@@ -5,6 +5,7 @@
 import { samTransform } from '../data/image/image-transforms.js';
 import { type MaskPromptSample, sampleMaskPrompts } from '../data/synth/base-masks.js';
 import * as tf from '../engine/tf.js';
+import type { PendingFile } from '../io/pending-file.js';
 import type { Gsva } from '../model/gsva.js';
 import { stackImages } from '../model/image-features.js';
 import { Random } from '../random.js';
@@ -23,7 +24,7 @@ export interface BaseSamTaskOptions {
   readonly promptsPerScene: number;
   /** Scenes after the training ones, for validation. */
   readonly validationScenes: number;
-  readonly save: (dir: string) => Promise<void>;
+  readonly save: () => Promise<PendingFile[]>;
   readonly load: (dir: string) => Promise<void>;
 }
 
@@ -97,8 +98,8 @@ export class BaseSamTask implements TrainingTask<SamSample> {
     return { maskIoU: sum / Math.max(1, count) };
   }
 
-  checkpointFiles(dir: string): Promise<void> {
-    return this.options.save(dir);
+  checkpointFiles(): Promise<PendingFile[]> {
+    return this.options.save();
   }
 
   restore(dir: string): Promise<void> {

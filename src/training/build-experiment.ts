@@ -6,10 +6,10 @@ import { UserError } from '../errors.js';
 import {
   checkTokenizer,
   loadModelWeights,
+  modelDirectoryFiles,
   type ModelMeta,
   openModelDirectory,
   readModelDirectory,
-  writeModelDirectory,
 } from '../model/checkpoint-directory.js';
 import { Gsva } from '../model/gsva.js';
 import { EMBEDDING_DEVIATION } from '../nn/embedding.js';
@@ -125,9 +125,7 @@ export function baseTask(experiment: Experiment, data: SceneData): TrainingTask<
     pool: new ScenePool(data.seed),
     scenes: data.scenes,
     validationScenes: data.validationScenes,
-    save: (dir: string): Promise<void> => {
-      return writeModelDirectory(dir, gsva, { meta, tokenizerDir: config.tokenizer });
-    },
+    save: () => modelDirectoryFiles(gsva, { meta, tokenizerDir: config.tokenizer }),
     load: (dir: string): Promise<void> => {
       loadModelWeights(dir, gsva);
       return Promise.resolve();

@@ -137,12 +137,14 @@ function readTraining(training: JsonReader): TrainingConfig {
     'prefetch',
     'validateEvery',
     'checkpointEvery',
+    'keepCheckpoints',
     'bestMetric',
     'watchEvery',
     'flatWindow',
     'optimizer',
     'schedule',
   ]);
+  const keep = training.optional('keepCheckpoints');
   const best = training.optional('bestMetric');
   best?.onlyKeys(['name', 'mode']);
   return {
@@ -152,6 +154,7 @@ function readTraining(training: JsonReader): TrainingConfig {
     prefetch: training.key('prefetch').integer({ min: 1 }),
     validateEvery: training.key('validateEvery').integer({ min: 0 }),
     checkpointEvery: training.key('checkpointEvery').integer({ min: 0 }),
+    ...(keep === null ? {} : { keepCheckpoints: keep.integer({ min: 0 }) }),
     ...(best === null
       ? {}
       : { bestMetric: { name: best.key('name').string(), mode: best.key('mode').oneOf(['max', 'min'] as const) } }),

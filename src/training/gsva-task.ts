@@ -16,7 +16,8 @@ import type { Tokenizer } from '../data/text/tokenizer.js';
 import type { SampleConversation, SampleOptions } from '../data/sampling/training-sample.js';
 import { WholeEpochs } from '../data/sampling/whole-epochs.js';
 import * as tf from '../engine/tf.js';
-import { loadModelWeights, type ModelMeta, writeModelDirectory } from '../model/checkpoint-directory.js';
+import type { PendingFile } from '../io/pending-file.js';
+import { loadModelWeights, modelDirectoryFiles, type ModelMeta } from '../model/checkpoint-directory.js';
 import type { Gsva } from '../model/gsva.js';
 import { stackFeatures } from '../model/image-features.js';
 import type { Random } from '../random.js';
@@ -143,9 +144,9 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
     }
   }
 
-  checkpointFiles(dir: string): Promise<void> {
+  checkpointFiles(): Promise<PendingFile[]> {
     const { gsva, tokenizerDir, meta } = this.options;
-    return writeModelDirectory(dir, gsva, { meta, tokenizerDir });
+    return modelDirectoryFiles(gsva, { meta, tokenizerDir });
   }
 
   restore(dir: string): Promise<void> {

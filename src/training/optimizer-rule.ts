@@ -2,12 +2,17 @@
 import type * as tf from '../engine/tf.js';
 import type { UpdateSquares } from './update-squares.js';
 
-/** Adam's memory of one variable, in the variable's order of numbers. */
-export interface Moments {
-  readonly shape: readonly number[];
+/** Adam's memory of a stretch of one variable, in the variable's order of numbers. */
+export interface MomentPart {
+  readonly name: string;
+  /** Its first number within the variable. */
+  readonly start: number;
   readonly m: Float32Array;
   readonly v: Float32Array;
 }
+
+/** Gives a saved stretch of a variable that has been updated. */
+export type MomentReader = (moment: 'm' | 'v', name: string, start: number, length: number) => Float32Array;
 
 export interface OptimizerRule {
   /** Updates that each variable took part in, by name, in a fixed order. */
@@ -39,11 +44,14 @@ export interface OptimizerRule {
     gradientScale?: number,
   ): Promise<ReadonlyMap<string, UpdateSquares>>;
 
-  /** The moments of every variable that has been updated, for a checkpoint; null on ranks that write none. */
-  moments(): Promise<ReadonlyMap<string, Moments> | null>;
+  /** Copies of the moments that this process holds, of variables that have been updated. Not collective. */
+  moments(): Promise<readonly MomentPart[]>;
 
-  /** Takes over a checkpoint's moments; variables that are not among them have none yet. */
-  restore(moments: ReadonlyMap<string, Pick<Moments, 'm' | 'v'>>, steps: Readonly<Record<string, number>>): void;
+  /**
+   * Takes over a checkpoint's moments: those that this process holds.
+   * @param steps by name; variables without any have no moments yet, and are not asked for
+   */
+  restore(read: MomentReader, steps: Readonly<Record<string, number>>): void;
 
   dispose(): void;
 }

@@ -8,7 +8,7 @@
 import { adamWUpdate, sumOfSquares } from '../engine/fused-ops.js';
 import * as tf from '../engine/tf.js';
 import { UserError, messageOf } from '../errors.js';
-import type { Moments, OptimizerRule } from './optimizer-rule.js';
+import type { MomentPart, MomentReader, OptimizerRule } from './optimizer-rule.js';
 import { NO_SQUARES, updateSquares, type UpdateSquares } from './update-squares.js';
 
 export interface AdamWOptions {
@@ -117,23 +117,21 @@ export class AdamW implements OptimizerRule {
     return new Map([...this.states.keys()].map((name, i) => [name, squares[i] ?? NO_SQUARES]));
   }
 
-  async moments(): Promise<ReadonlyMap<string, Moments>> {
-    const moments = new Map<string, Moments>();
+  async moments(): Promise<readonly MomentPart[]> {
+    const parts: MomentPart[] = [];
     for (const [name, { m, v, step }] of this.states) {
-      if (step === 0) continue;
-      moments.set(name, { shape: m.shape, m: await m.data<'float32'>(), v: await v.data<'float32'>() });
+      if (step > 0) parts.push({ name, start: 0, m: await copyOf(m), v: await copyOf(v) });
     }
-    return moments;
+    return parts;
   }
 
-  restore(moments: ReadonlyMap<string, Pick<Moments, 'm' | 'v'>>, steps: Readonly<Record<string, number>>): void {
+  restore(read: MomentReader, steps: Readonly<Record<string, number>>): void {
     for (const [name, state] of this.states) {
-      const saved = moments.get(name);
-      tf.tidy(() => {
-        state.m.assign(saved === undefined ? tf.zeros(state.m.shape) : tf.tensor(saved.m, state.m.shape));
-        state.v.assign(saved === undefined ? tf.zeros(state.v.shape) : tf.tensor(saved.v, state.v.shape));
-      });
       state.step = steps[name] ?? 0;
+      for (const moment of ['m', 'v'] as const) {
+        const { size } = state[moment];
+        assignNumbers(state[moment], state.step > 0 ? read(moment, name, 0, size) : new Float32Array(size));
+      }
     }
   }
 
@@ -141,6 +139,17 @@ export class AdamW implements OptimizerRule {
   dispose(): void {
     for (const { m, v } of this.states.values()) tf.dispose([m, v]);
   }
+}
+
+/** A variable's numbers in memory of their own: what an engine gives may be its own memory. */
+export async function copyOf(variable: tf.Variable): Promise<Float32Array> {
+  return (await variable.data<'float32'>()).slice();
+}
+
+export function assignNumbers(variable: tf.Variable, numbers: Float32Array): void {
+  tf.tidy(() => {
+    variable.assign(tf.tensor(numbers, variable.shape));
+  });
 }
 
 function zerosLike(variable: tf.Variable): tf.Variable {

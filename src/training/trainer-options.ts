@@ -2,6 +2,7 @@
 import { UserError } from '../errors.js';
 import type { Communicator } from './distributed/communicator.js';
 import type { AdamWOptions } from './optimizer.js';
+import type { Resume } from './resume.js';
 import type { ScheduleOptions } from './schedule.js';
 import type { TrainingObserver } from './training-observer.js';
 import type { TrainingTask } from './training-task.js';
@@ -26,6 +27,8 @@ export interface TrainerOptions {
   readonly watchEvery?: number;
   /** Losses in each of the two stretches by which a flat loss is found; 0: it is not looked for. Default 100. */
   readonly flatWindow?: number;
+  /** Besides `last` and `best`, so many of the most recent checkpoints stay, as update-000400 and so on. Default: 0. */
+  readonly keepCheckpoints?: number;
   /** The validation figure that chooses `best`; without it there is none. */
   readonly bestMetric?: BestMetric;
 }
@@ -39,8 +42,8 @@ export interface BestMetric {
 export interface TrainerEnvironment {
   /** Folder of the run; made when missing. */
   readonly runDir: string;
-  /** Continue from `runDir/last`; otherwise a folder that holds a checkpoint already is refused. */
-  readonly resume?: boolean;
+  /** Whether to continue what is in `runDir`; by default a folder that holds a checkpoint already is refused. */
+  readonly resume?: Resume;
   /** Aborting it makes the run save and stop before its next micro-batch (the command line ties SIGINT to it). */
   readonly signal?: AbortSignal;
   readonly observer?: TrainingObserver;
@@ -66,6 +69,7 @@ export function checkTrainerOptions<Sample>(options: TrainerOptions, task: Train
   atLeast('checkpointEvery', 0, options.checkpointEvery);
   atLeast('watchEvery', 0, options.watchEvery ?? 0);
   atLeast('flatWindow', 0, options.flatWindow ?? 0);
+  atLeast('keepCheckpoints', 0, options.keepCheckpoints ?? 0);
   if (task.sampleCount < 1) throw new UserError('Training: the training set has no samples; check the data set.');
   if (task.variables.size === 0)
     throw new UserError('Training: no variable is trainable; check what is to be trained.');

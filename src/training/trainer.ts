@@ -1,22 +1,23 @@
 /**
- * The training loop: draws samples, makes updates, validates, keeps checkpoints and a log.
+ * The training loop: draws samples, makes updates, validates, has checkpoints written and keeps a log.
  *
  * It knows no model (see training-task.ts) and draws no bars (see training-observer.ts). Everything random comes from
  * the seed and from counters that the checkpoint holds, so that a resumed run continues with the identical next loss.
  * Several processes may make the updates together (see distributed/): all go through the same steps, rank 0 writes.
- * A run's folder has `last/` and `best/` (see run-checkpoints.ts) and `log.jsonl` (see run-log.ts).
+ * A run's folder has its checkpoints (see run-folder.ts) and `log.jsonl` (see run-log.ts).
  */
 import { join } from 'node:path';
 import * as tf from '../engine/tf.js';
 import { messageOf } from '../errors.js';
 import { Random } from '../random.js';
+import { type CheckpointedRun, CheckpointWriter } from './checkpoint-writer.js';
 import { requireSame, sampledSum } from './distributed/agreement.js';
 import { type Communicator, SingleProcess } from './distributed/communicator.js';
 import { RankSamples } from './distributed/rank-samples.js';
 import { ShardedAdamW } from './distributed/sharded-optimizer.js';
 import { AdamW } from './optimizer.js';
 import type { OptimizerRule } from './optimizer-rule.js';
-import { RunCheckpoints } from './run-checkpoints.js';
+import { startingPoint } from './resume.js';
 import { readRunLog, RunLog, type TrainingEnd, type UpdateRecord } from './run-log.js';
 import { SampleQueue } from './sample-queue.js';
 import type { SampleSupply } from './sample-supply.js';
@@ -38,7 +39,10 @@ export class Trainer<Sample> {
   private readonly communicator: Communicator;
   private readonly observer: TrainingObserver;
   private readonly now: () => number;
-  private readonly checkpoints: RunCheckpoints<Sample>;
+  private readonly parts: CheckpointedRun<Sample>;
+  private readonly checkpoints: CheckpointWriter<Sample>;
+  /** Update of the last checkpoint, -1 while there is none. */
+  private savedAt = -1;
   private state: TrainingState;
   /** Clock reading at which the run would have begun had it never been interrupted. */
   private startedAt = 0;
@@ -74,7 +78,9 @@ export class Trainer<Sample> {
         ? new AdamW(task.variables, options.optimizer)
         : new ShardedAdamW(task.variables, options.optimizer, this.communicator);
     const { optimizer, communicator, observer } = this;
-    this.checkpoints = new RunCheckpoints({ runDir: environment.runDir, task, optimizer, communicator, observer });
+    const { runDir } = environment;
+    this.parts = { runDir, keep: options.keepCheckpoints ?? 0, task, optimizer, communicator, observer };
+    this.checkpoints = new CheckpointWriter(this.parts);
   }
 
   /**
@@ -86,13 +92,13 @@ export class Trainer<Sample> {
   async run(): Promise<TrainingEnd> {
     try {
       const { runDir, header = {}, resume = false } = this.environment;
-      await this.checkpoints.recover();
-      if (resume) this.state = await this.checkpoints.resume(this.state);
-      else this.checkpoints.refuseToOverwrite();
+      const saved = await startingPoint(this.parts, resume, this.state);
+      if (saved !== null) this.state = saved;
+      this.savedAt = saved?.update ?? -1;
       await this.requireSameStart();
       this.startedAt = this.now() - this.state.elapsedSeconds;
-      const log = this.openLog(join(runDir, 'log.jsonl'), header, resume);
-      if (resume && log !== null) this.watch.remember(readRunLog(log.path).records);
+      const log = this.openLog(join(runDir, 'log.jsonl'), header, saved !== null);
+      if (saved !== null && log !== null) this.watch.remember(readRunLog(log.path).records);
       try {
         this.observer.onStart?.({ update: this.state.update });
         return await this.loop(log);
@@ -103,14 +109,15 @@ export class Trainer<Sample> {
         log?.close();
       }
     } finally {
+      await this.checkpoints.close();
       this.optimizer.dispose();
     }
   }
 
   /** Null on ranks that write none. */
-  private openLog(path: string, header: Readonly<Record<string, unknown>>, resume: boolean): RunLog | null {
+  private openLog(path: string, header: Readonly<Record<string, unknown>>, isResumed: boolean): RunLog | null {
     if (this.communicator.rank > 0) return null;
-    return resume ? RunLog.resume(path, header, this.state.update) : RunLog.create(path, header);
+    return isResumed ? RunLog.resume(path, header, this.state.update) : RunLog.create(path, header);
   }
 
   /** Ranks that start from different weights or data would train something that nobody asked for. */
@@ -142,12 +149,13 @@ export class Trainer<Sample> {
         if (result !== null) {
           this.finishUpdate(log, result, samples.position, learningRate, began);
           if (this.isDue(validateEvery)) await this.validate(log);
-          if (this.isDue(checkpointEvery) && this.checkpoints.savedAt !== this.state.update) await this.save('last');
+          if (this.isDue(checkpointEvery) && this.savedAt !== this.state.update) await this.save();
         }
         ({ reason, elapsed } = await this.agreeOnEnd());
       }
       if (reason !== 'aborted' && validateEvery > 0) await this.validate(log);
-      if (this.checkpoints.savedAt !== this.state.update) await this.save('last');
+      if (this.savedAt !== this.state.update) await this.save();
+      await this.checkpoints.finish();
       const { update, best } = this.state;
       const end: TrainingEnd = { type: 'end', update, reason, elapsedSeconds: this.elapsed(), best };
       log?.append(end);
@@ -163,10 +171,14 @@ export class Trainer<Sample> {
     return this.schedule.endReason(this.state.update, this.elapsed());
   }
 
-  /** Whether the run ends before the next update, and the clock by which its learning rate goes: the same on all ranks. */
+  /**
+   * Whether the run ends before the next update, and the clock by which its learning rate goes: the same on all ranks.
+   * They also tell each other how far the writing of a checkpoint is.
+   */
   private async agreeOnEnd(): Promise<{ reason: TrainingEnd['reason'] | null; elapsed: number }> {
-    const own = this.endReason();
-    const [reason = 0, elapsed = 0] = await this.communicator.maxOf([REASONS.indexOf(own), this.elapsed()]);
+    const own = [REASONS.indexOf(this.endReason()), this.elapsed(), Number(this.checkpoints.isWriting)];
+    const [reason = 0, elapsed = 0, isWriting = 0] = await this.communicator.maxOf(own);
+    this.checkpoints.advance(isWriting > 0);
     return { reason: REASONS[reason] ?? null, elapsed };
   }
 
@@ -248,13 +260,13 @@ export class Trainer<Sample> {
     const record = { type: 'validation', update, epoch, metrics, seconds, isBest } as const;
     log?.append(record);
     this.observer.onValidation?.(record);
-    if (isBest) await this.save('best');
-    await this.save('last');
+    await this.save(isBest);
   }
 
-  private save(kind: 'last' | 'best'): Promise<void> {
+  private async save(isBest = false): Promise<void> {
     this.state = { ...this.state, elapsedSeconds: this.elapsed() };
-    return this.checkpoints.save(kind, this.state);
+    this.savedAt = this.state.update;
+    await this.checkpoints.save(this.state, isBest);
   }
 
   private elapsed(): number {

@@ -1,27 +1,27 @@
 /**
  * A point from which a run continues as if it had never stopped: a folder that is there completely or not at all, with
  *
- *     (the task's own files)    the weights
- *     optimizer.safetensors     "m.NAME" and "v.NAME", Adam's moments of every variable that has been updated
+ *     (the task's own files)    the weights, whole: a model folder for every other command
+ *     optimizer*.safetensors    Adam's moments of every variable that has been updated (see moment-files.ts)
  *     state.json                update, data position, random state, steps of each variable, schedule, best so far
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import * as tf from '../engine/tf.js';
 import { UserError, messageOf } from '../errors.js';
-import { recoverDirectory, writeDirectoryAtomic, writeFileAtomic } from '../io/atomic-file.js';
-import { writeSafetensors, type TensorToStore } from '../io/safetensors-writer.js';
-import { readSafetensors, type StoredTensor } from '../io/safetensors.js';
+import { jsonFile, type PendingFile } from '../io/pending-file.js';
+import type { Communicator } from './distributed/communicator.js';
+import { momentFile, openMoments } from './moment-files.js';
 import type { OptimizerRule } from './optimizer-rule.js';
 import type { ScheduleOptions } from './schedule.js';
 import type { TrainingTask } from './training-task.js';
 
 const STATE_FILE = 'state.json';
-const OPTIMIZER_FILE = 'optimizer.safetensors';
-/** Raised when the meaning of state.json changes. */
-const FORMAT = 1;
+/** Raised when the meaning of state.json changes. Format 1 has no `ranks`: it was always written by one. */
+const FORMAT = 2;
 /** state.json has a line per variable; even the largest models stay far below. */
 const LARGEST_STATE = 64 * 1024 * 1024;
+/** More ranks than any job has: so many files would be looked for. */
+const MOST_RANKS = 100_000;
 
 /** The best validation so far. */
 export interface BestResult {
@@ -54,48 +54,42 @@ interface StateFile extends TrainingState {
   readonly format: number;
   /** Epochs done, for a reader. */
   readonly epoch: number;
+  /** Processes that wrote the moments. */
+  readonly ranks?: number;
   /** Adam's step count by variable. */
   readonly steps: Readonly<Record<string, number>>;
 }
 
 /**
- * Writes a checkpoint; one that is there is replaced only when the new one is complete. Of several ranks, all call this
- * and one writes.
+ * What this rank has to write of a checkpoint, in memory of its own: training may go on. Rank 0 writes the weights, and
+ * each rank the moments that it holds. Not collective.
  */
-export async function saveCheckpoint<Sample>(
-  dir: string,
+export async function checkpointFiles<Sample>(
   state: TrainingState,
   optimizer: OptimizerRule,
   task: TrainingTask<Sample>,
-): Promise<void> {
-  const moments = await optimizer.moments();
-  if (moments === null) return;
-  const tensors = new Map<string, TensorToStore>();
-  for (const [name, { shape, m, v }] of moments) {
-    tensors.set(`m.${name}`, { shape, data: m });
-    tensors.set(`v.${name}`, { shape, data: v });
-  }
+  { rank, size }: Pick<Communicator, 'rank' | 'size'>,
+): Promise<readonly PendingFile[]> {
+  const moments = momentFile(await optimizer.moments(), optimizer.variables, rank, size);
+  if (rank > 0) return [moments];
   const file: StateFile = {
     format: FORMAT,
     ...state,
     epoch: state.position / state.sampleCount,
+    ranks: size,
     steps: Object.fromEntries(optimizer.steps),
   };
-  await writeDirectoryAtomic(dir, async (temporary) => {
-    await task.checkpointFiles(temporary);
-    writeSafetensors(join(temporary, OPTIMIZER_FILE), tensors);
-    writeFileAtomic(join(temporary, STATE_FILE), `${JSON.stringify(file, null, 2)}\n`);
-  });
+  return [...(await task.checkpointFiles()), moments, jsonFile(STATE_FILE, file)];
 }
 
-/** Whether there is a checkpoint at `dir`, also one whose writing was interrupted at its very end. */
+/** Whether there is a checkpoint at `dir`. */
 export function hasCheckpoint(dir: string): boolean {
-  recoverDirectory(dir);
   return existsSync(join(dir, STATE_FILE));
 }
 
 /**
- * Restores the task's weights and the optimiser from a checkpoint. Everything is checked before anything is changed.
+ * Restores the task's weights and the optimiser from a checkpoint, written by any number of ranks. All that can be
+ * checked without reading every number is checked before anything is changed.
  * @param accept looks at the state first; throws if the run cannot be continued from it
  * @throws UserError that names the file and key at fault
  */
@@ -105,45 +99,47 @@ export async function loadCheckpoint<Sample>(
   task: TrainingTask<Sample>,
   accept: (state: TrainingState) => void = (): void => undefined,
 ): Promise<TrainingState> {
-  recoverDirectory(dir);
-  const { steps, ...state } = readState(join(dir, STATE_FILE));
+  const file = readState(join(dir, STATE_FILE));
+  const { steps, ranks = 1 } = file;
+  const state = stateOf(file);
   accept(state);
-  const moments = readMoments(join(dir, OPTIMIZER_FILE), optimizer, steps);
+  const read = openMoments(dir, ranks, updatedVariables(dir, optimizer, steps));
   await task.restore(dir);
-  optimizer.restore(moments, steps);
+  optimizer.restore(read, steps);
   return state;
 }
 
-function readMoments(
-  path: string,
-  optimizer: OptimizerRule,
+/** Updates done before a checkpoint. @throws UserError where its state cannot be read */
+export function updateOfCheckpoint(dir: string): number {
+  return readState(join(dir, STATE_FILE)).update;
+}
+
+/** What a file tells, without what it says of itself. */
+function stateOf(file: StateFile): TrainingState {
+  const { update, position, elapsedSeconds, seed, random, sampleCount, batchSize, accumulation } = file;
+  const { schedule, validatedAt, best } = file;
+  return {
+    ...{ update, position, elapsedSeconds, seed, random, sampleCount, batchSize, accumulation },
+    ...{ schedule, validatedAt, best },
+  };
+}
+
+/** Variables that have moments, the checkpoint's and ours being the same. */
+function updatedVariables(
+  dir: string,
+  { variables }: OptimizerRule,
   steps: Readonly<Record<string, number>>,
-): ReadonlyMap<string, { readonly m: Float32Array; readonly v: Float32Array }> {
-  const { tensors } = readSafetensors(path);
+): OptimizerRule['variables'] {
   const fail = (what: string): never => {
-    throw new UserError(`Cannot continue training from ${path}: ${what}. Was it made by a run of another model?`);
+    throw new UserError(
+      `Cannot continue training from ${join(dir, STATE_FILE)}: it ${what}. Was it made by a run of another model?`,
+    );
   };
-  const take = (key: string, shape: readonly number[]): Float32Array => {
-    const tensor: StoredTensor | undefined = tensors.get(key);
-    if (!(tensor?.data instanceof Float32Array)) return fail(`it has no float32 tensor "${key}"`);
-    if (!tf.util.arraysEqual([...tensor.shape], [...shape])) {
-      fail(`"${key}" has shape [${tensor.shape.join(', ')}], expected [${shape.join(', ')}]`);
-    }
-    tensors.delete(key);
-    return tensor.data;
-  };
-  const unknown = Object.keys(steps).find((name) => !optimizer.variables.has(name));
-  if (unknown !== undefined) fail(`${STATE_FILE} beside it counts steps of "${unknown}", which does not train here`);
-  const moments = new Map<string, { m: Float32Array; v: Float32Array }>();
-  for (const [name, variable] of optimizer.variables) {
-    const step = steps[name];
-    if (step === undefined) fail(`${STATE_FILE} beside it has no steps of "${name}", which trains here`);
-    if (step === 0) continue;
-    moments.set(name, { m: take(`m.${name}`, variable.shape), v: take(`v.${name}`, variable.shape) });
-  }
-  const [left] = tensors.keys();
-  if (left !== undefined) fail(`it has the tensor "${left}", which belongs to no updated variable`);
-  return moments;
+  const unknown = Object.keys(steps).find((name) => !variables.has(name));
+  if (unknown !== undefined) fail(`counts steps of "${unknown}", which does not train here`);
+  const missing = [...variables.keys()].find((name) => !Object.hasOwn(steps, name));
+  if (missing !== undefined) fail(`has no steps of "${missing}", which trains here`);
+  return new Map([...variables].filter(([name]) => steps[name] !== 0));
 }
 
 function readState(path: string): StateFile {
@@ -184,7 +180,7 @@ const SECONDS: Rule = { is: (value) => isNumber(value) && Number(value) >= 0, ex
 
 /** What state.json must hold; it may have come from anywhere. */
 const STATE_KEYS: Readonly<Record<keyof StateFile, Rule>> = {
-  format: { is: (value) => value === FORMAT, expected: `${FORMAT} (the format that this version reads)` },
+  format: { is: (value) => value === 1 || value === FORMAT, expected: `1 or ${FORMAT} (what this version reads)` },
   update: COUNT,
   position: COUNT,
   epoch: SECONDS,
@@ -208,6 +204,10 @@ const STATE_KEYS: Readonly<Record<keyof StateFile, Rule>> = {
       value === null ||
       (isObject(value) && typeof value.metric === 'string' && isNumber(value.value) && isCount(value.update)),
     expected: 'null or { metric, value, update }',
+  },
+  ranks: {
+    is: (value) => value === undefined || (isCount(value) && Number(value) >= 1 && Number(value) <= MOST_RANKS),
+    expected: `a whole number from 1 to ${MOST_RANKS}`,
   },
   steps: {
     is: (value) => isObject(value) && Object.values(value).every(isCount),

@@ -22,8 +22,12 @@ export interface TrainingObserver {
   onValidation?(record: ValidationRecord): void;
   /** Something that makes it doubtful whether the run learns. */
   onAlarm?(record: AlarmRecord): void;
-  /** A checkpoint is complete at `dir`. */
-  onCheckpoint?(checkpoint: { readonly dir: string; readonly kind: 'last' | 'best'; readonly update: number }): void;
+  /** A checkpoint is complete at `dir`, while later updates may have been made; on rank 0. */
+  onCheckpoint?(checkpoint: {
+    readonly dir: string;
+    readonly kind: 'last' | 'best' | 'update';
+    readonly update: number;
+  }): void;
   /** A line for the person watching. */
   onMessage?(message: string): void;
   onEnd?(end: TrainingEnd): void;

@@ -5,6 +5,7 @@
  * A task knows its model and its data, and nothing of optimisers, schedules or files other than its own weights.
  */
 import type * as tf from '../engine/tf.js';
+import type { PendingFile } from '../io/pending-file.js';
 import type { Random } from '../random.js';
 
 /** Name under which `Gradients.losses` holds the total, the number that is differentiated. */
@@ -64,9 +65,9 @@ export interface TrainingTask<Sample> {
   /** Figures on the validation set, by name; once `signal` is aborted it may end early, its result is then ignored. */
   validate?(signal?: AbortSignal): Promise<Readonly<Record<string, number>>>;
 
-  /** Writes the weights (and what is needed to use them) into `dir`, which exists and is empty. */
-  checkpointFiles(dir: string): Promise<void>;
+  /** The weights as they are now (and what is needed to use them), as the files of a folder, in memory of their own. */
+  checkpointFiles(): Promise<readonly PendingFile[]>;
 
-  /** Sets the weights to what `checkpointFiles` wrote into `dir`; checks everything before it changes anything. */
+  /** Sets the weights to what `checkpointFiles` gave, written into `dir`; checks everything before it changes anything. */
   restore(dir: string): Promise<void>;
 }

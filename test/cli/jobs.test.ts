@@ -167,6 +167,25 @@ describe('gsva train', () => {
     expectNothingHalfWritten();
   });
 
+  test('--resume auto starts where there is nothing, goes on where there is something; nothing else is a way to resume', async () => {
+    const out = at('auto');
+    const first = await train(out, '--resume', 'auto', '--set', 'training.keepCheckpoints=1');
+    expect(first.code).toBe(0);
+    expect(first.stderr).toMatch(/no checkpoint in .*auto yet: the training starts from the beginning/);
+    expect(readdirSync(out)).toEqual(expect.arrayContaining(['last', 'update-000003']));
+    rmSync(join(out, 'last', 'optimizer.safetensors'));
+    const more = ['--set', 'training.schedule.totalUpdates=4'];
+    const second = await train(out, '--resume', 'auto', ...more);
+    expect(second).toMatchObject({ code: 0 });
+    expect(second.stderr).toMatch(
+      /last is not used: .*optimizer\.safetensors[^]*Continuing from .*(update-000003|best) after update 3/,
+    );
+    const wrong = await train(out, '--resume', 'always');
+    expect(wrong.code).toBe(2);
+    expect(lastLine(wrong.stderr)).toMatch(/--resume is given alone or as --resume auto, not "always"/);
+    expectNothingHalfWritten();
+  });
+
   test('a stage of the base, on scenes made as they are needed', async () => {
     const scenes = { kind: 'scenes', seed: 1, scenes: 4, itemsPerScene: 2, validationScenes: 2 };
     const training = { ...(smallConfig(data)['training'] as object), bestMetric: null };

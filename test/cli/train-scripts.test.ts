@@ -41,23 +41,16 @@ describe('bin/train.sh', () => {
 
   test('one GPU: the 160 samples of an update in 80 micro-batches', () => {
     expect(train('1', '--data', 'my data').stdout).toBe(
-      `node bin/gsva.js train --config a b.json5 --out ${out} --set training.batchSize=2 training.accumulation=80 --data my data`,
+      `node bin/gsva.js train --config a b.json5 --out ${out} --resume auto --set training.batchSize=2 training.accumulation=80 --data my data`,
     );
   });
 
   test('eight: ten micro-batches each, more processes than processors', () => {
     expect(train('8').stdout).toBe(
       `mpirun -np 8 --bind-to none --oversubscribe node bin/gsva.js train --config a b.json5 --out ${out} ` +
-        '--set training.batchSize=2 training.accumulation=10',
+        '--resume auto --set training.batchSize=2 training.accumulation=10',
     );
     expect(train('4').stdout).not.toContain('--oversubscribe');
-  });
-
-  test('goes on with a run that is there', () => {
-    mkdirSync(join(out, 'last'), { recursive: true });
-    writeFileSync(join(out, 'last', 'state.json'), '{}');
-    expect(train('1').stdout).toMatch(/training\.accumulation=80 --resume$/);
-    rmSync(out, { recursive: true });
   });
 
   test('another size of update; one that cannot be divided is refused', () => {
@@ -86,7 +79,7 @@ describe('bin/train-slurm.sh', () => {
   test('starts all ranks by srun, with as many micro-batches as make 160 samples', () => {
     expect(run('train-slurm.sh', ['c.json5', out, '--tensorboard', 'events'], job).stdout).toBe(
       `srun --mpi=pmix --kill-on-bad-exit=1 node /project/bin/gsva.js train --config c.json5 --out ${out} ` +
-        '--set training.batchSize=2 training.accumulation=5 --tensorboard events',
+        '--resume auto --set training.batchSize=2 training.accumulation=5 --tensorboard events',
     );
   });
 

@@ -50,11 +50,6 @@ class LocalRank implements Communicator {
     });
   }
 
-  async gather(input: Float32Array, output: Float32Array | null): Promise<void> {
-    const all = await this.meet(input.slice());
-    all.forEach((block, rank) => output?.set(block, rank * input.length));
-  }
-
   async broadcast(values: Float32Array): Promise<void> {
     values.set((await this.meet(values.slice()))[0] ?? []);
   }

@@ -52,7 +52,13 @@ describe('BaseClipTask', () => {
     gsva.build();
     gsva.randomize(new Random(1));
     const none = (): Promise<void> => Promise.resolve();
-    const shared = { gsva, tokenizer: smallTokenizer(), pool: new ScenePool(5), save: none, load: none };
+    const shared = {
+      gsva,
+      tokenizer: smallTokenizer(),
+      pool: new ScenePool(5),
+      save: () => Promise.resolve([]),
+      load: none,
+    };
     const task = new BaseClipTask({ ...shared, scenes: 4, validationScenes: 2 });
     const batch = await Promise.all([task.prepare(0), task.prepare(1)]);
     const before = tf.memory().numTensors;

@@ -20,7 +20,7 @@ test("the student's image embeddings come nearer to the teacher's; its encoder a
     teacher: smallModel(2),
     pool: new ScenePool(3),
     scenes: 4,
-    save: () => Promise.resolve(),
+    save: () => Promise.resolve([]),
     load: () => Promise.resolve(),
   });
   expect([...task.variables.keys()].every((name) => name.startsWith('model.visual_model.image_encoder.'))).toBe(true);

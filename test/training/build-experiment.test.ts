@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
+import { writePendingFiles } from '../../src/io/pending-file.js';
 import { writeModelDirectory } from '../../src/model/checkpoint-directory.js';
 import { Random } from '../../src/random.js';
 import { BaseCaptionTask } from '../../src/training/base-caption-task.js';
@@ -232,7 +233,7 @@ test('baseTask: the task of each stage; a checkpoint of each restores its weight
     expect(task.sampleCount).toBe(3);
     const dir = join(scratch, stage);
     mkdirSync(dir);
-    await task.checkpointFiles(dir);
+    writePendingFiles(dir, await task.checkpointFiles());
     const before = [...task.variables.values()].map(valuesOf);
     for (const variable of task.variables.values()) tf.tidy(() => variable.assign(tf.add(variable, 1)));
     await task.restore(dir);

@@ -12,6 +12,7 @@ import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import { prepareImage } from '../../src/data/image/prepare-image.js';
 import { encodePng } from '../../src/io/image-file.js';
+import { writePendingFiles } from '../../src/io/pending-file.js';
 import type { Gsva } from '../../src/model/gsva.js';
 import { Random } from '../../src/random.js';
 import {
@@ -355,7 +356,7 @@ describe('checkpoints', () => {
     const task = makeTask(2);
     const dir = join(scratch, 'checkpoint');
     mkdirSync(dir);
-    await task.checkpointFiles(dir);
+    writePendingFiles(dir, await task.checkpointFiles());
     expect(readdirSync(dir)).toEqual(
       expect.arrayContaining(['config.json', 'meta.json', 'model.safetensors', 'tokenizer.model']),
     );

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
-import { writeSafetensors } from '../../src/io/safetensors-writer.js';
+import type { PendingFile } from '../../src/io/pending-file.js';
+import { safetensorsPieces } from '../../src/io/safetensors-writer.js';
 import { readSafetensors, toFloat32 } from '../../src/io/safetensors.js';
 import { Random } from '../../src/random.js';
 import { epochSamples } from '../../src/training/epoch-samples.js';
@@ -122,12 +123,13 @@ export class ToyTask implements TrainingTask<ToySample> {
     return { losses: { loss, half: loss / 2 }, gradients: new Map(gradients) };
   }
 
-  async checkpointFiles(dir: string): Promise<void> {
+  async checkpointFiles(): Promise<PendingFile[]> {
     const entries = [...this.variables].map(([name, variable]): [string, { shape: number[]; data: Float32Array }] => [
       name,
-      { shape: variable.shape, data: variable.dataSync<'float32'>() },
+      { shape: variable.shape, data: variable.dataSync<'float32'>().slice() },
     ]);
-    writeSafetensors(join(dir, 'weights.safetensors'), new Map(entries));
+    const name = 'weights.safetensors';
+    return [{ name, pieces: safetensorsPieces(name, new Map(entries)) }];
   }
 
   async restore(dir: string): Promise<void> {

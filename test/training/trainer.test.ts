@@ -120,19 +120,17 @@ describe.each(ENGINES)('Trainer (%s)', (engine) => {
         onEnd: ({ reason }) => told.push(`end ${reason}`),
       },
     }).run();
-    expect(told).toEqual([
+    // Checkpoints are told of when they are on the disk, which may be some updates later.
+    const isCheckpoint = (line: string): boolean => /^(best|last) /.test(line);
+    const checkpoints = ['best 4', 'last 4', 'last 5', 'best 8', 'last 8', 'last 10', 'last 12'];
+    expect(told.filter(isCheckpoint)).toEqual(checkpoints);
+    expect(told.filter((line) => !isCheckpoint(line))).toEqual([
       'validation 4 true',
-      'best 4',
-      'last 4',
-      'last 5',
       'validation 8 true',
-      'best 8',
-      'last 8',
-      'last 10',
       'validation 12 false',
-      'last 12',
       'end updates',
     ]);
+    expect(told.at(-1)).toBe('end updates');
     expect(end).toMatchObject({ update: 12, reason: 'updates', best: { metric: 'accuracy', value: 0.7, update: 8 } });
     expect(progress.map(({ update }) => update)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
     expect(progress.at(5)).toMatchObject({ totalUpdates: 12, fraction: 0.5 });

@@ -66,7 +66,9 @@ async function expectRefused(dir: string, ...words: string[]): Promise<void> {
 
 describe('loadCheckpoint', () => {
   test.each<[string, Json]>([
-    ['format', { format: 2 }],
+    ['format', { format: 3 }],
+    ['ranks', { ranks: 0 }],
+    ['ranks', { ranks: 1e6 }],
     ['update', { update: -1 }],
     ['position', { position: 1.5 }],
     ['elapsedSeconds', { elapsedSeconds: 'long' }],

@@ -20,8 +20,6 @@ export interface Communicator {
   reduceScatterSum(input: Float32Array, output: Float32Array): Promise<void>;
   /** Puts the blocks of all ranks one behind the other, everywhere. `output` has size · input.length numbers. */
   allGather(input: Float32Array, output: Float32Array): Promise<void>;
-  /** The same on rank 0 alone, which passes `output`; the others pass null. */
-  gather(input: Float32Array, output: Float32Array | null): Promise<void>;
   /** Everywhere what rank 0 has, in place. */
   broadcast(values: Float32Array): Promise<void>;
   /** Number by number, the sum and the largest over all ranks. */
@@ -58,10 +56,6 @@ export class SingleProcess implements Communicator {
 
   async allGather(input: Float32Array, output: Float32Array): Promise<void> {
     output.set(input);
-  }
-
-  async gather(input: Float32Array, output: Float32Array | null): Promise<void> {
-    output?.set(input);
   }
 
   async broadcast(): Promise<void> {

@@ -77,17 +77,6 @@ export class MpiCommunicator implements Communicator {
     );
   }
 
-  async gather(input: Float32Array, output: Float32Array | null): Promise<void> {
-    if (output !== null) this.requireBlocks(input, output);
-    const { float, world } = this.mpi.handles;
-    const from = this.mpi.addressOf(input);
-    const to = output === null ? 0 : this.mpi.addressOf(output);
-    const sent = this.rank === 0 ? 0 : (input.byteLength * this.size) / (this.size - 1);
-    await this.call(sent, [input, output], () =>
-      this.mpi.gather(from, input.length, float, to, input.length, float, 0, world),
-    );
-  }
-
   async broadcast(values: Float32Array): Promise<void> {
     const { float, world } = this.mpi.handles;
     const address = this.mpi.addressOf(values);

@@ -56,7 +56,6 @@ export interface MpiLibrary {
   readonly allReduce: Collective;
   readonly reduceScatterBlock: Collective;
   readonly allGather: Collective;
-  readonly gather: Collective;
   readonly broadcast: Collective;
   readonly barrier: Collective;
   readonly finalize: Collective;
@@ -151,7 +150,6 @@ function initialise(koffi: Koffi, library: import('koffi').LibraryHandle, path: 
     allReduce: collective('MPI_Allreduce', [address, address, 'int', handle, handle, handle]),
     reduceScatterBlock: collective('MPI_Reduce_scatter_block', [address, address, 'int', handle, handle, handle]),
     allGather: collective('MPI_Allgather', [address, 'int', handle, address, 'int', handle, handle]),
-    gather: collective('MPI_Gather', [address, 'int', handle, address, 'int', handle, 'int', handle]),
     broadcast: collective('MPI_Bcast', [address, 'int', handle, 'int', handle]),
     barrier: collective('MPI_Barrier', [handle]),
     finalize: collective('MPI_Finalize', []),

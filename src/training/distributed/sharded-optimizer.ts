@@ -9,8 +9,15 @@
  */
 import { adamWUpdate } from '../../engine/fused-ops.js';
 import * as tf from '../../engine/tf.js';
-import { type AdamWOptions, checkAdamWOptions, clipFactor, learningRateFactors } from '../optimizer.js';
-import type { Moments, OptimizerRule } from '../optimizer-rule.js';
+import {
+  type AdamWOptions,
+  assignNumbers,
+  checkAdamWOptions,
+  clipFactor,
+  copyOf,
+  learningRateFactors,
+} from '../optimizer.js';
+import type { MomentPart, MomentReader, OptimizerRule } from '../optimizer-rule.js';
 import { addSquares, NO_SQUARES, updateSquares, type UpdateSquares } from '../update-squares.js';
 import { BucketReader, BucketWriter, segmentOf } from './bucket.js';
 import type { Communicator } from './communicator.js';
@@ -91,7 +98,7 @@ export class ShardedAdamW implements OptimizerRule {
     const writer = new BucketWriter(
       (name) => this.variable(name).size,
       (name, numbers) => {
-        if (this.present.has(name)) assign(this.variable(name), numbers);
+        if (this.present.has(name)) assignNumbers(this.variable(name), numbers);
       },
     );
     // A variable is assigned when its last bucket is there; until then its old numbers are what updates start from.
@@ -131,31 +138,23 @@ export class ShardedAdamW implements OptimizerRule {
     );
   }
 
-  async moments(): Promise<ReadonlyMap<string, Moments> | null> {
-    const isWriter = this.communicator.rank === 0;
-    const m = await this.gatherAll((state) => state.m, isWriter);
-    const v = await this.gatherAll((state) => state.v, isWriter);
-    if (!isWriter) return null;
-    const updated = [...this.variables].filter(([name]) => this.steps.get(name) !== 0);
-    return new Map(
-      updated.map(([name, { shape }]) => [
-        name,
-        { shape, m: m.get(name) ?? new Float32Array(0), v: v.get(name) ?? new Float32Array(0) },
-      ]),
-    );
+  async moments(): Promise<readonly MomentPart[]> {
+    const parts: MomentPart[] = [];
+    for (const { name, start, m, v } of this.shards.flatMap(({ states }) => states)) {
+      if (this.steps.get(name) !== 0) parts.push({ name, start, m: await copyOf(m), v: await copyOf(v) });
+    }
+    return parts;
   }
 
-  restore(moments: ReadonlyMap<string, Pick<Moments, 'm' | 'v'>>, steps: Readonly<Record<string, number>>): void {
-    for (const { states } of this.shards) {
-      for (const { name, start, length, m, v } of states) {
-        const saved = moments.get(name);
-        const part = (numbers: Float32Array | undefined): Float32Array =>
-          numbers?.slice(start, start + length) ?? new Float32Array(length);
-        assign(m, part(saved?.m));
-        assign(v, part(saved?.v));
+  restore(read: MomentReader, steps: Readonly<Record<string, number>>): void {
+    for (const name of this.steps.keys()) this.steps.set(name, steps[name] ?? 0);
+    for (const state of this.shards.flatMap(({ states }) => states)) {
+      const { name, start, length } = state;
+      const isThere = (this.steps.get(name) ?? 0) > 0;
+      for (const moment of ['m', 'v'] as const) {
+        assignNumbers(state[moment], isThere ? read(moment, name, start, length) : new Float32Array(length));
       }
     }
-    for (const name of this.steps.keys()) this.steps.set(name, steps[name] ?? 0);
   }
 
   dispose(): void {
@@ -218,27 +217,6 @@ export class ShardedAdamW implements OptimizerRule {
     }
   }
 
-  /** One of the moments of all variables, on rank 0. */
-  private async gatherAll(
-    momentOf: (state: SegmentState) => tf.Variable,
-    isWriter: boolean,
-  ): Promise<ReadonlyMap<string, Float32Array>> {
-    const all = new Map<string, Float32Array>();
-    const writer = new BucketWriter(
-      (name) => this.variable(name).size,
-      (name, numbers) => void all.set(name, numbers),
-    );
-    const { blockLength } = this.partition;
-    const block = new Float32Array(blockLength);
-    const bucket = isWriter ? new Float32Array(blockLength * this.communicator.size) : null;
-    for (const { layout, states } of this.shards) {
-      for (const state of states) block.set(await momentOf(state).data<'float32'>(), state.offset);
-      await this.communicator.gather(block, bucket);
-      if (bucket !== null) writer.write(layout.segments, bucket);
-    }
-    return all;
-  }
-
   private twoBuckets(): readonly [Float32Array, Float32Array] {
     const length = this.partition.blockLength * this.communicator.size;
     this.buckets ??= [new Float32Array(length), new Float32Array(this.shards.length > 1 ? length : 0)];
@@ -274,10 +252,4 @@ function sumOfSquares(blocks: readonly Float32Array[]): number {
   let sum = 0;
   for (const block of blocks) for (let i = 0; i < block.length; i++) sum += (block[i] as number) ** 2;
   return sum;
-}
-
-function assign(variable: tf.Variable, numbers: Float32Array): void {
-  tf.tidy(() => {
-    variable.assign(tf.tensor(numbers, variable.shape));
-  });
 }

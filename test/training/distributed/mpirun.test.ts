@@ -4,11 +4,12 @@
  * the reason, where there is no mpirun. Runs dist/, which `npm test` builds.
  */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeSynthDataset } from '../../../src/data/synth/writer.js';
 import { readSafetensors, toFloat32 } from '../../../src/io/safetensors.js';
+import { Random } from '../../../src/random.js';
 import { readRunLog } from '../../../src/training/run-log.js';
 import { isAlive, type Job, missingForMpi, pidsOf, startJob } from '../../helpers/mpirun.js';
 import { smallConfig, writeConfig } from '../../helpers/small-experiment.js';
@@ -59,20 +60,35 @@ async function trained(...args: Parameters<typeof train>): Promise<string> {
 
 const updatesOf = (out: string): ReturnType<typeof readRunLog>['updates'] => readRunLog(at(out, 'log.jsonl')).updates;
 
+/** All numbers of a run's last checkpoint; the moments are put together from the ranks' files. */
+function numbersOf(out: string): Map<string, Float32Array> {
+  const numbers = new Map<string, Float32Array>();
+  const parts: { readonly name: string; readonly start: number; readonly data: Float32Array }[] = [];
+  for (const file of readdirSync(at(out, 'last')).filter((name) => name.endsWith('.safetensors'))) {
+    for (const [key, tensor] of readSafetensors(at(out, 'last', file)).tensors) {
+      const [, name = key, start = '0'] = /^(.*)@(\d+)$/.exec(key) ?? [];
+      parts.push({ name, start: Number(start), data: toFloat32(tensor) });
+    }
+  }
+  for (const { name, start, data } of parts.sort((a, b) => a.start - b.start)) {
+    const before = numbers.get(name) ?? new Float32Array(0);
+    expect([name, before.length]).toEqual([name, start]);
+    numbers.set(name, Float32Array.from([...before, ...data]));
+  }
+  return numbers;
+}
+
 /** Largest difference of any number of two checkpoints. */
 function largestDifference(a: string, b: string): number {
+  const [one, other] = [numbersOf(a), numbersOf(b)];
+  expect([...one.keys()].sort()).toEqual([...other.keys()].sort());
   let largest = 0;
-  for (const file of ['model.safetensors', 'optimizer.safetensors']) {
-    const [one, other] = [a, b].map((out) => readSafetensors(at(out, 'last', file)).tensors);
-    expect([...(one?.keys() ?? [])].sort()).toEqual([...(other?.keys() ?? [])].sort());
-    for (const [name, tensor] of one ?? []) {
-      const expected = other?.get(name);
-      if (expected === undefined || tensor.data.constructor !== Float32Array) continue;
-      const found = toFloat32(expected);
-      tensor.data.forEach((value, index) => {
-        largest = Math.max(largest, Math.abs(value - (found[index] ?? NaN)));
-      });
-    }
+  for (const [name, found] of one) {
+    const expected = other.get(name) ?? new Float32Array(0);
+    expect(found).toHaveLength(expected.length);
+    found.forEach((value, index) => {
+      largest = Math.max(largest, Math.abs(value - (expected[index] ?? NaN)));
+    });
   }
   return largest;
 }
@@ -120,6 +136,31 @@ describe('mpirun gsva train', () => {
     await trained(1, 'killed', state.update + 2, '--resume');
     expect(readRunLog(at('killed', 'log.jsonl')).records.map(({ type }) => type)).toContain('resume');
   });
+
+  withMpi(
+    'killed again and again, it goes on from a complete checkpoint with --resume auto, on any number of ranks',
+    async () => {
+      const stateOf = (): { update: number; ranks: number } =>
+        JSON.parse(readFileSync(at('kills', 'last', 'state.json'), 'utf8')) as { update: number; ranks: number };
+      const random = new Random(3);
+      let before = 0;
+      for (const [kill, ranks] of [2, 4, 2].entries()) {
+        const job = train(ranks, 'kills', 100_000, '--resume', 'auto');
+        await reached(job, 'kills', before + 3);
+        await new Promise((resolve) => setTimeout(resolve, random.integer(300)));
+        process.kill(pidsOf(job).get(kill % ranks) as number, 'SIGKILL');
+        const { output } = await job.ended;
+        expect(output).toMatch(kill === 0 ? /starts from the beginning/ : /Continuing from .*last after update/);
+        expect(output).not.toContain('is not used');
+        expect(stateOf()).toMatchObject({ ranks });
+        expect(stateOf().update).toBeGreaterThan(before);
+        before = stateOf().update;
+      }
+      await trained(1, 'kills', before + 1, '--resume', 'auto');
+      expect(stateOf()).toMatchObject({ ranks: 1, update: before + 1 });
+      expect(readdirSync(at('kills')).filter((name) => name.startsWith('.'))).toEqual([]);
+    },
+  );
 
   withMpi('a rank that is stopped ends the job within the time limit', async () => {
     const { output, update } = await disturb('stopped', 1, 'SIGSTOP');

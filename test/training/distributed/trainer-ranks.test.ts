@@ -1,9 +1,10 @@
 /** The trainer on several ranks (in one process): the updates, log and checkpoints of one rank, and restarts. */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import * as tf from '../../../src/engine/tf.js';
 import { UserError } from '../../../src/errors.js';
+import { readSafetensors } from '../../../src/io/safetensors.js';
 import { readRunLog, type UpdateRecord } from '../../../src/training/run-log.js';
 import { Trainer } from '../../../src/training/trainer.js';
 import type { TrainerEnvironment, TrainerOptions } from '../../../src/training/trainer-options.js';
@@ -96,7 +97,7 @@ describe('a training on several ranks', () => {
     expectSameRun(found, expected);
   });
 
-  test('writes the checkpoint that one rank writes', async () => {
+  test('writes the checkpoint that one rank writes, each rank its share of the moments', async () => {
     const [one, two] = [newRunDir(), newRunDir()];
     await run(1, { runDir: one });
     await run(2, { runDir: two });
@@ -105,7 +106,18 @@ describe('a training on several ranks', () => {
       delete state.elapsedSeconds;
       return state;
     };
-    expect(stateOf(two)).toEqual(stateOf(one));
+    expect(stateOf(two)).toEqual({ ...stateOf(one), ranks: 2 });
+    const shards = ['optimizer-00001-of-00002.safetensors', 'optimizer-00002-of-00002.safetensors'];
+    expect(readdirSync(join(two, 'last')).sort()).toEqual([...shards, 'state.json', 'weights.safetensors']);
+    // m and v, 4 bytes each, of the 4·8 + 8 + 8 + 1 numbers that have been updated; 3 more are somebody's without moments.
+    const bytes = shards.map((name) =>
+      [...readSafetensors(join(two, 'last', name)).tensors.values()].reduce(
+        (sum, { data }) => sum + data.byteLength,
+        0,
+      ),
+    );
+    expect(bytes.reduce((sum, size) => sum + size, 0)).toBe(8 * 49);
+    for (const size of bytes) expect(size).toBeLessThanOrEqual(8 * 26);
   });
 
   test('validates on rank 0; all learn the figures and choose the same best', async () => {
