@@ -10,6 +10,7 @@ import {
   tokenizeConversation,
 } from '../data/text/conversation.js';
 import { type KindWeights, MixedSampler } from '../data/sampling/mixed-sampler.js';
+import type { EncoderNeeds, PartlyPreparedImage } from '../data/image/prepare-image.js';
 import { type LoadedSample, SampleLoader } from '../data/sampling/sample-loader.js';
 import { type AnySet, imagesOf } from '../data/sampling/sample-source.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
@@ -21,9 +22,8 @@ import type { Gsva } from '../model/gsva.js';
 import { stackFeatures } from '../model/image-features.js';
 import type { Random } from '../random.js';
 import { IGNORE_LABEL } from '../special-tokens.js';
-import type { PreparedImage } from '../types.js';
 import { gsvaStep } from './gsva-step.js';
-import { KeptFeatures } from './kept-features.js';
+import { type FoundFeatures, KeptFeatures } from './kept-features.js';
 import type { MaskTargets } from './mask-objective.js';
 import { trainableVariables } from './trainable.js';
 import type { Gradients, SampleStream, TrainingTask } from './training-task.js';
@@ -61,15 +61,17 @@ export interface GsvaConversation {
   readonly masks: Pick<MaskTargets, 'masks' | 'rejected'>;
 }
 
-/** What is learned from an image; the image in one of two forms until it has been encoded. */
+/** What is learned from an image. */
 export interface GsvaSample {
   readonly name: string;
   /** Which image it is. */
   readonly key: string;
   /** At least one; each is a row of the batch. */
   readonly conversations: readonly GsvaConversation[];
-  /** null when the image's features are known already. */
-  readonly image: PreparedImage | null;
+  /** What is known of the image already. */
+  readonly found: FoundFeatures;
+  /** For the encoders that have yet to see it; null where there is none. */
+  readonly image: PartlyPreparedImage | null;
 }
 
 export class GsvaTask implements TrainingTask<GsvaSample> {
@@ -101,9 +103,13 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
     const tooLong = new Set<string>();
     return {
       at: async (position) => {
-        const loaded = await loader.load(position, (key) => !this.features.has(key));
+        let found: FoundFeatures = NOTHING_FOUND;
+        const loaded = await loader.load(position, async (image) => {
+          found = await this.features.find(image);
+          return needsOf(found);
+        });
         if (loaded === null) return null;
-        const sample = this.sampleOf(loaded);
+        const sample = this.sampleOf(loaded, found);
         if (sample === null && !tooLong.has(loaded.key)) {
           tooLong.add(loaded.key);
           report(`A sample is left out: a question about ${loaded.name} fills all ${this.options.maxLength} tokens.`);
@@ -112,6 +118,7 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
       },
       close: async () => {
         await loader.close();
+        await this.features.flush();
         const { samples, bad } = loader.counts;
         if (bad > 0) report(`${bad} of ${samples} samples could not be used.`);
       },
@@ -124,8 +131,12 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
 
   async forwardBackward(batch: readonly GsvaSample[], random: Random): Promise<Gradients> {
     const { gsva, tokenizer } = this.options;
-    const rows = batch.flatMap(({ key, image, conversations }) => conversations.map((row) => ({ key, image, ...row })));
+    const rows = batch.flatMap(({ conversations, ...sample }) => conversations.map((row) => ({ ...sample, ...row })));
     const images = await this.features.of(gsva, rows);
+    rows.forEach(({ name, masks }, i) => {
+      if (masks.masks.length === 0 || images[i]?.imageEmbedding !== null) return;
+      throw new Error(`GsvaTask: masks are asked for in ${name}, which F_V2 has not seen`);
+    });
     const features = stackFeatures(gsva, images);
     try {
       const tokens = padBatch(
@@ -154,9 +165,9 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
   }
 
   /** null where nothing of the answers is left after the cut: there is nothing to learn. */
-  private sampleOf({ name, key, image, conversations }: LoadedSample): GsvaSample | null {
+  private sampleOf({ name, key, image, conversations }: LoadedSample, found: FoundFeatures): GsvaSample | null {
     const left = conversations.map((conversation) => this.tokenize(conversation)).filter((row) => row !== null);
-    return left.length === 0 ? null : { name, key, image, conversations: left };
+    return left.length === 0 ? null : { name, key, found, image, conversations: left };
   }
 
   private tokenize({ turns, targets }: SampleConversation): GsvaConversation | null {
@@ -176,4 +187,10 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
       },
     };
   }
+}
+
+const NOTHING_FOUND: FoundFeatures = { features: null, digest: null };
+
+function needsOf({ features }: FoundFeatures): EncoderNeeds {
+  return { clip: features === null, sam: (features?.imageEmbedding ?? null) === null };
 }

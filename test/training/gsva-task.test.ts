@@ -10,7 +10,6 @@ import type { AnySet } from '../../src/data/sampling/sample-source.js';
 import type { VqaRequest } from '../../src/data/vqa/vqa-sample.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
-import { prepareImage } from '../../src/data/image/prepare-image.js';
 import { encodePng } from '../../src/io/image-file.js';
 import type { Gsva } from '../../src/model/gsva.js';
 import { Random } from '../../src/random.js';
@@ -328,26 +327,6 @@ describe('data sets', () => {
       expect.stringMatching(/left out: a question about .*1\.png fills all 20 tokens\.$/),
     ]);
   });
-});
-
-test('features are kept as far as there is room; those that are not are computed again', async () => {
-  const image = prepareImage(randomImage(24, 36, 1), gsva.config.clip.imageSize, gsva.config.sam.imageSize);
-  const [features] = await new KeptFeatures().of(gsva, [{ key: 'a', image }]);
-  const bytes = (features?.clipFeatures.byteLength ?? 0) + (features?.imageEmbedding.byteLength ?? 0);
-  const kept = new KeptFeatures(1.5 * bytes);
-  const both = await kept.of(gsva, [
-    { key: 'a', image },
-    { key: 'b', image },
-  ]);
-  expect(both).toEqual([features, features]);
-  expect([kept.has('a'), kept.has('b')]).toEqual([true, false]);
-  expect(
-    await kept.of(gsva, [
-      { key: 'b', image },
-      { key: 'a', image: null },
-    ]),
-  ).toEqual(both);
-  await expect(kept.of(gsva, [{ key: 'c', image: null }])).rejects.toThrow('image c is not encoded');
 });
 
 describe('checkpoints', () => {

@@ -67,7 +67,8 @@ describe('drawing from label maps', () => {
         ).toBe(0);
         expect([mask?.height, mask?.width]).toEqual([height, width]);
       }
-      expect([sample.image.height, sample.image.width]).toEqual([height, width]);
+      const image = await sample.image();
+      expect([image.height, image.width]).toEqual([height, width]);
     }
   });
 
