@@ -5,6 +5,7 @@ import type { EngineInfo } from '../engine/engine.js';
 import { buildExperiment } from '../training/build-experiment.js';
 import type { Communicator } from '../training/distributed/communicator.js';
 import { readExperimentConfig } from '../training/experiment-config.js';
+import { openFeatures, type FeatureCacheRequest } from './feature-store.js';
 import { isFile } from './open-dataset.js';
 import { duration } from './progress.js';
 import { trainExperiment } from './training-run.js';
@@ -24,6 +25,7 @@ export interface TrainRequest {
   readonly minutes: number | null;
   /** Folder for TensorBoard's events. */
   readonly tensorboard: string | null;
+  readonly featureCache: FeatureCacheRequest | null;
 }
 
 /** @returns the exit code */
@@ -41,7 +43,10 @@ export async function runTrain(
   const experiment = buildExperiment(config, request.config);
   try {
     const { out, resume, tensorboard } = request;
-    const { end } = await trainExperiment(experiment, { out, resume, tensorboard, communicator }, context, engine);
+    const store = request.featureCache === null ? null : await openFeatures(request.featureCache, experiment, context);
+    const options = { out, resume, tensorboard, communicator, features: store?.features ?? null };
+    const { end } = await trainExperiment(experiment, options, context, engine);
+    store?.report();
     const best =
       end.best === null ? '' : `, best ${end.best.metric} ${end.best.value.toFixed(3)} at update ${end.best.update}`;
     const stopped = end.reason === 'aborted' ? 'stopped and saved' : 'trained';

@@ -48,6 +48,22 @@ const OPTIONS = {
     requiresArg: true,
     coerce: text('tensorboard'),
   },
+  'feature-cache': {
+    describe: 'Folder that keeps what the frozen encoders say of the images, from run to run; ranks may share it',
+    type: 'string',
+    requiresArg: true,
+    coerce: text('feature-cache'),
+  },
+  'feature-cache-gb': {
+    describe: 'Largest size of --feature-cache, in GB (default: 100)',
+    requiresArg: true,
+    coerce: finiteNumber('feature-cache-gb', { min: 0.001, max: 1e6 }),
+  },
+  'feature-cache-dtype': {
+    describe: 'Numbers in --feature-cache: f32 (default) is exact, bf16 takes half the room',
+    choices: ['f32', 'bf16'] as const,
+    requiresArg: true,
+  },
   'rank-timeout': {
     describe: 'Under mpirun: end when a process shows no progress for so many seconds',
     requiresArg: true,
@@ -66,6 +82,10 @@ export const trainVerb = defineVerb({
     ['gsva train --config configs/tiny.json5 --out runs/tiny --resume', 'go on after a stop'],
     ['gsva train --config configs/own-data.json5 --data my/data.jsonl --out runs/mine', 'your own data'],
     ['gsva train --config configs/tiny.json5 --out runs/b --tensorboard runs/events/b', 'curves while it trains'],
+    [
+      'gsva train --config configs/tiny.json5 --out runs/a --feature-cache ~/features',
+      'images are encoded once for all runs',
+    ],
     ['gsva train --config configs/tiny.json5 --out runs/a --set training.seed=7 maxLength=300', 'other values'],
     ['mpirun -np 8 gsva train --config configs/tiny.json5 --out runs/tiny', 'eight GPUs (docs/scaling.md)'],
   ],
@@ -74,6 +94,10 @@ export const trainVerb = defineVerb({
     if (args.data !== undefined) requireData(args.data);
     if (args.json) throw new UsageError('--json is not for train; its log in --out is JSON lines already');
     const { config, out, resume } = args;
+    const { 'feature-cache': dir, 'feature-cache-gb': gigabytes, 'feature-cache-dtype': dtype } = args;
+    if (dir === undefined && (gigabytes !== undefined || dtype !== undefined)) {
+      throw new UsageError('--feature-cache-gb and --feature-cache-dtype are of --feature-cache, which is not given');
+    }
     const request: TrainRequest = {
       config,
       out,
@@ -82,6 +106,7 @@ export const trainVerb = defineVerb({
       data: args.data ?? null,
       minutes: args.minutes ?? null,
       tensorboard: args.tensorboard ?? null,
+      featureCache: dir === undefined ? null : { dir, gigabytes: gigabytes ?? 100, dtype: dtype ?? 'f32' },
     };
     return asRank(args, args['rank-timeout'], context, async ({ communicator, hardware, context: ownContext }) => {
       const engine = await startEngineFor(hardware, ownContext);

@@ -61,6 +61,8 @@ export interface ExperimentConfig {
   readonly maxLength: number;
   readonly data: ReferData | JsonlData | SetsData | SceneData;
   readonly training: TrainerOptions;
+  /** Whether LLaMA's layers are run again in the backward pass instead of holding what they computed (gsvaStep). */
+  readonly recompute: boolean;
 }
 
 /**
@@ -96,6 +98,7 @@ export function readExperimentConfig(
     maxLength: root.key('maxLength').integer({ min: 16 }),
     data: readData(root.key('data')),
     training: readTraining(root.key('training')),
+    recompute: root.key('training').optional('recompute')?.boolean() ?? true,
   };
 }
 
@@ -174,6 +177,7 @@ function readTraining(training: JsonReader): TrainerOptions {
     'bestMetric',
     'optimizer',
     'schedule',
+    'recompute',
   ]);
   const best = training.optional('bestMetric');
   best?.onlyKeys(['name', 'mode']);

@@ -52,6 +52,8 @@ export interface GsvaTaskOptions {
   readonly meta: ModelMeta;
   /** What the encoders said of images in other runs with the same encoders and data; default: nothing yet. */
   readonly features?: KeptFeatures;
+  /** As gsvaStep takes it. */
+  readonly recompute?: boolean;
   readonly validate?: (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
 }
 
@@ -148,7 +150,8 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
         return { ...row.masks, resized, original };
       });
       const dropoutSeed = gsva.config.lora.dropout > 0 ? random.integer(2 ** 30) : null;
-      return await gsvaStep(gsva, { tokens, targets, ...features }, this.variables, dropoutSeed);
+      const { recompute = true } = this.options;
+      return await gsvaStep(gsva, { tokens, targets, ...features }, this.variables, { dropoutSeed, recompute });
     } finally {
       tf.dispose([features.clipFeatures, features.imageEmbeddings]);
     }

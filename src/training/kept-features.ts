@@ -119,9 +119,7 @@ export class KeptFeatures {
     const { cache } = this;
     if (cache === null || fresh.length === 0) return;
     await this.writing;
-    this.writing = Promise.all(
-      fresh.map(({ digest, features, which }) => cache.put(digest, features, which)),
-    );
+    this.writing = Promise.all(fresh.map(({ digest, features, which }) => cache.put(digest, features, which)));
   }
 
   private keep(key: string, features: ImageFeatures): void {

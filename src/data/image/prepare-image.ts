@@ -13,7 +13,8 @@ export interface EncoderNeeds {
 /** An image for the encoders that need it: a PreparedImage where both do. */
 export type PartlyPreparedImage = Pick<PreparedImage, 'resized' | 'original'> & {
   /** As a PreparedImage has it; null where the encoder does not need it. */
-  readonly [input in 'clipInput' | 'samInput']: Float32Array | null;
+  readonly clipInput: Float32Array | null;
+  readonly samInput: Float32Array | null;
 };
 
 /**

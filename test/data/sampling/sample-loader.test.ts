@@ -105,7 +105,7 @@ describe('samples', () => {
     }
   });
 
-  test("have nothing for F_V2 where no mask is asked for; where F_V1 has seen the image, it is not decoded", async () => {
+  test('have nothing for F_V2 where no mask is asked for; where F_V1 has seen the image, it is not decoded', async () => {
     for (const workers of [0, 1]) {
       const loader = loaderOf(epochs('absent-1'), { workers });
       const whole = await loader.load(0);

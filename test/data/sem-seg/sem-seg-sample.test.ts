@@ -94,7 +94,7 @@ describe('drawing from label maps', () => {
     const drawn = new Map<string, number>();
     for (let seed = 0; seed < 200; seed++) {
       const sample = await made(request, seed, 1);
-      if (seed < 5) expect(await made(request, seed, 1)).toEqual(sample);
+      if (seed < 5) expect(await made(request, seed, 1)).toEqual({ ...sample, image: expect.any(Function) as unknown });
       const text = sample.targets[0]?.text ?? '';
       drawn.set(text, (drawn.get(text) ?? 0) + 1);
     }
