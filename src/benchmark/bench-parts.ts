@@ -4,7 +4,13 @@ import { DecodingSession } from '../inference/decoding-session.js';
 import { binaryMask } from '../inference/segment-result.js';
 import { teacherForce } from '../inference/teacher-forcing.js';
 import type { Gsva } from '../model/gsva.js';
-import { type EncodedImage, encodeImages, type ImageFeatures, stackFeatures, stackImages } from '../model/image-features.js';
+import {
+  type EncodedImage,
+  encodeImages,
+  type ImageFeatures,
+  stackFeatures,
+  stackImages,
+} from '../model/image-features.js';
 import { VisionTextTokens } from '../model/vision-text-tokens.js';
 import { gsvaStep } from '../training/gsva-step.js';
 import { AdamW } from '../training/optimizer.js';
@@ -24,7 +30,7 @@ export class BenchParts {
   /** @param gsva of the config's sizes, built; belongs to this object */
   constructor(
     private readonly config: BenchConfig,
-    private readonly gsva: Gsva,
+    readonly gsva: Gsva,
   ) {
     const { model, workload } = config;
     this.load = new RandomWorkload(model, workload);

@@ -9,11 +9,16 @@ import { join } from 'node:path';
 import { SampleLoader } from '../data/sampling/sample-loader.js';
 import { WholeEpochs } from '../data/sampling/whole-epochs.js';
 import { median } from '../engine/benchmark.js';
-import type { Gsva } from '../model/gsva.js';
 import { Random } from '../random.js';
 import { encoderDigests } from '../training/encoder-digest.js';
 import { FeatureCache } from '../training/feature-cache.js';
-import { type FoundFeatures, type ImageOfSample, KeptFeatures } from '../training/kept-features.js';
+import {
+  type FoundFeatures,
+  type ImageOfSample,
+  KeptFeatures,
+  needsOf,
+  NOTHING_FOUND,
+} from '../training/kept-features.js';
 import { Prefetcher } from '../training/prefetcher.js';
 import type { BenchParts } from './bench-parts.js';
 import { MASKS, syntheticSet } from './sample-loading.js';
@@ -48,11 +53,11 @@ export interface EpochResult {
   readonly bytesPerImage: number;
 }
 
-const AHEAD = 8;
+/** Few, beside the images of an epoch: what is loaded ahead into the second epoch may be of images not encoded yet. */
+const AHEAD = 4;
 
 /** @param onEpoch called before each epoch with the number done */
 export async function measureEpochs(
-  gsva: Gsva,
   bench: BenchParts,
   settings: EpochSettings,
   onEpoch: (done: number, name: string) => void = () => undefined,
@@ -60,6 +65,7 @@ export async function measureEpochs(
   const folder = mkdtempSync(join(tmpdir(), 'gsva-bench-epochs-'));
   try {
     const set = await syntheticSet(folder, settings.images);
+    const { gsva } = bench;
     const { clip, sam } = gsva.config;
     const sizes = { clipSize: clip.imageSize, samSize: sam.imageSize };
     const encoders = await encoderDigests(gsva);
@@ -80,7 +86,7 @@ export async function measureEpochs(
         try {
           for (let epoch = 0; epoch <= settings.later; epoch++) {
             onEpoch(done++, kind.name);
-            const time = await epochSeconds(gsva, bench, samples, features, settings, kind);
+            const time = await epochSeconds(bench, samples, features, settings, kind);
             (epoch === 0 ? seconds.first : seconds.later).push(time);
           }
         } finally {
@@ -100,10 +106,10 @@ export async function measureEpochs(
 
 function samplesOf(loader: SampleLoader, features: KeptFeatures, count: number): Prefetcher<ImageOfSample> {
   const at = async (position: number): Promise<ImageOfSample> => {
-    let found: FoundFeatures = { features: null, digest: null };
+    let found: FoundFeatures = NOTHING_FOUND;
     const sample = await loader.load(position, async (image) => {
       found = await features.find(image);
-      return { clip: found.features === null, sam: (found.features?.imageEmbedding ?? null) === null };
+      return needsOf(found);
     });
     if (sample === null) throw new Error(`measureEpochs: no sample at ${position}`);
     return { key: sample.key, image: sample.image, found };
@@ -112,7 +118,6 @@ function samplesOf(loader: SampleLoader, features: KeptFeatures, count: number):
 }
 
 async function epochSeconds(
-  gsva: Gsva,
   bench: BenchParts,
   samples: Prefetcher<ImageOfSample>,
   features: KeptFeatures,
@@ -123,7 +128,7 @@ async function epochSeconds(
   for (let first = 0; first < images; first += batch) {
     const rows: ImageOfSample[] = [];
     while (rows.length < batch) rows.push(await samples.next());
-    await bench.stepOn(await features.of(gsva, rows), recompute);
+    await bench.stepOn(await features.of(bench.gsva, rows), recompute);
   }
   // What the first epoch owes to the disk is its own.
   await features.flush();

@@ -10,7 +10,7 @@ import {
   tokenizeConversation,
 } from '../data/text/conversation.js';
 import { type KindWeights, MixedSampler } from '../data/sampling/mixed-sampler.js';
-import type { EncoderNeeds, PartlyPreparedImage } from '../data/image/prepare-image.js';
+import type { PartlyPreparedImage } from '../data/image/prepare-image.js';
 import { type LoadedSample, SampleLoader } from '../data/sampling/sample-loader.js';
 import { type AnySet, imagesOf } from '../data/sampling/sample-source.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
@@ -23,7 +23,7 @@ import { stackFeatures } from '../model/image-features.js';
 import type { Random } from '../random.js';
 import { IGNORE_LABEL } from '../special-tokens.js';
 import { gsvaStep } from './gsva-step.js';
-import { type FoundFeatures, KeptFeatures } from './kept-features.js';
+import { type FoundFeatures, KeptFeatures, needsOf, NOTHING_FOUND } from './kept-features.js';
 import type { MaskTargets } from './mask-objective.js';
 import { trainableVariables } from './trainable.js';
 import type { Gradients, SampleStream, TrainingTask } from './training-task.js';
@@ -190,10 +190,4 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
       },
     };
   }
-}
-
-const NOTHING_FOUND: FoundFeatures = { features: null, digest: null };
-
-function needsOf({ features }: FoundFeatures): EncoderNeeds {
-  return { clip: features === null, sam: (features?.imageEmbedding ?? null) === null };
 }
