@@ -99,7 +99,7 @@ async function withBench<T>(config: BenchConfig, use: (bench: BenchParts) => Pro
 
 async function timeEpochs(config: BenchConfig, runs: number, context: VerbContext): Promise<EpochResult[]> {
   const { batch } = config.workload;
-  const settings = { images: EPOCH_STEPS * batch, batch, rounds: Math.min(runs, MOST_ROUNDS), later: 1 };
+  const settings = { images: EPOCH_STEPS * batch, batch, rounds: Math.min(runs, MOST_ROUNDS), later: 1, workers: 1 };
   const bar = context.startProgress('bench', EPOCH_KINDS.length * settings.rounds * (1 + settings.later));
   try {
     return await withBench(config, async (bench) => {
