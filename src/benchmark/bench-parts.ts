@@ -4,7 +4,13 @@ import { DecodingSession } from '../inference/decoding-session.js';
 import { binaryMask } from '../inference/segment-result.js';
 import { teacherForce } from '../inference/teacher-forcing.js';
 import type { Gsva } from '../model/gsva.js';
-import { type EncodedImage, encodeImages, stackFeatures, stackImages } from '../model/image-features.js';
+import {
+  type EncodedImage,
+  encodeImages,
+  type ImageFeatures,
+  stackFeatures,
+  stackImages,
+} from '../model/image-features.js';
 import { VisionTextTokens } from '../model/vision-text-tokens.js';
 import { gsvaStep } from '../training/gsva-step.js';
 import { AdamW } from '../training/optimizer.js';
@@ -24,7 +30,7 @@ export class BenchParts {
   /** @param gsva of the config's sizes, built; belongs to this object */
   constructor(
     private readonly config: BenchConfig,
-    private readonly gsva: Gsva,
+    readonly gsva: Gsva,
   ) {
     const { model, workload } = config;
     this.load = new RandomWorkload(model, workload);
@@ -34,6 +40,7 @@ export class BenchParts {
     const works: Readonly<Record<PartName, Work>> = {
       [PARTS.trainingStep]: () => this.trainingStep(true),
       [PARTS.trainingStepKept]: () => this.trainingStep(false),
+      [PARTS.trainingStepOnTape]: () => this.trainingStep(false, false),
       [PARTS.evaluatedImage]: () => this.evaluatedImage(),
       [PARTS.samEncoder]: () => this.samEncoder(),
       [PARTS.clipTower]: () => this.clipTower(),
@@ -56,23 +63,39 @@ export class BenchParts {
     tf.dispose([...gradients.values()]);
   }
 
-  private async gradients(withEncoders: boolean): Promise<ReadonlyMap<string, tf.Tensor>> {
+  private async gradients(withEncoders: boolean, recompute = true): Promise<ReadonlyMap<string, tf.Tensor>> {
     const { gsva, load } = this;
     if (withEncoders || this.encoded.length === 0) this.encoded = await encodeImages(gsva, load.prepared);
-    const features = stackFeatures(gsva, this.encoded);
+    return this.gradientsOn(this.encoded, recompute);
+  }
+
+  private async gradientsOn(
+    images: readonly ImageFeatures[],
+    recompute: boolean,
+  ): Promise<ReadonlyMap<string, tf.Tensor>> {
+    const { gsva, load } = this;
+    const features = stackFeatures(gsva, images);
     try {
       const batch = { tokens: load.tokens, targets: load.targets, ...features };
-      return (await gsvaStep(gsva, batch, trainableVariables(gsva, 'gsva'))).gradients;
+      return (await gsvaStep(gsva, batch, trainableVariables(gsva, 'gsva'), { recompute })).gradients;
     } finally {
       tf.dispose([features.clipFeatures, features.imageEmbeddings]);
     }
   }
 
-  /** Forward, backward, clipping to norm 1 and AdamW. */
-  private async trainingStep(withEncoders: boolean): Promise<void> {
+  private async trainingStep(withEncoders: boolean, recompute = true): Promise<void> {
+    await this.update(await this.gradients(withEncoders, recompute));
+  }
+
+  /** Forward and backward on images whose features are given, in place of the batch's own; then as a training step. */
+  async stepOn(images: readonly ImageFeatures[], recompute: boolean): Promise<void> {
+    await this.update(await this.gradientsOn(images, recompute));
+  }
+
+  /** Clipping to norm 1 and AdamW; disposes the gradients. */
+  private async update(gradients: ReadonlyMap<string, tf.Tensor>): Promise<void> {
     const variables = trainableVariables(this.gsva, 'gsva');
     this.optimizer ??= new AdamW(variables, { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0, clipNorm: 1 });
-    const gradients = await this.gradients(withEncoders);
     try {
       this.optimizer.apply(gradients, 1e-4, await this.optimizer.globalNorm(gradients));
     } finally {

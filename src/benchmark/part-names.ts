@@ -4,6 +4,7 @@
 export const PARTS = {
   trainingStep: 'training step',
   trainingStepKept: 'training step, features kept',
+  trainingStepOnTape: 'training step, features kept, nothing recomputed',
   evaluatedImage: 'evaluated image',
   samEncoder: 'SAM encoder',
   clipTower: 'CLIP tower',

@@ -35,7 +35,8 @@ export interface LoadingResult {
 const HEIGHT = 480;
 const WIDTH = 640;
 const IMAGES = 6;
-const MASKS = 5;
+/** Of a conversation. */
+export const MASKS = 5;
 const POLYGON_POINTS = 40;
 const AHEAD = 8;
 const SIZES = { clipSize: 224, samSize: 1024 };
@@ -47,7 +48,7 @@ export async function measureLoading(
 ): Promise<LoadingResult> {
   const folder = mkdtempSync(join(tmpdir(), 'gsva-bench-loading-'));
   try {
-    const set = await syntheticSet(folder);
+    const set = await syntheticSet(folder, IMAGES);
     const options = { ...SIZES, sample: { perSample: MASKS, absentClasses: 0 }, workers: 1 };
     const loader = new SampleLoader(new WholeEpochs([set], new Random(1)), options);
     try {
@@ -116,10 +117,10 @@ export function describeLoading({ rates, waits }: LoadingResult, step: number): 
 }
 
 /** Waves and noise, as hard to decode as a photograph; each mask is a star of one polygon. */
-async function syntheticSet(folder: string): Promise<AnySet> {
+export async function syntheticSet(folder: string, images: number): Promise<AnySet> {
   const random = new Random(1);
   const requests: ReferRequest[] = [];
-  for (let i = 0; i < IMAGES; i++) {
+  for (let i = 0; i < images; i++) {
     const image = join(folder, `${i}.jpg`);
     writeFileSync(image, await encodeJpeg(picture(random)));
     const expressions = Array.from({ length: MASKS }, (_, k) => {
@@ -127,7 +128,7 @@ async function syntheticSet(folder: string): Promise<AnySet> {
     });
     requests.push({ kind: 'refer_seg', set: 'bench', image, height: HEIGHT, width: WIDTH, expressions });
   }
-  return { name: 'bench', kind: 'refer_seg', length: IMAGES, requestAt: (index) => requests[index] as ReferRequest };
+  return { name: 'bench', kind: 'refer_seg', length: images, requestAt: (index) => requests[index] as ReferRequest };
 }
 
 function picture(random: Random): RgbImage {

@@ -1,6 +1,7 @@
 /** The work behind `gsva bench`. Absolute times: for reading and for docs/benchmarks.md, never for tests. */
 import { type BenchConfig, readBenchConfig } from '../benchmark/bench-config.js';
 import { BenchParts } from '../benchmark/bench-parts.js';
+import { describeEpochs, EPOCH_KINDS, type EpochResult, measureEpochs } from '../benchmark/epoch-run.js';
 import { type PartName, PARTS } from '../benchmark/part-names.js';
 import { type KernelProfile, profileKernels } from '../benchmark/kernel-profile.js';
 import { type Baseline, measureBaseline } from '../benchmark/pytorch-baseline.js';
@@ -18,7 +19,7 @@ import type { VerbContext } from './verb.js';
 export interface BenchRequest {
   readonly config: string;
   readonly runs: number;
-  readonly only: readonly (PartName | 'products' | 'loading')[];
+  readonly only: readonly (PartName | 'products' | 'loading' | 'epochs')[];
   readonly profile: boolean;
   /** A Python interpreter, or null. */
   readonly pytorch: string | null;
@@ -28,6 +29,10 @@ export interface BenchRequest {
 const LOADED_SAMPLES = 24;
 const STEP_SECONDS = 0.25;
 
+/** Steps of an epoch, and rounds at most: an epoch takes a while. */
+const EPOCH_STEPS = 6;
+const MOST_ROUNDS = 3;
+
 /** Kernels listed by `--profile`; the rest is one line. */
 const LISTED_KERNELS = 25;
 
@@ -35,7 +40,7 @@ const LISTED_KERNELS = 25;
 export async function runBench(request: BenchRequest, context: VerbContext, engine: EngineInfo): Promise<number> {
   const { output, signal } = context;
   const config = readBenchConfig(request.config);
-  const wanted = request.only.filter((name) => name !== 'products' && name !== 'loading');
+  const wanted = request.only.filter((name) => name !== 'products' && name !== 'loading' && name !== 'epochs');
   const names = Object.values(PARTS).filter((name) => wanted.includes(name));
   if (request.profile) return profileParts(names, config, context, engine);
   const timings = await timeParts(names, config, request.runs, context);
@@ -46,10 +51,12 @@ export async function runBench(request: BenchRequest, context: VerbContext, engi
       : await runBaseline(request.pytorch, names, config, request.runs, engine, context);
   const products = request.only.includes('products') ? await benchmarkMatMul([512, 1024], request.runs) : [];
   const loading = request.only.includes('loading') ? await timeLoading(request.runs, context) : null;
+  const epochs = request.only.includes('epochs') ? await timeEpochs(config, request.runs, context) : [];
   output.line(describeEngine(engine));
   if (names.length > 0) showTimings(timings, baseline, config, context);
   if (products.length > 0) showProducts(products, context);
   if (loading !== null) output.line(` ${describeLoading(loading, STEP_SECONDS)}`);
+  for (const result of epochs) output.line(` ${describeEpochs(result)}`);
   output.json({
     engine: describeEngine(engine),
     node: process.version,
@@ -61,6 +68,7 @@ export async function runBench(request: BenchRequest, context: VerbContext, engi
     pytorch: baseline === null ? null : { ...baseline, parts: Object.fromEntries(baseline.parts) },
     products,
     loading,
+    epochs,
   });
   return 0;
 }
@@ -72,14 +80,37 @@ async function withParts(
   use: (name: PartName, work: Work) => Promise<void>,
 ): Promise<void> {
   if (names.length === 0) return;
+  await withBench(config, async (bench) => {
+    for (const name of names) await use(name, bench.work(name));
+  });
+}
+
+async function withBench<T>(config: BenchConfig, use: (bench: BenchParts) => Promise<T>): Promise<T> {
   const gsva = new Gsva(config.model);
   gsva.build();
   gsva.randomize(new Random(config.workload.seed));
   const bench = new BenchParts(config, gsva);
   try {
-    for (const name of names) await use(name, bench.work(name));
+    return await use(bench);
   } finally {
     bench.dispose();
+  }
+}
+
+async function timeEpochs(config: BenchConfig, runs: number, context: VerbContext): Promise<EpochResult[]> {
+  const { batch } = config.workload;
+  const settings = { images: EPOCH_STEPS * batch, batch, rounds: Math.min(runs, MOST_ROUNDS), later: 1, workers: 1 };
+  const bar = context.startProgress('bench', EPOCH_KINDS.length * settings.rounds * (1 + settings.later));
+  try {
+    return await withBench(config, async (bench) => {
+      await bench.work(PARTS.trainingStep)(); // to warm up
+      return measureEpochs(bench, settings, (done, name) => {
+        context.signal.throwIfAborted();
+        bar.update(done, `epochs, ${name}`);
+      });
+    });
+  } finally {
+    bar.stop();
   }
 }
 

@@ -6,7 +6,7 @@ import { startEngineFor } from './start-engine.js';
 import { packagePath, requireFile, someOf, text, wholeNumber } from './values.js';
 import { defineVerb } from './verb.js';
 
-const NAMES = [...Object.values(PARTS), 'products', 'loading'] as const;
+const NAMES = [...Object.values(PARTS), 'products', 'loading', 'epochs'] as const;
 
 const OPTIONS = {
   config: {
@@ -51,6 +51,7 @@ export const benchVerb = defineVerb({
     ['gsva bench', 'a training step, an evaluated image, parts of the model, matrix products'],
     ['gsva bench --only "training step" --profile', 'the kernels that a training step spends its time in'],
     ['gsva bench --only loading', 'samples per second of one loading thread, and whether a training step waits'],
+    ['gsva bench --only epochs', 'first epochs beside later ones, whose images need not be encoded again'],
     ['gsva bench --engine wasm --threads 1 --json', 'another engine, for a program to read'],
     ['gsva bench --pytorch venv/bin/python', 'side by side with PyTorch (configs/bench-small/requirements.txt)'],
   ],

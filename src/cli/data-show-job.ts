@@ -9,6 +9,7 @@ import { writeConversationPanel } from '../evaluation/report/conversation-panel.
 import { writeDirectoryAtomic } from '../io/atomic-file.js';
 import { writeJson } from '../io/json-file.js';
 import { Random } from '../random.js';
+import type { RgbImage } from '../types.js';
 import type { VerbContext } from './verb.js';
 
 export interface ShowRequest {
@@ -24,6 +25,7 @@ export interface ShowRequest {
 interface ShownSample {
   readonly index: number;
   readonly image: string;
+  readonly pixels: RgbImage;
   readonly sample: TrainingSample;
 }
 
@@ -48,10 +50,10 @@ export async function runShow(request: ShowRequest, context: VerbContext): Promi
     await writeDirectoryAtomic(out, async (folder) => {
       for await (const found of samplesOf(set, seed, options, onBad)) {
         context.signal.throwIfAborted();
-        const { index, image, sample } = found;
+        const { index, image, pixels, sample } = found;
         const file = `sample-${String(shown.length + 1).padStart(3, '0')}.png`;
         const conversations = [sample, ...(sample.others ?? [])];
-        await writeConversationPanel(join(folder, file), `${name} (${split}), ${image}`, sample.image, conversations);
+        await writeConversationPanel(join(folder, file), `${name} (${split}), ${image}`, pixels, conversations);
         shown.push({ file, index, image, conversations: conversations.map(plainConversation) });
         bar.update(shown.length);
         if (shown.length === count) break;
@@ -87,7 +89,7 @@ async function* samplesOf(
       for (let draw = 0; draw < MOST_DRAWS; draw++) {
         const sample = await makeSample(request, random.fork(index * MOST_DRAWS + draw), options);
         if (sample === null) continue;
-        yield { index, image: request.image, sample };
+        yield { index, image: request.image, pixels: await sample.image(), sample };
         break;
       }
     } catch (error) {

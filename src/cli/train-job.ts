@@ -7,6 +7,7 @@ import type { Communicator } from '../training/distributed/communicator.js';
 import { readExperimentConfig } from '../training/experiment-config.js';
 import { OVERFIT_OVERRIDES, withinSamples } from '../training/overfit.js';
 import type { Resume } from '../training/resume.js';
+import { openFeatures, type FeatureCacheRequest } from './feature-store.js';
 import { isFile } from './open-dataset.js';
 import { type OverfitRequest, reportOverfit } from './overfit-report.js';
 import { duration } from './progress.js';
@@ -29,6 +30,8 @@ export interface TrainRequest {
   readonly tensorboard: string | null;
   /** Learn a few samples by heart; null: train on all. */
   readonly overfit: OverfitRequest | null;
+  /** Keep what the frozen encoders say of the images on disk; null: in memory alone. */
+  readonly featureCache: FeatureCacheRequest | null;
 }
 
 /** @returns the exit code */
@@ -47,8 +50,17 @@ export async function runTrain(
   const experiment = buildExperiment(config, request.config);
   try {
     const { out, resume, tensorboard } = request;
-    const options = { out, resume, tensorboard, communicator, overfit: overfit?.samples ?? null };
+    const store = request.featureCache === null ? null : await openFeatures(request.featureCache, experiment, context);
+    const options = {
+      out,
+      resume,
+      tensorboard,
+      communicator,
+      overfit: overfit?.samples ?? null,
+      features: store?.features ?? null,
+    };
     const { end } = await trainExperiment(experiment, options, context, engine);
+    store?.report();
     const best =
       end.best === null ? '' : `, best ${end.best.metric} ${end.best.value.toFixed(3)} at update ${end.best.update}`;
     const stopped = end.reason === 'aborted' ? 'stopped and saved' : 'trained';

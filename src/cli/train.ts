@@ -62,6 +62,22 @@ const OPTIONS = {
     requiresArg: true,
     coerce: text('tensorboard'),
   },
+  'feature-cache': {
+    describe: 'Folder that keeps what the frozen encoders say of the images, from run to run; ranks may share it',
+    type: 'string',
+    requiresArg: true,
+    coerce: text('feature-cache'),
+  },
+  'feature-cache-gb': {
+    describe: 'Largest size of --feature-cache, in GB (default: 100)',
+    requiresArg: true,
+    coerce: finiteNumber('feature-cache-gb', { min: 0.001, max: 1e6 }),
+  },
+  'feature-cache-dtype': {
+    describe: 'Numbers in --feature-cache: f32 (default) is exact, bf16 takes half the room',
+    choices: ['f32', 'bf16'] as const,
+    requiresArg: true,
+  },
   overfit: {
     describe: 'Train on the first N samples alone; fails unless their loss becomes low',
     requiresArg: true,
@@ -93,6 +109,10 @@ export const trainVerb = defineVerb({
     ['gsva train --config configs/tiny.json5 --out runs/tiny --resume auto', 'start, or go on: for schedulers'],
     ['gsva train --config configs/own-data.json5 --data my/data.jsonl --out runs/mine', 'your own data'],
     ['gsva train --config configs/tiny.json5 --out runs/b --tensorboard runs/events/b', 'curves while it trains'],
+    [
+      'gsva train --config configs/tiny.json5 --out runs/a --feature-cache ~/features',
+      'images are encoded once for all runs',
+    ],
     ['gsva train --config configs/tiny.json5 --out runs/a --set training.seed=7 maxLength=300', 'other values'],
     ['gsva train --config configs/tiny.json5 --out runs/four --overfit 4', 'can it learn four samples by heart?'],
     ['gsva train --config configs/paper/vicuna-7b-pretrain.json5 --dry-run --ranks 8', 'what it would take'],
@@ -118,8 +138,19 @@ export const trainVerb = defineVerb({
     if (out === undefined) throw new UsageError('--out is missing: the folder to train into');
     if (args.ranks !== undefined)
       throw new UsageError('--ranks is for --dry-run; mpirun -np N trains with N processes');
-    const overfit = args.overfit === undefined ? null : { samples: args.overfit, bound: args['overfit-bound'] ?? null };
-    const request: TrainRequest = { config, out, resume, ...changes, tensorboard: args.tensorboard ?? null, overfit };
+    const { 'feature-cache': dir, 'feature-cache-gb': gigabytes, 'feature-cache-dtype': dtype } = args;
+    if (dir === undefined && (gigabytes !== undefined || dtype !== undefined)) {
+      throw new UsageError('--feature-cache-gb and --feature-cache-dtype are of --feature-cache, which is not given');
+    }
+    const request: TrainRequest = {
+      config,
+      out,
+      resume,
+      ...changes,
+      tensorboard: args.tensorboard ?? null,
+      overfit: args.overfit === undefined ? null : { samples: args.overfit, bound: args['overfit-bound'] ?? null },
+      featureCache: dir === undefined ? null : { dir, gigabytes: gigabytes ?? 100, dtype: dtype ?? 'f32' },
+    };
     return asRank(args, args['rank-timeout'], context, async ({ communicator, hardware, context: ownContext }) => {
       const engine = await startEngineFor(hardware, ownContext);
       const { runTrain } = await import('./train-job.js');

@@ -96,3 +96,16 @@ export function registerTensorflowKernels(backend: TensorflowBackend): void {
     kernelFunc: kernel as unknown as tf.KernelFunc,
   });
 }
+
+/**
+ * Writes rows of a tensor where they lie, as nothing of TensorFlow.js does: all tensors that share its memory see them.
+ * @param tensor float32, of any shape but a scalar's
+ * @param rows int32 [n], numbers of the rows
+ * @param values [n, …]
+ */
+export function writeRows(backend: TensorflowBackend, tensor: tf.Tensor, rows: tf.Tensor, values: tf.Tensor): void {
+  const { binding } = backend;
+  const attributes = [{ name: 'T', type: binding.TF_ATTR_TYPE, value: binding.TF_FLOAT }];
+  const [alias] = binding.executeOp('InplaceUpdate', attributes, backend.getInputTensorIds([tensor, rows, values]), 1);
+  if (alias !== undefined) binding.deleteTensor(alias.id);
+}

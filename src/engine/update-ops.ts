@@ -1,15 +1,21 @@
 /**
  * What an optimiser does to parameters, in place: AdamW, accumulation, the global norm.
  *
- * On the WASM engine the numbers are changed where they lie on the heap and nothing is allocated; elsewhere each
- * variable is assigned a new tensor, one variable at a time. None of these functions is differentiable.
+ * On the WASM engine the numbers are changed where they lie on the heap and nothing is allocated. TensorFlow's AdamW
+ * changes large variables where they lie as well, a block of rows at a time: half of what GSVA trains is one embedding,
+ * and a new one beside the old would be half of the trainable bytes. Elsewhere (and on TensorFlow's GPU, where that has
+ * not been tried) each variable is assigned a new tensor, one variable at a time. None of these functions is
+ * differentiable.
  */
+import { type TensorflowBackend, writeRows } from './tensorflow-kernels.js';
 import { vectorKernels } from './simd/vector-kernels.js';
 import * as tf from './tf.js';
 import type { WasmBackend } from './wasm-heap.js';
 import { announceChange, currentWasmBackend, pointer } from './wasm-heap.js';
 
 const NUMBERS_PER_SUM = 1024;
+/** What is computed on the way of a block are a dozen times as many: 3 MB. */
+const NUMBERS_PER_BLOCK = 2 ** 16;
 
 /** One AdamW update of one variable. All tensors have the variable's shape. */
 export interface AdamWStep {
@@ -36,23 +42,77 @@ export interface AdamWStep {
 export function adamWUpdate(update: AdamWStep): void {
   for (const tensor of [update.m, update.v, update.gradient]) requireSameShape('adamWUpdate', update.variable, tensor);
   const backend = currentWasmBackend();
-  if (backend === null) adamWByTensors(update);
-  else adamWInPlace(backend, update);
+  if (backend !== null) {
+    adamWInPlace(backend, update);
+    return;
+  }
+  const tensorflow = currentTensorflowBackend();
+  const isLarge = update.variable.size > NUMBERS_PER_BLOCK;
+  if (isLarge && tensorflow?.isUsingGpuDevice === false) adamWByRows(tensorflow, update);
+  else adamWByTensors(update);
 }
 
 function adamWByTensors(update: AdamWStep): void {
-  const { variable, m, v, gradient, beta1, beta2, gradientScale } = update;
+  const { variable, m, v, gradient } = update;
+  const next = adamWRule(update);
+  tf.tidy(() => {
+    m.assign(next.m(m, gradient));
+    v.assign(next.v(v, gradient));
+    variable.assign(next.variable(variable, m, v));
+  });
+}
+
+/** A tensor made of a variable by reshaping, if there is one at this moment, sees the change. */
+function adamWByRows(backend: TensorflowBackend, update: AdamWStep): void {
+  for (const variable of [update.variable, update.m, update.v]) ownData(backend, variable);
+  const next = adamWRule(update);
+  for (const [first, count] of blocksOfRows(update.variable)) {
+    tf.tidy(() => {
+      const rowsOf = (tensor: tf.Tensor): tf.Tensor => tf.slice(tensor, first, count);
+      const gradient = rowsOf(update.gradient);
+      const m = tf.tidy(() => next.m(rowsOf(update.m), gradient));
+      const v = tf.tidy(() => next.v(rowsOf(update.v), gradient));
+      const variable = tf.tidy(() => next.variable(rowsOf(update.variable), m, v));
+      const rows = tf.range(first, first + count, 1, 'int32');
+      writeRows(backend, update.m, rows, m);
+      writeRows(backend, update.v, rows, v);
+      writeRows(backend, update.variable, rows, variable);
+    });
+  }
+}
+
+/** First row and number of rows of each block of a tensor. */
+function blocksOfRows({ shape: [rows = 1], size }: tf.Tensor): [number, number][] {
+  const most = Math.max(1, Math.floor((NUMBERS_PER_BLOCK * rows) / size));
+  return Array.from({ length: Math.ceil(rows / most) }, (_, block) => {
+    return [block * most, Math.min(most, rows - block * most)];
+  });
+}
+
+/** What the numbers become; every operation here is a pass over memory, so constants are put together. */
+function adamWRule(update: AdamWStep): {
+  readonly m: (m: tf.Tensor, gradient: tf.Tensor) => tf.Tensor;
+  readonly v: (v: tf.Tensor, gradient: tf.Tensor) => tf.Tensor;
+  /** From the moments as they have become. */
+  readonly variable: (variable: tf.Tensor, m: tf.Tensor, v: tf.Tensor) => tf.Tensor;
+} {
+  const { beta1, beta2, gradientScale } = update;
   const stepSize = update.learningRate / (1 - beta1 ** update.step);
   const secondCorrection = 1 / Math.sqrt(1 - beta2 ** update.step);
   const decay = 1 - update.learningRate * update.weightDecay;
-  tf.tidy(() => {
-    // Every operation here is a pass over memory, so constants are put together.
-    m.assign(tf.add(tf.mul(m, beta1), tf.mul(gradient, gradientScale * (1 - beta1))));
-    v.assign(tf.add(tf.mul(v, beta2), tf.mul(tf.square(gradient), gradientScale ** 2 * (1 - beta2))));
-    // stepSize · m / (sqrt(v) · c + eps) = stepSize / c · m / (sqrt(v) + eps / c)
-    const step = tf.mul(tf.div(m, tf.add(tf.sqrt(v), update.eps / secondCorrection)), stepSize / secondCorrection);
-    variable.assign(tf.sub(decay === 1 ? variable : tf.mul(variable, decay), step));
-  });
+  return {
+    m: (m, gradient) => tf.add(tf.mul(m, beta1), tf.mul(gradient, gradientScale * (1 - beta1))),
+    v: (v, gradient) => tf.add(tf.mul(v, beta2), tf.mul(tf.square(gradient), gradientScale ** 2 * (1 - beta2))),
+    variable: (variable, m, v) => {
+      // stepSize · m / (sqrt(v) · c + eps) = stepSize / c · m / (sqrt(v) + eps / c)
+      const step = tf.mul(tf.div(m, tf.add(tf.sqrt(v), update.eps / secondCorrection)), stepSize / secondCorrection);
+      return tf.sub(decay === 1 ? variable : tf.mul(variable, decay), step);
+    },
+  };
+}
+
+function currentTensorflowBackend(): TensorflowBackend | null {
+  return tf.getBackend() === 'tensorflow' ? (tf.backend() as TensorflowBackend) : null;
 }
 
 function adamWInPlace(backend: WasmBackend, update: AdamWStep): void {
@@ -96,9 +156,17 @@ export async function sumOfSquares(tensors: readonly tf.Tensor[]): Promise<numbe
   return tensors.length === 0 ? 0 : sumOfSquaresOfTensors(tensors);
 }
 
-/** Where the tensors lie; one number of each is read, all at once. */
+/** Where the tensors lie; one number of each, or of each block of a large one, is read, all at once. */
 async function sumOfSquaresOfTensors(tensors: readonly tf.Tensor[]): Promise<number> {
-  const sums = tf.tidy(() => tf.stack(tensors.map((tensor) => tf.sum(tf.square(tensor)))));
+  const sumOf = (tensor: tf.Tensor): tf.Tensor => tf.tidy(() => tf.sum(tf.square(tensor)));
+  const sums = tf.tidy(() => {
+    return tf.stack(
+      tensors.flatMap((tensor) => {
+        if (currentTensorflowBackend() === null || tensor.size <= NUMBERS_PER_BLOCK) return [sumOf(tensor)];
+        return blocksOfRows(tensor).map(([first, count]) => tf.tidy(() => sumOf(tf.slice(tensor, first, count))));
+      }),
+    );
+  });
   try {
     return (await sums.data<'float32'>()).reduce((sum, value) => sum + value, 0);
   } finally {
@@ -121,7 +189,7 @@ function sumOfSquaresOnHeap(backend: WasmBackend, tensor: tf.Tensor): number {
  * Gives a variable numbers of its own when other tensors share them (clones, reshaped views, the tensor it was made
  * from), so that a change in place is seen through the variable alone.
  */
-function ownData(backend: WasmBackend, variable: tf.Variable): void {
+function ownData(backend: { refCount(dataId: tf.DataId): number }, variable: tf.Variable): void {
   if (backend.refCount(variable.dataId) === 1) return;
   tf.tidy(() => {
     variable.assign(tf.mul(variable, 1));

@@ -16,21 +16,21 @@ export interface EncodedImage {
   readonly original: readonly [number, number];
 }
 
+/** An image of which F_V2 says nothing (null) as long as no mask is asked for. */
+export type ImageFeatures = Omit<EncodedImage, 'imageEmbedding'> & {
+  readonly imageEmbedding: Float32Array | null;
+};
+
 /** Runs F_V1 and F_V2 on a batch. */
 export async function encodeImages(gsva: Gsva, images: readonly PreparedImage[]): Promise<EncodedImage[]> {
-  const { clip, sam } = gsva.config;
-  const run = async (encode: () => tf.Tensor): Promise<Float32Array[]> => {
-    const features = tf.tidy(encode);
-    try {
-      return await rowsOf(features);
-    } finally {
-      features.dispose();
-    }
-  };
-  const clipInputs = images.map((image) => image.clipInput);
-  const samInputs = images.map((image) => image.samInput);
-  const clipFeatures = await run(() => gsva.visionTower.forward(stackImages(clipInputs, clip.imageSize)));
-  const imageEmbeddings = await run(() => gsva.imageEncoder.forward(stackImages(samInputs, sam.imageSize)));
+  const clipFeatures = await encodeForClip(
+    gsva,
+    images.map(({ clipInput }) => clipInput),
+  );
+  const imageEmbeddings = await encodeForSam(
+    gsva,
+    images.map(({ samInput }) => samInput),
+  );
   return images.map(({ resized, original }, index) => ({
     clipFeatures: clipFeatures[index] as Float32Array,
     imageEmbedding: imageEmbeddings[index] as Float32Array,
@@ -39,38 +39,61 @@ export async function encodeImages(gsva: Gsva, images: readonly PreparedImage[])
   }));
 }
 
+/** F_V1's features of a batch of its inputs. */
+export function encodeForClip(gsva: Gsva, inputs: readonly Float32Array[]): Promise<Float32Array[]> {
+  const { imageSize } = gsva.config.clip;
+  return rowsOf(inputs, () => gsva.visionTower.forward(stackImages(inputs, imageSize)));
+}
+
+/** F_V2's image embeddings of a batch of its inputs. */
+export function encodeForSam(gsva: Gsva, inputs: readonly Float32Array[]): Promise<Float32Array[]> {
+  const { imageSize } = gsva.config.sam;
+  return rowsOf(inputs, () => gsva.imageEncoder.forward(stackImages(inputs, imageSize)));
+}
+
 /** Square inputs [side, side, 3] of either encoder as one tensor [B, side, side, 3]; owned by the caller. */
 export function stackImages(inputs: readonly Float32Array[], side: number): tf.Tensor4D {
   return tf.tensor4d(concatenate(inputs), [inputs.length, side, side, 3]);
 }
 
-/** The features of several images as tensors [B, N, D] and [B, H, W, prompt]; owned by the caller. */
+/**
+ * The features of several images as tensors [B, N, D] and [B, H, W, prompt]; owned by the caller. Zeros stand where F_V2
+ * has said nothing.
+ */
 export function stackFeatures(
   gsva: Gsva,
-  images: readonly EncodedImage[],
+  images: readonly ImageFeatures[],
 ): { clipFeatures: tf.Tensor3D; imageEmbeddings: tf.Tensor4D } {
   const { clip, sam } = gsva.config;
   const grid = sam.imageSize / sam.patchSize;
+  const shape: [number, number, number] = [grid, grid, sam.promptEmbedDim];
+  const nothing = images.some((image) => image.imageEmbedding === null)
+    ? new Float32Array(tf.util.sizeFromShape(shape))
+    : null;
   return {
     clipFeatures: tf.tensor3d(concatenate(images.map((image) => image.clipFeatures)), [
       images.length,
       gsva.patches,
       clip.hiddenSize,
     ]),
-    imageEmbeddings: tf.tensor4d(concatenate(images.map((image) => image.imageEmbedding)), [
-      images.length,
-      grid,
-      grid,
-      sam.promptEmbedDim,
-    ]),
+    imageEmbeddings: tf.tensor4d(
+      concatenate(images.map((image) => image.imageEmbedding ?? (nothing as Float32Array))),
+      [images.length, ...shape],
+    ),
   };
 }
 
-async function rowsOf(tensor: tf.Tensor): Promise<Float32Array[]> {
-  const [rows] = tensor.shape as [number];
-  const data = await tensor.data<'float32'>();
-  const size = data.length / rows;
-  return Array.from({ length: rows }, (_, row) => data.slice(row * size, (row + 1) * size));
+/** What an encoder says of each input; nothing is run for none. */
+async function rowsOf(inputs: readonly Float32Array[], encode: () => tf.Tensor): Promise<Float32Array[]> {
+  if (inputs.length === 0) return [];
+  const features = tf.tidy(encode);
+  try {
+    const data = await features.data<'float32'>();
+    const size = data.length / inputs.length;
+    return inputs.map((_, row) => data.slice(row * size, (row + 1) * size));
+  } finally {
+    features.dispose();
+  }
 }
 
 function concatenate(arrays: readonly Float32Array[]): Float32Array {

@@ -1,7 +1,9 @@
 /**
  * Backpropagation segment by segment. A segment is run once outside the tape (only its output is kept) and once more
- * when its gradient is due, so memory grows with one decoder layer, not with the depth of the model.
+ * when its gradient is due, so memory grows with one decoder layer, not with the depth of the model. Where memory is
+ * plenty, LLaMA's layers can be kept on one tape instead (`layersOnTape`), which saves running them twice.
  */
+import { offTape } from '../engine/off-tape.js';
 import * as tf from '../engine/tf.js';
 import { type Llama, type LlamaContext, layerContext } from '../model/llama.js';
 
@@ -107,4 +109,49 @@ export function backwardLayers(
     gradient = inputs[0] as tf.Tensor;
   }
   return gradient;
+}
+
+/** What comes after the layers: the gradient of the loss by their last output [B, T, D]. */
+export type GradientAfterLayers = (last: tf.Tensor) => tf.Tensor;
+
+/**
+ * LLaMA's decoder layers forward and backward, each run twice: the inputs of all layers are held, and one layer's
+ * activations at a time.
+ * @param embeddings [B, T, D]; stays the caller's
+ * @param after computes the gradient that the backward pass begins with; its result is disposed
+ * @param variables what trains, among others; gradients go to `gradients`
+ * @returns the gradient by the embeddings [B, T, D]
+ */
+export function layersRecomputed(
+  llama: Llama,
+  embeddings: tf.Tensor,
+  context: LlamaContext,
+  after: GradientAfterLayers,
+  variables: ReadonlyMap<string, tf.Variable>,
+  gradients: GradientMap,
+): tf.Tensor {
+  const outputs = forwardLayers(llama, embeddings, context);
+  const gradient = after(outputs.at(-1) ?? embeddings);
+  return backwardLayers(llama, embeddings, outputs, context, gradient, variables, gradients);
+}
+
+/** As `layersRecomputed`, each layer run once: the activations of all layers are held until the gradient is there. */
+export function layersOnTape(
+  llama: Llama,
+  embeddings: tf.Tensor,
+  context: LlamaContext,
+  after: GradientAfterLayers,
+  variables: ReadonlyMap<string, tf.Variable>,
+  gradients: GradientMap,
+): tf.Tensor {
+  const segment = (): tf.Tensor => {
+    const last = forwardLayers(llama, embeddings, context).at(-1) ?? embeddings;
+    const gradient = offTape(() => after(last));
+    // What `after` added to the gradients outlives this segment.
+    for (const tensor of gradients.tensors.values()) tf.keep(tensor);
+    // d/dθ Σ(last · ∂L/∂last) is d/dθ L: so the gradient need not be known before the layers have run.
+    return tf.sum(tf.mul(last, gradient));
+  };
+  const { inputs } = differentiate(segment, [embeddings], variablesUnder(variables, 'model.layers.'), gradients);
+  return inputs[0] as tf.Tensor;
 }

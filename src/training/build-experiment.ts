@@ -111,6 +111,7 @@ export function gsvaTask(
     conversation: config.conversation,
     data: { ...data, sample: { ...data.sample, variant: config.variant } },
     maxLength: config.maxLength,
+    recompute: config.recompute,
     meta,
     ...(features === null ? {} : { features }),
     ...(validate === null ? {} : { validate }),

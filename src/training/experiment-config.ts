@@ -54,6 +54,8 @@ export interface ExperimentConfig extends ModelOfRun {
   readonly maxLength: number;
   readonly data: ReferData | JsonlData | SetsData | SceneData;
   readonly training: TrainingConfig;
+  /** Whether LLaMA's layers are run again in the backward pass instead of holding what they computed (gsvaStep). */
+  readonly recompute: boolean;
 }
 
 /**
@@ -92,6 +94,7 @@ export function readExperimentConfig(
     maxLength: root.key('maxLength').integer({ min: 16 }),
     data: readData(root.key('data')),
     training: readTraining(root.key('training')),
+    recompute: root.key('training').optional('recompute')?.boolean() ?? true,
   };
 }
 
@@ -143,6 +146,7 @@ function readTraining(training: JsonReader): TrainingConfig {
     'flatWindow',
     'optimizer',
     'schedule',
+    'recompute',
   ]);
   const keep = training.optional('keepCheckpoints');
   const best = training.optional('bestMetric');

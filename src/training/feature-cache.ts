@@ -2,7 +2,7 @@
  * What the frozen encoders F_V1 and F_V2 say of images, kept on disk from one epoch and one run to the next. It is a
  * function of the image's bytes and of an encoder's weights and sizes, so these are what an entry is found by: an image
  * that is changed, moved or renamed, and a model that is trained on, need nothing to be said. Each encoder has entries
- * of its own, because conversations in words alone need F_V1 only. The cache's folder is named by the user; nothing is
+ * of its own, because conversations in words alone, and [REJ], need F_V1 only. The cache's folder is named by the user; nothing is
  * written beside the images.
  *
  * The engine is no part of the key: engines agree to float32's rounding.
@@ -12,15 +12,14 @@ import { createReadStream } from 'node:fs';
 import { UserError, messageOf } from '../errors.js';
 import { bfloat16ToFloat32, float32ToBfloat16 } from '../half-float.js';
 import { FileCache, type FileCacheStats } from '../io/file-cache.js';
-import type { EncodedImage } from '../model/image-features.js';
+import type { EncoderNeeds } from '../data/image/prepare-image.js';
+import type { ImageFeatures } from '../model/image-features.js';
 import type { EncoderDigests } from './encoder-digest.js';
 
-/** Raised when the meaning of an entry changes, also when images are prepared differently (data/prepare-image.ts). */
-const FORMAT = 1;
-/** [height, width] of the resized and of the original image, at the end of F_V2's entries. */
+/** Raised when the meaning of an entry changes, also when images are prepared differently (data/image). */
+const FORMAT = 2;
+/** [height, width] of the resized and of the original image, at the end of an entry. */
 const SIZES_BYTES = 16;
-/** Images that may be held by `prefetch`: 160 MB at the sizes of the published models. */
-const MOST_AHEAD = 32;
 
 /** F32 is exact; BF16 takes half the room and rounds to 8 bits, as encoders in half precision do. */
 export type FeatureDtype = 'F32' | 'BF16';
@@ -37,9 +36,13 @@ export interface FeatureCacheOptions {
 
 type Encoder = keyof EncoderDigests;
 
-export class FeatureCache {
-  private readonly ahead = new Map<string, Promise<EncodedImage | null>>();
+/** One encoder's features of an image. */
+interface Entry {
+  readonly features: Float32Array;
+  readonly sizes: Pick<ImageFeatures, 'resized' | 'original'>;
+}
 
+export class FeatureCache {
   private constructor(
     private readonly files: FileCache,
     private readonly options: FeatureCacheOptions,
@@ -50,67 +53,53 @@ export class FeatureCache {
     return new FeatureCache(await FileCache.open(dir, options), options);
   }
 
-  /** Entries found, written, damaged, …; an image has two. */
+  /** Entries found, written, damaged, …; an image has one for each encoder. */
   get stats(): FileCacheStats {
     return this.files.stats;
   }
 
   /**
-   * The features of an image; null where either encoder's are not kept.
+   * The features of an image: null where F_V1's are not there, F_V2's null where they are not, or not asked for.
    * @param image digest of the image's file (`imageDigest`)
    */
-  async get(image: string): Promise<EncodedImage | null> {
-    const started = this.ahead.get(image);
-    this.ahead.delete(image);
-    return started ?? this.read(image);
+  async get(image: string, withMasks: boolean): Promise<ImageFeatures | null> {
+    const [clip, sam] = await Promise.all([this.read('clip', image), withMasks ? this.read('sam', image) : null]);
+    if (clip === null) return null;
+    return { clipFeatures: clip.features, imageEmbedding: sam?.features ?? null, ...clip.sizes };
   }
 
-  /** F_V1's features [N, D] alone. */
-  async getClipFeatures(image: string): Promise<Float32Array | null> {
-    const content = await this.files.get(this.keyOf('clip', image));
-    return content === null ? null : this.decode(content);
-  }
-
-  /** Begins to read what `get` will be asked for soon. */
-  prefetch(image: string): void {
-    if (this.ahead.has(image)) return;
-    for (const oldest of this.ahead.keys()) {
-      if (this.ahead.size < MOST_AHEAD) break;
-      this.ahead.delete(oldest);
-    }
-    this.ahead.set(image, this.read(image));
-  }
-
-  /** Keeps the features of an image, as far as there is room; settles when they are on disk. Never fails. */
-  async put(image: string, features: EncodedImage): Promise<void> {
-    const { imageEmbedding, resized, original } = features;
+  /**
+   * Keeps features of an image, as far as there is room; settles when they are on disk. Never fails.
+   * @param which encoders' features to keep
+   */
+  async put(image: string, features: ImageFeatures, which: EncoderNeeds): Promise<void> {
     const sizes = Buffer.alloc(SIZES_BYTES);
-    [...resized, ...original].forEach((size, i) => sizes.writeUInt32LE(size, 4 * i));
-    // Narrowed at once: the caller may do with the arrays what it likes afterwards.
-    const embedding = this.encode(imageEmbedding);
-    const clip = this.putClipFeatures(image, features.clipFeatures);
-    await Promise.all([clip, this.files.put(this.keyOf('sam', image), [embedding, sizes])]);
+    [...features.resized, ...features.original].forEach((size, i) => sizes.writeUInt32LE(size, 4 * i));
+    const entries = [
+      ['clip', which.clip ? features.clipFeatures : null],
+      ['sam', which.sam ? features.imageEmbedding : null],
+    ] as const;
+    // Encoded at once: the caller may do with the arrays what it likes afterwards.
+    const pieces = entries.flatMap(([encoder, numbers]) => {
+      return numbers === null ? [] : [{ key: this.keyOf(encoder, image), content: [this.encode(numbers), sizes] }];
+    });
+    await Promise.all(pieces.map(({ key, content }) => this.files.put(key, content)));
   }
 
-  /** Keeps F_V1's features alone. */
-  async putClipFeatures(image: string, clipFeatures: Float32Array): Promise<void> {
-    this.ahead.delete(image);
-    await this.files.put(this.keyOf('clip', image), [this.encode(clipFeatures)]);
+  /** Features as `get` will give them back. */
+  asKept(features: Float32Array): Float32Array {
+    return this.options.dtype === 'F32' ? features : bfloat16ToFloat32(float32ToBfloat16(features));
   }
 
-  private async read(image: string): Promise<EncodedImage | null> {
-    const [clipFeatures, sam] = await Promise.all([
-      this.getClipFeatures(image),
-      this.files.get(this.keyOf('sam', image)),
-    ]);
-    if (clipFeatures === null || sam === null) return null;
-    const end = sam.byteLength - SIZES_BYTES;
-    const sizes = new DataView(sam.buffer, sam.byteOffset + end, SIZES_BYTES);
+  private async read(encoder: Encoder, image: string): Promise<Entry | null> {
+    const content = await this.files.get(this.keyOf(encoder, image));
+    if (content === null) return null;
+    const end = content.byteLength - SIZES_BYTES;
+    const sizes = new DataView(content.buffer, content.byteOffset + end, SIZES_BYTES);
+    const size = (i: number): number => sizes.getUint32(4 * i, true);
     return {
-      clipFeatures,
-      imageEmbedding: this.decode(sam.subarray(0, end)),
-      resized: [sizes.getUint32(0, true), sizes.getUint32(4, true)],
-      original: [sizes.getUint32(8, true), sizes.getUint32(12, true)],
+      features: this.decode(content.subarray(0, end)),
+      sizes: { resized: [size(0), size(1)], original: [size(2), size(3)] },
     };
   }
 

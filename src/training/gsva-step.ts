@@ -11,7 +11,7 @@ import * as fused from '../engine/fused-ops.js';
 import * as tf from '../engine/tf.js';
 import type { Gsva } from '../model/gsva.js';
 import { type TokenBatch, VisionTextTokens } from '../model/vision-text-tokens.js';
-import { backwardLayers, differentiate, forwardLayers, GradientMap, variablesUnder } from './backprop.js';
+import { differentiate, GradientMap, layersOnTape, layersRecomputed, variablesUnder } from './backprop.js';
 import { type LossParts, stepWithLosses } from './loss-parts.js';
 import { maskCount, maskObjective, type MaskTargets } from './mask-objective.js';
 import type { Gradients } from './training-task.js';
@@ -26,19 +26,28 @@ export interface GsvaBatch {
   readonly targets: readonly MaskTargets[];
 }
 
+export interface GsvaStepOptions {
+  /** Seed of LoRA's dropout; default: no dropout. */
+  readonly dropoutSeed?: number | null;
+  /**
+   * Whether LLaMA's layers are run again in the backward pass, so that the activations of one are held at a time; if
+   * not, those of all are. The gradients are the same. Default: true.
+   */
+  readonly recompute?: boolean;
+}
+
 /**
  * @param variables what trains, by checkpoint name without prefix
- * @param dropoutSeed seed of LoRA's dropout, null without
  * @returns losses (total, and the weighted parts) and the gradients, owned by the caller
  */
 export function gsvaStep(
   gsva: Gsva,
   batch: GsvaBatch,
   variables: ReadonlyMap<string, tf.Variable>,
-  dropoutSeed: number | null = null,
+  options: GsvaStepOptions = {},
 ): Promise<Gradients> {
   return stepWithLosses(['ce', 'bce', 'dice'] as const, (losses) =>
-    backpropagate(gsva, batch, variables, dropoutSeed, losses),
+    backpropagate(gsva, batch, variables, options, losses),
   );
 }
 
@@ -48,7 +57,7 @@ function backpropagate(
   gsva: Gsva,
   batch: GsvaBatch,
   variables: ReadonlyMap<string, tf.Variable>,
-  dropoutSeed: number | null,
+  { dropoutSeed = null, recompute = true }: GsvaStepOptions,
   losses: Losses,
 ): ReadonlyMap<string, tf.Tensor> {
   const { llama } = gsva;
@@ -64,32 +73,26 @@ function backpropagate(
     const context = llama.context(0, layout.time, layout.lengths, dropoutSeed);
     const visionTokens = gsva.projector.forward(batch.clipFeatures) as tf.Tensor3D;
     const embeddings = gsva.embed(layout, visionTokens);
-    const outputs = forwardLayers(llama, embeddings, context);
-    const last = outputs.at(-1) ?? embeddings;
-
-    const queries = tf.tidy(() => gsva.maskQueries(llama.norm.forward(last) as tf.Tensor3D, positionsOf(queryStates)));
-    const queryGradient = maskSegments(gsva, batch, queries, variables, gradients, losses);
-    const head = (): tf.Tensor => {
-      const hidden = llama.norm.forward(last) as tf.Tensor3D;
-      const { positions, targets } = layout.supervised();
-      const logits = gsva.lmHead.forward(gsva.statesAt(hidden, positions)) as tf.Tensor2D;
-      const unweighted = fused.softmaxCrossEntropy(logits, tf.tensor1d(targets, 'int32'));
-      const ce = losses.add('ce', tf.mul(unweighted, gsva.config.loss.ce));
-      if (queryGradient === null) return ce;
-      // d/dθ Σ(queries · ∂L/∂queries) is what the mask decoder asks of ψ and below.
-      return tf.add(ce, tf.sum(tf.mul(gsva.maskQueries(hidden, positionsOf(queryStates)), queryGradient)));
-    };
     const headVariables = variablesUnder(variables, 'lm_head.', 'model.text_hidden_fcs.', 'model.norm.');
-    const { inputs } = differentiate(head, [last], headVariables, gradients);
-    const embeddingGradient = backwardLayers(
-      llama,
-      embeddings,
-      outputs,
-      context,
-      inputs[0] as tf.Tensor,
-      variables,
-      gradients,
-    );
+    const after = (last: tf.Tensor): tf.Tensor => {
+      const queries = tf.tidy(() => {
+        return gsva.maskQueries(llama.norm.forward(last) as tf.Tensor3D, positionsOf(queryStates));
+      });
+      const queryGradient = maskSegments(gsva, batch, queries, variables, gradients, losses);
+      const head = (): tf.Tensor => {
+        const hidden = llama.norm.forward(last) as tf.Tensor3D;
+        const { positions, targets } = layout.supervised();
+        const logits = gsva.lmHead.forward(gsva.statesAt(hidden, positions)) as tf.Tensor2D;
+        const unweighted = fused.softmaxCrossEntropy(logits, tf.tensor1d(targets, 'int32'));
+        const ce = losses.add('ce', tf.mul(unweighted, gsva.config.loss.ce));
+        if (queryGradient === null) return ce;
+        // d/dθ Σ(queries · ∂L/∂queries) is what the mask decoder asks of ψ and below.
+        return tf.add(ce, tf.sum(tf.mul(gsva.maskQueries(hidden, positionsOf(queryStates)), queryGradient)));
+      };
+      return differentiate(head, [last], headVariables, gradients).inputs[0] as tf.Tensor;
+    };
+    const layers = recompute ? layersRecomputed : layersOnTape;
+    const embeddingGradient = layers(llama, embeddings, context, after, variables, gradients);
     const embeddingVariables = variablesUnder(variables, 'model.embed_tokens.');
     differentiate(() => gsva.embed(layout, visionTokens), [], embeddingVariables, gradients, embeddingGradient);
     return [...gradients.tensors.values()]; // kept; all else goes

@@ -10,6 +10,7 @@ import {
   tokenizeConversation,
 } from '../data/text/conversation.js';
 import { type KindWeights, MixedSampler } from '../data/sampling/mixed-sampler.js';
+import type { PartlyPreparedImage } from '../data/image/prepare-image.js';
 import { type LoadedSample, SampleLoader } from '../data/sampling/sample-loader.js';
 import { type AnySet, imagesOf } from '../data/sampling/sample-source.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
@@ -22,9 +23,8 @@ import type { Gsva } from '../model/gsva.js';
 import { stackFeatures } from '../model/image-features.js';
 import type { Random } from '../random.js';
 import { IGNORE_LABEL } from '../special-tokens.js';
-import type { PreparedImage } from '../types.js';
 import { gsvaStep } from './gsva-step.js';
-import { KeptFeatures } from './kept-features.js';
+import { type FoundFeatures, KeptFeatures, needsOf, NOTHING_FOUND } from './kept-features.js';
 import type { MaskTargets } from './mask-objective.js';
 import { trainableVariables } from './trainable.js';
 import type { Gradients, SampleStream, TrainingTask } from './training-task.js';
@@ -53,6 +53,8 @@ export interface GsvaTaskOptions {
   readonly meta: ModelMeta;
   /** What the encoders said of images in other runs with the same encoders and data; default: nothing yet. */
   readonly features?: KeptFeatures;
+  /** As gsvaStep takes it. */
+  readonly recompute?: boolean;
   readonly validate?: (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
 }
 
@@ -62,15 +64,17 @@ export interface GsvaConversation {
   readonly masks: Pick<MaskTargets, 'masks' | 'rejected'>;
 }
 
-/** What is learned from an image; the image in one of two forms until it has been encoded. */
+/** What is learned from an image. */
 export interface GsvaSample {
   readonly name: string;
   /** Which image it is. */
   readonly key: string;
   /** At least one; each is a row of the batch. */
   readonly conversations: readonly GsvaConversation[];
-  /** null when the image's features are known already. */
-  readonly image: PreparedImage | null;
+  /** What is known of the image already. */
+  readonly found: FoundFeatures;
+  /** For the encoders that have yet to see it; null where there is none. */
+  readonly image: PartlyPreparedImage | null;
 }
 
 export class GsvaTask implements TrainingTask<GsvaSample> {
@@ -102,9 +106,13 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
     const tooLong = new Set<string>();
     return {
       at: async (position) => {
-        const loaded = await loader.load(position, (key) => !this.features.has(key));
+        let found: FoundFeatures = NOTHING_FOUND;
+        const loaded = await loader.load(position, async (image) => {
+          found = await this.features.find(image);
+          return needsOf(found);
+        });
         if (loaded === null) return null;
-        const sample = this.sampleOf(loaded);
+        const sample = this.sampleOf(loaded, found);
         if (sample === null && !tooLong.has(loaded.key)) {
           tooLong.add(loaded.key);
           report(`A sample is left out: a question about ${loaded.name} fills all ${this.options.maxLength} tokens.`);
@@ -113,6 +121,7 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
       },
       close: async () => {
         await loader.close();
+        await this.features.flush();
         const { samples, bad } = loader.counts;
         if (bad > 0) report(`${bad} of ${samples} samples could not be used.`);
       },
@@ -125,8 +134,12 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
 
   async forwardBackward(batch: readonly GsvaSample[], random: Random): Promise<Gradients> {
     const { gsva, tokenizer } = this.options;
-    const rows = batch.flatMap(({ key, image, conversations }) => conversations.map((row) => ({ key, image, ...row })));
+    const rows = batch.flatMap(({ conversations, ...sample }) => conversations.map((row) => ({ ...sample, ...row })));
     const images = await this.features.of(gsva, rows);
+    rows.forEach(({ name, masks }, i) => {
+      if (masks.masks.length === 0 || images[i]?.imageEmbedding !== null) return;
+      throw new Error(`GsvaTask: masks are asked for in ${name}, which F_V2 has not seen`);
+    });
     const features = stackFeatures(gsva, images);
     try {
       const tokens = padBatch(
@@ -138,7 +151,8 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
         return { ...row.masks, resized, original };
       });
       const dropoutSeed = gsva.config.lora.dropout > 0 ? random.integer(2 ** 30) : null;
-      return await gsvaStep(gsva, { tokens, targets, ...features }, this.variables, dropoutSeed);
+      const { recompute = true } = this.options;
+      return await gsvaStep(gsva, { tokens, targets, ...features }, this.variables, { dropoutSeed, recompute });
     } finally {
       tf.dispose([features.clipFeatures, features.imageEmbeddings]);
     }
@@ -155,9 +169,9 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
   }
 
   /** null where nothing of the answers is left after the cut: there is nothing to learn. */
-  private sampleOf({ name, key, image, conversations }: LoadedSample): GsvaSample | null {
+  private sampleOf({ name, key, image, conversations }: LoadedSample, found: FoundFeatures): GsvaSample | null {
     const left = conversations.map((conversation) => this.tokenize(conversation)).filter((row) => row !== null);
-    return left.length === 0 ? null : { name, key, image, conversations: left };
+    return left.length === 0 ? null : { name, key, found, image, conversations: left };
   }
 
   private tokenize({ turns, targets }: SampleConversation): GsvaConversation | null {

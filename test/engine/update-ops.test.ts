@@ -1,6 +1,7 @@
 /** In-place updates of variables: equal to their formulas on every engine, seen by nobody else, without allocation. */
 import { describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../src/engine/engine.js';
+import { findInstallation } from '../../src/engine/tensorflow-installation.js';
 import { accumulate, adamWUpdate, linear, sumOfSquares } from '../../src/engine/fused-ops.js';
 import * as tf from '../../src/engine/tf.js';
 import { Random } from '../../src/random.js';
@@ -29,7 +30,38 @@ function adamW(steps: number): number[] {
   return p;
 }
 
-describe.each(['auto', 'wasm', 'cpu'])('engine %s', (engine) => {
+const ENGINES = ['auto', 'wasm', 'cpu', ...(findInstallation() === null ? [] : ['tensorflow'])];
+
+describe.each(ENGINES)('engine %s', (engine) => {
+  test('adamWUpdate and sumOfSquares of a large variable: every number as it would be alone', async () => {
+    await startEngine({ engine });
+    const before = tf.memory().numTensors;
+    // Some blocks of rows, the last one smaller, each row another.
+    const shape = [301, 7, 191];
+    const of = (value: (row: number, column: number) => number): Float32Array =>
+      Float32Array.from({ length: 301 * 7 * 191 }, (_, i) => value(Math.floor(i / 1337), i % 1337));
+    const start = of((row, column) => Math.sin(row) + column / 1337);
+    const slope = of((row, column) => Math.cos(row + column));
+    const variable = tf.tidy(() => tf.variable(tf.tensor(start, shape)));
+    const [m, v] = [0, 0].map(() => tf.tidy(() => tf.variable(tf.zeros(shape)))) as [tf.Variable, tf.Variable];
+    const gradient = tf.tensor(slope, shape);
+    const options = { learningRate: 0.01, beta1: 0.9, beta2: 0.95, eps: 1e-3, weightDecay: 0.1, gradientScale: 0.5 };
+    for (const step of [1, 2]) adamWUpdate({ variable, m, v, gradient, step, ...options });
+    const found = variable.dataSync();
+    let [worst, squares] = [0, 0];
+    start.forEach((p, i) => {
+      const g = 0.5 * (slope[i] as number);
+      squares += (slope[i] as number) ** 2;
+      // The same gradient twice: corrected for their start, the moments are g and g².
+      const step = (0.01 * g) / (Math.abs(g) + 1e-3);
+      worst = Math.max(worst, Math.abs((p * 0.999 - step) * 0.999 - step - (found[i] as number)));
+    });
+    expect(worst).toBeLessThan(2e-6);
+    expect(Math.abs((await sumOfSquares([gradient, gradient])) / (2 * squares) - 1)).toBeLessThan(1e-5);
+    tf.dispose([variable, m, v, gradient]);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
   test('adamWUpdate follows PyTorch over five updates and allocates nothing', async () => {
     await startEngine({ engine });
     const start = tf.tensor(numbers(1), SHAPE);

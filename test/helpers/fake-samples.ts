@@ -39,7 +39,10 @@ const makeFake: MakeSample<RequestOf<DatasetKind>> = async ({ image }, random, o
   };
   const shared = mask(1);
   return {
-    image: { data: pixels, height: HEIGHT, width: WIDTH },
+    image: () => {
+      if (image.startsWith('damaged')) return Promise.reject(new UserError(`${image} is cut off.`));
+      return Promise.resolve({ data: pixels, height: HEIGHT, width: WIDTH });
+    },
     turns: [{ user: `<image>\nwhat is ${drawn}?`, assistant: `${image} [SEG]` }],
     targets: absent
       ? [{ text: 'a', mask: null }]

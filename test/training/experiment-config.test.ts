@@ -27,7 +27,10 @@ describe('readExperimentConfig', () => {
       model: SMALL_TEXT,
       variant: GSVA_VARIANT,
       training: expect.anything(),
+      recompute: true,
     });
+    expect(read([['training.recompute', false]]).recompute).toBe(false);
+    expect(() => read([['training.recompute', 0]])).toThrow(/recompute.*true or false/);
     expect(config.training).toEqual({
       ...(smallConfig('data')['training'] as object),
       optimizer: { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0, clipNorm: 1 },

@@ -9,7 +9,7 @@ import * as tf from '../../src/engine/tf.js';
 import { UserError } from '../../src/errors.js';
 import { bfloat16ToFloat32, float32ToBfloat16 } from '../../src/half-float.js';
 import { Gsva } from '../../src/model/gsva.js';
-import { type EncodedImage } from '../../src/model/image-features.js';
+import type { EncodedImage } from '../../src/model/image-features.js';
 import { Random } from '../../src/random.js';
 import { encoderDigests } from '../../src/training/encoder-digest.js';
 import { FeatureCache, type FeatureCacheOptions, imageDigest } from '../../src/training/feature-cache.js';
@@ -34,56 +34,66 @@ function features(seed: number): EncodedImage {
   return { clipFeatures: draw(35), imageEmbedding: draw(64), resized: [seed + 5, 32], original: [70_000, seed] };
 }
 
+const BOTH = { clip: true, sam: true };
+
 describe('FeatureCache', () => {
   test('F32 gives back every bit, NaN and infinities too, in another process-to-be', async () => {
     const cache = await open();
     const image = { ...features(1), clipFeatures: Float32Array.of(NaN, Infinity, -0, 1e-45) };
-    await cache.put('i1', image);
-    expect(await (await open()).get('i1')).toEqual(image);
-    expect(await cache.get('i2')).toBeNull();
+    await cache.put('i1', image, BOTH);
+    expect(await (await open()).get('i1', true)).toEqual(image);
+    expect(await cache.get('i2', true)).toBeNull();
   });
 
   test('BF16 gives back the nearest bfloat16 numbers in half the room', async () => {
     const cache = await open({ dtype: 'BF16' });
     const image = features(2);
-    await cache.put('i1', image);
+    await cache.put('i1', image, BOTH);
     const rounded = (numbers: Float32Array): Float32Array => bfloat16ToFloat32(float32ToBfloat16(numbers));
-    expect(await cache.get('i1')).toEqual({
+    expect(await cache.get('i1', true)).toEqual({
       ...image,
       clipFeatures: rounded(image.clipFeatures),
       imageEmbedding: rounded(image.imageEmbedding),
     });
-    // 2 bytes a number, the sizes, two headers.
-    expect(cache.stats.bytesWritten).toBe(2 * (35 + 64) + 16 + 2 * 48);
+    expect(cache.asKept(image.clipFeatures)).toEqual(rounded(image.clipFeatures));
+    // 2 bytes a number; sizes and a header for each encoder.
+    expect(cache.stats.bytesWritten).toBe(2 * (35 + 64) + 2 * 16 + 2 * 48);
   });
 
   test('what changes an answer changes the key: encoder, dtype; each encoder has its own entries', async () => {
-    await (await open()).put('i1', features(1));
-    expect(await (await open({ dtype: 'BF16' })).get('i1')).toBeNull();
+    await (await open()).put('i1', features(1), BOTH);
+    expect(await (await open({ dtype: 'BF16' })).get('i1', true)).toBeNull();
+    const { clipFeatures, resized, original } = features(1);
     const otherSam = await open({ encoders: { ...ENCODERS, sam: 's2' } });
-    expect(await otherSam.get('i1')).toBeNull();
-    expect(await otherSam.getClipFeatures('i1')).toEqual(features(1).clipFeatures);
+    expect(await otherSam.get('i1', true)).toEqual({ clipFeatures, imageEmbedding: null, resized, original });
     const otherClip = await open({ encoders: { ...ENCODERS, clip: 'c2' } });
-    expect(await otherClip.getClipFeatures('i1')).toBeNull();
+    expect(await otherClip.get('i1', true)).toBeNull();
   });
 
-  test("F_V1's features alone are enough for a conversation in words, not for one with masks", async () => {
+  test("F_V1's features alone are kept for a conversation in words, F_V2's are added when masks are asked for", async () => {
     const cache = await open();
-    const { clipFeatures } = features(3);
-    await cache.putClipFeatures('i1', clipFeatures);
-    expect(await cache.getClipFeatures('i1')).toEqual(clipFeatures);
-    expect(await cache.get('i1')).toBeNull();
+    const image = features(3);
+    const words = { ...image, imageEmbedding: null };
+    await cache.put('i1', words, BOTH);
+    expect(cache.stats.written).toBe(1);
+    expect(await cache.get('i1', true)).toEqual(words);
+    await cache.put('i1', image, { clip: false, sam: true });
+    expect(cache.stats.written).toBe(2);
+    expect(await cache.get('i1', true)).toEqual(image);
+    const before = cache.stats.hits;
+    expect(await cache.get('i1', false)).toEqual(words);
+    expect(cache.stats.hits).toBe(before + 1);
   });
 
   test('put takes the numbers as they are when it is called', async () => {
     for (const dtype of ['F32', 'BF16'] as const) {
       const cache = await open({ dtype });
       const image = { ...features(4), clipFeatures: new Float32Array(35).fill(2), imageEmbedding: Float32Array.of(3) };
-      const done = cache.put('i1', image);
+      const done = cache.put('i1', image, BOTH);
       image.clipFeatures.fill(9);
       image.imageEmbedding.fill(9);
       await done;
-      expect(await cache.get('i1')).toMatchObject({
+      expect(await cache.get('i1', true)).toMatchObject({
         clipFeatures: new Float32Array(35).fill(2),
         imageEmbedding: Float32Array.of(3),
       });
@@ -91,34 +101,20 @@ describe('FeatureCache', () => {
     }
   });
 
-  test('prefetch reads once, ahead; what was put meanwhile is found all the same', async () => {
-    const cache = await open();
-    await cache.put('i1', features(1));
-    cache.prefetch('i1');
-    cache.prefetch('i1');
-    cache.prefetch('i2');
-    expect(await cache.get('i1')).toEqual(features(1));
-    expect(cache.stats.hits).toBe(2);
-    await cache.put('i2', features(2));
-    expect(await cache.get('i2')).toEqual(features(2));
-    for (let i = 0; i < 200; i++) cache.prefetch(`none ${i}`);
-    expect(await cache.get('none 0')).toBeNull();
-  });
-
   test('one damaged entry of an image makes the image a miss, to be computed again', async () => {
     const troubles: string[] = [];
     const cache = await open({ onTrouble: (message) => troubles.push(message) });
-    await cache.put('i1', features(1));
+    await cache.put('i1', features(1), BOTH);
     for (const name of readdirSync(dir, { recursive: true, encoding: 'utf8' }).filter((n) => n.endsWith('.entry'))) {
       const bytes = readFileSync(join(dir, name));
       bytes[bytes.length - 1] = (bytes[bytes.length - 1] as number) ^ 1;
       writeFileSync(join(dir, name), bytes);
     }
-    expect(await cache.get('i1')).toBeNull();
+    expect(await cache.get('i1', true)).toBeNull();
     expect(cache.stats.damaged).toBe(2);
     expect(troubles).toHaveLength(1);
-    await cache.put('i1', features(1));
-    expect(await cache.get('i1')).toEqual(features(1));
+    await cache.put('i1', features(1), BOTH);
+    expect(await cache.get('i1', true)).toEqual(features(1));
   });
 });
 

@@ -9,7 +9,7 @@ import { type GsvaBatch, gsvaStep } from '../../src/training/gsva-step.js';
 import { maskObjective } from '../../src/training/mask-objective.js';
 import { trainableVariables } from '../../src/training/trainable.js';
 import { SMALL, smallModel } from '../helpers/small-model.js';
-import { variablesOf } from '../helpers/tensors.js';
+import { largest, largestDifference, valuesOf, variablesOf } from '../helpers/tensors.js';
 import { expectSameGradients, expectSlopes, gsvaBatch, gsvaBatchWithoutMasks, oneTape } from './small-batches.js';
 
 beforeAll(async () => {
@@ -62,8 +62,17 @@ describe('gsvaStep', () => {
         )
       : trainableVariables(gsva, 'gsva');
     const numTensors = tf.memory().numTensors;
-    const { losses, gradients } = await gsvaStep(gsva, batch, variables, seed);
+    const { losses, gradients } = await gsvaStep(gsva, batch, variables, { dropoutSeed: seed });
     expect(tf.memory().numTensors).toBe(numTensors + gradients.size);
+    const onTape = await gsvaStep(gsva, batch, variables, { dropoutSeed: seed, recompute: false });
+    expect(tf.memory().numTensors).toBe(numTensors + 2 * gradients.size);
+    expect(onTape.losses).toEqual(losses);
+    expect([...onTape.gradients.keys()].sort()).toEqual([...gradients.keys()].sort());
+    for (const [name, gradient] of onTape.gradients) {
+      const values = valuesOf(gradients.get(name) as tf.Tensor);
+      expect([name, largestDifference(valuesOf(gradient), values) <= 1e-6 * largest(values)]).toEqual([name, true]);
+    }
+    tf.dispose([...onTape.gradients.values()]);
     const { loss = NaN, ce = NaN, bce = NaN, dice = NaN } = losses;
     expect(loss).toBeCloseTo(lossOf(gsva, batch, seed), 5);
     expect(ce + bce + dice).toBeCloseTo(loss, 6);

@@ -1,5 +1,5 @@
 /** GSVA's task: what it gives of an image, that answers and masks agree, that images are encoded once, checkpoints. */
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,11 +10,12 @@ import type { AnySet } from '../../src/data/sampling/sample-source.js';
 import type { VqaRequest } from '../../src/data/vqa/vqa-sample.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
-import { prepareImage } from '../../src/data/image/prepare-image.js';
 import { encodePng } from '../../src/io/image-file.js';
 import { writePendingFiles } from '../../src/io/pending-file.js';
 import type { Gsva } from '../../src/model/gsva.js';
 import { Random } from '../../src/random.js';
+import { encoderDigests } from '../../src/training/encoder-digest.js';
+import { FeatureCache } from '../../src/training/feature-cache.js';
 import {
   type GsvaConversation,
   type GsvaData,
@@ -290,6 +291,14 @@ describe('data sets', () => {
     const words = batch.filter(({ key }) => key.endsWith(' words'));
     expect([task.sampleCount, batch.length, words.length]).toEqual([5, 5, 2]);
     for (const sample of words) expect(only(sample).masks).toEqual({ masks: [], rejected: 0 });
+    // F_V2 sees the images that masks are asked for, and no others: image 3 has none that could be.
+    expect(
+      batch
+        .filter(({ image }) => image?.samInput !== null)
+        .map(({ key }) => key)
+        .sort(),
+    ).toEqual(['0 test', '1 test']);
+    const encoded = jest.spyOn(gsva.imageEncoder, 'forward');
     for (const samples of [batch, words]) {
       const { losses, gradients } = await task.forwardBackward(samples, new Random(0));
       expect(Object.values(losses).every(Number.isFinite)).toBe(true);
@@ -297,6 +306,8 @@ describe('data sets', () => {
       expect(losses['ce']).toBeGreaterThan(0);
       tf.dispose([...gradients.values()]);
     }
+    expect(encoded.mock.calls.map(([images]) => images.shape[0])).toEqual([2]);
+    encoded.mockRestore();
   });
 
   test('a mixture draws its kinds by weight, the same for the same seed', async () => {
@@ -331,24 +342,52 @@ describe('data sets', () => {
   });
 });
 
-test('features are kept as far as there is room; those that are not are computed again', async () => {
-  const image = prepareImage(randomImage(24, 36, 1), gsva.config.clip.imageSize, gsva.config.sam.imageSize);
-  const [features] = await new KeptFeatures().of(gsva, [{ key: 'a', image }]);
-  const bytes = (features?.clipFeatures.byteLength ?? 0) + (features?.imageEmbedding.byteLength ?? 0);
-  const kept = new KeptFeatures(1.5 * bytes);
-  const both = await kept.of(gsva, [
-    { key: 'a', image },
-    { key: 'b', image },
-  ]);
-  expect(both).toEqual([features, features]);
-  expect([kept.has('a'), kept.has('b')]).toEqual([true, false]);
-  expect(
-    await kept.of(gsva, [
-      { key: 'b', image },
-      { key: 'a', image: null },
-    ]),
-  ).toEqual(both);
-  await expect(kept.of(gsva, [{ key: 'c', image: null }])).rejects.toThrow('image c is not encoded');
+describe('features on disk', () => {
+  /** Losses of whole epochs with weights that move, and which images were decoded in each epoch. */
+  async function epochs(features: KeptFeatures): Promise<{ losses: unknown[]; decoded: number[] }> {
+    const own = smallModel(4, SMALL_TEXT);
+    const sets = [referSet(), vqaSet([1, 2])];
+    const task = makeTask(2, 400, { sets }, { gsva: own, features });
+    const stream = task.samples(new Random(1), ignore);
+    const losses: unknown[] = [];
+    const decoded: number[] = [];
+    for (let epoch = 0; epoch < 3; epoch++) {
+      decoded.push(0);
+      for (let first = 0; first < 5; first++) {
+        const sample = (await stream.at(5 * epoch + first)) as GsvaSample;
+        if (sample.image !== null) decoded[epoch] = (decoded[epoch] ?? 0) + 1;
+        const step = await task.forwardBackward([sample], new Random(1));
+        losses.push(step.losses);
+        for (const [name, gradient] of step.gradients) {
+          const variable = task.variables.get(name) as tf.Variable;
+          tf.tidy(() => variable.assign(tf.sub(variable, tf.mul(gradient, 1e-2))));
+        }
+        tf.dispose([...step.gradients.values()]);
+      }
+    }
+    await stream.close?.();
+    own.dispose();
+    return { losses, decoded };
+  }
+
+  test('from the second epoch on no image is decoded, nor in another run; losses are bit for bit the same', async () => {
+    const encoders = await encoderDigests(gsva);
+    const options = { maxBytes: 1e8, dtype: 'F32' as const, encoders };
+    const before = tf.memory().numTensors;
+    const plain = await epochs(new KeptFeatures());
+    expect(plain.decoded).toEqual([5, 0, 0]);
+    const cached: { losses: unknown[]; decoded: number[] }[] = [];
+    // Nothing is kept in memory here: all comes from disk.
+    for (let run = 0; run < 2; run++) {
+      cached.push(await epochs(new KeptFeatures(0, await FeatureCache.open(join(scratch, 'cache'), options))));
+    }
+    expect(cached.map(({ losses }) => losses)).toEqual([plain.losses, plain.losses]);
+    // Images 1 and 2 are in both sets, under one digest: what one set has computed the other need not.
+    expect(cached[0]?.decoded[0]).toBeLessThanOrEqual(5);
+    expect(cached[0]?.decoded.slice(1)).toEqual([0, 0]);
+    expect(cached[1]?.decoded).toEqual([0, 0, 0]);
+    expect(tf.memory().numTensors).toBe(before);
+  });
 });
 
 describe('checkpoints', () => {

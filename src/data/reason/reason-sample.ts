@@ -4,7 +4,7 @@
  * the explanation alone.
  */
 import { UserError } from '../../errors.js';
-import { readImage } from '../../io/image-file.js';
+import { readImage, readImageSize } from '../../io/image-file.js';
 import { explainedTurn, explanationMode } from '../text/prompts.js';
 import { readReasonAnnotation, reasonMasks } from './reason-annotation.js';
 import type { MakeSample, RequestOf } from '../sampling/training-sample.js';
@@ -19,8 +19,8 @@ export interface ReasonRequest extends RequestOf<'reason_seg'> {
 /** Draws up to `perSample` texts. What the annotation says to ignore is not in the mask. */
 export const makeReasonSample: MakeSample<ReasonRequest> = async (request, random, { perSample }) => {
   const annotation = readReasonAnnotation(request.annotation);
-  const image = await readImage(request.image);
-  const { target: mask } = reasonMasks(annotation, image.height, image.width);
+  const { height, width } = await readImageSize(request.image);
+  const { target: mask } = reasonMasks(annotation, height, width);
   if (!mask.data.includes(1)) {
     throw new UserError(
       `Making a sample of ${request.set}: no shape of ${request.annotation} leaves a target in ${request.image}. ` +
@@ -34,5 +34,5 @@ export const makeReasonSample: MakeSample<ReasonRequest> = async (request, rando
     targets: mode === 'explanation' ? [] : [{ text, mask }],
   }));
   if (first === undefined) throw new Error(`makeReasonSample: perSample is ${perSample}`);
-  return { image, ...first, others };
+  return { image: () => readImage(request.image), ...first, others };
 };

@@ -3,7 +3,7 @@
  * expressions, and an answer with [SEG] for each that is there and [REJ] for each that is not.
  */
 import { UserError } from '../../errors.js';
-import { readImage } from '../../io/image-file.js';
+import { readImage, readImageSize } from '../../io/image-file.js';
 import { decodeMask, rleArea } from '../masks/coco-mask.js';
 import { type MaskSource, unionOfSources } from '../masks/mask-source.js';
 import type { MakeSample, RequestOf, SampleTarget } from '../sampling/training-sample.js';
@@ -41,12 +41,12 @@ export const makeReferSample: MakeSample<ReferRequest> = async (
   // A variant without [REJ] could learn from these too, but all are given the same draws.
   if (targets.every(({ mask }) => mask === null) && !acceptAllAbsent) return null;
   const [first, ...others] = segmentConversations(random, targets, 'res', request, variant);
-  const image = await readImage(path);
-  if (image.height !== height || image.width !== width) {
+  const size = await readImageSize(path);
+  if (size.height !== height || size.width !== width) {
     throw new UserError(
-      `Making a sample of ${set}: ${path} has ${image.width} × ${image.height} pixels, its annotations are for ` +
+      `Making a sample of ${set}: ${path} has ${size.width} × ${size.height} pixels, its annotations are for ` +
         `${width} × ${height}. Use the images that the annotations were made for.`,
     );
   }
-  return { image, ...first, ...(others.length === 0 ? {} : { others }) };
+  return { image: () => readImage(path), ...first, ...(others.length === 0 ? {} : { others }) };
 };

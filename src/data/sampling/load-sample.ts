@@ -1,9 +1,9 @@
 /** From a request to what training takes: what a worker does. Its results are plain data that can be transferred. */
 import { messageOf, UserError } from '../../errors.js';
 import { Random } from '../../random.js';
-import type { BinaryMask, PreparedImage } from '../../types.js';
+import type { BinaryMask } from '../../types.js';
 import { makeSample, type SampleMakers } from './make-sample.js';
-import { prepareImage } from '../image/prepare-image.js';
+import { type EncoderNeeds, type PartlyPreparedImage, prepareImageFor } from '../image/prepare-image.js';
 import type { DatasetKind, RequestOf, SampleConversation, SampleOptions, TrainingSample } from './training-sample.js';
 
 /** What all jobs of a worker have in common. */
@@ -20,15 +20,16 @@ export interface LoadJob {
   /** State of the generator of the draw. */
   readonly random: readonly number[];
   readonly acceptAllAbsent: boolean;
-  /** False where the caller has the image's features already. */
-  readonly withImage: boolean;
+  /** Whose features of the image the caller has yet to compute: F_V2's, if the conversations ask for masks at all. */
+  readonly needs: EncoderNeeds;
 }
 
 /** `none`: another is to be drawn. `bad`: the files of this sample cannot be used. */
 export type LoadResult =
   | {
       readonly kind: 'sample';
-      readonly image: PreparedImage | null;
+      /** null where no encoder is to see it: then it is not even decoded. */
+      readonly image: PartlyPreparedImage | null;
       readonly conversations: readonly SampleConversation[];
     }
   | { readonly kind: 'none' }
@@ -37,17 +38,32 @@ export type LoadResult =
 /** @throws what is not a UserError: a fault of the program */
 export async function loadSample(job: LoadJob, settings: LoadSettings, makers?: SampleMakers): Promise<LoadResult> {
   const options = { ...settings.sample, acceptAllAbsent: job.acceptAllAbsent };
-  let sample: TrainingSample | null;
   try {
-    sample = await makeSample(job.request, Random.fromState(job.random), options, makers);
+    const sample = await makeSample(job.request, Random.fromState(job.random), options, makers);
+    if (sample === null) return { kind: 'none' };
+    const { turns, targets, others = [] } = sample;
+    const conversations = [{ turns, targets }, ...others];
+    const image = await prepare(sample, asksForMasks(conversations), job.needs, settings);
+    return { kind: 'sample', image, conversations: inOneBuffer(conversations) };
   } catch (error) {
     if (error instanceof UserError) return { kind: 'bad', message: messageOf(error) };
     throw error;
   }
-  if (sample === null) return { kind: 'none' };
-  const { image, turns, targets, others = [] } = sample;
-  const prepared = job.withImage ? prepareImage(image, settings.clipSize, settings.samSize) : null;
-  return { kind: 'sample', image: prepared, conversations: inOneBuffer([{ turns, targets }, ...others]) };
+}
+
+/** Words alone, and [REJ], need nothing of F_V2. */
+function asksForMasks(conversations: readonly SampleConversation[]): boolean {
+  return conversations.some(({ targets }) => targets.some(({ mask }) => mask !== null));
+}
+
+async function prepare(
+  { image }: TrainingSample,
+  withMasks: boolean,
+  { clip, sam }: EncoderNeeds,
+  { clipSize, samSize }: LoadSettings,
+): Promise<PartlyPreparedImage | null> {
+  const needs = { clip, sam: sam && withMasks };
+  return needs.clip || needs.sam ? prepareImageFor(needs, await image(), clipSize, samSize) : null;
 }
 
 /** The buffers of a result, to be moved to another thread instead of copied. */
@@ -55,8 +71,8 @@ export function buffersOf(result: LoadResult): ArrayBuffer[] {
   if (result.kind !== 'sample') return [];
   const { image, conversations } = result;
   const mask = conversations.flatMap(({ targets }) => targets).find((target) => target.mask !== null)?.mask;
-  const arrays = [image?.clipInput, image?.samInput, mask?.data];
-  return arrays.flatMap((array) => (array === undefined ? [] : [array.buffer as ArrayBuffer]));
+  const arrays = [image?.clipInput ?? null, image?.samInput ?? null, mask?.data ?? null];
+  return arrays.flatMap((array) => (array === null ? [] : [array.buffer as ArrayBuffer]));
 }
 
 /** Masks as parts of one new buffer: some may share theirs, or have one that belongs to a decoder and cannot be moved. */

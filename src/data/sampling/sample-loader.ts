@@ -4,14 +4,14 @@
  * are loaded, and in which order they are taken, is the caller's business (see training/prefetcher.ts).
  */
 import { messageOf, UserError } from '../../errors.js';
-import type { PreparedImage } from '../../types.js';
+import type { EncoderNeeds, PartlyPreparedImage } from '../image/prepare-image.js';
 import { type BadSample, BadSamples } from './bad-samples.js';
 import { type LoadJob, type LoadResult, loadSample, type LoadSettings } from './load-sample.js';
 import type { SampleMakers } from './make-sample.js';
 import type { SampleDraw, SampleSource } from './sample-source.js';
 import { SAMPLE_WORKER_FILE } from './sample-worker-file.js';
 import { defaultWorkers, SampleWorkers } from './sample-workers.js';
-import type { SampleConversation } from './training-sample.js';
+import type { DatasetKind, SampleConversation } from './training-sample.js';
 
 export interface SampleLoaderOptions extends LoadSettings {
   /** Threads that load; 0: in this thread. Default: one less than there are processors, at least 1. */
@@ -31,11 +31,25 @@ export interface LoadedSample {
   readonly name: string;
   /** Which image it is, the same for all draws of it. */
   readonly key: string;
-  /** null where the caller did not ask for it. */
-  readonly image: PreparedImage | null;
+  /** For the encoders that the caller named, F_V2 only where there are masks; null where none is to see it. */
+  readonly image: PartlyPreparedImage | null;
   /** At least one; each is learned from by itself. Masks are of the image's size. */
   readonly conversations: readonly SampleConversation[];
 }
+
+/** An image that is about to be loaded. */
+export interface ImageToLoad {
+  /** As in LoadedSample. */
+  readonly key: string;
+  readonly path: string;
+  /** Of the data set: 'vqa' never asks for masks. */
+  readonly kind: DatasetKind;
+}
+
+/** Which encoders have yet to see an image. */
+export type FindNeeds = (image: ImageToLoad) => Promise<EncoderNeeds>;
+
+const ALL_NEEDED: EncoderNeeds = { clip: true, sam: true };
 
 const STANDARD_BAD_SHARE = 0.01;
 /** Draws of the same image without a present target before such a draw is accepted. */
@@ -70,15 +84,15 @@ export class SampleLoader {
   /**
    * The sample at a position; null where the source keeps to one image (whole epochs) and that image is bad. Any number
    * of calls may be under way. After an error all further calls fail with it.
-   * @param needsImage false for images, by key, that the caller needs not again
+   * @param findNeeds asked before each attempt; default: both encoders are to see the image
    * @throws UserError where too many samples are bad, or a set gives nothing to learn from
    */
-  async load(position: number, needsImage: (key: string) => boolean = () => true): Promise<LoadedSample | null> {
+  async load(position: number, findNeeds?: FindNeeds): Promise<LoadedSample | null> {
     for (let attempt = 0; ; attempt++) {
       if (this.failure !== null) throw this.failure;
       const draw = this.source.draw(position, attempt);
       try {
-        const tried = await this.attempt(draw, attempt, needsImage);
+        const tried = await this.attempt(draw, attempt, findNeeds);
         if (tried !== 'again') return tried;
       } catch (error) {
         this.failure ??= error instanceof Error ? error : new Error(messageOf(error));
@@ -96,13 +110,15 @@ export class SampleLoader {
   private async attempt(
     draw: SampleDraw,
     attempt: number,
-    needsImage: (key: string) => boolean,
+    findNeeds: FindNeeds | undefined,
   ): Promise<LoadedSample | null | 'again'> {
     const { keepsImage } = this.source;
     const { set, index } = draw;
     const isLast = attempt >= (keepsImage ? REDRAWS_OF_IMAGE : MOST_DRAWS - 1);
     const key = `${index} ${set.name}`;
-    const { name, result } = await this.result(draw, keepsImage && isLast, needsImage(key));
+    const { name, result } = await this.result(draw, keepsImage && isLast, ({ image: path, kind }) => {
+      return findNeeds?.({ key, path, kind }) ?? Promise.resolve(ALL_NEEDED);
+    });
     if (result.kind === 'sample') {
       this.bad.addGood();
       return { name, key, image: result.image, conversations: result.conversations };
@@ -124,16 +140,17 @@ export class SampleLoader {
   private async result(
     { set, index, random }: SampleDraw,
     acceptAllAbsent: boolean,
-    withImage: boolean,
+    needsOf: (request: LoadJob['request']) => Promise<EncoderNeeds>,
   ): Promise<{ readonly name: string; readonly result: LoadResult }> {
-    let job: LoadJob;
+    let request: LoadJob['request'];
     try {
-      job = { request: set.requestAt(index), random: random.state, acceptAllAbsent, withImage };
+      request = set.requestAt(index);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
       return { name: `image ${index} of ${set.name}`, result: { kind: 'bad', message: error.message } };
     }
-    const name = job.request.image;
+    const job = { request, random: random.state, acceptAllAbsent, needs: await needsOf(request) };
+    const name = request.image;
     if (this.workers !== null) return { name, result: await this.workers.load(job) };
     return { name, result: await loadSample(job, this.options, this.options.makers) };
   }

@@ -60,7 +60,8 @@ export interface SampleConversation {
 }
 
 export interface TrainingSample extends SampleConversation {
-  readonly image: RgbImage;
+  /** Decodes the image, which is not needed where its features are known; @throws UserError where it is damaged. */
+  readonly image: () => Promise<RgbImage>;
   /**
    * Further conversations about the image, each learned from by itself: ReasonSeg has one for each text, a variant with
    * a single [SEG] one for each target.

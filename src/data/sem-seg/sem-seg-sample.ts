@@ -3,7 +3,7 @@
  * SemSegDataset). Classes come from a label map, or from annotations in COCO's form, each of which counts on its own.
  */
 import { UserError, messageOf } from '../../errors.js';
-import { readImage } from '../../io/image-file.js';
+import { readImage, readImageSize } from '../../io/image-file.js';
 import { readIndexPng } from '../../io/index-png.js';
 import type { Random } from '../../random.js';
 import type { BinaryMask } from '../../types.js';
@@ -61,15 +61,15 @@ export const makeSemSegSample: MakeSample<SemSegRequest> = async (request, rando
   for (const name of random.shuffle(offer.absent).slice(0, absentClasses)) {
     targets.splice(random.integer(targets.length + 1), 0, { text: classText(random, name), mask: null });
   }
-  const image = await readImage(request.image);
-  if (image.height !== offer.height || image.width !== offer.width) {
+  const size = await readImageSize(request.image);
+  if (size.height !== offer.height || size.width !== offer.width) {
     throw new UserError(
-      `Reading ${request.set}: ${request.image} has ${image.width} x ${image.height} pixels, but ${offer.source} is for ` +
+      `Reading ${request.set}: ${request.image} has ${size.width} x ${size.height} pixels, but ${offer.source} is for ` +
         `${offer.width} x ${offer.height}. Use the published files.`,
     );
   }
   const [first, ...others] = segmentConversations(random, targets, 'semseg', offer, variant);
-  return { image, ...first, ...(others.length === 0 ? {} : { others }) };
+  return { image: () => readImage(request.image), ...first, ...(others.length === 0 ? {} : { others }) };
 };
 
 /** All where there are fewer than `count`, in order; else so many by chance, in random order (as the reference). */

@@ -1,6 +1,6 @@
 /** Samples of visual question answering: conversations about an image, in words alone (reference: VQADataset). */
 import { UserError } from '../../errors.js';
-import { readImage } from '../../io/image-file.js';
+import { readImage, readImageSize } from '../../io/image-file.js';
 import { IMAGE_PLACEHOLDER, RESERVED_TEXTS } from '../../special-tokens.js';
 import type { Turn } from '../text/conversation.js';
 import type { MakeSample, RequestOf } from '../sampling/training-sample.js';
@@ -19,8 +19,8 @@ export interface VqaRequest extends RequestOf<'vqa'> {
 }
 
 export const makeVqaSample: MakeSample<VqaRequest> = async (request) => {
-  const turns = turnsOf(request);
-  return { image: await readImage(request.image), turns, targets: [] };
+  await readImageSize(request.image); // that it is there, whether its pixels are needed or not
+  return { image: () => readImage(request.image), turns: turnsOf(request), targets: [] };
 };
 
 /**

@@ -4,7 +4,13 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { BadSample } from '../../../src/data/sampling/bad-samples.js';
 import { MixedSampler } from '../../../src/data/sampling/mixed-sampler.js';
-import { type LoadedSample, SampleLoader, type SampleLoaderOptions } from '../../../src/data/sampling/sample-loader.js';
+import type { EncoderNeeds } from '../../../src/data/image/prepare-image.js';
+import {
+  type ImageToLoad,
+  type LoadedSample,
+  SampleLoader,
+  type SampleLoaderOptions,
+} from '../../../src/data/sampling/sample-loader.js';
 import type { AnySet, SampleSource } from '../../../src/data/sampling/sample-source.js';
 import { WholeEpochs } from '../../../src/data/sampling/whole-epochs.js';
 import { UserError } from '../../../src/errors.js';
@@ -80,15 +86,45 @@ describe('samples', () => {
     expect(first?.targets[0]?.mask?.data).toHaveLength(24 * 36);
   });
 
-  test('come without the image where the caller has it', async () => {
+  test('come without the image where both encoders have seen it, and with the half that one has yet to see', async () => {
+    const needs = (clip: boolean, sam = clip): Promise<EncoderNeeds> => Promise.resolve({ clip, sam });
     for (const workers of [0, 1]) {
       const loader = loaderOf(epochs('good-0', 'good-1'), { workers });
-      const samples = await Promise.all([0, 1].map((at) => loader.load(at, (key) => key !== '0 set')));
+      const samples = await Promise.all([0, 1].map((at) => loader.load(at, ({ key }) => needs(key !== '0 set'))));
       expect(samples.map((sample) => [sample?.name, sample?.image === null]).sort()).toEqual([
         ['good-0', true],
         ['good-1', false],
       ]);
+      const seen: ImageToLoad[] = [];
+      const half = await loader.load(2, (image) => {
+        seen.push(image);
+        return needs(false, true);
+      });
+      expect([half?.image?.clipInput, half?.image?.samInput?.length]).toEqual([null, 16 * 16 * 3]);
+      expect(seen).toEqual([{ key: half?.key, path: half?.name, kind: 'refer_seg' }]);
     }
+  });
+
+  test('have nothing for F_V2 where no mask is asked for; where F_V1 has seen the image, it is not decoded', async () => {
+    for (const workers of [0, 1]) {
+      const loader = loaderOf(epochs('absent-1'), { workers });
+      const whole = await loader.load(0);
+      expect(whole?.conversations[0]?.targets).toEqual([{ text: 'a', mask: null }]);
+      expect([whole?.image?.clipInput?.length, whole?.image?.samInput]).toEqual([14 * 14 * 3, null]);
+      expect([whole?.image?.original, whole?.image?.resized]).toEqual([
+        [24, 36],
+        [11, 16],
+      ]);
+      const known = await loader.load(1, () => Promise.resolve({ clip: false, sam: true }));
+      expect(known?.image).toBeNull();
+    }
+  });
+
+  test('are bad where the image turns out to be damaged, which only matters where it is decoded', async () => {
+    const loader = loaderOf(epochs('damaged-1', 'good-1'), { maxBadShare: 1 });
+    expect((await loadAll(loader, 2)).map((sample) => sample?.name).sort()).toEqual(['good-1', undefined]);
+    const known = (): Promise<EncoderNeeds> => Promise.resolve({ clip: false, sam: false });
+    expect(await Promise.all([2, 3].map((at) => loader.load(at, known)))).not.toContain(null);
   });
 });
 

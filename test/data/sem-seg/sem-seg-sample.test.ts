@@ -67,7 +67,8 @@ describe('drawing from label maps', () => {
         ).toBe(0);
         expect([mask?.height, mask?.width]).toEqual([height, width]);
       }
-      expect([sample.image.height, sample.image.width]).toEqual([height, width]);
+      const image = await sample.image();
+      expect([image.height, image.width]).toEqual([height, width]);
     }
   });
 
@@ -93,7 +94,7 @@ describe('drawing from label maps', () => {
     const drawn = new Map<string, number>();
     for (let seed = 0; seed < 200; seed++) {
       const sample = await made(request, seed, 1);
-      if (seed < 5) expect(await made(request, seed, 1)).toEqual(sample);
+      if (seed < 5) expect(await made(request, seed, 1)).toEqual({ ...sample, image: expect.any(Function) as unknown });
       const text = sample.targets[0]?.text ?? '';
       drawn.set(text, (drawn.get(text) ?? 0) + 1);
     }

@@ -35,7 +35,8 @@ describe('makeVqaSample', () => {
     const set = LlavaInstruct.open(dataDir);
     expect([set.kind, set.length]).toEqual(['vqa', 3]);
     const sample = await makeVqaSample(structuredClone(set.requestAt(1)), new Random(1), options);
-    expect(sample).toMatchObject({ image: { width: 90, height: 120 }, targets: [] });
+    expect(await sample?.image()).toMatchObject({ width: 90, height: 120 });
+    expect(sample?.targets).toEqual([]);
     expect(sample?.turns).toEqual([
       { user: '<image>\nWhat is in the picture?', assistant: 'A red triangle.' },
       { user: 'How many shapes?', assistant: 'There are 3.' },

@@ -1,0 +1,59 @@
+/** `--feature-cache`: what the frozen encoders say of the training images, kept on disk from run to run. */
+import { UserError } from '../errors.js';
+import { bytesText } from '../machine.js';
+import type { Experiment } from '../training/build-experiment.js';
+import { encoderDigests } from '../training/encoder-digest.js';
+import { FeatureCache } from '../training/feature-cache.js';
+import { KeptFeatures } from '../training/kept-features.js';
+import type { VerbContext } from './verb.js';
+
+export interface FeatureCacheRequest {
+  readonly dir: string;
+  /** 10⁹ bytes. */
+  readonly gigabytes: number;
+  readonly dtype: 'f32' | 'bf16';
+}
+
+export interface FeatureStore {
+  readonly features: KeptFeatures;
+  /** Says what was read and written. */
+  report(): void;
+}
+
+/** @throws UserError where the folder cannot be used, or the stage trains the encoders */
+export async function openFeatures(
+  { dir, gigabytes, dtype }: FeatureCacheRequest,
+  { config, gsva }: Experiment,
+  context: VerbContext,
+): Promise<FeatureStore> {
+  if (config.stage !== 'gsva') {
+    throw new UserError(
+      `--feature-cache keeps what frozen encoders say, but the stage ${config.stage} trains them or draws its images; ` +
+        'leave the option out.',
+    );
+  }
+  const cache = await FeatureCache.open(dir, {
+    maxBytes: 1e9 * gigabytes,
+    dtype: dtype === 'f32' ? 'F32' : 'BF16',
+    encoders: await encoderDigests(gsva),
+    onTrouble: (message) => {
+      context.note(message);
+    },
+  });
+  return {
+    features: new KeptFeatures(undefined, cache),
+    report: (): void => {
+      const { hits, misses, written, damaged, refused, failures, bytesRead, bytesWritten } = cache.stats;
+      const wrong = [
+        [damaged, 'damaged'],
+        [refused, 'without room'],
+        [failures, 'failed'],
+      ] as const;
+      const told = wrong.flatMap(([count, what]) => (count === 0 ? [] : [`, ${count} ${what}`]));
+      context.note(
+        `feature cache ${dir}: ${hits} of ${hits + misses} entries found (${bytesText(bytesRead)}), ` +
+          `${written} written (${bytesText(bytesWritten)})${told.join('')}`,
+      );
+    },
+  };
+}

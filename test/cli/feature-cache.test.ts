@@ -1,0 +1,77 @@
+/** `gsva train --feature-cache`: the same run with and without it, images encoded by the first run alone. */
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { writeSynthDataset } from '../../src/data/synth/writer.js';
+import { startEngine } from '../../src/engine/engine.js';
+import * as tf from '../../src/engine/tf.js';
+import { readRunLog } from '../../src/training/run-log.js';
+import { type CliResult, runCli } from '../helpers/run-cli.js';
+import { smallConfig, writeConfig } from '../helpers/small-experiment.js';
+
+const scratch = mkdtempSync(join(tmpdir(), 'gsva-feature-runs-'));
+const at = (...parts: string[]): string => join(scratch, ...parts);
+const config = at('run.json5');
+
+beforeAll(async () => {
+  await startEngine({ engine: 'wasm' });
+  await writeSynthDataset(at('data'), { seed: 1, trainImages: 4, valImages: 0, testAImages: 0, testBImages: 0 });
+  writeConfig(config, smallConfig(at('data')));
+});
+afterAll(() => {
+  rmSync(scratch, { recursive: true });
+});
+
+const NEVER = ['training.validateEvery=0', 'training.bestMetric=null', 'training.schedule.totalUpdates=4'];
+
+async function train(name: string, ...more: string[]): Promise<CliResult> {
+  const argv = ['train', '--config', config, '--out', at(name), '--engine', 'wasm', '--threads', '1'];
+  const result = await runCli([...argv, '--set', ...NEVER, ...more]);
+  expect(result).toMatchObject({ code: 0 });
+  return result;
+}
+
+const losses = (name: string): unknown[] =>
+  readRunLog(at(name, 'log.jsonl')).updates.map((update) => [update.losses, update.gradNorm]);
+
+test('f32: bit for bit the run without a cache; the second run writes nothing', async () => {
+  const before = tf.memory().numTensors;
+  await train('plain');
+  const cold = await train('cold', '--feature-cache', at('cache'));
+  expect(cold.stderr).toMatch(/feature cache .*cache: 0 of \d+ entries found \(0 bytes\), [48] written \(/);
+  const warm = await train('warm', '--feature-cache', at('cache'));
+  expect(warm.stderr).toMatch(/feature cache .*cache: (\d+) of \1 entries found \(.*\), 0 written \(0 bytes\)\n/);
+  expect(losses('plain').length).toBe(4);
+  expect(losses('cold')).toEqual(losses('plain'));
+  expect(losses('warm')).toEqual(losses('plain'));
+  expect(tf.memory().numTensors).toBe(before);
+});
+
+test('bf16: the same whether the images are cached or not, and close to f32', async () => {
+  for (const name of ['cold16', 'warm16']) {
+    await train(name, '--feature-cache', at('cache16'), '--feature-cache-dtype', 'bf16', '--feature-cache-gb', '0.1');
+  }
+  expect(losses('warm16')).toEqual(losses('cold16'));
+  const lossOf = (name: string): number[] =>
+    readRunLog(at(name, 'log.jsonl')).updates.map((update) => update.losses['loss'] ?? NaN);
+  const exact = lossOf('plain');
+  lossOf('cold16').forEach((loss, i) => {
+    expect(Math.abs(loss - (exact[i] as number))).toBeLessThan(0.01 * (exact[i] as number));
+  });
+  expect(lossOf('cold16')).not.toEqual(exact);
+});
+
+test('is refused where it makes no sense', async () => {
+  const argv = ['train', '--config', config, '--out', at('none'), '--engine', 'wasm'];
+  const alone = await runCli([...argv, '--feature-cache-gb', '5']);
+  expect([alone.code, alone.stderr]).toEqual([2, expect.stringContaining('--feature-cache, which is not given')]);
+  const scenes = "data={kind:'scenes',seed:1,scenes:4,itemsPerScene:1,validationScenes:1}";
+  const base = await runCli([
+    ...argv,
+    ...['--set', 'stage=base-sam', scenes, ...NEVER],
+    ...['--feature-cache', at('unused')],
+  ]);
+  expect([base.code, base.stderr]).toEqual([1, expect.stringMatching(/the stage base-sam trains them/)]);
+  expect(readdirSync(scratch)).not.toContain('unused');
+});
