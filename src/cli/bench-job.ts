@@ -11,6 +11,7 @@ import { describeEngine, type EngineInfo } from '../engine/engine.js';
 import { Gsva } from '../model/gsva.js';
 import { Random } from '../random.js';
 import { runCommand } from '../setup/run-command.js';
+import { type FrozenWeights, holdFrozenWeights } from '../training/frozen-weights.js';
 import { packagePath } from './values.js';
 import type { VerbContext } from './verb.js';
 
@@ -19,6 +20,8 @@ export interface BenchRequest {
   readonly config: string;
   readonly runs: number;
   readonly only: readonly (PartName | 'products' | 'loading')[];
+  /** How what GSVA's training leaves frozen is held. */
+  readonly frozenWeights: FrozenWeights;
   readonly profile: boolean;
   /** A Python interpreter, or null. */
   readonly pytorch: string | null;
@@ -37,8 +40,8 @@ export async function runBench(request: BenchRequest, context: VerbContext, engi
   const config = readBenchConfig(request.config);
   const wanted = request.only.filter((name) => name !== 'products' && name !== 'loading');
   const names = Object.values(PARTS).filter((name) => wanted.includes(name));
-  if (request.profile) return profileParts(names, config, context, engine);
-  const timings = await timeParts(names, config, request.runs, context);
+  if (request.profile) return profileParts(names, config, request, context, engine);
+  const timings = await timeParts(names, config, request, context);
   signal.throwIfAborted();
   const baseline =
     request.pytorch === null || names.length === 0
@@ -55,6 +58,7 @@ export async function runBench(request: BenchRequest, context: VerbContext, engi
     node: process.version,
     config: request.config,
     runs: request.runs,
+    frozenWeights: request.frozenWeights,
     parts: timings,
     tokensPerSecond: tokensPerSecond(timings, config),
     peakRss: peakRss(),
@@ -69,10 +73,12 @@ export async function runBench(request: BenchRequest, context: VerbContext, engi
 async function withParts(
   names: readonly PartName[],
   config: BenchConfig,
+  frozenWeights: FrozenWeights,
   use: (name: PartName, work: Work) => Promise<void>,
 ): Promise<void> {
   if (names.length === 0) return;
   const gsva = new Gsva(config.model);
+  holdFrozenWeights(gsva, 'gsva', frozenWeights);
   gsva.build();
   gsva.randomize(new Random(config.workload.seed));
   const bench = new BenchParts(config, gsva);
@@ -86,13 +92,13 @@ async function withParts(
 async function timeParts(
   names: readonly PartName[],
   config: BenchConfig,
-  runs: number,
+  { runs, frozenWeights }: BenchRequest,
   context: VerbContext,
 ): Promise<Timing[]> {
   const timings: Timing[] = [];
   const bar = context.startProgress('bench', names.length * (runs + 1));
   try {
-    await withParts(names, config, async (name, work) => {
+    await withParts(names, config, frozenWeights, async (name, work) => {
       const before = timings.length * (runs + 1);
       const onRun = (done: number): void => {
         context.signal.throwIfAborted();
@@ -175,13 +181,14 @@ function showProducts(products: readonly MatMulRow[], { output }: VerbContext): 
 async function profileParts(
   names: readonly PartName[],
   config: BenchConfig,
+  { frozenWeights }: BenchRequest,
   context: VerbContext,
   engine: EngineInfo,
 ): Promise<number> {
   const { output, signal } = context;
   const profiles: (KernelProfile & { readonly part: PartName })[] = [];
   output.line(describeEngine(engine));
-  await withParts(names, config, async (part, work) => {
+  await withParts(names, config, frozenWeights, async (part, work) => {
     signal.throwIfAborted();
     const profile = { part, ...(await profileKernels(work)) };
     profiles.push(profile);

@@ -166,23 +166,17 @@ export abstract class CompositeLayer extends tf.layers.Layer {
     return all;
   }
 
-  /** Draws every parameter that starts random, in declaration order, packed ones last and rounded to BF16. */
+  /**
+   * Draws every parameter that starts random, in declaration order. Packed ones take as many numbers from the generator,
+   * so that the others start the same whatever is packed; they are rounded to BF16.
+   */
   randomize(random: Random): void {
-    for (const { variable, initial } of this.namedParameters().values()) {
-      if (!('deviation' in initial)) continue;
-      const shape = variable.shape as number[];
-      const values = draw(tf.util.sizeFromShape(shape), initial.deviation, random);
-      tf.tidy(() => {
-        variable.write(tf.tensor(values, shape));
-      });
+    for (const name of this.declared.map((declaration) => declaration.name)) {
+      const [parameter, packed] = [this.parameters.get(name), this.packedMatrices.get(name)];
+      if (parameter !== undefined) randomizeVariable(parameter, random);
+      if (packed !== undefined) randomizePacked(packed, random);
     }
-    for (const parameter of this.packedParameters().values()) {
-      const { initial, rows, columns } = parameter;
-      if (!('deviation' in initial)) continue;
-      const bits = float32ToBfloat16(draw(rows * columns, initial.deviation, random));
-      parameter.matrix.dispose();
-      parameter.matrix = PackedMatrix.create(bits, 'BF16', rows, columns);
-    }
+    for (const child of this.children.values()) child.randomize(random);
   }
 
   /** Own parameters and those of the children, except below a layer that was set to `trainable = false`. */
@@ -214,6 +208,23 @@ export abstract class CompositeLayer extends tf.layers.Layer {
 
 function childPrefix(prefix: string, name: string): string {
   return name === '' ? prefix : `${prefix}${name}.`;
+}
+
+function randomizeVariable({ variable, initial }: Parameter, random: Random): void {
+  if (!('deviation' in initial)) return;
+  const shape = variable.shape as number[];
+  const values = draw(tf.util.sizeFromShape(shape), initial.deviation, random);
+  tf.tidy(() => {
+    variable.write(tf.tensor(values, shape));
+  });
+}
+
+function randomizePacked(parameter: PackedParameter, random: Random): void {
+  const { initial, rows, columns } = parameter;
+  if (!('deviation' in initial)) return;
+  const bits = float32ToBfloat16(draw(rows * columns, initial.deviation, random));
+  parameter.matrix.dispose();
+  parameter.matrix = PackedMatrix.create(bits, 'BF16', rows, columns);
 }
 
 function draw(size: number, deviation: number, random: Random): Float32Array {

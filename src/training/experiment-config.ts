@@ -13,6 +13,7 @@ import { readExtended } from './extended-config.js';
 import type { AdamWOptions } from './optimizer.js';
 import type { ScheduleOptions } from './schedule.js';
 import { readSetsData, type SetsData } from './sets-config.js';
+import { FROZEN_WEIGHTS, type FrozenWeights } from './frozen-weights.js';
 import { type Stage, STAGES } from './trainable.js';
 import type { TrainerOptions } from './trainer-options.js';
 
@@ -57,6 +58,8 @@ export interface ExperimentConfig {
   readonly conversation: ConversationStyle;
   /** What answers are made of; as published unless the configuration or the start model say otherwise. */
   readonly variant: Variant;
+  /** How matrices that do not train are held: as float32, or in 16 bits and widened while they are computed with. */
+  readonly frozenWeights: FrozenWeights;
   /** Conversations are cut to so many tokens. */
   readonly maxLength: number;
   readonly data: ReferData | JsonlData | SetsData | SceneData;
@@ -83,16 +86,19 @@ export function readExperimentConfig(
     'tokenizer',
     'conversation',
     'variant',
+    'frozenWeights',
     'maxLength',
     'data',
     'training',
   ]);
   const start = root.optional('start')?.string() ?? null;
+  const stage = root.key('stage').oneOf(STAGES);
   return {
-    stage: root.key('stage').oneOf(STAGES),
+    stage,
     description: root.key('description').string(),
     ...readModel(root, path, start),
     start,
+    frozenWeights: readFrozenWeights(root.optional('frozenWeights'), stage),
     maxLength: root.key('maxLength').integer({ min: 16 }),
     data: readData(root.key('data')),
     training: readTraining(root.key('training')),
@@ -129,6 +135,13 @@ function readModel(
     conversation: isMissing('conversation') ? style.oneOf(CONVERSATION_STYLES) : written.conversation(),
     variant: variant === null ? (meta.variant ?? GSVA_VARIANT) : readVariant(variant),
   };
+}
+
+/** What a stage of the base leaves out trains in another, and must not be rounded in between. */
+function readFrozenWeights(key: JsonReader | null, stage: Stage): FrozenWeights {
+  const value = key?.oneOf(FROZEN_WEIGHTS) ?? 'f32';
+  if (key === null || value === 'f32' || stage === 'gsva') return value;
+  return key.fail(`"f32" in the stage "${stage}": what it leaves out trains in other stages of the base`);
 }
 
 function readData(data: JsonReader): ExperimentConfig['data'] {

@@ -6,8 +6,8 @@ import type { Gsva } from '../model/gsva.js';
 import { type EncodedImage, encodeImages } from '../model/image-features.js';
 import type { PreparedImage } from '../types.js';
 
-/** Room for the features: 2000 images of the tiny model take a tenth of it, 200 of the large ones all. */
-const MOST_BYTES = 2 ** 30;
+/** Room for the features, in bytes: 2000 images of the tiny model take a tenth of it, 200 of the large ones all. */
+export const MOST_FEATURE_BYTES = 2 ** 30;
 
 export interface ImageOfSample {
   /** Which image it is. */
@@ -20,7 +20,7 @@ export class KeptFeatures {
   private readonly kept = new Map<string, EncodedImage>();
   private bytes = 0;
 
-  constructor(private readonly mostBytes = MOST_BYTES) {}
+  constructor(private readonly mostBytes = MOST_FEATURE_BYTES) {}
 
   /** Whether the image need not be loaded again, from now on for good. */
   has(key: string): boolean {

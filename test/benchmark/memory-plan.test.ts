@@ -28,6 +28,7 @@ function sourceOf(workload: Partial<PlanSource['workload']>, llmSize = 24): Plan
     kind: 'benchmark',
     model: { ...SMALL, llm },
     stage: 'gsva',
+    frozenWeights: 'f32',
     workload: { seed: 1, batch: 2, textTokens: 40, masks: 3, height: 48, width: 64, newTokens: 4, ...workload },
     accumulation: 1,
     experiment: null,
