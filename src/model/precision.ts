@@ -12,8 +12,8 @@ import { nameInModel } from './weights.js';
  */
 export type Precision = 'auto' | 'f32' | 'packed';
 
-/** Smaller matrices are not worth the widening. */
-const SMALLEST = 2 ** 16;
+/** Smaller matrices are not worth the widening; how many numbers they have. */
+export const SMALLEST_PACKED = 2 ** 16;
 /** What weights may take of the memory; the rest is for what is computed. */
 const SHARE = 2 / 3;
 const FLOAT_BYTES = 4;
@@ -30,7 +30,7 @@ export function tensorsToPack(tensors: FileTensors, precision: Precision, room =
   const bytes = FLOAT_BYTES * sized.reduce((sum, { size }) => sum + size, 0);
   if (precision === 'f32' || (precision === 'auto' && bytes <= SHARE * room)) return new Set();
   const chosen = sized.filter(({ dtype, size }) => {
-    return size >= SMALLEST && (precision === 'packed' || dtype === 'BF16' || dtype === 'F16');
+    return size >= SMALLEST_PACKED && (precision === 'packed' || dtype === 'BF16' || dtype === 'F16');
   });
   return new Set(chosen.map(({ name }) => name));
 }

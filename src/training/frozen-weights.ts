@@ -6,20 +6,24 @@
 import { float32ToBfloat16 } from '../half-float.js';
 import { PackedMatrix, widened } from '../engine/packed-matrix.js';
 import type { Gsva } from '../model/gsva.js';
+import { SMALLEST_PACKED } from '../model/precision.js';
 import type { PackedParameter } from '../nn/composite-layer.js';
 import { isTrainable, type Stage } from './trainable.js';
 
 /**
  * - 'f32': as float32.
- * - 'bf16': matrices (linear layers') in 16 bits: BF16 and F16 as they are stored, all else rounded to BF16. Norms,
- *   biases, convolutions and tables of positions stay float32.
+ * - 'bf16': the large matrices (of linear layers and embeddings) in 16 bits: BF16 and F16 as they are stored, all else
+ *   rounded to BF16. Small ones, norms, biases and convolutions stay float32.
  */
 export const FROZEN_WEIGHTS = ['f32', 'bf16'] as const;
 export type FrozenWeights = (typeof FROZEN_WEIGHTS)[number];
 
-/** Has a model hold what the stage leaves frozen in that way; to be called before its `build`. */
-export function holdFrozenWeights(gsva: Gsva, stage: Stage, frozen: FrozenWeights): void {
-  if (frozen === 'bf16') gsva.packWeights((name) => !isTrainable(name, stage));
+/**
+ * Has a model hold what the stage leaves frozen in that way; to be called before its `build`.
+ * @param smallest numbers of a matrix from which on it counts as large
+ */
+export function holdFrozenWeights(gsva: Gsva, stage: Stage, frozen: FrozenWeights, smallest = SMALLEST_PACKED): void {
+  if (frozen === 'bf16') gsva.packWeights((name, size) => size >= smallest && !isTrainable(name, stage));
 }
 
 /** Multiplies a matrix in 16 bits by a number, rounding to BF16. */
