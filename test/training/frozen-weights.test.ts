@@ -2,7 +2,7 @@
  * Training with frozen weights in 16 bits: the gradients are those of the same rounded numbers in float32, on every engine
  * that runs here, and nothing is left behind.
  */
-import { describe, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { startEngine } from '../../src/engine/engine.js';
 import { findInstallation } from '../../src/engine/tensorflow-installation.js';
 import * as tf from '../../src/engine/tf.js';
