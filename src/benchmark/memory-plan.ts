@@ -9,10 +9,13 @@ import { type DryRunKind, type PeakCounter, startDryRun } from '../engine/dry-ru
 import type { EngineName } from '../engine/engine.js';
 import * as tf from '../engine/tf.js';
 import { Gsva } from '../model/gsva.js';
+import { packedBytes } from '../model/precision.js';
 import { Random } from '../random.js';
 import { baseTask } from '../training/build-experiment.js';
 import { Tokenizer } from '../data/text/tokenizer.js';
 import { ADDED_TOKENS } from '../special-tokens.js';
+import { holdFrozenWeights } from '../training/frozen-weights.js';
+import { MOST_FEATURE_BYTES } from '../training/kept-features.js';
 import type { Stage } from '../training/trainable.js';
 import { trainableVariables } from '../training/trainable.js';
 import { BenchParts } from './bench-parts.js';
@@ -27,7 +30,10 @@ export interface PartSize {
 
 /** Bytes at the moment when most are in use. */
 export interface PeakBytes {
-  /** In tensors: weights, gradients, moments and everything that is computed on the way. */
+  /**
+   * In tensors: weights, gradients, moments and everything that is computed on the way. Matrices in 16 bits are among
+   * them on `tensorflow` only; other engines have them in JavaScript's arrays.
+   */
   readonly tensors: number;
   /** Of the whole process (on a GPU: beside what lies on the card), as a measured rule. */
   readonly process: number;
@@ -48,11 +54,15 @@ export interface MemoryPlan {
   readonly trainable: number;
   /** Bytes, the same on every engine. */
   readonly weights: number;
+  /** Of the weights: frozen matrices in 16 bits. */
+  readonly packedWeights: number;
   readonly gradients: number;
   /** AdamW's two moments. */
   readonly optimizer: number;
-  /** Of both frozen encoders for one image, which GSVA's training keeps for every image that it has seen. */
+  /** Of both frozen encoders for one image, which GSVA's training keeps for the images that it has seen. */
   readonly featuresPerImage: number;
+  /** Most of them that are kept, of all images. */
+  readonly keptFeatures: number;
   readonly engines: readonly EnginePlan[];
 }
 
@@ -71,8 +81,11 @@ const PARTS: readonly (readonly [string, RegExp])[] = [
   ['F_mask (SAM)', /^model\.visual_model\.mask_decoder\./],
 ];
 
-/** Bytes of a process by bytes in tensors: measured on bench-small and two larger sizes, Linux, Node 20 (docs/plan.md). */
 const MEBIBYTE = 2 ** 20;
+/**
+ * Bytes of a process by bytes in tensors and in those of them that are weights, matrices in 16 bits and kept features left
+ * out: measured on bench-small and two larger sizes, Linux, Node 20 (docs/plan.md).
+ */
 const PROCESS: Readonly<Record<PlannedEngine, (tensors: number, weights: number) => number>> = {
   // The library and its threads' work space; what is computed leaves holes, the weights none.
   tensorflow: (tensors, weights) => 500 * MEBIBYTE + weights + 1.36 * (tensors - weights),
@@ -89,38 +102,61 @@ const KINDS: Readonly<Record<PlannedEngine, DryRunKind>> = {
   wasm: 'fused',
 };
 
-/** Bytes of a process whose tensors, weights among them, take so many at most. */
-export function processBytes(engine: PlannedEngine, tensors: number, weights: number): number {
-  return Math.round(PROCESS[engine](tensors, weights));
+/** Matrices in 16 bits that are among an engine's tensors; elsewhere they lie beside them. */
+export function packedTensors(engine: PlannedEngine, packedWeights: number): number {
+  return engine === 'tensorflow' ? packedWeights : 0;
+}
+
+/** Bytes of a process whose tensors, weights among them, take so many at most; kept features left out. */
+export function processBytes(
+  engine: PlannedEngine,
+  tensors: number,
+  { weights, packedWeights }: Pick<MemoryPlan, 'weights' | 'packedWeights'>,
+): number {
+  const others = PROCESS[engine](tensors - packedTensors(engine, packedWeights), weights - packedWeights);
+  return Math.round(others + packedWeights);
 }
 
 /** Changes TensorFlow.js's backend: nothing can be computed afterwards until an engine is started again. */
 export async function planMemory(source: PlanSource): Promise<MemoryPlan> {
   const peaks = { fused: await dryRun('fused', source), formulas: await dryRun('formulas', source) };
-  const { parts, featuresPerImage } = peaks.fused;
+  const { parts, featuresPerImage, packedWeights } = peaks.fused;
   const parameters = parts.reduce((sum, part) => sum + part.parameters, 0);
   const trainable = parts.reduce((sum, part) => sum + part.trainable, 0);
-  const weights = FLOAT_BYTES * parameters;
+  // What is packed takes half of what it took.
+  const weights = FLOAT_BYTES * parameters - packedWeights;
+  const keptFeatures = keepsFeatures(source) ? MOST_FEATURE_BYTES : 0;
   const engines = (Object.keys(PROCESS) as PlannedEngine[]).map((engine) => {
     const { training, inference } = peaks[KINDS[engine]];
-    const peak = (tensors: number): PeakBytes => ({ tensors, process: processBytes(engine, tensors, weights) });
-    return { engine, training: peak(training), inference: peak(inference) };
+    const peak = (others: number, beside: number): PeakBytes => {
+      const tensors = others + packedTensors(engine, packedWeights);
+      return { tensors, process: processBytes(engine, tensors, { weights, packedWeights }) + beside };
+    };
+    return { engine, training: peak(training, keptFeatures), inference: peak(inference, 0) };
   });
   return {
     parts,
     parameters,
     trainable,
     weights,
+    packedWeights,
     gradients: FLOAT_BYTES * trainable * (source.accumulation > 1 ? 2 : 1), // this micro-batch's, and the sum
     optimizer: 2 * FLOAT_BYTES * trainable,
     featuresPerImage,
+    keptFeatures,
     engines,
   };
+}
+
+/** GSVA's training on images; a benchmark repeats one batch, and the base's stages train their encoders. */
+function keepsFeatures({ kind, experiment }: PlanSource): boolean {
+  return kind !== 'benchmark' && experiment?.data.kind !== 'scenes';
 }
 
 interface DryRun {
   readonly parts: readonly PartSize[];
   readonly featuresPerImage: number;
+  readonly packedWeights: number;
   /** Most bytes in tensors. */
   readonly training: number;
   readonly inference: number;
@@ -128,9 +164,10 @@ interface DryRun {
 
 async function dryRun(kind: DryRunKind, source: PlanSource): Promise<DryRun> {
   const peakOf = await startDryRun(kind);
-  const gsva = new Gsva(source.model);
+  const { model, workload, stage, frozenWeights } = source;
+  const gsva = new Gsva(model);
+  holdFrozenWeights(gsva, stage, frozenWeights);
   gsva.build();
-  const { model, workload, stage } = source;
   const bench = new BenchParts({ description: '', model, workload }, gsva);
   try {
     const parts = partSizes(gsva, stage);
@@ -139,7 +176,7 @@ async function dryRun(kind: DryRunKind, source: PlanSource): Promise<DryRun> {
     const trainable = parts.reduce((sum, part) => sum + part.trainable, 0);
     const sums = source.accumulation > 1 ? FLOAT_BYTES * trainable : 0;
     const training = (await trainingPeak(kind, peakOf, gsva, bench, source)) + sums;
-    return { parts, featuresPerImage: bench.featureBytes, training, inference };
+    return { parts, featuresPerImage: bench.featureBytes, packedWeights: packedBytes(gsva), training, inference };
   } finally {
     bench.dispose();
   }
@@ -164,7 +201,7 @@ async function trainingPeak(
   const tokenizer = Tokenizer.fromDirectory(experiment.tokenizer);
   tokenizer.addTokens(ADDED_TOKENS);
   const meta = { conversation: experiment.conversation, stage, description: '' };
-  const task = baseTask({ config: experiment, gsva, tokenizer, meta }, experiment.data);
+  const task = baseTask({ config: experiment, gsva, tokenizer, meta, rounded: [] }, experiment.data);
   const stream = task.samples(new Random(1), () => undefined);
   const samples = await Promise.all(
     Array.from({ length: source.workload.batch }, (_, position) => stream.at(position)),
@@ -179,11 +216,15 @@ async function trainingPeak(
 function partSizes(gsva: Gsva, stage: Stage): PartSize[] {
   const trained = trainableVariables(gsva, stage);
   const sizes = new Map(PARTS.map(([part]) => [part, { parameters: 0, trainable: 0 }]));
-  for (const [name, { variable }] of gsva.namedParameters()) {
+  const shapes = [
+    ...[...gsva.namedParameters()].map(([name, { variable }]) => [name, variable.shape as number[]] as const),
+    ...[...gsva.packedParameters()].map(([name, { rows, columns }]) => [name, [rows, columns]] as const),
+  ];
+  for (const [name, shape] of shapes) {
     const part = PARTS.find(([, pattern]) => pattern.test(name));
     const sum = part === undefined ? undefined : sizes.get(part[0]);
     if (sum === undefined) throw new Error(`planMemory: "${name}" belongs to no part`);
-    const size = tf.util.sizeFromShape(variable.shape as number[]);
+    const size = tf.util.sizeFromShape([...shape]);
     sum.parameters += size;
     if (trained.has(name)) sum.trainable += size;
   }

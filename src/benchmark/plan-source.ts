@@ -2,6 +2,7 @@
 import { type ModelConfig, parseModelConfig } from '../config.js';
 import { readJson5 } from '../io/json-file.js';
 import { type ExperimentConfig, readExperimentConfig } from '../training/experiment-config.js';
+import type { FrozenWeights } from '../training/frozen-weights.js';
 import type { Stage } from '../training/trainable.js';
 import { readBenchConfig, type Workload } from './bench-config.js';
 
@@ -11,6 +12,8 @@ export interface PlanSource {
   readonly stage: Stage;
   /** Of a training step and of an evaluated image; conversations at their longest. */
   readonly workload: Workload;
+  /** How what the stage leaves frozen is held. */
+  readonly frozenWeights: FrozenWeights;
   /** Micro-batches whose gradients are added up. */
   readonly accumulation: number;
   /** The training configuration itself, where the file is one. */
@@ -25,10 +28,13 @@ export interface PlanOverrides {
   readonly masks?: number;
   /** [height, width] of images and masks. */
   readonly image?: readonly [number, number];
+  readonly frozenWeights?: FrozenWeights;
 }
 
 /** Where a file says nothing: COCO's usual size, and as many masks as the published training draws. */
 const DEFAULTS: Workload = { seed: 1, batch: 1, textTokens: 256, masks: 5, height: 480, width: 640, newTokens: 32 };
+/** What files that configure no training say of it. */
+const PLAIN = { stage: 'gsva', frozenWeights: 'f32', accumulation: 1, experiment: null } as const;
 
 /**
  * Reads a training configuration (it has "stage" or "extends"), a benchmark (it has "workload"), or the config.json of a model.
@@ -39,11 +45,12 @@ export function readPlanSource(path: string, overrides: PlanOverrides = {}): Pla
   const has = (key: string): boolean => typeof json === 'object' && json !== null && Object.hasOwn(json, key);
   const isExperiment = has('stage') || has('extends');
   const source = isExperiment ? ofExperiment(path) : has('workload') ? ofBenchmark(path) : ofModel(json, path);
-  const { batch, tokens, masks, image } = overrides;
+  const { batch, tokens, masks, image, frozenWeights = source.frozenWeights } = overrides;
   const { workload } = source;
   const [height, width] = image ?? [workload.height, workload.width];
   return {
     ...source,
+    frozenWeights,
     workload: {
       ...workload,
       height,
@@ -61,18 +68,19 @@ function ofExperiment(path: string): PlanSource {
 
 /** What a training configuration asks for. */
 export function planSourceOf(experiment: ExperimentConfig): PlanSource {
-  const { model, stage, maxLength, data, training } = experiment;
+  const { model, stage, maxLength, data, training, frozenWeights } = experiment;
   const masks = data.kind === 'scenes' ? data.itemsPerScene : data.expressionsPerSample;
   const workload = { ...DEFAULTS, batch: training.batchSize, textTokens: maxLength, masks };
-  return { kind: 'training configuration', model, stage, workload, accumulation: training.accumulation, experiment };
+  const { accumulation } = training;
+  return { kind: 'training configuration', model, stage, workload, frozenWeights, accumulation, experiment };
 }
 
 function ofBenchmark(path: string): PlanSource {
   const { model, workload } = readBenchConfig(path);
-  return { kind: 'benchmark', model, stage: 'gsva', workload, accumulation: 1, experiment: null };
+  return { kind: 'benchmark', model, workload, ...PLAIN };
 }
 
 function ofModel(json: unknown, path: string): PlanSource {
   const model = parseModelConfig(json, path);
-  return { kind: 'model', model, stage: 'gsva', workload: DEFAULTS, accumulation: 1, experiment: null };
+  return { kind: 'model', model, workload: DEFAULTS, ...PLAIN };
 }

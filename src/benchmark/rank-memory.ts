@@ -1,6 +1,6 @@
 /** What each of several processes that train together holds: all but Adam's moments, of which it has its share (ZeRO-2). */
 import { BUCKET_SIZE } from '../training/distributed/partition.js';
-import { type MemoryPlan, type PlannedEngine, processBytes } from './memory-plan.js';
+import { type MemoryPlan, packedTensors, type PlannedEngine, processBytes } from './memory-plan.js';
 
 export interface RankEngine {
   readonly engine: PlannedEngine;
@@ -27,14 +27,16 @@ export interface RankMemory {
 const FLOAT_BYTES = 4;
 
 export function rankMemory(plan: MemoryPlan, ranks: number): RankMemory {
-  const { weights, gradients, trainable } = plan;
+  const { weights, packedWeights, gradients, trainable, keptFeatures } = plan;
   const optimizer = Math.ceil(plan.optimizer / ranks);
   const buckets = 2 * Math.min(BUCKET_SIZE, trainable);
   const exchange = ranks === 1 ? 0 : Math.ceil(FLOAT_BYTES * (buckets + trainable / ranks));
   const engines = plan.engines.map(({ engine, training }) => {
     const tensors = training.tensors - plan.optimizer + optimizer;
-    const activations = Math.max(0, tensors - weights - gradients - optimizer);
-    return { engine, activations, tensors, process: processBytes(engine, tensors, weights) + exchange };
+    const weightTensors = weights - packedWeights + packedTensors(engine, packedWeights);
+    const activations = Math.max(0, tensors - weightTensors - gradients - optimizer);
+    const process = processBytes(engine, tensors, plan) + keptFeatures + exchange;
+    return { engine, activations, tensors, process };
   });
   return { ranks, weights, gradients, optimizer, exchange, engines };
 }

@@ -12,6 +12,7 @@ import { describeEngine, type EngineInfo } from '../engine/engine.js';
 import { Gsva } from '../model/gsva.js';
 import { Random } from '../random.js';
 import { runCommand } from '../setup/run-command.js';
+import { type FrozenWeights, holdFrozenWeights } from '../training/frozen-weights.js';
 import { packagePath } from './values.js';
 import type { VerbContext } from './verb.js';
 
@@ -20,6 +21,8 @@ export interface BenchRequest {
   readonly config: string;
   readonly runs: number;
   readonly only: readonly (PartName | 'products' | 'loading' | 'epochs')[];
+  /** How what GSVA's training leaves frozen is held. */
+  readonly frozenWeights: FrozenWeights;
   readonly profile: boolean;
   /** A Python interpreter, or null. */
   readonly pytorch: string | null;
@@ -42,8 +45,8 @@ export async function runBench(request: BenchRequest, context: VerbContext, engi
   const config = readBenchConfig(request.config);
   const wanted = request.only.filter((name) => name !== 'products' && name !== 'loading' && name !== 'epochs');
   const names = Object.values(PARTS).filter((name) => wanted.includes(name));
-  if (request.profile) return profileParts(names, config, context, engine);
-  const timings = await timeParts(names, config, request.runs, context);
+  if (request.profile) return profileParts(names, config, request, context, engine);
+  const timings = await timeParts(names, config, request, context);
   signal.throwIfAborted();
   const baseline =
     request.pytorch === null || names.length === 0
@@ -51,7 +54,7 @@ export async function runBench(request: BenchRequest, context: VerbContext, engi
       : await runBaseline(request.pytorch, names, config, request.runs, engine, context);
   const products = request.only.includes('products') ? await benchmarkMatMul([512, 1024], request.runs) : [];
   const loading = request.only.includes('loading') ? await timeLoading(request.runs, context) : null;
-  const epochs = request.only.includes('epochs') ? await timeEpochs(config, request.runs, context) : [];
+  const epochs = request.only.includes('epochs') ? await timeEpochs(config, request, context) : [];
   output.line(describeEngine(engine));
   if (names.length > 0) showTimings(timings, baseline, config, context);
   if (products.length > 0) showProducts(products, context);
@@ -62,6 +65,7 @@ export async function runBench(request: BenchRequest, context: VerbContext, engi
     node: process.version,
     config: request.config,
     runs: request.runs,
+    frozenWeights: request.frozenWeights,
     parts: timings,
     tokensPerSecond: tokensPerSecond(timings, config),
     peakRss: peakRss(),
@@ -77,16 +81,22 @@ export async function runBench(request: BenchRequest, context: VerbContext, engi
 async function withParts(
   names: readonly PartName[],
   config: BenchConfig,
+  frozenWeights: FrozenWeights,
   use: (name: PartName, work: Work) => Promise<void>,
 ): Promise<void> {
   if (names.length === 0) return;
-  await withBench(config, async (bench) => {
+  await withBench(config, frozenWeights, async (bench) => {
     for (const name of names) await use(name, bench.work(name));
   });
 }
 
-async function withBench<T>(config: BenchConfig, use: (bench: BenchParts) => Promise<T>): Promise<T> {
+async function withBench<T>(
+  config: BenchConfig,
+  frozenWeights: FrozenWeights,
+  use: (bench: BenchParts) => Promise<T>,
+): Promise<T> {
   const gsva = new Gsva(config.model);
+  holdFrozenWeights(gsva, 'gsva', frozenWeights);
   gsva.build();
   gsva.randomize(new Random(config.workload.seed));
   const bench = new BenchParts(config, gsva);
@@ -97,12 +107,16 @@ async function withBench<T>(config: BenchConfig, use: (bench: BenchParts) => Pro
   }
 }
 
-async function timeEpochs(config: BenchConfig, runs: number, context: VerbContext): Promise<EpochResult[]> {
+async function timeEpochs(
+  config: BenchConfig,
+  { runs, frozenWeights }: BenchRequest,
+  context: VerbContext,
+): Promise<EpochResult[]> {
   const { batch } = config.workload;
   const settings = { images: EPOCH_STEPS * batch, batch, rounds: Math.min(runs, MOST_ROUNDS), later: 1, workers: 1 };
   const bar = context.startProgress('bench', EPOCH_KINDS.length * settings.rounds * (1 + settings.later));
   try {
-    return await withBench(config, async (bench) => {
+    return await withBench(config, frozenWeights, async (bench) => {
       await bench.work(PARTS.trainingStep)(); // to warm up
       return measureEpochs(bench, settings, (done, name) => {
         context.signal.throwIfAborted();
@@ -117,13 +131,13 @@ async function timeEpochs(config: BenchConfig, runs: number, context: VerbContex
 async function timeParts(
   names: readonly PartName[],
   config: BenchConfig,
-  runs: number,
+  { runs, frozenWeights }: BenchRequest,
   context: VerbContext,
 ): Promise<Timing[]> {
   const timings: Timing[] = [];
   const bar = context.startProgress('bench', names.length * (runs + 1));
   try {
-    await withParts(names, config, async (name, work) => {
+    await withParts(names, config, frozenWeights, async (name, work) => {
       const before = timings.length * (runs + 1);
       const onRun = (done: number): void => {
         context.signal.throwIfAborted();
@@ -206,13 +220,14 @@ function showProducts(products: readonly MatMulRow[], { output }: VerbContext): 
 async function profileParts(
   names: readonly PartName[],
   config: BenchConfig,
+  { frozenWeights }: BenchRequest,
   context: VerbContext,
   engine: EngineInfo,
 ): Promise<number> {
   const { output, signal } = context;
   const profiles: (KernelProfile & { readonly part: PartName })[] = [];
   output.line(describeEngine(engine));
-  await withParts(names, config, async (part, work) => {
+  await withParts(names, config, frozenWeights, async (part, work) => {
     signal.throwIfAborted();
     const profile = { part, ...(await profileKernels(work)) };
     profiles.push(profile);

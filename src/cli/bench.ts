@@ -2,6 +2,7 @@
 import type { Options } from 'yargs';
 import { PARTS } from '../benchmark/part-names.js';
 import type { BenchRequest } from './bench-job.js';
+import { FROZEN_WEIGHTS_OPTION } from './options.js';
 import { startEngineFor } from './start-engine.js';
 import { packagePath, requireFile, someOf, text, wholeNumber } from './values.js';
 import { defineVerb } from './verb.js';
@@ -29,6 +30,7 @@ const OPTIONS = {
     string: true,
     coerce: someOf('only', NAMES),
   },
+  'frozen-weights': FROZEN_WEIGHTS_OPTION,
   profile: {
     describe: 'List where the time goes, kernel by kernel, instead',
     type: 'boolean',
@@ -57,8 +59,8 @@ export const benchVerb = defineVerb({
   ],
   async run(args, context) {
     requireFile('--config', args.config);
-    const { config, runs, only = [...NAMES], profile, pytorch = null } = args;
-    const request: BenchRequest = { config, runs, only, profile, pytorch };
+    const { config, runs, only = [...NAMES], profile, pytorch = null, 'frozen-weights': frozenWeights = 'f32' } = args;
+    const request: BenchRequest = { config, runs, only, profile, pytorch, frozenWeights };
     const engine = await startEngineFor(args, context);
     const { runBench } = await import('./bench-job.js');
     return runBench(request, context, engine);

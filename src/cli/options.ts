@@ -2,6 +2,7 @@
 import type { Options } from 'yargs';
 import type { EngineName } from '../engine/engine.js';
 import type { Precision } from '../model/precision.js';
+import type { FrozenWeights } from '../training/frozen-weights.js';
 import { oneOf, text, wholeNumber } from './values.js';
 
 export const ENGINES = ['auto', 'tensorflow', 'webgpu', 'openblas', 'wasm', 'cpu'] as const satisfies readonly (
@@ -9,6 +10,8 @@ export const ENGINES = ['auto', 'tensorflow', 'webgpu', 'openblas', 'wasm', 'cpu
 )[];
 
 const PRECISIONS = ['auto', 'f32', 'packed'] as const satisfies readonly Precision[];
+
+const FROZEN_WEIGHTS = ['f32', 'bf16'] as const satisfies readonly FrozenWeights[];
 
 export const GLOBAL_OPTIONS = {
   engine: {
@@ -37,6 +40,14 @@ export const PRECISION_OPTION = {
   default: 'auto',
   choices: PRECISIONS,
   coerce: oneOf('precision', PRECISIONS),
+} as const satisfies Options;
+
+/** How a verb that looks at training holds what is frozen. */
+export const FROZEN_WEIGHTS_OPTION = {
+  describe: "f32, or bf16: what GSVA's training leaves frozen is held in 16 bits (docs/mixed-precision.md)",
+  requiresArg: true,
+  choices: FROZEN_WEIGHTS,
+  coerce: oneOf('frozen-weights', FROZEN_WEIGHTS),
 } as const satisfies Options;
 
 /** Values of GLOBAL_OPTIONS. */

@@ -1,6 +1,18 @@
 /** What is said of a model whose large matrices are kept in 16 bits. */
 import { bytesText } from '../machine.js';
+import { packedBytes } from '../model/precision.js';
+import type { Experiment } from '../training/build-experiment.js';
 
 export function packedNote(bytes: number): string {
   return `weights: ${bytesText(bytes)} in 16 bits, widened while they are computed with`;
+}
+
+/** Of a training run that holds frozen weights in 16 bits: how many, and whether that rounded them. */
+export function frozenNote({ gsva, config, rounded }: Experiment): string {
+  const held = `frozen ${packedNote(packedBytes(gsva))}`;
+  if (rounded.length === 0) return held;
+  return (
+    `${held}; ${config.start ?? ''} has ${rounded.length} of these matrices in more than 16 bits: they are rounded to ` +
+    'BF16, and so are those of the checkpoints that this run writes'
+  );
 }

@@ -6,6 +6,7 @@ import { findInstallation } from '../engine/tensorflow-installation.js';
 import { UsageError } from '../errors.js';
 import { bytesText, machineMemory, type MachineMemory } from '../machine.js';
 import { runCommand } from '../setup/run-command.js';
+import type { FrozenWeights } from '../training/frozen-weights.js';
 import { packagePath } from './values.js';
 import type { VerbContext } from './verb.js';
 
@@ -22,7 +23,8 @@ const MOST_DIFFERENCE = 0.15;
 /** @returns the exit code */
 export async function runPlan({ config, overrides, check }: PlanRequest, context: VerbContext): Promise<number> {
   const source = readPlanSource(config, overrides);
-  if (check && (source.kind !== 'benchmark' || Object.keys(overrides).length > 0)) {
+  const { frozenWeights, ...sizes } = overrides;
+  if (check && (source.kind !== 'benchmark' || Object.keys(sizes).length > 0)) {
     throw new UsageError(
       '--check compares with `gsva bench`: it takes a benchmark as it is, without --batch and the like',
     );
@@ -30,13 +32,14 @@ export async function runPlan({ config, overrides, check }: PlanRequest, context
   const plan = await planMemory(source);
   const memory = machineMemory();
   show(source, plan, memory, context);
-  const measured = check ? await measure(config, plan, context) : [];
+  const measured = check ? await measure(config, frozenWeights ?? 'f32', plan, context) : [];
   if (check) showMeasured(measured, context);
   context.output.json({
     config,
     kind: source.kind,
     stage: source.stage,
     workload: source.workload,
+    frozenWeights: source.frozenWeights,
     accumulation: source.accumulation,
     ...plan,
     engines: plan.engines.map((engine) => ({
@@ -62,10 +65,12 @@ function show(source: PlanSource, plan: MemoryPlan, memory: MachineMemory, { out
     { align: ['left', 'right', 'right'] },
   );
   output.line();
+  const inSixteen = plan.packedWeights === 0 ? '' : ` (${bytesText(plan.packedWeights)} of them frozen, in 16 bits)`;
   output.line(
-    ` weights ${bytesText(plan.weights)}, gradients ${bytesText(plan.gradients)}, AdamW ${bytesText(plan.optimizer)}`,
+    ` weights ${bytesText(plan.weights)}${inSixteen}, gradients ${bytesText(plan.gradients)}, AdamW ${bytesText(plan.optimizer)}`,
   );
-  output.line(` features kept of each image: ${bytesText(plan.featuresPerImage)}`);
+  const kept = plan.keptFeatures === 0 ? '' : `, of all images up to ${bytesText(plan.keptFeatures)}`;
+  output.line(` features kept of each image: ${bytesText(plan.featuresPerImage)}${kept}`);
   output.line(
     ` stage ${source.stage}, batch ${batch}, ${textTokens} tokens, ${masks} masks of ${height} × ${width} pixels` +
       (source.accumulation > 1 ? `, ${source.accumulation} micro-batches` : ''),
@@ -99,7 +104,12 @@ interface Measured {
 }
 
 /** Peak memory of `gsva bench` in a process of its own per engine and kind of work. */
-async function measure(config: string, plan: MemoryPlan, context: VerbContext): Promise<Measured[]> {
+async function measure(
+  config: string,
+  frozenWeights: FrozenWeights,
+  plan: MemoryPlan,
+  context: VerbContext,
+): Promise<Measured[]> {
   const engines = plan.engines.filter(({ engine }) => {
     return engine === 'wasm' || engine === 'openblas' || (engine === 'tensorflow' && findInstallation()?.gpu === false);
   });
@@ -110,7 +120,8 @@ async function measure(config: string, plan: MemoryPlan, context: VerbContext): 
       ['inference', 'evaluated image', inference.process],
     ] as const) {
       context.note(`measuring ${what} on ${engine} ...`);
-      const args = ['bench', '--config', config, '--engine', engine, '--runs', '2', '--only', part, '--json'];
+      const run = ['--engine', engine, '--frozen-weights', frozenWeights, '--runs', '2', '--only', part, '--json'];
+      const args = ['bench', '--config', config, ...run];
       const answer = await runCommand(process.execPath, [packagePath('bin', 'gsva.js'), ...args], {
         signal: context.signal,
       });

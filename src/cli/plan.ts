@@ -1,6 +1,7 @@
 /** `gsva plan`: how much memory a model needs, before anything of it is loaded. */
 import type { Options } from 'yargs';
 import { UsageError } from '../errors.js';
+import { FROZEN_WEIGHTS_OPTION } from './options.js';
 import { requireFile, text, wholeNumber } from './values.js';
 import { defineVerb } from './verb.js';
 
@@ -33,6 +34,7 @@ const OPTIONS = {
     requiresArg: true,
     coerce: imageSize,
   },
+  'frozen-weights': FROZEN_WEIGHTS_OPTION,
   check: {
     describe: 'Measure too, with every engine of this processor, and compare (benchmarks only)',
     type: 'boolean',
@@ -52,12 +54,13 @@ export const planVerb = defineVerb({
   ],
   async run(args, context) {
     requireFile('--config', args.config);
-    const { config, check, batch, tokens, masks, image } = args;
+    const { config, check, batch, tokens, masks, image, 'frozen-weights': frozenWeights } = args;
     const overrides = {
       ...(batch === undefined ? {} : { batch }),
       ...(tokens === undefined ? {} : { tokens }),
       ...(masks === undefined ? {} : { masks }),
       ...(image === undefined ? {} : { image }),
+      ...(frozenWeights === undefined ? {} : { frozenWeights }),
     };
     const { runPlan } = await import('./plan-job.js');
     return runPlan({ config, check, overrides }, context);

@@ -23,6 +23,7 @@ import type { TrainerEnvironment } from '../training/trainer-options.js';
 import type { TrainingTask } from '../training/training-task.js';
 import { freeAnswerRates } from './free-answers.js';
 import { figuresOf } from './measure.js';
+import { frozenNote } from './packed-note.js';
 import { TensorBoardRun } from './tensorboard-run.js';
 import { writeSummary } from './training-summary.js';
 import type { VerbContext } from './verb.js';
@@ -66,6 +67,7 @@ export async function trainExperiment(
 ): Promise<TrainingRun> {
   const { config } = experiment;
   const { rank, size } = communicator;
+  if (config.frozenWeights !== 'f32' && rank === 0) context.note(frozenNote(experiment));
   const header = { stage: config.stage, engine: describeEngine(engine), ranks: size, config: { ...config } };
   const isWatched = tensorboard !== null && rank === 0;
   const events = isWatched ? new TensorBoardRun(tensorboard, header, (line) => context.note(line)) : null;

@@ -3,7 +3,7 @@ import { type EngineInfo, type EngineOptions, startEngine } from '../engine/engi
 import { UserError } from '../errors.js';
 import { readImage } from '../io/image-file.js';
 import { buildGsva, type ModelMeta } from '../model/checkpoint-directory.js';
-import type { Precision } from '../model/precision.js';
+import { packedBytes, type Precision } from '../model/precision.js';
 import type { RgbImage } from '../types.js';
 import { type ModelSource, openModel } from './open-model.js';
 import { Predictor, type Reply, type SegmentOptions } from './predictor.js';
@@ -31,14 +31,12 @@ export function loadPredictor(
 ): LoadedPredictor {
   const { config, tensors, tokenizer, meta, weightsPath } = openModel(source);
   const gsva = buildGsva(config, tensors, weightsPath, precision);
-  const packed = [...gsva.packedParameters().values()];
-  const packedBytes = packed.reduce((sum, { matrix }) => sum + matrix.bytes, 0);
   const { conversation, variant } = meta;
   const predictor = new Predictor(gsva, tokenizer, conversation, {
     rejectThreshold: rejectThreshold ?? meta.rejectThreshold ?? null,
     ...(variant === undefined ? {} : { variant }),
   });
-  return { predictor, meta, packedBytes };
+  return { predictor, meta, packedBytes: packedBytes(gsva) };
 }
 
 export class GsvaModel {

@@ -23,7 +23,7 @@ import { GSVA_VARIANT, isPublished, type Variant } from '../variant.js';
 import { Gsva } from './gsva.js';
 import { type Precision, tensorsToPack } from './precision.js';
 import { readVariant } from './read-variant.js';
-import { type LoadOptions, loadWeights, storableWeights } from './weights.js';
+import { type LoadOptions, type LoadReport, loadWeights, storableWeights } from './weights.js';
 
 /** Raised when the meaning of the folder's files changes. */
 const FORMAT = 1;
@@ -116,7 +116,7 @@ export function readModelDirectory(dir: string, precision: Precision = 'f32'): M
 /**
  * A model with these weights; the caller disposes it.
  * @param source for errors
- * @param precision how its large matrices are kept; packed ones cannot be trained
+ * @param precision how its large matrices are kept; packed ones do not train
  * @throws UserError that names the tensor at fault; nothing is left allocated then
  */
 export function buildGsva(
@@ -142,9 +142,9 @@ export function buildGsva(
  * Sets an existing model's weights from a model folder, whose own sizes are not read: shapes are checked one by one.
  * @throws UserError that names the file and the tensor at fault; nothing is changed then
  */
-export function loadModelWeights(dir: string, gsva: Gsva, options: LoadOptions = {}): void {
+export function loadModelWeights(dir: string, gsva: Gsva, options: LoadOptions = {}): LoadReport {
   const path = weightsOf(dir);
-  loadWeights(gsva, openCheckpoint(path).tensors, path, options);
+  return loadWeights(gsva, openCheckpoint(path).tensors, path, options);
 }
 
 /**

@@ -38,6 +38,8 @@ export interface LoadReport {
   readonly loaded: readonly string[];
   readonly missing: readonly string[];
   readonly unused: readonly string[];
+  /** Packed parameters that are stored in more than 16 bits, and so are rounded to BF16. */
+  readonly rounded: readonly string[];
 }
 
 /**
@@ -89,6 +91,7 @@ export function checkWeights(
     'holds, but this model has no place for,',
   );
   const loaded = [...parameters].filter(([name]) => byName.has(name));
+  const rounded: string[] = [];
   for (const [name, parameter] of loaded) {
     const expected = storedShapeOf(parameter);
     const { shape: found = [], dtype = 'F32' } = byName.get(name) ?? {};
@@ -108,14 +111,16 @@ export function checkWeights(
           'use the config.json that belongs to these weights',
       );
     }
-    if (isPacked(parameter) && !is16Bit(dtype) && options.roundPacked !== true) {
+    if (!isPacked(parameter) || is16Bit(dtype)) continue;
+    rounded.push(name);
+    if (options.roundPacked !== true) {
       throw new UserError(
         `${source}: tensor "${name}" is stored as ${dtype}, but this model keeps it in 16 bits, which would round it; ` +
           'load the model as f32, ask for rounding, or store the weights as BF16 or F16',
       );
     }
   }
-  return { loaded: loaded.map(([name]) => name), missing, unused };
+  return { loaded: loaded.map(([name]) => name), missing, unused, rounded };
 }
 
 function allParameters(layer: CompositeLayer): Map<string, Parameter | PackedParameter> {

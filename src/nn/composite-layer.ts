@@ -40,6 +40,8 @@ export interface Parameter {
 export interface PackedParameter {
   readonly rows: number;
   readonly columns: number;
+  /** How the shape would be turned if it were not packed. */
+  readonly layout: Layout;
   readonly initial: Initial;
   /** The numbers; owned by the layer. */
   matrix: PackedMatrix;
@@ -104,12 +106,13 @@ export abstract class CompositeLayer extends tf.layers.Layer {
   /**
    * Chooses frozen matrices that stay in 16 bits, before `build`. They are no variables then: `namedParameters` lists
    * the rest, `packedParameters` them.
-   * @param select which, by hierarchical name; asked about those that can be packed
+   * @param select which, by hierarchical name and count of numbers; asked about those that can be packed
    */
-  packWeights(select: (name: string) => boolean, prefix = ''): void {
+  packWeights(select: (name: string, size: number) => boolean, prefix = ''): void {
     if (this.built) throw new Error(`${this.getClassName()}: weights can be packed before build() only`);
     for (const declaration of this.declared) {
-      if (declaration.isPackable) declaration.isPacked = select(prefix + declaration.name);
+      if (!declaration.isPackable) continue;
+      declaration.isPacked = select(prefix + declaration.name, tf.util.sizeFromShape(declaration.shape));
     }
     for (const [name, child] of this.children) child.packWeights(select, childPrefix(prefix, name));
   }
@@ -133,7 +136,7 @@ export abstract class CompositeLayer extends tf.layers.Layer {
       if (isPacked) {
         const [first = 0, second = 0] = shape;
         const [rows, columns] = layout.kind === 'linear' ? [second, first] : [first, second];
-        this.packedMatrices.set(name, { rows, columns, initial, matrix: PackedMatrix.zeros(rows, columns) });
+        this.packedMatrices.set(name, { rows, columns, layout, initial, matrix: PackedMatrix.zeros(rows, columns) });
         continue;
       }
       const value = 'constant' in initial ? initial.constant : 0;
@@ -166,23 +169,17 @@ export abstract class CompositeLayer extends tf.layers.Layer {
     return all;
   }
 
-  /** Draws every parameter that starts random, in declaration order, packed ones last and rounded to BF16. */
+  /**
+   * Draws every parameter that starts random, in declaration order. All start the same whatever is packed, but for the
+   * rounding of packed ones to BF16.
+   */
   randomize(random: Random): void {
-    for (const { variable, initial } of this.namedParameters().values()) {
-      if (!('deviation' in initial)) continue;
-      const shape = variable.shape as number[];
-      const values = draw(tf.util.sizeFromShape(shape), initial.deviation, random);
-      tf.tidy(() => {
-        variable.write(tf.tensor(values, shape));
-      });
+    for (const name of this.declared.map((declaration) => declaration.name)) {
+      const [parameter, packed] = [this.parameters.get(name), this.packedMatrices.get(name)];
+      if (parameter !== undefined) randomizeVariable(parameter, random);
+      if (packed !== undefined) randomizePacked(packed, random);
     }
-    for (const parameter of this.packedParameters().values()) {
-      const { initial, rows, columns } = parameter;
-      if (!('deviation' in initial)) continue;
-      const bits = float32ToBfloat16(draw(rows * columns, initial.deviation, random));
-      parameter.matrix.dispose();
-      parameter.matrix = PackedMatrix.create(bits, 'BF16', rows, columns);
-    }
+    for (const child of this.children.values()) child.randomize(random);
   }
 
   /** Own parameters and those of the children, except below a layer that was set to `trainable = false`. */
@@ -214,6 +211,34 @@ export abstract class CompositeLayer extends tf.layers.Layer {
 
 function childPrefix(prefix: string, name: string): string {
   return name === '' ? prefix : `${prefix}${name}.`;
+}
+
+function randomizeVariable({ variable, initial }: Parameter, random: Random): void {
+  if (!('deviation' in initial)) return;
+  const shape = variable.shape as number[];
+  const values = draw(tf.util.sizeFromShape(shape), initial.deviation, random);
+  tf.tidy(() => {
+    variable.write(tf.tensor(values, shape));
+  });
+}
+
+function randomizePacked(parameter: PackedParameter, random: Random): void {
+  const { initial, rows, columns, layout } = parameter;
+  if (!('deviation' in initial)) return;
+  const drawn = draw(rows * columns, initial.deviation, random);
+  const bits = float32ToBfloat16(layout.kind === 'linear' ? transposed(drawn, columns, rows) : drawn);
+  parameter.matrix.dispose();
+  parameter.matrix = PackedMatrix.create(bits, 'BF16', rows, columns);
+}
+
+/** [rows, columns] → [columns, rows] */
+function transposed(values: Float32Array, rows: number, columns: number): Float32Array {
+  const out = new Float32Array(values.length);
+  for (let row = 0; row < rows; row++) {
+    for (let column = 0; column < columns; column++)
+      out[column * rows + row] = values[row * columns + column] as number;
+  }
+  return out;
 }
 
 function draw(size: number, deviation: number, random: Random): Float32Array {

@@ -16,6 +16,7 @@ import { EMBEDDING_DEVIATION } from '../nn/embedding.js';
 import { Random } from '../random.js';
 import { addedTokens, segTokenAt } from '../special-tokens.js';
 import { isPublished } from '../variant.js';
+import { holdFrozenWeights, scalePacked } from './frozen-weights.js';
 import type { KeptFeatures } from './kept-features.js';
 import { BaseCaptionTask } from './base-caption-task.js';
 import { BaseClipTask } from './base-clip-task.js';
@@ -32,6 +33,8 @@ export interface Experiment {
   readonly gsva: Gsva;
   readonly tokenizer: Tokenizer;
   readonly meta: ModelMeta;
+  /** Frozen weights that the start model has in more than 16 bits, and this run in 16: rounded to BF16. */
+  readonly rounded: readonly string[];
 }
 
 /** Figures on the validation set; given by the caller, since evaluation is not training's business. */
@@ -58,23 +61,26 @@ export function buildExperiment(written: ExperimentConfig, source: string): Expe
   const { stage, description, conversation, variant, start } = config;
   const meta = { conversation, stage, description };
   const gsva = new Gsva(config.model);
+  let rounded: readonly string[] = [];
   try {
+    holdFrozenWeights(gsva, stage, config.frozenWeights);
     gsva.build();
     const random = new Random(config.training.seed);
     gsva.randomize(random);
     if (start === null) balanceResiduals(gsva);
     if (start !== null)
-      loadModelWeights(start, gsva, {
+      ({ rounded } = loadModelWeights(start, gsva, {
         mayBeMissing: ADDED_PARTS,
         mayGrow: VOCABULARY,
+        roundPacked: true,
         ...(stage === 'base-distill' ? { mayBeUnused: LAYERS_OF_SAM } : {}),
-      });
+      }));
     if (start !== null && stage === 'gsva' && isBase(start)) redrawAddedTokens(gsva, random);
   } catch (error) {
     gsva.dispose();
     throw error;
   }
-  return { config, gsva, tokenizer, meta: isPublished(variant) ? meta : { ...meta, variant } };
+  return { config, gsva, tokenizer, meta: isPublished(variant) ? meta : { ...meta, variant }, rounded };
 }
 
 /** The model with a row of the vocabulary for each of its [SEG]: the ids that the tokenizer gives to them. */
@@ -151,13 +157,20 @@ export function baseTask(experiment: Experiment, data: SceneData): TrainingTask<
  */
 function balanceResiduals(gsva: Gsva): void {
   const branch = 1 / Math.sqrt(2 * gsva.config.llm.numHiddenLayers);
-  for (const [name, { variable }] of gsva.namedParameters()) {
+  const scaleOf = (name: string): number => {
     const isBranch = /^model\.layers\.\d+\.(self_attn\.o_proj|mlp\.down_proj)\.weight$/.test(name);
-    const scale = name === 'model.embed_tokens.weight' ? 1 / EMBEDDING_DEVIATION : isBranch ? branch : 1;
+    return name === 'model.embed_tokens.weight' ? 1 / EMBEDDING_DEVIATION : isBranch ? branch : 1;
+  };
+  for (const [name, { variable }] of gsva.namedParameters()) {
+    const scale = scaleOf(name);
     if (scale === 1) continue;
     tf.tidy(() => {
       variable.write(tf.mul(variable.read(), scale));
     });
+  }
+  for (const [name, parameter] of gsva.packedParameters()) {
+    const scale = scaleOf(name);
+    if (scale !== 1) scalePacked(parameter, scale);
   }
 }
 

@@ -10,6 +10,7 @@ import { FLAT_WINDOW, WATCH_EVERY } from './learning-watch.js';
 import type { AdamWOptions } from './optimizer.js';
 import { readScheduleConfig, type TrainingConfig } from './run-length.js';
 import { readGenerateImages, readSetsData, type SetsData } from './sets-config.js';
+import { FROZEN_WEIGHTS, type FrozenWeights } from './frozen-weights.js';
 import { type Stage, STAGES } from './trainable.js';
 
 /** gRefCOCO in its published layout. */
@@ -50,6 +51,8 @@ export interface ExperimentConfig extends ModelOfRun {
   readonly description: string;
   /** Model folder whose weights are the start; null for random weights. */
   readonly start: string | null;
+  /** How matrices that do not train are held: as float32, or in 16 bits and widened while they are computed with. */
+  readonly frozenWeights: FrozenWeights;
   /** Conversations are cut to so many tokens. */
   readonly maxLength: number;
   readonly data: ReferData | JsonlData | SetsData | SceneData;
@@ -81,21 +84,31 @@ export function readExperimentConfig(
     'tokenizer',
     'conversation',
     'variant',
+    'frozenWeights',
     'maxLength',
     'data',
     'training',
   ]);
   const start = root.optional('start')?.string() ?? null;
+  const stage = root.key('stage').oneOf(STAGES);
   return {
-    stage: root.key('stage').oneOf(STAGES),
+    stage,
     description: root.key('description').string(),
     ...readModelOfRun(root, path, start, forPlan),
     start,
+    frozenWeights: readFrozenWeights(root.optional('frozenWeights'), stage),
     maxLength: root.key('maxLength').integer({ min: 16 }),
     data: readData(root.key('data')),
     training: readTraining(root.key('training')),
     recompute: root.key('training').optional('recompute')?.boolean() ?? true,
   };
+}
+
+/** What a stage of the base leaves out trains in another, and must not be rounded in between. */
+function readFrozenWeights(key: JsonReader | null, stage: Stage): FrozenWeights {
+  const value = key?.oneOf(FROZEN_WEIGHTS) ?? 'f32';
+  if (key === null || value === 'f32' || stage === 'gsva') return value;
+  return key.fail(`"f32" in the stage "${stage}": what it leaves out trains in other stages of the base`);
 }
 
 function readData(data: JsonReader): ExperimentConfig['data'] {

@@ -13,8 +13,8 @@ import type { Gsva } from '../model/gsva.js';
 import { encodeForClip, encodeForSam, type ImageFeatures } from '../model/image-features.js';
 import { type FeatureCache, imageDigest } from './feature-cache.js';
 
-/** Room for the features: 2000 images of the tiny model take a tenth of it, 200 of the large ones all. */
-const MOST_BYTES = 2 ** 30;
+/** Room for the features, in bytes: 2000 images of the tiny model take a tenth of it, 200 of the large ones all. */
+export const MOST_FEATURE_BYTES = 2 ** 30;
 
 /** What was known of an image when its sample was loaded. */
 export interface FoundFeatures {
@@ -49,7 +49,7 @@ export class KeptFeatures {
    * @param cache of the same encoders as the models that `of` is given
    */
   constructor(
-    private readonly mostBytes = MOST_BYTES,
+    private readonly mostBytes = MOST_FEATURE_BYTES,
     private readonly cache: FeatureCache | null = null,
   ) {}
 

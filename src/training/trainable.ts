@@ -35,10 +35,15 @@ export const TRAINABLE = {
 export type Stage = keyof typeof TRAINABLE;
 export const STAGES = Object.keys(TRAINABLE) as readonly Stage[];
 
+/** Whether the parameter of that name trains in a stage. */
+export function isTrainable(name: string, stage: Stage): boolean {
+  const patterns: readonly RegExp[] = TRAINABLE[stage];
+  return patterns.some((pattern) => pattern.test(name));
+}
+
 /** The variables of a stage by name, in checkpoint order. */
 export function trainableVariables(layer: CompositeLayer, stage: Stage): Map<string, tf.Variable> {
-  const patterns: readonly RegExp[] = TRAINABLE[stage];
-  return variablesOf(layer, (name) => patterns.some((pattern) => pattern.test(name)));
+  return variablesOf(layer, (name) => isTrainable(name, stage));
 }
 
 /** The layer's variables by name, those that `select` takes. */

@@ -28,6 +28,7 @@ function sourceOf(workload: Partial<PlanSource['workload']>, llmSize = 24): Plan
     kind: 'benchmark',
     model: { ...SMALL, llm },
     stage: 'gsva',
+    frozenWeights: 'f32',
     workload: { seed: 1, batch: 2, textTokens: 40, masks: 3, height: 48, width: 64, newTokens: 4, ...workload },
     accumulation: 1,
     experiment: null,
@@ -94,6 +95,40 @@ describe('planMemory', () => {
     expect(plan.optimizer).toBe(8 * plan.trainable);
     expect(sum(plan.parts.map(({ parameters }) => parameters))).toBe(plan.parameters);
     gsva.dispose();
+  });
+
+  test('frozen weights in 16 bits: half of what large frozen matrices take, no other parameters', async () => {
+    const wide = sourceOf({});
+    const source = { ...wide, model: { ...wide.model, llm: { ...wide.model.llm, intermediateSize: 4096 } } };
+    const plain = await planMemory(source);
+    const packed = await planMemory({ ...source, frozenWeights: 'bf16' });
+    const numbers = 3 * 3 * 24 * 4096; // gate, up and down of three layers
+    expect([plain.packedWeights, packed.packedWeights]).toEqual([0, 2 * numbers]);
+    expect(packed.weights).toBe(plain.weights - 2 * numbers);
+    expect(packed.parts).toEqual(plain.parts);
+    expect(packed.optimizer).toBe(plain.optimizer);
+    for (const [i, { engine, training, inference }] of packed.engines.entries()) {
+      const before = plain.engines[i];
+      // Only TensorFlow has them among its tensors. Formulas make fewer copies of matrices besides.
+      const least = (engine === 'tensorflow' ? 2 : 4) * numbers;
+      const saved = [
+        (before?.training.tensors ?? 0) - training.tensors,
+        (before?.inference.tensors ?? 0) - inference.tensors,
+      ];
+      expect([engine, saved.every((bytes) => bytes >= least && bytes < 2 * least)]).toEqual([engine, true]);
+      expect(training.process).toBeLessThan(before?.training.process ?? 0);
+    }
+  });
+
+  test('the features that are kept count, where they are kept', async () => {
+    const bench = await planMemory(sourceOf({}));
+    const model = await planMemory({ ...sourceOf({}), kind: 'model' });
+    expect([bench.keptFeatures, model.keptFeatures]).toEqual([0, 2 ** 30]);
+    for (const [i, { training, inference }] of model.engines.entries()) {
+      const without = bench.engines[i];
+      expect(training.process - (without?.training.process ?? 0)).toBe(2 ** 30);
+      expect(inference).toEqual(without?.inference);
+    }
   });
 
   test('more conversations, tokens and micro-batches need more', async () => {

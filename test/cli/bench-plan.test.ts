@@ -42,6 +42,13 @@ describe('gsva bench', () => {
     expect([answer.pytorch, code]).toEqual([null, 0]);
   });
 
+  test('--frozen-weights bf16 is measured and said', async () => {
+    const { code, stdout } = await runCli([...bench, '--only', 'training step', '--frozen-weights', 'bf16', '--json']);
+    expect(JSON.parse(stdout)).toMatchObject({ frozenWeights: 'bf16', parts: [{ name: 'training step' }] });
+    expect(code).toBe(0);
+    expect(await runCli([...bench, '--frozen-weights', 'int8'])).toMatchObject({ code: 2 });
+  });
+
   test('--profile lists kernels by time', async () => {
     const { stdout, code } = await runCli([...bench, '--only', 'CLIP tower', '--profile']);
     expect(stdout).toMatch(/BatchMatMul/);

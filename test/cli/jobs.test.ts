@@ -68,6 +68,13 @@ afterAll(() => {
 });
 
 describe('gsva train', () => {
+  test('frozenWeights is said, with what it holds in 16 bits', async () => {
+    const updates = ['--set', 'training.schedule.totalUpdates=2'];
+    const { code, stderr } = await train(at('frozen'), '--set', 'frozenWeights=bf16', ...updates);
+    expect(stderr).toMatch(/frozen weights: .* in 16 bits, widened/);
+    expect(code).toBe(0);
+  });
+
   test('writes checkpoints, log and plots; refuses to start over; --resume goes on; the result can be asked', async () => {
     const out = at('run');
     const before = tf.memory().numTensors;

@@ -6,7 +6,12 @@ import { join } from 'node:path';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import { writePendingFiles } from '../../src/io/pending-file.js';
-import { writeModelDirectory } from '../../src/model/checkpoint-directory.js';
+import { modelConfigToJson } from '../../src/config.js';
+import { bfloat16ToFloat32, float32ToBfloat16, halfToFloat32 } from '../../src/half-float.js';
+import type { FileTensor } from '../../src/io/file-tensor.js';
+import { openSafetensors } from '../../src/io/safetensors.js';
+import { PUBLISHED_PREFIX } from '../../src/model/weights.js';
+import { loadModelWeights, writeModelDirectory } from '../../src/model/checkpoint-directory.js';
 import { Random } from '../../src/random.js';
 import { BaseCaptionTask } from '../../src/training/base-caption-task.js';
 import { BaseClipTask } from '../../src/training/base-clip-task.js';
@@ -20,7 +25,7 @@ import { SMALL_TEXT, smallConfig, TOKENIZER_DIR, writeConfig } from '../helpers/
 import { smallModel } from '../helpers/small-model.js';
 import { SMALL_EIGHT } from '../helpers/variants.js';
 import { GSVA_VARIANT } from '../../src/variant.js';
-import { stored, valuesOf, variablesOf } from '../helpers/tensors.js';
+import { largestDifference, stored, valuesOf, variablesOf } from '../helpers/tensors.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-build-'));
 const path = join(scratch, 'run.json5');
@@ -175,6 +180,72 @@ describe('buildExperiment', () => {
     expect(own.model).toEqual(SMALL_TEXT);
     expect(() => readExperimentConfig(path, [['start', null]])).toThrow(/"tokenizer" is missing/);
     expect(() => readExperimentConfig(path, [['start', '/none']])).toThrow(/\/none/);
+  });
+
+  test('frozenWeights bf16: what is frozen is stored again as it was read, what was float32 is rounded and named', async () => {
+    const sizes = { ...SMALL_TEXT, llm: { ...SMALL_TEXT.llm, numHiddenLayers: 1, intermediateSize: 5504 } }; // 3 matrices of 66048 numbers
+    const model = smallModel(9, sizes);
+    const matrices = [...model.namedParameters().keys()].filter(
+      (name) => name.includes('.mlp.') && name.startsWith('model.layers'),
+    );
+    const changes = { model: modelConfigToJson(sizes), frozenWeights: 'bf16' };
+    for (const dtype of ['BF16', 'F16', 'F32'] as const) {
+      const [from, to] = [join(scratch, `from-${dtype}`), join(scratch, `to-${dtype}`)];
+      for (const dir of [from, to]) mkdirSync(dir);
+      const description = { meta: { ...META, stage: 'gsva' }, tokenizerDir: TOKENIZER_DIR };
+      await writeModelDirectory(from, model, { ...description, dtype });
+      const before = tf.memory().numTensors;
+      const { gsva, rounded } = build({ ...changes, start: from });
+      expect([...gsva.packedParameters().keys()]).toEqual(matrices);
+      expect(rounded).toEqual(dtype === 'F32' ? matrices : []);
+      await writeModelDirectory(to, gsva, description);
+      const [old, now] = [from, to].map((dir) => openSafetensors(join(dir, 'model.safetensors')).tensors);
+      for (const name of matrices) {
+        const [was, is] = [old, now].map((tensors) => tensors?.get(PUBLISHED_PREFIX + name) as FileTensor);
+        const bits = was?.dtype === 'F32' ? float32ToBfloat16(was.read() as Float32Array) : was?.read();
+        expect(is?.dtype).toBe(dtype === 'F32' ? 'BF16' : dtype);
+        expect([
+          name,
+          largestDifference((is?.read() ?? []) as ArrayLike<number>, (bits ?? []) as ArrayLike<number>),
+        ]).toEqual([name, 0]);
+      }
+      // And again into both kinds of run, exactly.
+      loadModelWeights(to, gsva);
+      const plain = build({ ...changes, frozenWeights: 'f32', start: to }).gsva;
+      for (const name of matrices) {
+        const bits = gsva.packedParameters().get(name)?.matrix.bits() ?? new Uint16Array(0);
+        const numbers = dtype === 'F16' ? halfToFloat32(bits) : bfloat16ToFloat32(bits);
+        expect([name, largestDifference(stored(plain, name).data, numbers)]).toEqual([name, 0]);
+      }
+      // A checkpoint of float32 is not rounded unasked.
+      if (dtype === 'F32')
+        expect(() => {
+          loadModelWeights(from, gsva);
+        }).toThrow(/stored as F32.*16 bits/);
+      for (const layer of [gsva, plain]) layer.dispose();
+      expect(tf.memory().numTensors).toBe(before);
+    }
+    model.dispose();
+  });
+
+  test('frozenWeights bf16 from random weights: those of float32, rounded', () => {
+    const sizes = { ...SMALL_TEXT, llm: { ...SMALL_TEXT.llm, numHiddenLayers: 1, intermediateSize: 5504 } };
+    const [packed, plain] = ['bf16', 'f32'].map(
+      (frozenWeights) => build({ model: modelConfigToJson(sizes), frozenWeights }).gsva,
+    );
+    if (packed === undefined || plain === undefined) throw new Error('two models were asked for');
+    for (const [name, { matrix }] of packed.packedParameters()) {
+      const numbers = bfloat16ToFloat32(matrix.bits());
+      const expected = stored(plain, name).data;
+      // Drawn, rounded, scaled and rounded again: two halves of a unit in the 8th bit.
+      const error = Math.max(
+        ...numbers.map((value, i) => Math.abs(value - (expected[i] ?? NaN)) / Math.abs(expected[i] ?? NaN)),
+      );
+      expect([name, error < 2 ** -7]).toEqual([name, true]);
+    }
+    for (const [name, variable] of variablesOf(packed))
+      expect([name, valuesOf(variable)]).toEqual([name, valueOf(plain, name)]);
+    for (const gsva of [packed, plain]) gsva.dispose();
   });
 
   test('a stage of the base takes every row as it is', () => {

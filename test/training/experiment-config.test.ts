@@ -26,6 +26,7 @@ describe('readExperimentConfig', () => {
       ...smallConfig('data'),
       model: SMALL_TEXT,
       variant: GSVA_VARIANT,
+      frozenWeights: 'f32',
       training: expect.anything(),
       recompute: true,
     });
@@ -60,6 +61,19 @@ describe('readExperimentConfig', () => {
     expect(config.training.bestMetric).toBeUndefined();
     expect(config.training.optimizer).toMatchObject({ clipNorm: null, learningRateMultipliers: { lm_head: 0.1 } });
     expect(config.training.schedule.maxMinutes).toBe(3);
+  });
+
+  test('frozenWeights: bf16 for GSVA; the base holds float32, since its stages take turns in training', () => {
+    expect(read([], { frozenWeights: 'bf16' }).frozenWeights).toBe('bf16');
+    expect(() => read([], { frozenWeights: 'int8' })).toThrow(
+      /"frozenWeights" is "int8", expected one of "f32", "bf16"/,
+    );
+    const data = { kind: 'scenes', seed: 0, scenes: 5, itemsPerScene: 2, validationScenes: 1 };
+    const base = { stage: 'base-clip', data };
+    expect(read([], { ...base, frozenWeights: 'f32' }).frozenWeights).toBe('f32');
+    expect(() => read([], { ...base, frozenWeights: 'bf16' })).toThrow(
+      /run\.json5: "frozenWeights" is "bf16", expected "f32" in the stage "base-clip"/,
+    );
   });
 
   test('data of the other kind', () => {
