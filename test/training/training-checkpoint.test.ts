@@ -83,6 +83,12 @@ describe('loadCheckpoint', () => {
     await expectRefused(withState(changes), 'state.json', `"${key}"`);
   });
 
+  test('takes what earlier versions wrote: format 1, always by one process', async () => {
+    const state = await loadCheckpoint(withState({ format: 1, ranks: undefined }), optimizer, task);
+    expect(state.update).toBe(12);
+    expect(Object.keys(state)).not.toContain('format');
+  });
+
   test('refuses steps of other variables than those that train', async () => {
     await expectRefused(withState({ steps: { w1: 12, b1: 12, w2: 12, b2: 12 } }), '"idle"');
     await expectRefused(withState({ steps: { w1: 12, b1: 12, w2: 12, b2: 12, idle: 0, ghost: 1 } }), '"ghost"');

@@ -4,7 +4,7 @@
  */
 
 export interface Communicator {
-  /** This process, from 0; rank 0 writes logs and checkpoints. */
+  /** This process, from 0; rank 0 writes the log and the weights. */
   readonly rank: number;
   /** How many processes there are. */
   readonly size: number;
