@@ -1,9 +1,8 @@
 /** Reasoning segmentation in ReasonSeg's layout: beside each picture a JSON file with texts and the target's outline. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Random } from '../../../random.js';
 import { writeFileAtomic } from '../../../io/atomic-file.js';
-import { writeJson } from '../../../io/json-file.js';
 import { impliedTarget } from '../implied-targets.js';
 import type { Scene } from '../scene.js';
 import { outline } from '../shapes.js';
@@ -33,11 +32,8 @@ export class ReasonWriter implements SetWriter {
     const stem = String(index).padStart(6, '0');
     // Pixel i spans [i, i + 1) in a scene, and lies at i for OpenCV, which draws these.
     const points = outline(object).map(([x, y]) => [twoDecimals(x - 0.5), twoDecimals(y - 0.5)]);
-    writeJson(join(this.root, ROOT, part, `${stem}.json`), {
-      text,
-      is_sentence: isSentence,
-      shapes: [{ label: 'target', points }],
-    });
+    const annotation = { text, is_sentence: isSentence, shapes: [{ label: 'target', points }] };
+    writeFileSync(join(this.root, ROOT, part, `${stem}.json`), `${JSON.stringify(annotation)}\n`);
     if (part === 'train' && random.uniform() < EXPLAINED_SHARE) {
       this.explanations.push({ image: `${stem}.jpg`, query: text[0], outputs: target.explanation });
     }
