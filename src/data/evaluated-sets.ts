@@ -42,6 +42,6 @@ export async function openEvaluatedSet(
   parseSetSpec(`${name}:${split}`);
   if (hasExpressions(name)) return openReferringSet(name, dataDir, split);
   if (name === 'ade20k') return new LabelMapEvaluation(openAde20k(dataDir, split as Ade20kSplit));
-  if (name === 'mapillary') return new LabelMapEvaluation(openMapillary(dataDir, split as MapillarySplit));
+  if (name === 'mapillary') return new LabelMapEvaluation(openMapillary(dataDir, split as MapillarySplit), null);
   return ReasonEvaluation.open(dataDir, split as ReasonSegSplit, options);
 }

@@ -18,19 +18,19 @@ export interface ImpliedTarget {
 }
 
 const SHAPE_HINTS: Readonly<Record<Shape, readonly string[]>> = {
-  circle: ['shape without corners', 'thing that would roll down a hill'],
-  square: ['shape with four equal sides', 'thing like a window'],
-  triangle: ['shape with three corners', 'thing like the roof of a house'],
-  bar: ['long and narrow shape', 'thing like a plank'],
+  circle: ['shape without corners', 'thing that would roll down a hill', 'thing like a coin'],
+  square: ['shape with four equal sides', 'thing like a window', 'thing like a chessboard'],
+  triangle: ['shape with three corners', 'thing like the roof of a house', 'thing like a slice of pizza'],
+  bar: ['long and narrow shape', 'thing like a plank', 'thing like a ruler'],
 };
 
 const COLOUR_HINTS: Readonly<Record<Colour, readonly string[]>> = {
-  red: ['blood', 'ripe tomatoes'],
-  green: ['grass', 'leaves in spring'],
-  blue: ['a clear sky', 'the sea'],
-  yellow: ['the sun', 'lemons'],
-  purple: ['ripe plums', 'lavender'],
-  white: ['fresh snow', 'milk'],
+  red: ['blood', 'ripe tomatoes', 'a fire engine'],
+  green: ['grass', 'leaves in spring', 'cucumbers'],
+  blue: ['a clear sky', 'the sea', 'denim trousers'],
+  yellow: ['the sun', 'lemons', 'bananas'],
+  purple: ['ripe plums', 'lavender', 'grapes'],
+  white: ['fresh snow', 'milk', 'paper'],
 };
 
 /** An object that can be implied, and up to `count` ways to do so; null where the scene has none. */

@@ -8,7 +8,7 @@ import type { Scene } from '../scene.js';
 import { outline } from '../shapes.js';
 import { jsonLinesList, type MixturePart, type SetWriter } from './set-writer.js';
 
-const TEXTS_PER_IMAGE = 3;
+const TEXTS_PER_IMAGE = 6;
 /** Of the pictures to train on, so many have whole sentences for texts, and an explanation. */
 const SENTENCE_SHARE = 0.5;
 const EXPLAINED_SHARE = 0.3;
