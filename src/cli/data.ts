@@ -6,6 +6,8 @@ import { defineVerb } from './verb.js';
 
 const MAX_IMAGES = 100_000;
 const MAX_SEED = 2 ** 32 - 1;
+/** Of the mixture, a fifth as many images as are trained on are there to measure on. */
+const VAL_DIVISOR = 5;
 
 function imagesOption(split: string, standard: number) {
   return {
@@ -28,6 +30,12 @@ const OPTIONS = {
   val: imagesOption('val', 300),
   testA: imagesOption('testA', 100),
   testB: imagesOption('testB', 100),
+  mixture: {
+    describe: 'Also the pretraining mixture: training images of each of SemSeg, RES, VQA and ReasonSeg (val: a fifth)',
+    requiresArg: true,
+    default: 0,
+    coerce: wholeNumber('mixture', { min: 0, max: MAX_IMAGES }),
+  },
   overwrite: { describe: 'Replace a synthetic dataset that is in the folder', type: 'boolean', default: false },
 } satisfies Record<string, Options>;
 
@@ -39,6 +47,7 @@ export const dataSynthVerb = defineVerb({
   examples: [
     ['gsva data synth --out data/synth', 'the standard dataset: 2000 training and 300 val images'],
     ['gsva data synth --out /tmp/small --train 50 --val 10 --testA 0 --testB 0 --seed 7', 'a small one'],
+    ['gsva data synth --out data/synth --mixture 600', 'and SemSeg, RES, VQA and ReasonSeg sets of 600 images each'],
   ],
   async run(args, context) {
     const { output, signal } = context;
@@ -51,6 +60,7 @@ export const dataSynthVerb = defineVerb({
       testAImages: args.testA,
       testBImages: args.testB,
       overwrite: args.overwrite,
+      ...(args.mixture === 0 ? {} : { mixture: { train: args.mixture, val: Math.ceil(args.mixture / VAL_DIVISOR) } }),
     };
     // Started by the first report: the options have passed all checks then.
     let progress: ProgressBar | null = null;
@@ -67,6 +77,12 @@ export const dataSynthVerb = defineVerb({
       `${args.out}: ${images} images written in ${duration(seconds)} (seed ${args.seed}); ${expressions} expressions, ` +
         `${multiTarget} with several targets, ${noTarget} with none`,
     );
+    if (summary.mixture !== undefined) {
+      const { train, val } = summary.mixture;
+      output.line(
+        `and the mixture: mapillary, refcoco, llava_instruct_150k, reason_seg, ${train} + ${val} images each`,
+      );
+    }
     output.json({ out: args.out, ...summary, seconds });
     return 0;
   },

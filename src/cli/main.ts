@@ -34,9 +34,10 @@ import { trainVerb } from './train.js';
 import { packagePath } from './values.js';
 import type { CliIo, Verb, VerbContext } from './verb.js';
 import { verifyVerb } from './verify.js';
+import { vqaVerb } from './vqa.js';
 
 const VERBS: readonly Verb[] = [
-  ...[trainVerb, evalVerb, segmentVerb, verifyVerb],
+  ...[trainVerb, evalVerb, vqaVerb, segmentVerb, verifyVerb],
   ...[reportWriteVerb, reportCompareVerb, reportCalibrateVerb, reportMergeVerb],
   ...[convertVerb, convertDeltaVerb, mergeVerb, exportVerb, inspectVerb],
   ...[dataImportCocoVerb, dataImportLabelmeVerb, dataValidateVerb],

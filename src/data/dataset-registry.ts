@@ -51,7 +51,7 @@ const REFERRING: Readonly<Record<string, Registered<string, ReferDataset>>> = {
 const OTHERS: Readonly<Record<string, Registered<string, TrainingSet>>> = {
   ade20k: registered(['training', 'validation'], openAde20k),
   cocostuff: registered(['train'], openCocoStuff),
-  mapillary: registered(['training'], openMapillary),
+  mapillary: registered(['training', 'validation'], openMapillary),
   paco_lvis: registered(['train'], openPacoLvis),
   pascal_part: registered(['train'], openPascalPart),
   llava_instruct_150k: registered(['train'], (dataDir) => LlavaInstruct.open(dataDir)),

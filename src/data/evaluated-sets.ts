@@ -5,15 +5,16 @@ import { type Ade20kSplit, openAde20k } from './sem-seg/ade20k.js';
 import { DATASET_NAMES, openReferringSet, parseSetSpec, REFERRING_NAMES } from './dataset-registry.js';
 import type { EvaluatedDataset } from './evaluated-dataset.js';
 import { LabelMapEvaluation } from './sem-seg/label-map-evaluation.js';
+import { type MapillarySplit, openMapillary } from './sem-seg/mapillary.js';
 import { type IgnoreOptions, ReasonEvaluation } from './reason/reason-evaluation.js';
 import type { ReasonSegSplit } from './reason/reason-seg.js';
 
 /** Other sets have a split to train on and none to measure on. */
-export const EVALUATED_NAMES: readonly string[] = [...REFERRING_NAMES, 'reason_seg', 'ade20k'];
+export const EVALUATED_NAMES: readonly string[] = [...REFERRING_NAMES, 'reason_seg', 'ade20k', 'mapillary'];
 
 /** The split that is measured where none is named. */
 export function usualSplit(name: string): string {
-  return { refzom: 'test', ade20k: 'validation' }[name] ?? 'val';
+  return { refzom: 'test', ade20k: 'validation', mapillary: 'validation' }[name] ?? 'val';
 }
 
 /** Whether the set's questions are about any number of expressions, and may be asked in other forms. */
@@ -41,5 +42,6 @@ export async function openEvaluatedSet(
   parseSetSpec(`${name}:${split}`);
   if (hasExpressions(name)) return openReferringSet(name, dataDir, split);
   if (name === 'ade20k') return new LabelMapEvaluation(openAde20k(dataDir, split as Ade20kSplit));
+  if (name === 'mapillary') return new LabelMapEvaluation(openMapillary(dataDir, split as MapillarySplit), null);
   return ReasonEvaluation.open(dataDir, split as ReasonSegSplit, options);
 }

@@ -100,6 +100,7 @@ const OF_DATASET: Readonly<Record<string, Benchmark>> = {
   refzom: REF_ZOM,
   reason_seg: REASON,
   ade20k: SEM_SEG,
+  mapillary: SEM_SEG,
 };
 
 /** @throws UserError for a dataset that the paper does not evaluate on */

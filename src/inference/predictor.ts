@@ -7,7 +7,7 @@ import type { Tokenizer } from '../data/text/tokenizer.js';
 import { UserError } from '../errors.js';
 import type { Gsva } from '../model/gsva.js';
 import { type EncodedImage, encodeImages } from '../model/image-features.js';
-import { RESERVED_TEXTS } from '../special-tokens.js';
+import { IMAGE_PLACEHOLDER, RESERVED_TEXTS } from '../special-tokens.js';
 import type { BinaryMask, LogitRule, RgbImage, SegmentResult } from '../types.js';
 import { GSVA_VARIANT, type Variant } from '../variant.js';
 import { parseAnswer, parseAnswerInOrder } from './answer-parser.js';
@@ -60,11 +60,14 @@ export interface GeneratedReply extends Reply {
   readonly faults: { readonly unknown: number; readonly repeated: number; readonly unanswered: number };
 }
 
-export interface GenerateReplyOptions {
+export interface ReplyOptions {
   readonly maxTokens?: number;
+  readonly signal?: AbortSignal;
+}
+
+export interface GenerateReplyOptions extends ReplyOptions {
   /** [REJ] instead of [SEG] from this probability on; default: the model's own threshold, else the more probable. */
   readonly rejectThreshold?: number;
-  readonly signal?: AbortSignal;
 }
 
 export interface SegmentOptions extends GenerateReplyOptions {
@@ -147,6 +150,21 @@ export class Predictor {
       results: replies.flatMap(({ results }) => results),
       faults: { unknown: sum('unknown'), repeated: sum('repeated'), unanswered: sum('unanswered') },
     };
+  }
+
+  /** What the model writes about the image to a question of any kind, without special tokens. */
+  async reply(
+    image: EncodedImage,
+    question: string,
+    { maxTokens = ANSWER_TOKENS.base, signal }: ReplyOptions = {},
+  ): Promise<string> {
+    const turn = { user: `${IMAGE_PLACEHOLDER}\n${question}`, assistant: null };
+    const { inputIds } = tokenizeConversation(this.tokenizer, this.conversation, [turn]);
+    const { ids } = await generate(this.gsva, image, inputIds, {
+      maxTokens,
+      ...(signal === undefined ? {} : { signal }),
+    });
+    return this.tokenizer.decode(ids, { skipSpecial: true }).trim();
   }
 
   /** The answer's form is given and the model decides, expression after expression, without any ground truth. */

@@ -53,6 +53,13 @@ export function readIndexPng(path: string): LabelMap {
   }
 }
 
+/** A grey PNG of 8 bits whose grey levels are the numbers. */
+export function encodeIndexPng({ data, height, width }: LabelMap): Buffer {
+  const png = new PNG({ width, height });
+  png.data = Buffer.from(data);
+  return PNG.sync.write(png, { colorType: GREY, inputColorType: GREY, inputHasAlpha: false, bitDepth: 8 });
+}
+
 /** The same file with colour type grey, without palette and transparency. */
 function asGrey(file: Buffer): Buffer {
   const header = Buffer.from(file.subarray(8, 33));

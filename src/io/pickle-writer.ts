@@ -1,10 +1,21 @@
 /**
- * Python's pickle, protocol 2, as much of it as a checkpoint of PyTorch needs. Nothing is memoised: what occurs twice
+ * Python's pickle, protocol 2, as much of it as a checkpoint of PyTorch or a list of records needs. Nothing is memoised: what occurs twice
  * is written twice, and every reader understands that. (Opcodes: CPython's Lib/pickletools.py)
  */
 
 /** A value to pickle; see the functions below for what JavaScript has no form of. */
-export type Picklable = string | number | boolean | PickleTuple | PickleGlobal | PickleCall | PersistentId;
+export type Picklable =
+  string | number | boolean | PickleTuple | PickleList | PickleDict | PickleGlobal | PickleCall | PersistentId;
+
+interface PickleList {
+  readonly kind: 'list';
+  readonly values: readonly Picklable[];
+}
+
+interface PickleDict {
+  readonly kind: 'dict';
+  readonly items: Readonly<Record<string, Picklable>>;
+}
 
 interface PickleTuple {
   readonly kind: 'tuple';
@@ -31,6 +42,15 @@ interface PersistentId {
 
 export function tuple(...values: Picklable[]): PickleTuple {
   return { kind: 'tuple', values };
+}
+
+export function list(values: readonly Picklable[]): PickleList {
+  return { kind: 'list', values };
+}
+
+/** A dict whose keys are texts. */
+export function dict(items: Readonly<Record<string, Picklable>>): PickleDict {
+  return { kind: 'dict', items };
 }
 
 /** A class or function, by its name. */
@@ -62,6 +82,9 @@ const OP = {
   shortTuples: [0x85, 0x86, 0x87],
   global: 0x63,
   reduce: 0x52,
+  emptyList: 0x5d,
+  appends: 0x65,
+  emptyDict: 0x7d,
   setItems: 0x75,
   persistentId: 0x51,
   text: 0x58,
@@ -108,21 +131,34 @@ function writeObject(value: Exclude<Picklable, string | number | boolean>, out: 
       write(value.callable, out);
       writeTuple(value.values, out);
       out.push(Buffer.of(OP.reduce));
-      const items = [...value.items];
-      if (items.length === 0) break;
-      out.push(Buffer.of(OP.mark));
-      for (const [key, item] of items) {
-        write(key, out);
-        write(item, out);
-      }
-      out.push(Buffer.of(OP.setItems));
+      writeItems([...value.items], out);
       break;
     }
+    case 'list':
+      out.push(Buffer.of(OP.emptyList, OP.mark));
+      for (const item of value.values) write(item, out);
+      out.push(Buffer.of(OP.appends));
+      break;
+    case 'dict':
+      out.push(Buffer.of(OP.emptyDict));
+      writeItems(Object.entries(value.items), out);
+      break;
     case 'persistent-id':
       write(value.id, out);
       out.push(Buffer.of(OP.persistentId));
       break;
   }
+}
+
+/** Sets them in the dict before. */
+function writeItems(items: readonly (readonly [Picklable, Picklable])[], out: Buffer[]): void {
+  if (items.length === 0) return;
+  out.push(Buffer.of(OP.mark));
+  for (const [key, item] of items) {
+    write(key, out);
+    write(item, out);
+  }
+  out.push(Buffer.of(OP.setItems));
 }
 
 function writeTuple(values: readonly Picklable[], out: Buffer[]): void {

@@ -19,8 +19,8 @@ import { tinyPredictor } from '../inference/tiny-predictor.js';
 import { headerFor } from './random-run.js';
 
 const DATA = fixture('datasets', 'data');
-/** The division by Google has no miniature. */
-const NAMES = EVALUATED_NAMES.filter((name) => name !== 'refcocog-google');
+/** The division by Google and Mapillary's validation have no miniature. */
+const NAMES = EVALUATED_NAMES.filter((name) => name !== 'refcocog-google' && name !== 'mapillary');
 
 const open = (name: string, honourIgnore = false): Promise<EvaluatedDataset> =>
   openEvaluatedSet(name, DATA, usualSplit(name), { honourIgnore });

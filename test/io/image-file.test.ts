@@ -8,7 +8,7 @@ import fc from 'fast-check';
 import sharp from 'sharp';
 import { UserError } from '../../src/errors.js';
 import { encodeJpeg, encodePng, readImage, writeMaskPng, writePng } from '../../src/io/image-file.js';
-import { readIndexPng } from '../../src/io/index-png.js';
+import { encodeIndexPng, readIndexPng } from '../../src/io/index-png.js';
 import { Random } from '../../src/random.js';
 import type { RgbImage } from '../../src/types.js';
 import { fixture } from '../helpers/fixtures.js';
@@ -153,6 +153,13 @@ describe('readImage', () => {
 });
 
 describe('masks and label maps', () => {
+  test('a label map is read as it was written', () => {
+    const map = { data: Uint8Array.from({ length: 15 }, (_, i) => (i * 53) % 256), height: 3, width: 5 };
+    const path = join(folder, 'labels.png');
+    writeFileSync(path, encodeIndexPng(map));
+    expect(readIndexPng(path)).toEqual(map);
+  });
+
   test('a mask is a grey picture of 0 and 255', async () => {
     const path = join(folder, 'mask.png');
     await writeMaskPng(path, { data: Uint8Array.of(0, 1, 1, 0, 0, 1), height: 2, width: 3 });

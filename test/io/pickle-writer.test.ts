@@ -1,6 +1,6 @@
 /** Pickles, byte for byte: values as protocol 2 of CPython writes them, without its memo. */
 import { expect, test } from '@jest/globals';
-import { type Picklable, call, global, persistentId, pickle, tuple } from '../../src/io/pickle-writer.js';
+import { type Picklable, call, dict, global, list, persistentId, pickle, tuple } from '../../src/io/pickle-writer.js';
 
 const DICT = global('collections', 'OrderedDict');
 
@@ -16,6 +16,9 @@ test.each<[string, Picklable, string]>([
     '800229 4b0185 284b014b024b034b0474 872e',
   ],
   ['a persistent id', persistentId('7'), '80025801000000375 12e'],
+  ['a list', list([1, 'a']), '80025d28 4b01 580100000061 65 2e'],
+  ['a plain dict', dict({ a: list([]), b: 2 }), '80027d28 580100000061 5d2865 580100000062 4b02 75 2e'],
+  ['a dict of nothing', dict({}), '80027d2e'],
   ['a dict', call(DICT, [], [['a', 1]]), `8002${dictClass()}2952 28 580100000061 4b01 75 2e`],
 ])('%s', (_, value, hex) => {
   expect(pickle(value).toString('hex')).toBe(hex.replaceAll(' ', ''));

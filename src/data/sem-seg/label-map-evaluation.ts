@@ -1,4 +1,7 @@
-/** Semantic segmentation as it is evaluated on (ADE20K; paper, section D): each class that an image has, alone. */
+/**
+ * Semantic segmentation as it is evaluated on: the classes that an image has, each alone (ADE20K; paper, section D) or,
+ * where the paper prescribes nothing (Mapillary Vistas), together and by name, as they are trained on.
+ */
 import { type LabelMap, readIndexPng } from '../../io/index-png.js';
 import type { EvaluatedDataset, EvaluatedTarget } from '../evaluated-dataset.js';
 import { type PresentClass, classMask, presentClasses } from './label-map-classes.js';
@@ -16,7 +19,11 @@ export class LabelMapEvaluation implements EvaluatedDataset {
   /** The one that was looked at last: its size, its classes and their masks are asked for one after the other. */
   private last: { readonly path: string; readonly labels: Labels } | null = null;
 
-  constructor(private readonly dataset: LabelMapDataset) {
+  /** @param form of the questions about one class at a time; null for all classes of the image in one question */
+  constructor(
+    private readonly dataset: LabelMapDataset,
+    private readonly form: 'class' | null = 'class',
+  ) {
     this.images = dataset.images.map(({ image, labels }, imageId) => {
       return new LabelledImage(imageId, image, () => this.read(labels));
     });
@@ -27,8 +34,9 @@ export class LabelMapEvaluation implements EvaluatedDataset {
     const files = this.dataset.images[imageId];
     if (files === undefined) throw new RangeError(`LabelMapEvaluation: no image ${imageId}`);
     const { map, classes } = this.read(files.labels);
+    const form = this.form === null ? {} : { form: this.form };
     return classes.map(({ name, value }) => {
-      return { expression: name, isEmpty: false, mask: classMask(map, value), form: 'class' };
+      return { expression: name, isEmpty: false, mask: classMask(map, value), ...form };
     });
   }
 

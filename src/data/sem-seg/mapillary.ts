@@ -3,14 +3,16 @@
  * configuration.
  *
  *   <dataDir>/mapillary/config_v2.0.json               "labels", each with its "readable" name
- *   <dataDir>/mapillary/training/v2.0/labels/*.png
- *   <dataDir>/mapillary/training/images/*.jpg
+ *   <dataDir>/mapillary/{training,validation}/v2.0/labels/*.png
+ *   <dataDir>/mapillary/{training,validation}/images/*.jpg
  */
 import { join } from 'node:path';
 
 import { checkedClassName } from './class-name.js';
 import { LabelMapDataset, filesEndingIn } from './label-map-dataset.js';
 import { JsonPlace, readJsonFile } from '../annotation-files.js';
+
+export type MapillarySplit = 'training' | 'validation';
 
 const NAME = 'Mapillary Vistas';
 const ADVICE = 'Unpack the published archive (v2.0) into <data>/mapillary.';
@@ -19,10 +21,10 @@ const ADVICE = 'Unpack the published archive (v2.0) into <data>/mapillary.';
  * All labels take part, in lower case, as in the reference ("unlabeled" too).
  * @throws UserError where the configuration is missing or malformed, or there are no label maps
  */
-export function openMapillary(dataDir: string): LabelMapDataset {
+export function openMapillary(dataDir: string, split: MapillarySplit = 'training'): LabelMapDataset {
   const root = join(dataDir, 'mapillary');
   const config = join(root, 'config_v2.0.json');
-  const labels = join(root, 'training', 'v2.0', 'labels');
+  const labels = join(root, split, 'v2.0', 'labels');
   const classes = new JsonPlace(readJsonFile(NAME, config, ADVICE), NAME, config)
     .key('labels')
     .list()
@@ -32,7 +34,7 @@ export function openMapillary(dataDir: string): LabelMapDataset {
     classes,
     neverMarked: [],
     images: filesEndingIn('.png', labels, NAME, ADVICE).map((stem) => ({
-      image: join(root, 'training', 'images', `${stem}.jpg`),
+      image: join(root, split, 'images', `${stem}.jpg`),
       labels: join(labels, `${stem}.png`),
     })),
   });

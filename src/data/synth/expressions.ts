@@ -120,7 +120,8 @@ function fits(object: SceneObject, { colour, shape }: Noun): boolean {
   return (colour === null || object.colour === colour) && (shape === null || object.shape === shape);
 }
 
-function nounWords({ colour, shape }: Noun, plural: boolean): string {
+/** "red circles"; "shape" where the noun says nothing of it. */
+export function nounWords({ colour, shape }: Noun, plural: boolean): string {
   const shapeWord = (shape ?? 'shape') + (plural ? 's' : '');
   return colour === null ? shapeWord : `${colour} ${shapeWord}`;
 }

@@ -110,28 +110,40 @@ export function recordsOf(
   return { split, image, annotations, references };
 }
 
+/** Whether the object's whole outline shows, but for a few pixels. */
+export function showsWhole(scene: Scene, index: number): boolean {
+  return outlineOf(scene, index).isWhole;
+}
+
 /** As COCO's train2014 names its images. */
 export function imageFileName(imageId: number): string {
   return `COCO_train2014_${String(imageId).padStart(12, '0')}.jpg`;
 }
 
-function annotationOf(scene: Scene, index: number, imageId: number): AnnotationEntry {
+/** The mask of an object as COCO has it. */
+export function annotationOf(scene: Scene, index: number, imageId: number): AnnotationEntry {
+  const { shape, polygon, visible, filled, isWhole } = outlineOf(scene, index);
+  const written: Rle = isWhole && filled !== null ? filled : visible;
+  return {
+    id: imageId * ANNOTATIONS_PER_IMAGE + index + 1,
+    image_id: imageId,
+    category_id: SHAPES.indexOf(shape) + 1,
+    segmentation: isWhole ? [polygon] : { size: visible.size, counts: rleToString(visible) },
+    area: rleArea(written),
+    bbox: rleBox(written),
+    iscrowd: 0,
+  };
+}
+
+/** An object's outline as a polygon, beside what is seen of it. */
+function outlineOf(scene: Scene, index: number) {
   const object = scene.objects[index];
   if (object === undefined) throw new RangeError(`the scene has no object ${index}`);
   const visible = encodeMask(visibleMask(scene, [index]));
   const polygon = outline(object).flatMap(([x, y]) => [roundTo2(x), roundTo2(y)]);
   const filled = annotationToRle([polygon], scene.height, scene.width);
   const isWhole = filled !== null && rleIou(filled, visible) >= POLYGON_IOU;
-  const written: Rle = isWhole ? filled : visible;
-  return {
-    id: imageId * ANNOTATIONS_PER_IMAGE + index + 1,
-    image_id: imageId,
-    category_id: SHAPES.indexOf(object.shape) + 1,
-    segmentation: isWhole ? [polygon] : { size: visible.size, counts: rleToString(visible) },
-    area: rleArea(written),
-    bbox: rleBox(written),
-    iscrowd: 0,
-  };
+  return { shape: object.shape, polygon, visible, filled, isWhole };
 }
 
 /** COCO's polygons have two decimals. */

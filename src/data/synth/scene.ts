@@ -19,8 +19,11 @@ import {
 export const TEXTURES = ['plain', 'stripes', 'dots', 'noise', 'gradient'] as const;
 export type Texture = (typeof TEXTURES)[number];
 
-/** Where a scene is used. Scenes of two uses are never the same for one seed. */
-export const SYNTH_SPLITS = ['train', 'val', 'testA', 'testB', 'base'] as const;
+/** Where a scene is used. Scenes of two uses are never the same for one seed. New uses come last: a place is a seed. */
+export const SYNTH_SPLITS = [
+  ...['train', 'val', 'testA', 'testB', 'base'],
+  ...['sem-seg', 'sem-seg-val', 'res', 'res-val', 'vqa', 'vqa-val', 'reason', 'reason-val'],
+] as const;
 export type SynthSplit = (typeof SYNTH_SPLITS)[number];
 
 /** At least this share of every object is visible. */

@@ -1,6 +1,6 @@
 /**
  * Writes the embedded benchmark as a dataset in gRefCOCO's published layout (see ../grefcoco.ts), plus synth.json with
- * the parameters and counts. The same parameters give the same bytes; a folder is there completely or not at all.
+ * the parameters and counts, and, where asked for, the sets of the pretraining mixture (mixture/). The same parameters give the same bytes; a folder is there completely or not at all.
  */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
@@ -20,6 +20,7 @@ import {
   WRITTEN_SPLITS,
   recordsOf,
 } from './records.js';
+import { type MixtureSizes, mixtureImages, writeMixture } from './mixture/mixture-writer.js';
 import { renderScene } from './render.js';
 import { sceneRandom, synthScene } from './scene.js';
 
@@ -33,6 +34,8 @@ export interface SynthOptions {
   readonly testBImages: number;
   /** Default 9. */
   readonly expressionsPerImage?: number;
+  /** Images of each set of the pretraining mixture, beside gRefCOCO; default none. */
+  readonly mixture?: MixtureSizes;
   /** Replace a dataset that an earlier call has written there. */
   readonly overwrite?: boolean;
 }
@@ -54,6 +57,8 @@ export interface SynthSummary {
   readonly splits: Readonly<Record<GRefCocoSplit, SynthCounts>>;
   /** How the masks are written. */
   readonly segmentations: { polygon: number; rle: number };
+  /** Images of each set of the mixture; absent where it was not asked for. */
+  readonly mixture?: MixtureSizes;
 }
 
 const SUMMARY_FILE = 'synth.json';
@@ -74,16 +79,22 @@ export async function writeSynthDataset(
   options: SynthOptions,
   onProgress: (done: number, total: number) => void = () => undefined,
 ): Promise<SynthSummary> {
-  const { seed, expressionsPerImage = 9 } = options;
+  const { seed, expressionsPerImage = 9, mixture } = options;
   const plan = planOf(options, expressionsPerImage);
+  const total = plan.length + (mixture === undefined ? 0 : mixtureImages(mixture));
   checkFolder(dir, options.overwrite ?? false);
   const collected = new Collected(seed, expressionsPerImage);
+  const summary = mixture === undefined ? collected.summary : { ...collected.summary, mixture };
+  let done = 0;
+  const progress = (written: number): void => {
+    onProgress((done += written), total);
+  };
   await writeDirectoryAtomic(dir, async (temporary) => {
     const annotationDir = join(temporary, 'refer_seg', 'grefcoco');
     const imageDir = join(temporary, 'refer_seg', 'images', 'mscoco', 'images', 'train2014');
     await mkdir(annotationDir, { recursive: true });
     await mkdir(imageDir, { recursive: true });
-    onProgress(0, plan.length);
+    progress(0);
     for (let start = 0; start < plan.length; start += IMAGES_AT_ONCE) {
       const group = plan.slice(start, start + IMAGES_AT_ONCE);
       const results = await Promise.allSettled(
@@ -93,13 +104,14 @@ export async function writeSynthDataset(
         if (result.status === 'rejected') throw writingFailed(dir, result.reason);
         collected.add(result.value);
       }
-      onProgress(start + group.length, plan.length);
+      progress(group.length);
     }
+    if (mixture !== undefined) await writeMixture(temporary, seed, mixture, progress);
     writeFileAtomic(join(annotationDir, 'grefs(unc).json'), collected.referencesFile());
     writeFileAtomic(join(annotationDir, 'instances.json'), collected.instancesFile());
-    writeJson(join(temporary, SUMMARY_FILE), collected.summary);
+    writeJson(join(temporary, SUMMARY_FILE), summary);
   });
-  return collected.summary;
+  return summary;
 }
 
 async function writeImage(
@@ -200,6 +212,9 @@ function planOf(options: SynthOptions, expressionsPerImage: number): { split: GR
     testB: options.testBImages,
   };
   for (const split of WRITTEN_SPLITS) check(`the number of ${split} images`, sizes[split], 0, MAX_IMAGES_PER_SPLIT);
+  for (const [part, images] of Object.entries(options.mixture ?? {})) {
+    check(`the number of ${part} images of the mixture`, images, 1, MAX_IMAGES_PER_SPLIT);
+  }
   const total = WRITTEN_SPLITS.reduce((sum, split) => sum + sizes[split], 0);
   if (total === 0) throw new UserError('nothing to write: train, val, testA and testB have no images');
   check('the number of all expressions', total * expressionsPerImage, 1, MAX_EXPRESSIONS);

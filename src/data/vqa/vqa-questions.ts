@@ -1,0 +1,53 @@
+/**
+ * Questions with one-word answers, to measure visual question answering on. LLaVA-Instruct has no held-out part; this is
+ * the list of questions that LLaVA's evaluation takes (question_id, image, text, category), with the answers in it:
+ *
+ *   <dataDir>/llava_dataset/questions_val.json     a list of { question_id, image, text, answer, category }
+ *   <dataDir>/coco/val2017/*.jpg
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { UserError } from '../../errors.js';
+import { type JsonPlace, readJsonRecords } from '../annotation-files.js';
+import { IMAGE_PLACEHOLDER, RESERVED_TEXTS } from '../../special-tokens.js';
+
+const NAME = 'VQA questions';
+const ADVICE = 'Write a synthetic list with `gsva data synth --mixture`, or put your own there.';
+
+export interface VqaQuestion {
+  /** Path of the picture. */
+  readonly image: string;
+  readonly text: string;
+  readonly answer: string;
+  /** What sort of question it is. */
+  readonly category: string;
+}
+
+/** @throws UserError where the file is missing, malformed or empty */
+export function readVqaQuestions(dataDir: string): VqaQuestion[] {
+  const file = join(dataDir, 'llava_dataset', 'questions_val.json');
+  if (!existsSync(file)) throw new UserError(`Reading ${NAME}: ${file} is missing. ${ADVICE}`);
+  const images = join(dataDir, 'coco', 'val2017');
+  const questions: VqaQuestion[] = [];
+  readJsonRecords(NAME, file, ADVICE, (record) => questions.push(readQuestion(record, images)));
+  if (questions.length === 0) throw new UserError(`Reading ${NAME}: ${file} is an empty list. ${ADVICE}`);
+  return questions;
+}
+
+function readQuestion(record: JsonPlace, images: string): VqaQuestion {
+  const image = record.key('image');
+  // It is joined to a folder, which it must not lead out of.
+  if (!/^[^/\\\0]+$/.test(image.text()) || image.text() === '.' || image.text() === '..') {
+    throw image.wrong('a file name without a folder');
+  }
+  const text = record.key('text');
+  const reserved = [IMAGE_PLACEHOLDER, ...RESERVED_TEXTS].find((token) => text.text().includes(token));
+  if (reserved !== undefined || text.text().trim() === '') throw text.wrong('a question without reserved tokens');
+  return {
+    image: join(images, image.text()),
+    text: text.text(),
+    answer: record.key('answer').text(),
+    category: record.key('category').text(),
+  };
+}
