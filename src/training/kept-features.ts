@@ -79,7 +79,6 @@ export class KeptFeatures {
       const kept = { key: row.key, found: { features: this.kept.get(row.key) ?? null, digest: null }, image: null };
       images.set(row.key, merged(images.get(row.key) ?? kept, row));
     }
-    for (const [key, image] of images) images.set(key, await this.lookAgain(image));
     const clip = await this.encode(encodeForClip, gsva, missing([...images.values()], 'clipFeatures', 'clipInput'));
     const sam = await this.encode(encodeForSam, gsva, missing([...images.values()], 'imageEmbedding', 'samInput'));
     const all = new Map<string, ImageFeatures>();
@@ -107,16 +106,6 @@ export class KeptFeatures {
   /** Waits until everything that goes to disk is there. */
   async flush(): Promise<void> {
     await this.writing;
-  }
-
-  /** What an earlier batch, or another rank, has put on disk since the sample was loaded need not be computed. */
-  private async lookAgain(row: ImageOfSample): Promise<ImageOfSample> {
-    const { key, found, image } = row;
-    if (this.cache === null || found.digest === null || image === null) return row;
-    const needs = needsOf(found);
-    if (!(needs.clip || (needs.sam && image.samInput !== null))) return row;
-    const features = await this.cache.get(found.digest, image.samInput !== null);
-    return features === null ? row : merged(row, { key, found: { features, digest: null }, image: null });
   }
 
   /** As they will come back from the cache, so that a run is the same whether its images are cached or not. */
