@@ -37,7 +37,7 @@ import {
 import { figuresOf } from './measure.js';
 import { packageConfig } from './package-config.js';
 import { duration } from './progress.js';
-import { RememberedImages } from './remembered-images.js';
+import { type ImageStore, memoryStore, rememberingResponder } from './remembered-images.js';
 import { trainExperiment } from './training-run.js';
 import { packagePath } from './values.js';
 import type { VerbContext } from './verb.js';
@@ -118,12 +118,12 @@ function aboutRuns(
 
 /** What all runs have in common, computed once. */
 class Shared {
-  private readonly features = new Map<string, { training: KeptFeatures; evaluation: RememberedImages }>();
+  private readonly features = new Map<string, { training: KeptFeatures; evaluation: ImageStore }>();
 
   /** Of images by the encoders of a run. */
-  featuresFor({ start, model }: ExperimentConfig): { training: KeptFeatures; evaluation: RememberedImages } {
+  featuresFor({ start, model }: ExperimentConfig): { training: KeptFeatures; evaluation: ImageStore } {
     const encoders = JSON.stringify([start, model.clip, model.sam]);
-    const known = this.features.get(encoders) ?? { training: new KeptFeatures(), evaluation: new RememberedImages() };
+    const known = this.features.get(encoders) ?? { training: new KeptFeatures(), evaluation: memoryStore() };
     this.features.set(encoders, known);
     return known;
   }
@@ -203,7 +203,7 @@ async function trainRun(
 async function evaluateRun(
   { gsva, tokenizer, config }: Experiment,
   questions: readonly ExpressionForm[],
-  images: RememberedImages,
+  images: ImageStore,
   context: VerbContext,
 ): Promise<RunFigures> {
   if (config.data.kind !== 'grefcoco') throw new Error("evaluateRun: ablations are trained on gRefCOCO's layout");
@@ -213,7 +213,7 @@ async function evaluateRun(
     const predictor = new Predictor(gsva, tokenizer, config.conversation, { variant: config.variant });
     const bar = context.startProgress('evaluate', dataset.images.length);
     try {
-      const { results } = await evaluate(GRES, dataset, images.responder(predictor), {
+      const { results } = await evaluate(GRES, dataset, rememberingResponder(predictor, images), {
         question,
         protocols: ['reference', 'strict'],
         batch: EVALUATION_BATCH,

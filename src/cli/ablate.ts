@@ -59,7 +59,7 @@ export const ablateVerb = defineVerb({
   positionals: {},
   options: OPTIONS,
   examples: [
-    ['gsva ablate --table docs/ablations.md', 'all rows, three seeds'],
+    ['gsva ablate', 'all rows, three seeds: hours'],
     ['gsva ablate --only gsva no-rej --seeds 1 --updates 40 --out /tmp/ablate', 'two rows, quickly'],
     ['gsva ablate --shard 1/2 --threads 1 --resume', 'half of the runs, beside another process with 2/2'],
   ],

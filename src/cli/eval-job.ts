@@ -12,11 +12,14 @@ import type { Predictor } from '../inference/predictor.js';
 import type { ModelMeta } from '../model/checkpoint-directory.js';
 import type { Precision } from '../model/precision.js';
 import { writeRecordedReport } from './eval-report.js';
+import type { FeatureCacheRequest } from './feature-cache-options.js';
+import { openCache } from './feature-store.js';
 import { faultsText, figureHead, figureRow, figuresOf, measure, type Measured, refusedText } from './measure.js';
 import { modelName } from './model-options.js';
 import { type DatasetRequest, openDataset } from './open-dataset.js';
 import type { Output } from './output.js';
 import { packedNote } from './packed-note.js';
+import { diskStore, rememberingResponder } from './remembered-images.js';
 import type { VerbContext } from './verb.js';
 
 /** What `gsva eval` was asked for, checked. */
@@ -44,6 +47,8 @@ export interface EvalRequest extends DatasetRequest {
   /** Go on with `records`. */
   readonly resume: boolean;
   readonly shard: Shard;
+  /** Keep what the encoders say of the images on disk; null: it is computed. */
+  readonly featureCache: FeatureCacheRequest | null;
   /** Folder for a report with pictures; null for none. */
   readonly report: string | null;
 }
@@ -93,17 +98,21 @@ export async function evaluateShard(
     const onRefusal = (fileName: string, { expression, message }: Refusal): void => {
       context.note(`left out: ${fileName}${expression === null ? '' : `, ${JSON.stringify(expression)}`}: ${message}`);
     };
+    const store = request.featureCache === null ? null : await openCache(request.featureCache, predictor.gsva, context);
+    const responder = store === null ? predictor : rememberingResponder(predictor, diskStore(store.cache));
     const measured = await measure(
       predictor,
       {
         ...request,
         opened: dataset,
+        responder,
         samples: 0,
         rules: request,
         recording: { shard: request.shard, earlier: [...images], onRefusal, ...(isKept ? { onImage } : {}) },
       },
       context,
     );
+    store?.report();
     return { header, images, dataset, measured };
   } finally {
     writer?.close();

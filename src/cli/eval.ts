@@ -3,6 +3,7 @@ import type { Options } from 'yargs';
 import { EVALUATED_NAMES, hasExpressions } from '../data/evaluated-sets.js';
 import { EXPRESSION_FORMS } from '../data/text/question-forms.js';
 import { UsageError } from '../errors.js';
+import { FEATURE_CACHE_OPTIONS, featureCacheOf } from './feature-cache-options.js';
 import type { EvalRequest } from './eval-job.js';
 import { WHOLE } from '../evaluation/record.js';
 import { MODEL_OPTIONS, REJECT_THRESHOLD_OPTION, trainedModel } from './model-options.js';
@@ -100,6 +101,7 @@ const OPTIONS = {
     requiresArg: true,
     coerce: text('report'),
   },
+  ...FEATURE_CACHE_OPTIONS,
   'rank-timeout': RANK_TIMEOUT_OPTION,
 } satisfies Record<string, Options>;
 
@@ -159,6 +161,7 @@ export const evalVerb = defineVerb({
       resume,
       shard: args.shard ?? WHOLE,
       report: args.report ?? null,
+      featureCache: featureCacheOf(args),
     };
     return asRank(args, args['rank-timeout'], context, async ({ communicator, hardware, context: ownContext }) => {
       const { records } = request;

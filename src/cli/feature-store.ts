@@ -1,37 +1,42 @@
-/** `--feature-cache`: what the frozen encoders say of the training images, kept on disk from run to run. */
+/** `--feature-cache`: what the frozen encoders say of images, kept on disk from run to run. */
 import { UserError } from '../errors.js';
 import { bytesText } from '../machine.js';
+import type { Gsva } from '../model/gsva.js';
 import type { Experiment } from '../training/build-experiment.js';
 import { encoderDigests } from '../training/encoder-digest.js';
 import { FeatureCache } from '../training/feature-cache.js';
 import { KeptFeatures } from '../training/kept-features.js';
+import type { FeatureCacheRequest } from './feature-cache-options.js';
 import type { VerbContext } from './verb.js';
 
-export interface FeatureCacheRequest {
-  readonly dir: string;
-  /** 10⁹ bytes. */
-  readonly gigabytes: number;
-  readonly dtype: 'f32' | 'bf16';
-}
-
-export interface FeatureStore {
-  readonly features: KeptFeatures;
+export interface OpenCache {
+  readonly cache: FeatureCache;
   /** Says what was read and written. */
-  report(): void;
+  readonly report: () => void;
 }
 
 /** @throws UserError where the folder cannot be used, or the stage trains the encoders */
 export async function openFeatures(
-  { dir, gigabytes, dtype }: FeatureCacheRequest,
+  request: FeatureCacheRequest,
   { config, gsva }: Experiment,
   context: VerbContext,
-): Promise<FeatureStore> {
+): Promise<{ readonly features: KeptFeatures; readonly report: () => void }> {
   if (config.stage !== 'gsva') {
     throw new UserError(
       `--feature-cache keeps what frozen encoders say, but the stage ${config.stage} trains them or draws its images; ` +
         'leave the option out.',
     );
   }
+  const { cache, report } = await openCache(request, gsva, context);
+  return { features: new KeptFeatures(undefined, cache), report };
+}
+
+/** @throws UserError where the folder cannot be used */
+export async function openCache(
+  { dir, gigabytes, dtype }: FeatureCacheRequest,
+  gsva: Gsva,
+  context: VerbContext,
+): Promise<OpenCache> {
   const cache = await FeatureCache.open(dir, {
     maxBytes: 1e9 * gigabytes,
     dtype: dtype === 'f32' ? 'F32' : 'BF16',
@@ -41,7 +46,7 @@ export async function openFeatures(
     },
   });
   return {
-    features: new KeptFeatures(undefined, cache),
+    cache,
     report: (): void => {
       const { hits, misses, written, damaged, refused, failures, bytesRead, bytesWritten } = cache.stats;
       const wrong = [

@@ -8,7 +8,9 @@ import type { GresProtocol } from '../evaluation/metrics/gres-score.js';
 import type { RecordedResult, Result } from '../evaluation/record-figures.js';
 import { type RecordedFaults, type RefusalCounts, shardSize, WHOLE } from '../evaluation/record.js';
 import { metricTitle } from '../evaluation/figures.js';
+import type { Responder } from '../evaluation/responder.js';
 import type { Predictor } from '../inference/predictor.js';
+import type { EncodedImage } from '../model/image-features.js';
 import { type DatasetRequest, openDataset } from './open-dataset.js';
 import type { Cell } from './output.js';
 import type { VerbContext } from './verb.js';
@@ -25,6 +27,8 @@ export interface MeasureRequest extends Pick<DatasetRequest, 'data' | 'split'> {
   readonly samples: number;
   /** How it is asked and scored; default as published. */
   readonly rules?: Pick<EvaluationOptions, 'question' | 'minimumPixels' | 'skipBad'>;
+  /** What answers for the predictor; default: itself. */
+  readonly responder?: Responder<EncodedImage>;
   /** Default: all images, none of them done. */
   readonly recording?: Pick<EvaluationOptions, 'shard' | 'earlier' | 'onImage' | 'onRefusal'>;
 }
@@ -45,7 +49,7 @@ export async function measure(
   const startedAt = performance.now();
   const bar = context.startProgress(label, total);
   try {
-    const evaluation = await evaluate(benchmarkOf(dataset), opened, predictor, {
+    const evaluation = await evaluate(benchmarkOf(dataset), opened, request.responder ?? predictor, {
       protocols,
       batch,
       limit,

@@ -1,31 +1,69 @@
-/** A predictor that encodes no picture twice, for models that share their encoders. */
+/** A predictor that encodes no picture twice: for models that share their encoders, and for runs that share a cache. */
 import { createHash } from 'node:crypto';
 import type { Responder } from '../evaluation/responder.js';
 import type { Predictor } from '../inference/predictor.js';
 import type { EncodedImage } from '../model/image-features.js';
+import type { FeatureCache } from '../training/feature-cache.js';
 import type { RgbImage } from '../types.js';
 
-export class RememberedImages {
-  private readonly known = new Map<string, EncodedImage>();
-
-  /** The predictor's answers; its encoders are always the same. */
-  responder(predictor: Pick<Predictor, 'encode' | 'force' | 'generate'>): Responder<EncodedImage> {
-    return {
-      encode: (images) => this.encode(predictor, images),
-      force: (questions) => predictor.force(questions),
-      generate: (question, options) => predictor.generate(question, options),
-    };
-  }
-
-  private async encode(predictor: Pick<Predictor, 'encode'>, images: readonly RgbImage[]): Promise<EncodedImage[]> {
-    const keys = images.map(keyOf);
-    const fresh = images.filter((_, i) => !this.known.has(keys[i] as string));
-    const encoded = await predictor.encode(fresh);
-    for (const [i, image] of fresh.entries()) this.known.set(keyOf(image), encoded[i] as EncodedImage);
-    return keys.map((key) => this.known.get(key) as EncodedImage);
-  }
+/** What the same encoders have said, by picture. */
+export interface ImageStore {
+  get(key: string): Promise<EncodedImage | null>;
+  put(key: string, image: EncodedImage): Promise<void>;
 }
 
+/** In memory, without a bound: for a few hundred images. */
+export function memoryStore(): ImageStore {
+  const known = new Map<string, EncodedImage>();
+  return {
+    get: (key) => Promise.resolve(known.get(key) ?? null),
+    put: (key, image) => {
+      known.set(key, image);
+      return Promise.resolve();
+    },
+  };
+}
+
+/** On disk. What is found is what was computed if the cache keeps float32. */
+export function diskStore(cache: FeatureCache): ImageStore {
+  return {
+    get: async (key) => {
+      const { imageEmbedding = null, ...rest } = (await cache.get(key, true)) ?? {};
+      return imageEmbedding === null ? null : { ...(rest as Omit<EncodedImage, 'imageEmbedding'>), imageEmbedding };
+    },
+    put: (key, image) => cache.put(key, image, { clip: true, sam: true }),
+  };
+}
+
+/** The predictor's answers; its encoders are those of the store. */
+export function rememberingResponder(
+  predictor: Pick<Predictor, 'encode' | 'force' | 'generate' | 'refusal'>,
+  store: ImageStore,
+): Responder<EncodedImage> {
+  return {
+    encode: (images) => encode(predictor, store, images),
+    force: (questions) => predictor.force(questions),
+    generate: (question, options) => predictor.generate(question, options),
+    refusal: (expressions, form) => predictor.refusal(expressions, form),
+  };
+}
+
+async function encode(
+  predictor: Pick<Predictor, 'encode'>,
+  store: ImageStore,
+  images: readonly RgbImage[],
+): Promise<EncodedImage[]> {
+  const keys = images.map(keyOf);
+  const found = await Promise.all(keys.map((key) => store.get(key)));
+  const fresh = images.filter((_, i) => found[i] === null);
+  const encoded = fresh.length === 0 ? [] : await predictor.encode(fresh);
+  const missing = keys.filter((_, i) => found[i] === null);
+  await Promise.all(missing.map((key, i) => store.put(key, encoded[i] as EncodedImage)));
+  let next = 0;
+  return found.map((image) => image ?? (encoded[next++] as EncodedImage));
+}
+
+/** Of the pixels, from which alone the features are computed. */
 function keyOf({ data, height, width }: RgbImage): string {
-  return createHash('sha256').update(`${height} ${width}\n`).update(data).digest('base64');
+  return createHash('sha256').update(`pixels ${height} ${width}\n`).update(data).digest('hex');
 }

@@ -2,6 +2,7 @@
 import type { Options } from 'yargs';
 import { UsageError } from '../errors.js';
 import { launchOf } from '../training/distributed/launch.js';
+import { FEATURE_CACHE_OPTIONS, featureCacheOf } from './feature-cache-options.js';
 import type { TrainRequest } from './train-job.js';
 import { requireData } from './open-dataset.js';
 import { startEngineFor } from './start-engine.js';
@@ -62,22 +63,7 @@ const OPTIONS = {
     requiresArg: true,
     coerce: text('tensorboard'),
   },
-  'feature-cache': {
-    describe: 'Folder that keeps what the frozen encoders say of the images, from run to run; ranks may share it',
-    type: 'string',
-    requiresArg: true,
-    coerce: text('feature-cache'),
-  },
-  'feature-cache-gb': {
-    describe: 'Largest size of --feature-cache, in GB (default: 100)',
-    requiresArg: true,
-    coerce: finiteNumber('feature-cache-gb', { min: 0.001, max: 1e6 }),
-  },
-  'feature-cache-dtype': {
-    describe: 'Numbers in --feature-cache: f32 (default) is exact, bf16 takes half the room',
-    choices: ['f32', 'bf16'] as const,
-    requiresArg: true,
-  },
+  ...FEATURE_CACHE_OPTIONS,
   overfit: {
     describe: 'Train on the first N samples alone; fails unless their loss becomes low',
     requiresArg: true,
@@ -138,10 +124,6 @@ export const trainVerb = defineVerb({
     if (out === undefined) throw new UsageError('--out is missing: the folder to train into');
     if (args.ranks !== undefined)
       throw new UsageError('--ranks is for --dry-run; mpirun -np N trains with N processes');
-    const { 'feature-cache': dir, 'feature-cache-gb': gigabytes, 'feature-cache-dtype': dtype } = args;
-    if (dir === undefined && (gigabytes !== undefined || dtype !== undefined)) {
-      throw new UsageError('--feature-cache-gb and --feature-cache-dtype are of --feature-cache, which is not given');
-    }
     const request: TrainRequest = {
       config,
       out,
@@ -149,7 +131,7 @@ export const trainVerb = defineVerb({
       ...changes,
       tensorboard: args.tensorboard ?? null,
       overfit: args.overfit === undefined ? null : { samples: args.overfit, bound: args['overfit-bound'] ?? null },
-      featureCache: dir === undefined ? null : { dir, gigabytes: gigabytes ?? 100, dtype: dtype ?? 'f32' },
+      featureCache: featureCacheOf(args),
     };
     return asRank(args, args['rank-timeout'], context, async ({ communicator, hardware, context: ownContext }) => {
       const engine = await startEngineFor(hardware, ownContext);

@@ -75,3 +75,22 @@ test('is refused where it makes no sense', async () => {
   expect([base.code, base.stderr]).toEqual([1, expect.stringMatching(/the stage base-sam trains them/)]);
   expect(readdirSync(scratch)).not.toContain('unused');
 });
+
+test('gsva eval --feature-cache: the second evaluation encodes nothing, its figures are the same', async () => {
+  const evaluate = (...more: string[]): Promise<CliResult> =>
+    runCli(['eval', '--data', at('data'), '--split', 'train', '--engine', 'wasm', '--threads', '1', '--json', ...more]);
+  const before = tf.memory().numTensors;
+  const figuresOf = ({ code, stdout }: CliResult): unknown => {
+    expect(code).toBe(0);
+    return { ...(JSON.parse(stdout) as object), seconds: 0 };
+  };
+  const plain = await evaluate();
+  const cold = await evaluate('--feature-cache', at('eval-features'));
+  const warm = await evaluate('--feature-cache', at('eval-features'));
+  expect(figuresOf(cold)).toEqual(figuresOf(plain));
+  expect(figuresOf(warm)).toEqual(figuresOf(plain));
+  // An image has an entry for each encoder.
+  expect(cold.stderr).toMatch(/0 of \d+ entries found .*, 8 written/);
+  expect(warm.stderr).toMatch(/8 of 8 entries found .*, 0 written/);
+  expect(tf.memory().numTensors).toBe(before);
+});
