@@ -12,6 +12,8 @@ import {
 } from './watch-messages.js';
 
 const TO_CONNECT_MS = 5000;
+/** Often enough that a rank which dies has just said in which update it was. */
+const BEAT_MS = 250;
 
 export class WatchClient {
   private readonly shared: Int32Array;
@@ -75,16 +77,19 @@ export class WatchClient {
     this.send({ hello: { token, rank, host, pid } });
     const period = periodMs(timeoutSeconds);
     let before = performance.now();
-    this.timer = setInterval(() => {
-      const now = performance.now();
-      // This process itself was stopped for a while: nothing could be heard.
-      if (now - before > 3 * period) this.heardAt = now;
-      before = now;
-      this.send({ beat: readBeat(this.shared) });
-      if (now - this.heardAt > timeoutSeconds * 1000) {
-        this.judgeServer(`hangs: no sign of life for ${((now - this.heardAt) / 1000).toFixed(0)} s`);
-      }
-    }, period);
+    this.timer = setInterval(
+      () => {
+        const now = performance.now();
+        // This process itself was stopped for a while: nothing could be heard.
+        if (now - before > 3 * period) this.heardAt = now;
+        before = now;
+        this.send({ beat: readBeat(this.shared) });
+        if (now - this.heardAt > timeoutSeconds * 1000) {
+          this.judgeServer(`hangs: no sign of life for ${((now - this.heardAt) / 1000).toFixed(0)} s`);
+        }
+      },
+      Math.min(BEAT_MS, period),
+    );
   }
 
   private take(line: ServerLine): void {
@@ -108,7 +113,7 @@ export class WatchClient {
   }
 }
 
-/** How often ranks say how far they are. */
+/** How often the ranks are judged. */
 export function periodMs(timeoutSeconds: number): number {
   return Math.max(50, Math.min(2000, timeoutSeconds * 100));
 }
