@@ -199,6 +199,9 @@ async function gone(pids: readonly number[]): Promise<void> {
 async function disturb(out: string, rank: number, signal: NodeJS.Signals): Promise<{ output: string; update: string }> {
   const job = train(2, out, 100_000);
   await reached(job, out, 3);
+  // Checkpoints are written while the run goes on: the first is there an update or two later.
+  while (!existsSync(at(out, 'last', 'state.json')) && job.process.exitCode === null)
+    await new Promise((resolve) => setTimeout(resolve, 20));
   const pids = pidsOf(job);
   expect(pids.size).toBe(2);
   process.kill(pids.get(rank) as number, signal);
