@@ -9,7 +9,8 @@ import type { RgbImage } from '../types.js';
 /** What the same encoders have said, by picture. */
 export interface ImageStore {
   get(key: string): Promise<EncodedImage | null>;
-  put(key: string, image: EncodedImage): Promise<void>;
+  /** @returns the image as `get` will give it, so that figures do not depend on what was there already */
+  put(key: string, image: EncodedImage): Promise<EncodedImage>;
 }
 
 /** In memory, without a bound: for a few hundred images. */
@@ -19,19 +20,23 @@ export function memoryStore(): ImageStore {
     get: (key) => Promise.resolve(known.get(key) ?? null),
     put: (key, image) => {
       known.set(key, image);
-      return Promise.resolve();
+      return Promise.resolve(image);
     },
   };
 }
 
-/** On disk. What is found is what was computed if the cache keeps float32. */
+/** On disk, rounded where the cache keeps bf16. */
 export function diskStore(cache: FeatureCache): ImageStore {
   return {
     get: async (key) => {
       const { imageEmbedding = null, ...rest } = (await cache.get(key, true)) ?? {};
       return imageEmbedding === null ? null : { ...(rest as Omit<EncodedImage, 'imageEmbedding'>), imageEmbedding };
     },
-    put: (key, image) => cache.put(key, image, { clip: true, sam: true }),
+    put: async (key, image) => {
+      await cache.put(key, image, { clip: true, sam: true });
+      const { clipFeatures, imageEmbedding } = image;
+      return { ...image, clipFeatures: cache.asKept(clipFeatures), imageEmbedding: cache.asKept(imageEmbedding) };
+    },
   };
 }
 
@@ -58,9 +63,9 @@ async function encode(
   const fresh = images.filter((_, i) => found[i] === null);
   const encoded = fresh.length === 0 ? [] : await predictor.encode(fresh);
   const missing = keys.filter((_, i) => found[i] === null);
-  await Promise.all(missing.map((key, i) => store.put(key, encoded[i] as EncodedImage)));
+  const kept = await Promise.all(missing.map((key, i) => store.put(key, encoded[i] as EncodedImage)));
   let next = 0;
-  return found.map((image) => image ?? (encoded[next++] as EncodedImage));
+  return found.map((image) => image ?? (kept[next++] as EncodedImage));
 }
 
 /** Of the pixels, from which alone the features are computed. */

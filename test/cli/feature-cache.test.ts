@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { writeSynthDataset } from '../../src/data/synth/writer.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
+import { readRecords } from '../../src/evaluation/record-file.js';
 import { readRunLog } from '../../src/training/run-log.js';
 import { type CliResult, runCli } from '../helpers/run-cli.js';
 import { smallConfig, writeConfig } from '../helpers/small-experiment.js';
@@ -80,6 +81,7 @@ test('gsva eval --feature-cache: the second evaluation encodes nothing, its figu
   const evaluate = (...more: string[]): Promise<CliResult> =>
     runCli(['eval', '--data', at('data'), '--split', 'train', '--engine', 'wasm', '--threads', '1', '--json', ...more]);
   const before = tf.memory().numTensors;
+  let runs = 0;
   const figuresOf = ({ code, stdout }: CliResult): unknown => {
     expect(code).toBe(0);
     return { ...(JSON.parse(stdout) as object), seconds: 0 };
@@ -87,8 +89,23 @@ test('gsva eval --feature-cache: the second evaluation encodes nothing, its figu
   const plain = await evaluate();
   const cold = await evaluate('--feature-cache', at('eval-features'));
   const warm = await evaluate('--feature-cache', at('eval-features'));
+  const bf16 = (): Promise<CliResult> =>
+    evaluate(
+      '--feature-cache',
+      at('rounded'),
+      '--feature-cache-dtype',
+      'bf16',
+      '--records',
+      at(`bf16-${++runs}.jsonl`),
+    );
   expect(figuresOf(cold)).toEqual(figuresOf(plain));
   expect(figuresOf(warm)).toEqual(figuresOf(plain));
+  const [rounded, again] = [await bf16(), await bf16()];
+  expect(figuresOf(again)).toEqual(figuresOf(rounded));
+  // Scores are means over all pixels of a mask: they show the last bit of the features.
+  const [one, two] = [1, 2].map((run) => readRecords(at(`bf16-${run}.jsonl`)).images.flatMap(({ records }) => records));
+  expect(two).toEqual(one);
+  expect(again.stderr).toMatch(/8 of 8 entries found/);
   // An image has an entry for each encoder.
   expect(cold.stderr).toMatch(/0 of \d+ entries found .*, 8 written/);
   expect(warm.stderr).toMatch(/8 of 8 entries found .*, 0 written/);
