@@ -55,7 +55,8 @@ export interface EvalRequest extends DatasetRequest {
 
 /** The images of a shard, measured. */
 export interface EvaluatedShard {
-  readonly header: RecordHeader;
+  /** Null unless there are records or a report: it takes a digest of all weights. */
+  readonly header: RecordHeader | null;
   /** Empty unless there are records or a report. */
   readonly images: readonly ImageRecord[];
   readonly dataset: EvaluatedDataset;
@@ -66,7 +67,7 @@ export interface EvaluatedShard {
 export async function runEval(request: EvalRequest, context: VerbContext, engine: EngineInfo): Promise<number> {
   const { header, images, dataset, measured } = await evaluateShard(request, context, engine);
   printFigures(request, measured, context.output, engine);
-  if (request.report !== null) {
+  if (request.report !== null && header !== null) {
     context.output.line(await writeRecordedReport(request.report, { header, images }, dataset, request.data));
   }
   return 0;
@@ -84,8 +85,8 @@ export async function evaluateShard(
   try {
     const dataset = await openDataset(request);
     const isKept = request.records !== null || request.report !== null;
-    const header = headerOf(request, dataset.images.length, predictor, meta, engine);
-    if (request.records !== null) {
+    const header = isKept ? headerOf(request, dataset.images.length, predictor, meta, engine) : null;
+    if (request.records !== null && header !== null) {
       const begun = beginRecords(request.records, request.resume, header);
       writer = begun.writer;
       images.push(...begun.earlier);

@@ -133,8 +133,8 @@ export class EvaluationRun {
     for (const refusal of refused) this.options.onRefusal?.(entry.fileName, refusal);
     this.count(faults, refused, scored.length / protocols.length);
     const { images, totalImages, expressions } = this;
-    const results = this.sums.map((sums) => sums.result());
-    this.options.onProgress?.({ images, totalImages, expressions, results });
+    // Results are added up for those who look at them alone.
+    this.options.onProgress?.({ images, totalImages, expressions, results: this.sums.map((sums) => sums.result()) });
   }
 
   evaluation(): Evaluation {
