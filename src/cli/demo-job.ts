@@ -4,6 +4,7 @@
  */
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { settingText } from '../data/text/question-forms.js';
 import { writeSynthDataset } from '../data/synth/writer.js';
 import { describeEngine, type EngineInfo } from '../engine/engine.js';
 import type { MetricRow } from '../evaluation/report/report-data.js';
@@ -95,6 +96,7 @@ export async function runDemo(request: DemoRequest, context: VerbContext, engine
       details: [
         ['Data', `${data}: ${SIZES.trainImages} training and ${SIZES.valImages} val images, seed ${request.seed}`],
         ['Training', `${end.update} updates of ${config.training.batchSize} images in ${duration(end.elapsedSeconds)}`],
+        ['Question', settingText(['strict', 'reference', 'generate'], 'default')],
         ['Free generation', `the first ${GENERATE_IMAGES} val images`],
       ],
       rows,
@@ -108,6 +110,7 @@ export async function runDemo(request: DemoRequest, context: VerbContext, engine
         ...[...after.results, ...free.results].map((result) => ['after', ...figureRow(result)]),
       ],
     );
+    output.line(`asked: ${settingText(['strict', 'reference', 'generate'], 'default')}`);
     output.line(`report: ${join(report, 'report.html')}`);
     output.line(`model:  ${join(out, 'last')}  (${duration(seconds)} in all)`);
     output.json({ rows, updates: end.update, seconds, report: join(report, 'report.html'), model: join(out, 'last') });

@@ -3,7 +3,8 @@ import { describeEngine, type EngineInfo } from '../engine/engine.js';
 import { RecordWriter } from '../evaluation/record-file.js';
 import { benchmarkOf } from '../evaluation/benchmarks.js';
 import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
-import type { ExpressionForm } from '../data/text/question-forms.js';
+import { hasExpressions } from '../data/evaluated-sets.js';
+import { formOfProtocol, type QuestionSetting, settingText } from '../data/text/question-forms.js';
 import type { ImageRecord, RecordHeader, Refusal, Shard } from '../evaluation/record.js';
 import { loadPredictor } from '../inference/gsva-model.js';
 import { configDigest, weightsDigest } from '../inference/model-digest.js';
@@ -26,7 +27,7 @@ import type { VerbContext } from './verb.js';
 export interface EvalRequest extends DatasetRequest {
   readonly model: ModelSource;
   readonly precision: Precision;
-  readonly question: ExpressionForm;
+  readonly question: QuestionSetting;
   /** A mask of fewer pixels counts as [REJ]. */
   readonly minimumPixels: number;
   /** Images that cannot be read are left out and counted. */
@@ -122,7 +123,7 @@ export async function evaluateShard(
 }
 
 export function printFigures(
-  { dataset, split }: EvalRequest,
+  { dataset, split, protocols, question }: EvalRequest,
   { results, refused, faults, seconds }: Pick<Measured, 'results' | 'refused' | 'faults' | 'seconds'>,
   output: Output,
   engine: EngineInfo,
@@ -134,10 +135,12 @@ export function printFigures(
     split,
     images: result.images,
     expressions: result.expressions,
+    ...(hasExpressions(dataset) ? { question: formOfProtocol(result.protocol, question) } : {}),
     refused,
     seconds,
   }));
   output.table(figureHead(results), results.map(figureRow));
+  if (hasExpressions(dataset)) output.line(`asked: ${settingText(protocols, question)}`);
   for (const line of [refusedText(refused), faultsText(faults)]) if (line !== null) output.line(line);
   output.json({ ...first, ...(others.length === 0 ? {} : { others }), faults, engine: engine.name });
 }

@@ -1,5 +1,6 @@
 /** The report of recorded results; what `eval --report` and `report write` have in common. */
-import { formText } from '../data/text/question-forms.js';
+import { hasExpressions } from '../data/evaluated-sets.js';
+import { settingText } from '../data/text/question-forms.js';
 import { analyse, worstOfEachKind } from '../evaluation/report/analysis-data.js';
 import { failureScenes, recordedSamples, type PictureSource } from '../evaluation/report/recorded-pictures.js';
 import { writeReport } from '../evaluation/report/write-report.js';
@@ -45,7 +46,7 @@ export async function writeRecordedReport(
     details: [
       ['Data', `${data}, split ${header.split}: ${images.length} images`],
       ['Protocols', protocols.join(', ')],
-      ['Question', question === 'reference' ? 'as published' : formText(question)],
+      ...(hasExpressions(header.dataset) ? [['Question', settingText(protocols, question)] as const] : []),
       [
         '[REJ]',
         (rejectThreshold === null ? 'where it is the more probable token' : `from probability ${rejectThreshold} on`) +

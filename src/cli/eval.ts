@@ -1,7 +1,7 @@
 /** `gsva eval`: measures a model on a split of a dataset. */
 import type { Options } from 'yargs';
 import { EVALUATED_NAMES, hasExpressions } from '../data/evaluated-sets.js';
-import { EXPRESSION_FORMS } from '../data/text/question-forms.js';
+import { QUESTION_SETTINGS } from '../data/text/question-forms.js';
 import { UsageError } from '../errors.js';
 import { FEATURE_CACHE_OPTIONS, featureCacheOf } from './feature-cache-options.js';
 import type { EvalRequest } from './eval-job.js';
@@ -47,11 +47,13 @@ const OPTIONS = {
     coerce: someOf('protocol', PROTOCOLS),
   },
   question: {
-    describe: 'How expressions are asked for: as published, or in one of the forms of Table 6',
+    describe:
+      'How expressions are asked for: by default as published for the protocol reference and as the model was trained ' +
+      'for the others; or for all of them as published, as trained, or in one of the forms of Table 6',
     requiresArg: true,
-    default: 'reference',
-    choices: EXPRESSION_FORMS,
-    coerce: oneOf('question', EXPRESSION_FORMS),
+    default: 'default',
+    choices: QUESTION_SETTINGS,
+    coerce: oneOf('question', QUESTION_SETTINGS),
   },
   'minimum-pixels': {
     describe: "A mask of fewer pixels counts as [REJ]; LISA's rule has 50",
@@ -128,7 +130,7 @@ export const evalVerb = defineVerb({
     requireData(args.data);
     const { precision, data, batch, resume, question } = args;
     const dataset = datasetOf(data, args.dataset);
-    if (question !== 'reference' && dataset !== 'own' && !hasExpressions(dataset)) {
+    if (question !== 'default' && !hasExpressions(dataset)) {
       throw new UsageError(`--question is of sets with expressions; the questions of ${dataset} are its own`);
     }
     if (args['honour-ignore'] && dataset !== 'reason_seg') {

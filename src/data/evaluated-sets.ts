@@ -17,9 +17,9 @@ export function usualSplit(name: string): string {
   return { refzom: 'test', ade20k: 'validation', mapillary: 'validation' }[name] ?? 'val';
 }
 
-/** Whether the set's questions are about any number of expressions, and may be asked in other forms. */
+/** Whether the set's questions are about any number of expressions, and may be asked in other forms; 'own' is one's own. */
 export function hasExpressions(name: string): boolean {
-  return REFERRING_NAMES.includes(name);
+  return name === 'own' || REFERRING_NAMES.includes(name);
 }
 
 /**

@@ -3,25 +3,28 @@
  * model cannot take all of them at once, or their masks would fill the memory, the next question begins with the first
  * expression that does not fit, so that they stay in order; one that does not fit by itself is refused.
  */
-import { asksAlone, type QuestionForm } from '../data/text/question-forms.js';
+import { asksAlone, type QuestionForm, type QuestionSetting } from '../data/text/question-forms.js';
 import type { EvaluatedTarget } from '../data/evaluated-dataset.js';
 import type { Refusal } from './record.js';
 
 /** Pixels of all masks that are drawn at once; as logits half a GiB. COCO's images have 400 such masks. */
 export const MOST_MASK_PIXELS = 2 ** 27;
 
+/** How a conversation asks: as its dataset prescribes, or as the evaluation is set. */
+export type ConversationForm = QuestionForm | QuestionSetting;
+
 /** Places among the image's expressions. */
 export interface Conversation {
-  readonly form: QuestionForm;
+  readonly form: ConversationForm;
   readonly indexes: readonly number[];
 }
 
-export type RefuseQuestion = (expressions: readonly string[], form: QuestionForm) => string | null;
+export type RefuseQuestion = (expressions: readonly string[], form: ConversationForm) => string | null;
 
 /** @param form of targets for which the dataset prescribes none */
 export function divide(
   targets: readonly EvaluatedTarget[],
-  form: QuestionForm,
+  form: ConversationForm,
   refuse: RefuseQuestion,
 ): { readonly conversations: readonly Conversation[]; readonly refused: readonly Refusal[] } {
   const conversations: Conversation[] = [];

@@ -5,22 +5,23 @@
  * The model is not known here: whoever calls hands in a `Responder`.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { QuestionForm } from '../data/text/question-forms.js';
+import { formOfProtocol, type QuestionForm, type QuestionSetting } from '../data/text/question-forms.js';
 import { UserError } from '../errors.js';
 import type { LogitRule } from '../types.js';
 import type { Benchmark } from './benchmarks.js';
-import { type Conversation, divide, inGroups } from './conversations.js';
+import { type Conversation, type ConversationForm, divide, inGroups } from './conversations.js';
 import type { EvaluatedDataset, EvaluatedTarget } from '../data/evaluated-dataset.js';
-import { EvaluationRun, type Evaluation, type RunOptions } from './evaluation-run.js';
+import { EvaluationRun, type Evaluation, type Replies, type RunOptions } from './evaluation-run.js';
 import { loadImages } from './load-images.js';
+import type { GresProtocol } from './metrics/gres-score.js';
 import { type ImageRecord, type Refusal, type Shard, WHOLE } from './record.js';
 import type { ForcedReply, FreeReply, Responder } from './responder.js';
 
 export interface EvaluationOptions extends RunOptions {
   /** Images, and questions, computed at once. */
   readonly batch: number;
-  /** How expressions are asked for where the dataset does not prescribe it; default 'reference'. */
-  readonly question?: QuestionForm;
+  /** How expressions are asked for where the dataset does not prescribe it; default: in each protocol's own form. */
+  readonly question?: QuestionSetting;
   /** At most this many images, from the start; null for all. */
   readonly limit?: number | null;
   /** Images that are missing or damaged are left out and counted instead of ending the run. */
@@ -38,7 +39,6 @@ interface Asked<Image> {
   readonly conversation: Conversation;
   readonly expressions: readonly string[];
   readonly answers: readonly ('seg' | 'rej')[];
-  readonly form: QuestionForm;
   readonly logitRule: LogitRule;
   /** Of all its masks. */
   readonly pixels: number;
@@ -54,7 +54,7 @@ export async function evaluate<Image>(
   responder: Responder<Image>,
   options: EvaluationOptions,
 ): Promise<Evaluation> {
-  const { protocols, batch, signal, shard = WHOLE, earlier = [], question = 'reference', skipBad = false } = options;
+  const { protocols, batch, signal, shard = WHOLE, earlier = [], question = 'default', skipBad = false } = options;
   if (protocols.length === 0) throw new UserError('Evaluating: no protocol is given.');
   const entries = dataset.images
     .slice(0, options.limit ?? undefined)
@@ -65,8 +65,6 @@ export async function evaluate<Image>(
   const done = new Set(earlier.map(({ image }) => image));
   const load = (first: number): ReturnType<typeof loadImages> =>
     loadImages(dataset, entries.slice(first, first + batch), (place) => skipBad || done.has(place));
-  const isForced = protocols.some((protocol) => protocol !== 'generate');
-  const isFree = protocols.includes('generate');
   // Batches are those of an uninterrupted run, also where some of their images are done: sums inside the model may
   // round otherwise in another company.
   const start = Math.floor(earlier.length / batch) * batch;
@@ -83,21 +81,21 @@ export async function evaluate<Image>(
       const { targets, refusal } = loaded;
       if (targets === null) return { loaded, asked: [] as Asked<Image>[], refused: [refusal] };
       const image = images.shift() as Image;
-      const { asked, refused } = questionsOf(targets, question, responder, benchmark, image);
+      const { asked, refused } = questionsOf(targets, { question, protocols }, responder, benchmark, image);
       return { loaded, asked, refused };
     });
-    const forced = forceInTurn(
+    const answers = new AnswersInTurn(
       responder,
+      protocols,
       scenes.flatMap(({ asked }) => asked),
       batch,
     );
     for (const { loaded, asked, refused } of scenes) {
       const replies = [];
       for (const each of asked) {
-        const forcedReply = isForced ? ((await forced.next()).value as ForcedReply) : undefined;
-        if (done.has(loaded.place)) continue;
-        const generated = isFree ? await generate(responder, each, signal) : undefined;
-        replies.push(run.score(each.conversation, loaded.targets ?? [], { forced: forcedReply, generated }));
+        const isDone = done.has(loaded.place);
+        const answered = await answers.next(each, isDone, signal);
+        if (!isDone) replies.push(run.score(each.conversation, loaded.targets ?? [], answered));
       }
       if (!done.has(loaded.place)) run.close(loaded, replies, refused);
     }
@@ -107,13 +105,19 @@ export async function evaluate<Image>(
 
 function questionsOf<Image>(
   targets: readonly EvaluatedTarget[],
-  form: QuestionForm,
+  { question, protocols }: { readonly question: QuestionSetting; readonly protocols: readonly GresProtocol[] },
   responder: Responder<Image>,
   { logitRule }: Benchmark,
   image: Image,
 ): { asked: Asked<Image>[]; refused: readonly Refusal[] } {
-  const { conversations, refused } = divide(targets, form, (expressions, asForm) => {
-    return responder.refusal?.(expressions, asForm) ?? null;
+  // All protocols are asked about the same expressions, so what one of them cannot be asked none of them is.
+  const { conversations, refused } = divide(targets, question, (expressions, form) => {
+    const forms = new Set(protocols.map((protocol) => formOf(form, protocol)));
+    for (const each of forms) {
+      const reason = responder.refusal?.(expressions, each) ?? null;
+      if (reason !== null) return reason;
+    }
+    return null;
   });
   const asked = conversations.map((conversation) => {
     const own = conversation.indexes.map((index) => targets[index] as EvaluatedTarget);
@@ -122,7 +126,6 @@ function questionsOf<Image>(
       conversation,
       expressions: own.map(({ expression }) => expression),
       answers: own.map(({ isEmpty }) => (isEmpty ? ('rej' as const) : ('seg' as const))),
-      form: conversation.form,
       logitRule,
       pixels: own.reduce((sum, { mask }) => sum + mask.data.length, 0),
     };
@@ -130,19 +133,62 @@ function questionsOf<Image>(
   return { asked, refused };
 }
 
+/** A dataset's own form is that of every protocol. */
+function formOf(form: ConversationForm, protocol: GresProtocol): QuestionForm {
+  return form === 'default' ? formOfProtocol(protocol, form) : form;
+}
+
+/**
+ * The replies of all protocols, question after question. Protocols that force the answer in the same form share a reply;
+ * the questions of each form are computed in groups of their own, so that figures do not depend on which other protocols
+ * are asked for.
+ */
+class AnswersInTurn<Image> {
+  private readonly forced = new Map<GresProtocol, number>();
+  private readonly queues: AsyncGenerator<ForcedReply>[] = [];
+
+  /** @param most questions that are computed at once */
+  constructor(
+    private readonly responder: Responder<Image>,
+    private readonly protocols: readonly GresProtocol[],
+    asked: readonly Asked<Image>[],
+    most: number,
+  ) {
+    const queueOf = new Map<string, number>();
+    for (const protocol of protocols.filter((each) => each !== 'generate')) {
+      const forms = asked.map(({ conversation }) => formOf(conversation.form, protocol));
+      const key = forms.join();
+      if (!queueOf.has(key)) {
+        queueOf.set(key, this.queues.length);
+        const questions = asked.map((question, i) => ({ ...question, form: forms[i] as QuestionForm }));
+        this.queues.push(forceInTurn(responder, questions, most));
+      }
+      this.forced.set(protocol, queueOf.get(key) as number);
+    }
+  }
+
+  /** @param isDone the question was answered in an earlier run: nothing is generated for it */
+  async next(asked: Asked<Image>, isDone: boolean, signal: AbortSignal | undefined): Promise<Replies> {
+    const forced: ForcedReply[] = [];
+    for (const queue of this.queues) forced.push((await queue.next()).value as ForcedReply);
+    const replies: { -readonly [P in GresProtocol]?: ForcedReply | FreeReply } = {};
+    for (const protocol of this.protocols) {
+      const queue = this.forced.get(protocol);
+      if (queue !== undefined) replies[protocol] = forced[queue];
+      else if (!isDone) {
+        const question = { ...asked, form: formOf(asked.conversation.form, protocol) };
+        replies[protocol] = await this.responder.generate(question, signal === undefined ? {} : { signal });
+      }
+    }
+    return replies;
+  }
+}
+
 /** The replies one after the other; questions are computed in groups, each when its first reply is wanted. */
 async function* forceInTurn<Image>(
   responder: Responder<Image>,
-  asked: readonly Asked<Image>[],
+  asked: readonly (Asked<Image> & { readonly form: QuestionForm })[],
   most: number,
 ): AsyncGenerator<ForcedReply> {
   for (const group of inGroups(asked, most)) yield* await responder.force(group);
-}
-
-function generate<Image>(
-  responder: Responder<Image>,
-  question: Asked<Image>,
-  signal: AbortSignal | undefined,
-): Promise<FreeReply> {
-  return responder.generate(question, signal === undefined ? {} : { signal });
 }

@@ -9,7 +9,7 @@ import type { GresProtocol } from './metrics/gres-score.js';
 import { addFaults, addRefusals, NO_FAULTS, NO_REFUSALS, ResultSums, type Result } from './record-figures.js';
 import type { ImageRecord, RecordedFaults, RecordedReply, Refusal, RefusalCounts } from './record.js';
 import type { ReportSample } from './report/report-data.js';
-import type { ForcedReply, FreeReply, Reply } from './responder.js';
+import type { ForcedReply, FreeReply } from './responder.js';
 import { scoreExpression, type ScoredExpression } from './score.js';
 
 export interface RunOptions {
@@ -46,14 +46,12 @@ export interface Evaluation {
   readonly refused: RefusalCounts;
 }
 
-/** What was said to one question. */
-interface Replies {
-  readonly forced: ForcedReply | undefined;
-  readonly generated: FreeReply | undefined;
-}
+/** The answers to one question by the protocols asked for. */
+export type Replies = { readonly [P in GresProtocol]?: ForcedReply | FreeReply };
 
-/** A question's replies, scored: for each protocol one reply, and of it one score per expression. */
-export interface ScoredReplies extends Replies {
+/** A question's replies, and for each protocol one score per expression. */
+export interface ScoredReplies {
+  readonly replies: Replies;
   readonly scored: readonly ScoredExpression[];
 }
 
@@ -91,18 +89,20 @@ export class EvaluationRun {
   score({ indexes }: Conversation, targets: readonly EvaluatedTarget[], replies: Replies): ScoredReplies {
     const { rejectThreshold = null, minimumPixels = 0, protocols } = this.options;
     const scored = protocols.flatMap((protocol) => {
-      const { results } = replyOf(protocol, replies);
+      const reply = replyOf(protocol, replies);
+      const { results } = reply;
+      const masks = 'masks' in reply ? reply.masks : [];
       if (results.length !== indexes.length) {
         throw new Error(`evaluate: ${indexes.length} expressions were asked, ${results.length} answered`);
       }
       return results.map((result, i) => {
         const index = indexes[i] as number;
         const target = { target: targets[index] as EvaluatedTarget, index };
-        const answered = { result, secondPassMask: replies.forced?.masks[i] };
+        const answered = { result, secondPassMask: masks[i] };
         return scoreExpression(this.benchmark, protocol, { rejectThreshold, minimumPixels }, target, answered);
       });
     });
-    return { ...replies, scored };
+    return { replies, scored };
   }
 
   /** Adds an image after all of its questions. */
@@ -115,14 +115,14 @@ export class EvaluationRun {
     for (const { protocol, score } of scored) this.sumsOf(protocol).add(score);
     if (this.isSample()) this.keepSample(loaded, replies);
     const faults = protocols.includes('generate')
-      ? replies.reduce((sum, { generated }) => addFaults(sum, generated?.faults ?? NO_FAULTS), NO_FAULTS)
+      ? replies.reduce((sum, { replies: { generate } }) => addFaults(sum, faultsOf(generate)), NO_FAULTS)
       : null;
     const seconds = (performance.now() - this.imageBegan) / 1000;
     this.imageBegan = performance.now();
     if (this.options.onImage !== undefined) {
       const said = protocols.flatMap((protocol) =>
-        replies.map((reply): RecordedReply => {
-          const { question, answer } = replyOf(protocol, reply);
+        replies.map((each): RecordedReply => {
+          const { question, answer } = replyOf(protocol, each.replies);
           return { protocol, question, answer };
         }),
       );
@@ -155,7 +155,7 @@ export class EvaluationRun {
     const [first] = this.options.protocols;
     const protocol = this.options.sampleProtocol ?? first;
     if (picture === null || protocol === undefined) return;
-    const said = replies.map((reply) => replyOf(protocol, reply));
+    const said = replies.map((each) => replyOf(protocol, each.replies));
     const indexes = replies.flatMap(({ scored }) =>
       scored.filter((each) => each.protocol === protocol).map(({ index }) => index),
     );
@@ -199,8 +199,12 @@ function hasSameExpressions(
   );
 }
 
-function replyOf(protocol: GresProtocol, { forced, generated }: Replies): Reply {
-  const reply = protocol === 'generate' ? generated : forced;
+function faultsOf(reply: ForcedReply | FreeReply | undefined): RecordedFaults {
+  return (reply !== undefined && 'faults' in reply ? reply.faults : undefined) ?? NO_FAULTS;
+}
+
+function replyOf(protocol: GresProtocol, replies: Replies): ForcedReply | FreeReply {
+  const reply = replies[protocol];
   if (reply === undefined) throw new Error(`evaluate: there is no reply for the protocol ${protocol}`);
   return reply;
 }

@@ -8,7 +8,7 @@
  * An image counts when its closing line is there; what stands after the last one is what a crash cut off.
  */
 import { rleFromString } from '../data/masks/coco-mask.js';
-import { EXPRESSION_FORMS } from '../data/text/question-forms.js';
+import { QUESTION_SETTINGS } from '../data/text/question-forms.js';
 import { UserError } from '../errors.js';
 import { JsonReader } from '../io/json-reader.js';
 import { readTextLines } from '../io/text-lines.js';
@@ -102,7 +102,7 @@ export function readHeader(path: string, line: Line | undefined): RecordHeader {
     dataset: root.key('dataset').string(),
     split: root.key('split').string(),
     benchmark: root.key('benchmark').oneOf(BENCHMARK_NAMES),
-    question: root.key('question').oneOf(EXPRESSION_FORMS),
+    question: root.key('question').oneOf(QUESTION_SETTINGS),
     protocols,
     images: root.key('images').integer({ min: 0 }),
     batch: root.key('batch').integer({ min: 1 }),

@@ -3,7 +3,7 @@
  * interrupted run, to join the shards of one, to compare two, and to draw what went wrong. No pixels of images; masks
  * are COCO's compressed runs.
  */
-import type { ExpressionForm } from '../data/text/question-forms.js';
+import type { QuestionSetting } from '../data/text/question-forms.js';
 import type { BenchmarkName } from './benchmarks.js';
 import type { FigureRecord } from './figures.js';
 import type { Answer, GresProtocol } from './metrics/gres-score.js';
@@ -26,8 +26,8 @@ export interface RunIdentity {
   readonly split: string;
   /** Which figures are reported of it. */
   readonly benchmark: BenchmarkName;
-  /** How expressions are asked for, where the dataset does not prescribe it. */
-  readonly question: ExpressionForm;
+  /** How expressions are asked for, where the dataset does not prescribe it; 'default': by each protocol's own form. */
+  readonly question: QuestionSetting;
   /** At least one, each once. */
   readonly protocols: readonly GresProtocol[];
   /** Images of the split that the whole run goes through, over all shards. */

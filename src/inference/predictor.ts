@@ -29,7 +29,7 @@ export interface Question {
   readonly image: EncodedImage;
   /** As in the dataset: cleaned, at least one. */
   readonly expressions: readonly string[];
-  /** How it is asked; default 'reference'. */
+  /** How it is asked; default: 'trained' where the model decides by itself, 'reference' where it is forced. */
   readonly form?: QuestionForm;
   /** Which logits are inside of a mask; default those ≥ 0. */
   readonly logitRule?: LogitRule;
@@ -167,14 +167,17 @@ export class Predictor {
     return this.tokenizer.decode(ids, { skipSpecial: true }).trim();
   }
 
-  /** The answer's form is given and the model decides, expression after expression, without any ground truth. */
+  /**
+   * The answer's form is given, one that the model has learned, and the model decides, expression after expression,
+   * without any ground truth.
+   */
   async ask(
-    { image, expressions }: Question,
+    { image, expressions, form = 'trained' }: Question,
     rejectThreshold = this.rejectThreshold ?? DEFAULT_REJECT_THRESHOLD,
   ): Promise<Reply> {
     const decisions: AskedDecision[] = [];
     const threshold = this.variant.reject ? rejectThreshold : Infinity;
-    for (const turn of this.openTurns(expressions)) {
+    for (const turn of this.openTurns(expressions, form)) {
       decisions.push(...(await ask(this.gsva, image, this.tokenized(turn), threshold)));
     }
     if (decisions.length !== expressions.length) {
@@ -183,7 +186,7 @@ export class Predictor {
     const results = decisions.map(({ answer, mask, rejectProbability }, i) =>
       this.result(expressions[i] as string, answer, mask, rejectProbability),
     );
-    return { ...this.decided(expressions, decisions), results };
+    return { ...this.decided(expressions, decisions, form), results };
   }
 
   /**
@@ -328,7 +331,7 @@ export class Predictor {
   /** A user's question has to fit into what the LLM was made for; positions beyond it were never trained. */
   private checkLength(expressions: readonly string[]): void {
     const { maxPositionEmbeddings } = this.gsva.config.llm;
-    const length = this.lengthOf(expressions);
+    const length = this.lengthOf(expressions, 'trained');
     if (length <= maxPositionEmbeddings) return;
     throw new UserError(
       `Segmenting: ${expressions.length} expressions make a conversation of ${length} tokens, and this model takes ` +

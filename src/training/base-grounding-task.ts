@@ -1,7 +1,9 @@
 /**
- * The base's last two tasks, on scene grounding: an expression is answered with the places of what fits it, or "no". First
- * φ and F_LLM alone, then the whole model, which also shows what it found by its mask: the state that decides between
- * place and "no" makes the mask's query, as in GSVA. Captions go on among them, so that looking up is not forgotten.
+ * The base's last tasks, on scene grounding: an expression is answered with the places of what fits it, or "no". First φ
+ * and F_LLM alone, then the whole model, which also shows what it found by its mask: the state that decides between place
+ * and "no" makes the mask's query, as in GSVA. Last, the same in the questions and answer forms that GSVA is trained
+ * with, so that lists are written again as they were asked. Captions go on among them, so that looking up is not
+ * forgotten.
  */
 import {
   type ConversationStyle,
@@ -13,8 +15,11 @@ import { prepareImage } from '../data/image/prepare-image.js';
 import {
   ABSENT_WORD,
   captionTurn,
+  type GroundedExpression,
   type GroundingConversation,
   groundingConversation,
+  trainedFormConversation,
+  type TrainedFormConversation,
 } from '../data/synth/base-text.js';
 import { visibleMask } from '../data/synth/scene.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
@@ -27,6 +32,7 @@ import { Random } from '../random.js';
 import { IGNORE_LABEL } from '../special-tokens.js';
 import type { PreparedImage } from '../types.js';
 import { epochSamples } from './epoch-samples.js';
+import type { GroundingForms } from './experiment-config.js';
 import { type JointBatch, jointStep } from './joint-step.js';
 import { maskIous } from './mask-ious.js';
 import type { MaskTargets } from './mask-objective.js';
@@ -45,6 +51,7 @@ export interface BaseGroundingTaskOptions {
   readonly scenes: number;
   /** Expressions and words asked about a scene, together. */
   readonly itemsPerScene: number;
+  readonly forms: GroundingForms;
   /** Scenes after the training ones, for validation. */
   readonly validationScenes: number;
   readonly save: () => Promise<PendingFile[]>;
@@ -60,10 +67,19 @@ export interface GroundingSample {
   readonly targets: MaskTargets;
 }
 
+type TokenizedAnswer = Pick<GroundingSample, 'conversation' | 'decisions'>;
+
+interface Answered {
+  readonly expected: readonly number[];
+  readonly said: readonly number[];
+  readonly ious: readonly number[];
+  readonly written: readonly boolean[];
+}
+
 /** Share of the conversations that are captions. */
-const CAPTIONS = 0.2;
+const CAPTIONS: Readonly<Record<GroundingForms, number>> = { scene: 0.2, trained: 0.1 };
 /** Share of the others whose question names the expressions, which makes them twice as long. */
-const NAMED = 0.3;
+const NAMED: Readonly<Record<GroundingForms, number>> = { scene: 0.3, trained: 0.85 };
 /** Share of single words among what is asked. */
 const WORDS = 1 / 3;
 const VALIDATION_BATCH = 16;
@@ -91,13 +107,17 @@ export class BaseGroundingTask implements TrainingTask<GroundingSample> {
   }
 
   prepare(index: number, random: Random): Promise<GroundingSample> {
-    const { itemsPerScene, pool } = this.options;
-    if (random.uniform() < CAPTIONS) {
+    const { itemsPerScene, pool, forms } = this.options;
+    if (random.uniform() < CAPTIONS[forms]) {
       const turn = captionTurn(pool.get(index).scene, random);
       return Promise.resolve(this.sample(index, { turn, asked: [], named: true }));
     }
     // A question that names the expressions says them twice: half as many are asked.
-    const named = random.uniform() < NAMED;
+    const named = random.uniform() < NAMED[forms];
+    if (named && forms === 'trained') {
+      const conversation = trainedFormConversation(pool.get(index).scene, random, itemsPerScene);
+      return Promise.resolve(this.trainedFormSample(index, conversation));
+    }
     const items = named ? Math.ceil(itemsPerScene / 2) : itemsPerScene;
     const words = Math.floor(items * WORDS);
     const counts = { expressions: items - words, words };
@@ -119,10 +139,12 @@ export class BaseGroundingTask implements TrainingTask<GroundingSample> {
 
   /**
    * On unseen scenes, asked for the benchmark's expressions alone: how often what is absent is answered so (`absent`), and
-   * what is there with some place (`present`) and with the right column (`column`); with masks, their mean IoU (`maskIoU`).
+   * what is there with some place (`present`) and with the right column (`column`); in trained forms, the share of the tokens that write the list again
+   * which are foreseen (`list`); with masks, their mean IoU (`maskIoU`).
    */
   async validate(): Promise<Readonly<Record<string, number>>> {
-    const { scenes, validationScenes, itemsPerScene, pool, stage } = this.options;
+    const { scenes, validationScenes, itemsPerScene, pool, stage, forms } = this.options;
+    const list = new Mean();
     const shares = { absent: new Mean(), present: new Mean(), column: new Mean() };
     const maskIoU = new Mean();
     const counts = { expressions: itemsPerScene, words: 0 };
@@ -130,9 +152,15 @@ export class BaseGroundingTask implements TrainingTask<GroundingSample> {
       const size = Math.min(VALIDATION_BATCH, validationScenes - first);
       const samples = Array.from({ length: size }, (_, i) => {
         const index = scenes + first + i;
-        return this.sample(index, groundingConversation(pool.get(index).scene, new Random(index), counts, false));
+        const { scene } = pool.get(index);
+        if (forms === 'scene')
+          return this.sample(index, groundingConversation(scene, new Random(index), counts, false));
+        return this.trainedFormSample(index, trainedFormConversation(scene, new Random(index), itemsPerScene));
       });
-      const { expected, said, ious } = await this.answer(samples);
+      const { expected, said, ious, written } = await this.answer(samples);
+      written.forEach((isRight) => {
+        list.add(isRight);
+      });
       expected.forEach((token, i) => {
         if (token === this.tokens.absent) shares.absent.add(said[i] === token);
         else {
@@ -145,7 +173,11 @@ export class BaseGroundingTask implements TrainingTask<GroundingSample> {
       });
     }
     const figures = { absent: shares.absent.value, present: shares.present.value, column: shares.column.value };
-    return stage === 'base-joint' ? { ...figures, maskIoU: maskIoU.value } : figures;
+    return {
+      ...figures,
+      ...(forms === 'trained' ? { list: list.value } : {}),
+      ...(stage === 'base-joint' ? { maskIoU: maskIoU.value } : {}),
+    };
   }
 
   checkpointFiles(): Promise<PendingFile[]> {
@@ -157,12 +189,20 @@ export class BaseGroundingTask implements TrainingTask<GroundingSample> {
   }
 
   private sample(index: number, grounding: GroundingConversation): GroundingSample {
+    return this.withMasks(index, grounding.asked, this.tokenize(grounding));
+  }
+
+  private trainedFormSample(index: number, conversation: TrainedFormConversation): GroundingSample {
+    return this.withMasks(index, conversation.asked, this.tokenizeTrainedForm(conversation));
+  }
+
+  private withMasks(index: number, asked: readonly GroundedExpression[], tokenized: TokenizedAnswer): GroundingSample {
     const { pool, gsva } = this.options;
     const { scene, image } = pool.get(index);
     const prepared = prepareImage(image, gsva.config.clip.imageSize, gsva.config.sam.imageSize);
-    const { conversation, decisions } = this.tokenize(grounding);
+    const { conversation, decisions } = tokenized;
     // Where the end was cut off, its masks were too.
-    const shown = grounding.asked.slice(0, decisions.length).filter(({ objects }) => objects.length > 0);
+    const shown = asked.slice(0, decisions.length).filter(({ objects }) => objects.length > 0);
     const targets = {
       masks: shown.map(({ objects }) => visibleMask(scene, objects)),
       rejected: 0,
@@ -173,7 +213,7 @@ export class BaseGroundingTask implements TrainingTask<GroundingSample> {
   }
 
   /** Tokens, labels and where each expression's answer begins: behind the colons of the conversation's answer. */
-  private tokenize({ turn, named }: GroundingConversation): Pick<GroundingSample, 'conversation' | 'decisions'> {
+  private tokenize({ turn, named }: GroundingConversation): TokenizedAnswer {
     const { tokenizer, conversation, maxLength } = this.options;
     const { inputIds, labels } = tokenizeConversation(tokenizer, conversation, [turn], { maxLength });
     const { colon, comma, stop } = this.tokens;
@@ -190,10 +230,38 @@ export class BaseGroundingTask implements TrainingTask<GroundingSample> {
     return { conversation: { inputIds, labels: named ? labels : answers }, decisions };
   }
 
-  /** The first token of every answer, expected and likeliest, and the IoU of every mask. */
-  private async answer(
-    samples: readonly GroundingSample[],
-  ): Promise<{ expected: number[]; said: number[]; ious: number[] }> {
+  /**
+   * GSVA's own conversation with the tokens of a place, or of "no", where [SEG] or [REJ] would be: so all the other tokens
+   * are those of GSVA's training.
+   */
+  private tokenizeTrainedForm({ turn, answers }: TrainedFormConversation): TokenizedAnswer {
+    const { tokenizer, conversation: style, maxLength, gsva } = this.options;
+    const { seg, rej } = gsva.config.tokens;
+    const inputIds: number[] = [];
+    const labels: number[] = [];
+    const decisions: number[] = [];
+    const whole = tokenizeConversation(tokenizer, style, [turn]);
+    let answered = 0;
+    for (const [i, id] of whole.inputIds.entries()) {
+      if (id !== seg && id !== rej) {
+        inputIds.push(id);
+        labels.push(whole.labels[i] as number);
+        continue;
+      }
+      const place = tokenizer.encode(answers[answered++] as string, { addBos: false });
+      if (inputIds.length < maxLength) decisions.push(inputIds.length);
+      inputIds.push(...place);
+      labels.push(...place);
+    }
+    const conversation = { inputIds: inputIds.slice(0, maxLength), labels: labels.slice(0, maxLength) };
+    return { conversation, decisions };
+  }
+
+  /**
+   * The first token of every answer, expected and likeliest, the IoU of every mask, and how many of the answer's other
+   * tokens behind its first decision (the list, written again) are the likeliest ones.
+   */
+  private async answer(samples: readonly GroundingSample[]): Promise<Answered> {
     const { gsva } = this.options;
     const { tokens, clipImages, samImages, targets } = this.collate(samples, true);
     const layout = new VisionTextTokens(tokens, gsva.patches);
@@ -205,17 +273,35 @@ export class BaseGroundingTask implements TrainingTask<GroundingSample> {
       })),
     );
     const shown = decisions.filter(({ expected }) => expected !== this.tokens.absent);
-    const { choice, masks } = tf.tidy(() => {
+    const written = samples.flatMap(({ decisions, conversation }, row) => {
+      const { labels } = conversation;
+      return labels.flatMap((expected, token) => {
+        const isList = expected !== IGNORE_LABEL && token > (decisions[0] ?? Infinity) && !decisions.includes(token);
+        return isList ? [{ position: layout.flatIndex(row, token) - 1, expected }] : [];
+      });
+    });
+    const { choice, list, masks } = tf.tidy(() => {
       const { lastHidden, imageEmbeddings } = gsva.forward({ clipImages, samImages, tokens });
-      const logits = gsva.lmHead.forward(gsva.statesAt(lastHidden, decisions.map(positionOf)));
+      const likeliest = (positions: readonly number[]): tf.Tensor =>
+        tf.argMax(gsva.lmHead.forward(gsva.statesAt(lastHidden, positions)), 1);
       const queries = gsva.maskQueries(lastHidden, shown.map(positionOf));
       const rows = shown.map(({ row }) => row);
-      return { choice: tf.argMax(logits, 1), masks: gsva.decodeMasks(queries, imageEmbeddings, rows).lowResMasks };
+      return {
+        choice: likeliest(decisions.map(positionOf)),
+        list: written.length === 0 ? tf.zeros([0]) : likeliest(written.map(positionOf)),
+        masks: gsva.decodeMasks(queries, imageEmbeddings, rows).lowResMasks,
+      };
     });
     const said = Array.from(await choice.data());
+    const foreseen = await list.data();
     const ious = await maskIous(masks, targets, gsva.config.sam.imageSize);
-    tf.dispose([choice, masks, clipImages, samImages]);
-    return { expected: decisions.map(({ expected }) => expected), said, ious };
+    tf.dispose([choice, list, masks, clipImages, samImages]);
+    return {
+      expected: decisions.map(({ expected }) => expected),
+      said,
+      ious,
+      written: written.map(({ expected }, i) => foreseen[i] === expected),
+    };
   }
 
   private collate(samples: readonly GroundingSample[], withMasks: true): JointBatch & { samImages: tf.Tensor4D };

@@ -147,7 +147,8 @@ export function baseTask(experiment: Experiment, data: SceneData): TrainingTask<
   const text = { ...shared, tokenizer, conversation: config.conversation, maxLength: config.maxLength };
   if (config.stage === 'base-caption') return new BaseCaptionTask(text);
   if (config.stage === 'gsva') throw new Error('baseTask: GSVA does not train on scenes');
-  return new BaseGroundingTask({ ...text, stage: config.stage, itemsPerScene: data.itemsPerScene });
+  const { itemsPerScene, forms } = data;
+  return new BaseGroundingTask({ ...text, stage: config.stage, itemsPerScene, forms });
 }
 
 /**

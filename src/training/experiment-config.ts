@@ -44,7 +44,12 @@ export interface SceneData {
   /** Questions (language) or prompts (masks) drawn for a scene. */
   readonly itemsPerScene: number;
   readonly validationScenes: number;
+  /** Grounding: lists in words of its own ('scene'), or mostly in the forms that GSVA is trained with ('trained'). */
+  readonly forms: GroundingForms;
 }
+
+export const GROUNDING_FORMS = ['scene', 'trained'] as const;
+export type GroundingForms = (typeof GROUNDING_FORMS)[number];
 
 export interface ExperimentConfig extends ModelOfRun {
   readonly stage: Stage;
@@ -135,13 +140,14 @@ function readData(data: JsonReader): ExperimentConfig['data'] {
       generateImages: readGenerateImages(data),
     };
   }
-  data.onlyKeys(['kind', 'seed', 'scenes', 'itemsPerScene', 'validationScenes']);
+  data.onlyKeys(['kind', 'seed', 'scenes', 'itemsPerScene', 'validationScenes', 'forms']);
   return {
     kind,
     seed: data.key('seed').integer({ min: 0 }),
     scenes: data.key('scenes').integer({ min: 1 }),
     itemsPerScene: data.key('itemsPerScene').integer({ min: 1 }),
     validationScenes: data.key('validationScenes').integer({ min: 1 }),
+    forms: data.optional('forms')?.oneOf(GROUNDING_FORMS) ?? 'scene',
   };
 }
 

@@ -91,8 +91,9 @@ async function imagesOf(name: string, dataDir: string, split: string): Promise<E
   const dataset = await openEvaluatedSet(name, dataDir, split, { honourIgnore: false });
   return dataset.images.map((image) => {
     const targets = dataset.targets(image);
-    const { conversations } = divide(targets, 'reference', () => null);
-    const [{ form } = { form: 'reference' as const }] = conversations;
+    const { conversations } = divide(targets, 'default', () => null);
+    const own = conversations[0]?.form ?? 'default';
+    const form = own === 'default' ? 'reference' : own;
     return {
       path: image.path,
       height: image.height,

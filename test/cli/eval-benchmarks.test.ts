@@ -49,7 +49,7 @@ describe('gsva eval --dataset', () => {
     const answer = await json(evaluate('--dataset', dataset, ...protocols, '--records', records, '--json'));
     expect(answer).toMatchObject({ dataset, split, images: 2 });
     expect(Object.keys(answer).slice(0, figures.length)).toEqual(figures);
-    expect(readWholeRun(records).header).toMatchObject({ dataset, split, question: 'reference' });
+    expect(readWholeRun(records).header).toMatchObject({ dataset, split, question: 'default' });
     const written = await cli('report', 'write', records, '--data', DATA, '--out', report);
     expect(written).toMatchObject({ code: 0 });
     expect(readFileSync(join(report, 'report.md'), 'utf8')).toMatch(table);
@@ -63,7 +63,7 @@ describe('gsva eval --dataset', () => {
     expect(readWholeRun(records).header).toMatchObject({ benchmark: 'gres', question: 'where', minimumPixels: 50 });
     expect(readWholeRun(records).images[0]?.replies[0]?.question).toContain('Where are ');
     const resumed = await evaluate('--records', records, '--resume');
-    expect(lastLine(resumed)).toMatch(/its question is "where", now it is "reference"/);
+    expect(lastLine(resumed)).toMatch(/its question is "where", now it is "default"/);
     const ignoring = at('ignore.jsonl');
     await json(evaluate('--dataset', 'reason_seg', '--honour-ignore', '--records', ignoring, '--json'));
     expect(readWholeRun(ignoring).header.honourIgnore).toBe(true);

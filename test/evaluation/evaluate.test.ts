@@ -64,6 +64,10 @@ class Dataset implements EvaluatedDataset {
 class Scripted implements Responder<RgbImage> {
   readonly encodedBatches: number[] = [];
   readonly truths: string[] = [];
+  /** The form of every question, forced ones first within a batch. */
+  readonly forms: string[] = [];
+  /** Form and number of the questions that were forced together. */
+  readonly groups: string[] = [];
 
   constructor(
     private readonly forced: readonly [SegmentStatus, SegmentStatus],
@@ -76,17 +80,20 @@ class Scripted implements Responder<RgbImage> {
   }
 
   force: Responder<RgbImage>['force'] = (questions) => {
-    const replies = questions.map(({ expressions, answers }) => {
+    this.groups.push(`${questions[0]?.form} ${questions.length}`);
+    const replies = questions.map(({ expressions, answers, form }) => {
+      this.forms.push(form);
       this.truths.push(answers.join(' '));
       return { ...this.reply(expressions, this.forced, 'forced'), masks: expressions.map(() => maskOf(2)) };
     });
     return Promise.resolve(replies);
   };
 
-  generate: Responder<RgbImage>['generate'] = async ({ expressions }) => ({
-    ...this.reply(expressions, this.free, 'free'),
-    faults: { unknown: 1, repeated: 0, unanswered: 2 },
-  });
+  generate: Responder<RgbImage>['generate'] = ({ expressions, form }) => {
+    this.forms.push(form);
+    const faults = { unknown: 1, repeated: 0, unanswered: 2 };
+    return Promise.resolve({ ...this.reply(expressions, this.free, 'free'), faults });
+  };
 
   private reply(
     expressions: readonly string[],
@@ -115,7 +122,8 @@ describe('evaluate', () => {
     const records: ExpressionRecord[] = [];
     const { results, faults } = await evaluate(responder, { onImage: (image) => records.push(...image.records) });
     expect(responder.encodedBatches).toEqual([2, 2, 1]);
-    expect(responder.truths).toEqual(Array(5).fill('seg rej'));
+    // Once for reference, once for strict: they ask in different forms.
+    expect(responder.truths).toEqual(Array(10).fill('seg rej'));
     // IoU of 2 pixels with i + 1 of them: 1/2, 1, 2/3, 2/4, 2/5.
     const iou = 1 / 2 + 1 + 2 / 3 + 1 / 2 + 2 / 5;
     const [reference, strict, free] = results;
@@ -137,6 +145,27 @@ describe('evaluate', () => {
       targetIsEmpty: false,
       decisionIsRight: false,
     });
+  });
+
+  test.each([
+    ['default', ['reference', 'trained'], 'trained'],
+    ['reference', ['reference'], 'reference'],
+    ['trained', ['trained'], 'trained'],
+    ['where', ['where'], 'where'],
+  ] as const)('asked by %s, protocols of the same form share a forced answer', async (question, forced, free) => {
+    const responder = new Scripted(['segmented', 'rejected'], ['segmented', 'rejected']);
+    await evaluate(responder, { question, batch: 5, limit: 3 });
+    expect(responder.forms).toEqual([...forced.flatMap((form) => Array(3).fill(form)), ...Array(3).fill(free)]);
+  });
+
+  test('the questions of a protocol are computed in the same company, whatever other protocols are asked for', async () => {
+    const groups = async (protocols: EvaluationOptions['protocols']): Promise<readonly string[]> => {
+      const responder = new Scripted(['segmented', 'rejected'], ['segmented', 'rejected']);
+      await evaluate(responder, { protocols, batch: 2 });
+      return responder.groups.filter((group) => group.startsWith('reference'));
+    };
+    expect(await groups(['reference'])).toEqual(['reference 2', 'reference 2', 'reference 1']);
+    expect(await groups(['strict', 'reference'])).toEqual(await groups(['reference']));
   });
 
   test('an expression without [SEG] or [REJ] counts as answered wrongly', async () => {

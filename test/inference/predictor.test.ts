@@ -55,9 +55,11 @@ describe('Predictor.segment', () => {
     const asked = ['Red Circle', ' green bar. ', 'both squares'];
     const { question, answer, results } = await predictor.segment(image, asked);
     expect(question).toBe(
-      '<image>\n What are red circle, green bar, both squaresin this image? Please output segmentation masks.',
+      '<image>\nWhat are red circle, green bar, both squares in this image? Please output segmentation masks.',
     );
-    expect(answer).toMatch(/^Sure,red circle:\[(SEG|REJ)\], green bar:\[(SEG|REJ)\], both squares:\[(SEG|REJ)\]\.$/);
+    expect(answer).toMatch(
+      /^Sure, they are red circle:\[(SEG|REJ)\], green bar:\[(SEG|REJ)\], both squares:\[(SEG|REJ)\]\.$/,
+    );
     expect(results.map(({ expression }) => expression)).toEqual(asked);
     for (const result of results) expectConsistent(result, 61, 87);
   });
@@ -65,10 +67,10 @@ describe('Predictor.segment', () => {
   test('the threshold moves the decision: 0 rejects all, 1 nothing', async () => {
     const none = await predictor.segment(image, EXPRESSIONS, { rejectThreshold: 0 });
     expect(none.results.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
-    expect(none.answer).toBe('Sure,red circle:[REJ], green bar:[REJ], both squares:[REJ].');
+    expect(none.answer).toBe('Sure, they are red circle:[REJ], green bar:[REJ], both squares:[REJ].');
     const all = await predictor.segment(image, EXPRESSIONS, { rejectThreshold: 1 });
     expect(all.results.map(({ status }) => status)).toEqual(['segmented', 'segmented', 'segmented']);
-    expect(all.answer).toBe('Sure,red circle:[SEG], green bar:[SEG], both squares:[SEG].');
+    expect(all.answer).toBe('Sure, they are red circle:[SEG], green bar:[SEG], both squares:[SEG].');
   });
 
   test('a stored threshold is the default, and what is asked for goes before it', async () => {

@@ -27,10 +27,17 @@ interface Making {
   readonly stage?: 'base-grounding' | 'base-joint';
   readonly maxLength?: number;
   readonly model?: Gsva;
+  readonly forms?: 'scene' | 'trained';
   readonly calls?: string[];
 }
 
-function makeTask({ stage = 'base-joint', maxLength = 400, model = gsva, calls = [] }: Making = {}): BaseGroundingTask {
+function makeTask({
+  stage = 'base-joint',
+  maxLength = 400,
+  model = gsva,
+  calls = [],
+  forms = 'scene',
+}: Making = {}): BaseGroundingTask {
   return new BaseGroundingTask({
     stage,
     gsva: model,
@@ -40,6 +47,7 @@ function makeTask({ stage = 'base-joint', maxLength = 400, model = gsva, calls =
     pool: new ScenePool(2),
     scenes: 4,
     itemsPerScene: ITEMS,
+    forms,
     validationScenes: 18, // more than one batch, the last one small
     save: () => {
       calls.push('save');
@@ -92,6 +100,49 @@ describe('prepare', () => {
           expect(conversation.inputIds).not.toContain(added);
         }
       }
+    }
+  });
+
+  test('in trained forms the tokens are those of GSVA, with a place or "no" for [SEG] and [REJ]', async () => {
+    const seen = new Set<string>();
+    let [lists, short] = [0, 0];
+    for (const sample of await draws(makeTask({ forms: 'trained' }))) {
+      const { conversation, decisions, targets } = sample;
+      const asked = tokenizer.decode(conversation.inputIds.filter((id) => id >= 0));
+      if (!/segment/.test(asked)) continue; // captions and open questions
+      lists++;
+      if (decisions.length < ITEMS) short++;
+      const firsts = decisions.map((token) => tokenizer.decode([conversation.labels[token] ?? 0]).trim());
+      for (const first of firsts) expect(first).toMatch(/^(no|[a-h])$/);
+      expect(targets.masks).toHaveLength(firsts.filter((first) => first !== 'no').length);
+      // Back to GSVA's own text: what stands between the decisions and the commas is one token.
+      const answer = supervised(sample);
+      const form = [
+        /^The segmentation results are /,
+        /^Sure, they are /,
+        /^Sure, the mask of /,
+        /^Sure, the segmentation of /,
+        /^Sure, the referred /,
+      ];
+      const start = form.findIndex((pattern) => pattern.test(answer));
+      expect(start).toBeGreaterThanOrEqual(0);
+      seen.add(String(start));
+      const places = answer.match(/(no|[a-h][1-8]( and [a-h][1-8])*)(?=\s*[,.])/g) ?? [];
+      expect(places).toHaveLength(decisions.length);
+      for (const added of [SMALL_TEXT.tokens.seg, SMALL_TEXT.tokens.rej]) {
+        expect(conversation.inputIds).not.toContain(added);
+      }
+    }
+    expect(lists).toBeGreaterThan(20);
+    expect(short).toBeGreaterThan(2);
+    expect(seen.size).toBe(5);
+  });
+
+  test('trained forms are cut as the others: a decision for what is left, a mask for every one that is there', async () => {
+    for (const { conversation, decisions, targets } of await draws(makeTask({ forms: 'trained', maxLength: 70 }))) {
+      expect(conversation.inputIds.length).toBeLessThanOrEqual(70);
+      const firsts = decisions.map((token) => tokenizer.decode([conversation.labels[token] ?? 0]).trim());
+      expect(targets.masks).toHaveLength(firsts.filter((first) => first !== 'no').length);
     }
   });
 

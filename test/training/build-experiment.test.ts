@@ -249,7 +249,7 @@ describe('buildExperiment', () => {
   });
 
   test('a stage of the base takes every row as it is', () => {
-    const data = { kind: 'scenes', seed: 1, scenes: 2, itemsPerScene: 1, validationScenes: 1 };
+    const data = { kind: 'scenes', seed: 1, scenes: 2, itemsPerScene: 1, validationScenes: 1, forms: 'scene' };
     const { gsva } = build({ stage: 'base-joint', start, data });
     const base = smallModel(8, { ...SMALL_TEXT, lora: { ...SMALL_TEXT.lora, r: 0 } });
     expect(stored(gsva, 'model.embed_tokens.weight')).toEqual(stored(base, 'model.embed_tokens.weight'));
@@ -272,7 +272,7 @@ describe('buildExperiment', () => {
 
 test('baseTask: a smaller F_V2 starts from the first layers of the larger, which it learns from', async () => {
   const before = tf.memory().numTensors;
-  const data = { kind: 'scenes', seed: 1, scenes: 2, itemsPerScene: 1, validationScenes: 1 } as const;
+  const data = { kind: 'scenes', seed: 1, scenes: 2, itemsPerScene: 1, validationScenes: 1, forms: 'scene' } as const;
   const smaller: [string, unknown][] = [
     ['model.sam.depth', 1],
     ['model.lora.r', 0],
@@ -290,7 +290,7 @@ test('baseTask: a smaller F_V2 starts from the first layers of the larger, which
 });
 
 test('baseTask: the task of each stage; a checkpoint of each restores its weights', async () => {
-  const data = { kind: 'scenes', seed: 1, scenes: 3, itemsPerScene: 2, validationScenes: 1 } as const;
+  const data = { kind: 'scenes', seed: 1, scenes: 3, itemsPerScene: 2, validationScenes: 1, forms: 'scene' } as const;
   for (const [stage, kind] of [
     ['base-clip', BaseClipTask],
     ['base-sam', BaseSamTask],

@@ -11,6 +11,7 @@
 import type { Random } from '../../random.js';
 import { IMAGE_PLACEHOLDER } from '../../special-tokens.js';
 import type { Turn } from '../text/conversation.js';
+import { trainingAnswer, trainingQuestion } from '../text/prompts.js';
 import { centreShare, type Noun, objectsLike, sceneExpressions } from './expressions.js';
 import type { Scene } from './scene.js';
 import { COLOURS, SHAPES } from './shapes.js';
@@ -20,6 +21,9 @@ const GRID = COLUMNS.length;
 
 /** How an expression is answered that nothing fits. */
 export const ABSENT_WORD = 'no';
+
+/** Share of the lists in trained forms that are shorter than they could be. */
+const SHORT_LISTS = 0.25;
 
 /** Share of the single words that are taken from the scene; the others are drawn from all words. */
 const PRESENT_WORDS = 0.4;
@@ -84,6 +88,37 @@ export function groundingConversation(
     turn: { user: `${IMAGE_PLACEHOLDER}\n${subject} in this image?`, assistant: `${answers.join(', ')}.` },
     asked: list,
     named,
+  };
+}
+
+/** A conversation in the words of GSVA's training, whose answer has a place, or "no", wherever GSVA's has a token. */
+export interface TrainedFormConversation {
+  /** The answer has [SEG] or [REJ] at every decision: what `answers` says is to stand there. */
+  readonly turn: Turn;
+  /** In the order of the answer. */
+  readonly asked: readonly GroundedExpression[];
+  /** "d6 and f2" or "no", one per expression. */
+  readonly answers: readonly string[];
+}
+
+/**
+ * A list of the benchmark's expressions in one of the questions and answer forms that GSVA is trained with. To write the
+ * list again, in its order, word for word, is what a free answer takes besides the decisions; here it is learned before
+ * [SEG] and [REJ] are known.
+ * @param most expressions; a quarter of the lists are shorter, down to a single expression
+ */
+export function trainedFormConversation(scene: Scene, random: Random, most: number): TrainedFormConversation {
+  const count = random.uniform() < SHORT_LISTS ? 1 + random.integer(most) : most;
+  const asked = random.shuffle(sceneExpressions(scene, random, count)).map(({ text, objects }) => ({ text, objects }));
+  const targets = asked.map(({ text, objects }) => ({ expression: text, isEmpty: objects.length === 0 }));
+  const user = trainingQuestion(
+    random,
+    asked.map(({ text }) => text),
+  );
+  return {
+    turn: { user, assistant: trainingAnswer(random, targets, 'res') },
+    asked,
+    answers: asked.map(({ objects }) => (objects.length === 0 ? ABSENT_WORD : placesOf(scene, objects))),
   };
 }
 

@@ -24,6 +24,10 @@ export const TRAINING_QUESTIONS = [
   'What are {} in this image? Please output segmentation masks.',
 ] as const;
 
+/** Question and answer that stand for the learned ones where one of each has to be chosen (`trainedQuestion`). */
+const CHOSEN_QUESTION = 3;
+const CHOSEN_ANSWER = 1;
+
 /** How an answer starts, and its part for one expression. One form is chosen per sample. */
 export const ANSWER_FORMS = [
   { start: 'The segmentation results are', part: '{} [SEG]' },
@@ -122,12 +126,38 @@ export function trainingAnswer(
   variant: Variant = GSVA_VARIANT,
 ): string {
   const { expressionBeforeSeg, multipleSeg } = variant;
+  if (!expressionBeforeSeg && !multipleSeg) return answerAlone(reasonAnswer(random), targets, variant);
+  return answerInForm(random.pick(ANSWER_FORMS), targets, kind, variant);
+}
+
+/** One of the training questions: what a model is asked where no published text has to be kept to. */
+export function trainedQuestion(expressions: readonly string[], { multipleSeg }: Variant = GSVA_VARIANT): string {
+  const template = (multipleSeg ? TRAINING_QUESTIONS : REASON_SHORT_QUESTIONS)[CHOSEN_QUESTION];
+  return withImage(fill(template, expressions.join(', ')));
+}
+
+/** The answer to `trainedQuestion` in one of the training forms: "Sure, they are red circle:[SEG], green bar:[REJ]." */
+export function trainedAnswer(targets: readonly PromptTarget[], variant: Variant = GSVA_VARIANT): string {
+  const { expressionBeforeSeg, multipleSeg } = variant;
+  if (!expressionBeforeSeg && !multipleSeg) return answerAlone(REASON_ANSWERS[CHOSEN_ANSWER], targets, variant);
+  return answerInForm(ANSWER_FORMS[CHOSEN_ANSWER], targets, 'res', variant);
+}
+
+function answerInForm(
+  { start, part }: (typeof ANSWER_FORMS)[number],
+  targets: readonly PromptTarget[],
+  kind: AnswerKind,
+  variant: Variant,
+): string {
   const tokens = answerTokens(targets, variant);
-  if (!expressionBeforeSeg && !multipleSeg) return reasonAnswer(random).replace(SEG_TOKEN, tokens.join());
-  const form = random.pick(ANSWER_FORMS);
-  const part = expressionBeforeSeg ? form.part : SEG_TOKEN;
-  const parts = targets.map(({ expression }, i) => fill(part.replace(SEG_TOKEN, tokens[i] as string), expression));
-  return `${form.start} ${parts.join(kind === 'res' ? ', ' : ',')}.`;
+  const own = variant.expressionBeforeSeg ? part : SEG_TOKEN;
+  const parts = targets.map(({ expression }, i) => fill(own.replace(SEG_TOKEN, tokens[i] as string), expression));
+  return `${start} ${parts.join(kind === 'res' ? ', ' : ',')}.`;
+}
+
+/** LISA's answer about a single target. */
+function answerAlone(answer: string, targets: readonly PromptTarget[], variant: Variant): string {
+  return answer.replace(SEG_TOKEN, answerTokens(targets, variant).join());
 }
 
 /** [SEG] or [REJ] for each target. */

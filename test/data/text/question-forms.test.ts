@@ -4,10 +4,15 @@ import {
   answerOf,
   asksAlone,
   EXPRESSION_FORMS,
+  formOfProtocol,
   formText,
   freeQuestionOf,
   questionOf,
+  settingText,
 } from '../../../src/data/text/question-forms.js';
+import { ANSWER_FORMS, trainingAnswer, trainingQuestion } from '../../../src/data/text/prompts.js';
+import { Random } from '../../../src/random.js';
+import { VARIANT_NAMES, VARIANTS } from '../../helpers/variants.js';
 
 const two = ['red circle', 'green $& bar'];
 const targets = [
@@ -28,6 +33,33 @@ describe('questions about several expressions', () => {
     expect(asksAlone(form)).toBe(false);
   });
 
+  test.each(VARIANT_NAMES)('the trained form is one of those that training draws: %s', (name) => {
+    const variant = VARIANTS[name];
+    const asked = variant.multipleSeg ? two : two.slice(0, 1);
+    const drawn = new Set<string>();
+    for (let seed = 0; seed < 300; seed++) {
+      const random = new Random(seed);
+      const own = targets.slice(0, asked.length);
+      drawn.add(trainingAnswer(random, own, 'res', variant));
+      if (variant.multipleSeg) drawn.add(trainingQuestion(random, asked));
+    }
+    expect(drawn).toContain(answerOf('trained', targets.slice(0, asked.length), variant));
+    if (variant.multipleSeg) expect(drawn).toContain(questionOf('trained', asked));
+    else expect(questionOf('trained', asked, variant)).toBe(freeQuestionOf('reference', asked, variant));
+  });
+
+  test('each protocol has its own form unless one is chosen; readers are told which', () => {
+    expect(formOfProtocol('reference', 'default')).toBe('reference');
+    for (const protocol of ['strict', 'generate']) expect(formOfProtocol(protocol, 'default')).toBe('trained');
+    expect(formOfProtocol('strict', 'reference')).toBe('reference');
+    expect(asksAlone('default')).toBe(false);
+    expect(settingText(['strict', 'reference'], 'default')).toBe(
+      'strict: as trained, “What are {} in this image? Please output segmentation masks.” – “Sure, they are {}:[SEG].”; ' +
+        'reference: as published, “What are {}in this image? Please output segmentation masks.” – “Sure,{}:[SEG].”',
+    );
+    expect(ANSWER_FORMS.map(({ start }) => start)).toContain('Sure, they are');
+  });
+
   test('free answers are asked for in words that the model has learned', () => {
     expect(freeQuestionOf('reference', two)).toBe(questionOf('what', two));
     for (const form of EXPRESSION_FORMS.slice(1)) expect(freeQuestionOf(form, two)).toBe(questionOf(form, two));
@@ -35,6 +67,7 @@ describe('questions about several expressions', () => {
 
   test('for readers the place of the expressions is marked', () => {
     expect(formText('where')).toBe('Where are {} in this image? Please output segmentation masks.');
+    expect(formText('trained')).toBe(formText('what'));
     expect(formText('reference')).toBe('What are {}in this image? Please output segmentation masks.');
   });
 });
