@@ -171,7 +171,7 @@ class AnswersInTurn<Image> {
   async next(asked: Asked<Image>, isDone: boolean, signal: AbortSignal | undefined): Promise<Replies> {
     const forced: ForcedReply[] = [];
     for (const queue of this.queues) forced.push((await queue.next()).value as ForcedReply);
-    const replies: { -readonly [P in GresProtocol]?: ForcedReply | FreeReply } = {};
+    const replies: Partial<Record<GresProtocol, ForcedReply | FreeReply>> = {};
     for (const protocol of this.protocols) {
       const queue = this.forced.get(protocol);
       if (queue !== undefined) replies[protocol] = forced[queue];

@@ -47,7 +47,7 @@ export interface Evaluation {
 }
 
 /** The answers to one question by the protocols asked for. */
-export type Replies = { readonly [P in GresProtocol]?: ForcedReply | FreeReply };
+export type Replies = Readonly<Partial<Record<GresProtocol, ForcedReply | FreeReply>>>;
 
 /** A question's replies, and for each protocol one score per expression. */
 export interface ScoredReplies {

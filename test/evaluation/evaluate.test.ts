@@ -155,7 +155,10 @@ describe('evaluate', () => {
   ] as const)('asked by %s, protocols of the same form share a forced answer', async (question, forced, free) => {
     const responder = new Scripted(['segmented', 'rejected'], ['segmented', 'rejected']);
     await evaluate(responder, { question, batch: 5, limit: 3 });
-    expect(responder.forms).toEqual([...forced.flatMap((form) => Array(3).fill(form)), ...Array(3).fill(free)]);
+    expect(responder.forms).toEqual([
+      ...forced.flatMap((form) => Array<string>(3).fill(form)),
+      ...Array<string>(3).fill(free),
+    ]);
   });
 
   test('the questions of a protocol are computed in the same company, whatever other protocols are asked for', async () => {

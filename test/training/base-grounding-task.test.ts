@@ -109,7 +109,7 @@ describe('prepare', () => {
     for (const sample of await draws(makeTask({ forms: 'trained' }))) {
       const { conversation, decisions, targets } = sample;
       const asked = tokenizer.decode(conversation.inputIds.filter((id) => id >= 0));
-      if (!/segment/.test(asked)) continue; // captions and open questions
+      if (!asked.includes('segment')) continue; // captions and open questions
       lists++;
       if (decisions.length < ITEMS) short++;
       const firsts = decisions.map((token) => tokenizer.decode([conversation.labels[token] ?? 0]).trim());
