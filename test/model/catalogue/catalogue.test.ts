@@ -12,10 +12,6 @@ import { expectedFigures } from '../../../src/cli/models-figures.js';
 import { TABLE_1, TABLE_2, TABLE_3 } from '../../../src/evaluation/report/published-figures.js';
 import { isTrainable } from '../../../src/training/trainable.js';
 
-beforeAll(async () => {
-  await startDryRun('fused');
-});
-
 /** Numbers of the model that configs/paper describes, by parameter name. */
 function numbersOf({ name }: Backbone): Map<string, number> {
   const gsva = new Gsva(readPlanSource(`configs/paper/${name}-pretrain.json5`).model);
@@ -37,7 +33,11 @@ const CLIP_REST = 49408 * 768 + 77 * 768 + 12 * (12 * 768 ** 2 + 13 * 768) + 2 *
 
 describe.each(BACKBONES)('$name', (backbone) => {
   const { llava, clip, sam } = backbone;
-  const numbers = numbersOf(backbone);
+  let numbers = new Map<string, number>();
+  beforeAll(async () => {
+    await startDryRun('fused');
+    numbers = numbersOf(backbone);
+  }, 120_000);
   const { model } = readPlanSource(`configs/paper/${backbone.name}-pretrain.json5`);
 
   test('sizes are those of configs/paper', () => {
