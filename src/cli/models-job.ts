@@ -1,6 +1,4 @@
 /** The work behind `gsva models`. */
-import { countInference, type InferenceCount } from '../benchmark/inference-plan.js';
-import { readPlanSource } from '../benchmark/plan-source.js';
 import { RELEASED_COUNTS } from '../benchmark/released-counts.js';
 import { UserError } from '../errors.js';
 import { bytesText, machineMemory, type MachineMemory } from '../machine.js';
@@ -11,7 +9,7 @@ import { didYouMean } from '../nearest-name.js';
 import { showPackaged, showReleased } from './models-detail.js';
 import { downloadBytes, missingPieces, rangeText } from './models-files.js';
 import { jsonOfPackaged, jsonOfReleased } from './models-json.js';
-import { fitsText, memoryText, type ModelNeed, needOf } from './models-memory.js';
+import { fitsText, memoryText, needOf } from './models-memory.js';
 import { type PackagedReport, type ReleasedReport, STATE_WORDS } from './models-report.js';
 import type { Cell } from './output.js';
 import { packagePath } from './values.js';
@@ -33,7 +31,7 @@ export async function runModels(request: ModelsRequest, context: VerbContext): P
   if (name === null) return listModels(request, memory, heading, context);
   const packaged = PACKAGED_MODELS.find((model) => model.name === name);
   if (packaged !== undefined) {
-    const report = await packagedReport(packaged, memory);
+    const report = await packagedDetail(packaged, memory);
     showPackaged(report, heading, context);
     context.output.json(jsonOfPackaged(report));
     return report.found.state === 'there' ? 0 : 1;
@@ -57,25 +55,25 @@ function releasedReport(model: ReleasedModel, { dir }: ModelsRequest, memory: Ma
   return { model, found, need: needOf(RELEASED_COUNTS[model.backbone.name], memory) };
 }
 
-async function packagedReport(model: PackagedModel, memory: MachineMemory): Promise<PackagedReport> {
-  const found = findPackaged(packagePath(model.folder));
-  if (found.state !== 'there') return { model, found, need: null };
-  const count: InferenceCount = await countInference(readPlanSource(packagePath(model.folder, 'config.json')).model);
-  return { model, found, need: needOf(count, memory) };
+function packagedReport(model: PackagedModel): PackagedReport {
+  return { model, found: findPackaged(packagePath(model.folder)), need: null };
 }
 
-async function listModels(
-  request: ModelsRequest,
-  memory: MachineMemory,
-  heading: string,
-  context: VerbContext,
-): Promise<number> {
+/** With its memory, which takes a second to count. */
+async function packagedDetail(model: PackagedModel, memory: MachineMemory): Promise<PackagedReport> {
+  const report = packagedReport(model);
+  if (report.found.state !== 'there') return report;
+  const [{ countInference }, { readPlanSource }] = await Promise.all([
+    import('../benchmark/inference-plan.js'),
+    import('../benchmark/plan-source.js'),
+  ]);
+  const source = readPlanSource(packagePath(model.folder, 'config.json'));
+  return { ...report, need: needOf(await countInference(source.model), memory) };
+}
+
+function listModels(request: ModelsRequest, memory: MachineMemory, heading: string, context: VerbContext): number {
   const { output, signal } = context;
-  const packaged: PackagedReport[] = [];
-  for (const model of PACKAGED_MODELS) {
-    signal.throwIfAborted();
-    packaged.push(await packagedReport(model, memory));
-  }
+  const packaged = PACKAGED_MODELS.map(packagedReport);
   const released: ReleasedReport[] = [];
   for (const model of RELEASED_MODELS) {
     signal.throwIfAborted();
@@ -111,23 +109,21 @@ function showTable(
 ): void {
   const { green, yellow, red, dim } = output.colors;
   const paint = { absent: dim, broken: red, partial: yellow, files: yellow, complete: green };
-  const needs = (need: ModelNeed | null): Cell[] =>
-    need === null
-      ? ['', '', '']
-      : [bytesText(need.least.f32.process), bytesText(need.least.packed.process), fitsText(need)];
   output.table(
     ['model', '', 'state', 'download', 'float32', '16 bits', 'memory'],
     [
-      ...packaged.map(({ model, found, need }): Cell[] => {
+      ...packaged.map(({ model, found }): Cell[] => {
         const state = found.state === 'there' ? 'complete' : found.state === 'missing' ? 'absent' : 'broken';
-        return [model.name, model.title, paint[state](STATE_WORDS[state]), '', ...needs(need)];
+        return [model.name, model.title, paint[state](STATE_WORDS[state]), 'in this package', '', '', ''];
       }),
       ...released.map(({ model, found, need }): Cell[] => [
         model.name,
         model.title,
         paint[found.state](STATE_WORDS[found.state]),
         rangeText(downloadBytes(model)),
-        ...needs(need),
+        bytesText(need.least.f32.process),
+        bytesText(need.least.packed.process),
+        fitsText(need),
       ]),
     ],
     { align: ['left', 'left', 'left', 'right', 'right', 'right', 'left'] },

@@ -12,7 +12,7 @@ export interface ReleasedReport {
 export interface PackagedReport {
   readonly model: PackagedModel;
   readonly found: Found;
-  /** Null where its sizes cannot be read. */
+  /** Null in the list, and where its sizes cannot be read. */
   readonly need: ModelNeed | null;
 }
 

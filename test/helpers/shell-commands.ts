@@ -18,8 +18,8 @@ function commandsOf(lines: readonly string[]): string[][] {
       at = end;
       continue;
     }
-    const words = [...line.replace(/(^|\s)#.*$/, '').matchAll(/"([^"]*)"|(\S+)/g)].map((match) => {
-      return (match[1] ?? match[2]) as string;
+    const words = (line.replace(/(^|\s)#.*$/, '').match(/(?:[^\s"]|"[^"]*")+/g) ?? []).map((word) => {
+      return word.replaceAll('"', '');
     });
     if (words.length > 0) commands.push(words);
   }

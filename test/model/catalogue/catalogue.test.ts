@@ -139,7 +139,7 @@ test('pieces say where they are from, under what licence, and which digest they 
   ]);
   for (const { source, hub, url, licence, sha256, place } of pieces) {
     expect(source).toMatch(/^https:\/\//);
-    expect(hub === null ? url : hub).toMatch(hub === null ? /^https:\/\// : /^[\w-]+\/[\w.-]+$/);
+    expect(hub ?? url).toMatch(hub === null ? /^https:\/\// : /^[\w-]+\/[\w.-]+$/);
     expect(licence.length).toBeGreaterThan(2);
     expect(place).not.toMatch(/[/\\\s]/);
     if (sha256 !== undefined) expect(sha256.digest).toMatch(/^[0-9a-f]{64}$/);
