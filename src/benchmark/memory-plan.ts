@@ -95,7 +95,7 @@ const PROCESS: Readonly<Record<PlannedEngine, (tensors: number, weights: number)
   openblas: (tensors) => 95 * MEBIBYTE + 1.26 * tensors,
   wasm: (tensors) => 85 * MEBIBYTE + 1.26 * tensors,
 };
-const KINDS: Readonly<Record<PlannedEngine, DryRunKind>> = {
+export const PLANNED_KINDS: Readonly<Record<PlannedEngine, DryRunKind>> = {
   tensorflow: 'formulas',
   webgpu: 'formulas',
   openblas: 'fused',
@@ -127,7 +127,7 @@ export async function planMemory(source: PlanSource): Promise<MemoryPlan> {
   const weights = FLOAT_BYTES * parameters - packedWeights;
   const keptFeatures = keepsFeatures(source) ? MOST_FEATURE_BYTES : 0;
   const engines = (Object.keys(PROCESS) as PlannedEngine[]).map((engine) => {
-    const { training, inference } = peaks[KINDS[engine]];
+    const { training, inference } = peaks[PLANNED_KINDS[engine]];
     const peak = (others: number, beside: number): PeakBytes => {
       const tensors = others + packedTensors(engine, packedWeights);
       return { tensors, process: processBytes(engine, tensors, { weights, packedWeights }) + beside };

@@ -20,6 +20,7 @@ import { demoVerb } from './demo.js';
 import { doctorVerb } from './doctor.js';
 import { evalVerb } from './eval.js';
 import { inspectVerb } from './inspect.js';
+import { modelsVerb } from './models.js';
 import { Output } from './output.js';
 import { parseCommand } from './parse.js';
 import { planVerb } from './plan.js';
@@ -36,10 +37,11 @@ import type { CliIo, Verb, VerbContext } from './verb.js';
 import { verifyVerb } from './verify.js';
 import { vqaVerb } from './vqa.js';
 
-const VERBS: readonly Verb[] = [
+/** Everything that the command line can do. */
+export const VERBS: readonly Verb[] = [
   ...[trainVerb, evalVerb, vqaVerb, segmentVerb, verifyVerb],
   ...[reportWriteVerb, reportCompareVerb, reportCalibrateVerb, reportMergeVerb],
-  ...[convertVerb, convertDeltaVerb, mergeVerb, exportVerb, inspectVerb],
+  ...[modelsVerb, convertVerb, convertDeltaVerb, mergeVerb, exportVerb, inspectVerb],
   ...[dataImportCocoVerb, dataImportLabelmeVerb, dataValidateVerb],
   ...[dataCheckVerb, dataStatsVerb, dataShowVerb],
   ...[dataSynthVerb, demoVerb, ablateVerb, doctorVerb, planVerb, benchVerb, benchLargeVerb, setupTensorflowVerb],

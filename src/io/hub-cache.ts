@@ -13,17 +13,21 @@ const HUB_NAME = /^[A-Za-z0-9][\w.-]*\/[\w.-]+$/;
  */
 export function resolveHubName(path: string, what: string, env: NodeJS.ProcessEnv = process.env): string {
   if (existsSync(path) || !HUB_NAME.test(path)) return path;
-  const cache = hubCache(env);
-  const folder = join(cache, `models--${path.replace('/', '--')}`);
-  const snapshot = snapshotOf(folder);
+  const snapshot = cachedSnapshot(path, env);
   if (snapshot !== null) return snapshot;
   throw new UserError(
-    `Looking for ${what}: there is no folder ${path}, and the Hugging Face cache (${cache}) has no ${path}. ` +
-      `Download it with \`huggingface-cli download ${path}\`, or give the path of its folder.`,
+    `Looking for ${what}: there is no folder ${path}, and the Hugging Face cache (${hubCache(env)}) has no ${path}. ` +
+      `Download it with \`hf download ${path}\`, or give the path of its folder.`,
   );
 }
 
-function hubCache(env: NodeJS.ProcessEnv): string {
+/** Folder of a name's cached snapshot, null where there is none. @param name of the hub, `owner/name` */
+export function cachedSnapshot(name: string, env: NodeJS.ProcessEnv = process.env): string | null {
+  return snapshotOf(join(hubCache(env), `models--${name.replace('/', '--')}`));
+}
+
+/** Where the hub's programs keep what they download, by the variables that they go by. */
+export function hubCache(env: NodeJS.ProcessEnv): string {
   const [direct, home] = [env.HF_HUB_CACHE ?? env.HUGGINGFACE_HUB_CACHE ?? '', env.HF_HOME ?? ''];
   if (direct !== '') return direct;
   if (home !== '') return join(home, 'hub');

@@ -165,11 +165,7 @@ describe('what does not belong together is refused, and nothing is written', () 
     ],
     ['heads that no file says', options().slice(0, -2), /--set sam\.decoder_heads=N/],
     ['a rank that is not that of the file', [...options(), 'lora.r=8'], /\[4, 48\].*\[8, 48\]/],
-    [
-      'a name of the hub that is not in the cache',
-      options({ mllm: 'some/llava' }),
-      /huggingface-cli download some\/llava/,
-    ],
+    ['a name of the hub that is not in the cache', options({ mllm: 'some/llava' }), /hf download some\/llava/],
   ])('%s', async (_, argv, message) => {
     const target = out('refused');
     const result = await runCli(['convert', ...argv, '--out', target]);

@@ -1,0 +1,113 @@
+/** One model in detail: its files, memory, published figures, and the commands that use it. */
+import { bytesText, freeDisk } from '../machine.js';
+import type { ReleasedModel } from '../model/catalogue/entry.js';
+import { type CommandGroup, commandsOf, packagedCommands } from './models-commands.js';
+import { expectedFigures } from './models-figures.js';
+import { convertedBytes, diskText, downloadBytes, fileOf, fileRows, rangeText, weightsText } from './models-files.js';
+import type { ModelNeed } from './models-memory.js';
+import { type PackagedReport, type ReleasedReport, STATE_WORDS } from './models-report.js';
+import type { Cell } from './output.js';
+import type { VerbContext } from './verb.js';
+
+const FILE_WORDS = { there: 'there', missing: 'missing', broken: 'problem' } as const;
+
+export function showReleased(report: ReleasedReport, dir: string, heading: string, context: VerbContext): void {
+  const { output } = context;
+  const { bold } = output.colors;
+  const { model, found, need } = report;
+  const { conversation, loraRank, numbers } = model.backbone;
+  output.line(`${bold(model.name)}  ${model.title}: ${STATE_WORDS[found.state]}`);
+  output.line(
+    `${(numbers.all / 1e9).toFixed(2)} B parameters, LoRA of rank ${loraRank}, conversation ${conversation}; ` +
+      `trained by ${model.config}`,
+  );
+  output.line();
+  showFiles(report, dir, context);
+  output.line();
+  showMemory(need, heading, context);
+  output.line();
+  showFigures(model, context);
+  for (const { purpose, lines } of commandGroups(report, dir)) {
+    output.line();
+    output.line(bold(`To ${purpose}:`));
+    for (const line of lines) output.line(` ${line}`);
+  }
+}
+
+/** With the precision that the memory allows. */
+export function commandGroups({ model, found, need }: ReleasedReport, dir: string): CommandGroup[] {
+  const precision = need.fits === 'packed' ? 'packed' : 'f32';
+  return commandsOf(model, { dir, found, precision, columns: expectedFigures(model) });
+}
+
+function showFiles({ model, found }: ReleasedReport, dir: string, { output }: VerbContext): void {
+  const { green, red, dim } = output.colors;
+  const paint = { there: green, missing: dim, broken: red };
+  const rows = fileRows(model, found, dir);
+  output.table(
+    ['file', '', 'size', 'where', 'licence'],
+    rows.map(({ what, found: part, path, size, licence }): Cell[] => {
+      return [what, paint[part.state](FILE_WORDS[part.state]), size, path, licence];
+    }),
+    { align: ['left', 'left', 'right', 'left', 'left'] },
+  );
+  for (const { found: part, path } of rows) {
+    if (part.fault !== null) output.line(`${red('problem')}  ${path}: ${part.fault}`);
+  }
+  for (const { place, sha256 } of [model.backbone.clip, model.backbone.sam]) {
+    if (sha256 !== undefined) output.line(dim(` SHA-256 of ${place}, ${sha256.file}: ${sha256.digest}`));
+  }
+  output.line(` GSVA's own: ${fileOf(model)}; ${weightsText(model)}`);
+  const free = freeDisk(dir);
+  output.line(
+    ` disk: ${rangeText(downloadBytes(model))} to download, ${rangeText(convertedBytes(model))} when converted` +
+      (free === null ? '' : `; ${diskText(free)} free in ${dir}`),
+  );
+}
+
+function showMemory(need: ModelNeed, heading: string, { output }: VerbContext): void {
+  output.table(
+    ['memory of a question', 'engine', 'process', 'fits'],
+    need.engines.map(({ engine, precision, process, lacking }): Cell[] => [
+      precision === 'f32' ? '--precision f32' : '--precision packed (16 bits)',
+      engine,
+      bytesText(process),
+      lacking === null ? 'yes' : `no: ${lacking}`,
+    ]),
+    { align: ['left', 'left', 'right', 'left'] },
+  );
+  output.line(` ${heading}`);
+}
+
+function showFigures(model: ReleasedModel, { output }: VerbContext): void {
+  const figures = expectedFigures(model);
+  const runs = new Map(figures.map((one) => [`${one.table} ${one.dataset} ${one.split}`, one]));
+  output.table(
+    ['published', 'data set', 'split', 'figures, in percent'],
+    [...runs.values()].map(({ table, dataset, split }): Cell[] => {
+      const mine = figures.filter((one) => one.table === table && one.dataset === dataset && one.split === split);
+      const texts = mine.map(({ figure, published }) => `${figure} ${published.toFixed(2)}`);
+      return [table, dataset, split, texts.join(', ')];
+    }),
+  );
+  if (model.logged.length > 0) output.line(' and what the authors log for the released file, in float32, on grefcoco:');
+  for (const { split, gIoU, cIoU, N_acc, T_acc } of model.logged) {
+    const texts = Object.entries({ gIoU, cIoU, N_acc, T_acc }).map(
+      ([figure, value]) => `${figure} ${(100 * value).toFixed(2)}`,
+    );
+    output.line(` ${split}: ${texts.join(', ')}`);
+  }
+}
+
+export function showPackaged({ model, found, need }: PackagedReport, heading: string, context: VerbContext): void {
+  const { output } = context;
+  output.line(`${output.colors.bold(model.name)}  ${model.title}: ${FILE_WORDS[found.state]}`);
+  output.line(found.path ?? model.folder);
+  if (found.fault !== null) output.line(`${output.colors.red('problem')}  ${found.fault}`);
+  if (need === null) return;
+  output.line();
+  showMemory(need, heading, context);
+  output.line();
+  output.line(output.colors.bold('To use it:'));
+  for (const line of packagedCommands(model.name)) output.line(` ${line}`);
+}

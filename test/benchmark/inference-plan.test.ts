@@ -1,0 +1,65 @@
+/** Memory of a question: counted for the paper's models as it is recorded, and as `planMemory` counts it. */
+import { describe, expect, test } from '@jest/globals';
+
+import { countInference, inferencePeak, PLANNED_QUESTION } from '../../src/benchmark/inference-plan.js';
+import { planMemory } from '../../src/benchmark/memory-plan.js';
+import { readPlanSource } from '../../src/benchmark/plan-source.js';
+import { RELEASED_COUNTS } from '../../src/benchmark/released-counts.js';
+import { SMALL } from '../helpers/small-model.js';
+
+/** Half a minute for each on a busy machine. */
+const PATIENCE = 300_000;
+
+// The sizes of both 13B are the same.
+test.each(['vicuna-7b', 'llama-2-13b'] as const)(
+  'what is recorded of %s is what is counted for configs/paper',
+  async (name) => {
+    const { model } = readPlanSource(`configs/paper/${name}-pretrain.json5`);
+    expect(await countInference(model)).toEqual(RELEASED_COUNTS[name]);
+  },
+  PATIENCE,
+);
+
+test('both 13B are counted alike', () => {
+  expect(RELEASED_COUNTS['vicuna-13b']).toEqual(RELEASED_COUNTS['llama-2-13b']);
+});
+
+describe('countInference', () => {
+  test('in float32 a question takes what planMemory says of inference, on every engine', async () => {
+    const plan = await planMemory({
+      kind: 'model',
+      model: SMALL,
+      stage: 'gsva',
+      frozenWeights: 'f32',
+      workload: PLANNED_QUESTION,
+      accumulation: 1,
+      experiment: null,
+    });
+    const count = await countInference(SMALL);
+    expect(count.parameters).toBe(plan.parameters);
+    for (const { engine, inference } of plan.engines) expect(inferencePeak(count, engine, 'f32')).toEqual(inference);
+  });
+
+  test('in 16 bits the large matrices take half; no number is lost', async () => {
+    const wide = { ...SMALL, llm: { ...SMALL.llm, hiddenSize: 24, intermediateSize: 4096, numHiddenLayers: 3 } };
+    const count = await countInference(wide);
+    // gate, up and down of three layers
+    expect(count.packedWeights).toBe(2 * 3 * 3 * 24 * 4096);
+    for (const kind of ['fused', 'formulas'] as const) {
+      expect(count.f32[kind] - count.packed[kind]).toBeGreaterThanOrEqual(2 * count.packedWeights);
+    }
+    const [f32, packed] = (['f32', 'packed'] as const).map((kind) => inferencePeak(count, 'tensorflow', kind).process);
+    expect(packed).toBeLessThan(f32 ?? 0);
+  });
+
+  test('the plan of 7B in 16 bits is within 15 % of what docs/large-models.md measures', () => {
+    // Peak RSS in GiB: tensorflow 17.1, openblas 15.5.
+    for (const [engine, measured] of [
+      ['tensorflow', 17.1],
+      ['openblas', 15.5],
+    ] as const) {
+      const { process } = inferencePeak(RELEASED_COUNTS['vicuna-7b'], engine, 'packed');
+      expect(Math.abs(process / 2 ** 30 / measured - 1)).toBeLessThan(0.15);
+    }
+  });
+});
