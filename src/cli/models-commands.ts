@@ -107,10 +107,9 @@ function finetuning(model: ReleasedModel, { dir }: CommandRequest): string[] {
 /** `tiny` is what is asked where no model is named; `tiny-base` has nothing to answer with. */
 export function packagedCommands(name: PackagedModel['name']): string[] {
   if (name === 'tiny-base') return ['gsva train --config configs/tiny.json5 --out runs/tiny'];
-  const image = 'data/synth/refer_seg/images/mscoco/images/train2014/IMAGE.jpg';
   return [
+    'gsva segment --image data/samples/scene-3.jpg --expressions "purple circle" "yellow circle" --out found.png',
     'gsva data synth --out data/synth',
-    `gsva segment --image ${image} --expressions "red circle" "green bar"`,
     'gsva eval --data data/synth',
   ];
 }
