@@ -61,7 +61,7 @@ export class DecodingSession {
         logits: Float32Array.from(await logits.data<'float32'>()),
         state: Float32Array.from(await state.data<'float32'>()),
       };
-      await this.requireFinite('the hidden state before the next token', step.state);
+      await this.requireFinite('the numbers of the hidden state before the next token', step.state);
       await this.requireFinite('the logits of the next token', step.logits);
       return step;
     } finally {

@@ -39,7 +39,9 @@ interface Seen {
  */
 export async function firstNotFiniteLayer(root: CompositeLayer, rerun: () => unknown): Promise<FirstNotFinite | null> {
   const watcher = tf.getBackend() === 'webgpu' ? new LaterWatcher() : new Watcher();
-  const layers = root.namedLayers().map(([path, layer]) => ({ path, layer: layer as unknown as WithForward }));
+  const layers = root.namedLayers().map(([path, layer]) => {
+    return { path, layer: layer as unknown as WithForward, own: Object.getOwnPropertyDescriptor(layer, 'forward') };
+  });
   for (const { path, layer } of layers) {
     const isBlock = layers.some((other) => other.path.startsWith(`${path}.`));
     const original = layer.forward.bind(layer);
@@ -55,8 +57,11 @@ export async function firstNotFiniteLayer(root: CompositeLayer, rerun: () => unk
   } catch {
     // What it computed until then has been seen.
   } finally {
-    // The prototype's own comes to light again.
-    for (const { layer } of layers) Reflect.deleteProperty(layer, 'forward');
+    for (const { layer, own } of layers) {
+      // Without a property of its own, the prototype's comes to light again.
+      if (own === undefined) Reflect.deleteProperty(layer, 'forward');
+      else Object.defineProperty(layer, 'forward', own);
+    }
   }
   return watcher.result();
 }

@@ -6,8 +6,9 @@
  * read.
  */
 import { UserError } from '../errors.js';
-import { countsText, findNotFinite, firstNotFinite, type NotFinite, placeText } from '../finite.js';
+import { countsText, findNotFinite, firstNotFinite, type NotFinite } from '../finite.js';
 import { bfloat16ToFloat32, halfToFloat32 } from '../half-float.js';
+import { notFiniteText, type NotFiniteTensor } from '../io/weight-scan.js';
 import type { CompositeLayer } from '../nn/composite-layer.js';
 import { type FirstNotFinite, firstNotFiniteLayer } from './forward-trace.js';
 import { inNetworkOrder, partTitle } from './network-parts.js';
@@ -15,13 +16,6 @@ import { toStored } from './weights.js';
 
 /** A model, and the file its weights were read from, where there is one. */
 export type Network = CompositeLayer & { readonly weightsFile?: string | null };
-
-/** A weight that is not finite, in PyTorch's layout. */
-export interface BadWeight {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly found: NotFinite;
-}
 
 /**
  * @param what the numbers are, and where: 'Answering: the logits of the next token'
@@ -62,16 +56,10 @@ export async function culpritText(network: Network, rerun: () => unknown): Promi
   return `${layerText(layer)} ${look}`;
 }
 
-function weightsText(weights: readonly BadWeight[]): string {
-  const [first, ...more] = weights as [BadWeight, ...BadWeight[]];
+function weightsText(weights: readonly NotFiniteTensor[]): string {
+  const [first, ...more] = weights as [NotFiniteTensor, ...NotFiniteTensor[]];
   const others = more.length === 0 ? '' : ` So do ${more.length} more of its weights.`;
-  return `The first part that is not finite is ${partTitle(first.name)}: ${badWeightText(first)}.${others}`;
-}
-
-/** "model.norm.weight holds 1 NaN, at [3]". */
-export function badWeightText({ name, shape, found }: BadWeight): string {
-  const isOne = found.nan + found.infinite === 1;
-  return `${name} holds ${countsText(found)} of ${found.size} numbers, ${isOne ? 'at' : 'the first at'} ${placeText(found.first, shape)}`;
+  return `The first part that is not finite is ${partTitle(first.name)}: ${notFiniteText(first)}.${others}`;
 }
 
 function layerText({ path, side, found, largestInput }: FirstNotFinite): string {
@@ -96,9 +84,12 @@ function layerText({ path, side, found, largestInput }: FirstNotFinite): string 
  * Weights that are not finite, in the order of the network.
  * @param select by name; those that are selected are read one after another
  */
-export async function badWeights(network: CompositeLayer, select: (name: string) => boolean): Promise<BadWeight[]> {
+export async function badWeights(
+  network: CompositeLayer,
+  select: (name: string) => boolean,
+): Promise<NotFiniteTensor[]> {
   const [plain, packed] = [network.namedParameters(), network.packedParameters()];
-  const bad: BadWeight[] = [];
+  const bad: NotFiniteTensor[] = [];
   for (const name of inNetworkOrder([...plain.keys(), ...packed.keys()].filter(select))) {
     const parameter = plain.get(name);
     const matrix = packed.get(name)?.matrix;

@@ -205,7 +205,9 @@ describe.each(ENGINES)('Trainer (%s)', (engine) => {
     }
     const task = new Exploding();
     const before = task.weights();
-    await expect(train(task, toyOptions())).rejects.toThrow(/norm of the gradients is Infinity, with the samples toy-/);
+    await expect(train(task, toyOptions())).rejects.toThrow(
+      /norm of the gradients is Infinity, with the samples toy-.*The losses are finite; the first gradient on the way back that is not is that of b2 \(1 infinite of 1 numbers\)/,
+    );
     expect(task.weights()).toEqual(before);
     task.dispose();
   });
