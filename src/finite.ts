@@ -18,15 +18,16 @@ export function firstNotFinite(values: Float32Array): number {
   for (let start = 0; start < values.length; start += BLOCK) {
     const end = Math.min(values.length, start + BLOCK);
     // x - x is 0 for a finite x, else NaN, which no sum loses. Four sums, so that none waits for the one before.
-    let [a, b, c, d] = [0, 0, 0, 0];
+    let a = 0;
+    let b = 0;
+    let c = 0;
+    let d = 0;
     let i = start;
     for (; i + 3 < end; i += 4) {
-      const [w, x, y, z] = [
-        values[i] as number,
-        values[i + 1] as number,
-        values[i + 2] as number,
-        values[i + 3] as number,
-      ];
+      const w = values[i] as number;
+      const x = values[i + 1] as number;
+      const y = values[i + 2] as number;
+      const z = values[i + 3] as number;
       a += w - w;
       b += x - x;
       c += y - y;

@@ -19,19 +19,16 @@ export interface TensorStatistics {
 /** What of a stored tensor is not finite; null where all is, as whole numbers always are. */
 export function storedNotFinite({ data, dtype }: Pick<StoredTensor, 'data' | 'dtype'>): NotFinite | null {
   if (!(dtype === 'F16' || dtype === 'BF16' || dtype === 'F32' || dtype === 'F64')) return null;
-  let all: NotFinite | null = null;
+  let [nan, infinite, first] = [0, 0, -1];
   const scratch = new Float32Array(BLOCK);
   for (let start = 0; start < data.length; start += BLOCK) {
     const found = findNotFinite(nearestFloats(data.subarray(start, start + BLOCK), dtype, scratch));
     if (found === null) continue;
-    all = {
-      nan: (all?.nan ?? 0) + found.nan,
-      infinite: (all?.infinite ?? 0) + found.infinite,
-      first: all?.first ?? start + found.first,
-      size: data.length,
-    };
+    nan += found.nan;
+    infinite += found.infinite;
+    if (first < 0) first = start + found.first;
   }
-  return all;
+  return first < 0 ? null : { nan, infinite, first, size: data.length };
 }
 
 /** As float32, finite where the numbers are. */

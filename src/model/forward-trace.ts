@@ -144,7 +144,10 @@ function largestOf(arrays: readonly Float32Array[]): number {
 
 /** All tensors of floating-point numbers in what a layer takes or gives. */
 function floatsIn(value: unknown): tf.Tensor[] {
-  if (value instanceof tf.Tensor) return value.dtype === 'float32' && !value.isDisposed ? [value] : [];
+  if (value instanceof tf.Tensor) {
+    const tensor = value as tf.Tensor;
+    return tensor.dtype === 'float32' && !tensor.isDisposed ? [tensor] : [];
+  }
   if (Array.isArray(value)) return value.flatMap(floatsIn);
   return typeof value === 'object' && value !== null ? Object.values(value).flatMap(floatsIn) : [];
 }
