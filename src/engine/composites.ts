@@ -95,7 +95,7 @@ export function supervision(
   ignoreLabel: number,
   classes: number,
 ): { supervised: tf.Tensor1D; isLabel: tf.Tensor2D } {
-  const supervised = tf.notEqual(labels, ignoreLabel) as tf.Tensor1D;
+  const supervised = tf.notEqual<tf.Tensor1D>(labels, ignoreLabel);
   const column = tf.expandDims(labels, 1);
   const isLabel = tf.logicalAnd(tf.equal(column, tf.range(0, classes, 1, 'int32')), tf.expandDims(supervised, 1));
   return { supervised, isLabel: isLabel as tf.Tensor2D };

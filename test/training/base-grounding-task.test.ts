@@ -137,7 +137,9 @@ describe('validate', () => {
     const task = makeTask({ model: broken });
     plantNaN(broken, name);
     const before = tf.memory().numTensors;
-    await expect(task.validate()).rejects.toThrow(new RegExp(`^Validating: .* not finite.*${part}.*${name} holds 1 NaN`));
+    await expect(task.validate()).rejects.toThrow(
+      new RegExp(`^Validating: .* not finite.*${part}.*${name} holds 1 NaN`),
+    );
     expect(tf.memory().numTensors).toBe(before);
     broken.dispose();
   });
