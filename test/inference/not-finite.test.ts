@@ -26,9 +26,7 @@ function plant(name: string, value: number, places: readonly number[] = [3]): vo
     // Read at once, which WebGPU cannot: it is a mask of what to replace instead.
     const isPlanted = new Uint8Array(before.size);
     for (const place of places) isPlanted[place] = 1;
-    variable.write(
-      tf.where(tf.tensor(isPlanted, before.shape, 'bool'), tf.fill(before.shape, value), before) as typeof before,
-    );
+    variable.write(tf.where(tf.tensor(isPlanted, before.shape, 'bool'), tf.fill(before.shape, value), before));
   });
 }
 
