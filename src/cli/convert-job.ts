@@ -12,6 +12,8 @@ import { resolveHubName } from '../io/hub-cache.js';
 import { readJson, writeJson } from '../io/json-file.js';
 import { JsonReader } from '../io/json-reader.js';
 import { writeShardedSafetensors } from '../io/safetensors-writer.js';
+import { storedNotFinite } from '../io/tensor-statistics.js';
+import { type NotFiniteTensor, notFiniteText } from '../io/weight-scan.js';
 import { type TensorOutput, type WeightDtype, byteCount, converted, named } from '../io/tensor-output.js';
 import { writeShardedTorch, writeTorchCheckpoint } from '../io/torch-writer.js';
 import { bytesText } from '../machine.js';
@@ -38,6 +40,14 @@ const STORED: Readonly<Record<DtypeName, WeightDtype>> = { f32: 'F32', bf16: 'BF
 interface ModelRequest extends WriteRequest {
   readonly source: ModelSource;
 }
+
+/** A tensor to be written, and what is seen of it while it is: whether all of its numbers are finite. */
+interface Written extends TensorOutput {
+  readonly bad: readonly NotFiniteTensor[];
+}
+
+/** Tensors that a warning names. */
+const MOST_NAMED = 3;
 
 /** @returns the exit code */
 export async function runConvert(request: ModelRequest, context: VerbContext): Promise<number> {
@@ -108,9 +118,9 @@ export async function runExport(
   const { config, tokenizerDir } = opened;
   const { shardBytes, parts } = request;
   const shards = request.format === 'pytorch' ? writeShardedTorch : writeShardedSafetensors;
-  const of = (part: Parameters<typeof publishedTensors>[0]): TensorOutput[] =>
+  const of = (part: Parameters<typeof publishedTensors>[0]): Written[] =>
     stored(publishedTensors(part, opened.tensors), request, context);
-  const written: TensorOutput[] = [];
+  const written: Written[] = [];
   await write(request.out, (out) => {
     for (const part of parts) {
       const outputs = of(part === 'vision-tower' ? 'vision tower' : part);
@@ -172,24 +182,28 @@ function writeOwn(
 }
 
 /** Our files have peft's prefix, as the published ones. */
-function outputsOf(tensors: FileTensors, request: WriteRequest, context: VerbContext): TensorOutput[] {
+function outputsOf(tensors: FileTensors, request: WriteRequest, context: VerbContext): Written[] {
   const all = [...tensors].map(([name, tensor]) => named(PUBLISHED_PREFIX + nameInModel(name), tensor));
   return stored(all, request, context);
 }
 
-/** In the type that was asked for, each noted as its turn comes. */
-function stored(tensors: readonly TensorOutput[], { dtype }: WriteRequest, context: VerbContext): TensorOutput[] {
+/** In the type that was asked for, each noted, and looked at, as its turn comes. */
+function stored(tensors: readonly TensorOutput[], { dtype }: WriteRequest, context: VerbContext): Written[] {
   const bar = context.startProgress('tensors', tensors.length);
   let done = 0;
   return tensors.map((tensor) => {
     const output = dtype === null ? tensor : named(tensor.name, converted(tensor, STORED[dtype], tensor.name));
+    const bad: NotFiniteTensor[] = [];
     const read: TensorOutput['read'] = () => {
       context.signal.throwIfAborted();
       bar.update(++done, tensor.name);
       if (done === tensors.length) bar.stop();
-      return output.read();
+      const data = output.read();
+      const found = storedNotFinite({ dtype: output.dtype, data });
+      if (found !== null) bad.push({ name: tensor.name, shape: tensor.shape, found });
+      return data;
     };
-    return { ...output, read };
+    return { ...output, read, bad };
   });
 }
 
@@ -210,8 +224,25 @@ function write(out: string, build: (dir: string) => void): Promise<void> {
   });
 }
 
-function finish(request: WriteRequest, outputs: readonly TensorOutput[], facts: object, { output }: VerbContext): void {
+function finish(request: WriteRequest, outputs: readonly Written[], facts: object, context: VerbContext): void {
+  const { output } = context;
+  const bad = outputs.flatMap((tensor) => tensor.bad);
+  for (const tensor of bad.slice(0, MOST_NAMED)) context.note(`warning: ${notFiniteText(tensor)}`);
+  if (bad.length > 0) {
+    const all = bad.length > MOST_NAMED ? `, ${bad.length} tensors in all,` : '';
+    context.note(
+      `warning: these weights${all} are written as they are, and no answer of theirs is a number: look at them with ` +
+        `gsva inspect --stats ${request.out}, and get another copy`,
+    );
+  }
   const bytes = outputs.reduce((sum, tensor) => sum + byteCount(tensor), 0);
   output.line(`${request.out}: ${outputs.length} tensors, ${bytesText(bytes)}`);
-  output.json({ out: request.out, tensors: outputs.length, bytes, peakRss: peakRss(), ...facts });
+  output.json({
+    out: request.out,
+    tensors: outputs.length,
+    bytes,
+    peakRss: peakRss(),
+    ...(bad.length === 0 ? {} : { notFinite: bad }),
+    ...facts,
+  });
 }

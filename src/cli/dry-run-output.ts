@@ -2,6 +2,7 @@
 import { lacking } from '../benchmark/fits.js';
 import { bytesText, type MachineMemory } from '../machine.js';
 import type { ExampleConversation, ExampleSample } from '../training/example-batch.js';
+import type { ScheduleForm } from '../training/schedule.js';
 import type { DryRun } from './dry-run.js';
 import type { Output } from './output.js';
 import { duration } from './progress.js';
@@ -60,6 +61,13 @@ export function dryRunJson(run: DryRun, file: string): object {
   };
 }
 
+/** What a form of the schedule does that its lengths do not say. */
+const FORMS: Readonly<Record<ScheduleForm, string>> = {
+  linear: '',
+  published: ' (published: update 1 has the full rate, update 2 has 0, all others are one later)',
+  'published-0.19': ' (published-0.19: updates 1 and 2 have 0, all others are one later)',
+};
+
 function showLength(run: DryRun, output: Output): void {
   const { config, ranks, images, length } = run;
   const { batchSize, accumulation, schedule } = config.training;
@@ -77,8 +85,9 @@ function showLength(run: DryRun, output: Output): void {
   output.line(` ${updates} of ${batchSize} × ${accumulation}${processes} = ${perUpdate} samples`);
   if (length !== null) output.line(` samples: ${length.samples}`);
   const minutes = schedule.maxMinutes === undefined ? '' : `, ${schedule.maxMinutes} minutes at most`;
+  const form = FORMS[schedule.form ?? 'linear'];
   output.line(
-    ` learning rate ${schedule.learningRate}, ${schedule.warmupUpdates} updates of warm-up, ${schedule.decay} decay${minutes}`,
+    ` learning rate ${schedule.learningRate}, ${schedule.warmupUpdates} updates of warm-up, ${schedule.decay} decay${form}${minutes}`,
   );
 }
 

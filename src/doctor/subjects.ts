@@ -13,6 +13,7 @@ import { checkModel } from '../inference/check-model.js';
 import { openModel } from '../inference/open-model.js';
 import type { FileTensors } from '../io/file-tensor.js';
 import { byteCount } from '../io/tensor-output.js';
+import { notFiniteText, scanWeights } from '../io/weight-scan.js';
 import { type MachineMemory, bytesText } from '../machine.js';
 import { buildExperiment } from '../training/build-experiment.js';
 import { type Finding, note, ok, problem } from './findings.js';
@@ -29,8 +30,14 @@ const SPLITS = ['train', 'val', 'testA', 'testB'] as const satisfies readonly GR
 const PACKED = { library: 500 * 2 ** 20, share: 1.3 };
 const SMALLER = 'a smaller model, or a machine with more memory';
 
-/** A model's folder: every weight's name and shape compared, the tokenizer's ids too; and the memory that it needs. */
-export async function examineModel(dir: string, place: Place): Promise<Finding[]> {
+/** Seconds in which the values of a model's weights are looked at: some gigabytes. */
+const SCAN_SECONDS = 3;
+
+/**
+ * A model's folder: every weight's name and shape compared, the tokenizer's ids too; values as far as there is time; and
+ * the memory that it needs.
+ */
+export async function examineModel(dir: string, place: Place, scanSeconds = SCAN_SECONDS): Promise<Finding[]> {
   return examined('model', async () => {
     const opened = openModel(dir);
     await checkModel(opened);
@@ -40,9 +47,28 @@ export async function examineModel(dir: string, place: Place): Promise<Finding[]
     const fits = memoryFinding('model', 'inference', plan, place);
     return [
       ok('model', `${dir} is complete: ${millions} M parameters, stage ${stage}, ${conversation}`),
+      valuesFinding(opened.tensors, opened.weightsPath, scanSeconds),
       fits.state === 'problem' ? (packedFinding(opened.tensors, plan, place) ?? fits) : fits,
     ];
   });
+}
+
+/** NaN and infinities among the weights; says how much was looked at where that was not all. */
+function valuesFinding(tensors: FileTensors, path: string, seconds: number): Finding {
+  const { bad, ...read } = scanWeights(tensors, seconds);
+  const [first] = bad;
+  if (first !== undefined) {
+    const more = bad.length === 1 ? '' : `; so do ${bad.length - 1} more tensors`;
+    const mend = `gsva inspect --stats ${path} --match ${first.name}; then another copy of the weights`;
+    return problem('model', `${notFiniteText(first)}${more}: its answers are not numbers`, mend);
+  }
+  if (read.tensors === read.allTensors) return ok('model', `all weights are finite (${bytesText(read.bytes)} read)`);
+  const some = `${read.tensors} of ${read.allTensors} tensors, ${bytesText(read.bytes)} of ${bytesText(read.allBytes)}`;
+  return note(
+    'model',
+    `the weights that were looked at in ${seconds} s are finite (${some}); the others were not looked at`,
+    `gsva inspect --stats ${path} looks at all`,
+  );
 }
 
 /** Where float32 has no room: matrices that are stored in 16 bits stay so, and are widened while they are used. */

@@ -99,10 +99,14 @@ const FORMULAS: Readonly<Record<string, Formula>> = {
   /** dlogits = dy / count · (softmax(logits) - one-hot label), 0 in rows that are ignored */
   GsvaSoftmaxCrossEntropyGrad: ({ input, attribute }) => {
     const [logits, labels] = [input('logits') as tf.Tensor2D, input('labels') as tf.Tensor1D];
-    const { weights, oneHot } = composites.supervision(labels, attribute('ignoreLabel'), logits.shape[1]);
-    const probabilities = tf.exp(tf.sub(logits, tf.expandDims(input('logSums'), -1)));
-    const factor = tf.div(input('dy'), tf.maximum(tf.sum(weights), 1));
-    return tf.mul(tf.sub(probabilities, oneHot), tf.expandDims(tf.mul(weights, factor), -1));
+    const { supervised, isLabel } = composites.supervision(labels, attribute('ignoreLabel'), logits.shape[1]);
+    const factor = tf.div(input('dy'), tf.maximum(tf.sum(tf.cast(supervised, 'float32')), 1));
+    const difference = tf.tidy(() => {
+      const probabilities = tf.exp(tf.sub(logits, tf.expandDims(input('logSums'), -1)));
+      return tf.sub(probabilities, tf.cast(isLabel, 'float32'));
+    });
+    const isUsed = tf.broadcastTo(tf.expandDims(supervised, 1), difference.shape);
+    return tf.where(isUsed, tf.mul(difference, factor), tf.zerosLike(logits));
   },
 
   /** BCE, DICE, and numerator and denominator of each DICE. */

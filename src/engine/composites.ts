@@ -53,8 +53,10 @@ export function maskedSoftmaxComposite(
   const scaled = scale === 1 ? scores : tf.mul(scores, scale);
   if (keyLengths === null) {
     if (causalOffset === null) return tf.softmax(scaled) as tf.Tensor4D;
-    // Every query sees at least the first key.
-    if (causalOffset >= 0) return tf.softmax(tf.add(scaled, causalBias(queries, keys, causalOffset))) as tf.Tensor4D;
+    // Every query sees at least the first key. One operation on the scores; it hides infinite ones too, but not NaN.
+    if (causalOffset >= 0) {
+      return tf.softmax(tf.minimum(scaled, causalLimits(queries, keys, causalOffset))) as tf.Tensor4D;
+    }
   }
   const key = tf.reshape(tf.range(0, keys, 1, 'float32'), [1, 1, 1, keys]);
   const query = tf.reshape(tf.range(0, queries, 1, 'float32'), [1, 1, queries, 1]);
@@ -70,31 +72,33 @@ export function maskedSoftmaxComposite(
   return tf.mul(tf.softmax(hidden), tf.cast(all, 'float32'));
 }
 
-/** [1, 1, Tq, Tk]: 0 where a query sees a key, and what makes its weight 0 where not. */
-function causalBias(queries: number, keys: number, offset: number): tf.Tensor4D {
-  const bias = Float32Array.from({ length: queries * keys }, (_, i) => {
-    return i % keys <= Math.floor(i / keys) + offset ? 0 : HIDDEN;
+/** [1, 1, Tq, Tk]: the highest score: none where a query sees a key, and what makes its weight 0 where not. */
+function causalLimits(queries: number, keys: number, offset: number): tf.Tensor4D {
+  const limits = Float32Array.from({ length: queries * keys }, (_, i) => {
+    return i % keys <= Math.floor(i / keys) + offset ? Infinity : HIDDEN;
   });
-  return tf.tensor4d(bias, [1, 1, queries, keys]);
+  return tf.tensor4d(limits, [1, 1, queries, keys]);
 }
 
 /** See `softmaxCrossEntropy` in fused-ops.ts. */
 export function softmaxCrossEntropyComposite(logits: tf.Tensor2D, labels: tf.Tensor1D, ignoreLabel: number): tf.Scalar {
-  const { weights, oneHot } = supervision(labels, ignoreLabel, logits.shape[1]);
-  const perRow = tf.neg(tf.sum(tf.mul(tf.logSoftmax(logits), oneHot), -1));
-  return tf.div(tf.sum(tf.mul(perRow, weights)), tf.maximum(tf.sum(weights), 1));
+  const { supervised, isLabel } = supervision(labels, ignoreLabel, logits.shape[1]);
+  // Chosen, not multiplied by 0: a wrong class may be -Infinity, and a row that is ignored may hold anything.
+  const likelihoods = tf.where(isLabel, tf.logSoftmax(logits), tf.zerosLike(logits));
+  const perRow = tf.neg(tf.sum(likelihoods, -1));
+  return tf.div(tf.sum(perRow), tf.maximum(tf.sum(tf.cast(supervised, 'float32')), 1));
 }
 
-/** Labels [N] as 1 where supervised and 0 elsewhere, [N], and one-hot, [N, V]; an ignored label is any. */
+/** Which rows are supervised, bool [N], and which class is a supervised row's label, bool [N, V]. */
 export function supervision(
   labels: tf.Tensor1D,
   ignoreLabel: number,
   classes: number,
-): { weights: tf.Tensor1D; oneHot: tf.Tensor2D } {
-  const supervised = tf.notEqual(labels, ignoreLabel);
-  const safeLabels = tf.cast(tf.where(supervised, labels, tf.zerosLike(labels)), 'int32');
-  const weights = tf.cast(supervised, 'float32') as tf.Tensor1D;
-  return { weights, oneHot: tf.cast(tf.oneHot(safeLabels, classes), 'float32') as tf.Tensor2D };
+): { supervised: tf.Tensor1D; isLabel: tf.Tensor2D } {
+  const supervised = tf.notEqual<tf.Tensor1D>(labels, ignoreLabel);
+  const column = tf.expandDims(labels, 1);
+  const isLabel = tf.logicalAnd(tf.equal(column, tf.range(0, classes, 1, 'int32')), tf.expandDims(supervised, 1));
+  return { supervised, isLabel: isLabel as tf.Tensor2D };
 }
 
 /** See `maskLoss` in fused-ops.ts; `parts` [Q, 2] are numerator and denominator of each DICE. */

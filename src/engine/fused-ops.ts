@@ -75,7 +75,8 @@ export interface MaskedSoftmaxOptions {
 
 /**
  * Attention weights: softmax over the last axis of scale · scores, over the keys that a query may see.
- * A row that sees nothing is all zero, and has gradient zero.
+ * A row that sees nothing is all zero, and has gradient zero; one that sees nothing but -Infinity is NaN. Hidden scores
+ * may be infinite; NaN among them may make its row NaN.
  * @param scores [B, H, Tq, Tk] float32.
  * @returns [B, H, Tq, Tk], each row summing to 1 (or 0).
  */
@@ -95,7 +96,9 @@ export function maskedSoftmax(scores: tf.Tensor4D, options: MaskedSoftmaxOptions
 }
 
 /**
- * Mean cross entropy of next-token logits over the supervised labels (0 when there are none).
+ * Mean cross entropy of next-token logits over the supervised labels (0 when there are none). A logit of -Infinity in a
+ * wrong class is a class that cannot be, with gradient 0; in the right class the loss is Infinity. Rows whose label is
+ * ignored may hold anything.
  * @param logits [N, V] float32.
  * @param labels [N] int32 in [0, V) or `ignoreLabel`.
  * @returns a scalar.

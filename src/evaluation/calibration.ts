@@ -7,6 +7,7 @@
  * probabilities decide alike: of such an interval 0.5 is taken if it lies inside, else the middle; of intervals that
  * are equally good, the one whose threshold is nearest to 0.5.
  */
+import { UserError } from '../errors.js';
 import { ratio } from './metrics/mask-overlap.js';
 import type { ExpressionRecord } from './record.js';
 
@@ -39,13 +40,22 @@ export interface Calibration {
 
 const STANDARD = 0.5;
 
-/** @returns null unless there are decisions about absent and about present targets */
+/**
+ * @throws UserError where a probability is none
+ * @returns null unless there are decisions about absent and about present targets
+ */
 export function calibrate(
   records: Iterable<Pick<ExpressionRecord, 'rejectProbability' | 'targetIsEmpty'>>,
 ): Calibration | null {
   const decisions: Decision[] = [];
   let undecided = 0;
   for (const { rejectProbability, targetIsEmpty } of records) {
+    // Sorting would leave NaN anywhere, and thresholds with it.
+    if (rejectProbability !== null && !(rejectProbability >= 0 && rejectProbability <= 1)) {
+      throw new UserError(
+        `Calibrating: a record's probability of [REJ] is ${rejectProbability}, expected from 0 to 1.`,
+      );
+    }
     if (rejectProbability === null) undecided++;
     else decisions.push({ rejectProbability, targetIsEmpty });
   }

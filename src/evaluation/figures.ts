@@ -3,6 +3,7 @@
  * their quotient over all expressions; where expressions fall into groups, the mean of the groups' quotients. So figures
  * can be made from records alone, of a part of the expressions, and of images drawn anew for a confidence interval.
  */
+import { UserError } from '../errors.js';
 import { ratio } from './metrics/mask-overlap.js';
 import type { GresScore } from './metrics/gres-score.js';
 import { HIT_ABOVE } from './metrics/boxes.js';
@@ -96,6 +97,14 @@ export const CLASS_M_IOU: Figure = {
   terms: (record) => ({ ...pixels(record), group: record.expression }),
 };
 
+/** One such expression would make the figure of all others NaN. */
+function notFinite(figure: string, { expression }: FigureRecord): UserError {
+  return new UserError(
+    `Measuring ${metricTitle(figure)}: what ${JSON.stringify(expression)} adds to it is not a finite number. Measure it ` +
+      'again, and look at the weights of the model with gsva inspect --stats FILE.',
+  );
+}
+
 /** Adds up figures, expression by expression. */
 export class FigureSums {
   private readonly sums: Map<string, [numerator: number, denominator: number]>[];
@@ -105,10 +114,11 @@ export class FigureSums {
   }
 
   add(record: FigureRecord): void {
-    for (const [i, { terms }] of this.figures.entries()) {
+    for (const [i, { name, terms }] of this.figures.entries()) {
       const found = terms(record);
       if (found === null) continue;
       const { numerator, denominator, group = '' } = found;
+      if (!Number.isFinite(numerator) || !Number.isFinite(denominator)) throw notFinite(name, record);
       const groups = this.sums[i] as Map<string, [number, number]>;
       const sum = groups.get(group) ?? [0, 0];
       groups.set(group, [sum[0] + numerator, sum[1] + denominator]);

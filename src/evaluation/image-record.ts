@@ -1,6 +1,7 @@
 /** From what was measured on an image to what is kept of it. */
 import { encodeMask, rleArea, rleToString, type Rle } from '../data/masks/coco-mask.js';
 import type { ReferringImage } from '../data/refer/refer-dataset.js';
+import { UserError } from '../errors.js';
 import type { ReferringTarget } from '../types.js';
 import { boundaryErrors } from './metrics/boundary-errors.js';
 import { bestOtherTarget } from './metrics/other-target.js';
@@ -33,8 +34,8 @@ export function makeImageRecord(
       expression: target.expression,
       targets: ids === undefined ? Number(!target.isEmpty) : new Set(ids).size,
       answer,
-      rejectProbability: finite(result.rejectProbability),
-      score: finite(result.score) ?? 0,
+      rejectProbability: finite('the probability of [REJ]', result.rejectProbability, fileName, target),
+      score: finite('the score', result.score, fileName, target) ?? 0,
       targetIsEmpty: score.targetIsEmpty,
       decisionIsRight: score.decisionIsRight,
       iou: score.iou,
@@ -51,7 +52,11 @@ export function makeImageRecord(
   return { image, ...place, ...course, records };
 }
 
-/** JSON has no NaN, and a probability that is none decides nothing. */
-function finite(value: number | null): number | null {
-  return value !== null && Number.isFinite(value) ? value : null;
+/** JSON has no NaN: it would be recorded as nothing, and be counted as an answer. */
+function finite(what: string, value: number | null, fileName: string, { expression }: ReferringTarget): number | null {
+  if (value === null || Number.isFinite(value)) return value;
+  throw new UserError(
+    `Recording the answer about ${JSON.stringify(expression)} in ${fileName}: ${what} is ${value}. The model's numbers ` +
+      'are not finite: look at its weights with gsva inspect --stats FILE.',
+  );
 }

@@ -6,6 +6,7 @@ import * as tf from '../engine/tf.js';
 import type { Gsva } from '../model/gsva.js';
 import { type EncodedImage, stackFeatures } from '../model/image-features.js';
 import type { LayerCache } from '../model/llama.js';
+import { requireFinite } from '../model/not-finite.js';
 import { VisionTextTokens } from '../model/vision-text-tokens.js';
 import { IMAGE_TOKEN_ID } from '../special-tokens.js';
 
@@ -20,6 +21,7 @@ export interface DecodingStep {
 export class DecodingSession {
   private caches: LayerCache[] = [];
   private positions = 0;
+  private readonly ids: number[] = [];
 
   /** @param image what `<image>` (-200) in the tokens stands for */
   constructor(
@@ -32,7 +34,10 @@ export class DecodingSession {
     return this.positions;
   }
 
-  /** Appends tokens, at least one. */
+  /**
+   * Appends tokens, at least one.
+   * @throws UserError that names the part of the network at fault where logits or state are not finite
+   */
   async feed(ids: readonly number[]): Promise<DecodingStep> {
     if (ids.length === 0) throw new Error('DecodingSession.feed: no tokens');
     const { gsva } = this;
@@ -49,12 +54,16 @@ export class DecodingSession {
     this.release();
     this.caches = caches;
     this.positions += time;
+    this.ids.push(...ids);
     try {
       // Copies: what data() returns may belong to the engine.
-      return {
+      const step = {
         logits: Float32Array.from(await logits.data<'float32'>()),
         state: Float32Array.from(await state.data<'float32'>()),
       };
+      await this.requireFinite('the numbers of the hidden state before the next token', step.state);
+      await this.requireFinite('the logits of the next token', step.logits);
+      return step;
     } finally {
       tf.dispose([logits, state]);
     }
@@ -64,6 +73,19 @@ export class DecodingSession {
   dispose(): void {
     this.release();
     this.caches = [];
+  }
+
+  /** The whole conversation is read again where the numbers are not finite. */
+  private requireFinite(what: string, numbers: Float32Array): Promise<void> {
+    const { gsva, ids } = this;
+    return requireFinite(gsva, `Answering: ${what}`, numbers, () => {
+      tf.tidy(() => {
+        const embeddings = this.embed(ids);
+        const [, time] = embeddings.shape;
+        const [hidden] = gsva.llama.forward(embeddings, gsva.llama.context(0, time, null));
+        gsva.lmHead.forward(gsva.statesAt(hidden as tf.Tensor3D, [time - 1]));
+      });
+    });
   }
 
   private release(): void {

@@ -2,6 +2,7 @@
 import * as tf from '../engine/tf.js';
 import type { Gsva } from '../model/gsva.js';
 import type { EncodedImage } from '../model/image-features.js';
+import { requireFinite } from '../model/not-finite.js';
 import { resizeMasks } from '../model/resize-masks.js';
 
 /** Mask logits at the image's size, row-major: 0 and above is inside. `data.length === height * width`. */
@@ -19,7 +20,8 @@ const MOST_EMBEDDING_VALUES = 2 ** 25;
  * @param imageEmbeddings [B, H, W, prompt] of F_V2
  * @param images the B images
  * @param rows for every query its image, in [0, B), ascending
- * @returns one mask per query
+ * @returns one mask per query, its logits finite
+ * @throws UserError that names the part of the network at fault where they are not
  */
 export async function drawMasks(
   gsva: Gsva,
@@ -33,7 +35,7 @@ export async function drawMasks(
   const masks: MaskLogits[] = [];
   for (let first = 0; first < rows.length; first += atOnce) {
     const some = rows.slice(first, first + atOnce);
-    const enlarged = tf.tidy(() => {
+    const compute = (): tf.Tensor3D[] => {
       const part = tf.slice(states, [first, 0], [some.length, -1]);
       const queries = gsva.maskPrompt.forward(part) as tf.Tensor2D;
       const { lowResMasks } = gsva.decodeMasks(queries, imageEmbeddings, some);
@@ -46,9 +48,14 @@ export async function drawMasks(
           gsva.config.sam.imageSize,
         );
       });
-    });
+    };
+    const enlarged = tf.tidy(compute);
+    const check = (data: Float32Array): Promise<void> =>
+      requireFinite(gsva, 'Answering: the logits of a mask', data, () => {
+        tf.dispose(tf.tidy(compute));
+      });
     try {
-      for (const logits of enlarged) masks.push(...(await readMasks(logits)));
+      for (const logits of enlarged) masks.push(...(await readMasks(logits, check)));
     } finally {
       tf.dispose(enlarged);
     }
@@ -56,9 +63,10 @@ export async function drawMasks(
   return masks;
 }
 
-async function readMasks(logits: tf.Tensor3D): Promise<MaskLogits[]> {
+async function readMasks(logits: tf.Tensor3D, check: (data: Float32Array) => Promise<void>): Promise<MaskLogits[]> {
   const [count, height, width] = logits.shape;
   const data = await logits.data<'float32'>();
+  await check(data);
   const pixels = height * width;
   return Array.from({ length: count }, (_, i) => ({ data: data.slice(i * pixels, (i + 1) * pixels), height, width }));
 }

@@ -1,9 +1,16 @@
 /** What is reported of one expression: status, binary mask, box, area, score. */
 import type { BinaryMask, LogitRule, SegmentResult, SegmentStatus } from '../types.js';
+import { UserError } from '../errors.js';
+import { firstNotFinite } from '../finite.js';
 import type { MaskLogits } from './draw-masks.js';
 
-/** A pixel that is NaN is outside. */
+/** @throws UserError where a logit is not finite: NaN would be outside of every mask, without a word */
 export function binaryMask({ data, height, width }: MaskLogits, rule: LogitRule = 'logit >= 0'): BinaryMask {
+  const bad = firstNotFinite(data);
+  if (bad >= 0) {
+    const place = `row ${Math.floor(bad / width)}, column ${bad % width}`;
+    throw new UserError(`Making a mask: its logit at ${place} is ${data[bad]}. The model's numbers are not finite.`);
+  }
   const inside = new Uint8Array(data.length);
   if (rule === 'logit >= 0') for (let i = 0; i < data.length; i++) inside[i] = (data[i] as number) >= 0 ? 1 : 0;
   else for (let i = 0; i < data.length; i++) inside[i] = (data[i] as number) > 0 ? 1 : 0;

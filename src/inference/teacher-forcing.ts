@@ -12,6 +12,7 @@ import * as tf from '../engine/tf.js';
 import type { Gsva } from '../model/gsva.js';
 import { type EncodedImage, stackFeatures } from '../model/image-features.js';
 import type { LayerCache } from '../model/llama.js';
+import { requireFinite } from '../model/not-finite.js';
 import { type TokenBatch, VisionTextTokens } from '../model/vision-text-tokens.js';
 import { drawMasks, type MaskLogits } from './draw-masks.js';
 import { forcedDecision, readNextToken, type TokenAnswer } from './token-decision.js';
@@ -48,6 +49,7 @@ interface Place {
  * All items as one batch.
  * @param masks which masks are made: one for every place ('every', needs the second pass), or for each [SEG] of the
  *   given answers ('given')
+ * @throws UserError that names the part of the network at fault where logits, states or masks are not finite
  */
 export async function teacherForce(
   gsva: Gsva,
@@ -66,7 +68,7 @@ export async function teacherForce(
   const images = items.map((item) => item.image);
   const wanted = masks === 'every' ? places : places.filter(({ id }) => id !== tokens.rej);
   const { clipFeatures, imageEmbeddings } = stackFeatures(gsva, images);
-  const [logits, states] = tf.tidy((): [tf.Tensor, tf.Tensor2D] => {
+  const compute = (): [tf.Tensor, tf.Tensor2D] => {
     const visionTokens = gsva.projector.forward(clipFeatures) as tf.Tensor3D;
     const context = gsva.llama.context(0, layout.time, layout.lengths);
     const embeddings = gsva.embed(layout, visionTokens);
@@ -77,11 +79,20 @@ export async function teacherForce(
         ? statesOfSecondPass(gsva, { batch, layout, places, visionTokens, hidden, caches })
         : statesOf(gsva, hidden, wanted),
     ];
-  });
+  };
+  const [logits, states] = tf.tidy(compute);
+  const readFinite = async (what: string, tensor: tf.Tensor): Promise<Float32Array> => {
+    const data = await tensor.data<'float32'>();
+    await requireFinite(gsva, `Answering: ${what}`, data, () => {
+      tf.dispose(tf.tidy(compute));
+    });
+    return data;
+  };
   let decisions: ForcedDecision[];
   let drawn: MaskLogits[];
   try {
-    decisions = decide(gsva, await logits.data<'float32'>(), places);
+    await readFinite('the hidden states that make masks', states);
+    decisions = decide(gsva, await readFinite('the logits of [SEG] and [REJ]', logits), places);
     drawn = await drawMasks(
       gsva,
       states,

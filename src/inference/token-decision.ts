@@ -11,7 +11,7 @@ export interface NextToken {
   readonly rejectProbability: number;
 }
 
-/** @param logits [V] of one position */
+/** @param logits [V] of one position, finite (whoever reads them from the engine sees to it) */
 export function readNextToken(logits: Float32Array, tokens: TokenIds): NextToken {
   let argmax = 0;
   for (let id = 1; id < logits.length; id++) {

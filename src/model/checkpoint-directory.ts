@@ -131,6 +131,7 @@ export function buildGsva(
     gsva.packWeights((name) => packed.has(name));
     gsva.build();
     loadWeights(gsva, tensors, source, { roundPacked: precision === 'packed' });
+    gsva.weightsFile = source;
     return gsva;
   } catch (error) {
     gsva.dispose();
@@ -144,7 +145,9 @@ export function buildGsva(
  */
 export function loadModelWeights(dir: string, gsva: Gsva, options: LoadOptions = {}): LoadReport {
   const path = weightsOf(dir);
-  return loadWeights(gsva, openCheckpoint(path).tensors, path, options);
+  const report = loadWeights(gsva, openCheckpoint(path).tensors, path, options);
+  gsva.weightsFile = path;
+  return report;
 }
 
 /**

@@ -58,6 +58,8 @@ export class Gsva extends CompositeLayer {
   readonly promptEncoder: PromptEncoder;
   /** F_mask */
   readonly maskDecoder: MaskDecoder;
+  /** The file or folder that the weights were read from last, for errors; null where they were drawn. */
+  weightsFile: string | null = null;
 
   constructor(readonly config: ModelConfig) {
     super();

@@ -4,6 +4,7 @@
 import * as tf from '../engine/tf.js';
 import type { PreparedImage } from '../types.js';
 import type { Gsva } from './gsva.js';
+import { requireFinite } from './not-finite.js';
 
 export interface EncodedImage {
   /** F_V1's features [N, D], before φ. */
@@ -21,7 +22,10 @@ export type ImageFeatures = Omit<EncodedImage, 'imageEmbedding'> & {
   readonly imageEmbedding: Float32Array | null;
 };
 
-/** Runs F_V1 and F_V2 on a batch. */
+/**
+ * Runs F_V1 and F_V2 on a batch.
+ * @throws UserError that names the part at fault where features are not finite; so do the two below
+ */
 export async function encodeImages(gsva: Gsva, images: readonly PreparedImage[]): Promise<EncodedImage[]> {
   const clipFeatures = await encodeForClip(
     gsva,
@@ -42,13 +46,13 @@ export async function encodeImages(gsva: Gsva, images: readonly PreparedImage[])
 /** F_V1's features of a batch of its inputs. */
 export function encodeForClip(gsva: Gsva, inputs: readonly Float32Array[]): Promise<Float32Array[]> {
   const { imageSize } = gsva.config.clip;
-  return rowsOf(inputs, () => gsva.visionTower.forward(stackImages(inputs, imageSize)));
+  return rowsOf(gsva, 'F_V1', inputs, () => gsva.visionTower.forward(stackImages(inputs, imageSize)));
 }
 
 /** F_V2's image embeddings of a batch of its inputs. */
 export function encodeForSam(gsva: Gsva, inputs: readonly Float32Array[]): Promise<Float32Array[]> {
   const { imageSize } = gsva.config.sam;
-  return rowsOf(inputs, () => gsva.imageEncoder.forward(stackImages(inputs, imageSize)));
+  return rowsOf(gsva, 'F_V2', inputs, () => gsva.imageEncoder.forward(stackImages(inputs, imageSize)));
 }
 
 /** Square inputs [side, side, 3] of either encoder as one tensor [B, side, side, 3]; owned by the caller. */
@@ -84,11 +88,19 @@ export function stackFeatures(
 }
 
 /** What an encoder says of each input; nothing is run for none. */
-async function rowsOf(inputs: readonly Float32Array[], encode: () => tf.Tensor): Promise<Float32Array[]> {
+async function rowsOf(
+  gsva: Gsva,
+  encoder: string,
+  inputs: readonly Float32Array[],
+  encode: () => tf.Tensor,
+): Promise<Float32Array[]> {
   if (inputs.length === 0) return [];
   const features = tf.tidy(encode);
   try {
     const data = await features.data<'float32'>();
+    await requireFinite(gsva, `Encoding an image: the features of ${encoder}`, data, () => {
+      tf.dispose(tf.tidy(encode));
+    });
     const size = data.length / inputs.length;
     return inputs.map((_, row) => data.slice(row * size, (row + 1) * size));
   } finally {

@@ -5,7 +5,7 @@
 import { UserError } from '../errors.js';
 import { PackedMatrix } from '../engine/packed-matrix.js';
 import * as tf from '../engine/tf.js';
-import { float32ToBfloat16 } from '../half-float.js';
+import { firstOverflow, float32ToBfloat16 } from '../half-float.js';
 import type { FileTensor, FileTensors, StoredTensor } from '../io/file-tensor.js';
 import type { TensorToStore } from '../io/safetensors-writer.js';
 import { toFloat32 } from '../io/safetensors.js';
@@ -223,9 +223,17 @@ function assignPacked(parameter: PackedParameter, tensor: FileTensor, name: stri
   const { rows, columns, matrix } = parameter;
   const data = tensor.read();
   const isAsStored = is16Bit(tensor.dtype) && data instanceof Uint16Array;
-  const bits = isAsStored ? data : float32ToBfloat16(toFloat32({ ...tensor, data }, name));
+  const bits = isAsStored ? data : roundedToBfloat16(toFloat32({ ...tensor, data }, name), name);
   parameter.matrix = PackedMatrix.create(bits, tensor.dtype === 'F16' ? 'F16' : 'BF16', rows, columns);
   matrix.dispose();
+}
+
+function roundedToBfloat16(values: Float32Array, name: string): Uint16Array {
+  const lost = firstOverflow(values, 'BF16');
+  if (lost < 0) return float32ToBfloat16(values);
+  throw new UserError(
+    `Reading weights: tensor "${name}" holds ${values[lost]}, which 16 bits (BF16) cannot hold; load the model as f32.`,
+  );
 }
 
 function isPacked(parameter: Parameter | PackedParameter): parameter is PackedParameter {

@@ -159,6 +159,12 @@ export abstract class CompositeLayer extends tf.layers.Layer {
     return all;
   }
 
+  /** This layer and every one below it by hierarchical name ('' is this one itself), in declaration order. */
+  namedLayers(prefix = ''): [string, CompositeLayer][] {
+    const below = [...this.children].flatMap(([name, child]) => child.namedLayers(childPrefix(prefix, name)));
+    return [[prefix.replace(/\.$/, ''), this], ...below];
+  }
+
   /** Every packed parameter below this layer by hierarchical name, in declaration order. */
   packedParameters(prefix = ''): Map<string, PackedParameter> {
     const all = new Map<string, PackedParameter>();

@@ -20,6 +20,7 @@ import { Random } from '../random.js';
 import { epochSamples } from './epoch-samples.js';
 import { jointStep } from './joint-step.js';
 import type { ScenePool } from './scene-pool.js';
+import { likeliest, readLikeliest } from './likeliest.js';
 import { trainableVariables } from './trainable.js';
 import type { Gradients, SampleStream, TrainingTask } from './training-task.js';
 
@@ -45,9 +46,11 @@ export interface CaptionSample {
 const VALIDATION_BATCH = 16;
 
 export class BaseCaptionTask implements TrainingTask<CaptionSample> {
+  readonly network: Gsva;
   readonly variables: ReadonlyMap<string, tf.Variable>;
 
   constructor(private readonly options: BaseCaptionTaskOptions) {
+    this.network = options.gsva;
     this.variables = trainableVariables(options.gsva, 'base-caption');
   }
 
@@ -117,16 +120,20 @@ export class BaseCaptionTask implements TrainingTask<CaptionSample> {
   private async foreseen(layout: VisionTextTokens, seen: readonly CaptionSample[]): Promise<number> {
     const { gsva } = this.options;
     const { positions, targets } = layout.supervised();
-    const answer = tf.tidy(() => {
+    const compute = (): tf.Tensor1D => {
       const visionTokens = gsva.projector.forward(gsva.visionTower.forward(this.stack(seen))) as tf.Tensor3D;
       const context = gsva.llama.context(0, layout.time, layout.lengths);
       const [hidden] = gsva.llama.forward(gsva.embed(layout, visionTokens), context);
-      return tf.argMax(gsva.lmHead.forward(gsva.statesAt(hidden as tf.Tensor3D, positions)), 1);
-    });
-    const likeliest = await answer.data().finally(() => {
+      return likeliest(gsva.lmHead.forward(gsva.statesAt(hidden as tf.Tensor3D, positions)) as tf.Tensor2D);
+    };
+    const answer = tf.tidy(compute);
+    const rerun = (): void => {
+      tf.dispose(tf.tidy(compute));
+    };
+    const said = await readLikeliest(gsva, answer, rerun).finally(() => {
       answer.dispose();
     });
-    return targets.filter((target, i) => likeliest[i] === target).length;
+    return targets.filter((target, i) => said[i] === target).length;
   }
 
   private pad(samples: readonly CaptionSample[]): ReturnType<typeof padBatch> {

@@ -14,6 +14,7 @@ import { stackImages } from '../model/image-features.js';
 import type { Random } from '../random.js';
 import { epochSamples } from './epoch-samples.js';
 import { differentiate, GradientMap } from './backprop.js';
+import { likeliest, readLikeliest } from './likeliest.js';
 import { type LossParts, stepWithLosses } from './loss-parts.js';
 import { patchLabels, type PatchLabels, PATCH_WORDS, type PatchQuestion } from './patch-labels.js';
 import type { ScenePool } from './scene-pool.js';
@@ -42,12 +43,14 @@ const TEMPERATURE = 0.035;
 const QUESTIONS = Object.keys(PATCH_WORDS) as PatchQuestion[];
 
 export class BaseClipTask implements TrainingTask<ClipSample> {
+  readonly network: Gsva;
   readonly variables: ReadonlyMap<string, tf.Variable>;
   /** Token ids of the words that a question can be answered with. */
   private readonly words: Readonly<Record<string, readonly number[]>>;
 
   constructor(private readonly options: BaseClipTaskOptions) {
     const { gsva, tokenizer } = options;
+    this.network = gsva;
     this.variables = trainableVariables(gsva, 'base-clip');
     this.words = Object.fromEntries(
       QUESTIONS.map((question) => [question, PATCH_WORDS[question].map((word) => lastToken(tokenizer, word))]),
@@ -103,8 +106,15 @@ export class BaseClipTask implements TrainingTask<ClipSample> {
   async validate(): Promise<Readonly<Record<string, number>>> {
     const { scenes, validationScenes } = this.options;
     const samples = await Promise.all(Array.from({ length: validationScenes }, (_, i) => this.prepare(scenes + i)));
-    const predicted = tf.tidy(() => this.answers(this.stack(samples)).map((answer) => tf.argMax(answer, 1)));
-    const answered = await Promise.all(predicted.map((answer) => answer.data())).finally(() => {
+    const compute = (): tf.Tensor[] => {
+      return tf.tidy(() => this.answers(this.stack(samples)).map((answer) => likeliest(answer as tf.Tensor2D)));
+    };
+    const predicted = compute();
+    const rerun = (): void => {
+      tf.dispose(compute());
+    };
+    const read = predicted.map((answer) => readLikeliest(this.network, answer, rerun));
+    const answered = await Promise.all(read).finally(() => {
       tf.dispose(predicted);
     });
     const shares = QUESTIONS.map((question, i) => {

@@ -34,9 +34,11 @@ export interface DistillSample {
 }
 
 export class BaseDistillTask implements TrainingTask<DistillSample> {
+  readonly network: Gsva;
   readonly variables: ReadonlyMap<string, tf.Variable>;
 
   constructor(private readonly options: BaseDistillTaskOptions) {
+    this.network = options.gsva;
     this.variables = trainableVariables(options.gsva, 'base-distill');
   }
 

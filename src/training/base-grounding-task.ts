@@ -37,6 +37,7 @@ import { type JointBatch, jointStep } from './joint-step.js';
 import { maskIous } from './mask-ious.js';
 import type { MaskTargets } from './mask-objective.js';
 import type { ScenePool } from './scene-pool.js';
+import { likeliest, readLikeliest } from './likeliest.js';
 import { trainableVariables } from './trainable.js';
 import type { Gradients, SampleStream, TrainingTask } from './training-task.js';
 
@@ -85,11 +86,13 @@ const WORDS = 1 / 3;
 const VALIDATION_BATCH = 16;
 
 export class BaseGroundingTask implements TrainingTask<GroundingSample> {
+  readonly network: Gsva;
   readonly variables: ReadonlyMap<string, tf.Variable>;
   private readonly tokens: Readonly<Record<'absent' | 'colon' | 'comma' | 'stop', number>>;
 
   constructor(private readonly options: BaseGroundingTaskOptions) {
     const { gsva, tokenizer, stage } = options;
+    this.network = gsva;
     this.variables = trainableVariables(gsva, stage);
     const [colon = -1, absent = -1, comma = -1] = tokenizer
       .encode(`bar: ${ABSENT_WORD}, bar`, { addBos: false })
@@ -280,28 +283,30 @@ export class BaseGroundingTask implements TrainingTask<GroundingSample> {
         return isList ? [{ position: layout.flatIndex(row, token) - 1, expected }] : [];
       });
     });
-    const { choice, list, masks } = tf.tidy(() => {
+    const compute = (): { choice: tf.Tensor1D; masks: tf.Tensor3D } => {
       const { lastHidden, imageEmbeddings } = gsva.forward({ clipImages, samImages, tokens });
-      const likeliest = (positions: readonly number[]): tf.Tensor =>
-        tf.argMax(gsva.lmHead.forward(gsva.statesAt(lastHidden, positions)), 1);
+      const positions = [...decisions, ...written].map(positionOf);
+      const logits = gsva.lmHead.forward(gsva.statesAt(lastHidden, positions)) as tf.Tensor2D;
       const queries = gsva.maskQueries(lastHidden, shown.map(positionOf));
       const rows = shown.map(({ row }) => row);
-      return {
-        choice: likeliest(decisions.map(positionOf)),
-        list: written.length === 0 ? tf.zeros([0]) : likeliest(written.map(positionOf)),
-        masks: gsva.decodeMasks(queries, imageEmbeddings, rows).lowResMasks,
-      };
-    });
-    const said = Array.from(await choice.data());
-    const foreseen = await list.data();
-    const ious = await maskIous(masks, targets, gsva.config.sam.imageSize);
-    tf.dispose([choice, list, masks, clipImages, samImages]);
-    return {
-      expected: decisions.map(({ expected }) => expected),
-      said,
-      ious,
-      written: written.map(({ expected }, i) => foreseen[i] === expected),
+      return { choice: likeliest(logits), masks: gsva.decodeMasks(queries, imageEmbeddings, rows).lowResMasks };
     };
+    const { choice, masks } = tf.tidy(compute);
+    const rerun = (): void => {
+      tf.dispose(tf.tidy(compute));
+    };
+    try {
+      const foreseen = [...(await readLikeliest(gsva, choice, rerun))];
+      const ious = await maskIous(gsva, masks, targets, rerun);
+      return {
+        expected: decisions.map(({ expected }) => expected),
+        said: foreseen.slice(0, decisions.length),
+        ious,
+        written: written.map(({ expected }, i) => foreseen[decisions.length + i] === expected),
+      };
+    } finally {
+      tf.dispose([choice, masks, clipImages, samImages]);
+    }
   }
 
   private collate(samples: readonly GroundingSample[], withMasks: true): JointBatch & { samImages: tf.Tensor4D };

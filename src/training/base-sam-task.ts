@@ -40,9 +40,11 @@ const POINTS_PER_PROMPT = 2;
 const VALIDATION_BATCH = 16;
 
 export class BaseSamTask implements TrainingTask<SamSample> {
+  readonly network: Gsva;
   readonly variables: ReadonlyMap<string, tf.Variable>;
 
   constructor(private readonly options: BaseSamTaskOptions) {
+    this.network = options.gsva;
     this.variables = trainableVariables(options.gsva, 'base-sam');
   }
 
@@ -108,7 +110,7 @@ export class BaseSamTask implements TrainingTask<SamSample> {
 
   private async maskIous(gsva: Gsva, samples: readonly SamSample[]): Promise<number[]> {
     const batch = this.collate(samples);
-    const lowResMasks = tf.tidy(() => {
+    const compute = (): tf.Tensor3D => {
       const rows = samples.flatMap((sample, row) => sample.prompts.map(() => row));
       const embeddings = tf.add(gsva.imageEncoder.forward(batch.images), gsva.promptEncoder.noMaskEmbedding());
       return gsva.maskDecoder.forward({
@@ -116,10 +118,15 @@ export class BaseSamTask implements TrainingTask<SamSample> {
         densePositions: gsva.promptEncoder.densePositions(),
         sparsePrompts: gsva.promptEncoder.forward(promptTensors(batch, rows.length)),
       }).lowResMasks;
-    });
-    const ious = await maskIous(lowResMasks, batch.targets, gsva.config.sam.imageSize);
-    tf.dispose([lowResMasks, batch.images]);
-    return ious;
+    };
+    const lowResMasks = tf.tidy(compute);
+    try {
+      return await maskIous(gsva, lowResMasks, batch.targets, () => {
+        tf.dispose(tf.tidy(compute));
+      });
+    } finally {
+      tf.dispose([lowResMasks, batch.images]);
+    }
   }
 
   private collate(samples: readonly SamSample[]): SamBatch {

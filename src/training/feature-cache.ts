@@ -10,7 +10,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { UserError, messageOf } from '../errors.js';
-import { bfloat16ToFloat32, float32ToBfloat16 } from '../half-float.js';
+import { bfloat16ToFloat32, firstOverflow, float32ToBfloat16 } from '../half-float.js';
 import { FileCache, type FileCacheStats } from '../io/file-cache.js';
 import type { EncoderNeeds } from '../data/image/prepare-image.js';
 import type { ImageFeatures } from '../model/image-features.js';
@@ -86,9 +86,14 @@ export class FeatureCache {
     await Promise.all(pieces.map(({ key, content }) => this.files.put(key, content)));
   }
 
-  /** Features as `get` will give them back. */
+  /** Features as `get` will give them back. @throws UserError where one is finite and too large for BF16 */
   asKept(features: Float32Array): Float32Array {
-    return this.options.dtype === 'F32' ? features : bfloat16ToFloat32(float32ToBfloat16(features));
+    if (this.options.dtype === 'F32') return features;
+    const lost = firstOverflow(features, 'BF16');
+    if (lost < 0) return bfloat16ToFloat32(float32ToBfloat16(features));
+    throw new UserError(
+      `Keeping the features of an image in BF16: they hold ${features[lost]}, which BF16 cannot hold. Keep them in f32.`,
+    );
   }
 
   private async read(encoder: Encoder, image: string): Promise<Entry | null> {

@@ -79,12 +79,14 @@ export interface GsvaSample {
 
 export class GsvaTask implements TrainingTask<GsvaSample> {
   readonly variables: ReadonlyMap<string, tf.Variable>;
+  readonly network: Gsva;
   readonly sampleCount: number;
   readonly validate?: (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
   private readonly features: KeptFeatures;
 
   /** @throws UserError where there is no set to train on, or one without images */
   constructor(private readonly options: GsvaTaskOptions) {
+    this.network = options.gsva;
     this.variables = trainableVariables(options.gsva, 'gsva');
     this.sampleCount = imagesOf(options.data.sets);
     this.features = options.features ?? new KeptFeatures();

@@ -1,5 +1,7 @@
 /** How well the base's masks fit, for its validations. */
 import * as tf from '../engine/tf.js';
+import type { Gsva } from '../model/gsva.js';
+import { requireFinite } from '../model/not-finite.js';
 import { resizeMasks } from '../model/resize-masks.js';
 import type { MaskTargets } from './mask-objective.js';
 
@@ -7,13 +9,16 @@ import type { MaskTargets } from './mask-objective.js';
  * IoU of every mask with its target at the image's original size; 1 where both are empty.
  * @param lowResMasks [Q, s, s] logits, image by image; stays the caller's
  * @param targets one entry per image; their masks count Q in all
- * @param inputSize side of F_V2's square input
+ * @param rerun makes the masks again, and leaves no tensor behind
+ * @throws UserError that names the first part of the network that is not finite, where a logit is not
  */
 export async function maskIous(
+  gsva: Gsva,
   lowResMasks: tf.Tensor3D,
   targets: readonly MaskTargets[],
-  inputSize: number,
+  rerun: () => unknown,
 ): Promise<number[]> {
+  const inputSize = gsva.config.sam.imageSize;
   const ious: number[] = [];
   let first = 0;
   for (const target of targets) {
@@ -24,6 +29,7 @@ export async function maskIous(
     const values = await logits.data<'float32'>().finally(() => {
       logits.dispose();
     });
+    await requireFinite(gsva, 'Validating: the logits of masks', values, rerun);
     first += count;
     const pixels = target.original[0] * target.original[1];
     target.masks.forEach((mask, i) => ious.push(iouOf(values.subarray(i * pixels, (i + 1) * pixels), mask.data)));

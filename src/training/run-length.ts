@@ -1,7 +1,7 @@
 /** How long a run is: in updates, or in epochs, which become updates once the data has been counted. */
 import { UserError } from '../errors.js';
 import type { JsonReader } from '../io/json-reader.js';
-import type { ScheduleOptions } from './schedule.js';
+import { SCHEDULE_FORMS, type ScheduleOptions } from './schedule.js';
 import type { TrainerOptions } from './trainer-options.js';
 
 /** As configured: one of the two lengths. */
@@ -23,9 +23,12 @@ export interface RunLength {
   readonly samples: number;
 }
 
+const DECAYS = ['linear', 'cosine'] as const;
+
 /** @throws UserError naming file and key */
 export function readScheduleConfig(schedule: JsonReader): ScheduleConfig {
-  schedule.onlyKeys(['learningRate', 'warmupUpdates', 'totalUpdates', 'totalEpochs', 'decay', 'maxMinutes']);
+  schedule.onlyKeys(['form', 'learningRate', 'warmupUpdates', 'totalUpdates', 'totalEpochs', 'decay', 'maxMinutes']);
+  const form = schedule.optional('form')?.oneOf(SCHEDULE_FORMS);
   const minutes = schedule.optional('maxMinutes');
   const epochs = schedule.optional('totalEpochs');
   if (epochs !== null) schedule.optional('totalUpdates')?.fail('null where totalEpochs is given');
@@ -35,7 +38,8 @@ export function readScheduleConfig(schedule: JsonReader): ScheduleConfig {
     ...(epochs === null
       ? { totalUpdates: schedule.key('totalUpdates').integer({ min: 1 }) }
       : { totalEpochs: epochs.number({ min: 0 }) }),
-    decay: schedule.key('decay').oneOf(['linear', 'cosine'] as const),
+    decay: schedule.key('decay').oneOf(form === undefined || form === 'linear' ? DECAYS : (['linear'] as const)),
+    ...(form === undefined ? {} : { form }),
     ...(minutes === null ? {} : { maxMinutes: minutes.number({ min: 0 }) }),
   };
 }
@@ -59,7 +63,7 @@ export function runLength(
 export function trainerOptions(training: TrainingConfig, sampleCount: number, ranks: number): TrainerOptions {
   const length = runLength(training, sampleCount, ranks);
   if (length === null) throw new Error('trainerOptions: the number of samples is known');
-  const { totalEpochs = null, learningRate, warmupUpdates, decay, maxMinutes } = training.schedule;
+  const { totalEpochs = null, learningRate, warmupUpdates, decay, maxMinutes, form } = training.schedule;
   if (totalEpochs !== null && length.updates <= warmupUpdates) {
     throw new UserError(
       `Training ${totalEpochs} epochs of ${sampleCount} samples makes ${length.updates} updates of ` +
@@ -67,8 +71,8 @@ export function trainerOptions(training: TrainingConfig, sampleCount: number, ra
         'training.schedule.warmupUpdates lower, or make updates of fewer samples (training.accumulation).',
     );
   }
-  const bound = maxMinutes === undefined ? {} : { maxMinutes };
-  const schedule = { learningRate, warmupUpdates, totalUpdates: length.updates, decay, ...bound };
+  const optional = { ...(maxMinutes === undefined ? {} : { maxMinutes }), ...(form === undefined ? {} : { form }) };
+  const schedule = { learningRate, warmupUpdates, totalUpdates: length.updates, decay, ...optional };
   return { ...training, schedule };
 }
 

@@ -6,6 +6,7 @@
  */
 import type * as tf from '../engine/tf.js';
 import type { PendingFile } from '../io/pending-file.js';
+import type { Network } from '../model/not-finite.js';
 import type { Random } from '../random.js';
 
 /** Name under which `Gradients.losses` holds the total, the number that is differentiated. */
@@ -39,6 +40,9 @@ export interface SampleStream<Sample> {
 export interface TrainingTask<Sample> {
   /** What trains, by name, in a fixed order. */
   readonly variables: ReadonlyMap<string, tf.Variable>;
+
+  /** The model, in which the part is looked for that made a loss that is not finite; without it none is named. */
+  readonly network?: Network;
 
   /** Samples that count as an epoch. */
   readonly sampleCount: number;

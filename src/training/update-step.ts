@@ -1,10 +1,10 @@
 /** One update of the weights: micro-batches, their mean gradient, the checks before it is applied. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { UserError } from '../errors.js';
 import type { Random } from '../random.js';
 import { meanLosses } from './distributed/agreement.js';
 import type { Communicator } from './distributed/communicator.js';
 import { GradientAccumulator } from './gradient-accumulator.js';
+import { culpritOfGradients, culpritOfLoss, notFinite } from './not-finite-update.js';
 import type { OptimizerRule } from './optimizer-rule.js';
 import { partFigures } from './part-figures.js';
 import type { PartFigures } from './run-log.js';
@@ -49,7 +49,8 @@ export class UpdateStep<Sample> {
   /**
    * Of several ranks, all call it; then an update that has begun is not given up.
    * @returns null, with nothing changed, when the signal was aborted on the way
-   * @throws UserError that names the samples when a loss or gradient is not finite; nothing is changed then
+   * @throws UserError that names the samples, and the part of the network, when a loss or gradient is not finite; nothing
+   *   is changed then
    */
   async run(request: UpdateRequest<Sample>): Promise<UpdateResult | null> {
     const sum = new GradientAccumulator(this.task.variables, this.accumulation);
@@ -68,7 +69,8 @@ export class UpdateStep<Sample> {
       const gradNorm = await this.optimizer.globalNorm(sum.gradients, scale);
       if (!Number.isFinite(gradNorm)) {
         const all = await this.communicator.textsOf(names.join(', '));
-        throw notFinite(request.update, `the norm of the gradients is ${gradNorm}`, all);
+        const culprit = await culpritOfGradients(sum.gradients);
+        throw notFinite(request.update, `the norm of the gradients is ${gradNorm}`, all, culprit);
       }
       const { learningRate, isWatched = false } = request;
       await this.optimizer.apply(sum.gradients, learningRate, gradNorm, scale);
@@ -94,26 +96,20 @@ export class UpdateStep<Sample> {
       const names = batch.map((sample) => this.task.nameOf(sample));
       const { rank, size } = this.communicator;
       // As one process numbers them that makes the micro-batches of all ranks.
-      const random = request.random.fork((request.update * this.accumulation + i) * size + rank);
-      const result = await this.task.forwardBackward(batch, random);
+      const draws = (): Random => request.random.fork((request.update * this.accumulation + i) * size + rank);
+      const result = await this.task.forwardBackward(batch, draws());
       sum.add(result);
       const losses = Object.entries(result.losses);
       if (result.losses[TOTAL_LOSS] === undefined)
         throw new Error(`forwardBackward gave no loss named "${TOTAL_LOSS}"`);
       if (!losses.every(([, value]) => Number.isFinite(value))) {
         const figures = losses.map(([name, value]) => `${name} = ${value}`).join(', ');
-        throw notFinite(request.update, `a loss is not a finite number (${figures})`, names);
+        const culprit = await culpritOfLoss(this.task, batch, draws());
+        throw notFinite(request.update, `a loss is not a finite number (${figures})`, names, culprit);
       }
       return names;
     } finally {
       for (const sample of batch) this.task.release?.(sample);
     }
   }
-}
-
-function notFinite(update: number, what: string, names: readonly string[]): UserError {
-  return new UserError(
-    `Training stopped in update ${update + 1}: ${what}, with the samples ${names.join(', ')}. The weights are as ` +
-      'before this update. Look at these samples, or lower the learning rate and continue from the last checkpoint.',
-  );
 }

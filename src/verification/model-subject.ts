@@ -17,6 +17,8 @@ import type { VerifyItem } from './verify-item.js';
 export interface ModelSubject {
   readonly config: ModelConfig;
   readonly tensors: FileTensors;
+  /** Where the weights are, for errors. */
+  readonly weightsPath?: string;
 }
 
 export interface CheckedSubject extends ModelSubject {

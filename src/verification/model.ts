@@ -3,6 +3,7 @@
  * pass, the losses, every gradient, five updates of the optimiser, teacher-forced evaluation and greedy decoding. On
  * whichever engine is in use.
  */
+import { join } from 'node:path';
 import { verifyAnswers } from './model-answers.js';
 import { buildGsva } from '../model/checkpoint-directory.js';
 import { ModelCase } from './model-case.js';
@@ -20,7 +21,7 @@ export async function verifyModel(dir: string, subject: ModelSubject | null = nu
   const recorded = new ModelCase(dir);
   const own = recorded.model();
   const { config, tensors, items } = subject === null ? { ...own, items: [] } : checkSubject(own, subject);
-  const gsva = buildGsva(config, tensors, dir);
+  const gsva = buildGsva(config, tensors, subject?.weightsPath ?? join(dir, 'model.safetensors'));
   try {
     const forward = await verifyForward(gsva, recorded);
     const answers = await verifyAnswers(gsva, recorded);

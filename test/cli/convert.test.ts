@@ -13,6 +13,7 @@ import type { FileTensors } from '../../src/io/file-tensor.js';
 import { verifyModel } from '../../src/verification/model.js';
 import { fixture } from '../helpers/fixtures.js';
 import { runCli } from '../helpers/run-cli.js';
+import { spoiledModel } from '../helpers/spoiled-model.js';
 
 const FILES = fixture('checkpoints-tiny');
 const PATHS = {
@@ -108,6 +109,44 @@ describe('the recorded model comes back', () => {
     expect(valuesOf(openCheckpoint(join(out(format), 'gsva.bin')).tensors)).toEqual(
       valuesOf(openCheckpoint(PATHS.weights).tensors),
     );
+  });
+});
+
+describe('weights that are not finite', () => {
+  test.each([
+    ['convert', []],
+    ['merge', []],
+    ['export', ['--format', 'hf', '--parts', 'mllm']],
+  ])('%s writes them as they are, and names them', async (command, more) => {
+    const spoiled = spoiledModel(out('own'), out(`spoiled-${command}`), 'model.norm.weight', NaN);
+    const target = out(`spoiled-${command}-out`);
+    const { code, stdout, stderr } = await runCli([command, '--model', spoiled, ...more, '--out', target, '--json']);
+    expect(code).toBe(0);
+    expect(stderr).toMatch(/warning: \S*model\.norm\.weight holds 1 NaN of \d+ numbers, at \[3\]/);
+    expect(stderr).toContain(`gsva inspect --stats ${target}`);
+    const { notFinite } = JSON.parse(stdout) as { notFinite: { name: string; found: object }[] };
+    expect(notFinite).toMatchObject([{ found: { nan: 1, infinite: 0, first: 3 } }]);
+  });
+
+  test('verify names the part, and the file that was given', async () => {
+    const spoiled = spoiledModel(out('own'), out('spoiled-verify'), 'model.norm.weight', NaN);
+    const verified = await runCli(['verify', fixture('gsva-tiny'), '--model', spoiled]);
+    expect(verified.code).toBe(1);
+    const said = verified.stdout + verified.stderr;
+    expect(said).toMatch(/the LLM's last norm: model\.norm\.weight holds 1 NaN of \d+ numbers, at \[3\]/);
+    expect(said).toContain(`gsva inspect --stats ${join(spoiled, 'model.safetensors')} --match model.norm`);
+  });
+
+  test('a number that f16 cannot hold is refused by name', async () => {
+    const large = spoiledModel(out('own'), out('large'), 'model.norm.weight', 65_520);
+    const refused = await runCli(['convert', '--model', large, '--dtype', 'f16', '--out', out('large-f16')]);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/model\.norm\.weight" holds 65520, which F16 cannot hold; store it as bf16 or f32/);
+    expect(existsSync(out('large-f16'))).toBe(false);
+    const infinite = spoiledModel(out('own'), out('infinite'), 'model.norm.weight', -Infinity);
+    const copied = await runCli(['convert', '--model', infinite, '--dtype', 'f16', '--out', out('infinite-f16')]);
+    expect(copied.code).toBe(0);
+    expect(copied.stderr).toMatch(/model\.norm\.weight holds 1 infinite of \d+ numbers, at \[3\]/);
   });
 });
 

@@ -109,13 +109,16 @@ describe('what is missing is said', () => {
   });
 
   test('no data: epochs of a published set are counted as published', async () => {
-    const schedule = { learningRate: 1e-3, warmupUpdates: 1, totalEpochs: 10, decay: 'linear' };
+    const schedule = { form: 'published', learningRate: 1e-3, warmupUpdates: 1, totalEpochs: 10, decay: 'linear' };
     const data = { kind: 'epochs', dir: at('none'), sets: ['grefcoco'], expressionsPerSample: 3 };
     const training = { ...(smallConfig('')['training'] as object), schedule, validateEvery: 0, bestMetric: null };
     const path = writeConfig(at('epochs.json5'), smallConfig('', { data, training }));
     const { stdout } = await runCli(['train', '--config', path, '--dry-run', '--engine', 'wasm']);
     expect(stdout).toMatch(/NOT THERE\n.*grefs\(unc\)\.json is missing/);
     expect(stdout).toMatch(/images: 16994 as published, epochs: 10\.00\n 84970 updates/);
+    expect(stdout).toContain(
+      'linear decay (published: update 1 has the full rate, update 2 has 0, all others are one later)',
+    );
     expect(stdout).toMatch(/time: not measured: the data is not there/);
     expect(stdout).toMatch(/first batch: not shown: the data is not there/);
   });

@@ -6,6 +6,7 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 import { writeSynthDataset } from '../../src/data/synth/writer.js';
 import { type Place, examineConfig, examineData, examineModel } from '../../src/doctor/subjects.js';
 import * as tf from '../../src/engine/tf.js';
+import { spoiledModel } from '../helpers/spoiled-model.js';
 
 const GIBIBYTE = 2 ** 30;
 const PLACE: Place = {
@@ -22,6 +23,7 @@ describe('a model', () => {
     const findings = await examineModel(resolve('checkpoints/tiny'), PLACE);
     expect(findings).toMatchObject([
       { state: 'ok', found: expect.stringMatching(/is complete: 3\.2 M parameters/) },
+      { state: 'ok', found: expect.stringMatching(/^all weights are finite \(\d/) },
       { state: 'ok', found: expect.stringMatching(/^inference on openblas takes/) },
     ]);
     expect(tf.memory().numTensors).toBe(0);
@@ -45,9 +47,29 @@ describe('a model', () => {
     ]);
   });
 
+  test.each([
+    ['model.norm.weight', NaN, '1 NaN'],
+    ['lm_head.weight', Infinity, '1 infinite'],
+  ])('with a number in %s that is %s', async (name, value, count) => {
+    const broken = spoiledModel('checkpoints/tiny', join(scratch, name), name, value);
+    const [complete, values] = await examineModel(broken, PLACE);
+    expect(complete).toMatchObject({ state: 'ok' });
+    expect(values?.state).toBe('problem');
+    expect(values?.found).toMatch(new RegExp(`${name} holds ${count} of \\d+ numbers, at \\[`));
+    expect(values?.mend).toMatch(/gsva inspect --stats \S*model\.safetensors --match \S+/);
+  });
+
+  test('whose weights take longer to read than there is time says what it did not look at', async () => {
+    const [, values] = await examineModel(resolve('checkpoints/tiny'), PLACE, 0);
+    expect(values?.state).toBe('note');
+    expect(values?.found).toMatch(/looked at in 0 s are finite \(1 of \d+ tensors.*the others were not looked at/);
+    expect(values?.mend).toMatch(/^gsva inspect --stats/);
+  });
+
   test('that is too large; another engine is named only where it helps', async () => {
     const little = { ...PLACE, memory: { ...PLACE.memory, available: 1e6 } };
     expect(await examineModel(resolve('checkpoints/tiny'), little)).toMatchObject([
+      { state: 'ok' },
       { state: 'ok' },
       { state: 'problem', mend: expect.stringMatching(/more memory/) },
     ]);

@@ -1,11 +1,12 @@
 /** Every fused operation on every engine against its formula, differentiated by tfjs on its cpu backend, and against differences. */
-import { describe, expect, test } from '@jest/globals';
+import { beforeAll, describe, expect, test } from '@jest/globals';
 import * as composites from '../../src/engine/composites.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as fused from '../../src/engine/fused-ops.js';
 import { findInstallation } from '../../src/engine/tensorflow-installation.js';
 import * as tf from '../../src/engine/tf.js';
 import { Random } from '../../src/random.js';
+import { provideAdapter } from '../helpers/swiftshader.js';
 
 /** WASM kernels with and without BLAS; formulas on cpu and, where it is set up, on TensorFlow. */
 const ENGINES = ['wasm', 'auto', 'cpu', ...(findInstallation() === null ? [] : ['tensorflow'])];
@@ -238,6 +239,132 @@ test('losses stay finite at logits of ±1e4 and are zero without anything superv
     );
     expect(unsupervised.value.dataSync()[0]).toBe(0);
     expect(unsupervised.grad.dataSync().every((value) => value === 0)).toBe(true);
+  });
+});
+
+describe('logits that are not finite', () => {
+  const [inf, nan] = [Infinity, NaN];
+
+  /** Loss and gradients of rows of logits. */
+  async function crossEntropy(rows: number[][], rowLabels: number[]): Promise<{ loss: number; gradients: number[] }> {
+    const labelled = tf.tensor1d(rowLabels, 'int32');
+    const logits = tf.tensor2d(rows);
+    const loss = (x: tf.Tensor): tf.Scalar => fused.softmaxCrossEntropy(x as tf.Tensor2D, labelled);
+    const { value, grad } = tf.valueAndGrad(loss)(logits);
+    const [found = nan] = await value.data();
+    const gradients = [...(await grad.data())];
+    tf.dispose([labelled, logits, value, grad]);
+    return { loss: found, gradients };
+  }
+
+  /** Probabilities as PyTorch has them (float64). */
+  const softmax = (row: number[]): number[] => {
+    const sum = row.reduce((total, x) => total + Math.exp(x), 0);
+    return row.map((x) => Math.exp(x) / sum);
+  };
+
+  describe.each([...ENGINES, 'webgpu'])('engine %s', (engine) => {
+    let isHere = true;
+
+    beforeAll(async () => {
+      const skipped = engine === 'webgpu' ? await provideAdapter() : null;
+      isHere = skipped === null;
+      if (skipped !== null) process.stderr.write(`fused-ops.test.ts does nothing on webgpu: ${skipped}\n`);
+    });
+
+    /** A test on this engine, where it is here. */
+    function here(name: string, run: () => Promise<void>): void {
+      test(name, async () => {
+        if (!isHere) return;
+        await startEngine({ engine });
+        const before = tf.memory().numTensors;
+        await run();
+        expect(tf.memory().numTensors).toBe(before);
+      });
+    }
+
+    here('-Infinity in a wrong class: the loss is finite, that class has the gradient 0', async () => {
+      const rows = [
+        [1, -inf, 2, 0.5],
+        [-inf, 3, -inf, -inf],
+      ];
+      const { loss, gradients } = await crossEntropy(rows, [0, 1]);
+      const p = softmax(rows[0] as number[]);
+      expect(Math.abs(loss - -Math.log(p[0] as number) / 2)).toBeLessThan(1e-6);
+      const wanted = [((p[0] as number) - 1) / 2, 0, (p[2] as number) / 2, (p[3] as number) / 2, 0, 0, 0, 0];
+      expect(relativeError(gradients, wanted)).toBeLessThan(1e-6);
+      for (const place of [1, 4, 6, 7]) expect(gradients[place] === 0).toBe(true);
+    });
+
+    here('-Infinity in the right class: the loss is Infinity, never a finite number', async () => {
+      expect((await crossEntropy([[1, -inf, 2]], [1])).loss).toBe(inf);
+    });
+
+    here('Infinity or NaN anywhere, and -Infinity everywhere: the loss is not finite', async () => {
+      for (const row of [
+        [1, inf, 2],
+        [1, nan, 2],
+        [-inf, -inf, -inf],
+      ]) {
+        for (const label of [0, 1]) expect(Number.isFinite((await crossEntropy([row], [label])).loss)).toBe(false);
+      }
+    });
+
+    here('rows that are ignored may hold anything', async () => {
+      const { loss, gradients } = await crossEntropy(
+        [
+          [1, nan, 2],
+          [1, 2, 3],
+          [inf, -inf, -inf],
+        ],
+        [-100, 1, -100],
+      );
+      const p = softmax([1, 2, 3]);
+      expect(Math.abs(loss - -Math.log(p[1] as number))).toBeLessThan(1e-6);
+      const wanted = [0, 0, 0, p[0] as number, (p[1] as number) - 1, p[2] as number, 0, 0, 0];
+      expect(relativeError(gradients, wanted)).toBeLessThan(1e-6);
+    });
+
+    async function weights(row: number[], options: fused.MaskedSoftmaxOptions = {}): Promise<number[]> {
+      const scores = tf.tensor4d(row, [1, 1, 1, row.length]);
+      const result = fused.maskedSoftmax(scores, options);
+      const numbers = [...(await result.data())];
+      tf.dispose([scores, result]);
+      return numbers;
+    }
+
+    here('softmax: a score of -Infinity has the weight 0, and the rest sums to 1', async () => {
+      const found = await weights([1, -inf, 2]);
+      expect(relativeError(found, softmax([1, -inf, 2]))).toBeLessThan(1e-6);
+      expect(found[1]).toBe(0);
+    });
+
+    here('softmax: nothing but -Infinity, or Infinity among them, is not finite', async () => {
+      expect((await weights([-inf, -inf, -inf])).every((value) => Number.isNaN(value))).toBe(true);
+      for (const row of [
+        [1, inf, 2],
+        [1, nan, 2],
+      ]) {
+        expect((await weights(row)).every((value) => Number.isFinite(value))).toBe(false);
+      }
+    });
+
+    here('softmax: what is masked is not read, and a row that is fully masked is 0', async () => {
+      for (const hidden of [inf, -inf, nan]) {
+        for (const [length, wanted] of [
+          [2, [...softmax([1, 2]), 0]],
+          [0, [0, 0, 0]],
+        ] as const) {
+          const lengths = tf.tensor1d([length], 'int32');
+          const found = await weights(length === 0 ? [hidden, 1, nan] : [1, 2, hidden], { keyLengths: lengths });
+          expect(relativeError(found, wanted)).toBeLessThan(1e-6);
+          lengths.dispose();
+        }
+        if (Number.isNaN(hidden)) continue;
+        const causal = await weights([1, 2, hidden], { causalOffset: 1 });
+        expect(relativeError(causal, [...softmax([1, 2]), 0])).toBeLessThan(1e-6);
+      }
+    });
   });
 });
 

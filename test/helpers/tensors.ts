@@ -64,3 +64,15 @@ export function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): n
 export function largest(a: ArrayLike<number>): number {
   return Array.from(a).reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 }
+
+/** Makes one number of a weight NaN, the fourth. */
+export function plantNaN(layer: CompositeLayer, name: string): void {
+  const variable = layer.namedParameters().get(name)?.variable;
+  if (variable === undefined) throw new Error(`there is no ${name}`);
+  tf.tidy(() => {
+    const before = variable.read();
+    const values = before.dataSync<'float32'>().slice();
+    values[3] = NaN;
+    variable.write(tf.tensor(values, before.shape));
+  });
+}

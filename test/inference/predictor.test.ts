@@ -191,12 +191,14 @@ describe('Predictor.force', () => {
 });
 
 describe('segmentResult', () => {
-  test('box (max exclusive), area and score of a small mask; a logit of 0 is inside, NaN is not', () => {
-    const logits = { data: Float32Array.from([-1, 0, -1, NaN, 2, -3]), height: 2, width: 3 };
+  test('box (max exclusive), area and score of a small mask; a logit of 0 is inside, NaN is refused', () => {
+    const logits = { data: Float32Array.from([-1, 0, -1, -2, 2, -3]), height: 2, width: 3 };
     const result = segmentResult('x', 'segmented', logits, 0.25);
     expect([...binaryMask(logits).data]).toEqual([0, 1, 0, 0, 1, 0]);
     expect(result).toMatchObject({ box: [1, 0, 2, 2], area: 2, rejectProbability: 0.25 });
     expect(result.score).toBeCloseTo((0.5 + 1 / (1 + Math.exp(-2))) / 2, 6);
+    logits.data[3] = NaN;
+    expect(() => segmentResult('x', 'segmented', logits, 0.25)).toThrow(UserError);
   });
 
   test('an empty mask has no box and score 0; a rejection has no mask', () => {

@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { StoredTensor } from '../../src/io/file-tensor.js';
 import { float32ToBfloat16, float32ToHalf } from '../../src/half-float.js';
-import { tensorStatistics } from '../../src/io/tensor-statistics.js';
+import { storedNotFinite, tensorStatistics } from '../../src/io/tensor-statistics.js';
 
 function statistics(dtype: StoredTensor['dtype'], data: StoredTensor['data']): ReturnType<typeof tensorStatistics> {
   return tensorStatistics({ dtype, shape: [data.length], data });
@@ -50,5 +50,27 @@ describe('tensorStatistics', () => {
     const none = { min: null, max: null, mean: null, deviation: null, zeros: 0 };
     expect(statistics('F32', new Float32Array(0))).toEqual({ ...none, nan: 0, infinite: 0 });
     expect(statistics('F32', Float32Array.of(NaN, Infinity))).toEqual({ ...none, nan: 1, infinite: 1 });
+  });
+});
+
+describe('storedNotFinite', () => {
+  const SIZE = 40_000; // more than two blocks
+
+  test.each([
+    ['F32', new Float32Array(SIZE), [NaN, Infinity]],
+    ['F64', new Float64Array(SIZE).fill(1e300), [NaN, -Infinity]],
+    ['F16', new Uint16Array(SIZE).fill(0x7bff), [0x7e00, 0xfc00]], // 65504; NaN, -Infinity
+    ['BF16', new Uint16Array(SIZE).fill(0x7f7f), [0x7fc0, 0x7f80]], // the largest; NaN, Infinity
+  ] as const)('%s: how many, and where the first is', (dtype, data, [nan, infinite]) => {
+    expect(storedNotFinite({ dtype, data })).toBeNull();
+    data[39_999] = nan;
+    data[20_001] = infinite;
+    data[20_000] = nan;
+    expect(storedNotFinite({ dtype, data })).toEqual({ nan: 2, infinite: 1, first: 20_000, size: SIZE });
+  });
+
+  test('whole numbers are finite', () => {
+    expect(storedNotFinite({ dtype: 'I64', data: new BigInt64Array(3) })).toBeNull();
+    expect(storedNotFinite({ dtype: 'U16', data: new Uint16Array(3).fill(0x7c00) })).toBeNull();
   });
 });

@@ -209,3 +209,20 @@ describe('loading and storing', () => {
     expect(chosen('f32', 0)).toEqual([]);
   });
 });
+
+test('a number that 16 bits cannot hold is refused by name; it would be Infinity', async () => {
+  await startEngine({ engine: 'wasm' });
+  const tensors = new Map(openSafetensors(path).tensors);
+  const name = `${PUBLISHED_PREFIX}model.layers.0.mlp.up_proj.weight`;
+  const { shape } = tensors.get(name) as FileTensor;
+  const data = new Float32Array(shape.reduce((product, size) => product * size, 1));
+  data[5] = 3.4028234e38;
+  tensors.set(name, inMemory({ dtype: 'F32', shape, data }));
+  const gsva = new Gsva(recorded.config);
+  gsva.packWeights((packed) => !isLora(packed));
+  gsva.build();
+  expect(() => loadWeights(gsva, tensors, 'f', { roundPacked: true })).toThrow(
+    /up_proj\.weight" holds 3\.40\d*e\+38.*BF16/,
+  );
+  gsva.dispose();
+});

@@ -11,6 +11,7 @@ import { BaseClipTask } from '../../src/training/base-clip-task.js';
 import { patchLabels } from '../../src/training/patch-labels.js';
 import { ScenePool } from '../../src/training/scene-pool.js';
 import { SMALL_TEXT, smallTokenizer } from '../helpers/small-experiment.js';
+import { plantNaN } from '../helpers/tensors.js';
 
 beforeAll(async () => {
   await startEngine({ engine: 'wasm' });
@@ -77,6 +78,8 @@ describe('BaseClipTask', () => {
     expect(Object.keys(shares)).toEqual(['colour', 'shape', 'column', 'row']);
     for (const share of Object.values(shares)) expect(share >= 0 && share <= 1).toBe(true);
     tf.dispose([...first.gradients.values(), ...second.gradients.values()]);
+    plantNaN(gsva, 'model.mm_projector.weight');
+    await expect(task.validate()).rejects.toThrow('the projector (φ): model.mm_projector.weight holds 1 NaN');
     gsva.dispose();
   });
 });

@@ -8,7 +8,7 @@ import { BaseGroundingTask, type GroundingSample } from '../../src/training/base
 import { ScenePool } from '../../src/training/scene-pool.js';
 import { SMALL_TEXT, smallTokenizer } from '../helpers/small-experiment.js';
 import { smallModel } from '../helpers/small-model.js';
-import { variablesOf } from '../helpers/tensors.js';
+import { plantNaN, variablesOf } from '../helpers/tensors.js';
 
 const tokenizer = smallTokenizer();
 const ITEMS = 6;
@@ -179,6 +179,22 @@ test.each(['base-grounding', 'base-joint'] as const)(
 );
 
 describe('validate', () => {
+  test.each([
+    ['lm_head.weight', "the LLM's head"],
+    ['model.layers.1.mlp.down_proj.weight', 'layer 1 of the LLM'],
+    ['model.text_hidden_fcs.0.0.bias', 'ψ'],
+  ])('a NaN in %s is no share: %s is named', async (name, part) => {
+    const broken = smallModel(5, SMALL_TEXT);
+    const task = makeTask({ model: broken });
+    plantNaN(broken, name);
+    const before = tf.memory().numTensors;
+    await expect(task.validate()).rejects.toThrow(
+      new RegExp(`^Validating: .* not finite.*${part}.*${name} holds 1 NaN`),
+    );
+    expect(tf.memory().numTensors).toBe(before);
+    broken.dispose();
+  });
+
   test('shares lie in [0, 1], the same every time, and leave nothing behind', async () => {
     const task = makeTask();
     const before = tf.memory().numTensors;

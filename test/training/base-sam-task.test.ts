@@ -7,7 +7,7 @@ import { Random } from '../../src/random.js';
 import { BaseSamTask, type SamSample } from '../../src/training/base-sam-task.js';
 import { ScenePool } from '../../src/training/scene-pool.js';
 import { SMALL, smallModel } from '../helpers/small-model.js';
-import { valuesOf } from '../helpers/tensors.js';
+import { plantNaN, valuesOf } from '../helpers/tensors.js';
 
 const PROMPTS = 5;
 let gsva: Gsva;
@@ -118,6 +118,21 @@ test('validate: mean IoU in [0, 1], the same every time, nothing left behind', a
   expect((figures['maskIoU'] ?? -1) >= 0 && (figures['maskIoU'] ?? 2) <= 1).toBe(true);
   expect(await task.validate()).toEqual(figures);
   expect(tf.memory().numTensors).toBe(before);
+});
+
+test('validate: a NaN in the decoder is no IoU', async () => {
+  const own = smallModel(3);
+  const task = new BaseSamTask({
+    gsva: own,
+    pool: new ScenePool(3),
+    ...{ scenes: 4, promptsPerScene: PROMPTS, validationScenes: 2 },
+    save: () => Promise.resolve([]),
+    load: () => Promise.resolve(),
+  });
+  const name = 'model.visual_model.mask_decoder.output_upscaling.0.bias';
+  plantNaN(own, name);
+  await expect(task.validate()).rejects.toThrow(`SAM's mask decoder (F_mask): ${name} holds 1 NaN`);
+  own.dispose();
 });
 
 test('validate: masks that cover everything have the IoU of the whole picture', async () => {

@@ -211,6 +211,19 @@ describe('readExperimentConfig', () => {
     );
   });
 
+  test("a schedule's form by name; one that does not decay linearly is refused", () => {
+    expect(read().training.schedule.form).toBeUndefined();
+    for (const form of ['linear', 'published', 'published-0.19']) {
+      expect(read([['training.schedule.form', form]]).training.schedule.form).toBe(form);
+    }
+    expect(() => read([['training.schedule.form', 'deepspeed']])).toThrow(/training\.schedule\.form.*published/);
+    const cosine: [string, unknown][] = [
+      ['training.schedule.form', 'published'],
+      ['training.schedule.decay', 'cosine'],
+    ];
+    expect(() => read(cosine)).toThrow(/training\.schedule\.decay/);
+  });
+
   test('a file that is no JSON5, or is missing, is named', () => {
     writeFileSync(path, '{ stage: ');
     expect(() => readExperimentConfig(path)).toThrow(UserError);

@@ -60,6 +60,13 @@ describe('FeatureCache', () => {
     expect(cache.stats.bytesWritten).toBe(2 * (35 + 64) + 2 * 16 + 2 * 48);
   });
 
+  test('BF16 refuses a feature that it cannot hold; it would come back as Infinity', async () => {
+    const cache = await open({ dtype: 'BF16' });
+    const largest = 3.4028234e38;
+    expect(() => cache.asKept(Float32Array.of(0, largest))).toThrow(/hold 3\.40\d*e\+38, which BF16 cannot hold.*f32/);
+    expect((await open()).asKept(Float32Array.of(largest))).toEqual(Float32Array.of(largest));
+  });
+
   test('what changes an answer changes the key: encoder, dtype; each encoder has its own entries', async () => {
     await (await open()).put('i1', features(1), BOTH);
     expect(await (await open({ dtype: 'BF16' })).get('i1', true)).toBeNull();

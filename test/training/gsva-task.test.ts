@@ -28,7 +28,8 @@ import { randomImage } from '../inference/tiny-predictor.js';
 import { SMALL_TEXT, smallTokenizer, TOKENIZER_DIR } from '../helpers/small-experiment.js';
 import { configOf, tokenizerOf, VARIANT_NAMES, VARIANTS } from '../helpers/variants.js';
 import { smallModel } from '../helpers/small-model.js';
-import { valuesOf, variablesOf } from '../helpers/tensors.js';
+import { culpritOfLoss } from '../../src/training/not-finite-update.js';
+import { plantNaN, valuesOf, variablesOf } from '../helpers/tensors.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-task-'));
 const tokenizer = smallTokenizer();
@@ -169,6 +170,38 @@ describe('samples', () => {
     tf.dispose([...gradients.values()]);
     expect(tf.memory().numTensors).toBe(tensors);
     if (own !== gsva) own.dispose();
+  });
+
+  test.each([
+    ['model.layers.0.mlp.up_proj.weight', 'layer 0 of the LLM'],
+    ['model.norm.weight', "the LLM's last norm"],
+    ['lm_head.weight', "the LLM's head"],
+    ['model.text_hidden_fcs.0.2.weight', 'ψ'],
+    ['model.visual_model.mask_decoder.mask_tokens.weight', "SAM's mask decoder"],
+  ])('a loss that is not finite for a NaN in %s names %s', async (name, part) => {
+    const own = smallModel(4, SMALL_TEXT);
+    const task = makeTask(4, 400, {}, { gsva: own });
+    const drawn = await draw(task, 0, 1);
+    plantNaN(own, name);
+    const before = tf.memory().numTensors;
+    const { losses, gradients } = await task.forwardBackward([drawn], new Random(1));
+    expect(losses['loss']).toBeNaN();
+    tf.dispose([...gradients.values()]);
+    const culprit = await culpritOfLoss(task, [drawn], new Random(1));
+    expect(culprit).toContain(`The first part that is not finite is ${part}`);
+    expect(culprit).toContain(`${name} holds 1 NaN of `);
+    expect(tf.memory().numTensors).toBe(before);
+    own.dispose();
+  });
+
+  test('the vision tower: the update stops where the images are encoded', async () => {
+    const own = smallModel(4, SMALL_TEXT);
+    const task = makeTask(4, 400, {}, { gsva: own });
+    const name = 'model.vision_tower.vision_tower.vision_model.pre_layrnorm.bias';
+    plantNaN(own, name);
+    const drawn = await draw(task, 0, 1);
+    await expect(task.forwardBackward([drawn], new Random(1))).rejects.toThrow(`${name} holds 1 NaN`);
+    own.dispose();
   });
 
   test('runs with the same encoders share features: the second does not load the images again', async () => {

@@ -6,7 +6,7 @@ import { DATASET_NAMES, REFERRING_NAMES } from '../../src/data/dataset-registry.
 import { startDryRun } from '../../src/engine/dry-run.js';
 import { Gsva } from '../../src/model/gsva.js';
 import { type ExperimentConfig, readExperimentConfig } from '../../src/training/experiment-config.js';
-import { runLength } from '../../src/training/run-length.js';
+import { runLength, trainerOptions } from '../../src/training/run-length.js';
 import { Schedule } from '../../src/training/schedule.js';
 import type { SetsData } from '../../src/training/sets-config.js';
 import { trainableVariables } from '../../src/training/trainable.js';
@@ -94,15 +94,19 @@ describe.each(CASES)('%s, %s', (modelName, stageName) => {
   test('batches, steps, optimizer, learning rate', () => {
     expect(training).toMatchObject({ batchSize: 2, accumulation: STEPS_PER_UPDATE });
     expect(training.optimizer).toEqual({ beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0, clipNorm: 1 });
-    const { learningRate, warmupUpdates, decay, totalUpdates, totalEpochs, maxMinutes } = training.schedule;
+    const { form, learningRate, warmupUpdates, decay, totalUpdates, totalEpochs, maxMinutes } = training.schedule;
     expect([learningRate, warmupUpdates, decay, maxMinutes]).toEqual([stage.rate, 100, 'linear', undefined]);
+    expect(form).toBe('published');
     expect(totalEpochs).toBe(stage.epochs);
     expect(totalUpdates).toBe(stage.steps === undefined ? undefined : stage.steps / STEPS_PER_UPDATE);
     // A run on 8 GPUs: 160 samples an update, warm-up within it.
     const length = runLength(training, 16_994, GPUS);
     expect(length?.samplesPerUpdate).toBe(2 * GPUS * STEPS_PER_UPDATE);
-    const schedule = new Schedule({ learningRate, warmupUpdates, totalUpdates: length?.updates ?? 0, decay });
-    expect([schedule.learningRateAt(0), schedule.learningRateAt(100)]).toEqual([0, stage.rate]);
+    const { schedule: options } = trainerOptions(training, 16_994, GPUS);
+    expect(options).toMatchObject({ form, learningRate, warmupUpdates, totalUpdates: length?.updates, decay });
+    const schedule = new Schedule(options);
+    const rates = [0, 1, 101].map((update) => schedule.learningRateAt(update));
+    expect(rates).toEqual([stage.rate, 0, stage.rate]);
   });
 
   test('starts where the paper does: pretraining from LLaVA, fine-tuning from what has been pretrained', () => {

@@ -38,6 +38,41 @@ describe('Schedule', () => {
     expect(schedule().learningRateAt(25)).toBe(0);
   });
 
+  /** Recorded from the packages: findings/deepspeed-warmup-decay-lr.sh, warm-up 4, total 10, rate 1. */
+  const RECORDED = {
+    published: [1, 0, 0.25, 0.5, 0.75, 1, 5 / 6, 4 / 6, 3 / 6, 2 / 6],
+    'published-0.19': [0, 0, 0.25, 0.5, 0.75, 1, 5 / 6, 4 / 6, 3 / 6, 2 / 6],
+  } as const;
+
+  test.each(['published', 'published-0.19'] as const)('%s gives what DeepSpeed was recorded to give', (form) => {
+    const recorded = schedule({ form, learningRate: 1, warmupUpdates: 4, totalUpdates: 10 });
+    RECORDED[form].forEach((rate, update) => {
+      expect(recorded.learningRateAt(update)).toBe(rate);
+    });
+    expect(recorded.learningRateAt(11)).toBe(0);
+    expect(recorded.learningRateAt(25)).toBe(0);
+  });
+
+  test('published raises a warm-up of less than two updates to two, as DeepSpeed does', () => {
+    for (const warmupUpdates of [0, 1]) {
+      const short = schedule({ form: 'published', learningRate: 1, warmupUpdates, totalUpdates: 10 });
+      expect([0, 1, 2, 3, 4].map((update) => short.learningRateAt(update))).toEqual([1, 0, 0.5, 1, 7 / 8]);
+    }
+  });
+
+  test('published is bound by time as well, and decays linearly only', () => {
+    const bound = schedule({ form: 'published', maxMinutes: 10 });
+    expect(bound.learningRateAt(0, 300)).toBe(1);
+    expect(bound.learningRateAt(8, 600)).toBe(0);
+    expect(() => schedule({ form: 'published', decay: 'cosine' })).toThrow(/form "published".*"cosine".*"linear"/s);
+  });
+
+  test('linear is the default', () => {
+    for (let k = 0; k <= 21; k++) {
+      expect(schedule({ form: 'linear' }).learningRateAt(k)).toBe(schedule().learningRateAt(k));
+    }
+  });
+
   test('starts at the full rate without a warm-up', () => {
     expect(schedule({ warmupUpdates: 0 }).learningRateAt(0)).toBe(2);
   });

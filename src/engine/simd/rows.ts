@@ -1,5 +1,5 @@
 /** Vector kernels over the rows of a matrix: normalisation, softmax, bias, and their gradients. */
-import { exp } from './vector-math.js';
+import { exp, expOrZero } from './vector-math.js';
 import type { Code } from './wasm-code.js';
 import { f32, i32, v128 } from './wasm-code.js';
 import type { Lanes, Variable } from './wasm-function.js';
@@ -142,7 +142,7 @@ function softmaxRow(): WasmFunction {
   const factor = f.vector(splat(scale.get));
   const largest = f.vector(splat(largestOf(f, width, (lanes) => mul(lanes.load(x), factor))));
   const total = f.sum(width.get, (lanes) => {
-    const value = exp(f, sub(mul(lanes.load(x), factor), largest));
+    const value = expOrZero(f, sub(mul(lanes.load(x), factor), largest));
     lanes.store(y, value);
     return value;
   });
@@ -191,7 +191,7 @@ function scaledExp(): WasmFunction {
   const f = new WasmFunction('scaledExp');
   const [x, y, width, shift, factor] = [f.integer(), f.integer(), f.integer(), f.number(), f.number()];
   f.forEach(width.get, (lanes) => {
-    lanes.store(y, mul(splat(factor.get), exp(f, sub(lanes.load(x), splat(shift.get)))));
+    lanes.store(y, mul(splat(factor.get), expOrZero(f, sub(lanes.load(x), splat(shift.get)))));
   });
   return f;
 }

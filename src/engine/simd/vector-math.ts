@@ -11,6 +11,9 @@ const { add, sub, mul, div, min, max, neg, constant } = v128;
  */
 const ROUND_TO_EXPONENT = 1.5 * 2 ** 23 + 127;
 
+/** Below it, e^x is no normal float32 number. */
+const LEAST_EXPONENT = -87.3;
+
 /** c0 + x (c1 + x (c2 + …)). `x` is evaluated once per coefficient: pass a kept vector. */
 function polynomial(x: Code, coefficients: readonly number[]): Code {
   return coefficients.reduceRight<Code | null>(
@@ -24,7 +27,7 @@ function polynomial(x: Code, coefficients: readonly number[]): Code {
  * x = n ln 2 + r, e^x = 2^n · e^r.
  */
 export function exp(f: WasmFunction, x: Code): Code {
-  const clamped = f.vector(max(min(x, constant(88.3)), constant(-87.3)));
+  const clamped = f.vector(max(min(x, constant(88.3)), constant(LEAST_EXPONENT)));
   const rounded = f.vector(add(mul(clamped, constant(Math.LOG2E)), constant(ROUND_TO_EXPONENT)));
   const n = f.vector(sub(rounded, constant(ROUND_TO_EXPONENT)));
   // ln 2 in two parts, the first of few bits, so that n · ln 2 is exact.
@@ -36,6 +39,12 @@ export function exp(f: WasmFunction, x: Code): Code {
   ]);
   const power = add(add(mul(tail, mul(r, r)), r), constant(1));
   return f.vector(mul(power, v128.shiftBitsLeft(rounded, 23)));
+}
+
+/** e^x as above, but 0 below its range: for weights of a softmax, where an impossible class (-Infinity) has none at all. */
+export function expOrZero(f: WasmFunction, x: Code): Code {
+  const kept = f.vector(x);
+  return f.vector(v128.select(constant(0), exp(f, kept), v128.less(kept, constant(LEAST_EXPONENT))));
 }
 
 /** 1 / (1 + e^-x). */

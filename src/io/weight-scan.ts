@@ -1,0 +1,51 @@
+/** A checkpoint's values looked at, in the time there is: NaN and infinities by name. */
+import { countsText, type NotFinite, placeText } from '../finite.js';
+import type { FileTensors } from './file-tensor.js';
+import { byteCount } from './tensor-output.js';
+import { storedNotFinite } from './tensor-statistics.js';
+
+/** A stored tensor that is not finite throughout. */
+export interface NotFiniteTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly found: NotFinite;
+}
+
+export interface WeightScan {
+  readonly bad: readonly NotFiniteTensor[];
+  /** Tensors, and their bytes, that were read. */
+  readonly tensors: number;
+  readonly bytes: number;
+  /** Of the whole checkpoint. */
+  readonly allTensors: number;
+  readonly allBytes: number;
+}
+
+/**
+ * The smallest tensors come first: norms and biases, through which everything goes, are a thousandth of the bytes.
+ * @param seconds after which no further tensor is begun
+ * @throws UserError where a tensor cannot be read
+ */
+export function scanWeights(tensors: FileTensors, seconds: number, now = (): number => performance.now()): WeightScan {
+  const sized = [...tensors].map(([name, tensor]) => ({ name, tensor, bytes: byteCount(tensor) }));
+  sized.sort((a, b) => a.bytes - b.bytes);
+  const end = now() + 1000 * seconds;
+  const bad: NotFiniteTensor[] = [];
+  let [read, bytes] = [0, 0];
+  for (const { name, tensor, bytes: size } of sized) {
+    if (read > 0 && now() > end) break;
+    const found = storedNotFinite({ dtype: tensor.dtype, data: tensor.read() });
+    if (found !== null) bad.push({ name, shape: tensor.shape, found });
+    read++;
+    bytes += size;
+  }
+  const allBytes = sized.reduce((sum, one) => sum + one.bytes, 0);
+  return { bad, tensors: read, bytes, allTensors: sized.length, allBytes };
+}
+
+/** "model.norm.weight holds 1 NaN of 32 numbers, at [3]". */
+export function notFiniteText({ name, shape, found }: NotFiniteTensor): string {
+  const isOne = found.nan + found.infinite === 1;
+  const place = `${isOne ? 'at' : 'the first at'} ${placeText(found.first, shape)}`;
+  return `${name} holds ${countsText(found)} of ${found.size} numbers, ${place}`;
+}
