@@ -31,7 +31,7 @@ th{font-size:12px;font-weight:600;color:var(--soft);white-space:nowrap}
 .up,.down{font-size:12px;margin-left:6px}.up{color:var(--good)}.down{color:var(--bad)}
 tbody tr.first td{border-top:1px solid var(--line)}
 .after td{font-weight:600}.after .up,.after .down{font-weight:400}
-.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(420px,100%),1fr));gap:16px}
+.plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(420px,100%),1fr));gap:16px}
 .plots .card{padding:6px}.plots svg{display:block;width:100%;height:auto}
 .sample{padding:20px;margin:0 0 20px}
 .notice{padding:14px 20px;margin:18px 0 0;border-color:var(--fair);color:var(--fair);background:var(--fair-bg);font-weight:600}

@@ -33,7 +33,7 @@ export interface PlotBand {
 
 const WIDTH = 640;
 const HEIGHT = 360;
-const LEFT = 62;
+const LEFT = 72;
 const RIGHT = 18;
 const BOTTOM = 50;
 const LEGEND_ROW = 20;

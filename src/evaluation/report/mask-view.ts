@@ -61,8 +61,9 @@ function layers(
   absent: string | null,
 ): string {
   return expressions
-    .map((expression, index) => {
-      const mask = maskOf(expression);
+    .map((expression, index) => ({ expression, index, mask: maskOf(expression) }))
+    .sort((a, b) => areaOf(b.mask) - areaOf(a.mask)) // the small ones over the large ones
+    .map(({ expression, index, mask }) => {
       const path = mask === null ? '' : maskPath(mask);
       if (path !== '') {
         const color = hexColor(expressionColor(index));
@@ -76,6 +77,10 @@ function layers(
       );
     })
     .join('');
+}
+
+function areaOf(mask: BinaryMask | null): number {
+  return mask?.data.reduce((sum, value) => sum + Number(value !== 0), 0) ?? 0;
 }
 
 /** The button that shows all expressions of a view together; the first choice. */

@@ -76,6 +76,11 @@ export async function panelPng(sample: ReportSample, systemFonts?: boolean): Pro
     y += LEGEND_ROW;
   }
   const tiles = drawTiles(sample, inner);
+  if (tiles.tiles.length > 0) {
+    y += GAP;
+    paragraph(`Each alone: ${sample.targets.length === 0 ? '' : 'ground truth and '}prediction`, CAPTION, 1);
+    y -= GAP / 2;
+  }
   for (const tile of tiles.tiles) {
     const [x, top] = [MARGIN + tile.left, y + GAP + tile.top];
     const swatch = `<rect x="${x}" y="${top + 2}" width="12" height="12" rx="3" fill="${tile.color}"/>`;
