@@ -63,7 +63,10 @@ function factsOf({
   const samples = updates.reduce((sum, { seconds, samplesPerSecond }) => sum + seconds * samplesPerSecond, 0);
   const tenth = Math.max(1, Math.floor(updates.length / 10));
   const losses = updates.slice(-tenth).map(({ losses: { loss = NaN } }) => loss);
-  const said = (key: string): string => (header[key] === undefined ? '–' : String(header[key]));
+  const said = (key: string): string => {
+    const value = header[key];
+    return typeof value === 'string' || typeof value === 'number' ? String(value) : '–';
+  };
   return [
     ['Stage', said('stage')],
     ['Engine', said('engine')],

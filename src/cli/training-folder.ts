@@ -38,7 +38,7 @@ export function readTrainingFolder(path: string): TrainingFolder {
   }
   const resumed = history.records.findLast((record) => record.type === 'resume');
   const last = history.records.at(-1);
-  const header = resumed === undefined || resumed['config'] === undefined ? history.header : { ...resumed };
+  const header = resumed?.['config'] === undefined ? history.header : { ...resumed };
   return { path: folder, history, header, end: last?.type === 'end' ? last : null };
 }
 
@@ -66,7 +66,7 @@ export function configDifferences(
 /** Leaves by path, as JSON; a list is a leaf, since its places have no names. */
 function flattened(value: unknown, path = ''): Map<string, string> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return path === '' ? new Map() : new Map([[path, JSON.stringify(value) ?? 'undefined']]);
+    return path === '' ? new Map<string, string>() : new Map([[path, JSON.stringify(value)]]);
   }
   const entries = Object.entries(value);
   if (entries.length === 0 && path !== '') return new Map([[path, '{}']]);
