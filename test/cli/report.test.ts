@@ -179,7 +179,7 @@ describe('gsva report', () => {
       expect(text).toContain('No table of the paper is shown: the images are drawn scenes');
       for (const published of ['LISA-', 'ReLA', '63.32', '66.47']) expect(text).not.toContain(published);
     }
-    const part = await evaluate('--limit', '3', '--report', at('part'));
+    const part = await evaluate('--limit', '3');
     expect(part.stdout).toContain(`measured on the first 3 of ${IMAGES} drawn images of the embedded benchmark, val\n`);
     await evaluate('--report', at('direct'));
     const analysisOf = (dir: string): unknown =>
