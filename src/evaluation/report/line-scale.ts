@@ -33,7 +33,7 @@ export function axisScale(
   const min = fit === 'round' ? Math.floor(low / step + 1e-9) * step : low;
   const max = fit === 'round' ? Math.ceil(high / step - 1e-9) * step : high;
   const ticks: number[] = [];
-  for (let i = Math.ceil(min / step - 1e-9); i * step <= max + step * 1e-9; i++) ticks.push(i * step);
+  for (let i = Math.ceil(min / step - 1e-9); i * step <= max + step * 1e-9; i++) ticks.push(i * step || 0); // no −0
   return { min, max, ticks, format: (tick) => formatTick(tick, step) };
 }
 
