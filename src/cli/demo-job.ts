@@ -11,6 +11,8 @@ import type { MetricRow } from '../evaluation/report/report-data.js';
 import { writeReport } from '../evaluation/report/write-report.js';
 import { Predictor } from '../inference/predictor.js';
 import { buildExperiment, type Experiment } from '../training/build-experiment.js';
+import { readRunLog } from '../training/run-log.js';
+import { demoNotice } from './demo-notice.js';
 import { figureHead, figureRow, figuresOf, measure, type MeasureRequest } from './measure.js';
 import { packageConfig } from './package-config.js';
 import { duration } from './progress.js';
@@ -83,10 +85,23 @@ export async function runDemo(request: DemoRequest, context: VerbContext, engine
         metrics: figuresOf(result),
       })),
     ];
+    const [first, last] = [before.results[0], after.results[0]];
+    const notice =
+      first === undefined || last === undefined
+        ? null
+        : demoNotice({
+            minutes: request.minutes,
+            recipeMinutes: packageConfig(source, []).training.schedule.maxMinutes ?? null,
+            warmupUpdates: config.training.schedule.warmupUpdates,
+            losses: readRunLog(join(out, 'log.jsonl')).updates.map(({ losses }) => losses.loss ?? NaN),
+            before: first,
+            after: last,
+          });
     const seconds = (performance.now() - startedAt) / 1000;
     const report = join(request.out, 'report');
     await writeReport(report, {
       title: 'GSVA, small, end to end',
+      ...(notice === null ? {} : { notice }),
       model: `${config.description}; ${parameterCount(experiment)}`,
       config: `configs/${CONFIG}`,
       checkpoint: join(out, 'last'),
@@ -103,6 +118,7 @@ export async function runDemo(request: DemoRequest, context: VerbContext, engine
       plots,
       samples: after.samples,
     });
+    if (notice !== null) output.line(notice);
     output.table(
       ['', ...figureHead(after.results)],
       [
@@ -113,7 +129,14 @@ export async function runDemo(request: DemoRequest, context: VerbContext, engine
     output.line(`asked: ${settingText(['strict', 'reference', 'generate'], 'default')}`);
     output.line(`report: ${join(report, 'report.html')}`);
     output.line(`model:  ${join(out, 'last')}  (${duration(seconds)} in all)`);
-    output.json({ rows, updates: end.update, seconds, report: join(report, 'report.html'), model: join(out, 'last') });
+    output.json({
+      notice,
+      rows,
+      updates: end.update,
+      seconds,
+      report: join(report, 'report.html'),
+      model: join(out, 'last'),
+    });
     return 0;
   } finally {
     experiment.gsva.dispose();

@@ -12,7 +12,7 @@ import type { ModelSource } from '../inference/open-model.js';
 import type { Predictor } from '../inference/predictor.js';
 import type { ModelMeta } from '../model/checkpoint-directory.js';
 import type { Precision } from '../model/precision.js';
-import { writeRecordedReport } from './eval-report.js';
+import { measuredOn, writeRecordedReport } from './eval-report.js';
 import type { FeatureCacheRequest } from './feature-cache-options.js';
 import { openCache } from './feature-store.js';
 import { faultsText, figureHead, figureRow, figuresOf, measure, type Measured, refusedText } from './measure.js';
@@ -68,6 +68,8 @@ export interface EvaluatedShard {
 export async function runEval(request: EvalRequest, context: VerbContext, engine: EngineInfo): Promise<number> {
   const { header, images, dataset, measured } = await evaluateShard(request, context, engine);
   printFigures(request, measured, context.output, engine);
+  const words = measuredOn(request, dataset, measured.results[0]?.images ?? 0);
+  if (words !== null) context.output.line(`measured on ${words}`);
   if (request.report !== null && header !== null) {
     context.output.line(await writeRecordedReport(request.report, { header, images }, dataset, request.data));
   }

@@ -9,11 +9,12 @@ import { UserError } from '../errors.js';
 import { mergeRecords } from '../evaluation/merge-records.js';
 import { recordedFaults, recordedRefusals, recordedResults } from '../evaluation/record-figures.js';
 import { readRecords, recordText } from '../evaluation/record-file.js';
+import { WHOLE } from '../evaluation/record.js';
 import { writeFileAtomic } from '../io/atomic-file.js';
 import { requireSame } from '../training/distributed/agreement.js';
 import type { Communicator } from '../training/distributed/communicator.js';
 import { type EvalRequest, evaluateShard, printFigures } from './eval-job.js';
-import { writeRecordedReport } from './eval-report.js';
+import { measuredOn, writeRecordedReport } from './eval-report.js';
 import type { VerbContext } from './verb.js';
 
 /**
@@ -50,6 +51,8 @@ export async function runEvalRanks(
       seconds: (performance.now() - startedAt) / 1000,
     };
     printFigures(request, measured, context.output, engine);
+    const words = measuredOn({ ...request, shard: WHOLE }, dataset, measured.results[0]?.images ?? 0);
+    if (words !== null) context.output.line(`measured on ${words}`);
     if (report !== null) context.output.line(await writeRecordedReport(report, merged, dataset, data));
   };
   // The others wait for it, and are not to take this rank for hung.

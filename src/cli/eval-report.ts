@@ -1,7 +1,7 @@
 /** The report of recorded results; what `eval --report` and `report write` have in common. */
-import { hasExpressions } from '../data/evaluated-sets.js';
-import { settingText } from '../data/text/question-forms.js';
 import { analyse, worstOfEachKind } from '../evaluation/report/analysis-data.js';
+import { askedForms, formSentence } from '../evaluation/report/asked-forms.js';
+import { isDrawnSet, measuredSet, measuredWords, type MeasuredSet } from '../evaluation/report/measured-set.js';
 import { failureScenes, recordedSamples, type PictureSource } from '../evaluation/report/recorded-pictures.js';
 import { writeReport } from '../evaluation/report/write-report.js';
 import {
@@ -12,8 +12,24 @@ import {
   recordedSeconds,
 } from '../evaluation/record-figures.js';
 import type { GresProtocol } from '../evaluation/metrics/gres-score.js';
-import type { RecordFile } from '../evaluation/record.js';
+import type { RecordFile, Shard } from '../evaluation/record.js';
 import { faultsText, figuresOf, refusedText } from './measure.js';
+
+/** What a run of all shards was measured on, in words; null for a shard alone. */
+export function measuredOn(
+  {
+    dataset,
+    split,
+    data,
+    shard,
+  }: Pick<MeasuredSet, 'dataset' | 'split'> & { readonly data: string; readonly shard: Shard },
+  opened: PictureSource,
+  images: number,
+): string | null {
+  if (shard.count > 1) return null;
+  const isDrawn = isDrawnSet(opened.images);
+  return measuredWords({ dataset, split, images, total: opened.images.length, isDrawn, data });
+}
 
 const SAMPLES = 12;
 const SCENES_OF_EACH_KIND = 4;
@@ -30,13 +46,14 @@ export async function writeRecordedReport(
   data: string,
 ): Promise<string> {
   const { header, images } = file;
-  const { protocols, rejectThreshold, question, minimumPixels, honourIgnore } = header;
+  const { protocols, rejectThreshold, minimumPixels, honourIgnore } = header;
   const leftOut = refusedText(recordedRefusals(images));
   const strange = faultsText(recordedFaults(images));
-  const analysis = analyse(file);
+  const measured = measuredSet(file, dataset, data);
+  const analysis = analyse(file, measured);
   const worst = worstOfEachKind(analysis.failures, SCENES_OF_EACH_KIND);
   await writeReport(dir, {
-    title: `GSVA on ${header.dataset} ${header.split}`,
+    title: `GSVA on ${measuredWords(measured)}`,
     model: header.model,
     config: `SHA-256 ${header.configDigest.slice(0, 16)}`,
     checkpoint: `${header.checkpoint} (SHA-256 ${header.weightsDigest.slice(0, 16)})`,
@@ -44,9 +61,10 @@ export async function writeRecordedReport(
     date: recordedEnd(file),
     seconds: recordedSeconds(images),
     details: [
-      ['Data', `${data}, split ${header.split}: ${images.length} images`],
+      ['Data', data],
+      ['Measured', measuredWords(measured)],
       ['Protocols', protocols.join(', ')],
-      ...(hasExpressions(header.dataset) ? [['Question', settingText(protocols, question)] as const] : []),
+      ...askedForms(file).map((form) => [`Asked, ${form.protocol}`, formSentence(form)] as const),
       [
         '[REJ]',
         (rejectThreshold === null ? 'where it is the more probable token' : `from probability ${rejectThreshold} on`) +

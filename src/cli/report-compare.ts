@@ -1,17 +1,24 @@
-/** `gsva report compare`: two runs over the same expressions. */
+/** `gsva report compare`: two evaluations over the same expressions, or two trainings. */
 import type { Options } from 'yargs';
-import { wholeNumber } from './values.js';
+import { text, wholeNumber } from './values.js';
 import { defineVerb } from './verb.js';
 
 const OPTIONS = {
+  out: {
+    describe:
+      'Folder for the comparison as a page (HTML, Markdown, JSON), with the curves of trainings over each other',
+    type: 'string',
+    requiresArg: true,
+    coerce: text('out'),
+  },
   resamples: {
-    describe: 'How often the images are drawn anew',
+    describe: 'Records: how often images are drawn with replacement',
     requiresArg: true,
     default: 10_000,
     coerce: wholeNumber('resamples', { min: 100, max: 1_000_000 }),
   },
   seed: {
-    describe: 'The same seed gives the same intervals',
+    describe: 'Records: the same seed gives the same intervals',
     requiresArg: true,
     default: 1,
     coerce: wholeNumber('seed', { min: 0, max: 2 ** 32 - 1 }),
@@ -21,18 +28,20 @@ const OPTIONS = {
 export const reportCompareVerb = defineVerb({
   path: ['report', 'compare'],
   positionalSyntax: '<a> <b>',
-  describe: 'Compare two runs over the same expressions, with 95 % intervals (paired bootstrap over images)',
+  describe:
+    'Compare two evaluations over the same expressions, with 95 % intervals (paired bootstrap over images), or two trainings',
   positionals: {
-    a: { describe: 'Records of a run', type: 'string', demandOption: true },
-    b: { describe: 'Records of another one; differences are b − a', type: 'string', demandOption: true },
+    a: { describe: 'Records of an evaluation, or the folder of a training', type: 'string', demandOption: true },
+    b: { describe: 'Another one of the same kind; differences are b − a', type: 'string', demandOption: true },
   },
   options: OPTIONS,
   examples: [
     ['gsva report compare runs/before.jsonl runs/after.jsonl', 'what changed, and how far it may be chance'],
     ['gsva report compare runs/before.jsonl runs/after.jsonl --json', 'for a program to read'],
+    ['gsva report compare runs/first runs/second --out runs/compared', 'two trainings: configurations, course, curves'],
   ],
-  async run({ a, b, resamples, seed }, context) {
-    const { runReportCompare } = await import('./report-job.js');
-    return runReportCompare({ a, b, resamples, seed }, context);
+  async run({ a, b, resamples, seed, out }, context) {
+    const { runReportCompare } = await import('./compare-job.js');
+    return runReportCompare({ a, b, resamples, seed, out: out ?? null }, context);
   },
 });

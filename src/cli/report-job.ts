@@ -1,17 +1,15 @@
-/** The work behind `gsva report merge`, `calibrate`, `compare` and `write`: files of records in, figures out. */
+/** The work behind `gsva report merge`, `calibrate` and `write`: files of records in, figures out. */
 import { existsSync } from 'node:fs';
 import { UserError } from '../errors.js';
 import { calibrate } from '../evaluation/calibration.js';
-import { compareRuns, type CompareOptions, type FigureDifference } from '../evaluation/compare.js';
 import { mergeRecords } from '../evaluation/merge-records.js';
 import { readRecords, readWholeRun, recordText } from '../evaluation/record-file.js';
 import { recordedFaults, recordedResults, recordsOf } from '../evaluation/record-figures.js';
 import { calibrationProtocol } from '../evaluation/report/analysis-data.js';
-import { metricTitle } from '../evaluation/figures.js';
 import { weightsDigest } from '../inference/model-digest.js';
 import { writeFileAtomic } from '../io/atomic-file.js';
 import { storeRejectThreshold } from '../model/checkpoint-directory.js';
-import { writeRecordedReport } from './eval-report.js';
+import { measuredOn, writeRecordedReport } from './eval-report.js';
 import { faultsText, figureHead, figureRow, figuresOf } from './measure.js';
 import { isFile, openDataset } from './open-dataset.js';
 import type { Cell } from './output.js';
@@ -94,30 +92,6 @@ function storeThreshold(
   storeRejectThreshold(dir, threshold);
 }
 
-export function runReportCompare(
-  { a, b, ...options }: CompareOptions & { readonly a: string; readonly b: string },
-  { output }: VerbContext,
-): number {
-  const comparisons = compareRuns(readWholeRun(a), readWholeRun(b), options);
-  for (const { protocol, images, expressions, figures } of comparisons) {
-    output.line(`${protocol}: ${images} images, ${expressions} expressions`);
-    output.table(['', 'a', 'b', 'b − a', '95 % interval'], figures.map(differenceRow));
-  }
-  output.line(`a ${a}, b ${b}; paired bootstrap over images, ${options.resamples} resamples, seed ${options.seed}`);
-  output.json({ a, b, ...options, comparisons });
-  return 0;
-}
-
-function differenceRow({ figure, a, b, difference, interval }: FigureDifference): Cell[] {
-  const plain = (value: number | null): string => (value === null ? '–' : value.toFixed(4));
-  const between = interval === null ? '–' : interval.map(signed).join(' to ');
-  return [metricTitle(figure), plain(a), plain(b), difference === null ? '–' : signed(difference), between];
-}
-
-function signed(value: number): string {
-  return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(4)}`;
-}
-
 export async function runReportWrite(
   { file, data, out }: { readonly file: string; readonly data: string; readonly out: string },
   { output }: VerbContext,
@@ -131,8 +105,11 @@ export async function runReportWrite(
         'Name the data that was measured.',
     );
   }
-  const page = await writeRecordedReport(out, run, await openDataset({ data, dataset, split, honourIgnore }), data);
+  const opened = await openDataset({ data, dataset, split, honourIgnore });
+  const page = await writeRecordedReport(out, run, opened, data);
+  const measured = measuredOn({ dataset, split, data, shard: run.header.shard }, opened, run.images.length);
+  output.line(`measured on ${measured ?? ''}`);
   output.line(page);
-  output.json({ file, report: page });
+  output.json({ file, measured, report: page });
   return 0;
 }

@@ -25,6 +25,7 @@ import { freeAnswerRates } from './free-answers.js';
 import { figuresOf } from './measure.js';
 import { frozenNote } from './packed-note.js';
 import { TensorBoardRun } from './tensorboard-run.js';
+import { lossPlot, validationPlot } from './training-plots.js';
 import { writeSummary } from './training-summary.js';
 import type { VerbContext } from './verb.js';
 
@@ -167,30 +168,11 @@ function observe(
 
 /** Losses and validation figures over the updates, as files and for a report. */
 function writePlots(out: string): LinePlot[] {
-  const { updates, validations } = readRunLog(join(out, 'log.jsonl'));
-  const lossNames = [...new Set(updates.flatMap(({ losses }) => Object.keys(losses)))];
-  const validated = [...new Set(validations.flatMap(({ metrics }) => Object.keys(metrics)))];
-  const figureNames = validated.filter((name) => !isAnswerRate(name));
-  const loss: LinePlot = {
-    title: 'Training loss',
-    xLabel: 'update',
-    yLabel: 'loss (weighted)',
-    series: lossNames.map((name) => ({
-      name,
-      points: updates.map(({ update, losses }) => [update, losses[name] ?? NaN]),
-    })),
-  };
-  const figures: LinePlot = {
-    title: 'Validation',
-    xLabel: 'update',
-    yLabel: 'fraction of 1',
-    series: figureNames.map((name) => ({
-      name: name.replace('_', '-'),
-      points: validations.map(({ update, metrics }) => [update, metrics[name] ?? NaN]),
-    })),
-  };
+  const history = readRunLog(join(out, 'log.jsonl'));
+  const loss = lossPlot(history);
   writeFileAtomic(join(out, 'loss.svg'), linePlotSvg(loss));
-  if (validations.length === 0) return [loss];
+  if (history.validations.length === 0) return [loss];
+  const figures = validationPlot(history);
   writeFileAtomic(join(out, 'validation.svg'), linePlotSvg(figures));
   return [loss, figures];
 }

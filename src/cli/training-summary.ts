@@ -16,6 +16,7 @@ import {
   type ValidationRecord,
 } from '../training/run-log.js';
 import { duration } from './progress.js';
+import { learningRatePlots } from './training-plots.js';
 
 /** What the log does not say. */
 export interface SummaryFacts {
@@ -50,6 +51,7 @@ export async function writeSummary(out: string, facts: SummaryFacts): Promise<vo
     plots: [
       ...plots,
       ...answerPlots(history.validations),
+      ...learningRatePlots([{ name: '', ...history }], config.training.schedule.warmupUpdates),
       ...coursePlots(history.updates),
       ...partPlots(history.updates),
     ],
@@ -105,14 +107,16 @@ function coursePlots(updates: readonly UpdateRecord[]): LinePlot[] {
     title,
     xLabel: 'update',
     yLabel,
+    yRange: 'zero',
     series: [{ name: yLabel, points: updates.map((record) => [record.update, of(record)]) }],
   });
   return [
     plot('Gradient', 'norm before clipping', ({ gradNorm }) => gradNorm),
-    plot('Learning rate', 'learning rate', ({ learningRate }) => learningRate),
     plot('Speed', 'samples a second', ({ samplesPerSecond }) => samplesPerSecond),
   ];
 }
+
+const FRACTION = 'fraction of 1';
 
 /** Rates, and counts, of free answers at the validations; none where there were no free answers. */
 function answerPlots(validations: readonly ValidationRecord[]): LinePlot[] {
@@ -123,6 +127,7 @@ function answerPlots(validations: readonly ValidationRecord[]): LinePlot[] {
     title,
     xLabel: 'update',
     yLabel,
+    yRange: yLabel === FRACTION ? 'fraction' : 'zero',
     series: shown.map((name) => ({
       name: ANSWER_RATES[name],
       points: validations.map(({ update, metrics }) => [update, metrics[name] ?? NaN]),
@@ -133,7 +138,7 @@ function answerPlots(validations: readonly ValidationRecord[]): LinePlot[] {
   return [
     plot(
       'Free answers',
-      'fraction of 1',
+      FRACTION,
       names.filter((name) => !isCount(name)),
     ),
     plot('Tokens of free answers', 'in an answer', names.filter(isCount)),

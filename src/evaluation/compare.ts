@@ -1,6 +1,6 @@
 /**
  * Two runs over the same expressions: the differences of their figures, each with a 95 % interval by the paired
- * bootstrap. Images are drawn anew with replacement, both runs' results of an image together (its expressions share
+ * bootstrap. Images are drawn with replacement, both runs' results of an image together (its expressions share
  * one conversation and are not independent); the interval is between the 2.5th and 97.5th percentile of the
  * differences that come out. It says how far the difference may be chance of the choice of images, and nothing of
  * other seeds of training.
@@ -61,8 +61,9 @@ export function compareRuns(a: RecordFile, b: RecordFile, options: CompareOption
   });
 }
 
-/** Sums of a figure's group: numerator and denominator in a, then in b. */
-const SUMS = 4;
+/** Sums of a figure's group: numerator, denominator and the number of expressions that decide it in a, then in b. */
+const SUMS_OF_A_SIDE = 3;
+const SUMS = 2 * SUMS_OF_A_SIDE;
 
 /** @param a,b the results of each image */
 export function compareImages(
@@ -125,9 +126,10 @@ class Cells {
         for (const [figure, { terms }] of this.figures.entries()) {
           const found = terms(record);
           if (found === null) continue;
-          const first = this.cellOf(figure, found.group ?? '') * SUMS + 2 * side;
+          const first = this.cellOf(figure, found.group ?? '') * SUMS + SUMS_OF_A_SIDE * side;
           add(first, found.numerator);
           add(first + 1, found.denominator);
+          add(first + 2, Number(found.decides ?? true));
         }
       }
     }
@@ -136,15 +138,16 @@ class Cells {
 
   /** The mean of the groups' quotients, as `FigureSums` has it. */
   figureOf(sums: Float64Array, figure: number, side: 'a' | 'b'): number | null {
-    let [total, groups] = [0, 0];
+    let [total, groups, deciding] = [0, 0, 0];
     for (const cell of this.byGroup[figure]?.values() ?? []) {
-      const first = cell * SUMS + (side === 'a' ? 0 : 2);
+      const first = cell * SUMS + (side === 'a' ? 0 : SUMS_OF_A_SIDE);
       const denominator = sums[first + 1] as number;
+      deciding += sums[first + 2] as number;
       if (denominator === 0) continue;
       total += (sums[first] as number) / denominator;
       groups++;
     }
-    return groups === 0 ? null : total / groups;
+    return groups === 0 || deciding === 0 ? null : total / groups;
   }
 
   private cellOf(figure: number, group: string): number {

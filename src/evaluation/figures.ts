@@ -22,6 +22,8 @@ export interface FigureTerms {
   readonly denominator: number;
   /** Default: all expressions are one group. */
   readonly group?: string;
+  /** Whether the expression can decide the figure by itself; a figure that none decides is undefined. Default true. */
+  readonly decides?: boolean;
 }
 
 export interface Figure {
@@ -44,8 +46,14 @@ const pixels = ({ intersection, union }: GresScore): FigureTerms => ({ numerator
 
 /** Mean over expressions; a rightly rejected absent target counts as 1. */
 export const G_IOU: Figure = { name: 'gIoU', terms: ({ iou }) => ({ numerator: iou, denominator: 1 }) };
-/** All intersections over all unions, the areas drawn for absent targets among these. */
-export const C_IOU: Figure = { name: 'cIoU', terms: pixels };
+/**
+ * All intersections over all unions, the areas drawn for absent targets among these. Where no target is there nothing can
+ * be met: 0 for whoever drew a pixel and nothing for whoever drew none is no measure, so it is undefined.
+ */
+export const C_IOU: Figure = {
+  name: 'cIoU',
+  terms: (record) => ({ ...pixels(record), decides: !record.targetIsEmpty }),
+};
 export const N_ACC: Figure = {
   name: 'N_acc',
   terms: ({ targetIsEmpty, decisionIsRight }) => (targetIsEmpty ? share(decisionIsRight) : null),
@@ -108,17 +116,21 @@ function notFinite(figure: string, { expression }: FigureRecord): UserError {
 /** Adds up figures, expression by expression. */
 export class FigureSums {
   private readonly sums: Map<string, [numerator: number, denominator: number]>[];
+  /** Whether an expression has decided each figure. */
+  private readonly decided: boolean[];
 
   constructor(private readonly figures: readonly Figure[]) {
     this.sums = figures.map(() => new Map<string, [number, number]>());
+    this.decided = figures.map(() => false);
   }
 
   add(record: FigureRecord): void {
     for (const [i, { name, terms }] of this.figures.entries()) {
       const found = terms(record);
       if (found === null) continue;
-      const { numerator, denominator, group = '' } = found;
+      const { numerator, denominator, group = '', decides = true } = found;
       if (!Number.isFinite(numerator) || !Number.isFinite(denominator)) throw notFinite(name, record);
+      if (decides) this.decided[i] = true;
       const groups = this.sums[i] as Map<string, [number, number]>;
       const sum = groups.get(group) ?? [0, 0];
       groups.set(group, [sum[0] + numerator, sum[1] + denominator]);
@@ -128,6 +140,7 @@ export class FigureSums {
   values(): FigureValues {
     return Object.fromEntries(
       this.figures.map(({ name }, i) => {
+        if (this.decided[i] !== true) return [name, null];
         const quotients = [...(this.sums[i]?.values() ?? [])].flatMap(([a, b]) => ratio(a, b) ?? []);
         return [
           name,

@@ -168,7 +168,19 @@ describe('gsva report', () => {
   test('write: the report of records, as eval --report has it', async () => {
     const { code, stdout } = await cli('report', 'write', at('val.jsonl'), '--data', data, '--out', at('report'));
     expect(code).toBe(0);
-    expect(stdout.trim()).toBe(join(at('report'), 'report.html'));
+    expect(stdout.trim().split('\n')).toEqual([
+      `measured on ${IMAGES} drawn images of the embedded benchmark, val`,
+      join(at('report'), 'report.html'),
+    ]);
+    // None of the paper's figures, in whichever file.
+    for (const name of ['report.html', 'report.md', 'report.json']) {
+      const text = readFileSync(at('report', name), 'utf8');
+      expect(text).toContain(`GSVA on ${IMAGES} drawn images of the embedded benchmark, val`);
+      expect(text).toContain('No table of the paper is shown: the images are drawn scenes');
+      for (const published of ['LISA-', 'ReLA', '63.32', '66.47']) expect(text).not.toContain(published);
+    }
+    const part = await evaluate('--limit', '3');
+    expect(part.stdout).toContain(`measured on the first 3 of ${IMAGES} drawn images of the embedded benchmark, val\n`);
     await evaluate('--report', at('direct'));
     const analysisOf = (dir: string): unknown =>
       (JSON.parse(readFileSync(join(dir, 'report.json'), 'utf8')) as { analysis: unknown }).analysis;

@@ -29,6 +29,14 @@ async function run(path: string, skill: number, protocols: RecordFile['header'][
 
 const OPTIONS = { resamples: 500, seed: 1 };
 
+test('cIoU is compared as it is reported: undefined without a target that is there', () => {
+  const absent = recordFor({ targetIsEmpty: true, targetArea: 0, iou: 0, intersection: 0, union: 10 });
+  const cIoU = (a: ExpressionRecord[], b: ExpressionRecord[]): unknown =>
+    compareImages(GRES.figures, [a], [b], OPTIONS).find(({ figure }) => figure === 'cIoU');
+  expect(cIoU([absent], [absent])).toEqual({ figure: 'cIoU', a: null, b: null, difference: null, interval: null });
+  expect(cIoU([absent, recordFor()], [recordFor()])).toMatchObject({ a: 100 / 210, b: 0.5 });
+});
+
 describe('compareRuns', () => {
   test('the differences are those of the figures; the intervals lie around them; a run and itself differ by 0', async () => {
     const [a, b] = [await run('a', 0.6, ['strict', 'reference']), await run('b', 0.95, ['strict'])];

@@ -8,7 +8,8 @@ import type { GresProtocol } from '../metrics/gres-score.js';
 import { recordedResults, recordsOf } from '../record-figures.js';
 import type { ExpressionRecord, RecordFile } from '../record.js';
 import type { LinePlot } from './line-plot.js';
-import { type PublishedTable, publishedTablesOf } from './published-tables.js';
+import { measuredSet, measuredWords, type MeasuredSet } from './measured-set.js';
+import { type PublishedTable, publicationOf } from './published-tables.js';
 
 /** One of the expressions in a picture of a failure. */
 export interface SceneExpression {
@@ -29,8 +30,12 @@ export interface ReportAnalysis {
   readonly split: string;
   /** By which breakdown and failures are counted. */
   readonly protocol: GresProtocol;
-  /** Of the paper, with ours at the bottom; none where it has no such dataset. */
+  /** What was measured, in words. */
+  readonly measured: string;
+  /** Of the paper, with ours at the bottom; none where the run is not of the published images, expressions and rules. */
   readonly published: readonly PublishedTable[];
+  /** Why there is none; null where there are tables. */
+  readonly whyNoTable: string | null;
   readonly breakdowns: readonly Breakdown[];
   /** The worst first. */
   readonly images: readonly ImageFigures[];
@@ -41,8 +46,14 @@ export interface ReportAnalysis {
   readonly scenes: readonly FailureScene[];
 }
 
-/** Everything but the scenes, which need the images. */
-export function analyse(file: Pick<RecordFile, 'header' | 'images'>): Omit<ReportAnalysis, 'scenes'> {
+/**
+ * Everything but the scenes, which need the images.
+ * @param measured default: what the records alone say, which do not know how large the split is
+ */
+export function analyse(
+  file: Pick<RecordFile, 'header' | 'images'>,
+  measured: MeasuredSet = measuredSet(file, null, null),
+): Omit<ReportAnalysis, 'scenes'> {
   const { dataset, split, protocols } = file.header;
   const benchmark = benchmarkNamed(file.header.benchmark);
   const protocol = protocols.find((each) => each === 'strict') ?? (protocols[0] as GresProtocol);
@@ -50,11 +61,14 @@ export function analyse(file: Pick<RecordFile, 'header' | 'images'>): Omit<Repor
   const failures = findFailures(records);
   const calibrated = calibrationProtocol(protocols);
   const calibration = calibrate(recordsOf(file.images, calibrated));
+  const { tables, whyNone } = publicationOf(file, measured, recordedResults(file));
   return {
     dataset,
     split,
     protocol,
-    published: publishedTablesOf(file.header, recordedResults(file)),
+    measured: measuredWords(measured),
+    published: tables,
+    whyNoTable: whyNone,
     breakdowns: breakDown(benchmark, protocol, records),
     images: imageFigures(benchmark, protocol, records),
     calibration: calibration === null ? null : { ...calibration, protocol: calibrated },
@@ -91,6 +105,7 @@ export function calibrationPlots({ curve, best, standard }: Calibration): LinePl
       title: 'Rejecting too little against too much',
       xLabel: 'T-acc (present targets accepted)',
       yLabel: 'N-acc (absent targets rejected)',
+      yRange: 'fraction',
       series: [
         { name: 'all thresholds', points: thinned.map(({ N_acc, T_acc }) => [T_acc, N_acc]) },
         { name: `best: ${best.threshold.toFixed(3)}`, points: [[best.T_acc, best.N_acc]] },
@@ -101,6 +116,7 @@ export function calibrationPlots({ curve, best, standard }: Calibration): LinePl
       title: 'By threshold',
       xLabel: 'rejected from this probability of [REJ] on',
       yLabel: 'fraction of 1',
+      yRange: 'fraction',
       series: [
         { name: 'N-acc', points: thresholds.map((t) => [t, at(t)?.N_acc ?? NaN]) },
         { name: 'T-acc', points: thresholds.map((t) => [t, at(t)?.T_acc ?? NaN]) },

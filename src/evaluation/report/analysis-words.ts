@@ -13,6 +13,10 @@ export const CALIBRATION_NOTE =
   'one: 0.5 is a guess, 1 is perfect. The best threshold has the highest mean of N-acc and T-acc; of equally good ones ' +
   'it is the one nearest to 0.5. It is chosen on val and stored by gsva report calibrate --store.';
 
+export const DASH_NOTE =
+  'A dash: undefined, since nothing in the group decides the figure (cIoU and T-acc need targets that are there, N-acc ' +
+  'absent ones).';
+
 export const FAILURE_NOTE =
   'Cost: what is lost of gIoU, (1 − IoU) / expressions; all costs add up to 1 − gIoU. The dearest of each kind are ' +
   'shown, each target in its colour; the image is dark where the target that was asked for is absent.';
@@ -53,12 +57,13 @@ export function figureColumns(rows: readonly Result[]): FigureColumn[] {
   ];
 }
 
+export const ANSWER_WORDS = { seg: 'segmented', rej: 'rejected', none: 'not answered' } as const;
+
 /** "there, segmented, IoU 0.512, P(reject) 0.034" */
 export function answerWords({ targetIsEmpty, answer, iou, rejectProbability }: ExpressionRecord): string {
-  const answers = { seg: 'segmented', rej: 'rejected', none: 'not answered' } as const;
   return [
     targetIsEmpty ? 'absent' : 'there',
-    answers[answer],
+    ANSWER_WORDS[answer],
     ...(targetIsEmpty || answer !== 'seg' ? [] : [`IoU ${formatFigure(iou)}`]),
     ...(rejectProbability === null ? [] : [`P(reject) ${formatFigure(rejectProbability)}`]),
   ].join(', ');

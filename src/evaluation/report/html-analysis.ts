@@ -6,33 +6,31 @@ import type { FailureScene, ReportAnalysis, SceneExpression } from './analysis-d
 import { calibrationPlots } from './analysis-data.js';
 import {
   CALIBRATION_NOTE,
+  DASH_NOTE,
   FAILURE_NOTE,
+  ANSWER_WORDS,
   SHOWN_IMAGES,
   answerWords,
   calibrationSentence,
   figureColumns,
 } from './analysis-words.js';
 import { linePlotSvg } from './line-plot.js';
+import { chooseAll, chooseOne, viewPictures } from './mask-view.js';
 import { expressionColor, hexColor } from './palette.js';
 import type { PublishedTable } from './published-tables.js';
 import { formatFigure } from './report-data.js';
 import { escapeMarkup } from './text-escape.js';
 
-/** Pictures of a failure as data URIs. */
-export interface SceneUris {
-  readonly truth: string;
-  readonly prediction: string;
-}
-
-/** `pictures[i]` belongs to `analysis.scenes[i]`. */
-export function renderAnalysis(analysis: ReportAnalysis, pictures: readonly SceneUris[]): string {
+/** @param pictures the image of each of `analysis.scenes` as a data URI */
+export function renderAnalysis(analysis: ReportAnalysis, pictures: readonly string[]): string {
   return [published(analysis), breakdowns(analysis), rejection(analysis), failures(analysis, pictures)]
     .filter((section) => section !== '')
     .join('\n');
 }
 
-function published({ published: tables }: ReportAnalysis): string {
-  return tables.length === 0 ? '' : ['<h2>Beside the paper</h2>', ...tables.map(publishedTable)].join('\n');
+function published({ published: tables, whyNoTable }: ReportAnalysis): string {
+  if (tables.length > 0) return ['<h2>Next to the paper</h2>', ...tables.map(publishedTable)].join('\n');
+  return whyNoTable === null ? '' : `<p class="note">${escapeMarkup(whyNoTable)}</p>`;
 }
 
 function publishedTable({ title, head, rows: lines, note }: PublishedTable): string {
@@ -54,7 +52,7 @@ function breakdowns({ breakdowns: all, images, protocol }: ReportAnalysis): stri
   const shown = images.filter(({ result }) => (result.gIoU ?? 1) < 1).slice(0, SHOWN_IMAGES);
   const cards = [...all.map(breakdownTable), ...(shown.length === 0 ? [] : [imageTable(shown)])];
   return `<h2>Breakdown</h2>
-<p class="note">${escapeMarkup(`Protocol ${protocol}. A dash: nothing in the group decides the figure.`)}</p>
+<p class="note">${escapeMarkup(`Protocol ${protocol}. ${DASH_NOTE}`)}</p>
 <div class="breakdowns">
 ${cards.join('\n')}
 </div>`;
@@ -100,7 +98,7 @@ ${plots.join('\n')}
 }
 
 /** Filters by radio buttons and CSS alone: the page runs nothing. */
-function failures({ failureKinds, scenes, protocol }: ReportAnalysis, pictures: readonly SceneUris[]): string {
+function failures({ failureKinds, scenes, protocol }: ReportAnalysis, pictures: readonly string[]): string {
   if (failureKinds.length === 0) return '';
   const rows = failureKinds.map(
     ({ kind, count, cost }) =>
@@ -116,7 +114,7 @@ function failures({ failureKinds, scenes, protocol }: ReportAnalysis, pictures: 
   const hiding = kinds.map(
     (kind) => `.browser:has(#${classOf(kind)}:checked) .scene:not(.${classOf(kind)}){display:none}`,
   );
-  const cards = scenes.map((scene, i) => sceneCard(scene, pictures[i]));
+  const cards = scenes.map((scene, i) => sceneCard(scene, `failure-${i + 1}`, pictures[i] ?? ''));
   return `<h2>Failures</h2>
 <div class="card scroll"><table class="dense">
 <thead><tr><th scope="col">Kind</th><th scope="col">What it is</th><th class="figure" scope="col">Expressions</th><th class="figure" scope="col">Cost</th></tr></thead>
@@ -141,31 +139,42 @@ function classOf(kind: FailureKind | 'all'): string {
   return `kind-${kind.replaceAll(' ', '-')}`;
 }
 
-function sceneCard({ failure, expressions }: FailureScene, uris: SceneUris | undefined): string {
+function sceneCard({ failure, image, expressions }: FailureScene, id: string, uri: string): string {
   const { kind, cost, record } = failure;
-  const figure = (uri: string | undefined, caption: string): string =>
-    uri === undefined
-      ? ''
-      : `<figure><figcaption>${caption}</figcaption><img src="${uri}" alt="${caption}" loading="lazy"></figure>`;
-  return `<article class="scene card ${classOf(kind)}">
+  const pictures = viewPictures({
+    id,
+    height: image.height,
+    width: image.width,
+    image: uri,
+    hasTruth: true,
+    showsImage: false,
+    backdrop: record.targetIsEmpty ? 'dark' : 'natural',
+    expressions: expressions.map(({ target, prediction, record: { answer } }) => ({
+      truth: target,
+      prediction: answer === 'seg' ? prediction : null,
+      without: ANSWER_WORDS[answer],
+    })),
+  });
+  const isAlone = expressions.length < 2;
+  const entries = expressions.map((each, index) => legendEntry(each, index, isAlone ? null : id));
+  return `<article class="scene view card ${classOf(kind)}">
 <div class="scene-head"><span class="badge wrong-badge">${kind}</span><span class="cost">costs ${cost.toFixed(5)} gIoU</span></div>
-<div class="scene-title"><bdi>${escapeMarkup(record.expression)}</bdi></div>
+<h3 class="scene-title"><bdi>${escapeMarkup(record.expression)}</bdi></h3>
 <div class="note mono">${escapeMarkup(record.fileName)}</div>
-<div class="pictures">
-${figure(uris?.truth, 'Ground truth')}
-${figure(uris?.prediction, 'Prediction')}
-</div>
+${pictures}
 <ul class="scene-legend">
-${expressions.map(legendEntry).join('\n')}
+${[...(isAlone ? [] : [`<li>${chooseAll(id)}</li>`]), ...entries].join('\n')}
 </ul>
 </article>`;
 }
 
-function legendEntry({ record }: SceneExpression, index: number): string {
+/** @param view id of the pictures in which the expression is chosen; null where it is the only one */
+function legendEntry({ record }: SceneExpression, index: number, view: string | null): string {
   const color = hexColor(expressionColor(index));
   const hollow = record.answer === 'seg' ? '' : ' hollow';
-  return (
-    `<li${index === 0 ? ' class="failing"' : ''}><i class="swatch${hollow}" style="color:${color}"></i>` +
-    `<span><bdi>${escapeMarkup(record.expression)}</bdi> <small>${escapeMarkup(answerWords(record))}</small></span></li>`
-  );
+  const label =
+    `<i class="swatch${hollow}" style="color:${color}"></i>` +
+    `<span><bdi>${escapeMarkup(record.expression)}</bdi> <small>${escapeMarkup(answerWords(record))}</small></span>`;
+  const classes = index === 0 ? ' class="failing"' : '';
+  return `<li${classes}>${view === null ? label : chooseOne(view, index, label)}</li>`;
 }

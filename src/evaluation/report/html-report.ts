@@ -1,24 +1,34 @@
 /** report.html: one file that shows everything, loads nothing and runs nothing. */
-import { renderAnalysis, type SceneUris } from './html-analysis.js';
+import { renderAnalysis } from './html-analysis.js';
 import { linePlotSvg } from './line-plot.js';
 import { REPORT_STYLE } from './html-style.js';
+import { chooseAll, chooseOne, viewPictures, viewRules } from './mask-view.js';
 import { expressionColor, hexColor } from './palette.js';
 import { metricTitle } from '../figures.js';
-import { formatFigure, judgeSample, metricColumns, protocolNote, questionText, reportFacts } from './report-data.js';
+import {
+  formatFigure,
+  judgeSample,
+  metricColumns,
+  protocolNote,
+  questionText,
+  reportFacts,
+  sampleHeading,
+} from './report-data.js';
 import type { ExpressionOutcome, MetricRow, ReportData, ReportSample } from './report-data.js';
-import type { SamplePictures } from './sample-pictures.js';
 import { escapeMarkup } from './text-escape.js';
 
-/** Pictures of a sample as data URIs; `truth` is null without ground truth. */
-export type PictureUris = Readonly<Record<keyof SamplePictures, string | null>>;
-
-/** The page as text. `pictures[i]` belongs to `data.samples[i]`, `scenes[i]` to `data.analysis.scenes[i]`. */
-export function renderHtml(
-  data: ReportData,
-  pictures: readonly PictureUris[],
-  scenes: readonly SceneUris[] = [],
-): string {
+/**
+ * The page as text.
+ * @param pictures the image of each of `data.samples` as a data URI
+ * @param scenes that of each of `data.analysis.scenes`
+ */
+export function renderHtml(data: ReportData, pictures: readonly string[], scenes: readonly string[] = []): string {
   const title = escapeMarkup(data.title);
+  const most = Math.max(
+    0,
+    ...data.samples.map(({ results }) => results.length),
+    ...(data.analysis?.scenes ?? []).map(({ expressions }) => expressions.length),
+  );
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -28,13 +38,15 @@ export function renderHtml(
 <title>${title}</title>
 <style>
 ${REPORT_STYLE}
+${viewRules(most)}
 </style>
 </head>
 <body>
 <main>
 <h1>${title}</h1>
+${notice(data)}
 ${facts(data)}
-${tiles(data.rows)}
+${data.notice === undefined ? tiles(data.rows) : ''}
 ${metricTable(data.rows)}
 ${data.analysis === undefined ? '' : renderAnalysis(data.analysis, scenes)}
 ${plots(data)}
@@ -43,6 +55,11 @@ ${samples(data.samples, pictures)}
 </body>
 </html>
 `;
+}
+
+/** Where it stands, no large figures do: they would be taken for a result. */
+function notice({ notice: text }: ReportData): string {
+  return text === undefined ? '' : `<p class="notice card" role="note">${escapeMarkup(text)}</p>`;
 }
 
 function facts(data: ReportData): string {
@@ -127,43 +144,57 @@ function plots(data: ReportData): string {
   return `<h2>Training</h2>\n<div class="plots">\n${cards.join('\n')}\n</div>`;
 }
 
-function samples(all: readonly ReportSample[], pictures: readonly PictureUris[]): string {
+function samples(all: readonly ReportSample[], pictures: readonly string[]): string {
   if (all.length === 0) return '';
-  const cards = all.map((sample, index) => sampleCard(sample, pictures[index] ?? null));
-  return `<h2>Samples</h2>\n${cards.join('\n')}`;
+  const cards = all.map((sample, index) => sampleCard(sample, `sample-${index + 1}`, pictures[index] ?? ''));
+  return `<h2>Samples</h2>
+<p class="note">Choose an expression to see its masks alone: the true one and the predicted one.</p>
+${cards.join('\n')}`;
 }
 
-function sampleCard(sample: ReportSample, uris: PictureUris | null): string {
+function sampleCard(sample: ReportSample, id: string, image: string): string {
   const outcomes = judgeSample(sample);
-  const picture = (uri: string | null | undefined, caption: string): string =>
-    typeof uri === 'string'
-      ? `<figure><figcaption>${caption}</figcaption><img src="${uri}" alt="${caption}" loading="lazy"></figure>`
-      : '';
-  return `<article class="sample card">
-<div class="question"><bdi>${escapeMarkup(questionText(sample))}</bdi></div>
-<div class="answer mono"><bdi>${escapeMarkup(sample.answer.trim())}</bdi></div>
-<div class="pictures">
-${picture(uris?.image, 'Image')}
-${picture(uris?.truth, 'Ground truth')}
-${picture(uris?.prediction, 'Prediction')}
-</div>
+  const pictures = viewPictures({
+    id,
+    height: sample.image.height,
+    width: sample.image.width,
+    image,
+    hasTruth: sample.targets.length > 0,
+    showsImage: true,
+    backdrop: 'pale',
+    expressions: outcomes.map(({ result, words }, index) => ({
+      truth: sample.targets[index]?.mask ?? null,
+      prediction: result.mask,
+      without: result.status === 'segmented' ? 'a mask of 0 pixels' : words,
+    })),
+  });
+  return `<article class="sample view card">
+<h3 class="question"><bdi>${escapeMarkup(sampleHeading(sample))}</bdi></h3>
+${pictures}
 <div class="scroll"><table class="legend">
 <thead><tr><th scope="col">Expression</th><th scope="col">Answer</th><th class="figure" scope="col">IoU</th><th class="figure" scope="col">P(reject)</th></tr></thead>
 <tbody>
-${outcomes.map(legendRow).join('\n')}
+${outcomes.length < 2 ? '' : `<tr><td class="text" colspan="4">${chooseAll(id)}</td></tr>`}
+${outcomes.map((outcome, index) => legendRow(outcome, index, outcomes.length < 2 ? null : id)).join('\n')}
 </tbody></table></div>
+<details class="said"><summary>Question and answer</summary>
+<div class="mono"><bdi>${escapeMarkup(questionText(sample))}</bdi></div>
+<div class="mono"><bdi>${escapeMarkup(sample.answer.trim())}</bdi></div>
+</details>
 </article>`;
 }
 
 const VERDICT_MARK = { right: '✓ ', inexact: '≈ ', wrong: '✗ ' } as const;
 
-function legendRow({ result, verdict, iou, words }: ExpressionOutcome, index: number): string {
+/** @param view id of the pictures in which the expression is chosen; null where it is the only one */
+function legendRow({ result, verdict, iou, words }: ExpressionOutcome, index: number, view: string | null): string {
   const drawn = result.status === 'segmented';
   const mark = verdict === null ? '' : VERDICT_MARK[verdict];
   const swatch = `<span class="swatch${drawn ? '' : ' hollow'}" style="color:${hexColor(expressionColor(index))}"></span>`;
+  const label = `${swatch}<bdi>${escapeMarkup(result.expression)}</bdi>`;
   return (
     `<tr class="${drawn ? 'drawn' : 'rejected'} ${verdict ?? 'unjudged'}">` +
-    `<td class="text">${swatch}<bdi>${escapeMarkup(result.expression)}</bdi></td>` +
+    `<td class="text">${view === null ? label : chooseOne(view, index, label)}</td>` +
     `<td><span class="badge">${mark}${escapeMarkup(words)}</span></td>` +
     `<td class="figure">${formatFigure(iou)}</td><td class="figure">${formatFigure(result.rejectProbability)}</td></tr>`
   );

@@ -31,18 +31,24 @@ th{font-size:12px;font-weight:600;color:var(--soft);white-space:nowrap}
 .up,.down{font-size:12px;margin-left:6px}.up{color:var(--good)}.down{color:var(--bad)}
 tbody tr.first td{border-top:1px solid var(--line)}
 .after td{font-weight:600}.after .up,.after .down{font-weight:400}
-.plots{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(420px,100%),1fr));gap:16px}
+.plots{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(420px,100%),1fr));gap:16px}
 .plots .card{padding:6px}.plots svg{display:block;width:100%;height:auto}
 .sample{padding:20px;margin:0 0 20px}
-.sample .question{font-weight:600;overflow-wrap:anywhere;white-space:pre-line}
-.sample .answer{color:var(--soft);margin:2px 0 16px;overflow-wrap:anywhere;white-space:pre-line}
+.notice{padding:14px 20px;margin:18px 0 0;border-color:var(--fair);color:var(--fair);background:var(--fair-bg);font-weight:600}
+.sample .question{font-size:16px;font-weight:600;margin:0 0 14px;overflow-wrap:anywhere}
+.said{margin-top:8px;color:var(--soft)}.said summary{padding:6px 0}.said .mono{white-space:pre-line;margin:4px 0}
 .pictures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(220px,100%),1fr));gap:14px;margin:0 0 14px}
-figure{margin:0}figure img{display:block;width:100%;height:auto;border-radius:8px;background:var(--plain-bg)}
+figure{margin:0}.masks{display:block;width:100%;height:auto;border-radius:8px;background:var(--plain-bg)}
+.masks .pale image,.masks .pale use{filter:grayscale(.7) opacity(.75)}.masks .under{fill:#fff}.masks .under.dark{fill:#000}.masks .dark image,.masks .dark use{opacity:.4}
+.masks .layer{fill-opacity:.3;stroke-width:2.5px;stroke-linejoin:round;vector-effect:non-scaling-stroke}
+.masks .without{display:none;fill:#fff;fill-opacity:1;stroke:#1d2433;paint-order:stroke}
+.choose{display:inline-flex;gap:8px;align-items:baseline;cursor:pointer}.choose input{margin:0;accent-color:var(--accent);flex:none;align-self:start;margin-top:5px}
+.choose:has(:focus-visible){outline:2px solid var(--accent);outline-offset:3px;border-radius:4px}
 figcaption{font-size:12px;color:var(--soft);margin:0 0 5px}
 .legend td{padding:7px 10px}.legend th{padding:7px 10px}
-.swatch{position:absolute;left:10px;top:11px;width:14px;height:14px;border-radius:4px;background:currentColor}
+.swatch{display:inline-block;flex:none;align-self:start;width:14px;height:14px;margin:4px 8px 0 0;border-radius:4px;background:currentColor}.choose .swatch{margin-right:0}
 .swatch.hollow{background:none;border:2.5px solid currentColor}
-.legend .text{position:relative;padding-left:34px;overflow-wrap:anywhere;min-width:150px}
+.legend .text{overflow-wrap:anywhere;min-width:150px}
 .rejected .text bdi{text-decoration:line-through;text-decoration-thickness:1px;color:var(--soft)}
 .badge{display:inline-block;padding:1px 9px;border-radius:999px;font-size:13px;white-space:nowrap;background:var(--plain-bg)}
 .right .badge{color:var(--good);background:var(--good-bg)}.inexact .badge{color:var(--fair);background:var(--fair-bg)}
@@ -59,10 +65,10 @@ details>summary{padding:12px 14px;cursor:pointer;font-size:13px;color:var(--soft
 .scenes{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(500px,100%),1fr));gap:16px}
 .scene{padding:16px 18px}.scene .note{margin:2px 0 10px}.scene .pictures{grid-template-columns:1fr 1fr;gap:10px}
 .scene-head{display:flex;justify-content:space-between;gap:12px;align-items:baseline}.cost{font-size:13px;color:var(--soft);font-variant-numeric:tabular-nums}
-.scene-title{font-weight:600;margin-top:8px;overflow-wrap:anywhere}
+.scene-title{font-size:15px;font-weight:600;margin:8px 0 0;overflow-wrap:anywhere}
 .wrong-badge{color:var(--bad);background:var(--bad-bg)}
-.scene-legend{list-style:none;margin:0;padding:0;font-size:14px}.scene-legend li{display:grid;grid-template-columns:22px 1fr;align-items:baseline;padding:2px 0;overflow-wrap:anywhere}
-.scene-legend .swatch{position:static;align-self:start;margin-top:4px}.scene-legend small{color:var(--soft)}.scene-legend .failing bdi{font-weight:600}
+.scene-legend{list-style:none;margin:0;padding:0;font-size:14px}.scene-legend li{display:flex;align-items:baseline;padding:2px 0;overflow-wrap:anywhere}
+.scene-legend small{color:var(--soft)}.scene-legend .failing bdi{font-weight:600}
 @media (max-width:560px){.up,.down{display:none}.facts{grid-template-columns:1fr 1fr}main{padding:24px 12px 40px}h1{font-size:24px}.sample{padding:14px}th,td{padding:7px 8px}}
 @media print{body{background:#fff}.card{break-inside:avoid}}
 `.trim();

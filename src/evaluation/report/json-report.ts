@@ -1,6 +1,6 @@
 /** report.json: the whole report for programs, without pixels. */
 import type { ReportAnalysis } from './analysis-data.js';
-import { judgeSample } from './report-data.js';
+import { judgeSample, sampleHeading } from './report-data.js';
 import type { ReportData } from './report-data.js';
 
 /**
@@ -15,6 +15,7 @@ export function renderJson(data: ReportData): string {
     details: Object.fromEntries(details),
     ...(analysis === undefined ? {} : { analysis: withoutPixels(analysis) }),
     samples: samples.map((sample) => ({
+      heading: sampleHeading(sample),
       question: sample.question,
       answer: sample.answer,
       height: sample.image.height,

@@ -2,7 +2,7 @@
  * Line plots as SVG text: one file without scripts or outside references, readable on light and dark pages. Drawn
  * here because a plot library would bring a browser or a canvas for what is a few paths.
  */
-import { LARGEST_DRAWN, axisScale } from './line-scale.js';
+import { LARGEST_DRAWN, axisScale, withoutOutliers } from './line-scale.js';
 import type { AxisScale } from './line-scale.js';
 import { escapeMarkup, shorten } from './text-escape.js';
 
@@ -17,11 +17,23 @@ export interface LinePlot {
   readonly xLabel: string;
   readonly yLabel: string;
   readonly series: readonly PlotSeries[];
+  /** What the y axis shows at least: 'fraction' 0 to 1, 'zero' the zero. Default: what the values need. */
+  readonly yRange?: 'fraction' | 'zero';
+  /** Every point as it is, whatever their number: for what is set and not measured. Default: running means of many. */
+  readonly isExact?: boolean;
+  /** Stretches of the x axis with a name, such as the warm-up. */
+  readonly bands?: readonly PlotBand[];
+}
+
+export interface PlotBand {
+  readonly from: number;
+  readonly to: number;
+  readonly name: string;
 }
 
 const WIDTH = 640;
 const HEIGHT = 360;
-const LEFT = 62;
+const LEFT = 72;
 const RIGHT = 18;
 const BOTTOM = 50;
 const LEGEND_ROW = 20;
@@ -30,52 +42,89 @@ const COLORS = ['#3b82f6', '#f0762b', '#12a57c', '#d946a0', '#8b5cf6', '#c99a06'
 const SMOOTH_ABOVE = 80;
 /** No path holds more points: more cannot be seen. */
 const MOST_POINTS = 800;
+/** Of points beyond the axis. */
+const MOST_MARKS = 20;
 
 /** The same rules in every plot, so that several may stand in one page. */
 const STYLE = `.gsva-plot{color:#1d2433;font:12px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
 .gsva-plot text{fill:currentColor}.gsva-plot .soft{opacity:.65}.gsva-plot .title{font-size:15px;font-weight:600}
 .gsva-plot .paper{fill:#fff}.gsva-plot .grid{stroke:currentColor;stroke-opacity:.12}.gsva-plot .axis{stroke:currentColor;stroke-opacity:.45}
-.gsva-plot path{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}.gsva-plot path.raw{stroke-width:1;stroke-opacity:.3}
+.gsva-plot path{fill:none;stroke-width:2;stroke-linejoin:round;stroke-linecap:round}.gsva-plot path.raw{stroke-width:1;stroke-opacity:.3}.gsva-plot path.beyond{stroke:none}.gsva-plot .band{fill:currentColor;fill-opacity:.07}
 @media (prefers-color-scheme:dark){.gsva-plot{color:#e4e8f1}.gsva-plot .paper{fill:#171b24}}`;
 
 type Point = readonly [number, number];
 
 /** The plot as one `<svg>` element, 640×360 units, that fills the width it is given. */
 export function linePlotSvg(plot: LinePlot): string {
-  const finite = plot.series.flatMap((series) => series.points.filter(isDrawable));
-  const x = axisScale(
-    finite.map((point) => point[0]),
-    7,
-    'exact',
-  );
-  const y = axisScale(
-    finite.map((point) => point[1]),
-    5,
-    'round',
-  );
-  const legend = layOutLegend(plot.series);
-  const top = 44 + legend.rows * LEGEND_ROW;
+  const { title, series, bands = [], isExact = false } = plot;
+  const all = series.flatMap(({ points }) => points);
+  const finite = all.filter(isDrawable);
+  const edges = finite.length === 0 ? [] : bands.flatMap(({ from, to }) => [from, to]);
+  const xs = [...finite.map(([value]) => value), ...edges];
+  const x = axisScale(xs, 7, 'exact', { whole: xs.length > 0 && xs.every(Number.isInteger) });
+  const ys = finite.map(([, value]) => value);
+  const shown = isExact ? ys : withoutOutliers(ys);
+  const least = plot.yRange === undefined ? {} : { least: plot.yRange === 'zero' ? ZERO : FRACTION };
+  const y = axisScale(shown, 5, 'round', least);
+  const legend = layOutLegend(series);
+  const top = 44 + Math.max(legend.rows, 1) * LEGEND_ROW;
   const toX = (value: number): number => LEFT + ((value - x.min) / (x.max - x.min)) * (WIDTH - LEFT - RIGHT);
   const toY = (value: number): number =>
     HEIGHT - BOTTOM - ((value - y.min) / (y.max - y.min)) * (HEIGHT - BOTTOM - top);
-  const paths = plot.series.map((series, index) => seriesPaths(series, colorOf(index), toX, toY));
+  const frame: Frame = { toX, toY, yMin: y.min, yMax: y.max, isExact };
   const middle = (LEFT + WIDTH - RIGHT) / 2;
+  const notes = notesOf(plot, all, finite, frame);
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" class="gsva-plot" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escapeMarkup(plot.title)}">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" class="gsva-plot" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escapeMarkup(title)}">`,
     `<style>${STYLE}</style>`,
     `<rect class="paper" width="${WIDTH}" height="${HEIGHT}" rx="8"/>`,
-    `<text class="title" x="${LEFT}" y="27">${escapeMarkup(shorten(plot.title, 60))}</text>`,
-    plot.series.some(isSmoothed)
-      ? `<text class="soft" x="${WIDTH - RIGHT}" y="27" text-anchor="end">running means</text>`
-      : '',
+    `<text class="title" x="${LEFT}" y="27">${escapeMarkup(shorten(title, notes === '' ? 60 : 36))}</text>`,
+    `<text class="soft" x="${WIDTH - RIGHT}" y="27" text-anchor="end">${escapeMarkup(notes)}</text>`,
     legend.svg,
+    ...(finite.length === 0 ? [] : bands.map((band) => bandSvg(band, toX, top))),
     axes(x, y, toX, toY, top),
     `<text class="soft" x="${middle}" y="${HEIGHT - 12}" text-anchor="middle">${escapeMarkup(shorten(plot.xLabel, 80))}</text>`,
     `<text class="soft" transform="translate(16 ${round((top + HEIGHT - BOTTOM) / 2)}) rotate(-90)" text-anchor="middle">${escapeMarkup(shorten(plot.yLabel, 40))}</text>`,
     finite.length === 0 ? `<text class="soft" x="${middle}" y="${HEIGHT / 2}" text-anchor="middle">no data</text>` : '',
-    ...paths,
+    ...series.map((each, index) => seriesPaths(each, colorOf(index), frame)),
     '</svg>',
   ].join('\n');
+}
+
+const FRACTION = [0, 1] as const;
+const ZERO = [0, 0] as const;
+
+/** Where values lie on the picture, and which of them are on it. */
+interface Frame {
+  readonly toX: (value: number) => number;
+  readonly toY: (value: number) => number;
+  readonly yMin: number;
+  readonly yMax: number;
+  readonly isExact: boolean;
+}
+
+function isBeyond([, y]: Point, { yMin, yMax }: Frame): boolean {
+  return y < yMin || y > yMax;
+}
+
+/** What a reader must know: means, and points that are not where they belong, or not there at all. */
+function notesOf(plot: LinePlot, all: readonly Point[], finite: readonly Point[], frame: Frame): string {
+  const beyond = finite.filter((point) => isBeyond(point, frame)).map(([, y]) => y);
+  const furthest = beyond.reduce((most, y) => (Math.abs(y) > Math.abs(most) ? y : most), 0);
+  const missing = all.length - finite.length;
+  return [
+    ...(!frame.isExact && plot.series.some(isLong) ? ['running means'] : []),
+    ...(beyond.length === 0 ? [] : [`${beyond.length} beyond the axis, to ${Number(furthest.toPrecision(3))}`]),
+    ...(missing === 0 ? [] : [`${missing} without a finite value`]),
+  ].join('; ');
+}
+
+function bandSvg({ from, to, name }: PlotBand, toX: (value: number) => number, top: number): string {
+  const [left, right] = [round(toX(from)), round(toX(to))];
+  return (
+    `<rect class="band" x="${left}" y="${top}" width="${round(Math.max(1, right - left))}" height="${HEIGHT - BOTTOM - top}"/>` +
+    `<text class="soft" x="${left + 4}" y="${top + 13}">${escapeMarkup(shorten(name, 30))}</text>`
+  );
 }
 
 function axes(
@@ -108,29 +157,62 @@ function axes(
   ].join('\n');
 }
 
-function seriesPaths(
-  series: PlotSeries,
-  color: string,
-  toX: (value: number) => number,
-  toY: (value: number) => number,
-): string {
+function seriesPaths(series: PlotSeries, color: string, frame: Frame): string {
+  const { toX, toY, yMin, yMax, isExact } = frame;
+  const xOf = (point: Point): number => round(toX(point[0]));
+  const yOf = (point: Point): number => round(toY(Math.min(yMax, Math.max(yMin, point[1]))));
   const draw = (points: readonly Point[], className: string): string => {
     let pen = 'M';
     let d = '';
     for (const point of points) {
-      if (isDrawable(point)) d += `${pen}${round(toX(point[0]))} ${round(toY(point[1]))}`;
+      if (isDrawable(point)) d += `${pen}${xOf(point)} ${yOf(point)}`;
       pen = isDrawable(point) ? 'L' : 'M';
     }
     return d === '' ? '' : `<path${className} stroke="${color}" d="${d}"/>`;
   };
+  const marks = series.points
+    .filter((point) => isDrawable(point) && isBeyond(point, frame))
+    .slice(0, MOST_MARKS)
+    .map((point) => {
+      const [at, edge, tip] = [xOf(point), yOf(point), point[1] > yMax ? -7 : 7];
+      return `<path class="beyond" fill="${color}" style="fill:${color}" d="M${at - 4} ${edge}h8L${at} ${edge + tip}z"/>`;
+    })
+    .join('');
+  if (isExact) return draw(thinExact(series.points), '') + dotsOf(series.points, color, xOf, yOf);
   const points = thin(series.points);
-  if (isSmoothed(series)) return draw(points, ' class="raw"') + draw(runningMean(points), '');
-  // Few points, as of a validation: each is shown, also where a single one makes no line and marks a place.
+  if (!isLong(series)) return draw(points, '') + dotsOf(points, color, xOf, yOf) + marks;
+  const onAxis = points.map((point): Point => (isDrawable(point) && isBeyond(point, frame) ? [point[0], NaN] : point));
+  return draw(points, ' class="raw"') + draw(runningMean(onAxis), '') + marks;
+}
+
+/** Few points, as of a validation: each is shown, also where a single one makes no line and marks a place. */
+function dotsOf(
+  points: readonly Point[],
+  color: string,
+  xOf: (point: Point) => number,
+  yOf: (point: Point) => number,
+): string {
+  if (points.length > 40) return '';
   const radius = points.length === 1 ? 5 : 2.6;
-  const dots = points
+  return points
     .filter(isDrawable)
-    .map(([px, py]) => `<circle cx="${round(toX(px))}" cy="${round(toY(py))}" r="${radius}" fill="${color}"/>`);
-  return draw(points, '') + (points.length <= 40 ? dots.join('') : '');
+    .map((point) => `<circle cx="${xOf(point)}" cy="${yOf(point)}" r="${radius}" fill="${color}"/>`)
+    .join('');
+}
+
+/** Of each of equally long runs the lowest and the highest point, in order: peaks and corners stay where they are. */
+function thinExact(points: readonly Point[]): readonly Point[] {
+  const run = Math.ceil((2 * points.length) / MOST_POINTS);
+  if (run <= 2) return points;
+  const out: Point[] = [];
+  for (let start = 0; start < points.length; start += run) {
+    const slice = points.slice(start, start + run);
+    const broken = slice.find((point) => !isDrawable(point));
+    const sorted = slice.filter(isDrawable).sort((a, b) => a[1] - b[1]);
+    const ends = [sorted[0], sorted.at(-1), broken].filter((point) => point !== undefined);
+    out.push(...[...new Set(ends)].sort((a, b) => a[0] - b[0]));
+  }
+  return out;
 }
 
 /** Means over equally long runs, so that at most MOST_POINTS remain; a run holding a broken point is broken. */
@@ -159,6 +241,8 @@ function meanOf(points: readonly Point[]): Point {
 
 /** Names with a stroke of their colour, in as many rows as they need. Widths are estimates: SVG cannot measure. */
 function layOutLegend(series: readonly PlotSeries[]): { readonly svg: string; readonly rows: number } {
+  // The axis names a single series.
+  if (series.length < 2) return { svg: '', rows: 0 };
   let x = LEFT;
   let row = 0;
   const entries = series.map(({ name }, index) => {
@@ -175,10 +259,10 @@ function layOutLegend(series: readonly PlotSeries[]): { readonly svg: string; re
     x += width;
     return entry;
   });
-  return { svg: entries.join('\n'), rows: series.length === 0 ? 0 : row + 1 };
+  return { svg: entries.join('\n'), rows: row + 1 };
 }
 
-function isSmoothed(series: PlotSeries): boolean {
+function isLong(series: PlotSeries): boolean {
   return series.points.length > SMOOTH_ABOVE;
 }
 

@@ -4,6 +4,7 @@ import type { Result } from '../record-figures.js';
 import { calibrationPlots, type ReportAnalysis } from './analysis-data.js';
 import {
   CALIBRATION_NOTE,
+  DASH_NOTE,
   FAILURE_NOTE,
   SHOWN_IMAGES,
   answerWords,
@@ -30,9 +31,9 @@ export function analysisSections(analysis: ReportAnalysis, pictures: AnalysisPic
   ];
 }
 
-function publishedSection({ published }: ReportAnalysis): string[] {
-  if (published.length === 0) return [];
-  return ['## Beside the paper', ...published.flatMap(publishedTable)];
+function publishedSection({ published, whyNoTable }: ReportAnalysis): string[] {
+  if (published.length > 0) return ['## Next to the paper', ...published.flatMap(publishedTable)];
+  return whyNoTable === null ? [] : [escapeMarkdown(whyNoTable)];
 }
 
 function publishedTable({ title, head, rows, note }: PublishedTable): string[] {
@@ -51,7 +52,7 @@ function breakdownSection({ breakdowns, images, protocol }: ReportAnalysis): str
   const worstRows = worst.map(({ fileName, result }) => [fileName, result] as const);
   return [
     '## Breakdown',
-    `Protocol ${protocol}.`,
+    escapeMarkdown(`Protocol ${protocol}. ${DASH_NOTE}`),
     ...breakdowns.map(({ title, groups }) =>
       figureTable(
         title,

@@ -1,6 +1,14 @@
-/** report.md: the report for a terminal, a pull request or a repository page; pictures lie beside it. */
+/** report.md: the report for a terminal, a pull request or a repository page; pictures lie next to it. */
 import { metricTitle } from '../figures.js';
-import { formatFigure, judgeSample, metricColumns, protocolNote, questionText, reportFacts } from './report-data.js';
+import {
+  formatFigure,
+  judgeSample,
+  metricColumns,
+  protocolNote,
+  questionText,
+  reportFacts,
+  sampleHeading,
+} from './report-data.js';
 import { analysisSections, type AnalysisPictures } from './markdown-analysis.js';
 import type { ReportData, ReportSample } from './report-data.js';
 import { escapeMarkdown } from './text-escape.js';
@@ -14,6 +22,7 @@ export function renderMarkdown(
 ): string {
   const sections = [
     `# ${escapeMarkdown(data.title)}`,
+    ...(data.notice === undefined ? [] : [`> **${escapeMarkdown(data.notice)}**`]),
     reportFacts(data)
       .map(([name, value]) => `- **${escapeMarkdown(name)}:** ${escapeMarkdown(value)}`)
       .join('\n'),
@@ -58,7 +67,7 @@ function sampleSection(sample: ReportSample, index: number, panel: string): stri
     ]),
   );
   return [
-    `### Sample ${index + 1}`,
+    `### ${index + 1}: ${escapeMarkdown(sampleHeading(sample))}`,
     picture(`Sample ${index + 1}`, panel),
     `Question: ${escapeMarkdown(questionText(sample))}`,
     `Answer: ${escapeMarkdown(sample.answer)}`,

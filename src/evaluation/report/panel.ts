@@ -1,13 +1,14 @@
 /**
- * One picture that says everything about a sample: question and answer, the image, the ground truth where there is
- * one, the prediction, and a legend with what happened to each expression.
+ * One picture that says everything about a sample: what was asked about, the image, the ground truth where there is one,
+ * the prediction, a legend with what happened to each expression, and the masks of each expression alone.
  */
 import sharp from 'sharp';
 import { writeFileAtomic } from '../../io/atomic-file.js';
 import type { RgbImage } from '../../types.js';
 import { displayScale } from './enlarge.js';
 import { expressionColor, hexColor } from './palette.js';
-import { formatFigure, judgeSample, questionText } from './report-data.js';
+import { drawTiles } from './expression-tiles.js';
+import { formatFigure, judgeSample, sampleHeading } from './report-data.js';
 import type { ExpressionOutcome, ReportSample, Verdict } from './report-data.js';
 import { drawSample } from './sample-pictures.js';
 import { TextPainter, hasSystemFonts } from './svg-text.js';
@@ -22,8 +23,7 @@ const LEAST_WIDTH = 640;
 /** Longer legends end with a line that counts the rest. */
 const MOST_LEGEND_ROWS = 40;
 
-const QUESTION: TextStyle = { size: 17, color: '#1d2433', bold: true };
-const ANSWER: TextStyle = { size: 14, color: '#5b667a' };
+const HEADING: TextStyle = { size: 17, color: '#1d2433', bold: true };
 const CAPTION: TextStyle = { size: 12, color: '#5b667a' };
 const ENTRY: TextStyle = { size: 15, color: '#1d2433' };
 const VERDICT_COLOR: Readonly<Record<NonNullable<Verdict>, string>> = {
@@ -54,8 +54,7 @@ export async function panelPng(sample: ReportSample, systemFonts?: boolean): Pro
       y += Math.round(style.size * 1.45);
     }
   };
-  paragraph(questionText(sample), QUESTION, 3);
-  paragraph(sample.answer, ANSWER, 3);
+  paragraph(sampleHeading(sample), HEADING, 3);
   y += 8;
   const left = Math.round((width - rowWidth) / 2);
   const placed = pictures.map(({ caption, image }, index) => {
@@ -76,6 +75,19 @@ export async function panelPng(sample: ReportSample, systemFonts?: boolean): Pro
     svg.push(painter.line(rest, MARGIN, y + 19, inner, CAPTION));
     y += LEGEND_ROW;
   }
+  const tiles = drawTiles(sample, inner);
+  if (tiles.tiles.length > 0) {
+    y += GAP;
+    paragraph(`Each alone: ${sample.targets.length === 0 ? '' : 'ground truth and '}prediction`, CAPTION, 1);
+    y -= GAP / 2;
+  }
+  for (const tile of tiles.tiles) {
+    const [x, top] = [MARGIN + tile.left, y + GAP + tile.top];
+    const swatch = `<rect x="${x}" y="${top + 2}" width="12" height="12" rx="3" fill="${tile.color}"/>`;
+    svg.push(swatch, painter.line(tile.caption, x + 18, top + 12, tile.image.width - 18, CAPTION));
+    placed.push({ image: tile.image, left: x, top: top + CAPTION_ROW });
+  }
+  if (tiles.tiles.length > 0) y += GAP + tiles.height;
   const height = y + MARGIN - 8;
 
   const text = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">${svg.join('')}</svg>`;

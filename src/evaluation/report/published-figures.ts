@@ -34,13 +34,9 @@ function resColumns(figure: string): PublishedColumn[] {
   return RES_SPLITS.map(([dataset, split]) => ({ dataset, split, figure }));
 }
 
-const COMPARABLE = 'Ours can be set beside the published rows where the images and expressions are the same.';
-
 export const TABLE_1: PublishedFigureTable = {
   title: 'Table 1',
-  note:
-    'The published rows are on gRefCOCO; "(ft)": finetuned on its training split. Ours can be set beside them where it ' +
-    'was measured on the same images and expressions, by the protocol reference.',
+  note: '"(ft)": finetuned on the training split of gRefCOCO.',
   columns: ['val', 'testA', 'testB'].flatMap((split) =>
     ['gIoU', 'cIoU', 'N_acc'].map((figure) => ({ dataset: 'grefcoco', split, figure })),
   ),
@@ -68,7 +64,7 @@ export const TABLE_1: PublishedFigureTable = {
 
 export const TABLE_2: PublishedFigureTable = {
   title: 'Table 2 (cIoU)',
-  note: `"*": excerpted from the original paper. ${COMPARABLE} Published by the protocol reference.`,
+  note: '"*": excerpted from the original paper.',
   columns: resColumns('cIoU'),
   rows: [
     ['MCN', 62.4, 64.2, 59.7, 50.6, 55.0, 44.7, 49.2, 49.4],
@@ -96,7 +92,7 @@ export const TABLE_2: PublishedFigureTable = {
 
 export const TABLE_3: PublishedFigureTable = {
   title: 'Table 3 (Prec@0.5)',
-  note: `Boxes are those of the masks. ${COMPARABLE}`,
+  note: 'Boxes are those of the masks.',
   columns: resColumns('Prec@0.5'),
   rows: [
     ['u-LLaVA-7B (LoRA)', 83.47, 87.13, 80.21, 68.74, 76.32, 60.98, 76.19, 78.24],
@@ -118,7 +114,7 @@ export const TABLE_3: PublishedFigureTable = {
 
 export const TABLE_5: PublishedFigureTable = {
   title: 'Table 5',
-  note: `The paper does not say which split of ReasonSeg its rows are of. ${COMPARABLE}`,
+  note: 'The paper does not say which split of ReasonSeg its rows are of.',
   columns: ['val', 'test'].flatMap((split) =>
     ['gIoU', 'cIoU'].map((figure) => ({ dataset: 'reason_seg', split, figure })),
   ),
@@ -131,7 +127,7 @@ export const TABLE_5: PublishedFigureTable = {
 /** Of GSVA-Vicuna-7B. */
 export const TABLE_6: PublishedFigureTable = {
   title: 'Table 6',
-  note: `GSVA-Vicuna-7B, asked in other words: --question what, where, show or outline. ${COMPARABLE}`,
+  note: 'GSVA-Vicuna-7B, asked in other words: --question what, where, show or outline.',
   columns: ['gIoU', 'cIoU', 'N_acc'].map((figure) => ({ dataset: 'grefcoco', split: 'val', figure })),
   rows: [
     ['"What"', 63.32, 61.7, 56.44],
@@ -143,7 +139,7 @@ export const TABLE_6: PublishedFigureTable = {
 
 export const TABLE_8: PublishedFigureTable = {
   title: 'Table 8',
-  note: `oIoU and mIoU over expressions that have a target, Acc over the others. ${COMPARABLE}`,
+  note: 'oIoU and mIoU over expressions that have a target, Acc over the others.',
   columns: ['oIoU', 'mIoU', 'Acc'].map((figure) => ({ dataset: 'refzom', split: 'test', figure })),
   rows: [
     ['MCN', 55.03, 54.7, 75.81],
@@ -160,7 +156,7 @@ export const TABLE_8: PublishedFigureTable = {
 
 export const TABLE_9: PublishedFigureTable = {
   title: 'Table 9',
-  note: `mIoU over classes, each asked for only where an image has it. ${COMPARABLE}`,
+  note: 'mIoU over classes, each asked for only where an image has it.',
   columns: [{ dataset: 'ade20k', split: 'validation', figure: 'mIoU' }],
   rows: [
     ['LISA-Vicuna-7B', 60.11],

@@ -29,6 +29,8 @@ export interface ReportSample {
 
 export interface ReportData {
   readonly title: string;
+  /** A warning that stands before everything: why the figures are not to be taken for a result. */
+  readonly notice?: string;
   readonly model: string;
   readonly config: string;
   readonly checkpoint: string;
@@ -106,14 +108,49 @@ function judge(result: SegmentResult, target: ReferringTarget): ExpressionOutcom
   }
 }
 
-/** The question without the mark that stands for the image in the model's text. */
+/** The question as the model was given it, without the marks that stand for the image. */
 export function questionText(sample: ReportSample): string {
-  return sample.question.replace(IMAGE_PLACEHOLDER, '').trim();
+  return sample.question.split(IMAGE_PLACEHOLDER).join('').trim();
+}
+
+/** More expressions in a heading are counted. */
+const MOST_IN_HEADING = 6;
+
+/** What was asked about, for a heading: “red circle”, “a dog” and 3 more. */
+export function sampleHeading({ results }: Pick<ReportSample, 'results'>): string {
+  const shown = results.slice(0, MOST_IN_HEADING).map(({ expression }) => `“${expression}”`);
+  const more = results.length - shown.length;
+  return shown.length === 0 ? 'no expression' : shown.join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
 /** Names of all figures, in order of first appearance. */
 export function metricColumns(rows: readonly MetricRow[]): string[] {
   return [...new Set(rows.flatMap((row) => Object.keys(row.metrics)))];
+}
+
+/** What decides a figure; the others of a benchmark are decided by every expression. */
+const DECIDED_BY: Readonly<Record<string, string>> = {
+  cIoU: 'targets that are there',
+  oIoU: 'targets that are there',
+  mIoU: 'targets that are there',
+  'Prec@0.5': 'targets that are there',
+  T_acc: 'targets that are there',
+  N_acc: 'absent targets',
+  Acc: 'absent targets',
+};
+
+/** Why there are dashes among the figures, in a sentence; empty where there are none. */
+export function undefinedNote(all: readonly Readonly<Record<string, number | null>>[]): string[] {
+  const names = [...new Set(all.flatMap((figures) => Object.keys(figures)))];
+  const undecided = names.filter(
+    (name) => all.some((figures) => figures[name] === null) && DECIDED_BY[name] !== undefined,
+  );
+  if (undecided.length === 0) return [];
+  const why = [...new Set(undecided.map((name) => DECIDED_BY[name] as string))].map((what) => {
+    const figures = undecided.filter((name) => DECIDED_BY[name] === what).map(metricTitle);
+    return `${figures.join(' and ')} without ${what}`;
+  });
+  return [`–: undefined (${why.join('; ')}).`];
 }
 
 /** Three decimals, a dash where there is no figure. */
@@ -164,6 +201,7 @@ export function protocolNote(rows: readonly MetricRow[]): string {
   return [
     'Fractions of 1.',
     ...figures,
+    ...undefinedNote(rows.map((row) => row.metrics)),
     'strict: a rejected expression has an empty mask. reference: as the published code counts, where a wrongly rejected ' +
       'target keeps the score of its mask. generate: as strict, on the answer that the model writes freely.',
   ].join(' ');

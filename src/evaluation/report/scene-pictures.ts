@@ -27,8 +27,8 @@ export function drawScene({ failure, image, expressions }: FailureScene): SceneP
   };
 }
 
-/** Both beside each other, truth first, with a white strip between them. */
-export function besideEachOther({ truth, prediction }: ScenePictures, gap = 8): RgbImage {
+/** Both next to each other, truth first, with a white strip between them. */
+export function nextToEachOther({ truth, prediction }: ScenePictures, gap = 8): RgbImage {
   const { height, width } = truth;
   if (prediction.height !== height) throw new UserError('Drawing a failure: its pictures differ in size.');
   const total = 2 * width + gap;
@@ -39,4 +39,25 @@ export function besideEachOther({ truth, prediction }: ScenePictures, gap = 8): 
     data.set(row(prediction), (y * total + width + gap) * 3);
   }
   return { data, height, width: total };
+}
+
+/**
+ * Truth and prediction of a failure next to each other; where other expressions are drawn with it, a second row has the
+ * failing one alone, which the others may cover.
+ */
+export function drawSceneSheet(scene: FailureScene): RgbImage {
+  const together = nextToEachOther(drawScene(scene));
+  if (scene.expressions.length < 2) return together;
+  const alone = nextToEachOther(drawScene({ ...scene, expressions: scene.expressions.slice(0, 1) }));
+  return stacked(together, alone);
+}
+
+/** One above the other, with a white strip between them; both of one width. */
+function stacked(above: RgbImage, below: RgbImage, gap = 8): RgbImage {
+  const { width } = above;
+  const height = above.height + gap + below.height;
+  const data = new Uint8Array(height * width * 3).fill(255);
+  data.set(above.data, 0);
+  data.set(below.data, (above.height + gap) * width * 3);
+  return { data, height, width };
 }

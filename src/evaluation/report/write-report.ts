@@ -1,5 +1,5 @@
 /**
- * The report of a run as a folder: report.html (one self-contained page), report.md with the pictures beside it
+ * The report of a run as a folder: report.html (one self-contained page), report.md with the pictures next to it
  * (samples/, plots/, failures/), and report.json for programs.
  */
 import { mkdirSync } from 'node:fs';
@@ -9,17 +9,15 @@ import { UserError, messageOf } from '../../errors.js';
 import { writeFileAtomic } from '../../io/atomic-file.js';
 import type { RgbImage } from '../../types.js';
 import { calibrationPlots, type ReportAnalysis } from './analysis-data.js';
-import type { SceneUris } from './html-analysis.js';
+import { displayScale, enlargeImage } from './enlarge.js';
 import { renderHtml } from './html-report.js';
-import type { PictureUris } from './html-report.js';
 import { renderJson } from './json-report.js';
 import { linePlotSvg } from './line-plot.js';
 import type { AnalysisPictures } from './markdown-analysis.js';
 import { renderMarkdown } from './markdown-report.js';
 import { panelPng } from './panel.js';
 import type { ReportData } from './report-data.js';
-import { drawSample } from './sample-pictures.js';
-import { besideEachOther, drawScene } from './scene-pictures.js';
+import { drawSceneSheet } from './scene-pictures.js';
 
 /**
  * Writes the report into `dir`, which is made when missing; files of an earlier report are replaced, each at once.
@@ -45,7 +43,8 @@ export async function writeReport(dir: string, data: ReportData): Promise<void> 
   const analysis = await writeAnalysis(dir, data.analysis);
   writeFileAtomic(join(dir, 'report.json'), renderJson(data));
   writeFileAtomic(join(dir, 'report.md'), renderMarkdown(data, panels, plots, analysis));
-  writeFileAtomic(join(dir, 'report.html'), renderHtml(data, await pictureUris(data), analysis.uris));
+  const scenes = await imageUris(data.analysis?.scenes ?? []);
+  writeFileAtomic(join(dir, 'report.html'), renderHtml(data, await imageUris(data.samples), scenes));
 }
 
 /**
@@ -53,28 +52,22 @@ export async function writeReport(dir: string, data: ReportData): Promise<void> 
  * @throws UserError as `writeReport`
  */
 export async function writeReportPage(path: string, data: ReportData): Promise<void> {
-  writeFileAtomic(path, renderHtml(data, await pictureUris(data), []));
+  writeFileAtomic(path, renderHtml(data, await imageUris(data.samples)));
 }
 
-async function pictureUris({ samples }: ReportData): Promise<PictureUris[]> {
-  const pictures: PictureUris[] = [];
-  for (const sample of samples) {
-    const drawn = drawSample(sample);
-    pictures.push({
-      image: await dataUri(drawn.image),
-      truth: drawn.truth === null ? null : await dataUri(drawn.truth),
-      prediction: await dataUri(drawn.prediction),
-    });
+/** The images of a page, small ones enlarged; masks are drawn over them by the page itself. */
+async function imageUris(pictures: readonly { readonly image: RgbImage }[]): Promise<string[]> {
+  const uris: string[] = [];
+  for (const { image } of pictures) {
+    const bytes = await jpeg(enlargeImage(image, displayScale(image)));
+    uris.push(`data:image/jpeg;base64,${bytes.toString('base64')}`);
   }
-  return pictures;
+  return uris;
 }
 
-/** The plots and pictures beside report.md, and the pictures inside of report.html. */
-async function writeAnalysis(
-  dir: string,
-  analysis: ReportAnalysis | undefined,
-): Promise<AnalysisPictures & { readonly uris: readonly SceneUris[] }> {
-  if (analysis === undefined) return { plots: [], scenes: [], uris: [] };
+/** The plots and pictures next to report.md. */
+async function writeAnalysis(dir: string, analysis: ReportAnalysis | undefined): Promise<AnalysisPictures> {
+  if (analysis === undefined) return { plots: [], scenes: [] };
   const curves = analysis.calibration === null ? [] : calibrationPlots(analysis.calibration);
   const plots = curves.map((plot, index) => {
     const path = `plots/rejection-${String(index + 1).padStart(2, '0')}.svg`;
@@ -82,19 +75,12 @@ async function writeAnalysis(
     return path;
   });
   const scenes: string[] = [];
-  const uris: SceneUris[] = [];
   for (const [index, scene] of analysis.scenes.entries()) {
-    const drawn = drawScene(scene);
     const path = `failures/failure-${String(index + 1).padStart(2, '0')}.jpg`;
-    writeFileAtomic(join(dir, path), await jpeg(besideEachOther(drawn)));
+    writeFileAtomic(join(dir, path), await jpeg(drawSceneSheet(scene)));
     scenes.push(path);
-    uris.push({ truth: await dataUri(drawn.truth), prediction: await dataUri(drawn.prediction) });
   }
-  return { plots, scenes, uris };
-}
-
-async function dataUri(image: RgbImage): Promise<string> {
-  return `data:image/jpeg;base64,${(await jpeg(image)).toString('base64')}`;
+  return { plots, scenes };
 }
 
 /** JPEG without chroma subsampling: a quarter of PNG's size on noisy scenes, and coloured outlines stay sharp. */

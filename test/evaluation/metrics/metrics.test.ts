@@ -76,7 +76,10 @@ function naiveGres(cases: Case[], rejectedKeepsMask: boolean) {
   const decided = (absent: boolean): number[] => rows.filter((r) => r.absent === absent).map((r) => (r.right ? 1 : 0));
   return {
     gIoU: mean(rows.map((r) => r.iou)),
-    cIoU: quotient(total(rows.map((r) => r.inter)), total(rows.map((r) => r.union))),
+    // Undefined where no target is there, whatever was drawn.
+    cIoU: rows.every((r) => r.absent)
+      ? null
+      : quotient(total(rows.map((r) => r.inter)), total(rows.map((r) => r.union))),
     presentOnly: quotient(total(rows.map((r) => r.inter)), total(rows.filter((r) => !r.absent).map((r) => r.union))),
     N_acc: mean(decided(true)),
     T_acc: mean(decided(false)),
@@ -109,6 +112,13 @@ describe('generalized referring segmentation', () => {
       inputs({ logits: zeros, target: zeros, answer: 'rej' }),
     ]);
     expect(onlyRejections).toMatchObject({ gIoU: 1, cIoU: null, N_acc: 1, T_acc: null });
+    // One pixel drawn for an absent target does not make cIoU 0: there was nothing to meet.
+    const logits = zeros.map((_, i) => (i === 0 ? 1 : -1));
+    const drawn = resultOfPredictions(GRES, 'strict', [inputs({ logits, target: zeros, answer: 'seg' })]);
+    expect(drawn).toMatchObject({ gIoU: 0, cIoU: null, N_acc: 0, T_acc: null });
+    const present = inputs({ logits, target: zeros.map((_, i) => Number(i < 2)), answer: 'seg' });
+    const both = resultOfPredictions(GRES, 'strict', [inputs({ logits, target: zeros, answer: 'seg' }), present]);
+    expect(both.cIoU).toBe(1 / 3);
   });
 
   test('rejecting everything pays under reference only', () => {
@@ -156,7 +166,9 @@ describe('the other benchmarks', () => {
         expectClose(figures['gIoU'] ?? null, gIoU);
         expectClose(
           figures['cIoU'] ?? null,
-          quotient(total(rows.map((r) => r.inter)), total(rows.map((r) => r.union))),
+          cases.some(({ target }) => target.includes(1))
+            ? quotient(total(rows.map((r) => r.inter)), total(rows.map((r) => r.union)))
+            : null,
         );
       }),
       { seed: 2, numRuns: 300 },

@@ -23,10 +23,8 @@ import {
   TABLE_8,
   TABLE_9,
 } from '../../../src/evaluation/report/published-figures.js';
-import { publishedTablesOf } from '../../../src/evaluation/report/published-tables.js';
-import { type RecordedResult, recordedResults } from '../../../src/evaluation/record-figures.js';
 import { failureScenes, recordedSamples } from '../../../src/evaluation/report/recorded-pictures.js';
-import { besideEachOther, drawScene } from '../../../src/evaluation/report/scene-pictures.js';
+import { drawScene, drawSceneSheet, nextToEachOther } from '../../../src/evaluation/report/scene-pictures.js';
 import type { BinaryMask, RgbImage } from '../../../src/types.js';
 import { headerFor, RandomDataset, RandomResponder, recordFor } from '../random-run.js';
 
@@ -57,22 +55,22 @@ describe('the files', () => {
   test('report.html has every section, loads nothing and runs nothing', () => {
     const html = page('report.html');
     const titles = [...html.matchAll(/<h2>([^<]*)<\/h2>/g)].map((match) => match[1]);
-    expect(titles).toEqual(['Evaluation', 'Beside the paper', 'Breakdown', 'Rejection', 'Failures', 'Samples']);
+    expect(titles).toEqual(['Evaluation', 'Breakdown', 'Rejection', 'Failures', 'Samples']);
     expect(html).not.toContain('<script');
-    expect(html.match(/src="(?!data:image\/jpeg;base64,)/g)).toBeNull();
+    expect(html.match(/(?:src|href)="(?!data:image\/jpeg;base64,|#)/g)).toBeNull();
     const { failures, failureKinds } = analyse(file);
     const shown = worstOfEachKind(failures, 4);
-    expect(html.match(/<article class="scene card/g)).toHaveLength(shown.length);
+    expect(html.match(/<article class="scene view card/g)).toHaveLength(shown.length);
     for (const { kind } of failureKinds) expect(html).toContain(`for="kind-${kind.replaceAll(' ', '-')}"`);
-    expect(html).toContain('split val: 24 images');
+    expect(html).toContain('<h1>GSVA on 24 images of grefcoco val</h1>');
+    expect(html).toContain('24 images were measured, grefcoco val as published has 1,500');
     expect(html).toContain('strict, reference, generate');
   });
 
   test('report.md has the same, and its pictures exist', () => {
     const markdown = page('report.md');
-    expect(markdown).toContain(
-      '| GSVA-Llama2-13B (ft) | 70.04 | 66.38 | 66.02 | 73.29 | 72.79 | 64.72 | 65.45 | 63.20 | 62.47 |',
-    );
+    expect(markdown).toContain('No table of the paper is shown: 24 images were measured');
+    for (const published of ['LISA', 'ReLA', '70.04', 'Table 1']) expect(markdown).not.toContain(published);
     const links = [...markdown.matchAll(/^!\[.*\]\((\S+)\)$/gm)].map((match) => match[1] ?? '');
     expect(links.filter((link) => link.startsWith('failures/')).length).toBeGreaterThan(3);
     expect(links.filter((link) => link.startsWith('plots/rejection'))).toHaveLength(2);
@@ -117,30 +115,6 @@ describe('the paper beside it', () => {
     ]);
     expect(TABLE_8.rows.at(-1)).toEqual(['GSVA-Vicuna-7B (ft)', 68.29, 68.13, 94.59]);
   });
-
-  test('our figures stand in percent under their split; other splits and datasets have none', () => {
-    const [table, ...others] = analyse(file).published;
-    expect(others).toEqual([]);
-    const [first] = table?.rows.filter(({ isOurs }) => isOurs) ?? [];
-    const gIoU = recordedResults(file)[0]?.gIoU ?? NaN;
-    expect(first?.cells.slice(0, 2)).toEqual(['this run, strict', (100 * gIoU).toFixed(2)]);
-    expect(first?.cells.slice(4)).toEqual(Array(6).fill('–'));
-    expect(analyse({ header: { ...header, split: 'train' }, images }).published).toEqual([]);
-  });
-
-  test('a run on RefCOCO stands in Tables 2 and 3, one in other words in Table 6', () => {
-    const result = { ...(recordedResults(file)[0] as RecordedResult), figures: { cIoU: 0.5, 'Prec@0.5': 0.25 } };
-    const run = { dataset: 'refcoco+', split: 'testA', question: 'reference' } as const;
-    const tables = publishedTablesOf(run, [result]);
-    expect(tables.map(({ title }) => title)).toEqual(['Table 2 (cIoU)', 'Table 3 (Prec@0.5)']);
-    expect(tables[0]?.head[5]).toBe('refcoco+ testA cIoU');
-    const cells = tables.map(({ rows }) => rows.at(-1)?.cells);
-    expect(cells[0]).toEqual(['this run, strict', ...Array(4).fill('–'), '50.00', ...Array(3).fill('–')]);
-    expect(cells[1]?.[5]).toBe('25.00');
-    const asked = publishedTablesOf({ dataset: 'grefcoco', split: 'val', question: 'where' }, [result]);
-    expect(asked.map(({ title }) => title)).toEqual(['Table 6']);
-    expect(asked[0]?.rows.at(-1)?.cells).toEqual(['this run, "where", strict', '–', '50.00', '–']);
-  });
 });
 
 describe('pictures of failures', () => {
@@ -173,14 +147,25 @@ describe('pictures of failures', () => {
     return towards.every((value) => value > 0);
   };
 
+  const crop = ({ data, height, width }: RgbImage, to: number): Uint8Array => {
+    const rows = Array.from({ length: height }, (_, y) => [...data.subarray(y * width * 3, (y * width + to) * 3)]);
+    return Uint8Array.from(rows.flat());
+  };
+
   test('each target has its colour, the image keeps its own; what was rejected is not drawn', () => {
     const { truth, prediction } = drawScene(sceneOf(false));
     expect(pixel(truth, 20)).toEqual([100, 100, 100]);
     expect([isTinted(pixel(truth, 10), 0), isTinted(pixel(truth, 30), 1)]).toEqual([true, true]);
     expect(isTinted(pixel(prediction, 10), 0)).toBe(true);
     expect(pixel(prediction, 30)).toEqual([100, 100, 100]);
-    const both = besideEachOther({ truth, prediction });
+    const both = nextToEachOther({ truth, prediction });
     expect([both.height, both.width]).toEqual([truth.height, 2 * truth.width + 8]);
+    // What the others may cover stands alone in a second row.
+    const sheet = drawSceneSheet(sceneOf(false));
+    expect([sheet.height, sheet.width]).toEqual([2 * truth.height + 8, both.width]);
+    const below = { ...sheet, data: sheet.data.subarray((truth.height + 8) * sheet.width * 3), height: truth.height };
+    const left = { data: crop(below, truth.width), height: truth.height, width: truth.width };
+    expect([isTinted(pixel(left, 10), 0), pixel(left, 30)]).toEqual([true, [100, 100, 100]]);
   });
 
   test('the image is dark where the target is absent, and the mistake shines', () => {

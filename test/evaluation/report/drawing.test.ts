@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import sharp from 'sharp';
 import { UserError } from '../../../src/errors.js';
 import { displayScale, enlargeChannels, enlargeImage } from '../../../src/evaluation/report/enlarge.js';
-import { linePlotSvg } from '../../../src/evaluation/report/line-plot.js';
+import { type LinePlot, linePlotSvg } from '../../../src/evaluation/report/line-plot.js';
 import { axisScale } from '../../../src/evaluation/report/line-scale.js';
 import { overlayMasks } from '../../../src/evaluation/report/overlay.js';
 import { expressionColor, hexColor } from '../../../src/evaluation/report/palette.js';
@@ -119,6 +119,59 @@ describe('line plots', () => {
       ),
       { seed: 1, numRuns: 500 },
     );
+  });
+
+  test('a constant is shown against 0, a place among its neighbours, updates at whole numbers, figures from 0 to 1', () => {
+    expect(axisScale([0.5, 0.5], 5, 'exact')).toMatchObject({ min: 0, max: 0.625 });
+    expect(axisScale([-2], 5, 'exact')).toMatchObject({ min: -2.5, max: 0 });
+    expect(axisScale([0, 0], 5, 'exact')).toMatchObject({ min: 0, max: 1 });
+    const updates = axisScale([1], 7, 'exact', { whole: true });
+    expect([updates.min, updates.max, updates.ticks]).toEqual([0, 2, [0, 1, 2]]);
+    expect(axisScale([4, 5, 6], 7, 'exact', { whole: true }).ticks).toEqual([4, 5, 6]);
+    expect(axisScale([0.7, 0.8], 5, 'round', { least: [0, 1] })).toMatchObject({ min: 0, max: 1 });
+    expect(axisScale([-3, -6], 5, 'round')).toMatchObject({ min: -6, max: -3 });
+    const rates = axisScale([0, 3e-5], 5, 'round', { least: [0, 0] });
+    expect(rates.ticks.map((tick) => rates.format(tick))).toEqual(['0', '1e-5', '2e-5', '3e-5']);
+  });
+
+  const plotOf = (values: readonly number[], more: Partial<LinePlot> = {}): string =>
+    linePlotSvg({
+      title: 'Loss',
+      xLabel: 'update',
+      yLabel: 'loss',
+      series: [{ name: 'a', points: values.map((value, i) => [i + 1, value]) }],
+      ...more,
+    });
+
+  test('one outlier does not flatten the others: it is marked and counted, and in no mean', () => {
+    const values = Array.from({ length: 200 }, (_, i) => 2 + Math.sin(i));
+    const spiked = plotOf(values.map((value, i) => (i === 100 ? 9000 : value)));
+    expect(spiked).toContain('running means; 1 beyond the axis, to 9000');
+    expect(spiked.match(/class="beyond"/g)).toHaveLength(1);
+    const ticks = (svg: string): string[] =>
+      [...svg.matchAll(/text-anchor="end">([^<]*)</g)].map(([, text]) => text ?? '');
+    expect(ticks(spiked).slice(-4)).toEqual(ticks(plotOf(values)).slice(-4));
+    const means = (svg: string): string | undefined =>
+      [...svg.matchAll(/<path stroke="[^"]*" d="([^"]*)"/g)].at(-1)?.[1];
+    expect(means(spiked)).toBe(means(plotOf(values.map((value, i) => (i === 100 ? NaN : value)))));
+    // A loss that falls from far above is no outlier.
+    expect(plotOf(Array.from({ length: 200 }, (_, i) => 12 * 0.98 ** i))).not.toContain('beyond the axis');
+    expect(plotOf([1, NaN, 3])).toContain('1 without a finite value');
+  });
+
+  test('what is set is drawn as it is: the peak of a learning rate stays, and its warm-up is a band', () => {
+    const rates = Array.from({ length: 5000 }, (_, i) => (i < 10 ? i / 10 : (5000 - i) / 4990));
+    const bands = [{ from: 0, to: 10, name: 'warm-up' }];
+    const svg = plotOf(rates, { isExact: true, yRange: 'zero', bands });
+    expect(svg).not.toContain('running means');
+    expect(svg).toMatch(/<rect class="band"[^>]*>\s*<text[^>]*>warm-up</);
+    const top = /<rect class="band"[^>]* y="([\d.]+)"/.exec(svg)?.[1];
+    const path = /<path stroke="[^"]*" d="([^"]*)"/.exec(svg)?.[1] ?? '';
+    const heights = [...path.matchAll(/ ([\d.]+)/g)].map(([, y]) => Number(y));
+    expect(Math.min(...heights)).toBe(Number(top));
+    expect(heights.length).toBeLessThan(1000);
+    const smoothed = plotOf(rates);
+    expect(smoothed).toContain('running means');
   });
 
   test('any text and any numbers give a picture that an XML parser accepts, without NaN', async () => {

@@ -1,0 +1,74 @@
+/** A finished or interrupted training, as its folder keeps it: what it was configured to be and what became of it. */
+import { existsSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { UserError } from '../errors.js';
+import { readRunLog, type RunHistory, type TrainingEnd } from '../training/run-log.js';
+
+export interface TrainingFolder {
+  readonly path: string;
+  readonly history: RunHistory;
+  /** Of the run, or of its last continuation. */
+  readonly header: Readonly<Record<string, unknown>>;
+  /** Null where the run was killed, or is still going on. */
+  readonly end: TrainingEnd | null;
+}
+
+const LOG = 'log.jsonl';
+
+/** What a path of `report compare` names: the folder of a training (or its log), or a file of records. */
+export function kindOfRun(path: string): 'training' | 'records' {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined)
+    throw new UserError(`Comparing: ${path} does not exist. Name a run’s folder or its records.`);
+  if (!found.isDirectory()) return basename(path) === LOG ? 'training' : 'records';
+  if (existsSync(join(path, LOG))) return 'training';
+  const parent = dirname(resolve(path));
+  const advice = existsSync(join(parent, LOG))
+    ? `It lies in the folder of a training: name ${parent}.`
+    : 'Name the folder that `gsva train --out` was given, or a file that `gsva eval --records` has written.';
+  throw new UserError(`Comparing: ${path} has no ${LOG}, so it is not the folder of a training. ${advice}`);
+}
+
+/** @throws UserError where the log cannot be read or holds no update */
+export function readTrainingFolder(path: string): TrainingFolder {
+  const folder = basename(path) === LOG ? dirname(path) : path;
+  const history = readRunLog(join(folder, LOG));
+  if (history.updates.length === 0) {
+    throw new UserError(`Comparing: ${join(folder, LOG)} has no update yet; there is nothing to compare.`);
+  }
+  const resumed = history.records.findLast((record) => record.type === 'resume');
+  const last = history.records.at(-1);
+  const header = resumed?.['config'] === undefined ? history.header : { ...resumed };
+  return { path: folder, history, header, end: last?.type === 'end' ? last : null };
+}
+
+export interface ConfigDifference {
+  /** "training.schedule.learningRate" */
+  readonly key: string;
+  /** As JSON; null where the key is absent. */
+  readonly a: string | null;
+  readonly b: string | null;
+}
+
+/** The keys in which two configurations differ, in the order of the first; and how many agree. */
+export function configDifferences(
+  a: unknown,
+  b: unknown,
+): { readonly differ: ConfigDifference[]; readonly same: number } {
+  const [inA, inB] = [flattened(a), flattened(b)];
+  const keys = [...new Set([...inA.keys(), ...inB.keys()])];
+  const differ = keys
+    .map((key) => ({ key, a: inA.get(key) ?? null, b: inB.get(key) ?? null }))
+    .filter((each) => each.a !== each.b);
+  return { differ, same: keys.length - differ.length };
+}
+
+/** Leaves by path, as JSON; a list is a leaf, since its places have no names. */
+function flattened(value: unknown, path = ''): Map<string, string> {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return path === '' ? new Map<string, string>() : new Map([[path, JSON.stringify(value)]]);
+  }
+  const entries = Object.entries(value);
+  if (entries.length === 0 && path !== '') return new Map([[path, '{}']]);
+  return new Map(entries.flatMap(([key, inner]) => [...flattened(inner, path === '' ? key : `${path}.${key}`)]));
+}

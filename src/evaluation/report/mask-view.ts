@@ -1,0 +1,110 @@
+/**
+ * Pictures on a page on which each expression can be chosen: its masks are then shown alone, true and predicted. Radio
+ * buttons and style rules do it, so the page runs nothing, and the arrow keys choose as well.
+ */
+import type { BinaryMask } from '../../types.js';
+import { maskPath } from './mask-path.js';
+import { expressionColor, hexColor } from './palette.js';
+import { escapeMarkup } from './text-escape.js';
+
+export interface ViewedExpression {
+  /** Null where nothing is drawn. */
+  readonly truth: BinaryMask | null;
+  readonly prediction: BinaryMask | null;
+  /** Why nothing is drawn: "rejected". */
+  readonly without: string;
+}
+
+export interface MaskView {
+  /** Unique on the page, of letters, digits and "-". */
+  readonly id: string;
+  readonly height: number;
+  readonly width: number;
+  /** The image as a data URI. */
+  readonly image: string;
+  /** Whether there is ground truth, and with it a picture of it. */
+  readonly hasTruth: boolean;
+  /** Whether the image without masks stands next to the others. */
+  readonly showsImage: boolean;
+  readonly backdrop: 'pale' | 'natural' | 'dark';
+  readonly expressions: readonly ViewedExpression[];
+}
+
+/** The pictures of a view, next to each other. */
+export function viewPictures(view: MaskView): string {
+  const { id, height, width, image, expressions } = view;
+  const source = `<image id="${id}-image" href="${image}" width="${width}" height="${height}" preserveAspectRatio="none"/>`;
+  const again = `<use href="#${id}-image"/>`;
+  const truth = view.hasTruth ? layers(view, ({ truth: mask }) => mask, 'absent: nothing to draw') : null;
+  const prediction = layers(view, ({ prediction: mask }) => mask, null);
+  const shown = [
+    ...(view.showsImage ? [['Image', null] as const] : []),
+    ...(truth === null ? [] : [['Ground truth', truth] as const]),
+    ['Prediction', prediction] as const,
+  ];
+  const pictures = shown.map(([caption, masks], i) => {
+    const backdrop = masks === null ? 'natural' : view.backdrop;
+    const label = `${caption}, ${expressions.length} expression${expressions.length === 1 ? '' : 's'}`;
+    return (
+      `<figure><figcaption>${caption}</figcaption>` +
+      `<svg class="masks" viewBox="0 0 ${width} ${height}" role="img" aria-label="${label}">` +
+      `<rect class="under ${backdrop}" width="${width}" height="${height}"/>` +
+      `<g class="${backdrop}">${i === 0 ? source : again}</g>${masks ?? ''}</svg></figure>`
+    );
+  });
+  return `<div class="pictures">\n${pictures.join('\n')}\n</div>`;
+}
+
+function layers(
+  { height, width, expressions }: MaskView,
+  maskOf: (expression: ViewedExpression) => BinaryMask | null,
+  absent: string | null,
+): string {
+  return expressions
+    .map((expression, index) => ({ expression, index, mask: maskOf(expression) }))
+    .sort((a, b) => areaOf(b.mask) - areaOf(a.mask)) // the small ones over the large ones
+    .map(({ expression, index, mask }) => {
+      const path = mask === null ? '' : maskPath(mask);
+      if (path !== '') {
+        const color = hexColor(expressionColor(index));
+        return `<path class="layer layer-${index}" fill="${color}" stroke="${color}" transform="scale(.5)" d="${path}"/>`;
+      }
+      const words = mask === null || absent === null ? expression.without : absent;
+      const size = Math.max(4, Math.round(width / 16));
+      return (
+        `<text class="layer layer-${index} without" x="${width / 2}" y="${height / 2}" font-size="${size}" ` +
+        `text-anchor="middle">${escapeMarkup(words)}</text>`
+      );
+    })
+    .join('');
+}
+
+function areaOf(mask: BinaryMask | null): number {
+  return mask?.data.reduce((sum, value) => sum + Number(value !== 0), 0) ?? 0;
+}
+
+/** The button that shows all expressions of a view together; the first choice. */
+export function chooseAll(id: string): string {
+  return choice(id, 'all', true, 'all together');
+}
+
+/** The button that shows an expression alone. @param label markup */
+export function chooseOne(id: string, index: number, label: string): string {
+  return choice(id, String(index), false, label);
+}
+
+function choice(id: string, which: string, isChecked: boolean, label: string): string {
+  const checked = isChecked ? ' checked' : '';
+  return `<label class="choose"><input type="radio" class="pick-${which}" name="${id}"${checked}>${label}</label>`;
+}
+
+/** The rules for views of up to `most` expressions. */
+export function viewRules(most: number): string {
+  return Array.from({ length: most }, (_, index) => {
+    const chosen = `.view:has(.pick-${index}:checked)`;
+    return (
+      `${chosen} .layer:not(.layer-${index}){display:none}\n${chosen} .without.layer-${index}{display:inline}\n` +
+      `${chosen} path.layer{fill-opacity:.5}`
+    );
+  }).join('\n');
+}
