@@ -5,15 +5,9 @@
  * with, so that lists are written again as they were asked. Captions go on among them, so that looking up is not
  * forgotten.
  */
-import {
-  type ConversationStyle,
-  padBatch,
-  type TokenizedConversation,
-  tokenizeConversation,
-} from '../data/text/conversation.js';
+import { type ConversationStyle, padBatch } from '../data/text/conversation.js';
 import { prepareImage } from '../data/image/prepare-image.js';
 import {
-  ABSENT_WORD,
   captionTurn,
   type GroundedExpression,
   type GroundingConversation,
@@ -33,6 +27,7 @@ import { IGNORE_LABEL } from '../special-tokens.js';
 import type { PreparedImage } from '../types.js';
 import { epochSamples } from './epoch-samples.js';
 import type { GroundingForms } from './experiment-config.js';
+import { type GroundedTokens, GroundingTokens } from './grounding-tokens.js';
 import { type JointBatch, jointStep } from './joint-step.js';
 import { maskIous } from './mask-ious.js';
 import type { MaskTargets } from './mask-objective.js';
@@ -59,16 +54,11 @@ export interface BaseGroundingTaskOptions {
   readonly load: (dir: string) => Promise<void>;
 }
 
-export interface GroundingSample {
+export interface GroundingSample extends GroundedTokens {
   readonly index: number;
   readonly image: PreparedImage;
-  readonly conversation: TokenizedConversation;
-  /** Index of the first token of every expression's answer. */
-  readonly decisions: readonly number[];
   readonly targets: MaskTargets;
 }
-
-type TokenizedAnswer = Pick<GroundingSample, 'conversation' | 'decisions'>;
 
 interface Answered {
   readonly expected: readonly number[];
@@ -88,17 +78,13 @@ const VALIDATION_BATCH = 16;
 export class BaseGroundingTask implements TrainingTask<GroundingSample> {
   readonly network: Gsva;
   readonly variables: ReadonlyMap<string, tf.Variable>;
-  private readonly tokens: Readonly<Record<'absent' | 'colon' | 'comma' | 'stop', number>>;
+  private readonly words: GroundingTokens;
 
   constructor(private readonly options: BaseGroundingTaskOptions) {
-    const { gsva, tokenizer, stage } = options;
+    const { gsva, stage } = options;
     this.network = gsva;
     this.variables = trainableVariables(gsva, stage);
-    const [colon = -1, absent = -1, comma = -1] = tokenizer
-      .encode(`bar: ${ABSENT_WORD}, bar`, { addBos: false })
-      .slice(1);
-    const stop = tokenizer.encode('bar.', { addBos: false }).at(-1) ?? -1;
-    this.tokens = { absent, colon, comma, stop };
+    this.words = new GroundingTokens(options, gsva.config.tokens);
   }
 
   get sampleCount(): number {
@@ -165,9 +151,9 @@ export class BaseGroundingTask implements TrainingTask<GroundingSample> {
         list.add(isRight);
       });
       expected.forEach((token, i) => {
-        if (token === this.tokens.absent) shares.absent.add(said[i] === token);
+        if (token === this.words.absent) shares.absent.add(said[i] === token);
         else {
-          shares.present.add(said[i] !== this.tokens.absent);
+          shares.present.add(said[i] !== this.words.absent);
           shares.column.add(said[i] === token);
         }
       });
@@ -192,14 +178,14 @@ export class BaseGroundingTask implements TrainingTask<GroundingSample> {
   }
 
   private sample(index: number, grounding: GroundingConversation): GroundingSample {
-    return this.withMasks(index, grounding.asked, this.tokenize(grounding));
+    return this.withMasks(index, grounding.asked, this.words.sceneForm(grounding));
   }
 
   private trainedFormSample(index: number, conversation: TrainedFormConversation): GroundingSample {
-    return this.withMasks(index, conversation.asked, this.tokenizeTrainedForm(conversation));
+    return this.withMasks(index, conversation.asked, this.words.trainedForm(conversation));
   }
 
-  private withMasks(index: number, asked: readonly GroundedExpression[], tokenized: TokenizedAnswer): GroundingSample {
+  private withMasks(index: number, asked: readonly GroundedExpression[], tokenized: GroundedTokens): GroundingSample {
     const { pool, gsva } = this.options;
     const { scene, image } = pool.get(index);
     const prepared = prepareImage(image, gsva.config.clip.imageSize, gsva.config.sam.imageSize);
@@ -213,51 +199,6 @@ export class BaseGroundingTask implements TrainingTask<GroundingSample> {
       original: prepared.original,
     };
     return { index, image: prepared, conversation, decisions, targets };
-  }
-
-  /** Tokens, labels and where each expression's answer begins: behind the colons of the conversation's answer. */
-  private tokenize({ turn, named }: GroundingConversation): TokenizedAnswer {
-    const { tokenizer, conversation, maxLength } = this.options;
-    const { inputIds, labels } = tokenizeConversation(tokenizer, conversation, [turn], { maxLength });
-    const { colon, comma, stop } = this.tokens;
-    const decisions: number[] = [];
-    let isAnswer = false;
-    const answers = labels.map((label, index) => {
-      if (label === IGNORE_LABEL) return IGNORE_LABEL;
-      if (labels[index - 1] === colon) {
-        decisions.push(index);
-        isAnswer = true;
-      } else if (label === comma || label === stop) isAnswer = false;
-      return isAnswer ? label : IGNORE_LABEL;
-    });
-    return { conversation: { inputIds, labels: named ? labels : answers }, decisions };
-  }
-
-  /**
-   * GSVA's own conversation with the tokens of a place, or of "no", where [SEG] or [REJ] would be: so all the other tokens
-   * are those of GSVA's training.
-   */
-  private tokenizeTrainedForm({ turn, answers }: TrainedFormConversation): TokenizedAnswer {
-    const { tokenizer, conversation: style, maxLength, gsva } = this.options;
-    const { seg, rej } = gsva.config.tokens;
-    const inputIds: number[] = [];
-    const labels: number[] = [];
-    const decisions: number[] = [];
-    const whole = tokenizeConversation(tokenizer, style, [turn]);
-    let answered = 0;
-    for (const [i, id] of whole.inputIds.entries()) {
-      if (id !== seg && id !== rej) {
-        inputIds.push(id);
-        labels.push(whole.labels[i] as number);
-        continue;
-      }
-      const place = tokenizer.encode(answers[answered++] as string, { addBos: false });
-      if (inputIds.length < maxLength) decisions.push(inputIds.length);
-      inputIds.push(...place);
-      labels.push(...place);
-    }
-    const conversation = { inputIds: inputIds.slice(0, maxLength), labels: labels.slice(0, maxLength) };
-    return { conversation, decisions };
   }
 
   /**
@@ -275,7 +216,7 @@ export class BaseGroundingTask implements TrainingTask<GroundingSample> {
         expected: conversation.inputIds[token] as number,
       })),
     );
-    const shown = decisions.filter(({ expected }) => expected !== this.tokens.absent);
+    const shown = decisions.filter(({ expected }) => expected !== this.words.absent);
     const written = samples.flatMap(({ decisions, conversation }, row) => {
       const { labels } = conversation;
       return labels.flatMap((expected, token) => {
@@ -319,7 +260,7 @@ export class BaseGroundingTask implements TrainingTask<GroundingSample> {
     const samInputs = images.map(({ samInput }) => samInput);
     const conversations = samples.map(({ conversation }) => conversation);
     const present = samples.map(({ decisions, conversation }) =>
-      decisions.filter((token) => conversation.inputIds[token] !== this.tokens.absent),
+      decisions.filter((token) => conversation.inputIds[token] !== this.words.absent),
     );
     return {
       tokens: padBatch(conversations, tokenizer.padId),
