@@ -1,6 +1,8 @@
 /**
  * What the frozen encoders say of an image, as plain data: a function of the image alone, computed once and kept.
  */
+import type { Abortable } from '../abortable.js';
+import { type Steps, stepwise } from '../engine/steps.js';
 import * as tf from '../engine/tf.js';
 import type { PreparedImage } from '../types.js';
 import type { Gsva } from './gsva.js';
@@ -21,15 +23,25 @@ export type ImageFeatures = Omit<EncodedImage, 'imageEmbedding'> & {
   readonly imageEmbedding: Float32Array | null;
 };
 
-/** Runs F_V1 and F_V2 on a batch. */
-export async function encodeImages(gsva: Gsva, images: readonly PreparedImage[]): Promise<EncodedImage[]> {
+/**
+ * Runs F_V1 and F_V2 on a batch.
+ * @param signal heard after every layer and block of theirs
+ * @throws the signal's reason; nothing stays allocated then
+ */
+export async function encodeImages(
+  gsva: Gsva,
+  images: readonly PreparedImage[],
+  signal?: Abortable,
+): Promise<EncodedImage[]> {
   const clipFeatures = await encodeForClip(
     gsva,
     images.map(({ clipInput }) => clipInput),
+    signal,
   );
   const imageEmbeddings = await encodeForSam(
     gsva,
     images.map(({ samInput }) => samInput),
+    signal,
   );
   return images.map(({ resized, original }, index) => ({
     clipFeatures: clipFeatures[index] as Float32Array,
@@ -40,15 +52,17 @@ export async function encodeImages(gsva: Gsva, images: readonly PreparedImage[])
 }
 
 /** F_V1's features of a batch of its inputs. */
-export function encodeForClip(gsva: Gsva, inputs: readonly Float32Array[]): Promise<Float32Array[]> {
-  const { imageSize } = gsva.config.clip;
-  return rowsOf(inputs, () => gsva.visionTower.forward(stackImages(inputs, imageSize)));
+export function encodeForClip(
+  gsva: Gsva,
+  inputs: readonly Float32Array[],
+  signal?: Abortable,
+): Promise<Float32Array[]> {
+  return rowsOf(inputs, gsva.config.clip.imageSize, (images) => gsva.visionTower.forwardSteps(images), signal);
 }
 
 /** F_V2's image embeddings of a batch of its inputs. */
-export function encodeForSam(gsva: Gsva, inputs: readonly Float32Array[]): Promise<Float32Array[]> {
-  const { imageSize } = gsva.config.sam;
-  return rowsOf(inputs, () => gsva.imageEncoder.forward(stackImages(inputs, imageSize)));
+export function encodeForSam(gsva: Gsva, inputs: readonly Float32Array[], signal?: Abortable): Promise<Float32Array[]> {
+  return rowsOf(inputs, gsva.config.sam.imageSize, (images) => gsva.imageEncoder.forwardSteps(images), signal);
 }
 
 /** Square inputs [side, side, 3] of either encoder as one tensor [B, side, side, 3]; owned by the caller. */
@@ -83,16 +97,23 @@ export function stackFeatures(
   };
 }
 
-/** What an encoder says of each input; nothing is run for none. */
-async function rowsOf(inputs: readonly Float32Array[], encode: () => tf.Tensor): Promise<Float32Array[]> {
+/** Features of each input [side, side, 3]; nothing is run for none. */
+async function rowsOf(
+  inputs: readonly Float32Array[],
+  side: number,
+  encode: (images: tf.Tensor4D) => Steps<tf.Tensor>,
+  signal: Abortable | undefined,
+): Promise<Float32Array[]> {
   if (inputs.length === 0) return [];
-  const features = tf.tidy(encode);
+  const images = stackImages(inputs, side);
+  let features = images as tf.Tensor;
   try {
+    features = await stepwise(encode(images), signal);
     const data = await features.data<'float32'>();
     const size = data.length / inputs.length;
     return inputs.map((_, row) => data.slice(row * size, (row + 1) * size));
   } finally {
-    features.dispose();
+    tf.dispose([images, features]);
   }
 }
 
