@@ -11,6 +11,7 @@
 export { GsvaModel, type GsvaScene, loadGsva, type LoadOptions, type Precision } from './inference/gsva-model.js';
 export type { ModelSource, PublishedSource } from './inference/model-source.js';
 export type { Answer, AnsweringModel, EncodeOptions, ImageSource, Reply, SegmentOptions } from './inference/reply.js';
+export { STATUS_MEANING } from './inference/reply.js';
 export type { Abortable } from './abortable.js';
 export type { ModelMeta } from './model/model-meta.js';
 export type { EngineInfo, EngineName, EngineOptions } from './engine/engine.js';
@@ -28,5 +29,4 @@ export type {
   SegmentStatus,
   UnmatchedPart,
 } from './types.js';
-export { STATUS_MEANING } from './inference/segment-result.js';
 export { type ErrorCode, UsageError, UserError } from './errors.js';

@@ -1,6 +1,6 @@
 /** Questions about pictures and what is answered: the types of the library, plain data and functions. */
 import type { Abortable } from '../abortable.js';
-import type { RgbImage, SegmentResult, UnmatchedPart } from '../types.js';
+import type { RgbImage, SegmentResult, SegmentStatus, UnmatchedPart } from '../types.js';
 
 /** A path, the bytes of an image file (JPEG, PNG, WebP, …), or decoded pixels. */
 export type ImageSource = string | Uint8Array | RgbImage;
@@ -43,6 +43,14 @@ export interface SegmentOptions extends EncodeOptions {
   /** New tokens at most, from 1 up; of mode 'generate' alone (default: 32, and 32 per expression). */
   readonly maxTokens?: number | undefined;
 }
+
+/** What a status says, for people: printed under tables, in docs/api.md. */
+export const STATUS_MEANING: Readonly<Record<SegmentStatus, string>> = {
+  segmented: 'found; pixels, box and score are those of its mask',
+  'empty-mask': 'the model wrote [SEG], but its mask has no pixel: neither found nor rejected',
+  rejected: 'by the model, nothing in the picture fits',
+  'no-seg-token': 'the answer that the model wrote has no [SEG] and no [REJ] for it',
+};
 
 /** "checkpoints/tiny: coloured shapes only", or the name alone. */
 export function modelSentence({ name, knows }: AnsweringModel): string {

@@ -2,7 +2,6 @@
 import type {
   BinaryMask,
   EmptyMask,
-  Finding,
   LogitRule,
   NotAnswered,
   Rejected,
@@ -21,14 +20,6 @@ export function binaryMask({ data, height, width }: MaskLogits, rule: LogitRule 
   else for (let i = 0; i < data.length; i++) inside[i] = (data[i] as number) > 0 ? 1 : 0;
   return { data: inside, height, width };
 }
-
-/** What a status says, for people: printed under tables, in docs/api.md. */
-export const STATUS_MEANING: Readonly<Record<Finding['status'], string>> = {
-  segmented: 'found; pixels, box and score are those of its mask',
-  'empty-mask': 'the model wrote [SEG], but its mask has no pixel: neither found nor rejected',
-  rejected: 'by the model, nothing in the picture fits',
-  'no-seg-token': 'the answer that the model wrote has no [SEG] and no [REJ] for it',
-};
 
 const NOTHING = { mask: null, box: null, area: 0, score: 0 } as const;
 

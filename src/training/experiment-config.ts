@@ -78,6 +78,7 @@ export function readExperimentConfig(
   root.onlyKeys([
     'stage',
     'description',
+    'knows',
     'model',
     'plannedModel',
     'start',
