@@ -82,8 +82,8 @@ function printReply(reply: Reply, output: Output): void {
   }
   output.line();
   for (const [status, meaning] of Object.entries(meaningsOf(reply))) output.line(`${status}: ${meaning}`);
-  output.line(`model: ${modelSentence(model)}`);
-  if (model.knows !== null) output.line('(its answers about anything else in a picture mean nothing)');
+  const limits = model.knows === null ? '' : '; about anything else in a picture its answers mean nothing';
+  output.line(`model: ${modelSentence(model)}${limits}`);
   output.line();
   output.line(answer);
 }
