@@ -1,19 +1,32 @@
 /**
- * GSVA for TensorFlow.js: generalized referring segmentation by a multimodal LLM.
+ * GSVA for TensorFlow.js: generalized referring segmentation by a multimodal LLM. See docs/api.md.
  *
  *     import { loadGsva } from 'gsva';
  *
- *     const model = await loadGsva('checkpoints/tiny');
+ *     const model = await loadGsva(); // the small model of the package
  *     const { results, answer } = await model.segment('photo.jpg', ['red circle', 'green bar']);
  *     for (const { expression, status, box } of results) console.log(expression, status, box);
  *     model.dispose();
  */
-export { GsvaModel, loadGsva, type ImageSource, type LoadOptions } from './inference/gsva-model.js';
-export type { ModelSource, PublishedSource } from './inference/open-model.js';
-export type { Reply, SegmentOptions } from './inference/predictor.js';
-export type { ModelMeta } from './model/checkpoint-directory.js';
-export type { Precision } from './model/precision.js';
+export { GsvaModel, type GsvaScene, loadGsva, type LoadOptions, type Precision } from './inference/gsva-model.js';
+export type { ModelSource, PublishedSource } from './inference/model-source.js';
+export type { Answer, AnsweringModel, EncodeOptions, ImageSource, Reply, SegmentOptions } from './inference/reply.js';
+export { STATUS_MEANING } from './inference/reply.js';
+export type { Abortable } from './abortable.js';
+export type { ModelMeta } from './model/model-meta.js';
 export type { EngineInfo, EngineName, EngineOptions } from './engine/engine.js';
 export type { Variant } from './variant.js';
-export type { BinaryMask, RgbImage, SegmentResult, SegmentStatus } from './types.js';
-export { UsageError, UserError } from './errors.js';
+export type {
+  BinaryMask,
+  Box,
+  EmptyMask,
+  Finding,
+  NotAnswered,
+  Rejected,
+  RgbImage,
+  Segmented,
+  SegmentResult,
+  SegmentStatus,
+  UnmatchedPart,
+} from './types.js';
+export { type ErrorCode, UsageError, UserError } from './errors.js';

@@ -24,24 +24,72 @@ export interface ReferringTarget {
   readonly mask: BinaryMask;
 }
 
-/** Where the token decision for one expression ended. */
-export type SegmentStatus = 'segmented' | 'rejected' | 'no-seg-token';
+/** [xMin, yMin, xMax, yMax] in pixels, max exclusive. */
+export type Box = readonly [number, number, number, number];
 
-/** What the model says about one expression. */
-export interface SegmentResult {
-  readonly expression: string;
-  readonly status: SegmentStatus;
-  /** Binary mask at the image's size; null unless `status` is 'segmented'. */
-  readonly mask: BinaryMask | null;
-  /** [xMin, yMin, xMax, yMax] in pixels, max exclusive; null without a mask or when the mask is empty. */
-  readonly box: readonly [number, number, number, number] | null;
-  /** Pixels inside the mask. */
+/** [SEG], and its mask has pixels. */
+export interface Segmented {
+  readonly status: 'segmented';
+  /** Binary mask at the image's size, with at least one pixel inside. */
+  readonly mask: BinaryMask;
+  readonly box: Box;
+  /** Pixels inside the mask, at least 1. */
   readonly area: number;
-  /** Mean sigmoid of the mask logits over the pixels inside the mask, 0 when empty. */
+  /** Mean sigmoid of the mask logits over the pixels inside the mask, in [0.5, 1]. */
   readonly score: number;
-  /** Probability of [REJ] against [SEG] at the deciding position, in [0, 1]; null when neither was asked for. */
+  /** Probability of [REJ] against [SEG] at the deciding position, in [0, 1]; null for models without [REJ]. */
   readonly rejectProbability: number | null;
 }
+
+/** [SEG], but not one pixel of its mask is inside: neither found nor rejected. */
+export interface EmptyMask {
+  readonly status: 'empty-mask';
+  /** Binary mask at the image's size, all 0. */
+  readonly mask: BinaryMask;
+  readonly box: null;
+  readonly area: 0;
+  readonly score: 0;
+  /** As for 'segmented'. */
+  readonly rejectProbability: number | null;
+}
+
+/** [REJ]: by the model's answer, nothing in the image fits. */
+export interface Rejected {
+  readonly status: 'rejected';
+  readonly mask: null;
+  readonly box: null;
+  readonly area: 0;
+  readonly score: 0;
+  /** As for 'segmented'. */
+  readonly rejectProbability: number | null;
+}
+
+/** A freely written answer has no [SEG] or [REJ] for the expression. */
+export interface NotAnswered {
+  readonly status: 'no-seg-token';
+  readonly mask: null;
+  readonly box: null;
+  readonly area: 0;
+  readonly score: 0;
+  readonly rejectProbability: null;
+}
+
+/** What became of one expression; `status` tells which of the others are there. */
+export type Finding = Segmented | EmptyMask | Rejected | NotAnswered;
+
+/** Where the token decision for one expression ended. */
+export type SegmentStatus = Finding['status'];
+
+/** What the model answers about one expression. */
+export type SegmentResult = Finding & { readonly expression: string };
+
+/** A [SEG] or [REJ] of a freely written answer that answers no expression, or one that has its answer already. */
+export type UnmatchedPart = (Segmented | EmptyMask | Rejected) & {
+  /** What the model wrote before the token, since the one before it. */
+  readonly text: string;
+  /** The expression that the part names a second time; null where it names nothing that was asked. */
+  readonly repeats: string | null;
+};
 
 /** An image transformed for both encoders. */
 export interface PreparedImage {

@@ -8,7 +8,7 @@ import { describeEngine, startEngine } from '../engine/engine.js';
 import { messageOf } from '../errors.js';
 import { DecodingSession } from '../inference/decoding-session.js';
 import { masksOfStates } from '../inference/generate.js';
-import { loadPredictor } from '../inference/gsva-model.js';
+import { loadPredictor } from '../inference/load-predictor.js';
 import { readNextToken } from '../inference/token-decision.js';
 import { Random } from '../random.js';
 import type { RgbImage } from '../types.js';

@@ -6,7 +6,7 @@ import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
 import { hasExpressions } from '../data/evaluated-sets.js';
 import { formOfProtocol, type QuestionSetting, settingText } from '../data/text/question-forms.js';
 import type { ImageRecord, RecordHeader, Refusal, Shard } from '../evaluation/record.js';
-import { loadPredictor } from '../inference/gsva-model.js';
+import { loadPredictor } from '../inference/load-predictor.js';
 import { configDigest, weightsDigest } from '../inference/model-digest.js';
 import type { ModelSource } from '../inference/open-model.js';
 import type { Predictor } from '../inference/predictor.js';

@@ -5,13 +5,13 @@ import type { EngineInfo } from '../engine/engine.js';
 import { writePanelPng } from '../evaluation/report/panel.js';
 import { writeDirectoryAtomic } from '../io/atomic-file.js';
 import { readImage, writeMaskPng } from '../io/image-file.js';
-import { loadPredictor } from '../inference/gsva-model.js';
+import { loadPredictor } from '../inference/load-predictor.js';
 import type { ModelSource } from '../inference/open-model.js';
-import type { Reply } from '../inference/predictor.js';
+import { modelSentence, type Reply, STATUS_MEANING } from '../inference/reply.js';
 import { UserError } from '../errors.js';
 import type { Precision } from '../model/precision.js';
-import type { RgbImage, SegmentResult } from '../types.js';
-import type { Cell } from './output.js';
+import type { Finding, RgbImage, SegmentStatus, UnmatchedPart } from '../types.js';
+import type { Cell, Output } from './output.js';
 import { packedNote } from './packed-note.js';
 import type { VerbContext } from './verb.js';
 
@@ -39,23 +39,21 @@ export async function runSegment(request: SegmentRequest, context: VerbContext, 
   try {
     const startedAt = performance.now();
     const { mode } = request;
-    const reply = await predictor.segment(
-      image,
-      request.expressions,
-      mode === 'generate' ? { mode, signal } : { mode },
-    );
+    const reply = await predictor.segment(image, request.expressions, { mode, signal });
     const seconds = (performance.now() - startedAt) / 1000;
     const written = request.out === null ? [] : await writeResults(request.out, image, reply);
-    output.table(['expression', 'answer', 'pixels', 'box', 'score', 'P([REJ])'], reply.results.map(rowOf));
-    output.line(reply.answer);
+    printReply(reply, output);
     for (const path of written) output.line(path);
     output.json({
       image: request.image,
       width: image.width,
       height: image.height,
+      model: reply.model,
       question: reply.question,
       answer: reply.answer,
-      results: reply.results.map(({ mask: _mask, ...rest }) => rest),
+      results: reply.results.map(withoutMask),
+      unmatched: reply.unmatched.map(withoutMask),
+      statuses: meaningsOf(reply),
       written,
       engine: engine.name,
       seconds,
@@ -66,21 +64,62 @@ export async function runSegment(request: SegmentRequest, context: VerbContext, 
   }
 }
 
-function rowOf(result: SegmentResult): Cell[] {
-  const { expression, status, area, box, score, rejectProbability } = result;
-  const shown = status === 'segmented';
+/** The table of the expressions, what its words mean, the raw answer, and what else is in it. */
+function printReply(reply: Reply, output: Output): void {
+  const { results, unmatched, answer, model } = reply;
+  const figures = ['answer', 'pixels', 'box', 'score', 'P([REJ])'];
+  output.table(
+    ['expression', ...figures],
+    results.map((result) => [result.expression, ...figuresOf(result)]),
+  );
+  if (unmatched.length > 0) {
+    output.line();
+    output.line('parts of the answer that match no expression:');
+    output.table(
+      ['text', ...figures],
+      unmatched.map((part) => [textOf(part), ...figuresOf(part)]),
+    );
+  }
+  output.line();
+  for (const [status, meaning] of Object.entries(meaningsOf(reply))) output.line(`${status}: ${meaning}`);
+  const limits = model.knows === null ? '' : '; about anything else in a picture its answers mean nothing';
+  output.line(`model: ${modelSentence(model)}${limits}`);
+  output.line();
+  output.line(answer);
+}
+
+/** Of the statuses that occur. */
+function meaningsOf({ results, unmatched }: Reply): Partial<Record<SegmentStatus, string>> {
+  const found = new Set([...results, ...unmatched].map(({ status }) => status));
+  return Object.fromEntries(
+    (Object.keys(STATUS_MEANING) as SegmentStatus[])
+      .filter((status) => found.has(status))
+      .map((status) => [status, STATUS_MEANING[status]]),
+  );
+}
+
+function textOf({ text, repeats }: UnmatchedPart): string {
+  const written = JSON.stringify(text);
+  return repeats === null ? written : `${written} (answered before: ${repeats})`;
+}
+
+function figuresOf({ status, area, box, score, rejectProbability }: Finding): Cell[] {
+  const isDrawn = status === 'segmented' || status === 'empty-mask';
   return [
-    expression,
     status,
-    shown ? String(area) : '',
+    isDrawn ? String(area) : '',
     box === null ? '' : box.join(' '),
-    shown ? score.toFixed(2) : '',
+    isDrawn ? score.toFixed(2) : '',
     rejectProbability === null ? '' : rejectProbability.toFixed(2),
   ];
 }
 
+function withoutMask<T extends Finding>({ mask: _mask, ...rest }: T): Omit<T, 'mask'> {
+  return rest;
+}
+
 /** What a folder of results holds; one with anything else in it is somebody's own and is not replaced. */
-const RESULT_FILE = /^(overlay|mask-\d{2,})\.png$/;
+const RESULT_FILE = /^(overlay|(mask|unmatched)-\d{2,})\.png$/;
 
 function checkOut(out: string): void {
   const found = statSync(out, { throwIfNoEntry: false });
@@ -97,9 +136,14 @@ function checkOut(out: string): void {
   );
 }
 
-/** A picture, or a folder with the picture and one mask per expression that was found. */
-async function writeResults(out: string, image: RgbImage, { question, answer, results }: Reply): Promise<string[]> {
-  const sample = { image, question, answer, results, targets: [] };
+/** A picture, or a folder with the picture and a mask for each [SEG]: those of expressions, and those that match none. */
+async function writeResults(
+  out: string,
+  image: RgbImage,
+  { question, answer, results, unmatched }: Reply,
+): Promise<string[]> {
+  const shown = [...results, ...unmatched.map((part) => ({ ...part, expression: `not asked for: ${textOf(part)}` }))];
+  const sample = { image, question, answer, results: shown, targets: [] };
   if (extname(out).toLowerCase() === '.png') {
     await writePanelPng(out, sample);
     return [out];
@@ -107,11 +151,13 @@ async function writeResults(out: string, image: RgbImage, { question, answer, re
   const names = ['overlay.png'];
   await writeDirectoryAtomic(out, async (dir) => {
     await writePanelPng(join(dir, 'overlay.png'), sample);
-    for (const [index, { mask }] of results.entries()) {
-      if (mask === null) continue;
-      const name = `mask-${String(index + 1).padStart(2, '0')}.png`;
-      await writeMaskPng(join(dir, name), mask);
-      names.push(name);
+    for (const [kind, findings] of [['mask', results] as const, ['unmatched', unmatched] as const]) {
+      for (const [index, { mask }] of findings.entries()) {
+        if (mask === null) continue;
+        const name = `${kind}-${String(index + 1).padStart(2, '0')}.png`;
+        await writeMaskPng(join(dir, name), mask);
+        names.push(name);
+      }
     }
   });
   return names.map((name) => join(out, name));

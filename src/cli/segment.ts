@@ -29,7 +29,7 @@ const OPTIONS = {
   precision: PRECISION_OPTION,
   'reject-threshold': REJECT_THRESHOLD_OPTION,
   out: {
-    describe: 'NAME.png: the coloured overlay; a folder: overlay and one mask per expression',
+    describe: 'NAME.png: the coloured overlay; a folder: overlay and one mask per [SEG]',
     type: 'string',
     requiresArg: true,
     coerce: text('out'),

@@ -2,7 +2,7 @@
 import { readVqaQuestions } from '../data/vqa/vqa-questions.js';
 import type { EngineInfo } from '../engine/engine.js';
 import { type AnsweredQuestion, vqaAccuracy } from '../evaluation/vqa-accuracy.js';
-import { loadPredictor } from '../inference/gsva-model.js';
+import { loadPredictor } from '../inference/load-predictor.js';
 import type { ModelSource } from '../inference/open-model.js';
 import { readImage } from '../io/image-file.js';
 import type { EncodedImage } from '../model/image-features.js';

@@ -76,7 +76,8 @@ function answerOf(
   if (protocol === 'strict' && rejectThreshold !== null && rejectProbability !== null) {
     return rejectProbability >= rejectThreshold ? 'rej' : 'seg';
   }
-  if (status === 'segmented') return 'seg';
+  // An empty mask was still answered with [SEG].
+  if (status === 'segmented' || status === 'empty-mask') return 'seg';
   return status === 'rejected' ? 'rej' : 'none';
 }
 

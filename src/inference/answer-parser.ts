@@ -18,10 +18,10 @@ export interface AnswerPart {
 export interface ParsedAnswer {
   /** For every expression the index of the part that answers it, null where none does. */
   readonly parts: readonly (number | null)[];
-  /** Parts that speak of nothing that was asked. */
-  readonly unknown: number;
-  /** Parts that answer an expression which has its answer already; the first one counts. */
-  readonly repeated: number;
+  /** Indices of the parts that speak of nothing that was asked. */
+  readonly unknown: readonly number[];
+  /** Parts that answer an expression (both by index) which has its answer already; the first one counts. */
+  readonly repeated: readonly { readonly part: number; readonly expression: number }[];
   /** Expressions without an answer. */
   readonly unanswered: number;
 }
@@ -36,33 +36,33 @@ export function parseAnswer(answer: readonly AnswerPart[], expressions: readonly
   const wanted = expressions.map(normalized);
   const parts: (number | null)[] = expressions.map(() => null);
   const unknown: number[] = [];
-  let repeated = 0;
+  const repeated: { part: number; expression: number }[] = [];
   for (const [index, { text }] of answer.entries()) {
     const candidates = expressionsIn(text);
     const named = (expression: string): boolean => candidates.includes(expression);
     // An expression that is asked twice is answered twice: the next one still open is meant.
     const open = wanted.findIndex((expression, i) => parts[i] === null && named(expression));
+    const answered = wanted.findIndex(named);
     if (open >= 0) parts[open] = index;
-    else if (wanted.some(named)) repeated++;
+    else if (answered >= 0) repeated.push({ part: index, expression: answered });
     else unknown.push(index);
   }
-  let placed = 0;
-  if (answer.length === expressions.length) {
-    for (const index of unknown) {
-      if (parts[index] !== null) continue;
-      parts[index] = index;
-      placed++;
-    }
-  }
-  const unanswered = parts.filter((part) => part === null).length;
-  return { parts, unknown: unknown.length - placed, repeated, unanswered };
+  const placed = answer.length === expressions.length ? unknown.filter((index) => parts[index] === null) : [];
+  for (const index of placed) parts[index] = index;
+  return {
+    parts,
+    unknown: unknown.filter((index) => !placed.includes(index)),
+    repeated,
+    unanswered: parts.filter((part) => part === null).length,
+  };
 }
 
 /** The same for answers without expressions, "Sure, [SEG], [REJ].": the n-th part answers the n-th expression. */
 export function parseAnswerInOrder(answer: readonly AnswerPart[], expressions: readonly string[]): ParsedAnswer {
   const answered = Math.min(answer.length, expressions.length);
   const parts = expressions.map((_, i) => (i < answered ? i : null));
-  return { parts, unknown: answer.length - answered, repeated: 0, unanswered: expressions.length - answered };
+  const unknown = answer.map((_, i) => i).slice(answered);
+  return { parts, unknown, repeated: [], unanswered: expressions.length - answered };
 }
 
 /** Everything that the text may name: itself, and what is left of it inside each of the forms. */

@@ -6,11 +6,13 @@
 import { segIdAt, segIds } from '../config.js';
 import type { TokenizedConversation } from '../data/text/conversation.js';
 import type { Gsva } from '../model/gsva.js';
+import type { Abortable } from '../abortable.js';
 import type { EncodedImage } from '../model/image-features.js';
 import { IGNORE_LABEL } from '../special-tokens.js';
 import { DecodingSession } from './decoding-session.js';
 import type { MaskLogits } from './draw-masks.js';
 import { masksOfStates } from './generate.js';
+import type { Opening } from './opening.js';
 import { readNextToken, type TokenAnswer } from './token-decision.js';
 
 export interface AskedDecision {
@@ -20,30 +22,41 @@ export interface AskedDecision {
   readonly mask: MaskLogits | null;
 }
 
+export interface AskOptions {
+  /** [REJ] from this probability on. */
+  readonly rejectThreshold: number;
+  /** What a scene's questions begin with; null to read all of it. */
+  readonly opening?: Opening | null;
+  /** Heard after every layer. */
+  readonly signal?: Abortable | undefined;
+}
+
 /**
  * @param conversation question and answer with [SEG] (or [REJ]) wherever the model is to decide
- * @param rejectThreshold [REJ] from this probability on
  * @returns one decision per [SEG] or [REJ] of the answer
+ * @throws the signal's reason when it is aborted; nothing stays allocated then
  */
 export async function ask(
   gsva: Gsva,
   image: EncodedImage,
   { inputIds, labels }: TokenizedConversation,
-  rejectThreshold: number,
+  { rejectThreshold, opening = null, signal }: AskOptions,
 ): Promise<AskedDecision[]> {
   const { tokens } = gsva.config;
   const places = [...segIds(tokens), tokens.rej];
   const decided: { answer: TokenAnswer; rejectProbability: number; state: Float32Array }[] = [];
-  const session = new DecodingSession(gsva, image);
+  const begun = opening === null ? null : await opening.of(inputIds, signal);
+  const session = new DecodingSession(gsva, image, begun);
   try {
     let unread: number[] = [];
     for (const [t, id] of inputIds.entries()) {
+      if (t < (begun?.ids.length ?? 0)) continue;
       const isPlace = places.includes(id) && labels[t] !== IGNORE_LABEL;
       if (!isPlace) {
         unread.push(id);
         continue;
       }
-      const { logits, state } = await session.feed(unread);
+      const { logits, state } = await session.feed(unread, signal);
       const { rejectProbability } = readNextToken(logits, tokens);
       const answer = rejectProbability >= rejectThreshold ? 'rej' : 'seg';
       unread = [answer === 'rej' ? tokens.rej : segIdAt(decided.length, tokens)];
@@ -53,7 +66,7 @@ export async function ask(
     session.dispose();
   }
   const states = decided.filter(({ answer }) => answer === 'seg').map(({ state }) => state);
-  const masks = await masksOfStates(gsva, image, states);
+  const masks = await masksOfStates(gsva, image, states, signal);
   return decided.map(({ answer, rejectProbability }) => {
     return { answer, rejectProbability, mask: answer === 'seg' ? (masks.shift() ?? null) : null };
   });

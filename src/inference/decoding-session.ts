@@ -2,6 +2,8 @@
  * One conversation that grows token by token: the keys and values of all tokens so far are kept, so that a new token
  * costs one token's work (KV cache).
  */
+import type { Abortable } from '../abortable.js';
+import { stepwise } from '../engine/steps.js';
 import * as tf from '../engine/tf.js';
 import type { Gsva } from '../model/gsva.js';
 import { type EncodedImage, stackFeatures } from '../model/image-features.js';
@@ -18,16 +20,38 @@ export interface DecodingStep {
   readonly state: Float32Array;
 }
 
-export class DecodingSession {
-  private caches: LayerCache[] = [];
-  private positions = 0;
-  private readonly ids: number[] = [];
+/** A beginning that several conversations share: the tokens, and what the LLM keeps of them. */
+export interface Beginning {
+  /** Tokens that are read, `<image>` as one (-200). */
+  readonly ids: readonly number[];
+  /** Keys and values of every layer. */
+  readonly caches: readonly LayerCache[];
+  /** Positions that they take, vision tokens included. */
+  readonly positions: number;
+}
 
-  /** @param image what `<image>` (-200) in the tokens stands for */
+export class DecodingSession {
+  private caches: readonly LayerCache[];
+  private positions: number;
+  /** The caches belong to somebody else. */
+  private isBorrowed: boolean;
+  /** All tokens that are read. */
+  private readonly ids: number[];
+
+  /**
+   * @param image what `<image>` (-200) in the tokens stands for
+   * @param begun tokens that are read already; its caches stay the caller's, and must live as long as the session
+   */
   constructor(
     private readonly gsva: Gsva,
     private readonly image: EncodedImage,
-  ) {}
+    begun: Beginning | null = null,
+  ) {
+    this.caches = begun?.caches ?? [];
+    this.positions = begun?.positions ?? 0;
+    this.isBorrowed = begun !== null;
+    this.ids = [...(begun?.ids ?? [])];
+  }
 
   /** Tokens so far, vision tokens included. */
   get length(): number {
@@ -36,24 +60,19 @@ export class DecodingSession {
 
   /**
    * Appends tokens, at least one.
+   * @param signal heard after every layer
+   * @throws the signal's reason; the session is then as it was before
    * @throws UserError that names the part of the network at fault where logits or state are not finite
    */
-  async feed(ids: readonly number[]): Promise<DecodingStep> {
-    if (ids.length === 0) throw new Error('DecodingSession.feed: no tokens');
+  async feed(ids: readonly number[], signal?: Abortable): Promise<DecodingStep> {
     const { gsva } = this;
-    const { caches, logits, state, time } = tf.tidy(() => {
-      const embeddings = this.embed(ids);
-      const [, time] = embeddings.shape;
-      const context = gsva.llama.context(this.positions, time, null);
-      const past = this.positions === 0 ? null : this.caches;
-      const [hidden, caches] = gsva.llama.forward(embeddings, context, past) as [tf.Tensor3D, LayerCache[]];
+    const hidden = await this.read(ids, signal);
+    const time = hidden.shape[1];
+    const { logits, state } = tf.tidy(() => {
       const state = gsva.statesAt(hidden, [time - 1]);
-      const kept = caches.map(({ keys, values }) => ({ keys, values }));
-      return { caches: kept, logits: gsva.lmHead.forward(state), state, time };
+      return { logits: gsva.lmHead.forward(state), state };
     });
-    this.release();
-    this.caches = caches;
-    this.positions += time;
+    hidden.dispose();
     this.ids.push(...ids);
     try {
       // Copies: what data() returns may belong to the engine.
@@ -69,10 +88,17 @@ export class DecodingSession {
     }
   }
 
+  /** Appends tokens and ends the session: what it has read, for other sessions to begin with; owned by the caller. */
+  async finish(ids: readonly number[], signal?: Abortable): Promise<Beginning> {
+    tf.dispose(await this.read(ids, signal));
+    const { caches, positions } = this;
+    this.caches = [];
+    return { ids, caches, positions };
+  }
+
   /** Frees the cache; the session is of no use afterwards. */
   dispose(): void {
-    this.release();
-    this.caches = [];
+    this.replaceCaches([]);
   }
 
   /** The whole conversation is read again where the numbers are not finite. */
@@ -88,8 +114,31 @@ export class DecodingSession {
     });
   }
 
-  private release(): void {
-    for (const { keys, values } of this.caches) tf.dispose([keys, values]);
+  /** Normalised hidden states [1, T, D] of the new tokens; owned by the caller. */
+  private async read(ids: readonly number[], signal: Abortable | undefined): Promise<tf.Tensor3D> {
+    if (ids.length === 0) throw new Error('DecodingSession: no tokens');
+    const { llama } = this.gsva;
+    const past = this.positions === 0 ? null : this.caches;
+    const { embeddings, cos, sin } = tf.tidy(() => {
+      const embeddings = this.embed(ids);
+      const { cos, sin } = llama.context(this.positions, embeddings.shape[1], null);
+      return { embeddings, cos, sin };
+    });
+    try {
+      const context = { cos, sin, keyLengths: null, dropoutSeed: null };
+      const [hidden, caches] = await stepwise(llama.forwardSteps(embeddings, context, past), signal);
+      this.replaceCaches(caches);
+      this.positions += embeddings.shape[1];
+      return hidden as tf.Tensor3D;
+    } finally {
+      tf.dispose([embeddings, cos, sin]);
+    }
+  }
+
+  private replaceCaches(caches: readonly LayerCache[]): void {
+    if (!this.isBorrowed) disposeCaches(this.caches);
+    this.caches = caches;
+    this.isBorrowed = false;
   }
 
   private embed(ids: readonly number[]): tf.Tensor3D {
@@ -101,4 +150,8 @@ export class DecodingSession {
     const { clipFeatures } = stackFeatures(gsva, [this.image]);
     return gsva.embed(new VisionTextTokens(tokens, gsva.patches), gsva.projector.forward(clipFeatures) as tf.Tensor3D);
   }
+}
+
+export function disposeCaches(caches: readonly LayerCache[]): void {
+  for (const { keys, values } of caches) tf.dispose([keys, values]);
 }

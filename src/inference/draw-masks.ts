@@ -1,4 +1,6 @@
 /** From mask queries to masks: F_mask on each query's own image, then mask logits at the image's own size. */
+import type { Abortable } from '../abortable.js';
+import { pause } from '../engine/steps.js';
 import * as tf from '../engine/tf.js';
 import type { Gsva } from '../model/gsva.js';
 import type { EncodedImage } from '../model/image-features.js';
@@ -20,6 +22,7 @@ const MOST_EMBEDDING_VALUES = 2 ** 25;
  * @param imageEmbeddings [B, H, W, prompt] of F_V2
  * @param images the B images
  * @param rows for every query its image, in [0, B), ascending
+ * @param signal heard before every batch of masks
  * @returns one mask per query, its logits finite
  * @throws UserError that names the part of the network at fault where they are not
  */
@@ -29,11 +32,13 @@ export async function drawMasks(
   imageEmbeddings: tf.Tensor4D,
   images: readonly EncodedImage[],
   rows: readonly number[],
+  signal?: Abortable,
 ): Promise<MaskLogits[]> {
   const [, height, width, channels] = imageEmbeddings.shape;
   const atOnce = Math.max(1, Math.floor(MOST_EMBEDDING_VALUES / (height * width * channels)));
   const masks: MaskLogits[] = [];
   for (let first = 0; first < rows.length; first += atOnce) {
+    await pause(signal);
     const some = rows.slice(first, first + atOnce);
     const compute = (): tf.Tensor3D[] => {
       const part = tf.slice(states, [first, 0], [some.length, -1]);

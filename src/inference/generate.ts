@@ -1,11 +1,13 @@
 /** Greedy decoding: the model writes its answer token by token, and every [SEG] it writes becomes a mask. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { segIdAt, segIds } from '../config.js';
+import type { Abortable } from '../abortable.js';
 import * as tf from '../engine/tf.js';
 import type { Gsva } from '../model/gsva.js';
 import { type EncodedImage, stackFeatures } from '../model/image-features.js';
 import { DecodingSession } from './decoding-session.js';
 import { drawMasks, type MaskLogits } from './draw-masks.js';
+import type { Opening } from './opening.js';
 import { readNextToken, type TokenAnswer } from './token-decision.js';
 
 export interface GenerateOptions {
@@ -16,8 +18,10 @@ export interface GenerateOptions {
    * for the more probable one.
    */
   readonly rejectThreshold?: number | null;
-  /** Looked at before every token. */
-  readonly signal?: AbortSignal;
+  /** What a scene's questions begin with; null to read all of it. */
+  readonly opening?: Opening | null;
+  /** Heard after every layer. */
+  readonly signal?: Abortable | undefined;
 }
 
 /** A [SEG] or [REJ] that the model wrote. */
@@ -41,27 +45,28 @@ export interface GeneratedAnswer {
 
 /**
  * @param promptIds from the begin-of-text token to "ASSISTANT:", -200 where the image stands
- * @throws the signal's reason when it is aborted
+ * @throws the signal's reason when it is aborted; nothing stays allocated then
  */
 export async function generate(
   gsva: Gsva,
   image: EncodedImage,
   promptIds: readonly number[],
-  { maxTokens, rejectThreshold = null, signal }: GenerateOptions,
+  { maxTokens, rejectThreshold = null, opening = null, signal }: GenerateOptions,
 ): Promise<GeneratedAnswer> {
   const { tokens } = gsva.config;
   const segs = segIds(tokens);
   const ids: number[] = [];
   const found: { index: number; answer: TokenAnswer; rejectProbability: number; state: Float32Array }[] = [];
   let end: GeneratedAnswer['end'] = 'max-tokens';
-  const session = new DecodingSession(gsva, image);
+  const begun = opening === null ? null : await opening.of(promptIds, signal);
+  const session = new DecodingSession(gsva, image, begun);
   try {
-    let unread = promptIds;
+    let unread = promptIds.slice(begun?.ids.length ?? 0);
     while (ids.length < maxTokens) {
       // Every step blocks the thread; here timers and SIGINT get their turn.
       await nextTurn();
       signal?.throwIfAborted();
-      const { logits, state } = await session.feed(unread);
+      const { logits, state } = await session.feed(unread, signal);
       const { argmax, rejectProbability } = readNextToken(logits, tokens);
       if (argmax === tokens.eos) {
         end = 'end-of-text';
@@ -80,7 +85,7 @@ export async function generate(
     session.dispose();
   }
   const states = found.filter(({ answer }) => answer === 'seg').map(({ state }) => state);
-  const masks = await masksOfStates(gsva, image, states);
+  const masks = await masksOfStates(gsva, image, states, signal);
   const decisions = found.map(({ index, answer, rejectProbability }) => {
     return { index, answer, rejectProbability, mask: answer === 'seg' ? (masks.shift() ?? null) : null };
   });
@@ -92,6 +97,7 @@ export async function masksOfStates(
   gsva: Gsva,
   image: EncodedImage,
   states: readonly Float32Array[],
+  signal?: Abortable,
 ): Promise<MaskLogits[]> {
   if (states.length === 0) return [];
   const size = gsva.config.llm.hiddenSize;
@@ -101,7 +107,7 @@ export async function masksOfStates(
   const { clipFeatures, imageEmbeddings } = stackFeatures(gsva, [image]);
   try {
     const rows = states.map(() => 0);
-    return await drawMasks(gsva, stacked, imageEmbeddings, [image], rows);
+    return await drawMasks(gsva, stacked, imageEmbeddings, [image], rows, signal);
   } finally {
     tf.dispose([stacked, clipFeatures, imageEmbeddings]);
   }

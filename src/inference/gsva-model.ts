@@ -1,103 +1,221 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** A trained model, ready to be asked: what `import { loadGsva } from 'gsva'` gives. */
-import { type EngineInfo, type EngineOptions, startEngine } from '../engine/engine.js';
-import { UserError } from '../errors.js';
+import type { EngineInfo, EngineOptions } from '../engine/engine.js';
+import { coded, UserError } from '../errors.js';
 import { readImage } from '../io/image-file.js';
-import { buildGsva, type ModelMeta } from '../model/checkpoint-directory.js';
-import { packedBytes, type Precision } from '../model/precision.js';
+import type { ModelMeta } from '../model/model-meta.js';
 import type { RgbImage } from '../types.js';
-import { type ModelSource, openModel } from './open-model.js';
-import { Predictor, type Reply, type SegmentOptions } from './predictor.js';
-
-/** A path, the bytes of an image file (JPEG, PNG, WebP, …), or decoded pixels. */
-export type ImageSource = string | Uint8Array | RgbImage;
-
-/** A model that was loaded, and what its folder says of it. */
-export interface LoadedPredictor {
-  readonly predictor: Predictor;
-  readonly meta: ModelMeta;
-  /** Bytes of the matrices that are kept in 16 bits; 0 where all are float32. */
-  readonly packedBytes: number;
-}
+import { type EngineShare, shareEngine } from './engine-in-use.js';
+import { Lifetime } from './lifetime.js';
+import { loadPredictor } from './load-predictor.js';
+import { type ModelSource, packagedSource } from './model-source.js';
+import { Opening } from './opening.js';
+import type { Predictor } from './predictor.js';
+import type { EncodeOptions, ImageSource, Reply, SegmentOptions } from './reply.js';
+import { checkEncodeOptions, checkKeys } from './segment-options.js';
 
 /**
- * Loads a model on the engine in use.
- * @param rejectThreshold instead of the model's own
- * @throws UserError that names the file and what is wrong with it
+ * A picture that the encoders have seen: every question about it costs the language model and the masks alone.
+ *
+ *     const scene = await model.encode('photo.jpg');
+ *     const first = await scene.segment(['red circle']);
+ *     const second = await scene.segment(['green bar', 'both squares']);
+ *     scene.dispose();
+ *
+ * One that is forgotten is freed with the model, or when it is garbage.
  */
-export function loadPredictor(
-  source: ModelSource,
-  precision: Precision = 'auto',
-  rejectThreshold: number | null = null,
-): LoadedPredictor {
-  const { config, tensors, tokenizer, meta, weightsPath } = openModel(source);
-  const gsva = buildGsva(config, tensors, weightsPath, precision);
-  const { conversation, variant } = meta;
-  const predictor = new Predictor(gsva, tokenizer, conversation, {
-    rejectThreshold: rejectThreshold ?? meta.rejectThreshold ?? null,
-    ...(variant === undefined ? {} : { variant }),
-  });
-  return { predictor, meta, packedBytes: packedBytes(gsva) };
+export interface GsvaScene {
+  /** Pixels of the picture. */
+  readonly width: number;
+  readonly height: number;
+  /** As `GsvaModel.segment`. */
+  segment(expressions: readonly string[], options?: SegmentOptions): Promise<Reply>;
+  /** Frees it. Calls that run end as they would have; later ones are refused with the code 'disposed'. */
+  dispose(): void;
+  [Symbol.dispose](): void;
 }
 
+/** Makes a model of its parts; the constructor is private to keep TensorFlow.js out of the public types. */
+let makeModel: (predictor: Predictor, meta: ModelMeta, share: EngineShare) => GsvaModel;
+
 export class GsvaModel {
-  constructor(
+  /** What the model's folder says of it. */
+  readonly meta: ModelMeta;
+  /** Its folder or the file of its weights, as replies name it. */
+  readonly name: string;
+  /** What computes. */
+  readonly engine: EngineInfo;
+  private readonly lifetime: Lifetime;
+  /** What is kept of scenes that were not disposed. */
+  private readonly openings = new Set<Opening>();
+  private readonly forgotten = new FinalizationRegistry<Opening>((opening) => {
+    this.drop(opening);
+  });
+
+  static {
+    makeModel = (predictor, meta, share) => new GsvaModel(predictor, meta, share);
+  }
+
+  private constructor(
     private readonly predictor: Predictor,
-    /** What the model's folder says of it. */
-    readonly meta: ModelMeta,
-    /** What computes. */
-    readonly engine: EngineInfo,
-  ) {}
+    meta: ModelMeta,
+    private readonly share: EngineShare,
+  ) {
+    this.meta = meta;
+    this.name = predictor.model.name;
+    this.engine = share.info;
+    this.lifetime = new Lifetime('model', () => {
+      for (const opening of this.openings) this.drop(opening);
+      predictor.dispose();
+      share.end();
+    });
+  }
 
   /**
-   * Finds in an image what expressions name, and says what is not there.
+   * Finds in an image what expressions name, and says what is absent.
    *
    *     const { results, answer } = await model.segment('photo.jpg', ['red circle', 'green bar']);
    *
-   * @returns per expression, in order: its status ('segmented', 'rejected', or 'no-seg-token' where a freely written
-   *   answer passes over it), the mask at the image's size, its box and area in pixels, its score and the probability
-   *   of a rejection; and the raw text of question and answer
-   * @throws UserError for an image or an expression that cannot be used
+   * @param image a path, the bytes of an image file, or decoded pixels
+   * @param expressions free text, at least one
+   * @returns per expression, in order, what became of it (SegmentResult); the raw text of question and answer; the parts
+   *   of a freely written answer that match no expression; which model it was and what it knows
+   * @throws UserError for an image, an expression or an option that cannot be used; the signal's reason
    */
   async segment(image: ImageSource, expressions: readonly string[], options: SegmentOptions = {}): Promise<Reply> {
-    const decoded =
-      typeof image === 'string' || image instanceof Uint8Array ? await readImage(image) : checkedImage(image);
-    return this.predictor.segment(decoded, expressions, options);
+    return this.use(async () => {
+      this.predictor.checkQuestion(expressions, options);
+      options.signal?.throwIfAborted();
+      return this.predictor.segment(await decoded(image), expressions, options);
+    });
   }
 
-  /** Frees the model's memory; it cannot be used afterwards. */
+  /**
+   * Runs both encoders on an image, once for all questions about it.
+   * @throws UserError for an image or an option that cannot be used; the signal's reason
+   */
+  async encode(image: ImageSource, options: EncodeOptions = {}): Promise<GsvaScene> {
+    return this.use(async () => {
+      checkEncodeOptions(options);
+      const { signal } = options;
+      signal?.throwIfAborted();
+      const { width, height, ...pixels } = await decoded(image);
+      const [encoded] = await this.predictor.encode([{ width, height, ...pixels }], signal);
+      if (encoded === undefined) throw new Error('GsvaModel.encode: the image was not encoded');
+      const opening = new Opening(this.predictor.gsva, encoded);
+      this.openings.add(opening);
+      const lifetime = new Lifetime('scene', () => {
+        this.drop(opening);
+      });
+      const dispose = (): void => {
+        lifetime.dispose();
+      };
+      const scene: GsvaScene = {
+        width,
+        height,
+        segment: (expressions, asked = {}) =>
+          this.use(() => lifetime.use(() => this.predictor.segmentEncoded(encoded, expressions, asked, opening))),
+        dispose,
+        [Symbol.dispose]: dispose,
+      };
+      this.forgotten.register(scene, opening, opening);
+      return scene;
+    });
+  }
+
+  /**
+   * Frees the model and its scenes. Calls that run end as they would have, and the memory is freed after the last of
+   * them; later ones are refused with the code 'disposed'. Doing it twice does no harm.
+   */
   dispose(): void {
-    this.predictor.dispose();
+    this.lifetime.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  /** As `dispose`, and waits until the memory is freed: `await using model = await loadGsva()`. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.lifetime.disposed();
+  }
+
+  private use<T>(work: () => Promise<T>): Promise<T> {
+    return this.lifetime.use(() => {
+      this.share.check();
+      return work();
+    });
+  }
+
+  private drop(opening: Opening): void {
+    this.forgotten.unregister(opening);
+    if (this.openings.delete(opening)) opening.dispose();
   }
 }
+
+export type Precision = 'auto' | 'f32' | 'packed';
 
 export interface LoadOptions extends EngineOptions {
-  /** How large matrices are kept; default 'auto': float32 where there is memory for it, else in 16 bits as stored. */
+  /**
+   * How large matrices are kept. 'auto' (the default): float32 where there is memory for it, else in 16 bits as stored;
+   * 'f32': float32; 'packed': in 16 bits.
+   */
   readonly precision?: Precision;
 }
+
+const LOAD_KEYS = ['engine', 'threads', 'device', 'precision'] as const satisfies (keyof LoadOptions)[];
+const PRECISIONS: readonly unknown[] = ['auto', 'f32', 'packed'];
 
 /**
  * Starts the engine and loads a trained model.
  *
  *     import { loadGsva } from 'gsva';
- *     const model = await loadGsva('checkpoints/tiny');
+ *     const tiny = await loadGsva(); // the small model of the package
+ *     const own = await loadGsva('runs/mine/best');
  *
  *     const published = await loadGsva({ mllm: 'llava-7b', visionTower: 'clip-vit-large-patch14',
  *       sam: 'sam_vit_h_4b8939.pth', weights: 'gsva-7b-ft-gres.bin' });
  *
- * @param source folder of the model (or its name in the local Hugging Face cache), or the published files
- * @param options which engine (default: the fastest there is) and how many threads, how its weights are kept
+ * @param source folder of the model (or its name in the local Hugging Face cache), or the published files. Default, and
+ *   by the name 'tiny': the small model that comes with the package, from any working directory; a folder of that name
+ *   is './tiny'
+ * @param options which engine (default: the one in use, else the fastest there is) and how many threads, how its weights
+ *   are kept. All models of a process share one engine
  * @throws UserError that says what is missing or wrong, and where
  */
-export async function loadGsva(source: ModelSource, options: LoadOptions = {}): Promise<GsvaModel> {
-  const engine = await startEngine(options);
-  const { predictor, meta } = loadPredictor(source, options.precision);
-  return new GsvaModel(predictor, meta, engine);
+export async function loadGsva(source?: ModelSource, options: LoadOptions = {}): Promise<GsvaModel> {
+  checkKeys('Loading a model', options, LOAD_KEYS);
+  const { precision, ...engine } = options;
+  if (precision !== undefined && !PRECISIONS.includes(precision)) {
+    const found = JSON.stringify(precision);
+    throw new UserError(`Loading a model: precision must be one of auto, f32, packed, found ${found}.`, 'bad-option');
+  }
+  const share = await shareEngine(engine);
+  try {
+    const { predictor, meta } = loadPredictor(packagedSource(source), precision);
+    return makeModel(predictor, meta, share);
+  } catch (error) {
+    share.end();
+    throw error;
+  }
 }
 
-function checkedImage(image: RgbImage): RgbImage {
-  const { data, height, width } = image;
+/** @throws UserError with the code 'bad-image' */
+function decoded(image: ImageSource): Promise<RgbImage> {
+  return coded('bad-image', async () =>
+    typeof image === 'string' || image instanceof Uint8Array ? readImage(image) : checkedImage(image),
+  );
+}
+
+function checkedImage(image: unknown): RgbImage {
+  const { data, height, width } = (typeof image === 'object' && image !== null ? image : {}) as Partial<RgbImage>;
+  if (!(data instanceof Uint8Array) || typeof height !== 'number' || typeof width !== 'number') {
+    throw new UserError(
+      'Reading the image: it is a path, the bytes of an image file (Uint8Array), or { data: Uint8Array, height, width }.',
+    );
+  }
   const sized = Number.isSafeInteger(height) && Number.isSafeInteger(width) && height > 0 && width > 0;
-  if (sized && data.length === height * width * 3) return image;
+  if (sized && data.length === height * width * 3) return { data, height, width };
   throw new UserError(
     `Segmenting: an image of ${height} × ${width} pixels needs ${height * width * 3} bytes of RGB, found ${data.length}.`,
   );

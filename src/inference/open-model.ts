@@ -9,24 +9,11 @@ import { UserError } from '../errors.js';
 import type { FileTensors } from '../io/file-tensor.js';
 import { resolveHubName } from '../io/hub-cache.js';
 import { checkTokenizer, type ModelMeta, openModelDirectory } from '../model/checkpoint-directory.js';
-import {
-  type ConfigOverrides,
-  openPublishedModel,
-  type PublishedModel,
-  type PublishedPaths,
-} from '../model/published-model.js';
+import { openPublishedModel, type PublishedModel } from '../model/published-model.js';
 import { ADDED_TOKENS, addedTokens, IGNORE_LABEL, IMAGE_TOKEN_ID } from '../special-tokens.js';
+import type { ModelSource, PublishedSource } from './model-source.js';
 
-/** Published files, and what they do not say themselves. */
-export interface PublishedSource extends PublishedPaths {
-  /** 'llava_v1' (the default: Vicuna) or 'llava_llama_2'. */
-  readonly conversation?: ConversationStyle;
-  /** Keys of config.json that replace what the files say. */
-  readonly overrides?: ConfigOverrides;
-}
-
-/** A folder of ours (or its name in the local Hugging Face cache), or published files. */
-export type ModelSource = string | PublishedSource;
+export type { ModelSource, PublishedSource };
 
 export interface OpenedModel {
   readonly config: ModelConfig;

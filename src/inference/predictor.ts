@@ -1,21 +1,25 @@
 /** Image and expressions in, masks and rejections out: a GSVA model with its tokenizer and its way of asking. */
 import { type ConversationStyle, tokenizeConversation } from '../data/text/conversation.js';
 import { prepareImage } from '../data/image/prepare-image.js';
-import { checkedExpression } from '../data/text/prompts.js';
 import type { QuestionForm } from '../data/text/question-forms.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
+import type { Abortable } from '../abortable.js';
+import { pause } from '../engine/steps.js';
 import { UserError } from '../errors.js';
 import type { Gsva } from '../model/gsva.js';
 import { type EncodedImage, encodeImages } from '../model/image-features.js';
 import { IMAGE_PLACEHOLDER, RESERVED_TEXTS } from '../special-tokens.js';
 import type { BinaryMask, LogitRule, RgbImage, SegmentResult } from '../types.js';
 import { GSVA_VARIANT, type Variant } from '../variant.js';
-import { parseAnswer, parseAnswerInOrder } from './answer-parser.js';
 import { ask, type AskedDecision } from './ask.js';
 import type { MaskLogits } from './draw-masks.js';
-import { generate, type GeneratedAnswer } from './generate.js';
+import { type GeneratedReply, readFreeAnswer } from './free-answer.js';
+import { generate } from './generate.js';
+import type { Opening } from './opening.js';
 import { freeQuestions, type QuestionTurn, questionTurns } from './question-turns.js';
-import { binaryMask, segmentResult } from './segment-result.js';
+import type { Answer, AnsweringModel, Reply, SegmentOptions } from './reply.js';
+import { checkedExpressions, checkSegmentOptions } from './segment-options.js';
+import { binaryMask, decidedResult } from './segment-result.js';
 import { type ForcedAnswer, teacherForce } from './teacher-forcing.js';
 import type { TokenAnswer } from './token-decision.js';
 
@@ -33,6 +37,8 @@ export interface Question {
   readonly form?: QuestionForm;
   /** Which logits are inside of a mask; default those ≥ 0. */
   readonly logitRule?: LogitRule;
+  /** Of the image, where it is asked about more than once. */
+  readonly opening?: Opening;
 }
 
 /** A question with the answers that are true of the image. */
@@ -40,49 +46,40 @@ export interface ForcedQuestion extends Question {
   readonly answers: readonly TokenAnswer[];
 }
 
-/** What the model says of an image. */
-export interface Reply {
-  /** The user's turn, `<image>` in it; where every expression is asked on its own, a line for each. */
-  readonly question: string;
-  /** The model's turn; [SEG] and [REJ] as it decided. */
-  readonly answer: string;
-  /** One per expression, in order. */
-  readonly results: readonly SegmentResult[];
-}
+export type { GeneratedReply };
 
-export interface ForcedReply extends Reply {
+export interface ForcedReply extends Answer {
   /** A mask per expression, also where it was rejected: the second pass of the reference's evaluation. */
   readonly masks: readonly BinaryMask[];
 }
 
-export interface GeneratedReply extends Reply {
-  /** How the answer went past the question. */
-  readonly faults: { readonly unknown: number; readonly repeated: number; readonly unanswered: number };
+export interface AskOptions {
+  /** [REJ] from this probability on; default: the model's own threshold, else 0.5. */
+  readonly rejectThreshold?: number | undefined;
+  readonly signal?: Abortable | undefined;
 }
 
 export interface ReplyOptions {
-  readonly maxTokens?: number;
-  readonly signal?: AbortSignal;
+  readonly maxTokens?: number | undefined;
+  readonly signal?: Abortable | undefined;
 }
 
 export interface GenerateReplyOptions extends ReplyOptions {
   /** [REJ] instead of [SEG] from this probability on; default: the model's own threshold, else the more probable. */
-  readonly rejectThreshold?: number;
-}
-
-export interface SegmentOptions extends GenerateReplyOptions {
-  /** 'ask' (the default): the answer's form is given, the model decides; 'generate': it writes freely. */
-  readonly mode?: 'ask' | 'generate';
+  readonly rejectThreshold?: number | undefined;
 }
 
 /** What a model is, where not as published. */
 export interface PredictorOptions {
   readonly variant?: Variant;
   readonly rejectThreshold?: number | null;
+  /** What it is called in replies. */
+  readonly model?: AnsweringModel;
 }
 
 export class Predictor {
   readonly variant: Variant;
+  readonly model: AnsweringModel;
   /** As calibrated for this model: an expression is rejected from this probability of [REJ] on; null where it is not. */
   readonly rejectThreshold: number | null;
 
@@ -91,20 +88,26 @@ export class Predictor {
     /** With the added tokens, its ids those of the model's config. */
     readonly tokenizer: Tokenizer,
     readonly conversation: ConversationStyle,
-    { variant = GSVA_VARIANT, rejectThreshold = null }: PredictorOptions = {},
+    {
+      variant = GSVA_VARIANT,
+      rejectThreshold = null,
+      model = { name: 'a model without a name', knows: null },
+    }: PredictorOptions = {},
   ) {
     this.variant = variant;
+    this.model = model;
     this.rejectThreshold = rejectThreshold;
   }
 
   /** Both encoders on a batch of images; the result is plain data and can be kept. */
-  async encode(images: readonly RgbImage[]): Promise<EncodedImage[]> {
+  async encode(images: readonly RgbImage[], signal?: Abortable): Promise<EncodedImage[]> {
     const { clip, sam } = this.gsva.config;
-    if (images.length === 0) return [];
-    return encodeImages(
-      this.gsva,
-      images.map((image) => prepareImage(image, clip.imageSize, sam.imageSize)),
-    );
+    const prepared = [];
+    for (const image of images) {
+      await pause(signal);
+      prepared.push(prepareImage(image, clip.imageSize, sam.imageSize));
+    }
+    return encodeImages(this.gsva, prepared, signal);
   }
 
   /** The reference's evaluation: teacher forcing with the true answers, all questions as one batch. */
@@ -132,7 +135,7 @@ export class Predictor {
         this.result(expressions[j] as string, answer, masks[j] ?? null, rejectProbability, logitRule),
       );
       const drawn = masks.map((mask) => binaryMask(mask, logitRule));
-      return { ...this.decided(expressions, decisions, form), results, masks: drawn };
+      return { ...this.decided(expressions, decisions, form), results, unmatched: [], masks: drawn };
     });
   }
 
@@ -148,6 +151,7 @@ export class Predictor {
       question: replies.map((reply) => reply.question).join('\n'),
       answer: replies.map(({ answer }) => answer).join('\n'),
       results: replies.flatMap(({ results }) => results),
+      unmatched: replies.flatMap(({ unmatched }) => unmatched),
       faults: { unknown: sum('unknown'), repeated: sum('repeated'), unanswered: sum('unanswered') },
     };
   }
@@ -160,10 +164,7 @@ export class Predictor {
   ): Promise<string> {
     const turn = { user: `${IMAGE_PLACEHOLDER}\n${question}`, assistant: null };
     const { inputIds } = tokenizeConversation(this.tokenizer, this.conversation, [turn]);
-    const { ids } = await generate(this.gsva, image, inputIds, {
-      maxTokens,
-      ...(signal === undefined ? {} : { signal }),
-    });
+    const { ids } = await generate(this.gsva, image, inputIds, { maxTokens, signal });
     return this.tokenizer.decode(ids, { skipSpecial: true }).trim();
   }
 
@@ -172,13 +173,13 @@ export class Predictor {
    * without any ground truth.
    */
   async ask(
-    { image, expressions, form = 'trained' }: Question,
-    rejectThreshold = this.rejectThreshold ?? DEFAULT_REJECT_THRESHOLD,
-  ): Promise<Reply> {
+    { image, expressions, opening, form = 'trained' }: Question,
+    { rejectThreshold = this.rejectThreshold ?? DEFAULT_REJECT_THRESHOLD, signal }: AskOptions = {},
+  ): Promise<Answer> {
     const decisions: AskedDecision[] = [];
-    const threshold = this.variant.reject ? rejectThreshold : Infinity;
+    const options = { rejectThreshold: this.variant.reject ? rejectThreshold : Infinity, opening, signal };
     for (const turn of this.openTurns(expressions, form)) {
-      decisions.push(...(await ask(this.gsva, image, this.tokenized(turn), threshold)));
+      decisions.push(...(await ask(this.gsva, image, this.tokenized(turn), options)));
     }
     if (decisions.length !== expressions.length) {
       throw new Error(`Predictor.ask: ${expressions.length} expressions, but ${decisions.length} places in the answer`);
@@ -186,47 +187,55 @@ export class Predictor {
     const results = decisions.map(({ answer, mask, rejectProbability }, i) =>
       this.result(expressions[i] as string, answer, mask, rejectProbability),
     );
-    return { ...this.decided(expressions, decisions, form), results };
+    return { ...this.decided(expressions, decisions, form), results, unmatched: [] };
   }
 
   /**
-   * Finds in an image what expressions name, and says what is not there.
+   * Finds in an image what expressions name, and says what is absent.
    * @param expressions free text, at least one; surrounding spaces and dots and upper case do not matter
    * @returns one result per expression, in order and under the name it was asked by
-   * @throws UserError for expressions or options that cannot be used
+   * @throws UserError for expressions or options that cannot be used; the signal's reason
    */
   async segment(image: RgbImage, expressions: readonly string[], options: SegmentOptions = {}): Promise<Reply> {
-    const { mode = 'ask', ...generating } = options;
-    const { rejectThreshold } = generating;
-    if (expressions.length === 0)
-      throw new UserError('Segmenting: no expression is given. Say what to find, such as "red circle".');
-    if (rejectThreshold !== undefined && !(rejectThreshold >= 0 && rejectThreshold <= 1)) {
-      throw new UserError(`Segmenting: rejectThreshold must be from 0 to 1, found ${rejectThreshold}.`);
-    }
-    if (rejectThreshold !== undefined && !this.variant.reject) {
-      throw new UserError(
-        'Segmenting: rejectThreshold is for models with [REJ]; this one says what is absent by an empty mask.',
-      );
-    }
-    if (
-      generating.maxTokens !== undefined &&
-      !(Number.isSafeInteger(generating.maxTokens) && generating.maxTokens > 0)
-    ) {
-      throw new UserError(`Segmenting: maxTokens must be a whole number from 1 up, found ${generating.maxTokens}.`);
-    }
-    const cleaned = expressions.map(checkedExpression);
-    this.checkLength(cleaned);
-    generating.signal?.throwIfAborted();
-    const [encoded] = await this.encode([image]);
+    this.checkQuestion(expressions, options);
+    options.signal?.throwIfAborted();
+    const [encoded] = await this.encode([image], options.signal);
     if (encoded === undefined) throw new Error('Predictor.segment: the image was not encoded');
-    const asked = { image: encoded, expressions: cleaned };
-    const { question, answer, results } =
-      mode === 'ask' ? await this.ask(asked, rejectThreshold) : await this.generate(asked, generating);
+    return this.segmentEncoded(encoded, expressions, options);
+  }
+
+  /**
+   * As `segment`.
+   * @param opening of the image, where it is asked about more than once
+   */
+  async segmentEncoded(
+    image: EncodedImage,
+    expressions: readonly string[],
+    options: SegmentOptions = {},
+    opening?: Opening,
+  ): Promise<Reply> {
+    const cleaned = this.checkQuestion(expressions, options);
+    const { mode = 'ask', ...rest } = options;
+    rest.signal?.throwIfAborted();
+    const asked = { image, expressions: cleaned, ...(opening === undefined ? {} : { opening }) };
+    const { question, answer, results, unmatched } =
+      mode === 'ask' ? await this.ask(asked, rest) : await this.generate(asked, rest);
+    const asWritten = (cleaned: string, i: number): string => expressions[i] ?? cleaned;
     return {
       question,
       answer,
-      results: results.map((result, i) => ({ ...result, expression: expressions[i] as string })),
+      results: results.map((result, i) => ({ ...result, expression: asWritten(result.expression, i) })),
+      unmatched,
+      model: this.model,
     };
+  }
+
+  /** @returns the expressions as a model is asked them. @throws UserError for what cannot be used */
+  checkQuestion(expressions: readonly string[], options: SegmentOptions): readonly string[] {
+    checkSegmentOptions(options, this.variant);
+    const cleaned = checkedExpressions(expressions);
+    this.checkLength(cleaned);
+    return cleaned;
   }
 
   /** Why a question cannot be asked of this model, in words; null where it can. */
@@ -245,7 +254,7 @@ export class Predictor {
   }
 
   private async generateOne(
-    { image, expressions, logitRule }: Question,
+    { image, expressions, logitRule, opening }: Question,
     question: string,
     {
       maxTokens = ANSWER_TOKENS.base + ANSWER_TOKENS.perExpression * expressions.length,
@@ -259,21 +268,12 @@ export class Predictor {
     const generated = await generate(this.gsva, image, inputIds, {
       maxTokens,
       rejectThreshold: threshold,
-      ...(signal === undefined ? {} : { signal }),
+      opening: opening ?? null,
+      signal,
     });
-    const parse = this.variant.expressionBeforeSeg ? parseAnswer : parseAnswerInOrder;
-    const { parts, ...faults } = parse(this.partsOf(generated), expressions);
-    const results = expressions.map((expression, i) => {
-      const part = parts[i] ?? null;
-      const decision = part === null ? undefined : generated.decisions[part];
-      if (decision === undefined) return segmentResult(expression, 'no-seg-token', null, null);
-      return this.result(expression, decision.answer, decision.mask, decision.rejectProbability, logitRule);
-    });
-    const answer = this.tokenizer.decode(generated.ids, { skipSpecial: true });
-    return { question, answer, results, faults };
+    return { question, ...readFreeAnswer(this, generated, expressions, logitRule) };
   }
 
-  /** Where there is no [REJ], the mask says what is absent, whatever token was the likeliest. */
   private result(
     expression: string,
     answer: TokenAnswer,
@@ -281,13 +281,7 @@ export class Predictor {
     rejectProbability: number,
     logitRule?: LogitRule,
   ): SegmentResult {
-    const { reject, minimumPixels } = this.variant;
-    if (reject) {
-      const status = answer === 'seg' ? 'segmented' : 'rejected';
-      return segmentResult(expression, status, logits, rejectProbability, logitRule);
-    }
-    const result = segmentResult(expression, 'segmented', logits, null, logitRule);
-    return result.area < minimumPixels ? segmentResult(expression, 'rejected', null, null) : result;
+    return decidedResult(this.variant, expression, { answer, mask: logits, rejectProbability }, logitRule);
   }
 
   private turns(
@@ -336,6 +330,7 @@ export class Predictor {
     throw new UserError(
       `Segmenting: ${expressions.length} expressions make a conversation of ${length} tokens, and this model takes ` +
         `${maxPositionEmbeddings}. Ask for fewer, or in shorter words.`,
+      'too-long',
     );
   }
 
@@ -343,13 +338,5 @@ export class Predictor {
   private lengthOf(expressions: readonly string[], form?: QuestionForm): number {
     const lengths = this.openTurns(expressions, form).map((turn) => this.tokenized(turn).inputIds.length);
     return Math.max(...lengths) - 1 + this.gsva.patches;
-  }
-
-  /** The generated [SEG] and [REJ], each with the text since the one before. */
-  private partsOf({ ids, decisions }: GeneratedAnswer): { text: string; answer: TokenAnswer }[] {
-    return decisions.map(({ index, answer }, i) => {
-      const begin = i === 0 ? 0 : (decisions[i - 1]?.index ?? 0) + 1;
-      return { answer, text: this.tokenizer.decode(ids.slice(begin, index), { skipSpecial: true }) };
-    });
   }
 }

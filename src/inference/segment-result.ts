@@ -1,8 +1,19 @@
-/** What is reported of one expression: status, binary mask, box, area, score. */
-import type { BinaryMask, LogitRule, SegmentResult, SegmentStatus } from '../types.js';
+/** The result of one expression: status, binary mask, box, area, score. */
 import { UserError } from '../errors.js';
 import { firstNotFinite } from '../finite.js';
+import type {
+  BinaryMask,
+  EmptyMask,
+  LogitRule,
+  NotAnswered,
+  Rejected,
+  Segmented,
+  SegmentResult,
+  SegmentStatus,
+} from '../types.js';
+import type { Variant } from '../variant.js';
 import type { MaskLogits } from './draw-masks.js';
+import type { TokenAnswer } from './token-decision.js';
 
 /** @throws UserError where a logit is not finite: NaN would be outside of every mask, without a word */
 export function binaryMask({ data, height, width }: MaskLogits, rule: LogitRule = 'logit >= 0'): BinaryMask {
@@ -17,20 +28,26 @@ export function binaryMask({ data, height, width }: MaskLogits, rule: LogitRule 
   return { data: inside, height, width };
 }
 
+const NOTHING = { mask: null, box: null, area: 0, score: 0 } as const;
+
+/** @param rejectProbability of [REJ] against [SEG]; null where the model has no [REJ] */
+export function rejected(rejectProbability: number | null): Rejected {
+  return { status: 'rejected', ...NOTHING, rejectProbability };
+}
+
+export function notAnswered(): NotAnswered {
+  return { status: 'no-seg-token', ...NOTHING, rejectProbability: null };
+}
+
 /**
- * @param logits the expression's mask; used when `status` is 'segmented' and ignored otherwise
- * @param rejectProbability of [REJ] against [SEG], null when the model did not come to decide
+ * What a mask makes of a [SEG].
+ * @param rejectProbability as for `rejected`
  */
-export function segmentResult(
-  expression: string,
-  status: SegmentStatus,
-  logits: MaskLogits | null,
+export function segmented(
+  logits: MaskLogits,
   rejectProbability: number | null,
   rule: LogitRule = 'logit >= 0',
-): SegmentResult {
-  if (status !== 'segmented' || logits === null) {
-    return { expression, status, mask: null, box: null, area: 0, score: 0, rejectProbability };
-  }
+): Segmented | EmptyMask {
   const mask = binaryMask(logits, rule);
   const { width, height } = mask;
   let [area, sum, xMin, yMin, xMax, yMax] = [0, 0, width, height, 0, 0];
@@ -45,6 +62,37 @@ export function segmentResult(
     xMax = Math.max(xMax, x + 1);
     yMax = Math.max(yMax, y + 1);
   }
-  const box = area === 0 ? null : ([xMin, yMin, xMax, yMax] as const);
-  return { expression, status, mask, box, area, score: area === 0 ? 0 : sum / area, rejectProbability };
+  if (area === 0) return { status: 'empty-mask', mask, box: null, area: 0, score: 0, rejectProbability };
+  const box = [xMin, yMin, xMax, yMax] as const;
+  return { status: 'segmented', mask, box, area, score: sum / area, rejectProbability };
+}
+
+/**
+ * @param status as the tokens decided: 'segmented' becomes 'empty-mask' where no pixel is inside
+ * @param logits the expression's mask; needed where it is segmented and ignored otherwise
+ */
+export function segmentResult(
+  expression: string,
+  status: SegmentStatus,
+  logits: MaskLogits | null,
+  rejectProbability: number | null,
+  rule: LogitRule = 'logit >= 0',
+): SegmentResult {
+  if (status === 'rejected') return { expression, ...rejected(rejectProbability) };
+  if (status === 'no-seg-token') return { expression, ...notAnswered() };
+  if (logits === null) throw new Error(`segmentResult: "${expression}" is segmented without a mask`);
+  return { expression, ...segmented(logits, rejectProbability, rule) };
+}
+
+/** What became of a [SEG] or [REJ]. Where there is no [REJ], the mask says what is absent, whatever token was the likeliest. */
+export function decidedResult(
+  { reject, minimumPixels }: Variant,
+  expression: string,
+  { answer, mask, rejectProbability }: { answer: TokenAnswer; mask: MaskLogits | null; rejectProbability: number },
+  rule?: LogitRule,
+): SegmentResult {
+  if (reject)
+    return segmentResult(expression, answer === 'seg' ? 'segmented' : 'rejected', mask, rejectProbability, rule);
+  const result = segmentResult(expression, 'segmented', mask, null, rule);
+  return result.area < minimumPixels ? { expression, ...rejected(null) } : result;
 }

@@ -2,8 +2,8 @@
  * A model as a folder, complete in itself:
  *
  *     config.json         the sizes (ModelConfig)
- *     meta.json           what it is: style of conversation, stage of training, description; threshold of [REJ] and variant
- *                         where they are not the usual ones
+ *     meta.json           what it is: style of conversation, stage of training, description, what it knows; threshold of
+ *                         [REJ] and variant where they are not the usual ones
  *     model.safetensors   every weight, under the published names; large models have shards and an index
  *     tokenizer files     tokenizer.model or tokenizer.json, and what belongs to them
  */
@@ -19,11 +19,14 @@ import { JsonReader } from '../io/json-reader.js';
 import { jsonFile, type PendingFile } from '../io/pending-file.js';
 import { safetensorsPieces } from '../io/safetensors-writer.js';
 import { ADDED_TOKENS, segTokenAt } from '../special-tokens.js';
-import { GSVA_VARIANT, isPublished, type Variant } from '../variant.js';
+import { GSVA_VARIANT, isPublished } from '../variant.js';
 import { Gsva } from './gsva.js';
+import type { ModelMeta } from './model-meta.js';
 import { type Precision, tensorsToPack } from './precision.js';
 import { readVariant } from './read-variant.js';
 import { type LoadOptions, type LoadReport, loadWeights, storableWeights } from './weights.js';
+
+export type { ModelMeta };
 
 /** Raised when the meaning of the folder's files changes. */
 const FORMAT = 1;
@@ -38,22 +41,16 @@ export const TOKENIZER_FILES = [
   'special_tokens_map.json',
   'added_tokens.json',
 ] as const;
-const META_KEYS = ['format', 'conversation', 'stage', 'description', 'rejectThreshold', 'variant', 'details'] as const;
-
-/** What a model is, besides its numbers. */
-export interface ModelMeta {
-  /** Style of conversation that it was trained with (ConversationStyle). */
-  readonly conversation: string;
-  /** The training it comes from: 'base', 'gsva', … */
-  readonly stage: string;
-  readonly description: string;
-  /** An expression is rejected from this probability of [REJ] against [SEG] on, as found out by calibration. */
-  readonly rejectThreshold?: number;
-  /** What its answers are made of; left out: as published. */
-  readonly variant?: Variant;
-  /** Further facts for a reader: seed, updates, figures. Nothing depends on them. */
-  readonly details?: Readonly<Record<string, unknown>>;
-}
+const META_KEYS = [
+  'format',
+  'conversation',
+  'stage',
+  'description',
+  'knows',
+  'rejectThreshold',
+  'variant',
+  'details',
+] as const;
 
 export interface ModelDirectory {
   /** Built, its weights set; the caller disposes it. */
@@ -249,12 +246,13 @@ function writeMeta(dir: string, meta: ModelMeta): void {
 }
 
 function metaToJson(meta: ModelMeta): Readonly<Record<string, unknown>> {
-  const { conversation, stage, description, rejectThreshold, variant = GSVA_VARIANT, details } = meta;
+  const { conversation, stage, description, knows, rejectThreshold, variant = GSVA_VARIANT, details } = meta;
   return {
     format: FORMAT,
     conversation,
     stage,
     description,
+    ...(knows === undefined ? {} : { knows }),
     ...(rejectThreshold === undefined ? {} : { rejectThreshold }),
     ...(isPublished(variant) ? {} : { variant }),
     ...(details ? { details } : {}),
@@ -264,6 +262,7 @@ function metaToJson(meta: ModelMeta): Readonly<Record<string, unknown>> {
 function readMeta(path: string): ModelMeta {
   const root = JsonReader.of(readJson(path, 'what kind of model this is'), path).onlyKeys(META_KEYS);
   root.key('format').integer({ min: FORMAT, max: FORMAT });
+  const knows = root.optional('knows')?.string();
   const rejectThreshold = root.optional('rejectThreshold')?.number({ min: 0, max: 1 });
   const variant = root.optional('variant');
   const details = root.optional('details')?.object();
@@ -271,6 +270,7 @@ function readMeta(path: string): ModelMeta {
     conversation: root.key('conversation').string(),
     stage: root.key('stage').string(),
     description: root.key('description').string(),
+    ...(knows === undefined ? {} : { knows }),
     ...(rejectThreshold === undefined ? {} : { rejectThreshold }),
     ...(variant === null ? {} : { variant: readVariant(variant) }),
     ...(details === undefined ? {} : { details }),

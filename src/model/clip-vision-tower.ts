@@ -5,12 +5,13 @@
 import type { ClipConfig } from '../config.js';
 import { UserError } from '../errors.js';
 import * as fused from '../engine/fused-ops.js';
+import { atOnce, type Steps } from '../engine/steps.js';
 import * as tf from '../engine/tf.js';
 import { Attention } from '../nn/attention.js';
 import { CompositeLayer, type Shape, single } from '../nn/composite-layer.js';
 import { PatchConvolution } from '../nn/convolution.js';
 import { Embedding } from '../nn/embedding.js';
-import { inTurn } from '../nn/in-turn.js';
+import { inTurnSteps } from '../nn/in-turn.js';
 import { Linear } from '../nn/linear.js';
 import { LayerNorm } from '../nn/norms.js';
 
@@ -98,20 +99,36 @@ export class ClipVisionTower extends CompositeLayer {
 
   /** images [B, S, S, 3], normalised with CLIP's mean and deviation → features [B, (S/patch)², D]. */
   forward(images: tf.Tensor): tf.Tensor3D {
-    const { hiddenSize, numHiddenLayers, selectLayer } = this.config;
+    return atOnce(this.forwardSteps(images));
+  }
+
+  /** The same with a step after every layer. */
+  *forwardSteps(images: tf.Tensor): Steps<tf.Tensor3D> {
+    const { numHiddenLayers, selectLayer } = this.config;
+    // hidden_states[0] is the embedding; a negative index counts from the last layer's output.
+    const depth = selectLayer < 0 ? numHiddenLayers + 1 + selectLayer : selectLayer;
+    const layers = [this.preNorm, ...this.layers.slice(0, depth)];
+    const embedded = tf.tidy(() => this.embed(images));
+    let hidden = embedded;
+    try {
+      hidden = yield* inTurnSteps(
+        embedded,
+        layers.map((layer) => (x: tf.Tensor) => layer.forward(x)),
+      );
+      return tf.slice(hidden, [0, 1, 0], [-1, -1, -1]) as tf.Tensor3D;
+    } finally {
+      tf.dispose([embedded, hidden]);
+    }
+  }
+
+  /** The class token and the patches with their positions, [B, 1 + (S/patch)², D]. */
+  private embed(images: tf.Tensor): tf.Tensor {
+    const { hiddenSize } = this.config;
     const [batch] = images.shape as [number];
     // [B, S/p, S/p, D] → [B, N, D], row by row
     const patches = tf.reshape(this.patchEmbedding.forward(images), [batch, patchCount(this.config), hiddenSize]);
     const classToken = tf.tile(tf.reshape(this.value('embeddings.class_embedding'), [1, 1, hiddenSize]), [batch, 1, 1]);
-    const embedded = tf.add(tf.concat([classToken, patches], 1), tf.expandDims(this.positionEmbedding.table, 0));
-    // hidden_states[0] is the embedding; a negative index counts from the last layer's output.
-    const depth = selectLayer < 0 ? numHiddenLayers + 1 + selectLayer : selectLayer;
-    const layers = [this.preNorm, ...this.layers.slice(0, depth)];
-    const hidden = inTurn(
-      embedded,
-      layers.map((layer) => (x: tf.Tensor) => layer.forward(x)),
-    );
-    return tf.slice(hidden, [0, 1, 0], [-1, -1, -1]) as tf.Tensor3D;
+    return tf.add(tf.concat([classToken, patches], 1), tf.expandDims(this.positionEmbedding.table, 0));
   }
 
   override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {

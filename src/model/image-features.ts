@@ -1,6 +1,8 @@
 /**
  * What the frozen encoders say of an image, as plain data: a function of the image alone, computed once and kept.
  */
+import type { Abortable } from '../abortable.js';
+import { stepwise } from '../engine/steps.js';
 import * as tf from '../engine/tf.js';
 import type { PreparedImage } from '../types.js';
 import type { Gsva } from './gsva.js';
@@ -24,16 +26,24 @@ export type ImageFeatures = Omit<EncodedImage, 'imageEmbedding'> & {
 
 /**
  * Runs F_V1 and F_V2 on a batch.
+ * @param signal heard after every layer and block of theirs
+ * @throws the signal's reason; nothing stays allocated then
  * @throws UserError that names the part at fault where features are not finite; so do the two below
  */
-export async function encodeImages(gsva: Gsva, images: readonly PreparedImage[]): Promise<EncodedImage[]> {
+export async function encodeImages(
+  gsva: Gsva,
+  images: readonly PreparedImage[],
+  signal?: Abortable,
+): Promise<EncodedImage[]> {
   const clipFeatures = await encodeForClip(
     gsva,
     images.map(({ clipInput }) => clipInput),
+    signal,
   );
   const imageEmbeddings = await encodeForSam(
     gsva,
     images.map(({ samInput }) => samInput),
+    signal,
   );
   return images.map(({ resized, original }, index) => ({
     clipFeatures: clipFeatures[index] as Float32Array,
@@ -44,15 +54,17 @@ export async function encodeImages(gsva: Gsva, images: readonly PreparedImage[])
 }
 
 /** F_V1's features of a batch of its inputs. */
-export function encodeForClip(gsva: Gsva, inputs: readonly Float32Array[]): Promise<Float32Array[]> {
-  const { imageSize } = gsva.config.clip;
-  return rowsOf(gsva, 'F_V1', inputs, () => gsva.visionTower.forward(stackImages(inputs, imageSize)));
+export function encodeForClip(
+  gsva: Gsva,
+  inputs: readonly Float32Array[],
+  signal?: Abortable,
+): Promise<Float32Array[]> {
+  return rowsOf(gsva, { name: 'F_V1', side: gsva.config.clip.imageSize, layer: gsva.visionTower }, inputs, signal);
 }
 
 /** F_V2's image embeddings of a batch of its inputs. */
-export function encodeForSam(gsva: Gsva, inputs: readonly Float32Array[]): Promise<Float32Array[]> {
-  const { imageSize } = gsva.config.sam;
-  return rowsOf(gsva, 'F_V2', inputs, () => gsva.imageEncoder.forward(stackImages(inputs, imageSize)));
+export function encodeForSam(gsva: Gsva, inputs: readonly Float32Array[], signal?: Abortable): Promise<Float32Array[]> {
+  return rowsOf(gsva, { name: 'F_V2', side: gsva.config.sam.imageSize, layer: gsva.imageEncoder }, inputs, signal);
 }
 
 /** Square inputs [side, side, 3] of either encoder as one tensor [B, side, side, 3]; owned by the caller. */
@@ -87,24 +99,34 @@ export function stackFeatures(
   };
 }
 
-/** What an encoder says of each input; nothing is run for none. */
+interface Encoder {
+  /** For errors. */
+  readonly name: 'F_V1' | 'F_V2';
+  /** Of its square input, in pixels. */
+  readonly side: number;
+  readonly layer: Pick<Gsva['visionTower'] | Gsva['imageEncoder'], 'forward' | 'forwardSteps'>;
+}
+
+/** Features of each input [side, side, 3]; nothing is run for none. */
 async function rowsOf(
   gsva: Gsva,
-  encoder: string,
+  { name, side, layer }: Encoder,
   inputs: readonly Float32Array[],
-  encode: () => tf.Tensor,
+  signal: Abortable | undefined,
 ): Promise<Float32Array[]> {
   if (inputs.length === 0) return [];
-  const features = tf.tidy(encode);
+  const images = stackImages(inputs, side);
+  let features = images as tf.Tensor;
   try {
+    features = await stepwise<tf.Tensor>(layer.forwardSteps(images), signal);
     const data = await features.data<'float32'>();
-    await requireFinite(gsva, `Encoding an image: the features of ${encoder}`, data, () => {
-      tf.dispose(tf.tidy(encode));
+    await requireFinite(gsva, `Encoding an image: the features of ${name}`, data, () => {
+      tf.dispose(tf.tidy(() => layer.forward(images)));
     });
     const size = data.length / inputs.length;
     return inputs.map((_, row) => data.slice(row * size, (row + 1) * size));
   } finally {
-    features.dispose();
+    tf.dispose([images, features]);
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import type { LlmConfig, LoraConfig } from '../config.js';
 import * as fused from '../engine/fused-ops.js';
+import { atOnce, type Steps } from '../engine/steps.js';
 import * as tf from '../engine/tf.js';
 import { mergeHeads, splitHeads } from '../nn/attention-ops.js';
 import { CompositeLayer, type Shape, single } from '../nn/composite-layer.js';
@@ -208,19 +209,37 @@ export class Llama extends CompositeLayer {
     context: LlamaContext,
     past: readonly LayerCache[] | null = null,
   ): [tf.Tensor, LayerCache[]] {
+    return atOnce(this.forwardSteps(embeddings, context, past));
+  }
+
+  /** The same with a step after every layer. What is passed in stays the caller's. */
+  *forwardSteps(
+    embeddings: tf.Tensor,
+    context: LlamaContext,
+    past: readonly LayerCache[] | null = null,
+  ): Steps<[tf.Tensor, LayerCache[]]> {
     const caches: LayerCache[] = [];
     let hidden = embeddings;
-    for (const [index, layer] of this.layers.entries()) {
-      const input = hidden;
-      const { output, ...cache } = tf.tidy(() => {
-        const [output, cache] = layer.forward(input, layerContext(context, index), past?.[index] ?? null);
-        return { output, ...cache };
-      });
-      if (input !== embeddings) input.dispose();
-      hidden = output;
-      caches.push(cache);
+    let isDone = false;
+    try {
+      for (const [index, layer] of this.layers.entries()) {
+        const input = hidden;
+        const { output, ...cache } = tf.tidy(() => {
+          const [output, cache] = layer.forward(input, layerContext(context, index), past?.[index] ?? null);
+          return { output, ...cache };
+        });
+        hidden = output;
+        caches.push(cache);
+        if (input !== embeddings) input.dispose();
+        yield hidden;
+      }
+      const normed = tf.tidy(() => this.norm.forward(hidden));
+      isDone = true;
+      return [normed, caches];
+    } finally {
+      if (hidden !== embeddings) hidden.dispose();
+      if (!isDone) for (const { keys, values } of caches) tf.dispose([keys, values]);
     }
-    return [this.norm.forward(hidden), caches];
   }
 
   override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {

@@ -3,7 +3,7 @@ import type { ModelConfig } from '../config.js';
 import { type TensorOutput, byteCount } from '../io/tensor-output.js';
 import { bytesText } from '../machine.js';
 import { GSVA_VARIANT, isPublished } from '../variant.js';
-import type { ModelMeta } from './checkpoint-directory.js';
+import type { ModelMeta } from './model-meta.js';
 
 export function modelCard(
   { clip, llm, sam, lora }: ModelConfig,
@@ -14,7 +14,8 @@ export function modelCard(
   const bytes = tensors.reduce((sum, tensor) => sum + byteCount(tensor), 0);
   const types = [...new Set(tensors.map(({ dtype }) => dtype))].join(', ');
   const details = Object.entries(meta.details ?? {}).map(([key, value]) => `- ${key}: ${plain(value)}`);
-  const { variant = GSVA_VARIANT } = meta;
+  const { variant = GSVA_VARIANT, knows } = meta;
+  const known = knows === undefined ? [] : [`- knows: ${plain(knows)}`];
   const differs = isPublished(variant) ? [] : [`- variant: ${plain(variant)}`];
   return `# ${plain(meta.description)}
 
@@ -26,7 +27,7 @@ TensorFlow.js: sizes in config.json, weights under the published names in safete
 - F_LLM: LLaMA, ${llm.numHiddenLayers} layers of ${llm.hiddenSize}, ${llm.vocabSize} tokens; ${lora.r === 0 ? 'no LoRA' : `LoRA of rank ${lora.r}`}
 - F_V2, F_mask: SAM, ${sam.depth} layers of ${sam.embedDim}, ${sam.imageSize} pixels
 - conversation: ${meta.conversation}; stage: ${meta.stage}
-${[...differs, ...details].join('\n')}
+${[...known, ...differs, ...details].join('\n')}
 
 \`\`\`sh
 gsva segment --model FOLDER --image photo.jpg --expressions "what to find"

@@ -59,7 +59,8 @@ export function buildExperiment(written: ExperimentConfig, source: string): Expe
   const config = { ...written, model: withSegTokens(written.model, tokenizer, written.variant.segTokens) };
   checkTokenizer(tokenizer, config.model, `of ${source}`);
   const { stage, description, conversation, variant, start } = config;
-  const meta = { conversation, stage, description };
+  const knows = config.knows ?? inheritedKnows(config);
+  const meta = { conversation, stage, description, ...(knows === null ? {} : { knows }) };
   const gsva = new Gsva(config.model);
   let rounded: readonly string[] = [];
   try {
@@ -91,6 +92,11 @@ function withSegTokens(model: ModelConfig, tokenizer: Tokenizer, segTokens: numb
   });
   const vocabSize = Math.max(model.llm.vocabSize, tokenizer.vocabSize);
   return { ...model, llm: { ...model.llm, vocabSize }, tokens: { ...model.tokens, moreSegs } };
+}
+
+/** The start model's, but for a run on one's own pictures: what these add, only its configuration can say. */
+function inheritedKnows({ start, data }: ExperimentConfig): string | null {
+  return start === null || data.kind === 'jsonl' ? null : (openModelDirectory(start).meta.knows ?? null);
 }
 
 /** Whether a model has yet to learn what [SEG] and [REJ] are: 'base', or one of its stages. */

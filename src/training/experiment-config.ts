@@ -83,6 +83,7 @@ export function readExperimentConfig(
   root.onlyKeys([
     'stage',
     'description',
+    'knows',
     'model',
     'plannedModel',
     'start',

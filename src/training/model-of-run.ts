@@ -19,6 +19,8 @@ export interface ModelOfRun {
   readonly conversation: ConversationStyle;
   /** What answers are made of; as published unless the configuration or the start model say otherwise. */
   readonly variant: Variant;
+  /** What the model will know, in a few words; null: as the start model, where the data is not one's own. */
+  readonly knows: string | null;
 }
 
 /** What a model has that is written out; with fewer of them, it is what differs from the start model. */
@@ -30,6 +32,7 @@ const SECTIONS = ['clip', 'llm', 'sam', 'lora', 'tokens', 'loss'];
  * @throws UserError naming file and key
  */
 export function readModelOfRun(root: JsonReader, path: string, start: string | null, forPlan: boolean): ModelOfRun {
+  const knows = readKnows(root);
   const written = root.optional('model');
   const variant = root.optional('variant');
   const isWhole = written !== null && SECTIONS.every((section) => written.optional(section) !== null);
@@ -41,13 +44,14 @@ export function readModelOfRun(root: JsonReader, path: string, start: string | n
       tokenizer: root.key('tokenizer').string(),
       conversation: root.key('conversation').oneOf(CONVERSATION_STYLES),
       variant: readVariant(variant),
+      knows,
     };
   }
   const tokenizer = root.optional('tokenizer')?.string() ?? start;
   const style = root.optional('conversation')?.oneOf(CONVERSATION_STYLES) ?? null;
   if (forPlan && planned !== null && !isFolder(start)) {
     const conversation = style ?? root.key('conversation').oneOf(CONVERSATION_STYLES);
-    return { model: planned, tokenizer, conversation, variant: readVariant(variant) };
+    return { model: planned, tokenizer, conversation, variant: readVariant(variant), knows };
   }
   const { config, meta } = openModelDirectory(start);
   const ownStyle = JsonReader.of(meta, join(start, 'meta.json')).key('conversation');
@@ -56,7 +60,14 @@ export function readModelOfRun(root: JsonReader, path: string, start: string | n
     tokenizer,
     conversation: style ?? ownStyle.oneOf(CONVERSATION_STYLES),
     variant: variant === null ? (meta.variant ?? GSVA_VARIANT) : readVariant(variant),
+    knows,
   };
+}
+
+function readKnows(root: JsonReader): string | null {
+  const key = root.optional('knows');
+  if (key?.string().trim() === '') key.fail('a few words on what the model will know, such as "coloured shapes only"');
+  return key?.string() ?? null;
 }
 
 /** Checked whether it is needed or not, so that a mistake in it is found at once. */

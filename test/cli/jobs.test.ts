@@ -1,5 +1,5 @@
 /** train → segment → eval on a handful of images and a small model: files, answers, exit codes, nothing half-written. */
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import {
   copyFileSync,
   cpSync,
@@ -15,14 +15,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GRefCoco } from '../../src/data/refer/grefcoco.js';
 import { writeSynthDataset } from '../../src/data/synth/writer.js';
+import { tokenizeConversation } from '../../src/data/text/conversation.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
+import { generate } from '../../src/inference/generate.js';
+import { loadPredictor } from '../../src/inference/load-predictor.js';
 import { readImage } from '../../src/io/image-file.js';
 import { writeModelDirectory } from '../../src/model/checkpoint-directory.js';
+import { SamBlock } from '../../src/model/sam/image-encoder.js';
 import { readRunLog } from '../../src/training/run-log.js';
 import { type CliOptions, type CliResult, runCli } from '../helpers/run-cli.js';
 import { SMALL_TEXT, smallConfig, TOKENIZER_DIR, writeConfig } from '../helpers/small-experiment.js';
 import { smallModel } from '../helpers/small-model.js';
+import { swapHeadColumns } from '../inference/tiny-predictor.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-jobs-'));
 const at = (...parts: string[]): string => join(scratch, ...parts);
@@ -253,8 +258,8 @@ describe('gsva segment', () => {
     const { code, stdout } = await segment('--expressions', 'red circle', 'both bars');
     expect(code).toBe(0);
     expect(stdout).toMatch(/expression +answer +pixels +box +score +P\(\[REJ\]\)/);
-    expect(stdout).toMatch(/^ red circle +(segmented|rejected)/m);
-    expect(stdout).toMatch(/^ both bars +(segmented|rejected)/m);
+    expect(stdout).toMatch(/^ red circle +(segmented|empty-mask|rejected)/m);
+    expect(stdout).toMatch(/^ both bars +(segmented|empty-mask|rejected)/m);
     expect(tf.memory().numTensors).toBe(before);
   });
 
@@ -291,7 +296,7 @@ describe('gsva segment', () => {
       results: { status: string; area: number }[];
       written: string[];
     };
-    const found = results.flatMap(({ status }, i) => (status === 'segmented' ? [`mask-0${i + 1}.png`] : []));
+    const found = results.flatMap(({ status }, i) => (status === 'rejected' ? [] : [`mask-0${i + 1}.png`]));
     expect(readdirSync(out).sort()).toEqual([...found, 'overlay.png'].sort());
     expect(written.map((path) => path.slice(out.length + 1)).sort()).toEqual(readdirSync(out).sort());
     const { width, height } = await readImage(image);
@@ -318,6 +323,88 @@ describe('gsva segment', () => {
     const file = await segment('--expressions', 'red circle', '--out', join(own, 'photo.jpg'));
     expect(file.code).toBe(1);
     expect(readFileSync(join(own, 'photo.jpg'))).toEqual(readFileSync(image));
+  });
+
+  test('explains the statuses that occur, names the model and what it knows', async () => {
+    const { stdout } = await segment('--expressions', 'red circle', '--reject-threshold', '0');
+    expect(stdout).toContain('\nrejected: by the model, nothing in the picture fits\n');
+    expect(stdout).not.toContain('\nsegmented: ');
+    expect(stdout).toContain(`\nmodel: ${model}\n`);
+    const knowing = at('knowing');
+    cpSync(model, knowing, { recursive: true });
+    const meta = JSON.parse(readFileSync(join(knowing, 'meta.json'), 'utf8')) as object;
+    writeFileSync(join(knowing, 'meta.json'), JSON.stringify({ ...meta, knows: 'coloured shapes only' }));
+    const ask = (...more: string[]): Promise<CliResult> =>
+      cli(['segment', '--image', image, '--model', knowing, '--expressions', 'red circle', ...more]);
+    expect((await ask()).stdout).toContain(`\nmodel: ${knowing}: coloured shapes only; about anything else`);
+    const json = JSON.parse((await ask('--json', '--reject-threshold', '0')).stdout);
+    expect(json.model).toEqual({ name: knowing, knows: 'coloured shapes only' });
+    expect(json.statuses).toEqual({ rejected: 'by the model, nothing in the picture fits' });
+  });
+
+  test('--mode generate: what matches no expression is listed, with its masks', async () => {
+    const { predictor } = loadPredictor(model);
+    const [encoded] = await predictor.encode([await readImage(image)]);
+    if (encoded === undefined) throw new Error('not encoded');
+    const { question } = await predictor.generate({ image: encoded, expressions: ['a', 'b'] }, { maxTokens: 1 });
+    const turn = { user: question, assistant: null };
+    const { inputIds } = tokenizeConversation(predictor.tokenizer, 'plain', [turn]);
+    const [first = 0] = (await generate(predictor.gsva, encoded, inputIds, { maxTokens: 1 })).ids;
+    // Whatever this random model writes first, let it be [SEG].
+    swapHeadColumns(predictor.gsva, first, SMALL_TEXT.tokens.seg);
+    const talkative = at('talkative');
+    mkdirSync(talkative);
+    const meta = { conversation: 'plain', stage: 'gsva', description: 'writes [SEG]' };
+    await writeModelDirectory(talkative, predictor.gsva, { meta, tokenizerDir: TOKENIZER_DIR });
+    predictor.dispose();
+    const out = at('free');
+    const ask = (...more: string[]): Promise<CliResult> =>
+      cli([
+        'segment',
+        '--image',
+        image,
+        '--model',
+        talkative,
+        '--mode',
+        'generate',
+        '--expressions',
+        'a',
+        'b',
+        ...more,
+      ]);
+    const json = JSON.parse((await ask('--json', '--out', out)).stdout) as {
+      answer: string;
+      unmatched: { text: string; status: string; repeats: null; area: number; mask?: unknown }[];
+    };
+    expect(json.answer).toMatch(/^\[SEG\]/);
+    expect(json.unmatched.length).toBeGreaterThan(0);
+    expect(json.unmatched[0]).toMatchObject({ text: '', repeats: null });
+    expect(json.unmatched[0]).not.toHaveProperty('mask');
+    const drawn = json.unmatched.flatMap(({ status }, i) =>
+      status === 'rejected' ? [] : [`unmatched-${String(i + 1).padStart(2, '0')}.png`],
+    );
+    expect(readdirSync(out).filter((name) => name.startsWith('unmatched'))).toEqual(drawn);
+    const mask = await readImage(join(out, 'unmatched-01.png'));
+    expect(mask.data.filter((value, i) => i % 3 === 0 && value > 0)).toHaveLength(json.unmatched[0]?.area ?? -1);
+    // A folder of such results is one of ours, and is replaced.
+    const { stdout, code } = await ask('--out', out);
+    expect([code, stdout]).toEqual([0, expect.stringContaining('parts of the answer that match no expression:')]);
+  });
+
+  test.each(['ask', 'generate'])('--mode %s stops in the middle when it is told to', async (mode) => {
+    const controller = new AbortController();
+    const layer = jest.spyOn(SamBlock.prototype, 'forward');
+    const running = cli(['segment', '--image', image, '--model', model, '--mode', mode, '--expressions', 'x'], {
+      signal: controller.signal,
+    });
+    const watch = setInterval(() => {
+      if (layer.mock.calls.length > 0) controller.abort();
+    }, 0);
+    const result = await running;
+    clearInterval(watch);
+    layer.mockRestore();
+    expect(result).toMatchObject({ code: 130, stdout: '' });
+    expect(lastLine(result.stderr)).toBe('gsva segment: stopped');
   });
 
   test('--mode generate answers too', async () => {

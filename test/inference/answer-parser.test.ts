@@ -57,7 +57,7 @@ describe('parseAnswer', () => {
         (expressions, chosen, rejected) => {
           const parts = partsOf(answerText(chosen, expressions, rejected));
           const parsed = parseAnswer(parts, expressions);
-          expect(parsed).toEqual({ parts: expressions.map((_, i) => i), unknown: 0, repeated: 0, unanswered: 0 });
+          expect(parsed).toEqual({ parts: expressions.map((_, i) => i), unknown: [], repeated: [], unanswered: 0 });
         },
       ),
       { seed: 7, numRuns: 500 },
@@ -77,28 +77,33 @@ describe('parseAnswer', () => {
     }
   });
 
-  test('counts what is unknown, repeated and unanswered', () => {
+  test('names what is unknown, repeated and unanswered', () => {
     const parts = partsOf('Sure, they are red circle:[SEG], blue cat:[REJ], red circle:[REJ].');
     const expressions = ['red circle', 'green bar'];
-    expect(parseAnswer(parts, expressions)).toEqual({ parts: [0, null], unknown: 1, repeated: 1, unanswered: 1 });
-    expect(parseAnswer([], expressions)).toEqual({ parts: [null, null], unknown: 0, repeated: 0, unanswered: 2 });
+    expect(parseAnswer(parts, expressions)).toEqual({
+      parts: [0, null],
+      unknown: [1],
+      repeated: [{ part: 2, expression: 0 }],
+      unanswered: 1,
+    });
+    expect(parseAnswer([], expressions)).toEqual({ parts: [null, null], unknown: [], repeated: [], unanswered: 2 });
   });
 
   test('falls back on the order where the words do not help and the counts agree', () => {
     const expressions = ['red circle', 'green bar', 'star'];
     const unclear = partsOf('It is [SEG], and [REJ], star:[SEG].');
-    expect(parseAnswer(unclear, expressions)).toEqual({ parts: [0, 1, 2], unknown: 0, repeated: 0, unanswered: 0 });
+    expect(parseAnswer(unclear, expressions)).toEqual({ parts: [0, 1, 2], unknown: [], repeated: [], unanswered: 0 });
     expect(parseAnswer(unclear.slice(0, 2), expressions)).toEqual({
       parts: [null, null, null],
-      unknown: 2,
-      repeated: 0,
+      unknown: [0, 1],
+      repeated: [],
       unanswered: 3,
     });
   });
 
   test('an expression asked twice takes two answers', () => {
     const parts = partsOf('Sure,star:[SEG], star:[REJ].');
-    expect(parseAnswer(parts, ['star', 'star'])).toEqual({ parts: [0, 1], unknown: 0, repeated: 0, unanswered: 0 });
+    expect(parseAnswer(parts, ['star', 'star'])).toEqual({ parts: [0, 1], unknown: [], repeated: [], unanswered: 0 });
   });
 
   test('capitals, spaces and dots do not matter', () => {
@@ -119,7 +124,9 @@ describe('parseAnswer', () => {
           const used = parsed.parts.filter((index) => index !== null);
           expect(new Set(used).size).toBe(used.length);
           expect(used.every((index) => index >= 0 && index < parts.length)).toBe(true);
-          expect(used.length + parsed.unknown + parsed.repeated).toBe(parts.length);
+          const rest = [...parsed.unknown, ...parsed.repeated.map(({ part }) => part)];
+          expect([...used, ...rest].sort((a, b) => a - b)).toEqual(parts.map((_, i) => i));
+          expect(parsed.repeated.every(({ expression }) => expression < asked.length)).toBe(true);
           expect(used.length + parsed.unanswered).toBe(asked.length);
         },
       ),

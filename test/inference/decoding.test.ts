@@ -149,7 +149,7 @@ describe('ask', () => {
   test('decides one after the other, each decision being read by the next, as passes without a cache do', async () => {
     const conversation = recorded.conversation(0);
     for (const threshold of [0, 0.2, 0.5, 0.8, 1]) {
-      const decisions = await ask(gsva, image, conversation, threshold);
+      const decisions = await ask(gsva, image, conversation, { rejectThreshold: threshold });
       const ids = [...conversation.inputIds];
       const places = [...ids.keys()].filter((t) => ids[t] === seg || ids[t] === rej);
       expect(decisions).toHaveLength(places.length);
@@ -163,7 +163,7 @@ describe('ask', () => {
       const drawn = decisions.flatMap(({ mask }) => (mask === null ? [] : [...mask.data]));
       expect(largestGap(drawn, whole(ids).masks)).toBeLessThan(1e-5);
     }
-    const rejected = await ask(gsva, image, conversation, 0);
+    const rejected = await ask(gsva, image, conversation, { rejectThreshold: 0 });
     expect(rejected.map(({ answer }) => answer)).toEqual(['rej', 'rej', 'rej']);
   });
 });

@@ -45,7 +45,7 @@ async function messageOf(run: () => Promise<unknown>): Promise<string> {
 /** Every way to an answer. */
 const WAYS: Readonly<Record<string, (encoded: EncodedImage) => Promise<unknown>>> = {
   segment: () => predictor.segment(image, EXPRESSIONS, { rejectThreshold: 1 }),
-  'ask (strict)': (encoded) => predictor.ask({ image: encoded, expressions: EXPRESSIONS }, 1),
+  'ask (strict)': (encoded) => predictor.ask({ image: encoded, expressions: EXPRESSIONS }, { rejectThreshold: 1 }),
   'force (reference)': (encoded) => predictor.force([{ image: encoded, ...FORCED }]),
   generate: (encoded) => predictor.generate({ image: encoded, expressions: EXPRESSIONS }),
   'reply (vqa)': (encoded) => predictor.reply(encoded, 'What is this?'),
@@ -113,7 +113,7 @@ describe.each(['cpu', 'webgpu'])('engine %s', (engine) => {
     const [encoded] = (await predictor.encode([image])) as [EncodedImage];
     plant(weight, NaN);
     const question = { image: encoded, expressions: ['red circle'] };
-    expectNamed(await messageOf(() => predictor.ask(question, 1)), weight, part);
+    expectNamed(await messageOf(() => predictor.ask(question, { rejectThreshold: 1 })), weight, part);
   });
 });
 

@@ -7,7 +7,7 @@ import { GRefCoco } from '../../src/data/refer/grefcoco.js';
 import { writeSynthDataset } from '../../src/data/synth/writer.js';
 import { startEngine } from '../../src/engine/engine.js';
 import { scoreGres } from '../../src/evaluation/metrics/gres-score.js';
-import { loadPredictor } from '../../src/inference/gsva-model.js';
+import { loadPredictor } from '../../src/inference/load-predictor.js';
 import { readImage } from '../../src/io/image-file.js';
 import type { SegmentResult } from '../../src/types.js';
 

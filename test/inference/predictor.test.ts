@@ -38,14 +38,20 @@ afterEach(() => {
 /** Status, mask, box, area and score fit together. */
 function expectConsistent(result: SegmentResult, height: number, width: number): void {
   const { status, mask, box, area, score, rejectProbability } = result;
+  if (status === 'empty-mask') {
+    expect([mask.data.length, mask.data.includes(1), box, area, score]).toEqual([height * width, false, null, 0, 0]);
+    return;
+  }
   if (status !== 'segmented') {
     expect([mask, box, area, score]).toEqual([null, null, 0, 0]);
     return;
   }
-  expect([mask?.height, mask?.width, mask?.data.length]).toEqual([height, width, height * width]);
-  expect(mask?.data.reduce((sum, value) => sum + value, 0)).toBe(area);
-  expect(box === null).toBe(area === 0);
-  if (area > 0) expect(score).toBeGreaterThanOrEqual(0.5);
+  expect([mask.height, mask.width, mask.data.length]).toEqual([height, width, height * width]);
+  expect(mask.data.reduce((sum, value) => sum + value, 0)).toBe(area);
+  expect(area).toBeGreaterThan(0);
+  const [xMin, yMin, xMax, yMax] = box;
+  expect((xMax - xMin) * (yMax - yMin)).toBeGreaterThanOrEqual(area);
+  expect(score).toBeGreaterThanOrEqual(0.5);
   expect(rejectProbability).toBeGreaterThanOrEqual(0);
   expect(rejectProbability).toBeLessThanOrEqual(1);
 }
@@ -69,7 +75,8 @@ describe('Predictor.segment', () => {
     expect(none.results.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
     expect(none.answer).toBe('Sure, they are red circle:[REJ], green bar:[REJ], both squares:[REJ].');
     const all = await predictor.segment(image, EXPRESSIONS, { rejectThreshold: 1 });
-    expect(all.results.map(({ status }) => status)).toEqual(['segmented', 'segmented', 'segmented']);
+    // The random model's masks have no pixel.
+    expect(all.results.map(({ status }) => status)).toEqual(['empty-mask', 'empty-mask', 'empty-mask']);
     expect(all.answer).toBe('Sure, they are red circle:[SEG], green bar:[SEG], both squares:[SEG].');
   });
 
@@ -84,7 +91,7 @@ describe('Predictor.segment', () => {
       return results.map(({ status }) => status);
     };
     expect(await statuses(0)).toEqual(['rejected', 'rejected', 'rejected']);
-    expect(await statuses(1)).toEqual(['segmented', 'segmented', 'segmented']);
+    expect(await statuses(1)).toEqual(['empty-mask', 'empty-mask', 'empty-mask']);
     expect(await statuses(1, { rejectThreshold: 0 })).toEqual(['rejected', 'rejected', 'rejected']);
   });
 
@@ -119,9 +126,9 @@ describe('Predictor.segment', () => {
     swapHeadColumns(gsva, written, gsva.config.tokens.seg);
     // The threshold chooses between the two where the model is about to write one of them.
     expect([rejecting.answer, rejecting.results[0]?.status]).toEqual(['[REJ]', 'rejected']);
-    expect([accepting.answer, accepting.results[0]?.status]).toEqual(['[SEG]', 'segmented']);
+    expect([accepting.answer, accepting.results[0]?.status]).toEqual(['[SEG]', 'empty-mask']);
     expect(reply.answer).toContain('[SEG]');
-    expect(reply.results.map(({ status }) => status)).toEqual(['segmented']);
+    expect(reply.results.map(({ status }) => status)).toEqual(['empty-mask']);
     expect(reply.faults).toEqual({ unknown: 0, repeated: 0, unanswered: 0 });
     expectConsistent(reply.results[0] as SegmentResult, 61, 87);
   });
@@ -134,7 +141,8 @@ describe('Predictor.segment', () => {
     [['x'], { rejectThreshold: 1.5 }, 'from 0 to 1'],
     [['x'], { rejectThreshold: NaN }, 'from 0 to 1'],
     [['x'], { rejectThreshold: -1, mode: 'generate' as const }, 'from 0 to 1'],
-    [['x'], { maxTokens: 0 }, 'maxTokens'],
+    [['x'], { maxTokens: 0, mode: 'generate' as const }, 'maxTokens must be a whole number'],
+    [['x'], { maxTokens: 4 }, "maxTokens is for mode 'generate'"],
     [Array.from({ length: 60 }, (_, i) => `thing number ${i}`), {}, 'this model takes 256'],
   ])('case %#: what cannot be used is refused with one clear line', async (expressions, options, message) => {
     await expect(predictor.segment(image, expressions, options)).rejects.toThrow(UserError);
@@ -180,7 +188,7 @@ describe('Predictor.force', () => {
     for (const { results, answer } of replies) {
       for (const result of results) expectConsistent(result, result.mask?.height ?? 0, result.mask?.width ?? 0);
       const tokens = [...answer.matchAll(/\[(SEG|REJ)\]/g)].map(([, name]) => name);
-      expect(tokens).toEqual(results.map(({ status }) => (status === 'segmented' ? 'SEG' : 'REJ')));
+      expect(tokens).toEqual(results.map(({ status }) => (status === 'rejected' ? 'REJ' : 'SEG')));
     }
     const [chair] = await predictor.force([{ image: b, expressions: ['chair'], answers: ['seg'], form: 'class' }]);
     expect(chair?.question).toBe('<image>\n What is chair in this image?');
@@ -203,7 +211,13 @@ describe('segmentResult', () => {
 
   test('an empty mask has no box and score 0; a rejection has no mask', () => {
     const logits = { data: Float32Array.from([-1, -1]), height: 1, width: 2 };
-    expect(segmentResult('x', 'segmented', logits, 0)).toMatchObject({ box: null, area: 0, score: 0 });
+    expect(segmentResult('x', 'segmented', logits, 0)).toMatchObject({
+      status: 'empty-mask',
+      mask: { data: new Uint8Array(2) },
+      box: null,
+      area: 0,
+      score: 0,
+    });
     expect(segmentResult('x', 'rejected', logits, 1)).toMatchObject({ mask: null, box: null, area: 0, score: 0 });
   });
 });
@@ -225,7 +239,8 @@ describe('loadGsva', () => {
     const model = await loadGsva(folder);
     expect(model).toBeInstanceOf(GsvaModel);
     expect(model.meta).toEqual(meta);
-    const expected = await predictor.segment(image, EXPRESSIONS);
+    expect(model.name).toBe(folder);
+    const expected = { ...(await predictor.segment(image, EXPRESSIONS)), model: { name: folder, knows: null } };
     for (const source of [path, bytes, image]) expect(await model.segment(source, EXPRESSIONS)).toEqual(expected);
     model.dispose();
   });

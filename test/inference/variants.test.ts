@@ -10,7 +10,7 @@ import { questionOf } from '../../src/data/text/question-forms.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import { parseAnswer, parseAnswerInOrder } from '../../src/inference/answer-parser.js';
-import { loadPredictor } from '../../src/inference/gsva-model.js';
+import { loadPredictor } from '../../src/inference/load-predictor.js';
 import { Predictor } from '../../src/inference/predictor.js';
 import { teacherForce } from '../../src/inference/teacher-forcing.js';
 import { forcedDecision, readNextToken, type TokenAnswer } from '../../src/inference/token-decision.js';
@@ -118,7 +118,7 @@ describe.each(VARIANT_NAMES)('%s', (name) => {
         }
         const parse = variant.expressionBeforeSeg ? parseAnswer : parseAnswerInOrder;
         const asked = some.map(({ expression }) => expression);
-        expect(parse(parts, asked)).toEqual({ parts: some.map((_, i) => i), unknown: 0, repeated: 0, unanswered: 0 });
+        expect(parse(parts, asked)).toEqual({ parts: some.map((_, i) => i), unknown: [], repeated: [], unanswered: 0 });
         const wanted = some.map(({ isEmpty }) => (isEmpty && variant.reject ? 'rej' : 'seg'));
         expect(parts.map(({ answer }) => answer)).toEqual(wanted);
       }
@@ -128,8 +128,13 @@ describe.each(VARIANT_NAMES)('%s', (name) => {
 
 test('answers in order: what is missing and what is too much', () => {
   const part = { text: '', answer: 'seg' } as const;
-  expect(parseAnswerInOrder([part], ['a', 'b'])).toEqual({ parts: [0, null], unknown: 0, repeated: 0, unanswered: 1 });
-  expect(parseAnswerInOrder([part, part], ['a'])).toEqual({ parts: [0], unknown: 1, repeated: 0, unanswered: 0 });
+  expect(parseAnswerInOrder([part], ['a', 'b'])).toEqual({
+    parts: [0, null],
+    unknown: [],
+    repeated: [],
+    unanswered: 1,
+  });
+  expect(parseAnswerInOrder([part, part], ['a'])).toEqual({ parts: [0], unknown: [1], repeated: [], unanswered: 0 });
 });
 
 test('a smaller number of pixels makes less absent', () =>

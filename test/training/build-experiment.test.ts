@@ -68,7 +68,8 @@ describe.each(CONFIGS)('configs/%s', (name) => {
     expect(ids).toEqual([tokens.seg, tokens.rej, tokens.imStart, tokens.imEnd]);
     expect([tokenizer.bosId, tokenizer.eosId, tokenizer.padId]).toEqual([tokens.bos, tokens.eos, tokens.pad]);
     expect(tokenizer.vocabSize).toBe(llm.vocabSize);
-    expect(meta).toEqual({ conversation: config.conversation, stage: config.stage, description: config.description });
+    const { conversation, stage, description, knows } = config;
+    expect(meta).toEqual({ conversation, stage, description, ...(knows === null ? {} : { knows }) });
     expect(trainableVariables(gsva, config.stage).size).toBeGreaterThan(0);
     gsva.dispose();
     expect(tf.memory().numTensors).toBe(before);
@@ -128,6 +129,27 @@ describe('buildExperiment', () => {
     }
     model.dispose();
     gsva.dispose();
+  });
+
+  test('what the model knows: written, else the start model’s, but not where it learns from own pictures', async () => {
+    const taught = join(scratch, 'knowing');
+    mkdirSync(taught);
+    const { gsva: model } = build({ start });
+    const meta = { ...META, stage: 'gsva', knows: 'coloured shapes only' };
+    await writeModelDirectory(taught, model, { meta, tokenizerDir: TOKENIZER_DIR });
+    model.dispose();
+    const knows = (changes: Record<string, unknown>): string | undefined => {
+      const { gsva, meta } = build({ start: taught, ...changes });
+      gsva.dispose();
+      return meta.knows;
+    };
+    const own = { kind: 'jsonl', file: 'own.jsonl', expressionsPerSample: 2, validationImages: 1 };
+    expect(knows({})).toBe('coloured shapes only');
+    expect(knows({ knows: 'cups' })).toBe('cups');
+    expect(knows({ start })).toBeUndefined();
+    expect(knows({ data: own })).toBeUndefined();
+    expect(knows({ data: own, knows: 'cups' })).toBe('cups');
+    expect(() => knows({ knows: ' ' })).toThrow('"knows" is " ", expected a few words on what the model will know');
   });
 
   test('eight [SEG]: the vocabulary grows behind the rows of the start, and all of them are drawn', () => {

@@ -26,6 +26,7 @@ describe('readExperimentConfig', () => {
       ...smallConfig('data'),
       model: SMALL_TEXT,
       variant: GSVA_VARIANT,
+      knows: null,
       frozenWeights: 'f32',
       training: expect.anything(),
       recompute: true,

@@ -4,7 +4,7 @@ import type { EvaluatedDataset } from '../../data/evaluated-dataset.js';
 import type { ReferringImage } from '../../data/refer/refer-dataset.js';
 import { UserError } from '../../errors.js';
 import { readImage } from '../../io/image-file.js';
-import type { BinaryMask, ReferringTarget, SegmentResult, SegmentStatus } from '../../types.js';
+import type { BinaryMask, ReferringTarget, SegmentResult } from '../../types.js';
 import type { Failure } from '../failures.js';
 import type { GresProtocol } from '../metrics/gres-score.js';
 import { recordsOf } from '../record-figures.js';
@@ -101,22 +101,19 @@ function find(
   );
 }
 
-const STATUS: Readonly<Record<ExpressionRecord['answer'], SegmentStatus>> = {
-  seg: 'segmented',
-  rej: 'rejected',
-  none: 'no-seg-token',
-};
-
 function resultOf(record: ExpressionRecord): SegmentResult {
-  const { expression, answer, predictedArea, rejectProbability, score } = record;
-  const status = STATUS[answer];
-  const mask = status === 'segmented' ? maskOf(record) : null;
-  if (mask === null || record.mask === null) {
-    return { expression, status, mask: null, box: null, area: 0, score: 0, rejectProbability };
+  const { expression, answer, predictedArea: area, rejectProbability, score, height: rows, width: columns } = record;
+  const nothing = { mask: null, box: null, area: 0, score: 0 } as const;
+  if (answer === 'none') return { expression, status: 'no-seg-token', ...nothing, rejectProbability: null };
+  if (answer === 'rej') return { expression, status: 'rejected', ...nothing, rejectProbability };
+  const mask = maskOf(record);
+  if (mask === null || record.mask === null || area === 0) {
+    const empty = mask ?? { data: new Uint8Array(rows * columns), height: rows, width: columns };
+    return { expression, status: 'empty-mask', mask: empty, box: null, area: 0, score: 0, rejectProbability };
   }
-  const [x, y, width, height] = rleBox(rleFromString(record.mask, record.height, record.width));
-  const box = predictedArea === 0 ? null : ([x, y, x + width, y + height] as const);
-  return { expression, status, mask, box, area: predictedArea, score, rejectProbability };
+  const [x, y, width, height] = rleBox(rleFromString(record.mask, rows, columns));
+  const box = [x, y, x + width, y + height] as const;
+  return { expression, status: 'segmented', mask, box, area, score, rejectProbability };
 }
 
 function maskOf({ mask, height, width }: ExpressionRecord): BinaryMask | null {

@@ -88,6 +88,7 @@ export function judgeSample(sample: ReportSample): ExpressionOutcome[] {
 
 const STATUS_WORDS = {
   segmented: 'segmented',
+  'empty-mask': 'segmented, but no pixel',
   rejected: 'rejected',
   'no-seg-token': 'not answered',
 } as const;
@@ -100,10 +101,11 @@ function judge(result: SegmentResult, target: ReferringTarget): ExpressionOutcom
       return target.isEmpty
         ? { result, verdict: 'right', iou: null, words: 'rejected, rightly' }
         : { result, verdict: 'wrong', iou: null, words: 'rejected, but it is there' };
+    case 'empty-mask':
     case 'segmented': {
       if (target.isEmpty) return { result, verdict: 'wrong', iou: null, words: 'segmented, but nothing fits' };
       const iou = iouOf(maskOverlap(result.mask, target.mask));
-      return { result, verdict: iou >= 0.5 ? 'right' : 'inexact', iou, words: 'segmented' };
+      return { result, verdict: iou >= 0.5 ? 'right' : 'inexact', iou, words: STATUS_WORDS[result.status] };
     }
   }
 }

@@ -4,11 +4,12 @@
  */
 import type { SamConfig } from '../../config.js';
 import * as fused from '../../engine/fused-ops.js';
+import { atOnce, type Steps } from '../../engine/steps.js';
 import * as tf from '../../engine/tf.js';
 import { attend, mergeHeads, splitHeads } from '../../nn/attention-ops.js';
 import { CompositeLayer, type Shape, single } from '../../nn/composite-layer.js';
 import { PatchConvolution, SameConvolution } from '../../nn/convolution.js';
-import { inTurn } from '../../nn/in-turn.js';
+import { inTurnSteps } from '../../nn/in-turn.js';
 import { Linear } from '../../nn/linear.js';
 import { LayerNorm } from '../../nn/norms.js';
 import { keyPlaces, partitionWindows, relativeScores, unpartitionWindows } from './windows.js';
@@ -167,11 +168,21 @@ export class SamImageEncoder extends CompositeLayer {
 
   /** images [B, S, S, 3], normalised and zero-padded → image embeddings [B, S/patch, S/patch, prompt]. */
   forward(images: tf.Tensor): tf.Tensor4D {
-    const embedded = tf.add(this.patchEmbedding.forward(images), this.value('pos_embed'));
-    return inTurn(
-      embedded,
-      [...this.blocks, ...this.neck].map((layer) => (x: tf.Tensor) => layer.forward(x)),
-    ) as tf.Tensor4D;
+    return atOnce(this.forwardSteps(images));
+  }
+
+  /** The same with a step after every block. */
+  *forwardSteps(images: tf.Tensor): Steps<tf.Tensor4D> {
+    const embedded = tf.tidy(() => tf.add(this.patchEmbedding.forward(images), this.value('pos_embed')));
+    try {
+      const layers = [...this.blocks, ...this.neck];
+      return (yield* inTurnSteps(
+        embedded,
+        layers.map((layer) => (x: tf.Tensor) => layer.forward(x)),
+      )) as tf.Tensor4D;
+    } finally {
+      embedded.dispose();
+    }
   }
 
   override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {

@@ -113,15 +113,18 @@ describe('tiles of a panel', () => {
     height: size,
     width: size,
   });
-  const result = (expression: string, mask: BinaryMask | null): SegmentResult => ({
-    expression,
-    status: mask === null ? 'rejected' : 'segmented',
-    mask,
-    box: null,
-    area: 0,
-    score: 0,
-    rejectProbability: null,
-  });
+  const result = (expression: string, mask: BinaryMask | null): SegmentResult =>
+    mask === null
+      ? { expression, status: 'rejected', mask, box: null, area: 0, score: 0, rejectProbability: null }
+      : {
+          expression,
+          status: 'segmented',
+          mask,
+          box: [0, 0, size, size],
+          area: mask.data.filter((value) => value === 1).length,
+          score: 1,
+          rejectProbability: null,
+        };
   const image = { data: new Uint8Array(size * size * 3).fill(128), height: size, width: size };
   const all = [result('large', square(2, 28)), result('small', square(10, 20)), result('none', null)];
 

@@ -22,9 +22,13 @@ function maskOf(columns: number): BinaryMask {
 }
 
 function resultOf(expression: string, status: SegmentResult['status'], columns = 0): SegmentResult {
-  const mask = status === 'segmented' ? maskOf(columns) : null;
-  const rejectProbability = status === 'no-seg-token' ? null : 0.25;
-  return { expression, status, mask, box: null, area: columns * HEIGHT, score: 0.9, rejectProbability };
+  const nothing = { mask: null, box: null, area: 0, score: 0 } as const;
+  if (status === 'no-seg-token') return { expression, status, ...nothing, rejectProbability: null };
+  if (status === 'rejected') return { expression, status, ...nothing, rejectProbability: 0.25 };
+  const mask = maskOf(columns);
+  if (status === 'empty-mask') return { expression, status, ...nothing, mask, rejectProbability: 0.25 };
+  const box = [0, 0, columns, HEIGHT] as const;
+  return { expression, status, mask, box, area: columns * HEIGHT, score: 0.9, rejectProbability: 0.25 };
 }
 
 function targetOf(expression: string, columns: number): ReferringTarget {

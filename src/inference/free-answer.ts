@@ -1,0 +1,60 @@
+/** What a freely written answer says: of each expression, and what it says besides. */
+import type { Tokenizer } from '../data/text/tokenizer.js';
+import type { LogitRule, UnmatchedPart } from '../types.js';
+import type { Variant } from '../variant.js';
+import { type AnswerPart, parseAnswer, parseAnswerInOrder } from './answer-parser.js';
+import type { GeneratedAnswer } from './generate.js';
+import type { Answer } from './reply.js';
+import { decidedResult, notAnswered, rejected, segmented } from './segment-result.js';
+
+export interface GeneratedReply extends Answer {
+  /** How the answer went past the question. */
+  readonly faults: { readonly unknown: number; readonly repeated: number; readonly unanswered: number };
+}
+
+/** What is needed of a model to read its answer. */
+export interface Reader {
+  readonly tokenizer: Tokenizer;
+  readonly variant: Variant;
+}
+
+/** Every [SEG] and [REJ] is in the results, or among the parts that match no expression. */
+export function readFreeAnswer(
+  { tokenizer, variant }: Reader,
+  generated: GeneratedAnswer,
+  expressions: readonly string[],
+  logitRule?: LogitRule,
+): Omit<GeneratedReply, 'question'> {
+  const parse = variant.expressionBeforeSeg ? parseAnswer : parseAnswerInOrder;
+  const written = partsOf(tokenizer, generated);
+  const { parts, unknown, repeated, unanswered } = parse(written, expressions);
+  const results = expressions.map((expression, i) => {
+    const part = parts[i] ?? null;
+    const decision = part === null ? undefined : generated.decisions[part];
+    if (decision === undefined) return { expression, ...notAnswered() };
+    return decidedResult(variant, expression, decision, logitRule);
+  });
+  const leftOver = [
+    ...unknown.map((part) => ({ part, repeats: null })),
+    ...repeated.map(({ part, expression }) => ({ part, repeats: expressions[expression] ?? null })),
+  ].sort((a, b) => a.part - b.part);
+  const unmatched = leftOver.flatMap(({ part, repeats }): UnmatchedPart[] => {
+    const [decision, text] = [generated.decisions[part], written[part]?.text];
+    if (decision === undefined || text === undefined) return [];
+    const { mask, rejectProbability } = decision;
+    const probability = variant.reject ? rejectProbability : null;
+    const finding = mask === null ? rejected(probability) : segmented(mask, probability, logitRule);
+    return [{ text: text.trim(), repeats, ...finding }];
+  });
+  const answer = tokenizer.decode(generated.ids, { skipSpecial: true });
+  const faults = { unknown: unknown.length, repeated: repeated.length, unanswered };
+  return { answer, results, unmatched, faults };
+}
+
+/** The generated [SEG] and [REJ], each with the text since the one before. */
+function partsOf(tokenizer: Tokenizer, { ids, decisions }: GeneratedAnswer): AnswerPart[] {
+  return decisions.map(({ index, answer }, i) => {
+    const begin = i === 0 ? 0 : (decisions[i - 1]?.index ?? 0) + 1;
+    return { answer, text: tokenizer.decode(ids.slice(begin, index), { skipSpecial: true }) };
+  });
+}

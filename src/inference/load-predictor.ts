@@ -1,0 +1,38 @@
+/** A trained model on the engine in use: the files of its folder, a network, and a way of asking. */
+import { coded } from '../errors.js';
+import { buildGsva, type ModelMeta } from '../model/checkpoint-directory.js';
+import { packedBytes, type Precision } from '../model/precision.js';
+import { type ModelSource, sourceName } from './model-source.js';
+import { openModel } from './open-model.js';
+import { Predictor } from './predictor.js';
+
+/** A model that was loaded, and what its folder says of it. */
+export interface LoadedPredictor {
+  readonly predictor: Predictor;
+  readonly meta: ModelMeta;
+  /** Bytes of the matrices that are kept in 16 bits; 0 where all are float32. */
+  readonly packedBytes: number;
+}
+
+/**
+ * Loads a model on the engine in use.
+ * @param rejectThreshold instead of the model's own
+ * @throws UserError that names the file and what is wrong with it
+ */
+export function loadPredictor(
+  source: ModelSource,
+  precision: Precision = 'auto',
+  rejectThreshold: number | null = null,
+): LoadedPredictor {
+  return coded('bad-model', () => {
+    const { config, tensors, tokenizer, meta, weightsPath } = openModel(source);
+    const gsva = buildGsva(config, tensors, weightsPath, precision);
+    const { conversation, variant, knows = null } = meta;
+    const predictor = new Predictor(gsva, tokenizer, conversation, {
+      rejectThreshold: rejectThreshold ?? meta.rejectThreshold ?? null,
+      model: { name: sourceName(source), knows },
+      ...(variant === undefined ? {} : { variant }),
+    });
+    return { predictor, meta, packedBytes: packedBytes(gsva) };
+  });
+}

@@ -1,0 +1,42 @@
+/** How a model is named: a folder of ours, or the files that the published code is given. */
+import { relative, sep } from 'node:path';
+import { packagePath } from '../package-path.js';
+
+/** Published files, and what they do not say themselves. */
+export interface PublishedSource {
+  /** Folder of LLaVA: config.json, weights, tokenizer. */
+  readonly mllm: string;
+  /** Folder of CLIP: config.json, weights. */
+  readonly visionTower: string;
+  /** sam_vit_{b,l,h}.pth. */
+  readonly sam: string;
+  /** gsva-*.bin, or null for a model that GSVA's training starts from. */
+  readonly weights: string | null;
+  /** Default: 'llava_v1' (Vicuna). */
+  readonly conversation?: 'llava_v1' | 'llava_llama_2' | 'plain';
+  /** Keys of config.json that replace what the files say. */
+  readonly overrides?: readonly (readonly [key: string, value: unknown])[];
+}
+
+/** A folder of ours (or its name in the local Hugging Face cache), or published files. */
+export type ModelSource = string | PublishedSource;
+
+/** Names of the models that come with the package. */
+const PACKAGED: readonly string[] = ['tiny'];
+
+/**
+ * The folder of a packaged model by its name, wherever the package lies; everything else as it is. The name goes before
+ * a folder of the working directory: that one is './tiny'.
+ * @param source default: the packaged model
+ */
+export function packagedSource(source: ModelSource = 'tiny'): ModelSource {
+  return typeof source === 'string' && PACKAGED.includes(source) ? packagePath('checkpoints', source) : source;
+}
+
+/** The folder, or the file of the weights; a path inside the package without that of the package. */
+export function sourceName(source: ModelSource): string {
+  const name = typeof source === 'string' ? source : (source.weights ?? source.mllm);
+  const inside = relative(packagePath('checkpoints'), name);
+  const isInside = inside !== '' && !inside.startsWith('..') && !inside.startsWith(sep);
+  return isInside ? `checkpoints/${inside.split(sep).join('/')}` : name;
+}

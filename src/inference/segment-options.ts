@@ -1,0 +1,97 @@
+/** What `segment`, `encode` and `loadGsva` are given, checked: nothing unknown is passed over without a word. */
+import { checkedExpression } from '../data/text/prompts.js';
+import { coded, UserError } from '../errors.js';
+import { didYouMean } from '../nearest-name.js';
+import type { Variant } from '../variant.js';
+import type { EncodeOptions, SegmentOptions } from './reply.js';
+
+const MODES: readonly string[] = ['ask', 'generate'];
+const SEGMENT_KEYS = ['mode', 'rejectThreshold', 'maxTokens', 'signal'] as const satisfies (keyof SegmentOptions)[];
+const ENCODE_KEYS = ['signal'] as const satisfies (keyof EncodeOptions)[];
+
+/**
+ * @param doing for the error: 'Segmenting'
+ * @throws UserError for what is no object, and for a key that is not known
+ */
+export function checkKeys(doing: string, options: unknown, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw refused(doing, `options are an object, such as { ${known[0] ?? ''}: … }; found ${shown(options)}`);
+  }
+  const other = Object.keys(options).find((key) => !known.includes(key));
+  if (other === undefined) return;
+  throw refused(doing, `there is no option "${other}"${didYouMean(other, known)}; known are ${known.join(', ')}`);
+}
+
+/** @throws UserError that names the option */
+export function checkEncodeOptions(options: EncodeOptions): void {
+  checkKeys('Encoding', options, ENCODE_KEYS);
+  checkSignal('Encoding', options.signal);
+}
+
+/** @throws UserError that names the option */
+export function checkSegmentOptions(options: SegmentOptions, variant: Variant): void {
+  const doing = 'Segmenting';
+  checkKeys(doing, options, SEGMENT_KEYS);
+  const { mode = 'ask', rejectThreshold, maxTokens, signal } = options;
+  if (!MODES.includes(mode)) {
+    const meant = didYouMean(shown(mode), MODES);
+    throw refused(doing, `mode must be one of ${MODES.join(', ')}, found ${shown(mode)}${meant}`);
+  }
+  if (
+    rejectThreshold !== undefined &&
+    !(typeof rejectThreshold === 'number' && rejectThreshold >= 0 && rejectThreshold <= 1)
+  ) {
+    throw refused(doing, `rejectThreshold must be from 0 to 1, found ${shown(rejectThreshold)}`);
+  }
+  if (rejectThreshold !== undefined && !variant.reject) {
+    throw refused(doing, 'rejectThreshold is for models with [REJ]; this one says what is absent by an empty mask');
+  }
+  if (maxTokens !== undefined && !(Number.isSafeInteger(maxTokens) && maxTokens > 0)) {
+    throw refused(doing, `maxTokens must be a whole number from 1 up, found ${shown(maxTokens)}`);
+  }
+  if (maxTokens !== undefined && mode === 'ask') {
+    throw refused(doing, "maxTokens is for mode 'generate'; in mode 'ask' the model writes one token per expression");
+  }
+  checkSignal(doing, signal);
+}
+
+/** @returns the expressions as a model is asked them. @throws UserError that names the expression */
+export function checkedExpressions(expressions: readonly string[]): readonly string[] {
+  const given: unknown = expressions;
+  if (!Array.isArray(given)) {
+    throw new UserError(
+      `Segmenting: expressions are a list of texts, such as ["red circle"]; found ${shown(given)}.`,
+      'bad-expression',
+    );
+  }
+  if (given.length === 0) {
+    throw new UserError(
+      'Segmenting: no expression is given. Say what to find, such as "red circle".',
+      'bad-expression',
+    );
+  }
+  return given.map((expression: unknown, i) => {
+    if (typeof expression === 'string') return coded('bad-expression', () => checkedExpression(expression));
+    throw new UserError(
+      `Segmenting: expression ${i + 1} is ${shown(expression)}; expressions are texts, such as "red circle".`,
+      'bad-expression',
+    );
+  });
+}
+
+function checkSignal(doing: string, signal: unknown): void {
+  if (signal === undefined) return;
+  const isOne = typeof signal === 'object' && signal !== null && 'aborted' in signal && 'throwIfAborted' in signal;
+  if (!isOne) throw refused(doing, `signal must be an AbortSignal, found ${shown(signal)}`);
+}
+
+function refused(doing: string, why: string): UserError {
+  return new UserError(`${doing}: ${why}.`, 'bad-option');
+}
+
+/** As in the program, and short. */
+function shown(value: unknown): string {
+  if (typeof value === 'number' || value === undefined) return String(value);
+  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
+  return typeof value === 'string' ? JSON.stringify(value).slice(0, 60) : typeof value;
+}
