@@ -4,7 +4,7 @@ import { PARTS } from '../benchmark/part-names.js';
 import type { BenchRequest } from './bench-job.js';
 import { FROZEN_WEIGHTS_OPTION } from './options.js';
 import { startEngineFor } from './start-engine.js';
-import { packagePath, requireFile, someOf, text, wholeNumber } from './values.js';
+import { inputPath, packagePath, requireFile, someOf, text, wholeNumber } from './values.js';
 import { defineVerb } from './verb.js';
 
 const NAMES = [...Object.values(PARTS), 'products', 'loading', 'epochs'] as const;
@@ -16,7 +16,7 @@ const OPTIONS = {
     requiresArg: true,
     default: packagePath('configs', 'bench-small', 'config.json5'),
     defaultDescription: 'configs/bench-small/config.json5',
-    coerce: text('config'),
+    coerce: inputPath('config'),
   },
   runs: {
     describe: 'Counted runs of each measurement, after one to warm up',

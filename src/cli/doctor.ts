@@ -1,6 +1,6 @@
 /** `gsva doctor`: what this machine has, what computes on it, and what would make it better. */
 import type { Options } from 'yargs';
-import { text } from './values.js';
+import { inputPath, text } from './values.js';
 import { defineVerb } from './verb.js';
 
 const OPTIONS = {
@@ -8,13 +8,13 @@ const OPTIONS = {
     describe: 'Folder of a model: can it be used here?',
     type: 'string',
     requiresArg: true,
-    coerce: text('model'),
+    coerce: inputPath('model'),
   },
   config: {
     describe: 'A training configuration: can it be run here?',
     type: 'string',
     requiresArg: true,
-    coerce: text('config'),
+    coerce: inputPath('config'),
   },
   data: {
     describe: "Folder of a dataset in gRefCOCO's layout: is it complete?",

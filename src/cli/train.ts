@@ -7,7 +7,7 @@ import type { TrainRequest } from './train-job.js';
 import { requireData } from './open-dataset.js';
 import { startEngineFor } from './start-engine.js';
 import { asRank, RANK_TIMEOUT_OPTION } from './ranks.js';
-import { finiteNumber, keyValues, requireFile, text, wholeNumber } from './values.js';
+import { finiteNumber, inputPath, keyValues, requireFile, text, wholeNumber } from './values.js';
 import { defineVerb } from './verb.js';
 
 const OPTIONS = {
@@ -16,7 +16,7 @@ const OPTIONS = {
     type: 'string',
     requiresArg: true,
     demandOption: true,
-    coerce: text('config'),
+    coerce: inputPath('config'),
   },
   out: {
     describe: 'Folder for checkpoints, log and plots; with --dry-run, for pictures of the first batch',

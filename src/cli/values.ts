@@ -1,9 +1,10 @@
 /** Reading option values: each function gives a yargs `coerce` that refuses bad values in one clear line. */
 import { existsSync, statSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { resolve } from 'node:path';
 import { UsageError, UserError } from '../errors.js';
 import { didYouMean } from '../nearest-name.js';
+import { packagedPath } from '../program.js';
+
+export { packagePath } from '../program.js';
 
 export interface NumberRange {
   readonly min?: number;
@@ -35,6 +36,12 @@ export function text(flag: string): (value: unknown) => string {
     if (given.trim() === '') throw new UsageError(`--${flag} is empty`);
     return given;
   };
+}
+
+/** A file or folder to read; one that the documentation names is found from any folder (`packagedPath`). */
+export function inputPath(flag: string): (value: unknown) => string {
+  const read = text(flag);
+  return (value) => packagedPath(read(value));
 }
 
 /** One of a few known names. */
@@ -83,11 +90,6 @@ export function requireFile(argument: string, path: string): void {
 export function requireFolder(argument: string, path: string): void {
   if (!existsSync(path)) throw new UserError(`${path}: no such folder; ${argument} takes an existing folder`);
   if (!statSync(path).isDirectory()) throw new UserError(`${path} is not a folder; ${argument} takes a folder`);
-}
-
-/** Absolute path of a file or folder that comes with the package (configs, checkpoints), wherever it is run from. */
-export function packagePath(...parts: string[]): string {
-  return resolve(fileURLToPath(new URL('../..', import.meta.url)), ...parts);
 }
 
 function known<T extends string>(flag: string, given: string, names: readonly T[]): T {

@@ -4,6 +4,7 @@ import { bytesText } from '../machine.js';
 import { didYouMean } from '../nearest-name.js';
 import type { WorkingEngine } from '../setup/engine-answer.js';
 import { type MachineFacts, OWN_SETTINGS } from './facts.js';
+import { gsvaCommand, reinstallCommand } from '../program.js';
 
 export interface Finding {
   readonly subject: string;
@@ -67,7 +68,11 @@ function memoryFinding({ memory }: MachineFacts): Finding {
   const container = containerLimit === null ? '' : ` (this container may use ${bytesText(containerLimit)})`;
   const found = `${bytesText(total)}${container}, ${bytesText(available)} available`;
   if (available >= LITTLE_MEMORY) return ok('memory', found);
-  return note('memory', `${found}: little`, 'end other programs; gsva plan --config FILE says what a model needs');
+  return note(
+    'memory',
+    `${found}: little`,
+    `end other programs; ${gsvaCommand('plan --config FILE')} says what a model needs`,
+  );
 }
 
 function diskFinding({ disk }: MachineFacts): Finding {
@@ -79,7 +84,7 @@ function diskFinding({ disk }: MachineFacts): Finding {
 function tensorflowFinding({ tensorflow, engines, graphics }: MachineFacts): Finding {
   const subject = 'engine tensorflow';
   const hasNvidia = graphics.nvidiaDriver !== null;
-  const setup = hasNvidia ? 'gsva setup tensorflow --gpu' : 'gsva setup tensorflow';
+  const setup = gsvaCommand(hasNvidia ? 'setup tensorflow --gpu' : 'setup tensorflow');
   if (tensorflow === null) {
     const card = hasNvidia ? `, and an NVIDIA GPU (driver ${graphics.nvidiaDriver}) could be used` : '';
     return note(subject, `not set up${card}`, setup);
@@ -87,7 +92,11 @@ function tensorflowFinding({ tensorflow, engines, graphics }: MachineFacts): Fin
   const answer = engines.tensorflow;
   if (typeof tensorflow === 'string') return problem(subject, tensorflow, setup);
   if (answer.outcome !== 'works') {
-    return problem(subject, answer.why, `${tensorflow.gpu ? 'gsva setup tensorflow --gpu' : setup} (sets it up again)`);
+    return problem(
+      subject,
+      answer.why,
+      `${tensorflow.gpu ? gsvaCommand('setup tensorflow --gpu') : setup} (sets it up again)`,
+    );
   }
   const found = speed(answer);
   if (hasNvidia && !tensorflow.gpu) {
@@ -123,7 +132,7 @@ function openblasFinding({ engines, settings }: MachineFacts): Finding {
 function plainFinding(engine: 'wasm' | 'cpu', { engines }: MachineFacts): Finding {
   const answer = engines[engine];
   if (answer.outcome === 'works') return ok(`engine ${engine}`, speed(answer));
-  return problem(`engine ${engine}`, withoutStart(answer.why), 'npm ci');
+  return problem(`engine ${engine}`, withoutStart(answer.why), reinstallCommand());
 }
 
 function settingFindings({ settings }: MachineFacts): Finding[] {

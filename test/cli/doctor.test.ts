@@ -36,7 +36,7 @@ test('what was asked for and is not here: exit code 1, and the command that mend
   const { code, stdout } = await runCli(['doctor', '--engine', 'tensorflow', '--model', '/nonexistent']);
   expect(code).toBe(1);
   expect(stdout).toMatch(/problem +tensorflow +.*not set up/);
-  expect(stdout).toMatch(/→ gsva setup tensorflow/);
+  expect(stdout).toMatch(/→ node bin\/gsva\.js setup tensorflow/);
   expect(stdout).toMatch(/problem +model +Reading the model: there is no folder/);
   expect(stdout).toMatch(/2 to mend/);
 });

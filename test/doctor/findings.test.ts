@@ -96,11 +96,14 @@ describe('engine tensorflow', () => {
   const nvidia = { graphics: { mayBeThere: true, isReal: false, nvidiaDriver: '550.54' } };
 
   test('not set up: the command, with --gpu where there is an NVIDIA card', () => {
-    expect(findingOf(subject, { tensorflow: null })).toMatchObject({ state: 'note', mend: 'gsva setup tensorflow' });
+    expect(findingOf(subject, { tensorflow: null })).toMatchObject({
+      state: 'note',
+      mend: 'node bin/gsva.js setup tensorflow',
+    });
     expect(findingOf(subject, { tensorflow: null, ...nvidia })).toMatchObject({
       state: 'note',
       found: expect.stringMatching(/550\.54/),
-      mend: 'gsva setup tensorflow --gpu',
+      mend: 'node bin/gsva.js setup tensorflow --gpu',
     });
   });
 
@@ -114,7 +117,10 @@ describe('engine tensorflow', () => {
   });
 
   test('for the CPU beside an NVIDIA card, or for a card that it does not find: a note', () => {
-    expect(findingOf(subject, nvidia)).toMatchObject({ state: 'note', mend: 'gsva setup tensorflow --gpu' });
+    expect(findingOf(subject, nvidia)).toMatchObject({
+      state: 'note',
+      mend: 'node bin/gsva.js setup tensorflow --gpu',
+    });
     const change = {
       tensorflow: { ...INSTALLATION, gpu: true },
       ...engines({ tensorflow: works('tensorflow', { notice: 'No CUDA GPU was found.' }) }),
