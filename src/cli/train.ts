@@ -53,7 +53,7 @@ const OPTIONS = {
     coerce: text('data'),
   },
   minutes: {
-    describe: 'Stop after this time',
+    describe: 'Time of the whole run, all sittings together: the learning rate falls to 0 by then',
     requiresArg: true,
     coerce: finiteNumber('minutes', { min: 0.01, max: 525_600 }),
   },
@@ -93,6 +93,7 @@ export const trainVerb = defineVerb({
     ['gsva train --config configs/tiny.json5 --out runs/tiny', 'the small model'],
     ['gsva train --config configs/tiny.json5 --out runs/tiny --resume', 'go on after a stop'],
     ['gsva train --config configs/tiny.json5 --out runs/tiny --resume auto', 'start, or go on: for schedulers'],
+    ['gsva train --config configs/tiny.json5 --out runs/tiny --resume --minutes 15', 'go on to 15 minutes in all'],
     ['gsva train --config configs/own-data.json5 --data my/data.jsonl --out runs/mine', 'your own data'],
     ['gsva train --config configs/tiny.json5 --out runs/b --tensorboard runs/events/b', 'curves while it trains'],
     [
