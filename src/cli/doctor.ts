@@ -4,6 +4,11 @@ import { inputPath, text } from './values.js';
 import { defineVerb } from './verb.js';
 
 const OPTIONS = {
+  all: {
+    describe: 'Wait for engines that are slow to start, and measure speeds on large products',
+    type: 'boolean',
+    default: false,
+  },
   model: {
     describe: 'Folder of a model: can it be used here?',
     type: 'string',
@@ -30,7 +35,8 @@ export const doctorVerb = defineVerb({
   positionals: {},
   options: OPTIONS,
   examples: [
-    ['gsva doctor', 'Node, memory, every engine and its speed'],
+    ['gsva doctor', 'Node, memory, every engine and its speed, in under ten seconds'],
+    ['gsva doctor --all', 'the same, thoroughly'],
     ['gsva doctor --model checkpoints/tiny --data data/synth', 'whether these can be used here'],
     ['gsva doctor --config configs/tiny.json5 --json', 'for a program to read'],
     ['gsva doctor --engine tensorflow --device gpu', 'exit code 1 where there is no such thing'],

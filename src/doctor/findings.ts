@@ -28,14 +28,21 @@ export function diagnose(facts: MachineFacts): Finding[] {
     processorFinding(facts),
     memoryFinding(facts),
     diskFinding(facts),
-    tensorflowFinding(facts),
-    webgpuFinding(facts),
-    openblasFinding(facts),
-    plainFinding('wasm', facts),
-    plainFinding('cpu', facts),
+    ...ENGINES.map((engine) => engineFinding(engine, facts)),
     ...settingFindings(facts),
     chosenFinding(facts),
   ];
+}
+
+const ENGINES = ['tensorflow', 'webgpu', 'openblas', 'wasm', 'cpu'] as const satisfies readonly EngineName[];
+
+function engineFinding(engine: EngineName, facts: MachineFacts): Finding {
+  const answer = facts.engines[engine];
+  const isUnknown = answer.outcome === 'unanswered' && !(engine === 'tensorflow' && facts.tensorflow === null);
+  if (isUnknown) return note(`engine ${engine}`, answer.why, `${gsvaCommand('doctor --all')} (waits for it)`);
+  if (engine === 'tensorflow') return tensorflowFinding(facts);
+  if (engine === 'webgpu') return webgpuFinding(facts);
+  return engine === 'openblas' ? openblasFinding(facts) : plainFinding(engine, facts);
 }
 
 function nodeFinding({ node }: MachineFacts): Finding {
@@ -151,6 +158,9 @@ function chosenFinding(facts: MachineFacts): Finding {
   const { request, answer } = facts.chosen;
   const device = (request.device ?? '') === '' ? '' : ` on ${request.device ?? ''}`;
   const subject = `${request.engine}${device}`;
+  if (answer.outcome === 'unanswered') {
+    return note(subject, answer.why, `${gsvaCommand('doctor --all')} (waits for it)`);
+  }
   if (answer.outcome !== 'works') {
     return problem(subject, answer.why, '--engine and --device (or GSVA_ENGINE, GSVA_DEVICE) choose others');
   }

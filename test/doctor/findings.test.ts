@@ -44,6 +44,7 @@ const FINE: MachineFacts = {
     cpu: works('cpu', { threads: 1 }),
   },
   chosen: { request: { engine: 'auto' }, answer: works('tensorflow') },
+  isThorough: true,
   settings: [],
 };
 
@@ -194,4 +195,17 @@ describe('what a command would start', () => {
     const chosen = { request: { engine: 'tensorflow', device: 'gpu:1' } as const, answer: refused('no such GPU') };
     expect(findingOf('tensorflow on gpu:1', { chosen })).toMatchObject({ state: 'problem', found: 'no such GPU' });
   });
+});
+
+test('an engine that was not waited for is no problem; doctor --all waits', () => {
+  const late = { outcome: 'unanswered', why: 'no answer within 4 s' } as const;
+  const engines = { ...FINE.engines, webgpu: late };
+  const chosen = { request: { engine: 'auto' }, answer: late } as const;
+  for (const subject of ['engine webgpu', 'auto']) {
+    expect(findingOf(subject, { engines, chosen })).toMatchObject({
+      state: 'note',
+      found: 'no answer within 4 s',
+      mend: expect.stringContaining('doctor --all'),
+    });
+  }
 });
