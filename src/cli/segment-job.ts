@@ -1,8 +1,8 @@
 /** The work behind `gsva segment`: from a checked request to results. */
 import { readdirSync, statSync } from 'node:fs';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import type { EngineInfo } from '../engine/engine.js';
-import { writePanelPng } from '../evaluation/report/panel.js';
+import { panelPng, writePanelPng } from '../evaluation/report/panel.js';
 import { writeDirectoryAtomic } from '../io/atomic-file.js';
 import { readImage, writeMaskPng } from '../io/image-file.js';
 import { loadPredictor } from '../inference/gsva-model.js';
@@ -13,6 +13,7 @@ import type { Precision } from '../model/precision.js';
 import type { RgbImage, SegmentResult } from '../types.js';
 import type { Cell } from './output.js';
 import { packedNote } from './packed-note.js';
+import { pictureForm, writePicture } from './picture-file.js';
 import type { VerbContext } from './verb.js';
 
 /** What `gsva segment` was asked for, checked. */
@@ -84,12 +85,13 @@ const RESULT_FILE = /^(overlay|mask-\d{2,})\.png$/;
 
 function checkOut(out: string): void {
   const found = statSync(out, { throwIfNoEntry: false });
+  const isPicture = pictureForm('--out', out) !== null;
   if (found === undefined) return;
-  const isPicture = extname(out).toLowerCase() === '.png';
   if (isPicture && found.isDirectory())
     throw new UserError(`${out} is a folder; name a file or another folder as --out`);
   if (isPicture) return;
-  if (!found.isDirectory()) throw new UserError(`${out} is a file; --out takes NAME.png or a folder`);
+  if (!found.isDirectory())
+    throw new UserError(`${out} is a file; --out takes a picture (NAME.png, .jpg, .webp) or a folder`);
   const other = readdirSync(out).find((name) => !RESULT_FILE.test(name));
   if (other === undefined) return;
   throw new UserError(
@@ -100,8 +102,9 @@ function checkOut(out: string): void {
 /** A picture, or a folder with the picture and one mask per expression that was found. */
 async function writeResults(out: string, image: RgbImage, { question, answer, results }: Reply): Promise<string[]> {
   const sample = { image, question, answer, results, targets: [] };
-  if (extname(out).toLowerCase() === '.png') {
-    await writePanelPng(out, sample);
+  const form = pictureForm('--out', out);
+  if (form !== null) {
+    await writePicture(out, form, await panelPng(sample));
     return [out];
   }
   const names = ['overlay.png'];
