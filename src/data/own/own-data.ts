@@ -92,17 +92,18 @@ export class OwnData implements Pick<ReferDataset, 'images' | 'target' | 'target
     const place = { imageId: line, fileName: image, path, height, width };
     return {
       ...place,
-      expressions: expressions.map(({ text, masks }) => {
+      expressions: expressions.map(({ line: ownLine, text, masks }) => {
         const annotationIds = masks.map((mask) => this.masks.push(mask) - 1);
         // In lower case but in training, as the published sets.
         const own = this.split === 'train' ? text : text.toLowerCase();
-        return new LazyExpression(own, annotationIds, () => this.unionOf(place, annotationIds));
+        return new LazyExpression(own, annotationIds, () => this.unionOf(place, annotationIds, ownLine));
       }),
     };
   }
 
-  private unionOf(image: Omit<ReferringImage, 'expressions'>, ids: readonly number[]): Rle {
-    const place = `${placeOf(this.file, image.imageId)}: ${image.fileName}`;
+  /** @param line that an error names */
+  private unionOf(image: Omit<ReferringImage, 'expressions'>, ids: readonly number[], line = image.imageId): Rle {
+    const place = `${placeOf(this.file, line)}: ${image.fileName}`;
     return unionOfSources(this.masksOf(ids), image.height, image.width, place);
   }
 
