@@ -15,6 +15,7 @@ import {
   type PublishedModel,
   type PublishedPaths,
 } from '../model/published-model.js';
+import { packagedPath } from '../program.js';
 import { ADDED_TOKENS, addedTokens, IGNORE_LABEL, IMAGE_TOKEN_ID } from '../special-tokens.js';
 
 /** Published files, and what they do not say themselves. */
@@ -51,7 +52,7 @@ export function openModel(source: ModelSource): OpenedModel {
 }
 
 function openOwn(source: string): OpenedModel {
-  const dir = resolveHubName(source, 'the model');
+  const dir = resolveHubName(packagedPath(source), 'the model');
   const { config, meta, tensors, weightsPath } = openModelDirectory(dir);
   const conversation = CONVERSATION_STYLES.find((known) => known === meta.conversation);
   if (conversation === undefined) {
