@@ -2,10 +2,13 @@
 // The program is src/cli/main.ts; this file only finds its build.
 import { existsSync } from 'node:fs';
 
-const main = new URL('../dist/cli/main.js', import.meta.url);
-if (existsSync(main)) {
-  await (await import(main.href)).main();
+const at = (path) => new URL(path, import.meta.url);
+if (existsSync(at('../dist/cli/main.js'))) {
+  await (await import(at('../dist/cli/main.js').href)).main();
 } else {
-  process.stderr.write('gsva: not built yet (dist/cli/main.js is missing); run: npm run build\n');
+  const mend = existsSync(at('../src'))
+    ? 'run: npm run build'
+    : 'the package was packed without its build (npm ran no scripts?); install it again, without --ignore-scripts';
+  process.stderr.write(`gsva: not built (dist/cli/main.js is missing); ${mend}\n`);
   process.exitCode = 1;
 }

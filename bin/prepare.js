@@ -1,6 +1,10 @@
 /**
- * Brings the dependencies (npm ci) and the build (tsc) up to date before `npm run demo` and `npm test`; takes a few
- * hundredths of a second when they are.
+ * Brings the dependencies (npm ci) and the build (tsc) up to date before `npm run demo`, `npm test` and `npm pack`; takes
+ * a few hundredths of a second when they are.
+ *
+ *     node bin/prepare.js            dependencies and build; npm runs it as `prepack`
+ *     node bin/prepare.js --build    the build alone; npm runs it as `prepare`: after `npm ci` and `npm install` here, and
+ *                                    in the clone that it makes for `npm install git+file://…`, before that is packed
  *
  * Plain Node without dependencies, in syntax that old versions can read, so that they too get the message about
  * versions. Dependencies count as up to date when what npm recorded in node_modules is what package-lock.json asks
@@ -20,6 +24,9 @@ const BUILD_CONFIGS = ['tsconfig.json', 'tsconfig.build.json'];
 const BUILD_STAMP = 'dist/.source-digest';
 const BUILD_RESULT = 'dist/cli/main.js';
 const WAIT_SECONDS = 900;
+/** Set for the npm ci that this file runs, whose own `prepare` must not build (or wait for this process) in turn. */
+const AT_WORK = 'GSVA_PREPARE_AT_WORK';
+const COMPILER = 'node_modules/typescript/bin/tsc';
 
 const inRoot = (path) => join(ROOT, path);
 
@@ -65,11 +72,12 @@ function dependenciesAreCurrent() {
 
 function installDependencies() {
   say('installing the dependencies (npm ci, usually less than a minute) ...');
-  const npmArgs = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
+  const npmArgs = ['ci', '--include=dev', '--no-audit', '--no-fund', '--loglevel=error', '--dry-run=false'];
   const viaNode = process.env.npm_execpath && /npm-cli\.c?js$/.test(process.env.npm_execpath);
   const command = viaNode ? process.execPath : 'npm';
   const result = spawnSync(command, viaNode ? [process.env.npm_execpath].concat(npmArgs) : npmArgs, {
     cwd: ROOT,
+    env: Object.assign({}, process.env, { [AT_WORK]: '1' }),
     encoding: 'utf8',
     shell: !viaNode && process.platform === 'win32',
     maxBuffer: 1 << 26,
@@ -124,14 +132,24 @@ function build(digest) {
   // Without its results the compiler's own record of what it has written is worth nothing.
   if (!existsSync(inRoot(BUILD_RESULT))) rmSync(inRoot('dist/.tsbuildinfo'), { force: true });
   rmSync(inRoot(BUILD_STAMP), { force: true });
-  const compiler = inRoot('node_modules/typescript/bin/tsc');
-  const result = spawnSync(process.execPath, [compiler, '-p', 'tsconfig.build.json'], { cwd: ROOT, encoding: 'utf8' });
+  const command = [inRoot(COMPILER), '-p', 'tsconfig.build.json'];
+  const result = spawnSync(process.execPath, command, { cwd: ROOT, encoding: 'utf8' });
   if (result.status !== 0) {
     process.stderr.write(firstLines(`${result.stderr}${result.stdout}`, 20));
     fail('the build failed, the errors are above; correct the sources (or take an unchanged copy) and run this again');
   }
   mkdirSync(inRoot('dist'), { recursive: true });
+  removeLeftovers();
   writeFileSync(inRoot(BUILD_STAMP), `${digest}\n`);
+}
+
+/** Results of sources that are gone: the compiler leaves them, and they would be packed. */
+function removeLeftovers() {
+  for (const path of filesBelow('dist')) {
+    const module = /^dist\/(.+?)(?:\.js|\.d\.ts)(?:\.map)?$/.exec(path);
+    const isLeft = module !== null && !existsSync(inRoot(`src/${module[1]}.ts`));
+    if (isLeft || path.endsWith('.map')) rmSync(inRoot(path));
+  }
 }
 
 function isRunning(pid) {
@@ -180,12 +198,24 @@ function alone(work) {
   work();
 }
 
-checkNodeVersion();
-if (!existsSync(inRoot('package-lock.json'))) fail(`package-lock.json is missing in ${ROOT}; take a complete copy`);
-if (!dependenciesAreCurrent() || !buildIsCurrent(sourceDigest())) {
-  alone(() => {
-    if (!dependenciesAreCurrent()) installDependencies();
-    const digest = sourceDigest();
-    if (!buildIsCurrent(digest)) build(digest);
-  });
+/** Of `npm ci --omit=dev` there is no compiler; the build that is here, if one is, stays as it is. */
+function buildIfPossible() {
+  const digest = sourceDigest();
+  if (buildIsCurrent(digest)) return;
+  if (existsSync(inRoot(COMPILER))) build(digest);
+  else say(`not built: ${COMPILER} is missing (dependencies for development were left out); npm run build needs it`);
+}
+
+function prepareAll() {
+  if (!dependenciesAreCurrent()) installDependencies();
+  const digest = sourceDigest();
+  if (!buildIsCurrent(digest)) build(digest);
+}
+
+const buildOnly = process.argv.includes('--build');
+if (!(buildOnly && process.env[AT_WORK])) {
+  checkNodeVersion();
+  if (!existsSync(inRoot('package-lock.json'))) fail(`package-lock.json is missing in ${ROOT}; take a complete copy`);
+  if (buildOnly) alone(buildIfPossible);
+  else if (!dependenciesAreCurrent() || !buildIsCurrent(sourceDigest())) alone(prepareAll);
 }

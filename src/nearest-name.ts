@@ -22,19 +22,33 @@ function at(row: readonly number[], index: number): number {
   return row[index] as number;
 }
 
-/** The known name closest to `name` (letter case ignored), or null when none is close enough to be what was meant. */
+/** Letters from which on the beginning of a name is taken for the name. */
+const SHORTEST_BEGINNING = 3;
+
+/**
+ * The known name closest to `name` (letter case ignored), or the only one that begins with it; null when none is close
+ * enough to be what was meant.
+ */
 export function nearestName(name: string, known: Iterable<string>): string | null {
   if (name.length > 64) return null;
+  const names = [...known];
   let best: string | null = null;
   let bestDistance = Math.max(1, Math.floor(name.length / 3)) + 1;
-  for (const candidate of known) {
+  for (const candidate of names) {
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
     if (distance < bestDistance) {
       best = candidate;
       bestDistance = distance;
     }
   }
-  return best;
+  return best ?? onlyBeginning(name, names);
+}
+
+/** `seg` is `segment`; `ref` is neither `refcoco` nor `refzom`. */
+function onlyBeginning(name: string, known: readonly string[]): string | null {
+  if (name.length < SHORTEST_BEGINNING) return null;
+  const found = known.filter((candidate) => candidate.toLowerCase().startsWith(name.toLowerCase()));
+  return found.length === 1 ? (found[0] as string) : null;
 }
 
 /** ` (did you mean "x"?)` to append to an error message, or '' when nothing is near. */

@@ -29,6 +29,12 @@ describe('nearestName', () => {
     expect(nearestName('sgement', ['train', 'segment'])).toBe('segment');
   });
 
+  test('takes the beginning of one name for it', () => {
+    expect(nearestName('expr', ['image', 'expressions'])).toBe('expressions');
+    expect(nearestName('ref', ['refcocogoogle', 'refzom'])).toBeNull();
+    expect(nearestName('se', ['segmentation'])).toBeNull();
+  });
+
   test('stays silent when nothing is near or the name is absurdly long', () => {
     expect(nearestName('zzz', ['train', 'eval'])).toBeNull();
     expect(nearestName('x'.repeat(1e6), ['train'])).toBeNull();

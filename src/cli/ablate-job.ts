@@ -24,6 +24,7 @@ import { buildExperiment, type Experiment } from '../training/build-experiment.j
 import type { ExperimentConfig } from '../training/experiment-config.js';
 import { KeptFeatures } from '../training/kept-features.js';
 import type { TrainingConfig } from '../training/run-length.js';
+import { packagePath } from '../program.js';
 import { questionsOf } from './ablation-rows.js';
 import {
   type AblationRun,
@@ -39,7 +40,6 @@ import { packageConfig } from './package-config.js';
 import { duration } from './progress.js';
 import { type ImageStore, memoryStore, rememberingResponder } from './remembered-images.js';
 import { trainExperiment } from './training-run.js';
-import { packagePath } from './values.js';
 import type { VerbContext } from './verb.js';
 
 /** What `gsva ablate` was asked for, checked. */

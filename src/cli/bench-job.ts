@@ -13,7 +13,7 @@ import { Gsva } from '../model/gsva.js';
 import { Random } from '../random.js';
 import { runCommand } from '../setup/run-command.js';
 import { type FrozenWeights, holdFrozenWeights } from '../training/frozen-weights.js';
-import { packagePath } from './values.js';
+import { packagePath } from '../program.js';
 import type { VerbContext } from './verb.js';
 
 /** What `gsva bench` was asked for, checked. */

@@ -8,7 +8,7 @@ import type { EngineName } from '../engine/engine.js';
 import { readJson } from '../io/json-file.js';
 import { bytesText } from '../machine.js';
 import { runCommand } from '../setup/run-command.js';
-import { packagePath } from './values.js';
+import { packagePath } from '../program.js';
 import type { VerbContext } from './verb.js';
 
 export interface BenchLargeRequest {

@@ -1,7 +1,8 @@
 /** `gsva bench large`: a model of real size, made of random weights, from published files to an answer. */
 import type { Options } from 'yargs';
 import type { EngineName } from '../engine/engine.js';
-import { packagePath, requireFile, requireFolder, someOf, text, wholeNumber } from './values.js';
+import { packagePath } from '../program.js';
+import { inputPath, requireFile, requireFolder, someOf, text, wholeNumber } from './values.js';
 import { defineVerb } from './verb.js';
 
 const ENGINES = ['tensorflow', 'openblas', 'wasm'] as const satisfies readonly EngineName[];
@@ -13,7 +14,7 @@ const OPTIONS = {
     requiresArg: true,
     default: packagePath('configs', 'bench-7b', 'config.json'),
     defaultDescription: 'configs/bench-7b/config.json',
-    coerce: text('config'),
+    coerce: inputPath('config'),
   },
   dir: {
     describe: 'Folder with room for two copies of the weights (7B: 34 GB); what is made in it is deleted afterwards',

@@ -1,10 +1,11 @@
 /** `gsva bench`: how fast this machine is: a training step, an evaluated image, the model's parts, matrix products. */
 import type { Options } from 'yargs';
 import { PARTS } from '../benchmark/part-names.js';
+import { packagePath } from '../program.js';
 import type { BenchRequest } from './bench-job.js';
 import { FROZEN_WEIGHTS_OPTION } from './options.js';
 import { startEngineFor } from './start-engine.js';
-import { packagePath, requireFile, someOf, text, wholeNumber } from './values.js';
+import { inputPath, requireFile, someOf, text, wholeNumber } from './values.js';
 import { defineVerb } from './verb.js';
 
 const NAMES = [...Object.values(PARTS), 'products', 'loading', 'epochs'] as const;
@@ -16,7 +17,7 @@ const OPTIONS = {
     requiresArg: true,
     default: packagePath('configs', 'bench-small', 'config.json5'),
     defaultDescription: 'configs/bench-small/config.json5',
-    coerce: text('config'),
+    coerce: inputPath('config'),
   },
   runs: {
     describe: 'Counted runs of each measurement, after one to warm up',

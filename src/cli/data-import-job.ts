@@ -4,6 +4,7 @@ import { importLabelme } from '../data/own/labelme-import.js';
 import { type ImportedImage, refuseExisting, writeOwnData } from '../data/own/own-data-writer.js';
 import type { ProgressBar } from './progress.js';
 import type { VerbContext } from './verb.js';
+import { gsvaCommand } from '../program.js';
 
 /** What an import was asked for, checked. */
 export interface ImportRequest {
@@ -47,7 +48,7 @@ export async function runImport(request: ImportRequest, context: VerbContext): P
     `${out}: ${counts.images} images (${counts.val} for val), ${counts.expressions} expressions, ` +
       `${counts.absent} of them absent`,
   );
-  output.line(`gsva data validate ${out}`);
+  output.line(gsvaCommand(`data validate ${out}`));
   output.json({ out, ...counts, leftOut });
   return 0;
 }

@@ -4,6 +4,7 @@ import type { Figures } from '../data/catalogue/entry.js';
 import { type AuditRequest, audit, beside, splitNames, totalFigures } from './data-audit.js';
 import type { Cell } from './output.js';
 import type { VerbContext } from './verb.js';
+import { gsvaCommand } from '../program.js';
 
 const COLUMNS = ['images', 'expressions', 'multiTarget', 'noTarget', 'objects', 'conversations'] as const;
 const TITLES = ['images', 'expressions', 'several targets', 'no target', 'objects', 'conversations'];
@@ -27,7 +28,8 @@ export async function runStats(request: AuditRequest, context: VerbContext): Pro
       if (entry.published.by !== '') output.line(` ${entry.name}: ${entry.published.by}`);
     }
   } else {
-    output.line(`${request.folder}: no dataset was found that could be counted; gsva data check says what is missing`);
+    const check = gsvaCommand(`data check ${request.folder}`);
+    output.line(`${request.folder}: no dataset was found that could be counted; ${check} says what is missing`);
   }
   output.json({
     folder: request.folder,

@@ -12,12 +12,12 @@ import { writeReport } from '../evaluation/report/write-report.js';
 import { Predictor } from '../inference/predictor.js';
 import { buildExperiment, type Experiment } from '../training/build-experiment.js';
 import { readRunLog } from '../training/run-log.js';
+import { packagePath } from '../program.js';
 import { demoNotice } from './demo-notice.js';
 import { figureHead, figureRow, figuresOf, measure, type MeasureRequest } from './measure.js';
 import { packageConfig } from './package-config.js';
 import { duration } from './progress.js';
 import { trainExperiment } from './training-run.js';
-import { packagePath } from './values.js';
 import type { VerbContext } from './verb.js';
 
 /** What `gsva demo` was asked for, checked. */

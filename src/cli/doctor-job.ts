@@ -6,12 +6,17 @@ import { parseDevice } from '../engine/device.js';
 import { UsageError } from '../errors.js';
 import { type EngineRequest, askEngine } from '../setup/engine-answer.js';
 import { runCommand } from '../setup/run-command.js';
+import { packagePath } from '../program.js';
 import type { GlobalArguments } from './options.js';
 import { ENGINES } from './options.js';
-import { oneOf, packagePath } from './values.js';
+import { oneOf } from './values.js';
 import type { VerbContext } from './verb.js';
 
+const BRIEF = 'Speeds are estimates, and no engine was waited for long; --all measures and waits.';
+
 export interface DoctorRequest extends Pick<GlobalArguments, 'engine' | 'device' | 'threads'> {
+  /** Whether everything is waited for. */
+  readonly all: boolean;
   readonly model?: string | undefined;
   readonly config?: string | undefined;
   readonly data?: string | undefined;
@@ -21,11 +26,13 @@ export interface DoctorRequest extends Pick<GlobalArguments, 'engine' | 'device'
 export async function runDoctor(request: DoctorRequest, context: VerbContext): Promise<number> {
   const facts = await gatherFacts({
     request: requestedEngine(request),
-    ask: (engine) => {
+    isThorough: request.all,
+    ask: (engine, seconds) => {
       // Which engine and device is said in the question; the environment's are for `chosen` only.
       const env = { GSVA_ENGINE: '', GSVA_DEVICE: '' };
       const program = packagePath('dist', 'setup', 'check-engine.js');
-      return askEngine(engine, program, runCommand, { env, signal: context.signal });
+      const limit = seconds === null ? {} : { timeout: seconds };
+      return askEngine(engine, program, runCommand, { env, signal: context.signal, ...limit });
     },
     packageFile: packagePath('package.json'),
     folder: process.cwd(),
@@ -36,6 +43,7 @@ export async function runDoctor(request: DoctorRequest, context: VerbContext): P
   });
   const findings = [...diagnose(facts), ...(await examineFiles(request, facts, context))];
   show(findings, context);
+  if (!request.all) context.output.line(BRIEF);
   const isFine = findings.every(({ state }) => state !== 'problem');
   context.output.json({ pass: isFine, findings, facts });
   return isFine ? 0 : 1;

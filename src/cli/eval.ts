@@ -13,6 +13,7 @@ import { asRank, RANK_TIMEOUT_OPTION } from './ranks.js';
 import { startEngineFor } from './start-engine.js';
 import { oneOf, shard, someOf, text, wholeNumber } from './values.js';
 import { defineVerb } from './verb.js';
+import { gsvaCommand } from '../program.js';
 
 const PROTOCOLS = ['strict', 'reference', 'generate'] as const;
 
@@ -92,7 +93,7 @@ const OPTIONS = {
   },
   resume: { describe: 'Go on with --records where an interrupted run ended', type: 'boolean', default: false },
   shard: {
-    describe: 'Only image k with k mod COUNT = INDEX, as INDEX/COUNT; `gsva report merge` joins them',
+    describe: `Only image k with k mod COUNT = INDEX, as INDEX/COUNT; \`${gsvaCommand('report merge')}\` joins them`,
     type: 'string',
     requiresArg: true,
     coerce: shard('shard'),
@@ -142,7 +143,9 @@ export const evalVerb = defineVerb({
       throw new UsageError('--shard needs --records: the shards are joined from their files');
     }
     if (args.shard !== undefined && args.report !== undefined) {
-      throw new UsageError('--report is of a whole run: join the shards, then use gsva report write');
+      throw new UsageError(
+        `--report is of a whole run: join the shards (${gsvaCommand('report merge')}), then ${gsvaCommand('report write')}`,
+      );
     }
     const model = trainedModel(args);
     const request: EvalRequest = {

@@ -1,6 +1,7 @@
 /** `gsva inspect`: what is in a file or folder of weights. Nothing is computed with, so no engine is started. */
 import type { Options, PositionalOptions } from 'yargs';
 import { text } from './values.js';
+import { packagedPath } from '../program.js';
 import { defineVerb } from './verb.js';
 
 const OPTIONS = {
@@ -38,6 +39,6 @@ export const inspectVerb = defineVerb({
   ],
   async run({ path, stats, match }, context) {
     const { runInspect } = await import('./inspect-job.js');
-    return runInspect({ path, withStatistics: stats, match }, context);
+    return runInspect({ path: packagedPath(path), withStatistics: stats, match }, context);
   },
 });

@@ -7,6 +7,7 @@ import { readFileSync } from 'node:fs';
 import { platform } from 'node:os';
 import pc from 'picocolors';
 import { UsageError, UserError, messageOf } from '../errors.js';
+import { gsvaCommand, packagePath } from '../program.js';
 import { ablateVerb } from './ablate.js';
 import { benchVerb } from './bench.js';
 import { benchLargeVerb } from './bench-large.js';
@@ -32,8 +33,8 @@ import { reportWriteVerb } from './report-write.js';
 import { segmentVerb } from './segment.js';
 import { setupTensorflowVerb } from './setup.js';
 import { trainVerb } from './train.js';
-import { packagePath } from './values.js';
 import type { CliIo, Verb, VerbContext } from './verb.js';
+import { knownPath } from './verb-words.js';
 import { verifyVerb } from './verify.js';
 import { vqaVerb } from './vqa.js';
 
@@ -84,19 +85,14 @@ function report(error: unknown, name: string, io: CliIo, argv: readonly string[]
     return EXIT.interrupted;
   }
   if (error instanceof UsageError) {
-    const verb = name === 'gsva' ? verbNamedIn(argv, verbs) : name;
-    say(verb, `${error.message}; see ${verb} --help`);
+    const words =
+      name === 'gsva' ? knownPath(argv[0] === 'help' ? argv.slice(1) : argv, verbs) : name.split(' ').slice(1);
+    say(['gsva', ...words].join(' '), `${error.message}; see ${gsvaCommand([...words, '--help'].join(' '))}`);
     return EXIT.usage;
   }
   if (error instanceof UserError) say(name, error.message);
   else say(name, `unexpected error: ${messageOf(error)}${wantsStack ? '' : ' (GSVA_DEBUG=1 shows where)'}`);
   return EXIT.failed;
-}
-
-/** The verb that the words begin with, for the name in front of a usage error; 'gsva' when there is none. */
-function verbNamedIn(argv: readonly string[], verbs: readonly Verb[]): string {
-  const verb = verbs.find(({ path }) => path.every((word, i) => argv[i] === word));
-  return ['gsva', ...(verb?.path ?? [])].join(' ');
 }
 
 function createContext(io: CliIo, isJson: boolean): VerbContext {

@@ -4,13 +4,14 @@ import JSON5 from 'json5';
 import { CONVERSATION_STYLES, type ConversationStyle } from '../data/text/conversation.js';
 import { UsageError } from '../errors.js';
 import type { ModelSource } from '../inference/open-model.js';
-import { finiteNumber, keyValues, oneOf, packagePath, text } from './values.js';
+import { packagePath } from '../program.js';
+import { finiteNumber, inputPath, keyValues, oneOf } from './values.js';
 
 function path(
   flag: string,
   describe: string,
 ): { type: 'string'; requiresArg: true; describe: string; coerce: (value: unknown) => string } {
-  return { type: 'string', requiresArg: true, describe, coerce: text(flag) };
+  return { type: 'string', requiresArg: true, describe, coerce: inputPath(flag) };
 }
 
 export const MODEL_OPTIONS = {

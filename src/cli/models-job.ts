@@ -6,13 +6,13 @@ import type { PackagedModel, ReleasedModel } from '../model/catalogue/entry.js';
 import { findModel, findPackaged, type Found, type FoundModel } from '../model/catalogue/find-files.js';
 import { BACKBONES, PACKAGED_MODELS, RELEASE, RELEASED_MODELS } from '../model/catalogue/released-models.js';
 import { didYouMean } from '../nearest-name.js';
+import { packagePath } from '../program.js';
 import { showPackaged, showReleased } from './models-detail.js';
 import { downloadBytes, missingPieces, rangeText } from './models-files.js';
 import { jsonOfPackaged, jsonOfReleased } from './models-json.js';
 import { fitsText, memoryText, needOf } from './models-memory.js';
 import { type PackagedReport, type ReleasedReport, STATE_WORDS } from './models-report.js';
 import type { Cell } from './output.js';
-import { packagePath } from './values.js';
 import type { VerbContext } from './verb.js';
 
 export interface ModelsRequest {

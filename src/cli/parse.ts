@@ -1,8 +1,10 @@
 /** From the words of a command line to a verb and its checked arguments, or to a text to print (help, version). */
 import yargs, { type Argv } from 'yargs';
 import { UsageError, messageOf } from '../errors.js';
-import { didYouMean, nearestName } from '../nearest-name.js';
+import { nearestName } from '../nearest-name.js';
+import { gsvaCommand, runnable } from '../program.js';
 import { GLOBAL_OPTIONS } from './options.js';
+import { readVerbWords } from './verb-words.js';
 import type { Verb } from './verb.js';
 
 export type ParsedCommand =
@@ -29,21 +31,22 @@ export async function parseCommand(
   };
   addVerbs(parser, verbs, 0, choose);
   parser.demandCommand(1, `say what to do: ${firstWords(verbs).join(', ')}`);
+  const checked = readVerbWords(words, verbs);
 
   let text = '';
   let failure: unknown;
-  await parser.parseAsync([...words], {}, (error: Error | null | undefined, _args, output) => {
+  await parser.parseAsync([...checked], {}, (error: Error | null | undefined, _args, output) => {
     failure = error;
     text = output;
   });
   if (failure instanceof UsageError) throw failure;
-  if (failure !== undefined && failure !== null) throw new UsageError(readable(messageOf(failure), verbs, words));
+  if (failure !== undefined && failure !== null) throw new UsageError(readable(messageOf(failure), words));
   return chosen[0] ?? { kind: 'text', text: `${text}\n` };
 }
 
 function createParser(version: string, columns: number | undefined): Argv {
   return yargs()
-    .scriptName('gsva')
+    .scriptName(runnable('gsva'))
     .usage('$0 <verb> [options]\n\nGeneralized referring segmentation by a multimodal LLM.')
     .exitProcess(false)
     .showHelpOnFail(false)
@@ -59,7 +62,7 @@ function createParser(version: string, columns: number | undefined): Argv {
     .help()
     .alias('help', 'h')
     .version(version)
-    .epilogue('gsva <verb> --help shows the options of a verb with examples.');
+    .epilogue(`${gsvaCommand('help <verb>')} shows the options of a verb with examples.`);
 }
 
 /** Adds the verbs below one level of words; verbs that share a first word (`data synth`) become a group. */
@@ -82,10 +85,7 @@ function addVerbs(
       addVerbs(group.usage('$0 <verb> [options]'), deeper, depth + 1, choose);
       // `convert` is a verb itself, and the beginning of `convert delta`.
       if (own !== undefined) addVerb(group, own, '$0', choose);
-      else {
-        const names = deeper.map((verb) => `${word} ${verb.path[depth + 1] ?? ''}`);
-        group.demandCommand(1, `say what to do: ${names.join(', ')}`);
-      }
+      else group.demandCommand(1, `say what to do: ${deeper.map((verb) => verb.path.join(' ')).join(', ')}`);
     });
   }
 }
@@ -115,7 +115,7 @@ function addVerb(
 
 /** Each example on a line of its own, to be copied as it stands. */
 function examplesText({ examples }: Verb): string {
-  return ['Examples:', ...examples.flatMap(([line, purpose]) => [`  # ${purpose}`, `  ${line}`])].join('\n');
+  return ['Examples:', ...examples.flatMap(([line, purpose]) => [`  # ${purpose}`, `  ${runnable(line)}`])].join('\n');
 }
 
 function refuseUnknownOptions(args: Record<string, unknown>, knownKeys: readonly string[]): void {
@@ -132,9 +132,9 @@ function optionHint(given: string, known: readonly string[]): string {
 }
 
 /** yargs' message in our words. */
-function readable(message: string, verbs: readonly Verb[], words: readonly string[]): string {
+function readable(message: string, words: readonly string[]): string {
   const unknown = /^Unknown (?:argument|command)s?: (.*)$/s.exec(message)?.[1];
-  if (unknown !== undefined) return unknownWord(unknown, verbs, words);
+  if (unknown !== undefined) return unknownWord(unknown, words);
   const missing = /^Missing required arguments?: (.*)$/s.exec(message)?.[1];
   if (missing !== undefined) return `${flags(missing)} is required`;
   const noValue = /^Not enough arguments following: (.*)$/s.exec(message)?.[1];
@@ -151,17 +151,14 @@ function flags(names: string): string {
     .join(', ');
 }
 
-function unknownWord(unknown: string, verbs: readonly Verb[], words: readonly string[]): string {
+/** An option in front of the verb, or a word behind it. */
+function unknownWord(unknown: string, words: readonly string[]): string {
   const first = unknown.split(', ')[0] as string;
-  if (words.includes(`--${first}`) || words.some((word) => word.startsWith(`--${first}=`))) {
-    return `unknown option --${first}${optionHint(first, Object.keys(GLOBAL_OPTIONS))}`;
-  }
-  const verb = verbs.find(({ path }) => path.every((word) => words.includes(word)));
-  if (verb !== undefined) return `unexpected argument "${first}"`;
-  return `unknown verb "${first}"${didYouMean(
-    first,
-    verbs.flatMap(({ path }) => path),
-  )}`;
+  const option = [`--${first}`, `-${first}`].find((name) =>
+    words.some((word) => word === name || word.startsWith(`${name}=`)),
+  );
+  if (option === undefined) return `unexpected argument "${first}"`;
+  return `unknown option ${option}${optionHint(first, [...Object.keys(GLOBAL_OPTIONS), 'help', 'version'])}`;
 }
 
 function firstWords(verbs: readonly Verb[]): string[] {

@@ -7,7 +7,7 @@ import { UsageError } from '../errors.js';
 import { bytesText, machineMemory, type MachineMemory } from '../machine.js';
 import { runCommand } from '../setup/run-command.js';
 import type { FrozenWeights } from '../training/frozen-weights.js';
-import { packagePath } from './values.js';
+import { packagePath } from '../program.js';
 import type { VerbContext } from './verb.js';
 
 export interface PlanRequest {

@@ -2,7 +2,7 @@
 import type { Options } from 'yargs';
 import { UsageError } from '../errors.js';
 import { FROZEN_WEIGHTS_OPTION } from './options.js';
-import { requireFile, text, wholeNumber } from './values.js';
+import { inputPath, requireFile, wholeNumber } from './values.js';
 import { defineVerb } from './verb.js';
 
 const OPTIONS = {
@@ -11,7 +11,7 @@ const OPTIONS = {
     type: 'string',
     requiresArg: true,
     demandOption: true,
-    coerce: text('config'),
+    coerce: inputPath('config'),
   },
   batch: {
     describe: 'Conversations of a training step (default: as in the file, else 1)',

@@ -1,8 +1,8 @@
 /** The work behind `gsva segment`: from a checked request to results. */
 import { readdirSync, statSync } from 'node:fs';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import type { EngineInfo } from '../engine/engine.js';
-import { writePanelPng } from '../evaluation/report/panel.js';
+import { panelPng, writePanelPng } from '../evaluation/report/panel.js';
 import { writeDirectoryAtomic } from '../io/atomic-file.js';
 import { readImage, writeMaskPng } from '../io/image-file.js';
 import { loadPredictor } from '../inference/load-predictor.js';
@@ -13,6 +13,7 @@ import type { Precision } from '../model/precision.js';
 import type { Finding, RgbImage, SegmentStatus, UnmatchedPart } from '../types.js';
 import type { Cell, Output } from './output.js';
 import { packedNote } from './packed-note.js';
+import { pictureForm, writePicture } from './picture-file.js';
 import type { VerbContext } from './verb.js';
 
 /** What `gsva segment` was asked for, checked. */
@@ -123,12 +124,13 @@ const RESULT_FILE = /^(overlay|(mask|unmatched)-\d{2,})\.png$/;
 
 function checkOut(out: string): void {
   const found = statSync(out, { throwIfNoEntry: false });
+  const isPicture = pictureForm('--out', out) !== null;
   if (found === undefined) return;
-  const isPicture = extname(out).toLowerCase() === '.png';
   if (isPicture && found.isDirectory())
     throw new UserError(`${out} is a folder; name a file or another folder as --out`);
   if (isPicture) return;
-  if (!found.isDirectory()) throw new UserError(`${out} is a file; --out takes NAME.png or a folder`);
+  if (!found.isDirectory())
+    throw new UserError(`${out} is a file; --out takes a picture (NAME.png, .jpg, .webp) or a folder`);
   const other = readdirSync(out).find((name) => !RESULT_FILE.test(name));
   if (other === undefined) return;
   throw new UserError(
@@ -144,8 +146,9 @@ async function writeResults(
 ): Promise<string[]> {
   const shown = [...results, ...unmatched.map((part) => ({ ...part, expression: `not asked for: ${textOf(part)}` }))];
   const sample = { image, question, answer, results: shown, targets: [] };
-  if (extname(out).toLowerCase() === '.png') {
-    await writePanelPng(out, sample);
+  const form = pictureForm('--out', out);
+  if (form !== null) {
+    await writePicture(out, form, await panelPng(sample));
     return [out];
   }
   const names = ['overlay.png'];

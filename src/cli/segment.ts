@@ -5,7 +5,7 @@ import type { SegmentRequest } from './segment-job.js';
 import { MODEL_OPTIONS, REJECT_THRESHOLD_OPTION, trainedModel } from './model-options.js';
 import { PRECISION_OPTION } from './options.js';
 import { startEngineFor } from './start-engine.js';
-import { oneOf, requireFile, text } from './values.js';
+import { inputPath, oneOf, requireFile, text } from './values.js';
 import { defineVerb } from './verb.js';
 
 const MODES = ['ask', 'generate'] as const;
@@ -16,7 +16,7 @@ const OPTIONS = {
     type: 'string',
     requiresArg: true,
     demandOption: true,
-    coerce: text('image'),
+    coerce: inputPath('image'),
   },
   expressions: {
     describe: 'What to find, each expression in quotes',
@@ -29,7 +29,7 @@ const OPTIONS = {
   precision: PRECISION_OPTION,
   'reject-threshold': REJECT_THRESHOLD_OPTION,
   out: {
-    describe: 'NAME.png: the coloured overlay; a folder: overlay and one mask per [SEG]',
+    describe: 'NAME.png, .jpg or .webp: the coloured overlay; a folder: overlay and one mask per [SEG]',
     type: 'string',
     requiresArg: true,
     coerce: text('out'),

@@ -5,8 +5,8 @@ import { UserError } from '../errors.js';
 import { askEngine } from '../setup/engine-answer.js';
 import { CommandError, runCommand } from '../setup/run-command.js';
 import { type SetupRequest, removeTensorflow, setupTensorflow } from '../setup/tensorflow-setup.js';
+import { packagePath } from '../program.js';
 import { duration } from './progress.js';
-import { packagePath } from './values.js';
 import type { VerbContext } from './verb.js';
 
 /** @returns the exit code */

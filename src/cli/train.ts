@@ -7,7 +7,7 @@ import type { TrainRequest } from './train-job.js';
 import { requireData } from './open-dataset.js';
 import { startEngineFor } from './start-engine.js';
 import { asRank, RANK_TIMEOUT_OPTION } from './ranks.js';
-import { finiteNumber, keyValues, requireFile, text, wholeNumber } from './values.js';
+import { finiteNumber, inputPath, keyValues, requireFile, text, wholeNumber } from './values.js';
 import { defineVerb } from './verb.js';
 
 const OPTIONS = {
@@ -16,7 +16,7 @@ const OPTIONS = {
     type: 'string',
     requiresArg: true,
     demandOption: true,
-    coerce: text('config'),
+    coerce: inputPath('config'),
   },
   out: {
     describe: 'Folder for checkpoints, log and plots; with --dry-run, for pictures of the first batch',
@@ -53,7 +53,7 @@ const OPTIONS = {
     coerce: text('data'),
   },
   minutes: {
-    describe: 'Stop after this time',
+    describe: 'Time of the whole run, all sittings together: the learning rate falls to 0 by then',
     requiresArg: true,
     coerce: finiteNumber('minutes', { min: 0.01, max: 525_600 }),
   },
@@ -93,6 +93,7 @@ export const trainVerb = defineVerb({
     ['gsva train --config configs/tiny.json5 --out runs/tiny', 'the small model'],
     ['gsva train --config configs/tiny.json5 --out runs/tiny --resume', 'go on after a stop'],
     ['gsva train --config configs/tiny.json5 --out runs/tiny --resume auto', 'start, or go on: for schedulers'],
+    ['gsva train --config configs/tiny.json5 --out runs/tiny --resume --minutes 15', 'go on to 15 minutes in all'],
     ['gsva train --config configs/own-data.json5 --data my/data.jsonl --out runs/mine', 'your own data'],
     ['gsva train --config configs/tiny.json5 --out runs/b --tensorboard runs/events/b', 'curves while it trains'],
     [

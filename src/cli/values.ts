@@ -2,8 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { UsageError, UserError } from '../errors.js';
 import { didYouMean } from '../nearest-name.js';
-
-export { packagePath } from '../package-path.js';
+import { packagedPath } from '../program.js';
 
 export interface NumberRange {
   readonly min?: number;
@@ -35,6 +34,12 @@ export function text(flag: string): (value: unknown) => string {
     if (given.trim() === '') throw new UsageError(`--${flag} is empty`);
     return given;
   };
+}
+
+/** A file or folder to read; one that the documentation names is found from any folder (`packagedPath`). */
+export function inputPath(flag: string): (value: unknown) => string {
+  const read = text(flag);
+  return (value) => packagedPath(read(value));
 }
 
 /** One of a few known names. */

@@ -6,7 +6,7 @@ import { hasRealGpu, mayHaveGpu } from '../engine/webgpu-device.js';
 import type { EngineName } from '../engine/engine.js';
 import { messageOf } from '../errors.js';
 import { type MachineMemory, containerProcessors, freeDisk, machineMemory, nvidiaDriver } from '../machine.js';
-import type { EngineAnswer, EngineRequest } from '../setup/engine-answer.js';
+import { type EngineAnswer, type EngineRequest, unanswered } from '../setup/engine-answer.js';
 
 export interface MachineFacts {
   readonly node: {
@@ -35,6 +35,8 @@ export interface MachineFacts {
   readonly engines: Readonly<Record<EngineName, EngineAnswer>>;
   /** What a command would start. */
   readonly chosen: { readonly request: EngineRequest; readonly answer: EngineAnswer };
+  /** Whether every engine was waited for, and its speed measured on large products. */
+  readonly isThorough: boolean;
   /** Variables of the environment that act on GSVA, and no others. */
   readonly settings: readonly { readonly name: string; readonly value: string }[];
 }
@@ -52,12 +54,16 @@ const OTHER_SETTINGS = [
   'VK_DRIVER_FILES',
   'NODE_OPTIONS',
 ];
-const ENGINES = ['tensorflow', 'webgpu', 'openblas', 'wasm', 'cpu'] as const satisfies readonly EngineName[];
+/** Those that can take long to start come last. */
+const ENGINES = ['openblas', 'wasm', 'cpu', 'tensorflow', 'webgpu'] as const satisfies readonly EngineName[];
 
 export interface FactSources {
   /** What the user asks for; --engine and --device, or the environment's. */
   readonly request: EngineRequest;
-  readonly ask: (request: EngineRequest) => Promise<EngineAnswer>;
+  /** @param seconds after which it is not waited for any longer; null for as long as any engine takes */
+  readonly ask: (request: EngineRequest, seconds: number | null) => Promise<EngineAnswer>;
+  /** All that takes long: engines that are slow to start, speeds of large products. */
+  readonly isThorough: boolean;
   /** package.json of this project. */
   readonly packageFile: string;
   readonly folder: string;
@@ -66,17 +72,32 @@ export interface FactSources {
   readonly note: (line: string) => void;
 }
 
-/** One engine is tried after the other, so that they do not slow each other down. */
+/** Seconds for all engines, and for one of them, where not everything is asked for: the answer comes in under ten. */
+const MOST_SECONDS = { all: 7.5, one: 4 };
+
+/**
+ * One engine is tried after the other, so that they do not slow each other down. First comes what a command would start;
+ * it is waited for where it is asked for by name.
+ */
 export async function gatherFacts(sources: FactSources): Promise<MachineFacts> {
-  const { request, ask, note, folder } = sources;
+  const { request, note, folder, isThorough } = sources;
+  const graphicsFacts = hasRealGpu();
+  const end = performance.now() + 1000 * MOST_SECONDS.all;
+  const ask = async (asked: EngineRequest, isNamed = false): Promise<EngineAnswer> => {
+    if (isThorough || isNamed) return sources.ask({ ...asked, isBrief: !isThorough }, null);
+    const seconds = Math.min(MOST_SECONDS.one, (end - performance.now()) / 1000);
+    return seconds > 0 ? sources.ask({ ...asked, isBrief: true }, seconds) : unanswered(0);
+  };
+  note(`trying ${request.engine} ...`);
+  const chosen = await ask(request, request.engine !== 'auto' || (request.device ?? '') !== '');
   const answers = new Map<EngineName, EngineAnswer>();
+  const taken = chosen.outcome === 'works' ? chosen.info.name : request.engine;
   for (const engine of ENGINES) {
-    note(`trying ${engine} ...`);
     // On any device: whether the one that is asked for is there is `chosen`'s to say.
-    answers.set(engine, await ask({ engine, threads: request.threads, device: '' }));
+    const isAnswered = engine === taken && (request.device ?? '') === '';
+    if (!isAnswered) note(`trying ${engine} ...`);
+    answers.set(engine, isAnswered ? chosen : await ask({ engine, threads: request.threads, device: '' }));
   }
-  const isAnswered = request.engine !== 'auto' && (request.device ?? '') === '';
-  const chosen = (isAnswered ? answers.get(request.engine) : undefined) ?? (await ask(request));
   return {
     node: { version: process.versions.node, ...platformFacts(sources.packageFile) },
     processor: {
@@ -86,10 +107,11 @@ export async function gatherFacts(sources: FactSources): Promise<MachineFacts> {
     },
     memory: machineMemory(),
     disk: { folder, free: freeDisk(folder) },
-    graphics: { mayBeThere: mayHaveGpu(), isReal: await hasRealGpu(), nvidiaDriver: nvidiaDriver() },
+    graphics: { mayBeThere: mayHaveGpu(), isReal: await graphicsFacts, nvidiaDriver: nvidiaDriver() },
     tensorflow: installedTensorflow(),
     engines: Object.fromEntries(answers) as Record<EngineName, EngineAnswer>,
     chosen: { request, answer: chosen },
+    isThorough,
     settings: settingsOf(sources.env),
   };
 }

@@ -4,6 +4,7 @@ import { bytesText } from '../machine.js';
 import { didYouMean } from '../nearest-name.js';
 import type { WorkingEngine } from '../setup/engine-answer.js';
 import { type MachineFacts, OWN_SETTINGS } from './facts.js';
+import { gsvaCommand, reinstallCommand } from '../program.js';
 
 export interface Finding {
   readonly subject: string;
@@ -27,14 +28,21 @@ export function diagnose(facts: MachineFacts): Finding[] {
     processorFinding(facts),
     memoryFinding(facts),
     diskFinding(facts),
-    tensorflowFinding(facts),
-    webgpuFinding(facts),
-    openblasFinding(facts),
-    plainFinding('wasm', facts),
-    plainFinding('cpu', facts),
+    ...ENGINES.map((engine) => engineFinding(engine, facts)),
     ...settingFindings(facts),
     chosenFinding(facts),
   ];
+}
+
+const ENGINES = ['tensorflow', 'webgpu', 'openblas', 'wasm', 'cpu'] as const satisfies readonly EngineName[];
+
+function engineFinding(engine: EngineName, facts: MachineFacts): Finding {
+  const answer = facts.engines[engine];
+  const isUnknown = answer.outcome === 'unanswered' && !(engine === 'tensorflow' && facts.tensorflow === null);
+  if (isUnknown) return note(`engine ${engine}`, answer.why, `${gsvaCommand('doctor --all')} (waits for it)`);
+  if (engine === 'tensorflow') return tensorflowFinding(facts);
+  if (engine === 'webgpu') return webgpuFinding(facts);
+  return engine === 'openblas' ? openblasFinding(facts) : plainFinding(engine, facts);
 }
 
 function nodeFinding({ node }: MachineFacts): Finding {
@@ -67,7 +75,11 @@ function memoryFinding({ memory }: MachineFacts): Finding {
   const container = containerLimit === null ? '' : ` (this container may use ${bytesText(containerLimit)})`;
   const found = `${bytesText(total)}${container}, ${bytesText(available)} available`;
   if (available >= LITTLE_MEMORY) return ok('memory', found);
-  return note('memory', `${found}: little`, 'end other programs; gsva plan --config FILE says what a model needs');
+  return note(
+    'memory',
+    `${found}: little`,
+    `end other programs; ${gsvaCommand('plan --config FILE')} says what a model needs`,
+  );
 }
 
 function diskFinding({ disk }: MachineFacts): Finding {
@@ -79,7 +91,7 @@ function diskFinding({ disk }: MachineFacts): Finding {
 function tensorflowFinding({ tensorflow, engines, graphics }: MachineFacts): Finding {
   const subject = 'engine tensorflow';
   const hasNvidia = graphics.nvidiaDriver !== null;
-  const setup = hasNvidia ? 'gsva setup tensorflow --gpu' : 'gsva setup tensorflow';
+  const setup = gsvaCommand(hasNvidia ? 'setup tensorflow --gpu' : 'setup tensorflow');
   if (tensorflow === null) {
     const card = hasNvidia ? `, and an NVIDIA GPU (driver ${graphics.nvidiaDriver}) could be used` : '';
     return note(subject, `not set up${card}`, setup);
@@ -87,7 +99,11 @@ function tensorflowFinding({ tensorflow, engines, graphics }: MachineFacts): Fin
   const answer = engines.tensorflow;
   if (typeof tensorflow === 'string') return problem(subject, tensorflow, setup);
   if (answer.outcome !== 'works') {
-    return problem(subject, answer.why, `${tensorflow.gpu ? 'gsva setup tensorflow --gpu' : setup} (sets it up again)`);
+    return problem(
+      subject,
+      answer.why,
+      `${tensorflow.gpu ? gsvaCommand('setup tensorflow --gpu') : setup} (sets it up again)`,
+    );
   }
   const found = speed(answer);
   if (hasNvidia && !tensorflow.gpu) {
@@ -123,7 +139,7 @@ function openblasFinding({ engines, settings }: MachineFacts): Finding {
 function plainFinding(engine: 'wasm' | 'cpu', { engines }: MachineFacts): Finding {
   const answer = engines[engine];
   if (answer.outcome === 'works') return ok(`engine ${engine}`, speed(answer));
-  return problem(`engine ${engine}`, withoutStart(answer.why), 'npm ci');
+  return problem(`engine ${engine}`, withoutStart(answer.why), reinstallCommand());
 }
 
 function settingFindings({ settings }: MachineFacts): Finding[] {
@@ -142,6 +158,9 @@ function chosenFinding(facts: MachineFacts): Finding {
   const { request, answer } = facts.chosen;
   const device = (request.device ?? '') === '' ? '' : ` on ${request.device ?? ''}`;
   const subject = `${request.engine}${device}`;
+  if (answer.outcome === 'unanswered') {
+    return note(subject, answer.why, `${gsvaCommand('doctor --all')} (waits for it)`);
+  }
   if (answer.outcome !== 'works') {
     return problem(subject, answer.why, '--engine and --device (or GSVA_ENGINE, GSVA_DEVICE) choose others');
   }

@@ -17,6 +17,7 @@ import { notFiniteText, scanWeights } from '../io/weight-scan.js';
 import { type MachineMemory, bytesText } from '../machine.js';
 import { buildExperiment } from '../training/build-experiment.js';
 import { type Finding, note, ok, problem } from './findings.js';
+import { gsvaCommand } from '../program.js';
 
 /** The machine that it is to be used on. */
 export interface Place {
@@ -151,7 +152,7 @@ async function ownDataFindings(file: string): Promise<Finding[]> {
     problem(
       'data',
       `${found}; ${missing.length} of the images are missing, the first ${first.path}`,
-      `gsva data validate ${file}`,
+      gsvaCommand(`data validate ${file}`),
     ),
   ];
 }

@@ -20,6 +20,7 @@ import { findInstallation } from './tensorflow-installation.js';
 import * as tf from './tf.js';
 import { hasRealGpu } from './webgpu-device.js';
 import { startWebGpu } from './webgpu-engine.js';
+import { gsvaCommand } from '../program.js';
 
 /** The engines that can be started. */
 export type EngineName = 'tensorflow' | 'webgpu' | 'openblas' | 'wasm' | 'cpu';
@@ -90,7 +91,7 @@ function onCpu(name: string, start: (threads: number) => Promise<Started>): Star
     if (device?.kind !== 'gpu') return start(threads);
     throw new UserError(
       `Starting the engine ${name} on ${deviceName(device)}: it computes on the CPU only. ` +
-        'Choose --engine tensorflow (set up by `gsva setup tensorflow --gpu`), or --device cpu.',
+        `Choose --engine tensorflow (set up by \`${gsvaCommand('setup tensorflow --gpu')}\`), or --device cpu.`,
     );
   };
 }

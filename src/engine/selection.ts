@@ -5,6 +5,7 @@
  */
 import { UserError, messageOf } from '../errors.js';
 import { type DeviceChoice, deviceName } from './device.js';
+import { gsvaCommand } from '../program.js';
 
 /** What the choice needs to know of an engine that runs. */
 export interface Candidate {
@@ -43,7 +44,7 @@ async function startOnGpu<Started extends Candidate>(
   const found = offer.tensorflow() === null ? 'the engine tensorflow is not set up' : 'it was set up for the CPU only';
   throw new UserError(
     `Starting on ${deviceName(device)}: ${found}, and WebGPU has no such graphics card. ` +
-      'Run `gsva setup tensorflow --gpu` for an NVIDIA GPU, or choose --device cpu.',
+      `Run \`${gsvaCommand('setup tensorflow --gpu')}\` for an NVIDIA GPU, or choose --device cpu.`,
   );
 }
 

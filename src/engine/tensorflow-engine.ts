@@ -18,6 +18,7 @@ import { copyLargeTensorsAtOnce, registerTensorflowKernels, type TensorflowBacke
 import { registerTensorflowPacked } from './tensorflow-packed.js';
 import { ADDON_FILE, CORE_KEY, type Installation, findInstallation } from './tensorflow-installation.js';
 import * as tf from './tf.js';
+import { gsvaCommand } from '../program.js';
 
 const BACKEND = 'tensorflow';
 
@@ -55,13 +56,14 @@ export async function startTensorflow(threads: number, device: DeviceChoice): Pr
   if (installation === null) {
     const gpu = device?.kind === 'gpu' ? ' --gpu' : '';
     throw new UserError(
-      `Starting the engine tensorflow: it is not set up. Run \`gsva setup tensorflow${gpu}\`, or choose another --engine.`,
+      `Starting the engine tensorflow: it is not set up. ` +
+        `Run \`${gsvaCommand(`setup tensorflow${gpu}`)}\`, or choose another --engine.`,
     );
   }
   if (device?.kind === 'gpu' && !installation.gpu) {
     throw new UserError(
       `Starting the engine tensorflow on ${deviceName(device)}: ${installation.folder} was set up for the CPU only. ` +
-        'Run `gsva setup tensorflow --gpu`, or choose --device cpu.',
+        `Run \`${gsvaCommand('setup tensorflow --gpu')}\`, or choose --device cpu.`,
     );
   }
   const visible = installation.gpu ? cudaVisibleDevices(device, visibleAtStart) : '-1';
@@ -120,7 +122,7 @@ function load(
     if (error instanceof UserError) throw error;
     throw new UserError(
       `Starting the engine tensorflow: loading it from ${installation.folder} failed: ${messageOf(error)}. ` +
-        'Run `gsva setup tensorflow` again, or choose --engine openblas.',
+        `Run \`${gsvaCommand('setup tensorflow')}\` again, or choose --engine openblas.`,
     );
   }
 }

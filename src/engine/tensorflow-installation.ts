@@ -9,6 +9,7 @@ import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { UserError, messageOf } from '../errors.js';
+import { gsvaCommand } from '../program.js';
 
 export const INSTALLATION_FILE = 'installation.json';
 /** Raised when what is installed changes in a way that older installations cannot serve. */
@@ -55,7 +56,7 @@ export function findInstallation(folders: readonly string[] = installationFolder
 }
 
 function readNote(path: string): InstallationNote {
-  const again = 'Run `gsva setup tensorflow` again';
+  const again = `Run \`${gsvaCommand('setup tensorflow')}\` again`;
   let note: Partial<Record<keyof InstallationNote, unknown>>;
   try {
     note = JSON.parse(readFileSync(path, 'utf8')) as Partial<Record<keyof InstallationNote, unknown>>;

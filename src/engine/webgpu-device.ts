@@ -11,6 +11,7 @@ import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { UserError, messageOf } from '../errors.js';
+import { reinstallCommand } from '../program.js';
 
 /** The part of WebGPU that this project calls itself. */
 export interface GpuDevice {
@@ -142,7 +143,8 @@ async function importDawn(): Promise<Dawn> {
     return (await import(name)) as Dawn;
   } catch (error) {
     throw new UserError(
-      `Starting the engine webgpu: the npm package "webgpu" could not be loaded: ${messageOf(error)}. Run npm ci ` +
+      `Starting the engine webgpu: the npm package "webgpu" could not be loaded: ${messageOf(error)}. ` +
+        `Run ${reinstallCommand()} ` +
         'without --omit=optional (it has binaries for Linux, macOS and Windows), or choose another --engine.',
     );
   }

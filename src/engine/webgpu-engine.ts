@@ -12,6 +12,7 @@ import { type GpuDevice, openGpu, type OpenedGpu } from './webgpu-device.js';
 import type { WebGpuBackend } from './webgpu-backend.js';
 import { registerBlockKernels } from './webgpu-blocks.js';
 import { registerWebGpuKernels } from './webgpu-kernels.js';
+import { reinstallCommand } from '../program.js';
 
 /** Bytes of buffers that are kept for further use, when more than is in use, before they are given back. */
 const LARGEST_POOL = 2 ** 29;
@@ -63,7 +64,8 @@ async function importBackend(): Promise<BackendModule> {
     return (await import(name)) as BackendModule;
   } catch (error) {
     throw new UserError(
-      `Starting the engine webgpu: the npm package "${name}" could not be loaded: ${messageOf(error)}. Run npm ci ` +
+      `Starting the engine webgpu: the npm package "${name}" could not be loaded: ${messageOf(error)}. ` +
+        `Run ${reinstallCommand()} ` +
         'without --omit=optional, or choose another --engine.',
     );
   }

@@ -22,6 +22,7 @@ import {
   type RecordFile,
   type RecordHeader,
 } from './record.js';
+import { gsvaCommand } from '../program.js';
 
 /** Appends images to a file; each is on disk when `write` returns. */
 export class RecordWriter {
@@ -107,7 +108,7 @@ export function readWholeRun(path: string): RecordFile {
   if (header.shard.count > 1) {
     throw new UserError(
       `Reading records: ${path} holds shard ${header.shard.index} of ${header.shard.count} alone. ` +
-        'Join all of them first with `gsva report merge`.',
+        `Join all of them first with \`${gsvaCommand('report merge')}\`.`,
     );
   }
   refuseUnfinished(file);
@@ -125,7 +126,8 @@ export function refuseUnfinished({ path, header, images }: RecordFile): void {
   const expected = shardSize(header.images, header.shard);
   if (images.length === expected) return;
   throw new UserError(
-    `Reading records: ${path} holds ${images.length} of ${expected} images. Finish the run with gsva eval … --resume.`,
+    `Reading records: ${path} holds ${images.length} of ${expected} images. ` +
+      `Finish the run with \`${gsvaCommand('eval … --resume')}\`.`,
   );
 }
 

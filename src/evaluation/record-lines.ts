@@ -22,6 +22,7 @@ import {
   type RecordHeader,
   type Refusal,
 } from './record.js';
+import { gsvaCommand } from '../program.js';
 
 const HEADER = 'gsva-records';
 const ANSWERS = ['seg', 'rej', 'none'] as const;
@@ -85,7 +86,7 @@ export function openLine(path: string, { number, text }: Line): { kind: string; 
 }
 
 export function readHeader(path: string, line: Line | undefined): RecordHeader {
-  const advice = 'Name a file that `gsva eval --records` has written.';
+  const advice = `Name a file that \`${gsvaCommand('eval … --records FILE')}\` has written.`;
   if (line === undefined) throw new UserError(`Reading records: ${path} is empty. ${advice}`);
   const { kind, root } = openLine(path, line);
   if (kind !== HEADER) throw new UserError(`Reading records: ${path} does not begin with a header. ${advice}`);

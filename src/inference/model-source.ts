@@ -1,6 +1,6 @@
 /** How a model is named: a folder of ours, or the files that the published code is given. */
 import { relative, sep } from 'node:path';
-import { packagePath } from '../package-path.js';
+import { packagePath } from '../program.js';
 
 /** Published files, and what they do not say themselves. */
 export interface PublishedSource {

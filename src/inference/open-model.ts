@@ -10,6 +10,7 @@ import type { FileTensors } from '../io/file-tensor.js';
 import { resolveHubName } from '../io/hub-cache.js';
 import { checkTokenizer, type ModelMeta, openModelDirectory } from '../model/checkpoint-directory.js';
 import { openPublishedModel, type PublishedModel } from '../model/published-model.js';
+import { packagedPath } from '../program.js';
 import { ADDED_TOKENS, addedTokens, IGNORE_LABEL, IMAGE_TOKEN_ID } from '../special-tokens.js';
 import type { ModelSource, PublishedSource } from './model-source.js';
 
@@ -38,7 +39,7 @@ export function openModel(source: ModelSource): OpenedModel {
 }
 
 function openOwn(source: string): OpenedModel {
-  const dir = resolveHubName(source, 'the model');
+  const dir = resolveHubName(packagedPath(source), 'the model');
   const { config, meta, tensors, weightsPath } = openModelDirectory(dir);
   const conversation = CONVERSATION_STYLES.find((known) => known === meta.conversation);
   if (conversation === undefined) {

@@ -8,6 +8,7 @@ import { UserError } from '../errors.js';
 import type { FileTensor, FileTensors } from '../io/file-tensor.js';
 import type { JsonReader } from '../io/json-reader.js';
 import { toFloat32 } from '../io/safetensors.js';
+import { gsvaCommand } from '../program.js';
 
 /** RMSNorm's scales are 0.3 and more on average in every LLaMA, those of a delta some thousandths. */
 const FINAL_NORM = 'model.norm.weight';
@@ -24,7 +25,7 @@ export function refuseDelta(path: string, config: JsonReader, tensors: FileTenso
   if (why === null) return;
   throw new UserError(
     `${path} is a delta, not whole weights (${why}). Add the base first: ` +
-      `gsva convert delta --base LLAMA --delta ${path} --out LLAVA.`,
+      `${gsvaCommand(`convert delta --base LLAMA --delta ${path} --out LLAVA`)}.`,
   );
 }
 

@@ -8,13 +8,16 @@ import type { CommandOptions, RunCommand } from './run-command.js';
 export interface WorkingEngine {
   readonly outcome: 'works';
   readonly info: EngineInfo;
-  /** Of a product of two matrices of 1024 × 1024, in 10^9 operations a second. */
+  /** Of a product of two matrices of 1024 × 1024 (512 × 512 where the request is brief), in 10^9 operations a second. */
   readonly gigaflops: number;
 }
 
-/** 'refused': it says itself why it cannot be started. 'broken': it computes wrongly, crashes, or never answers. */
+/**
+ * 'refused': it says itself why it cannot be started. 'broken': it computes wrongly, crashes, or never answers.
+ * 'unanswered': it was not waited for; whether it works is not known.
+ */
 export interface FailingEngine {
-  readonly outcome: 'refused' | 'broken';
+  readonly outcome: 'refused' | 'broken' | 'unanswered';
   readonly why: string;
 }
 
@@ -29,6 +32,8 @@ export interface EngineRequest {
   readonly engine: EngineName | 'auto';
   readonly device?: string | undefined;
   readonly threads?: number | undefined;
+  /** Whether its speed is only estimated, from smaller products. */
+  readonly isBrief?: boolean;
 }
 
 /**
@@ -42,10 +47,14 @@ export async function askEngine(
   options: CommandOptions = {},
 ): Promise<EngineAnswer> {
   let output: string;
+  const { timeout = MOST_SECONDS } = options;
+  const startedAt = performance.now();
   try {
-    output = await run(process.execPath, [program, JSON.stringify(request)], { timeout: MOST_SECONDS, ...options });
+    output = await run(process.execPath, [program, JSON.stringify(request)], { ...options, timeout });
   } catch (error) {
     if (!(error instanceof UserError)) throw error; // stopped by the user
+    const isLate = performance.now() - startedAt >= 1000 * timeout;
+    if (isLate && timeout < MOST_SECONDS) return unanswered(timeout);
     return { outcome: 'broken', why: messageOf(error).replace(process.execPath, 'the process that tried it') };
   }
   // A library may print lines of its own before.
@@ -55,6 +64,13 @@ export async function askEngine(
   } catch {
     return { outcome: 'broken', why: `the process that tried it gave no proper answer: ${answer.slice(0, 200)}` };
   }
+}
+
+/** @param seconds that it was waited for; 0 where it was not asked */
+export function unanswered(seconds: number): FailingEngine {
+  const why =
+    seconds === 0 ? 'not tried: the others took the time' : `no answer within ${Number(seconds.toFixed(1))} s`;
+  return { outcome: 'unanswered', why };
 }
 
 function readAnswer(text: string): EngineAnswer {

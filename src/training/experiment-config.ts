@@ -3,6 +3,7 @@
  * Reading is strict: unknown keys are refused, and every value is checked where it stands.
  */
 import { JsonReader } from '../io/json-reader.js';
+import { packagedPath } from '../program.js';
 import { applyOverrides } from './config-overrides.js';
 import { readExtended } from './extended-config.js';
 import { type ModelOfRun, readModelOfRun } from './model-of-run.js';
@@ -95,7 +96,8 @@ export function readExperimentConfig(
     'data',
     'training',
   ]);
-  const start = root.optional('start')?.string() ?? null;
+  const named = root.optional('start')?.string() ?? null;
+  const start = named === null ? null : packagedPath(named);
   const stage = root.key('stage').oneOf(STAGES);
   return {
     stage,

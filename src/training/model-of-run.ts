@@ -9,6 +9,7 @@ import { CONVERSATION_STYLES, type ConversationStyle } from '../data/text/conver
 import { JsonReader } from '../io/json-reader.js';
 import { openModelDirectory } from '../model/checkpoint-directory.js';
 import { readVariant } from '../model/read-variant.js';
+import { packagedPath } from '../program.js';
 import { GSVA_VARIANT, type Variant } from '../variant.js';
 import { merged } from './extended-config.js';
 
@@ -41,13 +42,13 @@ export function readModelOfRun(root: JsonReader, path: string, start: string | n
   if (start === null || isComplete) {
     return {
       model: parseModelConfig(root.key('model').value, `${path}: model`),
-      tokenizer: root.key('tokenizer').string(),
+      tokenizer: packagedPath(root.key('tokenizer').string()),
       conversation: root.key('conversation').oneOf(CONVERSATION_STYLES),
       variant: readVariant(variant),
       knows,
     };
   }
-  const tokenizer = root.optional('tokenizer')?.string() ?? start;
+  const tokenizer = packagedPath(root.optional('tokenizer')?.string() ?? start);
   const style = root.optional('conversation')?.oneOf(CONVERSATION_STYLES) ?? null;
   if (forPlan && planned !== null && !isFolder(start)) {
     const conversation = style ?? root.key('conversation').oneOf(CONVERSATION_STYLES);

@@ -6,6 +6,7 @@ import { UserError } from '../errors.js';
 import type { TrainingConfig } from './run-length.js';
 import type { RunHistory } from './run-log.js';
 import { TOTAL_LOSS, type TrainingTask } from './training-task.js';
+import { gsvaCommand } from '../program.js';
 
 /** What a configuration is set to for this, before what a person sets. */
 export const OVERFIT_OVERRIDES: readonly (readonly [key: string, value: unknown])[] = [
@@ -129,7 +130,8 @@ export function judgeOverfit(
     ...alarms.map(({ update, message }) => `update ${update}: ${message}`),
     loss < before / 2
       ? 'It learns: give it more updates (--set training.schedule.totalUpdates=500), or a higher bound (--overfit-bound).'
-      : 'Look at the samples and their answers (gsva data show), at the learning rate (too low: update ratios far below ' +
+      : `Look at the samples and their answers (${gsvaCommand('data show SET')}), at the learning rate (too low: update ratios ` +
+        'far below ' +
         '1e-3 in log.jsonl; too high: a loss that jumps), and at what is frozen.',
   ];
   return { loss, bound: limit, isReached: false, advice };

@@ -1,7 +1,8 @@
 /** How a run begins where there may be an older part of it: anew, from `last`, or from the newest checkpoint that loads. */
 import { join } from 'node:path';
-import { UserError } from '../errors.js';
+import { UsageError, UserError } from '../errors.js';
 import type { CheckpointedRun } from './checkpoint-writer.js';
+import { completeNote, minutesChange, refuseSpentLength } from './resumed-length.js';
 import { BEST, checkpointNames, LAST, recoverRunFolder } from './run-folder.js';
 import { hasCheckpoint, loadCheckpoint, type TrainingState, updateOfCheckpoint } from './training-checkpoint.js';
 
@@ -17,7 +18,8 @@ export type Resume = boolean | 'auto';
  * Takes over a checkpoint as asked for. Collective.
  * @param wanted what this run would start with; what it asks for differently is refused or said
  * @returns null where the run begins anew
- * @throws UserError where that cannot be done, or a new run would lose an older one's checkpoints
+ * @throws UserError where that cannot be done, or a new run would lose an older one's checkpoints; UsageError where the
+ *   length that is asked for is over already
  */
 export async function startingPoint<Sample>(
   run: Run<Sample>,
@@ -93,7 +95,8 @@ async function tried<Sample>(run: Run<Sample>, dir: string, wanted: TrainingStat
   try {
     state = await load(run, dir, wanted);
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
+    // An older checkpoint is no answer to a wrong command line; all ranks see the same.
+    if (!(error instanceof UserError) || error instanceof UsageError) throw error;
     own = error.message;
   }
   const failure = (await run.communicator.textsOf(own)).find((message) => message !== '');
@@ -112,11 +115,15 @@ async function load<Sample>(run: Run<Sample>, dir: string, wanted: TrainingState
     );
   });
   const { batchSize, accumulation, schedule } = wanted;
+  refuseSpentLength(saved, schedule);
+  const change = minutesChange(saved, schedule);
   for (const [key, now] of Object.entries({ batchSize, accumulation, schedule })) {
     const before = JSON.stringify(saved[key as 'batchSize' | 'accumulation' | 'schedule']);
     if (before === JSON.stringify(now)) continue;
-    observer.onMessage?.(`The run was saved with ${key} ${before}; it goes on with ${JSON.stringify(now)}.`);
+    const said = `The run was saved with ${key} ${before}; it goes on with ${JSON.stringify(now)}.`;
+    observer.onMessage?.(key === 'schedule' ? (change ?? said) : said);
   }
-  observer.onMessage?.(`Continuing from ${dir} after update ${saved.update}.`);
+  const complete = completeNote({ ...saved, schedule });
+  observer.onMessage?.(complete ?? `Continuing from ${dir} after update ${saved.update}.`);
   return { ...saved, batchSize, accumulation, schedule };
 }

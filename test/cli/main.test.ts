@@ -32,14 +32,33 @@ describe('help and version', () => {
     const { code, stdout, stderr } = await runCli([...path, '--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     expect(stdout).toContain('Examples:');
-    expect(stdout).toContain(`  gsva ${path.join(' ')}`);
+    expect(stdout).toContain(`  node bin/gsva.js ${path.join(' ')}`);
     for (const option of ['--engine', '--threads', '--json']) expect(stdout).toContain(option);
   });
 
   test('gsva --help lists every verb', async () => {
     const { code, stdout } = await runCli(['--help']);
     expect(code).toBe(0);
-    for (const [word] of VERBS) expect(stdout).toContain(`gsva ${word as string}`);
+    for (const [word] of VERBS) expect(stdout).toContain(`node bin/gsva.js ${word as string}`);
+  });
+
+  test.each([
+    ['help', ['--help']],
+    ['help segment', ['segment', '--help']],
+    ['help data check', ['data', 'check', '--help']],
+    ['help data', ['data', '--help']],
+    ['segment help', ['segment', '--help']],
+  ])('gsva %s is help', async (words, meant) => {
+    const answer = await runCli(words.split(' '));
+    expect(answer).toEqual(await runCli(meant));
+    expect(answer.code).toBe(0);
+    expect(answer.stdout).toContain('Options:');
+  });
+
+  test('examples are commands that work where they are said', async () => {
+    const { stdout } = await runCli(['train', '--help']);
+    expect(stdout).toContain('\n  mpirun -np 8 node bin/gsva.js train ');
+    expect(stdout).not.toMatch(/^ +gsva /m);
   });
 
   test('--version is the version of package.json alone', async () => {
@@ -51,8 +70,22 @@ describe('wrong usage ends with 2 and one line on stderr', () => {
   test.each([
     ['nothing', [], 'say what to do'],
     ['a mistyped verb', ['evl'], 'unknown verb "evl" (did you mean "eval"?)'],
-    ['a mistyped second word', ['data', 'sinth'], 'unknown verb "sinth" (did you mean "synth"?)'],
-    ['half a verb', ['data'], 'data synth'],
+    ['the beginning of a verb', ['seg', '--image', 'x'], 'unknown verb "seg" (did you mean "segment"?)'],
+    ['a mistyped verb with --help', ['segmnt', '--help'], 'unknown verb "segmnt" (did you mean "segment"?)'],
+    ['help for a mistyped verb', ['help', 'segmnt'], 'unknown verb "segmnt" (did you mean "segment"?)'],
+    ['a mistyped second word', ['data', 'sinth'], 'unknown verb "data sinth" (did you mean "data synth"?)'],
+    ['the same with --help', ['data', 'sinth', '--help'], 'unknown verb "data sinth" (did you mean "data synth"?)'],
+    ['a mistyped third word', ['data', 'import', 'cco'], '(did you mean "data import coco"?)'],
+    ['a second word alone', ['chek', 'data'], 'unknown verb "chek" (did you mean "data check"?)'],
+    [
+      'a mistyped word behind a verb',
+      ['convert', 'dleta'],
+      'unexpected argument "dleta" (did you mean "convert delta"?)',
+    ],
+    ['half a verb', ['data'], 'say what to do: data import coco, data import labelme, data validate, data check'],
+    ['a mistyped option alone', ['--verison'], 'unknown option --verison (did you mean --version?)'],
+    ['an option of one letter', ['-v'], 'unknown option -v'],
+    ['the beginning of an option', ['segment', '--expr', 'x'], 'unknown option --expr (did you mean --expressions?)'],
     ['a mistyped option', ['eval', '--dtaa', 'x'], 'unknown option --dtaa (did you mean --data?)'],
     ['an option that yargs would negate', ['demo', '--no-json'], 'unknown option --no-json'],
     ['a missing option', ['eval'], '--data is required'],
@@ -73,7 +106,7 @@ describe('wrong usage ends with 2 and one line on stderr', () => {
     const { code, stdout, stderr } = await runCli(argv);
     expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
     expect(stderr).toContain(message);
-    expect(stderr).toMatch(/^gsva[^\n]*; see gsva[^\n]*--help\n$/);
+    expect(stderr).toMatch(/^gsva[^\n]*; see node bin\/gsva\.js[^\n]*--help\n$/);
   });
 
   test('whatever is typed behind a verb, there is an exit code and no stack trace', async () => {
@@ -123,7 +156,7 @@ describe('what a verb throws', () => {
     body = () => Promise.reject(new UsageError('--count and --json exclude each other'));
     expect(await probeAt([])).toMatchObject({
       code: 2,
-      stderr: 'gsva probe: --count and --json exclude each other; see gsva probe --help\n',
+      stderr: 'gsva probe: --count and --json exclude each other; see node bin/gsva.js probe --help\n',
     });
   });
 

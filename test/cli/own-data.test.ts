@@ -48,7 +48,7 @@ describe('gsva data import', () => {
     const first = await importCoco('--val', '0.25', '--absent', '1');
     expect(first).toMatchObject({ code: 0 });
     expect(first.stdout).toMatch(
-      /data\.jsonl: 8 images \(2 for val\), \d+ expressions, [78] of them absent\ngsva data validate/,
+      /data\.jsonl: 8 images \(2 for val\), \d+ expressions, [78] of them absent\nnode bin\/gsva\.js data validate/,
     );
     expect(eachFile(set)).toEqual(before);
     expect(readdirSync(scratch).sort()).toEqual(['data.jsonl', 'model', 'set']);
@@ -179,7 +179,9 @@ describe('training and evaluating on it', () => {
       'wasm',
     );
     expect(failed).toMatchObject({ code: 1 });
-    expect(failed.stderr).toMatch(/gsva train: bad\.jsonl, line 2: .*bad\.jsonl, line 3: .*`gsva data validate .*`/);
+    expect(failed.stderr).toMatch(
+      /gsva train: bad\.jsonl, line 2: .*bad\.jsonl, line 3: .*`node bin\/gsva\.js data validate .*`/,
+    );
     expect(readdirSync(scratch)).not.toContain('c');
   });
 });

@@ -23,9 +23,10 @@ const lock = (version: string): string =>
   });
 
 /** Runs it with an npm that says what it was asked for and fails. */
-function prepare(): { code: number | null; said: string } {
-  const env = { ...process.env, PATH: `${at('path')}:${process.env.PATH ?? ''}`, npm_execpath: '' };
-  const { status, stdout, stderr } = spawnSync(process.execPath, [at('bin/prepare.js')], { encoding: 'utf8', env });
+function prepare(words: readonly string[] = [], more = {}): { code: number | null; said: string } {
+  const env = { ...process.env, PATH: `${at('path')}:${process.env.PATH ?? ''}`, npm_execpath: '', ...more };
+  const argv = [at('bin/prepare.js'), ...words];
+  const { status, stdout, stderr } = spawnSync(process.execPath, argv, { encoding: 'utf8', env });
   return { code: status, said: stdout + stderr };
 }
 
@@ -38,6 +39,7 @@ beforeEach(() => {
   write('tsconfig.json', '{}');
   write('tsconfig.build.json', '{}');
   write('src/index.ts', 'export {};');
+  write('src/cli/main.ts', 'export {};');
   write('node_modules/typescript/package.json', '{ "type": "commonjs" }');
   write(
     'node_modules/typescript/bin/tsc',
@@ -92,6 +94,39 @@ describe('bin/prepare.js', () => {
     expect(code).toBe(1);
     expect(said).toContain('npm error asked for ci');
     expect(said).toMatch(/prepare: npm ci failed .*registry\.npmjs\.org.*\n$/);
+  });
+
+  test('results of a source that is gone are removed, and so are the files that only debuggers read', () => {
+    write('src/gone.ts', 'export {};');
+    for (const path of ['dist/gone.js', 'dist/gone.d.ts', 'dist/index.js', 'dist/index.js.map']) write(path, '');
+    rmSync(at('src/gone.ts'));
+    expect(prepare().code).toBe(0);
+    const left = ['gone.js', 'gone.d.ts', 'index.js.map', 'index.js', 'cli/main.js'];
+    expect(left.filter((path) => existsSync(at(`dist/${path}`)))).toEqual(['index.js', 'cli/main.js']);
+  });
+
+  describe('--build, which npm runs as "prepare"', () => {
+    test('builds and installs nothing, whatever is installed', () => {
+      rmSync(at('node_modules/.package-lock.json'));
+      expect(prepare(['--build'])).toEqual({ code: 0, said: 'prepare: building (tsc) ...\n' });
+      expect(prepare(['--build'])).toEqual({ code: 0, said: '' });
+    });
+
+    test('within the npm ci that prepare itself runs it does nothing: no second build, no waiting for each other', () => {
+      write('path/npm', `#!/bin/sh\nexec '${process.execPath}' '${at('bin/prepare.js')}' --build\n`);
+      rmSync(at('node_modules/.package-lock.json'));
+      expect(prepare()).toEqual({
+        code: 0,
+        said: 'prepare: installing the dependencies (npm ci, usually less than a minute) ...\nprepare: building (tsc) ...\n',
+      });
+    });
+
+    test('without the compiler (npm ci --omit=dev) the installation does not fail, and says what is missing', () => {
+      rmSync(at('node_modules/typescript'), { recursive: true });
+      const { code, said } = prepare(['--build']);
+      expect(code).toBe(0);
+      expect(said).toMatch(/^prepare: not built: .*typescript.* is missing .*npm run build/);
+    });
   });
 
   test('refuses an incomplete copy', () => {

@@ -63,5 +63,5 @@ test.each([
 test('a folder without questions says how to get some', async () => {
   mkdirSync(at('empty'), { recursive: true });
   const { code, stderr } = await runCli(['vqa', '--model', at('model'), '--data', at('empty'), '--engine', 'wasm']);
-  expect([code, stderr]).toEqual([1, expect.stringContaining('gsva data synth --mixture')]);
+  expect([code, stderr]).toEqual([1, expect.stringContaining('gsva.js data synth --out FOLDER --mixture 600')]);
 });

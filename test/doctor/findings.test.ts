@@ -44,6 +44,7 @@ const FINE: MachineFacts = {
     cpu: works('cpu', { threads: 1 }),
   },
   chosen: { request: { engine: 'auto' }, answer: works('tensorflow') },
+  isThorough: true,
   settings: [],
 };
 
@@ -96,11 +97,14 @@ describe('engine tensorflow', () => {
   const nvidia = { graphics: { mayBeThere: true, isReal: false, nvidiaDriver: '550.54' } };
 
   test('not set up: the command, with --gpu where there is an NVIDIA card', () => {
-    expect(findingOf(subject, { tensorflow: null })).toMatchObject({ state: 'note', mend: 'gsva setup tensorflow' });
+    expect(findingOf(subject, { tensorflow: null })).toMatchObject({
+      state: 'note',
+      mend: 'node bin/gsva.js setup tensorflow',
+    });
     expect(findingOf(subject, { tensorflow: null, ...nvidia })).toMatchObject({
       state: 'note',
       found: expect.stringMatching(/550\.54/),
-      mend: 'gsva setup tensorflow --gpu',
+      mend: 'node bin/gsva.js setup tensorflow --gpu',
     });
   });
 
@@ -114,7 +118,10 @@ describe('engine tensorflow', () => {
   });
 
   test('for the CPU beside an NVIDIA card, or for a card that it does not find: a note', () => {
-    expect(findingOf(subject, nvidia)).toMatchObject({ state: 'note', mend: 'gsva setup tensorflow --gpu' });
+    expect(findingOf(subject, nvidia)).toMatchObject({
+      state: 'note',
+      mend: 'node bin/gsva.js setup tensorflow --gpu',
+    });
     const change = {
       tensorflow: { ...INSTALLATION, gpu: true },
       ...engines({ tensorflow: works('tensorflow', { notice: 'No CUDA GPU was found.' }) }),
@@ -188,4 +195,17 @@ describe('what a command would start', () => {
     const chosen = { request: { engine: 'tensorflow', device: 'gpu:1' } as const, answer: refused('no such GPU') };
     expect(findingOf('tensorflow on gpu:1', { chosen })).toMatchObject({ state: 'problem', found: 'no such GPU' });
   });
+});
+
+test('an engine that was not waited for is no problem; doctor --all waits', () => {
+  const late = { outcome: 'unanswered', why: 'no answer within 4 s' } as const;
+  const engines = { ...FINE.engines, webgpu: late };
+  const chosen = { request: { engine: 'auto' }, answer: late } as const;
+  for (const subject of ['engine webgpu', 'auto']) {
+    expect(findingOf(subject, { engines, chosen })).toMatchObject({
+      state: 'note',
+      found: 'no answer within 4 s',
+      mend: expect.stringContaining('doctor --all'),
+    });
+  }
 });

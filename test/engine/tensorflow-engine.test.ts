@@ -38,8 +38,8 @@ describe('what is not there', () => {
 
   test('not set up: an error that says how', async () => {
     process.env.GSVA_TENSORFLOW = join(scratch, 'nothing');
-    await expect(startEngine({ engine: 'tensorflow' })).rejects.toThrow(/not set up.*gsva setup tensorflow`/);
-    await expect(startEngine({ device: 'gpu' })).rejects.toThrow(/not set up.*gsva setup tensorflow --gpu/);
+    await expect(startEngine({ engine: 'tensorflow' })).rejects.toThrow(/not set up.*gsva\.js setup tensorflow`/);
+    await expect(startEngine({ device: 'gpu' })).rejects.toThrow(/not set up.*gsva\.js setup tensorflow --gpu/);
   });
 
   test('auto takes something else where it is not set up, and says so where it does not load', async () => {

@@ -231,7 +231,7 @@ describe('shards', () => {
   });
 
   test('one alone is no whole run', () => {
-    expect(() => readWholeRun(shardPath(1, 2))).toThrow(/shard 1 of 2 alone.*gsva report merge/);
+    expect(() => readWholeRun(shardPath(1, 2))).toThrow(/shard 1 of 2 alone.*gsva\.js report merge/);
   });
 
   test('overlaps, gaps, unfinished shards and other runs are refused by name', () => {

@@ -203,6 +203,60 @@ describe.each(ENGINES)('resuming (%s)', (engine) => {
     expect(second.end.elapsedSeconds).toBeLessThan(66);
   });
 
+  describe('--resume with another length: it is that of the whole run', () => {
+    const minutes = (maxMinutes?: number): TrainerOptions => {
+      const schedule = { ...toyOptions().schedule, totalUpdates: 1000 };
+      return toyOptions({ schedule: maxMinutes === undefined ? schedule : { ...schedule, maxMinutes } });
+    };
+    /** Half a second passes between two looks at it. */
+    const ticking = (): (() => number) => {
+      let seconds = 0;
+      return () => (seconds += 0.5);
+    };
+
+    test('minutes that are over already are refused, with the sum to name', async () => {
+      const runDir = newRunDir();
+      await run({ runDir, now: ticking() }, minutes(1));
+      for (const resume of [true, 'auto'] as const) {
+        const again = run({ runDir, now: ticking(), resume }, minutes(0.5));
+        await expect(again).rejects.toThrow(
+          /^--minutes .* 0\.5 is the time of the whole run.* 1 minutes already: name the sum, --minutes 2 for 0\.5 more$/,
+        );
+      }
+    });
+
+    test('more minutes are honoured and said', async () => {
+      const runDir = newRunDir();
+      const first = await run({ runDir, now: ticking() }, minutes(1));
+      const again = await run({ runDir, now: ticking(), resume: true }, minutes(1.5));
+      expect(again.messages).toContainEqual(
+        'The run goes on to 1.5 minutes in all (before: 1 minutes in all); 1 minutes of them are used.',
+      );
+      expect(again.end.reason).toBe('time');
+      expect(again.end.update).toBeGreaterThan(first.end.update);
+      expect(again.end.elapsedSeconds).toBeLessThan(94);
+    });
+
+    test('the same minutes again: the run is complete, and says so', async () => {
+      const runDir = newRunDir();
+      const first = await run({ runDir, now: ticking() }, minutes(1));
+      const again = await run({ runDir, now: ticking(), resume: 'auto' }, minutes(1));
+      expect(again.updates).toEqual([]);
+      expect(again.messages).toEqual([
+        `The run is complete: its 1 minutes are over, after ${first.end.update} updates; a higher --minutes goes on.`,
+      ]);
+    });
+
+    test('updates that are made already are refused likewise', async () => {
+      const runDir = newRunDir();
+      await run({ runDir });
+      const shorter = toyOptions({ schedule: { ...toyOptions().schedule, totalUpdates: 5 } });
+      await expect(run({ runDir, resume: true }, shorter)).rejects.toThrow(
+        /totalUpdates 5 .* 12 updates .* 17 for 5 more/,
+      );
+    });
+  });
+
   test('a longer schedule may be given; the change is said', async () => {
     const runDir = newRunDir();
     await run({ runDir });

@@ -37,32 +37,39 @@ export async function checkOwnData(
   for (const [index, image] of images.entries()) {
     onProgress(index, images.length);
     const faults = await faultsOf(image);
-    for (const fault of faults) problems.add(image.line, `${placeOf(file, image.line)}: ${image.image}: ${fault}`);
+    for (const { line, fault } of faults) problems.add(line, `${placeOf(file, line)}: ${image.image}: ${fault}`);
     if (faults.length === 0) sound.push(image);
   }
   onProgress(images.length, images.length);
-  problems.first.sort((a, b) => a.line - b.line);
   const splits = OWN_SPLITS.map((split) => ({ split, ...countsOf(sound.filter((image) => image.split === split)) }));
   return { splits: splits.filter((counts) => counts.images > 0), problems };
 }
 
-async function faultsOf({ path, height, width, expressions }: OwnImage): Promise<string[]> {
+/** What is wrong, with the line that says so. */
+interface Fault {
+  readonly line: number;
+  readonly fault: string;
+}
+
+async function faultsOf({ line, path, height, width, sizeLine, expressions }: OwnImage): Promise<Fault[]> {
   try {
     const size = await readImageSize(path);
     if (size.height !== height || size.width !== width) {
-      return [`it has ${size.width} × ${size.height} pixels, the line says ${width} × ${height} (width × height).`];
+      const fault = `it has ${size.width} × ${size.height} pixels, the line says ${width} × ${height} (width × height).`;
+      return [{ line: sizeLine, fault }];
     }
   } catch (error) {
-    return [told(error)];
+    return [{ line, fault: told(error) }];
   }
-  const faults: string[] = [];
-  for (const { text, masks } of expressions) {
+  const faults: Fault[] = [];
+  for (const { line: own, text, masks } of expressions) {
     try {
       if (masks.length > 0 && rleArea(unionOfSources(masks, height, width, JSON.stringify(text))) === 0) {
-        faults.push(`the mask of ${JSON.stringify(text)} has no pixel inside the image; null says "not here".`);
+        const fault = `the mask of ${JSON.stringify(text)} has no pixel inside the image; null says "not here".`;
+        faults.push({ line: own, fault });
       }
     } catch (error) {
-      faults.push(told(error));
+      faults.push({ line: own, fault: told(error) });
     }
   }
   return faults;

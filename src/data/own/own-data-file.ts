@@ -15,6 +15,11 @@ const LONGEST_LINE = 32 * 2 ** 20;
 const HEADERS_AT_ONCE = 32;
 const WHAT_FOR = 'your data as JSON lines';
 
+/** An expression with the number of the line that it is on. */
+export interface PlacedExpression extends OwnExpression {
+  readonly line: number;
+}
+
 /** Everything that the file says of an image. */
 export interface OwnImage {
   /** Number of the first line that names it. */
@@ -25,8 +30,10 @@ export interface OwnImage {
   readonly split: OwnSplit;
   readonly height: number;
   readonly width: number;
+  /** Number of the line that says its size; of the first line where none does. */
+  readonly sizeLine: number;
   /** Of all lines that name it, in their order. */
-  readonly expressions: readonly OwnExpression[];
+  readonly expressions: readonly PlacedExpression[];
 }
 
 export interface OwnFile {
@@ -42,7 +49,7 @@ export interface OwnProblem {
   readonly message: string;
 }
 
-/** The first problems, and how many there are. */
+/** The problems of the first lines, in the order of lines, and how many there are in all. */
 export class OwnProblems {
   readonly first: OwnProblem[] = [];
   total = 0;
@@ -51,7 +58,10 @@ export class OwnProblems {
 
   add(line: number, message: string): void {
     this.total++;
-    if (this.first.length < this.kept) this.first.push({ line, message });
+    const after = this.first.findIndex((problem) => problem.line > line);
+    if (after >= 0) this.first.splice(after, 0, { line, message });
+    else this.first.push({ line, message });
+    if (this.first.length > this.kept) this.first.pop();
   }
 }
 
@@ -73,8 +83,11 @@ export async function readOwnFile(file: string, problems: OwnProblems): Promise<
   for (const record of merged) {
     const size = sizes.get(record);
     if (size === undefined) continue;
-    const fault = record.expressions.map(({ masks }) => sizeFault(masks, size)).find((found) => found !== null);
-    if (fault !== undefined) problems.add(record.line, `${placeOf(file, record.line)}: ${record.image}: ${fault}`);
+    const [first] = record.expressions.flatMap(({ line, masks }) => {
+      const fault = sizeFault(masks, size);
+      return fault === null ? [] : [{ line, fault }];
+    });
+    if (first !== undefined) problems.add(first.line, `${placeOf(file, first.line)}: ${record.image}: ${first.fault}`);
     else images.push({ ...record, ...size, split: record.split ?? 'train' });
   }
   return { images, hasSplits: records.some(({ split }) => split !== null) };
@@ -101,13 +114,17 @@ function parseJson(text: string, place: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
-    const reason = messageOf(error).replace(/\s+/g, ' ').slice(0, 200);
+    // The parser counts lines of its own, of which this is always the first.
+    const reason = messageOf(error)
+      .replace(/\s+/g, ' ')
+      .replace(/ at position (\d+)(?: \(line \d+ column \d+\))?/, (_, at) => ` at column ${Number(at) + 1}`)
+      .slice(0, 200);
     throw new UserError(`${place}: not valid JSON (${reason}); each line holds one object, {"image": …}.`);
   }
 }
 
 /** One record for each image; lines that contradict an earlier one are problems. */
-function merge(records: readonly OwnRecord[], file: string, problems: OwnProblems): OwnRecord[] {
+function merge(records: readonly OwnRecord[], file: string, problems: OwnProblems): JoinedRecord[] {
   const byPath = new Map<string, JoinedLines>();
   for (const record of records) {
     let joined = byPath.get(record.path);
@@ -118,23 +135,31 @@ function merge(records: readonly OwnRecord[], file: string, problems: OwnProblem
   return [...byPath.values()].map((joined) => joined.record).filter(({ expressions }) => expressions.length > 0);
 }
 
+/** All lines about one image as one. */
+interface JoinedRecord extends OwnRecord, Pick<OwnImage, 'sizeLine'> {
+  readonly expressions: readonly PlacedExpression[];
+}
+
 /** The lines about one image. */
 class JoinedLines {
-  private readonly expressions: OwnExpression[] = [];
+  private readonly expressions: PlacedExpression[] = [];
   /** Whether an expression, in lower case, is in the image. */
   private readonly isThere = new Map<string, boolean>();
   private size: ImageSize | null;
+  private sizeLine: number;
 
   constructor(private readonly first: OwnRecord) {
     this.size = first.size;
+    this.sizeLine = first.line;
   }
 
-  get record(): OwnRecord {
-    return { ...this.first, size: this.size, expressions: this.expressions };
+  get record(): JoinedRecord {
+    const { first, size, sizeLine, expressions } = this;
+    return { ...first, size, sizeLine, expressions };
   }
 
   /** @returns what does not agree with the lines before; nothing of the line is taken then */
-  add({ split, size, expressions }: OwnRecord): string | null {
+  add({ line, split, size, expressions }: OwnRecord): string | null {
     const { first } = this;
     const [here, there] = [split ?? 'train', first.split ?? 'train'];
     if (here !== there) return `it is in the split "${here}" here and in "${there}" on line ${first.line}`;
@@ -149,20 +174,20 @@ class JoinedLines {
       }
       this.isThere.set(key, masks.length > 0);
     }
-    this.size ??= size;
-    for (const expression of expressions) this.expressions.push(expression);
+    if (this.size === null && size !== null) [this.size, this.sizeLine] = [size, line];
+    for (const expression of expressions) this.expressions.push({ ...expression, line });
     return null;
   }
 }
 
 /** Of the lines that do not tell the size, the image does. */
 async function readSizes(
-  records: readonly OwnRecord[],
+  records: readonly JoinedRecord[],
   file: string,
   problems: OwnProblems,
-): Promise<ReadonlyMap<OwnRecord, ImageSize>> {
-  const sizes = new Map<OwnRecord, ImageSize>();
-  const unknown: OwnRecord[] = [];
+): Promise<ReadonlyMap<JoinedRecord, ImageSize>> {
+  const sizes = new Map<JoinedRecord, ImageSize>();
+  const unknown: JoinedRecord[] = [];
   for (const record of records) {
     if (record.size === null) unknown.push(record);
     else sizes.set(record, record.size);

@@ -17,6 +17,7 @@ import {
 } from '../refer/refer-dataset.js';
 import type { ReferRequest } from '../refer/refer-sample.js';
 import type { TrainingSet } from '../sampling/training-sample.js';
+import { gsvaCommand } from '../../program.js';
 
 /** So many problems are told before advice is better. */
 const TOLD_PROBLEMS = 3;
@@ -50,7 +51,7 @@ export class OwnData implements Pick<ReferDataset, 'images' | 'target' | 'target
     if (problems.total > 0) {
       const more = problems.total > TOLD_PROBLEMS ? ` And ${problems.total - TOLD_PROBLEMS} more.` : '';
       const told = problems.first.map(({ message }) => message).join(' ');
-      throw new UserError(`${told}${more} \`gsva data validate ${file}\` shows all and checks the masks.`);
+      throw new UserError(`${told}${more} \`${gsvaCommand(`data validate ${file}`)}\` shows all and checks the masks.`);
     }
     const own = hasSplits ? images.filter((image) => image.split === split) : images;
     if (own.length > 0) return new OwnData(file, split, hasSplits, own);
@@ -91,17 +92,18 @@ export class OwnData implements Pick<ReferDataset, 'images' | 'target' | 'target
     const place = { imageId: line, fileName: image, path, height, width };
     return {
       ...place,
-      expressions: expressions.map(({ text, masks }) => {
+      expressions: expressions.map(({ line: ownLine, text, masks }) => {
         const annotationIds = masks.map((mask) => this.masks.push(mask) - 1);
         // In lower case but in training, as the published sets.
         const own = this.split === 'train' ? text : text.toLowerCase();
-        return new LazyExpression(own, annotationIds, () => this.unionOf(place, annotationIds));
+        return new LazyExpression(own, annotationIds, () => this.unionOf(place, annotationIds, ownLine));
       }),
     };
   }
 
-  private unionOf(image: Omit<ReferringImage, 'expressions'>, ids: readonly number[]): Rle {
-    const place = `${placeOf(this.file, image.imageId)}: ${image.fileName}`;
+  /** @param line that an error names */
+  private unionOf(image: Omit<ReferringImage, 'expressions'>, ids: readonly number[], line = image.imageId): Rle {
+    const place = `${placeOf(this.file, line)}: ${image.fileName}`;
     return unionOfSources(this.masksOf(ids), image.height, image.width, place);
   }
 

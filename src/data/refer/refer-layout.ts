@@ -12,6 +12,7 @@ import { UserError } from '../../errors.js';
 import type { ReferRecord, ReferSource, ReferSplit } from './refer-dataset.js';
 import { JsonPlace, type TakePlace, readJsonRecords, readPickleFile } from '../annotation-files.js';
 import { readInstances } from './refer-instances.js';
+import { gsvaCommand } from '../../program.js';
 
 export interface ReferLayout {
   /** Name of the dataset, for messages. */
@@ -92,7 +93,8 @@ function filesOf(dataDir: string, layout: ReferLayout): Record<'recordsFile' | '
 }
 
 function adviceOf({ folder, images }: ReferLayout): string {
-  const synthetic = folder === 'grefcoco' ? ', or make a small set with `gsva data synth`' : '';
+  const synthetic =
+    folder === 'grefcoco' ? `, or make a small set with \`${gsvaCommand('data synth --out FOLDER')}\`` : '';
   return (
     `Put the published files into <data>/refer_seg/${folder} and the pictures into ` +
     `<data>/refer_seg/images/${images}${synthetic}.`

@@ -3,6 +3,7 @@
  * and too many of them stop the run: then the folder is wrong, not a file.
  */
 import { UserError } from '../../errors.js';
+import { gsvaCommand } from '../../program.js';
 
 export interface BadSample {
   /** Name of the set. */
@@ -69,7 +70,7 @@ export class BadSamples {
     const { set, message } = this.first as BadSample;
     return new UserError(
       `Loading samples: ${what}. The first was of the set "${set}": ${message} ` +
-        'Restore the files (`gsva data check` lists what is missing), leave the set out, or raise maxBadShare.',
+        `Restore the files (\`${gsvaCommand('data check FOLDER')}\` lists what is missing), leave the set out, or raise maxBadShare.`,
     );
   }
 }

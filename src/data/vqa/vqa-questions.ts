@@ -11,9 +11,10 @@ import { join } from 'node:path';
 import { UserError } from '../../errors.js';
 import { type JsonPlace, readJsonRecords } from '../annotation-files.js';
 import { IMAGE_PLACEHOLDER, RESERVED_TEXTS } from '../../special-tokens.js';
+import { gsvaCommand } from '../../program.js';
 
 const NAME = 'VQA questions';
-const ADVICE = 'Write a synthetic list with `gsva data synth --mixture`, or put your own there.';
+const ADVICE = `Write a synthetic list with \`${gsvaCommand('data synth --out FOLDER --mixture 600')}\`, or put your own there.`;
 
 export interface VqaQuestion {
   /** Path of the picture. */

@@ -9,6 +9,7 @@ import { maskLossFunctions } from './mask-loss.js';
 import { packedFunctions } from './packed.js';
 import { rowFunctions } from './rows.js';
 import { encodeModule } from './wasm-function.js';
+import { reinstallCommand } from '../../program.js';
 
 type Unary = (x: number, y: number, count: number) => void;
 type Binary = (a: number, b: number, y: number, count: number) => void;
@@ -108,7 +109,8 @@ export function vectorKernels(backend: WasmBackend): VectorKernels {
     const memory = Object.values(backend.wasm.asm).find((value) => value instanceof WebAssembly.Memory);
     if (memory === undefined) {
       throw new UserError(
-        'The memory of the WASM backend was not found: @tensorflow/tfjs-backend-wasm 4.22 is needed (run npm ci).',
+        'The memory of the WASM backend was not found: @tensorflow/tfjs-backend-wasm 4.22 is needed ' +
+          `(run ${reinstallCommand()}).`,
       );
     }
     const functions = [...elementwiseFunctions(), ...rowFunctions(), ...maskLossFunctions(), ...packedFunctions()];

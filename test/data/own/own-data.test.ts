@@ -143,7 +143,7 @@ describe('OwnData', () => {
     const opened = OwnData.open(write(image(1, [cat]), ...Array<string>(5).fill(bad)), 'train');
     await expect(opened).rejects.toThrow(UserError);
     await expect(opened).rejects.toThrow(
-      /line 2: .*line 3: .*line 4: .* And 2 more\. `gsva data validate .*data\.jsonl`/,
+      /line 2: .*line 3: .*line 4: .* And 2 more\. `node bin\/gsva\.js data validate .*data\.jsonl`/,
     );
     await expect(OwnData.open(write(''), 'train')).rejects.toThrow(/no line in it/);
     await expect(OwnData.open(join(scratch, 'none.jsonl'), 'train')).rejects.toThrow(/no file .*none\.jsonl/);
@@ -173,10 +173,10 @@ describe('readOwnFile', () => {
         image(3, [dog]),
       ),
     ).toEqual([
-      expect.stringMatching(/^data\.jsonl, line 2: not valid JSON \(.*\); each line holds one object/),
+      expect.stringMatching(/^data\.jsonl, line 2: not valid JSON \(.* at column 27\); each line holds one object/),
+      expect.stringMatching(/^data\.jsonl, line 4: Cannot read .*none\.png as an image: there is no such file/),
       expect.stringMatching(/^data\.jsonl, line 5: expected an object/),
       expect.stringMatching(/^data\.jsonl, line 6: unknown key "maks" in "expressions\[0\]"; did you mean "mask"/),
-      expect.stringMatching(/^data\.jsonl, line 4: Cannot read .*none\.png as an image: there is no such file/),
     ]);
   });
 
@@ -276,9 +276,37 @@ describe('checkOwnData', () => {
       expect.stringMatching(
         /^data\.jsonl, line 3: images\/2\.png: "gone": .*Cannot read .*gone\.png as a mask: there is no such file/,
       ),
-      expect.stringMatching(/^data\.jsonl, line 5: not valid JSON/),
+      expect.stringMatching(/^data\.jsonl, line 4: images\/torn\.png: /),
     ]);
     expect(splits).toEqual([{ split: 'train', images: 1, expressions: 1, multiPart: 0, absent: 0 }]);
+  });
+
+  test('several lines about one image: each problem is on its own line, blank lines counted', async () => {
+    const beside = { text: 'beside', mask: { polygons: [[100, 100, 110, 100, 110, 110]] } };
+    const size = { width: WIDTH, height: HEIGHT };
+    write(
+      image(1, [cat]),
+      '',
+      image(2, [cat]),
+      '   ',
+      image(1, [beside, dog]),
+      image(2, [dog], { width: WIDTH + 1, height: HEIGHT }),
+      image(3, [cat], size),
+      image(3, [{ text: 'other', mask: { rle: { size: [HEIGHT + 1, WIDTH], counts: [(HEIGHT + 1) * WIDTH] } } }]),
+    );
+    const { problems } = await checkOwnData(file, 10);
+    expect(problems.first.map(({ line, message }) => [line, message])).toEqual([
+      [5, expect.stringMatching(/^data\.jsonl, line 5: images\/1\.png: the mask of "beside" has no pixel/)],
+      [6, expect.stringMatching(/^data\.jsonl, line 6: images\/2\.png: it has 16 × 12 pixels, the line says 17 × 12/)],
+      [8, expect.stringMatching(/^data\.jsonl, line 8: images\/3\.png: an encoding is of size \[13, 16\]/)],
+    ]);
+  });
+
+  test('the problems that are kept are those of the first lines, whichever are found first', async () => {
+    const beside = { text: 'beside', mask: { polygons: [[100, 100, 110, 100, 110, 110]] } };
+    write(image(1, [beside]), '{', '[]', image(2, [cat]));
+    const { problems } = await checkOwnData(file, 2);
+    expect([problems.total, problems.first.map(({ line }) => line)]).toEqual([3, [1, 2]]);
   });
 
   test('property: what is encoded in any of the four ways comes back to the pixel', async () => {

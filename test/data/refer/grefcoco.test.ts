@@ -223,7 +223,7 @@ describe('GRefCoco', () => {
 
   test('missing and broken files are named, with what to do', () => {
     expect(() => GRefCoco.open(join(scratch, 'nowhere'), 'val')).toThrow(
-      /grefs\(unc\)\.json is missing.*gsva data synth/,
+      /grefs\(unc\)\.json is missing.*gsva\.js data synth/,
     );
     const dir = changed(() => undefined);
     writeFileSync(join(dir, 'refer_seg', 'grefcoco', 'instances.json'), '{"images": [');
