@@ -25,7 +25,7 @@ export function runReportCompare(request: CompareRequest, { output }: VerbContex
     const words = { training: 'the folder of a training', records: 'a file of records' } as const;
     throw new UserError(
       `Comparing: ${a} is ${words[kindA]}, ${b} is ${words[kindB]}. Name the folders of two trainings, or the records of ` +
-        'two evaluations (`gsva eval --records`).',
+        'two evaluations (the records of each).',
     );
   }
   return kindA === 'training' ? trainings(request, output) : records(request, output);

@@ -159,7 +159,7 @@ export function figureSection({ figures, config }: TrainingComparison): PageSect
         ? []
         : [`The data differ (${otherData.join(', ')}): the figures may be of other images.`]),
       'These are figures of few images and of one training each. Whether a difference is more than chance, measure by ' +
-        '`gsva eval --records` on both models and `gsva report compare` of the records.',
+        '`eval --records` on both models and `report compare` of the records.',
     ],
     table: rows.length === 0 ? null : { head: ['Validation', 'Figure', 'a', 'b', 'b − a'], rows, left: 2 },
     plots: [],

@@ -24,6 +24,7 @@ import { mergeLora } from '../model/merge-lora.js';
 import { clipConfigJson, clipPreprocessorJson, llavaConfigJson, publishedTensors } from '../model/published-files.js';
 import { PUBLISHED_PREFIX, nameInModel } from '../model/weights.js';
 import type { VerbContext } from './verb.js';
+import { gsvaCommand } from '../program.js';
 
 export type DtypeName = 'f32' | 'bf16' | 'f16';
 export type ExportPart = 'mllm' | 'vision-tower' | 'sam' | 'weights';
@@ -232,7 +233,7 @@ function finish(request: WriteRequest, outputs: readonly Written[], facts: objec
     const all = bad.length > MOST_NAMED ? `, ${bad.length} tensors in all,` : '';
     context.note(
       `warning: these weights${all} are written as they are, and no answer of theirs is a number: look at them with ` +
-        `gsva inspect --stats ${request.out}, and get another copy`,
+        `${gsvaCommand(`inspect --stats ${request.out}`)}, and get another copy`,
     );
   }
   const bytes = outputs.reduce((sum, tensor) => sum + byteCount(tensor), 0);

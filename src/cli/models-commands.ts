@@ -6,6 +6,7 @@ import type { PackagedModel, Piece, ReleasedModel } from '../model/catalogue/ent
 import { type FoundModel, llavaPlace } from '../model/catalogue/find-files.js';
 import { RELEASE } from '../model/catalogue/released-models.js';
 import { fileOf, missingOf } from './models-files.js';
+import { gsvaCommand } from '../program.js';
 
 /** Commands of one purpose; lines that begin with "#" are for people. */
 export interface CommandGroup {
@@ -62,12 +63,14 @@ function converting(model: ReleasedModel, { dir, found }: CommandRequest): strin
   if (!('whole' in llava) && found?.llava.state !== 'there') {
     // In the type in which LLaVA's own script adds them.
     const [base, delta] = [at(found?.base, llava.base.place), at(found?.delta, llava.delta.place)];
-    lines.push(`gsva convert delta --base ${base} --delta ${delta} --dtype f16 --out ${whole}`);
+    lines.push(gsvaCommand(`convert delta --base ${base} --delta ${delta} --dtype f16 --out ${whole}`));
   }
   const style = conversation === 'llava_v1' ? '' : ` --conversation ${conversation}`;
   lines.push(
-    `gsva convert --mllm ${whole} --vision-tower ${at(found?.clip, clip.place)} --sam ${at(found?.sam, sam.place)} ` +
-      `--weights ${at(found?.weights, `${model.name}.bin`)}${style} --out ${word(join(dir, model.name))}`,
+    gsvaCommand(
+      `convert --mllm ${whole} --vision-tower ${at(found?.clip, clip.place)} --sam ${at(found?.sam, sam.place)} ` +
+        `--weights ${at(found?.weights, `${model.name}.bin`)}${style} --out ${word(join(dir, model.name))}`,
+    ),
   );
   return lines;
 }
@@ -76,7 +79,9 @@ function segmenting(model: ReleasedModel, { dir, precision }: CommandRequest): s
   const folder = word(join(dir, model.name));
   const expressions = '"the red cup" "a dog on the left"';
   return [
-    `gsva segment --model ${folder}${sixteen(precision)} --image photo.jpg --expressions ${expressions} --out found/`,
+    gsvaCommand(
+      `segment --model ${folder}${sixteen(precision)} --image photo.jpg --expressions ${expressions} --out found/`,
+    ),
   ];
 }
 
@@ -85,9 +90,9 @@ function measuring(model: ReleasedModel, { dir, precision, columns }: CommandReq
   const sets = new Map(columns.map(({ dataset, split }) => [`${dataset}-${split}`, { dataset, split }]));
   return [...sets].map(([name, { dataset, split }]) => {
     const run = `runs/${model.name}/${name}`;
-    return (
-      `gsva eval --model ${folder}${sixteen(precision)} --batch 1 --data data --dataset ${dataset} --split ${split} ` +
-      `--protocol reference strict --records ${run}.jsonl --report ${run}`
+    return gsvaCommand(
+      `eval --model ${folder}${sixteen(precision)} --batch 1 --data data --dataset ${dataset} --split ${split} ` +
+        `--protocol reference strict --records ${run}.jsonl --report ${run}`,
     );
   });
 }
@@ -99,18 +104,20 @@ function finetuning(model: ReleasedModel, { dir }: CommandRequest): string[] {
   const start = word(join(dir, model.name));
   const out = `runs/${basename(config, '.json5')}`;
   return [
-    `gsva train --config ${config} --set start=${start} --dry-run`,
-    `gsva train --config ${config} --set start=${start} --out ${out} --resume auto`,
+    gsvaCommand(`train --config ${config} --set start=${start} --dry-run`),
+    gsvaCommand(`train --config ${config} --set start=${start} --out ${out} --resume auto`),
   ];
 }
 
 /** `tiny` is what is asked where no model is named; `tiny-base` has nothing to answer with. */
 export function packagedCommands(name: PackagedModel['name']): string[] {
-  if (name === 'tiny-base') return ['gsva train --config configs/tiny.json5 --out runs/tiny'];
+  if (name === 'tiny-base') return [gsvaCommand('train --config configs/tiny.json5 --out runs/tiny')];
   return [
-    'gsva segment --image data/samples/scene-3.jpg --expressions "purple circle" "yellow circle" --out found.png',
-    'gsva data synth --out data/synth',
-    'gsva eval --data data/synth',
+    gsvaCommand(
+      'segment --image data/samples/scene-3.jpg --expressions "purple circle" "yellow circle" --out found.png',
+    ),
+    gsvaCommand('data synth --out data/synth'),
+    gsvaCommand('eval --data data/synth'),
   ];
 }
 

@@ -14,6 +14,7 @@ import { fitsText, memoryText, needOf } from './models-memory.js';
 import { type PackagedReport, type ReleasedReport, STATE_WORDS } from './models-report.js';
 import type { Cell } from './output.js';
 import type { VerbContext } from './verb.js';
+import { gsvaCommand } from '../program.js';
 
 export interface ModelsRequest {
   /** One model in detail; null for the list. */
@@ -88,7 +89,7 @@ function listModels(request: ModelsRequest, memory: MachineMemory, heading: stri
   output.line(
     `${request.dir}: ${count('complete')} of ${released.length} released models can be used` +
       (count('broken') === 0 ? '' : `; ${count('broken')} have problems`) +
-      '; `gsva models NAME` shows one with the commands to get it',
+      `; \`${gsvaCommand('models NAME')}\` shows one with the commands to get it`,
   );
   const pass = count('broken') === 0 && packaged.every(({ found }) => found.state !== 'broken');
   const isAnyThere = count('complete') > 0 || packaged.some(({ found }) => found.state === 'there');

@@ -25,7 +25,7 @@ export function kindOfRun(path: string): 'training' | 'records' {
   const parent = dirname(resolve(path));
   const advice = existsSync(join(parent, LOG))
     ? `It lies in the folder of a training: name ${parent}.`
-    : 'Name the folder that `gsva train --out` was given, or a file that `gsva eval --records` has written.';
+    : 'Name the folder that a training was given as --out, or a file that an evaluation has written as --records.';
   throw new UserError(`Comparing: ${path} has no ${LOG}, so it is not the folder of a training. ${advice}`);
 }
 

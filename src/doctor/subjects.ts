@@ -60,7 +60,7 @@ function valuesFinding(tensors: FileTensors, path: string, seconds: number): Fin
   const [first] = bad;
   if (first !== undefined) {
     const more = bad.length === 1 ? '' : `; so do ${bad.length - 1} more tensors`;
-    const mend = `gsva inspect --stats ${path} --match ${first.name}; then another copy of the weights`;
+    const mend = `${gsvaCommand(`inspect --stats ${path} --match ${first.name}`)}; then another copy of the weights`;
     return problem('model', `${notFiniteText(first)}${more}: its answers are not numbers`, mend);
   }
   if (read.tensors === read.allTensors) return ok('model', `all weights are finite (${bytesText(read.bytes)} read)`);
@@ -68,7 +68,7 @@ function valuesFinding(tensors: FileTensors, path: string, seconds: number): Fin
   return note(
     'model',
     `the weights that were looked at in ${seconds} s are finite (${some}); the others were not looked at`,
-    `gsva inspect --stats ${path} looks at all`,
+    `${gsvaCommand(`inspect --stats ${path}`)} looks at all`,
   );
 }
 

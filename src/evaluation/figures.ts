@@ -7,6 +7,7 @@ import { UserError } from '../errors.js';
 import { ratio } from './metrics/mask-overlap.js';
 import type { GresScore } from './metrics/gres-score.js';
 import { HIT_ABOVE } from './metrics/boxes.js';
+import { gsvaCommand } from '../program.js';
 
 /** What figures need to know of an expression under a protocol. */
 export interface FigureRecord extends GresScore {
@@ -109,7 +110,7 @@ export const CLASS_M_IOU: Figure = {
 function notFinite(figure: string, { expression }: FigureRecord): UserError {
   return new UserError(
     `Measuring ${metricTitle(figure)}: what ${JSON.stringify(expression)} adds to it is not a finite number. Measure it ` +
-      'again, and look at the weights of the model with gsva inspect --stats FILE.',
+      `again, and look at the weights of the model with ${gsvaCommand('inspect --stats FILE')}.`,
   );
 }
 

@@ -7,6 +7,7 @@ import { boundaryErrors } from './metrics/boundary-errors.js';
 import { bestOtherTarget } from './metrics/other-target.js';
 import type { ExpressionRecord, ImageRecord } from './record.js';
 import type { ScoredExpression } from './score.js';
+import { gsvaCommand } from '../program.js';
 
 /**
  * @param course what was said about the image, and the time that it took
@@ -57,6 +58,6 @@ function finite(what: string, value: number | null, fileName: string, { expressi
   if (value === null || Number.isFinite(value)) return value;
   throw new UserError(
     `Recording the answer about ${JSON.stringify(expression)} in ${fileName}: ${what} is ${value}. The model's numbers ` +
-      'are not finite: look at its weights with gsva inspect --stats FILE.',
+      `are not finite: look at its weights with ${gsvaCommand('inspect --stats FILE')}.`,
   );
 }

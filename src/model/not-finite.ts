@@ -13,6 +13,7 @@ import type { CompositeLayer } from '../nn/composite-layer.js';
 import { type FirstNotFinite, firstNotFiniteLayer } from './forward-trace.js';
 import { inNetworkOrder, partTitle } from './network-parts.js';
 import { toStored } from './weights.js';
+import { gsvaCommand } from '../program.js';
 
 /** A model, and the file its weights were read from, where there is one. */
 export type Network = CompositeLayer & { readonly weightsFile?: string | null };
@@ -44,9 +45,9 @@ export async function culpritText(network: Network, rerun: () => unknown): Promi
   const [first] = weights;
   const file = network.weightsFile ?? 'FILE';
   if (first !== undefined) {
-    return `${weightsText(weights)} Look at it with: gsva inspect --stats ${file} --match ${first.name}`;
+    return `${weightsText(weights)} Look at it with: ${gsvaCommand(`inspect --stats ${file} --match ${first.name}`)}`;
   }
-  const look = `Look at the weights with: gsva inspect --stats ${file}`;
+  const look = `Look at the weights with: ${gsvaCommand(`inspect --stats ${file}`)}`;
   if (layer === null) {
     return (
       'Made again, everything was finite, and so are all weights: this was not the model. Try another --engine, and ' +

@@ -123,7 +123,7 @@ describe('weights that are not finite', () => {
     const { code, stdout, stderr } = await runCli([command, '--model', spoiled, ...more, '--out', target, '--json']);
     expect(code).toBe(0);
     expect(stderr).toMatch(/warning: \S*model\.norm\.weight holds 1 NaN of \d+ numbers, at \[3\]/);
-    expect(stderr).toContain(`gsva inspect --stats ${target}`);
+    expect(stderr).toContain(`gsva.js inspect --stats ${target}`);
     const { notFinite } = JSON.parse(stdout) as { notFinite: { name: string; found: object }[] };
     expect(notFinite).toMatchObject([{ found: { nan: 1, infinite: 0, first: 3 } }]);
   });
@@ -134,7 +134,7 @@ describe('weights that are not finite', () => {
     expect(verified.code).toBe(1);
     const said = verified.stdout + verified.stderr;
     expect(said).toMatch(/the LLM's last norm: model\.norm\.weight holds 1 NaN of \d+ numbers, at \[3\]/);
-    expect(said).toContain(`gsva inspect --stats ${join(spoiled, 'model.safetensors')} --match model.norm`);
+    expect(said).toContain(`gsva.js inspect --stats ${join(spoiled, 'model.safetensors')} --match model.norm`);
   });
 
   test('a number that f16 cannot hold is refused by name', async () => {

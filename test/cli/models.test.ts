@@ -113,7 +113,7 @@ describe('one model', () => {
   test('those of the package', async () => {
     const { code, stdout } = await runCli(['models', 'tiny']);
     expect(code).toBe(0);
-    expect(stdout).toContain('gsva eval --data data/synth\n');
+    expect(stdout).toContain('gsva.js eval --data data/synth\n');
     const forPrograms = await runCli(['models', 'tiny-base', '--json']);
     expect(JSON.parse(forPrograms.stdout)).toMatchObject({ name: 'tiny-base', state: 'complete', pass: true });
   });

@@ -36,7 +36,7 @@ async function expectNamed(argv: readonly string[]): Promise<void> {
   const { code, stdout, stderr } = await runCli([...argv, '--engine', 'wasm']);
   expect(stderr).toContain("The first part that is not finite is the LLM's last norm: ");
   expect(stderr).toMatch(/model\.norm\.weight holds 1 NaN of 12 numbers, at \[3\]/);
-  expect(stderr).toContain(`gsva inspect --stats ${at('spoiled', 'model.safetensors')} --match model.norm.weight`);
+  expect(stderr).toContain(`gsva.js inspect --stats ${at('spoiled', 'model.safetensors')} --match model.norm.weight`);
   expect([code, stdout]).toEqual([1, '']);
 }
 

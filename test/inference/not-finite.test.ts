@@ -88,7 +88,7 @@ function expectNamed(message: string, weight: string, part: string): void {
   expect(message).toMatch(/^Answering: .* are not finite \(\d+ NaN/);
   expect(message).toContain(`The first part that is not finite is ${part}`);
   expect(message).toContain(`: ${weight} holds 1 NaN of `);
-  expect(message).toMatch(/gsva inspect --stats \S+ --match \S+$/);
+  expect(message).toMatch(/gsva\.js inspect --stats \S+ --match \S+$/);
 }
 
 afterEach(() => {
@@ -163,7 +163,7 @@ describe('engine auto', () => {
     const message = await messageOf(() => predictor.segment(image, EXPRESSIONS));
     expect(message).toMatch(/is layer 1 of the LLM: the output of model\.layers\.1\.\S+ \(.*infinite/);
     expect(message).toContain('weights are finite');
-    expect(message).toMatch(/gsva inspect --stats \S+$/);
+    expect(message).toMatch(/gsva\.js inspect --stats \S+$/);
   });
 
   test('features of the image that are not finite, as from a cache', async () => {
