@@ -144,7 +144,9 @@ describe('commands', () => {
     const columns = expectedFigures(model);
     const groups = commandsOf(model, { dir: 'my files', found: null, precision: 'packed', columns });
     const page = ['```sh', ...groups.flatMap(({ lines }) => lines), '```'].join('\n').replaceAll("'", '"');
-    return shellCommands(page).map((words) => [model.name, words] as const);
+    // From the clone that the tests run in the program is "node bin/gsva.js".
+    const program = ['node', 'bin/gsva.js'].join(' ');
+    return shellCommands(page.replaceAll(program, 'gsva')).map((words) => [model.name, words] as const);
   });
 
   test('of every model parse', async () => {

@@ -48,7 +48,7 @@ describe('what is not there', () => {
     leaveNote(cpuNote);
     const info = await startEngine({ engine: 'auto', threads: 2 });
     expect(info.name).toMatch(/openblas|wasm/);
-    expect(info.notice).toMatch(/loading it from .* failed.*gsva setup tensorflow/);
+    expect(info.notice).toMatch(/loading it from .* failed.*gsva\.js setup tensorflow/);
   });
 
   test('a GPU that was asked for is refused by what computes on the CPU, without a fall to it', async () => {
