@@ -331,7 +331,7 @@ describe('data sets', () => {
         .map(({ key }) => key)
         .sort(),
     ).toEqual(['0 test', '1 test']);
-    const encoded = jest.spyOn(gsva.imageEncoder, 'forward');
+    const encoded = jest.spyOn(gsva.imageEncoder, 'forwardSteps');
     for (const samples of [batch, words]) {
       const { losses, gradients } = await task.forwardBackward(samples, new Random(0));
       expect(Object.values(losses).every(Number.isFinite)).toBe(true);
