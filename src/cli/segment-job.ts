@@ -33,7 +33,7 @@ export interface SegmentRequest {
 /** @returns the exit code */
 export async function runSegment(request: SegmentRequest, context: VerbContext, engine: EngineInfo): Promise<number> {
   const { output, signal } = context;
-  if (request.out !== null) checkOut(request.out);
+  if (request.out !== null) checkOut(request.out, request.image);
   const image = await readImage(request.image);
   const { predictor, packedBytes } = loadPredictor(request.model, request.precision, request.rejectThreshold);
   if (packedBytes > 0) context.note(packedNote(packedBytes));
@@ -122,12 +122,16 @@ function withoutMask<T extends Finding>({ mask: _mask, ...rest }: T): Omit<T, 'm
 /** What a folder of results holds; one with anything else in it is somebody's own and is not replaced. */
 const RESULT_FILE = /^(overlay|(mask|unmatched)-\d{2,})\.png$/;
 
-function checkOut(out: string): void {
+function checkOut(out: string, image: string): void {
   const found = statSync(out, { throwIfNoEntry: false });
   const isPicture = pictureForm('--out', out) !== null;
   if (found === undefined) return;
   if (isPicture && found.isDirectory())
     throw new UserError(`${out} is a folder; name a file or another folder as --out`);
+  const picture = statSync(image, { throwIfNoEntry: false });
+  if (picture?.ino === found.ino && picture.dev === found.dev) {
+    throw new UserError(`${out} is the picture that is asked about, and would be replaced; name another file as --out`);
+  }
   if (isPicture) return;
   if (!found.isDirectory())
     throw new UserError(`${out} is a file; --out takes a picture (NAME.png, .jpg, .webp) or a folder`);

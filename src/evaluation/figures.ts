@@ -111,6 +111,7 @@ function notFinite(figure: string, { expression }: FigureRecord): UserError {
   return new UserError(
     `Measuring ${metricTitle(figure)}: what ${JSON.stringify(expression)} adds to it is not a finite number. Measure it ` +
       `again, and look at the weights of the model with ${gsvaCommand('inspect --stats FILE')}.`,
+    'not-finite',
   );
 }
 

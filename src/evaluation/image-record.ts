@@ -59,5 +59,6 @@ function finite(what: string, value: number | null, fileName: string, { expressi
   throw new UserError(
     `Recording the answer about ${JSON.stringify(expression)} in ${fileName}: ${what} is ${value}. The model's numbers ` +
       `are not finite: look at its weights with ${gsvaCommand('inspect --stats FILE')}.`,
+    'not-finite',
   );
 }

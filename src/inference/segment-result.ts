@@ -20,7 +20,10 @@ export function binaryMask({ data, height, width }: MaskLogits, rule: LogitRule 
   const bad = firstNotFinite(data);
   if (bad >= 0) {
     const place = `row ${Math.floor(bad / width)}, column ${bad % width}`;
-    throw new UserError(`Making a mask: its logit at ${place} is ${data[bad]}. The model's numbers are not finite.`);
+    throw new UserError(
+      `Making a mask: its logit at ${place} is ${data[bad]}. The model's numbers are not finite.`,
+      'not-finite',
+    );
   }
   const inside = new Uint8Array(data.length);
   if (rule === 'logit >= 0') for (let i = 0; i < data.length; i++) inside[i] = (data[i] as number) >= 0 ? 1 : 0;

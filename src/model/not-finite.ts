@@ -33,7 +33,7 @@ export async function requireFinite(
   if (firstNotFinite(numbers) < 0) return;
   const found = findNotFinite(numbers) as NotFinite;
   const counts = `${countsText(found)} of ${found.size} numbers`;
-  throw new UserError(`${what} are not finite (${counts}). ${await culpritText(network, rerun)}`);
+  throw new UserError(`${what} are not finite (${counts}). ${await culpritText(network, rerun)}`, 'not-finite');
 }
 
 /** Sentences that name the first part that is not finite, and what to do. */

@@ -59,8 +59,6 @@ export function buildExperiment(written: ExperimentConfig, source: string): Expe
   const config = { ...written, model: withSegTokens(written.model, tokenizer, written.variant.segTokens) };
   checkTokenizer(tokenizer, config.model, `of ${source}`);
   const { stage, description, conversation, variant, start } = config;
-  const knows = config.knows ?? inheritedKnows(config);
-  const meta = { conversation, stage, description, ...(knows === null ? {} : { knows }) };
   const gsva = new Gsva(config.model);
   let rounded: readonly string[] = [];
   try {
@@ -81,6 +79,8 @@ export function buildExperiment(written: ExperimentConfig, source: string): Expe
     gsva.dispose();
     throw error;
   }
+  const knows = config.knows ?? inheritedKnows(config);
+  const meta = { conversation, stage, description, ...(knows === null ? {} : { knows }) };
   return { config, gsva, tokenizer, meta: isPublished(variant) ? meta : { ...meta, variant }, rounded };
 }
 

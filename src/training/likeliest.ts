@@ -29,5 +29,5 @@ export async function readLikeliest(
 ): Promise<readonly number[]> {
   const read = Array.from(await classes.data());
   if (!read.includes(NO_CLASS)) return read;
-  throw new UserError(`Validating: logits are not finite. ${await culpritText(network, rerun)}`);
+  throw new UserError(`Validating: logits are not finite. ${await culpritText(network, rerun)}`, 'not-finite');
 }

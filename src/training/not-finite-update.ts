@@ -13,6 +13,7 @@ export function notFinite(update: number, what: string, names: readonly string[]
     `Training stopped in update ${update + 1}: ${what}, with the samples ${names.join(', ')}. The weights are as ` +
       `before this update. ${culprit === '' ? '' : `${culprit} `}Look at these samples, or lower the learning rate and ` +
       'continue from the last checkpoint.',
+    'not-finite',
   );
 }
 

@@ -10,6 +10,7 @@ import {
   readFileSync,
   rmSync,
   writeFileSync,
+  symlinkSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -312,7 +313,7 @@ describe('gsva segment', () => {
     expectNothingHalfWritten();
   });
 
-  test('--out never replaces a folder that holds anything else, nor a file', async () => {
+  test('--out never replaces a folder that holds anything else, nor the picture that is asked about', async () => {
     const own = at('own');
     mkdirSync(own);
     copyFileSync(image, join(own, 'photo.jpg'));
@@ -320,9 +321,15 @@ describe('gsva segment', () => {
     expect(folder).toMatchObject({ code: 1, stdout: '' });
     expect(lastLine(folder.stderr)).toMatch(/own holds photo\.jpg/);
     expect(readdirSync(own)).toEqual(['photo.jpg']);
-    const file = await segment('--expressions', 'red circle', '--out', join(own, 'photo.jpg'));
-    expect(file.code).toBe(1);
-    expect(readFileSync(join(own, 'photo.jpg'))).toEqual(readFileSync(image));
+    const before = readFileSync(image);
+    const link = join(own, 'link.jpg');
+    symlinkSync(image, link);
+    for (const out of [image, link]) {
+      const file = await segment('--expressions', 'red circle', '--out', out);
+      expect(file).toMatchObject({ code: 1, stdout: '' });
+      expect(lastLine(file.stderr)).toMatch(/is the picture that is asked about, and would be replaced/);
+    }
+    expect(readFileSync(image)).toEqual(before);
   });
 
   test('explains the statuses that occur, names the model and what it knows', async () => {

@@ -79,7 +79,10 @@ describe('readExperimentConfig', () => {
 
   test('data of the other kind', () => {
     const data = { kind: 'scenes', seed: 0, scenes: 5, itemsPerScene: 2, validationScenes: 1 };
-    expect(read([], { stage: 'base-joint', data }).data).toEqual(data);
+    expect(read([], { stage: 'base-joint', data }).data).toEqual({ ...data, forms: 'scene' });
+    const trained = { ...data, forms: 'trained' };
+    expect(read([], { stage: 'base-joint', data: trained }).data).toEqual(trained);
+    expect(() => read([], { stage: 'base-joint', data: { ...data, forms: 'train' } })).toThrow(/data\.forms.*trained/);
   });
 
   test('own data: a file, and perhaps another one to validate on', () => {

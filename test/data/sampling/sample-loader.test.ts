@@ -195,7 +195,7 @@ describe('bad samples', () => {
     // One in 51: the third of them, at the latest, is beyond both 100 samples and 1 %.
     expect(position).toBeGreaterThanOrEqual(100);
     expect(String(error)).toMatch(
-      /[23] of 1\d\d samples were bad, more than the 1 % .* set "set": Cannot read bad-1 .*gsva data check.*maxBadShare/,
+      /[23] of 1\d\d samples were bad, more than the 1 % .* set "set": Cannot read bad-1 .*gsva\.js data check.*maxBadShare/,
     );
     await expect(loader.load(0)).rejects.toBe(error);
     // Half of them: more than are bad.
