@@ -76,7 +76,7 @@ describe.each(VARIANT_NAMES)('%s', (name) => {
     withPredictor(variant, async (predictor) => {
       const [encoded] = await predictor.encode([image]);
       if (encoded === undefined) throw new Error('not encoded');
-      const question = { image: encoded, expressions: EXPRESSIONS };
+      const question = { image: encoded, expressions: EXPRESSIONS, form: 'trained' as const };
       const [forced] = await predictor.force([{ ...question, answers: ANSWERS }]);
       const asked = await predictor.ask(question);
       const free = await predictor.generate(question, { maxTokens: 3 });
