@@ -1,9 +1,12 @@
 /** Ids that must stand once in a list: the second of two entries would silently take the place of the first. */
+import { crc32 } from 'node:zlib';
 
+/** The first entry of an id; of its contents only a checksum is kept, since lists may be long. */
 interface FirstUse {
   readonly index: number;
-  /** The entry as text, made when the id comes again. */
-  readonly value: unknown;
+  readonly checksum: number;
+  /** What a reader knows it by, null where it has no name. */
+  readonly name: string | null;
 }
 
 export class RepeatedIds {
@@ -16,35 +19,29 @@ export class RepeatedIds {
 
   /**
    * Notes an entry; one that repeats an earlier one word for word is no fault.
+   * @param value of the entry, an object of JSON
    * @returns whether the id is new
    */
   add(id: string | number, index: number, value: unknown): boolean {
+    const checksum = crc32(JSON.stringify(value) ?? '');
     const earlier = this.first.get(id);
     if (earlier === undefined) {
-      this.first.set(id, { index, value });
+      this.first.set(id, { index, checksum, name: nameOf(value) });
       return true;
     }
-    if (JSON.stringify(earlier.value) !== JSON.stringify(value)) {
+    if (earlier.checksum !== checksum) {
       const { list } = this;
-      this.faults.push(
-        `the id ${id} is used twice, by ${list}[${earlier.index}] and ${list}[${index}]: ` +
-          `${named(earlier.value)}, ${named(value)}`,
-      );
+      const [one, other] = [earlier.name, nameOf(value)];
+      const names = one === null || other === null ? '' : `: ${one}, ${other}`;
+      this.faults.push(`the id ${id} is used twice, by ${list}[${earlier.index}] and ${list}[${index}]${names}`);
     }
     return false;
   }
 }
 
-/** What a reader knows the entry by. */
-function named(entry: unknown): string {
-  const {
-    file_name: file,
-    name,
-    image_id: image,
-    category_id: category,
-    coco_url: url,
-  } = entry as Record<string, unknown>;
+function nameOf(entry: unknown): string | null {
+  if (typeof entry !== 'object' || entry === null) return null;
+  const { file_name: file, name, coco_url: url } = entry as Record<string, unknown>;
   const known = file ?? name ?? url;
-  if (typeof known === 'string') return JSON.stringify(known.slice(0, 100));
-  return image === undefined ? 'another entry' : `image ${String(image)}, category ${String(category)}`;
+  return typeof known === 'string' ? JSON.stringify(known.slice(0, 100)) : null;
 }

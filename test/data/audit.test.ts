@@ -361,7 +361,7 @@ describe('auditDatasets', () => {
       .png()
       .toFile(join(dir, file));
     expect(await problems(dir, 'mapillary')).toEqual([
-      ['size mismatch', 1, expect.stringMatching(/map0.jpg has \d+ × \d+ pixels, but .*map0.png is for 7 × 5/)],
+      ['size mismatch', 1, expect.stringMatching(/map0.jpg: it has \d+ × \d+ pixels, but .*map0.png is for 7 × 5/)],
     ]);
   });
 

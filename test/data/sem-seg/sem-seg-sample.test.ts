@@ -204,7 +204,7 @@ describe('bad samples', () => {
     [
       'a label map of another size',
       { ...ade, image: openAde20k(dataDir).requestAt(1).image },
-      /ADE_train_00000001\.jpg has 90 x 120 pixels, but .*00000000\.png is for 120 x 90/,
+      /ADE_train_00000001\.jpg: it has 90 × 120 pixels, but .*00000000\.png is for 120 × 90/,
     ],
     [
       'annotations of another size',
