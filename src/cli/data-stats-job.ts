@@ -50,12 +50,13 @@ export async function runStats(request: AuditRequest, context: VerbContext): Pro
 const OWN_COLUMNS = ['images', 'expressions', 'multiPart', 'absent'] as const;
 
 /** A file of own data: what its lines say; masks and pictures are looked at by `gsva data validate`. */
-async function ownStats({ folder: file, sets }: AuditRequest, { output, note }: VerbContext): Promise<number> {
+async function ownStats({ folder: file, sets }: AuditRequest, context: VerbContext): Promise<number> {
+  const { output } = context;
   if (sets.length > 0) throw new UsageError(`${file} is one set of own data; leave out ${sets.join(' ')}`);
   const problems = new OwnProblems(1);
   const splits = countsBySplit((await readOwnFile(file, problems)).images);
   if (problems.total > 0) {
-    note(
+    context.note(
       `${problems.total} problems are not counted (${problems.first[0]?.message ?? ''}); gsva data validate ${file}`,
     );
   }

@@ -23,7 +23,7 @@ export class RepeatedIds {
    * @returns whether the id is new
    */
   add(id: string | number, index: number, value: unknown): boolean {
-    const checksum = crc32(JSON.stringify(value) ?? '');
+    const checksum = crc32(JSON.stringify(value));
     const earlier = this.first.get(id);
     if (earlier === undefined) {
       this.first.set(id, { index, checksum, name: nameOf(value) });

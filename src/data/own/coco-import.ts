@@ -169,7 +169,7 @@ function checkNumbers(segmentation: readonly unknown[], wrong: (why: string) => 
   if (typeof segmentation[0] === 'number') wrong('one list of numbers; put it into a list, of which each is a polygon');
   for (const part of segmentation) {
     if (!Array.isArray(part)) continue;
-    const odd = part.find((value) => typeof value !== 'number');
+    const odd = (part as unknown[]).find((value) => typeof value !== 'number');
     if (Array.isArray(odd)) wrong('points as pairs [x, y]; write [x, y, x, y, …]');
     if (odd !== undefined) wrong(`a coordinate that is no number, ${JSON.stringify(odd).slice(0, 40)}`);
     if (part.length % 2 !== 0) wrong(`a polygon of ${part.length} coordinates, an odd number`);

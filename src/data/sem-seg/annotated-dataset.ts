@@ -71,11 +71,9 @@ export class AnnotatedDataset implements TrainingSet<AnnotatedRequest> {
     const byImage = new Map<number, Annotation[]>();
     const classes = new Map<number, ClassName>();
     const [imageIds, categoryIds] = [new RepeatedIds('images'), new RepeatedIds('categories')];
-    let saysNegative = false;
     readJsonRecordLists(name, annotationsFile, advice, {
       images: (place, index) => {
         const image = readImageRecord(place);
-        saysNegative ||= image.negativeCategories !== null;
         if (imageIds.add(image.id, index, place.value)) images.set(image.id, image);
       },
       annotations: (place) => {
@@ -97,10 +95,11 @@ export class AnnotatedDataset implements TrainingSet<AnnotatedRequest> {
     });
     const [fault] = [...imageIds.faults, ...categoryIds.faults];
     if (fault !== undefined) throw new UserError(`Reading ${name}: ${annotationsFile}: ${fault}. ${advice}`);
+    // Where the file says of any image what it lacks, of the others nothing is known.
+    const saysNegative = [...images.values()].some((image) => image.negativeCategories !== null);
     const annotated: AnnotatedImage[] = [];
     for (const image of images.values()) {
       const annotations = byImage.get(image.id);
-      // Where the file says of any image what it lacks, of the others nothing is known.
       const negativeCategories = image.negativeCategories ?? (saysNegative ? [] : null);
       if (annotations !== undefined) annotated.push({ ...image, negativeCategories, annotations });
     }
