@@ -135,10 +135,11 @@ function readRecords(layout: ReferLayout, recordsFile: string, split: ReferSplit
 }
 
 function readRecord(entry: JsonPlace, index: number): ReferRecord {
+  const ids = annotationIds(entry);
   return {
     index,
     imageId: entry.key('image_id').integer(),
-    annotationIds: annotationIds(entry),
+    annotationIds: ids,
     sentences: entry
       .key('sentences')
       .list()
