@@ -22,7 +22,8 @@ export async function sizeMismatch(path: string, found: Size, wanted: Size, sour
   const isSwapped = found.width === wanted.height && found.height === wanted.width;
   if (!isSwapped) return `${sizes}; use the picture that was annotated`;
   const orientation = await readImageOrientation(path);
-  if (orientation < FIRST_QUARTER_TURN) return `${sizes}: width and height are swapped: the picture was turned, or the numbers were`;
+  if (orientation < FIRST_QUARTER_TURN)
+    return `${sizes}: width and height are swapped: the picture was turned, or the numbers were`;
   return (
     `${sizes}: ${basename(path)} is turned by its EXIF orientation ${orientation}, and the annotations were made on the ` +
     `unturned picture. Remove the orientation and both agree: exiftool -Orientation= '${path}'`

@@ -188,7 +188,7 @@ describe('drawing from annotations', () => {
     const present = openPacoLvis(dataDir).requestAt(1).annotations[0]?.name;
     const twin = Array.isArray(present) ? present.join(':') : String(present);
     const dir = changedPaco((file) => {
-      file.categories.push({ id: 9, name: 'trash_can' }, { id: 10, name: `${twin}` }, { id: 11, name: 'lamp' });
+      file.categories.push({ id: 9, name: 'trash_can' }, { id: 10, name: twin }, { id: 11, name: 'lamp' });
       const second = file.images[1] as { neg_category_ids?: number[]; not_exhaustive_category_ids?: number[] };
       second.neg_category_ids = [9, 10, 11];
       second.not_exhaustive_category_ids = [9];
