@@ -22,6 +22,7 @@ export async function runCheck(request: AuditRequest, context: VerbContext): Pro
     (request.sets.length > 0 ? reports.every(isThere) : reports.some(isThere));
   showTable(reports, context);
   showProblems(reports, context);
+  showNotes(reports, context);
   showMissing(reports, context);
   context.output.line(summary(request, reports));
   context.output.json({ folder: request.folder, pass, datasets: reports.map(jsonOf) });
@@ -61,6 +62,12 @@ function showProblems(reports: readonly DatasetReport[], { output }: VerbContext
       for (const example of examples) output.line(`         ${example}`);
       if (count > examples.length) output.line(dim(`         and ${amount(count - examples.length)} more`));
     }
+  }
+}
+
+function showNotes(reports: readonly DatasetReport[], { output }: VerbContext): void {
+  for (const { entry, figures } of reports) {
+    for (const note of figures?.notes ?? []) output.line(output.colors.dim(`\nnote     ${entry.name}  ${note}`));
   }
 }
 
@@ -121,5 +128,6 @@ function jsonOf(report: DatasetReport): object {
       source: part.source,
     })),
     problems,
+    notes: figures?.notes ?? [],
   };
 }

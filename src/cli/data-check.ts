@@ -28,11 +28,15 @@ export const dataCheckVerb = defineVerb({
 export const dataStatsVerb = defineVerb({
   path: ['data', 'stats'],
   positionalSyntax: '<folder> [sets..]',
-  describe: 'Count images and expressions of datasets, beside what is published',
-  positionals: POSITIONALS,
+  describe: 'Count images and expressions of datasets, next to what is published, or of own data',
+  positionals: {
+    ...POSITIONALS,
+    folder: { describe: 'Folder of the datasets, or a file of own data', type: 'string', demandOption: true },
+  },
   options: NO_OPTIONS,
   examples: [
     ['gsva data stats data', 'every dataset that is there'],
+    ['gsva data stats my/data.jsonl', 'your own data, by split'],
     ['gsva data stats data grefcoco --json', 'one, for a program to read'],
   ],
   async run(args, context) {

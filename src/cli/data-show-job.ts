@@ -1,7 +1,9 @@
 /** The work behind `gsva data show`. */
 import { readdirSync, statSync } from 'node:fs';
-import { join, relative, resolve } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
 import { openTrainingSet, parseSetSpec } from '../data/dataset-registry.js';
+import { OwnData } from '../data/own/own-data.js';
+import { ownDataSpec } from '../data/own/own-data-spec.js';
 import { makeSample } from '../data/sampling/make-sample.js';
 import type { SampleOptions, TrainingSample, TrainingSet } from '../data/sampling/training-sample.js';
 import { UserError } from '../errors.js';
@@ -13,10 +15,11 @@ import type { RgbImage } from '../types.js';
 import type { VerbContext } from './verb.js';
 
 export interface ShowRequest {
-  /** "grefcoco:train" */
+  /** "grefcoco:train", or a file of own data, "my/data.jsonl:val" */
   readonly spec: string;
   readonly count: number;
-  readonly data: string;
+  /** Folder of the datasets; null for a file of own data. */
+  readonly data: string | null;
   readonly out: string;
   readonly seed: number;
   readonly options: SampleOptions;
@@ -39,10 +42,7 @@ const OWN_FILE = /^(sample-\d{3,}\.png|samples\.json)$/;
 /** @returns the exit code: 1 where there were no samples to be had */
 export async function runShow(request: ShowRequest, context: VerbContext): Promise<number> {
   const { spec, count, data, out, seed, options } = request;
-  const { name, split } = parseSetSpec(spec);
-  checkOut(out, data);
-  context.note(`reading ${name} (${split}) ...`);
-  const set = openTrainingSet(name, data, split);
+  const { name, split, set } = await openSpec(spec, data, out, context);
   const bar = context.startProgress('samples', Math.min(count, set.length));
   const shown: object[] = [];
   let bad = 0;
@@ -73,6 +73,27 @@ export async function runShow(request: ShowRequest, context: VerbContext): Promi
     bad++;
     if (bad <= TOLD) context.note(`left out: ${error.message}`);
   }
+}
+
+interface OpenedSpec {
+  readonly name: string;
+  readonly split: string;
+  readonly set: TrainingSet;
+}
+
+/** @throws UserError where there is no such set, split or file, or --out lies in the datasets */
+async function openSpec(spec: string, data: string | null, out: string, context: VerbContext): Promise<OpenedSpec> {
+  const own = ownDataSpec(spec);
+  if (own !== null) {
+    checkOut(out, null);
+    context.note(`reading ${own.file} (${own.split}) ...`);
+    return { name: basename(own.file), split: own.split, set: await OwnData.open(own.file, own.split) };
+  }
+  if (data === null) throw new UserError(`--data is missing: the folder of the datasets, of which ${spec} is one`);
+  const { name, split } = parseSetSpec(spec);
+  checkOut(out, data);
+  context.note(`reading ${name} (${split}) ...`);
+  return { name, split, set: openTrainingSet(name, data, split) };
 }
 
 /** Images in random order, each once; those that give no sample are passed over. */
@@ -110,9 +131,9 @@ function plainConversation({ turns, targets }: Pick<TrainingSample, 'turns' | 't
 }
 
 /** Nothing is written into the datasets, and nobody's files are replaced. */
-function checkOut(out: string, data: string): void {
-  const inside = relative(resolve(data), resolve(out));
-  if (inside === '' || !inside.startsWith('..')) {
+function checkOut(out: string, data: string | null): void {
+  const inside = data === null ? '..' : relative(resolve(data), resolve(out));
+  if (data !== null && (inside === '' || !inside.startsWith('..'))) {
     throw new UserError(`${out} is inside of ${data}, where nothing is written; name another folder as --out`);
   }
   const found = statSync(out, { throwIfNoEntry: false });

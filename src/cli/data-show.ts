@@ -9,10 +9,9 @@ const MAX_SEED = 2 ** 32 - 1;
 
 const OPTIONS = {
   data: {
-    describe: 'Folder of the datasets',
+    describe: 'Folder of the datasets (not for own data)',
     type: 'string',
     requiresArg: true,
-    demandOption: true,
     coerce: text('data'),
   },
   out: { describe: 'Folder to write', type: 'string', requiresArg: true, demandOption: true, coerce: text('out') },
@@ -42,7 +41,7 @@ export const dataShowVerb = defineVerb({
   describe: 'Write pictures of samples with question, answer and masks, the way training sees them',
   positionals: {
     spec: {
-      describe: 'A dataset, and its split if not train: grefcoco, refcoco+:testA',
+      describe: 'A dataset or own data, and its split if not train: grefcoco, refcoco+:testA, my/data.jsonl:val',
       type: 'string',
       demandOption: true,
     },
@@ -51,6 +50,7 @@ export const dataShowVerb = defineVerb({
   options: OPTIONS,
   examples: [
     ['gsva data show grefcoco 8 --data data --out shown', 'eight images of gRefCOCO, with what is asked and answered'],
+    ['gsva data show my/data.jsonl 8 --out shown', 'eight images of your own data'],
     ['gsva data show ade20k:validation 3 --data data --out shown --seed 7', 'another split, other images'],
     ['gsva data show ade20k 3 --data data --out shown --absent-classes 2', 'with classes that are not there, as [REJ]'],
   ],
@@ -60,8 +60,8 @@ export const dataShowVerb = defineVerb({
     if (!Number.isSafeInteger(count) || count < 1 || count > MOST_SAMPLES) {
       throw new UsageError(`the count must be a whole number from 1 to ${MOST_SAMPLES}, not ${count}`);
     }
-    requireFolder('--data', data);
+    if (data !== undefined) requireFolder('--data', data);
     const { runShow } = await import('./data-show-job.js');
-    return runShow({ spec, count, data, out, seed, options }, context);
+    return runShow({ spec, count, data: data ?? null, out, seed, options }, context);
   },
 });

@@ -14,7 +14,7 @@ import { benchLargeVerb } from './bench-large.js';
 import { convertDeltaVerb, convertVerb, exportVerb, mergeVerb } from './convert.js';
 import { dataSynthVerb } from './data.js';
 import { dataCheckVerb, dataStatsVerb } from './data-check.js';
-import { dataImportCocoVerb, dataImportLabelmeVerb } from './data-import.js';
+import { dataImportCocoVerb, dataImportLabelmeVerb, dataImportVocVerb, dataImportYoloVerb } from './data-import.js';
 import { dataShowVerb } from './data-show.js';
 import { dataValidateVerb } from './data-validate.js';
 import { demoVerb } from './demo.js';
@@ -43,7 +43,7 @@ export const VERBS: readonly Verb[] = [
   ...[trainVerb, evalVerb, vqaVerb, segmentVerb, verifyVerb],
   ...[reportWriteVerb, reportCompareVerb, reportCalibrateVerb, reportMergeVerb],
   ...[modelsVerb, convertVerb, convertDeltaVerb, mergeVerb, exportVerb, inspectVerb],
-  ...[dataImportCocoVerb, dataImportLabelmeVerb, dataValidateVerb],
+  ...[dataImportCocoVerb, dataImportLabelmeVerb, dataImportVocVerb, dataImportYoloVerb, dataValidateVerb],
   ...[dataCheckVerb, dataStatsVerb, dataShowVerb],
   ...[dataSynthVerb, demoVerb, ablateVerb, doctorVerb, planVerb, benchVerb, benchLargeVerb, setupTensorflowVerb],
 ];

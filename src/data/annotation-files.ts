@@ -3,16 +3,19 @@
  * stands. Values are looked at where they lie and not copied: a pickle's may contain themselves, or one another many
  * times.
  */
+import { isUtf8 } from 'node:buffer';
 import { readFileSync, statSync } from 'node:fs';
 
 import { UserError, messageOf } from '../errors.js';
 import { type TakeRecord, readJsonList, readJsonLists } from '../io/json-records.js';
+import { notUtf8 } from '../io/text-encoding.js';
 import { PLAIN_GLOBALS, PickleTuple, type PickleValue, describePickled, unpickle } from '../io/pickle.js';
 
 /** Node's longest string: JSON beyond it is read record by record (readJsonRecords) or not at all. */
 const MAX_JSON_BYTES = 512 * 1024 * 1024;
 /** The published annotation pickles have up to 50 MB, and take about ten times as much when read. */
 const MAX_PICKLE_BYTES = 256 * 1024 * 1024;
+const [CARRIAGE_RETURN, LINE_FEED] = [0x0d, 0x0a];
 const MAX_PICKLE_MEMORY = 1024 * 1024 * 1024;
 
 /** Parses a JSON file of the dataset `name`; `advice` ends the message where it cannot be read. */
@@ -20,7 +23,9 @@ export function readJsonFile(name: string, path: string, advice: string): unknow
   return reading(name, path, advice, () => {
     const { size } = statSync(path);
     if (size >= MAX_JSON_BYTES) throw new Error(`it has ${size} bytes, more than ${MAX_JSON_BYTES}`);
-    return JSON.parse(readFileSync(path, 'utf8')) as unknown;
+    const bytes = readFileSync(path);
+    if (!isUtf8(bytes)) throw new Error(notUtf8(bytes, path));
+    return JSON.parse(bytes.toString('utf8').replace(/^\ufeff/, '')) as unknown;
   });
 }
 
@@ -87,9 +92,24 @@ export function readPickleFile(name: string, path: string, advice: string): Pick
   } catch (error) {
     throw new UserError(`${doing} (${messageOf(error)}). ${advice}`);
   }
+  if (hasWindowsLineEnds(bytes)) {
+    throw new UserError(
+      `${doing}: its line ends were converted from LF to CR LF (git, FTP or an editor took it for a text). Undo it with: ` +
+        `perl -pi -e 's/\\r\\n/\\n/' '${path}'`,
+    );
+  }
   const { value, end } = unpickle(bytes, { source: path, globals: PLAIN_GLOBALS, memory: MAX_PICKLE_MEMORY });
   if (end === bytes.length) return value;
   throw new UserError(`${doing} (${bytes.length - end} bytes follow its end). ${advice}`);
+}
+
+/** Whether every line end of a pickle has a carriage return in front: those of Python 2 are texts of many lines. */
+function hasWindowsLineEnds(bytes: Buffer): boolean {
+  const first = bytes.indexOf(LINE_FEED);
+  if (first < 1) return false;
+  for (let at = first; at >= 0; at = bytes.indexOf(LINE_FEED, at + 1))
+    if (bytes[at - 1] !== CARRIAGE_RETURN) return false;
+  return true;
 }
 
 /** A value within a JSON file, or a pickle, that knows where it stands. */

@@ -43,9 +43,19 @@ export async function readImage(source: string | Uint8Array): Promise<RgbImage> 
  * The size of an image as `readImage` gives it, of which only the beginning is read.
  * @throws UserError that names the file: missing, not an image
  */
-export async function readImageSize(path: string): Promise<{ readonly height: number; readonly width: number }> {
-  const { height, width } = (await readHeader(path)).autoOrient;
+export async function readImageSize(
+  source: string | Uint8Array,
+): Promise<{ readonly height: number; readonly width: number }> {
+  const { height, width } = (await readHeader(source)).autoOrient;
   return { height, width };
+}
+
+/**
+ * EXIF orientation of an image, 1 to 8; 1 where it has none. From 5 on, `readImageSize` is the stored size turned.
+ * @throws UserError as `readImageSize`
+ */
+export async function readImageOrientation(path: string): Promise<number> {
+  return (await readHeader(path)).orientation ?? 1;
 }
 
 function failureOf(source: string | Uint8Array): (what: string) => never {
@@ -70,10 +80,16 @@ async function readHeader(source: string | Uint8Array): Promise<Metadata> {
   try {
     metadata = await open(source).metadata();
   } catch (error) {
-    return fail(`${firstLine(error)}. Is it a JPEG, PNG, WebP, GIF or TIFF file?`);
+    return fail(
+      `${firstLine(error)}. Is it a JPEG, PNG, WebP, GIF, TIFF or AVIF file? If not, convert it to one of these.`,
+    );
   }
   if (!FORMATS.includes(metadata.format)) {
     return fail(`${metadata.format} is not supported; convert it to JPEG or PNG.`);
+  }
+  // The prebuilt library reads the header of HEVC, but not the pixels.
+  if (metadata.format === 'heif' && metadata.compression !== 'av1') {
+    return fail(`HEIC (${metadata.compression ?? 'HEVC'}) is not supported; convert it to JPEG or PNG.`);
   }
   return metadata;
 }

@@ -3,6 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import JSON5 from 'json5';
 import { UserError, messageOf } from '../errors.js';
 import { writeFileAtomic } from './atomic-file.js';
+import { notUtf8 } from './text-encoding.js';
 
 /** Up to this length a faulty text is read a second time to find the place of the fault. */
 const LONGEST_TO_LOCATE = 5_000_000;
@@ -48,7 +49,7 @@ export function readText(path: string, whatFor: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    throw new UserError(`${path} (${whatFor}) is not a text in UTF-8; it is damaged or another kind of file.`);
+    throw new UserError(`${path} (${whatFor}) is not a text in UTF-8: ${notUtf8(bytes, path)}.`);
   }
 }
 

@@ -8,6 +8,7 @@
 import { isUtf8 } from 'node:buffer';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { messageOf } from '../errors.js';
+import { notUtf8 } from './text-encoding.js';
 
 /** Told each record, with its place in its list. What it throws ends the reading. */
 export type TakeRecord = (value: unknown, index: number) => void;
@@ -69,7 +70,7 @@ export function readJsonLists(
 function withScanner<T>(path: string, chunkBytes: number, read: (scanner: Scanner) => T): T {
   const file = openSync(path, 'r');
   try {
-    const scanner = new Scanner(file, chunkBytes);
+    const scanner = new Scanner(file, path, chunkBytes);
     const result = read(scanner);
     if (scanner.peek() !== END) throw new Error(`${scanner.found()} after the end`);
     return result;
@@ -91,10 +92,16 @@ class Scanner {
 
   constructor(
     private readonly file: number,
+    /** For messages. */
+    private readonly path: string,
     chunkBytes: number,
   ) {
     this.bytes = Buffer.allocUnsafe(chunkBytes);
-    if (this.more() && this.bytes[0] === 0xef && this.bytes[1] === 0xbb && this.bytes[2] === 0xbf) this.at = 3;
+    if (!this.more()) return;
+    const [first, second, third] = this.bytes;
+    if (first === 0xef && second === 0xbb && third === 0xbf) this.at = 3;
+    const isUtf16 = (first === 0xff && second === 0xfe) || (first === 0xfe && second === 0xff);
+    if (isUtf16) throw new Error(notUtf8(this.bytes.subarray(0, this.end), path));
   }
 
   /** The next byte that is no white space, not yet passed; END at the end of the file. */
@@ -154,7 +161,10 @@ class Scanner {
     this.keeping = false;
     this.checkLength(this.start, this.at - this.start);
     const bytes = this.bytes.subarray(this.start, this.at);
-    if (!isUtf8(bytes)) throw new Error(`${what}, at byte ${this.offset + this.start}, is not in UTF-8`);
+    if (!isUtf8(bytes)) {
+      const place = `${what}, at byte ${this.offset + this.start}, is not in UTF-8`;
+      throw new Error(`${place}: ${notUtf8(bytes, this.path)}`);
+    }
     try {
       return JSON.parse(bytes.toString('utf8')) as unknown;
     } catch (error) {

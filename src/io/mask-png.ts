@@ -1,58 +1,93 @@
 /**
- * Masks as painting tools write them: a PNG in which everything that is not black is inside. In a palette PNG the
- * numbers count, not the colours: 0 is outside. What is fully transparent is outside.
+ * Masks as painting tools write them: a PNG in which everything that is neither black nor fully transparent is inside.
+ * In a palette PNG whose number 0 is black the numbers decide (0 is outside, as in a label map), otherwise the colours:
+ * programs that shrink PNGs number the colours as they please, white often first.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { PNG } from 'pngjs';
 import { UserError, messageOf } from '../errors.js';
 import type { BinaryMask } from '../types.js';
-import { readIndexPng } from './index-png.js';
-
-const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-const MOST_PIXELS = 100_000_000;
-const GREY = 0;
-const PALETTE = 3;
+import { type LabelMap, decodeIndexPng } from './index-png.js';
+import { GREY, PALETTE, type PngFile, pngChunk, pngFile, readPngFile } from './png-file.js';
 
 /**
  * Reads a mask of any kind of PNG.
- * @throws UserError that names the file: missing, not a PNG, damaged, too large
+ * @throws UserError that names the file: missing, not a PNG, damaged, too large, or black on a transparent ground
  */
 export function readMaskPng(path: string): BinaryMask {
-  const fail = (what: string): never => {
-    throw new UserError(`Cannot read ${path} as a mask: ${what}.`);
-  };
-  if (!existsSync(path)) return fail('there is no such file; check the path');
-  let file: Buffer;
+  if (!existsSync(path)) throw new UserError(`Cannot read ${path} as a mask: there is no such file; check the path.`);
   try {
-    file = readFileSync(path);
+    return maskOf(readPngFile(path));
   } catch (error) {
-    return fail(messageOf(error));
-  }
-  if (file.length < 33 || !file.subarray(0, 8).equals(SIGNATURE) || file.toString('latin1', 12, 16) !== 'IHDR') {
-    return fail('it is not a PNG file');
-  }
-  const [width, height] = [file.readUInt32BE(16), file.readUInt32BE(20)];
-  const [depth, colour] = [file[24] as number, file[25] as number];
-  if (width * height > MOST_PIXELS) return fail(`${width} x ${height} pixels are too many`);
-  if (depth <= 8 && (colour === GREY || colour === PALETTE)) {
-    const labels = readIndexPng(path);
-    return { data: labels.data.map((label) => (label === 0 ? 0 : 1)), height, width };
-  }
-  try {
-    // Unscaled: a 16-bit value below 256 would become 0.
-    const { data } = PNG.sync.read(file, { skipRescale: true });
-    return { data: insideOf(data, width * height), height, width };
-  } catch (error) {
-    return fail(`it is damaged (${messageOf(error)})`);
+    throw new UserError(`Cannot read ${path} as a mask: ${messageOf(error)}.`);
   }
 }
 
-/** @param rgba four numbers a pixel */
-function insideOf(rgba: ArrayLike<number>, pixels: number): Uint8Array {
-  const inside = new Uint8Array(pixels);
-  for (let i = 0; i < pixels; i++) {
-    const isBlack = rgba[4 * i] === 0 && rgba[4 * i + 1] === 0 && rgba[4 * i + 2] === 0;
-    inside[i] = isBlack || rgba[4 * i + 3] === 0 ? 0 : 1;
+/** The mask of a PNG in memory. @throws Error, without a file's name, as `readMaskPng` */
+export function decodeMaskPng(bytes: Buffer): BinaryMask {
+  return maskOf(pngFile(bytes));
+}
+
+function maskOf(file: PngFile): BinaryMask {
+  const { width, height, depth, colour } = file;
+  const pixels =
+    depth <= 8 && (colour === GREY || colour === PALETTE) ? numberedPixels(file) : colouredPixels(file, width * height);
+  if (pixels.isBlackOnTransparent) {
+    throw new Error(
+      'everything that is not transparent is black, and black is outside; save what is inside in white, the rest in black',
+    );
   }
-  return inside;
+  return { data: pixels.inside, height, width };
+}
+
+interface Pixels {
+  /** 1 inside, 0 outside. */
+  readonly inside: Uint8Array;
+  readonly isBlackOnTransparent: boolean;
+}
+
+/** Grey levels and palette numbers: each number is inside or outside, so that pixels are looked up. */
+function numberedPixels(file: PngFile): Pixels {
+  const labels = decodeIndexPng(file);
+  const transparency = pngChunk(file, 'tRNS');
+  const palette = file.colour === PALETTE ? pngChunk(file, 'PLTE') : null;
+  const colourOf = (number: number): readonly number[] => [...(palette?.subarray(3 * number, 3 * number + 3) ?? [])];
+  const isBlack = (number: number): boolean => colourOf(number).every((sample) => sample === 0);
+  const isTransparent = (number: number): boolean => {
+    if (transparency === null) return false;
+    if (file.colour === PALETTE) return transparency[number] === 0;
+    return transparency.length >= 2 && transparency.readUInt16BE(0) === number;
+  };
+  const byColour = palette !== null && !isBlack(0);
+  const isOutside = Uint8Array.from({ length: 256 }, (_, number) => {
+    return isTransparent(number) || (byColour ? isBlack(number) : number === 0) ? 1 : 0;
+  });
+  const inside = labels.data.map((label) => 1 - (isOutside[label] as number));
+  return { inside, isBlackOnTransparent: isBlackOnTransparent(labels, inside, isTransparent) };
+}
+
+function isBlackOnTransparent(labels: LabelMap, inside: Uint8Array, isTransparent: (n: number) => boolean): boolean {
+  if (inside.includes(1)) return false;
+  const transparent = new Set([...new Set(labels.data)].map(isTransparent));
+  return transparent.size === 2;
+}
+
+function colouredPixels({ bytes }: PngFile, count: number): Pixels {
+  let rgba: ArrayLike<number>;
+  try {
+    // Unscaled: a 16-bit value below 256 would become 0.
+    rgba = PNG.sync.read(bytes, { skipRescale: true }).data;
+  } catch (error) {
+    throw new Error(`it is damaged (${messageOf(error)})`, { cause: error });
+  }
+  const inside = new Uint8Array(count);
+  let [visible, painted] = [0, 0];
+  for (let i = 0; i < count; i++) {
+    if (rgba[4 * i + 3] === 0) continue;
+    visible++;
+    if (rgba[4 * i] === 0 && rgba[4 * i + 1] === 0 && rgba[4 * i + 2] === 0) continue;
+    painted++;
+    inside[i] = 1;
+  }
+  return { inside, isBlackOnTransparent: painted === 0 && visible > 0 && visible < count };
 }

@@ -5,6 +5,8 @@ import { UserError, messageOf } from '../errors.js';
 const CHUNK = 1 << 16;
 const LINE_FEED = 0x0a;
 const BYTE_ORDER_MARK = '\ufeff';
+/** The fault of a line with other bytes. */
+export const NOT_UTF8_LINE = 'it is not a text in UTF-8';
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 export interface TextLine {
@@ -90,7 +92,7 @@ class LineBytes {
       const isMarked = number === 1 && text.startsWith(BYTE_ORDER_MARK);
       return { number, text: isMarked ? text.slice(1) : text, fault: null, end };
     } catch {
-      return { number, text: '', fault: 'it is not a text in UTF-8', end };
+      return { number, text: '', fault: NOT_UTF8_LINE, end };
     }
   }
 }

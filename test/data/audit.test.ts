@@ -4,13 +4,15 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterAll, describe, expect, test } from '@jest/globals';
-import sharp from 'sharp';
 
 import { type DatasetReport, auditDatasets } from '../../src/data/audit/audit-datasets.js';
 import { maskFault } from '../../src/data/audit/mask-fault.js';
 import { ProblemList } from '../../src/data/audit/problems.js';
 import { CATALOGUE } from '../../src/data/catalogue/catalogue.js';
+import { openReferringSet } from '../../src/data/dataset-registry.js';
+import { writeSynthDataset } from '../../src/data/synth/writer.js';
 import { fixture } from '../helpers/fixtures.js';
+import { pngOf } from '../helpers/png-chunks.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-audit-'));
 afterAll(() => {
@@ -18,6 +20,8 @@ afterAll(() => {
 });
 
 const DATA = join(fixture('datasets'), 'data');
+/** Of ADE20K's miniatures. */
+const [HEIGHT, WIDTH] = [90, 120];
 const GREFS = 'refer_seg/grefcoco/grefs(unc).json';
 const INSTANCES = 'refer_seg/grefcoco/instances.json';
 const TRAIN_2014 = 'refer_seg/images/mscoco/images/train2014';
@@ -218,7 +222,11 @@ describe('auditDatasets', () => {
       },
       [
         ['invalid mask', 3, /an encoding of size/],
-        ['size mismatch', 6, /^.*_000000000100.jpg has 120 × 90 pixels, but image 100 of .* is for 121 × 90$/],
+        [
+          'size mismatch',
+          6,
+          /^.*_000000000100.jpg: it has 120 × 90 pixels, but image 100 of .* is for 121 × 90 \(width × height\); use the picture/,
+        ],
       ],
     ],
     [
@@ -354,14 +362,83 @@ describe('auditDatasets', () => {
     );
   });
 
+  test('label maps that the readers refuse: kinds of PNG, bits, numbers of no class', async () => {
+    const map = (depth: number, colour: number, bytes: number): Buffer => {
+      const row = [0, ...new Array<number>(WIDTH * bytes).fill(200)];
+      return pngOf(WIDTH, HEIGHT, depth, colour, Uint8Array.from(Array.from({ length: HEIGHT }, () => row).flat()));
+    };
+    const dir = damaged((path) => {
+      const folder = path('ade20k/annotations/training');
+      const [first = '', second = ''] = readdirSync(folder).sort();
+      writeFileSync(join(folder, first), map(8, 0, 1));
+      writeFileSync(join(folder, second), map(16, 0, 2));
+    });
+    const [[kind, count, example] = []] = (await problems(dir, 'ade20k')).filter(
+      ([name]) => name === 'unusable label map',
+    );
+    expect([kind, count]).toEqual(['unusable label map', 2]);
+    expect(example).toMatch(/00000000\.png: 10800 of its pixels have the class number 200; expected 0 to 150/);
+  });
+
+  test('ids used twice, with both places, and the record that refers to what is missing', async () => {
+    const dir = damaged((path) => {
+      edit(path(INSTANCES), (root: { images: object[]; annotations: { id: number }[] }) => {
+        root.annotations.push({ ...(root.annotations[0] as { id: number }), image_id: 101 } as never);
+        root.images.push({ ...(root.images[0] as object) });
+      });
+      edit(path(GREFS), (refs: Record[]) => {
+        const later = refs.findIndex((ref, index) =>
+          refs.slice(0, index).some((other) => other.image_id === ref.image_id),
+        );
+        (refs[later] as Record).ann_id = [999];
+        refs.forEach((ref, index) => {
+          if (index === later) ref.sentences = [{ sent: `record ${later}` }];
+        });
+      });
+    });
+    const found = await problems(dir, 'grefcoco');
+    const refs = JSON.parse(readFileSync(join(dir, GREFS), 'utf8')) as Record[];
+    const index = refs.findIndex(({ ann_id: ids }) => ids?.includes(999));
+    expect(index).toBeGreaterThan(0);
+    expect(found).toEqual([
+      [
+        'id used twice',
+        1,
+        expect.stringMatching(/the id \d+ is used twice, by annotations\[0\] and annotations\[\d+\]/),
+      ],
+      [
+        'broken reference',
+        1,
+        expect.stringContaining(`annotation 999 of image ${refs[index]?.image_id} (see record [${index}] of`),
+      ],
+    ]);
+    expect(() => openReferringSet('grefcoco', dir, 'train')).toThrow(/the id \d+ is used twice/);
+  });
+
+  test('a pickle with converted line ends is named, with the command that mends it', async () => {
+    const dir = damaged((path) => {
+      writeFileSync(path('refer_seg/refcoco/refs(unc).p'), '(lp1\r\n(dp2\r\nS"a"\r\nI1\r\nsa.\r\n');
+    });
+    const [[kind, , example] = []] = await problems(dir, 'refcoco');
+    expect(kind).toBe('unreadable file');
+    expect(example).toMatch(/LF to CR LF.*perl -pi -e 's\/\\r\\n\/\\n\/' '.*refs\(unc\)\.p'/);
+  });
+
+  test('what data synth --mixture writes has no problem', async () => {
+    const dir = mkdtempSync(join(scratch, 'mixture-'));
+    const none = { valImages: 0, testAImages: 0, testBImages: 0, overwrite: true };
+    await writeSynthDataset(join(dir, 'set'), { seed: 1, trainImages: 4, ...none, mixture: { train: 4, val: 2 } });
+    const reports = await auditDatasets(join(dir, 'set'), CATALOGUE, { isThorough: true });
+    expect(reports.flatMap((found) => found.problems)).toEqual([]);
+    expect(reports.filter(({ state }) => state !== 'absent').length).toBe(5);
+  });
+
   test('label maps of another size than their picture', async () => {
     const file = 'mapillary/training/v2.0/labels/map0.png';
     const dir = damaged(() => undefined);
-    await sharp({ create: { width: 7, height: 5, channels: 3, background: '#000' } })
-      .png()
-      .toFile(join(dir, file));
+    writeFileSync(join(dir, file), pngOf(7, 5, 8, 0, new Uint8Array(5 * 8)));
     expect(await problems(dir, 'mapillary')).toEqual([
-      ['size mismatch', 1, expect.stringMatching(/map0.jpg has \d+ × \d+ pixels, but .*map0.png is for 7 × 5/)],
+      ['size mismatch', 1, expect.stringMatching(/map0.jpg: it has \d+ × \d+ pixels, but .*map0.png is for 7 × 5/)],
     ]);
   });
 

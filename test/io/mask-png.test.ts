@@ -7,6 +7,7 @@ import { PNG } from 'pngjs';
 import sharp from 'sharp';
 import { readMaskPng } from '../../src/io/mask-png.js';
 import { readIndexPng } from '../../src/io/index-png.js';
+import { pngOf } from '../helpers/png-chunks.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-mask-'));
 const path = join(scratch, 'mask.png');
@@ -61,13 +62,59 @@ describe('readMaskPng', () => {
     expect(read(bytes)).toEqual([0, 1, 1]);
   });
 
-  test('palette: the number counts, not the colour', () => {
+  test('palette with a black number 0: the number counts, not the colour', () => {
     const labels = resolve('test/fixtures/datasets/data/ade20k/annotations/training/ADE_train_00000000.png');
     const expected = readIndexPng(labels);
     const mask = readMaskPng(labels);
     expect([mask.height, mask.width]).toEqual([expected.height, expected.width]);
     expect([...mask.data]).toEqual([...expected.data].map((label) => Math.sign(label)));
     expect(new Set(mask.data)).toEqual(new Set([0, 1]));
+  });
+
+  const BLACK = [0, 0, 0];
+  const WHITE = [255, 255, 255];
+  const RED = [255, 0, 0];
+  const palette = (numbers: readonly number[], colours: readonly (readonly number[])[], alpha?: number[]): Buffer =>
+    pngOf(numbers.length, 1, 8, 3, Uint8Array.from([0, ...numbers]), [
+      ['PLTE', Uint8Array.from(colours.flat())],
+      ...(alpha === undefined ? [] : ([['tRNS', Uint8Array.from(alpha)]] as const)),
+    ]);
+
+  test.each<[string, Buffer, number[]]>([
+    ['white as number 0 (sharp, Pillow, ImageMagick)', palette([0, 1, 1, 0], [WHITE, BLACK]), [1, 0, 0, 1]],
+    ['several colours, one of them black', palette([0, 1, 2, 3], [RED, BLACK, WHITE, BLACK]), [1, 0, 1, 0]],
+    ['number 0 is black: another black number is a label', palette([0, 1, 2], [BLACK, BLACK, RED]), [0, 1, 1]],
+    ['a transparent number 0 of any colour', palette([0, 1, 0], [[71, 112, 76], RED], [0]), [0, 1, 0]],
+    ['a transparent number in the middle', palette([0, 1, 2], [BLACK, RED, WHITE], [255, 255, 0]), [0, 1, 0]],
+    ['half transparent is inside', palette([0, 1], [BLACK, RED], [255, 1]), [0, 1]],
+    ['grey with a transparent level', pngOf(3, 1, 8, 0, Uint8Array.of(0, 0, 9, 255), [['tRNS', Uint8Array.of(0, 255)]]), [0, 1, 0]], // prettier-ignore
+    ['1 bit', pngOf(3, 1, 1, 0, Uint8Array.of(0, 0b10100000)), [1, 0, 1]],
+    ['a palette of 1 bit, white first', pngOf(3, 1, 1, 3, Uint8Array.of(0, 0b01100000), [['PLTE', Uint8Array.from([...WHITE, ...BLACK])]]), [1, 0, 0]], // prettier-ignore
+  ])('%s', (_, bytes, expected) => {
+    expect(read(bytes)).toEqual(expected);
+  });
+
+  test('black on a transparent ground is refused: nobody can know what is meant', async () => {
+    const message = /mask\.png as a mask: everything that is not transparent is black.*in white/;
+    expect(() => read(palette([0, 1], [RED, BLACK], [0]))).toThrow(message);
+    const rgba = await row([[0, 0, 0, 255], [0, 0, 0, 0]], 4); // prettier-ignore
+    expect(() => read(rgba)).toThrow(message);
+    expect(read(await row([BLACK, BLACK], 3))).toEqual([0, 0]);
+  });
+
+  test('a label map of few bits holds the stored numbers: 0 and 1, not 0 and 255', () => {
+    writeFileSync(path, pngOf(3, 1, 1, 0, Uint8Array.of(0, 0b10100000)));
+    expect([...readIndexPng(path).data]).toEqual([1, 0, 1]);
+    writeFileSync(path, pngOf(3, 1, 2, 0, Uint8Array.of(0, 0b11100100)));
+    expect([...readIndexPng(path).data]).toEqual([3, 2, 1]);
+  });
+
+  test('converted line ends are named, with the way back', async () => {
+    const good = await row([[0], [9]], 1);
+    const text = good.toString('latin1');
+    expect(() => read(Buffer.from(text.replaceAll('\n', '\r\n'), 'latin1'))).toThrow(/LF to CR LF.*perl -0777/);
+    expect(() => read(Buffer.from(text.replaceAll('\r\n', '\n'), 'latin1'))).toThrow(/CR LF to LF.*anew in binary/);
+    expect(read(Buffer.from(text.replaceAll('\n', '\r\n').replaceAll('\r\n', '\n'), 'latin1'))).toEqual([0, 1]);
   });
 
   test('what is missing, no PNG, damaged or absurdly large is a UserError that names the file', async () => {

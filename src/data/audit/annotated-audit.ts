@@ -2,6 +2,10 @@
 import { join } from 'node:path';
 
 import { readJsonRecordLists } from '../annotation-files.js';
+import { pictureSize } from '../refer/refer-instances.js';
+import { RepeatedIds } from '../repeated-ids.js';
+import { pacoClass } from '../sem-seg/paco-lvis.js';
+import { partClass } from '../sem-seg/pascal-part.js';
 import type { Audit } from './audit.js';
 import { insideFileName } from './file-name.js';
 import type { ExpectedImage } from './image-checker.js';
@@ -22,18 +26,26 @@ export const auditAnnotatedSet: Audit = async ({ dataDir, entry, problems, image
   const imageDir = entry.name === 'paco_lvis' ? join(folder, '..') : folder;
   const images = new Map<number, AuditedImage>();
   const categories = new Set<number>();
+  const [imageIds, categoryIds] = [new RepeatedIds('images'), new RepeatedIds('categories')];
+  const className = entry.name === 'paco_lvis' ? pacoClass : partClass;
   readJsonRecordLists(entry.title, file, ADVICE, {
-    images: (place) => {
+    images: (place, index) => {
       problems.guard(() => {
         const fileName = insideFileName(place.key('file_name'));
-        const [height, width] = [place.key('height').integer(), place.key('width').integer()];
-        images.set(place.key('id').integer(), { fileName, height, width, isAnnotated: false });
+        const id = place.key('id').integer();
+        const image = { fileName, ...pictureSize(place), isAnnotated: false };
+        if (imageIds.add(id, index, place.value)) images.set(id, image);
       });
     },
-    categories: (place) => {
-      problems.guard(() => categories.add(place.key('id').integer()));
+    categories: (place, index) => {
+      problems.guard(() => {
+        const id = place.key('id').integer();
+        className(place.key('name'));
+        if (categoryIds.add(id, index, place.value)) categories.add(id);
+      });
     },
   });
+  for (const fault of [...imageIds.faults, ...categoryIds.faults]) problems.add('id used twice', `${file}: ${fault}`);
   let objects = 0;
   // A second pass, so that masks are checked while they are read, whatever the order of the lists.
   readJsonRecordLists(entry.title, file, ADVICE, {
@@ -50,7 +62,9 @@ export const auditAnnotatedSet: Audit = async ({ dataDir, entry, problems, image
         }
         image.isAnnotated = true;
         if (!isThorough) return;
-        const fault = maskFault(place.key('segmentation').value, image.height, image.width);
+        const segmentation = place.key('segmentation').value;
+        const isEmpty = Array.isArray(segmentation) && segmentation.length === 0;
+        const fault = isEmpty ? 'it has no polygon' : maskFault(segmentation, image.height, image.width);
         if (fault !== null) problems.add('invalid mask', `${id}: ${fault}`);
       });
     },

@@ -8,6 +8,8 @@ export interface AuditedFigures {
   readonly splits: Readonly<Record<string, Figures>>;
   /** Different images of all splits together. */
   readonly images: number;
+  /** What was not looked at in full. */
+  readonly notes?: readonly string[];
 }
 
 export interface AuditInput {

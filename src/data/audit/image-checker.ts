@@ -6,12 +6,8 @@ import { existsSync } from 'node:fs';
 
 import { messageOf } from '../../errors.js';
 import { readImageSize } from '../../io/image-file.js';
+import { type Size as ImageSize, sizeMismatch } from '../image/size-mismatch.js';
 import type { ProblemList } from './problems.js';
-
-interface ImageSize {
-  readonly height: number;
-  readonly width: number;
-}
 
 export interface ExpectedImage {
   readonly path: string;
@@ -42,20 +38,17 @@ export class ImageChecker {
           .map((path) => this.read(path)),
       );
       // In the order of the list, whichever was read first.
-      for (const image of images) this.compare(image, problems);
+      for (const image of images) await this.compare(image, problems);
       done += images.length;
       this.onProgress(done, expected.length);
     }
   }
 
-  private compare({ path, size, by }: ExpectedImage, problems: ProblemList): void {
+  private async compare({ path, size, by }: ExpectedImage, problems: ProblemList): Promise<void> {
     const found = this.usableSize(path, by, problems);
     const wanted = typeof size === 'string' ? this.usableSize(size, by, problems) : size;
     if (found === null || wanted === null || (wanted.height === found.height && wanted.width === found.width)) return;
-    problems.add(
-      'size mismatch',
-      `${path} has ${found.width} × ${found.height} pixels, but ${by} is for ${wanted.width} × ${wanted.height}`,
-    );
+    problems.add('size mismatch', `${path}: ${await sizeMismatch(path, found, wanted, `but ${by} is for`)}`);
   }
 
   /** Null, and a problem, where there is none. */

@@ -1,13 +1,28 @@
-/** Looks through a dataset of pictures and label maps (ADE20K, COCO-Stuff, Mapillary Vistas): that they are pairs. */
+/**
+ * Looks through a dataset of pictures and label maps (ADE20K, COCO-Stuff, Mapillary Vistas): that they are pairs, and the
+ * maps such as the readers demand them.
+ */
 import { readdirSync } from 'node:fs';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { basename, join } from 'node:path';
 
 import type { Figures, Part } from '../catalogue/entry.js';
+import { ADE20K_CLASSES } from '../sem-seg/ade20k.js';
+import { COCO_STUFF_CLASSES } from '../sem-seg/coco-stuff.js';
+import type { NumberedClasses } from '../sem-seg/label-map-classes.js';
+import { labelMapFault, labelMapHeaderFault } from '../sem-seg/label-map-check.js';
+import { mapillaryClasses } from '../sem-seg/mapillary.js';
 import type { Audit } from './audit.js';
 import type { ExpectedImage } from './image-checker.js';
+import type { ProblemList } from './problems.js';
+
+/** Label maps of a split of which every pixel is looked at; of more, so many evenly spread: all of COCO-Stuff take an hour. */
+const DECODED_MAPS = 2000;
 
 export const auditLabelMapSet: Audit = async ({ dataDir, entry, problems, images: checker, isThorough }) => {
   const splits: Record<string, Figures> = {};
+  const classes = classesOf(entry.name, dataDir);
+  const notes: string[] = [];
   const splitOfPicture = new Map<string, string>();
   const pictures = entry.parts.filter((part) => part.ending === '.jpg');
   const labels = entry.parts.filter((part) => part.ending === '.png');
@@ -40,9 +55,35 @@ export const auditLabelMapSet: Audit = async ({ dataDir, entry, problems, images
       return { path: join(pictureDir, `${stem}.jpg`), size: labelMap, by: labelMap };
     });
     await checker.check(expected, problems);
+    const maps = pairs.map((stem) => join(labelDir, `${stem}.png`));
+    const decoded = await checkMaps(maps, classes, problems);
+    if (decoded < maps.length) {
+      notes.push(`${split}: class numbers were looked at in ${decoded} of ${maps.length} label maps, evenly spread`);
+    }
   }
-  return { splits, images: Object.values(splits).reduce((sum, { images = 0 }) => sum + images, 0) };
+  return { splits, notes, images: Object.values(splits).reduce((sum, { images = 0 }) => sum + images, 0) };
 };
+
+function classesOf(name: string, dataDir: string): NumberedClasses {
+  if (name === 'mapillary') return mapillaryClasses(dataDir);
+  return name === 'ade20k' ? ADE20K_CLASSES : COCO_STUFF_CLASSES;
+}
+
+/** @returns how many were decoded */
+async function checkMaps(maps: readonly string[], classes: NumberedClasses, problems: ProblemList): Promise<number> {
+  const step = Math.max(1, maps.length / DECODED_MAPS);
+  let decoded = 0;
+  for (const [index, path] of maps.entries()) {
+    const header = labelMapHeaderFault(path);
+    const isDrawn = index >= decoded * step;
+    if (isDrawn) decoded++;
+    // Between them others have their turn: Ctrl-C.
+    if (isDrawn) await nextTurn();
+    const fault = header ?? (isDrawn ? labelMapFault(path, classes) : null);
+    if (fault !== null) problems.add('unusable label map', fault.includes(path) ? fault : `${path}: ${fault}`);
+  }
+  return decoded;
+}
 
 /** ade20k/annotations/training → "training"; mapillary/training/v2.0/labels → "training"; cocostuff/train2017 → "train". */
 function splitName(part: Part): string {

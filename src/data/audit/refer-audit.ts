@@ -10,6 +10,10 @@ import type { Audit, AuditInput } from './audit.js';
 import { insideFileName } from './file-name.js';
 import type { ExpectedImage } from './image-checker.js';
 import { maskFault } from './mask-fault.js';
+import type { Size as ImageSize } from '../image/size-mismatch.js';
+import { annotationIds } from '../refer/refer-layout.js';
+import { pictureSize } from '../refer/refer-instances.js';
+import { RepeatedIds } from '../repeated-ids.js';
 import type { ProblemList } from './problems.js';
 
 /** Divided by objects, not by images: that an image is in two splits is as it should be. */
@@ -23,17 +27,12 @@ interface WantedImage {
   readonly record: string;
 }
 
-interface ImageSize {
-  readonly height: number;
-  readonly width: number;
-}
-
 /** What the records ask of the other files. */
 interface Wanted {
   readonly splits: string[];
   readonly images: Map<number, WantedImage>;
-  /** Ids of annotations, and of the image they should be of. */
-  readonly annotations: Map<number, number>;
+  /** Ids of annotations, and the image they should be of by the first record that refers to them. */
+  readonly annotations: Map<number, { readonly imageId: number; readonly index: number }>;
 }
 
 interface Counts {
@@ -52,9 +51,9 @@ export const auditReferSet: Audit = async (input) => {
   const wanted: Wanted = { splits: [], images: new Map(), annotations: new Map() };
   const counts = new Map<string, Counts>();
   readRecords(entry.title, records, (place, index) => {
-    takeRecord(place, `record [${index}] of ${records}`, wanted, counts, problems);
+    takeRecord(place, index, records, wanted, counts, problems);
   });
-  const expected = lookUp(input, instances, wanted);
+  const expected = lookUp(input, instances, records, wanted);
   for (const image of wanted.images.values()) {
     for (const [i, split] of wanted.splits.entries()) {
       const count = counts.get(split);
@@ -79,18 +78,17 @@ function readRecords(name: string, path: string, take: (place: JsonPlace, index:
 
 function takeRecord(
   place: JsonPlace,
-  record: string,
+  index: number,
+  file: string,
   wanted: Wanted,
   counts: Map<string, Counts>,
   problems: ProblemList,
 ): void {
+  const record = recordName(index, file);
   problems.guard(() => {
     const split = place.key('split').text();
     const imageId = place.key('image_id').integer();
-    const annotations = place.key('ann_id');
-    const ids = (annotations.isList() ? annotations.list() : [annotations])
-      .map((id) => id.integer())
-      .filter((id) => id !== -1);
+    const ids = annotationIds(place);
     const sentences = place.key('sentences').list();
     const count = countsOf(split, wanted, counts);
     count.objects += ids.length;
@@ -104,13 +102,17 @@ function takeRecord(
     if (sentences.length === 0) problems.add('empty expression', `${record} has no sentence`);
     noteImage(imageId, split, record, wanted);
     for (const id of ids) {
-      const other = wanted.annotations.get(id);
-      if (other === undefined) wanted.annotations.set(id, imageId);
+      const other = wanted.annotations.get(id)?.imageId;
+      if (other === undefined) wanted.annotations.set(id, { imageId, index });
       else if (other !== imageId) {
         problems.add('broken reference', `${record}: annotation ${id} is of image ${other}, not of ${imageId}`);
       }
     }
   });
+}
+
+function recordName(index: number, file: string): string {
+  return `record [${index}] of ${file}`;
 }
 
 function countsOf(split: string, wanted: Wanted, counts: Map<string, Counts>): Counts {
@@ -138,17 +140,20 @@ function noteImage(id: number, split: string, record: string, { images, splits }
 function lookUp(
   { dataDir, entry, problems, isThorough }: AuditInput,
   instances: string,
+  records: string,
   wanted: Wanted,
 ): ExpectedImage[] {
   const expected: ExpectedImage[] = [];
   const sizes = new Map<number, ImageSize>();
+  const imageIds = new RepeatedIds('images');
+  const annotationIdsSeen = new RepeatedIds('annotations');
   const pathOf = imagePaths(dataDir, entry);
   readJsonRecordLists(entry.title, instances, ADVICE, {
-    images: (place) => {
+    images: (place, index) => {
       problems.guard(() => {
         const id = place.key('id').integer();
-        if (!wanted.images.has(id) || sizes.has(id)) return;
-        const size = { height: place.key('height').integer(), width: place.key('width').integer() };
+        if (!wanted.images.has(id) || !imageIds.add(id, index, place.value)) return;
+        const size = pictureSize(place);
         const path = pathOf(insideFileName(place.key('file_name')));
         sizes.set(id, size);
         expected.push({ path, size, by: `image ${id} of ${instances}` });
@@ -157,22 +162,25 @@ function lookUp(
   });
   const missing = new Map(wanted.annotations);
   readJsonRecordLists(entry.title, instances, ADVICE, {
-    annotations: (place) => {
+    annotations: (place, index) => {
       problems.guard(() => {
         const id = place.key('id').integer();
-        const imageId = missing.get(id);
-        if (imageId === undefined) return;
+        const reference = wanted.annotations.get(id);
+        if (reference === undefined || !annotationIdsSeen.add(id, index, place.value)) return;
         missing.delete(id);
-        checkAnnotation(place, id, imageId);
+        checkAnnotation(place, id, reference.imageId);
       });
     },
   });
   for (const [id, { record }] of wanted.images) {
     if (!sizes.has(id)) problems.add('broken reference', `${record}: image ${id} is not in ${instances}`);
   }
-  for (const [id, imageId] of missing) {
-    const record = wanted.images.get(imageId)?.record ?? '';
+  for (const [id, { imageId, index }] of missing) {
+    const record = recordName(index, records);
     problems.add('broken reference', `annotation ${id} of image ${imageId} (see ${record}) is not in ${instances}`);
+  }
+  for (const fault of [...imageIds.faults, ...annotationIdsSeen.faults]) {
+    problems.add('id used twice', `${instances}: ${fault}`);
   }
   return expected;
 

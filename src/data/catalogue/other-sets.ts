@@ -37,10 +37,14 @@ export const REASON_SEG: CatalogueEntry = {
         ['val', 200],
         ['test', 779],
       ] as const
-    ).flatMap(([split, count]) => [
-      { path: `${ROOT}/${split}`, ending: '.jpg' as const, holds: 'pictures', count, source: REASON_SEG_FOLDER },
-      { path: `${ROOT}/${split}`, ending: '.json' as const, holds: 'annotations', count, source: REASON_SEG_FOLDER },
-    ]),
+    ).flatMap(([split, count]) => {
+      const part = { path: `${ROOT}/${split}`, count, source: REASON_SEG_FOLDER };
+      const optional = split === 'test' ? { isOptional: 'only to be evaluated on' } : {};
+      return [
+        { ...part, ending: '.jpg' as const, holds: 'pictures', ...optional },
+        { ...part, ending: '.json' as const, holds: 'annotations', ...optional },
+      ];
+    }),
     { path: `${ROOT}/explanatory/train.json`, holds: 'explanations', source: REASON_SEG_FOLDER },
   ],
   published: {

@@ -1,159 +1,149 @@
 /**
  * COCO's instances files as own data: the names of the categories become expressions, and all instances of a category
- * in an image its mask.
+ * in an image its mask. LVIS's say which categories were looked for and not found, and which are not marked everywhere.
  */
-import { existsSync } from 'node:fs';
-import { isAbsolute, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { UserError, messageOf } from '../../errors.js';
-import { JsonReader } from '../../io/json-reader.js';
-import { readJsonLists } from '../../io/json-records.js';
+import { UserError } from '../../errors.js';
+import type { JsonReader } from '../../io/json-reader.js';
 import { annotationToRle } from '../masks/coco-mask-annotation.js';
-import { MAX_PIXELS, rleArea, rleToString } from '../masks/coco-mask.js';
-import { type ImportedImage, type WrittenMask, expressionOf } from './own-data-writer.js';
+import { rleArea, rleToString } from '../masks/coco-mask.js';
+import { type CocoFile, type Id, idOf, readCocoFile } from './coco-file.js';
+import { type ImageDraft, ImageDrafts } from './image-drafts.js';
+import { ImageFinder } from './image-finder.js';
+import { type OnProgress, openPictures } from './import-pictures.js';
+import { LeftOut } from './left-out.js';
+import type { ImportedImage, WrittenMask } from './own-data-writer.js';
 
 const FEWEST_COORDINATES = 6;
 /** Between them others have their turn: the bar, and Ctrl-C. */
 const ANNOTATIONS_PER_TURN = 1000;
 
-export interface CocoImport {
-  /** With one expression or more, in the order of the file. */
+export interface CocoOptions {
+  /** Keeps expressions whose mask lacks an object of the image. */
+  readonly keepIncomplete: boolean;
+}
+
+export interface Imported {
+  /** With one expression or more, in the order of the annotations. */
   readonly images: readonly ImportedImage[];
-  /** Images whose file is not in the folder. */
-  readonly missing: readonly string[];
-  /** Images without an annotation that can be used. */
-  readonly withoutMasks: number;
-  /** Annotations without a segmentation, or with nothing of it inside the image. */
-  readonly emptyAnnotations: number;
+  readonly leftOut: LeftOut;
 }
 
 /**
  * @param folder of the images
- * @throws UserError naming the file and the entry that is wrong, or where no image is in the folder
+ * @throws UserError where the file cannot be read, ids stand twice in it, or no image is in the folder
  */
 export async function importCoco(
   file: string,
   folder: string,
-  onProgress: (done: number, total: number) => void = () => undefined,
-): Promise<CocoImport> {
-  if (!existsSync(file)) throw new UserError(`There is no file ${file} (COCO's instances); check the path.`);
-  const names = new Map<number, string>();
-  const drafts = new Map<number, Draft>();
-  const annotations: JsonReader[] = [];
-  readLists(file, {
-    images: (image) => drafts.set(image.key('id').integer(), draftOf(image, folder)),
-    categories: (category) => names.set(category.key('id').integer(), nameOf(category)),
-    annotations: (annotation) => annotations.push(annotation),
-  });
-  let emptyAnnotations = 0;
-  for (const [index, annotation] of annotations.entries()) {
+  { keepIncomplete }: CocoOptions,
+  onProgress: OnProgress = () => undefined,
+): Promise<Imported> {
+  const leftOut = new LeftOut();
+  const coco = readCocoFile(file, leftOut);
+  const drafts = new ImageDrafts();
+  const byId = await openImages(coco, file, folder, drafts, leftOut, onProgress);
+  for (const [index, { entry, place }] of coco.annotations.entries()) {
     if (index % ANNOTATIONS_PER_TURN === 0) {
       await nextTurn();
-      onProgress(index, annotations.length);
+      onProgress(index, coco.annotations.length);
     }
-    const [imageId, categoryId] = [annotation.key('image_id'), annotation.key('category_id')];
-    const draft = drafts.get(imageId.integer()) ?? imageId.fail('the id of one of "images"');
-    const name = names.get(categoryId.integer()) ?? categoryId.fail('the id of one of "categories"');
-    const masks = masksOf(annotation, draft);
-    if (masks.length === 0) emptyAnnotations++;
-    else if (draft.isThere) draft.add(name, masks);
+    leftOut.guard(() => {
+      takeAnnotation(entry, place, coco, byId, leftOut);
+    });
   }
-  onProgress(annotations.length, annotations.length);
-  const all = [...drafts.values()];
-  const missing = all.filter(({ isThere }) => !isThere).map(({ path }) => path);
-  if (missing.length > 0 && missing.length === all.length) {
-    throw new UserError(
-      `None of the ${all.length} images of ${file} is there; the first would be ${missing[0] ?? ''}.`,
-    );
-  }
-  const images = all.filter(({ isThere, isEmpty }) => isThere && !isEmpty).map((draft) => draft.image);
-  return { images, missing, withoutMasks: all.length - missing.length - images.length, emptyAnnotations };
+  onProgress(coco.annotations.length, coco.annotations.length);
+  for (const [id, draft] of byId) if (draft !== null) noteKnowledge(id, draft, coco);
+  return { images: drafts.finish(leftOut, keepIncomplete), leftOut };
 }
 
-/** Reads these lists of the file entry by entry: COCO's own has 450 MB. */
-function readLists(file: string, takers: Readonly<Record<string, (entry: JsonReader) => unknown>>): void {
-  const places = Object.entries(takers).map(([key, take]) => {
-    const taker = (value: unknown, index: number): void => {
-      take(JsonReader.of(value, `${file}, ${key}[${index}]`));
-    };
-    return [key, taker] as const;
-  });
-  let keys: readonly string[];
-  try {
-    keys = readJsonLists(file, Object.fromEntries(places));
-  } catch (error) {
-    if (error instanceof UserError) throw error;
-    throw new UserError(`Cannot read ${file} as COCO's instances: ${messageOf(error)}.`);
+async function openImages(
+  coco: CocoFile,
+  file: string,
+  folder: string,
+  drafts: ImageDrafts,
+  leftOut: LeftOut,
+  onProgress: OnProgress,
+): Promise<Map<Id, ImageDraft | null>> {
+  const entries = [...coco.images];
+  const finder = new ImageFinder(folder, { absolute: false, leadingOut: false });
+  const wanted = entries.map(([, image]) => image);
+  const opened = await openPictures(wanted, finder, drafts, leftOut, onProgress);
+  if (entries.length > 0 && leftOut.count('missingImages') === entries.length) {
+    const [first] = leftOut.entries.filter(({ kind }) => kind === 'missingImages');
+    throw new UserError(`None of the ${entries.length} images of ${file} is there; the first: ${first?.what ?? ''}.`);
   }
-  const missing = Object.keys(takers).find((key) => !keys.includes(key));
-  if (missing !== undefined) {
-    throw new UserError(`${file}: the list "${missing}" is missing (there are: ${keys.slice(0, 20).join(', ')}).`);
-  }
+  return new Map(entries.map(([id], index) => [id, opened[index] ?? null]));
 }
 
-function nameOf(category: JsonReader): string {
-  const name = category.key('name');
-  try {
-    return expressionOf(name.string());
-  } catch (error) {
-    if (error instanceof UserError && typeof name.value === 'string') return name.fail(`a name (${error.message})`);
-    throw error;
+function takeAnnotation(
+  entry: JsonReader,
+  place: string,
+  { images, categories }: CocoFile,
+  byId: ReadonlyMap<Id, ImageDraft | null>,
+  leftOut: LeftOut,
+): void {
+  const imageId = idOf(entry.key('image_id'));
+  if (!images.has(imageId)) {
+    leftOut.add('unknownImages', `${place}: "image_id" is ${imageId}, which none of "images" has`);
+    return;
   }
-}
-
-/** An image to which annotations are added. */
-class Draft {
-  private readonly masks = new Map<string, { text: string; polygons: (readonly number[])[]; others: WrittenMask[] }>();
-
-  constructor(
-    readonly path: string,
-    readonly height: number,
-    readonly width: number,
-    readonly isThere: boolean,
-  ) {}
-
-  get isEmpty(): boolean {
-    return this.masks.size === 0;
+  const draft = byId.get(imageId) ?? null;
+  // Of an image that is left out, that is reported already.
+  if (draft === null) return;
+  if (Array.isArray(entry.optional('segments_info')?.value)) {
+    draft.addNameless();
+    entry.key('segments_info').fail('no such key: this is a panoptic file; use the instances file of the same images');
   }
-
-  add(text: string, masks: readonly WrittenMask[]): void {
-    const key = text.toLowerCase();
-    let own = this.masks.get(key);
-    if (own === undefined) this.masks.set(key, (own = { text, polygons: [], others: [] }));
-    for (const mask of masks) {
-      if ('polygons' in mask) for (const polygon of mask.polygons) own.polygons.push(polygon);
-      else own.others.push(mask);
-    }
-  }
-
-  get image(): ImportedImage {
-    const { path, height, width } = this;
-    const expressions = [...this.masks.values()].map(({ text, polygons, others }) => ({
-      text,
-      masks: polygons.length === 0 ? others : [{ polygons }, ...others],
-    }));
-    return { path, height, width, expressions };
+  const name = nameOf(entry, place, categories, draft, leftOut);
+  if (name === null) return;
+  const mask = leftOut.guard(() => maskOf(entry, draft));
+  if (mask === null) draft.addWithoutMask(name, `the mask of ${place} cannot be read`);
+  else if (mask === 'box') {
+    leftOut.add('boxes', `${place}: ${JSON.stringify(name)} has no segmentation`);
+    draft.addWithoutMask(name, `${place} is only a box`);
+  } else {
+    if (mask.length === 0) leftOut.add('emptyMasks', `${place}: ${JSON.stringify(name)}`);
+    draft.add(name, mask);
   }
 }
 
-function draftOf(image: JsonReader, folder: string): Draft {
-  const name = image.key('file_name');
-  const written = name.string();
-  const parts = written.split(/[/\\]/);
-  // The name is joined to a folder: it must not lead out of it.
-  if (written === '' || written.includes('\0') || parts.includes('..') || isAbsolute(written)) {
-    name.fail('the name of a file inside the folder of the images');
+/** Null for a category that is unknown or whose name cannot be asked for. */
+function nameOf(
+  entry: JsonReader,
+  place: string,
+  categories: CocoFile['categories'],
+  draft: ImageDraft,
+  leftOut: LeftOut,
+): string | null {
+  const id = leftOut.guard(() => idOf(entry.key('category_id')));
+  const name = id === null ? undefined : categories.get(id);
+  // A category without a usable name is reported where it stands.
+  if (name !== undefined) return name;
+  draft.addNameless();
+  if (id !== null) {
+    leftOut.add('unknownCategories', `${place}: "category_id" is ${id}, which none of "categories" has`);
   }
-  const [height, width] = [image.key('height').integer({ min: 1 }), image.key('width').integer({ min: 1 })];
-  if (height * width > MAX_PIXELS) image.key('width').fail(`at most ${MAX_PIXELS} pixels with the height`);
-  const path = join(folder, written);
-  return new Draft(path, height, width, existsSync(path));
+  return null;
 }
 
-/** Empty where the annotation has no mask, or one with nothing inside the image. */
-function masksOf(annotation: JsonReader, { height, width }: Draft): WrittenMask[] {
+/** Notes which categories the image is known to lack, and of which it shows more than is annotated. */
+function noteKnowledge(id: Id, draft: ImageDraft, { images, categories, saysNegative }: CocoFile): void {
+  const image = images.get(id);
+  if (image === undefined) return;
+  const names = (ids: readonly Id[]): string[] => ids.flatMap((each) => categories.get(each) ?? []);
+  if (saysNegative) draft.verifyAbsent(names(image.negative ?? []));
+  for (const name of names(image.notExhaustive)) {
+    draft.addWithoutMask(name, 'not every one of them is annotated ("not_exhaustive_category_ids")');
+  }
+}
+
+/** 'box' where the annotation has no mask; no masks where nothing of it is inside the image. */
+function maskOf(annotation: JsonReader, { height, width }: ImageDraft): WrittenMask[] | 'box' {
   const segmentation: unknown = annotation.optional('segmentation')?.value;
-  if (segmentation === undefined) return [];
+  if (segmentation === undefined || isBoxOrNothing(segmentation)) return 'box';
+  const wrong = (why: string): never => annotation.key('segmentation').fail(`a mask (${why})`);
+  if (Array.isArray(segmentation)) checkNumbers(segmentation, wrong);
   try {
     const rle = annotationToRle(segmentation, height, width);
     if (rle === null || rleArea(rle) === 0) return [];
@@ -161,8 +151,28 @@ function masksOf(annotation: JsonReader, { height, width }: Draft): WrittenMask[
     if (isListOfLists(segmentation)) return [{ polygons: segmentation.filter(isPolygon) }];
     return [{ rle: { size: [height, width], counts: rleToString(rle) } }];
   } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    return annotation.key('segmentation').fail(`a mask (${error.message})`);
+    if (error instanceof UserError) return wrong(error.message);
+    throw error;
+  }
+}
+
+/** An empty list, empty lists in it, or only lists of four numbers: a box or a line written as a polygon. */
+function isBoxOrNothing(segmentation: unknown): boolean {
+  if (!Array.isArray(segmentation)) return false;
+  return segmentation.every((part: unknown) => {
+    if (!Array.isArray(part) || ![0, 2, 4].includes(part.length)) return false;
+    return part.every((value) => typeof value === 'number');
+  });
+}
+
+function checkNumbers(segmentation: readonly unknown[], wrong: (why: string) => never): void {
+  if (typeof segmentation[0] === 'number') wrong('one list of numbers; put it into a list, of which each is a polygon');
+  for (const part of segmentation) {
+    if (!Array.isArray(part)) continue;
+    const odd = (part as unknown[]).find((value) => typeof value !== 'number');
+    if (Array.isArray(odd)) wrong('points as pairs [x, y]; write [x, y, x, y, …]');
+    if (odd !== undefined) wrong(`a coordinate that is no number, ${JSON.stringify(odd).slice(0, 40)}`);
+    if (part.length % 2 !== 0) wrong(`a polygon of ${part.length} coordinates, an odd number`);
   }
 }
 
@@ -171,7 +181,7 @@ function isListOfLists(segmentation: unknown): segmentation is readonly (readonl
   return Array.isArray(segmentation) && segmentation.every((part) => Array.isArray(part));
 }
 
-/** What is not is left out, as the reference does it. */
+/** Points and lines among polygons are left out, as the reference does it. */
 function isPolygon(coordinates: readonly number[]): boolean {
   return coordinates.length % 2 === 0 && coordinates.length >= FEWEST_COORDINATES;
 }

@@ -1,50 +1,72 @@
-/** LabelMe's JSON files as own data: labels become expressions; polygons, rectangles and circles masks. */
-import { existsSync, readdirSync, statSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+/** LabelMe's JSON files as own data: labels become expressions; shapes with an inside become masks. */
+import { createHash } from 'node:crypto';
+import { readdirSync, statSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
 import { UserError, messageOf } from '../../errors.js';
 import { readImageSize } from '../../io/image-file.js';
 import { readJson } from '../../io/json-file.js';
 import { JsonReader } from '../../io/json-reader.js';
-import { annotationToRle } from '../masks/coco-mask-annotation.js';
-import { rleArea } from '../masks/coco-mask.js';
-import { type ImportedImage, expressionOf } from './own-data-writer.js';
-
-type Point = readonly [x: number, y: number];
+import type { Size } from '../image/size-mismatch.js';
+import type { Imported } from './coco-import.js';
+import { type ImageDraft, ImageDrafts } from './image-drafts.js';
+import { ImageFinder } from './image-finder.js';
+import { type OnProgress, openPicture } from './import-pictures.js';
+import type { Fill } from './fill.js';
+import { maskOfShape } from './labelme-shape.js';
+import { LeftOut } from './left-out.js';
+import { expressionOf } from './own-data-writer.js';
 
 export interface LabelmeOptions {
   /** One expression for each shape, or group of shapes, instead of one for all shapes with the same label. */
   readonly perShape: boolean;
+  readonly fill: Fill;
+  readonly keepIncomplete: boolean;
+  /** Folder of the pictures; null for the folder of each JSON file. */
+  readonly images: string | null;
+  /** Folder in which pictures that only the JSON files hold will be written. */
+  readonly embeddedInto: string;
 }
 
-export interface LabelmeImport {
-  /** With one expression or more, in the order of the files' names. */
-  readonly images: readonly ImportedImage[];
-  /** Files without a shape that can be used. */
-  readonly withoutMasks: number;
-  /** Shapes of other types, or with nothing inside the image, by type. */
-  readonly leftOut: ReadonlyMap<string, number>;
+export interface LabelmeImport extends Imported {
+  /** Paths below `embeddedInto` at which a picture has to be written, and the JSON file that holds it. */
+  readonly embedded: ReadonlyMap<string, string>;
 }
+
+const WHAT_FOR = "LabelMe's annotations";
 
 /**
  * Reads every .json file in the folder and those below it; hidden ones are passed over.
- * @throws UserError naming the file and the shape that is wrong
+ * @throws UserError where there is no such folder or no such file in it
  */
 export async function importLabelme(
   folder: string,
   options: LabelmeOptions,
-  onProgress: (done: number, total: number) => void = () => undefined,
+  onProgress: OnProgress = () => undefined,
 ): Promise<LabelmeImport> {
   const files = jsonFiles(folder);
   if (files.length === 0) throw new UserError(`${folder} has no .json file; LabelMe writes one for each image.`);
-  const images: ImportedImage[] = [];
-  const leftOut = new Map<string, number>();
+  const importer = new LabelmeImporter(folder, options);
   for (const [index, file] of files.entries()) {
     onProgress(index, files.length);
-    const image = await readFile(file, options, leftOut);
-    if (image.expressions.length > 0) images.push(image);
+    await importer.take(file);
   }
   onProgress(files.length, files.length);
-  return { images, withoutMasks: files.length - images.length, leftOut };
+  return importer.finish();
+}
+
+/** The picture in a JSON file. @throws UserError where there is none */
+export function embeddedPicture(file: string): Buffer {
+  return pictureIn(JsonReader.of(readJson(file, WHAT_FOR), file));
+}
+
+function pictureIn(root: JsonReader): Buffer {
+  return Buffer.from(
+    root
+      .key('imageData')
+      .string()
+      .replace(/^data:[^,]*,/, ''),
+    'base64',
+  );
 }
 
 function jsonFiles(folder: string): string[] {
@@ -58,51 +80,125 @@ function jsonFiles(folder: string): string[] {
     .map((name) => join(folder, name));
 }
 
-async function readFile(
-  file: string,
-  { perShape }: LabelmeOptions,
-  leftOut: Map<string, number>,
-): Promise<ImportedImage> {
-  const root = JsonReader.of(readJson(file, "LabelMe's annotations"), file);
-  const path = imageOf(root, file);
-  const { height, width } = await sizeOf(root, path, file);
-  const joined = new Map<string, { text: string; polygons: number[][] }>();
-  for (const [index, shape] of root.key('shapes').array().entries()) {
-    const text = textOf(shape, file);
-    const type = shape.optional('shape_type')?.string() ?? 'polygon';
-    const polygon = polygonOf(shape, type);
-    if (polygon === null || isOutside(polygon, height, width, shape, file)) {
-      leftOut.set(type, (leftOut.get(type) ?? 0) + 1);
-      continue;
+class LabelmeImporter {
+  private readonly leftOut = new LeftOut();
+  private readonly drafts = new ImageDrafts();
+  private readonly finders = new Map<string, ImageFinder>();
+  private readonly embedded = new Map<string, string>();
+  /** Path of an embedded picture by what is written of it and what it holds: two files may hold one picture. */
+  private readonly embeddedPaths = new Map<string, string>();
+
+  constructor(
+    private readonly folder: string,
+    private readonly options: LabelmeOptions,
+  ) {}
+
+  /** Reads one file; what cannot be used of it is left out. */
+  async take(file: string): Promise<void> {
+    try {
+      const root = JsonReader.of(readJson(file, WHAT_FOR), file);
+      const shapes = root.key('shapes').array();
+      const draft = await this.open(root, file);
+      if (draft !== null) for (const [index, shape] of shapes.entries()) this.takeShape(draft, shape, index, file);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      this.leftOut.add('badEntries', error.message);
     }
-    const group = shape.optional('group_id')?.integer();
-    const which = !perShape ? '' : group === undefined ? `shape ${index}` : `group ${group}`;
-    const key = `${text.toLowerCase()}\n${which}`;
-    const own = joined.get(key);
-    if (own === undefined) joined.set(key, { text, polygons: [polygon] });
-    else own.polygons.push(polygon);
   }
-  const expressions = [...joined.values()].map(({ text, polygons }) => ({ text, masks: [{ polygons }] }));
-  return { path, height, width, expressions };
-}
 
-/** LabelMe keeps the path relative to its file, on Windows with backslashes. */
-function imageOf(root: JsonReader, file: string): string {
-  const written = root.key('imagePath').string().replaceAll('\\', '/');
-  const candidates = [resolve(dirname(file), written), join(dirname(file), basename(written))];
-  const found = candidates.find((path) => !path.includes('\0') && existsSync(path));
-  return found ?? root.key('imagePath').fail('an image that is there (a copy inside the file is not read)');
-}
+  finish(): LabelmeImport {
+    const { leftOut, embedded } = this;
+    return { images: this.drafts.finish(leftOut, this.options.keepIncomplete), leftOut, embedded };
+  }
 
-async function sizeOf(root: JsonReader, path: string, file: string): Promise<{ height: number; width: number }> {
-  const size = await readImageSize(path);
-  const width = root.optional('imageWidth')?.integer() ?? size.width;
-  const height = root.optional('imageHeight')?.integer() ?? size.height;
-  if (width === size.width && height === size.height) return size;
-  throw new UserError(
-    `${file}: it was drawn on an image of ${width} × ${height} pixels (width × height), ${path} has ${size.width} × ` +
-      `${size.height}. Use the image that belongs to it.`,
-  );
+  /** The picture of the file: that of its path, or else the copy that it holds. Null where it is left out. */
+  private async open(root: JsonReader, file: string): Promise<ImageDraft | null> {
+    const written = root.key('imagePath').string();
+    const [height, width] = [root.optional('imageHeight')?.integer(), root.optional('imageWidth')?.integer()];
+    const size = height === undefined || width === undefined ? null : { height, width };
+    const holdsPicture = typeof root.optional('imageData')?.value === 'string';
+    const found = this.finderOf(dirname(file)).find(written);
+    if ('path' in found) {
+      const opened = await openPicture(found.path, { size, place: file });
+      if (!('kind' in opened)) return this.drafts.of(opened.path, opened.size, file);
+      const draft = holdsPicture ? await this.openEmbedded(root, file, written, size, null) : null;
+      if (draft === null) this.leftOut.add(opened.kind, opened.fault);
+      return draft;
+    }
+    const why = `${file}: "imagePath" is ${JSON.stringify(written)}: ${found.fault}`;
+    if (holdsPicture) return this.openEmbedded(root, file, written, size, why);
+    this.leftOut.add('missingImages', why);
+    return null;
+  }
+
+  /** @param why what is reported where the copy cannot be used either; null for nothing */
+  private async openEmbedded(
+    root: JsonReader,
+    file: string,
+    written: string,
+    size: Size | null,
+    why: string | null,
+  ): Promise<ImageDraft | null> {
+    const bytes = pictureIn(root);
+    try {
+      const found = await readImageSize(bytes);
+      if (size !== null && (found.height !== size.height || found.width !== size.width)) {
+        throw new UserError(`it has ${found.width} × ${found.height} pixels, not ${size.width} × ${size.height}`);
+      }
+      const digest = createHash('sha256').update(bytes).digest('hex');
+      const key = `${resolve(dirname(file), written)}\n${digest}`;
+      const path = this.embeddedPaths.get(key) ?? this.newPath(file, bytes);
+      this.embeddedPaths.set(key, path);
+      this.embedded.set(path, file);
+      return this.drafts.of(path, found, file);
+    } catch (error) {
+      if (!(error instanceof UserError)) throw error;
+      if (why !== null) {
+        this.leftOut.add('unreadableImages', `${why}; nor can its "imageData" be used (${messageOf(error)})`);
+      }
+      return null;
+    }
+  }
+
+  private newPath(file: string, bytes: Buffer): string {
+    const stem = join(this.options.embeddedInto, relative(this.folder, file)).replace(/\.json$/i, '');
+    let path = `${stem}${endingOf(bytes)}`;
+    for (let number = 2; this.embedded.has(path); number++) path = `${stem}-${number}${endingOf(bytes)}`;
+    return path;
+  }
+
+  private finderOf(jsonFolder: string): ImageFinder {
+    const folder = this.options.images ?? jsonFolder;
+    let finder = this.finders.get(folder);
+    // LabelMe's paths lead from its file to the picture, wherever that is.
+    if (finder === undefined)
+      this.finders.set(folder, (finder = new ImageFinder(folder, { absolute: true, leadingOut: true })));
+    return finder;
+  }
+
+  private takeShape(draft: ImageDraft, shape: JsonReader, index: number, file: string): void {
+    const { leftOut } = this;
+    const { perShape, fill } = this.options;
+    const place = `${file}: "${shape.path}"`;
+    const text = leftOut.guard(() => textOf(shape, file));
+    if (text === null) {
+      // A shape without a usable name may show anything.
+      draft.addNameless();
+      return;
+    }
+    const group: unknown = leftOut.guard(() => shape.optional('group_id')?.value);
+    const part = !perShape ? '' : typeof group === 'number' ? `group ${group}` : `shape ${index} of ${file}`;
+    const found = leftOut.guard(() => maskOfShape(shape, draft, fill));
+    if (found === null) draft.addWithoutMask(text, `the shape ${place} cannot be read`, part);
+    else if ('kind' in found) {
+      const type = String(shape.optional('shape_type')?.value);
+      leftOut.add(found.kind, `${place}: ${JSON.stringify(text)} is of type ${JSON.stringify(type)}`);
+      draft.addWithoutMask(text, `the shape ${place} is of type ${JSON.stringify(type)}`, part);
+    } else {
+      if (found.masks.length === 0) leftOut.add('emptyMasks', `${place}: ${JSON.stringify(text)}`);
+      draft.add(text, found.masks, part);
+    }
+  }
 }
 
 function textOf(shape: JsonReader, file: string): string {
@@ -114,49 +210,12 @@ function textOf(shape: JsonReader, file: string): string {
   }
 }
 
-/** The outline; null for points and lines, which have nothing inside. */
-function polygonOf(shape: JsonReader, type: string): number[] | null {
-  const points = shape.key('points').array().map(pointOf);
-  const wrong = (expected: string): never => shape.key('points').fail(expected);
-  if (type === 'polygon') return points.length >= 3 ? points.flat() : wrong('three points or more');
-  if (type === 'rectangle') {
-    // Two opposite corners; the newest LabelMe writes all four.
-    if (points.length === 4) return points.flat();
-    const [a, b] = points;
-    if (points.length !== 2 || a === undefined || b === undefined) return wrong('two corners, or four');
-    return [a[0], a[1], b[0], a[1], b[0], b[1], a[0], b[1]];
-  }
-  if (type === 'circle') {
-    const [centre, edge] = points;
-    if (points.length !== 2 || centre === undefined || edge === undefined)
-      return wrong('centre and a point of the edge');
-    return circle(centre, Math.hypot(edge[0] - centre[0], edge[1] - centre[1]));
-  }
-  return null;
-}
-
-function pointOf(point: JsonReader): Point {
-  const [x, y] = point.numbers();
-  if (x === undefined || y === undefined || point.array().length !== 2) return point.fail('[x, y]');
-  return [x, y];
-}
-
-/** So many corners that the edges stay within a tenth of a pixel of the circle, up to a radius of 2600. */
-function circle([x, y]: Point, radius: number): number[] {
-  const corners = Math.min(Math.max(16, Math.ceil(Math.PI * Math.sqrt(5 * radius))), 360);
-  const rounded = (value: number): number => Math.round(value * 100) / 100;
-  return Array.from({ length: corners }, (_, i) => (2 * Math.PI * i) / corners).flatMap((angle) => [
-    rounded(x + radius * Math.cos(angle)),
-    rounded(y + radius * Math.sin(angle)),
-  ]);
-}
-
-function isOutside(polygon: number[], height: number, width: number, shape: JsonReader, file: string): boolean {
-  try {
-    const rle = annotationToRle([polygon], height, width);
-    return rle === null || rleArea(rle) === 0;
-  } catch (error) {
-    if (!(error instanceof UserError)) throw error;
-    throw new UserError(`${file}: "${shape.path}": ${error.message}`);
-  }
+/** The ending of a picture's name by its first bytes. */
+function endingOf(bytes: Buffer): string {
+  const beginning = bytes.toString('latin1', 0, 12);
+  if (beginning.startsWith('\xff\xd8')) return '.jpg';
+  if (beginning.startsWith('\x89PNG')) return '.png';
+  if (beginning.startsWith('GIF8')) return '.gif';
+  if (beginning.startsWith('BM')) return '.bmp';
+  return beginning.startsWith('RIFF') && beginning.endsWith('WEBP') ? '.webp' : '.tif';
 }

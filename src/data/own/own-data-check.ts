@@ -1,7 +1,8 @@
 /** Checks a file of a user's own data down to the pixel: sizes of images, masks with nothing inside. */
 import { UserError, messageOf } from '../../errors.js';
 import { readImageSize } from '../../io/image-file.js';
-import { rleArea } from '../masks/coco-mask.js';
+import { rleArea, rleToString } from '../masks/coco-mask.js';
+import { sizeMismatch } from '../image/size-mismatch.js';
 import { unionOfSources } from '../masks/mask-source.js';
 import { type OwnImage, OwnProblems, placeOf, readOwnFile } from './own-data-file.js';
 import { OWN_SPLITS, type OwnExpression, type OwnSplit } from './own-data-line.js';
@@ -41,8 +42,14 @@ export async function checkOwnData(
     if (faults.length === 0) sound.push(image);
   }
   onProgress(images.length, images.length);
-  const splits = OWN_SPLITS.map((split) => ({ split, ...countsOf(sound.filter((image) => image.split === split)) }));
-  return { splits: splits.filter((counts) => counts.images > 0), problems };
+  problems.first.sort((a, b) => a.line - b.line);
+  return { splits: countsBySplit(sound), problems };
+}
+
+/** Counts of each split that has images, in the order train, val, test. */
+export function countsBySplit(images: readonly OwnImage[]): OwnSummary['splits'] {
+  const splits = OWN_SPLITS.map((split) => ({ split, ...countsOf(images.filter((image) => image.split === split)) }));
+  return splits.filter((counts) => counts.images > 0);
 }
 
 /** What is wrong, with the line that says so. */
@@ -55,24 +62,38 @@ async function faultsOf({ line, path, height, width, sizeLine, expressions }: Ow
   try {
     const size = await readImageSize(path);
     if (size.height !== height || size.width !== width) {
-      const fault = `it has ${size.width} × ${size.height} pixels, the line says ${width} × ${height} (width × height).`;
-      return [{ line: sizeLine, fault }];
+      return [{ line: sizeLine, fault: `${await sizeMismatch(path, size, { height, width }, 'the line says')}.` }];
     }
   } catch (error) {
     return [{ line, fault: told(error) }];
   }
   const faults: Fault[] = [];
+  const byWords = new Map<string, string>();
   for (const { line: own, text, masks } of expressions) {
     try {
-      if (masks.length > 0 && rleArea(unionOfSources(masks, height, width, JSON.stringify(text))) === 0) {
+      if (masks.length === 0) continue;
+      const rle = unionOfSources(masks, height, width, JSON.stringify(text));
+      if (rleArea(rle) === 0) {
         const fault = `the mask of ${JSON.stringify(text)} has no pixel inside the image; null says "not here".`;
         faults.push({ line: own, fault });
       }
+      const mask = rleToString(rle);
+      const earlier = byWords.get(text.toLowerCase());
+      byWords.set(text.toLowerCase(), earlier ?? mask);
+      if (earlier !== undefined && earlier !== mask) faults.push({ line: own, fault: twice(text) });
     } catch (error) {
       faults.push({ line: own, fault: told(error) });
     }
   }
   return faults;
+}
+
+/** Each mask of the same words teaches that the other one is background. */
+function twice(text: string): string {
+  return (
+    `${JSON.stringify(text)} stands twice with different masks; give one mask with both (a list), or words that tell ` +
+    'them apart.'
+  );
 }
 
 /** @throws again what is not about the user's files */

@@ -2,10 +2,13 @@
  * Reads a file of a user's own data, line by line. What is wrong is collected with the number of its line, not only
  * the first: a converter usually makes the same mistake many times.
  */
+import { closeSync, openSync, readSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { UserError, messageOf } from '../../errors.js';
 import { readImageSize } from '../../io/image-file.js';
-import { readTextLines } from '../../io/text-lines.js';
+import { notUtf8 } from '../../io/text-encoding.js';
+import { NOT_UTF8_LINE, readTextLines } from '../../io/text-lines.js';
+import { ImageFinder } from './image-finder.js';
 import { type ImageSize, type OwnExpression, type OwnRecord, type OwnSplit, parseOwnLine } from './own-data-line.js';
 import type { MaskSource } from '../masks/mask-source.js';
 
@@ -13,6 +16,7 @@ import type { MaskSource } from '../masks/mask-source.js';
 const LONGEST_LINE = 32 * 2 ** 20;
 /** Image headers read at the same time. */
 const HEADERS_AT_ONCE = 32;
+const LOOKED_AT = 1 << 20;
 const WHAT_FOR = 'your data as JSON lines';
 
 /** An expression with the number of the line that it is on. */
@@ -95,12 +99,14 @@ export async function readOwnFile(file: string, problems: OwnProblems): Promise<
 
 function readRecords(file: string, problems: OwnProblems): OwnRecord[] {
   const records: OwnRecord[] = [];
+  const finder = new ImageFinder(dirname(file), { absolute: true, leadingOut: false });
   for (const { number, text, fault } of readTextLines(file, WHAT_FOR, LONGEST_LINE)) {
     const place = placeOf(file, number);
-    if (fault !== null) problems.add(number, `${place}: ${fault}.`);
-    else if (text.trim() !== '') {
+    if (fault !== null) {
+      problems.add(number, `${place}: ${fault === NOT_UTF8_LINE ? notUtf8(beginningOf(file), file) : fault}.`);
+    } else if (text.trim() !== '') {
       try {
-        records.push(parseOwnLine(parseJson(text, place), number, dirname(file), place));
+        records.push(parseOwnLine(parseJson(text, place), number, dirname(file), place, finder));
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
         problems.add(number, error.message);
@@ -108,6 +114,17 @@ function readRecords(file: string, problems: OwnProblems): OwnRecord[] {
     }
   }
   return records;
+}
+
+/** Enough of the file to tell its encoding. */
+function beginningOf(file: string): Buffer {
+  const bytes = Buffer.alloc(LOOKED_AT);
+  const descriptor = openSync(file, 'r');
+  try {
+    return bytes.subarray(0, readSync(descriptor, bytes));
+  } finally {
+    closeSync(descriptor);
+  }
 }
 
 function parseJson(text: string, place: string): unknown {

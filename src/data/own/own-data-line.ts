@@ -3,12 +3,12 @@
  *
  *     {"image": "images/1.jpg", "expressions": [{"text": "the cat", "mask": {"polygons": [[9, 9, 60, 9, 60, 40]]}}]}
  */
-import { isAbsolute, join } from 'node:path';
 import { UserError, messageOf } from '../../errors.js';
 import { JsonReader } from '../../io/json-reader.js';
 import { MAX_PIXELS, rleFromCounts, rleFromString } from '../masks/coco-mask.js';
 import { checkedExpression, cleanExpression } from '../text/prompts.js';
 import type { MaskSource } from '../masks/mask-source.js';
+import { ImageFinder } from './image-finder.js';
 
 export const OWN_SPLITS = ['train', 'val', 'test'] as const;
 export type OwnSplit = (typeof OWN_SPLITS)[number];
@@ -50,9 +50,16 @@ const NOT_TEXT = /[\p{Cc}\p{Cs}\u2028\u2029]/u;
  * Checks all that can be checked without opening another file.
  * @param folder that of the file: what paths are relative to
  * @param place "data.jsonl, line 17": what errors begin with
+ * @param finder of the folder, one for all lines, so that two names do not become one picture
  * @throws UserError that says what is wrong where
  */
-export function parseOwnLine(json: unknown, line: number, folder: string, place: string): OwnRecord {
+export function parseOwnLine(
+  json: unknown,
+  line: number,
+  folder: string,
+  place: string,
+  finder = new ImageFinder(folder, { absolute: true, leadingOut: false }),
+): OwnRecord {
   const root = JsonReader.of(json, place);
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
     throw new UserError(`${place}: expected an object, {"image": …, "expressions": […]}.`);
@@ -64,23 +71,25 @@ export function parseOwnLine(json: unknown, line: number, folder: string, place:
   return {
     line,
     image,
-    path: pathOf(root.key('image'), folder),
+    path: pathOf(root.key('image'), finder),
     split: root.optional('split')?.oneOf(OWN_SPLITS) ?? null,
     size: sizeOf(root),
     expressions: expressions.flatMap((expression) => expressionsOf(expression, folder, place)),
   };
 }
 
-/** Relative paths stay inside the folder of the file, so that it can be moved and given away with it. */
-function pathOf(reader: JsonReader, folder: string): string {
+/**
+ * Relative paths stay inside the folder of the file, so that it can be moved and given away with it. Where one leads out
+ * of it, or comes from another machine, the file of that name in the folder is meant.
+ */
+function pathOf(reader: JsonReader, finder: ImageFinder): string {
   const path = reader.string();
   if (path.trim() === '' || path.includes('\0')) return reader.fail('the path of a file');
-  if (isAbsolute(path)) return path;
-  if (path.includes('\\')) return reader.fail('a path with / between folders');
-  if (path.split('/').includes('..')) {
-    return reader.fail('a path inside the folder of this file (without ..), or an absolute one');
-  }
-  return join(folder, path);
+  const found = finder.find(path);
+  if ('path' in found) return found.path;
+  // What is missing is reported with the pictures.
+  if (found.wouldBe !== null) return found.wouldBe;
+  return reader.fail(`a path inside the folder of this file (without ..), or an absolute one (${found.fault})`);
 }
 
 function sizeOf(root: JsonReader): ImageSize | null {
@@ -125,7 +134,8 @@ function maskOf(mask: JsonReader, folder: string, place: string): MaskSource {
   const given = Object.keys(mask.onlyKeys(MASK_KEYS).object());
   const [kind] = given;
   if (given.length !== 1) mask.fail(`one with one of the keys ${MASK_KEYS.join(', ')}`);
-  if (kind === 'png') return { png: pathOf(mask.key(kind), folder) };
+  if (kind === 'png')
+    return { png: pathOf(mask.key(kind), new ImageFinder(folder, { absolute: true, leadingOut: false })) };
   if (kind === 'polygons') return { segmentation: polygonsOf(mask.key(kind)) };
   return { segmentation: rleOf(mask.key('rle'), place) };
 }

@@ -17,13 +17,19 @@ export interface ImportedImage {
   readonly path: string;
   readonly height: number;
   readonly width: number;
+  /** Of which split the annotations say it is; null or absent where they do not. */
+  readonly split?: OwnSplit | null;
   readonly expressions: readonly { readonly text: string; readonly masks: readonly WrittenMask[] }[];
+  /** Everything it is annotated with in any form, in lower case, besides `expressions`. */
+  readonly annotated?: ReadonlySet<string>;
+  /** Names that it is known to lack; null or absent: all that it is not annotated with. */
+  readonly knownAbsent?: readonly string[] | null;
 }
 
 export interface WriteOptions {
   /** Share of the images that are for validation, in [0, 1). */
   readonly val: number;
-  /** So many expressions of other images are said to be absent of each image, which does not have them. */
+  /** Number of absent names per image: of other images, or those that the annotations say were looked for. */
   readonly absent: number;
   /** Decides both. */
   readonly seed: number;
@@ -56,36 +62,28 @@ export function expressionOf(label: string): string {
  * Writes the file as a whole or not at all. Paths of images inside its folder are relative, others absolute.
  * @throws UserError where there is no image, or the file cannot be written
  */
-export function writeOwnData(out: string, imported: readonly ImportedImage[], options: WriteOptions): WrittenCounts {
-  const images = onePerFile(imported);
+export function writeOwnData(out: string, images: readonly ImportedImage[], options: WriteOptions): WrittenCounts {
   if (images.length === 0) throw new UserError(`Nothing to write to ${out}: no image with a mask was found.`);
   const random = new Random(options.seed);
   const order = random.shuffle(images.map((_, index) => index));
-  const forVal = new Set(order.slice(0, valCount(images.length, options.val)));
+  // Annotations that are divided already stay so.
+  const isDivided = images.some(({ split }) => split !== undefined && split !== null);
+  const forVal = new Set(isDivided ? [] : order.slice(0, valCount(images.length, options.val)));
+  const splitOf = (image: ImportedImage, index: number): OwnSplit =>
+    image.split ?? (forVal.has(index) ? 'val' : 'train');
   const texts = [...new Set(images.flatMap(({ expressions }) => expressions.map(({ text }) => text)))].sort();
-  const counts = { images: images.length, val: forVal.size, expressions: 0, absent: 0 };
+  const val = images.filter((image, index) => splitOf(image, index) === 'val').length;
+  const counts = { images: images.length, val, expressions: 0, absent: 0 };
   const lines = function* (): Generator<Uint8Array> {
     for (const [index, image] of images.entries()) {
       const absent = absentOf(image, texts, options.absent, random.fork(index));
       counts.expressions += image.expressions.length + absent.length;
       counts.absent += absent.length;
-      const split: OwnSplit = forVal.has(index) ? 'val' : 'train';
-      yield Buffer.from(`${JSON.stringify(lineOf(image, absent, split, out))}\n`, 'utf8');
+      yield Buffer.from(`${JSON.stringify(lineOf(image, absent, splitOf(image, index), out))}\n`, 'utf8');
     }
   };
   writeFileAtomic(out, lines());
   return counts;
-}
-
-/** An image that is annotated in two places must not be in two splits, nor lack what it has in the other place. */
-function onePerFile(images: readonly ImportedImage[]): ImportedImage[] {
-  const byPath = new Map<string, ImportedImage>();
-  for (const image of images) {
-    const path = resolve(image.path);
-    const earlier = byPath.get(path)?.expressions ?? [];
-    byPath.set(path, { ...image, expressions: [...earlier, ...image.expressions] });
-  }
-  return [...byPath.values()];
 }
 
 /** Some of both where there are two images. */
@@ -96,8 +94,9 @@ function valCount(images: number, share: number): number {
 
 function absentOf(image: ImportedImage, texts: readonly string[], most: number, random: Random): string[] {
   if (most === 0) return [];
-  const present = new Set(image.expressions.map(({ text }) => text.toLowerCase()));
-  return random.shuffle(texts.filter((text) => !present.has(text.toLowerCase()))).slice(0, most);
+  const present = new Set([...(image.annotated ?? []), ...image.expressions.map(({ text }) => text.toLowerCase())]);
+  const candidates = image.knownAbsent ?? texts;
+  return random.shuffle(candidates.filter((text) => !present.has(text.toLowerCase()))).slice(0, most);
 }
 
 function lineOf(image: ImportedImage, absent: readonly string[], split: OwnSplit, out: string): object {

@@ -1,7 +1,9 @@
 /** `images` and `annotations` of a COCO instances file, as far as a list of records refers to them. */
+import { UserError } from '../../errors.js';
 import { MAX_PIXELS } from '../masks/coco-mask.js';
 import type { ReferImageFile, ReferInstances, ReferRecord } from './refer-dataset.js';
 import { type JsonPlace, readJsonRecordLists } from '../annotation-files.js';
+import { RepeatedIds } from '../repeated-ids.js';
 
 /** Folders and a name below each other: it is joined to a folder, which it must not lead out of. */
 const INSIDE = /^[^/\\\0]+(?:\/[^/\\\0]+)*$/;
@@ -25,16 +27,22 @@ export function readInstances(
   }
   const images = new Map<number, ReferImageFile>();
   const segmentations = new Map<number, unknown>();
+  const [imageIds, annotationIds] = [new RepeatedIds('images'), new RepeatedIds('annotations')];
   readJsonRecordLists(name, path, advice, {
-    images: (image) => {
+    images: (image, index) => {
       const id = image.key('id').integer();
-      if (wantedImages.has(id)) images.set(id, readImageFile(image));
+      if (wantedImages.has(id) && imageIds.add(id, index, image.value)) images.set(id, readImageFile(image));
     },
-    annotations: (annotation) => {
+    annotations: (annotation, index) => {
       const id = annotation.key('id').integer();
-      if (wantedAnnotations.has(id)) segmentations.set(id, annotation.key('segmentation').value);
+      if (!wantedAnnotations.has(id) || !annotationIds.add(id, index, annotation.value)) return;
+      segmentations.set(id, annotation.key('segmentation').value);
     },
   });
+  const [fault] = [...imageIds.faults, ...annotationIds.faults];
+  if (fault !== undefined) {
+    throw new UserError(`Reading ${name}: ${path}: ${fault}. Which is meant cannot be known; ${advice}`);
+  }
   return { source: path, images, segmentations };
 }
 
@@ -44,9 +52,14 @@ function readImageFile(image: JsonPlace): ReferImageFile {
   if (!INSIDE.test(fileName) || fileName.split('/').some((part) => part === '.' || part === '..')) {
     throw name.wrong('a file name, which may stand in folders but not lead out of them');
   }
+  return { fileName, ...pictureSize(image) };
+}
+
+/** The size that an image's record says, in pixels. @throws UserError where it cannot be one */
+export function pictureSize(image: JsonPlace): { readonly height: number; readonly width: number } {
   const [height, width] = [image.key('height').integer(), image.key('width').integer()];
   if (height <= 0 || width <= 0 || height * width > MAX_PIXELS) {
     throw image.wrong(`a positive height and width of at most ${MAX_PIXELS} pixels together`);
   }
-  return { fileName, height, width };
+  return { height, width };
 }

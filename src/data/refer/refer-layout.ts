@@ -137,18 +137,26 @@ function readRecords(layout: ReferLayout, recordsFile: string, split: ReferSplit
 }
 
 function readRecord(entry: JsonPlace, index: number): ReferRecord {
-  const annotations = entry.key('ann_id');
-  // A list or a single id; no target is written [-1] (gRefCOCO) or [] (Ref-ZOM).
-  const ids = annotations.isList() ? annotations.list().map((id) => id.integer()) : [annotations.integer()];
-  const noTarget = ids.every((id) => id === -1);
-  if (!noTarget && ids.includes(-1)) throw annotations.wrong('annotation ids, or [-1] alone for no target');
+  const ids = annotationIds(entry);
   return {
     index,
     imageId: entry.key('image_id').integer(),
-    annotationIds: noTarget ? [] : ids,
+    annotationIds: ids,
     sentences: entry
       .key('sentences')
       .list()
       .map((sentence) => sentence.key('sent').text()),
   };
+}
+
+/**
+ * The annotations that a record refers to: a list or a single id; no target is written [-1] (gRefCOCO) or [] (Ref-ZOM).
+ * @throws UserError where -1 stands among ids
+ */
+export function annotationIds(entry: JsonPlace): number[] {
+  const annotations = entry.key('ann_id');
+  const ids = annotations.isList() ? annotations.list().map((id) => id.integer()) : [annotations.integer()];
+  const noTarget = ids.every((id) => id === -1);
+  if (!noTarget && ids.includes(-1)) throw annotations.wrong('annotation ids, or [-1] alone for no target');
+  return noTarget ? [] : ids;
 }

@@ -5,6 +5,7 @@
 import { UserError } from '../../errors.js';
 import { readImage, readImageSize } from '../../io/image-file.js';
 import { decodeMask, rleArea } from '../masks/coco-mask.js';
+import { sizeMismatch } from '../image/size-mismatch.js';
 import { type MaskSource, unionOfSources } from '../masks/mask-source.js';
 import type { MakeSample, RequestOf, SampleTarget } from '../sampling/training-sample.js';
 import { segmentConversations } from '../sampling/segment-conversations.js';
@@ -43,10 +44,8 @@ export const makeReferSample: MakeSample<ReferRequest> = async (
   const [first, ...others] = segmentConversations(random, targets, 'res', request, variant);
   const size = await readImageSize(path);
   if (size.height !== height || size.width !== width) {
-    throw new UserError(
-      `Making a sample of ${set}: ${path} has ${size.width} × ${size.height} pixels, its annotations are for ` +
-        `${width} × ${height}. Use the images that the annotations were made for.`,
-    );
+    const fault = await sizeMismatch(path, size, { height, width }, 'its annotations are for');
+    throw new UserError(`Making a sample of ${set}: ${path}: ${fault}.`);
   }
   return { image: () => readImage(path), ...first, ...(others.length === 0 ? {} : { others }) };
 };

@@ -6,6 +6,7 @@
  */
 import { join } from 'node:path';
 
+import type { NumberedClasses } from './label-map-classes.js';
 import { LabelMapDataset, filesEndingIn } from './label-map-dataset.js';
 
 export type Ade20kSplit = 'training' | 'validation';
@@ -29,13 +30,16 @@ const CLASSES = (
   'fan, pier, crt screen, plate, monitor, bulletin board, shower, radiator, glass, clock, flag'
 ).split(', ');
 
+/** What the numbers of ADE20K's label maps stand for: 0 is no class. */
+export const ADE20K_CLASSES: NumberedClasses = [null, ...CLASSES];
+
 /** @throws UserError where the folder of the pictures is missing or empty */
 export function openAde20k(dataDir: string, split: Ade20kSplit = 'training'): LabelMapDataset {
   const root = join(dataDir, 'ade20k');
   const images = join(root, 'images', split);
   return new LabelMapDataset({
     name: NAME,
-    classes: [null, ...CLASSES],
+    classes: ADE20K_CLASSES,
     neverMarked: [],
     images: filesEndingIn('.jpg', images, NAME, ADVICE).map((stem) => ({
       image: join(images, `${stem}.jpg`),

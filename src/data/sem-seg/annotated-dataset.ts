@@ -6,6 +6,7 @@ import { join } from 'node:path';
 
 import { UserError } from '../../errors.js';
 import type { ClassName } from './class-name.js';
+import { RepeatedIds } from '../repeated-ids.js';
 import { MAX_PIXELS } from '../masks/coco-mask.js';
 import { type JsonPlace, readJsonRecordLists } from '../annotation-files.js';
 import type { AnnotatedRequest } from './sem-seg-sample.js';
@@ -39,6 +40,8 @@ export interface AnnotatedImage {
   readonly annotations: readonly Annotation[];
   /** Categories that the image is known not to have (`neg_category_ids` of LVIS); null where the file does not say. */
   readonly negativeCategories: readonly number[] | null;
+  /** Categories of which not every object is annotated (`not_exhaustive_category_ids` of LVIS). */
+  readonly notExhaustive: readonly number[];
 }
 
 export class AnnotatedDataset implements TrainingSet<AnnotatedRequest> {
@@ -67,10 +70,11 @@ export class AnnotatedDataset implements TrainingSet<AnnotatedRequest> {
     const images = new Map<number, Omit<AnnotatedImage, 'annotations'>>();
     const byImage = new Map<number, Annotation[]>();
     const classes = new Map<number, ClassName>();
+    const [imageIds, categoryIds] = [new RepeatedIds('images'), new RepeatedIds('categories')];
     readJsonRecordLists(name, annotationsFile, advice, {
-      images: (place) => {
+      images: (place, index) => {
         const image = readImageRecord(place);
-        images.set(image.id, image);
+        if (imageIds.add(image.id, index, place.value)) images.set(image.id, image);
       },
       annotations: (place) => {
         const imageId = place.key('image_id').integer();
@@ -83,14 +87,21 @@ export class AnnotatedDataset implements TrainingSet<AnnotatedRequest> {
         if (list) list.push(annotation);
         else byImage.set(imageId, [annotation]);
       },
-      categories: (place) => {
-        classes.set(place.key('id').integer(), layout.className(place.key('name')));
+      categories: (place, index) => {
+        const id = place.key('id').integer();
+        const className = layout.className(place.key('name'));
+        if (categoryIds.add(id, index, place.value)) classes.set(id, className);
       },
     });
+    const [fault] = [...imageIds.faults, ...categoryIds.faults];
+    if (fault !== undefined) throw new UserError(`Reading ${name}: ${annotationsFile}: ${fault}. ${advice}`);
+    // Where the file says of any image what it lacks, of the others nothing is known.
+    const saysNegative = [...images.values()].some((image) => image.negativeCategories !== null);
     const annotated: AnnotatedImage[] = [];
     for (const image of images.values()) {
       const annotations = byImage.get(image.id);
-      if (annotations !== undefined) annotated.push({ ...image, annotations });
+      const negativeCategories = image.negativeCategories ?? (saysNegative ? [] : null);
+      if (annotations !== undefined) annotated.push({ ...image, negativeCategories, annotations });
     }
     if (annotated.length === 0) {
       throw new UserError(`Reading ${name}: ${annotationsFile} has no image with an annotation. ${advice}`);
@@ -119,15 +130,25 @@ export class AnnotatedDataset implements TrainingSet<AnnotatedRequest> {
     };
   }
 
-  /** Where the file does not say what is known to be absent, everything that is not annotated. */
-  private absentClasses({ annotations, negativeCategories }: AnnotatedImage): ClassName[] {
-    const present = new Set(annotations.map((annotation) => annotation.category));
+  /**
+   * Where the file does not say what is known to be absent, everything that is not annotated. By names, not by ids: two
+   * categories may share one ("bat_(animal)" and "bat_(sports_equipment)" of LVIS).
+   */
+  private absentClasses({ annotations, negativeCategories, notExhaustive }: AnnotatedImage): ClassName[] {
+    const ids = [...annotations.map(({ category }) => category), ...notExhaustive];
+    // An object of an unknown category may be anything.
+    if (ids.some((id) => !this.classes.has(id))) return [];
+    const present = new Set(ids.map((id) => keyOf(this.classes.get(id))));
     const candidates = negativeCategories ?? [...this.classes.keys()];
     return candidates.flatMap((id) => {
       const name = this.classes.get(id);
-      return name === undefined || present.has(id) ? [] : [name];
+      return name === undefined || present.has(keyOf(name)) ? [] : [name];
     });
   }
+}
+
+function keyOf(name: ClassName | undefined): string {
+  return (typeof name === 'string' ? name : (name ?? []).join('\n')).toLowerCase();
 }
 
 function readImageRecord(place: JsonPlace): Omit<AnnotatedImage, 'annotations'> {
@@ -142,17 +163,19 @@ function readImageRecord(place: JsonPlace): Omit<AnnotatedImage, 'annotations'> 
   if (height <= 0 || width <= 0 || height * width > MAX_PIXELS) {
     throw place.wrong(`a positive height and width of at most ${MAX_PIXELS} pixels together`);
   }
-  const saysNegative = Object.hasOwn(place.value as object, 'neg_category_ids');
+  const categoriesAt = (key: string): number[] | null =>
+    Object.hasOwn(place.value as object, key)
+      ? place
+          .key(key)
+          .list()
+          .map((id) => id.integer())
+      : null;
   return {
     id: place.key('id').integer(),
     fileName,
     height,
     width,
-    negativeCategories: saysNegative
-      ? place
-          .key('neg_category_ids')
-          .list()
-          .map((id) => id.integer())
-      : null,
+    negativeCategories: categoriesAt('neg_category_ids'),
+    notExhaustive: categoriesAt('not_exhaustive_category_ids') ?? [],
   };
 }

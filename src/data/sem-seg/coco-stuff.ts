@@ -6,6 +6,7 @@
  */
 import { join } from 'node:path';
 
+import type { NumberedClasses } from './label-map-classes.js';
 import { LabelMapDataset, filesEndingIn } from './label-map-dataset.js';
 
 const NAME = 'COCO-Stuff';
@@ -36,15 +37,17 @@ const CLASSES = (
 const NEVER_MARKED =
   'street sign, hat, shoe, eye glasses, plate, mirror, window, desk, door, blender, hair brush'.split(', ');
 
+/** What the numbers stand for. Classes such as "floor-wood" are left out, as in the reference: nobody asks by these names. */
+export const COCO_STUFF_CLASSES: NumberedClasses = CLASSES.map((name) => (name.includes('-') ? null : name));
+
 /**
- * Classes such as "floor-wood" or "water-other" are left out, as in the reference: nobody asks by these names.
  * @throws UserError where the folder of the label maps is missing or empty
  */
 export function openCocoStuff(dataDir: string): LabelMapDataset {
   const labels = join(dataDir, 'cocostuff', 'train2017');
   return new LabelMapDataset({
     name: NAME,
-    classes: CLASSES.map((name) => (name.includes('-') ? null : name)),
+    classes: COCO_STUFF_CLASSES,
     neverMarked: NEVER_MARKED,
     images: filesEndingIn('.png', labels, NAME, ADVICE).map((stem) => ({
       image: join(dataDir, 'coco', 'train2017', `${stem}.jpg`),

@@ -9,6 +9,7 @@
 import { join } from 'node:path';
 
 import { checkedClassName } from './class-name.js';
+import type { NumberedClasses } from './label-map-classes.js';
 import { LabelMapDataset, filesEndingIn } from './label-map-dataset.js';
 import { JsonPlace, readJsonFile } from '../annotation-files.js';
 
@@ -23,12 +24,8 @@ const ADVICE = 'Unpack the published archive (v2.0) into <data>/mapillary.';
  */
 export function openMapillary(dataDir: string, split: MapillarySplit = 'training'): LabelMapDataset {
   const root = join(dataDir, 'mapillary');
-  const config = join(root, 'config_v2.0.json');
   const labels = join(root, split, 'v2.0', 'labels');
-  const classes = new JsonPlace(readJsonFile(NAME, config, ADVICE), NAME, config)
-    .key('labels')
-    .list()
-    .map((label) => checkedClassName(label.key('readable')).toLowerCase());
+  const classes = mapillaryClasses(dataDir);
   return new LabelMapDataset({
     name: NAME,
     classes,
@@ -38,4 +35,16 @@ export function openMapillary(dataDir: string, split: MapillarySplit = 'training
       labels: join(labels, `${stem}.png`),
     })),
   });
+}
+
+/**
+ * What the numbers of the label maps stand for, in lower case.
+ * @throws UserError where the configuration is missing or malformed
+ */
+export function mapillaryClasses(dataDir: string): NumberedClasses {
+  const config = join(dataDir, 'mapillary', 'config_v2.0.json');
+  return new JsonPlace(readJsonFile(NAME, config, ADVICE), NAME, config)
+    .key('labels')
+    .list()
+    .map((label) => checkedClassName(label.key('readable')).toLowerCase());
 }

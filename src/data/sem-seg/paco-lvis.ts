@@ -22,7 +22,7 @@ export function openPacoLvis(dataDir: string): AnnotatedDataset {
 }
 
 /** "mug_(cup):handle" → ["mug", "handle"]; underscores otherwise stay, as in the reference. */
-function pacoClass(place: JsonPlace): ClassName {
+export function pacoClass(place: JsonPlace): ClassName {
   const [object, part, ...more] = checkedClassName(place)
     .split(':')
     .map((name) => name.split('_(', 1).join(''));

@@ -23,7 +23,7 @@ export function openPascalPart(dataDir: string): AnnotatedDataset {
 }
 
 /** "dog:head" → ["dog", "head"]. */
-function partClass(place: JsonPlace): ClassName {
+export function partClass(place: JsonPlace): ClassName {
   const [object, part, ...more] = checkedClassName(place).split(':');
   if (object && part && more.length === 0) return [object, part];
   throw place.wrong('"object:part"');

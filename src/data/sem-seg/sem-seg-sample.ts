@@ -7,6 +7,7 @@ import { readImage, readImageSize } from '../../io/image-file.js';
 import { readIndexPng } from '../../io/index-png.js';
 import type { Random } from '../../random.js';
 import type { BinaryMask } from '../../types.js';
+import { sizeMismatch } from '../image/size-mismatch.js';
 import { type ClassName, classText } from './class-name.js';
 import { annotationToRle } from '../masks/coco-mask-annotation.js';
 import { decodeMask, rleArea } from '../masks/coco-mask.js';
@@ -63,10 +64,8 @@ export const makeSemSegSample: MakeSample<SemSegRequest> = async (request, rando
   }
   const size = await readImageSize(request.image);
   if (size.height !== offer.height || size.width !== offer.width) {
-    throw new UserError(
-      `Reading ${request.set}: ${request.image} has ${size.width} x ${size.height} pixels, but ${offer.source} is for ` +
-        `${offer.width} x ${offer.height}. Use the published files.`,
-    );
+    const fault = await sizeMismatch(request.image, size, offer, `but ${offer.source} is for`);
+    throw new UserError(`Reading ${request.set}: ${request.image}: ${fault}. Use the published files.`);
   }
   const [first, ...others] = segmentConversations(random, targets, 'semseg', offer, variant);
   return { image: () => readImage(request.image), ...first, ...(others.length === 0 ? {} : { others }) };

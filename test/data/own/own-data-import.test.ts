@@ -4,10 +4,14 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { importCoco } from '../../../src/data/own/coco-import.js';
+import { type Imported, importCoco as importCocoFile } from '../../../src/data/own/coco-import.js';
 import { annotationToRle } from '../../../src/data/masks/coco-mask-annotation.js';
 import { decodeMask, encodeMask, mergeRles, rleArea } from '../../../src/data/masks/coco-mask.js';
-import { importLabelme } from '../../../src/data/own/labelme-import.js';
+import {
+  type LabelmeImport,
+  type LabelmeOptions,
+  importLabelme as importLabelmeFolder,
+} from '../../../src/data/own/labelme-import.js';
 import { checkOwnData } from '../../../src/data/own/own-data-check.js';
 import {
   expressionOf,
@@ -38,6 +42,17 @@ beforeAll(async () => {
     writeFileSync(at('images', name), await encodePng(randomImage(HEIGHT, WIDTH, 1)));
   }
 });
+
+const importCoco = (file: string, folder: string): Promise<Imported> =>
+  importCocoFile(file, folder, { keepIncomplete: false });
+const importLabelme = (folder: string, options: Partial<LabelmeOptions>): Promise<LabelmeImport> => {
+  const standard = { perShape: false, fill: 'coco', keepIncomplete: false, images: null } as const;
+  return importLabelmeFolder(folder, { ...standard, embeddedInto: at('embedded'), ...options });
+};
+/** What was left out, by kind. */
+const countsOf = ({ leftOut }: Imported): Record<string, number> =>
+  Object.fromEntries(leftOut.kinds.map((kind) => [kind, leftOut.count(kind)]));
+const listed = ({ leftOut }: Imported): string => leftOut.entries.map(({ what }) => what).join('\n');
 
 function writeJson(name: string, value: unknown): string {
   mkdirSync(join(at(name), '..'), { recursive: true });
@@ -123,33 +138,120 @@ describe('importCoco', () => {
         annotation(6, 3, 1, []),
       ],
     });
-    const { images, ...leftOut } = await importCoco(file, at('images'));
-    expect(images.map(({ path }) => path)).toEqual([at('images', 'a.png')]);
-    expect(leftOut).toEqual({ missing: [at('images', 'none.png')], withoutMasks: 1, emptyAnnotations: 4 });
+    const imported = await importCoco(file, at('images'));
+    expect(imported.images.map(({ path }) => path)).toEqual([at('images', 'a.png')]);
+    expect(countsOf(imported)).toEqual({ missingImages: 1, emptyMasks: 1, boxes: 3, withoutMasks: 1 });
+    expect(listed(imported)).toMatch(/images\[1\]: "none\.png": there is no such file, and no none\.png in .*images/);
   });
 
-  test.each<[string, Record<string, unknown>, RegExp]>([
-    ['an annotation of no image', { annotations: [annotation(1, 9, 1, [])] }, /, annotations\[0\]: "image_id" is 9/],
+  test.each<[string, Record<string, unknown>, string, RegExp]>([
+    [
+      'an annotation of no image',
+      { annotations: [annotation(1, 9, 1, [])] },
+      'unknownImages',
+      /, annotations\[0\]: "image_id" is 9/,
+    ],
     [
       'an annotation of no category',
       { annotations: [annotation(1, 1, 9, [])] },
+      'unknownCategories',
       /, annotations\[0\]: "category_id" is 9/,
+    ],
+    [
+      'a category of null',
+      { annotations: [{ ...annotation(1, 1, 1, [SQUARE]), category_id: null }] },
+      'badEntries',
+      /"category_id" is missing/,
     ],
     [
       'a malformed mask',
       { annotations: [annotation(5, 1, 1, 'x')] },
+      'badEntries',
       /, annotations\[0\]: "segmentation" is "x", expected a mask \(/,
     ],
-    ['a mask of another size', { annotations: [annotation(5, 1, 1, { size: [1, 1], counts: [1] })] }, /\[20,30\]/],
-    ['a name that leads out', { images: [image(1, '../x.png')] }, /, images\[0\]: "file_name" is "\.\.\/x\.png"/],
+    [
+      'one list of numbers',
+      { annotations: [annotation(5, 1, 1, SQUARE)] },
+      'badEntries',
+      /annotations\[0\]: .*put it into a list/,
+    ],
+    [
+      'points as pairs',
+      {
+        annotations: [
+          annotation(5, 1, 1, [
+            [
+              [2, 2],
+              [8, 2],
+              [8, 8],
+              [2, 8],
+            ],
+          ]),
+        ],
+      },
+      'badEntries',
+      /points as pairs/,
+    ],
+    [
+      'numbers as texts',
+      { annotations: [annotation(5, 1, 1, [SQUARE.map(String)])] },
+      'badEntries',
+      /a coordinate that is no number, "2"/,
+    ],
+    [
+      'an odd number of coordinates',
+      { annotations: [annotation(5, 1, 1, [SQUARE.slice(1)])] },
+      'badEntries',
+      /7 coordinates, an odd number/,
+    ],
+    [
+      'a mask of another size',
+      { annotations: [annotation(5, 1, 1, { size: [1, 1], counts: [1] })] },
+      'badEntries',
+      /\[20,30\]/,
+    ],
+    [
+      'panoptic annotations',
+      { annotations: [{ image_id: 1, segments_info: [{ id: 1, category_id: 1 }] }] },
+      'badEntries',
+      /panoptic file; use the instances file/,
+    ],
     [
       'a category without a name',
-      { categories: [{ id: 1, name: ' ' }] },
-      /, categories\[0\]: "name" is " ", expected a name \(.*is empty/,
+      { categories: [...categories, { id: 2, name: ' ' }] },
+      'badEntries',
+      /, categories\[2\]: "name" is " ", expected a name \(.*is empty/,
     ],
+    [
+      'an image of a wrong size',
+      { images: [image(1, 'a.png'), image(2, 'sub/c.png'), { ...image(4, 'b.png'), width: 31 }] },
+      'otherSizes',
+      /images\[2\]: .*b\.png: it has 30 × 20 pixels, the annotations are for 31 × 20/,
+    ],
+  ])('leaves out %s, naming file and entry, and goes on', async (_, changes, kind, message) => {
+    const rest = annotation(99, 2, 7, [BAR]);
+    const file = coco({ ...changes, annotations: [...((changes.annotations ?? []) as unknown[]), rest] });
+    const imported = await importCoco(file, at('images'));
+    expect(countsOf(imported)).toMatchObject({ [kind]: 1 });
+    expect(listed(imported)).toMatch(message);
+    expect(listed(imported)).toContain(file);
+    expect(imported.images.at(-1)?.expressions.map(({ text }) => text)).toEqual(['traffic light']);
+  });
+
+  test.each<[string, Record<string, unknown>, RegExp]>([
     ['no categories', { categories: undefined }, /the list "categories" is missing/],
     ['images that are no list', { images: {} }, /as COCO's instances: .*list "images"/],
     ['other images', { images: [image(1, 'x.png')] }, /None of the 1 images .* is there; .*x\.png/],
+    [
+      'two images of one id',
+      { images: [image(1, 'a.png'), image(2, 'b.png'), image(1, 'sub/c.png')] },
+      /the id 1 is used twice, by images\[0\] and images\[2\]: "a\.png", "sub\/c\.png"/,
+    ],
+    [
+      'two categories of one id',
+      { categories: [...categories, { id: 1, name: 'car' }] },
+      /the id 1 is used twice, by categories\[0\] and categories\[2\]: "cat", "car"/,
+    ],
   ])('refuses %s, naming file and entry', async (_, changes, message) => {
     const imported = importCoco(coco(changes), at('images'));
     await expect(imported).rejects.toThrow(UserError);
@@ -222,8 +324,7 @@ describe('importLabelme', () => {
     labelme('labels/3.json', [shape('far', 'rectangle', [[90, 90], [99, 99]])]); // prettier-ignore
     writeJson('labels/.hidden.json', 'not one of them');
     const joined = await importLabelme(at('labels'), { perShape: false });
-    expect(joined.leftOut).toEqual(new Map(Object.entries({ point: 1, rectangle: 1 })));
-    expect(joined.withoutMasks).toBe(1);
+    expect(countsOf(joined)).toEqual({ shapes: 1, emptyMasks: 1 });
     const [first, second] = await areas(joined.images);
     expect(first).toEqual({ 'red square': 36 + 48, ball: expect.any(Number), pair: 18 });
     expect(Math.abs((first?.ball ?? 0) - Math.PI * 16)).toBeLessThan(4);
@@ -241,26 +342,32 @@ describe('importLabelme', () => {
 
   test.each<[string, unknown, Record<string, unknown>, RegExp]>([
     ['no list of shapes', undefined, {}, /"shapes" is missing/],
-    ['two points of a polygon', [shape('a', 'polygon', [[1, 1], [2, 2]])], {}, /"shapes\[0\].points" .*three points/], // prettier-ignore
+    ['two points of a polygon', [shape('a', 'polygon', [[1, 1], [2, 2]])], {}, /"shapes\[0\]": "a"/], // prettier-ignore
     ['a point of one number', [shape('a', 'polygon', [[1], [2, 2], [3, 3]])], {}, /points\[0\]" .*\[x, y\]/],
     ['three corners', [shape('a', 'rectangle', [[1, 1], [2, 2], [3, 3]])], {}, /two corners, or four/], // prettier-ignore
     ['a circle of one point', [shape('a', 'circle', [[1, 1]])], {}, /centre and a point/],
-    ['an endless circle', [shape('a', 'circle', [[1, 1], [1e9, 1]])], {}, /"shapes\[0\]": .*within ±100000/], // prettier-ignore
+    ['an endless circle', [shape('a', 'circle', [[1, 1], [1e9, 1]])], {}, /"shapes\[0\].points" .*within ±100000/], // prettier-ignore
     ['an empty label', [shape(' _ ', 'circle', [[1, 1], [2, 2]])], {}, /"shapes\[0\].label": .*is empty/], // prettier-ignore
+    ['a missing image', [leftSquare], { imagePath: 'none.png' }, /"imagePath" is "none\.png": there is no such file/],
     [
-      'a missing image',
+      'another image',
       [leftSquare],
-      { imagePath: 'none.png' },
-      /"imagePath" is "none\.png", expected an image that is/,
+      { imageWidth: 31, imageHeight: 20 },
+      /has 30 × 20 pixels, the annotations are for 31 × 20/,
     ],
-    ['another image', [leftSquare], { imageWidth: 31, imageHeight: 20 }, /31 × 20 pixels .* has 30 × 20/],
-  ])('refuses %s, naming file and shape', async (_, shapes, more, message) => {
+    ['three corners of a rotated rectangle', [shape('a', 'rotation', [[1, 1], [5, 1], [5, 5]])], {}, /four corners/], // prettier-ignore
+    ['an unknown type', [shape('a', 'spiral', [[1, 1], [5, 1], [5, 5]])], {}, /"a" is of type "spiral"/], // prettier-ignore
+    ['a mask without a PNG', [shape('a', 'mask', [[1, 1], [5, 5]])], {}, /"mask" is missing|"mask" the key/], // prettier-ignore
+    ['a mask that is no PNG', [shape('a', 'mask', [[1, 1], [5, 5]], { mask: 'AAAA' })], {}, /"shapes\[0\].mask" .*not a PNG/], // prettier-ignore
+  ])('leaves out %s, naming file and shape, and goes on', async (_, shapes, more, message) => {
     rmSync(at('wrong'), { recursive: true, force: true });
     labelme('wrong/x.json', shapes, more);
-    const imported = importLabelme(at('wrong'), { perShape: false });
-    await expect(imported).rejects.toThrow(UserError);
-    await expect(imported).rejects.toThrow(message);
-    await expect(imported).rejects.toThrow(/x\.json/);
+    labelme('wrong/y.json', [leftSquare], { imagePath: '../images/b.png' });
+    const imported = await importLabelme(at('wrong'), {});
+    expect(imported.images.map(({ path }) => path)).toEqual([at('images', 'b.png')]);
+    expect(imported.leftOut.faults).toBeGreaterThan(0);
+    expect(listed(imported)).toMatch(message);
+    expect(listed(imported)).toContain(at('wrong', 'x.json'));
   });
 
   test('fuzz: a value in the place of another is imported or refused with a UserError', async () => {
@@ -334,15 +441,23 @@ describe('writeOwnData', () => {
     expect(existsSync(at('empty.jsonl'))).toBe(false);
   });
 
-  test('an image that is annotated twice is one image', () => {
-    const [first] = images as [ImportedImage];
-    const other = { ...first, expressions: [{ text: 'other', masks: first.expressions[0]?.masks ?? [] }] };
-    expect(writeOwnData(out, [first, other], { ...PLAIN, val: 0.5, absent: 1 })).toEqual({
-      images: 1,
-      val: 0,
-      expressions: 2,
-      absent: 0,
-    });
+  test('annotations that are divided stay so; nothing that is annotated in any form is absent', () => {
+    const [first, second, third] = images as [ImportedImage, ImportedImage, ImportedImage];
+    const divided = [
+      { ...first, split: 'test' as const, annotated: new Set(['thing 1']) },
+      { ...second, split: 'val' as const, knownAbsent: ['cup', 'thing 1'] },
+      { ...third, knownAbsent: [] },
+    ];
+    writeOwnData(out, divided, { ...PLAIN, val: 0.5, absent: 9 });
+    const lines = readFileSync(out, 'utf8').trimEnd().split('\n');
+    const read = lines.map(
+      (line) => JSON.parse(line) as { split: string; expressions: { text: string; mask: unknown }[] },
+    );
+    expect(read.map(({ split }) => split)).toEqual(['test', 'val', 'train']);
+    const absent = read.map(({ expressions }) =>
+      expressions.filter(({ mask }) => mask === null).map(({ text }) => text),
+    );
+    expect(absent).toEqual([['thing 2'], ['cup'], []]);
   });
 
   test('an existing file is replaced only when told to', () => {

@@ -269,7 +269,7 @@ describe('checkOwnData', () => {
     const { splits, problems } = await checkOwnData(file, 6);
     expect(problems.total).toBe(7);
     expect(problems.first.map(({ message }) => message)).toEqual([
-      'data.jsonl, line 1: images/1.png: it has 16 × 12 pixels, the line says 17 × 12 (width × height).',
+      'data.jsonl, line 1: images/1.png: it has 16 × 12 pixels, the line says 17 × 12 (width × height); use the picture that was annotated.',
       expect.stringMatching(/^data\.jsonl, line 2: images\/none\.png: .*no such file/),
       'data.jsonl, line 3: images/2.png: the mask of "beside" has no pixel inside the image; null says "not here".',
       'data.jsonl, line 3: images/2.png: the mask of "black" has no pixel inside the image; null says "not here".',

@@ -184,7 +184,7 @@ describe('makeReferSample', () => {
     [
       'an image of another size',
       () => ({ ...requestWith([SQUARE]), image: dataset.images[0]?.path ?? '' }),
-      /000100\.jpg has 120 × 90 pixels, its annotations are for 12 × 8/,
+      /000100\.jpg: it has 120 × 90 pixels, its annotations are for 12 × 8/,
     ],
   ];
   test.each(bad)('says where %s is', async (_, request, message) => {

@@ -183,6 +183,28 @@ describe('drawing from annotations', () => {
     });
     expect(openPacoLvis(dir).requestAt(1).absent).toEqual(['trash_can']);
   });
+
+  test('absent by names, not ids; never what is not marked everywhere; where one image says what it lacks, only that', () => {
+    const present = openPacoLvis(dataDir).requestAt(1).annotations[0]?.name;
+    const twin = Array.isArray(present) ? present.join(':') : String(present);
+    const dir = changedPaco((file) => {
+      file.categories.push({ id: 9, name: 'trash_can' }, { id: 10, name: twin }, { id: 11, name: 'lamp' });
+      const second = file.images[1] as { neg_category_ids?: number[]; not_exhaustive_category_ids?: number[] };
+      second.neg_category_ids = [9, 10, 11];
+      second.not_exhaustive_category_ids = [9];
+    });
+    const set = openPacoLvis(dir);
+    const absent = set.images.map((_, index) => set.requestAt(index).absent);
+    expect(absent[1]).toEqual(['lamp']);
+    expect(absent.filter((_, index) => index !== 1).flat()).toEqual([]);
+  });
+
+  test('two categories of one id are refused with both places', () => {
+    const dir = changedPaco((file) => {
+      file.categories.push({ ...(file.categories[0] as object), name: 'other' } as never);
+    });
+    expect(() => openPacoLvis(dir)).toThrow(/the id \d+ is used twice, by categories\[0\] and categories\[\d+\]/);
+  });
 });
 
 describe('bad samples', () => {
@@ -204,7 +226,7 @@ describe('bad samples', () => {
     [
       'a label map of another size',
       { ...ade, image: openAde20k(dataDir).requestAt(1).image },
-      /ADE_train_00000001\.jpg has 90 x 120 pixels, but .*00000000\.png is for 120 x 90/,
+      /ADE_train_00000001\.jpg: it has 90 × 120 pixels, but .*00000000\.png is for 120 × 90/,
     ],
     [
       'annotations of another size',

@@ -29,7 +29,8 @@ export class ReasonWriter implements SetWriter {
     if (target === null || object === undefined) return null;
     const isSentence = random.uniform() < SENTENCE_SHARE;
     const text = target.texts.map((phrase) => (isSentence ? `Which is the ${phrase}?` : phrase));
-    const stem = String(index).padStart(6, '0');
+    // A name is that of one picture, in whichever split, as in the published set.
+    const stem = `${part === 'val' ? 'val_' : ''}${String(index).padStart(6, '0')}`;
     // Pixel i spans [i, i + 1) in a scene, and lies at i for OpenCV, which draws these.
     const points = outline(object).map(([x, y]) => [twoDecimals(x - 0.5), twoDecimals(y - 0.5)]);
     const annotation = { text, is_sentence: isSentence, shapes: [{ label: 'target', points }] };

@@ -1,0 +1,121 @@
+/** The description of a YOLO data set (data.yaml): its classes, and the pictures of each split. */
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { parseDocument } from 'yaml';
+import { UserError } from '../../errors.js';
+import { readText } from '../../io/json-file.js';
+import { JsonReader } from '../../io/json-reader.js';
+import { ImageFinder } from './image-finder.js';
+import type { LeftOut } from './left-out.js';
+import { OWN_SPLITS, type OwnSplit } from './own-data-line.js';
+import { expressionOf } from './own-data-writer.js';
+
+export interface YoloPicture {
+  readonly split: OwnSplit;
+  readonly path: string;
+  /** Of its label file, which need not exist. */
+  readonly labels: string;
+}
+
+export interface YoloFile {
+  /** Expressions by the numbers of the classes; null for a class whose name cannot be one. */
+  readonly classes: ReadonlyMap<number, string | null>;
+  readonly pictures: readonly YoloPicture[];
+  /** Whether the labels are points of a body behind a box (pose), not outlines. */
+  readonly isPose: boolean;
+}
+
+const PICTURE = /\.(?:jpe?g|png|webp|gif|tiff?|avif|bmp|heic|heif)$/i;
+const KEYS: Readonly<Record<OwnSplit, readonly string[]>> = { train: ['train'], val: ['val', 'valid'], test: ['test'] };
+
+/** @throws UserError where it cannot be read, has no classes, or names no folder that is there */
+export function readYoloFile(file: string, leftOut: LeftOut): YoloFile {
+  const root = JsonReader.of(parseYaml(file), file);
+  const folders = rootFolders(root, file);
+  const pictures: YoloPicture[] = [];
+  const tried: string[] = [];
+  for (const split of OWN_SPLITS) {
+    const source = KEYS[split].map((key) => root.optional(key)).find((found) => found !== null) ?? null;
+    if (source === null) continue;
+    for (const entry of Array.isArray(source.value) ? source.array() : [source]) {
+      const place = placeOf(entry.string(), folders);
+      if (place === null) tried.push(`${split}: ${entry.string()}`);
+      else for (const path of picturesAt(place, leftOut)) pictures.push({ split, path, labels: labelsOf(path) });
+    }
+  }
+  if (pictures.length === 0) {
+    const what = tried.length > 0 ? tried.join(', ') : '"train" and "val" are missing';
+    throw new UserError(`${file}: no pictures were found (${what}; looked in ${folders.join(', ')}). Correct "path".`);
+  }
+  for (const missing of tried) leftOut.add('missingImages', `${file}: ${missing}: there is no such folder or list`);
+  return { classes: classesOf(root, leftOut), pictures, isPose: root.optional('kpt_shape') !== null };
+}
+
+function parseYaml(file: string): unknown {
+  const document = parseDocument(readText(file, "YOLO's data.yaml"));
+  const [fault] = document.errors;
+  if (fault !== undefined) throw new UserError(`${file} is not valid YAML: ${fault.message.split('\n', 1).join('')}`);
+  return document.toJS({ maxAliasCount: 100 }) as unknown;
+}
+
+/** Where its paths may begin: its own "path", which is often that of another machine, and the folder of the file. */
+function rootFolders(root: JsonReader, file: string): string[] {
+  const own = dirname(resolve(file));
+  const path = root.optional('path')?.string();
+  const named = path === undefined ? [] : [isAbsolute(path) ? path : resolve(own, path)];
+  return [...new Set([...named, own])];
+}
+
+/** A folder or a list of pictures; Roboflow writes "../train/images" for a folder next to the file. */
+function placeOf(written: string, folders: readonly string[]): string | null {
+  const path = written.replaceAll('\\', '/');
+  if (isAbsolute(path) && existsSync(path)) return path;
+  const inner = path.replace(/^(?:\.\.?\/)+/, '');
+  const candidates = folders.flatMap((folder) => [join(folder, path), join(folder, inner)]);
+  return candidates.find((candidate) => existsSync(candidate)) ?? null;
+}
+
+function picturesAt(place: string, leftOut: LeftOut): string[] {
+  if (statSync(place).isDirectory()) {
+    const names = readdirSync(place, { recursive: true, encoding: 'utf8' });
+    return names
+      .filter((name) => PICTURE.test(name) && !/(^|[/\\])\./.test(name))
+      .sort()
+      .map((name) => join(place, name));
+  }
+  const finder = new ImageFinder(dirname(place), { absolute: true, leadingOut: true });
+  const lines = readText(place, 'list of pictures').split(/\r?\n/);
+  return lines.flatMap((line, index) => {
+    if (line.trim() === '') return [];
+    const found = finder.find(line.trim());
+    if ('path' in found) return [found.path];
+    leftOut.add('missingImages', `${place}, line ${index + 1}: ${found.fault}`);
+    return [];
+  });
+}
+
+/** The last folder "images" of the path becomes "labels", as YOLO does it. */
+function labelsOf(picture: string): string {
+  const text = picture.replaceAll('\\', '/').replace(/\.[^./]+$/, '.txt');
+  const at = text.lastIndexOf('/images/');
+  return at < 0 ? text : `${text.slice(0, at)}/labels/${text.slice(at + '/images/'.length)}`;
+}
+
+/** A list of names, or an object of names by their numbers. */
+function classesOf(root: JsonReader, leftOut: LeftOut): Map<number, string | null> {
+  const names = root.key('names');
+  const entries: [string, JsonReader][] = Array.isArray(names.value)
+    ? names.array().map((name, index) => [String(index), name])
+    : names.entries();
+  const classes = new Map<number, string | null>();
+  for (const [key, name] of entries) {
+    const number = Number(key);
+    if (!Number.isInteger(number) || number < 0) names.fail('a list of names, or names by the numbers of the classes');
+    classes.set(number, null);
+    leftOut.guard(() => {
+      const text = typeof name.value === 'number' ? String(name.value) : name.string();
+      classes.set(number, expressionOf(text));
+    });
+  }
+  return classes;
+}
