@@ -14,20 +14,23 @@ export const WIRE_FIXED64 = 1;
 export const WIRE_BYTES = 2;
 export const WIRE_FIXED32 = 5;
 
+/** Longer texts are left to the decoder. */
+const LONGEST_ASCII = 32;
+
+/** Of one float: a view per message takes longer than all else. */
+const scratch = new DataView(new ArrayBuffer(4));
+
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Walks over one message: `next()` moves to a field, then exactly one of the read methods or `skip()` takes its value. */
 export class ProtobufReader {
   private position = 0;
-  private readonly view: DataView;
   /** Number of the current field. */
   field = 0;
   /** Wire type of the current field. */
   wire = 0;
 
-  constructor(private readonly bytes: Uint8Array) {
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  }
+  constructor(private readonly bytes: Uint8Array) {}
 
   /** Moves to the next field; false at the end of the message. */
   next(): boolean {
@@ -48,7 +51,8 @@ export class ProtobufReader {
   float(): number {
     this.expect(WIRE_FIXED32, 'a 32-bit float');
     const start = this.take(4);
-    return this.view.getFloat32(start, true);
+    for (let i = 0; i < 4; i++) scratch.setUint8(i, this.bytes[start + i] as number);
+    return scratch.getFloat32(0, true);
   }
 
   /** The bytes of a string or nested message: a view, not a copy. */
@@ -61,6 +65,16 @@ export class ProtobufReader {
 
   string(): string {
     const bytes = this.bytesField();
+    // Most texts of a vocabulary are ASCII, and short: a decoder for each takes longer than all else.
+    let ascii = '';
+    for (const byte of bytes) {
+      if (byte > 0x7f || bytes.length > LONGEST_ASCII) return this.decoded(bytes);
+      ascii += String.fromCharCode(byte);
+    }
+    return ascii;
+  }
+
+  private decoded(bytes: Uint8Array): string {
     try {
       return utf8.decode(bytes);
     } catch {

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 
 import { Tokenizer } from '../../../src/data/text/tokenizer.js';
 import { readSentencePieceModel } from '../../../src/data/text/sentencepiece-model.js';
-import { tokenizerJsonFromSentencePiece } from '../../../src/data/text/tokenizer-json.js';
+import { tokenizerJsonFromSentencePiece } from '../../helpers/sentencepiece-json.js';
 import { UserError } from '../../../src/errors.js';
 import { ADDED_TOKENS } from '../../../src/special-tokens.js';
 import { fixture } from '../../helpers/fixtures.js';
@@ -128,8 +128,9 @@ describe('Tokenizer, from other files', () => {
     expect(tokenizer.addTokens(ADDED_TOKENS)).toBe(4);
     expect(tokenizer.vocabSize).toBe(604);
     for (const item of recorded.cases) expect(tokenizer.encode(item.text)).toEqual(item.ids);
-    expect(tokenizer.decode([306, 558, 600, 544, 565])).toBe('Sure,[SEG] .');
-    expect(tokenizer.decode([602, -200, 603])).toBe('<im_start><image><im_end>');
+    // And the same texts: it is the same vocabulary.
+    for (const item of recorded.cases) expect(tokenizer.decode(item.ids)).toBe(item.decoded);
+    expect(tokenizer.decode([602, -200, 603])).toBe('<im_start> <image> <im_end>');
   });
 
   test('added_tokens.json is taken over; ids that leave a gap are refused', () => {
