@@ -24,7 +24,7 @@ const STAND_INS: readonly Sign[] = [
 /** An object whose first key is that of an error: `{"error": "Repository not found"}`. */
 const ERROR_BODY = /^\s*\{\s*"(?:error|errors|detail|message|statusCode|status_code)"\s*:/;
 const ERROR_TEXT =
-  'it is the error message of a server (JSON), not the file; look into it, and download the file again, logged in if need be';
+  'it is a JSON text, the error message of a server, not the file; look into it, and download the file again, logged in if need be';
 
 const OTHER_FORMATS: readonly Sign[] = [
   [/^\s*\{/, 'it is a JSON text, not a checkpoint; the download may have answered with an error: look into it'],

@@ -19,7 +19,7 @@ export function resolveHubName(path: string, what: string, env: NodeJS.ProcessEn
   if (snapshot !== null) return snapshot;
   throw new UserError(
     `Looking for ${what}: there is no folder ${path}, and the Hugging Face cache (${cache}) has no ${path}. ` +
-      `Download it with \`huggingface-cli download ${path}\`, or give the path of its folder.`,
+      `Download it with \`hf download ${path}\`, or give the path of its folder.`,
   );
 }
 

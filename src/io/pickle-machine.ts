@@ -153,14 +153,14 @@ export class PickleMachine implements PickleContext {
   }
 
   global(module: string, name: string): void {
-    const found = this.options.globals.get(`${module} ${name}`);
-    if (found === undefined) {
+    const found = this.options.globals.get(`${module} ${name}`) ?? this.options.unlisted?.(module, name) ?? null;
+    if (found === null) {
       this.fail(
         `it refuses ${shown(`${module}.${name}`)}: only tensors and plain containers are read, no code is run. ` +
           'Save plain tensors (a state_dict) in a program that you trust, and read those',
       );
     }
-    this.push(found);
+    this.push(found as PickleGlobal);
   }
 
   /** Pushes what calling `callee` gives, where the allow-list says that it can be called. */

@@ -168,7 +168,7 @@ describe('what does not belong together is refused, and nothing is written', () 
     [
       'a name of the hub that is not in the cache',
       options({ mllm: 'some/llava' }),
-      /huggingface-cli download some\/llava/,
+      /hf download some\/llava/,
     ],
   ])('%s', async (_, argv, message) => {
     const target = out('refused');

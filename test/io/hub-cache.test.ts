@@ -32,7 +32,7 @@ test('the snapshot that refs/main names; without it the newest', () => {
 });
 
 test('what is not there: the command that downloads it, and where was looked', () => {
-  expect(() => resolve('some/other')).toThrow(/huggingface-cli download some\/other/);
+  expect(() => resolve('some/other')).toThrow(/hf download some\/other/);
   expect(() => resolve('some/other')).toThrow(cache);
 });
 
