@@ -28,7 +28,7 @@ const IN_FOLDER = [
   'adapter_model.safetensors',
   'adapter_model.bin',
 ] as const;
-const ADAPTER = /^adapter_model\./;
+const ADAPTER = 'adapter_model.';
 /** What LLaVA's trainer saves beside an adapter: the trained weights that are none of its. */
 const BESIDE_ADAPTER = 'non_lora_trainables.bin';
 const ZIP_MAGIC = Buffer.from('PK');
@@ -48,7 +48,7 @@ export function openCheckpoint(path: string): Checkpoint {
   }
   const opened = openFile(path);
   const beside = join(dirname(path), BESIDE_ADAPTER);
-  return ADAPTER.test(basename(path)) && existsSync(beside) ? joined(opened, openFile(beside), beside) : opened;
+  return basename(path).startsWith(ADAPTER) && existsSync(beside) ? joined(opened, openFile(beside), beside) : opened;
 }
 
 function openFile(path: string): Checkpoint {

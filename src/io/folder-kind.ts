@@ -5,7 +5,8 @@ import { join } from 'node:path';
 const MODEL_STATES = /^mp_rank_\d+_model_states\.pt$/;
 const ZERO3_STATES = /^zero_pp_rank_\d+_mp_rank_\d+_model_states\.pt$/;
 /** Files of a training that hold no weights. */
-const NO_WEIGHTS = /^(?:optimizer|scheduler|scaler|rng_state|training_args|random_states|trainer_state|.*_optim_states)\b/;
+const NO_WEIGHTS =
+  /^(?:optimizer|scheduler|scaler|rng_state|training_args|random_states|trainer_state|.*_optim_states)\b/;
 const WEIGHTS = /\.(?:bin|pth|pt|ckpt|safetensors)$/;
 
 export const DISTRIBUTED =
@@ -105,7 +106,8 @@ function otherFormat(names: readonly string[]): string | null {
 
 /** Weights lie one folder down: the trainer's checkpoint-500, the snapshot of the hub's cache. */
 function subfolder(folder: string, names: readonly string[]): string | null {
-  const isFolder = (name: string): boolean => statSync(join(folder, name), { throwIfNoEntry: false })?.isDirectory() === true;
+  const isFolder = (name: string): boolean =>
+    statSync(join(folder, name), { throwIfNoEntry: false })?.isDirectory() === true;
   const number = (name: string): number => Number(name.replace(/\D/g, ''));
   const [last] = names
     .filter((name) => /^checkpoint-\d+$/.test(name) && isFolder(name))

@@ -8,7 +8,13 @@ import { PickleGlobal, PickleOpaque } from './pickle-values.js';
 
 /** Of Python and of functions: these alone. */
 const LISTED: ReadonlySet<string> = new Set([
-  ...['collections Counter', 'collections deque', 'collections ChainMap', 'types SimpleNamespace', 'argparse Namespace'],
+  ...[
+    'collections Counter',
+    'collections deque',
+    'collections ChainMap',
+    'types SimpleNamespace',
+    'argparse Namespace',
+  ],
   ...['pathlib Path', 'pathlib PosixPath', 'pathlib WindowsPath', 'pathlib PurePath', 'pathlib PurePosixPath'],
   ...['pathlib PureWindowsPath', 'pathlib._local PosixPath', 'pathlib._local WindowsPath', 'pathlib._local Path'],
   ...['datetime datetime', 'datetime date', 'datetime time', 'datetime timedelta', 'datetime timezone'],
@@ -20,7 +26,11 @@ const LISTED: ReadonlySet<string> = new Set([
   ...['torch device', 'torch Generator', 'torch.serialization _get_layout', 'torch._C Generator'],
   ...['torch strided', 'torch sparse_coo', 'torch contiguous_format', 'torch channels_last', 'torch preserve_format'],
   ...['numpy dtype', 'numpy ndarray', 'numpy.core.multiarray scalar', 'numpy._core.multiarray scalar'],
-  ...['numpy.core.multiarray _reconstruct', 'numpy._core.multiarray _reconstruct', 'numpy.random._pickle __randomstate_ctor'],
+  ...[
+    'numpy.core.multiarray _reconstruct',
+    'numpy._core.multiarray _reconstruct',
+    'numpy.random._pickle __randomstate_ctor',
+  ],
   ...['numpy.random._pickle __generator_ctor', 'numpy.random._pickle __bit_generator_ctor'],
   ...['numpy.core.numeric _frombuffer', 'numpy._core.numeric _frombuffer'],
   ...['numpy float64', 'numpy float32', 'numpy int64', 'numpy int32', 'numpy bool_', 'numpy bool'],

@@ -160,7 +160,7 @@ export class PickleMachine implements PickleContext {
           'Save plain tensors (a state_dict) in a program that you trust, and read those',
       );
     }
-    this.push(found as PickleGlobal);
+    this.push(found);
   }
 
   /** Pushes what calling `callee` gives, where the allow-list says that it can be called. */

@@ -30,7 +30,7 @@ const NO_WEIGHTS = /optim|sched|scaler|rng|callback|^grads?$/i;
 const AVERAGE = /ema|average|shadow|swa/i;
 const DEEPSPEED_OPTIMIZER =
   "it is DeepSpeed's states of an optimizer, one process's part of them, and holds no weights: those are in " +
-  "mp_rank_00_model_states.pt beside it (ZeRO 1 and 2), or come of python zero_to_fp32.py FOLDER OUT (ZeRO 3), which lies above it";
+  'mp_rank_00_model_states.pt beside it (ZeRO 1 and 2), or come of python zero_to_fp32.py FOLDER OUT (ZeRO 3), which lies above it';
 
 /** @throws by `fail`, which names the keys that there are */
 export function findStateDict(value: PickleValue, fail: Fail): StateDict {
@@ -39,7 +39,9 @@ export function findStateDict(value: PickleValue, fail: Fail): StateDict {
     const advice = value instanceof PickleOpaque ? '; load it in Python and save its state_dict() with torch.save' : '';
     return fail(`it holds ${describePickled(value)}, expected a dict of tensors (state_dict)${advice}`);
   }
-  const candidates = candidatesIn(root, [], new Set()).sort((a, b) => b.tensors - a.tensors || a.path.length - b.path.length);
+  const candidates = candidatesIn(root, [], new Set()).sort(
+    (a, b) => b.tensors - a.tensors || a.path.length - b.path.length,
+  );
   const best = candidates[0];
   if (best === undefined) {
     if (root.size === 0) return { entries: [], others: new Map(), wrapper: null };

@@ -13,7 +13,7 @@ import { type ReadDtype, isRead, notRead } from './safetensors-header.js';
 import { findStateDict } from './state-dict.js';
 import { readStrided } from './strided.js';
 import { LARGEST_PICKLE, isLegacyCheckpoint, readLegacyCheckpoint } from './torch-legacy.js';
-import { ARRAYS, TORCH_GLOBALS, type TorchStorage, TorchTensor, storageLoader } from './torch-tensors.js';
+import { ARRAYS, TORCH_GLOBALS, type TorchStorage, type TorchTensor, storageLoader } from './torch-tensors.js';
 import { type ZipEntry, readZipDirectory, storedOffset } from './zip-directory.js';
 
 /** What a file holds, no tensor of it read yet. */
@@ -52,7 +52,12 @@ export function readTorchCheckpoint(name: string, open: Opener): TorchCheckpoint
   for (const [key, tensor] of entries) {
     const { dtype, shape } = tensor;
     const wrong: Fail = (what) => fail(`tensor ${JSON.stringify(key.slice(0, 120))}: ${what}`);
-    tensors.set(key, { dtype, shape, source: name, read: () => open((source) => readTensor(source, content, tensor, wrong)) });
+    tensors.set(key, {
+      dtype,
+      shape,
+      source: name,
+      read: () => open((source) => readTensor(source, content, tensor, wrong)),
+    });
   }
   return { tensors, others, wrapper };
 }
@@ -83,7 +88,12 @@ function readZip(source: ByteSource, name: string, fail: Fail): Content {
   const bytes = readPart(source, storedOffset(source, pickle, fail), pickle.size);
   const storages = new Map<string, TorchStorage>();
   const persistentLoad = storageLoader(storages);
-  const { value } = unpickle(bytes, { source: `${name} (data.pkl)`, globals: TORCH_GLOBALS, unlisted: harmlessGlobal, persistentLoad });
+  const { value } = unpickle(bytes, {
+    source: `${name} (data.pkl)`,
+    globals: TORCH_GLOBALS,
+    unlisted: harmlessGlobal,
+    persistentLoad,
+  });
 
   const entryOf = (key: string): ZipEntry | undefined => directory.get(`${prefix}data/${key}`);
   for (const { key, length } of storages.values()) {

@@ -166,7 +166,9 @@ function rebuildFromType(args: readonly PickleValue[], context: PickleContext): 
   const [rebuild, type, inner] = args;
   if (!(type instanceof PickleGlobal) || !PLAIN_TENSOR_TYPES.includes(type.name)) {
     const name = type instanceof PickleGlobal ? type.name.replace(' ', '.') : describePickled(type ?? null);
-    return context.fail(`a tensor of it is of the class ${name}, whose numbers mean something else; save it as plain tensor`);
+    return context.fail(
+      `a tensor of it is of the class ${name}, whose numbers mean something else; save it as plain tensor`,
+    );
   }
   if (!(rebuild instanceof PickleGlobal) || rebuild.call === null || !(inner instanceof PickleTuple)) {
     return context.fail('a tensor with attributes is not made of a tensor');

@@ -54,7 +54,9 @@ export function readAdapter(path: string): AdapterFacts | null {
   }
   const start = root.optional('init_lora_weights');
   if (typeof start?.value === 'string' && CHANGES_BASE.test(start.value)) {
-    start.fail('a beginning that leaves the base as it is; convert the adapter with peft first (path_initial_model_for_weight_conversion)');
+    start.fail(
+      'a beginning that leaves the base as it is; convert the adapter with peft first (path_initial_model_for_weight_conversion)',
+    );
   }
   const bias = root.optional('bias');
   if (bias !== null && bias.value !== 'none') bias.fail('"none" (trained biases are not supported)');

@@ -36,7 +36,8 @@ const LOSS = { ce: 1, bce: 2, dice: 0.5 };
  */
 export function refuseGuesses({ sam }: ModelConfig, samFile: JsonReader | null, given: readonly string[]): void {
   if (sam.promptEmbedDim === PUBLISHED_DECODER_WIDTH || given.includes('sam.decoder_heads')) return;
-  if (samFile?.optional('mask_decoder_config')?.optional('num_attention_heads') != null) return;
+  const said = samFile?.optional('mask_decoder_config')?.optional('num_attention_heads') ?? null;
+  if (said !== null) return;
   throw new UserError(
     `SAM's mask decoder is ${sam.promptEmbedDim} wide, the published ones ${PUBLISHED_DECODER_WIDTH} with ` +
       `${DECODER_HEADS} heads; its file does not say how many heads it has. Say it: --set sam.decoder_heads=N.`,

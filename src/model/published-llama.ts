@@ -12,7 +12,8 @@ const NESTED_DEFAULTS = {
 const DEFAULT_EPSILON = 1e-6;
 const DEFAULT_THETA = 10000;
 /** Architectures with weights of the same names that compute otherwise. */
-const OTHER_MODELS = /mi[sx]tral|mpt|qwen|gemma|phi|falcon|opt$|next|onevision|video|vipllava|idefics|blip|cohere|granite/i;
+const OTHER_MODELS =
+  /mi[sx]tral|mpt|qwen|gemma|phi|falcon|opt$|next|onevision|video|vipllava|idefics|blip|cohere|granite/i;
 
 /** @param vocabSize rows of the embedding */
 export function llamaConfig(llava: JsonReader, vocabSize: number): LlmConfig {
@@ -29,11 +30,13 @@ export function llamaConfig(llava: JsonReader, vocabSize: number): LlmConfig {
   if (keyHeads !== heads) llama.key('num_key_value_heads').fail(`${heads} (grouped queries are not supported)`);
   const headSize = llama.optional('head_dim');
   if (headSize !== null && headSize.value !== hiddenSize / heads) {
-    headSize.fail(`${hiddenSize / heads}, which is hidden_size / num_attention_heads (heads of another size are not supported)`);
+    headSize.fail(
+      `${hiddenSize / heads}, which is hidden_size / num_attention_heads (heads of another size are not supported)`,
+    );
   }
   for (const key of ['attention_bias', 'mlp_bias', 'qkv_bias']) {
     const bias = llama.optional(key);
-    if (bias !== null && bias.boolean()) bias.fail('false (biases of LLaMA are not supported)');
+    if (bias?.boolean() === true) bias.fail('false (biases of LLaMA are not supported)');
   }
   llama.optional('hidden_act')?.oneOf(['silu']);
   const epsilon = nested === null ? llama.key('rms_norm_eps') : llama.optional('rms_norm_eps');
@@ -57,7 +60,8 @@ export function tiesEmbeddings(llava: JsonReader): boolean {
 
 function refuseOtherModel(root: JsonReader): void {
   const type = root.optional('model_type');
-  if (type !== null && OTHER_MODELS.test(type.string())) type.fail('"llava" or "llama" (other models are not supported)');
+  if (type !== null && OTHER_MODELS.test(type.string()))
+    type.fail('"llava" or "llama" (other models are not supported)');
 }
 
 /** `rope_theta` and `rope_scaling`, which are one since transformers 5: `rope_parameters`. */

@@ -8,7 +8,7 @@ import { dirname, join } from 'node:path';
 import { type ModelConfig, modelConfigToJson, parseModelConfig, type TokenIds } from '../config.js';
 import { UserError } from '../errors.js';
 import { openCheckpoint } from '../io/checkpoint-files.js';
-import { describeNotSafetensors, headOf } from '../io/file-kind.js';
+import { describeNotSafetensors, describeStandInAt, headOf } from '../io/file-kind.js';
 import type { FileTensor, FileTensors } from '../io/file-tensor.js';
 import { resolveHubName } from '../io/hub-cache.js';
 import { readJson } from '../io/json-file.js';
@@ -21,6 +21,7 @@ import { publishedConfig, refuseGuesses } from './published-config.js';
 import { tiesEmbeddings } from './published-llama.js';
 import { ownNames, type PublishedPart } from './published-names.js';
 import { refuseQuantised } from './published-quantised.js';
+import { lackOfLlava } from './published-transformers.js';
 
 /** Paths, or names in the local Hugging Face cache. */
 export interface PublishedPaths {
@@ -161,7 +162,10 @@ function readConfig(folder: string, what: string): JsonReader {
     throw new UserError(`Reading ${what}: ${folder} is no folder. Name the one that has config.json and the weights.`);
   }
   const path = join(folder, 'config.json');
-  return JsonReader.of(readJson(path, what), path);
+  const config = readJson(path, what);
+  const standIn = describeStandInAt(path, true);
+  if (standIn !== null) throw new UserError(`Reading ${what}: ${path} cannot be read: ${standIn}.`);
+  return JsonReader.of(config, path);
 }
 
 function addPart(
@@ -190,6 +194,13 @@ function addPart(
     tensors.set(own.name, tensor);
   }
   refuseEmpty(path, empty, mine.size);
+  const lack = part === 'mllm' ? lackOfLlava([...published.keys()]) : null;
+  if (lack !== null) {
+    throw new UserError(
+      `${path} has LLaVA's weights as transformers names them (LlavaForConditionalGeneration), but lacks "${lack}". Use a ` +
+        'folder that transformers saved whole, or that of the published code (liuhaotian/llava-v1.5-7b).',
+    );
+  }
   const sign = SIGN_OF[part];
   if (mine.size === 0 || (sign !== null && !mine.has(sign))) refuseOtherPart(part, path, [...published.keys()], sign);
   return { loaded: mine.size, replaced, unused };
@@ -207,7 +218,7 @@ function refuseEmpty(path: string, empty: readonly string[], count: number): voi
 
 function refuseOtherPart(part: PublishedPart, path: string, names: readonly string[], sign: string | null): never {
   const shown = names.slice(0, 3).map((name) => `"${name}"`);
-  const lack = sign === null ? 'no tensor of that part' : `no ${sign.split('.').slice(-3).join('.')}`;
+  const lack = sign === null ? 'no tensor of that part' : `no ${sign.split('.').slice(-2).join('.')}`;
   const what = whatItIs(names);
   throw new UserError(
     `${path}, named as ${OPTION[part]}, has ${lack} (it has ${shown.join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}` +
@@ -217,7 +228,10 @@ function refuseOtherPart(part: PublishedPart, path: string, names: readonly stri
 
 /** Files that are taken for each other, by a name that only they have. */
 const KINDS: readonly (readonly [RegExp, string])[] = [
-  [/(?:^|\.)visual\.(?:transformer\.resblocks|conv1)\./, 'CLIP as OpenAI and open_clip name it; give the folder of openai/clip-vit-large-patch14'],
+  [
+    /(?:^|\.)visual\.(?:transformer\.resblocks|conv1)\./,
+    'CLIP as OpenAI and open_clip name it; give the folder of openai/clip-vit-large-patch14',
+  ],
   [/(?:^|\.)_flat_param$/, 'flat parameters of FSDP; save with StateDictType.FULL_STATE_DICT'],
   [/(?:^|\.)lora_A\./, 'a LoRA without its base; merge it with peft (merge_and_unload) first'],
   [/image_encoder\.(?:patch_embed\.seq|layers\.0\.blocks)/, 'MobileSAM; SAM with a ViT is read'],

@@ -72,6 +72,6 @@ function prefixOf(part: PublishedPart, bare: string): string {
 function withoutAdapterWrappers(name: string): string {
   return name
     .replace(/\.base_layer\./, '.')
-    .replace(/\.modules_to_save\.(?:[^.]+\.)?(?=[^.]+$)/, '.')
+    .replace(/\.modules_to_save\.[^.]+\./, '.')
     .replace(/\.(lora_[AB])\.(?:[^.]+\.)?weight$/, '.$1.default.weight');
 }

@@ -22,12 +22,13 @@ const ADVICE =
 
 /** @throws UserError that names the method */
 export function refuseQuantised(path: string, config: JsonReader | null, tensors: FileTensors): void {
-  const said = [config, config?.optional('text_config') ?? null]
-    .map((root) => root?.optional('quantization_config') ?? null)
-    .find((found) => found !== null);
-  if (said !== undefined && said !== null) {
+  const nested = config?.optional('text_config') ?? null;
+  const [said] = [config, nested].flatMap((root) => root?.optional('quantization_config') ?? []);
+  if (said !== undefined) {
     const { method, details } = methodOf(said.object());
-    throw new UserError(`${path}: its config.json says that the weights are quantised by ${method}${details}. ${ADVICE}.`);
+    throw new UserError(
+      `${path}: its config.json says that the weights are quantised by ${method}${details}. ${ADVICE}.`,
+    );
   }
   for (const name of tensors.keys()) {
     const sign = SIGNS.find(([pattern]) => pattern.test(name));
@@ -42,6 +43,7 @@ function methodOf(config: Readonly<Record<string, unknown>>): { method: string; 
   const bits = config['load_in_4bit'] === true ? 4 : config['load_in_8bit'] === true ? 8 : config['bits'];
   const kind = bits === 4 ? text('bnb_4bit_quant_type') : text('format');
   const facts = [kind, typeof bits === 'number' ? `${bits} bits` : null].filter((fact) => fact !== null);
-  const method = typeof said === 'string' ? said : bits === undefined ? 'a method that it does not name' : 'bitsandbytes';
+  const method =
+    typeof said === 'string' ? said : bits === undefined ? 'a method that it does not name' : 'bitsandbytes';
   return { method, details: facts.length === 0 ? '' : ` (${facts.join(', ')})` };
 }

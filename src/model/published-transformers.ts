@@ -37,7 +37,8 @@ const SAM: readonly Rule[] = [
   [/^mask_decoder\.transformer\.layer_norm_final_attn\./, 'mask_decoder.transformer.norm_final_attn.'],
 ];
 /** An MLP: proj_in, layers.0, layers.1, …, proj_out there; layers.0 to layers.N in the published code. */
-const MLP = /^(mask_decoder\.(?:iou_prediction_head|output_hypernetworks_mlps\.\d+)\.)(?:proj_(in|out)|layers\.(\d+))\./;
+const MLP =
+  /^(mask_decoder\.(?:iou_prediction_head|output_hypernetworks_mlps\.\d+)\.)(?:proj_(in|out)|layers\.(\d+))\./;
 
 /** Whether names are those of transformers' LlavaForConditionalGeneration. */
 export function isTransformersLlava(names: Iterable<string>): boolean {
@@ -56,13 +57,20 @@ export function ownNamesOf(part: PublishedPart, names: ReadonlySet<string>): (na
     const hidden = hiddenLayers(names);
     return (name) => {
       const mlp = MLP.exec(name);
-      if (mlp === null) return replaced(name, SAM);
-      const [start, of = '', end, place] = mlp;
+      const [start = '', of = '', end, place] = mlp ?? [];
+      // Files that were translated by halves number their layers as the published code does.
+      if (!names.has(`${of}proj_in.weight`)) return replaced(name, SAM);
       const layer = end === 'in' ? 0 : 1 + (end === 'out' ? (hidden.get(of) ?? 0) : Number(place));
       return `${of}layers.${layer}.${name.slice(start.length)}`;
     };
   }
   return (name) => name;
+}
+
+/** What a LLaVA of transformers always has, and a file that was put together by hand may lack; null where nothing is. */
+export function lackOfLlava(names: readonly string[]): string | null {
+  const part = 'multi_modal_projector.linear_2.weight';
+  return !isTransformersLlava(names) || names.some((name) => name.endsWith(part)) ? null : part;
 }
 
 /** Layers between the first and the last, per MLP. */

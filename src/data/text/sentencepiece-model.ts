@@ -67,7 +67,7 @@ export function readSentencePieceModel(bytes: Uint8Array, source: string): Sente
     while (reader.next()) {
       if (reader.field === 1) {
         if (pieces.length >= MAX_PIECES) throw new Error(`it has more than ${MAX_PIECES} pieces`);
-        pieces.push(readPiece(reader.bytesField()));
+        pieces.push(readPiece(reader.message()));
       } else if (reader.field === 2) readTrainer(reader.bytesField(), trainer);
       else if (reader.field === 3) readNormalizer(reader.bytesField(), normalizer);
       else reader.skip();
@@ -95,8 +95,7 @@ export function readSentencePieceModel(bytes: Uint8Array, source: string): Sente
   return model;
 }
 
-function readPiece(bytes: Uint8Array): SentencePiece {
-  const reader = new ProtobufReader(bytes);
+function readPiece(reader: ProtobufReader): SentencePiece {
   let text = '';
   let score = 0;
   let kind = PIECE_NORMAL;

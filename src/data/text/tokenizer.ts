@@ -292,7 +292,7 @@ function refuseOtherVocabulary(json: TokenizerJson, jsonPath: string, model: Sen
   const what =
     differs < 0
       ? `it has ${ids.size} tokens, ${path} ${size}`
-      : `${JSON.stringify(model.pieces[differs]?.text)} is ${String(ids.get(model.pieces[differs]?.text ?? '') ?? 'unknown')} there and ${differs} in ${path}`;
+      : `${JSON.stringify(model.pieces[differs]?.text)} is ${JSON.stringify(ids.get(model.pieces[differs]?.text ?? '') ?? null)} there and ${differs} in ${path}`;
   throw new UserError(
     `Reading the tokenizer: ${jsonPath} is of another vocabulary: ${what}. Keep the file that the model was trained with, ` +
       'and remove the other.',
