@@ -1,7 +1,9 @@
 /** The comparisons of .ci/tokenizers; its argument is the folder with the packages, unpacked. */
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import console from 'node:console';
 import { join } from 'node:path';
+import process from 'node:process';
 import { pathToFileURL } from 'node:url';
 import { Tokenizer } from '../dist/data/text/tokenizer.js';
 

@@ -150,6 +150,9 @@ function showParts({ published }: OpenedModel, { output }: VerbContext): void {
     return [part, files.length, loaded, replaced.length, unused.length] as const;
   });
   output.table(['part', 'files', 'tensors', 'replace others', 'not used'], rows);
+  for (const { part, within } of published.parts) {
+    if (within !== null) output.line(` ${part}: the tensors of ${within}`);
+  }
   const reasons = new Map<string, number>();
   for (const { unused } of published.parts) {
     for (const { reason } of unused) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);

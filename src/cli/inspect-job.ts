@@ -44,7 +44,7 @@ interface Duplicates {
 /** @returns the exit code */
 export async function runInspect(request: InspectRequest, context: VerbContext): Promise<number> {
   const { path, withStatistics, match } = request;
-  const { tensors, files, format } = openCheckpoint(path);
+  const { tensors, files, format, within = null } = openCheckpoint(path);
   const all = [...tensors].map(([name, tensor]): Item => {
     const { dtype, shape } = tensor;
     const numbers = shape.reduce((product, size) => product * size, 1);
@@ -66,9 +66,10 @@ export async function runInspect(request: InspectRequest, context: VerbContext):
   };
   const about = describeParts(all.map(({ shape }) => shape));
   if (about !== null) context.note(`${path}: ${about}`);
+  if (within !== null) context.output.line(` the tensors of ${within}`);
   show({ path, format, files }, items, contents, summary, context);
   context.output.json({
-    ...{ path, format, files, ...(about === null ? {} : { about }) },
+    ...{ path, format, files, ...(about === null ? {} : { about }), ...(within === null ? {} : { within }) },
     tensors: items.map(({ name, dtype, shape, numbers, bytes }, i) => {
       return { name, dtype, shape, numbers, bytes, ...contents?.[i]?.statistics };
     }),

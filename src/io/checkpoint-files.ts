@@ -16,6 +16,8 @@ export interface Checkpoint {
   /** Paths, in the order in which they were opened. */
   readonly files: readonly string[];
   readonly format: 'safetensors' | 'PyTorch';
+  /** Where in a file of torch.save the tensors lie, and what lies beside them: '"model" (beside it: epoch)'; null: at its top. */
+  readonly within?: string | null;
 }
 
 /** What a folder may hold, the first that is there; a safetensors file before a pickle. */
@@ -52,8 +54,18 @@ export function openCheckpoint(path: string): Checkpoint {
 }
 
 function openFile(path: string): Checkpoint {
-  if (isPyTorch(path)) return { tensors: openTorchCheckpoint(path).tensors, files: [path], format: 'PyTorch' };
+  if (isPyTorch(path)) {
+    const { tensors, others, wrapper } = openTorchCheckpoint(path);
+    return { tensors, files: [path], format: 'PyTorch', within: wrapper === null ? null : placeOf(wrapper, others) };
+  }
   return { tensors: openSafetensors(path).tensors, files: [path], format: 'safetensors' };
+}
+
+function placeOf(wrapper: string, others: ReadonlyMap<string, unknown>): string {
+  const beside = [...others.keys()].filter((key) => !key.startsWith(`${wrapper}.`));
+  const shown = beside.slice(0, 6).join(', ');
+  const more = beside.length > 6 ? ` and ${beside.length - 6} more` : '';
+  return `"${wrapper}"${beside.length === 0 ? '' : ` (beside it: ${shown}${more})`}`;
 }
 
 function joined(first: Checkpoint, second: Checkpoint, path: string): Checkpoint {
@@ -65,6 +77,7 @@ function joined(first: Checkpoint, second: Checkpoint, path: string): Checkpoint
     tensors: new Map([...first.tensors, ...second.tensors]),
     files: [...first.files, ...second.files],
     format: first.format,
+    within: first.within ?? null,
   };
 }
 

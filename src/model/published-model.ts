@@ -19,7 +19,8 @@ import { refuseDelta } from './llava-delta.js';
 import { type AdapterFacts, readAdapter, refuseLlavaAdapter } from './published-adapter.js';
 import { publishedConfig, refuseGuesses } from './published-config.js';
 import { tiesEmbeddings } from './published-llama.js';
-import { ownNames, type PublishedPart } from './published-names.js';
+import { ownNames } from './published-names.js';
+import type { PublishedPart } from './published-part.js';
 import { refuseQuantised } from './published-quantised.js';
 import { lackOfLlava } from './published-transformers.js';
 
@@ -39,6 +40,8 @@ export interface PublishedPaths {
 export interface PartReport {
   readonly part: PublishedPart;
   readonly files: readonly string[];
+  /** The key of the file under which the tensors lie, and those beside it; null: they are at its top. */
+  readonly within: string | null;
   readonly loaded: number;
   /** Names that another part gives as well, and which replaces this one. */
   readonly replaced: readonly string[];
@@ -105,13 +108,13 @@ export function openPublishedModel(
   let adapter: AdapterFacts | null = null;
   let samConfig: JsonReader | null = null;
   for (const [part, path] of sources) {
-    const { files, tensors: published } = openCheckpoint(path);
+    const { files, tensors: published, within = null } = openCheckpoint(path);
     const file = files[0] ?? path;
     if (part === 'mllm') refuseDelta(path, llava, published);
     refuseQuantised(path, part === 'mllm' ? llava : null, published);
     if (part === 'weights') adapter = readAdapter(file);
     if (part === 'sam') samConfig = configBeside(file);
-    parts.push({ part, files, ...addPart(part, published, tensors, path) });
+    parts.push({ part, files, within, ...addPart(part, published, tensors, path) });
     if (part === 'mllm') tieEmbeddings(tensors, llava, path);
     if (part === 'weights') refuseLlavaAdapter(path, namesOf(part, published), adapter);
   }
@@ -173,7 +176,7 @@ function addPart(
   published: FileTensors,
   tensors: Map<string, FileTensor>,
   path: string,
-): Omit<PartReport, 'part' | 'files'> {
+): Omit<PartReport, 'part' | 'files' | 'within'> {
   const unused: { name: string; reason: string }[] = [];
   const replaced: string[] = [];
   const mine = new Map<string, string>();
@@ -233,6 +236,7 @@ const KINDS: readonly (readonly [RegExp, string])[] = [
     'CLIP as OpenAI and open_clip name it; give the folder of openai/clip-vit-large-patch14',
   ],
   [/(?:^|\.)_flat_param$/, 'flat parameters of FSDP; save with StateDictType.FULL_STATE_DICT'],
+  [/(?:^|\.)visual_model\.mask_decoder\./, "GSVA's weights, which are named as --weights"],
   [/(?:^|\.)lora_A\./, 'a LoRA without its base; merge it with peft (merge_and_unload) first'],
   [/image_encoder\.(?:patch_embed\.seq|layers\.0\.blocks)/, 'MobileSAM; SAM with a ViT is read'],
   [/image_encoder\.(?:trunk|neck\.convs)\./, 'SAM 2; SAM with a ViT is read'],

@@ -2,7 +2,7 @@
  * What tools put around the names of a state dict without changing what is in it: compilers, wrappers for several devices,
  * trainers, peft. Names without it are those that the published code saves.
  */
-import type { PublishedPart } from './published-names.js';
+import type { PublishedPart } from './published-part.js';
 
 /** Anywhere in a name: torch.compile, FSDP, activation checkpointing. */
 const INNER = /(?:^|(?<=\.))(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|_forward_module)\./g;
