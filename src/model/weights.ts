@@ -80,11 +80,8 @@ export function checkWeights(
   }
   const missing = [...parameters.keys()].filter((name) => !byName.has(name));
   const unused = [...byName.keys()].filter((name) => !parameters.has(name));
-  refuse(
-    missing.filter((name) => options.mayBeMissing?.test(name) !== true),
-    source,
-    'lacks',
-  );
+  const lacking = missing.filter((name) => options.mayBeMissing?.test(name) !== true);
+  refuse(lacking, fileLacking(lacking[0] ?? '', byName, source), 'lacks', unused);
   const leftOver = unused.filter((name) => !isExpectedLeftover(name, options));
   refuse(leftOver, byName.get(leftOver[0] ?? '')?.source ?? source, 'holds, but this model has no place for,');
   const loaded = [...parameters].filter(([name]) => byName.has(name));
@@ -262,9 +259,26 @@ function isExpectedLeftover(name: string, options: LoadOptions): boolean {
   return NEVER_READ.some(({ pattern }) => pattern.test(name)) || options.mayBeUnused?.test(name) === true;
 }
 
-function refuse(names: readonly string[], source: string, verb: string): void {
+/** @param instead what there is that nobody asks for */
+function refuse(names: readonly string[], source: string, verb: string, instead: readonly string[] = []): void {
   if (names.length === 0) return;
-  const shown = names.slice(0, 3).map((name) => `"${name}"`);
-  const more = names.length > 3 ? ` and ${names.length - 3} more` : '';
-  throw new UserError(`${source} ${verb} ${shown.join(', ')}${more}; check that weights and config belong together`);
+  const list = (all: readonly string[]): string => {
+    const shown = all.slice(0, 3).map((name) => `"${name}"`);
+    return `${shown.join(', ')}${all.length > 3 ? ` and ${all.length - 3} more` : ''}`;
+  };
+  const found = instead.length === 0 ? '' : `, and has ${list(instead)}, which the model has no place for`;
+  throw new UserError(`${source} ${verb} ${list(names)}${found}; check that weights and config belong together`);
+}
+
+/** The file that should have a tensor: the one with its nearest neighbour. What GSVA adds comes from no other file. */
+function fileLacking(name: string, tensors: ReadonlyMap<string, FileTensor>, source: string): string {
+  if (/\.lora_[AB]\.|^model\.text_hidden_fcs\./.test(name)) return source;
+  const parts = name.split('.');
+  for (let length = parts.length - 1; length > 1; length--) {
+    const start = `${parts.slice(0, length).join('.')}.`;
+    for (const [other, tensor] of tensors) {
+      if (tensor.source !== undefined && other.startsWith(start) && !other.includes('.lora_')) return tensor.source;
+    }
+  }
+  return source;
 }

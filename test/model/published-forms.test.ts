@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { UserError } from '../../src/errors.js';
+import { checkModel } from '../../src/inference/check-model.js';
 import { openModel, type OpenedModel, type PublishedSource } from '../../src/inference/open-model.js';
 import { openCheckpoint } from '../../src/io/checkpoint-files.js';
 import { named, type TensorOutput } from '../../src/io/tensor-output.js';
@@ -221,5 +222,29 @@ describe('files that are something else', () => {
     writeFileSync(join(dir, file), content);
     expect(() => open({ mllm: dir })).toThrow(/Git-LFS pointer|web page|error message of a server/);
     expect(() => open({ mllm: dir })).toThrow(file);
+  });
+});
+
+describe('the file that is blamed', () => {
+  const check = async (other: Partial<PublishedSource>): Promise<unknown> =>
+    checkModel(open(other)).catch((error: unknown) => error);
+
+  test('is the one that lacks the tensor or has it in another shape, not the last one that was named', async () => {
+    const sam = join(folder(), 'sam.safetensors');
+    writeSafetensorsFile(
+      sam,
+      renamed(recorded.sam, (name) => (name.endsWith('neck.3.bias') ? null : name)),
+    );
+    expect(await check({ sam })).toMatchObject({
+      message: expect.stringMatching(`^${sam} lacks ".*neck\\.3\\.bias"`) as unknown,
+    });
+    const mllm = llava({ intermediate_size: 84 });
+    expect(await check({ mllm })).toMatchObject({
+      message: expect.stringMatching(`^${mllm}/model\\.safetensors: tensor ".*" has shape`) as unknown,
+    });
+    const weights = weightsFile((name) => (name.includes('layers.1.self_attn.q_proj.lora_A') ? null : name));
+    expect(await check({ weights })).toMatchObject({
+      message: expect.stringMatching(`^${weights} lacks ".*lora_A`) as unknown,
+    });
   });
 });
