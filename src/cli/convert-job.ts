@@ -18,7 +18,7 @@ import { type TensorOutput, type WeightDtype, byteCount, converted, named } from
 import { writeShardedTorch, writeTorchCheckpoint } from '../io/torch-writer.js';
 import { bytesText } from '../machine.js';
 import { TOKENIZER_FILES, writeModelDescription } from '../model/checkpoint-directory.js';
-import { addDelta } from '../model/llava-delta.js';
+import { addDelta, refuseOtherSizes } from '../model/llava-delta.js';
 import { modelCard } from '../model/model-card.js';
 import { mergeLora } from '../model/merge-lora.js';
 import { clipConfigJson, clipPreprocessorJson, llavaConfigJson, publishedTensors } from '../model/published-files.js';
@@ -89,7 +89,11 @@ export async function runConvertDelta(
   const base = resolveHubName(request.base, 'the base');
   const delta = resolveHubName(request.delta, 'the delta');
   const configPath = join(delta, 'config.json');
-  const config = JsonReader.of(readJson(configPath, "the delta's config"), configPath).object();
+  const deltaConfig = JsonReader.of(readJson(configPath, "the delta's config"), configPath);
+  const config = deltaConfig.object();
+  const basePath = join(base, 'config.json');
+  if (existsSync(basePath))
+    refuseOtherSizes(JsonReader.of(readJson(basePath, "the base's config"), basePath), deltaConfig);
   const tensors = addDelta(openCheckpoint(base).tensors, openCheckpoint(delta).tensors);
   const outputs = outputsOf(tensors, request, context);
   await write(request.out, (dir) => {
@@ -157,6 +161,9 @@ function showParts({ published }: OpenedModel, { output }: VerbContext): void {
     return [part, files.length, loaded, replaced.length, unused.length] as const;
   });
   output.table(['part', 'files', 'tensors', 'replace others', 'not used'], rows);
+  for (const { part, within } of published.parts) {
+    if (within !== null) output.line(` ${part}: the tensors of ${within}`);
+  }
   const reasons = new Map<string, number>();
   for (const { unused } of published.parts) {
     for (const { reason } of unused) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);

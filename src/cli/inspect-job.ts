@@ -4,6 +4,8 @@ import { setImmediate } from 'node:timers/promises';
 import { UserError } from '../errors.js';
 import { openCheckpoint } from '../io/checkpoint-files.js';
 import type { FileTensor } from '../io/file-tensor.js';
+import { describeParts } from '../io/folder-kind.js';
+import { isRead } from '../io/safetensors-header.js';
 import { byteCount, outputBytes } from '../io/tensor-output.js';
 import { type TensorStatistics, tensorStatistics } from '../io/tensor-statistics.js';
 import { bytesText } from '../machine.js';
@@ -24,7 +26,8 @@ interface Item extends SummaryItem {
 
 /** What reading a tensor brings. */
 interface Content {
-  readonly statistics: TensorStatistics;
+  /** Null for a type that is listed alone. */
+  readonly statistics: TensorStatistics | null;
   /** Of type and bytes; null for a tensor that no other one can be equal to. */
   readonly digest: string | null;
 }
@@ -41,7 +44,7 @@ interface Duplicates {
 /** @returns the exit code */
 export async function runInspect(request: InspectRequest, context: VerbContext): Promise<number> {
   const { path, withStatistics, match } = request;
-  const { tensors, files, format } = openCheckpoint(path);
+  const { tensors, files, format, within = null } = openCheckpoint(path);
   const all = [...tensors].map(([name, tensor]): Item => {
     const { dtype, shape } = tensor;
     const numbers = shape.reduce((product, size) => product * size, 1);
@@ -61,9 +64,12 @@ export async function runInspect(request: InspectRequest, context: VerbContext):
     parts: totalsBy(items, ({ name }) => partOf(name)),
     duplicates: contents === null ? null : duplicatesIn(items, contents),
   };
+  const about = describeParts(all.map(({ shape }) => shape));
+  if (about !== null) context.note(`${path}: ${about}`);
+  if (within !== null) context.output.line(` the tensors of ${within}`);
   show({ path, format, files }, items, contents, summary, context);
   context.output.json({
-    ...{ path, format, files },
+    ...{ path, format, files, ...(about === null ? {} : { about }), ...(within === null ? {} : { within }) },
     tensors: items.map(({ name, dtype, shape, numbers, bytes }, i) => {
       return { name, dtype, shape, numbers, bytes, ...contents?.[i]?.statistics };
     }),
@@ -101,6 +107,7 @@ async function readAll(items: readonly Item[], context: VerbContext): Promise<Co
 
 function readOne({ name, tensor }: Item, withDigest: boolean): Content {
   const { dtype, shape } = tensor;
+  if (!isRead(dtype)) return { statistics: null, digest: null };
   const data = tensor.read();
   const statistics = tensorStatistics({ dtype, shape, data });
   if (!withDigest) return { statistics, digest: null };
@@ -120,7 +127,7 @@ function duplicatesIn(items: readonly Item[], contents: readonly Content[]): Dup
   return [...groups.values()].flatMap((group) => {
     const [first, second] = group;
     if (first === undefined || second === undefined) return [];
-    const { min, max, nan, infinite } = (contents[first] as Content).statistics;
+    const { min, max, nan, infinite } = (contents[first] as Content).statistics as TensorStatistics;
     const names = group.map((i) => (items[i] as Item).name);
     const constant = min === max && nan === 0 && infinite === 0 ? min : null;
     return [{ names, bytes: (items[first] as Item).bytes, constant }];

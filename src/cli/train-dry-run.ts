@@ -16,7 +16,7 @@ import { writeDirectoryAtomic } from '../io/atomic-file.js';
 import { readImage } from '../io/image-file.js';
 import { machineMemory } from '../machine.js';
 import { addedTokens } from '../special-tokens.js';
-import { buildExperiment } from '../training/build-experiment.js';
+import { buildExperiment, checkStart } from '../training/build-experiment.js';
 import { type ExampleSample, exampleBatch } from '../training/example-batch.js';
 import { type ExperimentConfig, readExperimentConfig } from '../training/experiment-config.js';
 import { openTrainingData } from '../training/experiment-data.js';
@@ -45,6 +45,8 @@ export async function runDryRun(request: DryRunRequest, hardware: Hardware, cont
   const { ranks, out } = request;
   const config = readExperimentConfig(request.config, request.overrides, { forPlan: true });
   const hasStart = config.start === null || existsSync(config.start);
+  // A start model that does not fit is a fault of the configuration, whatever else is missing on this machine.
+  if (hasStart && existsSync(config.tokenizer)) await checkStart(config, request.config);
   const data = await found(() => openData(config));
   const images = countImages(config, data);
   context.note('planning memory ...');

@@ -1,8 +1,10 @@
 /** The files that weights come in: safetensors or PyTorch, one file, or a folder of shards with an index. */
-import { closeSync, existsSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { UserError } from '../errors.js';
+import { headOf } from './file-kind.js';
 import type { FileTensor, FileTensors } from './file-tensor.js';
+import { DISTRIBUTED, describeFolder, weightFiles } from './folder-kind.js';
 import { readJson } from './json-file.js';
 import { JsonReader } from './json-reader.js';
 import { openSafetensors } from './safetensors.js';
@@ -14,6 +16,8 @@ export interface Checkpoint {
   /** Paths, in the order in which they were opened. */
   readonly files: readonly string[];
   readonly format: 'safetensors' | 'PyTorch';
+  /** Where in a file of torch.save the tensors lie, and what lies beside them: '"model" (beside it: epoch)'; null: at its top. */
+  readonly within?: string | null;
 }
 
 /** What a folder may hold, the first that is there; a safetensors file before a pickle. */
@@ -22,7 +26,13 @@ const IN_FOLDER = [
   'model.safetensors',
   'pytorch_model.bin.index.json',
   'pytorch_model.bin',
+  // A PEFT adapter, alone or in a checkpoint of transformers' Trainer.
+  'adapter_model.safetensors',
+  'adapter_model.bin',
 ] as const;
+const ADAPTER = 'adapter_model.';
+/** What LLaVA's trainer saves beside an adapter: the trained weights that are none of its. */
+const BESIDE_ADAPTER = 'non_lora_trainables.bin';
 const ZIP_MAGIC = Buffer.from('PK');
 const PICKLE_MAGIC = 0x80;
 
@@ -35,8 +45,40 @@ export function openCheckpoint(path: string): Checkpoint {
   if (found === undefined) throw new UserError(`Reading weights: there is no ${path}; check the path.`);
   if (found.isDirectory()) return openCheckpoint(weightsOf(path));
   if (path.endsWith('.index.json')) return openShards(path);
-  if (isPyTorch(path)) return { tensors: openTorchCheckpoint(path).tensors, files: [path], format: 'PyTorch' };
+  if (path.endsWith('.distcp')) {
+    throw new UserError(`Reading weights: ${path} cannot be read: ${DISTRIBUTED.replace('FOLDER', dirname(path))}.`);
+  }
+  const opened = openFile(path);
+  const beside = join(dirname(path), BESIDE_ADAPTER);
+  return basename(path).startsWith(ADAPTER) && existsSync(beside) ? joined(opened, openFile(beside), beside) : opened;
+}
+
+function openFile(path: string): Checkpoint {
+  if (isPyTorch(path)) {
+    const { tensors, others, wrapper } = openTorchCheckpoint(path);
+    return { tensors, files: [path], format: 'PyTorch', within: wrapper === null ? null : placeOf(wrapper, others) };
+  }
   return { tensors: openSafetensors(path).tensors, files: [path], format: 'safetensors' };
+}
+
+function placeOf(wrapper: string, others: ReadonlyMap<string, unknown>): string {
+  const beside = [...others.keys()].filter((key) => !key.startsWith(`${wrapper}.`));
+  const shown = beside.slice(0, 6).join(', ');
+  const more = beside.length > 6 ? ` and ${beside.length - 6} more` : '';
+  return `"${wrapper}"${beside.length === 0 ? '' : ` (beside it: ${shown}${more})`}`;
+}
+
+function joined(first: Checkpoint, second: Checkpoint, path: string): Checkpoint {
+  const twice = [...second.tensors.keys()].find((name) => first.tensors.has(name));
+  if (twice !== undefined) {
+    throw new UserError(`${path} and ${first.files[0] ?? ''} both have "${twice}". One of them must go.`);
+  }
+  return {
+    tensors: new Map([...first.tensors, ...second.tensors]),
+    files: [...first.files, ...second.files],
+    format: first.format,
+    within: first.within ?? null,
+  };
 }
 
 /** The file, or the index, that a folder's weights are read from. @throws UserError where there is none */
@@ -44,7 +86,9 @@ export function weightsOf(folder: string): string {
   const name = IN_FOLDER.find((candidate) => existsSync(join(folder, candidate)));
   if (name !== undefined) return join(folder, name);
   if (!existsSync(folder)) throw new UserError(`Reading weights: there is no folder ${folder}; check the path.`);
-  const present = readdirSync(folder).filter((entry) => /\.(bin|pth|pt|safetensors)$/.test(entry));
+  const kind = describeFolder(folder);
+  if (kind !== null) throw new UserError(`Reading weights: ${folder} cannot be read as it is: ${kind}.`);
+  const present = weightFiles(folder);
   if (present.length === 1) return join(folder, present[0] as string);
   const there = present.length === 0 ? '' : `; it has ${present.slice(0, 5).join(', ')}`;
   throw new UserError(`Reading weights: ${folder} has none of ${IN_FOLDER.join(', ')}${there}. Name the file itself.`);
@@ -53,15 +97,9 @@ export function weightsOf(folder: string): string {
 /** By its content where the name does not say it: a zip file or a pickle is PyTorch's. */
 function isPyTorch(path: string): boolean {
   if (path.endsWith('.safetensors')) return false;
-  if (/\.(bin|pth|pt)$/.test(path)) return true;
-  const start = Buffer.alloc(2);
-  const file = openSync(path, 'r');
-  try {
-    readSync(file, start, 0, start.length, 0);
-  } finally {
-    closeSync(file);
-  }
-  return start.equals(ZIP_MAGIC) || start[0] === PICKLE_MAGIC;
+  if (/\.(bin|pth|pt|ckpt|gguf)$/.test(path)) return true;
+  const start = headOf(path);
+  return start.subarray(0, 2).equals(ZIP_MAGIC) || start[0] === PICKLE_MAGIC;
 }
 
 /** `{ "metadata": …, "weight_map": { name: file } }`, the files beside it. */

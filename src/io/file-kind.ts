@@ -1,14 +1,39 @@
-/** What a file looks like that is not what it should be: most often a download that went wrong, or another format. */
+/**
+ * What a file is that is not what it should be: most often a download that went wrong, or another format. One recogniser
+ * for every file that is read: weights, configurations, tokenizers, pictures.
+ */
+import { closeSync, openSync, readSync } from 'node:fs';
 
-const SIGNS: readonly (readonly [RegExp | readonly string[], string])[] = [
-  [/^version https:\/\/git-lfs/, 'it is a git-LFS pointer, not the file itself; fetch the file with: git lfs pull'],
+type Sign = readonly [RegExp | readonly string[], string];
+
+/** What a server, a browser or git left in place of a file; no format that is read begins so. */
+const STAND_INS: readonly Sign[] = [
   [
-    /^\s*<(?:!doctype|html|\?xml|head)/i,
+    /^version https:\/\/git-lfs/,
+    'it is a Git-LFS pointer, not the file itself; fetch the file with: git lfs pull (or: hf download)',
+  ],
+  [
+    /^\s*<(?:!doctype|html|head|\?xml[^>]*>\s*<(?:!doctype html|html|error))/i,
     'it is a web page (HTML), not the file; download it again, logged in if need be',
   ],
+  [
+    /^\s*(?:Entry not found|Repository not found|Access to model .* is restricted|Invalid (?:username|credentials)|404: Not Found|Not Found)\b.{0,200}$/is,
+    'it is the error message of a server, not the file; download it again, logged in if need be',
+  ],
+];
+/** An object whose first key is that of an error: `{"error": "Repository not found"}`. */
+const ERROR_BODY = /^\s*\{\s*"(?:error|errors|detail|message|statusCode|status_code)"\s*:/;
+const ERROR_TEXT =
+  'it is a JSON text, the error message of a server, not the file; look into it, and download the file again, logged in if need be';
+
+const OTHER_FORMATS: readonly Sign[] = [
   [/^\s*\{/, 'it is a JSON text, not a checkpoint; the download may have answered with an error: look into it'],
   [['\x89HDF'], 'it is an HDF5 (Keras) file, expected one of torch.save'],
-  [['GGUF'], 'it is a GGUF file (llama.cpp), which has no PyTorch weights'],
+  [
+    ['GGUF'],
+    'it is a GGUF file (llama.cpp), whose tensors are quantised and named otherwise; use the original weights ' +
+      '(safetensors or pytorch_model.bin) that it was made from',
+  ],
   [['\x93NUMPY'], 'it is a NumPy array, expected a file of torch.save'],
   [['\x1f\x8b', 'BZh', '\xfd7zXZ', '7z\xbc\xaf', 'Rar!', '\x28\xb5\x2f\xfd'], 'it is compressed; unpack it first'],
   [['PK\x05\x06'], 'it is an empty zip file'],
@@ -19,11 +44,46 @@ const SIGNS: readonly (readonly [RegExp | readonly string[], string])[] = [
 export const HEAD_BYTES = 512;
 
 /**
- * What a file seems to be and what to do about it.
+ * What stands in the place of a file, and what to do about it; null where nothing of that kind is seen.
+ * @param head its first HEAD_BYTES bytes, or all if it has fewer
+ * @param isJson the file should be JSON, so that braces alone mean nothing
+ */
+export function describeStandIn(head: Uint8Array, isJson = false): string | null {
+  if (head.length === 0) return 'it is empty; download it again';
+  const text = Buffer.from(head.buffer, head.byteOffset, head.length).toString('latin1');
+  const found = findSign(STAND_INS, text);
+  if (found !== null) return found;
+  if (ERROR_BODY.test(text)) return ERROR_TEXT;
+  return isJson || !/^\s*\{"/.test(text) ? null : (OTHER_FORMATS[0]?.[1] ?? null);
+}
+
+/** As describeStandIn, of a file by its path; null also where it cannot be opened. */
+export function describeStandInAt(path: string, isJson = false): string | null {
+  try {
+    return describeStandIn(headOf(path), isJson);
+  } catch {
+    return null;
+  }
+}
+
+/** A file's first bytes. @throws Error of the system */
+export function headOf(path: string): Buffer {
+  const head = Buffer.alloc(HEAD_BYTES);
+  const file = openSync(path, 'r');
+  try {
+    return head.subarray(0, readSync(file, head, 0, head.length, 0));
+  } finally {
+    closeSync(file);
+  }
+}
+
+/**
+ * What a file that should be one of torch.save seems to be, and what to do about it.
  * @param head its first HEAD_BYTES bytes, or all if it has fewer
  */
 export function describeFileKind(head: Buffer): string {
-  if (head.length === 0) return 'it is empty; download it again';
+  const standIn = describeStandIn(head, true);
+  if (standIn !== null) return standIn;
   const text = head.toString('latin1');
   if (text.startsWith('ustar', 257)) {
     return (
@@ -31,12 +91,28 @@ export function describeFileKind(head: Buffer): string {
       'save it again with torch.save'
     );
   }
-  if (head.length > 8 && head.readUInt32LE(4) === 0 && text[8] === '{') {
-    return 'it is a safetensors file; give it a name that ends in .safetensors';
-  }
-  const found = SIGNS.find(([sign]) =>
+  if (isSafetensors(head)) return 'it is a safetensors file; give it a name that ends in .safetensors';
+  const found = findSign(OTHER_FORMATS, text);
+  return found ?? `it begins with the bytes ${head.subarray(0, 8).toString('hex')}, which no file of torch.save does`;
+}
+
+/** What a file that should be safetensors seems to be; null where its beginning could be one. */
+export function describeNotSafetensors(head: Buffer): string | null {
+  if (isSafetensors(head)) return null;
+  const standIn = describeStandIn(head);
+  if (standIn !== null) return standIn;
+  const text = head.toString('latin1');
+  if (text.startsWith('PK\x03\x04')) return 'it is a zip file, as torch.save writes; give it a name that ends in .bin';
+  return findSign(OTHER_FORMATS, text);
+}
+
+function isSafetensors(head: Buffer): boolean {
+  return head.length > 8 && head.readUInt32LE(4) === 0 && head[8] === 0x7b;
+}
+
+function findSign(signs: readonly Sign[], text: string): string | null {
+  const found = signs.find(([sign]) =>
     sign instanceof RegExp ? sign.test(text) : sign.some((start) => text.startsWith(start)),
   );
-  if (found !== undefined) return found[1];
-  return `it begins with the bytes ${head.subarray(0, 8).toString('hex')}, which no file of torch.save does`;
+  return found?.[1] ?? null;
 }

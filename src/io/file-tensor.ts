@@ -25,8 +25,10 @@ export interface StoredTensor {
 export interface FileTensor {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
-  /** Its numbers in row-major order, as stored; read anew each time. Throws a UserError that names file and tensor. */
+  /** Its numbers in row-major order, as stored; read again each time. Throws a UserError that names file and tensor. */
   readonly read: () => TensorData;
+  /** The file that it lies in, for errors; absent where it is computed. */
+  readonly source?: string;
 }
 
 /** Tensors by name, as a file has them. */

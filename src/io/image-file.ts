@@ -8,6 +8,7 @@ import type { Metadata, Sharp } from 'sharp';
 import { UserError, messageOf } from '../errors.js';
 import type { BinaryMask, RgbImage } from '../types.js';
 import { writeFileAtomic } from './atomic-file.js';
+import { describeStandIn, describeStandInAt } from './file-kind.js';
 
 // One thread per image: the models use the cores. No cache: a file may change under the same name.
 sharp.concurrency(1);
@@ -80,6 +81,8 @@ async function readHeader(source: string | Uint8Array): Promise<Metadata> {
   try {
     metadata = await open(source).metadata();
   } catch (error) {
+    const standIn = typeof source === 'string' ? describeStandInAt(source) : describeStandIn(source);
+    if (standIn !== null && !standIn.startsWith('it is empty')) return fail(`${standIn}.`);
     return fail(
       `${firstLine(error)}. Is it a JPEG, PNG, WebP, GIF, TIFF or AVIF file? If not, convert it to one of these.`,
     );

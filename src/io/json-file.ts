@@ -3,6 +3,7 @@ import { readFileSync, statSync } from 'node:fs';
 import JSON5 from 'json5';
 import { UserError, messageOf } from '../errors.js';
 import { writeFileAtomic } from './atomic-file.js';
+import { describeStandInAt } from './file-kind.js';
 import { notUtf8 } from './text-encoding.js';
 
 /** Up to this length a faulty text is read a second time to find the place of the fault. */
@@ -18,6 +19,8 @@ export function readJson(path: string, whatFor: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch (error) {
+    const standIn = describeStandInAt(path, true);
+    if (standIn !== null) throw new UserError(`${path} (${whatFor}) cannot be read: ${standIn}.`);
     throw new UserError(`${path} (${whatFor}) is not valid JSON: ${faultIn(text, error)}.`);
   }
 }

@@ -153,8 +153,8 @@ export class PickleMachine implements PickleContext {
   }
 
   global(module: string, name: string): void {
-    const found = this.options.globals.get(`${module} ${name}`);
-    if (found === undefined) {
+    const found = this.options.globals.get(`${module} ${name}`) ?? this.options.unlisted?.(module, name) ?? null;
+    if (found === null) {
       this.fail(
         `it refuses ${shown(`${module}.${name}`)}: only tensors and plain containers are read, no code is run. ` +
           'Save plain tensors (a state_dict) in a program that you trust, and read those',

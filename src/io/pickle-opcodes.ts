@@ -4,7 +4,7 @@
  */
 import { COST, type PickleMachine } from './pickle-machine.js';
 import { parseDecimal, parseTwosComplement, parseWhole, unescaped, unquoted } from './pickle-text.js';
-import { PickleOrderedDict, PickleTuple, type PickleValue, describe } from './pickle-values.js';
+import { PickleOpaque, PickleOrderedDict, PickleTuple, type PickleValue, describe } from './pickle-values.js';
 
 type Step = (machine: PickleMachine) => void;
 
@@ -111,6 +111,7 @@ define('u', (m) => setItems(m, m.popMark()));
 define(0x90, (m) => {
   const items = m.popMark();
   const set = m.top();
+  if (set instanceof PickleOpaque) return;
   if (!(set instanceof Set)) return m.fail(`it adds to ${describe(set)}, expected a set`);
   m.spend(COST.entry * items.length);
   for (const item of items) set.add(item);
@@ -139,12 +140,15 @@ function pushDictionary(m: PickleMachine, pairs: PickleValue[]): void {
 
 function append(m: PickleMachine, items: PickleValue[]): void {
   const list = m.top();
+  // A class that is a list of its own kind: what is in it is of no use.
+  if (list instanceof PickleOpaque) return;
   if (!Array.isArray(list)) return m.fail(`it appends to ${describe(list)}, expected a list`);
   for (const item of items) list.push(item);
 }
 
 function setItems(m: PickleMachine, pairs: PickleValue[]): void {
-  const dictionary = m.top();
+  const target = m.top();
+  const dictionary = target instanceof PickleOpaque ? target.items : target;
   if (!(dictionary instanceof Map)) return m.fail(`it sets items of ${describe(dictionary)}, expected a dict`);
   if (pairs.length % 2 !== 0) m.fail('a key of a dict has no value; it is damaged');
   m.spend((COST.entry * pairs.length) / 2);
@@ -183,8 +187,9 @@ define('R', (m) => callOnStack(m));
 define(0x81, (m) => callOnStack(m));
 define(0x92, (m) => {
   const named = m.pop();
-  if (!(named instanceof Map) || named.size > 0) m.fail('it calls with named arguments, expected none');
   callOnStack(m);
+  const isEmpty = named instanceof Map && named.size === 0;
+  if (!isEmpty && !(m.top() instanceof PickleOpaque)) m.fail('it calls with named arguments, expected none');
 });
 define('i', (m) => {
   const [module, name] = [nameLine(m), nameLine(m)];
@@ -202,6 +207,7 @@ define('b', (m) => {
   const target = m.top();
   // PyTorch's state dicts have a `_metadata` of versions, which says nothing about the tensors.
   const isHarmless = state === null || state instanceof Map;
+  if (target instanceof PickleOpaque) return;
   if (!(target instanceof PickleOrderedDict) || !isHarmless) {
     m.fail(`it gives ${describe(target)} attributes (${describe(state)}), which is refused`);
   }

@@ -23,6 +23,19 @@ export class PickleGlobal extends PickleObject {
   }
 }
 
+/** An object of a class that no reader of numbers needs; what was set in it like in a dict is kept. */
+export class PickleOpaque extends PickleObject {
+  readonly kind: string = 'opaque object';
+
+  constructor(
+    /** Its class: 'torch.optim.lr_scheduler.MultiStepLR'. */
+    readonly name: string,
+    readonly items: Map<PickleValue, PickleValue>,
+  ) {
+    super();
+  }
+}
+
 /** A Python tuple; a list is an Array. */
 export class PickleTuple {
   constructor(readonly items: readonly PickleValue[]) {}
@@ -49,6 +62,8 @@ export interface PickleOptions {
   readonly source: string;
   /** By 'module name', as in 'collections OrderedDict'; everything else is refused. */
   readonly globals: ReadonlyMap<string, PickleGlobal>;
+  /** What a name stands for that is not in `globals`; null, or left out: it is refused. */
+  readonly unlisted?: (module: string, name: string) => PickleGlobal | null;
   /** What stands for the object that lies outside of the pickle under this id. Without it such ids are refused. */
   readonly persistentLoad?: (id: PickleValue, context: PickleContext) => PickleValue;
   /** Where the pickle begins. */
@@ -63,6 +78,7 @@ export interface PickleOptions {
 export function describe(value: PickleValue): string {
   if (value === null) return 'None';
   if (value instanceof PickleTuple) return 'a tuple';
+  if (value instanceof PickleOpaque) return `an object of ${value.name}`;
   if (value instanceof PickleObject) return `a ${value.kind}`;
   if (value instanceof Map) return 'a dict';
   if (value instanceof Set) return 'a set';

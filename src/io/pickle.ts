@@ -15,7 +15,7 @@ import {
   describe,
 } from './pickle-values.js';
 
-export { PickleGlobal, PickleObject, PickleOrderedDict, PickleTuple } from './pickle-values.js';
+export { PickleGlobal, PickleObject, PickleOpaque, PickleOrderedDict, PickleTuple } from './pickle-values.js';
 export type { PickleContext, PickleOptions, PickleValue } from './pickle-values.js';
 export { describe as describePickled } from './pickle-values.js';
 
@@ -39,6 +39,7 @@ export function unpickle(bytes: Uint8Array, options: PickleOptions): { value: Pi
 export const PLAIN_GLOBALS: ReadonlyMap<string, PickleGlobal> = new Map(
   [
     new PickleGlobal('collections OrderedDict', orderedDict),
+    new PickleGlobal('collections defaultdict', (_, context) => orderedDict([], context)),
     new PickleGlobal('builtins set', setOf),
     new PickleGlobal('__builtin__ set', setOf),
     new PickleGlobal('builtins frozenset', setOf),

@@ -1,6 +1,6 @@
 /** The JSON header of a safetensors file, checked strictly: every rule of the format, and nothing else accepted. */
 
-/** Bytes of one number. */
+/** Bytes of one number. The last group is listed and never computed with: quantised and complex numbers. */
 export const DTYPE_BYTES = {
   F64: 8,
   F32: 4,
@@ -15,9 +15,40 @@ export const DTYPE_BYTES = {
   I8: 1,
   U8: 1,
   BOOL: 1,
+  F8_E4M3: 1,
+  F8_E5M2: 1,
+  F8_E8M0: 1,
+  F8_E4M3FNUZ: 1,
+  F8_E5M2FNUZ: 1,
+  F6_E2M3: 0.75,
+  F6_E3M2: 0.75,
+  F4: 0.5,
+  C64: 8,
+  C128: 16,
+  /** PyTorch's quantised integers, whose scale lies elsewhere. */
+  QI8: 1,
+  QU8: 1,
+  QI32: 4,
 } as const;
 
 export type Dtype = keyof typeof DTYPE_BYTES;
+
+const NOT_READ = /^(?:F[468]_|F4$|C|Q)/;
+/** What is read and computed with. */
+export type ReadDtype = Exclude<Dtype, `F8_${string}` | `F6_${string}` | 'F4' | `C${string}` | `Q${string}`>;
+
+/** False for types that are listed alone. */
+export function isRead(dtype: Dtype): dtype is ReadDtype {
+  return !NOT_READ.test(dtype);
+}
+
+/** Why the numbers of a tensor are not given. */
+export function notRead(dtype: Dtype): string {
+  return (
+    `it is of type ${dtype}, which is listed and not computed with; ` +
+    'store it as float32, float16 or bfloat16 in the program that wrote it'
+  );
+}
 
 /** One tensor: bytes [begin, end) after the header. */
 export interface HeaderEntry {
@@ -93,11 +124,12 @@ function checkEntry(name: string, value: unknown, dataLength: number, fail: Fail
   if (begin > end || end > dataLength) {
     wrong(`lies at bytes ${begin} to ${end} of ${dataLength}; the file is cut off or damaged`);
   }
-  let bytes: number = DTYPE_BYTES[dtype];
+  let elements = 1;
   for (const size of shape) {
-    bytes *= size;
-    if (!Number.isSafeInteger(bytes)) wrong('has a shape with too many elements');
+    elements *= size;
+    if (!Number.isSafeInteger(elements * 16)) wrong('has a shape with too many elements');
   }
+  const bytes = elements * DTYPE_BYTES[dtype];
   if (bytes !== end - begin) {
     wrong(`of shape [${shape.slice(0, 16).join(', ')}] and dtype ${dtype} needs ${bytes} bytes but has ${end - begin}`);
   }

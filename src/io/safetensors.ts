@@ -10,7 +10,8 @@
 import { UserError } from '../errors.js';
 import { type FileTensor, type StoredTensor, type TensorData, readBytes, withFile } from './file-tensor.js';
 import { bfloat16ToFloat32, halfToFloat32 } from '../half-float.js';
-import { parseHeader } from './safetensors-header.js';
+import { HEAD_BYTES, describeNotSafetensors } from './file-kind.js';
+import { isRead, notRead, parseHeader } from './safetensors-header.js';
 import type { HeaderEntry, SafetensorsHeader } from './safetensors-header.js';
 
 export type { StoredTensor, TensorData } from './file-tensor.js';
@@ -42,7 +43,7 @@ export function openSafetensors(path: string): SafetensorsFile {
       const { dtype, shape } = entry;
       const read = (): TensorData =>
         withFile(path, FORMAT, (again) => readTensor(again, start, entry, failure(path)), size);
-      tensors.set(entry.name, { dtype, shape, read });
+      tensors.set(entry.name, { dtype, shape, read, source: path });
     }
     return { tensors, metadata: header.metadata };
   });
@@ -66,6 +67,8 @@ export function readSafetensors(path: string): SafetensorsContent {
 
 function readHeader(file: number, size: number, path: string): { header: SafetensorsHeader; start: number } {
   const fail = failure(path);
+  const other = describeNotSafetensors(readBytes(file, 0, Math.min(size, HEAD_BYTES)));
+  if (other !== null) fail(other);
   if (size < 8) fail(`it has ${size} bytes, fewer than the 8 of the header length; it is cut off or another format`);
   const headerLength = Number(readBytes(file, 0, 8).readBigUInt64LE(0));
   if (headerLength > LARGEST_HEADER) {
@@ -90,7 +93,9 @@ function readTensor(file: number, start: number, entry: HeaderEntry, fail: (what
   // A buffer of its own, so that the typed array is aligned and the file's memory can be freed tensor by tensor.
   const bytes = readBytes(file, start + entry.begin, entry.end - entry.begin);
   const { buffer } = bytes;
-  switch (entry.dtype) {
+  const { dtype } = entry;
+  if (!isRead(dtype)) return fail(`tensor "${entry.name}": ${notRead(dtype)}`);
+  switch (dtype) {
     case 'F32':
       return new Float32Array(buffer);
     case 'F64':

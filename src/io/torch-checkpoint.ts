@@ -7,10 +7,13 @@ import { UserError } from '../errors.js';
 import { type ByteSource, type Opener, fileOpener, readPart } from './byte-source.js';
 import { HEAD_BYTES, describeFileKind } from './file-kind.js';
 import type { FileTensor, TensorData } from './file-tensor.js';
-import { type PickleValue, describePickled, unpickle } from './pickle.js';
+import { type PickleValue, unpickle } from './pickle.js';
+import { harmlessGlobal } from './pickle-harmless.js';
+import { type ReadDtype, isRead, notRead } from './safetensors-header.js';
+import { findStateDict } from './state-dict.js';
 import { readStrided } from './strided.js';
 import { LARGEST_PICKLE, isLegacyCheckpoint, readLegacyCheckpoint } from './torch-legacy.js';
-import { ARRAYS, TORCH_GLOBALS, type TorchStorage, TorchTensor, storageLoader } from './torch-tensors.js';
+import { ARRAYS, TORCH_GLOBALS, type TorchStorage, type TorchTensor, storageLoader } from './torch-tensors.js';
 import { type ZipEntry, readZipDirectory, storedOffset } from './zip-directory.js';
 
 /** What a file holds, no tensor of it read yet. */
@@ -18,12 +21,11 @@ export interface TorchCheckpoint {
   readonly tensors: Map<string, FileTensor>;
   /** Entries that are not tensors, as unpickled; those of a wrapped state dict are named 'wrapper.name'. */
   readonly others: Map<string, unknown>;
-  /** The key under which the tensors were found, when the file wraps them: 'state_dict', 'module' or 'model'. */
+  /** The key under which the tensors were found, where the file wraps them: 'state_dict', 'ema.model'. */
   readonly wrapper: string | null;
 }
 
 const FORMAT = 'a PyTorch checkpoint';
-const WRAPPERS = ['state_dict', 'module', 'model'];
 
 type Fail = (what: string) => never;
 
@@ -45,12 +47,17 @@ export function openTorchCheckpoint(path: string): TorchCheckpoint {
 export function readTorchCheckpoint(name: string, open: Opener): TorchCheckpoint {
   const fail = failure(name);
   const content = open((source) => readContent(source, name, fail));
-  const { entries, others, wrapper } = unwrap(content.value, fail);
+  const { entries, others, wrapper } = findStateDict(content.value, fail);
   const tensors = new Map<string, FileTensor>();
   for (const [key, tensor] of entries) {
     const { dtype, shape } = tensor;
     const wrong: Fail = (what) => fail(`tensor ${JSON.stringify(key.slice(0, 120))}: ${what}`);
-    tensors.set(key, { dtype, shape, read: () => open((source) => readTensor(source, content, tensor, wrong)) });
+    tensors.set(key, {
+      dtype,
+      shape,
+      source: name,
+      read: () => open((source) => readTensor(source, content, tensor, wrong)),
+    });
   }
   return { tensors, others, wrapper };
 }
@@ -81,7 +88,12 @@ function readZip(source: ByteSource, name: string, fail: Fail): Content {
   const bytes = readPart(source, storedOffset(source, pickle, fail), pickle.size);
   const storages = new Map<string, TorchStorage>();
   const persistentLoad = storageLoader(storages);
-  const { value } = unpickle(bytes, { source: `${name} (data.pkl)`, globals: TORCH_GLOBALS, persistentLoad });
+  const { value } = unpickle(bytes, {
+    source: `${name} (data.pkl)`,
+    globals: TORCH_GLOBALS,
+    unlisted: harmlessGlobal,
+    persistentLoad,
+  });
 
   const entryOf = (key: string): ZipEntry | undefined => directory.get(`${prefix}data/${key}`);
   for (const { key, length } of storages.values()) {
@@ -115,41 +127,9 @@ function readSmall(source: ByteSource, entry: ZipEntry | undefined, fail: Fail):
   return readPart(source, storedOffset(source, entry, fail), Math.min(entry.size, 16)).toString('latin1');
 }
 
-/** The dict that has the tensors: the object itself, or one level below. */
-function unwrap(
-  value: PickleValue,
-  fail: Fail,
-): { entries: [string, TorchTensor][]; others: Map<string, unknown>; wrapper: string | null } {
-  if (!(value instanceof Map))
-    return fail(`it holds ${describePickled(value)}, expected a dict of tensors (state_dict)`);
-  const inner = hasTensors(value) ? undefined : WRAPPERS.find((key) => hasTensors(value.get(key)));
-  const wrapper = inner ?? null;
-  const wrapped = wrapper === null ? value : (value.get(wrapper) as Map<PickleValue, PickleValue>);
-  const entries: [string, TorchTensor][] = [];
-  const others = new Map<string, unknown>();
-  if (wrapper !== null) {
-    for (const [key, entry] of value) if (key !== wrapper) others.set(keyText(key, fail), entry);
-  }
-  for (const [key, entry] of wrapped) {
-    const name = keyText(key, fail);
-    if (entry instanceof TorchTensor) entries.push([name, entry]);
-    else others.set(wrapper === null ? name : `${wrapper}.${name}`, entry);
-  }
-  return { entries, others, wrapper };
-}
-
-function hasTensors(value: PickleValue | undefined): boolean {
-  return value instanceof Map && [...value.values()].some((entry) => entry instanceof TorchTensor);
-}
-
-function keyText(key: PickleValue, fail: Fail): string {
-  return typeof key === 'string'
-    ? key
-    : fail(`its dict of tensors has ${describePickled(key)} as a key, expected a text`);
-}
-
 function readTensor(source: ByteSource, content: Content, tensor: TorchTensor, fail: Fail): TensorData {
   const { storage, dtype, shape, strides, offset } = tensor;
+  if (!isRead(dtype)) return fail(notRead(dtype));
   const NumberArray = ARRAYS[dtype];
   const width = NumberArray.BYTES_PER_ELEMENT;
   const position = content.locate(source, storage, fail) + storage.begin;
@@ -159,5 +139,17 @@ function readTensor(source: ByteSource, content: Content, tensor: TorchTensor, f
     const odd = data.findIndex((value) => value > 1);
     if (odd >= 0) fail(`it is BOOL but element ${odd} is ${data[odd] as number}`);
   }
+  if (tensor.isNegative) negate(data, dtype);
   return data;
+}
+
+/** Changes the sign of every number, in place; of 16-bit floats by their highest bit. */
+function negate(data: TensorData, dtype: ReadDtype): void {
+  if (data instanceof BigInt64Array || data instanceof BigUint64Array) {
+    for (let i = 0; i < data.length; i++) data[i] = -(data[i] as bigint);
+  } else if (dtype === 'F16' || dtype === 'BF16') {
+    for (let i = 0; i < data.length; i++) data[i] = (data[i] as number) ^ 0x8000;
+  } else {
+    for (let i = 0; i < data.length; i++) data[i] = -(data[i] as number);
+  }
 }

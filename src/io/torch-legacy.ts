@@ -5,6 +5,7 @@
  */
 import { type ByteSource, readPart } from './byte-source.js';
 import { type PickleValue, unpickle } from './pickle.js';
+import { harmlessGlobal } from './pickle-harmless.js';
 import type { TorchStorage } from './torch-tensors.js';
 import { TORCH_GLOBALS, storageLoader } from './torch-tensors.js';
 
@@ -33,7 +34,8 @@ export function readLegacyCheckpoint(
   let start = 0;
   const next = (): PickleValue => {
     const persistentLoad = storageLoader(storages);
-    const { value, end } = unpickle(bytes, { source: name, globals: TORCH_GLOBALS, persistentLoad, start });
+    const options = { source: name, globals: TORCH_GLOBALS, unlisted: harmlessGlobal, persistentLoad, start };
+    const { value, end } = unpickle(bytes, options);
     start = end;
     return value;
   };
@@ -71,7 +73,7 @@ function locate(
     // In elements; a storage of no type counts bytes.
     const count = Number(readPart(source, at, 8).readBigInt64LE(0));
     const width = storage.length / count;
-    if (count < 0 || (storage.length > 0 ? ![1, 2, 4, 8].includes(width) : count !== 0)) {
+    if (count < 0 || (storage.length > 0 ? ![1, 2, 4, 8, 16].includes(width) : count !== 0)) {
       fail(`a storage of ${storage.length} bytes has ${count} elements; it is damaged`);
     }
     positions.set(storage.key, at + 8);

@@ -3,7 +3,7 @@
  * views of them, and the functions torch.save names to put them together (torch/_utils.py).
  */
 import type { TensorData } from './file-tensor.js';
-import type { Dtype } from './safetensors-header.js';
+import { DTYPE_BYTES, type Dtype, type ReadDtype } from './safetensors-header.js';
 import {
   PLAIN_GLOBALS,
   type PickleContext,
@@ -17,7 +17,7 @@ import { checkView } from './strided.js';
 
 /** The array that holds a type as stored. */
 export const ARRAYS: Readonly<
-  Record<Dtype, { new (buffer: ArrayBuffer): TensorData; readonly BYTES_PER_ELEMENT: number }>
+  Record<ReadDtype, { new (buffer: ArrayBuffer): TensorData; readonly BYTES_PER_ELEMENT: number }>
 > = {
   F64: Float64Array,
   F32: Float32Array,
@@ -45,6 +45,11 @@ const STORAGE_TYPES: Readonly<Record<string, Dtype>> = {
   CharStorage: 'I8',
   ByteStorage: 'U8',
   BoolStorage: 'BOOL',
+  ComplexFloatStorage: 'C64',
+  ComplexDoubleStorage: 'C128',
+  QInt8Storage: 'QI8',
+  QUInt8Storage: 'QU8',
+  QInt32Storage: 'QI32',
 };
 
 const DTYPES: Readonly<Record<string, Dtype>> = {
@@ -61,6 +66,18 @@ const DTYPES: Readonly<Record<string, Dtype>> = {
   int8: 'I8',
   uint8: 'U8',
   bool: 'BOOL',
+  complex64: 'C64',
+  complex128: 'C128',
+  qint8: 'QI8',
+  quint8: 'QU8',
+  qint32: 'QI32',
+  float8_e4m3fn: 'F8_E4M3',
+  float8_e4m3fnuz: 'F8_E4M3FNUZ',
+  float8_e5m2: 'F8_E5M2',
+  float8_e5m2fnuz: 'F8_E5M2FNUZ',
+  float8_e8m0fnu: 'F8_E8M0',
+  // Two numbers in a byte, which the shape does not count: [4, 8] here is [4, 16] in safetensors.
+  float4_e2m1fn_x2: 'F4',
 };
 
 /** PyTorch's own limit of dimensions. */
@@ -107,10 +124,15 @@ export class TorchTensor extends PickleObject {
     readonly shape: readonly number[],
     readonly strides: readonly number[],
     readonly offset: number,
+    /** PyTorch's negative bit: the numbers are those of the storage with the other sign. */
+    readonly isNegative = false,
   ) {
     super();
   }
 }
+
+/** Classes that a tensor may be of without its numbers meaning anything else. */
+const PLAIN_TENSOR_TYPES = ['torch Tensor', 'torch.nn.parameter Parameter', 'torch.nn.parameter Buffer'];
 
 /** What the pickles of checkpoints may name. */
 export const TORCH_GLOBALS: ReadonlyMap<string, PickleGlobal> = new Map<string, PickleGlobal>([
@@ -125,6 +147,11 @@ export const TORCH_GLOBALS: ReadonlyMap<string, PickleGlobal> = new Map<string, 
     new PickleGlobal('torch._utils _rebuild_tensor_v2', (args, context) => rebuildTensor(args, 6, context)),
     new PickleGlobal('torch._utils _rebuild_tensor_v3', (args, context) => rebuildTensor(args, 7, context)),
     new PickleGlobal('torch._utils _rebuild_parameter', rebuildParameter),
+    new PickleGlobal('torch._utils _rebuild_parameter_with_state', rebuildParameter),
+    new PickleGlobal('torch._utils _rebuild_qtensor', rebuildQuantised),
+    new PickleGlobal('torch._tensor _rebuild_from_type_v2', rebuildFromType),
+    new PickleGlobal('torch._tensor _rebuild_from_type', rebuildFromType),
+    ...PLAIN_TENSOR_TYPES.map((name) => new PickleGlobal(name, null)),
   ].map((global): [string, PickleGlobal] => [global.name, global]),
 ]);
 
@@ -134,7 +161,27 @@ function sizeOf(args: readonly PickleValue[], context: PickleContext): PickleVal
   return sizes instanceof PickleTuple ? sizes : context.fail('a torch.Size is not made of a tuple');
 }
 
-/** _rebuild_parameter(data, requires_grad, backward_hooks): the tensor itself. */
+/** _rebuild_from_type_v2(function, type, args, attributes): what the function gives; the attributes are dropped. */
+function rebuildFromType(args: readonly PickleValue[], context: PickleContext): PickleValue {
+  const [rebuild, type, inner] = args;
+  if (!(type instanceof PickleGlobal) || !PLAIN_TENSOR_TYPES.includes(type.name)) {
+    const name = type instanceof PickleGlobal ? type.name.replace(' ', '.') : describePickled(type ?? null);
+    return context.fail(
+      `a tensor of it is of the class ${name}, whose numbers mean something else; save it as plain tensor`,
+    );
+  }
+  if (!(rebuild instanceof PickleGlobal) || rebuild.call === null || !(inner instanceof PickleTuple)) {
+    return context.fail('a tensor with attributes is not made of a tensor');
+  }
+  return rebuild.call(inner.items, context);
+}
+
+/** _rebuild_qtensor(storage, offset, size, stride, scale, …): listed, and not read. */
+function rebuildQuantised(args: readonly PickleValue[], context: PickleContext): PickleValue {
+  return rebuildTensor([...args.slice(0, 4), false, new Map()], 6, context);
+}
+
+/** _rebuild_parameter(data, requires_grad, backward_hooks[, attributes]): the tensor itself. */
 function rebuildParameter(args: readonly PickleValue[], context: PickleContext): PickleValue {
   const [tensor] = args;
   return tensor instanceof TorchTensor ? tensor : context.fail('a parameter is not made of a tensor');
@@ -152,8 +199,16 @@ function rebuildTensor(args: readonly PickleValue[], count: 4 | 6 | 7, context: 
   const shape = counts(size, context, fail);
   const strides = counts(stride, context, fail);
   if (typeof offset !== 'number') return fail('its offset is not a number');
-  checkView({ shape, strides, offset }, Math.floor(storage.length / ARRAYS[dtype].BYTES_PER_ELEMENT), fail);
-  return new TorchTensor(storage, dtype, shape, strides, offset);
+  checkView({ shape, strides, offset }, Math.floor(storage.length / elementBytes(dtype)), fail);
+  // In v2 and v3 the last argument: {'neg': True} and, of complex numbers, {'conj': True}.
+  const metadata = args.length > count ? args[count] : null;
+  const isNegative = metadata instanceof Map && metadata.get('neg') === true;
+  return new TorchTensor(storage, dtype, shape, strides, offset, isNegative);
+}
+
+/** Bytes of an element as PyTorch counts them: two numbers of four bits are one. */
+function elementBytes(dtype: Dtype): number {
+  return Math.ceil(DTYPE_BYTES[dtype]);
 }
 
 function counts(value: PickleValue | undefined, context: PickleContext, fail: (what: string) => never): number[] {
@@ -175,10 +230,13 @@ export function storageLoader(
   return (id, context) => {
     const items = id instanceof PickleTuple ? id.items : [];
     const [tag, type, key, , numel, view] = items;
+    if (tag === 'storage' && type instanceof PickleGlobal && !(type instanceof TorchType)) {
+      return context.fail(`it refuses ${type.name.replace(' ', '.')}: numbers of that kind are not read`);
+    }
     if (tag !== 'storage' || !(type instanceof TorchType) || type.use !== 'storage' || typeof key !== 'string') {
       return context.fail('it refers to something outside of itself that is not a storage of numbers');
     }
-    const width = type.dtype === null ? 1 : ARRAYS[type.dtype].BYTES_PER_ELEMENT;
+    const width = type.dtype === null ? 1 : elementBytes(type.dtype);
     const length = isCount(numel) ? numel * width : NaN;
     if (!Number.isSafeInteger(length)) return context.fail('a storage has a length that is not a count');
     const whole = storages.get(key) ?? new TorchStorage(key, type.dtype, length, 0, length);

@@ -40,6 +40,8 @@ export const TOKENIZER_FILES = [
   'tokenizer_config.json',
   'special_tokens_map.json',
   'added_tokens.json',
+  'vocab.json',
+  'merges.txt',
 ] as const;
 const META_KEYS = [
   'format',
@@ -177,7 +179,9 @@ function descriptionFiles(
   { meta, tokenizerDir }: Pick<WriteOptions, 'meta' | 'tokenizerDir'>,
 ): PendingFile[] {
   const present = TOKENIZER_FILES.filter((name) => existsSync(join(tokenizerDir, name)));
-  if (!present.includes('tokenizer.model') && !present.includes('tokenizer.json')) {
+  const isPresent = (name: (typeof TOKENIZER_FILES)[number]): boolean => present.includes(name);
+  const hasFiles = isPresent('vocab.json') && isPresent('merges.txt');
+  if (!isPresent('tokenizer.model') && !isPresent('tokenizer.json') && !hasFiles) {
     throw new UserError(
       `Writing the model: ${tokenizerDir} has neither tokenizer.model nor tokenizer.json, and a model without a ` +
         'tokenizer cannot be used. Name the folder of the tokenizer it was trained with.',

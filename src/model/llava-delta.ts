@@ -41,6 +41,37 @@ function deltaSign(path: string, config: JsonReader, tensors: FileTensors): stri
   return mean < LEAST_SCALE ? `the scales of ${FINAL_NORM} are ${mean.toPrecision(2)} on average` : null;
 }
 
+/** Keys whose numbers make the weights mean the same; left out, they are what LLaMA takes them for. */
+const SHARED_SIZES = [
+  'hidden_size',
+  'intermediate_size',
+  'num_hidden_layers',
+  'num_attention_heads',
+  'num_key_value_heads',
+  'head_dim',
+] as const;
+
+/**
+ * Holds the sizes in two config.json against each other.
+ * @throws UserError that names the file and the key
+ */
+export function refuseOtherSizes(base: JsonReader, delta: JsonReader): void {
+  const size = (config: JsonReader, key: string): unknown => {
+    const said = config.optional(key)?.value;
+    const heads = Number(config.optional('num_attention_heads')?.value);
+    if (said === undefined && key === 'num_key_value_heads') return heads;
+    if (said === undefined && key === 'head_dim') return Number(config.optional('hidden_size')?.value) / heads;
+    return said;
+  };
+  for (const key of SHARED_SIZES) {
+    const [own, expected] = [size(base, key), size(delta, key)];
+    if (own === undefined || expected === undefined || own === expected || Number.isNaN(own)) continue;
+    base
+      .key(key)
+      .fail(`${JSON.stringify(expected)}, as the delta's config.json has it; use the base that it was made from`);
+  }
+}
+
 /** base + delta, tensor by tensor as they are read, in float32. @throws UserError where they do not belong together */
 export function addDelta(base: FileTensors, delta: FileTensors): FileTensors {
   const absent = [...base.keys()].filter((name) => !delta.has(name) && !name.endsWith('rotary_emb.inv_freq'));

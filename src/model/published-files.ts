@@ -2,7 +2,7 @@
 import type { ClipConfig, LlmConfig, ModelConfig } from '../config.js';
 import { type TensorOutput, named } from '../io/tensor-output.js';
 import type { FileTensors } from '../io/file-tensor.js';
-import type { PublishedPart } from './published-names.js';
+import type { PublishedPart } from './published-part.js';
 import { PUBLISHED_PREFIX, nameInModel } from './weights.js';
 
 const TOWER = 'model.vision_tower.vision_tower.';

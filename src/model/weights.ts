@@ -80,24 +80,18 @@ export function checkWeights(
   }
   const missing = [...parameters.keys()].filter((name) => !byName.has(name));
   const unused = [...byName.keys()].filter((name) => !parameters.has(name));
-  refuse(
-    missing.filter((name) => options.mayBeMissing?.test(name) !== true),
-    source,
-    'lacks',
-  );
-  refuse(
-    unused.filter((name) => !isExpectedLeftover(name, options)),
-    source,
-    'holds, but this model has no place for,',
-  );
+  const lacking = missing.filter((name) => options.mayBeMissing?.test(name) !== true);
+  refuse(lacking, fileLacking(lacking[0] ?? '', byName, source), 'lacks', unused);
+  const leftOver = unused.filter((name) => !isExpectedLeftover(name, options));
+  refuse(leftOver, byName.get(leftOver[0] ?? '')?.source ?? source, 'holds, but this model has no place for,');
   const loaded = [...parameters].filter(([name]) => byName.has(name));
   const rounded: string[] = [];
   for (const [name, parameter] of loaded) {
     const expected = storedShapeOf(parameter);
-    const { shape: found = [], dtype = 'F32' } = byName.get(name) ?? {};
+    const { shape: found = [], dtype = 'F32', source: file = source } = byName.get(name) ?? {};
     if (!FLOATING.includes(dtype)) {
       throw new UserError(
-        `${source}: tensor "${name}" is of type ${dtype}, but weights are one of ${FLOATING.join(', ')}; ` +
+        `${file}: tensor "${name}" is of type ${dtype}, but weights are one of ${FLOATING.join(', ')}; ` +
           'convert the file or use another',
       );
     }
@@ -106,8 +100,9 @@ export function checkWeights(
       tf.util.arraysEqual(expected.slice(1), found.slice(1)) &&
       (found[0] ?? 0) < (expected[0] ?? 0);
     if (!tf.util.arraysEqual(expected, [...found]) && !isBeginning) {
+      refuseOtherRank(name, file, found, expected);
       throw new UserError(
-        `${source}: tensor "${name}" has shape [${found.join(', ')}], the model's config asks for [${expected.join(', ')}]; ` +
+        `${file}: tensor "${name}" has shape [${found.join(', ')}], the model's config asks for [${expected.join(', ')}]; ` +
           'use the config.json that belongs to these weights',
       );
     }
@@ -115,12 +110,26 @@ export function checkWeights(
     rounded.push(name);
     if (options.roundPacked !== true) {
       throw new UserError(
-        `${source}: tensor "${name}" is stored as ${dtype}, but this model keeps it in 16 bits, which would round it; ` +
+        `${file}: tensor "${name}" is stored as ${dtype}, but this model keeps it in 16 bits, which would round it; ` +
           'load the model as f32, ask for rounding, or store the weights as BF16 or F16',
       );
     }
   }
   return { loaded: loaded.map(([name]) => name), missing, unused, rounded };
+}
+
+/** An adapter of another rank cannot go on; folded into the weights that it adapts it can be trained from. */
+function refuseOtherRank(name: string, file: string, found: readonly number[], expected: readonly number[]): void {
+  const side = /\.lora_([AB])\./.exec(name)?.[1];
+  if (side === undefined) return;
+  const rank = side === 'A' ? 0 : 1;
+  const isRank = found[1 - rank] === expected[1 - rank] && found[rank] !== expected[rank];
+  if (!isRank) return;
+  throw new UserError(
+    `${file}: tensor "${name}" is of a LoRA of rank ${found[rank] ?? 0}, the model's config asks for rank ${expected[rank] ?? 0}. ` +
+      'Fold the adapter into its weights first, and start from the merged model: gsva merge --model FOLDER --out MERGED; ' +
+      `or set model.lora.r to ${found[rank] ?? 0}.`,
+  );
 }
 
 function allParameters(layer: CompositeLayer): Map<string, Parameter | PackedParameter> {
@@ -258,9 +267,26 @@ function isExpectedLeftover(name: string, options: LoadOptions): boolean {
   return NEVER_READ.some(({ pattern }) => pattern.test(name)) || options.mayBeUnused?.test(name) === true;
 }
 
-function refuse(names: readonly string[], source: string, verb: string): void {
+/** @param instead what there is that nobody asks for */
+function refuse(names: readonly string[], source: string, verb: string, instead: readonly string[] = []): void {
   if (names.length === 0) return;
-  const shown = names.slice(0, 3).map((name) => `"${name}"`);
-  const more = names.length > 3 ? ` and ${names.length - 3} more` : '';
-  throw new UserError(`${source} ${verb} ${shown.join(', ')}${more}; check that weights and config belong together`);
+  const list = (all: readonly string[]): string => {
+    const shown = all.slice(0, 3).map((name) => `"${name}"`);
+    return `${shown.join(', ')}${all.length > 3 ? ` and ${all.length - 3} more` : ''}`;
+  };
+  const found = instead.length === 0 ? '' : `, and has ${list(instead)}, which the model has no place for`;
+  throw new UserError(`${source} ${verb} ${list(names)}${found}; check that weights and config belong together`);
+}
+
+/** The file that should have a tensor: the one with its nearest neighbour. What GSVA adds comes from no other file. */
+function fileLacking(name: string, tensors: ReadonlyMap<string, FileTensor>, source: string): string {
+  if (/\.lora_[AB]\.|^model\.text_hidden_fcs\./.test(name)) return source;
+  const parts = name.split('.');
+  for (let length = parts.length - 1; length > 1; length--) {
+    const start = `${parts.slice(0, length).join('.')}.`;
+    for (const [other, tensor] of tensors) {
+      if (tensor.source !== undefined && other.startsWith(start) && !other.includes('.lora_')) return tensor.source;
+    }
+  }
+  return source;
 }

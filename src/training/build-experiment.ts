@@ -1,6 +1,7 @@
 /** From a configuration to something that can be trained: model with its start weights, tokenizer, task. */
 import { type ModelConfig, segIds } from '../config.js';
 import { Tokenizer } from '../data/text/tokenizer.js';
+import { startDryRun } from '../engine/dry-run.js';
 import * as tf from '../engine/tf.js';
 import { UserError } from '../errors.js';
 import {
@@ -11,7 +12,9 @@ import {
   openModelDirectory,
   readModelDirectory,
 } from '../model/checkpoint-directory.js';
+import { openCheckpoint, weightsOf } from '../io/checkpoint-files.js';
 import { Gsva } from '../model/gsva.js';
+import { checkWeights, type LoadOptions } from '../model/weights.js';
 import { EMBEDDING_DEVIATION } from '../nn/embedding.js';
 import { Random } from '../random.js';
 import { addedTokens, segTokenAt } from '../special-tokens.js';
@@ -54,10 +57,7 @@ const VOCABULARY = /^(model\.embed_tokens|lm_head)\.weight$/;
  * @param source the configuration's file, for errors
  */
 export function buildExperiment(written: ExperimentConfig, source: string): Experiment {
-  const tokenizer = Tokenizer.fromDirectory(written.tokenizer);
-  tokenizer.addTokens(addedTokens(written.variant.segTokens));
-  const config = { ...written, model: withSegTokens(written.model, tokenizer, written.variant.segTokens) };
-  checkTokenizer(tokenizer, config.model, `of ${source}`);
+  const { config, tokenizer } = withTokenizer(written, source);
   const { stage, description, conversation, variant, start } = config;
   const gsva = new Gsva(config.model);
   let rounded: readonly string[] = [];
@@ -67,13 +67,7 @@ export function buildExperiment(written: ExperimentConfig, source: string): Expe
     const random = new Random(config.training.seed);
     gsva.randomize(random);
     if (start === null) balanceResiduals(gsva);
-    if (start !== null)
-      ({ rounded } = loadModelWeights(start, gsva, {
-        mayBeMissing: ADDED_PARTS,
-        mayGrow: VOCABULARY,
-        roundPacked: true,
-        ...(stage === 'base-distill' ? { mayBeUnused: LAYERS_OF_SAM } : {}),
-      }));
+    if (start !== null) ({ rounded } = loadModelWeights(start, gsva, startOptions(stage)));
     if (start !== null && stage === 'gsva' && isBase(start)) redrawAddedTokens(gsva, random);
   } catch (error) {
     gsva.dispose();
@@ -82,6 +76,48 @@ export function buildExperiment(written: ExperimentConfig, source: string): Expe
   const knows = config.knows ?? inheritedKnows(config);
   const meta = { conversation, stage, description, ...(knows === null ? {} : { knows }) };
   return { config, gsva, tokenizer, meta: isPublished(variant) ? meta : { ...meta, variant }, rounded };
+}
+
+/**
+ * Holds the start model against the model of the configuration, tensor by tensor, without the memory of either. Changes
+ * TensorFlow.js's backend, as every dry run does.
+ * @throws UserError that names the tensor that is missing, left over or of another shape
+ */
+export async function checkStart(written: ExperimentConfig, source: string): Promise<void> {
+  const { start, stage, model, frozenWeights } = withTokenizer(written, source).config;
+  if (start === null) return;
+  await startDryRun('fused');
+  const gsva = new Gsva(model);
+  try {
+    holdFrozenWeights(gsva, stage, frozenWeights);
+    gsva.build();
+    const path = weightsOf(start);
+    checkWeights(gsva, openCheckpoint(path).tensors, path, startOptions(stage));
+  } finally {
+    gsva.dispose();
+  }
+}
+
+/** What a start model may lack and have too much. */
+function startOptions(stage: ExperimentConfig['stage']): LoadOptions {
+  return {
+    mayBeMissing: ADDED_PARTS,
+    mayGrow: VOCABULARY,
+    roundPacked: true,
+    ...(stage === 'base-distill' ? { mayBeUnused: LAYERS_OF_SAM } : {}),
+  };
+}
+
+/** @throws UserError where the tokenizer and the model mean different things by an id */
+function withTokenizer(
+  written: ExperimentConfig,
+  source: string,
+): { readonly config: ExperimentConfig; readonly tokenizer: Tokenizer } {
+  const tokenizer = Tokenizer.fromDirectory(written.tokenizer);
+  tokenizer.addTokens(addedTokens(written.variant.segTokens));
+  const config = { ...written, model: withSegTokens(written.model, tokenizer, written.variant.segTokens) };
+  checkTokenizer(tokenizer, config.model, `of ${source}`);
+  return { config, tokenizer };
 }
 
 /** The model with a row of the vocabulary for each of its [SEG]: the ids that the tokenizer gives to them. */

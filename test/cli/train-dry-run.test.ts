@@ -1,13 +1,16 @@
 /** `gsva train --dry-run`: what it says, for people and programs, with and without weights and data; that it trains nothing. */
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { modelConfigToJson } from '../../src/config.js';
 import { writeSynthDataset } from '../../src/data/synth/writer.js';
+import { startEngine } from '../../src/engine/engine.js';
 import { readImage } from '../../src/io/image-file.js';
+import { writeModelDirectory } from '../../src/model/checkpoint-directory.js';
 import { type CliResult, runCli } from '../helpers/run-cli.js';
-import { SMALL_TEXT, smallConfig, writeConfig } from '../helpers/small-experiment.js';
+import { SMALL_TEXT, smallConfig, TOKENIZER_DIR, writeConfig } from '../helpers/small-experiment.js';
+import { smallModel } from '../helpers/small-model.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-dry-run-'));
 const at = (...parts: string[]): string => join(scratch, ...parts);
@@ -39,6 +42,22 @@ beforeAll(async () => {
 });
 afterAll(() => {
   rmSync(scratch, { recursive: true });
+});
+
+test('a start model with a LoRA of another rank is found before the training, and the way on is said', async () => {
+  const start = at('other-rank');
+  mkdirSync(start);
+  await startEngine({ engine: 'wasm' });
+  const { lora } = SMALL_TEXT;
+  const model = smallModel(8, { ...SMALL_TEXT, lora: { ...lora, r: lora.r + 1 } });
+  const meta = { conversation: 'plain', stage: 'gsva', description: 'test' };
+  await writeModelDirectory(start, model, { meta, tokenizerDir: TOKENIZER_DIR });
+  model.dispose();
+  const path = at('other-rank.json5');
+  writeConfig(path, smallConfig(at('data'), { start }));
+  const { code, stderr } = await runCli(['train', '--config', path, '--dry-run', '--engine', 'wasm']);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(new RegExp(`LoRA of rank ${lora.r + 1}, .* asks for rank ${lora.r}\\..*gsva merge --model`));
 });
 
 describe('with everything there', () => {

@@ -150,7 +150,9 @@ describe('what is refused', () => {
   });
 
   test('whole modules, TorchScript, expanded views: with what to save instead', () => {
-    expect(open('module.pt')).toThrow('refuses torch.nn.modules.linear.Linear: only tensors');
+    expect(open('module.pt')).toThrow(
+      'holds an object of torch.nn.modules.linear.Linear, expected a dict of tensors (state_dict); load it in Python',
+    );
     expect(open('script.pt')).toThrow('a TorchScript program; load it with torch.jit.load');
     expect(open('expanded.pt')).toThrow(
       '1000 elements in a storage of 1: an expanded view; save it with .contiguous()',

@@ -14,24 +14,32 @@ export const WIRE_FIXED64 = 1;
 export const WIRE_BYTES = 2;
 export const WIRE_FIXED32 = 5;
 
+/** Of one float: a view per message takes longer than all else. */
+const scratch = new DataView(new ArrayBuffer(4));
+
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Walks over one message: `next()` moves to a field, then exactly one of the read methods or `skip()` takes its value. */
 export class ProtobufReader {
-  private position = 0;
-  private readonly view: DataView;
   /** Number of the current field. */
   field = 0;
   /** Wire type of the current field. */
   wire = 0;
 
-  constructor(private readonly bytes: Uint8Array) {
-    this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  private readonly bytes: Buffer;
+
+  /** @param position where the message begins, and `end` where it ends, of these bytes */
+  constructor(
+    bytes: Uint8Array,
+    private position = 0,
+    private readonly end = bytes.length,
+  ) {
+    this.bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   }
 
   /** Moves to the next field; false at the end of the message. */
   next(): boolean {
-    if (this.position >= this.bytes.length) return false;
+    if (this.position >= this.end) return false;
     const tag = this.varint();
     this.field = Math.floor(tag / 8);
     this.wire = tag % 8;
@@ -48,7 +56,8 @@ export class ProtobufReader {
   float(): number {
     this.expect(WIRE_FIXED32, 'a 32-bit float');
     const start = this.take(4);
-    return this.view.getFloat32(start, true);
+    for (let i = 0; i < 4; i++) scratch.setUint8(i, this.bytes[start + i] as number);
+    return scratch.getFloat32(0, true);
   }
 
   /** The bytes of a string or nested message: a view, not a copy. */
@@ -59,13 +68,28 @@ export class ProtobufReader {
     return this.bytes.subarray(start, start + length);
   }
 
+  /** A nested message: a reader of its own on the same bytes. */
+  message(): ProtobufReader {
+    this.expect(WIRE_BYTES, 'text or a nested message');
+    const length = this.varint();
+    const start = this.take(length);
+    return new ProtobufReader(this.bytes, start, start + length);
+  }
+
   string(): string {
-    const bytes = this.bytesField();
-    try {
-      return utf8.decode(bytes);
-    } catch {
-      throw new ProtobufError(`the text ending at byte ${this.position} is not UTF-8`);
+    this.expect(WIRE_BYTES, 'text or a nested message');
+    const length = this.varint();
+    const start = this.take(length);
+    const text = this.bytes.toString('utf8', start, start + length);
+    // The replacement character stands for damage, or for itself; a strict decoder for each text takes long.
+    if (text.includes('\ufffd')) {
+      try {
+        utf8.decode(this.bytes.subarray(start, start + length));
+      } catch {
+        throw new ProtobufError(`the text ending at byte ${this.position} is not UTF-8`);
+      }
     }
+    return text;
   }
 
   /** Passes over the value of a field that is not needed. */
@@ -85,7 +109,7 @@ export class ProtobufReader {
   /** Claims `length` bytes and returns where they start. */
   private take(length: number): number {
     const start = this.position;
-    const left = this.bytes.length - start;
+    const left = this.end - start;
     if (length > left) throw new ProtobufError(`field ${this.field} claims ${length} bytes but ${left} are left`);
     this.position = start + length;
     return start;
@@ -96,7 +120,7 @@ export class ProtobufReader {
     let low = 0;
     for (let i = 0; i < 10; i++) {
       const byte = this.bytes[this.position];
-      if (byte === undefined) throw new ProtobufError('the data ends within a number');
+      if (byte === undefined || this.position >= this.end) throw new ProtobufError('the data ends within a number');
       this.position++;
       if (i < 5) low += (byte & 0x7f) * 2 ** (7 * i);
       if (byte < 0x80) return low;

@@ -3,7 +3,9 @@
  * fallback, a space put in front of the text, no other normalisation. Anything else is refused with a UserError, since
  * it would be tokenised into other ids than those that the model was trained with.
  */
+import { readFileSync, statSync } from 'node:fs';
 import { UserError, messageOf } from '../../errors.js';
+import { describeStandIn, HEAD_BYTES } from '../../io/file-kind.js';
 import { ProtobufReader } from './protobuf-reader.js';
 
 /** Kinds of pieces, numbered as in sentencepiece_model.proto. */
@@ -35,6 +37,23 @@ const MAX_PIECE_LENGTH = 512;
 const MODEL_TYPE_BPE = 2;
 const BYTE_PIECE = /^<0x[0-9A-F]{2}>$/;
 
+/** The bytes of a tokenizer.model. @throws UserError where it cannot be read or something else stands in its place */
+export function readModelFile(path: string): Uint8Array {
+  let bytes: Buffer;
+  try {
+    const { size } = statSync(path);
+    if (size > MAX_MODEL_BYTES) throw new Error(`it has ${size} bytes, more than any SentencePiece model`);
+    bytes = readFileSync(path);
+  } catch (error) {
+    throw new UserError(
+      `Reading the tokenizer: ${path} cannot be read (${messageOf(error)}). Copy it again from the checkpoint.`,
+    );
+  }
+  const standIn = describeStandIn(bytes.subarray(0, HEAD_BYTES));
+  if (standIn === null) return bytes;
+  throw new UserError(`Reading the tokenizer: ${path} cannot be read as a SentencePiece model: ${standIn}.`);
+}
+
 /** `source` is the file's name, for messages. */
 export function readSentencePieceModel(bytes: Uint8Array, source: string): SentencePieceModel {
   if (bytes.length > MAX_MODEL_BYTES) {
@@ -48,7 +67,7 @@ export function readSentencePieceModel(bytes: Uint8Array, source: string): Sente
     while (reader.next()) {
       if (reader.field === 1) {
         if (pieces.length >= MAX_PIECES) throw new Error(`it has more than ${MAX_PIECES} pieces`);
-        pieces.push(readPiece(reader.bytesField()));
+        pieces.push(readPiece(reader.message()));
       } else if (reader.field === 2) readTrainer(reader.bytesField(), trainer);
       else if (reader.field === 3) readNormalizer(reader.bytesField(), normalizer);
       else reader.skip();
@@ -76,8 +95,7 @@ export function readSentencePieceModel(bytes: Uint8Array, source: string): Sente
   return model;
 }
 
-function readPiece(bytes: Uint8Array): SentencePiece {
-  const reader = new ProtobufReader(bytes);
+function readPiece(reader: ProtobufReader): SentencePiece {
   let text = '';
   let score = 0;
   let kind = PIECE_NORMAL;
@@ -135,18 +153,18 @@ function checkPieces(model: SentencePieceModel, source: string): void {
   const seen = new Set<string>();
   let bytePieces = 0;
   for (const [id, piece] of model.pieces.entries()) {
-    const where = `piece ${id} (${JSON.stringify(piece.text.slice(0, 40))})`;
+    const where = (): string => `piece ${id} (${JSON.stringify(piece.text.slice(0, 40))})`;
     if (piece.text.length === 0 || piece.text.length > MAX_PIECE_LENGTH) {
-      throw unusable(source, `${where} has ${piece.text.length} characters; expected 1 to ${MAX_PIECE_LENGTH}`);
+      throw unusable(source, `${where()} has ${piece.text.length} characters; expected 1 to ${MAX_PIECE_LENGTH}`);
     }
-    if (seen.has(piece.text)) throw unusable(source, `${where} occurs twice`);
+    if (seen.has(piece.text)) throw unusable(source, `${where()} occurs twice`);
     seen.add(piece.text);
-    if (!Number.isFinite(piece.score)) throw unusable(source, `${where} has the score ${piece.score}`);
+    if (!Number.isFinite(piece.score)) throw unusable(source, `${where()} has the score ${piece.score}`);
     if (piece.kind === PIECE_BYTE) {
-      if (!BYTE_PIECE.test(piece.text)) throw unusable(source, `${where} is a byte piece but not named like <0x0A>`);
+      if (!BYTE_PIECE.test(piece.text)) throw unusable(source, `${where()} is a byte piece but not named like <0x0A>`);
       bytePieces++;
     } else if (piece.kind !== PIECE_NORMAL && piece.kind !== PIECE_UNKNOWN && piece.kind !== PIECE_CONTROL) {
-      throw unusable(source, `${where} is of kind ${piece.kind}, which LLaMA models do not have`);
+      throw unusable(source, `${where()} is of kind ${piece.kind}, which LLaMA models do not have`);
     }
   }
   if (bytePieces !== 256) throw unusable(source, `it has ${bytePieces} byte pieces; expected 256`);

@@ -2,7 +2,7 @@
  * Tokens → text, spaced exactly as transformers' slow LlamaTokenizer (legacy) prints it: added tokens stand alone
  * between spaces, the rest is joined by SentencePiece, which drops the space that it put in front when encoding.
  */
-import { SPACE_SYMBOL } from './tokenizer-json.js';
+import { SPACE_SYMBOL } from './bpe-encoder.js';
 
 export interface DecodeTables {
   /** Added tokens, printed as they are between spaces. */
@@ -12,7 +12,9 @@ export interface DecodeTables {
 }
 
 const BYTE_PIECE = /^<0x([0-9A-F]{2})>$/;
-const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+/** U+FFFD stands for a byte that belongs to no character. */
+const REPLACEMENT = '\ufffd';
 
 export function decodeLikeLlama(tokens: readonly string[], tables: DecodeTables): string {
   const parts: string[] = [];
@@ -58,7 +60,7 @@ function joinPieces(pieces: readonly string[]): string {
   let out = '';
   let bytes: number[] = [];
   const flushBytes = (): void => {
-    out += utf8.decode(new Uint8Array(bytes));
+    out += textOfBytes(bytes);
     bytes = [];
   };
   for (const piece of pieces) {
@@ -72,4 +74,25 @@ function joinPieces(pieces: readonly string[]): string {
   flushBytes();
   const text = out.replaceAll(SPACE_SYMBOL, ' ');
   return out.startsWith(SPACE_SYMBOL) ? text.slice(1) : text;
+}
+
+/** UTF-8 as SentencePiece reads it: a byte that begins no whole character is one U+FFFD, and the next one is tried. */
+function textOfBytes(bytes: readonly number[]): string {
+  let out = '';
+  for (let at = 0; at < bytes.length;) {
+    const first = bytes[at] as number;
+    const length = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+    const character = decoded(bytes.slice(at, at + length));
+    out += character ?? REPLACEMENT;
+    at += character === null ? 1 : length;
+  }
+  return out;
+}
+
+function decoded(bytes: readonly number[]): string | null {
+  try {
+    return utf8.decode(new Uint8Array(bytes));
+  } catch {
+    return null;
+  }
 }

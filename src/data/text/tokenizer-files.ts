@@ -1,65 +1,56 @@
 /** The JSON files that stand beside a tokenizer in a checkpoint's folder, read and checked. */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { UserError } from '../../errors.js';
+import { type AddedTokenJson, type TokenizerJson, plainAddedToken } from './tokenizer-json.js';
+import { isId, isObject, readObject, wrongKey } from './tokenizer-object.js';
 
-import { UserError, messageOf } from '../../errors.js';
-import type { TokenizerJson } from './tokenizer-json.js';
-
-/** Larger than any published tokenizer.json (about 35 MB). */
-const MAX_JSON_BYTES = 128 * 1024 * 1024;
 const MODEL_TYPES: ReadonlySet<string> = new Set(['BPE', 'Unigram', 'WordPiece']);
-const MAX_VOCABULARY = 2_000_000;
+const SETTINGS_FILES = ['tokenizer_config.json', 'special_tokens_map.json'] as const;
 
-/** Names of the tokens that every LLaMA vocabulary has. */
-export interface SpecialNames {
-  readonly bos: string;
-  readonly eos: string;
-  readonly unk: string;
+/** Added tokens as one file lists them, by id. */
+export interface AddedTokenList {
+  readonly path: string;
+  readonly tokens: readonly AddedTokenJson[];
 }
 
-export interface AddedTokenFile {
-  readonly path: string;
-  /** In the order of their ids. */
-  readonly tokens: readonly { readonly content: string; readonly id: number }[];
+/** What tokenizer_config.json and special_tokens_map.json say. */
+export interface TokenizerSettings {
+  /** Name of the begin, end and unknown token; null: there is none; undefined: not said. */
+  readonly bos: string | null | undefined;
+  readonly eos: string | null | undefined;
+  readonly unk: string | null | undefined;
+  /** Whether a text begins with the begin token. */
+  readonly addBos: boolean;
+  /** Whether SentencePiece puts its space in front of every part between added tokens, not of the first alone. */
+  readonly legacy: boolean;
+  /** Texts of the special tokens that they name. */
+  readonly special: ReadonlySet<string>;
 }
 
 /** @throws UserError where the file is no tokenizer. */
 export function readTokenizerJson(path: string): TokenizerJson {
   const json = readObject(path);
   const model = json['model'];
-  if (!isObject(model)) throw wrong(path, 'model', 'an object', model);
+  if (!isObject(model)) throw wrongKey(path, 'model', 'an object', model);
   // The library guesses at types that it does not know.
   const type = model['type'];
   if (typeof type !== 'string' || !MODEL_TYPES.has(type))
-    throw wrong(path, 'model.type', [...MODEL_TYPES].join(', '), type);
+    throw wrongKey(path, 'model.type', [...MODEL_TYPES].join(', '), type);
   const vocab = model['vocab'];
-  if (!isObject(vocab) && !Array.isArray(vocab)) throw wrong(path, 'model.vocab', 'an object of tokens and ids', vocab);
+  if (!isObject(vocab) && !Array.isArray(vocab))
+    throw wrongKey(path, 'model.vocab', 'an object of tokens and ids', vocab);
   for (const [token, id] of Array.isArray(vocab) ? [] : Object.entries(vocab)) {
-    if (!isId(id)) throw wrong(path, `model.vocab[${JSON.stringify(token)}]`, 'an id', id);
+    if (!isId(id)) throw wrongKey(path, `model.vocab[${JSON.stringify(token)}]`, 'an id', id);
   }
   if (model['merges'] !== undefined && !Array.isArray(model['merges'])) {
-    throw wrong(path, 'model.merges', 'a list', model['merges']);
+    throw wrongKey(path, 'model.merges', 'a list', model['merges']);
   }
   const added = json['added_tokens'] ?? [];
-  if (!Array.isArray(added)) throw wrong(path, 'added_tokens', 'a list', added);
+  if (!Array.isArray(added)) throw wrongKey(path, 'added_tokens', 'a list', added);
   const tokens = added.map((token: unknown, i) => {
-    if (!isObject(token)) throw wrong(path, `added_tokens[${i}]`, 'an object', token);
-    const { id, content } = token;
-    if (!isId(id)) throw wrong(path, `added_tokens[${i}].id`, 'an id', id);
-    if (typeof content !== 'string' || content === '')
-      throw wrong(path, `added_tokens[${i}].content`, 'a text', content);
-    const flag = (key: string): boolean => token[key] === true;
-    const special = flag('special');
-    const normalized = typeof token['normalized'] === 'boolean' ? token['normalized'] : !special;
-    return {
-      id,
-      content,
-      special,
-      normalized,
-      lstrip: flag('lstrip'),
-      rstrip: flag('rstrip'),
-      single_word: flag('single_word'),
-    };
+    if (!isObject(token)) throw wrongKey(path, `added_tokens[${i}]`, 'an object', token);
+    return addedToken(path, `added_tokens[${i}]`, token, token['id']);
   });
   const part = (key: string): unknown => json[key] ?? null;
   return {
@@ -72,59 +63,99 @@ export function readTokenizerJson(path: string): TokenizerJson {
   };
 }
 
-/** Tokens of `added_tokens.json` (a map from token to id); none where the file is missing. */
-export function readAddedTokens(dir: string): AddedTokenFile {
+/** The lists of added_tokens.json (a map from token to id) and of tokenizer_config.json, as far as they are present. */
+export function readAddedTokens(dir: string, special: ReadonlySet<string>): AddedTokenList[] {
+  const lists: AddedTokenList[] = [];
   const path = join(dir, 'added_tokens.json');
-  if (!existsSync(path)) return { path, tokens: [] };
-  const tokens = Object.entries(readObject(path)).map(([content, id]) => {
-    if (!isId(id)) throw wrong(path, JSON.stringify(content), 'an id', id);
-    if (content === '') throw wrong(path, '""', 'a token with a name', content);
-    return { content, id };
-  });
-  return { path, tokens: tokens.sort((a, b) => a.id - b.id) };
-}
-
-/** Names of begin, end and unknown token: tokenizer_config.json before special_tokens_map.json before LLaMA's own. */
-export function readSpecialNames(dir: string): SpecialNames {
-  const objects = ['tokenizer_config.json', 'special_tokens_map.json']
-    .map((name) => join(dir, name))
-    .filter((path) => existsSync(path))
-    .map((path) => readObject(path));
-  const nameOf = (key: string, fallback: string): string => {
-    for (const object of objects) {
-      const value = object[key];
-      if (typeof value === 'string') return value;
-      if (isObject(value) && typeof value['content'] === 'string') return value['content'];
-    }
-    return fallback;
-  };
-  return { bos: nameOf('bos_token', '<s>'), eos: nameOf('eos_token', '</s>'), unk: nameOf('unk_token', '<unk>') };
-}
-
-function readObject(path: string): Record<string, unknown> {
-  let json: unknown;
-  try {
-    const { size } = statSync(path);
-    if (size > MAX_JSON_BYTES) throw new Error(`it has ${size} bytes, more than ${MAX_JSON_BYTES}`);
-    json = JSON.parse(readFileSync(path, 'utf8'));
-  } catch (error) {
-    throw new UserError(`Reading the tokenizer: ${path} cannot be read as JSON (${messageOf(error)}). Copy it again.`);
+  if (existsSync(path)) {
+    const tokens = Object.entries(readObject(path)).map(([content, id]) => {
+      if (!isId(id)) throw wrongKey(path, JSON.stringify(content), 'an id', id);
+      if (content === '') throw wrongKey(path, '""', 'a token with a name', content);
+      return plainAddedToken(id, content, special.has(content));
+    });
+    lists.push({ path, tokens: byId(tokens) });
   }
-  if (!isObject(json)) throw wrong(path, 'the top level', 'an object', json);
-  return json;
+  const configPath = join(dir, 'tokenizer_config.json');
+  const decoder = existsSync(configPath) ? readObject(configPath)['added_tokens_decoder'] : undefined;
+  if (isObject(decoder)) {
+    const tokens = Object.entries(decoder).map(([id, token]) => {
+      const key = `added_tokens_decoder[${JSON.stringify(id)}]`;
+      if (!isObject(token)) throw wrongKey(configPath, key, 'an object', token);
+      return addedToken(configPath, key, token, Number(id));
+    });
+    lists.push({ path: configPath, tokens: byId(tokens) });
+  }
+  return lists;
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
+/** @throws UserError where the two files name different tokens */
+export function readSettings(dir: string): TokenizerSettings {
+  const files = SETTINGS_FILES.map((name) => join(dir, name))
+    .filter((path) => existsSync(path))
+    .map((path) => ({ path, object: readObject(path) }));
+  const nameOf = (key: string): string | null | undefined => {
+    const said = files.flatMap(({ path, object }) => {
+      const name = tokenName(object[key]);
+      return name === undefined ? [] : [{ path, name }];
+    });
+    const named = said.filter((each): each is { path: string; name: string } => each.name !== null);
+    const other = named.find(({ name }) => name !== named[0]?.name);
+    if (other !== undefined) {
+      const [first] = named as [{ path: string; name: string }];
+      throw new UserError(
+        `Reading the tokenizer: "${key}" is ${JSON.stringify(first.name)} in ${first.path}, but ${JSON.stringify(other.name)} ` +
+          `in ${other.path}. Use the files of one checkpoint together.`,
+      );
+    }
+    return named[0]?.name ?? (said.length > 0 ? null : undefined);
+  };
+  const config = files.find(({ path }) => path.endsWith('tokenizer_config.json'))?.object ?? {};
+  const special = new Set<string>();
+  for (const { object } of files) {
+    for (const [key, value] of Object.entries(object)) if (/_tokens?$/.test(key)) addNames(value, special);
+  }
+  return {
+    bos: nameOf('bos_token'),
+    eos: nameOf('eos_token'),
+    unk: nameOf('unk_token'),
+    addBos: config['add_bos_token'] !== false,
+    legacy: config['legacy'] !== false,
+    special,
+  };
 }
 
-function isId(value: unknown): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < MAX_VOCABULARY;
+/** A text, or an object with a "content"; an empty text names nothing. */
+function tokenName(value: unknown): string | null | undefined {
+  if (value === null) return null;
+  const name = isObject(value) ? value['content'] : value;
+  return typeof name === 'string' && name !== '' ? name : undefined;
 }
 
-function wrong(path: string, key: string, expected: string, found: unknown): UserError {
-  return new UserError(
-    `Reading the tokenizer: ${key} in ${path} should be ${expected}, but is ${found === undefined ? 'missing' : JSON.stringify(found).slice(0, 60)}. ` +
-      'Copy the file again from the checkpoint.',
-  );
+function addNames(value: unknown, into: Set<string>): void {
+  for (const item of Array.isArray(value) ? (value as unknown[]) : [value]) {
+    const name = tokenName(item);
+    if (typeof name === 'string') into.add(name);
+  }
+}
+
+function byId(tokens: readonly AddedTokenJson[]): AddedTokenJson[] {
+  return [...tokens].sort((a, b) => a.id - b.id);
+}
+
+function addedToken(path: string, key: string, token: Record<string, unknown>, id: unknown): AddedTokenJson {
+  const { content } = token;
+  if (!isId(id)) throw wrongKey(path, `${key}.id`, 'an id', id);
+  if (typeof content !== 'string' || content === '') throw wrongKey(path, `${key}.content`, 'a text', content);
+  const flag = (name: string): boolean => token[name] === true;
+  const special = flag('special');
+  const normalized = typeof token['normalized'] === 'boolean' ? token['normalized'] : !special;
+  return {
+    id,
+    content,
+    special,
+    normalized,
+    lstrip: flag('lstrip'),
+    rstrip: flag('rstrip'),
+    single_word: flag('single_word'),
+  };
 }

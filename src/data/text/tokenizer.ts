@@ -1,33 +1,29 @@
 /**
- * Text ↔ token ids, as LLaMA's slow tokenizer with legacy behaviour does it (transformers' `LlamaTokenizer`, the one
- * that the published GSVA checkpoints were trained with). The tokenization itself is @huggingface/tokenizers', given
- * either the SentencePiece model translated by tokenizer-json.ts or a plain tokenizer.json.
+ * Text ↔ token ids, as LLaMA's slow tokenizer with legacy behaviour does it (`LlamaTokenizer` of transformers 4.44.2, whose
+ * ids the published GSVA checkpoints were trained with): a text is cut at added tokens, and each part is SentencePiece's.
+ * Folders with a vocabulary of another kind are read by way of @huggingface/tokenizers.
  */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-
-import { UserError, messageOf } from '../../errors.js';
+import { UserError } from '../../errors.js';
 import { IMAGE_END_TOKEN, IMAGE_PLACEHOLDER, IMAGE_START_TOKEN, IMAGE_TOKEN_ID } from '../../special-tokens.js';
+import { AddedTokens } from './added-tokens.js';
+import { readByteLevelFiles } from './byte-level-files.js';
+import { LibraryText } from './library-text.js';
+import { readModelFile, readSentencePieceModel, type SentencePieceModel } from './sentencepiece-model.js';
+import { SentencePieceText } from './sentencepiece-text.js';
 import { decodeLikeLlama } from './tokenizer-decode.js';
 import {
-  type AddedTokenFile,
-  type SpecialNames,
+  type AddedTokenList,
   readAddedTokens,
-  readSpecialNames,
+  readSettings,
   readTokenizerJson,
+  type TokenizerSettings,
 } from './tokenizer-files.js';
-import {
-  type AddedTokenJson,
-  type TokenizerJson,
-  plainAddedToken,
-  tokenizerJsonFromSentencePiece,
-  vocabularySize,
-} from './tokenizer-json.js';
-import { LibraryTokenizer } from './tokenizer-library.js';
-import { MAX_MODEL_BYTES, type SentencePieceModel, readSentencePieceModel } from './sentencepiece-model.js';
+import { type AddedTokenJson, plainAddedToken, type TokenizerJson, vocabularySize } from './tokenizer-json.js';
 
 export interface EncodeOptions {
-  /** Put the begin-of-text token first. Default true. */
+  /** Put the begin-of-text token first. Default true, where the tokenizer has one and its files do not say otherwise. */
   readonly addBos?: boolean;
 }
 
@@ -36,69 +32,102 @@ export interface DecodeOptions {
   readonly skipSpecial?: boolean;
 }
 
+/** What a tokenizer is made of. */
+interface Parts {
+  readonly text: SentencePieceText | LibraryText;
+  /** Ids of the vocabulary, without what is added to it later. */
+  readonly size: number;
+  readonly added: readonly AddedTokenJson[];
+  readonly settings: TokenizerSettings;
+  /** The file, for errors. */
+  readonly source: string;
+}
+
 /** Added as special tokens by the reference (`special_tokens=True`), so that `skipSpecial` drops them. */
 const MARKERS: ReadonlySet<string> = new Set([IMAGE_START_TOKEN, IMAGE_END_TOKEN]);
 
 export class Tokenizer {
-  readonly bosId: number;
-  readonly eosId: number;
-  readonly unkId: number;
-  /** The reference pads with the unknown token. */
-  readonly padId: number;
-  private json: TokenizerJson;
-  private library: LibraryTokenizer;
+  private readonly bos: number | null;
+  private readonly eos: number | null;
+  private readonly unk: number | null;
+  private readonly text: SentencePieceText | LibraryText;
+  private readonly settings: TokenizerSettings;
+  private readonly source: string;
+  private readonly added = new AddedTokens();
+  /** Added tokens that stand between spaces in a decoded text. */
+  private readonly standalone = new Set([IMAGE_PLACEHOLDER]);
+  private readonly control: ReadonlySet<string>;
   private size: number;
 
-  private constructor(
-    json: TokenizerJson,
-    names: SpecialNames,
-    private readonly sentencePiece: SentencePieceModel | null,
-    private readonly source: string,
-  ) {
-    this.json = json;
-    this.library = this.build(json);
-    const idOf = (name: string, what: string): number => {
-      const id = this.library.token_to_id(name);
+  private constructor({ text, size, added, settings, source }: Parts) {
+    this.text = text;
+    this.settings = settings;
+    this.source = source;
+    this.size = size;
+    for (const token of added) this.added.add(token);
+    const idOf = (name: string | null | undefined, usual: string, what: string): number | null => {
+      if (name === null) return null;
+      const id = this.tokenId(name ?? usual);
       if (id !== undefined) return id;
       throw new UserError(
-        `Reading the tokenizer: ${source} has no ${what} token ${JSON.stringify(name)}. ` +
+        `Reading the tokenizer: ${source} has no ${what} token ${JSON.stringify(name ?? usual)}. ` +
           'Name the right one in tokenizer_config.json or special_tokens_map.json beside it.',
       );
     };
-    this.bosId = idOf(names.bos, 'begin-of-text');
-    this.eosId = idOf(names.eos, 'end-of-text');
-    this.unkId = idOf(names.unk, 'unknown');
-    this.padId = this.unkId;
-    this.size = vocabularySize(json);
+    this.bos = idOf(settings.bos, '<s>', 'begin-of-text');
+    this.eos = idOf(settings.eos, '</s>', 'end-of-text');
+    this.unk = idOf(settings.unk, '<unk>', 'unknown');
+    const control = [this.bos, this.eos, this.unk].flatMap((id) => (id === null ? [] : [this.tokenOf(id) ?? '']));
+    this.control = new Set(control);
+    for (const { content } of added) if (!this.control.has(content)) this.standalone.add(content);
   }
 
   /**
-   * Reads `tokenizer.model`, or `tokenizer.json` where there is none, and the tokens listed in `added_tokens.json`.
-   * @throws UserError where neither file is there or one of them cannot be used.
+   * Reads `tokenizer.model`, or `tokenizer.json` where there is none, or `vocab.json` and `merges.txt`, and the added tokens
+   * that any of the files beside it lists.
+   * @throws UserError where none is there, one cannot be used, or two of them contradict each other.
    */
   static fromDirectory(dir: string): Tokenizer {
-    const modelPath = join(dir, 'tokenizer.model');
+    const settings = readSettings(dir);
+    const lists = readAddedTokens(dir, settings.special);
     const jsonPath = join(dir, 'tokenizer.json');
-    const tokenizer = existsSync(modelPath)
-      ? Tokenizer.fromSentencePiece(modelPath)
-      : existsSync(jsonPath)
-        ? new Tokenizer(readTokenizerJson(jsonPath), readSpecialNames(dir), null, jsonPath)
-        : null;
-    if (tokenizer === null) {
-      throw new UserError(
-        `Reading the tokenizer: ${dir} has neither tokenizer.model nor tokenizer.json. ` +
-          'Point to the folder of a LLaMA or LLaVA checkpoint.',
-      );
+    const json = existsSync(jsonPath) ? readTokenizerJson(jsonPath) : null;
+    const modelPath = join(dir, 'tokenizer.model');
+    if (existsSync(modelPath)) {
+      const model = readSentencePieceModel(readModelFile(modelPath), modelPath);
+      if (json !== null) {
+        refuseOtherVocabulary(json, jsonPath, model, modelPath);
+        lists.push({ path: jsonPath, tokens: [...json.added_tokens].sort((a, b) => a.id - b.id) });
+      }
+      return new Tokenizer(partsOfModel(model, settings, modelPath)).withListed(lists);
     }
-    tokenizer.addListed(readAddedTokens(dir));
-    return tokenizer;
+    if (json !== null) return new Tokenizer(partsOfJson(json, settings, jsonPath)).withListed(lists);
+    const files = readByteLevelFiles(dir);
+    if (files !== null) return new Tokenizer(partsOfJson(files.json, settings, files.path, lists)).withListed(lists);
+    throw new UserError(
+      `Reading the tokenizer: ${dir} has neither tokenizer.model nor tokenizer.json. ` +
+        'Point to the folder of a LLaMA or LLaVA checkpoint.',
+    );
   }
 
-  private static fromSentencePiece(path: string): Tokenizer {
-    const model = readSentencePieceModel(readModelFile(path), path);
-    const nameOf = (id: number): string => model.pieces[id]?.text ?? '';
-    const names = { bos: nameOf(model.bosId), eos: nameOf(model.eosId), unk: nameOf(model.unkId) };
-    return new Tokenizer(tokenizerJsonFromSentencePiece(model), names, model, path);
+  /** @throws UserError where there is none */
+  get bosId(): number {
+    return this.bos ?? this.lacks('begin-of-text', 'bos_token');
+  }
+
+  /** @throws UserError where there is none */
+  get eosId(): number {
+    return this.eos ?? this.lacks('end-of-text', 'eos_token');
+  }
+
+  /** @throws UserError where there is none */
+  get unkId(): number {
+    return this.unk ?? this.lacks('unknown', 'unk_token');
+  }
+
+  /** The reference pads with the unknown token. */
+  get padId(): number {
+    return this.unkId;
   }
 
   /** Number of ids, added tokens included: the rows that an embedding needs. */
@@ -108,8 +137,14 @@ export class Tokenizer {
 
   /** Token ids of a text. Added tokens (`[SEG]`, `</s>`, …) are recognised wherever they stand in it. */
   encode(text: string, options: EncodeOptions = {}): number[] {
-    const { ids } = this.library.encode(text, { add_special_tokens: false });
-    return options.addBos === false ? ids : [this.bosId, ...ids];
+    const ids: number[] = [];
+    if (this.bos !== null && (options.addBos ?? this.settings.addBos)) ids.push(this.bos);
+    this.added.split(text).forEach((part, i) => {
+      if (typeof part !== 'string') ids.push(part.id);
+      else if (this.text instanceof LibraryText) this.text.encode(part, ids);
+      else this.text.encode(part, this.settings.legacy || i === 0, ids);
+    });
+    return ids;
   }
 
   /**
@@ -117,33 +152,31 @@ export class Tokenizer {
    * placeholder (-200) reads as `<image>`, an id without a token as the unknown token.
    */
   decode(ids: readonly number[], options: DecodeOptions = {}): string {
-    const skip = options.skipSpecial === true;
-    const special = new Set(this.json.added_tokens.filter((token) => token.special).map((token) => token.id));
-    const kept = skip ? ids.filter((id) => !special.has(id) && id !== IMAGE_TOKEN_ID) : [...ids];
-    if (kept.length === 0) return '';
-    const unk = this.tokenOf(this.unkId);
-    if (this.sentencePiece !== null) {
-      const tokens = kept.map((id) =>
-        id === IMAGE_TOKEN_ID ? IMAGE_PLACEHOLDER : (this.library.id_to_token(id) ?? unk),
-      );
-      const standalone = new Set(this.json.added_tokens.filter((t) => !this.isControl(t.id)).map((t) => t.content));
-      return decodeLikeLlama(tokens, {
-        standalone: standalone.add(IMAGE_PLACEHOLDER),
-        control: new Set([this.bosId, this.eosId, this.unkId].map((id) => this.tokenOf(id))),
-      });
+    const isSkipped = (id: number): boolean => id === IMAGE_TOKEN_ID || this.added.at(id)?.special === true;
+    const kept = options.skipSpecial === true ? ids.filter((id) => !isSkipped(id)) : ids;
+    const { text, standalone, control } = this;
+    if (!(text instanceof LibraryText)) {
+      const tokens = kept.map((id) => this.tokenOrUnknown(id));
+      return tokens.length === 0 ? '' : decodeLikeLlama(tokens, { standalone, control });
     }
-    // The library has no token for the placeholder: decode what stands between placeholders.
-    const parts: number[][] = [[]];
+    // The library knows neither the placeholder nor tokens that were added later: it decodes what stands between them.
+    const parts: string[] = [];
+    let pending: number[] = [];
     for (const id of kept) {
-      if (id === IMAGE_TOKEN_ID) parts.push([]);
-      else parts.at(-1)?.push(this.library.id_to_token(id) === undefined ? this.unkId : id);
+      if (text.tokenOf(id) !== undefined) pending.push(id);
+      else {
+        parts.push(text.decode(pending), this.tokenOrUnknown(id));
+        pending = [];
+      }
     }
-    return parts.map((part) => (part.length === 0 ? '' : this.library.decode(part))).join(IMAGE_PLACEHOLDER);
+    return parts.join('') + text.decode(pending);
   }
 
   /** Id of a token by its exact name, added or not. */
   tokenId(token: string): number | undefined {
-    return this.library.token_to_id(token);
+    const added = this.added.get(token)?.id;
+    if (added !== undefined) return added;
+    return this.text.idOf(token);
   }
 
   /**
@@ -152,68 +185,116 @@ export class Tokenizer {
    */
   addTokens(tokens: readonly string[]): number {
     const before = this.size;
-    let next = before;
-    const added = [...new Set(tokens)].map((token) => {
+    for (const token of tokens) {
       if (token === '') throw new UserError('Adding tokens: a token is an empty text. Give it a name.');
-      return plainAddedToken(this.tokenId(token) ?? next++, token, MARKERS.has(token));
-    });
-    this.extend(added);
+      this.add(plainAddedToken(this.tokenId(token) ?? this.size, token, MARKERS.has(token)));
+    }
     return this.size - before;
   }
 
-  /** Tokens with the ids that a checkpoint's added_tokens.json gives them; they must follow the vocabulary without a gap. */
-  private addListed(file: AddedTokenFile): void {
-    let next = this.size;
-    for (const { content, id } of file.tokens) {
-      const expected = this.tokenId(content) ?? next++;
-      if (id !== expected) {
-        throw new UserError(
-          `Reading the tokenizer: ${file.path} gives ${JSON.stringify(content)} the id ${id}, ` +
-            `but ${this.source} leaves ${expected} for it. Use the files of one checkpoint together.`,
-        );
+  private add(token: AddedTokenJson): void {
+    this.added.add(token);
+    if (!this.control.has(token.content)) this.standalone.add(token.content);
+    this.size = Math.max(this.size, token.id + 1);
+  }
+
+  /**
+   * Tokens with the ids that the files beside the vocabulary give them, a token of one file alone too; they must follow the
+   * vocabulary without a gap.
+   */
+  private withListed(lists: readonly AddedTokenList[]): this {
+    const places = new Map<string, { readonly path: string; readonly token: AddedTokenJson }>();
+    for (const { path, tokens } of lists) {
+      for (const token of tokens) {
+        const other = places.get(token.content);
+        if (other === undefined) places.set(token.content, { path, token });
+        else if (other.token.id !== token.id) throw contradiction(token, path, other.path, `the id ${other.token.id}`);
       }
     }
-    this.addTokens(file.tokens.map((token) => token.content));
-  }
-
-  /** Hands the library the vocabulary with these tokens in it; it takes them only when it is made. */
-  private extend(tokens: readonly AddedTokenJson[]): void {
-    const known = new Set(this.json.added_tokens.map((token) => token.content));
-    const fresh = tokens.filter((token) => !known.has(token.content));
-    if (fresh.length === 0) return;
-    const json = { ...this.json, added_tokens: [...this.json.added_tokens, ...fresh] };
-    this.library = this.build(json);
-    this.json = json;
-    this.size = vocabularySize(json);
-  }
-
-  private build(json: TokenizerJson): LibraryTokenizer {
-    try {
-      return new LibraryTokenizer(json, { clean_up_tokenization_spaces: false });
-    } catch (error) {
-      throw new UserError(
-        `Reading the tokenizer: ${this.source} cannot be used (${messageOf(error)}). Copy it again from the checkpoint.`,
-      );
+    for (const { path, token } of [...places.values()].sort((a, b) => a.token.id - b.token.id)) {
+      const expected = this.tokenId(token.content) ?? this.size;
+      if (token.id !== expected) throw contradiction(token, path, this.source, `${expected} for it`);
+      this.add(token);
     }
+    return this;
   }
 
-  private isControl(id: number): boolean {
-    return id === this.bosId || id === this.eosId || id === this.unkId;
+  private tokenOf(id: number): string | undefined {
+    const { text } = this;
+    return this.added.at(id)?.content ?? (text instanceof LibraryText ? text.tokenOf(id) : text.tokens[id]);
   }
 
-  private tokenOf(id: number): string {
-    return this.library.id_to_token(id) ?? '';
+  private tokenOrUnknown(id: number): string {
+    if (id === IMAGE_TOKEN_ID) return IMAGE_PLACEHOLDER;
+    return this.tokenOf(id) ?? (this.unk === null ? '' : (this.tokenOf(this.unk) ?? ''));
+  }
+
+  private lacks(what: string, key: string): never {
+    throw new UserError(
+      `The tokenizer ${this.source} has no ${what} token ("${key}" is null in the files beside it), which GSVA's prompts ` +
+        `need. Use a tokenizer of LLaMA's, or name the token that stands for it in tokenizer_config.json.`,
+    );
   }
 }
 
-function readModelFile(path: string): Uint8Array {
-  try {
-    const { size } = statSync(path);
-    if (size > MAX_MODEL_BYTES) throw new Error(`it has ${size} bytes, more than any SentencePiece model`);
-    return readFileSync(path);
-  } catch (error) {
-    throw new UserError(
-      `Reading the tokenizer: ${path} cannot be read (${messageOf(error)}). Copy it again from the checkpoint.`,
-    );
-  }
+/** The model says itself which of its pieces begin, end and are unknown; the files beside it may name others, or none. */
+function partsOfModel(model: SentencePieceModel, settings: TokenizerSettings, source: string): Parts {
+  const nameOf = (said: string | null | undefined, id: number): string | null => {
+    return said === undefined ? (model.pieces[id]?.text ?? '') : said;
+  };
+  const { unkId, bosId, eosId } = model;
+  const own = [unkId, bosId, eosId].map((id) => plainAddedToken(id, model.pieces[id]?.text ?? '', true));
+  return {
+    text: SentencePieceText.fromModel(model),
+    size: model.pieces.length,
+    added: own,
+    settings: {
+      ...settings,
+      bos: nameOf(settings.bos, bosId),
+      eos: nameOf(settings.eos, eosId),
+      unk: nameOf(settings.unk, unkId),
+    },
+    source,
+  };
+}
+
+/** @param lists of tokens that the library needs to know, since nothing else names them */
+function partsOfJson(
+  json: TokenizerJson,
+  settings: TokenizerSettings,
+  source: string,
+  lists: readonly AddedTokenList[] = [],
+): Parts {
+  const added = [...json.added_tokens, ...lists.flatMap(({ tokens }) => tokens)];
+  const text = SentencePieceText.fromJson(json) ?? new LibraryText(json, source);
+  return { text, size: vocabularySize({ ...json, added_tokens: added }), added, settings, source };
+}
+
+function contradiction({ content, id }: AddedTokenJson, path: string, other: string, otherwise: string): UserError {
+  const verb = otherwise.endsWith('for it') ? 'leaves' : 'gives it';
+  return new UserError(
+    `Reading the tokenizer: ${path} gives ${JSON.stringify(content)} the id ${id}, ` +
+      `but ${other} ${verb} ${otherwise}. Use the files of one checkpoint together.`,
+  );
+}
+
+/** Of two files with a vocabulary, either could be the one that the model was trained with. */
+function refuseOtherVocabulary(json: TokenizerJson, jsonPath: string, model: SentencePieceModel, path: string): void {
+  const { vocab } = json.model;
+  const ids = new Map<string, unknown>(
+    Array.isArray(vocab)
+      ? (vocab as unknown[]).map((entry, id) => [String((entry as unknown[])[0]), id])
+      : Object.entries(vocab),
+  );
+  const size = model.pieces.length;
+  const differs = model.pieces.findIndex(({ text }, id) => ids.get(text) !== id);
+  if (differs < 0 && ids.size === size) return;
+  const what =
+    differs < 0
+      ? `it has ${ids.size} tokens, ${path} ${size}`
+      : `${JSON.stringify(model.pieces[differs]?.text)} is ${JSON.stringify(ids.get(model.pieces[differs]?.text ?? '') ?? null)} there and ${differs} in ${path}`;
+  throw new UserError(
+    `Reading the tokenizer: ${jsonPath} is of another vocabulary: ${what}. Keep the file that the model was trained with, ` +
+      'and remove the other.',
+  );
 }

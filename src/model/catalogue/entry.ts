@@ -1,5 +1,5 @@
 /** What is known in advance of a published model: its files, where their authors have them, sizes, licences. */
-import type { PublishedPart } from '../published-names.js';
+import type { PublishedPart } from '../published-part.js';
 
 /** A file, or a folder of files, that somebody published and that several models share. */
 export interface Piece {

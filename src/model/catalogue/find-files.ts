@@ -9,7 +9,8 @@ import { openCheckpoint } from '../../io/checkpoint-files.js';
 import type { FileTensors } from '../../io/file-tensor.js';
 import { cachedSnapshot } from '../../io/hub-cache.js';
 import { openModelDirectory } from '../checkpoint-directory.js';
-import { ownName, type PublishedPart } from '../published-names.js';
+import { ownNames } from '../published-names.js';
+import type { PublishedPart } from '../published-part.js';
 import type { Backbone, Piece, ReleasedModel } from './entry.js';
 import { ADDED_ROWS } from './pieces.js';
 
@@ -139,9 +140,10 @@ function checked(
 
 /** Numbers that a model takes of a file: CLIP's text encoder, say, is left out. */
 export function usedNumbers(part: PublishedPart, tensors: FileTensors): number {
+  const names = ownNames(part, tensors.keys());
   let count = 0;
   for (const [name, { shape }] of tensors) {
-    if ('name' in ownName(part, name)) count += shape.reduce((product, size) => product * size, 1);
+    if ('name' in (names.get(name) ?? {})) count += shape.reduce((product, size) => product * size, 1);
   }
   return count;
 }

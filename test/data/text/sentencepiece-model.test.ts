@@ -4,7 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
 import { type SentencePiece, readSentencePieceModel } from '../../../src/data/text/sentencepiece-model.js';
-import { tokenizerJsonFromSentencePiece } from '../../../src/data/text/tokenizer-json.js';
+import { tokenizerJsonFromSentencePiece } from '../../helpers/sentencepiece-json.js';
 import { LibraryTokenizer } from '../../../src/data/text/tokenizer-library.js';
 import { UserError } from '../../../src/errors.js';
 import { fixture } from '../../helpers/fixtures.js';

@@ -7,7 +7,7 @@ import fc from 'fast-check';
 
 import { Tokenizer } from '../../../src/data/text/tokenizer.js';
 import { readSentencePieceModel } from '../../../src/data/text/sentencepiece-model.js';
-import { tokenizerJsonFromSentencePiece } from '../../../src/data/text/tokenizer-json.js';
+import { tokenizerJsonFromSentencePiece } from '../../helpers/sentencepiece-json.js';
 import { UserError } from '../../../src/errors.js';
 import { ADDED_TOKENS } from '../../../src/special-tokens.js';
 import { fixture } from '../../helpers/fixtures.js';
@@ -128,8 +128,9 @@ describe('Tokenizer, from other files', () => {
     expect(tokenizer.addTokens(ADDED_TOKENS)).toBe(4);
     expect(tokenizer.vocabSize).toBe(604);
     for (const item of recorded.cases) expect(tokenizer.encode(item.text)).toEqual(item.ids);
-    expect(tokenizer.decode([306, 558, 600, 544, 565])).toBe('Sure,[SEG] .');
-    expect(tokenizer.decode([602, -200, 603])).toBe('<im_start><image><im_end>');
+    // And the same texts: it is the same vocabulary.
+    for (const item of recorded.cases) expect(tokenizer.decode(item.ids)).toBe(item.decoded);
+    expect(tokenizer.decode([602, -200, 603])).toBe('<im_start> <image> <im_end>');
   });
 
   test('added_tokens.json is taken over; ids that leave a gap are refused', () => {
@@ -139,6 +140,105 @@ describe('Tokenizer, from other files', () => {
     expect(tokenizer.vocabSize).toBe(601);
     const gap = folderWith('gap', { 'tokenizer.model': modelBytes, 'added_tokens.json': '{"<pad>":700}' });
     expect(() => Tokenizer.fromDirectory(gap)).toThrow(/added_tokens\.json gives "<pad>" the id 700.*600/);
+  });
+
+  const added = (content: string, id: number, more: object = {}): object => ({
+    ...{ id, content, special: true, normalized: false, lstrip: false, rstrip: false, single_word: false },
+    ...more,
+  });
+  const jsonOf = (tokens: readonly object[]): string => {
+    const json = tokenizerJsonFromSentencePiece(readSentencePieceModel(modelBytes, 'tokenizer.model'));
+    return JSON.stringify({ ...json, added_tokens: [...json.added_tokens, ...tokens] });
+  };
+
+  test('a token that tokenizer.json alone lists is none of the ids that are added later', () => {
+    const files = { 'tokenizer.model': modelBytes, 'tokenizer.json': jsonOf([added('[PAD]', 600)]) };
+    const tokenizer = Tokenizer.fromDirectory(folderWith('pad', files));
+    tokenizer.addTokens(ADDED_TOKENS);
+    expect([tokenizer.tokenId('[PAD]'), tokenizer.tokenId('[SEG]')]).toEqual([600, 601]);
+    const decoder = { added_tokens_decoder: { 600: added('[PAD]', 600) } };
+    const listed = { 'tokenizer.model': modelBytes, 'tokenizer_config.json': JSON.stringify(decoder) };
+    expect(Tokenizer.fromDirectory(folderWith('pad', listed)).tokenId('[PAD]')).toBe(600);
+  });
+
+  test('files that contradict each other are refused, both named', () => {
+    const two = { 'tokenizer.model': modelBytes, 'tokenizer.json': jsonOf([added('<pad>', 601), added('[PAD]', 600)]) };
+    const other = { ...two, 'added_tokens.json': '{"<pad>":600}' };
+    expect(() => Tokenizer.fromDirectory(folderWith('two', other))).toThrow(
+      /tokenizer\.json gives "<pad>" the id 601, but .*added_tokens\.json gives it the id 600/,
+    );
+    const json = jsonOf([]).replace('"<unk>":0', '"<unk>":2').replace('"</s>":2', '"</s>":0');
+    const vocabulary = { 'tokenizer.model': modelBytes, 'tokenizer.json': json };
+    expect(() => Tokenizer.fromDirectory(folderWith('two', vocabulary))).toThrow(
+      /tokenizer\.json is of another vocabulary: "<unk>" is 2 there and 0 in .*tokenizer\.model/,
+    );
+    const names = { 'tokenizer_config.json': '{"eos_token":"</s>"}', 'special_tokens_map.json': '{"eos_token":"<s>"}' };
+    expect(() => Tokenizer.fromDirectory(folderWith('two', { 'tokenizer.model': modelBytes, ...names }))).toThrow(
+      /"eos_token" is "<\/s>" in .*tokenizer_config\.json, but "<s>" in .*special_tokens_map\.json/,
+    );
+  });
+
+  test('added tokens with normalized: true are found in the text as it stands', () => {
+    const seg = added('[SEG]', 600, { special: false, normalized: true });
+    const tokenizer = Tokenizer.fromDirectory(folderWith('normalized', { 'tokenizer.json': jsonOf([seg]) }));
+    expect(tokenizer.encode('circle:[SEG].')).toContain(600);
+    expect(tokenizer.encode('circle:[SEG].')).toEqual(reference().encode('circle:[SEG].'));
+  });
+
+  test('lstrip and rstrip take the spaces around a token', () => {
+    const both = added('[SEG]', 600, { lstrip: true, rstrip: true });
+    const tokenizer = Tokenizer.fromDirectory(folderWith('strip', { 'tokenizer.json': jsonOf([both]) }));
+    expect(tokenizer.encode('a  [SEG]  a')).toEqual([1, 263, 600, 263]);
+  });
+
+  test('the tokenizer.json of transformers 5 (Metaspace) gives the ids of tokenizer.model', () => {
+    const json = JSON.parse(jsonOf([])) as Record<string, unknown>;
+    const space = { type: 'Metaspace', replacement: '\u2581', prepend_scheme: 'first', split: false };
+    const content = JSON.stringify({ ...json, normalizer: null, pre_tokenizer: space });
+    const tokenizer = Tokenizer.fromDirectory(folderWith('five', { 'tokenizer.json': content }));
+    tokenizer.addTokens(ADDED_TOKENS);
+    for (const item of recorded.cases) expect(tokenizer.encode(item.text)).toEqual(item.ids);
+  });
+
+  test('"legacy": false puts the space in front of the whole text alone', () => {
+    const files = { 'tokenizer.model': modelBytes, 'tokenizer_config.json': '{"legacy":false}' };
+    const tokenizer = Tokenizer.fromDirectory(folderWith('legacy', files));
+    tokenizer.addTokens(ADDED_TOKENS);
+    // 544 is the space alone, which legacy tokenizers put in front of every part.
+    expect(reference().encode('a[SEG].')).toEqual([1, 263, 600, 544, 565]);
+    expect(tokenizer.encode('a[SEG].')).toEqual([1, 263, 600, 565]);
+  });
+
+  test('"bos_token": null: no begin token is put first, and whoever needs one is told', () => {
+    const files = { 'tokenizer.model': modelBytes, 'tokenizer_config.json': '{"bos_token":null}' };
+    const tokenizer = Tokenizer.fromDirectory(folderWith('none', files));
+    expect(tokenizer.encode('a')).toEqual([263]);
+    expect(() => tokenizer.bosId).toThrow(/has no begin-of-text token \("bos_token" is null/);
+    const without = { 'tokenizer.model': modelBytes, 'tokenizer_config.json': '{"add_bos_token":false}' };
+    expect(Tokenizer.fromDirectory(folderWith('none', without)).encode('a')).toEqual([263]);
+  });
+
+  test('bytes that are no character are one U+FFFD each', () => {
+    const byte = (...values: number[]): number[] => values.map((value) => value + 3);
+    expect(reference().decode(byte(0xe2, 0x82))).toBe('\ufffd\ufffd');
+    expect(reference().decode(byte(0xe2, 0x82, 0xac))).toBe('€');
+    expect(reference().decode(byte(0xf0, 0x9f, 0x98, 0x41))).toBe('\ufffd\ufffd\ufffdA');
+    expect(reference().decode(byte(0xed, 0xa0, 0x80, 0xc0, 0x80))).toBe('\ufffd'.repeat(5));
+  });
+
+  test('vocab.json and merges.txt are a byte-level vocabulary, cut into words as tokenizer_class says', () => {
+    const files = {
+      'vocab.json': JSON.stringify({ a: 0, b: 1, '\u0120': 2, '\u0120a': 3, ab: 4, '<s>': 5, '</s>': 6 }),
+      'merges.txt': '#version: 0.2\n\u0120 a\na b\n',
+      'tokenizer_config.json': '{"tokenizer_class":"GPT2Tokenizer","unk_token":null}',
+    };
+    const tokenizer = Tokenizer.fromDirectory(folderWith('bytes', files));
+    expect(tokenizer.encode('ab a b')).toEqual([5, 4, 3, 2, 1]);
+    expect(tokenizer.addTokens(['[SEG]'])).toBe(1);
+    expect(tokenizer.encode('a[SEG]b', { addBos: false })).toEqual([0, 7, 1]);
+    expect(tokenizer.decode([4, 3, 7, 1])).toBe('ab a[SEG]b');
+    const other = { ...files, 'tokenizer_config.json': '{"tokenizer_class":"CLIPTokenizer"}' };
+    expect(() => Tokenizer.fromDirectory(folderWith('bytes', other))).toThrow(/which says "CLIPTokenizer"/);
   });
 
   test.each([

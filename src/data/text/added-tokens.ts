@@ -1,0 +1,69 @@
+/**
+ * Tokens that are found in a text before anything else is done with it, as transformers' slow tokenizers find them: the
+ * leftmost first, the longest of those that begin at one place, in the text as it stands.
+ */
+import type { AddedTokenJson } from './tokenizer-json.js';
+
+export class AddedTokens {
+  private readonly byContent = new Map<string, AddedTokenJson>();
+  private readonly byId = new Map<number, AddedTokenJson>();
+  private pattern: RegExp | null = null;
+
+  get all(): IterableIterator<AddedTokenJson> {
+    return this.byContent.values();
+  }
+
+  get(content: string): AddedTokenJson | undefined {
+    return this.byContent.get(content);
+  }
+
+  at(id: number): AddedTokenJson | undefined {
+    return this.byId.get(id);
+  }
+
+  /** Takes a token over unless there is one of its name already. */
+  add(token: AddedTokenJson): void {
+    if (this.byContent.has(token.content)) return;
+    this.byContent.set(token.content, token);
+    this.byId.set(token.id, token);
+    this.pattern = null;
+  }
+
+  /** The text cut at added tokens: what lies between, and tokens; no part is empty. */
+  split(text: string): (string | AddedTokenJson)[] {
+    this.pattern ??= patternOf([...this.byContent.keys()]);
+    const parts: (string | AddedTokenJson)[] = [];
+    let at = 0;
+    for (const { 0: found, index } of text.matchAll(this.pattern)) {
+      parts.push(text.slice(at, index), this.byContent.get(found) as AddedTokenJson);
+      at = index + found.length;
+    }
+    parts.push(text.slice(at));
+    stripAround(parts);
+    return parts.filter((part) => part !== '');
+  }
+}
+
+/** lstrip, rstrip and single_word, in the order of transformers' `tokenize`. Texts and tokens take turns. */
+function stripAround(parts: (string | AddedTokenJson)[]): void {
+  parts.forEach((token, i) => {
+    if (typeof token === 'string' || !(token.lstrip || token.rstrip || token.single_word)) return;
+    if (token.rstrip) parts[i + 1] = (parts[i + 1] as string).trimStart();
+    if (token.lstrip) parts[i - 1] = (parts[i - 1] as string).trimEnd();
+    if (!token.single_word) return;
+    const [left, right] = [parts[i - 1] as string, parts[i + 1] as string];
+    if (left !== '' && !left.endsWith(' ')) parts[i - 1] = left + token.content;
+    else if (right !== '' && !right.startsWith(' ')) parts[i + 1] = token.content + right;
+    else return;
+    parts[i] = '';
+  });
+}
+
+/** The longest first: of alternatives that match at one place, the first is taken. */
+function patternOf(contents: readonly string[]): RegExp {
+  const longestFirst = [...contents].sort((a, b) => b.length - a.length);
+  return new RegExp(
+    longestFirst.map((content) => content.replace(/[\\^$.*+?()[\]{}|/-]/g, '\\$&')).join('|') || '(?!)',
+    'g',
+  );
+}
