@@ -10,6 +10,7 @@ import type { FileTensor, FileTensors, StoredTensor } from '../io/file-tensor.js
 import type { TensorToStore } from '../io/safetensors-writer.js';
 import { toFloat32 } from '../io/safetensors.js';
 import type { CompositeLayer, Layout, PackedParameter, Parameter } from '../nn/composite-layer.js';
+import { gsvaCommand } from '../program.js';
 
 /** What peft puts before every name of a published GSVA checkpoint. */
 export const PUBLISHED_PREFIX = 'base_model.model.';
@@ -127,7 +128,7 @@ function refuseOtherRank(name: string, file: string, found: readonly number[], e
   if (!isRank) return;
   throw new UserError(
     `${file}: tensor "${name}" is of a LoRA of rank ${found[rank] ?? 0}, the model's config asks for rank ${expected[rank] ?? 0}. ` +
-      'Fold the adapter into its weights first, and start from the merged model: gsva merge --model FOLDER --out MERGED; ' +
+      `Fold the adapter into its weights first, and start from the merged model: ${gsvaCommand('merge --model FOLDER --out MERGED')}; ` +
       `or set model.lora.r to ${found[rank] ?? 0}.`,
   );
 }

@@ -115,7 +115,7 @@ describe('gsva report compare', () => {
       ],
       [[at('records.jsonl'), b], /records\.jsonl is a file of records, .*second is the folder of a training/],
       [[a, at('first', 'last')], /last has no log\.jsonl.*It lies in the folder of a training: name .*first\./],
-      [[a, at('empty')], /empty has no log\.jsonl.*Name the folder that `gsva train --out` was given/],
+      [[a, at('empty')], /empty has no log\.jsonl.*Name the folder that a training was given as --out/],
       [[a, at('begun')], /log\.jsonl has no update yet/],
       [[a, at('nowhere')], /nowhere does not exist/],
     ] as const) {

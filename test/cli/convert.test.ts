@@ -206,7 +206,7 @@ describe('what does not belong together is refused, and nothing is written', () 
     [
       'a rank that is not that of the file',
       [...options(), 'lora.r=8'],
-      /LoRA of rank 4, .* asks for rank 8.*gsva merge/,
+      /LoRA of rank 4, .* asks for rank 8.*gsva\.js merge/,
     ],
     ['a name of the hub that is not in the cache', options({ mllm: 'some/llava' }), /hf download some\/llava/],
   ])('%s', async (_, argv, message) => {

@@ -54,6 +54,6 @@ test('writes losses, figures and pictures; losses are those of a run without', a
   ]) {
     expect(page).toContain(text);
   }
-  expect(page.match(/<img src="data:image\/jpeg;base64,/g)).toHaveLength(6);
+  expect(page.match(/<image id="[^"]*" href="data:image\/jpeg;base64,/g)).toHaveLength(2);
   expect(page).not.toMatch(/<script|src="http|href="http/);
 });

@@ -57,7 +57,9 @@ test('a start model with a LoRA of another rank is found before the training, an
   writeConfig(path, smallConfig(at('data'), { start }));
   const { code, stderr } = await runCli(['train', '--config', path, '--dry-run', '--engine', 'wasm']);
   expect(code).toBe(1);
-  expect(stderr).toMatch(new RegExp(`LoRA of rank ${lora.r + 1}, .* asks for rank ${lora.r}\\..*gsva merge --model`));
+  expect(stderr).toMatch(
+    new RegExp(`LoRA of rank ${lora.r + 1}, .* asks for rank ${lora.r}\\..*gsva\\.js merge --model`),
+  );
 });
 
 describe('with everything there', () => {
@@ -172,5 +174,5 @@ describe('what is refused', () => {
 
 test('help has an example', async () => {
   const { stdout } = await runCli(['train', '--help']);
-  expect(stdout).toMatch(/gsva train --config configs\/paper\/vicuna-7b-pretrain\.json5 --dry-run --ranks 8/);
+  expect(stdout).toMatch(/gsva\.js train --config configs\/paper\/vicuna-7b-pretrain\.json5 --dry-run --ranks 8/);
 });

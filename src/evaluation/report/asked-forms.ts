@@ -14,7 +14,7 @@ export interface AskedForm {
   readonly answer: string | null;
   /** Whether question and answer are those that published figures were obtained with. */
   readonly isPublished: boolean;
-  /** The form in a few words: "as published", "a form of training", "Table 6, where". */
+  /** The form in a few words: "as published", "a form of training", "Table 6, where", "the set's own". */
   readonly words: string;
 }
 
@@ -23,7 +23,9 @@ export function askedForms({ header, images }: Pick<RecordFile, 'header' | 'imag
   return header.protocols.flatMap((protocol) => {
     for (const image of images) {
       const reply = image.replies.find((each) => each.protocol === protocol);
-      if (reply !== undefined) return [formOf(protocol, reply, image)];
+      if (reply === undefined) continue;
+      const form = formOf(protocol, reply, image);
+      return [PRESCRIBED.includes(header.benchmark) ? { ...form, words: "the set's own" } : form];
     }
     return [];
   });
@@ -39,6 +41,8 @@ export function isAskedAsPublished(images: readonly ImageRecord[]): boolean {
   );
 }
 
+/** Benchmarks whose questions the dataset prescribes. */
+const PRESCRIBED: readonly string[] = ['reason', 'sem-seg'];
 const PUBLISHED_QUESTION = formText('reference');
 const PUBLISHED_ANSWER = `Sure,{}:${SEG_TOKEN}`;
 
