@@ -1,6 +1,7 @@
 /** The work behind `gsva report compare`: two files of records, or the folders of two trainings. */
 import { UserError } from '../errors.js';
-import { compareRuns, type CompareOptions, type Comparison, type FigureDifference } from '../evaluation/compare.js';
+import { compareRuns, settingDifferences } from '../evaluation/compare.js';
+import type { CompareOptions, Comparison, FigureDifference, SettingDifference } from '../evaluation/compare.js';
 import { metricTitle } from '../evaluation/figures.js';
 import { readWholeRun } from '../evaluation/record-file.js';
 import type { PageSection, TablePage } from '../evaluation/report/table-page.js';
@@ -47,25 +48,36 @@ function trainings({ a, b, out }: CompareRequest, output: Output): number {
 
 function records({ a, b, out, resamples, seed }: CompareRequest, output: Output): number {
   const options = { resamples, seed };
-  const comparisons = compareRuns(readWholeRun(a), readWholeRun(b), options);
+  const runs = [readWholeRun(a), readWholeRun(b)] as const;
+  const comparisons = compareRuns(...runs, options);
+  const settings = settingDifferences(...runs);
   const sections = comparisons.map(recordsSection);
   for (const section of sections) print(section, output);
   const note = `a ${a}, b ${b}; paired bootstrap over images, ${resamples} resamples, seed ${seed}`;
   output.line(note);
+  const measured = settings.length === 0 ? [] : [`measured differently: ${settings.map(settingWords).join(', ')}`];
+  for (const line of measured) output.line(line);
   const page: TablePage = {
     title: 'Two evaluations over the same expressions',
-    notes: [note, INTERVAL_NOTE],
+    notes: [note, ...measured, INTERVAL_NOTE],
     sections,
   };
-  const path = out === null ? null : writeTablePage(out, page, { a, b, ...options, comparisons });
+  const path = out === null ? null : writeTablePage(out, page, { a, b, ...options, settings, comparisons });
   if (path !== null) output.line(path);
-  output.json({ a, b, ...options, comparisons, ...(path === null ? {} : { report: path }) });
+  output.json({ a, b, ...options, settings, comparisons, ...(path === null ? {} : { report: path }) });
   return 0;
 }
 
 const INTERVAL_NOTE =
   'The interval says how far a difference may be chance of the choice of images; it says nothing of other seeds of ' +
   'training.';
+
+/** As options of `gsva eval`. */
+function settingWords({ setting, a, b }: SettingDifference): string {
+  const option = { question: '--question', rejectThreshold: '--reject-threshold', minimumPixels: '--minimum-pixels' };
+  const [inA, inB] = [a, b].map((value) => (value === null ? 'none' : String(value)));
+  return `${option[setting]} ${inA} in a, ${inB} in b`;
+}
 
 function recordsSection({ protocol, images, expressions, figures }: Comparison): PageSection {
   return {

@@ -36,7 +36,7 @@ export const MODEL_OPTIONS = {
 
 export const REJECT_THRESHOLD_OPTION = {
   describe:
-    "[REJ] from this probability on, but by the protocol reference (default: the model's own, where one is stored)",
+    "[REJ] from this probability on; not by eval's protocol reference (default: the model's own, where one is stored)",
   requiresArg: true,
   coerce: finiteNumber('reject-threshold', { min: 0, max: 1 }),
 } satisfies Options;

@@ -116,14 +116,7 @@ let current: { readonly key: string; readonly info: Promise<EngineInfo>; backend
  * @throws UsageError for an unknown engine, device or thread count; UserError when the engine cannot be started.
  */
 export async function startEngine(options: EngineOptions = {}): Promise<EngineInfo> {
-  const named = process.env.GSVA_ENGINE ?? '';
-  const choice = options.engine ?? (named === '' ? 'auto' : named);
-  const threads = options.threads ?? availableParallelism();
-  const start = engineStarter(choice);
-  const device = parseDevice(options.device ?? process.env.GSVA_DEVICE);
-  if (!Number.isInteger(threads) || threads < 1 || threads > 1024) {
-    throw new UsageError(`The number of threads must be an integer from 1 to 1024, not ${threads}.`);
-  }
+  const { choice, threads, device, start } = checkedOptions(options);
   const key = `${choice} ${threads} ${device === null ? '' : deviceName(device)}`;
   // A dry run may have taken the backend's place.
   const isReplaced = (current?.backend ?? tf.getBackend()) !== tf.getBackend();
@@ -142,6 +135,33 @@ export async function startEngine(options: EngineOptions = {}): Promise<EngineIn
     );
   }
   return current.info;
+}
+
+/**
+ * Checks the options without starting anything.
+ * @throws UsageError for an unknown engine, device or thread count
+ */
+export function checkEngineOptions(options: EngineOptions): void {
+  checkedOptions(options);
+}
+
+interface CheckedOptions {
+  readonly choice: string;
+  readonly start: Starter;
+  readonly threads: number;
+  readonly device: DeviceChoice;
+}
+
+function checkedOptions(options: EngineOptions): CheckedOptions {
+  const named = process.env.GSVA_ENGINE ?? '';
+  const choice = options.engine ?? (named === '' ? 'auto' : named);
+  const threads = options.threads ?? availableParallelism();
+  const start = engineStarter(choice);
+  const device = parseDevice(options.device ?? process.env.GSVA_DEVICE);
+  if (!Number.isInteger(threads) || threads < 1 || threads > 1024) {
+    throw new UsageError(`The number of threads must be an integer from 1 to 1024, not ${threads}.`);
+  }
+  return { choice, start, threads, device };
 }
 
 function engineStarter(choice: string): Starter {

@@ -11,7 +11,7 @@ import { benchmarkNamed } from './benchmarks.js';
 import type { Figure, FigureRecord } from './figures.js';
 import type { GresProtocol } from './metrics/gres-score.js';
 import { recordsOf } from './record-figures.js';
-import type { ExpressionRecord, ImageRecord, RecordFile } from './record.js';
+import type { ExpressionRecord, ImageRecord, RecordFile, RecordHeader } from './record.js';
 
 export interface FigureDifference {
   /** Name, as the benchmark has it. */
@@ -59,6 +59,24 @@ export function compareRuns(a: RecordFile, b: RecordFile, options: CompareOption
     const figures = compareImages(compared, inA, inB, options);
     return { protocol, images: inA.length, expressions, figures };
   });
+}
+
+/** What changes the figures of one and the same model. */
+const SETTINGS = ['question', 'rejectThreshold', 'minimumPixels'] as const satisfies (keyof RecordHeader)[];
+
+export interface SettingDifference {
+  readonly setting: (typeof SETTINGS)[number];
+  readonly a: string | number | null;
+  readonly b: string | number | null;
+}
+
+/** The settings in which two runs differ, besides the model: their figures differ by these as well. */
+export function settingDifferences({ header: a }: RecordFile, { header: b }: RecordFile): SettingDifference[] {
+  return SETTINGS.filter((setting) => a[setting] !== b[setting]).map((setting) => ({
+    setting,
+    a: a[setting],
+    b: b[setting],
+  }));
 }
 
 /** Sums of a figure's group: numerator, denominator and the number of expressions that decide it in a, then in b. */

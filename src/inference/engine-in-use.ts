@@ -2,7 +2,7 @@
  * The engine of the models of this process: TensorFlow.js computes with one backend at a time, so all models that are
  * loaded share one. It is free to be another when the last of them was disposed.
  */
-import { type EngineInfo, type EngineOptions, startEngine } from '../engine/engine.js';
+import { checkEngineOptions, type EngineInfo, type EngineOptions, startEngine } from '../engine/engine.js';
 import * as tf from '../engine/tf.js';
 import { coded, UserError } from '../errors.js';
 
@@ -25,9 +25,10 @@ export interface EngineShare {
 
 /**
  * Starts the engine for a model, or joins the one in use.
- * @throws UserError with the code 'engine' where other models use another one
+ * @throws UserError with the code 'engine' where other models use another one; UsageError for a value that is none
  */
 export async function shareEngine(options: EngineOptions): Promise<EngineShare> {
+  checkEngineOptions(options);
   current ??= { options, info: coded('engine', () => startEngine(options)), models: 0 };
   const shared = current;
   shared.models++;

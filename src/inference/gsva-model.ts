@@ -8,7 +8,7 @@ import type { RgbImage } from '../types.js';
 import { type EngineShare, shareEngine } from './engine-in-use.js';
 import { Lifetime } from './lifetime.js';
 import { loadPredictor } from './load-predictor.js';
-import { type ModelSource, packagedSource } from './model-source.js';
+import { checkSource, type ModelSource, packagedSource } from './model-source.js';
 import { Opening } from './opening.js';
 import type { Predictor } from './predictor.js';
 import type { EncodeOptions, ImageSource, Reply, SegmentOptions } from './reply.js';
@@ -190,6 +190,7 @@ export async function loadGsva(source?: ModelSource, options: LoadOptions = {}):
     const found = JSON.stringify(precision);
     throw new UserError(`Loading a model: precision must be one of auto, f32, packed, found ${found}.`, 'bad-option');
   }
+  if (source !== undefined) checkSource(source);
   const share = await shareEngine(engine);
   try {
     const { predictor, meta } = loadPredictor(packagedSource(source), precision);
@@ -215,7 +216,12 @@ function checkedImage(image: unknown): RgbImage {
     );
   }
   const sized = Number.isSafeInteger(height) && Number.isSafeInteger(width) && height > 0 && width > 0;
-  if (sized && data.length === height * width * 3) return { data, height, width };
+  if (!sized) {
+    throw new UserError(
+      `Reading the image: height and width are whole numbers from 1 up; found ${height} and ${width}.`,
+    );
+  }
+  if (data.length === height * width * 3) return { data, height, width };
   throw new UserError(
     `Segmenting: an image of ${height} × ${width} pixels needs ${height * width * 3} bytes of RGB, found ${data.length}.`,
   );

@@ -1,5 +1,6 @@
 /** How a model is named: a folder of ours, or the files that the published code is given. */
 import { relative, sep } from 'node:path';
+import { UserError } from '../errors.js';
 import { packagePath } from '../program.js';
 
 /** Published files, and what they do not say themselves. */
@@ -31,6 +32,33 @@ const PACKAGED: readonly string[] = ['tiny'];
  */
 export function packagedSource(source: ModelSource = 'tiny'): ModelSource {
   return typeof source === 'string' && PACKAGED.includes(source) ? packagePath('checkpoints', source) : source;
+}
+
+const FILES = ['mllm', 'visionTower', 'sam'] as const satisfies (keyof PublishedSource)[];
+const OTHERS = ['weights', 'conversation', 'overrides'] as const satisfies (keyof PublishedSource)[];
+
+/**
+ * What a program gives as a source; of the files, that they are named, not that they exist.
+ * @throws UserError with the code 'bad-model' for what names no model
+ */
+export function checkSource(source: unknown): void {
+  if (typeof source === 'string' && source !== '') return;
+  if (typeof source === 'object' && source !== null && isPublished(source as Record<string, unknown>)) return;
+  throw new UserError(
+    'Loading a model: the model is named by its folder (a text), or by published files: an object with mllm, visionTower, ' +
+      'sam and weights (texts; weights may be null), and conversation and overrides where needed.',
+    'bad-model',
+  );
+}
+
+function isPublished(source: Record<string, unknown>): boolean {
+  const known: readonly string[] = [...FILES, ...OTHERS];
+  const isNamed = (path: unknown): boolean => typeof path === 'string' && path !== '';
+  return (
+    FILES.every((file) => isNamed(source[file])) &&
+    (source['weights'] === null || isNamed(source['weights'])) &&
+    Object.keys(source).every((key) => known.includes(key))
+  );
 }
 
 /** The folder, or the file of the weights; a path inside the package without that of the package. */

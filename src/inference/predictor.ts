@@ -327,9 +327,12 @@ export class Predictor {
     const { maxPositionEmbeddings } = this.gsva.config.llm;
     const length = this.lengthOf(expressions, 'trained');
     if (length <= maxPositionEmbeddings) return;
+    const [subject, advice] =
+      expressions.length === 1
+        ? ['one expression makes', 'Ask in shorter words']
+        : [`${expressions.length} expressions make`, 'Ask for fewer, or in shorter words'];
     throw new UserError(
-      `Segmenting: ${expressions.length} expressions make a conversation of ${length} tokens, and this model takes ` +
-        `${maxPositionEmbeddings}. Ask for fewer, or in shorter words.`,
+      `Segmenting: ${subject} a conversation of ${length} tokens, and this model takes ${maxPositionEmbeddings}. ${advice}.`,
       'too-long',
     );
   }

@@ -91,7 +91,7 @@ function refused(doing: string, why: string): UserError {
 
 /** As in the program, and short. */
 function shown(value: unknown): string {
-  if (typeof value === 'number' || value === undefined) return String(value);
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? 'a list' : 'an object';
+  if (typeof value === 'number' || value === undefined || value === null) return String(value);
+  if (typeof value === 'object') return Array.isArray(value) ? 'a list' : 'an object';
   return typeof value === 'string' ? JSON.stringify(value).slice(0, 60) : typeof value;
 }

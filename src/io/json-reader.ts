@@ -54,10 +54,10 @@ export class JsonReader {
   key(name: string): JsonReader {
     const found = this.optional(name);
     if (found !== null) return found;
-    const place = this.path === '' ? 'the key' : `"${this.path}" the key`;
+    const place = this.path === '' ? '' : `in "${this.path}" `;
     const known = Object.keys(this.object()).slice(0, 20).join(', ');
     throw new UserError(
-      `${this.source}: in ${place} "${name}" is missing (there are: ${known === '' ? 'none' : known}).`,
+      `${this.source}: ${place}the key "${name}" is missing (there are: ${known === '' ? 'none' : known}).`,
     );
   }
 

@@ -17,7 +17,7 @@ export function refuseSpentLength(saved: Saved, wanted: TrainingState['schedule'
     throw new UsageError(
       `--minutes (training.schedule.maxMinutes) ${maxMinutes} is the time of the whole run, all sittings together, and ` +
         `this run has trained for ${minutesText(minutes)} already: name the sum, --minutes ` +
-        `${Math.ceil(minutes + maxMinutes)} for ${maxMinutes} more`,
+        `${Math.ceil((minutes + maxMinutes) * 10) / 10} for ${maxMinutes} more`,
     );
   }
   if (totalUpdates !== schedule.totalUpdates && totalUpdates <= update) {

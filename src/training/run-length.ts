@@ -32,9 +32,17 @@ export function readScheduleConfig(schedule: JsonReader): ScheduleConfig {
   const minutes = schedule.optional('maxMinutes');
   const epochs = schedule.optional('totalEpochs');
   if (epochs !== null) schedule.optional('totalUpdates')?.fail('null where totalEpochs is given');
+  // As the trainer would, so that a dry run says it too.
+  for (const positive of [schedule.key('learningRate'), epochs, minutes]) {
+    if (positive?.number({ min: 0 }) === 0) positive.fail('a number above 0');
+  }
+  const warmup = schedule.key('warmupUpdates');
+  const warmupUpdates = warmup.integer({ min: 0 });
+  const updates = epochs === null ? schedule.key('totalUpdates').integer({ min: 1 }) : null;
+  if (updates !== null && warmupUpdates >= updates) warmup.fail(`a whole number below totalUpdates (${updates})`);
   return {
     learningRate: schedule.key('learningRate').number({ min: 0 }),
-    warmupUpdates: schedule.key('warmupUpdates').integer({ min: 0 }),
+    warmupUpdates,
     ...(epochs === null
       ? { totalUpdates: schedule.key('totalUpdates').integer({ min: 1 }) }
       : { totalEpochs: epochs.number({ min: 0 }) }),

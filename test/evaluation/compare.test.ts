@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { compareImages, compareRuns } from '../../src/evaluation/compare.js';
+import { compareImages, compareRuns, settingDifferences } from '../../src/evaluation/compare.js';
 import { GRES } from '../../src/evaluation/benchmarks.js';
 import { evaluate } from '../../src/evaluation/evaluate.js';
 import { recordedResults } from '../../src/evaluation/record-figures.js';
@@ -35,6 +35,20 @@ test('cIoU is compared as it is reported: undefined without a target that is the
     compareImages(GRES.figures, [a], [b], OPTIONS).find(({ figure }) => figure === 'cIoU');
   expect(cIoU([absent], [absent])).toEqual({ figure: 'cIoU', a: null, b: null, difference: null, interval: null });
   expect(cIoU([absent, recordFor()], [recordFor()])).toMatchObject({ a: 100 / 210, b: 0.5 });
+});
+
+test('what was measured differently is named', () => {
+  const file = (more: Partial<RecordFile['header']>): RecordFile => ({
+    path: 'a',
+    header: headerFor(1, more),
+    images: [],
+  });
+  expect(settingDifferences(file({ weightsDigest: 'w1' }), file({}))).toEqual([]);
+  expect(settingDifferences(file({ question: 'default', rejectThreshold: 0.6 }), file({ minimumPixels: 50 }))).toEqual([
+    { setting: 'question', a: 'default', b: 'reference' },
+    { setting: 'rejectThreshold', a: 0.6, b: null },
+    { setting: 'minimumPixels', a: 0, b: 50 },
+  ]);
 });
 
 describe('compareRuns', () => {

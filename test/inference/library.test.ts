@@ -228,7 +228,7 @@ describe('what cannot be used', () => {
     [{ maxTokens: 4 }, "maxTokens is for mode 'generate'"],
     [{ signal: 5 }, 'signal must be an AbortSignal, found 5'],
     ['generate', 'options are an object'],
-    [null, 'options are an object'],
+    [null, 'found null'],
   ])('option %#: refused by name', async (options, message) => {
     await expect(segment(options)).rejects.toThrow(message);
     expect(await codeOf(segment(options))).toBe('bad-option');
@@ -241,6 +241,10 @@ describe('what cannot be used', () => {
       'one of auto, f32, packed, found "f16"',
     );
     expect(await codeOf(loadGsva(folder, wrong({ precision: 'f16' })))).toBe('bad-option');
+    // Also while another model computes: disposing of that one would not help.
+    for (const options of [{ engine: 'none' }, { threads: 0 }, { threads: '2' }, { device: 'tpu' }]) {
+      expect(await codeOf(loadGsva(folder, wrong(options)))).toBe('bad-option');
+    }
   });
 
   test('expressions, pictures and folders have codes of their own', async () => {
@@ -260,6 +264,11 @@ describe('what cannot be used', () => {
     expect(await codeOf(model.segment(join(folder, 'none.png'), ['x']))).toBe('bad-image');
     expect(await codeOf(model.segment(wrong({ data: [1, 2, 3], width: 1, height: 1 }), ['x']))).toBe('bad-image');
     expect(await codeOf(model.encode({ ...image, width: 88 }))).toBe('bad-image');
+    await expect(model.encode({ data: new Uint8Array(0), height: 0, width: 0 })).rejects.toThrow('from 1 up; found 0');
     expect(await codeOf(loadGsva(join(folder, 'none')))).toBe('bad-model');
+    for (const source of [null, 3, '', [], {}, { mllm: 'a', visionTower: 'b', sam: 'c' }, { mllm: 'a', other: 'b' }]) {
+      await expect(loadGsva(wrong(source))).rejects.toThrow('Loading a model: the model is named by');
+      expect(await codeOf(loadGsva(wrong(source)))).toBe('bad-model');
+    }
   });
 });

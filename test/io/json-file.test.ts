@@ -79,7 +79,7 @@ describe('JsonReader', () => {
   });
 
   const cases: readonly [string, () => unknown, string][] = [
-    ['a missing key', () => reader.key('nmae'), 'c.json: in the key "nmae" is missing (there are: name, size'],
+    ['a missing key', () => reader.key('nmae'), 'c.json: the key "nmae" is missing (there are: name, size'],
     ['a wrong kind', () => reader.key('name').number(), 'c.json: "name" is "x", expected a number.'],
     ['a deep one', () => reader.key('list').array()[1]?.key('id').string(), '"list[1].id" is 7, expected a text'],
     ['a missing deep one', () => reader.key('list').array()[1]?.key('x'), 'in "list[1]" the key "x" is missing'],

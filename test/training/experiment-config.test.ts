@@ -105,6 +105,13 @@ describe('readExperimentConfig', () => {
     ],
     ['a last part alone', ['batchSize', 4], /unknown key "batchSize"; did you mean "training.batchSize"/],
     ['a mistyped object', ['training.optimiser.beta1', 1], /no "training.optimiser".*"training.optimizer.beta1"/],
+    [
+      'a warm-up as long as the run',
+      ['training.schedule.totalUpdates', 1],
+      /warmupUpdates" is .* below totalUpdates \(1\)/,
+    ],
+    ['no minutes', ['training.schedule.maxMinutes', 0], /maxMinutes" is 0, expected a number above 0/],
+    ['no learning rate', ['training.schedule.learningRate', 0], /learningRate" is 0, expected a number above 0/],
     ['a mistyped key far inside', ['training.schedule.totalUpdate', 9], /"totalUpdate" in .*mean "totalUpdates"/],
     ['a mistyped key of an optional object', ['data.validation.set', 'x'], /unknown key "validation" in "data"/],
     ['a key below a number', ['maxLength.x', 1], /"maxLength" is 400, expected an object/],
