@@ -6,7 +6,7 @@ import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
 import { hasExpressions } from '../data/evaluated-sets.js';
 import { formOfProtocol, type QuestionSetting, settingText } from '../data/text/question-forms.js';
 import type { ImageRecord, RecordHeader, Refusal, Shard } from '../evaluation/record.js';
-import { loadPredictor } from '../inference/load-predictor.js';
+import { loadPredictor, untrainedText } from '../inference/load-predictor.js';
 import { configDigest, weightsDigest } from '../inference/model-digest.js';
 import type { ModelSource } from '../inference/open-model.js';
 import type { Predictor } from '../inference/predictor.js';
@@ -83,6 +83,8 @@ export async function evaluateShard(
 ): Promise<EvaluatedShard> {
   const { predictor, meta, packedBytes } = loadPredictor(request.model, request.precision, request.rejectThreshold);
   if (packedBytes > 0) context.note(packedNote(packedBytes));
+  const untrained = untrainedText(meta, predictor.model.name);
+  if (untrained !== null) context.note(untrained);
   const images: ImageRecord[] = [];
   let writer: RecordWriter | null = null;
   try {
@@ -118,6 +120,9 @@ export async function evaluateShard(
     );
     store?.report();
     return { header, images, dataset, measured };
+  } catch (error) {
+    writer?.abandon();
+    throw error;
   } finally {
     writer?.close();
     predictor.dispose();

@@ -48,7 +48,9 @@ function releasedNamed(name: string): ReleasedModel {
   const model = RELEASED_MODELS.find((known) => known.name === name.replace(/\.bin$/, ''));
   if (model !== undefined) return model;
   const names = [...RELEASED_MODELS, ...PACKAGED_MODELS].map((known) => known.name);
-  throw new UserError(`There is no model "${name}"${didYouMean(name, names)}; known are ${names.join(', ')}.`);
+  const family = names.filter((known) => known.startsWith(name));
+  const meant = family.length > 1 ? ` (did you mean one of ${family.join(', ')}?)` : didYouMean(name, names);
+  throw new UserError(`There is no model "${name}"${meant}; known are ${names.join(', ')}.`);
 }
 
 function releasedReport(model: ReleasedModel, { dir }: ModelsRequest, memory: MachineMemory): ReleasedReport {

@@ -11,6 +11,15 @@ export type ParsedCommand =
   | { readonly kind: 'verb'; readonly verb: Verb; readonly args: Record<string, unknown> }
   | { readonly kind: 'text'; readonly text: string };
 
+/** Sentences of the words that several verbs begin with. */
+export const GROUP_TEXTS: Readonly<Record<string, string>> = {
+  report: 'Reports, comparisons and thresholds from recorded results',
+  convert: "Write a model as one of our folders; add LLaVA's delta to LLaMA",
+  data: 'Check, count and show datasets, import your own, make synthetic ones',
+  bench: 'Measure how fast this machine computes, also with a model of real size',
+  setup: 'Install the engine tensorflow: TensorFlow itself, on a CUDA GPU or the CPU',
+};
+
 const BUILT_IN_OPTIONS = ['help', 'h', 'version'];
 const MAX_WIDTH = 110;
 
@@ -81,7 +90,7 @@ function addVerbs(
       addVerb(parser, own, word, choose);
       continue;
     }
-    parser.command(word, below.map((verb) => verb.describe).join('; '), (group) => {
+    parser.command(word, GROUP_TEXTS[word] ?? below.map((verb) => verb.describe).join('; '), (group) => {
       addVerbs(group.usage('$0 <verb> [options]'), deeper, depth + 1, choose);
       // `convert` is a verb itself, and the beginning of `convert delta`.
       if (own !== undefined) addVerb(group, own, '$0', choose);

@@ -5,7 +5,7 @@ import type { EngineInfo } from '../engine/engine.js';
 import { panelPng, writePanelPng } from '../evaluation/report/panel.js';
 import { writeDirectoryAtomic } from '../io/atomic-file.js';
 import { readImage, writeMaskPng } from '../io/image-file.js';
-import { loadPredictor } from '../inference/load-predictor.js';
+import { loadPredictor, untrainedText } from '../inference/load-predictor.js';
 import type { ModelSource } from '../inference/open-model.js';
 import { modelSentence, type Reply, STATUS_MEANING } from '../inference/reply.js';
 import { UserError } from '../errors.js';
@@ -35,9 +35,11 @@ export async function runSegment(request: SegmentRequest, context: VerbContext, 
   const { output, signal } = context;
   if (request.out !== null) checkOut(request.out, request.image);
   const image = await readImage(request.image);
-  const { predictor, packedBytes } = loadPredictor(request.model, request.precision, request.rejectThreshold);
+  const { predictor, meta, packedBytes } = loadPredictor(request.model, request.precision, request.rejectThreshold);
   if (packedBytes > 0) context.note(packedNote(packedBytes));
   try {
+    const untrained = untrainedText(meta, predictor.model.name);
+    if (untrained !== null) throw new UserError(`Segmenting: ${untrained}. Name a trained model as --model.`);
     const startedAt = performance.now();
     const { mode } = request;
     const reply = await predictor.segment(image, request.expressions, { mode, signal });

@@ -27,6 +27,8 @@ import { gsvaCommand } from '../program.js';
 /** Appends images to a file; each is on disk when `write` returns. */
 export class RecordWriter {
   private file: number | null;
+  /** Nothing but a header is in the file, and this writer has begun it. */
+  private isBare = false;
 
   private constructor(
     private readonly path: string,
@@ -49,6 +51,7 @@ export class RecordWriter {
       mkdirSync(dirname(path), { recursive: true });
       const writer = new RecordWriter(path, openSync(path, 'wx'));
       writer.append(headerLine(header));
+      writer.isBare = true;
       return writer;
     });
   }
@@ -74,6 +77,14 @@ export class RecordWriter {
     explained(this.path, () => {
       this.append(imageLines(image));
     });
+    this.isBare = false;
+  }
+
+  /** Closes the file of a run that failed; one that it has begun, and that holds no image yet, is removed. */
+  abandon(): void {
+    this.close();
+    if (this.isBare) explained(this.path, () => unlinkSync(this.path));
+    this.isBare = false;
   }
 
   /** A second call does nothing. */

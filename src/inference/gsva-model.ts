@@ -7,7 +7,7 @@ import type { ModelMeta } from '../model/model-meta.js';
 import type { RgbImage } from '../types.js';
 import { type EngineShare, shareEngine } from './engine-in-use.js';
 import { Lifetime } from './lifetime.js';
-import { loadPredictor } from './load-predictor.js';
+import { loadPredictor, untrainedText } from './load-predictor.js';
 import { checkSource, type ModelSource, packagedSource } from './model-source.js';
 import { Opening } from './opening.js';
 import type { Predictor } from './predictor.js';
@@ -194,6 +194,11 @@ export async function loadGsva(source?: ModelSource, options: LoadOptions = {}):
   const share = await shareEngine(engine);
   try {
     const { predictor, meta } = loadPredictor(packagedSource(source), precision);
+    const untrained = untrainedText(meta, predictor.model.name);
+    if (untrained !== null) {
+      predictor.dispose();
+      throw new UserError(`Loading a model: ${untrained}. Load a model that was trained on it.`, 'bad-model');
+    }
     return makeModel(predictor, meta, share);
   } catch (error) {
     share.end();

@@ -14,6 +14,15 @@ export interface LoadedPredictor {
   readonly packedBytes: number;
 }
 
+/** Why a model's answers mean nothing: it has yet to learn what [SEG] and [REJ] are. Null for a trained one. */
+export function untrainedText({ stage }: ModelMeta, name: string): string | null {
+  if (!stage.startsWith('base')) return null;
+  return (
+    `${name} has not learned [SEG] and [REJ] yet (its stage is ${stage}), so its answers mean nothing: ` +
+    'it is what training starts from'
+  );
+}
+
 /**
  * Loads a model on the engine in use.
  * @param rejectThreshold instead of the model's own

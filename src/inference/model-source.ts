@@ -23,7 +23,7 @@ export interface PublishedSource {
 export type ModelSource = string | PublishedSource;
 
 /** Names of the models that come with the package. */
-const PACKAGED: readonly string[] = ['tiny'];
+const PACKAGED: readonly string[] = ['tiny', 'tiny-base'];
 
 /**
  * The folder of a packaged model by its name, wherever the package lies; everything else as it is. The name goes before

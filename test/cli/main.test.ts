@@ -2,6 +2,8 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { UsageError, UserError } from '../../src/errors.js';
+import { VERBS as VERBS_OF_CLI } from '../../src/cli/main.js';
+import { GROUP_TEXTS } from '../../src/cli/parse.js';
 import { wholeNumber } from '../../src/cli/values.js';
 import { defineVerb, type Verb } from '../../src/cli/verb.js';
 import { runCli } from '../helpers/run-cli.js';
@@ -55,6 +57,11 @@ describe('help and version', () => {
     expect(answer.stdout).toContain('Options:');
   });
 
+  test('the help of a group is a sentence, not those of its verbs in a row', () => {
+    const groups = VERBS_OF_CLI.map(({ path }) => path[0] as string).filter((word, i, all) => all.indexOf(word) !== i);
+    for (const word of groups) expect([word, GROUP_TEXTS[word]]).toEqual([word, expect.any(String)]);
+  });
+
   test('examples are commands that work where they are said', async () => {
     const { stdout } = await runCli(['train', '--help']);
     expect(stdout).toContain('\n  mpirun -np 8 node bin/gsva.js train ');
@@ -82,7 +89,11 @@ describe('wrong usage ends with 2 and one line on stderr', () => {
       ['convert', 'dleta'],
       'unexpected argument "dleta" (did you mean "convert delta"?)',
     ],
-    ['half a verb', ['data'], 'say what to do: data import coco, data import labelme, data validate, data check'],
+    [
+      'half a verb',
+      ['data'],
+      'say what to do: data import coco, data import labelme, data import voc, data import yolo',
+    ],
     ['a mistyped option alone', ['--verison'], 'unknown option --verison (did you mean --version?)'],
     ['an option of one letter', ['-v'], 'unknown option -v'],
     ['the beginning of an option', ['segment', '--expr', 'x'], 'unknown option --expr (did you mean --expressions?)'],

@@ -124,6 +124,12 @@ describe('one model', () => {
     expect(stderr).toMatch(/no model "gsva-7b-ft-grez" \(did you mean "gsva-7b-ft-gres"\?\); known are gsva-7b-pt, /);
   });
 
+  test('the beginning of several names is answered with all of them', async () => {
+    const { code, stderr } = await runCli(['models', 'gsva-7b']);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/no model "gsva-7b" \(did you mean one of gsva-7b-pt, gsva-7b-ft-gres,/);
+  });
+
   test('a folder that is none, and memory that is no size, are refused', async () => {
     const missing = await runCli(['models', '--dir', join(scratch, 'none')]);
     expect(missing).toMatchObject({ code: 1, stdout: '' });

@@ -1,5 +1,5 @@
 /** Records: what is written is read; what a crash cuts off is dropped; resumed and sharded runs equal whole ones. */
-import { appendFileSync, copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
@@ -61,6 +61,21 @@ describe('a file of records', () => {
 
   test('is never overwritten', () => {
     expect(() => RecordWriter.create(at('whole.jsonl'), header)).toThrow(/is there already.*--resume/);
+  });
+
+  test('of a run that fails before its first image is removed; later, or of an earlier run, it stays', () => {
+    const [path, begun] = [at('failed.jsonl'), at('begun.jsonl')];
+    RecordWriter.create(path, header).abandon();
+    expect(existsSync(path)).toBe(false);
+    const writer = RecordWriter.create(begun, header);
+    writer.write(wholeFile.images[0] as ImageRecord);
+    writer.abandon();
+    expect(readRecords(begun).images).toHaveLength(1);
+    RecordWriter.resume(begun, header).writer.abandon();
+    expect(readRecords(begun).images).toHaveLength(1);
+    // A shard without images is complete with its header alone.
+    RecordWriter.create(path, header).close();
+    expect(existsSync(path)).toBe(true);
   });
 
   test('a cut at any byte loses no more than the image that was being written', () => {

@@ -132,6 +132,8 @@ describe('a model', () => {
         tiny.dispose();
       }
       await expect(loadGsva('./tiny')).rejects.toThrow('config.json');
+      // What training starts from has nothing to answer with.
+      await expect(loadGsva('tiny-base')).rejects.toThrow(/tiny-base has not learned \[SEG\] and \[REJ\] yet/);
     } finally {
       process.chdir(home);
     }
