@@ -5,7 +5,7 @@ import { metricTitle } from '../evaluation/figures.js';
 import type { PageSection, TablePage } from '../evaluation/report/table-page.js';
 import type { TrainingEnd, ValidationRecord } from '../training/run-log.js';
 import { duration } from './progress.js';
-import { configDifferences, type ConfigDifference, type TrainingFolder } from './training-folder.js';
+import { configDifferences, type ConfigDifference, type TrainingFolder, configChanges } from './training-folder.js';
 import { learningRatePlots, lossByTime, lossPlots, type NamedRun, validationPlots } from './training-plots.js';
 
 export interface TrainingComparison {
@@ -53,11 +53,8 @@ export function compareTrainings(a: TrainingFolder, b: TrainingFolder): Training
 }
 
 /** How a run went; the same names for every run. */
-function factsOf({
-  header,
-  history: { updates, validations, alarms, records },
-  end,
-}: TrainingFolder): [string, string][] {
+function factsOf({ header, history, end }: TrainingFolder): [string, string][] {
+  const { updates, validations, alarms, records } = history;
   const last = updates.at(-1);
   const busy = updates.reduce((sum, { seconds }) => sum + seconds, 0);
   const samples = updates.reduce((sum, { seconds, samplesPerSecond }) => sum + seconds * samplesPerSecond, 0);
@@ -79,6 +76,7 @@ function factsOf({
     ['Loss, mean of the last tenth', (losses.reduce((sum, loss) => sum + loss, 0) / losses.length).toFixed(4)],
     ['Validations', String(validations.length)],
     ['Resumed', String(records.filter(({ type }) => type === 'resume').length)],
+    ['Configuration changed', configChanges(history) || 'no'],
     ['Alarms', alarms.length === 0 ? 'none' : alarms.map(({ kind, update }) => `${kind} at ${update}`).join(', ')],
   ];
 }

@@ -63,6 +63,25 @@ export function configDifferences(
   return { differ, same: keys.length - differ.length };
 }
 
+/** Keys that are named of a change; the others are counted. */
+const NAMED_KEYS = 6;
+
+/** "at update 12: training.batchSize 2 → 16" for each resume that changed the configuration; '' where none did. */
+export function configChanges({ header, records }: Pick<RunHistory, 'header' | 'records'>): string {
+  let before: unknown = header['config'];
+  const changes: string[] = [];
+  for (const record of records) {
+    if (record.type !== 'resume' || record['config'] === undefined) continue;
+    const { differ } = configDifferences(before, record['config']);
+    before = record['config'];
+    if (differ.length === 0) continue;
+    const named = differ.slice(0, NAMED_KEYS).map(({ key, a, b }) => `${key} ${a ?? 'absent'} → ${b ?? 'absent'}`);
+    const more = differ.length > NAMED_KEYS ? [`${differ.length - NAMED_KEYS} more keys`] : [];
+    changes.push(`at update ${record.update}: ${[...named, ...more].join(', ')}`);
+  }
+  return changes.join('; ');
+}
+
 /** Leaves by path, as JSON; a list is a leaf, since its places have no names. */
 function flattened(value: unknown, path = ''): Map<string, string> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {

@@ -17,6 +17,7 @@ import {
 } from '../training/run-log.js';
 import { duration } from './progress.js';
 import { learningRatePlots } from './training-plots.js';
+import { configChanges } from './training-folder.js';
 
 /** What the log does not say. */
 export interface SummaryFacts {
@@ -59,10 +60,9 @@ export async function writeSummary(out: string, facts: SummaryFacts): Promise<vo
   });
 }
 
-function details(
-  { updates, validations, alarms, records }: RunHistory,
-  end: TrainingEnd,
-): (readonly [string, string])[] {
+function details(history: RunHistory, end: TrainingEnd): (readonly [string, string])[] {
+  const { updates, validations, alarms, records } = history;
+  const changes = configChanges(history);
   const last = updates.at(-1);
   const resumed = records.filter(({ type }) => type === 'resume').length;
   const busy = updates.reduce((sum, { seconds }) => sum + seconds, 0);
@@ -75,6 +75,7 @@ function details(
     ...answers(validations.at(-1)?.metrics ?? {}),
     ...alarms.map(({ update, message }) => ['Alarm', `update ${update}: ${message}`] as const),
     ...(resumed === 0 ? [] : [['Resumed', `${resumed} ×`] as const]),
+    ...(changes === '' ? [] : [['Configuration changed', changes] as const]),
   ];
 }
 

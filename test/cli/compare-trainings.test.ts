@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { configDifferences } from '../../src/cli/training-folder.js';
+import { configChanges, configDifferences, readTrainingFolder } from '../../src/cli/training-folder.js';
 import { learningRatePlots } from '../../src/cli/training-plots.js';
 import type { UpdateRecord } from '../../src/training/run-log.js';
 import { runCli } from '../helpers/run-cli.js';
@@ -55,6 +55,13 @@ const END = { type: 'end', update: 10, reason: 'time', elapsedSeconds: 75, best:
 const a = writeRun('first', config(1), 1, [END]);
 const b = writeRun('second', config(2, { start: 'checkpoints/x' }), 2);
 const lastLine = (stderr: string): string => stderr.trimEnd().split('\n').at(-1) ?? '';
+
+test('a configuration that a resume has changed is named with its update', () => {
+  const resume = (update: number, seed: number): object => ({ type: 'resume', update, config: config(seed) });
+  const path = writeRun('changed', config(1), 1, [resume(4, 1), resume(7, 5), END]);
+  expect(configChanges(readTrainingFolder(path).history)).toBe('at update 7: training.seed 1 → 5');
+  expect(configChanges(readTrainingFolder(a).history)).toBe('');
+});
 
 describe('gsva report compare', () => {
   test('two trainings: what differs, how they went, figures, and a page with curves over each other', async () => {
