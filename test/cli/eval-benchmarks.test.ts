@@ -57,12 +57,7 @@ describe('gsva eval --dataset', () => {
       ['gIoU', 'cIoU', 'T_acc'],
       /2 images were measured, reason.{1,2}seg val as published has 200/,
     ],
-    [
-      'ade20k',
-      'validation',
-      ['mIoU', 'cIoU', 'T_acc'],
-      /only the first 2 of 3 images were measured/,
-    ],
+    ['ade20k', 'validation', ['mIoU', 'cIoU', 'T_acc'], /only the first 2 of 3 images were measured/],
   ])(
     '%s: its figures, its records, and why no table of the paper stands next to two images',
     async (dataset, split, figures, table) => {

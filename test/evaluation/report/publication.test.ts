@@ -196,8 +196,6 @@ describe('in which words it was asked', () => {
     );
     expect(asked(trained, answer, 'strict')).toMatch(/\(Table 6, what\)$/);
     expect(asked(trained, 'anything', 'generate')).toMatch(/^“[^”]*” \(a form of training\)$/);
-    expect(asked('Find thing 0 and thing 1', 'Sure.', 'strict')).toBe(
-      '“Find {}”, answered “Sure. …” (another form)',
-    );
+    expect(asked('Find thing 0 and thing 1', 'Sure.', 'strict')).toBe('“Find {}”, answered “Sure. …” (another form)');
   });
 });
