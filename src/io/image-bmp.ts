@@ -128,7 +128,10 @@ function paletteOf(
 }
 
 function writeRow(row: Buffer, { bits, palette, hasLongGreen }: BmpHeader, target: Uint8Array): void {
-  if (bits <= 8) return writeNumbers(row, bits, palette, target);
+  if (bits <= 8) {
+    writeNumbers(row, bits, palette, target);
+    return;
+  }
   const width = target.length / 3;
   for (let x = 0; x < width; x++) {
     if (bits === 16) {
