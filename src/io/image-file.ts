@@ -57,15 +57,17 @@ export async function writePng(path: string, image: RgbImage): Promise<void> {
   writeFileAtomic(path, await encodePng(image));
 }
 
-/** Writes a mask atomically as a grey PNG: 255 inside, 0 outside. */
-export async function writeMaskPng(path: string, mask: BinaryMask): Promise<void> {
+/** The bytes of a grey PNG file: 255 inside, 0 outside. */
+export async function maskPng(mask: BinaryMask): Promise<Buffer> {
   const { width, height } = mask;
   const grey = mask.data.map((value) => (value === 0 ? 0 : 255));
-  writeFileAtomic(
-    path,
-    await sharp(grey, { raw: { width, height, channels: 1 } })
-      .toColourspace('b-w')
-      .png()
-      .toBuffer(),
-  );
+  return sharp(grey, { raw: { width, height, channels: 1 } })
+    .toColourspace('b-w')
+    .png()
+    .toBuffer();
+}
+
+/** Writes a mask atomically as a grey PNG: 255 inside, 0 outside. */
+export async function writeMaskPng(path: string, mask: BinaryMask): Promise<void> {
+  writeFileAtomic(path, await maskPng(mask));
 }

@@ -33,15 +33,24 @@ export function readIndexPng(path: string): LabelMap {
   } catch (error) {
     return fail(`${messageOf(error)}; check the path`);
   }
+  try {
+    return decodeIndexPng(file);
+  } catch (error) {
+    return fail(messageOf(error));
+  }
+}
+
+/** The label map of a PNG in memory. @throws Error, without a file's name, as `readIndexPng` */
+export function decodeIndexPng(file: Buffer): LabelMap {
   if (file.length < 33 || !file.subarray(0, 8).equals(SIGNATURE) || file.toString('latin1', 12, 16) !== 'IHDR') {
-    return fail('it is not a PNG file');
+    throw new Error('it is not a PNG file');
   }
   const [width, height] = [file.readUInt32BE(16), file.readUInt32BE(20)];
   const [depth, colour] = [file[24] as number, file[25] as number];
   if (depth > 8 || (colour !== GREY && colour !== PALETTE)) {
-    return fail(`it has colour type ${colour} with ${depth} bits; expected grey (0) or palette (3) with at most 8`);
+    throw new Error(`it has colour type ${colour} with ${depth} bits; expected grey (0) or palette (3) with at most 8`);
   }
-  if (width * height > MOST_PIXELS) return fail(`${width} x ${height} pixels are too many`);
+  if (width * height > MOST_PIXELS) throw new Error(`${width} x ${height} pixels are too many`);
   try {
     // Palette indices of fewer than 8 bits must not be stretched to 0..255 as grey levels are.
     const decoded = PNG.sync.read(asGrey(file), { skipRescale: colour === PALETTE });
@@ -49,7 +58,7 @@ export function readIndexPng(path: string): LabelMap {
     for (let i = 0; i < data.length; i++) data[i] = decoded.data[i * 4] as number;
     return { data, height, width };
   } catch (error) {
-    return fail(`it is damaged (${messageOf(error)})`);
+    throw new Error(`it is damaged (${messageOf(error)})`, { cause: error });
   }
 }
 

@@ -6,7 +6,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { PNG } from 'pngjs';
 import { UserError, messageOf } from '../errors.js';
 import type { BinaryMask } from '../types.js';
-import { readIndexPng } from './index-png.js';
+import { decodeIndexPng } from './index-png.js';
 
 const SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
 const MOST_PIXELS = 100_000_000;
@@ -18,24 +18,24 @@ const PALETTE = 3;
  * @throws UserError that names the file: missing, not a PNG, damaged, too large
  */
 export function readMaskPng(path: string): BinaryMask {
-  const fail = (what: string): never => {
-    throw new UserError(`Cannot read ${path} as a mask: ${what}.`);
-  };
-  if (!existsSync(path)) return fail('there is no such file; check the path');
-  let file: Buffer;
+  if (!existsSync(path)) throw new UserError(`Cannot read ${path} as a mask: there is no such file; check the path.`);
   try {
-    file = readFileSync(path);
+    return decodeMaskPng(readFileSync(path));
   } catch (error) {
-    return fail(messageOf(error));
+    throw new UserError(`Cannot read ${path} as a mask: ${messageOf(error)}.`);
   }
+}
+
+/** The mask of a PNG in memory. @throws Error, without a file's name, as `readMaskPng` */
+export function decodeMaskPng(file: Buffer): BinaryMask {
   if (file.length < 33 || !file.subarray(0, 8).equals(SIGNATURE) || file.toString('latin1', 12, 16) !== 'IHDR') {
-    return fail('it is not a PNG file');
+    throw new Error('it is not a PNG file');
   }
   const [width, height] = [file.readUInt32BE(16), file.readUInt32BE(20)];
   const [depth, colour] = [file[24] as number, file[25] as number];
-  if (width * height > MOST_PIXELS) return fail(`${width} x ${height} pixels are too many`);
+  if (width * height > MOST_PIXELS) throw new Error(`${width} x ${height} pixels are too many`);
   if (depth <= 8 && (colour === GREY || colour === PALETTE)) {
-    const labels = readIndexPng(path);
+    const labels = decodeIndexPng(file);
     return { data: labels.data.map((label) => (label === 0 ? 0 : 1)), height, width };
   }
   try {
@@ -43,7 +43,7 @@ export function readMaskPng(path: string): BinaryMask {
     const { data } = PNG.sync.read(file, { skipRescale: true });
     return { data: insideOf(data, width * height), height, width };
   } catch (error) {
-    return fail(`it is damaged (${messageOf(error)})`);
+    throw new Error(`it is damaged (${messageOf(error)})`, { cause: error });
   }
 }
 

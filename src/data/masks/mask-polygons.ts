@@ -6,6 +6,7 @@ import type { BinaryMask } from '../../types.js';
 import { UserError } from '../../errors.js';
 import { checkMaskSize } from './coco-mask.js';
 import { polygonToRle } from './coco-mask-polygon.js';
+import { checkMask } from './mask-exchange.js';
 import { maskComponents } from './mask-components.js';
 import { maskRings } from './mask-rings.js';
 
@@ -19,6 +20,7 @@ export interface MaskRegion {
 
 /** The connected parts of a mask, in the order of their first pixels; pixels that meet at a corner alone are two. */
 export function maskRegions(mask: BinaryMask): MaskRegion[] {
+  checkMask(mask, 'Tracing a mask');
   const { labels, count } = maskComponents(mask);
   const regions = Array.from({ length: count }, () => ({ outer: [] as readonly number[], holes: [] as number[][] }));
   for (const { corners, pixel, isHole } of maskRings(mask)) {
