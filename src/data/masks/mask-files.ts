@@ -40,7 +40,7 @@ export function cocoFile({ name, height, width }: FoundPicture, found: readonly 
   const names = classesOf(found);
   const drawn = found.filter(hasPixels);
   return {
-    info: { description: 'Masks of gsva segment' },
+    info: { description: 'Masks found by GSVA' },
     images: [{ id: 1, file_name: name, height, width }],
     categories: names.map((expression, index) => ({ id: index + 1, name: expression, supercategory: '' })),
     annotations: drawn.map(({ expression, mask, box, area, score }, index) => {
