@@ -36,14 +36,19 @@ export interface ImageHeader {
   /** Samples are 16-bit numbers, and inks instead of colours; false for BMP. */
   readonly is16Bit: boolean;
   readonly isInks: boolean;
+  /** A JPEG in one pass over the picture: where its data end, the picture is whole. */
+  readonly isBaselineJpeg: boolean;
   readonly bmp: BmpHeader | null;
   readonly gif: GifFrame | null;
   readonly tiff: TiffTraits | null;
 }
 
-/** The decoder, without any of its own ideas about colours and turning. */
-export function opened(source: ImageSource): Sharp {
-  return sharp(source, { limitInputPixels: false, failOn: 'error', ignoreIcc: true });
+/**
+ * The decoder, without any of its own ideas about colours and turning.
+ * @param failOn 'warning' where not the smallest fault is to be passed over
+ */
+export function opened(source: ImageSource, failOn: 'error' | 'warning' = 'error'): Sharp {
+  return sharp(source, { limitInputPixels: false, failOn, ignoreIcc: true });
 }
 
 /**
@@ -60,7 +65,16 @@ export async function readImageHeader(source: ImageSource): Promise<ImageHeader>
       tiff: TIFF_STARTS.includes(start) ? tiffTraits(bytes, fail) : null,
     };
   });
-  const none = { turns: [], orientation: 1, is16Bit: false, isInks: false, bmp: null, gif: null, tiff: null };
+  const none = {
+    turns: [],
+    orientation: 1,
+    is16Bit: false,
+    isInks: false,
+    isBaselineJpeg: false,
+    bmp: null,
+    gif: null,
+    tiff: null,
+  };
   if (bmp !== null) return { ...none, format: 'bmp', height: bmp.height, width: bmp.width, bmp };
   const metadata = await metadataOf(source, fail);
   const { width, height, depth, space } = metadata;
@@ -77,6 +91,7 @@ export async function readImageHeader(source: ImageSource): Promise<ImageHeader>
     width: isTurned ? height : width,
     is16Bit: depth === 'ushort' || (format === 'tiff' && depth === 'short'),
     isInks: space === 'cmyk',
+    isBaselineJpeg: format === 'jpeg' && !metadata.isProgressive,
   };
 }
 
@@ -87,7 +102,7 @@ async function metadataOf(source: ImageSource, fail: ImageFailure): Promise<Meta
   } catch (error) {
     const start = withImageBytes(source, (bytes) => bytes.at(0, 12).toString('latin1'));
     if (start.slice(4, 8) === 'ftyp' && HEIC_BRANDS.test(start.slice(8))) return fail(notHeic('hevc'));
-    if (STARTS.test(start)) return fail(`it is damaged or cut off (${firstLine(error)}).`);
+    if (STARTS.test(start)) return fail(decoderFault(error));
     return fail(
       `${firstLine(error)}. Is it a JPEG, PNG, WebP, GIF, TIFF, AVIF or BMP file? If not, convert it to one of these.`,
     );
@@ -130,6 +145,14 @@ function checkFrame(frame: GifFrame, width: number, height: number, fail: ImageF
   if (width !== frame.screenWidth || height !== frame.screenHeight) {
     fail(`it is a GIF of ${frame.screenWidth} x ${frame.screenHeight} pixels with larger frames; convert it to PNG.`);
   }
+}
+
+/** What the decoder says of a file that it cannot read, in the words of the library. */
+export function decoderFault(error: unknown): string {
+  const line = firstLine(error);
+  // "Unsupported JPEG data precision 12": a sound file of a rare kind.
+  if (/unsupported/i.test(line)) return `it is of a kind that is not supported (${line}); convert it to JPEG or PNG.`;
+  return `it is damaged or cut off (${line}).`;
 }
 
 /** sharp's messages go over several lines and end in full stops. */

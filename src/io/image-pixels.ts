@@ -1,10 +1,11 @@
 /** The pixels of an image file whose header was read → 8-bit RGB, turned. */
 import type { Sharp } from 'sharp';
+import { messageOf } from '../errors.js';
 import type { RgbImage } from '../types.js';
 import { decodeBmp } from './image-bmp.js';
 import { inksToRgb, nearestBytes, onBlack, toRgb, upperBytes } from './image-colours.js';
 import { filledGif, storedPixels } from './image-gif.js';
-import { type ImageHeader, firstLine, opened } from './image-header.js';
+import { type ImageHeader, decoderFault, opened } from './image-header.js';
 import { type ImageSource, allBytes, imageFailure } from './image-source.js';
 import { patchedTiff } from './image-tiff.js';
 import { turned } from './image-turn.js';
@@ -25,9 +26,21 @@ export async function decodeImage(source: ImageSource, header: ImageHeader): Pro
   try {
     image = await decoded(opened(asDecoderReads(source, header)), header);
   } catch (error) {
-    return fail(`it is damaged or cut off (${firstLine(error)}).`);
+    image = (await withoutEndMarker(source, header, error)) ?? fail(decoderFault(error));
   }
   return header.turns.reduce(turned, image);
+}
+
+/** A JPEG that lacks nothing but its last two bytes, as some cameras and downloads leave it; null where more is wrong. */
+async function withoutEndMarker(source: ImageSource, header: ImageHeader, error: unknown): Promise<RgbImage | null> {
+  if (!header.isBaselineJpeg || !/premature end/i.test(messageOf(error))) return null;
+  const ended = Buffer.concat([allBytes(source), Buffer.of(0xff, 0xd9)]);
+  try {
+    // Missing pixels are a warning now.
+    return await decoded(opened(ended, 'warning'), header);
+  } catch {
+    return null;
+  }
 }
 
 /** @throws UserError for a GIF whose first frame has too few pixels */

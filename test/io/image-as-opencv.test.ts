@@ -32,9 +32,7 @@ const REFUSED_HERE: readonly [RegExp, string][] = [
   [/^tif_lab\.tif$/, 'CIE Lab'],
   [/^tif_ycbcr\.tif$/, 'uncompressed YCbCr'],
 ];
-/** Lossy AVIF: the decoders round differently, and enlarge halved colours differently. */
-const AVIF = /\.avif$/;
-/** Colours at half the size, with full colours side by side: up to 146 levels at an edge. */
+/** AVIF: the decoders round differently, and enlarge halved colours differently, up to 156 levels at an edge. */
 const HALVED_AVIF = /^avif_(420_sat|a|grey|irot|exif6p?)\.avif$/;
 
 const find = (list: readonly [RegExp, string][], name: string): string | null =>
@@ -55,7 +53,7 @@ async function compare(name: string, bytes: Uint8Array, opencv: Recorded | null)
   const { data, height, width } = await readImage(bytes);
   expect([height, width]).toEqual([opencv.height, opencv.width]);
   expect(await readImageSize(bytes)).toEqual({ height, width });
-  if (!AVIF.test(name)) {
+  if (!name.endsWith('.avif')) {
     expect(createHash('sha256').update(data).digest('hex')).toBe(opencv.sha256);
     return;
   }

@@ -3,9 +3,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import sharp from 'sharp';
 import { UserError } from '../../src/errors.js';
 import { bmpIndices } from '../../src/io/image-bmp-runs.js';
-import { readImage, readImageOrientation, readImageSize } from '../../src/io/image-file.js';
+import { encodeJpeg, readImage, readImageOrientation, readImageSize } from '../../src/io/image-file.js';
 import { lzwPixels } from '../../src/io/image-gif-length.js';
 
 const { images } = JSON.parse(readFileSync(resolve('test', 'fixtures', 'opencv-images.json'), 'utf8')) as {
@@ -160,6 +161,24 @@ describe('what is not read is named by its header', () => {
     const whole = fileOf('tif_tiled.tif');
     expect((await readImage(whole)).width).toBe(38);
     await expect(readImage(whole.subarray(0, whole.length - 100))).rejects.toThrow('damaged or cut off');
+  });
+
+  test('a JPEG without its last two bytes is whole; one that lacks more, or is progressive, is cut off', async () => {
+    const raw = { data: Uint8Array.from({ length: 48 * 64 * 3 }, (_, i) => (i * 7) % 251), height: 48, width: 64 };
+    const whole = await encodeJpeg(raw);
+    expect((await readImage(whole.subarray(0, whole.length - 2))).data).toEqual((await readImage(whole)).data);
+    await expect(readImage(whole.subarray(0, whole.length - 40))).rejects.toThrow('damaged or cut off');
+    await expect(readImage(whole.subarray(0, whole.length / 2))).rejects.toThrow('damaged or cut off');
+    const progressive = await sharp(whole).jpeg({ progressive: true }).toBuffer();
+    await expect(readImage(progressive.subarray(0, progressive.length - 2))).rejects.toThrow('damaged or cut off');
+  });
+
+  test('a JPEG of 12 bits is of a kind that is not supported', async () => {
+    const raw = { data: new Uint8Array(16 * 16 * 3).fill(90), height: 16, width: 16 };
+    const bytes = Buffer.from(await encodeJpeg(raw));
+    const frame = bytes.indexOf(Buffer.of(0xff, 0xc0));
+    bytes[frame + 4] = 12;
+    await expect(readImage(bytes)).rejects.toThrow('it is of a kind that is not supported (');
   });
 
   test('neither an image nor anything like it', async () => {
