@@ -15,6 +15,7 @@ const TAG = {
   stripBytes: 279,
   tileOffsets: 324,
   tileBytes: 325,
+  planes: 284,
   extraSamples: 338,
   sampleFormat: 339,
 } as const;
@@ -81,7 +82,9 @@ export function tiffTraits(bytes: ImageBytes, fail: ImageFailure): TiffTraits | 
   if (end > bytes.size) return fail(`it is damaged or cut off (${end} bytes are needed, ${bytes.size} are there).`);
   if (![1, 2, 4, 8, 16].includes(bits)) return fail(`it is a TIFF of ${bits}-bit samples; ${convert}`);
   const alpha = entries.get(TAG.extraSamples)?.values ?? [];
-  if (GREY.has(photometric)) return { kind: 'grey', ...traits };
+  // Of several samples next to each other the first is taken; in planes of their own the decoder mixes them up.
+  const isInPlanes = one(TAG.planes, 1) === 2 && samples > 1;
+  if (GREY.has(photometric) && samples <= 4 && !isInPlanes) return { kind: 'grey', ...traits };
   if (photometric === PALETTE) return { kind: 'palette', ...traits };
   if (photometric === RGB && samples === 3) return { kind: 'rgb', ...traits };
   if (photometric === RGB && samples === 4) return { kind: alpha[0] === 2 ? 'rgb-alpha' : 'rgb', ...traits };
@@ -119,7 +122,14 @@ function endOf(entries: ReadonlyMap<number, Entry>): number {
 }
 
 function nameOf(photometric: number): string {
-  const names: Readonly<Record<number, string>> = { 2: 'RGB', 5: 'CMYK', 6: 'uncompressed YCbCr', 8: 'CIE Lab' };
+  const names: Readonly<Record<number, string>> = {
+    0: 'grey',
+    1: 'grey',
+    2: 'RGB',
+    5: 'CMYK',
+    6: 'uncompressed YCbCr',
+    8: 'CIE Lab',
+  };
   return names[photometric] ?? `colour space ${photometric}`;
 }
 

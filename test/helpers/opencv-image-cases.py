@@ -136,6 +136,12 @@ for extra in ('unassalpha', 'assocalpha', 'unspecified'):
     T(f'noise_grey16_{extra}.tif', C16[..., :2].copy(), photometric='minisblack', planarconfig='contig', extrasamples=[extra])
 T('noise_i16.tif', C16[..., :3].copy().view('i2'), photometric='rgb')
 T('noise_cmyk.tif', (C16 >> 8).astype('u1'), photometric='separated')
+P8 = (C16 >> 8).astype('u1')
+for count in (2, 3):
+    T(f'samples{count}_contig.tif', P8[..., :count].copy(), photometric='minisblack', planarconfig='contig')
+    T(f'samples{count}_planes.tif', P8[..., :count].transpose(2, 0, 1).copy(), photometric='minisblack', planarconfig='separate')
+T('samples5_contig.tif', np.dstack([P8, P8[..., :1]]), photometric='minisblack', planarconfig='contig')
+T('planes_rgba.tif', P8.transpose(2, 0, 1).copy(), photometric='rgb', planarconfig='separate', extrasamples=['unassalpha'])
 block = b'II*\0' + struct.pack('<IHHHIHHI', 8, 1, 0x113, 3, 1, 6, 0, 0)
 b = io.BytesIO()
 im.save(b, 'AVIF', quality=100, subsampling='4:4:4', exif=block)
