@@ -29,4 +29,7 @@ export type {
   SegmentStatus,
   UnmatchedPart,
 } from './types.js';
+export { type CocoRle, maskToPng, maskToRle, pngToMask, rleToMask } from './data/masks/mask-exchange.js';
+export { type MaskRegion, maskRegions, maskToPolygons, polygonsToMask } from './data/masks/mask-polygons.js';
+export { drawOverlay, type OverlayOptions } from './evaluation/report/draw-overlay.js';
 export { type ErrorCode, UsageError, UserError } from './errors.js';

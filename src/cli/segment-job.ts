@@ -1,19 +1,16 @@
 /** The work behind `gsva segment`: from a checked request to results. */
-import { readdirSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import type { EngineInfo } from '../engine/engine.js';
-import { panelPng, writePanelPng } from '../evaluation/report/panel.js';
-import { writeDirectoryAtomic } from '../io/atomic-file.js';
-import { readImage, writeMaskPng } from '../io/image-file.js';
+import { type CocoRle, maskToRle } from '../data/masks/mask-exchange.js';
+import { UserError } from '../errors.js';
+import { readImage } from '../io/image-file.js';
 import { loadPredictor, untrainedText } from '../inference/load-predictor.js';
 import type { ModelSource } from '../inference/open-model.js';
 import { modelSentence, type Reply, STATUS_MEANING } from '../inference/reply.js';
-import { UserError } from '../errors.js';
 import type { Precision } from '../model/precision.js';
-import type { Finding, RgbImage, SegmentStatus, UnmatchedPart } from '../types.js';
+import type { Finding, SegmentStatus } from '../types.js';
 import type { Cell, Output } from './output.js';
 import { packedNote } from './packed-note.js';
-import { pictureForm, writePicture } from './picture-file.js';
+import { type SegmentOut, checkOut, textOf, writeResults } from './segment-out.js';
 import type { VerbContext } from './verb.js';
 
 /** What `gsva segment` was asked for, checked. */
@@ -24,8 +21,8 @@ export interface SegmentRequest {
   readonly precision: Precision;
   /** Instead of the model's own; null for that one, if it has one. */
   readonly rejectThreshold: number | null;
-  /** Where to write the overlay (and the masks, when it is a folder); null to write nothing. */
-  readonly out: string | null;
+  /** Where to write what was found, and in which form; null to write nothing. */
+  readonly out: SegmentOut | null;
   /** 'ask': the answer's form is given and the model decides [SEG] or [REJ]; 'generate': it writes freely. */
   readonly mode: 'ask' | 'generate';
 }
@@ -44,7 +41,12 @@ export async function runSegment(request: SegmentRequest, context: VerbContext, 
     const { mode } = request;
     const reply = await predictor.segment(image, request.expressions, { mode, signal });
     const seconds = (performance.now() - startedAt) / 1000;
-    const written = request.out === null ? [] : await writeResults(request.out, image, reply);
+    const written = request.out === null ? [] : await writeResults(request.out, request.image, image, reply);
+    if (request.out !== null && request.out.format !== 'png' && reply.unmatched.length > 0) {
+      context.note(
+        `${reply.unmatched.length} parts that match no expression are not in the files; --format png and --json have them`,
+      );
+    }
     printReply(reply, output);
     for (const path of written) output.line(path);
     output.json({
@@ -54,8 +56,8 @@ export async function runSegment(request: SegmentRequest, context: VerbContext, 
       model: reply.model,
       question: reply.question,
       answer: reply.answer,
-      results: reply.results.map(withoutMask),
-      unmatched: reply.unmatched.map(withoutMask),
+      results: reply.results.map(withRle),
+      unmatched: reply.unmatched.map(withRle),
       statuses: meaningsOf(reply),
       written,
       engine: engine.name,
@@ -101,11 +103,6 @@ function meaningsOf({ results, unmatched }: Reply): Partial<Record<SegmentStatus
   );
 }
 
-function textOf({ text, repeats }: UnmatchedPart): string {
-  const written = JSON.stringify(text);
-  return repeats === null ? written : `${written} (answered before: ${repeats})`;
-}
-
 function figuresOf({ status, area, box, score, rejectProbability }: Finding): Cell[] {
   const isDrawn = status === 'segmented' || status === 'empty-mask';
   return [
@@ -117,57 +114,7 @@ function figuresOf({ status, area, box, score, rejectProbability }: Finding): Ce
   ];
 }
 
-function withoutMask<T extends Finding>({ mask: _mask, ...rest }: T): Omit<T, 'mask'> {
-  return rest;
-}
-
-/** What a folder of results holds; one with anything else in it is somebody's own and is not replaced. */
-const RESULT_FILE = /^(overlay|(mask|unmatched)-\d{2,})\.png$/;
-
-function checkOut(out: string, image: string): void {
-  const found = statSync(out, { throwIfNoEntry: false });
-  const isPicture = pictureForm('--out', out) !== null;
-  if (found === undefined) return;
-  if (isPicture && found.isDirectory())
-    throw new UserError(`${out} is a folder; name a file or another folder as --out`);
-  const picture = statSync(image, { throwIfNoEntry: false });
-  if (picture?.ino === found.ino && picture.dev === found.dev) {
-    throw new UserError(`${out} is the picture that is asked about, and would be replaced; name another file as --out`);
-  }
-  if (isPicture) return;
-  if (!found.isDirectory())
-    throw new UserError(`${out} is a file; --out takes a picture (NAME.png, .jpg, .webp) or a folder`);
-  const other = readdirSync(out).find((name) => !RESULT_FILE.test(name));
-  if (other === undefined) return;
-  throw new UserError(
-    `${out} holds ${other}, which is no result of segment; a folder of results is replaced as a whole, so name a new one`,
-  );
-}
-
-/** A picture, or a folder with the picture and a mask for each [SEG]: those of expressions, and those that match none. */
-async function writeResults(
-  out: string,
-  image: RgbImage,
-  { question, answer, results, unmatched }: Reply,
-): Promise<string[]> {
-  const shown = [...results, ...unmatched.map((part) => ({ ...part, expression: `not asked for: ${textOf(part)}` }))];
-  const sample = { image, question, answer, results: shown, targets: [] };
-  const form = pictureForm('--out', out);
-  if (form !== null) {
-    await writePicture(out, form, await panelPng(sample));
-    return [out];
-  }
-  const names = ['overlay.png'];
-  await writeDirectoryAtomic(out, async (dir) => {
-    await writePanelPng(join(dir, 'overlay.png'), sample);
-    for (const [kind, findings] of [['mask', results] as const, ['unmatched', unmatched] as const]) {
-      for (const [index, { mask }] of findings.entries()) {
-        if (mask === null) continue;
-        const name = `${kind}-${String(index + 1).padStart(2, '0')}.png`;
-        await writeMaskPng(join(dir, name), mask);
-        names.push(name);
-      }
-    }
-  });
-  return names.map((name) => join(out, name));
+/** The mask as COCO's run lengths, null where there is none. */
+function withRle<T extends Finding>({ mask, ...rest }: T): Omit<T, 'mask'> & { readonly mask: CocoRle | null } {
+  return { ...rest, mask: mask === null ? null : maskToRle(mask) };
 }

@@ -4,6 +4,7 @@ import { UsageError } from '../errors.js';
 import type { SegmentRequest } from './segment-job.js';
 import { MODEL_OPTIONS, REJECT_THRESHOLD_OPTION, trainedModel } from './model-options.js';
 import { PRECISION_OPTION } from './options.js';
+import { MASK_FORMATS, type MaskFormat } from './mask-formats.js';
 import { startEngineFor } from './start-engine.js';
 import { inputPath, oneOf, requireFile, text } from './values.js';
 import { defineVerb } from './verb.js';
@@ -29,10 +30,17 @@ const OPTIONS = {
   precision: PRECISION_OPTION,
   'reject-threshold': REJECT_THRESHOLD_OPTION,
   out: {
-    describe: 'NAME.png, .jpg or .webp: the coloured overlay; a folder: overlay and one mask per [SEG]',
+    describe: 'NAME.png, .jpg or .webp: the coloured overlay; a folder: overlay and one mask per [SEG]; see --format',
     type: 'string',
     requiresArg: true,
     coerce: text('out'),
+  },
+  format: {
+    describe:
+      'Masks in --out: png; coco, labelme (NAME.json or a folder); geojson (NAME.geojson or a folder); yolo (a folder)',
+    requiresArg: true,
+    choices: MASK_FORMATS,
+    coerce: oneOf('format', MASK_FORMATS),
   },
   mode: {
     describe: 'ask: decide per expression; generate: let the model write its answer',
@@ -51,6 +59,10 @@ export const segmentVerb = defineVerb({
   examples: [
     ['gsva segment --image photo.jpg --expressions "red circle" "green bar"', 'print what was found and what was not'],
     ['gsva segment --image photo.jpg --expressions "both circles" --out found/', 'and write overlay and masks'],
+    [
+      'gsva segment --image photo.jpg --expressions "both circles" --out found.json --format coco',
+      'and write masks as polygons',
+    ],
     ['gsva segment --image photo.jpg --expressions "red circle" --json', 'for a program to read'],
   ],
   async run(args, context) {
@@ -70,10 +82,16 @@ export const segmentVerb = defineVerb({
       precision,
       rejectThreshold,
       mode,
-      out: args.out ?? null,
+      out: outOf(args.out, args.format),
     };
     const engine = await startEngineFor(args, context);
     const { runSegment } = await import('./segment-job.js');
     return runSegment(request, context, engine);
   },
 });
+
+function outOf(path: string | undefined, format: MaskFormat | undefined): SegmentRequest['out'] {
+  if (path !== undefined) return { path, format: format ?? 'png' };
+  if (format === undefined) return null;
+  throw new UsageError(`--format ${format} says how --out is written; name a file or a folder as --out`);
+}

@@ -23,6 +23,8 @@ export interface ReportSample {
   /** The raw text that the model answered. */
   readonly answer: string;
   readonly results: readonly SegmentResult[];
+  /** How many of `results`, from the start, were asked for; default all. The others are parts of a free answer. */
+  readonly asked?: number;
   /** Ground truth in the order of `results`; empty where there is none. */
   readonly targets: readonly ReferringTarget[];
 }
@@ -119,7 +121,8 @@ export function questionText(sample: ReportSample): string {
 const MOST_IN_HEADING = 6;
 
 /** What was asked about, for a heading: “red circle”, “a dog” and 3 more. */
-export function sampleHeading({ results }: Pick<ReportSample, 'results'>): string {
+export function sampleHeading({ results: all, asked }: Pick<ReportSample, 'results' | 'asked'>): string {
+  const results = all.slice(0, asked);
   const shown = results.slice(0, MOST_IN_HEADING).map(({ expression }) => `“${expression}”`);
   const more = results.length - shown.length;
   return shown.length === 0 ? 'no expression' : shown.join(', ') + (more > 0 ? ` and ${more} more` : '');

@@ -1,0 +1,97 @@
+/**
+ * What a GIF's first frame leaves open, filled as OpenCV fills it: what the frame does not cover, and its transparent
+ * pixels, have the background colour of the file; black where the file has no colours of its own.
+ */
+import { lzwPixels } from './image-gif-length.js';
+import type { ImageBytes } from './image-source.js';
+
+const MOST_BLOCKS = 1_000_000;
+const IMAGE = 0x2c;
+const EXTENSION = 0x21;
+
+export interface GifFrame {
+  /** Of the whole picture. */
+  readonly screenWidth: number;
+  readonly screenHeight: number;
+  readonly left: number;
+  readonly top: number;
+  readonly width: number;
+  readonly height: number;
+  /** Colour of what is open. */
+  readonly background: readonly [red: number, green: number, blue: number];
+  /** Where its pixels begin. */
+  readonly dataAt: number;
+  /** There are neither global nor local colours: numbers are grey values, and 1 is white. */
+  readonly isWithoutColours: boolean;
+}
+
+/** The first frame; null where the file ends before it. */
+export function gifFrame(bytes: ImageBytes): GifFrame | null {
+  const screen = bytes.at(0, 13);
+  if (screen.length < 13) return null;
+  const flags = screen[10] as number;
+  const colours = (flags & 0x80) === 0 ? 0 : 2 << (flags & 7);
+  const index = screen[11] as number;
+  const [red = 0, green = 0, blue = 0] = index < colours ? bytes.at(13 + 3 * index, 3) : [];
+  let position = 13 + 3 * colours;
+  for (let i = 0; i < MOST_BLOCKS; i++) {
+    const head = bytes.at(position, 10);
+    if (head[0] === EXTENSION) {
+      position = afterBlocks(bytes, position + 2);
+      continue;
+    }
+    if (head[0] !== IMAGE || head.length < 10) return null;
+    const localFlags = head[9] as number;
+    const localBytes = (localFlags & 0x80) === 0 ? 0 : 3 * (2 << (localFlags & 7));
+    return {
+      screenWidth: screen.readUInt16LE(6),
+      screenHeight: screen.readUInt16LE(8),
+      left: head.readUInt16LE(1),
+      top: head.readUInt16LE(3),
+      width: head.readUInt16LE(5),
+      height: head.readUInt16LE(7),
+      background: [red, green, blue],
+      dataAt: position + 10 + localBytes,
+      isWithoutColours: colours === 0 && localBytes === 0,
+    };
+  }
+  return null;
+}
+
+function afterBlocks(bytes: ImageBytes, start: number): number {
+  let position = start;
+  for (let i = 0; i < MOST_BLOCKS; i++) {
+    const length = bytes.at(position, 1)[0] ?? 0;
+    position += 1 + length;
+    if (length === 0) break;
+  }
+  return position;
+}
+
+/** Pixels of the frame that the file has: the decoder takes a frame that is too short without a word. */
+export function storedPixels(file: Buffer, { dataAt, width, height }: GifFrame): number {
+  const blocks: Buffer[] = [];
+  for (let at = dataAt + 1; (file[at] ?? 0) > 0; at += 1 + (file[at] as number)) {
+    blocks.push(file.subarray(at + 1, at + 1 + (file[at] as number)));
+  }
+  return lzwPixels(Buffer.concat(blocks), file[dataAt] ?? 0, width * height);
+}
+
+/**
+ * The picture with what is open filled.
+ * @param rgba four bytes per pixel
+ */
+export function filledGif(rgba: Uint8Array, height: number, width: number, frame: GifFrame): Uint8Array {
+  const rgb = new Uint8Array(height * width * 3);
+  const [red, green, blue] = frame.background;
+  for (let y = 0, pixel = 0; y < height; y++) {
+    const isRow = y >= frame.top && y < frame.top + frame.height;
+    for (let x = 0; x < width; x++, pixel++) {
+      const isInside = isRow && x >= frame.left && x < frame.left + frame.width && rgba[4 * pixel + 3] !== 0;
+      rgb[3 * pixel] = isInside ? (rgba[4 * pixel] as number) : red;
+      rgb[3 * pixel + 1] = isInside ? (rgba[4 * pixel + 1] as number) : green;
+      rgb[3 * pixel + 2] = isInside ? (rgba[4 * pixel + 2] as number) : blue;
+    }
+  }
+  return rgb;
+}

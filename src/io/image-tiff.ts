@@ -1,0 +1,172 @@
+/**
+ * The tags of a TIFF's first page that decide how its numbers become colours, and the forms that are refused: those of
+ * which the file does not say what is black and white, and those that the decoder gets wrong.
+ */
+import type { ImageBytes, ImageFailure } from './image-source.js';
+
+const MOST_ENTRIES = 4096;
+const TAG = {
+  bits: 258,
+  compression: 259,
+  photometric: 262,
+  stripOffsets: 273,
+  orientation: 274,
+  samples: 277,
+  stripBytes: 279,
+  tileOffsets: 324,
+  tileBytes: 325,
+  planes: 284,
+  extraSamples: 338,
+  sampleFormat: 339,
+} as const;
+/** Values of an entry that are read: a picture of 100 million pixels has fewer strips. */
+const MOST_VALUES = 1 << 20;
+/** Bytes of one value by the type of an entry: BYTE, SHORT, LONG and LONG8. */
+const VALUE_BYTES: Readonly<Record<number, 1 | 2 | 4 | 8>> = { 1: 1, 3: 2, 4: 4, 16: 8 };
+/** None, fax, LZW, JPEG, Deflate, PackBits. Tiles of any other are black without a word from the decoder. */
+const COMPRESSIONS: ReadonlySet<number> = new Set([1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946]);
+
+const GREY: ReadonlySet<number> = new Set([0, 1]);
+const RGB = 2;
+const PALETTE = 3;
+const CMYK = 5;
+const YCBCR = 6;
+const JPEG_COMPRESSIONS: ReadonlySet<number> = new Set([6, 7]);
+const UNSIGNED = 1;
+const SIGNED = 2;
+
+/** How samples become 8-bit RGB. */
+export type TiffKind = 'grey' | 'rgb' | 'rgb-alpha' | 'cmyk' | 'palette' | 'jpeg';
+
+export interface TiffTraits {
+  readonly kind: TiffKind;
+  /** 1 to 8. */
+  readonly orientation: number;
+  /** Places of bytes that the decoder must find changed: else it takes signed numbers, or alpha, into account. */
+  readonly changes: readonly { readonly at: number; readonly value: number }[];
+}
+
+interface Entry {
+  readonly values: readonly number[];
+  /** Where the first value's low byte lies in the file, and the bytes from one value to the next. */
+  readonly place: number;
+  readonly size: number;
+}
+
+/**
+ * @throws UserError by `fail` for forms that are not read; null where the file has no directory (the decoder will say
+ *   what is wrong with it)
+ */
+export function tiffTraits(bytes: ImageBytes, fail: ImageFailure): TiffTraits | null {
+  const entries = directoryOf(bytes);
+  if (entries === null) return null;
+  const one = (tag: number, fallback: number): number => entries.get(tag)?.values[0] ?? fallback;
+  const samples = one(TAG.samples, 1);
+  const bits = one(TAG.bits, 1);
+  const format = one(TAG.sampleFormat, UNSIGNED);
+  const photometric = one(TAG.photometric, 1);
+  const stored = one(TAG.orientation, 1);
+  const traits = {
+    orientation: stored >= 1 && stored <= 8 ? stored : 1,
+    changes: [...changed(entries.get(TAG.sampleFormat), UNSIGNED), ...changed(entries.get(TAG.extraSamples), 0)],
+  };
+  const convert = 'convert it to an 8-bit RGB TIFF, a JPEG or a PNG.';
+  if ((format !== UNSIGNED && format !== SIGNED && format !== 4) || bits > 16) {
+    return fail(
+      `it is a TIFF of ${bits}-bit ${format === 3 ? 'floating-point ' : ''}samples, of which no rule says what is white; ${convert}`,
+    );
+  }
+  const compression = one(TAG.compression, 1);
+  if (!COMPRESSIONS.has(compression)) return fail(`it is a TIFF compressed by method ${compression}; ${convert}`);
+  const end = endOf(entries);
+  if (end > bytes.size) return fail(`it is damaged or cut off (${end} bytes are needed, ${bytes.size} are there).`);
+  if (![1, 2, 4, 8, 16].includes(bits)) return fail(`it is a TIFF of ${bits}-bit samples; ${convert}`);
+  const alpha = entries.get(TAG.extraSamples)?.values ?? [];
+  // Of several samples next to each other the first is taken; in planes of their own the decoder mixes them up.
+  const isInPlanes = one(TAG.planes, 1) === 2 && samples > 1;
+  if (GREY.has(photometric) && samples <= 4 && !isInPlanes) return { kind: 'grey', ...traits };
+  if (photometric === PALETTE) return { kind: 'palette', ...traits };
+  if (photometric === RGB && samples === 3) return { kind: 'rgb', ...traits };
+  if (photometric === RGB && samples === 4) return { kind: alpha[0] === 2 ? 'rgb-alpha' : 'rgb', ...traits };
+  if (photometric === CMYK && samples === 4 && bits === 8) return { kind: 'cmyk', ...traits };
+  if (photometric === YCBCR && JPEG_COMPRESSIONS.has(compression)) return { kind: 'jpeg', ...traits };
+  return fail(`it is a TIFF of ${nameOf(photometric)}, ${samples} samples of ${bits} bits per pixel; ${convert}`);
+}
+
+/** The bytes of a file as the decoder is to find them. */
+export function patchedTiff(bytes: Buffer, changes: TiffTraits['changes']): Buffer {
+  const patched = Buffer.from(bytes);
+  for (const { at, value } of changes) patched[at] = value;
+  return patched;
+}
+
+function changed(entry: Entry | undefined, value: number): { at: number; value: number }[] {
+  if (entry === undefined) return [];
+  return entry.values.flatMap((found, i) => (found === value ? [] : [{ at: entry.place + i * entry.size, value }]));
+}
+
+/** Where the last of the strips or tiles ends: the decoder leaves a missing tile black. */
+function endOf(entries: ReadonlyMap<number, Entry>): number {
+  let end = 0;
+  for (const [offsets, lengths] of [
+    [TAG.stripOffsets, TAG.stripBytes],
+    [TAG.tileOffsets, TAG.tileBytes],
+  ] as const) {
+    const sizes = entries.get(lengths)?.values ?? [];
+    // Without lengths, or with an empty part, there is nothing to compare.
+    for (const [i, offset] of (entries.get(offsets)?.values ?? []).entries()) {
+      if ((sizes[i] ?? 0) > 0) end = Math.max(end, offset + (sizes[i] as number));
+    }
+  }
+  return end;
+}
+
+function nameOf(photometric: number): string {
+  const names: Readonly<Record<number, string>> = {
+    0: 'grey',
+    1: 'grey',
+    2: 'RGB',
+    5: 'CMYK',
+    6: 'uncompressed YCbCr',
+    8: 'CIE Lab',
+  };
+  return names[photometric] ?? `colour space ${photometric}`;
+}
+
+/** The entries that are needed, of a classic TIFF or a BigTIFF. */
+function directoryOf(bytes: ImageBytes): ReadonlyMap<number, Entry> | null {
+  const head = bytes.at(0, 16);
+  if (head.length < 16) return null;
+  const isLittle = head[0] === 0x49;
+  const u16 = (buffer: Buffer, at: number): number => (isLittle ? buffer.readUInt16LE(at) : buffer.readUInt16BE(at));
+  const u32 = (buffer: Buffer, at: number): number => (isLittle ? buffer.readUInt32LE(at) : buffer.readUInt32BE(at));
+  const u64 = (buffer: Buffer, at: number): number =>
+    Number(isLittle ? buffer.readBigUInt64LE(at) : buffer.readBigUInt64BE(at));
+  const valueAt = (buffer: Buffer, at: number, size: number): number =>
+    size === 1 ? buffer.readUInt8(at) : size === 2 ? u16(buffer, at) : size === 4 ? u32(buffer, at) : u64(buffer, at);
+  const isBig = u16(head, 2) === 43;
+  const start = isBig ? u64(head, 8) : u32(head, 4);
+  const [countBytes, entryBytes, valueBytes] = isBig ? [8, 20, 8] : [2, 12, 4];
+  const counted = bytes.at(start, countBytes);
+  if (counted.length < countBytes) return null;
+  const count = Math.min(isBig ? u64(counted, 0) : u16(counted, 0), MOST_ENTRIES);
+  const table = bytes.at(start + countBytes, count * entryBytes);
+  const wanted = new Set<number>(Object.values(TAG));
+  const entries = new Map<number, Entry>();
+  for (let at = 0; at + entryBytes <= table.length; at += entryBytes) {
+    const tag = u16(table, at);
+    const size = VALUE_BYTES[u16(table, at + 2)];
+    if (size === undefined || !wanted.has(tag) || entries.has(tag)) continue;
+    const number = Math.min(isBig ? u64(table, at + 4) : u32(table, at + 4), MOST_VALUES);
+    const inline = at + entryBytes - valueBytes;
+    const isInline = number * size <= valueBytes;
+    const from = isInline ? start + countBytes + inline : isBig ? u64(table, inline) : u32(table, inline);
+    const block = bytes.at(from, number * size);
+    const values: number[] = [];
+    for (let i = 0; i + size <= block.length; i += size) {
+      values.push(valueAt(block, i, size));
+    }
+    entries.set(tag, { values, place: isLittle ? from : from + size - 1, size });
+  }
+  return entries;
+}
