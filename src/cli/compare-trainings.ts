@@ -135,7 +135,7 @@ export function configSection({ config, sameKeys }: TrainingComparison): PageSec
 
 export function courseSection({ course }: TrainingComparison): PageSection {
   const rows = course.map(({ name, a, b }) => [name, a, b]);
-  return { title: 'Course', notes: [], table: { head: ['', 'a', 'b'], rows, left: 1 }, plots: [] };
+  return { title: 'Course', notes: [], table: { head: ['', 'a', 'b'], rows, left: 3 }, plots: [] };
 }
 
 export function figureSection({ figures, config }: TrainingComparison): PageSection {
@@ -157,7 +157,7 @@ export function figureSection({ figures, config }: TrainingComparison): PageSect
         ? []
         : [`The data differ (${otherData.join(', ')}): the figures may be of other images.`]),
       'These are figures of few images and of one training each. Whether a difference is more than chance, measure by ' +
-        '`eval --records` on both models and `report compare` of the records.',
+        'recorded evaluations of both models (eval, with --records), compared.',
     ],
     table: rows.length === 0 ? null : { head: ['Validation', 'Figure', 'a', 'b', 'b − a'], rows, left: 2 },
     plots: [],

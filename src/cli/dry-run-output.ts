@@ -19,7 +19,7 @@ export interface RunSeconds {
 export function showDryRun(run: DryRun, machine: MachineMemory, output: Output): void {
   const { config, hasStart } = run;
   output.line(output.colors.bold(config.description));
-  const sizes = hasStart ? '' : ' (NOT THERE: sizes as published, nothing can be trained yet)';
+  const sizes = hasStart ? '' : ' (ABSENT: sizes as published, nothing can be trained yet)';
   output.line(` from ${config.start ?? 'random weights'}${sizes}`);
   showLength(run, output);
   output.line();
@@ -74,7 +74,7 @@ function showLength(run: DryRun, output: Output): void {
   const { data } = config;
   const sets = data.kind === 'epochs' || data.kind === 'mixture' ? data.sets.join(', ') : data.kind;
   const place = data.kind === 'scenes' ? 'drawn' : data.kind === 'jsonl' ? data.file : data.dir;
-  output.line(` data: ${sets} (${place})${images.missing === null ? '' : ' NOT THERE'}`);
+  output.line(` data: ${sets} (${place})${images.missing === null ? '' : ' ABSENT'}`);
   if (images.missing !== null) output.line(`   ${images.missing}`);
   const counted = images.missing === null ? '' : ' as published';
   const known = images.count === null ? 'unknown' : `${images.count}${counted}`;

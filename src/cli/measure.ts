@@ -97,7 +97,7 @@ export function faultsText(faults: RecordedFaults | null): string | null {
   const { unanswered, repeated, unknown } = faults;
   return (
     `free answers: ${unanswered} expressions without an answer (counted as wrong), ${repeated} answered again (the first ` +
-    `answer counts), ${unknown} answers to none of the expressions (not counted)`
+    `answer counts), ${unknown} answers that match no expression (not counted)`
   );
 }
 

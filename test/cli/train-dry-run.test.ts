@@ -135,7 +135,7 @@ describe('what is missing is said', () => {
     const training = { ...(smallConfig('')['training'] as object), schedule, validateEvery: 0, bestMetric: null };
     const path = writeConfig(at('epochs.json5'), smallConfig('', { data, training }));
     const { stdout } = await runCli(['train', '--config', path, '--dry-run', '--engine', 'wasm']);
-    expect(stdout).toMatch(/NOT THERE\n.*grefs\(unc\)\.json is missing/);
+    expect(stdout).toMatch(/ABSENT\n.*grefs\(unc\)\.json is missing/);
     expect(stdout).toMatch(/images: 16994 as published, epochs: 10\.00\n 84970 updates/);
     expect(stdout).toContain(
       'linear decay (published: update 1 has the full rate, update 2 has 0, all others are one later)',

@@ -95,7 +95,8 @@ export function cleanExpression(text: string): string {
  * @throws UserError where nothing is left of it or where it would be read as tokens with a meaning of their own.
  */
 export function checkedExpression(text: string): string {
-  const cleaned = cleanExpression(text).trim().toLowerCase();
+  // A line feed would be a token that no expression of training has.
+  const cleaned = cleanExpression(text.replace(/\s+/g, ' ')).trim().toLowerCase();
   if (cleaned === '') {
     throw new UserError(
       `Reading the expression ${JSON.stringify(text)}: it is empty. Say what to segment, such as "red circle".`,

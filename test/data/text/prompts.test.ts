@@ -85,6 +85,7 @@ describe('expressions', () => {
 
   test('those of a user are also put in lower case; empty ones and reserved tokens are refused', () => {
     expect(checkedExpression(' Red Circle. ')).toBe('red circle');
+    expect(checkedExpression('red\n  circle\t.')).toBe('red circle');
     for (const text of ['', ' .. ', 'a [SEG]', 'a [seg]', '<image>', 'x</s>', '<im_start>']) {
       expect(() => checkedExpression(text)).toThrow(UserError);
     }
