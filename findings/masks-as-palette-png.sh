@@ -50,7 +50,8 @@ found = []
 for name, image in images.items():
     first = image.getpalette()[:3]
     found.append(int(np.count_nonzero(np.array(image))))
-    print(f"{name}: number 0 is {first}, {found[-1]} pixels have another number, {np.count_nonzero(image.convert('L'))} are white")
+    white = np.count_nonzero(image.convert("L"))
+    print(f"{name}: number 0 is {first}, {found[-1]} pixels have another number, {white} are white")
 print("bits in sharp's files:", *bits)
 same = found == [3300] * 6 + [900] and bits == [8, 8, 1]
 print("as described" if same else "NOT as described: the behaviour has changed")
