@@ -5,7 +5,8 @@
  *   none; what it leaves of the temporary file is removed by whoever opens or measures the cache next.
  * - An entry is checked whenever it is read. A damaged one is deleted and counts as not there.
  * - No locks. Each process measures the folder after it has written 1/128 of the bound and makes room from 15/16 of it
- *   down to 7/8, so that up to eight processes stay within the bound.
+ *   down to 7/8, so that up to eight processes stay within the bound. An entry that is larger than this 1/128 is counted
+ *   once more between writing and renaming: whoever of several comes last sees the others' and gives way.
  * - Room is made from the entries that were used least recently, but never from those used since the cache was opened:
  *   epochs use every image once, and pushing out one to be used soon for another gains nothing. (With room for half of
  *   the images and an order drawn anew in every epoch, the least recently used rule alone would find 15 % of them, this
@@ -135,6 +136,11 @@ export class FileCache {
       }
       const path = entryPath(this.dir, key);
       await writeSynced(temporary, pieces);
+      if (bytes > MEASURE_AFTER * this.options.maxBytes && !(await this.isWithinBound())) {
+        await rm(temporary, { force: true });
+        this.counts.refused++;
+        return;
+      }
       await mkdir(dirname(path), { recursive: true });
       await rename(temporary, path);
       this.counts.written++;
@@ -154,6 +160,13 @@ export class FileCache {
     if (this.fits(bytes)) return true;
     this.fullUntil = Date.now() + LOOK_AGAIN_MS;
     return false;
+  }
+
+  /** Whether all that is there and all that is being written, by whomever, stays within the bound together. */
+  private async isWithinBound(): Promise<boolean> {
+    const underWay = await sweepWriting(this.dir);
+    const entries = await listEntries(this.dir);
+    return entries.reduce((sum, entry) => sum + entry.bytes, underWay) <= this.options.maxBytes;
   }
 
   private fits(bytes: number): boolean {
