@@ -1,4 +1,4 @@
-/** What of an AbortSignal is used: every AbortSignal is one, and so is any object like it. */
+/** The part of an AbortSignal that is used; every AbortSignal has it. */
 export interface Abortable {
   readonly aborted: boolean;
   /** Throws the reason where it is aborted. */

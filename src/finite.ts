@@ -39,7 +39,7 @@ export function firstNotFinite(values: Float32Array): number {
   return -1;
 }
 
-/** What of the numbers is not finite; null where all are. */
+/** Counts and place of the numbers that are not finite; null where all are. */
 export function findNotFinite(values: Float32Array): NotFinite | null {
   const first = firstNotFinite(values);
   if (first < 0) return null;

@@ -11,7 +11,7 @@ const ROOT = resolve(fileURLToPath(new URL('..', import.meta.url)));
 const NAMED_FOLDERS = ['configs', 'checkpoints', 'data/samples'];
 const MODULES = 'node_modules';
 
-/** What decides how the program is started. */
+/** Facts that decide how the program is started. */
 export interface ProgramPlace {
   /** Folder of this package, without symbolic links. */
   readonly root: string;
@@ -67,7 +67,7 @@ export function runnable(example: string): string {
     .replace(/(?<=^mpirun .*)\bgsva(?= )/, () => directProgram(here()));
 }
 
-/** What brings broken or missing dependencies back. */
+/** The command that repairs broken or missing dependencies. */
 export function reinstallCommand(place: ProgramPlace = here()): string {
   if (place.root.split(sep).includes(MODULES)) return 'npm install --force';
   return place.cwd === place.root ? 'npm ci' : `npm ci --prefix ${place.root}`;

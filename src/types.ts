@@ -74,18 +74,18 @@ export interface NotAnswered {
   readonly rejectProbability: null;
 }
 
-/** What became of one expression; `status` tells which of the others are there. */
+/** The finding for one expression; `status` decides which other fields are set. */
 export type Finding = Segmented | EmptyMask | Rejected | NotAnswered;
 
 /** Where the token decision for one expression ended. */
 export type SegmentStatus = Finding['status'];
 
-/** What the model answers about one expression. */
+/** The model's answer about one expression. */
 export type SegmentResult = Finding & { readonly expression: string };
 
 /** A [SEG] or [REJ] of a freely written answer that answers no expression, or one that has its answer already. */
 export type UnmatchedPart = (Segmented | EmptyMask | Rejected) & {
-  /** What the model wrote before the token, since the one before it. */
+  /** Text that the model wrote before the token, since the one before it. */
   readonly text: string;
   /** The expression that the part names a second time; null where it names nothing that was asked. */
   readonly repeats: string | null;

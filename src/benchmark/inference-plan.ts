@@ -7,13 +7,13 @@ import type { Workload } from './bench-config.js';
 import { BenchParts } from './bench-parts.js';
 import { packedTensors, type PeakBytes, PLANNED_KINDS, type PlannedEngine, processBytes } from './memory-plan.js';
 
-/** What `--precision` can ask for; 'auto' is one of them, or between. */
+/** Precisions of `--precision`; 'auto' is one of them, or between. */
 export type PlannedPrecision = 'f32' | 'packed';
 
 /** Bytes in tensors at their peak, matrices in 16 bits left out. */
 type CountedPeaks = Readonly<Record<DryRunKind, number>>;
 
-/** What is counted once for a model's sizes; it holds for every machine. */
+/** Counts for a model's sizes; they hold for every machine. */
 export interface InferenceCount {
   readonly parameters: number;
   readonly f32: CountedPeaks;
@@ -51,7 +51,7 @@ export async function countInference(model: ModelConfig, workload = PLANNED_QUES
   };
 }
 
-/** What an engine's process takes at its peak, and its tensors. */
+/** Peak bytes of an engine's process, and of its tensors. */
 export function inferencePeak(count: InferenceCount, engine: PlannedEngine, precision: PlannedPrecision): PeakBytes {
   const packedWeights = precision === 'packed' ? count.packedWeights : 0;
   // What is packed takes half of what it took.

@@ -1,5 +1,5 @@
 /**
- * What `countInference` counts for the paper's three models: half a minute of counting for each, and the same on every
+ * Counts of `countInference` for the paper's three models: half a minute of counting for each, and the same on every
  * machine. A test counts again.
  */
 import type { Backbone } from '../model/catalogue/entry.js';

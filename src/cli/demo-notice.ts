@@ -25,7 +25,7 @@ const RISEN = 0.1;
 /** and the least mean of N-acc and T-acc: a guess has 0.5. */
 const DECIDES = 0.6;
 
-/** What is to be said before any figure; null where the run has learned. */
+/** The warning that stands before any figure; null where the run has learned. */
 export function demoNotice(course: DemoCourse): string | null {
   const { minutes, recipeMinutes, warmupUpdates, losses, after } = course;
   const isShort = recipeMinutes !== null && minutes < SHORT * recipeMinutes;

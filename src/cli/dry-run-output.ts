@@ -61,7 +61,7 @@ export function dryRunJson(run: DryRun, file: string): object {
   };
 }
 
-/** What a form of the schedule does that its lengths do not say. */
+/** The effect of a schedule's form that its lengths do not show. */
 const FORMS: Readonly<Record<ScheduleForm, string>> = {
   linear: '',
   published: ' (published: update 1 has the full rate, update 2 has 0, all others are one later)',

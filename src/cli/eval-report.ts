@@ -15,7 +15,7 @@ import type { GresProtocol } from '../evaluation/metrics/gres-score.js';
 import type { RecordFile, Shard } from '../evaluation/record.js';
 import { faultsText, figuresOf, refusedText } from './measure.js';
 
-/** What a run of all shards was measured on, in words; null for a shard alone. */
+/** The images of a run of all shards, in words; null for a shard alone. */
 export function measuredOn(
   {
     dataset,

@@ -16,7 +16,7 @@ export interface CommandGroup {
 
 export interface CommandRequest {
   readonly dir: string;
-  /** What is on this machine; null for all commands, whatever is there. */
+  /** Files on this machine; null for all commands, whatever is there. */
   readonly found: FoundModel | null;
   /** That the machine has memory for. */
   readonly precision: PlannedPrecision;

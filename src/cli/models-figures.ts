@@ -17,7 +17,7 @@ export interface ExpectedFigure extends PublishedColumn {
   readonly published: number;
 }
 
-/** What the tables have in a model's rows. */
+/** Figures of a model's rows in the tables. */
 export function expectedFigures({ figures }: Pick<ReleasedModel, 'figures'>): ExpectedFigure[] {
   return figures.flatMap(({ table: number, row }) => {
     const table = TABLES[number];

@@ -1,4 +1,4 @@
-/** What a released model is downloaded as, and what is made of it: places, sizes, licences, what is missing. */
+/** Files of a released model, downloaded and made: places, sizes, licences, what is missing. */
 import { join } from 'node:path';
 import type { Piece, ReleasedModel } from '../model/catalogue/entry.js';
 import { type Found, type FoundModel, llavaPlace } from '../model/catalogue/find-files.js';
@@ -55,7 +55,7 @@ export function weightsText(model: ReleasedModel): string {
   return `size not published: ${diskText(least)} with what was trained alone, ${diskText(most)} with everything`;
 }
 
-/** What to look for in the authors' folder. */
+/** The file's name in the authors' folder. */
 export function fileOf({ name, named, title }: ReleasedModel): string {
   if (named === 'authors') return `${name}.bin`;
   if (named === 'users') return `${name}.bin (so those call it who use it)`;

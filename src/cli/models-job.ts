@@ -147,7 +147,7 @@ function showProblems(found: readonly Found[], { output }: VerbContext): void {
   }
 }
 
-/** What has to be got, once, however many models need it. */
+/** Missing pieces, each once, however many models need it. */
 function showMissing(dir: string, released: readonly ReleasedReport[], { output }: VerbContext): void {
   const missing = missingPieces(dir, released);
   if (missing.length === 0) return;
@@ -164,11 +164,11 @@ function showMissing(dir: string, released: readonly ReleasedReport[], { output 
 function namesOf(models: readonly ReleasedModel[]): string {
   if (models.length === RELEASED_MODELS.length) return 'all';
   const names = BACKBONES.flatMap((backbone) => {
-    const [all, lacking] = [RELEASED_MODELS, models].map((some) => some.filter((model) => model.backbone === backbone));
-    const isWhole = lacking?.length === all?.length;
-    return isWhole && all?.[0] !== undefined
-      ? [all[0].name.replace(/-pt$/, '-*')]
-      : (lacking ?? []).map(({ name }) => name);
+    const ofBackbone = (some: readonly ReleasedModel[]): ReleasedModel[] =>
+      some.filter((model) => model.backbone === backbone);
+    const [all, listed] = [ofBackbone(RELEASED_MODELS), ofBackbone(models)];
+    const isWhole = listed.length === all.length;
+    return isWhole && all[0] !== undefined ? [all[0].name.replace(/-pt$/, '-*')] : listed.map(({ name }) => name);
   });
   return names.join(', ');
 }

@@ -1,4 +1,4 @@
-/** What `gsva models --json` says of a model. Bytes are whole numbers, figures of tables percent. */
+/** A model in `gsva models --json`. Bytes are whole numbers, figures of tables percent. */
 import { RELEASE } from '../model/catalogue/released-models.js';
 import { packagedCommands } from './models-commands.js';
 import { commandGroups } from './models-detail.js';

@@ -37,7 +37,7 @@ export function needOf(count: InferenceCount, memory: MachineMemory): ModelNeed 
   return { engines: [...f32, ...packed], least, fits };
 }
 
-/** What fits, before what any memory would not help; of these, the smallest. */
+/** The smallest need that fits; needs that no memory would help come last. */
 function leastOf(needs: readonly EngineNeed[]): EngineNeed {
   const rank = ({ lacking: fault, process }: EngineNeed): number =>
     process + (fault === null ? 0 : fault.includes('WASM') ? 2e18 : 1e18);

@@ -1,4 +1,4 @@
-/** What was found out about one model. */
+/** Findings about one model. */
 import type { PackagedModel, ReleasedModel } from '../model/catalogue/entry.js';
 import type { Found, FoundModel } from '../model/catalogue/find-files.js';
 import type { ModelNeed } from './models-memory.js';

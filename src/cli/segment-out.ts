@@ -29,7 +29,7 @@ const FILE_ENDINGS: Readonly<Record<MaskFormat, readonly string[]>> = {
 };
 /** All that a name can end in which is meant as a file. */
 const ANY_FILE = /^\.(png|jpe?g|webp|json|geojson|txt|ya?ml|zip)$/;
-/** What a folder of masks holds; one with anything else in it is somebody's own and is not replaced. */
+/** File names of a folder of masks; a folder with any other file is the user's own and is not replaced. */
 const RESULT_FILE = /^(overlay|(mask|unmatched)-\d{2,})\.png$/;
 
 /** Where to write and what. */

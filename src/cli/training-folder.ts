@@ -15,7 +15,7 @@ export interface TrainingFolder {
 
 const LOG = 'log.jsonl';
 
-/** What a path of `report compare` names: the folder of a training (or its log), or a file of records. */
+/** The kind of run at a path of `report compare`: the folder of a training (or its log), or a file of records. */
 export function kindOfRun(path: string): 'training' | 'records' {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined)

@@ -5,7 +5,7 @@ import { crc32 } from 'node:zlib';
 interface FirstUse {
   readonly index: number;
   readonly checksum: number;
-  /** What a reader knows it by, null where it has no name. */
+  /** Its name for a reader, null where it has none. */
   readonly name: string | null;
 }
 

@@ -61,7 +61,7 @@ export function compareRuns(a: RecordFile, b: RecordFile, options: CompareOption
   });
 }
 
-/** What changes the figures of one and the same model. */
+/** Settings that change the figures of one and the same model. */
 const SETTINGS = ['question', 'rejectThreshold', 'minimumPixels'] as const satisfies (keyof RecordHeader)[];
 
 export interface SettingDifference {

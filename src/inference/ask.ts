@@ -25,7 +25,7 @@ export interface AskedDecision {
 export interface AskOptions {
   /** [REJ] from this probability on. */
   readonly rejectThreshold: number;
-  /** What a scene's questions begin with; null to read all of it. */
+  /** The opening that a scene's questions share; null to read all of it. */
   readonly opening?: Opening | null;
   /** Heard after every layer. */
   readonly signal?: Abortable | undefined;

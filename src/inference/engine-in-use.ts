@@ -62,7 +62,7 @@ export async function shareEngine(options: EngineOptions): Promise<EngineShare> 
   }
 }
 
-/** What was asked for, in words, where it is not what runs. */
+/** The requested setting, in words, where another one runs. */
 function difference(asked: EngineOptions, started: EngineOptions, info: EngineInfo): string | null {
   const { engine, threads, device } = asked;
   if (engine !== undefined && ![info.name, started.engine, 'auto'].includes(engine)) return `the engine ${engine}`;

@@ -1,4 +1,4 @@
-/** What a freely written answer says: of each expression, and what it says besides. */
+/** A freely written answer, read: a result for each expression, and the parts that match none. */
 import type { Tokenizer } from '../data/text/tokenizer.js';
 import type { LogitRule, UnmatchedPart } from '../types.js';
 import type { Variant } from '../variant.js';
@@ -12,7 +12,7 @@ export interface GeneratedReply extends Answer {
   readonly faults: { readonly unknown: number; readonly repeated: number; readonly unanswered: number };
 }
 
-/** What is needed of a model to read its answer. */
+/** Properties of a model that its answer is read by. */
 export interface Reader {
   readonly tokenizer: Tokenizer;
   readonly variant: Variant;

@@ -18,7 +18,7 @@ export interface GenerateOptions {
    * for the more probable one.
    */
   readonly rejectThreshold?: number | null;
-  /** What a scene's questions begin with; null to read all of it. */
+  /** The opening that a scene's questions share; null to read all of it. */
   readonly opening?: Opening | null;
   /** Heard after every layer. */
   readonly signal?: Abortable | undefined;

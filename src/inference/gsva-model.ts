@@ -39,14 +39,14 @@ export interface GsvaScene {
 let makeModel: (predictor: Predictor, meta: ModelMeta, share: EngineShare) => GsvaModel;
 
 export class GsvaModel {
-  /** What the model's folder says of it. */
+  /** Contents of meta.json in the model's folder. */
   readonly meta: ModelMeta;
   /** Its folder or the file of its weights, as replies name it. */
   readonly name: string;
-  /** What computes. */
+  /** The engine that computes. */
   readonly engine: EngineInfo;
   private readonly lifetime: Lifetime;
-  /** What is kept of scenes that were not disposed. */
+  /** Openings of scenes that were not disposed. */
   private readonly openings = new Set<Opening>();
   private readonly forgotten = new FinalizationRegistry<Opening>((opening) => {
     this.drop(opening);
@@ -99,8 +99,9 @@ export class GsvaModel {
       checkEncodeOptions(options);
       const { signal } = options;
       signal?.throwIfAborted();
-      const { width, height, ...pixels } = await decoded(image);
-      const [encoded] = await this.predictor.encode([{ width, height, ...pixels }], signal);
+      const picture = await decoded(image);
+      const { width, height } = picture;
+      const [encoded] = await this.predictor.encode([picture], signal);
       if (encoded === undefined) throw new Error('GsvaModel.encode: the image was not encoded');
       const opening = new Opening(this.predictor.gsva, encoded);
       this.openings.add(opening);

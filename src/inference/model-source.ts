@@ -38,7 +38,7 @@ const FILES = ['mllm', 'visionTower', 'sam'] as const satisfies (keyof Published
 const OTHERS = ['weights', 'conversation', 'overrides'] as const satisfies (keyof PublishedSource)[];
 
 /**
- * What a program gives as a source; of the files, that they are named, not that they exist.
+ * Check of a program's source: that files are named, not that they exist.
  * @throws UserError with the code 'bad-model' for what names no model
  */
 export function checkSource(source: unknown): void {

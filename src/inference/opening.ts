@@ -17,7 +17,7 @@ export class Opening {
   ) {}
 
   /**
-   * What is read of a conversation's beginning, the picture being its end; null where the conversation has no picture or
+   * The cached beginning of a conversation, up to the picture; null where the conversation has no picture or
    * begins otherwise than the first one did. It stays this object's.
    */
   async of(inputIds: readonly number[], signal?: Abortable): Promise<Beginning | null> {

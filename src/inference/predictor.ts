@@ -73,7 +73,7 @@ export interface GenerateReplyOptions extends ReplyOptions {
 export interface PredictorOptions {
   readonly variant?: Variant;
   readonly rejectThreshold?: number | null;
-  /** What it is called in replies. */
+  /** Its name in replies. */
   readonly model?: AnsweringModel;
 }
 

@@ -21,11 +21,11 @@ export interface Answer {
 export interface AnsweringModel {
   /** Its folder (relative to the package for the package's own), or the file of its weights. */
   readonly name: string;
-  /** What its answers are worth something about ("coloured shapes only"); null where its folder says nothing. */
+  /** Subjects that its answers can be trusted on ("coloured shapes only"); null where its folder names none. */
   readonly knows: string | null;
 }
 
-/** What `segment` gives. */
+/** The result of `segment`. */
 export interface Reply extends Answer {
   readonly model: AnsweringModel;
 }
@@ -44,7 +44,7 @@ export interface SegmentOptions extends EncodeOptions {
   readonly maxTokens?: number | undefined;
 }
 
-/** What a status says, for people: printed under tables, in docs/api.md. */
+/** Meanings of the statuses, for people: printed under tables, in docs/api.md. */
 export const STATUS_MEANING: Readonly<Record<SegmentStatus, string>> = {
   segmented: 'found; pixels, box and score are those of its mask',
   'empty-mask': 'the model wrote [SEG], but its mask has no pixel: neither found nor rejected',

@@ -1,4 +1,4 @@
-/** What `segment`, `encode` and `loadGsva` are given, checked: nothing unknown is passed over without a word. */
+/** Checks of the arguments of `segment`, `encode` and `loadGsva`: nothing unknown is passed over without a word. */
 import { checkedExpression } from '../data/text/prompts.js';
 import { coded, UserError } from '../errors.js';
 import { didYouMean } from '../nearest-name.js';

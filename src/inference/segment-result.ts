@@ -43,7 +43,7 @@ export function notAnswered(): NotAnswered {
 }
 
 /**
- * What a mask makes of a [SEG].
+ * The finding of a [SEG] by its mask.
  * @param rejectProbability as for `rejected`
  */
 export function segmented(
@@ -87,7 +87,7 @@ export function segmentResult(
   return { expression, ...segmented(logits, rejectProbability, rule) };
 }
 
-/** What became of a [SEG] or [REJ]. Where there is no [REJ], the mask says what is absent, whatever token was the likeliest. */
+/** The result of a [SEG] or [REJ]. Where there is no [REJ], the mask says what is absent, whatever token was the likeliest. */
 export function decidedResult(
   { reject, minimumPixels }: Variant,
   expression: string,

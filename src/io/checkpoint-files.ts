@@ -31,7 +31,7 @@ const IN_FOLDER = [
   'adapter_model.bin',
 ] as const;
 const ADAPTER = 'adapter_model.';
-/** What LLaVA's trainer saves beside an adapter: the trained weights that are none of its. */
+/** The file that LLaVA's trainer saves next to an adapter: trained weights outside of it. */
 const BESIDE_ADAPTER = 'non_lora_trainables.bin';
 const ZIP_MAGIC = Buffer.from('PK');
 const PICKLE_MAGIC = 0x80;

@@ -1,12 +1,12 @@
 /**
- * What a file is that is not what it should be: most often a download that went wrong, or another format. One recogniser
+ * Kinds of files in the place of others: most often a download that went wrong, or another format. One recogniser
  * for every file that is read: weights, configurations, tokenizers, pictures.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 
 type Sign = readonly [RegExp | readonly string[], string];
 
-/** What a server, a browser or git left in place of a file; no format that is read begins so. */
+/** Beginnings of what a server, a browser or git left in place of a file; no format that is read begins so. */
 const STAND_INS: readonly Sign[] = [
   [
     /^version https:\/\/git-lfs/,
@@ -44,7 +44,7 @@ const OTHER_FORMATS: readonly Sign[] = [
 export const HEAD_BYTES = 512;
 
 /**
- * What stands in the place of a file, and what to do about it; null where nothing of that kind is seen.
+ * Description of a stand-in for a file, and what to do about it; null where none is seen.
  * @param head its first HEAD_BYTES bytes, or all if it has fewer
  * @param isJson the file should be JSON, so that braces alone mean nothing
  */
@@ -78,7 +78,7 @@ export function headOf(path: string): Buffer {
 }
 
 /**
- * What a file that should be one of torch.save seems to be, and what to do about it.
+ * Description of a file that should be one of torch.save and is not, and what to do about it.
  * @param head its first HEAD_BYTES bytes, or all if it has fewer
  */
 export function describeFileKind(head: Buffer): string {
@@ -96,7 +96,7 @@ export function describeFileKind(head: Buffer): string {
   return found ?? `it begins with the bytes ${head.subarray(0, 8).toString('hex')}, which no file of torch.save does`;
 }
 
-/** What a file that should be safetensors seems to be; null where its beginning could be one. */
+/** Description of a file that should be safetensors and is not; null where its beginning could be one. */
 export function describeNotSafetensors(head: Buffer): string | null {
   if (isSafetensors(head)) return null;
   const standIn = describeStandIn(head);

@@ -13,7 +13,7 @@ export const DISTRIBUTED =
   "it is a part of PyTorch's distributed checkpoint (FSDP, torchtitan); put the parts together first: " +
   'python -m torch.distributed.checkpoint.format_utils dcp_to_torch FOLDER OUT.pt';
 
-/** What a folder without weights of a known name is; null where nothing is recognised. */
+/** Description of a folder without weights of a known name; null where nothing is recognised. */
 export function describeFolder(folder: string): string | null {
   const names = readdirSync(folder);
   return (
@@ -25,7 +25,7 @@ export function describeFolder(folder: string): string | null {
   );
 }
 
-/** What an opened file is, where it lists like any other and yet holds only a part of the weights; null else. */
+/** Description of a file that lists like any other and yet holds only a part of the weights; null else. */
 export function describeParts(shapes: Iterable<readonly number[]>): string | null {
   const all = [...shapes];
   const empty = all.filter((shape) => shape.includes(0)).length;

@@ -1,5 +1,5 @@
 /**
- * What the boxes of an AVIF file say of turning its primary image. The decoder turns it as the properties irot and imir
+ * Orientation of an AVIF file's primary image, by its boxes. The decoder turns it as the properties irot and imir
  * say; OpenCV passes over these and turns it as its EXIF item says. So the one is undone and the other done.
  */
 import { exifOrientation, withoutExifPrefix } from './image-exif.js';

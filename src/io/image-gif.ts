@@ -1,5 +1,5 @@
 /**
- * What a GIF's first frame leaves open, filled as OpenCV fills it: what the frame does not cover, and its transparent
+ * Open pixels of a GIF's first frame, filled as OpenCV fills them: those outside of the frame, and its transparent
  * pixels, have the background colour of the file; black where the file has no colours of its own.
  */
 import { lzwPixels } from './image-gif-length.js';

@@ -1,4 +1,4 @@
-/** What the header of an image file says, checked: its kind, its size and how its pixels are to be turned. */
+/** The header of an image file, checked: its kind, its size and how its pixels are to be turned. */
 import sharp from 'sharp';
 import type { Metadata, Sharp } from 'sharp';
 import { messageOf } from '../errors.js';
@@ -16,7 +16,7 @@ import { describeStandIn, describeStandInAt } from './file-kind.js';
 sharp.concurrency(1);
 sharp.cache(false);
 
-/** What is read; sharp also knows drawings (SVG, PDF), which could reach for other files. */
+/** Formats that are read; sharp also knows drawings (SVG, PDF), which could reach for other files. */
 type SharpFormat = 'jpeg' | 'png' | 'webp' | 'gif' | 'tiff' | 'heif';
 const FORMATS: readonly string[] = ['jpeg', 'png', 'webp', 'gif', 'tiff', 'heif'] satisfies SharpFormat[];
 const TIFF_STARTS: readonly string[] = ['II*\0', 'MM\0*', 'II+\0', 'MM\0+'];
@@ -150,7 +150,7 @@ function checkFrame(frame: GifFrame, width: number, height: number, fail: ImageF
   }
 }
 
-/** What the decoder says of a file that it cannot read, in the words of the library. */
+/** The decoder's fault with a file that it cannot read, in the words of the library. */
 export function decoderFault(error: unknown): string {
   const line = firstLine(error);
   // "Unsupported JPEG data precision 12": a sound file of a rare kind.

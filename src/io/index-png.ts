@@ -46,7 +46,7 @@ export function decodeIndexPng(file: PngFile): LabelMap {
   return { data, height, width };
 }
 
-/** What of its header keeps a PNG from being a label map; null where nothing does. */
+/** The property of a PNG's header that keeps it from being a label map; null without one. */
 export function indexPngFault({ colour, depth }: Pick<PngFile, 'colour' | 'depth'>): string | null {
   if (depth <= 8 && (colour === GREY || colour === PALETTE)) return null;
   return `it has colour type ${colour} with ${depth} bits; expected grey (0) or palette (3) with at most 8`;

@@ -62,7 +62,7 @@ export interface PickleOptions {
   readonly source: string;
   /** By 'module name', as in 'collections OrderedDict'; everything else is refused. */
   readonly globals: ReadonlyMap<string, PickleGlobal>;
-  /** What a name stands for that is not in `globals`; null, or left out: it is refused. */
+  /** Value of a name that is not in `globals`; null, or left out: it is refused. */
   readonly unlisted?: (module: string, name: string) => PickleGlobal | null;
   /** What stands for the object that lies outside of the pickle under this id. Without it such ids are refused. */
   readonly persistentLoad?: (id: PickleValue, context: PickleContext) => PickleValue;

@@ -34,7 +34,7 @@ export const DTYPE_BYTES = {
 export type Dtype = keyof typeof DTYPE_BYTES;
 
 const NOT_READ = /^(?:F[468]_|F4$|C|Q)/;
-/** What is read and computed with. */
+/** Types that are read and computed with. */
 export type ReadDtype = Exclude<Dtype, `F8_${string}` | `F6_${string}` | 'F4' | `C${string}` | `Q${string}`>;
 
 /** False for types that are listed alone. */

@@ -16,7 +16,7 @@ export interface TensorStatistics {
   readonly zeros: number;
 }
 
-/** What of a stored tensor is not finite; null where all is, as whole numbers always are. */
+/** Numbers of a stored tensor that are not finite; null where all are, as whole numbers always are. */
 export function storedNotFinite({ data, dtype }: Pick<StoredTensor, 'data' | 'dtype'>): NotFinite | null {
   if (!(dtype === 'F16' || dtype === 'BF16' || dtype === 'F32' || dtype === 'F64')) return null;
   let [nan, infinite, first] = [0, 0, -1];

@@ -96,7 +96,7 @@ class Watcher {
     return largestOf(tensors.map((tensor) => tensor.dataSync<'float32'>()));
   }
 
-  /** What one layer gives is what the next one gets. */
+  /** The output of one layer is the input of the next. */
   protected isKnown({ dataId }: tf.Tensor): boolean {
     if (this.known.has(dataId)) return true;
     this.known.add(dataId);

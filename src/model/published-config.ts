@@ -140,7 +140,7 @@ function samConfig(tensors: FileTensors, file: JsonReader | null): SamConfig {
   return config;
 }
 
-/** What SamModel's config.json says has to be what the shapes show and what is computed. */
+/** SamModel's config.json has to agree with the shapes and with what is computed. */
 function checkSam(config: SamConfig, file: JsonReader): void {
   const model = file.optional('model_type');
   if (model !== null) model.oneOf(['sam']);

@@ -67,7 +67,7 @@ export function ownNamesOf(part: PublishedPart, names: ReadonlySet<string>): (na
   return (name) => name;
 }
 
-/** What a LLaVA of transformers always has, and a file that was put together by hand may lack; null where nothing is. */
+/** The first tensor that a LLaVA of transformers needs and a file lacks; null where it has all. */
 export function lackOfLlava(names: readonly string[]): string | null {
   const part = 'multi_modal_projector.linear_2.weight';
   return !isTransformersLlava(names) || names.some((name) => name.endsWith(part)) ? null : part;

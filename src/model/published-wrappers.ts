@@ -1,5 +1,5 @@
 /**
- * What tools put around the names of a state dict without changing what is in it: compilers, wrappers for several devices,
+ * Prefixes that tools put before the names of a state dict without changing its tensors: compilers, wrappers for several devices,
  * trainers, peft. Names without it are those that the published code saves.
  */
 import type { PublishedPart } from './published-part.js';
@@ -29,7 +29,7 @@ export function unwrapped(part: PublishedPart, names: Iterable<string>): Map<str
   );
 }
 
-/** What most names have before their beginning. Names without it are left as they are, and so are found to be left over. */
+/** The prefix that most names share. Names without it are left as they are, and so are found to be left over. */
 function commonPrefix(part: PublishedPart, names: Iterable<string>): string {
   const counts = new Map<string, number>();
   for (const name of names) {

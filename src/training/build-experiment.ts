@@ -98,7 +98,7 @@ export async function checkStart(written: ExperimentConfig, source: string): Pro
   }
 }
 
-/** What a start model may lack and have too much. */
+/** Parts that a start model may lack, or have too many of. */
 function startOptions(stage: ExperimentConfig['stage']): LoadOptions {
   return {
     mayBeMissing: ADDED_PARTS,

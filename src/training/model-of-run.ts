@@ -20,7 +20,7 @@ export interface ModelOfRun {
   readonly conversation: ConversationStyle;
   /** What answers are made of; as published unless the configuration or the start model say otherwise. */
   readonly variant: Variant;
-  /** What the model will know, in a few words; null: as the start model, where the data is not one's own. */
+  /** Subjects that the model will know, in a few words; null: those of the start model, unless the data is one's own. */
   readonly knows: string | null;
 }
 

@@ -5,7 +5,7 @@
 import { UsageError } from '../errors.js';
 import type { TrainingState } from './training-checkpoint.js';
 
-/** What a checkpoint says of the run so far. */
+/** Length of the run so far, by its checkpoint. */
 type Saved = Pick<TrainingState, 'update' | 'elapsedSeconds' | 'schedule'>;
 
 /** @throws UsageError where another length than before is asked for, and it is over already */
@@ -28,7 +28,7 @@ export function refuseSpentLength(saved: Saved, wanted: TrainingState['schedule'
   }
 }
 
-/** What is said where nothing is left to do; null where something is. */
+/** The note for a run with nothing left to do; null where something is. */
 export function completeNote({ update, elapsedSeconds, schedule }: Saved): string | null {
   const { maxMinutes, totalUpdates } = schedule;
   const more = 'The run is complete: ';

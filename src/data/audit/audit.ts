@@ -8,7 +8,7 @@ export interface AuditedFigures {
   readonly splits: Readonly<Record<string, Figures>>;
   /** Different images of all splits together. */
   readonly images: number;
-  /** What was not looked at in full. */
+  /** Notes on files that were not checked in full. */
   readonly notes?: readonly string[];
 }
 

@@ -1,5 +1,5 @@
 /**
- * What was found in a picture as the annotation files of other programs: COCO, LabelMe, GeoJSON and YOLO. All masks are
+ * Findings in a picture as the annotation files of other programs: COCO, LabelMe, GeoJSON and YOLO. All masks are
  * written as polygons along the sides of pixels, which fill to the same pixels by COCO's rule (mask-polygons.ts).
  */
 import type { BinaryMask, Box } from '../../types.js';

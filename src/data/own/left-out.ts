@@ -1,4 +1,4 @@
-/** What an import leaves out: counted by kind and listed with its place, so that one bad entry is not the end of it. */
+/** Entries that an import leaves out: counted by kind and listed with its place, so that one bad entry is not the end of it. */
 import { UserError } from '../../errors.js';
 
 interface KindOf {

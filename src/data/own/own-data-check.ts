@@ -52,7 +52,7 @@ export function countsBySplit(images: readonly OwnImage[]): OwnSummary['splits']
   return splits.filter((counts) => counts.images > 0);
 }
 
-/** What is wrong, with the line that says so. */
+/** A fault, with the line that has it. */
 interface Fault {
   readonly line: number;
   readonly fault: string;

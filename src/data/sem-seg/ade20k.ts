@@ -30,7 +30,7 @@ const CLASSES = (
   'fan, pier, crt screen, plate, monitor, bulletin board, shower, radiator, glass, clock, flag'
 ).split(', ');
 
-/** What the numbers of ADE20K's label maps stand for: 0 is no class. */
+/** Classes by number of ADE20K's label maps: 0 is no class. */
 export const ADE20K_CLASSES: NumberedClasses = [null, ...CLASSES];
 
 /** @throws UserError where the folder of the pictures is missing or empty */

@@ -37,7 +37,7 @@ const CLASSES = (
 const NEVER_MARKED =
   'street sign, hat, shoe, eye glasses, plate, mirror, window, desk, door, blender, hair brush'.split(', ');
 
-/** What the numbers stand for. Classes such as "floor-wood" are left out, as in the reference: nobody asks by these names. */
+/** Classes by number. Classes such as "floor-wood" are left out, as in the reference: nobody asks by these names. */
 export const COCO_STUFF_CLASSES: NumberedClasses = CLASSES.map((name) => (name.includes('-') ? null : name));
 
 /**

@@ -8,7 +8,7 @@ import { type NumberedClasses, presentClasses } from './label-map-classes.js';
 /** Signature and header chunk of a PNG. */
 const HEADER_BYTES = 64;
 
-/** What is wrong with the header of a label map, null where nothing is. Reads its first bytes alone. */
+/** The fault in the header of a label map, null without one. Reads its first bytes alone. */
 export function labelMapHeaderFault(path: string): string | null {
   try {
     const file = openSync(path, 'r');
@@ -23,7 +23,7 @@ export function labelMapHeaderFault(path: string): string | null {
   }
 }
 
-/** What is wrong with the numbers of a label map, null where nothing is. Decodes all of it. */
+/** The fault in the numbers of a label map, null without one. Decodes all of it. */
 export function labelMapFault(path: string, classes: NumberedClasses): string | null {
   try {
     presentClasses(readIndexPng(path), classes, path);

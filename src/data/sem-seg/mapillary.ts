@@ -38,7 +38,7 @@ export function openMapillary(dataDir: string, split: MapillarySplit = 'training
 }
 
 /**
- * What the numbers of the label maps stand for, in lower case.
+ * Classes by number of the label maps, in lower case.
  * @throws UserError where the configuration is missing or malformed
  */
 export function mapillaryClasses(dataDir: string): NumberedClasses {

@@ -10,7 +10,7 @@
 /** "▁" (U+2581), SentencePiece's visible space. */
 export const SPACE_SYMBOL = '\u2581';
 
-/** What of text[start, middle) and text[middle, end) merges when: the lower, the earlier; undefined: never. */
+/** Rank at which text[start, middle) and text[middle, end) merge: the lower, the earlier; undefined: never. */
 export type MergeOrder = (text: string, start: number, middle: number, end: number) => number | undefined;
 
 export interface BpeTables {

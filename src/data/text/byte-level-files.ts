@@ -13,7 +13,7 @@ const QWEN2_WORDS =
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 const BYTES = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: false, use_regex: false };
 
-/** What a class does to a text before its merges. */
+/** The steps of a tokenizer class before its merges. */
 const CLASSES: Readonly<Record<string, Pick<TokenizerJson, 'normalizer' | 'pre_tokenizer'>>> = {
   GPT2Tokenizer: { normalizer: null, pre_tokenizer: { ...BYTES, use_regex: true } },
   Qwen2Tokenizer: {

@@ -14,7 +14,7 @@ export interface AddedTokenList {
   readonly tokens: readonly AddedTokenJson[];
 }
 
-/** What tokenizer_config.json and special_tokens_map.json say. */
+/** Settings in tokenizer_config.json and special_tokens_map.json. */
 export interface TokenizerSettings {
   /** Name of the begin, end and unknown token; null: there is none; undefined: not said. */
   readonly bos: string | null | undefined;

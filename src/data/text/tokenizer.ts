@@ -32,7 +32,7 @@ export interface DecodeOptions {
   readonly skipSpecial?: boolean;
 }
 
-/** What a tokenizer is made of. */
+/** Parts of a tokenizer. */
 interface Parts {
   readonly text: SentencePieceText | LibraryText;
   /** Ids of the vocabulary, without what is added to it later. */

@@ -30,7 +30,7 @@ export interface ReportAnalysis {
   readonly split: string;
   /** By which breakdown and failures are counted. */
   readonly protocol: GresProtocol;
-  /** What was measured, in words. */
+  /** The measured images, in words. */
   readonly measured: string;
   /** Of the paper, with ours at the bottom; none where the run is not of the published images, expressions and rules. */
   readonly published: readonly PublishedTable[];

@@ -17,7 +17,7 @@ export interface LinePlot {
   readonly xLabel: string;
   readonly yLabel: string;
   readonly series: readonly PlotSeries[];
-  /** What the y axis shows at least: 'fraction' 0 to 1, 'zero' the zero. Default: what the values need. */
+  /** Least extent of the y axis: 'fraction' 0 to 1, 'zero' the zero. Default: that of the values. */
   readonly yRange?: 'fraction' | 'zero';
   /** Every point as it is, whatever their number: for what is set and not measured. Default: running means of many. */
   readonly isExact?: boolean;
@@ -107,7 +107,7 @@ function isBeyond([, y]: Point, { yMin, yMax }: Frame): boolean {
   return y < yMin || y > yMax;
 }
 
-/** What a reader must know: means, and points that are not where they belong, or not there at all. */
+/** Remarks for a reader: means, and points that are moved or left out. */
 function notesOf(plot: LinePlot, all: readonly Point[], finite: readonly Point[], frame: Frame): string {
   const beyond = finite.filter((point) => isBeyond(point, frame)).map(([, y]) => y);
   const furthest = beyond.reduce((most, y) => (Math.abs(y) > Math.abs(most) ? y : most), 0);

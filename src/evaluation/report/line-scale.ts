@@ -12,7 +12,7 @@ export interface AxisScale {
 export const LARGEST_DRAWN = 1e100;
 
 export interface AxisOptions {
-  /** What is shown at least: values beyond it widen it. */
+  /** The least extent: values beyond it widen it. */
   readonly least?: readonly [low: number, high: number];
   /** Ticks at whole numbers only: there is no update 0.5. */
   readonly whole?: boolean;

@@ -1,4 +1,4 @@
-/** What a run was measured on, in words that promise nothing: a title and a line for the terminal. */
+/** The images and split of a run, in words that promise nothing: a title and a line for the terminal. */
 import { basename } from 'node:path';
 import type { RecordFile } from '../record.js';
 import { isDrawnName } from './published-splits.js';

@@ -8,7 +8,7 @@ export interface PublishedSplit {
   readonly images: number;
   /** Null where nobody has published it. */
   readonly expressions: number | null;
-  /** What every file of an image is called; null where the names are free. */
+  /** The form of every image's file name; null where the names are free. */
   readonly fileName: RegExp | null;
 }
 

@@ -149,7 +149,7 @@ function printed(
   };
 }
 
-/** What was compared with the published split. */
+/** The counts that were compared with the published split. */
 function checkedNote(dataset: string, split: string): string {
   const { images, expressions } = publishedSplit(dataset, split) ?? { images: 0, expressions: null };
   const counted =

@@ -120,7 +120,7 @@ export function questionText(sample: ReportSample): string {
 /** More expressions in a heading are counted. */
 const MOST_IN_HEADING = 6;
 
-/** What was asked about, for a heading: “red circle”, “a dog” and 3 more. */
+/** Expressions asked about, for a heading: “red circle”, “a dog” and 3 more. */
 export function sampleHeading({ results: all, asked }: Pick<ReportSample, 'results' | 'asked'>): string {
   const results = all.slice(0, asked);
   const shown = results.slice(0, MOST_IN_HEADING).map(({ expression }) => `“${expression}”`);
@@ -133,7 +133,7 @@ export function metricColumns(rows: readonly MetricRow[]): string[] {
   return [...new Set(rows.flatMap((row) => Object.keys(row.metrics)))];
 }
 
-/** What decides a figure; the others of a benchmark are decided by every expression. */
+/** Targets that decide a figure; every expression decides the other figures. */
 const DECIDED_BY: Readonly<Record<string, string>> = {
   cIoU: 'targets that are there',
   oIoU: 'targets that are there',

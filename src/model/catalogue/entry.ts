@@ -1,4 +1,4 @@
-/** What is known in advance of a published model: its files, where their authors have them, sizes, licences. */
+/** Facts about a published model: its files, where their authors have them, sizes, licences. */
 import type { PublishedPart } from '../published-part.js';
 
 /** A file, or a folder of files, that somebody published and that several models share. */

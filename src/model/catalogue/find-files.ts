@@ -18,7 +18,7 @@ export interface Found {
   readonly state: 'there' | 'missing' | 'broken';
   /** Where it is; null where it is missing. */
   readonly path: string | null;
-  /** What is wrong with it, where it is broken. */
+  /** Its fault, where it is broken. */
   readonly fault: string | null;
 }
 
@@ -43,7 +43,7 @@ export function findPiece(piece: Piece, { dir, env }: Places): Found {
 }
 
 /** LLaVA as a whole: as published, or as `gsva convert delta` leaves it. */
-export function findLlava(backbone: Backbone, places: Places): Found {
+function findLlava(backbone: Backbone, places: Places): Found {
   const { llava } = backbone;
   if ('whole' in llava) return findPiece(llava.whole, places);
   const path = join(places.dir, llava.place);
@@ -51,7 +51,7 @@ export function findLlava(backbone: Backbone, places: Places): Found {
 }
 
 /** GSVA's own weights. The published code saves all of a model, or what was trained alone. */
-export function findWeights({ name, backbone }: ReleasedModel, { dir }: Places): Found {
+function findWeights({ name, backbone }: ReleasedModel, { dir }: Places): Found {
   const path = join(dir, `${name}.bin`);
   if (!existsSync(path)) return MISSING;
   const { trained, all } = backbone.numbers;
@@ -61,7 +61,7 @@ export function findWeights({ name, backbone }: ReleasedModel, { dir }: Places):
 }
 
 /** The folder that `gsva convert` makes of all of them. */
-export function findConverted({ name, backbone }: ReleasedModel, { dir }: Places): Found {
+function findConverted({ name, backbone }: ReleasedModel, { dir }: Places): Found {
   const path = join(dir, name);
   if (!existsSync(path)) return MISSING;
   return orBroken(path, () => {
@@ -77,7 +77,7 @@ export function findConverted({ name, backbone }: ReleasedModel, { dir }: Places
 export interface FoundModel {
   readonly converted: Found;
   readonly llava: Found;
-  /** What LLaVA is the sum of; null where it is published whole. */
+  /** The two summands of LLaVA; null where it is published whole. */
   readonly base: Found | null;
   readonly delta: Found | null;
   readonly clip: Found;
