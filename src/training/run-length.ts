@@ -43,9 +43,8 @@ export function readScheduleConfig(schedule: JsonReader): ScheduleConfig {
   return {
     learningRate: schedule.key('learningRate').number({ min: 0 }),
     warmupUpdates,
-    ...(epochs === null
-      ? { totalUpdates: schedule.key('totalUpdates').integer({ min: 1 }) }
-      : { totalEpochs: epochs.number({ min: 0 }) }),
+    ...(updates === null ? {} : { totalUpdates: updates }),
+    ...(epochs === null ? {} : { totalEpochs: epochs.number({ min: 0 }) }),
     decay: schedule.key('decay').oneOf(form === undefined || form === 'linear' ? DECAYS : (['linear'] as const)),
     ...(form === undefined ? {} : { form }),
     ...(minutes === null ? {} : { maxMinutes: minutes.number({ min: 0 }) }),
