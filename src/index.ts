@@ -13,7 +13,7 @@ export type { ModelSource, PublishedSource } from './inference/model-source.js';
 export type { Answer, AnsweringModel, EncodeOptions, ImageSource, Reply, SegmentOptions } from './inference/reply.js';
 export { STATUS_MEANING } from './inference/reply.js';
 export type { Abortable } from './abortable.js';
-export type { ModelMeta } from './model/model-meta.js';
+export type { ModelMeta } from './checkpoints/model-meta.js';
 export type { EngineInfo, EngineName, EngineOptions } from './engine/engine.js';
 export type { Variant } from './variant.js';
 export type {

@@ -12,7 +12,7 @@ import {
   reinstallCommand,
   runnable,
 } from '../src/program.js';
-import { readExperimentConfig } from '../src/training/experiment-config.js';
+import { readExperimentConfig } from '../src/training/config/experiment-config.js';
 
 const clone = { root: '/home/u/gsva', script: '/home/u/gsva/bin/gsva.js', cwd: '/home/u/gsva', path: '/usr/bin:/bin' };
 const home = '/home/u/app/node_modules/gsva';

@@ -1,7 +1,7 @@
 /** What a benchmark works on: the sizes of a model and of its batch (JSON5, see configs/bench-small). */
 import { type ModelConfig, parseModelConfig } from '../config.js';
-import { readJson5 } from '../io/json-file.js';
-import { JsonReader } from '../io/json-reader.js';
+import { readJson5 } from '../io/json/json-file.js';
+import { JsonReader } from '../io/json/json-reader.js';
 
 export interface Workload {
   readonly seed: number;

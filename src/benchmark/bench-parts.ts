@@ -3,17 +3,17 @@ import * as tf from '../engine/tf.js';
 import { DecodingSession } from '../inference/decoding-session.js';
 import { binaryMask } from '../inference/segment-result.js';
 import { teacherForce } from '../inference/teacher-forcing.js';
-import type { Gsva } from '../model/gsva.js';
+import type { Gsva } from '../systems/gsva/gsva.js';
 import {
   type EncodedImage,
   encodeImages,
   type ImageFeatures,
   stackFeatures,
   stackImages,
-} from '../model/image-features.js';
-import { VisionTextTokens } from '../model/vision-text-tokens.js';
+} from '../features/image-features.js';
+import { VisionTextTokens } from '../networks/multimodal-rows.js';
 import { gsvaStep } from '../training/gsva-step.js';
-import { AdamW } from '../training/optimizer.js';
+import { AdamW } from '../training/optimizer/optimizer.js';
 import { trainableVariables } from '../training/trainable.js';
 import type { BenchConfig } from './bench-config.js';
 import { PARTS, type PartName } from './part-names.js';

@@ -10,16 +10,16 @@ import { SampleLoader } from '../data/sampling/sample-loader.js';
 import { WholeEpochs } from '../data/sampling/whole-epochs.js';
 import { median } from '../engine/benchmark.js';
 import { Random } from '../random.js';
-import { encoderDigests } from '../training/encoder-digest.js';
-import { FeatureCache } from '../training/feature-cache.js';
+import { encoderDigests } from '../features/encoder-digest.js';
+import { FeatureCache } from '../features/feature-cache.js';
 import {
   type FoundFeatures,
   type ImageOfSample,
   KeptFeatures,
   needsOf,
   NOTHING_FOUND,
-} from '../training/kept-features.js';
-import { Prefetcher } from '../training/prefetcher.js';
+} from '../features/kept-features.js';
+import { Prefetcher } from '../training/loop/prefetcher.js';
 import type { BenchParts } from './bench-parts.js';
 import { MASKS, syntheticSet } from './sample-loading.js';
 

@@ -1,8 +1,8 @@
 /** How much memory a question takes, by how the weights are kept, before there are any weights. */
 import type { ModelConfig } from '../config.js';
 import { type DryRunKind, startDryRun } from '../engine/dry-run.js';
-import { Gsva } from '../model/gsva.js';
-import { packedBytes, SMALLEST_PACKED } from '../model/precision.js';
+import { Gsva } from '../systems/gsva/gsva.js';
+import { packedBytes, SMALLEST_PACKED } from '../checkpoints/precision.js';
 import type { Workload } from './bench-config.js';
 import { BenchParts } from './bench-parts.js';
 import { packedTensors, type PeakBytes, PLANNED_KINDS, type PlannedEngine, processBytes } from './memory-plan.js';

@@ -1,8 +1,8 @@
 /** What a plan is made for, read from any file that holds the sizes of a model. */
 import { type ModelConfig, parseModelConfig } from '../config.js';
-import { readJson5 } from '../io/json-file.js';
-import { type ExperimentConfig, readExperimentConfig } from '../training/experiment-config.js';
-import type { FrozenWeights } from '../training/frozen-weights.js';
+import { readJson5 } from '../io/json/json-file.js';
+import { type ExperimentConfig, readExperimentConfig } from '../training/config/experiment-config.js';
+import type { FrozenWeights } from '../training/config/frozen-weights.js';
 import type { Stage } from '../training/trainable.js';
 import { readBenchConfig, type Workload } from './bench-config.js';
 

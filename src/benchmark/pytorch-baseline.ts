@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { median } from '../engine/benchmark.js';
 import { modelConfigToJson } from '../config.js';
 import { UserError } from '../errors.js';
-import { writeJson } from '../io/json-file.js';
-import { JsonReader } from '../io/json-reader.js';
+import { writeJson } from '../io/json/json-file.js';
+import { JsonReader } from '../io/json/json-reader.js';
 import type { BenchConfig } from './bench-config.js';
 
 export interface BaselineTiming {

@@ -8,14 +8,19 @@ import { type ModelConfig } from '../config.js';
 import { startDryRun } from '../engine/dry-run.js';
 import { UserError } from '../errors.js';
 import type { FileTensor, FileTensors, TensorData } from '../io/file-tensor.js';
-import { writeJson } from '../io/json-file.js';
+import { writeJson } from '../io/json/json-file.js';
 import { type TensorOutput, named } from '../io/tensor-output.js';
-import { writeShardedTorch, writeTorchCheckpoint } from '../io/torch-writer.js';
-import { TOKENIZER_FILES } from '../model/checkpoint-directory.js';
-import { Gsva } from '../model/gsva.js';
-import { clipConfigJson, clipPreprocessorJson, llavaConfigJson, publishedTensors } from '../model/published-files.js';
-import type { PublishedPaths } from '../model/published-model.js';
-import { storedShape } from '../model/weights.js';
+import { writeShardedTorch, writeTorchCheckpoint } from '../io/torch/torch-writer.js';
+import { TOKENIZER_FILES } from '../checkpoints/checkpoint-directory.js';
+import { Gsva } from '../systems/gsva/gsva.js';
+import {
+  clipConfigJson,
+  clipPreprocessorJson,
+  llavaConfigJson,
+  publishedTensors,
+} from '../checkpoints/published-files.js';
+import type { PublishedPaths } from '../checkpoints/published-model.js';
+import { storedShape } from '../checkpoints/weights.js';
 
 /** LLaVA's shards. */
 const SHARD_BYTES = 9.9e9;

@@ -2,7 +2,7 @@
 import type { ModelConfig } from '../config.js';
 import { padBatch, type TokenizedConversation } from '../data/text/conversation.js';
 import { prepareImage } from '../data/image/prepare-image.js';
-import type { TokenBatch } from '../model/vision-text-tokens.js';
+import type { TokenBatch } from '../networks/multimodal-rows.js';
 import { Random } from '../random.js';
 import { IGNORE_LABEL, IMAGE_TOKEN_ID } from '../special-tokens.js';
 import type { MaskTargets } from '../training/mask-objective.js';

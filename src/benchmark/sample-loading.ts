@@ -11,9 +11,9 @@ import { type LoadedSample, SampleLoader } from '../data/sampling/sample-loader.
 import type { AnySet } from '../data/sampling/sample-source.js';
 import { WholeEpochs } from '../data/sampling/whole-epochs.js';
 import { median } from '../engine/benchmark.js';
-import { encodeJpeg } from '../io/image-file.js';
+import { encodeJpeg } from '../io/image/image-file.js';
 import { Random } from '../random.js';
-import { Prefetcher } from '../training/prefetcher.js';
+import { Prefetcher } from '../training/loop/prefetcher.js';
 import type { RgbImage } from '../types.js';
 
 export interface LoadingSettings {

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { type SynthOptions, writeSynthDataset } from '../data/synth/writer.js';
+import { type SynthOptions, writeSynthDataset } from '../synthetic/writer.js';
 import { GRefCoco } from '../data/refer/grefcoco.js';
 import type { ExpressionForm } from '../data/text/question-forms.js';
 import { describeEngine, type EngineInfo } from '../engine/engine.js';
@@ -16,14 +16,14 @@ import {
   type AblationTable,
   verdictCounts,
 } from '../evaluation/ablation-table.js';
-import { GRES } from '../evaluation/benchmarks.js';
+import { GRES } from '../evaluation/benchmarks/benchmarks.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import { Predictor } from '../inference/predictor.js';
-import { writeFileAtomic } from '../io/atomic-file.js';
-import { buildExperiment, type Experiment } from '../training/build-experiment.js';
-import type { ExperimentConfig } from '../training/experiment-config.js';
-import { KeptFeatures } from '../training/kept-features.js';
-import type { TrainingConfig } from '../training/run-length.js';
+import { writeFileAtomic } from '../io/atomic/atomic-file.js';
+import { buildExperiment, type Experiment } from '../training/config/build-experiment.js';
+import type { ExperimentConfig } from '../training/config/experiment-config.js';
+import { KeptFeatures } from '../features/kept-features.js';
+import type { TrainingConfig } from '../training/loop/run-length.js';
 import { packagePath } from '../program.js';
 import { questionsOf } from './ablation-rows.js';
 import {

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import type { ExpressionForm } from '../data/text/question-forms.js';
 import { UserError } from '../errors.js';
 import { ABLATION_FIGURES, type AblationFigures, type AblationTable } from '../evaluation/ablation-table.js';
-import { readJson, writeJson } from '../io/json-file.js';
-import { JsonReader } from '../io/json-reader.js';
+import { readJson, writeJson } from '../io/json/json-file.js';
+import { JsonReader } from '../io/json/json-reader.js';
 import { ABLATION_PLANS } from './ablation-rows.js';
 
 /** A model that is to be trained. */

@@ -9,10 +9,10 @@ import { describeLoading, type LoadingResult, measureLoading } from '../benchmar
 import { peakRss, time, type Timing, type Work } from '../benchmark/timing.js';
 import { benchmarkMatMul, type MatMulRow } from '../engine/benchmark.js';
 import { describeEngine, type EngineInfo } from '../engine/engine.js';
-import { Gsva } from '../model/gsva.js';
+import { Gsva } from '../systems/gsva/gsva.js';
 import { Random } from '../random.js';
 import { runCommand } from '../setup/run-command.js';
-import { type FrozenWeights, holdFrozenWeights } from '../training/frozen-weights.js';
+import { type FrozenWeights, holdFrozenWeights } from '../training/config/frozen-weights.js';
 import { packagePath } from '../program.js';
 import type { VerbContext } from './verb.js';
 

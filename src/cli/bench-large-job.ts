@@ -5,7 +5,7 @@ import type { LargeRun, LargeRunRequest } from '../benchmark/large-run.js';
 import { writeRandomCheckpoint } from '../benchmark/random-checkpoint.js';
 import { parseModelConfig } from '../config.js';
 import type { EngineName } from '../engine/engine.js';
-import { readJson } from '../io/json-file.js';
+import { readJson } from '../io/json/json-file.js';
 import { bytesText } from '../machine.js';
 import { runCommand } from '../setup/run-command.js';
 import { packagePath } from '../program.js';

@@ -3,7 +3,7 @@ import { UserError } from '../errors.js';
 import { compareRuns, settingDifferences } from '../evaluation/compare.js';
 import type { CompareOptions, Comparison, FigureDifference, SettingDifference } from '../evaluation/compare.js';
 import { metricTitle } from '../evaluation/figures.js';
-import { readWholeRun } from '../evaluation/record-file.js';
+import { readWholeRun } from '../evaluation/records/record-file.js';
 import type { PageSection, TablePage } from '../evaluation/report/table-page.js';
 import { writeTablePage } from '../evaluation/report/write-table-page.js';
 import { compareTrainings, configSection, courseSection, figureSection, trainingPage } from './compare-trainings.js';

@@ -3,7 +3,7 @@ import { basename, resolve } from 'node:path';
 import { isAnswerRate } from '../evaluation/answer-rates.js';
 import { metricTitle } from '../evaluation/figures.js';
 import type { PageSection, TablePage } from '../evaluation/report/table-page.js';
-import type { TrainingEnd, ValidationRecord } from '../training/run-log.js';
+import type { TrainingEnd, ValidationRecord } from '../training/watching/run-log.js';
 import { duration } from './progress.js';
 import { configDifferences, type ConfigDifference, type TrainingFolder, configChanges } from './training-folder.js';
 import { learningRatePlots, lossByTime, lossPlots, type NamedRun, validationPlots } from './training-plots.js';

@@ -5,24 +5,29 @@ import { peakRss } from '../benchmark/timing.js';
 import { UserError } from '../errors.js';
 import { checkModel } from '../inference/check-model.js';
 import { type ModelSource, type OpenedModel, openModel } from '../inference/open-model.js';
-import { writeDirectoryAtomic, writeFileAtomic } from '../io/atomic-file.js';
+import { writeDirectoryAtomic, writeFileAtomic } from '../io/atomic/atomic-file.js';
 import { openCheckpoint } from '../io/checkpoint-files.js';
 import type { FileTensors } from '../io/file-tensor.js';
-import { resolveHubName } from '../io/hub-cache.js';
-import { readJson, writeJson } from '../io/json-file.js';
-import { JsonReader } from '../io/json-reader.js';
-import { writeShardedSafetensors } from '../io/safetensors-writer.js';
+import { resolveHubName } from '../io/cache/hub-cache.js';
+import { readJson, writeJson } from '../io/json/json-file.js';
+import { JsonReader } from '../io/json/json-reader.js';
+import { writeShardedSafetensors } from '../io/safetensors/safetensors-writer.js';
 import { storedNotFinite } from '../io/tensor-statistics.js';
 import { type NotFiniteTensor, notFiniteText } from '../io/weight-scan.js';
 import { type TensorOutput, type WeightDtype, byteCount, converted, named } from '../io/tensor-output.js';
-import { writeShardedTorch, writeTorchCheckpoint } from '../io/torch-writer.js';
+import { writeShardedTorch, writeTorchCheckpoint } from '../io/torch/torch-writer.js';
 import { bytesText } from '../machine.js';
-import { TOKENIZER_FILES, writeModelDescription } from '../model/checkpoint-directory.js';
-import { addDelta, refuseOtherSizes } from '../model/llava-delta.js';
-import { modelCard } from '../model/model-card.js';
-import { mergeLora } from '../model/merge-lora.js';
-import { clipConfigJson, clipPreprocessorJson, llavaConfigJson, publishedTensors } from '../model/published-files.js';
-import { PUBLISHED_PREFIX, nameInModel } from '../model/weights.js';
+import { TOKENIZER_FILES, writeModelDescription } from '../checkpoints/checkpoint-directory.js';
+import { addDelta, refuseOtherSizes } from '../checkpoints/llava-delta.js';
+import { modelCard } from '../checkpoints/model-card.js';
+import { mergeLora } from '../checkpoints/merge-lora.js';
+import {
+  clipConfigJson,
+  clipPreprocessorJson,
+  llavaConfigJson,
+  publishedTensors,
+} from '../checkpoints/published-files.js';
+import { PUBLISHED_PREFIX, nameInModel } from '../checkpoints/weights.js';
 import type { VerbContext } from './verb.js';
 import { gsvaCommand } from '../program.js';
 

@@ -10,7 +10,7 @@ import { refuseExisting, writeOwnData } from '../data/own/own-data-writer.js';
 import { importVoc } from '../data/own/voc-import.js';
 import { importYolo } from '../data/own/yolo-import.js';
 import { UserError } from '../errors.js';
-import { writeDirectoryAtomic } from '../io/atomic-file.js';
+import { writeDirectoryAtomic } from '../io/atomic/atomic-file.js';
 import type { ProgressBar } from './progress.js';
 import type { VerbContext } from './verb.js';
 import { gsvaCommand } from '../program.js';

@@ -51,7 +51,7 @@ export const dataSynthVerb = defineVerb({
   ],
   async run(args, context) {
     const { output, signal } = context;
-    const { writeSynthDataset } = await import('../data/synth/writer.js');
+    const { writeSynthDataset } = await import('../synthetic/writer.js');
     const startedAt = performance.now();
     const options = {
       seed: args.seed,

@@ -5,13 +5,13 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { settingText } from '../data/text/question-forms.js';
-import { writeSynthDataset } from '../data/synth/writer.js';
+import { writeSynthDataset } from '../synthetic/writer.js';
 import { describeEngine, type EngineInfo } from '../engine/engine.js';
 import type { MetricRow } from '../evaluation/report/report-data.js';
 import { writeReport } from '../evaluation/report/write-report.js';
 import { Predictor } from '../inference/predictor.js';
-import { buildExperiment, type Experiment } from '../training/build-experiment.js';
-import { readRunLog } from '../training/run-log.js';
+import { buildExperiment, type Experiment } from '../training/config/build-experiment.js';
+import { readRunLog } from '../training/watching/run-log.js';
 import { packagePath } from '../program.js';
 import { demoNotice } from './demo-notice.js';
 import { figureHead, figureRow, figuresOf, measure, type MeasureRequest } from './measure.js';

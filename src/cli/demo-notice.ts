@@ -1,5 +1,5 @@
 /** Whether a demo has learned anything: figures of a run that was too short are not to be taken for a result. */
-import type { Result } from '../evaluation/record-figures.js';
+import type { Result } from '../evaluation/records/record-figures.js';
 
 export interface DemoCourse {
   /** Time that it was given to train. */

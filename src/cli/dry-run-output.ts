@@ -2,7 +2,7 @@
 import { lacking } from '../benchmark/fits.js';
 import { bytesText, type MachineMemory } from '../machine.js';
 import type { ExampleConversation, ExampleSample } from '../training/example-batch.js';
-import type { ScheduleForm } from '../training/schedule.js';
+import type { ScheduleForm } from '../training/loop/schedule.js';
 import type { DryRun } from './dry-run.js';
 import type { Output } from './output.js';
 import { duration } from './progress.js';

@@ -1,9 +1,9 @@
 /** How fast a training would be: a few of its own micro-batches, timed, and one update that changes nothing. */
 import * as tf from '../engine/tf.js';
-import { baseTask, type Experiment, gsvaTask } from '../training/build-experiment.js';
+import { baseTask, type Experiment, gsvaTask } from '../training/config/build-experiment.js';
 import type { GsvaData } from '../training/gsva-task.js';
-import { AdamW } from '../training/optimizer.js';
-import type { TrainingTask } from '../training/training-task.js';
+import { AdamW } from '../training/optimizer/optimizer.js';
+import type { TrainingTask } from '../training/loop/training-task.js';
 import { Random } from '../random.js';
 
 /** Seconds on this machine, of one process with nothing else to do. */

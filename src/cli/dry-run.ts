@@ -2,8 +2,8 @@
 import type { MemoryPlan } from '../benchmark/memory-plan.js';
 import type { RankMemory } from '../benchmark/rank-memory.js';
 import type { ExampleSample } from '../training/example-batch.js';
-import type { ExperimentConfig } from '../training/experiment-config.js';
-import type { RunLength } from '../training/run-length.js';
+import type { ExperimentConfig } from '../training/config/experiment-config.js';
+import type { RunLength } from '../training/loop/run-length.js';
 import type { MeasuredSpeed } from './dry-run-speed.js';
 
 /** A result, or why there is none. */

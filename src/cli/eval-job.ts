@@ -1,17 +1,17 @@
 /** The work behind `gsva eval`: from a checked request to results. */
 import { describeEngine, type EngineInfo } from '../engine/engine.js';
-import { RecordWriter } from '../evaluation/record-file.js';
-import { benchmarkOf } from '../evaluation/benchmarks.js';
+import { RecordWriter } from '../evaluation/records/record-file.js';
+import { benchmarkOf } from '../evaluation/benchmarks/benchmarks.js';
 import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
 import { hasExpressions } from '../data/evaluated-sets.js';
 import { formOfProtocol, type QuestionSetting, settingText } from '../data/text/question-forms.js';
-import type { ImageRecord, RecordHeader, Refusal, Shard } from '../evaluation/record.js';
+import type { ImageRecord, RecordHeader, Refusal, Shard } from '../evaluation/records/record.js';
 import { loadPredictor, untrainedText } from '../inference/load-predictor.js';
 import { configDigest, weightsDigest } from '../inference/model-digest.js';
 import type { ModelSource } from '../inference/open-model.js';
 import type { Predictor } from '../inference/predictor.js';
-import type { ModelMeta } from '../model/checkpoint-directory.js';
-import type { Precision } from '../model/precision.js';
+import type { ModelMeta } from '../checkpoints/checkpoint-directory.js';
+import type { Precision } from '../checkpoints/precision.js';
 import { measuredOn, writeRecordedReport } from './eval-report.js';
 import type { FeatureCacheRequest } from './feature-cache-options.js';
 import { openCache } from './feature-store.js';

@@ -10,9 +10,9 @@ import {
   recordedRefusals,
   recordedResults,
   recordedSeconds,
-} from '../evaluation/record-figures.js';
+} from '../evaluation/records/record-figures.js';
 import type { GresProtocol } from '../evaluation/metrics/gres-score.js';
-import type { RecordFile, Shard } from '../evaluation/record.js';
+import type { RecordFile, Shard } from '../evaluation/records/record.js';
 import { faultsText, figuresOf, refusedText } from './measure.js';
 
 /** The images of a run of all shards, in words; null for a shard alone. */

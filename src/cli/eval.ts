@@ -5,7 +5,7 @@ import { QUESTION_SETTINGS } from '../data/text/question-forms.js';
 import { UsageError } from '../errors.js';
 import { FEATURE_CACHE_OPTIONS, featureCacheOf } from './feature-cache-options.js';
 import type { EvalRequest } from './eval-job.js';
-import { WHOLE } from '../evaluation/record.js';
+import { WHOLE } from '../evaluation/records/record.js';
 import { MODEL_OPTIONS, REJECT_THRESHOLD_OPTION, trainedModel } from './model-options.js';
 import { isFile, requireData, splitOf } from './open-dataset.js';
 import { PRECISION_OPTION } from './options.js';

@@ -1,11 +1,11 @@
 /** `--feature-cache`: what the frozen encoders say of images, kept on disk from run to run. */
 import { UserError } from '../errors.js';
 import { bytesText } from '../machine.js';
-import type { Gsva } from '../model/gsva.js';
-import type { Experiment } from '../training/build-experiment.js';
-import { encoderDigests } from '../training/encoder-digest.js';
-import { FeatureCache } from '../training/feature-cache.js';
-import { KeptFeatures } from '../training/kept-features.js';
+import type { Gsva } from '../systems/gsva/gsva.js';
+import type { Experiment } from '../training/config/build-experiment.js';
+import { encoderDigests } from '../features/encoder-digest.js';
+import { FeatureCache } from '../features/feature-cache.js';
+import { KeptFeatures } from '../features/kept-features.js';
 import type { FeatureCacheRequest } from './feature-cache-options.js';
 import type { VerbContext } from './verb.js';
 

@@ -5,7 +5,7 @@ import { UserError } from '../errors.js';
 import { openCheckpoint } from '../io/checkpoint-files.js';
 import type { FileTensor } from '../io/file-tensor.js';
 import { describeParts } from '../io/folder-kind.js';
-import { isRead } from '../io/safetensors-header.js';
+import { isRead } from '../io/safetensors/safetensors-header.js';
 import { byteCount, outputBytes } from '../io/tensor-output.js';
 import { type TensorStatistics, tensorStatistics } from '../io/tensor-statistics.js';
 import { bytesText } from '../machine.js';

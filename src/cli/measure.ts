@@ -1,16 +1,16 @@
 /** Measuring a model on a split of a dataset, with a bar; what `eval`, `train` and `demo` have in common. */
 import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
-import { benchmarkOf } from '../evaluation/benchmarks.js';
+import { benchmarkOf } from '../evaluation/benchmarks/benchmarks.js';
 import { evaluate, type EvaluationOptions } from '../evaluation/evaluate.js';
 import type { Evaluation } from '../evaluation/evaluation-run.js';
 import type { FigureValues } from '../evaluation/figures.js';
 import type { GresProtocol } from '../evaluation/metrics/gres-score.js';
-import type { RecordedResult, Result } from '../evaluation/record-figures.js';
-import { type RecordedFaults, type RefusalCounts, shardSize, WHOLE } from '../evaluation/record.js';
+import type { RecordedResult, Result } from '../evaluation/records/record-figures.js';
+import { type RecordedFaults, type RefusalCounts, shardSize, WHOLE } from '../evaluation/records/record.js';
 import { metricTitle } from '../evaluation/figures.js';
 import type { Responder } from '../evaluation/responder.js';
 import type { Predictor } from '../inference/predictor.js';
-import type { EncodedImage } from '../model/image-features.js';
+import type { EncodedImage } from '../features/image-features.js';
 import { type DatasetRequest, openDataset } from './open-dataset.js';
 import type { Cell } from './output.js';
 import type { VerbContext } from './verb.js';

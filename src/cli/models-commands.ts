@@ -2,9 +2,9 @@
 import { basename, join } from 'node:path';
 import type { PlannedPrecision } from '../benchmark/inference-plan.js';
 import type { PublishedColumn } from '../evaluation/report/published-figures.js';
-import type { PackagedModel, Piece, ReleasedModel } from '../model/catalogue/entry.js';
-import { type FoundModel, llavaPlace } from '../model/catalogue/find-files.js';
-import { RELEASE } from '../model/catalogue/released-models.js';
+import type { PackagedModel, Piece, ReleasedModel } from '../checkpoints/catalogue/entry.js';
+import { type FoundModel, llavaPlace } from '../checkpoints/catalogue/find-files.js';
+import { RELEASE } from '../checkpoints/catalogue/released-models.js';
 import { fileOf, missingOf } from './models-files.js';
 import { gsvaCommand } from '../program.js';
 

@@ -1,6 +1,6 @@
 /** One model in detail: its files, memory, published figures, and the commands that use it. */
 import { bytesText, freeDisk } from '../machine.js';
-import type { ReleasedModel } from '../model/catalogue/entry.js';
+import type { ReleasedModel } from '../checkpoints/catalogue/entry.js';
 import { type CommandGroup, commandsOf, packagedCommands } from './models-commands.js';
 import { expectedFigures } from './models-figures.js';
 import { convertedBytes, diskText, downloadBytes, fileOf, fileRows, rangeText, weightsText } from './models-files.js';

@@ -7,7 +7,7 @@ import {
   TABLE_8,
   TABLE_9,
 } from '../evaluation/report/published-figures.js';
-import type { ReleasedModel } from '../model/catalogue/entry.js';
+import type { ReleasedModel } from '../checkpoints/catalogue/entry.js';
 
 const TABLES = { 1: TABLE_1, 2: TABLE_2, 3: TABLE_3, 8: TABLE_8, 9: TABLE_9 } as const;
 

@@ -1,8 +1,8 @@
 /** Files of a released model, downloaded and made: places, sizes, licences, what is missing. */
 import { join } from 'node:path';
-import type { Piece, ReleasedModel } from '../model/catalogue/entry.js';
-import { type Found, type FoundModel, llavaPlace } from '../model/catalogue/find-files.js';
-import { RELEASE } from '../model/catalogue/released-models.js';
+import type { Piece, ReleasedModel } from '../checkpoints/catalogue/entry.js';
+import { type Found, type FoundModel, llavaPlace } from '../checkpoints/catalogue/find-files.js';
+import { RELEASE } from '../checkpoints/catalogue/released-models.js';
 
 const GB = 1e9;
 const MB = 1e6;

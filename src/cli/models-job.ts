@@ -2,9 +2,9 @@
 import { RELEASED_COUNTS } from '../benchmark/released-counts.js';
 import { UserError } from '../errors.js';
 import { bytesText, machineMemory, type MachineMemory } from '../machine.js';
-import type { PackagedModel, ReleasedModel } from '../model/catalogue/entry.js';
-import { findModel, findPackaged, type Found, type FoundModel } from '../model/catalogue/find-files.js';
-import { BACKBONES, PACKAGED_MODELS, RELEASE, RELEASED_MODELS } from '../model/catalogue/released-models.js';
+import type { PackagedModel, ReleasedModel } from '../checkpoints/catalogue/entry.js';
+import { findModel, findPackaged, type Found, type FoundModel } from '../checkpoints/catalogue/find-files.js';
+import { BACKBONES, PACKAGED_MODELS, RELEASE, RELEASED_MODELS } from '../checkpoints/catalogue/released-models.js';
 import { didYouMean } from '../nearest-name.js';
 import { packagePath } from '../program.js';
 import { showPackaged, showReleased } from './models-detail.js';

@@ -1,5 +1,5 @@
 /** A model in `gsva models --json`. Bytes are whole numbers, figures of tables percent. */
-import { RELEASE } from '../model/catalogue/released-models.js';
+import { RELEASE } from '../checkpoints/catalogue/released-models.js';
 import { packagedCommands } from './models-commands.js';
 import { commandGroups } from './models-detail.js';
 import { expectedFigures } from './models-figures.js';

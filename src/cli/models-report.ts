@@ -1,6 +1,6 @@
 /** Findings about one model. */
-import type { PackagedModel, ReleasedModel } from '../model/catalogue/entry.js';
-import type { Found, FoundModel } from '../model/catalogue/find-files.js';
+import type { PackagedModel, ReleasedModel } from '../checkpoints/catalogue/entry.js';
+import type { Found, FoundModel } from '../checkpoints/catalogue/find-files.js';
 import type { ModelNeed } from './models-memory.js';
 
 export interface ReleasedReport {

@@ -1,8 +1,8 @@
 /** Options that every verb takes. */
 import type { Options } from 'yargs';
 import type { EngineName } from '../engine/engine.js';
-import type { Precision } from '../model/precision.js';
-import type { FrozenWeights } from '../training/frozen-weights.js';
+import type { Precision } from '../checkpoints/precision.js';
+import type { FrozenWeights } from '../training/config/frozen-weights.js';
 import { oneOf, text, wholeNumber } from './values.js';
 
 export const ENGINES = ['auto', 'tensorflow', 'webgpu', 'openblas', 'wasm', 'cpu'] as const satisfies readonly (

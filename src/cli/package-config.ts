@@ -1,6 +1,6 @@
 /** A training configuration that comes with the package. */
 import { isAbsolute } from 'node:path';
-import { type ExperimentConfig, readExperimentConfig } from '../training/experiment-config.js';
+import { type ExperimentConfig, readExperimentConfig } from '../training/config/experiment-config.js';
 import { packagePath } from '../program.js';
 
 /** Its own paths are relative to the package, so that it can be used from any folder. */

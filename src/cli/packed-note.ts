@@ -1,7 +1,7 @@
 /** What is said of a model whose large matrices are kept in 16 bits. */
 import { bytesText } from '../machine.js';
-import { packedBytes } from '../model/precision.js';
-import type { Experiment } from '../training/build-experiment.js';
+import { packedBytes } from '../checkpoints/precision.js';
+import type { Experiment } from '../training/config/build-experiment.js';
 
 export function packedNote(bytes: number): string {
   return `weights: ${bytesText(bytes)} in 16 bits, widened while they are computed with`;

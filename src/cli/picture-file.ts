@@ -2,7 +2,7 @@
 import { extname } from 'node:path';
 import sharp from 'sharp';
 import { UserError } from '../errors.js';
-import { writeFileAtomic } from '../io/atomic-file.js';
+import { writeFileAtomic } from '../io/atomic/atomic-file.js';
 
 type PictureForm = 'png' | 'jpeg' | 'webp';
 

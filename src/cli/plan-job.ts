@@ -6,7 +6,7 @@ import { findInstallation } from '../engine/tensorflow-installation.js';
 import { UsageError } from '../errors.js';
 import { bytesText, machineMemory, type MachineMemory } from '../machine.js';
 import { runCommand } from '../setup/run-command.js';
-import type { FrozenWeights } from '../training/frozen-weights.js';
+import type { FrozenWeights } from '../training/config/frozen-weights.js';
 import { packagePath } from '../program.js';
 import type { VerbContext } from './verb.js';
 

@@ -2,8 +2,8 @@
 import { createHash } from 'node:crypto';
 import type { Responder } from '../evaluation/responder.js';
 import type { Predictor } from '../inference/predictor.js';
-import type { EncodedImage } from '../model/image-features.js';
-import type { FeatureCache } from '../training/feature-cache.js';
+import type { EncodedImage } from '../features/image-features.js';
+import type { FeatureCache } from '../features/feature-cache.js';
 import type { RgbImage } from '../types.js';
 
 /** What the same encoders have said, by picture. */

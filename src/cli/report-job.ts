@@ -2,13 +2,13 @@
 import { existsSync } from 'node:fs';
 import { UserError } from '../errors.js';
 import { calibrate } from '../evaluation/calibration.js';
-import { mergeRecords } from '../evaluation/merge-records.js';
-import { readRecords, readWholeRun, recordText } from '../evaluation/record-file.js';
-import { recordedFaults, recordedResults, recordsOf } from '../evaluation/record-figures.js';
+import { mergeRecords } from '../evaluation/records/merge-records.js';
+import { readRecords, readWholeRun, recordText } from '../evaluation/records/record-file.js';
+import { recordedFaults, recordedResults, recordsOf } from '../evaluation/records/record-figures.js';
 import { calibrationProtocol } from '../evaluation/report/analysis-data.js';
 import { weightsDigest } from '../inference/model-digest.js';
-import { writeFileAtomic } from '../io/atomic-file.js';
-import { storeRejectThreshold } from '../model/checkpoint-directory.js';
+import { writeFileAtomic } from '../io/atomic/atomic-file.js';
+import { storeRejectThreshold } from '../checkpoints/checkpoint-directory.js';
 import { measuredOn, writeRecordedReport } from './eval-report.js';
 import { faultsText, figureHead, figureRow, figuresOf } from './measure.js';
 import { isFile, openDataset } from './open-dataset.js';

@@ -2,11 +2,11 @@
 import type { EngineInfo } from '../engine/engine.js';
 import { type CocoRle, maskToRle } from '../data/masks/mask-exchange.js';
 import { UserError } from '../errors.js';
-import { readImage } from '../io/image-file.js';
+import { readImage } from '../io/image/image-file.js';
 import { loadPredictor, untrainedText } from '../inference/load-predictor.js';
 import type { ModelSource } from '../inference/open-model.js';
 import { modelSentence, type Reply, STATUS_MEANING } from '../inference/reply.js';
-import type { Precision } from '../model/precision.js';
+import type { Precision } from '../checkpoints/precision.js';
 import type { Finding, SegmentStatus } from '../types.js';
 import type { Cell, Output } from './output.js';
 import { packedNote } from './packed-note.js';

@@ -12,8 +12,8 @@ import {
 } from '../data/masks/mask-files.js';
 import { UsageError, UserError } from '../errors.js';
 import { panelPng, writePanelPng } from '../evaluation/report/panel.js';
-import { writeDirectoryAtomic, writeFileAtomic } from '../io/atomic-file.js';
-import { writeMaskPng } from '../io/image-file.js';
+import { writeDirectoryAtomic, writeFileAtomic } from '../io/atomic/atomic-file.js';
+import { writeMaskPng } from '../io/image/image-file.js';
 import type { Reply } from '../inference/reply.js';
 import type { RgbImage, UnmatchedPart } from '../types.js';
 import { MASK_FORMATS, type MaskFormat } from './mask-formats.js';

@@ -1,8 +1,8 @@
 /** What `gsva train --tensorboard` writes: the run's curves, and pictures of a few samples at every validation. */
 import { panelPng } from '../evaluation/report/panel.js';
 import type { ReportSample } from '../evaluation/report/report-data.js';
-import type { ValidationRecord } from '../training/run-log.js';
-import { TensorBoardLog } from '../training/tensorboard-log.js';
+import type { ValidationRecord } from '../training/watching/run-log.js';
+import { TensorBoardLog } from '../training/watching/tensorboard-log.js';
 
 export class TensorBoardRun extends TensorBoardLog {
   private pictures: ReadonlyMap<string, Buffer> = new Map();

@@ -2,11 +2,11 @@
 import JSON5 from 'json5';
 import { join } from 'node:path';
 import type { EngineInfo } from '../engine/engine.js';
-import { buildExperiment } from '../training/build-experiment.js';
+import { buildExperiment } from '../training/config/build-experiment.js';
 import type { Communicator } from '../training/distributed/communicator.js';
-import { readExperimentConfig } from '../training/experiment-config.js';
-import { OVERFIT_OVERRIDES, withinSamples } from '../training/overfit.js';
-import type { Resume } from '../training/resume.js';
+import { readExperimentConfig } from '../training/config/experiment-config.js';
+import { OVERFIT_OVERRIDES, withinSamples } from '../training/loop/overfit.js';
+import type { Resume } from '../training/saving/resume.js';
 import type { FeatureCacheRequest } from './feature-cache-options.js';
 import { openFeatures } from './feature-store.js';
 import { isFile } from './open-dataset.js';

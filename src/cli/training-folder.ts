@@ -2,7 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UserError } from '../errors.js';
-import { readRunLog, type RunHistory, type TrainingEnd } from '../training/run-log.js';
+import { readRunLog, type RunHistory, type TrainingEnd } from '../training/watching/run-log.js';
 
 export interface TrainingFolder {
   readonly path: string;

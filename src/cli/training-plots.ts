@@ -2,7 +2,7 @@
 import { isAnswerRate } from '../evaluation/answer-rates.js';
 import { metricTitle } from '../evaluation/figures.js';
 import type { LinePlot, PlotSeries } from '../evaluation/report/line-plot.js';
-import type { UpdateRecord, ValidationRecord } from '../training/run-log.js';
+import type { UpdateRecord, ValidationRecord } from '../training/watching/run-log.js';
 
 /** A run with its name for the legend; '' where it is the only one. */
 export interface NamedRun {

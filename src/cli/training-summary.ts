@@ -6,7 +6,7 @@ import type { LinePlot } from '../evaluation/report/line-plot.js';
 import type { MetricRow, ReportSample } from '../evaluation/report/report-data.js';
 import { writeReportPage } from '../evaluation/report/write-report.js';
 import { bytesText } from '../machine.js';
-import type { ExperimentConfig } from '../training/experiment-config.js';
+import type { ExperimentConfig } from '../training/config/experiment-config.js';
 import {
   type PartFigures,
   readRunLog,
@@ -14,7 +14,7 @@ import {
   type TrainingEnd,
   type UpdateRecord,
   type ValidationRecord,
-} from '../training/run-log.js';
+} from '../training/watching/run-log.js';
 import { duration } from './progress.js';
 import { learningRatePlots } from './training-plots.js';
 import { configChanges } from './training-folder.js';

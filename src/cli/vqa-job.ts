@@ -4,9 +4,9 @@ import type { EngineInfo } from '../engine/engine.js';
 import { type AnsweredQuestion, vqaAccuracy } from '../evaluation/vqa-accuracy.js';
 import { loadPredictor } from '../inference/load-predictor.js';
 import type { ModelSource } from '../inference/open-model.js';
-import { readImage } from '../io/image-file.js';
-import type { EncodedImage } from '../model/image-features.js';
-import type { Precision } from '../model/precision.js';
+import { readImage } from '../io/image/image-file.js';
+import type { EncodedImage } from '../features/image-features.js';
+import type { Precision } from '../checkpoints/precision.js';
 import type { VerbContext } from './verb.js';
 
 /** What `gsva vqa` was asked for, checked. */

@@ -7,9 +7,9 @@ import { isUtf8 } from 'node:buffer';
 import { readFileSync, statSync } from 'node:fs';
 
 import { UserError, messageOf } from '../errors.js';
-import { type TakeRecord, readJsonList, readJsonLists } from '../io/json-records.js';
+import { type TakeRecord, readJsonList, readJsonLists } from '../io/json/json-records.js';
 import { notUtf8 } from '../io/text-encoding.js';
-import { PLAIN_GLOBALS, PickleTuple, type PickleValue, describePickled, unpickle } from '../io/pickle.js';
+import { PLAIN_GLOBALS, PickleTuple, type PickleValue, describePickled, unpickle } from '../io/torch/pickle.js';
 
 /** Node's longest string: JSON beyond it is read record by record (readJsonRecords) or not at all. */
 const MAX_JSON_BYTES = 512 * 1024 * 1024;

@@ -15,7 +15,7 @@ import type { FileTensors } from '../io/file-tensor.js';
 import { byteCount } from '../io/tensor-output.js';
 import { notFiniteText, scanWeights } from '../io/weight-scan.js';
 import { type MachineMemory, bytesText } from '../machine.js';
-import { buildExperiment } from '../training/build-experiment.js';
+import { buildExperiment } from '../training/config/build-experiment.js';
 import { type Finding, note, ok, problem } from './findings.js';
 import { gsvaCommand } from '../program.js';
 

@@ -3,7 +3,7 @@
  * forced protocols cannot see a model that has stopped to write either.
  */
 import { MORE_SEG_TOKENS, REJ_TOKEN, SEG_TOKEN } from '../special-tokens.js';
-import type { ImageRecord } from './record.js';
+import type { ImageRecord } from './records/record.js';
 
 /** By name; NaN where there was nothing to count. */
 export const ANSWER_RATES = {

@@ -9,7 +9,7 @@
  */
 import { UserError } from '../errors.js';
 import { ratio } from './metrics/mask-overlap.js';
-import type { ExpressionRecord } from './record.js';
+import type { ExpressionRecord } from './records/record.js';
 
 export interface Decision {
   /** Of [REJ] against [SEG], in [0, 1]. */

@@ -7,11 +7,11 @@
  */
 import { UserError } from '../errors.js';
 import { Random } from '../random.js';
-import { benchmarkNamed } from './benchmarks.js';
+import { benchmarkNamed } from './benchmarks/benchmarks.js';
 import type { Figure, FigureRecord } from './figures.js';
 import type { GresProtocol } from './metrics/gres-score.js';
-import { recordsOf } from './record-figures.js';
-import type { ExpressionRecord, ImageRecord, RecordFile, RecordHeader } from './record.js';
+import { recordsOf } from './records/record-figures.js';
+import type { ExpressionRecord, ImageRecord, RecordFile, RecordHeader } from './records/record.js';
 
 export interface FigureDifference {
   /** Name, as the benchmark has it. */

@@ -5,7 +5,7 @@
  */
 import { asksAlone, type QuestionForm, type QuestionSetting } from '../data/text/question-forms.js';
 import type { EvaluatedTarget } from '../data/evaluated-dataset.js';
-import type { Refusal } from './record.js';
+import type { Refusal } from './records/record.js';
 
 /** Pixels of all masks that are drawn at once; as logits half a GiB. COCO's images have 400 such masks. */
 export const MOST_MASK_PIXELS = 2 ** 27;

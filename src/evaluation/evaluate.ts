@@ -8,13 +8,13 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { formOfProtocol, type QuestionForm, type QuestionSetting } from '../data/text/question-forms.js';
 import { UserError } from '../errors.js';
 import type { LogitRule } from '../types.js';
-import type { Benchmark } from './benchmarks.js';
+import type { Benchmark } from './benchmarks/benchmarks.js';
 import { type Conversation, type ConversationForm, divide, inGroups } from './conversations.js';
 import type { EvaluatedDataset, EvaluatedTarget } from '../data/evaluated-dataset.js';
 import { EvaluationRun, type Evaluation, type Replies, type RunOptions } from './evaluation-run.js';
 import { loadImages } from './load-images.js';
 import type { GresProtocol } from './metrics/gres-score.js';
-import { type ImageRecord, type Refusal, type Shard, WHOLE } from './record.js';
+import { type ImageRecord, type Refusal, type Shard, WHOLE } from './records/record.js';
 import type { ForcedReply, FreeReply, Responder } from './responder.js';
 
 export interface EvaluationOptions extends RunOptions {

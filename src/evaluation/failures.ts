@@ -2,7 +2,7 @@
  * What went wrong, one kind per expression, and what it costs: the loss of gIoU, (1 − IoU) / number of expressions.
  * The costs of all failures add up to 1 − gIoU.
  */
-import type { ExpressionRecord } from './record.js';
+import type { ExpressionRecord } from './records/record.js';
 
 /** From the first that fits; 'inexact' is what remains. */
 export const FAILURE_KINDS = [

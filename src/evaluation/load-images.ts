@@ -1,10 +1,10 @@
 /** The next images of a split with their ground truth; what cannot be used is refused by name. */
 import type { ReferringImage } from '../data/refer/refer-dataset.js';
 import { UserError } from '../errors.js';
-import { readImage } from '../io/image-file.js';
+import { readImage } from '../io/image/image-file.js';
 import type { RgbImage } from '../types.js';
 import type { EvaluatedDataset, EvaluatedTarget } from '../data/evaluated-dataset.js';
-import type { Refusal } from './record.js';
+import type { Refusal } from './records/record.js';
 
 /** Pixels of an image; as many as its file may have. */
 const MOST_PIXELS = 100_000_000;

@@ -1,7 +1,7 @@
 /** What answers questions about images: a model, as `Predictor` wraps it. Evaluation knows no more of it than this. */
 import type { QuestionForm } from '../data/text/question-forms.js';
 import type { BinaryMask, LogitRule, RgbImage, SegmentResult } from '../types.js';
-import type { RecordedFaults } from './record.js';
+import type { RecordedFaults } from './records/record.js';
 
 /** A question about an image that the responder has encoded. */
 export interface AskedQuestion<Image> {

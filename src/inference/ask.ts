@@ -5,9 +5,9 @@
  */
 import { segIdAt, segIds } from '../config.js';
 import type { TokenizedConversation } from '../data/text/conversation.js';
-import type { Gsva } from '../model/gsva.js';
+import type { Gsva } from '../systems/gsva/gsva.js';
 import type { Abortable } from '../abortable.js';
-import type { EncodedImage } from '../model/image-features.js';
+import type { EncodedImage } from '../features/image-features.js';
 import { IGNORE_LABEL } from '../special-tokens.js';
 import { DecodingSession } from './decoding-session.js';
 import type { MaskLogits } from './draw-masks.js';

@@ -1,7 +1,7 @@
 /** A model's files against the model, strictly, without its memory: nothing is read but headers. */
 import { startDryRun } from '../engine/dry-run.js';
-import { Gsva } from '../model/gsva.js';
-import { checkWeights, type LoadReport } from '../model/weights.js';
+import { Gsva } from '../systems/gsva/gsva.js';
+import { checkWeights, type LoadReport } from '../checkpoints/weights.js';
 import type { OpenedModel } from './open-model.js';
 
 /** Parts that a model without GSVA's own weights lacks; its training draws them. */

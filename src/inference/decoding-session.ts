@@ -5,11 +5,11 @@
 import type { Abortable } from '../abortable.js';
 import { stepwise } from '../engine/steps.js';
 import * as tf from '../engine/tf.js';
-import type { Gsva } from '../model/gsva.js';
-import { type EncodedImage, stackFeatures } from '../model/image-features.js';
-import type { LayerCache } from '../model/llama.js';
-import { requireFinite } from '../model/not-finite.js';
-import { VisionTextTokens } from '../model/vision-text-tokens.js';
+import type { Gsva } from '../systems/gsva/gsva.js';
+import { type EncodedImage, stackFeatures } from '../features/image-features.js';
+import type { LayerCache } from '../networks/decoder-lm/llama.js';
+import { requireFinite } from '../checkpoints/not-finite.js';
+import { VisionTextTokens } from '../networks/multimodal-rows.js';
 import { IMAGE_TOKEN_ID } from '../special-tokens.js';
 
 /** What the model makes of the tokens so far, read at the last of them. */

@@ -2,10 +2,10 @@
 import type { Abortable } from '../abortable.js';
 import { pause } from '../engine/steps.js';
 import * as tf from '../engine/tf.js';
-import type { Gsva } from '../model/gsva.js';
-import type { EncodedImage } from '../model/image-features.js';
-import { requireFinite } from '../model/not-finite.js';
-import { resizeMasks } from '../model/resize-masks.js';
+import type { Gsva } from '../systems/gsva/gsva.js';
+import type { EncodedImage } from '../features/image-features.js';
+import { requireFinite } from '../checkpoints/not-finite.js';
+import { resizeMasks } from '../networks/sam/resize-masks.js';
 
 /** Mask logits at the image's size, row-major: 0 and above is inside. `data.length === height * width`. */
 export interface MaskLogits {

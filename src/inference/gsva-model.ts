@@ -2,8 +2,8 @@
 /** A trained model, ready to be asked: what `import { loadGsva } from 'gsva'` gives. */
 import type { EngineInfo, EngineOptions } from '../engine/engine.js';
 import { coded, UserError } from '../errors.js';
-import { readImage } from '../io/image-file.js';
-import type { ModelMeta } from '../model/model-meta.js';
+import { readImage } from '../io/image/image-file.js';
+import type { ModelMeta } from '../checkpoints/model-meta.js';
 import type { RgbImage } from '../types.js';
 import { type EngineShare, shareEngine } from './engine-in-use.js';
 import { Lifetime } from './lifetime.js';

@@ -1,7 +1,7 @@
 /** A trained model on the engine in use: the files of its folder, a network, and a way of asking. */
 import { coded } from '../errors.js';
-import { buildGsva, type ModelMeta } from '../model/checkpoint-directory.js';
-import { packedBytes, type Precision } from '../model/precision.js';
+import { buildGsva, type ModelMeta } from '../checkpoints/checkpoint-directory.js';
+import { packedBytes, type Precision } from '../checkpoints/precision.js';
 import { type ModelSource, sourceName } from './model-source.js';
 import { openModel } from './open-model.js';
 import { Predictor } from './predictor.js';

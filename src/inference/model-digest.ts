@@ -4,7 +4,7 @@ import { closeSync, openSync, readSync } from 'node:fs';
 import { type ModelConfig, modelConfigToJson } from '../config.js';
 import { UserError, messageOf } from '../errors.js';
 import { openCheckpoint } from '../io/checkpoint-files.js';
-import { resolveHubName } from '../io/hub-cache.js';
+import { resolveHubName } from '../io/cache/hub-cache.js';
 import type { ModelSource } from './open-model.js';
 
 const CHUNK = 2 ** 22;

@@ -7,9 +7,9 @@ import { CONVERSATION_STYLES, type ConversationStyle } from '../data/text/conver
 import { Tokenizer } from '../data/text/tokenizer.js';
 import { UserError } from '../errors.js';
 import type { FileTensors } from '../io/file-tensor.js';
-import { resolveHubName } from '../io/hub-cache.js';
-import { checkTokenizer, type ModelMeta, openModelDirectory } from '../model/checkpoint-directory.js';
-import { openPublishedModel, type PublishedModel } from '../model/published-model.js';
+import { resolveHubName } from '../io/cache/hub-cache.js';
+import { checkTokenizer, type ModelMeta, openModelDirectory } from '../checkpoints/checkpoint-directory.js';
+import { openPublishedModel, type PublishedModel } from '../checkpoints/published-model.js';
 import { packagedPath } from '../program.js';
 import { ADDED_TOKENS, addedTokens, IGNORE_LABEL, IMAGE_TOKEN_ID } from '../special-tokens.js';
 import type { ModelSource, PublishedSource } from './model-source.js';

@@ -3,8 +3,8 @@
  * it once per picture; each question goes on from there.
  */
 import type { Abortable } from '../abortable.js';
-import type { Gsva } from '../model/gsva.js';
-import type { EncodedImage } from '../model/image-features.js';
+import type { Gsva } from '../systems/gsva/gsva.js';
+import type { EncodedImage } from '../features/image-features.js';
 import { IMAGE_TOKEN_ID } from '../special-tokens.js';
 import { type Beginning, DecodingSession, disposeCaches } from './decoding-session.js';
 

@@ -9,11 +9,11 @@
 import { segIdAt, segIds, type TokenIds } from '../config.js';
 import { padBatch, type TokenizedConversation } from '../data/text/conversation.js';
 import * as tf from '../engine/tf.js';
-import type { Gsva } from '../model/gsva.js';
-import { type EncodedImage, stackFeatures } from '../model/image-features.js';
-import type { LayerCache } from '../model/llama.js';
-import { requireFinite } from '../model/not-finite.js';
-import { type TokenBatch, VisionTextTokens } from '../model/vision-text-tokens.js';
+import type { Gsva } from '../systems/gsva/gsva.js';
+import { type EncodedImage, stackFeatures } from '../features/image-features.js';
+import type { LayerCache } from '../networks/decoder-lm/llama.js';
+import { requireFinite } from '../checkpoints/not-finite.js';
+import { type TokenBatch, VisionTextTokens } from '../networks/multimodal-rows.js';
 import { drawMasks, type MaskLogits } from './draw-masks.js';
 import { forcedDecision, readNextToken, type TokenAnswer } from './token-decision.js';
 

@@ -5,10 +5,10 @@ import { UserError } from '../errors.js';
 import { headOf } from './file-kind.js';
 import type { FileTensor, FileTensors } from './file-tensor.js';
 import { DISTRIBUTED, describeFolder, weightFiles } from './folder-kind.js';
-import { readJson } from './json-file.js';
-import { JsonReader } from './json-reader.js';
-import { openSafetensors } from './safetensors.js';
-import { openTorchCheckpoint } from './torch-checkpoint.js';
+import { readJson } from './json/json-file.js';
+import { JsonReader } from './json/json-reader.js';
+import { openSafetensors } from './safetensors/safetensors.js';
+import { openTorchCheckpoint } from './torch/torch-checkpoint.js';
 
 export interface Checkpoint {
   /** By the names in the files; each is read when it is asked for. */

@@ -1,7 +1,7 @@
 /** A tensor that lies in a file and is read when it is asked for, so that a checkpoint is never in memory whole. */
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { UserError, messageOf } from '../errors.js';
-import type { Dtype } from './safetensors-header.js';
+import type { Dtype } from './safetensors/safetensors-header.js';
 
 export type TensorData =
   | Float32Array

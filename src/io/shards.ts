@@ -1,6 +1,6 @@
 /** Checkpoints of several files, as Hugging Face's libraries write them: numbered shards and an index of names. */
 import { join } from 'node:path';
-import { writeJson } from './json-file.js';
+import { writeJson } from './json/json-file.js';
 import { type TensorOutput, byteCount, checkNames } from './tensor-output.js';
 
 /** How the files of a format are called: `model` + `.safetensors`. */

@@ -2,8 +2,8 @@
  * The dict of tensors in what a checkpoint holds: the object itself, or a dict at any key of it (`state_dict`, `model`,
  * `net`, `model_state_dict`, two levels down). Of several, the one with most tensors; of equal ones none is guessed.
  */
-import { PickleOpaque, type PickleValue, describePickled } from './pickle.js';
-import { TorchTensor } from './torch-tensors.js';
+import { PickleOpaque, type PickleValue, describePickled } from './torch/pickle.js';
+import { TorchTensor } from './torch/torch-tensors.js';
 
 type Fail = (what: string) => never;
 type Dict = ReadonlyMap<PickleValue, PickleValue>;

@@ -2,7 +2,7 @@
 import { UserError } from '../errors.js';
 import { type FileTensor, type TensorData } from './file-tensor.js';
 import { bfloat16ToFloat32, firstOverflow, float32ToBfloat16, float32ToHalf, halfToFloat32 } from '../half-float.js';
-import { DTYPE_BYTES, type Dtype } from './safetensors-header.js';
+import { DTYPE_BYTES, type Dtype } from './safetensors/safetensors-header.js';
 
 /** A tensor to be written. `read` is called once, when its turn comes, and gives its numbers in row-major order. */
 export interface TensorOutput extends FileTensor {

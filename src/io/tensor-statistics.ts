@@ -2,7 +2,7 @@
 import { findNotFinite, type NotFinite } from '../finite.js';
 import type { StoredTensor, TensorData } from './file-tensor.js';
 import { bfloat16ToFloat32, halfToFloat32 } from '../half-float.js';
-import type { Dtype } from './safetensors-header.js';
+import type { Dtype } from './safetensors/safetensors-header.js';
 
 /** Of the finite numbers, but for the counts; null where there are none. */
 export interface TensorStatistics {

@@ -1,7 +1,7 @@
 /** What a process that tries an engine (`check-engine.ts`) says of it, and asking one. */
 import type { EngineInfo, EngineName } from '../engine/engine.js';
 import { UserError, messageOf } from '../errors.js';
-import { JsonReader } from '../io/json-reader.js';
+import { JsonReader } from '../io/json/json-reader.js';
 import type { CommandOptions, RunCommand } from './run-command.js';
 
 /** It starts, computes rightly, and how fast. */

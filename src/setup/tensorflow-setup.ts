@@ -12,7 +12,7 @@ import {
   findInstallation,
 } from '../engine/tensorflow-installation.js';
 import { UserError, messageOf } from '../errors.js';
-import { writeDirectoryAtomic } from '../io/atomic-file.js';
+import { writeDirectoryAtomic } from '../io/atomic/atomic-file.js';
 import { compileAddon, findCompiler } from './addon.js';
 import { type TensorflowLibrary, findLibrary, libraryInSite, versionOfHeaders } from './library.js';
 import { TFJS_VERSION, installNpmPackages, npmCommand, tfjsNodePackage } from './npm-packages.js';

@@ -5,7 +5,7 @@
  */
 import { offTape } from '../engine/off-tape.js';
 import * as tf from '../engine/tf.js';
-import { type Llama, type LlamaContext, layerContext } from '../model/llama.js';
+import { type Llama, type LlamaContext, layerContext } from '../networks/decoder-lm/llama.js';
 
 export interface SegmentGradients {
   /** What the segment computed; owned by the caller. */

@@ -7,7 +7,7 @@ import { tokenizeConversation } from '../data/text/conversation.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
 import { Random } from '../random.js';
 import { IGNORE_LABEL } from '../special-tokens.js';
-import type { ExperimentConfig } from './experiment-config.js';
+import type { ExperimentConfig } from './config/experiment-config.js';
 import type { GsvaData } from './gsva-task.js';
 
 /** A stretch of a conversation that is all learned, or all given. */

@@ -9,12 +9,12 @@
 import { segIds } from '../config.js';
 import * as fused from '../engine/fused-ops.js';
 import * as tf from '../engine/tf.js';
-import type { Gsva } from '../model/gsva.js';
-import { type TokenBatch, VisionTextTokens } from '../model/vision-text-tokens.js';
+import type { Gsva } from '../systems/gsva/gsva.js';
+import { type TokenBatch, VisionTextTokens } from '../networks/multimodal-rows.js';
 import { differentiate, GradientMap, layersOnTape, layersRecomputed, variablesUnder } from './backprop.js';
 import { type LossParts, stepWithLosses } from './loss-parts.js';
 import { maskCount, maskObjective, type MaskTargets } from './mask-objective.js';
-import type { Gradients } from './training-task.js';
+import type { Gradients } from './loop/training-task.js';
 
 export interface GsvaBatch {
   readonly tokens: TokenBatch;

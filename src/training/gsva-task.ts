@@ -17,17 +17,17 @@ import type { Tokenizer } from '../data/text/tokenizer.js';
 import type { SampleConversation, SampleOptions } from '../data/sampling/training-sample.js';
 import { WholeEpochs } from '../data/sampling/whole-epochs.js';
 import * as tf from '../engine/tf.js';
-import type { PendingFile } from '../io/pending-file.js';
-import { loadModelWeights, modelDirectoryFiles, type ModelMeta } from '../model/checkpoint-directory.js';
-import type { Gsva } from '../model/gsva.js';
-import { stackFeatures } from '../model/image-features.js';
+import type { PendingFile } from '../io/atomic/pending-file.js';
+import { loadModelWeights, modelDirectoryFiles, type ModelMeta } from '../checkpoints/checkpoint-directory.js';
+import type { Gsva } from '../systems/gsva/gsva.js';
+import { stackFeatures } from '../features/image-features.js';
 import type { Random } from '../random.js';
 import { IGNORE_LABEL } from '../special-tokens.js';
 import { gsvaStep } from './gsva-step.js';
-import { type FoundFeatures, KeptFeatures, needsOf, NOTHING_FOUND } from './kept-features.js';
+import { type FoundFeatures, KeptFeatures, needsOf, NOTHING_FOUND } from '../features/kept-features.js';
 import type { MaskTargets } from './mask-objective.js';
 import { trainableVariables } from './trainable.js';
-import type { Gradients, SampleStream, TrainingTask } from './training-task.js';
+import type { Gradients, SampleStream, TrainingTask } from './loop/training-task.js';
 
 /** What is trained on, and how it is loaded. */
 export interface GsvaData {

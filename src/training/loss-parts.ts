@@ -3,7 +3,7 @@
  * graphics card wait.
  */
 import * as tf from '../engine/tf.js';
-import { TOTAL_LOSS } from './training-task.js';
+import { TOTAL_LOSS } from './loop/training-task.js';
 
 export class LossParts<const Name extends string> {
   private readonly summands: ReadonlyMap<Name, tf.Tensor[]>;

@@ -10,7 +10,7 @@ import { openMapillary } from '../data/sem-seg/mapillary.js';
 import { openPacoLvis } from '../data/sem-seg/paco-lvis.js';
 import { openPascalPart } from '../data/sem-seg/pascal-part.js';
 import type { JsonPlace } from '../data/annotation-files.js';
-import { readIndexPng } from '../io/index-png.js';
+import { readIndexPng } from '../io/image/index-png.js';
 import type { BinaryMask } from '../types.js';
 import { compareMasks, recordedPath } from './datasets-recorded.js';
 import { Mismatches } from './mismatches.js';

@@ -6,15 +6,15 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError, messageOf } from '../errors.js';
-import { type Benchmark, GRES, REF_ZOM, RES } from '../evaluation/benchmarks.js';
+import { type Benchmark, GRES, REF_ZOM, RES } from '../evaluation/benchmarks/benchmarks.js';
 import type { FigureValues } from '../evaluation/figures.js';
 import type { Answer, GresProtocol } from '../evaluation/metrics/gres-score.js';
-import { type Result, resultOf } from '../evaluation/record-figures.js';
+import { type Result, resultOf } from '../evaluation/records/record-figures.js';
 import { scoreExpression } from '../evaluation/score.js';
 import type { MaskLogits } from '../inference/draw-masks.js';
 import { binaryMask, segmentResult } from '../inference/segment-result.js';
-import { readSafetensors } from '../io/safetensors.js';
-import type { StoredTensor } from '../io/safetensors.js';
+import { readSafetensors } from '../io/safetensors/safetensors.js';
+import type { StoredTensor } from '../io/safetensors/safetensors.js';
 import type { BinaryMask } from '../types.js';
 import type { VerifyItem } from './verify-item.js';
 

@@ -1,8 +1,8 @@
 /** What the model answers, against the recording: teacher-forced evaluation and greedy decoding. */
 import { generate } from '../inference/generate.js';
 import { type ForcedAnswer, type ForcedItem, teacherForce } from '../inference/teacher-forcing.js';
-import type { Gsva } from '../model/gsva.js';
-import { type EncodedImage, encodeImages } from '../model/image-features.js';
+import type { Gsva } from '../systems/gsva/gsva.js';
+import { type EncodedImage, encodeImages } from '../features/image-features.js';
 import { IMAGE_TOKEN_ID } from '../special-tokens.js';
 import { largestDifference, toleranceItem } from './largest-difference.js';
 import { Mismatches } from './mismatches.js';

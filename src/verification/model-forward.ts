@@ -1,7 +1,7 @@
 /** The forward pass against the recording: every `out.*` tensor. */
 import * as tf from '../engine/tf.js';
-import type { Gsva, GsvaOutput } from '../model/gsva.js';
-import { VisionTextTokens } from '../model/vision-text-tokens.js';
+import type { Gsva, GsvaOutput } from '../systems/gsva/gsva.js';
+import { VisionTextTokens } from '../networks/multimodal-rows.js';
 import { largestDifference, toleranceItem } from './largest-difference.js';
 import type { ModelCase } from './model-case.js';
 import type { VerifyItem } from './verify-item.js';

@@ -6,9 +6,9 @@
 import { type ModelConfig, modelConfigToJson } from '../config.js';
 import type { FileTensor, FileTensors } from '../io/file-tensor.js';
 import { bfloat16ToFloat32, float32ToBfloat16, float32ToHalf, halfToFloat32 } from '../half-float.js';
-import { toFloat32 } from '../io/safetensors.js';
-import { mergeLora } from '../model/merge-lora.js';
-import { nameInModel } from '../model/weights.js';
+import { toFloat32 } from '../io/safetensors/safetensors.js';
+import { mergeLora } from '../checkpoints/merge-lora.js';
+import { nameInModel } from '../checkpoints/weights.js';
 import { largestDifference, toleranceItem } from './largest-difference.js';
 import { Mismatches } from './mismatches.js';
 import type { VerifyItem } from './verify-item.js';

@@ -1,13 +1,13 @@
 /** Losses, gradients and five updates against the recording. */
 import { join } from 'node:path';
 import * as tf from '../engine/tf.js';
-import type { Gsva } from '../model/gsva.js';
-import { encodeImages, stackFeatures } from '../model/image-features.js';
-import { PUBLISHED_PREFIX, toStored } from '../model/weights.js';
-import { GradientAccumulator } from '../training/gradient-accumulator.js';
+import type { Gsva } from '../systems/gsva/gsva.js';
+import { encodeImages, stackFeatures } from '../features/image-features.js';
+import { PUBLISHED_PREFIX, toStored } from '../checkpoints/weights.js';
+import { GradientAccumulator } from '../training/loop/gradient-accumulator.js';
 import { type GsvaBatch, gsvaStep } from '../training/gsva-step.js';
-import { AdamW } from '../training/optimizer.js';
-import { Schedule } from '../training/schedule.js';
+import { AdamW } from '../training/optimizer/optimizer.js';
+import { Schedule } from '../training/loop/schedule.js';
 import { trainableVariables } from '../training/trainable.js';
 import { largestDifference, largestMagnitude, toleranceItem } from './largest-difference.js';
 import { Mismatches } from './mismatches.js';

@@ -5,7 +5,7 @@
  */
 import { join } from 'node:path';
 import { verifyAnswers } from './model-answers.js';
-import { buildGsva } from '../model/checkpoint-directory.js';
+import { buildGsva } from '../checkpoints/checkpoint-directory.js';
 import { ModelCase } from './model-case.js';
 import { verifyForward } from './model-forward.js';
 import { checkSubject, type ModelSubject } from './model-subject.js';

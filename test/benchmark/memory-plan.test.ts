@@ -12,7 +12,7 @@ import { modelConfigToJson } from '../../src/config.js';
 import { startDryRun } from '../../src/engine/dry-run.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
-import { Gsva } from '../../src/model/gsva.js';
+import { Gsva } from '../../src/systems/gsva/gsva.js';
 import { Random } from '../../src/random.js';
 import { trainableVariables } from '../../src/training/trainable.js';
 import { SMALL } from '../helpers/small-model.js';

@@ -12,7 +12,7 @@ import {
   type RunResult,
   tablesOf,
 } from '../../src/cli/ablation-runs.js';
-import { readExperimentConfig } from '../../src/training/experiment-config.js';
+import { readExperimentConfig } from '../../src/training/config/experiment-config.js';
 import { runCli } from '../helpers/run-cli.js';
 import { VARIANT_NAMES, VARIANTS } from '../helpers/variants.js';
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { configChanges, configDifferences, readTrainingFolder } from '../../src/cli/training-folder.js';
 import { learningRatePlots } from '../../src/cli/training-plots.js';
-import type { UpdateRecord } from '../../src/training/run-log.js';
+import type { UpdateRecord } from '../../src/training/watching/run-log.js';
 import { runCli } from '../helpers/run-cli.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-compare-trainings-'));

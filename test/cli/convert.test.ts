@@ -219,7 +219,7 @@ describe('what does not belong together is refused, and nothing is written', () 
   test('a delta whose folder and config do not say so is known by its numbers', async () => {
     cpSync(PATHS.mllm, out('plain'), { recursive: true });
     // The scales of the last norm of a real delta are near 0; those of this tiny one are not, so they are made so.
-    const { writeShardedTorch } = await import('../../src/io/torch-writer.js');
+    const { writeShardedTorch } = await import('../../src/io/torch/torch-writer.js');
     const { named } = await import('../../src/io/tensor-output.js');
     const tensors = [...openCheckpoint(PATHS.mllm).tensors].map(([name, tensor]) => {
       const read = (): Float32Array => new Float32Array(48).fill(0.002);

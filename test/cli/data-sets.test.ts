@@ -5,7 +5,7 @@ import { join } from 'node:path';
 
 import { afterAll, describe, expect, test } from '@jest/globals';
 
-import { readImage } from '../../src/io/image-file.js';
+import { readImage } from '../../src/io/image/image-file.js';
 import { fixture } from '../helpers/fixtures.js';
 import { runCli } from '../helpers/run-cli.js';
 

@@ -4,8 +4,8 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEngine } from '../../src/engine/engine.js';
-import { readWholeRun } from '../../src/evaluation/record-file.js';
-import { writeModelDirectory } from '../../src/model/checkpoint-directory.js';
+import { readWholeRun } from '../../src/evaluation/records/record-file.js';
+import { writeModelDirectory } from '../../src/checkpoints/checkpoint-directory.js';
 import { fixture } from '../helpers/fixtures.js';
 import { type CliResult, runCli } from '../helpers/run-cli.js';
 import { SMALL_TEXT, TOKENIZER_DIR } from '../helpers/small-experiment.js';

@@ -6,8 +6,8 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { writeSynthDataset } from '../../src/data/synth/writer.js';
-import { readRecords } from '../../src/evaluation/record-file.js';
+import { writeSynthDataset } from '../../src/synthetic/writer.js';
+import { readRecords } from '../../src/evaluation/records/record-file.js';
 import { missingForMpi, startJob } from '../helpers/mpirun.js';
 
 const skipped = missingForMpi();

@@ -3,11 +3,11 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { writeSynthDataset } from '../../src/data/synth/writer.js';
+import { writeSynthDataset } from '../../src/synthetic/writer.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
-import { readRecords } from '../../src/evaluation/record-file.js';
-import { readRunLog } from '../../src/training/run-log.js';
+import { readRecords } from '../../src/evaluation/records/record-file.js';
+import { readRunLog } from '../../src/training/watching/run-log.js';
 import { type CliResult, runCli } from '../helpers/run-cli.js';
 import { smallConfig, writeConfig } from '../helpers/small-experiment.js';
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { matches, partsOf, printable } from '../../src/cli/inspect-summary.js';
-import { writeSafetensors, writeShardedSafetensors } from '../../src/io/safetensors-writer.js';
+import { writeSafetensors, writeShardedSafetensors } from '../../src/io/safetensors/safetensors-writer.js';
 import { fixture } from '../helpers/fixtures.js';
 import { runCli } from '../helpers/run-cli.js';
 

@@ -10,7 +10,7 @@ import { expectedFigures } from '../../src/cli/models-figures.js';
 import { needOf } from '../../src/cli/models-memory.js';
 import { parseCommand } from '../../src/cli/parse.js';
 import { RELEASED_COUNTS } from '../../src/benchmark/released-counts.js';
-import { RELEASED_MODELS } from '../../src/model/catalogue/released-models.js';
+import { RELEASED_MODELS } from '../../src/checkpoints/catalogue/released-models.js';
 import { fixture } from '../helpers/fixtures.js';
 import { runCli } from '../helpers/run-cli.js';
 import { shellCommands } from '../helpers/shell-commands.js';

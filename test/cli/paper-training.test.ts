@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { writeSynthDataset } from '../../src/data/synth/writer.js';
-import { openModelDirectory } from '../../src/model/checkpoint-directory.js';
-import { readRunLog } from '../../src/training/run-log.js';
+import { writeSynthDataset } from '../../src/synthetic/writer.js';
+import { openModelDirectory } from '../../src/checkpoints/checkpoint-directory.js';
+import { readRunLog } from '../../src/training/watching/run-log.js';
 import { fixture } from '../helpers/fixtures.js';
 import { runCli } from '../helpers/run-cli.js';
 

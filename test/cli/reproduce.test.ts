@@ -5,9 +5,9 @@ import { describe, expect, test } from '@jest/globals';
 import { expectedFigures } from '../../src/cli/models-figures.js';
 import { VERBS } from '../../src/cli/main.js';
 import { parseCommand } from '../../src/cli/parse.js';
-import type { ReleasedModel } from '../../src/model/catalogue/entry.js';
-import { BACKBONES, RELEASE, RELEASED_MODELS } from '../../src/model/catalogue/released-models.js';
-import { readExperimentConfig } from '../../src/training/experiment-config.js';
+import type { ReleasedModel } from '../../src/checkpoints/catalogue/entry.js';
+import { BACKBONES, RELEASE, RELEASED_MODELS } from '../../src/checkpoints/catalogue/released-models.js';
+import { readExperimentConfig } from '../../src/training/config/experiment-config.js';
 import { shellCommands } from '../helpers/shell-commands.js';
 
 const PAGE = readFileSync('docs/reproduce.md', 'utf8');

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
-import { writeModelDirectory } from '../../src/model/checkpoint-directory.js';
+import { writeModelDirectory } from '../../src/checkpoints/checkpoint-directory.js';
 import { runCli } from '../helpers/run-cli.js';
 import { SMALL_TEXT, TOKENIZER_DIR } from '../helpers/small-experiment.js';
 import { smallModel } from '../helpers/small-model.js';

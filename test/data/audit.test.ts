@@ -10,7 +10,7 @@ import { maskFault } from '../../src/data/audit/mask-fault.js';
 import { ProblemList } from '../../src/data/audit/problems.js';
 import { CATALOGUE } from '../../src/data/catalogue/catalogue.js';
 import { openReferringSet } from '../../src/data/dataset-registry.js';
-import { writeSynthDataset } from '../../src/data/synth/writer.js';
+import { writeSynthDataset } from '../../src/synthetic/writer.js';
 import { fixture } from '../helpers/fixtures.js';
 import { pngOf } from '../helpers/png-chunks.js';
 

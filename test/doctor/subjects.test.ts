@@ -3,7 +3,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { writeSynthDataset } from '../../src/data/synth/writer.js';
+import { writeSynthDataset } from '../../src/synthetic/writer.js';
 import { type Place, examineConfig, examineData, examineModel } from '../../src/doctor/subjects.js';
 import * as tf from '../../src/engine/tf.js';
 import { spoiledModel } from '../helpers/spoiled-model.js';

@@ -1,7 +1,7 @@
 /** Rates of free answers, counted by hand on a recorded image. */
 import { expect, test } from '@jest/globals';
 import { answerRates, isAnswerRate } from '../../src/evaluation/answer-rates.js';
-import type { ExpressionRecord, ImageRecord } from '../../src/evaluation/record.js';
+import type { ExpressionRecord, ImageRecord } from '../../src/evaluation/records/record.js';
 
 type Said = readonly [targetIsEmpty: boolean, answer: ExpressionRecord['answer']];
 

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { compareImages, compareRuns, settingDifferences } from '../../src/evaluation/compare.js';
-import { GRES } from '../../src/evaluation/benchmarks.js';
+import { GRES } from '../../src/evaluation/benchmarks/benchmarks.js';
 import { evaluate } from '../../src/evaluation/evaluate.js';
-import { recordedResults } from '../../src/evaluation/record-figures.js';
-import type { ExpressionRecord, ImageRecord, RecordFile } from '../../src/evaluation/record.js';
+import { recordedResults } from '../../src/evaluation/records/record-figures.js';
+import type { ExpressionRecord, ImageRecord, RecordFile } from '../../src/evaluation/records/record.js';
 import { Random } from '../../src/random.js';
 import { headerFor, RandomDataset, RandomResponder, recordFor } from './random-run.js';
 

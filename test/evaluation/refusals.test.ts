@@ -5,14 +5,14 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { EvaluatedTarget } from '../../src/data/evaluated-dataset.js';
 import type { ReferringImage } from '../../src/data/refer/refer-dataset.js';
-import { GRES } from '../../src/evaluation/benchmarks.js';
+import { GRES } from '../../src/evaluation/benchmarks/benchmarks.js';
 import { compareRuns } from '../../src/evaluation/compare.js';
 import { divide, inGroups, MOST_MASK_PIXELS } from '../../src/evaluation/conversations.js';
 import { evaluate, type EvaluationOptions } from '../../src/evaluation/evaluate.js';
 import type { Evaluation } from '../../src/evaluation/evaluation-run.js';
-import { mergeRecords } from '../../src/evaluation/merge-records.js';
-import { readRecords, RecordWriter } from '../../src/evaluation/record-file.js';
-import { recordedRefusals, recordedResults } from '../../src/evaluation/record-figures.js';
+import { mergeRecords } from '../../src/evaluation/records/merge-records.js';
+import { readRecords, RecordWriter } from '../../src/evaluation/records/record-file.js';
+import { recordedRefusals, recordedResults } from '../../src/evaluation/records/record-figures.js';
 import { failureScenes, recordedSamples } from '../../src/evaluation/report/recorded-pictures.js';
 import { headerFor, RandomDataset, RandomResponder } from './random-run.js';
 

@@ -1,8 +1,8 @@
 /** What an answer counts, by benchmark and protocol. (The recorded figures are in test/verification/metrics.test.ts.) */
 import { describe, expect, test } from '@jest/globals';
-import { type Benchmark, GRES, REASON, RES, SEM_SEG } from '../../src/evaluation/benchmarks.js';
+import { type Benchmark, GRES, REASON, RES, SEM_SEG } from '../../src/evaluation/benchmarks/benchmarks.js';
 import type { GresProtocol } from '../../src/evaluation/metrics/gres-score.js';
-import { resultOf } from '../../src/evaluation/record-figures.js';
+import { resultOf } from '../../src/evaluation/records/record-figures.js';
 import { type DecisionRule, type ScoredExpression, scoreExpression } from '../../src/evaluation/score.js';
 import { segmentResult } from '../../src/inference/segment-result.js';
 import type { BinaryMask } from '../../src/types.js';

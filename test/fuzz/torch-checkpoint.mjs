@@ -4,7 +4,7 @@
  *
  *   node test/fuzz/torch-checkpoint.mjs --inputs 1000000 --seed 1
  *
- * `--only N` runs input N alone (its number is in the error). test/io/torch-checkpoint-fuzz.test.ts runs a few inputs.
+ * `--only N` runs input N alone (its number is in the error). test/io/torch/torch-checkpoint-fuzz.test.ts runs a few inputs.
  */
 import { Buffer } from 'node:buffer';
 import console from 'node:console';

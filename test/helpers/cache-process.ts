@@ -2,7 +2,7 @@
  * A process that works with a cache (started as cache-process.cjs): DIR MAX_BYTES SEED OPERATIONS. It asks for
  * random entries, writes those that are missing, opens the cache anew now and then, and says in the end what it found.
  */
-import { FileCache, type FileCacheStats } from '../../src/io/file-cache.js';
+import { FileCache, type FileCacheStats } from '../../src/io/cache/file-cache.js';
 import { Random } from '../../src/random.js';
 import { contentOf, keyOf } from './cache-content.js';
 

@@ -1,9 +1,9 @@
 /** Sizes of small models, and the names and shapes of the published checkpoint at the sizes of fixtures/gsva-tiny. */
 import { readFileSync } from 'node:fs';
 import { type ModelConfig, parseModelConfig } from '../../src/config.js';
-import { readSafetensors } from '../../src/io/safetensors.js';
-import { Gsva } from '../../src/model/gsva.js';
-import { PUBLISHED_PREFIX } from '../../src/model/weights.js';
+import { readSafetensors } from '../../src/io/safetensors/safetensors.js';
+import { Gsva } from '../../src/systems/gsva/gsva.js';
+import { PUBLISHED_PREFIX } from '../../src/checkpoints/weights.js';
 import { Random } from '../../src/random.js';
 import { fixture } from './fixtures.js';
 import { buildRandom } from './tensors.js';

@@ -2,7 +2,7 @@
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { openCheckpoint } from '../../src/io/checkpoint-files.js';
-import { writeSafetensorsFile } from '../../src/io/safetensors-writer.js';
+import { writeSafetensorsFile } from '../../src/io/safetensors/safetensors-writer.js';
 
 /**
  * @param name of the weight, without peft's prefix

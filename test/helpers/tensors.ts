@@ -1,6 +1,6 @@
 /** Seeded tensors, and what tests read out of layers. */
 import * as tf from '../../src/engine/tf.js';
-import { inStoredLayout } from '../../src/model/weights.js';
+import { inStoredLayout } from '../../src/checkpoints/weights.js';
 import type { CompositeLayer } from '../../src/nn/composite-layer.js';
 import type { Random } from '../../src/random.js';
 

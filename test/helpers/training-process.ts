@@ -5,8 +5,8 @@
  */
 import { once } from 'node:events';
 import { startEngine } from '../../src/engine/engine.js';
-import { Trainer } from '../../src/training/trainer.js';
-import type { TrainingObserver } from '../../src/training/training-observer.js';
+import { Trainer } from '../../src/training/loop/trainer.js';
+import type { TrainingObserver } from '../../src/training/watching/training-observer.js';
 import { DriftTask, driftOptions } from './drift-task.js';
 
 async function main(runDir: string): Promise<void> {

@@ -1,4 +1,4 @@
-/** In place of src/io/write-thread-file.ts (see jest.config.js). */
+/** In place of src/io/atomic/write-thread-file.ts (see jest.config.js). */
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 

@@ -1,4 +1,4 @@
 'use strict';
 /** A writing thread as it is, from the sources. */
 require('./load-typescript.cjs');
-require('../../src/io/write-thread.ts');
+require('../../src/io/atomic/write-thread.ts');

@@ -6,11 +6,11 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, tes
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import { type GsvaModel, type GsvaScene, loadGsva, UserError } from '../../src/index.js';
-import { writeModelDirectory } from '../../src/model/checkpoint-directory.js';
-import { ClipEncoderLayer, ClipVisionTower } from '../../src/model/clip-vision-tower.js';
-import { LlamaDecoderLayer } from '../../src/model/llama.js';
-import { Projector } from '../../src/model/projector.js';
-import { SamBlock, SamImageEncoder } from '../../src/model/sam/image-encoder.js';
+import { writeModelDirectory } from '../../src/checkpoints/checkpoint-directory.js';
+import { ClipEncoderLayer, ClipVisionTower } from '../../src/networks/clip/vision-tower.js';
+import { LlamaDecoderLayer } from '../../src/networks/decoder-lm/llama.js';
+import { Projector } from '../../src/networks/projector.js';
+import { SamBlock, SamImageEncoder } from '../../src/networks/sam/image-encoder.js';
 import { fixture } from '../helpers/fixtures.js';
 import { randomImage, tinyPredictor } from './tiny-predictor.js';
 

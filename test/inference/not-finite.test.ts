@@ -6,7 +6,7 @@ import { UserError } from '../../src/errors.js';
 import { generate } from '../../src/inference/generate.js';
 import type { Predictor } from '../../src/inference/predictor.js';
 import { binaryMask } from '../../src/inference/segment-result.js';
-import type { EncodedImage } from '../../src/model/image-features.js';
+import type { EncodedImage } from '../../src/features/image-features.js';
 import { provideAdapter } from '../helpers/swiftshader.js';
 import { randomImage, tinyPredictor } from './tiny-predictor.js';
 

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { GRefCoco } from '../../src/data/refer/grefcoco.js';
-import { writeSynthDataset } from '../../src/data/synth/writer.js';
+import { writeSynthDataset } from '../../src/synthetic/writer.js';
 import { startEngine } from '../../src/engine/engine.js';
 import { scoreGres } from '../../src/evaluation/metrics/gres-score.js';
 import { loadPredictor } from '../../src/inference/load-predictor.js';
-import { readImage } from '../../src/io/image-file.js';
+import { readImage } from '../../src/io/image/image-file.js';
 import type { SegmentResult } from '../../src/types.js';
 
 const IMAGES = 24;

@@ -6,8 +6,8 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import * as tf from '../../src/engine/tf.js';
 import { loadPredictor } from '../../src/inference/load-predictor.js';
 import type { Reply } from '../../src/inference/reply.js';
-import { readModelDirectory, writeModelDirectory } from '../../src/model/checkpoint-directory.js';
-import type { Precision } from '../../src/model/precision.js';
+import { readModelDirectory, writeModelDirectory } from '../../src/checkpoints/checkpoint-directory.js';
+import type { Precision } from '../../src/checkpoints/precision.js';
 import { startWasmEngine } from '../helpers/wasm-engine.js';
 import { randomImage } from './tiny-predictor.js';
 

@@ -2,7 +2,7 @@
 import { Tokenizer } from '../../src/data/text/tokenizer.js';
 import * as tf from '../../src/engine/tf.js';
 import { Predictor } from '../../src/inference/predictor.js';
-import type { Gsva } from '../../src/model/gsva.js';
+import type { Gsva } from '../../src/systems/gsva/gsva.js';
 import { Random } from '../../src/random.js';
 import { ADDED_TOKENS } from '../../src/special-tokens.js';
 import type { RgbImage } from '../../src/types.js';

@@ -14,7 +14,7 @@ import { loadPredictor } from '../../src/inference/load-predictor.js';
 import { Predictor } from '../../src/inference/predictor.js';
 import { teacherForce } from '../../src/inference/teacher-forcing.js';
 import { forcedDecision, readNextToken, type TokenAnswer } from '../../src/inference/token-decision.js';
-import { writeModelDirectory } from '../../src/model/checkpoint-directory.js';
+import { writeModelDirectory } from '../../src/checkpoints/checkpoint-directory.js';
 import { Random } from '../../src/random.js';
 import type { Variant } from '../../src/variant.js';
 import { TOKENIZER_DIR } from '../helpers/small-experiment.js';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { UserError } from '../../src/errors.js';
 import { openCheckpoint } from '../../src/io/checkpoint-files.js';
-import { writeSafetensors } from '../../src/io/safetensors-writer.js';
+import { writeSafetensors } from '../../src/io/safetensors/safetensors-writer.js';
 import { fixture } from '../helpers/fixtures.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-files-'));

@@ -1,11 +1,11 @@
 /** Where a checkpoint has its tensors, and what of a pickle is kept without being known. */
 import { describe, expect, test } from '@jest/globals';
 import { UserError } from '../../src/errors.js';
-import { PickleOpaque, type PickleValue, unpickle } from '../../src/io/pickle.js';
-import { harmlessGlobal } from '../../src/io/pickle-harmless.js';
-import { call, dict, global, list, pickle, tuple } from '../../src/io/pickle-writer.js';
+import { PickleOpaque, type PickleValue, unpickle } from '../../src/io/torch/pickle.js';
+import { harmlessGlobal } from '../../src/io/torch/pickle-harmless.js';
+import { call, dict, global, list, pickle, tuple } from '../../src/io/torch/pickle-writer.js';
 import { findStateDict, type StateDict } from '../../src/io/state-dict.js';
-import { TORCH_GLOBALS, TorchStorage, TorchTensor } from '../../src/io/torch-tensors.js';
+import { TORCH_GLOBALS, TorchStorage, TorchTensor } from '../../src/io/torch/torch-tensors.js';
 
 const storage = new TorchStorage('0', 'F32', 4, 0, 4);
 const tensor = (): TorchTensor => new TorchTensor(storage, 'F32', [1], [1], 0);

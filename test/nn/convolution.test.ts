@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
-import { fromStored, toStored } from '../../src/model/weights.js';
+import { fromStored, toStored } from '../../src/checkpoints/weights.js';
 import type { CompositeLayer } from '../../src/nn/composite-layer.js';
 import { PatchConvolution, PatchDeconvolution, SameConvolution } from '../../src/nn/convolution.js';
 import { Random } from '../../src/random.js';

@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
-import { Llama } from '../../src/model/llama.js';
+import { Llama } from '../../src/networks/decoder-lm/llama.js';
 import { Random } from '../../src/random.js';
 import {
   backwardLayers,

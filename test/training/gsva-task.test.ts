@@ -10,12 +10,12 @@ import type { AnySet } from '../../src/data/sampling/sample-source.js';
 import type { VqaRequest } from '../../src/data/vqa/vqa-sample.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
-import { encodePng } from '../../src/io/image-file.js';
-import { writePendingFiles } from '../../src/io/pending-file.js';
-import type { Gsva } from '../../src/model/gsva.js';
+import { encodePng } from '../../src/io/image/image-file.js';
+import { writePendingFiles } from '../../src/io/atomic/pending-file.js';
+import type { Gsva } from '../../src/systems/gsva/gsva.js';
 import { Random } from '../../src/random.js';
-import { encoderDigests } from '../../src/training/encoder-digest.js';
-import { FeatureCache } from '../../src/training/feature-cache.js';
+import { encoderDigests } from '../../src/features/encoder-digest.js';
+import { FeatureCache } from '../../src/features/feature-cache.js';
 import {
   type GsvaConversation,
   type GsvaData,
@@ -23,12 +23,12 @@ import {
   type GsvaSample,
   type GsvaTaskOptions,
 } from '../../src/training/gsva-task.js';
-import { KeptFeatures } from '../../src/training/kept-features.js';
+import { KeptFeatures } from '../../src/features/kept-features.js';
 import { randomImage } from '../inference/tiny-predictor.js';
 import { SMALL_TEXT, smallTokenizer, TOKENIZER_DIR } from '../helpers/small-experiment.js';
 import { configOf, tokenizerOf, VARIANT_NAMES, VARIANTS } from '../helpers/variants.js';
 import { smallModel } from '../helpers/small-model.js';
-import { culpritOfLoss } from '../../src/training/not-finite-update.js';
+import { culpritOfLoss } from '../../src/training/loop/not-finite-update.js';
 import { plantNaN, valuesOf, variablesOf } from '../helpers/tensors.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-task-'));

@@ -4,7 +4,7 @@ import * as tf from '../../src/engine/tf.js';
 import { Random } from '../../src/random.js';
 import type { GsvaBatch } from '../../src/training/gsva-step.js';
 import type { MaskTargets } from '../../src/training/mask-objective.js';
-import type { SamBatch } from '../../src/training/sam-step.js';
+import type { SamBatch } from '../../src/training/base/sam-step.js';
 import { largest, largestDifference, normal, valuesOf } from '../helpers/tensors.js';
 
 function targets(random: Random, count: number, rejected: number, height: number, width: number): MaskTargets {

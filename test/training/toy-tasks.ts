@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
-import type { PendingFile } from '../../src/io/pending-file.js';
-import { safetensorsPieces } from '../../src/io/safetensors-writer.js';
-import { readSafetensors, toFloat32 } from '../../src/io/safetensors.js';
+import type { PendingFile } from '../../src/io/atomic/pending-file.js';
+import { safetensorsPieces } from '../../src/io/safetensors/safetensors-writer.js';
+import { readSafetensors, toFloat32 } from '../../src/io/safetensors/safetensors.js';
 import { Random } from '../../src/random.js';
-import { epochSamples } from '../../src/training/epoch-samples.js';
-import type { TrainerOptions } from '../../src/training/trainer-options.js';
-import type { Gradients, SampleStream, TrainingTask } from '../../src/training/training-task.js';
+import { epochSamples } from '../../src/training/loop/epoch-samples.js';
+import type { TrainerOptions } from '../../src/training/loop/trainer-options.js';
+import type { Gradients, SampleStream, TrainingTask } from '../../src/training/loop/training-task.js';
 
 export interface ToySample {
   readonly name: string;

@@ -1,10 +1,10 @@
 /** The table of what trains, against the published names. */
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../src/engine/engine.js';
-import type { Gsva } from '../../src/model/gsva.js';
+import type { Gsva } from '../../src/systems/gsva/gsva.js';
 import { partOf, type Stage, STAGES, TRAINABLE, trainableVariables } from '../../src/training/trainable.js';
-import { readSafetensors } from '../../src/io/safetensors.js';
-import { PUBLISHED_PREFIX } from '../../src/model/weights.js';
+import { readSafetensors } from '../../src/io/safetensors/safetensors.js';
+import { PUBLISHED_PREFIX } from '../../src/checkpoints/weights.js';
 import { fixture } from '../helpers/fixtures.js';
 import { smallModel, TINY } from '../helpers/small-model.js';
 

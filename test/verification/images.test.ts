@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { UserError } from '../../src/errors.js';
-import { readImage, writePng } from '../../src/io/image-file.js';
+import { readImage, writePng } from '../../src/io/image/image-file.js';
 import { verifyImages } from '../../src/verification/images.js';
 import { fixture, sharedFixture } from '../helpers/fixtures.js';
 

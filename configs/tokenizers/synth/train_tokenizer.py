@@ -5,7 +5,7 @@
 
 SentencePiece BPE with LLaMA's settings (identity normalisation, byte fallback, split digits, unk/bos/eos = 0/1/2) on
 conversations of the embedded benchmark: 1,500 base scenes, each once with the base's questions and once with the
-training and evaluation forms of GSVA (src/data/synth/base-text.ts, src/data/text/prompts.ts), special tokens removed.
+training and evaluation forms of GSVA (src/synthetic/base-text.ts, src/data/text/prompts.ts), special tokens removed.
 """
 import sys
 

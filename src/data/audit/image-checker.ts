@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 
 import { messageOf } from '../../errors.js';
-import { readImageSize } from '../../io/image-file.js';
+import { readImageSize } from '../../io/image/image-file.js';
 import { type Size as ImageSize, sizeMismatch } from '../image/size-mismatch.js';
 import type { ProblemList } from './problems.js';
 

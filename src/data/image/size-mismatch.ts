@@ -1,6 +1,6 @@
 /** A picture of another size than its annotations say, in words: an EXIF orientation is the most frequent reason. */
 import { basename } from 'node:path';
-import { readImageOrientation } from '../../io/image-file.js';
+import { readImageOrientation } from '../../io/image/image-file.js';
 
 export interface Size {
   readonly height: number;

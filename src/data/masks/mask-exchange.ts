@@ -1,7 +1,7 @@
 /** Masks as other programs have them: COCO's compressed run lengths and PNG files. Polygons are in mask-polygons.ts. */
 import { UserError, messageOf } from '../../errors.js';
-import { maskPng } from '../../io/image-file.js';
-import { decodeMaskPng, readMaskPng } from '../../io/mask-png.js';
+import { maskPng } from '../../io/image/image-file.js';
+import { decodeMaskPng, readMaskPng } from '../../io/image/mask-png.js';
 import type { BinaryMask } from '../../types.js';
 import { decodeMask, encodeMask, rleFromCounts, rleFromString, rleToString, shown } from './coco-mask.js';
 

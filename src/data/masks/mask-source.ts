@@ -3,7 +3,7 @@
  * has any number of them, and its mask is their union; without one, nothing in the image fits it.
  */
 import { UserError, messageOf } from '../../errors.js';
-import { readMaskPng } from '../../io/mask-png.js';
+import { readMaskPng } from '../../io/image/mask-png.js';
 import { annotationToRle } from './coco-mask-annotation.js';
 import { type Rle, encodeMask, mergeRles } from './coco-mask.js';
 

@@ -1,8 +1,8 @@
 /** COCO's instances files (and LVIS's) entry by entry: images, categories and annotations by their ids. */
 import { existsSync } from 'node:fs';
 import { UserError, messageOf } from '../../errors.js';
-import { JsonReader } from '../../io/json-reader.js';
-import { readJsonLists } from '../../io/json-records.js';
+import { JsonReader } from '../../io/json/json-reader.js';
+import { readJsonLists } from '../../io/json/json-records.js';
 import { RepeatedIds } from '../repeated-ids.js';
 import type { LeftOut } from './left-out.js';
 import { expressionOf } from './own-data-writer.js';

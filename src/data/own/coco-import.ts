@@ -4,7 +4,7 @@
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { UserError } from '../../errors.js';
-import type { JsonReader } from '../../io/json-reader.js';
+import type { JsonReader } from '../../io/json/json-reader.js';
 import { annotationToRle } from '../masks/coco-mask-annotation.js';
 import { rleArea, rleToString } from '../masks/coco-mask.js';
 import { type CocoFile, type Id, idOf, readCocoFile } from './coco-file.js';

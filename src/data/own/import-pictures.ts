@@ -1,6 +1,6 @@
 /** The pictures of an import: found by their names, opened, and compared with the size that the annotations say. */
 import { UserError } from '../../errors.js';
-import { readImageSize } from '../../io/image-file.js';
+import { readImageSize } from '../../io/image/image-file.js';
 import { type Size, sizeMismatch } from '../image/size-mismatch.js';
 import type { ImageDraft, ImageDrafts } from './image-drafts.js';
 import type { ImageFinder } from './image-finder.js';

@@ -1,7 +1,7 @@
 /** Shapes of LabelMe (and of X-AnyLabeling, which writes the same files) as masks. */
 import { UserError, messageOf } from '../../errors.js';
-import type { JsonReader } from '../../io/json-reader.js';
-import { decodeMaskPng } from '../../io/mask-png.js';
+import type { JsonReader } from '../../io/json/json-reader.js';
+import { decodeMaskPng } from '../../io/image/mask-png.js';
 import type { BinaryMask } from '../../types.js';
 import type { Size } from '../image/size-mismatch.js';
 import { annotationToRle } from '../masks/coco-mask-annotation.js';

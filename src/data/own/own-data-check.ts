@@ -1,6 +1,6 @@
 /** Checks a file of a user's own data down to the pixel: sizes of images, masks with nothing inside. */
 import { UserError, messageOf } from '../../errors.js';
-import { readImageSize } from '../../io/image-file.js';
+import { readImageSize } from '../../io/image/image-file.js';
 import { rleArea, rleToString } from '../masks/coco-mask.js';
 import { sizeMismatch } from '../image/size-mismatch.js';
 import { unionOfSources } from '../masks/mask-source.js';

@@ -5,7 +5,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { UserError, messageOf } from '../../errors.js';
-import { readImageSize } from '../../io/image-file.js';
+import { readImageSize } from '../../io/image/image-file.js';
 import { notUtf8 } from '../../io/text-encoding.js';
 import { NOT_UTF8_LINE, readTextLines } from '../../io/text-lines.js';
 import { ImageFinder } from './image-finder.js';

@@ -4,7 +4,7 @@
  *     {"image": "images/1.jpg", "expressions": [{"text": "the cat", "mask": {"polygons": [[9, 9, 60, 9, 60, 40]]}}]}
  */
 import { UserError, messageOf } from '../../errors.js';
-import { JsonReader } from '../../io/json-reader.js';
+import { JsonReader } from '../../io/json/json-reader.js';
 import { MAX_PIXELS, rleFromCounts, rleFromString } from '../masks/coco-mask.js';
 import { checkedExpression, cleanExpression } from '../text/prompts.js';
 import type { MaskSource } from '../masks/mask-source.js';

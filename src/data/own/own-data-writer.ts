@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { UserError } from '../../errors.js';
-import { writeFileAtomic } from '../../io/atomic-file.js';
+import { writeFileAtomic } from '../../io/atomic/atomic-file.js';
 import { Random } from '../../random.js';
 import type { OwnSplit } from './own-data-line.js';
 import { checkedExpression, cleanExpression } from '../text/prompts.js';

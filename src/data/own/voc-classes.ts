@@ -2,8 +2,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../errors.js';
-import type { ColourMap } from '../../io/colour-png.js';
-import { readText } from '../../io/json-file.js';
+import type { ColourMap } from '../../io/image/colour-png.js';
+import { readText } from '../../io/json/json-file.js';
 import { expressionOf } from './own-data-writer.js';
 
 /** In the order of their numbers, from 1. */

@@ -5,8 +5,8 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../errors.js';
-import { type ColourMap, readColourPng } from '../../io/colour-png.js';
-import { readText } from '../../io/json-file.js';
+import { type ColourMap, readColourPng } from '../../io/image/colour-png.js';
+import { readText } from '../../io/json/json-file.js';
 import { encodeMask, rleToString } from '../masks/coco-mask.js';
 import type { CocoOptions, Imported } from './coco-import.js';
 import { type ImageDraft, ImageDrafts } from './image-drafts.js';

@@ -1,6 +1,6 @@
 /** Annotations of Pascal VOC (one XML per picture): the size of the picture and the names of its objects. */
 import { UserError, messageOf } from '../../errors.js';
-import { readText } from '../../io/json-file.js';
+import { readText } from '../../io/json/json-file.js';
 import { type XmlElement, childOf, parseXml } from '../../io/xml.js';
 import type { Size } from '../image/size-mismatch.js';
 import { expressionOf } from './own-data-writer.js';

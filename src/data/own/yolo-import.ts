@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { UserError } from '../../errors.js';
-import { readText } from '../../io/json-file.js';
+import { readText } from '../../io/json/json-file.js';
 import { annotationToRle } from '../masks/coco-mask-annotation.js';
 import { rleArea } from '../masks/coco-mask.js';
 import type { CocoOptions, Imported } from './coco-import.js';

@@ -1,5 +1,5 @@
 /** ReasonSeg as it is evaluated on (reference: ValDataset): one question per image, with the first of its texts. */
-import { readImageSize } from '../../io/image-file.js';
+import { readImageSize } from '../../io/image/image-file.js';
 import { UserError } from '../../errors.js';
 import type { EvaluatedDataset, EvaluatedTarget } from '../evaluated-dataset.js';
 import { readReasonAnnotation, reasonMasks, referenceReasonMask } from './reason-annotation.js';

@@ -4,7 +4,7 @@
  * the explanation alone.
  */
 import { UserError } from '../../errors.js';
-import { readImage, readImageSize } from '../../io/image-file.js';
+import { readImage, readImageSize } from '../../io/image/image-file.js';
 import { explainedTurn, explanationMode } from '../text/prompts.js';
 import { readReasonAnnotation, reasonMasks } from './reason-annotation.js';
 import type { MakeSample, RequestOf } from '../sampling/training-sample.js';

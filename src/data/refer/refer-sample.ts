@@ -3,7 +3,7 @@
  * expressions, and an answer with [SEG] for each that is there and [REJ] for each that is not.
  */
 import { UserError } from '../../errors.js';
-import { readImage, readImageSize } from '../../io/image-file.js';
+import { readImage, readImageSize } from '../../io/image/image-file.js';
 import { decodeMask, rleArea } from '../masks/coco-mask.js';
 import { sizeMismatch } from '../image/size-mismatch.js';
 import { type MaskSource, unionOfSources } from '../masks/mask-source.js';

@@ -1,8 +1,8 @@
 /** Label maps as the reader demands them, without making samples of them: kind of PNG, and the numbers of the classes. */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { messageOf } from '../../errors.js';
-import { indexPngFault, readIndexPng } from '../../io/index-png.js';
-import { pngFile } from '../../io/png-file.js';
+import { indexPngFault, readIndexPng } from '../../io/image/index-png.js';
+import { pngFile } from '../../io/image/png-file.js';
 import { type NumberedClasses, presentClasses } from './label-map-classes.js';
 
 /** Signature and header chunk of a PNG. */

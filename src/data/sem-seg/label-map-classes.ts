@@ -1,6 +1,6 @@
 /** What the numbers of a label map stand for, and where they are. */
 import { UserError } from '../../errors.js';
-import type { LabelMap } from '../../io/index-png.js';
+import type { LabelMap } from '../../io/image/index-png.js';
 import type { BinaryMask } from '../../types.js';
 
 /** The class that each number stands for; null where the set's rules leave it out. */

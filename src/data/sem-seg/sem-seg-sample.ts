@@ -3,8 +3,8 @@
  * SemSegDataset). Classes come from a label map, or from annotations in COCO's form, each of which counts on its own.
  */
 import { UserError, messageOf } from '../../errors.js';
-import { readImage, readImageSize } from '../../io/image-file.js';
-import { readIndexPng } from '../../io/index-png.js';
+import { readImage, readImageSize } from '../../io/image/image-file.js';
+import { readIndexPng } from '../../io/image/index-png.js';
 import type { Random } from '../../random.js';
 import type { BinaryMask } from '../../types.js';
 import { sizeMismatch } from '../image/size-mismatch.js';

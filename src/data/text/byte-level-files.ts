@@ -5,7 +5,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../errors.js';
-import { readText } from '../../io/json-file.js';
+import { readText } from '../../io/json/json-file.js';
 import type { TokenizerJson } from './tokenizer-json.js';
 import { isId, readObject, wrongKey } from './tokenizer-object.js';
 

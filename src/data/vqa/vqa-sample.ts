@@ -1,6 +1,6 @@
 /** Samples of visual question answering: conversations about an image, in words alone (reference: VQADataset). */
 import { UserError } from '../../errors.js';
-import { readImage, readImageSize } from '../../io/image-file.js';
+import { readImage, readImageSize } from '../../io/image/image-file.js';
 import { IMAGE_PLACEHOLDER, RESERVED_TEXTS } from '../../special-tokens.js';
 import type { Turn } from '../text/conversation.js';
 import type { MakeSample, RequestOf } from '../sampling/training-sample.js';

@@ -1,12 +1,12 @@
 /** What a report says beyond its figures: where a run is good, how well it rejects, what went wrong. */
 import type { BinaryMask, RgbImage } from '../../types.js';
 import { breakDown, imageFigures, type Breakdown, type ImageFigures } from '../breakdown.js';
-import { benchmarkNamed } from '../benchmarks.js';
+import { benchmarkNamed } from '../benchmarks/benchmarks.js';
 import { calibrate, type Calibration } from '../calibration.js';
 import { FAILURE_KINDS, findFailures, summarizeFailures, type Failure, type FailureSummary } from '../failures.js';
 import type { GresProtocol } from '../metrics/gres-score.js';
-import { recordedResults, recordsOf } from '../record-figures.js';
-import type { ExpressionRecord, RecordFile } from '../record.js';
+import { recordedResults, recordsOf } from '../records/record-figures.js';
+import type { ExpressionRecord, RecordFile } from '../records/record.js';
 import type { LinePlot } from './line-plot.js';
 import { measuredSet, measuredWords, type MeasuredSet } from './measured-set.js';
 import { type PublishedTable, publicationOf } from './published-tables.js';

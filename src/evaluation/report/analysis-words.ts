@@ -1,7 +1,7 @@
 /** What the pages say about an analysis, in words and tables, the same in HTML and Markdown. */
 import type { Calibration } from '../calibration.js';
-import type { Result } from '../record-figures.js';
-import type { ExpressionRecord } from '../record.js';
+import type { Result } from '../records/record-figures.js';
+import type { ExpressionRecord } from '../records/record.js';
 import { metricTitle } from '../figures.js';
 import { formatFigure } from './report-data.js';
 

@@ -3,8 +3,8 @@ import { formText } from '../../data/text/question-forms.js';
 import { ANSWER_FORMS, PAPER_QUESTIONS, TRAINING_QUESTIONS } from '../../data/text/prompts.js';
 import { IMAGE_PLACEHOLDER, REJ_TOKEN, SEG_TOKEN } from '../../special-tokens.js';
 import type { GresProtocol } from '../metrics/gres-score.js';
-import { recordsOf } from '../record-figures.js';
-import type { ImageRecord, RecordFile, RecordedReply } from '../record.js';
+import { recordsOf } from '../records/record-figures.js';
+import type { ImageRecord, RecordFile, RecordedReply } from '../records/record.js';
 
 export interface AskedForm {
   readonly protocol: GresProtocol;

@@ -1,6 +1,6 @@
 /** One picture that shows a sample as training sees it: each conversation, the image, its targets and what they are called. */
 import sharp from 'sharp';
-import { writeFileAtomic } from '../../io/atomic-file.js';
+import { writeFileAtomic } from '../../io/atomic/atomic-file.js';
 import { IMAGE_PLACEHOLDER } from '../../special-tokens.js';
 import type { BinaryMask, RgbImage } from '../../types.js';
 import { displayScale, enlargeImage } from './enlarge.js';

@@ -1,5 +1,5 @@
 /** Masks over a picture as a PNG: for programs that use the library. */
-import { encodePng, readImage } from '../../io/image-file.js';
+import { encodePng, readImage } from '../../io/image/image-file.js';
 import type { BinaryMask, RgbImage } from '../../types.js';
 import { type Backdrop, overlayMasks } from './overlay.js';
 import { expressionColor } from './palette.js';

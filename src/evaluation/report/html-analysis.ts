@@ -1,7 +1,7 @@
 /** The part of report.html that says where a run is good, how well it rejects and what went wrong. */
 import type { Breakdown, ImageFigures } from '../breakdown.js';
 import { FAILURE_MEANING, type FailureKind } from '../failures.js';
-import type { Result } from '../record-figures.js';
+import type { Result } from '../records/record-figures.js';
 import type { FailureScene, ReportAnalysis, SceneExpression } from './analysis-data.js';
 import { calibrationPlots } from './analysis-data.js';
 import {

@@ -1,6 +1,6 @@
 /** The part of report.md that says where a run is good, how well it rejects and what went wrong. */
 import { FAILURE_MEANING } from '../failures.js';
-import type { Result } from '../record-figures.js';
+import type { Result } from '../records/record-figures.js';
 import { calibrationPlots, type ReportAnalysis } from './analysis-data.js';
 import {
   CALIBRATION_NOTE,

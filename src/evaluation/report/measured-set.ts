@@ -1,6 +1,6 @@
 /** The images and split of a run, in words that promise nothing: a title and a line for the terminal. */
 import { basename } from 'node:path';
-import type { RecordFile } from '../record.js';
+import type { RecordFile } from '../records/record.js';
 import { isDrawnName } from './published-splits.js';
 
 export interface MeasuredSet {

@@ -3,7 +3,7 @@
  * the prediction, a legend with what happened to each expression, and the masks of each expression alone.
  */
 import sharp from 'sharp';
-import { writeFileAtomic } from '../../io/atomic-file.js';
+import { writeFileAtomic } from '../../io/atomic/atomic-file.js';
 import type { RgbImage } from '../../types.js';
 import { displayScale } from './enlarge.js';
 import { expressionColor, hexColor } from './palette.js';

@@ -4,8 +4,8 @@
  * a line says why there is none, and no published figure is shown.
  */
 import { metricTitle } from '../figures.js';
-import { recordedRefusals, type RecordedResult } from '../record-figures.js';
-import type { ImageRecord, RecordFile } from '../record.js';
+import { recordedRefusals, type RecordedResult } from '../records/record-figures.js';
+import type { ImageRecord, RecordFile } from '../records/record.js';
 import { isAskedAsPublished } from './asked-forms.js';
 import { type MeasuredSet, number } from './measured-set.js';
 import {

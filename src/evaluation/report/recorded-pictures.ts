@@ -3,12 +3,12 @@ import { decodeMask, rleBox, rleFromString } from '../../data/masks/coco-mask.js
 import type { EvaluatedDataset } from '../../data/evaluated-dataset.js';
 import type { ReferringImage } from '../../data/refer/refer-dataset.js';
 import { UserError } from '../../errors.js';
-import { readImage } from '../../io/image-file.js';
+import { readImage } from '../../io/image/image-file.js';
 import type { BinaryMask, ReferringTarget, SegmentResult } from '../../types.js';
 import type { Failure } from '../failures.js';
 import type { GresProtocol } from '../metrics/gres-score.js';
-import { recordsOf } from '../record-figures.js';
-import type { ExpressionRecord, ImageRecord } from '../record.js';
+import { recordsOf } from '../records/record-figures.js';
+import type { ExpressionRecord, ImageRecord } from '../records/record.js';
 import type { FailureScene, SceneExpression } from './analysis-data.js';
 import type { ReportSample } from './report-data.js';
 

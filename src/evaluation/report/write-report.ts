@@ -6,7 +6,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { UserError, messageOf } from '../../errors.js';
-import { writeFileAtomic } from '../../io/atomic-file.js';
+import { writeFileAtomic } from '../../io/atomic/atomic-file.js';
 import type { RgbImage } from '../../types.js';
 import { calibrationPlots, type ReportAnalysis } from './analysis-data.js';
 import { displayScale, enlargeImage } from './enlarge.js';

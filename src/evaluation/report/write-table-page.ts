@@ -2,7 +2,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError, messageOf } from '../../errors.js';
-import { writeFileAtomic } from '../../io/atomic-file.js';
+import { writeFileAtomic } from '../../io/atomic/atomic-file.js';
 import { type LinePlot, linePlotSvg } from './line-plot.js';
 import { tablePageHtml, tablePageMarkdown, type TablePage } from './table-page.js';
 

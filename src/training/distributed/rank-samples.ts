@@ -9,8 +9,8 @@
  */
 import { UserError } from '../../errors.js';
 import type { Random } from '../../random.js';
-import type { SampleSupply } from '../sample-supply.js';
-import type { SampleStream, TrainingTask } from '../training-task.js';
+import type { SampleSupply } from '../loop/sample-supply.js';
+import type { SampleStream, TrainingTask } from '../loop/training-task.js';
 import type { Communicator } from './communicator.js';
 
 /** So many replaced in one update are not a few bad files. */

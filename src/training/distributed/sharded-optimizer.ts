@@ -16,9 +16,9 @@ import {
   clipFactor,
   copyOf,
   learningRateFactors,
-} from '../optimizer.js';
-import type { MomentPart, MomentReader, OptimizerRule } from '../optimizer-rule.js';
-import { addSquares, NO_SQUARES, updateSquares, type UpdateSquares } from '../update-squares.js';
+} from '../optimizer/optimizer.js';
+import type { MomentPart, MomentReader, OptimizerRule } from '../optimizer/optimizer-rule.js';
+import { addSquares, NO_SQUARES, updateSquares, type UpdateSquares } from '../optimizer/update-squares.js';
 import { BucketReader, BucketWriter, segmentOf } from './bucket.js';
 import type { Communicator } from './communicator.js';
 import { BUCKET_SIZE, type BucketLayout, type Partition, partition, type Segment } from './partition.js';

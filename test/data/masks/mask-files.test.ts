@@ -18,7 +18,7 @@ import {
 import { polygonsToMask } from '../../../src/data/masks/mask-polygons.js';
 import { UserError } from '../../../src/errors.js';
 import { drawOverlay } from '../../../src/evaluation/report/draw-overlay.js';
-import { readImage } from '../../../src/io/image-file.js';
+import { readImage } from '../../../src/io/image/image-file.js';
 import type { BinaryMask } from '../../../src/types.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'gsva-mask-files-'));

@@ -20,9 +20,9 @@ import {
   writeOwnData,
 } from '../../../src/data/own/own-data-writer.js';
 import { OwnData } from '../../../src/data/own/own-data.js';
-import { writeSynthDataset } from '../../../src/data/synth/writer.js';
+import { writeSynthDataset } from '../../../src/synthetic/writer.js';
 import { UserError } from '../../../src/errors.js';
-import { encodePng } from '../../../src/io/image-file.js';
+import { encodePng } from '../../../src/io/image/image-file.js';
 import { Random } from '../../../src/random.js';
 import { mutationsOf } from '../../helpers/json-mutations.js';
 import { randomImage } from '../../inference/tiny-predictor.js';

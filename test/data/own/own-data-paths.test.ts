@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkOwnData } from '../../../src/data/own/own-data-check.js';
 import { ownDataSpec } from '../../../src/data/own/own-data-spec.js';
-import { encodePng } from '../../../src/io/image-file.js';
+import { encodePng } from '../../../src/io/image/image-file.js';
 import { runCli } from '../../helpers/run-cli.js';
 import { randomImage } from '../../inference/tiny-predictor.js';
 

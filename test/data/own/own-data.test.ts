@@ -11,7 +11,7 @@ import { OwnProblems, readOwnFile } from '../../../src/data/own/own-data-file.js
 import { OwnData } from '../../../src/data/own/own-data.js';
 import type { ReferringImage } from '../../../src/data/refer/refer-dataset.js';
 import { UserError } from '../../../src/errors.js';
-import { encodePng, writeMaskPng } from '../../../src/io/image-file.js';
+import { encodePng, writeMaskPng } from '../../../src/io/image/image-file.js';
 import { Random } from '../../../src/random.js';
 import type { BinaryMask } from '../../../src/types.js';
 import { randomImage } from '../../inference/tiny-predictor.js';

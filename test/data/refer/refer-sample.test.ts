@@ -11,7 +11,7 @@ import { type MaskSource, type ReferRequest, makeReferSample } from '../../../sr
 import { referTrainingSet } from '../../../src/data/refer/refer-training-set.js';
 import type { TrainingSample } from '../../../src/data/sampling/training-sample.js';
 import { UserError } from '../../../src/errors.js';
-import { writeMaskPng, writePng } from '../../../src/io/image-file.js';
+import { writeMaskPng, writePng } from '../../../src/io/image/image-file.js';
 import { Random } from '../../../src/random.js';
 import { chiSquare, criticalValue } from '../../helpers/chi-square.js';
 import { fixture } from '../../helpers/fixtures.js';

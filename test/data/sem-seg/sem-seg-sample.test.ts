@@ -16,7 +16,7 @@ import {
 } from '../../../src/data/sem-seg/sem-seg-sample.js';
 import type { TrainingSample, TrainingSet } from '../../../src/data/sampling/training-sample.js';
 import { UserError } from '../../../src/errors.js';
-import { readIndexPng } from '../../../src/io/index-png.js';
+import { readIndexPng } from '../../../src/io/image/index-png.js';
 import { Random } from '../../../src/random.js';
 import type { BinaryMask } from '../../../src/types.js';
 import { fixture } from '../../helpers/fixtures.js';

@@ -6,7 +6,7 @@ import { execFileSync } from 'node:child_process';
 import { resolve } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { encodeMask, rleArea, rleBox } from '../../../src/data/masks/coco-mask.js';
-import { type Benchmark, GRES, REF_ZOM, RES, SEM_SEG } from '../../../src/evaluation/benchmarks.js';
+import { type Benchmark, GRES, REF_ZOM, RES, SEM_SEG } from '../../../src/evaluation/benchmarks/benchmarks.js';
 import type { FigureValues } from '../../../src/evaluation/figures.js';
 import type { GresProtocol } from '../../../src/evaluation/metrics/gres-score.js';
 import { iouOf, maskOverlap } from '../../../src/evaluation/metrics/mask-overlap.js';

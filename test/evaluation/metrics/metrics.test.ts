@@ -5,7 +5,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { UserError } from '../../../src/errors.js';
-import { GRES, REF_ZOM, RES } from '../../../src/evaluation/benchmarks.js';
+import { GRES, REF_ZOM, RES } from '../../../src/evaluation/benchmarks/benchmarks.js';
 import { boxIou, boxOfMask } from '../../../src/evaluation/metrics/boxes.js';
 import type { Box } from '../../../src/evaluation/metrics/boxes.js';
 import { GRES_PROTOCOLS, scoreGres } from '../../../src/evaluation/metrics/gres-score.js';

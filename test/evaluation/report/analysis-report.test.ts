@@ -8,10 +8,10 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import sharp from 'sharp';
 import { writeRecordedReport } from '../../../src/cli/eval-report.js';
 import { findFailures } from '../../../src/evaluation/failures.js';
-import { GRES } from '../../../src/evaluation/benchmarks.js';
+import { GRES } from '../../../src/evaluation/benchmarks/benchmarks.js';
 import { evaluate } from '../../../src/evaluation/evaluate.js';
-import { recordsOf } from '../../../src/evaluation/record-figures.js';
-import type { ImageRecord } from '../../../src/evaluation/record.js';
+import { recordsOf } from '../../../src/evaluation/records/record-figures.js';
+import type { ImageRecord } from '../../../src/evaluation/records/record.js';
 import { analyse, type FailureScene, worstOfEachKind } from '../../../src/evaluation/report/analysis-data.js';
 import { expressionColor } from '../../../src/evaluation/report/palette.js';
 import {

@@ -5,7 +5,7 @@ import { basename, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { UserError } from '../../../src/errors.js';
-import { encodePng } from '../../../src/io/image-file.js';
+import { encodePng } from '../../../src/io/image/image-file.js';
 import { crc32c, maskedCrc32c } from '../../../src/io/tensorboard/crc32c.js';
 import { EventFile } from '../../../src/io/tensorboard/event-file.js';
 import { encodeEvent } from '../../../src/io/tensorboard/event.js';

@@ -7,10 +7,10 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { writeSynthDataset } from '../../../src/data/synth/writer.js';
-import { readSafetensors, toFloat32 } from '../../../src/io/safetensors.js';
+import { writeSynthDataset } from '../../../src/synthetic/writer.js';
+import { readSafetensors, toFloat32 } from '../../../src/io/safetensors/safetensors.js';
 import { Random } from '../../../src/random.js';
-import { readRunLog } from '../../../src/training/run-log.js';
+import { readRunLog } from '../../../src/training/watching/run-log.js';
 import { isAlive, type Job, missingForMpi, pidsOf, startJob } from '../../helpers/mpirun.js';
 import { smallConfig, writeConfig } from '../../helpers/small-experiment.js';
 

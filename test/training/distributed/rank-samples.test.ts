@@ -3,8 +3,8 @@ import { describe, expect, test } from '@jest/globals';
 import { UserError } from '../../../src/errors.js';
 import { Random } from '../../../src/random.js';
 import { positionsOf, RankSamples } from '../../../src/training/distributed/rank-samples.js';
-import { SampleQueue } from '../../../src/training/sample-queue.js';
-import type { TrainingTask } from '../../../src/training/training-task.js';
+import { SampleQueue } from '../../../src/training/loop/sample-queue.js';
+import type { TrainingTask } from '../../../src/training/loop/training-task.js';
 import { localRanks } from '../../helpers/local-ranks.js';
 
 /** Samples are their positions; `unusable` are passed over. */

@@ -4,8 +4,8 @@ import * as tf from '../../../src/engine/tf.js';
 import { Random } from '../../../src/random.js';
 import type { Communicator } from '../../../src/training/distributed/communicator.js';
 import { ShardedAdamW } from '../../../src/training/distributed/sharded-optimizer.js';
-import { AdamW, type AdamWOptions } from '../../../src/training/optimizer.js';
-import type { MomentPart, MomentReader, OptimizerRule } from '../../../src/training/optimizer-rule.js';
+import { AdamW, type AdamWOptions } from '../../../src/training/optimizer/optimizer.js';
+import type { MomentPart, MomentReader, OptimizerRule } from '../../../src/training/optimizer/optimizer-rule.js';
 import { localRanks } from '../../helpers/local-ranks.js';
 import { ENGINES, useEngine } from '../toy-tasks.js';
 

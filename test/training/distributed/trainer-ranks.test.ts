@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import * as tf from '../../../src/engine/tf.js';
 import { UserError } from '../../../src/errors.js';
-import { readSafetensors } from '../../../src/io/safetensors.js';
-import { readRunLog, type UpdateRecord } from '../../../src/training/run-log.js';
-import { Trainer } from '../../../src/training/trainer.js';
-import type { TrainerEnvironment, TrainerOptions } from '../../../src/training/trainer-options.js';
+import { readSafetensors } from '../../../src/io/safetensors/safetensors.js';
+import { readRunLog, type UpdateRecord } from '../../../src/training/watching/run-log.js';
+import { Trainer } from '../../../src/training/loop/trainer.js';
+import type { TrainerEnvironment, TrainerOptions } from '../../../src/training/loop/trainer-options.js';
 import { localRanks } from '../../helpers/local-ranks.js';
 import { newRunDir, toyOptions, ToyTask, useEngine, ValidatedToyTask } from '../toy-tasks.js';
 

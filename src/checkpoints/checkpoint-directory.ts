@@ -1,0 +1,282 @@
+/**
+ * A model as a folder, complete in itself:
+ *
+ *     config.json         the sizes (ModelConfig)
+ *     meta.json           what it is: style of conversation, stage of training, description, what it knows; threshold of
+ *                         [REJ] and variant where they are not the usual ones
+ *     model.safetensors   every weight, under the published names; large models have shards and an index
+ *     tokenizer files     tokenizer.model or tokenizer.json, and what belongs to them
+ */
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { type ModelConfig, modelConfigToJson, parseModelConfig, segIds } from '../config.js';
+import { UserError, messageOf } from '../errors.js';
+import { openCheckpoint, weightsOf } from '../io/checkpoint-files.js';
+import { writeFileAtomic } from '../io/atomic/atomic-file.js';
+import type { FileTensors } from '../io/file-tensor.js';
+import { readJson, writeJson } from '../io/json/json-file.js';
+import { JsonReader } from '../io/json/json-reader.js';
+import { jsonFile, type PendingFile } from '../io/atomic/pending-file.js';
+import { safetensorsPieces } from '../io/safetensors/safetensors-writer.js';
+import { ADDED_TOKENS, segTokenAt } from '../special-tokens.js';
+import { GSVA_VARIANT, isPublished } from '../variant.js';
+import { Gsva } from '../systems/gsva/gsva.js';
+import type { ModelMeta } from './model-meta.js';
+import { type Precision, tensorsToPack } from './precision.js';
+import { readVariant } from './read-variant.js';
+import { type LoadOptions, type LoadReport, loadWeights, storableWeights } from './weights.js';
+
+export type { ModelMeta };
+
+/** Raised when the meaning of the folder's files changes. */
+const FORMAT = 1;
+const CONFIG_FILE = 'config.json';
+const META_FILE = 'meta.json';
+const WEIGHTS_FILE = 'model.safetensors';
+/** All that a tokenizer may consist of. */
+export const TOKENIZER_FILES = [
+  'tokenizer.model',
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'added_tokens.json',
+  'vocab.json',
+  'merges.txt',
+] as const;
+const META_KEYS = [
+  'format',
+  'conversation',
+  'stage',
+  'description',
+  'knows',
+  'rejectThreshold',
+  'variant',
+  'details',
+] as const;
+
+export interface ModelDirectory {
+  /** Built, its weights set; the caller disposes it. */
+  readonly gsva: Gsva;
+  readonly config: ModelConfig;
+  readonly meta: ModelMeta;
+}
+
+export interface WriteOptions {
+  readonly meta: ModelMeta;
+  /** Folder whose tokenizer files are copied. */
+  readonly tokenizerDir: string;
+  /** How weights are stored. Default F32. */
+  readonly dtype?: 'F32' | 'BF16' | 'F16';
+}
+
+/** What of a tokenizer has to agree with a model's config. */
+export interface TokenizerIds {
+  readonly vocabSize: number;
+  readonly bosId: number;
+  readonly eosId: number;
+  tokenId(token: string): number | undefined;
+}
+
+/** A model folder, its weights not read yet. */
+export interface OpenedDirectory {
+  readonly config: ModelConfig;
+  readonly meta: ModelMeta;
+  readonly tensors: FileTensors;
+  /** File or index of the weights, for errors. */
+  readonly weightsPath: string;
+}
+
+/**
+ * Opens a model folder, all but its tokenizer.
+ * @throws UserError that names the file and the key at fault
+ */
+export function openModelDirectory(dir: string): OpenedDirectory {
+  if (statSync(dir, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw new UserError(
+      `Reading the model: there is no folder ${dir}. Point to a folder with ${CONFIG_FILE} and ${WEIGHTS_FILE}.`,
+    );
+  }
+  const configPath = join(dir, CONFIG_FILE);
+  const config = parseModelConfig(readJson(configPath, "the model's sizes"), configPath);
+  const meta = readMeta(join(dir, META_FILE));
+  const weightsPath = weightsOf(dir);
+  return { config, meta, tensors: openCheckpoint(weightsPath).tensors, weightsPath };
+}
+
+/**
+ * Reads a model folder, all but its tokenizer.
+ * @throws UserError that names the file and the key or tensor at fault; nothing is left allocated then
+ */
+export function readModelDirectory(dir: string, precision: Precision = 'f32'): ModelDirectory {
+  const { config, meta, tensors, weightsPath } = openModelDirectory(dir);
+  return { gsva: buildGsva(config, tensors, weightsPath, precision), config, meta };
+}
+
+/**
+ * A model with these weights; the caller disposes it.
+ * @param source for errors
+ * @param precision how its large matrices are kept; packed ones do not train
+ * @throws UserError that names the tensor at fault; nothing is left allocated then
+ */
+export function buildGsva(
+  config: ModelConfig,
+  tensors: FileTensors,
+  source: string,
+  precision: Precision = 'f32',
+): Gsva {
+  const gsva = new Gsva(config);
+  try {
+    const packed = tensorsToPack(tensors, precision);
+    gsva.packWeights((name) => packed.has(name));
+    gsva.build();
+    loadWeights(gsva, tensors, source, { roundPacked: precision === 'packed' });
+    gsva.weightsFile = source;
+    return gsva;
+  } catch (error) {
+    gsva.dispose();
+    throw error;
+  }
+}
+
+/**
+ * Sets an existing model's weights from a model folder, whose own sizes are not read: shapes are checked one by one.
+ * @throws UserError that names the file and the tensor at fault; nothing is changed then
+ */
+export function loadModelWeights(dir: string, gsva: Gsva, options: LoadOptions = {}): LoadReport {
+  const path = weightsOf(dir);
+  const report = loadWeights(gsva, openCheckpoint(path).tensors, path, options);
+  gsva.weightsFile = path;
+  return report;
+}
+
+/**
+ * Writes a model folder's files into `dir`, which exists (best a temporary one: see writeDirectoryAtomic).
+ * @throws UserError when a file cannot be written or `tokenizerDir` has no tokenizer
+ */
+export async function writeModelDirectory(dir: string, gsva: Gsva, options: WriteOptions): Promise<void> {
+  for (const { name, pieces } of await modelDirectoryFiles(gsva, options)) writeFileAtomic(join(dir, name), pieces);
+}
+
+/** A model folder's files as they are now, in memory of their own. @throws as writeModelDirectory */
+export async function modelDirectoryFiles(gsva: Gsva, options: WriteOptions): Promise<PendingFile[]> {
+  const description = descriptionFiles(gsva.config, options);
+  const { dtype = 'F32' } = options;
+  const weights = safetensorsPieces(WEIGHTS_FILE, await storableWeights(gsva, { dtype }), { format: 'pt' });
+  return [...description, { name: WEIGHTS_FILE, pieces: weights }];
+}
+
+/** All files of a model folder but its weights. @throws as writeModelDirectory */
+export function writeModelDescription(
+  dir: string,
+  config: ModelConfig,
+  options: Pick<WriteOptions, 'meta' | 'tokenizerDir'>,
+): void {
+  for (const { name, pieces } of descriptionFiles(config, options)) writeFileAtomic(join(dir, name), pieces);
+}
+
+function descriptionFiles(
+  config: ModelConfig,
+  { meta, tokenizerDir }: Pick<WriteOptions, 'meta' | 'tokenizerDir'>,
+): PendingFile[] {
+  const present = TOKENIZER_FILES.filter((name) => existsSync(join(tokenizerDir, name)));
+  const isPresent = (name: (typeof TOKENIZER_FILES)[number]): boolean => present.includes(name);
+  const hasFiles = isPresent('vocab.json') && isPresent('merges.txt');
+  if (!isPresent('tokenizer.model') && !isPresent('tokenizer.json') && !hasFiles) {
+    throw new UserError(
+      `Writing the model: ${tokenizerDir} has neither tokenizer.model nor tokenizer.json, and a model without a ` +
+        'tokenizer cannot be used. Name the folder of the tokenizer it was trained with.',
+    );
+  }
+  const copy = (name: string): PendingFile => {
+    try {
+      return { name, pieces: [Uint8Array.from(readFileSync(join(tokenizerDir, name)))] };
+    } catch (error) {
+      throw new UserError(`Writing the model: ${name} of ${tokenizerDir} cannot be copied: ${messageOf(error)}.`);
+    }
+  };
+  return [
+    jsonFile(CONFIG_FILE, modelConfigToJson(config)),
+    jsonFile(META_FILE, metaToJson(meta)),
+    ...present.map(copy),
+  ];
+}
+
+/**
+ * Makes sure that a tokenizer (its tokens added) and a model mean the same by every id that the model gives a meaning.
+ * @param source the model's folder, for errors
+ * @throws UserError that names the token
+ */
+export function checkTokenizer(tokenizer: TokenizerIds, config: ModelConfig, source: string): void {
+  const { tokens, llm } = config;
+  const [, rej, imStart, imEnd] = ADDED_TOKENS;
+  const segs = segIds(tokens);
+  const pairs: readonly (readonly [what: string, found: number | undefined, expected: number, key: string])[] = [
+    ...segs.map((id, place) => {
+      const token = segTokenAt(place, segs.length);
+      return [token, tokenizer.tokenId(token), id, place === 0 ? 'seg' : `more_segs[${place - 1}]`] as const;
+    }),
+    [rej, tokenizer.tokenId(rej), tokens.rej, 'rej'],
+    [imStart, tokenizer.tokenId(imStart), tokens.imStart, 'im_start'],
+    [imEnd, tokenizer.tokenId(imEnd), tokens.imEnd, 'im_end'],
+    ['the begin-of-text token', tokenizer.bosId, tokens.bos, 'bos'],
+    ['the end-of-text token', tokenizer.eosId, tokens.eos, 'eos'],
+  ];
+  for (const [what, found, expected, key] of pairs) {
+    if (found === expected) continue;
+    const id = found === undefined ? 'does not know' : `gives the id ${found} to`;
+    throw new UserError(
+      `Reading the model ${source}: its tokenizer ${id} ${what}, but "tokens.${key}" of ${CONFIG_FILE} is ${expected}. ` +
+        'Use the tokenizer files that the model was trained with.',
+    );
+  }
+  if (tokenizer.vocabSize > llm.vocabSize) {
+    throw new UserError(
+      `Reading the model ${source}: its tokenizer has ${tokenizer.vocabSize} tokens, but "llm.vocab_size" of ` +
+        `${CONFIG_FILE} is ${llm.vocabSize}. Use the tokenizer files that the model was trained with.`,
+    );
+  }
+}
+
+/**
+ * Stores a calibrated threshold with a model; all else stays as it is.
+ * @throws UserError when `dir` is no model folder or cannot be written
+ */
+export function storeRejectThreshold(dir: string, rejectThreshold: number): void {
+  writeMeta(dir, { ...readMeta(join(dir, META_FILE)), rejectThreshold });
+}
+
+function writeMeta(dir: string, meta: ModelMeta): void {
+  writeJson(join(dir, META_FILE), metaToJson(meta));
+}
+
+function metaToJson(meta: ModelMeta): Readonly<Record<string, unknown>> {
+  const { conversation, stage, description, knows, rejectThreshold, variant = GSVA_VARIANT, details } = meta;
+  return {
+    format: FORMAT,
+    conversation,
+    stage,
+    description,
+    ...(knows === undefined ? {} : { knows }),
+    ...(rejectThreshold === undefined ? {} : { rejectThreshold }),
+    ...(isPublished(variant) ? {} : { variant }),
+    ...(details ? { details } : {}),
+  };
+}
+
+function readMeta(path: string): ModelMeta {
+  const root = JsonReader.of(readJson(path, 'what kind of model this is'), path).onlyKeys(META_KEYS);
+  root.key('format').integer({ min: FORMAT, max: FORMAT });
+  const knows = root.optional('knows')?.string();
+  const rejectThreshold = root.optional('rejectThreshold')?.number({ min: 0, max: 1 });
+  const variant = root.optional('variant');
+  const details = root.optional('details')?.object();
+  return {
+    conversation: root.key('conversation').string(),
+    stage: root.key('stage').string(),
+    description: root.key('description').string(),
+    ...(knows === undefined ? {} : { knows }),
+    ...(rejectThreshold === undefined ? {} : { rejectThreshold }),
+    ...(variant === null ? {} : { variant: readVariant(variant) }),
+    ...(details === undefined ? {} : { details }),
+  };
+}

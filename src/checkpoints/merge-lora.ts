@@ -1,0 +1,75 @@
+/**
+ * LoRA folded into the weights that it adapts: W' = W + (α/r)·B·A in PyTorch's layout, so that y = x·W' needs no adapter.
+ * Tensor by tensor, when they are read.
+ */
+import type { ModelConfig } from '../config.js';
+import { UserError } from '../errors.js';
+import type { FileTensor, FileTensors } from '../io/file-tensor.js';
+import { toFloat32 } from '../io/safetensors/safetensors.js';
+
+export interface WithoutLora {
+  /** Rank 0. */
+  readonly config: ModelConfig;
+  readonly tensors: FileTensors;
+  /** Names of the weights that an adapter was folded into. */
+  readonly merged: readonly string[];
+}
+
+const ADAPTER = /^(.*)\.lora_A\.default\.weight$/;
+
+/**
+ * @param tensors by our names, without peft's prefix
+ * @throws UserError for a model without adapters
+ */
+export function mergeLora(config: ModelConfig, tensors: FileTensors): WithoutLora {
+  const layers = [...tensors.keys()].flatMap((name) => ADAPTER.exec(name)?.[1] ?? []);
+  if (layers.length === 0) throw new UserError('Merging LoRA: this model has no adapter; it is merged already.');
+  const out = new Map([...tensors].filter(([name]) => !name.includes('.lora_')));
+  const scale = config.lora.alpha / config.lora.r;
+  for (const layer of layers) {
+    const [weight, a, b] = ['weight', 'lora_A.default.weight', 'lora_B.default.weight'].map((part) => {
+      const tensor = tensors.get(`${layer}.${part}`);
+      if (tensor !== undefined) return tensor;
+      throw new UserError(`Merging LoRA: the model lacks "${layer}.${part}".`);
+    }) as [FileTensor, FileTensor, FileTensor];
+    out.set(`${layer}.weight`, folded(`${layer}.weight`, weight, a, b, scale));
+  }
+  return {
+    config: { ...config, lora: { ...config.lora, r: 0 } },
+    tensors: out,
+    merged: layers.map((layer) => `${layer}.weight`),
+  };
+}
+
+function folded(name: string, weight: FileTensor, a: FileTensor, b: FileTensor, scale: number): FileTensor {
+  const [outputs = 0, inputs = 0] = weight.shape;
+  const [rank = 0] = a.shape;
+  const fits = a.shape[1] === inputs && b.shape[0] === outputs && b.shape[1] === rank;
+  if (!fits) {
+    const shapes = [weight, a, b].map(({ shape }) => `[${shape.join(', ')}]`);
+    throw new UserError(
+      `Merging LoRA into "${name}" ${shapes[0] ?? ''}: A ${shapes[1] ?? ''} and B ${shapes[2] ?? ''} do not fit.`,
+    );
+  }
+  const read = (): Float32Array => {
+    const sum = Float32Array.from(numbersOf(weight, name));
+    const [down, up] = [numbersOf(a, name), numbersOf(b, name)];
+    const row = new Float64Array(inputs);
+    for (let o = 0; o < outputs; o++) {
+      row.fill(0);
+      for (let k = 0; k < rank; k++) {
+        const factor = scale * (up[o * rank + k] as number);
+        const from = k * inputs;
+        for (let i = 0; i < inputs; i++) row[i] = (row[i] as number) + factor * (down[from + i] as number);
+      }
+      const to = o * inputs;
+      for (let i = 0; i < inputs; i++) sum[to + i] = (sum[to + i] as number) + (row[i] as number);
+    }
+    return sum;
+  };
+  return { dtype: 'F32', shape: weight.shape, read };
+}
+
+function numbersOf(tensor: FileTensor, name: string): Float32Array {
+  return toFloat32({ ...tensor, data: tensor.read() }, name);
+}

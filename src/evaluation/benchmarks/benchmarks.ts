@@ -1,0 +1,113 @@
+/** The paper's benchmarks: which figures each reports and how a mask is scored. */
+import type { LogitRule } from '../../types.js';
+import { UserError } from '../../errors.js';
+import {
+  C_IOU,
+  CLASS_M_IOU,
+  EMPTY_ACC,
+  type Figure,
+  G_IOU,
+  N_ACC,
+  PRECISION,
+  PRESENT_M_IOU,
+  PRESENT_O_IOU,
+  REPORTED_M_IOU,
+  RES_G_IOU,
+  T_ACC,
+} from '../figures.js';
+
+export const BENCHMARK_NAMES = ['gres', 'res', 'reason', 'ref-zom', 'sem-seg'] as const;
+export type BenchmarkName = (typeof BENCHMARK_NAMES)[number];
+
+export interface Benchmark {
+  readonly name: BenchmarkName;
+  /** In the order of the paper's tables. */
+  readonly figures: readonly Figure[];
+  /** Which logits are inside of a mask. */
+  readonly logitRule: LogitRule;
+  /**
+   * 'gres': an absent target that was rejected scores 1, whatever was drawn. 'masks': as published for benchmarks
+   * without absent targets, masks alone are compared; two empty ones score 1.
+   */
+  readonly scoring: 'gres' | 'masks';
+  /** Whether boxes around the masks are compared as well. */
+  readonly boxes: boolean;
+}
+
+/** Generalized referring segmentation: gRefCOCO and data of one's own (Tables 1 and 6). */
+export const GRES: Benchmark = {
+  name: 'gres',
+  figures: [G_IOU, C_IOU, N_ACC, T_ACC],
+  logitRule: 'logit >= 0',
+  scoring: 'gres',
+  boxes: false,
+};
+
+/** Classic referring segmentation and comprehension: RefCOCO, RefCOCO+, RefCOCOg, RefCLEF (Tables 2 and 3). */
+export const RES: Benchmark = {
+  name: 'res',
+  figures: [C_IOU, RES_G_IOU, PRECISION, T_ACC],
+  logitRule: 'logit > 0',
+  scoring: 'masks',
+  boxes: true,
+};
+
+/** Reasoning segmentation (Table 5). */
+export const REASON: Benchmark = {
+  name: 'reason',
+  figures: [RES_G_IOU, C_IOU, T_ACC],
+  logitRule: 'logit > 0',
+  scoring: 'masks',
+  boxes: false,
+};
+
+/**
+ * Ref-ZOM (Table 8). By `strict`, oIoU, mIoU and Acc are the paper's; by `reference`, oIoU, mIoU as reported, N-acc and
+ * T-acc are what the published code prints.
+ */
+export const REF_ZOM: Benchmark = {
+  name: 'ref-zom',
+  figures: [PRESENT_O_IOU, PRESENT_M_IOU, EMPTY_ACC, REPORTED_M_IOU, N_ACC, T_ACC],
+  logitRule: 'logit >= 0',
+  scoring: 'gres',
+  boxes: false,
+};
+
+/** Semantic segmentation of the classes that an image has: ADE20K (Table 9). */
+export const SEM_SEG: Benchmark = {
+  name: 'sem-seg',
+  figures: [CLASS_M_IOU, C_IOU, T_ACC],
+  logitRule: 'logit > 0',
+  scoring: 'masks',
+  boxes: false,
+};
+
+const BENCHMARKS: readonly Benchmark[] = [GRES, RES, REASON, REF_ZOM, SEM_SEG];
+
+export function benchmarkNamed(name: BenchmarkName): Benchmark {
+  return BENCHMARKS.find((benchmark) => benchmark.name === name) as Benchmark;
+}
+
+/** By the registry's name of the dataset; 'own' is data of one's own. */
+const OF_DATASET: Readonly<Record<string, Benchmark>> = {
+  grefcoco: GRES,
+  own: GRES,
+  refcoco: RES,
+  'refcoco+': RES,
+  refcocog: RES,
+  'refcocog-google': RES,
+  refclef: RES,
+  refzom: REF_ZOM,
+  reason_seg: REASON,
+  ade20k: SEM_SEG,
+  mapillary: SEM_SEG,
+};
+
+/** @throws UserError for a dataset that the paper does not evaluate on */
+export function benchmarkOf(dataset: string): Benchmark {
+  const found = Object.hasOwn(OF_DATASET, dataset) ? OF_DATASET[dataset] : undefined;
+  if (found !== undefined) return found;
+  throw new UserError(
+    `Evaluating: there is no benchmark on ${dataset}; there is one on ${Object.keys(OF_DATASET).join(', ')}.`,
+  );
+}

@@ -1,0 +1,121 @@
+/** The figures of recorded results: added up in the order of the images, so that they are those of the run itself. */
+import { type Benchmark, benchmarkNamed, GRES } from '../benchmarks/benchmarks.js';
+import { type FigureRecord, FigureSums, type FigureValues } from '../figures.js';
+import type { GresProtocol } from '../metrics/gres-score.js';
+import type { ExpressionRecord, ImageRecord, RecordedFaults, RecordFile, Refusal, RefusalCounts } from './record.js';
+
+/** Beside the figures that a benchmark reports, those of GRES, by which every run can be looked at. */
+export interface Result {
+  readonly protocol: GresProtocol;
+  /** Fractions of 1; null where no expression decides the figure. */
+  readonly gIoU: number | null;
+  readonly cIoU: number | null;
+  readonly N_acc: number | null;
+  readonly T_acc: number | null;
+  readonly expressions: number;
+  readonly presentTargets: number;
+  readonly absentTargets: number;
+  readonly figures: FigureValues;
+}
+
+export type RecordedResult = Result & { readonly images: number };
+
+/** Adds up the results of a protocol, expression by expression. */
+export class ResultSums {
+  private readonly gres = new FigureSums(GRES.figures);
+  private readonly sums: FigureSums;
+  private present = 0;
+  private absent = 0;
+
+  constructor(
+    { figures }: Benchmark,
+    readonly protocol: GresProtocol,
+  ) {
+    this.sums = new FigureSums(figures);
+  }
+
+  add(record: FigureRecord): void {
+    if (record.targetIsEmpty) this.absent++;
+    else this.present++;
+    this.gres.add(record);
+    this.sums.add(record);
+  }
+
+  result(): Result {
+    const { gIoU = null, cIoU = null, N_acc = null, T_acc = null } = this.gres.values();
+    return {
+      protocol: this.protocol,
+      gIoU,
+      cIoU,
+      N_acc,
+      T_acc,
+      expressions: this.present + this.absent,
+      presentTargets: this.present,
+      absentTargets: this.absent,
+      figures: this.sums.values(),
+    };
+  }
+}
+
+/** One result per protocol of the run. */
+export function recordedResults({ header, images }: Pick<RecordFile, 'header' | 'images'>): RecordedResult[] {
+  return header.protocols.map((protocol) => ({
+    ...resultOf(benchmarkNamed(header.benchmark), protocol, recordsOf(images, protocol)),
+    images: images.length,
+  }));
+}
+
+export function resultOf(benchmark: Benchmark, protocol: GresProtocol, records: Iterable<FigureRecord>): Result {
+  const sums = new ResultSums(benchmark, protocol);
+  for (const record of records) sums.add(record);
+  return sums.result();
+}
+
+/** All results by one protocol, image after image. */
+export function recordsOf(images: readonly ImageRecord[], protocol: GresProtocol): ExpressionRecord[] {
+  return images.flatMap(({ records }) => records.filter((record) => record.protocol === protocol));
+}
+
+export const NO_FAULTS: RecordedFaults = { unknown: 0, repeated: 0, unanswered: 0 };
+
+export function addFaults(a: RecordedFaults, b: RecordedFaults): RecordedFaults {
+  return {
+    unknown: a.unknown + b.unknown,
+    repeated: a.repeated + b.repeated,
+    unanswered: a.unanswered + b.unanswered,
+  };
+}
+
+/** Of all free answers together; null where none were asked for. */
+export function recordedFaults(images: readonly ImageRecord[]): RecordedFaults | null {
+  const all = images.flatMap(({ faults }) => (faults === null ? [] : [faults]));
+  return all.length === 0 ? null : all.reduce(addFaults, NO_FAULTS);
+}
+
+export const NO_REFUSALS: RefusalCounts = { images: 0, expressions: 0, reasons: {} };
+
+export function addRefusals(counts: RefusalCounts, refused: readonly Refusal[]): RefusalCounts {
+  return refused.reduce(
+    (sum, { index, reason }) => ({
+      images: sum.images + Number(index === null),
+      expressions: sum.expressions + Number(index !== null),
+      reasons: { ...sum.reasons, [reason]: (sum.reasons[reason] ?? 0) + 1 },
+    }),
+    counts,
+  );
+}
+
+/** What was left out of a run. */
+export function recordedRefusals(images: readonly ImageRecord[]): RefusalCounts {
+  return images.reduce((counts, { refused }) => addRefusals(counts, refused), NO_REFUSALS);
+}
+
+/** Wall time of all images. */
+export function recordedSeconds(images: readonly ImageRecord[]): number {
+  return images.reduce((sum, { seconds }) => sum + seconds, 0);
+}
+
+/** When the last image was done; when the run began where there is none. */
+export function recordedEnd({ header, images }: Pick<RecordFile, 'header' | 'images'>): Date {
+  return new Date(images.reduce((last, { date }) => Math.max(last, Date.parse(date)), Date.parse(header.date)));
+}

@@ -1,0 +1,216 @@
+/** A file of records: written as results come, read strictly, continued after an interruption. */
+import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, unlinkSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { UserError, messageOf } from '../../errors.js';
+import {
+  headerLine,
+  imageLines,
+  isBarelyBegun,
+  linesOf,
+  openLine,
+  readClosing,
+  readExpression,
+  readHeader,
+  type ClosingLine,
+  type Line,
+} from './record-lines.js';
+import {
+  identityDifferences,
+  shardSize,
+  type ExpressionRecord,
+  type ImageRecord,
+  type RecordFile,
+  type RecordHeader,
+} from './record.js';
+import { gsvaCommand } from '../../program.js';
+
+/** Appends images to a file; each is on disk when `write` returns. */
+export class RecordWriter {
+  private file: number | null;
+  /** Nothing but a header is in the file, and this writer has begun it. */
+  private isBare = false;
+
+  private constructor(
+    private readonly path: string,
+    file: number,
+  ) {
+    this.file = file;
+  }
+
+  /**
+   * Begins a file.
+   * @throws UserError when there is one already: records cost hours and are never overwritten
+   */
+  static create(path: string, header: RecordHeader): RecordWriter {
+    if (existsSync(path)) {
+      throw new UserError(
+        `Writing records: ${path} is there already. Go on with it by --resume, or name another file.`,
+      );
+    }
+    return explained(path, () => {
+      mkdirSync(dirname(path), { recursive: true });
+      const writer = new RecordWriter(path, openSync(path, 'wx'));
+      writer.append(headerLine(header));
+      writer.isBare = true;
+      return writer;
+    });
+  }
+
+  /**
+   * Goes on with a file, whose unfinished last image is dropped; begins it where there is none, or not even a header.
+   * @throws UserError when the file belongs to another run
+   */
+  static resume(path: string, header: RecordHeader): { writer: RecordWriter; earlier: readonly ImageRecord[] } {
+    if (existsSync(path) && isBarelyBegun(path)) explained(path, () => unlinkSync(path));
+    if (!existsSync(path)) return { writer: RecordWriter.create(path, header), earlier: [] };
+    const { file, end } = readTo(path);
+    refuseOtherRun(path, file.header, header);
+    return explained(path, () => {
+      const handle = openSync(path, 'r+');
+      ftruncateSync(handle, end);
+      closeSync(handle);
+      return { writer: new RecordWriter(path, openSync(path, 'a')), earlier: file.images };
+    });
+  }
+
+  write(image: ImageRecord): void {
+    explained(this.path, () => {
+      this.append(imageLines(image));
+    });
+    this.isBare = false;
+  }
+
+  /** Closes the file of a run that failed; one that it has begun, and that holds no image yet, is removed. */
+  abandon(): void {
+    this.close();
+    if (this.isBare) explained(this.path, () => unlinkSync(this.path));
+    this.isBare = false;
+  }
+
+  /** A second call does nothing. */
+  close(): void {
+    if (this.file !== null) closeSync(this.file);
+    this.file = null;
+  }
+
+  private append(text: string): void {
+    if (this.file === null) throw new Error(`RecordWriter: ${this.path} is closed`);
+    const bytes = Buffer.from(text, 'utf8');
+    for (let at = 0; at < bytes.length;) at += writeSync(this.file, bytes, at);
+    fsyncSync(this.file);
+  }
+}
+
+/**
+ * Reads a file; an image that a crash cut off at its end is left out.
+ * @throws UserError that names the file and the line
+ */
+export function readRecords(path: string): RecordFile {
+  return readTo(path).file;
+}
+
+/**
+ * Reads a file of a run that went through all of its images.
+ * @throws UserError as `readRecords`, and when images are missing
+ */
+export function readWholeRun(path: string): RecordFile {
+  const file = readRecords(path);
+  const { header, images } = file;
+  if (header.shard.count > 1) {
+    throw new UserError(
+      `Reading records: ${path} holds shard ${header.shard.index} of ${header.shard.count} alone. ` +
+        `Join all of them first with \`${gsvaCommand('report merge')}\`.`,
+    );
+  }
+  refuseUnfinished(file);
+  return { path, header, images };
+}
+
+/** The file as text, piece after piece, for writing it at once. */
+export function* recordText({ header, images }: Pick<RecordFile, 'header' | 'images'>): Generator<Buffer> {
+  yield Buffer.from(headerLine(header), 'utf8');
+  for (const image of images) yield Buffer.from(imageLines(image), 'utf8');
+}
+
+/** @throws UserError when images of the file's shard are missing */
+export function refuseUnfinished({ path, header, images }: RecordFile): void {
+  const expected = shardSize(header.images, header.shard);
+  if (images.length === expected) return;
+  throw new UserError(
+    `Reading records: ${path} holds ${images.length} of ${expected} images. ` +
+      `Finish the run with \`${gsvaCommand('eval … --resume')}\`.`,
+  );
+}
+
+/** @returns what is complete, and the number of bytes that it takes */
+function readTo(path: string): { file: RecordFile; end: number } {
+  const lines = linesOf(path);
+  const first = lines.next().value as Line | undefined;
+  const header = readHeader(path, first);
+  const images: ImageRecord[] = [];
+  let pending: ExpressionRecord[] = [];
+  let end = first?.end ?? 0;
+  for (const line of lines) {
+    const { kind, root } = openLine(path, line);
+    if (kind === 'expression') pending.push(readExpression(root));
+    else if (kind === 'image') {
+      const closing = readClosing(root);
+      checkImage(path, line.number, header, images.length, closing, pending);
+      images.push({ ...closing.closed, records: pending });
+      pending = [];
+      end = line.end;
+    } else throw new UserError(`Reading records: line ${line.number} of ${path} is a second header.`);
+  }
+  return { file: { path, header, images }, end };
+}
+
+function checkImage(
+  path: string,
+  line: number,
+  { shard, images, protocols }: RecordHeader,
+  done: number,
+  { closed, expressions }: ClosingLine,
+  records: readonly ExpressionRecord[],
+): void {
+  const wrong = (what: string): never => {
+    throw new UserError(`Reading records: line ${line} of ${path} ${what}. The file is damaged or was put together.`);
+  };
+  const expected = shard.index + done * shard.count;
+  if (closed.image !== expected) wrong(`closes image ${closed.image}, expected image ${expected}`);
+  if (closed.image >= images) wrong(`closes image ${closed.image} of ${images}`);
+  if (expressions !== records.length || records.length % protocols.length !== 0) {
+    wrong(`closes an image of ${expressions} results after ${records.length}`);
+  }
+  const each = records.length / protocols.length;
+  // Where expressions were refused their places are missing: ascending, the same for every protocol.
+  for (const [i, record] of records.entries()) {
+    const before = i % each === 0 ? -1 : (records[i - 1]?.index ?? -1);
+    const isFirst = i < each ? record.index > before : record.index === records[i % each]?.index;
+    const inPlace = record.protocol === protocols[Math.floor(i / each)] && isFirst;
+    if (!inPlace || record.imageId !== closed.imageId)
+      wrong(`closes image ${closed.image}, but its result ${i + 1} is of another place`);
+  }
+}
+
+function refuseOtherRun(path: string, found: RecordHeader, wanted: RecordHeader): void {
+  const shards = [found.shard, wanted.shard].map(({ index, count }) => `${index}/${count}`) as [string, string];
+  const differences = [
+    ...identityDifferences(found, wanted),
+    ...(shards[0] === shards[1] ? [] : [{ key: 'shard', values: shards }]),
+  ];
+  const [first] = differences;
+  if (first === undefined) return;
+  throw new UserError(
+    `Resuming: ${path} is of another run: its ${first.key} is ${first.values[0]}, now it is ${first.values[1]}. ` +
+      'Use what the run was begun with, or name another file.',
+  );
+}
+
+function explained<T>(path: string, step: () => T): T {
+  try {
+    return step();
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new UserError(`Writing records: ${path}: ${messageOf(error)}. Check the path and the free space.`);
+  }
+}

@@ -1,0 +1,291 @@
+/**
+ * Files and folders that are either there completely or not at all, also after a crash or a power cut.
+ *
+ * A file is written to a temporary sibling, synced and renamed: rename(2) replaces the old file in one step.
+ * A folder cannot be replaced in one step by portable means, so three sibling names mark where a replacement stood:
+ *
+ *     .NAME.tmp-PID-X   being built; worthless after a crash
+ *     .NAME.new-PID-X   complete and synced, about to take its place
+ *     .NAME.old-PID-X   the previous folder, moved aside
+ *
+ * The order is tmp → new, NAME → old, new → NAME, delete old. Between the second and third step NAME is missing for
+ * an instant, but both the old and the new content are on disk under names that `recoverDirectory` recognises: it
+ * finishes the replacement. Leftovers count as such when their process is gone (same machine assumed).
+ */
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { UserError, messageOf } from '../../errors.js';
+
+const LEFTOVER = /^\.(.+)\.(tmp|new|old)-(\d+)-([0-9a-f]{8})$/s;
+
+/** Temporary paths that this process is using right now. */
+const inUse = new Set<string>();
+/** Folders in which this process has already looked for leftovers of files. */
+const swept = new Set<string>();
+
+/** What a file is made of: a text, bytes, or pieces made one after the other (so that memory stays small). */
+export type FileContent = string | Uint8Array | Iterable<Uint8Array>;
+
+/** No bytes: given after a large piece, it takes that one's place in hand, whose memory is then free for the next. */
+export const LET_GO = new Uint8Array(0);
+
+/**
+ * Writes a file so that `path` holds either its old content or all of the new one. Missing folders are made.
+ * @throws UserError when it cannot be written; the temporary file is removed and `path` is as it was. What the
+ *   content's own iterator throws is passed on unchanged, after the same cleaning up.
+ */
+export function writeFileAtomic(path: string, content: FileContent): void {
+  const final = resolve(path);
+  const folder = dirname(final);
+  explained(`write ${path}`, () => {
+    mkdirSync(folder, { recursive: true });
+    sweepFiles(folder);
+  });
+  const temporary = siblingName(final, 'tmp');
+  inUse.add(temporary);
+  try {
+    const file = explained(`write ${path}`, () => openSync(temporary, 'wx'));
+    try {
+      for (const piece of pieces(content))
+        explained(`write ${path}`, () => {
+          writeAll(file, piece);
+        });
+      explained(`write ${path}`, () => {
+        fsyncSync(file);
+      });
+    } finally {
+      closeSync(file);
+    }
+    explained(`write ${path}`, () => {
+      renameSync(temporary, final);
+    });
+    syncPath(folder);
+  } finally {
+    rmSync(temporary, { force: true });
+    inUse.delete(temporary);
+  }
+}
+
+/** A folder that is being built beside its place. */
+export interface StagedDirectory {
+  /** Where it will be. */
+  readonly final: string;
+  /** Where it is built. */
+  readonly path: string;
+}
+
+/**
+ * Builds a folder under a temporary name with `build`, then puts it at `finalDir`, replacing what was there.
+ * @throws whatever `build` throws, or UserError; the temporary folder is removed and `finalDir` is as it was.
+ */
+export async function writeDirectoryAtomic(
+  finalDir: string,
+  build: (temporaryDir: string) => Promise<void>,
+): Promise<void> {
+  const staged = stageDirectory(finalDir);
+  try {
+    await build(staged.path);
+    publishDirectory(staged);
+  } finally {
+    releaseDirectory(staged);
+  }
+}
+
+/**
+ * Makes an empty folder to be filled and published; what a crash left of this folder before is put right. Until
+ * `releaseDirectory`, which is to be called in any case, its names count as in use.
+ */
+export function stageDirectory(finalDir: string): StagedDirectory {
+  const final = resolve(finalDir);
+  const staged = { final, path: siblingName(final, 'tmp') };
+  for (const path of namesOf(staged)) inUse.add(path);
+  try {
+    explained(`write the folder ${finalDir}`, () => {
+      mkdirSync(dirname(final), { recursive: true });
+      recoverDirectory(final);
+      mkdirSync(staged.path);
+    });
+    return staged;
+  } catch (error) {
+    releaseDirectory(staged);
+    throw error;
+  }
+}
+
+/** Puts a staged folder in its place. May be called in another thread than the one that staged it. */
+export function publishDirectory(staged: StagedDirectory): void {
+  const { final } = staged;
+  const [temporary, complete, previous] = namesOf(staged);
+  explained(`write the folder ${final}`, () => {
+    syncTree(temporary);
+    renameSync(temporary, complete);
+    swapIn(complete, final, previous);
+    rmSync(previous, { recursive: true, force: true });
+  });
+}
+
+/** Removes what is left of a staged folder, published or not. */
+export function releaseDirectory(staged: StagedDirectory): void {
+  const [temporary, complete, previous] = namesOf(staged);
+  rmSync(temporary, { recursive: true, force: true });
+  if (existsSync(staged.final)) {
+    rmSync(complete, { recursive: true, force: true });
+    rmSync(previous, { recursive: true, force: true });
+  }
+  for (const path of namesOf(staged)) inUse.delete(path);
+}
+
+/** Removes a folder so that a crash does not leave a part of it under its name. */
+export function removeDirectory(dir: string): void {
+  const path = resolve(dir);
+  explained(`remove the folder ${dir}`, () => {
+    const worthless = siblingName(path, 'tmp');
+    renameSync(path, worthless);
+    rmSync(worthless, { recursive: true, force: true });
+  });
+}
+
+/** Where a staged folder is built, complete, and where the one before it is meanwhile. */
+function namesOf({ path }: StagedDirectory): [temporary: string, complete: string, previous: string] {
+  const renamed = (kind: string): string => path.replace(/\.tmp-([^.]*)$/, `.${kind}-$1`);
+  return [path, renamed('new'), renamed('old')];
+}
+
+/** Moves `previous` aside and `complete` into its place; puts the old one back when the second rename fails. */
+function swapIn(complete: string, final: string, previous: string): void {
+  const replaces = existsSync(final);
+  if (replaces) renameSync(final, previous);
+  try {
+    renameSync(complete, final);
+  } catch (error) {
+    if (replaces) renameSync(previous, final);
+    throw error;
+  }
+  syncPath(dirname(final));
+}
+
+/**
+ * Finishes what a crash interrupted: when `finalDir` is missing, a complete new folder, else the previous one, takes
+ * its place; other leftovers of it are deleted. Cheap; call it before reading a folder written by
+ * `writeDirectoryAtomic`. Names in use by a living process are left alone.
+ */
+export function recoverDirectory(finalDir: string): void {
+  const final = resolve(finalDir);
+  const folder = dirname(final);
+  if (!existsSync(folder)) return;
+  const left = leftovers(folder).filter((entry) => entry.name === basename(final));
+  for (const kind of ['new', 'old']) {
+    const candidate = left.find((entry) => entry.kind === kind);
+    if (candidate !== undefined && !existsSync(final)) {
+      renameSync(candidate.path, final);
+      syncPath(folder);
+    }
+  }
+  for (const entry of left) rmSync(entry.path, { recursive: true, force: true });
+}
+
+/** `recoverDirectory` for all folders within `parent` that a crash left something of and whose names are accepted. */
+export function recoverDirectories(parent: string, accepts: (name: string) => boolean): void {
+  if (!existsSync(parent)) return;
+  const names = new Set(leftovers(parent).flatMap(({ name, isDirectory }) => (isDirectory ? [name] : [])));
+  for (const name of names) if (accepts(name)) recoverDirectory(join(parent, name));
+}
+
+/** Removes files that a crashed process left half-written in this folder; once per folder and process. */
+function sweepFiles(folder: string): void {
+  if (swept.has(folder)) return;
+  swept.add(folder);
+  for (const entry of leftovers(folder)) {
+    if (entry.kind === 'tmp' && !entry.isDirectory) rmSync(entry.path, { force: true });
+  }
+}
+
+interface Leftover {
+  readonly path: string;
+  readonly name: string;
+  readonly kind: string;
+  readonly isDirectory: boolean;
+}
+
+function leftovers(folder: string): Leftover[] {
+  const found: Leftover[] = [];
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const match = LEFTOVER.exec(entry.name);
+    if (match === null) continue;
+    const path = join(folder, entry.name);
+    const pid = Number(match[3]);
+    if (inUse.has(path) || (pid !== process.pid && isRunning(pid))) continue;
+    found.push({ path, name: match[1] ?? '', kind: match[2] ?? '', isDirectory: entry.isDirectory() });
+  }
+  return found;
+}
+
+/** Whether there is a process of this number on this machine. */
+export function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Not permitted to signal it means that it exists.
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
+
+function siblingName(path: string, kind: string): string {
+  return join(dirname(path), `.${basename(path)}.${kind}-${process.pid}-${randomBytes(4).toString('hex')}`);
+}
+
+function pieces(content: FileContent): Iterable<Uint8Array> {
+  if (typeof content === 'string') return [Buffer.from(content, 'utf8')];
+  return content instanceof Uint8Array ? [content] : content;
+}
+
+/** Some systems write at most 2 GiB at a time. */
+const LARGEST_WRITE = 2 ** 30;
+
+function writeAll(file: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.byteLength;) {
+    at += writeSync(file, bytes, at, Math.min(LARGEST_WRITE, bytes.byteLength - at));
+  }
+}
+
+/** Makes the content of a file, or the names in a folder, survive a power cut. Windows cannot sync folders. */
+function syncPath(path: string): void {
+  if (process.platform === 'win32') return;
+  const handle = openSync(path, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
+
+function syncTree(folder: string): void {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) syncTree(path);
+    else if (entry.isFile()) syncPath(path);
+  }
+  syncPath(folder);
+}
+
+/** Runs one step of file work; a failure says what was being done. */
+function explained<T>(doing: string, step: () => T): T {
+  try {
+    return step();
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new UserError(`Could not ${doing}: ${messageOf(error)}. Check the path, its permissions and the free space.`);
+  }
+}

@@ -1,0 +1,71 @@
+/** Files whose bytes are in memory, to be written into a folder now or later, in this thread or another. */
+import { closeSync, copyFileSync, fsyncSync, linkSync, openSync, readdirSync, writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { UserError, messageOf } from '../../errors.js';
+
+export interface PendingFile {
+  readonly name: string;
+  /** Belong to whoever has the file: nobody else writes to their memory. */
+  readonly pieces: readonly Uint8Array[];
+}
+
+/** Some systems write at most 2 GiB at a time. */
+const LARGEST_WRITE = 2 ** 30;
+
+export function textFile(name: string, text: string): PendingFile {
+  return { name, pieces: [new TextEncoder().encode(text)] };
+}
+
+export function jsonFile(name: string, value: unknown): PendingFile {
+  return textFile(name, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+/**
+ * Writes files into a folder that nobody reads yet (see stageDirectory), and waits for the disk.
+ * @throws UserError that names the file
+ */
+export function writePendingFiles(dir: string, files: readonly PendingFile[]): void {
+  for (const { name, pieces } of files) {
+    const path = join(dir, name);
+    try {
+      const file = openSync(path, 'wx');
+      try {
+        for (const piece of pieces) writeWhole(file, piece);
+        fsyncSync(file);
+      } finally {
+        closeSync(file);
+      }
+    } catch (error) {
+      throw new UserError(`Could not write ${path}: ${messageOf(error)}. Check its permissions and the free space.`);
+    }
+  }
+}
+
+/**
+ * Puts the files of a folder into another, empty one: as second names of the same files where the disk knows such,
+ * since they are never changed in place, otherwise as copies.
+ * @throws UserError that names the file
+ */
+export function cloneFiles(from: string, to: string): void {
+  for (const name of readdirSync(from)) {
+    try {
+      linkOrCopy(join(from, name), join(to, name));
+    } catch (error) {
+      throw new UserError(`Could not write ${join(to, name)}: ${messageOf(error)}. Check the free space.`);
+    }
+  }
+}
+
+function linkOrCopy(from: string, to: string): void {
+  try {
+    linkSync(from, to);
+  } catch {
+    copyFileSync(from, to);
+  }
+}
+
+function writeWhole(file: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.byteLength;) {
+    at += writeSync(file, bytes, at, Math.min(LARGEST_WRITE, bytes.byteLength - at));
+  }
+}

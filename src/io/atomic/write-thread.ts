@@ -1,0 +1,20 @@
+/** The file that the writing thread starts from (see background-writer.ts): one job after the other. */
+import { parentPort } from 'node:worker_threads';
+import { messageOf, UserError } from '../../errors.js';
+import { runWriteJob, type WriteJob } from './write-job.js';
+
+/** How a job ended. */
+export type WriteReply =
+  { readonly kind: 'done' } | { readonly kind: 'failed'; readonly message: string; readonly isUserError: boolean };
+
+const port = parentPort;
+if (port === null) throw new Error('write-thread: it runs in a worker thread only');
+port.on('message', (job: WriteJob) => {
+  let reply: WriteReply = { kind: 'done' };
+  try {
+    runWriteJob(job);
+  } catch (error) {
+    reply = { kind: 'failed', message: messageOf(error), isUserError: error instanceof UserError };
+  }
+  port.postMessage(reply);
+});

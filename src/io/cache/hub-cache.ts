@@ -1,0 +1,51 @@
+/** Names of the Hugging Face hub (`owner/name`), looked up in its local cache; nothing is fetched. */
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { UserError } from '../../errors.js';
+
+const HUB_NAME = /^[A-Za-z0-9][\w.-]*\/[\w.-]+$/;
+
+/**
+ * A path as it is; where there is no such file, and it could be a name of the hub, the folder of its cached snapshot.
+ * @param what is looked for, for errors: 'the vision tower'
+ * @throws UserError that says how to download it
+ */
+export function resolveHubName(path: string, what: string, env: NodeJS.ProcessEnv = process.env): string {
+  if (existsSync(path) || !HUB_NAME.test(path)) return path;
+  const snapshot = cachedSnapshot(path, env);
+  if (snapshot !== null) return snapshot;
+  throw new UserError(
+    `Looking for ${what}: there is no folder ${path}, and the Hugging Face cache (${hubCache(env)}) has no ${path}. ` +
+      `Download it with \`hf download ${path}\`, or give the path of its folder.`,
+  );
+}
+
+/** Folder of a name's cached snapshot, null where there is none. @param name of the hub, `owner/name` */
+export function cachedSnapshot(name: string, env: NodeJS.ProcessEnv = process.env): string | null {
+  return snapshotOf(join(hubCache(env), `models--${name.replace('/', '--')}`));
+}
+
+/** Where the hub's programs keep what they download, by the variables that they go by. */
+export function hubCache(env: NodeJS.ProcessEnv): string {
+  const [direct, home] = [env.HF_HUB_CACHE ?? env.HUGGINGFACE_HUB_CACHE ?? '', env.HF_HOME ?? ''];
+  if (direct !== '') return direct;
+  if (home !== '') return join(home, 'hub');
+  const xdg = env.XDG_CACHE_HOME ?? '';
+  return join(xdg === '' ? join(homedir(), '.cache') : xdg, 'huggingface', 'hub');
+}
+
+/** The snapshot that refs/main names, else the newest. */
+function snapshotOf(folder: string): string | null {
+  const snapshots = join(folder, 'snapshots');
+  if (!existsSync(snapshots)) return null;
+  const main = join(folder, 'refs', 'main');
+  const named = existsSync(main) ? readFileSync(main, 'utf8').trim() : '';
+  // A commit's name, not a path.
+  if (/^[0-9a-f]{7,64}$/.test(named) && existsSync(join(snapshots, named))) return join(snapshots, named);
+  const ages = readdirSync(snapshots)
+    .map((name) => join(snapshots, name))
+    .map((path) => ({ path, time: statSync(path).mtimeMs }))
+    .sort((a, b) => b.time - a.time);
+  return ages[0]?.path ?? null;
+}

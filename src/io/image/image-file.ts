@@ -1,0 +1,73 @@
+/**
+ * Image files. Pictures are decoded as OpenCV's `imread` does in the published implementation: turned as EXIF says,
+ * alpha dropped (not blended), grey and palette expanded to RGB, 16 bits cut to 8, colour profiles ignored. docs/images.md
+ * lists the formats and where this differs.
+ */
+import sharp from 'sharp';
+import type { BinaryMask, RgbImage } from '../../types.js';
+import { writeFileAtomic } from '../atomic/atomic-file.js';
+import { readImageHeader } from './image-header.js';
+import { decodeImage } from './image-pixels.js';
+import type { ImageSource } from './image-source.js';
+
+/**
+ * Decodes an image file, or the bytes of one.
+ * @returns 8-bit RGB, upright
+ * @throws UserError that names the file: missing, not an image, damaged or cut off, too large
+ */
+export async function readImage(source: ImageSource): Promise<RgbImage> {
+  return decodeImage(source, await readImageHeader(source));
+}
+
+/**
+ * The size of an image as `readImage` gives it, of which only the header is read.
+ * @throws UserError that names the file: missing, not an image, of a kind that is not read, too large
+ */
+export async function readImageSize(source: ImageSource): Promise<{ readonly height: number; readonly width: number }> {
+  const { height, width } = await readImageHeader(source);
+  return { height, width };
+}
+
+/**
+ * EXIF orientation of an image, 1 to 8; 1 where it has none. From 5 on, `readImageSize` is the stored size turned.
+ * @throws UserError as `readImageSize`
+ */
+export async function readImageOrientation(source: ImageSource): Promise<number> {
+  return (await readImageHeader(source)).orientation;
+}
+
+/** The bytes of a PNG file. */
+export async function encodePng(image: RgbImage): Promise<Buffer> {
+  const { width, height } = image;
+  return sharp(image.data, { raw: { width, height, channels: 3 } })
+    .png()
+    .toBuffer();
+}
+
+/** The bytes of a JPEG file; quality from 1 to 100. */
+export async function encodeJpeg(image: RgbImage, quality = 90): Promise<Buffer> {
+  const { width, height } = image;
+  return sharp(image.data, { raw: { width, height, channels: 3 } })
+    .jpeg({ quality })
+    .toBuffer();
+}
+
+/** Writes a PNG atomically. */
+export async function writePng(path: string, image: RgbImage): Promise<void> {
+  writeFileAtomic(path, await encodePng(image));
+}
+
+/** The bytes of a grey PNG file: 255 inside, 0 outside. */
+export async function maskPng(mask: BinaryMask): Promise<Buffer> {
+  const { width, height } = mask;
+  const grey = mask.data.map((value) => (value === 0 ? 0 : 255));
+  return sharp(grey, { raw: { width, height, channels: 1 } })
+    .toColourspace('b-w')
+    .png()
+    .toBuffer();
+}
+
+/** Writes a mask atomically as a grey PNG: 255 inside, 0 outside. */
+export async function writeMaskPng(path: string, mask: BinaryMask): Promise<void> {
+  writeFileAtomic(path, await maskPng(mask));
+}

@@ -1,0 +1,85 @@
+/** Image files as bytes that are read piece by piece, their errors, and the one limit on their size. */
+import { closeSync, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
+import { UserError, messageOf } from '../../errors.js';
+
+/** A path, or the bytes of a file. */
+export type ImageSource = string | Uint8Array;
+
+/** Larger images are refused, where they are decoded and where only their header is read: 100 million pixels are 300 MB. */
+export const MOST_PIXELS = 100_000_000;
+
+/** Throws the error of a source; the sentence goes on after a colon. */
+export type ImageFailure = (what: string) => never;
+
+export function imageFailure(source: ImageSource): ImageFailure {
+  return (what) => {
+    throw new UserError(`Cannot read ${typeof source === 'string' ? source : 'the given image'} as an image: ${what}`);
+  };
+}
+
+/** @throws UserError where the image has more pixels than are read */
+export function checkPixels(width: number, height: number, fail: ImageFailure): void {
+  if (width * height <= MOST_PIXELS) return;
+  fail(`it has ${width} x ${height} pixels, at most ${MOST_PIXELS / 1e6} million are allowed; make it smaller.`);
+}
+
+/** Bytes at any place of a source; past its end there are none. */
+export interface ImageBytes {
+  readonly size: number;
+  /** `length` bytes from `position` on, fewer at the end. */
+  at(position: number, length: number): Buffer;
+}
+
+/**
+ * Opens a source for the time of `use`.
+ * @throws UserError that names the file: missing, not a file, not readable
+ */
+export function withImageBytes<T>(source: ImageSource, use: (bytes: ImageBytes) => T): T {
+  if (typeof source !== 'string') {
+    const bytes = Buffer.from(source.buffer, source.byteOffset, source.byteLength);
+    return use({
+      size: bytes.length,
+      at: (position, length) => bytes.subarray(position, Math.max(position, position + length)),
+    });
+  }
+  const file = opened(source);
+  try {
+    const { size } = fstatSync(file);
+    return use({ size, at: (position, length) => readAt(file, size, position, length) });
+  } finally {
+    closeSync(file);
+  }
+}
+
+/** All bytes of a source. */
+export function allBytes(source: ImageSource): Buffer {
+  if (typeof source !== 'string') return Buffer.from(source.buffer, source.byteOffset, source.byteLength);
+  try {
+    return readFileSync(source);
+  } catch (error) {
+    return imageFailure(source)(`${messageOf(error)}.`);
+  }
+}
+
+function opened(path: string): number {
+  const fail = imageFailure(path);
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) return fail('there is no such file; check the path.');
+  if (!found.isFile()) return fail('it is not a file.');
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    return fail(`${messageOf(error)}.`);
+  }
+}
+
+function readAt(file: number, size: number, position: number, length: number): Buffer {
+  const bytes = Buffer.alloc(Math.max(0, Math.min(length, size - position)));
+  let done = 0;
+  while (done < bytes.length) {
+    const count = readSync(file, bytes, done, bytes.length - done, position + done);
+    if (count === 0) break;
+    done += count;
+  }
+  return bytes.subarray(0, done);
+}

@@ -1,0 +1,88 @@
+/** PNG files as far as sharp and pngjs do not show them: size, depth, colour type, palette and transparency as stored. */
+import { readFileSync } from 'node:fs';
+import { messageOf } from '../../errors.js';
+
+/** Colour types of PNG. */
+export const GREY = 0;
+export const PALETTE = 3;
+/** Larger PNGs are refused: 100 million pixels are 400 MB when decoded. */
+export const MOST_PIXELS = 100_000_000;
+
+export const PNG_SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+const NAME = PNG_SIGNATURE.subarray(0, 4);
+const [CARRIAGE_RETURN, LINE_FEED] = [0x0d, 0x0a];
+/** Signature and header chunk. */
+const HEADER_END = 33;
+
+export interface PngFile {
+  readonly bytes: Buffer;
+  readonly width: number;
+  readonly height: number;
+  /** Bits of a sample: 1, 2, 4, 8 or 16. */
+  readonly depth: number;
+  /** 0 grey, 2 RGB, 3 palette, 4 grey with alpha, 6 RGB with alpha. */
+  readonly colour: number;
+}
+
+/**
+ * Reads a PNG file up to its header; the rest is taken over unchecked.
+ * @throws Error, without the file's name: missing, no PNG, damaged line ends, too large
+ */
+export function readPngFile(path: string): PngFile {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    throw new Error(code === 'ENOENT' ? 'there is no such file; check the path' : messageOf(error), { cause: error });
+  }
+  return pngFile(bytes);
+}
+
+/** The header of a PNG in memory. @throws Error: no PNG, damaged line ends, too large */
+export function pngFile(bytes: Buffer): PngFile {
+  const damage = lineEndDamage(bytes);
+  if (damage !== null) throw new Error(damage);
+  const isPng = bytes.length >= HEADER_END && bytes.subarray(0, 8).equals(PNG_SIGNATURE);
+  if (!isPng || bytes.toString('latin1', 12, 16) !== 'IHDR') throw new Error('it is not a PNG file');
+  const [width, height] = [bytes.readUInt32BE(16), bytes.readUInt32BE(20)];
+  if (width * height > MOST_PIXELS) throw new Error(`${width} x ${height} pixels are too many`);
+  return { bytes, width, height, depth: bytes[24] as number, colour: bytes[25] as number };
+}
+
+/** The data of the first chunk of a type, null where there is none. */
+export function pngChunk({ bytes }: PngFile, type: string): Buffer | null {
+  for (const chunk of pngChunks(bytes)) if (chunk.type === type) return chunk.data;
+  return null;
+}
+
+/** The chunks after the header as far as they are whole. */
+export function* pngChunks(bytes: Buffer): Generator<{ type: string; data: Buffer; whole: Buffer }> {
+  for (let at = HEADER_END; at + 12 <= bytes.length;) {
+    const length = bytes.readUInt32BE(at);
+    const end = at + 12 + length;
+    const type = bytes.toString('latin1', at + 4, at + 8);
+    yield { type, data: bytes.subarray(at + 8, at + 8 + length), whole: bytes.subarray(at, end) };
+    at = end;
+  }
+}
+
+/**
+ * Whether a PNG went through a program that converts line ends, and the way back: the signature holds CR LF and a lone
+ * LF to show it. Null for a PNG that did not, and for what is no PNG.
+ */
+export function lineEndDamage(bytes: Buffer): string | null {
+  if (!bytes.subarray(0, 4).equals(NAME)) return null;
+  const [fifth, sixth] = [bytes[4], bytes[5]];
+  if (fifth === LINE_FEED) {
+    return (
+      'its line ends were converted from CR LF to LF (git or FTP took it for a text), which cannot be undone; get it ' +
+      'anew in binary mode (git: put "*.png binary" into .gitattributes)'
+    );
+  }
+  if (fifth !== CARRIAGE_RETURN || sixth !== CARRIAGE_RETURN) return null;
+  return (
+    'its line ends were converted from LF to CR LF (git or FTP took it for a text); get it anew in binary mode, or ' +
+    "undo it with: perl -0777 -pi -e 's/\\r\\n/\\n/g' FILE"
+  );
+}

@@ -1,0 +1,222 @@
+/**
+ * The directory of a zip file (APPNOTE.TXT of PKWARE; zip64 too), as PyTorch writes checkpoints: entries stored
+ * without compression. Files come from strangers: everything a record claims is compared with the file before it is
+ * used, and what two readers could understand differently (entries twice, overlaps, gaps in the end records) is refused.
+ */
+import { type ByteSource, readPart } from '../byte-source.js';
+
+export interface ZipEntry {
+  readonly name: string;
+  /** Bytes of the content; and as it lies in the file. */
+  readonly size: number;
+  readonly compressedSize: number;
+  /** 0: stored. */
+  readonly method: number;
+  readonly crc32: number;
+  /** Where its local header begins, and what comes after it: the next header, or the directory. */
+  readonly headerOffset: number;
+  readonly limit: number;
+}
+
+type Fail = (what: string) => never;
+
+const LARGEST_DIRECTORY = 64 * 2 ** 20;
+const END_SIZE = 22;
+const LONGEST_COMMENT = 65535;
+const ZIP64_LOCATOR_SIZE = 20;
+const ZIP64_END_SIZE = 56;
+const CENTRAL_SIZE = 46;
+const LOCAL_SIZE = 30;
+const SIGNATURE = { local: 0x04034b50, central: 0x02014b50, end: 0x06054b50, end64: 0x06064b50, locator: 0x07064b50 };
+/** Flags: encrypted, strongly encrypted, names hidden. */
+const ENCRYPTED = 0x0001 | 0x0040 | 0x2000;
+const IN_ZIP64 = 0xffffffff;
+
+/**
+ * Reads the directory.
+ * @param fail throws an error that names the file
+ * @returns entries by name, in the directory's order
+ */
+export function readZipDirectory(source: ByteSource, fail: Fail): Map<string, ZipEntry> {
+  const { count, size, offset } = readEnd(source, fail);
+  const bytes = readPart(source, offset, size);
+  const found: Omit<ZipEntry, 'limit'>[] = [];
+  let at = 0;
+  for (let i = 0; i < count; i++) {
+    const { entry, length } = readCentral(bytes, at, offset, fail);
+    found.push(entry);
+    at += length;
+  }
+  if (at !== size) fail(`its directory has ${size - at} bytes after its ${count} entries; it is damaged`);
+  return withLimits(found, offset, fail);
+}
+
+/**
+ * Where the content of a stored entry begins.
+ * @throws what `fail` throws, when the entry is compressed, or its local header says something else
+ */
+export function storedOffset(source: ByteSource, entry: ZipEntry, fail: Fail): number {
+  const { name, headerOffset } = entry;
+  if (entry.method !== 0 || entry.size !== entry.compressedSize) {
+    fail(
+      `its entry ${quote(name)} is compressed (method ${entry.method}), but PyTorch stores entries as they are; ` +
+        'unpack it and pack it again without compression (zip -0), or save it anew with torch.save',
+    );
+  }
+  const nameBytes = Buffer.from(name, 'utf8');
+  const length = LOCAL_SIZE + nameBytes.length;
+  if (headerOffset + length > entry.limit) fail(`its entry ${quote(name)} has no room for a header; it is damaged`);
+  const header = readPart(source, headerOffset, length);
+  if (header.readUInt32LE(0) !== SIGNATURE.local) fail(`its entry ${quote(name)} has no local header; it is damaged`);
+  const flags = header.readUInt16LE(6);
+  const sameName = header.readUInt16LE(26) === nameBytes.length && header.subarray(LOCAL_SIZE).equals(nameBytes);
+  if (!sameName || header.readUInt16LE(8) !== 0 || (flags & ENCRYPTED) !== 0) {
+    fail(`its entry ${quote(name)} is described differently in its local header; it is damaged`);
+  }
+  const start = headerOffset + length + header.readUInt16LE(28);
+  if (start + entry.size > entry.limit) {
+    fail(`its entry ${quote(name)} of ${entry.size} bytes at ${start} reaches beyond ${entry.limit}; it is damaged`);
+  }
+  return start;
+}
+
+interface End {
+  readonly count: number;
+  readonly size: number;
+  readonly offset: number;
+}
+
+function readEnd(source: ByteSource, fail: Fail): End {
+  const length = Math.min(source.size, END_SIZE + LONGEST_COMMENT);
+  const tailStart = source.size - length;
+  const tail = readPart(source, tailStart, length);
+  let at = length - END_SIZE;
+  // The comment must reach to the end of the file exactly, or a comment could hold a second end record.
+  while (at >= 0 && !(tail.readUInt32LE(at) === SIGNATURE.end && at + END_SIZE + tail.readUInt16LE(at + 20) === length))
+    at--;
+  if (at < 0)
+    return fail('it begins like a zip file but has no directory at its end; it is cut off: download it again');
+  const position = tailStart + at;
+  const plain = {
+    disks: tail.readUInt32LE(at + 4),
+    countHere: tail.readUInt16LE(at + 8),
+    count: tail.readUInt16LE(at + 10),
+    size: tail.readUInt32LE(at + 12),
+    offset: tail.readUInt32LE(at + 16),
+    end: position,
+  };
+  const end = readZip64End(source, position, fail) ?? plain;
+  if (end.disks !== 0 || end.countHere !== end.count)
+    fail('it is one of several parts of a zip file, expected one file');
+  if (end.size > LARGEST_DIRECTORY) fail(`its directory has ${end.size} bytes, at most ${LARGEST_DIRECTORY} are read`);
+  if (end.offset + end.size !== end.end) {
+    fail(`its directory (${end.size} bytes at ${end.offset}) does not end at byte ${end.end}; it is damaged`);
+  }
+  if (end.count * CENTRAL_SIZE > end.size) {
+    fail(`its directory claims ${end.count} entries in ${end.size} bytes; it is damaged`);
+  }
+  return end;
+}
+
+/** The larger end record that lies before the plain one, null where there is none. */
+function readZip64End(
+  source: ByteSource,
+  position: number,
+  fail: Fail,
+): (End & { disks: number; countHere: number; end: number }) | null {
+  if (position < ZIP64_LOCATOR_SIZE + ZIP64_END_SIZE) return null;
+  const locator = readPart(source, position - ZIP64_LOCATOR_SIZE, ZIP64_LOCATOR_SIZE);
+  if (locator.readUInt32LE(0) !== SIGNATURE.locator) return null;
+  const end = Number(locator.readBigUInt64LE(8));
+  if (end !== position - ZIP64_LOCATOR_SIZE - ZIP64_END_SIZE) fail('its end records do not follow one another');
+  const record = readPart(source, end, ZIP64_END_SIZE);
+  if (record.readUInt32LE(0) !== SIGNATURE.end64 || Number(record.readBigUInt64LE(4)) !== ZIP64_END_SIZE - 12) {
+    fail('its zip64 end record is damaged');
+  }
+  return {
+    disks: record.readUInt32LE(16) + record.readUInt32LE(20),
+    countHere: Number(record.readBigUInt64LE(24)),
+    count: Number(record.readBigUInt64LE(32)),
+    size: Number(record.readBigUInt64LE(40)),
+    offset: Number(record.readBigUInt64LE(48)),
+    end,
+  };
+}
+
+function readCentral(
+  bytes: Buffer,
+  at: number,
+  directory: number,
+  fail: Fail,
+): { entry: Omit<ZipEntry, 'limit'>; length: number } {
+  if (at + CENTRAL_SIZE > bytes.length || bytes.readUInt32LE(at) !== SIGNATURE.central) {
+    return fail(`its directory has no entry at byte ${at}; it is damaged`);
+  }
+  const nameLength = bytes.readUInt16LE(at + 28);
+  const extraLength = bytes.readUInt16LE(at + 30);
+  const length = CENTRAL_SIZE + nameLength + extraLength + bytes.readUInt16LE(at + 32);
+  if (at + length > bytes.length) fail(`its directory is cut off at byte ${at}; it is damaged`);
+  const nameBytes = bytes.subarray(at + CENTRAL_SIZE, at + CENTRAL_SIZE + nameLength);
+  const name = nameBytes.toString('utf8');
+  checkName(name, nameBytes, fail);
+  if ((bytes.readUInt16LE(at + 8) & ENCRYPTED) !== 0) fail(`its entry ${quote(name)} is encrypted`);
+
+  const extraStart = at + CENTRAL_SIZE + nameLength;
+  const wide = zip64Fields(bytes.subarray(extraStart, extraStart + extraLength), name, fail);
+  const size = wide(bytes.readUInt32LE(at + 24));
+  const compressedSize = wide(bytes.readUInt32LE(at + 20));
+  const headerOffset = wide(bytes.readUInt32LE(at + 42));
+  if (headerOffset + LOCAL_SIZE + nameLength + compressedSize > directory) {
+    fail(`its entry ${quote(name)} (${compressedSize} bytes at ${headerOffset}) does not fit before the directory`);
+  }
+  const method = bytes.readUInt16LE(at + 10);
+  const crc32 = bytes.readUInt32LE(at + 16);
+  return { entry: { name, size, compressedSize, method, crc32, headerOffset }, length };
+}
+
+/** What reads the 64-bit values of an entry's zip64 field, in their order, for those that did not fit in 32 bits. */
+function zip64Fields(extra: Buffer, name: string, fail: Fail): (value: number) => number {
+  let fields = extra.subarray(0, 0);
+  for (let at = 0; at + 4 <= extra.length;) {
+    const end = at + 4 + extra.readUInt16LE(at + 2);
+    if (extra.readUInt16LE(at) === 1) fields = extra.subarray(at + 4, end);
+    at = end;
+  }
+  let at = 0;
+  return (value) => {
+    if (value !== IN_ZIP64) return value;
+    if (at + 8 > fields.length) return fail(`its entry ${quote(name)} lacks its 64-bit sizes; it is damaged`);
+    at += 8;
+    return Number(fields.readBigUInt64LE(at - 8));
+  };
+}
+
+/** Nothing is unpacked, so a path could do no harm; but no checkpoint has such names, and a later caller might. */
+function checkName(name: string, bytes: Buffer, fail: Fail): void {
+  const parts = name.split(/[/\\]/);
+  const isAbsolute = parts[0] === '' || /^[a-z]:/i.test(name);
+  if (isAbsolute || parts.includes('..') || name.includes('\0'))
+    fail(`it has an entry with the forbidden name ${quote(name)}`);
+  if (!Buffer.from(name, 'utf8').equals(bytes)) fail(`it has an entry whose name is not UTF-8: ${quote(name)}`);
+}
+
+/** Entries may touch, in any order, but none may share a byte with another: a small file must not claim much content. */
+function withLimits(found: readonly Omit<ZipEntry, 'limit'>[], directory: number, fail: Fail): Map<string, ZipEntry> {
+  const inOrder = [...found].sort((a, b) => a.headerOffset - b.headerOffset);
+  const limits = new Map<string, number>();
+  inOrder.forEach((entry, i) => {
+    const limit = inOrder[i + 1]?.headerOffset ?? directory;
+    const nameLength = Buffer.byteLength(entry.name);
+    if (entry.headerOffset + LOCAL_SIZE + nameLength + entry.compressedSize > limit) {
+      fail(`its entry ${quote(entry.name)} overlaps the next one; it is damaged`);
+    }
+    if (limits.has(entry.name)) fail(`it has the entry ${quote(entry.name)} twice`);
+    limits.set(entry.name, limit);
+  });
+  return new Map(found.map((entry) => [entry.name, { ...entry, limit: limits.get(entry.name) ?? directory }]));
+}
+
+/** A name from the file, fit for one line of a terminal. */
+function quote(name: string): string {
+  return JSON.stringify(name.length > 120 ? `${name.slice(0, 117)}...` : name);
+}

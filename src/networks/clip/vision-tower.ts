@@ -1,0 +1,151 @@
+/**
+ * F_V1: CLIP's vision transformer (Radford et al. 2021) as transformers' `CLIPVisionModel` computes it. GSVA takes the
+ * hidden states of layer `selectLayer` without the class token (LLaVA's `CLIPVisionTower.feature_select`).
+ */
+import type { ClipConfig } from '../../config.js';
+import { UserError } from '../../errors.js';
+import * as fused from '../../engine/fused-ops.js';
+import { atOnce, type Steps } from '../../engine/steps.js';
+import * as tf from '../../engine/tf.js';
+import { Attention } from '../../nn/attention.js';
+import { CompositeLayer, type Shape, single } from '../../nn/composite-layer.js';
+import { PatchConvolution } from '../../nn/convolution.js';
+import { Embedding } from '../../nn/embedding.js';
+import { inTurnSteps } from '../../nn/in-turn.js';
+import { Linear } from '../../nn/linear.js';
+import { LayerNorm } from '../../nn/norms.js';
+
+type Activation = (x: tf.Tensor) => tf.Tensor;
+const ACTIVATIONS: Readonly<Record<string, Activation>> = { quick_gelu: fused.quickGelu, gelu: fused.gelu };
+
+/** Pre-norm transformer layer: x + attention(norm1(x)), then + fc2(act(fc1(norm2(x)))). */
+export class ClipEncoderLayer extends CompositeLayer {
+  static readonly className = 'GsvaClipEncoderLayer';
+  private readonly attention: Attention;
+  private readonly norm1: LayerNorm;
+  private readonly norm2: LayerNorm;
+  private readonly fc1: Linear;
+  private readonly fc2: Linear;
+  private readonly activation: Activation;
+
+  constructor(private readonly config: ClipConfig) {
+    super();
+    const { hiddenSize, intermediateSize, numAttentionHeads, layerNormEps, hiddenAct } = config;
+    const activation = ACTIVATIONS[hiddenAct];
+    if (activation === undefined) {
+      throw new UserError(
+        `clip.hidden_act "${hiddenAct}" is not known; known are ${Object.keys(ACTIVATIONS).join(', ')}`,
+      );
+    }
+    this.activation = activation;
+    const norm = { size: hiddenSize, epsilon: layerNormEps };
+    this.attention = this.track(
+      'self_attn',
+      new Attention({ size: hiddenSize, innerSize: hiddenSize, heads: numAttentionHeads }),
+    );
+    this.norm1 = this.track('layer_norm1', new LayerNorm(norm));
+    this.fc1 = this.track('mlp.fc1', new Linear({ inputSize: hiddenSize, outputSize: intermediateSize }));
+    this.fc2 = this.track('mlp.fc2', new Linear({ inputSize: intermediateSize, outputSize: hiddenSize }));
+    this.norm2 = this.track('layer_norm2', new LayerNorm(norm));
+  }
+
+  /** x [B, T, D] → [B, T, D]. */
+  forward(x: tf.Tensor): tf.Tensor {
+    const normed = this.norm1.forward(x);
+    const middle = tf.add(x, this.attention.forward(normed, normed, normed));
+    return tf.add(middle, this.fc2.forward(this.activation(this.fc1.forward(this.norm2.forward(middle)))));
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
+    return tf.tidy(() => this.forward(single(inputs)));
+  }
+
+  override computeOutputShape(inputShape: Shape): Shape {
+    return inputShape;
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    return { ...super.getConfig(), ...this.config };
+  }
+}
+tf.serialization.registerClass(ClipEncoderLayer);
+
+export class ClipVisionTower extends CompositeLayer {
+  static readonly className = 'GsvaClipVisionTower';
+  private readonly patchEmbedding: PatchConvolution;
+  private readonly positionEmbedding: Embedding;
+  private readonly preNorm: LayerNorm;
+  private readonly layers: readonly ClipEncoderLayer[];
+
+  constructor(private readonly config: ClipConfig) {
+    super();
+    const { hiddenSize, patchSize, layerNormEps, numHiddenLayers } = config;
+    const norm = { size: hiddenSize, epsilon: layerNormEps };
+    this.parameter('embeddings.class_embedding', [hiddenSize], { deviation: 0.02 });
+    this.patchEmbedding = this.track(
+      'embeddings.patch_embedding',
+      new PatchConvolution({ inputSize: 3, outputSize: hiddenSize, kernel: patchSize, useBias: false }),
+    );
+    this.positionEmbedding = this.track(
+      'embeddings.position_embedding',
+      new Embedding({ rows: patchCount(config) + 1, size: hiddenSize }),
+    );
+    this.preNorm = this.track('pre_layrnorm', new LayerNorm(norm)); // the published name, misspelt there
+    this.layers = Array.from({ length: numHiddenLayers }, (_, index) => {
+      return this.track(`encoder.layers.${index}`, new ClipEncoderLayer(config));
+    });
+    this.track('post_layernorm', new LayerNorm(norm)); // in every checkpoint; GSVA reads an earlier layer
+  }
+
+  /** images [B, S, S, 3], normalised with CLIP's mean and deviation → features [B, (S/patch)², D]. */
+  forward(images: tf.Tensor): tf.Tensor3D {
+    return atOnce(this.forwardSteps(images));
+  }
+
+  /** The same with a step after every layer. */
+  *forwardSteps(images: tf.Tensor): Steps<tf.Tensor3D> {
+    const { numHiddenLayers, selectLayer } = this.config;
+    // hidden_states[0] is the embedding; a negative index counts from the last layer's output.
+    const depth = selectLayer < 0 ? numHiddenLayers + 1 + selectLayer : selectLayer;
+    const layers = [this.preNorm, ...this.layers.slice(0, depth)];
+    const embedded = tf.tidy(() => this.embed(images));
+    let hidden = embedded;
+    try {
+      hidden = yield* inTurnSteps(
+        embedded,
+        layers.map((layer) => (x: tf.Tensor) => layer.forward(x)),
+      );
+      return tf.slice(hidden, [0, 1, 0], [-1, -1, -1]) as tf.Tensor3D;
+    } finally {
+      tf.dispose([embedded, hidden]);
+    }
+  }
+
+  /** The class token and the patches with their positions, [B, 1 + (S/patch)², D]. */
+  private embed(images: tf.Tensor): tf.Tensor {
+    const { hiddenSize } = this.config;
+    const [batch] = images.shape as [number];
+    // [B, S/p, S/p, D] → [B, N, D], row by row
+    const patches = tf.reshape(this.patchEmbedding.forward(images), [batch, patchCount(this.config), hiddenSize]);
+    const classToken = tf.tile(tf.reshape(this.value('embeddings.class_embedding'), [1, 1, hiddenSize]), [batch, 1, 1]);
+    return tf.add(tf.concat([classToken, patches], 1), tf.expandDims(this.positionEmbedding.table, 0));
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
+    return tf.tidy(() => this.forward(single(inputs)));
+  }
+
+  override computeOutputShape(inputShape: Shape): Shape {
+    return [inputShape[0] ?? null, patchCount(this.config), this.config.hiddenSize];
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    return { ...super.getConfig(), ...this.config };
+  }
+}
+tf.serialization.registerClass(ClipVisionTower);
+
+/** Patches of one image: the vision tokens the LLM sees. */
+export function patchCount({ imageSize, patchSize }: ClipConfig): number {
+  return (imageSize / patchSize) ** 2;
+}

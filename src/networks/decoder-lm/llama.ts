@@ -1,0 +1,289 @@
+/**
+ * F_LLM: LLaMA (Touvron et al. 2023) as transformers' `LlamaModel` computes it: RMSNorm, rotary positions, causal
+ * attention, SiLU-gated MLP; LoRA on chosen projections. Works on embeddings, since GSVA mixes text and vision tokens.
+ */
+import type { LlmConfig, LoraConfig } from '../../config.js';
+import * as fused from '../../engine/fused-ops.js';
+import { atOnce, type Steps } from '../../engine/steps.js';
+import * as tf from '../../engine/tf.js';
+import { mergeHeads, splitHeads } from '../../nn/attention-ops.js';
+import { CompositeLayer, type Shape, single } from '../../nn/composite-layer.js';
+import { Embedding } from '../../nn/embedding.js';
+import { Linear } from '../../nn/linear.js';
+import { RmsNorm } from '../../nn/norms.js';
+import { rotaryTables } from '../../nn/rotary-embedding.js';
+import { LoraLinear } from '../lora.js';
+
+/** Keys and values of one layer for the tokens seen so far, [B, H, T, D] each. Owned by whoever holds the cache. */
+export interface LayerCache {
+  readonly keys: tf.Tensor4D;
+  readonly values: tf.Tensor4D;
+}
+
+/** What a decoder layer needs besides the hidden states. */
+export interface LlamaContext {
+  /** [T, D] tables of the positions of this call's tokens. */
+  readonly cos: tf.Tensor2D;
+  readonly sin: tf.Tensor2D;
+  /** Valid tokens per row [B] int32 when rows are padded on the right, else null. */
+  readonly keyLengths: tf.Tensor1D | null;
+  /** Seed of LoRA's dropout, null when not training. */
+  readonly dropoutSeed: number | null;
+}
+
+export interface LlamaConfig {
+  readonly llm: LlmConfig;
+  readonly lora: LoraConfig;
+}
+
+export class LlamaAttention extends CompositeLayer {
+  static readonly className = 'GsvaLlamaAttention';
+  private readonly query: Linear;
+  private readonly key: Linear;
+  private readonly values: Linear;
+  private readonly outProjection: Linear;
+
+  constructor(private readonly config: LlamaConfig) {
+    super();
+    this.query = this.track('q_proj', projection('q_proj', config));
+    this.key = this.track('k_proj', projection('k_proj', config));
+    this.values = this.track('v_proj', projection('v_proj', config));
+    this.outProjection = this.track('o_proj', projection('o_proj', config));
+  }
+
+  /**
+   * hidden [B, T, D] → [B, T, D]; with `past`, T counts only the new tokens.
+   * @returns the output and the keys and values of all tokens so far
+   */
+  forward(hidden: tf.Tensor, context: LlamaContext, past: LayerCache | null = null): [tf.Tensor, LayerCache] {
+    const { numAttentionHeads: heads, hiddenSize } = this.config.llm;
+    const seed = context.dropoutSeed;
+    const project = (layer: Linear, offset: number): tf.Tensor4D =>
+      splitHeads(adapted(layer, hidden, seed, offset), heads);
+    const queries = fused.rotary(project(this.query, 0), context.cos, context.sin);
+    const newKeys = fused.rotary(project(this.key, 1), context.cos, context.sin);
+    const newValues = project(this.values, 2);
+    const keys: tf.Tensor4D = past === null ? newKeys : tf.concat4d([past.keys, newKeys], 2);
+    const values: tf.Tensor4D = past === null ? newValues : tf.concat4d([past.values, newValues], 2);
+    const scores: tf.Tensor4D = tf.matMul(queries, keys, false, true);
+    const weights = fused.maskedSoftmax(scores, {
+      scale: 1 / Math.sqrt(hiddenSize / heads),
+      causalOffset: past === null ? 0 : past.keys.shape[2],
+      keyLengths: context.keyLengths,
+    });
+    const mixed = mergeHeads(tf.matMul(weights, values));
+    return [adapted(this.outProjection, mixed, seed, 3), { keys, values }];
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
+    return tf.tidy(() => {
+      const hidden = single(inputs);
+      return this.forward(hidden, plainContext(hidden.shape[1] as number, this.config.llm))[0];
+    });
+  }
+
+  override computeOutputShape(inputShape: Shape): Shape {
+    return inputShape;
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    return { ...super.getConfig(), ...serializable(this.config) };
+  }
+}
+tf.serialization.registerClass(LlamaAttention);
+
+/** down(silu(gate(x)) · up(x)). */
+export class LlamaMlp extends CompositeLayer {
+  static readonly className = 'GsvaLlamaMlp';
+  private readonly gate: Linear;
+  private readonly up: Linear;
+  private readonly down: Linear;
+
+  constructor(private readonly config: LlamaConfig) {
+    super();
+    this.gate = this.track('gate_proj', projection('gate_proj', config));
+    this.up = this.track('up_proj', projection('up_proj', config));
+    this.down = this.track('down_proj', projection('down_proj', config));
+  }
+
+  /**
+   * x [B, T, D] → [B, T, D].
+   * @param dropoutSeed seed of LoRA's dropout, null when not training
+   */
+  forward(x: tf.Tensor, dropoutSeed: number | null = null): tf.Tensor {
+    const gate = adapted(this.gate, x, dropoutSeed, 4);
+    const up = adapted(this.up, x, dropoutSeed, 5);
+    return adapted(this.down, fused.siluMul(gate, up), dropoutSeed, 6);
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
+    return tf.tidy(() => this.forward(single(inputs)));
+  }
+
+  override computeOutputShape(inputShape: Shape): Shape {
+    return inputShape;
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    return { ...super.getConfig(), ...serializable(this.config) };
+  }
+}
+tf.serialization.registerClass(LlamaMlp);
+
+export class LlamaDecoderLayer extends CompositeLayer {
+  static readonly className = 'GsvaLlamaDecoderLayer';
+  private readonly inputNorm: RmsNorm;
+  private readonly attention: LlamaAttention;
+  private readonly postAttentionNorm: RmsNorm;
+  private readonly mlp: LlamaMlp;
+
+  constructor(private readonly config: LlamaConfig) {
+    super();
+    const norm = { size: config.llm.hiddenSize, epsilon: config.llm.rmsNormEps };
+    this.attention = this.track('self_attn', new LlamaAttention(config));
+    this.mlp = this.track('mlp', new LlamaMlp(config));
+    this.inputNorm = this.track('input_layernorm', new RmsNorm(norm));
+    this.postAttentionNorm = this.track('post_attention_layernorm', new RmsNorm(norm));
+  }
+
+  /** hidden [B, T, D] → [B, T, D] and the layer's cache. */
+  forward(hidden: tf.Tensor, context: LlamaContext, past: LayerCache | null = null): [tf.Tensor, LayerCache] {
+    const [attended, cache] = this.attention.forward(this.inputNorm.forward(hidden), context, past);
+    const middle = tf.add(hidden, attended);
+    return [tf.add(middle, this.mlp.forward(this.postAttentionNorm.forward(middle), context.dropoutSeed)), cache];
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
+    return tf.tidy(() => {
+      const hidden = single(inputs);
+      return this.forward(hidden, plainContext(hidden.shape[1] as number, this.config.llm))[0];
+    });
+  }
+
+  override computeOutputShape(inputShape: Shape): Shape {
+    return inputShape;
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    return { ...super.getConfig(), ...serializable(this.config) };
+  }
+}
+tf.serialization.registerClass(LlamaDecoderLayer);
+
+export class Llama extends CompositeLayer {
+  static readonly className = 'GsvaLlama';
+  readonly embedTokens: Embedding;
+  readonly layers: readonly LlamaDecoderLayer[];
+  readonly norm: RmsNorm;
+
+  constructor(private readonly config: LlamaConfig) {
+    super();
+    const { llm } = config;
+    this.embedTokens = this.track('embed_tokens', new Embedding({ rows: llm.vocabSize, size: llm.hiddenSize }));
+    this.layers = Array.from({ length: llm.numHiddenLayers }, (_, index) => {
+      return this.track(`layers.${index}`, new LlamaDecoderLayer(config));
+    });
+    this.norm = this.track('norm', new RmsNorm({ size: llm.hiddenSize, epsilon: llm.rmsNormEps }));
+  }
+
+  /**
+   * Rotary tables and lengths for a call over positions [start, start + time). Disposed by the caller's tidy.
+   * @param lengths valid tokens per row, or null when no row is padded
+   */
+  context(
+    start: number,
+    time: number,
+    lengths: readonly number[] | null,
+    dropoutSeed: number | null = null,
+  ): LlamaContext {
+    const { hiddenSize, numAttentionHeads, ropeTheta } = this.config.llm;
+    const { cos, sin } = rotaryTables(start, time, hiddenSize / numAttentionHeads, ropeTheta);
+    const isPadded = lengths?.some((length) => length < start + time) ?? false;
+    const keyLengths = lengths === null || !isPadded ? null : tf.tensor1d([...lengths], 'int32');
+    return { cos, sin, keyLengths, dropoutSeed };
+  }
+
+  /** embeddings [B, T, D] → normalised last hidden states [B, T, D] and the cache of every layer. */
+  forward(
+    embeddings: tf.Tensor,
+    context: LlamaContext,
+    past: readonly LayerCache[] | null = null,
+  ): [tf.Tensor, LayerCache[]] {
+    return atOnce(this.forwardSteps(embeddings, context, past));
+  }
+
+  /** The same with a step after every layer. What is passed in stays the caller's. */
+  *forwardSteps(
+    embeddings: tf.Tensor,
+    context: LlamaContext,
+    past: readonly LayerCache[] | null = null,
+  ): Steps<[tf.Tensor, LayerCache[]]> {
+    const caches: LayerCache[] = [];
+    let hidden = embeddings;
+    let isDone = false;
+    try {
+      for (const [index, layer] of this.layers.entries()) {
+        const input = hidden;
+        const { output, ...cache } = tf.tidy(() => {
+          const [output, cache] = layer.forward(input, layerContext(context, index), past?.[index] ?? null);
+          return { output, ...cache };
+        });
+        hidden = output;
+        caches.push(cache);
+        if (input !== embeddings) input.dispose();
+        yield hidden;
+      }
+      const normed = tf.tidy(() => this.norm.forward(hidden));
+      isDone = true;
+      return [normed, caches];
+    } finally {
+      if (hidden !== embeddings) hidden.dispose();
+      if (!isDone) for (const { keys, values } of caches) tf.dispose([keys, values]);
+    }
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
+    return tf.tidy(() => {
+      const embeddings = single(inputs);
+      return this.forward(embeddings, this.context(0, embeddings.shape[1] as number, null))[0];
+    });
+  }
+
+  override computeOutputShape(inputShape: Shape): Shape {
+    return inputShape;
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    return { ...super.getConfig(), ...serializable(this.config) };
+  }
+}
+tf.serialization.registerClass(Llama);
+
+/** The context of layer `index`: every layer drops other inputs. */
+export function layerContext(context: LlamaContext, index: number): LlamaContext {
+  return context.dropoutSeed === null ? context : { ...context, dropoutSeed: context.dropoutSeed + 16 * index };
+}
+
+/** A projection with or without adapter; every adapter of a layer (`offset` 0 … 6) drops other inputs. */
+function adapted(layer: Linear, x: tf.Tensor, dropoutSeed: number | null, offset: number): tf.Tensor {
+  if (!(layer instanceof LoraLinear)) return layer.forward(x);
+  return layer.forward(x, dropoutSeed === null ? null : dropoutSeed + offset);
+}
+
+function projection(name: string, { llm, lora }: LlamaConfig): Linear {
+  const { hiddenSize, intermediateSize } = llm;
+  const inputSize = name === 'down_proj' ? intermediateSize : hiddenSize;
+  const outputSize = name === 'gate_proj' || name === 'up_proj' ? intermediateSize : hiddenSize;
+  const sizes = { inputSize, outputSize, useBias: false };
+  if (lora.r === 0 || !lora.targets.includes(name)) return new Linear(sizes);
+  return new LoraLinear({ ...sizes, r: lora.r, alpha: lora.alpha, dropout: lora.dropout });
+}
+
+function plainContext(time: number, llm: LlmConfig): LlamaContext {
+  const { cos, sin } = rotaryTables(0, time, llm.hiddenSize / llm.numAttentionHeads, llm.ropeTheta);
+  return { cos, sin, keyLengths: null, dropoutSeed: null };
+}
+
+function serializable({ llm, lora }: LlamaConfig): tf.serialization.ConfigDict {
+  return { llm: { ...llm }, lora: { ...lora, targets: [...lora.targets] } };
+}

@@ -1,0 +1,153 @@
+/**
+ * Which layer is the first whose output is not finite: the computation that went wrong is made again, and every layer's
+ * inputs and outputs are looked at on the way. Slow, and for errors only.
+ */
+import * as tf from '../engine/tf.js';
+import { findNotFinite, type NotFinite } from '../finite.js';
+import type { CompositeLayer } from './composite-layer.js';
+
+/** The first tensor that is not finite. */
+export interface FirstNotFinite {
+  /** The layer's hierarchical name; '' is the whole model. */
+  readonly path: string;
+  /** Whether it came out of the layer, or went in, where nothing before it is a layer. */
+  readonly side: 'input' | 'output';
+  readonly shape: readonly number[];
+  readonly found: NotFinite;
+  /** Largest magnitude of what went into the layer; null where that is not known. */
+  readonly largestInput: number | null;
+}
+
+/** Bytes that may wait to be read where an engine reads nothing at once; of what comes behind, only blocks are kept. */
+const MOST_WAITING = 2 ** 30;
+
+type Forward = (...inputs: unknown[]) => unknown;
+/** Every layer has one, each with inputs of its own. */
+interface WithForward {
+  forward: Forward;
+}
+
+interface Seen {
+  readonly path: string;
+  readonly side: FirstNotFinite['side'];
+  readonly tensor: tf.Tensor;
+}
+
+/**
+ * @param rerun makes the computation again and leaves no tensor behind; what it throws is taken as its end
+ * @returns null where everything was finite this time
+ */
+export async function firstNotFiniteLayer(root: CompositeLayer, rerun: () => unknown): Promise<FirstNotFinite | null> {
+  const watcher = tf.getBackend() === 'webgpu' ? new LaterWatcher() : new Watcher();
+  const layers = root.namedLayers().map(([path, layer]) => {
+    return { path, layer: layer as unknown as WithForward, own: Object.getOwnPropertyDescriptor(layer, 'forward') };
+  });
+  for (const { path, layer } of layers) {
+    const isBlock = layers.some((other) => other.path.startsWith(`${path}.`));
+    const original = layer.forward.bind(layer);
+    layer.forward = (...inputs): unknown => {
+      watcher.enter(path, inputs, isBlock);
+      const output = original(...inputs);
+      watcher.leave(path, output, isBlock);
+      return output;
+    };
+  }
+  try {
+    await rerun();
+  } catch {
+    // What it computed until then has been seen.
+  } finally {
+    for (const { layer, own } of layers) {
+      // Without a property of its own, the prototype's comes to light again.
+      if (own === undefined) Reflect.deleteProperty(layer, 'forward');
+      else Object.defineProperty(layer, 'forward', own);
+    }
+  }
+  return watcher.result();
+}
+
+/** Reads at once. */
+class Watcher {
+  protected first: FirstNotFinite | null = null;
+  private largest: number | null = null;
+  private readonly known = new WeakSet();
+
+  enter(path: string, inputs: unknown, isBlock: boolean): void {
+    const tensors = floatsIn(inputs);
+    if (this.first === null && !isBlock) this.largest = this.largestOf(tensors);
+    for (const tensor of tensors) this.look({ path, side: 'input', tensor }, isBlock);
+  }
+
+  leave(path: string, output: unknown, isBlock: boolean): void {
+    for (const tensor of floatsIn(output)) this.look({ path, side: 'output', tensor }, isBlock);
+  }
+
+  result(): Promise<FirstNotFinite | null> {
+    return Promise.resolve(this.first);
+  }
+
+  protected look(seen: Seen, isBlock: boolean): void {
+    if (this.first !== null || this.isKnown(seen.tensor)) return;
+    const largestInput = isBlock || seen.side === 'input' ? null : this.largest;
+    this.first = judged(seen, seen.tensor.dataSync<'float32'>(), largestInput);
+  }
+
+  protected largestOf(tensors: readonly tf.Tensor[]): number | null {
+    return largestOf(tensors.map((tensor) => tensor.dataSync<'float32'>()));
+  }
+
+  /** The output of one layer is the input of the next. */
+  protected isKnown({ dataId }: tf.Tensor): boolean {
+    if (this.known.has(dataId)) return true;
+    this.known.add(dataId);
+    return false;
+  }
+}
+
+/** Keeps everything, and reads when the computation is over: for engines that read nothing at once. */
+class LaterWatcher extends Watcher {
+  private readonly waiting: Seen[] = [];
+  private bytes = 0;
+
+  override async result(): Promise<FirstNotFinite | null> {
+    try {
+      for (const seen of this.waiting) {
+        this.first ??= judged(seen, await seen.tensor.data<'float32'>(), null);
+      }
+      return this.first;
+    } finally {
+      tf.dispose(this.waiting.map(({ tensor }) => tensor));
+    }
+  }
+
+  protected override look(seen: Seen, isBlock: boolean): void {
+    if (this.isKnown(seen.tensor) || (this.bytes > MOST_WAITING && !isBlock)) return;
+    this.bytes += 4 * seen.tensor.size;
+    this.waiting.push({ ...seen, tensor: tf.keep(tf.clone(seen.tensor)) });
+  }
+
+  protected override largestOf(): null {
+    return null;
+  }
+}
+
+function judged({ path, side, tensor }: Seen, data: Float32Array, largestInput: number | null): FirstNotFinite | null {
+  const found = findNotFinite(data);
+  return found === null ? null : { path, side, shape: [...tensor.shape], found, largestInput };
+}
+
+function largestOf(arrays: readonly Float32Array[]): number {
+  let largest = 0;
+  for (const array of arrays) for (const value of array) largest = Math.max(largest, Math.abs(value));
+  return largest;
+}
+
+/** All tensors of floating-point numbers in what a layer takes or gives. */
+function floatsIn(value: unknown): tf.Tensor[] {
+  if (value instanceof tf.Tensor) {
+    const tensor = value as tf.Tensor;
+    return tensor.dtype === 'float32' && !tensor.isDisposed ? [tensor] : [];
+  }
+  if (Array.isArray(value)) return value.flatMap(floatsIn);
+  return typeof value === 'object' && value !== null ? Object.values(value).flatMap(floatsIn) : [];
+}

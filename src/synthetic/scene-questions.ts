@@ -1,0 +1,76 @@
+/**
+ * Questions about a scene with answers of one word: the colour or shape of something, how many there are, whether there
+ * is one. What the embedded benchmark has of visual question answering.
+ */
+import type { Random } from '../random.js';
+import { drawExpression, type Noun, nounWords, objectsLike, SIDES, targetsOf, wordingOf } from './expressions.js';
+import type { Scene } from './scene.js';
+import { COLOURS, SHAPES } from './shapes.js';
+
+export const QUESTION_KINDS = ['colour', 'shape', 'count', 'presence'] as const;
+export type QuestionKind = (typeof QUESTION_KINDS)[number];
+
+export interface SceneQuestion {
+  readonly kind: QuestionKind;
+  readonly question: string;
+  /** One word, lower case. */
+  readonly answer: string;
+}
+
+/** Numbers as the tokenizer has them: a piece each. A scene has at most eight objects. */
+const NUMBERS = ['zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight'] as const;
+const ATTEMPTS = 20;
+/** Share of the questions about colour and shape that say in which half the object is. */
+const SIDE_SHARE = 0.3;
+
+/** Up to `count` different questions about the scene; every kind is as likely. */
+export function sceneQuestions(scene: Scene, random: Random, count: number): SceneQuestion[] {
+  const found = new Map<string, SceneQuestion>();
+  for (let attempt = 0; attempt < ATTEMPTS * count && found.size < count; attempt++) {
+    const drawn = drawQuestion(scene, random, random.pick(QUESTION_KINDS));
+    if (drawn !== null && !found.has(drawn.question)) found.set(drawn.question, drawn);
+  }
+  return [...found.values()];
+}
+
+/** null where the draw has no clear answer. */
+function drawQuestion(scene: Scene, random: Random, kind: QuestionKind): SceneQuestion | null {
+  switch (kind) {
+    case 'colour':
+    case 'shape':
+      return attributeQuestion(scene, random, kind);
+    case 'count': {
+      const noun: Noun =
+        random.uniform() < 0.5
+          ? { colour: null, shape: random.pick(SHAPES) }
+          : { colour: random.pick(COLOURS), shape: null };
+      const answer = NUMBERS[objectsLike(scene, noun).length];
+      if (answer === undefined) throw new Error('sceneQuestions: a scene with more than eight objects');
+      return { kind, question: `How many ${nounWords(noun, true)} are there?`, answer };
+    }
+    case 'presence': {
+      const isThere = random.uniform() < 0.5;
+      const expression = drawExpression(scene, random, isThere ? 'attribute' : 'absent-object');
+      if (expression === null) return null;
+      return { kind, question: `Is there a ${expression.text}?`, answer: isThere ? 'yes' : 'no' };
+    }
+  }
+}
+
+/** "What colour is the left circle?", "What is the red shape?": what the noun does not say. */
+function attributeQuestion(scene: Scene, random: Random, kind: 'colour' | 'shape'): SceneQuestion | null {
+  const { colour, shape } = random.pick(scene.objects);
+  const noun: Noun = kind === 'colour' ? { colour: null, shape } : { colour, shape: null };
+  const phrase = {
+    noun,
+    number: 'one' as const,
+    ...(random.uniform() < SIDE_SHARE ? { side: random.pick(SIDES) } : {}),
+  };
+  const [index, ...more] = targetsOf(scene, phrase) ?? [];
+  const object = index === undefined ? undefined : scene.objects[index];
+  if (object === undefined || more.length > 0) return null;
+  const words = wordingOf(phrase);
+  return kind === 'colour'
+    ? { kind, question: `What colour is the ${words}?`, answer: object.colour }
+    : { kind, question: `What is the ${words}?`, answer: object.shape };
+}

@@ -1,0 +1,291 @@
+/**
+ * The base's last tasks, on scene grounding: an expression is answered with the places of what fits it, or "no". First φ
+ * and F_LLM alone, then the whole model, which also shows what it found by its mask: the state that decides between place
+ * and "no" makes the mask's query, as in GSVA. Last, the same in the questions and answer forms that GSVA is trained
+ * with, so that lists are written again as they were asked. Captions go on among them, so that looking up is not
+ * forgotten.
+ */
+import { type ConversationStyle, padBatch } from '../../data/text/conversation.js';
+import { prepareImage } from '../../data/image/prepare-image.js';
+import {
+  captionTurn,
+  type GroundedExpression,
+  type GroundingConversation,
+  groundingConversation,
+  trainedFormConversation,
+  type TrainedFormConversation,
+} from '../../synthetic/base-text.js';
+import { visibleMask } from '../../synthetic/scene.js';
+import type { Tokenizer } from '../../data/text/tokenizer.js';
+import * as tf from '../../engine/tf.js';
+import type { PendingFile } from '../../io/atomic/pending-file.js';
+import type { Gsva } from '../../systems/gsva/gsva.js';
+import { stackImages } from '../../features/image-features.js';
+import { VisionTextTokens } from '../../networks/multimodal-rows.js';
+import { Random } from '../../random.js';
+import { IGNORE_LABEL } from '../../special-tokens.js';
+import type { PreparedImage } from '../../types.js';
+import { epochSamples } from '../loop/epoch-samples.js';
+import type { GroundingForms } from '../config/experiment-config.js';
+import { type GroundedTokens, GroundingTokens } from './grounding-tokens.js';
+import { type JointBatch, jointStep } from './joint-step.js';
+import { maskIous } from './mask-ious.js';
+import type { MaskTargets } from '../mask-objective.js';
+import type { ScenePool } from './scene-pool.js';
+import { likeliest, readLikeliest } from './likeliest.js';
+import { trainableVariables } from '../trainable.js';
+import type { Gradients, SampleStream, TrainingTask } from '../loop/training-task.js';
+
+export interface BaseGroundingTaskOptions {
+  /** 'base-grounding' is words alone, 'base-joint' is masks too. */
+  readonly stage: 'base-grounding' | 'base-joint';
+  readonly gsva: Gsva;
+  readonly tokenizer: Tokenizer;
+  readonly conversation: ConversationStyle;
+  readonly maxLength: number;
+  readonly pool: ScenePool;
+  readonly scenes: number;
+  /** Expressions and words asked about a scene, together. */
+  readonly itemsPerScene: number;
+  readonly forms: GroundingForms;
+  /** Scenes after the training ones, for validation. */
+  readonly validationScenes: number;
+  readonly save: () => Promise<PendingFile[]>;
+  readonly load: (dir: string) => Promise<void>;
+}
+
+export interface GroundingSample extends GroundedTokens {
+  readonly index: number;
+  readonly image: PreparedImage;
+  readonly targets: MaskTargets;
+}
+
+interface Answered {
+  readonly expected: readonly number[];
+  readonly said: readonly number[];
+  readonly ious: readonly number[];
+  readonly written: readonly boolean[];
+}
+
+/** Share of the conversations that are captions. */
+const CAPTIONS: Readonly<Record<GroundingForms, number>> = { scene: 0.2, trained: 0.1 };
+/** Share of the others whose question names the expressions, which makes them twice as long. */
+const NAMED: Readonly<Record<GroundingForms, number>> = { scene: 0.3, trained: 0.85 };
+/** Share of single words among what is asked. */
+const WORDS = 1 / 3;
+const VALIDATION_BATCH = 16;
+
+export class BaseGroundingTask implements TrainingTask<GroundingSample> {
+  readonly network: Gsva;
+  readonly variables: ReadonlyMap<string, tf.Variable>;
+  private readonly words: GroundingTokens;
+
+  constructor(private readonly options: BaseGroundingTaskOptions) {
+    const { gsva, stage } = options;
+    this.network = gsva;
+    this.variables = trainableVariables(gsva, stage);
+    this.words = new GroundingTokens(options, gsva.config.tokens);
+  }
+
+  get sampleCount(): number {
+    return this.options.scenes;
+  }
+
+  samples(random: Random): SampleStream<GroundingSample> {
+    return epochSamples(this.sampleCount, random, (index, draw) => this.prepare(index, draw));
+  }
+
+  prepare(index: number, random: Random): Promise<GroundingSample> {
+    const { itemsPerScene, pool, forms } = this.options;
+    if (random.uniform() < CAPTIONS[forms]) {
+      const turn = captionTurn(pool.get(index).scene, random);
+      return Promise.resolve(this.sample(index, { turn, asked: [], named: true }));
+    }
+    // A question that names the expressions says them twice: half as many are asked.
+    const named = random.uniform() < NAMED[forms];
+    if (named && forms === 'trained') {
+      const conversation = trainedFormConversation(pool.get(index).scene, random, itemsPerScene);
+      return Promise.resolve(this.trainedFormSample(index, conversation));
+    }
+    const items = named ? Math.ceil(itemsPerScene / 2) : itemsPerScene;
+    const words = Math.floor(items * WORDS);
+    const counts = { expressions: items - words, words };
+    return Promise.resolve(this.sample(index, groundingConversation(pool.get(index).scene, random, counts, named)));
+  }
+
+  nameOf(sample: GroundingSample): string {
+    return `base scene ${sample.index}`;
+  }
+
+  async forwardBackward(batch: readonly GroundingSample[]): Promise<Gradients> {
+    const joint = this.collate(batch, this.options.stage === 'base-joint');
+    try {
+      return await jointStep(this.options.gsva, joint, this.variables);
+    } finally {
+      tf.dispose([joint.clipImages, joint.samImages ?? []]);
+    }
+  }
+
+  /**
+   * On unseen scenes, asked for the benchmark's expressions alone: how often what is absent is answered so (`absent`), and
+   * what is there with some place (`present`) and with the right column (`column`); in trained forms, the share of the tokens that write the list again
+   * which are foreseen (`list`); with masks, their mean IoU (`maskIoU`).
+   */
+  async validate(): Promise<Readonly<Record<string, number>>> {
+    const { scenes, validationScenes, itemsPerScene, pool, stage, forms } = this.options;
+    const list = new Mean();
+    const shares = { absent: new Mean(), present: new Mean(), column: new Mean() };
+    const maskIoU = new Mean();
+    const counts = { expressions: itemsPerScene, words: 0 };
+    for (let first = 0; first < validationScenes; first += VALIDATION_BATCH) {
+      const size = Math.min(VALIDATION_BATCH, validationScenes - first);
+      const samples = Array.from({ length: size }, (_, i) => {
+        const index = scenes + first + i;
+        const { scene } = pool.get(index);
+        if (forms === 'scene')
+          return this.sample(index, groundingConversation(scene, new Random(index), counts, false));
+        return this.trainedFormSample(index, trainedFormConversation(scene, new Random(index), itemsPerScene));
+      });
+      const { expected, said, ious, written } = await this.answer(samples);
+      written.forEach((isRight) => {
+        list.add(isRight);
+      });
+      expected.forEach((token, i) => {
+        if (token === this.words.absent) shares.absent.add(said[i] === token);
+        else {
+          shares.present.add(said[i] !== this.words.absent);
+          shares.column.add(said[i] === token);
+        }
+      });
+      ious.forEach((iou) => {
+        maskIoU.add(iou);
+      });
+    }
+    const figures = { absent: shares.absent.value, present: shares.present.value, column: shares.column.value };
+    return {
+      ...figures,
+      ...(forms === 'trained' ? { list: list.value } : {}),
+      ...(stage === 'base-joint' ? { maskIoU: maskIoU.value } : {}),
+    };
+  }
+
+  checkpointFiles(): Promise<PendingFile[]> {
+    return this.options.save();
+  }
+
+  restore(dir: string): Promise<void> {
+    return this.options.load(dir);
+  }
+
+  private sample(index: number, grounding: GroundingConversation): GroundingSample {
+    return this.withMasks(index, grounding.asked, this.words.sceneForm(grounding));
+  }
+
+  private trainedFormSample(index: number, conversation: TrainedFormConversation): GroundingSample {
+    return this.withMasks(index, conversation.asked, this.words.trainedForm(conversation));
+  }
+
+  private withMasks(index: number, asked: readonly GroundedExpression[], tokenized: GroundedTokens): GroundingSample {
+    const { pool, gsva } = this.options;
+    const { scene, image } = pool.get(index);
+    const prepared = prepareImage(image, gsva.config.clip.imageSize, gsva.config.sam.imageSize);
+    const { conversation, decisions } = tokenized;
+    // Where the end was cut off, its masks were too.
+    const shown = asked.slice(0, decisions.length).filter(({ objects }) => objects.length > 0);
+    const targets = {
+      masks: shown.map(({ objects }) => visibleMask(scene, objects)),
+      rejected: 0,
+      resized: prepared.resized,
+      original: prepared.original,
+    };
+    return { index, image: prepared, conversation, decisions, targets };
+  }
+
+  /**
+   * The first token of every answer, expected and likeliest, the IoU of every mask, and how many of the answer's other
+   * tokens behind its first decision (the list, written again) are the likeliest ones.
+   */
+  private async answer(samples: readonly GroundingSample[]): Promise<Answered> {
+    const { gsva } = this.options;
+    const { tokens, clipImages, samImages, targets } = this.collate(samples, true);
+    const layout = new VisionTextTokens(tokens, gsva.patches);
+    const decisions = samples.flatMap(({ decisions, conversation }, row) =>
+      decisions.map((token) => ({
+        row,
+        position: layout.flatIndex(row, token) - 1,
+        expected: conversation.inputIds[token] as number,
+      })),
+    );
+    const shown = decisions.filter(({ expected }) => expected !== this.words.absent);
+    const written = samples.flatMap(({ decisions, conversation }, row) => {
+      const { labels } = conversation;
+      return labels.flatMap((expected, token) => {
+        const isList = expected !== IGNORE_LABEL && token > (decisions[0] ?? Infinity) && !decisions.includes(token);
+        return isList ? [{ position: layout.flatIndex(row, token) - 1, expected }] : [];
+      });
+    });
+    const compute = (): { choice: tf.Tensor1D; masks: tf.Tensor3D } => {
+      const { lastHidden, imageEmbeddings } = gsva.forward({ clipImages, samImages, tokens });
+      const positions = [...decisions, ...written].map(positionOf);
+      const logits = gsva.lmHead.forward(gsva.statesAt(lastHidden, positions)) as tf.Tensor2D;
+      const queries = gsva.maskQueries(lastHidden, shown.map(positionOf));
+      const rows = shown.map(({ row }) => row);
+      return { choice: likeliest(logits), masks: gsva.decodeMasks(queries, imageEmbeddings, rows).lowResMasks };
+    };
+    const { choice, masks } = tf.tidy(compute);
+    const rerun = (): void => {
+      tf.dispose(tf.tidy(compute));
+    };
+    try {
+      const foreseen = [...(await readLikeliest(gsva, choice, rerun))];
+      const ious = await maskIous(gsva, masks, targets, rerun);
+      return {
+        expected: decisions.map(({ expected }) => expected),
+        said: foreseen.slice(0, decisions.length),
+        ious,
+        written: written.map(({ expected }, i) => foreseen[decisions.length + i] === expected),
+      };
+    } finally {
+      tf.dispose([choice, masks, clipImages, samImages]);
+    }
+  }
+
+  private collate(samples: readonly GroundingSample[], withMasks: true): JointBatch & { samImages: tf.Tensor4D };
+  private collate(samples: readonly GroundingSample[], withMasks: boolean): JointBatch;
+  private collate(samples: readonly GroundingSample[], withMasks: boolean): JointBatch {
+    const { gsva, tokenizer } = this.options;
+    const { clip, sam } = gsva.config;
+    const images = samples.map(({ image }) => image);
+    const clipInputs = images.map(({ clipInput }) => clipInput);
+    const samInputs = images.map(({ samInput }) => samInput);
+    const conversations = samples.map(({ conversation }) => conversation);
+    const present = samples.map(({ decisions, conversation }) =>
+      decisions.filter((token) => conversation.inputIds[token] !== this.words.absent),
+    );
+    return {
+      tokens: padBatch(conversations, tokenizer.padId),
+      clipImages: stackImages(clipInputs, clip.imageSize),
+      samImages: withMasks ? stackImages(samInputs, sam.imageSize) : null,
+      asking: withMasks ? present : present.map(() => []),
+      targets: samples.map(({ targets }) => (withMasks ? targets : { ...targets, masks: [] })),
+    };
+  }
+}
+
+class Mean {
+  private sum = 0;
+  private count = 0;
+
+  add(value: number | boolean): void {
+    this.sum += Number(value);
+    this.count++;
+  }
+
+  get value(): number {
+    return this.sum / Math.max(1, this.count);
+  }
+}
+
+function positionOf({ position }: { readonly position: number }): number {
+  return position;
+}

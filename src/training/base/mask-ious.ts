@@ -1,0 +1,50 @@
+/** How well the base's masks fit, for its validations. */
+import * as tf from '../../engine/tf.js';
+import type { Gsva } from '../../systems/gsva/gsva.js';
+import { requireFinite } from '../../checkpoints/not-finite.js';
+import { resizeMasks } from '../../networks/sam/resize-masks.js';
+import type { MaskTargets } from '../mask-objective.js';
+
+/**
+ * IoU of every mask with its target at the image's original size; 1 where both are empty.
+ * @param lowResMasks [Q, s, s] logits, image by image; stays the caller's
+ * @param targets one entry per image; their masks count Q in all
+ * @param rerun makes the masks again, and leaves no tensor behind
+ * @throws UserError that names the first part of the network that is not finite, where a logit is not
+ */
+export async function maskIous(
+  gsva: Gsva,
+  lowResMasks: tf.Tensor3D,
+  targets: readonly MaskTargets[],
+  rerun: () => unknown,
+): Promise<number[]> {
+  const inputSize = gsva.config.sam.imageSize;
+  const ious: number[] = [];
+  let first = 0;
+  for (const target of targets) {
+    const count = target.masks.length;
+    if (count === 0) continue;
+    const start = first;
+    const logits = tf.tidy(() => resizeMasks(tf.slice(lowResMasks, [start, 0, 0], [count, -1, -1]), target, inputSize));
+    const values = await logits.data<'float32'>().finally(() => {
+      logits.dispose();
+    });
+    await requireFinite(gsva, 'Validating: the logits of masks', values, rerun);
+    first += count;
+    const pixels = target.original[0] * target.original[1];
+    target.masks.forEach((mask, i) => ious.push(iouOf(values.subarray(i * pixels, (i + 1) * pixels), mask.data)));
+  }
+  return ious;
+}
+
+function iouOf(logits: ArrayLike<number>, target: Uint8Array): number {
+  let intersection = 0;
+  let union = 0;
+  for (let i = 0; i < target.length; i++) {
+    const predicted = (logits[i] ?? 0) >= 0;
+    const real = target[i] === 1;
+    if (predicted && real) intersection++;
+    if (predicted || real) union++;
+  }
+  return union === 0 ? 1 : intersection / union;
+}

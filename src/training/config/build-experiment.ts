@@ -1,0 +1,247 @@
+/** From a configuration to something that can be trained: model with its start weights, tokenizer, task. */
+import { type ModelConfig, segIds } from '../../config.js';
+import { Tokenizer } from '../../data/text/tokenizer.js';
+import { startDryRun } from '../../engine/dry-run.js';
+import * as tf from '../../engine/tf.js';
+import { UserError } from '../../errors.js';
+import {
+  checkTokenizer,
+  loadModelWeights,
+  modelDirectoryFiles,
+  type ModelMeta,
+  openModelDirectory,
+  readModelDirectory,
+} from '../../checkpoints/checkpoint-directory.js';
+import { openCheckpoint, weightsOf } from '../../io/checkpoint-files.js';
+import { Gsva } from '../../systems/gsva/gsva.js';
+import { checkWeights, type LoadOptions } from '../../checkpoints/weights.js';
+import { EMBEDDING_DEVIATION } from '../../nn/embedding.js';
+import { Random } from '../../random.js';
+import { addedTokens, segTokenAt } from '../../special-tokens.js';
+import { isPublished } from '../../variant.js';
+import { holdFrozenWeights, scalePacked } from './frozen-weights.js';
+import type { KeptFeatures } from '../../features/kept-features.js';
+import { BaseCaptionTask } from '../base/base-caption-task.js';
+import { BaseClipTask } from '../base/base-clip-task.js';
+import { BaseDistillTask } from '../base/base-distill-task.js';
+import { BaseGroundingTask } from '../base/base-grounding-task.js';
+import { BaseSamTask } from '../base/base-sam-task.js';
+import type { ExperimentConfig, SceneData } from './experiment-config.js';
+import { type GsvaData, GsvaTask } from '../gsva-task.js';
+import { ScenePool } from '../base/scene-pool.js';
+import type { TrainingTask } from '../loop/training-task.js';
+
+export interface Experiment {
+  readonly config: ExperimentConfig;
+  readonly gsva: Gsva;
+  readonly tokenizer: Tokenizer;
+  readonly meta: ModelMeta;
+  /** Frozen weights that the start model has in more than 16 bits, and this run in 16: rounded to BF16. */
+  readonly rounded: readonly string[];
+}
+
+/** Figures on the validation set; given by the caller, since evaluation is not training's business. */
+export type Validate = (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
+
+/** Parts that a start model need not have: what the recipe adds to it. */
+const ADDED_PARTS = /\.lora_[AB]\.|^model\.text_hidden_fcs\./;
+/** What a smaller F_V2 leaves out. */
+const LAYERS_OF_SAM = /^model\.visual_model\.image_encoder\.blocks\./;
+/** What has a row for every token. */
+const VOCABULARY = /^(model\.embed_tokens|lm_head)\.weight$/;
+
+/**
+ * Builds the model and sets its start weights. With a start model, LoRA and ψ may be missing there; a GSVA run draws
+ * the rows of [SEG] and [REJ] anew, as the reference does when it adds them to the vocabulary, unless the start model
+ * has learned them already.
+ * @param source the configuration's file, for errors
+ */
+export function buildExperiment(written: ExperimentConfig, source: string): Experiment {
+  const { config, tokenizer } = withTokenizer(written, source);
+  const { stage, description, conversation, variant, start } = config;
+  const gsva = new Gsva(config.model);
+  let rounded: readonly string[] = [];
+  try {
+    holdFrozenWeights(gsva, stage, config.frozenWeights);
+    gsva.build();
+    const random = new Random(config.training.seed);
+    gsva.randomize(random);
+    if (start === null) balanceResiduals(gsva);
+    if (start !== null) ({ rounded } = loadModelWeights(start, gsva, startOptions(stage)));
+    if (start !== null && stage === 'gsva' && isBase(start)) redrawAddedTokens(gsva, random);
+  } catch (error) {
+    gsva.dispose();
+    throw error;
+  }
+  const knows = config.knows ?? inheritedKnows(config);
+  const meta = { conversation, stage, description, ...(knows === null ? {} : { knows }) };
+  return { config, gsva, tokenizer, meta: isPublished(variant) ? meta : { ...meta, variant }, rounded };
+}
+
+/**
+ * Holds the start model against the model of the configuration, tensor by tensor, without the memory of either. Changes
+ * TensorFlow.js's backend, as every dry run does.
+ * @throws UserError that names the tensor that is missing, left over or of another shape
+ */
+export async function checkStart(written: ExperimentConfig, source: string): Promise<void> {
+  const { start, stage, model, frozenWeights } = withTokenizer(written, source).config;
+  if (start === null) return;
+  await startDryRun('fused');
+  const gsva = new Gsva(model);
+  try {
+    holdFrozenWeights(gsva, stage, frozenWeights);
+    gsva.build();
+    const path = weightsOf(start);
+    checkWeights(gsva, openCheckpoint(path).tensors, path, startOptions(stage));
+  } finally {
+    gsva.dispose();
+  }
+}
+
+/** Parts that a start model may lack, or have too many of. */
+function startOptions(stage: ExperimentConfig['stage']): LoadOptions {
+  return {
+    mayBeMissing: ADDED_PARTS,
+    mayGrow: VOCABULARY,
+    roundPacked: true,
+    ...(stage === 'base-distill' ? { mayBeUnused: LAYERS_OF_SAM } : {}),
+  };
+}
+
+/** @throws UserError where the tokenizer and the model mean different things by an id */
+function withTokenizer(
+  written: ExperimentConfig,
+  source: string,
+): { readonly config: ExperimentConfig; readonly tokenizer: Tokenizer } {
+  const tokenizer = Tokenizer.fromDirectory(written.tokenizer);
+  tokenizer.addTokens(addedTokens(written.variant.segTokens));
+  const config = { ...written, model: withSegTokens(written.model, tokenizer, written.variant.segTokens) };
+  checkTokenizer(tokenizer, config.model, `of ${source}`);
+  return { config, tokenizer };
+}
+
+/** The model with a row of the vocabulary for each of its [SEG]: the ids that the tokenizer gives to them. */
+function withSegTokens(model: ModelConfig, tokenizer: Tokenizer, segTokens: number): ModelConfig {
+  if (segIds(model.tokens).length === segTokens) return model;
+  const moreSegs = Array.from({ length: segTokens - 1 }, (_, i) => {
+    return tokenizer.tokenId(segTokenAt(i + 1, segTokens)) ?? -1; // added by the caller
+  });
+  const vocabSize = Math.max(model.llm.vocabSize, tokenizer.vocabSize);
+  return { ...model, llm: { ...model.llm, vocabSize }, tokens: { ...model.tokens, moreSegs } };
+}
+
+/** The start model's, but for a run on one's own pictures: what these add, only its configuration can say. */
+function inheritedKnows({ start, data }: ExperimentConfig): string | null {
+  return start === null || data.kind === 'jsonl' ? null : (openModelDirectory(start).meta.knows ?? null);
+}
+
+/** Whether a model has yet to learn what [SEG] and [REJ] are: 'base', or one of its stages. */
+function isBase(dir: string): boolean {
+  return openModelDirectory(dir).meta.stage.startsWith('base');
+}
+
+/**
+ * GSVA's recipe on data sets.
+ * @param validate null where the run never validates
+ * @param features of the images of `data` by the same encoders, from other runs
+ */
+export function gsvaTask(
+  experiment: Experiment,
+  data: GsvaData,
+  validate: Validate | null,
+  features: KeptFeatures | null = null,
+): GsvaTask {
+  const { config, gsva, tokenizer, meta } = experiment;
+  return new GsvaTask({
+    gsva,
+    tokenizer,
+    tokenizerDir: config.tokenizer,
+    conversation: config.conversation,
+    data: { ...data, sample: { ...data.sample, variant: config.variant } },
+    maxLength: config.maxLength,
+    recompute: config.recompute,
+    meta,
+    ...(features === null ? {} : { features }),
+    ...(validate === null ? {} : { validate }),
+  });
+}
+
+/** The task of one of the base's stages; what its samples are is its own business. */
+export function baseTask(experiment: Experiment, data: SceneData): TrainingTask<unknown> {
+  const { config, gsva, tokenizer, meta } = experiment;
+  const shared = {
+    gsva,
+    pool: new ScenePool(data.seed),
+    scenes: data.scenes,
+    validationScenes: data.validationScenes,
+    save: () => modelDirectoryFiles(gsva, { meta, tokenizerDir: config.tokenizer }),
+    load: (dir: string): Promise<void> => {
+      loadModelWeights(dir, gsva);
+      return Promise.resolve();
+    },
+  };
+  if (config.stage === 'base-distill') {
+    if (config.start === null) throw new UserError('Distilling F_V2: "start" names no model to learn from.');
+    return new BaseDistillTask({ ...shared, teacher: readModelDirectory(config.start).gsva });
+  }
+  if (config.stage === 'base-clip') return new BaseClipTask({ ...shared, tokenizer });
+  if (config.stage === 'base-sam') return new BaseSamTask({ ...shared, promptsPerScene: data.itemsPerScene });
+  const text = { ...shared, tokenizer, conversation: config.conversation, maxLength: config.maxLength };
+  if (config.stage === 'base-caption') return new BaseCaptionTask(text);
+  if (config.stage === 'gsva') throw new Error('baseTask: GSVA does not train on scenes');
+  const { itemsPerScene, forms } = data;
+  return new BaseGroundingTask({ ...text, stage: config.stage, itemsPerScene, forms });
+}
+
+/**
+ * Start scales for training from scratch, as small transformers are usually given: embeddings of unit size, and residual
+ * branches that together add about as much. LLaMA's N(0, 0.02) embeddings would be small beside the first layers'
+ * outputs at this width.
+ */
+function balanceResiduals(gsva: Gsva): void {
+  const branch = 1 / Math.sqrt(2 * gsva.config.llm.numHiddenLayers);
+  const scaleOf = (name: string): number => {
+    const isBranch = /^model\.layers\.\d+\.(self_attn\.o_proj|mlp\.down_proj)\.weight$/.test(name);
+    return name === 'model.embed_tokens.weight' ? 1 / EMBEDDING_DEVIATION : isBranch ? branch : 1;
+  };
+  for (const [name, { variable }] of gsva.namedParameters()) {
+    const scale = scaleOf(name);
+    if (scale === 1) continue;
+    tf.tidy(() => {
+      variable.write(tf.mul(variable.read(), scale));
+    });
+  }
+  for (const [name, parameter] of gsva.packedParameters()) {
+    const scale = scaleOf(name);
+    if (scale !== 1) scalePacked(parameter, scale);
+  }
+}
+
+/** Rows of [SEG] and [REJ] in embedding and head from N(0, 0.02). */
+function redrawAddedTokens(gsva: Gsva, random: Random): void {
+  const { tokens } = gsva.config;
+  const size = gsva.config.llm.hiddenSize;
+  const parameters = gsva.namedParameters();
+  tf.tidy(() => {
+    // The embedding is [vocabulary, size], the head [size, vocabulary].
+    for (const [name, isHead] of [
+      ['model.embed_tokens.weight', false],
+      ['lm_head.weight', true],
+    ] as const) {
+      const variable = parameters.get(name)?.variable;
+      if (variable === undefined) throw new Error(`redrawAddedTokens: no parameter "${name}"`);
+      const value = variable.read();
+      const [rows = 0, columns = 0] = value.shape;
+      const isKept = new Float32Array(isHead ? columns : rows).fill(1);
+      const drawn = new Float32Array(rows * columns);
+      for (const id of [...segIds(tokens), tokens.rej]) {
+        isKept[id] = 0;
+        for (let i = 0; i < size; i++) {
+          drawn[isHead ? i * columns + id : id * columns + i] = 0.02 * random.normal();
+        }
+      }
+      const kept = tf.mul(value, tf.tensor2d(isKept, isHead ? [1, columns] : [rows, 1]));
+      variable.write(tf.add(kept, tf.tensor2d(drawn, [rows, columns])));
+    }
+  });
+}

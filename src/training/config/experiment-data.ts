@@ -1,0 +1,69 @@
+/** From a configuration's `data` to what GSVA's recipe trains and validates on. */
+import { openReferringSet, openTrainingSet } from '../../data/dataset-registry.js';
+import { OwnData } from '../../data/own/own-data.js';
+import type { ReferDataset } from '../../data/refer/refer-dataset.js';
+import { UserError } from '../../errors.js';
+import type { JsonlData, ReferData } from './experiment-config.js';
+import type { GsvaData } from '../gsva-task.js';
+import type { SetsData } from './sets-config.js';
+
+/** What the recipe can be trained on. */
+export type GsvaDataConfig = ReferData | JsonlData | SetsData;
+
+/** Images of a split with expressions, to evaluate on. */
+export interface ValidationData {
+  readonly dataset: Pick<ReferDataset, 'images' | 'target' | 'targets'>;
+  /** How many of the images are used, and how many of these are answered freely too. */
+  readonly images: number;
+  readonly generateImages: number;
+}
+
+/**
+ * Opens the sets to train on.
+ * @throws UserError where a file is missing or malformed, or nothing is of the split
+ */
+export async function openTrainingData(data: GsvaDataConfig): Promise<GsvaData> {
+  const sample = { perSample: data.expressionsPerSample, absentClasses: 0 };
+  if (data.kind === 'grefcoco') {
+    // In this thread: it is meant for small pictures, whose features are kept.
+    return { sets: [openTrainingSet('grefcoco', data.dir)], weights: null, sample, workers: 0 };
+  }
+  if (data.kind === 'jsonl') return { sets: [await OwnData.open(data.file, 'train')], weights: null, sample };
+  const { kind, dir, sets, weights, absentClasses, workers, maxBadShare } = data;
+  return {
+    sets: sets.map((name) => openTrainingSet(name, dir)),
+    weights: kind === 'mixture' ? weights : null,
+    sample: { ...sample, absentClasses },
+    maxBadShare,
+    ...(workers === null ? {} : { workers }),
+  };
+}
+
+/**
+ * Opens what a run validates on; null where the configuration names nothing.
+ * @throws UserError as `openTrainingData`
+ */
+export async function openValidationData(data: GsvaDataConfig): Promise<ValidationData | null> {
+  if (data.kind === 'grefcoco') {
+    const dataset = openReferringSet('grefcoco', data.dir, 'val');
+    return { dataset, images: data.validationImages, generateImages: data.generateImages };
+  }
+  if (data.kind === 'jsonl') {
+    const dataset = await ownValidation(data);
+    return { dataset, images: data.validationImages, generateImages: data.generateImages };
+  }
+  const { dir, validation } = data;
+  if (validation === null) return null;
+  const { set, split, images, generateImages } = validation;
+  return { dataset: openReferringSet(set, dir, split), images, generateImages };
+}
+
+async function ownValidation({ file, valFile }: JsonlData): Promise<OwnData> {
+  const own = await OwnData.open(valFile ?? file, 'val');
+  if (valFile !== null || own.hasSplits) return own;
+  throw new UserError(
+    `${file}: no line has "split": "val", so there is nothing to validate on. Give some images this split (the ` +
+      'imports do, with --val 0.1), name another file as data.valFile, or train without: ' +
+      '--set training.validateEvery=0 training.bestMetric=null',
+  );
+}

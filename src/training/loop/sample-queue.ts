@@ -1,0 +1,65 @@
+/** The samples of a run in the order of their positions, prepared ahead; those that cannot be used are passed over. */
+import { UserError } from '../../errors.js';
+import type { Random } from '../../random.js';
+import { Prefetcher } from './prefetcher.js';
+import type { SampleSupply } from './sample-supply.js';
+import type { SampleStream, TrainingTask } from './training-task.js';
+
+/** So many passed over in a row are not a few bad files. */
+const MOST_PASSED_OVER = 1000;
+
+export class SampleQueue<Sample> implements SampleSupply<Sample> {
+  private readonly stream: SampleStream<Sample>;
+  private readonly prefetcher: Prefetcher<Sample | null>;
+
+  /**
+   * @param random seed of order and draws
+   * @param position of the first sample
+   * @param count samples that are needed at most
+   * @param depth samples in preparation or ready, at least 1
+   * @param report takes a line for the person watching
+   */
+  constructor(
+    task: TrainingTask<Sample>,
+    random: Random,
+    private taken: number,
+    count: number,
+    depth: number,
+    report: (message: string) => void,
+  ) {
+    const stream = task.samples(random, report);
+    this.stream = stream;
+    const release = (sample: Sample | null): void => {
+      if (sample !== null) task.release?.(sample);
+    };
+    this.prefetcher = new Prefetcher((at) => stream.at(at), taken, taken + count, depth, release);
+  }
+
+  /** Position behind the last sample that was taken or passed over: where a resumed run goes on. */
+  get position(): number {
+    return this.taken;
+  }
+
+  /** The next sample that can be used; the caller owns it. */
+  async next(): Promise<Sample> {
+    for (let passedOver = 0; passedOver < MOST_PASSED_OVER; passedOver++) {
+      const sample = await this.prefetcher.next();
+      this.taken++;
+      if (sample !== null) return sample;
+      this.prefetcher.extend();
+    }
+    throw new UserError(
+      `Training: ${MOST_PASSED_OVER} samples in a row cannot be used. Look at what was said of them, and check the data.`,
+    );
+  }
+
+  async endUpdate(): Promise<void> {
+    // Nobody else misses any.
+  }
+
+  /** Waits for what is in preparation, releases it and ends what loads the samples. */
+  async close(): Promise<void> {
+    await this.prefetcher.close();
+    await this.stream.close?.();
+  }
+}

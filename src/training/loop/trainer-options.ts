@@ -1,0 +1,82 @@
+/** What a training run is told: how to train, and where. */
+import { UserError } from '../../errors.js';
+import type { Communicator } from '../distributed/communicator.js';
+import type { AdamWOptions } from '../optimizer/optimizer.js';
+import type { Resume } from '../saving/resume.js';
+import type { ScheduleOptions } from './schedule.js';
+import type { TrainingObserver } from '../watching/training-observer.js';
+import type { TrainingTask } from './training-task.js';
+
+/** How to train; plain data, fit for a configuration file. */
+export interface TrainerOptions {
+  /** Decides order, augmentation and dropout. */
+  readonly seed: number;
+  /** Samples in a micro-batch: what one forward and backward pass takes. */
+  readonly batchSize: number;
+  /** Micro-batches in an update, on each rank; their gradients are averaged. */
+  readonly accumulation: number;
+  /** Samples prepared ahead. */
+  readonly prefetch: number;
+  readonly optimizer: AdamWOptions;
+  readonly schedule: ScheduleOptions;
+  /** Validate every so many updates and at the end; 0 for never. */
+  readonly validateEvery: number;
+  /** Write `last` every so many updates; 0 for only after validations and at the end. */
+  readonly checkpointEvery: number;
+  /** Measure gradients and changes of the model's parts in every so many updates; 0 for never. Default 10. */
+  readonly watchEvery?: number;
+  /** Losses in each of the two stretches by which a flat loss is found; 0: it is not looked for. Default 100. */
+  readonly flatWindow?: number;
+  /** Besides `last` and `best`, so many of the most recent checkpoints stay, as update-000400 and so on. Default: 0. */
+  readonly keepCheckpoints?: number;
+  /** The validation figure that chooses `best`; without it there is none. */
+  readonly bestMetric?: BestMetric;
+}
+
+export interface BestMetric {
+  readonly name: string;
+  readonly mode: 'max' | 'min';
+}
+
+/** Where a run happens and who watches. */
+export interface TrainerEnvironment {
+  /** Folder of the run; made when missing. */
+  readonly runDir: string;
+  /** Whether to continue what is in `runDir`; by default a folder that holds a checkpoint already is refused. */
+  readonly resume?: Resume;
+  /** Aborting it makes the run save and stop before its next micro-batch (the command line ties SIGINT to it). */
+  readonly signal?: AbortSignal;
+  readonly observer?: TrainingObserver;
+  /** What the log's first line says of the run: configuration, engine, data. */
+  readonly header?: Readonly<Record<string, unknown>>;
+  /** Seconds from a fixed point. Default: the system's monotonic clock. */
+  readonly now?: () => number;
+  /** Connects this process with the other ranks of the run; without it there are none. The caller closes it. */
+  readonly communicator?: Communicator;
+}
+
+/** @throws UserError that names the option at fault. */
+export function checkTrainerOptions<Sample>(options: TrainerOptions, task: TrainingTask<Sample>): void {
+  const atLeast = (key: string, least: number, found: number): void => {
+    if (Number.isSafeInteger(found) && found >= least) return;
+    throw new UserError(`Training options: ${key} must be a whole number from ${least} up, found ${found}.`);
+  };
+  atLeast('seed', 0, options.seed);
+  atLeast('batchSize', 1, options.batchSize);
+  atLeast('accumulation', 1, options.accumulation);
+  atLeast('prefetch', 1, options.prefetch);
+  atLeast('validateEvery', 0, options.validateEvery);
+  atLeast('checkpointEvery', 0, options.checkpointEvery);
+  atLeast('watchEvery', 0, options.watchEvery ?? 0);
+  atLeast('flatWindow', 0, options.flatWindow ?? 0);
+  atLeast('keepCheckpoints', 0, options.keepCheckpoints ?? 0);
+  if (task.sampleCount < 1) throw new UserError('Training: the training set has no samples; check the data set.');
+  if (task.variables.size === 0)
+    throw new UserError('Training: no variable is trainable; check what is to be trained.');
+  if (options.validateEvery > 0 && task.validate === undefined) {
+    throw new UserError('Training options: validateEvery is set, but there is no validation set; set it to 0.');
+  }
+  if (options.validateEvery === 0 && options.bestMetric !== undefined) {
+    throw new UserError('Training options: bestMetric is set, but validateEvery is 0; remove it or validate.');
+  }
+}

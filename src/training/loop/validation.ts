@@ -1,0 +1,61 @@
+/** Validation during a training: made on rank 0, known to all ranks; the best so far is chosen by one of its figures. */
+import { UserError } from '../../errors.js';
+import { figuresOfFirst } from '../distributed/agreement.js';
+import type { Communicator } from '../distributed/communicator.js';
+import type { BestMetric } from './trainer-options.js';
+import type { BestResult } from '../saving/training-checkpoint.js';
+import type { TrainingTask } from './training-task.js';
+
+export type Figures = Readonly<Record<string, number>>;
+
+/** The figures, while the other ranks wait; null where the task has none or the signal cut it short. Collective. */
+export async function validationFigures<Sample>(
+  task: TrainingTask<Sample>,
+  communicator: Communicator,
+  signal: AbortSignal | undefined,
+): Promise<Figures | null> {
+  if (task.validate === undefined) return null;
+  return figuresOfFirst(communicator, await ownFigures(task, communicator, signal));
+}
+
+async function ownFigures<Sample>(
+  task: TrainingTask<Sample>,
+  communicator: Communicator,
+  signal: AbortSignal | undefined,
+): Promise<Figures | null> {
+  if (communicator.rank > 0) return null;
+  try {
+    const figures = await communicator.duringLongWork(async () => task.validate?.(signal));
+    // Cut short, they are not those of the whole set; the resumed run validates again.
+    return signal?.aborted === true ? null : (figures ?? null);
+  } catch (error) {
+    if (signal?.aborted === true) return null;
+    throw error;
+  }
+}
+
+/**
+ * What is best after a validation: these figures, or what was best before.
+ * @param metric the figure that chooses; undefined: nothing is ever best
+ * @returns `best` itself where the new figure is not better
+ * @throws UserError where there is no such figure
+ */
+export function betterOf(
+  best: BestResult | null,
+  figures: Figures,
+  update: number,
+  metric: BestMetric | undefined,
+): BestResult | null {
+  if (metric === undefined) return best;
+  const { name, mode } = metric;
+  const value = figures[name];
+  if (value === undefined) {
+    throw new UserError(
+      `Validation gave no figure "${name}" by which to choose the best checkpoint, only ` +
+        `${Object.keys(figures).join(', ')}. Correct bestMetric in the configuration.`,
+    );
+  }
+  if (!Number.isFinite(value)) return best;
+  const isBetter = best?.metric !== name || (mode === 'max' ? value > best.value : value < best.value);
+  return isBetter ? { metric: name, value, update } : best;
+}

@@ -1,0 +1,57 @@
+/** What the trainer and checkpoints ask of an optimiser, whether one process holds its state or several share it. */
+import type * as tf from '../../engine/tf.js';
+import type { UpdateSquares } from './update-squares.js';
+
+/** Adam's memory of a stretch of one variable, in the variable's order of numbers. */
+export interface MomentPart {
+  readonly name: string;
+  /** Its first number within the variable. */
+  readonly start: number;
+  readonly m: Float32Array;
+  readonly v: Float32Array;
+}
+
+/** Gives a saved stretch of a variable that has been updated. */
+export type MomentReader = (moment: 'm' | 'v', name: string, start: number, length: number) => Float32Array;
+
+export interface OptimizerRule {
+  /** Updates that each variable took part in, by name, in a fixed order. */
+  readonly steps: ReadonlyMap<string, number>;
+  readonly variables: ReadonlyMap<string, tf.Variable>;
+
+  /**
+   * Norm of the mean gradient, all micro-batches of all ranks together; not finite if any number is not.
+   * @param gradients sums over this rank's micro-batches; read, not disposed
+   * @param gradientScale 1 / number of micro-batches
+   */
+  globalNorm(gradients: ReadonlyMap<string, tf.Tensor>, gradientScale?: number): Promise<number>;
+
+  /** One update with the gradients that `globalNorm` was last given. */
+  apply(
+    gradients: ReadonlyMap<string, tf.Tensor>,
+    learningRate: number,
+    globalNorm: number,
+    gradientScale?: number,
+  ): void | Promise<void>;
+
+  /**
+   * How large the update was that `apply` has just made with these arguments, by name of every variable. All ranks call
+   * it, and get the same.
+   */
+  updateSquares(
+    gradients: ReadonlyMap<string, tf.Tensor>,
+    learningRate: number,
+    gradientScale?: number,
+  ): Promise<ReadonlyMap<string, UpdateSquares>>;
+
+  /** Copies of the moments that this process holds, of variables that have been updated. Not collective. */
+  moments(): Promise<readonly MomentPart[]>;
+
+  /**
+   * Takes over a checkpoint's moments: those that this process holds.
+   * @param steps by name; variables without any have no moments yet, and are not asked for
+   */
+  restore(read: MomentReader, steps: Readonly<Record<string, number>>): void;
+
+  dispose(): void;
+}

@@ -1,0 +1,202 @@
+/**
+ * AdamW as in PyTorch (Loshchilov & Hutter, "Decoupled weight decay regularization"), variable by variable, with
+ * clipping to a global norm as in torch.nn.utils.clip_grad_norm_.
+ *
+ * `tf.train.adam` holds all variables and their temporaries in one scope; here nothing but the two moments of each
+ * variable is kept. They are allocated at once, so that memory and tensor count do not grow during training.
+ */
+import { adamWUpdate, sumOfSquares } from '../../engine/fused-ops.js';
+import * as tf from '../../engine/tf.js';
+import { UserError, messageOf } from '../../errors.js';
+import type { MomentPart, MomentReader, OptimizerRule } from './optimizer-rule.js';
+import { NO_SQUARES, updateSquares, type UpdateSquares } from './update-squares.js';
+
+export interface AdamWOptions {
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
+  /** Decoupled: a parameter shrinks by learningRate · weightDecay of itself in each update that it takes part in. */
+  readonly weightDecay: number;
+  /** Gradients of a larger global norm are scaled down to it; null for no clipping. */
+  readonly clipNorm: number | null;
+  /** Factors on the learning rate by regular expression on the variable's name; the first that matches counts. */
+  readonly learningRateMultipliers?: Readonly<Record<string, number>>;
+}
+
+/** One variable and what Adam remembers of it. */
+export interface ParameterState {
+  readonly variable: tf.Variable;
+  /** First and second moment, of the variable's shape. */
+  readonly m: tf.Variable;
+  readonly v: tf.Variable;
+  /** Updates that this variable took part in: those in which it had a gradient. */
+  step: number;
+  readonly learningRateMultiplier: number;
+}
+
+/** torch.nn.utils.clip_grad_norm_ divides by the norm plus this. */
+const CLIP_EPSILON = 1e-6;
+
+export class AdamW implements OptimizerRule {
+  private readonly states: ReadonlyMap<string, ParameterState>;
+
+  constructor(
+    readonly variables: ReadonlyMap<string, tf.Variable>,
+    readonly options: AdamWOptions,
+  ) {
+    checkAdamWOptions(options);
+    const multipliers = learningRateFactors([...variables.keys()], options.learningRateMultipliers ?? {});
+    this.states = new Map(
+      [...variables].map(([name, variable]) => [
+        name,
+        {
+          variable,
+          m: zerosLike(variable),
+          v: zerosLike(variable),
+          step: 0,
+          learningRateMultiplier: multipliers.get(name) ?? 1,
+        },
+      ]),
+    );
+  }
+
+  get parameters(): ReadonlyMap<string, ParameterState> {
+    return this.states;
+  }
+
+  get steps(): ReadonlyMap<string, number> {
+    return new Map([...this.states].map(([name, { step }]) => [name, step]));
+  }
+
+  /** Euclidean norm of all gradients together, each multiplied by `gradientScale`; not finite if any of them is not. */
+  async globalNorm(gradients: ReadonlyMap<string, tf.Tensor>, gradientScale = 1): Promise<number> {
+    return Math.sqrt(await sumOfSquares([...gradients.values()])) * Math.abs(gradientScale);
+  }
+
+  /**
+   * One update. Variables without a gradient are left alone: neither moments nor step move, as in PyTorch.
+   * @param gradients by name, of the variables' shapes; read, not disposed
+   * @param learningRate before the multipliers
+   * @param globalNorm what `globalNorm(gradients, gradientScale)` gave
+   * @param gradientScale factor on every gradient (1/N for the mean over N micro-batches), before clipping
+   */
+  apply(gradients: ReadonlyMap<string, tf.Tensor>, learningRate: number, globalNorm: number, gradientScale = 1): void {
+    const { beta1, beta2, eps, weightDecay } = this.options;
+    const scale = gradientScale * clipFactor(this.options, globalNorm);
+    for (const [name, gradient] of gradients) {
+      const state = this.states.get(name);
+      if (state === undefined) throw new Error(`AdamW.apply: there is no variable "${name}" for this gradient`);
+      state.step += 1;
+      adamWUpdate({
+        variable: state.variable,
+        m: state.m,
+        v: state.v,
+        gradient,
+        learningRate: learningRate * state.learningRateMultiplier,
+        beta1,
+        beta2,
+        eps,
+        weightDecay,
+        step: state.step,
+        gradientScale: scale,
+      });
+    }
+  }
+
+  async updateSquares(
+    gradients: ReadonlyMap<string, tf.Tensor>,
+    learningRate: number,
+    gradientScale = 1,
+  ): Promise<ReadonlyMap<string, UpdateSquares>> {
+    const variables = [...this.states].map(([name, { variable, m, v, step, learningRateMultiplier }]) => {
+      const gradient = gradients.get(name);
+      const rate = learningRate * learningRateMultiplier;
+      return { variable, update: gradient === undefined ? null : { gradient, m, v, step, learningRate: rate } };
+    });
+    const squares = await updateSquares(variables, this.options, gradientScale);
+    return new Map([...this.states.keys()].map((name, i) => [name, squares[i] ?? NO_SQUARES]));
+  }
+
+  async moments(): Promise<readonly MomentPart[]> {
+    const parts: MomentPart[] = [];
+    for (const [name, { m, v, step }] of this.states) {
+      if (step > 0) parts.push({ name, start: 0, m: await copyOf(m), v: await copyOf(v) });
+    }
+    return parts;
+  }
+
+  restore(read: MomentReader, steps: Readonly<Record<string, number>>): void {
+    for (const [name, state] of this.states) {
+      state.step = steps[name] ?? 0;
+      for (const moment of ['m', 'v'] as const) {
+        const { size } = state[moment];
+        assignNumbers(state[moment], state.step > 0 ? read(moment, name, 0, size) : new Float32Array(size));
+      }
+    }
+  }
+
+  /** Frees the moments; the variables belong to the task. */
+  dispose(): void {
+    for (const { m, v } of this.states.values()) tf.dispose([m, v]);
+  }
+}
+
+/** A variable's numbers in memory of their own: what an engine gives may be its own memory. */
+export async function copyOf(variable: tf.Variable): Promise<Float32Array> {
+  return (await variable.data<'float32'>()).slice();
+}
+
+export function assignNumbers(variable: tf.Variable, numbers: Float32Array): void {
+  tf.tidy(() => {
+    variable.assign(tf.tensor(numbers, variable.shape));
+  });
+}
+
+function zerosLike(variable: tf.Variable): tf.Variable {
+  // Inside tidy, the variable takes over the zeros' memory.
+  return tf.tidy(() => tf.variable(tf.zeros(variable.shape, 'float32'), false));
+}
+
+/** Factor on gradients whose global norm is this, so that it becomes `clipNorm` at most. */
+export function clipFactor({ clipNorm }: Pick<AdamWOptions, 'clipNorm'>, globalNorm: number): number {
+  return clipNorm === null ? 1 : Math.min(1, clipNorm / (globalNorm + CLIP_EPSILON));
+}
+
+/** @throws UserError that names the option at fault */
+export function checkAdamWOptions(options: AdamWOptions): void {
+  const wrong = (key: string, expected: string, found: number): never => {
+    throw new UserError(`Optimizer: ${key} must be ${expected}, found ${found}.`);
+  };
+  const { beta1, beta2, eps, weightDecay, clipNorm } = options;
+  if (!(beta1 >= 0 && beta1 < 1)) wrong('beta1', 'from 0 to below 1', beta1);
+  if (!(beta2 >= 0 && beta2 < 1)) wrong('beta2', 'from 0 to below 1', beta2);
+  if (!(eps > 0 && eps < Infinity)) wrong('eps', 'a positive number', eps);
+  if (!(weightDecay >= 0 && weightDecay < Infinity)) wrong('weightDecay', 'a number from 0 up', weightDecay);
+  if (clipNorm !== null && !(clipNorm > 0)) wrong('clipNorm', 'a positive number or null', clipNorm);
+}
+
+/** Factor by name. A pattern that no name matches is an error: it would silently do nothing. */
+export function learningRateFactors(
+  names: readonly string[],
+  patterns: Readonly<Record<string, number>>,
+): ReadonlyMap<string, number> {
+  const rules = Object.entries(patterns).map(([pattern, factor]) => {
+    if (!(factor >= 0 && factor < Infinity)) {
+      throw new UserError(`Optimizer: learningRateMultipliers["${pattern}"] must be 0 or more, found ${factor}.`);
+    }
+    let expression: RegExp;
+    try {
+      expression = new RegExp(pattern, 'u');
+    } catch (error) {
+      throw new UserError(`Optimizer: learningRateMultipliers has no valid regular expression: ${messageOf(error)}.`);
+    }
+    if (!names.some((name) => expression.test(name))) {
+      throw new UserError(
+        `Optimizer: the learningRateMultipliers pattern "${pattern}" fits none of the ${names.length} trainable ` +
+          `variables (the first is "${names[0] ?? ''}"); correct or remove it.`,
+      );
+    }
+    return { expression, factor };
+  });
+  return new Map(names.map((name) => [name, rules.find(({ expression }) => expression.test(name))?.factor ?? 1]));
+}

@@ -1,0 +1,262 @@
+/**
+ * The log of a training run: `log.jsonl`, one JSON object a line, appended as it happens, so that a run that is killed
+ * keeps everything but perhaps half a line. Plots are made from what `readRunLog` gives back.
+ */
+import { closeSync, existsSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { UserError, messageOf } from '../../errors.js';
+import { writeFileAtomic } from '../../io/atomic/atomic-file.js';
+import type { BestResult } from '../saving/training-checkpoint.js';
+
+/** First line: whatever describes the run (configuration, engine, data, version). */
+export interface HeaderRecord {
+  readonly type: 'header';
+  readonly [key: string]: unknown;
+}
+
+/** One update. */
+export interface UpdateRecord {
+  readonly type: 'update';
+  /** Updates done, this one included. */
+  readonly update: number;
+  /** Epochs done, as a fraction: samples drawn / samples in an epoch. */
+  readonly epoch: number;
+  readonly learningRate: number;
+  /** Mean over the micro-batches; the total is 'loss'. */
+  readonly losses: Readonly<Record<string, number>>;
+  /** Global norm of the gradients before clipping. */
+  readonly gradNorm: number;
+  /** Duration of the update, waiting for data included. */
+  readonly seconds: number;
+  /** Since the run began, interruptions left out. */
+  readonly elapsedSeconds: number;
+  readonly samplesPerSecond: number;
+  /** TensorFlow.js tensors alive after the update; the same after every one unless something leaks. */
+  readonly numTensors: number;
+  /** With several ranks: bytes that rank 0 sent in this update, and seconds that it spent in exchanges, waiting included. */
+  readonly sentBytes?: number;
+  readonly exchangeSeconds?: number;
+  /** Where this update was measured (training.watchEvery): every part that trains (see partOf). */
+  readonly parts?: Readonly<Record<string, PartFigures>>;
+}
+
+/** How a part of the model took part in an update. */
+export interface PartFigures {
+  /** Norm of its mean gradient before clipping; 0 where it had none. */
+  readonly gradNorm: number;
+  /** ‖Δw‖ / ‖w‖: the norm of what was added to its weights, relative to that of the weights before. */
+  readonly updateRatio: number;
+}
+
+/** Figures on the validation set after `update` updates. */
+export interface ValidationRecord {
+  readonly type: 'validation';
+  readonly update: number;
+  readonly epoch: number;
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly seconds: number;
+  /** Whether this is the best so far by the metric that chooses the best checkpoint. */
+  readonly isBest: boolean;
+}
+
+/** The run was continued from the checkpoint of this update. */
+export interface ResumeRecord {
+  readonly type: 'resume';
+  readonly update: number;
+  readonly [key: string]: unknown;
+}
+
+/** How the run, or this part of it, ended. */
+export interface TrainingEnd {
+  readonly type: 'end';
+  readonly update: number;
+  /** All updates done, minutes used up, or stopped through the signal (SIGINT). */
+  readonly reason: 'updates' | 'time' | 'aborted';
+  readonly elapsedSeconds: number;
+  /** The best validation, whose weights are in `best`. */
+  readonly best: BestResult | null;
+}
+
+/** Something that makes it doubtful whether the run learns; each is said once. */
+export interface AlarmRecord {
+  readonly type: 'alarm';
+  readonly update: number;
+  readonly kind: AlarmKind;
+  /** The part of the model that it is about; null for the run as a whole. */
+  readonly part: string | null;
+  /** What was seen, and what to look at. */
+  readonly message: string;
+}
+
+export const ALARM_KINDS = ['no gradient', 'flat loss', 'exploding gradient'] as const;
+export type AlarmKind = (typeof ALARM_KINDS)[number];
+
+/** The run stopped because of an error. */
+export interface ErrorRecord {
+  readonly type: 'error';
+  readonly update: number;
+  readonly message: string;
+}
+
+export type LogRecord =
+  HeaderRecord | UpdateRecord | ValidationRecord | AlarmRecord | ResumeRecord | TrainingEnd | ErrorRecord;
+
+/** A log as read back. */
+export interface RunHistory {
+  readonly header: HeaderRecord;
+  readonly updates: readonly UpdateRecord[];
+  readonly validations: readonly ValidationRecord[];
+  readonly alarms: readonly AlarmRecord[];
+  /** Everything, in order. */
+  readonly records: readonly LogRecord[];
+}
+
+/** Larger files are not logs of ours (a long run has some 20 MB). */
+const LARGEST_LOG = 256 * 1024 * 1024;
+
+export class RunLog {
+  private constructor(
+    readonly path: string,
+    private readonly file: number,
+  ) {}
+
+  /** Starts a log, replacing one that is there. */
+  static create(path: string, header: Readonly<Record<string, unknown>>): RunLog {
+    writeFileAtomic(path, line({ ...header, type: 'header' }));
+    return RunLog.openToAppend(path);
+  }
+
+  /**
+   * Continues a log after `update` updates: what it says of later ones, which the continued run makes anew, is
+   * dropped. A log that is not there is started.
+   */
+  static resume(path: string, header: Readonly<Record<string, unknown>>, update: number): RunLog {
+    if (!existsSync(path)) return RunLog.create(path, header);
+    const kept = readRunLog(path).records.filter((record) => record.type === 'header' || record.update <= update);
+    writeFileAtomic(path, kept.map(line).join('') + line({ ...header, type: 'resume', update }));
+    return RunLog.openToAppend(path);
+  }
+
+  append(record: LogRecord): void {
+    try {
+      writeSync(this.file, line(record));
+    } catch (error) {
+      throw new UserError(`Cannot write to the training log ${this.path}: ${messageOf(error)}. Is the disk full?`);
+    }
+  }
+
+  close(): void {
+    closeSync(this.file);
+  }
+
+  private static openToAppend(path: string): RunLog {
+    return new RunLog(path, openSync(path, 'a'));
+  }
+}
+
+function line(record: LogRecord): string {
+  return `${JSON.stringify(record)}\n`;
+}
+
+/**
+ * Reads a log back. A last line without its end (the run was killed while writing it) is left out; a figure that was
+ * not a number (stored as null) is NaN again.
+ * @throws UserError that names the file and line when it is not a training log.
+ */
+export function readRunLog(path: string): RunHistory {
+  const lines = readText(path).split('\n').slice(0, -1);
+  const records = lines.map((text, index) => parseLine(path, index + 1, text));
+  const [header] = records;
+  if (header?.type !== 'header') {
+    throw new UserError(`Cannot read the training log ${path}: its first line is not a header; is it another file?`);
+  }
+  return {
+    header,
+    updates: records.filter((record) => record.type === 'update'),
+    validations: records.filter((record) => record.type === 'validation'),
+    alarms: records.filter((record) => record.type === 'alarm'),
+    records,
+  };
+}
+
+function readText(path: string): string {
+  try {
+    const { size } = statSync(path);
+    if (size > LARGEST_LOG) throw new Error(`it has ${size} bytes, at most ${LARGEST_LOG} are expected`);
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw new UserError(`Cannot read the training log ${path}: ${messageOf(error)}.`);
+  }
+}
+
+function parseLine(path: string, number: number, text: string): LogRecord {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new UserError(`Cannot read the training log ${path}: line ${number} is not JSON (${messageOf(error)}).`);
+  }
+  const record = isObject(value) ? revived(value) : {};
+  if (!isLogRecord(record)) {
+    throw new UserError(
+      `Cannot read the training log ${path}: line ${number} is not a record of a training run ` +
+        `(type ${String(record.type)}); was it edited?`,
+    );
+  }
+  return record;
+}
+
+const UPDATE_NUMBERS = ['epoch', 'learningRate', 'gradNorm', 'seconds', 'elapsedSeconds', 'samplesPerSecond'];
+
+/** JSON has no NaN: JSON.stringify wrote null. */
+function revived(record: Record<string, unknown>): Record<string, unknown> {
+  const figures = (value: unknown): unknown =>
+    isObject(value) ? Object.fromEntries(Object.entries(value).map(([key, x]) => [key, x ?? NaN])) : value;
+  if (record.type === 'update') {
+    const { parts } = record;
+    const withParts = isObject(parts)
+      ? { parts: Object.fromEntries(Object.entries(parts).map(([part, value]) => [part, figures(value)])) }
+      : {};
+    return { ...record, losses: figures(record.losses), ...withParts };
+  }
+  if (record.type === 'validation') return { ...record, metrics: figures(record.metrics) };
+  return record;
+}
+
+function isLogRecord(record: Record<string, unknown>): record is LogRecord & Record<string, unknown> {
+  if (record.type === 'header') return true;
+  if (!Number.isSafeInteger(record.update)) return false;
+  switch (record.type) {
+    case 'update':
+      return (
+        UPDATE_NUMBERS.every((key) => typeof record[key] === 'number') &&
+        isFigures(record.losses) &&
+        (record.parts === undefined || isParts(record.parts))
+      );
+    case 'validation':
+      return isFigures(record.metrics);
+    case 'alarm':
+      return (
+        ALARM_KINDS.some((kind) => kind === record.kind) && typeof record.message === 'string' && isPart(record.part)
+      );
+    default:
+      return record.type === 'resume' || record.type === 'end' || record.type === 'error';
+  }
+}
+
+function isPart(value: unknown): value is string | null {
+  return value === null || typeof value === 'string';
+}
+
+function isParts(value: unknown): value is Record<string, PartFigures> {
+  const isPartFigures = (part: unknown): boolean =>
+    isFigures(part) && part['gradNorm'] !== undefined && part['updateRatio'] !== undefined;
+  return isObject(value) && Object.values(value).every(isPartFigures);
+}
+
+function isFigures(value: unknown): value is Record<string, number> {
+  return isObject(value) && Object.values(value).every((figure) => typeof figure === 'number');
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

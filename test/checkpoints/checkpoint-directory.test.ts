@@ -1,0 +1,161 @@
+/** A model folder: what is written is read again, to the bit; what does not belong together is refused by name. */
+import { createHash } from 'node:crypto';
+import { copyFileSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { startEngine } from '../../src/engine/engine.js';
+import * as tf from '../../src/engine/tf.js';
+import { UserError } from '../../src/errors.js';
+import { bfloat16ToFloat32, float32ToBfloat16 } from '../../src/half-float.js';
+import {
+  checkTokenizer,
+  openModelDirectory,
+  readModelDirectory,
+  storeRejectThreshold,
+  writeModelDirectory,
+} from '../../src/checkpoints/checkpoint-directory.js';
+import type { Gsva } from '../../src/systems/gsva/gsva.js';
+import { storableWeights } from '../../src/checkpoints/weights.js';
+import { ModelCase } from '../../src/verification/model-case.js';
+import { fixture } from '../helpers/fixtures.js';
+
+const written = mkdtempSync(join(tmpdir(), 'gsva-model-'));
+/** A copy of `written` for each test to spoil. */
+const folder = mkdtempSync(join(tmpdir(), 'gsva-model-copy-'));
+const tokenizerDir = fixture('tokenizer');
+const meta = {
+  conversation: 'plain',
+  stage: 'gsva',
+  description: 'random',
+  details: { seed: 7, seconds: 1.5, done: true },
+};
+let gsva: Gsva;
+let tensors = 0;
+
+beforeAll(async () => {
+  await startEngine();
+  gsva = new ModelCase(fixture('gsva-tiny')).buildModel();
+  await writeModelDirectory(written, gsva, { meta, tokenizerDir });
+});
+afterAll(() => {
+  gsva.dispose();
+  for (const path of [folder, written]) rmSync(path, { recursive: true });
+});
+beforeEach(() => {
+  cpSync(written, folder, { recursive: true, force: true });
+  tensors = tf.memory().numTensors;
+});
+afterEach(() => {
+  expect(tf.memory().numTensors).toBe(tensors); // no test leaves a tensor behind
+});
+
+/** Names, shapes and a digest of the numbers: quick to compare. */
+function bytesOf(weights: Awaited<ReturnType<typeof storableWeights>>): string[] {
+  return [...weights].map(([name, { shape, data }]) => {
+    return `${name} [${shape.join(', ')}] ${createHash('sha256').update(data).digest('hex')}`;
+  });
+}
+
+test('a threshold of [REJ] is stored without touching anything else, and can be replaced', () => {
+  const before = readFileSync(join(folder, 'model.safetensors'));
+  expect(openModelDirectory(folder).meta.rejectThreshold).toBeUndefined();
+  for (const rejectThreshold of [0.25, 0.75]) {
+    storeRejectThreshold(folder, rejectThreshold);
+    expect(openModelDirectory(folder).meta).toEqual({ ...meta, rejectThreshold });
+  }
+  expect(readFileSync(join(folder, 'model.safetensors'))).toEqual(before);
+  expect(() => {
+    storeRejectThreshold(join(folder, 'none'), 0.5);
+  }).toThrow(UserError);
+});
+
+describe('a model folder', () => {
+  test('holds sizes, meta, every weight and the tokenizer', async () => {
+    const read = readModelDirectory(folder);
+    expect(read.config).toEqual(gsva.config);
+    expect(read.meta).toEqual(meta);
+    expect(bytesOf(await storableWeights(read.gsva))).toEqual(bytesOf(await storableWeights(gsva)));
+    for (const name of ['tokenizer.model', 'tokenizer_config.json', 'special_tokens_map.json']) {
+      expect(readFileSync(join(folder, name))).toEqual(readFileSync(join(tokenizerDir, name)));
+    }
+    read.gsva.dispose();
+  });
+
+  test('in BF16 has the weights rounded, and is about half as large', async () => {
+    const full = readFileSync(join(folder, 'model.safetensors')).length;
+    await writeModelDirectory(folder, gsva, { meta, tokenizerDir, dtype: 'BF16' });
+    expect(readFileSync(join(folder, 'model.safetensors')).length / full).toBeLessThan(0.6);
+    const read = readModelDirectory(folder);
+    const exact = await storableWeights(gsva);
+    for (const [name, { data }] of await storableWeights(read.gsva)) {
+      const rounded = bfloat16ToFloat32(float32ToBfloat16(exact.get(name)?.data as Float32Array));
+      expect(Buffer.from(data.buffer).equals(Buffer.from(rounded.buffer))).toBe(true);
+    }
+    read.gsva.dispose();
+  });
+
+  test.each<[string, string, (text: string) => string | null, string]>([
+    ['config.json', 'is missing', () => null, 'config.json'],
+    [
+      'config.json',
+      'is of another model',
+      (text) => text.replace('"hidden_size": 48', '"hidden_size": 56'),
+      'has shape',
+    ],
+    [
+      'meta.json',
+      'has a threshold that is no probability',
+      (text) => text.replace('"details"', '"rejectThreshold": 1.5, "details"'),
+      '"rejectThreshold" is 1.5, expected a number from 0 to 1',
+    ],
+    ['meta.json', 'is missing', () => null, 'meta.json'],
+    ['meta.json', 'is of a later format', (text) => text.replace('"format": 1', '"format": 2'), '"format" is 2'],
+    ['meta.json', 'has an unknown key', (text) => text.replace('"stage"', '"stages"'), 'unknown key "stages"'],
+    [
+      'meta.json',
+      'has details that are no object',
+      (text) => text.replace(/"details": \{[^}]*\}/, '"details": 7'),
+      '"details"',
+    ],
+    ['model.safetensors', 'is missing', () => null, 'model.safetensors'],
+    ['model.safetensors', 'is cut off', (text) => text.slice(0, 1000), 'model.safetensors'],
+  ])('%s that %s is refused by name', (name, _, change, message) => {
+    const path = join(folder, name);
+    const changed = change(readFileSync(path, 'latin1'));
+    rmSync(path);
+    if (changed !== null) writeFileSync(path, changed, 'latin1');
+    expect(() => readModelDirectory(folder)).toThrow(UserError);
+    expect(() => readModelDirectory(folder)).toThrow(message);
+  });
+
+  test('is not written without a tokenizer', async () => {
+    const empty = mkdtempSync(join(tmpdir(), 'gsva-empty-'));
+    await expect(writeModelDirectory(empty, gsva, { meta, tokenizerDir: empty })).rejects.toThrow(UserError);
+    expect(existsSync(join(empty, 'model.safetensors'))).toBe(false);
+    copyFileSync(join(tokenizerDir, 'tokenizer.model'), join(empty, 'tokenizer.model'));
+    expect(() => readModelDirectory(empty)).toThrow('config.json');
+    rmSync(empty, { recursive: true });
+  });
+});
+
+describe('checkTokenizer', () => {
+  const ids: Record<string, number> = { '[SEG]': 600, '[REJ]': 601, '<im_start>': 602, '<im_end>': 603 };
+  const tokenizer = { vocabSize: 604, bosId: 1, eosId: 2, tokenId: (token: string): number | undefined => ids[token] };
+
+  test('accepts what agrees and names what does not', () => {
+    const check =
+      (changes: object): (() => void) =>
+      (): void => {
+        checkTokenizer({ ...tokenizer, ...changes }, gsva.config, 'the/model');
+      };
+    expect(check({})).not.toThrow();
+    expect(check({ bosId: 0 })).toThrow(
+      'gives the id 0 to the begin-of-text token, but "tokens.bos" of config.json is 1',
+    );
+    expect(check({ tokenId: (token: string) => (token === '[REJ]' ? undefined : ids[token]) })).toThrow(
+      'does not know [REJ]',
+    );
+    expect(check({ vocabSize: 605 })).toThrow('has 605 tokens, but "llm.vocab_size" of config.json is 604');
+  });
+});

@@ -1,0 +1,66 @@
+/** The frozen encoders' features as plain data: the same numbers as the encoders', nothing left behind. */
+import { beforeAll, expect, test } from '@jest/globals';
+import { startEngine } from '../../src/engine/engine.js';
+import * as tf from '../../src/engine/tf.js';
+import { encodeImages, stackFeatures } from '../../src/features/image-features.js';
+import { Random } from '../../src/random.js';
+import type { PreparedImage } from '../../src/types.js';
+import { smallModel } from '../helpers/small-model.js';
+import { valuesOf } from '../helpers/tensors.js';
+
+beforeAll(async () => {
+  await startEngine({ engine: 'wasm' });
+});
+
+function image(seed: number, height: number): PreparedImage {
+  const random = new Random(seed);
+  const noise = (length: number): Float32Array => Float32Array.from({ length }, () => random.normal());
+  return {
+    clipInput: noise(8 * 8 * 3),
+    samInput: noise(32 * 32 * 3),
+    resized: [height, 32],
+    original: [2 * height, 64],
+  };
+}
+
+test('encodeImages and stackFeatures carry the encoders’ outputs through plain arrays', async () => {
+  const gsva = smallModel(1);
+  const images = [image(1, 20), image(2, 30), image(3, 32)];
+  const numTensors = tf.memory().numTensors;
+  const encoded = await encodeImages(gsva, images);
+  expect(tf.memory().numTensors).toBe(numTensors);
+  expect(encoded.map(({ resized, original }) => [resized, original])).toEqual([
+    [
+      [20, 32],
+      [40, 64],
+    ],
+    [
+      [30, 32],
+      [60, 64],
+    ],
+    [
+      [32, 32],
+      [64, 64],
+    ],
+  ]);
+  const stacked = stackFeatures(gsva, encoded);
+  expect(tf.memory().numTensors).toBe(numTensors + 2);
+  tf.tidy(() => {
+    const clip = tf.tensor4d(
+      images.flatMap(({ clipInput }) => [...clipInput]),
+      [3, 8, 8, 3],
+    );
+    const sam = tf.tensor4d(
+      images.flatMap(({ samInput }) => [...samInput]),
+      [3, 32, 32, 3],
+    );
+    expect([stacked.clipFeatures.shape, stacked.imageEmbeddings.shape]).toEqual([
+      [3, 4, 8],
+      [3, 4, 4, 16],
+    ]);
+    expect(valuesOf(stacked.clipFeatures)).toEqual(valuesOf(gsva.visionTower.forward(clip)));
+    expect(valuesOf(stacked.imageEmbeddings)).toEqual(valuesOf(gsva.imageEncoder.forward(sam)));
+  });
+  tf.dispose([stacked.clipFeatures, stacked.imageEmbeddings]);
+  gsva.dispose();
+});
