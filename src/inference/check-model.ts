@@ -1,6 +1,6 @@
 /** A model's files against the model, strictly, without its memory: nothing is read but headers. */
 import { startDryRun } from '../engine/dry-run.js';
-import { Gsva } from '../systems/gsva/gsva.js';
+import { LlavaSam } from '../systems/shared/llava-sam.js';
 import { checkWeights, type LoadReport } from '../checkpoints/weights.js';
 import type { OpenedModel } from './open-model.js';
 
@@ -13,7 +13,7 @@ const DRAWN = /\.lora_[AB]\.|^model\.text_hidden_fcs\./;
  */
 export async function checkModel({ config, tensors, weightsPath, meta }: OpenedModel): Promise<LoadReport> {
   await startDryRun('fused');
-  const gsva = new Gsva(config);
+  const gsva = new LlavaSam(config);
   gsva.build();
   try {
     return checkWeights(gsva, tensors, weightsPath, meta.stage === 'base' ? { mayBeMissing: DRAWN } : {});
