@@ -1,6 +1,5 @@
 /** A model's files against the model, strictly, without its memory: nothing is read but headers. */
 import { startDryRun } from '../engine/dry-run.js';
-import { LlavaSam } from '../systems/shared/llava-sam.js';
 import { checkWeights, type LoadReport } from '../checkpoints/weights.js';
 import type { OpenedModel } from './open-model.js';
 
@@ -11,13 +10,13 @@ const DRAWN = /\.lora_[AB]\.|^model\.text_hidden_fcs\./;
  * Compares names and shapes. Changes TensorFlow.js's backend, as every dry run does.
  * @throws UserError that names the tensors that are missing, left over or of the wrong shape
  */
-export async function checkModel({ config, tensors, weightsPath, meta }: OpenedModel): Promise<LoadReport> {
+export async function checkModel({ system, config, tensors, weightsPath, meta }: OpenedModel): Promise<LoadReport> {
   await startDryRun('fused');
-  const gsva = new LlavaSam(config);
-  gsva.build();
+  const network = system.build(config);
+  network.build();
   try {
-    return checkWeights(gsva, tensors, weightsPath, meta.stage === 'base' ? { mayBeMissing: DRAWN } : {});
+    return checkWeights(network, tensors, weightsPath, meta.stage === 'base' ? { mayBeMissing: DRAWN } : {});
   } finally {
-    gsva.dispose();
+    network.dispose();
   }
 }

@@ -18,6 +18,14 @@ import type { Random } from '../random.js';
 /** Decision about a target. */
 export type Answer = 'found' | 'absent';
 
+/** An id that config.json gives to a token. */
+export interface TokenId {
+  readonly token: string;
+  readonly id: number;
+  /** Key of config.json. */
+  readonly key: string;
+}
+
 /** Tokens of a system and the decisions that they make. */
 export interface Vocabulary {
   /** Added to the tokenizer of the language model, in this order. */
@@ -28,8 +36,15 @@ export interface Vocabulary {
   readonly found: readonly number[];
   /** Ids that say "absent"; none where the system cannot say so. */
   readonly absent: readonly number[];
-  /** Without ids that say "absent": a mask of fewer pixels says that the target is absent; 0: an empty one. */
+  /** Without ids that say "absent": a mask of fewer pixels says that the target is absent. */
   readonly absentBelow: number;
+  /** Rows of the embedding. */
+  readonly size: number;
+  /** Ids that begin a text and end an answer. */
+  readonly begin: number;
+  readonly end: number;
+  /** Ids of added tokens, which the tokenizer has to share. */
+  readonly ids: readonly TokenId[];
 }
 
 /** A conversation to learn from: the n-th decision of its answers is about the n-th target. */
@@ -145,12 +160,16 @@ export interface Encoder extends CompositeLayer {
 }
 
 export interface GroundingModel extends CompositeLayer {
+  /** Sizes, as its system's config.json has them. */
+  readonly config: unknown;
   /** By the names of `System.pictures`. */
   readonly encoders: Readonly<Record<string, Encoder>>;
   /** File or folder of the weights, for errors; null where they were drawn. */
   weightsFile: string | null;
   /** Positions of a row that the picture takes. */
   readonly patches: number;
+  /** Positions that the LLM was made for. */
+  readonly positions: number;
   /** Text and features → hidden states, layer by layer, so that a caller can stop in between. */
   reading(rows: MultimodalRows, features: FeatureTensors, options?: ReadOptions): Steps<Reading>;
   /** `reading` in one go. */

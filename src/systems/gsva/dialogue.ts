@@ -1,0 +1,32 @@
+/** GSVA's way of asking and answering: about all targets at once, a decision for each, as far as the variant has it. */
+import { asksAlone, EXPRESSION_FORMS, type QuestionForm } from '../../data/text/question-forms.js';
+import type { Variant } from '../../variant.js';
+import type { Answer, AnsweredTurn, AnswerPart, Asked, Dialogue, Lesson, ParsedAnswer } from '../system.js';
+import { parseAnswer, parseAnswerInOrder } from './answers.js';
+import { forcedTurns, freeTurns } from './questions.js';
+
+export class GsvaDialogue implements Dialogue {
+  readonly forms = EXPRESSION_FORMS;
+
+  constructor(private readonly variant: Variant) {}
+
+  asksAlone(form: string): boolean {
+    return asksAlone(form as QuestionForm);
+  }
+
+  lessons(): readonly Lesson[] {
+    throw new Error('GsvaDialogue.lessons');
+  }
+
+  exam(texts: readonly string[], answers: readonly Answer[], form: string): readonly Asked<AnsweredTurn>[] {
+    return forcedTurns(texts, answers, this.variant, form as QuestionForm);
+  }
+
+  open(texts: readonly string[], form: string): readonly Asked[] {
+    return freeTurns(texts, this.variant, form as QuestionForm);
+  }
+
+  match(parts: readonly AnswerPart[], texts: readonly string[]): ParsedAnswer {
+    return (this.variant.expressionBeforeSeg ? parseAnswer : parseAnswerInOrder)(parts, texts);
+  }
+}
