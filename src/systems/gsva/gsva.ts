@@ -58,6 +58,8 @@ export class Gsva extends CompositeLayer {
   readonly promptEncoder: PromptEncoder;
   /** F_mask */
   readonly maskDecoder: MaskDecoder;
+  /** Functions of the image alone, by name: no recipe but those of the base trains them. */
+  readonly encoders: { readonly clip: ClipVisionTower; readonly sam: SamImageEncoder };
   /** The file or folder that the weights were read from last, for errors; null where they were drawn. */
   weightsFile: string | null = null;
 
@@ -77,6 +79,7 @@ export class Gsva extends CompositeLayer {
       new MaskPrompt({ hiddenSize: llm.hiddenSize, promptSize: sam.promptEmbedDim }),
     );
     this.imageEncoder = this.track('model.visual_model.image_encoder', new SamImageEncoder(sam));
+    this.encoders = { clip: this.visionTower, sam: this.imageEncoder };
     this.promptEncoder = this.track('model.visual_model.prompt_encoder', new PromptEncoder(sam));
     this.maskDecoder = this.track('model.visual_model.mask_decoder', new MaskDecoder(sam));
   }
