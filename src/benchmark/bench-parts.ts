@@ -4,13 +4,7 @@ import { DecodingSession } from '../inference/decoding-session.js';
 import { binaryMask } from '../inference/segment-result.js';
 import { teacherForce } from '../inference/teacher-forcing.js';
 import type { LlavaSam } from '../systems/shared/llava-sam.js';
-import {
-  type EncodedImage,
-  encodeImages,
-  type ImageFeatures,
-  stackFeatures,
-  stackImages,
-} from '../features/image-features.js';
+import { type EncodedImage, encodeImages, stackFeatures, stackImages } from '../features/image-features.js';
 import { MultimodalRows } from '../networks/multimodal-rows.js';
 import { gsvaStep } from '../training/gsva-step.js';
 import { AdamW } from '../training/optimizer/optimizer.js';
@@ -70,16 +64,16 @@ export class BenchParts {
   }
 
   private async gradientsOn(
-    images: readonly ImageFeatures[],
+    images: readonly EncodedImage[],
     recompute: boolean,
   ): Promise<ReadonlyMap<string, tf.Tensor>> {
     const { gsva, load } = this;
-    const features = stackFeatures(gsva, images);
+    const { clip: clipFeatures, sam: imageEmbeddings } = stackFeatures(gsva, images);
     try {
-      const batch = { tokens: load.tokens, targets: load.targets, ...features };
+      const batch = { tokens: load.tokens, targets: load.targets, clipFeatures, imageEmbeddings };
       return (await gsvaStep(gsva, batch, trainableVariables(gsva, 'gsva'), { recompute })).gradients;
     } finally {
-      tf.dispose([features.clipFeatures, features.imageEmbeddings]);
+      tf.dispose([clipFeatures, imageEmbeddings]);
     }
   }
 
@@ -88,7 +82,7 @@ export class BenchParts {
   }
 
   /** Forward and backward on images whose features are given, in place of the batch's own; then as a training step. */
-  async stepOn(images: readonly ImageFeatures[], recompute: boolean): Promise<void> {
+  async stepOn(images: readonly EncodedImage[], recompute: boolean): Promise<void> {
     await this.update(await this.gradientsOn(images, recompute));
   }
 
@@ -116,13 +110,15 @@ export class BenchParts {
   private samEncoder(): Promise<void> {
     const { imageSize } = this.config.model.sam;
     return readResult(() => {
-      return this.gsva.encoders.sam.forward(stackImages([this.prepared.samInput], imageSize));
+      return this.gsva.encoders.sam.forward(stackImages([this.prepared.inputs['sam'] as Float32Array], imageSize));
     });
   }
 
   private clipTower(): Promise<void> {
     const { imageSize } = this.config.model.clip;
-    return readResult(() => this.gsva.encoders.clip.forward(stackImages([this.prepared.clipInput], imageSize)));
+    return readResult(() =>
+      this.gsva.encoders.clip.forward(stackImages([this.prepared.inputs['clip'] as Float32Array], imageSize)),
+    );
   }
 
   /** The whole batch through the decoder layers and the final norm. */

@@ -6,6 +6,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ALL_ENCODERS } from '../data/image/prepare-image.js';
 import { SampleLoader } from '../data/sampling/sample-loader.js';
 import { WholeEpochs } from '../data/sampling/whole-epochs.js';
 import { median } from '../engine/benchmark.js';
@@ -110,8 +111,8 @@ function samplesOf(loader: SampleLoader, features: KeptFeatures, count: number):
   const at = async (position: number): Promise<ImageOfSample> => {
     let found: FoundFeatures = NOTHING_FOUND;
     const sample = await loader.load(position, async (image) => {
-      found = await features.find(image);
-      return needsOf(found);
+      found = await features.find(image, ALL_ENCODERS);
+      return needsOf(found, ALL_ENCODERS);
     });
     if (sample === null) throw new Error(`measureEpochs: no sample at ${position}`);
     return { key: sample.key, image: sample.image, found };

@@ -1,5 +1,6 @@
 /** A predictor that encodes no picture twice: for models that share their encoders, and for runs that share a cache. */
 import { createHash } from 'node:crypto';
+import { ALL_ENCODERS } from '../data/image/prepare-image.js';
 import type { Responder } from '../evaluation/responder.js';
 import type { Predictor } from '../inference/predictor.js';
 import type { EncodedImage } from '../features/image-features.js';
@@ -29,13 +30,13 @@ export function memoryStore(): ImageStore {
 export function diskStore(cache: FeatureCache): ImageStore {
   return {
     get: async (key) => {
-      const { imageEmbedding = null, ...rest } = (await cache.get(key, true)) ?? {};
-      return imageEmbedding === null ? null : { ...(rest as Omit<EncodedImage, 'imageEmbedding'>), imageEmbedding };
+      const image = await cache.get(key, ALL_ENCODERS);
+      return [...ALL_ENCODERS].every((name) => image?.features[name] !== undefined) ? image : null;
     },
     put: async (key, image) => {
-      await cache.put(key, image, { clip: true, sam: true });
-      const { clipFeatures, imageEmbedding } = image;
-      return { ...image, clipFeatures: cache.asKept(clipFeatures), imageEmbedding: cache.asKept(imageEmbedding) };
+      await cache.put(key, image, ALL_ENCODERS);
+      const features = Object.entries(image.features).map(([name, numbers]) => [name, cache.asKept(numbers)]);
+      return { ...image, features: Object.fromEntries(features) as EncodedImage['features'] };
     },
   };
 }

@@ -1,9 +1,8 @@
 /**
- * What the frozen encoders F_V1 and F_V2 say of images, kept on disk from one epoch and one run to the next. It is a
- * function of the image's bytes and of an encoder's weights and sizes, so these are what an entry is found by: an image
- * that is changed, moved or renamed, and a model that is trained on, need nothing to be said. Each encoder has entries
- * of its own, because conversations in words alone, and [REJ], need F_V1 only. The cache's folder is named by the user; nothing is
- * written beside the images.
+ * Features of frozen encoders, kept on disk from one epoch and one run to the next. They are a function of the image's
+ * bytes and of an encoder's weights and sizes, so these form the key: moved, renamed or edited images and retrained models
+ * need no invalidation. Each encoder has entries of its own, because conversations in words alone, and [REJ], need no
+ * features for masks. The folder is named by the user; nothing is written next to the images.
  *
  * The engine is no part of the key: engines agree to float32's rounding.
  */
@@ -12,12 +11,11 @@ import { createReadStream } from 'node:fs';
 import { UserError, messageOf } from '../errors.js';
 import { bfloat16ToFloat32, firstOverflow, float32ToBfloat16 } from '../half-float.js';
 import { FileCache, type FileCacheStats } from '../io/cache/file-cache.js';
-import type { EncoderNeeds } from '../data/image/prepare-image.js';
-import type { ImageFeatures } from './image-features.js';
+import type { EncodedImage } from './image-features.js';
 import type { EncoderDigests } from './encoder-digest.js';
 
 /** Raised when the meaning of an entry changes, also when images are prepared differently (data/image). */
-const FORMAT = 2;
+const FORMAT = 3;
 /** [height, width] of the resized and of the original image, at the end of an entry. */
 const SIZES_BYTES = 16;
 
@@ -28,18 +26,10 @@ export interface FeatureCacheOptions {
   /** Bytes that the folder may have. */
   readonly maxBytes: number;
   readonly dtype: FeatureDtype;
-  /** Which encoders the features are of. */
+  /** Digests of the encoders that compute the features. */
   readonly encoders: EncoderDigests;
-  /** Told once of each kind of trouble; none of them ends the run. */
+  /** Called once for each kind of trouble; none of them ends the run. */
   readonly onTrouble?: (message: string) => void;
-}
-
-type Encoder = keyof EncoderDigests;
-
-/** One encoder's features of an image. */
-interface Entry {
-  readonly features: Float32Array;
-  readonly sizes: Pick<ImageFeatures, 'resized' | 'original'>;
 }
 
 export class FeatureCache {
@@ -59,29 +49,30 @@ export class FeatureCache {
   }
 
   /**
-   * The features of an image: null where F_V1's are not there, F_V2's null where they are not, or not asked for.
+   * The kept features of an image; null where there are none.
    * @param image digest of the image's file (`imageDigest`)
+   * @param which encoders' features to look for
    */
-  async get(image: string, withMasks: boolean): Promise<ImageFeatures | null> {
-    const [clip, sam] = await Promise.all([this.read('clip', image), withMasks ? this.read('sam', image) : null]);
-    if (clip === null) return null;
-    return { clipFeatures: clip.features, imageEmbedding: sam?.features ?? null, ...clip.sizes };
+  async get(image: string, which: ReadonlySet<string>): Promise<EncodedImage | null> {
+    const names = Object.keys(this.options.encoders).filter((name) => which.has(name));
+    const entries = await Promise.all(names.map((name) => this.read(name, image)));
+    const found = entries.filter((entry) => entry !== null);
+    const [first] = found;
+    return first === undefined
+      ? null
+      : { ...first, features: Object.assign({}, ...found.map((entry) => entry.features)) as EncodedImage['features'] };
   }
 
   /**
    * Keeps features of an image, as far as there is room; settles when they are on disk. Never fails.
    * @param which encoders' features to keep
    */
-  async put(image: string, features: ImageFeatures, which: EncoderNeeds): Promise<void> {
+  async put(image: string, { features, resized, original }: EncodedImage, which: ReadonlySet<string>): Promise<void> {
     const sizes = Buffer.alloc(SIZES_BYTES);
-    [...features.resized, ...features.original].forEach((size, i) => sizes.writeUInt32LE(size, 4 * i));
-    const entries = [
-      ['clip', which.clip ? features.clipFeatures : null],
-      ['sam', which.sam ? features.imageEmbedding : null],
-    ] as const;
-    // Encoded at once: the caller may do with the arrays what it likes afterwards.
-    const pieces = entries.flatMap(([encoder, numbers]) => {
-      return numbers === null ? [] : [{ key: this.keyOf(encoder, image), content: [this.encode(numbers), sizes] }];
+    [...resized, ...original].forEach((size, i) => sizes.writeUInt32LE(size, 4 * i));
+    // Encoded at once: the caller may change the arrays afterwards.
+    const pieces = Object.entries(features).flatMap(([encoder, numbers]) => {
+      return which.has(encoder) ? [{ key: this.keyOf(encoder, image), content: [this.encode(numbers), sizes] }] : [];
     });
     await Promise.all(pieces.map(({ key, content }) => this.files.put(key, content)));
   }
@@ -96,19 +87,20 @@ export class FeatureCache {
     );
   }
 
-  private async read(encoder: Encoder, image: string): Promise<Entry | null> {
+  private async read(encoder: string, image: string): Promise<EncodedImage | null> {
     const content = await this.files.get(this.keyOf(encoder, image));
     if (content === null) return null;
     const end = content.byteLength - SIZES_BYTES;
     const sizes = new DataView(content.buffer, content.byteOffset + end, SIZES_BYTES);
     const size = (i: number): number => sizes.getUint32(4 * i, true);
     return {
-      features: this.decode(content.subarray(0, end)),
-      sizes: { resized: [size(0), size(1)], original: [size(2), size(3)] },
+      features: { [encoder]: this.decode(content.subarray(0, end)) },
+      resized: [size(0), size(1)],
+      original: [size(2), size(3)],
     };
   }
 
-  private keyOf(encoder: Encoder, image: string): Buffer {
+  private keyOf(encoder: string, image: string): Buffer {
     const { dtype, encoders } = this.options;
     return createHash('sha256')
       .update(JSON.stringify(['features', FORMAT, encoder, encoders[encoder], dtype, image]))

@@ -1,45 +1,43 @@
 /**
- * What the frozen encoders say of the images of a run: computed once, and kept in memory as far as there is room and on
- * disk where there is a cache. In whole epochs every image comes equally often, so the first ones are as good to keep in
- * memory as any.
+ * Features of the frozen encoders for the images of a run: computed once, kept in memory up to `mostBytes`, and on disk
+ * where a cache is given. In whole-epoch order all images are used equally often, so no eviction policy is needed.
  *
- * Before a sample is loaded, `find` says what is known of its image, so that the image need not be decoded and prepared;
- * it reads from disk, several samples ahead of the step. Then `of` computes what is missing, a batch at a time.
+ * Before a sample is loaded, `find` looks up its image, so that a known one need not be decoded and prepared; it reads
+ * from disk, several samples ahead of the step. Then `of` computes what is missing, a batch at a time.
  */
-import type { EncoderNeeds, PartlyPreparedImage } from '../data/image/prepare-image.js';
 import type { ImageToLoad } from '../data/sampling/sample-loader.js';
 import { UserError } from '../errors.js';
-import type { LlavaSam } from '../systems/shared/llava-sam.js';
-import { encodeForClip, encodeForSam, type ImageFeatures } from './image-features.js';
+import type { PreparedImage } from '../types.js';
+import { type EncodedImage, encodeImages, type EncodingModel } from './image-features.js';
 import { type FeatureCache, imageDigest } from './feature-cache.js';
 
 /** Room for the features, in bytes: 2000 images of the tiny model take a tenth of it, 200 of the large ones all. */
 export const MOST_FEATURE_BYTES = 2 ** 30;
 
-/** What was known of an image when its sample was loaded. */
+/** Known features of an image when its sample was loaded. */
 export interface FoundFeatures {
-  readonly features: ImageFeatures | null;
+  readonly features: EncodedImage | null;
   /** Of the image's file; null where nothing is to be written to disk. */
   readonly digest: string | null;
 }
 
 export const NOTHING_FOUND: FoundFeatures = { features: null, digest: null };
 
-/** Which encoders have yet to see the image. */
-export function needsOf({ features }: FoundFeatures): EncoderNeeds {
-  return { clip: features === null, sam: (features?.imageEmbedding ?? null) === null };
+/** Encoders, of those named, whose features are not known yet. */
+export function needsOf({ features }: FoundFeatures, which: ReadonlySet<string>): ReadonlySet<string> {
+  return new Set([...which].filter((name) => features?.features[name] === undefined));
 }
 
 export interface ImageOfSample {
   /** Which image it is. */
   readonly key: string;
   readonly found: FoundFeatures;
-  /** For the encoders that are still to see it. */
-  readonly image: PartlyPreparedImage | null;
+  /** For the encoders whose features are not known. */
+  readonly image: PreparedImage | null;
 }
 
 export class KeptFeatures {
-  private readonly kept = new Map<string, ImageFeatures>();
+  private readonly kept = new Map<string, EncodedImage>();
   private bytes = 0;
   /** Ends when what the last batch had for the cache is on disk. */
   private writing: Promise<unknown> = Promise.resolve();
@@ -53,16 +51,17 @@ export class KeptFeatures {
     private readonly cache: FeatureCache | null = null,
   ) {}
 
-  /** What is known of an image; a file that cannot be read is left for the loading to report. */
-  async find({ key, path, kind }: ImageToLoad): Promise<FoundFeatures> {
+  /**
+   * The known features of an image; a file that cannot be read is left for the loading to report.
+   * @param which encoders' features to look for
+   */
+  async find({ key, path }: ImageToLoad, which: ReadonlySet<string>): Promise<FoundFeatures> {
     const features = this.kept.get(key) ?? null;
-    const withMasks = kind !== 'vqa';
-    if (this.cache === null || (features !== null && (!withMasks || features.imageEmbedding !== null))) {
-      return { features, digest: null };
-    }
+    const missing = needsOf({ features, digest: null }, which);
+    if (this.cache === null || missing.size === 0) return { features, digest: null };
     try {
       const digest = await imageDigest(path);
-      return { features: (await this.cache.get(digest, withMasks)) ?? features, digest };
+      return { features: merged(features, await this.cache.get(digest, missing)), digest };
     } catch (error) {
       if (error instanceof UserError) return { features, digest: null };
       throw error;
@@ -70,37 +69,45 @@ export class KeptFeatures {
   }
 
   /**
-   * The features of each, in order: F_V2's where it is known or the image was prepared for it.
-   * @param gsva of always the same encoders
+   * The features of each, in order: by the encoders of which they are known or for which the image was prepared.
+   * @param model of always the same encoders
    */
-  async of(gsva: LlavaSam, batch: readonly ImageOfSample[]): Promise<ImageFeatures[]> {
-    const images = new Map<string, ImageOfSample>();
-    for (const row of batch) {
-      const kept = { key: row.key, found: { features: this.kept.get(row.key) ?? null, digest: null }, image: null };
-      images.set(row.key, merged(images.get(row.key) ?? kept, row));
+  async of(model: EncodingModel, batch: readonly ImageOfSample[]): Promise<EncodedImage[]> {
+    const known = new Map<string, EncodedImage | null>();
+    const prepared = new Map<string, PreparedImage>();
+    const digests = new Map<string, string>();
+    for (const { key, found, image } of batch) {
+      known.set(key, merged(known.get(key) ?? this.kept.get(key) ?? null, found.features));
+      if (found.digest !== null) digests.set(key, found.digest);
+      const other = prepared.get(key);
+      if (image !== null) prepared.set(key, { ...image, inputs: { ...other?.inputs, ...image.inputs } });
     }
-    const clip = await this.encode(encodeForClip, gsva, missing([...images.values()], 'clipFeatures', 'clipInput'));
-    const sam = await this.encode(encodeForSam, gsva, missing([...images.values()], 'imageEmbedding', 'samInput'));
-    const all = new Map<string, ImageFeatures>();
-    for (const [key, { found, image }] of images) {
-      const known = found.features;
-      const clipFeatures = known?.clipFeatures ?? clip.get(key);
-      const sizes = known ?? image;
-      if (clipFeatures === undefined || sizes === null) throw new Error(`KeptFeatures: image ${key} is not encoded`);
-      const imageEmbedding = known?.imageEmbedding ?? sam.get(key) ?? null;
-      const { resized, original } = sizes;
-      all.set(key, { clipFeatures, imageEmbedding, resized, original });
-    }
-    for (const [key, features] of all) this.keep(key, features);
+    const missing = [...prepared].map(([key, image]): [string, PreparedImage] => {
+      const features = known.get(key)?.features ?? {};
+      return [key, { ...image, inputs: without(image.inputs, Object.keys(features)) }];
+    });
+    const encoded = await encodeImages(
+      model,
+      missing.map(([, image]) => image),
+    );
+    const fresh = missing.flatMap(([key], i): [string, EncodedImage][] => {
+      const image = encoded[i] as EncodedImage;
+      return Object.keys(image.features).length === 0 ? [] : [[key, this.asKept(image)]];
+    });
+    for (const [key, image] of fresh) known.set(key, merged(known.get(key) ?? null, image));
+    const all = batch.map(({ key }) => {
+      const image = known.get(key) ?? null;
+      if (image === null) throw new Error(`KeptFeatures: image ${key} is not encoded`);
+      this.keep(key, image);
+      return image;
+    });
     await this.write(
-      [...images].flatMap(([key, { found }]) => {
-        const which = { clip: clip.has(key), sam: sam.has(key) };
-        const { digest } = found;
-        const isFresh = digest !== null && (which.clip || which.sam);
-        return isFresh ? [{ digest, which, features: all.get(key) as ImageFeatures }] : [];
+      fresh.flatMap(([key, image]) => {
+        const digest = digests.get(key);
+        return digest === undefined ? [] : [[digest, image]];
       }),
     );
-    return batch.map(({ key }) => all.get(key) as ImageFeatures);
+    return all;
   }
 
   /** Waits until everything that goes to disk is there. */
@@ -108,63 +115,42 @@ export class KeptFeatures {
     await this.writing;
   }
 
-  /** As they will come back from the cache, so that a run is the same whether its images are cached or not. */
-  private async encode(
-    encoder: typeof encodeForClip,
-    gsva: LlavaSam,
-    inputs: ReadonlyMap<string, Float32Array>,
-  ): Promise<Map<string, Float32Array>> {
-    const features = await encoder(gsva, [...inputs.values()]);
-    const asKept = features.map((numbers) => this.cache?.asKept(numbers) ?? numbers);
-    return new Map([...inputs.keys()].map((key, index) => [key, asKept[index] as Float32Array]));
+  /** As it will come back from the cache, so that a run is the same whether its images are cached or not. */
+  private asKept(image: EncodedImage): EncodedImage {
+    const { cache } = this;
+    if (cache === null) return image;
+    const features = Object.entries(image.features).map(([name, numbers]) => [name, cache.asKept(numbers)]);
+    return { ...image, features: Object.fromEntries(features) as EncodedImage['features'] };
   }
 
   /** One batch at a time is on its way to disk, so that a slow disk does not fill the memory. */
-  private async write(
-    fresh: readonly { readonly digest: string; readonly which: EncoderNeeds; readonly features: ImageFeatures }[],
-  ): Promise<void> {
+  private async write(fresh: readonly (readonly [digest: string, image: EncodedImage])[]): Promise<void> {
     const { cache } = this;
     if (cache === null || fresh.length === 0) return;
     await this.writing;
-    this.writing = Promise.all(fresh.map(({ digest, features, which }) => cache.put(digest, features, which)));
+    this.writing = Promise.all(
+      fresh.map(([digest, image]) => cache.put(digest, image, new Set(Object.keys(image.features)))),
+    );
   }
 
-  private keep(key: string, features: ImageFeatures): void {
-    const bytesOf = (image: ImageFeatures | undefined): number =>
-      (image?.clipFeatures.byteLength ?? 0) + (image?.imageEmbedding?.byteLength ?? 0);
-    const more = bytesOf(features) - bytesOf(this.kept.get(key));
+  private keep(key: string, image: EncodedImage): void {
+    const more = bytesOf(image) - bytesOf(this.kept.get(key) ?? null);
     if (more <= 0 || this.bytes + more > this.mostBytes) return;
-    this.kept.set(key, features);
+    this.kept.set(key, image);
     this.bytes += more;
   }
 }
 
-/** What two samples of an image have of it. */
-function merged(a: ImageOfSample, b: ImageOfSample): ImageOfSample {
-  const features = (a.found.features?.imageEmbedding ?? null) !== null ? a.found.features : b.found.features;
-  const image =
-    a.image === null || b.image === null
-      ? (a.image ?? b.image)
-      : {
-          ...a.image,
-          clipInput: a.image.clipInput ?? b.image.clipInput,
-          samInput: a.image.samInput ?? b.image.samInput,
-        };
-  const found = { features: features ?? a.found.features, digest: a.found.digest ?? b.found.digest };
-  return { key: a.key, found, image };
+function bytesOf(image: EncodedImage | null): number {
+  return Object.values(image?.features ?? {}).reduce((sum, { byteLength }) => sum + byteLength, 0);
 }
 
-/** An encoder's inputs, by image, where its features are not known. */
-function missing(
-  images: readonly ImageOfSample[],
-  features: 'clipFeatures' | 'imageEmbedding',
-  input: 'clipInput' | 'samInput',
-): Map<string, Float32Array> {
-  return new Map(
-    images.flatMap(({ key, found, image }): [string, Float32Array][] => {
-      const numbers = image?.[input] ?? null;
-      const isKnown = (found.features?.[features] ?? null) !== null;
-      return isKnown || numbers === null ? [] : [[key, numbers]];
-    }),
-  );
+/** Features of an image from two places. */
+function merged(a: EncodedImage | null, b: EncodedImage | null): EncodedImage | null {
+  if (a === null || b === null) return a ?? b;
+  return { ...a, features: { ...a.features, ...b.features } };
+}
+
+function without(arrays: PreparedImage['inputs'], names: readonly string[]): PreparedImage['inputs'] {
+  return Object.fromEntries(Object.entries(arrays).filter(([name]) => !names.includes(name)));
 }

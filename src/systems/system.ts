@@ -8,6 +8,7 @@
 import type { Facts, Target } from '../data/facts.js';
 import type { Turn } from '../data/text/conversation.js';
 import type * as tf from '../engine/tf.js';
+import type { Encoder } from '../features/image-features.js';
 import type { Steps } from '../engine/steps.js';
 import type { CompositeLayer } from '../nn/composite-layer.js';
 import type { MultimodalRows } from '../networks/multimodal-rows.js';
@@ -152,11 +153,6 @@ export interface Grounding {
   readonly boxes: tf.Tensor2D | null;
   /** [n]; null where the system does not score. */
   readonly scores: tf.Tensor1D | null;
-}
-
-/** A frozen encoder: [B, side, side, 3] → features [B, …], a function of the picture alone. */
-export interface Encoder extends CompositeLayer {
-  forwardSteps(input: tf.Tensor): Steps<tf.Tensor>;
 }
 
 export interface GroundingModel extends CompositeLayer {

@@ -10,7 +10,8 @@ import {
   tokenizeConversation,
 } from '../data/text/conversation.js';
 import { type KindWeights, MixedSampler } from '../data/sampling/mixed-sampler.js';
-import type { PartlyPreparedImage } from '../data/image/prepare-image.js';
+import type { PreparedImage } from '../types.js';
+import { ALL_ENCODERS, TEXT_ENCODERS } from '../data/image/prepare-image.js';
 import { type LoadedSample, SampleLoader } from '../data/sampling/sample-loader.js';
 import { type AnySet, imagesOf } from '../data/sampling/sample-source.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
@@ -74,7 +75,7 @@ export interface GsvaSample {
   /** What is known of the image already. */
   readonly found: FoundFeatures;
   /** For the encoders that have yet to see it; null where there is none. */
-  readonly image: PartlyPreparedImage | null;
+  readonly image: PreparedImage | null;
 }
 
 export class GsvaTask implements TrainingTask<GsvaSample> {
@@ -110,8 +111,9 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
       at: async (position) => {
         let found: FoundFeatures = NOTHING_FOUND;
         const loaded = await loader.load(position, async (image) => {
-          found = await this.features.find(image);
-          return needsOf(found);
+          const wanted = image.kind === 'vqa' ? TEXT_ENCODERS : ALL_ENCODERS;
+          found = await this.features.find(image, wanted);
+          return needsOf(found, wanted);
         });
         if (loaded === null) return null;
         const sample = this.sampleOf(loaded, found);
@@ -139,10 +141,10 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
     const rows = batch.flatMap(({ conversations, ...sample }) => conversations.map((row) => ({ ...sample, ...row })));
     const images = await this.features.of(gsva, rows);
     rows.forEach(({ name, masks }, i) => {
-      if (masks.masks.length === 0 || images[i]?.imageEmbedding !== null) return;
-      throw new Error(`GsvaTask: masks are asked for in ${name}, which F_V2 has not seen`);
+      if (masks.masks.length === 0 || images[i]?.features['sam'] !== undefined) return;
+      throw new Error(`GsvaTask: masks are asked for in ${name}, which F_V2 has not encoded`);
     });
-    const features = stackFeatures(gsva, images);
+    const { clip: clipFeatures, sam: imageEmbeddings } = stackFeatures(gsva, images);
     try {
       const tokens = padBatch(
         rows.map((row) => row.tokenized),
@@ -154,9 +156,12 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
       });
       const dropoutSeed = gsva.config.lora.dropout > 0 ? random.integer(2 ** 30) : null;
       const { recompute = true } = this.options;
-      return await gsvaStep(gsva, { tokens, targets, ...features }, this.variables, { dropoutSeed, recompute });
+      return await gsvaStep(gsva, { tokens, targets, clipFeatures, imageEmbeddings }, this.variables, {
+        dropoutSeed,
+        recompute,
+      });
     } finally {
-      tf.dispose([features.clipFeatures, features.imageEmbeddings]);
+      tf.dispose([clipFeatures, imageEmbeddings]);
     }
   }
 

@@ -47,10 +47,10 @@ export async function verifyTraining(gsva: LlavaSam, recorded: ModelCase): Promi
   }
 }
 
-/** What the frozen encoders give is computed once, as in training. */
+/** Features of the frozen encoders are computed once, as in training. */
 async function frozenBatch(gsva: LlavaSam, recorded: ModelCase): Promise<GsvaBatch> {
-  const features = stackFeatures(gsva, await encodeImages(gsva, await recorded.preparedImages()));
-  return { ...features, tokens: recorded.tokens, targets: recorded.targets() };
+  const { clip, sam } = stackFeatures(gsva, await encodeImages(gsva, await recorded.preparedImages()));
+  return { clipFeatures: clip, imageEmbeddings: sam, tokens: recorded.tokens, targets: recorded.targets() };
 }
 
 async function verifyOnePass(

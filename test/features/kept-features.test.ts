@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { prepareImage, prepareImageFor } from '../../src/data/image/prepare-image.js';
+import { ALL_ENCODERS, prepareImage, TEXT_ENCODERS } from '../../src/data/image/prepare-image.js';
 import type { ImageToLoad } from '../../src/data/sampling/sample-loader.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
@@ -47,6 +47,7 @@ function sizes(): [number, number] {
 }
 
 const nothing = { features: null, digest: null };
+const clipOnly = (): unknown => ({ ...encoded, features: { clip: encoded.features['clip'] } });
 const imageAt = (key: string, kind: ImageToLoad['kind'] = 'refer_seg', file = 'a.png'): ImageToLoad => {
   return { key, kind, path: join(dir, file) };
 };
@@ -57,34 +58,34 @@ async function openCache(dtype: FeatureDtype = 'F32'): Promise<FeatureCache> {
 
 describe('in memory', () => {
   test('features are kept as far as there is room; those that are not are computed again', async () => {
-    const bytes = encoded.clipFeatures.byteLength + encoded.imageEmbedding.byteLength;
+    const bytes = Object.values(encoded.features).reduce((sum, { byteLength }) => sum + byteLength, 0);
     const kept = new KeptFeatures(1.5 * bytes);
     const row = (key: string, image: PreparedImage | null): ImageOfSample => ({ key, found: nothing, image });
     expect(await kept.of(gsva, [row('a', prepared), row('b', prepared)])).toEqual([encoded, encoded]);
-    expect(await kept.find(imageAt('a'))).toEqual({ features: encoded, digest: null });
-    expect(await kept.find(imageAt('b'))).toEqual(nothing);
+    expect(await kept.find(imageAt('a'), ALL_ENCODERS)).toEqual({ features: encoded, digest: null });
+    expect(await kept.find(imageAt('b'), ALL_ENCODERS)).toEqual(nothing);
     expect(await kept.of(gsva, [row('b', prepared), row('a', null)])).toEqual([encoded, encoded]);
     await expect(kept.of(gsva, [row('c', null)])).rejects.toThrow('image c is not encoded');
   });
 
   test('F_V2 is not run where its input was not prepared; it is when the image comes again with masks', async () => {
     const kept = new KeptFeatures();
-    const words = prepareImageFor({ clip: true, sam: false }, randomImage(24, 36, 1), ...sizes());
-    expect(words).toEqual({ ...prepared, samInput: null });
+    const words = prepareImage(randomImage(24, 36, 1), ...sizes(), TEXT_ENCODERS);
+    expect(words).toEqual({ ...prepared, inputs: { clip: prepared.inputs['clip'] } });
     const row = { key: 'a', found: nothing, image: words };
-    expect(await kept.of(gsva, [row])).toEqual([{ ...encoded, imageEmbedding: null }]);
-    const found = await kept.find(imageAt('a'));
-    expect(found.features).toEqual({ ...encoded, imageEmbedding: null });
-    const masks = prepareImageFor({ clip: false, sam: true }, randomImage(24, 36, 1), ...sizes());
+    expect(await kept.of(gsva, [row])).toEqual([clipOnly()]);
+    const found = await kept.find(imageAt('a'), ALL_ENCODERS);
+    expect(found.features).toEqual(clipOnly());
+    const masks = prepareImage(randomImage(24, 36, 1), ...sizes(), new Set(['sam']));
     // Beside a row of the same image that was loaded before anything was known.
     expect(await kept.of(gsva, [row, { key: 'a', found, image: masks }])).toEqual([encoded, encoded]);
-    expect((await kept.find(imageAt('a'))).features).toEqual(encoded);
+    expect((await kept.find(imageAt('a'), ALL_ENCODERS)).features).toEqual(encoded);
   });
 });
 
 describe('on disk', () => {
   const row = async (kept: KeptFeatures, image: ImageToLoad): Promise<ImageOfSample> => {
-    const found = await kept.find(image);
+    const found = await kept.find(image, ALL_ENCODERS);
     return { key: image.key, found, image: found.features === null ? prepared : null };
   };
 
@@ -118,20 +119,20 @@ describe('on disk', () => {
   test('questions in words ask for F_V1 alone, and what they computed serves those with masks', async () => {
     const cache = await openCache();
     const kept = new KeptFeatures(0, cache);
-    const words = prepareImageFor({ clip: true, sam: false }, randomImage(24, 36, 1), ...sizes());
-    const unknown = await kept.find(imageAt('v', 'vqa'));
+    const words = prepareImage(randomImage(24, 36, 1), ...sizes(), TEXT_ENCODERS);
+    const unknown = await kept.find(imageAt('v', 'vqa'), TEXT_ENCODERS);
     await kept.of(gsva, [{ key: 'v', found: unknown, image: words }]);
     await kept.flush();
     expect(cache.stats).toMatchObject({ misses: 1, written: 1 });
-    expect((await kept.find(imageAt('v', 'vqa'))).features).toEqual({ ...encoded, imageEmbedding: null });
+    expect((await kept.find(imageAt('v', 'vqa'), TEXT_ENCODERS)).features).toEqual(clipOnly());
     expect(cache.stats).toMatchObject({ hits: 1, misses: 1 });
     // The same file in a set that asks for masks: F_V2 alone is still to see it.
-    const found = await kept.find(imageAt('m'));
-    const image = prepareImageFor({ clip: false, sam: true }, randomImage(24, 36, 1), ...sizes());
+    const found = await kept.find(imageAt('m'), ALL_ENCODERS);
+    const image = prepareImage(randomImage(24, 36, 1), ...sizes(), new Set(['sam']));
     expect(await kept.of(gsva, [{ key: 'm', found, image }])).toEqual([encoded]);
     await kept.flush();
     expect(cache.stats.written).toBe(2);
-    expect((await kept.find(imageAt('m'))).features).toEqual(encoded);
+    expect((await kept.find(imageAt('m'), ALL_ENCODERS)).features).toEqual(encoded);
   });
 
   test('a damaged entry and an image that was changed are computed again, a missing one is left to the loader', async () => {
@@ -146,9 +147,9 @@ describe('on disk', () => {
     expect(damaged.found.features).toBeNull();
     expect(await kept.of(gsva, [damaged])).toEqual([encoded]);
     await kept.flush();
-    expect((await kept.find(imageAt('a'))).features).toEqual(encoded);
+    expect((await kept.find(imageAt('a'), ALL_ENCODERS)).features).toEqual(encoded);
     writeFileSync(join(dir, 'a.png'), 'another picture');
-    expect((await kept.find(imageAt('a'))).features).toBeNull();
-    expect(await kept.find(imageAt('a', 'refer_seg', 'missing.png'))).toEqual(nothing);
+    expect((await kept.find(imageAt('a'), ALL_ENCODERS)).features).toBeNull();
+    expect(await kept.find(imageAt('a', 'refer_seg', 'missing.png'), ALL_ENCODERS)).toEqual(nothing);
   });
 });

@@ -327,7 +327,7 @@ describe('data sets', () => {
     // F_V2 sees the images that masks are asked for, and no others: image 3 has none that could be.
     expect(
       batch
-        .filter(({ image }) => image?.samInput !== null)
+        .filter(({ image }) => image?.inputs['sam'] !== undefined)
         .map(({ key }) => key)
         .sort(),
     ).toEqual(['0 test', '1 test']);

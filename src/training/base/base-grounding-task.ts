@@ -256,8 +256,8 @@ export class BaseGroundingTask implements TrainingTask<GroundingSample> {
     const { gsva, tokenizer } = this.options;
     const { clip, sam } = gsva.config;
     const images = samples.map(({ image }) => image);
-    const clipInputs = images.map(({ clipInput }) => clipInput);
-    const samInputs = images.map(({ samInput }) => samInput);
+    const clipInputs = images.map(({ inputs }) => inputs['clip'] as Float32Array);
+    const samInputs = images.map(({ inputs }) => inputs['sam'] as Float32Array);
     const conversations = samples.map(({ conversation }) => conversation);
     const present = samples.map(({ decisions, conversation }) =>
       decisions.filter((token) => conversation.inputIds[token] !== this.words.absent),
