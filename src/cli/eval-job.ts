@@ -81,7 +81,11 @@ export async function evaluateShard(
   context: VerbContext,
   engine: EngineInfo,
 ): Promise<EvaluatedShard> {
-  const { predictor, meta, packedBytes } = loadPredictor(request.model, request.precision, request.rejectThreshold);
+  const { predictor, meta, packedBytes } = await loadPredictor(
+    request.model,
+    request.precision,
+    request.rejectThreshold,
+  );
   if (packedBytes > 0) context.note(packedNote(packedBytes));
   const untrained = untrainedText(meta, predictor.model.name);
   if (untrained !== null) context.note(untrained);
@@ -104,7 +108,8 @@ export async function evaluateShard(
     const onRefusal = (fileName: string, { expression, message }: Refusal): void => {
       context.note(`left out: ${fileName}${expression === null ? '' : `, ${JSON.stringify(expression)}`}: ${message}`);
     };
-    const store = request.featureCache === null ? null : await openCache(request.featureCache, predictor.gsva, context);
+    const store =
+      request.featureCache === null ? null : await openCache(request.featureCache, predictor.network, context);
     const responder = store === null ? predictor : rememberingResponder(predictor, diskStore(store.cache));
     const measured = await measure(
       predictor,
@@ -177,7 +182,7 @@ function headerOf(
     images: Math.min(images, limit ?? Infinity),
     batch,
     model: `${meta.description} (${meta.stage})`,
-    configDigest: configDigest(predictor.gsva.config),
+    configDigest: configDigest(predictor.asking.config),
     checkpoint: modelName(model),
     weightsDigest: weightsDigest(model),
     rejectThreshold: predictor.rejectThreshold,

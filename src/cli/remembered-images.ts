@@ -43,7 +43,7 @@ export function diskStore(cache: FeatureCache): ImageStore {
 
 /** The predictor's answers; its encoders are those of the store. */
 export function rememberingResponder(
-  predictor: Pick<Predictor, 'encode' | 'force' | 'generate' | 'refusal'>,
+  predictor: Pick<Predictor, 'encode' | 'force' | 'generate' | 'refusal' | 'asksAlone'>,
   store: ImageStore,
 ): Responder<EncodedImage> {
   return {
@@ -51,6 +51,7 @@ export function rememberingResponder(
     force: (questions) => predictor.force(questions),
     generate: (question, options) => predictor.generate(question, options),
     refusal: (expressions, form) => predictor.refusal(expressions, form),
+    asksAlone: (form) => predictor.asksAlone(form),
   };
 }
 

@@ -87,7 +87,7 @@ async function verifyModelOf(folder: string, source: ModelSource | null): Promis
   const { verifyModel } = await import('../verification/model.js');
   if (source === null) return verifyModel(folder);
   const { openModel } = await import('../inference/open-model.js');
-  return verifyModel(folder, openModel(source));
+  return verifyModel(folder, await openModel(source));
 }
 
 /** The items, or one failed item that says why there are none: what compares nothing proves nothing. */

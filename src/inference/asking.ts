@@ -31,7 +31,7 @@ export class Asking {
    * @param tokenizer with the added tokens, its ids those of the model's config
    */
   constructor(
-    system: System,
+    private readonly system: System,
     private readonly network: GroundingModel,
     readonly tokenizer: Tokenizer,
     readonly conversation: ConversationStyle,
@@ -40,6 +40,11 @@ export class Asking {
     this.vocabulary = system.vocabulary(network.config, words);
     this.dialogue = system.dialogue(network.config, words);
     this.pictures = system.pictures(network.config);
+  }
+
+  /** Contents of the model's config.json. */
+  get config(): Readonly<Record<string, unknown>> {
+    return this.system.config.toJson(this.network.config);
   }
 
   /** Whether a token says "absent". */

@@ -30,7 +30,7 @@ export async function drawMasks(
   images: readonly Geometry[],
   signal?: Abortable,
 ): Promise<MaskLogits[]> {
-  const sizes = Object.values(reading.features).map(({ size, shape }) => size / (shape[0] as number));
+  const sizes = Object.values(reading.features).map(({ size, shape: [batch] }) => size / (batch as number));
   const atOnce = Math.max(1, Math.floor(MOST_FEATURE_VALUES / Math.max(...sizes)));
   const masks: MaskLogits[] = [];
   for (let first = 0; first < places.length; first += atOnce) {
@@ -72,14 +72,16 @@ export async function withMasks<T extends { readonly answer: Answer; readonly st
   });
 }
 
-async function masksOfStates(
+/** Masks of states [D], all about one image. */
+export async function masksOfStates(
   network: GroundingModel,
   image: EncodedImage,
   states: readonly Float32Array[],
-  signal: Abortable | undefined,
+  signal?: Abortable,
 ): Promise<MaskLogits[]> {
-  const [{ length: size } = []] = states;
-  if (size === undefined) return [];
+  const [first] = states;
+  if (first === undefined) return [];
+  const size = first.length;
   const all = new Float32Array(states.length * size);
   for (const [index, state] of states.entries()) all.set(state, index * size);
   const hidden = tf.tensor3d(all, [1, states.length, size]);

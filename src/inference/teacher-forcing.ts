@@ -81,7 +81,7 @@ export async function teacherForce(
   try {
     await readFinite('the hidden states that make masks', states);
     decisions = decide(vocabulary, await readFinite('the logits of decisions', logits), places);
-    const hidden = tf.reshape(states, [1, ...states.shape]); // [n, D] → [1, n, D]
+    const hidden = tf.expandDims<tf.Tensor3D>(states, 0); // [n, D] → [1, n, D]
     const grounded = wanted.map(({ row }, index) => ({ row, states: [index] }));
     drawn = await drawMasks(network, { hidden, features }, grounded, images).finally(() => {
       hidden.dispose();

@@ -2,7 +2,7 @@
  * GSVA's recipe: one conversation per image about some of its expressions or classes, every target answered with [SEG]
  * or [REJ], or a conversation in words alone. F_V1 and F_V2 are frozen, so the features of images are kept.
  */
-import { segIds } from '../config.js';
+import { modelConfigToJson, segIds } from '../config.js';
 import {
   type ConversationStyle,
   padBatch,
@@ -167,7 +167,7 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
 
   checkpointFiles(): Promise<PendingFile[]> {
     const { gsva, tokenizerDir, meta } = this.options;
-    return modelDirectoryFiles(gsva, { meta, tokenizerDir });
+    return modelDirectoryFiles(gsva, { config: modelConfigToJson(gsva.config), meta, tokenizerDir });
   }
 
   restore(dir: string): Promise<void> {

@@ -151,7 +151,7 @@ function sceneCard({ failure, image, expressions }: FailureScene, id: string, ur
     backdrop: record.targetIsEmpty ? 'dark' : 'natural',
     expressions: expressions.map(({ target, prediction, record: { answer } }) => ({
       truth: target,
-      prediction: answer === 'seg' ? prediction : null,
+      prediction: answer === 'found' ? prediction : null,
       without: ANSWER_WORDS[answer],
     })),
   });
@@ -171,7 +171,7 @@ ${[...(isAlone ? [] : [`<li>${chooseAll(id)}</li>`]), ...entries].join('\n')}
 /** @param view id of the pictures in which the expression is chosen; null where it is the only one */
 function legendEntry({ record }: SceneExpression, index: number, view: string | null): string {
   const color = hexColor(expressionColor(index));
-  const hollow = record.answer === 'seg' ? '' : ' hollow';
+  const hollow = record.answer === 'found' ? '' : ' hollow';
   const label =
     `<i class="swatch${hollow}" style="color:${color}"></i>` +
     `<span><bdi>${escapeMarkup(record.expression)}</bdi> <small>${escapeMarkup(answerWords(record))}</small></span>`;
