@@ -30,7 +30,7 @@ export async function drawMasks(
   images: readonly Geometry[],
   signal?: Abortable,
 ): Promise<MaskLogits[]> {
-  const sizes = Object.values(reading.features).map(({ size, shape: [batch] }) => size / (batch as number));
+  const sizes = Object.values(reading.features).map(({ size, shape }) => size / shape[0]);
   const atOnce = Math.max(1, Math.floor(MOST_FEATURE_VALUES / Math.max(...sizes)));
   const masks: MaskLogits[] = [];
   for (let first = 0; first < places.length; first += atOnce) {
