@@ -25,7 +25,7 @@ import { stackFeatures } from '../features/image-features.js';
 import type { Random } from '../random.js';
 import { IGNORE_LABEL } from '../special-tokens.js';
 import { gsvaStep } from './gsva-step.js';
-import { type FoundFeatures, KeptFeatures, needsOf, NOTHING_FOUND } from '../features/kept-features.js';
+import { FeatureStore, type FoundImage, missing, NOTHING_FOUND } from '../features/feature-store.js';
 import type { MaskTargets } from './mask-objective.js';
 import { trainableVariables } from './trainable.js';
 import type { Gradients, SampleStream, TrainingTask } from './loop/training-task.js';
@@ -52,8 +52,8 @@ export interface GsvaTaskOptions {
   /** Conversations are cut to so many tokens, the image counted as one. */
   readonly maxLength: number;
   readonly meta: ModelMeta;
-  /** What the encoders said of images in other runs with the same encoders and data; default: nothing yet. */
-  readonly features?: KeptFeatures;
+  /** Features of images, shared by runs with the same encoders; default: a store of its own. */
+  readonly features?: FeatureStore;
   /** As gsvaStep takes it. */
   readonly recompute?: boolean;
   readonly validate?: (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
@@ -73,7 +73,7 @@ export interface GsvaSample {
   /** At least one; each is a row of the batch. */
   readonly conversations: readonly GsvaConversation[];
   /** What is known of the image already. */
-  readonly found: FoundFeatures;
+  readonly found: FoundImage;
   /** For the encoders that have yet to see it; null where there is none. */
   readonly image: PreparedImage | null;
 }
@@ -83,14 +83,14 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
   readonly network: Gsva;
   readonly sampleCount: number;
   readonly validate?: (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
-  private readonly features: KeptFeatures;
+  private readonly features: FeatureStore;
 
   /** @throws UserError where there is no set to train on, or one without images */
   constructor(private readonly options: GsvaTaskOptions) {
     this.network = options.gsva;
     this.variables = trainableVariables(options.gsva, 'gsva');
     this.sampleCount = imagesOf(options.data.sets);
-    this.features = options.features ?? new KeptFeatures();
+    this.features = options.features ?? new FeatureStore();
     if (options.validate !== undefined) this.validate = options.validate;
   }
 
@@ -109,11 +109,11 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
     const tooLong = new Set<string>();
     return {
       at: async (position) => {
-        let found: FoundFeatures = NOTHING_FOUND;
+        let found: FoundImage = NOTHING_FOUND;
         const loaded = await loader.load(position, async (image) => {
           const wanted = image.kind === 'vqa' ? TEXT_ENCODERS : ALL_ENCODERS;
-          found = await this.features.find(image, wanted);
-          return needsOf(found, wanted);
+          found = await this.features.find(image.path, wanted);
+          return missing(found, wanted);
         });
         if (loaded === null) return null;
         const sample = this.sampleOf(loaded, found);
@@ -139,7 +139,7 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
   async forwardBackward(batch: readonly GsvaSample[], random: Random): Promise<Gradients> {
     const { gsva, tokenizer } = this.options;
     const rows = batch.flatMap(({ conversations, ...sample }) => conversations.map((row) => ({ ...sample, ...row })));
-    const images = await this.features.of(gsva, rows);
+    const images = await this.features.encode(gsva, rows);
     rows.forEach(({ name, masks }, i) => {
       if (masks.masks.length === 0 || images[i]?.features['sam'] !== undefined) return;
       throw new Error(`GsvaTask: masks are asked for in ${name}, which F_V2 has not encoded`);
@@ -176,7 +176,7 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
   }
 
   /** null where nothing of the answers is left after the cut: there is nothing to learn. */
-  private sampleOf({ name, key, image, conversations }: LoadedSample, found: FoundFeatures): GsvaSample | null {
+  private sampleOf({ name, key, image, conversations }: LoadedSample, found: FoundImage): GsvaSample | null {
     const left = conversations.map((conversation) => this.tokenize(conversation)).filter((row) => row !== null);
     return left.length === 0 ? null : { name, key, found, image, conversations: left };
   }
