@@ -62,7 +62,8 @@ export class FeatureStore {
       if (error instanceof UserError) return null;
       throw error;
     });
-    if (key === null) return NOTHING_FOUND;
+    // An object of its own: `encode` tells images without a key apart by it.
+    if (key === null) return { ...NOTHING_FOUND };
     let found: FoundImage = { key, known: this.kept.get(key) ?? null };
     const unknown = missing(found, wanted);
     if (unknown.size === 0) {
