@@ -10,8 +10,7 @@
 import { type TensorflowBackend, writeRows } from './tensorflow-kernels.js';
 import { vectorKernels } from './simd/vector-kernels.js';
 import * as tf from './tf.js';
-import type { WasmBackend } from './wasm-heap.js';
-import { announceChange, currentWasmBackend, pointer } from './wasm-heap.js';
+import { type WasmBackend, announceChange, currentWasmBackend, pointer } from './wasm-heap.js';
 
 const NUMBERS_PER_SUM = 1024;
 /** What is computed on the way of a block are a dozen times as many: 3 MB. */

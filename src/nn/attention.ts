@@ -6,7 +6,7 @@
 import * as fused from '../engine/fused-ops.js';
 import * as tf from '../engine/tf.js';
 import { mergeHeads, splitHeads } from './attention-ops.js';
-import { CompositeLayer, type Shape } from './composite-layer.js';
+import { ConfiguredLayer } from './composite-layer.js';
 import { Linear } from './linear.js';
 
 export interface AttentionConfig {
@@ -16,15 +16,15 @@ export interface AttentionConfig {
   readonly heads: number;
 }
 
-export class Attention extends CompositeLayer {
+export class Attention extends ConfiguredLayer<AttentionConfig> {
   static readonly className = 'GsvaAttention';
   private readonly query: Linear;
   private readonly key: Linear;
   private readonly values: Linear;
   private readonly outProjection: Linear;
 
-  constructor(private readonly config: AttentionConfig) {
-    super();
+  constructor(config: AttentionConfig) {
+    super(config);
     const { size, innerSize } = config;
     this.key = this.track('k_proj', new Linear({ inputSize: size, outputSize: innerSize }));
     this.values = this.track('v_proj', new Linear({ inputSize: size, outputSize: innerSize }));
@@ -50,15 +50,6 @@ export class Attention extends CompositeLayer {
       if (query === undefined || key === undefined || value === undefined) throw new Error('Attention: no input');
       return this.forward(query, key, value);
     });
-  }
-
-  override computeOutputShape(inputShape: Shape | Shape[]): Shape {
-    const [first] = inputShape;
-    return Array.isArray(first) ? first : (inputShape as Shape);
-  }
-
-  override getConfig(): tf.serialization.ConfigDict {
-    return { ...super.getConfig(), ...this.config };
   }
 }
 tf.serialization.registerClass(Attention);

@@ -215,6 +215,29 @@ export abstract class CompositeLayer extends tf.layers.Layer {
   }
 }
 
+/** A composite layer made from a plain configuration, which `getConfig` returns; `call` is `forward` of one tensor. */
+export abstract class ConfiguredLayer<Config extends object> extends CompositeLayer {
+  constructor(protected readonly config: Config) {
+    super();
+  }
+
+  abstract forward(...inputs: never[]): unknown;
+
+  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor | tf.Tensor[] {
+    return tf.tidy(() => this.forward(single(inputs) as never) as tf.Tensor);
+  }
+
+  /** The shape of the only or first input. */
+  override computeOutputShape(inputShape: Shape | Shape[]): Shape | Shape[] {
+    const [first] = inputShape;
+    return Array.isArray(first) ? first : (inputShape);
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    return { ...super.getConfig(), ...structuredClone(this.config) };
+  }
+}
+
 function childPrefix(prefix: string, name: string): string {
   return name === '' ? prefix : `${prefix}${name}.`;
 }

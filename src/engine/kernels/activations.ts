@@ -1,9 +1,7 @@
 /** Kernels of gelu, quickGelu, silu and siluMul, with their gradients. */
-import type { VectorKernels } from '../simd/vector-kernels.js';
-import { vectorKernels } from '../simd/vector-kernels.js';
+import { type VectorKernels, vectorKernels } from '../simd/vector-kernels.js';
 import * as tf from '../tf.js';
-import type { KernelCall } from '../wasm-heap.js';
-import { input, makeFloats, pointer, registerWasmKernel } from '../wasm-heap.js';
+import { type KernelCall, input, makeFloats, pointer, registerWasmKernel } from '../wasm-heap.js';
 
 /** The functions from one, two or three arrays to an array of the same size. */
 type ElementwiseName = Extract<

@@ -1,8 +1,7 @@
 /** Kernel of maskedSoftmax and its gradient. Hidden keys are never read, only written as zeros. */
 import { vectorKernels } from '../simd/vector-kernels.js';
 import type * as tf from '../tf.js';
-import type { KernelCall } from '../wasm-heap.js';
-import { attribute, floatView, input, intView, makeFloats, pointer, registerWasmKernel, rowsOf } from '../wasm-heap.js';
+import { type KernelCall, attribute, floatView, input, intView, makeFloats, pointer, registerWasmKernel, rowsOf } from '../wasm-heap.js';
 
 const FLOAT_BYTES = 4;
 

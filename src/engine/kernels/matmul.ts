@@ -3,8 +3,7 @@
  * and broadcasting.
  */
 import * as tf from '../tf.js';
-import type { KernelCall, WasmBackend } from '../wasm-heap.js';
-import { floatView, input, makeFloats } from '../wasm-heap.js';
+import { type KernelCall, type WasmBackend, floatView, input, makeFloats } from '../wasm-heap.js';
 
 /** One product of matrices of a batch, or of a batch folded into rows. Offsets count numbers from the tensors' start. */
 export interface MatMulJob {

@@ -1,19 +1,8 @@
 /** Kernels that training needs and tfjs's WASM backend lacks, or (gather) does 50 times too slowly. */
 import { vectorKernels } from '../simd/vector-kernels.js';
 import * as tf from '../tf.js';
-import type { KernelCall } from '../wasm-heap.js';
-import {
-  floatView,
-  input,
-  intView,
-  makeFloats,
-  offsetOf,
-  pointer,
-  registerWasmKernel,
-  withShape,
-} from '../wasm-heap.js';
-import type { MatMulEngine } from './matmul.js';
-import { matMul } from './matmul.js';
+import { type KernelCall, floatView, input, intView, makeFloats, offsetOf, pointer, registerWasmKernel, withShape } from '../wasm-heap.js';
+import { type MatMulEngine, matMul } from './matmul.js';
 
 const FLOAT_BYTES = 4;
 

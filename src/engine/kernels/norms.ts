@@ -1,8 +1,7 @@
 /** Kernels of layerNorm and rmsNorm over the last axis, with their gradients. Means are recomputed, not kept. */
 import { vectorKernels } from '../simd/vector-kernels.js';
 import type * as tf from '../tf.js';
-import type { KernelCall, WasmBackend } from '../wasm-heap.js';
-import { attribute, floatView, input, makeFloats, pointer, registerWasmKernel, rowsOf } from '../wasm-heap.js';
+import { type KernelCall, type WasmBackend, attribute, floatView, input, makeFloats, pointer, registerWasmKernel, rowsOf } from '../wasm-heap.js';
 
 /** Sums over many rows are made in float32 over this many, and in float64 over these. */
 const ROWS_PER_SUM = 256;

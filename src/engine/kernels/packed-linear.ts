@@ -9,8 +9,7 @@ import { PACKED_ROUND } from '../simd/packed.js';
 import { vectorKernels } from '../simd/vector-kernels.js';
 import type * as tf from '../tf.js';
 import { intView, makeFloats, offsetOf, pointer, rowsOf, type WasmBackend, withShape } from '../wasm-heap.js';
-import type { MatMulEngine } from './matmul.js';
-import { matMul } from './matmul.js';
+import { type MatMulEngine, matMul } from './matmul.js';
 
 const FLOAT_BYTES = 4;
 /** Up to so many rows the product is done without widening first. */

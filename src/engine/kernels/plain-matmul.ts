@@ -6,8 +6,7 @@
  * goes through tensor ids of its own, so that nothing stale can be met.
  */
 import * as tf from '../tf.js';
-import type { WasmBackend } from '../wasm-heap.js';
-import { offsetOf } from '../wasm-heap.js';
+import { type WasmBackend, offsetOf } from '../wasm-heap.js';
 import type { MatMulEngine } from './matmul.js';
 
 const FLOAT_BYTES = 4;

@@ -1,8 +1,7 @@
 /** Kernel of the rotary position embedding; its gradient is the transposed rotation. */
 import { vectorKernels } from '../simd/vector-kernels.js';
 import type * as tf from '../tf.js';
-import type { KernelCall } from '../wasm-heap.js';
-import { attribute, input, makeFloats, pointer, registerWasmKernel } from '../wasm-heap.js';
+import { type KernelCall, attribute, input, makeFloats, pointer, registerWasmKernel } from '../wasm-heap.js';
 
 const FLOAT_BYTES = 4;
 

@@ -1,7 +1,6 @@
 /** Vector kernels over 16-bit floats: widening them, and the product of a matrix of them with one vector. */
 import { sumOfLanes, WasmFunction } from './wasm-function.js';
-import type { Code } from './wasm-code.js';
-import { i32, memory, v128 } from './wasm-code.js';
+import { type Code, i32, memory, v128 } from './wasm-code.js';
 
 /** Numbers that a round of these loops takes. */
 export const PACKED_ROUND = 16;

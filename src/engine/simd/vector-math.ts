@@ -1,6 +1,5 @@
 /** Functions of four float32 numbers at once, to about one unit in the last place (1.2e-7). */
-import type { Code } from './wasm-code.js';
-import { v128 } from './wasm-code.js';
+import { type Code, v128 } from './wasm-code.js';
 import type { WasmFunction } from './wasm-function.js';
 
 const { add, sub, mul, div, min, max, neg, constant } = v128;

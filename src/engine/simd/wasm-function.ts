@@ -1,6 +1,5 @@
 /** Writes WebAssembly functions over float32 arrays, and puts them together into a module. */
-import type { Code, ValueType } from './wasm-code.js';
-import { F32, I32, V128, control, f32, i32, memory, unsigned, v128 } from './wasm-code.js';
+import { type Code, F32, I32, V128, type ValueType, control, f32, i32, memory, unsigned, v128 } from './wasm-code.js';
 
 /** A parameter or local of a function. */
 export interface Variable {

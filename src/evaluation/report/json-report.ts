@@ -1,7 +1,6 @@
 /** report.json: the whole report for programs, without pixels. */
 import type { ReportAnalysis } from './analysis-data.js';
-import { judgeSample, sampleHeading } from './report-data.js';
-import type { ReportData } from './report-data.js';
+import { type ReportData, judgeSample, sampleHeading } from './report-data.js';
 
 /**
  * Indented JSON with a final newline. Figures that nothing decides, points that are not finite, and the open

@@ -1,8 +1,7 @@
 /** The pictures of one sample: the image, the ground truth and the prediction, each expression in its colour. */
 import type { BinaryMask, RgbImage } from '../../types.js';
 import { displayScale, enlargeImage } from './enlarge.js';
-import { overlayMasks } from './overlay.js';
-import type { MaskLayer } from './overlay.js';
+import { type MaskLayer, overlayMasks } from './overlay.js';
 import { expressionColor } from './palette.js';
 import type { ReportSample } from './report-data.js';
 

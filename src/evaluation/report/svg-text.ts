@@ -4,7 +4,7 @@
  */
 import sharp from 'sharp';
 import { PIXEL_FONT } from './pixel-font.js';
-import { escapeMarkup, shorten } from './text-escape.js';
+import { escapeMarkup, shorten } from './markup.js';
 
 export interface TextStyle {
   /** Of the letters' body, in pixels. */

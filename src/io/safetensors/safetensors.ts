@@ -11,8 +11,7 @@ import { UserError } from '../../errors.js';
 import { type FileTensor, type StoredTensor, type TensorData, readBytes, withFile } from '../file-tensor.js';
 import { bfloat16ToFloat32, halfToFloat32 } from '../../half-float.js';
 import { HEAD_BYTES, describeNotSafetensors } from '../file-kind.js';
-import { isRead, notRead, parseHeader } from './safetensors-header.js';
-import type { HeaderEntry, SafetensorsHeader } from './safetensors-header.js';
+import { type HeaderEntry, type SafetensorsHeader, isRead, notRead, parseHeader } from './safetensors-header.js';
 
 export type { StoredTensor, TensorData } from '../file-tensor.js';
 export type { Dtype } from './safetensors-header.js';

@@ -6,8 +6,7 @@
 import { type ByteSource, readPart } from '../byte-source.js';
 import { type PickleValue, unpickle } from './pickle.js';
 import { harmlessGlobal } from './pickle-harmless.js';
-import type { TorchStorage } from './torch-tensors.js';
-import { TORCH_GLOBALS, storageLoader } from './torch-tensors.js';
+import { TORCH_GLOBALS, type TorchStorage, storageLoader } from './torch-tensors.js';
 
 type Fail = (what: string) => never;
 
