@@ -23,20 +23,21 @@ interface Variant {
 }
 
 const BATCH = 4;
+
+const TRANSPOSED = ['', 'A·Bᵀ', 'Aᵀ·B', 'Aᵀ·Bᵀ'];
+
 const VARIANTS: readonly Variant[] = [
-  { name: 'plain', batchA: [], batchB: [], transposeA: false, transposeB: false },
-  { name: 'A·Bᵀ', batchA: [], batchB: [], transposeA: false, transposeB: true },
-  { name: 'Aᵀ·B', batchA: [], batchB: [], transposeA: true, transposeB: false },
-  { name: 'Aᵀ·Bᵀ', batchA: [], batchB: [], transposeA: true, transposeB: true },
-  { name: 'batched', batchA: [BATCH], batchB: [BATCH], transposeA: false, transposeB: false },
-  { name: 'batched A·Bᵀ', batchA: [BATCH], batchB: [BATCH], transposeA: false, transposeB: true },
-  { name: 'batched Aᵀ·B', batchA: [BATCH], batchB: [BATCH], transposeA: true, transposeB: false },
-  { name: 'batched Aᵀ·Bᵀ', batchA: [BATCH], batchB: [BATCH], transposeA: true, transposeB: true },
-  { name: 'broadcast B', batchA: [BATCH], batchB: [1], transposeA: false, transposeB: false },
-  { name: 'broadcast A', batchA: [1], batchB: [BATCH], transposeA: false, transposeB: false },
-  { name: 'broadcast Aᵀ·B', batchA: [1], batchB: [BATCH], transposeA: true, transposeB: false },
-  { name: 'broadcast A·Bᵀ', batchA: [1], batchB: [BATCH], transposeA: false, transposeB: true },
+  ...TRANSPOSED.map((name) => variant(name === '' ? 'plain' : name, [], [])),
+  ...TRANSPOSED.map((name) => variant(`batched ${name}`.trim(), [BATCH], [BATCH])),
+  variant('broadcast B', [BATCH], [1]),
+  variant('broadcast A', [1], [BATCH]),
+  variant('broadcast Aᵀ·B', [BATCH], [1]),
+  variant('broadcast A·Bᵀ', [1], [BATCH]),
 ];
+
+function variant(name: string, batchA: number[], batchB: number[]): Variant {
+  return { name, batchA, batchB, transposeA: name.includes('Aᵀ'), transposeB: name.includes('Bᵀ') };
+}
 
 /**
  * Measures every variant at every size on the running engine.

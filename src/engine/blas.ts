@@ -32,38 +32,6 @@ export interface Blas {
   multiplyVector(rows: number, columns: number, transposeA: boolean, a: number, x: number, y: number): void;
 }
 
-type SgemmFunction = (
-  order: number,
-  transposeA: number,
-  transposeB: number,
-  m: number,
-  n: number,
-  k: number,
-  alpha: number,
-  a: number,
-  lda: number,
-  b: number,
-  ldb: number,
-  beta: number,
-  c: number,
-  ldc: number,
-) => void;
-
-type SgemvFunction = (
-  order: number,
-  transpose: number,
-  m: number,
-  n: number,
-  alpha: number,
-  a: number,
-  lda: number,
-  x: number,
-  incx: number,
-  beta: number,
-  y: number,
-  incy: number,
-) => void;
-
 /**
  * Multiplications of a product up to which OpenBLAS is faster in one thread than in several, which it takes from a
  * hundredth of it on: attention inside a window, for example, at almost twice the speed.
@@ -148,11 +116,11 @@ function bind(koffi: typeof import('koffi'), path: string, threads: number): Bla
   const sgemm = library.func('cblas_sgemm', 'void', [
     ...['int', 'int', 'int', 'int', 'int', 'int', 'float'],
     ...[address, 'int', address, 'int', 'float', address, 'int'],
-  ]) as unknown as SgemmFunction;
+  ]) as (...values: number[]) => void;
   const sgemv = library.func('cblas_sgemv', 'void', [
     ...['int', 'int', 'int', 'int', 'float'],
     ...[address, 'int', address, 'int', 'float', address, 'int'],
-  ]) as unknown as SgemvFunction;
+  ]) as (...values: number[]) => void;
   const { description, threads: used, setThreads } = configure(library, path, threads);
   let current = used;
   const useThreads = (wanted: number): void => {

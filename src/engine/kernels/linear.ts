@@ -1,7 +1,16 @@
 /** Kernels that are a matrix product and what follows it: linear, and tfjs's fused matMul done rightly. */
 import { vectorKernels } from '../simd/vector-kernels.js';
 import * as tf from '../tf.js';
-import { type KernelCall, type WasmBackend, floatView, input, pointer, registerWasmKernel, rowsOf, withShape } from '../wasm-heap.js';
+import {
+  type KernelCall,
+  type WasmBackend,
+  floatView,
+  input,
+  pointer,
+  registerWasmKernel,
+  rowsOf,
+  withShape,
+} from '../wasm-heap.js';
 import { type MatMulEngine, matMul } from './matmul.js';
 
 /** x [..., in] · w [in, out] + bias [out]. */

@@ -1,7 +1,16 @@
 /** Kernels of softmaxCrossEntropy and maskLoss with their gradients; both keep a few sums per row for the way back. */
 import { vectorKernels } from '../simd/vector-kernels.js';
 import * as tf from '../tf.js';
-import { type KernelCall, attribute, floatView, input, intView, makeFloats, pointer, registerWasmKernel } from '../wasm-heap.js';
+import {
+  type KernelCall,
+  attribute,
+  floatView,
+  input,
+  intView,
+  makeFloats,
+  pointer,
+  registerWasmKernel,
+} from '../wasm-heap.js';
 
 /** DICE's sums are divided by this before the smoothing term is added (reference). */
 const DICE_SCALE = 1000;

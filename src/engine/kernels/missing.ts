@@ -1,7 +1,17 @@
 /** Kernels that training needs and tfjs's WASM backend lacks, or (gather) does 50 times too slowly. */
 import { vectorKernels } from '../simd/vector-kernels.js';
 import * as tf from '../tf.js';
-import { type KernelCall, floatView, input, intView, makeFloats, offsetOf, pointer, registerWasmKernel, withShape } from '../wasm-heap.js';
+import {
+  type KernelCall,
+  floatView,
+  input,
+  intView,
+  makeFloats,
+  offsetOf,
+  pointer,
+  registerWasmKernel,
+  withShape,
+} from '../wasm-heap.js';
 import { type MatMulEngine, matMul } from './matmul.js';
 
 const FLOAT_BYTES = 4;

@@ -1,15 +1,13 @@
 /** All kernels that this project puts on the WASM backend. */
 import { registerFusedGradients } from '../fused-gradients.js';
 import { registerWasmKernel } from '../wasm-heap.js';
-import { registerActivations } from './activations.js';
 import { registerLinear } from './linear.js';
 import { registerLosses } from './losses.js';
-import { registerMaskedSoftmax } from './masked-softmax.js';
 import { type MatMulEngine, batchMatMulKernel } from './matmul.js';
 import { registerMissing } from './missing.js';
-import { registerNorms } from './norms.js';
+import { registerRowSums } from './row-sums.js';
 import { registerPackedLinear } from './packed-linear.js';
-import { registerRotary } from './rotary.js';
+import { registerRows } from './rows.js';
 import { registerSharing } from './sharing.js';
 
 /** Registers them over the engine that does the matrix products. May be called again with another one. */
@@ -18,11 +16,9 @@ export function registerKernels(engine: MatMulEngine): void {
   registerLinear(engine);
   registerPackedLinear(engine);
   registerMissing(engine);
-  registerActivations();
-  registerNorms();
-  registerMaskedSoftmax();
+  registerRowSums();
   registerLosses();
-  registerRotary();
+  registerRows();
   registerSharing();
   registerFusedGradients();
 }
