@@ -8,6 +8,7 @@
  */
 import { bfloat16ToFloat32, halfToFloat32 } from '../half-float.js';
 import * as tf from './tf.js';
+import { machineMemory } from '../machine.js';
 
 export type PackedDtype = 'BF16' | 'F16';
 
@@ -182,4 +183,13 @@ function currentKind(): PackedStoreKind {
 /** tfjs hands attributes through to kernels and gradients as they are; a matrix is no kind of attribute that it names. */
 function runPacked(kernel: string, inputs: tf.NamedTensorMap, matrix: PackedMatrix): tf.Tensor {
   return tf.engine().runKernel(kernel, inputs, { matrix } as unknown as tf.NamedAttrMap);
+}
+
+/** Addresses of WebAssembly have 32 bits. */
+const LARGEST_HEAP = 2 ** 32;
+
+/** Bytes. Of a graphics card's memory nothing is known; there the machine's counts. */
+export function tensorMemory(): number {
+  const { available } = machineMemory();
+  return tf.getBackend() === 'wasm' ? Math.min(LARGEST_HEAP, available) : available;
 }

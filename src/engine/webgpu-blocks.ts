@@ -9,8 +9,13 @@
 import { UserError } from '../errors.js';
 import * as tf from './tf.js';
 import { findKernel } from './wasm-heap.js';
-import type { WebGpuBackend, WebGpuCall, WebGpuKernel } from './webgpu-backend.js';
-import { ElementwiseProgram, registerWebGpuKernel } from './webgpu-kernels.js';
+import {
+  ElementwiseProgram,
+  type WebGpuBackend,
+  type WebGpuCall,
+  type WebGpuKernel,
+  registerWebGpuKernel,
+} from './webgpu-kernels.js';
 
 const BYTES = 4;
 /** A window begins at a multiple of so many bytes (minStorageBufferOffsetAlignment is at most this). */

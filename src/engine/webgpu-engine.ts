@@ -9,9 +9,8 @@ import { registerCompositeKernels } from './composite-kernels.js';
 import { registerPackedFormulas } from './packed-kernels.js';
 import * as tf from './tf.js';
 import { type GpuDevice, openGpu, type OpenedGpu } from './webgpu-device.js';
-import type { WebGpuBackend } from './webgpu-backend.js';
+import { type WebGpuBackend, registerWebGpuKernels } from './webgpu-kernels.js';
 import { registerBlockKernels } from './webgpu-blocks.js';
-import { registerWebGpuKernels } from './webgpu-kernels.js';
 import { reinstallCommand } from '../program.js';
 
 /** Bytes of buffers that are kept for further use, when more than is in use, before they are given back. */

@@ -4,11 +4,10 @@ import { registerWasmKernel } from '../wasm-heap.js';
 import { registerLinear } from './linear.js';
 import { registerLosses } from './losses.js';
 import { type MatMulEngine, batchMatMulKernel } from './matmul.js';
-import { registerMissing } from './missing.js';
+import { registerMissing, registerSharing } from './missing.js';
 import { registerRowSums } from './row-sums.js';
 import { registerPackedLinear } from './packed-linear.js';
 import { registerRows } from './rows.js';
-import { registerSharing } from './sharing.js';
 
 /** Registers them over the engine that does the matrix products. May be called again with another one. */
 export function registerKernels(engine: MatMulEngine): void {

@@ -16,7 +16,7 @@ import {
   judgeSample,
   sampleHeading,
 } from './report-data.js';
-import { drawSample } from './sample-pictures.js';
+import { drawSample } from './scene-pictures.js';
 import { TextPainter, type TextStyle, hasSystemFonts } from './svg-text.js';
 
 const MARGIN = 24;

@@ -8,14 +8,13 @@ import sharp from 'sharp';
 import { UserError, messageOf } from '../../errors.js';
 import { writeFileAtomic } from '../../io/atomic/atomic-file.js';
 import type { RgbImage } from '../../types.js';
-import { calibrationPlots, type ReportAnalysis } from './analysis-data.js';
+import { type ReportAnalysis, calibrationPlots } from './analysis-data.js';
 import { displayScale, enlargeImage } from './enlarge.js';
 import { renderHtml } from './html-report.js';
-import { renderJson } from './json-report.js';
 import { type LinePlot, linePlotSvg } from './line-plot.js';
 import { type AnalysisPictures, renderMarkdown } from './markdown-report.js';
 import { panelPng } from './panel.js';
-import type { ReportData } from './report-data.js';
+import { type ReportData, judgeSample, sampleHeading } from './report-data.js';
 import { drawSceneSheet } from './scene-pictures.js';
 
 /**
@@ -96,4 +95,46 @@ function jpeg({ data, height, width }: RgbImage): Promise<Buffer> {
   return sharp(data, { raw: { width, height, channels: 3 } })
     .jpeg({ quality: 88, chromaSubsampling: '4:4:4' })
     .toBuffer();
+}
+
+/**
+ * Indented JSON with a final newline. Figures that nothing decides, points that are not finite, and the open
+ * ends of the thresholds, are null.
+ */
+export function renderJson(data: ReportData): string {
+  const { samples, details, date, analysis, ...rest } = data;
+  const report = {
+    ...rest,
+    date: date.toISOString(),
+    details: Object.fromEntries(details),
+    ...(analysis === undefined ? {} : { analysis: withoutPixels(analysis) }),
+    samples: samples.map((sample) => ({
+      heading: sampleHeading(sample),
+      question: sample.question,
+      answer: sample.answer,
+      height: sample.image.height,
+      width: sample.image.width,
+      results: judgeSample(sample).map(({ result, verdict, iou }, index) => ({
+        expression: result.expression,
+        status: result.status,
+        verdict,
+        targetIsEmpty: sample.targets[index]?.isEmpty ?? null,
+        iou,
+        box: result.box,
+        area: result.area,
+        score: result.score,
+        rejectProbability: result.rejectProbability,
+      })),
+    })),
+  };
+  // A point of a curve is one line, not four. Line breaks inside strings are escaped, so only lists match.
+  const text = JSON.stringify(report, null, 2).replace(/\[\n\s+([^\s"{[]+),\n\s+([^\s"{[]+)\n\s+\]/g, '[$1, $2]');
+  return `${text}\n`;
+}
+
+function withoutPixels({ scenes: _scenes, failures, ...analysis }: ReportAnalysis): object {
+  return {
+    ...analysis,
+    failures: failures.map(({ kind, cost, record: { mask: _mask, ...record } }) => ({ kind, cost, ...record })),
+  };
 }

@@ -6,12 +6,11 @@ import type { LlmConfig, LoraConfig } from '../../config.js';
 import * as fused from '../../engine/fused-ops.js';
 import { atOnce, type Steps } from '../../engine/steps.js';
 import * as tf from '../../engine/tf.js';
-import { mergeHeads, splitHeads } from '../../nn/attention-ops.js';
+import { mergeHeads, rotaryTables, splitHeads } from '../../nn/attention.js';
 import { ConfiguredLayer, single } from '../../nn/composite-layer.js';
 import { Embedding } from '../../nn/embedding.js';
 import { Linear } from '../../nn/linear.js';
 import { RmsNorm } from '../../nn/norms.js';
-import { rotaryTables } from '../../nn/rotary-embedding.js';
 import { LoraLinear } from '../lora.js';
 
 /** Keys and values of one layer for the tokens seen so far, [B, H, T, D] each. Owned by whoever holds the cache. */

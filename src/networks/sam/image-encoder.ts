@@ -6,7 +6,7 @@ import type { SamConfig } from '../../config.js';
 import * as fused from '../../engine/fused-ops.js';
 import { atOnce, type Steps } from '../../engine/steps.js';
 import * as tf from '../../engine/tf.js';
-import { attend, mergeHeads, splitHeads } from '../../nn/attention-ops.js';
+import { attend, mergeHeads, splitHeads } from '../../nn/attention.js';
 import { ConfiguredLayer, type Shape } from '../../nn/composite-layer.js';
 import { PatchConvolution, SameConvolution } from '../../nn/convolution.js';
 import { inTurnSteps } from '../../nn/in-turn.js';
