@@ -1,16 +1,15 @@
-/** How fast the engine multiplies matrices, for each kind of product, beside one plain product of the same size. */
+/** Speed of matrix products by kind, next to one plain product of the same size. */
 import * as tf from './tf.js';
 
-/** One measurement. */
 export interface MatMulRow {
   readonly variant: string;
-  /** The matrices are size × size. */
+  /** Side of the square matrices. */
   readonly size: number;
   /** Billion floating-point operations a second: median, slowest and fastest of the repetitions. */
   readonly gigaflops: number;
   readonly slowest: number;
   readonly fastest: number;
-  /** Median, over pairs run in turn, of the rate as a share of `plain`'s: one call of the library's product. */
+  /** Median, over alternating pairs, of the rate as a share of `plain`'s: one call of the library's product. */
   readonly fraction: number;
 }
 
@@ -40,8 +39,7 @@ function variant(name: string, batchA: number[], batchB: number[]): Variant {
 }
 
 /**
- * Measures every variant at every size on the running engine.
- * @param sizes side lengths of the matrices.
+ * @param sizes sides of the matrices
  * @param repetitions of each measurement, after one to warm up
  */
 export async function benchmarkMatMul(sizes: readonly number[] = [512, 1024], repetitions = 7): Promise<MatMulRow[]> {
@@ -56,7 +54,7 @@ export async function benchmarkMatMul(sizes: readonly number[] = [512, 1024], re
 
 type Rates = Pick<MatMulRow, 'gigaflops' | 'slowest' | 'fastest' | 'fraction'>;
 
-/** Variant and plain product take turns, so that a busy machine slows both. */
+/** Variant and plain product alternate, so that a busy machine slows both. */
 async function measure(variant: Variant, size: number, repetitions: number): Promise<Rates> {
   const a = tf.randomUniform([...variant.batchA, size, size], -1, 1, 'float32', 1);
   const b = tf.randomUniform([...variant.batchB, size, size], -1, 1, 'float32', 2);
@@ -82,7 +80,7 @@ async function measure(variant: Variant, size: number, repetitions: number): Pro
   };
 }
 
-/** The middle of a list that is not empty; the mean of two middles. */
+/** The middle of a list with at least one number; the mean of two middles. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const [lower = NaN, upper = NaN] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];

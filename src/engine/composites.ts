@@ -1,8 +1,6 @@
 /**
- * The fused operations of `fused-ops.ts`, written as plain TensorFlow.js operations.
- *
- * They are what the kernels of backends without kernels of their own compute (`composite-kernels.ts`), differentiate by
- * themselves, and are what all kernels and gradients are tested against.
+ * The fused operations of `fused-ops.ts` as plain TensorFlow.js operations: the formulas of backends without kernels of
+ * their own (`composite-kernels.ts`), and the reference of the tests of all kernels and gradients.
  */
 import * as tf from './tf.js';
 
@@ -65,7 +63,7 @@ export function maskedSoftmaxComposite(
   return tf.mul(tf.softmax(hidden), tf.cast(all, 'float32'));
 }
 
-/** [1, 1, Tq, Tk]: the highest score: none where a query sees a key, and what makes its weight 0 where not. */
+/** [1, 1, Tq, Tk]: upper limit of each score: none where a query attends to a key, else one that makes its weight 0. */
 function causalLimits(queries: number, keys: number, offset: number): tf.Tensor4D {
   const limits = Float32Array.from({ length: queries * keys }, (_, i) => {
     return i % keys <= Math.floor(i / keys) + offset ? Infinity : HIDDEN;

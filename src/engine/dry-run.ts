@@ -1,6 +1,6 @@
 /**
- * An engine that computes nothing: every kernel says how large its result would be, and no more. What runs on it runs
- * through the same code as on any other engine, so the bytes that TensorFlow.js counts are those that it will need.
+ * Engine that computes sizes alone: every kernel makes a result of the right size. All other code runs unchanged, so
+ * the bytes that TensorFlow.js counts are those of a real run.
  */
 import { registerCompositeKernels } from './composite-kernels.js';
 import { registerFusedGradients } from './fused-gradients.js';
@@ -8,7 +8,9 @@ import { registerPackedKernels } from './packed-kernels.js';
 import * as tf from './tf.js';
 import { findKernel } from './wasm-heap.js';
 
-/** 'fused': the fused operations are kernels (WASM engines). 'formulas': they are made of others (TensorFlow, WebGPU). */
+/**
+ * 'fused': the fused operations are kernels (WASM engines). 'formulas': they consist of others (TensorFlow, WebGPU).
+ */
 export type DryRunKind = 'fused' | 'formulas';
 
 interface Data {
@@ -22,14 +24,13 @@ class DryRunBackend extends tf.KernelBackend {
   private bytes = 0;
   private mostBytes = 0;
 
-  /** Most bytes in tensors while the work is done. */
+  /** Peak of the bytes in tensors during the work. */
   async peakOf(work: () => Promise<unknown>): Promise<number> {
     this.mostBytes = this.bytes;
     await work();
     return this.mostBytes;
   }
 
-  /** A result of this shape: nothing but a number. */
   make(shape: readonly number[], dtype: tf.DataType = 'float32'): tf.TensorInfo {
     return { dataId: this.write(null, [...shape], dtype), shape: [...shape], dtype };
   }
@@ -271,10 +272,9 @@ const FUSED_RULES: Readonly<Record<string, Rule>> = {
   },
 };
 
-/** Runs work and counts: the most bytes in tensors at any time. */
+/** Runs work and returns the peak of the bytes in tensors. */
 export type PeakCounter = (work: () => Promise<unknown>) => Promise<number>;
 
-/** Makes it TensorFlow.js's backend. */
 export async function startDryRun(kind: DryRunKind): Promise<PeakCounter> {
   const name = `dry-run-${kind}`;
   if (tf.engine().registryFactory[name] === undefined) {

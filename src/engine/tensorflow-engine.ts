@@ -1,10 +1,8 @@
 /**
  * The engine `tensorflow`: TensorFlow's C library through the Node addon of @tensorflow/tfjs-node, on the CPU or on a
- * CUDA GPU, as `gsva setup tensorflow` installed it.
- *
- * The package is not loaded as published: its index would load the umbrella package @tensorflow/tfjs with another copy
- * of tfjs-core, print banners, and look for a downloaded addon. We load its backend and its kernels only; where they
- * ask for `@tensorflow/tfjs` or tfjs-core, stand-ins in the installation hand them the copy that everything here uses.
+ * CUDA GPU, as `gsva setup tensorflow` installed it. The package is not loaded as published: its index would load
+ * @tensorflow/tfjs with another copy of tfjs-core, print banners, and look for a downloaded addon. Its backend and
+ * kernels alone are loaded; stand-ins in the installation give them the copy of tfjs-core in use.
  */
 import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
@@ -23,7 +21,7 @@ import { tmpdir } from 'node:os';
 
 const BACKEND = 'tensorflow';
 
-/** What the engine tells of itself. */
+/** Facts of the started engine. */
 export interface TensorflowStarted {
   readonly name: 'tensorflow';
   readonly threads: number;
@@ -41,16 +39,15 @@ interface Loaded {
   readonly visible: string;
 }
 
-/** TensorFlow is loaded once in a process: its device and its threads are settled then. */
+/** TensorFlow is loaded once per process, which fixes device and threads. */
 let loaded: Loaded | null = null;
 
-/** The variable as it was before we narrowed it to one device. */
+/** The variable before it was narrowed to one device. */
 const visibleAtStart = process.env.CUDA_VISIBLE_DEVICES;
 
 /**
- * Starts the engine.
- * @param threads of TensorFlow's operations on the CPU; the first start in a process settles it.
- * @throws UserError when it is not set up, does not load, or the GPU asked for is not there.
+ * @param threads of TensorFlow's operations on the CPU; the first start in a process fixes it
+ * @throws UserError when it is not set up, does not load, or the requested GPU is absent
  */
 export async function startTensorflow(threads: number, device: DeviceChoice): Promise<TensorflowStarted> {
   const installation = loaded?.installation ?? findInstallation();
@@ -191,19 +188,19 @@ function gpuName(visible: string): string {
 
 const STDERR = 2;
 
-/** Functions of the C library. */
+/** Process state that native libraries share and Node cannot change, on Linux and macOS by koffi. */
 export interface NativeProcess {
   /** Sets a variable that native code reads when it is loaded, unless the user has set it. */
   setDefault(name: string, value: string): void;
-  /** Sets it whatever it was. */
+  /** Sets it in any case. */
   set(name: string, value: string): void;
-  /** Calls `work` while all that is written on descriptor 2, by native code too, goes to a file. */
+  /** Calls `work` while everything written to descriptor 2, by native code too, goes to a file. */
   capturingStderr<T>(work: () => T): { result: T; written: string };
 }
 
 /**
- * An assignment to process.env reaches the C library from the main thread only (and not from Jest's sandbox), so the
- * environment is set by the C library itself; process.env of the main thread shows it.
+ * An assignment to process.env reaches the C library from the main thread only (and not from Jest's sandbox), so the C
+ * library itself sets the environment.
  */
 export async function nativeProcess(): Promise<NativeProcess> {
   const koffi = await import('koffi');

@@ -1,4 +1,4 @@
-/** Kernels that the WebGPU backend computes too inexactly for us, as shaders of our own. */
+/** Kernels that the WebGPU backend computes too inexactly, as shaders of our own. */
 import * as tf from './tf.js';
 import { findKernel } from './wasm-heap.js';
 import type { GpuDevice } from './webgpu-device.js';
@@ -22,7 +22,6 @@ const SINE_AND_COSINE = `
     return select(magnitude, -magnitude, turn >= 2);
   }`;
 
-/** A function of each number. */
 export class ElementwiseProgram implements WebGpuProgram {
   readonly variableNames = ['A'];
   readonly workgroupSize = [WORKGROUP, 1, 1] as const;
@@ -61,13 +60,12 @@ function exactSine(quarter: 0 | 1): WebGpuKernel {
   };
 }
 
-/** Puts a kernel in the place of the backend's own. */
+/** Replaces the backend's own kernel. */
 export function registerWebGpuKernel<Attributes>(name: string, kernel: WebGpuKernel<Attributes>): void {
   if (findKernel(name, 'webgpu') !== undefined) tf.unregisterKernel(name, 'webgpu');
   tf.registerKernel({ kernelName: name, backendName: 'webgpu', kernelFunc: kernel as unknown as tf.KernelFunc });
 }
 
-/** Registers the kernels of this file; may be called again. */
 export function registerWebGpuKernels(): void {
   registerWebGpuKernel('Sin', exactSine(0));
   registerWebGpuKernel('Cos', exactSine(1));
@@ -78,11 +76,11 @@ interface TensorData {
   readonly values: tf.backend_util.TypedArray | null | undefined;
   /** The GPUBuffer; null until the numbers are on the card. */
   resource: object | null;
-  /** Whether the buffer is someone else's, who frees it. */
+  /** Whether another owner frees the buffer. */
   external?: boolean;
 }
 
-/** A shader and how it is run, as the backend wants them. */
+/** A shader as the backend takes it. */
 export interface WebGpuProgram {
   readonly variableNames: readonly string[];
   readonly outputShape: number[];
@@ -124,7 +122,6 @@ export interface WebGpuBackend extends tf.KernelBackend {
   ): tf.TensorInfo;
 }
 
-/** A kernel's arguments, typed. */
 export interface WebGpuCall<Attributes = unknown> {
   readonly inputs: Readonly<Record<string, tf.TensorInfo>>;
   readonly attrs: Attributes;

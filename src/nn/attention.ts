@@ -69,8 +69,8 @@ export function mergeHeads(x: tf.Tensor): tf.Tensor3D {
 }
 
 /**
- * softmax(q·kᵀ)·v, as many of the n products at a time as fit into a bounded piece of memory, at least one.
- * @param q [n, Tq, c], any scale in it already
+ * softmax(q·kᵀ)·v, as many of the n products at a time as fit into bounded memory.
+ * @param q [n, Tq, c], scaled
  * @param k [n, Tk, c]
  * @param v [n, Tk, d]
  * @returns [n, Tq, d]

@@ -1,7 +1,7 @@
 /**
- * Bilinear resizing as matrices, one per axis: resized = rows · image · columnsᵀ.
- * Exactly PyTorch's `interpolate(mode='bilinear', align_corners=False)` (no antialiasing), and its composition
- * for masks, so that post-processing and its gradient are two matrix products instead of two resizes and a crop.
+ * Bilinear resizing as matrices, one per axis: resized = rows · image · columnsᵀ. Equals PyTorch's
+ * `interpolate(mode='bilinear', align_corners=False)` (no antialiasing). Its composition makes mask post-processing and
+ * its gradient two matrix products instead of two resizes and a crop.
  */
 import * as tf from '../engine/tf.js';
 
@@ -26,8 +26,8 @@ export function bilinearMatrix(from: number, to: number): Float32Array {
 }
 
 /**
- * SAM's `postprocess_masks` along both axes: low-resolution logits → the encoder's input size → crop away the
- * padding → the original size.
+ * SAM's `postprocess_masks` along both axes: low-resolution logits → the encoder's input size → crop of the padding →
+ * the original size.
  * @param lowRes side of the square low-resolution mask
  * @param inputSize side of the encoder's square input
  * @param resized [height, width] of the image inside that square
@@ -72,7 +72,7 @@ export interface ImageSize {
 }
 
 /**
- * Two matrix products do resize, crop and resize, and have an exact gradient.
+ * Mask post-processing (SAM's `postprocess_masks`) as two matrix products with an exact gradient.
  * @param lowResMasks [n, s, s] logits
  * @param inputSize side of F_V2's square input
  * @returns [n, H, W] logits

@@ -1,6 +1,6 @@
 /**
- * The three convolutions that GSVA's parts need, each as one matrix product. The WASM engine has no gradient for
- * Conv2D's filter, and a product of large matrices is where every engine is fastest.
+ * Three convolutions, each as one matrix product: the WASM engine has no gradient for Conv2D's filter, and every engine
+ * is fastest at products of large matrices.
  */
 import * as fused from '../engine/fused-ops.js';
 import * as tf from '../engine/tf.js';

@@ -1,7 +1,4 @@
-/**
- * y = x·W + b, PyTorch's nn.Linear: `weight` (stored [out, in] there, [in, out] here) and `bias` [out]. A packed weight
- * is [out, in] here too.
- */
+/** y = x·W + b, PyTorch's nn.Linear: `weight` ([out, in] there, [in, out] here, packed [out, in]) and `bias` [out]. */
 import * as fused from '../engine/fused-ops.js';
 import * as tf from '../engine/tf.js';
 import { ConfiguredLayer, type Shape } from './composite-layer.js';

@@ -1,6 +1,5 @@
 /**
- * BatchMatMul on the WASM backend: what is common to its two implementations (`blas-matmul`, `plain-matmul`), shapes
- * and broadcasting.
+ * BatchMatMul on the WASM backend: shapes and broadcasting, over one of two engines (`blas-matmul`, `plain-matmul`).
  */
 import * as tf from '../tf.js';
 import { type KernelCall, type WasmBackend, floatView, input, makeFloats } from '../wasm-heap.js';
@@ -85,7 +84,6 @@ export function batchStarts(own: readonly number[], batch: readonly number[], si
   return starts;
 }
 
-/** The kernel function of BatchMatMul over an engine. */
 export function batchMatMulKernel(engine: MatMulEngine): (call: KernelCall) => tf.TensorInfo {
   return (call) => {
     const { transposeA, transposeB } = call.attrs as unknown as { transposeA: boolean; transposeB: boolean };

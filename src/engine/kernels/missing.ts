@@ -1,4 +1,7 @@
-/** Kernels that training needs and tfjs's WASM backend lacks, or (gather) does 50 times too slowly. */
+/**
+ * Kernels that tfjs's WASM backend lacks, does 50 times too slowly (gather), or does with too many copies: Identity
+ * copies its input, Slice and Split copy the whole input out of the heap to read a part.
+ */
 import { vectorKernels } from '../simd/vector-kernels.js';
 import * as tf from '../tf.js';
 import {
@@ -16,7 +19,6 @@ import { type MatMulEngine, matMul } from './matmul.js';
 
 const FLOAT_BYTES = 4;
 
-/** Copies the slices of x along an axis that `indices` names. */
 function gather(call: KernelCall): tf.TensorInfo {
   const { backend } = call;
   const xInfo = input(call, 'x');
@@ -132,7 +134,6 @@ function conv2DBackpropFilter(engine: MatMulEngine, call: KernelCall): tf.Tensor
   return out;
 }
 
-/** Registers the kernels of this file. */
 export function registerMissing(engine: MatMulEngine): void {
   registerWasmKernel('GatherV2', gather);
   registerWasmKernel('UnsortedSegmentSum', unsortedSegmentSum);

@@ -1,4 +1,3 @@
-/** All kernels that this project puts on the WASM backend. */
 import { registerFusedGradients } from '../fused-gradients.js';
 import { registerWasmKernel } from '../wasm-heap.js';
 import { registerLinear } from './linear.js';
@@ -9,7 +8,7 @@ import { registerRowSums } from './row-sums.js';
 import { registerPackedLinear } from './packed-linear.js';
 import { registerRows } from './rows.js';
 
-/** Registers them over the engine that does the matrix products. May be called again with another one. */
+/** May be called again with another engine. */
 export function registerKernels(engine: MatMulEngine): void {
   registerWasmKernel('BatchMatMul', batchMatMulKernel(engine));
   registerLinear(engine);

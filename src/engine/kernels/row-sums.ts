@@ -41,7 +41,7 @@ function columnSum(call: KernelCall): tf.TensorInfo {
   });
 }
 
-/** Adds up, over groups of rows, what `add(firstRow, rows, sums)` adds to the numbers at `sums`. */
+/** Sums over groups of rows what `add(firstRow, rows, sums)` adds to the numbers at `sums`. */
 function sumOverRows(
   backend: WasmBackend,
   rows: number,

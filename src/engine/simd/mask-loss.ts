@@ -65,7 +65,6 @@ function maskLossGrad(): WasmFunction {
   return f;
 }
 
-/** All functions of this file. */
 export function maskLossFunctions(): WasmFunction[] {
   return [maskLossSums(), maskLossGrad()];
 }

@@ -217,7 +217,6 @@ function rotaryRow(): WasmFunction {
   return f;
 }
 
-/** All functions of this file. */
 export function rowFunctions(): WasmFunction[] {
   return [
     ...[true, false].flatMap((centred) => [normalise(centred), normaliseGradX(centred), normaliseGradGamma(centred)]),

@@ -1,6 +1,6 @@
 /**
- * The vector kernels: one WebAssembly module, written at start-up by `simd/`, that shares the memory of tfjs's WASM
- * backend. Pointers are byte offsets on the heap. Loops in JavaScript over the same memory are 4 to 10 times slower.
+ * The vector kernels: one WebAssembly module, generated at start-up by `simd/`, on the memory of tfjs's WASM backend.
+ * Pointers are byte offsets on the heap. JavaScript loops over the same memory are 4 to 10 times slower.
  */
 import { UserError } from '../../errors.js';
 import type { WasmBackend } from '../wasm-heap.js';

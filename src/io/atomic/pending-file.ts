@@ -1,17 +1,14 @@
 /** Files whose bytes are in memory, to be written into a folder now or later, in this thread or another. */
-import { closeSync, copyFileSync, fsyncSync, linkSync, openSync, readdirSync, writeSync } from 'node:fs';
+import { closeSync, copyFileSync, fsyncSync, linkSync, openSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError, messageOf } from '../../errors.js';
-import { publishDirectory, removeDirectory, type StagedDirectory } from './atomic-file.js';
+import { publishDirectory, removeDirectory, type StagedDirectory, writeAll } from './atomic-file.js';
 
 export interface PendingFile {
   readonly name: string;
   /** Belong to whoever has the file: nobody else writes to their memory. */
   readonly pieces: readonly Uint8Array[];
 }
-
-/** Some systems write at most 2 GiB at a time. */
-const LARGEST_WRITE = 2 ** 30;
 
 export function textFile(name: string, text: string): PendingFile {
   return { name, pieces: [new TextEncoder().encode(text)] };
@@ -31,7 +28,7 @@ export function writePendingFiles(dir: string, files: readonly PendingFile[]): v
     try {
       const file = openSync(path, 'wx');
       try {
-        for (const piece of pieces) writeWhole(file, piece);
+        for (const piece of pieces) writeAll(file, piece);
         fsyncSync(file);
       } finally {
         closeSync(file);
@@ -62,12 +59,6 @@ function linkOrCopy(from: string, to: string): void {
     linkSync(from, to);
   } catch {
     copyFileSync(from, to);
-  }
-}
-
-function writeWhole(file: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.byteLength;) {
-    at += writeSync(file, bytes, at, Math.min(LARGEST_WRITE, bytes.byteLength - at));
   }
 }
 

@@ -33,34 +33,38 @@ export function jpegOrientation(bytes: ImageBytes): number {
 
 /** Orientation of a PNG, 1 to 8: that of its first eXIf chunk, before or after the pixels. */
 export function pngOrientation(bytes: ImageBytes): number {
-  let position = 8;
-  for (let i = 0; i < MOST_PARTS; i++) {
-    const head = bytes.at(position, 8);
-    if (head.length < 8) return 1;
-    const length = head.readUInt32BE(0);
-    if (head.toString('latin1', 4) === 'eXIf') {
-      const block = bytes.at(position + 8, Math.min(length, MOST_EXIF_BYTES));
-      // libpng passes over a chunk that does not begin with a byte order mark.
-      if (/^(II|MM)$/.test(block.toString('latin1', 0, 2))) return exifOrientation(block) ?? 1;
-    }
-    position += 12 + length;
+  const blocks = exifChunks(bytes, 8, (head) => [head.readUInt32BE(0), head.toString('latin1', 4) === 'eXIf', 12]);
+  for (const block of blocks) {
+    // libpng passes over a chunk that does not begin with a byte order mark.
+    if (/^(II|MM)$/.test(block.toString('latin1', 0, 2))) return exifOrientation(block) ?? 1;
   }
   return 1;
 }
 
 /** Orientation of a WebP, 1 to 8: that of its EXIF chunk, with or without "Exif\0\0" in front. */
 export function webpOrientation(bytes: ImageBytes): number {
-  let position = 12;
+  const blocks = exifChunks(bytes, 12, (head) => {
+    const length = head.readUInt32LE(4);
+    return [length, head.toString('latin1', 0, 4) === 'EXIF', 8 + (length % 2)];
+  });
+  for (const block of blocks) return exifOrientation(withoutExifPrefix(block)) ?? 1;
+  return 1;
+}
+
+/** @param read of a chunk's first 8 bytes: the length of its data, whether they are EXIF, and its other bytes */
+function* exifChunks(
+  bytes: ImageBytes,
+  start: number,
+  read: (head: Buffer) => readonly [length: number, isExif: boolean, others: number],
+): Generator<Buffer> {
+  let position = start;
   for (let i = 0; i < MOST_PARTS; i++) {
     const head = bytes.at(position, 8);
-    if (head.length < 8) return 1;
-    const length = head.readUInt32LE(4);
-    if (head.toString('latin1', 0, 4) === 'EXIF') {
-      return exifOrientation(withoutExifPrefix(bytes.at(position + 8, Math.min(length, MOST_EXIF_BYTES)))) ?? 1;
-    }
-    position += 8 + length + (length % 2);
+    if (head.length < 8) return;
+    const [length, isExif, others] = read(head);
+    if (isExif) yield bytes.at(position + 8, Math.min(length, MOST_EXIF_BYTES));
+    position += length + others;
   }
-  return 1;
 }
 
 const ORIENTATION = 0x112;

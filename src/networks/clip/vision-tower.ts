@@ -90,7 +90,6 @@ export class ClipVisionTower extends ConfiguredLayer<ClipConfig> {
     return atOnce(this.forwardSteps(images));
   }
 
-  /** The same with a step after every layer. */
   *forwardSteps(images: tf.Tensor): Steps<tf.Tensor3D> {
     const { numHiddenLayers, selectLayer } = this.config;
     // hidden_states[0] is the embedding; a negative index counts from the last layer's output.
@@ -125,7 +124,7 @@ export class ClipVisionTower extends ConfiguredLayer<ClipConfig> {
 }
 tf.serialization.registerClass(ClipVisionTower);
 
-/** Patches of one image: the vision tokens the LLM sees. */
+/** Patches of one image: the vision tokens of the LLM. */
 export function patchCount({ imageSize, patchSize }: ClipConfig): number {
   return (imageSize / patchSize) ** 2;
 }

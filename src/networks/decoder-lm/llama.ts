@@ -13,13 +13,13 @@ import { Linear } from '../../nn/linear.js';
 import { RmsNorm } from '../../nn/norms.js';
 import { LoraLinear } from '../lora.js';
 
-/** Keys and values of one layer for the tokens seen so far, [B, H, T, D] each. Owned by whoever holds the cache. */
+/** Keys and values of one layer for the tokens so far, [B, H, T, D] each. Owned by whoever holds the cache. */
 export interface LayerCache {
   readonly keys: tf.Tensor4D;
   readonly values: tf.Tensor4D;
 }
 
-/** What a decoder layer needs besides the hidden states. */
+/** Inputs of a decoder layer other than the hidden states. */
 export interface LlamaContext {
   /** [T, D] tables of the positions of this call's tokens. */
   readonly cos: tf.Tensor2D;
@@ -181,7 +181,7 @@ export class Llama extends ContextLayer {
     return atOnce(this.forwardSteps(embeddings, context, past));
   }
 
-  /** The same with a step after every layer. What is passed in stays the caller's. */
+  /** As `forward`, with a step after every layer. The arguments stay the caller's. */
   *forwardSteps(
     embeddings: tf.Tensor,
     context: LlamaContext,
@@ -213,12 +213,12 @@ export class Llama extends ContextLayer {
 }
 tf.serialization.registerClass(Llama);
 
-/** The context of layer `index`: every layer drops other inputs. */
+/** The context of layer `index`, with its own dropout seed. */
 export function layerContext(context: LlamaContext, index: number): LlamaContext {
   return context.dropoutSeed === null ? context : { ...context, dropoutSeed: context.dropoutSeed + 16 * index };
 }
 
-/** A projection with or without adapter; every adapter of a layer (`offset` 0 … 6) drops other inputs. */
+/** A projection with or without adapter, each (`offset` 0 … 6) with its own dropout seed. */
 function adapted(layer: Linear, x: tf.Tensor, dropoutSeed: number | null, offset: number): tf.Tensor {
   if (!(layer instanceof LoraLinear)) return layer.forward(x);
   return layer.forward(x, dropoutSeed === null ? null : dropoutSeed + offset);

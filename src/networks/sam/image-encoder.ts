@@ -42,11 +42,10 @@ export class SamAttention extends ConfiguredLayer<BlockConfig> {
   }
 
   /**
-   * x [B, H, W, D] → [B, H, W, D].
-   *
-   * The positions' part of a score, q·Rh[qy - ky] + q·Rw[qx - kx], depends on the key by its row and its column alone.
-   * So it is done by the product of queries and keys too: behind the scaled query stand its H + W possible values,
-   * behind the key a 1 at its row and a 1 at its column. That saves two passes over all scores, the largest tensor here.
+   * x [B, H, W, D] → [B, H, W, D]. The positions' part of a score, q·Rh[qy - ky] + q·Rw[qx - kx], depends on the key by
+   * its row and column alone. The product of queries and keys computes it too: the scaled query is extended by its H +
+   * W possible values, the key by a 1 at its row and a 1 at its column. That saves two passes over all scores, the
+   * largest tensor here.
    */
   forward(x: tf.Tensor): tf.Tensor {
     const { heads, size } = this.config;
@@ -147,7 +146,6 @@ export class SamImageEncoder extends ConfiguredLayer<SamConfig> {
     return atOnce(this.forwardSteps(images));
   }
 
-  /** The same with a step after every block. */
   *forwardSteps(images: tf.Tensor): Steps<tf.Tensor4D> {
     const embedded = tf.tidy(() => tf.add(this.patchEmbedding.forward(images), this.value('pos_embed')));
     try {

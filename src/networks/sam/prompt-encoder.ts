@@ -10,7 +10,6 @@ import { PatchConvolution, SameConvolution } from '../../nn/convolution.js';
 import { Embedding } from '../../nn/embedding.js';
 import { LayerNorm } from '../../nn/norms.js';
 
-/** Points of one prompt set: coordinates in input pixels and labels. */
 export interface PointPrompts {
   /** [Q, P, 2] as (x, y) pixels of the encoder's square input. */
   readonly coordinates: tf.Tensor3D;

@@ -15,7 +15,6 @@ export interface TwoWayConfig {
   readonly mlpSize: number;
 }
 
-/** Tokens [Q, N, D] and image cells [Q, M, D]. */
 export interface TwoWayState {
   readonly tokens: tf.Tensor;
   readonly cells: tf.Tensor;
