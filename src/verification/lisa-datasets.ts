@@ -3,21 +3,15 @@
  * choice, and validation, each with its masks.
  */
 import type { JsonPlace } from '../data/annotation-files.js';
-import { openTrainingSet } from '../data/dataset-registry.js';
 import { openEvaluatedSet } from '../data/evaluated-sets.js';
-import type { Facts } from '../data/facts.js';
 import { resizeLongestSide } from '../data/image/image-transforms.js';
 import { encodeMask, mergeRles, type Rle, rleFromString } from '../data/masks/coco-mask.js';
-import { makeSample } from '../data/sampling/make-sample.js';
-import { type ReasonRequest } from '../data/reason/reason-sample.js';
-import { readReasonAnnotation } from '../data/reason/reason-annotation.js';
-import { readImageSize } from '../io/image/image-file.js';
-import type { DatasetKind, RequestOf, TrainingSample } from '../data/sampling/training-sample.js';
+import type { DatasetKind } from '../data/sampling/training-sample.js';
 import type { ConversationStyle, Turn } from '../data/text/conversation.js';
-import { Random } from '../random.js';
 import { LisaDialogue } from '../systems/lisa/dialogue.js';
 import type { BinaryMask } from '../types.js';
 import { compareRles, numbers, RECORDED_STYLES, recordedPath, recordedTurns } from './datasets-recorded.js';
+import { FIRST, LAST, recordedFacts, Scripted } from './lisa-facts.js';
 import { Mismatches } from './mismatches.js';
 import type { VerifyItem } from './verify-item.js';
 
@@ -25,23 +19,8 @@ import type { VerifyItem } from './verify-item.js';
 const MASKED_STYLE: ConversationStyle = 'llava_v1';
 /** Side of F_V2's input in the recording. */
 const IMAGE_SIZE = 1024;
-const [FIRST, LAST] = [0, 1 - 2 ** -32];
 /** Above the share of explanations alone. */
 const NOT_ALONE = 0.5;
-
-/** Draws these numbers, then always the same. */
-class Scripted extends Random {
-  constructor(
-    private readonly always: number,
-    private readonly before: number[] = [],
-  ) {
-    super(0);
-  }
-
-  override uniform(): number {
-    return this.before.shift() ?? this.always;
-  }
-}
 
 /** @throws UserError where a dataset or a part of the recording is missing */
 export async function verifyLisaDatasets(root: JsonPlace, dataDir: string): Promise<VerifyItem[]> {
@@ -63,7 +42,7 @@ async function verifyTraining(entries: JsonPlace, style: ConversationStyle, data
       string,
     ];
     const choice = /last|explanatory=-1|phrase/.test(how) ? LAST : FIRST;
-    const facts = await someFacts(kind, how, image, dataDir, choice);
+    const facts = await recordedFacts(kind, how, image, dataDir, choice);
     const dialogue = new LisaDialogue(how.startsWith('explanatory=-1') ? null : undefined);
     const lessons = dialogue.lessons(facts, new Scripted(choice, modeDraws(how)));
     const what = `${kind}, ${how}`;
@@ -93,41 +72,6 @@ function modeDraws(how: string): number[] {
   if (how.startsWith('mode 0')) return [NOT_ALONE, FIRST];
   if (how.startsWith('mode 1')) return [NOT_ALONE, LAST];
   return how.startsWith('mode 2') ? [0] : [];
-}
-
-/** The first or last three of all facts of a picture. */
-async function someFacts(
-  kind: DatasetKind,
-  how: string,
-  image: string,
-  dataDir: string,
-  choice: number,
-): Promise<Facts> {
-  const [name = ''] = how.split(',');
-  const folders = image.split('/');
-  const sets = { sem_seg: name, refer_seg: name, vqa: 'llava_instruct_150k', reason_seg: 'reason_seg' };
-  const set = openTrainingSet(sets[kind], dataDir, kind === 'reason_seg' ? folders.at(-2) : undefined);
-  const requests = Array.from({ length: set.length }, (_, i) => set.requestAt(i));
-  const request = requests.find((each) => recordedPath(dataDir, each.image) === image);
-  if (request === undefined) throw new Error(`${set.name} has no ${image}`);
-  const options = { perSample: Infinity, absentClasses: 0, acceptAllAbsent: true };
-  const sample = await makeSample(request, new Scripted(choice), options);
-  if (sample === null) throw new Error(`${set.name}, ${image}: nothing to ask for`);
-  const facts = factsOf(sample, request, await readImageSize(request.image));
-  return { ...facts, targets: choice === FIRST ? facts.targets.slice(0, 3) : facts.targets.slice(-3) };
-}
-
-/** Until sample makers give facts. */
-function factsOf(sample: TrainingSample, request: RequestOf<DatasetKind>, size: Size): Facts {
-  const { kind } = request;
-  const reason = kind === 'reason_seg' ? (request as ReasonRequest) : null;
-  const isSentence = reason !== null && readReasonAnnotation(reason.annotation).isSentence;
-  const wording = kind === 'sem_seg' ? 'class' : isSentence ? 'sentence' : 'expression';
-  const targets = [sample, ...(sample.others ?? [])]
-    .flatMap((each) => each.targets)
-    .map((each) => ({ ...each, wording }) as const);
-  const turns = kind === 'vqa' ? sample.turns : [];
-  return { kind, height: size.height, width: size.width, targets, turns, explanation: reason?.explanation ?? null };
 }
 
 async function verifyValidation(splits: JsonPlace, style: ConversationStyle, dataDir: string): Promise<VerifyItem[]> {

@@ -134,11 +134,11 @@ function verifyBatches(root: JsonPlace, style: ConversationStyle, tokenizer: Tok
 }
 
 /** Ids and labels of a recorded text, which may lack the markers that conversations always have here. */
-function tokenizeRecorded(
+export function tokenizeRecorded(
   tokenizer: Tokenizer,
   style: ConversationStyle,
   text: string,
-  maxLength: number | undefined,
+  maxLength?: number,
 ): TokenizedConversation {
   const turns = recordedTurns(style, text);
   if (text.includes(IMAGE_START_TOKEN)) {
