@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { UserError } from '../../errors.js';
 import type { CatalogueEntry, Part } from '../catalogue/entry.js';
-import type { DatasetKind } from '../sampling/training-sample.js';
+import type { DatasetKind } from '../facts.js';
 import { auditAnnotatedSet } from './annotated-audit.js';
 import type { Audit, AuditedFigures } from './audit.js';
 import { ImageChecker } from './image-checker.js';

@@ -6,7 +6,7 @@
 import { UserError } from '../../errors.js';
 import type { ReferringTarget } from '../../types.js';
 import { type Rle, decodeMask, rleArea } from '../masks/coco-mask.js';
-import { cleanExpression } from '../text/prompts.js';
+import { cleanExpression } from '../text/expression.js';
 import { type MaskSource, unionOfSources } from '../masks/mask-source.js';
 import type { ReferRequest } from './refer-sample.js';
 
