@@ -57,9 +57,9 @@ describe('the training set', () => {
     expect(request.image).toBe(dataset.images[0]?.path);
     expect(request.expressions.map(({ text, masks }) => [text, masks.length])).toEqual([
       ['red bar middle', 1],
-      ['The Red bar', 1],
+      ['The Red bar. ', 1],
       ['blue bar middle', 1],
-      ['The Blue bar', 1],
+      ['The Blue bar. ', 1],
       ['red bar and blue square', 2],
       ['pink hexagon on the left', 0],
     ]);
