@@ -67,8 +67,13 @@ describe('in memory', () => {
     expect(await store.find(at('b.png'), ALL_ENCODERS)).toEqual(b);
     expect(await store.encode(gsva, [row(b.key, prepared), row(a.key, null)])).toEqual([encoded, encoded]);
     await expect(store.encode(gsva, [row('c', null)])).rejects.toThrow('neither known nor prepared');
-    // What has no key is encoded, and not store.
-    expect(await store.encode(gsva, [row(null, prepared)])).toEqual([encoded]);
+    // What has no key is encoded, each image by itself, and not kept.
+    const other = prepareImage(randomImage(24, 36, 2), ...sizes());
+    const unreadable = [await store.find(at('x.png'), ALL_ENCODERS), await store.find(at('y.png'), ALL_ENCODERS)];
+    const rows = unreadable.map((found, i) => ({ found, image: i === 0 ? prepared : other }));
+    const [first, second] = await store.encode(gsva, rows);
+    expect(first).toEqual(encoded);
+    expect(second).not.toEqual(encoded);
     expect(store.counts).toEqual({ inMemory: 1, onDisk: 0, missing: 2 });
   });
 
