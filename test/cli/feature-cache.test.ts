@@ -68,7 +68,7 @@ test('bf16: the same whether the images are cached or not, and close to f32', as
 test('is refused where it makes no sense', async () => {
   const argv = ['train', '--config', config, '--out', at('none'), '--engine', 'wasm'];
   const alone = await runCli([...argv, '--feature-cache-gb', '5']);
-  expect([alone.code, alone.stderr]).toEqual([2, expect.stringContaining('--feature-cache, which is not given')]);
+  expect([alone.code, alone.stderr]).toEqual([2, expect.stringContaining('need --feature-cache DIR')]);
   const scenes = "data={kind:'scenes',seed:1,scenes:4,itemsPerScene:1,validationScenes:1}";
   const base = await runCli([
     ...argv,
