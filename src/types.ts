@@ -5,6 +5,8 @@ export interface RgbImage {
   readonly data: Uint8Array;
   readonly height: number;
   readonly width: number;
+  /** File that it was decoded from, where it is known: the pixels are those of the file, unchanged. */
+  readonly path?: string;
 }
 
 /** A binary mask in image order (row-major): 1 inside, 0 outside. `data.length === height * width`. */

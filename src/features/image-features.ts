@@ -107,6 +107,12 @@ async function encode(
   }
 }
 
+/** Features of an image from two places. */
+export function merged(a: EncodedImage | null, b: EncodedImage | null): EncodedImage | null {
+  if (a === null || b === null) return a ?? b;
+  return { ...a, features: { ...a.features, ...b.features } };
+}
+
 /** Arrays of one shape → [B, …shape]. */
 function stack(arrays: readonly Float32Array[], shape: readonly number[]): tf.Tensor {
   const all = new Float32Array(arrays.reduce((sum, array) => sum + array.length, 0));

@@ -8,7 +8,7 @@ import { UserError } from '../errors.js';
 import type { Answer as Decision, Asked, EncoderInput, GroundingModel, ModelWords, System } from '../systems/system.js';
 import { type EncodedImage, encodeImages } from '../features/image-features.js';
 import { IMAGE_PLACEHOLDER } from '../special-tokens.js';
-import type { BinaryMask, LogitRule, RgbImage } from '../types.js';
+import type { BinaryMask, LogitRule, PreparedImage, RgbImage } from '../types.js';
 import { ask, type AskedDecision } from './ask.js';
 import { Asking } from './asking.js';
 import type { MaskLogits } from './draw-masks.js';
@@ -97,13 +97,18 @@ export class Predictor {
 
   /** The encoders on a batch of images; the result is plain data and can be kept. */
   async encode(images: readonly RgbImage[], signal?: Abortable): Promise<EncodedImage[]> {
-    const { clip, sam } = this.asking.pictures as Record<'clip' | 'sam', EncoderInput>;
     const prepared = [];
     for (const image of images) {
       await pause(signal);
-      prepared.push(prepareImage(image, clip.side, sam.side));
+      prepared.push(this.prepare(image));
     }
     return encodeImages(this.network, prepared, signal);
+  }
+
+  /** An image as the encoders take it. @param encoders which of them; default all */
+  prepare(image: RgbImage, encoders?: ReadonlySet<string>): PreparedImage {
+    const { clip, sam } = this.asking.pictures as Record<'clip' | 'sam', EncoderInput>;
+    return prepareImage(image, clip.side, sam.side, encoders);
   }
 
   /** The reference's evaluation: teacher forcing with the true answers, all questions as one batch. */

@@ -15,7 +15,10 @@ import { ALL_ENCODERS, TEXT_ENCODERS } from '../data/image/prepare-image.js';
 import { type LoadedSample, SampleLoader } from '../data/sampling/sample-loader.js';
 import { type AnySet, imagesOf } from '../data/sampling/sample-source.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
-import type { SampleConversation, SampleOptions } from '../data/sampling/training-sample.js';
+import type { Lesson } from '../data/facts.js';
+import type { SampleOptions } from '../data/sampling/training-sample.js';
+import { gsvaLessons } from '../systems/gsva/lessons.js';
+import { GSVA_VARIANT, type Variant } from '../variant.js';
 import { WholeEpochs } from '../data/sampling/whole-epochs.js';
 import * as tf from '../engine/tf.js';
 import type { PendingFile } from '../io/atomic/pending-file.js';
@@ -25,7 +28,7 @@ import { stackFeatures } from '../features/image-features.js';
 import type { Random } from '../random.js';
 import { IGNORE_LABEL } from '../special-tokens.js';
 import { gsvaStep } from './gsva-step.js';
-import { type FoundFeatures, KeptFeatures, needsOf, NOTHING_FOUND } from '../features/kept-features.js';
+import { FeatureStore, type FoundImage, missing, NOTHING_FOUND } from '../features/feature-store.js';
 import type { MaskTargets } from './mask-objective.js';
 import { trainableVariables } from './trainable.js';
 import type { Gradients, SampleStream, TrainingTask } from './loop/training-task.js';
@@ -36,6 +39,8 @@ export interface GsvaData {
   /** Shares of the kinds in a mixture; null: every image once in an epoch. */
   readonly weights: KindWeights | null;
   readonly sample: SampleOptions;
+  /** What answers are made of; default: as published. */
+  readonly variant?: Variant;
   /** Threads that load samples; default as in SampleLoader. */
   readonly workers?: number;
   /** Share of samples that may be bad; default as in SampleLoader. */
@@ -52,8 +57,8 @@ export interface GsvaTaskOptions {
   /** Conversations are cut to so many tokens, the image counted as one. */
   readonly maxLength: number;
   readonly meta: ModelMeta;
-  /** What the encoders said of images in other runs with the same encoders and data; default: nothing yet. */
-  readonly features?: KeptFeatures;
+  /** Features of images, shared by runs with the same encoders; default: a store of its own. */
+  readonly features?: FeatureStore;
   /** As gsvaStep takes it. */
   readonly recompute?: boolean;
   readonly validate?: (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
@@ -73,7 +78,7 @@ export interface GsvaSample {
   /** At least one; each is a row of the batch. */
   readonly conversations: readonly GsvaConversation[];
   /** What is known of the image already. */
-  readonly found: FoundFeatures;
+  readonly found: FoundImage;
   /** For the encoders that have yet to see it; null where there is none. */
   readonly image: PreparedImage | null;
 }
@@ -83,23 +88,25 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
   readonly network: LlavaSam;
   readonly sampleCount: number;
   readonly validate?: (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
-  private readonly features: KeptFeatures;
+  private readonly features: FeatureStore;
 
   /** @throws UserError where there is no set to train on, or one without images */
   constructor(private readonly options: GsvaTaskOptions) {
     this.network = options.gsva;
     this.variables = trainableVariables(options.gsva, 'gsva');
     this.sampleCount = imagesOf(options.data.sets);
-    this.features = options.features ?? new KeptFeatures();
+    this.features = options.features ?? new FeatureStore();
     if (options.validate !== undefined) this.validate = options.validate;
   }
 
   samples(random: Random, report: (message: string) => void): SampleStream<GsvaSample> {
-    const { sets, weights, ...loading } = this.options.data;
+    const { sets, weights, variant = GSVA_VARIANT, ...loading } = this.options.data;
     const { clip, sam } = this.options.gsva.config;
     const source = weights === null ? new WholeEpochs(sets, random) : new MixedSampler(sets, random, weights);
     const loader = new SampleLoader(source, {
       ...loading,
+      lessons: (facts, random) => gsvaLessons(facts, random, variant),
+      emptyMasks: !variant.reject,
       clipSize: clip.imageSize,
       samSize: sam.imageSize,
       onBadSample: ({ set, message }) => {
@@ -109,11 +116,11 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
     const tooLong = new Set<string>();
     return {
       at: async (position) => {
-        let found: FoundFeatures = NOTHING_FOUND;
+        let found: FoundImage = NOTHING_FOUND;
         const loaded = await loader.load(position, async (image) => {
           const wanted = image.kind === 'vqa' ? TEXT_ENCODERS : ALL_ENCODERS;
-          found = await this.features.find(image, wanted);
-          return needsOf(found, wanted);
+          found = await this.features.find(image.path, wanted);
+          return missing(found, wanted);
         });
         if (loaded === null) return null;
         const sample = this.sampleOf(loaded, found);
@@ -139,7 +146,7 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
   async forwardBackward(batch: readonly GsvaSample[], random: Random): Promise<Gradients> {
     const { gsva, tokenizer } = this.options;
     const rows = batch.flatMap(({ conversations, ...sample }) => conversations.map((row) => ({ ...sample, ...row })));
-    const images = await this.features.of(gsva, rows);
+    const images = await this.features.encode(gsva, rows);
     rows.forEach(({ name, masks }, i) => {
       if (masks.masks.length === 0 || images[i]?.features['sam'] !== undefined) return;
       throw new Error(`GsvaTask: masks are asked for in ${name}, which F_V2 has not encoded`);
@@ -176,12 +183,12 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
   }
 
   /** null where nothing of the answers is left after the cut: there is nothing to learn. */
-  private sampleOf({ name, key, image, conversations }: LoadedSample, found: FoundFeatures): GsvaSample | null {
+  private sampleOf({ name, key, image, conversations }: LoadedSample, found: FoundImage): GsvaSample | null {
     const left = conversations.map((conversation) => this.tokenize(conversation)).filter((row) => row !== null);
     return left.length === 0 ? null : { name, key, found, image, conversations: left };
   }
 
-  private tokenize({ turns, targets }: SampleConversation): GsvaConversation | null {
+  private tokenize({ turns, targets }: Lesson): GsvaConversation | null {
     const { tokenizer, conversation, maxLength, gsva } = this.options;
     const { tokens } = gsva.config;
     const tokenized = tokenizeConversation(tokenizer, conversation, turns, { maxLength });

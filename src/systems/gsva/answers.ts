@@ -5,9 +5,10 @@
  * the forms that the model has learned (prompts.ts). Where the text does not help but there are as many tokens as
  * expressions, the order decides: the model has learned to answer in the order of the question.
  */
-import { ANSWER_FORMS, cleanExpression } from '../../data/text/prompts.js';
+import { cleanExpression } from '../../data/text/expression.js';
 import { SEG_TOKEN } from '../../special-tokens.js';
 import type { AnswerPart, ParsedAnswer } from '../system.js';
+import { ANSWER_FORMS } from './prompts.js';
 
 /** How a part may begin and end around the expression, from the forms of answers; the evaluation's is "Sure,{}:". */
 const FORMS = [...ANSWER_FORMS, { start: 'Sure,', part: `{}:${SEG_TOKEN}` }].map(({ start, part }) => {

@@ -1,8 +1,11 @@
 /** GSVA's way of asking and answering: about all targets at once, a decision for each, as far as the variant has it. */
-import { asksAlone, EXPRESSION_FORMS, type QuestionForm } from '../../data/text/question-forms.js';
+import { asksAlone, EXPRESSION_FORMS, type QuestionForm } from './question-forms.js';
+import type { Facts, Lesson } from '../../data/facts.js';
+import type { Random } from '../../random.js';
 import type { Variant } from '../../variant.js';
-import type { Answer, AnsweredTurn, AnswerPart, Asked, Dialogue, Lesson, ParsedAnswer } from '../system.js';
+import type { Answer, AnsweredTurn, AnswerPart, Asked, Dialogue, ParsedAnswer } from '../system.js';
 import { parseAnswer, parseAnswerInOrder } from './answers.js';
+import { gsvaLessons } from './lessons.js';
 import { forcedTurns, freeTurns } from './questions.js';
 
 export class GsvaDialogue implements Dialogue {
@@ -14,8 +17,8 @@ export class GsvaDialogue implements Dialogue {
     return asksAlone(form as QuestionForm);
   }
 
-  lessons(): readonly Lesson[] {
-    throw new Error('GsvaDialogue.lessons');
+  lessons(facts: Facts, random: Random): readonly Lesson[] {
+    return gsvaLessons(facts, random, this.variant);
   }
 
   exam(texts: readonly string[], answers: readonly Answer[], form: string): readonly Asked<AnsweredTurn>[] {

@@ -22,7 +22,7 @@ import { Random } from '../../random.js';
 import { addedTokens, segTokenAt } from '../../special-tokens.js';
 import { isPublished } from '../../variant.js';
 import { holdFrozenWeights, scalePacked } from './frozen-weights.js';
-import type { KeptFeatures } from '../../features/kept-features.js';
+import type { FeatureStore } from '../../features/feature-store.js';
 import { BaseCaptionTask } from '../base/base-caption-task.js';
 import { BaseClipTask } from '../base/base-clip-task.js';
 import { BaseDistillTask } from '../base/base-distill-task.js';
@@ -159,7 +159,7 @@ export function gsvaTask(
   experiment: Experiment,
   data: GsvaData,
   validate: Validate | null,
-  features: KeptFeatures | null = null,
+  features: FeatureStore | null = null,
 ): GsvaTask {
   const { config, gsva, tokenizer, meta } = experiment;
   return new GsvaTask({
@@ -167,7 +167,7 @@ export function gsvaTask(
     tokenizer,
     tokenizerDir: config.tokenizer,
     conversation: config.conversation,
-    data: { ...data, sample: { ...data.sample, variant: config.variant } },
+    data: { ...data, variant: config.variant },
     maxLength: config.maxLength,
     recompute: config.recompute,
     meta,
