@@ -145,6 +145,8 @@ export interface Encoder extends CompositeLayer {
 }
 
 export interface GroundingModel extends CompositeLayer {
+  /** Those of its system. */
+  readonly parts: readonly Part[];
   /** By the names of `System.pictures`. */
   readonly encoders: Readonly<Record<string, Encoder>>;
   /** File or folder of the weights, for errors; null where they were drawn. */
@@ -165,12 +167,16 @@ export interface GroundingModel extends CompositeLayer {
 
 // ── training ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** A row of the paper's figure: the only place that knows where a part's weights stand in a checkpoint. */
+/**
+ * A row of the paper's figure: the only place that knows where a part's weights stand in a checkpoint. Rows are in the
+ * order in which they compute; the first one that fits a name counts, and several may make one part.
+ */
 export interface Part {
-  /** Under which its gradients and sizes are reported. */
+  /** By which recipes choose it, and under which its gradients and sizes are reported. */
   readonly name: string;
-  /** For people: "layer 3 of the LLM"; the first group of `pattern` is the number. */
+  /** For people: "layer 3 of the LLM". */
   readonly title: (number: string) => string;
+  /** Groups: the number for `title`, then a kind of weights that is watched by itself (`q_proj`). */
   readonly pattern: RegExp;
   /** Whether a model that training starts from may lack it. */
   readonly startsRandom?: boolean;

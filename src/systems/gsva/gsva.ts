@@ -14,6 +14,7 @@ import { CompositeLayer, type Shape } from '../../nn/composite-layer.js';
 import { Linear } from '../../nn/linear.js';
 import { ClipVisionTower, patchCount } from '../../networks/clip/vision-tower.js';
 import { Llama } from '../../networks/decoder-lm/llama.js';
+import { LLAVA_SAM_PARTS } from '../shared/llava-sam-parts.js';
 import { MaskPrompt } from '../shared/mask-prompt.js';
 import { Projector } from '../../networks/projector.js';
 import { SamImageEncoder } from '../../networks/sam/image-encoder.js';
@@ -44,6 +45,7 @@ export interface GsvaOutput extends MaskDecoderOutput {
 
 export class Gsva extends CompositeLayer {
   static readonly className = 'Gsva';
+  readonly parts = LLAVA_SAM_PARTS;
   /** F_V1 */
   readonly visionTower: ClipVisionTower;
   /** φ */

@@ -16,6 +16,7 @@ import { openCheckpoint, weightsOf } from '../../io/checkpoint-files.js';
 import { Gsva } from '../../systems/gsva/gsva.js';
 import { checkWeights, type LoadOptions } from '../../checkpoints/weights.js';
 import { EMBEDDING_DEVIATION } from '../../nn/embedding.js';
+import { patternsOf, startsRandom } from '../../systems/parts.js';
 import { Random } from '../../random.js';
 import { addedTokens, segTokenAt } from '../../special-tokens.js';
 import { isPublished } from '../../variant.js';
@@ -43,10 +44,6 @@ export interface Experiment {
 /** Figures on the validation set; given by the caller, since evaluation is not training's business. */
 export type Validate = (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
 
-/** Parts that a start model need not have: what the recipe adds to it. */
-const ADDED_PARTS = /\.lora_[AB]\.|^model\.text_hidden_fcs\./;
-/** What a smaller F_V2 leaves out. */
-const LAYERS_OF_SAM = /^model\.visual_model\.image_encoder\.blocks\./;
 /** What has a row for every token. */
 const VOCABULARY = /^(model\.embed_tokens|lm_head)\.weight$/;
 
@@ -67,7 +64,7 @@ export function buildExperiment(written: ExperimentConfig, source: string): Expe
     const random = new Random(config.training.seed);
     gsva.randomize(random);
     if (start === null) balanceResiduals(gsva);
-    if (start !== null) ({ rounded } = loadModelWeights(start, gsva, startOptions(stage)));
+    if (start !== null) ({ rounded } = loadModelWeights(start, gsva, startOptions(gsva, stage)));
     if (start !== null && stage === 'gsva' && isBase(start)) redrawAddedTokens(gsva, random);
   } catch (error) {
     gsva.dispose();
@@ -92,20 +89,18 @@ export async function checkStart(written: ExperimentConfig, source: string): Pro
     holdFrozenWeights(gsva, stage, frozenWeights);
     gsva.build();
     const path = weightsOf(start);
-    checkWeights(gsva, openCheckpoint(path).tensors, path, startOptions(stage));
+    checkWeights(gsva, openCheckpoint(path).tensors, path, startOptions(gsva, stage));
   } finally {
     gsva.dispose();
   }
 }
 
 /** Parts that a start model may lack, or have too many of. */
-function startOptions(stage: ExperimentConfig['stage']): LoadOptions {
-  return {
-    mayBeMissing: ADDED_PARTS,
-    mayGrow: VOCABULARY,
-    roundPacked: true,
-    ...(stage === 'base-distill' ? { mayBeUnused: LAYERS_OF_SAM } : {}),
-  };
+function startOptions({ parts }: Gsva, stage: ExperimentConfig['stage']): LoadOptions {
+  const mayBeMissing = startsRandom(parts);
+  const options = { mayBeMissing, mayGrow: VOCABULARY, roundPacked: true };
+  // A smaller F_V2 leaves layers out.
+  return stage === 'base-distill' ? { ...options, mayBeUnused: patternsOf(parts, 'image_encoder') } : options;
 }
 
 /** @throws UserError where the tokenizer and the model mean different things by an id */

@@ -23,7 +23,7 @@ export type FrozenWeights = (typeof FROZEN_WEIGHTS)[number];
  * @param smallest numbers of a matrix from which on it counts as large
  */
 export function holdFrozenWeights(gsva: Gsva, stage: Stage, frozen: FrozenWeights, smallest = SMALLEST_PACKED): void {
-  if (frozen === 'bf16') gsva.packWeights((name, size) => size >= smallest && !isTrainable(name, stage));
+  if (frozen === 'bf16') gsva.packWeights((name, size) => size >= smallest && !isTrainable(gsva.parts, name, stage));
 }
 
 /** Multiplies a matrix in 16 bits by a number, rounding to BF16. */

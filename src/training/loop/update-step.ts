@@ -69,14 +69,13 @@ export class UpdateStep<Sample> {
       const gradNorm = await this.optimizer.globalNorm(sum.gradients, scale);
       if (!Number.isFinite(gradNorm)) {
         const all = await this.communicator.textsOf(names.join(', '));
-        const culprit = await culpritOfGradients(sum.gradients);
+        const culprit = await culpritOfGradients(sum.gradients, this.task.network?.parts);
         throw notFinite(request.update, `the norm of the gradients is ${gradNorm}`, all, culprit);
       }
       const { learningRate, isWatched = false } = request;
       await this.optimizer.apply(sum.gradients, learningRate, gradNorm, scale);
-      const watched = isWatched
-        ? { parts: partFigures(await this.optimizer.updateSquares(sum.gradients, learningRate, scale)) }
-        : {};
+      const squares = isWatched ? await this.optimizer.updateSquares(sum.gradients, learningRate, scale) : null;
+      const watched = squares === null ? {} : { parts: partFigures(squares, this.task.network?.parts) };
       const losses = await meanLosses(this.communicator, sum.lossSums);
       return { losses, gradNorm, samples: names.length * size, ...watched };
     } finally {

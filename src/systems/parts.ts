@@ -1,0 +1,46 @@
+/** Look-ups in a system's table of parts. The first row that fits a name counts. */
+import type { Part } from './system.js';
+
+/** "layer 7 of the LLM" for the name of one of its weights or layers; the name itself where it is of no known part. */
+export function partTitle(parts: readonly Part[], name: string): string {
+  for (const { pattern, title } of parts) {
+    const match = pattern.exec(name);
+    if (match !== null) return title(match[1] ?? '');
+  }
+  return name === '' ? 'the model' : name;
+}
+
+/** The names in the order in which their parts compute. */
+export function inNetworkOrder(parts: readonly Part[], names: Iterable<string>): string[] {
+  const placeOf = (name: string): [number, number] => {
+    const row = parts.findIndex(({ pattern }) => pattern.test(name));
+    return [row < 0 ? parts.length : row, Number(parts[row]?.pattern.exec(name)?.[1] ?? 0)];
+  };
+  const placed = [...names].map((name) => ({ name, place: placeOf(name) }));
+  return placed.sort((a, b) => a.place[0] - b.place[0] || a.place[1] - b.place[1]).map(({ name }) => name);
+}
+
+/** Name of the part that a variable belongs to; its own where it is of no part. */
+export function partOf(parts: readonly Part[], name: string): string {
+  return parts.find(({ pattern }) => pattern.test(name))?.name ?? name;
+}
+
+/** Name under which a run reports a variable's gradient: `lora_q_proj`, `mask_decoder`, … */
+export function watchedPartOf(parts: readonly Part[], name: string): string {
+  const kind = parts.find(({ pattern }) => pattern.test(name))?.pattern.exec(name)?.[2];
+  return kind === undefined ? partOf(parts, name) : `${partOf(parts, name)}_${kind}`;
+}
+
+/** Names that a model which training starts from may lack. */
+export function startsRandom(parts: readonly Part[]): RegExp {
+  return anyOf(parts.filter((part) => part.startsRandom === true));
+}
+
+/** Names of the weights of a part. */
+export function patternsOf(parts: readonly Part[], name: string): RegExp {
+  return anyOf(parts.filter((part) => part.name === name));
+}
+
+function anyOf(parts: readonly Part[]): RegExp {
+  return new RegExp(parts.map(({ pattern }) => pattern.source).join('|'));
+}
