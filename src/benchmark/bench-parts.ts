@@ -3,7 +3,7 @@ import * as tf from '../engine/tf.js';
 import { DecodingSession } from '../inference/decoding-session.js';
 import { binaryMask } from '../inference/segment-result.js';
 import { teacherForce } from '../inference/teacher-forcing.js';
-import type { Gsva } from '../systems/gsva/gsva.js';
+import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import {
   type EncodedImage,
   encodeImages,
@@ -30,7 +30,7 @@ export class BenchParts {
   /** @param gsva of the config's sizes, built; belongs to this object */
   constructor(
     private readonly config: BenchConfig,
-    readonly gsva: Gsva,
+    readonly gsva: LlavaSam,
   ) {
     const { model, workload } = config;
     this.load = new RandomWorkload(model, workload);
@@ -116,13 +116,13 @@ export class BenchParts {
   private samEncoder(): Promise<void> {
     const { imageSize } = this.config.model.sam;
     return readResult(() => {
-      return this.gsva.imageEncoder.forward(stackImages([this.prepared.samInput], imageSize));
+      return this.gsva.encoders.sam.forward(stackImages([this.prepared.samInput], imageSize));
     });
   }
 
   private clipTower(): Promise<void> {
     const { imageSize } = this.config.model.clip;
-    return readResult(() => this.gsva.visionTower.forward(stackImages([this.prepared.clipInput], imageSize)));
+    return readResult(() => this.gsva.encoders.clip.forward(stackImages([this.prepared.clipInput], imageSize)));
   }
 
   /** The whole batch through the decoder layers and the final norm. */

@@ -8,8 +8,8 @@
 import { type DryRunKind, type PeakCounter, startDryRun } from '../engine/dry-run.js';
 import type { EngineName } from '../engine/engine.js';
 import * as tf from '../engine/tf.js';
-import { Gsva } from '../systems/gsva/gsva.js';
 import { partOf } from '../systems/parts.js';
+import { LlavaSam } from '../systems/shared/llava-sam.js';
 import { packedBytes } from '../checkpoints/precision.js';
 import { Random } from '../random.js';
 import { baseTask } from '../training/config/build-experiment.js';
@@ -153,7 +153,7 @@ interface DryRun {
 async function dryRun(kind: DryRunKind, source: PlanSource): Promise<DryRun> {
   const peakOf = await startDryRun(kind);
   const { model, workload, stage, frozenWeights } = source;
-  const gsva = new Gsva(model);
+  const gsva = new LlavaSam(model);
   holdFrozenWeights(gsva, stage, frozenWeights);
   gsva.build();
   const bench = new BenchParts({ description: '', model, workload }, gsva);
@@ -173,7 +173,7 @@ async function dryRun(kind: DryRunKind, source: PlanSource): Promise<DryRun> {
 async function trainingPeak(
   kind: DryRunKind,
   peakOf: PeakCounter,
-  gsva: Gsva,
+  gsva: LlavaSam,
   bench: BenchParts,
   source: PlanSource,
 ): Promise<number> {
@@ -201,7 +201,7 @@ async function trainingPeak(
   return moments + (await peakOf(step));
 }
 
-function partSizes(gsva: Gsva, stage: Stage): PartSize[] {
+function partSizes(gsva: LlavaSam, stage: Stage): PartSize[] {
   const trained = trainableVariables(gsva, stage);
   const sizes = new Map(gsva.parts.map(({ name }) => [name, { parameters: 0, trainable: 0 }]));
   const shapes = [

@@ -1,7 +1,7 @@
 /** A model's files against the model, strictly, without its memory: nothing is read but headers. */
 import { startDryRun } from '../engine/dry-run.js';
-import { Gsva } from '../systems/gsva/gsva.js';
 import { startsRandom } from '../systems/parts.js';
+import { LlavaSam } from '../systems/shared/llava-sam.js';
 import { checkWeights, type LoadReport } from '../checkpoints/weights.js';
 import type { OpenedModel } from './open-model.js';
 
@@ -11,7 +11,7 @@ import type { OpenedModel } from './open-model.js';
  */
 export async function checkModel({ config, tensors, weightsPath, meta }: OpenedModel): Promise<LoadReport> {
   await startDryRun('fused');
-  const gsva = new Gsva(config);
+  const gsva = new LlavaSam(config);
   gsva.build();
   try {
     const options = meta.stage === 'base' ? { mayBeMissing: startsRandom(gsva.parts) } : {};

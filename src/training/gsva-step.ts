@@ -9,7 +9,7 @@
 import { segIds } from '../config.js';
 import * as fused from '../engine/fused-ops.js';
 import * as tf from '../engine/tf.js';
-import type { Gsva } from '../systems/gsva/gsva.js';
+import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { type TokenBatch, MultimodalRows } from '../networks/multimodal-rows.js';
 import { differentiate, GradientMap, layersOnTape, layersRecomputed, variablesUnder } from './backprop.js';
 import { type LossParts, stepWithLosses } from './loss-parts.js';
@@ -41,7 +41,7 @@ export interface GsvaStepOptions {
  * @returns losses (total, and the weighted parts) and the gradients, owned by the caller
  */
 export function gsvaStep(
-  gsva: Gsva,
+  gsva: LlavaSam,
   batch: GsvaBatch,
   variables: ReadonlyMap<string, tf.Variable>,
   options: GsvaStepOptions = {},
@@ -54,7 +54,7 @@ export function gsvaStep(
 type Losses = LossParts<'ce' | 'bce' | 'dice'>;
 
 function backpropagate(
-  gsva: Gsva,
+  gsva: LlavaSam,
   batch: GsvaBatch,
   variables: ReadonlyMap<string, tf.Variable>,
   { dropoutSeed = null, recompute = true }: GsvaStepOptions,
@@ -112,7 +112,7 @@ const MOST_EMBEDDING_VALUES = 2 ** 19;
  * @returns the gradient by the queries [Q, prompt], or null when the batch asks for no mask at all
  */
 function maskSegments(
-  gsva: Gsva,
+  gsva: LlavaSam,
   batch: GsvaBatch,
   queries: tf.Tensor2D,
   variables: ReadonlyMap<string, tf.Variable>,

@@ -19,7 +19,7 @@ import { WholeEpochs } from '../data/sampling/whole-epochs.js';
 import * as tf from '../engine/tf.js';
 import type { PendingFile } from '../io/atomic/pending-file.js';
 import { loadModelWeights, modelDirectoryFiles, type ModelMeta } from '../checkpoints/checkpoint-directory.js';
-import type { Gsva } from '../systems/gsva/gsva.js';
+import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { stackFeatures } from '../features/image-features.js';
 import type { Random } from '../random.js';
 import { IGNORE_LABEL } from '../special-tokens.js';
@@ -42,7 +42,7 @@ export interface GsvaData {
 }
 
 export interface GsvaTaskOptions {
-  readonly gsva: Gsva;
+  readonly gsva: LlavaSam;
   readonly tokenizer: Tokenizer;
   /** Folder with the tokenizer's files, copied into checkpoints. */
   readonly tokenizerDir: string;
@@ -79,7 +79,7 @@ export interface GsvaSample {
 
 export class GsvaTask implements TrainingTask<GsvaSample> {
   readonly variables: ReadonlyMap<string, tf.Variable>;
-  readonly network: Gsva;
+  readonly network: LlavaSam;
   readonly sampleCount: number;
   readonly validate?: (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
   private readonly features: KeptFeatures;

@@ -41,9 +41,13 @@ export function trainableVariables(layer: PartedLayer, stage: Stage): Map<string
   const out = new Map<string, tf.Variable>();
   for (const [name, { variable }] of layer.namedParameters()) {
     if (!isTrainable(layer.parts, name, stage)) continue;
-    const value: tf.Tensor = variable.read();
-    if (!(value instanceof tf.Variable)) throw new Error(`trainableVariables: "${name}" is not a variable`);
+    const value = variable.read();
+    if (!isVariable(value)) throw new Error(`trainableVariables: "${name}" is not a variable`);
     out.set(name, value);
   }
   return out;
+}
+
+function isVariable(tensor: tf.Tensor): tensor is tf.Variable {
+  return tensor instanceof tf.Variable;
 }

@@ -9,7 +9,7 @@ import { readJson } from '../io/json/json-file.js';
 import { JsonReader } from '../io/json/json-reader.js';
 import { openSafetensors, readSafetensors, type StoredTensor, toFloat32 } from '../io/safetensors/safetensors.js';
 import { buildGsva } from '../checkpoints/checkpoint-directory.js';
-import type { Gsva } from '../systems/gsva/gsva.js';
+import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import type { ImageSize } from '../networks/sam/resize-masks.js';
 import type { TokenBatch } from '../networks/multimodal-rows.js';
 import type { MaskTargets } from '../training/mask-objective.js';
@@ -98,7 +98,7 @@ export class ModelCase {
   }
 
   /** The model with the recorded weights; the caller disposes it. */
-  buildModel(): Gsva {
+  buildModel(): LlavaSam {
     const { config, tensors } = this.model();
     return buildGsva(config, tensors, this.dir);
   }

@@ -1,7 +1,7 @@
 /** Losses, gradients and five updates against the recording. */
 import { join } from 'node:path';
 import * as tf from '../engine/tf.js';
-import type { Gsva } from '../systems/gsva/gsva.js';
+import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { encodeImages, stackFeatures } from '../features/image-features.js';
 import { PUBLISHED_PREFIX, toStored } from '../checkpoints/weights.js';
 import { GradientAccumulator } from '../training/loop/gradient-accumulator.js';
@@ -36,7 +36,7 @@ function ourName(recordedName: string): string {
 }
 
 /** Changes the model's weights: five updates. */
-export async function verifyTraining(gsva: Gsva, recorded: ModelCase): Promise<VerifyItem[]> {
+export async function verifyTraining(gsva: LlavaSam, recorded: ModelCase): Promise<VerifyItem[]> {
   const batch = await frozenBatch(gsva, recorded);
   try {
     const variables = trainableVariables(gsva, 'gsva');
@@ -48,13 +48,13 @@ export async function verifyTraining(gsva: Gsva, recorded: ModelCase): Promise<V
 }
 
 /** What the frozen encoders give is computed once, as in training. */
-async function frozenBatch(gsva: Gsva, recorded: ModelCase): Promise<GsvaBatch> {
+async function frozenBatch(gsva: LlavaSam, recorded: ModelCase): Promise<GsvaBatch> {
   const features = stackFeatures(gsva, await encodeImages(gsva, await recorded.preparedImages()));
   return { ...features, tokens: recorded.tokens, targets: recorded.targets() };
 }
 
 async function verifyOnePass(
-  gsva: Gsva,
+  gsva: LlavaSam,
   recorded: ModelCase,
   batch: GsvaBatch,
   variables: ReadonlyMap<string, tf.Variable>,
@@ -96,7 +96,7 @@ class Worst {
 }
 
 async function compareGradients(
-  gsva: Gsva,
+  gsva: LlavaSam,
   recorded: ModelCase,
   gradients: ReadonlyMap<string, tf.Tensor>,
   trainable: readonly string[],
@@ -138,7 +138,7 @@ async function compareGradients(
 }
 
 async function verifyUpdates(
-  gsva: Gsva,
+  gsva: LlavaSam,
   recorded: ModelCase,
   batch: GsvaBatch,
   variables: ReadonlyMap<string, tf.Variable>,
@@ -177,7 +177,7 @@ async function verifyUpdates(
 }
 
 /** The weights that the updates lead to. */
-async function compareParameters(gsva: Gsva, recorded: ModelCase): Promise<VerifyItem[]> {
+async function compareParameters(gsva: LlavaSam, recorded: ModelCase): Promise<VerifyItem[]> {
   const file = new Recording(join(recorded.dir, 'after_5_updates.safetensors'));
   const parameters = gsva.namedParameters();
   const worst = new Worst();

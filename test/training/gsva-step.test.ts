@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import * as fused from '../../src/engine/fused-ops.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
-import type { Gsva } from '../../src/systems/gsva/gsva.js';
+import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import { MultimodalRows } from '../../src/networks/multimodal-rows.js';
 import { type GsvaBatch, gsvaStep } from '../../src/training/gsva-step.js';
 import { maskObjective } from '../../src/training/mask-objective.js';
@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 
 /** L of the whole forward, on one tape. */
-function wholeLoss(gsva: Gsva, batch: GsvaBatch, dropoutSeed: number | null): tf.Tensor {
+function wholeLoss(gsva: LlavaSam, batch: GsvaBatch, dropoutSeed: number | null): tf.Tensor {
   return tf.tidy(() => {
     const layout = new MultimodalRows(batch.tokens, gsva.patches);
     const embeddings = gsva.embed(layout, gsva.projector.forward(batch.clipFeatures) as tf.Tensor3D);
@@ -41,7 +41,7 @@ function wholeLoss(gsva: Gsva, batch: GsvaBatch, dropoutSeed: number | null): tf
   });
 }
 
-function lossOf(gsva: Gsva, batch: GsvaBatch, dropoutSeed: number | null = null): number {
+function lossOf(gsva: LlavaSam, batch: GsvaBatch, dropoutSeed: number | null = null): number {
   return tf.tidy(() => wholeLoss(gsva, batch, dropoutSeed).dataSync()[0] as number);
 }
 

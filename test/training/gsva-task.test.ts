@@ -12,7 +12,7 @@ import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import { encodePng } from '../../src/io/image/image-file.js';
 import { writePendingFiles } from '../../src/io/atomic/pending-file.js';
-import type { Gsva } from '../../src/systems/gsva/gsva.js';
+import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import { Random } from '../../src/random.js';
 import { encoderDigests } from '../../src/features/encoder-digest.js';
 import { FeatureCache } from '../../src/features/feature-cache.js';
@@ -34,7 +34,7 @@ import { plantNaN, valuesOf, variablesOf } from '../helpers/tensors.js';
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-task-'));
 const tokenizer = smallTokenizer();
 const { seg, rej } = SMALL_TEXT.tokens;
-let gsva: Gsva;
+let gsva: LlavaSam;
 
 beforeAll(async () => {
   await startEngine({ engine: 'wasm' });
@@ -331,7 +331,7 @@ describe('data sets', () => {
         .map(({ key }) => key)
         .sort(),
     ).toEqual(['0 test', '1 test']);
-    const encoded = jest.spyOn(gsva.imageEncoder, 'forwardSteps');
+    const encoded = jest.spyOn(gsva.encoders.sam, 'forwardSteps');
     for (const samples of [batch, words]) {
       const { losses, gradients } = await task.forwardBackward(samples, new Random(0));
       expect(Object.values(losses).every(Number.isFinite)).toBe(true);

@@ -1,10 +1,10 @@
 /** The table of what trains, against the published names. */
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../src/engine/engine.js';
-import type { Gsva } from '../../src/systems/gsva/gsva.js';
 import { partOf, watchedPartOf } from '../../src/systems/parts.js';
 import { LLAVA_SAM_PARTS } from '../../src/systems/shared/llava-sam-parts.js';
 import { type Stage, STAGES, TRAINABLE, trainableVariables } from '../../src/training/trainable.js';
+import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import { readSafetensors } from '../../src/io/safetensors/safetensors.js';
 import { PUBLISHED_PREFIX } from '../../src/checkpoints/weights.js';
 import { fixture } from '../helpers/fixtures.js';
@@ -14,7 +14,7 @@ beforeAll(async () => {
   await startEngine({ engine: 'wasm' });
 });
 
-function namesOf(gsva: Gsva, stage: Stage): string[] {
+function namesOf(gsva: LlavaSam, stage: Stage): string[] {
   return [...trainableVariables(gsva, stage).keys()];
 }
 

@@ -13,7 +13,7 @@ import { captionTurn } from '../../synthetic/base-text.js';
 import type { Tokenizer } from '../../data/text/tokenizer.js';
 import * as tf from '../../engine/tf.js';
 import type { PendingFile } from '../../io/atomic/pending-file.js';
-import type { Gsva } from '../../systems/gsva/gsva.js';
+import type { LlavaSam } from '../../systems/shared/llava-sam.js';
 import { stackImages } from '../../features/image-features.js';
 import { MultimodalRows } from '../../networks/multimodal-rows.js';
 import { Random } from '../../random.js';
@@ -25,7 +25,7 @@ import { trainableVariables } from '../trainable.js';
 import type { Gradients, SampleStream, TrainingTask } from '../loop/training-task.js';
 
 export interface BaseCaptionTaskOptions {
-  readonly gsva: Gsva;
+  readonly gsva: LlavaSam;
   readonly tokenizer: Tokenizer;
   readonly conversation: ConversationStyle;
   readonly maxLength: number;
@@ -46,7 +46,7 @@ export interface CaptionSample {
 const VALIDATION_BATCH = 16;
 
 export class BaseCaptionTask implements TrainingTask<CaptionSample> {
-  readonly network: Gsva;
+  readonly network: LlavaSam;
   readonly variables: ReadonlyMap<string, tf.Variable>;
 
   constructor(private readonly options: BaseCaptionTaskOptions) {
@@ -121,7 +121,7 @@ export class BaseCaptionTask implements TrainingTask<CaptionSample> {
     const { gsva } = this.options;
     const { positions, targets } = layout.supervised();
     const compute = (): tf.Tensor1D => {
-      const visionTokens = gsva.projector.forward(gsva.visionTower.forward(this.stack(seen))) as tf.Tensor3D;
+      const visionTokens = gsva.projector.forward(gsva.encoders.clip.forward(this.stack(seen))) as tf.Tensor3D;
       const context = gsva.llama.context(0, layout.time, layout.lengths);
       const [hidden] = gsva.llama.forward(gsva.embed(layout, visionTokens), context);
       return likeliest(gsva.lmHead.forward(gsva.statesAt(hidden as tf.Tensor3D, positions)) as tf.Tensor2D);

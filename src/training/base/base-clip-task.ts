@@ -9,7 +9,7 @@ import type { Tokenizer } from '../../data/text/tokenizer.js';
 import * as fused from '../../engine/fused-ops.js';
 import * as tf from '../../engine/tf.js';
 import type { PendingFile } from '../../io/atomic/pending-file.js';
-import type { Gsva } from '../../systems/gsva/gsva.js';
+import type { LlavaSam } from '../../systems/shared/llava-sam.js';
 import { stackImages } from '../../features/image-features.js';
 import type { Random } from '../../random.js';
 import { epochSamples } from '../loop/epoch-samples.js';
@@ -22,7 +22,7 @@ import { trainableVariables } from '../trainable.js';
 import type { Gradients, SampleStream, TrainingTask } from '../loop/training-task.js';
 
 export interface BaseClipTaskOptions {
-  readonly gsva: Gsva;
+  readonly gsva: LlavaSam;
   readonly tokenizer: Tokenizer;
   readonly pool: ScenePool;
   readonly scenes: number;
@@ -43,7 +43,7 @@ const TEMPERATURE = 0.035;
 const QUESTIONS = Object.keys(PATCH_WORDS) as PatchQuestion[];
 
 export class BaseClipTask implements TrainingTask<ClipSample> {
-  readonly network: Gsva;
+  readonly network: LlavaSam;
   readonly variables: ReadonlyMap<string, tf.Variable>;
   /** Token ids of the words that a question can be answered with. */
   private readonly words: Readonly<Record<string, readonly number[]>>;
@@ -142,7 +142,7 @@ export class BaseClipTask implements TrainingTask<ClipSample> {
   /** Per question the cosines of the vision tokens with its words over the temperature, [B·N, words]. */
   private answers(images: tf.Tensor4D): tf.Tensor[] {
     const { gsva } = this.options;
-    const seen = gsva.projector.forward(gsva.visionTower.forward(images));
+    const seen = gsva.projector.forward(gsva.encoders.clip.forward(images));
     const tokens = unitRows(tf.reshape(seen, [-1, gsva.config.llm.hiddenSize]));
     return QUESTIONS.map((question) => {
       const words = gsva.llama.embedTokens.forward(tf.tensor1d([...(this.words[question] ?? [])], 'int32'));

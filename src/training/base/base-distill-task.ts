@@ -6,7 +6,7 @@
 import { samTransform } from '../../data/image/image-transforms.js';
 import * as tf from '../../engine/tf.js';
 import type { PendingFile } from '../../io/atomic/pending-file.js';
-import type { Gsva } from '../../systems/gsva/gsva.js';
+import type { LlavaSam } from '../../systems/shared/llava-sam.js';
 import { stackImages } from '../../features/image-features.js';
 import type { Random } from '../../random.js';
 import { differentiate, GradientMap } from '../backprop.js';
@@ -18,9 +18,9 @@ import type { Gradients, SampleStream, TrainingTask } from '../loop/training-tas
 
 export interface BaseDistillTaskOptions {
   /** With the smaller F_V2. */
-  readonly gsva: Gsva;
+  readonly gsva: LlavaSam;
   /** With the larger one; the task disposes it when the run is over. */
-  readonly teacher: Gsva;
+  readonly teacher: LlavaSam;
   readonly pool: ScenePool;
   readonly scenes: number;
   readonly save: () => Promise<PendingFile[]>;
@@ -34,7 +34,7 @@ export interface DistillSample {
 }
 
 export class BaseDistillTask implements TrainingTask<DistillSample> {
-  readonly network: Gsva;
+  readonly network: LlavaSam;
   readonly variables: ReadonlyMap<string, tf.Variable>;
 
   constructor(private readonly options: BaseDistillTaskOptions) {
@@ -73,9 +73,9 @@ export class BaseDistillTask implements TrainingTask<DistillSample> {
       return await stepWithLosses(['mse'] as const, (losses) => {
         const gradients = new GradientMap();
         tf.tidy(() => {
-          const wanted = tf.tidy(() => teacher.imageEncoder.forward(images));
+          const wanted = tf.tidy(() => teacher.encoders.sam.forward(images));
           const error = (): tf.Tensor => {
-            const difference = tf.sub(gsva.imageEncoder.forward(images), wanted);
+            const difference = tf.sub(gsva.encoders.sam.forward(images), wanted);
             return losses.add('mse', tf.mean(tf.square(difference)));
           };
           differentiate(error, [], new Map(this.variables), gradients);

@@ -19,7 +19,7 @@ import { visibleMask } from '../../synthetic/scene.js';
 import type { Tokenizer } from '../../data/text/tokenizer.js';
 import * as tf from '../../engine/tf.js';
 import type { PendingFile } from '../../io/atomic/pending-file.js';
-import type { Gsva } from '../../systems/gsva/gsva.js';
+import type { LlavaSam } from '../../systems/shared/llava-sam.js';
 import { stackImages } from '../../features/image-features.js';
 import { MultimodalRows } from '../../networks/multimodal-rows.js';
 import { Random } from '../../random.js';
@@ -39,7 +39,7 @@ import type { Gradients, SampleStream, TrainingTask } from '../loop/training-tas
 export interface BaseGroundingTaskOptions {
   /** 'base-grounding' is words alone, 'base-joint' is masks too. */
   readonly stage: 'base-grounding' | 'base-joint';
-  readonly gsva: Gsva;
+  readonly gsva: LlavaSam;
   readonly tokenizer: Tokenizer;
   readonly conversation: ConversationStyle;
   readonly maxLength: number;
@@ -76,7 +76,7 @@ const WORDS = 1 / 3;
 const VALIDATION_BATCH = 16;
 
 export class BaseGroundingTask implements TrainingTask<GroundingSample> {
-  readonly network: Gsva;
+  readonly network: LlavaSam;
   readonly variables: ReadonlyMap<string, tf.Variable>;
   private readonly words: GroundingTokens;
 
@@ -225,12 +225,12 @@ export class BaseGroundingTask implements TrainingTask<GroundingSample> {
       });
     });
     const compute = (): { choice: tf.Tensor1D; masks: tf.Tensor3D } => {
-      const { lastHidden, imageEmbeddings } = gsva.forward({ clipImages, samImages, tokens });
+      const features = { clip: gsva.encoders.clip.forward(clipImages), sam: gsva.encoders.sam.forward(samImages) };
+      const reading = gsva.read(layout, features);
       const positions = [...decisions, ...written].map(positionOf);
-      const logits = gsva.lmHead.forward(gsva.statesAt(lastHidden, positions)) as tf.Tensor2D;
-      const queries = gsva.maskQueries(lastHidden, shown.map(positionOf));
-      const rows = shown.map(({ row }) => row);
-      return { choice: likeliest(logits), masks: gsva.decodeMasks(queries, imageEmbeddings, rows).lowResMasks };
+      const logits = gsva.logits(gsva.statesAt(reading.hidden, positions));
+      const places = shown.map(({ row, position }) => ({ row, states: [position] }));
+      return { choice: likeliest(logits), masks: gsva.ground(reading, places).masks };
     };
     const { choice, masks } = tf.tidy(compute);
     const rerun = (): void => {

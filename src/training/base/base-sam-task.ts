@@ -6,7 +6,7 @@ import { samTransform } from '../../data/image/image-transforms.js';
 import { type MaskPromptSample, sampleMaskPrompts } from '../../synthetic/base-masks.js';
 import * as tf from '../../engine/tf.js';
 import type { PendingFile } from '../../io/atomic/pending-file.js';
-import type { Gsva } from '../../systems/gsva/gsva.js';
+import type { LlavaSam } from '../../systems/shared/llava-sam.js';
 import { stackImages } from '../../features/image-features.js';
 import { Random } from '../../random.js';
 import { epochSamples } from '../loop/epoch-samples.js';
@@ -18,7 +18,7 @@ import { trainableVariables } from '../trainable.js';
 import type { Gradients, SampleStream, TrainingTask } from '../loop/training-task.js';
 
 export interface BaseSamTaskOptions {
-  readonly gsva: Gsva;
+  readonly gsva: LlavaSam;
   readonly pool: ScenePool;
   readonly scenes: number;
   readonly promptsPerScene: number;
@@ -40,7 +40,7 @@ const POINTS_PER_PROMPT = 2;
 const VALIDATION_BATCH = 16;
 
 export class BaseSamTask implements TrainingTask<SamSample> {
-  readonly network: Gsva;
+  readonly network: LlavaSam;
   readonly variables: ReadonlyMap<string, tf.Variable>;
 
   constructor(private readonly options: BaseSamTaskOptions) {
@@ -108,11 +108,11 @@ export class BaseSamTask implements TrainingTask<SamSample> {
     return this.options.load(dir);
   }
 
-  private async maskIous(gsva: Gsva, samples: readonly SamSample[]): Promise<number[]> {
+  private async maskIous(gsva: LlavaSam, samples: readonly SamSample[]): Promise<number[]> {
     const batch = this.collate(samples);
     const compute = (): tf.Tensor3D => {
       const rows = samples.flatMap((sample, row) => sample.prompts.map(() => row));
-      const embeddings = tf.add(gsva.imageEncoder.forward(batch.images), gsva.promptEncoder.noMaskEmbedding());
+      const embeddings = tf.add(gsva.encoders.sam.forward(batch.images), gsva.promptEncoder.noMaskEmbedding());
       return gsva.maskDecoder.forward({
         imageEmbeddings: tf.gather(embeddings, tf.tensor1d(rows, 'int32')) as tf.Tensor4D,
         densePositions: gsva.promptEncoder.densePositions(),

@@ -5,7 +5,7 @@
  */
 import * as fused from '../../engine/fused-ops.js';
 import * as tf from '../../engine/tf.js';
-import type { Gsva } from '../../systems/gsva/gsva.js';
+import type { LlavaSam } from '../../systems/shared/llava-sam.js';
 import { type TokenBatch, MultimodalRows } from '../../networks/multimodal-rows.js';
 import { differentiate, GradientMap } from '../backprop.js';
 import { type LossParts, stepWithLosses } from '../loss-parts.js';
@@ -29,7 +29,7 @@ export interface JointBatch {
  * @returns losses (total, and the weighted parts) and the gradients, owned by the caller
  */
 export function jointStep(
-  gsva: Gsva,
+  gsva: LlavaSam,
   batch: JointBatch,
   variables: ReadonlyMap<string, tf.Variable>,
 ): Promise<Gradients> {
@@ -37,7 +37,7 @@ export function jointStep(
 }
 
 function backpropagate(
-  gsva: Gsva,
+  gsva: LlavaSam,
   batch: JointBatch,
   variables: ReadonlyMap<string, tf.Variable>,
   losses: LossParts<'ce' | 'bce' | 'dice'>,
@@ -57,7 +57,7 @@ function backpropagate(
     return losses.add(name, tf.mul(value, config.loss[name]));
   };
   const objective = (): tf.Tensor => {
-    const visionTokens = gsva.projector.forward(gsva.visionTower.forward(batch.clipImages)) as tf.Tensor3D;
+    const visionTokens = gsva.projector.forward(gsva.encoders.clip.forward(batch.clipImages)) as tf.Tensor3D;
     const context = llama.context(0, layout.time, layout.lengths);
     const [hidden] = llama.forward(gsva.embed(layout, visionTokens), context) as [tf.Tensor3D, unknown];
     const { positions, targets } = layout.supervised();
@@ -69,7 +69,7 @@ function backpropagate(
       asking.map(({ position }) => position),
     );
     const rows = asking.map(({ row }) => row);
-    const { lowResMasks } = gsva.decodeMasks(queries, gsva.imageEncoder.forward(samImages), rows);
+    const { lowResMasks } = gsva.decodeMasks(queries, gsva.encoders.sam.forward(samImages), rows);
     const { bce, dice } = maskObjective(lowResMasks, batch.targets, config.sam.imageSize);
     return tf.addN([ce, weighted('bce', bce), weighted('dice', dice)]);
   };

@@ -1,6 +1,6 @@
 /** How well the base's masks fit, for its validations. */
 import * as tf from '../../engine/tf.js';
-import type { Gsva } from '../../systems/gsva/gsva.js';
+import type { LlavaSam } from '../../systems/shared/llava-sam.js';
 import { requireFinite } from '../../checkpoints/not-finite.js';
 import { resizeMasks } from '../../networks/sam/resize-masks.js';
 import type { MaskTargets } from '../mask-objective.js';
@@ -13,7 +13,7 @@ import type { MaskTargets } from '../mask-objective.js';
  * @throws UserError that names the first part of the network that is not finite, where a logit is not
  */
 export async function maskIous(
-  gsva: Gsva,
+  gsva: LlavaSam,
   lowResMasks: tf.Tensor3D,
   targets: readonly MaskTargets[],
   rerun: () => unknown,

@@ -3,7 +3,7 @@
  * DICE as GSVA's. F_mask and the prompt encoder are one segment, F_V2 another.
  */
 import * as tf from '../../engine/tf.js';
-import type { Gsva } from '../../systems/gsva/gsva.js';
+import type { LlavaSam } from '../../systems/shared/llava-sam.js';
 import { differentiate, GradientMap, variablesUnder } from '../backprop.js';
 import { type LossParts, stepWithLosses } from '../loss-parts.js';
 import { maskObjective, type MaskTargets } from '../mask-objective.js';
@@ -22,12 +22,16 @@ export interface SamBatch {
   readonly targets: readonly MaskTargets[];
 }
 
-export function samStep(gsva: Gsva, batch: SamBatch, variables: ReadonlyMap<string, tf.Variable>): Promise<Gradients> {
+export function samStep(
+  gsva: LlavaSam,
+  batch: SamBatch,
+  variables: ReadonlyMap<string, tf.Variable>,
+): Promise<Gradients> {
   return stepWithLosses(['bce', 'dice'] as const, (losses) => backpropagate(gsva, batch, variables, losses));
 }
 
 function backpropagate(
-  gsva: Gsva,
+  gsva: LlavaSam,
   batch: SamBatch,
   variables: ReadonlyMap<string, tf.Variable>,
   losses: LossParts<'bce' | 'dice'>,
@@ -35,7 +39,7 @@ function backpropagate(
   const { loss, sam } = gsva.config;
   const gradients = new GradientMap();
   tf.tidy(() => {
-    const embeddings = tf.tidy(() => gsva.imageEncoder.forward(batch.images));
+    const embeddings = tf.tidy(() => gsva.encoders.sam.forward(batch.images));
     const rows = batch.targets.flatMap((target, row) => target.masks.map(() => row));
     const coordinates = tf.tensor3d(batch.coordinates, [rows.length, batch.points, 2]);
     const labels = tf.tensor2d(batch.labels, [rows.length, batch.points], 'int32');
@@ -56,7 +60,7 @@ function backpropagate(
     );
     const { inputs } = differentiate(decoder, [embeddings], decoderVariables, gradients);
     const encoderVariables = variablesUnder(variables, 'model.visual_model.image_encoder.');
-    differentiate(() => gsva.imageEncoder.forward(batch.images), [], encoderVariables, gradients, inputs[0]);
+    differentiate(() => gsva.encoders.sam.forward(batch.images), [], encoderVariables, gradients, inputs[0]);
     return [...gradients.tensors.values()];
   });
   return gradients.tensors;

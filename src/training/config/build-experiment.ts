@@ -13,7 +13,7 @@ import {
   readModelDirectory,
 } from '../../checkpoints/checkpoint-directory.js';
 import { openCheckpoint, weightsOf } from '../../io/checkpoint-files.js';
-import { Gsva } from '../../systems/gsva/gsva.js';
+import { LlavaSam } from '../../systems/shared/llava-sam.js';
 import { checkWeights, type LoadOptions } from '../../checkpoints/weights.js';
 import { EMBEDDING_DEVIATION } from '../../nn/embedding.js';
 import { patternsOf, startsRandom } from '../../systems/parts.js';
@@ -34,7 +34,7 @@ import type { TrainingTask } from '../loop/training-task.js';
 
 export interface Experiment {
   readonly config: ExperimentConfig;
-  readonly gsva: Gsva;
+  readonly gsva: LlavaSam;
   readonly tokenizer: Tokenizer;
   readonly meta: ModelMeta;
   /** Frozen weights that the start model has in more than 16 bits, and this run in 16: rounded to BF16. */
@@ -56,7 +56,7 @@ const VOCABULARY = /^(model\.embed_tokens|lm_head)\.weight$/;
 export function buildExperiment(written: ExperimentConfig, source: string): Experiment {
   const { config, tokenizer } = withTokenizer(written, source);
   const { stage, description, conversation, variant, start } = config;
-  const gsva = new Gsva(config.model);
+  const gsva = new LlavaSam(config.model);
   let rounded: readonly string[] = [];
   try {
     holdFrozenWeights(gsva, stage, config.frozenWeights);
@@ -84,7 +84,7 @@ export async function checkStart(written: ExperimentConfig, source: string): Pro
   const { start, stage, model, frozenWeights } = withTokenizer(written, source).config;
   if (start === null) return;
   await startDryRun('fused');
-  const gsva = new Gsva(model);
+  const gsva = new LlavaSam(model);
   try {
     holdFrozenWeights(gsva, stage, frozenWeights);
     gsva.build();
@@ -96,7 +96,7 @@ export async function checkStart(written: ExperimentConfig, source: string): Pro
 }
 
 /** Parts that a start model may lack, or have too many of. */
-function startOptions({ parts }: Gsva, stage: ExperimentConfig['stage']): LoadOptions {
+function startOptions({ parts }: LlavaSam, stage: ExperimentConfig['stage']): LoadOptions {
   const mayBeMissing = startsRandom(parts);
   const options = { mayBeMissing, mayGrow: VOCABULARY, roundPacked: true };
   // A smaller F_V2 leaves layers out.
@@ -193,7 +193,7 @@ export function baseTask(experiment: Experiment, data: SceneData): TrainingTask<
  * branches that together add about as much. LLaMA's N(0, 0.02) embeddings would be small beside the first layers'
  * outputs at this width.
  */
-function balanceResiduals(gsva: Gsva): void {
+function balanceResiduals(gsva: LlavaSam): void {
   const branch = 1 / Math.sqrt(2 * gsva.config.llm.numHiddenLayers);
   const scaleOf = (name: string): number => {
     const isBranch = /^model\.layers\.\d+\.(self_attn\.o_proj|mlp\.down_proj)\.weight$/.test(name);
@@ -213,7 +213,7 @@ function balanceResiduals(gsva: Gsva): void {
 }
 
 /** Rows of [SEG] and [REJ] in embedding and head from N(0, 0.02). */
-function redrawAddedTokens(gsva: Gsva, random: Random): void {
+function redrawAddedTokens(gsva: LlavaSam, random: Random): void {
   const { tokens } = gsva.config;
   const size = gsva.config.llm.hiddenSize;
   const parameters = gsva.namedParameters();

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 
 import { startDryRun } from '../../../src/engine/dry-run.js';
-import { Gsva } from '../../../src/systems/gsva/gsva.js';
+import { LlavaSam } from '../../../src/systems/shared/llava-sam.js';
 import type { Backbone, Piece } from '../../../src/checkpoints/catalogue/entry.js';
 import { ADDED_ROWS, CLIP_L14, SAM_VIT_H } from '../../../src/checkpoints/catalogue/pieces.js';
 import { BACKBONES, PACKAGED_MODELS, RELEASED_MODELS } from '../../../src/checkpoints/catalogue/released-models.js';
@@ -15,7 +15,7 @@ import { isTrainable } from '../../../src/training/trainable.js';
 
 /** Numbers of the model that configs/paper describes, by parameter name. */
 function numbersOf({ name }: Backbone): Map<string, number> {
-  const gsva = new Gsva(readPlanSource(`configs/paper/${name}-pretrain.json5`).model);
+  const gsva = new LlavaSam(readPlanSource(`configs/paper/${name}-pretrain.json5`).model);
   gsva.build();
   const numbers = [...gsva.namedParameters()].map(([parameter, { variable }]): [string, number] => [
     parameter,

@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../../src/engine/engine.js';
 import * as tf from '../../../src/engine/tf.js';
-import type { Gsva } from '../../../src/systems/gsva/gsva.js';
+import type { LlavaSam } from '../../../src/systems/shared/llava-sam.js';
 import { Random } from '../../../src/random.js';
 import { gsvaStep } from '../../../src/training/gsva-step.js';
 import { type JointBatch, jointStep } from '../../../src/training/base/joint-step.js';
@@ -45,7 +45,7 @@ function jointBatch(make = gsvaBatch): JointBatch & { samImages: tf.Tensor4D } {
 /** The loss's slope along a part's own gradient: in truth, the gradient's length. */
 async function slopeAlong(
   part: string,
-  gsva: Gsva,
+  gsva: LlavaSam,
   batch: JointBatch,
   variables: ReadonlyMap<string, tf.Variable>,
   gradients: ReadonlyMap<string, tf.Tensor>,
@@ -81,8 +81,8 @@ describe('jointStep', () => {
     const batch = jointBatch(make);
     const variables = trainableVariables(gsva, 'gsva');
     const [clipFeatures, imageEmbeddings] = tf.tidy(() => [
-      gsva.visionTower.forward(batch.clipImages),
-      gsva.imageEncoder.forward(batch.samImages),
+      gsva.encoders.clip.forward(batch.clipImages),
+      gsva.encoders.sam.forward(batch.samImages),
     ]);
     const { tokens, targets } = batch;
     const numTensors = tf.memory().numTensors;
