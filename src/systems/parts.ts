@@ -1,5 +1,10 @@
 /** Look-ups in a system's table of parts. The first row that fits a name counts. */
+import * as tf from '../engine/tf.js';
+import type { CompositeLayer } from '../nn/composite-layer.js';
 import type { Part } from './system.js';
+
+/** A network with the table of its parts. */
+export type PartedLayer = CompositeLayer & { readonly parts: readonly Part[] };
 
 /** "layer 7 of the LLM" for the name of one of its weights or layers; the name itself where it is of no known part. */
 export function partTitle(parts: readonly Part[], name: string): string {
@@ -43,4 +48,43 @@ export function patternsOf(parts: readonly Part[], name: string): RegExp {
 
 function anyOf(parts: readonly Part[]): RegExp {
   return new RegExp(parts.map(({ pattern }) => pattern.source).join('|'));
+}
+
+/** Variables of some parts by name, in checkpoint order. */
+export function variablesOf(layer: PartedLayer, parts: readonly string[]): Map<string, tf.Variable> {
+  const out = new Map<string, tf.Variable>();
+  for (const [name, { variable }] of layer.namedParameters()) {
+    if (!parts.includes(partOf(layer.parts, name))) continue;
+    const value = variable.read();
+    if (!isVariable(value)) throw new Error(`variablesOf: "${name}" is not a variable`);
+    out.set(name, value);
+  }
+  return out;
+}
+
+function isVariable(tensor: tf.Tensor): tensor is tf.Variable {
+  return tensor instanceof tf.Variable;
+}
+
+/** Variables by segment of the backward pass, each in their own order. */
+export class VariableSegments {
+  private readonly segments = new Map<string, Map<string, tf.Variable>>();
+
+  /** @param segmentOf name of the segment that a part belongs to, by its name and number ('' where it has none) */
+  constructor(
+    parts: readonly Part[],
+    variables: ReadonlyMap<string, tf.Variable>,
+    segmentOf: (part: string, number: string) => string,
+  ) {
+    for (const [name, variable] of variables) {
+      const part = parts.find(({ pattern }) => pattern.test(name));
+      const segment = segmentOf(part?.name ?? name, part?.pattern.exec(name)?.[1] ?? '');
+      const own = this.segments.get(segment) ?? new Map<string, tf.Variable>();
+      this.segments.set(segment, own.set(name, variable));
+    }
+  }
+
+  of(segment: string): ReadonlyMap<string, tf.Variable> {
+    return this.segments.get(segment) ?? new Map<string, tf.Variable>();
+  }
 }

@@ -1,7 +1,6 @@
 /** The parts that train in each stage. */
-import * as tf from '../engine/tf.js';
-import type { CompositeLayer } from '../nn/composite-layer.js';
-import { partOf } from '../systems/parts.js';
+import type * as tf from '../engine/tf.js';
+import { type PartedLayer, partOf, variablesOf } from '../systems/parts.js';
 import { GROUNDING_TRAINS } from '../systems/shared/llava-sam-parts.js';
 import type { Part } from '../systems/system.js';
 
@@ -27,9 +26,6 @@ export const TRAINABLE = {
 export type Stage = keyof typeof TRAINABLE;
 export const STAGES = Object.keys(TRAINABLE) as readonly Stage[];
 
-/** A network with the table of its parts. */
-export type PartedLayer = CompositeLayer & { readonly parts: readonly Part[] };
-
 /** Whether the parameter of that name trains in a stage. */
 export function isTrainable(parts: readonly Part[], name: string, stage: Stage): boolean {
   const trained: readonly string[] = TRAINABLE[stage];
@@ -38,16 +34,5 @@ export function isTrainable(parts: readonly Part[], name: string, stage: Stage):
 
 /** The variables of a stage by name, in checkpoint order. */
 export function trainableVariables(layer: PartedLayer, stage: Stage): Map<string, tf.Variable> {
-  const out = new Map<string, tf.Variable>();
-  for (const [name, { variable }] of layer.namedParameters()) {
-    if (!isTrainable(layer.parts, name, stage)) continue;
-    const value = variable.read();
-    if (!isVariable(value)) throw new Error(`trainableVariables: "${name}" is not a variable`);
-    out.set(name, value);
-  }
-  return out;
-}
-
-function isVariable(tensor: tf.Tensor): tensor is tf.Variable {
-  return tensor instanceof tf.Variable;
+  return variablesOf(layer, TRAINABLE[stage]);
 }

@@ -12,7 +12,7 @@ import { buildGsva } from '../checkpoints/checkpoint-directory.js';
 import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import type { ImageSize } from '../networks/sam/resize-masks.js';
 import type { TokenBatch } from '../networks/multimodal-rows.js';
-import type { MaskTargets } from '../training/mask-objective.js';
+import type { MaskTargets } from '../systems/system.js';
 import type { PreparedImage } from '../types.js';
 
 /** A recorded tensor in PyTorch's layout. */

@@ -16,6 +16,7 @@ import { openCheckpoint, weightsOf } from '../../io/checkpoint-files.js';
 import { LlavaSam } from '../../systems/shared/llava-sam.js';
 import { checkWeights, type LoadOptions } from '../../checkpoints/weights.js';
 import { EMBEDDING_DEVIATION } from '../../nn/embedding.js';
+import { GROUNDING_RECIPE } from '../../systems/shared/llava-sam-step.js';
 import { patternsOf, startsRandom } from '../../systems/parts.js';
 import { Random } from '../../random.js';
 import { addedTokens, segTokenAt } from '../../special-tokens.js';
@@ -28,7 +29,7 @@ import { BaseDistillTask } from '../base/base-distill-task.js';
 import { BaseGroundingTask } from '../base/base-grounding-task.js';
 import { BaseSamTask } from '../base/base-sam-task.js';
 import type { ExperimentConfig, SceneData } from './experiment-config.js';
-import { type GsvaData, GsvaTask } from '../gsva-task.js';
+import { type GroundingData, GroundingTask } from '../grounding-task.js';
 import { ScenePool } from '../base/scene-pool.js';
 import type { TrainingTask } from '../loop/training-task.js';
 
@@ -140,15 +141,17 @@ function isBase(dir: string): boolean {
  * @param validate null where the run never validates
  * @param features of the images of `data` by the same encoders, from other runs
  */
-export function gsvaTask(
+export function groundingTask(
   experiment: Experiment,
-  data: GsvaData,
+  data: GroundingData,
   validate: Validate | null,
   features: KeptFeatures | null = null,
-): GsvaTask {
+): GroundingTask {
   const { config, gsva, tokenizer, meta } = experiment;
-  return new GsvaTask({
-    gsva,
+  return new GroundingTask({
+    model: gsva,
+    recipe: GROUNDING_RECIPE,
+    vocabulary: { found: segIds(config.model.tokens), absent: [config.model.tokens.rej] },
     tokenizer,
     tokenizerDir: config.tokenizer,
     conversation: config.conversation,

@@ -9,7 +9,8 @@ import type { OptimizerRule } from '../optimizer/optimizer-rule.js';
 import { partFigures } from '../watching/part-figures.js';
 import type { PartFigures } from '../watching/run-log.js';
 import type { SampleSupply } from './sample-supply.js';
-import { TOTAL_LOSS, type TrainingTask } from './training-task.js';
+import { TOTAL_LOSS } from '../../nn/loss-parts.js';
+import type { TrainingTask } from './training-task.js';
 
 /** What one update works with. */
 export interface UpdateRequest<Sample> {

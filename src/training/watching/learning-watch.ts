@@ -13,7 +13,7 @@
  */
 import { chanceOfLower, medianOf } from './rank-statistics.js';
 import type { AlarmKind, AlarmRecord, LogRecord, UpdateRecord } from './run-log.js';
-import { TOTAL_LOSS } from '../loop/training-task.js';
+import { TOTAL_LOSS } from '../../nn/loss-parts.js';
 
 /** Defaults of the configuration's `training.watchEvery` and `training.flatWindow`. */
 export const WATCH_EVERY = 10;
