@@ -1,10 +1,8 @@
 /** A model's files against the model, strictly, without its memory: nothing is read but headers. */
 import { startDryRun } from '../engine/dry-run.js';
+import { startsRandom } from '../systems/parts.js';
 import { checkWeights, type LoadReport } from '../checkpoints/weights.js';
 import type { OpenedModel } from './open-model.js';
-
-/** Parts that a model without GSVA's own weights lacks; its training draws them. */
-const DRAWN = /\.lora_[AB]\.|^model\.text_hidden_fcs\./;
 
 /**
  * Compares names and shapes. Changes TensorFlow.js's backend, as every dry run does.
@@ -15,7 +13,8 @@ export async function checkModel({ system, config, tensors, weightsPath, meta }:
   const network = system.build(config);
   network.build();
   try {
-    return checkWeights(network, tensors, weightsPath, meta.stage === 'base' ? { mayBeMissing: DRAWN } : {});
+    const options = meta.stage === 'base' ? { mayBeMissing: startsRandom(network.parts) } : {};
+    return checkWeights(network, tensors, weightsPath, options);
   } finally {
     network.dispose();
   }

@@ -45,8 +45,11 @@ export async function openModel(source: ModelSource): Promise<OpenedModel> {
 }
 
 /** The tokenizer of a folder as a system has it. */
-export function openTokenizer(dir: string, { added }: Pick<Vocabulary, 'added' | 'addedTokenSpaces'>): Tokenizer {
-  const tokenizer = Tokenizer.fromDirectory(dir);
+export function openTokenizer(
+  dir: string,
+  { added, addedTokenSpaces }: Pick<Vocabulary, 'added' | 'addedTokenSpaces'>,
+): Tokenizer {
+  const tokenizer = Tokenizer.fromDirectory(dir, { addedTokenSpaces });
   tokenizer.addTokens(added);
   return tokenizer;
 }

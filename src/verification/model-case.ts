@@ -14,7 +14,7 @@ import { system } from '../systems/gsva/system.js';
 import type { Vocabulary } from '../systems/system.js';
 import type { ImageSize } from '../nn/bilinear.js';
 import type { TokenBatch } from '../networks/multimodal-rows.js';
-import type { MaskTargets } from '../training/mask-objective.js';
+import type { MaskTargets } from '../systems/system.js';
 import type { PreparedImage } from '../types.js';
 
 /** A recorded tensor in PyTorch's layout. */

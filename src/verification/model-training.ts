@@ -5,10 +5,12 @@ import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { encodeImages, stackFeatures } from '../features/image-features.js';
 import { PUBLISHED_PREFIX, toStored } from '../checkpoints/weights.js';
 import { GradientAccumulator } from '../training/loop/gradient-accumulator.js';
-import { type GsvaBatch, gsvaStep } from '../training/gsva-step.js';
 import { AdamW } from '../training/optimizer/optimizer.js';
 import { Schedule } from '../training/loop/schedule.js';
-import { trainableVariables } from '../training/trainable.js';
+import { MultimodalRows } from '../networks/multimodal-rows.js';
+import { variablesOf } from '../systems/parts.js';
+import { GROUNDING_RECIPE } from '../systems/shared/llava-sam-step.js';
+import type { TrainingBatch, TrainingStep } from '../systems/system.js';
 import { largestDifference, largestMagnitude, toleranceItem } from './largest-difference.js';
 import { Mismatches } from './mismatches.js';
 import { type ModelCase, Recording } from './model-case.js';
@@ -39,27 +41,31 @@ function ourName(recordedName: string): string {
 export async function verifyTraining(gsva: LlavaSam, recorded: ModelCase): Promise<VerifyItem[]> {
   const batch = await frozenBatch(gsva, recorded);
   try {
-    const variables = trainableVariables(gsva, 'gsva');
-    const once = await verifyOnePass(gsva, recorded, batch, variables);
-    return [...once, ...(await verifyUpdates(gsva, recorded, batch, variables))];
+    const variables = variablesOf(gsva, GROUNDING_RECIPE.trains);
+    const step = GROUNDING_RECIPE.step(gsva, variables);
+    const once = await verifyOnePass(gsva, recorded, () => step(batch), [...variables.keys()]);
+    return [...once, ...(await verifyUpdates(gsva, recorded, () => step(batch), variables))];
   } finally {
-    tf.dispose([batch.clipFeatures, batch.imageEmbeddings]);
+    tf.dispose(batch.features);
   }
 }
 
 /** Features of the frozen encoders are computed once, as in training. */
-async function frozenBatch(gsva: LlavaSam, recorded: ModelCase): Promise<GsvaBatch> {
-  const { clip, sam } = stackFeatures(gsva, await encodeImages(gsva, await recorded.preparedImages()));
-  return { clipFeatures: clip, imageEmbeddings: sam, tokens: recorded.tokens, targets: recorded.targets() };
+async function frozenBatch(gsva: LlavaSam, recorded: ModelCase): Promise<TrainingBatch> {
+  const features = stackFeatures(gsva, await encodeImages(gsva, await recorded.preparedImages()));
+  const rows = new MultimodalRows(recorded.tokens, gsva.patches);
+  const found = rows.statesBefore(recorded.vocabulary.found, 'supervised');
+  const places = found.map(({ row, position }) => ({ row, states: [position] }));
+  return { rows, places, features, targets: recorded.targets() };
 }
 
 async function verifyOnePass(
   gsva: LlavaSam,
   recorded: ModelCase,
-  batch: GsvaBatch,
-  variables: ReadonlyMap<string, tf.Variable>,
+  step: () => ReturnType<TrainingStep>,
+  trainable: readonly string[],
 ): Promise<VerifyItem[]> {
-  const { losses, gradients } = await gsvaStep(gsva, batch, variables);
+  const { losses, gradients } = await step();
   try {
     const lossItems = Object.entries(recorded.losses).map(([name, expected]) => {
       const found = losses[name] ?? NaN;
@@ -71,7 +77,7 @@ async function verifyOnePass(
         `${found.toFixed(6)}, expected ${expected.toFixed(6)}`,
       );
     });
-    return [...lossItems, ...(await compareGradients(gsva, recorded, gradients, [...variables.keys()]))];
+    return [...lossItems, ...(await compareGradients(gsva, recorded, gradients, trainable))];
   } finally {
     tf.dispose([...gradients.values()]);
   }
@@ -140,7 +146,7 @@ async function compareGradients(
 async function verifyUpdates(
   gsva: LlavaSam,
   recorded: ModelCase,
-  batch: GsvaBatch,
+  step: () => ReturnType<TrainingStep>,
   variables: ReadonlyMap<string, tf.Variable>,
 ): Promise<VerifyItem[]> {
   const { learningRate, warmup, total, betas, eps, weightDecay, clip, accumulation, trajectory } = recorded.optimizer;
@@ -152,7 +158,7 @@ async function verifyUpdates(
     for (const [update, expected] of trajectory.entries()) {
       const sum = new GradientAccumulator(variables, accumulation);
       try {
-        for (let i = 0; i < accumulation; i++) sum.add(await gsvaStep(gsva, batch, variables));
+        for (let i = 0; i < accumulation; i++) sum.add(await step());
         const scale = 1 / accumulation;
         const norm = await optimizer.globalNorm(sum.gradients, scale);
         const rate = schedule.learningRateAt(update);

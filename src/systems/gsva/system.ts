@@ -1,6 +1,8 @@
 /** GSVA as a system: everything that the rest of the project knows of it. */
 import { type ModelConfig, modelConfigToJson, parseModelConfig } from '../../config.js';
 import { GSVA_VARIANT, type Variant } from '../../variant.js';
+import { LLAVA_SAM_PARTS } from '../shared/llava-sam-parts.js';
+import { GROUNDING_RECIPE } from '../shared/llava-sam-step.js';
 import { LlavaSam } from '../shared/llava-sam.js';
 import { llavaSamPictures } from '../shared/pictures.js';
 import type { ModelWords, System } from '../system.js';
@@ -15,7 +17,8 @@ export const system: System<ModelConfig> = {
   },
   can: { rejects: true, boxes: false, regions: false },
   config: { parse: parseModelConfig, toJson: modelConfigToJson },
-  parts: [],
+  parts: LLAVA_SAM_PARTS,
+  recipe: GROUNDING_RECIPE,
   vocabulary: (config, words) => gsvaVocabulary(config, variantOf(words)),
   dialogue: (_, words) => new GsvaDialogue(variantOf(words)),
   pictures: llavaSamPictures,

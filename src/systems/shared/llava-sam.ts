@@ -23,10 +23,12 @@ import { PromptEncoder } from '../../networks/sam/prompt-encoder.js';
 import { resizeMasks } from '../../nn/bilinear.js';
 import { statesAt } from '../../networks/states-at.js';
 import type { FeatureTensors, Geometry, Grounding, GroundingModel, Place, Reading, ReadOptions } from '../system.js';
+import { LLAVA_SAM_PARTS } from './llava-sam-parts.js';
 import { MaskPrompt } from './mask-prompt.js';
 
 export class LlavaSam extends CompositeLayer implements GroundingModel {
   static readonly className = 'LlavaSam';
+  readonly parts = LLAVA_SAM_PARTS;
   /** F_V1 and F_V2. */
   readonly encoders: { readonly clip: ClipVisionTower; readonly sam: SamImageEncoder };
   /** φ */

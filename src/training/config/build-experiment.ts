@@ -18,6 +18,8 @@ import { LlavaSam } from '../../systems/shared/llava-sam.js';
 import type { System } from '../../systems/system.js';
 import { checkWeights, type LoadOptions } from '../../checkpoints/weights.js';
 import { EMBEDDING_DEVIATION } from '../../nn/embedding.js';
+import { GROUNDING_RECIPE } from '../../systems/shared/llava-sam-step.js';
+import { patternsOf, startsRandom } from '../../systems/parts.js';
 import { Random } from '../../random.js';
 import { addedTokens, segTokenAt } from '../../special-tokens.js';
 import { isPublished } from '../../variant.js';
@@ -29,7 +31,7 @@ import { BaseDistillTask } from '../base/base-distill-task.js';
 import { BaseGroundingTask } from '../base/base-grounding-task.js';
 import { BaseSamTask } from '../base/base-sam-task.js';
 import type { ExperimentConfig, SceneData } from './experiment-config.js';
-import { type GsvaData, GsvaTask } from '../gsva-task.js';
+import { type GroundingData, GroundingTask } from '../grounding-task.js';
 import { ScenePool } from '../base/scene-pool.js';
 import type { TrainingTask } from '../loop/training-task.js';
 
@@ -46,10 +48,6 @@ export interface Experiment {
 /** Figures on the validation set; given by the caller, since evaluation is not training's business. */
 export type Validate = (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
 
-/** Parts that a start model need not have: what the recipe adds to it. */
-const ADDED_PARTS = /\.lora_[AB]\.|^model\.text_hidden_fcs\./;
-/** What a smaller F_V2 leaves out. */
-const LAYERS_OF_SAM = /^model\.visual_model\.image_encoder\.blocks\./;
 /** What has a row for every token. */
 const VOCABULARY = /^(model\.embed_tokens|lm_head)\.weight$/;
 
@@ -70,7 +68,7 @@ export function buildExperiment(written: ExperimentConfig, source: string): Expe
     const random = new Random(config.training.seed);
     gsva.randomize(random);
     if (start === null) balanceResiduals(gsva);
-    if (start !== null) ({ rounded } = loadModelWeights(start, gsva, startOptions(stage)));
+    if (start !== null) ({ rounded } = loadModelWeights(start, gsva, startOptions(gsva, stage)));
     if (start !== null && stage === 'gsva' && isBase(start)) redrawAddedTokens(gsva, random);
   } catch (error) {
     gsva.dispose();
@@ -102,20 +100,18 @@ export async function checkStart(written: ExperimentConfig, source: string): Pro
     holdFrozenWeights(gsva, stage, frozenWeights);
     gsva.build();
     const path = weightsOf(start);
-    checkWeights(gsva, openCheckpoint(path).tensors, path, startOptions(stage));
+    checkWeights(gsva, openCheckpoint(path).tensors, path, startOptions(gsva, stage));
   } finally {
     gsva.dispose();
   }
 }
 
 /** Parts that a start model may lack, or have too many of. */
-function startOptions(stage: ExperimentConfig['stage']): LoadOptions {
-  return {
-    mayBeMissing: ADDED_PARTS,
-    mayGrow: VOCABULARY,
-    roundPacked: true,
-    ...(stage === 'base-distill' ? { mayBeUnused: LAYERS_OF_SAM } : {}),
-  };
+function startOptions({ parts }: LlavaSam, stage: ExperimentConfig['stage']): LoadOptions {
+  const mayBeMissing = startsRandom(parts);
+  const options = { mayBeMissing, mayGrow: VOCABULARY, roundPacked: true };
+  // A smaller F_V2 leaves layers out.
+  return stage === 'base-distill' ? { ...options, mayBeUnused: patternsOf(parts, 'image_encoder') } : options;
 }
 
 /** @throws UserError where the tokenizer and the model mean different things by an id */
@@ -155,15 +151,17 @@ function isBase(dir: string): boolean {
  * @param validate null where the run never validates
  * @param features of the images of `data` by the same encoders, from other runs
  */
-export function gsvaTask(
+export function groundingTask(
   experiment: Experiment,
-  data: GsvaData,
+  data: GroundingData,
   validate: Validate | null,
   features: FeatureStore | null = null,
-): GsvaTask {
+): GroundingTask {
   const { config, gsva, tokenizer, meta } = experiment;
-  return new GsvaTask({
-    gsva,
+  return new GroundingTask({
+    model: gsva,
+    recipe: GROUNDING_RECIPE,
+    vocabulary: { found: segIds(config.model.tokens), absent: [config.model.tokens.rej] },
     tokenizer,
     tokenizerDir: config.tokenizer,
     conversation: config.conversation,

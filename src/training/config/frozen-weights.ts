@@ -28,7 +28,7 @@ export function holdFrozenWeights(
   frozen: FrozenWeights,
   smallest = SMALLEST_PACKED,
 ): void {
-  if (frozen === 'bf16') gsva.packWeights((name, size) => size >= smallest && !isTrainable(name, stage));
+  if (frozen === 'bf16') gsva.packWeights((name, size) => size >= smallest && !isTrainable(gsva.parts, name, stage));
 }
 
 /** Multiplies a matrix in 16 bits by a number, rounding to BF16. */

@@ -10,6 +10,7 @@ import { BACKBONES, PACKAGED_MODELS, RELEASED_MODELS } from '../../../src/checkp
 import { readPlanSource } from '../../../src/benchmark/plan-source.js';
 import { expectedFigures } from '../../../src/cli/models-figures.js';
 import { TABLE_1, TABLE_2, TABLE_3 } from '../../../src/evaluation/report/published-figures.js';
+import { LLAVA_SAM_PARTS } from '../../../src/systems/shared/llava-sam-parts.js';
 import { isTrainable } from '../../../src/training/trainable.js';
 
 /** Numbers of the model that configs/paper describes, by parameter name. */
@@ -48,7 +49,7 @@ describe.each(BACKBONES)('$name', (backbone) => {
       backbone.loraRank,
     ]);
     expect(sum(numbers, () => true)).toBe(backbone.numbers.all);
-    expect(sum(numbers, (name) => isTrainable(name, 'gsva'))).toBe(backbone.numbers.trained);
+    expect(sum(numbers, (name) => isTrainable(LLAVA_SAM_PARTS, name, 'gsva'))).toBe(backbone.numbers.trained);
   });
 
   test('LLaVA, LLaMA, CLIP and SAM have the numbers that the architecture has', () => {

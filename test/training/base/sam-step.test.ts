@@ -3,11 +3,11 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../../src/engine/engine.js';
 import * as tf from '../../../src/engine/tf.js';
 import type { LlavaSam } from '../../../src/systems/shared/llava-sam.js';
-import { maskObjective } from '../../../src/training/mask-objective.js';
+import { maskObjective } from '../../../src/systems/shared/mask-objective.js';
 import { type SamBatch, samStep } from '../../../src/training/base/sam-step.js';
 import { trainableVariables } from '../../../src/training/trainable.js';
 import { SMALL, smallModel } from '../../helpers/small-model.js';
-import { expectSameGradients, expectSlopes, oneTape, samBatch } from '../small-batches.js';
+import { expectSameGradients, expectSlopes, oneTape, samBatch } from '../../helpers/small-batches.js';
 
 beforeAll(async () => {
   await startEngine({ engine: 'wasm' });
@@ -25,7 +25,7 @@ function wholeLoss(gsva: LlavaSam, batch: SamBatch): tf.Tensor {
         labels: tf.tensor2d(batch.labels, [3, 2], 'int32'),
       }),
     });
-    const { bce, dice } = maskObjective(lowResMasks, batch.targets, SMALL.sam.imageSize);
+    const { bce, dice } = maskObjective(gsva, lowResMasks, batch.targets);
     return tf.add(tf.mul(bce, SMALL.loss.bce), tf.mul(dice, SMALL.loss.dice));
   });
 }

@@ -13,12 +13,11 @@ import type { SamImageEncoder } from '../../../src/networks/sam/image-encoder.js
 import { packedBytes } from '../../../src/checkpoints/precision.js';
 import { Random } from '../../../src/random.js';
 import { type FrozenWeights, holdFrozenWeights } from '../../../src/training/config/frozen-weights.js';
-import { gsvaStep } from '../../../src/training/gsva-step.js';
 import { trainableVariables } from '../../../src/training/trainable.js';
 import { SMALL } from '../../helpers/small-model.js';
 import { normal } from '../../helpers/tensors.js';
 import { startWasmEngine } from '../../helpers/wasm-engine.js';
-import { gsvaBatch } from '../small-batches.js';
+import { gsvaBatch, gsvaStep } from '../../helpers/small-batches.js';
 
 /** The same draws whatever is packed. */
 function model(pack: FrozenWeights): LlavaSam {
