@@ -21,7 +21,7 @@ function target(text: string, wording: Target['wording'] = 'expression'): Target
 }
 
 function factsOf(kind: Facts['kind'], targets: readonly Target[], more: Partial<Facts> = {}): Facts {
-  return { kind, ...SIZE, targets, explanation: null, turns: [], ...more };
+  return { kind, ...SIZE, targets, ...more };
 }
 
 function turnOf(facts: Facts, seed: number, of = dialogue): Turn {
