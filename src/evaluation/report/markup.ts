@@ -19,6 +19,33 @@ export function escapeMarkup(text: string): string {
   return text.replace(UNPRINTABLE, '\ufffd').replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
 }
 
+/** A piece of HTML or SVG. */
+export class Markup {
+  constructor(private readonly text: string) {}
+
+  toString(): string {
+    return this.text;
+  }
+}
+
+export type Piece = Markup | string | number | null | readonly Piece[];
+
+/** Tag of templates: strings among the values are escaped, lists written one after another, null is left out. */
+export function markup(texts: TemplateStringsArray, ...values: readonly Piece[]): Markup {
+  return raw(String.raw({ raw: texts }, ...values.map(textOf)));
+}
+
+/** Text that is markup already. */
+export function raw(text: string): Markup {
+  return new Markup(text);
+}
+
+function textOf(value: Piece): string {
+  if (value === null) return '';
+  if (typeof value === 'number' || value instanceof Markup) return String(value);
+  return typeof value === 'string' ? escapeMarkup(value) : value.map(textOf).join('\n');
+}
+
 /**
  * For text inside a line or table cell of GitHub Markdown: one line, nothing in it is formatting, a link or HTML. Not
  * for the start of a line, where also "1." and "-" have a meaning.
