@@ -1,7 +1,6 @@
-/** A mask's contour as the path of an SVG, so that each mask on a page is an element of its own and can be shown alone. */
+/** A mask's contour as the path of an SVG, so that each mask on a page is an element of its own. */
 import type { BinaryMask } from '../../types.js';
 
-/** Right, down, left, up. */
 const STEPS = [
   [1, 0],
   [0, 1],
@@ -23,7 +22,7 @@ export function maskPath(mask: BinaryMask): string {
   return path;
 }
 
-/** [height + 1, width + 1]: in which directions the contour leaves each corner, one bit per step. */
+/** [height + 1, width + 1]: directions in which the contour leaves each corner, one bit per step. */
 function leavingEdges({ data, height, width }: BinaryMask): Uint8Array {
   const row = width + 1;
   const leaving = new Uint8Array((height + 1) * row);
@@ -44,7 +43,7 @@ function leavingEdges({ data, height, width }: BinaryMask): Uint8Array {
   return leaving;
 }
 
-/** Follows the contour from a corner back to it; the edges that it takes are removed. */
+/** Follows the contour from a corner back to it and removes the edges on the way. */
 function loopFrom(start: number, leaving: Uint8Array, row: number): string {
   const middles: (readonly [x: number, y: number])[] = [];
   let at = start;
@@ -69,12 +68,12 @@ function nextStep(open: number, came: number): number {
   return order.find((step) => (open & (1 << step)) !== 0) ?? 0;
 }
 
-/** Whether the loop that comes back to its first corner is not closed yet: it began at a corner where two touch. */
+/** Whether the loop is still open back at its first corner, where two contours touch. */
 function goesOn(open: number, came: number): boolean {
   return (open & (1 << ((came + 1) % 4))) !== 0;
 }
 
-/** Leaves out the points in the middle of straight runs. */
+/** Drops the points in the middle of straight runs. */
 function withoutStraight(points: readonly (readonly [x: number, y: number])[]): (readonly [x: number, y: number])[] {
   return points.filter(([x, y], i) => {
     const [px, py] = points[(i + points.length - 1) % points.length] as readonly [number, number];

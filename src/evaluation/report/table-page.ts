@@ -1,4 +1,7 @@
-/** A page of tables and plots for comparisons, which have no samples: report.html, report.md with its plots, report.json. */
+/**
+ * A page of tables and plots for comparisons, which have no samples: report.html, report.md with its plots,
+ * report.json.
+ */
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../io/atomic/atomic-file.js';
 import { htmlPage } from './html-style.js';
@@ -54,7 +57,6 @@ ${plotCards(plots)}
 ${notes.map(noteHtml)}`;
 }
 
-/** Plots next to each other; null where there is none. */
 export function plotCards(plots: readonly LinePlot[]): Markup | null {
   if (plots.length === 0) return null;
   return markup`<div class="plots">\n${plots.map((plot) => markup`<div class="card">${raw(linePlotSvg(plot))}</div>`)}\n</div>`;
