@@ -12,7 +12,7 @@ export interface Finding {
   readonly state: 'ok' | 'note' | 'problem';
   readonly found: string;
   /** A command or an advice; null where nothing needs fixing. */
-  readonly mend: string | null;
+  readonly fix: string | null;
 }
 
 const GIBIBYTE = 2 ** 30;
@@ -195,13 +195,13 @@ function withoutStart(why: string): string {
 }
 
 export function ok(subject: string, found: string): Finding {
-  return { subject, state: 'ok', found, mend: null };
+  return { subject, state: 'ok', found, fix: null };
 }
 
-export function note(subject: string, found: string, mend: string | null): Finding {
-  return { subject, state: 'note', found, mend };
+export function note(subject: string, found: string, fix: string | null): Finding {
+  return { subject, state: 'note', found, fix };
 }
 
-export function problem(subject: string, found: string, mend: string | null): Finding {
-  return { subject, state: 'problem', found, mend };
+export function problem(subject: string, found: string, fix: string | null): Finding {
+  return { subject, state: 'problem', found, fix };
 }

@@ -17,7 +17,7 @@ export interface TokenBatch {
   readonly time: number;
 }
 
-export class VisionTextTokens {
+export class MultimodalRows {
   /** Length of the padded rows with vision tokens in place. */
   readonly time: number;
   /** Valid tokens of each row, vision tokens included. */

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../errors.js';
 import type { CatalogueEntry, Part } from '../catalogue/entry.js';
-import type { DatasetKind } from '../sampling/training-sample.js';
+import type { DatasetKind } from '../facts.js';
 import { auditAnnotatedSet } from './annotated-audit.js';
 import { type Audit, type AuditedFigures, type DataProblem, ProblemList } from './problems.js';
 import { type ExpectedImage, ImageChecker, insideFileName } from './image-checker.js';

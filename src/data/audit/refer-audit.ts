@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { UserError } from '../../errors.js';
 import type { CatalogueEntry } from '../catalogue/entry.js';
-import { cleanExpression } from '../text/prompts.js';
+import { cleanExpression } from '../text/expression.js';
 import { JsonPlace, readJsonRecordLists, readJsonRecords, readPickleFile } from '../annotation-files.js';
 import type { Audit, AuditInput, ProblemList } from './problems.js';
 import { type ExpectedImage, insideFileName } from './image-checker.js';

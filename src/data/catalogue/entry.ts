@@ -1,5 +1,5 @@
 /** What is known in advance of a dataset: where its files go, where to get them, and what its authors counted. */
-import type { DatasetKind } from '../sampling/training-sample.js';
+import type { DatasetKind } from '../facts.js';
 
 /** Counts of a dataset or one of its splits. What is not published, or does not apply, is absent. */
 export interface Figures {

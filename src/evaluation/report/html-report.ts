@@ -19,7 +19,7 @@ import {
   type ReportSample,
   sampleHeading,
 } from './report-data.js';
-import { plotCards } from './table-page.js';
+import { plotCards } from './line-plot.js';
 
 /**
  * The page as text.

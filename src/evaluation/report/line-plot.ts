@@ -3,7 +3,7 @@
  * need no plot library.
  */
 import { type AxisScale, LARGEST_DRAWN, axisScale, withoutOutliers } from './line-scale.js';
-import { escapeMarkup, shorten } from './markup.js';
+import { escapeMarkup, type Markup, markup, raw, shorten } from './markup.js';
 
 export interface PlotSeries {
   readonly name: string;
@@ -87,6 +87,12 @@ export function linePlotSvg(plot: LinePlot): string {
     ...series.map((each, index) => seriesPaths(each, colorOf(index), frame)),
     '</svg>',
   ].join('\n');
+}
+
+/** Plots next to each other; null without any. */
+export function plotCards(plots: readonly LinePlot[]): Markup | null {
+  if (plots.length === 0) return null;
+  return markup`<div class="plots">\n${plots.map((plot) => markup`<div class="card">${raw(linePlotSvg(plot))}</div>`)}\n</div>`;
 }
 
 const FRACTION = [0, 1] as const;

@@ -7,23 +7,24 @@ import {
   REASON_ANSWERS,
   REASON_SHORT_QUESTIONS,
   TRAINING_QUESTIONS,
-} from '../../../src/data/text/prompts.js';
-import { segmentConversations } from '../../../src/data/sampling/segment-conversations.js';
-import type { SampleConversation, SampleTarget } from '../../../src/data/sampling/training-sample.js';
+} from '../../../src/systems/gsva/prompts.js';
+import { gsvaLessons } from '../../../src/systems/gsva/lessons.js';
+import type { Facts, Lesson, Target } from '../../../src/data/facts.js';
 import { Random } from '../../../src/random.js';
 import { IGNORE_LABEL } from '../../../src/special-tokens.js';
 import { configOf, tokenizerOf, VARIANT_NAMES, VARIANTS, type VariantName } from '../../helpers/variants.js';
 
 const SIZE = { height: 4, width: 6 };
 const mask = { ...SIZE, data: new Uint8Array(24).fill(1) };
-const TARGETS: readonly SampleTarget[] = [
-  { text: 'red circle', mask },
-  { text: 'Green bar', mask: null },
-  { text: 'both squares', mask },
+const TARGETS: readonly Target[] = [
+  { text: 'red circle', wording: 'expression', mask },
+  { text: 'Green bar', wording: 'expression', mask: null },
+  { text: 'both squares', wording: 'expression', mask },
 ];
 
-const conversationsOf = (name: VariantName, seed = 1, targets = TARGETS): SampleConversation[] =>
-  segmentConversations(new Random(seed), targets, 'res', SIZE, VARIANTS[name]);
+const factsOf = (targets: readonly Target[], kind: Facts['kind'] = 'refer_seg'): Facts => ({ kind, ...SIZE, targets });
+const conversationsOf = (name: VariantName, seed = 1, targets = TARGETS): readonly Lesson[] =>
+  gsvaLessons(factsOf(targets), new Random(seed), VARIANTS[name]);
 const answersOf = (name: VariantName, seed: number): (string | null | undefined)[] =>
   conversationsOf(name, seed).map(({ turns }) => turns[0]?.assistant);
 /** All that a variant says in many draws. */
@@ -50,9 +51,9 @@ describe('answers', () => {
   test('eight [SEG]: in turn by the place in the question, absent targets counted', () => {
     const eight = GSVA_ANSWERS.map((answer) => answer.replace(/\[SEG\](?=\.$)/, '[SEG002]'));
     expect(everyAnswer('eight-seg')).toEqual(new Set(eight));
-    const many = Array.from({ length: 10 }, (_, i) => ({ text: `thing ${i}`, mask }));
-    const [{ turns }] = segmentConversations(new Random(1), many, 'res', SIZE, VARIANTS['eight-seg']);
-    expect(turns[0]?.assistant?.match(/\[SEG\d*\]/g)).toEqual([
+    const many = Array.from({ length: 10 }, (_, i) => ({ text: `thing ${i}`, wording: 'expression', mask }) as const);
+    const [lesson] = conversationsOf('eight-seg', 1, many);
+    expect(lesson?.turns[0]?.assistant?.match(/\[SEG\d*\]/g)).toEqual([
       ...['[SEG]', '[SEG001]', '[SEG002]', '[SEG003]', '[SEG004]', '[SEG005]', '[SEG006]', '[SEG007]'],
       ...['[SEG]', '[SEG001]'],
     ]);
@@ -126,7 +127,7 @@ describe.each(VARIANT_NAMES)('%s', (name) => {
 });
 
 test('as published where nothing is said', () => {
-  const published = segmentConversations(new Random(3), TARGETS, 'semseg', SIZE);
-  expect(published).toEqual(segmentConversations(new Random(3), TARGETS, 'semseg', SIZE, VARIANTS.gsva));
-  expect(() => segmentConversations(new Random(3), [], 'res', SIZE, VARIANTS.lisa)).toThrow('no target');
+  const facts = factsOf(TARGETS, 'sem_seg');
+  expect(gsvaLessons(facts, new Random(3))).toEqual(gsvaLessons(facts, new Random(3), VARIANTS.gsva));
+  expect(gsvaLessons(facts, new Random(3))).not.toEqual(gsvaLessons(factsOf(TARGETS), new Random(3)));
 });

@@ -9,8 +9,8 @@ import {
   freeQuestionOf,
   questionOf,
   settingText,
-} from '../../../src/data/text/question-forms.js';
-import { ANSWER_FORMS, trainingAnswer, trainingQuestion } from '../../../src/data/text/prompts.js';
+} from '../../../src/systems/gsva/question-forms.js';
+import { ANSWER_FORMS, trainingAnswer, trainingQuestion } from '../../../src/systems/gsva/prompts.js';
 import { Random } from '../../../src/random.js';
 import { VARIANT_NAMES, VARIANTS } from '../../helpers/variants.js';
 

@@ -1,11 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 
+import { checkedExpression, cleanExpression } from '../../../src/data/text/expression.js';
 import {
   ANSWER_FORMS,
   TRAINING_QUESTIONS,
-  checkedExpression,
   classEvaluationQuestion,
-  cleanExpression,
   evaluationAnswer,
   evaluationQuestion,
   explainedTurn,
@@ -16,7 +15,7 @@ import {
   reasonQuestion,
   trainingAnswer,
   trainingQuestion,
-} from '../../../src/data/text/prompts.js';
+} from '../../../src/systems/gsva/prompts.js';
 import { UserError } from '../../../src/errors.js';
 import { Random } from '../../../src/random.js';
 

@@ -4,6 +4,7 @@
  * thing at a time.
  */
 import { IMAGE_PLACEHOLDER, REJ_TOKEN, SEG_TOKEN } from '../../special-tokens.js';
+import type { PrescribedForm } from '../../data/evaluated-dataset.js';
 import { GSVA_VARIANT, type Variant } from '../../variant.js';
 import {
   type PromptTarget,
@@ -33,8 +34,7 @@ export function formOfProtocol(protocol: string, setting: QuestionSetting): Expr
   return protocol === 'reference' ? 'reference' : 'trained';
 }
 
-/** 'reason-…' is ReasonSeg's, by what its text is; 'class' ADE20K's. */
-export type QuestionForm = ExpressionForm | 'reason-sentence' | 'reason-phrase' | 'class';
+export type QuestionForm = ExpressionForm | PrescribedForm;
 
 /** Whether a question of this form is about one expression only. */
 export function asksAlone(form: QuestionForm | 'default'): boolean {
