@@ -131,9 +131,5 @@ function openShards(indexPath: string): Checkpoint {
   }
   const opened = [...shards.values()];
   if (opened.length === 0) root.key('weight_map').fail('an object with at least one tensor');
-  return {
-    tensors,
-    files: opened.flatMap(({ files }) => files),
-    format: opened[0]?.format ?? 'safetensors',
-  };
+  return { tensors, files: opened.flatMap(({ files }) => files), format: opened[0]?.format ?? 'safetensors' };
 }

@@ -8,6 +8,7 @@ import { readImageSize } from '../../io/image/image-file.js';
 import { type Size as ImageSize, sizeMismatch } from '../image/size-mismatch.js';
 import type { ProblemList } from './problems.js';
 import type { JsonPlace } from '../annotation-files.js';
+import type { CatalogueEntry, Figures } from '../catalogue/entry.js';
 
 export interface ExpectedImage {
   readonly path: string;
@@ -78,3 +79,24 @@ export function insideFileName(place: JsonPlace): string {
   if (isInside && !/[\\\0]/.test(name)) return name;
   throw place.wrong('a file name, which may stand in folders but not lead out of them');
 }
+
+export interface AuditedFigures {
+  /** By split, in the order of the files. */
+  readonly splits: Readonly<Record<string, Figures>>;
+  /** Different images of all splits together. */
+  readonly images: number;
+  /** Notes on files that were not checked in full. */
+  readonly notes?: readonly string[];
+}
+
+export interface AuditInput {
+  readonly dataDir: string;
+  readonly entry: CatalogueEntry;
+  /** Looks into masks and image files too, not only at what the annotations say. */
+  readonly isThorough: boolean;
+  readonly images: ImageChecker;
+  readonly problems: ProblemList;
+}
+
+/** Annotations are read here record by record; nothing is kept of them but ids and counts. */
+export type Audit = (input: AuditInput) => Promise<AuditedFigures>;

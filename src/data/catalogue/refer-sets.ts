@@ -123,12 +123,7 @@ export const GREFCOCO: CatalogueEntry = {
   ],
   published: {
     total: { images: 19_994, expressions: 278_232, multiTarget: 80_022, noTarget: 32_202 },
-    splits: {
-      train: { images: 16_994 },
-      val: { images: 1_500 },
-      testA: { images: 750 },
-      testB: { images: 750 },
-    },
+    splits: { train: { images: 16_994 }, val: { images: 1_500 }, testA: { images: 750 }, testB: { images: 750 } },
     by: 'GSVA, section 4.1; splits as RefCOCO',
   },
 };

@@ -11,12 +11,7 @@ import { COCO_TRAIN_2014, type ReferLayout, readReferSource, readReferSplits } f
 
 export type RefZomSplit = 'train' | 'test';
 
-const LAYOUT: ReferLayout = {
-  name: 'Ref-ZOM',
-  folder: 'refzom',
-  records: 'Ref_ZOM.p',
-  images: COCO_TRAIN_2014,
-};
+const LAYOUT: ReferLayout = { name: 'Ref-ZOM', folder: 'refzom', records: 'Ref_ZOM.p', images: COCO_TRAIN_2014 };
 
 export class RefZom extends ReferDataset {
   /**

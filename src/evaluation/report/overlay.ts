@@ -88,11 +88,7 @@ function enlargeMask({ data, height, width }: BinaryMask, scale: number): LargeM
   // Not Uint8Array.from: it takes fifty times as long.
   const inside = new Uint8Array(field.length);
   for (let i = 0; i < field.length; i++) inside[i] = (field[i] as number) >= 0.5 ? 1 : 0;
-  return {
-    inside,
-    height: height * scale,
-    width: width * scale,
-  };
+  return { inside, height: height * scale, width: width * scale };
 }
 
 /** Solid line along the inner edge, with a thin white line outside that separates it from similar tints. */
