@@ -1,7 +1,4 @@
-/**
- * Whether image files are there and of the size that the annotations say. Only the beginning of a file is read, and that
- * once, however many datasets share it.
- */
+/** Checks presence and annotated size of image files. Only the beginning of a file is read, once for all datasets. */
 import { existsSync } from 'node:fs';
 import { messageOf } from '../../errors.js';
 import { readImageSize } from '../../io/image/image-file.js';
@@ -12,9 +9,9 @@ import type { CatalogueEntry, Figures } from '../catalogue/entry.js';
 
 export interface ExpectedImage {
   readonly path: string;
-  /** As annotated, or the path of an image of the same size; null where nothing says it. */
+  /** As annotated, or the path of an image of the same size; null where unknown. */
   readonly size: ImageSize | string | null;
-  /** Who says so or needs it, for messages. */
+  /** Source of the size or need, for messages. */
   readonly by: string;
 }
 
@@ -24,10 +21,10 @@ const AT_ONCE = 32;
 const BASE = 2 ** 20;
 
 export class ImageChecker {
-  /** What is known of a path: its size in one number, or what is wrong. */
+  /** State of a path: its size in one number, or its fault. */
   private readonly known = new Map<string, number | string>();
 
-  /** @param onProgress is told how many of a list are done; may throw to end the work */
+  /** @param onProgress called with the finished part of a list; may throw to end the work */
   constructor(private readonly onProgress: (done: number, total: number) => void = () => undefined) {}
 
   async check(expected: readonly ExpectedImage[], problems: ProblemList): Promise<void> {
@@ -92,7 +89,7 @@ export interface AuditedFigures {
 export interface AuditInput {
   readonly dataDir: string;
   readonly entry: CatalogueEntry;
-  /** Looks into masks and image files too, not only at what the annotations say. */
+  /** Looks into masks and image files too, not only into annotations. */
   readonly isThorough: boolean;
   readonly images: ImageChecker;
   readonly problems: ProblemList;

@@ -1,6 +1,6 @@
 /**
- * Looks through a dataset of pictures and label maps (ADE20K, COCO-Stuff, Mapillary Vistas): that they are pairs, and the
- * maps such as the readers demand them.
+ * Audit of pictures and label maps (ADE20K, COCO-Stuff, Mapillary Vistas): complete pairs, and maps in the form that
+ * the readers demand.
  */
 import { readdirSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -15,7 +15,7 @@ import { mapillaryClasses } from '../sem-seg/mapillary.js';
 import type { ProblemList } from './problems.js';
 import type { Audit, ExpectedImage } from './image-checker.js';
 
-/** Label maps of a split of which every pixel is looked at; of more, so many evenly spread: all of COCO-Stuff take an hour. */
+/** Label maps per split that are decoded, evenly spread: all of COCO-Stuff take an hour. */
 const DECODED_MAPS = 2000;
 
 export const auditLabelMapSet: Audit = async ({ dataDir, entry, problems, images: checker, isThorough }) => {

@@ -1,6 +1,6 @@
 /**
- * The referring datasets. RefCOCO's zips moved; LISA's README keeps addresses that work. Images of the splits and, where
- * nothing else is said, expressions: the catalogue of TensorFlow Datasets, "ref_coco".
+ * The referring datasets. RefCOCO's zips moved; LISA's README keeps working addresses. Source of images per split and
+ * of expressions without another source: the catalogue of TensorFlow Datasets, "ref_coco".
  */
 import { COCO_TRAIN_2014, COCO_VAL_2014, type CatalogueEntry, type Part } from './entry.js';
 
