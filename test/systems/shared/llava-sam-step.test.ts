@@ -1,23 +1,30 @@
 /** The whole step: gradients equal those of one tape over the whole forward, and the slopes of the loss. */
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import * as fused from '../../src/engine/fused-ops.js';
-import { startEngine } from '../../src/engine/engine.js';
-import * as tf from '../../src/engine/tf.js';
-import type { Gsva } from '../../src/systems/gsva/gsva.js';
-import { MultimodalRows } from '../../src/networks/multimodal-rows.js';
-import { type GsvaBatch, gsvaStep } from '../../src/training/gsva-step.js';
-import { maskObjective } from '../../src/training/mask-objective.js';
-import { trainableVariables } from '../../src/training/trainable.js';
-import { SMALL, smallModel } from '../helpers/small-model.js';
-import { largest, largestDifference, valuesOf, variablesOf } from '../helpers/tensors.js';
-import { expectSameGradients, expectSlopes, gsvaBatch, gsvaBatchWithoutMasks, oneTape } from './small-batches.js';
+import * as fused from '../../../src/engine/fused-ops.js';
+import { startEngine } from '../../../src/engine/engine.js';
+import * as tf from '../../../src/engine/tf.js';
+import type { LlavaSam } from '../../../src/systems/shared/llava-sam.js';
+import { MultimodalRows } from '../../../src/networks/multimodal-rows.js';
+import { maskObjective } from '../../../src/systems/shared/mask-objective.js';
+import { trainableVariables } from '../../../src/training/trainable.js';
+import { SMALL, smallModel } from '../../helpers/small-model.js';
+import { largest, largestDifference, valuesOf, variablesOf } from '../../helpers/tensors.js';
+import {
+  expectSameGradients,
+  expectSlopes,
+  type GsvaBatch,
+  gsvaBatch,
+  gsvaBatchWithoutMasks,
+  gsvaStep,
+  oneTape,
+} from '../../helpers/small-batches.js';
 
 beforeAll(async () => {
   await startEngine({ engine: 'wasm' });
 });
 
 /** L of the whole forward, on one tape. */
-function wholeLoss(gsva: Gsva, batch: GsvaBatch, dropoutSeed: number | null): tf.Tensor {
+function wholeLoss(gsva: LlavaSam, batch: GsvaBatch, dropoutSeed: number | null): tf.Tensor {
   return tf.tidy(() => {
     const layout = new MultimodalRows(batch.tokens, gsva.patches);
     const embeddings = gsva.embed(layout, gsva.projector.forward(batch.clipFeatures) as tf.Tensor3D);
@@ -36,16 +43,16 @@ function wholeLoss(gsva: Gsva, batch: GsvaBatch, dropoutSeed: number | null): tf
       batch.imageEmbeddings,
       states.map(({ row }) => row),
     );
-    const { bce, dice } = maskObjective(lowResMasks, batch.targets, SMALL.sam.imageSize);
+    const { bce, dice } = maskObjective(gsva, lowResMasks, batch.targets);
     return tf.addN([tf.mul(ce, SMALL.loss.ce), tf.mul(bce, SMALL.loss.bce), tf.mul(dice, SMALL.loss.dice)]);
   });
 }
 
-function lossOf(gsva: Gsva, batch: GsvaBatch, dropoutSeed: number | null = null): number {
+function lossOf(gsva: LlavaSam, batch: GsvaBatch, dropoutSeed: number | null = null): number {
   return tf.tidy(() => wholeLoss(gsva, batch, dropoutSeed).dataSync()[0] as number);
 }
 
-describe('gsvaStep', () => {
+describe('GROUNDING_RECIPE', () => {
   test.each([
     { what: 'what GSVA trains', make: gsvaBatch, everything: false, dropout: 0, seed: null },
     { what: 'LoRA dropout', make: gsvaBatch, everything: false, dropout: 0.4, seed: 9 },
@@ -110,13 +117,13 @@ describe('gsvaStep', () => {
     gsva.dispose();
   });
 
-  test('says how many masks and [SEG] there are when they do not match, and leaves nothing behind', async () => {
+  test('the numbers of masks and [SEG] are in the error where they do not match, and leaves nothing behind', async () => {
     const gsva = smallModel(1);
     const batch = gsvaBatch();
     const wrong = { ...batch, targets: batch.targets.map((target) => ({ ...target, masks: target.masks.slice(1) })) };
     const numTensors = tf.memory().numTensors;
     await expect(gsvaStep(gsva, wrong, trainableVariables(gsva, 'gsva'))).rejects.toThrow(
-      'answer 0 holds 2 [SEG] for 1 masks',
+      'answer 0 holds 2 decisions for 1 masks',
     );
     expect(tf.memory().numTensors).toBe(numTensors);
     gsva.dispose();
@@ -147,6 +154,6 @@ test('individual [SEG] embeddings: masks come from the states before each of the
   expect(second.losses['ce']).not.toBeCloseTo(first.losses['ce'] ?? NaN, 5);
   for (const { gradients } of [first, second]) tf.dispose([...gradients.values()]);
   const unaware = smallModel(1);
-  await expect(gsvaStep(unaware, batch, variables)).rejects.toThrow('answer 0 holds 1 [SEG] for 2 masks');
+  await expect(gsvaStep(unaware, batch, variables)).rejects.toThrow('answer 0 holds 1 decisions for 2 masks');
   for (const model of [gsva, unaware]) model.dispose();
 });

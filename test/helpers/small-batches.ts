@@ -1,11 +1,37 @@
 /** Batches for the small model, and gradients to compare with: of the whole forward on one tape, and by differences. */
 import { expect } from '@jest/globals';
+import { segIds } from '../../src/config.js';
 import * as tf from '../../src/engine/tf.js';
+import { MultimodalRows, type TokenBatch } from '../../src/networks/multimodal-rows.js';
+import type { Gradients } from '../../src/nn/loss-parts.js';
 import { Random } from '../../src/random.js';
-import type { GsvaBatch } from '../../src/training/gsva-step.js';
-import type { MaskTargets } from '../../src/training/mask-objective.js';
+import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';
+import { GROUNDING_RECIPE } from '../../src/systems/shared/llava-sam-step.js';
+import type { StepOptions } from '../../src/systems/system.js';
+import type { MaskTargets } from '../../src/systems/system.js';
 import type { SamBatch } from '../../src/training/base/sam-step.js';
-import { largest, largestDifference, normal, valuesOf } from '../helpers/tensors.js';
+import { largest, largestDifference, normal, valuesOf } from './tensors.js';
+
+export interface GsvaBatch {
+  readonly tokens: TokenBatch;
+  readonly clipFeatures: tf.Tensor3D;
+  readonly imageEmbeddings: tf.Tensor4D;
+  readonly targets: readonly MaskTargets[];
+}
+
+/** The recipe's step; masks are asked for by the states before every supervised [SEG]. */
+export function gsvaStep(
+  model: LlavaSam,
+  { tokens, targets, clipFeatures, imageEmbeddings }: GsvaBatch,
+  variables: ReadonlyMap<string, tf.Variable>,
+  options: StepOptions = {},
+): Promise<Gradients> {
+  const rows = new MultimodalRows(tokens, model.patches);
+  const found = rows.statesBefore(segIds(model.config.tokens), 'supervised');
+  const places = found.map(({ row, position }) => ({ row, states: [position] }));
+  const features = { clip: clipFeatures, sam: imageEmbeddings };
+  return GROUNDING_RECIPE.step(model, variables)({ rows, features, places, targets }, options);
+}
 
 function targets(random: Random, count: number, rejected: number, height: number, width: number): MaskTargets {
   const masks = Array.from({ length: count }, () => {

@@ -1,8 +1,7 @@
 /**
- * GSVA's recipe: one conversation per image about some of its expressions or classes, every target answered with [SEG]
- * or [REJ], or a conversation in words alone. F_V1 and F_V2 are frozen, so the features of images are kept.
+ * A system's own recipe: conversations about an image in which every target is answered by a decision token, or in words
+ * alone. The encoders are frozen, so the features of images are kept.
  */
-import { segIds } from '../config.js';
 import {
   type ConversationStyle,
   padBatch,
@@ -22,18 +21,19 @@ import { WholeEpochs } from '../data/sampling/whole-epochs.js';
 import * as tf from '../engine/tf.js';
 import type { PendingFile } from '../io/atomic/pending-file.js';
 import { loadModelWeights, modelDirectoryFiles, type ModelMeta } from '../checkpoints/checkpoint-directory.js';
-import type { Gsva } from '../systems/gsva/gsva.js';
+import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { stackFeatures } from '../features/image-features.js';
 import type { Random } from '../random.js';
 import { IGNORE_LABEL } from '../special-tokens.js';
-import { gsvaStep } from './gsva-step.js';
 import { type FoundFeatures, KeptFeatures, needsOf, NOTHING_FOUND } from '../features/kept-features.js';
-import type { MaskTargets } from './mask-objective.js';
-import { trainableVariables } from './trainable.js';
-import type { Gradients, SampleStream, TrainingTask } from './loop/training-task.js';
+import { MultimodalRows } from '../networks/multimodal-rows.js';
+import type { Gradients } from '../nn/loss-parts.js';
+import { variablesOf } from '../systems/parts.js';
+import type { MaskTargets, Recipe, TrainingStep, Vocabulary } from '../systems/system.js';
+import type { SampleStream, TrainingTask } from './loop/training-task.js';
 
-/** What is trained on, and how it is loaded. */
-export interface GsvaData {
+/** Sets to train on, and how they are loaded. */
+export interface GroundingData {
   readonly sets: readonly AnySet[];
   /** Shares of the kinds in a mixture; null: every image once in an epoch. */
   readonly weights: KindWeights | null;
@@ -46,61 +46,66 @@ export interface GsvaData {
   readonly maxBadShare?: number;
 }
 
-export interface GsvaTaskOptions {
-  readonly gsva: Gsva;
+export interface GroundingTaskOptions {
+  readonly model: LlavaSam;
+  readonly recipe: Recipe;
+  readonly vocabulary: Pick<Vocabulary, 'found' | 'absent'>;
   readonly tokenizer: Tokenizer;
   /** Folder with the tokenizer's files, copied into checkpoints. */
   readonly tokenizerDir: string;
   readonly conversation: ConversationStyle;
-  readonly data: GsvaData;
-  /** Conversations are cut to so many tokens, the image counted as one. */
+  readonly data: GroundingData;
+  /** Tokens to which conversations are cut, the image counted as one. */
   readonly maxLength: number;
   readonly meta: ModelMeta;
-  /** What the encoders said of images in other runs with the same encoders and data; default: nothing yet. */
+  /** Features of images from other runs with the same encoders and data; default: none yet. */
   readonly features?: KeptFeatures;
-  /** As gsvaStep takes it. */
+  /** As `StepOptions` has it. */
   readonly recompute?: boolean;
   readonly validate?: (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
 }
 
 /** A conversation with its targets. */
-export interface GsvaConversation {
+export interface GroundingConversation {
   readonly tokenized: TokenizedConversation;
   readonly masks: Pick<MaskTargets, 'masks' | 'rejected'>;
 }
 
-/** What is learned from an image. */
-export interface GsvaSample {
+/** All that is learned from an image. */
+export interface GroundingSample {
   readonly name: string;
   /** Which image it is. */
   readonly key: string;
   /** At least one; each is a row of the batch. */
-  readonly conversations: readonly GsvaConversation[];
-  /** What is known of the image already. */
+  readonly conversations: readonly GroundingConversation[];
+  /** Features of the image that are known already. */
   readonly found: FoundFeatures;
   /** For the encoders that have yet to see it; null where there is none. */
   readonly image: PartlyPreparedImage | null;
 }
 
-export class GsvaTask implements TrainingTask<GsvaSample> {
+export class GroundingTask implements TrainingTask<GroundingSample> {
   readonly variables: ReadonlyMap<string, tf.Variable>;
-  readonly network: Gsva;
+  readonly network: LlavaSam;
   readonly sampleCount: number;
   readonly validate?: (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
   private readonly features: KeptFeatures;
+  private readonly step: TrainingStep;
 
   /** @throws UserError where there is no set to train on, or one without images */
-  constructor(private readonly options: GsvaTaskOptions) {
-    this.network = options.gsva;
-    this.variables = trainableVariables(options.gsva, 'gsva');
+  constructor(private readonly options: GroundingTaskOptions) {
+    const { model, recipe } = options;
+    this.network = model;
+    this.variables = variablesOf(model, recipe.trains);
+    this.step = recipe.step(model, this.variables);
     this.sampleCount = imagesOf(options.data.sets);
     this.features = options.features ?? new KeptFeatures();
     if (options.validate !== undefined) this.validate = options.validate;
   }
 
-  samples(random: Random, report: (message: string) => void): SampleStream<GsvaSample> {
+  samples(random: Random, report: (message: string) => void): SampleStream<GroundingSample> {
     const { sets, weights, variant = GSVA_VARIANT, ...loading } = this.options.data;
-    const { clip, sam } = this.options.gsva.config;
+    const { clip, sam } = this.options.model.config;
     const source = weights === null ? new WholeEpochs(sets, random) : new MixedSampler(sets, random, weights);
     const loader = new SampleLoader(source, {
       ...loading,
@@ -137,66 +142,71 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
     };
   }
 
-  nameOf(sample: GsvaSample): string {
+  nameOf(sample: GroundingSample): string {
     return sample.name;
   }
 
-  async forwardBackward(batch: readonly GsvaSample[], random: Random): Promise<Gradients> {
-    const { gsva, tokenizer } = this.options;
-    const rows = batch.flatMap(({ conversations, ...sample }) => conversations.map((row) => ({ ...sample, ...row })));
-    const images = await this.features.of(gsva, rows);
-    rows.forEach(({ name, masks }, i) => {
+  async forwardBackward(batch: readonly GroundingSample[], random: Random): Promise<Gradients> {
+    const { model, tokenizer, vocabulary } = this.options;
+    const conversations = batch.flatMap(({ conversations, ...sample }) =>
+      conversations.map((row) => ({ ...sample, ...row })),
+    );
+    const images = await this.features.of(model, conversations);
+    conversations.forEach(({ name, masks }, i) => {
       if (masks.masks.length === 0 || images[i]?.imageEmbedding !== null) return;
-      throw new Error(`GsvaTask: masks are asked for in ${name}, which F_V2 has not seen`);
+      throw new Error(`GroundingTask: masks are asked for in ${name}, whose features for masks are missing`);
     });
-    const features = stackFeatures(gsva, images);
+    const { clipFeatures, imageEmbeddings } = stackFeatures(model, images);
     try {
       const tokens = padBatch(
-        rows.map((row) => row.tokenized),
+        conversations.map(({ tokenized }) => tokenized),
         tokenizer.padId,
       );
-      const targets = rows.map((row, i) => {
+      const rows = new MultimodalRows(tokens, model.patches);
+      const found = rows.statesBefore(vocabulary.found, 'supervised');
+      const places = found.map(({ row, position }) => ({ row, states: [position] }));
+      const targets = conversations.map(({ masks }, i) => {
         const { resized, original } = images[i] as (typeof images)[number];
-        return { ...row.masks, resized, original };
+        return { ...masks, resized, original };
       });
-      const dropoutSeed = gsva.config.lora.dropout > 0 ? random.integer(2 ** 30) : null;
+      const dropoutSeed = model.config.lora.dropout > 0 ? random.integer(2 ** 30) : null;
       const { recompute = true } = this.options;
-      return await gsvaStep(gsva, { tokens, targets, ...features }, this.variables, { dropoutSeed, recompute });
+      const features = { clip: clipFeatures, sam: imageEmbeddings };
+      return await this.step({ rows, features, places, targets }, { dropoutSeed, recompute });
     } finally {
-      tf.dispose([features.clipFeatures, features.imageEmbeddings]);
+      tf.dispose([clipFeatures, imageEmbeddings]);
     }
   }
 
   checkpointFiles(): Promise<PendingFile[]> {
-    const { gsva, tokenizerDir, meta } = this.options;
-    return modelDirectoryFiles(gsva, { meta, tokenizerDir });
+    const { model, tokenizerDir, meta } = this.options;
+    return modelDirectoryFiles(model, { meta, tokenizerDir });
   }
 
   restore(dir: string): Promise<void> {
-    loadModelWeights(dir, this.options.gsva);
+    loadModelWeights(dir, this.options.model);
     return Promise.resolve();
   }
 
   /** null where nothing of the answers is left after the cut: there is nothing to learn. */
-  private sampleOf({ name, key, image, conversations }: LoadedSample, found: FoundFeatures): GsvaSample | null {
+  private sampleOf({ name, key, image, conversations }: LoadedSample, found: FoundFeatures): GroundingSample | null {
     const left = conversations.map((conversation) => this.tokenize(conversation)).filter((row) => row !== null);
     return left.length === 0 ? null : { name, key, found, image, conversations: left };
   }
 
-  private tokenize({ turns, targets }: Lesson): GsvaConversation | null {
-    const { tokenizer, conversation, maxLength, gsva } = this.options;
-    const { tokens } = gsva.config;
+  private tokenize({ turns, targets }: Lesson): GroundingConversation | null {
+    const { tokenizer, conversation, maxLength, vocabulary } = this.options;
     const tokenized = tokenizeConversation(tokenizer, conversation, turns, { maxLength });
     if (tokenized.labels.every((label) => label === IGNORE_LABEL)) return null;
     const masks = targets.flatMap(({ mask }) => mask ?? []);
-    // Where the end was cut off, so were its [SEG] and [REJ].
+    // Where the end was cut off, so were its decisions.
     const isCut = tokenized.labels.length >= maxLength;
     const left = (ids: readonly number[]): number => tokenized.labels.filter((label) => ids.includes(label)).length;
     return {
       tokenized,
       masks: {
-        masks: isCut ? masks.slice(0, left(segIds(tokens))) : masks,
-        rejected: isCut ? left([tokens.rej]) : targets.length - masks.length,
+        masks: isCut ? masks.slice(0, left(vocabulary.found)) : masks,
+        rejected: isCut ? left(vocabulary.absent) : targets.length - masks.length,
       },
     };
   }

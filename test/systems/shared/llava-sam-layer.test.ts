@@ -1,25 +1,28 @@
-/** Gsva as a layer, and the steps that its callers use one by one. Its numbers are checked in gsva.test.ts. */
+/** LlavaSam as a layer, and the steps that its callers use one by one. Its numbers are checked in llava-sam.test.ts. */
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../../src/engine/engine.js';
 import * as tf from '../../../src/engine/tf.js';
-import { Gsva, type GsvaInput } from '../../../src/systems/gsva/gsva.js';
+import { LlavaSam } from '../../../src/systems/shared/llava-sam.js';
 import { MultimodalRows } from '../../../src/networks/multimodal-rows.js';
 import { Random } from '../../../src/random.js';
 import { checkLayer } from '../../check-layer.js';
 import { publishedShapes, smallModel, TINY } from '../../helpers/small-model.js';
 import { largestDifference, normal, stored, valuesOf } from '../../helpers/tensors.js';
+import { wholeForward, type WholeInput } from '../../helpers/whole-forward.js';
 
 beforeAll(async () => {
   await startEngine({ engine: 'wasm' });
 });
 
-checkLayer('Gsva', {
-  create: () => new Gsva(TINY),
+checkLayer('LlavaSam', {
+  create: () => new LlavaSam(TINY),
   inputs: (random) => [
     normal(random, [2, 56, 56, 3]),
     normal(random, [2, 128, 128, 3]),
     // One [SEG] (600) in the first row, two in the second; <image> is -200.
     tf.tensor2d([1, -200, 5, 600, 7, 8, /**/ 1, 4, -200, 600, 601, 600], [2, 6], 'int32'),
+    // The states before them, the picture in 16 tokens.
+    tf.tensor1d([17, 21 + 17, 21 + 19], 'int32'),
   ],
   outputShapes: [
     [2, 21, 604],
@@ -44,7 +47,7 @@ const TOKENS = {
   time: 6,
 };
 
-function inputs(): GsvaInput {
+function inputs(): WholeInput {
   const random = new Random(2);
   return {
     clipImages: normal(random, [2, 8, 8, 3]) as tf.Tensor4D,
@@ -53,7 +56,7 @@ function inputs(): GsvaInput {
   };
 }
 
-describe('Gsva', () => {
+describe('LlavaSam', () => {
   test('embed puts text and vision tokens where the layout says', () => {
     const gsva = smallModel(1);
     tf.tidy(() => {
@@ -70,10 +73,10 @@ describe('Gsva', () => {
     gsva.dispose();
   });
 
-  test('forward: one mask per [SEG], of the image of its conversation, from the state before it', () => {
+  test('one mask per [SEG], of the image of its conversation, from the state before it', () => {
     const gsva = smallModel(1);
     tf.tidy(() => {
-      const out = gsva.forward(inputs());
+      const out = wholeForward(gsva, inputs());
       expect(out.maskRows).toEqual([0, 1, 1]);
       expect([out.logits.shape, out.lowResMasks.shape, out.iou.shape]).toEqual([
         [2, 8, 24],
@@ -108,7 +111,7 @@ describe('Gsva', () => {
     tf.tidy(() => {
       const tokens = { inputIds: Int32Array.of(1, -200, 6), labels: null, lengths: [3], batch: 1, time: 3 };
       const random = new Random(2);
-      const out = gsva.forward({
+      const out = wholeForward(gsva, {
         clipImages: normal(random, [1, 8, 8, 3]) as tf.Tensor4D,
         samImages: normal(random, [1, 32, 32, 3]) as tf.Tensor4D,
         tokens,

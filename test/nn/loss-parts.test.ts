@@ -2,7 +2,7 @@
 import { beforeAll, expect, test } from '@jest/globals';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
-import { LossParts, stepWithLosses } from '../../src/training/loss-parts.js';
+import { LossParts, stepWithLosses } from '../../src/nn/loss-parts.js';
 
 beforeAll(async () => {
   await startEngine({ engine: 'wasm' });

@@ -3,7 +3,21 @@
  * graphics card wait.
  */
 import * as tf from '../engine/tf.js';
-import { TOTAL_LOSS } from './loop/training-task.js';
+
+/** Name under which `Gradients.losses` holds the total, the number that is differentiated. */
+export const TOTAL_LOSS = 'loss';
+
+/** Result of one forward and backward pass. */
+export interface Gradients {
+  /** The total under 'loss', and any parts of it by name (already weighted, so that they add up to the total). */
+  readonly losses: Readonly<Record<string, number>>;
+  /**
+   * Gradient of the total by name of variable, of the variable's shape. The caller owns the tensors: it reads them
+   * and disposes them, and writes into none of them (they may share memory, though each is a Tensor of its own). A
+   * variable that the batch did not reach is left out.
+   */
+  readonly gradients: ReadonlyMap<string, tf.Tensor>;
+}
 
 export class LossParts<const Name extends string> {
   private readonly summands: ReadonlyMap<Name, tf.Tensor[]>;

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { segIds } from '../../src/config.js';
 import { PUBLISHED_WEIGHTS } from '../../src/data/sampling/mixed-sampler.js';
 import { ReferDataset, type ReferRecord, type ReferSource } from '../../src/data/refer/refer-dataset.js';
 import { referTrainingSet } from '../../src/data/refer/refer-training-set.js';
@@ -12,17 +13,18 @@ import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import { encodePng } from '../../src/io/image/image-file.js';
 import { writePendingFiles } from '../../src/io/atomic/pending-file.js';
-import type { Gsva } from '../../src/systems/gsva/gsva.js';
+import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';
+import { GROUNDING_RECIPE } from '../../src/systems/shared/llava-sam-step.js';
 import { Random } from '../../src/random.js';
 import { encoderDigests } from '../../src/features/encoder-digest.js';
 import { FeatureCache } from '../../src/features/feature-cache.js';
 import {
-  type GsvaConversation,
-  type GsvaData,
-  GsvaTask,
-  type GsvaSample,
-  type GsvaTaskOptions,
-} from '../../src/training/gsva-task.js';
+  type GroundingConversation,
+  type GroundingData,
+  GroundingTask,
+  type GroundingSample,
+  type GroundingTaskOptions,
+} from '../../src/training/grounding-task.js';
 import { KeptFeatures } from '../../src/features/kept-features.js';
 import { randomImage } from '../inference/tiny-predictor.js';
 import { SMALL_TEXT, smallTokenizer, TOKENIZER_DIR } from '../helpers/small-experiment.js';
@@ -34,7 +36,7 @@ import { plantNaN, valuesOf, variablesOf } from '../helpers/tensors.js';
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-task-'));
 const tokenizer = smallTokenizer();
 const { seg, rej } = SMALL_TEXT.tokens;
-let gsva: Gsva;
+let gsva: LlavaSam;
 
 beforeAll(async () => {
   await startEngine({ engine: 'wasm' });
@@ -102,14 +104,20 @@ function vqaSet(ids: readonly number[], question = 'what is it?'): AnySet {
   return { name: 'words', kind: 'vqa', length: ids.length, requestAt: (index) => requests[index] as VqaRequest };
 }
 
+function modelOptions(model: LlavaSam): Pick<GroundingTaskOptions, 'model' | 'vocabulary'> {
+  const { tokens } = model.config;
+  return { model, vocabulary: { found: segIds(tokens), absent: [tokens.rej] } };
+}
+
 function makeTask(
   expressionsPerSample: number,
   maxLength = 400,
-  data: Partial<GsvaData> = {},
-  options: Partial<GsvaTaskOptions> = {},
-): GsvaTask {
-  return new GsvaTask({
-    gsva,
+  data: Partial<GroundingData> = {},
+  options: Partial<GroundingTaskOptions> = {},
+): GroundingTask {
+  return new GroundingTask({
+    ...modelOptions(gsva),
+    recipe: GROUNDING_RECIPE,
     tokenizer,
     tokenizerDir: TOKENIZER_DIR,
     conversation: 'plain',
@@ -129,7 +137,7 @@ function makeTask(
 const ignore = (): void => undefined;
 
 /** What the run of a seed makes of the image at an index, in its first epoch. */
-async function draw(task: GsvaTask, index: number, seed: number): Promise<GsvaSample> {
+async function draw(task: GroundingTask, index: number, seed: number): Promise<GroundingSample> {
   const stream = task.samples(new Random(seed), ignore);
   for (let position = 0; position < task.sampleCount; position++) {
     const sample = await stream.at(position);
@@ -139,12 +147,12 @@ async function draw(task: GsvaTask, index: number, seed: number): Promise<GsvaSa
 }
 
 /** The only conversation of a sample. */
-function only({ conversations: [conversation, ...others] }: GsvaSample): GsvaConversation {
+function only({ conversations: [conversation, ...others] }: GroundingSample): GroundingConversation {
   if (conversation === undefined || others.length > 0) throw new Error('not one conversation');
   return conversation;
 }
 
-function count(sample: GsvaSample, id: number): number {
+function count(sample: GroundingSample, id: number): number {
   return only(sample).tokenized.labels.filter((label) => label === id).length;
 }
 
@@ -155,7 +163,7 @@ describe('samples', () => {
     const own = segTokens === 1 ? gsva : smallModel(4, configOf(variant));
     const tensors = tf.memory().numTensors;
     const sample = { perSample: 4, absentClasses: 0 };
-    const task = makeTask(4, 400, { sample, variant }, { gsva: own, tokenizer: tokenizerOf(variant) });
+    const task = makeTask(4, 400, { sample, variant }, { ...modelOptions(own), tokenizer: tokenizerOf(variant) });
     const drawn = await draw(task, 0, 1);
     expect(drawn.conversations).toHaveLength(multipleSeg ? 1 : 4);
     const masks = drawn.conversations.flatMap((conversation) => conversation.masks.masks);
@@ -180,7 +188,7 @@ describe('samples', () => {
     ['model.visual_model.mask_decoder.mask_tokens.weight', "SAM's mask decoder"],
   ])('a loss that is not finite for a NaN in %s names %s', async (name, part) => {
     const own = smallModel(4, SMALL_TEXT);
-    const task = makeTask(4, 400, {}, { gsva: own });
+    const task = makeTask(4, 400, {}, modelOptions(own));
     const drawn = await draw(task, 0, 1);
     plantNaN(own, name);
     const before = tf.memory().numTensors;
@@ -196,7 +204,7 @@ describe('samples', () => {
 
   test('the vision tower: the update stops where the images are encoded', async () => {
     const own = smallModel(4, SMALL_TEXT);
-    const task = makeTask(4, 400, {}, { gsva: own });
+    const task = makeTask(4, 400, {}, modelOptions(own));
     const name = 'model.vision_tower.vision_tower.vision_model.pre_layrnorm.bias';
     plantNaN(own, name);
     const drawn = await draw(task, 0, 1);
@@ -278,7 +286,7 @@ describe('samples', () => {
     const [a, b, c] = await Promise.all([7, 7, 8].map((seed) => draw(task, 0, seed)));
     expect(a).toEqual(b);
     expect(a?.conversations).not.toEqual(c?.conversations);
-    expect(task.nameOf(a as GsvaSample)).toBe(join(scratch, '1.png'));
+    expect(task.nameOf(a as GroundingSample)).toBe(join(scratch, '1.png'));
   });
 });
 
@@ -331,7 +339,7 @@ describe('data sets', () => {
         .map(({ key }) => key)
         .sort(),
     ).toEqual(['0 test', '1 test']);
-    const encoded = jest.spyOn(gsva.imageEncoder, 'forwardSteps');
+    const encoded = jest.spyOn(gsva.encoders.sam, 'forwardSteps');
     for (const samples of [batch, words]) {
       const { losses, gradients } = await task.forwardBackward(samples, new Random(0));
       expect(Object.values(losses).every(Number.isFinite)).toBe(true);
@@ -380,14 +388,14 @@ describe('features on disk', () => {
   async function epochs(features: KeptFeatures): Promise<{ losses: unknown[]; decoded: number[] }> {
     const own = smallModel(4, SMALL_TEXT);
     const sets = [referSet(), vqaSet([1, 2])];
-    const task = makeTask(2, 400, { sets }, { gsva: own, features });
+    const task = makeTask(2, 400, { sets }, { ...modelOptions(own), features });
     const stream = task.samples(new Random(1), ignore);
     const losses: unknown[] = [];
     const decoded: number[] = [];
     for (let epoch = 0; epoch < 3; epoch++) {
       decoded.push(0);
       for (let first = 0; first < 5; first++) {
-        const sample = (await stream.at(5 * epoch + first)) as GsvaSample;
+        const sample = (await stream.at(5 * epoch + first)) as GroundingSample;
         if (sample.image !== null) decoded[epoch] = (decoded[epoch] ?? 0) + 1;
         const step = await task.forwardBackward([sample], new Random(1));
         losses.push(step.losses);

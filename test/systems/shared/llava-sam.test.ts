@@ -1,21 +1,22 @@
 /** The whole model: what it is to TensorFlow.js's Layers API, and that rows of a batch do not see each other. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { type ModelConfig, parseModelConfig } from '../../../src/config.js';
+import { type ModelConfig, parseModelConfig, segIds } from '../../../src/config.js';
 import { startEngine } from '../../../src/engine/engine.js';
 import * as tf from '../../../src/engine/tf.js';
 import { UserError } from '../../../src/errors.js';
 import { readJson } from '../../../src/io/json/json-file.js';
 import { readSafetensors } from '../../../src/io/safetensors/safetensors.js';
-import { Gsva } from '../../../src/systems/gsva/gsva.js';
-import type { TokenBatch } from '../../../src/networks/multimodal-rows.js';
+import { LlavaSam } from '../../../src/systems/shared/llava-sam.js';
+import { MultimodalRows, type TokenBatch } from '../../../src/networks/multimodal-rows.js';
 import { PUBLISHED_PREFIX, storableWeights } from '../../../src/checkpoints/weights.js';
 import { Random } from '../../../src/random.js';
 import { ModelCase } from '../../../src/verification/model-case.js';
 import { fixture } from '../../helpers/fixtures.js';
+import { wholeForward } from '../../helpers/whole-forward.js';
 
 const recorded = new ModelCase(fixture('gsva-tiny'));
 const weightsPath = fixture('gsva-tiny', 'model.safetensors');
-let gsva: Gsva;
+let gsva: LlavaSam;
 let tensors = 0;
 
 beforeAll(async () => {
@@ -44,7 +45,7 @@ function forward(tokens: TokenBatch, row: number | null = null): Outputs {
   tf.tidy(() => {
     const chosen = (x: tf.Tensor4D): tf.Tensor4D => (row === null ? x : tf.slice(x, [row, 0, 0, 0], [1, -1, -1, -1]));
     const clipImages = chosen(recorded.imageTensor('images_clip'));
-    const output = gsva.forward({ clipImages, samImages: chosen(recorded.imageTensor('images')), tokens });
+    const output = wholeForward(gsva, { clipImages, samImages: chosen(recorded.imageTensor('images')), tokens });
     const logits = output.logits.dataSync<'float32'>().slice();
     found.push({ logits, lowResMasks: output.lowResMasks.dataSync<'float32'>().slice(), maskRows: output.maskRows });
   });
@@ -63,7 +64,7 @@ function largestGap(a: Float32Array, b: Float32Array): number {
     : Infinity;
 }
 
-describe('Gsva.forward', () => {
+describe('LlavaSam', () => {
   test('a conversation in a padded batch has the logits and masks that it has alone', () => {
     const together = forward(recorded.tokens);
     const { vocabSize } = gsva.config.llm;
@@ -102,23 +103,27 @@ describe('Gsva.forward', () => {
   });
 });
 
-describe('Gsva as a layer', () => {
-  test('call gives what forward gives, in the shapes that computeOutputShape says', () => {
+describe('LlavaSam as a layer', () => {
+  test('call gives what read and ground give, in the shapes that computeOutputShape says', () => {
     const { logits, lowResMasks } = forward(alone(0), 0);
     tf.tidy(() => {
       const first = (x: tf.Tensor4D): tf.Tensor4D => tf.slice(x, [0, 0, 0, 0], [1, -1, -1, -1]);
       const ids = recorded.conversation(0).inputIds;
+      const states = new MultimodalRows(alone(0), gsva.patches)
+        .statesBefore(segIds(gsva.config.tokens))
+        .map(({ position }) => position);
       const inputs = [
         first(recorded.imageTensor('images_clip')),
         first(recorded.imageTensor('images')),
         tf.tensor2d(ids, [1, ids.length], 'int32'),
+        tf.tensor1d(states, 'int32'),
       ];
       const [foundLogits, foundMasks] = gsva.call(inputs) as [tf.Tensor, tf.Tensor];
       expect(foundLogits.dataSync()).toEqual(logits);
       expect(foundMasks.dataSync()).toEqual(lowResMasks);
       const shapes = gsva.computeOutputShape(inputs.map((input) => input.shape));
       expect(shapes[0]).toEqual(foundLogits.shape);
-      expect(shapes[1]?.slice(1)).toEqual(foundMasks.shape.slice(1));
+      expect(shapes[1]).toEqual(foundMasks.shape);
     });
   });
 
@@ -138,7 +143,7 @@ describe('Gsva as a layer', () => {
   test('its configuration makes an equal model, and dispose frees every weight', () => {
     const before = tf.memory().numTensors;
     const config = gsva.getConfig() as unknown as ModelConfig;
-    const other = new Gsva(parseModelConfig(readJson(fixture('gsva-tiny', 'config.json'), 'sizes'), 'config.json'));
+    const other = new LlavaSam(parseModelConfig(readJson(fixture('gsva-tiny', 'config.json'), 'sizes'), 'config.json'));
     other.build();
     other.randomize(new Random(5));
     expect([...other.namedParameters().keys()]).toEqual([...gsva.namedParameters().keys()]);

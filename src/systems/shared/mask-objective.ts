@@ -1,20 +1,12 @@
 /**
- * The mask part of GSVA's objective: BCE (mean over pixels) and DICE of every mask at the image's original size, both
- * averaged over all masks of the batch. A [REJ] target takes part as an all-zero prediction (sigmoid 0.5 everywhere)
+ * Mask part of the objective of GSVA and LISA: BCE (mean over pixels) and DICE of every mask at the image's original size, both
+ * averaged over all masks of the batch. A rejected target takes part as an all-zero prediction (sigmoid 0.5 everywhere)
  * against an empty mask: a constant, without gradient (reference: GSVAForCausalLM.model_forward).
  */
-import * as fused from '../engine/fused-ops.js';
-import * as tf from '../engine/tf.js';
-import { type ImageSize, resizeMasks } from '../nn/bilinear.js';
-import type { BinaryMask } from '../types.js';
-
-/** The targets of one image. */
-export interface MaskTargets extends ImageSize {
-  /** Ground truth of each [SEG], in the order of the answer, at the original size. */
-  readonly masks: readonly BinaryMask[];
-  /** How many [REJ] the answer holds. */
-  readonly rejected: number;
-}
+import * as fused from '../../engine/fused-ops.js';
+import * as tf from '../../engine/tf.js';
+import type { BinaryMask } from '../../types.js';
+import type { GroundingModel, MaskTargets } from '../system.js';
 
 export interface MaskLosses {
   /** Scalars, averaged over all masks, not yet weighted. */
@@ -25,21 +17,20 @@ export interface MaskLosses {
 const DICE_SCALE = 1000;
 const DICE_EPSILON = 1e-6;
 
-/** How many masks the objective is the mean over: those of [SEG] and of [REJ]. */
+/** Number of masks that the objective is the mean over, rejected targets included. */
 export function maskCount(targets: readonly MaskTargets[]): number {
   return targets.reduce((sum, target) => sum + target.masks.length + target.rejected, 0);
 }
 
 /**
- * @param lowResMasks [Q, s, s] logits of all [SEG] of the targets, image by image
+ * @param lowResMasks [Q, s, s] logits of all masks of the targets, image by image
  * @param targets one entry per image
- * @param inputSize side of F_V2's square input
  * @param total what the sum over the targets is divided by: their number, or the whole batch's if these are a part of it
  */
 export function maskObjective(
+  model: Pick<GroundingModel, 'enlarge'>,
   lowResMasks: tf.Tensor3D,
   targets: readonly MaskTargets[],
-  inputSize: number,
   total = maskCount(targets),
 ): MaskLosses {
   const [, side] = lowResMasks.shape;
@@ -54,11 +45,7 @@ export function maskObjective(
       dice.push(tf.scalar(target.rejected * rejected.dice));
     }
     if (target.masks.length === 0) continue;
-    const logits = resizeMasks(
-      tf.slice(lowResMasks, [first, 0, 0], [target.masks.length, side, side]),
-      target,
-      inputSize,
-    );
+    const logits = model.enlarge(tf.slice(lowResMasks, [first, 0, 0], [target.masks.length, side, side]), target);
     const losses = fused.maskLoss(logits, stackMasks(target.masks, height, width));
     bce.push(tf.sum(losses.bce));
     dice.push(tf.sum(losses.dice));

@@ -1,12 +1,14 @@
 /** The mask losses against loops in double precision: pixels at the original size, [REJ] as a constant. */
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { startEngine } from '../../src/engine/engine.js';
-import * as tf from '../../src/engine/tf.js';
-import { Random } from '../../src/random.js';
-import { maskObjective, type MaskTargets, stackMasks } from '../../src/training/mask-objective.js';
-import type { BinaryMask } from '../../src/types.js';
-import { interpolate, sigmoid, toRows } from '../helpers/naive.js';
-import { normal, valuesOf } from '../helpers/tensors.js';
+import { startEngine } from '../../../src/engine/engine.js';
+import * as tf from '../../../src/engine/tf.js';
+import { Random } from '../../../src/random.js';
+import { resizeMasks } from '../../../src/nn/bilinear.js';
+import { maskObjective, stackMasks } from '../../../src/systems/shared/mask-objective.js';
+import type { Geometry, MaskTargets } from '../../../src/systems/system.js';
+import type { BinaryMask } from '../../../src/types.js';
+import { interpolate, sigmoid, toRows } from '../../helpers/naive.js';
+import { normal, valuesOf } from '../../helpers/tensors.js';
 
 beforeAll(async () => {
   await startEngine({ engine: 'wasm' });
@@ -14,6 +16,9 @@ beforeAll(async () => {
 
 const SIDE = 8;
 const INPUT = 32;
+const MODEL = {
+  enlarge: (masks: tf.Tensor3D, geometry: Geometry): tf.Tensor3D => resizeMasks(masks, geometry, INPUT),
+};
 
 function maskOf(random: Random, [height, width]: readonly [number, number]): BinaryMask {
   return { data: Uint8Array.from({ length: height * width }, () => random.integer(2)), height, width };
@@ -118,7 +123,7 @@ describe('maskObjective', () => {
     const numTensors = tf.memory().numTensors;
     tf.tidy(() => {
       const lowRes = normal(random, [queries, SIDE, SIDE], 3) as tf.Tensor3D;
-      const { bce, dice } = maskObjective(lowRes, targets, INPUT);
+      const { bce, dice } = maskObjective(MODEL, lowRes, targets);
       const expected = naive(valuesOf(lowRes), targets);
       expect([bce.shape, dice.shape]).toEqual([[], []]);
       expect(Math.abs((valuesOf(bce)[0] as number) - expected.bce)).toBeLessThan(2e-6);
@@ -129,14 +134,12 @@ describe('maskObjective', () => {
 
   test('a rejection has BCE ln 2, DICE near 1, and no gradient; a batch without any mask has loss 0', () => {
     tf.tidy(() => {
-      const rejection = maskObjective(
-        tf.zeros([0, SIDE, SIDE]),
-        [targetsOf(new Random(1), [32, 32], [10, 20], 0, 1)],
-        INPUT,
-      );
+      const rejection = maskObjective(MODEL, tf.zeros([0, SIDE, SIDE]), [
+        targetsOf(new Random(1), [32, 32], [10, 20], 0, 1),
+      ]);
       expect(valuesOf(rejection.bce)[0]).toBeCloseTo(Math.LN2, 6);
       expect(valuesOf(rejection.dice)[0]).toBeCloseTo(1 - 1e-6 / (0.1 + 1e-6), 6);
-      const nothing = maskObjective(tf.zeros([0, SIDE, SIDE]), [], INPUT);
+      const nothing = maskObjective(MODEL, tf.zeros([0, SIDE, SIDE]), []);
       expect([valuesOf(nothing.bce)[0], valuesOf(nothing.dice)[0]]).toEqual([0, 0]);
     });
   });
@@ -147,7 +150,7 @@ describe('maskObjective', () => {
         const random = new Random(1);
         const targets = [targetsOf(random, [32, 20], [16, 10], 2, rejected)];
         const loss = (lowRes: tf.Tensor): tf.Scalar => {
-          const { bce, dice } = maskObjective(lowRes as tf.Tensor3D, targets, INPUT);
+          const { bce, dice } = maskObjective(MODEL, lowRes as tf.Tensor3D, targets);
           return tf.add(bce, dice);
         };
         return valuesOf(tf.grad(loss)(normal(random, [2, SIDE, SIDE])));
