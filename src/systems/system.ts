@@ -5,14 +5,13 @@
  * A system answers questions about a picture in words; some of the tokens it writes are *decisions*: each stands for one
  * target and says that it was found (then it is grounded in a mask) or that it is absent.
  */
-import type { Facts, Target } from '../data/facts.js';
+import type { MakeLessons } from '../data/facts.js';
 import type { Turn } from '../data/text/conversation.js';
 import type * as tf from '../engine/tf.js';
 import type { Steps } from '../engine/steps.js';
 import type { CompositeLayer } from '../nn/composite-layer.js';
 import type { Gradients } from '../nn/loss-parts.js';
 import type { MultimodalRows } from '../networks/multimodal-rows.js';
-import type { Random } from '../random.js';
 import type { BinaryMask } from '../types.js';
 
 // ── words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -32,14 +31,6 @@ export interface Vocabulary {
   readonly absent: readonly number[];
   /** Without ids that say "absent": a mask of fewer pixels says that the target is absent; 0: an empty one. */
   readonly absentBelow: number;
-}
-
-/** A conversation to learn from: the n-th decision of its answers is about the n-th target. */
-export interface Lesson {
-  /** Questions and answers; the first question has the picture in it. */
-  readonly turns: readonly Turn[];
-  /** `mask` is null where the answer says "absent" by a token. */
-  readonly targets: readonly Pick<Target, 'text' | 'mask'>[];
 }
 
 /** A question about some targets, by their places among all that are asked for. */
@@ -78,8 +69,7 @@ export interface Dialogue {
   readonly forms: readonly string[];
   /** Whether a question of this form asks for one target only. */
   asksAlone(form: string): boolean;
-  /** Conversations to learn from; all chance comes from `random`. */
-  lessons(facts: Facts, random: Random): readonly Lesson[];
+  readonly lessons: MakeLessons;
   /** Question and forced answer about all texts, in as few conversations as the system has them. */
   exam(texts: readonly string[], answers: readonly Answer[], form: string): readonly Asked<AnsweredTurn>[];
   /** Questions that are answered freely. */

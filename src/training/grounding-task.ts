@@ -13,7 +13,8 @@ import type { PartlyPreparedImage } from '../data/image/prepare-image.js';
 import { type LoadedSample, SampleLoader } from '../data/sampling/sample-loader.js';
 import { type AnySet, imagesOf } from '../data/sampling/sample-source.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
-import type { SampleConversation, SampleOptions } from '../data/sampling/training-sample.js';
+import type { Lesson, MakeLessons } from '../data/facts.js';
+import type { SampleOptions } from '../data/sampling/training-sample.js';
 import { WholeEpochs } from '../data/sampling/whole-epochs.js';
 import * as tf from '../engine/tf.js';
 import type { PendingFile } from '../io/atomic/pending-file.js';
@@ -45,6 +46,7 @@ export interface GroundingTaskOptions {
   readonly model: LlavaSam;
   readonly recipe: Recipe;
   readonly vocabulary: Pick<Vocabulary, 'found' | 'absent'>;
+  readonly lessons: MakeLessons;
   readonly tokenizer: Tokenizer;
   /** Folder with the tokenizer's files, copied into checkpoints. */
   readonly tokenizerDir: string;
@@ -104,6 +106,8 @@ export class GroundingTask implements TrainingTask<GroundingSample> {
     const source = weights === null ? new WholeEpochs(sets, random) : new MixedSampler(sets, random, weights);
     const loader = new SampleLoader(source, {
       ...loading,
+      lessons: this.options.lessons,
+      emptyMasks: this.options.vocabulary.absent.length === 0,
       clipSize: clip.imageSize,
       samSize: sam.imageSize,
       onBadSample: ({ set, message }) => {
@@ -187,7 +191,7 @@ export class GroundingTask implements TrainingTask<GroundingSample> {
     return left.length === 0 ? null : { name, key, found, image, conversations: left };
   }
 
-  private tokenize({ turns, targets }: SampleConversation): GroundingConversation | null {
+  private tokenize({ turns, targets }: Lesson): GroundingConversation | null {
     const { tokenizer, conversation, maxLength, vocabulary } = this.options;
     const tokenized = tokenizeConversation(tokenizer, conversation, turns, { maxLength });
     if (tokenized.labels.every((label) => label === IGNORE_LABEL)) return null;

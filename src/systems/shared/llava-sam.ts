@@ -20,7 +20,7 @@ import { Projector } from '../../networks/projector.js';
 import { SamImageEncoder } from '../../networks/sam/image-encoder.js';
 import { MaskDecoder, type MaskDecoderOutput } from '../../networks/sam/mask-decoder.js';
 import { PromptEncoder } from '../../networks/sam/prompt-encoder.js';
-import { resizeMasks } from '../../networks/sam/resize-masks.js';
+import { resizeMasks } from '../../nn/bilinear.js';
 import type { FeatureTensors, Geometry, Grounding, GroundingModel, Place, Reading, ReadOptions } from '../system.js';
 import { LLAVA_SAM_PARTS } from './llava-sam-parts.js';
 import { MaskPrompt } from './mask-prompt.js';

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../../src/engine/engine.js';
 import * as tf from '../../../src/engine/tf.js';
 import { Random } from '../../../src/random.js';
-import { resizeMasks } from '../../../src/networks/sam/resize-masks.js';
+import { resizeMasks } from '../../../src/nn/bilinear.js';
 import { maskObjective, stackMasks } from '../../../src/systems/shared/mask-objective.js';
 import type { Geometry, MaskTargets } from '../../../src/systems/system.js';
 import type { BinaryMask } from '../../../src/types.js';
