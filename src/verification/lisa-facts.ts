@@ -1,13 +1,13 @@
 /** Facts of the pictures that LISA's recorded samples are about, with every draw the first or the last choice. */
 import { join } from 'node:path';
 import { openReferringSet } from '../data/dataset-registry.js';
-import type { Facts, Target } from '../data/facts.js';
+import type { DatasetKind, Facts, Target } from '../data/facts.js';
 import { decodeMask, rleArea } from '../data/masks/coco-mask.js';
 import { unionOfSources } from '../data/masks/mask-source.js';
 import { readReasonAnnotation, reasonMasks } from '../data/reason/reason-annotation.js';
 import { ReasonSeg, type ReasonSegSplit } from '../data/reason/reason-seg.js';
 import { referTrainingSet } from '../data/refer/refer-training-set.js';
-import type { DatasetKind, RequestOf, TrainingSet } from '../data/sampling/training-sample.js';
+import type { RequestOf, TrainingSet } from '../data/sampling/training-sample.js';
 import { classText } from '../data/sem-seg/class-name.js';
 import { LlavaInstruct } from '../data/vqa/llava-instruct.js';
 import { turnsOf } from '../data/vqa/vqa-sample.js';

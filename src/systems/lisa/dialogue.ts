@@ -2,7 +2,7 @@
  * LISA's way of asking and answering: every target has a conversation of its own with one [SEG], whether the picture has
  * it or not; nothing is ever refused.
  */
-import type { Facts, Target } from '../../data/facts.js';
+import type { Facts, Lesson, Target } from '../../data/facts.js';
 import type { Random } from '../../random.js';
 import {
   ANSWERS,
@@ -16,7 +16,7 @@ import {
   validationQuestion,
   withImage,
 } from '../shared/lisa-prompts.js';
-import type { AnsweredTurn, Answer, AnswerPart, Asked, Dialogue, Lesson, ParsedAnswer } from '../system.js';
+import type { AnsweredTurn, Answer, AnswerPart, Asked, Dialogue, ParsedAnswer } from '../system.js';
 
 export const EXPLANATION_REQUESTS = [
   'Please output segmentation mask and explain why.',
