@@ -4,7 +4,7 @@
  */
 import type { ModelConfig, TokenIds } from '../config.js';
 import { checkTokenizer, type ModelMeta, openModelDirectory } from '../checkpoints/checkpoint-directory.js';
-import { openPublishedModel, type PublishedModel } from '../checkpoints/published-model.js';
+import { openPublishedModel, type PublishedModel } from '../systems/shared/published/model.js';
 import { CONVERSATION_STYLES, type ConversationStyle } from '../data/text/conversation.js';
 import { Tokenizer } from '../data/text/tokenizer.js';
 import { UserError } from '../errors.js';
