@@ -16,7 +16,7 @@ import { baseTask } from '../training/config/build-experiment.js';
 import { Tokenizer } from '../data/text/tokenizer.js';
 import { ADDED_TOKENS } from '../special-tokens.js';
 import { holdFrozenWeights } from '../training/config/frozen-weights.js';
-import { MOST_FEATURE_BYTES } from '../features/kept-features.js';
+import { MOST_FEATURE_BYTES } from '../features/feature-store.js';
 import type { Stage } from '../training/trainable.js';
 import { trainableVariables } from '../training/trainable.js';
 import { BenchParts } from './bench-parts.js';

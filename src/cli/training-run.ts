@@ -12,7 +12,7 @@ import { baseTask, type Experiment, groundingTask, type Validate } from '../trai
 import { type Communicator, SingleProcess } from '../training/distributed/communicator.js';
 import { type GsvaDataConfig, openTrainingData, openValidationData } from '../training/config/experiment-data.js';
 import type { GroundingTask } from '../training/grounding-task.js';
-import type { KeptFeatures } from '../features/kept-features.js';
+import type { FeatureStore } from '../features/feature-store.js';
 import type { Resume } from '../training/saving/resume.js';
 import { readRunLog, type TrainingEnd } from '../training/watching/run-log.js';
 import { overfitTask } from '../training/loop/overfit.js';
@@ -47,7 +47,7 @@ export interface TrainingRunOptions {
   /** Default: this process alone. */
   readonly communicator?: Communicator;
   /** Of the same images by the same encoders, from other runs. */
-  readonly features?: KeptFeatures | null;
+  readonly features?: FeatureStore | null;
   /** Train on so many samples alone; null: on all. */
   readonly overfit?: number | null;
 }
@@ -109,7 +109,7 @@ async function taskOn(
   experiment: Experiment,
   data: GsvaDataConfig,
   keep: KeepSamples,
-  features: KeptFeatures | null,
+  features: FeatureStore | null,
 ): Promise<GroundingTask> {
   return groundingTask(experiment, await openTrainingData(data), await validation(experiment, data, keep), features);
 }

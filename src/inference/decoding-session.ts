@@ -147,7 +147,7 @@ export class DecodingSession {
       return gsva.llama.embedTokens.forward(tf.tensor2d([...ids], [1, ids.length], 'int32')) as tf.Tensor3D;
     }
     const tokens = { inputIds: Int32Array.from(ids), labels: null, lengths: [ids.length], batch: 1, time: ids.length };
-    const { clipFeatures } = stackFeatures(gsva, [this.image]);
+    const { clip: clipFeatures } = stackFeatures(gsva, [this.image]);
     return gsva.embed(new MultimodalRows(tokens, gsva.patches), gsva.projector.forward(clipFeatures) as tf.Tensor3D);
   }
 }

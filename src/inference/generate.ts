@@ -104,11 +104,11 @@ export async function masksOfStates(
   const all = new Float32Array(states.length * size);
   for (const [index, state] of states.entries()) all.set(state, index * size);
   const stacked = tf.tensor2d(all, [states.length, size]);
-  const { clipFeatures, imageEmbeddings } = stackFeatures(gsva, [image]);
+  const features = stackFeatures(gsva, [image]);
   try {
     const rows = states.map(() => 0);
-    return await drawMasks(gsva, stacked, imageEmbeddings, [image], rows, signal);
+    return await drawMasks(gsva, stacked, features.sam, [image], rows, signal);
   } finally {
-    tf.dispose([stacked, clipFeatures, imageEmbeddings]);
+    tf.dispose([stacked, features.clip, features.sam]);
   }
 }

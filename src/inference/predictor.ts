@@ -9,7 +9,7 @@ import { UserError } from '../errors.js';
 import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { type EncodedImage, encodeImages } from '../features/image-features.js';
 import { IMAGE_PLACEHOLDER, RESERVED_TEXTS } from '../special-tokens.js';
-import type { BinaryMask, LogitRule, RgbImage, SegmentResult } from '../types.js';
+import type { BinaryMask, LogitRule, PreparedImage, RgbImage, SegmentResult } from '../types.js';
 import { GSVA_VARIANT, type Variant } from '../variant.js';
 import { ask, type AskedDecision } from './ask.js';
 import type { MaskLogits } from './draw-masks.js';
@@ -101,13 +101,18 @@ export class Predictor {
 
   /** Both encoders on a batch of images; the result is plain data and can be kept. */
   async encode(images: readonly RgbImage[], signal?: Abortable): Promise<EncodedImage[]> {
-    const { clip, sam } = this.gsva.config;
     const prepared = [];
     for (const image of images) {
       await pause(signal);
-      prepared.push(prepareImage(image, clip.imageSize, sam.imageSize));
+      prepared.push(this.prepare(image));
     }
     return encodeImages(this.gsva, prepared, signal);
+  }
+
+  /** An image as the encoders take it. @param encoders which of them; default all */
+  prepare(image: RgbImage, encoders?: ReadonlySet<string>): PreparedImage {
+    const { clip, sam } = this.gsva.config;
+    return prepareImage(image, clip.imageSize, sam.imageSize, encoders);
   }
 
   /** The reference's evaluation: teacher forcing with the true answers, all questions as one batch. */

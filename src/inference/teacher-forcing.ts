@@ -67,7 +67,7 @@ export async function teacherForce(
   const places = placesOf(layout, placeIds);
   const images = items.map((item) => item.image);
   const wanted = masks === 'every' ? places : places.filter(({ id }) => id !== tokens.rej);
-  const { clipFeatures, imageEmbeddings } = stackFeatures(gsva, images);
+  const { clip: clipFeatures, sam: imageEmbeddings } = stackFeatures(gsva, images);
   const compute = (): [tf.Tensor, tf.Tensor2D] => {
     const visionTokens = gsva.projector.forward(clipFeatures) as tf.Tensor3D;
     const context = gsva.llama.context(0, layout.time, layout.lengths);

@@ -121,8 +121,7 @@ export class ModelCase {
     const [clipInputs, samInputs] = [await rowsOf('images_clip'), await rowsOf('images')];
     return this.sizes.map((size, row) => ({
       ...size,
-      clipInput: clipInputs[row] as Float32Array,
-      samInput: samInputs[row] as Float32Array,
+      inputs: { clip: clipInputs[row] as Float32Array, sam: samInputs[row] as Float32Array },
     }));
   }
 

@@ -23,7 +23,7 @@ import { Random } from '../../random.js';
 import { addedTokens, segTokenAt } from '../../special-tokens.js';
 import { isPublished } from '../../variant.js';
 import { holdFrozenWeights, scalePacked } from './frozen-weights.js';
-import type { KeptFeatures } from '../../features/kept-features.js';
+import type { FeatureStore } from '../../features/feature-store.js';
 import { BaseCaptionTask } from '../base/base-caption-task.js';
 import { BaseClipTask } from '../base/base-clip-task.js';
 import { BaseDistillTask } from '../base/base-distill-task.js';
@@ -146,7 +146,7 @@ export function groundingTask(
   experiment: Experiment,
   data: GroundingData,
   validate: Validate | null,
-  features: KeptFeatures | null = null,
+  features: FeatureStore | null = null,
 ): GroundingTask {
   const { config, gsva, tokenizer, meta } = experiment;
   return new GroundingTask({
