@@ -3,6 +3,7 @@ import * as tf from '../engine/tf.js';
 import { DecodingSession } from '../inference/decoding-session.js';
 import { binaryMask } from '../inference/segment-result.js';
 import { teacherForce } from '../inference/teacher-forcing.js';
+import { system } from '../systems/gsva/system.js';
 import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { type EncodedImage, encodeImages, type Encoder, stackFeatures } from '../features/image-features.js';
 import { variablesOf } from '../systems/parts.js';
@@ -105,7 +106,9 @@ export class BenchParts {
     const { gsva, load } = this;
     const [image] = await encodeImages(gsva, load.prepared.slice(0, 1));
     if (image === undefined) throw new Error('BenchParts: the image was not encoded');
-    const [answer] = await teacherForce(gsva, [{ image, conversation: load.evaluated }]);
+    const [answer] = await teacherForce(gsva, system.vocabulary(gsva.config, {}), [
+      { image, conversation: load.evaluated },
+    ]);
     answer?.masks.map((mask) => binaryMask(mask));
   }
 

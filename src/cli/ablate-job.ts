@@ -201,7 +201,7 @@ async function trainRun(
 }
 
 async function evaluateRun(
-  { gsva, tokenizer, config }: Experiment,
+  { system, gsva, tokenizer, config }: Experiment,
   questions: readonly ExpressionForm[],
   features: FeatureStore,
   context: VerbContext,
@@ -210,7 +210,7 @@ async function evaluateRun(
   const dataset = GRefCoco.open(config.data.dir, 'val');
   const figures: [ExpressionForm, { reference: AblationFigures; strict: AblationFigures }][] = [];
   for (const question of questions) {
-    const predictor = new Predictor(gsva, tokenizer, config.conversation, { variant: config.variant });
+    const predictor = new Predictor(system, gsva, tokenizer, config.conversation, { variant: config.variant });
     const bar = context.startProgress('evaluate', dataset.images.length);
     try {
       const { results } = await evaluate(GRES, dataset, storedResponder(predictor, features), {

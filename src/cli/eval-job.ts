@@ -80,7 +80,11 @@ export async function evaluateShard(
   context: VerbContext,
   engine: EngineInfo,
 ): Promise<EvaluatedShard> {
-  const { predictor, meta, packedBytes } = loadPredictor(request.model, request.precision, request.rejectThreshold);
+  const { predictor, meta, packedBytes } = await loadPredictor(
+    request.model,
+    request.precision,
+    request.rejectThreshold,
+  );
   if (packedBytes > 0) context.note(packedNote(packedBytes));
   const untrained = untrainedText(meta, predictor.model.name);
   if (untrained !== null) context.note(untrained);
@@ -104,7 +108,7 @@ export async function evaluateShard(
       context.note(`left out: ${fileName}${expression === null ? '' : `, ${JSON.stringify(expression)}`}: ${message}`);
     };
     const store =
-      request.featureCache === null ? null : await openFeatures(request.featureCache, predictor.gsva, context, 0);
+      request.featureCache === null ? null : await openFeatures(request.featureCache, predictor.network, context, 0);
     const responder = store === null ? predictor : storedResponder(predictor, store.features);
     const measured = await measure(
       predictor,
@@ -177,7 +181,7 @@ function headerOf(
     images: Math.min(images, limit ?? Infinity),
     batch,
     model: `${meta.description} (${meta.stage})`,
-    configDigest: configDigest(predictor.gsva.config),
+    configDigest: configDigest(predictor.asking.config),
     checkpoint: modelName(model),
     weightsDigest: weightsDigest(model),
     rejectThreshold: predictor.rejectThreshold,

@@ -52,9 +52,10 @@ export async function openFeatures(
 export function storedResponder(predictor: Predictor, features: FeatureStore): Responder<EncodedImage> {
   return {
     encode: (images) =>
-      features.encodePictures(predictor.gsva, images, (image, encoders) => predictor.prepare(image, encoders)),
+      features.encodePictures(predictor.network, images, (image, encoders) => predictor.prepare(image, encoders)),
     force: (questions) => predictor.force(questions),
     generate: (question, options) => predictor.generate(question, options),
     refusal: (expressions, form) => predictor.refusal(expressions, form),
+    asksAlone: (form) => predictor.asksAlone(form),
   };
 }

@@ -116,13 +116,13 @@ async function taskOn(
 
 /** Strict figures, and rates of free answers, on the first images of `val`; null when the run never validates, which then needs no `val`. */
 async function validation(
-  { gsva, tokenizer, config }: Experiment,
+  { system, gsva, tokenizer, config }: Experiment,
   data: GsvaDataConfig,
   keep: KeepSamples,
 ): Promise<Validate | null> {
   const on = config.training.validateEvery === 0 ? null : await openValidationData(data);
   if (on === null) return null;
-  const predictor = new Predictor(gsva, tokenizer, config.conversation, { variant: config.variant });
+  const predictor = new Predictor(system, gsva, tokenizer, config.conversation, { variant: config.variant });
   return async (signal) => {
     const { results, samples } = await evaluate(GRES, on.dataset, predictor, {
       protocols: ['strict'],

@@ -2,6 +2,7 @@
  * A system's own recipe: conversations about an image in which every target is answered by a decision token, or in words
  * alone. The encoders are frozen, so the features of images are kept.
  */
+import { modelConfigToJson } from '../config.js';
 import {
   type ConversationStyle,
   padBatch,
@@ -180,7 +181,7 @@ export class GroundingTask implements TrainingTask<GroundingSample> {
 
   checkpointFiles(): Promise<PendingFile[]> {
     const { model, tokenizerDir, meta } = this.options;
-    return modelDirectoryFiles(model, { meta, tokenizerDir });
+    return modelDirectoryFiles(model, { config: modelConfigToJson(model.config), meta, tokenizerDir });
   }
 
   restore(dir: string): Promise<void> {
