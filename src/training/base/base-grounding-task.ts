@@ -220,7 +220,7 @@ export class BaseGroundingTask extends BaseTask<GroundingSample, BaseGroundingTa
     const conversations = samples.map(({ conversation }) => conversation);
     const rows = new MultimodalRows(padBatch(conversations, tokenizer.padId), gsva.patches);
     const clipInput = stackImages(
-      images.map(({ clipInput }) => clipInput),
+      images.map(({ inputs }) => inputs['clip'] as Float32Array),
       clip.imageSize,
     );
     if (!withMasks) {
@@ -228,7 +228,7 @@ export class BaseGroundingTask extends BaseTask<GroundingSample, BaseGroundingTa
       return { rows, inputs: { clip: clipInput }, places: [], targets };
     }
     const samInput = stackImages(
-      images.map(({ samInput }) => samInput),
+      images.map(({ inputs }) => inputs['sam'] as Float32Array),
       sam.imageSize,
     );
     const places = samples.flatMap(({ decisions, conversation }, row) =>
