@@ -9,11 +9,11 @@ import type { ModelSource } from './open-model.js';
 
 const CHUNK = 2 ** 22;
 
-/** SHA-256 of the sizes, as config.json has them. */
+/** SHA-256 of the sizes, as config.json has them; GSVA's without the system, which records of earlier versions lack. */
 export function configDigest(config: ModelConfig): string {
-  return createHash('sha256')
-    .update(JSON.stringify(modelConfigToJson(config)))
-    .digest('hex');
+  const { system, ...sizes } = modelConfigToJson(config);
+  const digested = system === 'gsva' ? sizes : { system, ...sizes };
+  return createHash('sha256').update(JSON.stringify(digested)).digest('hex');
 }
 
 /**

@@ -26,7 +26,7 @@ import { Random } from '../../random.js';
 import { IGNORE_LABEL } from '../../special-tokens.js';
 import type { PreparedImage } from '../../types.js';
 import { epochSamples } from '../loop/epoch-samples.js';
-import type { GroundingForms } from '../config/experiment-config.js';
+import type { GroundingForms } from '../config/data-config.js';
 import { type GroundedTokens, GroundingTokens } from './grounding-tokens.js';
 import { type JointBatch, jointStep } from './joint-step.js';
 import { maskIous } from './mask-ious.js';
