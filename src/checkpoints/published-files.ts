@@ -2,14 +2,15 @@
 import type { ClipConfig, LlmConfig, ModelConfig } from '../config.js';
 import { type TensorOutput, named } from '../io/tensor-output.js';
 import type { FileTensors } from '../io/file-tensor.js';
+import { partOf } from '../systems/parts.js';
+import { GROUNDING_TRAINS, LLAVA_SAM_PARTS } from '../systems/shared/llava-sam-parts.js';
 import type { PublishedPart } from './published-part.js';
 import { PUBLISHED_PREFIX, nameInModel } from './weights.js';
 
 const TOWER = 'model.vision_tower.vision_tower.';
 const SAM = 'model.visual_model.';
 /** What GSVA trains: the reference saves these as gsva-*.bin. */
-const TRAINED =
-  /\.lora_[AB]\.|^model\.embed_tokens\.|^lm_head\.|^model\.text_hidden_fcs\.|^model\.visual_model\.mask_decoder\./;
+const TRAINED: readonly string[] = GROUNDING_TRAINS;
 /** CLIP's normalisation, which is the same for all of its models. */
 const CLIP_MEAN = [0.48145466, 0.4578275, 0.40821073];
 const CLIP_STD = [0.26862954, 0.26130258, 0.27577711];
@@ -26,7 +27,7 @@ export function publishedTensors(part: PublishedPart, tensors: FileTensors): Ten
 function publishedName(part: PublishedPart, name: string): string | null {
   switch (part) {
     case 'weights':
-      return TRAINED.test(name) ? PUBLISHED_PREFIX + name : null;
+      return TRAINED.includes(partOf(LLAVA_SAM_PARTS, name)) ? PUBLISHED_PREFIX + name : null;
     case 'vision tower':
       return name.startsWith(TOWER) ? name.slice(TOWER.length) : null;
     case 'sam':

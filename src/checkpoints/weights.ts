@@ -279,9 +279,9 @@ function refuse(names: readonly string[], source: string, verb: string, instead:
   throw new UserError(`${source} ${verb} ${list(names)}${found}; check that weights and config belong together`);
 }
 
-/** The file that should have a tensor: the one with its nearest neighbour. What GSVA adds comes from no other file. */
+/** The file that should have a tensor: the one with its nearest neighbour. An adapter comes from no other file. */
 function fileLacking(name: string, tensors: ReadonlyMap<string, FileTensor>, source: string): string {
-  if (/\.lora_[AB]\.|^model\.text_hidden_fcs\./.test(name)) return source;
+  if (name.includes('.lora_')) return source;
   const parts = name.split('.');
   for (let length = parts.length - 1; length > 1; length--) {
     const start = `${parts.slice(0, length).join('.')}.`;

@@ -1,20 +1,12 @@
 /** `gsva verify`: replays recorded reference results and shows how far this machine's numbers are from them. */
-import { join } from 'node:path';
-import { UsageError, messageOf } from '../errors.js';
-import type { ModelSource } from '../inference/open-model.js';
-import type { VerifyItem } from '../verification/verify-item.js';
+import { UsageError } from '../errors.js';
+import { findRecordings } from '../verification/recordings.js';
+import { type Verification, verifyRecording } from '../verification/verify-recording.js';
 import { MODEL_OPTIONS, namedModel } from './model-options.js';
 import type { Cell } from './output.js';
 import { duration } from './progress.js';
-import { findRecordings, type Recording } from './recordings.js';
 import { startEngineFor } from './start-engine.js';
 import { defineVerb, type VerbContext } from './verb.js';
-
-/** One recording's outcome; what could not be compared at all is an item that did not pass. */
-interface Verification extends Recording {
-  readonly items: readonly VerifyItem[];
-  readonly seconds: number;
-}
 
 export const verifyVerb = defineVerb({
   path: ['verify'],
@@ -22,7 +14,7 @@ export const verifyVerb = defineVerb({
   describe: 'Compare this machine with recorded results of the reference implementation',
   positionals: {
     folders: {
-      describe: 'Folders of recordings (model, metrics, tokenizer, datasets, images), or one that holds such folders',
+      describe: 'Folders of recordings, or one that holds such folders; what each is of is read from its files',
       type: 'string',
       array: true,
       demandOption: true,
@@ -35,82 +27,35 @@ export const verifyVerb = defineVerb({
     ['gsva verify test/fixtures/gsva-tiny --model FOLDER', 'the recorded model from other files, weight by weight too'],
   ],
   async run(args, context) {
-    const recordings = args.folders.flatMap((folder) => findRecordings(folder));
+    const found = args.folders.map((folder) => findRecordings(folder));
+    const recordings = found.flatMap((each) => each.recordings);
+    const leftOut = found.flatMap((each) => each.leftOut);
+    for (const reason of leftOut) context.note(`left out: ${reason}`);
     const source = namedModel(args);
-    const hasModel = recordings.some(({ kind }) => kind === 'model');
+    const hasModel = recordings.some(({ subject }) => subject.isModel === true);
     if (source !== null && !hasModel) throw new UsageError('--model and the like need the recording of a model');
     if (hasModel) await startEngineFor(args, context);
     const verifications: Verification[] = [];
     for (const recording of recordings) {
       context.signal.throwIfAborted();
-      context.note(`verifying ${recording.folder} (${recording.kind}) ...`);
+      const { folder, subject } = recording;
+      context.note(`verifying ${folder} (${subject.system}, ${subject.kind}) ...`);
       verifications.push(await verifyRecording(recording, source));
     }
-    printVerifications(verifications, context);
-    return verifications.every(({ items }) => hasPassed(items)) ? 0 : 1;
+    printVerifications(verifications, leftOut, context);
+    return verifications.every(({ pass }) => pass) ? 0 : 1;
   },
 });
 
-/** First the files against their digests, then the numbers; one failing does not keep the other from being shown. */
-async function verifyRecording(recording: Recording, source: ModelSource | null): Promise<Verification> {
-  const startedAt = performance.now();
-  const items = [
-    ...(await itemsOf('files unaltered', () => verifyFiles(recording))),
-    ...(await itemsOf(`${recording.kind} comparison`, () => verifyNumbers(recording, source))),
-  ];
-  return { ...recording, items, seconds: (performance.now() - startedAt) / 1000 };
-}
-
-async function verifyFiles({ kind, folder }: Recording): Promise<VerifyItem[]> {
-  const { verifyDigests } = await import('../verification/digests.js');
-  return verifyDigests(kind, folder);
-}
-
-// Each kind is loaded when it is needed: the tokenizer's check does not wait for TensorFlow.js.
-async function verifyNumbers({ kind, folder }: Recording, source: ModelSource | null): Promise<VerifyItem[]> {
-  switch (kind) {
-    case 'model':
-      return verifyModelOf(folder, source);
-    case 'metrics':
-      return (await import('../verification/metrics.js')).verifyMetrics(folder);
-    case 'tokenizer':
-      return (await import('../verification/tokenizer.js')).verifyTokenizer(folder);
-    case 'datasets':
-      // Their token ids are those of the sibling folder.
-      return (await import('../verification/datasets.js')).verifyDatasets(folder, join(folder, '..', 'tokenizer'));
-    case 'images':
-      return (await import('../verification/images.js')).verifyImages(folder);
-  }
-}
-
-async function verifyModelOf(folder: string, source: ModelSource | null): Promise<VerifyItem[]> {
-  const { verifyModel } = await import('../verification/model.js');
-  if (source === null) return verifyModel(folder);
-  const { openModel } = await import('../inference/open-model.js');
-  return verifyModel(folder, openModel(source));
-}
-
-/** The items, or one failed item that says why there are none: what compares nothing proves nothing. */
-async function itemsOf(what: string, verify: () => Promise<VerifyItem[]>): Promise<readonly VerifyItem[]> {
-  const failed = (detail: string): VerifyItem[] => [
-    { item: what, largestError: Infinity, tolerance: 0, pass: false, detail },
-  ];
-  try {
-    const items = await verify();
-    return items.length > 0 ? items : failed('nothing was compared');
-  } catch (error) {
-    return failed(messageOf(error));
-  }
-}
-
-function hasPassed(items: readonly VerifyItem[]): boolean {
-  return items.every(({ pass }) => pass);
-}
-
-function printVerifications(verifications: readonly Verification[], { output }: VerbContext): void {
+function printVerifications(
+  verifications: readonly Verification[],
+  leftOut: readonly string[],
+  { output }: VerbContext,
+): void {
   const { colors } = output;
-  for (const { folder, kind, items, seconds } of verifications) {
-    output.line(colors.bold(`${folder} (${kind}, ${duration(seconds)})`));
+  for (const { folder, system, kind, signed, items, seconds } of verifications) {
+    const about = [system, kind, signed ? 'signed' : 'unsigned', duration(seconds)].join(', ');
+    output.line(colors.bold(`${folder} (${about})`));
     const rows = items.map(({ item, largestError, tolerance, pass, detail }): Cell[] => [
       item,
       toText(largestError),
@@ -125,10 +70,11 @@ function printVerifications(verifications: readonly Verification[], { output }: 
   const verdict = failed === 0 ? colors.green('all passed') : colors.red(`${failed} failed`);
   output.line(`${all.length} items, ${verifications.length} folders: ${verdict}`);
   output.json({
-    pass: verifications.every(({ items }) => hasPassed(items)),
+    pass: verifications.every(({ pass }) => pass),
     items: all.length,
     failed,
-    recordings: verifications.map(({ items, ...rest }) => ({ ...rest, pass: hasPassed(items), items })),
+    recordings: verifications,
+    leftOut,
   });
 }
 

@@ -8,6 +8,7 @@ import { DISTRIBUTED, describeFolder, weightFiles } from './folder-kind.js';
 import { readJson } from './json/json-file.js';
 import { JsonReader } from './json/json-reader.js';
 import { openSafetensors } from './safetensors/safetensors.js';
+import { openShared } from './shared-tensors.js';
 import { openTorchCheckpoint } from './torch/torch-checkpoint.js';
 
 export interface Checkpoint {
@@ -49,6 +50,8 @@ export function openCheckpoint(path: string): Checkpoint {
     throw new UserError(`Reading weights: ${path} cannot be read: ${DISTRIBUTED.replace('FOLDER', dirname(path))}.`);
   }
   const opened = openFile(path);
+  const shared = openShared(path);
+  if (shared !== null) return joined(opened, { ...opened, tensors: shared.tensors, files: [shared.path] }, shared.path);
   const beside = join(dirname(path), BESIDE_ADAPTER);
   return basename(path).startsWith(ADAPTER) && existsSync(beside) ? joined(opened, openFile(beside), beside) : opened;
 }

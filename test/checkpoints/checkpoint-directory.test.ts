@@ -16,7 +16,7 @@ import {
   storeRejectThreshold,
   writeModelDirectory,
 } from '../../src/checkpoints/checkpoint-directory.js';
-import type { Gsva } from '../../src/systems/gsva/gsva.js';
+import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import { storableWeights } from '../../src/checkpoints/weights.js';
 import { ModelCase } from '../../src/verification/model-case.js';
 import { configDigest } from '../../src/inference/model-digest.js';
@@ -33,7 +33,7 @@ const meta = {
   description: 'random',
   details: { seed: 7, seconds: 1.5, done: true },
 };
-let gsva: Gsva;
+let gsva: LlavaSam;
 let tensors = 0;
 
 beforeAll(async () => {

@@ -3,8 +3,8 @@ import { openReferringSet, openTrainingSet } from '../../data/dataset-registry.j
 import { OwnData } from '../../data/own/own-data.js';
 import type { ReferDataset } from '../../data/refer/refer-dataset.js';
 import { UserError } from '../../errors.js';
-import type { GsvaData } from '../gsva-task.js';
 import type { JsonlData, ReferData, SetsData } from './data-config.js';
+import type { GroundingData } from '../grounding-task.js';
 
 /** What the recipe can be trained on. */
 export type GsvaDataConfig = ReferData | JsonlData | SetsData;
@@ -21,7 +21,7 @@ export interface ValidationData {
  * Opens the sets to train on.
  * @throws UserError where a file is missing or malformed, or nothing is of the split
  */
-export async function openTrainingData(data: GsvaDataConfig): Promise<GsvaData> {
+export async function openTrainingData(data: GsvaDataConfig): Promise<GroundingData> {
   const sample = { perSample: data.expressionsPerSample, absentClasses: 0 };
   if (data.kind === 'grefcoco') {
     // In this thread: it is meant for small pictures, whose features are kept.
