@@ -23,7 +23,7 @@ import { GSVA_VARIANT, isPublished } from '../variant.js';
 import { LlavaSam } from '../systems/shared/llava-sam.js';
 import { FORMAT, META_SCHEMA, type ModelMeta } from './model-meta.js';
 import { type Precision, tensorsToPack } from './precision.js';
-import { projectorOfWeights } from './projector-of-weights.js';
+import { projectorOfWeights } from '../systems/shared/published/projector.js';
 import { type LoadOptions, type LoadReport, loadWeights, storableWeights } from './weights.js';
 
 export type { ModelMeta };
