@@ -23,7 +23,7 @@ import { writeFileAtomic } from '../io/atomic/atomic-file.js';
 import { buildExperiment, type Experiment } from '../training/config/build-experiment.js';
 import type { ExperimentConfig } from '../training/config/experiment-config.js';
 import { FeatureStore } from '../features/feature-store.js';
-import type { TrainingConfig } from '../training/loop/run-length.js';
+import type { TrainingConfig } from '../training/config/training-config.js';
 import { packagePath } from '../program.js';
 import { questionsOf } from './ablation-rows.js';
 import {

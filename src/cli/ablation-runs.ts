@@ -4,11 +4,12 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { z } from 'zod';
 import type { ExpressionForm } from '../systems/gsva/question-forms.js';
 import { UserError } from '../errors.js';
 import { ABLATION_FIGURES, type AblationFigures, type AblationTable } from '../evaluation/ablation-table.js';
 import { readJson, writeJson } from '../io/json/json-file.js';
-import { JsonReader } from '../io/json/json-reader.js';
+import { integer, number, object, readAs, record, text, without } from '../schema.js';
 import { ABLATION_PLANS } from './ablation-rows.js';
 
 /** A model that is to be trained. */
@@ -109,30 +110,19 @@ function resultFile(dir: string, { config, seed }: AblationRun): string {
 export function readRun(dir: string, run: AblationRun): RunResult | null {
   const path = resultFile(dir, run);
   if (!existsSync(path)) return null;
-  const root = JsonReader.of(readJson(path, 'a finished run'), path);
-  root.key('format').integer({ min: FORMAT, max: FORMAT });
-  const figures = root
-    .key('figures')
-    .entries()
-    .map(([question, both]) => [
-      question,
-      { reference: readFigures(both, 'reference'), strict: readFigures(both, 'strict') },
-    ]);
-  return {
-    ...run,
-    key: root.key('key').string(),
-    updates: root.key('updates').integer({ min: 1 }),
-    figures: Object.fromEntries(figures) as RunFigures,
-    trainSeconds: root.key('trainSeconds').number({ min: 0 }),
-    evaluateSeconds: root.key('evaluateSeconds').number({ min: 0 }),
-    engine: root.key('engine').string(),
-    date: root.key('date').string(),
-  };
+  return { ...without(readAs(RUN_FILE, readJson(path, 'a finished run'), path), 'format'), ...run };
 }
 
-function readFigures(both: JsonReader, protocol: 'reference' | 'strict'): AblationFigures {
-  const figures = both.key(protocol);
-  return Object.fromEntries(
-    ABLATION_FIGURES.map((name) => [name, figures.optional(name)?.number({ min: 0, max: 1 }) ?? null]),
-  ) as AblationFigures;
-}
+const FIGURES = z.record(z.enum(ABLATION_FIGURES), number({ min: 0, max: 1 }).nullable().default(null));
+const RUN_FILE = object({
+  format: z.literal(FORMAT, { error: `${FORMAT}, the format that this version reads` }),
+  config: text(),
+  seed: integer(),
+  key: text(),
+  updates: integer({ min: 1 }),
+  figures: record(object({ reference: FIGURES, strict: FIGURES })),
+  trainSeconds: number({ min: 0 }),
+  evaluateSeconds: number({ min: 0 }),
+  engine: text(),
+  date: text(),
+});

@@ -1,7 +1,7 @@
 /** `gsva train --overfit`: whether the samples were learned by heart, and what to look at where they were not. */
 import { join } from 'node:path';
 import { judgeOverfit } from '../training/loop/overfit.js';
-import type { TrainingConfig } from '../training/loop/run-length.js';
+import type { TrainingConfig } from '../training/config/training-config.js';
 import { readRunLog } from '../training/watching/run-log.js';
 import type { VerbContext } from './verb.js';
 

@@ -25,7 +25,7 @@ import { Random } from '../../random.js';
 import { IGNORE_LABEL } from '../../special-tokens.js';
 import type { MaskTargets } from '../../systems/system.js';
 import type { PreparedImage } from '../../types.js';
-import type { GroundingForms } from '../config/experiment-config.js';
+import type { GroundingForms } from '../config/data-config.js';
 import { BaseTask, type BaseTaskOptions } from './base-task.js';
 import { type GroundedTokens, GroundingTokens } from './grounding-tokens.js';
 import { type JointBatch, jointStep } from './joint-step.js';
