@@ -30,7 +30,7 @@ export class BenchParts {
     readonly gsva: LlavaSam,
   ) {
     const { model, workload } = config;
-    this.load = new RandomWorkload(model, workload);
+    this.load = new RandomWorkload(model, workload, system.vocabulary(model, {}));
     this.variables = variablesOf(gsva, GROUNDING_RECIPE.trains);
     this.step = GROUNDING_RECIPE.step(gsva, this.variables);
   }
