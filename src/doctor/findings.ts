@@ -11,8 +11,8 @@ export interface Finding {
   /** 'note': works, but could be better, or is not needed. 'problem': keeps something that was asked for from working. */
   readonly state: 'ok' | 'note' | 'problem';
   readonly found: string;
-  /** A command, or what to do; null where there is nothing to mend. */
-  readonly mend: string | null;
+  /** A command, or what to do; null where there is nothing to fix. */
+  readonly fix: string | null;
 }
 
 const GIBIBYTE = 2 ** 30;
@@ -195,13 +195,13 @@ function withoutStart(why: string): string {
 }
 
 export function ok(subject: string, found: string): Finding {
-  return { subject, state: 'ok', found, mend: null };
+  return { subject, state: 'ok', found, fix: null };
 }
 
-export function note(subject: string, found: string, mend: string | null): Finding {
-  return { subject, state: 'note', found, mend };
+export function note(subject: string, found: string, fix: string | null): Finding {
+  return { subject, state: 'note', found, fix };
 }
 
-export function problem(subject: string, found: string, mend: string | null): Finding {
-  return { subject, state: 'problem', found, mend };
+export function problem(subject: string, found: string, fix: string | null): Finding {
+  return { subject, state: 'problem', found, fix };
 }

@@ -60,8 +60,8 @@ function valuesFinding(tensors: FileTensors, path: string, seconds: number): Fin
   const [first] = bad;
   if (first !== undefined) {
     const more = bad.length === 1 ? '' : `; so do ${bad.length - 1} more tensors`;
-    const mend = `${gsvaCommand(`inspect --stats ${path} --match ${first.name}`)}; then another copy of the weights`;
-    return problem('model', `${notFiniteText(first)}${more}: its answers are not numbers`, mend);
+    const fix = `${gsvaCommand(`inspect --stats ${path} --match ${first.name}`)}; then another copy of the weights`;
+    return problem('model', `${notFiniteText(first)}${more}: its answers are not numbers`, fix);
   }
   if (read.tensors === read.allTensors) return ok('model', `all weights are finite (${bytesText(read.bytes)} read)`);
   const some = `${read.tensors} of ${read.allTensors} tensors, ${bytesText(read.bytes)} of ${bytesText(read.allBytes)}`;
@@ -167,8 +167,8 @@ function memoryFinding(subject: string, what: 'training' | 'inference', plan: Me
   const lacks = missing(own);
   if (lacks === null) return ok(subject, `${found} of ${bytesText(memory.available)} available`);
   const other = plan.engines.find((candidate) => candidate.engine !== 'webgpu' && missing(candidate) === null);
-  const mend = other === undefined ? SMALLER : `--engine ${other.engine}`;
-  return problem(subject, `${found}: ${lacks}`, mend);
+  const fix = other === undefined ? SMALLER : `--engine ${other.engine}`;
+  return problem(subject, `${found}: ${lacks}`, fix);
 }
 
 /** An error of the user's files is a finding; anything else is not expected here. */

@@ -4,7 +4,7 @@ import { runCli } from '../helpers/run-cli.js';
 
 interface Answer {
   readonly pass: boolean;
-  readonly findings: readonly { subject: string; state: string; found: string; mend: string | null }[];
+  readonly findings: readonly { subject: string; state: string; found: string; fix: string | null }[];
   readonly facts: { readonly settings: readonly { name: string; value: string }[] };
 }
 
@@ -47,7 +47,7 @@ test('what was asked for and is not here: exit code 1, and the command that mend
   expect(stdout).toMatch(/problem +tensorflow +.*not set up/);
   expect(stdout).toMatch(/→ node bin\/gsva\.js setup tensorflow/);
   expect(stdout).toMatch(/problem +model +Reading the model: there is no folder/);
-  expect(stdout).toMatch(/2 to mend/);
+  expect(stdout).toMatch(/2 to fix/);
 });
 
 test('an engine or device that is none is wrong usage, before anything is tried', async () => {

@@ -3,7 +3,7 @@ import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { findRecordings } from '../../src/cli/recordings.js';
+import { findRecordings } from '../../src/verification/recordings.js';
 import { FIXTURES, fixture } from '../helpers/fixtures.js';
 import { runCli } from '../helpers/run-cli.js';
 

@@ -1,0 +1,101 @@
+/** Two evaluations over the same expressions, or two trainings, compared: sections of figures, and a page of them. */
+import { UserError } from '../errors.js';
+import { compareRuns, settingDifferences } from '../evaluation/compare.js';
+import type {
+  CompareOptions as Resampling,
+  Comparison,
+  FigureDifference,
+  SettingDifference,
+} from '../evaluation/compare.js';
+import { metricTitle } from '../evaluation/figures.js';
+import { readWholeRun } from '../evaluation/records/record-file.js';
+import type { PageSection } from '../evaluation/report/table-page.js';
+import { writeTablePage } from '../evaluation/report/write-table-page.js';
+import { compareTrainings, configSection, courseSection, figureSection, trainingPage } from './compare-trainings.js';
+import { kindOfRun, readTrainingFolder } from './training-folder.js';
+
+export interface CompareOptions extends Resampling {
+  /** Records of an evaluation, or the folder of a training; differences are b − a. */
+  readonly a: string;
+  readonly b: string;
+  /** Folder for the page. */
+  readonly out?: string;
+}
+
+export interface CompareResult {
+  /** Tables with their notes, as the page has them. */
+  readonly sections: readonly PageSection[];
+  /** How it was compared, in words. */
+  readonly notes: readonly string[];
+  /** The same as plain data. */
+  readonly facts: object;
+  /** The page; null without one. */
+  readonly report: string | null;
+}
+
+/** @throws UserError where the two are of different kinds, or cannot be compared */
+export function compare(options: CompareOptions): CompareResult {
+  const { a, b } = options;
+  const [kindA, kindB] = [kindOfRun(a), kindOfRun(b)];
+  if (kindA !== kindB) {
+    const words = { training: 'the folder of a training', records: 'a file of records' } as const;
+    throw new UserError(
+      `Comparing: ${a} is ${words[kindA]}, ${b} is ${words[kindB]}. Name the folders of two trainings, or the records of ` +
+        'two evaluations (the records of each).',
+    );
+  }
+  return kindA === 'training' ? trainings(options) : records(options);
+}
+
+function trainings({ a, b, out }: CompareOptions): CompareResult {
+  const [first, second] = [readTrainingFolder(a), readTrainingFolder(b)];
+  const facts = compareTrainings(first, second);
+  const sections = [configSection(facts), courseSection(facts), figureSection(facts)];
+  const report = out === undefined ? null : writeTablePage(out, trainingPage(facts, first, second), facts);
+  return { sections, notes: [`a ${a}, b ${b}`], facts, report };
+}
+
+const INTERVAL_NOTE =
+  'The interval covers the choice of images: how far a difference may be chance. It does not cover other seeds of ' +
+  'training.';
+
+function records({ a, b, out, resamples, seed }: CompareOptions): CompareResult {
+  const runs = [readWholeRun(a), readWholeRun(b)] as const;
+  const comparisons = compareRuns(...runs, { resamples, seed });
+  const settings = settingDifferences(...runs);
+  const sections = comparisons.map(recordsSection);
+  const notes = [
+    `a ${a}, b ${b}; paired bootstrap over images, ${resamples} resamples, seed ${seed}`,
+    ...(settings.length === 0 ? [] : [`measured differently: ${settings.map(settingWords).join(', ')}`]),
+  ];
+  const facts = { a, b, resamples, seed, settings, comparisons };
+  const title = 'Two evaluations over the same expressions';
+  const page = { title, notes: [...notes, INTERVAL_NOTE], sections };
+  return { sections, notes, facts, report: out === undefined ? null : writeTablePage(out, page, facts) };
+}
+
+/** As options of `gsva eval`. */
+function settingWords({ setting, a, b }: SettingDifference): string {
+  const option = { question: '--question', rejectThreshold: '--reject-threshold', minimumPixels: '--minimum-pixels' };
+  const [inA, inB] = [a, b].map((value) => (value === null ? 'none' : String(value)));
+  return `${option[setting]} ${inA} in a, ${inB} in b`;
+}
+
+function recordsSection({ protocol, images, expressions, figures }: Comparison): PageSection {
+  return {
+    title: `${protocol}: ${images} images, ${expressions} expressions`,
+    notes: [],
+    table: { head: ['', 'a', 'b', 'b − a', '95 % interval'], rows: figures.map(differenceRow), left: 1 },
+    plots: [],
+  };
+}
+
+function differenceRow({ figure, a, b, difference, interval }: FigureDifference): string[] {
+  const plain = (value: number | null): string => (value === null ? '–' : value.toFixed(4));
+  const between = interval === null ? '–' : interval.map(signed).join(' to ');
+  return [metricTitle(figure), plain(a), plain(b), difference === null ? '–' : signed(difference), between];
+}
+
+function signed(value: number): string {
+  return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(4)}`;
+}
