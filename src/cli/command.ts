@@ -23,9 +23,9 @@ export interface CommandContext extends Required<Watch> {
 
 /** A command as its file writes it; see `defineCommand`. */
 export interface CommandDefinition<Options extends OptionTable, Positionals extends OptionTable> {
-  readonly options: Options;
+  readonly options?: Options;
   /** By the names in the table's line of the command (commands.ts). */
-  readonly positionals: Positionals;
+  readonly positionals?: Positionals;
   /** [command line, its purpose] */
   readonly examples: readonly (readonly [string, string])[];
   /** @returns the exit code; a UserError thrown becomes one line and exit code 1, a UsageError 2. */
@@ -33,14 +33,31 @@ export interface CommandDefinition<Options extends OptionTable, Positionals exte
 }
 
 /** A command whose types are known to its file alone. */
-export type Command = Omit<CommandDefinition<OptionTable, OptionTable>, 'run'> & {
+export type Command = Omit<Required<CommandDefinition<OptionTable, OptionTable>>, 'run'> & {
   run(args: Record<string, unknown>, context: CommandContext): Promise<number>;
 };
 
+const NO_OPTIONS = {};
+
 /** Gives `run` arguments typed by the tables of options. */
-export function defineCommand<const Options extends OptionTable, const Positionals extends OptionTable>(
-  definition: CommandDefinition<Options, Positionals>,
-): Command {
+export function defineCommand<
+  const Options extends OptionTable = typeof NO_OPTIONS,
+  const Positionals extends OptionTable = typeof NO_OPTIONS,
+>(definition: CommandDefinition<Options, Positionals>): Command {
   // The arguments are read by the same tables from which their types follow.
-  return { ...definition, run: (args, context) => definition.run(args as never, context) };
+  return {
+    options: {},
+    positionals: {},
+    ...definition,
+    run: (args, context) => definition.run(args as never, context),
+  };
+}
+
+export function wantsColor(stream: ProgressStream, env: CliIo['env']): boolean {
+  return stream.isTTY === true && !isSet(env.NO_COLOR) && env.TERM !== 'dumb';
+}
+
+/** As NO_COLOR's definition has it: present and not empty. */
+export function isSet(value: string | undefined): boolean {
+  return value !== undefined && value !== '';
 }

@@ -38,13 +38,10 @@ const LINES: readonly (readonly [words: string, summary: string])[] = [
   ['data import voc <folder>', "Import Pascal VOC's folders: the classes of SegmentationClass become expressions"],
   ['data import yolo <description>', "Import YOLO's segmentation labels: the names of data.yaml become expressions"],
   ['data validate <file>', 'Check your own data (JSON lines): every line, every image, every mask'],
-  [
-    'data check <folder> [sets..]',
-    'Check the datasets of a folder: which are complete, what is missing, what is wrong',
-  ],
+  ['data check <folder> [sets..]', 'Check the datasets of a folder: complete, incomplete and damaged ones'],
   [
     'data stats <folder> [sets..]',
-    'Count images and expressions of datasets, next to what is published, or of own data',
+    'Count images and expressions of datasets, next to the published numbers, or of own data',
   ],
   ['data show <spec> <count>', 'Write pictures of samples with question, answer and masks, the way training sees them'],
   ['data synth', 'Write a synthetic dataset in the layout of gRefCOCO'],

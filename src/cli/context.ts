@@ -1,10 +1,9 @@
 /** The terminal as a command sees it: results on stdout, notes and progress on stderr. */
 import pc from 'picocolors';
 import type { Progress } from '../workflows/watch.js';
-import type { CliIo, CommandContext } from './command.js';
+import { type CliIo, type CommandContext, wantsColor } from './command.js';
 import { Output } from './output.js';
 import { ProgressBar } from './progress.js';
-import { wantsColor } from './streams.js';
 
 /** A context, and the end of what it still shows. */
 export interface OpenContext {

@@ -1,7 +1,7 @@
 /** Looking through datasets, with progress: shared by `gsva data check` and `gsva data stats`. */
 import { type DatasetReport, auditDatasets } from '../data/audit/audit-datasets.js';
 import { CATALOGUE } from '../data/catalogue/catalogue.js';
-import type { CatalogueEntry, Figures } from '../data/catalogue/entry.js';
+import type { CatalogueEntry } from '../data/catalogue/entry.js';
 import { UserError } from '../errors.js';
 import { didYouMean } from '../nearest-name.js';
 import { requireFolder } from './options/values.js';
@@ -51,18 +51,4 @@ export function amount(count: number): string {
 export function nextTo(found: number | undefined, published: number | undefined): string {
   if (found === undefined) return published === undefined ? '' : `– (${amount(published)})`;
   return published === undefined ? amount(found) : `${amount(found)} (${amount(published)})`;
-}
-
-/** Splits in the order of the files, then those that are published but absent. */
-export function splitNames({ figures, entry }: DatasetReport): string[] {
-  return [...new Set([...Object.keys(figures?.splits ?? {}), ...Object.keys(entry.published.splits)])];
-}
-
-/** All splits together; images of two splits count once. */
-export function totalFigures({ figures }: DatasetReport): Figures {
-  const total: Record<string, number> = {};
-  for (const split of Object.values(figures?.splits ?? {})) {
-    for (const [name, count] of Object.entries(split) as [string, number][]) total[name] = (total[name] ?? 0) + count;
-  }
-  return figures === null ? total : { ...total, images: figures.images };
 }

@@ -1,5 +1,6 @@
 /** The result of `gsva train --dry-run`, for people and for programs. */
 import { lacking } from '../benchmark/fits.js';
+import type { MemoryPlan } from '../benchmark/memory-plan.js';
 import { bytesText, machineMemory, type MachineMemory } from '../machine.js';
 import type { ExampleConversation, ExampleSample } from '../training/example-batch.js';
 import type { ScheduleForm } from '../training/loop/schedule.js';
@@ -23,7 +24,7 @@ export function showDryRun(run: DryRun, output: Output): void {
   output.line(` from ${config.start ?? 'random weights'}${sizes}`);
   showLength(run, output);
   output.line();
-  showParts(run, output);
+  showParts(run.plan, 'trained', output);
   output.line();
   showMemory(run, machineMemory(), output);
   output.line();
@@ -91,16 +92,12 @@ function showLength(run: DryRun, output: Output): void {
   );
 }
 
-function showParts({ plan }: DryRun, output: Output): void {
+/** @param trained title of the column of trained parameters */
+export function showParts(plan: MemoryPlan, trained: string, output: Output): void {
   const millions = (count: number): string => `${(count / 1e6).toFixed(2)} M`;
-  output.table(
-    ['part', 'parameters', 'trained'],
-    [
-      ...plan.parts.map(({ part, parameters, trainable }) => [part, millions(parameters), millions(trainable)]),
-      ['all', millions(plan.parameters), millions(plan.trainable)],
-    ],
-    ['left', 'right', 'right'],
-  );
+  const all = { part: 'all', parameters: plan.parameters, trainable: plan.trainable };
+  const rows = [...plan.parts, all].map((one) => [one.part, millions(one.parameters), millions(one.trainable)]);
+  output.table(['part', 'parameters', trained], rows, ['left', 'right', 'right']);
 }
 
 function showMemory({ plan, memory, ranks }: DryRun, machine: MachineMemory, output: Output): void {
@@ -150,7 +147,7 @@ function showBatch({ batch, pictures }: DryRun, output: Output): void {
     output.line(` first batch: not shown: ${batch.missing}`);
     return;
   }
-  output.line(` first batch: ${batch.value.length} samples; what is learned stands in «»`);
+  output.line(` first batch: ${batch.value.length} samples; learned text stands in «»`);
   for (const { name, conversations } of batch.value.slice(0, SHOWN_SAMPLES)) {
     output.line();
     output.line(` ${output.colors.bold(name)}`);

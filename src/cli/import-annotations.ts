@@ -22,7 +22,7 @@ export const IMPORT_OPTIONS = {
     wholeNumber({ min: 0, max: 1000 }),
     0,
   ),
-  seed: withDefault('Decides what is for val, and what is absent', SEED, 1),
+  seed: withDefault('Draws the images of val and the absent names', SEED, 1),
   overwrite: flag('Replace the file'),
   'keep-incomplete': flag('Keep expressions whose mask lacks an object of the image (one with only a box, say)'),
   strict: flag('Write nothing and exit with 1 where any entry is wrong'),

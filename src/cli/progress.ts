@@ -43,7 +43,7 @@ export class ProgressBar {
   }
 
   /**
-   * @param label what is being done, e.g. 'train'
+   * @param label the work, e.g. 'train'
    * @param total amount of work in any unit (images, updates, seconds), above 0
    */
   static start(stream: ProgressStream, label: string, total: number, options: ProgressOptions): ProgressBar {

@@ -65,7 +65,7 @@ export const ABLATION_PLANS: readonly AblationPlan[] = [
   {
     title: 'Figure 8: targets in training',
     about:
-      'At most so many expressions in a conversation of training; evaluation asks for all nine of an image. The paper ' +
+      'At most this many expressions in a conversation of training; evaluation asks for all nine of an image. The paper ' +
       'has a drawing: its figures rise from 1 to 5 and stay. The same number of updates, so more targets are more ' +
       'supervision, as in the paper.',
     baseline: 4,
@@ -77,7 +77,7 @@ export const ABLATION_PLANS: readonly AblationPlan[] = [
     title: 'Table 11: a smaller SAM',
     about:
       'F_V2 with two of its four layers, distilled from the larger one; the paper has three sizes of pretrained SAM ' +
-      '(ViT-H, and here ViT-B beside it).',
+      '(ViT-H, and here ViT-B for comparison).',
     baseline: 0,
     rows: [row('F_V2 of 4 layers', 'gsva', GSVA), row('F_V2 of 2 layers', 'small-sam', figures(59.2, 56.36, 58.57))],
   },

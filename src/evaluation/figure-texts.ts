@@ -1,4 +1,4 @@
-/** Figures of an evaluation as texts: rows of tables, and sentences on what is left out. */
+/** Figures of an evaluation as texts: rows of tables, and sentences on omissions. */
 import { metricTitle } from './figures.js';
 import type { RecordedResult, Result } from './records/record-figures.js';
 import type { RecordedFaults, RefusalCounts } from './records/record.js';

@@ -36,7 +36,7 @@ export interface AblateOptions extends Watch {
   /** Names of configs/ablations. */
   readonly configs: readonly string[];
   readonly seeds: number;
-  /** Of every run; default: as configured. */
+  /** Updates of every run; default: as configured. */
   readonly updates?: number;
   /** Folder for data, results and logs. */
   readonly out: string;
@@ -105,7 +105,7 @@ function aboutRuns(
 class Shared {
   private readonly features = new Map<string, { training: KeptFeatures; evaluation: ImageStore }>();
 
-  /** Of images by the encoders of a run. */
+  /** Features by the encoders of a run. */
   featuresFor({ start, model }: ExperimentConfig): { training: KeptFeatures; evaluation: ImageStore } {
     const encoders = JSON.stringify([start, model.clip, model.sam]);
     const known = this.features.get(encoders) ?? { training: new KeptFeatures(), evaluation: memoryStore() };

@@ -5,7 +5,8 @@ import { metricTitle } from '../evaluation/figures.js';
 import type { PageSection, TablePage } from '../evaluation/report/table-page.js';
 import type { TrainingEnd, ValidationRecord } from '../training/watching/run-log.js';
 import { duration } from './watch.js';
-import { configDifferences, type ConfigDifference, type TrainingFolder, configChanges } from './training-folder.js';
+import { configChanges, type ConfigDifference, configDifferences } from '../training/watching/config-differences.js';
+import type { TrainingFolder } from './training-folder.js';
 import { learningRatePlots, lossByTime, lossPlots, type NamedRun, validationPlots } from './training-plots.js';
 
 export interface TrainingComparison {
@@ -168,12 +169,9 @@ function curves(a: TrainingFolder, b: TrainingFolder, runs: readonly NamedRun[])
   const warmups = [a, b].map(({ header }) => warmupOf(header['config']));
   // A band belongs to both runs or to none.
   const warmup = warmups[0] === warmups[1] ? (warmups[0] ?? null) : null;
-  const section = (title: string, plots: PageSection['plots']): PageSection => ({
-    title,
-    notes: [],
-    table: null,
-    plots,
-  });
+  const section = (title: string, plots: PageSection['plots']): PageSection => {
+    return { title, notes: [], table: null, plots };
+  };
   const validations = validationPlots(runs);
   return [
     section('Loss', [...lossPlots(runs), lossByTime(runs)]),

@@ -1,13 +1,8 @@
 /** Two evaluations over the same expressions, or two trainings, compared: sections of figures, and a page of them. */
 import { UserError } from '../errors.js';
 import { compareRuns, settingDifferences } from '../evaluation/compare.js';
-import type {
-  CompareOptions as Resampling,
-  Comparison,
-  FigureDifference,
-  SettingDifference,
-} from '../evaluation/compare.js';
-import { metricTitle } from '../evaluation/figures.js';
+import type { CompareOptions as Resampling } from '../evaluation/compare.js';
+import { recordsSection, settingWords } from '../evaluation/report/comparison-section.js';
 import { readWholeRun } from '../evaluation/records/record-file.js';
 import type { PageSection } from '../evaluation/report/table-page.js';
 import { writeTablePage } from '../evaluation/report/write-table-page.js';
@@ -72,30 +67,4 @@ function records({ a, b, out, resamples, seed }: CompareOptions): CompareResult 
   const title = 'Two evaluations over the same expressions';
   const page = { title, notes: [...notes, INTERVAL_NOTE], sections };
   return { sections, notes, facts, report: out === undefined ? null : writeTablePage(out, page, facts) };
-}
-
-/** As options of `gsva eval`. */
-function settingWords({ setting, a, b }: SettingDifference): string {
-  const option = { question: '--question', rejectThreshold: '--reject-threshold', minimumPixels: '--minimum-pixels' };
-  const [inA, inB] = [a, b].map((value) => (value === null ? 'none' : String(value)));
-  return `${option[setting]} ${inA} in a, ${inB} in b`;
-}
-
-function recordsSection({ protocol, images, expressions, figures }: Comparison): PageSection {
-  return {
-    title: `${protocol}: ${images} images, ${expressions} expressions`,
-    notes: [],
-    table: { head: ['', 'a', 'b', 'b − a', '95 % interval'], rows: figures.map(differenceRow), left: 1 },
-    plots: [],
-  };
-}
-
-function differenceRow({ figure, a, b, difference, interval }: FigureDifference): string[] {
-  const plain = (value: number | null): string => (value === null ? '–' : value.toFixed(4));
-  const between = interval === null ? '–' : interval.map(signed).join(' to ');
-  return [metricTitle(figure), plain(a), plain(b), difference === null ? '–' : signed(difference), between];
-}
-
-function signed(value: number): string {
-  return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(4)}`;
 }

@@ -1,4 +1,4 @@
-/** Whether a demo has learned anything: figures of a run that was too short are not to be taken for a result. */
+/** Judgement on whether a demo has learned anything: figures of a run that was too short are no result. */
 import type { Result } from '../evaluation/records/record-figures.js';
 
 export interface DemoCourse {
@@ -18,7 +18,7 @@ export interface DemoCourse {
 const SHORT = 0.5;
 /** unless it has come so far all the same, as on a fast machine. */
 const LEARNED_GIOU = 0.6;
-/** Of the first losses, what the last ones must have fallen below. */
+/** The last losses must fall below this share of the first. */
 const FALLEN = 0.8;
 /** The least rise of gIoU, */
 const RISEN = 0.1;

@@ -27,7 +27,7 @@ export interface DemoOptions extends Watch {
   readonly minutes: number;
   /** Folder for data, checkpoints and report. */
   readonly out: string;
-  /** Of the data and of the training. */
+  /** Seed of the data and of the training. */
   readonly seed: number;
   readonly engine?: EngineOptions;
 }

@@ -51,14 +51,14 @@ interface Item extends SummaryItem {
 interface Content {
   /** Null for a type that is listed alone. */
   readonly statistics: TensorStatistics | null;
-  /** Of type and bytes; null for a tensor that no other one can be equal to. */
+  /** Digest of type and bytes; null for a tensor that no other one can equal. */
   readonly digest: string | null;
 }
 
 /** Tensors of one type whose bytes are the same. */
 export interface Duplicates {
   readonly names: readonly string[];
-  /** Of each. */
+  /** Size of each. */
   readonly bytes: number;
   /** The value of all their numbers, where it is one: then they are equal by chance, as biases that are all 0. */
   readonly constant: number | null;

@@ -16,7 +16,7 @@ export interface MeasureOptions extends EvaluationOptions {
   readonly dataset?: string;
   /** Answers in place of the predictor. */
   readonly responder?: Responder<EncodedImage>;
-  /** Of the progress. */
+  /** Label of the progress. */
   readonly label?: string;
 }
 

@@ -20,7 +20,7 @@ export interface CommandRequest {
   readonly found: FoundModel | null;
   /** That the machine has memory for. */
   readonly precision: PlannedPrecision;
-  /** Of the published figures that are to be seen again. */
+  /** Columns of the published figures to reproduce. */
   readonly columns: readonly PublishedColumn[];
 }
 
@@ -109,7 +109,7 @@ function finetuning(model: ReleasedModel, { dir }: CommandRequest): string[] {
   ];
 }
 
-/** `tiny` is what is asked where no model is named; `tiny-base` has nothing to answer with. */
+/** `tiny` answers where no model is named; `tiny-base` is only a start for training. */
 export function packagedCommands(name: PackagedModel['name']): string[] {
   if (name === 'tiny-base') return [gsvaCommand('train --config configs/tiny.json5 --out runs/tiny')];
   return [

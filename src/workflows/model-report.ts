@@ -82,24 +82,12 @@ export function jsonOfReleased(report: ReleasedReport, dir: string): object {
     parameters: backbone.numbers.all,
     trained: backbone.numbers.trained,
     config: model.config,
-    files: fileRows(model, found, dir).map(({ what, found: part, path, licence }) => ({
-      what,
-      state: part.state,
-      path,
-      fault: part.fault,
-      licence,
-    })),
-    pieces: piecesOf(model).map(({ title, place, hub, url, source, bytes, bytesAre, sha256, licence }) => ({
-      title,
-      place,
-      hub,
-      url: url ?? null,
-      source,
-      bytes,
-      bytesAre,
-      sha256: sha256 ?? null,
-      licence,
-    })),
+    files: fileRows(model, found, dir).map(({ what, found: part, path, licence }) => {
+      return { what, state: part.state, path, fault: part.fault, licence };
+    }),
+    pieces: piecesOf(model).map(({ title, place, hub, url, source, bytes, bytesAre, sha256, licence }) => {
+      return { title, place, hub, url: url ?? null, source, bytes, bytesAre, sha256: sha256 ?? null, licence };
+    }),
     weights: {
       file: `${model.name}.bin`,
       namedBy: model.named,
@@ -110,7 +98,7 @@ export function jsonOfReleased(report: ReleasedReport, dir: string): object {
     },
     downloadBetween: downloadBytes(model),
     convertedBetween: convertedBytes(model),
-    memory: memoryJson(need),
+    memory: { fits: need.fits, engines: need.engines },
     published: expectedFigures(model),
     logged: model.logged,
     commands: commandGroups(report, dir),
@@ -125,11 +113,7 @@ export function jsonOfPackaged({ model, found, need }: PackagedReport): object {
     pass: found.state === 'there',
     path: found.path,
     fault: found.fault,
-    memory: need === null ? null : memoryJson(need),
+    memory: need === null ? null : { fits: need.fits, engines: need.engines },
     commands: [{ purpose: 'use it', lines: packagedCommands(model.name) }],
   };
-}
-
-function memoryJson({ engines, fits }: ModelNeed): object {
-  return { fits, engines };
 }

@@ -6,10 +6,10 @@ import type { EncodedImage } from '../features/image-features.js';
 import type { FeatureCache } from '../features/feature-cache.js';
 import type { RgbImage } from '../types.js';
 
-/** What the same encoders have said, by picture. */
+/** Features of the same encoders, by picture. */
 export interface ImageStore {
   get(key: string): Promise<EncodedImage | null>;
-  /** @returns the image as `get` will give it, so that figures do not depend on what was there already */
+  /** @returns the image as `get` will give it, so that figures do not depend on earlier entries */
   put(key: string, image: EncodedImage): Promise<EncodedImage>;
 }
 
@@ -68,7 +68,7 @@ async function encode(
   return found.map((image) => image ?? (kept[next++] as EncodedImage));
 }
 
-/** Of the pixels, from which alone the features are computed. */
+/** Digest of the pixels, on which alone the features depend. */
 function keyOf({ data, height, width }: RgbImage): string {
   return createHash('sha256').update(`pixels ${height} ${width}\n`).update(data).digest('hex');
 }

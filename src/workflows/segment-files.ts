@@ -1,4 +1,4 @@
-/** The files of `gsva segment --out`: their names by `--format`, what is refused, and the writing. */
+/** The files of `gsva segment --out`: their names by `--format`, refusals, and the writing. */
 import { copyFileSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
 import {

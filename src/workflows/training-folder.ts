@@ -1,4 +1,4 @@
-/** A finished or interrupted training, as its folder keeps it: what it was configured to be and what became of it. */
+/** A finished or interrupted training, as its folder keeps it: its configuration and its course. */
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { UserError } from '../errors.js';
@@ -7,7 +7,7 @@ import { readRunLog, type RunHistory, type TrainingEnd } from '../training/watch
 export interface TrainingFolder {
   readonly path: string;
   readonly history: RunHistory;
-  /** Of the run, or of its last continuation. */
+  /** Header of the run, or of its last continuation. */
   readonly header: Readonly<Record<string, unknown>>;
   /** Null where the run was killed, or is still going on. */
   readonly end: TrainingEnd | null;
@@ -40,54 +40,4 @@ export function readTrainingFolder(path: string): TrainingFolder {
   const last = history.records.at(-1);
   const header = resumed?.['config'] === undefined ? history.header : { ...resumed };
   return { path: folder, history, header, end: last?.type === 'end' ? last : null };
-}
-
-export interface ConfigDifference {
-  /** "training.schedule.learningRate" */
-  readonly key: string;
-  /** As JSON; null where the key is absent. */
-  readonly a: string | null;
-  readonly b: string | null;
-}
-
-/** The keys in which two configurations differ, in the order of the first; and how many agree. */
-export function configDifferences(
-  a: unknown,
-  b: unknown,
-): { readonly differ: ConfigDifference[]; readonly same: number } {
-  const [inA, inB] = [flattened(a), flattened(b)];
-  const keys = [...new Set([...inA.keys(), ...inB.keys()])];
-  const differ = keys
-    .map((key) => ({ key, a: inA.get(key) ?? null, b: inB.get(key) ?? null }))
-    .filter((each) => each.a !== each.b);
-  return { differ, same: keys.length - differ.length };
-}
-
-/** Keys that are named of a change; the others are counted. */
-const NAMED_KEYS = 6;
-
-/** "at update 12: training.batchSize 2 → 16" for each resume that changed the configuration; '' where none did. */
-export function configChanges({ header, records }: Pick<RunHistory, 'header' | 'records'>): string {
-  let before: unknown = header['config'];
-  const changes: string[] = [];
-  for (const record of records) {
-    if (record.type !== 'resume' || record['config'] === undefined) continue;
-    const { differ } = configDifferences(before, record['config']);
-    before = record['config'];
-    if (differ.length === 0) continue;
-    const named = differ.slice(0, NAMED_KEYS).map(({ key, a, b }) => `${key} ${a ?? 'absent'} → ${b ?? 'absent'}`);
-    const more = differ.length > NAMED_KEYS ? [`${differ.length - NAMED_KEYS} more keys`] : [];
-    changes.push(`at update ${record.update}: ${[...named, ...more].join(', ')}`);
-  }
-  return changes.join('; ');
-}
-
-/** Leaves by path, as JSON; a list is a leaf, since its places have no names. */
-function flattened(value: unknown, path = ''): Map<string, string> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return path === '' ? new Map<string, string>() : new Map([[path, JSON.stringify(value)]]);
-  }
-  const entries = Object.entries(value);
-  if (entries.length === 0 && path !== '') return new Map([[path, '{}']]);
-  return new Map(entries.flatMap(([key, inner]) => [...flattened(inner, path === '' ? key : `${path}.${key}`)]));
 }

@@ -50,7 +50,7 @@ export interface TrainingRunOptions extends Watch, TrainingCalls {
   readonly tensorboard?: string;
   /** Default: this process alone. */
   readonly communicator?: Communicator;
-  /** Of the same images by the same encoders, from other runs. */
+  /** Features of the same images by the same encoders, from other runs. */
   readonly features?: KeptFeatures;
   /** Train on the first samples alone, this many. */
   readonly overfit?: number;

@@ -17,23 +17,23 @@ import {
 } from '../training/watching/run-log.js';
 import { duration } from './watch.js';
 import { learningRatePlots } from './training-plots.js';
-import { configChanges } from './training-folder.js';
+import { configChanges } from '../training/watching/config-differences.js';
 
-/** What the log does not say. */
+/** Facts that the log does not hold. */
 export interface SummaryFacts {
   readonly config: ExperimentConfig;
   readonly engine: EngineInfo;
   readonly end: TrainingEnd;
   /** Losses and validation figures. */
   readonly plots: readonly LinePlot[];
-  /** Of the last validation; empty where there was none. */
+  /** Samples of the last validation; empty where there was none. */
   readonly samples: readonly ReportSample[];
 }
 
 const ENDED: Readonly<Record<TrainingEnd['reason'], string>> = {
   updates: 'all updates made',
   time: 'the time was over',
-  aborted: 'stopped, to be gone on with --resume',
+  aborted: 'stopped; --resume continues it',
 };
 
 export async function writeSummary(out: string, facts: SummaryFacts): Promise<void> {
@@ -79,7 +79,7 @@ function details(history: RunHistory, end: TrainingEnd): (readonly [string, stri
   ];
 }
 
-/** What the last validation's free answers were like. */
+/** Rates of the last validation's free answers. */
 function answers(metrics: Readonly<Record<string, number>>): (readonly [string, string])[] {
   const rates = Object.entries(metrics).filter(([name]) => isAnswerRate(name));
   if (rates.length === 0) return [];

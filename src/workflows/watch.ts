@@ -1,4 +1,4 @@
-/** What every workflow takes in addition to its own options: callbacks for whoever watches, and a signal to stop. */
+/** Options that every workflow takes: callbacks for notes and progress, and a signal to stop. */
 
 /** How far a piece of work is; a new label, or a smaller `done`, begins another piece. */
 export interface Progress {

@@ -106,7 +106,10 @@ describe('gsva eval --dataset', () => {
   test.each([
     [['--dataset', 'cocostuff'], /--dataset must be one of refclef, .*not "cocostuff"/],
     [['--dataset', 'refcocog', '--split', 'testA'], /--split must be one of train, val, test, not "testA"/],
-    [['--dataset', 'ade20k', '--question', 'where'], /--question applies to datasets with referring expressions; ade20k defines its own/],
+    [
+      ['--dataset', 'ade20k', '--question', 'where'],
+      /--question applies to datasets with referring expressions; ade20k defines its own/,
+    ],
     [['--honour-ignore'], /--honour-ignore applies to reason_seg; grefcoco has no ignored regions/],
   ])('%s is refused', async (argv, message) => {
     const result = await evaluate(...argv);

@@ -162,10 +162,10 @@ describe('what is refused', () => {
     });
   });
 
-  test('a dry run of several processes: one says it for all', async () => {
+  test('a dry run of several processes: one does it for all', async () => {
     process.env['OMPI_COMM_WORLD_SIZE'] = '2';
     try {
-      expect(await dryRun()).toMatchObject({ code: 2, stderr: expect.stringMatching(/say --ranks N/) });
+      expect(await dryRun()).toMatchObject({ code: 2, stderr: expect.stringMatching(/give --ranks N/) });
     } finally {
       delete process.env['OMPI_COMM_WORLD_SIZE'];
     }

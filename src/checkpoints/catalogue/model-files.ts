@@ -1,4 +1,4 @@
-/** Files of a released model, downloaded and made: places, sizes, licences, what is missing. */
+/** Files of a released model, downloaded and made: places, sizes, licences, missing pieces. */
 import { join } from 'node:path';
 import type { Piece, ReleasedModel } from './entry.js';
 import { type Found, type FoundModel, llavaPlace } from './find-files.js';
@@ -70,7 +70,7 @@ export interface FileRow {
   readonly licence: string;
 }
 
-/** One row for each file of a model, and for what is made of them. */
+/** One row for each file of a model, and for the folders made of them. */
 export function fileRows(model: ReleasedModel, found: FoundModel, dir: string): FileRow[] {
   const { llava, clip, sam } = model.backbone;
   const row = (piece: Piece, part: Found | null): FileRow => ({

@@ -7,27 +7,24 @@ import { flag, option, withDefault } from '../options/option.js';
 import { hardwareOf } from '../options/shared.js';
 import { SHARD, someOf, TEXT, wholeNumber } from '../options/values.js';
 
-const OPTIONS = {
-  only: withDefault(
-    'Only these configurations of configs/ablations',
-    someOf(ABLATION_CONFIGS),
-    [...ABLATION_CONFIGS],
-    'all',
-  ),
-  seeds: withDefault('Runs of each, with the seeds 1, 2, …', wholeNumber({ min: 1, max: 100 }), 3),
-  updates: option("Updates of each run (default: the configuration's)", wholeNumber({ min: 2, max: 1_000_000 })),
-  out: withDefault('Folder for data, results and logs', TEXT, 'runs/ablate'),
-  resume: flag('Keep the finished runs in --out and make the others'),
-  shard: option(
-    'Only run k with k mod COUNT = INDEX, as INDEX/COUNT: one process for each, all with the same --out',
-    SHARD,
-  ),
-  table: option('File for the tables, Markdown (default: ablations.md in --out)', TEXT),
-};
-
 export const command = defineCommand({
-  positionals: {},
-  options: OPTIONS,
+  options: {
+    only: withDefault(
+      'Only these configurations of configs/ablations',
+      someOf(ABLATION_CONFIGS),
+      [...ABLATION_CONFIGS],
+      'all',
+    ),
+    seeds: withDefault('Runs of each, with the seeds 1, 2, …', wholeNumber({ min: 1, max: 100 }), 3),
+    updates: option("Updates of each run (default: the configuration's)", wholeNumber({ min: 2, max: 1_000_000 })),
+    out: withDefault('Folder for data, results and logs', TEXT, 'runs/ablate'),
+    resume: flag('Keep the finished runs in --out and make the others'),
+    shard: option(
+      'Only run k with k mod COUNT = INDEX, as INDEX/COUNT: one process for each, all with the same --out',
+      SHARD,
+    ),
+    table: option('File for the tables, Markdown (default: ablations.md in --out)', TEXT),
+  },
   examples: [
     ['gsva ablate', 'all rows, three seeds: hours'],
     ['gsva ablate --only gsva no-rej --seeds 1 --updates 40 --out /tmp/ablate', 'two rows, quickly'],

@@ -15,24 +15,21 @@ import type { Output } from '../output.js';
 
 const ENGINES = ['tensorflow', 'openblas', 'wasm'] as const satisfies readonly EngineName[];
 
-const OPTIONS = {
-  config: withDefault(
-    "Sizes, as a model's config.json has them",
-    INPUT_PATH,
-    packagePath('configs', 'bench-7b', 'config.json'),
-    'configs/bench-7b/config.json',
-  ),
-  dir: required(
-    'Folder with room for two copies of the weights (7B: 34 GB); what is made in it is deleted afterwards',
-    TEXT,
-  ),
-  on: withDefault('Engines to measure', someOf(ENGINES), ['tensorflow', 'openblas']),
-  tokens: withDefault('Tokens to write', wholeNumber({ min: 1, max: 1000 }), 8),
-};
-
 export const command = defineCommand({
-  positionals: {},
-  options: OPTIONS,
+  options: {
+    config: withDefault(
+      "Sizes, as a model's config.json has them",
+      INPUT_PATH,
+      packagePath('configs', 'bench-7b', 'config.json'),
+      'configs/bench-7b/config.json',
+    ),
+    dir: required(
+      'Folder with room for two copies of the weights (7B: 34 GB); its new files are deleted afterwards',
+      TEXT,
+    ),
+    on: withDefault('Engines to measure', someOf(ENGINES), ['tensorflow', 'openblas']),
+    tokens: withDefault('Tokens to write', wholeNumber({ min: 1, max: 1000 }), 8),
+  },
   examples: [
     ['gsva bench large --dir /tmp', '7B + CLIP-L + SAM-H: about 15 minutes, 34 GB of disk, 20 GB of memory'],
     ['gsva bench large --dir /tmp --config checkpoints/tiny/config.json --on wasm --json', 'the same, small'],

@@ -13,23 +13,20 @@ const LISTED_KERNELS = 25;
 
 const NAMES = [...Object.values(PARTS), 'products', 'loading', 'epochs'] as const;
 
-const OPTIONS = {
-  config: withDefault(
-    'Sizes of the model and of its batch',
-    INPUT_PATH,
-    packagePath('configs', 'bench-small', 'config.json5'),
-    'configs/bench-small/config.json5',
-  ),
-  runs: withDefault('Counted runs of each measurement, after one to warm up', wholeNumber({ min: 1, max: 1000 }), 7),
-  only: withDefault('Measurements to make', someOf(NAMES), [...NAMES], 'all'),
-  'frozen-weights': FROZEN_WEIGHTS_OPTION,
-  profile: flag('List where the time goes, kernel by kernel, instead'),
-  pytorch: option('A Python with PyTorch: measure the published implementation too', TEXT),
-};
-
 export const command = defineCommand({
-  positionals: {},
-  options: OPTIONS,
+  options: {
+    config: withDefault(
+      'Sizes of the model and of its batch',
+      INPUT_PATH,
+      packagePath('configs', 'bench-small', 'config.json5'),
+      'configs/bench-small/config.json5',
+    ),
+    runs: withDefault('Counted runs of each measurement, after one to warm up', wholeNumber({ min: 1, max: 1000 }), 7),
+    only: withDefault('Measurements to make', someOf(NAMES), [...NAMES], 'all'),
+    'frozen-weights': FROZEN_WEIGHTS_OPTION,
+    profile: flag('List where the time goes, kernel by kernel, instead'),
+    pytorch: option('A Python with PyTorch: measure the published implementation too', TEXT),
+  },
   examples: [
     ['gsva bench', 'a training step, an evaluated image, parts of the model, matrix products'],
     ['gsva bench --only "training step" --profile', 'the kernels that a training step spends its time in'],

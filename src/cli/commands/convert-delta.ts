@@ -6,7 +6,6 @@ import { WRITE_OPTIONS, writing } from '../options/writing.js';
 import { showWritten } from '../written-model.js';
 
 export const command = defineCommand({
-  positionals: {},
   options: {
     base: required("LLaMA's folder", TEXT),
     delta: required("The delta's folder: config.json, weights, tokenizer", TEXT),

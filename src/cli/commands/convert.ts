@@ -7,7 +7,6 @@ import type { Output } from '../output.js';
 import { showWritten } from '../written-model.js';
 
 export const command = defineCommand({
-  positionals: {},
   options: { ...MODEL_OPTIONS, ...WRITE_OPTIONS },
   examples: [
     [

@@ -3,8 +3,9 @@ import { defineCommand } from '../command.js';
 import { option, required } from '../options/option.js';
 import { TEXT, TEXTS } from '../options/values.js';
 import { type DatasetReport, type FoundPart, partPath } from '../../data/audit/audit-datasets.js';
+import { totalFigures } from '../../data/audit/report-figures.js';
 import { GB, MB } from '../../data/catalogue/entry.js';
-import { amount, audit, nextTo, totalFigures } from '../data-audit.js';
+import { amount, audit, nextTo } from '../data-audit.js';
 import type { Cell } from '../output.js';
 import type { CommandContext } from '../command.js';
 
@@ -13,7 +14,6 @@ export const command = defineCommand({
     folder: required('Folder of the datasets', TEXT),
     sets: option('Only these, such as grefcoco; all without', TEXTS),
   },
-  options: {},
   examples: [
     ['gsva data check data', 'every dataset of the paper, and where to get what is missing'],
     ['gsva data check data refcoco+ grefcoco', 'these two; exit code 1 where one is missing or has a problem'],
@@ -86,7 +86,7 @@ function showNotes(reports: readonly DatasetReport[], { output }: CommandContext
   }
 }
 
-/** What has to be got, once, however many datasets need it. */
+/** Missing parts, each once, however many datasets need it. */
 function showMissing(reports: readonly DatasetReport[], { output }: CommandContext): void {
   const missing = new Map<string, { readonly found: FoundPart; readonly sets: string[] }>();
   for (const { entry, parts } of reports) {

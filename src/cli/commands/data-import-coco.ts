@@ -7,10 +7,7 @@ import { requireFolder, TEXT } from '../options/values.js';
 
 export const command = defineCommand({
   positionals: { instances: required('The annotations', TEXT) },
-  options: {
-    images: required('Folder of the images', TEXT),
-    ...IMPORT_OPTIONS,
-  },
+  options: { images: required('Folder of the images', TEXT), ...IMPORT_OPTIONS },
   examples: [
     ['gsva data import coco my/instances.json --images my/images --out my/data.jsonl --val 0.1', 'a tenth for val'],
     [

@@ -6,9 +6,7 @@ import { required } from '../options/option.js';
 import { requireFolder, TEXT } from '../options/values.js';
 
 export const command = defineCommand({
-  positionals: {
-    folder: required('Folder with JPEGImages and SegmentationClass', TEXT),
-  },
+  positionals: { folder: required('Folder with JPEGImages and SegmentationClass', TEXT) },
   options: IMPORT_OPTIONS,
   examples: [
     ['gsva data import voc VOCdevkit/VOC2012 --out my/data.jsonl', 'with the splits of ImageSets/Segmentation'],

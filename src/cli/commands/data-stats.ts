@@ -3,12 +3,13 @@ import { defineCommand } from '../command.js';
 import { option, required } from '../options/option.js';
 import { TEXT, TEXTS } from '../options/values.js';
 import type { DatasetReport } from '../../data/audit/audit-datasets.js';
+import { splitNames, totalFigures } from '../../data/audit/report-figures.js';
 import type { Figures } from '../../data/catalogue/entry.js';
 import { countsBySplit } from '../../data/own/own-data-check.js';
 import { OwnProblems, readOwnFile } from '../../data/own/own-data-file.js';
 import { ownDataSpec } from '../../data/own/own-data-spec.js';
 import { UsageError } from '../../errors.js';
-import { amount, audit, nextTo, splitNames, totalFigures } from '../data-audit.js';
+import { amount, audit, nextTo } from '../data-audit.js';
 import type { Cell } from '../output.js';
 import type { CommandContext } from '../command.js';
 import { gsvaCommand } from '../../program.js';
@@ -18,7 +19,6 @@ export const command = defineCommand({
     folder: required('Folder of the datasets, or a file of own data', TEXT),
     sets: option('Only these, such as grefcoco; all without', TEXTS),
   },
-  options: {},
   examples: [
     ['gsva data stats data', 'every dataset that is there'],
     ['gsva data stats my/data.jsonl', 'your own data, by split'],
@@ -48,13 +48,13 @@ async function publishedStats(folder: string, sets: readonly string[], context: 
       ...TITLES.map(() => 'right' as const),
     ]);
     output.line();
-    output.line('In brackets what is published:');
+    output.line('In brackets the published numbers:');
     for (const { entry } of counted) {
       if (entry.published.by !== '') output.line(` ${entry.name}: ${entry.published.by}`);
     }
   } else {
     const check = gsvaCommand(`data check ${folder}`);
-    output.line(`${folder}: no dataset was found that could be counted; ${check} says what is missing`);
+    output.line(`${folder}: no dataset was found that could be counted; ${check} lists what is missing`);
   }
   output.json({
     folder,

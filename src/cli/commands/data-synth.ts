@@ -12,24 +12,21 @@ function imagesOption(split: string, standard: number) {
   return withDefault(`Images of the ${split} split`, wholeNumber({ min: 0, max: MAX_IMAGES }), standard);
 }
 
-const OPTIONS = {
-  out: required('Folder to write', TEXT),
-  seed: withDefault('The same seed and sizes give the same bytes', SEED, 1),
-  train: imagesOption('train', 2000),
-  val: imagesOption('val', 300),
-  testA: imagesOption('testA', 100),
-  testB: imagesOption('testB', 100),
-  mixture: withDefault(
-    'Also the pretraining mixture: training images of each of SemSeg, RES, VQA and ReasonSeg (val: a fifth)',
-    wholeNumber({ min: 0, max: MAX_IMAGES }),
-    0,
-  ),
-  overwrite: flag('Replace a synthetic dataset that is in the folder'),
-};
-
 export const command = defineCommand({
-  positionals: {},
-  options: OPTIONS,
+  options: {
+    out: required('Folder to write', TEXT),
+    seed: withDefault('The same seed and sizes give the same bytes', SEED, 1),
+    train: imagesOption('train', 2000),
+    val: imagesOption('val', 300),
+    testA: imagesOption('testA', 100),
+    testB: imagesOption('testB', 100),
+    mixture: withDefault(
+      'Also the pretraining mixture: training images of each of SemSeg, RES, VQA and ReasonSeg (val: a fifth)',
+      wholeNumber({ min: 0, max: MAX_IMAGES }),
+      0,
+    ),
+    overwrite: flag('Replace a synthetic dataset that is in the folder'),
+  },
   examples: [
     ['gsva data synth --out data/synth', 'the standard dataset: 2000 training and 300 val images'],
     ['gsva data synth --out /tmp/small --train 50 --val 10 --testA 0 --testB 0 --seed 7', 'a small one'],

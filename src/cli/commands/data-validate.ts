@@ -5,15 +5,11 @@ import { defineCommand } from '../command.js';
 import { checkOwnData } from '../../data/own/own-data-check.js';
 import { counted } from '../../workflows/watch.js';
 
-const OPTIONS = {
-  show: withDefault('Problems to print at most', wholeNumber({ min: 1, max: 1_000_000 }), 20),
-};
-
 export const command = defineCommand({
   positionals: { file: required('The file', TEXT) },
-  options: OPTIONS,
+  options: { show: withDefault('Problems to print at most', wholeNumber({ min: 1, max: 1_000_000 }), 20) },
   examples: [
-    ['gsva data validate my/data.jsonl', 'what is in it, and what is wrong on which line'],
+    ['gsva data validate my/data.jsonl', 'its contents, and faults by line'],
     ['gsva data validate my/data.jsonl --json --show 1000', 'for a program to read'],
   ],
   /** @returns the exit code: 1 where there are problems, or nothing else */

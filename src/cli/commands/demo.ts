@@ -6,15 +6,12 @@ import { withDefault } from '../options/option.js';
 import { hardwareOf } from '../options/shared.js';
 import { finiteNumber, SEED, TEXT } from '../options/values.js';
 
-const OPTIONS = {
-  minutes: withDefault('Time to train', finiteNumber({ min: 0.1, max: 10_080 }), 10),
-  out: withDefault('Folder for data, checkpoints and report', TEXT, 'runs/demo'),
-  seed: withDefault('Of the data and of the training', SEED, 1),
-};
-
 export const command = defineCommand({
-  positionals: {},
-  options: OPTIONS,
+  options: {
+    minutes: withDefault('Time to train', finiteNumber({ min: 0.1, max: 10_080 }), 10),
+    out: withDefault('Folder for data, checkpoints and report', TEXT, 'runs/demo'),
+    seed: withDefault('Of the data and of the training', SEED, 1),
+  },
   examples: [
     ['gsva demo', 'ten minutes of training, report in runs/demo'],
     ['gsva demo --minutes 2 --out /tmp/demo', 'a short one'],

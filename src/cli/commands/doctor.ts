@@ -22,7 +22,6 @@ const OPTIONS = {
 };
 
 export const command = defineCommand({
-  positionals: {},
   options: OPTIONS,
   examples: [
     ['gsva doctor', 'Node, memory, every engine and its speed, in under ten seconds'],

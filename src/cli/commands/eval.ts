@@ -23,43 +23,40 @@ import { asRank } from '../ranks.js';
 
 const PROTOCOLS: readonly GresProtocol[] = ['strict', 'reference', 'generate'];
 
-const OPTIONS = {
-  ...MODEL_OPTIONS,
-  data: required('Folder of the dataset, or file of your own (JSON lines)', TEXT),
-  dataset: option('Which benchmark (default: grefcoco, or what the file of your own holds)', oneOf(EVALUATED_NAMES)),
-  split: option('Which part of the dataset (default: val; refzom: test, ade20k: validation)', TEXT),
-  protocol: withDefault('How answers are scored; several may be given', someOf(PROTOCOLS), ['strict']),
-  question: withDefault(
-    'How expressions are asked for: by default as published for the protocol reference and as the model was trained ' +
-      'for the others; or for all of them as published, as trained, or in one of the forms of Table 6',
-    oneOf(QUESTION_SETTINGS),
-    'default',
-  ),
-  'minimum-pixels': withDefault(
-    "A mask of fewer pixels counts as [REJ]; LISA's rule has 50",
-    wholeNumber({ min: 0, max: 1_000_000 }),
-    0,
-  ),
-  'honour-ignore': flag('reason_seg: leave ignored regions out; as published they belong to the target'),
-  'skip-bad': flag('Leave images out that are missing or damaged, and count them, instead of stopping'),
-  limit: option('Only the first N images', wholeNumber({ min: 1 })),
-  batch: withDefault('Images computed at once', wholeNumber({ min: 1, max: 4096 }), 8),
-  precision: PRECISION_OPTION,
-  'reject-threshold': REJECT_THRESHOLD_OPTION,
-  records: option('File for the result of every expression, written as results come (JSON lines)', TEXT),
-  resume: flag('Go on with --records where an interrupted run ended'),
-  shard: option(
-    `Only image k with k mod COUNT = INDEX, as INDEX/COUNT; \`${gsvaCommand('report merge')}\` joins them`,
-    SHARD,
-  ),
-  report: option('Folder for a report with pictures', TEXT),
-  ...FEATURE_CACHE_OPTIONS,
-  'rank-timeout': RANK_TIMEOUT_OPTION,
-};
-
 export const command = defineCommand({
-  positionals: {},
-  options: OPTIONS,
+  options: {
+    ...MODEL_OPTIONS,
+    data: required('Folder of the dataset, or file of your own (JSON lines)', TEXT),
+    dataset: option('Which benchmark (default: grefcoco, or what the file of your own holds)', oneOf(EVALUATED_NAMES)),
+    split: option('Which part of the dataset (default: val; refzom: test, ade20k: validation)', TEXT),
+    protocol: withDefault('How answers are scored; several may be given', someOf(PROTOCOLS), ['strict']),
+    question: withDefault(
+      'How expressions are asked for: by default as published for the protocol reference and as the model was trained ' +
+        'for the others; or for all of them as published, as trained, or in one of the forms of Table 6',
+      oneOf(QUESTION_SETTINGS),
+      'default',
+    ),
+    'minimum-pixels': withDefault(
+      "A mask of fewer pixels counts as [REJ]; LISA's rule has 50",
+      wholeNumber({ min: 0, max: 1_000_000 }),
+      0,
+    ),
+    'honour-ignore': flag('reason_seg: leave ignored regions out; as published they belong to the target'),
+    'skip-bad': flag('Leave images out that are missing or damaged, and count them, instead of stopping'),
+    limit: option('Only the first N images', wholeNumber({ min: 1 })),
+    batch: withDefault('Images computed at once', wholeNumber({ min: 1, max: 4096 }), 8),
+    precision: PRECISION_OPTION,
+    'reject-threshold': REJECT_THRESHOLD_OPTION,
+    records: option('File for the result of every expression, written as results come (JSON lines)', TEXT),
+    resume: flag('Go on with --records where an interrupted run ended'),
+    shard: option(
+      `Only image k with k mod COUNT = INDEX, as INDEX/COUNT; \`${gsvaCommand('report merge')}\` joins them`,
+      SHARD,
+    ),
+    report: option('Folder for a report with pictures', TEXT),
+    ...FEATURE_CACHE_OPTIONS,
+    'rank-timeout': RANK_TIMEOUT_OPTION,
+  },
   examples: [
     ['gsva eval --data data/synth', 'the small trained model on the val split'],
     [

@@ -9,7 +9,6 @@ import { showWritten } from '../written-model.js';
 const PARTS = ['mllm', 'vision-tower', 'sam', 'weights'] as const;
 
 export const command = defineCommand({
-  positionals: {},
   options: {
     ...MODEL_OPTIONS,
     ...WRITE_OPTIONS,

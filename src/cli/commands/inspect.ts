@@ -1,4 +1,4 @@
-/** `gsva inspect`: what is in a file or folder of weights. Nothing is computed with, so no engine is started. */
+/** `gsva inspect`: the tensors in a file or folder of weights. No engine is started. */
 import type { TensorStatistics } from '../../io/tensor-statistics.js';
 import { bytesText } from '../../machine.js';
 import { packagedPath } from '../../program.js';
@@ -9,19 +9,17 @@ import { flag, option, required } from '../options/option.js';
 import { TEXT } from '../options/values.js';
 import type { Cell, Output } from '../output.js';
 
-const OPTIONS = {
-  stats: flag('Read the tensors too: least, greatest, mean, deviation, counts of NaN, Inf and 0, equal tensors'),
-  match: option(
-    'Only tensors whose name contains this; with a *, which stands for anything, whose whole name it is',
-    TEXT,
-  ),
-};
-
 export const command = defineCommand({
   positionals: {
     path: required('A file (.safetensors, .bin, .pth, .pt, an .index.json), or a folder with such files', TEXT),
   },
-  options: OPTIONS,
+  options: {
+    stats: flag('Read the tensors too: least, greatest, mean, deviation, counts of NaN, Inf and 0, equal tensors'),
+    match: option(
+      'Only tensors whose name contains this; with a *, which stands for anything, whose whole name it is',
+      TEXT,
+    ),
+  },
   examples: [
     ['gsva inspect model', "names, types, shapes and sizes; totals by type and part; only the files' headers are read"],
     ['gsva inspect pytorch_model.bin --stats --match mask_decoder', 'one part, with statistics of its numbers'],

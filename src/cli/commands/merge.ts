@@ -5,7 +5,6 @@ import { requiredModel, WRITE_OPTIONS, writing } from '../options/writing.js';
 import { showWritten } from '../written-model.js';
 
 export const command = defineCommand({
-  positionals: {},
   options: { ...MODEL_OPTIONS, ...WRITE_OPTIONS },
   examples: [['gsva merge --model gsva-7b --out gsva-7b-merged', 'the same answers, no adapter']],
   async run(args, context) {

@@ -26,14 +26,12 @@ const MEMORY: Reader<number> = {
   },
 };
 
-const OPTIONS = {
-  dir: option('Folder of the published files and of what is made of them (default: checkpoints)', TEXT),
-  memory: option('Report what fits into this much, such as 24GiB (default: what this machine has available)', MEMORY),
-};
-
 export const command = defineCommand({
   positionals: { name: option('One model, with the commands to get and use it', TEXT) },
-  options: OPTIONS,
+  options: {
+    dir: option('Folder of the published files and of converted models (default: checkpoints)', TEXT),
+    memory: option('Report what fits into this much, such as 24GiB (default: what this machine has available)', MEMORY),
+  },
   examples: [
     ['gsva models', 'the released models and those of this package'],
     ['gsva models --memory 24GiB', 'which of them another machine could hold'],

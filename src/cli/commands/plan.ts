@@ -9,6 +9,7 @@ import { packagePath } from '../../program.js';
 import { runCommand } from '../../setup/run-command.js';
 import type { FrozenWeights } from '../../training/config/frozen-weights.js';
 import { type CommandContext, defineCommand } from '../command.js';
+import { showParts } from '../dry-run-output.js';
 import { flag, option, type Reader, required } from '../options/option.js';
 import { FROZEN_WEIGHTS_OPTION } from '../options/shared.js';
 import { INPUT_PATH, requireFile, wholeNumber } from '../options/values.js';
@@ -27,25 +28,22 @@ const IMAGE_SIZE: Reader<readonly [number, number]> = {
 /** The plan is right when no engine differs by more. */
 const MOST_DIFFERENCE = 0.15;
 
-const OPTIONS = {
-  config: required("A training configuration, a benchmark, or a model's config.json", INPUT_PATH),
-  batch: option(
-    'Conversations of a training step (default: as in the file, else 1)',
-    wholeNumber({ min: 1, max: 4096 }),
-  ),
-  tokens: option(
-    "Tokens of a conversation, the image counted as one (default: the file's longest, else 256)",
-    wholeNumber({ min: 16, max: 8192 }),
-  ),
-  masks: option('Masks of a conversation (default: as in the file, else 5)', wholeNumber({ min: 1, max: 64 })),
-  image: option('Size of images and masks (default: as in the file, else 480x640)', IMAGE_SIZE),
-  'frozen-weights': FROZEN_WEIGHTS_OPTION,
-  check: flag('Measure too, with every engine of this processor, and compare (benchmarks only)'),
-};
-
 export const command = defineCommand({
-  positionals: {},
-  options: OPTIONS,
+  options: {
+    config: required("A training configuration, a benchmark, or a model's config.json", INPUT_PATH),
+    batch: option(
+      'Conversations of a training step (default: as in the file, else 1)',
+      wholeNumber({ min: 1, max: 4096 }),
+    ),
+    tokens: option(
+      "Tokens of a conversation, the image counted as one (default: the file's longest, else 256)",
+      wholeNumber({ min: 16, max: 8192 }),
+    ),
+    masks: option('Masks of a conversation (default: as in the file, else 5)', wholeNumber({ min: 1, max: 64 })),
+    image: option('Size of images and masks (default: as in the file, else 480x640)', IMAGE_SIZE),
+    'frozen-weights': FROZEN_WEIGHTS_OPTION,
+    check: flag('Measure too, with every engine of this processor, and compare (benchmarks only)'),
+  },
   examples: [
     ['gsva plan --config configs/tiny.json5', 'parameters, and bytes on every engine'],
     ['gsva plan --config model/config.json --batch 2 --image 1024x1024 --json', 'for a program to read'],
@@ -91,15 +89,7 @@ export const command = defineCommand({
 
 function show(source: PlanSource, plan: MemoryPlan, memory: MachineMemory, output: Output): void {
   const { batch, textTokens, masks, height, width } = source.workload;
-  const millions = (count: number): string => `${(count / 1e6).toFixed(2)} M`;
-  output.table(
-    ['part', 'parameters', 'trainable'],
-    [
-      ...plan.parts.map(({ part, parameters, trainable }) => [part, millions(parameters), millions(trainable)]),
-      ['all', millions(plan.parameters), millions(plan.trainable)],
-    ],
-    ['left', 'right', 'right'],
-  );
+  showParts(plan, 'trainable', output);
   output.line();
   const inSixteen = plan.packedWeights === 0 ? '' : ` (${bytesText(plan.packedWeights)} of them frozen, in 16 bits)`;
   output.line(

@@ -4,13 +4,9 @@ import { TEXT, TEXTS } from '../options/values.js';
 import { faultsText, figureHead, figureRow } from '../../evaluation/figure-texts.js';
 import { defineCommand } from '../command.js';
 
-const OPTIONS = {
-  out: required('File to write', TEXT),
-};
-
 export const command = defineCommand({
   positionals: { files: required('Records of all shards', TEXTS) },
-  options: OPTIONS,
+  options: { out: required('File to write', TEXT) },
   examples: [['gsva report merge runs/val-0.jsonl runs/val-1.jsonl --out runs/val.jsonl', 'two halves']],
   async run({ files, out }, { output }) {
     const { mergeShards } = await import('../../workflows/report.js');

@@ -3,14 +3,12 @@ import { required } from '../options/option.js';
 import { requireData, TEXT } from '../options/values.js';
 import { defineCommand } from '../command.js';
 
-const OPTIONS = {
-  data: required('Folder or file that was evaluated, for the pictures', TEXT),
-  out: required('Folder of the report', TEXT),
-};
-
 export const command = defineCommand({
   positionals: { file: required('Records of a whole run', TEXT) },
-  options: OPTIONS,
+  options: {
+    data: required('Folder or file that was evaluated, for the pictures', TEXT),
+    out: required('Folder of the report', TEXT),
+  },
   examples: [['gsva report write runs/val.jsonl --data data/synth --out runs/report', 'after joining shards']],
   async run({ file, data, out }, { output }) {
     requireData(data);

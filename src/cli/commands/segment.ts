@@ -13,26 +13,23 @@ import type { Cell, Output } from '../output.js';
 
 const MODES = ['ask', 'generate'] as const;
 
-const OPTIONS = {
-  image: required('Image file (JPEG, PNG, WebP, ...)', INPUT_PATH),
-  expressions: required('What to find, each expression in quotes', TEXTS),
-  ...MODEL_OPTIONS,
-  precision: PRECISION_OPTION,
-  'reject-threshold': REJECT_THRESHOLD_OPTION,
-  out: option(
-    'NAME.png, .jpg or .webp: the coloured overlay; a folder: overlay and one mask per [SEG]; see --format',
-    TEXT,
-  ),
-  format: option(
-    'Masks in --out: png; coco, labelme (NAME.json or a folder); geojson (NAME.geojson or a folder); yolo (a folder)',
-    oneOf(MASK_FORMATS),
-  ),
-  mode: withDefault('ask: decide per expression; generate: let the model write its answer', oneOf(MODES), 'ask'),
-};
-
 export const command = defineCommand({
-  positionals: {},
-  options: OPTIONS,
+  options: {
+    image: required('Image file (JPEG, PNG, WebP, ...)', INPUT_PATH),
+    expressions: required('What to find, each expression in quotes', TEXTS),
+    ...MODEL_OPTIONS,
+    precision: PRECISION_OPTION,
+    'reject-threshold': REJECT_THRESHOLD_OPTION,
+    out: option(
+      'NAME.png, .jpg or .webp: the coloured overlay; a folder: overlay and one mask per [SEG]; see --format',
+      TEXT,
+    ),
+    format: option(
+      'Masks in --out: png; coco, labelme (NAME.json or a folder); geojson (NAME.geojson or a folder); yolo (a folder)',
+      oneOf(MASK_FORMATS),
+    ),
+    mode: withDefault('ask: decide per expression; generate: let the model write its answer', oneOf(MODES), 'ask'),
+  },
   examples: [
     ['gsva segment --image photo.jpg --expressions "red circle" "green bar"', 'print what was found and what was not'],
     ['gsva segment --image photo.jpg --expressions "both circles" --out found/', 'and write overlay and masks'],
@@ -102,7 +99,7 @@ function showReply(reply: Reply, output: Output): void {
   output.line(answer);
 }
 
-/** Of the statuses that occur. */
+/** Meanings of the statuses that occur. */
 function meaningsOf({ results, unmatched }: Reply): Partial<Record<SegmentStatus, string>> {
   const found = new Set([...results, ...unmatched].map(({ status }) => status));
   return Object.fromEntries(

@@ -11,16 +11,13 @@ import { packagePath } from '../../program.js';
 import { duration } from '../../workflows/watch.js';
 import { type CommandContext, defineCommand } from '../command.js';
 
-const OPTIONS = {
-  gpu: flag('With CUDA (about 6 GB); without: for the CPU (0.9 GB)'),
-  wheel: option('A wheel of TensorFlow that is there already, instead of downloading one', TEXT),
-  lib: option("A folder with TensorFlow's libraries and headers, used where it is", TEXT),
-  remove: flag('Remove what was set up'),
-};
-
 export const command = defineCommand({
-  positionals: {},
-  options: OPTIONS,
+  options: {
+    gpu: flag('With CUDA (about 6 GB); without: for the CPU (0.9 GB)'),
+    wheel: option('A wheel of TensorFlow that is there already, instead of downloading one', TEXT),
+    lib: option("A folder with TensorFlow's libraries and headers, used where it is", TEXT),
+    remove: flag('Remove what was set up'),
+  },
   examples: [
     ['gsva setup tensorflow', 'for the CPU; into .gsva/tensorflow, or where GSVA_TENSORFLOW says'],
     ['gsva setup tensorflow --gpu', 'with CUDA, for NVIDIA GPUs'],

@@ -23,37 +23,36 @@ const RESUME: Reader<true | 'auto'> = {
   },
 };
 
-const OPTIONS = {
-  config: required('Configuration file (JSON5), see configs/', INPUT_PATH),
-  out: option('Folder for checkpoints, log and plots; with --dry-run, for pictures of the first batch', TEXT),
-  'dry-run': flag('Train nothing; report what it would take: memory, updates, time, what is trained, the first batch'),
-  ranks: option(
-    'With --dry-run: processes that are to train together (mpirun -np)',
-    wholeNumber({ min: 1, max: 100_000 }),
-  ),
-  set: option('Replace a key of the configuration: --set key=value', KEY_VALUES),
-  resume: option(
-    'Continue from the last checkpoint in --out; auto: from the newest that loads, or from the beginning',
-    RESUME,
-  ),
-  data: option("Dataset instead of the configuration's: a folder, or a file of your own (JSON lines)", TEXT),
-  minutes: option(
-    'Time of the whole run, all sittings together: the learning rate falls to 0 by then',
-    finiteNumber({ min: 0.01, max: 525_600 }),
-  ),
-  tensorboard: option('Folder for TensorBoard to watch: curves and sample pictures, one folder per run', TEXT),
-  ...FEATURE_CACHE_OPTIONS,
-  overfit: option('Train on the first N samples alone; fails unless their loss becomes low', wholeNumber({ min: 1 })),
-  'overfit-bound': option(
-    'With --overfit: the highest loss at the end; default: a fifth of the first',
-    finiteNumber({ min: 0 }),
-  ),
-  'rank-timeout': RANK_TIMEOUT_OPTION,
-};
-
 export const command = defineCommand({
-  positionals: {},
-  options: OPTIONS,
+  options: {
+    config: required('Configuration file (JSON5), see configs/', INPUT_PATH),
+    out: option('Folder for checkpoints, log and plots; with --dry-run, for pictures of the first batch', TEXT),
+    'dry-run': flag(
+      'Train nothing; report what it would take: memory, updates, time, what is trained, the first batch',
+    ),
+    ranks: option(
+      'With --dry-run: processes that are to train together (mpirun -np)',
+      wholeNumber({ min: 1, max: 100_000 }),
+    ),
+    set: option('Replace a key of the configuration: --set key=value', KEY_VALUES),
+    resume: option(
+      'Continue from the last checkpoint in --out; auto: from the newest that loads, or from the beginning',
+      RESUME,
+    ),
+    data: option("Dataset instead of the configuration's: a folder, or a file of your own (JSON lines)", TEXT),
+    minutes: option(
+      'Time of the whole run, all sittings together: the learning rate falls to 0 by then',
+      finiteNumber({ min: 0.01, max: 525_600 }),
+    ),
+    tensorboard: option('Folder for TensorBoard to watch: curves and sample pictures, one folder per run', TEXT),
+    ...FEATURE_CACHE_OPTIONS,
+    overfit: option('Train on the first N samples alone; fails unless their loss becomes low', wholeNumber({ min: 1 })),
+    'overfit-bound': option(
+      'With --overfit: the highest loss at the end; default: a fifth of the first',
+      finiteNumber({ min: 0 }),
+    ),
+    'rank-timeout': RANK_TIMEOUT_OPTION,
+  },
   examples: [
     ['gsva train --config configs/tiny.json5 --out runs/tiny', 'the small model'],
     ['gsva train --config configs/tiny.json5 --out runs/tiny --resume', 'go on after a stop'],

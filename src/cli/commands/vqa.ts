@@ -5,17 +5,14 @@ import { option, required, withDefault } from '../options/option.js';
 import { requireData, TEXT, wholeNumber } from '../options/values.js';
 import { defineCommand } from '../command.js';
 
-const OPTIONS = {
-  ...MODEL_OPTIONS,
-  data: required('Data folder with llava_dataset/questions_val.json and coco/val2017', TEXT),
-  limit: option('Only the first N questions', wholeNumber({ min: 1 })),
-  'max-tokens': withDefault('Tokens after which an answer is cut off', wholeNumber({ min: 1, max: 512 }), 8),
-  precision: PRECISION_OPTION,
-};
-
 export const command = defineCommand({
-  positionals: {},
-  options: OPTIONS,
+  options: {
+    ...MODEL_OPTIONS,
+    data: required('Data folder with llava_dataset/questions_val.json and coco/val2017', TEXT),
+    limit: option('Only the first N questions', wholeNumber({ min: 1 })),
+    'max-tokens': withDefault('Tokens after which an answer is cut off', wholeNumber({ min: 1, max: 512 }), 8),
+    precision: PRECISION_OPTION,
+  },
   examples: [
     [
       'gsva vqa --model runs/tiny-1-pretrain/last --data data/synth',
