@@ -15,7 +15,7 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, join, posix, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '..');
@@ -23,6 +23,9 @@ const NODE_NEEDED = [20, 19];
 const BUILD_CONFIGS = ['tsconfig.json', 'tsconfig.build.json'];
 const BUILD_STAMP = 'dist/.source-digest';
 const BUILD_RESULT = 'dist/cli/main.js';
+/** Where the compiler writes every declaration; the public ones are copied from here. */
+const ALL_TYPES = 'dist/.types';
+const PUBLIC_TYPES = 'index.d.ts';
 const WAIT_SECONDS = 900;
 /** Set for the npm ci that this file runs, whose own `prepare` must not build (or wait for this process) in turn. */
 const AT_WORK = 'GSVA_PREPARE_AT_WORK';
@@ -130,7 +133,8 @@ function buildIsCurrent(digest) {
 function build(digest) {
   say('building (tsc) ...');
   // Without its results the compiler's own record of what it has written is worth nothing.
-  if (!existsSync(inRoot(BUILD_RESULT))) rmSync(inRoot('dist/.tsbuildinfo'), { force: true });
+  const isWritten = existsSync(inRoot(BUILD_RESULT)) && existsSync(inRoot(`${ALL_TYPES}/${PUBLIC_TYPES}`));
+  if (!isWritten) rmSync(inRoot('dist/.tsbuildinfo'), { force: true });
   rmSync(inRoot(BUILD_STAMP), { force: true });
   const command = [inRoot(COMPILER), '-p', 'tsconfig.build.json'];
   const result = spawnSync(process.execPath, command, { cwd: ROOT, encoding: 'utf8' });
@@ -140,15 +144,32 @@ function build(digest) {
   }
   mkdirSync(inRoot('dist'), { recursive: true });
   removeLeftovers();
+  copyPublicTypes();
   writeFileSync(inRoot(BUILD_STAMP), `${digest}\n`);
 }
 
 /** Results of sources that are gone: the compiler leaves them, and they would be packed. */
 function removeLeftovers() {
   for (const path of filesBelow('dist')) {
-    const module = /^dist\/(.+?)(?:\.js|\.d\.ts)(?:\.map)?$/.exec(path);
+    const module = /^dist\/(?:\.types\/)?(.+?)(?:\.js|\.d\.ts)(?:\.map)?$/.exec(path);
     const isLeft = module !== null && !existsSync(inRoot(`src/${module[1]}.ts`));
-    if (isLeft || path.endsWith('.map')) rmSync(inRoot(path));
+    const isOldType = path.endsWith('.d.ts') && !path.startsWith(ALL_TYPES);
+    if (isLeft || isOldType || path.endsWith('.map')) rmSync(inRoot(path));
+  }
+}
+
+/** The declarations that a program with this package compiles against: those that dist/index.d.ts leads to. */
+function copyPublicTypes() {
+  const wanted = existsSync(inRoot(`${ALL_TYPES}/${PUBLIC_TYPES}`)) ? [PUBLIC_TYPES] : [];
+  // The list grows while it is walked.
+  for (const path of wanted) {
+    const text = readFileSync(inRoot(`${ALL_TYPES}/${path}`), 'utf8');
+    mkdirSync(dirname(inRoot(`dist/${path}`)), { recursive: true });
+    writeFileSync(inRoot(`dist/${path}`), text);
+    for (const [, name] of text.matchAll(/(?:from|import)\s*\(?\s*['"](\.[^'"]+)\.js['"]/g)) {
+      const next = `${posix.join(posix.dirname(path), name)}.d.ts`;
+      if (!wanted.includes(next)) wanted.push(next);
+    }
   }
 }
 

@@ -46,8 +46,8 @@ export function defineCommand<
 >(definition: CommandDefinition<Options, Positionals>): Command {
   // The arguments are read by the same tables from which their types follow.
   return {
-    options: {},
-    positionals: {},
+    options: NO_OPTIONS,
+    positionals: NO_OPTIONS,
     ...definition,
     run: (args, context) => definition.run(args as never, context),
   };

@@ -5,11 +5,11 @@
 import type { Abortable } from '../abortable.js';
 import { stepwise } from '../engine/steps.js';
 import * as tf from '../engine/tf.js';
-import type { Gsva } from '../systems/gsva/gsva.js';
+import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { type EncodedImage, stackFeatures } from '../features/image-features.js';
 import type { LayerCache } from '../networks/decoder-lm/llama.js';
 import { requireFinite } from '../checkpoints/not-finite.js';
-import { VisionTextTokens } from '../networks/multimodal-rows.js';
+import { MultimodalRows } from '../networks/multimodal-rows.js';
 import { IMAGE_TOKEN_ID } from '../special-tokens.js';
 
 /** What the model makes of the tokens so far, read at the last of them. */
@@ -43,7 +43,7 @@ export class DecodingSession {
    * @param begun tokens that are read already; its caches stay the caller's, and must live as long as the session
    */
   constructor(
-    private readonly gsva: Gsva,
+    private readonly gsva: LlavaSam,
     private readonly image: EncodedImage,
     begun: Beginning | null = null,
   ) {
@@ -148,7 +148,7 @@ export class DecodingSession {
     }
     const tokens = { inputIds: Int32Array.from(ids), labels: null, lengths: [ids.length], batch: 1, time: ids.length };
     const { clipFeatures } = stackFeatures(gsva, [this.image]);
-    return gsva.embed(new VisionTextTokens(tokens, gsva.patches), gsva.projector.forward(clipFeatures) as tf.Tensor3D);
+    return gsva.embed(new MultimodalRows(tokens, gsva.patches), gsva.projector.forward(clipFeatures) as tf.Tensor3D);
   }
 }
 

@@ -1,12 +1,12 @@
 /** Image and expressions in, masks and rejections out: a GSVA model with its tokenizer and its way of asking. */
 import { type ConversationStyle, tokenizeConversation } from '../data/text/conversation.js';
 import { prepareImage } from '../data/image/prepare-image.js';
-import type { QuestionForm } from '../data/text/question-forms.js';
+import type { QuestionForm } from '../systems/gsva/question-forms.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
 import type { Abortable } from '../abortable.js';
 import { pause } from '../engine/steps.js';
 import { UserError } from '../errors.js';
-import type { Gsva } from '../systems/gsva/gsva.js';
+import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { type EncodedImage, encodeImages } from '../features/image-features.js';
 import { IMAGE_PLACEHOLDER, RESERVED_TEXTS } from '../special-tokens.js';
 import type { BinaryMask, LogitRule, RgbImage, SegmentResult } from '../types.js';
@@ -84,7 +84,7 @@ export class Predictor {
   readonly rejectThreshold: number | null;
 
   constructor(
-    readonly gsva: Gsva,
+    readonly gsva: LlavaSam,
     /** With the added tokens, its ids those of the model's config. */
     readonly tokenizer: Tokenizer,
     readonly conversation: ConversationStyle,

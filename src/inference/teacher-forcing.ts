@@ -9,11 +9,11 @@
 import { segIdAt, segIds, type TokenIds } from '../config.js';
 import { padBatch, type TokenizedConversation } from '../data/text/conversation.js';
 import * as tf from '../engine/tf.js';
-import type { Gsva } from '../systems/gsva/gsva.js';
+import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { type EncodedImage, stackFeatures } from '../features/image-features.js';
 import type { LayerCache } from '../networks/decoder-lm/llama.js';
 import { requireFinite } from '../checkpoints/not-finite.js';
-import { type TokenBatch, VisionTextTokens } from '../networks/multimodal-rows.js';
+import { type TokenBatch, MultimodalRows } from '../networks/multimodal-rows.js';
 import { drawMasks, type MaskLogits } from './draw-masks.js';
 import { forcedDecision, readNextToken, type TokenAnswer } from './token-decision.js';
 
@@ -52,7 +52,7 @@ interface Place {
  * @throws UserError that names the part of the network at fault where logits, states or masks are not finite
  */
 export async function teacherForce(
-  gsva: Gsva,
+  gsva: LlavaSam,
   items: readonly ForcedItem[],
   masks: 'every' | 'given' = 'every',
 ): Promise<ForcedAnswer[]> {
@@ -62,7 +62,7 @@ export async function teacherForce(
     items.map((item) => item.conversation),
     tokens.pad,
   );
-  const layout = new VisionTextTokens(batch, gsva.patches);
+  const layout = new MultimodalRows(batch, gsva.patches);
   const placeIds = [...segIds(tokens), tokens.rej];
   const places = placesOf(layout, placeIds);
   const images = items.map((item) => item.image);
@@ -117,14 +117,14 @@ function isPlace({ inputIds, labels }: TokenizedConversation, t: number, ids: re
   return t > 0 && labels[t] === inputIds[t] && ids.includes(inputIds[t] ?? -1);
 }
 
-function placesOf(layout: VisionTextTokens, ids: readonly number[]): Place[] {
+function placesOf(layout: MultimodalRows, ids: readonly number[]): Place[] {
   return layout
     .statesBefore(ids, 'supervised')
     .map(({ row, position, id }) => ({ row, time: position - row * layout.time, id }));
 }
 
 /** [P, D] */
-function statesOf(gsva: Gsva, hidden: tf.Tensor3D, places: readonly Place[]): tf.Tensor2D {
+function statesOf(gsva: LlavaSam, hidden: tf.Tensor3D, places: readonly Place[]): tf.Tensor2D {
   const [, time] = hidden.shape;
   return gsva.statesAt(
     hidden,
@@ -133,7 +133,7 @@ function statesOf(gsva: Gsva, hidden: tf.Tensor3D, places: readonly Place[]): tf
 }
 
 /** @param logits [P, V] */
-function decide(gsva: Gsva, logits: Float32Array, places: readonly Place[]): ForcedDecision[] {
+function decide(gsva: LlavaSam, logits: Float32Array, places: readonly Place[]): ForcedDecision[] {
   const { tokens, llm } = gsva.config;
   return places.map(({ id }, index) => {
     const row = logits.subarray(index * llm.vocabSize, (index + 1) * llm.vocabSize);
@@ -144,7 +144,7 @@ function decide(gsva: Gsva, logits: Float32Array, places: readonly Place[]): For
 
 interface FirstPass {
   readonly batch: TokenBatch;
-  readonly layout: VisionTextTokens;
+  readonly layout: MultimodalRows;
   readonly places: readonly Place[];
   readonly visionTokens: tf.Tensor3D;
   /** [B, T, D] */
@@ -156,7 +156,7 @@ interface FirstPass {
  * The states [P, D] of all places when every [REJ] is read as [SEG]. Only the conversations that have a [REJ] are run
  * again, and only from the first [REJ] of any of them on: what stands before is as in the first pass.
  */
-function statesOfSecondPass(gsva: Gsva, first: FirstPass): tf.Tensor2D {
+function statesOfSecondPass(gsva: LlavaSam, first: FirstPass): tf.Tensor2D {
   const { batch, layout, places, hidden } = first;
   const { tokens } = gsva.config;
   const rejected = places.filter(({ id }) => id === tokens.rej);
@@ -164,7 +164,7 @@ function statesOfSecondPass(gsva: Gsva, first: FirstPass): tf.Tensor2D {
   const rows = [...new Set(rejected.map(({ row }) => row))];
   // A place is the state before its token.
   const start = Math.min(...rejected.map(({ time }) => time + 1));
-  const again = new VisionTextTokens(withoutRejections(batch, rows, tokens), layout.patches);
+  const again = new MultimodalRows(withoutRejections(batch, rows, tokens), layout.patches);
   const rowIndex = tf.tensor1d(rows, 'int32');
   const embeddings = gsva.embed(again, tf.gather(first.visionTokens, rowIndex));
   const past = first.caches.map(({ keys, values }) => ({

@@ -1,10 +1,10 @@
-/** What the numbers of a tensor look like: enough to see a part that was never trained, or that has gone astray. */
+/** Statistics of a tensor's numbers, which reveal an untrained or diverged part. */
 import { findNotFinite, type NotFinite } from '../finite.js';
 import type { StoredTensor, TensorData } from './file-tensor.js';
 import { bfloat16ToFloat32, halfToFloat32 } from '../half-float.js';
 import type { Dtype } from './safetensors/safetensors-header.js';
 
-/** Of the finite numbers, but for the counts; null where there are none. */
+/** Statistics of the finite numbers; null where there are none. */
 export interface TensorStatistics {
   readonly min: number | null;
   readonly max: number | null;
@@ -20,9 +20,13 @@ export interface TensorStatistics {
 export function storedNotFinite({ data, dtype }: Pick<StoredTensor, 'data' | 'dtype'>): NotFinite | null {
   if (!(dtype === 'F16' || dtype === 'BF16' || dtype === 'F32' || dtype === 'F64')) return null;
   let [nan, infinite, first] = [0, 0, -1];
-  const scratch = new Float32Array(BLOCK);
+  const scratch = scratchFor(data);
   for (let start = 0; start < data.length; start += BLOCK) {
-    const found = findNotFinite(nearestFloats(data.subarray(start, start + BLOCK), dtype, scratch));
+    const floats = asFloats(data.subarray(start, start + BLOCK), dtype, scratch);
+    // Only whether they are finite matters: a double may be too large for a float32.
+    const narrow =
+      floats instanceof Float32Array ? floats : Float32Array.from(floats, (x) => (Number.isFinite(x) ? 0 : x));
+    const found = findNotFinite(narrow);
     if (found === null) continue;
     nan += found.nan;
     infinite += found.infinite;
@@ -31,19 +35,9 @@ export function storedNotFinite({ data, dtype }: Pick<StoredTensor, 'data' | 'dt
   return first < 0 ? null : { nan, infinite, first, size: data.length };
 }
 
-/** As float32, finite where the numbers are. */
-function nearestFloats(part: TensorData, dtype: Dtype, scratch: Float32Array): Float32Array {
-  if (part instanceof Float32Array) return part;
-  const out = scratch.subarray(0, part.length);
-  if (part instanceof Uint16Array) return dtype === 'F16' ? halfToFloat32(part, out) : bfloat16ToFloat32(part, out);
-  // Only whether they are finite matters: a double may be too large for a float32.
-  for (let i = 0; i < part.length; i++) out[i] = Number.isFinite(Number(part[i])) ? 0 : Number(part[i]);
-  return out;
-}
-
 type Floats = Float32Array | Float64Array;
 
-/** Numbers looked at twice in a row, while they are in the processor's cache. */
+/** Numbers that are read twice in a row, while they are in the processor's cache. */
 const BLOCK = 2 ** 14;
 
 /** 64-bit integers are rounded to the nearest double. */
@@ -124,7 +118,6 @@ function scratchFor(data: TensorData): Floats {
   return data instanceof Uint16Array ? new Float32Array(BLOCK) : new Float64Array(BLOCK);
 }
 
-/** The numbers as floats, as they lie there or in `scratch`. */
 function asFloats(part: TensorData, dtype: Dtype, scratch: Floats): Floats {
   if (part instanceof Float32Array || part instanceof Float64Array) return part;
   const out = scratch.subarray(0, part.length);

@@ -4,8 +4,15 @@
  */
 import * as fused from '../engine/fused-ops.js';
 import * as tf from '../engine/tf.js';
-import type { Shape } from '../nn/composite-layer.js';
 import { Linear, type LinearConfig } from '../nn/linear.js';
+
+/** Prefix that peft puts before every name of a published checkpoint. */
+export const PUBLISHED_PREFIX = 'base_model.model.';
+
+/** A tensor's name as the layers have it: without what peft puts before it. */
+export function nameInModel(name: string): string {
+  return name.startsWith(PUBLISHED_PREFIX) ? name.slice(PUBLISHED_PREFIX.length) : name;
+}
 
 export interface LoraLinearConfig extends LinearConfig {
   readonly r: number;
@@ -52,10 +59,6 @@ export class LoraLinear extends Linear {
       const weight = packed === null ? this.value('weight') : tf.transpose(packed.widen());
       return tf.add<tf.Tensor2D>(weight, tf.mul(tf.matMul(a, b), this.lora.alpha / this.lora.r));
     });
-  }
-
-  override computeOutputShape(inputShape: Shape): Shape {
-    return super.computeOutputShape(inputShape);
   }
 }
 tf.serialization.registerClass(LoraLinear);

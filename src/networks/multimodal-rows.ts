@@ -1,5 +1,5 @@
 /**
- * Where text and vision tokens stand once every <image> placeholder (id -200) is replaced by the N vision tokens of the
+ * Places of text and vision tokens after every <image> placeholder (id -200) is replaced by the N vision tokens of the
  * row's image (LLaVA's `prepare_inputs_labels_for_multimodal`). Plain numbers; the model turns them into two gathers.
  */
 import { UserError } from '../errors.js';
@@ -7,9 +7,9 @@ import { IGNORE_LABEL, IMAGE_TOKEN_ID } from '../special-tokens.js';
 
 /** Token rows padded on the right to the same length. */
 export interface TokenBatch {
-  /** [B·T], -200 where the image stands. */
+  /** [B·T], -200 at the image. */
   readonly inputIds: Int32Array;
-  /** [B·T], -100 where nothing is supervised; null when there is nothing to supervise. */
+  /** [B·T], -100 where nothing is supervised; null without supervision. */
   readonly labels: Int32Array | null;
   /** Valid tokens of each row, placeholders counted as one. */
   readonly lengths: readonly number[];
@@ -17,7 +17,7 @@ export interface TokenBatch {
   readonly time: number;
 }
 
-export class VisionTextTokens {
+export class MultimodalRows {
   /** Length of the padded rows with vision tokens in place. */
   readonly time: number;
   /** Valid tokens of each row, vision tokens included. */
@@ -59,6 +59,11 @@ export class VisionTextTokens {
     }
   }
 
+  /** Whether any row has a picture. */
+  get hasPictures(): boolean {
+    return this.placeholders.some(Number.isFinite);
+  }
+
   /** Index into [B·time] of text position `t` of `row`; for the placeholder, of its first vision token. */
   flatIndex(row: number, t: number): number {
     return row * this.time + this.expanded(row, t);
@@ -82,7 +87,7 @@ export class VisionTextTokens {
     return { positions: Int32Array.from(positions), targets: Int32Array.from(targets) };
   }
 
-  /** States that predict one of `ids`, row by row: where GSVA reads its mask queries. */
+  /** States that predict one of `ids`, row by row: where mask queries are read. */
   statesBefore(
     ids: readonly number[],
     from: 'all' | 'supervised' = 'all',
@@ -109,9 +114,7 @@ function placeholderOf({ inputIds, lengths, time }: TokenBatch, row: number): nu
   const ids = inputIds.subarray(row * time, row * time + (lengths[row] ?? 0));
   const first = ids.indexOf(IMAGE_TOKEN_ID);
   if (first >= 0 && ids.includes(IMAGE_TOKEN_ID, first + 1)) {
-    throw new UserError(
-      `conversation ${row} holds more than one image placeholder; GSVA takes one image per conversation`,
-    );
+    throw new UserError(`conversation ${row} holds more than one image placeholder; a conversation has one image`);
   }
   return first < 0 ? Infinity : first;
 }

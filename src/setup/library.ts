@@ -2,14 +2,15 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { UserError } from '../errors.js';
+import { ADDON_FILE } from '../engine/tensorflow-installation.js';
+import type { CommandOptions, RunCommand } from './run-command.js';
 
-/** What the addon is compiled and linked with. */
+/** Inputs of compiling and linking the addon. */
 export interface TensorflowLibrary {
   /** Folder with tensorflow/c/c_api.h below it. */
   readonly include: string;
-  /** Libraries to link, by path. */
   readonly libraries: readonly string[];
-  /** Where the addon finds them at run time; may begin with $ORIGIN, the addon's folder. */
+  /** Search path of the addon at run time; may begin with $ORIGIN, the addon's folder. */
   readonly runPath: string;
 }
 
@@ -19,7 +20,7 @@ const SETS = [
 ] as const;
 const HEADER = join('tensorflow', 'c', 'eager', 'c_api.h');
 
-/** TensorFlow as it lies in `site`, of the wheel; the addon will lie beside `site`. */
+/** TensorFlow in `site`, from the wheel; the addon will lie next to `site`. */
 export function libraryInSite(site: string): TensorflowLibrary {
   const folder = join(site, 'tensorflow');
   return {
@@ -29,7 +30,7 @@ export function libraryInSite(site: string): TensorflowLibrary {
   };
 }
 
-/** Finds libraries and headers in a folder. @throws UserError saying what is missing. */
+/** Finds libraries and headers in a folder. @throws UserError that names the missing part */
 export function findLibrary(folder: string): TensorflowLibrary {
   const root = resolve(folder);
   const places = [root, join(root, 'lib'), join(root, 'tensorflow')];
@@ -46,7 +47,7 @@ export function findLibrary(folder: string): TensorflowLibrary {
   );
 }
 
-/** TensorFlow's version by its headers, or null where they do not say. */
+/** TensorFlow's version by its headers; null where they have none. */
 export function versionOfHeaders(include: string): string | null {
   const files = ['release_version.h', 'version.h'].map((name) => join(include, 'tensorflow', 'core', 'public', name));
   const text = files.map((path) => (existsSync(path) ? readFileSync(path, 'utf8') : '')).join('\n');
@@ -54,4 +55,51 @@ export function versionOfHeaders(include: string): string | null {
     (part) => new RegExp(`#define TF_${part}_VERSION (\\d+)`).exec(text)?.[1],
   );
   return parts.every((part) => part !== undefined) ? parts.join('.') : null;
+}
+
+/** tfjs-node's own setting. */
+const NAPI_VERSION = 8;
+
+/** CXX of the environment, g++, c++ or clang++. @throws UserError when none starts. */
+export async function findCompiler(run: RunCommand, options: CommandOptions): Promise<string> {
+  const named = process.env.CXX ?? '';
+  for (const compiler of named === '' ? ['g++', 'c++', 'clang++'] : [named]) {
+    try {
+      await run(compiler, ['--version'], options);
+      return compiler;
+    } catch {
+      options.signal?.throwIfAborted();
+    }
+  }
+  throw new UserError(
+    named === ''
+      ? 'no C++ compiler was found (g++, c++, clang++)'
+      : `the C++ compiler that CXX names, ${named}, does not start`,
+  );
+}
+
+/** Arguments that make `folder`/tfjs_binding.node. */
+export function addonArguments(folder: string, packageName: string, library: TensorflowLibrary): string[] {
+  const modules = join(folder, 'node_modules');
+  const sources = join(modules, packageName, 'binding');
+  return [
+    ...['-std=c++17', '-O2', '-fPIC', '-shared', '-w'],
+    ...[`-DNAPI_VERSION=${NAPI_VERSION}`, '-DBUILDING_NODE_EXTENSION', '-DNODE_GYP_MODULE_NAME=tfjs_binding'],
+    ...['-I', join(modules, 'node-api-headers', 'include'), '-I', library.include],
+    ...[join(sources, 'tfjs_backend.cc'), join(sources, 'tfjs_binding.cc')],
+    ...library.libraries,
+    `-Wl,-rpath,${library.runPath}`,
+    ...['-o', join(folder, ADDON_FILE)],
+  ];
+}
+
+export async function compileAddon(
+  compiler: string,
+  folder: string,
+  packageName: string,
+  library: TensorflowLibrary,
+  run: RunCommand,
+  options: CommandOptions,
+): Promise<void> {
+  await run(compiler, addonArguments(folder, packageName, library), options);
 }

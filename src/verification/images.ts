@@ -1,20 +1,19 @@
 /**
  * Compares image decoding and both image transforms with the recorded pictures of OpenCV and Pillow
- * (expected.json, X.clip224.png, X.sam512.png).
+ * (expected.json, X.clipSIZE.png, X.samSIZE.png).
  */
-import { existsSync } from 'node:fs';
-import { extname, join } from 'node:path';
+import { existsSync, readdirSync } from 'node:fs';
+import { basename, dirname, extname, join } from 'node:path';
 import { clipTransform, resizeForClip, resizeForSam } from '../data/image/image-transforms.js';
 import { UserError, messageOf } from '../errors.js';
 import { readImage } from '../io/image/image-file.js';
 import { readJson } from '../io/json/json-file.js';
 import { JsonReader } from '../io/json/json-reader.js';
 import type { RgbImage } from '../types.js';
-import { PHOTOGRAPHS } from './reference-digests.js';
 import type { VerifyItem } from './verify-item.js';
 
-const CLIP_SIZE = 224;
-const SAM_SIZE = 512;
+/** Pictures that are not kept with the sources; they are left out where they are absent. */
+const PHOTOGRAPHS: readonly string[] = ['dog.jpg', 'truck.jpg', 'groceries.jpg'];
 
 /** Largest difference in grey levels: JPEG decoders differ by a few, PNG decoders do not. */
 const PNG_LEVELS = 1;
@@ -54,9 +53,11 @@ async function verifyImage(file: string, name: string, expected: JsonReader): Pr
     Math.abs(image.height - expected.key('height').integer()),
     Math.abs(image.width - expected.key('width').integer()),
   );
-  const sam = resizeForSam(image, SAM_SIZE);
-  const samSize = expected.key('sam512').numbers();
-  const clip = clipTransform(image, CLIP_SIZE).data;
+  const clipPicture = pictureOf(file, 'clip');
+  const samPicture = pictureOf(file, 'sam');
+  const sam = resizeForSam(image, samPicture.size);
+  const samSize = expected.key(`sam${samPicture.size}`).numbers();
+  const clip = clipTransform(image, clipPicture.size).data;
   const { mean, deviation } = statistics(clip);
   const meanTolerance = isPng ? NORMALISED : MEAN_LEVELS * NORMALISED_LEVEL;
   const cornerTolerance = isPng ? NORMALISED : JPEG_LEVELS * NORMALISED_LEVEL;
@@ -68,8 +69,8 @@ async function verifyImage(file: string, name: string, expected: JsonReader): Pr
       isPng ? NORMALISED : MEAN_LEVELS,
     ),
     item(`${name}: size for F_V2`, largest([sam.height, sam.width], samSize), 0),
-    ...(await verifyPicture(`${name}: F_V2 picture`, sam, `${file}.sam512.png`, isPng)),
-    ...(await verifyPicture(`${name}: F_V1 picture`, resizeForClip(image, CLIP_SIZE), `${file}.clip224.png`, isPng)),
+    ...(await verifyPicture(`${name}: F_V2 picture`, sam, samPicture.path, isPng)),
+    ...(await verifyPicture(`${name}: F_V1 picture`, resizeForClip(image, clipPicture.size), clipPicture.path, isPng)),
     item(`${name}: F_V1 mean`, Math.abs(mean - expected.key('clip_mean').number()), meanTolerance),
     item(`${name}: F_V1 deviation`, Math.abs(deviation - expected.key('clip_std').number()), meanTolerance),
     item(
@@ -78,6 +79,16 @@ async function verifyImage(file: string, name: string, expected: JsonReader): Pr
       cornerTolerance,
     ),
   ];
+}
+
+/** The picture that was recorded for an encoder, and the size of the transform, both by its name: X.clip224.png. */
+function pictureOf(file: string, encoder: 'clip' | 'sam'): { readonly path: string; readonly size: number } {
+  const prefix = `${basename(file)}.${encoder}`;
+  for (const name of readdirSync(dirname(file))) {
+    const size = /^(\d+)\.png$/.exec(name.startsWith(prefix) ? name.slice(prefix.length) : '')?.[1];
+    if (size !== undefined) return { path: join(dirname(file), name), size: Number(size) };
+  }
+  throw new UserError(`${file}: its recorded picture ${prefix}SIZE.png is missing; copy the whole folder again`);
 }
 
 /** Largest and mean difference from a recorded picture. */

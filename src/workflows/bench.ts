@@ -12,7 +12,7 @@ import { describeEngine, type EngineInfo, type EngineOptions } from '../engine/e
 import { packagePath } from '../program.js';
 import { Random } from '../random.js';
 import { runCommand } from '../setup/run-command.js';
-import { Gsva } from '../systems/gsva/gsva.js';
+import { LlavaSam } from '../systems/shared/llava-sam.js';
 import { type FrozenWeights, holdFrozenWeights } from '../training/config/frozen-weights.js';
 import { startNoted } from './engine.js';
 import { counted, type Watch } from './watch.js';
@@ -109,7 +109,7 @@ async function withBench<T>(
   frozenWeights: FrozenWeights,
   use: (bench: BenchParts) => Promise<T>,
 ): Promise<T> {
-  const gsva = new Gsva(config.model);
+  const gsva = new LlavaSam(config.model);
   holdFrozenWeights(gsva, 'gsva', frozenWeights);
   gsva.build();
   gsva.randomize(new Random(config.workload.seed));

@@ -5,7 +5,7 @@ import type { CompareOptions as Resampling } from '../evaluation/compare.js';
 import { recordsSection, settingWords } from '../evaluation/report/comparison-section.js';
 import { readWholeRun } from '../evaluation/records/record-file.js';
 import type { PageSection } from '../evaluation/report/table-page.js';
-import { writeTablePage } from '../evaluation/report/write-table-page.js';
+import { writeTablePage } from '../evaluation/report/table-page.js';
 import { compareTrainings, configSection, courseSection, figureSection, trainingPage } from './compare-trainings.js';
 import { kindOfRun, readTrainingFolder } from './training-folder.js';
 

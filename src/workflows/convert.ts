@@ -17,7 +17,7 @@ import type { NotFiniteTensor } from '../io/weight-scan.js';
 import { type TensorOutput, type WeightDtype, byteCount, converted, named } from '../io/tensor-output.js';
 import { writeShardedTorch, writeTorchCheckpoint } from '../io/torch/torch-writer.js';
 import { TOKENIZER_FILES, writeModelDescription } from '../checkpoints/checkpoint-directory.js';
-import { addDelta, refuseOtherSizes } from '../checkpoints/llava-delta.js';
+import { addDelta, refuseOtherSizes } from '../systems/shared/published/llava-delta.js';
 import { modelCard } from '../checkpoints/model-card.js';
 import { mergeLora } from '../checkpoints/merge-lora.js';
 import {
@@ -25,7 +25,7 @@ import {
   clipPreprocessorJson,
   llavaConfigJson,
   publishedTensors,
-} from '../checkpoints/published-files.js';
+} from '../systems/shared/published/files.js';
 import { PUBLISHED_PREFIX, nameInModel } from '../checkpoints/weights.js';
 import { counted, type Watch } from './watch.js';
 

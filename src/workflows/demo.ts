@@ -5,7 +5,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { openEvaluatedSet } from '../data/evaluated-sets.js';
-import { settingText } from '../data/text/question-forms.js';
+import { settingText } from '../systems/gsva/question-forms.js';
 import { describeEngine, type EngineOptions } from '../engine/engine.js';
 import type { RecordedResult } from '../evaluation/records/record-figures.js';
 import type { MetricRow } from '../evaluation/report/report-data.js';

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
-import type { QuestionSetting } from '../data/text/question-forms.js';
+import type { QuestionSetting } from '../systems/gsva/question-forms.js';
 import { describeEngine, type EngineInfo, type EngineOptions } from '../engine/engine.js';
 import { UserError } from '../errors.js';
 import { benchmarkOf } from '../evaluation/benchmarks/benchmarks.js';

@@ -1,7 +1,7 @@
 /** Features of the frozen encoders, kept on disk from run to run. */
 import { UserError } from '../errors.js';
 import { bytesText } from '../machine.js';
-import type { Gsva } from '../systems/gsva/gsva.js';
+import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import type { Experiment } from '../training/config/build-experiment.js';
 import { encoderDigests } from '../features/encoder-digest.js';
 import { FeatureCache } from '../features/feature-cache.js';
@@ -42,7 +42,7 @@ export async function openFeatures(
 /** @throws UserError where the folder cannot be used */
 export async function openCache(
   { dir, gigabytes = 100, dtype = 'f32' }: FeatureCacheOptions,
-  gsva: Gsva,
+  gsva: LlavaSam,
   watch: Watch,
 ): Promise<OpenCache> {
   const cache = await FeatureCache.open(dir, {

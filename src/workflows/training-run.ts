@@ -11,10 +11,10 @@ import { panelPng } from '../evaluation/report/panel.js';
 import type { ReportSample } from '../evaluation/report/report-data.js';
 import { Predictor } from '../inference/predictor.js';
 import { writeFileAtomic } from '../io/atomic/atomic-file.js';
-import { baseTask, type Experiment, gsvaTask, type Validate } from '../training/config/build-experiment.js';
+import { baseTask, type Experiment, groundingTask, type Validate } from '../training/config/build-experiment.js';
 import { type Communicator, SingleProcess } from '../training/distributed/communicator.js';
 import { type GsvaDataConfig, openTrainingData, openValidationData } from '../training/config/experiment-data.js';
-import type { GsvaTask } from '../training/gsva-task.js';
+import type { GroundingTask } from '../training/grounding-task.js';
 import type { KeptFeatures } from '../features/kept-features.js';
 import type { Resume } from '../training/saving/resume.js';
 import { readRunLog, type TrainingEnd, type ValidationRecord } from '../training/watching/run-log.js';
@@ -104,8 +104,13 @@ async function taskOn(
   data: GsvaDataConfig,
   keep: KeepSamples,
   features: KeptFeatures | undefined,
-): Promise<GsvaTask> {
-  return gsvaTask(experiment, await openTrainingData(data), await validation(experiment, data, keep), features ?? null);
+): Promise<GroundingTask> {
+  return groundingTask(
+    experiment,
+    await openTrainingData(data),
+    await validation(experiment, data, keep),
+    features ?? null,
+  );
 }
 
 /** Strict figures, and rates of free answers, on the first images of `val`; null when the run never validates and needs no `val`. */

@@ -42,6 +42,7 @@ beforeAll(() => {
   const program = ts.createProgram([resolve('src/index.ts')], {
     ...options,
     outDir,
+    declarationDir: undefined,
     declaration: true,
     emitDeclarationOnly: true,
     incremental: false,

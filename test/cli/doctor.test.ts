@@ -40,7 +40,7 @@ test('without --all the answer comes in under ten seconds, and says what it leav
   expect(code).toBe(0);
 });
 
-test('what was asked for and is not here: exit code 1, and the command that mends it', async () => {
+test('what was asked for and is not here: exit code 1, and the command that fixes it', async () => {
   process.env.GSVA_TENSORFLOW = '/nonexistent';
   const { code, stdout } = await runCli(['doctor', '--engine', 'tensorflow', '--model', '/nonexistent']);
   expect(code).toBe(1);

@@ -105,6 +105,18 @@ describe('bin/prepare.js', () => {
     expect(left.filter((path) => existsSync(at(`dist/${path}`)))).toEqual(['index.js', 'cli/main.js']);
   });
 
+  test('of the declarations those are kept that index.d.ts leads to', () => {
+    for (const name of ['a', 'deep/b', 'deep/c', 'other']) write(`src/${name}.ts`, 'export {};');
+    write('dist/other.d.ts', 'an earlier build had all of them');
+    write('dist/.types/index.d.ts', `export { a } from './a.js';\nexport type C = import('./deep/c.js').C;\n`);
+    write('dist/.types/a.d.ts', `import { b } from './deep/b.js';\n`);
+    write('dist/.types/deep/b.d.ts', `export * from '../a.js';\n`);
+    for (const name of ['deep/c', 'other']) write(`dist/.types/${name}.d.ts`, 'export {};');
+    expect(prepare().code).toBe(0);
+    const found = ['index', 'a', 'deep/b', 'deep/c', 'other'].filter((name) => existsSync(at(`dist/${name}.d.ts`)));
+    expect(found).toEqual(['index', 'a', 'deep/b', 'deep/c']);
+  });
+
   describe('--build, which npm runs as "prepare"', () => {
     test('builds and installs nothing, whatever is installed', () => {
       rmSync(at('node_modules/.package-lock.json'));

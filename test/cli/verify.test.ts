@@ -1,10 +1,9 @@
-/** `gsva verify`: recognises recordings, passes on whole ones, fails on altered ones. */
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+/** `gsva verify`: passes on whole recordings, fails on altered ones. */
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { findRecordings } from '../../src/verification/recordings.js';
-import { FIXTURES, fixture } from '../helpers/fixtures.js';
+import { fixture } from '../helpers/fixtures.js';
 import { runCli } from '../helpers/run-cli.js';
 
 let folder = '';
@@ -17,32 +16,12 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-describe('findRecordings', () => {
-  test('recognises every kind in the folder that holds them', () => {
-    expect(findRecordings(FIXTURES)).toEqual([
-      { kind: 'datasets', folder: fixture('datasets') },
-      { kind: 'model', folder: fixture('gsva-tiny') },
-      { kind: 'images', folder: fixture('images') },
-      { kind: 'metrics', folder: fixture('metrics') },
-      { kind: 'tokenizer', folder: fixture('tokenizer') },
-    ]);
-  });
-
-  test('takes a recording itself', () => {
-    expect(findRecordings(fixture('metrics'))).toEqual([{ kind: 'metrics', folder: fixture('metrics') }]);
-  });
-
-  test('names the file that a recording lacks', () => {
-    cpSync(fixture('metrics', 'predictions.safetensors'), join(folder, 'predictions.safetensors'));
-    expect(() => findRecordings(folder)).toThrow('case.json is missing in this metrics recording');
-  });
-
-  test('refuses what holds no recording', () => {
-    mkdirSync(join(folder, 'empty'));
-    expect(() => findRecordings(folder)).toThrow('holds no recorded results');
-    expect(() => findRecordings(join(folder, 'none'))).toThrow('no such folder');
-  });
-});
+/** What is compared of one recording, after its files. */
+async function numbersOf(path: string): Promise<object[]> {
+  const { stdout } = await runCli(['verify', path, '--json']);
+  const { recordings } = JSON.parse(stdout) as { recordings: { items: object[] }[] };
+  return recordings.flatMap(({ items }) => items.slice(1));
+}
 
 describe('gsva verify', () => {
   test('prints item, largest error, tolerance and pass, and ends with 0', async () => {
@@ -57,7 +36,11 @@ describe('gsva verify', () => {
     const { code, stdout } = await runCli(['verify', fixture('metrics'), '--json']);
     const answer = JSON.parse(stdout);
     expect(code).toBe(0);
-    expect(answer).toMatchObject({ pass: true, failed: 0, recordings: [{ kind: 'metrics', pass: true }] });
+    expect(answer).toMatchObject({
+      pass: true,
+      failed: 0,
+      recordings: [{ system: 'gsva', kind: 'metrics', signed: true, pass: true }],
+    });
     expect(answer.items).toBe(answer.recordings[0].items.length);
   });
 
@@ -86,5 +69,30 @@ describe('gsva verify', () => {
     const path = join(folder, 'case.json');
     writeFileSync(path, `${readFileSync(path, 'utf8')} `);
     expect((await runCli(['verify', folder])).code).toBe(1);
+  });
+
+  test('a recording without a manifest is compared and reported as unsigned', async () => {
+    cpSync(fixture('metrics'), folder, { recursive: true });
+    rmSync(join(folder, 'SHA256SUMS'));
+    const { code, stdout } = await runCli(['verify', folder]);
+    expect(code).toBe(0);
+    expect(stdout).toContain('(gsva, metrics, unsigned, ');
+    expect(stdout).toMatch(/files unaltered +0 +0 +pass +unsigned: /);
+    const [signed, unsigned] = await Promise.all([numbersOf(fixture('metrics')), numbersOf(folder)]);
+    expect(unsigned).toEqual(signed);
+  });
+
+  test('folders next to a recording that cannot be verified are left out by name', async () => {
+    cpSync(fixture('metrics'), join(folder, 'figures'), { recursive: true });
+    cpSync(fixture('metrics'), join(folder, 'other'), { recursive: true });
+    const path = join(folder, 'other', 'case.json');
+    writeFileSync(path, readFileSync(path, 'utf8').replace('{', '{"system": "other", '));
+    const { code, stdout, stderr } = await runCli(['verify', folder, '--json']);
+    const answer = JSON.parse(stdout) as { recordings: { folder: string }[]; leftOut: string[] };
+    expect(code).toBe(0);
+    expect(answer.recordings.map((recording) => recording.folder)).toEqual([join(folder, 'figures')]);
+    const reason = `${join(folder, 'other')} holds results of a system or kind that is not known here (by case.json)`;
+    expect(answer.leftOut).toEqual([reason]);
+    expect(stderr).toContain(`left out: ${reason}`);
   });
 });

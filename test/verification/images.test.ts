@@ -1,8 +1,9 @@
 /** Decoding and transforms against the recorded pictures of OpenCV and Pillow; and that a deviation is noticed. */
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
+import { clipTransform, resizeForClip, resizeForSam } from '../../src/data/image/image-transforms.js';
 import { UserError } from '../../src/errors.js';
 import { readImage, writePng } from '../../src/io/image/image-file.js';
 import { verifyImages } from '../../src/verification/images.js';
@@ -25,6 +26,24 @@ describe('verifyImages', () => {
     const items = await verifyImages(join(shared ?? '', '..'));
     expect(items.filter((item) => !item.pass)).toEqual([]);
     expect(items.length).toBe(9 * 10);
+  });
+
+  test('takes the sizes of both transforms from the recording', async () => {
+    const dir = mkdtempSync(join(folder, 'sizes-'));
+    cpSync(fixture('images', 'gray.png'), join(dir, 'gray.png'));
+    const image = await readImage(join(dir, 'gray.png'));
+    const recorded = JSON.parse(readFileSync(fixture('images', 'expected.json'), 'utf8')) as Record<string, object>;
+    const { data } = clipTransform(image, 56);
+    const sam = resizeForSam(image, 128);
+    await writePng(join(dir, 'gray.png.clip56.png'), resizeForClip(image, 56));
+    await writePng(join(dir, 'gray.png.sam128.png'), sam);
+    const [mean, corner] = [data.reduce((sum, value) => sum + value, 0) / data.length, [...data.subarray(0, 3)]];
+    const deviation = Math.sqrt(data.reduce((sum, value) => sum + (value - mean) ** 2, 0) / data.length);
+    const clip = { clip_mean: mean, clip_std: deviation, clip_corner: corner, sam128: [sam.height, sam.width] };
+    writeFileSync(join(dir, 'expected.json'), JSON.stringify({ 'gray.png': { ...recorded['gray.png'], ...clip } }));
+    const items = await verifyImages(dir);
+    expect(items.filter((item) => !item.pass)).toEqual([]);
+    expect(items.length).toBe(10);
   });
 
   test('a pixel 2 grey levels off, a missing picture and a missing image fail', async () => {

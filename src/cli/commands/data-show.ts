@@ -9,12 +9,14 @@ import { openTrainingSet, parseSetSpec } from '../../data/dataset-registry.js';
 import { OwnData } from '../../data/own/own-data.js';
 import { ownDataSpec } from '../../data/own/own-data-spec.js';
 import { makeSample } from '../../data/sampling/make-sample.js';
-import type { SampleOptions, TrainingSample, TrainingSet } from '../../data/sampling/training-sample.js';
+import type { Lesson } from '../../data/facts.js';
+import type { SampleOptions, TrainingSet } from '../../data/sampling/training-sample.js';
 import { writeConversationPanel } from '../../evaluation/report/conversation-panel.js';
 import { writeDirectoryAtomic } from '../../io/atomic/atomic-file.js';
 import { writeJson } from '../../io/json/json-file.js';
 import { Random } from '../../random.js';
 import type { RgbImage } from '../../types.js';
+import { gsvaLessons } from '../../systems/gsva/lessons.js';
 import { counted } from '../../workflows/watch.js';
 
 const MOST_SAMPLES = 1000;
@@ -64,9 +66,8 @@ export const command = defineCommand({
       if (bad <= MOST_NAMED) context.onNote(`left out: ${error.message}`);
     };
     await writeDirectoryAtomic(out, async (folder) => {
-      for await (const { index, image, pixels, sample } of samplesOf(set, seed, options, onBad)) {
+      for await (const { index, image, pixels, conversations } of samplesOf(set, seed, options, onBad)) {
         const file = `sample-${String(shown.length + 1).padStart(3, '0')}.png`;
-        const conversations = [sample, ...(sample.others ?? [])];
         await writeConversationPanel(join(folder, file), `${name} (${split}), ${image}`, pixels, conversations);
         shown.push({ file, index, image, conversations: conversations.map(plainConversation) });
         report(shown.length, Math.min(count, set.length));
@@ -86,7 +87,7 @@ interface ShownSample {
   readonly index: number;
   readonly image: string;
   readonly pixels: RgbImage;
-  readonly sample: TrainingSample;
+  readonly conversations: readonly Lesson[];
 }
 
 /** Draws of an image that have nothing to segment, before another image is taken. */
@@ -129,9 +130,11 @@ async function* samplesOf(
     const request = set.requestAt(index);
     try {
       for (let draw = 0; draw < MOST_DRAWS; draw++) {
-        const sample = await makeSample(request, random.fork(index * MOST_DRAWS + draw), options);
+        const own = random.fork(index * MOST_DRAWS + draw);
+        const sample = await makeSample(request, own, options);
         if (sample === null) continue;
-        yield { index, image: request.image, pixels: await sample.image(), sample };
+        const conversations = gsvaLessons(sample.facts, own);
+        yield { index, image: request.image, pixels: await sample.image(), conversations };
         break;
       }
     } catch (error) {
@@ -141,7 +144,7 @@ async function* samplesOf(
   }
 }
 
-function plainConversation({ turns, targets }: Pick<TrainingSample, 'turns' | 'targets'>): object {
+function plainConversation({ turns, targets }: Lesson): object {
   return {
     turns,
     targets: targets.map(({ text, mask }) => ({

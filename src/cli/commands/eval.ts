@@ -5,7 +5,7 @@ import {
   QUESTION_SETTINGS,
   type QuestionSetting,
   settingText,
-} from '../../data/text/question-forms.js';
+} from '../../systems/gsva/question-forms.js';
 import { UsageError } from '../../errors.js';
 import type { GresProtocol } from '../../evaluation/metrics/gres-score.js';
 import { gsvaCommand } from '../../program.js';

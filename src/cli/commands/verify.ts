@@ -1,8 +1,7 @@
 /** `gsva verify`: replays recorded reference results and shows how far this machine's numbers are from them. */
 import { UsageError } from '../../errors.js';
-import type { VerifyItem } from '../../verification/verify-item.js';
 import { findRecordings } from '../../verification/recordings.js';
-import { type Verification, verifyRecording } from '../../workflows/verify.js';
+import { type Verification, verifyRecording } from '../../verification/verify-recording.js';
 import { duration } from '../../workflows/watch.js';
 import { defineCommand } from '../command.js';
 import { MODEL_OPTIONS, namedModel } from '../options/model.js';
@@ -14,7 +13,7 @@ import type { Cell, Output } from '../output.js';
 export const command = defineCommand({
   positionals: {
     folders: required(
-      'Folders of recordings (model, metrics, tokenizer, datasets, images), or one that holds such folders',
+      'Folders of recordings, or one that holds such folders; what each is of is read from its files',
       TEXTS,
     ),
   },
@@ -25,30 +24,31 @@ export const command = defineCommand({
     ['gsva verify test/fixtures/gsva-tiny --model FOLDER', 'the recorded model from other files, weight by weight too'],
   ],
   async run(args, context) {
-    const recordings = args.folders.flatMap((folder) => findRecordings(folder));
+    const found = args.folders.map((folder) => findRecordings(folder));
+    const recordings = found.flatMap((each) => each.recordings);
+    const leftOut = found.flatMap((each) => each.leftOut);
+    for (const reason of leftOut) context.onNote(`left out: ${reason}`);
     const source = namedModel(args);
-    const hasModel = recordings.some(({ kind }) => kind === 'model');
+    const hasModel = recordings.some(({ subject }) => subject.isModel === true);
     if (source !== null && !hasModel) throw new UsageError('--model and the like need the recording of a model');
     if (hasModel) await (await import('../../workflows/engine.js')).startNoted(hardwareOf(args), context);
     const verifications: Verification[] = [];
     for (const recording of recordings) {
       context.signal.throwIfAborted();
-      context.onNote(`verifying ${recording.folder} (${recording.kind}) ...`);
+      const { folder, subject } = recording;
+      context.onNote(`verifying ${folder} (${subject.system}, ${subject.kind}) ...`);
       verifications.push(await verifyRecording(recording, source));
     }
-    show(verifications, context.output);
-    return verifications.every(({ items }) => hasPassed(items)) ? 0 : 1;
+    show(verifications, leftOut, context.output);
+    return verifications.every(({ pass }) => pass) ? 0 : 1;
   },
 });
 
-function hasPassed(items: readonly VerifyItem[]): boolean {
-  return items.every(({ pass }) => pass);
-}
-
-function show(verifications: readonly Verification[], output: Output): void {
+function show(verifications: readonly Verification[], leftOut: readonly string[], output: Output): void {
   const { colors } = output;
-  for (const { folder, kind, items, seconds } of verifications) {
-    output.line(colors.bold(`${folder} (${kind}, ${duration(seconds)})`));
+  for (const { folder, system, kind, signed, items, seconds } of verifications) {
+    const about = [system, kind, signed ? 'signed' : 'unsigned', duration(seconds)].join(', ');
+    output.line(colors.bold(`${folder} (${about})`));
     const rows = items.map(({ item, largestError, tolerance, pass, detail }): Cell[] => [
       item,
       toText(largestError),
@@ -63,10 +63,11 @@ function show(verifications: readonly Verification[], output: Output): void {
   const verdict = failed === 0 ? colors.green('all passed') : colors.red(`${failed} failed`);
   output.line(`${all.length} items, ${verifications.length} folders: ${verdict}`);
   output.json({
-    pass: verifications.every(({ items }) => hasPassed(items)),
+    pass: verifications.every(({ pass }) => pass),
     items: all.length,
     failed,
-    recordings: verifications.map(({ items, ...rest }) => ({ ...rest, pass: hasPassed(items), items })),
+    recordings: verifications,
+    leftOut,
   });
 }
 

@@ -1,5 +1,5 @@
-/** What is known in advance of a dataset: where its files go, where to get them, and what its authors counted. */
-import type { DatasetKind } from '../sampling/training-sample.js';
+/** Known facts of a dataset: places and sources of its files, and its authors' counts. */
+import type { DatasetKind } from '../facts.js';
 
 /** Counts of a dataset or one of its splits. What is not published, or does not apply, is absent. */
 export interface Figures {
@@ -17,19 +17,18 @@ export interface Figures {
 export interface Part {
   /** Below the data folder, with "/". */
   readonly path: string;
-  /** Of the files in a folder; absent for a file. */
+  /** Ending of the files in a folder; absent for a file. */
   readonly ending?: '.jpg' | '.png' | '.json';
-  /** What it holds, such as "pictures". */
   readonly holds: string;
   /** Files in the folder, or records in the file, as published. */
   readonly count?: number;
   /** About the size of the download, in bytes. */
   readonly bytes?: number;
-  /** Where its authors have it. */
+  /** Its authors' address. */
   readonly source: string;
-  /** Others need it too: that it is there does not say that somebody wants this dataset. */
+  /** Other datasets need it too, so its presence does not indicate this one. */
   readonly isShared?: true;
-  /** Training and evaluation do without it, but for what is said here. */
+  /** Reason why training and evaluation can do without it. */
   readonly isOptional?: string;
 }
 
@@ -39,15 +38,44 @@ export interface CatalogueEntry {
   readonly title: string;
   readonly kind: DatasetKind;
   readonly parts: readonly Part[];
-  /** What its authors, or those who divided it, counted. */
+  /** Counts of its authors, or of those who divided it. */
   readonly published: {
     readonly total: Figures;
     /** By the names of the splits in the files. */
     readonly splits: Readonly<Record<string, Figures>>;
-    /** Who says so. */
+    /** Source of the counts. */
     readonly by: string;
   };
 }
 
 export const GB = 1e9;
 export const MB = 1e6;
+
+const COCO = { ending: '.jpg', holds: 'pictures', isShared: true } as const;
+
+/** RefCOCO, RefCOCO+, RefCOCOg, gRefCOCO and most of Ref-ZOM. */
+export const COCO_TRAIN_2014: Part = {
+  ...COCO,
+  path: 'refer_seg/images/mscoco/images/train2014',
+  count: 82_783,
+  bytes: 13 * GB,
+  source: 'http://images.cocodataset.org/zips/train2014.zip',
+};
+
+export const COCO_VAL_2014: Part = {
+  ...COCO,
+  path: 'refer_seg/images/mscoco/images/val2014',
+  count: 40_504,
+  bytes: 6 * GB,
+  source: 'http://images.cocodataset.org/zips/val2014.zip',
+  isOptional: 'they may also lie in train2014, where the reference looks for them',
+};
+
+/** COCO-Stuff, PACO-LVIS and LLaVA-Instruct. */
+export const COCO_TRAIN_2017: Part = {
+  ...COCO,
+  path: 'coco/train2017',
+  count: 118_287,
+  bytes: 18 * GB,
+  source: 'http://images.cocodataset.org/zips/train2017.zip',
+};

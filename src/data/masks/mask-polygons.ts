@@ -1,13 +1,12 @@
 /**
- * Masks ↔ polygons that fill to exactly the same pixels by COCO's rule. Outlines through the centres of pixels, as many
- * exporters write them, lose a row and a column; these go along the sides.
+ * Masks ↔ polygons that fill to exactly the same pixels by COCO's rule, along the sides of pixels. Outlines through the
+ * centres of pixels, as many exporters write them, lose a row and a column.
  */
 import type { BinaryMask } from '../../types.js';
 import { UserError } from '../../errors.js';
 import { checkMaskSize } from './coco-mask.js';
 import { polygonToRle } from './coco-mask-polygon.js';
 import { checkMask } from './mask-exchange.js';
-import { maskComponents } from './mask-components.js';
 import { maskRings } from './mask-rings.js';
 
 const FEWEST_COORDINATES = 6;
@@ -34,7 +33,7 @@ export function maskRegions(mask: BinaryMask): MaskRegion[] {
 
 /**
  * COCO's polygons of a mask, one per connected part: filled by COCO's rule and united they are the mask, to the pixel.
- * A hole is joined to the outline by a line up to it, there and back, which encloses nothing. Empty for an empty mask.
+ * A hole is joined to the outline by a line there and back, which encloses nothing. Empty for an empty mask.
  * @param mask 0 outside
  * @returns lists x0, y0, x1, y1, … in pixels, whole numbers from 0 to the width and height
  */
@@ -181,4 +180,34 @@ function joined(rings: readonly (readonly number[])[], joints: ReadonlyMap<strin
     }
   }
   return line;
+}
+
+export interface Components {
+  /** Number of each pixel's part, row by row; 0 outside, the parts from 1 on in the order of their first pixels. */
+  readonly labels: Int32Array;
+  readonly count: number;
+}
+
+export function maskComponents({ data, height, width }: BinaryMask): Components {
+  const labels = new Int32Array(height * width);
+  const waiting: number[] = [];
+  let count = 0;
+  const take = (pixel: number): void => {
+    if (data[pixel] === 0 || labels[pixel] !== 0) return;
+    labels[pixel] = count;
+    waiting.push(pixel);
+  };
+  for (let first = 0; first < data.length; first++) {
+    if (data[first] === 0 || labels[first] !== 0) continue;
+    count++;
+    take(first);
+    for (let pixel = waiting.pop(); pixel !== undefined; pixel = waiting.pop()) {
+      const x = pixel % width;
+      if (x > 0) take(pixel - 1);
+      if (x < width - 1) take(pixel + 1);
+      if (pixel >= width) take(pixel - width);
+      if (pixel < data.length - width) take(pixel + width);
+    }
+  }
+  return { labels, count };
 }

@@ -8,10 +8,9 @@ import { readJson } from '../../io/json/json-file.js';
 import { JsonReader } from '../../io/json/json-reader.js';
 import type { Size } from '../image/size-mismatch.js';
 import type { Imported } from './coco-import.js';
-import { type ImageDraft, ImageDrafts } from './image-drafts.js';
+import { type Fill, type ImageDraft, ImageDrafts } from './image-drafts.js';
 import { ImageFinder } from './image-finder.js';
 import { type OnProgress, openPicture } from './import-pictures.js';
-import type { Fill } from './fill.js';
 import { maskOfShape } from './labelme-shape.js';
 import { LeftOut } from './left-out.js';
 import { expressionOf } from './own-data-writer.js';
@@ -35,8 +34,8 @@ export interface LabelmeImport extends Imported {
 const WHAT_FOR = "LabelMe's annotations";
 
 /**
- * Reads every .json file in the folder and those below it; hidden ones are passed over.
- * @throws UserError where there is no such folder or no such file in it
+ * Reads every .json file in the folder and those below it, without hidden ones.
+ * @throws UserError where the folder, or any such file in it, is missing
  */
 export async function importLabelme(
   folder: string,

@@ -6,7 +6,7 @@
 import { UserError } from '../../errors.js';
 import type { ReferringTarget } from '../../types.js';
 import { type Rle, decodeMask, rleArea } from '../masks/coco-mask.js';
-import { cleanExpression } from '../text/prompts.js';
+import { cleanExpression } from '../text/expression.js';
 import { type MaskSource, unionOfSources } from '../masks/mask-source.js';
 import type { ReferRequest } from './refer-sample.js';
 
@@ -16,9 +16,11 @@ export type ReferSplit = 'train' | 'val' | 'test' | 'testA' | 'testB' | 'testC' 
 export interface ReferringExpression {
   /** Cleaned of surrounding spaces and dots; in lower case but in training, as in the reference. */
   readonly text: string;
+  /** `text` as the dataset has it; absent where the two are the same. */
+  readonly sentence?: string;
   /** Ids of the annotations that it refers to; none where nothing in the image fits. */
   readonly annotationIds: readonly number[];
-  /** Whether its mask has no pixel: what the answer has [REJ] for. Computed when asked. */
+  /** Whether its mask has no pixel: then the answer has [REJ]. Computed on demand. */
   readonly isEmpty: boolean;
 }
 
@@ -26,7 +28,7 @@ export interface ReferringImage {
   readonly imageId: number;
   /** As the annotations have it; RefCLEF's lie in folders of their own. */
   readonly fileName: string;
-  /** Where the file is, inside the data folder. */
+  /** Path inside the data folder. */
   readonly path: string;
   readonly height: number;
   readonly width: number;
@@ -61,10 +63,10 @@ export interface ReferSource {
   readonly name: string;
   readonly recordsFile: string;
   readonly split: ReferSplit;
-  /** Of this split, in the order of the file. */
+  /** Records of this split, in the order of the file. */
   readonly records: readonly ReferRecord[];
   readonly instances: ReferInstances;
-  /** Where the file of an image is. */
+  /** Path of an image. */
   readonly imagePath: (fileName: string) => string;
 }
 
@@ -74,7 +76,7 @@ export class ReferDataset {
   readonly images: readonly ReferringImage[];
   /**
    * Expressions left out: nothing remains of the text or, in evaluation, of the polygons that it refers to. In training
-   * such polygons are the sample's fault, as is an annotation that does not exist: found when the masks are made.
+   * such polygons, and missing annotations, are the sample's fault: found when the masks are made.
    */
   readonly skippedExpressions: number;
   /** The source, of which the records are in `images`. */
@@ -100,7 +102,10 @@ export class ReferDataset {
         for (const sentence of record.sentences) {
           const text = this.expressionText(sentence);
           if (ignored || text === '') skipped++;
-          else expressions.push(new LazyExpression(text, ids, () => this.maskOf(ids, image.height, image.width)));
+          else {
+            const mask = (): Rle => this.maskOf(ids, image.height, image.width);
+            expressions.push(new LazyExpression(text, ids, mask, sentence));
+          }
         }
       }
       const path = source.imagePath(image.fileName);
@@ -110,7 +115,7 @@ export class ReferDataset {
     this.skippedExpressions = skipped;
   }
 
-  /** The image's expressions with their masks at the image's size, in order. Decoded anew at each call. */
+  /** The image's expressions with their masks at the image's size, in order. Decoded at each call. */
   targets(image: ReferringImage): ReferringTarget[] {
     return image.expressions.map((expression) => this.target(image, expression));
   }
@@ -121,7 +126,7 @@ export class ReferDataset {
     return { expression: expression.text, isEmpty: rleArea(rle) === 0, mask: decodeMask(rle) };
   }
 
-  /** What a training sample of the image is made from; `set` is the name for messages. */
+  /** The request of a training sample of the image; `set` is the name for messages. */
   request(set: string, { path, height, width, expressions }: ReferringImage): ReferRequest {
     return {
       kind: 'refer_seg',
@@ -129,8 +134,8 @@ export class ReferDataset {
       image: path,
       height,
       width,
-      expressions: expressions.map(({ text, annotationIds }) => {
-        return { text, masks: annotationIds.map((id) => this.maskSource(id)) };
+      expressions: expressions.map(({ text, sentence = text, annotationIds }) => {
+        return { text: sentence, masks: annotationIds.map((id) => this.maskSource(id)) };
       }),
     };
   }
@@ -176,7 +181,7 @@ export class ReferDataset {
   }
 }
 
-/** Whether the reference finds something to fill in a segmentation. */
+/** Whether the reference would fill anything of a segmentation. */
 function hasShape(segmentation: unknown): boolean {
   if (!Array.isArray(segmentation) || segmentation.length === 0) return true;
   return segmentation.some((part: unknown) => !Array.isArray(part) || (part.length % 2 === 0 && part.length >= 6));
@@ -190,6 +195,7 @@ export class LazyExpression implements ReferringExpression {
     readonly text: string,
     readonly annotationIds: readonly number[],
     private readonly mask: () => Rle,
+    readonly sentence: string = text,
   ) {}
 
   get isEmpty(): boolean {

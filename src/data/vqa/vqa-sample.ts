@@ -3,6 +3,7 @@ import { UserError } from '../../errors.js';
 import { readImage, readImageSize } from '../../io/image/image-file.js';
 import { IMAGE_PLACEHOLDER, RESERVED_TEXTS } from '../../special-tokens.js';
 import type { Turn } from '../text/conversation.js';
+import { targetFacts } from '../facts.js';
 import type { MakeSample, RequestOf } from '../sampling/training-sample.js';
 
 /** One contribution to a conversation, as LLaVA's files have it. */
@@ -19,8 +20,9 @@ export interface VqaRequest extends RequestOf<'vqa'> {
 }
 
 export const makeVqaSample: MakeSample<VqaRequest> = async (request) => {
-  await readImageSize(request.image); // that it is there, whether its pixels are needed or not
-  return { image: () => readImage(request.image), turns: turnsOf(request), targets: [] };
+  // Read even where no pixel is needed, so that a missing image is found.
+  const facts = { ...targetFacts('vqa', await readImageSize(request.image), []), turns: turnsOf(request) };
+  return { image: () => readImage(request.image), facts };
 };
 
 /**

@@ -1,16 +1,14 @@
-/** Files whose bytes are in memory, to be written into a folder now or later, in this thread or another. */
-import { closeSync, copyFileSync, fsyncSync, linkSync, openSync, readdirSync, writeSync } from 'node:fs';
+/** Files in memory, to be written into a folder now or later, in this thread or another. */
+import { closeSync, copyFileSync, fsyncSync, linkSync, openSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError, messageOf } from '../../errors.js';
+import { publishDirectory, removeDirectory, type StagedDirectory, writeAll } from './atomic-file.js';
 
 export interface PendingFile {
   readonly name: string;
-  /** Belong to whoever has the file: nobody else writes to their memory. */
+  /** Owned: nobody else writes to their memory. */
   readonly pieces: readonly Uint8Array[];
 }
-
-/** Some systems write at most 2 GiB at a time. */
-const LARGEST_WRITE = 2 ** 30;
 
 export function textFile(name: string, text: string): PendingFile {
   return { name, pieces: [new TextEncoder().encode(text)] };
@@ -21,8 +19,8 @@ export function jsonFile(name: string, value: unknown): PendingFile {
 }
 
 /**
- * Writes files into a folder that nobody reads yet (see stageDirectory), and waits for the disk.
- * @throws UserError that names the file
+ * Writes files into a folder without readers (see stageDirectory), and waits for the disk. @throws UserError that names
+ * the file
  */
 export function writePendingFiles(dir: string, files: readonly PendingFile[]): void {
   for (const { name, pieces } of files) {
@@ -30,7 +28,7 @@ export function writePendingFiles(dir: string, files: readonly PendingFile[]): v
     try {
       const file = openSync(path, 'wx');
       try {
-        for (const piece of pieces) writeWhole(file, piece);
+        for (const piece of pieces) writeAll(file, piece);
         fsyncSync(file);
       } finally {
         closeSync(file);
@@ -42,9 +40,8 @@ export function writePendingFiles(dir: string, files: readonly PendingFile[]): v
 }
 
 /**
- * Puts the files of a folder into another, empty one: as second names of the same files where the disk knows such,
- * since they are never changed in place, otherwise as copies.
- * @throws UserError that names the file
+ * Puts the files of a folder into another, empty one: as hard links where possible, since they are never changed in
+ * place, else as copies. @throws UserError that names the file
  */
 export function cloneFiles(from: string, to: string): void {
   for (const name of readdirSync(from)) {
@@ -64,8 +61,27 @@ function linkOrCopy(from: string, to: string): void {
   }
 }
 
-function writeWhole(file: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.byteLength;) {
-    at += writeSync(file, bytes, at, Math.min(LARGEST_WRITE, bytes.byteLength - at));
-  }
+export interface WriteJob {
+  readonly dir: string;
+  readonly files: readonly PendingFile[];
+  /** Done after writing; null where others have to write into the folder, too. */
+  readonly publication: Publication | null;
+}
+
+export interface Publication {
+  /** The first holds all files; the others, still empty, become copies of it. They appear in this order. */
+  readonly folders: readonly StagedDirectory[];
+  /** Folders that are removed after publication. */
+  readonly outdated: readonly string[];
+}
+
+/** @throws UserError that names the file or folder */
+export function runWriteJob({ dir, files, publication }: WriteJob): void {
+  writePendingFiles(dir, files);
+  if (publication === null) return;
+  const { folders, outdated } = publication;
+  const [first, ...others] = folders;
+  for (const other of others) cloneFiles(first?.path ?? dir, other.path);
+  for (const folder of folders) publishDirectory(folder);
+  for (const path of outdated) removeDirectory(path);
 }

@@ -1,8 +1,7 @@
 /**
- * Open pixels of a GIF's first frame, filled as OpenCV fills them: those outside of the frame, and its transparent
- * pixels, have the background colour of the file; black where the file has no colours of its own.
+ * Open pixels of a GIF's first frame, filled as OpenCV fills them: pixels outside of the frame and transparent ones
+ * have the background colour of the file, black where it has no colours of its own.
  */
-import { lzwPixels } from './image-gif-length.js';
 import type { ImageBytes } from './image-source.js';
 
 const MOST_BLOCKS = 1_000_000;
@@ -10,18 +9,17 @@ const IMAGE = 0x2c;
 const EXTENSION = 0x21;
 
 export interface GifFrame {
-  /** Of the whole picture. */
   readonly screenWidth: number;
   readonly screenHeight: number;
   readonly left: number;
   readonly top: number;
   readonly width: number;
   readonly height: number;
-  /** Colour of what is open. */
+  /** Colour of open pixels. */
   readonly background: readonly [red: number, green: number, blue: number];
   /** Where its pixels begin. */
   readonly dataAt: number;
-  /** There are neither global nor local colours: numbers are grey values, and 1 is white. */
+  /** Without global and local colours, numbers are grey values, and 1 is white. */
   readonly isWithoutColours: boolean;
 }
 
@@ -68,7 +66,7 @@ function afterBlocks(bytes: ImageBytes, start: number): number {
   return position;
 }
 
-/** Pixels of the frame that the file has: the decoder takes a frame that is too short without a word. */
+/** Pixels of the frame in the file: the decoder silently accepts a frame that is too short. */
 export function storedPixels(file: Buffer, { dataAt, width, height }: GifFrame): number {
   const blocks: Buffer[] = [];
   for (let at = dataAt + 1; (file[at] ?? 0) > 0; at += 1 + (file[at] as number)) {
@@ -77,10 +75,7 @@ export function storedPixels(file: Buffer, { dataAt, width, height }: GifFrame):
   return lzwPixels(Buffer.concat(blocks), file[dataAt] ?? 0, width * height);
 }
 
-/**
- * The picture with what is open filled.
- * @param rgba four bytes per pixel
- */
+/** The picture with open pixels filled. @param rgba four bytes per pixel */
 export function filledGif(rgba: Uint8Array, height: number, width: number, frame: GifFrame): Uint8Array {
   const rgb = new Uint8Array(height * width * 3);
   const [red, green, blue] = frame.background;
@@ -94,4 +89,45 @@ export function filledGif(rgba: Uint8Array, height: number, width: number, frame
     }
   }
   return rgb;
+}
+
+const MOST_BITS = 12;
+
+/**
+ * Number of pixels of LZW codes, which are not decoded; at most `most`.
+ * @param codeBits of a pixel's number, as the frame says, 2 to 11
+ * @param codes the frame's data without the lengths of its blocks
+ * @returns fewer than `most` where the codes end or are damaged before
+ */
+export function lzwPixels(codes: Uint8Array, codeBits: number, most: number): number {
+  if (codeBits < 1 || codeBits >= MOST_BITS) return 0;
+  const [clear, end] = [1 << codeBits, (1 << codeBits) + 1];
+  const lengths = new Uint32Array(1 << MOST_BITS).fill(1, 0, clear);
+  let [next, bits, previous] = [end + 1, codeBits + 1, -1];
+  let [buffer, available, pixels] = [0, 0, 0];
+  for (const byte of codes) {
+    buffer |= byte << available;
+    available += 8;
+    while (available >= bits) {
+      const code = buffer & ((1 << bits) - 1);
+      buffer >>>= bits;
+      available -= bits;
+      if (code === end) return pixels;
+      if (code === clear) {
+        [next, bits, previous] = [end + 1, codeBits + 1, -1];
+        continue;
+      }
+      if (code > next || (code === next && previous < 0)) return pixels;
+      // A new sequence is the one before it and one pixel more; a code may name the sequence that it completes.
+      if (previous >= 0 && next < 1 << MOST_BITS) {
+        lengths[next] = (lengths[previous] as number) + 1;
+        next++;
+        if (next === 1 << bits && bits < MOST_BITS) bits++;
+      }
+      pixels += lengths[code] as number;
+      if (pixels >= most) return most;
+      previous = code;
+    }
+  }
+  return pixels;
 }

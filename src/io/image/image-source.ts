@@ -1,14 +1,14 @@
-/** Image files as bytes that are read piece by piece, their errors, and the one limit on their size. */
+/** Image files as bytes that are read piece by piece, their errors, and the limit of their size. */
 import { closeSync, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { UserError, messageOf } from '../../errors.js';
+import type { RgbImage } from '../../types.js';
 
-/** A path, or the bytes of a file. */
 export type ImageSource = string | Uint8Array;
 
-/** Larger images are refused, where they are decoded and where only their header is read: 100 million pixels are 300 MB. */
+/** Limit of pixels, checked at decoding and by header alone: 100 million pixels are 300 MB. */
 export const MOST_PIXELS = 100_000_000;
 
-/** Throws the error of a source; the sentence goes on after a colon. */
+/** Throws the error of a source; the sentence follows a colon. */
 export type ImageFailure = (what: string) => never;
 
 export function imageFailure(source: ImageSource): ImageFailure {
@@ -23,17 +23,14 @@ export function checkPixels(width: number, height: number, fail: ImageFailure): 
   fail(`it has ${width} x ${height} pixels, at most ${MOST_PIXELS / 1e6} million are allowed; make it smaller.`);
 }
 
-/** Bytes at any place of a source; past its end there are none. */
+/** Bytes at any place of a source; none past its end. */
 export interface ImageBytes {
   readonly size: number;
   /** `length` bytes from `position` on, fewer at the end. */
   at(position: number, length: number): Buffer;
 }
 
-/**
- * Opens a source for the time of `use`.
- * @throws UserError that names the file: missing, not a file, not readable
- */
+/** Opens a source for the time of `use`. @throws UserError that names the file: missing, not a file, not readable */
 export function withImageBytes<T>(source: ImageSource, use: (bytes: ImageBytes) => T): T {
   if (typeof source !== 'string') {
     const bytes = Buffer.from(source.buffer, source.byteOffset, source.byteLength);
@@ -51,7 +48,6 @@ export function withImageBytes<T>(source: ImageSource, use: (bytes: ImageBytes) 
   }
 }
 
-/** All bytes of a source. */
 export function allBytes(source: ImageSource): Buffer {
   if (typeof source !== 'string') return Buffer.from(source.buffer, source.byteOffset, source.byteLength);
   try {
@@ -82,4 +78,39 @@ function readAt(file: number, size: number, position: number, length: number): B
     done += count;
   }
   return bytes.subarray(0, done);
+}
+
+/** Whether height and width change places. */
+export function swapsSides(orientation: number): boolean {
+  return orientation >= 5;
+}
+
+/**
+ * The image upright; itself for 1.
+ * @param orientation EXIF's: 2 mirrored, 3 upside down, 4 flipped, 5 transposed, 6 to be turned right, 7 transversed,
+ *   8 to be turned left
+ */
+export function turned(image: RgbImage, orientation: number): RgbImage {
+  if (orientation <= 1 || orientation > 8) return image;
+  const { data, height, width } = image;
+  const [newHeight, newWidth] = swapsSides(orientation) ? [width, height] : [height, width];
+  // Where the first pixel of a new row comes from, and the steps to the next pixel and the next row.
+  const fromRight = orientation === 2 || orientation === 3 || orientation === 7 || orientation === 8;
+  const fromBelow = orientation === 3 || orientation === 4 || orientation === 6 || orientation === 7;
+  const [stepX, stepY] = [fromRight ? -1 : 1, fromBelow ? -width : width];
+  const [along, down] = swapsSides(orientation) ? [stepY, stepX] : [stepX, stepY];
+  const first = (fromRight ? width - 1 : 0) + (fromBelow ? (height - 1) * width : 0);
+  const result = new Uint8Array(data.length);
+  let to = 0;
+  for (let y = 0; y < newHeight; y++) {
+    let from = 3 * (first + y * down);
+    for (let x = 0; x < newWidth; x++) {
+      result[to] = data[from] as number;
+      result[to + 1] = data[from + 1] as number;
+      result[to + 2] = data[from + 2] as number;
+      to += 3;
+      from += 3 * along;
+    }
+  }
+  return { data: result, height: newHeight, width: newWidth };
 }

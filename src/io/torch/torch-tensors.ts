@@ -1,9 +1,8 @@
 /**
- * The objects that a PyTorch checkpoint is pickled from: storages that lie outside of the pickle, tensors that are
- * views of them, and the functions torch.save names to put them together (torch/_utils.py).
+ * Objects of a PyTorch checkpoint: storages outside of the pickle, tensors as views of them, and the functions that
+ * torch.save names to put them together (torch/_utils.py).
  */
-import type { TensorData } from '../file-tensor.js';
-import { DTYPE_BYTES, type Dtype, type ReadDtype } from '../safetensors/safetensors-header.js';
+import { DTYPE_BYTES, type Dtype, type Fail } from '../safetensors/safetensors-header.js';
 import {
   PLAIN_GLOBALS,
   type PickleContext,
@@ -15,26 +14,7 @@ import {
 } from './pickle.js';
 import { checkView } from './strided.js';
 
-/** The array that holds a type as stored. */
-export const ARRAYS: Readonly<
-  Record<ReadDtype, { new (buffer: ArrayBuffer): TensorData; readonly BYTES_PER_ELEMENT: number }>
-> = {
-  F64: Float64Array,
-  F32: Float32Array,
-  F16: Uint16Array,
-  BF16: Uint16Array,
-  I64: BigInt64Array,
-  U64: BigUint64Array,
-  I32: Int32Array,
-  U32: Uint32Array,
-  I16: Int16Array,
-  U16: Uint16Array,
-  I8: Int8Array,
-  U8: Uint8Array,
-  BOOL: Uint8Array,
-};
-
-const STORAGE_TYPES: Readonly<Record<string, Dtype>> = {
+export const STORAGE_TYPES: Readonly<Record<string, Dtype>> = {
   DoubleStorage: 'F64',
   FloatStorage: 'F32',
   HalfStorage: 'F16',
@@ -97,7 +77,7 @@ class TorchType extends PickleGlobal {
   }
 }
 
-/** Bytes [begin, begin + length) of what the file keeps under `key`. */
+/** Bytes [begin, begin + length) of the file's data under `key`. */
 export class TorchStorage extends PickleObject {
   readonly kind = 'storage';
 
@@ -105,7 +85,6 @@ export class TorchStorage extends PickleObject {
     readonly key: string,
     /** Null for bytes of no type. */
     readonly dtype: Dtype | null,
-    /** Bytes of everything under this key. */
     readonly wholeLength: number,
     readonly begin: number,
     readonly length: number,
@@ -114,7 +93,7 @@ export class TorchStorage extends PickleObject {
   }
 }
 
-/** A view of a storage, counted in elements, that has been checked to lie in it. */
+/** A checked view of a storage, counted in elements. */
 export class TorchTensor extends PickleObject {
   readonly kind = 'tensor';
 
@@ -131,10 +110,10 @@ export class TorchTensor extends PickleObject {
   }
 }
 
-/** Classes that a tensor may be of without its numbers meaning anything else. */
+/** Classes of tensors whose numbers mean nothing else. */
 const PLAIN_TENSOR_TYPES = ['torch Tensor', 'torch.nn.parameter Parameter', 'torch.nn.parameter Buffer'];
 
-/** What the pickles of checkpoints may name. */
+/** Names that the pickles of checkpoints may use. */
 export const TORCH_GLOBALS: ReadonlyMap<string, PickleGlobal> = new Map<string, PickleGlobal>([
   ...PLAIN_GLOBALS,
   ...[
@@ -155,13 +134,12 @@ export const TORCH_GLOBALS: ReadonlyMap<string, PickleGlobal> = new Map<string, 
   ].map((global): [string, PickleGlobal] => [global.name, global]),
 ]);
 
-/** torch.Size((2, 3)) */
 function sizeOf(args: readonly PickleValue[], context: PickleContext): PickleValue {
   const [sizes] = args;
   return sizes instanceof PickleTuple ? sizes : context.fail('a torch.Size is not made of a tuple');
 }
 
-/** _rebuild_from_type_v2(function, type, args, attributes): what the function gives; the attributes are dropped. */
+/** _rebuild_from_type_v2(function, type, args, attributes): the function's result; the attributes are dropped. */
 function rebuildFromType(args: readonly PickleValue[], context: PickleContext): PickleValue {
   const [rebuild, type, inner] = args;
   if (!(type instanceof PickleGlobal) || !PLAIN_TENSOR_TYPES.includes(type.name)) {
@@ -211,7 +189,7 @@ function elementBytes(dtype: Dtype): number {
   return Math.ceil(DTYPE_BYTES[dtype]);
 }
 
-function counts(value: PickleValue | undefined, context: PickleContext, fail: (what: string) => never): number[] {
+function counts(value: PickleValue | undefined, context: PickleContext, fail: Fail): number[] {
   const items = value instanceof PickleTuple ? value.items : value;
   if (!Array.isArray(items)) return fail('its sizes or strides are not a tuple');
   if (items.length > MOST_DIMENSIONS) fail(`it has ${items.length} dimensions, at most ${MOST_DIMENSIONS} are read`);
@@ -220,9 +198,8 @@ function counts(value: PickleValue | undefined, context: PickleContext, fail: (w
 }
 
 /**
- * What a checkpoint's persistent ids stand for: ('storage', type, key, device, number of elements[, view]), where
- * view is (its key, offset, number of elements).
- * @param storages is filled with the type and length of each key
+ * Resolver of a checkpoint's persistent ids: ('storage', type, key, device, number of elements[, view]), where view is
+ * (its key, offset, number of elements). @param storages is filled with the type and length of each key
  */
 export function storageLoader(
   storages: Map<string, TorchStorage>,
@@ -248,7 +225,6 @@ export function storageLoader(
   };
 }
 
-/** A part of a storage, as files of the older form have it. */
 function viewOf(whole: TorchStorage, view: PickleValue, width: number, context: PickleContext): TorchStorage {
   const [, offset, numel] = view instanceof PickleTuple ? view.items : [];
   if (!isCount(offset) || !isCount(numel) || (offset + numel) * width > whole.length) {

@@ -10,8 +10,8 @@ import { type Scene, sceneRandom, synthScene } from '../scene.js';
 import { ReasonWriter } from './reason.js';
 import { ResWriter } from './res.js';
 import { SemSegWriter } from './sem-seg.js';
-import { MIXTURE_PARTS, type MixturePart, type SetWriter } from './set-writer.js';
 import { VqaWriter } from './vqa.js';
+import { MIXTURE_PARTS, type MixturePart, type SetWriter } from './set-writer.js';
 
 /** Images of each of the four sets. */
 export type MixtureSizes = Readonly<Record<MixturePart, number>>;
@@ -24,12 +24,12 @@ export function mixtureImages({ train, val }: MixtureSizes): number {
 const JPEG_QUALITY = 90;
 /** Encoded and written while the next scenes are rendered. */
 const IMAGES_AT_ONCE = 8;
-/** A scene in so many at least offers something to every set; more in a row without are a fault of the generator. */
+/** Scenes up to which at least one offers something to every set; more in a row are a fault of the generator. */
 const MOST_SCENES_PER_IMAGE = 100;
 
 /**
- * Writes all four sets below `root`, a folder that is there.
- * @param onImages is told how many images were written since it was called last; what it throws ends the work
+ * Writes all four sets below `root`, an existing folder.
+ * @param onImages is called with the number of images since the last call; its error ends the work
  */
 export async function writeMixture(
   root: string,

@@ -1,6 +1,6 @@
 /**
- * Semantic segmentation in the layout of Mapillary Vistas v2.0, the published form that brings the names of its classes
- * along: "red circle" to "white bar"; the ground is of no class.
+ * Semantic segmentation in the layout of Mapillary Vistas v2.0, which includes the names of its classes: "red circle"
+ * to "white bar"; the ground has no class.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

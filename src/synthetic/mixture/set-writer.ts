@@ -2,19 +2,19 @@
 import type { Random } from '../../random.js';
 import type { Scene, SynthSplit } from '../scene.js';
 
-/** What is trained on, and what is held out to measure on. */
+/** Parts for training, and held out for measuring. */
 export const MIXTURE_PARTS = ['train', 'val'] as const;
 export type MixturePart = (typeof MIXTURE_PARTS)[number];
 
 export interface SetWriter {
   /** As the registry of data sets has it. */
   readonly name: string;
-  /** Where its scenes come from: no two sets share one. */
+  /** Splits of its scenes: no two sets share one. */
   readonly scenes: Readonly<Record<MixturePart, SynthSplit>>;
   /**
    * Adds a scene.
-   * @param random whatever else is drawn about it
-   * @returns where its picture belongs, below the data folder; null where the scene offers nothing to ask about
+   * @param random source of all other draws about it
+   * @returns place of its picture below the data folder; null where the scene offers nothing to ask about
    */
   add(scene: Scene, random: Random, part: MixturePart, index: number): string | null;
   /** Writes the lists of all scenes that were added. */

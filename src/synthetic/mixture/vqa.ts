@@ -1,6 +1,6 @@
 /**
- * Visual question answering in the layout of LLaVA-Instruct-150K: a conversation for each picture. What is held out is a
- * list of questions with one-word answers (../../vqa/vqa-questions.ts).
+ * Visual question answering in the layout of LLaVA-Instruct-150K: a conversation for each picture. The held-out part is
+ * a list of questions with one-word answers (../../vqa/vqa-questions.ts).
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';

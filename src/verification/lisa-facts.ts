@@ -1,0 +1,46 @@
+/** Facts of the pictures that LISA's recorded samples are about, with every draw the first or the last choice. */
+import { openTrainingSet } from '../data/dataset-registry.js';
+import type { DatasetKind, Facts } from '../data/facts.js';
+import { makeSample } from '../data/sampling/make-sample.js';
+import { Random } from '../random.js';
+import { recordedPath } from './datasets-recorded.js';
+
+/** Draws in [0, 1) that make the first and the last of any choices. */
+export const FIRST = 0;
+export const LAST = 1 - 2 ** -32;
+
+/** Draws these numbers, then always the same. */
+export class Scripted extends Random {
+  constructor(
+    private readonly always: number,
+    private readonly before: number[] = [],
+  ) {
+    super(0);
+  }
+
+  override uniform(): number {
+    return this.before.shift() ?? this.always;
+  }
+}
+
+/** The first or last three of all facts of a picture. @param how begins with the name of the set */
+export async function recordedFacts(
+  kind: DatasetKind,
+  how: string,
+  image: string,
+  dataDir: string,
+  choice: number,
+): Promise<Facts> {
+  const [name = ''] = how.split(',');
+  const sets = { sem_seg: name, refer_seg: name, vqa: 'llava_instruct_150k', reason_seg: 'reason_seg' };
+  const split = kind === 'reason_seg' ? image.split('/').at(-2) : undefined;
+  const set = openTrainingSet(sets[kind], dataDir, split);
+  const requests = Array.from({ length: set.length }, (_, i) => set.requestAt(i));
+  const request = requests.find((each) => recordedPath(dataDir, each.image) === image);
+  if (request === undefined) throw new Error(`${set.name} has no ${image}`);
+  const options = { perSample: Infinity, absentClasses: 0, acceptAllAbsent: true };
+  const sample = await makeSample(request, new Scripted(choice), options);
+  if (sample === null) throw new Error(`${set.name}: nothing to ask for in ${image}`);
+  const { targets } = sample.facts;
+  return { ...sample.facts, targets: choice === FIRST ? targets.slice(0, 3) : targets.slice(-3) };
+}
