@@ -15,7 +15,7 @@ import {
   verdictCounts,
 } from '../evaluation/ablation-table.js';
 import { type Shard, WHOLE } from '../evaluation/records/record.js';
-import { KeptFeatures } from '../features/kept-features.js';
+import { FeatureStore } from '../features/feature-store.js';
 import { Predictor } from '../inference/predictor.js';
 import { writeFileAtomic } from '../io/atomic/atomic-file.js';
 import { packagePath } from '../program.js';
@@ -26,7 +26,7 @@ import type { TrainingConfig } from '../training/loop/run-length.js';
 import { startNoted } from './engine.js';
 import { measure } from './measure.js';
 import { packageConfig } from './package-config.js';
-import { type ImageStore, memoryStore, rememberingResponder } from './remembered-images.js';
+import { storedResponder } from './feature-store.js';
 import { trainExperiment } from './training-run.js';
 import { counted, duration, type Watch } from './watch.js';
 import { questionsOf } from '../evaluation/ablation-rows.js';
@@ -103,12 +103,12 @@ function aboutRuns(
 
 /** Features that runs share, computed once. */
 class Shared {
-  private readonly features = new Map<string, { training: KeptFeatures; evaluation: ImageStore }>();
+  private readonly features = new Map<string, FeatureStore>();
 
   /** Features by the encoders of a run. */
-  featuresFor({ start, model }: ExperimentConfig): { training: KeptFeatures; evaluation: ImageStore } {
+  featuresFor({ start, model }: ExperimentConfig): FeatureStore {
     const encoders = JSON.stringify([start, model.clip, model.sam]);
-    const known = this.features.get(encoders) ?? { training: new KeptFeatures(), evaluation: memoryStore() };
+    const known = this.features.get(encoders) ?? new FeatureStore();
     this.features.set(encoders, known);
     return known;
   }
@@ -168,11 +168,11 @@ async function trainRun(
   const experiment = buildExperiment(config, run.config);
   try {
     rmSync(dir, { recursive: true, force: true }); // of a start that was interrupted
-    const { training, evaluation } = shared.featuresFor(config);
-    const { end } = await trainExperiment(experiment, engine, { ...watch, out: dir, features: training });
+    const features = shared.featuresFor(config);
+    const { end } = await trainExperiment(experiment, engine, { ...watch, out: dir, features });
     watch.signal?.throwIfAborted();
     const startedAt = performance.now();
-    const figures = await evaluateRun(experiment, questionsOf(run.config), evaluation, watch);
+    const figures = await evaluateRun(experiment, questionsOf(run.config), features, watch);
     const evaluateSeconds = (performance.now() - startedAt) / 1000;
     rmSync(join(dir, 'last'), { recursive: true, force: true }); // fifty models would take gigabytes
     const { update: updates, elapsedSeconds: trainSeconds } = end;
@@ -186,18 +186,18 @@ async function trainRun(
 }
 
 async function evaluateRun(
-  { gsva, tokenizer, config }: Experiment,
+  { system, gsva, tokenizer, config }: Experiment,
   questions: readonly ExpressionForm[],
-  images: ImageStore,
+  features: FeatureStore,
   watch: Watch,
 ): Promise<RunFigures> {
   if (config.data.kind !== 'grefcoco') throw new Error("evaluateRun: ablations are trained on gRefCOCO's layout");
   const dataset = GRefCoco.open(config.data.dir, 'val');
   const figures: [ExpressionForm, { reference: AblationFigures; strict: AblationFigures }][] = [];
   for (const question of questions) {
-    const predictor = new Predictor(gsva, tokenizer, config.conversation, { variant: config.variant });
+    const predictor = new Predictor(system, gsva, tokenizer, config.conversation, { variant: config.variant });
     const protocols = ['reference', 'strict'] as const;
-    const responder = rememberingResponder(predictor, images);
+    const responder = storedResponder(predictor, features);
     const { results } = await measure(
       predictor,
       dataset,

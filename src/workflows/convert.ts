@@ -80,7 +80,7 @@ const SHARD_BYTES = 2e9;
  */
 export async function convert(options: ConvertOptions): Promise<ConvertResult> {
   checkOut(options.out);
-  const opened = openModel(options.source);
+  const opened = await openModel(options.source);
   const { loaded, missing } = await checkModel(opened);
   const outputs = outputsOf(opened.tensors, options);
   await write(options.out, (dir) => {
@@ -95,7 +95,7 @@ export async function mergeAdapter(
   options: ConvertOptions,
 ): Promise<WrittenModel & { readonly merged: number; readonly rank: number }> {
   checkOut(options.out);
-  const opened = openModel(options.source);
+  const opened = await openModel(options.source);
   await checkModel(opened);
   const { config, tensors, merged } = mergeLora(opened.config, bare(opened.tensors));
   const outputs = outputsOf(tensors, options);
@@ -148,7 +148,7 @@ export interface ExportOptions extends ConvertOptions {
 /** Writes the files that the published code loads: llava/, clip/, sam.pth, gsva.bin. */
 export async function exportModel(options: ExportOptions): Promise<WrittenModel> {
   checkOut(options.out);
-  const opened = openModel(options.source);
+  const opened = await openModel(options.source);
   await checkModel(opened);
   const { config, tokenizerDir } = opened;
   const { shardBytes = SHARD_BYTES, parts } = options;
@@ -185,11 +185,11 @@ function checkOut(out: string): void {
 
 function writeOwn(
   dir: string,
-  { config, meta, tokenizerDir }: OpenedModel,
+  { system, config, meta, tokenizerDir }: OpenedModel,
   outputs: readonly TensorOutput[],
   { shardBytes = SHARD_BYTES }: WriteOptions,
 ): void {
-  writeModelDescription(dir, config, { meta, tokenizerDir });
+  writeModelDescription(dir, { config: system.config.toJson(config), meta, tokenizerDir });
   writeFileAtomic(join(dir, 'README.md'), modelCard(config, meta, outputs));
   writeShardedSafetensors(dir, outputs, { shardBytes });
 }

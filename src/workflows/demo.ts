@@ -69,8 +69,8 @@ export async function demo(options: DemoOptions): Promise<DemoResult> {
   ]);
   const experiment = buildExperiment(config, source);
   try {
-    const { gsva, tokenizer } = experiment;
-    const predictor = new Predictor(gsva, tokenizer, config.conversation, { variant: config.variant });
+    const { system, gsva, tokenizer } = experiment;
+    const predictor = new Predictor(system, gsva, tokenizer, config.conversation, { variant: config.variant });
     const val = await openEvaluatedSet('grefcoco', data, 'val', { honourIgnore: false });
     const forced = { protocols: ['strict', 'reference'], batch: BATCH } as const;
 

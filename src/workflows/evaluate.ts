@@ -27,12 +27,11 @@ import { writeFileAtomic } from '../io/atomic/atomic-file.js';
 import { requireSame } from '../training/distributed/agreement.js';
 import { type Communicator, SingleProcess } from '../training/distributed/communicator.js';
 import { startNoted } from './engine.js';
-import { type FeatureCacheOptions, openCache } from './feature-store.js';
+import { type FeatureCacheOptions, openFeatures, storedResponder } from './feature-store.js';
 import { measure } from './measure.js';
 import { chosenSet, type DatasetChoice, openDataset } from './open-dataset.js';
 import { packedNote } from './packed-note.js';
 import { measuredOn, writeRecordedReport } from '../evaluation/report/recorded-report.js';
-import { diskStore, rememberingResponder } from './remembered-images.js';
 import type { Watch } from './watch.js';
 
 export interface EvaluateOptions extends DatasetChoice, Watch {
@@ -110,7 +109,7 @@ export async function evaluate(options: EvaluateOptions): Promise<EvaluateResult
 async function evaluateShard(options: EvaluateOptions, engine: EngineInfo): Promise<EvaluatedShard> {
   const model = packagedSource(options.model);
   const { shard = WHOLE, protocols = ['strict'], batch = 8, onNote } = options;
-  const loaded = loadPredictor(model, options.precision, options.rejectThreshold);
+  const loaded = await loadPredictor(model, options.precision, options.rejectThreshold);
   const { predictor, meta, packedBytes } = loaded;
   if (packedBytes > 0) onNote?.(packedNote(packedBytes));
   const untrained = untrainedText(meta, predictor.model.name);
@@ -139,7 +138,9 @@ async function evaluateShard(options: EvaluateOptions, engine: EngineInfo): Prom
       onNote?.(`left out: ${fileName}${expression === null ? '' : `, ${JSON.stringify(expression)}`}: ${message}`);
     };
     const store =
-      options.featureCache === undefined ? null : await openCache(options.featureCache, predictor.gsva, options);
+      options.featureCache === undefined
+        ? null
+        : await openFeatures(options.featureCache, predictor.network, options, 0);
     const { question, minimumPixels, skipBad, limit } = options;
     const { results, refused, faults, seconds } = await measure(
       predictor,
@@ -148,11 +149,11 @@ async function evaluateShard(options: EvaluateOptions, engine: EngineInfo): Prom
         ...{ dataset: chosen.dataset, protocols, batch, question, minimumPixels, skipBad, limit, shard, onRefusal },
         earlier: [...images],
         ...(isKept ? { onImage } : {}),
-        ...(store === null ? {} : { responder: rememberingResponder(predictor, diskStore(store.cache)) }),
+        ...(store === null ? {} : { responder: storedResponder(predictor, store.features) }),
       },
       options,
     );
-    store?.report();
+    await store?.report();
     return { header, opened, measured: { ...chosen, results, refused, faults, seconds, images, engine } };
   } catch (error) {
     writer?.abandon();
@@ -248,7 +249,7 @@ function headerOf(
     images: Math.min(images, limit ?? Infinity),
     batch,
     model: `${meta.description} (${meta.stage})`,
-    configDigest: configDigest(predictor.gsva.config),
+    configDigest: configDigest(predictor.asking.config),
     checkpoint: typeof model === 'string' ? model : (model.weights ?? model.mllm),
     weightsDigest: weightsDigest(model),
     rejectThreshold: predictor.rejectThreshold,

@@ -40,7 +40,7 @@ export async function segmentFile(options: SegmentFileOptions): Promise<Segmente
   const engine = await startNoted(options.engine, options);
   if (out !== undefined) checkOut(out, path);
   const image = await readImage(path);
-  const { predictor, meta, packedBytes } = loadPredictor(
+  const { predictor, meta, packedBytes } = await loadPredictor(
     packagedSource(options.model),
     options.precision,
     options.rejectThreshold,

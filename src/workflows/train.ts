@@ -1,6 +1,7 @@
 /** Training from a configuration, as `gsva train` does it. */
 import { join } from 'node:path';
 import type { EngineOptions } from '../engine/engine.js';
+import { UserError } from '../errors.js';
 import { buildExperiment } from '../training/config/build-experiment.js';
 import { type ConfigSource, readExperimentConfig, sourceName } from '../training/config/experiment-config.js';
 import { type Communicator, SingleProcess } from '../training/distributed/communicator.js';
@@ -78,14 +79,20 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       : { ...read, training: withinSamples(read.training, overfit.samples, communicator.size) };
   const experiment = buildExperiment(config, sourceName(source));
   try {
-    const store =
-      options.featureCache === undefined ? null : await openFeatures(options.featureCache, experiment, options);
+    const { featureCache } = options;
+    if (featureCache !== undefined && config.stage !== 'gsva') {
+      throw new UserError(
+        `--feature-cache keeps features of frozen encoders, but the stage ${config.stage} trains them or draws its ` +
+          'images; leave the option out.',
+      );
+    }
+    const store = featureCache === undefined ? null : await openFeatures(featureCache, experiment.gsva, options);
     const { end } = await trainExperiment(experiment, engine, {
       ...options,
       overfit: overfit?.samples,
       features: store?.features,
     });
-    store?.report();
+    await store?.report();
     const isJudged = overfit !== undefined && end.reason !== 'aborted' && communicator.rank === 0;
     const { batchSize, accumulation } = config.training;
     return {

@@ -15,7 +15,7 @@ import { baseTask, type Experiment, groundingTask, type Validate } from '../trai
 import { type Communicator, SingleProcess } from '../training/distributed/communicator.js';
 import { type GsvaDataConfig, openTrainingData, openValidationData } from '../training/config/experiment-data.js';
 import type { GroundingTask } from '../training/grounding-task.js';
-import type { KeptFeatures } from '../features/kept-features.js';
+import type { FeatureStore } from '../features/feature-store.js';
 import type { Resume } from '../training/saving/resume.js';
 import { readRunLog, type TrainingEnd, type ValidationRecord } from '../training/watching/run-log.js';
 import { overfitTask } from '../training/loop/overfit.js';
@@ -51,7 +51,7 @@ export interface TrainingRunOptions extends Watch, TrainingCalls {
   /** Default: this process alone. */
   readonly communicator?: Communicator;
   /** Features of the same images by the same encoders, from other runs. */
-  readonly features?: KeptFeatures;
+  readonly features?: FeatureStore;
   /** Train on the first samples alone, this many. */
   readonly overfit?: number;
 }
@@ -103,7 +103,7 @@ async function taskOn(
   experiment: Experiment,
   data: GsvaDataConfig,
   keep: KeepSamples,
-  features: KeptFeatures | undefined,
+  features: FeatureStore | undefined,
 ): Promise<GroundingTask> {
   return groundingTask(
     experiment,
@@ -115,13 +115,13 @@ async function taskOn(
 
 /** Strict figures, and rates of free answers, on the first images of `val`; null when the run never validates and needs no `val`. */
 async function validation(
-  { gsva, tokenizer, config }: Experiment,
+  { system, gsva, tokenizer, config }: Experiment,
   data: GsvaDataConfig,
   keep: KeepSamples,
 ): Promise<Validate | null> {
   const on = config.training.validateEvery === 0 ? null : await openValidationData(data);
   if (on === null) return null;
-  const predictor = new Predictor(gsva, tokenizer, config.conversation, { variant: config.variant });
+  const predictor = new Predictor(system, gsva, tokenizer, config.conversation, { variant: config.variant });
   return async (signal) => {
     const { results, samples } = await evaluate(GRES, on.dataset, predictor, {
       protocols: ['strict'],
@@ -202,7 +202,7 @@ async function freeAnswerRates(
     onImage: (image) => answered.push(image),
     ...(signal === undefined ? {} : { signal }),
   });
-  return answerRates(answered);
+  return answerRates(answered, predictor.asking.vocabulary);
 }
 
 /** Curves of a run, and pictures of a few samples at every validation. */

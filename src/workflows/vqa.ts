@@ -31,7 +31,7 @@ export async function answerQuestions(options: VqaOptions): Promise<VqaResult> {
   const { data, limit, maxTokens = 8, signal, onProgress } = options;
   const engine = await startNoted(options.engine, options);
   const questions = readVqaQuestions(data).slice(0, limit);
-  const { predictor } = loadPredictor(packagedSource(options.model), options.precision);
+  const { predictor } = await loadPredictor(packagedSource(options.model), options.precision);
   const startedAt = performance.now();
   try {
     const answered: AnsweredQuestion[] = [];

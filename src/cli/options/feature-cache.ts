@@ -6,7 +6,7 @@ import { finiteNumber, oneOf, TEXT } from './values.js';
 
 export const FEATURE_CACHE_OPTIONS = {
   'feature-cache': option(
-    'Folder that keeps the features of the frozen encoders from run to run; processes may share it',
+    'Folder for features of the frozen encoders, kept from run to run; train, eval and processes may share it',
     TEXT,
   ),
   'feature-cache-gb': option(
