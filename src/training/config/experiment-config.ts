@@ -16,18 +16,27 @@ export interface ExperimentConfig
   readonly recompute: boolean;
 }
 
+/** A configuration file, or the content of one. */
+export type ConfigSource = string | Readonly<Record<string, unknown>>;
+
+/** The source's name in messages. */
+export function sourceName(source: ConfigSource): string {
+  return typeof source === 'string' ? source : 'the configuration';
+}
+
 /**
- * @param path a file, which may extend another
+ * @param source a file, which may extend another, or its content
  * @param overrides keys to replace, as dotted paths, with their values
  * @param forPlan nothing will be trained: where the start model's folder is absent, the sizes under "plannedModel" do
  * @throws UserError naming file and key
  */
 export function readExperimentConfig(
-  path: string,
+  source: ConfigSource,
   overrides: readonly (readonly [string, unknown])[] = [],
   { forPlan = false }: { readonly forPlan?: boolean } = {},
 ): ExperimentConfig {
-  const json = readExtended(path);
+  const path = sourceName(source);
+  const json = typeof source === 'string' ? readExtended(source) : structuredClone(source);
   if (overrides.length > 0) applyOverrides(json, overrides, path, keyPaths(EXPERIMENT_SCHEMA));
   const file = readAs(EXPERIMENT_SCHEMA, withoutNulls(json), path);
   const { stage, description, frozenWeights, maxLength, data } = file;
