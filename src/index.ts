@@ -31,5 +31,5 @@ export type {
 } from './types.js';
 export { type CocoRle, maskToPng, maskToRle, pngToMask, rleToMask } from './data/masks/mask-exchange.js';
 export { type MaskRegion, maskRegions, maskToPolygons, polygonsToMask } from './data/masks/mask-polygons.js';
-export { drawOverlay, type OverlayOptions } from './evaluation/report/draw-overlay.js';
+export { drawOverlay, type OverlayOptions } from './evaluation/report/overlay.js';
 export { type ErrorCode, UsageError, UserError } from './errors.js';

@@ -11,7 +11,7 @@ import {
   stackFeatures,
   stackImages,
 } from '../features/image-features.js';
-import { VisionTextTokens } from '../networks/multimodal-rows.js';
+import { MultimodalRows } from '../networks/multimodal-rows.js';
 import { gsvaStep } from '../training/gsva-step.js';
 import { AdamW } from '../training/optimizer/optimizer.js';
 import { trainableVariables } from '../training/trainable.js';
@@ -129,7 +129,7 @@ export class BenchParts {
   private llmForward(): Promise<void> {
     const { gsva, load, config } = this;
     return readResult(() => {
-      const { lengths, time } = new VisionTextTokens(load.tokens, gsva.patches);
+      const { lengths, time } = new MultimodalRows(load.tokens, gsva.patches);
       const embeddings = tf.fill([load.tokens.batch, time, config.model.llm.hiddenSize], 0.1);
       return gsva.llama.forward(embeddings, gsva.llama.context(0, time, lengths))[0];
     });

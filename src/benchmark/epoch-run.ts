@@ -22,6 +22,7 @@ import {
 import { Prefetcher } from '../training/loop/prefetcher.js';
 import type { BenchParts } from './bench-parts.js';
 import { MASKS, syntheticSet } from './sample-loading.js';
+import { gsvaLessons } from '../systems/gsva/lessons.js';
 
 /** Where features are kept from epoch to epoch, and whether LLaMA's layers are run twice. */
 export const EPOCH_KINDS = [
@@ -82,7 +83,12 @@ export async function measureEpochs(
         const cache = dtype === null ? null : await FeatureCache.open(dir, { maxBytes: 2 ** 34, dtype, encoders });
         // With a cache on disk nothing is kept in memory here, as with more images than have room there.
         const features = new KeptFeatures(cache === null ? undefined : 0, cache);
-        const options = { ...sizes, sample: { perSample: MASKS, absentClasses: 0 }, workers: settings.workers };
+        const options = {
+          ...sizes,
+          sample: { perSample: MASKS, absentClasses: 0 },
+          lessons: gsvaLessons,
+          workers: settings.workers,
+        };
         const loader = new SampleLoader(new WholeEpochs([set], new Random(1)), options);
         const samples = samplesOf(loader, features, settings.images * (1 + settings.later));
         try {

@@ -3,7 +3,7 @@
  * and prints a LargeRun.
  */
 import { tokenizeConversation } from '../data/text/conversation.js';
-import { evaluationQuestion } from '../data/text/prompts.js';
+import { evaluationQuestion } from '../systems/gsva/prompts.js';
 import { describeEngine, startEngine } from '../engine/engine.js';
 import { messageOf } from '../errors.js';
 import { DecodingSession } from '../inference/decoding-session.js';

@@ -15,6 +15,7 @@ import { encodeJpeg } from '../io/image/image-file.js';
 import { Random } from '../random.js';
 import { Prefetcher } from '../training/loop/prefetcher.js';
 import type { RgbImage } from '../types.js';
+import { gsvaLessons } from '../systems/gsva/lessons.js';
 
 export interface LoadingSettings {
   /** Counted runs, after one to warm up. */
@@ -49,7 +50,7 @@ export async function measureLoading(
   const folder = mkdtempSync(join(tmpdir(), 'gsva-bench-loading-'));
   try {
     const set = await syntheticSet(folder, IMAGES);
-    const options = { ...SIZES, sample: { perSample: MASKS, absentClasses: 0 }, workers: 1 };
+    const options = { ...SIZES, sample: { perSample: MASKS, absentClasses: 0 }, lessons: gsvaLessons, workers: 1 };
     const loader = new SampleLoader(new WholeEpochs([set], new Random(1)), options);
     try {
       return await measure(loader, settings, onRun);

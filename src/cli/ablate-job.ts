@@ -7,7 +7,7 @@ import { existsSync, renameSync, rmSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { type SynthOptions, writeSynthDataset } from '../synthetic/writer.js';
 import { GRefCoco } from '../data/refer/grefcoco.js';
-import type { ExpressionForm } from '../data/text/question-forms.js';
+import type { ExpressionForm } from '../systems/gsva/question-forms.js';
 import { describeEngine, type EngineInfo } from '../engine/engine.js';
 import {
   ablationCells,

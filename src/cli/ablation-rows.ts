@@ -2,7 +2,7 @@
  * The ablations of the paper as rows: which configuration of configs/ablations is trained, how it is asked, and what the
  * paper found. Data only.
  */
-import type { ExpressionForm } from '../data/text/question-forms.js';
+import type { ExpressionForm } from '../systems/gsva/question-forms.js';
 import type { Direction, PaperFigures } from '../evaluation/ablation-table.js';
 
 export interface AblationRow {

@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ExpressionForm } from '../data/text/question-forms.js';
+import type { ExpressionForm } from '../systems/gsva/question-forms.js';
 import { UserError } from '../errors.js';
 import { ABLATION_FIGURES, type AblationFigures, type AblationTable } from '../evaluation/ablation-table.js';
 import { readJson, writeJson } from '../io/json/json-file.js';

@@ -1,11 +1,16 @@
 /** The work behind `gsva report compare`: two files of records, or the folders of two trainings. */
 import { UserError } from '../errors.js';
-import { compareRuns, settingDifferences } from '../evaluation/compare.js';
-import type { CompareOptions, Comparison, FigureDifference, SettingDifference } from '../evaluation/compare.js';
+import {
+  type CompareOptions,
+  type Comparison,
+  type FigureDifference,
+  type SettingDifference,
+  compareRuns,
+  settingDifferences,
+} from '../evaluation/compare.js';
 import { metricTitle } from '../evaluation/figures.js';
 import { readWholeRun } from '../evaluation/records/record-file.js';
-import type { PageSection, TablePage } from '../evaluation/report/table-page.js';
-import { writeTablePage } from '../evaluation/report/write-table-page.js';
+import { type PageSection, type TablePage, writeTablePage } from '../evaluation/report/table-page.js';
 import { compareTrainings, configSection, courseSection, figureSection, trainingPage } from './compare-trainings.js';
 import type { Output } from './output.js';
 import { kindOfRun, readTrainingFolder } from './training-folder.js';

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { type Imported, importCoco } from '../data/own/coco-import.js';
 import { embeddedPicture, importLabelme } from '../data/own/labelme-import.js';
-import type { Fill } from '../data/own/fill.js';
+import type { Fill } from '../data/own/image-drafts.js';
 import type { OnProgress } from '../data/own/import-pictures.js';
 import { LEFT_OUT_KINDS, type LeftOut, type LeftOutKind } from '../data/own/left-out.js';
 import { refuseExisting, writeOwnData } from '../data/own/own-data-writer.js';

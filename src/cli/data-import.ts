@@ -1,6 +1,6 @@
 /** `gsva data import coco | labelme | yolo | voc`: writes annotations of other formats as lines of own data. */
 import type { Options } from 'yargs';
-import { FILLS } from '../data/own/fill.js';
+import { FILLS } from '../data/own/image-drafts.js';
 import type { ImportRequest } from './data-import-job.js';
 import { finiteNumber, oneOf, requireFile, requireFolder, text, wholeNumber } from './values.js';
 import { defineVerb } from './verb.js';

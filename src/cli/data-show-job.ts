@@ -5,7 +5,9 @@ import { openTrainingSet, parseSetSpec } from '../data/dataset-registry.js';
 import { OwnData } from '../data/own/own-data.js';
 import { ownDataSpec } from '../data/own/own-data-spec.js';
 import { makeSample } from '../data/sampling/make-sample.js';
-import type { SampleOptions, TrainingSample, TrainingSet } from '../data/sampling/training-sample.js';
+import type { Lesson } from '../data/facts.js';
+import type { SampleOptions, TrainingSet } from '../data/sampling/training-sample.js';
+import { gsvaLessons } from '../systems/gsva/lessons.js';
 import { UserError } from '../errors.js';
 import { writeConversationPanel } from '../evaluation/report/conversation-panel.js';
 import { writeDirectoryAtomic } from '../io/atomic/atomic-file.js';
@@ -29,7 +31,7 @@ interface ShownSample {
   readonly index: number;
   readonly image: string;
   readonly pixels: RgbImage;
-  readonly sample: TrainingSample;
+  readonly conversations: readonly Lesson[];
 }
 
 /** Draws of an image that have nothing to segment, before another image is taken. */
@@ -50,9 +52,8 @@ export async function runShow(request: ShowRequest, context: VerbContext): Promi
     await writeDirectoryAtomic(out, async (folder) => {
       for await (const found of samplesOf(set, seed, options, onBad)) {
         context.signal.throwIfAborted();
-        const { index, image, pixels, sample } = found;
+        const { index, image, pixels, conversations } = found;
         const file = `sample-${String(shown.length + 1).padStart(3, '0')}.png`;
-        const conversations = [sample, ...(sample.others ?? [])];
         await writeConversationPanel(join(folder, file), `${name} (${split}), ${image}`, pixels, conversations);
         shown.push({ file, index, image, conversations: conversations.map(plainConversation) });
         bar.update(shown.length);
@@ -108,9 +109,11 @@ async function* samplesOf(
     const request = set.requestAt(index);
     try {
       for (let draw = 0; draw < MOST_DRAWS; draw++) {
-        const sample = await makeSample(request, random.fork(index * MOST_DRAWS + draw), options);
+        const own = random.fork(index * MOST_DRAWS + draw);
+        const sample = await makeSample(request, own, options);
         if (sample === null) continue;
-        yield { index, image: request.image, pixels: await sample.image(), sample };
+        const conversations = gsvaLessons(sample.facts, own);
+        yield { index, image: request.image, pixels: await sample.image(), conversations };
         break;
       }
     } catch (error) {
@@ -120,7 +123,7 @@ async function* samplesOf(
   }
 }
 
-function plainConversation({ turns, targets }: Pick<TrainingSample, 'turns' | 'targets'>): object {
+function plainConversation({ turns, targets }: Lesson): object {
   return {
     turns,
     targets: targets.map(({ text, mask }) => ({

@@ -4,7 +4,7 @@
  */
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { settingText } from '../data/text/question-forms.js';
+import { settingText } from '../systems/gsva/question-forms.js';
 import { writeSynthDataset } from '../synthetic/writer.js';
 import { describeEngine, type EngineInfo } from '../engine/engine.js';
 import type { MetricRow } from '../evaluation/report/report-data.js';

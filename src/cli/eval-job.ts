@@ -4,7 +4,7 @@ import { RecordWriter } from '../evaluation/records/record-file.js';
 import { benchmarkOf } from '../evaluation/benchmarks/benchmarks.js';
 import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
 import { hasExpressions } from '../data/evaluated-sets.js';
-import { formOfProtocol, type QuestionSetting, settingText } from '../data/text/question-forms.js';
+import { formOfProtocol, type QuestionSetting, settingText } from '../systems/gsva/question-forms.js';
 import type { ImageRecord, RecordHeader, Refusal, Shard } from '../evaluation/records/record.js';
 import { loadPredictor, untrainedText } from '../inference/load-predictor.js';
 import { configDigest, weightsDigest } from '../inference/model-digest.js';

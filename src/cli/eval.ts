@@ -1,7 +1,7 @@
 /** `gsva eval`: measures a model on a split of a dataset. */
 import type { Options } from 'yargs';
 import { EVALUATED_NAMES, hasExpressions } from '../data/evaluated-sets.js';
-import { QUESTION_SETTINGS } from '../data/text/question-forms.js';
+import { QUESTION_SETTINGS } from '../systems/gsva/question-forms.js';
 import { UsageError } from '../errors.js';
 import { FEATURE_CACHE_OPTIONS, featureCacheOf } from './feature-cache-options.js';
 import type { EvalRequest } from './eval-job.js';

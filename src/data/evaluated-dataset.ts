@@ -1,12 +1,13 @@
-/** What is evaluated on: the images of a split, each with its expressions and their true masks. */
-import type { QuestionForm } from './text/question-forms.js';
+/** Evaluation data: the images of a split, each with its expressions and their true masks. */
 import type { ReferringImage } from './refer/refer-dataset.js';
 import type { BinaryMask, ReferringTarget } from '../types.js';
 
+/** Ways to ask that a dataset prescribes: about one thing at a time, by its wording. */
+export type PrescribedForm = 'reason-sentence' | 'reason-phrase' | 'class';
+
 export interface EvaluatedTarget extends ReferringTarget {
-  /** How it is asked for, where the dataset prescribes it. */
-  readonly form?: QuestionForm;
-  /** Pixels that are no one's business: neither target nor mistake. None in common with `mask`. */
+  readonly form?: PrescribedForm;
+  /** Ignored pixels: excluded from intersection and union. Disjoint from `mask`. */
   readonly ignored?: BinaryMask;
 }
 

@@ -1,16 +1,15 @@
-/** How fast the engine multiplies matrices, for each kind of product, beside one plain product of the same size. */
+/** Speed of matrix products by kind, next to one plain product of the same size. */
 import * as tf from './tf.js';
 
-/** One measurement. */
 export interface MatMulRow {
   readonly variant: string;
-  /** The matrices are size × size. */
+  /** Side of the square matrices. */
   readonly size: number;
   /** Billion floating-point operations a second: median, slowest and fastest of the repetitions. */
   readonly gigaflops: number;
   readonly slowest: number;
   readonly fastest: number;
-  /** Median, over pairs run in turn, of the rate as a share of `plain`'s: one call of the library's product. */
+  /** Median, over alternating pairs, of the rate as a share of `plain`'s: one call of the library's product. */
   readonly fraction: number;
 }
 
@@ -23,24 +22,24 @@ interface Variant {
 }
 
 const BATCH = 4;
+
+const TRANSPOSED = ['', 'A·Bᵀ', 'Aᵀ·B', 'Aᵀ·Bᵀ'];
+
 const VARIANTS: readonly Variant[] = [
-  { name: 'plain', batchA: [], batchB: [], transposeA: false, transposeB: false },
-  { name: 'A·Bᵀ', batchA: [], batchB: [], transposeA: false, transposeB: true },
-  { name: 'Aᵀ·B', batchA: [], batchB: [], transposeA: true, transposeB: false },
-  { name: 'Aᵀ·Bᵀ', batchA: [], batchB: [], transposeA: true, transposeB: true },
-  { name: 'batched', batchA: [BATCH], batchB: [BATCH], transposeA: false, transposeB: false },
-  { name: 'batched A·Bᵀ', batchA: [BATCH], batchB: [BATCH], transposeA: false, transposeB: true },
-  { name: 'batched Aᵀ·B', batchA: [BATCH], batchB: [BATCH], transposeA: true, transposeB: false },
-  { name: 'batched Aᵀ·Bᵀ', batchA: [BATCH], batchB: [BATCH], transposeA: true, transposeB: true },
-  { name: 'broadcast B', batchA: [BATCH], batchB: [1], transposeA: false, transposeB: false },
-  { name: 'broadcast A', batchA: [1], batchB: [BATCH], transposeA: false, transposeB: false },
-  { name: 'broadcast Aᵀ·B', batchA: [1], batchB: [BATCH], transposeA: true, transposeB: false },
-  { name: 'broadcast A·Bᵀ', batchA: [1], batchB: [BATCH], transposeA: false, transposeB: true },
+  ...TRANSPOSED.map((name) => variant(name === '' ? 'plain' : name, [], [])),
+  ...TRANSPOSED.map((name) => variant(`batched ${name}`.trim(), [BATCH], [BATCH])),
+  variant('broadcast B', [BATCH], [1]),
+  variant('broadcast A', [1], [BATCH]),
+  variant('broadcast Aᵀ·B', [BATCH], [1]),
+  variant('broadcast A·Bᵀ', [1], [BATCH]),
 ];
 
+function variant(name: string, batchA: number[], batchB: number[]): Variant {
+  return { name, batchA, batchB, transposeA: name.includes('Aᵀ'), transposeB: name.includes('Bᵀ') };
+}
+
 /**
- * Measures every variant at every size on the running engine.
- * @param sizes side lengths of the matrices.
+ * @param sizes sides of the matrices
  * @param repetitions of each measurement, after one to warm up
  */
 export async function benchmarkMatMul(sizes: readonly number[] = [512, 1024], repetitions = 7): Promise<MatMulRow[]> {
@@ -55,7 +54,7 @@ export async function benchmarkMatMul(sizes: readonly number[] = [512, 1024], re
 
 type Rates = Pick<MatMulRow, 'gigaflops' | 'slowest' | 'fastest' | 'fraction'>;
 
-/** Variant and plain product take turns, so that a busy machine slows both. */
+/** Variant and plain product alternate, so that a busy machine slows both. */
 async function measure(variant: Variant, size: number, repetitions: number): Promise<Rates> {
   const a = tf.randomUniform([...variant.batchA, size, size], -1, 1, 'float32', 1);
   const b = tf.randomUniform([...variant.batchB, size, size], -1, 1, 'float32', 2);
@@ -81,7 +80,7 @@ async function measure(variant: Variant, size: number, repetitions: number): Pro
   };
 }
 
-/** The middle of a list that is not empty; the mean of two middles. */
+/** The middle of a list with at least one number; the mean of two middles. */
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const [lower = NaN, upper = NaN] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];

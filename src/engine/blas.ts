@@ -1,6 +1,6 @@
 /**
- * Finds a BLAS library on this machine (OpenBLAS, or Accelerate on macOS) and calls its cblas_sgemm on numbers of the
- * WASM heap, in place. koffi makes the call in 0.2 µs.
+ * BLAS library of this machine (OpenBLAS, or Accelerate on macOS), whose cblas_sgemm works in place on the WASM heap.
+ * koffi makes the call in 0.2 µs.
  */
 import { readFileSync } from 'node:fs';
 import { availableParallelism, platform } from 'node:os';
@@ -12,10 +12,8 @@ const TRANSPOSE = 112;
 
 /** Row-major C = op(A) · op(B); addresses are of this process, as numbers below 2^53. */
 export interface Blas {
-  /** What was loaded and with which kernels, for people. */
   readonly description: string;
   readonly threads: number;
-  /** The address of the first byte of a buffer. */
   addressOf(buffer: ArrayBuffer): number;
   /** C [m, n] = op(A) [m, k] · op(B) [k, n], each stored densely: A as [k, m] when transposeA, B as [n, k]. */
   multiply(
@@ -32,51 +30,18 @@ export interface Blas {
   multiplyVector(rows: number, columns: number, transposeA: boolean, a: number, x: number, y: number): void;
 }
 
-type SgemmFunction = (
-  order: number,
-  transposeA: number,
-  transposeB: number,
-  m: number,
-  n: number,
-  k: number,
-  alpha: number,
-  a: number,
-  lda: number,
-  b: number,
-  ldb: number,
-  beta: number,
-  c: number,
-  ldc: number,
-) => void;
-
-type SgemvFunction = (
-  order: number,
-  transpose: number,
-  m: number,
-  n: number,
-  alpha: number,
-  a: number,
-  lda: number,
-  x: number,
-  incx: number,
-  beta: number,
-  y: number,
-  incy: number,
-) => void;
-
 /**
- * Multiplications of a product up to which OpenBLAS is faster in one thread than in several, which it takes from a
- * hundredth of it on: attention inside a window, for example, at almost twice the speed.
+ * Multiplications of a product up to which OpenBLAS is faster in one thread; it uses several from a hundredth of that
+ * on. Attention inside a window, for example, runs at almost twice the speed.
  */
 const LARGEST_FOR_ONE_THREAD = 2 ** 23;
 
 /**
- * Numbers of a matrix up to which its product with a vector is done in one thread: it takes some 10 µs, and waiting for
- * another thread up to milliseconds where something else runs on the processor. Attention of a generated token, per head.
+ * Numbers of a matrix up to which its product with a vector runs in one thread: it takes some 10 µs, and waiting for
+ * another thread up to milliseconds on a busy processor. Attention of a generated token, per head.
  */
 const LARGEST_VECTOR_FOR_ONE_THREAD = 2 ** 17;
 
-/** Where BLAS libraries are looked for, best first. Bare names go through the system's search path. */
 export function blasCandidates(os: NodeJS.Platform): readonly string[] {
   if (os === 'darwin') return ['/System/Library/Frameworks/Accelerate.framework/Accelerate'];
   if (os === 'win32') return ['libopenblas.dll', 'openblas.dll'];
@@ -92,8 +57,8 @@ export function blasCandidates(os: NodeJS.Platform): readonly string[] {
 }
 
 /**
- * The OpenBLAS kernels to ask for, or null to leave the choice to OpenBLAS. Older OpenBLAS takes an AMD processor with
- * AVX-512 for one without and uses its Haswell kernels, at half the speed.
+ * The OpenBLAS kernels to request, null for OpenBLAS's own choice. Older versions take an AMD processor with AVX-512
+ * for one without and use Haswell kernels, at half the speed.
  */
 export function coreTypeFor(cpuInfo: string): string | null {
   if (cpuInfo.includes('GenuineIntel')) return null;
@@ -110,7 +75,7 @@ function readCpuInfo(): string {
   }
 }
 
-/** Loads the first library that works; null when there is none. GSVA_BLAS names one, and then it must load. */
+/** The first library that loads, else null. GSVA_BLAS names one, and then it must load. */
 export async function loadBlas(threads = availableParallelism()): Promise<Blas | null> {
   const named = process.env.GSVA_BLAS ?? '';
   let koffi: typeof import('koffi');
@@ -148,11 +113,11 @@ function bind(koffi: typeof import('koffi'), path: string, threads: number): Bla
   const sgemm = library.func('cblas_sgemm', 'void', [
     ...['int', 'int', 'int', 'int', 'int', 'int', 'float'],
     ...[address, 'int', address, 'int', 'float', address, 'int'],
-  ]) as unknown as SgemmFunction;
+  ]) as (...values: number[]) => void;
   const sgemv = library.func('cblas_sgemv', 'void', [
     ...['int', 'int', 'int', 'int', 'float'],
     ...[address, 'int', address, 'int', 'float', address, 'int'],
-  ]) as unknown as SgemvFunction;
+  ]) as (...values: number[]) => void;
   const { description, threads: used, setThreads } = configure(library, path, threads);
   let current = used;
   const useThreads = (wanted: number): void => {
@@ -179,7 +144,7 @@ function bind(koffi: typeof import('koffi'), path: string, threads: number): Bla
   };
 }
 
-/** Sets the number of threads where the library lets us, and says what it is. */
+/** Sets the number of threads where the library permits, and describes it. */
 function configure(
   library: import('koffi').LibraryHandle,
   path: string,

@@ -1,7 +1,7 @@
 /**
- * The fused operations as kernels of backends that have none of their own: the formulas of `composites.ts`, and their
- * gradients as formulas too. A kernel leaves nothing on the tape but what its gradient needs, mostly its input, where
- * the formula alone would leave every step of it: a tenth of the memory and fewer operations on the way back.
+ * The fused operations as kernels of backends without their own: the formulas of `composites.ts`, and their gradients
+ * as formulas too. A kernel leaves only the inputs of its gradient on the tape, where the formula alone would leave
+ * every step: a tenth of the memory and fewer operations backwards.
  */
 import * as composites from './composites.js';
 import { registerFusedGradients } from './fused-gradients.js';
@@ -9,7 +9,6 @@ import * as tf from './tf.js';
 import { findKernel } from './wasm-heap.js';
 
 interface Call {
-  /** An input that the operation always passes. */
   readonly input: (name: string) => tf.Tensor;
   readonly optional: (name: string) => tf.Tensor | null;
   readonly attribute: (name: string) => number;
@@ -90,7 +89,6 @@ const FORMULAS: Readonly<Record<string, Formula>> = {
     return scale === 1 ? gradient : tf.mul(gradient, scale);
   },
 
-  /** The loss, and the logarithm of each row's sum of exponentials. */
   GsvaSoftmaxCrossEntropy: ({ input, attribute }) => {
     const [logits, labels] = [input('logits') as tf.Tensor2D, input('labels') as tf.Tensor1D];
     const loss = composites.softmaxCrossEntropyComposite(logits, labels, attribute('ignoreLabel'));
@@ -109,7 +107,6 @@ const FORMULAS: Readonly<Record<string, Formula>> = {
     return tf.where(isUsed, tf.mul(difference, factor), tf.zerosLike(logits));
   },
 
-  /** BCE, DICE, and numerator and denominator of each DICE. */
   GsvaMaskLoss: ({ input }) => {
     const { bce, dice, parts } = composites.maskLossComposite(
       input('logits') as tf.Tensor3D,
@@ -142,10 +139,10 @@ const FORMULAS: Readonly<Record<string, Formula>> = {
   },
 };
 
-/** Names of the kernels of this file: a profile counts what they are made of, not them. */
+/** Kernels of this file: a profile counts their operations, not them. */
 export const COMPOSITE_KERNELS: ReadonlySet<string> = new Set(Object.keys(FORMULAS));
 
-/** Registers them for a backend, with their gradients; may be called again. */
+/** May be called again. */
 export function registerCompositeKernels(backendName: string): void {
   for (const [kernelName, formula] of Object.entries(FORMULAS)) {
     if (findKernel(kernelName, backendName) !== undefined) continue;

@@ -1,40 +1,32 @@
 /**
- * The fused operations of `fused-ops.ts`, written as plain TensorFlow.js operations.
- *
- * They are what the kernels of backends without kernels of their own compute (`composite-kernels.ts`), differentiate by
- * themselves, and are what all kernels and gradients are tested against.
+ * The fused operations of `fused-ops.ts` as plain TensorFlow.js operations: the formulas of backends without kernels of
+ * their own (`composite-kernels.ts`), and the reference of the tests of all kernels and gradients.
  */
 import * as tf from './tf.js';
 
-/** See `layerNorm` in fused-ops.ts. */
 export function layerNormComposite(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, eps: number): tf.Tensor {
   const centred = tf.sub(x, tf.mean(x, -1, true));
   const variance = tf.mean(tf.square(centred), -1, true);
   return tf.add(tf.mul(tf.mul(centred, tf.rsqrt(tf.add(variance, eps))), gamma), beta);
 }
 
-/** See `rmsNorm` in fused-ops.ts. */
 export function rmsNormComposite(x: tf.Tensor, gamma: tf.Tensor, eps: number): tf.Tensor {
   const meanSquare = tf.mean(tf.square(x), -1, true);
   return tf.mul(tf.mul(x, tf.rsqrt(tf.add(meanSquare, eps))), gamma);
 }
 
-/** See `gelu` in fused-ops.ts. */
 export function geluComposite(x: tf.Tensor): tf.Tensor {
   return tf.mul(tf.mul(x, 0.5), tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1));
 }
 
-/** See `quickGelu` in fused-ops.ts. */
 export function quickGeluComposite(x: tf.Tensor): tf.Tensor {
   return tf.mul(x, tf.sigmoid(tf.mul(x, 1.702)));
 }
 
-/** See `silu` in fused-ops.ts. */
 export function siluComposite(x: tf.Tensor): tf.Tensor {
   return tf.mul(x, tf.sigmoid(x));
 }
 
-/** See `siluMul` in fused-ops.ts. */
 export function siluMulComposite(gate: tf.Tensor, up: tf.Tensor): tf.Tensor {
   return tf.mul(siluComposite(gate), up);
 }
@@ -42,7 +34,6 @@ export function siluMulComposite(gate: tf.Tensor, up: tf.Tensor): tf.Tensor {
 /** A score so low that its exponential is 0. */
 const HIDDEN = -1e30;
 
-/** See `maskedSoftmax` in fused-ops.ts. */
 export function maskedSoftmaxComposite(
   scores: tf.Tensor4D,
   scale: number,
@@ -72,7 +63,7 @@ export function maskedSoftmaxComposite(
   return tf.mul(tf.softmax(hidden), tf.cast(all, 'float32'));
 }
 
-/** [1, 1, Tq, Tk]: the highest score: none where a query sees a key, and what makes its weight 0 where not. */
+/** [1, 1, Tq, Tk]: upper limit of each score: none where a query attends to a key, else one that makes its weight 0. */
 function causalLimits(queries: number, keys: number, offset: number): tf.Tensor4D {
   const limits = Float32Array.from({ length: queries * keys }, (_, i) => {
     return i % keys <= Math.floor(i / keys) + offset ? Infinity : HIDDEN;
@@ -80,7 +71,6 @@ function causalLimits(queries: number, keys: number, offset: number): tf.Tensor4
   return tf.tensor4d(limits, [1, 1, queries, keys]);
 }
 
-/** See `softmaxCrossEntropy` in fused-ops.ts. */
 export function softmaxCrossEntropyComposite(logits: tf.Tensor2D, labels: tf.Tensor1D, ignoreLabel: number): tf.Scalar {
   const { supervised, isLabel } = supervision(labels, ignoreLabel, logits.shape[1]);
   // Chosen, not multiplied by 0: a wrong class may be -Infinity, and a row that is ignored may hold anything.
@@ -101,7 +91,7 @@ export function supervision(
   return { supervised, isLabel: isLabel as tf.Tensor2D };
 }
 
-/** See `maskLoss` in fused-ops.ts; `parts` [Q, 2] are numerator and denominator of each DICE. */
+/** `parts` [Q, 2] are numerator and denominator of each DICE. */
 export function maskLossComposite(
   logits: tf.Tensor3D,
   targets: tf.Tensor3D,
@@ -123,7 +113,6 @@ export function maskLossComposite(
   return { bce: bce as tf.Tensor1D, dice: dice as tf.Tensor1D, parts };
 }
 
-/** See `linear` in fused-ops.ts. */
 export function linearComposite(x: tf.Tensor, w: tf.Tensor2D, bias: tf.Tensor1D | null): tf.Tensor {
   const [inner, outer] = w.shape;
   // [..., in] → [rows, in]
@@ -133,7 +122,6 @@ export function linearComposite(x: tf.Tensor, w: tf.Tensor2D, bias: tf.Tensor1D 
   return x.rank === 2 ? y : tf.reshape(y, [...x.shape.slice(0, -1), outer]);
 }
 
-/** See `rotary` in fused-ops.ts. */
 export function rotaryComposite(x: tf.Tensor4D, cos: tf.Tensor2D, sin: tf.Tensor2D): tf.Tensor4D {
   const [first, second] = tf.split(x, 2, -1) as [tf.Tensor4D, tf.Tensor4D];
   const rotated = tf.concat([tf.neg(second), first], -1);

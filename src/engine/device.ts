@@ -1,7 +1,7 @@
-/** Which device an engine is asked to compute on: `--device cpu|gpu|gpu:1`, or the environment's GSVA_DEVICE. */
+/** Device of an engine: `--device cpu|gpu|gpu:1`, or the environment's GSVA_DEVICE. */
 import { UsageError, UserError } from '../errors.js';
 
-/** null: what is there, a GPU before the CPU. */
+/** Null: a GPU before the CPU. */
 export type DeviceChoice = { readonly kind: 'cpu' } | { readonly kind: 'gpu'; readonly index: number } | null;
 
 /** @throws UsageError for anything but cpu, gpu, gpu:NUMBER (gpu is gpu:0); '' and undefined are no choice. */
@@ -22,11 +22,9 @@ export function deviceName(
 }
 
 /**
- * CUDA_VISIBLE_DEVICES that shows just the chosen device. tfjs-node computes on the last GPU that it sees, so it is
- * shown one.
- * @param visible the variable as the user set it: numbers or ids; gpu:1 is the second of them. Undefined: not set.
- * @returns its new value.
- * @throws UserError where a GPU is asked for that the variable hides.
+ * CUDA_VISIBLE_DEVICES for the chosen device alone: tfjs-node computes on the last visible GPU.
+ * @param visible the user's value: numbers or ids, of which gpu:1 is the second; undefined where unset
+ * @throws UserError where it hides the requested GPU
  */
 export function cudaVisibleDevices(choice: DeviceChoice, visible: string | undefined): string {
   if (choice?.kind === 'cpu') return '-1';

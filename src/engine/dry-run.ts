@@ -1,6 +1,6 @@
 /**
- * An engine that computes nothing: every kernel says how large its result would be, and no more. What runs on it runs
- * through the same code as on any other engine, so the bytes that TensorFlow.js counts are those that it will need.
+ * Engine that computes sizes alone: every kernel makes a result of the right size. All other code runs unchanged, so
+ * the bytes that TensorFlow.js counts are those of a real run.
  */
 import { registerCompositeKernels } from './composite-kernels.js';
 import { registerFusedGradients } from './fused-gradients.js';
@@ -8,7 +8,9 @@ import { registerPackedKernels } from './packed-kernels.js';
 import * as tf from './tf.js';
 import { findKernel } from './wasm-heap.js';
 
-/** 'fused': the fused operations are kernels (WASM engines). 'formulas': they are made of others (TensorFlow, WebGPU). */
+/**
+ * 'fused': the fused operations are kernels (WASM engines). 'formulas': they consist of others (TensorFlow, WebGPU).
+ */
 export type DryRunKind = 'fused' | 'formulas';
 
 interface Data {
@@ -22,14 +24,13 @@ class DryRunBackend extends tf.KernelBackend {
   private bytes = 0;
   private mostBytes = 0;
 
-  /** Most bytes in tensors while the work is done. */
+  /** Peak of the bytes in tensors during the work. */
   async peakOf(work: () => Promise<unknown>): Promise<number> {
     this.mostBytes = this.bytes;
     await work();
     return this.mostBytes;
   }
 
-  /** A result of this shape: nothing but a number. */
   make(shape: readonly number[], dtype: tf.DataType = 'float32'): tf.TensorInfo {
     return { dataId: this.write(null, [...shape], dtype), shape: [...shape], dtype };
   }
@@ -120,44 +121,18 @@ type Rule = (
 ) => tf.TensorInfo | tf.TensorInfo[];
 
 /** Results of the shape of the first input. */
-const SAME = [
-  ...[
-    'Abs',
-    'Cos',
-    'Elu',
-    'Erf',
-    'Exp',
-    'Expm1',
-    'LeakyRelu',
-    'Log',
-    'Log1p',
-    'LogSoftmax',
-    'Neg',
-    'OnesLike',
-    'Reciprocal',
-  ],
-  ...[
-    'Relu',
-    'Relu6',
-    'Reverse',
-    'Rsqrt',
-    'Sigmoid',
-    'Sin',
-    'Softmax',
-    'Softplus',
-    'Sqrt',
-    'Square',
-    'Step',
-    'Tanh',
-    'ZerosLike',
-  ],
-];
+const SAME =
+  'Abs Cos Elu Erf Exp Expm1 LeakyRelu Log Log1p LogSoftmax Neg OnesLike Reciprocal Relu Relu6 Reverse Rsqrt ' +
+  'Sigmoid Sin Softmax Softplus Sqrt Square Step Tanh ZerosLike';
 const BROADCAST = ['Add', 'FloorDiv', 'Maximum', 'Minimum', 'Multiply', 'Pow', 'RealDiv', 'SquaredDifference', 'Sub'];
 const COMPARISONS = ['Equal', 'Greater', 'GreaterEqual', 'Less', 'LessEqual', 'LogicalAnd', 'LogicalOr', 'NotEqual'];
 
 const RULES: Readonly<Record<string, Rule>> = {
   ...Object.fromEntries(
-    SAME.map((name): [string, Rule] => [name, (inputs, _, on) => on.make(first(inputs).shape, first(inputs).dtype)]),
+    SAME.split(' ').map((name): [string, Rule] => [
+      name,
+      (inputs, _, on) => on.make(first(inputs).shape, first(inputs).dtype),
+    ]),
   ),
   ...Object.fromEntries(
     BROADCAST.map((name): [string, Rule] => [name, ({ a, b }, _, on) => on.make(broadcast(a, b), a?.dtype)]),
@@ -264,51 +239,42 @@ const RULES: Readonly<Record<string, Rule>> = {
   },
 };
 
-const sameAs =
-  (name: string): Rule =>
-  (inputs, _, on) =>
-    on.make(shapeOf(inputs[name]));
-const lastAxisOf =
-  (name: string): Rule =>
-  (inputs, _, on) =>
-    on.make(shapeOf(inputs[name]).slice(-1));
+/** Kernels whose result has the shape of an input. */
+const SHAPE_OF: Readonly<Record<string, string>> = {
+  x:
+    'GsvaLayerNorm GsvaLayerNormGradX GsvaRmsNorm GsvaRmsNormGradX GsvaGelu GsvaGeluGrad GsvaQuickGelu ' +
+    'GsvaQuickGeluGrad GsvaSilu GsvaSiluGrad GsvaRotary',
+  gate: 'GsvaSiluMul GsvaSiluMulGradGate',
+  scores: 'GsvaMaskedSoftmax',
+  y: 'GsvaMaskedSoftmaxGrad',
+  logits: 'GsvaSoftmaxCrossEntropyGrad GsvaMaskLossGrad',
+};
+
+const lastAxis: Rule = ({ x }, _, on) => on.make(shapeOf(x).slice(-1));
 
 /** The fused operations as kernels: results, and what they keep for the way back. */
 const FUSED_RULES: Readonly<Record<string, Rule>> = {
+  ...Object.fromEntries(
+    Object.entries(SHAPE_OF).flatMap(([input, kernels]) =>
+      kernels.split(' ').map((kernel): [string, Rule] => [kernel, (inputs, _, on) => on.make(shapeOf(inputs[input]))]),
+    ),
+  ),
   GsvaLinear: ({ x, w }, _, on) => on.make([...shapeOf(x).slice(0, -1), shapeOf(w).at(-1) ?? 1]),
   GsvaLinearGradX: ({ dy, w }, _, on) => on.make([...shapeOf(dy).slice(0, -1), shapeOf(w)[0] ?? 1]),
   GsvaLinearGradW: ({ x, dy }, _, on) => on.make([shapeOf(x).at(-1) ?? 1, shapeOf(dy).at(-1) ?? 1]),
-  GsvaColumnSum: lastAxisOf('x'),
-  GsvaLayerNorm: sameAs('x'),
-  GsvaLayerNormGradX: sameAs('x'),
-  GsvaLayerNormGradGamma: lastAxisOf('x'),
-  GsvaRmsNorm: sameAs('x'),
-  GsvaRmsNormGradX: sameAs('x'),
-  GsvaRmsNormGradGamma: lastAxisOf('x'),
-  GsvaGelu: sameAs('x'),
-  GsvaGeluGrad: sameAs('x'),
-  GsvaQuickGelu: sameAs('x'),
-  GsvaQuickGeluGrad: sameAs('x'),
-  GsvaSilu: sameAs('x'),
-  GsvaSiluGrad: sameAs('x'),
-  GsvaSiluMul: sameAs('gate'),
-  GsvaSiluMulGradGate: sameAs('gate'),
-  GsvaMaskedSoftmax: sameAs('scores'),
-  GsvaMaskedSoftmaxGrad: sameAs('y'),
+  GsvaColumnSum: lastAxis,
+  GsvaLayerNormGradGamma: lastAxis,
+  GsvaRmsNormGradGamma: lastAxis,
   GsvaSoftmaxCrossEntropy: ({ logits }, _, on) => [on.make([]), on.make(shapeOf(logits).slice(0, 1))],
-  GsvaSoftmaxCrossEntropyGrad: sameAs('logits'),
   GsvaMaskLoss: ({ logits }, _, on) => {
     const [masks = 0] = shapeOf(logits);
     return [on.make([masks]), on.make([masks]), on.make([masks, 2])];
   },
-  GsvaMaskLossGrad: sameAs('logits'),
-  GsvaRotary: sameAs('x'),
 };
 
-/** Runs work and counts: the most bytes in tensors at any time. */
+/** Runs work and returns the peak of the bytes in tensors. */
 export type PeakCounter = (work: () => Promise<unknown>) => Promise<number>;
 
-/** Makes it TensorFlow.js's backend. */
 export async function startDryRun(kind: DryRunKind): Promise<PeakCounter> {
   const name = `dry-run-${kind}`;
   if (tf.engine().registryFactory[name] === undefined) {

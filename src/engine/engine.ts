@@ -1,9 +1,8 @@
 /**
- * Which TensorFlow.js backend computes, and how it is started.
- *
- * `tensorflow` is TensorFlow itself, on a CUDA GPU or the CPU, where `gsva setup tensorflow` has put it; `webgpu` is any
- * graphics card. What works everywhere is tfjs's WASM backend with its matrix products done by a BLAS library
- * (`openblas`); without one it is plain WASM (`wasm`). `cpu` is tfjs's JavaScript backend, slow and exact, for comparing.
+ * Choice and start of the TensorFlow.js backend. `tensorflow` is TensorFlow itself, on a CUDA GPU or the CPU, as `gsva
+ * setup tensorflow` installed it; `webgpu` is any graphics card. tfjs's WASM backend works everywhere, with matrix
+ * products by a BLAS library (`openblas`) or without one (`wasm`). `cpu` is tfjs's JavaScript backend, slow and exact,
+ * for comparison.
  */
 import { availableParallelism, cpus } from 'node:os';
 import { UsageError, UserError, messageOf } from '../errors.js';
@@ -22,14 +21,12 @@ import { hasRealGpu } from './webgpu-device.js';
 import { startWebGpu } from './webgpu-engine.js';
 import { gsvaCommand } from '../program.js';
 
-/** The engines that can be started. */
 export type EngineName = 'tensorflow' | 'webgpu' | 'openblas' | 'wasm' | 'cpu';
 
-/** How to start. */
 export interface EngineOptions {
   /**
-   * 'auto' (the default; or the environment's GSVA_ENGINE): the first there is of tensorflow on a GPU, webgpu on a real
-   * graphics card, tensorflow on the CPU, openblas, wasm.
+   * 'auto' (default; or the environment's GSVA_ENGINE): the first present of tensorflow on a GPU, webgpu on a hardware
+   * GPU, tensorflow on the CPU, openblas, wasm.
    */
   readonly engine?: string;
   /** Threads of the matrix products; default: all processors. */
@@ -38,20 +35,19 @@ export interface EngineOptions {
   readonly device?: string;
 }
 
-/** What was started. */
 export interface EngineInfo {
   readonly name: EngineName;
-  /** Threads of the matrix products; everything else runs in one. 0: it is not the processor that computes. */
+  /** Threads of the matrix products; everything else runs in one. 0 where the processor does not compute. */
   readonly threads: number;
   /** The name of the processor, or of the GPU where one computes. */
   readonly device: string;
-  /** The library that does the matrix products, and its kernels; null where there is none. */
+  /** The library of the matrix products, and its kernels; null without one. */
   readonly blas: string | null;
-  /** One line for the user to know, or null. */
+  /** One line for the user, or null. */
   readonly notice: string | null;
 }
 
-/** `device` is left out where it is the processor. */
+/** `device` is omitted for the processor. */
 type Started = Omit<EngineInfo, 'device'> & { readonly device?: string };
 type Starter = (threads: number, device: DeviceChoice) => Promise<Started>;
 
@@ -85,7 +81,7 @@ function startAuto(threads: number, device: DeviceChoice): Promise<Started> {
   });
 }
 
-/** An engine that has no GPU to offer refuses one, instead of being slow without a word. */
+/** Refuses a GPU that the engine cannot use, instead of computing slowly. */
 function onCpu(name: string, start: (threads: number) => Promise<Started>): Starter {
   return async (threads, device) => {
     if (device?.kind !== 'gpu') return start(threads);
@@ -96,7 +92,7 @@ function onCpu(name: string, start: (threads: number) => Promise<Started>): Star
   };
 }
 
-/** WebGPU has one graphics card to offer, the fastest, and no processor. */
+/** WebGPU offers one graphics card, the fastest, and no processor. */
 function onOneGpu(start: () => Promise<Started>): Starter {
   return async (_threads, device) => {
     if (device === null || (device.kind === 'gpu' && device.index === 0)) return start();
@@ -107,13 +103,13 @@ function onOneGpu(start: () => Promise<Started>): Starter {
   };
 }
 
-/** What was started last; `backend` is null until it runs. */
+/** The last start; `backend` is null until it runs. */
 let current: { readonly key: string; readonly info: Promise<EngineInfo>; backend: string | null } | null = null;
 
 /**
- * Starts the engine and makes it TensorFlow.js's backend. Asked again for the same, it returns what runs; asked for
- * another, it changes over (tensors of the old one stay readable).
- * @throws UsageError for an unknown engine, device or thread count; UserError when the engine cannot be started.
+ * Starts the engine and makes it TensorFlow.js's backend. Idempotent for equal options; otherwise switches the backend
+ * (tensors of the old one stay readable).
+ * @throws UsageError for an unknown engine, device or thread count; UserError when the engine cannot be started
  */
 export async function startEngine(options: EngineOptions = {}): Promise<EngineInfo> {
   const { choice, threads, device, start } = checkedOptions(options);
@@ -137,10 +133,7 @@ export async function startEngine(options: EngineOptions = {}): Promise<EngineIn
   return current.info;
 }
 
-/**
- * Checks the options without starting anything.
- * @throws UsageError for an unknown engine, device or thread count
- */
+/** Checks the options without starting. @throws UsageError for an unknown engine, device or thread count */
 export function checkEngineOptions(options: EngineOptions): void {
   checkedOptions(options);
 }

@@ -1,6 +1,6 @@
 /**
- * Gradients of the fused operations, the same on every backend: which kernel computes the gradient of which input, and
- * what is kept for it. Only the gradients that are asked for are computed, so frozen weights cost nothing.
+ * Gradients of the fused operations, the same on every backend. Only requested gradients are computed, so frozen
+ * weights cost nothing.
  */
 import * as tf from './tf.js';
 
@@ -73,7 +73,6 @@ const GRADIENTS: Readonly<Record<string, GradientDefinition>> = {
   },
 };
 
-/** Registers them all; may be called again. */
 export function registerFusedGradients(): void {
   for (const [kernelName, { keepInputs = [], keepOutputs = [], of }] of Object.entries(GRADIENTS)) {
     tf.registerGradient({

@@ -1,16 +1,13 @@
 /**
- * Differentiable operations that transformers spend their time in, each as one step of the tape.
- *
- * On the WASM engine they run on kernels of our own (`kernels/`), which read and write the WASM heap directly; on every
- * other backend on formulas (`composite-kernels.ts`). Either way the tape keeps only what a gradient needs
- * (`fused-gradients.ts`), and values and gradients agree. Plain functions of tensors: they can be used inside tf.tidy,
- * tf.grads, tf.grad.
+ * Differentiable operations of transformers, each one step of the tape, as plain functions of tensors. On the WASM
+ * engine they run on kernels of our own (`kernels/`) directly on the heap, on other backends on formulas
+ * (`composite-kernels.ts`). Either way the tape keeps only what a gradient needs (`fused-gradients.ts`), and values and
+ * gradients agree.
  */
 import * as tf from './tf.js';
 
 export { accumulate, adamWUpdate, sumOfSquares, type AdamWStep } from './update-ops.js';
 
-/** Throws when `tensor` cannot be what an operation computes with. */
 function check(condition: boolean, operation: string, expected: string, ...found: tf.Tensor[]): void {
   if (condition) return;
   const shapes = found.map((tensor) => `${tensor.dtype} [${tensor.shape.join(', ')}]`).join(' and ');
@@ -18,12 +15,10 @@ function check(condition: boolean, operation: string, expected: string, ...found
 }
 
 /**
- * Layer normalisation over the last axis: y = (x - mean) / sqrt(variance + eps) · gamma + beta.
- * @param x [..., D] float32.
- * @param gamma [D].
- * @param beta [D].
- * @param eps added to the variance.
- * @returns the shape of x.
+ * Layer normalisation over the last axis: y = (x - mean) sqrt(variance + eps) · gamma + beta.
+ * @param x [..., D] float32
+ * @param gamma [D]
+ * @param beta [D]
  */
 export function layerNorm(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, eps: number): tf.Tensor {
   const width = x.shape[x.rank - 1];
@@ -32,10 +27,9 @@ export function layerNorm(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, eps: 
 }
 
 /**
- * Root-mean-square normalisation over the last axis: y = x / sqrt(mean(x²) + eps) · gamma.
- * @param x [..., D] float32.
- * @param gamma [D].
- * @returns the shape of x.
+ * Root-mean-square normalisation over the last axis: y = x sqrt(mean(x²) + eps) · gamma.
+ * @param x [..., D] float32
+ * @param gamma [D]
  */
 export function rmsNorm(x: tf.Tensor, gamma: tf.Tensor, eps: number): tf.Tensor {
   check(gamma.size === x.shape[x.rank - 1], 'rmsNorm', 'x [..., D] and gamma [D]', x, gamma);
@@ -63,22 +57,25 @@ export function siluMul<T extends tf.Tensor>(gate: T, up: T): T {
   return tf.engine().runKernel('GsvaSiluMul', { gate, up });
 }
 
-/** What `maskedSoftmax` hides. */
+/** Which scores `maskedSoftmax` hides. */
 export interface MaskedSoftmaxOptions {
   /** Factor on the scores before the softmax. Default 1. */
   readonly scale?: number;
-  /** Query i sees key j only if j <= i + causalOffset (0: causal; the past's length with a KV cache). null: no limit. */
+  /**
+   * Query i attends to key j only if j <= i + causalOffset (0: causal; the past's length with a KV cache). null: no
+   * limit.
+   */
   readonly causalOffset?: number | null;
-  /** [B] int32: conversation b has keys 0 … keyLengths[b]-1; those behind are padding. null: all. */
+  /** [B] int32: conversation b has keys 0 … keyLengths[b]-1; further ones are padding. null: all. */
   readonly keyLengths?: tf.Tensor1D | null;
 }
 
 /**
- * Attention weights: softmax over the last axis of scale · scores, over the keys that a query may see.
- * A row that sees nothing is all zero, and has gradient zero; one that sees nothing but -Infinity is NaN. Hidden scores
- * may be infinite; NaN among them may make its row NaN.
- * @param scores [B, H, Tq, Tk] float32.
- * @returns [B, H, Tq, Tk], each row summing to 1 (or 0).
+ * Attention weights: softmax over the last axis of scale · scores, over the visible keys. A row without visible keys is
+ * zero, with gradient zero; one of -Infinity alone is NaN. Hidden scores may be infinite; NaN among them may make its
+ * row NaN.
+ * @param scores [B, H, Tq, Tk] float32
+ * @returns [B, H, Tq, Tk], each row summing to 1 (or 0)
  */
 export function maskedSoftmax(scores: tf.Tensor4D, options: MaskedSoftmaxOptions = {}): tf.Tensor4D {
   const scale = options.scale ?? 1;
@@ -96,12 +93,11 @@ export function maskedSoftmax(scores: tf.Tensor4D, options: MaskedSoftmaxOptions
 }
 
 /**
- * Mean cross entropy of next-token logits over the supervised labels (0 when there are none). A logit of -Infinity in a
- * wrong class is a class that cannot be, with gradient 0; in the right class the loss is Infinity. Rows whose label is
- * ignored may hold anything.
- * @param logits [N, V] float32.
- * @param labels [N] int32 in [0, V) or `ignoreLabel`.
- * @returns a scalar.
+ * Mean cross entropy of next-token logits over the supervised labels (0 without any). A logit of -Infinity in a wrong
+ * class is an impossible class, with gradient 0; in the right class the loss is Infinity. Ignored rows may hold
+ * anything.
+ * @param logits [N, V] float32
+ * @param labels [N] int32 in [0, V) or `ignoreLabel`
  */
 export function softmaxCrossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D, ignoreLabel = -100): tf.Scalar {
   check(
@@ -119,11 +115,11 @@ export function softmaxCrossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D, ig
 }
 
 /**
- * The two mask losses, one value per mask:
- * BCE = mean over pixels; DICE = 1 - (2Σpg/1000 + 1e-6) / (Σp/1000 + Σg/1000 + 1e-6), p = sigmoid(logits).
- * @param logits [Q, H, W] float32.
- * @param targets [Q, H, W] float32, 0 or 1; no gradient flows to them.
- * @returns bce [Q] and dice [Q].
+ * The two mask losses, one value per mask: BCE = mean over pixels; DICE = 1 - (2Σpg/1000 + 1e-6) (Σp/1000 + Σg/1000 +
+ * 1e-6), p = sigmoid(logits).
+ * @param logits [Q, H, W] float32
+ * @param targets [Q, H, W] float32, 0 or 1; no gradient flows to them
+ * @returns bce [Q] and dice [Q]
  */
 export function maskLoss(logits: tf.Tensor3D, targets: tf.Tensor3D): { bce: tf.Tensor1D; dice: tf.Tensor1D } {
   check(tf.util.arraysEqual(logits.shape, targets.shape), 'maskLoss', 'logits and targets [Q, H, W]', logits, targets);
@@ -135,12 +131,11 @@ export function maskLoss(logits: tf.Tensor3D, targets: tf.Tensor3D): { bce: tf.T
 }
 
 /**
- * x · w + bias over the last axis, in one step. Gradients are made only for the inputs that are asked for, from x and
- * w alone.
- * @param x [..., in] float32.
- * @param w [in, out].
- * @param bias [out] or null.
- * @returns [..., out].
+ * x · w + bias over the last axis, in one step.
+ * @param x [..., in] float32
+ * @param w [in, out]
+ * @param bias [out] or null
+ * @returns [..., out]
  */
 export function linear(x: tf.Tensor, w: tf.Tensor2D, bias: tf.Tensor1D | null): tf.Tensor {
   const fits = w.rank === 2 && x.shape[x.rank - 1] === w.shape[0] && (bias === null || bias.size === w.shape[1]);
@@ -149,11 +144,10 @@ export function linear(x: tf.Tensor, w: tf.Tensor2D, bias: tf.Tensor1D | null): 
 }
 
 /**
- * Rotary position embedding as in Hugging Face's LLaMA: x · cos + rotateHalf(x) · sin with
- * rotateHalf([a, b]) = [-b, a] over the two halves of the last axis.
- * @param x [B, H, T, D] float32, D even.
- * @param cos [T, D], sin [T, D]: of the T positions of x; both halves hold the same angles. No gradient flows to them.
- * @returns [B, H, T, D].
+ * Rotary position embedding as in Hugging Face's LLaMA: x · cos + rotateHalf(x) · sin with rotateHalf([a, b]) = [-b, a]
+ * over the two halves of the last axis.
+ * @param x [B, H, T, D] float32, D even
+ * @param cos [T, D] of the T positions, and `sin`; both halves hold the same angles. No gradient flows to them
  */
 export function rotary(x: tf.Tensor4D, cos: tf.Tensor2D, sin: tf.Tensor2D): tf.Tensor4D {
   const [, , length, width] = x.shape;

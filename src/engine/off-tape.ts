@@ -1,9 +1,9 @@
-/** Computing something beside what a tape records. */
+/** Computation outside of a gradient tape. */
 import * as tf from './tf.js';
 
 /**
- * Runs `compute` in the middle of a function that is being differentiated, without recording it: to the gradient, what
- * it returns is a constant. It may differentiate something else itself, whose tape ends with it.
+ * Runs `compute` inside a differentiated function without recording it: its result is a constant to the gradient. It
+ * may differentiate something itself.
  */
 export function offTape<T>(compute: () => T): T {
   const { state } = tf.engine();

@@ -1,6 +1,6 @@
 /**
- * What an engine does with packed matrices (`packed-matrix.ts`): three kernels, and the one gradient there is. Here are
- * the formulas for engines without kernels of their own; they widen in JavaScript.
+ * Three kernels of packed matrices (`packed-matrix.ts`) and their one gradient, with formulas for engines without such
+ * kernels, which widen in JavaScript.
  */
 import { type PackedMatrix, packedOf, widened } from './packed-matrix.js';
 import * as tf from './tf.js';
@@ -16,7 +16,7 @@ export interface PackedKernels<B = unknown> {
   readonly gather: (backend: B, ids: tf.Tensor, matrix: PackedMatrix) => tf.TensorInfo;
 }
 
-/** Registers them for a backend, with the gradient; may be called again with others. */
+/** May be called again with others. */
 export function registerPackedKernels<B>(backendName: string, kernels: PackedKernels<B>): void {
   const register = (kernelName: string, inputName: string, kernel: PackedKernels<B>['multiply']): void => {
     if (findKernel(kernelName, backendName) !== undefined) tf.unregisterKernel(kernelName, backendName);
@@ -41,7 +41,7 @@ export function registerPackedKernels<B>(backendName: string, kernels: PackedKer
   });
 }
 
-/** By other operations, the matrix widened in JavaScript. */
+/** Formulas of other operations, the matrix widened in JavaScript. */
 const FORMULAS: PackedKernels = {
   multiply: (_, x, matrix) =>
     tf.tidy(() => {
@@ -75,7 +75,6 @@ const FORMULAS: PackedKernels = {
     }),
 };
 
-/** The formulas for a backend that has no kernels of its own for this. */
 export function registerPackedFormulas(backendName: string): void {
   registerPackedKernels(backendName, FORMULAS);
 }

@@ -1,34 +1,32 @@
 /**
- * A frozen weight matrix that stays in 16 bits, outside the engine's float32 tensors, and is widened block by block
- * while it is computed with: half the memory, and on WASM none of the 4 GiB that its heap can have. A model of 7 billion
- * parameters fits into 16 GB this way.
- *
- * Widening is exact, so results are those of the same matrix in float32. Gradients flow through a product to its other
- * factor; the matrix itself has none.
+ * A frozen weight matrix in 16 bits, outside the engine's float32 tensors, widened block by block during computation:
+ * half the memory, and none of WASM's 4 GiB heap. A 7B model fits into 16 GB this way. Widening is exact, so results
+ * equal those in float32. Gradients flow through a product to its other factor only.
  */
 import { bfloat16ToFloat32, halfToFloat32 } from '../half-float.js';
 import * as tf from './tf.js';
+import { machineMemory } from '../machine.js';
 
 export type PackedDtype = 'BF16' | 'F16';
 
-/** Where an engine keeps the 16-bit numbers of one matrix. */
+/** Storage of the 16-bit numbers of one matrix on an engine. */
 export interface PackedStore {
-  /** Rows as bit patterns; may be a view of what is kept. */
+  /** Rows as bit patterns, perhaps a view of the storage. */
   bits(first: number, count: number): Uint16Array;
   dispose(): void;
 }
 
-/** Makes stores of one kind. */
+/** Constructor of stores of one kind. */
 export type PackedStoreKind<S extends PackedStore = PackedStore> = new (bits: Uint16Array, layout: PackedLayout) => S;
 
-/** How a store's numbers lie, row after row. */
+/** Layout of a store's numbers, row after row. */
 export interface PackedLayout {
   readonly dtype: PackedDtype;
   readonly rows: number;
   readonly columns: number;
 }
 
-/** The numbers in a JavaScript array: what every engine can read. */
+/** The numbers in a JavaScript array, readable by every engine. */
 export class ArrayStore implements PackedStore {
   constructor(
     readonly data: Uint16Array,
@@ -47,22 +45,22 @@ export class ArrayStore implements PackedStore {
 
 const storeKinds = new Map<string, PackedStoreKind>();
 
-/** Has a backend keep its matrices in stores of its own. */
+/** Makes a backend keep its matrices in stores of its own. */
 export function registerPackedStore(backendName: string, kind: PackedStoreKind): void {
   storeKinds.set(backendName, kind);
 }
 
-/** Numbers that are widened at a time: 8 MiB of float32, near enough to the processor and long enough for a product. */
+/** Numbers widened at a time: 8 MiB of float32, near the processor and long enough for a product. */
 const BLOCK = 2 ** 21;
 
-/** Some rows of a matrix. */
+/** Consecutive rows of a matrix. */
 export interface RowBlock {
   readonly first: number;
   readonly count: number;
 }
 
 export class PackedMatrix implements PackedLayout {
-  /** Null: zeros, which need no memory before they are asked for. */
+  /** Null: zeros, which need no memory before first use. */
   private store: PackedStore | null = null;
   private isDisposed = false;
 
@@ -76,9 +74,9 @@ export class PackedMatrix implements PackedLayout {
   ) {}
 
   /**
-   * @param data bit patterns, row-major [rows = out, columns = in] as PyTorch stores a Linear; they may be kept as they
-   *   are, so the caller must not change them afterwards
-   * @param blockSize numbers that are widened at a time
+   * @param data bit patterns, row-major [rows = out, columns = in] as PyTorch stores a Linear; perhaps kept, so the
+   *   caller must not change them
+   * @param blockSize numbers widened at a time
    */
   static create(data: Uint16Array, dtype: PackedDtype, rows: number, columns: number, blockSize = BLOCK): PackedMatrix {
     if (data.length !== rows * columns) {
@@ -90,7 +88,6 @@ export class PackedMatrix implements PackedLayout {
     return matrix;
   }
 
-  /** Zeros, for a weight that is set later. */
   static zeros(rows: number, columns: number, dtype: PackedDtype = 'BF16'): PackedMatrix {
     return new PackedMatrix(dtype, rows, columns, BLOCK);
   }
@@ -122,12 +119,12 @@ export class PackedMatrix implements PackedLayout {
     return tf.tidy(() => this.gather(tf.tensor1d(ids, 'int32')) as tf.Tensor2D);
   }
 
-  /** The bit patterns of some rows; to be read only. */
+  /** Bit patterns of some rows, read-only. */
   bits(first = 0, count = this.rows - first): Uint16Array {
     return this.currentStore().bits(first, count);
   }
 
-  /** All rows in blocks that are small enough to be widened. */
+  /** All rows in blocks small enough to be widened. */
   blocks(largest = this.blockSize): RowBlock[] {
     const numbers = Math.min(largest, this.blockSize);
     const step = Math.max(1, Math.floor(numbers / Math.max(1, this.columns)));
@@ -136,7 +133,7 @@ export class PackedMatrix implements PackedLayout {
     });
   }
 
-  /** The numbers in a store of the given kind, moved into it where another engine has kept them. */
+  /** The numbers in a store of the given kind, moved into it from another engine's. */
   storedAs<S extends PackedStore>(kind: PackedStoreKind<S>): S {
     const found = this.currentStore(kind);
     if (found instanceof kind) return found;
@@ -170,7 +167,6 @@ export function packedOf(attrs: unknown): PackedMatrix {
   throw new Error('A kernel of packed matrices was called without its matrix.');
 }
 
-/** Bit patterns → float32, exact. */
 export function widened(bits: Uint16Array, dtype: PackedDtype): Float32Array {
   return dtype === 'BF16' ? bfloat16ToFloat32(bits) : halfToFloat32(bits);
 }
@@ -179,7 +175,16 @@ function currentKind(): PackedStoreKind {
   return storeKinds.get(tf.getBackend()) ?? ArrayStore;
 }
 
-/** tfjs hands attributes through to kernels and gradients as they are; a matrix is no kind of attribute that it names. */
+/** tfjs passes attributes to kernels and gradients unchanged; its types name no matrix. */
 function runPacked(kernel: string, inputs: tf.NamedTensorMap, matrix: PackedMatrix): tf.Tensor {
   return tf.engine().runKernel(kernel, inputs, { matrix } as unknown as tf.NamedAttrMap);
+}
+
+/** Addresses of WebAssembly have 32 bits. */
+const LARGEST_HEAP = 2 ** 32;
+
+/** Bytes available to tensors; a graphics card's memory is unknown, so the machine's counts there. */
+export function tensorMemory(): number {
+  const { available } = machineMemory();
+  return tf.getBackend() === 'wasm' ? Math.min(LARGEST_HEAP, available) : available;
 }

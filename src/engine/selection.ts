@@ -1,22 +1,21 @@
 /**
- * Which engine `auto` takes: TensorFlow on a GPU, WebGPU on a real graphics card, TensorFlow on the CPU, OpenBLAS with
- * WASM, WASM alone. What is there and does not work is passed over with a notice, what is not there without a word; but
- * a GPU that was asked for must be there.
+ * Order of engines for `auto`: TensorFlow on a GPU, WebGPU on a hardware GPU, TensorFlow on the CPU, OpenBLAS with
+ * WASM, WASM alone. A present engine that fails is skipped with a notice, an absent one silently; a requested GPU must
+ * be present.
  */
 import { UserError, messageOf } from '../errors.js';
 import { type DeviceChoice, deviceName } from './device.js';
 import { gsvaCommand } from '../program.js';
 
-/** What the choice needs to know of an engine that runs. */
+/** Facts of a running engine that the choice needs. */
 export interface Candidate {
-  /** Set where it is not the processor that computes. */
+  /** Set where the processor does not compute. */
   readonly device?: string;
   readonly notice: string | null;
 }
 
-/** What a machine has to offer. */
 export interface Offer<Started extends Candidate> {
-  /** What `gsva setup tensorflow` has set up, null for nothing. May throw where it cannot be read. */
+  /** Kind of the installation by `gsva setup tensorflow`, null for none. May throw where it cannot be read. */
   tensorflow(): 'cpu' | 'gpu' | null;
   hasRealGpu(): Promise<boolean>;
   startTensorflow(): Promise<Started>;
@@ -26,7 +25,7 @@ export interface Offer<Started extends Candidate> {
   startWasm(): Promise<Started>;
 }
 
-/** Starts the fastest engine that works. @throws UserError where a GPU was asked for and none is there. */
+/** @throws UserError where a GPU was requested and none is present */
 export async function startFastest<Started extends Candidate>(
   device: DeviceChoice,
   offer: Offer<Started>,

@@ -1,21 +1,20 @@
 /**
- * A long computation in steps, layer by layer: done at once it is one blocking call; with an AbortSignal the event loop
- * gets its turn after every step, so that timers, Ctrl-C and the signal are heard in the middle.
+ * A long computation in steps, layer by layer: one blocking call, or, with an AbortSignal, a turn of the event loop
+ * after every step, so that timers, Ctrl-C and the signal take effect.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Abortable } from '../abortable.js';
 import * as tf from './tf.js';
 
 /**
- * Yields what a step has made, its own to free. Ended early (`return()`), or by an error, it frees all that it made.
- * Between two steps no tensor of it may belong to a tf.tidy, which ends with the synchronous call that it is in.
+ * Yields the tensor of a step, which stays the generator's. Ended early (`return()`) or by an error, it frees all its
+ * tensors; between two steps none may belong to a tf.tidy.
  */
 export type Steps<T> = Generator<tf.Tensor, T, void>;
 
-/** Engines that take orders and work them off later: waiting for a step means reading from its result. */
+/** Engines that queue orders: waiting for a step means reading from its result. */
 const QUEUEING: readonly string[] = ['webgpu', 'tensorflow'];
 
-/** All steps in one blocking call. */
 export function atOnce<T>(steps: Steps<T>): T {
   for (;;) {
     const step = steps.next();
@@ -45,7 +44,7 @@ export async function stepwise<T>(steps: Steps<T>, signal: Abortable | undefined
   }
 }
 
-/** Lets the event loop have its turn. @throws the signal's reason where it is aborted by then */
+/** Yields to the event loop. @throws the signal's reason where it is aborted by then */
 export async function pause(signal: Abortable | undefined): Promise<void> {
   if (signal === undefined) return;
   signal.throwIfAborted();
@@ -58,7 +57,7 @@ function isOneToken({ shape }: tf.Tensor): boolean {
   return shape.length === 3 && shape[0] === 1 && shape[1] === 1;
 }
 
-/** Waits until a tensor is computed, by reading one number of it. */
+/** Waits for a tensor by reading one number of it. */
 async function computed(x: tf.Tensor): Promise<void> {
   const one = tf.tidy(() => tf.slice(tf.reshape(x, [-1]), [0], [1]));
   try {

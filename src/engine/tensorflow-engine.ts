@@ -1,10 +1,8 @@
 /**
  * The engine `tensorflow`: TensorFlow's C library through the Node addon of @tensorflow/tfjs-node, on the CPU or on a
- * CUDA GPU, as `gsva setup tensorflow` installed it.
- *
- * The package is not loaded as published: its index would load the umbrella package @tensorflow/tfjs with another copy
- * of tfjs-core, print banners, and look for a downloaded addon. We load its backend and its kernels only; where they
- * ask for `@tensorflow/tfjs` or tfjs-core, stand-ins in the installation hand them the copy that everything here uses.
+ * CUDA GPU, as `gsva setup tensorflow` installed it. The package is not loaded as published: its index would load
+ * @tensorflow/tfjs with another copy of tfjs-core, print banners, and look for a downloaded addon. Its backend and
+ * kernels alone are loaded; stand-ins in the installation give them the copy of tfjs-core in use.
  */
 import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
@@ -13,16 +11,17 @@ import util from 'node:util';
 import { UserError, messageOf } from '../errors.js';
 import { registerCompositeKernels } from './composite-kernels.js';
 import { type DeviceChoice, cudaVisibleDevices, deviceName } from './device.js';
-import { type NativeProcess, nativeProcess } from './native-process.js';
 import { copyLargeTensorsAtOnce, registerTensorflowKernels, type TensorflowBackend } from './tensorflow-kernels.js';
 import { registerTensorflowPacked } from './tensorflow-packed.js';
 import { ADDON_FILE, CORE_KEY, type Installation, findInstallation } from './tensorflow-installation.js';
 import * as tf from './tf.js';
 import { gsvaCommand } from '../program.js';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 
 const BACKEND = 'tensorflow';
 
-/** What the engine tells of itself. */
+/** Facts of the started engine. */
 export interface TensorflowStarted {
   readonly name: 'tensorflow';
   readonly threads: number;
@@ -40,16 +39,15 @@ interface Loaded {
   readonly visible: string;
 }
 
-/** TensorFlow is loaded once in a process: its device and its threads are settled then. */
+/** TensorFlow is loaded once per process, which fixes device and threads. */
 let loaded: Loaded | null = null;
 
-/** The variable as it was before we narrowed it to one device. */
+/** The variable before it was narrowed to one device. */
 const visibleAtStart = process.env.CUDA_VISIBLE_DEVICES;
 
 /**
- * Starts the engine.
- * @param threads of TensorFlow's operations on the CPU; the first start in a process settles it.
- * @throws UserError when it is not set up, does not load, or the GPU asked for is not there.
+ * @param threads of TensorFlow's operations on the CPU; the first start in a process fixes it
+ * @throws UserError when it is not set up, does not load, or the requested GPU is absent
  */
 export async function startTensorflow(threads: number, device: DeviceChoice): Promise<TensorflowStarted> {
   const installation = loaded?.installation ?? findInstallation();
@@ -186,4 +184,56 @@ function gpuName(visible: string): string {
   } catch {
     return `GPU ${visible}`;
   }
+}
+
+const STDERR = 2;
+
+/** Process state that native libraries share and Node cannot change, on Linux and macOS by koffi. */
+export interface NativeProcess {
+  /** Sets a variable that native code reads when it is loaded, unless the user has set it. */
+  setDefault(name: string, value: string): void;
+  /** Sets it in any case. */
+  set(name: string, value: string): void;
+  /** Calls `work` while everything written to descriptor 2, by native code too, goes to a file. */
+  capturingStderr<T>(work: () => T): { result: T; written: string };
+}
+
+/**
+ * An assignment to process.env reaches the C library from the main thread only (and not from Jest's sandbox), so the C
+ * library itself sets the environment.
+ */
+export async function nativeProcess(): Promise<NativeProcess> {
+  const koffi = await import('koffi');
+  const c = koffi.load(null);
+  const setenv = c.func('int setenv(const char *name, const char *value, int overwrite)');
+  const dup = c.func('int dup(int fd)') as (fd: number) => number;
+  const dup2 = c.func('int dup2(int from, int to)') as (from: number, to: number) => number;
+  return {
+    setDefault: (name, value) => {
+      setenv(name, value, 0);
+    },
+    set: (name, value) => {
+      setenv(name, value, 1);
+    },
+    capturingStderr: (work) => {
+      const folder = mkdtempSync(join(tmpdir(), 'gsva-stderr-'));
+      const path = join(folder, 'stderr');
+      const file = openSync(path, 'w');
+      const saved = dup(STDERR);
+      try {
+        dup2(file, STDERR);
+        let result;
+        try {
+          result = work();
+        } finally {
+          if (saved >= 0) dup2(saved, STDERR);
+        }
+        return { result, written: readFileSync(path, 'utf8') };
+      } finally {
+        closeSync(file);
+        if (saved >= 0) closeSync(saved);
+        rmSync(folder, { recursive: true, force: true });
+      }
+    },
+  };
 }

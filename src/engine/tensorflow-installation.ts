@@ -1,8 +1,7 @@
 /**
- * Where `gsva setup tensorflow` puts the engine `tensorflow`, and the note that it leaves there.
- *
- * The folder holds the npm packages of tfjs-node (node_modules/), TensorFlow's libraries (site/, unless an existing
- * TensorFlow is used) and the addon that joins the two. The note is written last: a folder without it is none.
+ * Folder and note of the engine `tensorflow`, as `gsva setup tensorflow` makes them. The folder holds the npm packages
+ * of tfjs-node (node_modules/), TensorFlow's libraries (site/, unless an existing TensorFlow is used) and the addon
+ * between them. The note is written last: a folder without it is no installation.
  */
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -12,13 +11,12 @@ import { UserError, messageOf } from '../errors.js';
 import { gsvaCommand } from '../program.js';
 
 export const INSTALLATION_FILE = 'installation.json';
-/** Raised when what is installed changes in a way that older installations cannot serve. */
+/** Raised when installations change in a way that older ones cannot serve. */
 export const INSTALLATION_VERSION = 1;
 export const ADDON_FILE = 'tfjs_binding.node';
 /** Name of the global symbol under which the installed packages find the copy of tfjs-core that everything here uses. */
 export const CORE_KEY = 'gsva.tfjs-core';
 
-/** The note. */
 export interface InstallationNote {
   readonly version: number;
   /** The npm package: @tensorflow/tfjs-node or @tensorflow/tfjs-node-gpu. */
@@ -28,7 +26,7 @@ export interface InstallationNote {
   readonly tensorflow: string | null;
   /** Whether TensorFlow's CUDA libraries were asked for. */
   readonly gpu: boolean;
-  /** What TensorFlow was made from: package==version, a wheel's path, or a folder. */
+  /** Source of TensorFlow: package==version, a wheel's path, or a folder. */
   readonly source: string;
 }
 
@@ -44,12 +42,12 @@ export function installationFolders(): readonly string[] {
   return [join(root, '.gsva', 'tensorflow'), join(homedir(), '.cache', 'gsva', 'tensorflow')];
 }
 
-/** The first of the folders that can be written, for installing; the last where none seems so. */
+/** The first of the folders that can be written, else the last. */
 export function folderToInstallIn(folders: readonly string[] = installationFolders()): string {
   return folders.find(isWritable) ?? (folders.at(-1) as string);
 }
 
-/** What is installed, in the first folder that has something; null where none has. */
+/** The installation in the first folder that has one. */
 export function findInstallation(folders: readonly string[] = installationFolders()): Installation | null {
   const folder = folders.find((candidate) => existsSync(join(candidate, INSTALLATION_FILE)));
   return folder === undefined ? null : { ...readNote(join(folder, INSTALLATION_FILE)), folder };

@@ -1,8 +1,7 @@
-/** What @tensorflow/tfjs-node does slower, or with more memory, than TensorFlow can. */
+/** Operations that @tensorflow/tfjs-node does slower, or with more memory, than TensorFlow can. */
 import * as tf from './tf.js';
 import { findKernel } from './wasm-heap.js';
 
-/** One of TensorFlow's tensors. */
 export interface TensorflowTensor {
   readonly id: number;
   readonly shape: number[];
@@ -20,7 +19,7 @@ type Constants = Readonly<
   Record<'TF_ATTR_BOOL' | 'TF_ATTR_INT' | 'TF_ATTR_TYPE' | 'TF_FLOAT' | 'TF_INT32' | 'TF_UINT8', number>
 >;
 
-/** The part of the addon that is used here. */
+/** The part of the addon in use. */
 export interface TensorflowBinding extends Constants {
   createTensor(shape: readonly number[], type: number, values: Int32Array | Uint8Array): number;
   deleteTensor(id: number): void;
@@ -33,7 +32,7 @@ export interface TensorflowBinding extends Constants {
   tensorDataSync(id: number): Int32Array;
 }
 
-/** The part of tfjs-node's backend that is used here. */
+/** The part of tfjs-node's backend in use. */
 export interface TensorflowBackend extends tf.KernelBackend {
   readonly isUsingGpuDevice: boolean;
   readonly binding: TensorflowBinding;
@@ -52,8 +51,8 @@ export interface TensorflowBackend extends tf.KernelBackend {
 const LARGE = 2 ** 18;
 
 /**
- * tfjs-node leaves numbers in JavaScript until they are computed with, and so a model's weights lie in memory twice until
- * long after the first step. Large tensors are copied at once, and their array is free for collection.
+ * tfjs-node leaves numbers in JavaScript until first use, so a model's weights would lie in memory twice. Large tensors
+ * are copied at once, and their array is free for collection.
  */
 export function copyLargeTensorsAtOnce(backend: TensorflowBackend): void {
   const move = backend.move.bind(backend);
@@ -71,8 +70,8 @@ interface MatMulCall {
 }
 
 /**
- * tfjs-node knows BatchMatMulV2 only. For two matrices MatMul does the same, and five times as fast where one of them is
- * a single row, as in every product of a token that is generated.
+ * tfjs-node uses BatchMatMulV2 only. For two matrices MatMul does the same, five times as fast where one of them is a
+ * single row, as for a generated token.
  */
 export function registerTensorflowKernels(backend: TensorflowBackend): void {
   const original = findKernel('BatchMatMul', 'tensorflow')?.kernelFunc as
@@ -98,7 +97,7 @@ export function registerTensorflowKernels(backend: TensorflowBackend): void {
 }
 
 /**
- * Writes rows of a tensor where they lie, as nothing of TensorFlow.js does: all tensors that share its memory see them.
+ * Writes rows of a tensor in place: all tensors that share its memory change.
  * @param tensor float32, of any shape but a scalar's
  * @param rows int32 [n], numbers of the rows
  * @param values [n, …]

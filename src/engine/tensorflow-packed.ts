@@ -1,6 +1,6 @@
 /**
- * Packed matrices on the engine tensorflow: TensorFlow's own bfloat16 and half tensors, which tfjs-node knows nothing of.
- * A block of rows at a time is cast to float32, by all threads, and multiplied.
+ * Packed matrices on the engine tensorflow: TensorFlow's own bfloat16 and half tensors, of which tfjs-node has no
+ * notion. A block of rows at a time is cast to float32, by all threads, and multiplied.
  */
 import { type PackedKernels, registerPackedKernels } from './packed-kernels.js';
 import {
@@ -14,17 +14,17 @@ import type { TensorflowBackend, TensorflowTensor } from './tensorflow-kernels.j
 import * as tf from './tf.js';
 import { rowsOf } from './wasm-heap.js';
 
-/** Types that the addon passes on without having names for them (tensorflow/core/framework/types.proto). */
+/** Types that the addon passes through without names (tensorflow/core/framework/types.proto). */
 const TYPES = { BF16: 14, F16: 19 } as const;
 const UINT16 = 17;
 
-/** Runs TensorFlow's operations; inputs and results are its tensors by id, float32 unless said otherwise. */
+/** TensorFlow's operations on tensors by id, float32 unless said otherwise. */
 class Scope {
   private readonly made = new Set<number>();
 
   private constructor(private readonly backend: TensorflowBackend) {}
 
-  /** Runs work and frees all that it made, but its result. */
+  /** Runs work and frees all its tensors but the result. */
   static run(backend: TensorflowBackend, work: (scope: Scope) => TensorflowTensor): TensorflowTensor {
     const scope = new Scope(backend);
     try {
@@ -77,7 +77,7 @@ class Scope {
     return this.execute('AddV2', { T: this.backend.binding.TF_FLOAT }, [a, b]);
   }
 
-  /** Matrices side by side. */
+  /** Joins matrices along the columns. */
   concat(parts: readonly number[]): number {
     const { TF_FLOAT: T, TF_INT32: Tidx } = this.backend.binding;
     const [only] = parts;
@@ -104,7 +104,7 @@ class Scope {
     return id;
   }
 
-  /** @param count of inputs, where the operation takes any number of them */
+  /** @param count number of inputs, where the operation takes any number */
   private execute(
     operation: string,
     attributes: Readonly<Record<string, number | boolean>>,
@@ -124,7 +124,7 @@ class Scope {
 }
 
 class TensorflowStore implements PackedStore {
-  /** [rows, columns] of the type itself. */
+  /** [rows, columns] of the 16-bit type. */
   readonly id: number;
   private readonly backend = tf.backend() as TensorflowBackend;
 
@@ -203,7 +203,6 @@ function widened(scope: Scope, matrix: PackedMatrix, block: RowBlock): number {
   return scope.cast(scope.rows(matrix.storedAs(TensorflowStore).id, block, matrix.columns, type), type).id;
 }
 
-/** Registers store and kernels for the backend. */
 export function registerTensorflowPacked(backendName: string): void {
   registerPackedStore(backendName, TensorflowStore);
   registerPackedKernels(backendName, KERNELS);

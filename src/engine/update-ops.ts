@@ -1,25 +1,20 @@
 /**
- * What an optimiser does to parameters, in place: AdamW, accumulation, the global norm.
- *
- * On the WASM engine the numbers are changed where they lie on the heap and nothing is allocated. TensorFlow's AdamW
- * changes large variables where they lie as well, a block of rows at a time: half of what GSVA trains is one embedding,
- * and a new one beside the old would be half of the trainable bytes. Elsewhere (and on TensorFlow's GPU, where that has
- * not been tried) each variable is assigned a new tensor, one variable at a time. None of these functions is
- * differentiable.
+ * Optimiser steps in place: AdamW, accumulation, the global norm; none is differentiable. On the WASM engine numbers
+ * change where they lie on the heap. TensorFlow's AdamW changes large variables in place too, a block of rows at a
+ * time: half of what GSVA trains is one embedding. Elsewhere (and on TensorFlow's GPU, where that is untried) each
+ * variable is assigned a new tensor.
  */
 import { type TensorflowBackend, writeRows } from './tensorflow-kernels.js';
 import { vectorKernels } from './simd/vector-kernels.js';
 import * as tf from './tf.js';
-import type { WasmBackend } from './wasm-heap.js';
-import { announceChange, currentWasmBackend, pointer } from './wasm-heap.js';
+import { type WasmBackend, announceChange, currentWasmBackend, pointer } from './wasm-heap.js';
 
 const NUMBERS_PER_SUM = 1024;
-/** What is computed on the way of a block are a dozen times as many: 3 MB. */
+/** Intermediate results of a block are a dozen times as many: 3 MB. */
 const NUMBERS_PER_BLOCK = 2 ** 16;
 
 /** One AdamW update of one variable. All tensors have the variable's shape. */
 export interface AdamWStep {
-  /** The parameter; changed. */
   readonly variable: tf.Variable;
   /** First moment; changed. Starts at zero. */
   readonly m: tf.Variable;
@@ -32,7 +27,6 @@ export interface AdamWStep {
   readonly eps: number;
   /** Decoupled decay: the parameter is first multiplied by 1 - learningRate · weightDecay. */
   readonly weightDecay: number;
-  /** Number of this update, counted from 1 (for the bias correction). */
   readonly step: number;
   /** The gradient is multiplied by this first (clipping, mean over micro-batches). */
   readonly gradientScale: number;
@@ -62,7 +56,7 @@ function adamWByTensors(update: AdamWStep): void {
   });
 }
 
-/** A tensor made of a variable by reshaping, if there is one at this moment, sees the change. */
+/** A tensor made from a variable by reshaping shares the change. */
 function adamWByRows(backend: TensorflowBackend, update: AdamWStep): void {
   for (const variable of [update.variable, update.m, update.v]) ownData(backend, variable);
   const next = adamWRule(update);
@@ -81,7 +75,6 @@ function adamWByRows(backend: TensorflowBackend, update: AdamWStep): void {
   }
 }
 
-/** First row and number of rows of each block of a tensor. */
 function blocksOfRows({ shape: [rows = 1], size }: tf.Tensor): [number, number][] {
   const most = Math.max(1, Math.floor((NUMBERS_PER_BLOCK * rows) / size));
   return Array.from({ length: Math.ceil(rows / most) }, (_, block) => {
@@ -89,11 +82,11 @@ function blocksOfRows({ shape: [rows = 1], size }: tf.Tensor): [number, number][
   });
 }
 
-/** What the numbers become; every operation here is a pass over memory, so constants are put together. */
+/** The rule of AdamW; every operation is a pass over memory, so constants are combined. */
 function adamWRule(update: AdamWStep): {
   readonly m: (m: tf.Tensor, gradient: tf.Tensor) => tf.Tensor;
   readonly v: (v: tf.Tensor, gradient: tf.Tensor) => tf.Tensor;
-  /** From the moments as they have become. */
+  /** From the updated moments. */
   readonly variable: (variable: tf.Tensor, m: tf.Tensor, v: tf.Tensor) => tf.Tensor;
 } {
   const { beta1, beta2, gradientScale } = update;
@@ -134,7 +127,6 @@ function adamWInPlace(backend: WasmBackend, update: AdamWStep): void {
   for (const variable of changed) announceChange(backend, variable);
 }
 
-/** dst ← dst + scale · src. Both of one shape. */
 export function accumulate(dst: tf.Variable, src: tf.Tensor, scale = 1): void {
   requireSameShape('accumulate', dst, src);
   const backend = currentWasmBackend();
@@ -149,14 +141,13 @@ export function accumulate(dst: tf.Variable, src: tf.Tensor, scale = 1): void {
   announceChange(backend, dst);
 }
 
-/** The sum of the squares of all numbers of all tensors (the square of their global norm). */
 export async function sumOfSquares(tensors: readonly tf.Tensor[]): Promise<number> {
   const backend = currentWasmBackend();
   if (backend !== null) return tensors.reduce((sum, tensor) => sum + sumOfSquaresOnHeap(backend, tensor), 0);
   return tensors.length === 0 ? 0 : sumOfSquaresOfTensors(tensors);
 }
 
-/** Where the tensors lie; one number of each, or of each block of a large one, is read, all at once. */
+/** One number of each tensor, or of each block of a large one, is read, all at once. */
 async function sumOfSquaresOfTensors(tensors: readonly tf.Tensor[]): Promise<number> {
   const sumOf = (tensor: tf.Tensor): tf.Tensor => tf.tidy(() => tf.sum(tf.square(tensor)));
   const sums = tf.tidy(() => {
@@ -174,7 +165,7 @@ async function sumOfSquaresOfTensors(tensors: readonly tf.Tensor[]): Promise<num
   }
 }
 
-/** In float32 over groups of numbers, in float64 over the groups. */
+/** Sums in float32 over groups of numbers, in float64 over the groups. */
 function sumOfSquaresOnHeap(backend: WasmBackend, tensor: tf.Tensor): number {
   const { sumOfSquares: sum } = vectorKernels(backend);
   const start = pointer(backend, tensor);
@@ -186,8 +177,8 @@ function sumOfSquaresOnHeap(backend: WasmBackend, tensor: tf.Tensor): number {
 }
 
 /**
- * Gives a variable numbers of its own when other tensors share them (clones, reshaped views, the tensor it was made
- * from), so that a change in place is seen through the variable alone.
+ * Gives a variable memory of its own where other tensors share it (clones, reshaped views, its source), so that a
+ * change in place is limited to the variable.
  */
 function ownData(backend: { refCount(dataId: tf.DataId): number }, variable: tf.Variable): void {
   if (backend.refCount(variable.dataId) === 1) return;

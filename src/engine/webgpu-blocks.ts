@@ -1,19 +1,22 @@
 /**
- * Weights that are larger than what a shader may bind at once (WebGPU's maxStorageBufferBindingSize: 128 MiB on the
- * least of cards; embedding and head of a 7B model are 524 MB). They lie in one buffer, and kernels work on one block of
- * their rows after the other: a block is bound as a window of the buffer, without being copied.
- *
- * Served is what the model, its gradients and the optimiser do with a weight: embedding lookup, matrix products,
- * transposition, sums and elementwise kernels. Activations are not split: one that is too large is an error that says so.
+ * Weights larger than a shader may bind at once (WebGPU's maxStorageBufferBindingSize: 128 MiB at least; embedding and
+ * head of a 7B model are 524 MB). Kernels work on one block of rows after another, each bound as a window of the one
+ * buffer, without a copy. Covered are the uses of a weight by model, gradients and optimiser: lookup, matrix products,
+ * transposition, sums, elementwise kernels. Activations are not split: too large a one is an error.
  */
 import { UserError } from '../errors.js';
 import * as tf from './tf.js';
 import { findKernel } from './wasm-heap.js';
-import type { WebGpuBackend, WebGpuCall, WebGpuKernel } from './webgpu-backend.js';
-import { ElementwiseProgram, registerWebGpuKernel } from './webgpu-kernels.js';
+import {
+  ElementwiseProgram,
+  type WebGpuBackend,
+  type WebGpuCall,
+  type WebGpuKernel,
+  registerWebGpuKernel,
+} from './webgpu-kernels.js';
 
 const BYTES = 4;
-/** A window begins at a multiple of so many bytes (minStorageBufferOffsetAlignment is at most this). */
+/** Windows begin at multiples of this (minStorageBufferOffsetAlignment is at most 256). */
 const ALIGNMENT = 256;
 
 const ELEMENTWISE = ['Add', 'Sub', 'Multiply', 'RealDiv', 'Maximum', 'Sqrt', 'Square', 'Neg', 'Cast'];
@@ -45,16 +48,14 @@ export function rowBlocks(shape: readonly number[], limit: number): RowBlock[] {
   return blocks;
 }
 
-/** A part of another tensor's buffer; offset and size in bytes. */
 interface Window {
   readonly owner: tf.DataId;
   readonly offset: number;
   readonly size: number;
 }
 
-/** The kernels by blocks, on one backend with one limit. */
 class Blocks {
-  /** What the windows show, by the ids of the windows. */
+  /** Windows by their ids. */
   private readonly windows = new WeakMap<tf.DataId, Window>();
 
   constructor(
@@ -91,12 +92,11 @@ class Blocks {
     );
   }
 
-  /** Runs `work` on each block of rows of a large tensor's shape. */
   private forEachBlock(shape: readonly number[], work: (block: RowBlock) => void): void {
     for (const block of rowBlocks(shape, this.limit)) work(block);
   }
 
-  /** Rows of a tensor: of a large one as a window, of another as a copy. The caller disposes it, before the tensor. */
+  /** Rows of a tensor: a window of a large one, a copy of another. The caller disposes it, before the tensor. */
   private rows(x: tf.TensorInfo, { begin, end }: RowBlock): tf.TensorInfo {
     const shape = [end - begin, ...x.shape.slice(1)];
     if (!this.isLarge(x)) return this.slice(x, 0, begin, end);
@@ -129,7 +129,6 @@ class Blocks {
     backend.commandEncoder.copyBufferToBuffer(buffers[0], from * BYTES, buffers[1], to * BYTES, count * BYTES);
   }
 
-  /** A new tensor, its blocks of rows made one by one. */
   private assemble(shape: number[], dtype: tf.DataType, make: (block: RowBlock) => tf.TensorInfo): tf.TensorInfo {
     const whole = this.backend.makeTensorInfo(shape, dtype);
     const width = tf.util.sizeFromShape(shape.slice(1));
@@ -155,7 +154,7 @@ class Blocks {
     return kernelFunc(call) as tf.TensorInfo;
   }
 
-  /** Adds `part` to a sum so far; both are used up. */
+  /** Both arguments are used up. */
   private addTo(sum: tf.TensorInfo | null, part: tf.TensorInfo): tf.TensorInfo {
     if (sum === null) return part;
     const total = this.run('Add', { a: sum, b: part });
@@ -179,7 +178,7 @@ class Blocks {
     });
   }
 
-  /** Lookup in a large table: outside of a block the kernel gives 0, so that the blocks add up. */
+  /** Lookup in a large table: outside of a block the kernel gives 0, so the blocks add up. */
   gather(x: tf.TensorInfo, indices: tf.TensorInfo): tf.TensorInfo {
     let sum: tf.TensorInfo | null = null;
     this.forEachBlock(x.shape, (block) => {
@@ -211,10 +210,7 @@ class Blocks {
     return this.backend.runWebGPUProgram(program, [indices], 'int32');
   }
 
-  /**
-   * a · b [inner, columns] by blocks of its rows, a · bᵀ by blocks of b's rows, or aᵀ · b with a large result, which is
-   * how weights are used forward and backward.
-   */
+  /** a · b [inner, columns] by blocks of its rows, a · bᵀ by blocks of b's rows, or aᵀ · b with a large result. */
   matMul(a: tf.TensorInfo, b: tf.TensorInfo, transposeA: boolean, transposeB: boolean): tf.TensorInfo {
     const [leftA = 1, rightA = 1] = a.shape;
     const [leftB = 1, rightB = 1] = b.shape;
@@ -242,7 +238,7 @@ class Blocks {
     return joined;
   }
 
-  /** Of a matrix [rows, columns]; the gradient of a lookup asks for one that changes nothing. */
+  /** Transpose of a matrix [rows, columns]; the gradient of a lookup requests the identity. */
   transpose(x: tf.TensorInfo, isSame: boolean): tf.TensorInfo {
     if (isSame) return this.run('Identity', { x });
     const [rows = 1, columns = 1] = x.shape;
@@ -259,7 +255,7 @@ class Blocks {
     return whole;
   }
 
-  /** Of all numbers. */
+  /** Sum of all numbers. */
   sum(x: tf.TensorInfo): tf.TensorInfo {
     let sum: tf.TensorInfo | null = null;
     this.forEachBlock(x.shape, (block) => {
@@ -271,7 +267,7 @@ class Blocks {
   }
 }
 
-/** Lets a kernel go by blocks where `isLarge` says so, and as it was elsewhere. */
+/** Runs a kernel by blocks where `isLarge` holds. */
 function extend<Attributes>(
   name: string,
   isLarge: (call: WebGpuCall<Attributes>) => boolean,
@@ -282,14 +278,13 @@ function extend<Attributes>(
   registerWebGpuKernel<Attributes>(name, (call) => (isLarge(call) ? byBlocks(call) : kernel(call)));
 }
 
-/** An input that the operation always passes. */
 function given(call: WebGpuCall, name: string): tf.TensorInfo {
   return call.inputs[name] as tf.TensorInfo;
 }
 
 /**
  * Makes the backend's kernels split large weights; once per backend.
- * @param limit bytes of the largest tensor that is bound at once; default: what the device says
+ * @param limit bytes of the largest tensor that is bound at once
  */
 export function registerBlockKernels(
   backend: WebGpuBackend,

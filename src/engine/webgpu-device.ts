@@ -1,8 +1,6 @@
 /**
- * A WebGPU device for Node: the npm package `webgpu` (Dawn, the implementation of Chrome) over Vulkan, Metal or D3D12.
- *
- * The package is an optional dependency and brings its binaries with it; nothing is compiled or downloaded later. What
- * it asks of the machine is a graphics driver, on Linux a Vulkan one.
+ * WebGPU device for Node by the npm package `webgpu` (Dawn, Chrome's implementation) over Vulkan, Metal or D3D12. The
+ * package is optional and brings its binaries; it needs a graphics driver, on Linux a Vulkan one.
  */
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
@@ -13,12 +11,10 @@ import { promisify } from 'node:util';
 import { UserError, messageOf } from '../errors.js';
 import { reinstallCommand } from '../program.js';
 
-/** The part of WebGPU that this project calls itself. */
 export interface GpuDevice {
   readonly limits: Readonly<Record<LimitName, number>>;
   addEventListener(type: 'uncapturederror', listener: (event: { readonly error: Error }) => void): void;
   readonly lost: Promise<{ readonly message: string }>;
-  /** Waits for what it computes and frees its memory. */
   destroy(): void;
 }
 
@@ -28,7 +24,7 @@ interface GpuAdapter {
     readonly architecture: string;
     readonly device: string;
     readonly description: string;
-    /** A processor plays the graphics card: SwiftShader, llvmpipe. */
+    /** A software adapter: SwiftShader, llvmpipe. */
     readonly isFallbackAdapter: boolean;
   };
   readonly limits: Readonly<Record<LimitName, number>>;
@@ -45,7 +41,7 @@ interface Dawn {
   readonly globals: Readonly<Record<string, unknown>>;
 }
 
-/** Limits that products of large matrices meet; the device is asked for all that the adapter has. */
+/** Limits relevant to products of large matrices; the device is requested with all that the adapter has. */
 const LIMITS = [
   'maxBufferSize',
   'maxStorageBufferBindingSize',
@@ -69,10 +65,10 @@ export interface OpenedGpu {
   readonly globals: Dawn['globals'];
 }
 
-/** Where Linux shows that there is a graphics card: DRM, NVIDIA, Tegra, WSL, Mali, Adreno. */
+/** Files by which Linux shows a graphics card: DRM, NVIDIA, Tegra, WSL, Mali, Adreno. */
 const GPU_FILES = ['/dev/dri/renderD128', '/dev/nvidiactl', '/dev/nvgpu', '/dev/dxg', '/dev/mali0', '/dev/kgsl-3d0'];
 const PROBE_MILLISECONDS = 20_000;
-/** Asks for a device too: an adapter whose driver refuses one is of no use. Its argument is the URL of the package. */
+/** Requests a device too, since a driver may refuse one. Its argument is the URL of the package. */
 const PROBE = `
   const { create } = await import(process.argv[1]);
   const adapter = await create([]).requestAdapter({ powerPreference: 'high-performance' });
@@ -84,7 +80,7 @@ const PROBE = `
 
 const require = createRequire(import.meta.url);
 
-/** Held for as long as the process lives: a library that is open is found by its name. */
+/** Kept for the lifetime of the process: a library that is open is found by its name. */
 let vulkan: unknown = null;
 
 /** Whether a graphics card may be here: false only where Linux shows none. */
@@ -93,8 +89,7 @@ export function mayHaveGpu(): boolean {
 }
 
 /**
- * Whether a graphics card, not a processor that plays one, computes here. Says nothing, and costs nothing where there
- * is none; otherwise another process asks, so that a driver that crashes or hangs takes nothing with it.
+ * Whether a hardware adapter computes here. Another process asks, so that a driver that crashes or hangs does no harm.
  */
 export async function hasRealGpu(): Promise<boolean> {
   if (!mayHaveGpu()) return false;
@@ -109,8 +104,8 @@ export async function hasRealGpu(): Promise<boolean> {
 }
 
 /**
- * Opens the fastest adapter, with all limits raised to what it has.
- * @throws UserError that says what was looked for and what to do
+ * Opens the fastest adapter, with all limits raised to its own.
+ * @throws UserError that names the missing part and the remedy
  */
 export async function openGpu(): Promise<OpenedGpu> {
   if (process.platform === 'linux') openVulkan();
@@ -150,7 +145,7 @@ async function importDawn(): Promise<Dawn> {
   }
 }
 
-/** Dawn opens the loader by its bare name; one that lies beside a driver's ICD file is opened for it by its path. */
+/** Dawn opens the loader by its bare name; one next to a driver's ICD file is opened for it by its path. */
 function openVulkan(): void {
   if (vulkan !== null) return;
   const icdFiles = [process.env.VK_DRIVER_FILES, process.env.VK_ICD_FILENAMES].flatMap(

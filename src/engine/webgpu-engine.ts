@@ -1,27 +1,24 @@
 /**
- * The engine `webgpu`: TensorFlow.js's WebGPU backend, made for browsers, over Dawn in Node.
- *
- * Results are read asynchronously only (`await tensor.data()`). An error of the device, which WebGPU reports beside the
- * calls, is thrown by the next read: nothing that was computed after it is to be believed.
+ * The engine `webgpu`: TensorFlow.js's WebGPU backend, made for browsers, over Dawn in Node. Results are read
+ * asynchronously only (`await tensor.data()`). The next read throws an error that the device reported.
  */
 import { UserError, messageOf } from '../errors.js';
 import { registerCompositeKernels } from './composite-kernels.js';
 import { registerPackedFormulas } from './packed-kernels.js';
 import * as tf from './tf.js';
 import { type GpuDevice, openGpu, type OpenedGpu } from './webgpu-device.js';
-import type { WebGpuBackend } from './webgpu-backend.js';
+import { type WebGpuBackend, registerWebGpuKernels } from './webgpu-kernels.js';
 import { registerBlockKernels } from './webgpu-blocks.js';
-import { registerWebGpuKernels } from './webgpu-kernels.js';
 import { reinstallCommand } from '../program.js';
 
-/** Bytes of buffers that are kept for further use, when more than is in use, before they are given back. */
+/** Bytes of unused buffers above which they are released, where they are more than those in use. */
 const LARGEST_POOL = 2 ** 29;
 
 interface BackendModule {
   readonly WebGPUBackend: new (device: GpuDevice, adapterInfo: OpenedGpu['adapterInfo']) => WebGpuBackend;
 }
 
-/** What was started. It is kept, because Dawn lives only as long as what it was asked through. */
+/** Kept, because Dawn lives only as long as the adapter it was asked through. */
 let inUse: OpenedGpu | null = null;
 
 /**
@@ -72,8 +69,8 @@ async function importBackend(): Promise<BackendModule> {
 }
 
 /**
- * What the backend expects of a browser. Its classes and constants (GPUBuffer, GPUBufferUsage, …) are used all along;
- * navigator.gpu is only looked at while the backend is made, and while it is there Node does not exit.
+ * Globals that the backend expects of a browser. Its classes and constants (GPUBuffer, GPUBufferUsage, …) are used all
+ * along; navigator.gpu only while the backend is made, and as long as it is set Node does not exit.
  */
 function provideNavigator({ gpu, globals }: OpenedGpu): () => void {
   for (const [name, value] of Object.entries(globals)) {
@@ -87,7 +84,7 @@ function provideNavigator({ gpu, globals }: OpenedGpu): () => void {
   };
 }
 
-/** The backend, its reads throwing what went wrong on the device, and what it cannot do in Node. */
+/** The backend, whose reads throw errors of the device and explain what is impossible in Node. */
 function guarded(backend: WebGpuBackend): WebGpuBackend {
   const { device } = backend;
   let failure: string | null = null;
@@ -122,7 +119,7 @@ function guarded(backend: WebGpuBackend): WebGpuBackend {
   return backend;
 }
 
-/** The backend keeps every buffer for tensors of the same size, for ever; sizes vary with the length of the texts. */
+/** The backend keeps every buffer for tensors of its size, and sizes vary with the length of the texts. */
 function trimPool(pool: WebGpuBackend['bufferManager']): void {
   const free = pool.numBytesAllocated - pool.numBytesUsed;
   if (free < LARGEST_POOL || free < pool.numBytesUsed) return;

@@ -1,7 +1,7 @@
-/** Kernels that the WebGPU backend computes too inexactly for us, as shaders of our own. */
+/** Kernels that the WebGPU backend computes too inexactly, as shaders of our own. */
 import * as tf from './tf.js';
-import type { WebGpuCall, WebGpuKernel, WebGpuProgram } from './webgpu-backend.js';
 import { findKernel } from './wasm-heap.js';
+import type { GpuDevice } from './webgpu-device.js';
 
 const WORKGROUP = 128;
 
@@ -22,7 +22,6 @@ const SINE_AND_COSINE = `
     return select(magnitude, -magnitude, turn >= 2);
   }`;
 
-/** A function of each number. */
 export class ElementwiseProgram implements WebGpuProgram {
   readonly variableNames = ['A'];
   readonly workgroupSize = [WORKGROUP, 1, 1] as const;
@@ -61,14 +60,71 @@ function exactSine(quarter: 0 | 1): WebGpuKernel {
   };
 }
 
-/** Puts a kernel in the place of the backend's own. */
+/** Replaces the backend's own kernel. */
 export function registerWebGpuKernel<Attributes>(name: string, kernel: WebGpuKernel<Attributes>): void {
   if (findKernel(name, 'webgpu') !== undefined) tf.unregisterKernel(name, 'webgpu');
   tf.registerKernel({ kernelName: name, backendName: 'webgpu', kernelFunc: kernel as unknown as tf.KernelFunc });
 }
 
-/** Registers the kernels of this file; may be called again. */
 export function registerWebGpuKernels(): void {
   registerWebGpuKernel('Sin', exactSine(0));
   registerWebGpuKernel('Cos', exactSine(1));
 }
+
+interface TensorData {
+  /** While they are in memory, the processor's. */
+  readonly values: tf.backend_util.TypedArray | null | undefined;
+  /** The GPUBuffer; null until the numbers are on the card. */
+  resource: object | null;
+  /** Whether another owner frees the buffer. */
+  external?: boolean;
+}
+
+/** A shader as the backend takes it. */
+export interface WebGpuProgram {
+  readonly variableNames: readonly string[];
+  readonly outputShape: number[];
+  readonly workgroupSize: readonly [number, number, number];
+  readonly dispatchLayout: { readonly x: readonly number[] };
+  readonly dispatch: readonly [number, number, number];
+  /** Distinguishes what `getUserCode` depends on. */
+  readonly shaderKey: string;
+  /** Adds `uniforms.size`, the number of outputs. */
+  readonly size: true;
+  getUserCode(): string;
+}
+
+export interface WebGpuBackend extends tf.KernelBackend {
+  readonly device: GpuDevice;
+  /** Buffers by size and use. */
+  readonly bufferManager: {
+    readonly freeBuffers: ReadonlyMap<string, { readonly size: number; destroy(): void }[]>;
+    readonly numBytesUsed: number;
+    numBytesAllocated: number;
+    numFreeBuffers: number;
+  };
+  readonly tensorMap: { get(dataId: tf.DataId): TensorData };
+  /** Tensors that commands not yet submitted use; freed only afterwards. */
+  readonly commandQueueOwnedIds: WeakSet<tf.DataId>;
+  readonly commandEncoder: {
+    copyBufferToBuffer(from: object, fromOffset: number, to: object, toOffset: number, size: number): void;
+  };
+  ensureCommandEncoderReady(): void;
+  endComputePassEncoder(): void;
+  makeTensorInfo(shape: number[], dtype: tf.DataType, values?: tf.backend_util.TypedArray): tf.TensorInfo;
+  uploadToGPU(dataId: tf.DataId): void;
+  tensorToBinding(tensor: tf.TensorInfo): object;
+  runWebGPUProgram(
+    program: WebGpuProgram,
+    inputs: tf.TensorInfo[],
+    outputDtype: tf.DataType,
+    ...more: unknown[]
+  ): tf.TensorInfo;
+}
+
+export interface WebGpuCall<Attributes = unknown> {
+  readonly inputs: Readonly<Record<string, tf.TensorInfo>>;
+  readonly attrs: Attributes;
+  readonly backend: WebGpuBackend;
+}
+export type WebGpuKernel<Attributes = unknown> = (call: WebGpuCall<Attributes>) => tf.TensorInfo;

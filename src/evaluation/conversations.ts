@@ -3,7 +3,7 @@
  * model cannot take all of them at once, or their masks would fill the memory, the next question begins with the first
  * expression that does not fit, so that they stay in order; one that does not fit by itself is refused.
  */
-import { asksAlone, type QuestionForm, type QuestionSetting } from '../data/text/question-forms.js';
+import { asksAlone, type QuestionForm, type QuestionSetting } from '../systems/gsva/question-forms.js';
 import type { EvaluatedTarget } from '../data/evaluated-dataset.js';
 import type { Refusal } from './records/record.js';
 

@@ -5,7 +5,7 @@
  * The model is not known here: whoever calls hands in a `Responder`.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { formOfProtocol, type QuestionForm, type QuestionSetting } from '../data/text/question-forms.js';
+import { formOfProtocol, type QuestionForm, type QuestionSetting } from '../systems/gsva/question-forms.js';
 import { UserError } from '../errors.js';
 import type { LogitRule } from '../types.js';
 import type { Benchmark } from './benchmarks/benchmarks.js';

@@ -1,5 +1,5 @@
 /** What answers questions about images: a model, as `Predictor` wraps it. Evaluation knows no more of it than this. */
-import type { QuestionForm } from '../data/text/question-forms.js';
+import type { QuestionForm } from '../systems/gsva/question-forms.js';
 import type { BinaryMask, LogitRule, RgbImage, SegmentResult } from '../types.js';
 import type { RecordedFaults } from './records/record.js';
 

@@ -5,7 +5,8 @@
  * the forms that the model has learned (prompts.ts). Where the text does not help but there are as many tokens as
  * expressions, the order decides: the model has learned to answer in the order of the question.
  */
-import { ANSWER_FORMS, cleanExpression } from '../data/text/prompts.js';
+import { cleanExpression } from '../data/text/expression.js';
+import { ANSWER_FORMS } from '../systems/gsva/prompts.js';
 import { SEG_TOKEN } from '../special-tokens.js';
 import type { TokenAnswer } from './token-decision.js';
 

@@ -9,7 +9,7 @@ import type { Gsva } from '../systems/gsva/gsva.js';
 import { type EncodedImage, stackFeatures } from '../features/image-features.js';
 import type { LayerCache } from '../networks/decoder-lm/llama.js';
 import { requireFinite } from '../checkpoints/not-finite.js';
-import { VisionTextTokens } from '../networks/multimodal-rows.js';
+import { MultimodalRows } from '../networks/multimodal-rows.js';
 import { IMAGE_TOKEN_ID } from '../special-tokens.js';
 
 /** What the model makes of the tokens so far, read at the last of them. */
@@ -148,7 +148,7 @@ export class DecodingSession {
     }
     const tokens = { inputIds: Int32Array.from(ids), labels: null, lengths: [ids.length], batch: 1, time: ids.length };
     const { clipFeatures } = stackFeatures(gsva, [this.image]);
-    return gsva.embed(new VisionTextTokens(tokens, gsva.patches), gsva.projector.forward(clipFeatures) as tf.Tensor3D);
+    return gsva.embed(new MultimodalRows(tokens, gsva.patches), gsva.projector.forward(clipFeatures) as tf.Tensor3D);
   }
 }
 

@@ -5,7 +5,7 @@ import * as tf from '../engine/tf.js';
 import type { Gsva } from '../systems/gsva/gsva.js';
 import type { EncodedImage } from '../features/image-features.js';
 import { requireFinite } from '../checkpoints/not-finite.js';
-import { resizeMasks } from '../networks/sam/resize-masks.js';
+import { resizeMasks } from '../nn/bilinear.js';
 
 /** Mask logits at the image's size, row-major: 0 and above is inside. `data.length === height * width`. */
 export interface MaskLogits {

@@ -1,7 +1,7 @@
 /** Image and expressions in, masks and rejections out: a GSVA model with its tokenizer and its way of asking. */
 import { type ConversationStyle, tokenizeConversation } from '../data/text/conversation.js';
 import { prepareImage } from '../data/image/prepare-image.js';
-import type { QuestionForm } from '../data/text/question-forms.js';
+import type { QuestionForm } from '../systems/gsva/question-forms.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
 import type { Abortable } from '../abortable.js';
 import { pause } from '../engine/steps.js';

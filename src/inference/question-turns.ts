@@ -1,6 +1,6 @@
 /** What a model of a variant is asked about an image, and the answer that is put in its mouth. */
 import type { Turn } from '../data/text/conversation.js';
-import { answerOf, freeQuestionOf, type QuestionForm, questionOf } from '../data/text/question-forms.js';
+import { answerOf, freeQuestionOf, type QuestionForm, questionOf } from '../systems/gsva/question-forms.js';
 import type { Variant } from '../variant.js';
 import type { TokenAnswer } from './token-decision.js';
 

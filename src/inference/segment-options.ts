@@ -1,5 +1,5 @@
 /** Checks of the arguments of `segment`, `encode` and `loadGsva`: nothing unknown is passed over without a word. */
-import { checkedExpression } from '../data/text/prompts.js';
+import { checkedExpression } from '../data/text/expression.js';
 import { coded, UserError } from '../errors.js';
 import { didYouMean } from '../nearest-name.js';
 import type { Variant } from '../variant.js';

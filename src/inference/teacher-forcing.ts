@@ -13,7 +13,7 @@ import type { Gsva } from '../systems/gsva/gsva.js';
 import { type EncodedImage, stackFeatures } from '../features/image-features.js';
 import type { LayerCache } from '../networks/decoder-lm/llama.js';
 import { requireFinite } from '../checkpoints/not-finite.js';
-import { type TokenBatch, VisionTextTokens } from '../networks/multimodal-rows.js';
+import { type TokenBatch, MultimodalRows } from '../networks/multimodal-rows.js';
 import { drawMasks, type MaskLogits } from './draw-masks.js';
 import { forcedDecision, readNextToken, type TokenAnswer } from './token-decision.js';
 
@@ -62,7 +62,7 @@ export async function teacherForce(
     items.map((item) => item.conversation),
     tokens.pad,
   );
-  const layout = new VisionTextTokens(batch, gsva.patches);
+  const layout = new MultimodalRows(batch, gsva.patches);
   const placeIds = [...segIds(tokens), tokens.rej];
   const places = placesOf(layout, placeIds);
   const images = items.map((item) => item.image);
@@ -117,7 +117,7 @@ function isPlace({ inputIds, labels }: TokenizedConversation, t: number, ids: re
   return t > 0 && labels[t] === inputIds[t] && ids.includes(inputIds[t] ?? -1);
 }
 
-function placesOf(layout: VisionTextTokens, ids: readonly number[]): Place[] {
+function placesOf(layout: MultimodalRows, ids: readonly number[]): Place[] {
   return layout
     .statesBefore(ids, 'supervised')
     .map(({ row, position, id }) => ({ row, time: position - row * layout.time, id }));
@@ -144,7 +144,7 @@ function decide(gsva: Gsva, logits: Float32Array, places: readonly Place[]): For
 
 interface FirstPass {
   readonly batch: TokenBatch;
-  readonly layout: VisionTextTokens;
+  readonly layout: MultimodalRows;
   readonly places: readonly Place[];
   readonly visionTokens: tf.Tensor3D;
   /** [B, T, D] */
@@ -164,7 +164,7 @@ function statesOfSecondPass(gsva: Gsva, first: FirstPass): tf.Tensor2D {
   const rows = [...new Set(rejected.map(({ row }) => row))];
   // A place is the state before its token.
   const start = Math.min(...rejected.map(({ time }) => time + 1));
-  const again = new VisionTextTokens(withoutRejections(batch, rows, tokens), layout.patches);
+  const again = new MultimodalRows(withoutRejections(batch, rows, tokens), layout.patches);
   const rowIndex = tf.tensor1d(rows, 'int32');
   const embeddings = gsva.embed(again, tf.gather(first.visionTokens, rowIndex));
   const past = first.caches.map(({ keys, values }) => ({

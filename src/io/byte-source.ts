@@ -1,5 +1,4 @@
 /** Bytes that are read piece by piece: an open file, or a buffer (tests try a million damaged files in memory). */
-import { UserError } from '../errors.js';
 import { readInto, withFile } from './file-tensor.js';
 
 export interface ByteSource {
@@ -28,22 +27,6 @@ export function fileOpener(path: string, format: string): Opener {
       },
       expected,
     );
-}
-
-/** @param name stands for the path in errors */
-export function memoryOpener(bytes: Uint8Array, name: string): Opener {
-  const source: ByteSource = {
-    size: bytes.length,
-    readInto(position, target) {
-      if (position + target.length > bytes.length) {
-        throw new UserError(
-          `Cannot read ${name}: ${position + target.length} bytes are needed, ${bytes.length} there.`,
-        );
-      }
-      target.set(bytes.subarray(position, position + target.length));
-    },
-  };
-  return (use) => use(source);
 }
 
 /** Bytes [position, position + length), which the caller knows to be there. */

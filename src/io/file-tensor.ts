@@ -1,7 +1,7 @@
 /** A tensor that lies in a file and is read when it is asked for, so that a checkpoint is never in memory whole. */
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { UserError, messageOf } from '../errors.js';
-import type { Dtype } from './safetensors/safetensors-header.js';
+import { type Dtype, type Fail, isRead, notRead, type ReadDtype } from './safetensors/safetensors-header.js';
 
 export type TensorData =
   | Float32Array
@@ -14,6 +14,35 @@ export type TensorData =
   | Int16Array
   | Int8Array
   | Uint8Array;
+
+/** The array of a type as stored. */
+const ARRAYS: Readonly<Record<ReadDtype, new (buffer: ArrayBuffer) => TensorData>> = {
+  F64: Float64Array,
+  F32: Float32Array,
+  F16: Uint16Array,
+  BF16: Uint16Array,
+  I64: BigInt64Array,
+  U64: BigUint64Array,
+  I32: Int32Array,
+  U32: Uint32Array,
+  I16: Int16Array,
+  U16: Uint16Array,
+  I8: Int8Array,
+  U8: Uint8Array,
+  BOOL: Uint8Array,
+};
+
+/**
+ * The numbers of a type that fill a buffer.
+ * @throws by `fail` for a type that is listed alone, and for a BOOL other than 0 and 1
+ */
+export function numbersIn(buffer: ArrayBuffer, dtype: Dtype, fail: Fail): TensorData {
+  if (!isRead(dtype)) return fail(notRead(dtype));
+  const data = new ARRAYS[dtype](buffer);
+  const odd = dtype === 'BOOL' ? (data as Uint8Array).findIndex((value) => value > 1) : -1;
+  if (odd >= 0) fail(`it is BOOL but element ${odd} is ${String(data[odd])}`);
+  return data;
+}
 
 /** A tensor as stored: F16 and BF16 are raw 16-bit patterns in a Uint16Array, BOOL is a Uint8Array of 0 and 1. */
 export interface StoredTensor {
@@ -58,6 +87,13 @@ export function readInto(file: number, position: number, target: Uint8Array): vo
   }
 }
 
+/** Throws the error of a file that should be of a format. */
+export function cannotRead(path: string, format: string): Fail {
+  return (what) => {
+    throw new UserError(`Cannot read ${path} as ${format}: ${what}.`);
+  };
+}
+
 /**
  * Opens a file for the time of `use`.
  * @param format what it should be, for errors: 'safetensors'
@@ -70,9 +106,7 @@ export function withFile<T>(
   use: (file: number, size: number) => T,
   size: number | null = null,
 ): T {
-  const fail = (what: string): never => {
-    throw new UserError(`Cannot read ${path} as ${format}: ${what}.`);
-  };
+  const fail = cannotRead(path, format);
   // Asked before opening: opening a pipe would wait for its writer.
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined) return fail('there is no such file; check the path');

@@ -4,8 +4,8 @@
  */
 import { PickleOpaque, type PickleValue, describePickled } from './torch/pickle.js';
 import { TorchTensor } from './torch/torch-tensors.js';
+import type { Fail } from './safetensors/safetensors-header.js';
 
-type Fail = (what: string) => never;
 type Dict = ReadonlyMap<PickleValue, PickleValue>;
 
 export interface StateDict {

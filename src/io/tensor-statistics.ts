@@ -20,25 +20,19 @@ export interface TensorStatistics {
 export function storedNotFinite({ data, dtype }: Pick<StoredTensor, 'data' | 'dtype'>): NotFinite | null {
   if (!(dtype === 'F16' || dtype === 'BF16' || dtype === 'F32' || dtype === 'F64')) return null;
   let [nan, infinite, first] = [0, 0, -1];
-  const scratch = new Float32Array(BLOCK);
+  const scratch = scratchFor(data);
   for (let start = 0; start < data.length; start += BLOCK) {
-    const found = findNotFinite(nearestFloats(data.subarray(start, start + BLOCK), dtype, scratch));
+    const floats = asFloats(data.subarray(start, start + BLOCK), dtype, scratch);
+    // Only whether they are finite matters: a double may be too large for a float32.
+    const narrow =
+      floats instanceof Float32Array ? floats : Float32Array.from(floats, (x) => (Number.isFinite(x) ? 0 : x));
+    const found = findNotFinite(narrow);
     if (found === null) continue;
     nan += found.nan;
     infinite += found.infinite;
     if (first < 0) first = start + found.first;
   }
   return first < 0 ? null : { nan, infinite, first, size: data.length };
-}
-
-/** As float32, finite where the numbers are. */
-function nearestFloats(part: TensorData, dtype: Dtype, scratch: Float32Array): Float32Array {
-  if (part instanceof Float32Array) return part;
-  const out = scratch.subarray(0, part.length);
-  if (part instanceof Uint16Array) return dtype === 'F16' ? halfToFloat32(part, out) : bfloat16ToFloat32(part, out);
-  // Only whether they are finite matters: a double may be too large for a float32.
-  for (let i = 0; i < part.length; i++) out[i] = Number.isFinite(Number(part[i])) ? 0 : Number(part[i]);
-  return out;
 }
 
 type Floats = Float32Array | Float64Array;

@@ -4,7 +4,6 @@
  */
 import * as fused from '../engine/fused-ops.js';
 import * as tf from '../engine/tf.js';
-import type { Shape } from '../nn/composite-layer.js';
 import { Linear, type LinearConfig } from '../nn/linear.js';
 
 export interface LoraLinearConfig extends LinearConfig {
@@ -52,10 +51,6 @@ export class LoraLinear extends Linear {
       const weight = packed === null ? this.value('weight') : tf.transpose(packed.widen());
       return tf.add<tf.Tensor2D>(weight, tf.mul(tf.matMul(a, b), this.lora.alpha / this.lora.r));
     });
-  }
-
-  override computeOutputShape(inputShape: Shape): Shape {
-    return super.computeOutputShape(inputShape);
   }
 }
 tf.serialization.registerClass(LoraLinear);

@@ -1,5 +1,5 @@
 /**
- * Where text and vision tokens stand once every <image> placeholder (id -200) is replaced by the N vision tokens of the
+ * Places of text and vision tokens after every <image> placeholder (id -200) is replaced by the N vision tokens of the
  * row's image (LLaVA's `prepare_inputs_labels_for_multimodal`). Plain numbers; the model turns them into two gathers.
  */
 import { UserError } from '../errors.js';
@@ -7,9 +7,9 @@ import { IGNORE_LABEL, IMAGE_TOKEN_ID } from '../special-tokens.js';
 
 /** Token rows padded on the right to the same length. */
 export interface TokenBatch {
-  /** [B·T], -200 where the image stands. */
+  /** [B·T], -200 at the image. */
   readonly inputIds: Int32Array;
-  /** [B·T], -100 where nothing is supervised; null when there is nothing to supervise. */
+  /** [B·T], -100 where nothing is supervised; null without supervision. */
   readonly labels: Int32Array | null;
   /** Valid tokens of each row, placeholders counted as one. */
   readonly lengths: readonly number[];
@@ -17,7 +17,7 @@ export interface TokenBatch {
   readonly time: number;
 }
 
-export class VisionTextTokens {
+export class MultimodalRows {
   /** Length of the padded rows with vision tokens in place. */
   readonly time: number;
   /** Valid tokens of each row, vision tokens included. */

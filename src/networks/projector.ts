@@ -2,7 +2,7 @@
 import type { ProjectorType } from '../config.js';
 import * as fused from '../engine/fused-ops.js';
 import * as tf from '../engine/tf.js';
-import { CompositeLayer, type Shape, single } from '../nn/composite-layer.js';
+import { ConfiguredLayer, type Shape, single } from '../nn/composite-layer.js';
 import { Linear } from '../nn/linear.js';
 
 export interface ProjectorConfig {
@@ -11,12 +11,12 @@ export interface ProjectorConfig {
   readonly textSize: number;
 }
 
-export class Projector extends CompositeLayer {
+export class Projector extends ConfiguredLayer<ProjectorConfig> {
   static readonly className = 'GsvaProjector';
   private readonly linears: readonly Linear[];
 
-  constructor(private readonly config: ProjectorConfig) {
-    super();
+  constructor(config: ProjectorConfig) {
+    super(config);
     const { type, visionSize, textSize } = config;
     const first = { inputSize: visionSize, outputSize: textSize };
     if (type === 'identity') this.linears = [];
@@ -41,10 +41,6 @@ export class Projector extends CompositeLayer {
 
   override computeOutputShape(inputShape: Shape): Shape {
     return [...inputShape.slice(0, -1), this.config.textSize];
-  }
-
-  override getConfig(): tf.serialization.ConfigDict {
-    return { ...super.getConfig(), ...this.config };
   }
 }
 tf.serialization.registerClass(Projector);

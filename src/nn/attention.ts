@@ -5,8 +5,7 @@
  */
 import * as fused from '../engine/fused-ops.js';
 import * as tf from '../engine/tf.js';
-import { mergeHeads, splitHeads } from './attention-ops.js';
-import { CompositeLayer, type Shape } from './composite-layer.js';
+import { ConfiguredLayer } from './composite-layer.js';
 import { Linear } from './linear.js';
 
 export interface AttentionConfig {
@@ -16,15 +15,15 @@ export interface AttentionConfig {
   readonly heads: number;
 }
 
-export class Attention extends CompositeLayer {
+export class Attention extends ConfiguredLayer<AttentionConfig> {
   static readonly className = 'GsvaAttention';
   private readonly query: Linear;
   private readonly key: Linear;
   private readonly values: Linear;
   private readonly outProjection: Linear;
 
-  constructor(private readonly config: AttentionConfig) {
-    super();
+  constructor(config: AttentionConfig) {
+    super(config);
     const { size, innerSize } = config;
     this.key = this.track('k_proj', new Linear({ inputSize: size, outputSize: innerSize }));
     this.values = this.track('v_proj', new Linear({ inputSize: size, outputSize: innerSize }));
@@ -51,14 +50,72 @@ export class Attention extends CompositeLayer {
       return this.forward(query, key, value);
     });
   }
-
-  override computeOutputShape(inputShape: Shape | Shape[]): Shape {
-    const [first] = inputShape;
-    return Array.isArray(first) ? first : (inputShape as Shape);
-  }
-
-  override getConfig(): tf.serialization.ConfigDict {
-    return { ...super.getConfig(), ...this.config };
-  }
 }
 tf.serialization.registerClass(Attention);
+
+/** Scores computed at once, in numbers: 16 MiB bound the memory of attention over a whole image. */
+const MOST_SCORES = 2 ** 22;
+
+/** [B, T, H·D] → [B, H, T, D]. */
+export function splitHeads(x: tf.Tensor, heads: number): tf.Tensor4D {
+  const [batch, time, width] = x.shape as [number, number, number];
+  return tf.transpose(tf.reshape(x, [batch, time, heads, width / heads]), [0, 2, 1, 3]);
+}
+
+/** [B, H, T, D] → [B, T, H·D]. */
+export function mergeHeads(x: tf.Tensor): tf.Tensor3D {
+  const [batch, heads, time, size] = x.shape as [number, number, number, number];
+  return tf.reshape(tf.transpose(x, [0, 2, 1, 3]), [batch, time, heads * size]);
+}
+
+/**
+ * softmax(q·kᵀ)·v, as many of the n products at a time as fit into bounded memory.
+ * @param q [n, Tq, c], scaled
+ * @param k [n, Tk, c]
+ * @param v [n, Tk, d]
+ * @returns [n, Tq, d]
+ */
+export function attend(q: tf.Tensor3D, k: tf.Tensor3D, v: tf.Tensor3D): tf.Tensor3D {
+  const [n, queries] = q.shape;
+  const atOnce = Math.max(1, Math.floor(MOST_SCORES / (queries * k.shape[1])));
+  if (atOnce >= n) return attendAtOnce(q, k, v);
+  const parts: tf.Tensor3D[] = [];
+  for (let first = 0; first < n; first += atOnce) {
+    const some = (x: tf.Tensor3D): tf.Tensor3D => tf.slice(x, first, Math.min(atOnce, n - first));
+    parts.push(tf.tidy(() => attendAtOnce(some(q), some(k), some(v))));
+  }
+  return tf.concat(parts, 0);
+}
+
+function attendAtOnce(q: tf.Tensor3D, k: tf.Tensor3D, v: tf.Tensor3D): tf.Tensor3D {
+  const [n, queries] = q.shape;
+  const keys = k.shape[1];
+  const scores = tf.matMul(q, k, false, true);
+  const weights = fused.maskedSoftmax(tf.reshape(scores, [1, n, queries, keys]));
+  scores.dispose();
+  return tf.matMul(tf.reshape(weights, [n, queries, keys]), v);
+}
+
+/**
+ * cos and sin tables [time, size] for positions start … start + time - 1.
+ * Column j and j + size/2 hold the angle position · θ^(-2j/size).
+ */
+export function rotaryTables(
+  start: number,
+  time: number,
+  size: number,
+  theta: number,
+): { cos: tf.Tensor2D; sin: tf.Tensor2D } {
+  const half = size / 2;
+  const cos = new Float32Array(time * size);
+  const sin = new Float32Array(time * size);
+  for (let j = 0; j < half; j++) {
+    const frequency = Math.fround(1 / Math.fround(theta ** ((2 * j) / size)));
+    for (let t = 0; t < time; t++) {
+      const angle = Math.fround((start + t) * frequency);
+      cos[t * size + j] = cos[t * size + j + half] = Math.cos(angle);
+      sin[t * size + j] = sin[t * size + j + half] = Math.sin(angle);
+    }
+  }
+  return { cos: tf.tensor2d(cos, [time, size]), sin: tf.tensor2d(sin, [time, size]) };
+}

@@ -1,8 +1,9 @@
 /**
- * Bilinear resizing as matrices, one per axis: resized = rows · image · columnsᵀ.
- * Exactly PyTorch's `interpolate(mode='bilinear', align_corners=False)` (no antialiasing), and its composition
- * for masks, so that post-processing and its gradient are two matrix products instead of two resizes and a crop.
+ * Bilinear resizing as matrices, one per axis: resized = rows · image · columnsᵀ. Equals PyTorch's
+ * `interpolate(mode='bilinear', align_corners=False)` (no antialiasing). Its composition makes mask post-processing and
+ * its gradient two matrix products instead of two resizes and a crop.
  */
+import * as tf from '../engine/tf.js';
 
 /**
  * Interpolation weights along one axis.
@@ -25,8 +26,8 @@ export function bilinearMatrix(from: number, to: number): Float32Array {
 }
 
 /**
- * SAM's `postprocess_masks` along both axes: low-resolution logits → the encoder's input size → crop away the
- * padding → the original size.
+ * SAM's `postprocess_masks` along both axes: low-resolution logits → the encoder's input size → crop of the padding →
+ * the original size.
  * @param lowRes side of the square low-resolution mask
  * @param inputSize side of the encoder's square input
  * @param resized [height, width] of the image inside that square
@@ -61,4 +62,31 @@ function cropAndResize(enlarge: Float32Array, lowRes: number, kept: number, to: 
     }
   }
   return composed;
+}
+
+export interface ImageSize {
+  /** [height, width] of the image inside F_V2's square input. */
+  readonly resized: readonly [number, number];
+  /** [height, width] of the image file. */
+  readonly original: readonly [number, number];
+}
+
+/**
+ * Mask post-processing (SAM's `postprocess_masks`) as two matrix products with an exact gradient.
+ * @param lowResMasks [n, s, s] logits
+ * @param inputSize side of F_V2's square input
+ * @returns [n, H, W] logits
+ */
+export function resizeMasks(lowResMasks: tf.Tensor3D, size: ImageSize, inputSize: number): tf.Tensor3D {
+  const [count, side] = lowResMasks.shape;
+  const [height, width] = size.original;
+  const { rows, columns } = maskResizeMatrices(side, inputSize, size.resized, size.original);
+  // columns: [n·s, s] · [s, W] → [n, s, W]; rows: [1, H, s] · [n, s, W] → [n, H, W]
+  const wide = tf.matMul(
+    tf.reshape(lowResMasks, [count * side, side]),
+    tf.tensor2d(columns, [width, side]),
+    false,
+    true,
+  );
+  return tf.matMul(tf.tensor3d(rows, [1, height, side]), tf.reshape(wide, [count, side, width]));
 }

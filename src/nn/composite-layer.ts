@@ -1,9 +1,7 @@
 /**
- * A Layers-API module that is made of other modules.
- *
- * tfjs-layers does not track child layers: their weights, trainability and disposal are invisible to the parent.
- * `CompositeLayer` does: `track(name, child)` and `parameter(name, …)` give every weight a hierarchical name that is
- * equal to its path in the published PyTorch checkpoint ('model.layers.0.self_attn.q_proj.weight').
+ * A Layers-API module that consists of other modules. tfjs-layers does not track child layers: the parent would know
+ * nothing of their weights, trainability and disposal. `track(name, child)` and `parameter(name, …)` give every weight
+ * a hierarchical name equal to its path in the published PyTorch checkpoint ('model.layers.0.self_attn.q_proj.weight').
  */
 import { PackedMatrix } from '../engine/packed-matrix.js';
 import * as tf from '../engine/tf.js';
@@ -33,14 +31,11 @@ export interface Parameter {
   readonly initial: Initial;
 }
 
-/**
- * A frozen matrix in 16 bits (`packed-matrix.ts`), which is no variable: nothing trains it. Its rows and columns are
- * those of PyTorch's layout.
- */
+/** A frozen matrix in 16 bits (`packed-matrix.ts`), no variable. Rows and columns are those of PyTorch's layout. */
 export interface PackedParameter {
   readonly rows: number;
   readonly columns: number;
-  /** How the shape would be turned if it were not packed. */
+  /** The layout of the unpacked parameter. */
   readonly layout: Layout;
   readonly initial: Initial;
   /** The numbers; owned by the layer. */
@@ -98,15 +93,15 @@ export abstract class CompositeLayer extends tf.layers.Layer {
     this.declared.push({ name, shape, initial, layout, isPackable: false, isPacked: false });
   }
 
-  /** Declares a matrix that may be packed: a layer that does so asks `packed` for it before `value`. */
+  /** Declares a matrix that may be packed: such a layer asks `packed` for it before `value`. */
   protected packableParameter(name: string, shape: [number, number], initial: Initial, layout: Layout = SAME): void {
     this.declared.push({ name, shape, initial, layout, isPackable: true, isPacked: false });
   }
 
   /**
-   * Chooses frozen matrices that stay in 16 bits, before `build`. They are no variables then: `namedParameters` lists
-   * the rest, `packedParameters` them.
-   * @param select which, by hierarchical name and count of numbers; asked about those that can be packed
+   * Chooses frozen matrices that stay in 16 bits, before `build`: `packedParameters` lists them, `namedParameters` the
+   * rest.
+   * @param select by hierarchical name and count of numbers, among those that can be packed
    */
   packWeights(select: (name: string, size: number) => boolean, prefix = ''): void {
     if (this.built) throw new Error(`${this.getClassName()}: weights can be packed before build() only`);
@@ -129,7 +124,7 @@ export abstract class CompositeLayer extends tf.layers.Layer {
     return this.packedMatrices.get(name)?.matrix ?? null;
   }
 
-  /** Creates the parameters of this layer and of all its children. Their sizes come from the config, not the input. */
+  /** Creates the parameters of this layer and its children, of sizes from the config, not the input. */
   override build(inputShape: Shape | Shape[] = []): void {
     if (this.built) return;
     for (const { name, shape, initial, layout, isPacked } of this.declared) {
@@ -149,7 +144,7 @@ export abstract class CompositeLayer extends tf.layers.Layer {
     super.build(inputShape);
   }
 
-  /** Every parameter below this layer by hierarchical name, in declaration order; packed ones are not among them. */
+  /** Every unpacked parameter below this layer by hierarchical name, in declaration order. */
   namedParameters(prefix = ''): Map<string, Parameter> {
     const all = new Map<string, Parameter>();
     for (const [name, parameter] of this.parameters) all.set(prefix + name, parameter);
@@ -159,7 +154,7 @@ export abstract class CompositeLayer extends tf.layers.Layer {
     return all;
   }
 
-  /** This layer and every one below it by hierarchical name ('' is this one itself), in declaration order. */
+  /** This layer ('') and every one below it by hierarchical name, in declaration order. */
   namedLayers(prefix = ''): [string, CompositeLayer][] {
     const below = [...this.children].flatMap(([name, child]) => child.namedLayers(childPrefix(prefix, name)));
     return [[prefix.replace(/\.$/, ''), this], ...below];
@@ -175,10 +170,7 @@ export abstract class CompositeLayer extends tf.layers.Layer {
     return all;
   }
 
-  /**
-   * Draws every parameter that starts random, in declaration order. All start the same whatever is packed, but for the
-   * rounding of packed ones to BF16.
-   */
+  /** Draws all random initial values in declaration order; packing changes them only by rounding to BF16. */
   randomize(random: Random): void {
     for (const name of this.declared.map((declaration) => declaration.name)) {
       const [parameter, packed] = [this.parameters.get(name), this.packedMatrices.get(name)];
@@ -212,6 +204,28 @@ export abstract class CompositeLayer extends tf.layers.Layer {
     for (const { matrix } of this.packedMatrices.values()) matrix.dispose();
     this.packedMatrices.clear();
     return { refCountAfterDispose: 0, numDisposedVariables: disposedVariables };
+  }
+}
+
+/** A composite layer made from a plain configuration, which `getConfig` returns; `call` is `forward` of one tensor. */
+export abstract class ConfiguredLayer<Config extends object> extends CompositeLayer {
+  constructor(protected readonly config: Config) {
+    super();
+  }
+
+  abstract forward(...inputs: never[]): unknown;
+
+  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor | tf.Tensor[] {
+    return tf.tidy(() => this.forward(single(inputs) as never) as tf.Tensor);
+  }
+
+  override computeOutputShape(inputShape: Shape | Shape[]): Shape | Shape[] {
+    const [first] = inputShape;
+    return Array.isArray(first) ? first : inputShape;
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    return { ...super.getConfig(), ...structuredClone(this.config) };
   }
 }
 
@@ -253,7 +267,6 @@ function draw(size: number, deviation: number, random: Random): Float32Array {
   return values;
 }
 
-/** The one tensor of a Layers-API input. */
 export function single(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
   if (!Array.isArray(inputs)) return inputs;
   const [first] = inputs;

@@ -1,6 +1,6 @@
 /** A table of learned rows: token embeddings, learned tokens, position tables. PyTorch's nn.Embedding. */
 import * as tf from '../engine/tf.js';
-import { CompositeLayer, type Shape, single } from './composite-layer.js';
+import { ConfiguredLayer, type Shape } from './composite-layer.js';
 
 export interface EmbeddingConfig {
   readonly rows: number;
@@ -10,11 +10,11 @@ export interface EmbeddingConfig {
 /** Standard deviation of the start values, as in LLaMA. */
 export const EMBEDDING_DEVIATION = 0.02;
 
-export class Embedding extends CompositeLayer {
+export class Embedding extends ConfiguredLayer<EmbeddingConfig> {
   static readonly className = 'GsvaEmbedding';
 
-  constructor(private readonly config: EmbeddingConfig) {
-    super();
+  constructor(config: EmbeddingConfig) {
+    super(config);
     this.packableParameter('weight', [config.rows, config.size], { deviation: EMBEDDING_DEVIATION });
   }
 
@@ -28,16 +28,8 @@ export class Embedding extends CompositeLayer {
     return this.packed('weight')?.gather(ids) ?? tf.gather(this.table, ids);
   }
 
-  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
-    return tf.tidy(() => this.forward(single(inputs)));
-  }
-
   override computeOutputShape(inputShape: Shape): Shape {
     return [...inputShape, this.config.size];
-  }
-
-  override getConfig(): tf.serialization.ConfigDict {
-    return { ...super.getConfig(), ...this.config };
   }
 }
 tf.serialization.registerClass(Embedding);

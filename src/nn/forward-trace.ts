@@ -1,24 +1,23 @@
 /**
- * Which layer is the first whose output is not finite: the computation that went wrong is made again, and every layer's
- * inputs and outputs are looked at on the way. Slow, and for errors only.
+ * First layer with an output that is not finite: the failed computation is repeated, and every layer's inputs and
+ * outputs are checked. Slow, for errors only.
  */
 import * as tf from '../engine/tf.js';
 import { findNotFinite, type NotFinite } from '../finite.js';
 import type { CompositeLayer } from './composite-layer.js';
 
-/** The first tensor that is not finite. */
 export interface FirstNotFinite {
   /** The layer's hierarchical name; '' is the whole model. */
   readonly path: string;
-  /** Whether it came out of the layer, or went in, where nothing before it is a layer. */
+  /** 'input' where the value came from outside of any layer. */
   readonly side: 'input' | 'output';
   readonly shape: readonly number[];
   readonly found: NotFinite;
-  /** Largest magnitude of what went into the layer; null where that is not known. */
+  /** Largest magnitude among the layer's inputs; null where unknown. */
   readonly largestInput: number | null;
 }
 
-/** Bytes that may wait to be read where an engine reads nothing at once; of what comes behind, only blocks are kept. */
+/** Bytes kept for reading where an engine reads asynchronously; beyond, only blocks are kept. */
 const MOST_WAITING = 2 ** 30;
 
 type Forward = (...inputs: unknown[]) => unknown;
@@ -34,7 +33,7 @@ interface Seen {
 }
 
 /**
- * @param rerun makes the computation again and leaves no tensor behind; what it throws is taken as its end
+ * @param rerun repeats the computation and leaves no tensor; an error ends it
  * @returns null where everything was finite this time
  */
 export async function firstNotFiniteLayer(root: CompositeLayer, rerun: () => unknown): Promise<FirstNotFinite | null> {
@@ -66,7 +65,7 @@ export async function firstNotFiniteLayer(root: CompositeLayer, rerun: () => unk
   return watcher.result();
 }
 
-/** Reads at once. */
+/** Reads synchronously. */
 class Watcher {
   protected first: FirstNotFinite | null = null;
   private largest: number | null = null;
@@ -104,7 +103,7 @@ class Watcher {
   }
 }
 
-/** Keeps everything, and reads when the computation is over: for engines that read nothing at once. */
+/** Keeps everything and reads after the computation, for engines without synchronous reads. */
 class LaterWatcher extends Watcher {
   private readonly waiting: Seen[] = [];
   private bytes = 0;
@@ -142,7 +141,7 @@ function largestOf(arrays: readonly Float32Array[]): number {
   return largest;
 }
 
-/** All tensors of floating-point numbers in what a layer takes or gives. */
+/** All floating-point tensors in the inputs or outputs of a layer. */
 function floatsIn(value: unknown): tf.Tensor[] {
   if (value instanceof tf.Tensor) {
     const tensor = value as tf.Tensor;

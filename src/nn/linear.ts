@@ -1,10 +1,7 @@
-/**
- * y = x·W + b, PyTorch's nn.Linear: `weight` (stored [out, in] there, [in, out] here) and `bias` [out]. A packed weight
- * is [out, in] here too.
- */
+/** y = x·W + b, PyTorch's nn.Linear: `weight` ([out, in] there, [in, out] here, packed [out, in]) and `bias` [out]. */
 import * as fused from '../engine/fused-ops.js';
 import * as tf from '../engine/tf.js';
-import { CompositeLayer, type Shape, single } from './composite-layer.js';
+import { ConfiguredLayer, type Shape } from './composite-layer.js';
 
 export interface LinearConfig {
   readonly inputSize: number;
@@ -12,11 +9,11 @@ export interface LinearConfig {
   readonly useBias?: boolean;
 }
 
-export class Linear extends CompositeLayer {
+export class Linear extends ConfiguredLayer<LinearConfig> {
   static readonly className: string = 'GsvaLinear';
 
-  constructor(protected readonly config: LinearConfig) {
-    super();
+  constructor(config: LinearConfig) {
+    super(config);
     const { inputSize, outputSize, useBias = true } = config;
     const initial = { deviation: 1 / Math.sqrt(inputSize) };
     this.packableParameter('weight', [inputSize, outputSize], initial, { kind: 'linear' });
@@ -31,16 +28,8 @@ export class Linear extends CompositeLayer {
     return bias === null ? matrix.multiply(x) : tf.tidy(() => tf.add(matrix.multiply(x), bias));
   }
 
-  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
-    return tf.tidy(() => this.forward(single(inputs)));
-  }
-
   override computeOutputShape(inputShape: Shape): Shape {
     return [...inputShape.slice(0, -1), this.config.outputSize];
-  }
-
-  override getConfig(): tf.serialization.ConfigDict {
-    return { ...super.getConfig(), ...this.config };
   }
 }
 tf.serialization.registerClass(Linear);

@@ -1,6 +1,6 @@
 /** A stack of linear layers with ReLU between them, none after the last (SAM's `MLP`: hypernetworks, IoU head). */
 import * as tf from '../engine/tf.js';
-import { CompositeLayer, type Shape, single } from './composite-layer.js';
+import { ConfiguredLayer, type Shape } from './composite-layer.js';
 import { Linear } from './linear.js';
 
 export interface MlpConfig {
@@ -8,12 +8,12 @@ export interface MlpConfig {
   readonly sizes: readonly number[];
 }
 
-export class Mlp extends CompositeLayer {
+export class Mlp extends ConfiguredLayer<MlpConfig> {
   static readonly className = 'GsvaMlp';
   private readonly linears: Linear[];
 
-  constructor(private readonly config: MlpConfig) {
-    super();
+  constructor(config: MlpConfig) {
+    super(config);
     const { sizes } = config;
     this.linears = sizes.slice(1).map((outputSize, index) => {
       return this.track(`layers.${index}`, new Linear({ inputSize: sizes[index] ?? 0, outputSize }));
@@ -28,16 +28,8 @@ export class Mlp extends CompositeLayer {
     }, x);
   }
 
-  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
-    return tf.tidy(() => this.forward(single(inputs)));
-  }
-
   override computeOutputShape(inputShape: Shape): Shape {
     return [...inputShape.slice(0, -1), this.config.sizes.at(-1) ?? null];
-  }
-
-  override getConfig(): tf.serialization.ConfigDict {
-    return { ...super.getConfig(), sizes: [...this.config.sizes] };
   }
 }
 tf.serialization.registerClass(Mlp);

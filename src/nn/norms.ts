@@ -1,7 +1,7 @@
 /** LayerNorm and RMSNorm over the last axis (channels last, so SAM's LayerNorm2d is the same layer). */
 import * as fused from '../engine/fused-ops.js';
 import * as tf from '../engine/tf.js';
-import { CompositeLayer, type Shape, single } from './composite-layer.js';
+import { ConfiguredLayer } from './composite-layer.js';
 
 export interface NormConfig {
   readonly size: number;
@@ -9,11 +9,11 @@ export interface NormConfig {
 }
 
 /** y = (x - mean) / sqrt(variance + ε) · weight + bias. */
-export class LayerNorm extends CompositeLayer {
+export class LayerNorm extends ConfiguredLayer<NormConfig> {
   static readonly className = 'GsvaLayerNorm';
 
-  constructor(private readonly config: NormConfig) {
-    super();
+  constructor(config: NormConfig) {
+    super(config);
     this.parameter('weight', [config.size], { constant: 1 });
     this.parameter('bias', [config.size], { constant: 0 });
   }
@@ -22,45 +22,21 @@ export class LayerNorm extends CompositeLayer {
   forward(x: tf.Tensor): tf.Tensor {
     return fused.layerNorm(x, this.value<tf.Rank.R1>('weight'), this.value<tf.Rank.R1>('bias'), this.config.epsilon);
   }
-
-  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
-    return tf.tidy(() => this.forward(single(inputs)));
-  }
-
-  override computeOutputShape(inputShape: Shape): Shape {
-    return inputShape;
-  }
-
-  override getConfig(): tf.serialization.ConfigDict {
-    return { ...super.getConfig(), ...this.config };
-  }
 }
 tf.serialization.registerClass(LayerNorm);
 
 /** y = x / sqrt(mean(x²) + ε) · weight (LLaMA). */
-export class RmsNorm extends CompositeLayer {
+export class RmsNorm extends ConfiguredLayer<NormConfig> {
   static readonly className = 'GsvaRmsNorm';
 
-  constructor(private readonly config: NormConfig) {
-    super();
+  constructor(config: NormConfig) {
+    super(config);
     this.parameter('weight', [config.size], { constant: 1 });
   }
 
   /** x [..., size] → [..., size]. */
   forward(x: tf.Tensor): tf.Tensor {
     return fused.rmsNorm(x, this.value<tf.Rank.R1>('weight'), this.config.epsilon);
-  }
-
-  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
-    return tf.tidy(() => this.forward(single(inputs)));
-  }
-
-  override computeOutputShape(inputShape: Shape): Shape {
-    return inputShape;
-  }
-
-  override getConfig(): tf.serialization.ConfigDict {
-    return { ...super.getConfig(), ...this.config };
   }
 }
 tf.serialization.registerClass(RmsNorm);

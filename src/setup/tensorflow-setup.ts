@@ -13,8 +13,14 @@ import {
 } from '../engine/tensorflow-installation.js';
 import { UserError, messageOf } from '../errors.js';
 import { writeDirectoryAtomic } from '../io/atomic/atomic-file.js';
-import { compileAddon, findCompiler } from './addon.js';
-import { type TensorflowLibrary, findLibrary, libraryInSite, versionOfHeaders } from './library.js';
+import {
+  type TensorflowLibrary,
+  compileAddon,
+  findCompiler,
+  findLibrary,
+  libraryInSite,
+  versionOfHeaders,
+} from './library.js';
 import { TFJS_VERSION, installNpmPackages, npmCommand, tfjsNodePackage } from './npm-packages.js';
 import type { RunCommand } from './run-command.js';
 import { addCuda, downloadWheel, findPython, tensorflowRequirement, unpackTensorflow } from './wheels.js';

@@ -11,7 +11,7 @@
 import type { Random } from '../random.js';
 import { IMAGE_PLACEHOLDER } from '../special-tokens.js';
 import type { Turn } from '../data/text/conversation.js';
-import { trainingAnswer, trainingQuestion } from '../data/text/prompts.js';
+import { trainingAnswer, trainingQuestion } from '../systems/gsva/prompts.js';
 import { centreShare, type Noun, objectsLike, sceneExpressions } from './expressions.js';
 import type { Scene } from './scene.js';
 import { COLOURS, SHAPES } from './shapes.js';

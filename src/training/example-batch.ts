@@ -1,10 +1,11 @@
 /** The first samples of a run for a person to read: which words are learned, and what every [SEG] and [REJ] stands for. */
 import { MixedSampler } from '../data/sampling/mixed-sampler.js';
 import { SampleLoader } from '../data/sampling/sample-loader.js';
-import type { SampleConversation } from '../data/sampling/training-sample.js';
+import type { Lesson } from '../data/facts.js';
 import { WholeEpochs } from '../data/sampling/whole-epochs.js';
 import { tokenizeConversation } from '../data/text/conversation.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
+import { gsvaLessons } from '../systems/gsva/lessons.js';
 import { Random } from '../random.js';
 import { IGNORE_LABEL } from '../special-tokens.js';
 import type { ExperimentConfig } from './config/experiment-config.js';
@@ -17,7 +18,7 @@ export interface LabelledText {
   readonly isLearned: boolean;
 }
 
-export interface ExampleConversation extends SampleConversation {
+export interface ExampleConversation extends Lesson {
   /** As the tokens read that are trained on, cut where they are. */
   readonly pieces: readonly LabelledText[];
   readonly tokens: number;
@@ -46,8 +47,13 @@ export async function exampleBatch(
   const random = new Random(seed).fork(0);
   const source = weights === null ? new WholeEpochs(sets, random) : new MixedSampler(sets, random, weights);
   const { clip, sam } = config.model;
-  const sample = { ...data.sample, variant: config.variant };
-  const loader = new SampleLoader(source, { sample, clipSize: clip.imageSize, samSize: sam.imageSize, workers: 0 });
+  const loader = new SampleLoader(source, {
+    sample: data.sample,
+    lessons: (facts, random) => gsvaLessons(facts, random, config.variant),
+    clipSize: clip.imageSize,
+    samSize: sam.imageSize,
+    workers: 0,
+  });
   const samples: ExampleSample[] = [];
   try {
     for (let position = 0; samples.length < batchSize; position++) {
@@ -65,7 +71,7 @@ export async function exampleBatch(
 }
 
 function labelled(
-  { turns, targets }: SampleConversation,
+  { turns, targets }: Lesson,
   { conversation, maxLength }: ExperimentConfig,
   tokenizer: Tokenizer,
 ): ExampleConversation {

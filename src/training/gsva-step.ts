@@ -10,7 +10,7 @@ import { segIds } from '../config.js';
 import * as fused from '../engine/fused-ops.js';
 import * as tf from '../engine/tf.js';
 import type { Gsva } from '../systems/gsva/gsva.js';
-import { type TokenBatch, VisionTextTokens } from '../networks/multimodal-rows.js';
+import { type TokenBatch, MultimodalRows } from '../networks/multimodal-rows.js';
 import { differentiate, GradientMap, layersOnTape, layersRecomputed, variablesUnder } from './backprop.js';
 import { type LossParts, stepWithLosses } from './loss-parts.js';
 import { maskCount, maskObjective, type MaskTargets } from './mask-objective.js';
@@ -62,7 +62,7 @@ function backpropagate(
 ): ReadonlyMap<string, tf.Tensor> {
   const { llama } = gsva;
   const gradients = new GradientMap();
-  const layout = new VisionTextTokens(batch.tokens, gsva.patches);
+  const layout = new MultimodalRows(batch.tokens, gsva.patches);
   const queryStates = layout.statesBefore(segIds(gsva.config.tokens), 'supervised');
   for (const [row, { masks }] of batch.targets.entries()) {
     const found = queryStates.filter((state) => state.row === row).length;

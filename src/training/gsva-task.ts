@@ -14,7 +14,10 @@ import type { PartlyPreparedImage } from '../data/image/prepare-image.js';
 import { type LoadedSample, SampleLoader } from '../data/sampling/sample-loader.js';
 import { type AnySet, imagesOf } from '../data/sampling/sample-source.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
-import type { SampleConversation, SampleOptions } from '../data/sampling/training-sample.js';
+import type { Lesson } from '../data/facts.js';
+import type { SampleOptions } from '../data/sampling/training-sample.js';
+import { gsvaLessons } from '../systems/gsva/lessons.js';
+import { GSVA_VARIANT, type Variant } from '../variant.js';
 import { WholeEpochs } from '../data/sampling/whole-epochs.js';
 import * as tf from '../engine/tf.js';
 import type { PendingFile } from '../io/atomic/pending-file.js';
@@ -35,6 +38,8 @@ export interface GsvaData {
   /** Shares of the kinds in a mixture; null: every image once in an epoch. */
   readonly weights: KindWeights | null;
   readonly sample: SampleOptions;
+  /** What answers are made of; default: as published. */
+  readonly variant?: Variant;
   /** Threads that load samples; default as in SampleLoader. */
   readonly workers?: number;
   /** Share of samples that may be bad; default as in SampleLoader. */
@@ -94,11 +99,13 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
   }
 
   samples(random: Random, report: (message: string) => void): SampleStream<GsvaSample> {
-    const { sets, weights, ...loading } = this.options.data;
+    const { sets, weights, variant = GSVA_VARIANT, ...loading } = this.options.data;
     const { clip, sam } = this.options.gsva.config;
     const source = weights === null ? new WholeEpochs(sets, random) : new MixedSampler(sets, random, weights);
     const loader = new SampleLoader(source, {
       ...loading,
+      lessons: (facts, random) => gsvaLessons(facts, random, variant),
+      emptyMasks: !variant.reject,
       clipSize: clip.imageSize,
       samSize: sam.imageSize,
       onBadSample: ({ set, message }) => {
@@ -176,7 +183,7 @@ export class GsvaTask implements TrainingTask<GsvaSample> {
     return left.length === 0 ? null : { name, key, found, image, conversations: left };
   }
 
-  private tokenize({ turns, targets }: SampleConversation): GsvaConversation | null {
+  private tokenize({ turns, targets }: Lesson): GsvaConversation | null {
     const { tokenizer, conversation, maxLength, gsva } = this.options;
     const { tokens } = gsva.config;
     const tokenized = tokenizeConversation(tokenizer, conversation, turns, { maxLength });

@@ -5,7 +5,7 @@
  */
 import * as fused from '../engine/fused-ops.js';
 import * as tf from '../engine/tf.js';
-import { type ImageSize, resizeMasks } from '../networks/sam/resize-masks.js';
+import { type ImageSize, resizeMasks } from '../nn/bilinear.js';
 import type { BinaryMask } from '../types.js';
 
 /** The targets of one image. */

@@ -2,7 +2,7 @@
 import { encodeMask, rleArea } from '../data/masks/coco-mask.js';
 import { openEvaluatedSet } from '../data/evaluated-sets.js';
 import { resizeLongestSide } from '../data/image/image-transforms.js';
-import { answerOf, questionOf } from '../data/text/question-forms.js';
+import { answerOf, questionOf } from '../systems/gsva/question-forms.js';
 import type { JsonPlace } from '../data/annotation-files.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
 import { divide } from '../evaluation/conversations.js';

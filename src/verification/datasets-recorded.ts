@@ -10,6 +10,7 @@ import {
 } from '../data/text/conversation.js';
 import type { JsonPlace } from '../data/annotation-files.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
+import { IMAGE_END_TOKEN, IMAGE_PLACEHOLDER, IMAGE_START_TOKEN } from '../special-tokens.js';
 import type { BinaryMask } from '../types.js';
 import { Mismatches } from './mismatches.js';
 import type { VerifyItem } from './verify-item.js';
@@ -77,6 +78,22 @@ export class ConversationMismatches {
   items(): VerifyItem[] {
     return [this.texts.item(), this.ids.item()];
   }
+}
+
+/** Questions and answers of a recorded text. */
+export function recordedTurns(style: ConversationStyle, text: string): Turn[] {
+  const hole = '\0';
+  const empty = { user: hole, assistant: hole };
+  const [before = '', between = '', next = '', , end = ''] = renderConversation(style, [empty, empty]).split(hole);
+  const marked = IMAGE_START_TOKEN + IMAGE_PLACEHOLDER + IMAGE_END_TOKEN;
+  return text
+    .replace(marked, IMAGE_PLACEHOLDER)
+    .slice(before.length, -end.length)
+    .split(next)
+    .map((round) => {
+      const [user = '', assistant = null] = round.split(between);
+      return { user, assistant };
+    });
 }
 
 function only(place: JsonPlace): JsonPlace {

@@ -10,7 +10,7 @@ import { JsonReader } from '../io/json/json-reader.js';
 import { openSafetensors, readSafetensors, type StoredTensor, toFloat32 } from '../io/safetensors/safetensors.js';
 import { buildGsva } from '../checkpoints/checkpoint-directory.js';
 import type { Gsva } from '../systems/gsva/gsva.js';
-import type { ImageSize } from '../networks/sam/resize-masks.js';
+import type { ImageSize } from '../nn/bilinear.js';
 import type { TokenBatch } from '../networks/multimodal-rows.js';
 import type { MaskTargets } from '../training/mask-objective.js';
 import type { PreparedImage } from '../types.js';

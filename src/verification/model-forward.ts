@@ -1,7 +1,7 @@
 /** The forward pass against the recording: every `out.*` tensor. */
 import * as tf from '../engine/tf.js';
 import type { Gsva, GsvaOutput } from '../systems/gsva/gsva.js';
-import { VisionTextTokens } from '../networks/multimodal-rows.js';
+import { MultimodalRows } from '../networks/multimodal-rows.js';
 import { largestDifference, toleranceItem } from './largest-difference.js';
 import type { ModelCase } from './model-case.js';
 import type { VerifyItem } from './verify-item.js';
@@ -31,7 +31,7 @@ export async function verifyForward(gsva: Gsva, recorded: ModelCase): Promise<Ve
     compared = comparedTensors(gsva, recorded, output);
     return compared.map(({ found }) => found);
   });
-  const { lengths } = new VisionTextTokens(recorded.tokens, gsva.patches);
+  const { lengths } = new MultimodalRows(recorded.tokens, gsva.patches);
   try {
     const items: VerifyItem[] = [];
     for (const one of compared) items.push(await compare(recorded, lengths, one));

@@ -210,6 +210,6 @@ test('no engine is needed: nothing that the command line or the work imports lea
   visit(resolve('src/cli/main.ts'));
   visit(resolve('src/cli/inspect-job.ts'));
   const files = [...seen].map((file) => relative(resolve('src'), file).replaceAll('\\', '/'));
-  expect(files).toContain('io/safetensors.ts');
+  expect(files).toContain('io/safetensors/safetensors.ts');
   expect(files.filter((file) => file === 'engine/tf.ts')).toEqual([]);
 });

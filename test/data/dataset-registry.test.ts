@@ -14,6 +14,7 @@ import {
 import { makeSample } from '../../src/data/sampling/make-sample.js';
 import { Random } from '../../src/random.js';
 import { fixture } from '../helpers/fixtures.js';
+import { taught } from '../helpers/taught-sample.js';
 
 const DATA = join(fixture('datasets'), 'data');
 const OPTIONS = { perSample: 3, absentClasses: 0 };
@@ -32,8 +33,9 @@ describe('the registry', () => {
       const request = set.requestAt(index);
       expect(structuredClone(request)).toEqual(request);
       const random = new Random(index);
-      let sample = await makeSample(request, random, OPTIONS);
-      for (let draw = 0; sample === null && draw < 20; draw++) sample = await makeSample(request, random, OPTIONS);
+      let sample = await taught(makeSample)(request, random, OPTIONS);
+      for (let draw = 0; sample === null && draw < 20; draw++)
+        sample = await taught(makeSample)(request, random, OPTIONS);
       expect(sample?.turns.length).toBeGreaterThan(0);
       expect(sample?.targets.length).toBeLessThanOrEqual(OPTIONS.perSample);
     }

@@ -9,7 +9,7 @@ import { startEngine } from '../../src/engine/engine.js';
 import { adamWUpdate, sumOfSquares } from '../../src/engine/fused-ops.js';
 import { PackedMatrix } from '../../src/engine/packed-matrix.js';
 import * as tf from '../../src/engine/tf.js';
-import type { WebGpuBackend } from '../../src/engine/webgpu-backend.js';
+import type { WebGpuBackend } from '../../src/engine/webgpu-kernels.js';
 import { registerBlockKernels, rowBlocks } from '../../src/engine/webgpu-blocks.js';
 import { UserError } from '../../src/errors.js';
 import { Random } from '../../src/random.js';

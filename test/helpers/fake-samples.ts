@@ -1,7 +1,8 @@
 /** Data sets whose samples are made up: what an image's name begins with says what happens when it is loaded. */
 import type { SampleMakers } from '../../src/data/sampling/make-sample.js';
 import type { AnySet } from '../../src/data/sampling/sample-source.js';
-import type { DatasetKind, MakeSample, RequestOf } from '../../src/data/sampling/training-sample.js';
+import type { DatasetKind, MakeLessons } from '../../src/data/facts.js';
+import type { MakeSample, RequestOf } from '../../src/data/sampling/training-sample.js';
 import { UserError } from '../../src/errors.js';
 import type { BinaryMask } from '../../src/types.js';
 
@@ -43,19 +44,30 @@ const makeFake: MakeSample<RequestOf<DatasetKind>> = async ({ image }, random, o
       if (image.startsWith('damaged')) return Promise.reject(new UserError(`${image} is cut off.`));
       return Promise.resolve({ data: pixels, height: HEIGHT, width: WIDTH });
     },
-    turns: [{ user: `<image>\nwhat is ${drawn}?`, assistant: `${image} [SEG]` }],
-    targets: absent
-      ? [{ text: 'a', mask: null }]
-      : [
-          { text: 'a', mask: shared },
-          { text: 'b', mask: null },
-          { text: 'c', mask: shared },
-          { text: 'd', mask: mask(0) },
-        ],
-    ...(absent
-      ? {}
-      : { others: [{ turns: [{ user: 'and?', assistant: '[SEG]' }], targets: [{ text: 'e', mask: shared }] }] }),
+    facts: {
+      kind: 'refer_seg',
+      height: HEIGHT,
+      width: WIDTH,
+      targets: [
+        { text: 'a', wording: 'expression', mask: absent ? null : shared },
+        ...(absent
+          ? []
+          : ([
+              { text: 'b', wording: 'expression', mask: null },
+              { text: 'c', wording: 'expression', mask: shared },
+              { text: 'd', wording: 'expression', mask: mask(0) },
+            ] as const)),
+      ],
+      turns: [{ user: `<image>\nwhat is ${drawn}?`, assistant: `${image} [SEG]` }],
+    },
   };
+};
+
+/** A lesson about all targets, and one about the first where none is absent; the second draws from the generator. */
+export const fakeLessons: MakeLessons = ({ turns = [], targets }, random) => {
+  const plain = targets.map(({ text, mask }) => ({ text, mask }));
+  const and = { turns: [{ user: 'and?', assistant: `[SEG] ${random.uint32()}` }], targets: plain.slice(0, 1) };
+  return [{ turns, targets: plain }, ...(plain.length === 1 ? [] : [and])];
 };
 
 /** As Node ends a thread whose heap is full. */

@@ -1,7 +1,8 @@
 /** Free answers: whatever the form and the order, each [SEG] and [REJ] finds its expression, and nothing is made up. */
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { ANSWER_FORMS, cleanExpression } from '../../src/data/text/prompts.js';
+import { cleanExpression } from '../../src/data/text/expression.js';
+import { ANSWER_FORMS } from '../../src/systems/gsva/prompts.js';
 import { type AnswerPart, parseAnswer } from '../../src/inference/answer-parser.js';
 import { REJ_TOKEN, SEG_TOKEN } from '../../src/special-tokens.js';
 

@@ -7,7 +7,7 @@ import { DecodingSession } from '../../src/inference/decoding-session.js';
 import { generate } from '../../src/inference/generate.js';
 import type { Gsva } from '../../src/systems/gsva/gsva.js';
 import { type EncodedImage, encodeImages } from '../../src/features/image-features.js';
-import { resizeMasks } from '../../src/networks/sam/resize-masks.js';
+import { resizeMasks } from '../../src/nn/bilinear.js';
 import { Random } from '../../src/random.js';
 import { ModelCase } from '../../src/verification/model-case.js';
 import { fixture } from '../helpers/fixtures.js';

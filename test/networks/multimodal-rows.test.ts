@@ -1,7 +1,7 @@
 /** Where text and vision tokens stand, worked out by hand. */
 import { describe, expect, test } from '@jest/globals';
 import { UserError } from '../../src/errors.js';
-import { type TokenBatch, VisionTextTokens } from '../../src/networks/multimodal-rows.js';
+import { type TokenBatch, MultimodalRows } from '../../src/networks/multimodal-rows.js';
 
 const IMAGE = -200;
 const IGNORE = -100;
@@ -22,9 +22,9 @@ function batchOf(rows: number[][], labels: number[][] | null = null): TokenBatch
   };
 }
 
-describe('VisionTextTokens', () => {
+describe('MultimodalRows', () => {
   test('vision tokens take the place of the placeholder; rows are padded to the longest', () => {
-    const layout = new VisionTextTokens(
+    const layout = new MultimodalRows(
       batchOf([
         [1, 5, IMAGE, 6],
         [1, IMAGE],
@@ -40,7 +40,7 @@ describe('VisionTextTokens', () => {
   });
 
   test('a text position before the placeholder stays, one behind moves, the placeholder is its first vision token', () => {
-    const layout = new VisionTextTokens(
+    const layout = new MultimodalRows(
       batchOf([
         [1, 2],
         [1, 5, IMAGE, 6, 7],
@@ -62,16 +62,16 @@ describe('VisionTextTokens', () => {
         [IGNORE, IGNORE, SEG],
       ],
     );
-    const { positions, targets } = new VisionTextTokens(tokens, 3).supervised();
+    const { positions, targets } = new MultimodalRows(tokens, 3).supervised();
     expect([...positions]).toEqual([3, 4, 6 + 1]);
     expect([...targets]).toEqual([4, 5, SEG]);
-    expect(new VisionTextTokens({ ...tokens, labels: null }, 3).supervised().targets).toHaveLength(0);
+    expect(new MultimodalRows({ ...tokens, labels: null }, 3).supervised().targets).toHaveLength(0);
   });
 
   test('a label at the very first position has no state that predicts it; padding is never supervised', () => {
     const tokens = batchOf([[4, 5], [4]], [[4, 5], [4]]);
     const noisy = { ...tokens, labels: Int32Array.from([4, 5, 4, 7]) };
-    const { positions, targets } = new VisionTextTokens(noisy, 2).supervised();
+    const { positions, targets } = new MultimodalRows(noisy, 2).supervised();
     expect([[...positions], [...targets]]).toEqual([[0], [5]]);
   });
 
@@ -86,7 +86,7 @@ describe('VisionTextTokens', () => {
         [IGNORE, REJ, IGNORE],
       ],
     );
-    const layout = new VisionTextTokens(tokens, 4);
+    const layout = new MultimodalRows(tokens, 4);
     expect(layout.time).toBe(8);
     expect(layout.statesBefore([SEG])).toEqual([
       { row: 0, position: 0, id: SEG },
@@ -98,20 +98,20 @@ describe('VisionTextTokens', () => {
       { row: 0, position: 6, id: REJ },
       { row: 1, position: 8, id: REJ },
     ]);
-    expect(new VisionTextTokens({ ...tokens, labels: null }, 4).statesBefore([SEG], 'supervised')).toEqual([]);
+    expect(new MultimodalRows({ ...tokens, labels: null }, 4).statesBefore([SEG], 'supervised')).toEqual([]);
   });
 
   test('rows of pure text take no vision tokens', () => {
-    const layout = new VisionTextTokens(batchOf([[1, 2, 3]]), 5);
+    const layout = new MultimodalRows(batchOf([[1, 2, 3]]), 5);
     expect([layout.time, [...layout.isVision]]).toEqual([3, [0, 0, 0]]);
     expect([...layout.textIndex]).toEqual([1, 2, 3]);
   });
 
   test('two placeholders in a row are an error that names the row; in the padding they do not count', () => {
-    const create = (): VisionTextTokens => new VisionTextTokens(batchOf([[1], [IMAGE, 2, IMAGE]]), 2);
+    const create = (): MultimodalRows => new MultimodalRows(batchOf([[1], [IMAGE, 2, IMAGE]]), 2);
     expect(create).toThrow(UserError);
     expect(create).toThrow('conversation 1 holds more than one image placeholder');
     const padded = { ...batchOf([[IMAGE, 2, IMAGE]]), lengths: [2] };
-    expect(new VisionTextTokens(padded, 2).time).toBe(3);
+    expect(new MultimodalRows(padded, 2).time).toBe(3);
   });
 });

@@ -2,8 +2,7 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
-import { Attention } from '../../src/nn/attention.js';
-import { attend as attendTensors, mergeHeads, splitHeads } from '../../src/nn/attention-ops.js';
+import { Attention, attend as attendTensors, mergeHeads, splitHeads } from '../../src/nn/attention.js';
 import { Random } from '../../src/random.js';
 import { checkLayer } from '../check-layer.js';
 import { attend, linear, type Matrix, toRows } from '../helpers/naive.js';

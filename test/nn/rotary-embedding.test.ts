@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../src/engine/engine.js';
 import * as fused from '../../src/engine/fused-ops.js';
 import * as tf from '../../src/engine/tf.js';
-import { rotaryTables } from '../../src/nn/rotary-embedding.js';
+import { rotaryTables } from '../../src/nn/attention.js';
 import { Random } from '../../src/random.js';
 import { largestDifference, normal, valuesOf } from '../helpers/tensors.js';
 

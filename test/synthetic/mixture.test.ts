@@ -16,6 +16,7 @@ import { writeSynthDataset } from '../../src/synthetic/writer.js';
 import { Tokenizer } from '../../src/data/text/tokenizer.js';
 import { readVqaQuestions } from '../../src/data/vqa/vqa-questions.js';
 import { Random } from '../../src/random.js';
+import { taught } from '../helpers/taught-sample.js';
 
 const SEED = 7;
 const ALONE = { seed: SEED, trainImages: 2, valImages: 1, testAImages: 0, testBImages: 0 };
@@ -70,7 +71,10 @@ describe('the loaders of the published sets read it', () => {
     const set = openTrainingSet(name, dir);
     expect(set.length).toBe(6);
     for (let index = 0; index < set.length; index++) {
-      const sample = await makeSample(set.requestAt(index), new Random(index), { perSample: 4, absentClasses: 0 });
+      const sample = await taught(makeSample)(set.requestAt(index), new Random(index), {
+        perSample: 4,
+        absentClasses: 0,
+      });
       const conversations = sample === null ? [] : [sample, ...(sample.others ?? [])];
       expect(conversations.length).toBeGreaterThan(0);
       for (const { targets, turns } of conversations) {
@@ -86,7 +90,10 @@ describe('the loaders of the published sets read it', () => {
     for (const name of SETS) {
       const set = openTrainingSet(name, dir);
       for (let index = 0; index < set.length; index++) {
-        const sample = await makeSample(set.requestAt(index), new Random(index), { perSample: 9, absentClasses: 0 });
+        const sample = await taught(makeSample)(set.requestAt(index), new Random(index), {
+          perSample: 9,
+          absentClasses: 0,
+        });
         for (const { turns } of sample === null ? [] : [sample, ...(sample.others ?? [])]) {
           for (const text of turns.flatMap(({ user, assistant }) => [user, assistant ?? ''])) {
             const ids = tokenizer.encode(text, { addBos: false });

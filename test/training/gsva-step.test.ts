@@ -4,7 +4,7 @@ import * as fused from '../../src/engine/fused-ops.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import type { Gsva } from '../../src/systems/gsva/gsva.js';
-import { VisionTextTokens } from '../../src/networks/multimodal-rows.js';
+import { MultimodalRows } from '../../src/networks/multimodal-rows.js';
 import { type GsvaBatch, gsvaStep } from '../../src/training/gsva-step.js';
 import { maskObjective } from '../../src/training/mask-objective.js';
 import { trainableVariables } from '../../src/training/trainable.js';
@@ -19,7 +19,7 @@ beforeAll(async () => {
 /** L of the whole forward, on one tape. */
 function wholeLoss(gsva: Gsva, batch: GsvaBatch, dropoutSeed: number | null): tf.Tensor {
   return tf.tidy(() => {
-    const layout = new VisionTextTokens(batch.tokens, gsva.patches);
+    const layout = new MultimodalRows(batch.tokens, gsva.patches);
     const embeddings = gsva.embed(layout, gsva.projector.forward(batch.clipFeatures) as tf.Tensor3D);
     const [hidden] = gsva.llama.forward(embeddings, gsva.llama.context(0, layout.time, layout.lengths, dropoutSeed));
     const { positions, targets } = layout.supervised();

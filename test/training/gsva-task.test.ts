@@ -154,8 +154,8 @@ describe('samples', () => {
     const { segTokens, multipleSeg, reject } = variant;
     const own = segTokens === 1 ? gsva : smallModel(4, configOf(variant));
     const tensors = tf.memory().numTensors;
-    const sample = { perSample: 4, absentClasses: 0, variant };
-    const task = makeTask(4, 400, { sample }, { gsva: own, tokenizer: tokenizerOf(variant) });
+    const sample = { perSample: 4, absentClasses: 0 };
+    const task = makeTask(4, 400, { sample, variant }, { gsva: own, tokenizer: tokenizerOf(variant) });
     const drawn = await draw(task, 0, 1);
     expect(drawn.conversations).toHaveLength(multipleSeg ? 1 : 4);
     const masks = drawn.conversations.flatMap((conversation) => conversation.masks.masks);

@@ -6,9 +6,8 @@ import { pictureSize } from '../refer/refer-instances.js';
 import { RepeatedIds } from '../repeated-ids.js';
 import { pacoClass } from '../sem-seg/paco-lvis.js';
 import { partClass } from '../sem-seg/pascal-part.js';
-import type { Audit } from './audit.js';
-import { insideFileName } from './file-name.js';
-import type { ExpectedImage } from './image-checker.js';
+import type { Audit } from './problems.js';
+import { type ExpectedImage, insideFileName } from './image-checker.js';
 import { maskFault } from './mask-fault.js';
 
 const ADVICE = 'Use the published file.';

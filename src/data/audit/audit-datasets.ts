@@ -1,18 +1,17 @@
 /** Looks through the datasets below a folder: which are there, what they lack, what is wrong with them, what they have. */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-
 import { UserError } from '../../errors.js';
 import type { CatalogueEntry, Part } from '../catalogue/entry.js';
-import type { DatasetKind } from '../sampling/training-sample.js';
+import type { DatasetKind } from '../facts.js';
 import { auditAnnotatedSet } from './annotated-audit.js';
-import type { Audit, AuditedFigures } from './audit.js';
-import { ImageChecker } from './image-checker.js';
-import { auditInstructSet } from './instruct-audit.js';
+import { type Audit, type AuditedFigures, type DataProblem, ProblemList } from './problems.js';
+import { type ExpectedImage, ImageChecker, insideFileName } from './image-checker.js';
 import { auditLabelMapSet } from './label-map-audit.js';
-import { type DataProblem, ProblemList } from './problems.js';
 import { auditReasonSet } from './reason-audit.js';
 import { auditReferSet } from './refer-audit.js';
+import { readJsonRecords } from '../annotation-files.js';
+import { turnsOf } from '../vqa/vqa-sample.js';
 
 /** Whether a part of the layout is there, and how much of it. */
 export interface FoundPart {
@@ -90,6 +89,27 @@ export async function auditDatasets(
 export function partPath({ path, ending }: Part): string {
   return ending === undefined ? path : `${path}/*${ending}`;
 }
+
+const auditInstructSet: Audit = async ({ dataDir, entry, problems, images: checker, isThorough }) => {
+  const [file, folder] = entry.parts.map((part) => join(dataDir, part.path)) as [string, string];
+  const expected = new Map<string, ExpectedImage>();
+  let conversations = 0;
+  readJsonRecords(entry.title, file, 'Use the published file.', (place, index) => {
+    problems.guard(() => {
+      conversations++;
+      const source = `record [${index}] of ${file}`;
+      const name = insideFileName(place.key('image'));
+      if (!expected.has(name)) expected.set(name, { path: join(folder, name), size: null, by: source });
+      const sentences = place
+        .key('conversations')
+        .list()
+        .map((sentence) => ({ from: sentence.key('from').text(), value: sentence.key('value').text() }));
+      if (isThorough) turnsOf({ set: entry.title, source, sentences });
+    });
+  });
+  if (isThorough) await checker.check([...expected.values()], problems);
+  return { splits: { train: { images: expected.size, conversations } }, images: expected.size };
+};
 
 const AUDITS: Readonly<Record<Exclude<DatasetKind, 'sem_seg'>, Audit>> = {
   refer_seg: auditReferSet,

@@ -3,11 +3,11 @@
  * once, however many datasets share it.
  */
 import { existsSync } from 'node:fs';
-
 import { messageOf } from '../../errors.js';
 import { readImageSize } from '../../io/image/image-file.js';
 import { type Size as ImageSize, sizeMismatch } from '../image/size-mismatch.js';
 import type { ProblemList } from './problems.js';
+import type { JsonPlace } from '../annotation-files.js';
 
 export interface ExpectedImage {
   readonly path: string;
@@ -69,4 +69,12 @@ export class ImageChecker {
       this.known.set(path, messageOf(error));
     }
   }
+}
+
+/** @throws UserError where it leads out of the folder that it is joined to: the readers refuse such a file. */
+export function insideFileName(place: JsonPlace): string {
+  const name = place.text();
+  const isInside = name.split('/').every((step) => step !== '' && step !== '.' && step !== '..');
+  if (isInside && !/[\\\0]/.test(name)) return name;
+  throw place.wrong('a file name, which may stand in folders but not lead out of them');
 }

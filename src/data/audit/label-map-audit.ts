@@ -12,9 +12,8 @@ import { COCO_STUFF_CLASSES } from '../sem-seg/coco-stuff.js';
 import type { NumberedClasses } from '../sem-seg/label-map-classes.js';
 import { labelMapFault, labelMapHeaderFault } from '../sem-seg/label-map-check.js';
 import { mapillaryClasses } from '../sem-seg/mapillary.js';
-import type { Audit } from './audit.js';
+import type { Audit, ProblemList } from './problems.js';
 import type { ExpectedImage } from './image-checker.js';
-import type { ProblemList } from './problems.js';
 
 /** Label maps of a split of which every pixel is looked at; of more, so many evenly spread: all of COCO-Stuff take an hour. */
 const DECODED_MAPS = 2000;

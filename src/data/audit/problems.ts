@@ -1,5 +1,7 @@
 /** What is wrong with a dataset: counted by kind, with a few examples of each, however many there are. */
 import { UserError } from '../../errors.js';
+import type { CatalogueEntry, Figures } from '../catalogue/entry.js';
+import type { ImageChecker } from './image-checker.js';
 
 /** In the order in which they are told. */
 export const PROBLEM_KINDS = [
@@ -57,3 +59,24 @@ export class ProblemList {
     });
   }
 }
+
+export interface AuditedFigures {
+  /** By split, in the order of the files. */
+  readonly splits: Readonly<Record<string, Figures>>;
+  /** Different images of all splits together. */
+  readonly images: number;
+  /** Notes on files that were not checked in full. */
+  readonly notes?: readonly string[];
+}
+
+export interface AuditInput {
+  readonly dataDir: string;
+  readonly entry: CatalogueEntry;
+  /** Looks into masks and image files too, not only at what the annotations say. */
+  readonly isThorough: boolean;
+  readonly images: ImageChecker;
+  readonly problems: ProblemList;
+}
+
+/** Annotations are read here record by record; nothing is kept of them but ids and counts. */
+export type Audit = (input: AuditInput) => Promise<AuditedFigures>;

@@ -5,9 +5,8 @@ import { join } from 'node:path';
 import { readReasonAnnotation } from '../reason/reason-annotation.js';
 import { readJsonRecords } from '../annotation-files.js';
 import type { Figures } from '../catalogue/entry.js';
-import type { Audit } from './audit.js';
+import type { Audit, ProblemList } from './problems.js';
 import type { ExpectedImage } from './image-checker.js';
-import type { ProblemList } from './problems.js';
 
 const SPLITS = ['train', 'val', 'test'] as const;
 /** What encloses something. */

@@ -4,17 +4,15 @@ import { join } from 'node:path';
 
 import { UserError } from '../../errors.js';
 import type { CatalogueEntry } from '../catalogue/entry.js';
-import { cleanExpression } from '../text/prompts.js';
+import { cleanExpression } from '../text/expression.js';
 import { JsonPlace, readJsonRecordLists, readJsonRecords, readPickleFile } from '../annotation-files.js';
-import type { Audit, AuditInput } from './audit.js';
-import { insideFileName } from './file-name.js';
-import type { ExpectedImage } from './image-checker.js';
+import type { Audit, AuditInput, ProblemList } from './problems.js';
+import { type ExpectedImage, insideFileName } from './image-checker.js';
 import { maskFault } from './mask-fault.js';
 import type { Size as ImageSize } from '../image/size-mismatch.js';
 import { annotationIds } from '../refer/refer-layout.js';
 import { pictureSize } from '../refer/refer-instances.js';
 import { RepeatedIds } from '../repeated-ids.js';
-import type { ProblemList } from './problems.js';
 
 /** Divided by objects, not by images: that an image is in two splits is as it should be. */
 const DIVIDED_BY_OBJECTS: ReadonlySet<string> = new Set(['refcocog-google']);

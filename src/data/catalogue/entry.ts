@@ -1,5 +1,5 @@
 /** What is known in advance of a dataset: where its files go, where to get them, and what its authors counted. */
-import type { DatasetKind } from '../sampling/training-sample.js';
+import type { DatasetKind } from '../facts.js';
 
 /** Counts of a dataset or one of its splits. What is not published, or does not apply, is absent. */
 export interface Figures {
@@ -51,3 +51,32 @@ export interface CatalogueEntry {
 
 export const GB = 1e9;
 export const MB = 1e6;
+
+const COCO = { ending: '.jpg', holds: 'pictures', isShared: true } as const;
+
+/** RefCOCO, RefCOCO+, RefCOCOg, gRefCOCO and most of Ref-ZOM. */
+export const COCO_TRAIN_2014: Part = {
+  ...COCO,
+  path: 'refer_seg/images/mscoco/images/train2014',
+  count: 82_783,
+  bytes: 13 * GB,
+  source: 'http://images.cocodataset.org/zips/train2014.zip',
+};
+
+export const COCO_VAL_2014: Part = {
+  ...COCO,
+  path: 'refer_seg/images/mscoco/images/val2014',
+  count: 40_504,
+  bytes: 6 * GB,
+  source: 'http://images.cocodataset.org/zips/val2014.zip',
+  isOptional: 'they may also lie in train2014, where the reference looks for them',
+};
+
+/** COCO-Stuff, PACO-LVIS and LLaVA-Instruct. */
+export const COCO_TRAIN_2017: Part = {
+  ...COCO,
+  path: 'coco/train2017',
+  count: 118_287,
+  bytes: 18 * GB,
+  source: 'http://images.cocodataset.org/zips/train2017.zip',
+};

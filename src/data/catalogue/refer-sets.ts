@@ -2,8 +2,7 @@
  * The referring datasets. RefCOCO's zips moved; LISA's README keeps addresses that work. Images of the splits and, where
  * nothing else is said, expressions: the catalogue of TensorFlow Datasets, "ref_coco".
  */
-import type { CatalogueEntry, Part } from './entry.js';
-import { COCO_TRAIN_2014, COCO_VAL_2014 } from './images.js';
+import { COCO_TRAIN_2014, COCO_VAL_2014, type CatalogueEntry, type Part } from './entry.js';
 
 const ARCHIVE = 'https://web.archive.org/web';
 const UNC = 'https://bvisionweb1.cs.unc.edu/licheng/referit/data';

@@ -1,6 +1,5 @@
 /** The datasets of semantic segmentation: objects, stuff and parts. */
-import { type CatalogueEntry, MB } from './entry.js';
-import { COCO_TRAIN_2017 } from './images.js';
+import { COCO_TRAIN_2017, type CatalogueEntry, MB } from './entry.js';
 
 const ADE20K_ZIP = 'http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip';
 

@@ -7,7 +7,7 @@ import type { Size } from '../image/size-mismatch.js';
 import { annotationToRle } from '../masks/coco-mask-annotation.js';
 import { encodeMask, rleArea, rleToString } from '../masks/coco-mask.js';
 import { fillEllipse, fillOutline } from '../masks/pillow-polygon.js';
-import type { Fill } from './fill.js';
+import type { Fill } from './image-drafts.js';
 import type { WrittenMask } from './own-data-writer.js';
 
 type Point = readonly [x: number, y: number];

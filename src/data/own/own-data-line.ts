@@ -6,7 +6,7 @@
 import { UserError, messageOf } from '../../errors.js';
 import { JsonReader } from '../../io/json/json-reader.js';
 import { MAX_PIXELS, rleFromCounts, rleFromString } from '../masks/coco-mask.js';
-import { checkedExpression, cleanExpression } from '../text/prompts.js';
+import { checkedExpression, cleanExpression } from '../text/expression.js';
 import type { MaskSource } from '../masks/mask-source.js';
 import { ImageFinder } from './image-finder.js';
 

@@ -5,7 +5,7 @@ import { UserError } from '../../errors.js';
 import { writeFileAtomic } from '../../io/atomic/atomic-file.js';
 import { Random } from '../../random.js';
 import type { OwnSplit } from './own-data-line.js';
-import { checkedExpression, cleanExpression } from '../text/prompts.js';
+import { checkedExpression, cleanExpression } from '../text/expression.js';
 
 /** A mask as a line has it. */
 export type WrittenMask =

@@ -1,12 +1,8 @@
-/**
- * Training samples of ReasonSeg (reference: ReasonSegDataset): each text of an image is a conversation of its own, for
- * the same mask. Where the image has an explanation, the answer is the mask, mask and explanation, or, in one of ten,
- * the explanation alone.
- */
+/** Training samples of ReasonSeg (reference: ReasonSegDataset): some of an image's texts, all for the same mask. */
 import { UserError } from '../../errors.js';
 import { readImage, readImageSize } from '../../io/image/image-file.js';
-import { explainedTurn, explanationMode } from '../text/prompts.js';
 import { readReasonAnnotation, reasonMasks } from './reason-annotation.js';
+import type { Facts } from '../facts.js';
 import type { MakeSample, RequestOf } from '../sampling/training-sample.js';
 
 export interface ReasonRequest extends RequestOf<'reason_seg'> {
@@ -27,12 +23,9 @@ export const makeReasonSample: MakeSample<ReasonRequest> = async (request, rando
         'Correct it or leave the image out.',
     );
   }
-  const texts = random.sample(annotation.texts, perSample);
-  const mode = request.explanation === null ? 'mask' : explanationMode(random);
-  const [first, ...others] = texts.map((text) => ({
-    turns: [explainedTurn(random, mode, text, annotation.isSentence, request.explanation ?? '')],
-    targets: mode === 'explanation' ? [] : [{ text, mask }],
-  }));
-  if (first === undefined) throw new Error(`makeReasonSample: perSample is ${perSample}`);
-  return { image: () => readImage(request.image), ...first, others };
+  const wording = annotation.isSentence ? 'sentence' : 'expression';
+  const targets = random.sample(annotation.texts, perSample).map((text) => ({ text, wording, mask }) as const);
+  const { explanation } = request;
+  const facts: Facts = { kind: 'reason_seg', height, width, targets, ...(explanation === null ? {} : { explanation }) };
+  return { image: () => readImage(request.image), facts };
 };

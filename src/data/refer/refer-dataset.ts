@@ -6,7 +6,7 @@
 import { UserError } from '../../errors.js';
 import type { ReferringTarget } from '../../types.js';
 import { type Rle, decodeMask, rleArea } from '../masks/coco-mask.js';
-import { cleanExpression } from '../text/prompts.js';
+import { cleanExpression } from '../text/expression.js';
 import { type MaskSource, unionOfSources } from '../masks/mask-source.js';
 import type { ReferRequest } from './refer-sample.js';
 
@@ -16,6 +16,8 @@ export type ReferSplit = 'train' | 'val' | 'test' | 'testA' | 'testB' | 'testC' 
 export interface ReferringExpression {
   /** Cleaned of surrounding spaces and dots; in lower case but in training, as in the reference. */
   readonly text: string;
+  /** `text` as the dataset has it; absent where the two are the same. */
+  readonly sentence?: string;
   /** Ids of the annotations that it refers to; none where nothing in the image fits. */
   readonly annotationIds: readonly number[];
   /** Whether its mask has no pixel: what the answer has [REJ] for. Computed when asked. */
@@ -100,7 +102,10 @@ export class ReferDataset {
         for (const sentence of record.sentences) {
           const text = this.expressionText(sentence);
           if (ignored || text === '') skipped++;
-          else expressions.push(new LazyExpression(text, ids, () => this.maskOf(ids, image.height, image.width)));
+          else {
+            const mask = (): Rle => this.maskOf(ids, image.height, image.width);
+            expressions.push(new LazyExpression(text, ids, mask, sentence));
+          }
         }
       }
       const path = source.imagePath(image.fileName);
@@ -129,8 +134,8 @@ export class ReferDataset {
       image: path,
       height,
       width,
-      expressions: expressions.map(({ text, annotationIds }) => {
-        return { text, masks: annotationIds.map((id) => this.maskSource(id)) };
+      expressions: expressions.map(({ text, sentence = text, annotationIds }) => {
+        return { text: sentence, masks: annotationIds.map((id) => this.maskSource(id)) };
       }),
     };
   }
@@ -190,6 +195,7 @@ export class LazyExpression implements ReferringExpression {
     readonly text: string,
     readonly annotationIds: readonly number[],
     private readonly mask: () => Rle,
+    readonly sentence: string = text,
   ) {}
 
   get isEmpty(): boolean {

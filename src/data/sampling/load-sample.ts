@@ -1,10 +1,11 @@
-/** From a request to what training takes: what a worker does. Its results are plain data that can be transferred. */
+/** From a request to facts and encoder inputs, the work of a worker thread. Results are plain data, to be transferred. */
 import { messageOf, UserError } from '../../errors.js';
 import { Random } from '../../random.js';
 import type { BinaryMask } from '../../types.js';
 import { makeSample, type SampleMakers } from './make-sample.js';
 import { type EncoderNeeds, type PartlyPreparedImage, prepareImageFor } from '../image/prepare-image.js';
-import type { DatasetKind, RequestOf, SampleConversation, SampleOptions, TrainingSample } from './training-sample.js';
+import type { DatasetKind, Facts } from '../facts.js';
+import type { RequestOf, SampleOptions, TrainingSample } from './training-sample.js';
 
 /** What all jobs of a worker have in common. */
 export interface LoadSettings {
@@ -13,6 +14,8 @@ export interface LoadSettings {
   readonly clipSize: number;
   /** Side of F_V2's input. */
   readonly samSize: number;
+  /** Whether absent targets are answered with a mask, an empty one, so that F_V2 is needed for them too. */
+  readonly emptyMasks?: boolean;
 }
 
 export interface LoadJob {
@@ -30,7 +33,9 @@ export type LoadResult =
       readonly kind: 'sample';
       /** null where no encoder is to see it: then it is not even decoded. */
       readonly image: PartlyPreparedImage | null;
-      readonly conversations: readonly SampleConversation[];
+      readonly facts: Facts;
+      /** State of the generator behind the draws of the facts. */
+      readonly random: readonly number[];
     }
   | { readonly kind: 'none' }
   | { readonly kind: 'bad'; readonly message: string };
@@ -39,21 +44,17 @@ export type LoadResult =
 export async function loadSample(job: LoadJob, settings: LoadSettings, makers?: SampleMakers): Promise<LoadResult> {
   const options = { ...settings.sample, acceptAllAbsent: job.acceptAllAbsent };
   try {
-    const sample = await makeSample(job.request, Random.fromState(job.random), options, makers);
+    const random = Random.fromState(job.random);
+    const sample = await makeSample(job.request, random, options, makers);
     if (sample === null) return { kind: 'none' };
-    const { turns, targets, others = [] } = sample;
-    const conversations = [{ turns, targets }, ...others];
-    const image = await prepare(sample, asksForMasks(conversations), job.needs, settings);
-    return { kind: 'sample', image, conversations: inOneBuffer(conversations) };
+    const { targets } = sample.facts;
+    const withMasks = targets.some(({ mask }) => settings.emptyMasks === true || mask !== null);
+    const image = await prepare(sample, withMasks, job.needs, settings);
+    return { kind: 'sample', image, facts: inOneBuffer(sample.facts), random: random.state };
   } catch (error) {
     if (error instanceof UserError) return { kind: 'bad', message: messageOf(error) };
     throw error;
   }
-}
-
-/** Words alone, and [REJ], need nothing of F_V2. */
-function asksForMasks(conversations: readonly SampleConversation[]): boolean {
-  return conversations.some(({ targets }) => targets.some(({ mask }) => mask !== null));
 }
 
 async function prepare(
@@ -69,24 +70,24 @@ async function prepare(
 /** The buffers of a result, to be moved to another thread instead of copied. */
 export function buffersOf(result: LoadResult): ArrayBuffer[] {
   if (result.kind !== 'sample') return [];
-  const { image, conversations } = result;
-  const mask = conversations.flatMap(({ targets }) => targets).find((target) => target.mask !== null)?.mask;
+  const { image, facts } = result;
+  const mask = facts.targets.find((target) => target.mask !== null)?.mask;
   const arrays = [image?.clipInput ?? null, image?.samInput ?? null, mask?.data ?? null];
   return arrays.flatMap((array) => (array === null ? [] : [array.buffer as ArrayBuffer]));
 }
 
-/** Masks as parts of one new buffer: some may share theirs, or have one that belongs to a decoder and cannot be moved. */
-function inOneBuffer(conversations: readonly SampleConversation[]): SampleConversation[] {
-  const sizes = conversations.flatMap(({ targets }) => targets.map(({ mask }) => mask?.data.length ?? 0));
-  const all = new Uint8Array(sizes.reduce((sum, size) => sum + size, 0));
+/** Masks as parts of one new buffer: some share theirs, others have one that belongs to a decoder and cannot be moved. */
+function inOneBuffer(facts: Facts): Facts {
+  const all = new Uint8Array(facts.targets.reduce((sum, { mask }) => sum + (mask?.data.length ?? 0), 0));
   let end = 0;
   const moved = (mask: BinaryMask): BinaryMask => {
     const data = all.subarray(end, (end += mask.data.length));
     data.set(mask.data);
     return { data, height: mask.height, width: mask.width };
   };
-  return conversations.map(({ turns, targets }) => ({
-    turns,
-    targets: targets.map(({ text, mask }) => ({ text, mask: mask === null ? null : moved(mask) })),
+  const targets = facts.targets.map((target) => ({
+    ...target,
+    mask: target.mask === null ? null : moved(target.mask),
   }));
+  return { ...facts, targets };
 }

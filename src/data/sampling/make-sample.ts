@@ -3,7 +3,8 @@ import type { Random } from '../../random.js';
 import { makeReasonSample } from '../reason/reason-sample.js';
 import { makeReferSample } from '../refer/refer-sample.js';
 import { makeSemSegSample } from '../sem-seg/sem-seg-sample.js';
-import type { DatasetKind, MakeSample, RequestOf, SampleOptions, TrainingSample } from './training-sample.js';
+import type { DatasetKind } from '../facts.js';
+import type { MakeSample, RequestOf, SampleOptions, TrainingSample } from './training-sample.js';
 import { makeVqaSample } from '../vqa/vqa-sample.js';
 
 /** How samples are made, by kind. A maker is only ever given requests of its own kind. */

@@ -7,7 +7,7 @@
 import { UserError } from '../../errors.js';
 import type { Random } from '../../random.js';
 import { type AnySet, imagesOf, type SampleDraw, type SampleSource } from './sample-source.js';
-import { DATASET_KINDS, type DatasetKind } from './training-sample.js';
+import { DATASET_KINDS, type DatasetKind } from '../facts.js';
 
 /** Share of each kind, relative to the others. */
 export type KindWeights = Readonly<Record<DatasetKind, number>>;

@@ -11,14 +11,17 @@ import type { SampleMakers } from './make-sample.js';
 import type { SampleDraw, SampleSource } from './sample-source.js';
 import { SAMPLE_WORKER_FILE } from './sample-worker-file.js';
 import { defaultWorkers, SampleWorkers } from './sample-workers.js';
-import type { DatasetKind, SampleConversation } from './training-sample.js';
+import { Random } from '../../random.js';
+import type { DatasetKind, Lesson, MakeLessons } from '../facts.js';
 
 export interface SampleLoaderOptions extends LoadSettings {
+  /** Words of the system that is trained. */
+  readonly lessons: MakeLessons;
   /** Threads that load; 0: in this thread. Default: one less than there are processors, at least 1. */
   readonly workers?: number;
   /** The run stops where more than this share of the samples is bad. Default: 0.01. */
   readonly maxBadShare?: number;
-  /** Told of each bad sample once. */
+  /** Called once for each bad sample. */
   readonly onBadSample?: (bad: BadSample) => void;
   /** How samples are made in this thread (0 workers); default: SAMPLE_MAKERS. */
   readonly makers?: SampleMakers;
@@ -34,7 +37,7 @@ export interface LoadedSample {
   /** For the encoders that the caller named, F_V2 only where there are masks; null where none is to see it. */
   readonly image: PartlyPreparedImage | null;
   /** At least one; each is learned from by itself. Masks are of the image's size. */
-  readonly conversations: readonly SampleConversation[];
+  readonly conversations: readonly Lesson[];
 }
 
 /** An image that is about to be loaded. */
@@ -54,7 +57,7 @@ const ALL_NEEDED: EncoderNeeds = { clip: true, sam: true };
 const STANDARD_BAD_SHARE = 0.01;
 /** Draws of the same image without a present target before such a draw is accepted. */
 const REDRAWS_OF_IMAGE = 10;
-/** Draws of a mixture at one position: a set that gives nothing so often gives nothing at all. */
+/** Attempts per position in a mixture. A set that fails this often is treated as empty. */
 const MOST_DRAWS = 100;
 
 export class SampleLoader {
@@ -67,13 +70,15 @@ export class SampleLoader {
     private readonly source: SampleSource,
     private readonly options: SampleLoaderOptions,
   ) {
-    const { sample, clipSize, samSize, workers = defaultWorkers(), maxBadShare = STANDARD_BAD_SHARE } = options;
+    const { sample, clipSize, samSize, emptyMasks = false, maxBadShare = STANDARD_BAD_SHARE } = options;
+    const { workers = defaultWorkers() } = options;
     if (!Number.isInteger(workers) || workers < 0) {
       throw new UserError(`Loading samples: workers is ${workers}; expected a whole number from 0 up.`);
     }
     this.bad = new BadSamples(maxBadShare, (bad) => options.onBadSample?.(bad));
     const file = options.workerFile ?? SAMPLE_WORKER_FILE;
-    this.workers = workers === 0 ? null : new SampleWorkers(workers, { sample, clipSize, samSize }, file);
+    const settings = { sample, clipSize, samSize, emptyMasks };
+    this.workers = workers === 0 ? null : new SampleWorkers(workers, settings, file);
   }
 
   /** Samples that were looked at so far, and how many of them were bad. */
@@ -121,7 +126,8 @@ export class SampleLoader {
     });
     if (result.kind === 'sample') {
       this.bad.addGood();
-      return { name, key, image: result.image, conversations: result.conversations };
+      const conversations = this.options.lessons(result.facts, Random.fromState(result.random));
+      return { name, key, image: result.image, conversations };
     }
     if (result.kind === 'bad' || (keepsImage && isLast)) {
       const message = result.kind === 'bad' ? result.message : `${name} has nothing to learn from.`;

@@ -12,8 +12,8 @@ import { type ClassName, classText } from './class-name.js';
 import { annotationToRle } from '../masks/coco-mask-annotation.js';
 import { decodeMask, rleArea } from '../masks/coco-mask.js';
 import { type NumberedClasses, classMask, presentClasses } from './label-map-classes.js';
-import type { MakeSample, RequestOf, SampleTarget } from '../sampling/training-sample.js';
-import { segmentConversations } from '../sampling/segment-conversations.js';
+import type { Target } from '../facts.js';
+import type { MakeSample, RequestOf } from '../sampling/training-sample.js';
 
 /** An image with a label map: a PNG whose pixels are class numbers. */
 export interface LabelMapRequest extends RequestOf<'sem_seg'> {
@@ -55,29 +55,33 @@ interface Offer {
 }
 
 export const makeSemSegSample: MakeSample<SemSegRequest> = async (request, random, options) => {
-  const { perSample, absentClasses, variant } = options;
+  const { perSample, absentClasses } = options;
   const offer = 'labels' in request ? labelMapOffer(request) : annotatedOffer(request);
   const targets = drawPresent(random, offer.present, perSample);
   if (targets.length === 0) return null;
   for (const name of random.shuffle(offer.absent).slice(0, absentClasses)) {
-    targets.splice(random.integer(targets.length + 1), 0, { text: classText(random, name), mask: null });
+    targets.splice(random.integer(targets.length + 1), 0, {
+      text: classText(random, name),
+      wording: 'class',
+      mask: null,
+    });
   }
   const size = await readImageSize(request.image);
   if (size.height !== offer.height || size.width !== offer.width) {
     const fault = await sizeMismatch(request.image, size, offer, `but ${offer.source} is for`);
     throw new UserError(`Reading ${request.set}: ${request.image}: ${fault}. Use the published files.`);
   }
-  const [first, ...others] = segmentConversations(random, targets, 'semseg', offer, variant);
-  return { image: () => readImage(request.image), ...first, ...(others.length === 0 ? {} : { others }) };
+  const { height, width } = offer;
+  return { image: () => readImage(request.image), facts: { kind: 'sem_seg', height, width, targets } };
 };
 
 /** All where there are fewer than `count`, in order; else so many by chance, in random order (as the reference). */
-function drawPresent(random: Random, present: Offer['present'], count: number): SampleTarget[] {
-  const targets: SampleTarget[] = [];
+function drawPresent(random: Random, present: Offer['present'], count: number): Target[] {
+  const targets: Target[] = [];
   for (const { name, mask } of present.length < count ? present : random.shuffle(present)) {
     if (targets.length === count) break;
     const drawn = mask();
-    if (drawn !== null) targets.push({ text: classText(random, name), mask: drawn });
+    if (drawn !== null) targets.push({ text: classText(random, name), wording: 'class', mask: drawn });
   }
   return targets;
 }

@@ -9,6 +9,9 @@ export class AddedTokens {
   private readonly byId = new Map<number, AddedTokenJson>();
   private pattern: RegExp | null = null;
 
+  /** @param strips whether a token takes the white space on both sides of it, whatever its own flags are */
+  constructor(private readonly strips: (token: AddedTokenJson) => boolean) {}
+
   get all(): IterableIterator<AddedTokenJson> {
     return this.byContent.values();
   }
@@ -39,24 +42,37 @@ export class AddedTokens {
       at = index + found.length;
     }
     parts.push(text.slice(at));
-    stripAround(parts);
+    this.stripAround(parts);
     return parts.filter((part) => part !== '');
+  }
+
+  /** lstrip, rstrip and single_word, in the order of transformers' `tokenize`. Texts and tokens take turns. */
+  private stripAround(parts: (string | AddedTokenJson)[]): void {
+    parts.forEach((token, i) => {
+      if (typeof token === 'string') return;
+      const both = this.strips(token);
+      if (both || token.rstrip) parts[i + 1] = withoutSpace(parts[i + 1] as string, 'start');
+      if (both || token.lstrip) parts[i - 1] = withoutSpace(parts[i - 1] as string, 'end');
+      if (!token.single_word) return;
+      const [left, right] = [parts[i - 1] as string, parts[i + 1] as string];
+      if (left !== '' && !left.endsWith(' ')) parts[i - 1] = left + token.content;
+      else if (right !== '' && !right.startsWith(' ')) parts[i + 1] = token.content + right;
+      else return;
+      parts[i] = '';
+    });
   }
 }
 
-/** lstrip, rstrip and single_word, in the order of transformers' `tokenize`. Texts and tokens take turns. */
-function stripAround(parts: (string | AddedTokenJson)[]): void {
-  parts.forEach((token, i) => {
-    if (typeof token === 'string' || !(token.lstrip || token.rstrip || token.single_word)) return;
-    if (token.rstrip) parts[i + 1] = (parts[i + 1] as string).trimStart();
-    if (token.lstrip) parts[i - 1] = (parts[i - 1] as string).trimEnd();
-    if (!token.single_word) return;
-    const [left, right] = [parts[i - 1] as string, parts[i + 1] as string];
-    if (left !== '' && !left.endsWith(' ')) parts[i - 1] = left + token.content;
-    else if (right !== '' && !right.startsWith(' ')) parts[i + 1] = token.content + right;
-    else return;
-    parts[i] = '';
-  });
+/** Whether Python's `str.strip` drops the character: other than JavaScript's, four separators and U+0085, but no U+FEFF. */
+function isSpace(character: string): boolean {
+  return character !== '\ufeff' && (character.trim() === '' || '\u001c\u001d\u001e\u001f\u0085'.includes(character));
+}
+
+function withoutSpace(text: string, side: 'start' | 'end'): string {
+  let [from, to] = [0, text.length];
+  if (side === 'start') while (from < to && isSpace(text.charAt(from))) from++;
+  else while (to > from && isSpace(text.charAt(to - 1))) to--;
+  return text.slice(from, to);
 }
 
 /** The longest first: of alternatives that match at one place, the first is taken. */

@@ -22,6 +22,15 @@ import {
 } from './tokenizer-files.js';
 import { type AddedTokenJson, plainAddedToken, type TokenizerJson, vocabularySize } from './tokenizer-json.js';
 
+export interface TokenizerOptions {
+  /**
+   * White space next to added tokens ([SEG], <im_start>, …) is 'kept' by transformers 4.37 and later, and 'stripped' by
+   * 4.31. A model needs the ids that it was trained with, which its files do not tell. Begin, end and unknown token keep
+   * their neighbours either way, as they do in 4.31 with special_tokens_map.json as published.
+   */
+  readonly addedTokenSpaces?: 'kept' | 'stripped';
+}
+
 export interface EncodeOptions {
   /** Put the begin-of-text token first. Default true, where the tokenizer has one and its files do not say otherwise. */
   readonly addBos?: boolean;
@@ -53,17 +62,18 @@ export class Tokenizer {
   private readonly text: SentencePieceText | LibraryText;
   private readonly settings: TokenizerSettings;
   private readonly source: string;
-  private readonly added = new AddedTokens();
+  private readonly added: AddedTokens;
   /** Added tokens that stand between spaces in a decoded text. */
   private readonly standalone = new Set([IMAGE_PLACEHOLDER]);
   private readonly control: ReadonlySet<string>;
   private size: number;
 
-  private constructor({ text, size, added, settings, source }: Parts) {
+  private constructor({ text, size, added, settings, source }: Parts, { addedTokenSpaces }: TokenizerOptions) {
     this.text = text;
     this.settings = settings;
     this.source = source;
     this.size = size;
+    this.added = new AddedTokens(({ content }) => addedTokenSpaces === 'stripped' && !this.control.has(content));
     for (const token of added) this.added.add(token);
     const idOf = (name: string | null | undefined, usual: string, what: string): number | null => {
       if (name === null) return null;
@@ -87,7 +97,7 @@ export class Tokenizer {
    * that any of the files beside it lists.
    * @throws UserError where none is there, one cannot be used, or two of them contradict each other.
    */
-  static fromDirectory(dir: string): Tokenizer {
+  static fromDirectory(dir: string, options: TokenizerOptions = {}): Tokenizer {
     const settings = readSettings(dir);
     const lists = readAddedTokens(dir, settings.special);
     const jsonPath = join(dir, 'tokenizer.json');
@@ -99,11 +109,13 @@ export class Tokenizer {
         refuseOtherVocabulary(json, jsonPath, model, modelPath);
         lists.push({ path: jsonPath, tokens: [...json.added_tokens].sort((a, b) => a.id - b.id) });
       }
-      return new Tokenizer(partsOfModel(model, settings, modelPath)).withListed(lists);
+      return new Tokenizer(partsOfModel(model, settings, modelPath), options).withListed(lists);
     }
-    if (json !== null) return new Tokenizer(partsOfJson(json, settings, jsonPath)).withListed(lists);
+    if (json !== null) return new Tokenizer(partsOfJson(json, settings, jsonPath), options).withListed(lists);
     const files = readByteLevelFiles(dir);
-    if (files !== null) return new Tokenizer(partsOfJson(files.json, settings, files.path, lists)).withListed(lists);
+    if (files !== null) {
+      return new Tokenizer(partsOfJson(files.json, settings, files.path, lists), options).withListed(lists);
+    }
     throw new UserError(
       `Reading the tokenizer: ${dir} has neither tokenizer.model nor tokenizer.json. ` +
         'Point to the folder of a LLaMA or LLaVA checkpoint.',

@@ -19,8 +19,10 @@ export interface VqaRequest extends RequestOf<'vqa'> {
 }
 
 export const makeVqaSample: MakeSample<VqaRequest> = async (request) => {
-  await readImageSize(request.image); // that it is there, whether its pixels are needed or not
-  return { image: () => readImage(request.image), turns: turnsOf(request), targets: [] };
+  // Read even where no pixel is needed, so that a missing image is found.
+  const { height, width } = await readImageSize(request.image);
+  const facts = { kind: 'vqa', height, width, targets: [], turns: turnsOf(request) } as const;
+  return { image: () => readImage(request.image), facts };
 };
 
 /**

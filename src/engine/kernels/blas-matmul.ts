@@ -1,11 +1,9 @@
-/** Matrix products by a BLAS library, straight on the WASM heap. */
 import type { Blas } from '../blas.js';
 import { floatView, offsetOf } from '../wasm-heap.js';
 import type { MatMulEngine } from './matmul.js';
 
 const FLOAT_BYTES = 4;
 
-/** The engine over a loaded library. */
 export function blasMatMul(blas: Blas): MatMulEngine {
   let heap: ArrayBuffer | null = null;
   let heapAddress = 0;

@@ -1,12 +1,18 @@
-/** Kernels that are a matrix product and what follows it: linear, and tfjs's fused matMul done rightly. */
+/** Kernels around a matrix product: linear, and tfjs's fused matMul with correct broadcasting. */
 import { vectorKernels } from '../simd/vector-kernels.js';
 import * as tf from '../tf.js';
-import type { KernelCall, WasmBackend } from '../wasm-heap.js';
-import { floatView, input, pointer, registerWasmKernel, rowsOf, withShape } from '../wasm-heap.js';
-import type { MatMulEngine } from './matmul.js';
-import { matMul } from './matmul.js';
+import {
+  type KernelCall,
+  type WasmBackend,
+  floatView,
+  input,
+  pointer,
+  registerWasmKernel,
+  rowsOf,
+  withShape,
+} from '../wasm-heap.js';
+import { type MatMulEngine, matMul } from './matmul.js';
 
-/** x [..., in] · w [in, out] + bias [out]. */
 function linear(engine: MatMulEngine, call: KernelCall): tf.TensorInfo {
   const { backend } = call;
   const x = input(call, 'x');
@@ -113,7 +119,6 @@ function broadcast(backend: WasmBackend, tensor: tf.TensorInfo, shape: readonly 
   return repeated;
 }
 
-/** Registers the kernels of this file. */
 export function registerLinear(engine: MatMulEngine): void {
   registerWasmKernel('_FusedMatMul', (call) => fusedMatMul(engine, call));
   registerWasmKernel('GsvaLinear', (call) => linear(engine, call));

@@ -1,13 +1,21 @@
-/** Kernels of softmaxCrossEntropy and maskLoss with their gradients; both keep a few sums per row for the way back. */
+/** Kernels of softmaxCrossEntropy and maskLoss with their gradients; both keep a few sums per row for the gradient. */
 import { vectorKernels } from '../simd/vector-kernels.js';
 import * as tf from '../tf.js';
-import type { KernelCall } from '../wasm-heap.js';
-import { attribute, floatView, input, intView, makeFloats, pointer, registerWasmKernel } from '../wasm-heap.js';
+import {
+  type KernelCall,
+  attribute,
+  floatView,
+  input,
+  intView,
+  makeFloats,
+  pointer,
+  registerWasmKernel,
+} from '../wasm-heap.js';
 
 /** DICE's sums are divided by this before the smoothing term is added (reference). */
 const DICE_SCALE = 1000;
 const DICE_EPS = 1e-6;
-/** Sums over pixels are made in float32 over this many, and in float64 over these. */
+/** Pixels per sum in float32; these sums are added up in float64. */
 const PIXELS_PER_SUM = 4096;
 const FLOAT_BYTES = 4;
 
@@ -129,7 +137,6 @@ function maskLossGrad(call: KernelCall): tf.TensorInfo {
   return out;
 }
 
-/** Registers the kernels of this file. */
 export function registerLosses(): void {
   registerWasmKernel('GsvaSoftmaxCrossEntropy', crossEntropy);
   registerWasmKernel('GsvaSoftmaxCrossEntropyGrad', crossEntropyGrad);

@@ -1,10 +1,8 @@
 /**
- * BatchMatMul on the WASM backend: what is common to its two implementations (`blas-matmul`, `plain-matmul`), shapes
- * and broadcasting.
+ * BatchMatMul on the WASM backend: shapes and broadcasting, over one of two engines (`blas-matmul`, `plain-matmul`).
  */
 import * as tf from '../tf.js';
-import type { KernelCall, WasmBackend } from '../wasm-heap.js';
-import { floatView, input, makeFloats } from '../wasm-heap.js';
+import { type KernelCall, type WasmBackend, floatView, input, makeFloats } from '../wasm-heap.js';
 
 /** One product of matrices of a batch, or of a batch folded into rows. Offsets count numbers from the tensors' start. */
 export interface MatMulJob {
@@ -86,7 +84,6 @@ export function batchStarts(own: readonly number[], batch: readonly number[], si
   return starts;
 }
 
-/** The kernel function of BatchMatMul over an engine. */
 export function batchMatMulKernel(engine: MatMulEngine): (call: KernelCall) => tf.TensorInfo {
   return (call) => {
     const { transposeA, transposeB } = call.attrs as unknown as { transposeA: boolean; transposeB: boolean };

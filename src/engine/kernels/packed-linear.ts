@@ -1,7 +1,6 @@
 /**
- * Packed matrices on the WASM backend. Their numbers lie in JavaScript arrays outside the heap; a block at a time is
- * copied in and widened there, for the engine's matrix product. For a few rows, as in every product of a token that is
- * generated, copying is most of the work, and widening and product are one.
+ * Packed matrices on the WASM backend. Their numbers lie in JavaScript arrays; a block at a time is copied into the
+ * heap and widened there. For a few rows, as for a generated token, widening and product are one.
  */
 import { ArrayStore, type PackedMatrix, type RowBlock } from '../packed-matrix.js';
 import { type PackedKernels, registerPackedKernels } from '../packed-kernels.js';
@@ -9,11 +8,10 @@ import { PACKED_ROUND } from '../simd/packed.js';
 import { vectorKernels } from '../simd/vector-kernels.js';
 import type * as tf from '../tf.js';
 import { intView, makeFloats, offsetOf, pointer, rowsOf, type WasmBackend, withShape } from '../wasm-heap.js';
-import type { MatMulEngine } from './matmul.js';
-import { matMul } from './matmul.js';
+import { type MatMulEngine, matMul } from './matmul.js';
 
 const FLOAT_BYTES = 4;
-/** Up to so many rows the product is done without widening first. */
+/** Rows up to which the product is computed without widening first. */
 const FEW = 4;
 /** Numbers of a block that stays in the processor's nearer cache from copying to multiplying: 256 KiB. */
 const NEAR_BLOCK = 2 ** 17;
@@ -95,7 +93,6 @@ function gather(backend: WasmBackend, ids: tf.TensorInfo, matrix: PackedMatrix):
   return out;
 }
 
-/** Calls `use` with every block, widened: [count, columns]. */
 function forBlocks(
   backend: WasmBackend,
   matrix: PackedMatrix,
@@ -110,7 +107,7 @@ function forBlocks(
   backend.disposeData(scratch.dataId);
 }
 
-/** Room for so many numbers in whole rounds. */
+/** Room for `numbers` in whole rounds. */
 function scratchFor(backend: WasmBackend, numbers: number): tf.TensorInfo {
   return makeFloats(backend, [Math.ceil(numbers / PACKED_ROUND) * PACKED_ROUND]);
 }
@@ -148,7 +145,6 @@ function bytesOf(bits: Uint16Array): Uint8Array {
   return new Uint8Array(bits.buffer, bits.byteOffset, bits.byteLength);
 }
 
-/** Registers the kernels of this file. */
 export function registerPackedLinear(engine: MatMulEngine): void {
   const kernels: PackedKernels<WasmBackend> = {
     multiply: (backend, x, matrix) => multiply(engine, backend, x, matrix),

@@ -1,13 +1,10 @@
 /**
- * Matrix products on plain WebAssembly, where no BLAS library is found.
- *
- * tfjs's kernel is fast (XNNPACK) for one untransposed product and 10 to 30 times slower for anything else, so
- * transposes are made explicitly and a batch is a loop. XNNPACK keeps packed weights under the tensor's id; each call
- * goes through tensor ids of its own, so that nothing stale can be met.
+ * Matrix products on plain WebAssembly, where no BLAS library is found. tfjs's kernel (XNNPACK) is fast for one
+ * untransposed product and 10 to 30 times slower for anything else, so transposes are explicit and a batch is a loop.
+ * XNNPACK keeps packed weights under the tensor's id; each call uses ids of its own, so that none is stale.
  */
 import * as tf from '../tf.js';
-import type { WasmBackend } from '../wasm-heap.js';
-import { offsetOf } from '../wasm-heap.js';
+import { type WasmBackend, offsetOf } from '../wasm-heap.js';
 import type { MatMulEngine } from './matmul.js';
 
 const FLOAT_BYTES = 4;
@@ -28,7 +25,6 @@ function productOf(backend: WasmBackend): Product {
   return product;
 }
 
-/** The engine of the plain backend. */
 export const plainMatMul: MatMulEngine = (backend, a, b, out, job) => {
   const { m, n, k, aStarts, bStarts } = job;
   const aMatrices = job.transposeA ? transposed(backend, a, k, m) : a;

@@ -1,29 +1,22 @@
-/** All kernels that this project puts on the WASM backend. */
 import { registerFusedGradients } from '../fused-gradients.js';
 import { registerWasmKernel } from '../wasm-heap.js';
-import { registerActivations } from './activations.js';
 import { registerLinear } from './linear.js';
 import { registerLosses } from './losses.js';
-import { registerMaskedSoftmax } from './masked-softmax.js';
-import type { MatMulEngine } from './matmul.js';
-import { batchMatMulKernel } from './matmul.js';
-import { registerMissing } from './missing.js';
-import { registerNorms } from './norms.js';
+import { type MatMulEngine, batchMatMulKernel } from './matmul.js';
+import { registerMissing, registerSharing } from './missing.js';
+import { registerRowSums } from './row-sums.js';
 import { registerPackedLinear } from './packed-linear.js';
-import { registerRotary } from './rotary.js';
-import { registerSharing } from './sharing.js';
+import { registerRows } from './rows.js';
 
-/** Registers them over the engine that does the matrix products. May be called again with another one. */
+/** May be called again with another engine. */
 export function registerKernels(engine: MatMulEngine): void {
   registerWasmKernel('BatchMatMul', batchMatMulKernel(engine));
   registerLinear(engine);
   registerPackedLinear(engine);
   registerMissing(engine);
-  registerActivations();
-  registerNorms();
-  registerMaskedSoftmax();
+  registerRowSums();
   registerLosses();
-  registerRotary();
+  registerRows();
   registerSharing();
   registerFusedGradients();
 }

@@ -1,7 +1,6 @@
-/** Vector kernels that treat every number alike: activations with their gradients, and the optimiser's updates. */
+/** Vector kernels that treat every number alike: activations with their gradients, and optimiser updates. */
 import { normal, sigmoid } from './vector-math.js';
-import type { Code } from './wasm-code.js';
-import { v128 } from './wasm-code.js';
+import { type Code, v128 } from './wasm-code.js';
 import { WasmFunction } from './wasm-function.js';
 
 const { add, sub, mul, div, constant, splat } = v128;
@@ -102,7 +101,6 @@ function adamW(): WasmFunction {
   return f;
 }
 
-/** All functions of this file. */
 export function elementwiseFunctions(): WasmFunction[] {
   return [...activations(), accumulate(), sumOfSquares(), adamW()];
 }

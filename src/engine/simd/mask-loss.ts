@@ -1,9 +1,7 @@
 /** Vector kernels of the mask losses over the pixels of one mask. */
 import { exp, logOnePlus } from './vector-math.js';
-import type { Code } from './wasm-code.js';
-import { i32, memory, v128 } from './wasm-code.js';
-import type { Lanes, Variable } from './wasm-function.js';
-import { WasmFunction } from './wasm-function.js';
+import { type Code, i32, memory, v128 } from './wasm-code.js';
+import { type Lanes, type Variable, WasmFunction } from './wasm-function.js';
 
 const { abs, add, sub, mul, div, max, neg, less, select, constant, splat } = v128;
 
@@ -67,7 +65,6 @@ function maskLossGrad(): WasmFunction {
   return f;
 }
 
-/** All functions of this file. */
 export function maskLossFunctions(): WasmFunction[] {
   return [maskLossSums(), maskLossGrad()];
 }

@@ -1,9 +1,8 @@
-/** Vector kernels over 16-bit floats: widening them, and the product of a matrix of them with one vector. */
+/** Vector kernels over 16-bit floats: widening, and the product of a matrix of them with one vector. */
 import { sumOfLanes, WasmFunction } from './wasm-function.js';
-import type { Code } from './wasm-code.js';
-import { i32, memory, v128 } from './wasm-code.js';
+import { type Code, i32, memory, v128 } from './wasm-code.js';
 
-/** Numbers that a round of these loops takes. */
+/** Numbers per round of these loops. */
 export const PACKED_ROUND = 16;
 const VECTORS = [0, 1, 2, 3];
 
@@ -13,8 +12,8 @@ function fromBfloat16(_: WasmFunction, patterns: Code): Code {
 }
 
 /**
- * Four F16 patterns as numbers. Moved to their places, exponent and fraction are a float32 that is 2^112 times too
- * small, subnormal numbers included. Infinite and NaN come out at 65536 or more and get the exponent that says so.
+ * Four F16 patterns as numbers. Shifted into place, exponent and fraction are a float32 that is 2^112 times too small,
+ * subnormal numbers included. Infinity and NaN come out at 65536 or more and get their own exponent.
  */
 function fromHalf(f: WasmFunction, patterns: Code): Code {
   const half = f.vector(patterns);
@@ -28,8 +27,8 @@ function fromHalf(f: WasmFunction, patterns: Code): Code {
 type Widening = typeof fromHalf;
 
 /**
- * widen…(source, target, rounds): 16 · rounds patterns → float32. The target may begin at or before the source where it
- * ends with it: no number is written over a pattern that is still to be read.
+ * widen…(source, target, rounds): 16 · rounds patterns → float32. The target may begin at or before the source where
+ * both end together: no pattern is overwritten before it is read.
  */
 function widen(name: string, widening: Widening): WasmFunction {
   const f = new WasmFunction(name);
@@ -67,7 +66,6 @@ function dot(name: string, widening: Widening): WasmFunction {
   return f;
 }
 
-/** All functions of this file. */
 export function packedFunctions(): WasmFunction[] {
   return [
     widen('widenBfloat16', fromBfloat16),

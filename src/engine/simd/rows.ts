@@ -1,9 +1,7 @@
 /** Vector kernels over the rows of a matrix: normalisation, softmax, bias, and their gradients. */
 import { exp, expOrZero } from './vector-math.js';
-import type { Code } from './wasm-code.js';
-import { f32, i32, v128 } from './wasm-code.js';
-import type { Lanes, Variable } from './wasm-function.js';
-import { WasmFunction, largestLane } from './wasm-function.js';
+import { type Code, f32, i32, v128 } from './wasm-code.js';
+import { type Lanes, type Variable, WasmFunction, largestLane } from './wasm-function.js';
 
 const { add, sub, mul, constant, splat } = v128;
 
@@ -219,7 +217,6 @@ function rotaryRow(): WasmFunction {
   return f;
 }
 
-/** All functions of this file. */
 export function rowFunctions(): WasmFunction[] {
   return [
     ...[true, false].flatMap((centred) => [normalise(centred), normaliseGradX(centred), normaliseGradGamma(centred)]),

@@ -1,13 +1,12 @@
 /** Functions of four float32 numbers at once, to about one unit in the last place (1.2e-7). */
-import type { Code } from './wasm-code.js';
-import { v128 } from './wasm-code.js';
+import { type Code, v128 } from './wasm-code.js';
 import type { WasmFunction } from './wasm-function.js';
 
 const { add, sub, mul, div, min, max, neg, constant } = v128;
 
 /**
- * Added to a small number, it rounds it to a whole number n and leaves n + 127 in the lowest bits, where shifting by
- * 23 makes it the exponent of 2^n.
+ * Added to a small number, it rounds it to a whole number n and leaves n + 127 in the lowest bits; shifted by 23, that
+ * is the exponent of 2^n.
  */
 const ROUND_TO_EXPONENT = 1.5 * 2 ** 23 + 127;
 
@@ -41,7 +40,7 @@ export function exp(f: WasmFunction, x: Code): Code {
   return f.vector(mul(power, v128.shiftBitsLeft(rounded, 23)));
 }
 
-/** e^x as above, but 0 below its range: for weights of a softmax, where an impossible class (-Infinity) has none at all. */
+/** e^x as above, but 0 below its range: an impossible class (-Infinity) has weight 0 in a softmax. */
 export function expOrZero(f: WasmFunction, x: Code): Code {
   const kept = f.vector(x);
   return f.vector(v128.select(constant(0), exp(f, kept), v128.less(kept, constant(LEAST_EXPONENT))));

@@ -1,6 +1,6 @@
 /**
- * WebAssembly instructions as lists of bytes: an expression is the code that leaves its value on the stack.
- * Only what the vector kernels need of the specification (core 2.0 with 128-bit SIMD).
+ * WebAssembly instructions as lists of bytes, as far as the vector kernels need them (core 2.0 with 128-bit SIMD). An
+ * expression is the code that leaves its value on the stack.
  */
 
 /** Code that leaves one value, or none for a statement. */
@@ -49,7 +49,6 @@ const binary =
   (...opcode: number[]) =>
   (a: Code, b: Code): Code => [...a, ...b, ...opcode];
 
-/** 32-bit integers: addresses and counts. */
 export const i32 = {
   constant: (value: number): Code => [0x41, ...signed(value)],
   add: binary(0x6a),
@@ -60,7 +59,6 @@ export const i32 = {
   isAtLeast: binary(0x4f), // unsigned
 };
 
-/** Single numbers. */
 export const f32 = {
   constant: (value: number): Code => [0x43, ...floatBytes(value)],
   fromInt: unary(0xb2),
@@ -72,7 +70,6 @@ export const f32 = {
   sqrt: unary(0x91),
 };
 
-/** Four numbers at once. */
 export const v128 = {
   constant: (value: number): Code => [...simd(0x0c), ...[0, 1, 2, 3].flatMap(() => floatBytes(value))],
   splat: unary(...simd(0x13)),
@@ -125,11 +122,10 @@ export const memory = {
   storeFirst: (address: Code, value: Code): Code => [...address, ...value, ...simd(0x5a), 2, 0, 0],
 };
 
-/** Statements. */
 export const control = {
   getLocal: (index: number): Code => [0x20, ...unsigned(index)],
   setLocal: (index: number, value: Code): Code => [...value, 0x21, ...unsigned(index)],
-  /** Runs `body` again and again until `isDone` holds before a round. */
+  /** Repeats `body` until `isDone` holds before a round. */
   loopUntil: (isDone: Code, body: Code): Code => [
     ...[0x02, 0x40], // block
     ...[0x03, 0x40], // loop

@@ -1,25 +1,20 @@
-/** Writes WebAssembly functions over float32 arrays, and puts them together into a module. */
-import type { Code, ValueType } from './wasm-code.js';
-import { F32, I32, V128, control, f32, i32, memory, unsigned, v128 } from './wasm-code.js';
+/** Generator of WebAssembly functions over float32 arrays, and of a module of them. */
+import { type Code, F32, I32, V128, type ValueType, control, f32, i32, memory, unsigned, v128 } from './wasm-code.js';
 
-/** A parameter or local of a function. */
 export interface Variable {
   readonly index: number;
-  /** Its value. */
   readonly get: Code;
 }
 
-/** How the body of `forEach` reaches the four numbers (or the one left over at the end) that it is at. */
+/** The four numbers (or the one left over at the end) at which the body of `forEach` is. */
 export interface Lanes {
   /** The numbers of an array that starts at `pointer`. */
   load(pointer: Variable): Code;
-  /** Writes them into an array. */
   store(pointer: Variable, value: Code): void;
-  /** The value with the lanes that stand for no number set to zero, for adding up. */
+  /** The value with unused lanes set to zero, for sums. */
   only(value: Code): Code;
 }
 
-/** One function being written: statements are appended in order. */
 export class WasmFunction {
   private readonly locals: ValueType[] = [];
   private parameters = 0;
@@ -33,7 +28,6 @@ export class WasmFunction {
     return this.parameter(I32);
   }
 
-  /** A single number. */
   number(): Variable {
     return this.parameter(F32);
   }
@@ -48,7 +42,7 @@ export class WasmFunction {
     return { index, get: control.getLocal(index) };
   }
 
-  /** Computes a vector once, for use in several places. */
+  /** Computes a vector once, for several uses. */
   vector(value: Code): Code {
     return this.vectorVariable(value).get;
   }
@@ -88,7 +82,6 @@ export class WasmFunction {
     this.code.push(...value);
   }
 
-  /** Runs `body` `count` times. */
   repeat(count: Code, body: () => void): void {
     const round = this.integerVariable(i32.constant(0));
     this.loopUntil(i32.isAtLeast(round.get, count), () => {
@@ -162,13 +155,13 @@ export class WasmFunction {
   }
 }
 
-/** The sum of the four numbers of a vector. `vector` is evaluated four times. */
+/** `vector` is evaluated four times. */
 export function sumOfLanes(vector: Code): Code {
   const lane = (index: number): Code => v128.lane(vector, index);
   return f32.add(f32.add(lane(0), lane(1)), f32.add(lane(2), lane(3)));
 }
 
-/** The largest of the four numbers of a vector. `vector` is evaluated four times. */
+/** `vector` is evaluated four times. */
 export function largestLane(vector: Code): Code {
   const lane = (index: number): Code => v128.lane(vector, index);
   return f32.max(f32.max(lane(0), lane(1)), f32.max(lane(2), lane(3)));

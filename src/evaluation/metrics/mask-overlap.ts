@@ -15,14 +15,17 @@ export interface MaskOverlap {
 
 /**
  * Counts the pixels; a prediction of null counts as an empty mask.
- * @throws UserError when the two masks differ in size.
+ * @param ignored pixels that are left out of both masks
+ * @throws UserError when the masks differ in size.
  */
-export function maskOverlap(prediction: BinaryMask | null, target: BinaryMask): MaskOverlap {
+export function maskOverlap(prediction: BinaryMask | null, target: BinaryMask, ignored?: BinaryMask): MaskOverlap {
   checkSizes(prediction, target);
+  checkSizes(ignored ?? null, target);
   let intersection = 0;
   let predictedArea = 0;
   let targetArea = 0;
   for (let pixel = 0; pixel < target.data.length; pixel++) {
+    if (ignored !== undefined && ignored.data[pixel] !== 0) continue;
     const predicted = prediction !== null && prediction.data[pixel] !== 0;
     const wanted = target.data[pixel] !== 0;
     if (predicted) predictedArea++;

@@ -8,7 +8,7 @@
  * An image counts when its closing line is there; what stands after the last one is what a crash cut off.
  */
 import { rleFromString } from '../../data/masks/coco-mask.js';
-import { QUESTION_SETTINGS } from '../../data/text/question-forms.js';
+import { QUESTION_SETTINGS } from '../../systems/gsva/question-forms.js';
 import { UserError } from '../../errors.js';
 import { JsonReader } from '../../io/json/json-reader.js';
 import { readTextLines } from '../../io/text-lines.js';

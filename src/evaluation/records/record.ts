@@ -3,7 +3,7 @@
  * interrupted run, to join the shards of one, to compare two, and to draw what went wrong. No pixels of images; masks
  * are COCO's compressed runs.
  */
-import type { QuestionSetting } from '../../data/text/question-forms.js';
+import type { QuestionSetting } from '../../systems/gsva/question-forms.js';
 import type { BenchmarkName } from '../benchmarks/benchmarks.js';
 import type { FigureRecord } from '../figures.js';
 import type { Answer, GresProtocol } from '../metrics/gres-score.js';

@@ -1,12 +1,15 @@
-/** What the pages say about an analysis, in words and tables, the same in HTML and Markdown. */
-import type { Calibration } from '../calibration.js';
+/** Words and tables of an analysis, the same in HTML and Markdown. */
+import { FAILURE_MEANING } from '../failures.js';
+import { metricTitle } from '../figures.js';
 import type { Result } from '../records/record-figures.js';
 import type { ExpressionRecord } from '../records/record.js';
-import { metricTitle } from '../figures.js';
+import type { ReportAnalysis } from './analysis-data.js';
+import type { PageTable } from './page-table.js';
+import type { PublishedTable } from './published-tables.js';
 import { formatFigure } from './report-data.js';
 
 /** Images in the table of the worst; report.json has all. */
-export const SHOWN_IMAGES = 10;
+const SHOWN_IMAGES = 10;
 
 export const CALIBRATION_NOTE =
   'The area under the curve is the probability that an absent target has a higher probability of [REJ] than a present ' +
@@ -21,14 +24,8 @@ export const FAILURE_NOTE =
   'Cost: what is lost of gIoU, (1 − IoU) / expressions; all costs add up to 1 − gIoU. The dearest of each kind are ' +
   'shown, each target in its colour; the image is dark where the target that was asked for is absent.';
 
-export function calibrationSentence({
-  area,
-  best,
-  standard,
-  decisions,
-  undecided,
-  protocol,
-}: CalibrationFacts): string {
+export function calibrationSentence(calibration: NonNullable<ReportAnalysis['calibration']>): string {
+  const { area, best, standard, decisions, undecided, protocol } = calibration;
   const noDecision = undecided === 0 ? '' : `; ${undecided} expressions without one are left out`;
   return (
     `Area under the curve ${area.toFixed(3)}. Best threshold ${best.threshold.toFixed(4)}: N-acc ${formatFigure(best.N_acc)}, ` +
@@ -37,24 +34,46 @@ export function calibrationSentence({
   );
 }
 
-type CalibrationFacts = Calibration & { readonly protocol: string };
-
-export interface FigureColumn {
-  readonly name: string;
-  readonly cell: (result: Result) => string;
+/** Figures by group, then those of the worst images. */
+export function breakdownTables({ breakdowns, images }: ReportAnalysis): PageTable[] {
+  const worst = images.filter(({ result }) => (result.gIoU ?? 1) < 1).slice(0, SHOWN_IMAGES);
+  return [
+    ...breakdowns.map(({ title, groups }) => figureTable(title, groups)),
+    ...(worst.length === 0
+      ? []
+      : [
+          figureTable(
+            'The worst images',
+            worst.map(({ fileName, result }) => ({ name: fileName, result })),
+          ),
+        ]),
+  ];
 }
 
 /** Expressions and figures; a figure that no row decides has no column. */
-export function figureColumns(rows: readonly Result[]): FigureColumn[] {
-  const figures = Object.keys(rows[0]?.figures ?? {}).filter((name) =>
-    rows.some((result) => (result.figures[name] ?? null) !== null),
+function figureTable(title: string, rows: readonly { readonly name: string; readonly result: Result }[]): PageTable {
+  const figures = Object.keys(rows[0]?.result.figures ?? {}).filter((name) =>
+    rows.some(({ result }) => (result.figures[name] ?? null) !== null),
   );
-  return [
-    { name: 'Expressions', cell: ({ expressions }) => String(expressions) },
-    ...figures.map((name) => {
-      return { name: metricTitle(name), cell: (result: Result) => formatFigure(result.figures[name]) };
+  return {
+    head: [title, 'Expressions', ...figures.map(metricTitle)],
+    rows: rows.map(({ name, result }) => {
+      return [name, String(result.expressions), ...figures.map((figure) => formatFigure(result.figures[figure]))];
     }),
-  ];
+  };
+}
+
+export function failureTable({ failureKinds }: ReportAnalysis): PageTable {
+  return {
+    head: ['Kind', 'What it is', 'Expressions', 'Cost'],
+    rows: failureKinds.map(({ kind, count, cost }) => [kind, FAILURE_MEANING[kind], String(count), formatFigure(cost)]),
+    left: 2,
+  };
+}
+
+export function publishedTable({ head, rows }: PublishedTable): PageTable {
+  const rowClasses = rows.map(({ isOurs }) => (isOurs ? 'ours' : ''));
+  return { head, rows: rows.map(({ cells }) => cells), rowClasses };
 }
 
 export const ANSWER_WORDS = { seg: 'segmented', rej: 'rejected', none: 'not answered' } as const;

@@ -1,6 +1,6 @@
 /** In which words the figures of each protocol were obtained, by what the records keep of questions and answers. */
-import { formText } from '../../data/text/question-forms.js';
-import { ANSWER_FORMS, PAPER_QUESTIONS, TRAINING_QUESTIONS } from '../../data/text/prompts.js';
+import { formText } from '../../systems/gsva/question-forms.js';
+import { ANSWER_FORMS, PAPER_QUESTIONS, TRAINING_QUESTIONS } from '../../systems/gsva/prompts.js';
 import { IMAGE_PLACEHOLDER, REJ_TOKEN, SEG_TOKEN } from '../../special-tokens.js';
 import type { GresProtocol } from '../metrics/gres-score.js';
 import { recordsOf } from '../records/record-figures.js';

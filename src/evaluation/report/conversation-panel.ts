@@ -6,8 +6,7 @@ import type { BinaryMask, RgbImage } from '../../types.js';
 import { displayScale, enlargeImage } from './enlarge.js';
 import { overlayMasks } from './overlay.js';
 import { expressionColor, hexColor } from './palette.js';
-import { TextPainter, hasSystemFonts } from './svg-text.js';
-import type { TextStyle } from './svg-text.js';
+import { TextPainter, type TextStyle, hasSystemFonts } from './svg-text.js';
 
 export interface ShownConversation {
   readonly turns: readonly { readonly user: string; readonly assistant: string | null }[];

@@ -1,5 +1,8 @@
-/** The style sheet of report.html: system fonts, light and dark by the reader's setting, narrow screens, print. */
-export const REPORT_STYLE = `
+/** Pages that load nothing and run nothing. */
+import { type Markup, markup, raw } from './markup.js';
+
+/** System fonts, light and dark by the reader's setting, narrow screens, print. */
+const STYLE = `
 :root{color-scheme:light dark;--page:#f4f6fa;--paper:#fff;--ink:#1d2433;--soft:#5b667a;--line:#e1e6ef;--accent:#2f6fed;
 --good:#0b7a53;--good-bg:#dff5ea;--fair:#8a5a00;--fair-bg:#fdf0d3;--bad:#b3233b;--bad-bg:#fde4e8;--plain-bg:#e9edf5}
 @media (prefers-color-scheme:dark){:root{--page:#0f1218;--paper:#171b24;--ink:#e4e8f1;--soft:#98a3b8;--line:#2a3140;--accent:#7aa7ff;
@@ -48,8 +51,8 @@ figcaption{font-size:12px;color:var(--soft);margin:0 0 5px}
 .legend td{padding:7px 10px}.legend th{padding:7px 10px}
 .swatch{display:inline-block;flex:none;align-self:start;width:14px;height:14px;margin:4px 8px 0 0;border-radius:4px;background:currentColor}.choose .swatch{margin-right:0}
 .swatch.hollow{background:none;border:2.5px solid currentColor}
-.legend .text{overflow-wrap:anywhere;min-width:150px}
-.rejected .text bdi{text-decoration:line-through;text-decoration-thickness:1px;color:var(--soft)}
+.legend td:first-child{overflow-wrap:anywhere;min-width:150px}
+.rejected td:first-child bdi{text-decoration:line-through;text-decoration-thickness:1px;color:var(--soft)}
 .badge{display:inline-block;padding:1px 9px;border-radius:999px;font-size:13px;white-space:nowrap;background:var(--plain-bg)}
 .right .badge{color:var(--good);background:var(--good-bg)}.inexact .badge{color:var(--fair);background:var(--fair-bg)}
 .wrong .badge{color:var(--bad);background:var(--bad-bg)}
@@ -72,3 +75,27 @@ details>summary{padding:12px 14px;cursor:pointer;font-size:13px;color:var(--soft
 @media (max-width:560px){.up,.down{display:none}.facts{grid-template-columns:1fr 1fr}main{padding:24px 12px 40px}h1{font-size:24px}.sample{padding:14px}th,td{padding:7px 8px}}
 @media print{body{background:#fff}.card{break-inside:avoid}}
 `.trim();
+
+/** @param rules further style rules */
+export function htmlPage(title: string, content: readonly (Markup | null)[], rules = ''): string {
+  return markup`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'unsafe-inline'">
+<title>${title}</title>
+<style>
+${raw(STYLE)}
+${raw(rules)}
+</style>
+</head>
+<body>
+<main>
+<h1>${title}</h1>
+${content}
+</main>
+</body>
+</html>
+`.toString();
+}

@@ -2,9 +2,8 @@
  * Line plots as SVG text: one file without scripts or outside references, readable on light and dark pages. Drawn
  * here because a plot library would bring a browser or a canvas for what is a few paths.
  */
-import { LARGEST_DRAWN, axisScale, withoutOutliers } from './line-scale.js';
-import type { AxisScale } from './line-scale.js';
-import { escapeMarkup, shorten } from './text-escape.js';
+import { type AxisScale, LARGEST_DRAWN, axisScale, withoutOutliers } from './line-scale.js';
+import { escapeMarkup, shorten } from './markup.js';
 
 export interface PlotSeries {
   readonly name: string;

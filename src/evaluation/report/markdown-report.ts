@@ -1,17 +1,35 @@
 /** report.md: the report for a terminal, a pull request or a repository page; pictures lie next to it. */
 import { metricTitle } from '../figures.js';
+import { calibrationPlots, type ReportAnalysis } from './analysis-data.js';
+import {
+  answerWords,
+  breakdownTables,
+  CALIBRATION_NOTE,
+  calibrationSentence,
+  DASH_NOTE,
+  FAILURE_NOTE,
+  failureTable,
+  publishedTable,
+} from './analysis-words.js';
+import { escapeMarkdown } from './markup.js';
+import { tableMarkdown } from './page-table.js';
 import {
   formatFigure,
   judgeSample,
   metricColumns,
   protocolNote,
   questionText,
+  type ReportData,
   reportFacts,
+  type ReportSample,
   sampleHeading,
 } from './report-data.js';
-import { analysisSections, type AnalysisPictures } from './markdown-analysis.js';
-import type { ReportData, ReportSample } from './report-data.js';
-import { escapeMarkdown } from './text-escape.js';
+
+/** Paths relative to the page, one per plot of the calibration and one per scene. */
+export interface AnalysisPictures {
+  readonly plots: readonly string[];
+  readonly scenes: readonly string[];
+}
 
 /** The page as text. `panels` and `plots` are paths relative to the page, one per sample and plot. */
 export function renderMarkdown(
@@ -40,43 +58,70 @@ export function renderMarkdown(
 function metricSection({ rows }: ReportData): string[] {
   if (rows.length === 0) return [];
   const columns = metricColumns(rows);
-  const head = ['Protocol', 'Measured', ...columns.map((name) => escapeMarkdown(metricTitle(name)))];
-  const table = [
-    tableRow(head),
-    tableRow(head.map((_, i) => (i < 2 ? '---' : '---:'))),
-    ...rows.map((row) =>
-      tableRow([
-        escapeMarkdown(row.protocol),
-        escapeMarkdown(row.stage),
-        ...columns.map((name) => formatFigure(row.metrics[name])),
-      ]),
-    ),
+  const table = tableMarkdown({
+    head: ['Protocol', 'Measured', ...columns.map(metricTitle)],
+    rows: rows.map((row) => [row.protocol, row.stage, ...columns.map((name) => formatFigure(row.metrics[name]))]),
+    left: 2,
+  });
+  return ['## Evaluation', table, escapeMarkdown(protocolNote(rows))];
+}
+
+function analysisSections(analysis: ReportAnalysis, { plots, scenes: paths }: AnalysisPictures): string[] {
+  const { published, whyNoTable, protocol, calibration, failureKinds, scenes } = analysis;
+  return [
+    ...(published.length === 0 ? [] : ['## Next to the paper']),
+    ...published.flatMap((table) => [
+      `${escapeMarkdown(table.title)} of the paper, in percent.`,
+      tableMarkdown(publishedTable(table)),
+      escapeMarkdown(table.note),
+    ]),
+    ...(published.length > 0 || whyNoTable === null ? [] : [escapeMarkdown(whyNoTable)]),
+    '## Breakdown',
+    escapeMarkdown(`Protocol ${protocol}. ${DASH_NOTE}`),
+    ...breakdownTables(analysis).map(tableMarkdown),
+    ...(calibration === null
+      ? []
+      : [
+          '## Rejection',
+          escapeMarkdown(calibrationSentence(calibration)),
+          ...calibrationPlots(calibration).map(({ title }, i) => picture(title, plots[i] ?? '')),
+          escapeMarkdown(CALIBRATION_NOTE),
+        ]),
+    ...(failureKinds.length === 0
+      ? []
+      : [
+          '## Failures',
+          tableMarkdown(failureTable(analysis)),
+          escapeMarkdown(`Protocol ${protocol}. ${FAILURE_NOTE}`),
+          ...scenes.flatMap(({ failure, expressions }, i) => [
+            `### ${failure.kind}: ${escapeMarkdown(failure.record.expression)}`,
+            picture('Ground truth and prediction', paths[i] ?? ''),
+            [
+              `- costs ${failure.cost.toFixed(5)} gIoU, ${escapeMarkdown(failure.record.fileName)}`,
+              ...expressions.map(
+                ({ record }) => `- ${escapeMarkdown(record.expression)}: ${escapeMarkdown(answerWords(record))}`,
+              ),
+            ].join('\n'),
+          ]),
+        ]),
   ];
-  return ['## Evaluation', table.join('\n'), escapeMarkdown(protocolNote(rows))];
 }
 
 function sampleSection(sample: ReportSample, index: number, panel: string): string[] {
-  const head = ['Expression', 'Answer', 'Verdict', 'IoU', 'P(reject)'];
-  const rows = judgeSample(sample).map(({ result, verdict, iou, words }) =>
-    tableRow([
-      escapeMarkdown(result.expression),
-      words,
-      verdict ?? '–',
-      formatFigure(iou),
-      formatFigure(result.rejectProbability),
-    ]),
-  );
+  const table = tableMarkdown({
+    head: ['Expression', 'Answer', 'Verdict', 'IoU', 'P(reject)'],
+    rows: judgeSample(sample).map(({ result, verdict, iou, words }) => {
+      return [result.expression, words, verdict ?? '–', formatFigure(iou), formatFigure(result.rejectProbability)];
+    }),
+    left: 3,
+  });
   return [
     `### ${index + 1}: ${escapeMarkdown(sampleHeading(sample))}`,
     picture(`Sample ${index + 1}`, panel),
     `Question: ${escapeMarkdown(questionText(sample))}`,
     `Answer: ${escapeMarkdown(sample.answer)}`,
-    [tableRow(head), tableRow(['---', '---', '---', '---:', '---:']), ...rows].join('\n'),
+    table,
   ];
-}
-
-function tableRow(cells: readonly string[]): string {
-  return `| ${cells.join(' | ')} |`;
 }
 
 function picture(title: string, path: string): string {

@@ -5,7 +5,7 @@
 import type { BinaryMask } from '../../types.js';
 import { maskPath } from './mask-path.js';
 import { expressionColor, hexColor } from './palette.js';
-import { escapeMarkup } from './text-escape.js';
+import { type Markup, markup, type Piece, raw } from './markup.js';
 
 export interface ViewedExpression {
   /** Null where nothing is drawn. */
@@ -31,10 +31,10 @@ export interface MaskView {
 }
 
 /** The pictures of a view, next to each other. */
-export function viewPictures(view: MaskView): string {
+export function viewPictures(view: MaskView): Markup {
   const { id, height, width, image, expressions } = view;
-  const source = `<image id="${id}-image" href="${image}" width="${width}" height="${height}" preserveAspectRatio="none"/>`;
-  const again = `<use href="#${id}-image"/>`;
+  const source = markup`<image id="${id}-image" href="${image}" width="${width}" height="${height}" preserveAspectRatio="none"/>`;
+  const again = markup`<use href="#${id}-image"/>`;
   const truth = view.hasTruth ? layers(view, ({ truth: mask }) => mask, 'absent: nothing to draw') : null;
   const prediction = layers(view, ({ prediction: mask }) => mask, null);
   const shown = [
@@ -45,21 +45,19 @@ export function viewPictures(view: MaskView): string {
   const pictures = shown.map(([caption, masks], i) => {
     const backdrop = masks === null ? 'natural' : view.backdrop;
     const label = `${caption}, ${expressions.length} expression${expressions.length === 1 ? '' : 's'}`;
-    return (
-      `<figure><figcaption>${caption}</figcaption>` +
-      `<svg class="masks" viewBox="0 0 ${width} ${height}" role="img" aria-label="${label}">` +
-      `<rect class="under ${backdrop}" width="${width}" height="${height}"/>` +
-      `<g class="${backdrop}">${i === 0 ? source : again}</g>${masks ?? ''}</svg></figure>`
-    );
+    return markup`<figure><figcaption>${caption}</figcaption>
+<svg class="masks" viewBox="0 0 ${width} ${height}" role="img" aria-label="${label}">
+<rect class="under ${backdrop}" width="${width}" height="${height}"/>
+<g class="${backdrop}">${i === 0 ? source : again}</g>${masks}</svg></figure>`;
   });
-  return `<div class="pictures">\n${pictures.join('\n')}\n</div>`;
+  return markup`<div class="pictures">\n${pictures}\n</div>`;
 }
 
 function layers(
   { height, width, expressions }: MaskView,
   maskOf: (expression: ViewedExpression) => BinaryMask | null,
   absent: string | null,
-): string {
+): Markup[] {
   return expressions
     .map((expression, index) => ({ expression, index, mask: maskOf(expression) }))
     .sort((a, b) => areaOf(b.mask) - areaOf(a.mask)) // the small ones over the large ones
@@ -67,35 +65,22 @@ function layers(
       const path = mask === null ? '' : maskPath(mask);
       if (path !== '') {
         const color = hexColor(expressionColor(index));
-        return `<path class="layer layer-${index}" fill="${color}" stroke="${color}" transform="scale(.5)" d="${path}"/>`;
+        return markup`<path class="layer layer-${index}" fill="${color}" stroke="${color}" transform="scale(.5)" d="${path}"/>`;
       }
       const words = mask === null || absent === null ? expression.without : absent;
       const size = Math.max(4, Math.round(width / 16));
-      return (
-        `<text class="layer layer-${index} without" x="${width / 2}" y="${height / 2}" font-size="${size}" ` +
-        `text-anchor="middle">${escapeMarkup(words)}</text>`
-      );
-    })
-    .join('');
+      return markup`<text class="layer layer-${index} without" x="${width / 2}" y="${height / 2}" font-size="${size}" text-anchor="middle">${words}</text>`;
+    });
 }
 
 function areaOf(mask: BinaryMask | null): number {
   return mask?.data.reduce((sum, value) => sum + Number(value !== 0), 0) ?? 0;
 }
 
-/** The button that shows all expressions of a view together; the first choice. */
-export function chooseAll(id: string): string {
-  return choice(id, 'all', true, 'all together');
-}
-
-/** The button that shows an expression alone. @param label markup */
-export function chooseOne(id: string, index: number, label: string): string {
-  return choice(id, String(index), false, label);
-}
-
-function choice(id: string, which: string, isChecked: boolean, label: string): string {
-  const checked = isChecked ? ' checked' : '';
-  return `<label class="choose"><input type="radio" class="pick-${which}" name="${id}"${checked}>${label}</label>`;
+/** A button of the view `id`: it shows one expression alone, or all together, which is the first choice. */
+export function choice(id: string, which: number | 'all', label: Piece): Markup {
+  const checked = which === 'all' ? raw(' checked') : null;
+  return markup`<label class="choose"><input type="radio" class="pick-${which}" name="${id}"${checked}>${label}</label>`;
 }
 
 /** The rules for views of up to `most` expressions. */

@@ -8,11 +8,16 @@ import type { RgbImage } from '../../types.js';
 import { displayScale } from './enlarge.js';
 import { expressionColor, hexColor } from './palette.js';
 import { drawTiles } from './expression-tiles.js';
-import { formatFigure, judgeSample, sampleHeading } from './report-data.js';
-import type { ExpressionOutcome, ReportSample, Verdict } from './report-data.js';
-import { drawSample } from './sample-pictures.js';
-import { TextPainter, hasSystemFonts } from './svg-text.js';
-import type { TextStyle } from './svg-text.js';
+import {
+  type ExpressionOutcome,
+  type ReportSample,
+  type Verdict,
+  formatFigure,
+  judgeSample,
+  sampleHeading,
+} from './report-data.js';
+import { drawSample } from './scene-pictures.js';
+import { TextPainter, type TextStyle, hasSystemFonts } from './svg-text.js';
 
 const MARGIN = 24;
 const GAP = 14;

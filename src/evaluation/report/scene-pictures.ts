@@ -5,9 +5,10 @@
 import { UserError } from '../../errors.js';
 import type { BinaryMask, RgbImage } from '../../types.js';
 import type { FailureScene } from './analysis-data.js';
-import { displayScale } from './enlarge.js';
-import { overlayMasks } from './overlay.js';
+import { displayScale, enlargeImage } from './enlarge.js';
+import { type MaskLayer, overlayMasks } from './overlay.js';
 import { expressionColor } from './palette.js';
+import type { ReportSample } from './report-data.js';
 
 export interface ScenePictures {
   readonly truth: RgbImage;
@@ -60,4 +61,27 @@ function stacked(above: RgbImage, below: RgbImage, gap = 8): RgbImage {
   data.set(above.data, 0);
   data.set(below.data, (above.height + gap) * width * 3);
   return { data, height, width };
+}
+
+export interface SamplePictures {
+  readonly image: RgbImage;
+  /** Null without ground truth. */
+  readonly truth: RgbImage | null;
+  readonly prediction: RgbImage;
+}
+
+/** Draws them, small images enlarged. */
+export function drawSample(sample: ReportSample, scale: number = displayScale(sample.image)): SamplePictures {
+  const draw = (masks: readonly (BinaryMask | null)[]): RgbImage =>
+    overlayMasks(sample.image, layers(masks), { scale });
+  return {
+    image: enlargeImage(sample.image, scale),
+    truth: sample.targets.length === 0 ? null : draw(sample.targets.map((target) => target.mask)),
+    prediction: draw(sample.results.map((result) => result.mask)),
+  };
+}
+
+/** The colour goes by the place in the list, so that truth and prediction of an expression share it. */
+function layers(masks: readonly (BinaryMask | null)[]): MaskLayer[] {
+  return masks.flatMap((mask, index) => (mask === null ? [] : [{ mask, color: expressionColor(index) }]));
 }

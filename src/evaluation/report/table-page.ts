@@ -1,14 +1,11 @@
-/** A page of tables and plots, as HTML that loads and runs nothing and as Markdown: for comparisons, which have no samples. */
-import { REPORT_STYLE } from './html-style.js';
+/** A page of tables and plots for comparisons, which have no samples: report.html, report.md with its plots, report.json. */
+import { join } from 'node:path';
+import { writeFileAtomic } from '../../io/atomic/atomic-file.js';
+import { htmlPage } from './html-style.js';
 import { type LinePlot, linePlotSvg } from './line-plot.js';
-import { escapeMarkdown, escapeMarkup } from './text-escape.js';
-
-export interface PageTable {
-  readonly head: readonly string[];
-  readonly rows: readonly (readonly string[])[];
-  /** Columns aligned left; the others hold figures. */
-  readonly left: number;
-}
+import { escapeMarkdown, type Markup, markup, raw } from './markup.js';
+import { type PageTable, tableHtml, tableMarkdown } from './page-table.js';
+import { makeReportFolder, writePlots } from './write-report.js';
 
 export interface PageSection {
   readonly title: string;
@@ -23,58 +20,47 @@ export interface TablePage {
   readonly sections: readonly PageSection[];
 }
 
-export function tablePageHtml({ title, notes, sections }: TablePage): string {
-  const heading = escapeMarkup(title);
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${heading}</title>
-<style>
-${REPORT_STYLE}
-</style>
-</head>
-<body>
-<main>
-<h1>${heading}</h1>
-${notes.map(noteHtml).join('\n')}
-${sections.map(sectionHtml).join('\n')}
-</main>
-</body>
-</html>
-`;
-}
-
-function noteHtml(note: string): string {
-  return `<p class="note">${escapeMarkup(note)}</p>`;
-}
-
-function sectionHtml({ title, notes, table, plots }: PageSection): string {
-  const cards = plots.map((plot) => `<div class="card">${linePlotSvg(plot)}</div>`);
-  return [
-    `<h2>${escapeMarkup(title)}</h2>`,
-    ...(table === null ? [] : [tableHtml(table)]),
-    ...(cards.length === 0 ? [] : [`<div class="plots">\n${cards.join('\n')}\n</div>`]),
-    ...notes.map(noteHtml),
-  ].join('\n');
-}
-
-function tableHtml({ head, rows, left }: PageTable): string {
-  const classOf = (column: number): string => (column < left ? '' : ' class="figure"');
-  const heads = head.map((name, i) => `<th scope="col"${classOf(i)}>${escapeMarkup(name)}</th>`);
-  const body = rows.map(
-    (cells) => `<tr>${cells.map((cell, i) => `<td${classOf(i)}>${escapeMarkup(cell)}</td>`).join('')}</tr>`,
+/**
+ * Writes the page into the folder `dir`.
+ * @param json content of report.json; numbers that are not finite become null
+ * @returns path of the page
+ * @throws UserError when the folder cannot be written
+ */
+export function writeTablePage(dir: string, page: TablePage, json: object): string {
+  makeReportFolder(dir);
+  const plots = page.sections.flatMap((section) => section.plots);
+  const paths = writePlots(dir, plots);
+  writeFileAtomic(join(dir, 'report.json'), `${JSON.stringify(json, null, 2)}\n`);
+  writeFileAtomic(
+    join(dir, 'report.md'),
+    tablePageMarkdown(page, (plot) => paths[plots.indexOf(plot)] ?? ''),
   );
-  return `<div class="card scroll"><table class="dense">
-<thead><tr>${heads.join('')}</tr></thead>
-<tbody>
-${body.join('\n')}
-</tbody></table></div>`;
+  writeFileAtomic(join(dir, 'report.html'), tablePageHtml(page));
+  return join(dir, 'report.html');
 }
 
-/** @param pathOf where a plot lies, relative to the page */
+export function tablePageHtml({ title, notes, sections }: TablePage): string {
+  return htmlPage(title, [...notes.map(noteHtml), ...sections.map(sectionHtml)]);
+}
+
+function noteHtml(note: string): Markup {
+  return markup`<p class="note">${note}</p>`;
+}
+
+function sectionHtml({ title, notes, table, plots }: PageSection): Markup {
+  return markup`<h2>${title}</h2>
+${table === null ? null : markup`<div class="card">${tableHtml(table)}</div>`}
+${plotCards(plots)}
+${notes.map(noteHtml)}`;
+}
+
+/** Plots next to each other; null where there is none. */
+export function plotCards(plots: readonly LinePlot[]): Markup | null {
+  if (plots.length === 0) return null;
+  return markup`<div class="plots">\n${plots.map((plot) => markup`<div class="card">${raw(linePlotSvg(plot))}</div>`)}\n</div>`;
+}
+
+/** @param pathOf path of a plot, relative to the page */
 export function tablePageMarkdown({ title, notes, sections }: TablePage, pathOf: (plot: LinePlot) => string): string {
   const parts = [
     `# ${escapeMarkdown(title)}`,
@@ -87,11 +73,4 @@ export function tablePageMarkdown({ title, notes, sections }: TablePage, pathOf:
     ]),
   ];
   return `${parts.join('\n\n')}\n`;
-}
-
-function tableMarkdown({ head, rows, left }: PageTable): string {
-  const line = (cells: readonly string[]): string => `| ${cells.map(escapeMarkdown).join(' | ')} |`;
-  return [line(head), `| ${head.map((_, i) => (i < left ? '---' : '---:')).join(' | ')} |`, ...rows.map(line)].join(
-    '\n',
-  );
 }

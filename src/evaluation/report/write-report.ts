@@ -8,15 +8,13 @@ import sharp from 'sharp';
 import { UserError, messageOf } from '../../errors.js';
 import { writeFileAtomic } from '../../io/atomic/atomic-file.js';
 import type { RgbImage } from '../../types.js';
-import { calibrationPlots, type ReportAnalysis } from './analysis-data.js';
+import { type ReportAnalysis, calibrationPlots } from './analysis-data.js';
 import { displayScale, enlargeImage } from './enlarge.js';
 import { renderHtml } from './html-report.js';
-import { renderJson } from './json-report.js';
-import { linePlotSvg } from './line-plot.js';
-import type { AnalysisPictures } from './markdown-analysis.js';
-import { renderMarkdown } from './markdown-report.js';
+import { type LinePlot, linePlotSvg } from './line-plot.js';
+import { type AnalysisPictures, renderMarkdown } from './markdown-report.js';
 import { panelPng } from './panel.js';
-import type { ReportData } from './report-data.js';
+import { type ReportData, judgeSample, sampleHeading } from './report-data.js';
 import { drawSceneSheet } from './scene-pictures.js';
 
 /**
@@ -24,27 +22,41 @@ import { drawSceneSheet } from './scene-pictures.js';
  * @throws UserError when the folder cannot be written or a sample's masks, results and targets do not fit together.
  */
 export async function writeReport(dir: string, data: ReportData): Promise<void> {
-  try {
-    mkdirSync(dir, { recursive: true });
-  } catch (error) {
-    throw new UserError(`Cannot make the folder ${dir} for the report: ${messageOf(error)}. Choose another place.`);
-  }
+  makeReportFolder(dir);
   const panels: string[] = [];
-  for (const [index, sample] of data.samples.entries()) {
-    const panel = `samples/sample-${String(index + 1).padStart(2, '0')}.png`;
+  for (const sample of data.samples) {
+    const panel = `samples/sample-${numbered(panels.length)}.png`;
     writeFileAtomic(join(dir, panel), await panelPng(sample));
     panels.push(panel);
   }
-  const plots = data.plots.map((plot, index) => {
-    const path = `plots/plot-${String(index + 1).padStart(2, '0')}.svg`;
-    writeFileAtomic(join(dir, path), linePlotSvg(plot));
-    return path;
-  });
+  const plots = writePlots(dir, data.plots);
   const analysis = await writeAnalysis(dir, data.analysis);
   writeFileAtomic(join(dir, 'report.json'), renderJson(data));
   writeFileAtomic(join(dir, 'report.md'), renderMarkdown(data, panels, plots, analysis));
   const scenes = await imageUris(data.analysis?.scenes ?? []);
   writeFileAtomic(join(dir, 'report.html'), renderHtml(data, await imageUris(data.samples), scenes));
+}
+
+/** @throws UserError where the folder cannot be made */
+export function makeReportFolder(dir: string): void {
+  try {
+    mkdirSync(dir, { recursive: true });
+  } catch (error) {
+    throw new UserError(`Cannot make the folder ${dir} for the report: ${messageOf(error)}. Choose another place.`);
+  }
+}
+
+/** Writes each plot as a file; the paths are relative to `dir`. */
+export function writePlots(dir: string, plots: readonly LinePlot[], name = 'plot'): string[] {
+  return plots.map((plot, index) => {
+    const path = `plots/${name}-${numbered(index)}.svg`;
+    writeFileAtomic(join(dir, path), linePlotSvg(plot));
+    return path;
+  });
+}
+
+function numbered(index: number): string {
+  return String(index + 1).padStart(2, '0');
 }
 
 /**
@@ -68,19 +80,14 @@ async function imageUris(pictures: readonly { readonly image: RgbImage }[]): Pro
 /** The plots and pictures next to report.md. */
 async function writeAnalysis(dir: string, analysis: ReportAnalysis | undefined): Promise<AnalysisPictures> {
   if (analysis === undefined) return { plots: [], scenes: [] };
-  const curves = analysis.calibration === null ? [] : calibrationPlots(analysis.calibration);
-  const plots = curves.map((plot, index) => {
-    const path = `plots/rejection-${String(index + 1).padStart(2, '0')}.svg`;
-    writeFileAtomic(join(dir, path), linePlotSvg(plot));
-    return path;
-  });
+  const plots = analysis.calibration === null ? [] : calibrationPlots(analysis.calibration);
   const scenes: string[] = [];
-  for (const [index, scene] of analysis.scenes.entries()) {
-    const path = `failures/failure-${String(index + 1).padStart(2, '0')}.jpg`;
+  for (const scene of analysis.scenes) {
+    const path = `failures/failure-${numbered(scenes.length)}.jpg`;
     writeFileAtomic(join(dir, path), await jpeg(drawSceneSheet(scene)));
     scenes.push(path);
   }
-  return { plots, scenes };
+  return { plots: writePlots(dir, plots, 'rejection'), scenes };
 }
 
 /** JPEG without chroma subsampling: a quarter of PNG's size on noisy scenes, and coloured outlines stay sharp. */
@@ -88,4 +95,46 @@ function jpeg({ data, height, width }: RgbImage): Promise<Buffer> {
   return sharp(data, { raw: { width, height, channels: 3 } })
     .jpeg({ quality: 88, chromaSubsampling: '4:4:4' })
     .toBuffer();
+}
+
+/**
+ * Indented JSON with a final newline. Figures that nothing decides, points that are not finite, and the open
+ * ends of the thresholds, are null.
+ */
+export function renderJson(data: ReportData): string {
+  const { samples, details, date, analysis, ...rest } = data;
+  const report = {
+    ...rest,
+    date: date.toISOString(),
+    details: Object.fromEntries(details),
+    ...(analysis === undefined ? {} : { analysis: withoutPixels(analysis) }),
+    samples: samples.map((sample) => ({
+      heading: sampleHeading(sample),
+      question: sample.question,
+      answer: sample.answer,
+      height: sample.image.height,
+      width: sample.image.width,
+      results: judgeSample(sample).map(({ result, verdict, iou }, index) => ({
+        expression: result.expression,
+        status: result.status,
+        verdict,
+        targetIsEmpty: sample.targets[index]?.isEmpty ?? null,
+        iou,
+        box: result.box,
+        area: result.area,
+        score: result.score,
+        rejectProbability: result.rejectProbability,
+      })),
+    })),
+  };
+  // A point of a curve is one line, not four. Line breaks inside strings are escaped, so only lists match.
+  const text = JSON.stringify(report, null, 2).replace(/\[\n\s+([^\s"{[]+),\n\s+([^\s"{[]+)\n\s+\]/g, '[$1, $2]');
+  return `${text}\n`;
+}
+
+function withoutPixels({ scenes: _scenes, failures, ...analysis }: ReportAnalysis): object {
+  return {
+    ...analysis,
+    failures: failures.map(({ kind, cost, record: { mask: _mask, ...record } }) => ({ kind, cost, ...record })),
+  };
 }

@@ -254,7 +254,7 @@ function pieces(content: FileContent): Iterable<Uint8Array> {
 /** Some systems write at most 2 GiB at a time. */
 const LARGEST_WRITE = 2 ** 30;
 
-function writeAll(file: number, bytes: Uint8Array): void {
+export function writeAll(file: number, bytes: Uint8Array): void {
   for (let at = 0; at < bytes.byteLength;) {
     at += writeSync(file, bytes, at, Math.min(LARGEST_WRITE, bytes.byteLength - at));
   }

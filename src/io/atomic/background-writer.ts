@@ -1,7 +1,7 @@
 /** Writes files in a thread of its own, so that neither the event loop nor the threads of others wait for the disk. */
 import { Worker } from 'node:worker_threads';
 import { UserError } from '../../errors.js';
-import type { WriteJob } from './write-job.js';
+import type { WriteJob } from './pending-file.js';
 import { WRITE_THREAD_FILE } from './write-thread-file.js';
 import type { WriteReply } from './write-thread.js';
 

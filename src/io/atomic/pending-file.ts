@@ -1,16 +1,14 @@
 /** Files whose bytes are in memory, to be written into a folder now or later, in this thread or another. */
-import { closeSync, copyFileSync, fsyncSync, linkSync, openSync, readdirSync, writeSync } from 'node:fs';
+import { closeSync, copyFileSync, fsyncSync, linkSync, openSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError, messageOf } from '../../errors.js';
+import { publishDirectory, removeDirectory, type StagedDirectory, writeAll } from './atomic-file.js';
 
 export interface PendingFile {
   readonly name: string;
   /** Belong to whoever has the file: nobody else writes to their memory. */
   readonly pieces: readonly Uint8Array[];
 }
-
-/** Some systems write at most 2 GiB at a time. */
-const LARGEST_WRITE = 2 ** 30;
 
 export function textFile(name: string, text: string): PendingFile {
   return { name, pieces: [new TextEncoder().encode(text)] };
@@ -30,7 +28,7 @@ export function writePendingFiles(dir: string, files: readonly PendingFile[]): v
     try {
       const file = openSync(path, 'wx');
       try {
-        for (const piece of pieces) writeWhole(file, piece);
+        for (const piece of pieces) writeAll(file, piece);
         fsyncSync(file);
       } finally {
         closeSync(file);
@@ -64,8 +62,28 @@ function linkOrCopy(from: string, to: string): void {
   }
 }
 
-function writeWhole(file: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.byteLength;) {
-    at += writeSync(file, bytes, at, Math.min(LARGEST_WRITE, bytes.byteLength - at));
-  }
+export interface WriteJob {
+  /** Folder that the files are written into. */
+  readonly dir: string;
+  readonly files: readonly PendingFile[];
+  /** What is done when they are there; null where others have to write into the folder, too. */
+  readonly publication: Publication | null;
+}
+
+export interface Publication {
+  /** The first holds all files; the others, still empty, become copies of it. They appear in this order. */
+  readonly folders: readonly StagedDirectory[];
+  /** Folders that are removed when all of those are in their places. */
+  readonly outdated: readonly string[];
+}
+
+/** @throws UserError that names the file or folder */
+export function runWriteJob({ dir, files, publication }: WriteJob): void {
+  writePendingFiles(dir, files);
+  if (publication === null) return;
+  const { folders, outdated } = publication;
+  const [first, ...others] = folders;
+  for (const other of others) cloneFiles(first?.path ?? dir, other.path);
+  for (const folder of folders) publishDirectory(folder);
+  for (const path of outdated) removeDirectory(path);
 }

@@ -1,7 +1,7 @@
 /** The file that the writing thread starts from (see background-writer.ts): one job after the other. */
 import { parentPort } from 'node:worker_threads';
 import { messageOf, UserError } from '../../errors.js';
-import { runWriteJob, type WriteJob } from './write-job.js';
+import { runWriteJob, type WriteJob } from './pending-file.js';
 
 /** How a job ended. */
 export type WriteReply =

@@ -2,7 +2,7 @@
  * Orientation of an AVIF file's primary image, by its boxes. The decoder turns it as the properties irot and imir
  * say; OpenCV passes over these and turns it as its EXIF item says. So the one is undone and the other done.
  */
-import { exifOrientation, withoutExifPrefix } from './image-exif.js';
+import { exifOrientation, withoutExifPrefix } from './image-orientation.js';
 import type { ImageBytes } from './image-source.js';
 
 const MOST_META_BYTES = 1 << 24;

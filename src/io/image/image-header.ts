@@ -6,10 +6,16 @@ import { avifTurns } from './image-avif.js';
 import { type BmpHeader, readBmpHeader } from './image-bmp.js';
 import { type GifFrame, gifFrame } from './image-gif.js';
 import { jpegOrientation, pngOrientation, webpOrientation } from './image-orientation.js';
-import { type ImageBytes, type ImageFailure, type ImageSource, checkPixels, imageFailure } from './image-source.js';
-import { withImageBytes } from './image-source.js';
+import {
+  type ImageBytes,
+  type ImageFailure,
+  type ImageSource,
+  checkPixels,
+  imageFailure,
+  swapsSides,
+  withImageBytes,
+} from './image-source.js';
 import { type TiffTraits, tiffTraits } from './image-tiff.js';
-import { swapsSides } from './image-turn.js';
 import { describeStandIn, describeStandInAt } from '../file-kind.js';
 
 // One thread per image: the models use the cores. No cache: a file may change under the same name.

@@ -1,5 +1,4 @@
 /** Where JPEG, PNG and WebP files keep their orientation. TIFF has a tag of its own, AVIF an item. */
-import { exifOrientation, hasExifPrefix, withoutExifPrefix } from './image-exif.js';
 import type { ImageBytes } from './image-source.js';
 
 /** No EXIF block of a sound file is longer; bounds what a hostile length can ask for. */
@@ -34,32 +33,93 @@ export function jpegOrientation(bytes: ImageBytes): number {
 
 /** Orientation of a PNG, 1 to 8: that of its first eXIf chunk, before or after the pixels. */
 export function pngOrientation(bytes: ImageBytes): number {
-  let position = 8;
-  for (let i = 0; i < MOST_PARTS; i++) {
-    const head = bytes.at(position, 8);
-    if (head.length < 8) return 1;
-    const length = head.readUInt32BE(0);
-    if (head.toString('latin1', 4) === 'eXIf') {
-      const block = bytes.at(position + 8, Math.min(length, MOST_EXIF_BYTES));
-      // libpng passes over a chunk that does not begin with a byte order mark.
-      if (/^(II|MM)$/.test(block.toString('latin1', 0, 2))) return exifOrientation(block) ?? 1;
-    }
-    position += 12 + length;
+  const blocks = exifChunks(bytes, 8, (head) => [head.readUInt32BE(0), head.toString('latin1', 4) === 'eXIf', 12]);
+  for (const block of blocks) {
+    // libpng passes over a chunk that does not begin with a byte order mark.
+    if (/^(II|MM)$/.test(block.toString('latin1', 0, 2))) return exifOrientation(block) ?? 1;
   }
   return 1;
 }
 
 /** Orientation of a WebP, 1 to 8: that of its EXIF chunk, with or without "Exif\0\0" in front. */
 export function webpOrientation(bytes: ImageBytes): number {
-  let position = 12;
+  const blocks = exifChunks(bytes, 12, (head) => {
+    const length = head.readUInt32LE(4);
+    return [length, head.toString('latin1', 0, 4) === 'EXIF', 8 + (length % 2)];
+  });
+  for (const block of blocks) return exifOrientation(withoutExifPrefix(block)) ?? 1;
+  return 1;
+}
+
+/** @param read of a chunk's first 8 bytes: the length of its data, whether they are EXIF, and its other bytes */
+function* exifChunks(
+  bytes: ImageBytes,
+  start: number,
+  read: (head: Buffer) => readonly [length: number, isExif: boolean, others: number],
+): Generator<Buffer> {
+  let position = start;
   for (let i = 0; i < MOST_PARTS; i++) {
     const head = bytes.at(position, 8);
-    if (head.length < 8) return 1;
-    const length = head.readUInt32LE(4);
-    if (head.toString('latin1', 0, 4) === 'EXIF') {
-      return exifOrientation(withoutExifPrefix(bytes.at(position + 8, Math.min(length, MOST_EXIF_BYTES)))) ?? 1;
-    }
-    position += 8 + length + (length % 2);
+    if (head.length < 8) return;
+    const [length, isExif, others] = read(head);
+    if (isExif) yield bytes.at(position + 8, Math.min(length, MOST_EXIF_BYTES));
+    position += length + others;
   }
-  return 1;
+}
+
+const ORIENTATION = 0x112;
+const ENTRY_BYTES = 12;
+/** Texts: description, make, model, software, date, copyright. */
+const TEXTS: ReadonlySet<number> = new Set([0x10e, 0x10f, 0x110, 0x131, 0x132, 0x8298]);
+/** Tags of fractions, and how many a value has. */
+const FRACTIONS: ReadonlyMap<number, number> = new Map([
+  [0x11a, 1],
+  [0x11b, 1],
+  [0x13e, 2],
+  [0x13f, 6],
+  [0x211, 3],
+  [0x214, 6],
+]);
+
+/**
+ * @param block from its byte order mark on
+ * @returns 1 to 8, 1 for a number that says nothing; null where there is none
+ */
+export function exifOrientation(block: Buffer): number | null {
+  const found = searched(block);
+  return found === null || (found >= 1 && found <= 8) ? found : 1;
+}
+
+/** The block of a segment or chunk that may begin with "Exif\0\0". */
+export function withoutExifPrefix(bytes: Buffer): Buffer {
+  return hasExifPrefix(bytes) ? bytes.subarray(6) : bytes;
+}
+
+export function hasExifPrefix(bytes: Buffer): boolean {
+  return bytes.toString('latin1', 0, 6) === 'Exif\0\0';
+}
+
+function searched(block: Buffer): number | null {
+  const isLittle = block.toString('latin1', 0, 2) === 'II';
+  const has = (at: number, count: number): boolean => at + count <= block.length;
+  const u16 = (at: number): number => (isLittle ? block.readUInt16LE(at) : block.readUInt16BE(at));
+  const u32 = (at: number): number => (isLittle ? block.readUInt32LE(at) : block.readUInt32BE(at));
+  if (!has(0, 8) || u16(2) !== 42) return null;
+  const directory = u32(4);
+  if (!has(directory, 2)) return null;
+  const entries = u16(directory);
+  for (let i = 0; i < entries; i++) {
+    const at = directory + 2 + i * ENTRY_BYTES;
+    if (!has(at, 2)) return null;
+    const tag = u16(at);
+    if (tag === ORIENTATION) return has(at + 8, 2) ? u16(at + 8) : null;
+    const fractions = FRACTIONS.get(tag);
+    if (fractions !== undefined && !(has(at + 8, 4) && has(u32(at + 8), fractions * 8))) return null;
+    if (TEXTS.has(tag)) {
+      if (!has(at + 4, 4)) return null;
+      const length = u32(at + 4);
+      if (length > 4 && !(has(at + 8, 4) && has(u32(at + 8), length))) return null;
+    }
+  }
+  return null;
 }

@@ -64,7 +64,8 @@ export interface SafetensorsHeader {
   readonly metadata: Record<string, string>;
 }
 
-type Fail = (what: string) => never;
+/** Throws an error that names the file. */
+export type Fail = (what: string) => never;
 
 /** Parts of a dotted name that would reach into every object's prototype if names became nested objects. */
 const POLLUTING = new Set(['__proto__', 'constructor', 'prototype']);
@@ -190,7 +191,7 @@ function isCounts(value: unknown): value is number[] {
   return Array.isArray(value) && value.every((count) => Number.isSafeInteger(count) && (count as number) >= 0);
 }
 
-/** A name from the file, fit for one line of a terminal. */
-function quote(name: string): string {
+/** A name from a file, fit for one line of a terminal. */
+export function quote(name: string): string {
   return JSON.stringify(name.length > 120 ? `${name.slice(0, 117)}...` : name);
 }

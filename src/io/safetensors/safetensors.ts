@@ -8,11 +8,18 @@
  * practice).
  */
 import { UserError } from '../../errors.js';
-import { type FileTensor, type StoredTensor, type TensorData, readBytes, withFile } from '../file-tensor.js';
+import {
+  type FileTensor,
+  type StoredTensor,
+  type TensorData,
+  cannotRead,
+  numbersIn,
+  readBytes,
+  withFile,
+} from '../file-tensor.js';
 import { bfloat16ToFloat32, halfToFloat32 } from '../../half-float.js';
 import { HEAD_BYTES, describeNotSafetensors } from '../file-kind.js';
-import { isRead, notRead, parseHeader } from './safetensors-header.js';
-import type { HeaderEntry, SafetensorsHeader } from './safetensors-header.js';
+import { type Fail, type HeaderEntry, type SafetensorsHeader, parseHeader } from './safetensors-header.js';
 
 export type { StoredTensor, TensorData } from '../file-tensor.js';
 export type { Dtype } from './safetensors-header.js';
@@ -42,7 +49,7 @@ export function openSafetensors(path: string): SafetensorsFile {
     for (const entry of header.entries) {
       const { dtype, shape } = entry;
       const read = (): TensorData =>
-        withFile(path, FORMAT, (again) => readTensor(again, start, entry, failure(path)), size);
+        withFile(path, FORMAT, (again) => readTensor(again, start, entry, cannotRead(path, FORMAT)), size);
       tensors.set(entry.name, { dtype, shape, read, source: path });
     }
     return { tensors, metadata: header.metadata };
@@ -58,7 +65,7 @@ export function readSafetensors(path: string): SafetensorsContent {
     const { header, start } = readHeader(file, size, path);
     const tensors = new Map<string, StoredTensor>();
     for (const entry of header.entries) {
-      const data = readTensor(file, start, entry, failure(path));
+      const data = readTensor(file, start, entry, cannotRead(path, FORMAT));
       tensors.set(entry.name, { dtype: entry.dtype, shape: entry.shape, data });
     }
     return { tensors, metadata: header.metadata };
@@ -66,7 +73,7 @@ export function readSafetensors(path: string): SafetensorsContent {
 }
 
 function readHeader(file: number, size: number, path: string): { header: SafetensorsHeader; start: number } {
-  const fail = failure(path);
+  const fail = cannotRead(path, FORMAT);
   const other = describeNotSafetensors(readBytes(file, 0, Math.min(size, HEAD_BYTES)));
   if (other !== null) fail(other);
   if (size < 8) fail(`it has ${size} bytes, fewer than the 8 of the header length; it is cut off or another format`);
@@ -83,48 +90,10 @@ function readHeader(file: number, size: number, path: string): { header: Safeten
   return { header, start: 8 + headerLength };
 }
 
-function failure(path: string): (what: string) => never {
-  return (what) => {
-    throw new UserError(`Cannot read ${path} as ${FORMAT}: ${what}.`);
-  };
-}
-
-function readTensor(file: number, start: number, entry: HeaderEntry, fail: (what: string) => never): TensorData {
+function readTensor(file: number, start: number, entry: HeaderEntry, fail: Fail): TensorData {
   // A buffer of its own, so that the typed array is aligned and the file's memory can be freed tensor by tensor.
   const bytes = readBytes(file, start + entry.begin, entry.end - entry.begin);
-  const { buffer } = bytes;
-  const { dtype } = entry;
-  if (!isRead(dtype)) return fail(`tensor "${entry.name}": ${notRead(dtype)}`);
-  switch (dtype) {
-    case 'F32':
-      return new Float32Array(buffer);
-    case 'F64':
-      return new Float64Array(buffer);
-    case 'F16':
-    case 'BF16':
-    case 'U16':
-      return new Uint16Array(buffer);
-    case 'I64':
-      return new BigInt64Array(buffer);
-    case 'U64':
-      return new BigUint64Array(buffer);
-    case 'I32':
-      return new Int32Array(buffer);
-    case 'U32':
-      return new Uint32Array(buffer);
-    case 'I16':
-      return new Int16Array(buffer);
-    case 'I8':
-      return new Int8Array(buffer);
-    case 'U8':
-      return new Uint8Array(buffer);
-    case 'BOOL': {
-      const data = new Uint8Array(buffer);
-      const odd = data.findIndex((value) => value > 1);
-      if (odd >= 0) fail(`tensor "${entry.name}" is BOOL but byte ${odd} is ${data[odd] as number}`);
-      return data;
-    }
-  }
+  return numbersIn(bytes.buffer, entry.dtype, (what) => fail(`tensor "${entry.name}": ${what}`));
 }
 
 /**

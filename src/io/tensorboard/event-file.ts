@@ -11,7 +11,6 @@ import { closeSync, mkdirSync, openSync, readdirSync, writeSync } from 'node:fs'
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { UserError, messageOf } from '../../errors.js';
-import { maskedCrc32c } from './crc32c.js';
 import { type EventContent, encodeEvent } from './event.js';
 
 const NAME = /^events\.out\.tfevents\.(\d{10,})\./;
@@ -70,4 +69,24 @@ function frame(data: Buffer): Buffer {
   const foot = Buffer.alloc(4);
   foot.writeUInt32LE(maskedCrc32c(data));
   return Buffer.concat([head, data, foot]);
+}
+
+const POLYNOMIAL = 0x82f63b78; // reflected
+
+const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
+  let value = byte;
+  for (let bit = 0; bit < 8; bit++) value = value & 1 ? (value >>> 1) ^ POLYNOMIAL : value >>> 1;
+  return value;
+});
+
+export function crc32c(bytes: Uint8Array): number {
+  let crc = 0xffffffff;
+  for (const byte of bytes) crc = (TABLE[(crc ^ byte) & 255] as number) ^ (crc >>> 8);
+  return (crc ^ 0xffffffff) >>> 0;
+}
+
+/** Rotated and shifted, because the CRC of data that holds CRCs is a poor check (TensorFlow, core/lib/hash/crc32c.h). */
+export function maskedCrc32c(bytes: Uint8Array): number {
+  const crc = crc32c(bytes);
+  return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 }

@@ -1,6 +1,5 @@
 /** The values that pickles of protocol 0 write as text: numbers, quoted bytes, escaped Unicode. */
-
-type Fail = (what: string) => never;
+import type { Fail } from '../safetensors/safetensors-header.js';
 
 /** Digits of an integer of 255 bytes. */
 const MOST_DIGITS = 615;

@@ -3,74 +3,9 @@
  * is written twice, and every reader understands that. (Opcodes: CPython's Lib/pickletools.py)
  */
 
-/** A value to pickle; see the functions below for what JavaScript has no form of. */
-export type Picklable =
-  string | number | boolean | PickleTuple | PickleList | PickleDict | PickleGlobal | PickleCall | PersistentId;
-
-interface PickleList {
-  readonly kind: 'list';
-  readonly values: readonly Picklable[];
-}
-
-interface PickleDict {
-  readonly kind: 'dict';
-  readonly items: Readonly<Record<string, Picklable>>;
-}
-
-interface PickleTuple {
-  readonly kind: 'tuple';
-  readonly values: readonly Picklable[];
-}
-
-interface PickleGlobal {
-  readonly kind: 'global';
-  readonly module: string;
-  readonly name: string;
-}
-
-interface PickleCall {
-  readonly kind: 'call';
-  readonly callable: PickleGlobal;
-  readonly values: readonly Picklable[];
-  readonly items: Iterable<readonly [Picklable, Picklable]>;
-}
-
-interface PersistentId {
-  readonly kind: 'persistent-id';
-  readonly id: Picklable;
-}
-
-export function tuple(...values: Picklable[]): PickleTuple {
-  return { kind: 'tuple', values };
-}
-
-export function list(values: readonly Picklable[]): PickleList {
-  return { kind: 'list', values };
-}
-
-/** A dict whose keys are texts. */
-export function dict(items: Readonly<Record<string, Picklable>>): PickleDict {
-  return { kind: 'dict', items };
-}
-
-/** A class or function, by its name. */
-export function global(module: string, name: string): PickleGlobal {
-  return { kind: 'global', module, name };
-}
-
-/** What a class or function returns for these arguments; `items` are then set in it, which must be a dict. */
-export function call(
-  callable: PickleGlobal,
-  values: readonly Picklable[],
-  items: Iterable<readonly [Picklable, Picklable]> = [],
-): PickleCall {
-  return { kind: 'call', callable, values, items };
-}
-
-/** Something that lies outside the pickle and that its reader finds by `id`. */
-export function persistentId(id: Picklable): PersistentId {
-  return { kind: 'persistent-id', id };
-}
+/** A value to pickle: plain, or one of the functions below for what JavaScript has no form of. */
+export type Picklable = string | number | boolean | ((out: Buffer[]) => void);
+type Writer = Extract<Picklable, (out: Buffer[]) => void>;
 
 const OP = {
   proto: 0x80,
@@ -96,7 +31,58 @@ const OP = {
   long: 0x8a,
 } as const;
 
-/** A value as a pickle. */
+export function tuple(...values: Picklable[]): Writer {
+  return (out) => {
+    const short = OP.shortTuples[values.length - 1];
+    if (values.length > 0 && short === undefined) out.push(Buffer.of(OP.mark));
+    for (const value of values) write(value, out);
+    out.push(Buffer.of(values.length === 0 ? OP.emptyTuple : (short ?? OP.tuple)));
+  };
+}
+
+export function list(values: readonly Picklable[]): Writer {
+  return (out) => {
+    out.push(Buffer.of(OP.emptyList, OP.mark));
+    for (const value of values) write(value, out);
+    out.push(Buffer.of(OP.appends));
+  };
+}
+
+/** A dict whose keys are texts. */
+export function dict(items: Readonly<Record<string, Picklable>>): Writer {
+  return (out) => {
+    out.push(Buffer.of(OP.emptyDict));
+    writeItems(Object.entries(items), out);
+  };
+}
+
+/** A class or function, by its name. */
+export function global(module: string, name: string): Writer {
+  return (out) => out.push(Buffer.of(OP.global), Buffer.from(`${module}\n${name}\n`, 'ascii'));
+}
+
+/** The result of a class or function for these arguments; `items` are then set in it, which must be a dict. */
+export function call(
+  callable: Writer,
+  values: readonly Picklable[],
+  items: readonly (readonly [Picklable, Picklable])[] = [],
+): Writer {
+  return (out) => {
+    callable(out);
+    tuple(...values)(out);
+    out.push(Buffer.of(OP.reduce));
+    writeItems(items, out);
+  };
+}
+
+/** Something that lies outside the pickle and that its reader finds by `id`. */
+export function persistentId(id: Picklable): Writer {
+  return (out) => {
+    write(id, out);
+    out.push(Buffer.of(OP.persistentId));
+  };
+}
+
 export function pickle(value: Picklable): Buffer {
   const out: Buffer[] = [Buffer.of(OP.proto, 2)];
   write(value, out);
@@ -105,48 +91,14 @@ export function pickle(value: Picklable): Buffer {
 }
 
 function write(value: Picklable, out: Buffer[]): void {
-  if (typeof value === 'string') {
+  if (typeof value === 'function') value(out);
+  else if (typeof value === 'number') out.push(wholeNumber(value));
+  else if (typeof value === 'boolean') out.push(Buffer.of(value ? OP.true : OP.false));
+  else {
     const text = Buffer.from(value, 'utf8');
     const head = Buffer.alloc(5, OP.text);
     head.writeUInt32LE(text.length, 1);
     out.push(head, text);
-  } else if (typeof value === 'number') {
-    out.push(wholeNumber(value));
-  } else if (typeof value === 'boolean') {
-    out.push(Buffer.of(value ? OP.true : OP.false));
-  } else {
-    writeObject(value, out);
-  }
-}
-
-function writeObject(value: Exclude<Picklable, string | number | boolean>, out: Buffer[]): void {
-  switch (value.kind) {
-    case 'tuple':
-      writeTuple(value.values, out);
-      break;
-    case 'global':
-      out.push(Buffer.of(OP.global), Buffer.from(`${value.module}\n${value.name}\n`, 'ascii'));
-      break;
-    case 'call': {
-      write(value.callable, out);
-      writeTuple(value.values, out);
-      out.push(Buffer.of(OP.reduce));
-      writeItems([...value.items], out);
-      break;
-    }
-    case 'list':
-      out.push(Buffer.of(OP.emptyList, OP.mark));
-      for (const item of value.values) write(item, out);
-      out.push(Buffer.of(OP.appends));
-      break;
-    case 'dict':
-      out.push(Buffer.of(OP.emptyDict));
-      writeItems(Object.entries(value.items), out);
-      break;
-    case 'persistent-id':
-      write(value.id, out);
-      out.push(Buffer.of(OP.persistentId));
-      break;
   }
 }
 
@@ -154,22 +106,8 @@ function writeObject(value: Exclude<Picklable, string | number | boolean>, out: 
 function writeItems(items: readonly (readonly [Picklable, Picklable])[], out: Buffer[]): void {
   if (items.length === 0) return;
   out.push(Buffer.of(OP.mark));
-  for (const [key, item] of items) {
-    write(key, out);
-    write(item, out);
-  }
+  for (const value of items.flat()) write(value, out);
   out.push(Buffer.of(OP.setItems));
-}
-
-function writeTuple(values: readonly Picklable[], out: Buffer[]): void {
-  const short = OP.shortTuples[values.length - 1];
-  if (values.length === 0) {
-    out.push(Buffer.of(OP.emptyTuple));
-    return;
-  }
-  if (short === undefined) out.push(Buffer.of(OP.mark));
-  for (const value of values) write(value, out);
-  out.push(Buffer.of(short ?? OP.tuple));
 }
 
 /** The shortest opcode that holds it. */

@@ -3,6 +3,7 @@
  * storage. A view becomes one row-major array; what is needed beside it is one block of the file.
  */
 import type { ByteSource } from '../byte-source.js';
+import type { Fail } from '../safetensors/safetensors-header.js';
 
 /** Everything is counted in elements. */
 export interface StridedView {
@@ -11,7 +12,6 @@ export interface StridedView {
   readonly offset: number;
 }
 
-type Fail = (what: string) => never;
 type Elements = Uint8Array | Uint16Array | Uint32Array;
 
 /** Bytes of the file that are read at once for a view that is not contiguous. */

@@ -3,17 +3,16 @@
  * storage of numbers. Only the description is read when a file is opened; the pickle is executed by an interpreter
  * that knows tensors and plain containers and refuses everything else (pickle.ts).
  */
-import { UserError } from '../../errors.js';
 import { type ByteSource, type Opener, fileOpener, readPart } from '../byte-source.js';
 import { HEAD_BYTES, describeFileKind } from '../file-kind.js';
-import type { FileTensor, TensorData } from '../file-tensor.js';
+import { cannotRead, type FileTensor, numbersIn, type TensorData } from '../file-tensor.js';
 import { type PickleValue, unpickle } from './pickle.js';
 import { harmlessGlobal } from './pickle-harmless.js';
-import { type ReadDtype, isRead, notRead } from '../safetensors/safetensors-header.js';
+import { DTYPE_BYTES, type Fail, isRead, notRead, type ReadDtype } from '../safetensors/safetensors-header.js';
 import { findStateDict } from '../state-dict.js';
 import { readStrided } from './strided.js';
 import { LARGEST_PICKLE, isLegacyCheckpoint, readLegacyCheckpoint } from './torch-legacy.js';
-import { ARRAYS, TORCH_GLOBALS, type TorchStorage, type TorchTensor, storageLoader } from './torch-tensors.js';
+import { TORCH_GLOBALS, type TorchStorage, type TorchTensor, storageLoader } from './torch-tensors.js';
 import { type ZipEntry, readZipDirectory, storedOffset } from './zip-directory.js';
 
 /** What a file holds, no tensor of it read yet. */
@@ -26,8 +25,6 @@ export interface TorchCheckpoint {
 }
 
 const FORMAT = 'a PyTorch checkpoint';
-
-type Fail = (what: string) => never;
 
 /** The pickled object, and how the bytes of its storages are found. */
 interface Content {
@@ -45,7 +42,7 @@ export function openTorchCheckpoint(path: string): TorchCheckpoint {
 
 /** As openTorchCheckpoint, of any bytes; `name` stands for them in errors. */
 export function readTorchCheckpoint(name: string, open: Opener): TorchCheckpoint {
-  const fail = failure(name);
+  const fail = cannotRead(name, FORMAT);
   const content = open((source) => readContent(source, name, fail));
   const { entries, others, wrapper } = findStateDict(content.value, fail);
   const tensors = new Map<string, FileTensor>();
@@ -60,12 +57,6 @@ export function readTorchCheckpoint(name: string, open: Opener): TorchCheckpoint
     });
   }
   return { tensors, others, wrapper };
-}
-
-function failure(name: string): Fail {
-  return (what) => {
-    throw new UserError(`Cannot read ${name} as ${FORMAT}: ${what}.`);
-  };
 }
 
 function readContent(source: ByteSource, name: string, fail: Fail): Content {
@@ -130,15 +121,9 @@ function readSmall(source: ByteSource, entry: ZipEntry | undefined, fail: Fail):
 function readTensor(source: ByteSource, content: Content, tensor: TorchTensor, fail: Fail): TensorData {
   const { storage, dtype, shape, strides, offset } = tensor;
   if (!isRead(dtype)) return fail(notRead(dtype));
-  const NumberArray = ARRAYS[dtype];
-  const width = NumberArray.BYTES_PER_ELEMENT;
   const position = content.locate(source, storage, fail) + storage.begin;
-  const { buffer } = readStrided(source, position, { shape, strides, offset }, width);
-  const data = new NumberArray(buffer);
-  if (dtype === 'BOOL' && data instanceof Uint8Array) {
-    const odd = data.findIndex((value) => value > 1);
-    if (odd >= 0) fail(`it is BOOL but element ${odd} is ${data[odd] as number}`);
-  }
+  const { buffer } = readStrided(source, position, { shape, strides, offset }, DTYPE_BYTES[dtype]);
+  const data = numbersIn(buffer, dtype, fail);
   if (tensor.isNegative) negate(data, dtype);
   return data;
 }

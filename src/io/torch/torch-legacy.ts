@@ -6,10 +6,8 @@
 import { type ByteSource, readPart } from '../byte-source.js';
 import { type PickleValue, unpickle } from './pickle.js';
 import { harmlessGlobal } from './pickle-harmless.js';
-import type { TorchStorage } from './torch-tensors.js';
-import { TORCH_GLOBALS, storageLoader } from './torch-tensors.js';
-
-type Fail = (what: string) => never;
+import { TORCH_GLOBALS, type TorchStorage, storageLoader } from './torch-tensors.js';
+import type { Fail } from '../safetensors/safetensors-header.js';
 
 export const LARGEST_PICKLE = 64 * 2 ** 20;
 

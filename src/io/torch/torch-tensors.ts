@@ -2,8 +2,7 @@
  * The objects that a PyTorch checkpoint is pickled from: storages that lie outside of the pickle, tensors that are
  * views of them, and the functions torch.save names to put them together (torch/_utils.py).
  */
-import type { TensorData } from '../file-tensor.js';
-import { DTYPE_BYTES, type Dtype, type ReadDtype } from '../safetensors/safetensors-header.js';
+import { DTYPE_BYTES, type Dtype, type Fail } from '../safetensors/safetensors-header.js';
 import {
   PLAIN_GLOBALS,
   type PickleContext,
@@ -15,26 +14,8 @@ import {
 } from './pickle.js';
 import { checkView } from './strided.js';
 
-/** The array that holds a type as stored. */
-export const ARRAYS: Readonly<
-  Record<ReadDtype, { new (buffer: ArrayBuffer): TensorData; readonly BYTES_PER_ELEMENT: number }>
-> = {
-  F64: Float64Array,
-  F32: Float32Array,
-  F16: Uint16Array,
-  BF16: Uint16Array,
-  I64: BigInt64Array,
-  U64: BigUint64Array,
-  I32: Int32Array,
-  U32: Uint32Array,
-  I16: Int16Array,
-  U16: Uint16Array,
-  I8: Int8Array,
-  U8: Uint8Array,
-  BOOL: Uint8Array,
-};
-
-const STORAGE_TYPES: Readonly<Record<string, Dtype>> = {
+/** PyTorch's classes of storages by their type. */
+export const STORAGE_TYPES: Readonly<Record<string, Dtype>> = {
   DoubleStorage: 'F64',
   FloatStorage: 'F32',
   HalfStorage: 'F16',
@@ -211,7 +192,7 @@ function elementBytes(dtype: Dtype): number {
   return Math.ceil(DTYPE_BYTES[dtype]);
 }
 
-function counts(value: PickleValue | undefined, context: PickleContext, fail: (what: string) => never): number[] {
+function counts(value: PickleValue | undefined, context: PickleContext, fail: Fail): number[] {
   const items = value instanceof PickleTuple ? value.items : value;
   if (!Array.isArray(items)) return fail('its sizes or strides are not a tuple');
   if (items.length > MOST_DIMENSIONS) fail(`it has ${items.length} dimensions, at most ${MOST_DIMENSIONS} are read`);

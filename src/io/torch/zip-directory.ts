@@ -4,6 +4,7 @@
  * used, and what two readers could understand differently (entries twice, overlaps, gaps in the end records) is refused.
  */
 import { type ByteSource, readPart } from '../byte-source.js';
+import { type Fail, quote } from '../safetensors/safetensors-header.js';
 
 export interface ZipEntry {
   readonly name: string;
@@ -17,8 +18,6 @@ export interface ZipEntry {
   readonly headerOffset: number;
   readonly limit: number;
 }
-
-type Fail = (what: string) => never;
 
 const LARGEST_DIRECTORY = 64 * 2 ** 20;
 const END_SIZE = 22;
@@ -214,9 +213,4 @@ function withLimits(found: readonly Omit<ZipEntry, 'limit'>[], directory: number
     limits.set(entry.name, limit);
   });
   return new Map(found.map((entry) => [entry.name, { ...entry, limit: limits.get(entry.name) ?? directory }]));
-}
-
-/** A name from the file, fit for one line of a terminal. */
-function quote(name: string): string {
-  return JSON.stringify(name.length > 120 ? `${name.slice(0, 117)}...` : name);
 }

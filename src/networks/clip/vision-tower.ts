@@ -8,7 +8,7 @@ import * as fused from '../../engine/fused-ops.js';
 import { atOnce, type Steps } from '../../engine/steps.js';
 import * as tf from '../../engine/tf.js';
 import { Attention } from '../../nn/attention.js';
-import { CompositeLayer, type Shape, single } from '../../nn/composite-layer.js';
+import { ConfiguredLayer, type Shape } from '../../nn/composite-layer.js';
 import { PatchConvolution } from '../../nn/convolution.js';
 import { Embedding } from '../../nn/embedding.js';
 import { inTurnSteps } from '../../nn/in-turn.js';
@@ -19,7 +19,7 @@ type Activation = (x: tf.Tensor) => tf.Tensor;
 const ACTIVATIONS: Readonly<Record<string, Activation>> = { quick_gelu: fused.quickGelu, gelu: fused.gelu };
 
 /** Pre-norm transformer layer: x + attention(norm1(x)), then + fc2(act(fc1(norm2(x)))). */
-export class ClipEncoderLayer extends CompositeLayer {
+export class ClipEncoderLayer extends ConfiguredLayer<ClipConfig> {
   static readonly className = 'GsvaClipEncoderLayer';
   private readonly attention: Attention;
   private readonly norm1: LayerNorm;
@@ -28,8 +28,8 @@ export class ClipEncoderLayer extends CompositeLayer {
   private readonly fc2: Linear;
   private readonly activation: Activation;
 
-  constructor(private readonly config: ClipConfig) {
-    super();
+  constructor(config: ClipConfig) {
+    super(config);
     const { hiddenSize, intermediateSize, numAttentionHeads, layerNormEps, hiddenAct } = config;
     const activation = ACTIVATIONS[hiddenAct];
     if (activation === undefined) {
@@ -55,30 +55,18 @@ export class ClipEncoderLayer extends CompositeLayer {
     const middle = tf.add(x, this.attention.forward(normed, normed, normed));
     return tf.add(middle, this.fc2.forward(this.activation(this.fc1.forward(this.norm2.forward(middle)))));
   }
-
-  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
-    return tf.tidy(() => this.forward(single(inputs)));
-  }
-
-  override computeOutputShape(inputShape: Shape): Shape {
-    return inputShape;
-  }
-
-  override getConfig(): tf.serialization.ConfigDict {
-    return { ...super.getConfig(), ...this.config };
-  }
 }
 tf.serialization.registerClass(ClipEncoderLayer);
 
-export class ClipVisionTower extends CompositeLayer {
+export class ClipVisionTower extends ConfiguredLayer<ClipConfig> {
   static readonly className = 'GsvaClipVisionTower';
   private readonly patchEmbedding: PatchConvolution;
   private readonly positionEmbedding: Embedding;
   private readonly preNorm: LayerNorm;
   private readonly layers: readonly ClipEncoderLayer[];
 
-  constructor(private readonly config: ClipConfig) {
-    super();
+  constructor(config: ClipConfig) {
+    super(config);
     const { hiddenSize, patchSize, layerNormEps, numHiddenLayers } = config;
     const norm = { size: hiddenSize, epsilon: layerNormEps };
     this.parameter('embeddings.class_embedding', [hiddenSize], { deviation: 0.02 });
@@ -102,7 +90,6 @@ export class ClipVisionTower extends CompositeLayer {
     return atOnce(this.forwardSteps(images));
   }
 
-  /** The same with a step after every layer. */
   *forwardSteps(images: tf.Tensor): Steps<tf.Tensor3D> {
     const { numHiddenLayers, selectLayer } = this.config;
     // hidden_states[0] is the embedding; a negative index counts from the last layer's output.
@@ -131,21 +118,13 @@ export class ClipVisionTower extends CompositeLayer {
     return tf.add(tf.concat([classToken, patches], 1), tf.expandDims(this.positionEmbedding.table, 0));
   }
 
-  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
-    return tf.tidy(() => this.forward(single(inputs)));
-  }
-
   override computeOutputShape(inputShape: Shape): Shape {
     return [inputShape[0] ?? null, patchCount(this.config), this.config.hiddenSize];
-  }
-
-  override getConfig(): tf.serialization.ConfigDict {
-    return { ...super.getConfig(), ...this.config };
   }
 }
 tf.serialization.registerClass(ClipVisionTower);
 
-/** Patches of one image: the vision tokens the LLM sees. */
+/** Patches of one image: the vision tokens of the LLM. */
 export function patchCount({ imageSize, patchSize }: ClipConfig): number {
   return (imageSize / patchSize) ** 2;
 }

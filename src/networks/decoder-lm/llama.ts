@@ -6,21 +6,20 @@ import type { LlmConfig, LoraConfig } from '../../config.js';
 import * as fused from '../../engine/fused-ops.js';
 import { atOnce, type Steps } from '../../engine/steps.js';
 import * as tf from '../../engine/tf.js';
-import { mergeHeads, splitHeads } from '../../nn/attention-ops.js';
-import { CompositeLayer, type Shape, single } from '../../nn/composite-layer.js';
+import { mergeHeads, rotaryTables, splitHeads } from '../../nn/attention.js';
+import { ConfiguredLayer, single } from '../../nn/composite-layer.js';
 import { Embedding } from '../../nn/embedding.js';
 import { Linear } from '../../nn/linear.js';
 import { RmsNorm } from '../../nn/norms.js';
-import { rotaryTables } from '../../nn/rotary-embedding.js';
 import { LoraLinear } from '../lora.js';
 
-/** Keys and values of one layer for the tokens seen so far, [B, H, T, D] each. Owned by whoever holds the cache. */
+/** Keys and values of one layer for the tokens so far, [B, H, T, D] each. Owned by whoever holds the cache. */
 export interface LayerCache {
   readonly keys: tf.Tensor4D;
   readonly values: tf.Tensor4D;
 }
 
-/** What a decoder layer needs besides the hidden states. */
+/** Inputs of a decoder layer other than the hidden states. */
 export interface LlamaContext {
   /** [T, D] tables of the positions of this call's tokens. */
   readonly cos: tf.Tensor2D;
@@ -36,15 +35,44 @@ export interface LlamaConfig {
   readonly lora: LoraConfig;
 }
 
-export class LlamaAttention extends CompositeLayer {
+/** A layer that `call` applies to whole sequences, without cache and padding. */
+abstract class ContextLayer extends ConfiguredLayer<LlamaConfig> {
+  abstract override forward(hidden: tf.Tensor, context: LlamaContext): [tf.Tensor, unknown];
+
+  /**
+   * Rotary tables and lengths for a call over positions [start, start + time). Disposed by the caller's tidy.
+   * @param lengths valid tokens per row, or null when no row is padded
+   */
+  context(
+    start: number,
+    time: number,
+    lengths: readonly number[] | null,
+    dropoutSeed: number | null = null,
+  ): LlamaContext {
+    const { hiddenSize, numAttentionHeads, ropeTheta } = this.config.llm;
+    const { cos, sin } = rotaryTables(start, time, hiddenSize / numAttentionHeads, ropeTheta);
+    const isPadded = lengths?.some((length) => length < start + time) ?? false;
+    const keyLengths = lengths === null || !isPadded ? null : tf.tensor1d([...lengths], 'int32');
+    return { cos, sin, keyLengths, dropoutSeed };
+  }
+
+  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
+    return tf.tidy(() => {
+      const hidden = single(inputs);
+      return this.forward(hidden, this.context(0, hidden.shape[1] as number, null))[0];
+    });
+  }
+}
+
+export class LlamaAttention extends ContextLayer {
   static readonly className = 'GsvaLlamaAttention';
   private readonly query: Linear;
   private readonly key: Linear;
   private readonly values: Linear;
   private readonly outProjection: Linear;
 
-  constructor(private readonly config: LlamaConfig) {
-    super();
+  constructor(config: LlamaConfig) {
+    super(config);
     this.query = this.track('q_proj', projection('q_proj', config));
     this.key = this.track('k_proj', projection('k_proj', config));
     this.values = this.track('v_proj', projection('v_proj', config));
@@ -74,33 +102,18 @@ export class LlamaAttention extends CompositeLayer {
     const mixed = mergeHeads(tf.matMul(weights, values));
     return [adapted(this.outProjection, mixed, seed, 3), { keys, values }];
   }
-
-  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
-    return tf.tidy(() => {
-      const hidden = single(inputs);
-      return this.forward(hidden, plainContext(hidden.shape[1] as number, this.config.llm))[0];
-    });
-  }
-
-  override computeOutputShape(inputShape: Shape): Shape {
-    return inputShape;
-  }
-
-  override getConfig(): tf.serialization.ConfigDict {
-    return { ...super.getConfig(), ...serializable(this.config) };
-  }
 }
 tf.serialization.registerClass(LlamaAttention);
 
 /** down(silu(gate(x)) · up(x)). */
-export class LlamaMlp extends CompositeLayer {
+export class LlamaMlp extends ConfiguredLayer<LlamaConfig> {
   static readonly className = 'GsvaLlamaMlp';
   private readonly gate: Linear;
   private readonly up: Linear;
   private readonly down: Linear;
 
-  constructor(private readonly config: LlamaConfig) {
-    super();
+  constructor(config: LlamaConfig) {
+    super(config);
     this.gate = this.track('gate_proj', projection('gate_proj', config));
     this.up = this.track('up_proj', projection('up_proj', config));
     this.down = this.track('down_proj', projection('down_proj', config));
@@ -115,30 +128,18 @@ export class LlamaMlp extends CompositeLayer {
     const up = adapted(this.up, x, dropoutSeed, 5);
     return adapted(this.down, fused.siluMul(gate, up), dropoutSeed, 6);
   }
-
-  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
-    return tf.tidy(() => this.forward(single(inputs)));
-  }
-
-  override computeOutputShape(inputShape: Shape): Shape {
-    return inputShape;
-  }
-
-  override getConfig(): tf.serialization.ConfigDict {
-    return { ...super.getConfig(), ...serializable(this.config) };
-  }
 }
 tf.serialization.registerClass(LlamaMlp);
 
-export class LlamaDecoderLayer extends CompositeLayer {
+export class LlamaDecoderLayer extends ContextLayer {
   static readonly className = 'GsvaLlamaDecoderLayer';
   private readonly inputNorm: RmsNorm;
   private readonly attention: LlamaAttention;
   private readonly postAttentionNorm: RmsNorm;
   private readonly mlp: LlamaMlp;
 
-  constructor(private readonly config: LlamaConfig) {
-    super();
+  constructor(config: LlamaConfig) {
+    super(config);
     const norm = { size: config.llm.hiddenSize, epsilon: config.llm.rmsNormEps };
     this.attention = this.track('self_attn', new LlamaAttention(config));
     this.mlp = this.track('mlp', new LlamaMlp(config));
@@ -152,55 +153,23 @@ export class LlamaDecoderLayer extends CompositeLayer {
     const middle = tf.add(hidden, attended);
     return [tf.add(middle, this.mlp.forward(this.postAttentionNorm.forward(middle), context.dropoutSeed)), cache];
   }
-
-  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
-    return tf.tidy(() => {
-      const hidden = single(inputs);
-      return this.forward(hidden, plainContext(hidden.shape[1] as number, this.config.llm))[0];
-    });
-  }
-
-  override computeOutputShape(inputShape: Shape): Shape {
-    return inputShape;
-  }
-
-  override getConfig(): tf.serialization.ConfigDict {
-    return { ...super.getConfig(), ...serializable(this.config) };
-  }
 }
 tf.serialization.registerClass(LlamaDecoderLayer);
 
-export class Llama extends CompositeLayer {
+export class Llama extends ContextLayer {
   static readonly className = 'GsvaLlama';
   readonly embedTokens: Embedding;
   readonly layers: readonly LlamaDecoderLayer[];
   readonly norm: RmsNorm;
 
-  constructor(private readonly config: LlamaConfig) {
-    super();
+  constructor(config: LlamaConfig) {
+    super(config);
     const { llm } = config;
     this.embedTokens = this.track('embed_tokens', new Embedding({ rows: llm.vocabSize, size: llm.hiddenSize }));
     this.layers = Array.from({ length: llm.numHiddenLayers }, (_, index) => {
       return this.track(`layers.${index}`, new LlamaDecoderLayer(config));
     });
     this.norm = this.track('norm', new RmsNorm({ size: llm.hiddenSize, epsilon: llm.rmsNormEps }));
-  }
-
-  /**
-   * Rotary tables and lengths for a call over positions [start, start + time). Disposed by the caller's tidy.
-   * @param lengths valid tokens per row, or null when no row is padded
-   */
-  context(
-    start: number,
-    time: number,
-    lengths: readonly number[] | null,
-    dropoutSeed: number | null = null,
-  ): LlamaContext {
-    const { hiddenSize, numAttentionHeads, ropeTheta } = this.config.llm;
-    const { cos, sin } = rotaryTables(start, time, hiddenSize / numAttentionHeads, ropeTheta);
-    const isPadded = lengths?.some((length) => length < start + time) ?? false;
-    const keyLengths = lengths === null || !isPadded ? null : tf.tensor1d([...lengths], 'int32');
-    return { cos, sin, keyLengths, dropoutSeed };
   }
 
   /** embeddings [B, T, D] → normalised last hidden states [B, T, D] and the cache of every layer. */
@@ -212,7 +181,7 @@ export class Llama extends CompositeLayer {
     return atOnce(this.forwardSteps(embeddings, context, past));
   }
 
-  /** The same with a step after every layer. What is passed in stays the caller's. */
+  /** As `forward`, with a step after every layer. The arguments stay the caller's. */
   *forwardSteps(
     embeddings: tf.Tensor,
     context: LlamaContext,
@@ -241,30 +210,15 @@ export class Llama extends CompositeLayer {
       if (!isDone) for (const { keys, values } of caches) tf.dispose([keys, values]);
     }
   }
-
-  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
-    return tf.tidy(() => {
-      const embeddings = single(inputs);
-      return this.forward(embeddings, this.context(0, embeddings.shape[1] as number, null))[0];
-    });
-  }
-
-  override computeOutputShape(inputShape: Shape): Shape {
-    return inputShape;
-  }
-
-  override getConfig(): tf.serialization.ConfigDict {
-    return { ...super.getConfig(), ...serializable(this.config) };
-  }
 }
 tf.serialization.registerClass(Llama);
 
-/** The context of layer `index`: every layer drops other inputs. */
+/** The context of layer `index`, with its own dropout seed. */
 export function layerContext(context: LlamaContext, index: number): LlamaContext {
   return context.dropoutSeed === null ? context : { ...context, dropoutSeed: context.dropoutSeed + 16 * index };
 }
 
-/** A projection with or without adapter; every adapter of a layer (`offset` 0 … 6) drops other inputs. */
+/** A projection with or without adapter, each (`offset` 0 … 6) with its own dropout seed. */
 function adapted(layer: Linear, x: tf.Tensor, dropoutSeed: number | null, offset: number): tf.Tensor {
   if (!(layer instanceof LoraLinear)) return layer.forward(x);
   return layer.forward(x, dropoutSeed === null ? null : dropoutSeed + offset);
@@ -277,13 +231,4 @@ function projection(name: string, { llm, lora }: LlamaConfig): Linear {
   const sizes = { inputSize, outputSize, useBias: false };
   if (lora.r === 0 || !lora.targets.includes(name)) return new Linear(sizes);
   return new LoraLinear({ ...sizes, r: lora.r, alpha: lora.alpha, dropout: lora.dropout });
-}
-
-function plainContext(time: number, llm: LlmConfig): LlamaContext {
-  const { cos, sin } = rotaryTables(0, time, llm.hiddenSize / llm.numAttentionHeads, llm.ropeTheta);
-  return { cos, sin, keyLengths: null, dropoutSeed: null };
-}
-
-function serializable({ llm, lora }: LlamaConfig): tf.serialization.ConfigDict {
-  return { llm: { ...llm }, lora: { ...lora, targets: [...lora.targets] } };
 }

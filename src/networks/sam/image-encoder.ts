@@ -6,8 +6,8 @@ import type { SamConfig } from '../../config.js';
 import * as fused from '../../engine/fused-ops.js';
 import { atOnce, type Steps } from '../../engine/steps.js';
 import * as tf from '../../engine/tf.js';
-import { attend, mergeHeads, splitHeads } from '../../nn/attention-ops.js';
-import { CompositeLayer, type Shape, single } from '../../nn/composite-layer.js';
+import { attend, mergeHeads, splitHeads } from '../../nn/attention.js';
+import { ConfiguredLayer, type Shape } from '../../nn/composite-layer.js';
 import { PatchConvolution, SameConvolution } from '../../nn/convolution.js';
 import { inTurnSteps } from '../../nn/in-turn.js';
 import { Linear } from '../../nn/linear.js';
@@ -26,13 +26,13 @@ interface BlockConfig {
 }
 
 /** Self-attention on a [B, H, W, D] grid with decomposed relative positions. */
-export class SamAttention extends CompositeLayer {
+export class SamAttention extends ConfiguredLayer<BlockConfig> {
   static readonly className = 'GsvaSamAttention';
   private readonly qkv: Linear;
   private readonly projection: Linear;
 
-  constructor(private readonly config: BlockConfig) {
-    super();
+  constructor(config: BlockConfig) {
+    super(config);
     const { size, heads } = config;
     const side = config.windowSize === 0 ? config.gridSize : config.windowSize;
     this.parameter('rel_pos_h', [2 * side - 1, size / heads], { constant: 0 });
@@ -42,11 +42,10 @@ export class SamAttention extends CompositeLayer {
   }
 
   /**
-   * x [B, H, W, D] → [B, H, W, D].
-   *
-   * The positions' part of a score, q·Rh[qy - ky] + q·Rw[qx - kx], depends on the key by its row and its column alone.
-   * So it is done by the product of queries and keys too: behind the scaled query stand its H + W possible values,
-   * behind the key a 1 at its row and a 1 at its column. That saves two passes over all scores, the largest tensor here.
+   * x [B, H, W, D] → [B, H, W, D]. The positions' part of a score, q·Rh[qy - ky] + q·Rw[qx - kx], depends on the key by
+   * its row and column alone. The product of queries and keys computes it too: the scaled query is extended by its H +
+   * W possible values, the key by a 1 at its row and a 1 at its column. That saves two passes over all scores, the
+   * largest tensor here.
    */
   forward(x: tf.Tensor): tf.Tensor {
     const { heads, size } = this.config;
@@ -73,23 +72,11 @@ export class SamAttention extends CompositeLayer {
     const merged = mergeHeads(tf.reshape(mixed, [batch, heads, tokens, headSize]));
     return this.projection.forward(tf.reshape(merged, [batch, height, width, size]));
   }
-
-  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
-    return tf.tidy(() => this.forward(single(inputs)));
-  }
-
-  override computeOutputShape(inputShape: Shape): Shape {
-    return inputShape;
-  }
-
-  override getConfig(): tf.serialization.ConfigDict {
-    return { ...super.getConfig(), ...this.config };
-  }
 }
 tf.serialization.registerClass(SamAttention);
 
 /** Pre-norm transformer block; with a window size the grid is cut into windows (zero-padded after the norm). */
-export class SamBlock extends CompositeLayer {
+export class SamBlock extends ConfiguredLayer<BlockConfig> {
   static readonly className = 'GsvaSamBlock';
   private readonly norm1: LayerNorm;
   private readonly attention: SamAttention;
@@ -97,8 +84,8 @@ export class SamBlock extends CompositeLayer {
   private readonly lin1: Linear;
   private readonly lin2: Linear;
 
-  constructor(private readonly config: BlockConfig) {
-    super();
+  constructor(config: BlockConfig) {
+    super(config);
     const { size } = config;
     this.norm1 = this.track('norm1', new LayerNorm({ size, epsilon: BLOCK_EPSILON }));
     this.attention = this.track('attn', new SamAttention(config));
@@ -118,29 +105,17 @@ export class SamBlock extends CompositeLayer {
     const middle = tf.add(x, attended);
     return tf.add(middle, this.lin2.forward(fused.gelu(this.lin1.forward(this.norm2.forward(middle)))));
   }
-
-  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
-    return tf.tidy(() => this.forward(single(inputs)));
-  }
-
-  override computeOutputShape(inputShape: Shape): Shape {
-    return inputShape;
-  }
-
-  override getConfig(): tf.serialization.ConfigDict {
-    return { ...super.getConfig(), ...this.config };
-  }
 }
 tf.serialization.registerClass(SamBlock);
 
-export class SamImageEncoder extends CompositeLayer {
+export class SamImageEncoder extends ConfiguredLayer<SamConfig> {
   static readonly className = 'GsvaSamImageEncoder';
   private readonly patchEmbedding: PatchConvolution;
   private readonly blocks: readonly SamBlock[];
   private readonly neck: readonly [SameConvolution, LayerNorm, SameConvolution, LayerNorm];
 
-  constructor(private readonly config: SamConfig) {
-    super();
+  constructor(config: SamConfig) {
+    super(config);
     const { imageSize, patchSize, embedDim, depth, numHeads, globalAttnIndexes, windowSize, promptEmbedDim } = config;
     const gridSize = imageSize / patchSize;
     this.patchEmbedding = this.track(
@@ -171,7 +146,6 @@ export class SamImageEncoder extends CompositeLayer {
     return atOnce(this.forwardSteps(images));
   }
 
-  /** The same with a step after every block. */
   *forwardSteps(images: tf.Tensor): Steps<tf.Tensor4D> {
     const embedded = tf.tidy(() => tf.add(this.patchEmbedding.forward(images), this.value('pos_embed')));
     try {
@@ -185,17 +159,9 @@ export class SamImageEncoder extends CompositeLayer {
     }
   }
 
-  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
-    return tf.tidy(() => this.forward(single(inputs)));
-  }
-
   override computeOutputShape(inputShape: Shape): Shape {
     const grid = this.config.imageSize / this.config.patchSize;
     return [inputShape[0] ?? null, grid, grid, this.config.promptEmbedDim];
-  }
-
-  override getConfig(): tf.serialization.ConfigDict {
-    return { ...super.getConfig(), ...this.config, globalAttnIndexes: [...this.config.globalAttnIndexes] };
   }
 }
 tf.serialization.registerClass(SamImageEncoder);

@@ -5,7 +5,7 @@
 import type { SamConfig } from '../../config.js';
 import * as fused from '../../engine/fused-ops.js';
 import * as tf from '../../engine/tf.js';
-import { CompositeLayer, type Shape } from '../../nn/composite-layer.js';
+import { ConfiguredLayer, type Shape } from '../../nn/composite-layer.js';
 import { PatchDeconvolution } from '../../nn/convolution.js';
 import { Embedding } from '../../nn/embedding.js';
 import { Mlp } from '../../nn/mlp.js';
@@ -31,7 +31,7 @@ export interface MaskDecoderOutput {
   readonly iou: tf.Tensor2D;
 }
 
-export class MaskDecoder extends CompositeLayer {
+export class MaskDecoder extends ConfiguredLayer<SamConfig> {
   static readonly className = 'GsvaMaskDecoder';
   private readonly iouToken: Embedding;
   private readonly maskTokens: Embedding;
@@ -40,8 +40,8 @@ export class MaskDecoder extends CompositeLayer {
   private readonly hypernetworks: readonly Mlp[];
   private readonly iouHead: Mlp;
 
-  constructor(private readonly config: SamConfig) {
-    super();
+  constructor(config: SamConfig) {
+    super(config);
     const { promptEmbedDim: size, decoderDepth, decoderHeads, decoderMlpDim, iouHeadHiddenDim } = config;
     this.transformer = this.track(
       'transformer',
@@ -101,10 +101,6 @@ export class MaskDecoder extends CompositeLayer {
       [batch, times4(height), times4(width)],
       [batch, 1],
     ];
-  }
-
-  override getConfig(): tf.serialization.ConfigDict {
-    return { ...super.getConfig(), ...this.config, globalAttnIndexes: [...this.config.globalAttnIndexes] };
   }
 
   /** [Q, H, W, D] → [Q, 4·H, 4·W, D/8]. */

@@ -5,12 +5,11 @@
 import type { SamConfig } from '../../config.js';
 import * as fused from '../../engine/fused-ops.js';
 import * as tf from '../../engine/tf.js';
-import { CompositeLayer, type Shape, single } from '../../nn/composite-layer.js';
+import { ConfiguredLayer, type Shape, single } from '../../nn/composite-layer.js';
 import { PatchConvolution, SameConvolution } from '../../nn/convolution.js';
 import { Embedding } from '../../nn/embedding.js';
 import { LayerNorm } from '../../nn/norms.js';
 
-/** Points of one prompt set: coordinates in input pixels and labels. */
 export interface PointPrompts {
   /** [Q, P, 2] as (x, y) pixels of the encoder's square input. */
   readonly coordinates: tf.Tensor3D;
@@ -20,7 +19,7 @@ export interface PointPrompts {
 
 const NORM_EPSILON = 1e-6;
 
-export class PromptEncoder extends CompositeLayer {
+export class PromptEncoder extends ConfiguredLayer<SamConfig> {
   static readonly className = 'GsvaPromptEncoder';
   private readonly pointEmbeddings: readonly Embedding[];
   private readonly notAPoint: Embedding;
@@ -33,8 +32,8 @@ export class PromptEncoder extends CompositeLayer {
     SameConvolution,
   ];
 
-  constructor(private readonly config: SamConfig) {
-    super();
+  constructor(config: SamConfig) {
+    super(config);
     const { promptEmbedDim: size, maskInChans } = config;
     this.parameter('pe_layer.positional_encoding_gaussian_matrix', [2, size / 2], { deviation: 1 });
     this.pointEmbeddings = [0, 1, 2, 3].map((index) => {
@@ -101,10 +100,6 @@ export class PromptEncoder extends CompositeLayer {
 
   override computeOutputShape(inputShape: Shape): Shape {
     return [...inputShape.slice(0, -1), this.config.promptEmbedDim];
-  }
-
-  override getConfig(): tf.serialization.ConfigDict {
-    return { ...super.getConfig(), ...this.config, globalAttnIndexes: [...this.config.globalAttnIndexes] };
   }
 
   /** Positions [n, 2] in [0, 1] as (x, y) → random Fourier features [n, prompt] (`PositionEmbeddingRandom`). */

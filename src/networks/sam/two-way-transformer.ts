@@ -4,7 +4,7 @@
  */
 import * as tf from '../../engine/tf.js';
 import { Attention } from '../../nn/attention.js';
-import { CompositeLayer, type Shape } from '../../nn/composite-layer.js';
+import { ConfiguredLayer, type Shape } from '../../nn/composite-layer.js';
 import { Linear } from '../../nn/linear.js';
 import { LayerNorm } from '../../nn/norms.js';
 
@@ -15,7 +15,6 @@ export interface TwoWayConfig {
   readonly mlpSize: number;
 }
 
-/** Tokens [Q, N, D] and image cells [Q, M, D]. */
 export interface TwoWayState {
   readonly tokens: tf.Tensor;
   readonly cells: tf.Tensor;
@@ -25,7 +24,7 @@ const NORM_EPSILON = 1e-5;
 /** Cross attention works at half the width (`attention_downsample_rate=2`). */
 const DOWNSAMPLE = 2;
 
-export class TwoWayBlock extends CompositeLayer {
+export class TwoWayBlock extends ConfiguredLayer<TwoWayConfig & { readonly isFirst: boolean }> {
   static readonly className = 'GsvaTwoWayBlock';
   private readonly selfAttention: Attention;
   private readonly tokenToImage: Attention;
@@ -34,8 +33,8 @@ export class TwoWayBlock extends CompositeLayer {
   private readonly lin1: Linear;
   private readonly lin2: Linear;
 
-  constructor(private readonly config: TwoWayConfig & { readonly isFirst: boolean }) {
-    super();
+  constructor(config: TwoWayConfig & { readonly isFirst: boolean }) {
+    super(config);
     const { size, heads, mlpSize } = config;
     const norm = (name: string): LayerNorm => this.track(name, new LayerNorm({ size, epsilon: NORM_EPSILON }));
     const crossConfig = { size, innerSize: size / DOWNSAMPLE, heads };
@@ -73,10 +72,6 @@ export class TwoWayBlock extends CompositeLayer {
     return (inputShape as Shape[]).slice(0, 2);
   }
 
-  override getConfig(): tf.serialization.ConfigDict {
-    return { ...super.getConfig(), ...this.config };
-  }
-
   /** The first block has no positions yet in its queries and no residual (`skip_first_layer_pe`). */
   private attendSelf(tokens: tf.Tensor, positions: tf.Tensor): tf.Tensor {
     if (this.config.isFirst) return this.selfAttention.forward(tokens, tokens, tokens);
@@ -86,14 +81,14 @@ export class TwoWayBlock extends CompositeLayer {
 }
 tf.serialization.registerClass(TwoWayBlock);
 
-export class TwoWayTransformer extends CompositeLayer {
+export class TwoWayTransformer extends ConfiguredLayer<TwoWayConfig> {
   static readonly className = 'GsvaTwoWayTransformer';
   private readonly blocks: readonly TwoWayBlock[];
   private readonly finalAttention: Attention;
   private readonly finalNorm: LayerNorm;
 
-  constructor(private readonly config: TwoWayConfig) {
-    super();
+  constructor(config: TwoWayConfig) {
+    super(config);
     const { depth, size, heads } = config;
     this.blocks = Array.from({ length: depth }, (_, index) => {
       return this.track(`layers.${index}`, new TwoWayBlock({ ...config, isFirst: index === 0 }));
@@ -127,10 +122,6 @@ export class TwoWayTransformer extends CompositeLayer {
 
   override computeOutputShape(inputShape: Shape | Shape[]): Shape[] {
     return (inputShape as Shape[]).slice(0, 2);
-  }
-
-  override getConfig(): tf.serialization.ConfigDict {
-    return { ...super.getConfig(), ...this.config };
   }
 }
 tf.serialization.registerClass(TwoWayTransformer);

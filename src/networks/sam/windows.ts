@@ -1,4 +1,4 @@
-/** A grid of tokens: cutting it into windows and back, and relative positions on it (segment_anything/modeling/image_encoder.py). */
+/** Windows of a grid of tokens, and relative positions on it (segment_anything/modeling/image_encoder.py). */
 import * as tf from '../../engine/tf.js';
 
 /** x [B, H, W, D] → [B·windows, s, s, D], zero-padded right and below to a multiple of the window side s. */
@@ -24,9 +24,9 @@ export function unpartitionWindows(windows: tf.Tensor, side: number, shape: read
 }
 
 /**
- * Scores of all pairs of positions on one axis by their distance: out[…, i, j] = q[…, i]·table[i - j + S - 1].
- * One product of all queries with the whole table; then row i is read from S - 1 - i on, which, since every row begins
- * one further to the left than the one before, is reading with rows that are one shorter.
+ * Scores of all pairs of positions on one axis by their distance: out[…, i, j] = q[…, i]·table[i - j + S - 1]. One
+ * product of all queries with the whole table; row i is then read from S - 1 - i on. Since every row begins one further
+ * to the left, that is reading with rows that are one shorter.
  * @param q [a, b, S, d]
  * @param table [2·S - 1, d]
  * @returns [a, b, S, S]
@@ -45,7 +45,7 @@ export function relativeScores(q: tf.Tensor4D, table: tf.Tensor): tf.Tensor4D {
   ]);
 }
 
-/** Where every key of every grid stands: a 1 at its row and a 1 at its column, [grids, H·W, H + W]. */
+/** Place of every key on every grid: a 1 at its row and a 1 at its column, [grids, H·W, H + W]. */
 export function keyPlaces(grids: number, height: number, width: number): tf.Tensor3D {
   const tokens = height * width;
   const sides = height + width;

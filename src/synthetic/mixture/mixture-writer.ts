@@ -6,12 +6,12 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { encodeJpeg } from '../../io/image/image-file.js';
 import { renderScene } from '../render.js';
-import { type Scene, sceneRandom, synthScene } from '../scene.js';
+import { type Scene, type SynthSplit, sceneRandom, synthScene } from '../scene.js';
 import { ReasonWriter } from './reason.js';
 import { ResWriter } from './res.js';
 import { SemSegWriter } from './sem-seg.js';
-import { MIXTURE_PARTS, type MixturePart, type SetWriter } from './set-writer.js';
 import { VqaWriter } from './vqa.js';
+import type { Random } from '../../random.js';
 
 /** Images of each of the four sets. */
 export type MixtureSizes = Readonly<Record<MixturePart, number>>;
@@ -71,4 +71,28 @@ async function writePart(
 
 async function writePicture(path: string, scene: Scene): Promise<void> {
   await writeFile(path, await encodeJpeg(renderScene(scene), JPEG_QUALITY));
+}
+
+/** What is trained on, and what is held out to measure on. */
+export const MIXTURE_PARTS = ['train', 'val'] as const;
+export type MixturePart = (typeof MIXTURE_PARTS)[number];
+
+export interface SetWriter {
+  /** As the registry of data sets has it. */
+  readonly name: string;
+  /** Where its scenes come from: no two sets share one. */
+  readonly scenes: Readonly<Record<MixturePart, SynthSplit>>;
+  /**
+   * Adds a scene.
+   * @param random whatever else is drawn about it
+   * @returns where its picture belongs, below the data folder; null where the scene offers nothing to ask about
+   */
+  add(scene: Scene, random: Random, part: MixturePart, index: number): string | null;
+  /** Writes the lists of all scenes that were added. */
+  finish(): void;
+}
+
+/** A list as JSON, a record to a line. */
+export function jsonLinesList(records: readonly unknown[]): Uint8Array[] {
+  return [Buffer.from(`[\n${records.map((record) => JSON.stringify(record)).join(',\n')}\n]\n`, 'utf8')];
 }

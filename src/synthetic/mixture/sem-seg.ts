@@ -8,7 +8,7 @@ import { encodeIndexPng } from '../../io/image/index-png.js';
 import { writeJson } from '../../io/json/json-file.js';
 import type { Scene } from '../scene.js';
 import { COLOUR_RGB, COLOURS, SHAPES } from '../shapes.js';
-import type { MixturePart, SetWriter } from './set-writer.js';
+import type { MixturePart, SetWriter } from './mixture-writer.js';
 
 const NO_CLASS = 255;
 const FOLDERS: Readonly<Record<MixturePart, string>> = { train: 'training', val: 'validation' };

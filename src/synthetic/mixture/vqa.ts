@@ -9,7 +9,7 @@ import { writeFileAtomic } from '../../io/atomic/atomic-file.js';
 import { IMAGE_PLACEHOLDER } from '../../special-tokens.js';
 import { sceneQuestions } from '../scene-questions.js';
 import type { Scene } from '../scene.js';
-import { jsonLinesList, type MixturePart, type SetWriter } from './set-writer.js';
+import { jsonLinesList, type MixturePart, type SetWriter } from './mixture-writer.js';
 
 const QUESTIONS_PER_IMAGE = 6;
 const FOLDERS: Readonly<Record<MixturePart, string>> = { train: 'train2017', val: 'val2017' };

@@ -19,7 +19,7 @@ import { Projector } from '../../networks/projector.js';
 import { SamImageEncoder } from '../../networks/sam/image-encoder.js';
 import { MaskDecoder, type MaskDecoderOutput } from '../../networks/sam/mask-decoder.js';
 import { PromptEncoder } from '../../networks/sam/prompt-encoder.js';
-import { type TokenBatch, VisionTextTokens } from '../../networks/multimodal-rows.js';
+import { type TokenBatch, MultimodalRows } from '../../networks/multimodal-rows.js';
 
 export interface GsvaInput {
   /** [B, S, S, 3] for F_V1, normalised. */
@@ -91,7 +91,7 @@ export class Gsva extends CompositeLayer {
     const clipFeatures = this.visionTower.forward(clipImages);
     const visionTokens = this.projector.forward(clipFeatures) as tf.Tensor3D;
     const imageEmbeddings = this.imageEncoder.forward(samImages);
-    const layout = new VisionTextTokens(tokens, this.patches);
+    const layout = new MultimodalRows(tokens, this.patches);
     const context = this.llama.context(0, layout.time, layout.lengths);
     const [lastHidden] = this.llama.forward(this.embed(layout, visionTokens), context) as [tf.Tensor3D, unknown];
     const states = layout.statesBefore(segIds(this.config.tokens));
@@ -106,7 +106,7 @@ export class Gsva extends CompositeLayer {
   }
 
   /** Text and vision tokens → LLM input embeddings [B, T, D]. */
-  embed(layout: VisionTextTokens, visionTokens: tf.Tensor3D): tf.Tensor3D {
+  embed(layout: MultimodalRows, visionTokens: tf.Tensor3D): tf.Tensor3D {
     const { batch } = layout.tokens;
     const { hiddenSize } = this.config.llm;
     const shape: [number, number] = [batch, layout.time];

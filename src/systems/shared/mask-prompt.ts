@@ -1,6 +1,6 @@
 /** ψ: hidden state that predicts a [SEG] → query of SAM's mask decoder. Linear, ReLU, Linear (`text_hidden_fcs.0`). */
 import * as tf from '../../engine/tf.js';
-import { CompositeLayer, type Shape, single } from '../../nn/composite-layer.js';
+import { ConfiguredLayer, type Shape } from '../../nn/composite-layer.js';
 import { Linear } from '../../nn/linear.js';
 
 export interface MaskPromptConfig {
@@ -8,13 +8,13 @@ export interface MaskPromptConfig {
   readonly promptSize: number;
 }
 
-export class MaskPrompt extends CompositeLayer {
+export class MaskPrompt extends ConfiguredLayer<MaskPromptConfig> {
   static readonly className = 'GsvaMaskPrompt';
   private readonly inner: Linear;
   private readonly outer: Linear;
 
-  constructor(private readonly config: MaskPromptConfig) {
-    super();
+  constructor(config: MaskPromptConfig) {
+    super(config);
     const { hiddenSize, promptSize } = config;
     this.inner = this.track('0', new Linear({ inputSize: hiddenSize, outputSize: hiddenSize }));
     this.outer = this.track('2', new Linear({ inputSize: hiddenSize, outputSize: promptSize }));
@@ -25,16 +25,8 @@ export class MaskPrompt extends CompositeLayer {
     return this.outer.forward(tf.relu(this.inner.forward(hidden)));
   }
 
-  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
-    return tf.tidy(() => this.forward(single(inputs)));
-  }
-
   override computeOutputShape(inputShape: Shape): Shape {
     return [...inputShape.slice(0, -1), this.config.promptSize];
-  }
-
-  override getConfig(): tf.serialization.ConfigDict {
-    return { ...super.getConfig(), ...this.config };
   }
 }
 tf.serialization.registerClass(MaskPrompt);

@@ -15,7 +15,7 @@ import * as tf from '../../engine/tf.js';
 import type { PendingFile } from '../../io/atomic/pending-file.js';
 import type { Gsva } from '../../systems/gsva/gsva.js';
 import { stackImages } from '../../features/image-features.js';
-import { VisionTextTokens } from '../../networks/multimodal-rows.js';
+import { MultimodalRows } from '../../networks/multimodal-rows.js';
 import { Random } from '../../random.js';
 import { epochSamples } from '../loop/epoch-samples.js';
 import { jointStep } from './joint-step.js';
@@ -100,7 +100,7 @@ export class BaseCaptionTask implements TrainingTask<CaptionSample> {
       const size = Math.min(VALIDATION_BATCH, validationScenes - first);
       const indices = Array.from({ length: size }, (_, i) => scenes + first + i);
       const samples = await Promise.all(indices.map((index) => this.prepare(index, new Random(index))));
-      const layout = new VisionTextTokens(this.pad(samples), this.options.gsva.patches);
+      const layout = new MultimodalRows(this.pad(samples), this.options.gsva.patches);
       asked += layout.supervised().targets.length;
       right.tokens += await this.foreseen(layout, samples);
       right.blind += await this.foreseen(layout, [...samples.slice(1), ...samples.slice(0, 1)]);
@@ -117,7 +117,7 @@ export class BaseCaptionTask implements TrainingTask<CaptionSample> {
   }
 
   /** How many supervised tokens are the likeliest ones beside the images of `seen`. */
-  private async foreseen(layout: VisionTextTokens, seen: readonly CaptionSample[]): Promise<number> {
+  private async foreseen(layout: MultimodalRows, seen: readonly CaptionSample[]): Promise<number> {
     const { gsva } = this.options;
     const { positions, targets } = layout.supervised();
     const compute = (): tf.Tensor1D => {

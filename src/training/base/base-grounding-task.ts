@@ -21,7 +21,7 @@ import * as tf from '../../engine/tf.js';
 import type { PendingFile } from '../../io/atomic/pending-file.js';
 import type { Gsva } from '../../systems/gsva/gsva.js';
 import { stackImages } from '../../features/image-features.js';
-import { VisionTextTokens } from '../../networks/multimodal-rows.js';
+import { MultimodalRows } from '../../networks/multimodal-rows.js';
 import { Random } from '../../random.js';
 import { IGNORE_LABEL } from '../../special-tokens.js';
 import type { PreparedImage } from '../../types.js';
@@ -208,7 +208,7 @@ export class BaseGroundingTask implements TrainingTask<GroundingSample> {
   private async answer(samples: readonly GroundingSample[]): Promise<Answered> {
     const { gsva } = this.options;
     const { tokens, clipImages, samImages, targets } = this.collate(samples, true);
-    const layout = new VisionTextTokens(tokens, gsva.patches);
+    const layout = new MultimodalRows(tokens, gsva.patches);
     const decisions = samples.flatMap(({ decisions, conversation }, row) =>
       decisions.map((token) => ({
         row,

@@ -6,7 +6,7 @@
 import * as fused from '../../engine/fused-ops.js';
 import * as tf from '../../engine/tf.js';
 import type { Gsva } from '../../systems/gsva/gsva.js';
-import { type TokenBatch, VisionTextTokens } from '../../networks/multimodal-rows.js';
+import { type TokenBatch, MultimodalRows } from '../../networks/multimodal-rows.js';
 import { differentiate, GradientMap } from '../backprop.js';
 import { type LossParts, stepWithLosses } from '../loss-parts.js';
 import { maskObjective, type MaskTargets } from '../mask-objective.js';
@@ -44,7 +44,7 @@ function backpropagate(
 ): ReadonlyMap<string, tf.Tensor> {
   const { llama, config } = gsva;
   const gradients = new GradientMap();
-  const layout = new VisionTextTokens(batch.tokens, gsva.patches);
+  const layout = new MultimodalRows(batch.tokens, gsva.patches);
   const asking = batch.asking.flatMap((tokens, row) =>
     tokens.map((token) => ({ row, position: layout.flatIndex(row, token) - 1 })),
   );

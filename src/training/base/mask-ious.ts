@@ -2,7 +2,7 @@
 import * as tf from '../../engine/tf.js';
 import type { Gsva } from '../../systems/gsva/gsva.js';
 import { requireFinite } from '../../checkpoints/not-finite.js';
-import { resizeMasks } from '../../networks/sam/resize-masks.js';
+import { resizeMasks } from '../../nn/bilinear.js';
 import type { MaskTargets } from '../mask-objective.js';
 
 /**

@@ -157,7 +157,7 @@ export function gsvaTask(
     tokenizer,
     tokenizerDir: config.tokenizer,
     conversation: config.conversation,
-    data: { ...data, sample: { ...data.sample, variant: config.variant } },
+    data: { ...data, variant: config.variant },
     maxLength: config.maxLength,
     recompute: config.recompute,
     meta,

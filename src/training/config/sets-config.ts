@@ -1,6 +1,6 @@
 /** The `data` of a training configuration that names published sets: mixed, or each image once in an epoch. */
 import { type KindWeights, PUBLISHED_WEIGHTS } from '../../data/sampling/mixed-sampler.js';
-import { DATASET_KINDS } from '../../data/sampling/training-sample.js';
+import { DATASET_KINDS } from '../../data/facts.js';
 import type { JsonReader } from '../../io/json/json-reader.js';
 
 export interface SetsData {

@@ -10,7 +10,7 @@ import { basename, join } from 'node:path';
 import { messageOf } from '../../errors.js';
 import { releaseDirectory, stageDirectory } from '../../io/atomic/atomic-file.js';
 import { BackgroundWriter } from '../../io/atomic/background-writer.js';
-import type { Publication } from '../../io/atomic/write-job.js';
+import type { Publication } from '../../io/atomic/pending-file.js';
 import type { Communicator } from '../distributed/communicator.js';
 import type { OptimizerRule } from '../optimizer/optimizer-rule.js';
 import { BEST, keptName, LAST, outdatedCheckpoints } from './run-folder.js';

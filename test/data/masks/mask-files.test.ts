@@ -17,7 +17,7 @@ import {
 } from '../../../src/data/masks/mask-files.js';
 import { polygonsToMask } from '../../../src/data/masks/mask-polygons.js';
 import { UserError } from '../../../src/errors.js';
-import { drawOverlay } from '../../../src/evaluation/report/draw-overlay.js';
+import { drawOverlay } from '../../../src/evaluation/report/overlay.js';
 import { readImage } from '../../../src/io/image/image-file.js';
 import type { BinaryMask } from '../../../src/types.js';
 

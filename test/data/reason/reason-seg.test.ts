@@ -10,16 +10,17 @@ import {
   REASON_ANSWERS,
   REASON_LONG_QUESTIONS,
   REASON_SHORT_QUESTIONS,
-} from '../../../src/data/text/prompts.js';
+} from '../../../src/systems/gsva/prompts.js';
 import { readReasonAnnotation, reasonMasks, referenceReasonMask } from '../../../src/data/reason/reason-annotation.js';
 import { type ReasonRequest, makeReasonSample } from '../../../src/data/reason/reason-sample.js';
 import { ReasonSeg } from '../../../src/data/reason/reason-seg.js';
-import type { SampleConversation, TrainingSample } from '../../../src/data/sampling/training-sample.js';
 import { UserError } from '../../../src/errors.js';
 import { Random } from '../../../src/random.js';
 import type { BinaryMask } from '../../../src/types.js';
 import { chiSquare, criticalValue } from '../../helpers/chi-square.js';
 import { fixture } from '../../helpers/fixtures.js';
+import type { Lesson } from '../../../src/data/facts.js';
+import { taught, type TaughtSample } from '../../helpers/taught-sample.js';
 
 const dataDir = fixture('datasets', 'data');
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-reason-seg-'));
@@ -158,15 +159,15 @@ describe('makeReasonSample', () => {
   }) as [ReasonRequest, ReasonRequest];
   const annotation = readReasonAnnotation(plain.annotation);
 
-  async function sampleOf(request: ReasonRequest, seed: number, perSample = 3): Promise<TrainingSample> {
-    const sample = await makeReasonSample(request, new Random(seed), { perSample, absentClasses: 0 });
+  async function sampleOf(request: ReasonRequest, seed: number, perSample = 3): Promise<TaughtSample> {
+    const sample = await taught(makeReasonSample)(request, new Random(seed), { perSample, absentClasses: 0 });
     if (sample === null) throw new Error('no sample');
     return sample;
   }
-  const conversations = ({ turns, targets, others = [] }: TrainingSample): SampleConversation[] => {
+  const conversations = ({ turns, targets, others = [] }: TaughtSample): Lesson[] => {
     return [{ turns, targets }, ...others];
   };
-  const turnOf = ({ turns }: SampleConversation): { user: string; assistant: string } => {
+  const turnOf = ({ turns }: Lesson): { user: string; assistant: string } => {
     expect(turns).toHaveLength(1);
     return { user: turns[0]?.user ?? '', assistant: turns[0]?.assistant ?? '' };
   };
@@ -197,7 +198,7 @@ describe('makeReasonSample', () => {
     const counts = new Map(annotation.texts.map((text) => [text, 0]));
     for (let seed = 0; seed < 400; seed++) {
       const sample = await sampleOf(plain, seed, 1);
-      expect(sample.others).toEqual([]);
+      expect(sample.others).toBeUndefined();
       const text = sample.targets[0]?.text ?? '';
       counts.set(text, (counts.get(text) ?? NaN) + 1);
     }

@@ -6,15 +6,15 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 
 import { GRefCoco } from '../../../src/data/refer/grefcoco.js';
-import { ANSWER_FORMS, TRAINING_QUESTIONS } from '../../../src/data/text/prompts.js';
+import { ANSWER_FORMS, TRAINING_QUESTIONS } from '../../../src/systems/gsva/prompts.js';
 import { type MaskSource, type ReferRequest, makeReferSample } from '../../../src/data/refer/refer-sample.js';
 import { referTrainingSet } from '../../../src/data/refer/refer-training-set.js';
-import type { TrainingSample } from '../../../src/data/sampling/training-sample.js';
 import { UserError } from '../../../src/errors.js';
 import { writeMaskPng, writePng } from '../../../src/io/image/image-file.js';
 import { Random } from '../../../src/random.js';
 import { chiSquare, criticalValue } from '../../helpers/chi-square.js';
 import { fixture } from '../../helpers/fixtures.js';
+import { taught, type TaughtSample } from '../../helpers/taught-sample.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-refer-sample-'));
 afterAll(() => {
@@ -25,8 +25,8 @@ const dataset = GRefCoco.open(fixture('datasets', 'data'), 'train');
 const set = referTrainingSet('grefcoco', dataset);
 const options = { perSample: 3, absentClasses: 0 };
 
-async function sampleOf(request: ReferRequest, seed: number, perSample = 3): Promise<TrainingSample> {
-  const sample = await makeReferSample(request, new Random(seed), { ...options, perSample });
+async function sampleOf(request: ReferRequest, seed: number, perSample = 3): Promise<TaughtSample> {
+  const sample = await taught(makeReferSample)(request, new Random(seed), { ...options, perSample });
   if (sample === null) throw new Error('nothing to segment');
   return sample;
 }
@@ -57,9 +57,9 @@ describe('the training set', () => {
     expect(request.image).toBe(dataset.images[0]?.path);
     expect(request.expressions.map(({ text, masks }) => [text, masks.length])).toEqual([
       ['red bar middle', 1],
-      ['The Red bar', 1],
+      ['The Red bar. ', 1],
       ['blue bar middle', 1],
-      ['The Blue bar', 1],
+      ['The Blue bar. ', 1],
       ['red bar and blue square', 2],
       ['pink hexagon on the left', 0],
     ]);
@@ -133,12 +133,15 @@ describe('makeReferSample', () => {
     await writePng(image, { data: new Uint8Array(8 * 12 * 3), height: 8, width: 12 });
     const outside = { segmentation: [[40, 40, 50, 40, 50, 50]] };
     const request = requestWith([], [{ segmentation: [] }], [outside]);
-    expect(await makeReferSample(request, new Random(1), options)).toBeNull();
-    const accepted = await makeReferSample(request, new Random(1), { ...options, acceptAllAbsent: true });
+    expect(await taught(makeReferSample)(request, new Random(1), options)).toBeNull();
+    const accepted = await taught(makeReferSample)(request, new Random(1), { ...options, acceptAllAbsent: true });
     expect(accepted?.targets.map(({ mask }) => mask)).toEqual([null, null, null]);
     let absent = 0;
     for (let seed = 0; seed < 400; seed++) {
-      const sample = await makeReferSample(requestWith([], [SQUARE]), new Random(seed), { ...options, perSample: 1 });
+      const sample = await taught(makeReferSample)(requestWith([], [SQUARE]), new Random(seed), {
+        ...options,
+        perSample: 1,
+      });
       if (sample === null) absent++;
     }
     // Half of them: 200 ± 4 standard deviations.
@@ -188,7 +191,7 @@ describe('makeReferSample', () => {
     ],
   ];
   test.each(bad)('says where %s is', async (_, request, message) => {
-    const made = makeReferSample(request(), new Random(1), options);
+    const made = taught(makeReferSample)(request(), new Random(1), options);
     await expect(made).rejects.toThrow(UserError);
     await expect(made).rejects.toThrow(message);
   });

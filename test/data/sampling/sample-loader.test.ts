@@ -15,7 +15,7 @@ import type { AnySet, SampleSource } from '../../../src/data/sampling/sample-sou
 import { WholeEpochs } from '../../../src/data/sampling/whole-epochs.js';
 import { UserError } from '../../../src/errors.js';
 import { Random } from '../../../src/random.js';
-import { FAKE_MAKERS, fakeSet } from '../../helpers/fake-samples.js';
+import { FAKE_MAKERS, fakeLessons, fakeSet } from '../../helpers/fake-samples.js';
 
 const WORKER = pathToFileURL(resolve('test', 'helpers', 'fake-sample-worker.cjs'));
 const open: SampleLoader[] = [];
@@ -31,6 +31,7 @@ function loaderOf(source: SampleSource, changes: Partial<SampleLoaderOptions> = 
     samSize: 16,
     workers: 0,
     makers: FAKE_MAKERS,
+    lessons: fakeLessons,
     workerFile: WORKER,
     ...changes,
   });
@@ -76,7 +77,7 @@ describe('samples', () => {
       [11, 16],
     ]);
     const [first, second] = sample?.conversations ?? [];
-    expect(second?.targets).toEqual([{ text: 'e', mask: first?.targets[0]?.mask }]);
+    expect(second?.targets).toEqual([{ text: 'a', mask: first?.targets[0]?.mask }]);
     expect(first?.targets.map(({ text, mask }) => [text, mask?.height, mask?.width, mask?.data[5]])).toEqual([
       ['a', 24, 36, 1],
       ['b', undefined, undefined, undefined],

@@ -5,12 +5,18 @@ import { resolve } from 'node:path';
 import { DATASET_NAMES, openTrainingSet } from '../../../src/data/dataset-registry.js';
 import { MixedSampler } from '../../../src/data/sampling/mixed-sampler.js';
 import { type LoadedSample, SampleLoader } from '../../../src/data/sampling/sample-loader.js';
-import { DATASET_KINDS } from '../../../src/data/sampling/training-sample.js';
+import { DATASET_KINDS } from '../../../src/data/facts.js';
 import { WholeEpochs } from '../../../src/data/sampling/whole-epochs.js';
 import { Random } from '../../../src/random.js';
+import { gsvaLessons } from '../../../src/systems/gsva/lessons.js';
 
 const DATA = resolve('test', 'fixtures', 'datasets', 'data');
-const SETTINGS = { sample: { perSample: 3, absentClasses: 1 }, clipSize: 14, samSize: 32 };
+const SETTINGS = {
+  lessons: gsvaLessons,
+  sample: { perSample: 3, absentClasses: 1 },
+  clipSize: 14,
+  samSize: 32,
+};
 
 const sets = DATASET_NAMES.filter((name) => name !== 'refcocog-google').map((name) => openTrainingSet(name, DATA));
 

@@ -14,12 +14,13 @@ import {
   type SemSegRequest,
   makeSemSegSample,
 } from '../../../src/data/sem-seg/sem-seg-sample.js';
-import type { TrainingSample, TrainingSet } from '../../../src/data/sampling/training-sample.js';
+import type { TrainingSet } from '../../../src/data/sampling/training-sample.js';
 import { UserError } from '../../../src/errors.js';
 import { readIndexPng } from '../../../src/io/image/index-png.js';
 import { Random } from '../../../src/random.js';
 import type { BinaryMask } from '../../../src/types.js';
 import { fixture } from '../../helpers/fixtures.js';
+import { taught, type TaughtSample } from '../../helpers/taught-sample.js';
 
 const dataDir = fixture('datasets', 'data');
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-sem-seg-'));
@@ -31,17 +32,17 @@ const labelMapSets = { ade20k: openAde20k, cocostuff: openCocoStuff, mapillary: 
 const annotatedSets = { paco: openPacoLvis, pascalPart: openPascalPart };
 
 /** As a worker gets it. */
-function make(request: SemSegRequest, seed: number, perSample = 3, absentClasses = 0): Promise<TrainingSample | null> {
-  return makeSemSegSample(structuredClone(request), new Random(seed), { perSample, absentClasses });
+function make(request: SemSegRequest, seed: number, perSample = 3, absentClasses = 0): Promise<TaughtSample | null> {
+  return taught(makeSemSegSample)(structuredClone(request), new Random(seed), { perSample, absentClasses });
 }
 
-async function made(request: SemSegRequest, seed: number, perSample = 3, absentClasses = 0): Promise<TrainingSample> {
+async function made(request: SemSegRequest, seed: number, perSample = 3, absentClasses = 0): Promise<TaughtSample> {
   const sample = await make(request, seed, perSample, absentClasses);
   if (sample === null) throw new Error('no sample');
   return sample;
 }
 
-const tokensOf = (sample: TrainingSample): (string | undefined)[] =>
+const tokensOf = (sample: TaughtSample): (string | undefined)[] =>
   [...(sample.turns[0]?.assistant ?? '').matchAll(/\[(SEG|REJ)\]/g)].map((match) => match[1]);
 const area = (mask: BinaryMask | null | undefined): number => mask?.data.reduce((sum, value) => sum + value, 0) ?? 0;
 

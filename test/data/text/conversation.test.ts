@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 
 import { type Turn, padBatch, renderConversation, tokenizeConversation } from '../../../src/data/text/conversation.js';
-import { reasonEvaluationQuestion } from '../../../src/data/text/prompts.js';
+import { reasonEvaluationQuestion } from '../../../src/systems/gsva/prompts.js';
 import { Tokenizer } from '../../../src/data/text/tokenizer.js';
 import { ADDED_TOKENS } from '../../../src/special-tokens.js';
 import { fixture } from '../../helpers/fixtures.js';

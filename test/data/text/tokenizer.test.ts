@@ -191,6 +191,25 @@ describe('Tokenizer, from other files', () => {
     expect(tokenizer.encode('a  [SEG]  a')).toEqual([1, 263, 600, 263]);
   });
 
+  test('white space next to added tokens is stripped where the system was trained so, never next to <s> and </s>', () => {
+    const [kept, stripped] = (['kept', 'stripped'] as const).map((addedTokenSpaces) => {
+      const tokenizer = Tokenizer.fromDirectory(fixture('tokenizer'), { addedTokenSpaces });
+      tokenizer.addTokens(ADDED_TOKENS);
+      return tokenizer;
+    }) as [Tokenizer, Tokenizer];
+    // 544 is the space alone, 13 the line feed, 263 "▁a".
+    expect(kept.encode('a [SEG] \n a')).toEqual([1, 263, 544, 600, 544, 544, 13, 263]);
+    expect(stripped.encode('a [SEG] \n a')).toEqual([1, 263, 600, 263]);
+    expect(stripped.encode('[SEG] \n [SEG]a')).toEqual([1, 600, 600, 263]);
+    // Python's white space: U+001C and U+0085 belong to it, U+FEFF does not.
+    expect(stripped.encode('a\x1c\x85\xa0[SEG]\u2028a')).toEqual([1, 263, 600, 263]);
+    expect(stripped.encode('a\ufeff[SEG]')).toEqual(kept.encode('a\ufeff[SEG]'));
+    expect(stripped.encode('a </s> a')).toEqual(kept.encode('a </s> a'));
+    expect(kept.encode('a </s> a')).toEqual([1, 263, 544, 2, 544, 263]);
+    const hostile = `a${' '.repeat(500_000)}[SEG]`;
+    expect(stripped.encode(hostile)).toEqual([1, 263, 600]);
+  });
+
   test('the tokenizer.json of transformers 5 (Metaspace) gives the ids of tokenizer.model', () => {
     const json = JSON.parse(jsonOf([])) as Record<string, unknown>;
     const space = { type: 'Metaspace', replacement: '\u2581', prepend_scheme: 'first', split: false };

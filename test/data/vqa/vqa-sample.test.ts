@@ -9,6 +9,7 @@ import { type Sentence, makeVqaSample, turnsOf } from '../../../src/data/vqa/vqa
 import { UserError } from '../../../src/errors.js';
 import { Random } from '../../../src/random.js';
 import { fixture } from '../../helpers/fixtures.js';
+import { taught } from '../../helpers/taught-sample.js';
 
 const dataDir = fixture('datasets', 'data');
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-vqa-'));
@@ -34,7 +35,7 @@ describe('makeVqaSample', () => {
   test('the image with its conversation, and nothing to segment', async () => {
     const set = LlavaInstruct.open(dataDir);
     expect([set.kind, set.length]).toEqual(['vqa', 3]);
-    const sample = await makeVqaSample(structuredClone(set.requestAt(1)), new Random(1), options);
+    const sample = await taught(makeVqaSample)(structuredClone(set.requestAt(1)), new Random(1), options);
     expect(await sample?.image()).toMatchObject({ width: 90, height: 120 });
     expect(sample?.targets).toEqual([]);
     expect(sample?.turns).toEqual([
@@ -45,7 +46,7 @@ describe('makeVqaSample', () => {
 
   test('a missing image is named', async () => {
     const set = LlavaInstruct.open(withFile(JSON.stringify([record('none.jpg')])));
-    await expect(makeVqaSample(set.requestAt(0), new Random(1), options)).rejects.toThrow(
+    await expect(taught(makeVqaSample)(set.requestAt(0), new Random(1), options)).rejects.toThrow(
       /train2017\/none\.jpg .*no such file/,
     );
   });

@@ -7,7 +7,7 @@ import { type LinePlot, linePlotSvg } from '../../../src/evaluation/report/line-
 import { axisScale } from '../../../src/evaluation/report/line-scale.js';
 import { overlayMasks } from '../../../src/evaluation/report/overlay.js';
 import { expressionColor, hexColor } from '../../../src/evaluation/report/palette.js';
-import { PIXEL_FONT } from '../../../src/evaluation/report/pixel-font.js';
+import { PIXEL_FONT } from '../../../src/evaluation/report/svg-text.js';
 import { Random } from '../../../src/random.js';
 import type { BinaryMask, RgbImage } from '../../../src/types.js';
 

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import sharp from 'sharp';
 import { drawTiles } from '../../../src/evaluation/report/expression-tiles.js';
 import { maskPath } from '../../../src/evaluation/report/mask-path.js';
-import { chooseAll, chooseOne, viewPictures, viewRules } from '../../../src/evaluation/report/mask-view.js';
+import { choice, viewPictures, viewRules } from '../../../src/evaluation/report/mask-view.js';
 import { expressionColor } from '../../../src/evaluation/report/palette.js';
 import type { BinaryMask, SegmentResult } from '../../../src/types.js';
 
@@ -82,7 +82,7 @@ describe('a view', () => {
       { truth: large, prediction: null, without: 'rejected' },
       { truth: maskOf(['....', '....']), prediction: small, without: '<b>' },
     ],
-  });
+  }).toString();
 
   test('has the image once and each mask as an element of its own, the small ones over the large ones', () => {
     expect(html.match(/data:image/g)).toHaveLength(1);
@@ -97,8 +97,10 @@ describe('a view', () => {
   });
 
   test('is chosen from by radio buttons, which the keyboard reaches, and rules alone', () => {
-    expect(chooseAll('v')).toMatch(/^<label[^>]*><input type="radio" class="pick-all" name="v" checked>/);
-    expect(chooseOne('v', 3, 'a')).toMatch(/^<label[^>]*><input type="radio" class="pick-3" name="v">a<\/label>$/);
+    expect(String(choice('v', 'all', 'all'))).toMatch(
+      /^<label[^>]*><input type="radio" class="pick-all" name="v" checked>/,
+    );
+    expect(String(choice('v', 3, 'a'))).toMatch(/^<label[^>]*><input type="radio" class="pick-3" name="v">a<\/label>$/);
     expect(viewRules(2)).toContain('.view:has(.pick-1:checked) .layer:not(.layer-1){display:none}');
     expect(viewRules(0)).toBe('');
   });

@@ -10,7 +10,7 @@ import { renderMarkdown } from '../../../src/evaluation/report/markdown-report.j
 import { panelPng, writePanelPng } from '../../../src/evaluation/report/panel.js';
 import { formatDuration, formatFigure, judgeSample } from '../../../src/evaluation/report/report-data.js';
 import type { ReportData, ReportSample } from '../../../src/evaluation/report/report-data.js';
-import { escapeMarkdown, escapeMarkup } from '../../../src/evaluation/report/text-escape.js';
+import { escapeMarkdown, escapeMarkup } from '../../../src/evaluation/report/markup.js';
 import { writeReport } from '../../../src/evaluation/report/write-report.js';
 import type { BinaryMask, ReferringTarget, SegmentResult } from '../../../src/types.js';
 

@@ -5,9 +5,9 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { UserError } from '../../../src/errors.js';
-import { bmpIndices } from '../../../src/io/image/image-bmp-runs.js';
+import { bmpIndices } from '../../../src/io/image/image-bmp.js';
 import { encodeJpeg, readImage, readImageOrientation, readImageSize } from '../../../src/io/image/image-file.js';
-import { lzwPixels } from '../../../src/io/image/image-gif-length.js';
+import { lzwPixels } from '../../../src/io/image/image-gif.js';
 
 const { images } = JSON.parse(readFileSync(resolve('test', 'fixtures', 'opencv-images.json'), 'utf8')) as {
   readonly images: Readonly<Record<string, { readonly file: string }>>;

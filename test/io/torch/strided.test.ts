@@ -1,7 +1,8 @@
 /** Strided views: any view of any type, read in blocks of any size, equals the elements picked one by one. */
 import { describe, expect, test } from '@jest/globals';
 import { UserError } from '../../../src/errors.js';
-import { type ByteSource, memoryOpener } from '../../../src/io/byte-source.js';
+import type { ByteSource } from '../../../src/io/byte-source.js';
+import { memoryOpener } from '../../helpers/memory-opener.js';
 import { type StridedView, checkView, elementCount, isContiguous, readStrided } from '../../../src/io/torch/strided.js';
 import { Random } from '../../../src/random.js';
 

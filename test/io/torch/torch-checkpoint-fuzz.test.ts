@@ -2,7 +2,7 @@
 import { join, resolve } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { UserError } from '../../../src/errors.js';
-import { memoryOpener } from '../../../src/io/byte-source.js';
+import { memoryOpener } from '../../helpers/memory-opener.js';
 import { readTorchCheckpoint } from '../../../src/io/torch/torch-checkpoint.js';
 import { Random } from '../../../src/random.js';
 import { FIXTURES } from '../../helpers/fixtures.js';

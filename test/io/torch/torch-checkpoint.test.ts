@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { UserError } from '../../../src/errors.js';
-import { memoryOpener } from '../../../src/io/byte-source.js';
+import { memoryOpener } from '../../helpers/memory-opener.js';
 import type { FileTensor, FileTensors } from '../../../src/io/file-tensor.js';
 import { float32ToBfloat16, float32ToHalf } from '../../../src/half-float.js';
 import { openSafetensors } from '../../../src/io/safetensors/safetensors.js';

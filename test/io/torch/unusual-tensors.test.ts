@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { memoryOpener } from '../../../src/io/byte-source.js';
+import { memoryOpener } from '../../helpers/memory-opener.js';
 import { call, dict, global, list, persistentId, pickle, tuple } from '../../../src/io/torch/pickle-writer.js';
 import { openSafetensors } from '../../../src/io/safetensors/safetensors.js';
 import { readTorchCheckpoint, type TorchCheckpoint } from '../../../src/io/torch/torch-checkpoint.js';

@@ -1,7 +1,7 @@
 /** The directory of a zip file: what it says is compared with the file; what cannot be is refused with the reason. */
 import { describe, expect, test } from '@jest/globals';
 import { UserError } from '../../../src/errors.js';
-import { memoryOpener } from '../../../src/io/byte-source.js';
+import { memoryOpener } from '../../helpers/memory-opener.js';
 import { readZipDirectory, storedOffset } from '../../../src/io/torch/zip-directory.js';
 
 interface Entry {

@@ -2,7 +2,7 @@
 import { beforeAll, expect, test } from '@jest/globals';
 import { startEngine } from '../../../src/engine/engine.js';
 import * as tf from '../../../src/engine/tf.js';
-import { resizeMasks } from '../../../src/networks/sam/resize-masks.js';
+import { resizeMasks } from '../../../src/nn/bilinear.js';
 import { Random } from '../../../src/random.js';
 import { interpolate, toRows } from '../../helpers/naive.js';
 import { largestDifference, normal, valuesOf } from '../../helpers/tensors.js';

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../../src/engine/engine.js';
 import * as tf from '../../../src/engine/tf.js';
 import { Gsva, type GsvaInput } from '../../../src/systems/gsva/gsva.js';
-import { VisionTextTokens } from '../../../src/networks/multimodal-rows.js';
+import { MultimodalRows } from '../../../src/networks/multimodal-rows.js';
 import { Random } from '../../../src/random.js';
 import { checkLayer } from '../../check-layer.js';
 import { publishedShapes, smallModel, TINY } from '../../helpers/small-model.js';
@@ -57,7 +57,7 @@ describe('Gsva', () => {
   test('embed puts text and vision tokens where the layout says', () => {
     const gsva = smallModel(1);
     tf.tidy(() => {
-      const layout = new VisionTextTokens(TOKENS, gsva.patches);
+      const layout = new MultimodalRows(TOKENS, gsva.patches);
       const vision = normal(new Random(3), [2, 4, 12]) as tf.Tensor3D;
       const embedded = gsva.embed(layout, vision);
       expect(embedded.shape).toEqual([2, 8, 12]);
@@ -94,7 +94,7 @@ describe('Gsva', () => {
     const gsva = smallModel(1);
     tf.tidy(() => {
       const tokens = { inputIds: Int32Array.of(1, 5, 6), labels: null, lengths: [3], batch: 1, time: 3 };
-      const layout = new VisionTextTokens(tokens, gsva.patches);
+      const layout = new MultimodalRows(tokens, gsva.patches);
       const [a, b] = [3, 4].map((seed) => gsva.embed(layout, normal(new Random(seed), [1, 4, 12]) as tf.Tensor3D));
       if (a === undefined || b === undefined) throw new Error('two embeddings were expected');
       expect(a.shape).toEqual([1, 3, 12]);

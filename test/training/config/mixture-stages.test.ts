@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MixedSampler } from '../../../src/data/sampling/mixed-sampler.js';
-import { DATASET_KINDS } from '../../../src/data/sampling/training-sample.js';
+import { DATASET_KINDS } from '../../../src/data/facts.js';
 import { writeSynthDataset } from '../../../src/synthetic/writer.js';
 import { startEngine } from '../../../src/engine/engine.js';
 import { modelConfigToJson } from '../../../src/config.js';

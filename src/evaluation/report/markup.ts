@@ -1,0 +1,66 @@
+/**
+ * Escaping for the three kinds of file a report consists of. Expressions and answers come from users and from a
+ * language model: they are text, never markup.
+ */
+
+/** Control characters (of which XML allows three), halves of surrogate pairs, and two that are no characters. */
+const UNPRINTABLE = /[^\P{Cc}\t\n\r]|\p{Cs}|[\ufffe\uffff]/gu;
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+};
+
+/** For text and quoted attributes of HTML and SVG. Characters that no XML file may hold become U+FFFD. */
+export function escapeMarkup(text: string): string {
+  return text.replace(UNPRINTABLE, '\ufffd').replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
+}
+
+/** A piece of HTML or SVG. */
+export class Markup {
+  constructor(private readonly text: string) {}
+
+  toString(): string {
+    return this.text;
+  }
+}
+
+export type Piece = Markup | string | number | null | readonly Piece[];
+
+/** Tag of templates: strings among the values are escaped, lists written one after another, null is left out. */
+export function markup(texts: TemplateStringsArray, ...values: readonly Piece[]): Markup {
+  return raw(String.raw({ raw: texts }, ...values.map(textOf)));
+}
+
+/** Text that is markup already. */
+export function raw(text: string): Markup {
+  return new Markup(text);
+}
+
+function textOf(value: Piece): string {
+  if (value === null) return '';
+  if (typeof value === 'number' || value instanceof Markup) return String(value);
+  return typeof value === 'string' ? escapeMarkup(value) : value.map(textOf).join('\n');
+}
+
+/**
+ * For text inside a line or table cell of GitHub Markdown: one line, nothing in it is formatting, a link or HTML. Not
+ * for the start of a line, where also "1." and "-" have a meaning.
+ */
+export function escapeMarkdown(text: string): string {
+  return text
+    .replace(UNPRINTABLE, '\ufffd')
+    .replace(/\s+/g, ' ')
+    .replace(/[\\`*_[\]#|~@$]|(?<=www)\.|:(?=\/\/|[\w+-]+:)/gi, '\\$&')
+    .replace(/[&<>]/g, (character) => ENTITIES[character] ?? character)
+    .trim();
+}
+
+/** Cuts a text to `length` characters (code points), ending in "..." where something was cut. */
+export function shorten(text: string, length: number): string {
+  const characters = Array.from(text);
+  return characters.length <= length ? text : `${characters.slice(0, Math.max(0, length - 3)).join('')}...`;
+}

@@ -1,0 +1,203 @@
+/**
+ * The contract between a system (GSVA, LISA, …) and the rest of the project. Interfaces only: training, evaluation,
+ * inference and the command line import this file and the registry (systems/index.ts), and no system.
+ *
+ * A system answers questions about a picture in words; some of the tokens it writes are *decisions*: each stands for one
+ * target and says that it was found (then it is grounded in a mask) or that it is absent.
+ */
+import type { MakeLessons } from '../data/facts.js';
+import type { Turn } from '../data/text/conversation.js';
+import type * as tf from '../engine/tf.js';
+import type { Steps } from '../engine/steps.js';
+import type { CompositeLayer } from '../nn/composite-layer.js';
+import type { MultimodalRows } from '../networks/multimodal-rows.js';
+
+// ── words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Decision about a target. */
+export type Answer = 'found' | 'absent';
+
+/** Tokens of a system and the decisions that they make. */
+export interface Vocabulary {
+  /** Added to the tokenizer of the language model, in this order. */
+  readonly added: readonly string[];
+  /** Whether the tokenizer keeps white space next to added tokens (transformers ≥ 4.34) or strips it (4.31). */
+  readonly addedTokenSpaces: 'kept' | 'stripped';
+  /** Ids that say "found", at least one: the n-th decision of an answer takes the n-th of them, in turn. */
+  readonly found: readonly number[];
+  /** Ids that say "absent"; none where the system cannot say so. */
+  readonly absent: readonly number[];
+  /** Without ids that say "absent": a mask of fewer pixels says that the target is absent; 0: an empty one. */
+  readonly absentBelow: number;
+}
+
+/** A question about some targets, by their places among all that are asked for. */
+export interface Asked<T extends Turn = Turn> {
+  readonly turn: T;
+  readonly targets: readonly number[];
+}
+export interface AnsweredTurn extends Turn {
+  readonly assistant: string;
+}
+
+/** A decision of a freely written answer, with the text between it and the decision before. */
+export interface AnswerPart {
+  readonly text: string;
+  readonly answer: Answer;
+}
+
+/** Which target each decision of a free answer is about. */
+export interface ParsedAnswer {
+  /** For every target the index of the part that answers it, null where none does. */
+  readonly parts: readonly (number | null)[];
+  /** Indices of the parts about nothing that was asked. */
+  readonly unknown: readonly number[];
+  /** Parts about a target (both by index) that has its answer already; the first one counts. */
+  readonly repeated: readonly { readonly part: number; readonly expression: number }[];
+  /** Targets without an answer. */
+  readonly unanswered: number;
+}
+
+/** A system's way of asking and answering. */
+export interface Dialogue {
+  /**
+   * Ways to ask that can be chosen by name. 'reference' is the published evaluation's, 'trained' one that the model was
+   * trained with; every system has these two.
+   */
+  readonly forms: readonly string[];
+  /** Whether a question of this form asks for one target only. */
+  asksAlone(form: string): boolean;
+  readonly lessons: MakeLessons;
+  /** Question and forced answer about all texts, in as few conversations as the system has them. */
+  exam(texts: readonly string[], answers: readonly Answer[], form: string): readonly Asked<AnsweredTurn>[];
+  /** Questions that are answered freely. */
+  open(texts: readonly string[], form: string): readonly Asked[];
+  match(parts: readonly AnswerPart[], texts: readonly string[]): ParsedAnswer;
+}
+
+// ── pictures ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Input of an encoder as plain data: how a picture becomes a square [side, side, 3]. */
+export interface EncoderInput {
+  /** 'crop': shortest side resized, centre cropped (CLIP); 'pad': longest side resized, zero-padded (SAM). */
+  readonly transform: 'crop' | 'pad';
+  /** Pixels. */
+  readonly side: number;
+  /** Features that a conversation without masks can do without: 'masks'. */
+  readonly neededFor: 'text' | 'masks';
+}
+
+/** Geometry of a picture, [height, width] each: the file's, and inside the padded encoder input. */
+export interface Geometry {
+  readonly original: readonly [number, number];
+  readonly resized: readonly [number, number];
+}
+
+// ── the network ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** Features of the frozen encoders by name, a batch each: [B, …]. */
+export type FeatureTensors = Readonly<Record<string, tf.Tensor>>;
+
+/** A decision token: the states one before each of its tokens, as indices into the rows' states [B·T]. */
+export interface Place {
+  readonly row: number;
+  readonly states: readonly number[];
+}
+
+/** One pass of the language model. Owns `hidden` and its cache; not `features`. */
+export interface Reading {
+  readonly rows: MultimodalRows;
+  readonly features: FeatureTensors;
+  /** [B, T, D], after the final norm. */
+  readonly hidden: tf.Tensor3D;
+  dispose(): void;
+}
+
+export interface ReadOptions {
+  /** Continues `reading`: `rows` stand behind position `from` of these of its rows. Needs its cache. */
+  readonly after?: { readonly reading: Reading; readonly rows: readonly number[]; readonly from: number };
+  /** Keeps keys and values, so that another reading can continue this one. */
+  readonly keepCache?: boolean;
+}
+
+export interface Grounding {
+  /** [n, h, w] logits. */
+  readonly masks: tf.Tensor3D;
+  /** [n, 4] in [0, 1]: left, top, right, bottom; null where the system draws masks alone. */
+  readonly boxes: tf.Tensor2D | null;
+  /** [n]; null where the system does not score. */
+  readonly scores: tf.Tensor1D | null;
+}
+
+/** A frozen encoder: [B, side, side, 3] → features [B, …], a function of the picture alone. */
+export interface Encoder extends CompositeLayer {
+  forwardSteps(input: tf.Tensor): Steps<tf.Tensor>;
+}
+
+export interface GroundingModel extends CompositeLayer {
+  /** By the names of `System.pictures`. */
+  readonly encoders: Readonly<Record<string, Encoder>>;
+  /** File or folder of the weights, for errors; null where they were drawn. */
+  weightsFile: string | null;
+  /** Positions of a row that the picture takes. */
+  readonly patches: number;
+  /** Text and features → hidden states, layer by layer, so that a caller can stop in between. */
+  reading(rows: MultimodalRows, features: FeatureTensors, options?: ReadOptions): Steps<Reading>;
+  /** `reading` in one go. */
+  read(rows: MultimodalRows, features: FeatureTensors, options?: ReadOptions): Reading;
+  /** States [n, D] → logits [n, V]. */
+  logits(states: tf.Tensor2D): tf.Tensor2D;
+  /** Masks of decision tokens, in the order of `places`, on each place's own picture. */
+  ground(reading: Pick<Reading, 'hidden' | 'features'>, places: readonly Place[]): Grounding;
+  /** Mask logits [n, h, w] of one picture at its own size, by a differentiable map. */
+  enlarge(masks: tf.Tensor3D, geometry: Geometry): tf.Tensor3D;
+}
+
+// ── training ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+/** A row of the paper's figure: the only place that knows where a part's weights stand in a checkpoint. */
+export interface Part {
+  /** Under which its gradients and sizes are reported. */
+  readonly name: string;
+  /** For people: "layer 3 of the LLM"; the first group of `pattern` is the number. */
+  readonly title: (number: string) => string;
+  readonly pattern: RegExp;
+  /** Whether a model that training starts from may lack it. */
+  readonly startsRandom?: boolean;
+}
+
+/** What a system can do, so that commands can refuse in words what it cannot. */
+export interface Capabilities {
+  /** Says "absent" by a token of its own, whose probability can be held against a threshold. */
+  readonly rejects: boolean;
+  readonly boxes: boolean;
+  /** Pointed-at regions as part of a question. */
+  readonly regions: boolean;
+}
+
+/** Type and check of a system's part of config.json in one. */
+export interface ConfigSchema<C> {
+  /** @throws UserError that names `source` and the key */
+  parse(json: unknown, source: string): C;
+  toJson(config: C): Record<string, unknown>;
+}
+
+/** Parts of meta.json that a system reads. */
+export interface ModelWords {
+  /** What answers are made of, as the system defines it; absent for the published form. */
+  readonly variant?: unknown;
+}
+
+export interface System<C = unknown> {
+  readonly name: string;
+  readonly paper: { readonly title: string; readonly url: string };
+  readonly can: Capabilities;
+  readonly config: ConfigSchema<C>;
+  readonly parts: readonly Part[];
+  vocabulary(config: C, words: ModelWords): Vocabulary;
+  dialogue(config: C, words: ModelWords): Dialogue;
+  /** Inputs of the frozen encoders, by name. */
+  pictures(config: C): Readonly<Record<string, EncoderInput>>;
+  /** A model without weights; `build()` and a loader give it some. */
+  build(config: C): GroundingModel;
+}
