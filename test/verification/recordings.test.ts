@@ -35,6 +35,8 @@ describe('findRecordings', () => {
       `${fixture('datasets')}: gsva datasets`,
       `${fixture('gsva-tiny')}: gsva model`,
       `${fixture('images')}: gsva images`,
+      `${fixture('lisa-metrics')}: lisa metrics`,
+      `${fixture('lisa-text')}: lisa text`,
       `${fixture('metrics')}: gsva metrics`,
       `${fixture('tokenizer')}: gsva tokenizer`,
     ]);
