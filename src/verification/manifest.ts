@@ -25,7 +25,7 @@ export function isSigned(dir: string): boolean {
 export function verifyManifest(dir: string): VerifyItem[] {
   const item = 'files unaltered';
   if (!isSigned(dir)) {
-    const detail = `unsigned: the folder holds no ${MANIFEST}, so its files are compared without a check of their bytes`;
+    const detail = `unsigned: no ${MANIFEST} in the folder, so the bytes of its files are not checked`;
     return [{ item, largestError: 0, tolerance: 0, pass: true, detail }];
   }
   const digests = readManifest(join(dir, MANIFEST));
