@@ -19,7 +19,7 @@ const [out = 'runs/three-stages', ...shared] = process.argv.slice(2);
 const data = join(out, 'data');
 mkdirSync(out, { recursive: true });
 
-/** Runs a verb. What it prints on stdout is returned. */
+/** Runs a command and returns its stdout. */
 function gsva(words, computes = true) {
   process.stderr.write(`gsva ${words.join(' ')}\n`);
   const argv = [GSVA, ...words, ...(computes ? shared : [])];

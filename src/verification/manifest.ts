@@ -11,7 +11,7 @@ import type { VerifyItem } from './verify-item.js';
 
 export const MANIFEST = 'SHA256SUMS';
 
-/** Whether the folder says which bytes were recorded. */
+/** Whether the folder has a manifest. */
 export function isSigned(dir: string): boolean {
   return existsSync(join(dir, MANIFEST));
 }

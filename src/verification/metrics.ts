@@ -16,6 +16,7 @@ import { binaryMask, segmentResult } from '../inference/segment-result.js';
 import { readSafetensors } from '../io/safetensors/safetensors.js';
 import type { StoredTensor } from '../io/safetensors/safetensors.js';
 import type { BinaryMask } from '../types.js';
+import { toleranceItem } from './largest-difference.js';
 import type { VerifyItem } from './verify-item.js';
 
 const TOLERANCE = 1e-6;
@@ -70,9 +71,8 @@ export function verifyMetrics(dir: string): Promise<VerifyItem[]> {
 }
 
 function compare(item: string, value: number | null, expected: number): VerifyItem {
-  const largestError = value === null ? 1 : Math.abs(value - expected);
   const detail = `${value === null ? 'undefined' : value.toFixed(7)}, expected ${expected.toFixed(7)}`;
-  return { item, largestError, tolerance: TOLERANCE, pass: largestError <= TOLERANCE, detail };
+  return toleranceItem(item, value === null ? 1 : Math.abs(value - expected), TOLERANCE, detail);
 }
 
 /** Every figure by group and name as case.json has them, on the way that `gsva eval` goes. */
