@@ -14,7 +14,7 @@ export const verifyVerb = defineVerb({
   describe: 'Compare this machine with recorded results of the reference implementation',
   positionals: {
     folders: {
-      describe: 'Folders of recordings, or one that holds such folders; what each is of is read from its files',
+      describe: 'Folders of recordings, or folders that hold recordings; system and kind are read from their files',
       type: 'string',
       array: true,
       demandOption: true,
