@@ -16,6 +16,11 @@ export function isSigned(dir: string): boolean {
   return existsSync(join(dir, MANIFEST));
 }
 
+/** Files that the manifest lists; none for an unsigned folder. @throws UserError when it is malformed */
+export function listedFiles(dir: string): ReadonlySet<string> {
+  return new Set(isSigned(dir) ? readManifest(join(dir, MANIFEST)).keys() : []);
+}
+
 /**
  * Compares every file that the manifest lists with its digest.
  * @returns one item whose error is the number of altered and missing files; files that the manifest does not list are
