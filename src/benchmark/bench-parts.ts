@@ -3,7 +3,7 @@ import * as tf from '../engine/tf.js';
 import { DecodingSession } from '../inference/decoding-session.js';
 import { binaryMask } from '../inference/segment-result.js';
 import { teacherForce } from '../inference/teacher-forcing.js';
-import type { Gsva } from '../systems/gsva/gsva.js';
+import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import {
   type EncodedImage,
   encodeImages,
@@ -11,10 +11,10 @@ import {
   stackFeatures,
   stackImages,
 } from '../features/image-features.js';
-import { MultimodalRows } from '../networks/multimodal-rows.js';
-import { gsvaStep } from '../training/gsva-step.js';
+import { variablesOf } from '../systems/parts.js';
+import { GROUNDING_RECIPE } from '../systems/shared/llava-sam-step.js';
+import type { TrainingStep } from '../systems/system.js';
 import { AdamW } from '../training/optimizer/optimizer.js';
-import { trainableVariables } from '../training/trainable.js';
 import type { BenchConfig } from './bench-config.js';
 import { PARTS, type PartName } from './part-names.js';
 import { RandomWorkload } from './random-workload.js';
@@ -23,6 +23,8 @@ import type { Work } from './timing.js';
 /** A model, and work for it. */
 export class BenchParts {
   private readonly load: RandomWorkload;
+  private readonly variables: ReadonlyMap<string, tf.Variable>;
+  private readonly step: TrainingStep;
   private optimizer: AdamW | null = null;
   private encoded: readonly EncodedImage[] = [];
   private question: EncodedImage | null = null;
@@ -30,10 +32,12 @@ export class BenchParts {
   /** @param gsva of the config's sizes, built; belongs to this object */
   constructor(
     private readonly config: BenchConfig,
-    readonly gsva: Gsva,
+    readonly gsva: LlavaSam,
   ) {
     const { model, workload } = config;
     this.load = new RandomWorkload(model, workload);
+    this.variables = variablesOf(gsva, GROUNDING_RECIPE.trains);
+    this.step = GROUNDING_RECIPE.step(gsva, this.variables);
   }
 
   work(name: PartName): Work {
@@ -74,12 +78,11 @@ export class BenchParts {
     recompute: boolean,
   ): Promise<ReadonlyMap<string, tf.Tensor>> {
     const { gsva, load } = this;
-    const features = stackFeatures(gsva, images);
+    const { clipFeatures: clip, imageEmbeddings: sam } = stackFeatures(gsva, images);
     try {
-      const batch = { tokens: load.tokens, targets: load.targets, ...features };
-      return (await gsvaStep(gsva, batch, trainableVariables(gsva, 'gsva'), { recompute })).gradients;
+      return (await this.step({ ...load.batch(gsva.patches), features: { clip, sam } }, { recompute })).gradients;
     } finally {
-      tf.dispose([features.clipFeatures, features.imageEmbeddings]);
+      tf.dispose([clip, sam]);
     }
   }
 
@@ -94,14 +97,13 @@ export class BenchParts {
 
   /** Clipping to norm 1 and AdamW; disposes the gradients. */
   private async update(gradients: ReadonlyMap<string, tf.Tensor>): Promise<void> {
-    const variables = trainableVariables(this.gsva, 'gsva');
-    this.optimizer ??= new AdamW(variables, { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0, clipNorm: 1 });
+    this.optimizer ??= new AdamW(this.variables, { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0, clipNorm: 1 });
     try {
       this.optimizer.apply(gradients, 1e-4, await this.optimizer.globalNorm(gradients));
     } finally {
       tf.dispose([...gradients.values()]);
     }
-    await readOne([...variables.values()].at(-1));
+    await readOne([...this.variables.values()].at(-1));
   }
 
   /** The reference's protocol on one prepared image, both passes, to binary masks at the image's size. */
@@ -116,35 +118,34 @@ export class BenchParts {
   private samEncoder(): Promise<void> {
     const { imageSize } = this.config.model.sam;
     return readResult(() => {
-      return this.gsva.imageEncoder.forward(stackImages([this.prepared.samInput], imageSize));
+      return this.gsva.encoders.sam.forward(stackImages([this.prepared.samInput], imageSize));
     });
   }
 
   private clipTower(): Promise<void> {
     const { imageSize } = this.config.model.clip;
-    return readResult(() => this.gsva.visionTower.forward(stackImages([this.prepared.clipInput], imageSize)));
+    return readResult(() => this.gsva.encoders.clip.forward(stackImages([this.prepared.clipInput], imageSize)));
   }
 
-  /** The whole batch through the decoder layers and the final norm. */
+  /** The whole batch from features and text to hidden states. */
   private llmForward(): Promise<void> {
     const { gsva, load, config } = this;
     return readResult(() => {
-      const { lengths, time } = new MultimodalRows(load.tokens, gsva.patches);
-      const embeddings = tf.fill([load.tokens.batch, time, config.model.llm.hiddenSize], 0.1);
-      return gsva.llama.forward(embeddings, gsva.llama.context(0, time, lengths))[0];
+      const clip = tf.fill([load.tokens.batch, gsva.patches, config.model.clip.hiddenSize], 0.1);
+      return gsva.read(load.batch(gsva.patches).rows, { clip }).hidden;
     });
   }
 
-  /** The masks of one answer at low resolution. */
+  /** The masks of one answer at low resolution, from hidden states. */
   private maskDecoder(): Promise<void> {
     const { masks } = this.config.workload;
-    const { imageSize, patchSize, promptEmbedDim } = this.config.model.sam;
-    const grid = imageSize / patchSize;
+    const { sam, llm } = this.config.model;
+    const grid = sam.imageSize / sam.patchSize;
     return readResult(() => {
-      const embedding: tf.Tensor4D = tf.fill([1, grid, grid, promptEmbedDim], 0.1);
-      const queries: tf.Tensor2D = tf.fill([masks, promptEmbedDim], 0.1);
-      const rows = Array.from({ length: masks }, () => 0);
-      return this.gsva.decodeMasks(queries, embedding, rows).lowResMasks;
+      const features = { sam: tf.fill([1, grid, grid, sam.promptEmbedDim], 0.1) };
+      const hidden: tf.Tensor3D = tf.fill([1, masks, llm.hiddenSize], 0.1);
+      const places = Array.from({ length: masks }, (_, state) => ({ row: 0, states: [state] }));
+      return this.gsva.ground({ hidden, features }, places).masks;
     });
   }
 

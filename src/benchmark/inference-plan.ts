@@ -1,7 +1,7 @@
 /** How much memory a question takes, by how the weights are kept, before there are any weights. */
 import type { ModelConfig } from '../config.js';
 import { type DryRunKind, startDryRun } from '../engine/dry-run.js';
-import { Gsva } from '../systems/gsva/gsva.js';
+import { LlavaSam } from '../systems/shared/llava-sam.js';
 import { packedBytes, SMALLEST_PACKED } from '../checkpoints/precision.js';
 import type { Workload } from './bench-config.js';
 import { BenchParts } from './bench-parts.js';
@@ -71,7 +71,7 @@ interface DryRun {
 /** @param smallest numbers of a matrix from which on it is kept in 16 bits */
 async function dryRun(kind: DryRunKind, model: ModelConfig, workload: Workload, smallest = Infinity): Promise<DryRun> {
   const peakOf = await startDryRun(kind);
-  const gsva = new Gsva(model);
+  const gsva = new LlavaSam(model);
   gsva.packWeights((_, size) => size >= smallest);
   gsva.build();
   const bench = new BenchParts({ description: '', model, workload }, gsva);

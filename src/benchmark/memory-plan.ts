@@ -8,7 +8,8 @@
 import { type DryRunKind, type PeakCounter, startDryRun } from '../engine/dry-run.js';
 import type { EngineName } from '../engine/engine.js';
 import * as tf from '../engine/tf.js';
-import { Gsva } from '../systems/gsva/gsva.js';
+import { partOf } from '../systems/parts.js';
+import { LlavaSam } from '../systems/shared/llava-sam.js';
 import { packedBytes } from '../checkpoints/precision.js';
 import { Random } from '../random.js';
 import { baseTask } from '../training/config/build-experiment.js';
@@ -67,19 +68,6 @@ export interface MemoryPlan {
 }
 
 const FLOAT_BYTES = 4;
-
-/** The parts of Figure 2 of the paper by the beginning of their parameters' names; the first that fits counts. */
-const PARTS: readonly (readonly [string, RegExp])[] = [
-  ['F_V1 (CLIP)', /^model\.vision_tower\./],
-  ['projector', /^model\.mm_projector\./],
-  ['LoRA', /\.lora_[AB]\./],
-  ['embed_tokens', /^model\.embed_tokens\./],
-  ['lm_head', /^lm_head\./],
-  ['F_LLM (LLaMA)', /^model\.(layers|norm)\b/],
-  ['mask prompt', /^model\.text_hidden_fcs\./],
-  ['F_V2 (SAM)', /^model\.visual_model\.(image_encoder|prompt_encoder)\./],
-  ['F_mask (SAM)', /^model\.visual_model\.mask_decoder\./],
-];
 
 const MEBIBYTE = 2 ** 20;
 /**
@@ -165,7 +153,7 @@ interface DryRun {
 async function dryRun(kind: DryRunKind, source: PlanSource): Promise<DryRun> {
   const peakOf = await startDryRun(kind);
   const { model, workload, stage, frozenWeights } = source;
-  const gsva = new Gsva(model);
+  const gsva = new LlavaSam(model);
   holdFrozenWeights(gsva, stage, frozenWeights);
   gsva.build();
   const bench = new BenchParts({ description: '', model, workload }, gsva);
@@ -185,7 +173,7 @@ async function dryRun(kind: DryRunKind, source: PlanSource): Promise<DryRun> {
 async function trainingPeak(
   kind: DryRunKind,
   peakOf: PeakCounter,
-  gsva: Gsva,
+  gsva: LlavaSam,
   bench: BenchParts,
   source: PlanSource,
 ): Promise<number> {
@@ -213,16 +201,15 @@ async function trainingPeak(
   return moments + (await peakOf(step));
 }
 
-function partSizes(gsva: Gsva, stage: Stage): PartSize[] {
+function partSizes(gsva: LlavaSam, stage: Stage): PartSize[] {
   const trained = trainableVariables(gsva, stage);
-  const sizes = new Map(PARTS.map(([part]) => [part, { parameters: 0, trainable: 0 }]));
+  const sizes = new Map(gsva.parts.map(({ name }) => [name, { parameters: 0, trainable: 0 }]));
   const shapes = [
     ...[...gsva.namedParameters()].map(([name, { variable }]) => [name, variable.shape as number[]] as const),
     ...[...gsva.packedParameters()].map(([name, { rows, columns }]) => [name, [rows, columns]] as const),
   ];
   for (const [name, shape] of shapes) {
-    const part = PARTS.find(([, pattern]) => pattern.test(name));
-    const sum = part === undefined ? undefined : sizes.get(part[0]);
+    const sum = sizes.get(partOf(gsva.parts, name));
     if (sum === undefined) throw new Error(`planMemory: "${name}" belongs to no part`);
     const size = tf.util.sizeFromShape([...shape]);
     sum.parameters += size;

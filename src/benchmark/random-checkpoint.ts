@@ -12,14 +12,14 @@ import { writeJson } from '../io/json/json-file.js';
 import { type TensorOutput, named } from '../io/tensor-output.js';
 import { writeShardedTorch, writeTorchCheckpoint } from '../io/torch/torch-writer.js';
 import { TOKENIZER_FILES } from '../checkpoints/checkpoint-directory.js';
-import { Gsva } from '../systems/gsva/gsva.js';
+import { LlavaSam } from '../systems/shared/llava-sam.js';
 import {
   clipConfigJson,
   clipPreprocessorJson,
   llavaConfigJson,
   publishedTensors,
-} from '../checkpoints/published-files.js';
-import type { PublishedPaths } from '../checkpoints/published-model.js';
+} from '../systems/shared/published/files.js';
+import type { PublishedPaths } from '../systems/shared/published/model.js';
 import { storedShape } from '../checkpoints/weights.js';
 
 /** LLaVA's shards. */
@@ -66,7 +66,7 @@ export async function writeRandomCheckpoint(
 /** Every weight of a model of these sizes, made when it is read. */
 async function randomTensors(config: ModelConfig, onTensor: (name: string) => void): Promise<FileTensors> {
   await startDryRun('fused');
-  const gsva = new Gsva(config);
+  const gsva = new LlavaSam(config);
   gsva.build();
   const tensors = new Map<string, FileTensor>();
   let seed = 1;

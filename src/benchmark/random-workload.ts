@@ -2,10 +2,10 @@
 import type { ModelConfig } from '../config.js';
 import { padBatch, type TokenizedConversation } from '../data/text/conversation.js';
 import { prepareImage } from '../data/image/prepare-image.js';
-import type { TokenBatch } from '../networks/multimodal-rows.js';
+import { MultimodalRows, type TokenBatch } from '../networks/multimodal-rows.js';
 import { Random } from '../random.js';
 import { IGNORE_LABEL, IMAGE_TOKEN_ID } from '../special-tokens.js';
-import type { MaskTargets } from '../training/mask-objective.js';
+import type { MaskTargets, TrainingBatch } from '../systems/system.js';
 import type { BinaryMask, PreparedImage, RgbImage } from '../types.js';
 import type { Workload } from './bench-config.js';
 
@@ -38,6 +38,14 @@ export class RandomWorkload {
     const decisions = answers.map((_, index) => (index === 1 ? rej : seg));
     this.evaluated = this.conversation(random.fork(200), decisions);
     this.promptIds = this.evaluated.inputIds.slice(0, this.questionTokens);
+  }
+
+  /** The training batch, but for features. */
+  batch(patches: number): Omit<TrainingBatch, 'features'> {
+    const rows = new MultimodalRows(this.tokens, patches);
+    const found = rows.statesBefore([this.config.tokens.seg]);
+    const places = found.map(({ row, position }) => ({ row, states: [position] }));
+    return { rows, places, targets: this.targets };
   }
 
   /** Tokens before the answer: two thirds of the conversation. */

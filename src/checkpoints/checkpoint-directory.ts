@@ -20,7 +20,7 @@ import { jsonFile, type PendingFile } from '../io/atomic/pending-file.js';
 import { safetensorsPieces } from '../io/safetensors/safetensors-writer.js';
 import { ADDED_TOKENS, segTokenAt } from '../special-tokens.js';
 import { GSVA_VARIANT, isPublished } from '../variant.js';
-import { Gsva } from '../systems/gsva/gsva.js';
+import { LlavaSam } from '../systems/shared/llava-sam.js';
 import type { ModelMeta } from './model-meta.js';
 import { type Precision, tensorsToPack } from './precision.js';
 import { readVariant } from './read-variant.js';
@@ -56,7 +56,7 @@ const META_KEYS = [
 
 export interface ModelDirectory {
   /** Built, its weights set; the caller disposes it. */
-  readonly gsva: Gsva;
+  readonly gsva: LlavaSam;
   readonly config: ModelConfig;
   readonly meta: ModelMeta;
 }
@@ -123,8 +123,8 @@ export function buildGsva(
   tensors: FileTensors,
   source: string,
   precision: Precision = 'f32',
-): Gsva {
-  const gsva = new Gsva(config);
+): LlavaSam {
+  const gsva = new LlavaSam(config);
   try {
     const packed = tensorsToPack(tensors, precision);
     gsva.packWeights((name) => packed.has(name));
@@ -142,7 +142,7 @@ export function buildGsva(
  * Sets an existing model's weights from a model folder, whose own sizes are not read: shapes are checked one by one.
  * @throws UserError that names the file and the tensor at fault; nothing is changed then
  */
-export function loadModelWeights(dir: string, gsva: Gsva, options: LoadOptions = {}): LoadReport {
+export function loadModelWeights(dir: string, gsva: LlavaSam, options: LoadOptions = {}): LoadReport {
   const path = weightsOf(dir);
   const report = loadWeights(gsva, openCheckpoint(path).tensors, path, options);
   gsva.weightsFile = path;
@@ -153,12 +153,12 @@ export function loadModelWeights(dir: string, gsva: Gsva, options: LoadOptions =
  * Writes a model folder's files into `dir`, which exists (best a temporary one: see writeDirectoryAtomic).
  * @throws UserError when a file cannot be written or `tokenizerDir` has no tokenizer
  */
-export async function writeModelDirectory(dir: string, gsva: Gsva, options: WriteOptions): Promise<void> {
+export async function writeModelDirectory(dir: string, gsva: LlavaSam, options: WriteOptions): Promise<void> {
   for (const { name, pieces } of await modelDirectoryFiles(gsva, options)) writeFileAtomic(join(dir, name), pieces);
 }
 
 /** A model folder's files as they are now, in memory of their own. @throws as writeModelDirectory */
-export async function modelDirectoryFiles(gsva: Gsva, options: WriteOptions): Promise<PendingFile[]> {
+export async function modelDirectoryFiles(gsva: LlavaSam, options: WriteOptions): Promise<PendingFile[]> {
   const description = descriptionFiles(gsva.config, options);
   const { dtype = 'F32' } = options;
   const weights = safetensorsPieces(WEIGHTS_FILE, await storableWeights(gsva, { dtype }), { format: 'pt' });

@@ -11,12 +11,13 @@ import { bfloat16ToFloat32, halfToFloat32 } from '../half-float.js';
 import { notFiniteText, type NotFiniteTensor } from '../io/weight-scan.js';
 import type { CompositeLayer } from '../nn/composite-layer.js';
 import { type FirstNotFinite, firstNotFiniteLayer } from '../nn/forward-trace.js';
-import { inNetworkOrder, partTitle } from './network-parts.js';
+import { inNetworkOrder, partTitle } from '../systems/parts.js';
+import type { Part } from '../systems/system.js';
 import { toStored } from './weights.js';
 import { gsvaCommand } from '../program.js';
 
-/** A model, and the file its weights were read from, where there is one. */
-export type Network = CompositeLayer & { readonly weightsFile?: string | null };
+/** A model, the table of its parts, and the file its weights were read from, where there is one. */
+export type Network = CompositeLayer & { readonly weightsFile?: string | null; readonly parts?: readonly Part[] };
 
 /**
  * @param what the numbers are, and where: 'Answering: the logits of the next token'
@@ -43,9 +44,10 @@ export async function culpritText(network: Network, rerun: () => unknown): Promi
   // Learned tables and tokens go into a layer that is not theirs.
   const weights = own.length > 0 ? own : layer?.side === 'output' ? [] : await badWeights(network, () => true);
   const [first] = weights;
-  const file = network.weightsFile ?? 'FILE';
+  const { weightsFile, parts = [] } = network;
+  const file = weightsFile ?? 'FILE';
   if (first !== undefined) {
-    return `${weightsText(weights)} Look at it with: ${gsvaCommand(`inspect --stats ${file} --match ${first.name}`)}`;
+    return `${weightsText(parts, weights)} Look at it with: ${gsvaCommand(`inspect --stats ${file} --match ${first.name}`)}`;
   }
   const look = `Look at the weights with: ${gsvaCommand(`inspect --stats ${file}`)}`;
   if (layer === null) {
@@ -54,18 +56,18 @@ export async function culpritText(network: Network, rerun: () => unknown): Promi
       `look at the machine's memory. ${look}`
     );
   }
-  return `${layerText(layer)} ${look}`;
+  return `${layerText(parts, layer)} ${look}`;
 }
 
-function weightsText(weights: readonly NotFiniteTensor[]): string {
+function weightsText(parts: readonly Part[], weights: readonly NotFiniteTensor[]): string {
   const [first, ...more] = weights as [NotFiniteTensor, ...NotFiniteTensor[]];
   const others = more.length === 0 ? '' : ` So do ${more.length} more of its weights.`;
-  return `The first part that is not finite is ${partTitle(first.name)}: ${notFiniteText(first)}.${others}`;
+  return `The first part that is not finite is ${partTitle(parts, first.name)}: ${notFiniteText(first)}.${others}`;
 }
 
-function layerText({ path, side, found, largestInput }: FirstNotFinite): string {
+function layerText(parts: readonly Part[], { path, side, found, largestInput }: FirstNotFinite): string {
   const counts = `${countsText(found)} of ${found.size} numbers`;
-  const title = partTitle(path);
+  const title = partTitle(parts, path);
   const name = path === '' || title === path ? '' : ` (${path})`;
   if (side === 'input') {
     return (
@@ -85,13 +87,11 @@ function layerText({ path, side, found, largestInput }: FirstNotFinite): string 
  * Weights that are not finite, in the order of the network.
  * @param select by name; those that are selected are read one after another
  */
-export async function badWeights(
-  network: CompositeLayer,
-  select: (name: string) => boolean,
-): Promise<NotFiniteTensor[]> {
+export async function badWeights(network: Network, select: (name: string) => boolean): Promise<NotFiniteTensor[]> {
   const [plain, packed] = [network.namedParameters(), network.packedParameters()];
   const bad: NotFiniteTensor[] = [];
-  for (const name of inNetworkOrder([...plain.keys(), ...packed.keys()].filter(select))) {
+  const names = [...plain.keys(), ...packed.keys()].filter(select);
+  for (const name of inNetworkOrder(network.parts ?? [], names)) {
     const parameter = plain.get(name);
     const matrix = packed.get(name)?.matrix;
     if (parameter !== undefined) {

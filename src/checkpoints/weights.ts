@@ -3,6 +3,7 @@
  * Loading is strict both ways: a missing or left-over tensor is an error unless the caller or `NEVER_READ` expects it.
  */
 import { UserError } from '../errors.js';
+import { nameInModel, PUBLISHED_PREFIX } from '../networks/lora.js';
 import { PackedMatrix } from '../engine/packed-matrix.js';
 import * as tf from '../engine/tf.js';
 import { firstOverflow, float32ToBfloat16 } from '../half-float.js';
@@ -12,8 +13,7 @@ import { toFloat32 } from '../io/safetensors/safetensors.js';
 import type { CompositeLayer, Layout, PackedParameter, Parameter } from '../nn/composite-layer.js';
 import { gsvaCommand } from '../program.js';
 
-/** What peft puts before every name of a published GSVA checkpoint. */
-export const PUBLISHED_PREFIX = 'base_model.model.';
+export { nameInModel, PUBLISHED_PREFIX };
 
 /** Tensors in published files that no part reads, and why. */
 const NEVER_READ: readonly { readonly pattern: RegExp; readonly reason: string }[] = [
@@ -259,11 +259,6 @@ function storedShapeOf(parameter: Parameter | PackedParameter): number[] {
   return storedShape(parameter.variable.shape as number[], parameter.layout);
 }
 
-/** A tensor's name as the layers have it: without what peft puts before it. */
-export function nameInModel(name: string): string {
-  return name.startsWith(PUBLISHED_PREFIX) ? name.slice(PUBLISHED_PREFIX.length) : name;
-}
-
 function isExpectedLeftover(name: string, options: LoadOptions): boolean {
   return NEVER_READ.some(({ pattern }) => pattern.test(name)) || options.mayBeUnused?.test(name) === true;
 }
@@ -279,9 +274,9 @@ function refuse(names: readonly string[], source: string, verb: string, instead:
   throw new UserError(`${source} ${verb} ${list(names)}${found}; check that weights and config belong together`);
 }
 
-/** The file that should have a tensor: the one with its nearest neighbour. What GSVA adds comes from no other file. */
+/** The file that should have a tensor: the one with its nearest neighbour. An adapter comes from no other file. */
 function fileLacking(name: string, tensors: ReadonlyMap<string, FileTensor>, source: string): string {
-  if (/\.lora_[AB]\.|^model\.text_hidden_fcs\./.test(name)) return source;
+  if (name.includes('.lora_')) return source;
   const parts = name.split('.');
   for (let length = parts.length - 1; length > 1; length--) {
     const start = `${parts.slice(0, length).join('.')}.`;

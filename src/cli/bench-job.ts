@@ -9,7 +9,7 @@ import { describeLoading, type LoadingResult, measureLoading } from '../benchmar
 import { peakRss, time, type Timing, type Work } from '../benchmark/timing.js';
 import { benchmarkMatMul, type MatMulRow } from '../engine/benchmark.js';
 import { describeEngine, type EngineInfo } from '../engine/engine.js';
-import { Gsva } from '../systems/gsva/gsva.js';
+import { LlavaSam } from '../systems/shared/llava-sam.js';
 import { Random } from '../random.js';
 import { runCommand } from '../setup/run-command.js';
 import { type FrozenWeights, holdFrozenWeights } from '../training/config/frozen-weights.js';
@@ -95,7 +95,7 @@ async function withBench<T>(
   frozenWeights: FrozenWeights,
   use: (bench: BenchParts) => Promise<T>,
 ): Promise<T> {
-  const gsva = new Gsva(config.model);
+  const gsva = new LlavaSam(config.model);
   holdFrozenWeights(gsva, 'gsva', frozenWeights);
   gsva.build();
   gsva.randomize(new Random(config.workload.seed));

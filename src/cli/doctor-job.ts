@@ -89,11 +89,11 @@ function show(findings: readonly Finding[], { output }: VerbContext): void {
   const { green, yellow, red, bold, dim } = output.colors;
   const paint = { ok: green, note: yellow, problem: red };
   const width = Math.max(...findings.map(({ subject }) => subject.length));
-  for (const { subject, state, found, mend } of findings) {
+  for (const { subject, state, found, fix } of findings) {
     output.line(`${paint[state](state.padEnd(7))}  ${bold(subject.padEnd(width))}  ${found}`);
-    if (mend !== null) output.line(`${' '.repeat(9 + width)}  ${dim('→')} ${mend}`);
+    if (fix !== null) output.line(`${' '.repeat(9 + width)}  ${dim('→')} ${fix}`);
   }
   const problems = findings.filter(({ state }) => state === 'problem').length;
   output.line();
-  output.line(problems === 0 ? 'Nothing that was asked for is missing.' : `${problems} to mend: see "problem" above.`);
+  output.line(problems === 0 ? 'Nothing that was asked for is missing.' : `${problems} to fix: see "problem" above.`);
 }

@@ -31,7 +31,7 @@ const OPTIONS = {
 
 export const doctorVerb = defineVerb({
   path: ['doctor'],
-  describe: 'Say what works on this machine, what does not, and what mends it',
+  describe: 'Check this machine: what works, what does not, and how to fix it',
   positionals: {},
   options: OPTIONS,
   examples: [

@@ -1,7 +1,7 @@
 /** How fast a training would be: a few of its own micro-batches, timed, and one update that changes nothing. */
 import * as tf from '../engine/tf.js';
-import { baseTask, type Experiment, gsvaTask } from '../training/config/build-experiment.js';
-import type { GsvaData } from '../training/gsva-task.js';
+import { baseTask, type Experiment, groundingTask } from '../training/config/build-experiment.js';
+import type { GroundingData } from '../training/grounding-task.js';
 import { AdamW } from '../training/optimizer/optimizer.js';
 import type { TrainingTask } from '../training/loop/training-task.js';
 import { Random } from '../random.js';
@@ -24,12 +24,12 @@ const TIMED = 2;
 /** @param data null for a stage that draws its own scenes */
 export async function measureSpeed(
   experiment: Experiment,
-  data: GsvaData | null,
+  data: GroundingData | null,
   engine: string,
   signal: AbortSignal,
 ): Promise<MeasuredSpeed> {
   const { config } = experiment;
-  if (data !== null) return timed(gsvaTask(experiment, data, null), experiment, engine, signal);
+  if (data !== null) return timed(groundingTask(experiment, data, null), experiment, engine, signal);
   if (config.data.kind !== 'scenes') throw new Error('measureSpeed: the data is not opened');
   return timed(baseTask(experiment, config.data), experiment, engine, signal);
 }

@@ -1,7 +1,7 @@
 /** `--feature-cache`: what the frozen encoders say of images, kept on disk from run to run. */
 import { UserError } from '../errors.js';
 import { bytesText } from '../machine.js';
-import type { Gsva } from '../systems/gsva/gsva.js';
+import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import type { Experiment } from '../training/config/build-experiment.js';
 import { encoderDigests } from '../features/encoder-digest.js';
 import { FeatureCache } from '../features/feature-cache.js';
@@ -34,7 +34,7 @@ export async function openFeatures(
 /** @throws UserError where the folder cannot be used */
 export async function openCache(
   { dir, gigabytes, dtype }: FeatureCacheRequest,
-  gsva: Gsva,
+  gsva: LlavaSam,
   context: VerbContext,
 ): Promise<OpenCache> {
   const cache = await FeatureCache.open(dir, {

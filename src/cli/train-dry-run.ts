@@ -20,7 +20,7 @@ import { buildExperiment, checkStart } from '../training/config/build-experiment
 import { type ExampleSample, exampleBatch } from '../training/example-batch.js';
 import { type ExperimentConfig, readExperimentConfig } from '../training/config/experiment-config.js';
 import { openTrainingData } from '../training/config/experiment-data.js';
-import type { GsvaData } from '../training/gsva-task.js';
+import type { GroundingData } from '../training/grounding-task.js';
 import { runLength } from '../training/loop/run-length.js';
 import type { DryRun, Found } from './dry-run.js';
 import { dryRunJson, showDryRun } from './dry-run-output.js';
@@ -73,11 +73,11 @@ async function found<T>(work: () => Promise<T>): Promise<Found<T>> {
 }
 
 /** Null for a stage that draws its own scenes. */
-function openData({ data }: ExperimentConfig): Promise<GsvaData | null> {
+function openData({ data }: ExperimentConfig): Promise<GroundingData | null> {
   return data.kind === 'scenes' ? Promise.resolve(null) : openTrainingData(data);
 }
 
-function countImages({ data }: ExperimentConfig, opened: Found<GsvaData | null>): DryRun['images'] {
+function countImages({ data }: ExperimentConfig, opened: Found<GroundingData | null>): DryRun['images'] {
   if (data.kind === 'scenes') return { count: data.scenes, missing: null };
   if ('value' in opened) return { count: imagesOf(opened.value?.sets ?? []), missing: null };
   const sets = data.kind === 'jsonl' ? [] : data.kind === 'grefcoco' ? ['grefcoco'] : data.sets;
@@ -89,7 +89,7 @@ function countImages({ data }: ExperimentConfig, opened: Found<GsvaData | null>)
   return { count: isKnown ? counts.reduce((sum, count) => sum + count, 0) : null, missing: opened.missing };
 }
 
-async function firstBatch(config: ExperimentConfig, data: Found<GsvaData | null>): Promise<ExampleSample[]> {
+async function firstBatch(config: ExperimentConfig, data: Found<GroundingData | null>): Promise<ExampleSample[]> {
   if ('missing' in data) throw new UserError('the data is not there');
   if (data.value === null) throw new UserError(`The stage ${config.stage} draws its scenes itself.`);
   const tokenizer = Tokenizer.fromDirectory(config.tokenizer);
@@ -113,7 +113,7 @@ async function measured(
   request: DryRunRequest,
   config: ExperimentConfig,
   hasStart: boolean,
-  data: Found<GsvaData | null>,
+  data: Found<GroundingData | null>,
   plan: MemoryPlan,
   hardware: Hardware,
   context: VerbContext,

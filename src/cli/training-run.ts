@@ -8,10 +8,10 @@ import { type LinePlot, linePlotSvg } from '../evaluation/report/line-plot.js';
 import type { ReportSample } from '../evaluation/report/report-data.js';
 import { Predictor } from '../inference/predictor.js';
 import { writeFileAtomic } from '../io/atomic/atomic-file.js';
-import { baseTask, type Experiment, gsvaTask, type Validate } from '../training/config/build-experiment.js';
+import { baseTask, type Experiment, groundingTask, type Validate } from '../training/config/build-experiment.js';
 import { type Communicator, SingleProcess } from '../training/distributed/communicator.js';
 import { type GsvaDataConfig, openTrainingData, openValidationData } from '../training/config/experiment-data.js';
-import type { GsvaTask } from '../training/gsva-task.js';
+import type { GroundingTask } from '../training/grounding-task.js';
 import type { KeptFeatures } from '../features/kept-features.js';
 import type { Resume } from '../training/saving/resume.js';
 import { readRunLog, type TrainingEnd } from '../training/watching/run-log.js';
@@ -110,8 +110,8 @@ async function taskOn(
   data: GsvaDataConfig,
   keep: KeepSamples,
   features: KeptFeatures | null,
-): Promise<GsvaTask> {
-  return gsvaTask(experiment, await openTrainingData(data), await validation(experiment, data, keep), features);
+): Promise<GroundingTask> {
+  return groundingTask(experiment, await openTrainingData(data), await validation(experiment, data, keep), features);
 }
 
 /** Strict figures, and rates of free answers, on the first images of `val`; null when the run never validates, which then needs no `val`. */

@@ -19,17 +19,20 @@ export interface Target {
   readonly mask: BinaryMask | null;
 }
 
-export interface Facts {
-  readonly kind: DatasetKind;
-  /** Size of the picture in pixels. */
+/** Size of a picture in pixels. */
+interface ImageSides {
   readonly height: number;
   readonly width: number;
+}
+
+export interface Facts extends ImageSides {
+  readonly kind: DatasetKind;
   /** At least one, unless there are turns. Those of ReasonSeg share a mask. */
   readonly targets: readonly Target[];
-  /** Why the targets are what is meant (ReasonSeg); absent where the dataset does not explain. */
-  readonly explanation?: string;
-  /** A dialogue in words alone (visual question answering), `<image>` in its first question. */
-  readonly turns?: readonly Turn[];
+  /** Why the targets are what is meant (ReasonSeg); null where the dataset does not explain. */
+  readonly explanation: string | null;
+  /** A dialogue in words alone (visual question answering), `<image>` in its first question; empty elsewhere. */
+  readonly turns: readonly Turn[];
 }
 
 /** A conversation to learn from: the n-th decision token of its answers is about the n-th target. */
@@ -38,6 +41,11 @@ export interface Lesson {
   readonly turns: readonly Turn[];
   /** `mask` is null where the answer says "absent" by a token. */
   readonly targets: readonly Pick<Target, 'text' | 'mask'>[];
+}
+
+/** Facts of a picture with targets alone. */
+export function targetFacts(kind: DatasetKind, { height, width }: ImageSides, targets: readonly Target[]): Facts {
+  return { kind, height, width, targets, explanation: null, turns: [] };
 }
 
 /** Conversations of a system about facts; all chance comes from `random`. @throws UserError for what cannot be asked */

@@ -1,4 +1,4 @@
-/** What there is to know about a machine, gathered without judging it (`findings.ts` does). */
+/** Facts about a machine, gathered without judgement (`findings.ts` judges). */
 import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus } from 'node:os';
 import { type Installation, findInstallation } from '../engine/tensorflow-installation.js';
@@ -18,7 +18,7 @@ export interface MachineFacts {
   readonly processor: {
     readonly model: string;
     readonly cores: number;
-    /** Of a container; null for no limit. */
+    /** Limit of a container; null for none. */
     readonly limit: number | null;
   };
   readonly memory: MachineMemory;
@@ -26,24 +26,24 @@ export interface MachineFacts {
   readonly graphics: {
     /** False where the system shows that there is no card. */
     readonly mayBeThere: boolean;
-    /** Whether WebGPU reaches a card that is none played by the processor. */
+    /** Whether WebGPU finds a hardware adapter (not SwiftShader or llvmpipe). */
     readonly isReal: boolean;
     readonly nvidiaDriver: string | null;
   };
-  /** What `gsva setup tensorflow` has left; a text where it cannot be read. */
+  /** The installation by `gsva setup tensorflow`; a text where it cannot be read. */
   readonly tensorflow: Installation | string | null;
   readonly engines: Readonly<Record<EngineName, EngineAnswer>>;
-  /** What a command would start. */
+  /** The engine that a command would start. */
   readonly chosen: { readonly request: EngineRequest; readonly answer: EngineAnswer };
   /** Whether every engine was waited for, and its speed measured on large products. */
   readonly isThorough: boolean;
-  /** Variables of the environment that act on GSVA, and no others. */
+  /** Environment variables that act on GSVA, and no others. */
   readonly settings: readonly { readonly name: string; readonly value: string }[];
 }
 
-/** Variables of ours, and what they do. */
+/** Our variables, and their effects. */
 export const OWN_SETTINGS = ['GSVA_ENGINE', 'GSVA_DEVICE', 'GSVA_BLAS', 'GSVA_TENSORFLOW', 'GSVA_DEBUG'] as const;
-/** Variables of others that change what or how fast an engine computes. */
+/** Variables of others that change an engine's behaviour or speed. */
 const OTHER_SETTINGS = [
   'OPENBLAS_CORETYPE',
   'OPENBLAS_NUM_THREADS',
@@ -54,30 +54,30 @@ const OTHER_SETTINGS = [
   'VK_DRIVER_FILES',
   'NODE_OPTIONS',
 ];
-/** Those that can take long to start come last. */
+/** Engines that can be slow to start come last. */
 const ENGINES = ['openblas', 'wasm', 'cpu', 'tensorflow', 'webgpu'] as const satisfies readonly EngineName[];
 
 export interface FactSources {
-  /** What the user asks for; --engine and --device, or the environment's. */
+  /** The user's request: --engine and --device, or the environment's. */
   readonly request: EngineRequest;
-  /** @param seconds after which it is not waited for any longer; null for as long as any engine takes */
+  /** @param seconds of waiting; null for as long as any engine takes */
   readonly ask: (request: EngineRequest, seconds: number | null) => Promise<EngineAnswer>;
-  /** All that takes long: engines that are slow to start, speeds of large products. */
+  /** Includes slow parts: engines that are slow to start, speeds of large products. */
   readonly isThorough: boolean;
   /** package.json of this project. */
   readonly packageFile: string;
   readonly folder: string;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Told of each engine before it is tried. */
+  /** Notified of each engine before it is tried. */
   readonly note: (line: string) => void;
 }
 
-/** Seconds for all engines, and for one of them, where not everything is asked for: the answer comes in under ten. */
+/** Seconds for all engines, and for one, in a brief run: the answer comes in under ten. */
 const MOST_SECONDS = { all: 7.5, one: 4 };
 
 /**
- * One engine is tried after the other, so that they do not slow each other down. First comes what a command would start;
- * it is waited for where it is asked for by name.
+ * Engines are tried one after another, so that they do not slow each other down. The one that a command would start
+ * comes first, and is waited for where it was requested by name.
  */
 export async function gatherFacts(sources: FactSources): Promise<MachineFacts> {
   const { request, note, folder, isThorough } = sources;

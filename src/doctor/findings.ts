@@ -1,4 +1,4 @@
-/** What the facts about a machine mean for its user: what is well, what is worth knowing, what has to be mended, how. */
+/** Findings about a machine for its user: what works, what is worth knowing, what has to be fixed, how. */
 import { describeEngine, type EngineName } from '../engine/engine.js';
 import { bytesText } from '../machine.js';
 import { didYouMean } from '../nearest-name.js';
@@ -8,18 +8,18 @@ import { gsvaCommand, reinstallCommand } from '../program.js';
 
 export interface Finding {
   readonly subject: string;
-  /** 'note': works, but could be better, or is not needed. 'problem': keeps something that was asked for from working. */
+  /** 'note': works, but could be better, or is not needed. 'problem': prevents what was asked for. */
   readonly state: 'ok' | 'note' | 'problem';
   readonly found: string;
-  /** A command, or what to do; null where there is nothing to mend. */
-  readonly mend: string | null;
+  /** A command or an advice; null where nothing needs fixing. */
+  readonly fix: string | null;
 }
 
 const GIBIBYTE = 2 ** 30;
-/** The small model trains in less; beneath, even a shell is in want. */
+/** The tiny model trains in less than this; below it the system itself may run out of memory. */
 const LITTLE_MEMORY = 2 * GIBIBYTE;
 const LITTLE_DISK = 2 * GIBIBYTE;
-/** A processor that plays a graphics card. */
+/** Software adapters. */
 const PLAYED_CARD = /swiftshader|llvmpipe|lavapipe|software/i;
 
 export function diagnose(facts: MachineFacts): Finding[] {
@@ -135,7 +135,7 @@ function openblasFinding({ engines, settings }: MachineFacts): Finding {
   return note('engine openblas', withoutStart(answer.why), install);
 }
 
-/** Engines that come with npm's packages: nothing but a broken installation keeps them from working. */
+/** Engines of npm's packages: only a broken installation keeps them from working. */
 function plainFinding(engine: 'wasm' | 'cpu', { engines }: MachineFacts): Finding {
   const answer = engines[engine];
   if (answer.outcome === 'works') return ok(`engine ${engine}`, speed(answer));
@@ -189,19 +189,19 @@ function speed({ info, gigaflops }: WorkingEngine): string {
   return `${describeEngine(info).replace(`${info.name}: `, '')}: ${rate} GFLOP/s`;
 }
 
-/** The subject says already which engine it is about. */
+/** Without the engine's name, which the subject has. */
 function withoutStart(why: string): string {
   return why.replace(/^Starting the engine \w+: /, '');
 }
 
 export function ok(subject: string, found: string): Finding {
-  return { subject, state: 'ok', found, mend: null };
+  return { subject, state: 'ok', found, fix: null };
 }
 
-export function note(subject: string, found: string, mend: string | null): Finding {
-  return { subject, state: 'note', found, mend };
+export function note(subject: string, found: string, fix: string | null): Finding {
+  return { subject, state: 'note', found, fix };
 }
 
-export function problem(subject: string, found: string, mend: string | null): Finding {
-  return { subject, state: 'problem', found, mend };
+export function problem(subject: string, found: string, fix: string | null): Finding {
+  return { subject, state: 'problem', found, fix };
 }

@@ -1,4 +1,4 @@
-/** Whether a given model, configuration or dataset can be used on this machine. */
+/** Suitability of a model, configuration or dataset for this machine. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { lacking } from '../benchmark/fits.js';
@@ -19,24 +19,24 @@ import { buildExperiment } from '../training/config/build-experiment.js';
 import { type Finding, note, ok, problem } from './findings.js';
 import { gsvaCommand } from '../program.js';
 
-/** The machine that it is to be used on. */
+/** The machine to use it on. */
 export interface Place {
   readonly memory: MachineMemory;
-  /** What a command would start; null where nothing starts. */
+  /** The engine of a command; null where none starts. */
   readonly engine: EngineName | null;
 }
 
 const SPLITS = ['train', 'val', 'testA', 'testB'] as const satisfies readonly GRefCocoSplit[];
-/** What was measured beside the weights on a model of 7B (docs/checkpoints.md): the library, and what is computed. */
+/** Measured memory in addition to the weights of a 7B model (docs/checkpoints.md): the library, and the computation. */
 const PACKED = { library: 500 * 2 ** 20, share: 1.3 };
 const SMALLER = 'a smaller model, or a machine with more memory';
 
-/** Seconds in which the values of a model's weights are looked at: some gigabytes. */
+/** Seconds of scanning a model's weights: some gigabytes. */
 const SCAN_SECONDS = 3;
 
 /**
- * A model's folder: every weight's name and shape compared, the tokenizer's ids too; values as far as there is time; and
- * the memory that it needs.
+ * A model's folder: every weight's name and shape compared, the tokenizer's ids too; values as far as time permits; and
+ * the memory it needs.
  */
 export async function examineModel(dir: string, place: Place, scanSeconds = SCAN_SECONDS): Promise<Finding[]> {
   return examined('model', async () => {
@@ -54,14 +54,14 @@ export async function examineModel(dir: string, place: Place, scanSeconds = SCAN
   });
 }
 
-/** NaN and infinities among the weights; says how much was looked at where that was not all. */
+/** NaN and infinities among the weights, with the share that was scanned. */
 function valuesFinding(tensors: FileTensors, path: string, seconds: number): Finding {
   const { bad, ...read } = scanWeights(tensors, seconds);
   const [first] = bad;
   if (first !== undefined) {
     const more = bad.length === 1 ? '' : `; so do ${bad.length - 1} more tensors`;
-    const mend = `${gsvaCommand(`inspect --stats ${path} --match ${first.name}`)}; then another copy of the weights`;
-    return problem('model', `${notFiniteText(first)}${more}: its answers are not numbers`, mend);
+    const fix = `${gsvaCommand(`inspect --stats ${path} --match ${first.name}`)}; then another copy of the weights`;
+    return problem('model', `${notFiniteText(first)}${more}: its answers are not numbers`, fix);
   }
   if (read.tensors === read.allTensors) return ok('model', `all weights are finite (${bytesText(read.bytes)} read)`);
   const some = `${read.tensors} of ${read.allTensors} tensors, ${bytesText(read.bytes)} of ${bytesText(read.allBytes)}`;
@@ -72,7 +72,7 @@ function valuesFinding(tensors: FileTensors, path: string, seconds: number): Fin
   );
 }
 
-/** Where float32 has no room: matrices that are stored in 16 bits stay so, and are widened while they are used. */
+/** Where float32 has no room: matrices stored in 16 bits stay so, and are widened in use. */
 function packedFinding(tensors: FileTensors, plan: MemoryPlan, { engine, memory }: Place): Finding | null {
   const own = plan.engines.find((candidate) => candidate.engine === engine);
   if (own === undefined || engine === 'webgpu') return null;
@@ -83,7 +83,7 @@ function packedFinding(tensors: FileTensors, plan: MemoryPlan, { engine, memory 
   return ok('model', `${found}, of ${bytesText(memory.available)} available (--precision auto does so)`);
 }
 
-/** A training configuration (or benchmark, or config.json): what it names is there, and training has room. */
+/** A training configuration (or benchmark, or config.json): everything it names is present, and training has room. */
 export async function examineConfig(path: string, place: Place): Promise<Finding[]> {
   return examined('config', async () => {
     const source = readPlanSource(path);
@@ -97,7 +97,7 @@ export async function examineConfig(path: string, place: Place): Promise<Finding
   });
 }
 
-/** gRefCOCO in its published layout: annotations of every split, and the images they name. */
+/** gRefCOCO in its published layout: annotations of every split, and their images. */
 export function examineData(dir: string): Finding[] {
   try {
     const splits = GRefCoco.splits(dir);
@@ -125,7 +125,7 @@ function splitFinding(dir: string, split: GRefCocoSplit): Finding {
   );
 }
 
-/** Builds what training builds, on an engine that computes nothing: the start model's weights and the tokenizer fit. */
+/** The start model's weights and the tokenizer fit: training's objects are built on an engine that computes nothing. */
 async function startFindings({ experiment }: PlanSource, path: string): Promise<Finding[]> {
   if (experiment === null) return [];
   await startDryRun('formulas');
@@ -140,7 +140,7 @@ async function dataFindings({ experiment }: PlanSource): Promise<Finding[]> {
   return data?.kind === 'jsonl' ? examined('data', () => ownDataFindings(data.file)) : [];
 }
 
-/** A user's own data: every line, and how many of its images are missing. */
+/** A user's own data: every line, and the number of missing images. */
 async function ownDataFindings(file: string): Promise<Finding[]> {
   const { images } = await OwnData.open(file, 'train');
   const expressions = images.reduce((sum, image) => sum + image.expressions.length, 0);
@@ -167,11 +167,11 @@ function memoryFinding(subject: string, what: 'training' | 'inference', plan: Me
   const lacks = missing(own);
   if (lacks === null) return ok(subject, `${found} of ${bytesText(memory.available)} available`);
   const other = plan.engines.find((candidate) => candidate.engine !== 'webgpu' && missing(candidate) === null);
-  const mend = other === undefined ? SMALLER : `--engine ${other.engine}`;
-  return problem(subject, `${found}: ${lacks}`, mend);
+  const fix = other === undefined ? SMALLER : `--engine ${other.engine}`;
+  return problem(subject, `${found}: ${lacks}`, fix);
 }
 
-/** An error of the user's files is a finding; anything else is not expected here. */
+/** An error of the user's files is a finding; any other is a bug. */
 async function examined(subject: string, examine: () => Promise<Finding[]>): Promise<Finding[]> {
   try {
     return await examine();

@@ -23,10 +23,7 @@ export interface WasmBackend extends tf.KernelBackend {
     };
     cwrap(name: string, result: string | null, parameters: string[]): (...values: unknown[]) => void;
   };
-  readonly dataIdMap: {
-    get(dataId: tf.DataId): WasmTensorData;
-    delete(dataId: tf.DataId): boolean;
-  };
+  readonly dataIdMap: { get(dataId: tf.DataId): WasmTensorData; delete(dataId: tf.DataId): boolean };
   makeOutput(shape: number[], dtype: tf.DataType, memoryOffset?: number): tf.TensorInfo;
 }
 

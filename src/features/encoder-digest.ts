@@ -1,6 +1,6 @@
 /** Which encoders a model has: two encoders with the same digest say the same of every image. */
 import { type Hash, createHash } from 'node:crypto';
-import type { Gsva } from '../systems/gsva/gsva.js';
+import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import type { CompositeLayer } from '../nn/composite-layer.js';
 
 export interface EncoderDigests {
@@ -11,9 +11,9 @@ export interface EncoderDigests {
 }
 
 /** Reads all weights of both encoders once: some 2 s for the published ones (3.7 GB). */
-export async function encoderDigests(gsva: Gsva): Promise<EncoderDigests> {
+export async function encoderDigests(gsva: LlavaSam): Promise<EncoderDigests> {
   const { clip, sam } = gsva.config;
-  return { clip: await digestOf(gsva.visionTower, clip), sam: await digestOf(gsva.imageEncoder, sam) };
+  return { clip: await digestOf(gsva.encoders.clip, clip), sam: await digestOf(gsva.encoders.sam, sam) };
 }
 
 async function digestOf(encoder: CompositeLayer, config: object): Promise<string> {

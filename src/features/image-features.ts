@@ -5,7 +5,7 @@ import type { Abortable } from '../abortable.js';
 import { stepwise } from '../engine/steps.js';
 import * as tf from '../engine/tf.js';
 import type { PreparedImage } from '../types.js';
-import type { Gsva } from '../systems/gsva/gsva.js';
+import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { requireFinite } from '../checkpoints/not-finite.js';
 
 export interface EncodedImage {
@@ -31,7 +31,7 @@ export type ImageFeatures = Omit<EncodedImage, 'imageEmbedding'> & {
  * @throws UserError that names the part at fault where features are not finite; so do the two below
  */
 export async function encodeImages(
-  gsva: Gsva,
+  gsva: LlavaSam,
   images: readonly PreparedImage[],
   signal?: Abortable,
 ): Promise<EncodedImage[]> {
@@ -55,16 +55,20 @@ export async function encodeImages(
 
 /** F_V1's features of a batch of its inputs. */
 export function encodeForClip(
-  gsva: Gsva,
+  gsva: LlavaSam,
   inputs: readonly Float32Array[],
   signal?: Abortable,
 ): Promise<Float32Array[]> {
-  return rowsOf(gsva, { name: 'F_V1', side: gsva.config.clip.imageSize, layer: gsva.visionTower }, inputs, signal);
+  return rowsOf(gsva, { name: 'F_V1', side: gsva.config.clip.imageSize, layer: gsva.encoders.clip }, inputs, signal);
 }
 
 /** F_V2's image embeddings of a batch of its inputs. */
-export function encodeForSam(gsva: Gsva, inputs: readonly Float32Array[], signal?: Abortable): Promise<Float32Array[]> {
-  return rowsOf(gsva, { name: 'F_V2', side: gsva.config.sam.imageSize, layer: gsva.imageEncoder }, inputs, signal);
+export function encodeForSam(
+  gsva: LlavaSam,
+  inputs: readonly Float32Array[],
+  signal?: Abortable,
+): Promise<Float32Array[]> {
+  return rowsOf(gsva, { name: 'F_V2', side: gsva.config.sam.imageSize, layer: gsva.encoders.sam }, inputs, signal);
 }
 
 /** Square inputs [side, side, 3] of either encoder as one tensor [B, side, side, 3]; owned by the caller. */
@@ -77,7 +81,7 @@ export function stackImages(inputs: readonly Float32Array[], side: number): tf.T
  * has said nothing.
  */
 export function stackFeatures(
-  gsva: Gsva,
+  gsva: LlavaSam,
   images: readonly ImageFeatures[],
 ): { clipFeatures: tf.Tensor3D; imageEmbeddings: tf.Tensor4D } {
   const { clip, sam } = gsva.config;
@@ -104,12 +108,12 @@ interface Encoder {
   readonly name: 'F_V1' | 'F_V2';
   /** Of its square input, in pixels. */
   readonly side: number;
-  readonly layer: Pick<Gsva['visionTower'] | Gsva['imageEncoder'], 'forward' | 'forwardSteps'>;
+  readonly layer: Pick<LlavaSam['encoders'][keyof LlavaSam['encoders']], 'forward' | 'forwardSteps'>;
 }
 
 /** Features of each input [side, side, 3]; nothing is run for none. */
 async function rowsOf(
-  gsva: Gsva,
+  gsva: LlavaSam,
   { name, side, layer }: Encoder,
   inputs: readonly Float32Array[],
   signal: Abortable | undefined,

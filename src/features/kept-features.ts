@@ -9,7 +9,7 @@
 import type { EncoderNeeds, PartlyPreparedImage } from '../data/image/prepare-image.js';
 import type { ImageToLoad } from '../data/sampling/sample-loader.js';
 import { UserError } from '../errors.js';
-import type { Gsva } from '../systems/gsva/gsva.js';
+import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { encodeForClip, encodeForSam, type ImageFeatures } from './image-features.js';
 import { type FeatureCache, imageDigest } from './feature-cache.js';
 
@@ -73,7 +73,7 @@ export class KeptFeatures {
    * The features of each, in order: F_V2's where it is known or the image was prepared for it.
    * @param gsva of always the same encoders
    */
-  async of(gsva: Gsva, batch: readonly ImageOfSample[]): Promise<ImageFeatures[]> {
+  async of(gsva: LlavaSam, batch: readonly ImageOfSample[]): Promise<ImageFeatures[]> {
     const images = new Map<string, ImageOfSample>();
     for (const row of batch) {
       const kept = { key: row.key, found: { features: this.kept.get(row.key) ?? null, digest: null }, image: null };
@@ -111,7 +111,7 @@ export class KeptFeatures {
   /** As they will come back from the cache, so that a run is the same whether its images are cached or not. */
   private async encode(
     encoder: typeof encodeForClip,
-    gsva: Gsva,
+    gsva: LlavaSam,
     inputs: ReadonlyMap<string, Float32Array>,
   ): Promise<Map<string, Float32Array>> {
     const features = await encoder(gsva, [...inputs.values()]);

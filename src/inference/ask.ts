@@ -5,7 +5,7 @@
  */
 import { segIdAt, segIds } from '../config.js';
 import type { TokenizedConversation } from '../data/text/conversation.js';
-import type { Gsva } from '../systems/gsva/gsva.js';
+import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import type { Abortable } from '../abortable.js';
 import type { EncodedImage } from '../features/image-features.js';
 import { IGNORE_LABEL } from '../special-tokens.js';
@@ -37,7 +37,7 @@ export interface AskOptions {
  * @throws the signal's reason when it is aborted; nothing stays allocated then
  */
 export async function ask(
-  gsva: Gsva,
+  gsva: LlavaSam,
   image: EncodedImage,
   { inputIds, labels }: TokenizedConversation,
   { rejectThreshold, opening = null, signal }: AskOptions,

@@ -1,11 +1,9 @@
 /** A model's files against the model, strictly, without its memory: nothing is read but headers. */
 import { startDryRun } from '../engine/dry-run.js';
-import { Gsva } from '../systems/gsva/gsva.js';
+import { startsRandom } from '../systems/parts.js';
+import { LlavaSam } from '../systems/shared/llava-sam.js';
 import { checkWeights, type LoadReport } from '../checkpoints/weights.js';
 import type { OpenedModel } from './open-model.js';
-
-/** Parts that a model without GSVA's own weights lacks; its training draws them. */
-const DRAWN = /\.lora_[AB]\.|^model\.text_hidden_fcs\./;
 
 /**
  * Compares names and shapes. Changes TensorFlow.js's backend, as every dry run does.
@@ -13,10 +11,11 @@ const DRAWN = /\.lora_[AB]\.|^model\.text_hidden_fcs\./;
  */
 export async function checkModel({ config, tensors, weightsPath, meta }: OpenedModel): Promise<LoadReport> {
   await startDryRun('fused');
-  const gsva = new Gsva(config);
+  const gsva = new LlavaSam(config);
   gsva.build();
   try {
-    return checkWeights(gsva, tensors, weightsPath, meta.stage === 'base' ? { mayBeMissing: DRAWN } : {});
+    const options = meta.stage === 'base' ? { mayBeMissing: startsRandom(gsva.parts) } : {};
+    return checkWeights(gsva, tensors, weightsPath, options);
   } finally {
     gsva.dispose();
   }

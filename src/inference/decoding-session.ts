@@ -5,7 +5,7 @@
 import type { Abortable } from '../abortable.js';
 import { stepwise } from '../engine/steps.js';
 import * as tf from '../engine/tf.js';
-import type { Gsva } from '../systems/gsva/gsva.js';
+import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { type EncodedImage, stackFeatures } from '../features/image-features.js';
 import type { LayerCache } from '../networks/decoder-lm/llama.js';
 import { requireFinite } from '../checkpoints/not-finite.js';
@@ -43,7 +43,7 @@ export class DecodingSession {
    * @param begun tokens that are read already; its caches stay the caller's, and must live as long as the session
    */
   constructor(
-    private readonly gsva: Gsva,
+    private readonly gsva: LlavaSam,
     private readonly image: EncodedImage,
     begun: Beginning | null = null,
   ) {

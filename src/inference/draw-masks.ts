@@ -2,7 +2,7 @@
 import type { Abortable } from '../abortable.js';
 import { pause } from '../engine/steps.js';
 import * as tf from '../engine/tf.js';
-import type { Gsva } from '../systems/gsva/gsva.js';
+import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import type { EncodedImage } from '../features/image-features.js';
 import { requireFinite } from '../checkpoints/not-finite.js';
 import { resizeMasks } from '../nn/bilinear.js';
@@ -27,7 +27,7 @@ const MOST_EMBEDDING_VALUES = 2 ** 25;
  * @throws UserError that names the part of the network at fault where they are not
  */
 export async function drawMasks(
-  gsva: Gsva,
+  gsva: LlavaSam,
   states: tf.Tensor2D,
   imageEmbeddings: tf.Tensor4D,
   images: readonly EncodedImage[],

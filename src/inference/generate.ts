@@ -3,7 +3,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { segIdAt, segIds } from '../config.js';
 import type { Abortable } from '../abortable.js';
 import * as tf from '../engine/tf.js';
-import type { Gsva } from '../systems/gsva/gsva.js';
+import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { type EncodedImage, stackFeatures } from '../features/image-features.js';
 import { DecodingSession } from './decoding-session.js';
 import { drawMasks, type MaskLogits } from './draw-masks.js';
@@ -48,7 +48,7 @@ export interface GeneratedAnswer {
  * @throws the signal's reason when it is aborted; nothing stays allocated then
  */
 export async function generate(
-  gsva: Gsva,
+  gsva: LlavaSam,
   image: EncodedImage,
   promptIds: readonly number[],
   { maxTokens, rejectThreshold = null, opening = null, signal }: GenerateOptions,
@@ -94,7 +94,7 @@ export async function generate(
 
 /** The masks of states [D] that predict a [SEG], all about one image. */
 export async function masksOfStates(
-  gsva: Gsva,
+  gsva: LlavaSam,
   image: EncodedImage,
   states: readonly Float32Array[],
   signal?: Abortable,

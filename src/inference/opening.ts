@@ -3,7 +3,7 @@
  * it once per picture; each question goes on from there.
  */
 import type { Abortable } from '../abortable.js';
-import type { Gsva } from '../systems/gsva/gsva.js';
+import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import type { EncodedImage } from '../features/image-features.js';
 import { IMAGE_TOKEN_ID } from '../special-tokens.js';
 import { type Beginning, DecodingSession, disposeCaches } from './decoding-session.js';
@@ -12,7 +12,7 @@ export class Opening {
   private kept: Beginning | null = null;
 
   constructor(
-    private readonly gsva: Gsva,
+    private readonly gsva: LlavaSam,
     private readonly image: EncodedImage,
   ) {}
 

@@ -6,7 +6,7 @@ import type { Tokenizer } from '../data/text/tokenizer.js';
 import type { Abortable } from '../abortable.js';
 import { pause } from '../engine/steps.js';
 import { UserError } from '../errors.js';
-import type { Gsva } from '../systems/gsva/gsva.js';
+import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { type EncodedImage, encodeImages } from '../features/image-features.js';
 import { IMAGE_PLACEHOLDER, RESERVED_TEXTS } from '../special-tokens.js';
 import type { BinaryMask, LogitRule, RgbImage, SegmentResult } from '../types.js';
@@ -84,7 +84,7 @@ export class Predictor {
   readonly rejectThreshold: number | null;
 
   constructor(
-    readonly gsva: Gsva,
+    readonly gsva: LlavaSam,
     /** With the added tokens, its ids those of the model's config. */
     readonly tokenizer: Tokenizer,
     readonly conversation: ConversationStyle,

@@ -9,7 +9,7 @@
 import { segIdAt, segIds, type TokenIds } from '../config.js';
 import { padBatch, type TokenizedConversation } from '../data/text/conversation.js';
 import * as tf from '../engine/tf.js';
-import type { Gsva } from '../systems/gsva/gsva.js';
+import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { type EncodedImage, stackFeatures } from '../features/image-features.js';
 import type { LayerCache } from '../networks/decoder-lm/llama.js';
 import { requireFinite } from '../checkpoints/not-finite.js';
@@ -52,7 +52,7 @@ interface Place {
  * @throws UserError that names the part of the network at fault where logits, states or masks are not finite
  */
 export async function teacherForce(
-  gsva: Gsva,
+  gsva: LlavaSam,
   items: readonly ForcedItem[],
   masks: 'every' | 'given' = 'every',
 ): Promise<ForcedAnswer[]> {
@@ -124,7 +124,7 @@ function placesOf(layout: MultimodalRows, ids: readonly number[]): Place[] {
 }
 
 /** [P, D] */
-function statesOf(gsva: Gsva, hidden: tf.Tensor3D, places: readonly Place[]): tf.Tensor2D {
+function statesOf(gsva: LlavaSam, hidden: tf.Tensor3D, places: readonly Place[]): tf.Tensor2D {
   const [, time] = hidden.shape;
   return gsva.statesAt(
     hidden,
@@ -133,7 +133,7 @@ function statesOf(gsva: Gsva, hidden: tf.Tensor3D, places: readonly Place[]): tf
 }
 
 /** @param logits [P, V] */
-function decide(gsva: Gsva, logits: Float32Array, places: readonly Place[]): ForcedDecision[] {
+function decide(gsva: LlavaSam, logits: Float32Array, places: readonly Place[]): ForcedDecision[] {
   const { tokens, llm } = gsva.config;
   return places.map(({ id }, index) => {
     const row = logits.subarray(index * llm.vocabSize, (index + 1) * llm.vocabSize);
@@ -156,7 +156,7 @@ interface FirstPass {
  * The states [P, D] of all places when every [REJ] is read as [SEG]. Only the conversations that have a [REJ] are run
  * again, and only from the first [REJ] of any of them on: what stands before is as in the first pass.
  */
-function statesOfSecondPass(gsva: Gsva, first: FirstPass): tf.Tensor2D {
+function statesOfSecondPass(gsva: LlavaSam, first: FirstPass): tf.Tensor2D {
   const { batch, layout, places, hidden } = first;
   const { tokens } = gsva.config;
   const rejected = places.filter(({ id }) => id === tokens.rej);

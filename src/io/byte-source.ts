@@ -1,19 +1,18 @@
-/** Bytes that are read piece by piece: an open file, or a buffer (tests try a million damaged files in memory). */
+/** Bytes that are read piece by piece: an open file, or a buffer in tests. */
 import { readInto, withFile } from './file-tensor.js';
 
 export interface ByteSource {
   readonly size: number;
-  /** Fills `target` with the bytes from `position` on. */
   readInto(position: number, target: Uint8Array): void;
 }
 
-/** Opens a source for the time of `use`; again and again, as tensors are asked for. */
+/** Opens a source for the time of `use`, once per tensor. */
 export type Opener = <T>(use: (source: ByteSource) => T) => T;
 
 /**
  * Opens a file each time.
- * @param format what it should be, for errors
- * @throws UserError that names the file; also when its size is not what it was the first time
+ * @param format for errors
+ * @throws UserError that names the file; also when its size has changed
  */
 export function fileOpener(path: string, format: string): Opener {
   let expected: number | null = null;
@@ -29,7 +28,7 @@ export function fileOpener(path: string, format: string): Opener {
     );
 }
 
-/** Bytes [position, position + length), which the caller knows to be there. */
+/** Existing bytes [position, position + length). */
 export function readPart(source: ByteSource, position: number, length: number): Buffer<ArrayBuffer> {
   const bytes = Buffer.allocUnsafeSlow(length);
   source.readInto(position, bytes);

@@ -1,4 +1,4 @@
-/** The files that weights come in: safetensors or PyTorch, one file, or a folder of shards with an index. */
+/** Weights in safetensors or PyTorch files: one file, or a folder of shards with an index. */
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { UserError } from '../errors.js';
@@ -12,16 +12,14 @@ import { openShared } from './shared-tensors.js';
 import { openTorchCheckpoint } from './torch/torch-checkpoint.js';
 
 export interface Checkpoint {
-  /** By the names in the files; each is read when it is asked for. */
   readonly tensors: FileTensors;
-  /** Paths, in the order in which they were opened. */
   readonly files: readonly string[];
   readonly format: 'safetensors' | 'PyTorch';
-  /** Where in a file of torch.save the tensors lie, and what lies beside them: '"model" (beside it: epoch)'; null: at its top. */
+  /** Place of the tensors in a file of torch.save, and its other keys: '"model" (beside it: epoch)'; null: the top. */
   readonly within?: string | null;
 }
 
-/** What a folder may hold, the first that is there; a safetensors file before a pickle. */
+/** Files of a folder, the first present one is read; a safetensors file before a pickle. */
 const IN_FOLDER = [
   'model.safetensors.index.json',
   'model.safetensors',
@@ -32,7 +30,7 @@ const IN_FOLDER = [
   'adapter_model.bin',
 ] as const;
 const ADAPTER = 'adapter_model.';
-/** The file that LLaVA's trainer saves next to an adapter: trained weights outside of it. */
+/** Trained weights other than the adapter, as LLaVA's trainer saves them next to it. */
 const BESIDE_ADAPTER = 'non_lora_trainables.bin';
 const ZIP_MAGIC = Buffer.from('PK');
 const PICKLE_MAGIC = 0x80;
@@ -84,7 +82,7 @@ function joined(first: Checkpoint, second: Checkpoint, path: string): Checkpoint
   };
 }
 
-/** The file, or the index, that a folder's weights are read from. @throws UserError where there is none */
+/** The file, or the index, of a folder's weights. @throws UserError where there is none */
 export function weightsOf(folder: string): string {
   const name = IN_FOLDER.find((candidate) => existsSync(join(folder, candidate)));
   if (name !== undefined) return join(folder, name);
@@ -97,7 +95,7 @@ export function weightsOf(folder: string): string {
   throw new UserError(`Reading weights: ${folder} has none of ${IN_FOLDER.join(', ')}${there}. Name the file itself.`);
 }
 
-/** By its content where the name does not say it: a zip file or a pickle is PyTorch's. */
+/** Decided by content where the name does not suffice: a zip file or a pickle is PyTorch's. */
 function isPyTorch(path: string): boolean {
   if (path.endsWith('.safetensors')) return false;
   if (/\.(bin|pth|pt|ckpt|gguf)$/.test(path)) return true;
@@ -105,7 +103,7 @@ function isPyTorch(path: string): boolean {
   return start.subarray(0, 2).equals(ZIP_MAGIC) || start[0] === PICKLE_MAGIC;
 }
 
-/** `{ "metadata": …, "weight_map": { name: file } }`, the files beside it. */
+/** `{ "metadata": …, "weight_map": { name: file } }`, with the files next to it. */
 function openShards(indexPath: string): Checkpoint {
   const root = JsonReader.of(readJson(indexPath, 'the index of the shards'), indexPath);
   const entries = root.key('weight_map').entries();
@@ -133,9 +131,5 @@ function openShards(indexPath: string): Checkpoint {
   }
   const opened = [...shards.values()];
   if (opened.length === 0) root.key('weight_map').fail('an object with at least one tensor');
-  return {
-    tensors,
-    files: opened.flatMap(({ files }) => files),
-    format: opened[0]?.format ?? 'safetensors',
-  };
+  return { tensors, files: opened.flatMap(({ files }) => files), format: opened[0]?.format ?? 'safetensors' };
 }

@@ -1,12 +1,9 @@
-/**
- * Kinds of files in the place of others: most often a download that went wrong, or another format. One recogniser
- * for every file that is read: weights, configurations, tokenizers, pictures.
- */
+/** Recogniser of files in place of others, for every kind that is read: failed downloads, other formats. */
 import { closeSync, openSync, readSync } from 'node:fs';
 
 type Sign = readonly [RegExp | readonly string[], string];
 
-/** Beginnings of what a server, a browser or git left in place of a file; no format that is read begins so. */
+/** Beginnings of the answers of servers, browsers or git in place of a file; no format that is read begins so. */
 const STAND_INS: readonly Sign[] = [
   [
     /^version https:\/\/git-lfs/,
@@ -40,11 +37,11 @@ const OTHER_FORMATS: readonly Sign[] = [
   [['\x80\x02', '\x80\x03', '\x80\x04', '\x80\x05'], 'it is a pickle but not one of torch.save'],
 ];
 
-/** How many of a file's first bytes are looked at. */
+/** Number of first bytes that are examined. */
 export const HEAD_BYTES = 512;
 
 /**
- * Description of a stand-in for a file, and what to do about it; null where none is seen.
+ * Description of a stand-in for a file, with advice; null where none is recognised.
  * @param head its first HEAD_BYTES bytes, or all if it has fewer
  * @param isJson the file should be JSON, so that braces alone mean nothing
  */
@@ -57,7 +54,7 @@ export function describeStandIn(head: Uint8Array, isJson = false): string | null
   return isJson || !/^\s*\{"/.test(text) ? null : (OTHER_FORMATS[0]?.[1] ?? null);
 }
 
-/** As describeStandIn, of a file by its path; null also where it cannot be opened. */
+/** As describeStandIn, by path; null also where the file cannot be opened. */
 export function describeStandInAt(path: string, isJson = false): string | null {
   try {
     return describeStandIn(headOf(path), isJson);
@@ -78,7 +75,7 @@ export function headOf(path: string): Buffer {
 }
 
 /**
- * Description of a file that should be one of torch.save and is not, and what to do about it.
+ * Description, with advice, of a file that torch.save did not write.
  * @param head its first HEAD_BYTES bytes, or all if it has fewer
  */
 export function describeFileKind(head: Buffer): string {
@@ -96,7 +93,7 @@ export function describeFileKind(head: Buffer): string {
   return found ?? `it begins with the bytes ${head.subarray(0, 8).toString('hex')}, which no file of torch.save does`;
 }
 
-/** Description of a file that should be safetensors and is not; null where its beginning could be one. */
+/** Description of a file that is not safetensors; null where its beginning could be. */
 export function describeNotSafetensors(head: Buffer): string | null {
   if (isSafetensors(head)) return null;
   const standIn = describeStandIn(head);

@@ -1,4 +1,4 @@
-/** A tensor that lies in a file and is read when it is asked for, so that a checkpoint is never in memory whole. */
+/** A tensor in a file, read on demand, so that a checkpoint is never in memory as a whole. */
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { UserError, messageOf } from '../errors.js';
 import { type Dtype, type Fail, isRead, notRead, type ReadDtype } from './safetensors/safetensors-header.js';
@@ -32,10 +32,7 @@ const ARRAYS: Readonly<Record<ReadDtype, new (buffer: ArrayBuffer) => TensorData
   BOOL: Uint8Array,
 };
 
-/**
- * The numbers of a type that fill a buffer.
- * @throws by `fail` for a type that is listed alone, and for a BOOL other than 0 and 1
- */
+/** @throws by `fail` for a type that is listed alone, and for a BOOL other than 0 and 1 */
 export function numbersIn(buffer: ArrayBuffer, dtype: Dtype, fail: Fail): TensorData {
   if (!isRead(dtype)) return fail(notRead(dtype));
   const data = new ARRAYS[dtype](buffer);
@@ -54,13 +51,12 @@ export interface StoredTensor {
 export interface FileTensor {
   readonly dtype: Dtype;
   readonly shape: readonly number[];
-  /** Its numbers in row-major order, as stored; read again each time. Throws a UserError that names file and tensor. */
+  /** Numbers in row-major order, read again each time. @throws UserError that names file and tensor */
   readonly read: () => TensorData;
-  /** The file that it lies in, for errors; absent where it is computed. */
+  /** The file, for errors; absent for a computed tensor. */
   readonly source?: string;
 }
 
-/** Tensors by name, as a file has them. */
 export type FileTensors = ReadonlyMap<string, FileTensor>;
 
 /** readSync takes at most 2^31 - 1 bytes at a time. */
@@ -78,7 +74,6 @@ export function readBytes(file: number, position: number, length: number): Buffe
   return bytes;
 }
 
-/** Fills `target` with the bytes from `position` on. */
 export function readInto(file: number, position: number, target: Uint8Array): void {
   for (let at = 0; at < target.length;) {
     const count = readSync(file, target, at, Math.min(LARGEST_READ, target.length - at), position + at);
@@ -96,9 +91,9 @@ export function cannotRead(path: string, format: string): Fail {
 
 /**
  * Opens a file for the time of `use`.
- * @param format what it should be, for errors: 'safetensors'
- * @param size what the file must have, where it has been read before
- * @throws UserError that names the file, for anything that fails
+ * @param format for errors: 'safetensors'
+ * @param size at the first reading, where there was one
+ * @throws UserError that names the file, for any failure
  */
 export function withFile<T>(
   path: string,

@@ -1,4 +1,4 @@
-/** Folders that training tools leave, told apart by their files: what such a folder is, and which step gives weights. */
+/** Folders of training tools, recognised by their files: description, and the step that gives weights. */
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -25,7 +25,7 @@ export function describeFolder(folder: string): string | null {
   );
 }
 
-/** Description of a file that lists like any other and yet holds only a part of the weights; null else. */
+/** Description of a file that holds only a part of the weights; null otherwise. */
 export function describeParts(shapes: Iterable<readonly number[]>): string | null {
   const all = [...shapes];
   const empty = all.filter((shape) => shape.includes(0)).length;
@@ -36,7 +36,6 @@ export function describeParts(shapes: Iterable<readonly number[]>): string | nul
   );
 }
 
-/** Files in a folder that could be weights. */
 export function weightFiles(folder: string): string[] {
   return readdirSync(folder).filter((name) => WEIGHTS.test(name) && !NO_WEIGHTS.test(name));
 }
@@ -104,7 +103,7 @@ function otherFormat(names: readonly string[]): string | null {
   return null;
 }
 
-/** Weights lie one folder down: the trainer's checkpoint-500, the snapshot of the hub's cache. */
+/** Weights one folder down: the trainer's checkpoint-500, the snapshot of the hub's cache. */
 function subfolder(folder: string, names: readonly string[]): string | null {
   const isFolder = (name: string): boolean =>
     statSync(join(folder, name), { throwIfNoEntry: false })?.isDirectory() === true;

@@ -3,21 +3,15 @@ import { join } from 'node:path';
 import { writeJson } from './json/json-file.js';
 import { type TensorOutput, byteCount, checkNames } from './tensor-output.js';
 
-/** How the files of a format are called: `model` + `.safetensors`. */
+/** Names of a format's files: `model` + `.safetensors`. */
 export interface ShardNames {
   readonly stem: string;
   readonly extension: string;
 }
 
-/** Bytes of tensors that a shard has at most (a larger tensor has a shard of its own). */
+/** Largest number of bytes of tensors per shard (a larger tensor has a shard of its own). */
 export const DEFAULT_SHARD_BYTES = 2e9;
 
-/**
- * Writes tensors into one file STEM.EXT, or, when they are more than `shardBytes`, into STEM-00001-of-0000N.EXT and
- * so on with STEM.EXT.index.json, which is written last.
- * @param writeShard writes one file
- * @returns the names of the files, the index included
- */
 export function writeShards(
   dir: string,
   tensors: readonly TensorOutput[],
@@ -45,7 +39,7 @@ export function writeShards(
   return [...files, index];
 }
 
-/** In order, each shard as full as it gets; at least one shard. */
+/** In order, each shard as full as possible; at least one shard. */
 function split(tensors: readonly TensorOutput[], shardBytes: number): TensorOutput[][] {
   let shard: TensorOutput[] = [];
   let filled = 0;
@@ -63,7 +57,6 @@ function split(tensors: readonly TensorOutput[], shardBytes: number): TensorOutp
   return shards;
 }
 
-/** Bytes of all tensors. */
 function total(tensors: readonly TensorOutput[]): number {
   return tensors.reduce((sum, tensor) => sum + byteCount(tensor), 0);
 }

@@ -1,6 +1,6 @@
 /**
- * The dict of tensors in what a checkpoint holds: the object itself, or a dict at any key of it (`state_dict`, `model`,
- * `net`, `model_state_dict`, two levels down). Of several, the one with most tensors; of equal ones none is guessed.
+ * The dict of tensors in a checkpoint: the object itself, or a dict at one of its keys (`state_dict`, `model`, `net`,
+ * `model_state_dict`, two levels down). Of several, the one with most tensors; of equal ones none is guessed.
  */
 import { PickleOpaque, type PickleValue, describePickled } from './torch/pickle.js';
 import { TorchTensor } from './torch/torch-tensors.js';
@@ -10,9 +10,9 @@ type Dict = ReadonlyMap<PickleValue, PickleValue>;
 
 export interface StateDict {
   readonly entries: readonly (readonly [string, TorchTensor])[];
-  /** All else in the file, by name. */
+  /** All other content of the file, by name. */
   readonly others: Map<string, unknown>;
-  /** Where it was found; null: it is the object itself. */
+  /** Key of the dict; null where it is the object itself. */
   readonly wrapper: string | null;
 }
 
@@ -22,17 +22,17 @@ interface Candidate {
   readonly tensors: number;
 }
 
-/** A checkpoint has its weights within so many dicts. */
+/** Depth of dicts up to which weights are sought. */
 const DEEPEST = 3;
 /** States of an optimizer are dicts of tensors too. */
 const NO_WEIGHTS = /optim|sched|scaler|rng|callback|^grads?$/i;
-/** An average of the weights beside the weights themselves: whoever wants it names it. */
+/** An average of the weights next to the weights themselves: it has to be named. */
 const AVERAGE = /ema|average|shadow|swa/i;
 const DEEPSPEED_OPTIMIZER =
   "it is DeepSpeed's states of an optimizer, one process's part of them, and holds no weights: those are in " +
   'mp_rank_00_model_states.pt beside it (ZeRO 1 and 2), or come of python zero_to_fp32.py FOLDER OUT (ZeRO 3), which lies above it';
 
-/** @throws by `fail`, which names the keys that there are */
+/** @throws by `fail`, which names the present keys */
 export function findStateDict(value: PickleValue, fail: Fail): StateDict {
   const root = asDict(value);
   if (root === null) {
@@ -64,7 +64,7 @@ function chooseOf(rivals: readonly Candidate[], fail: Fail): Candidate {
   );
 }
 
-/** @param seen dicts that have been looked into: one may contain itself, or stand at two keys */
+/** @param seen dicts already examined: one may contain itself, or occur at two keys */
 function candidatesIn(dict: Dict, path: readonly string[], seen: Set<Dict>): Candidate[] {
   const found: Candidate[] = [];
   seen.add(dict);

@@ -1,15 +1,14 @@
-/** Tensors on their way into a file: named, read when their turn comes, in the type that the file shall have. */
+/** Tensors to be written: named, read one at a time, in the type of the file. */
 import { UserError } from '../errors.js';
 import { type FileTensor, type TensorData } from './file-tensor.js';
 import { bfloat16ToFloat32, firstOverflow, float32ToBfloat16, float32ToHalf, halfToFloat32 } from '../half-float.js';
 import { DTYPE_BYTES, type Dtype } from './safetensors/safetensors-header.js';
 
-/** A tensor to be written. `read` is called once, when its turn comes, and gives its numbers in row-major order. */
+/** A tensor to be written. `read` is called once and returns its numbers in row-major order. */
 export interface TensorOutput extends FileTensor {
   readonly name: string;
 }
 
-/** What weights are stored in. */
 export type WeightDtype = 'F32' | 'F16' | 'BF16';
 type FloatDtype = WeightDtype | 'F64';
 
@@ -19,17 +18,15 @@ const BLOCK = 2 ** 15;
 /** Pieces of a tensor's bytes; typed arrays of bytes end at 2^32, systems' writes at 2^31. */
 const LARGEST_PIECE = 2 ** 30;
 
-/** Bytes of a tensor in a file. */
 export function byteCount({ dtype, shape }: { readonly dtype: Dtype; readonly shape: readonly number[] }): number {
   return shape.reduce((product, size) => product * size, DTYPE_BYTES[dtype]);
 }
 
-/** A tensor of a file under a name, to be written. */
 export function named(name: string, tensor: FileTensor): TensorOutput {
   return { name, dtype: tensor.dtype, shape: tensor.shape, read: () => tensor.read() };
 }
 
-/** Refuses what would lose a tensor. */
+/** Throws for a name that occurs twice: a tensor would be lost. */
 export function checkNames(tensors: readonly TensorOutput[]): void {
   const seen = new Set<string>();
   for (const { name } of tensors) {
@@ -38,7 +35,7 @@ export function checkNames(tensors: readonly TensorOutput[]): void {
   }
 }
 
-/** Reads a tensor to be written and gives its bytes in pieces, which share its memory. */
+/** Bytes of a tensor in pieces, which share its memory. */
 export function outputBytes(tensor: TensorOutput): Uint8Array[] {
   const { buffer, byteOffset, byteLength } = tensor.read();
   const expected = byteCount(tensor);
@@ -55,7 +52,7 @@ export function outputBytes(tensor: TensorOutput): Uint8Array[] {
 
 /**
  * The tensor in another floating type: widened exactly, narrowed to the nearest number, ties to even (F64 by way of
- * float32, as PyTorch does). Tensors that hold no floating numbers stay as they are.
+ * float32, as PyTorch does). Other tensors stay unchanged.
  * @throws UserError (from `read`) for a finite number that the type cannot hold
  */
 export function converted(tensor: FileTensor, dtype: WeightDtype, name: string): FileTensor {

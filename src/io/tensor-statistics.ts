@@ -1,10 +1,10 @@
-/** What the numbers of a tensor look like: enough to see a part that was never trained, or that has gone astray. */
+/** Statistics of a tensor's numbers, which reveal an untrained or diverged part. */
 import { findNotFinite, type NotFinite } from '../finite.js';
 import type { StoredTensor, TensorData } from './file-tensor.js';
 import { bfloat16ToFloat32, halfToFloat32 } from '../half-float.js';
 import type { Dtype } from './safetensors/safetensors-header.js';
 
-/** Of the finite numbers, but for the counts; null where there are none. */
+/** Statistics of the finite numbers; null where there are none. */
 export interface TensorStatistics {
   readonly min: number | null;
   readonly max: number | null;
@@ -37,7 +37,7 @@ export function storedNotFinite({ data, dtype }: Pick<StoredTensor, 'data' | 'dt
 
 type Floats = Float32Array | Float64Array;
 
-/** Numbers looked at twice in a row, while they are in the processor's cache. */
+/** Numbers that are read twice in a row, while they are in the processor's cache. */
 const BLOCK = 2 ** 14;
 
 /** 64-bit integers are rounded to the nearest double. */
@@ -118,7 +118,6 @@ function scratchFor(data: TensorData): Floats {
   return data instanceof Uint16Array ? new Float32Array(BLOCK) : new Float64Array(BLOCK);
 }
 
-/** The numbers as floats, as they lie there or in `scratch`. */
 function asFloats(part: TensorData, dtype: Dtype, scratch: Floats): Floats {
   if (part instanceof Float32Array || part instanceof Float64Array) return part;
   const out = scratch.subarray(0, part.length);

@@ -1,13 +1,11 @@
-/** The likely encoding of a text that is not UTF-8, and the command that converts it. */
-
 /** Encodings of Windows that annotation tools wrote, East Asian first: a Western one accepts nearly any bytes. */
 const CANDIDATES = ['gb18030', 'shift_jis', 'euc-kr', 'big5'] as const;
-/** Bytes that are looked at. */
+/** Bytes that are examined. */
 const LOOKED_AT = 1 << 20;
 
 /**
- * Why bytes are not UTF-8 and how to convert the file, as the end of a sentence: `it is in UTF-16; convert it: iconv …`.
- * The encoding is named, never assumed: reading by a guess gives other letters without a word.
+ * Reason why bytes are not UTF-8, and the conversion of the file, as the end of a sentence: `it is in UTF-16; convert
+ * it: iconv …`. The encoding is named, never assumed: a guess could silently give other letters.
  * @param bytes the file's beginning, or all of it
  * @param path for the command
  */

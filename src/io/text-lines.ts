@@ -1,29 +1,28 @@
-/** The lines of a text file, one after the other, so that a file of any size is read in little memory. */
+/** The lines of a text file, read in little memory. */
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { UserError, messageOf } from '../errors.js';
 
 const CHUNK = 1 << 16;
 const LINE_FEED = 0x0a;
 const BYTE_ORDER_MARK = '\ufeff';
-/** The fault of a line with other bytes. */
 export const NOT_UTF8_LINE = 'it is not a text in UTF-8';
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 export interface TextLine {
   /** From 1. */
   readonly number: number;
-  /** Without its line feed (a carriage return before it is kept); empty where there is a `fault`. */
+  /** Text without line feed (a carriage return before it is kept); empty where there is a `fault`. */
   readonly text: string;
   /** Why the line cannot be used: too long, not UTF-8; else null. */
   readonly fault: string | null;
-  /** Bytes of the file up to and with its line feed; null for a last line that has none. */
+  /** Bytes of the file including this line's feed; null for a last line without one. */
   readonly end: number | null;
 }
 
 /**
- * Reads UTF-8; a byte order mark is dropped. What follows the last line feed is a line too, unless it is empty.
- * @param longest in bytes; a longer line is passed over and reported as a fault
- * @param whatFor what the reader needs it for; part of the error message
+ * Reads UTF-8; a byte order mark is dropped. Text after the last line feed is a line too, unless empty.
+ * @param longest in bytes; a longer line is skipped and reported as a fault
+ * @param whatFor purpose of the file, for errors
  * @throws UserError where the file is missing or cannot be read
  */
 export function* readTextLines(path: string, whatFor: string, longest: number): Generator<TextLine, void, undefined> {
@@ -71,7 +70,6 @@ function read(file: number, chunk: Buffer, path: string): number {
 /** The bytes of one line as they come in. */
 class LineBytes {
   private parts: Buffer[] = [];
-  /** In bytes. */
   length = 0;
 
   constructor(private readonly longest: number) {}

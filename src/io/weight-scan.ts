@@ -1,10 +1,9 @@
-/** A checkpoint's values looked at, in the time there is: NaN and infinities by name. */
+/** Search for NaN and infinities in a checkpoint, within limited time. */
 import { countsText, type NotFinite, placeText } from '../finite.js';
 import type { FileTensors } from './file-tensor.js';
 import { byteCount } from './tensor-output.js';
 import { storedNotFinite } from './tensor-statistics.js';
 
-/** A stored tensor that is not finite throughout. */
 export interface NotFiniteTensor {
   readonly name: string;
   readonly shape: readonly number[];
@@ -13,16 +12,16 @@ export interface NotFiniteTensor {
 
 export interface WeightScan {
   readonly bad: readonly NotFiniteTensor[];
-  /** Tensors, and their bytes, that were read. */
+  /** Tensors that were read, and their bytes. */
   readonly tensors: number;
   readonly bytes: number;
-  /** Of the whole checkpoint. */
+  /** Totals of the checkpoint. */
   readonly allTensors: number;
   readonly allBytes: number;
 }
 
 /**
- * The smallest tensors come first: norms and biases, through which everything goes, are a thousandth of the bytes.
+ * Scans the smallest tensors first: norms and biases, through which everything passes, are a thousandth of the bytes.
  * @param seconds after which no further tensor is begun
  * @throws UserError where a tensor cannot be read
  */

@@ -1,4 +1,4 @@
-/** Small XML files without a schema: elements and their texts, read strictly. Attributes are passed over. */
+/** Small XML files without a schema: elements and their texts, read strictly. Attributes are ignored. */
 import { UserError } from '../errors.js';
 
 export interface XmlElement {
@@ -60,7 +60,6 @@ export function parseXml(text: string, source: string): XmlElement {
   return only;
 }
 
-/** The first child of a name, null where there is none. */
 export function childOf(element: XmlElement, name: string): XmlElement | null {
   return element.children.find((child) => child.name === name) ?? null;
 }

@@ -59,6 +59,11 @@ export class MultimodalRows {
     }
   }
 
+  /** Whether any row has a picture. */
+  get hasPictures(): boolean {
+    return this.placeholders.some(Number.isFinite);
+  }
+
   /** Index into [B·time] of text position `t` of `row`; for the placeholder, of its first vision token. */
   flatIndex(row: number, t: number): number {
     return row * this.time + this.expanded(row, t);
@@ -82,7 +87,7 @@ export class MultimodalRows {
     return { positions: Int32Array.from(positions), targets: Int32Array.from(targets) };
   }
 
-  /** States that predict one of `ids`, row by row: where GSVA reads its mask queries. */
+  /** States that predict one of `ids`, row by row: where mask queries are read. */
   statesBefore(
     ids: readonly number[],
     from: 'all' | 'supervised' = 'all',
@@ -109,9 +114,7 @@ function placeholderOf({ inputIds, lengths, time }: TokenBatch, row: number): nu
   const ids = inputIds.subarray(row * time, row * time + (lengths[row] ?? 0));
   const first = ids.indexOf(IMAGE_TOKEN_ID);
   if (first >= 0 && ids.includes(IMAGE_TOKEN_ID, first + 1)) {
-    throw new UserError(
-      `conversation ${row} holds more than one image placeholder; GSVA takes one image per conversation`,
-    );
+    throw new UserError(`conversation ${row} holds more than one image placeholder; a conversation has one image`);
   }
   return first < 0 ? Infinity : first;
 }

@@ -21,7 +21,7 @@ export interface FirstNotFinite {
 const MOST_WAITING = 2 ** 30;
 
 type Forward = (...inputs: unknown[]) => unknown;
-/** Every layer has one, each with inputs of its own. */
+/** Every layer but a whole model has one, each with inputs of its own. */
 interface WithForward {
   forward: Forward;
 }
@@ -38,7 +38,8 @@ interface Seen {
  */
 export async function firstNotFiniteLayer(root: CompositeLayer, rerun: () => unknown): Promise<FirstNotFinite | null> {
   const watcher = tf.getBackend() === 'webgpu' ? new LaterWatcher() : new Watcher();
-  const layers = root.namedLayers().map(([path, layer]) => {
+  const forwards = root.namedLayers().filter(([, layer]) => 'forward' in layer);
+  const layers = forwards.map(([path, layer]) => {
     return { path, layer: layer as unknown as WithForward, own: Object.getOwnPropertyDescriptor(layer, 'forward') };
   });
   for (const { path, layer } of layers) {

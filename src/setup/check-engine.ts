@@ -1,6 +1,6 @@
 /**
- * Run in a process of its own: starts the engine that its argument asks for, compares a product and its gradients with
- * sums in JavaScript, measures, and prints an EngineAnswer.
+ * Program of a process of its own: starts the engine of its argument, compares a product and its gradients with sums in
+ * JavaScript, measures, and prints an EngineAnswer.
  */
 import { startEngine } from '../engine/engine.js';
 import * as tf from '../engine/tf.js';
@@ -11,7 +11,7 @@ import type { EngineAnswer, EngineRequest } from './engine-answer.js';
 const SIZE = 48;
 const SPEED_SIZE = { brief: 512, whole: 1024 };
 const MOST_RUNS = 10;
-/** No further run is begun after so long. */
+/** Time after which no further run is begun. */
 const MOST_MILLISECONDS = { brief: 200, whole: 1000 };
 const TOLERANCE = 1e-4;
 
@@ -26,7 +26,7 @@ async function check(request: EngineRequest): Promise<EngineAnswer> {
   return { outcome: 'works', info, gigaflops };
 }
 
-/** Of a·b and of the gradient of Σ (a·b)² / 2 by a, which is (a·b)·bᵀ. */
+/** Error of a·b and of the gradient of Σ (a·b)² 2 by a, which is (a·b)·bᵀ. */
 async function largestError(): Promise<number> {
   const random = new Random(1);
   const values = (): Float32Array => Float32Array.from({ length: SIZE * SIZE }, () => random.uniform() - 0.5);
@@ -61,7 +61,6 @@ function transpose(a: Float32Array): Float32Array {
   return Float32Array.from(a, (_, at) => a[(at % SIZE) * SIZE + Math.floor(at / SIZE)] as number);
 }
 
-/** The fastest of some products, in GFLOP/s. */
 async function measure(length: 'brief' | 'whole'): Promise<number> {
   const size = SPEED_SIZE[length];
   const matrix: tf.Tensor2D = tf.randomUniform([size, size], 0, 1, 'float32', 1);

@@ -1,20 +1,20 @@
-/** What a process that tries an engine (`check-engine.ts`) says of it, and asking one. */
+/** Answer of a process that tries an engine (`check-engine.ts`), and the request for one. */
 import type { EngineInfo, EngineName } from '../engine/engine.js';
 import { UserError, messageOf } from '../errors.js';
 import { JsonReader } from '../io/json/json-reader.js';
 import type { CommandOptions, RunCommand } from './run-command.js';
 
-/** It starts, computes rightly, and how fast. */
+/** The engine starts, computes correctly, and its speed is known. */
 export interface WorkingEngine {
   readonly outcome: 'works';
   readonly info: EngineInfo;
-  /** Of a product of two matrices of 1024 × 1024 (512 × 512 where the request is brief), in 10^9 operations a second. */
+  /** Speed for matrices of 1024 × 1024 (512 × 512 where the request is brief), in 10^9 operations a second. */
   readonly gigaflops: number;
 }
 
 /**
- * 'refused': it says itself why it cannot be started. 'broken': it computes wrongly, crashes, or never answers.
- * 'unanswered': it was not waited for; whether it works is not known.
+ * 'refused': it cannot be started, for a stated reason. 'broken': it computes wrongly, crashes, or never answers.
+ * 'unanswered': unknown, the time was up.
  */
 export interface FailingEngine {
   readonly outcome: 'refused' | 'broken' | 'unanswered';
@@ -27,7 +27,7 @@ const NAMES = ['tensorflow', 'webgpu', 'openblas', 'wasm', 'cpu'] as const satis
 /** TensorFlow with CUDA takes half a minute on its first start. */
 const MOST_SECONDS = 120;
 
-/** How an engine is asked for; what is left out is as the environment says. */
+/** Request of an engine; omitted values come from the environment. */
 export interface EngineRequest {
   readonly engine: EngineName | 'auto';
   readonly device?: string | undefined;
@@ -37,7 +37,7 @@ export interface EngineRequest {
 }
 
 /**
- * Tries an engine in a process of its own, so that a library that crashes or hangs takes nothing with it.
+ * Tries an engine in a process of its own, so that a library that crashes or hangs does no harm.
  * @param program path of check-engine.js
  */
 export async function askEngine(
@@ -66,7 +66,7 @@ export async function askEngine(
   }
 }
 
-/** @param seconds that it was waited for; 0 where it was not asked */
+/** @param seconds of waiting; 0 where it was not tried */
 export function unanswered(seconds: number): FailingEngine {
   const why =
     seconds === 0 ? 'not tried: the others took the time' : `no answer within ${Number(seconds.toFixed(1))} s`;

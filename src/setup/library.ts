@@ -5,13 +5,12 @@ import { UserError } from '../errors.js';
 import { ADDON_FILE } from '../engine/tensorflow-installation.js';
 import type { CommandOptions, RunCommand } from './run-command.js';
 
-/** What the addon is compiled and linked with. */
+/** Inputs of compiling and linking the addon. */
 export interface TensorflowLibrary {
   /** Folder with tensorflow/c/c_api.h below it. */
   readonly include: string;
-  /** Libraries to link, by path. */
   readonly libraries: readonly string[];
-  /** Where the addon finds them at run time; may begin with $ORIGIN, the addon's folder. */
+  /** Search path of the addon at run time; may begin with $ORIGIN, the addon's folder. */
   readonly runPath: string;
 }
 
@@ -21,7 +20,7 @@ const SETS = [
 ] as const;
 const HEADER = join('tensorflow', 'c', 'eager', 'c_api.h');
 
-/** TensorFlow as it lies in `site`, of the wheel; the addon will lie beside `site`. */
+/** TensorFlow in `site`, from the wheel; the addon will lie next to `site`. */
 export function libraryInSite(site: string): TensorflowLibrary {
   const folder = join(site, 'tensorflow');
   return {
@@ -31,7 +30,7 @@ export function libraryInSite(site: string): TensorflowLibrary {
   };
 }
 
-/** Finds libraries and headers in a folder. @throws UserError saying what is missing. */
+/** Finds libraries and headers in a folder. @throws UserError that names the missing part */
 export function findLibrary(folder: string): TensorflowLibrary {
   const root = resolve(folder);
   const places = [root, join(root, 'lib'), join(root, 'tensorflow')];
@@ -48,7 +47,7 @@ export function findLibrary(folder: string): TensorflowLibrary {
   );
 }
 
-/** TensorFlow's version by its headers, or null where they do not say. */
+/** TensorFlow's version by its headers; null where they have none. */
 export function versionOfHeaders(include: string): string | null {
   const files = ['release_version.h', 'version.h'].map((name) => join(include, 'tensorflow', 'core', 'public', name));
   const text = files.map((path) => (existsSync(path) ? readFileSync(path, 'utf8') : '')).join('\n');
@@ -94,7 +93,6 @@ export function addonArguments(folder: string, packageName: string, library: Ten
   ];
 }
 
-/** Compiles the addon into `folder`. */
 export async function compileAddon(
   compiler: string,
   folder: string,

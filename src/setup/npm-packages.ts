@@ -1,10 +1,8 @@
 /**
- * The npm packages of the engine `tensorflow`: tfjs-node without its install script (which would download
- * TensorFlow 2.9), the Node-API headers that its addon is compiled with, and google-protobuf.
- *
- * Stand-ins take the place of its other dependencies. Those for `@tensorflow/tfjs` and tfjs-core hand it the copy of
- * tfjs-core that everything else uses (two copies would not know each other's tensors); the rest serve its install
- * script and its saved models only, and are empty.
+ * The npm packages of the engine `tensorflow`: tfjs-node without its install script (which would download TensorFlow
+ * 2.9), the Node-API headers for its addon, and google-protobuf. Stand-ins replace its other dependencies. Those for
+ * `@tensorflow/tfjs` and tfjs-core hand it the copy of tfjs-core in use (two copies would not share tensors); the rest
+ * serve its install script and saved models only, and are empty.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -38,7 +36,6 @@ export function tfjsNodePackage(gpu: boolean): string {
   return gpu ? '@tensorflow/tfjs-node-gpu' : '@tensorflow/tfjs-node';
 }
 
-/** Fills `folder`/node_modules. */
 export async function installNpmPackages(
   folder: string,
   gpu: boolean,
@@ -64,7 +61,7 @@ export async function installNpmPackages(
   });
 }
 
-/** npm itself; run by it (`npm exec`, `npm run`), the same npm. */
+/** npm itself; the same npm where it runs this (`npm exec`, `npm run`). */
 export function npmCommand(): [string, ...string[]] {
   const running = process.env.npm_execpath ?? '';
   return /npm-cli\.c?js$/.test(running) ? [process.execPath, running] : ['npm'];

@@ -4,17 +4,16 @@ import { UserError } from '../errors.js';
 
 export interface CommandOptions {
   readonly cwd?: string;
-  /** Added to the environment. */
   readonly env?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
   /** Seconds after which it is killed; default: never. */
   readonly timeout?: number;
 }
 
-/** @returns what it wrote to stdout. @throws CommandError when it cannot be started or fails. */
+/** @returns the standard output. @throws CommandError when it cannot be started or fails */
 export type RunCommand = (command: string, args: readonly string[], options?: CommandOptions) => Promise<string>;
 
-/** What is kept of an output, in characters: JSON answers fit in, endless logs do not fill the memory. */
+/** Characters kept of an output: enough for JSON answers, bounded for endless logs. */
 const KEPT = 1 << 22;
 const LINES_SHOWN = 6;
 
@@ -66,7 +65,7 @@ export const runCommand: RunCommand = (command, args, options = {}) =>
     });
   });
 
-/** "g++ failed (exit code 1): … | …", with the lines that tell most. */
+/** "g++ failed (exit code 1): … | …", with the most telling lines. */
 function describeFailure(
   command: string,
   code: number | null,

@@ -1,6 +1,6 @@
 /**
- * `gsva setup tensorflow`: npm's packages, TensorFlow's libraries and the addon that joins them, in one folder that is
- * there completely or not at all; tried before it takes its place.
+ * `gsva setup tensorflow`: npm's packages, TensorFlow's libraries and the addon between them, in one atomic folder,
+ * tried before it takes its place.
  */
 import { existsSync, mkdirSync, realpathSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -27,26 +27,24 @@ import { addCuda, downloadWheel, findPython, tensorflowRequirement, unpackTensor
 
 /** What to set up. */
 export interface SetupRequest {
-  /** Where. */
   readonly folder: string;
   /** With CUDA. */
   readonly gpu: boolean;
-  /** TensorFlow's wheel, already downloaded; null: pip downloads it. */
+  /** TensorFlow's downloaded wheel; null: pip downloads it. */
   readonly wheel: string | null;
-  /** A folder with TensorFlow's libraries and headers, used where it is; null: a wheel. */
+  /** A folder with TensorFlow's libraries and headers, used in place; null: a wheel. */
   readonly lib: string | null;
 }
 
-/** What setting up needs of the world; tests pass fakes. */
+/** Outside services of the setup; tests pass fakes. */
 export interface SetupTools {
   readonly run: RunCommand;
   readonly platform: NodeJS.Platform;
-  /** process.arch. */
   readonly arch: string;
   readonly signal: AbortSignal;
-  /** A line about the course of the work. */
+  /** A line about progress. */
   note(line: string): void;
-  /** Tries the engine in `folder` in another process. @returns what it found. @throws where it does not work. */
+  /** Tries the engine in `folder` in another process. @returns a description. @throws where it does not work */
   check(folder: string): Promise<string>;
 }
 
@@ -58,18 +56,18 @@ export interface StepReport {
 
 export interface SetupReport {
   readonly installation: Installation;
-  /** Whether it had been set up in the same way and was only checked. */
+  /** Whether an equal installation existed and was only checked. */
   readonly wasThere: boolean;
   readonly steps: readonly StepReport[];
 }
 
 const GIB = 2 ** 30;
-/** What is needed at the same time while setting up: the libraries and one wheel. */
+/** Space needed at the same time: the libraries and one wheel. */
 const SPACE_NEEDED = { cpu: 1.6 * GIB, gpu: 9 * GIB } as const;
 
 /**
- * Sets the engine up, or checks it where the same has been set up already.
- * @throws UserError naming the step that failed, why, and what to try; the folder is as it was then.
+ * Sets the engine up, or checks an equal installation.
+ * @throws UserError naming the failed step, its reason, and advice; the folder is unchanged then
  */
 export async function setupTensorflow(request: SetupRequest, tools: SetupTools): Promise<SetupReport> {
   const steps = new Steps(tools);
@@ -90,7 +88,7 @@ export async function setupTensorflow(request: SetupRequest, tools: SetupTools):
   return { installation, wasThere: false, steps: steps.reports };
 }
 
-/** Removes what was set up. @returns whether there was anything. @throws UserError where the folder is something else. */
+/** Removes an installation. @returns whether there was one. @throws UserError where the folder is something else */
 export function removeTensorflow(folder: string): boolean {
   if (!existsSync(folder)) return false;
   if (!existsSync(join(folder, INSTALLATION_FILE))) {
@@ -158,7 +156,7 @@ interface Programs {
   readonly python: string;
 }
 
-/** Looks for everything before anything is downloaded. */
+/** Finds everything before anything is downloaded. */
 async function findPrograms(request: SetupRequest, tools: SetupTools): Promise<Told<Programs>> {
   const { gpu, wheel, lib, folder } = request;
   const { run, signal } = tools;
@@ -176,7 +174,7 @@ interface Unpacked {
   readonly version: string | null;
 }
 
-/** TensorFlow's libraries out of a wheel into `folder`/site, with CUDA's beside them where asked for. */
+/** Unpacks TensorFlow's libraries from a wheel into `folder`/site, with CUDA's next to them if requested. */
 async function unpack(
   folder: string,
   { gpu, wheel }: SetupRequest,
@@ -221,13 +219,13 @@ async function checked(folder: string, tools: SetupTools): Promise<Told<null>> {
   return { told: await tools.check(folder), value: null };
 }
 
-/** What TensorFlow is made from, in the note's words. */
+/** Source of TensorFlow, in the note's words. */
 function sourceOf({ wheel, lib, gpu }: SetupRequest, arch: string): string {
   const given = lib ?? wheel;
   return given === null ? tensorflowRequirement(gpu, arch) : existsSync(given) ? realpathSync(given) : resolve(given);
 }
 
-/** A note that cannot be read is as good as none: it is replaced. */
+/** An unreadable note counts as none: it is replaced. */
 function readPrevious(folder: string): Installation | null {
   try {
     return findInstallation([folder]);
@@ -258,13 +256,13 @@ function requireSpace(folder: string, gpu: boolean): void {
   );
 }
 
-/** What a step gives, and what is told of it. */
+/** Result of a step, and its report. */
 interface Told<T> {
   readonly told: string;
   readonly value: T;
 }
 
-/** Runs the steps in order and keeps what they did; a failure is told with its step and what to try. */
+/** Runs the steps in order and keeps their reports; a failure is reported with its step and advice. */
 class Steps {
   readonly reports: StepReport[] = [];
 

@@ -1,16 +1,16 @@
 /**
- * TensorFlow out of a Python wheel: its C library and headers, and for GPUs the CUDA libraries of NVIDIA's wheels.
- * pip downloads, Python's zipfile unpacks; nothing is installed into Python, and its version does not matter.
+ * TensorFlow from a Python wheel: its C library and headers, and for GPUs the CUDA libraries of NVIDIA's wheels. pip
+ * downloads, Python's zipfile unpacks; nothing is installed into Python, and its version does not matter.
  */
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { UserError } from '../errors.js';
 import type { CommandOptions, RunCommand } from './run-command.js';
 
-/** The TensorFlow that this was tested with; another one by --wheel. */
+/** The tested version of TensorFlow; --wheel takes another. */
 export const TENSORFLOW_VERSION = '2.21.0';
 
-/** pip's names of what runs here: any Python's wheel holds the same libraries, so one version is asked for. */
+/** pip's names of this platform: any Python's wheel holds the same libraries, so one version is requested. */
 const WHEEL_PYTHON = ['--python-version=3.11', '--implementation=cp', '--abi=cp311', '--only-binary=:all:'];
 const MANYLINUX = [
   'manylinux_2_28',
@@ -21,7 +21,7 @@ const MANYLINUX = [
   'manylinux1',
 ];
 
-/** What is taken out of a wheel: TensorFlow's libraries, the headers of its C API, NVIDIA's libraries. */
+/** Wanted members of a wheel: TensorFlow's libraries, the headers of its C API, NVIDIA's libraries. */
 const WANTED = [
   'tensorflow/libtensorflow_cc.so.2',
   'tensorflow/libtensorflow_framework.so.2',
@@ -44,7 +44,7 @@ with zipfile.ZipFile(wheel) as archive:
             sys.stdout.write(archive.read(name).decode('utf-8'))
 `;
 
-/** What a wheel says of itself. */
+/** Metadata of a wheel. */
 export interface WheelMetadata {
   readonly version: string | null;
   /** pip's requirements of its extra [and-cuda], e.g. 'nvidia-cublas-cu12<13.0,>=12.5.3.2'. */
@@ -74,7 +74,7 @@ export async function findPython(withPip: boolean, run: RunCommand, options: Com
   throw new Error('unreachable');
 }
 
-/** Downloads the wheel of one requirement, without those it requires, into `folder`. @returns its path. */
+/** Downloads the wheel of one requirement, without dependencies, into `folder`. @returns its path */
 export async function downloadWheel(
   python: string,
   requirement: string,
@@ -94,7 +94,7 @@ export async function downloadWheel(
   return join(folder, found);
 }
 
-/** Unpacks what is needed of a wheel into `site`. @throws UserError when it is no wheel. */
+/** Unpacks the wanted members of a wheel into `site`. @throws UserError when it is no wheel */
 export async function unpackWheel(
   python: string,
   wheel: string,
@@ -105,7 +105,7 @@ export async function unpackWheel(
   return parseMetadata(await run(python, ['-c', UNPACK, wheel, site, ...WANTED], options));
 }
 
-/** Unpacks TensorFlow's wheel. @throws UserError when it has no C library for Linux. */
+/** Unpacks TensorFlow's wheel. @throws UserError when it has no C library for Linux */
 export async function unpackTensorflow(
   python: string,
   wheel: string,
@@ -126,7 +126,7 @@ export async function unpackTensorflow(
   return metadata;
 }
 
-/** Downloads and unpacks NVIDIA's wheels, one after the other: together they are 3 GB. @returns their folders. */
+/** Downloads and unpacks NVIDIA's wheels one by one: together they are 3 GB. @returns their folders */
 export async function addCuda(
   python: string,
   requirements: readonly string[],

@@ -1,11 +1,10 @@
 /**
- * What the base's SAM is asked: a point or two, or a box, of a random object of a scene, and the object's visible mask.
+ * Prompts for the base's SAM: a point or two, or a box, of a random object of a scene, and the object's visible mask.
  */
 import type { Random } from '../random.js';
 import type { BinaryMask } from '../types.js';
 import { type Scene, visibleMask } from './scene.js';
 
-/** Labels as SAM's prompt encoder reads them: 1 foreground, 0 background, 2 and 3 the corners of a box. */
 export interface PromptPoint {
   /** Pixels of the scene's image. */
   readonly x: number;
@@ -24,7 +23,7 @@ const BOX_SHARE = 0.4;
 /** Share of the point prompts that have a background point too. */
 const NEGATIVE_SHARE = 0.3;
 
-/** `count` prompts; every object is asked for about equally often. */
+/** `count` prompts; all objects are asked for about equally often. */
 export function sampleMaskPrompts(scene: Scene, random: Random, count: number): MaskPromptSample[] {
   const order = random.shuffle(scene.objects.map((_, index) => index));
   return Array.from({ length: count }, (_, i) => {

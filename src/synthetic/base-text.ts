@@ -19,7 +19,7 @@ import { COLOURS, SHAPES } from './shapes.js';
 const COLUMNS = 'abcdefgh';
 const GRID = COLUMNS.length;
 
-/** How an expression is answered that nothing fits. */
+/** The answer to an expression that nothing fits. */
 export const ABSENT_WORD = 'no';
 
 /** Share of the lists in trained forms that are shorter than they could be. */
@@ -34,7 +34,7 @@ export interface GroundedExpression {
   readonly objects: readonly number[];
 }
 
-/** How many of each kind a conversation holds at most. */
+/** Largest number of each kind in a conversation. */
 export interface GroundingCounts {
   /** Expressions of the embedded benchmark. */
   readonly expressions: number;
@@ -47,8 +47,8 @@ export interface GroundingConversation {
   /** In the order of the answer. */
   readonly asked: readonly GroundedExpression[];
   /**
-   * Whether the question names the expressions. Where it does not, the answer's choice of them cannot be foreseen: only
-   * what stands behind the colons is to be learned.
+   * Whether the question names the expressions. Otherwise the answer's choice cannot be foreseen: only the text behind
+   * the colons is learned.
    */
   readonly named: boolean;
 }
@@ -93,7 +93,7 @@ export function groundingConversation(
 
 /** A conversation in the words of GSVA's training, whose answer has a place, or "no", wherever GSVA's has a token. */
 export interface TrainedFormConversation {
-  /** The answer has [SEG] or [REJ] at every decision: what `answers` says is to stand there. */
+  /** The answer has [SEG] or [REJ] at every decision in place of `answers`. */
   readonly turn: Turn;
   /** In the order of the answer. */
   readonly asked: readonly GroundedExpression[];

@@ -25,7 +25,7 @@ export const EXPRESSION_KINDS = [
 ] as const;
 export type ExpressionKind = (typeof EXPRESSION_KINDS)[number];
 
-/** What a noun phrase says of an object; null says nothing. */
+/** Attributes of a noun phrase; null for an open one. */
 export interface Noun {
   readonly colour: Colour | null;
   readonly shape: Shape | null;
@@ -53,7 +53,7 @@ export interface SceneExpression {
 /** Distance from a border, as a share of the image's side, below which a position is not called clear. */
 export const MARGIN = 0.04;
 
-/** How often each kind is drawn; an impossible draw is drawn again. */
+/** Weights of the kinds; an impossible draw is repeated. */
 const KIND_WEIGHTS: Readonly<Record<ExpressionKind, number>> = {
   attribute: 26,
   position: 15,
@@ -120,7 +120,7 @@ function fits(object: SceneObject, { colour, shape }: Noun): boolean {
   return (colour === null || object.colour === colour) && (shape === null || object.shape === shape);
 }
 
-/** "red circles"; "shape" where the noun says nothing of it. */
+/** "red circles"; "shape" where the noun leaves it open. */
 export function nounWords({ colour, shape }: Noun, plural: boolean): string {
   const shapeWord = (shape ?? 'shape') + (plural ? 's' : '');
   return colour === null ? shapeWord : `${colour} ${shapeWord}`;

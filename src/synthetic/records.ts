@@ -71,7 +71,7 @@ export interface ReferenceEntry {
   readonly kind: ExpressionKind;
 }
 
-/** What the two files say of one image. */
+/** Entries of one image in the two files. */
 export interface ImageRecords {
   readonly split: GRefCocoSplit;
   readonly image: ImageEntry;
@@ -110,7 +110,7 @@ export function recordsOf(
   return { split, image, annotations, references };
 }
 
-/** Whether the object's whole outline shows, but for a few pixels. */
+/** Whether the object's whole outline is visible, but for a few pixels. */
 export function showsWhole(scene: Scene, index: number): boolean {
   return outlineOf(scene, index).isWhole;
 }
@@ -135,7 +135,7 @@ export function annotationOf(scene: Scene, index: number, imageId: number): Anno
   };
 }
 
-/** An object's outline as a polygon, beside what is seen of it. */
+/** An object's outline as a polygon, next to its visible part. */
 function outlineOf(scene: Scene, index: number) {
   const object = scene.objects[index];
   if (object === undefined) throw new RangeError(`the scene has no object ${index}`);

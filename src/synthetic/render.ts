@@ -1,6 +1,6 @@
 /**
- * Makes the picture of a scene: noisy grey or brownish ground, textured shapes with a darkened rim and anti-aliased
- * edges. A pure function of the scene; all noise comes from its `noiseSeed`.
+ * The picture of a scene: noisy grey or brownish ground, textured shapes with a darkened rim and anti-aliased edges. A
+ * pure function of the scene; all noise comes from its `noiseSeed`.
  */
 import type { RgbImage } from '../types.js';
 import { Random } from '../random.js';

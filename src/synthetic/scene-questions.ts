@@ -1,6 +1,6 @@
 /**
- * Questions about a scene with answers of one word: the colour or shape of something, how many there are, whether there
- * is one. What the embedded benchmark has of visual question answering.
+ * Questions about a scene with answers of one word: colour, shape, number or presence. The embedded benchmark's visual
+ * question answering.
  */
 import type { Random } from '../random.js';
 import { drawExpression, type Noun, nounWords, objectsLike, SIDES, targetsOf, wordingOf } from './expressions.js';
@@ -20,7 +20,7 @@ export interface SceneQuestion {
 /** Numbers as the tokenizer has them: a piece each. A scene has at most eight objects. */
 const NUMBERS = ['zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight'] as const;
 const ATTEMPTS = 20;
-/** Share of the questions about colour and shape that say in which half the object is. */
+/** Share of the questions about colour and shape that name the object's half. */
 const SIDE_SHARE = 0.3;
 
 /** Up to `count` different questions about the scene; every kind is as likely. */
@@ -57,7 +57,7 @@ function drawQuestion(scene: Scene, random: Random, kind: QuestionKind): SceneQu
   }
 }
 
-/** "What colour is the left circle?", "What is the red shape?": what the noun does not say. */
+/** "What colour is the left circle?", "What is the red shape?": the attribute that the noun leaves open. */
 function attributeQuestion(scene: Scene, random: Random, kind: 'colour' | 'shape'): SceneQuestion | null {
   const { colour, shape } = random.pick(scene.objects);
   const noun: Noun = kind === 'colour' ? { colour: null, shape } : { colour, shape: null };

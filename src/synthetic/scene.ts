@@ -1,7 +1,7 @@
 /**
  * Scenes of the embedded benchmark: 2–8 coloured shapes, partly overlapping, in an image of varying size. A scene is a
- * pure function of its seed. It holds the geometry and, per pixel, which object is seen there (the ground truth of
- * every mask); render.ts makes the picture.
+ * pure function of its seed: geometry and, per pixel, the visible object (the ground truth of every mask); render.ts
+ * makes the picture.
  */
 import { Random } from '../random.js';
 import type { BinaryMask } from '../types.js';
@@ -19,7 +19,7 @@ import {
 export const TEXTURES = ['plain', 'stripes', 'dots', 'noise', 'gradient'] as const;
 export type Texture = (typeof TEXTURES)[number];
 
-/** Where a scene is used. Scenes of two uses are never the same for one seed. New uses come last: a place is a seed. */
+/** Uses of scenes. Scenes of two uses are never the same for one seed. New uses come last: a place is a seed. */
 export const SYNTH_SPLITS = [
   ...['train', 'val', 'testA', 'testB', 'base'],
   ...['sem-seg', 'sem-seg-val', 'res', 'res-val', 'vqa', 'vqa-val', 'reason', 'reason-val'],
@@ -121,7 +121,9 @@ interface Placed extends Pose, Kind, Look {
   visible: number;
 }
 
-/** Colour and shape; every third object shares one or both with an earlier one, so that there is something to tell apart. */
+/**
+ * Colour and shape; every third object shares one or both with an earlier one, so that expressions must discriminate.
+ */
 function drawKind(random: Random, placed: readonly Kind[]): Kind {
   const colour = random.pick(COLOURS);
   const shape: Shape = random.pick(SHAPES);

@@ -18,7 +18,7 @@ export const COLOUR_RGB: Readonly<Record<Colour, readonly [number, number, numbe
   white: [232, 232, 230],
 };
 
-/** Where a shape stands: centre and radius in pixels, angle in radians (clockwise on the screen). */
+/** Place of a shape: centre and radius in pixels, angle in radians (clockwise on the screen). */
 export interface Pose {
   readonly shape: Shape;
   readonly x: number;

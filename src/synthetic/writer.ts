@@ -34,7 +34,7 @@ export interface SynthOptions {
   readonly testBImages: number;
   /** Default 9. */
   readonly expressionsPerImage?: number;
-  /** Images of each set of the pretraining mixture, beside gRefCOCO; default none. */
+  /** Images of each set of the pretraining mixture, in addition to gRefCOCO; default none. */
   readonly mixture?: MixtureSizes;
   /** Replace a dataset that an earlier call has written there. */
   readonly overwrite?: boolean;
@@ -49,13 +49,13 @@ export interface SynthCounts {
   readonly kinds: Record<ExpressionKind, number>;
 }
 
-/** What synth.json holds: a pure function of the options. */
+/** Content of synth.json: a pure function of the options. */
 export interface SynthSummary {
   readonly seed: number;
   readonly expressionsPerImage: number;
   readonly total: SynthCounts;
   readonly splits: Readonly<Record<GRefCocoSplit, SynthCounts>>;
-  /** How the masks are written. */
+  /** Forms of the masks. */
   readonly segmentations: { polygon: number; rle: number };
   /** Images of each set of the mixture; absent where it was not asked for. */
   readonly mixture?: MixtureSizes;

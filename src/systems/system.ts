@@ -10,7 +10,9 @@ import type { Turn } from '../data/text/conversation.js';
 import type * as tf from '../engine/tf.js';
 import type { Steps } from '../engine/steps.js';
 import type { CompositeLayer } from '../nn/composite-layer.js';
+import type { Gradients } from '../nn/loss-parts.js';
 import type { MultimodalRows } from '../networks/multimodal-rows.js';
+import type { BinaryMask } from '../types.js';
 
 // ── words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -135,6 +137,8 @@ export interface Encoder extends CompositeLayer {
 }
 
 export interface GroundingModel extends CompositeLayer {
+  /** Those of its system. */
+  readonly parts: readonly Part[];
   /** By the names of `System.pictures`. */
   readonly encoders: Readonly<Record<string, Encoder>>;
   /** File or folder of the weights, for errors; null where they were drawn. */
@@ -155,12 +159,50 @@ export interface GroundingModel extends CompositeLayer {
 
 // ── training ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** A row of the paper's figure: the only place that knows where a part's weights stand in a checkpoint. */
+/** Targets of one row of a batch: the mask of each place, at the picture's own size. */
+export interface MaskTargets extends Geometry {
+  readonly masks: readonly BinaryMask[];
+  /** Number of decisions that say "absent". */
+  readonly rejected: number;
+}
+
+/** A micro-batch, one conversation a row. Features stay the caller's. */
+export interface TrainingBatch {
+  readonly rows: MultimodalRows;
+  readonly features: FeatureTensors;
+  /** Supervised decisions that say "found", row by row in the order of their masks. */
+  readonly places: readonly Place[];
+  readonly targets: readonly MaskTargets[];
+}
+
+export interface StepOptions {
+  /** Seed of LoRA's dropout; null: no dropout. */
+  readonly dropoutSeed?: number | null;
+  /** Whether the language model's layers are run again on the way back; if not, the activations of all are held. */
+  readonly recompute?: boolean;
+}
+
+/** One forward and backward pass: losses, and gradients that the caller owns. */
+export type TrainingStep = (batch: TrainingBatch, options?: StepOptions) => Promise<Gradients>;
+
+/** How a system learns to ground. */
+export interface Recipe {
+  /** Names of the parts that train. */
+  readonly trains: readonly string[];
+  /** @param variables what trains, by checkpoint name; grouped by part once */
+  step(model: GroundingModel, variables: ReadonlyMap<string, tf.Variable>): TrainingStep;
+}
+
+/**
+ * A row of the paper's figure: the only place that knows where a part's weights stand in a checkpoint. Rows are in the
+ * order in which they compute; the first one that fits a name counts, and several may make one part.
+ */
 export interface Part {
-  /** Under which its gradients and sizes are reported. */
+  /** By which recipes choose it, and under which its gradients and sizes are reported. */
   readonly name: string;
-  /** For people: "layer 3 of the LLM"; the first group of `pattern` is the number. */
+  /** For people: "layer 3 of the LLM". */
   readonly title: (number: string) => string;
+  /** Groups: the number for `title`, then a kind of weights that is watched by itself (`q_proj`). */
   readonly pattern: RegExp;
   /** Whether a model that training starts from may lack it. */
   readonly startsRandom?: boolean;
@@ -194,6 +236,7 @@ export interface System<C = unknown> {
   readonly can: Capabilities;
   readonly config: ConfigSchema<C>;
   readonly parts: readonly Part[];
+  readonly recipe: Recipe;
   vocabulary(config: C, words: ModelWords): Vocabulary;
   dialogue(config: C, words: ModelWords): Dialogue;
   /** Inputs of the frozen encoders, by name. */

@@ -9,7 +9,7 @@ import { gsvaLessons } from '../systems/gsva/lessons.js';
 import { Random } from '../random.js';
 import { IGNORE_LABEL } from '../special-tokens.js';
 import type { ExperimentConfig } from './config/experiment-config.js';
-import type { GsvaData } from './gsva-task.js';
+import type { GroundingData } from './grounding-task.js';
 
 /** A stretch of a conversation that is all learned, or all given. */
 export interface LabelledText {
@@ -39,7 +39,7 @@ export interface ExampleSample {
 export async function exampleBatch(
   config: ExperimentConfig,
   tokenizer: Tokenizer,
-  data: GsvaData,
+  data: GroundingData,
 ): Promise<ExampleSample[]> {
   const { batchSize, seed } = config.training;
   const { sets, weights } = data;

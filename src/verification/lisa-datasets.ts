@@ -4,9 +4,9 @@
  */
 import type { JsonPlace } from '../data/annotation-files.js';
 import { openEvaluatedSet } from '../data/evaluated-sets.js';
+import type { DatasetKind } from '../data/facts.js';
 import { resizeLongestSide } from '../data/image/image-transforms.js';
 import { encodeMask, mergeRles, type Rle, rleFromString } from '../data/masks/coco-mask.js';
-import type { DatasetKind } from '../data/sampling/training-sample.js';
 import type { ConversationStyle, Turn } from '../data/text/conversation.js';
 import { LisaDialogue } from '../systems/lisa/dialogue.js';
 import type { BinaryMask } from '../types.js';

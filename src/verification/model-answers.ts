@@ -1,7 +1,7 @@
 /** What the model answers, against the recording: teacher-forced evaluation and greedy decoding. */
 import { generate } from '../inference/generate.js';
 import { type ForcedAnswer, type ForcedItem, teacherForce } from '../inference/teacher-forcing.js';
-import type { Gsva } from '../systems/gsva/gsva.js';
+import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { type EncodedImage, encodeImages } from '../features/image-features.js';
 import { IMAGE_TOKEN_ID } from '../special-tokens.js';
 import { largestDifference, toleranceItem } from './largest-difference.js';
@@ -12,7 +12,7 @@ import type { VerifyItem } from './verify-item.js';
 /** Of mask logits at the image's size, absolute. */
 const MASK_TOLERANCE = 1e-3;
 
-export async function verifyAnswers(gsva: Gsva, recorded: ModelCase): Promise<VerifyItem[]> {
+export async function verifyAnswers(gsva: LlavaSam, recorded: ModelCase): Promise<VerifyItem[]> {
   const images = await encodeImages(gsva, await recorded.preparedImages());
   const items = images.map((image, row) => ({ image, conversation: recorded.conversation(row) }));
   return [
@@ -24,7 +24,7 @@ export async function verifyAnswers(gsva: Gsva, recorded: ModelCase): Promise<Ve
 
 /** @param pass 'plain': masks of the given [SEG]s; 'reeval': of every place, each [REJ] read as [SEG] */
 async function verifyForcedAnswers(
-  gsva: Gsva,
+  gsva: LlavaSam,
   recorded: ModelCase,
   items: readonly ForcedItem[],
   masks: 'given' | 'every',
@@ -57,7 +57,11 @@ function withImagePositions({ outputIds }: ForcedAnswer, patches: number): numbe
 }
 
 /** About image 0. */
-async function verifyGreedy(gsva: Gsva, recorded: ModelCase, images: readonly EncodedImage[]): Promise<VerifyItem[]> {
+async function verifyGreedy(
+  gsva: LlavaSam,
+  recorded: ModelCase,
+  images: readonly EncodedImage[],
+): Promise<VerifyItem[]> {
   const prompt = [...recorded.tensors.get('greedy.prompt_ids').data];
   const expected = recorded.tensors.get('greedy.ids').data;
   const ids = new Mismatches('greedy.ids');

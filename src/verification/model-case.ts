@@ -9,10 +9,10 @@ import { readJson } from '../io/json/json-file.js';
 import { JsonReader } from '../io/json/json-reader.js';
 import { openSafetensors, readSafetensors, type StoredTensor, toFloat32 } from '../io/safetensors/safetensors.js';
 import { buildGsva } from '../checkpoints/checkpoint-directory.js';
-import type { Gsva } from '../systems/gsva/gsva.js';
+import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import type { ImageSize } from '../nn/bilinear.js';
 import type { TokenBatch } from '../networks/multimodal-rows.js';
-import type { MaskTargets } from '../training/mask-objective.js';
+import type { MaskTargets } from '../systems/system.js';
 import type { PreparedImage } from '../types.js';
 
 /** A recorded tensor in PyTorch's layout. */
@@ -98,7 +98,7 @@ export class ModelCase {
   }
 
   /** The model with the recorded weights; the caller disposes it. */
-  buildModel(): Gsva {
+  buildModel(): LlavaSam {
     const { config, tensors } = this.model();
     return buildGsva(config, tensors, this.dir);
   }

@@ -1,6 +1,7 @@
 /** The forward pass against the recording: every `out.*` tensor. */
+import { segIds } from '../config.js';
 import * as tf from '../engine/tf.js';
-import type { Gsva, GsvaOutput } from '../systems/gsva/gsva.js';
+import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { MultimodalRows } from '../networks/multimodal-rows.js';
 import { largestDifference, toleranceItem } from './largest-difference.js';
 import type { ModelCase } from './model-case.js';
@@ -20,15 +21,10 @@ interface Compared {
   readonly isPadded?: boolean;
 }
 
-export async function verifyForward(gsva: Gsva, recorded: ModelCase): Promise<VerifyItem[]> {
+export async function verifyForward(gsva: LlavaSam, recorded: ModelCase): Promise<VerifyItem[]> {
   let compared: Compared[] = [];
   tf.tidy(() => {
-    const output = gsva.forward({
-      clipImages: recorded.imageTensor('images_clip'),
-      samImages: recorded.imageTensor('images'),
-      tokens: recorded.tokens,
-    });
-    compared = comparedTensors(gsva, recorded, output);
+    compared = comparedTensors(gsva, recorded);
     return compared.map(({ found }) => found);
   });
   const { lengths } = new MultimodalRows(recorded.tokens, gsva.patches);
@@ -41,24 +37,37 @@ export async function verifyForward(gsva: Gsva, recorded: ModelCase): Promise<Ve
   }
 }
 
-function comparedTensors(gsva: Gsva, recorded: ModelCase, output: GsvaOutput): Compared[] {
+function comparedTensors(gsva: LlavaSam, recorded: ModelCase): Compared[] {
+  const clip = gsva.encoders.clip.forward(recorded.imageTensor('images_clip'));
+  const sam = gsva.encoders.sam.forward(recorded.imageTensor('images'));
+  const { rows, hidden } = gsva.read(new MultimodalRows(recorded.tokens, gsva.patches), { clip, sam });
+  const states = rows.statesBefore(segIds(gsva.config.tokens));
+  const queries = gsva.maskQueries(
+    hidden,
+    states.map(({ position }) => position),
+  );
+  const masks = gsva.decodeMasks(
+    queries,
+    sam,
+    states.map(({ row }) => row),
+  );
   const toChannelsFirst = (x: tf.Tensor): tf.Tensor => tf.transpose(x, [0, 3, 1, 2]);
   const padded = { isPadded: true };
   const logits = { tolerance: LOGIT_TOLERANCE };
   const compared: Compared[] = [
-    { name: 'clip.features', what: 'F_V1', found: output.clipFeatures },
-    { name: 'projector.out', what: 'φ', found: output.visionTokens },
-    { name: 'sam_image_embeddings', what: 'F_V2', found: toChannelsFirst(output.imageEmbeddings) },
+    { name: 'clip.features', what: 'F_V1', found: clip },
+    { name: 'projector.out', what: 'φ', found: gsva.projector.forward(clip) },
+    { name: 'sam_image_embeddings', what: 'F_V2', found: toChannelsFirst(sam) },
     { name: 'dense_pe', what: 'prompt encoder', found: toChannelsFirst(gsva.promptEncoder.densePositions()) },
-    { name: 'llm.last_hidden', what: 'F_LLM', found: output.lastHidden, ...padded },
-    { name: 'llm.logits', what: 'head', found: output.logits, ...logits, ...padded },
-    { name: 'text_fc.out', what: 'ψ', found: gsva.maskPrompt.forward(output.lastHidden), ...padded },
+    { name: 'llm.last_hidden', what: 'F_LLM', found: hidden, ...padded },
+    { name: 'llm.logits', what: 'head', found: gsva.lmHead.forward(hidden), ...logits, ...padded },
+    { name: 'text_fc.out', what: 'ψ', found: gsva.maskPrompt.forward(hidden), ...padded },
   ];
   for (let row = 0; row < recorded.tokens.batch; row++) {
-    const mine = output.maskRows.flatMap((owner, index) => (owner === row ? [index] : []));
+    const mine = states.flatMap((state, index) => (state.row === row ? [index] : []));
     const ofRow = (x: tf.Tensor): tf.Tensor => tf.gather(x, tf.tensor1d(mine, 'int32'));
-    compared.push({ name: `low_res_masks.${row}`, what: 'F_mask', found: ofRow(output.lowResMasks), ...logits });
-    compared.push({ name: `iou.${row}`, what: 'F_mask, IoU head', found: ofRow(output.iou) });
+    compared.push({ name: `low_res_masks.${row}`, what: 'F_mask', found: ofRow(masks.lowResMasks), ...logits });
+    compared.push({ name: `iou.${row}`, what: 'F_mask, IoU head', found: ofRow(masks.iou) });
   }
   return compared;
 }

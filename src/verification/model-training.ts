@@ -1,14 +1,17 @@
 /** Losses, gradients and five updates against the recording. */
 import { join } from 'node:path';
 import * as tf from '../engine/tf.js';
-import type { Gsva } from '../systems/gsva/gsva.js';
+import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { encodeImages, stackFeatures } from '../features/image-features.js';
 import { PUBLISHED_PREFIX, toStored } from '../checkpoints/weights.js';
 import { GradientAccumulator } from '../training/loop/gradient-accumulator.js';
-import { type GsvaBatch, gsvaStep } from '../training/gsva-step.js';
 import { AdamW } from '../training/optimizer/optimizer.js';
 import { Schedule } from '../training/loop/schedule.js';
-import { trainableVariables } from '../training/trainable.js';
+import { segIds } from '../config.js';
+import { MultimodalRows } from '../networks/multimodal-rows.js';
+import { variablesOf } from '../systems/parts.js';
+import { GROUNDING_RECIPE } from '../systems/shared/llava-sam-step.js';
+import type { TrainingBatch, TrainingStep } from '../systems/system.js';
 import { largestDifference, largestMagnitude, toleranceItem } from './largest-difference.js';
 import { Mismatches } from './mismatches.js';
 import { type ModelCase, Recording } from './model-case.js';
@@ -36,30 +39,35 @@ function ourName(recordedName: string): string {
 }
 
 /** Changes the model's weights: five updates. */
-export async function verifyTraining(gsva: Gsva, recorded: ModelCase): Promise<VerifyItem[]> {
+export async function verifyTraining(gsva: LlavaSam, recorded: ModelCase): Promise<VerifyItem[]> {
   const batch = await frozenBatch(gsva, recorded);
   try {
-    const variables = trainableVariables(gsva, 'gsva');
-    const once = await verifyOnePass(gsva, recorded, batch, variables);
-    return [...once, ...(await verifyUpdates(gsva, recorded, batch, variables))];
+    const variables = variablesOf(gsva, GROUNDING_RECIPE.trains);
+    const step = GROUNDING_RECIPE.step(gsva, variables);
+    const once = await verifyOnePass(gsva, recorded, () => step(batch), [...variables.keys()]);
+    return [...once, ...(await verifyUpdates(gsva, recorded, () => step(batch), variables))];
   } finally {
-    tf.dispose([batch.clipFeatures, batch.imageEmbeddings]);
+    tf.dispose(batch.features);
   }
 }
 
 /** What the frozen encoders give is computed once, as in training. */
-async function frozenBatch(gsva: Gsva, recorded: ModelCase): Promise<GsvaBatch> {
-  const features = stackFeatures(gsva, await encodeImages(gsva, await recorded.preparedImages()));
-  return { ...features, tokens: recorded.tokens, targets: recorded.targets() };
+async function frozenBatch(gsva: LlavaSam, recorded: ModelCase): Promise<TrainingBatch> {
+  const encoded = await encodeImages(gsva, await recorded.preparedImages());
+  const { clipFeatures: clip, imageEmbeddings: sam } = stackFeatures(gsva, encoded);
+  const rows = new MultimodalRows(recorded.tokens, gsva.patches);
+  const found = rows.statesBefore(segIds(gsva.config.tokens), 'supervised');
+  const places = found.map(({ row, position }) => ({ row, states: [position] }));
+  return { rows, places, features: { clip, sam }, targets: recorded.targets() };
 }
 
 async function verifyOnePass(
-  gsva: Gsva,
+  gsva: LlavaSam,
   recorded: ModelCase,
-  batch: GsvaBatch,
-  variables: ReadonlyMap<string, tf.Variable>,
+  step: () => ReturnType<TrainingStep>,
+  trainable: readonly string[],
 ): Promise<VerifyItem[]> {
-  const { losses, gradients } = await gsvaStep(gsva, batch, variables);
+  const { losses, gradients } = await step();
   try {
     const lossItems = Object.entries(recorded.losses).map(([name, expected]) => {
       const found = losses[name] ?? NaN;
@@ -71,7 +79,7 @@ async function verifyOnePass(
         `${found.toFixed(6)}, expected ${expected.toFixed(6)}`,
       );
     });
-    return [...lossItems, ...(await compareGradients(gsva, recorded, gradients, [...variables.keys()]))];
+    return [...lossItems, ...(await compareGradients(gsva, recorded, gradients, trainable))];
   } finally {
     tf.dispose([...gradients.values()]);
   }
@@ -96,7 +104,7 @@ class Worst {
 }
 
 async function compareGradients(
-  gsva: Gsva,
+  gsva: LlavaSam,
   recorded: ModelCase,
   gradients: ReadonlyMap<string, tf.Tensor>,
   trainable: readonly string[],
@@ -138,9 +146,9 @@ async function compareGradients(
 }
 
 async function verifyUpdates(
-  gsva: Gsva,
+  gsva: LlavaSam,
   recorded: ModelCase,
-  batch: GsvaBatch,
+  step: () => ReturnType<TrainingStep>,
   variables: ReadonlyMap<string, tf.Variable>,
 ): Promise<VerifyItem[]> {
   const { learningRate, warmup, total, betas, eps, weightDecay, clip, accumulation, trajectory } = recorded.optimizer;
@@ -152,7 +160,7 @@ async function verifyUpdates(
     for (const [update, expected] of trajectory.entries()) {
       const sum = new GradientAccumulator(variables, accumulation);
       try {
-        for (let i = 0; i < accumulation; i++) sum.add(await gsvaStep(gsva, batch, variables));
+        for (let i = 0; i < accumulation; i++) sum.add(await step());
         const scale = 1 / accumulation;
         const norm = await optimizer.globalNorm(sum.gradients, scale);
         const rate = schedule.learningRateAt(update);
@@ -177,7 +185,7 @@ async function verifyUpdates(
 }
 
 /** The weights that the updates lead to. */
-async function compareParameters(gsva: Gsva, recorded: ModelCase): Promise<VerifyItem[]> {
+async function compareParameters(gsva: LlavaSam, recorded: ModelCase): Promise<VerifyItem[]> {
   const file = new Recording(join(recorded.dir, 'after_5_updates.safetensors'));
   const parameters = gsva.namedParameters();
   const worst = new Worst();

@@ -12,7 +12,7 @@ import { modelConfigToJson } from '../../src/config.js';
 import { startDryRun } from '../../src/engine/dry-run.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
-import { Gsva } from '../../src/systems/gsva/gsva.js';
+import { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import { Random } from '../../src/random.js';
 import { trainableVariables } from '../../src/training/trainable.js';
 import { SMALL } from '../helpers/small-model.js';
@@ -38,7 +38,7 @@ function sourceOf(workload: Partial<PlanSource['workload']>, llmSize = 24): Plan
 /** Most bytes that TensorFlow.js counts during each piece of work, on the engine that runs. */
 async function countedBytes(source: PlanSource): Promise<Record<string, number>> {
   const before = tf.memory().numBytes;
-  const gsva = new Gsva(source.model);
+  const gsva = new LlavaSam(source.model);
   gsva.build();
   gsva.randomize(new Random(1));
   const bench = new BenchParts({ description: '', model: source.model, workload: source.workload }, gsva);
@@ -86,7 +86,7 @@ describe('planMemory', () => {
     const source = sourceOf({});
     const plan = await planMemory(source);
     await startEngine({ engine: 'wasm' });
-    const gsva = new Gsva(source.model);
+    const gsva = new LlavaSam(source.model);
     gsva.build();
     const sum = (sizes: readonly number[]): number => sizes.reduce((all, size) => all + size, 0);
     expect(plan.parameters).toBe(sum([...gsva.namedParameters().values()].map(({ variable }) => variable.read().size)));

@@ -15,7 +15,7 @@ import {
   storeRejectThreshold,
   writeModelDirectory,
 } from '../../src/checkpoints/checkpoint-directory.js';
-import type { Gsva } from '../../src/systems/gsva/gsva.js';
+import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import { storableWeights } from '../../src/checkpoints/weights.js';
 import { ModelCase } from '../../src/verification/model-case.js';
 import { fixture } from '../helpers/fixtures.js';
@@ -30,7 +30,7 @@ const meta = {
   description: 'random',
   details: { seed: 7, seconds: 1.5, done: true },
 };
-let gsva: Gsva;
+let gsva: LlavaSam;
 let tensors = 0;
 
 beforeAll(async () => {

@@ -14,7 +14,7 @@ import { float32ToHalf } from '../../src/half-float.js';
 import { type FileTensor, type FileTensors, inMemory } from '../../src/io/file-tensor.js';
 import { openSafetensors, toFloat32 } from '../../src/io/safetensors/safetensors.js';
 import { writeSafetensors } from '../../src/io/safetensors/safetensors-writer.js';
-import { Gsva } from '../../src/systems/gsva/gsva.js';
+import { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import { tensorsToPack } from '../../src/checkpoints/precision.js';
 import { loadWeights, nameInModel, PUBLISHED_PREFIX, storableWeights } from '../../src/checkpoints/weights.js';
 import { trainableVariables } from '../../src/training/trainable.js';
@@ -22,6 +22,7 @@ import { ModelCase } from '../../src/verification/model-case.js';
 import { fixture } from '../helpers/fixtures.js';
 import { largest, largestDifference, valuesOf } from '../helpers/tensors.js';
 import { startWasmEngine } from '../helpers/wasm-engine.js';
+import { wholeForward } from '../helpers/whole-forward.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-packed-'));
 /** The recorded model, stored in BF16, its LoRA in F32. */
@@ -42,8 +43,8 @@ afterAll(() => {
 });
 
 /** The model of the file; packed are those of its matrices that `select` takes. */
-function load(select: (name: string) => boolean, tensors: FileTensors = openSafetensors(path).tensors): Gsva {
-  const gsva = new Gsva(recorded.config);
+function load(select: (name: string) => boolean, tensors: FileTensors = openSafetensors(path).tensors): LlavaSam {
+  const gsva = new LlavaSam(recorded.config);
   try {
     gsva.packWeights(select);
     gsva.build();
@@ -71,10 +72,10 @@ describe.each(engines)('a packed model on %s', (engine) => {
     expect(tf.memory().numTensors).toBe(tensors);
   });
 
-  const outputs = (gsva: Gsva): Float32Array[] => {
+  const outputs = (gsva: LlavaSam): Float32Array[] => {
     const found: Float32Array[] = [];
     tf.tidy(() => {
-      const { logits, lowResMasks, iou } = gsva.forward({
+      const { logits, lowResMasks, iou } = wholeForward(gsva, {
         clipImages: recorded.imageTensor('images_clip'),
         samImages: recorded.imageTensor('images'),
         tokens: recorded.tokens,
@@ -98,10 +99,10 @@ describe.each(engines)('a packed model on %s', (engine) => {
   // The JavaScript backend takes its time, and the formulas' gradient is tested by itself (packed-matrix.test.ts).
   const trains = engine === 'cpu' ? test.skip : test;
   trains('trains what is not packed with the same gradients', () => {
-    const gradients = (gsva: Gsva): Map<string, Float32Array> => {
+    const gradients = (gsva: LlavaSam): Map<string, Float32Array> => {
       const variables = trainableVariables(gsva, 'gsva');
       const { value, grads } = tf.variableGrads(() => {
-        const { logits, lowResMasks } = gsva.forward({
+        const { logits, lowResMasks } = wholeForward(gsva, {
           clipImages: recorded.imageTensor('images_clip'),
           samImages: recorded.imageTensor('images'),
           tokens: recorded.tokens,
@@ -218,7 +219,7 @@ test('a number that 16 bits cannot hold is refused by name; it would be Infinity
   const data = new Float32Array(shape.reduce((product, size) => product * size, 1));
   data[5] = 3.4028234e38;
   tensors.set(name, inMemory({ dtype: 'F32', shape, data }));
-  const gsva = new Gsva(recorded.config);
+  const gsva = new LlavaSam(recorded.config);
   gsva.packWeights((packed) => !isLora(packed));
   gsva.build();
   expect(() => loadWeights(gsva, tensors, 'f', { roundPacked: true })).toThrow(

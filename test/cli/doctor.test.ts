@@ -4,7 +4,7 @@ import { runCli } from '../helpers/run-cli.js';
 
 interface Answer {
   readonly pass: boolean;
-  readonly findings: readonly { subject: string; state: string; found: string; mend: string | null }[];
+  readonly findings: readonly { subject: string; state: string; found: string; fix: string | null }[];
   readonly facts: { readonly settings: readonly { name: string; value: string }[] };
 }
 
@@ -40,14 +40,14 @@ test('without --all the answer comes in under ten seconds, and says what it leav
   expect(code).toBe(0);
 });
 
-test('what was asked for and is not here: exit code 1, and the command that mends it', async () => {
+test('what was asked for and is not here: exit code 1, and the command that fixes it', async () => {
   process.env.GSVA_TENSORFLOW = '/nonexistent';
   const { code, stdout } = await runCli(['doctor', '--engine', 'tensorflow', '--model', '/nonexistent']);
   expect(code).toBe(1);
   expect(stdout).toMatch(/problem +tensorflow +.*not set up/);
   expect(stdout).toMatch(/→ node bin\/gsva\.js setup tensorflow/);
   expect(stdout).toMatch(/problem +model +Reading the model: there is no folder/);
-  expect(stdout).toMatch(/2 to mend/);
+  expect(stdout).toMatch(/2 to fix/);
 });
 
 test('an engine or device that is none is wrong usage, before anything is tried', async () => {

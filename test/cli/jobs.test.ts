@@ -128,7 +128,7 @@ describe('gsva train', () => {
     const { updates, validations } = readRunLog(join(out, 'log.jsonl'));
     expect(validations).toEqual([]);
     expect(updates.map(({ epoch }) => epoch)).toEqual([1, 2, 3, 4]);
-    const parts = ['embed_tokens', 'lm_head', 'lora_q_proj', 'lora_v_proj', 'mask_decoder', 'text_hidden_fcs'];
+    const parts = ['embed_tokens', 'lm_head', 'lora_q_proj', 'lora_v_proj', 'mask_decoder', 'psi'];
     for (const update of updates) {
       expect(Object.keys(update.parts ?? {}).sort()).toEqual(parts);
       // Together they are the norm of all.

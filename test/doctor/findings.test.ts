@@ -62,7 +62,7 @@ test('on a machine where all is well nothing is a problem, and speeds are told',
   const findings = diagnose(FINE);
   expect(findings.filter(({ state }) => state === 'problem')).toEqual([]);
   expect(findings.filter(({ state }) => state === 'note')).toEqual([
-    { subject: 'engine webgpu', state: 'note', found: 'no graphics card is here', mend: null },
+    { subject: 'engine webgpu', state: 'note', found: 'no graphics card is here', fix: null },
   ]);
   expect(findingOf('engine openblas', {}).found).toBe(
     '2 threads, OpenBLAS 0.3.21 (SkylakeX), A processor: 123 GFLOP/s',
@@ -79,8 +79,8 @@ test.each([
 });
 
 test('a container that gets less than the cores: its share as --threads', () => {
-  const { state, mend } = findingOf('processor', { processor: { ...FINE.processor, limit: 2.5 } });
-  expect([state, mend]).toEqual(['note', '--threads 2']);
+  const { state, fix } = findingOf('processor', { processor: { ...FINE.processor, limit: 2.5 } });
+  expect([state, fix]).toEqual(['note', '--threads 2']);
 });
 
 test('little memory and little disk are notes', () => {
@@ -99,12 +99,12 @@ describe('engine tensorflow', () => {
   test('not set up: the command, with --gpu where there is an NVIDIA card', () => {
     expect(findingOf(subject, { tensorflow: null })).toMatchObject({
       state: 'note',
-      mend: 'node bin/gsva.js setup tensorflow',
+      fix: 'node bin/gsva.js setup tensorflow',
     });
     expect(findingOf(subject, { tensorflow: null, ...nvidia })).toMatchObject({
       state: 'note',
       found: expect.stringMatching(/550\.54/),
-      mend: 'node bin/gsva.js setup tensorflow --gpu',
+      fix: 'node bin/gsva.js setup tensorflow --gpu',
     });
   });
 
@@ -120,7 +120,7 @@ describe('engine tensorflow', () => {
   test('for the CPU beside an NVIDIA card, or for a card that it does not find: a note', () => {
     expect(findingOf(subject, nvidia)).toMatchObject({
       state: 'note',
-      mend: 'node bin/gsva.js setup tensorflow --gpu',
+      fix: 'node bin/gsva.js setup tensorflow --gpu',
     });
     const change = {
       tensorflow: { ...INSTALLATION, gpu: true },
@@ -155,10 +155,10 @@ test('no BLAS library is a note, one that is named and cannot be loaded a proble
   expect(findingOf('engine openblas', change)).toMatchObject({
     state: 'note',
     found: 'no BLAS library was found.',
-    mend: expect.stringMatching(/libopenblas0/),
+    fix: expect.stringMatching(/libopenblas0/),
   });
   const named = { ...change, settings: [{ name: 'GSVA_BLAS', value: '/x.so' }] };
-  expect(findingOf('engine openblas', named)).toMatchObject({ state: 'problem', mend: 'unset GSVA_BLAS' });
+  expect(findingOf('engine openblas', named)).toMatchObject({ state: 'problem', fix: 'unset GSVA_BLAS' });
 });
 
 test('WASM that does not work is a problem', () => {
@@ -170,7 +170,7 @@ test('a setting of ours that does not exist is told, with what may have been mea
   expect(found).toMatchObject({
     state: 'note',
     found: expect.stringMatching(/GSVA_ENGINE/),
-    mend: 'unset GSVA_ENGIN',
+    fix: 'unset GSVA_ENGIN',
   });
 });
 
@@ -205,7 +205,7 @@ test('an engine that was not waited for is no problem; doctor --all waits', () =
     expect(findingOf(subject, { engines, chosen })).toMatchObject({
       state: 'note',
       found: 'no answer within 4 s',
-      mend: expect.stringContaining('doctor --all'),
+      fix: expect.stringContaining('doctor --all'),
     });
   }
 });

@@ -56,14 +56,14 @@ describe('a model', () => {
     expect(complete).toMatchObject({ state: 'ok' });
     expect(values?.state).toBe('problem');
     expect(values?.found).toMatch(new RegExp(`${name} holds ${count} of \\d+ numbers, at \\[`));
-    expect(values?.mend).toMatch(/gsva\.js inspect --stats \S*model\.safetensors --match \S+/);
+    expect(values?.fix).toMatch(/gsva\.js inspect --stats \S*model\.safetensors --match \S+/);
   });
 
   test('whose weights take longer to read than there is time says what it did not look at', async () => {
     const [, values] = await examineModel(resolve('checkpoints/tiny'), PLACE, 0);
     expect(values?.state).toBe('note');
     expect(values?.found).toMatch(/looked at in 0 s are finite \(1 of \d+ tensors.*the others were not looked at/);
-    expect(values?.mend).toMatch(/gsva\.js inspect --stats/);
+    expect(values?.fix).toMatch(/gsva\.js inspect --stats/);
   });
 
   test('that is too large; another engine is named only where it helps', async () => {
@@ -71,7 +71,7 @@ describe('a model', () => {
     expect(await examineModel(resolve('checkpoints/tiny'), little)).toMatchObject([
       { state: 'ok' },
       { state: 'ok' },
-      { state: 'problem', mend: expect.stringMatching(/more memory/) },
+      { state: 'problem', fix: expect.stringMatching(/more memory/) },
     ]);
   });
 });

@@ -8,7 +8,7 @@ import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import { UserError } from '../../src/errors.js';
 import { bfloat16ToFloat32, float32ToBfloat16 } from '../../src/half-float.js';
-import { Gsva } from '../../src/systems/gsva/gsva.js';
+import { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import type { EncodedImage } from '../../src/features/image-features.js';
 import { Random } from '../../src/random.js';
 import { encoderDigests } from '../../src/features/encoder-digest.js';
@@ -137,7 +137,7 @@ describe('encoderDigests', () => {
     await startEngine({ engine: 'wasm' });
   });
 
-  const digests = async (gsva: Gsva): Promise<{ clip: string; sam: string }> => {
+  const digests = async (gsva: LlavaSam): Promise<{ clip: string; sam: string }> => {
     const before = tf.memory().numTensors;
     const found = await encoderDigests(gsva);
     expect(tf.memory().numTensors).toBe(before);
@@ -145,7 +145,7 @@ describe('encoderDigests', () => {
   };
 
   test('are functions of the weights and sizes of their own encoder alone', async () => {
-    const gsva = buildRandom(new Gsva(SMALL), new Random(1));
+    const gsva = buildRandom(new LlavaSam(SMALL), new Random(1));
     const first = await digests(gsva);
     expect(first.clip).toMatch(/^[0-9a-f]{64}$/);
     const changeOne = async (prefix: string): Promise<void> => {
@@ -170,10 +170,10 @@ describe('encoderDigests', () => {
     expect(third.clip).toBe(second.clip);
     expect(third.sam).not.toBe(first.sam);
     gsva.dispose();
-    const other = buildRandom(new Gsva({ ...SMALL, clip: { ...SMALL.clip, selectLayer: -1 } }), new Random(1));
+    const other = buildRandom(new LlavaSam({ ...SMALL, clip: { ...SMALL.clip, selectLayer: -1 } }), new Random(1));
     expect((await digests(other)).clip).not.toBe(first.clip);
     other.dispose();
-    const again = buildRandom(new Gsva(SMALL), new Random(1));
+    const again = buildRandom(new LlavaSam(SMALL), new Random(1));
     expect(await digests(again)).toEqual(first);
     again.dispose();
   });
@@ -182,11 +182,11 @@ describe('encoderDigests', () => {
     const found = [];
     const packed: number[] = [];
     for (const seed of [1, 1, 2]) {
-      const gsva = new Gsva(SMALL);
+      const gsva = new LlavaSam(SMALL);
       gsva.packWeights((name) => name.includes('vision_tower') || name.includes('image_encoder'));
       gsva.build();
       gsva.randomize(new Random(seed));
-      packed.push(gsva.visionTower.packedParameters().size);
+      packed.push(gsva.encoders.clip.packedParameters().size);
       found.push(await digests(gsva));
       gsva.dispose();
     }

@@ -58,8 +58,8 @@ test('encodeImages and stackFeatures carry the encoders’ outputs through plain
       [3, 4, 8],
       [3, 4, 4, 16],
     ]);
-    expect(valuesOf(stacked.clipFeatures)).toEqual(valuesOf(gsva.visionTower.forward(clip)));
-    expect(valuesOf(stacked.imageEmbeddings)).toEqual(valuesOf(gsva.imageEncoder.forward(sam)));
+    expect(valuesOf(stacked.clipFeatures)).toEqual(valuesOf(gsva.encoders.clip.forward(clip)));
+    expect(valuesOf(stacked.imageEmbeddings)).toEqual(valuesOf(gsva.encoders.sam.forward(sam)));
   });
   tf.dispose([stacked.clipFeatures, stacked.imageEmbeddings]);
   gsva.dispose();

@@ -7,7 +7,7 @@ import { prepareImage, prepareImageFor } from '../../src/data/image/prepare-imag
 import type { ImageToLoad } from '../../src/data/sampling/sample-loader.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
-import type { Gsva } from '../../src/systems/gsva/gsva.js';
+import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import { type EncodedImage, encodeImages } from '../../src/features/image-features.js';
 import { encoderDigests } from '../../src/features/encoder-digest.js';
 import { FeatureCache, type FeatureDtype } from '../../src/features/feature-cache.js';
@@ -16,7 +16,7 @@ import type { PreparedImage } from '../../src/types.js';
 import { smallModel } from '../helpers/small-model.js';
 import { randomImage } from '../inference/tiny-predictor.js';
 
-let gsva: Gsva;
+let gsva: LlavaSam;
 let dir = '';
 let tensors = 0;
 /** A picture as both encoders take it, and what they say of it. */

@@ -9,7 +9,8 @@ import { readSafetensors } from '../../src/io/safetensors/safetensors.js';
 import type { Random } from '../../src/random.js';
 import { epochSamples } from '../../src/training/loop/epoch-samples.js';
 import type { TrainerOptions } from '../../src/training/loop/trainer-options.js';
-import type { Gradients, SampleStream, TrainingTask } from '../../src/training/loop/training-task.js';
+import type { Gradients } from '../../src/nn/loss-parts.js';
+import type { SampleStream, TrainingTask } from '../../src/training/loop/training-task.js';
 
 const SIZE = 50_000;
 const FILE = 'weights.safetensors';

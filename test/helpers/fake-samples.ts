@@ -48,6 +48,7 @@ const makeFake: MakeSample<RequestOf<DatasetKind>> = async ({ image }, random, o
       kind: 'refer_seg',
       height: HEIGHT,
       width: WIDTH,
+      explanation: null,
       targets: [
         { text: 'a', wording: 'expression', mask: absent ? null : shared },
         ...(absent
@@ -64,7 +65,7 @@ const makeFake: MakeSample<RequestOf<DatasetKind>> = async ({ image }, random, o
 };
 
 /** A lesson about all targets, and one about the first where none is absent; the second draws from the generator. */
-export const fakeLessons: MakeLessons = ({ turns = [], targets }, random) => {
+export const fakeLessons: MakeLessons = ({ turns, targets }, random) => {
   const plain = targets.map(({ text, mask }) => ({ text, mask }));
   const and = { turns: [{ user: 'and?', assistant: `[SEG] ${random.uint32()}` }], targets: plain.slice(0, 1) };
   return [{ turns, targets: plain }, ...(plain.length === 1 ? [] : [and])];

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { type ModelConfig, parseModelConfig } from '../../src/config.js';
 import { readSafetensors } from '../../src/io/safetensors/safetensors.js';
-import { Gsva } from '../../src/systems/gsva/gsva.js';
+import { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import { PUBLISHED_PREFIX } from '../../src/checkpoints/weights.js';
 import { Random } from '../../src/random.js';
 import { fixture } from './fixtures.js';
@@ -53,8 +53,8 @@ export const SMALL: ModelConfig = {
 };
 
 /** A model with random weights everywhere, LoRA's B too. */
-export function smallModel(seed: number, config: ModelConfig = SMALL): Gsva {
-  return buildRandom(new Gsva(config), new Random(seed));
+export function smallModel(seed: number, config: ModelConfig = SMALL): LlavaSam {
+  return buildRandom(new LlavaSam(config), new Random(seed));
 }
 
 /** The sizes of fixtures/gsva-tiny. */

@@ -5,7 +5,7 @@ import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import { type ForcedItem, teacherForce } from '../../src/inference/teacher-forcing.js';
 import { forcedDecision, readNextToken } from '../../src/inference/token-decision.js';
-import type { Gsva } from '../../src/systems/gsva/gsva.js';
+import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import { encodeImages } from '../../src/features/image-features.js';
 import { ModelCase } from '../../src/verification/model-case.js';
 import { fixture } from '../helpers/fixtures.js';
@@ -14,7 +14,7 @@ import { largestGap, swapHeadColumns } from './tiny-predictor.js';
 const recorded = new ModelCase(fixture('gsva-tiny'));
 const { tokens } = recorded.config;
 const { seg, rej } = tokens;
-let gsva: Gsva;
+let gsva: LlavaSam;
 /** Different lengths; with [REJ] early, late, nowhere, everywhere; and nothing to decide at all. */
 let items: ForcedItem[];
 let tensors = 0;

@@ -2,7 +2,7 @@
 import { Tokenizer } from '../../src/data/text/tokenizer.js';
 import * as tf from '../../src/engine/tf.js';
 import { Predictor } from '../../src/inference/predictor.js';
-import type { Gsva } from '../../src/systems/gsva/gsva.js';
+import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import { Random } from '../../src/random.js';
 import { ADDED_TOKENS } from '../../src/special-tokens.js';
 import type { RgbImage } from '../../src/types.js';
@@ -24,7 +24,7 @@ export function randomImage(height: number, width: number, seed: number): RgbIma
 }
 
 /** Makes the head write token `b` where it would have written `a`, and the other way round. */
-export function swapHeadColumns(gsva: Gsva, a: number, b: number): void {
+export function swapHeadColumns(gsva: LlavaSam, a: number, b: number): void {
   const parameter = gsva.namedParameters().get('lm_head.weight');
   if (parameter === undefined) throw new Error('there is no lm_head.weight');
   const { vocabSize } = gsva.config.llm;

@@ -7,11 +7,11 @@ import { writeSynthDataset } from '../../src/synthetic/writer.js';
 import { startEngine } from '../../src/engine/engine.js';
 import { Random } from '../../src/random.js';
 import { IGNORE_LABEL } from '../../src/special-tokens.js';
-import { buildExperiment, gsvaTask } from '../../src/training/config/build-experiment.js';
+import { buildExperiment, groundingTask } from '../../src/training/config/build-experiment.js';
 import { exampleBatch } from '../../src/training/example-batch.js';
 import { readExperimentConfig } from '../../src/training/config/experiment-config.js';
 import { openTrainingData } from '../../src/training/config/experiment-data.js';
-import type { GsvaSample } from '../../src/training/gsva-task.js';
+import type { GroundingSample } from '../../src/training/grounding-task.js';
 import { SampleQueue } from '../../src/training/loop/sample-queue.js';
 import { smallConfig, smallTokenizer, writeConfig } from '../helpers/small-experiment.js';
 
@@ -34,9 +34,16 @@ test.each([400, 46])(
     const shown = await exampleBatch(config, smallTokenizer(), data);
 
     const experiment = buildExperiment(config, path);
-    const task = gsvaTask(experiment, data, null);
+    const task = groundingTask(experiment, data, null);
     // As the trainer draws its first samples.
-    const queue = new SampleQueue<GsvaSample>(task, new Random(config.training.seed).fork(0), 0, 2, 2, () => undefined);
+    const queue = new SampleQueue<GroundingSample>(
+      task,
+      new Random(config.training.seed).fork(0),
+      0,
+      2,
+      2,
+      () => undefined,
+    );
     const trained = [await queue.next(), await queue.next()];
     await queue.close();
     experiment.gsva.dispose();
@@ -46,7 +53,7 @@ test.each([400, 46])(
     for (const [i, { conversations }] of shown.entries()) {
       expect(conversations.length).toBe(trained[i]?.conversations.length);
       for (const [j, { pieces, tokens, learnedTokens, targets }] of conversations.entries()) {
-        const { tokenized } = trained[i]?.conversations[j] as GsvaSample['conversations'][number];
+        const { tokenized } = trained[i]?.conversations[j] as GroundingSample['conversations'][number];
         const learned = tokenized.inputIds.filter((_, t) => tokenized.labels[t] !== IGNORE_LABEL);
         expect([tokens, learnedTokens]).toEqual([tokenized.inputIds.length, learned.length]);
         expect(pieces.filter(({ isLearned }) => isLearned).map(({ text }) => text)).toEqual([

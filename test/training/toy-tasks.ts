@@ -11,7 +11,8 @@ import { readSafetensors, toFloat32 } from '../../src/io/safetensors/safetensors
 import { Random } from '../../src/random.js';
 import { epochSamples } from '../../src/training/loop/epoch-samples.js';
 import type { TrainerOptions } from '../../src/training/loop/trainer-options.js';
-import type { Gradients, SampleStream, TrainingTask } from '../../src/training/loop/training-task.js';
+import type { Gradients } from '../../src/nn/loss-parts.js';
+import type { SampleStream, TrainingTask } from '../../src/training/loop/training-task.js';
 
 export interface ToySample {
   readonly name: string;

@@ -1,8 +1,10 @@
 /** The table of what trains, against the published names. */
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../src/engine/engine.js';
-import type { Gsva } from '../../src/systems/gsva/gsva.js';
-import { partOf, type Stage, STAGES, TRAINABLE, trainableVariables } from '../../src/training/trainable.js';
+import { partOf, watchedPartOf } from '../../src/systems/parts.js';
+import { LLAVA_SAM_PARTS } from '../../src/systems/shared/llava-sam-parts.js';
+import { type Stage, STAGES, TRAINABLE, trainableVariables } from '../../src/training/trainable.js';
+import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import { readSafetensors } from '../../src/io/safetensors/safetensors.js';
 import { PUBLISHED_PREFIX } from '../../src/checkpoints/weights.js';
 import { fixture } from '../helpers/fixtures.js';
@@ -12,7 +14,7 @@ beforeAll(async () => {
   await startEngine({ engine: 'wasm' });
 });
 
-function namesOf(gsva: Gsva, stage: Stage): string[] {
+function namesOf(gsva: LlavaSam, stage: Stage): string[] {
   return [...trainableVariables(gsva, stage).keys()];
 }
 
@@ -60,32 +62,36 @@ describe('trainableVariables', () => {
   test('every line of the table names something', () => {
     const gsva = smallModel(1);
     const all = [...gsva.namedParameters().keys()];
-    for (const pattern of Object.values(TRAINABLE).flat()) expect(all.some((name) => pattern.test(name))).toBe(true);
+    const parts = new Set(all.map((name) => partOf(LLAVA_SAM_PARTS, name)));
+    for (const part of Object.values(TRAINABLE).flat()) expect(parts).toContain(part);
+    for (const { name } of LLAVA_SAM_PARTS) expect(parts).toContain(name);
     gsva.dispose();
   });
 });
 
-describe('partOf', () => {
+const watched = (name: string): string => watchedPartOf(LLAVA_SAM_PARTS, name);
+
+describe('watchedPartOf', () => {
   test("GSVA's parts", () => {
     const gsva = smallModel(1);
-    const parts = new Set(namesOf(gsva, 'gsva').map(partOf));
+    const parts = new Set(namesOf(gsva, 'gsva').map(watched));
     expect([...parts].sort()).toEqual(
-      ['embed_tokens', 'lm_head', 'lora_q_proj', 'lora_v_proj', 'mask_decoder', 'text_hidden_fcs'].sort(),
+      ['embed_tokens', 'lm_head', 'lora_q_proj', 'lora_v_proj', 'mask_decoder', 'psi'].sort(),
     );
     gsva.dispose();
   });
 
   test('every variable of every stage belongs to one of a few parts', () => {
     const gsva = smallModel(1);
-    const parts = new Set(STAGES.flatMap((stage) => namesOf(gsva, stage).map(partOf)));
+    const parts = new Set(STAGES.flatMap((stage) => namesOf(gsva, stage).map(watched)));
     expect([...parts].sort()).toEqual(
       [
         ...['embed_tokens', 'image_encoder', 'language_model', 'lm_head', 'lora_q_proj', 'lora_v_proj', 'mask_decoder'],
-        ...['mm_projector', 'prompt_encoder', 'text_hidden_fcs', 'vision_tower'],
+        ...['projector', 'prompt_encoder', 'psi', 'vision_tower'],
       ].sort(),
     );
-    expect(partOf('model.layers.3.mlp.up_proj.weight')).toBe('language_model');
-    expect(partOf('w1')).toBe('w1');
+    expect(watched('model.layers.3.mlp.up_proj.weight')).toBe('language_model');
+    expect(watched('w1')).toBe('w1');
     gsva.dispose();
   });
 });

@@ -6,8 +6,7 @@ import { pictureSize } from '../refer/refer-instances.js';
 import { RepeatedIds } from '../repeated-ids.js';
 import { pacoClass } from '../sem-seg/paco-lvis.js';
 import { partClass } from '../sem-seg/pascal-part.js';
-import type { Audit } from './problems.js';
-import { type ExpectedImage, insideFileName } from './image-checker.js';
+import { type Audit, type ExpectedImage, insideFileName } from './image-checker.js';
 import { maskFault } from './mask-fault.js';
 
 const ADVICE = 'Use the published file.';

@@ -5,15 +5,15 @@ import { UserError } from '../../errors.js';
 import type { CatalogueEntry, Part } from '../catalogue/entry.js';
 import type { DatasetKind } from '../facts.js';
 import { auditAnnotatedSet } from './annotated-audit.js';
-import { type Audit, type AuditedFigures, type DataProblem, ProblemList } from './problems.js';
-import { type ExpectedImage, ImageChecker, insideFileName } from './image-checker.js';
+import { type DataProblem, ProblemList } from './problems.js';
+import { type Audit, type AuditedFigures, type ExpectedImage, ImageChecker, insideFileName } from './image-checker.js';
 import { auditLabelMapSet } from './label-map-audit.js';
 import { auditReasonSet } from './reason-audit.js';
 import { auditReferSet } from './refer-audit.js';
 import { readJsonRecords } from '../annotation-files.js';
 import { turnsOf } from '../vqa/vqa-sample.js';
 
-/** Whether a part of the layout is there, and how much of it. */
+/** A part of the layout and how much of it is present. */
 export interface FoundPart {
   readonly part: Part;
   /** Files of a folder, or 1 for a file; 0 where it is missing or empty. */
@@ -23,26 +23,26 @@ export interface FoundPart {
 export interface DatasetReport {
   readonly entry: CatalogueEntry;
   /**
-   * 'absent': nothing of its own is there; 'broken': with problems; 'partial': sound, but with fewer images than were
-   * published; 'sound': without problems, but it is not published how much there should be; 'complete': all is there.
+   * 'absent': nothing of its own is present; 'broken': with problems; 'partial': sound, with fewer images than
+   * published; 'sound': without problems, of unpublished size; 'complete': everything is present.
    */
   readonly state: 'absent' | 'broken' | 'partial' | 'sound' | 'complete';
   readonly parts: readonly FoundPart[];
   readonly problems: readonly DataProblem[];
-  /** Null where there is nothing, or it could not be read. */
+  /** Null where nothing is present, or readable. */
   readonly figures: AuditedFigures | null;
 }
 
 export interface AuditOptions {
-  /** Looks into masks and image files too; else at what the annotations say. */
+  /** Looks into masks and image files too, not only into annotations. */
   readonly isThorough: boolean;
-  /** A dataset that is there is begun; may throw to end the work. */
+  /** Called for a dataset that is present, before its audit; may throw to end the work. */
   readonly onDataset?: (entry: CatalogueEntry) => void;
-  /** Images of a dataset, or of a split of it, looked at; may throw to end the work. */
+  /** Called with the progress of a dataset or a split of it; may throw to end the work. */
   readonly onImages?: (done: number, total: number) => void;
 }
 
-/** Nothing is written. The memory that is needed grows with the number of images, not with the annotations. */
+/** Nothing is written. Memory grows with the number of images, not of annotations. */
 export async function auditDatasets(
   dataDir: string,
   entries: readonly CatalogueEntry[],
@@ -85,7 +85,7 @@ export async function auditDatasets(
   }
 }
 
-/** As it is told: "ade20k/images/training/*.jpg". */
+/** Printed form: "ade20k/images/training/*.jpg". */
 export function partPath({ path, ending }: Part): string {
   return ending === undefined ? path : `${path}/*${ending}`;
 }
@@ -122,14 +122,13 @@ function auditOf({ kind, parts }: CatalogueEntry): Audit {
   return parts.some(({ ending }) => ending === '.png') ? auditLabelMapSet : auditAnnotatedSet;
 }
 
-/** Annotations say a lot without the pictures; label maps lie in folders that have to be there. */
+/** Annotations are useful without the pictures; the folders of label maps must be present. */
 function canBeRead(entry: CatalogueEntry, missing: readonly FoundPart[]): boolean {
   if (entry.kind === 'reason_seg') return true;
   const hasLabelMaps = auditOf(entry) === auditLabelMapSet;
   return missing.every(({ part }) => part.ending !== undefined && !hasLabelMaps);
 }
 
-/** Of a dataset without problems: compares the images, and the files in folders of its own, with what is published. */
 function stateOf(
   { published }: CatalogueEntry,
   parts: readonly FoundPart[],

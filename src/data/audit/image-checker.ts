@@ -1,19 +1,17 @@
-/**
- * Whether image files are there and of the size that the annotations say. Only the beginning of a file is read, and that
- * once, however many datasets share it.
- */
+/** Checks presence and annotated size of image files. Only the beginning of a file is read, once for all datasets. */
 import { existsSync } from 'node:fs';
 import { messageOf } from '../../errors.js';
 import { readImageSize } from '../../io/image/image-file.js';
 import { type Size as ImageSize, sizeMismatch } from '../image/size-mismatch.js';
 import type { ProblemList } from './problems.js';
 import type { JsonPlace } from '../annotation-files.js';
+import type { CatalogueEntry, Figures } from '../catalogue/entry.js';
 
 export interface ExpectedImage {
   readonly path: string;
-  /** As annotated, or the path of an image of the same size; null where nothing says it. */
+  /** As annotated, or the path of an image of the same size; null where unknown. */
   readonly size: ImageSize | string | null;
-  /** Who says so or needs it, for messages. */
+  /** Source of the size or need, for messages. */
   readonly by: string;
 }
 
@@ -23,10 +21,10 @@ const AT_ONCE = 32;
 const BASE = 2 ** 20;
 
 export class ImageChecker {
-  /** What is known of a path: its size in one number, or what is wrong. */
+  /** State of a path: its size in one number, or its fault. */
   private readonly known = new Map<string, number | string>();
 
-  /** @param onProgress is told how many of a list are done; may throw to end the work */
+  /** @param onProgress called with the finished part of a list; may throw to end the work */
   constructor(private readonly onProgress: (done: number, total: number) => void = () => undefined) {}
 
   async check(expected: readonly ExpectedImage[], problems: ProblemList): Promise<void> {
@@ -78,3 +76,24 @@ export function insideFileName(place: JsonPlace): string {
   if (isInside && !/[\\\0]/.test(name)) return name;
   throw place.wrong('a file name, which may stand in folders but not lead out of them');
 }
+
+export interface AuditedFigures {
+  /** By split, in the order of the files. */
+  readonly splits: Readonly<Record<string, Figures>>;
+  /** Different images of all splits together. */
+  readonly images: number;
+  /** Notes on files that were not checked in full. */
+  readonly notes?: readonly string[];
+}
+
+export interface AuditInput {
+  readonly dataDir: string;
+  readonly entry: CatalogueEntry;
+  /** Looks into masks and image files too, not only into annotations. */
+  readonly isThorough: boolean;
+  readonly images: ImageChecker;
+  readonly problems: ProblemList;
+}
+
+/** Annotations are read here record by record; nothing is kept of them but ids and counts. */
+export type Audit = (input: AuditInput) => Promise<AuditedFigures>;

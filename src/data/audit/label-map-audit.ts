@@ -1,6 +1,6 @@
 /**
- * Looks through a dataset of pictures and label maps (ADE20K, COCO-Stuff, Mapillary Vistas): that they are pairs, and the
- * maps such as the readers demand them.
+ * Audit of pictures and label maps (ADE20K, COCO-Stuff, Mapillary Vistas): complete pairs, and maps in the form that
+ * the readers demand.
  */
 import { readdirSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -12,10 +12,10 @@ import { COCO_STUFF_CLASSES } from '../sem-seg/coco-stuff.js';
 import type { NumberedClasses } from '../sem-seg/label-map-classes.js';
 import { labelMapFault, labelMapHeaderFault } from '../sem-seg/label-map-check.js';
 import { mapillaryClasses } from '../sem-seg/mapillary.js';
-import type { Audit, ProblemList } from './problems.js';
-import type { ExpectedImage } from './image-checker.js';
+import type { ProblemList } from './problems.js';
+import type { Audit, ExpectedImage } from './image-checker.js';
 
-/** Label maps of a split of which every pixel is looked at; of more, so many evenly spread: all of COCO-Stuff take an hour. */
+/** Label maps per split that are decoded, evenly spread: all of COCO-Stuff take an hour. */
 const DECODED_MAPS = 2000;
 
 export const auditLabelMapSet: Audit = async ({ dataDir, entry, problems, images: checker, isThorough }) => {

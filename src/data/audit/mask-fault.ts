@@ -1,4 +1,4 @@
-/** What is wrong with the `segmentation` of an annotation, if anything. */
+/** Faults of an annotation's `segmentation`. */
 import { messageOf } from '../../errors.js';
 import { annotationToRle } from '../masks/coco-mask-annotation.js';
 import { rleArea } from '../masks/coco-mask.js';
@@ -6,7 +6,7 @@ import { rleArea } from '../masks/coco-mask.js';
 /** Three points with x and y. */
 const LEAST_COORDINATES = 6;
 
-/** In words, or null for a sound one. An empty list says "no pixel" on purpose (Ref-ZOM, RefCLEF) and is sound. */
+/** Fault in words, null for a sound mask. An empty list means "no pixel" on purpose (Ref-ZOM, RefCLEF). */
 export function maskFault(segmentation: unknown, height: number, width: number): string | null {
   if (Array.isArray(segmentation)) {
     if (segmentation.length === 0) return null;

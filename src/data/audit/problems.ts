@@ -1,9 +1,7 @@
-/** What is wrong with a dataset: counted by kind, with a few examples of each, however many there are. */
+/** Problems of a dataset: counted by kind, with a few examples of each. */
 import { UserError } from '../../errors.js';
-import type { CatalogueEntry, Figures } from '../catalogue/entry.js';
-import type { ImageChecker } from './image-checker.js';
 
-/** In the order in which they are told. */
+/** In the order of the report. */
 export const PROBLEM_KINDS = [
   'missing file',
   'unreadable file',
@@ -28,7 +26,7 @@ export interface DataProblem {
 }
 
 const MOST_EXAMPLES = 5;
-/** Texts of files stand in the examples. */
+/** Examples may contain texts of files. */
 const MOST_CHARACTERS = 500;
 
 export class ProblemList {
@@ -42,7 +40,7 @@ export class ProblemList {
     if (entry.examples.length < MOST_EXAMPLES) entry.examples.push(example.slice(0, MOST_CHARACTERS));
   }
 
-  /** Does something with one record; where that ends in a UserError, the record is of no use, and the next follows. */
+  /** Runs work on one record; a UserError makes the record a problem, and the next one follows. */
   guard(work: () => void): void {
     try {
       work();
@@ -59,24 +57,3 @@ export class ProblemList {
     });
   }
 }
-
-export interface AuditedFigures {
-  /** By split, in the order of the files. */
-  readonly splits: Readonly<Record<string, Figures>>;
-  /** Different images of all splits together. */
-  readonly images: number;
-  /** Notes on files that were not checked in full. */
-  readonly notes?: readonly string[];
-}
-
-export interface AuditInput {
-  readonly dataDir: string;
-  readonly entry: CatalogueEntry;
-  /** Looks into masks and image files too, not only at what the annotations say. */
-  readonly isThorough: boolean;
-  readonly images: ImageChecker;
-  readonly problems: ProblemList;
-}
-
-/** Annotations are read here record by record; nothing is kept of them but ids and counts. */
-export type Audit = (input: AuditInput) => Promise<AuditedFigures>;

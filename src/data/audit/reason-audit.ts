@@ -1,15 +1,14 @@
-/** Looks through ReasonSeg: that each picture has its annotation, and the shapes are such. */
+/** Audit of ReasonSeg: an annotation for each picture, with valid shapes. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { readReasonAnnotation } from '../reason/reason-annotation.js';
 import { readJsonRecords } from '../annotation-files.js';
 import type { Figures } from '../catalogue/entry.js';
-import type { Audit, ProblemList } from './problems.js';
-import type { ExpectedImage } from './image-checker.js';
+import type { ProblemList } from './problems.js';
+import type { Audit, ExpectedImage } from './image-checker.js';
 
 const SPLITS = ['train', 'val', 'test'] as const;
-/** What encloses something. */
 const LEAST_POINTS = 3;
 
 export const auditReasonSet: Audit = async ({ dataDir, problems, images: checker, isThorough }) => {
@@ -43,7 +42,6 @@ export const auditReasonSet: Audit = async ({ dataDir, problems, images: checker
   return { splits, images: splitOf.size };
 };
 
-/** The number of texts. */
 function textsOf(path: string, problems: ProblemList): number {
   const { texts, shapes } = readReasonAnnotation(path);
   for (const { points } of shapes) {

@@ -1,4 +1,4 @@
-/** Looks through a referring dataset: its records, the images and annotations they refer to, and the image files. */
+/** Audit of a referring dataset: its records, the images and annotations they refer to, and the image files. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -6,30 +6,29 @@ import { UserError } from '../../errors.js';
 import type { CatalogueEntry } from '../catalogue/entry.js';
 import { cleanExpression } from '../text/expression.js';
 import { JsonPlace, readJsonRecordLists, readJsonRecords, readPickleFile } from '../annotation-files.js';
-import type { Audit, AuditInput, ProblemList } from './problems.js';
-import { type ExpectedImage, insideFileName } from './image-checker.js';
+import type { ProblemList } from './problems.js';
+import { type Audit, type AuditInput, type ExpectedImage, insideFileName } from './image-checker.js';
 import { maskFault } from './mask-fault.js';
 import type { Size as ImageSize } from '../image/size-mismatch.js';
 import { annotationIds } from '../refer/refer-layout.js';
 import { pictureSize } from '../refer/refer-instances.js';
 import { RepeatedIds } from '../repeated-ids.js';
 
-/** Divided by objects, not by images: that an image is in two splits is as it should be. */
+/** Divided by objects, not by images: an image may be in two splits. */
 const DIVIDED_BY_OBJECTS: ReadonlySet<string> = new Set(['refcocog-google']);
 const ADVICE = 'Use the published file.';
 
 interface WantedImage {
-  /** The splits that it is in, a bit each. */
+  /** A bit per split of the image. */
   splits: number;
-  /** The first record that names it, for messages. */
   readonly record: string;
 }
 
-/** What the records ask of the other files. */
+/** Requirements of the records on the other files. */
 interface Wanted {
   readonly splits: string[];
   readonly images: Map<number, WantedImage>;
-  /** Ids of annotations, and the image they should be of by the first record that refers to them. */
+  /** Ids of annotations, with their image by the first record that refers to them. */
   readonly annotations: Map<number, { readonly imageId: number; readonly index: number }>;
 }
 
@@ -132,8 +131,9 @@ function noteImage(id: number, split: string, record: string, { images, splits }
 }
 
 /**
- * Looks for what the records ask for. In two passes, so that masks are checked while they are read, whatever the order.
- * @returns the images that are there by the annotations
+ * Checks the requirements of the records. Two passes, so that masks are checked while they are read, whatever the
+ * order.
+ * @returns the annotated images
  */
 function lookUp(
   { dataDir, entry, problems, isThorough }: AuditInput,
@@ -195,7 +195,7 @@ function lookUp(
   }
 }
 
-/** COCO's pictures of val2014 (Ref-ZOM) lie beside those of train2014, or among them. */
+/** COCO's pictures of val2014 (Ref-ZOM) lie next to those of train2014, or among them. */
 function imagePaths(dataDir: string, entry: CatalogueEntry): (fileName: string) => string {
   const [main = '', other] = entry.parts
     .filter((part) => part.ending === '.jpg')

@@ -1,4 +1,3 @@
-/** Every dataset of the paper. */
 import { COCO_TRAIN_2017, type CatalogueEntry, MB } from './entry.js';
 import { GREFCOCO, REFCLEF, REFCOCO, REFCOCO_PLUS, REFCOCOG, REFCOCOG_GOOGLE, REFZOM } from './refer-sets.js';
 import { ADE20K, COCO_STUFF, MAPILLARY_VISTAS, PACO_LVIS, PASCAL_PART } from './sem-seg-sets.js';

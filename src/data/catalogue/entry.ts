@@ -1,4 +1,4 @@
-/** What is known in advance of a dataset: where its files go, where to get them, and what its authors counted. */
+/** Known facts of a dataset: places and sources of its files, and its authors' counts. */
 import type { DatasetKind } from '../facts.js';
 
 /** Counts of a dataset or one of its splits. What is not published, or does not apply, is absent. */
@@ -17,19 +17,18 @@ export interface Figures {
 export interface Part {
   /** Below the data folder, with "/". */
   readonly path: string;
-  /** Of the files in a folder; absent for a file. */
+  /** Ending of the files in a folder; absent for a file. */
   readonly ending?: '.jpg' | '.png' | '.json';
-  /** What it holds, such as "pictures". */
   readonly holds: string;
   /** Files in the folder, or records in the file, as published. */
   readonly count?: number;
   /** About the size of the download, in bytes. */
   readonly bytes?: number;
-  /** Where its authors have it. */
+  /** Its authors' address. */
   readonly source: string;
-  /** Others need it too: that it is there does not say that somebody wants this dataset. */
+  /** Other datasets need it too, so its presence does not indicate this one. */
   readonly isShared?: true;
-  /** Training and evaluation do without it, but for what is said here. */
+  /** Reason why training and evaluation can do without it. */
   readonly isOptional?: string;
 }
 
@@ -39,12 +38,12 @@ export interface CatalogueEntry {
   readonly title: string;
   readonly kind: DatasetKind;
   readonly parts: readonly Part[];
-  /** What its authors, or those who divided it, counted. */
+  /** Counts of its authors, or of those who divided it. */
   readonly published: {
     readonly total: Figures;
     /** By the names of the splits in the files. */
     readonly splits: Readonly<Record<string, Figures>>;
-    /** Who says so. */
+    /** Source of the counts. */
     readonly by: string;
   };
 }

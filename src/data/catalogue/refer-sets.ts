@@ -1,6 +1,6 @@
 /**
- * The referring datasets. RefCOCO's zips moved; LISA's README keeps addresses that work. Images of the splits and, where
- * nothing else is said, expressions: the catalogue of TensorFlow Datasets, "ref_coco".
+ * The referring datasets. RefCOCO's zips moved; LISA's README keeps working addresses. Source of images per split and
+ * of expressions without another source: the catalogue of TensorFlow Datasets, "ref_coco".
  */
 import { COCO_TRAIN_2014, COCO_VAL_2014, type CatalogueEntry, type Part } from './entry.js';
 
@@ -123,12 +123,7 @@ export const GREFCOCO: CatalogueEntry = {
   ],
   published: {
     total: { images: 19_994, expressions: 278_232, multiTarget: 80_022, noTarget: 32_202 },
-    splits: {
-      train: { images: 16_994 },
-      val: { images: 1_500 },
-      testA: { images: 750 },
-      testB: { images: 750 },
-    },
+    splits: { train: { images: 16_994 }, val: { images: 1_500 }, testA: { images: 750 }, testB: { images: 750 } },
     by: 'GSVA, section 4.1; splits as RefCOCO',
   },
 };

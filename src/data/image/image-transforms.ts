@@ -1,7 +1,7 @@
 /**
- * From a decoded image to the inputs of the two vision encoders, as the published implementation prepares them:
- * F_V1 (CLIP): Hugging Face's CLIPImageProcessor; F_V2 (SAM): ResizeLongestSide and the padding of `Sam.preprocess`.
- * Both are NHWC without the batch: [size, size, 3].
+ * Inputs of the two vision encoders from a decoded image, as the published implementation prepares them: F_V1 (CLIP):
+ * Hugging Face's CLIPImageProcessor; F_V2 (SAM): ResizeLongestSide and the padding of `Sam.preprocess`. Both are NHWC
+ * without the batch: [size, size, 3].
  */
 import type { RgbImage } from '../../types.js';
 import { resizePillow } from './pillow-resample.js';

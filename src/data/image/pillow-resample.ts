@@ -1,11 +1,10 @@
 /**
  * Image resizing equal to Pillow's to the grey level (Pillow, src/libImaging/Resample.c): separable filters widened
- * when shrinking (antialiasing), horizontal pass first, both passes in integers with weights of 22 fractional bits,
- * the result of the first pass rounded to 8 bits. Other libraries differ from it by up to 60 grey levels when
- * enlarging, and the published encoders were trained on Pillow's pictures.
- *
- * Pillow from 13.0 on runs the vertical pass first where the height shrinks far more than the width. Nothing here
- * resizes so (aspect ratios are kept), and the reference was made with earlier versions.
+ * when shrinking (antialiasing), horizontal pass first, both passes in integers with weights of 22 fractional bits, the
+ * result of the first pass rounded to 8 bits. Other libraries differ by up to 60 grey levels when enlarging, and the
+ * published encoders were trained on Pillow's pictures. Pillow from 13.0 on runs the vertical pass first where the
+ * height shrinks far more than the width; resizing here keeps aspect ratios, and the reference was made with earlier
+ * versions.
  */
 import type { RgbImage } from '../../types.js';
 
@@ -73,12 +72,7 @@ function weightsFor(from: number, to: number, kernel: Kernel): Weights {
   return { first, count, values, stride };
 }
 
-/**
- * Resizes as `PIL.Image.resize((width, height), filter)` does.
- * @param image 8-bit RGB
- * @param height output height in pixels, at least 1
- * @param width output width in pixels, at least 1
- */
+/** Resizes as `PIL.Image.resize((width, height), filter)` does; sizes in pixels, at least 1. */
 export function resizePillow(image: RgbImage, height: number, width: number, filter: ResampleFilter): RgbImage {
   for (const size of [height, width, image.height, image.width]) {
     if (!Number.isInteger(size) || size < 1) {

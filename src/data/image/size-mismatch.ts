@@ -1,4 +1,6 @@
-/** A picture of another size than its annotations say, in words: an EXIF orientation is the most frequent reason. */
+/**
+ * Description of a picture whose size differs from its annotations; an EXIF orientation is the most frequent reason.
+ */
 import { basename } from 'node:path';
 import { readImageOrientation } from '../../io/image/image-file.js';
 
@@ -11,11 +13,10 @@ export interface Size {
 const FIRST_QUARTER_TURN = 5;
 
 /**
- * The mismatch as a sentence without its final stop, with what to do.
- * @param path of the picture
- * @param found its size, upright, in pixels
- * @param wanted the size that the annotations are for
- * @param source whose size that is: "the line says", "a.json says"
+ * The mismatch as a sentence without its final stop, with advice.
+ * @param found size of the picture, upright, in pixels
+ * @param wanted size of the annotations
+ * @param source origin of that size: "the line says", "a.json says"
  */
 export async function sizeMismatch(path: string, found: Size, wanted: Size, source: string): Promise<string> {
   const sizes = `it has ${found.width} × ${found.height} pixels, ${source} ${wanted.width} × ${wanted.height} (width × height)`;

@@ -1,6 +1,6 @@
 /**
- * The `segmentation` of a COCO annotation → mask. It is one of: a list of polygons, a run-length encoding
- * ({ size, counts }, the counts a list or a compressed text), or a list of such encodings (RefCLEF).
+ * Mask of a COCO annotation's `segmentation`: a list of polygons, a run-length encoding ({ size, counts }, the counts a
+ * list or a compressed text), or a list of such encodings (RefCLEF).
  */
 import { UserError } from '../../errors.js';
 import { type Rle, checkMaskSize, mergeRles, rleFromCounts, rleFromString, shown } from './coco-mask.js';
@@ -12,10 +12,10 @@ const MIN_COORDINATES = 6;
 const MAX_PARTS = 10_000;
 
 /**
- * The mask of one annotation: the union of its parts, empty where the list is empty. Polygons with an odd number of
+ * The mask of one annotation: the union of its parts, empty for an empty list. Polygons with an odd number of
  * coordinates or fewer than three points are left out, as in the reference; null where no polygon remains, which the
  * reference takes as "ignore this instance".
- * @throws UserError where the segmentation is malformed or of another size than the image.
+ * @throws UserError where the segmentation is malformed or of another size than the image
  */
 export function annotationToRle(segmentation: unknown, height: number, width: number): Rle | null {
   checkMaskSize(height, width);

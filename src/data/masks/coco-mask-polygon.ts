@@ -1,5 +1,5 @@
 /**
- * Polygons → masks, to the pixel as pycocotools fills them (rleFrPoly of cocoapi common/maskApi.c): the outline is
+ * Masks of polygons, to the pixel as pycocotools fills them (rleFrPoly of cocoapi common/maskApi.c): the outline is
  * drawn on a grid five times as fine, and where it crosses from one column of pixels to the next, inside and outside
  * change; the sorted crossings are the runs.
  */
@@ -13,8 +13,8 @@ const MAX_COORDINATE = 100_000;
 const MAX_STEPS = 50_000_000;
 
 /**
- * @param xy x0, y0, x1, y1, … in pixels; at least three points make sense, any number is taken.
- * @throws UserError where the coordinates are not numbers, come in an odd number or lie absurdly far outside.
+ * @param xy x0, y0, x1, y1, … in pixels, sensibly of three points or more
+ * @throws UserError where the coordinates are not numbers, come in an odd number or lie absurdly far outside
  */
 export function polygonToRle(xy: readonly number[], height: number, width: number): Rle {
   checkMaskSize(height, width);

@@ -180,8 +180,8 @@ export function rleBox(rle: Rle): [number, number, number, number] {
 }
 
 /**
- * Intersection over union, 0 where nothing is in common. With `crowd`, over the area of `a` alone: `b` is then a region
- * with many objects of which `a` may be one.
+ * Intersection over union, 0 for disjoint masks. With `crowd`, over the area of `a` alone: `b` is then a region with
+ * many objects of which `a` may be one.
  */
 export function rleIou(a: Rle, b: Rle, crowd = false): number {
   checkSameSize(a, b);

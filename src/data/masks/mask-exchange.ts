@@ -46,7 +46,7 @@ export async function maskToPng(mask: BinaryMask): Promise<Uint8Array> {
 }
 
 /**
- * Reads a mask from a PNG: what is neither black nor transparent is inside.
+ * Reads a mask from a PNG: pixels that are neither black nor transparent are inside.
  * @param source path, or the bytes of a file
  * @returns 1 inside, 0 outside
  * @throws UserError that names the file: missing, not a PNG, damaged, too large

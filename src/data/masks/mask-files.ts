@@ -1,6 +1,6 @@
 /**
- * Findings in a picture as the annotation files of other programs: COCO, LabelMe, GeoJSON and YOLO. All masks are
- * written as polygons along the sides of pixels, which fill to the same pixels by COCO's rule (mask-polygons.ts).
+ * Annotation files of other programs for one picture: COCO, LabelMe, GeoJSON and YOLO. Masks are polygons along the
+ * sides of pixels, which fill to the same pixels by COCO's rule (mask-polygons.ts).
  */
 import type { BinaryMask, Box } from '../../types.js';
 import { maskToRle } from './mask-exchange.js';
@@ -27,7 +27,7 @@ export interface FoundPicture {
 const MOST_POLYGONS = 10_000;
 /** The one in which LabelMe has the keys that are written. */
 const LABELME_VERSION = '5.5.0';
-/** Of a share of the size: half of one is less than a tenth of a pixel in pictures of up to 200,000. */
+/** Decimals of a share of the size: half of one is less than a tenth of a pixel in pictures of up to 200,000. */
 const DECIMALS = 6;
 
 /** Expressions in order, each once: the categories or classes. */
@@ -114,7 +114,7 @@ export function geojsonFile({ name, height, width }: FoundPicture, found: readon
 }
 
 /**
- * YOLO's segmentation labels: a line per connected part, the number of its class and x and y of its corners as shares of
+ * YOLO's segmentation labels: a line per connected part, with the number of its class and the corners as shares of
  * width and height.
  */
 export function yoloLabels({ height, width }: FoundPicture, found: readonly FoundObject[]): string {

@@ -1,6 +1,6 @@
 /**
- * Masks ↔ polygons that fill to exactly the same pixels by COCO's rule. Outlines through the centres of pixels, as many
- * exporters write them, lose a row and a column; these go along the sides.
+ * Masks ↔ polygons that fill to exactly the same pixels by COCO's rule, along the sides of pixels. Outlines through the
+ * centres of pixels, as many exporters write them, lose a row and a column.
  */
 import type { BinaryMask } from '../../types.js';
 import { UserError } from '../../errors.js';
@@ -33,7 +33,7 @@ export function maskRegions(mask: BinaryMask): MaskRegion[] {
 
 /**
  * COCO's polygons of a mask, one per connected part: filled by COCO's rule and united they are the mask, to the pixel.
- * A hole is joined to the outline by a line up to it, there and back, which encloses nothing. Empty for an empty mask.
+ * A hole is joined to the outline by a line there and back, which encloses nothing. Empty for an empty mask.
  * @param mask 0 outside
  * @returns lists x0, y0, x1, y1, … in pixels, whole numbers from 0 to the width and height
  */

@@ -1,7 +1,7 @@
 /**
  * The border of a mask as closed rings along the sides of its pixels. Corners are whole numbers: pixel (x, y) reaches
  * from x to x + 1 and from y to y + 1. The inside lies to the right of the way, so outer rings have a positive area by
- * the shoelace formula with y as it is (pointing down) and holes a negative one.
+ * the shoelace formula with y pointing down, and holes a negative one.
  */
 import type { BinaryMask } from '../../types.js';
 
@@ -19,8 +19,8 @@ const STEP_Y = [0, 1, 0, -1] as const;
 type Direction = 0 | 1 | 2 | 3;
 
 /**
- * Rings that do not touch themselves: where a border comes to a corner twice it is two rings. Outer rings and holes of
- * one part may meet at corners.
+ * Rings that do not touch themselves: a border that comes to a corner twice is two rings. Outer rings and holes of one
+ * part may meet at corners.
  */
 export function maskRings({ data, height, width }: BinaryMask): Ring[] {
   const isInside = (x: number, y: number): boolean =>

@@ -1,6 +1,6 @@
 /**
- * Where the mask of an expression comes from, as plain data: what is known before the image is looked at. An expression
- * has any number of them, and its mask is their union; without one, nothing in the image fits it.
+ * Origin of an expression's mask as plain data, before the image is opened. The mask is the union of all sources;
+ * without one, nothing in the image fits the expression.
  */
 import { UserError, messageOf } from '../../errors.js';
 import { readMaskPng } from '../../io/image/mask-png.js';
@@ -11,17 +11,17 @@ export type MaskSource =
   | {
       /** In COCO's form, unchecked; undefined where an annotation is referred to that does not exist. */
       readonly segmentation: unknown;
-      /** Where it stands, for messages: "annotation 5 of /data/…/instances.json". */
+      /** Place for messages: "annotation 5 of /data/…/instances.json". */
       readonly origin?: string;
     }
   /** Path of a PNG of the image's size, not 0 inside. */
   | { readonly png: string };
 
 /**
- * The union of the sources at the image's size; empty where there are none. Of a polygon without three points nothing
- * is taken, as in the reference, as long as others remain.
- * @param doing what is being done, for messages
- * @throws UserError naming the source that is missing or malformed, or of which nothing remains
+ * The union of the sources at the image's size; empty without any. Polygons without three points are dropped, as in the
+ * reference, as long as others remain.
+ * @param doing the current work, for messages
+ * @throws UserError naming the source that is missing, malformed or empty
  */
 export function unionOfSources(sources: readonly MaskSource[], height: number, width: number, doing: string): Rle {
   const empty: Rle = { size: [height, width], counts: [height * width] };

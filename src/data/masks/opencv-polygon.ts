@@ -1,8 +1,8 @@
 /**
- * Polygons → masks, to the pixel as OpenCV's fillPoly fills them since 4.11 (8-connected, whole-pixel corners): what
- * ReasonSeg's shapes are drawn with. The outline belongs to the polygon; inside is where a line from outside has
- * crossed the outline an odd number of times. Both parts round in their own way, and where a corner lies outside of the
- * image OpenCV goes on with the clipped edge; masks that are to be equal have to do the same.
+ * Masks of polygons, to the pixel as OpenCV's fillPoly fills them since 4.11 (8-connected, whole-pixel corners), for
+ * ReasonSeg's shapes. The outline belongs to the polygon; inside is where a line from outside has crossed the outline
+ * an odd number of times. Both parts round in their own way, and OpenCV continues with the clipped edge of a corner
+ * outside of the image; equal masks have to do the same.
  */
 import { UserError } from '../../errors.js';
 import type { BinaryMask } from '../../types.js';
@@ -25,9 +25,9 @@ interface Edge {
 }
 
 /**
- * Sets the pixels of a polygon, its outline included, to `value`. What lies outside of the mask is left out.
- * @param points corners [x, y] in pixels, cut to whole ones towards zero, as the reference does; closed by itself.
- * @throws UserError where a coordinate is not a number or lies absurdly far outside.
+ * Sets the pixels of a polygon, its outline included, to `value`; parts outside of the mask are dropped.
+ * @param points corners [x, y] in pixels, cut to whole ones towards zero, as the reference does; closed by itself
+ * @throws UserError where a coordinate is not a number or lies absurdly far outside
  */
 export function fillPolygon(mask: BinaryMask, points: readonly Point[], value: 0 | 1): void {
   const corners = wholeCorners(points);
@@ -65,7 +65,7 @@ function isInside([x, y]: Point, { height, width }: BinaryMask): boolean {
 
 /**
  * Both ends of a line moved along it to the image's border (Cohen–Sutherland, in whole pixels cut towards zero). A line
- * that misses the image comes back moved part of the way, with an end outside.
+ * that misses the image keeps an end outside.
  */
 function clip(from: Point, to: Point, { height, width }: BinaryMask): [Point, Point] {
   const [right, bottom] = [width - 1, height - 1];

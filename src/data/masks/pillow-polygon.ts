@@ -1,6 +1,6 @@
 /**
- * Outlines → masks, to the pixel as Pillow's ImageDraw fills them, which LabelMe's own export draws with: coordinates are
- * cut to whole pixels and the outline belongs to the inside, so that a square from 10 to 20 has 121 pixels.
+ * Masks of outlines, to the pixel as Pillow's ImageDraw fills them for LabelMe's own export: coordinates are cut to
+ * whole pixels and the outline belongs to the inside, so that a square from 10 to 20 has 121 pixels.
  */
 import { UserError } from '../../errors.js';
 import type { BinaryMask } from '../../types.js';
@@ -48,7 +48,10 @@ function columnAt({ x, y, slope }: Side, row: number): number {
   return Math.fround(Math.fround((row - y) * slope) + x);
 }
 
-/** Where the sides cross a row, in the order of the columns; a side that ends there counts twice but on the last row. */
+/**
+ * Crossings of the sides with a row, in the order of the columns; a side that ends there counts twice but on the last
+ * row.
+ */
 function crossings(sides: readonly Side[], row: number, lowest: number): number[] {
   const found: number[] = [];
   for (const [i, side] of sides.entries()) {
@@ -61,8 +64,8 @@ function crossings(sides: readonly Side[], row: number, lowest: number): number[
 }
 
 /**
- * The crossing at the end of a side that meets an earlier one in a flat corner: both go on in the next row more than a
- * column away on the same side, and the corner is drawn as far as there. Null where there is no such corner.
+ * The crossing at the end of a side that meets an earlier one in a flat corner: both continue in the next row more than
+ * a column away on the same side, and the corner is drawn as far as there. Null without such a corner.
  */
 function cornerColumn(sides: readonly Side[], index: number, row: number): number | null {
   const side = sides[index] as Side;
@@ -124,7 +127,8 @@ export function fillEllipse(mask: BinaryMask, [x, y]: Point, radius: number): vo
 
 /**
  * Half the chord of each row of the lower half, all in half pixels from the centre: a walk along the edge from its
- * rightmost pixel to its lowest one, each step to the neighbour nearest to the ellipse; the first pixel of a row counts.
+ * rightmost pixel to its lowest one, each step to the neighbour nearest to the ellipse; the first pixel of a row
+ * counts.
  */
 function chords(wide: number, high: number): Map<number, number> {
   const distance = (column: number, row: number): number =>

@@ -16,9 +16,9 @@ export interface CocoImageEntry {
   readonly place: string;
   /** The name of the picture as written, or the address that it was got from. */
   readonly name: string;
-  /** In pixels; null where the file does not say. */
+  /** In pixels; null where the file lacks it. */
   readonly size: { readonly height: number; readonly width: number } | null;
-  /** Categories that were looked for and not found (LVIS); null where the file does not say. */
+  /** Categories that were sought and not found (LVIS); null where the file lacks them. */
   readonly negative: readonly Id[] | null;
   /** Categories of which not every object is annotated (LVIS). */
   readonly notExhaustive: readonly Id[];
@@ -29,12 +29,12 @@ export interface CocoFile {
   /** Expressions by the ids of the categories; null for a category whose name cannot be one. */
   readonly categories: ReadonlyMap<Id, string | null>;
   readonly annotations: readonly { readonly entry: JsonReader; readonly place: string }[];
-  /** Whether the file says of images which categories they lack: of the others nothing is known then. */
+  /** Whether the file lists absent categories of images: nothing is known of the others then. */
   readonly saysNegative: boolean;
 }
 
 /**
- * Reads the three lists. Entries that cannot be read are left out.
+ * Reads the three lists without unreadable entries.
  * @throws UserError where the file cannot be read, lacks a list, or gives two images or categories one id
  */
 export function readCocoFile(file: string, leftOut: LeftOut): CocoFile {

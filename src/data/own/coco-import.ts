@@ -1,6 +1,6 @@
 /**
  * COCO's instances files as own data: the names of the categories become expressions, and all instances of a category
- * in an image its mask. LVIS's say which categories were looked for and not found, and which are not marked everywhere.
+ * in an image its mask. LVIS's list categories that were sought and not found, and those not marked everywhere.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { UserError } from '../../errors.js';
@@ -176,7 +176,7 @@ function checkNumbers(segmentation: readonly unknown[], wrong: (why: string) => 
   }
 }
 
-/** Of numbers, as annotationToRle has found. */
+/** List of lists of numbers, as annotationToRle has found. */
 function isListOfLists(segmentation: unknown): segmentation is readonly (readonly number[])[] {
   return Array.isArray(segmentation) && segmentation.every((part) => Array.isArray(part));
 }

@@ -1,6 +1,6 @@
 /**
- * Images as an import collects them. One file is one image, however often it is listed: what it shows is joined before
- * masks are joined by their words. What an image is annotated with in any form is never asked for as absent.
+ * Images of an import. One file is one image, however often it is listed: its objects are joined before masks are
+ * joined by their words. Nothing annotated in any form is asked for as absent.
  */
 import { existsSync, realpathSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -35,9 +35,9 @@ export class ImageDraft {
   ) {}
 
   /**
-   * Adds an object that the image shows.
+   * Adds an object of the image.
    * @param masks none for an object without a pixel inside the image
-   * @param part keeps objects of the same words apart
+   * @param part separates objects of the same words
    */
   add(text: string, masks: readonly WrittenMask[], part = ''): void {
     this.annotated.add(text.toLowerCase());
@@ -111,6 +111,6 @@ export class ImageDrafts {
   }
 }
 
-/** How outlines become pixels: as COCO's are, or as LabelMe's own export fills them, with the outline inside. */
+/** Rule of filling outlines: COCO's, or LabelMe's own export, with the outline inside. */
 export const FILLS = ['coco', 'labelme'] as const;
 export type Fill = (typeof FILLS)[number];

@@ -1,6 +1,6 @@
 /**
- * Files of pictures by the names that annotations give them: relative or absolute, with slashes or backslashes, with
- * folders of the machine on which a tool wrote them, or as an address. One rule for all importers and for own data.
+ * Files of pictures by their names in annotations: relative or absolute, with slashes or backslashes, with folders of
+ * the machine of a tool, or as an address. One rule for all importers and for own data.
  */
 import { existsSync } from 'node:fs';
 import { isAbsolute, join, posix, resolve } from 'node:path';
@@ -14,10 +14,9 @@ export interface FinderOptions {
 
 export type Found =
   | { readonly path: string }
-  /** Why there is none, as the end of a sentence, and where it would be by its whole name: null for a forbidden place. */
+  /** Reason of its absence, as the end of a sentence, and its place by the whole name: null for a forbidden place. */
   | { readonly fault: string; readonly wouldBe: string | null };
 
-/** A drive of Windows, or the two slashes before the name of a machine. */
 const WINDOWS_ROOT = /^(?:[A-Za-z]:|\/\/[^/]+\/)/;
 const ADDRESS = /^([a-z][a-z0-9+.-]+):\/\//i;
 
@@ -32,9 +31,9 @@ export class ImageFinder {
   ) {}
 
   /**
-   * The file that is meant: the written path in the folder; where that leads out of it or is absent, the longest end of
-   * the path that is in the folder, at last the bare name.
-   * @param written as the annotations have it
+   * The file of the written path in the folder; where that is absent or outside, the longest end of the path in the
+   * folder, at last the bare name.
+   * @param written as in the annotations
    */
   find(written: string): Found {
     const name = posix.normalize(plainPath(written));
@@ -52,7 +51,7 @@ export class ImageFinder {
     return { fault: `there is no such file, and no ${last} in ${this.folder}`, wouldBe: direct };
   }
 
-  /** Where the picture would be by its name alone, null where that leads out of the folder and must not. */
+  /** Place of the picture by its name alone; null where that leads out of the folder and must not. */
   private direct(name: string, steps: readonly string[]): string | null {
     if (isAbsolute(name)) return this.options.absolute ? name : null;
     if (steps.includes('..') && !this.options.leadingOut) return null;

@@ -1,4 +1,4 @@
-/** The pictures of an import: found by their names, opened, and compared with the size that the annotations say. */
+/** The pictures of an import: found by their names, opened, and compared with the annotated size. */
 import { UserError } from '../../errors.js';
 import { readImageSize } from '../../io/image/image-file.js';
 import { type Size, sizeMismatch } from '../image/size-mismatch.js';
@@ -9,21 +9,21 @@ import type { LeftOut } from './left-out.js';
 /** Headers read at the same time: enough for Node's threads. */
 const AT_ONCE = 32;
 
-/** How much is done of an import; may throw to end it. */
+/** Progress of an import; may throw to end it. */
 export type OnProgress = (done: number, total: number) => void;
 
 export interface WantedPicture {
   /** The name, as the annotations write it. */
   readonly name: string;
-  /** In pixels, upright; null where the annotations do not say. */
+  /** In pixels, upright; null where the annotations lack it. */
   readonly size: Size | null;
-  /** Where the annotations name it, for messages. */
+  /** Place of its name in the annotations, for messages. */
   readonly place: string;
 }
 
 /**
- * Opens the header of each picture. One that is missing, unreadable or of another size is left out.
- * @returns a draft for each of the list, null for those left out
+ * Opens the header of each picture. One that is missing, unreadable or of another size is left out. @returns a draft
+ * for each of the list, or null
  */
 export async function openPictures(
   wanted: readonly WantedPicture[],

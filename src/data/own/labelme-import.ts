@@ -34,8 +34,8 @@ export interface LabelmeImport extends Imported {
 const WHAT_FOR = "LabelMe's annotations";
 
 /**
- * Reads every .json file in the folder and those below it; hidden ones are passed over.
- * @throws UserError where there is no such folder or no such file in it
+ * Reads every .json file in the folder and those below it, without hidden ones.
+ * @throws UserError where the folder, or any such file in it, is missing
  */
 export async function importLabelme(
   folder: string,

@@ -31,7 +31,7 @@ type Outline =
 export type ShapeMask =
   /** No masks where no pixel is inside the image. */
   | { readonly masks: readonly WrittenMask[] }
-  /** Why there is none. */
+  /** Reason without a mask. */
   | { readonly kind: 'shapes' | 'unknownShapes' };
 
 /**

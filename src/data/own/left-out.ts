@@ -4,7 +4,7 @@ import { UserError } from '../../errors.js';
 interface KindOf {
   /** In words, after the number. */
   readonly title: string;
-  /** Whether something is wrong with the annotations; the others are merely of no use here. */
+  /** Whether the annotations are at fault; others are merely of no use here. */
   readonly isFault: boolean;
 }
 
@@ -61,8 +61,8 @@ export class LeftOut {
   }
 
   /**
-   * The value that `read` gives, null where that ends in a UserError: the entry is then left out.
-   * @param kind of what is left out then
+   * The value of `read`, null where it ends in a UserError: the entry is then left out.
+   * @param kind of the entry left out
    */
   guard<T>(read: () => T, kind: LeftOutKind = 'badEntries'): T | null {
     try {

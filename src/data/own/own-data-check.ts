@@ -12,19 +12,19 @@ export interface OwnCounts {
   readonly expressions: number;
   /** Whose mask is of several polygons, encodings or files. */
   readonly multiPart: number;
-  /** Of which nothing is in the image. */
+  /** Expressions without an object in the image. */
   readonly absent: number;
 }
 
 export interface OwnSummary {
-  /** Of each split that there is, in the order train, val, test. */
+  /** Each present split in the order train, val, test. */
   readonly splits: readonly (OwnCounts & { readonly split: OwnSplit })[];
   readonly problems: OwnProblems;
 }
 
 /**
  * Reads every line, the header of every image, every mask. Lines with problems do not count.
- * @param shownProblems so many are kept with their text
+ * @param shownProblems number of problems kept with their text
  * @throws UserError where the file itself cannot be read
  */
 export async function checkOwnData(
@@ -96,7 +96,7 @@ function twice(text: string): string {
   );
 }
 
-/** @throws again what is not about the user's files */
+/** @throws errors other than those of the user's files */
 function told(error: unknown): string {
   if (error instanceof UserError) return messageOf(error);
   throw error;

@@ -1,6 +1,6 @@
 /**
- * Reads a file of a user's own data, line by line. What is wrong is collected with the number of its line, not only
- * the first: a converter usually makes the same mistake many times.
+ * Reader of a user's own data, line by line. Problems are collected with the numbers of their lines: a converter
+ * usually makes the same mistake many times.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
@@ -24,7 +24,7 @@ export interface PlacedExpression extends OwnExpression {
   readonly line: number;
 }
 
-/** Everything that the file says of an image. */
+/** All lines of the file about an image. */
 export interface OwnImage {
   /** Number of the first line that names it. */
   readonly line: number;
@@ -34,19 +34,19 @@ export interface OwnImage {
   readonly split: OwnSplit;
   readonly height: number;
   readonly width: number;
-  /** Number of the line that says its size; of the first line where none does. */
+  /** Number of the line with its size; of the first line without one. */
   readonly sizeLine: number;
-  /** Of all lines that name it, in their order. */
+  /** Expressions of all its lines, in order. */
   readonly expressions: readonly PlacedExpression[];
 }
 
 export interface OwnFile {
   readonly images: readonly OwnImage[];
-  /** Whether any line says of which split it is; the others are then of train. */
+  /** Whether any line names a split; the others are then of train. */
   readonly hasSplits: boolean;
 }
 
-/** What is wrong with a line. */
+/** Problem of a line. */
 export interface OwnProblem {
   readonly line: number;
   /** Begins with file and line. */
@@ -75,7 +75,7 @@ export function placeOf(file: string, line: number): string {
 }
 
 /**
- * All images of the file, in the order of the lines that name them first. Lines about one image become one, so that
+ * All images of the file, in the order of the lines that name them first, each once with all its lines, so that
  * training meets it once in an epoch. Lines with problems are left out.
  * @throws UserError where the file itself cannot be read
  */
@@ -160,7 +160,7 @@ interface JoinedRecord extends OwnRecord, Pick<OwnImage, 'sizeLine'> {
 /** The lines about one image. */
 class JoinedLines {
   private readonly expressions: PlacedExpression[] = [];
-  /** Whether an expression, in lower case, is in the image. */
+  /** Presence of each expression, in lower case, in the image. */
   private readonly isThere = new Map<string, boolean>();
   private size: ImageSize | null;
   private sizeLine: number;
@@ -197,7 +197,7 @@ class JoinedLines {
   }
 }
 
-/** Of the lines that do not tell the size, the image does. */
+/** Sizes from the images, for lines without them. */
 async function readSizes(
   records: readonly JoinedRecord[],
   file: string,
@@ -226,7 +226,7 @@ async function readSizes(
   return sizes;
 }
 
-/** What of the run-length encodings does not fit the image. */
+/** Mismatch between the run-length encodings and the image. */
 function sizeFault(masks: readonly MaskSource[], { height, width }: ImageSize): string | null {
   for (const mask of masks) {
     const size = 'segmentation' in mask ? (mask.segmentation as { size?: readonly number[] }).size : undefined;

@@ -20,7 +20,7 @@ export interface OwnExpression {
   readonly masks: readonly MaskSource[];
 }
 
-/** What a line says; what it does not say is null. */
+/** Content of a line; null for absent keys. */
 export interface OwnRecord {
   /** Number of the line. */
   readonly line: number;
@@ -47,11 +47,11 @@ const LONGEST_TEXT = 500;
 const NOT_TEXT = /[\p{Cc}\p{Cs}\u2028\u2029]/u;
 
 /**
- * Checks all that can be checked without opening another file.
- * @param folder that of the file: what paths are relative to
- * @param place "data.jsonl, line 17": what errors begin with
+ * Checks everything that needs no other file.
+ * @param folder that of the file, for relative paths
+ * @param place "data.jsonl, line 17": the beginning of errors
  * @param finder of the folder, one for all lines, so that two names do not become one picture
- * @throws UserError that says what is wrong where
+ * @throws UserError that describes the fault
  */
 export function parseOwnLine(
   json: unknown,
@@ -79,8 +79,8 @@ export function parseOwnLine(
 }
 
 /**
- * Relative paths stay inside the folder of the file, so that it can be moved and given away with it. Where one leads out
- * of it, or comes from another machine, the file of that name in the folder is meant.
+ * Relative paths stay inside the folder of the file, so that it can be moved as a whole. Where one leads out of it, or
+ * comes from another machine, the file of that name in the folder is meant.
  */
 function pathOf(reader: JsonReader, finder: ImageFinder): string {
   const path = reader.string();

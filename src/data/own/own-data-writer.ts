@@ -17,10 +17,10 @@ export interface ImportedImage {
   readonly path: string;
   readonly height: number;
   readonly width: number;
-  /** Of which split the annotations say it is; null or absent where they do not. */
+  /** Split by the annotations; null or absent without one. */
   readonly split?: OwnSplit | null;
   readonly expressions: readonly { readonly text: string; readonly masks: readonly WrittenMask[] }[];
-  /** Everything it is annotated with in any form, in lower case, besides `expressions`. */
+  /** Everything annotated in any form, in lower case, in addition to `expressions`. */
   readonly annotated?: ReadonlySet<string>;
   /** Names that it is known to lack; null or absent: all that it is not annotated with. */
   readonly knownAbsent?: readonly string[] | null;
@@ -29,7 +29,7 @@ export interface ImportedImage {
 export interface WriteOptions {
   /** Share of the images that are for validation, in [0, 1). */
   readonly val: number;
-  /** Number of absent names per image: of other images, or those that the annotations say were looked for. */
+  /** Number of absent names per image: of other images, or of those that the annotations list as absent. */
   readonly absent: number;
   /** Decides both. */
   readonly seed: number;
@@ -42,14 +42,14 @@ export interface WrittenCounts {
   readonly absent: number;
 }
 
-/** @throws UserError where there is something at `out` already */
+/** @throws UserError where `out` exists already */
 export function refuseExisting(out: string, overwrite: boolean): void {
   if (overwrite || !existsSync(out)) return;
   throw new UserError(`${out} exists; choose another --out, or replace it with --overwrite`);
 }
 
 /**
- * A label of another format as an expression: underscores stand for spaces there.
+ * A label of another format as an expression: underscores become spaces.
  * @throws UserError where nothing is left of it, or it would be read as something else
  */
 export function expressionOf(label: string): string {
@@ -59,7 +59,7 @@ export function expressionOf(label: string): string {
 }
 
 /**
- * Writes the file as a whole or not at all. Paths of images inside its folder are relative, others absolute.
+ * Writes the file atomically. Paths of images inside its folder are relative, others absolute.
  * @throws UserError where there is no image, or the file cannot be written
  */
 export function writeOwnData(out: string, images: readonly ImportedImage[], options: WriteOptions): WrittenCounts {

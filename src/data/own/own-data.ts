@@ -1,6 +1,6 @@
 /**
- * A user's own data (docs/your-data.md) as training and evaluation take it: with the interface of `ReferDataset`, and
- * as a `TrainingSet` of requests.
+ * A user's own data (docs/your-data.md) for training and evaluation: with the interface of `ReferDataset`, and as a
+ * `TrainingSet` of requests.
  */
 import { basename } from 'node:path';
 import { UserError } from '../../errors.js';
@@ -19,7 +19,7 @@ import type { ReferRequest } from '../refer/refer-sample.js';
 import type { TrainingSet } from '../sampling/training-sample.js';
 import { gsvaCommand } from '../../program.js';
 
-/** So many problems are told before advice is better. */
+/** Number of reported problems before the advice. */
 const TOLD_PROBLEMS = 3;
 
 export class OwnData implements Pick<ReferDataset, 'images' | 'target' | 'targets'>, TrainingSet<ReferRequest> {
@@ -33,7 +33,7 @@ export class OwnData implements Pick<ReferDataset, 'images' | 'target' | 'target
   private constructor(
     private readonly file: string,
     readonly split: OwnSplit,
-    /** Whether the file says of any image of which split it is. */
+    /** Whether the file names the split of any image. */
     readonly hasSplits: boolean,
     images: readonly OwnImage[],
   ) {
@@ -42,8 +42,8 @@ export class OwnData implements Pick<ReferDataset, 'images' | 'target' | 'target
   }
 
   /**
-   * Reads the lines of one split. A file in which no line names a split is one: what it holds is whatever is asked for.
-   * @throws UserError with the first problems of the file, if it has any, or where nothing is of this split
+   * Reads the lines of one split. A file without splits serves as any split.
+   * @throws UserError with the first problems of the file, if it has any, or where this split is empty
    */
   static async open(file: string, split: OwnSplit): Promise<OwnData> {
     const problems = new OwnProblems(TOLD_PROBLEMS);
@@ -78,7 +78,7 @@ export class OwnData implements Pick<ReferDataset, 'images' | 'target' | 'target
     return { kind: this.kind, set: this.name, image: path, height, width, expressions };
   }
 
-  /** The image's expressions with their masks at the image's size, in order. Made anew at each call. */
+  /** The image's expressions with their masks at the image's size, in order. Decoded at each call. */
   targets(image: ReferringImage): ReferringTarget[] {
     return image.expressions.map((expression) => this.target(image, expression));
   }

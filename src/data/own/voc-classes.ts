@@ -11,7 +11,7 @@ const PUBLISHED = (
   'aeroplane, bicycle, bird, boat, bottle, bus, car, cat, chair, cow, diningtable, dog, horse, motorbike, person, ' +
   'pottedplant, sheep, sofa, train, tvmonitor'
 ).split(', ');
-/** The border between objects, and what is too hard to say: number 255. */
+/** Number of the border between objects, and of unclear pixels. */
 const VOID = 255;
 
 export class VocClasses {
@@ -21,7 +21,7 @@ export class VocClasses {
   ) {}
 
   /**
-   * Those of the folder's labelmap.txt (as CVAT writes it), else the twenty published ones.
+   * Classes of the folder's labelmap.txt (as CVAT writes it), else the twenty published ones.
    * @throws UserError where labelmap.txt cannot be read
    */
   static of(folder: string): VocClasses {

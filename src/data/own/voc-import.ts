@@ -1,6 +1,6 @@
 /**
  * Pascal VOC's folders as own data: SegmentationClass gives the masks (SegmentationObject, with the order of the XML's
- * objects, where there is no class map); objects of Annotations that no map shows are boxes without a mask.
+ * objects, where there is no class map); objects of Annotations absent from the map are boxes without a mask.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -182,7 +182,7 @@ function takeObjects(
 }
 
 export interface VocAnnotation {
-  /** Null where the file does not say; some programs write 0. */
+  /** Null where the file lacks it; some programs write 0. */
   readonly size: Size | null;
   /** In the order of the file; null for one whose name cannot be asked for, with the reason in `faults`. */
   readonly objects: readonly (string | null)[];

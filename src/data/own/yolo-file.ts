@@ -13,7 +13,7 @@ import { expressionOf } from './own-data-writer.js';
 export interface YoloPicture {
   readonly split: OwnSplit;
   readonly path: string;
-  /** Of its label file, which need not exist. */
+  /** Path of its label file, which need not exist. */
   readonly labels: string;
 }
 
@@ -58,7 +58,7 @@ function parseYaml(file: string): unknown {
   return document.toJS({ maxAliasCount: 100 }) as unknown;
 }
 
-/** Where its paths may begin: its own "path", which is often that of another machine, and the folder of the file. */
+/** Starts of its paths: its own "path", which is often of another machine, and the folder of the file. */
 function rootFolders(root: JsonReader, file: string): string[] {
   const own = dirname(resolve(file));
   const path = root.optional('path')?.string();

@@ -1,6 +1,6 @@
 /**
- * YOLO's segmentation labels as own data: next to each picture's folder "images" a folder "labels" with one text per
- * picture, in it one line per object: the number of its class and its outline, x and y as shares of width and height.
+ * YOLO's segmentation labels as own data: next to each folder "images" a folder "labels" with one text per picture and
+ * one line per object: the number of its class and its outline, x and y as shares of width and height.
  */
 import { existsSync } from 'node:fs';
 import { UserError } from '../../errors.js';

@@ -2,7 +2,7 @@
 import { UserError } from '../../errors.js';
 import { readImage, readImageSize } from '../../io/image/image-file.js';
 import { readReasonAnnotation, reasonMasks } from './reason-annotation.js';
-import type { Facts } from '../facts.js';
+import { targetFacts } from '../facts.js';
 import type { MakeSample, RequestOf } from '../sampling/training-sample.js';
 
 export interface ReasonRequest extends RequestOf<'reason_seg'> {
@@ -26,6 +26,6 @@ export const makeReasonSample: MakeSample<ReasonRequest> = async (request, rando
   const wording = annotation.isSentence ? 'sentence' : 'expression';
   const targets = random.sample(annotation.texts, perSample).map((text) => ({ text, wording, mask }) as const);
   const { explanation } = request;
-  const facts: Facts = { kind: 'reason_seg', height, width, targets, ...(explanation === null ? {} : { explanation }) };
+  const facts = { ...targetFacts('reason_seg', mask, targets), explanation };
   return { image: () => readImage(request.image), facts };
 };

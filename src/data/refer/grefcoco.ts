@@ -1,6 +1,6 @@
 /**
  * gRefCOCO in its published layout (GRES, Liu et al. 2023; reference: data/grefer.py): expressions about one object,
- * several or none. Its records are refer_seg/grefcoco/grefs(unc).json, its pictures COCO's train2014.
+ * several or none. Records: refer_seg/grefcoco/grefs(unc).json; pictures: COCO's train2014.
  */
 import { ReferDataset } from './refer-dataset.js';
 import { COCO_TRAIN_2014, type ReferLayout, readReferSource, readReferSplits } from './refer-layout.js';
@@ -16,17 +16,14 @@ const LAYOUT: ReferLayout = {
 
 export class GRefCoco extends ReferDataset {
   /**
-   * Reads the annotations of one split; images are opened by whoever needs them.
-   * @throws UserError where a file is missing or does not have the published form.
+   * Reads the annotations of one split, without images. @throws UserError where a file is missing or does not have the
+   * published form
    */
   static open(dataDir: string, split: GRefCocoSplit): GRefCoco {
     return new GRefCoco(readReferSource(dataDir, LAYOUT, split));
   }
 
-  /**
-   * Names of the splits that the annotations have.
-   * @throws UserError as `open` does
-   */
+  /** Names of the splits in the annotations. @throws UserError as `open` */
   static splits(dataDir: string): ReadonlySet<string> {
     return readReferSplits(dataDir, LAYOUT);
   }

@@ -11,17 +11,12 @@ import { COCO_TRAIN_2014, type ReferLayout, readReferSource, readReferSplits } f
 
 export type RefZomSplit = 'train' | 'test';
 
-const LAYOUT: ReferLayout = {
-  name: 'Ref-ZOM',
-  folder: 'refzom',
-  records: 'Ref_ZOM.p',
-  images: COCO_TRAIN_2014,
-};
+const LAYOUT: ReferLayout = { name: 'Ref-ZOM', folder: 'refzom', records: 'Ref_ZOM.p', images: COCO_TRAIN_2014 };
 
 export class RefZom extends ReferDataset {
   /**
-   * Reads the annotations of one split; images are opened by whoever needs them.
-   * @throws UserError where a file is missing or does not have the published form.
+   * Reads the annotations of one split, without images. @throws UserError where a file is missing or does not have the
+   * published form
    */
   static open(dataDir: string, split: RefZomSplit): RefZom {
     const train = join(dataDir, 'refer_seg', 'images', LAYOUT.images);
@@ -32,10 +27,7 @@ export class RefZom extends ReferDataset {
     return new RefZom(readReferSource(dataDir, LAYOUT, split, imagePath));
   }
 
-  /**
-   * Names of the splits that the annotations have.
-   * @throws UserError as `open` does
-   */
+  /** Names of the splits in the annotations. @throws UserError as `open` */
   static splits(dataDir: string): ReadonlySet<string> {
     return readReferSplits(dataDir, LAYOUT);
   }

@@ -26,17 +26,14 @@ const NAMES: Readonly<Record<RefCocoSet, string>> = {
 
 export class RefCoco extends ReferDataset {
   /**
-   * Reads the annotations of one split; images are opened by whoever needs them.
-   * @throws UserError where a file is missing or does not have the published form.
+   * Reads the annotations of one split, without images. @throws UserError where a file is missing or does not have the
+   * published form
    */
   static open<S extends RefCocoSet>(dataDir: string, set: S, division: RefCocoDivision<S>, split: ReferSplit): RefCoco {
     return new RefCoco(readReferSource(dataDir, layoutOf(set, division), split));
   }
 
-  /**
-   * Names of the splits that the annotations have.
-   * @throws UserError as `open` does
-   */
+  /** Names of the splits in the annotations. @throws UserError as `open` */
   static splits<S extends RefCocoSet>(dataDir: string, set: S, division: RefCocoDivision<S>): ReadonlySet<string> {
     return readReferSplits(dataDir, layoutOf(set, division));
   }

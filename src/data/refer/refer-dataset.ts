@@ -20,7 +20,7 @@ export interface ReferringExpression {
   readonly sentence?: string;
   /** Ids of the annotations that it refers to; none where nothing in the image fits. */
   readonly annotationIds: readonly number[];
-  /** Whether its mask has no pixel: what the answer has [REJ] for. Computed when asked. */
+  /** Whether its mask has no pixel: then the answer has [REJ]. Computed on demand. */
   readonly isEmpty: boolean;
 }
 
@@ -28,7 +28,7 @@ export interface ReferringImage {
   readonly imageId: number;
   /** As the annotations have it; RefCLEF's lie in folders of their own. */
   readonly fileName: string;
-  /** Where the file is, inside the data folder. */
+  /** Path inside the data folder. */
   readonly path: string;
   readonly height: number;
   readonly width: number;
@@ -63,10 +63,10 @@ export interface ReferSource {
   readonly name: string;
   readonly recordsFile: string;
   readonly split: ReferSplit;
-  /** Of this split, in the order of the file. */
+  /** Records of this split, in the order of the file. */
   readonly records: readonly ReferRecord[];
   readonly instances: ReferInstances;
-  /** Where the file of an image is. */
+  /** Path of an image. */
   readonly imagePath: (fileName: string) => string;
 }
 
@@ -76,7 +76,7 @@ export class ReferDataset {
   readonly images: readonly ReferringImage[];
   /**
    * Expressions left out: nothing remains of the text or, in evaluation, of the polygons that it refers to. In training
-   * such polygons are the sample's fault, as is an annotation that does not exist: found when the masks are made.
+   * such polygons, and missing annotations, are the sample's fault: found when the masks are made.
    */
   readonly skippedExpressions: number;
   /** The source, of which the records are in `images`. */
@@ -115,7 +115,7 @@ export class ReferDataset {
     this.skippedExpressions = skipped;
   }
 
-  /** The image's expressions with their masks at the image's size, in order. Decoded anew at each call. */
+  /** The image's expressions with their masks at the image's size, in order. Decoded at each call. */
   targets(image: ReferringImage): ReferringTarget[] {
     return image.expressions.map((expression) => this.target(image, expression));
   }
@@ -126,7 +126,7 @@ export class ReferDataset {
     return { expression: expression.text, isEmpty: rleArea(rle) === 0, mask: decodeMask(rle) };
   }
 
-  /** What a training sample of the image is made from; `set` is the name for messages. */
+  /** The request of a training sample of the image; `set` is the name for messages. */
   request(set: string, { path, height, width, expressions }: ReferringImage): ReferRequest {
     return {
       kind: 'refer_seg',
@@ -181,7 +181,7 @@ export class ReferDataset {
   }
 }
 
-/** Whether the reference finds something to fill in a segmentation. */
+/** Whether the reference would fill anything of a segmentation. */
 function hasShape(segmentation: unknown): boolean {
   if (!Array.isArray(segmentation) || segmentation.length === 0) return true;
   return segmentation.some((part: unknown) => !Array.isArray(part) || (part.length % 2 === 0 && part.length >= 6));

@@ -10,7 +10,7 @@ const INSIDE = /^[^/\\\0]+(?:\/[^/\\\0]+)*$/;
 
 /**
  * Reads the file record by record and keeps what `records` need: all of COCO's annotations are several hundred MB when
- * read, a split needs a part of them. Segmentations are looked into only when they are used.
+ * read, a split needs a part of them. Segmentations are checked only when used.
  * @param name of the dataset, and `advice`: for messages
  */
 export function readInstances(
@@ -55,7 +55,7 @@ function readImageFile(image: JsonPlace): ReferImageFile {
   return { fileName, ...pictureSize(image) };
 }
 
-/** The size that an image's record says, in pixels. @throws UserError where it cannot be one */
+/** The size in an image's record, in pixels. @throws UserError where it cannot be one */
 export function pictureSize(image: JsonPlace): { readonly height: number; readonly width: number } {
   const [height, width] = [image.key('height').integer(), image.key('width').integer()];
   if (height <= 0 || width <= 0 || height * width > MAX_PIXELS) {

@@ -31,9 +31,9 @@ export const COCO_TRAIN_2014 = 'mscoco/images/train2014';
 const MAX_SENTENCES = 5_000_000;
 
 /**
- * Reads what `ReferDataset` needs of one split; pictures are opened by whoever needs them.
- * @param imagePath where a picture is, if not simply in the layout's folder
- * @throws UserError where a file is missing or does not have the published form.
+ * Reads the annotations of one split for `ReferDataset`, without pictures.
+ * @param imagePath path of a picture, if not simply in the layout's folder
+ * @throws UserError where a file is missing or does not have the published form
  */
 export function readReferSource(
   dataDir: string,
@@ -54,10 +54,7 @@ export function readReferSource(
   };
 }
 
-/**
- * Names of the splits that the records have.
- * @throws UserError as `readReferSource` does
- */
+/** Names of the splits in the records. @throws UserError as `readReferSource` */
 export function readReferSplits(dataDir: string, layout: ReferLayout): ReadonlySet<string> {
   const splits = new Set<string>();
   forEachEntry(layout, filesOf(dataDir, layout).recordsFile, (entry) => splits.add(splitOf(entry)));

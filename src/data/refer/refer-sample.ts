@@ -4,7 +4,7 @@ import { readImage, readImageSize } from '../../io/image/image-file.js';
 import { decodeMask, rleArea } from '../masks/coco-mask.js';
 import { sizeMismatch } from '../image/size-mismatch.js';
 import { type MaskSource, unionOfSources } from '../masks/mask-source.js';
-import type { Target } from '../facts.js';
+import { type Target, targetFacts } from '../facts.js';
 import type { MakeSample, RequestOf } from '../sampling/training-sample.js';
 import { cleanExpression } from '../text/expression.js';
 
@@ -42,5 +42,5 @@ export const makeReferSample: MakeSample<ReferRequest> = async (
     const fault = await sizeMismatch(path, size, { height, width }, 'its annotations are for');
     throw new UserError(`Making a sample of ${set}: ${path}: ${fault}.`);
   }
-  return { image: () => readImage(path), facts: { kind: 'refer_seg', height, width, targets } };
+  return { image: () => readImage(path), facts: targetFacts('refer_seg', request, targets) };
 };

@@ -12,7 +12,7 @@ import { type ClassName, classText } from './class-name.js';
 import { annotationToRle } from '../masks/coco-mask-annotation.js';
 import { decodeMask, rleArea } from '../masks/coco-mask.js';
 import { type NumberedClasses, classMask, presentClasses } from './label-map-classes.js';
-import type { Target } from '../facts.js';
+import { type Target, targetFacts } from '../facts.js';
 import type { MakeSample, RequestOf } from '../sampling/training-sample.js';
 
 /** An image with a label map: a PNG whose pixels are class numbers. */
@@ -71,8 +71,7 @@ export const makeSemSegSample: MakeSample<SemSegRequest> = async (request, rando
     const fault = await sizeMismatch(request.image, size, offer, `but ${offer.source} is for`);
     throw new UserError(`Reading ${request.set}: ${request.image}: ${fault}. Use the published files.`);
   }
-  const { height, width } = offer;
-  return { image: () => readImage(request.image), facts: { kind: 'sem_seg', height, width, targets } };
+  return { image: () => readImage(request.image), facts: targetFacts('sem_seg', offer, targets) };
 };
 
 /** All where there are fewer than `count`, in order; else so many by chance, in random order (as the reference). */

@@ -21,7 +21,7 @@ export interface VqaQuestion {
   readonly image: string;
   readonly text: string;
   readonly answer: string;
-  /** What sort of question it is. */
+  /** Kind of question. */
   readonly category: string;
 }
 

@@ -3,6 +3,7 @@ import { UserError } from '../../errors.js';
 import { readImage, readImageSize } from '../../io/image/image-file.js';
 import { IMAGE_PLACEHOLDER, RESERVED_TEXTS } from '../../special-tokens.js';
 import type { Turn } from '../text/conversation.js';
+import { targetFacts } from '../facts.js';
 import type { MakeSample, RequestOf } from '../sampling/training-sample.js';
 
 /** One contribution to a conversation, as LLaVA's files have it. */
@@ -20,8 +21,7 @@ export interface VqaRequest extends RequestOf<'vqa'> {
 
 export const makeVqaSample: MakeSample<VqaRequest> = async (request) => {
   // Read even where no pixel is needed, so that a missing image is found.
-  const { height, width } = await readImageSize(request.image);
-  const facts = { kind: 'vqa', height, width, targets: [], turns: turnsOf(request) } as const;
+  const facts = { ...targetFacts('vqa', await readImageSize(request.image), []), turns: turnsOf(request) };
   return { image: () => readImage(request.image), facts };
 };
 

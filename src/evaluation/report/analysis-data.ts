@@ -1,4 +1,4 @@
-/** What a report says beyond its figures: where a run is good, how well it rejects, what went wrong. */
+/** The analysis of a run: breakdown, rejection, failures. */
 import type { BinaryMask, RgbImage } from '../../types.js';
 import { breakDown, imageFigures, type Breakdown, type ImageFigures } from '../breakdown.js';
 import { benchmarkNamed } from '../benchmarks/benchmarks.js';
@@ -11,14 +11,13 @@ import type { LinePlot } from './line-plot.js';
 import { measuredSet, measuredWords, type MeasuredSet } from './measured-set.js';
 import { type PublishedTable, publicationOf } from './published-tables.js';
 
-/** One of the expressions in a picture of a failure. */
 export interface SceneExpression {
   readonly record: ExpressionRecord;
   readonly target: BinaryMask;
   readonly prediction: BinaryMask | null;
 }
 
-/** A failure with what is needed to draw it: the expression itself first, then others that were asked with it. */
+/** A failure with the content of its picture: the expression itself first, then others that were asked with it. */
 export interface FailureScene {
   readonly failure: Failure;
   readonly image: RgbImage;
@@ -28,11 +27,14 @@ export interface FailureScene {
 export interface ReportAnalysis {
   readonly dataset: string;
   readonly split: string;
-  /** By which breakdown and failures are counted. */
+  /** Protocol of breakdown and failures. */
   readonly protocol: GresProtocol;
   /** The measured images, in words. */
   readonly measured: string;
-  /** Of the paper, with ours at the bottom; none where the run is not of the published images, expressions and rules. */
+  /**
+   * Tables of the paper, with our figures; none where images, expressions or rules of the run are not the published
+   * ones.
+   */
   readonly published: readonly PublishedTable[];
   /** Why there is none; null where there are tables. */
   readonly whyNoTable: string | null;
@@ -48,7 +50,7 @@ export interface ReportAnalysis {
 
 /**
  * Everything but the scenes, which need the images.
- * @param measured default: what the records alone say, which do not know how large the split is
+ * @param measured default: as the records alone tell, without the size of the split
  */
 export function analyse(
   file: Pick<RecordFile, 'header' | 'images'>,
@@ -77,7 +79,10 @@ export function analyse(
   };
 }
 
-/** Teacher-forced probabilities depend on no earlier decision of the model; free answers only where there are no others. */
+/**
+ * Teacher-forced probabilities depend on no earlier decision of the model, so free answers are used only without
+ * others.
+ */
 export function calibrationProtocol(protocols: readonly GresProtocol[]): GresProtocol {
   return protocols.find((protocol) => protocol !== 'generate') ?? 'generate';
 }
@@ -90,10 +95,10 @@ export function worstOfEachKind(failures: readonly Failure[], ofEach: number): F
   return failures.filter((failure) => chosen.has(failure));
 }
 
-/** Fewer points than a plot begins to smooth at. */
+/** Fewer points than those from which a plot is smoothed. */
 const PLOT_POINTS = 80;
 
-/** The trade between rejecting too much and too little, and what each threshold does. */
+/** The trade between rejecting too much and too little, and the effect of each threshold. */
 export function calibrationPlots({ curve, best, standard }: Calibration): LinePlot[] {
   const steps = Math.max(1, Math.ceil(curve.length / (PLOT_POINTS - 1)));
   const thinned = curve.filter((_, i) => i % steps === 0 || i === curve.length - 1);

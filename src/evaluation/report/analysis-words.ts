@@ -34,7 +34,6 @@ export function calibrationSentence(calibration: NonNullable<ReportAnalysis['cal
   );
 }
 
-/** Figures by group, then those of the worst images. */
 export function breakdownTables({ breakdowns, images }: ReportAnalysis): PageTable[] {
   const worst = images.filter(({ result }) => (result.gIoU ?? 1) < 1).slice(0, SHOWN_IMAGES);
   return [
@@ -78,10 +77,10 @@ export function publishedTable({ head, rows }: PublishedTable): PageTable {
 
 export const ANSWER_WORDS = { seg: 'segmented', rej: 'rejected', none: 'not answered' } as const;
 
-/** "there, segmented, IoU 0.512, P(reject) 0.034" */
+/** "present, segmented, IoU 0.512, P(reject) 0.034" */
 export function answerWords({ targetIsEmpty, answer, iou, rejectProbability }: ExpressionRecord): string {
   return [
-    targetIsEmpty ? 'absent' : 'there',
+    targetIsEmpty ? 'absent' : 'present',
     ANSWER_WORDS[answer],
     ...(targetIsEmpty || answer !== 'seg' ? [] : [`IoU ${formatFigure(iou)}`]),
     ...(rejectProbability === null ? [] : [`P(reject) ${formatFigure(rejectProbability)}`]),

@@ -1,4 +1,4 @@
-/** In which words the figures of each protocol were obtained, by what the records keep of questions and answers. */
+/** The words with which the figures of each protocol were obtained, by the recorded questions and answers. */
 import { formText } from '../../systems/gsva/question-forms.js';
 import { ANSWER_FORMS, PAPER_QUESTIONS, TRAINING_QUESTIONS } from '../../systems/gsva/prompts.js';
 import { IMAGE_PLACEHOLDER, REJ_TOKEN, SEG_TOKEN } from '../../special-tokens.js';
@@ -8,17 +8,17 @@ import type { ImageRecord, RecordFile, RecordedReply } from '../records/record.j
 
 export interface AskedForm {
   readonly protocol: GresProtocol;
-  /** The question with {} for what was asked about, as the model was given it but for the image. */
+  /** The question as the model got it, without the image, {} in place of the expressions. */
   readonly question: string;
-  /** The answer up to the first decision, {} for the expression; null where the model wrote it itself. */
+  /** The answer up to the first decision, {} for the expression; null for a free answer. */
   readonly answer: string | null;
-  /** Whether question and answer are those that published figures were obtained with. */
+  /** Whether question and answer are those of published figures. */
   readonly isPublished: boolean;
   /** The form in a few words: "as published", "a form of training", "Table 6, where", "the set's own". */
   readonly words: string;
 }
 
-/** One per protocol of which there is a reply; by its first question about an image without refusals. */
+/** One per protocol with a reply, by its first question about an image without refusals. */
 export function askedForms({ header, images }: Pick<RecordFile, 'header' | 'images'>): AskedForm[] {
   return header.protocols.flatMap((protocol) => {
     for (const image of images) {
@@ -31,7 +31,7 @@ export function askedForms({ header, images }: Pick<RecordFile, 'header' | 'imag
   });
 }
 
-/** Whether every answer under `reference` was asked for as published; true where no reply is kept. */
+/** Whether every answer under `reference` was asked for as published; true without recorded replies. */
 export function isAskedAsPublished(images: readonly ImageRecord[]): boolean {
   return images.every((image) =>
     image.replies.every((reply) => {

@@ -1,4 +1,4 @@
-/** One picture that shows a sample as training sees it: each conversation, the image, its targets and what they are called. */
+/** One picture of a sample as training uses it: each conversation, the image, its targets and their names. */
 import sharp from 'sharp';
 import { writeFileAtomic } from '../../io/atomic/atomic-file.js';
 import { IMAGE_PLACEHOLDER } from '../../special-tokens.js';
@@ -18,7 +18,7 @@ const MARGIN = 24;
 const GAP = 14;
 const ROW = 26;
 const WIDTH = 840;
-/** Two pictures beside each other. */
+/** Two pictures next to each other. */
 const PICTURE_WIDTH = (WIDTH - 2 * MARGIN - GAP) / 2;
 const MOST_LINES = 12;
 const MOST_TARGETS = 40;
@@ -27,7 +27,6 @@ const NOTE: TextStyle = { size: 12, color: '#5b667a' };
 const QUESTION: TextStyle = { size: 16, color: '#1d2433', bold: true };
 const ANSWER: TextStyle = { size: 14, color: '#1d2433' };
 
-/** Writes the picture as a PNG file. @param title such as the path of the image */
 export async function writeConversationPanel(
   path: string,
   title: string,
@@ -87,7 +86,7 @@ export async function writeConversationPanel(
   writeFileAtomic(path, png);
 }
 
-/** A swatch, empty for [REJ]; the name; how large the target is. */
+/** A swatch, empty for [REJ]; the name; the target's size. */
 function legend(painter: TextPainter, text: string, mask: BinaryMask | null, color: string, top: number): string {
   const fill = mask === null ? 'none' : color;
   const pixels = mask?.data.reduce((sum, value) => sum + value, 0) ?? 0;

@@ -1,6 +1,6 @@
 /**
- * Enlarging by a whole factor with Catmull-Rom splines, for pictures that people look at. (What the model sees goes
- * through data/image-transforms, which follows Pillow to the grey level; this does not have to.)
+ * Enlarging by a whole factor with Catmull-Rom splines, for pictures for people. (The model's input goes through
+ * data/image-transforms, which equals Pillow's to the grey level.)
  */
 import type { RgbImage } from '../../types.js';
 
@@ -12,8 +12,8 @@ function catmullRom(t: number): readonly [number, number, number, number] {
 }
 
 /**
- * Enlarges interleaved channels [height, width, channels] to [height·scale, width·scale, channels]. Sample centres
- * lie at half pixels; the border is repeated outwards. Values may overshoot the input's range.
+ * Enlarges interleaved channels [height, width, channels] to [height·scale, width·scale, channels]. Sample centres lie
+ * at half pixels; the border is repeated outwards. Values may overshoot the input's range.
  */
 export function enlargeChannels(
   data: ArrayLike<number>,

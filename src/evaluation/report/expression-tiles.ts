@@ -1,4 +1,7 @@
-/** Small pictures of a sample, one per expression: its true and its predicted mask alone, which in one picture hide each other. */
+/**
+ * Small pictures of a sample, one per expression with its true and predicted mask alone, since masks in one picture
+ * hide each other.
+ */
 import type { BinaryMask, RgbImage } from '../../types.js';
 import { overlayMasks } from './overlay.js';
 import { expressionColor, hexColor } from './palette.js';
@@ -8,23 +11,21 @@ import { displayScale } from './enlarge.js';
 
 export interface ExpressionTile {
   readonly caption: string;
-  /** "#rrggbb" */
   readonly color: string;
-  /** The truth, where there is one, and the prediction. */
+  /** The truth, if any, and the prediction. */
   readonly image: RgbImage;
-  /** Of the tile within all tiles, in pixels; the caption's row comes first. */
+  /** Offset of the tile within all tiles, in pixels; the caption's row comes first. */
   readonly left: number;
   readonly top: number;
 }
 
-/** Pixels about the longer side of a picture. */
 const SIDE = 150;
 const GAP = 12;
 const CAPTION_ROW = 22;
 /** More expressions are not shown alone; report.html has all. */
 const MOST_TILES = 16;
 
-/** The tiles in rows of at most `width` pixels; none for a sample with masks of one expression, which hide nothing. */
+/** The tiles in rows of at most `width` pixels; none for masks of one expression, which hide nothing. */
 export function drawTiles(
   sample: ReportSample,
   width: number,
@@ -63,7 +64,9 @@ function hasPixels(mask: BinaryMask | null): boolean {
   return mask?.data.some((value) => value !== 0) ?? false;
 }
 
-/** An image of about SIDE pixels, by taking every n-th pixel of a large one, and the factor that enlarges a small one. */
+/**
+ * An image of about SIDE pixels, by taking every n-th pixel of a large one, and the factor that enlarges a small one.
+ */
 function shrunk(image: RgbImage): {
   readonly image: RgbImage;
   readonly scale: number;

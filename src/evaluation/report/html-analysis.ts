@@ -16,7 +16,7 @@ import { type Markup, markup, raw } from './markup.js';
 import { choice, viewPictures } from './mask-view.js';
 import { tableHtml } from './page-table.js';
 import { expressionColor, hexColor } from './palette.js';
-import { plotCards } from './table-page.js';
+import { plotCards } from './line-plot.js';
 
 /** @param pictures the image of each of `analysis.scenes` as a data URI */
 export function renderAnalysis(analysis: ReportAnalysis, pictures: readonly string[]): Markup {

@@ -1,4 +1,4 @@
-/** report.html: one file that shows everything, loads nothing and runs nothing. */
+/** report.html: one file that loads nothing and runs nothing. */
 import { htmlPage } from './html-style.js';
 import { renderAnalysis } from './html-analysis.js';
 import { choice, viewPictures, viewRules } from './mask-view.js';
@@ -19,7 +19,7 @@ import {
   type ReportSample,
   sampleHeading,
 } from './report-data.js';
-import { plotCards } from './table-page.js';
+import { plotCards } from './line-plot.js';
 
 /**
  * The page as text.
@@ -47,7 +47,6 @@ export function renderHtml(data: ReportData, pictures: readonly string[], scenes
   return htmlPage(title, content, viewRules(most));
 }
 
-/** Each row with the row before it of the same protocol: what it is to be compared with. */
 function withPrevious(rows: readonly MetricRow[]): { readonly row: MetricRow; readonly previous: MetricRow | null }[] {
   const latest = new Map<string, MetricRow>();
   return rows.map((row) => {
@@ -57,7 +56,7 @@ function withPrevious(rows: readonly MetricRow[]): { readonly row: MetricRow; re
   });
 }
 
-/** Large figures of the last strict row (else of the last row) and where they came from. */
+/** Large figures of the last strict row (else of the last row) and their origin. */
 function tiles(rows: readonly MetricRow[]): Markup | null {
   const pairs = withPrevious(rows);
   const shown = pairs.findLast(({ row }) => row.protocol === 'strict') ?? pairs.at(-1);

@@ -1,13 +1,12 @@
 /**
- * Line plots as SVG text: one file without scripts or outside references, readable on light and dark pages. Drawn
- * here because a plot library would bring a browser or a canvas for what is a few paths.
+ * Line plots as SVG text: one file without scripts or outside references, readable on light and dark pages. A few paths
+ * need no plot library.
  */
 import { type AxisScale, LARGEST_DRAWN, axisScale, withoutOutliers } from './line-scale.js';
-import { escapeMarkup, shorten } from './markup.js';
+import { escapeMarkup, type Markup, markup, raw, shorten } from './markup.js';
 
 export interface PlotSeries {
   readonly name: string;
-  /** In drawing order. A point that is not finite breaks the line. */
   readonly points: readonly (readonly [x: number, y: number])[];
 }
 
@@ -18,9 +17,9 @@ export interface LinePlot {
   readonly series: readonly PlotSeries[];
   /** Least extent of the y axis: 'fraction' 0 to 1, 'zero' the zero. Default: that of the values. */
   readonly yRange?: 'fraction' | 'zero';
-  /** Every point as it is, whatever their number: for what is set and not measured. Default: running means of many. */
+  /** Every point unchanged, for settings; default: running means of many measured points. */
   readonly isExact?: boolean;
-  /** Stretches of the x axis with a name, such as the warm-up. */
+  /** Named stretches of the x axis, such as the warm-up. */
   readonly bands?: readonly PlotBand[];
 }
 
@@ -37,14 +36,14 @@ const RIGHT = 18;
 const BOTTOM = 50;
 const LEGEND_ROW = 20;
 const COLORS = ['#3b82f6', '#f0762b', '#12a57c', '#d946a0', '#8b5cf6', '#c99a06', '#06a5c4', '#ef4461'];
-/** A series with more points than this is drawn pale, with its running mean over it. */
+/** A series with more points is drawn pale, with its running mean over it. */
 const SMOOTH_ABOVE = 80;
-/** No path holds more points: more cannot be seen. */
+/** More points per path would be invisible. */
 const MOST_POINTS = 800;
-/** Of points beyond the axis. */
+/** Marks of points beyond the axis. */
 const MOST_MARKS = 20;
 
-/** The same rules in every plot, so that several may stand in one page. */
+/** Equal rules in every plot, so that one page may hold several. */
 const STYLE = `.gsva-plot{color:#1d2433;font:12px system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif}
 .gsva-plot text{fill:currentColor}.gsva-plot .soft{opacity:.65}.gsva-plot .title{font-size:15px;font-weight:600}
 .gsva-plot .paper{fill:#fff}.gsva-plot .grid{stroke:currentColor;stroke-opacity:.12}.gsva-plot .axis{stroke:currentColor;stroke-opacity:.45}
@@ -53,7 +52,7 @@ const STYLE = `.gsva-plot{color:#1d2433;font:12px system-ui,-apple-system,"Segoe
 
 type Point = readonly [number, number];
 
-/** The plot as one `<svg>` element, 640×360 units, that fills the width it is given. */
+/** The plot as one `<svg>` element, 640×360 units, that fills its given width. */
 export function linePlotSvg(plot: LinePlot): string {
   const { title, series, bands = [], isExact = false } = plot;
   const all = series.flatMap(({ points }) => points);
@@ -90,10 +89,16 @@ export function linePlotSvg(plot: LinePlot): string {
   ].join('\n');
 }
 
+/** Plots next to each other; null without any. */
+export function plotCards(plots: readonly LinePlot[]): Markup | null {
+  if (plots.length === 0) return null;
+  return markup`<div class="plots">\n${plots.map((plot) => markup`<div class="card">${raw(linePlotSvg(plot))}</div>`)}\n</div>`;
+}
+
 const FRACTION = [0, 1] as const;
 const ZERO = [0, 0] as const;
 
-/** Where values lie on the picture, and which of them are on it. */
+/** Positions of values in the picture, and the shown range. */
 interface Frame {
   readonly toX: (value: number) => number;
   readonly toY: (value: number) => number;
@@ -184,7 +189,7 @@ function seriesPaths(series: PlotSeries, color: string, frame: Frame): string {
   return draw(points, ' class="raw"') + draw(runningMean(onAxis), '') + marks;
 }
 
-/** Few points, as of a validation: each is shown, also where a single one makes no line and marks a place. */
+/** Each of a few points, as of a validation, also a single one, which makes no line. */
 function dotsOf(
   points: readonly Point[],
   color: string,
@@ -199,7 +204,7 @@ function dotsOf(
     .join('');
 }
 
-/** Of each of equally long runs the lowest and the highest point, in order: peaks and corners stay where they are. */
+/** The lowest and the highest point of each of equally long runs, in order: peaks and corners keep their places. */
 function thinExact(points: readonly Point[]): readonly Point[] {
   const run = Math.ceil((2 * points.length) / MOST_POINTS);
   if (run <= 2) return points;
@@ -214,7 +219,7 @@ function thinExact(points: readonly Point[]): readonly Point[] {
   return out;
 }
 
-/** Means over equally long runs, so that at most MOST_POINTS remain; a run holding a broken point is broken. */
+/** Means over equally long runs, at most MOST_POINTS; a run with a broken point is broken. */
 function thin(points: readonly Point[]): readonly Point[] {
   const run = Math.ceil(points.length / MOST_POINTS);
   if (run <= 1) return points;
@@ -238,7 +243,7 @@ function meanOf(points: readonly Point[]): Point {
   return [sum[0] / points.length, sum[1] / points.length];
 }
 
-/** Names with a stroke of their colour, in as many rows as they need. Widths are estimates: SVG cannot measure. */
+/** Names with a stroke of their colour, in rows. Widths are estimates: SVG cannot measure. */
 function layOutLegend(series: readonly PlotSeries[]): { readonly svg: string; readonly rows: number } {
   // The axis names a single series.
   if (series.length < 2) return { svg: '', rows: 0 };

@@ -1,5 +1,3 @@
-/** Axis ticks at round numbers. */
-
 export interface AxisScale {
   readonly min: number;
   readonly max: number;
@@ -64,14 +62,14 @@ function extremes(values: readonly number[]): [number, number] {
   );
 }
 
-/** Fewer values have no outliers: each says something. */
+/** Fewer values have no outliers. */
 const LEAST_VALUES = 20;
-/** Of the values on each side, the share that may be left out. */
+/** Share of the values on each side that may be left out. */
 const TAIL = 0.05;
-/** An outlier lies so many times further out than the others are spread. */
+/** Distance of an outlier, in spreads of the others. */
 const FAR = 10;
 
-/** The values without the few that are so far out that the others would be one flat line. */
+/** The values without the few so far out that the others would be one flat line. */
 export function withoutOutliers(values: readonly number[]): readonly number[] {
   if (values.length < LEAST_VALUES) return values;
   const sorted = Float64Array.from(values).sort();

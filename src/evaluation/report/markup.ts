@@ -1,6 +1,6 @@
 /**
- * Escaping for the three kinds of file a report consists of. Expressions and answers come from users and from a
- * language model: they are text, never markup.
+ * Escaping for HTML, SVG and Markdown. Expressions and answers come from users and from a language model: they are
+ * text, never markup.
  */
 
 /** Control characters (of which XML allows three), halves of surrogate pairs, and two that are no characters. */
@@ -14,7 +14,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** For text and quoted attributes of HTML and SVG. Characters that no XML file may hold become U+FFFD. */
+/** For text and quoted attributes of HTML and SVG. Characters that XML forbids become U+FFFD. */
 export function escapeMarkup(text: string): string {
   return text.replace(UNPRINTABLE, '\ufffd').replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
 }
@@ -35,7 +35,7 @@ export function markup(texts: TemplateStringsArray, ...values: readonly Piece[])
   return raw(String.raw({ raw: texts }, ...values.map(textOf)));
 }
 
-/** Text that is markup already. */
+/** Existing markup. */
 export function raw(text: string): Markup {
   return new Markup(text);
 }
@@ -47,8 +47,8 @@ function textOf(value: Piece): string {
 }
 
 /**
- * For text inside a line or table cell of GitHub Markdown: one line, nothing in it is formatting, a link or HTML. Not
- * for the start of a line, where also "1." and "-" have a meaning.
+ * For text inside a line or table cell of GitHub Markdown: one line without formatting, links or HTML. Not for the
+ * start of a line, where also "1." and "-" have a meaning.
  */
 export function escapeMarkdown(text: string): string {
   return text
@@ -59,7 +59,7 @@ export function escapeMarkdown(text: string): string {
     .trim();
 }
 
-/** Cuts a text to `length` characters (code points), ending in "..." where something was cut. */
+/** At most `length` characters (code points), with "..." at the end of a cut text. */
 export function shorten(text: string, length: number): string {
   const characters = Array.from(text);
   return characters.length <= length ? text : `${characters.slice(0, Math.max(0, length - 3)).join('')}...`;

@@ -1,6 +1,6 @@
 /**
- * Pictures on a page on which each expression can be chosen: its masks are then shown alone, true and predicted. Radio
- * buttons and style rules do it, so the page runs nothing, and the arrow keys choose as well.
+ * Pictures on a page with a choice of expressions, whose true and predicted masks are then shown alone. Radio buttons
+ * and style rules do it, so the page runs nothing, and the arrow keys work.
  */
 import type { BinaryMask } from '../../types.js';
 import { maskPath } from './mask-path.js';
@@ -8,7 +8,6 @@ import { expressionColor, hexColor } from './palette.js';
 import { type Markup, markup, type Piece, raw } from './markup.js';
 
 export interface ViewedExpression {
-  /** Null where nothing is drawn. */
   readonly truth: BinaryMask | null;
   readonly prediction: BinaryMask | null;
   /** Why nothing is drawn: "rejected". */
@@ -20,9 +19,8 @@ export interface MaskView {
   readonly id: string;
   readonly height: number;
   readonly width: number;
-  /** The image as a data URI. */
   readonly image: string;
-  /** Whether there is ground truth, and with it a picture of it. */
+  /** Whether there is ground truth to show. */
   readonly hasTruth: boolean;
   /** Whether the image without masks stands next to the others. */
   readonly showsImage: boolean;
@@ -30,7 +28,6 @@ export interface MaskView {
   readonly expressions: readonly ViewedExpression[];
 }
 
-/** The pictures of a view, next to each other. */
 export function viewPictures(view: MaskView): Markup {
   const { id, height, width, image, expressions } = view;
   const source = markup`<image id="${id}-image" href="${image}" width="${width}" height="${height}" preserveAspectRatio="none"/>`;

@@ -1,4 +1,4 @@
-/** The images and split of a run, in words that promise nothing: a title and a line for the terminal. */
+/** Description of a run's images and split, for titles and the terminal. */
 import { basename } from 'node:path';
 import type { RecordFile } from '../records/record.js';
 import { isDrawnName } from './published-splits.js';
@@ -8,11 +8,10 @@ export interface MeasuredSet {
   readonly split: string;
   /** Images that were measured, from the start of the split. */
   readonly images: number;
-  /** Images that the data has of the split; null where only records are at hand. */
+  /** Images of the split in the data; null where only records are at hand. */
   readonly total: number | null;
-  /** Scenes of coloured shapes that this program has drawn: the embedded benchmark, in whichever layout. */
+  /** Whether they are drawn scenes of the embedded benchmark, in any layout. */
   readonly isDrawn: boolean;
-  /** Folder or file of the data; null where only records are at hand. */
   readonly data: string | null;
 }
 
@@ -53,7 +52,6 @@ export function measuredWords({ dataset, split, images, total, isDrawn, data }: 
   return `${count} ${noun} of ${dataset} ${split}`;
 }
 
-/** "1,500" */
 export function number(value: number): string {
   return value.toLocaleString('en-US');
 }

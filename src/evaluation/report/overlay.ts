@@ -1,4 +1,4 @@
-/** Draws masks over an image: each mask tints it and is outlined in its own colour. */
+/** Masks over an image: each tints it and is outlined in its own colour. */
 import { UserError } from '../../errors.js';
 import type { BinaryMask, RgbImage } from '../../types.js';
 import { SummedArea } from '../metrics/summed-area.js';
@@ -7,7 +7,6 @@ import { type Rgb, expressionColor } from './palette.js';
 import { encodePng, readImage } from '../../io/image/image-file.js';
 
 export interface MaskLayer {
-  /** At the image's size. */
   readonly mask: BinaryMask;
   readonly color: Rgb;
 }
@@ -16,17 +15,16 @@ export interface MaskLayer {
 const FADE = 0.7;
 const LIGHTEN = 0.25;
 const TINT = 0.45;
-/** What is left of the light of a darkened image. */
+/** Share of light in a darkened image. */
 const DARKEN = 0.4;
 const WHITE: Rgb = [255, 255, 255];
 /** Opacity of the white line around each mask. */
 const WHITE_LINE = 0.7;
 
-/** What becomes of the image: it fades to pale grey, keeps its colours, or turns dark (the paper's Figure 4). */
+/** Treatment of the image: it fades to pale grey, keeps its colours, or turns dark (the paper's Figure 4). */
 export type Backdrop = 'pale' | 'natural' | 'dark';
 
 interface LargeMask {
-  /** 1 inside, 0 outside. */
   readonly inside: Uint8Array;
   readonly height: number;
   readonly width: number;
@@ -34,7 +32,7 @@ interface LargeMask {
 
 /**
  * The image with all masks, `scale` times as large. Where masks overlap their tints mix; all outlines stay visible.
- * @throws UserError when a mask is not of the image's size.
+ * @throws UserError
  */
 export function overlayMasks(
   image: RgbImage,
@@ -69,7 +67,7 @@ const BACKDROPS: Readonly<Record<Backdrop, (data: Uint8Array) => Uint8Array>> = 
   dark: (data) => data.map((value) => Math.round(value * DARKEN)),
 };
 
-/** Faded copy of RGB pixels: mostly grey and a little lighter, so that tints are the only strong colours. */
+/** Faded copy of RGB pixels: mostly grey and a little lighter, so that tints stand out. */
 function fade(data: Uint8Array): Uint8Array {
   const out = new Uint8Array(data.length);
   for (let at = 0; at < data.length; at += 3) {
@@ -90,14 +88,10 @@ function enlargeMask({ data, height, width }: BinaryMask, scale: number): LargeM
   // Not Uint8Array.from: it takes fifty times as long.
   const inside = new Uint8Array(field.length);
   for (let i = 0; i < field.length; i++) inside[i] = (field[i] as number) >= 0.5 ? 1 : 0;
-  return {
-    inside,
-    height: height * scale,
-    width: width * scale,
-  };
+  return { inside, height: height * scale, width: width * scale };
 }
 
-/** Solid line along the inner edge, with a thin white line outside that sets it off from tints of like colour. */
+/** Solid line along the inner edge, with a thin white line outside that separates it from similar tints. */
 function drawOutline(data: Uint8Array, mask: LargeMask, color: Rgb, thickness: number): void {
   const distances = edgeDistances(mask, Math.ceil(thickness) + 1);
   for (let pixel = 0; pixel < distances.length; pixel++) {
@@ -107,7 +101,7 @@ function drawOutline(data: Uint8Array, mask: LargeMask, color: Rgb, thickness: n
   }
 }
 
-/** From the centre of each pixel to that of the nearest pixel of the other kind; Infinity beyond `reach`. */
+/** Distance from the centre of each pixel to that of the nearest pixel of the other kind; Infinity beyond `reach`. */
 function edgeDistances({ inside, height, width }: LargeMask, reach: number): Float32Array {
   const distances = new Float32Array(inside.length).fill(Infinity);
   const area = new SummedArea({ data: inside, height, width });
@@ -151,14 +145,14 @@ function blend(data: Uint8Array, pixel: number, color: Rgb, alpha: number): void
 }
 
 export interface OverlayOptions {
-  /** 'pale' (the default): the picture fades to grey; 'natural': it keeps its colours; 'dark': it turns dark. */
+  /** 'pale' (default): the picture fades to grey; 'natural': it keeps its colours; 'dark': it turns dark. */
   readonly backdrop?: Backdrop;
 }
 
 /**
  * Draws each mask over a picture, tinted and outlined in a colour of its own, as `gsva segment --out` does.
  * @param image path, bytes of a file, or 8-bit RGB pixels row by row
- * @param masks at the picture's size; one that is null keeps its colour unused
+ * @param masks at the picture's size; null skips a colour
  * @returns the bytes of a PNG file of the picture's size
  * @throws UserError where the picture cannot be read or a mask has another size
  */

@@ -6,7 +6,7 @@ export interface PageTable<Cell extends Piece = string> {
   readonly rows: readonly (readonly Cell[])[];
   /** Columns aligned left; the others hold figures. Default 1. */
   readonly left?: number;
-  /** Of each row; 'ours' sets it off, as our figures from those of the paper. */
+  /** Class of each row; 'ours' sets it off, as our figures from those of the paper. */
   readonly rowClasses?: readonly string[];
 }
 

@@ -1,6 +1,5 @@
-/** One colour per expression, told apart on photographs and by most colour-blind readers. */
+/** One colour per expression, distinct on photographs and for most colour-blind readers. */
 
-/** 8-bit red, green, blue. */
 export type Rgb = readonly [number, number, number];
 
 const COLORS: readonly Rgb[] = [
@@ -14,12 +13,11 @@ const COLORS: readonly Rgb[] = [
   [232, 90, 178],
 ];
 
-/** The colour of expression number `index`; beyond the named ones the hue turns by the golden angle. */
+/** The colour of expression number `index`; beyond the table the hue turns by the golden angle. */
 export function expressionColor(index: number): Rgb {
   return COLORS[index] ?? fromHue((index * 137.508) % 360);
 }
 
-/** "#rrggbb" */
 export function hexColor(color: Rgb): string {
   return `#${color.map((value) => value.toString(16).padStart(2, '0')).join('')}`;
 }

@@ -1,6 +1,6 @@
 /**
- * One picture that says everything about a sample: what was asked about, the image, the ground truth where there is one,
- * the prediction, a legend with what happened to each expression, and the masks of each expression alone.
+ * One picture of a sample: the expressions, the image, the ground truth if any, the prediction, a legend with the
+ * outcome of each expression, and the masks of each expression alone.
  */
 import sharp from 'sharp';
 import { writeFileAtomic } from '../../io/atomic/atomic-file.js';
@@ -37,7 +37,7 @@ const VERDICT_COLOR: Readonly<Record<NonNullable<Verdict>, string>> = {
   wrong: '#c22a43',
 };
 
-/** The panel as a PNG file's bytes. `systemFonts` is found out when not given. */
+/** The panel as a PNG file's bytes. `systemFonts` is detected by default. */
 export async function panelPng(sample: ReportSample, systemFonts?: boolean): Promise<Buffer> {
   const painter = new TextPainter(systemFonts ?? (await hasSystemFonts()));
   const drawn = drawSample(sample, displayScale(sample.image, sample.targets.length === 0 ? 448 : 384));
@@ -112,13 +112,13 @@ export async function panelPng(sample: ReportSample, systemFonts?: boolean): Pro
 
 /**
  * Writes the panel of a sample, for example of `gsva segment --out`.
- * @throws UserError when the file cannot be written or the sample's masks, results and targets do not fit together.
+ * @throws UserError when the file cannot be written or the sample's masks, results and targets do not match
  */
 export async function writePanelPng(path: string, sample: ReportSample): Promise<void> {
   writeFileAtomic(path, await panelPng(sample));
 }
 
-/** A swatch (crossed out where nothing was drawn), the expression, and from `noteX` on what became of it. */
+/** A swatch (crossed out where nothing was drawn), the expression, and at `noteX` its outcome. */
 function legendEntry(
   painter: TextPainter,
   outcome: ExpressionOutcome,

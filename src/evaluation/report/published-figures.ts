@@ -1,13 +1,12 @@
 /**
- * The paper's tables that are of one of our benchmarks, in percent. Pure data, copied as printed; null
- * where a table has a dash. "(ft)": finetuned, by the table's caption.
+ * The paper's tables of our benchmarks, in percent, copied as printed; null where a table has a dash. "(ft)":
+ * finetuned, by the table's caption.
  */
 
-/** A figure on a split. */
 export interface PublishedColumn {
   readonly dataset: string;
   readonly split: string;
-  /** As our benchmark names it. */
+  /** By our benchmark's name. */
   readonly figure: string;
 }
 

@@ -1,12 +1,12 @@
 /**
- * The splits that the paper's tables are of: how many images and expressions each has as published, and what its files
- * are called. A run stands next to published figures only where all of this is met (see publication.ts).
+ * Published splits of the paper's tables: numbers of images and expressions, and names of files. A run is compared with
+ * published figures only where all of this agrees (see publication.ts).
  */
 import { CATALOGUE } from '../../data/catalogue/catalogue.js';
 
 export interface PublishedSplit {
   readonly images: number;
-  /** Null where nobody has published it. */
+  /** Null where it is not published. */
   readonly expressions: number | null;
   /** The form of every image's file name; null where the names are free. */
   readonly fileName: RegExp | null;
@@ -40,7 +40,7 @@ const FILE_NAMES: Readonly<Record<string, RegExp>> = {
 /** The highest id of an image of COCO 2014; the embedded benchmark's begin at 1,000,000. */
 const LAST_COCO_ID = 581_929;
 
-/** Null for a split that is not published, or of which nobody says how many images it has. */
+/** Null for a split that is not published, or without a published number of images. */
 export function publishedSplit(dataset: string, split: string): PublishedSplit | null {
   const entry = CATALOGUE.find(({ name }) => name === dataset);
   const images = entry?.published.splits[split]?.images;
@@ -48,7 +48,7 @@ export function publishedSplit(dataset: string, split: string): PublishedSplit |
   return { images, expressions: EXPRESSIONS[dataset]?.[split] ?? null, fileName: FILE_NAMES[dataset] ?? null };
 }
 
-/** Whether an image carries COCO's name and an id that COCO does not have: the embedded benchmark names its scenes so. */
+/** Whether an image has a name of COCO's form and an id beyond COCO's: so the embedded benchmark names its scenes. */
 export function isDrawnName(fileName: string): boolean {
   const digits = /^COCO_train2014_(\d{12})\.jpg$/.exec(fileName)?.[1];
   return digits !== undefined && Number(digits) > LAST_COCO_ID;

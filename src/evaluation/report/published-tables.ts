@@ -1,7 +1,7 @@
 /**
- * The paper's tables with our figures at the bottom. They appear only where a run is of the published images and
- * expressions, all of them, asked and decided as published, and only with figures of the protocol `reference`; otherwise
- * a line says why there is none, and no published figure is shown.
+ * The paper's tables with our figures at the bottom, only for runs of all published images and expressions, asked and
+ * decided as published, and only with figures of the protocol `reference`; otherwise a line says why, and no published
+ * figure is shown.
  */
 import { metricTitle } from '../figures.js';
 import { recordedRefusals, type RecordedResult } from '../records/record-figures.js';
@@ -20,7 +20,6 @@ import {
 } from './published-figures.js';
 import { publishedSplit } from './published-splits.js';
 
-/** As it is printed. */
 export interface PublishedTable {
   readonly title: string;
   readonly note: string;
@@ -28,7 +27,6 @@ export interface PublishedTable {
   readonly rows: readonly { readonly cells: readonly string[]; readonly isOurs: boolean }[];
 }
 
-/** The tables of a run, or why it has none. */
 export interface Publication {
   readonly tables: readonly PublishedTable[];
   /** Null where there are tables. */
@@ -55,7 +53,7 @@ function isTable6(question: string): boolean {
   return ['what', 'where', 'show', 'outline'].includes(question);
 }
 
-/** The first thing that keeps the run from standing next to published figures; null where nothing does. */
+/** The first difference from a published evaluation; null without one. */
 function obstacle(
   { header, images }: Pick<RecordFile, 'header' | 'images'>,
   measured: MeasuredSet,

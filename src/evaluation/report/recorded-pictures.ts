@@ -1,4 +1,4 @@
-/** From records back to pictures: the images and targets come from the dataset, the predictions from the records. */
+/** Pictures from records: images and targets come from the dataset, predictions from the records. */
 import { decodeMask, rleBox, rleFromString } from '../../data/masks/coco-mask.js';
 import type { EvaluatedDataset } from '../../data/evaluated-dataset.js';
 import type { ReferringImage } from '../../data/refer/refer-dataset.js';
@@ -12,10 +12,10 @@ import type { ExpressionRecord, ImageRecord } from '../records/record.js';
 import type { FailureScene, SceneExpression } from './analysis-data.js';
 import type { ReportSample } from './report-data.js';
 
-/** What is needed of a dataset. */
+/** The part of a dataset in use. */
 export type PictureSource = EvaluatedDataset;
 
-/** More expressions on one picture cannot be told apart. */
+/** More expressions in one picture would be indistinct. */
 const MOST_IN_SCENE = 4;
 
 /** `count` images, evenly spread, with question and answer by a protocol. */
@@ -47,7 +47,7 @@ export async function recordedSamples(
   return samples;
 }
 
-/** The failures with their images; an image's other expressions are shown where they lie elsewhere. */
+/** The failures with their images; other expressions of an image are shown where they lie elsewhere. */
 export async function failureScenes(
   dataset: PictureSource,
   images: readonly ImageRecord[],

@@ -1,4 +1,4 @@
-/** What a report is made from, and what it concludes about each expression. */
+/** Content of a report, and the verdict about each expression. */
 import { UserError } from '../../errors.js';
 import { IMAGE_PLACEHOLDER } from '../../special-tokens.js';
 import type { ReferringTarget, RgbImage, SegmentResult } from '../../types.js';
@@ -8,11 +8,11 @@ import type { ReportAnalysis } from './analysis-data.js';
 import type { LinePlot } from './line-plot.js';
 
 export interface MetricRow {
-  /** When it was measured: 'before training', 'after training'. */
+  /** Time of measuring: 'before training', 'after training'. */
   readonly stage: string;
-  /** 'strict', 'reference', 'generate', or what else the row stands for. */
+  /** 'strict', 'reference', 'generate', or another name of the row. */
   readonly protocol: string;
-  /** Fractions of 1 by name (gIoU, cIoU, N_acc, T_acc, ...); null where nothing decides the figure. */
+  /** Fractions of 1 by name (gIoU, cIoU, N_acc, T_acc, ...); null for an undecided figure. */
   readonly metrics: Readonly<Record<string, number | null>>;
 }
 
@@ -20,24 +20,23 @@ export interface MetricRow {
 export interface ReportSample {
   readonly image: RgbImage;
   readonly question: string;
-  /** The raw text that the model answered. */
+  /** The raw answer of the model. */
   readonly answer: string;
   readonly results: readonly SegmentResult[];
-  /** How many of `results`, from the start, were asked for; default all. The others are parts of a free answer. */
+  /** Number of `results`, from the start, that were asked for; default all. The others are parts of a free answer. */
   readonly asked?: number;
-  /** Ground truth in the order of `results`; empty where there is none. */
+  /** Ground truth in the order of `results`, if any. */
   readonly targets: readonly ReferringTarget[];
 }
 
 export interface ReportData {
   readonly title: string;
-  /** A warning that stands before everything: why the figures are not to be taken for a result. */
+  /** A warning before everything, where the figures are no result. */
   readonly notice?: string;
   readonly model: string;
   readonly config: string;
   readonly checkpoint: string;
   readonly engine: string;
-  /** When the run ended. */
   readonly date: Date;
   /** Wall time of the whole run. */
   readonly seconds: number;
@@ -50,22 +49,19 @@ export interface ReportData {
   readonly analysis?: ReportAnalysis;
 }
 
-/** How good an answer was: 'inexact' is the right decision with a mask of IoU below 0.5; null without ground truth. */
+/** Quality of an answer: 'inexact' is the right decision with a mask of IoU below 0.5; null without ground truth. */
 export type Verdict = 'right' | 'inexact' | 'wrong' | null;
 
 export interface ExpressionOutcome {
   readonly result: SegmentResult;
   readonly verdict: Verdict;
-  /** In [0, 1], of a mask that was drawn for a target that is there. */
+  /** In [0, 1], of a mask for a present target. */
   readonly iou: number | null;
-  /** What happened, in words. */
+  /** The outcome in words. */
   readonly words: string;
 }
 
-/**
- * Judges every expression of a sample.
- * @throws UserError when targets are given but do not match the results one by one.
- */
+/** Judges every expression of a sample. @throws UserError when targets do not match the results one by one */
 export function judgeSample(sample: ReportSample): ExpressionOutcome[] {
   const { results, targets } = sample;
   if (targets.length === 0) {
@@ -112,12 +108,12 @@ function judge(result: SegmentResult, target: ReferringTarget): ExpressionOutcom
   }
 }
 
-/** The question as the model was given it, without the marks that stand for the image. */
+/** The question as the model got it, without the marks of the image. */
 export function questionText(sample: ReportSample): string {
   return sample.question.split(IMAGE_PLACEHOLDER).join('').trim();
 }
 
-/** More expressions in a heading are counted. */
+/** Further expressions of a heading are counted. */
 const MOST_IN_HEADING = 6;
 
 /** Expressions asked about, for a heading: “red circle”, “a dog” and 3 more. */
@@ -128,7 +124,6 @@ export function sampleHeading({ results: all, asked }: Pick<ReportSample, 'resul
   return shown.length === 0 ? 'no expression' : shown.join(', ') + (more > 0 ? ` and ${more} more` : '');
 }
 
-/** Names of all figures, in order of first appearance. */
 export function metricColumns(rows: readonly MetricRow[]): string[] {
   return [...new Set(rows.flatMap((row) => Object.keys(row.metrics)))];
 }
@@ -144,7 +139,7 @@ const DECIDED_BY: Readonly<Record<string, string>> = {
   Acc: 'absent targets',
 };
 
-/** Why there are dashes among the figures, in a sentence; empty where there are none. */
+/** Explanation of the dashes among the figures; empty where there are none. */
 export function undefinedNote(all: readonly Readonly<Record<string, number | null>>[]): string[] {
   const names = [...new Set(all.flatMap((figures) => Object.keys(figures)))];
   const undecided = names.filter(
@@ -158,12 +153,10 @@ export function undefinedNote(all: readonly Readonly<Record<string, number | nul
   return [`–: undefined (${why.join('; ')}).`];
 }
 
-/** Three decimals, a dash where there is no figure. */
 export function formatFigure(value: number | null | undefined): string {
   return value === null || value === undefined || !Number.isFinite(value) ? '–' : value.toFixed(3);
 }
 
-/** "8 min 05 s" */
 export function formatDuration(seconds: number): string {
   const whole = Math.round(seconds);
   if (whole < 60) return `${seconds < 10 ? seconds.toFixed(1) : whole} s`;
@@ -172,7 +165,7 @@ export function formatDuration(seconds: number): string {
   return hours > 0 ? `${hours} h ${pad(minutes)} min` : `${minutes} min ${pad(whole % 60)} s`;
 }
 
-/** Name and value of everything that was fixed before the measuring. */
+/** Name and value of everything that was fixed before measuring. */
 export function reportFacts(data: ReportData): (readonly [string, string])[] {
   return [
     ['Model', data.model],
@@ -197,7 +190,7 @@ const FIGURE_NOTES: Readonly<Record<string, string>> = {
   T_acc: 'present targets answered with [SEG].',
 };
 
-/** What a reader must know to read the figures. */
+/** Explanation of the figures for a reader. */
 export function protocolNote(rows: readonly MetricRow[]): string {
   const figures = metricColumns(rows).flatMap((name) => {
     const note = FIGURE_NOTES[name];

@@ -1,6 +1,6 @@
 /**
  * Pictures of a failure in the manner of the paper's Figure 4: the image in its own colours, each target in a colour of
- * its own, and the image darkened where the target that was asked for is absent.
+ * its own, and the image darkened where the requested target is absent.
  */
 import { UserError } from '../../errors.js';
 import type { BinaryMask, RgbImage } from '../../types.js';
@@ -43,8 +43,8 @@ export function nextToEachOther({ truth, prediction }: ScenePictures, gap = 8): 
 }
 
 /**
- * Truth and prediction of a failure next to each other; where other expressions are drawn with it, a second row has the
- * failing one alone, which the others may cover.
+ * Truth and prediction of a failure next to each other; a second row shows the failing expression alone, where others
+ * may cover it.
  */
 export function drawSceneSheet(scene: FailureScene): RgbImage {
   const together = nextToEachOther(drawScene(scene));
@@ -81,7 +81,7 @@ export function drawSample(sample: ReportSample, scale: number = displayScale(sa
   };
 }
 
-/** The colour goes by the place in the list, so that truth and prediction of an expression share it. */
+/** The index in the list decides the colour, so that truth and prediction of an expression share it. */
 function layers(masks: readonly (BinaryMask | null)[]): MaskLayer[] {
   return masks.flatMap((mask, index) => (mask === null ? [] : [{ mask, color: expressionColor(index) }]));
 }

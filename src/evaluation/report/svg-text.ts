@@ -6,7 +6,7 @@ import sharp from 'sharp';
 import { escapeMarkup, shorten } from './markup.js';
 
 export interface TextStyle {
-  /** Of the letters' body, in pixels. */
+  /** Size of the letters' body in pixels. */
   readonly size: number;
   readonly color: string;
   readonly bold?: boolean;
@@ -27,7 +27,7 @@ async function drawLetter(letter: string): Promise<Buffer> {
     .toBuffer();
 }
 
-/** Draws text with the system's fonts or with the embedded one. */
+/** Text in the system's fonts or the embedded one. */
 export class TextPainter {
   constructor(private readonly systemFonts: boolean) {}
 
@@ -71,7 +71,7 @@ export class TextPainter {
   }
 }
 
-/** Side of one dot of the pixel font: seven of them make the height of a capital. */
+/** Side of one dot of the pixel font: seven make the height of a capital. */
 function dotSize(style: TextStyle): number {
   return Math.max(1, Math.round(style.size / 9));
 }
@@ -114,7 +114,6 @@ const COLUMNS = [
   .join(' ')
   .split(' ');
 
-/** Columns by letter. */
 export const PIXEL_FONT: ReadonlyMap<string, readonly number[]> = new Map(
   COLUMNS.map((digits, index) => [
     String.fromCharCode(FIRST + index),

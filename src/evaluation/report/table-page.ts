@@ -1,9 +1,12 @@
-/** A page of tables and plots for comparisons, which have no samples: report.html, report.md with its plots, report.json. */
+/**
+ * A page of tables and plots for comparisons, which have no samples: report.html, report.md with its plots,
+ * report.json.
+ */
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../io/atomic/atomic-file.js';
 import { htmlPage } from './html-style.js';
-import { type LinePlot, linePlotSvg } from './line-plot.js';
-import { escapeMarkdown, type Markup, markup, raw } from './markup.js';
+import { type LinePlot, plotCards } from './line-plot.js';
+import { escapeMarkdown, type Markup, markup } from './markup.js';
 import { type PageTable, tableHtml, tableMarkdown } from './page-table.js';
 import { makeReportFolder, writePlots } from './write-report.js';
 
@@ -52,12 +55,6 @@ function sectionHtml({ title, notes, table, plots }: PageSection): Markup {
 ${table === null ? null : markup`<div class="card">${tableHtml(table)}</div>`}
 ${plotCards(plots)}
 ${notes.map(noteHtml)}`;
-}
-
-/** Plots next to each other; null where there is none. */
-export function plotCards(plots: readonly LinePlot[]): Markup | null {
-  if (plots.length === 0) return null;
-  return markup`<div class="plots">\n${plots.map((plot) => markup`<div class="card">${raw(linePlotSvg(plot))}</div>`)}\n</div>`;
 }
 
 /** @param pathOf path of a plot, relative to the page */

@@ -1,6 +1,6 @@
 /**
- * The report of a run as a folder: report.html (one self-contained page), report.md with the pictures next to it
- * (samples/, plots/, failures/), and report.json for programs.
+ * The report of a run as a folder: report.html (one self-contained page), report.md with its pictures (samples/,
+ * plots/, failures/), and report.json for programs.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ import { drawSceneSheet } from './scene-pictures.js';
 
 /**
  * Writes the report into `dir`, which is made when missing; files of an earlier report are replaced, each at once.
- * @throws UserError when the folder cannot be written or a sample's masks, results and targets do not fit together.
+ * @throws UserError when the folder cannot be written or a sample's masks, results and targets do not match
  */
 export async function writeReport(dir: string, data: ReportData): Promise<void> {
   makeReportFolder(dir);
@@ -46,7 +46,6 @@ export function makeReportFolder(dir: string): void {
   }
 }
 
-/** Writes each plot as a file; the paths are relative to `dir`. */
 export function writePlots(dir: string, plots: readonly LinePlot[], name = 'plot'): string[] {
   return plots.map((plot, index) => {
     const path = `plots/${name}-${numbered(index)}.svg`;
@@ -59,15 +58,12 @@ function numbered(index: number): string {
   return String(index + 1).padStart(2, '0');
 }
 
-/**
- * Writes the page alone, for what has no analysis.
- * @throws UserError as `writeReport`
- */
+/** Writes the page alone, without an analysis. @throws UserError as `writeReport` */
 export async function writeReportPage(path: string, data: ReportData): Promise<void> {
   writeFileAtomic(path, renderHtml(data, await imageUris(data.samples)));
 }
 
-/** The images of a page, small ones enlarged; masks are drawn over them by the page itself. */
+/** The images of a page, small ones enlarged; the page itself draws masks over them. */
 async function imageUris(pictures: readonly { readonly image: RgbImage }[]): Promise<string[]> {
   const uris: string[] = [];
   for (const { image } of pictures) {
@@ -98,8 +94,8 @@ function jpeg({ data, height, width }: RgbImage): Promise<Buffer> {
 }
 
 /**
- * Indented JSON with a final newline. Figures that nothing decides, points that are not finite, and the open
- * ends of the thresholds, are null.
+ * Indented JSON with a final newline. Undecided figures, points that are not finite, and the open ends of the
+ * thresholds, are null.
  */
 export function renderJson(data: ReportData): string {
   const { samples, details, date, analysis, ...rest } = data;

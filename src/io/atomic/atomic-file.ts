@@ -29,21 +29,21 @@ import { UserError, messageOf } from '../../errors.js';
 
 const LEFTOVER = /^\.(.+)\.(tmp|new|old)-(\d+)-([0-9a-f]{8})$/s;
 
-/** Temporary paths that this process is using right now. */
+/** Temporary paths in use by this process. */
 const inUse = new Set<string>();
-/** Folders in which this process has already looked for leftovers of files. */
+/** Folders that this process has already searched for leftovers of files. */
 const swept = new Set<string>();
 
-/** What a file is made of: a text, bytes, or pieces made one after the other (so that memory stays small). */
+/** Content of a file: a text, bytes, or pieces made one after another (so that memory stays small). */
 export type FileContent = string | Uint8Array | Iterable<Uint8Array>;
 
-/** No bytes: given after a large piece, it takes that one's place in hand, whose memory is then free for the next. */
+/** No bytes: given after a large piece, it replaces that one, whose memory is then free for the next. */
 export const LET_GO = new Uint8Array(0);
 
 /**
  * Writes a file so that `path` holds either its old content or all of the new one. Missing folders are made.
- * @throws UserError when it cannot be written; the temporary file is removed and `path` is as it was. What the
- *   content's own iterator throws is passed on unchanged, after the same cleaning up.
+ * @throws UserError when it cannot be written; the temporary file is removed and `path` unchanged. Errors of the
+ *   content's own iterator pass unchanged, after the same cleaning up.
  */
 export function writeFileAtomic(path: string, content: FileContent): void {
   const final = resolve(path);
@@ -77,17 +77,15 @@ export function writeFileAtomic(path: string, content: FileContent): void {
   }
 }
 
-/** A folder that is being built beside its place. */
+/** A folder under construction next to its final place. */
 export interface StagedDirectory {
-  /** Where it will be. */
   readonly final: string;
-  /** Where it is built. */
   readonly path: string;
 }
 
 /**
- * Builds a folder under a temporary name with `build`, then puts it at `finalDir`, replacing what was there.
- * @throws whatever `build` throws, or UserError; the temporary folder is removed and `finalDir` is as it was.
+ * Builds a folder under a temporary name with `build`, then puts it at `finalDir`, replacing an older one.
+ * @throws errors of `build`, or UserError; the temporary folder is removed and `finalDir` unchanged
  */
 export async function writeDirectoryAtomic(
   finalDir: string,
@@ -103,8 +101,8 @@ export async function writeDirectoryAtomic(
 }
 
 /**
- * Makes an empty folder to be filled and published; what a crash left of this folder before is put right. Until
- * `releaseDirectory`, which is to be called in any case, its names count as in use.
+ * Makes an empty folder to be filled and published, after recovery from an earlier crash. Its names count as in use
+ * until `releaseDirectory`, which is to be called in any case.
  */
 export function stageDirectory(finalDir: string): StagedDirectory {
   const final = resolve(finalDir);
@@ -123,7 +121,7 @@ export function stageDirectory(finalDir: string): StagedDirectory {
   }
 }
 
-/** Puts a staged folder in its place. May be called in another thread than the one that staged it. */
+/** Puts a staged folder in its place; any thread may do so. */
 export function publishDirectory(staged: StagedDirectory): void {
   const { final } = staged;
   const [temporary, complete, previous] = namesOf(staged);
@@ -135,7 +133,7 @@ export function publishDirectory(staged: StagedDirectory): void {
   });
 }
 
-/** Removes what is left of a staged folder, published or not. */
+/** Removes the remains of a staged folder, published or not. */
 export function releaseDirectory(staged: StagedDirectory): void {
   const [temporary, complete, previous] = namesOf(staged);
   rmSync(temporary, { recursive: true, force: true });
@@ -146,7 +144,7 @@ export function releaseDirectory(staged: StagedDirectory): void {
   for (const path of namesOf(staged)) inUse.delete(path);
 }
 
-/** Removes a folder so that a crash does not leave a part of it under its name. */
+/** Removes a folder so that a crash leaves no part of it under its name. */
 export function removeDirectory(dir: string): void {
   const path = resolve(dir);
   explained(`remove the folder ${dir}`, () => {
@@ -156,13 +154,12 @@ export function removeDirectory(dir: string): void {
   });
 }
 
-/** Where a staged folder is built, complete, and where the one before it is meanwhile. */
 function namesOf({ path }: StagedDirectory): [temporary: string, complete: string, previous: string] {
   const renamed = (kind: string): string => path.replace(/\.tmp-([^.]*)$/, `.${kind}-$1`);
   return [path, renamed('new'), renamed('old')];
 }
 
-/** Moves `previous` aside and `complete` into its place; puts the old one back when the second rename fails. */
+/** Moves `previous` aside and `complete` into its place; restores the old one when the second rename fails. */
 function swapIn(complete: string, final: string, previous: string): void {
   const replaces = existsSync(final);
   if (replaces) renameSync(final, previous);
@@ -176,7 +173,7 @@ function swapIn(complete: string, final: string, previous: string): void {
 }
 
 /**
- * Finishes what a crash interrupted: when `finalDir` is missing, a complete new folder, else the previous one, takes
+ * Completes an interrupted replacement: when `finalDir` is missing, a complete new folder, else the previous one, takes
  * its place; other leftovers of it are deleted. Cheap; call it before reading a folder written by
  * `writeDirectoryAtomic`. Names in use by a living process are left alone.
  */
@@ -195,14 +192,14 @@ export function recoverDirectory(finalDir: string): void {
   for (const entry of left) rmSync(entry.path, { recursive: true, force: true });
 }
 
-/** `recoverDirectory` for all folders within `parent` that a crash left something of and whose names are accepted. */
+/** `recoverDirectory` for all folders within `parent` with leftovers and an accepted name. */
 export function recoverDirectories(parent: string, accepts: (name: string) => boolean): void {
   if (!existsSync(parent)) return;
   const names = new Set(leftovers(parent).flatMap(({ name, isDirectory }) => (isDirectory ? [name] : [])));
   for (const name of names) if (accepts(name)) recoverDirectory(join(parent, name));
 }
 
-/** Removes files that a crashed process left half-written in this folder; once per folder and process. */
+/** Removes half-written files of a crashed process; once per folder and process. */
 function sweepFiles(folder: string): void {
   if (swept.has(folder)) return;
   swept.add(folder);
@@ -231,7 +228,6 @@ function leftovers(folder: string): Leftover[] {
   return found;
 }
 
-/** Whether there is a process of this number on this machine. */
 export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -280,7 +276,7 @@ function syncTree(folder: string): void {
   syncPath(folder);
 }
 
-/** Runs one step of file work; a failure says what was being done. */
+/** Runs one step of file work; an error names the work. */
 function explained<T>(doing: string, step: () => T): T {
   try {
     return step();

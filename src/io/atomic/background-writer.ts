@@ -1,4 +1,4 @@
-/** Writes files in a thread of its own, so that neither the event loop nor the threads of others wait for the disk. */
+/** Writes files in a thread of its own, so that no other thread waits for the disk. */
 import { Worker } from 'node:worker_threads';
 import { UserError } from '../../errors.js';
 import type { WriteJob } from './pending-file.js';
@@ -15,7 +15,7 @@ interface Waiting {
 
 export class BackgroundWriter {
   private readonly worker: Worker;
-  /** Of the jobs that are not done, in their order. */
+  /** Pending jobs in order. */
   private readonly waiting: Waiting[] = [];
   private failure: Error | null = null;
 
@@ -33,7 +33,7 @@ export class BackgroundWriter {
   }
 
   /**
-   * Does a job after those before it. The memory of its files goes to the thread, which frees it when they are written.
+   * Runs a job after those before it. The memory of its files moves to the thread, which frees it.
    * @throws UserError that names the file
    */
   run({ dir, files, publication }: WriteJob): Promise<void> {
@@ -50,7 +50,7 @@ export class BackgroundWriter {
     });
   }
 
-  /** Ends the thread; jobs that are not done fail. */
+  /** Ends the thread; pending jobs fail. */
   async close(): Promise<void> {
     this.failAll(new Error('BackgroundWriter: closed'));
     await this.worker.terminate();

@@ -1,4 +1,4 @@
-/** Files whose bytes are in memory, to be written into a folder now or later, in this thread or another. */
+/** Files in memory, to be written into a folder now or later, in this thread or another. */
 import { closeSync, copyFileSync, fsyncSync, linkSync, openSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError, messageOf } from '../../errors.js';
@@ -6,7 +6,7 @@ import { publishDirectory, removeDirectory, type StagedDirectory, writeAll } fro
 
 export interface PendingFile {
   readonly name: string;
-  /** Belong to whoever has the file: nobody else writes to their memory. */
+  /** Owned: nobody else writes to their memory. */
   readonly pieces: readonly Uint8Array[];
 }
 
@@ -19,8 +19,8 @@ export function jsonFile(name: string, value: unknown): PendingFile {
 }
 
 /**
- * Writes files into a folder that nobody reads yet (see stageDirectory), and waits for the disk.
- * @throws UserError that names the file
+ * Writes files into a folder without readers (see stageDirectory), and waits for the disk. @throws UserError that names
+ * the file
  */
 export function writePendingFiles(dir: string, files: readonly PendingFile[]): void {
   for (const { name, pieces } of files) {
@@ -40,9 +40,8 @@ export function writePendingFiles(dir: string, files: readonly PendingFile[]): v
 }
 
 /**
- * Puts the files of a folder into another, empty one: as second names of the same files where the disk knows such,
- * since they are never changed in place, otherwise as copies.
- * @throws UserError that names the file
+ * Puts the files of a folder into another, empty one: as hard links where possible, since they are never changed in
+ * place, else as copies. @throws UserError that names the file
  */
 export function cloneFiles(from: string, to: string): void {
   for (const name of readdirSync(from)) {
@@ -63,17 +62,16 @@ function linkOrCopy(from: string, to: string): void {
 }
 
 export interface WriteJob {
-  /** Folder that the files are written into. */
   readonly dir: string;
   readonly files: readonly PendingFile[];
-  /** What is done when they are there; null where others have to write into the folder, too. */
+  /** Done after writing; null where others have to write into the folder, too. */
   readonly publication: Publication | null;
 }
 
 export interface Publication {
   /** The first holds all files; the others, still empty, become copies of it. They appear in this order. */
   readonly folders: readonly StagedDirectory[];
-  /** Folders that are removed when all of those are in their places. */
+  /** Folders that are removed after publication. */
   readonly outdated: readonly string[];
 }
 

@@ -1,2 +1,2 @@
-/** Where the file of the writing thread is; apart, since tests put a file in its place that reads TypeScript. */
+/** Path of the writing thread's file; a module of its own, since tests replace it by one that reads TypeScript. */
 export const WRITE_THREAD_FILE = new URL('./write-thread.js', import.meta.url);

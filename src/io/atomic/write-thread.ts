@@ -1,9 +1,8 @@
-/** The file that the writing thread starts from (see background-writer.ts): one job after the other. */
+/** Entry of the writing thread (see background-writer.ts): one job after another. */
 import { parentPort } from 'node:worker_threads';
 import { messageOf, UserError } from '../../errors.js';
 import { runWriteJob, type WriteJob } from './pending-file.js';
 
-/** How a job ended. */
 export type WriteReply =
   { readonly kind: 'done' } | { readonly kind: 'failed'; readonly message: string; readonly isUserError: boolean };
 

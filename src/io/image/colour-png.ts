@@ -1,4 +1,4 @@
-/** PNGs whose colours stand for something: the regions of each colour, whatever the kind of PNG. */
+/** Regions of each colour in any kind of PNG: its colours stand for something. */
 import { PNG } from 'pngjs';
 import { UserError, messageOf } from '../../errors.js';
 import { decodeIndexPng } from './index-png.js';
@@ -10,7 +10,7 @@ export type Colour = number;
 export interface ColourMap {
   readonly height: number;
   readonly width: number;
-  /** Of each pixel, row by row, the place in `values`. */
+  /** Index into `values` of each pixel, row by row. */
   readonly regions: Uint16Array;
   /** Colours, or numbers in a grey PNG, that occur. */
   readonly values: readonly number[];
@@ -18,7 +18,7 @@ export interface ColourMap {
   readonly isNumbered: boolean;
 }
 
-/** More colours than that are a photo, or a map that was shrunk with smoothing. */
+/** More colours occur in photos and in maps shrunk with smoothing. */
 const MOST_COLOURS = 4096;
 
 /** @throws UserError that names the file: missing, no PNG, damaged, or of more than 4096 colours */

@@ -1,6 +1,6 @@
 /**
- * Orientation of an AVIF file's primary image, by its boxes. The decoder turns it as the properties irot and imir
- * say; OpenCV passes over these and turns it as its EXIF item says. So the one is undone and the other done.
+ * Orientation of an AVIF file's primary image. The decoder applies the properties irot and imir; OpenCV ignores these
+ * and applies the EXIF item. So the one is undone and the other done.
  */
 import { exifOrientation, withoutExifPrefix } from './image-orientation.js';
 import type { ImageBytes } from './image-source.js';
@@ -12,9 +12,9 @@ const UNDO_TURN = [1, 6, 3, 8] as const;
 const UNDO_MIRROR = [4, 2] as const;
 
 export interface AvifTurns {
-  /** Orientations to apply one after the other, which undo what the decoder did. */
+  /** Orientations to apply in order, which undo the decoder's. */
   readonly undo: readonly number[];
-  /** Orientation of the EXIF item, 1 to 8; 1 where there is none. */
+  /** Orientation of the EXIF item, 1 to 8; 1 without one. */
   readonly exif: number;
 }
 
@@ -141,7 +141,7 @@ function exifItem(iinf: Buffer | null): number | null {
   return null;
 }
 
-/** Position and length of an item that lies in one piece in the file. */
+/** Position and length of an item in one piece. */
 function placeOf(iloc: Buffer | null, wanted: number): [position: number, length: number] | null {
   if (iloc === null) return null;
   const version = iloc.readUInt8(0);

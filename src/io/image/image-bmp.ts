@@ -1,6 +1,6 @@
 /**
  * BMP files: 1, 4, 8, 16, 24 and 32 bits per pixel, run lengths of 4 and 8 bits, rows from below or from above, headers
- * of OS/2 and of Windows 3 to 5. Fourth bytes of 32-bit pixels are left out, as alpha is in other files.
+ * of OS/2 and of Windows 3 to 5. Fourth bytes of 32-bit pixels are dropped, as alpha is elsewhere.
  */
 import type { RgbImage } from '../../types.js';
 import { type ImageBytes, type ImageFailure, checkPixels } from './image-source.js';
@@ -13,7 +13,7 @@ const COMPRESSION = { none: 0, runs8: 1, runs4: 2, masks: 3 } as const;
 /** Red, green and blue of 16-bit pixels: five bits each, or six of green. */
 const MASKS_555 = [0x7c00, 0x3e0, 0x1f] as const;
 const MASKS_565 = [0xf800, 0x7e0, 0x1f] as const;
-/** Of 32-bit pixels: the bytes are blue, green, red and one that is left out. */
+/** Masks of 32-bit pixels: the bytes are blue, green, red and an unused one. */
 const MASKS_888 = [0xff0000, 0xff00, 0xff] as const;
 
 export interface BmpHeader {
@@ -21,13 +21,12 @@ export interface BmpHeader {
   readonly height: number;
   readonly bits: 1 | 4 | 8 | 16 | 24 | 32;
   readonly isFromAbove: boolean;
-  /** Bits of a number per pixel that are run-length encoded; 0 where pixels stand one after the other. */
+  /** Bits of a run-length encoded number per pixel; 0 for plain pixels. */
   readonly runBits: 0 | 4 | 8;
   /** 16-bit pixels have six bits of green. */
   readonly hasLongGreen: boolean;
   /** Red, green, blue per number, 256 colours; null from 16 bits on. */
   readonly palette: Uint8Array | null;
-  /** Where the pixels begin. */
   readonly offset: number;
 }
 
@@ -101,7 +100,7 @@ function isBits(bits: number): bits is BmpHeader['bits'] {
   return [1, 4, 8, 16, 24, 32].includes(bits);
 }
 
-/** Red, green and blue, after the plain header or within a longer one: the place is the same. */
+/** Red, green and blue, after the plain header or at the same place within a longer one. */
 function masksOf(bytes: ImageBytes): number[] {
   const block = bytes.at(FILE_HEADER + PLAIN_HEADER, 12);
   return block.length < 12 ? [] : [block.readUInt32LE(0), block.readUInt32LE(4), block.readUInt32LE(8)];

@@ -1,7 +1,7 @@
 /**
- * Image files. Pictures are decoded as OpenCV's `imread` does in the published implementation: turned as EXIF says,
- * alpha dropped (not blended), grey and palette expanded to RGB, 16 bits cut to 8, colour profiles ignored. docs/images.md
- * lists the formats and where this differs.
+ * Image files, decoded as OpenCV's `imread` does in the published implementation: turned by EXIF, alpha dropped (not
+ * blended), grey and palette expanded to RGB, 16 bits cut to 8, colour profiles ignored. docs/images.md lists the
+ * formats and the differences.
  */
 import sharp from 'sharp';
 import type { BinaryMask, RgbImage } from '../../types.js';
@@ -20,7 +20,7 @@ export async function readImage(source: ImageSource): Promise<RgbImage> {
 }
 
 /**
- * The size of an image as `readImage` gives it, of which only the header is read.
+ * The size of an image after turning, from its header alone.
  * @throws UserError that names the file: missing, not an image, of a kind that is not read, too large
  */
 export async function readImageSize(source: ImageSource): Promise<{ readonly height: number; readonly width: number }> {
@@ -29,14 +29,13 @@ export async function readImageSize(source: ImageSource): Promise<{ readonly hei
 }
 
 /**
- * EXIF orientation of an image, 1 to 8; 1 where it has none. From 5 on, `readImageSize` is the stored size turned.
- * @throws UserError as `readImageSize`
+ * EXIF orientation of an image, 1 to 8; 1 without one. From 5 on, `readImageSize` is the stored size turned. @throws
+ * UserError
  */
 export async function readImageOrientation(source: ImageSource): Promise<number> {
   return (await readImageHeader(source)).orientation;
 }
 
-/** The bytes of a PNG file. */
 export async function encodePng(image: RgbImage): Promise<Buffer> {
   const { width, height } = image;
   return sharp(image.data, { raw: { width, height, channels: 3 } })
@@ -52,7 +51,6 @@ export async function encodeJpeg(image: RgbImage, quality = 90): Promise<Buffer>
     .toBuffer();
 }
 
-/** Writes a PNG atomically. */
 export async function writePng(path: string, image: RgbImage): Promise<void> {
   writeFileAtomic(path, await encodePng(image));
 }
@@ -67,7 +65,6 @@ export async function maskPng(mask: BinaryMask): Promise<Buffer> {
     .toBuffer();
 }
 
-/** Writes a mask atomically as a grey PNG: 255 inside, 0 outside. */
 export async function writeMaskPng(path: string, mask: BinaryMask): Promise<void> {
   writeFileAtomic(path, await maskPng(mask));
 }

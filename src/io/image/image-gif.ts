@@ -1,6 +1,6 @@
 /**
- * Open pixels of a GIF's first frame, filled as OpenCV fills them: those outside of the frame, and its transparent
- * pixels, have the background colour of the file; black where the file has no colours of its own.
+ * Open pixels of a GIF's first frame, filled as OpenCV fills them: pixels outside of the frame and transparent ones
+ * have the background colour of the file, black where it has no colours of its own.
  */
 import type { ImageBytes } from './image-source.js';
 
@@ -9,18 +9,17 @@ const IMAGE = 0x2c;
 const EXTENSION = 0x21;
 
 export interface GifFrame {
-  /** Of the whole picture. */
   readonly screenWidth: number;
   readonly screenHeight: number;
   readonly left: number;
   readonly top: number;
   readonly width: number;
   readonly height: number;
-  /** Colour of what is open. */
+  /** Colour of open pixels. */
   readonly background: readonly [red: number, green: number, blue: number];
   /** Where its pixels begin. */
   readonly dataAt: number;
-  /** There are neither global nor local colours: numbers are grey values, and 1 is white. */
+  /** Without global and local colours, numbers are grey values, and 1 is white. */
   readonly isWithoutColours: boolean;
 }
 
@@ -67,7 +66,7 @@ function afterBlocks(bytes: ImageBytes, start: number): number {
   return position;
 }
 
-/** Pixels of the frame that the file has: the decoder takes a frame that is too short without a word. */
+/** Pixels of the frame in the file: the decoder silently accepts a frame that is too short. */
 export function storedPixels(file: Buffer, { dataAt, width, height }: GifFrame): number {
   const blocks: Buffer[] = [];
   for (let at = dataAt + 1; (file[at] ?? 0) > 0; at += 1 + (file[at] as number)) {
@@ -76,10 +75,7 @@ export function storedPixels(file: Buffer, { dataAt, width, height }: GifFrame):
   return lzwPixels(Buffer.concat(blocks), file[dataAt] ?? 0, width * height);
 }
 
-/**
- * The picture with what is open filled.
- * @param rgba four bytes per pixel
- */
+/** The picture with open pixels filled. @param rgba four bytes per pixel */
 export function filledGif(rgba: Uint8Array, height: number, width: number, frame: GifFrame): Uint8Array {
   const rgb = new Uint8Array(height * width * 3);
   const [red, green, blue] = frame.background;
@@ -98,7 +94,7 @@ export function filledGif(rgba: Uint8Array, height: number, width: number, frame
 const MOST_BITS = 12;
 
 /**
- * Counts pixels without making them; stops at `most`.
+ * Number of pixels of LZW codes, which are not decoded; at most `most`.
  * @param codeBits of a pixel's number, as the frame says, 2 to 11
  * @param codes the frame's data without the lengths of its blocks
  * @returns fewer than `most` where the codes end or are damaged before

@@ -1,4 +1,4 @@
-/** The header of an image file, checked: its kind, its size and how its pixels are to be turned. */
+/** The checked header of an image file: kind, size and orientation. */
 import sharp from 'sharp';
 import type { Metadata, Sharp } from 'sharp';
 import { messageOf } from '../../errors.js';
@@ -26,9 +26,9 @@ sharp.cache(false);
 type SharpFormat = 'jpeg' | 'png' | 'webp' | 'gif' | 'tiff' | 'heif';
 const FORMATS: readonly string[] = ['jpeg', 'png', 'webp', 'gif', 'tiff', 'heif'] satisfies SharpFormat[];
 const TIFF_STARTS: readonly string[] = ['II*\0', 'MM\0*', 'II+\0', 'MM\0+'];
-/** First bytes of the formats, where the decoder cannot read on. */
+/** First bytes of the formats, for files that the decoder cannot read. */
 const STARTS = /^(\xff\xd8\xff|\x89PNG\r\n|RIFF.{4}WEBP|GIF8[79]a|II\*\0|MM\0\*|II\+\0|MM\0\+|.{4}ftypavi[fs])/s;
-/** First brands of files whose pixels are compressed as HEVC, which the decoder does not know. */
+/** First brands of files compressed as HEVC, which the decoder does not support. */
 const HEIC_BRANDS = /^(heic|heix|heim|heis|hevc|hevx|hevm|hevs)$/;
 
 export interface ImageHeader {
@@ -36,14 +36,14 @@ export interface ImageHeader {
   /** Upright. */
   readonly height: number;
   readonly width: number;
-  /** Orientation that a file states, 1 to 8. */
+  /** Stated orientation, 1 to 8. */
   readonly orientation: number;
-  /** Orientations to apply to the decoded pixels, one after the other. */
+  /** Orientations to apply to the decoded pixels, in order. */
   readonly turns: readonly number[];
   /** Samples are 16-bit numbers, and inks instead of colours; false for BMP. */
   readonly is16Bit: boolean;
   readonly isInks: boolean;
-  /** A JPEG in one pass over the picture: where its data end, the picture is whole. */
+  /** Whether the picture is whole where the data end: a JPEG in one pass. */
   readonly isBaselineJpeg: boolean;
   readonly bmp: BmpHeader | null;
   readonly gif: GifFrame | null;
@@ -51,17 +51,14 @@ export interface ImageHeader {
 }
 
 /**
- * The decoder, without any of its own ideas about colours and turning.
- * @param failOn 'warning' where not the smallest fault is to be passed over
+ * The decoder, with its conversions of colours and orientation switched off.
+ * @param failOn 'warning' to fail for the smallest fault
  */
 export function opened(source: ImageSource, failOn: 'error' | 'warning' = 'error'): Sharp {
   return sharp(source, { limitInputPixels: false, failOn, ignoreIcc: true });
 }
 
-/**
- * Reads and checks a header.
- * @throws UserError that names the file: missing, not an image of a kind that is read, too large
- */
+/** @throws UserError that names the file: missing, not an image of a kind that is read, too large */
 export async function readImageHeader(source: ImageSource): Promise<ImageHeader> {
   const fail = imageFailure(source);
   // Both before the decoder, which knows no BMP and has only general words for a TIFF that it cannot read.
@@ -156,7 +153,7 @@ function checkFrame(frame: GifFrame, width: number, height: number, fail: ImageF
   }
 }
 
-/** The decoder's fault with a file that it cannot read, in the words of the library. */
+/** The decoder's fault with a file, in the words of the library. */
 export function decoderFault(error: unknown): string {
   const line = firstLine(error);
   // "Unsupported JPEG data precision 12": a sound file of a rare kind.

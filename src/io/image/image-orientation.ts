@@ -1,9 +1,9 @@
-/** Where JPEG, PNG and WebP files keep their orientation. TIFF has a tag of its own, AVIF an item. */
+/** Orientation of JPEG, PNG and WebP files. TIFF has a tag of its own, AVIF an item. */
 import type { ImageBytes } from './image-source.js';
 
-/** No EXIF block of a sound file is longer; bounds what a hostile length can ask for. */
+/** Bound of a hostile length; no EXIF block of an intact file is longer. */
 const MOST_EXIF_BYTES = 1 << 24;
-/** Segments or chunks that are looked at. A PNG of 100 million pixels has some ten thousand. */
+/** Segments or chunks that are examined. A PNG of 100 million pixels has some ten thousand. */
 const MOST_PARTS = 100_000;
 
 /** Orientation of a JPEG, 1 to 8: the first that one of its EXIF segments states. */
@@ -71,7 +71,7 @@ const ORIENTATION = 0x112;
 const ENTRY_BYTES = 12;
 /** Texts: description, make, model, software, date, copyright. */
 const TEXTS: ReadonlySet<number> = new Set([0x10e, 0x10f, 0x110, 0x131, 0x132, 0x8298]);
-/** Tags of fractions, and how many a value has. */
+/** Tags of fractions, and their number per value. */
 const FRACTIONS: ReadonlyMap<number, number> = new Map([
   [0x11a, 1],
   [0x11b, 1],
@@ -82,8 +82,11 @@ const FRACTIONS: ReadonlyMap<number, number> = new Map([
 ]);
 
 /**
+ * Orientation in an EXIF block, found as OpenCV finds it: in the first directory alone, as the two bytes of a SHORT. So
+ * a LONG counts in little-endian files and is 0 in big-endian ones, and an earlier entry whose value lies outside of
+ * the block ends the search.
  * @param block from its byte order mark on
- * @returns 1 to 8, 1 for a number that says nothing; null where there is none
+ * @returns 1 to 8, 1 for an invalid number; null where there is none
  */
 export function exifOrientation(block: Buffer): number | null {
   const found = searched(block);

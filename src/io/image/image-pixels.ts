@@ -1,4 +1,4 @@
-/** The pixels of an image file whose header was read → 8-bit RGB, turned. */
+/** Pixels of an image file with a known header → 8-bit RGB, turned. */
 import type { Sharp } from 'sharp';
 import { messageOf } from '../../errors.js';
 import type { RgbImage } from '../../types.js';
@@ -29,7 +29,7 @@ export async function decodeImage(source: ImageSource, header: ImageHeader): Pro
   return header.turns.reduce(turned, image);
 }
 
-/** A JPEG that lacks nothing but its last two bytes, as some cameras and downloads leave it; null where more is wrong. */
+/** A JPEG that lacks only its last two bytes, as some cameras and downloads leave it; null where more is wrong. */
 async function withoutEndMarker(source: ImageSource, header: ImageHeader, error: unknown): Promise<RgbImage | null> {
   if (!header.isBaselineJpeg || !/premature end/i.test(messageOf(error))) return null;
   const ended = Buffer.concat([allBytes(source), Buffer.of(0xff, 0xd9)]);
@@ -68,7 +68,7 @@ async function decoded(picture: Sharp, header: ImageHeader): Promise<RgbImage> {
   return image(toRgb(bytes, channels));
 }
 
-/** Samples as they are stored, as far as the decoder gives them: no colour space is converted into another. */
+/** Samples as stored, as far as the decoder gives them: no colour space is converted into another. */
 async function samplesOf(picture: Sharp, { is16Bit, isInks, gif, tiff }: ImageHeader): Promise<Samples> {
   // Alpha is left out after decoding, never blended; a TIFF's is needed, and a GIF's says what is open.
   const own = gif !== null ? picture.ensureAlpha() : tiff === null && !isInks ? picture.removeAlpha() : picture;
@@ -80,7 +80,7 @@ async function samplesOf(picture: Sharp, { is16Bit, isInks, gif, tiff }: ImageHe
   return { data, height: info.height, width: info.width, channels: info.channels };
 }
 
-/** Three channels per pixel from one, three or more: further ones are left out. */
+/** Three channels per pixel from one, three or more; further ones are dropped. */
 export function toRgb(data: Uint8Array, channels: number): Uint8Array {
   if (channels === 3) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   const [green, blue] = channels < 3 ? [0, 0] : [1, 2];

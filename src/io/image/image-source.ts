@@ -1,15 +1,14 @@
-/** Image files as bytes that are read piece by piece, their errors, and the one limit on their size. */
+/** Image files as bytes that are read piece by piece, their errors, and the limit of their size. */
 import { closeSync, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { UserError, messageOf } from '../../errors.js';
 import type { RgbImage } from '../../types.js';
 
-/** A path, or the bytes of a file. */
 export type ImageSource = string | Uint8Array;
 
-/** Larger images are refused, where they are decoded and where only their header is read: 100 million pixels are 300 MB. */
+/** Limit of pixels, checked at decoding and by header alone: 100 million pixels are 300 MB. */
 export const MOST_PIXELS = 100_000_000;
 
-/** Throws the error of a source; the sentence goes on after a colon. */
+/** Throws the error of a source; the sentence follows a colon. */
 export type ImageFailure = (what: string) => never;
 
 export function imageFailure(source: ImageSource): ImageFailure {
@@ -24,17 +23,14 @@ export function checkPixels(width: number, height: number, fail: ImageFailure): 
   fail(`it has ${width} x ${height} pixels, at most ${MOST_PIXELS / 1e6} million are allowed; make it smaller.`);
 }
 
-/** Bytes at any place of a source; past its end there are none. */
+/** Bytes at any place of a source; none past its end. */
 export interface ImageBytes {
   readonly size: number;
   /** `length` bytes from `position` on, fewer at the end. */
   at(position: number, length: number): Buffer;
 }
 
-/**
- * Opens a source for the time of `use`.
- * @throws UserError that names the file: missing, not a file, not readable
- */
+/** Opens a source for the time of `use`. @throws UserError that names the file: missing, not a file, not readable */
 export function withImageBytes<T>(source: ImageSource, use: (bytes: ImageBytes) => T): T {
   if (typeof source !== 'string') {
     const bytes = Buffer.from(source.buffer, source.byteOffset, source.byteLength);
@@ -52,7 +48,6 @@ export function withImageBytes<T>(source: ImageSource, use: (bytes: ImageBytes) 
   }
 }
 
-/** All bytes of a source. */
 export function allBytes(source: ImageSource): Buffer {
   if (typeof source !== 'string') return Buffer.from(source.buffer, source.byteOffset, source.byteLength);
   try {
@@ -91,9 +86,9 @@ export function swapsSides(orientation: number): boolean {
 }
 
 /**
- * The image upright.
- * @param orientation EXIF's: 2 mirrored, 3 upside down, 4 flipped, 5 transposed, 6 to be turned right, 7 transversed, 8
- *   to be turned left; the image itself for 1
+ * The image upright; itself for 1.
+ * @param orientation EXIF's: 2 mirrored, 3 upside down, 4 flipped, 5 transposed, 6 to be turned right, 7 transversed,
+ *   8 to be turned left
  */
 export function turned(image: RgbImage, orientation: number): RgbImage {
   if (orientation <= 1 || orientation > 8) return image;

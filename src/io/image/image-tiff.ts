@@ -1,6 +1,6 @@
 /**
- * The tags of a TIFF's first page that decide how its numbers become colours, and the forms that are refused: those of
- * which the file does not say what is black and white, and those that the decoder gets wrong.
+ * Tags of a TIFF's first page that decide how its numbers become colours. Refused are files that do not define black
+ * and white, and those that the decoder gets wrong.
  */
 import type { ImageBytes, ImageFailure } from './image-source.js';
 
@@ -23,7 +23,7 @@ const TAG = {
 const MOST_VALUES = 1 << 20;
 /** Bytes of one value by the type of an entry: BYTE, SHORT, LONG and LONG8. */
 const VALUE_BYTES: Readonly<Record<number, 1 | 2 | 4 | 8>> = { 1: 1, 3: 2, 4: 4, 16: 8 };
-/** None, fax, LZW, JPEG, Deflate, PackBits. Tiles of any other are black without a word from the decoder. */
+/** None, fax, LZW, JPEG, Deflate, PackBits. The decoder silently makes tiles of any other black. */
 const COMPRESSIONS: ReadonlySet<number> = new Set([1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946]);
 
 const GREY: ReadonlySet<number> = new Set([0, 1]);
@@ -35,27 +35,27 @@ const JPEG_COMPRESSIONS: ReadonlySet<number> = new Set([6, 7]);
 const UNSIGNED = 1;
 const SIGNED = 2;
 
-/** How samples become 8-bit RGB. */
+/** Conversion of samples to 8-bit RGB. */
 export type TiffKind = 'grey' | 'rgb' | 'rgb-alpha' | 'cmyk' | 'palette' | 'jpeg';
 
 export interface TiffTraits {
   readonly kind: TiffKind;
   /** 1 to 8. */
   readonly orientation: number;
-  /** Places of bytes that the decoder must find changed: else it takes signed numbers, or alpha, into account. */
+  /** Bytes to change for the decoder, which would else interpret signed numbers, or alpha. */
   readonly changes: readonly { readonly at: number; readonly value: number }[];
 }
 
 interface Entry {
   readonly values: readonly number[];
-  /** Where the first value's low byte lies in the file, and the bytes from one value to the next. */
+  /** Offset of the first value's low byte, and the distance between values. */
   readonly place: number;
   readonly size: number;
 }
 
 /**
- * @throws UserError by `fail` for forms that are not read; null where the file has no directory (the decoder will say
- *   what is wrong with it)
+ * @returns null where the file has no directory, which the decoder will report
+ * @throws UserError by `fail` for forms that are not read
  */
 export function tiffTraits(bytes: ImageBytes, fail: ImageFailure): TiffTraits | null {
   const entries = directoryOf(bytes);
@@ -93,7 +93,7 @@ export function tiffTraits(bytes: ImageBytes, fail: ImageFailure): TiffTraits | 
   return fail(`it is a TIFF of ${nameOf(photometric)}, ${samples} samples of ${bits} bits per pixel; ${convert}`);
 }
 
-/** The bytes of a file as the decoder is to find them. */
+/** The file with the changes for the decoder. */
 export function patchedTiff(bytes: Buffer, changes: TiffTraits['changes']): Buffer {
   const patched = Buffer.from(bytes);
   for (const { at, value } of changes) patched[at] = value;
@@ -105,7 +105,7 @@ function changed(entry: Entry | undefined, value: number): { at: number; value: 
   return entry.values.flatMap((found, i) => (found === value ? [] : [{ at: entry.place + i * entry.size, value }]));
 }
 
-/** Where the last of the strips or tiles ends: the decoder leaves a missing tile black. */
+/** End of the last strip or tile: the decoder leaves a missing tile black. */
 function endOf(entries: ReadonlyMap<number, Entry>): number {
   let end = 0;
   for (const [offsets, lengths] of [
@@ -133,7 +133,7 @@ function nameOf(photometric: number): string {
   return names[photometric] ?? `colour space ${photometric}`;
 }
 
-/** The entries that are needed, of a classic TIFF or a BigTIFF. */
+/** The relevant entries of a classic TIFF or a BigTIFF. */
 function directoryOf(bytes: ImageBytes): ReadonlyMap<number, Entry> | null {
   const head = bytes.at(0, 16);
   if (head.length < 16) return null;

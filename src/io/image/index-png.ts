@@ -1,13 +1,12 @@
 /**
- * Label maps: PNG files whose pixels are class numbers, either grey levels or palette indices (the colours mean
- * nothing then). Image decoders expand the palette, so the file is relabelled as grey before it is decoded.
+ * Label maps: PNG files whose pixels are class numbers, either grey levels or palette indices. Image decoders expand
+ * the palette, so the file is relabelled as grey first.
  */
 import { crc32 } from 'node:zlib';
 import { PNG } from 'pngjs';
 import { UserError, messageOf } from '../../errors.js';
 import { GREY, PALETTE, PNG_SIGNATURE, type PngFile, pngChunks, readPngFile } from './png-file.js';
 
-/** One number from 0 to 255 per pixel, row by row. */
 export interface LabelMap {
   readonly data: Uint8Array;
   readonly height: number;
@@ -15,7 +14,7 @@ export interface LabelMap {
 }
 
 /**
- * Reads a grey or palette PNG of at most 8 bits as numbers: the stored ones, so that white of 1 bit is 1.
+ * Reads a grey or palette PNG of at most 8 bits as stored numbers: white of 1 bit is 1.
  * @throws UserError that names the file: missing, not such a PNG, damaged, too large
  */
 export function readIndexPng(path: string): LabelMap {
@@ -46,7 +45,6 @@ export function decodeIndexPng(file: PngFile): LabelMap {
   return { data, height, width };
 }
 
-/** The property of a PNG's header that keeps it from being a label map; null without one. */
 export function indexPngFault({ colour, depth }: Pick<PngFile, 'colour' | 'depth'>): string | null {
   if (depth <= 8 && (colour === GREY || colour === PALETTE)) return null;
   return `it has colour type ${colour} with ${depth} bits; expected grey (0) or palette (3) with at most 8`;

@@ -1,7 +1,7 @@
 /**
- * Masks as painting tools write them: a PNG in which everything that is neither black nor fully transparent is inside.
- * In a palette PNG whose number 0 is black the numbers decide (0 is outside, as in a label map), otherwise the colours:
- * programs that shrink PNGs number the colours as they please, white often first.
+ * Masks as painting tools write them: every pixel of the PNG that is neither black nor fully transparent is inside. In
+ * a palette PNG whose number 0 is black the numbers decide (0 is outside, as in a label map), otherwise the colours:
+ * programs that shrink PNGs renumber the colours, often from white.
  */
 import { existsSync } from 'node:fs';
 import { PNG } from 'pngjs';
@@ -10,10 +10,7 @@ import type { BinaryMask } from '../../types.js';
 import { type LabelMap, decodeIndexPng } from './index-png.js';
 import { GREY, PALETTE, type PngFile, pngChunk, pngFile, readPngFile } from './png-file.js';
 
-/**
- * Reads a mask of any kind of PNG.
- * @throws UserError that names the file: missing, not a PNG, damaged, too large, or black on a transparent ground
- */
+/** @throws UserError that names the file: missing, not a PNG, damaged, too large, or black on a transparent ground */
 export function readMaskPng(path: string): BinaryMask {
   if (!existsSync(path)) throw new UserError(`Cannot read ${path} as a mask: there is no such file; check the path.`);
   try {
@@ -46,7 +43,7 @@ interface Pixels {
   readonly isBlackOnTransparent: boolean;
 }
 
-/** Grey levels and palette numbers: each number is inside or outside, so that pixels are looked up. */
+/** Grey levels and palette numbers: each number is inside or outside, so pixels are looked up. */
 function numberedPixels(file: PngFile): Pixels {
   const labels = decodeIndexPng(file);
   const transparency = pngChunk(file, 'tRNS');

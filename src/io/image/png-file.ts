@@ -1,8 +1,7 @@
-/** PNG files as far as sharp and pngjs do not show them: size, depth, colour type, palette and transparency as stored. */
+/** PNG properties that sharp and pngjs hide: size, depth, colour type, palette and transparency as stored. */
 import { readFileSync } from 'node:fs';
 import { messageOf } from '../../errors.js';
 
-/** Colour types of PNG. */
 export const GREY = 0;
 export const PALETTE = 3;
 /** Larger PNGs are refused: 100 million pixels are 400 MB when decoded. */
@@ -18,14 +17,13 @@ export interface PngFile {
   readonly bytes: Buffer;
   readonly width: number;
   readonly height: number;
-  /** Bits of a sample: 1, 2, 4, 8 or 16. */
   readonly depth: number;
   /** 0 grey, 2 RGB, 3 palette, 4 grey with alpha, 6 RGB with alpha. */
   readonly colour: number;
 }
 
 /**
- * Reads a PNG file up to its header; the rest is taken over unchecked.
+ * Reads a PNG file and checks its header alone.
  * @throws Error, without the file's name: missing, no PNG, damaged line ends, too large
  */
 export function readPngFile(path: string): PngFile {
@@ -56,7 +54,7 @@ export function pngChunk({ bytes }: PngFile, type: string): Buffer | null {
   return null;
 }
 
-/** The chunks after the header as far as they are whole. */
+/** The whole chunks after the header. */
 export function* pngChunks(bytes: Buffer): Generator<{ type: string; data: Buffer; whole: Buffer }> {
   for (let at = HEADER_END; at + 12 <= bytes.length;) {
     const length = bytes.readUInt32BE(at);
@@ -68,8 +66,8 @@ export function* pngChunks(bytes: Buffer): Generator<{ type: string; data: Buffe
 }
 
 /**
- * Whether a PNG went through a program that converts line ends, and the way back: the signature holds CR LF and a lone
- * LF to show it. Null for a PNG that did not, and for what is no PNG.
+ * Description of converted line ends, and the way back: the signature holds CR LF and a lone LF to reveal them. Null
+ * for an intact PNG and for any other file.
  */
 export function lineEndDamage(bytes: Buffer): string | null {
   if (!bytes.subarray(0, 4).equals(NAME)) return null;

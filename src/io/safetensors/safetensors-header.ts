@@ -1,4 +1,4 @@
-/** The JSON header of a safetensors file, checked strictly: every rule of the format, and nothing else accepted. */
+/** The JSON header of a safetensors file, checked by every rule of the format. */
 
 /** Bytes of one number. The last group is listed and never computed with: quantised and complex numbers. */
 export const DTYPE_BYTES = {
@@ -42,7 +42,7 @@ export function isRead(dtype: Dtype): dtype is ReadDtype {
   return !NOT_READ.test(dtype);
 }
 
-/** Why the numbers of a tensor are not given. */
+/** Reason why a tensor cannot be read. */
 export function notRead(dtype: Dtype): string {
   return (
     `it is of type ${dtype}, which is listed and not computed with; ` +
@@ -50,7 +50,6 @@ export function notRead(dtype: Dtype): string {
   );
 }
 
-/** One tensor: bytes [begin, end) after the header. */
 export interface HeaderEntry {
   readonly name: string;
   readonly dtype: Dtype;
@@ -67,14 +66,12 @@ export interface SafetensorsHeader {
 /** Throws an error that names the file. */
 export type Fail = (what: string) => never;
 
-/** Parts of a dotted name that would reach into every object's prototype if names became nested objects. */
+/** Parts of a dotted name that would reach every object's prototype if names became nested objects. */
 const POLLUTING = new Set(['__proto__', 'constructor', 'prototype']);
 
 /**
- * Reads and checks a header.
  * @param bytes the header alone
  * @param dataLength bytes that follow it in the file
- * @param fail throws an error that names the file
  */
 export function parseHeader(bytes: Uint8Array, dataLength: number, fail: Fail): SafetensorsHeader {
   let text: string;
@@ -137,7 +134,7 @@ function checkEntry(name: string, value: unknown, dataLength: number, fail: Fail
   return { name, dtype, shape, begin, end };
 }
 
-/** The tensors must tile the data: no overlap (memory bound), no gap (nothing hidden), nothing after the end. */
+/** The tensors must tile the data: no overlap (memory bound), no gap (nothing hidden), no bytes after the end. */
 function checkCoverage(entries: readonly HeaderEntry[], dataLength: number, fail: Fail): void {
   let reached = 0;
   for (const entry of [...entries].sort((a, b) => a.begin - b.begin || a.end - b.end)) {
@@ -150,7 +147,7 @@ function checkCoverage(entries: readonly HeaderEntry[], dataLength: number, fail
 }
 
 /**
- * The first key that an object of this (valid) JSON text has twice; JSON.parse would keep the last one silently,
+ * The first key that occurs twice in an object of this (valid) JSON text; JSON.parse would silently keep the last one,
  * another reader the first.
  */
 function findDuplicateKey(text: string): string | null {
@@ -172,7 +169,6 @@ function findDuplicateKey(text: string): string | null {
   return null;
 }
 
-/** Position after the closing quote of the string that starts at `start`. */
 function stringEnd(text: string, start: number): number {
   let at = start + 1;
   while (text[at] !== '"') at += text[at] === '\\' ? 2 : 1;

@@ -1,7 +1,3 @@
-/**
- * Writing safetensors (the format: see safetensors.ts), tensor by tensor: in memory is never more than one of them.
- * Typed arrays are written as they lie in memory, so a little-endian machine is assumed, as for reading.
- */
 import { UserError } from '../../errors.js';
 import { LET_GO, writeFileAtomic } from '../atomic/atomic-file.js';
 import { inMemory } from '../file-tensor.js';
@@ -9,24 +5,24 @@ import { DTYPE_BYTES } from './safetensors-header.js';
 import { DEFAULT_SHARD_BYTES, writeShards } from '../shards.js';
 import { type TensorOutput, byteCount, checkNames, converted, named, outputBytes } from '../tensor-output.js';
 
-/** What can be written from memory. Float32Array may be stored in half the space by `dtype`; Uint16Array holds its patterns. */
+/** Tensor in memory. Float32Array may be stored in half the space by `dtype`; Uint16Array holds its patterns. */
 export interface TensorToStore {
   readonly shape: readonly number[];
   readonly data: Float32Array | Uint16Array | Int32Array | Uint8Array;
-  /** Of Float32Array, which is rounded to nearest, ties to even (default F32), or of 16-bit patterns. */
+  /** Type of a Float32Array, which is rounded to nearest, ties to even (default F32), or of 16-bit patterns. */
   readonly dtype?: 'F32' | 'F16' | 'BF16';
 }
 
 export type SafetensorsMetadata = Readonly<Record<string, string>>;
 
-/** The name under which a header keeps what is no tensor. */
+/** The header's name for what is no tensor. */
 const RESERVED = '__metadata__';
 
 /**
- * Writes a file atomically, tensors in the map's order (those of wider types first, as the format's own writer does,
- * so that every tensor is aligned).
+ * Writes a file atomically, tensors in the map's order (those of wider types first, as the format's own writer does, so
+ * that every tensor is aligned).
  * @throws UserError when the file cannot be written, or for a finite value that the type cannot hold; Error for a
- *   shape that does not fit its data. Nothing is left behind then.
+ *   shape that does not fit its data. Nothing is left behind.
  */
 export function writeSafetensors(
   path: string,
@@ -40,7 +36,7 @@ export function writeSafetensors(
   );
 }
 
-/** Writes a file atomically; order of tensors, and errors, as for `writeSafetensors`. */
+/** As `writeSafetensors`. */
 export function writeSafetensorsFile(
   path: string,
   tensors: readonly TensorOutput[],
@@ -50,8 +46,8 @@ export function writeSafetensorsFile(
 }
 
 /**
- * The bytes of a file that is to be written later; they share the memory of float32 tensors.
- * @param name for errors, which are those of `writeSafetensors`
+ * Bytes of a file to be written later; they share the memory of float32 tensors. @param name for errors, as of
+ * `writeSafetensors`
  */
 export function safetensorsPieces(
   name: string,
@@ -78,10 +74,10 @@ function pieces(path: string, tensors: readonly TensorOutput[], metadata: Safete
 }
 
 /**
- * Writes model.safetensors, or, when the tensors are more than `shardBytes`, model-00001-of-0000N.safetensors and so
- * on with model.safetensors.index.json, into a folder that exists (best a temporary one: see writeDirectoryAtomic).
+ * Writes model.safetensors, or, when the tensors exceed `shardBytes`, model-00001-of-0000N.safetensors and so on with
+ * model.safetensors.index.json, into an existing folder (best a temporary one: see writeDirectoryAtomic).
  * @returns the names of the files
- * @throws as `writeSafetensors` does
+ * @throws as `writeSafetensors`
  */
 export function writeShardedSafetensors(
   dir: string,

@@ -1,11 +1,9 @@
 /**
- * The safetensors format (github.com/huggingface/safetensors): 8 bytes little-endian header length, a JSON header
- * { name: { dtype, shape, data_offsets: [begin, end] }, "__metadata__": { string: string } }, then the bytes of all
- * tensors without gaps. Files come from strangers: the header is checked completely before anything is allocated,
- * and what is allocated never exceeds the file's size.
- *
- * Typed arrays are used as they lie in the file, so a little-endian machine is assumed (all that Node.js supports in
- * practice).
+ * The safetensors format (github.com/huggingface/safetensors): 8 bytes little-endian header length, a JSON header {
+ * name: { dtype, shape, data_offsets: [begin, end] }, "__metadata__": { string: string } }, then the bytes of all
+ * tensors without gaps. Files come from strangers: the header is checked completely before anything is allocated, and
+ * allocations never exceed the file's size. Typed arrays are used as stored: Node.js runs on little-endian machines in
+ * practice.
  */
 import { UserError } from '../../errors.js';
 import {
@@ -32,15 +30,15 @@ export interface SafetensorsContent {
 const LARGEST_HEADER = 100_000_000;
 const FORMAT = 'safetensors';
 
-/** What a file holds, nothing of it read yet but the header. */
+/** Content of a file, of which only the header is read yet. */
 export interface SafetensorsFile {
   readonly tensors: Map<string, FileTensor>;
   readonly metadata: Record<string, string>;
 }
 
 /**
- * Opens a file: its header is read and checked, its tensors are read one by one when they are asked for.
- * @throws UserError that names the file and the key at fault.
+ * Opens a file: its header is read and checked, its tensors are read on demand. @throws UserError that names the file
+ * and the key at fault
  */
 export function openSafetensors(path: string): SafetensorsFile {
   return withFile(path, FORMAT, (file, size) => {
@@ -56,10 +54,7 @@ export function openSafetensors(path: string): SafetensorsFile {
   });
 }
 
-/**
- * Reads a whole file.
- * @throws UserError that names the file and the key at fault.
- */
+/** Reads a whole file. @throws UserError that names the file and the key at fault */
 export function readSafetensors(path: string): SafetensorsContent {
   return withFile(path, FORMAT, (file, size) => {
     const { header, start } = readHeader(file, size, path);
@@ -97,8 +92,8 @@ function readTensor(file: number, start: number, entry: HeaderEntry, fail: Fail)
 }
 
 /**
- * A stored tensor's values as float32: exact for F32, F16, BF16, BOOL and small integers.
- * @throws UserError for an integer that float32 cannot hold exactly; F64 is rounded.
+ * A stored tensor's values as float32: exact for F32, F16, BF16, BOOL and small integers; F64 is rounded.
+ * @throws UserError for an integer that float32 cannot hold exactly
  */
 export function toFloat32(tensor: StoredTensor, name = 'tensor'): Float32Array {
   const { dtype, data } = tensor;

@@ -1,11 +1,8 @@
 /**
- * A TensorBoard event file being written: records of TFRecord, each one Event.
- *
- * Why this is written by hand: the only kept package for Node that writes these files is tfjs-node, by TensorFlow's own
- * C++, which most engines of this project do without; the format is a frame of 16 bytes around five small messages.
- *
- * Every event is handed to the system as it comes, so a run that is killed keeps everything but perhaps half an event,
- * at which readers stop. A run that goes on writes a further file; TensorBoard reads files in the order of their names.
+ * A TensorBoard event file: TFRecord frames, each with one Event. Written by hand because the only maintained package
+ * for it is tfjs-node, by TensorFlow's C++, which most engines here do without; the format is a frame of 16 bytes
+ * around five small messages. Every event is flushed at once, so a killed run loses at most half an event, at which
+ * readers stop. A resumed run writes a further file; TensorBoard reads files in the order of their names.
  */
 import { closeSync, mkdirSync, openSync, readdirSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
@@ -22,9 +19,9 @@ export class EventFile {
   ) {}
 
   /**
-   * Begins a file in `dir`, which is made where it is missing.
-   * @param firstStep the step with which the run begins (0) or goes on; what earlier files say of it and of later ones
-   *   is forgotten by readers. TensorBoard heeds this from the second file on, so every file has to say it.
+   * Begins a file in `dir`, which is made where missing.
+   * @param firstStep the first step of the run; readers forget what earlier files say of it and later ones.
+   *   TensorBoard heeds this from the second file on, so every file says it.
    * @throws UserError when it cannot be written
    */
   static create(dir: string, firstStep: number): EventFile {
@@ -54,7 +51,6 @@ export class EventFile {
   }
 }
 
-/** Later than all that are there, also within the same second or when the clock was set back. */
 function nameIn(dir: string): string {
   const times = readdirSync(dir).map((name) => Number(NAME.exec(name)?.[1] ?? 0));
   const time = Math.max(Math.floor(Date.now() / 1000), ...times.map((earlier) => earlier + 1));

@@ -3,11 +3,11 @@
  * framework/{summary,tensor,tensor_shape,types}.proto; only what is written here is named here.
  */
 
-/** What an event says. */
+/** Content of an event. */
 export type EventContent =
   /** The first event of every file. */
   | { readonly kind: 'version' }
-  /** The run begins or goes on with this step: what earlier files say of it and of later ones is to be forgotten. */
+  /** The run begins or resumes at this step: content of earlier files from there on is to be forgotten. */
   | { readonly kind: 'start' }
   | { readonly kind: 'scalars'; readonly values: Readonly<Record<string, number>> }
   | { readonly kind: 'picture'; readonly tag: string; readonly png: Buffer }
@@ -17,7 +17,7 @@ export type EventContent =
 const FILE_VERSION = 'brain.Event:2';
 const SESSION_START = 1;
 const RGB = 3;
-/** Where a PNG file's header says its width and height. */
+/** Offset of width and height in a PNG file. */
 const PNG_SIZES = 16;
 const DT_STRING = 7;
 const DATA_CLASS_TENSOR = 2;
@@ -67,10 +67,7 @@ function tagged(tag: string): ProtobufWriter {
   return new ProtobufWriter().bytes(1, tag);
 }
 
-/**
- * A writer of the protocol-buffers wire format, as much as event files need: fields one after the other, by number.
- * Source: protobuf.dev/programming-guides/encoding.
- */
+/** Protocol-buffers wire format as far as event files need it (protobuf.dev/programming-guides/encoding). */
 const VARINT = 0;
 const FIXED64 = 1;
 const BYTES = 2;

@@ -1,12 +1,11 @@
 /**
- * Names in checkpoints that are of no use to a reader of weights and do no harm: schedulers' counters, devices, settings of
- * trainers. What they would make is kept as an opaque value; nothing of theirs is called. Classes of libraries and of
- * people's own programs are such names; functions are not, and neither is what Python itself ships, since that is what a
- * harmful pickle calls.
+ * Harmless names in checkpoints, of no use to a reader of weights: schedulers' counters, devices, settings of trainers.
+ * Their objects are kept as opaque values; nothing is called. Classes of libraries and programs are harmless; functions
+ * are not, nor is anything of Python itself, which harmful pickles call.
  */
 import { PickleGlobal, PickleOpaque } from './pickle-values.js';
 
-/** Of Python and of functions: these alone. */
+/** The only allowed names of Python, and of functions. */
 const LISTED: ReadonlySet<string> = new Set([
   ...[
     'collections Counter',
@@ -37,7 +36,7 @@ const LISTED: ReadonlySet<string> = new Set([
   ...['deepspeed.utils.tensor_fragment fragment_address'],
 ]);
 
-/** Packages of Python itself whose classes and functions reach the machine, or could: every name of theirs is refused. */
+/** Packages of Python itself that reach, or could reach, the machine: all their names are refused. */
 const PYTHON = new RegExp(
   `^(?:${[
     '__builtin__ builtins __main__.__builtins__ os posix nt ntpath posixpath sys subprocess _posixsubprocess commands popen2',
@@ -58,7 +57,7 @@ const PYTHON = new RegExp(
 /** A class by Python's custom: its last part begins with a capital. */
 const CLASS = /(?:^|\.)_*[A-Z][A-Za-z0-9_]*$/;
 
-/** A global that stands for an opaque value, or null where the name is not harmless. */
+/** A global that stands for an opaque value; null for a name that is not harmless. */
 export function harmlessGlobal(module: string, name: string): PickleGlobal | null {
   const full = `${module} ${name}`;
   const isClass = CLASS.test(name) && !PYTHON.test(module);

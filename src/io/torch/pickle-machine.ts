@@ -1,7 +1,7 @@
 /**
- * What a pickle is executed on: a stack, marks in it, a memo, and a position in the bytes. Every length is compared
- * with the bytes that are left before anything is made, and what is made is counted: a pickle of one-byte opcodes
- * cannot fill the memory.
+ * State of a running pickle: a stack, marks in it, a memo, and a position in the bytes. Every length is compared with
+ * the remaining bytes before anything is made, and values are counted: a pickle of one-byte opcodes cannot fill the
+ * memory.
  */
 import { UserError } from '../../errors.js';
 import { type PickleContext, PickleGlobal, type PickleOptions, type PickleValue, describe } from './pickle-values.js';
@@ -11,7 +11,7 @@ const DEFAULT_MEMORY = 512 * 2 ** 20;
 /** Values on the stack at once; Python writes containers in batches of 1000, tuples whole. */
 const LARGEST_STACK = 4_000_000;
 const LARGEST_MARKS = 100_000;
-/** Estimates in bytes of what V8 needs, measured on pickles of nothing but one kind. */
+/** Estimates in bytes of V8's needs, measured on pickles of only one kind. */
 const SLOT = 24;
 export const COST = { list: 40, dictionary: 240, entry: 64, text: 32, bytes: 240, object: 64, memo: 48 } as const;
 
@@ -21,7 +21,7 @@ export class PickleMachine implements PickleContext {
   readonly bytes: Buffer;
   at: number;
   private readonly marks: number[] = [];
-  /** Height of the stack at the last mark: what lies below cannot be popped. */
+  /** Height of the stack at the last mark, below which nothing is popped. */
   private floor = 0;
   private left: number;
 
@@ -46,7 +46,7 @@ export class PickleMachine implements PickleContext {
     }
   }
 
-  /** Moves over `length` bytes; says where they begin. */
+  /** Moves over `length` bytes and returns their position. */
   take(length: number): number {
     const start = this.at;
     if (length > this.bytes.length - start) {
@@ -64,12 +64,11 @@ export class PickleMachine implements PickleContext {
     return this.bytes.readUInt32LE(this.take(4));
   }
 
-  /** An 8-byte length; beyond 2^53 it is rounded, which is more than any file holds. */
+  /** An 8-byte length; rounded beyond 2^53, which no file holds. */
   length8(): number {
     return Number(this.bytes.readBigUInt64LE(this.take(8)));
   }
 
-  /** The bytes up to the next line feed, which is passed over. */
   line(): Buffer {
     const end = this.bytes.indexOf(10, this.at);
     if (end < 0) this.fail('a line has no end; it is cut off or damaged');
@@ -78,7 +77,6 @@ export class PickleMachine implements PickleContext {
     return line;
   }
 
-  /** UTF-8 of `length` bytes. */
   text(length: number): string {
     return this.decoded(this.bytes, this.take(length), length, 'utf-8');
   }
@@ -126,7 +124,7 @@ export class PickleMachine implements PickleContext {
     this.floor = this.stack.length;
   }
 
-  /** The values above the last mark, taken off together with it. */
+  /** The values above the last mark, popped together with it. */
   popMark(): PickleValue[] {
     const below = this.marks.pop();
     if (below === undefined) return this.fail('a mark is missing on its stack; it is damaged');
@@ -135,7 +133,7 @@ export class PickleMachine implements PickleContext {
     return items;
   }
 
-  /** POP takes a value off, or a mark that has nothing above it. */
+  /** POP removes a value, or a mark with nothing above it. */
   popAny(): void {
     if (this.stack.length === this.floor && this.marks.length > 0) this.popMark();
     else this.pop();
@@ -163,7 +161,7 @@ export class PickleMachine implements PickleContext {
     this.push(found);
   }
 
-  /** Pushes what calling `callee` gives, where the allow-list says that it can be called. */
+  /** Pushes the result of calling `callee`, where the allow-list permits it. */
   call(callee: PickleValue, args: readonly PickleValue[]): void {
     if (!(callee instanceof PickleGlobal) || callee.call === null) {
       this.fail(`it calls ${callee instanceof PickleGlobal ? callee.name : describe(callee)}, which cannot be called`);
@@ -196,10 +194,9 @@ function isUtf8(bytes: Uint8Array): boolean {
   }
 }
 
-/** What a pickle remembers by number. Numbers usually follow one another, from 0 or 1 on: a list is faster for these. */
+/** A pickle's memo. Numbers usually follow one another from 0 or 1 on: a list is faster for these. */
 class PickleMemo {
   private readonly list: PickleValue[] = [];
-  /** Number of the first of the list. */
   private start = 0;
   private readonly others = new Map<number, PickleValue>();
 

@@ -1,6 +1,6 @@
 /**
- * What each opcode of a pickle does (protocols 0 to 5, as Python's pickletools.py documents them). Opcodes that are
- * not here have no place in data: the extension registry and buffers outside of the pickle.
+ * Opcodes of a pickle (protocols 0 to 5, as Python's pickletools.py documents them), without those that have no place
+ * in data: the extension registry and external buffers.
  */
 import { COST, type PickleMachine } from './pickle-machine.js';
 import { parseDecimal, parseTwosComplement, parseWhole, unescaped, unquoted } from './pickle-text.js';

@@ -1,4 +1,3 @@
-/** The values that pickles of protocol 0 write as text: numbers, quoted bytes, escaped Unicode. */
 import type { Fail } from '../safetensors/safetensors-header.js';
 
 /** Digits of an integer of 255 bytes. */

@@ -1,9 +1,9 @@
 /**
- * Python's pickle, protocol 2, as much of it as a checkpoint of PyTorch or a list of records needs. Nothing is memoised: what occurs twice
- * is written twice, and every reader understands that. (Opcodes: CPython's Lib/pickletools.py)
+ * Python's pickle, protocol 2, as far as checkpoints of PyTorch and lists of records need it. Nothing is memoised:
+ * repeated values are written twice. (Opcodes: CPython's Lib/pickletools.py)
  */
 
-/** A value to pickle: plain, or one of the functions below for what JavaScript has no form of. */
+/** A value to pickle: plain, or made by one of the functions below. */
 export type Picklable = string | number | boolean | ((out: Buffer[]) => void);
 type Writer = Extract<Picklable, (out: Buffer[]) => void>;
 
@@ -13,7 +13,6 @@ const OP = {
   mark: 0x28,
   emptyTuple: 0x29,
   tuple: 0x74,
-  /** For 1, 2 and 3 values. */
   shortTuples: [0x85, 0x86, 0x87],
   global: 0x63,
   reduce: 0x52,
@@ -48,7 +47,6 @@ export function list(values: readonly Picklable[]): Writer {
   };
 }
 
-/** A dict whose keys are texts. */
 export function dict(items: Readonly<Record<string, Picklable>>): Writer {
   return (out) => {
     out.push(Buffer.of(OP.emptyDict));
@@ -56,7 +54,6 @@ export function dict(items: Readonly<Record<string, Picklable>>): Writer {
   };
 }
 
-/** A class or function, by its name. */
 export function global(module: string, name: string): Writer {
   return (out) => out.push(Buffer.of(OP.global), Buffer.from(`${module}\n${name}\n`, 'ascii'));
 }
@@ -102,7 +99,6 @@ function write(value: Picklable, out: Buffer[]): void {
   }
 }
 
-/** Sets them in the dict before. */
 function writeItems(items: readonly (readonly [Picklable, Picklable])[], out: Buffer[]): void {
   if (items.length === 0) return;
   out.push(Buffer.of(OP.mark));

@@ -1,7 +1,7 @@
 /**
  * Python's pickle format, for files of strangers. A pickle is a program: Python's own reader runs whatever it names.
- * This one knows an allow-list of names, makes plain values only, runs nothing, and takes no more memory than it is
- * allowed. Containers may contain themselves, so whoever walks through a value must not follow it without an end.
+ * This reader has an allow-list of names, makes plain values only, runs nothing, and bounds its memory. Containers may
+ * contain themselves, so walks through a value need a bound.
  */
 import { COST, PickleMachine } from './pickle-machine.js';
 import { STEPS, STOP } from './pickle-opcodes.js';
@@ -35,7 +35,7 @@ export function unpickle(bytes: Uint8Array, options: PickleOptions): { value: Pi
   }
 }
 
-/** The containers that pickles name instead of having an opcode for them, by 'module name'. */
+/** Containers that pickles name for lack of an opcode, by 'module name'. */
 export const PLAIN_GLOBALS: ReadonlyMap<string, PickleGlobal> = new Map(
   [
     new PickleGlobal('collections OrderedDict', orderedDict),
@@ -67,7 +67,7 @@ function setOf(args: readonly PickleValue[], context: PickleContext): PickleValu
   return new Set(listed(args, context));
 }
 
-/** The items of the one list or tuple that is given, if any; counted, as one list may be copied many times. */
+/** The items of the one list or tuple given, if any; counted, since one list may be copied many times. */
 function listed(args: readonly PickleValue[], context: PickleContext): readonly PickleValue[] {
   const [first] = args;
   if (first === undefined) return [];

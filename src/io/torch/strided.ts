@@ -1,11 +1,10 @@
 /**
  * Strided views, as PyTorch stores tensors: element (i, j, ...) lies at offset + i·strides[0] + j·strides[1] + ... of a
- * storage. A view becomes one row-major array; what is needed beside it is one block of the file.
+ * storage. A view becomes one row-major array, with one block of the file as further memory.
  */
 import type { ByteSource } from '../byte-source.js';
 import type { Fail } from '../safetensors/safetensors-header.js';
 
-/** Everything is counted in elements. */
 export interface StridedView {
   readonly shape: readonly number[];
   readonly strides: readonly number[];
@@ -17,10 +16,10 @@ type Elements = Uint8Array | Uint16Array | Uint32Array;
 /** Bytes of the file that are read at once for a view that is not contiguous. */
 export const BLOCK_BYTES = 16 * 2 ** 20;
 
-/** Rows that are copied side by side: their cache lines are written whole. */
+/** Rows that are copied together, so that their cache lines are written whole. */
 const TILE = 32;
 
-/** Checks that a view has sensible numbers, stays inside of a storage of `length` elements, and repeats none at large. */
+/** Checks that a view has sensible numbers, lies inside of a storage of `length` elements, and is not expanded. */
 export function checkView({ shape, strides, offset }: StridedView, length: number, fail: Fail): void {
   if (shape.length !== strides.length) fail(`it has ${shape.length} sizes but ${strides.length} strides`);
   for (const count of [...shape, ...strides, offset]) {
@@ -40,7 +39,6 @@ export function elementCount(shape: readonly number[]): number {
   return shape.includes(0) ? 0 : shape.reduce((product, size) => product * size, 1);
 }
 
-/** True when the elements lie in the storage as a row-major array has them. */
 export function isContiguous({ shape, strides }: StridedView): boolean {
   let expected = 1;
   for (let i = shape.length - 1; i >= 0; i--) {
@@ -55,7 +53,7 @@ export function isContiguous({ shape, strides }: StridedView): boolean {
  * Reads a view that `checkView` has passed.
  * @param position byte of the file at which its storage begins
  * @param width bytes of one element: 1, 2, 4 or 8
- * @param blockBytes how much of the file is read at once; tests use less
+ * @param blockBytes read at once; tests use less
  * @returns the elements in row-major order, as bytes that begin at 0 of a buffer of their own
  */
 export function readStrided(
@@ -72,12 +70,12 @@ export function readStrided(
   return bytes;
 }
 
-/** One dimension of the view: how far a step goes in the storage and in the result. */
+/** One dimension of the view: its steps in the storage and in the result. */
 interface Dimension {
   readonly size: number;
   readonly stride: number;
   readonly outStride: number;
-  /** How far the dimensions after this one reach in the storage. */
+  /** Reach of the inner dimensions in the storage. */
   readonly extent: number;
 }
 
@@ -105,7 +103,7 @@ function scatter(
   }
 }
 
-/** From the largest step to the smallest, so that a walk goes through the storage from its beginning to its end. */
+/** From the largest step to the smallest, so that a walk passes the storage from beginning to end. */
 function inStorageOrder({ shape, strides }: StridedView, parts: number): Dimension[] {
   const steps: { size: number; stride: number; outStride: number }[] = [];
   let outStride = parts;
@@ -126,8 +124,8 @@ function inStorageOrder({ shape, strides }: StridedView, parts: number): Dimensi
 }
 
 /**
- * Copies what lies in storage elements [start, stop) of the sub-view that begins at `at` and has the dimensions from
- * `depth` on; as deep as a tensor has dimensions.
+ * Copies the part in storage elements [start, stop) of the sub-view that begins at `at` and has the dimensions from
+ * `depth` on.
  */
 function copyBlock(
   block: Elements,
@@ -165,13 +163,13 @@ function copyBlock(
   }
 }
 
-/** How many of the next rows, at most TILE, end within `room` elements. */
+/** Number of the next rows, at most TILE, that end within `room` elements. */
 function wholeRows(room: number, stride: number, left: number): number {
   const fitting = stride === 0 ? left : Math.ceil(room / stride);
   return room <= 0 ? 0 : Math.min(TILE, left, fitting);
 }
 
-/** Copies `rows` rows side by side: what is next to each other in the result is written together. */
+/** Copies `rows` rows together: neighbours in the result are written together. */
 function copyTile(
   block: Elements,
   source: number,

@@ -1,7 +1,7 @@
 /**
  * Checkpoints of torch.save (.bin, .pth, .pt): a zip file with a pickle that describes the tensors and one entry per
- * storage of numbers. Only the description is read when a file is opened; the pickle is executed by an interpreter
- * that knows tensors and plain containers and refuses everything else (pickle.ts).
+ * storage of numbers. Opening reads the description alone; the interpreter of the pickle accepts tensors and plain
+ * containers only (pickle.ts).
  */
 import { type ByteSource, type Opener, fileOpener, readPart } from '../byte-source.js';
 import { HEAD_BYTES, describeFileKind } from '../file-kind.js';
@@ -15,32 +15,32 @@ import { LARGEST_PICKLE, isLegacyCheckpoint, readLegacyCheckpoint } from './torc
 import { TORCH_GLOBALS, type TorchStorage, type TorchTensor, storageLoader } from './torch-tensors.js';
 import { type ZipEntry, readZipDirectory, storedOffset } from './zip-directory.js';
 
-/** What a file holds, no tensor of it read yet. */
+/** Content of a file, no tensor of it read yet. */
 export interface TorchCheckpoint {
   readonly tensors: Map<string, FileTensor>;
-  /** Entries that are not tensors, as unpickled; those of a wrapped state dict are named 'wrapper.name'. */
+  /** Entries other than tensors, as unpickled; those of a wrapped state dict are named 'wrapper.name'. */
   readonly others: Map<string, unknown>;
-  /** The key under which the tensors were found, where the file wraps them: 'state_dict', 'ema.model'. */
+  /** The key of the tensors, where the file wraps them: 'state_dict', 'ema.model'. */
   readonly wrapper: string | null;
 }
 
 const FORMAT = 'a PyTorch checkpoint';
 
-/** The pickled object, and how the bytes of its storages are found. */
+/** The pickled object, and the positions of its storages. */
 interface Content {
   readonly value: PickleValue;
   locate(source: ByteSource, storage: TorchStorage, fail: Fail): number;
 }
 
 /**
- * Opens a file: its description is read and checked, its tensors are read one by one when they are asked for.
+ * Opens a file: its description is read and checked, its tensors are read on demand.
  * @throws UserError that names the file and what is wrong or refused in it
  */
 export function openTorchCheckpoint(path: string): TorchCheckpoint {
   return readTorchCheckpoint(path, fileOpener(path, FORMAT));
 }
 
-/** As openTorchCheckpoint, of any bytes; `name` stands for them in errors. */
+/** As openTorchCheckpoint, for any bytes; `name` stands for them in errors. */
 export function readTorchCheckpoint(name: string, open: Opener): TorchCheckpoint {
   const fail = cannotRead(name, FORMAT);
   const content = open((source) => readContent(source, name, fail));
@@ -99,7 +99,7 @@ function readZip(source: ByteSource, name: string, fail: Fail): Content {
   };
 }
 
-/** The folder in which everything lies; it has the name the file had when it was saved. */
+/** The folder of the archive, named after the saved file. */
 function findPrefix(directory: ReadonlyMap<string, ZipEntry>, fail: Fail): string {
   const found = [...directory.keys()].filter((name) => /^(?:[^/]*\/)?data\.pkl$/.test(name));
   const [first] = found;

@@ -1,7 +1,6 @@
 /**
- * Checkpoints of torch.save before PyTorch 1.6: five pickles one after the other (a magic number, the protocol 1001,
- * facts of the machine, the object, the list of the storages' keys), then per key the number of elements (int64) and
- * the raw numbers.
+ * Checkpoints of torch.save before PyTorch 1.6: five pickles (a magic number, the protocol 1001, facts of the machine,
+ * the object, the list of the storages' keys), then per key the number of elements (int64) and the raw numbers.
  */
 import { type ByteSource, readPart } from '../byte-source.js';
 import { type PickleValue, unpickle } from './pickle.js';
@@ -11,17 +10,16 @@ import type { Fail } from '../safetensors/safetensors-header.js';
 
 export const LARGEST_PICKLE = 64 * 2 ** 20;
 
-/** 0x1950a86a20f9469cfc6c as it lies in the file. */
 const MAGIC = Buffer.from('6cfc9c46f9206aa85019', 'hex');
 const PROTOCOL = 1001;
-/** The magic number is pickled within the first bytes, whatever the pickle's protocol. */
+/** The magic number lies within the first bytes, whatever the pickle's protocol. */
 const MAGIC_WITHIN = 32;
 
 export function isLegacyCheckpoint(head: Buffer): boolean {
   return head[0] === 0x80 && head.subarray(0, MAGIC_WITHIN).includes(MAGIC);
 }
 
-/** The pickled object, and at which byte of the file each of its storages begins. */
+/** The pickled object, and the position of each of its storages. */
 export function readLegacyCheckpoint(
   source: ByteSource,
   name: string,

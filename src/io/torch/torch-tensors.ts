@@ -1,6 +1,6 @@
 /**
- * The objects that a PyTorch checkpoint is pickled from: storages that lie outside of the pickle, tensors that are
- * views of them, and the functions torch.save names to put them together (torch/_utils.py).
+ * Objects of a PyTorch checkpoint: storages outside of the pickle, tensors as views of them, and the functions that
+ * torch.save names to put them together (torch/_utils.py).
  */
 import { DTYPE_BYTES, type Dtype, type Fail } from '../safetensors/safetensors-header.js';
 import {
@@ -14,7 +14,6 @@ import {
 } from './pickle.js';
 import { checkView } from './strided.js';
 
-/** PyTorch's classes of storages by their type. */
 export const STORAGE_TYPES: Readonly<Record<string, Dtype>> = {
   DoubleStorage: 'F64',
   FloatStorage: 'F32',
@@ -78,7 +77,7 @@ class TorchType extends PickleGlobal {
   }
 }
 
-/** Bytes [begin, begin + length) of what the file keeps under `key`. */
+/** Bytes [begin, begin + length) of the file's data under `key`. */
 export class TorchStorage extends PickleObject {
   readonly kind = 'storage';
 
@@ -86,7 +85,6 @@ export class TorchStorage extends PickleObject {
     readonly key: string,
     /** Null for bytes of no type. */
     readonly dtype: Dtype | null,
-    /** Bytes of everything under this key. */
     readonly wholeLength: number,
     readonly begin: number,
     readonly length: number,
@@ -95,7 +93,7 @@ export class TorchStorage extends PickleObject {
   }
 }
 
-/** A view of a storage, counted in elements, that has been checked to lie in it. */
+/** A checked view of a storage, counted in elements. */
 export class TorchTensor extends PickleObject {
   readonly kind = 'tensor';
 
@@ -112,10 +110,10 @@ export class TorchTensor extends PickleObject {
   }
 }
 
-/** Classes that a tensor may be of without its numbers meaning anything else. */
+/** Classes of tensors whose numbers mean nothing else. */
 const PLAIN_TENSOR_TYPES = ['torch Tensor', 'torch.nn.parameter Parameter', 'torch.nn.parameter Buffer'];
 
-/** What the pickles of checkpoints may name. */
+/** Names that the pickles of checkpoints may use. */
 export const TORCH_GLOBALS: ReadonlyMap<string, PickleGlobal> = new Map<string, PickleGlobal>([
   ...PLAIN_GLOBALS,
   ...[
@@ -136,13 +134,12 @@ export const TORCH_GLOBALS: ReadonlyMap<string, PickleGlobal> = new Map<string, 
   ].map((global): [string, PickleGlobal] => [global.name, global]),
 ]);
 
-/** torch.Size((2, 3)) */
 function sizeOf(args: readonly PickleValue[], context: PickleContext): PickleValue {
   const [sizes] = args;
   return sizes instanceof PickleTuple ? sizes : context.fail('a torch.Size is not made of a tuple');
 }
 
-/** _rebuild_from_type_v2(function, type, args, attributes): what the function gives; the attributes are dropped. */
+/** _rebuild_from_type_v2(function, type, args, attributes): the function's result; the attributes are dropped. */
 function rebuildFromType(args: readonly PickleValue[], context: PickleContext): PickleValue {
   const [rebuild, type, inner] = args;
   if (!(type instanceof PickleGlobal) || !PLAIN_TENSOR_TYPES.includes(type.name)) {
@@ -201,9 +198,8 @@ function counts(value: PickleValue | undefined, context: PickleContext, fail: Fa
 }
 
 /**
- * What a checkpoint's persistent ids stand for: ('storage', type, key, device, number of elements[, view]), where
- * view is (its key, offset, number of elements).
- * @param storages is filled with the type and length of each key
+ * Resolver of a checkpoint's persistent ids: ('storage', type, key, device, number of elements[, view]), where view is
+ * (its key, offset, number of elements). @param storages is filled with the type and length of each key
  */
 export function storageLoader(
   storages: Map<string, TorchStorage>,
@@ -229,7 +225,6 @@ export function storageLoader(
   };
 }
 
-/** A part of a storage, as files of the older form have it. */
 function viewOf(whole: TorchStorage, view: PickleValue, width: number, context: PickleContext): TorchStorage {
   const [, offset, numel] = view instanceof PickleTuple ? view.items : [];
   if (!isCount(offset) || !isCount(numel) || (offset + numel) * width > whole.length) {

@@ -1,8 +1,7 @@
 /**
- * Checkpoints for PyTorch: the zip form that torch.save writes since 1.6 and that torch.load reads, also with
- * weights_only=True. An OrderedDict of names and tensors in data.pkl; each tensor's numbers in a file of their own.
- * Tensors are read one by one while the file is written: in memory is never more than one of them.
- * (torch/serialization.py `_save`; torch/_utils.py `_rebuild_tensor_v2`)
+ * Checkpoints for PyTorch in the zip form of torch.save since 1.6, also for weights_only=True: an OrderedDict of names
+ * and tensors in data.pkl, each tensor's numbers in a file of their own. Tensors are read one by one while the file is
+ * written. (torch/serialization.py `_save`; torch/_utils.py `_rebuild_tensor_v2`)
  */
 import { createHash } from 'node:crypto';
 import { UserError } from '../../errors.js';
@@ -14,7 +13,7 @@ import { DEFAULT_SHARD_BYTES, writeShards } from '../shards.js';
 import { type TensorOutput, byteCount, checkNames, outputBytes } from '../tensor-output.js';
 import { type ZipEntry, zipPieces } from './zip-writer.js';
 
-/** The folder of everything in the archive; torch reads its name off the first entry. */
+/** The folder in the archive; torch reads its name from the first entry. */
 const ROOT = 'archive';
 
 /** PyTorch's classes by type; it has none for the unsigned types of more than 8 bits. */
@@ -26,8 +25,8 @@ const REBUILD_TENSOR = global('torch._utils', '_rebuild_tensor_v2');
 
 /**
  * Writes a file atomically, tensors in the order given.
- * @throws UserError when the file cannot be written or a tensor's type has no form in PyTorch; nothing is left then.
- *   What `read` of a tensor throws is passed on, after the same cleaning up.
+ * @throws UserError when the file cannot be written or a tensor's type has no form in PyTorch; errors of a tensor's
+ *   `read`. Nothing is left behind
  */
 export function writeTorchCheckpoint(path: string, tensors: readonly TensorOutput[]): void {
   checkNames(tensors);
@@ -45,10 +44,10 @@ export function writeTorchCheckpoint(path: string, tensors: readonly TensorOutpu
 }
 
 /**
- * Writes pytorch_model.bin, or, when the tensors are more than `shardBytes`, pytorch_model-00001-of-0000N.bin and so
- * on with pytorch_model.bin.index.json, into a folder that exists (best a temporary one: see writeDirectoryAtomic).
+ * Writes pytorch_model.bin, or, when the tensors exceed `shardBytes`, pytorch_model-00001-of-0000N.bin and so on with
+ * pytorch_model.bin.index.json, into an existing folder (best a temporary one: see writeDirectoryAtomic).
  * @returns the names of the files
- * @throws as `writeTorchCheckpoint` does
+ * @throws as `writeTorchCheckpoint`
  */
 export function writeShardedTorch(
   dir: string,
@@ -78,7 +77,6 @@ function stateDict(path: string, tensors: readonly TensorOutput[]): Buffer {
   return pickle(call(ORDERED_DICT, [], rebuilt));
 }
 
-/** Row-major, in numbers; a size of 0 counts as 1, as in PyTorch. */
 function stridesOf(shape: readonly number[]): number[] {
   const strides = new Array<number>(shape.length);
   let stride = 1;

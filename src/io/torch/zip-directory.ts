@@ -1,20 +1,19 @@
 /**
- * The directory of a zip file (APPNOTE.TXT of PKWARE; zip64 too), as PyTorch writes checkpoints: entries stored
- * without compression. Files come from strangers: everything a record claims is compared with the file before it is
- * used, and what two readers could understand differently (entries twice, overlaps, gaps in the end records) is refused.
+ * The directory of a zip file (APPNOTE.TXT of PKWARE; zip64 too), as PyTorch writes checkpoints: stored entries. Files
+ * come from strangers: every claim of a record is compared with the file, and ambiguities (entries twice, overlaps,
+ * gaps in the end records) are refused.
  */
 import { type ByteSource, readPart } from '../byte-source.js';
 import { type Fail, quote } from '../safetensors/safetensors-header.js';
 
 export interface ZipEntry {
   readonly name: string;
-  /** Bytes of the content; and as it lies in the file. */
   readonly size: number;
   readonly compressedSize: number;
   /** 0: stored. */
   readonly method: number;
   readonly crc32: number;
-  /** Where its local header begins, and what comes after it: the next header, or the directory. */
+  /** Position of its local header, and of what follows: the next header, or the directory. */
   readonly headerOffset: number;
   readonly limit: number;
 }
@@ -32,7 +31,6 @@ const ENCRYPTED = 0x0001 | 0x0040 | 0x2000;
 const IN_ZIP64 = 0xffffffff;
 
 /**
- * Reads the directory.
  * @param fail throws an error that names the file
  * @returns entries by name, in the directory's order
  */
@@ -50,10 +48,7 @@ export function readZipDirectory(source: ByteSource, fail: Fail): Map<string, Zi
   return withLimits(found, offset, fail);
 }
 
-/**
- * Where the content of a stored entry begins.
- * @throws what `fail` throws, when the entry is compressed, or its local header says something else
- */
+/** Position of a stored entry's content. @throws by `fail` for a compressed entry or a different local header */
 export function storedOffset(source: ByteSource, entry: ZipEntry, fail: Fail): number {
   const { name, headerOffset } = entry;
   if (entry.method !== 0 || entry.size !== entry.compressedSize) {
@@ -117,7 +112,7 @@ function readEnd(source: ByteSource, fail: Fail): End {
   return end;
 }
 
-/** The larger end record that lies before the plain one, null where there is none. */
+/** The larger end record before the plain one, null without one. */
 function readZip64End(
   source: ByteSource,
   position: number,
@@ -173,7 +168,7 @@ function readCentral(
   return { entry: { name, size, compressedSize, method, crc32, headerOffset }, length };
 }
 
-/** What reads the 64-bit values of an entry's zip64 field, in their order, for those that did not fit in 32 bits. */
+/** Reader of the 64-bit values in an entry's zip64 field, in order, for those that did not fit in 32 bits. */
 function zip64Fields(extra: Buffer, name: string, fail: Fail): (value: number) => number {
   let fields = extra.subarray(0, 0);
   for (let at = 0; at + 4 <= extra.length;) {
@@ -190,7 +185,9 @@ function zip64Fields(extra: Buffer, name: string, fail: Fail): (value: number) =
   };
 }
 
-/** Nothing is unpacked, so a path could do no harm; but no checkpoint has such names, and a later caller might. */
+/**
+ * Nothing is unpacked, so a path could do no harm; but no checkpoint has such names, and a later caller might unpack.
+ */
 function checkName(name: string, bytes: Buffer, fail: Fail): void {
   const parts = name.split(/[/\\]/);
   const isAbsolute = parts[0] === '' || /^[a-z]:/i.test(name);
@@ -199,7 +196,7 @@ function checkName(name: string, bytes: Buffer, fail: Fail): void {
   if (!Buffer.from(name, 'utf8').equals(bytes)) fail(`it has an entry whose name is not UTF-8: ${quote(name)}`);
 }
 
-/** Entries may touch, in any order, but none may share a byte with another: a small file must not claim much content. */
+/** Entries may touch, in any order, but must not overlap: a small file must not claim much content. */
 function withLimits(found: readonly Omit<ZipEntry, 'limit'>[], directory: number, fail: Fail): Map<string, ZipEntry> {
   const inOrder = [...found].sort((a, b) => a.headerOffset - b.headerOffset);
   const limits = new Map<string, number>();

@@ -1,30 +1,25 @@
 /**
- * Zip archives of stored (not compressed) entries whose data begin at multiples of 64, as PyTorch's own writer makes
- * them (caffe2/serialize/inline_container.cc) so that tensors can be mapped into memory. Made piece by piece; entries
- * and offsets beyond 4 GiB are written in the zip64 form, where they are needed only. (APPNOTE.TXT 4.3-4.5)
+ * Zip archives of stored entries whose data begin at multiples of 64, as PyTorch's own writer makes them
+ * (caffe2/serialize/inline_container.cc) so that tensors can be mapped into memory. Entries and offsets beyond 4 GiB
+ * use the zip64 form. (APPNOTE.TXT 4.3-4.5)
  */
 import { crc32 } from 'node:zlib';
 import { LET_GO } from '../atomic/atomic-file.js';
 
-/** One file of the archive. */
 export interface ZipEntry {
   readonly name: string;
   readonly size: number;
-  /** Its bytes; called once, when its turn comes, and kept until the entry is written. */
   read(): readonly Uint8Array[];
 }
 
-/** What the directory at the end says of an entry. */
 interface WrittenEntry {
   readonly name: Buffer;
   readonly size: number;
   readonly crc: number;
-  /** Where its local header begins. */
   readonly offset: number;
 }
 
 export interface ZipOptions {
-  /** The last entry, made from the checksums of the others. */
   readonly last?: (checksums: readonly { readonly name: string; readonly crc: number }[]) => ZipEntry;
 }
 
@@ -37,10 +32,10 @@ const VERSION = 20;
 const VERSION_64 = 45;
 /** Names are UTF-8. */
 const FLAGS = 0x800;
-/** 1980-01-01, the least that a zip can say: equal content makes equal files. */
+/** 1980-01-01, the earliest date of a zip: equal content makes equal files. */
 const DATE = 0x21;
 
-/** The archive's bytes. Pieces share memory with what the entries gave: use each before asking for the next. */
+/** The archive's bytes. Pieces share memory with the entries' data: use each before requesting the next. */
 export function* zipPieces(entries: Iterable<ZipEntry>, { last }: ZipOptions = {}): Generator<Uint8Array, void> {
   const written: WrittenEntry[] = [];
   let position = 0;
@@ -93,7 +88,7 @@ function directoryRecord({ name, size, crc, offset }: WrittenEntry): Buffer {
   return Buffer.concat([fixed, name, extra]);
 }
 
-/** What both headers have: version needed, flags, method (0: stored), time, date, checksum, two sizes. */
+/** The common part of both headers: version needed, flags, method (0: stored), time, date, checksum, two sizes. */
 function writeCommon(header: Buffer, at: number, needs64: boolean, crc: number, size: number): void {
   header.writeUInt16LE(needs64 ? VERSION_64 : VERSION, at);
   header.writeUInt16LE(FLAGS, at + 2);
@@ -103,7 +98,7 @@ function writeCommon(header: Buffer, at: number, needs64: boolean, crc: number, 
   header.writeUInt32LE(size, at + 18);
 }
 
-/** The numbers that do not fit into 32 bits, in the order in which the format names them. */
+/** Numbers that do not fit into 32 bits, in the format's order. */
 function zip64Extra(values: readonly number[]): Buffer {
   const data = Buffer.alloc(8 * values.length);
   values.forEach((value, i) => data.writeBigUInt64LE(BigInt(value), 8 * i));

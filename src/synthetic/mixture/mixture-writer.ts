@@ -6,12 +6,12 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { encodeJpeg } from '../../io/image/image-file.js';
 import { renderScene } from '../render.js';
-import { type Scene, type SynthSplit, sceneRandom, synthScene } from '../scene.js';
+import { type Scene, sceneRandom, synthScene } from '../scene.js';
 import { ReasonWriter } from './reason.js';
 import { ResWriter } from './res.js';
 import { SemSegWriter } from './sem-seg.js';
 import { VqaWriter } from './vqa.js';
-import type { Random } from '../../random.js';
+import { MIXTURE_PARTS, type MixturePart, type SetWriter } from './set-writer.js';
 
 /** Images of each of the four sets. */
 export type MixtureSizes = Readonly<Record<MixturePart, number>>;
@@ -24,12 +24,12 @@ export function mixtureImages({ train, val }: MixtureSizes): number {
 const JPEG_QUALITY = 90;
 /** Encoded and written while the next scenes are rendered. */
 const IMAGES_AT_ONCE = 8;
-/** A scene in so many at least offers something to every set; more in a row without are a fault of the generator. */
+/** Scenes up to which at least one offers something to every set; more in a row are a fault of the generator. */
 const MOST_SCENES_PER_IMAGE = 100;
 
 /**
- * Writes all four sets below `root`, a folder that is there.
- * @param onImages is told how many images were written since it was called last; what it throws ends the work
+ * Writes all four sets below `root`, an existing folder.
+ * @param onImages is called with the number of images since the last call; its error ends the work
  */
 export async function writeMixture(
   root: string,
@@ -71,28 +71,4 @@ async function writePart(
 
 async function writePicture(path: string, scene: Scene): Promise<void> {
   await writeFile(path, await encodeJpeg(renderScene(scene), JPEG_QUALITY));
-}
-
-/** What is trained on, and what is held out to measure on. */
-export const MIXTURE_PARTS = ['train', 'val'] as const;
-export type MixturePart = (typeof MIXTURE_PARTS)[number];
-
-export interface SetWriter {
-  /** As the registry of data sets has it. */
-  readonly name: string;
-  /** Where its scenes come from: no two sets share one. */
-  readonly scenes: Readonly<Record<MixturePart, SynthSplit>>;
-  /**
-   * Adds a scene.
-   * @param random whatever else is drawn about it
-   * @returns where its picture belongs, below the data folder; null where the scene offers nothing to ask about
-   */
-  add(scene: Scene, random: Random, part: MixturePart, index: number): string | null;
-  /** Writes the lists of all scenes that were added. */
-  finish(): void;
-}
-
-/** A list as JSON, a record to a line. */
-export function jsonLinesList(records: readonly unknown[]): Uint8Array[] {
-  return [Buffer.from(`[\n${records.map((record) => JSON.stringify(record)).join(',\n')}\n]\n`, 'utf8')];
 }

@@ -1,16 +1,18 @@
-/** Reasoning segmentation in ReasonSeg's layout: beside each picture a JSON file with texts and the target's outline. */
+/**
+ * Reasoning segmentation in ReasonSeg's layout: next to each picture a JSON file with texts and the target's outline.
+ */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Random } from '../../random.js';
 import { writeFileAtomic } from '../../io/atomic/atomic-file.js';
 import type { Scene } from '../scene.js';
 import { type Colour, type Shape, outline } from '../shapes.js';
-import { jsonLinesList, type MixturePart, type SetWriter } from './mixture-writer.js';
+import { jsonLinesList, type MixturePart, type SetWriter } from './set-writer.js';
 import { objectsLike } from '../expressions.js';
 import { showsWhole } from '../records.js';
 
 const TEXTS_PER_IMAGE = 6;
-/** Of the pictures to train on, so many have whole sentences for texts, and an explanation. */
+/** Share of the training pictures with whole sentences for texts, and an explanation. */
 const SENTENCE_SHARE = 0.5;
 const EXPLAINED_SHARE = 0.3;
 const ROOT = join('reason_seg', 'ReasonSeg');

@@ -1,6 +1,6 @@
 /**
- * Semantic segmentation in the layout of Mapillary Vistas v2.0, the published form that brings the names of its classes
- * along: "red circle" to "white bar"; the ground is of no class.
+ * Semantic segmentation in the layout of Mapillary Vistas v2.0, which includes the names of its classes: "red circle"
+ * to "white bar"; the ground has no class.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { encodeIndexPng } from '../../io/image/index-png.js';
 import { writeJson } from '../../io/json/json-file.js';
 import type { Scene } from '../scene.js';
 import { COLOUR_RGB, COLOURS, SHAPES } from '../shapes.js';
-import type { MixturePart, SetWriter } from './mixture-writer.js';
+import type { MixturePart, SetWriter } from './set-writer.js';
 
 const NO_CLASS = 255;
 const FOLDERS: Readonly<Record<MixturePart, string>> = { train: 'training', val: 'validation' };

@@ -1,6 +1,6 @@
 /**
- * Visual question answering in the layout of LLaVA-Instruct-150K: a conversation for each picture. What is held out is a
- * list of questions with one-word answers (../../vqa/vqa-questions.ts).
+ * Visual question answering in the layout of LLaVA-Instruct-150K: a conversation for each picture. The held-out part is
+ * a list of questions with one-word answers (../../vqa/vqa-questions.ts).
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { writeFileAtomic } from '../../io/atomic/atomic-file.js';
 import { IMAGE_PLACEHOLDER } from '../../special-tokens.js';
 import { sceneQuestions } from '../scene-questions.js';
 import type { Scene } from '../scene.js';
-import { jsonLinesList, type MixturePart, type SetWriter } from './mixture-writer.js';
+import { jsonLinesList, type MixturePart, type SetWriter } from './set-writer.js';
 
 const QUESTIONS_PER_IMAGE = 6;
 const FOLDERS: Readonly<Record<MixturePart, string>> = { train: 'train2017', val: 'val2017' };

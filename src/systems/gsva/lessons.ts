@@ -13,7 +13,7 @@ import { explainedTurn, explanationMode, reasonQuestion, trainingAnswer, trainin
 
 export function gsvaLessons(facts: Facts, random: Random, variant: Variant = GSVA_VARIANT): readonly Lesson[] {
   const { kind, targets, turns } = facts;
-  if (turns !== undefined) return [{ turns, targets: [] }];
+  if (turns.length > 0) return [{ turns, targets: [] }];
   if (kind === 'reason_seg') return reasonLessons(facts, random);
   const { multipleSeg, reject } = variant;
   const lesson = (some: readonly Target[]): Lesson => {
@@ -31,7 +31,7 @@ export function gsvaLessons(facts: Facts, random: Random, variant: Variant = GSV
 }
 
 function reasonLessons({ targets, explanation }: Facts, random: Random): Lesson[] {
-  const mode = explanation === undefined ? 'mask' : explanationMode(random);
+  const mode = explanation === null ? 'mask' : explanationMode(random);
   return targets.map(({ text, wording, mask }) => ({
     turns: [explainedTurn(random, mode, text, wording === 'sentence', explanation ?? '')],
     targets: mode === 'explanation' ? [] : [{ text, mask }],

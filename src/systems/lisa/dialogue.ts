@@ -2,7 +2,7 @@
  * LISA's way of asking and answering: every target has a conversation of its own with one [SEG], whether the picture has
  * it or not; nothing is ever refused.
  */
-import type { Facts, Target } from '../../data/facts.js';
+import type { Facts, Lesson, Target } from '../../data/facts.js';
 import type { Random } from '../../random.js';
 import {
   ANSWERS,
@@ -16,7 +16,7 @@ import {
   validationQuestion,
   withImage,
 } from '../shared/lisa-prompts.js';
-import type { AnsweredTurn, Answer, AnswerPart, Asked, Dialogue, Lesson, ParsedAnswer } from '../system.js';
+import type { AnsweredTurn, Answer, AnswerPart, Asked, Dialogue, ParsedAnswer } from '../system.js';
 
 export const EXPLANATION_REQUESTS = [
   'Please output segmentation mask and explain why.',
@@ -40,13 +40,13 @@ export class LisaDialogue implements Dialogue {
     return true;
   }
 
-  lessons(facts: Facts, random: Random): Lesson[] {
+  readonly lessons = (facts: Facts, random: Random): Lesson[] => {
     const { turns, targets, explanation } = facts;
     if (turns.length > 0) return [{ turns, targets: [] }];
     const explained = explanation !== null && this.explanationOnly !== null;
     const mode = explained ? explanationMode(random, this.explanationOnly) : 'mask';
     return targets.map((target) => lessonAbout(target, facts, mode, random));
-  }
+  };
 
   exam(texts: readonly string[], _answers: readonly Answer[], form: string): Asked<AnsweredTurn>[] {
     return texts.map((text, i) => {

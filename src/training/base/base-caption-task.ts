@@ -12,29 +12,18 @@ import { clipTransform } from '../../data/image/image-transforms.js';
 import { captionTurn } from '../../synthetic/base-text.js';
 import type { Tokenizer } from '../../data/text/tokenizer.js';
 import * as tf from '../../engine/tf.js';
-import type { PendingFile } from '../../io/atomic/pending-file.js';
-import type { Gsva } from '../../systems/gsva/gsva.js';
 import { stackImages } from '../../features/image-features.js';
 import { MultimodalRows } from '../../networks/multimodal-rows.js';
+import type { Gradients } from '../../nn/loss-parts.js';
 import { Random } from '../../random.js';
-import { epochSamples } from '../loop/epoch-samples.js';
+import { BaseTask, type BaseTaskOptions } from './base-task.js';
 import { jointStep } from './joint-step.js';
-import type { ScenePool } from './scene-pool.js';
 import { likeliest, readLikeliest } from './likeliest.js';
-import { trainableVariables } from '../trainable.js';
-import type { Gradients, SampleStream, TrainingTask } from '../loop/training-task.js';
 
-export interface BaseCaptionTaskOptions {
-  readonly gsva: Gsva;
+export interface BaseCaptionTaskOptions extends BaseTaskOptions {
   readonly tokenizer: Tokenizer;
   readonly conversation: ConversationStyle;
   readonly maxLength: number;
-  readonly pool: ScenePool;
-  readonly scenes: number;
-  /** Scenes after the training ones, for validation. */
-  readonly validationScenes: number;
-  readonly save: () => Promise<PendingFile[]>;
-  readonly load: (dir: string) => Promise<void>;
 }
 
 export interface CaptionSample {
@@ -43,23 +32,9 @@ export interface CaptionSample {
   readonly conversation: TokenizedConversation;
 }
 
-const VALIDATION_BATCH = 16;
-
-export class BaseCaptionTask implements TrainingTask<CaptionSample> {
-  readonly network: Gsva;
-  readonly variables: ReadonlyMap<string, tf.Variable>;
-
-  constructor(private readonly options: BaseCaptionTaskOptions) {
-    this.network = options.gsva;
-    this.variables = trainableVariables(options.gsva, 'base-caption');
-  }
-
-  get sampleCount(): number {
-    return this.options.scenes;
-  }
-
-  samples(random: Random): SampleStream<CaptionSample> {
-    return epochSamples(this.sampleCount, random, (index, draw) => this.prepare(index, draw));
+export class BaseCaptionTask extends BaseTask<CaptionSample, BaseCaptionTaskOptions> {
+  constructor(options: BaseCaptionTaskOptions) {
+    super(options, 'base-caption');
   }
 
   prepare(index: number, random: Random): Promise<CaptionSample> {
@@ -72,19 +47,17 @@ export class BaseCaptionTask implements TrainingTask<CaptionSample> {
     });
   }
 
-  nameOf(sample: CaptionSample): string {
-    return `base scene ${sample.index}`;
-  }
-
   async forwardBackward(batch: readonly CaptionSample[]): Promise<Gradients> {
-    const { gsva } = this.options;
-    const clipImages = this.stack(batch);
+    const clip = this.stack(batch);
     const targets = batch.map(() => ({ masks: [], rejected: 0, resized: [1, 1], original: [1, 1] }) as const);
-    const joint = { tokens: this.pad(batch), clipImages, samImages: null, asking: batch.map(() => []), targets };
     try {
-      return await jointStep(gsva, joint, this.variables);
+      return await jointStep(
+        this.network,
+        { rows: this.rows(batch), inputs: { clip }, places: [], targets },
+        this.variables,
+      );
     } finally {
-      clipImages.dispose();
+      clip.dispose();
     }
   }
 
@@ -93,54 +66,39 @@ export class BaseCaptionTask implements TrainingTask<CaptionSample> {
    * beside another scene's image (`blind`): the difference is what is read off the image.
    */
   async validate(): Promise<Readonly<Record<string, number>>> {
-    const { scenes, validationScenes } = this.options;
     const right = { tokens: 0, blind: 0 };
     let asked = 0;
-    for (let first = 0; first < validationScenes; first += VALIDATION_BATCH) {
-      const size = Math.min(VALIDATION_BATCH, validationScenes - first);
-      const indices = Array.from({ length: size }, (_, i) => scenes + first + i);
+    for (const indices of this.validationBatches()) {
       const samples = await Promise.all(indices.map((index) => this.prepare(index, new Random(index))));
-      const layout = new MultimodalRows(this.pad(samples), this.options.gsva.patches);
-      asked += layout.supervised().targets.length;
-      right.tokens += await this.foreseen(layout, samples);
-      right.blind += await this.foreseen(layout, [...samples.slice(1), ...samples.slice(0, 1)]);
+      const rows = this.rows(samples);
+      asked += rows.supervised().targets.length;
+      right.tokens += await this.foreseen(rows, samples);
+      right.blind += await this.foreseen(rows, [...samples.slice(1), ...samples.slice(0, 1)]);
     }
     return { tokens: right.tokens / Math.max(1, asked), blind: right.blind / Math.max(1, asked) };
   }
 
-  checkpointFiles(): Promise<PendingFile[]> {
-    return this.options.save();
-  }
-
-  restore(dir: string): Promise<void> {
-    return this.options.load(dir);
-  }
-
-  /** How many supervised tokens are the likeliest ones beside the images of `seen`. */
-  private async foreseen(layout: MultimodalRows, seen: readonly CaptionSample[]): Promise<number> {
-    const { gsva } = this.options;
-    const { positions, targets } = layout.supervised();
+  /** Number of supervised tokens that are the likeliest ones next to the images of `seen`. */
+  private async foreseen(rows: MultimodalRows, seen: readonly CaptionSample[]): Promise<number> {
+    const model = this.network;
+    const { positions, targets } = rows.supervised();
     const compute = (): tf.Tensor1D => {
-      const visionTokens = gsva.projector.forward(gsva.visionTower.forward(this.stack(seen))) as tf.Tensor3D;
-      const context = gsva.llama.context(0, layout.time, layout.lengths);
-      const [hidden] = gsva.llama.forward(gsva.embed(layout, visionTokens), context);
-      return likeliest(gsva.lmHead.forward(gsva.statesAt(hidden as tf.Tensor3D, positions)) as tf.Tensor2D);
+      const { hidden } = model.read(rows, { clip: model.encoders.clip.forward(this.stack(seen)) });
+      return likeliest(model.logits(model.statesAt(hidden, positions)));
     };
     const answer = tf.tidy(compute);
     const rerun = (): void => {
       tf.dispose(tf.tidy(compute));
     };
-    const said = await readLikeliest(gsva, answer, rerun).finally(() => {
+    const said = await readLikeliest(model, answer, rerun).finally(() => {
       answer.dispose();
     });
     return targets.filter((target, i) => said[i] === target).length;
   }
 
-  private pad(samples: readonly CaptionSample[]): ReturnType<typeof padBatch> {
-    return padBatch(
-      samples.map((sample) => sample.conversation),
-      this.options.tokenizer.padId,
-    );
+  private rows(samples: readonly CaptionSample[]): MultimodalRows {
+    const conversations = samples.map(({ conversation }) => conversation);
+    return new MultimodalRows(padBatch(conversations, this.options.tokenizer.padId), this.network.patches);
   }
 
   private stack(samples: readonly CaptionSample[]): tf.Tensor4D {

@@ -8,28 +8,15 @@ import { clipTransform } from '../../data/image/image-transforms.js';
 import type { Tokenizer } from '../../data/text/tokenizer.js';
 import * as fused from '../../engine/fused-ops.js';
 import * as tf from '../../engine/tf.js';
-import type { PendingFile } from '../../io/atomic/pending-file.js';
-import type { Gsva } from '../../systems/gsva/gsva.js';
 import { stackImages } from '../../features/image-features.js';
-import type { Random } from '../../random.js';
-import { epochSamples } from '../loop/epoch-samples.js';
-import { differentiate, GradientMap } from '../backprop.js';
+import { differentiate, GradientMap } from '../../nn/backprop.js';
+import { type Gradients, type LossParts, stepWithLosses } from '../../nn/loss-parts.js';
+import { BaseTask, type BaseTaskOptions } from './base-task.js';
 import { likeliest, readLikeliest } from './likeliest.js';
-import { type LossParts, stepWithLosses } from '../loss-parts.js';
 import { patchLabels, type PatchLabels, PATCH_WORDS, type PatchQuestion } from './patch-labels.js';
-import type { ScenePool } from './scene-pool.js';
-import { trainableVariables } from '../trainable.js';
-import type { Gradients, SampleStream, TrainingTask } from '../loop/training-task.js';
 
-export interface BaseClipTaskOptions {
-  readonly gsva: Gsva;
+export interface BaseClipTaskOptions extends BaseTaskOptions {
   readonly tokenizer: Tokenizer;
-  readonly pool: ScenePool;
-  readonly scenes: number;
-  /** Scenes after the training ones, for validation. */
-  readonly validationScenes: number;
-  readonly save: () => Promise<PendingFile[]>;
-  readonly load: (dir: string) => Promise<void>;
 }
 
 export interface ClipSample {
@@ -42,27 +29,16 @@ export interface ClipSample {
 const TEMPERATURE = 0.035;
 const QUESTIONS = Object.keys(PATCH_WORDS) as PatchQuestion[];
 
-export class BaseClipTask implements TrainingTask<ClipSample> {
-  readonly network: Gsva;
-  readonly variables: ReadonlyMap<string, tf.Variable>;
+export class BaseClipTask extends BaseTask<ClipSample, BaseClipTaskOptions> {
   /** Token ids of the words that a question can be answered with. */
   private readonly words: Readonly<Record<string, readonly number[]>>;
 
-  constructor(private readonly options: BaseClipTaskOptions) {
-    const { gsva, tokenizer } = options;
-    this.network = gsva;
-    this.variables = trainableVariables(gsva, 'base-clip');
+  constructor(options: BaseClipTaskOptions) {
+    super(options, 'base-clip');
+    const { tokenizer } = options;
     this.words = Object.fromEntries(
       QUESTIONS.map((question) => [question, PATCH_WORDS[question].map((word) => lastToken(tokenizer, word))]),
     );
-  }
-
-  get sampleCount(): number {
-    return this.options.scenes;
-  }
-
-  samples(random: Random): SampleStream<ClipSample> {
-    return epochSamples(this.sampleCount, random, (index) => this.prepare(index));
   }
 
   prepare(index: number): Promise<ClipSample> {
@@ -71,10 +47,6 @@ export class BaseClipTask implements TrainingTask<ClipSample> {
     const { scene, image } = pool.get(index);
     const labels = patchLabels(scene, clip.imageSize / clip.patchSize);
     return Promise.resolve({ index, input: clipTransform(image, clip.imageSize).data, labels });
-  }
-
-  nameOf(sample: ClipSample): string {
-    return `base scene ${sample.index}`;
   }
 
   forwardBackward(batch: readonly ClipSample[]): Promise<Gradients> {
@@ -131,18 +103,10 @@ export class BaseClipTask implements TrainingTask<ClipSample> {
     return Object.fromEntries(shares);
   }
 
-  checkpointFiles(): Promise<PendingFile[]> {
-    return this.options.save();
-  }
-
-  restore(dir: string): Promise<void> {
-    return this.options.load(dir);
-  }
-
   /** Per question the cosines of the vision tokens with its words over the temperature, [B·N, words]. */
   private answers(images: tf.Tensor4D): tf.Tensor[] {
     const { gsva } = this.options;
-    const seen = gsva.projector.forward(gsva.visionTower.forward(images));
+    const seen = gsva.projector.forward(gsva.encoders.clip.forward(images));
     const tokens = unitRows(tf.reshape(seen, [-1, gsva.config.llm.hiddenSize]));
     return QUESTIONS.map((question) => {
       const words = gsva.llama.embedTokens.forward(tf.tensor1d([...(this.words[question] ?? [])], 'int32'));

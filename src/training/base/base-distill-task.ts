@@ -5,26 +5,18 @@
  */
 import { samTransform } from '../../data/image/image-transforms.js';
 import * as tf from '../../engine/tf.js';
-import type { PendingFile } from '../../io/atomic/pending-file.js';
-import type { Gsva } from '../../systems/gsva/gsva.js';
 import { stackImages } from '../../features/image-features.js';
+import { differentiate, GradientMap } from '../../nn/backprop.js';
+import { type Gradients, stepWithLosses } from '../../nn/loss-parts.js';
 import type { Random } from '../../random.js';
-import { differentiate, GradientMap } from '../backprop.js';
-import { epochSamples } from '../loop/epoch-samples.js';
-import { stepWithLosses } from '../loss-parts.js';
-import type { ScenePool } from './scene-pool.js';
-import { trainableVariables } from '../trainable.js';
-import type { Gradients, SampleStream, TrainingTask } from '../loop/training-task.js';
+import type { LlavaSam } from '../../systems/shared/llava-sam.js';
+import type { SampleStream } from '../loop/training-task.js';
+import { BaseTask, type BaseTaskOptions } from './base-task.js';
 
-export interface BaseDistillTaskOptions {
-  /** With the smaller F_V2. */
-  readonly gsva: Gsva;
-  /** With the larger one; the task disposes it when the run is over. */
-  readonly teacher: Gsva;
-  readonly pool: ScenePool;
-  readonly scenes: number;
-  readonly save: () => Promise<PendingFile[]>;
-  readonly load: (dir: string) => Promise<void>;
+/** The model has the smaller F_V2. */
+export interface BaseDistillTaskOptions extends BaseTaskOptions {
+  /** With the larger F_V2; the task disposes it when the run is over. */
+  readonly teacher: LlavaSam;
 }
 
 export interface DistillSample {
@@ -33,36 +25,25 @@ export interface DistillSample {
   readonly input: Float32Array;
 }
 
-export class BaseDistillTask implements TrainingTask<DistillSample> {
-  readonly network: Gsva;
-  readonly variables: ReadonlyMap<string, tf.Variable>;
-
-  constructor(private readonly options: BaseDistillTaskOptions) {
-    this.network = options.gsva;
-    this.variables = trainableVariables(options.gsva, 'base-distill');
+export class BaseDistillTask extends BaseTask<DistillSample, BaseDistillTaskOptions> {
+  constructor(options: BaseDistillTaskOptions) {
+    super(options, 'base-distill');
   }
 
-  get sampleCount(): number {
-    return this.options.scenes;
-  }
-
-  samples(random: Random): SampleStream<DistillSample> {
-    const { pool, gsva, teacher } = this.options;
-    const stream = epochSamples(this.sampleCount, random, (index) => {
-      const { data } = samTransform(pool.get(index).image, gsva.config.sam.imageSize);
-      return Promise.resolve({ index, input: data });
-    });
+  override samples(random: Random): SampleStream<DistillSample> {
     return {
-      ...stream,
+      ...super.samples(random),
       close: () => {
-        teacher.dispose();
+        this.options.teacher.dispose();
         return Promise.resolve();
       },
     };
   }
 
-  nameOf(sample: DistillSample): string {
-    return `base scene ${sample.index}`;
+  prepare(index: number): Promise<DistillSample> {
+    const { pool, gsva } = this.options;
+    const { data } = samTransform(pool.get(index).image, gsva.config.sam.imageSize);
+    return Promise.resolve({ index, input: data });
   }
 
   async forwardBackward(batch: readonly DistillSample[]): Promise<Gradients> {
@@ -73,12 +54,12 @@ export class BaseDistillTask implements TrainingTask<DistillSample> {
       return await stepWithLosses(['mse'] as const, (losses) => {
         const gradients = new GradientMap();
         tf.tidy(() => {
-          const wanted = tf.tidy(() => teacher.imageEncoder.forward(images));
+          const wanted = tf.tidy(() => teacher.encoders.sam.forward(images));
           const error = (): tf.Tensor => {
-            const difference = tf.sub(gsva.imageEncoder.forward(images), wanted);
+            const difference = tf.sub(gsva.encoders.sam.forward(images), wanted);
             return losses.add('mse', tf.mean(tf.square(difference)));
           };
-          differentiate(error, [], new Map(this.variables), gradients);
+          differentiate(error, [], this.variables, gradients);
           return [...gradients.tensors.values()]; // kept; all else goes
         });
         return gradients.tensors;
@@ -86,13 +67,5 @@ export class BaseDistillTask implements TrainingTask<DistillSample> {
     } finally {
       images.dispose();
     }
-  }
-
-  checkpointFiles(): Promise<PendingFile[]> {
-    return this.options.save();
-  }
-
-  restore(dir: string): Promise<void> {
-    return this.options.load(dir);
   }
 }

@@ -18,40 +18,29 @@ import {
 import { visibleMask } from '../../synthetic/scene.js';
 import type { Tokenizer } from '../../data/text/tokenizer.js';
 import * as tf from '../../engine/tf.js';
-import type { PendingFile } from '../../io/atomic/pending-file.js';
-import type { Gsva } from '../../systems/gsva/gsva.js';
 import { stackImages } from '../../features/image-features.js';
 import { MultimodalRows } from '../../networks/multimodal-rows.js';
+import type { Gradients } from '../../nn/loss-parts.js';
 import { Random } from '../../random.js';
 import { IGNORE_LABEL } from '../../special-tokens.js';
+import type { MaskTargets } from '../../systems/system.js';
 import type { PreparedImage } from '../../types.js';
-import { epochSamples } from '../loop/epoch-samples.js';
 import type { GroundingForms } from '../config/experiment-config.js';
+import { BaseTask, type BaseTaskOptions } from './base-task.js';
 import { type GroundedTokens, GroundingTokens } from './grounding-tokens.js';
 import { type JointBatch, jointStep } from './joint-step.js';
-import { maskIous } from './mask-ious.js';
-import type { MaskTargets } from '../mask-objective.js';
-import type { ScenePool } from './scene-pool.js';
 import { likeliest, readLikeliest } from './likeliest.js';
-import { trainableVariables } from '../trainable.js';
-import type { Gradients, SampleStream, TrainingTask } from '../loop/training-task.js';
+import { maskIous } from './mask-ious.js';
 
-export interface BaseGroundingTaskOptions {
+export interface BaseGroundingTaskOptions extends BaseTaskOptions {
   /** 'base-grounding' is words alone, 'base-joint' is masks too. */
   readonly stage: 'base-grounding' | 'base-joint';
-  readonly gsva: Gsva;
   readonly tokenizer: Tokenizer;
   readonly conversation: ConversationStyle;
   readonly maxLength: number;
-  readonly pool: ScenePool;
-  readonly scenes: number;
   /** Expressions and words asked about a scene, together. */
   readonly itemsPerScene: number;
   readonly forms: GroundingForms;
-  /** Scenes after the training ones, for validation. */
-  readonly validationScenes: number;
-  readonly save: () => Promise<PendingFile[]>;
-  readonly load: (dir: string) => Promise<void>;
 }
 
 export interface GroundingSample extends GroundedTokens {
@@ -73,26 +62,13 @@ const CAPTIONS: Readonly<Record<GroundingForms, number>> = { scene: 0.2, trained
 const NAMED: Readonly<Record<GroundingForms, number>> = { scene: 0.3, trained: 0.85 };
 /** Share of single words among what is asked. */
 const WORDS = 1 / 3;
-const VALIDATION_BATCH = 16;
 
-export class BaseGroundingTask implements TrainingTask<GroundingSample> {
-  readonly network: Gsva;
-  readonly variables: ReadonlyMap<string, tf.Variable>;
+export class BaseGroundingTask extends BaseTask<GroundingSample, BaseGroundingTaskOptions> {
   private readonly words: GroundingTokens;
 
-  constructor(private readonly options: BaseGroundingTaskOptions) {
-    const { gsva, stage } = options;
-    this.network = gsva;
-    this.variables = trainableVariables(gsva, stage);
-    this.words = new GroundingTokens(options, gsva.config.tokens);
-  }
-
-  get sampleCount(): number {
-    return this.options.scenes;
-  }
-
-  samples(random: Random): SampleStream<GroundingSample> {
-    return epochSamples(this.sampleCount, random, (index, draw) => this.prepare(index, draw));
+  constructor(options: BaseGroundingTaskOptions) {
+    super(options, options.stage);
+    this.words = new GroundingTokens(options, options.gsva.config.tokens);
   }
 
   prepare(index: number, random: Random): Promise<GroundingSample> {
@@ -113,16 +89,12 @@ export class BaseGroundingTask implements TrainingTask<GroundingSample> {
     return Promise.resolve(this.sample(index, groundingConversation(pool.get(index).scene, random, counts, named)));
   }
 
-  nameOf(sample: GroundingSample): string {
-    return `base scene ${sample.index}`;
-  }
-
   async forwardBackward(batch: readonly GroundingSample[]): Promise<Gradients> {
     const joint = this.collate(batch, this.options.stage === 'base-joint');
     try {
-      return await jointStep(this.options.gsva, joint, this.variables);
+      return await jointStep(this.network, joint, this.variables);
     } finally {
-      tf.dispose([joint.clipImages, joint.samImages ?? []]);
+      tf.dispose([joint.inputs.clip, joint.inputs.sam ?? []]);
     }
   }
 
@@ -132,15 +104,13 @@ export class BaseGroundingTask implements TrainingTask<GroundingSample> {
    * which are foreseen (`list`); with masks, their mean IoU (`maskIoU`).
    */
   async validate(): Promise<Readonly<Record<string, number>>> {
-    const { scenes, validationScenes, itemsPerScene, pool, stage, forms } = this.options;
+    const { itemsPerScene, pool, stage, forms } = this.options;
     const list = new Mean();
     const shares = { absent: new Mean(), present: new Mean(), column: new Mean() };
     const maskIoU = new Mean();
     const counts = { expressions: itemsPerScene, words: 0 };
-    for (let first = 0; first < validationScenes; first += VALIDATION_BATCH) {
-      const size = Math.min(VALIDATION_BATCH, validationScenes - first);
-      const samples = Array.from({ length: size }, (_, i) => {
-        const index = scenes + first + i;
+    for (const indices of this.validationBatches()) {
+      const samples = indices.map((index) => {
         const { scene } = pool.get(index);
         if (forms === 'scene')
           return this.sample(index, groundingConversation(scene, new Random(index), counts, false));
@@ -167,14 +137,6 @@ export class BaseGroundingTask implements TrainingTask<GroundingSample> {
       ...(forms === 'trained' ? { list: list.value } : {}),
       ...(stage === 'base-joint' ? { maskIoU: maskIoU.value } : {}),
     };
-  }
-
-  checkpointFiles(): Promise<PendingFile[]> {
-    return this.options.save();
-  }
-
-  restore(dir: string): Promise<void> {
-    return this.options.load(dir);
   }
 
   private sample(index: number, grounding: GroundingConversation): GroundingSample {
@@ -206,39 +168,35 @@ export class BaseGroundingTask implements TrainingTask<GroundingSample> {
    * tokens behind its first decision (the list, written again) are the likeliest ones.
    */
   private async answer(samples: readonly GroundingSample[]): Promise<Answered> {
-    const { gsva } = this.options;
-    const { tokens, clipImages, samImages, targets } = this.collate(samples, true);
-    const layout = new MultimodalRows(tokens, gsva.patches);
+    const model = this.network;
+    const { rows, inputs, targets, places } = this.collate(samples, true);
     const decisions = samples.flatMap(({ decisions, conversation }, row) =>
       decisions.map((token) => ({
-        row,
-        position: layout.flatIndex(row, token) - 1,
+        position: rows.flatIndex(row, token) - 1,
         expected: conversation.inputIds[token] as number,
       })),
     );
-    const shown = decisions.filter(({ expected }) => expected !== this.words.absent);
     const written = samples.flatMap(({ decisions, conversation }, row) => {
       const { labels } = conversation;
       return labels.flatMap((expected, token) => {
         const isList = expected !== IGNORE_LABEL && token > (decisions[0] ?? Infinity) && !decisions.includes(token);
-        return isList ? [{ position: layout.flatIndex(row, token) - 1, expected }] : [];
+        return isList ? [{ position: rows.flatIndex(row, token) - 1, expected }] : [];
       });
     });
     const compute = (): { choice: tf.Tensor1D; masks: tf.Tensor3D } => {
-      const { lastHidden, imageEmbeddings } = gsva.forward({ clipImages, samImages, tokens });
-      const positions = [...decisions, ...written].map(positionOf);
-      const logits = gsva.lmHead.forward(gsva.statesAt(lastHidden, positions)) as tf.Tensor2D;
-      const queries = gsva.maskQueries(lastHidden, shown.map(positionOf));
-      const rows = shown.map(({ row }) => row);
-      return { choice: likeliest(logits), masks: gsva.decodeMasks(queries, imageEmbeddings, rows).lowResMasks };
+      const features = { clip: model.encoders.clip.forward(inputs.clip), sam: model.encoders.sam.forward(inputs.sam) };
+      const reading = model.read(rows, features);
+      const positions = [...decisions, ...written].map(({ position }) => position);
+      const logits = model.logits(model.statesAt(reading.hidden, positions));
+      return { choice: likeliest(logits), masks: model.ground(reading, places).masks };
     };
     const { choice, masks } = tf.tidy(compute);
     const rerun = (): void => {
       tf.dispose(tf.tidy(compute));
     };
     try {
-      const foreseen = [...(await readLikeliest(gsva, choice, rerun))];
-      const ious = await maskIous(gsva, masks, targets, rerun);
+      const foreseen = [...(await readLikeliest(model, choice, rerun))];
+      const ious = await maskIous(model, masks, targets, rerun);
       return {
         expected: decisions.map(({ expected }) => expected),
         said: foreseen.slice(0, decisions.length),
@@ -246,29 +204,40 @@ export class BaseGroundingTask implements TrainingTask<GroundingSample> {
         written: written.map(({ expected }, i) => foreseen[decisions.length + i] === expected),
       };
     } finally {
-      tf.dispose([choice, masks, clipImages, samImages]);
+      tf.dispose([choice, masks, inputs.clip, inputs.sam]);
     }
   }
 
-  private collate(samples: readonly GroundingSample[], withMasks: true): JointBatch & { samImages: tf.Tensor4D };
+  private collate(
+    samples: readonly GroundingSample[],
+    withMasks: true,
+  ): JointBatch & { inputs: { readonly sam: tf.Tensor4D } };
   private collate(samples: readonly GroundingSample[], withMasks: boolean): JointBatch;
   private collate(samples: readonly GroundingSample[], withMasks: boolean): JointBatch {
     const { gsva, tokenizer } = this.options;
     const { clip, sam } = gsva.config;
     const images = samples.map(({ image }) => image);
-    const clipInputs = images.map(({ clipInput }) => clipInput);
-    const samInputs = images.map(({ samInput }) => samInput);
     const conversations = samples.map(({ conversation }) => conversation);
-    const present = samples.map(({ decisions, conversation }) =>
-      decisions.filter((token) => conversation.inputIds[token] !== this.words.absent),
+    const rows = new MultimodalRows(padBatch(conversations, tokenizer.padId), gsva.patches);
+    const clipInput = stackImages(
+      images.map(({ clipInput }) => clipInput),
+      clip.imageSize,
     );
-    return {
-      tokens: padBatch(conversations, tokenizer.padId),
-      clipImages: stackImages(clipInputs, clip.imageSize),
-      samImages: withMasks ? stackImages(samInputs, sam.imageSize) : null,
-      asking: withMasks ? present : present.map(() => []),
-      targets: samples.map(({ targets }) => (withMasks ? targets : { ...targets, masks: [] })),
-    };
+    if (!withMasks) {
+      const targets = samples.map(({ targets }) => ({ ...targets, masks: [] }));
+      return { rows, inputs: { clip: clipInput }, places: [], targets };
+    }
+    const samInput = stackImages(
+      images.map(({ samInput }) => samInput),
+      sam.imageSize,
+    );
+    const places = samples.flatMap(({ decisions, conversation }, row) =>
+      decisions
+        .filter((token) => conversation.inputIds[token] !== this.words.absent)
+        .map((token) => ({ row, states: [rows.flatIndex(row, token) - 1] })),
+    );
+    const targets = samples.map(({ targets }) => targets);
+    return { rows, inputs: { clip: clipInput, sam: samInput }, places, targets };
   }
 }
 
@@ -284,8 +253,4 @@ class Mean {
   get value(): number {
     return this.sum / Math.max(1, this.count);
   }
-}
-
-function positionOf({ position }: { readonly position: number }): number {
-  return position;
 }

@@ -5,27 +5,16 @@
 import { samTransform } from '../../data/image/image-transforms.js';
 import { type MaskPromptSample, sampleMaskPrompts } from '../../synthetic/base-masks.js';
 import * as tf from '../../engine/tf.js';
-import type { PendingFile } from '../../io/atomic/pending-file.js';
-import type { Gsva } from '../../systems/gsva/gsva.js';
 import { stackImages } from '../../features/image-features.js';
+import type { Gradients } from '../../nn/loss-parts.js';
 import { Random } from '../../random.js';
-import { epochSamples } from '../loop/epoch-samples.js';
+import type { MaskTargets } from '../../systems/system.js';
+import { BaseTask, type BaseTaskOptions } from './base-task.js';
 import { maskIous } from './mask-ious.js';
-import type { MaskTargets } from '../mask-objective.js';
-import { type SamBatch, samStep } from './sam-step.js';
-import type { ScenePool } from './scene-pool.js';
-import { trainableVariables } from '../trainable.js';
-import type { Gradients, SampleStream, TrainingTask } from '../loop/training-task.js';
+import { promptedMasks, promptTensors, type SamBatch, samStep } from './sam-step.js';
 
-export interface BaseSamTaskOptions {
-  readonly gsva: Gsva;
-  readonly pool: ScenePool;
-  readonly scenes: number;
+export interface BaseSamTaskOptions extends BaseTaskOptions {
   readonly promptsPerScene: number;
-  /** Scenes after the training ones, for validation. */
-  readonly validationScenes: number;
-  readonly save: () => Promise<PendingFile[]>;
-  readonly load: (dir: string) => Promise<void>;
 }
 
 export interface SamSample {
@@ -37,23 +26,10 @@ export interface SamSample {
 
 /** A box is two points; a single point gets a padding point, as SAM adds one where there is no box. */
 const POINTS_PER_PROMPT = 2;
-const VALIDATION_BATCH = 16;
 
-export class BaseSamTask implements TrainingTask<SamSample> {
-  readonly network: Gsva;
-  readonly variables: ReadonlyMap<string, tf.Variable>;
-
-  constructor(private readonly options: BaseSamTaskOptions) {
-    this.network = options.gsva;
-    this.variables = trainableVariables(options.gsva, 'base-sam');
-  }
-
-  get sampleCount(): number {
-    return this.options.scenes;
-  }
-
-  samples(random: Random): SampleStream<SamSample> {
-    return epochSamples(this.sampleCount, random, (index, draw) => this.prepare(index, draw));
+export class BaseSamTask extends BaseTask<SamSample, BaseSamTaskOptions> {
+  constructor(options: BaseSamTaskOptions) {
+    super(options, 'base-sam');
   }
 
   prepare(index: number, random: Random): Promise<SamSample> {
@@ -70,14 +46,10 @@ export class BaseSamTask implements TrainingTask<SamSample> {
     return Promise.resolve({ index, input: data, prompts, targets });
   }
 
-  nameOf(sample: SamSample): string {
-    return `base scene ${sample.index}`;
-  }
-
   async forwardBackward(batch: readonly SamSample[]): Promise<Gradients> {
     const samBatch = this.collate(batch);
     try {
-      return await samStep(this.options.gsva, samBatch, this.variables);
+      return await samStep(this.network, samBatch, this.variables);
     } finally {
       samBatch.images.dispose();
     }
@@ -85,14 +57,11 @@ export class BaseSamTask implements TrainingTask<SamSample> {
 
   /** Mean IoU of the masks over unseen scenes. */
   async validate(): Promise<Readonly<Record<string, number>>> {
-    const { scenes, validationScenes, gsva } = this.options;
     let sum = 0;
     let count = 0;
-    for (let first = 0; first < validationScenes; first += VALIDATION_BATCH) {
-      const size = Math.min(VALIDATION_BATCH, validationScenes - first);
-      const indices = Array.from({ length: size }, (_, i) => scenes + first + i);
+    for (const indices of this.validationBatches()) {
       const samples = await Promise.all(indices.map((index) => this.prepare(index, new Random(index))));
-      for (const iou of await this.maskIous(gsva, samples)) {
+      for (const iou of await this.maskIous(samples)) {
         sum += iou;
         count++;
       }
@@ -100,28 +69,15 @@ export class BaseSamTask implements TrainingTask<SamSample> {
     return { maskIoU: sum / Math.max(1, count) };
   }
 
-  checkpointFiles(): Promise<PendingFile[]> {
-    return this.options.save();
-  }
-
-  restore(dir: string): Promise<void> {
-    return this.options.load(dir);
-  }
-
-  private async maskIous(gsva: Gsva, samples: readonly SamSample[]): Promise<number[]> {
+  private async maskIous(samples: readonly SamSample[]): Promise<number[]> {
+    const model = this.network;
     const batch = this.collate(samples);
     const compute = (): tf.Tensor3D => {
-      const rows = samples.flatMap((sample, row) => sample.prompts.map(() => row));
-      const embeddings = tf.add(gsva.imageEncoder.forward(batch.images), gsva.promptEncoder.noMaskEmbedding());
-      return gsva.maskDecoder.forward({
-        imageEmbeddings: tf.gather(embeddings, tf.tensor1d(rows, 'int32')) as tf.Tensor4D,
-        densePositions: gsva.promptEncoder.densePositions(),
-        sparsePrompts: gsva.promptEncoder.forward(promptTensors(batch, rows.length)),
-      }).lowResMasks;
+      return promptedMasks(model, model.encoders.sam.forward(batch.images), batch, promptTensors(batch));
     };
     const lowResMasks = tf.tidy(compute);
     try {
-      return await maskIous(gsva, lowResMasks, batch.targets, () => {
+      return await maskIous(model, lowResMasks, batch.targets, () => {
         tf.dispose(tf.tidy(compute));
       });
     } finally {
@@ -154,11 +110,4 @@ export class BaseSamTask implements TrainingTask<SamSample> {
       targets: samples.map((sample) => sample.targets),
     };
   }
-}
-
-function promptTensors(batch: SamBatch, queries: number): { coordinates: tf.Tensor3D; labels: tf.Tensor2D } {
-  return {
-    coordinates: tf.tensor3d(batch.coordinates, [queries, batch.points, 2]),
-    labels: tf.tensor2d(batch.labels, [queries, batch.points], 'int32'),
-  };
 }

@@ -1,9 +1,7 @@
 /** How well the base's masks fit, for its validations. */
 import * as tf from '../../engine/tf.js';
-import type { Gsva } from '../../systems/gsva/gsva.js';
 import { requireFinite } from '../../checkpoints/not-finite.js';
-import { resizeMasks } from '../../nn/bilinear.js';
-import type { MaskTargets } from '../mask-objective.js';
+import type { GroundingModel, MaskTargets } from '../../systems/system.js';
 
 /**
  * IoU of every mask with its target at the image's original size; 1 where both are empty.
@@ -13,23 +11,22 @@ import type { MaskTargets } from '../mask-objective.js';
  * @throws UserError that names the first part of the network that is not finite, where a logit is not
  */
 export async function maskIous(
-  gsva: Gsva,
+  model: GroundingModel,
   lowResMasks: tf.Tensor3D,
   targets: readonly MaskTargets[],
   rerun: () => unknown,
 ): Promise<number[]> {
-  const inputSize = gsva.config.sam.imageSize;
   const ious: number[] = [];
   let first = 0;
   for (const target of targets) {
     const count = target.masks.length;
     if (count === 0) continue;
     const start = first;
-    const logits = tf.tidy(() => resizeMasks(tf.slice(lowResMasks, [start, 0, 0], [count, -1, -1]), target, inputSize));
+    const logits = tf.tidy(() => model.enlarge(tf.slice(lowResMasks, [start, 0, 0], [count, -1, -1]), target));
     const values = await logits.data<'float32'>().finally(() => {
       logits.dispose();
     });
-    await requireFinite(gsva, 'Validating: the logits of masks', values, rerun);
+    await requireFinite(model, 'Validating: the logits of masks', values, rerun);
     first += count;
     const pixels = target.original[0] * target.original[1];
     target.masks.forEach((mask, i) => ious.push(iouOf(values.subarray(i * pixels, (i + 1) * pixels), mask.data)));

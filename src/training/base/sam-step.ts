@@ -3,11 +3,12 @@
  * DICE as GSVA's. F_mask and the prompt encoder are one segment, F_V2 another.
  */
 import * as tf from '../../engine/tf.js';
-import type { Gsva } from '../../systems/gsva/gsva.js';
-import { differentiate, GradientMap, variablesUnder } from '../backprop.js';
-import { type LossParts, stepWithLosses } from '../loss-parts.js';
-import { maskObjective, type MaskTargets } from '../mask-objective.js';
-import type { Gradients } from '../loop/training-task.js';
+import type { LlavaSam } from '../../systems/shared/llava-sam.js';
+import { differentiate, GradientMap } from '../../nn/backprop.js';
+import { type Gradients, type LossParts, stepWithLosses } from '../../nn/loss-parts.js';
+import { VariableSegments } from '../../systems/parts.js';
+import { maskObjective } from '../../systems/shared/mask-objective.js';
+import type { MaskTargets } from '../../systems/system.js';
 
 export interface SamBatch {
   /** [B, S, S, 3], normalised and padded; stays the caller's. */
@@ -22,42 +23,68 @@ export interface SamBatch {
   readonly targets: readonly MaskTargets[];
 }
 
-export function samStep(gsva: Gsva, batch: SamBatch, variables: ReadonlyMap<string, tf.Variable>): Promise<Gradients> {
-  return stepWithLosses(['bce', 'dice'] as const, (losses) => backpropagate(gsva, batch, variables, losses));
+export function samStep(
+  gsva: LlavaSam,
+  batch: SamBatch,
+  variables: ReadonlyMap<string, tf.Variable>,
+): Promise<Gradients> {
+  const segments = new VariableSegments(gsva.parts, variables, (part) => (part === 'image_encoder' ? part : 'decoder'));
+  return stepWithLosses(['bce', 'dice'] as const, (losses) => backpropagate(gsva, batch, segments, losses));
 }
 
 function backpropagate(
-  gsva: Gsva,
+  gsva: LlavaSam,
   batch: SamBatch,
-  variables: ReadonlyMap<string, tf.Variable>,
+  segments: VariableSegments,
   losses: LossParts<'bce' | 'dice'>,
 ): ReadonlyMap<string, tf.Tensor> {
-  const { loss, sam } = gsva.config;
+  const { loss } = gsva.config;
   const gradients = new GradientMap();
   tf.tidy(() => {
-    const embeddings = tf.tidy(() => gsva.imageEncoder.forward(batch.images));
-    const rows = batch.targets.flatMap((target, row) => target.masks.map(() => row));
-    const coordinates = tf.tensor3d(batch.coordinates, [rows.length, batch.points, 2]);
-    const labels = tf.tensor2d(batch.labels, [rows.length, batch.points], 'int32');
+    const embeddings = tf.tidy(() => gsva.encoders.sam.forward(batch.images));
+    const prompts = promptTensors(batch);
     const decoder = (): tf.Tensor => {
-      const dense = tf.add(embeddings, gsva.promptEncoder.noMaskEmbedding());
-      const { lowResMasks } = gsva.maskDecoder.forward({
-        imageEmbeddings: tf.gather(dense, tf.tensor1d(rows, 'int32')) as tf.Tensor4D,
-        densePositions: gsva.promptEncoder.densePositions(),
-        sparsePrompts: gsva.promptEncoder.forward({ coordinates, labels }),
-      });
-      const { bce, dice } = maskObjective(lowResMasks, batch.targets, sam.imageSize);
+      const { bce, dice } = maskObjective(gsva, promptedMasks(gsva, embeddings, batch, prompts), batch.targets);
       return tf.add(losses.add('bce', tf.mul(bce, loss.bce)), losses.add('dice', tf.mul(dice, loss.dice)));
     };
-    const decoderVariables = variablesUnder(
-      variables,
-      'model.visual_model.mask_decoder.',
-      'model.visual_model.prompt_encoder.',
+    const { inputs } = differentiate(decoder, [embeddings], segments.of('decoder'), gradients);
+    differentiate(
+      () => gsva.encoders.sam.forward(batch.images),
+      [],
+      segments.of('image_encoder'),
+      gradients,
+      inputs[0],
     );
-    const { inputs } = differentiate(decoder, [embeddings], decoderVariables, gradients);
-    const encoderVariables = variablesUnder(variables, 'model.visual_model.image_encoder.');
-    differentiate(() => gsva.imageEncoder.forward(batch.images), [], encoderVariables, gradients, inputs[0]);
     return [...gradients.tensors.values()];
   });
   return gradients.tensors;
+}
+
+interface PromptTensors {
+  readonly coordinates: tf.Tensor3D;
+  readonly labels: tf.Tensor2D;
+}
+
+export function promptTensors({ coordinates, labels, points }: SamBatch): PromptTensors {
+  const queries = labels.length / points;
+  return {
+    coordinates: tf.tensor3d(coordinates, [queries, points, 2]),
+    labels: tf.tensor2d(labels, [queries, points], 'int32'),
+  };
+}
+
+/** Masks [Q, s, s] of points and boxes on F_V2's embeddings [B, H, W, prompt]. */
+export function promptedMasks(
+  { promptEncoder, maskDecoder }: LlavaSam,
+  embeddings: tf.Tensor,
+  { targets }: SamBatch,
+  prompts: PromptTensors,
+): tf.Tensor3D {
+  const rows = targets.flatMap((target, row) => target.masks.map(() => row));
+  const dense = tf.add(embeddings, promptEncoder.noMaskEmbedding());
+  return maskDecoder.forward({
+    imageEmbeddings: tf.gather(dense, tf.tensor1d(rows, 'int32')) as tf.Tensor4D,
+    densePositions: promptEncoder.densePositions(),
+    sparsePrompts: promptEncoder.forward(prompts),
+  }).lowResMasks;
 }

@@ -13,9 +13,12 @@ import {
   readModelDirectory,
 } from '../../checkpoints/checkpoint-directory.js';
 import { openCheckpoint, weightsOf } from '../../io/checkpoint-files.js';
-import { Gsva } from '../../systems/gsva/gsva.js';
+import { LlavaSam } from '../../systems/shared/llava-sam.js';
 import { checkWeights, type LoadOptions } from '../../checkpoints/weights.js';
 import { EMBEDDING_DEVIATION } from '../../nn/embedding.js';
+import { gsvaLessons } from '../../systems/gsva/lessons.js';
+import { GROUNDING_RECIPE } from '../../systems/shared/llava-sam-step.js';
+import { patternsOf, startsRandom } from '../../systems/parts.js';
 import { Random } from '../../random.js';
 import { addedTokens, segTokenAt } from '../../special-tokens.js';
 import { isPublished } from '../../variant.js';
@@ -27,13 +30,13 @@ import { BaseDistillTask } from '../base/base-distill-task.js';
 import { BaseGroundingTask } from '../base/base-grounding-task.js';
 import { BaseSamTask } from '../base/base-sam-task.js';
 import type { ExperimentConfig, SceneData } from './experiment-config.js';
-import { type GsvaData, GsvaTask } from '../gsva-task.js';
+import { type GroundingData, GroundingTask } from '../grounding-task.js';
 import { ScenePool } from '../base/scene-pool.js';
 import type { TrainingTask } from '../loop/training-task.js';
 
 export interface Experiment {
   readonly config: ExperimentConfig;
-  readonly gsva: Gsva;
+  readonly gsva: LlavaSam;
   readonly tokenizer: Tokenizer;
   readonly meta: ModelMeta;
   /** Frozen weights that the start model has in more than 16 bits, and this run in 16: rounded to BF16. */
@@ -43,10 +46,6 @@ export interface Experiment {
 /** Figures on the validation set; given by the caller, since evaluation is not training's business. */
 export type Validate = (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
 
-/** Parts that a start model need not have: what the recipe adds to it. */
-const ADDED_PARTS = /\.lora_[AB]\.|^model\.text_hidden_fcs\./;
-/** What a smaller F_V2 leaves out. */
-const LAYERS_OF_SAM = /^model\.visual_model\.image_encoder\.blocks\./;
 /** What has a row for every token. */
 const VOCABULARY = /^(model\.embed_tokens|lm_head)\.weight$/;
 
@@ -59,7 +58,7 @@ const VOCABULARY = /^(model\.embed_tokens|lm_head)\.weight$/;
 export function buildExperiment(written: ExperimentConfig, source: string): Experiment {
   const { config, tokenizer } = withTokenizer(written, source);
   const { stage, description, conversation, variant, start } = config;
-  const gsva = new Gsva(config.model);
+  const gsva = new LlavaSam(config.model);
   let rounded: readonly string[] = [];
   try {
     holdFrozenWeights(gsva, stage, config.frozenWeights);
@@ -67,7 +66,7 @@ export function buildExperiment(written: ExperimentConfig, source: string): Expe
     const random = new Random(config.training.seed);
     gsva.randomize(random);
     if (start === null) balanceResiduals(gsva);
-    if (start !== null) ({ rounded } = loadModelWeights(start, gsva, startOptions(stage)));
+    if (start !== null) ({ rounded } = loadModelWeights(start, gsva, startOptions(gsva, stage)));
     if (start !== null && stage === 'gsva' && isBase(start)) redrawAddedTokens(gsva, random);
   } catch (error) {
     gsva.dispose();
@@ -87,25 +86,23 @@ export async function checkStart(written: ExperimentConfig, source: string): Pro
   const { start, stage, model, frozenWeights } = withTokenizer(written, source).config;
   if (start === null) return;
   await startDryRun('fused');
-  const gsva = new Gsva(model);
+  const gsva = new LlavaSam(model);
   try {
     holdFrozenWeights(gsva, stage, frozenWeights);
     gsva.build();
     const path = weightsOf(start);
-    checkWeights(gsva, openCheckpoint(path).tensors, path, startOptions(stage));
+    checkWeights(gsva, openCheckpoint(path).tensors, path, startOptions(gsva, stage));
   } finally {
     gsva.dispose();
   }
 }
 
 /** Parts that a start model may lack, or have too many of. */
-function startOptions(stage: ExperimentConfig['stage']): LoadOptions {
-  return {
-    mayBeMissing: ADDED_PARTS,
-    mayGrow: VOCABULARY,
-    roundPacked: true,
-    ...(stage === 'base-distill' ? { mayBeUnused: LAYERS_OF_SAM } : {}),
-  };
+function startOptions({ parts }: LlavaSam, stage: ExperimentConfig['stage']): LoadOptions {
+  const mayBeMissing = startsRandom(parts);
+  const options = { mayBeMissing, mayGrow: VOCABULARY, roundPacked: true };
+  // A smaller F_V2 leaves layers out.
+  return stage === 'base-distill' ? { ...options, mayBeUnused: patternsOf(parts, 'image_encoder') } : options;
 }
 
 /** @throws UserError where the tokenizer and the model mean different things by an id */
@@ -145,19 +142,22 @@ function isBase(dir: string): boolean {
  * @param validate null where the run never validates
  * @param features of the images of `data` by the same encoders, from other runs
  */
-export function gsvaTask(
+export function groundingTask(
   experiment: Experiment,
-  data: GsvaData,
+  data: GroundingData,
   validate: Validate | null,
   features: KeptFeatures | null = null,
-): GsvaTask {
+): GroundingTask {
   const { config, gsva, tokenizer, meta } = experiment;
-  return new GsvaTask({
-    gsva,
+  return new GroundingTask({
+    model: gsva,
+    recipe: GROUNDING_RECIPE,
+    vocabulary: { found: segIds(config.model.tokens), absent: config.variant.reject ? [config.model.tokens.rej] : [] },
+    lessons: (facts, random) => gsvaLessons(facts, random, config.variant),
     tokenizer,
     tokenizerDir: config.tokenizer,
     conversation: config.conversation,
-    data: { ...data, variant: config.variant },
+    data,
     maxLength: config.maxLength,
     recompute: config.recompute,
     meta,
@@ -198,7 +198,7 @@ export function baseTask(experiment: Experiment, data: SceneData): TrainingTask<
  * branches that together add about as much. LLaMA's N(0, 0.02) embeddings would be small beside the first layers'
  * outputs at this width.
  */
-function balanceResiduals(gsva: Gsva): void {
+function balanceResiduals(gsva: LlavaSam): void {
   const branch = 1 / Math.sqrt(2 * gsva.config.llm.numHiddenLayers);
   const scaleOf = (name: string): number => {
     const isBranch = /^model\.layers\.\d+\.(self_attn\.o_proj|mlp\.down_proj)\.weight$/.test(name);
@@ -218,7 +218,7 @@ function balanceResiduals(gsva: Gsva): void {
 }
 
 /** Rows of [SEG] and [REJ] in embedding and head from N(0, 0.02). */
-function redrawAddedTokens(gsva: Gsva, random: Random): void {
+function redrawAddedTokens(gsva: LlavaSam, random: Random): void {
   const { tokens } = gsva.config;
   const size = gsva.config.llm.hiddenSize;
   const parameters = gsva.namedParameters();

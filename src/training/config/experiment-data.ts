@@ -4,7 +4,7 @@ import { OwnData } from '../../data/own/own-data.js';
 import type { ReferDataset } from '../../data/refer/refer-dataset.js';
 import { UserError } from '../../errors.js';
 import type { JsonlData, ReferData } from './experiment-config.js';
-import type { GsvaData } from '../gsva-task.js';
+import type { GroundingData } from '../grounding-task.js';
 import type { SetsData } from './sets-config.js';
 
 /** What the recipe can be trained on. */
@@ -22,7 +22,7 @@ export interface ValidationData {
  * Opens the sets to train on.
  * @throws UserError where a file is missing or malformed, or nothing is of the split
  */
-export async function openTrainingData(data: GsvaDataConfig): Promise<GsvaData> {
+export async function openTrainingData(data: GsvaDataConfig): Promise<GroundingData> {
   const sample = { perSample: data.expressionsPerSample, absentClasses: 0 };
   if (data.kind === 'grefcoco') {
     // In this thread: it is meant for small pictures, whose features are kept.

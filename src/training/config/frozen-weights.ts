@@ -5,7 +5,7 @@
  */
 import { float32ToBfloat16 } from '../../half-float.js';
 import { PackedMatrix, widened } from '../../engine/packed-matrix.js';
-import type { Gsva } from '../../systems/gsva/gsva.js';
+import type { LlavaSam } from '../../systems/shared/llava-sam.js';
 import { SMALLEST_PACKED } from '../../checkpoints/precision.js';
 import type { PackedParameter } from '../../nn/composite-layer.js';
 import { isTrainable, type Stage } from '../trainable.js';
@@ -22,8 +22,13 @@ export type FrozenWeights = (typeof FROZEN_WEIGHTS)[number];
  * Has a model hold what the stage leaves frozen in that way; to be called before its `build`.
  * @param smallest numbers of a matrix from which on it counts as large
  */
-export function holdFrozenWeights(gsva: Gsva, stage: Stage, frozen: FrozenWeights, smallest = SMALLEST_PACKED): void {
-  if (frozen === 'bf16') gsva.packWeights((name, size) => size >= smallest && !isTrainable(name, stage));
+export function holdFrozenWeights(
+  gsva: LlavaSam,
+  stage: Stage,
+  frozen: FrozenWeights,
+  smallest = SMALLEST_PACKED,
+): void {
+  if (frozen === 'bf16') gsva.packWeights((name, size) => size >= smallest && !isTrainable(gsva.parts, name, stage));
 }
 
 /** Multiplies a matrix in 16 bits by a number, rounding to BF16. */

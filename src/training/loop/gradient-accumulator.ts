@@ -1,7 +1,7 @@
 /** Adds up the losses and gradients of the micro-batches of one update. */
 import { accumulate } from '../../engine/fused-ops.js';
 import * as tf from '../../engine/tf.js';
-import type { Gradients } from './training-task.js';
+import type { Gradients } from '../../nn/loss-parts.js';
 
 export class GradientAccumulator {
   /** The one micro-batch's own tensors, or sums of several in memory of our own. */

@@ -2,9 +2,10 @@
 import * as tf from '../../engine/tf.js';
 import { UserError } from '../../errors.js';
 import { countsText, findNotFinite } from '../../finite.js';
-import { inNetworkOrder, partTitle } from '../../checkpoints/network-parts.js';
 import { culpritText } from '../../checkpoints/not-finite.js';
 import type { Random } from '../../random.js';
+import { inNetworkOrder, partTitle } from '../../systems/parts.js';
+import type { Part } from '../../systems/system.js';
 import type { TrainingTask } from './training-task.js';
 
 /** @param culprit sentences that name the part at fault; '' where there is nothing to name */
@@ -32,16 +33,20 @@ export async function culpritOfLoss<Sample>(
 }
 
 /** The gradients that are not finite, the first on the way back named. */
-export async function culpritOfGradients(gradients: ReadonlyMap<string, tf.Tensor>): Promise<string> {
+export async function culpritOfGradients(
+  gradients: ReadonlyMap<string, tf.Tensor>,
+  parts: readonly Part[] = [],
+): Promise<string> {
   const bad = new Map<string, string>();
   for (const [name, gradient] of gradients) {
     const found = findNotFinite(await gradient.data<'float32'>());
     if (found !== null) bad.set(name, `${countsText(found)} of ${found.size} numbers`);
   }
-  const first = inNetworkOrder(bad.keys()).at(-1);
+  const first = inNetworkOrder(parts, bad.keys()).at(-1);
   if (first === undefined)
     return 'The gradients of this process are finite one by one: their squares, or those of another process, are not.';
   const more = bad.size === 1 ? '' : `, and ${bad.size - 1} more gradients`;
-  const title = partTitle(first) === first ? '' : `${partTitle(first)}: `;
+  const part = partTitle(parts, first);
+  const title = part === first ? '' : `${part}: `;
   return `The losses are finite; the first gradient on the way back that is not is that of ${title}${first} (${bad.get(first) ?? ''})${more}.`;
 }

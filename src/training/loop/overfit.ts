@@ -5,7 +5,8 @@
 import { UserError } from '../../errors.js';
 import type { TrainingConfig } from './run-length.js';
 import type { RunHistory } from '../watching/run-log.js';
-import { TOTAL_LOSS, type TrainingTask } from './training-task.js';
+import { TOTAL_LOSS } from '../../nn/loss-parts.js';
+import type { TrainingTask } from './training-task.js';
 import { gsvaCommand } from '../../program.js';
 
 /** What a configuration is set to for this, before what a person sets. */

@@ -7,22 +7,8 @@
 import type * as tf from '../../engine/tf.js';
 import type { PendingFile } from '../../io/atomic/pending-file.js';
 import type { Network } from '../../checkpoints/not-finite.js';
+import type { Gradients } from '../../nn/loss-parts.js';
 import type { Random } from '../../random.js';
-
-/** Name under which `Gradients.losses` holds the total, the number that is differentiated. */
-export const TOTAL_LOSS = 'loss';
-
-/** What one forward and backward pass gives. */
-export interface Gradients {
-  /** The total under 'loss', and any parts of it by name (already weighted, so that they add up to the total). */
-  readonly losses: Readonly<Record<string, number>>;
-  /**
-   * Gradient of the total by name of variable, of the variable's shape. The caller owns the tensors: it reads them
-   * and disposes them, and writes into none of them (they may share memory, though each is a Tensor of its own). A
-   * variable that the batch did not reach is left out.
-   */
-  readonly gradients: ReadonlyMap<string, tf.Tensor>;
-}
 
 /** The samples of a run by position: how many were drawn since the run began. */
 export interface SampleStream<Sample> {

@@ -9,7 +9,8 @@ import type { OptimizerRule } from '../optimizer/optimizer-rule.js';
 import { partFigures } from '../watching/part-figures.js';
 import type { PartFigures } from '../watching/run-log.js';
 import type { SampleSupply } from './sample-supply.js';
-import { TOTAL_LOSS, type TrainingTask } from './training-task.js';
+import { TOTAL_LOSS } from '../../nn/loss-parts.js';
+import type { TrainingTask } from './training-task.js';
 
 /** What one update works with. */
 export interface UpdateRequest<Sample> {
@@ -69,14 +70,13 @@ export class UpdateStep<Sample> {
       const gradNorm = await this.optimizer.globalNorm(sum.gradients, scale);
       if (!Number.isFinite(gradNorm)) {
         const all = await this.communicator.textsOf(names.join(', '));
-        const culprit = await culpritOfGradients(sum.gradients);
+        const culprit = await culpritOfGradients(sum.gradients, this.task.network?.parts);
         throw notFinite(request.update, `the norm of the gradients is ${gradNorm}`, all, culprit);
       }
       const { learningRate, isWatched = false } = request;
       await this.optimizer.apply(sum.gradients, learningRate, gradNorm, scale);
-      const watched = isWatched
-        ? { parts: partFigures(await this.optimizer.updateSquares(sum.gradients, learningRate, scale)) }
-        : {};
+      const squares = isWatched ? await this.optimizer.updateSquares(sum.gradients, learningRate, scale) : null;
+      const watched = squares === null ? {} : { parts: partFigures(squares, this.task.network?.parts) };
       const losses = await meanLosses(this.communicator, sum.lossSums);
       return { losses, gradNorm, samples: names.length * size, ...watched };
     } finally {

@@ -13,7 +13,7 @@
  */
 import { chanceOfLower, medianOf } from './rank-statistics.js';
 import type { AlarmKind, AlarmRecord, LogRecord, UpdateRecord } from './run-log.js';
-import { TOTAL_LOSS } from '../loop/training-task.js';
+import { TOTAL_LOSS } from '../../nn/loss-parts.js';
 
 /** Defaults of the configuration's `training.watchEvery` and `training.flatWindow`. */
 export const WATCH_EVERY = 10;
@@ -88,7 +88,7 @@ export class LearningWatch {
       if (course.row < ROW_WITHOUT_GRADIENT || isByChance) return [];
       const message =
         `"${part}" trains, but had no gradient in the last ${course.row} updates that were measured. Is it cut off from ` +
-        'the loss, does the data lack what it learns from (masks, for mask_decoder and text_hidden_fcs), or is its loss ' +
+        'the loss, does the data lack what it learns from (masks, for mask_decoder and psi), or is its loss ' +
         'weighted with 0?';
       return [alarm(update, 'no gradient', part, message)];
     });

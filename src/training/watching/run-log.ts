@@ -35,7 +35,7 @@ export interface UpdateRecord {
   /** With several ranks: bytes that rank 0 sent in this update, and seconds that it spent in exchanges, waiting included. */
   readonly sentBytes?: number;
   readonly exchangeSeconds?: number;
-  /** Where this update was measured (training.watchEvery): every part that trains (see partOf). */
+  /** Where this update was measured (training.watchEvery): every part that trains (see watchedPartOf). */
   readonly parts?: Readonly<Record<string, PartFigures>>;
 }
 

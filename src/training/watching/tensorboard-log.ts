@@ -9,7 +9,7 @@ import type { EventContent } from '../../io/tensorboard/event.js';
 import { EventFile } from '../../io/tensorboard/event-file.js';
 import type { AlarmRecord, UpdateRecord, ValidationRecord } from './run-log.js';
 import type { TrainingObserver } from './training-observer.js';
-import { TOTAL_LOSS } from '../loop/training-task.js';
+import { TOTAL_LOSS } from '../../nn/loss-parts.js';
 
 const GIB = 2 ** 30;
 

@@ -3,18 +3,19 @@ import { existsSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 
 import { startDryRun } from '../../../src/engine/dry-run.js';
-import { Gsva } from '../../../src/systems/gsva/gsva.js';
+import { LlavaSam } from '../../../src/systems/shared/llava-sam.js';
 import type { Backbone, Piece } from '../../../src/checkpoints/catalogue/entry.js';
 import { ADDED_ROWS, CLIP_L14, SAM_VIT_H } from '../../../src/checkpoints/catalogue/pieces.js';
 import { BACKBONES, PACKAGED_MODELS, RELEASED_MODELS } from '../../../src/checkpoints/catalogue/released-models.js';
 import { readPlanSource } from '../../../src/benchmark/plan-source.js';
 import { expectedFigures } from '../../../src/cli/models-figures.js';
 import { TABLE_1, TABLE_2, TABLE_3 } from '../../../src/evaluation/report/published-figures.js';
+import { LLAVA_SAM_PARTS } from '../../../src/systems/shared/llava-sam-parts.js';
 import { isTrainable } from '../../../src/training/trainable.js';
 
 /** Numbers of the model that configs/paper describes, by parameter name. */
 function numbersOf({ name }: Backbone): Map<string, number> {
-  const gsva = new Gsva(readPlanSource(`configs/paper/${name}-pretrain.json5`).model);
+  const gsva = new LlavaSam(readPlanSource(`configs/paper/${name}-pretrain.json5`).model);
   gsva.build();
   const numbers = [...gsva.namedParameters()].map(([parameter, { variable }]): [string, number] => [
     parameter,
@@ -48,7 +49,7 @@ describe.each(BACKBONES)('$name', (backbone) => {
       backbone.loraRank,
     ]);
     expect(sum(numbers, () => true)).toBe(backbone.numbers.all);
-    expect(sum(numbers, (name) => isTrainable(name, 'gsva'))).toBe(backbone.numbers.trained);
+    expect(sum(numbers, (name) => isTrainable(LLAVA_SAM_PARTS, name, 'gsva'))).toBe(backbone.numbers.trained);
   });
 
   test('LLaVA, LLaMA, CLIP and SAM have the numbers that the architecture has', () => {

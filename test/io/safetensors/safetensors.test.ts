@@ -146,7 +146,7 @@ describe('hostile files', () => {
     ['__proto__ as a name', () => made(`{"__proto__":${JSON.stringify(f32(0, 4))}}`, 4), 'forbidden name'],
     ['prototype inside a name', () => made({ 'a.constructor.prototype': f32(0, 4) }, 4), 'forbidden name'],
     ['metadata that is not text', () => made({ __metadata__: { a: 1 } }, 0), '"a" is not a string'],
-    ['a BOOL of 2', () => made({ a: { dtype: 'BOOL', shape: [3], data_offsets: [0, 3] } }, 3), 'byte 2 is 2'],
+    ['a BOOL of 2', () => made({ a: { dtype: 'BOOL', shape: [3], data_offsets: [0, 3] } }, 3), 'element 2 is 2'],
     ['a folder', () => folder, 'not a file'],
     ['nothing there', () => join(folder, 'absent'), 'no such file'],
   ];

@@ -9,7 +9,7 @@ import {
   TRAINING_QUESTIONS,
 } from '../../../src/systems/gsva/prompts.js';
 import { gsvaLessons } from '../../../src/systems/gsva/lessons.js';
-import type { Facts, Lesson, Target } from '../../../src/data/facts.js';
+import { type Facts, type Lesson, type Target, targetFacts } from '../../../src/data/facts.js';
 import { Random } from '../../../src/random.js';
 import { IGNORE_LABEL } from '../../../src/special-tokens.js';
 import { configOf, tokenizerOf, VARIANT_NAMES, VARIANTS, type VariantName } from '../../helpers/variants.js';
@@ -22,7 +22,8 @@ const TARGETS: readonly Target[] = [
   { text: 'both squares', wording: 'expression', mask },
 ];
 
-const factsOf = (targets: readonly Target[], kind: Facts['kind'] = 'refer_seg'): Facts => ({ kind, ...SIZE, targets });
+const factsOf = (targets: readonly Target[], kind: Facts['kind'] = 'refer_seg'): Facts =>
+  targetFacts(kind, SIZE, targets);
 const conversationsOf = (name: VariantName, seed = 1, targets = TARGETS): readonly Lesson[] =>
   gsvaLessons(factsOf(targets), new Random(seed), VARIANTS[name]);
 const answersOf = (name: VariantName, seed: number): (string | null | undefined)[] =>

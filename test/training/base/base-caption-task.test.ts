@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../../src/engine/engine.js';
 import * as tf from '../../../src/engine/tf.js';
-import type { Gsva } from '../../../src/systems/gsva/gsva.js';
+import type { LlavaSam } from '../../../src/systems/shared/llava-sam.js';
 import { Random } from '../../../src/random.js';
 import { BaseCaptionTask } from '../../../src/training/base/base-caption-task.js';
 import { ScenePool } from '../../../src/training/base/scene-pool.js';
@@ -11,7 +11,7 @@ import { smallModel } from '../../helpers/small-model.js';
 import { variablesOf } from '../../helpers/tensors.js';
 
 const tokenizer = smallTokenizer();
-let gsva: Gsva;
+let gsva: LlavaSam;
 
 beforeAll(async () => {
   await startEngine({ engine: 'wasm' });

@@ -5,7 +5,7 @@ import { synthScene } from '../../../src/synthetic/scene.js';
 import { COLOURS, SHAPES } from '../../../src/synthetic/shapes.js';
 import { startEngine } from '../../../src/engine/engine.js';
 import * as tf from '../../../src/engine/tf.js';
-import { Gsva } from '../../../src/systems/gsva/gsva.js';
+import { LlavaSam } from '../../../src/systems/shared/llava-sam.js';
 import { Random } from '../../../src/random.js';
 import { BaseClipTask } from '../../../src/training/base/base-clip-task.js';
 import { patchLabels } from '../../../src/training/base/patch-labels.js';
@@ -49,7 +49,7 @@ describe('patchLabels', () => {
 
 describe('BaseClipTask', () => {
   test('one step lowers the loss and leaves only gradients behind; validation gives a share per question', async () => {
-    const gsva = new Gsva(SMALL_TEXT);
+    const gsva = new LlavaSam(SMALL_TEXT);
     gsva.build();
     gsva.randomize(new Random(1));
     const none = (): Promise<void> => Promise.resolve();

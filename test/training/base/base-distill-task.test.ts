@@ -19,6 +19,7 @@ test("the student's image embeddings come nearer to the teacher's; its encoder a
     gsva,
     teacher: smallModel(2),
     pool: new ScenePool(3),
+    validationScenes: 0,
     scenes: 4,
     save: () => Promise.resolve([]),
     load: () => Promise.resolve(),

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../../src/engine/engine.js';
 import * as tf from '../../../src/engine/tf.js';
-import type { Gsva } from '../../../src/systems/gsva/gsva.js';
+import type { LlavaSam } from '../../../src/systems/shared/llava-sam.js';
 import { Random } from '../../../src/random.js';
 import { BaseGroundingTask, type GroundingSample } from '../../../src/training/base/base-grounding-task.js';
 import { ScenePool } from '../../../src/training/base/scene-pool.js';
@@ -12,7 +12,7 @@ import { plantNaN, variablesOf } from '../../helpers/tensors.js';
 
 const tokenizer = smallTokenizer();
 const ITEMS = 6;
-let gsva: Gsva;
+let gsva: LlavaSam;
 
 beforeAll(async () => {
   await startEngine({ engine: 'wasm' });
@@ -26,7 +26,7 @@ afterAll(() => {
 interface Making {
   readonly stage?: 'base-grounding' | 'base-joint';
   readonly maxLength?: number;
-  readonly model?: Gsva;
+  readonly model?: LlavaSam;
   readonly forms?: 'scene' | 'trained';
   readonly calls?: string[];
 }

@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { startEngine } from '../../../src/engine/engine.js';
 import * as tf from '../../../src/engine/tf.js';
-import type { Gsva } from '../../../src/systems/gsva/gsva.js';
+import type { LlavaSam } from '../../../src/systems/shared/llava-sam.js';
 import { Random } from '../../../src/random.js';
 import { BaseSamTask, type SamSample } from '../../../src/training/base/base-sam-task.js';
 import { ScenePool } from '../../../src/training/base/scene-pool.js';
@@ -10,7 +10,7 @@ import { SMALL, smallModel } from '../../helpers/small-model.js';
 import { plantNaN, valuesOf } from '../../helpers/tensors.js';
 
 const PROMPTS = 5;
-let gsva: Gsva;
+let gsva: LlavaSam;
 
 beforeAll(async () => {
   await startEngine({ engine: 'wasm' });

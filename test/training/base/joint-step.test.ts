@@ -2,14 +2,14 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../../src/engine/engine.js';
 import * as tf from '../../../src/engine/tf.js';
-import type { Gsva } from '../../../src/systems/gsva/gsva.js';
+import type { LlavaSam } from '../../../src/systems/shared/llava-sam.js';
 import { Random } from '../../../src/random.js';
-import { gsvaStep } from '../../../src/training/gsva-step.js';
+import { MultimodalRows } from '../../../src/networks/multimodal-rows.js';
 import { type JointBatch, jointStep } from '../../../src/training/base/joint-step.js';
 import { trainableVariables } from '../../../src/training/trainable.js';
 import { SMALL, smallModel } from '../../helpers/small-model.js';
 import { normal, valuesOf } from '../../helpers/tensors.js';
-import { expectSameGradients, gsvaBatch, gsvaBatchWithoutMasks } from '../small-batches.js';
+import { expectSameGradients, gsvaBatch, gsvaBatchWithoutMasks, gsvaStep } from '../../helpers/small-batches.js';
 
 const { seg } = SMALL.tokens;
 const PARTS = [
@@ -27,25 +27,22 @@ beforeAll(async () => {
   await startEngine({ engine: 'wasm' });
 });
 
-function jointBatch(make = gsvaBatch): JointBatch & { samImages: tf.Tensor4D } {
+const PATCHES = 4;
+
+function jointBatch(make = gsvaBatch): JointBatch & { inputs: { sam: tf.Tensor4D } } {
   const random = new Random(4);
   const { tokens, targets } = make();
-  const asking = Array.from({ length: tokens.batch }, (_, row) =>
-    Array.from({ length: tokens.time }, (_, t) => t).filter((t) => tokens.labels?.[row * tokens.time + t] === seg),
-  );
-  return {
-    tokens,
-    asking,
-    targets,
-    clipImages: normal(random, [2, 8, 8, 3]) as tf.Tensor4D,
-    samImages: normal(random, [2, 32, 32, 3]) as tf.Tensor4D,
-  };
+  const rows = new MultimodalRows(tokens, PATCHES);
+  const places = rows.statesBefore([seg], 'supervised').map(({ row, position }) => ({ row, states: [position] }));
+  const clip = normal(random, [2, 8, 8, 3]) as tf.Tensor4D;
+  const sam = normal(random, [2, 32, 32, 3]) as tf.Tensor4D;
+  return { rows, places, targets, inputs: { clip, sam } };
 }
 
 /** The loss's slope along a part's own gradient: in truth, the gradient's length. */
 async function slopeAlong(
   part: string,
-  gsva: Gsva,
+  gsva: LlavaSam,
   batch: JointBatch,
   variables: ReadonlyMap<string, tf.Variable>,
   gradients: ReadonlyMap<string, tf.Tensor>,
@@ -81,10 +78,11 @@ describe('jointStep', () => {
     const batch = jointBatch(make);
     const variables = trainableVariables(gsva, 'gsva');
     const [clipFeatures, imageEmbeddings] = tf.tidy(() => [
-      gsva.visionTower.forward(batch.clipImages),
-      gsva.imageEncoder.forward(batch.samImages),
+      gsva.encoders.clip.forward(batch.inputs.clip),
+      gsva.encoders.sam.forward(batch.inputs.sam),
     ]);
-    const { tokens, targets } = batch;
+    const { targets } = batch;
+    const { tokens } = batch.rows;
     const numTensors = tf.memory().numTensors;
     const joint = await jointStep(gsva, batch, variables);
     expect(tf.memory().numTensors).toBe(numTensors + joint.gradients.size);
@@ -97,7 +95,7 @@ describe('jointStep', () => {
       new Map([...separate.gradients].map(([name, gradient]) => [name, valuesOf(gradient)])),
     );
     tf.dispose([...joint.gradients.values(), ...separate.gradients.values()]);
-    tf.dispose([clipFeatures, imageEmbeddings, batch.clipImages, batch.samImages]);
+    tf.dispose([clipFeatures, imageEmbeddings, batch.inputs.clip, batch.inputs.sam]);
     gsva.dispose();
   });
 
@@ -119,7 +117,7 @@ describe('jointStep', () => {
       );
       expect([part, norm > 0.001, Math.abs(slope / norm - 1) < 0.01]).toEqual([part, true, true]);
     }
-    tf.dispose([...gradients.values(), batch.clipImages, batch.samImages]);
+    tf.dispose([...gradients.values(), batch.inputs.clip, batch.inputs.sam]);
     gsva.dispose();
   });
 
@@ -128,7 +126,7 @@ describe('jointStep', () => {
     const batch = jointBatch();
     const wrong = { ...batch, targets: batch.targets.map((target) => ({ ...target, masks: [] })) };
     await expect(jointStep(gsva, wrong, trainableVariables(gsva, 'base-joint'))).rejects.toThrow(/ask for 3 masks, 0/);
-    tf.dispose([batch.clipImages, batch.samImages]);
+    tf.dispose([batch.inputs.clip, batch.inputs.sam]);
     gsva.dispose();
   });
 });

@@ -2,21 +2,21 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../../src/engine/engine.js';
 import * as tf from '../../../src/engine/tf.js';
-import type { Gsva } from '../../../src/systems/gsva/gsva.js';
-import { maskObjective } from '../../../src/training/mask-objective.js';
+import type { LlavaSam } from '../../../src/systems/shared/llava-sam.js';
+import { maskObjective } from '../../../src/systems/shared/mask-objective.js';
 import { type SamBatch, samStep } from '../../../src/training/base/sam-step.js';
 import { trainableVariables } from '../../../src/training/trainable.js';
 import { SMALL, smallModel } from '../../helpers/small-model.js';
-import { expectSameGradients, expectSlopes, oneTape, samBatch } from '../small-batches.js';
+import { expectSameGradients, expectSlopes, oneTape, samBatch } from '../../helpers/small-batches.js';
 
 beforeAll(async () => {
   await startEngine({ engine: 'wasm' });
 });
 
 /** The loss of the whole forward, on one tape; queries 0 and 1 are about image 0, query 2 about image 1. */
-function wholeLoss(gsva: Gsva, batch: SamBatch): tf.Tensor {
+function wholeLoss(gsva: LlavaSam, batch: SamBatch): tf.Tensor {
   return tf.tidy(() => {
-    const embeddings = tf.add(gsva.imageEncoder.forward(batch.images), gsva.promptEncoder.noMaskEmbedding());
+    const embeddings = tf.add(gsva.encoders.sam.forward(batch.images), gsva.promptEncoder.noMaskEmbedding());
     const { lowResMasks } = gsva.maskDecoder.forward({
       imageEmbeddings: tf.gather(embeddings, tf.tensor1d([0, 0, 1], 'int32')) as tf.Tensor4D,
       densePositions: gsva.promptEncoder.densePositions(),
@@ -25,12 +25,13 @@ function wholeLoss(gsva: Gsva, batch: SamBatch): tf.Tensor {
         labels: tf.tensor2d(batch.labels, [3, 2], 'int32'),
       }),
     });
-    const { bce, dice } = maskObjective(lowResMasks, batch.targets, SMALL.sam.imageSize);
+    const { bce, dice } = maskObjective(gsva, lowResMasks, batch.targets);
     return tf.add(tf.mul(bce, SMALL.loss.bce), tf.mul(dice, SMALL.loss.dice));
   });
 }
 
-const lossOf = (gsva: Gsva, batch: SamBatch): number => tf.tidy(() => wholeLoss(gsva, batch).dataSync()[0] as number);
+const lossOf = (gsva: LlavaSam, batch: SamBatch): number =>
+  tf.tidy(() => wholeLoss(gsva, batch).dataSync()[0] as number);
 
 describe('samStep', () => {
   test('gradients equal one tape over encoder, prompts and decoder; nothing else is left', async () => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { startEngine } from '../../../src/engine/engine.js';
 import * as tf from '../../../src/engine/tf.js';
-import { buildExperiment, gsvaTask } from '../../../src/training/config/build-experiment.js';
+import { buildExperiment, groundingTask } from '../../../src/training/config/build-experiment.js';
 import { type ExperimentConfig, readExperimentConfig } from '../../../src/training/config/experiment-config.js';
 import {
   type GsvaDataConfig,
@@ -95,7 +95,7 @@ async function train(
   const said: string[] = [];
   try {
     const { config } = experiment;
-    const task = gsvaTask(experiment, await openTrainingData(config.data as GsvaDataConfig), null);
+    const task = groundingTask(experiment, await openTrainingData(config.data as GsvaDataConfig), null);
     const controller = new AbortController();
     const observer = {
       onMessage: (message: string): void => void said.push(message),

@@ -8,21 +8,20 @@ import { findInstallation } from '../../../src/engine/tensorflow-installation.js
 import * as tf from '../../../src/engine/tf.js';
 import { bfloat16ToFloat32 } from '../../../src/half-float.js';
 import type { ClipVisionTower } from '../../../src/networks/clip/vision-tower.js';
-import { Gsva } from '../../../src/systems/gsva/gsva.js';
+import { LlavaSam } from '../../../src/systems/shared/llava-sam.js';
 import type { SamImageEncoder } from '../../../src/networks/sam/image-encoder.js';
 import { packedBytes } from '../../../src/checkpoints/precision.js';
 import { Random } from '../../../src/random.js';
 import { type FrozenWeights, holdFrozenWeights } from '../../../src/training/config/frozen-weights.js';
-import { gsvaStep } from '../../../src/training/gsva-step.js';
 import { trainableVariables } from '../../../src/training/trainable.js';
 import { SMALL } from '../../helpers/small-model.js';
 import { normal } from '../../helpers/tensors.js';
 import { startWasmEngine } from '../../helpers/wasm-engine.js';
-import { gsvaBatch } from '../small-batches.js';
+import { gsvaBatch, gsvaStep } from '../../helpers/small-batches.js';
 
 /** The same draws whatever is packed. */
-function model(pack: FrozenWeights): Gsva {
-  const gsva = new Gsva({ ...SMALL, lora: { ...SMALL.lora, dropout: 0.2 } });
+function model(pack: FrozenWeights): LlavaSam {
+  const gsva = new LlavaSam({ ...SMALL, lora: { ...SMALL.lora, dropout: 0.2 } });
   holdFrozenWeights(gsva, 'gsva', pack, 1);
   gsva.build();
   gsva.randomize(new Random(5));
@@ -37,7 +36,7 @@ function model(pack: FrozenWeights): Gsva {
 }
 
 /** The model in 16 bits, and one whose weights are the same numbers as float32. */
-function models(): { packed: Gsva; plain: Gsva } {
+function models(): { packed: LlavaSam; plain: LlavaSam } {
   const [packed, plain] = [model('bf16'), model('f32')];
   const parameters = plain.namedParameters();
   for (const [name, { matrix, layout }] of packed.packedParameters()) {
@@ -64,7 +63,7 @@ function relativeError(a: ReadonlyMap<string, Float32Array>, b: ReadonlyMap<stri
 
 type Values = ReadonlyMap<string, Float32Array>;
 
-async function gradientsOf(gsva: Gsva): Promise<Values> {
+async function gradientsOf(gsva: LlavaSam): Promise<Values> {
   const batch = gsvaBatch();
   const { gradients } = await gsvaStep(gsva, batch, trainableVariables(gsva, 'gsva'), { dropoutSeed: 3 });
   const values = await read(gradients);
@@ -72,11 +71,11 @@ async function gradientsOf(gsva: Gsva): Promise<Values> {
   return values;
 }
 
-async function featuresOf(gsva: Gsva): Promise<Values> {
+async function featuresOf(gsva: LlavaSam): Promise<Values> {
   const { clip, sam } = gsva.config;
   const encode = (encoder: ClipVisionTower | SamImageEncoder, side: number): tf.Tensor =>
     tf.tidy(() => encoder.forward(normal(new Random(9), [1, side, side, 3]) as tf.Tensor4D));
-  const features = [encode(gsva.visionTower, clip.imageSize), encode(gsva.imageEncoder, sam.imageSize)] as const;
+  const features = [encode(gsva.encoders.clip, clip.imageSize), encode(gsva.encoders.sam, sam.imageSize)] as const;
   return read(
     new Map([
       ['F_V1', features[0]],
@@ -95,7 +94,7 @@ async function read(tensors: ReadonlyMap<string, tf.Tensor>): Promise<Values> {
   return values;
 }
 
-function weightBytes(gsva: Gsva): number {
+function weightBytes(gsva: LlavaSam): number {
   return [...gsva.namedParameters().values()].reduce((sum, { variable }) => sum + 4 * variable.read().size, 0);
 }
 

@@ -9,7 +9,7 @@ import { writeSynthDataset } from '../../../src/synthetic/writer.js';
 import { startEngine } from '../../../src/engine/engine.js';
 import { modelConfigToJson } from '../../../src/config.js';
 import { Random } from '../../../src/random.js';
-import { buildExperiment, gsvaTask } from '../../../src/training/config/build-experiment.js';
+import { buildExperiment, groundingTask } from '../../../src/training/config/build-experiment.js';
 import { readExperimentConfig } from '../../../src/training/config/experiment-config.js';
 import { type GsvaDataConfig, openTrainingData } from '../../../src/training/config/experiment-data.js';
 import { readRunLog } from '../../../src/training/watching/run-log.js';
@@ -73,7 +73,7 @@ test('a few updates on the mixture: finite, falling, every trained part moved, t
     const before = encoders();
     expect(before.length).toBeGreaterThan(10);
     const out = join(scratch, 'run');
-    const task = gsvaTask(experiment, await openTrainingData(config.data as GsvaDataConfig), null);
+    const task = groundingTask(experiment, await openTrainingData(config.data as GsvaDataConfig), null);
     await new Trainer(task, trainerOptions(config.training, task.sampleCount, 1), { runDir: out, resume: false }).run();
     const losses = readRunLog(join(out, 'log.jsonl')).updates.map((update) => update.losses['loss'] ?? NaN);
     expect(losses).toHaveLength(12);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { DATASET_NAMES, REFERRING_NAMES } from '../../../src/data/dataset-registry.js';
 import { startDryRun } from '../../../src/engine/dry-run.js';
-import { Gsva } from '../../../src/systems/gsva/gsva.js';
+import { LlavaSam } from '../../../src/systems/shared/llava-sam.js';
 import { type ExperimentConfig, readExperimentConfig } from '../../../src/training/config/experiment-config.js';
 import { runLength, trainerOptions } from '../../../src/training/loop/run-length.js';
 import { Schedule } from '../../../src/training/loop/schedule.js';
@@ -124,7 +124,7 @@ test.each(Object.entries(MODELS))(
   '%s: as many numbers are trained as its sizes say',
   async (name, { rank, width, layers }) => {
     await startDryRun('fused');
-    const gsva = new Gsva(read(`${name}-pretrain`).model);
+    const gsva = new LlavaSam(read(`${name}-pretrain`).model);
     try {
       gsva.build();
       const sizes = new Map<string, number>();

@@ -9,7 +9,7 @@ import { readRunLog, type UpdateRecord, type ValidationRecord } from '../../../s
 import { Trainer } from '../../../src/training/loop/trainer.js';
 import type { TrainerOptions } from '../../../src/training/loop/trainer-options.js';
 import type { TrainingProgress } from '../../../src/training/watching/training-observer.js';
-import type { Gradients } from '../../../src/training/loop/training-task.js';
+import type { Gradients } from '../../../src/nn/loss-parts.js';
 import { ENGINES, ToyTask, ValidatedToyTask, newRunDir, toyOptions, useEngine, type ToySample } from '../toy-tasks.js';
 
 let tensorsBefore = 0;

@@ -5,6 +5,7 @@ import { Random } from '../../../src/random.js';
 import { ShardedAdamW } from '../../../src/training/distributed/sharded-optimizer.js';
 import { AdamW, type AdamWOptions } from '../../../src/training/optimizer/optimizer.js';
 import type { OptimizerRule } from '../../../src/training/optimizer/optimizer-rule.js';
+import { LLAVA_SAM_PARTS } from '../../../src/systems/shared/llava-sam-parts.js';
 import { partFigures } from '../../../src/training/watching/part-figures.js';
 import type { UpdateSquares } from '../../../src/training/optimizer/update-squares.js';
 import { localRanks } from '../../helpers/local-ranks.js';
@@ -156,7 +157,7 @@ test('parts: norms and ratios of their variables together', () => {
     ['model.layers.3.self_attn.q_proj.lora_B.weight', { gradient: 9, weights: 0, change: 1 }],
     ['lm_head.weight', { gradient: 0, weights: 0, change: 0 }],
   ]);
-  expect(partFigures(squares)).toEqual({
+  expect(partFigures(squares, LLAVA_SAM_PARTS)).toEqual({
     lora_q_proj: { gradNorm: 3, updateRatio: 0.2 },
     lm_head: { gradNorm: 0, updateRatio: NaN },
   });

@@ -1,0 +1,234 @@
+/**
+ * The network that LISA (Lai et al. 2023, Figure 3) introduced and GSVA (Xia et al. 2024, Figure 2) kept:
+ *
+ *   features   = φ(F_V1(image))                        vision tokens, the LLM's picture
+ *   states     = F_LLM(text, features)                 words and decision tokens
+ *   queries    = ψ(state that predicts a decision)     one query per decision
+ *   masks      = F_mask(F_V2(image), queries)          one mask per query
+ *
+ * It knows no token: which ids are decisions, and what they decide, is the system's. Weights have the published names.
+ */
+import type { ModelConfig } from '../../config.js';
+import { atOnce, type Steps } from '../../engine/steps.js';
+import * as tf from '../../engine/tf.js';
+import { CompositeLayer, type Shape } from '../../nn/composite-layer.js';
+import { Linear } from '../../nn/linear.js';
+import { ClipVisionTower, patchCount } from '../../networks/clip/vision-tower.js';
+import { type LayerCache, Llama } from '../../networks/decoder-lm/llama.js';
+import { MultimodalRows } from '../../networks/multimodal-rows.js';
+import { Projector } from '../../networks/projector.js';
+import { SamImageEncoder } from '../../networks/sam/image-encoder.js';
+import { MaskDecoder, type MaskDecoderOutput } from '../../networks/sam/mask-decoder.js';
+import { PromptEncoder } from '../../networks/sam/prompt-encoder.js';
+import { resizeMasks } from '../../nn/bilinear.js';
+import type { FeatureTensors, Geometry, Grounding, GroundingModel, Place, Reading, ReadOptions } from '../system.js';
+import { LLAVA_SAM_PARTS } from './llava-sam-parts.js';
+import { MaskPrompt } from './mask-prompt.js';
+
+export class LlavaSam extends CompositeLayer implements GroundingModel {
+  static readonly className = 'LlavaSam';
+  readonly parts = LLAVA_SAM_PARTS;
+  /** F_V1 and F_V2. */
+  readonly encoders: { readonly clip: ClipVisionTower; readonly sam: SamImageEncoder };
+  /** φ */
+  readonly projector: Projector;
+  /** F_LLM */
+  readonly llama: Llama;
+  readonly lmHead: Linear;
+  /** ψ */
+  readonly maskPrompt: MaskPrompt;
+  readonly promptEncoder: PromptEncoder;
+  /** F_mask */
+  readonly maskDecoder: MaskDecoder;
+  weightsFile: string | null = null;
+
+  constructor(readonly config: ModelConfig) {
+    super();
+    const { clip, llm, sam, lora, projector } = config;
+    const projectorConfig = { type: projector, visionSize: clip.hiddenSize, textSize: llm.hiddenSize };
+    this.lmHead = this.track(
+      'lm_head',
+      new Linear({ inputSize: llm.hiddenSize, outputSize: llm.vocabSize, useBias: false }),
+    );
+    this.llama = this.track('model', new Llama({ llm, lora }));
+    const visionTower = this.track('model.vision_tower.vision_tower.vision_model', new ClipVisionTower(clip));
+    this.projector = this.track('model.mm_projector', new Projector(projectorConfig));
+    this.maskPrompt = this.track(
+      'model.text_hidden_fcs.0',
+      new MaskPrompt({ hiddenSize: llm.hiddenSize, promptSize: sam.promptEmbedDim }),
+    );
+    const imageEncoder = this.track('model.visual_model.image_encoder', new SamImageEncoder(sam));
+    this.encoders = { clip: visionTower, sam: imageEncoder };
+    this.promptEncoder = this.track('model.visual_model.prompt_encoder', new PromptEncoder(sam));
+    this.maskDecoder = this.track('model.visual_model.mask_decoder', new MaskDecoder(sam));
+  }
+
+  get patches(): number {
+    return patchCount(this.config.clip);
+  }
+
+  read(rows: MultimodalRows, features: FeatureTensors, options: ReadOptions = {}): CachedReading {
+    return atOnce(this.reading(rows, features, options));
+  }
+
+  /** @param features 'clip' [B, N, C] where a row has a picture, and what `ground` is to find in the reading */
+  *reading(
+    rows: MultimodalRows,
+    features: FeatureTensors,
+    { after, keepCache = false }: ReadOptions = {},
+  ): Steps<CachedReading> {
+    const from = after?.from ?? 0;
+    const { embeddings, cos, sin, padded, keys, values } = tf.tidy(() => {
+      const visionTokens = rows.hasPictures ? this.projector.forward(feature(features, 'clip')) : null;
+      const lengths = rows.lengths.map((length) => from + length);
+      const { cos, sin, keyLengths } = this.llama.context(from, rows.time, lengths);
+      const embeddings = this.embed(rows, visionTokens as tf.Tensor3D | null);
+      return { embeddings, cos, sin, padded: keyLengths === null ? [] : [keyLengths], ...beginnings(after) };
+    });
+    try {
+      const context = { cos, sin, keyLengths: padded[0] ?? null, dropoutSeed: null };
+      const copied = keys.map((layer, i) => ({ keys: layer, values: values[i] as tf.Tensor4D }));
+      const past = after === undefined ? null : copied.length > 0 ? copied : cacheOf(after.reading);
+      const [hidden, caches] = yield* this.llama.forwardSteps(embeddings, context, past);
+      if (!keepCache) disposeCaches(caches);
+      return new CachedReading(rows, features, hidden as tf.Tensor3D, keepCache ? caches : null);
+    } finally {
+      tf.dispose([embeddings, cos, sin, padded, keys, values]);
+    }
+  }
+
+  logits(states: tf.Tensor2D): tf.Tensor2D {
+    return this.lmHead.forward(states) as tf.Tensor2D;
+  }
+
+  ground({ hidden, features }: Pick<Reading, 'hidden' | 'features'>, places: readonly Place[]): Grounding {
+    const queries = this.maskQueries(
+      hidden,
+      places.flatMap(({ states }) => states),
+    );
+    const rows = places.map(({ row }) => row);
+    const { lowResMasks } = this.decodeMasks(queries, feature(features, 'sam') as tf.Tensor4D, rows);
+    return { masks: lowResMasks, boxes: null, scores: null };
+  }
+
+  enlarge(masks: tf.Tensor3D, geometry: Geometry): tf.Tensor3D {
+    return resizeMasks(masks, geometry, this.config.sam.imageSize);
+  }
+
+  /** Text and vision tokens [B, N, D] → LLM input embeddings [B, T, D]. */
+  embed(rows: MultimodalRows, visionTokens: tf.Tensor3D | null): tf.Tensor3D {
+    const { batch } = rows.tokens;
+    const { hiddenSize } = this.config.llm;
+    const shape: [number, number] = [batch, rows.time];
+    const text = this.llama.embedTokens.forward(tf.tensor2d(rows.textIndex, shape, 'int32'));
+    if (visionTokens === null) return text as tf.Tensor3D;
+    const features = tf.reshape(visionTokens, [batch * rows.patches, hiddenSize]);
+    const vision = tf.gather(features, tf.tensor2d(rows.visionIndex, shape, 'int32'));
+    const isVision = tf.tensor3d(rows.isVision, [batch, rows.time, 1]);
+    return tf.add(tf.mul(text, tf.sub(1, isVision)), tf.mul(vision, isVision));
+  }
+
+  /** ψ of chosen states: hidden [B, T, D], indices into B·T → queries [Q, prompt]. */
+  maskQueries(hidden: tf.Tensor3D, positions: readonly number[]): tf.Tensor2D {
+    return this.maskPrompt.forward(this.statesAt(hidden, positions)) as tf.Tensor2D;
+  }
+
+  /** Rows of the hidden states [B, T, D] by index into B·T → [n, D]. */
+  statesAt(hidden: tf.Tensor3D, positions: readonly number[] | Int32Array): tf.Tensor2D {
+    const flat = tf.reshape(hidden, [-1, this.config.llm.hiddenSize]);
+    return tf.gather(flat, tf.tensor1d(Int32Array.from(positions), 'int32')) as tf.Tensor2D;
+  }
+
+  /**
+   * All masks in one batch.
+   * @param queries [Q, prompt]
+   * @param imageEmbeddings [B, H, W, prompt]
+   * @param rows for every query the image it asks about, in [0, B)
+   */
+  decodeMasks(queries: tf.Tensor2D, imageEmbeddings: tf.Tensor4D, rows: readonly number[]): MaskDecoderOutput {
+    if (rows.length === 0) {
+      // An answer without decisions: the WASM engine cannot transpose tensors without elements.
+      const [, height, width] = imageEmbeddings.shape;
+      return { lowResMasks: tf.zeros([0, 4 * height, 4 * width]), iou: tf.zeros([0, 1]) };
+    }
+    const embeddings = tf.add(imageEmbeddings, this.promptEncoder.noMaskEmbedding());
+    return this.maskDecoder.forward({
+      imageEmbeddings: tf.gather(embeddings, tf.tensor1d([...rows], 'int32')) as tf.Tensor4D,
+      densePositions: this.promptEncoder.densePositions(),
+      sparsePrompts: tf.expandDims(queries, 1),
+    });
+  }
+
+  /** [clipImages, samImages, inputIds, states [n]: indices into B·T] → [logits, masks]; typed: `read` and `ground`. */
+  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor[] {
+    return tf.tidy(() => {
+      const [clipImages, samImages, ids, states] = inputs as [tf.Tensor4D, tf.Tensor4D, tf.Tensor2D, tf.Tensor1D];
+      const [batch, time] = ids.shape;
+      const lengths = Array.from({ length: batch }, () => time);
+      const tokens = { inputIds: Int32Array.from(ids.dataSync()), labels: null, lengths, batch, time };
+      const features = { clip: this.encoders.clip.forward(clipImages), sam: this.encoders.sam.forward(samImages) };
+      const reading = this.read(new MultimodalRows(tokens, this.patches), features);
+      const places = [...states.dataSync()].map((state) => {
+        return { row: Math.floor(state / reading.rows.time), states: [state] };
+      });
+      return [this.lmHead.forward(reading.hidden), this.ground(reading, places).masks];
+    });
+  }
+
+  override computeOutputShape(inputShape: Shape | Shape[]): Shape[] {
+    const [, , ids = [], states = []] = inputShape as Shape[];
+    const [batch = null, time = null] = ids;
+    const side = (4 * this.config.sam.imageSize) / this.config.sam.patchSize;
+    return [
+      [batch, time === null ? null : time - 1 + this.patches, this.config.llm.vocabSize],
+      [states[0] ?? null, side, side],
+    ];
+  }
+
+  override getConfig(): tf.serialization.ConfigDict {
+    return { ...super.getConfig(), ...(structuredClone(this.config) as unknown as tf.serialization.ConfigDict) };
+  }
+}
+tf.serialization.registerClass(LlavaSam);
+
+/** A reading with the keys and values of its rows, where they were kept. */
+export class CachedReading implements Reading {
+  constructor(
+    readonly rows: MultimodalRows,
+    readonly features: FeatureTensors,
+    readonly hidden: tf.Tensor3D,
+    readonly caches: readonly LayerCache[] | null,
+  ) {}
+
+  dispose(): void {
+    this.hidden.dispose();
+    disposeCaches(this.caches ?? []);
+  }
+}
+
+function cacheOf(reading: Reading): readonly LayerCache[] {
+  if (reading instanceof CachedReading && reading.caches !== null) return reading.caches;
+  throw new Error('LlavaSam.read: a reading is continued whose cache was not kept');
+}
+
+/** Copies of the first `from` positions of the rows that go on; none where all of a reading goes on. */
+function beginnings(after: ReadOptions['after']): { keys: tf.Tensor4D[]; values: tf.Tensor4D[] } {
+  if (after === undefined) return { keys: [], values: [] };
+  const { reading, rows, from } = after;
+  const caches = cacheOf(reading);
+  const [batch, , time] = caches[0]?.keys.shape ?? [];
+  if (from === time && rows.length === batch && rows.every((row, i) => row === i)) return { keys: [], values: [] };
+  const index = tf.tensor1d([...rows], 'int32');
+  const beginning = (x: tf.Tensor4D): tf.Tensor4D => tf.gather(tf.slice(x, [0, 0, 0, 0], [-1, -1, from, -1]), index); // [B, H, T, D] → [n, H, from, D]
+  return { keys: caches.map(({ keys }) => beginning(keys)), values: caches.map(({ values }) => beginning(values)) };
+}
+
+function disposeCaches(caches: readonly LayerCache[]): void {
+  for (const { keys, values } of caches) tf.dispose([keys, values]);
+}
+
+function feature(features: FeatureTensors, name: 'clip' | 'sam'): tf.Tensor {
+  const found = features[name];
+  if (found === undefined) throw new Error(`LlavaSam: the features of "${name}" are missing`);
+  return found;
+}

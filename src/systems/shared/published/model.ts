@@ -1,0 +1,290 @@
+/**
+ * A GSVA put together from the files that the published code is given: LLaVA's folder, CLIP's folder, SAM's checkpoint
+ * and GSVA's own weights, in this order; later ones replace earlier ones. Nothing is read here but headers and
+ * configurations: weights are read when they are loaded or written, one at a time.
+ */
+import { existsSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { type ModelConfig, modelConfigToJson, parseModelConfig, type TokenIds } from '../../../config.js';
+import { UserError } from '../../../errors.js';
+import { openCheckpoint } from '../../../io/checkpoint-files.js';
+import { describeNotSafetensors, describeStandInAt, headOf } from '../../../io/file-kind.js';
+import type { FileTensor, FileTensors } from '../../../io/file-tensor.js';
+import { resolveHubName } from '../../../io/cache/hub-cache.js';
+import { readJson } from '../../../io/json/json-file.js';
+import { JsonReader } from '../../../io/json/json-reader.js';
+import { toFloat32 } from '../../../io/safetensors/safetensors.js';
+import { Random } from '../../../random.js';
+import { refuseDelta } from './llava-delta.js';
+import { type AdapterFacts, readAdapter, refuseLlavaAdapter } from './adapter.js';
+import { publishedConfig, refuseGuesses } from './config.js';
+import { tiesEmbeddings } from './llama.js';
+import { ownNames } from './names.js';
+import type { PublishedPart } from './part.js';
+import { refuseQuantised } from './quantised.js';
+import { lackOfLlava } from './transformers.js';
+
+/** Paths, or names in the local Hugging Face cache. */
+export interface PublishedPaths {
+  /** Folder of LLaVA: config.json, weights, tokenizer. */
+  readonly mllm: string;
+  /** Folder of CLIP: config.json, weights. */
+  readonly visionTower: string;
+  /** sam_vit_{b,l,h}.pth. */
+  readonly sam: string;
+  /** gsva-*.bin, or null for a model that GSVA's training starts from. */
+  readonly weights: string | null;
+}
+
+/** What became of the tensors of one part. */
+export interface PartReport {
+  readonly part: PublishedPart;
+  readonly files: readonly string[];
+  /** The key of the file under which the tensors lie, and those beside it; null: they are at its top. */
+  readonly within: string | null;
+  readonly loaded: number;
+  /** Names that another part gives as well, and which replaces this one. */
+  readonly replaced: readonly string[];
+  readonly unused: readonly { readonly name: string; readonly reason: string }[];
+}
+
+export interface PublishedModel {
+  readonly config: ModelConfig;
+  /** By our names. */
+  readonly tensors: FileTensors;
+  readonly parts: readonly PartReport[];
+  /** Tables that were given rows for the added tokens. */
+  readonly grown: readonly { readonly name: string; readonly from: number; readonly to: number }[];
+  /** Folder with the tokenizer's files. */
+  readonly tokenizerDir: string;
+}
+
+/** Keys of config.json that replace what the files say: 'sam.decoder_heads' → 4. */
+export type ConfigOverrides = readonly (readonly [key: string, value: unknown])[];
+
+/** New rows are drawn from N(0, 0.02), as the reference draws them when it adds the tokens. */
+const NEW_ROW_DEVIATION = 0.02;
+const NEW_ROW_SEED = 42;
+const EMBEDDING = 'model.embed_tokens.weight';
+const HEAD = 'lm_head.weight';
+/** One row for every token of the vocabulary. */
+const VOCABULARY_TABLES = [EMBEDDING, HEAD];
+/** A tensor that every file of a part has: without it, the file is another. */
+const SIGN_OF: Readonly<Record<PublishedPart, string | null>> = {
+  mllm: EMBEDDING,
+  'vision tower': 'model.vision_tower.vision_tower.vision_model.embeddings.patch_embedding.weight',
+  sam: 'model.visual_model.image_encoder.pos_embed',
+  weights: null,
+};
+/** How the options are called. */
+const OPTION: Readonly<Record<PublishedPart, string>> = {
+  mllm: '--mllm',
+  'vision tower': '--vision-tower',
+  sam: '--sam',
+  weights: '--weights',
+};
+
+/**
+ * @param tokensOf ids of the special tokens, from the tokenizer in LLaVA's folder
+ * @throws UserError naming the file, and the tensor or key, at fault
+ */
+export function openPublishedModel(
+  paths: PublishedPaths,
+  tokensOf: (tokenizerDir: string) => TokenIds,
+  overrides: ConfigOverrides = [],
+): PublishedModel {
+  const mllm = resolveHubName(paths.mllm, 'the multimodal LLM');
+  const tower = resolveHubName(paths.visionTower, 'the vision tower');
+  const llava = readConfig(mllm, "LLaVA's sizes");
+  const clip = readConfig(tower, "the vision tower's sizes");
+  const sources: readonly (readonly [PublishedPart, string])[] = [
+    ['mllm', mllm],
+    ['vision tower', tower],
+    ['sam', resolveHubName(paths.sam, 'SAM')],
+    ...(paths.weights === null ? [] : ([['weights', resolveHubName(paths.weights, "GSVA's weights")]] as const)),
+  ];
+  const tensors = new Map<string, FileTensor>();
+  const parts: PartReport[] = [];
+  let adapter: AdapterFacts | null = null;
+  let samConfig: JsonReader | null = null;
+  for (const [part, path] of sources) {
+    const { files, tensors: published, within = null } = openCheckpoint(path);
+    const file = files[0] ?? path;
+    if (part === 'mllm') refuseDelta(path, llava, published);
+    refuseQuantised(path, part === 'mllm' ? llava : null, published);
+    if (part === 'weights') adapter = readAdapter(file);
+    if (part === 'sam') samConfig = configBeside(file);
+    parts.push({ part, files, within, ...addPart(part, published, tensors, path) });
+    if (part === 'mllm') tieEmbeddings(tensors, llava, path);
+    if (part === 'weights') refuseLlavaAdapter(path, namesOf(part, published), adapter);
+  }
+  const tokens = tokensOf(mllm);
+  const grown = growVocabulary(tensors, tokens);
+  const derived = publishedConfig({ llava, clip, sam: samConfig, adapter }, tensors, tokens);
+  refuseGuesses(
+    derived,
+    samConfig,
+    overrides.map(([key]) => key),
+  );
+  return { config: withOverrides(derived, overrides), tensors, parts, grown, tokenizerDir: mllm };
+}
+
+/** SamModel's config.json; null beside sam_vit_*.pth, which has none of its own. */
+function configBeside(file: string): JsonReader | null {
+  const path = join(dirname(file), 'config.json');
+  if (!/(?:^|[/\\])(?:model|pytorch_model)[^/\\]*$/.test(file) || !existsSync(path)) return null;
+  return JsonReader.of(readJson(path, "SAM's sizes"), path);
+}
+
+/** Tied embeddings are saved once: lm_head is embed_tokens. */
+function tieEmbeddings(tensors: Map<string, FileTensor>, llava: JsonReader, path: string): void {
+  if (!tiesEmbeddings(llava)) return;
+  const [embedding, head] = [tensors.get(EMBEDDING), tensors.get(HEAD)];
+  if (embedding === undefined) return;
+  if (head === undefined) {
+    tensors.set(HEAD, embedding);
+    return;
+  }
+  const [first, second] = [embedding, head].map((tensor) => Buffer.from(tensor.read().buffer));
+  if (first !== undefined && second !== undefined && first.equals(second)) return;
+  throw new UserError(
+    `${path}: config.json says tie_word_embeddings, but "${HEAD}" and "${EMBEDDING}" differ. Set the key to false if both ` +
+      'were trained, or remove lm_head from the weights.',
+  );
+}
+
+function namesOf(part: PublishedPart, published: FileTensors): string[] {
+  return [...ownNames(part, published.keys()).values()].flatMap((own) => ('name' in own ? [own.name] : []));
+}
+
+function readConfig(folder: string, what: string): JsonReader {
+  const found = statSync(folder, { throwIfNoEntry: false });
+  if (found?.isDirectory() !== true) {
+    const kind = found?.isFile() === true ? describeNotSafetensors(headOf(folder)) : null;
+    if (kind !== null) throw new UserError(`Reading ${what}: ${folder} is no folder; ${kind}.`);
+    throw new UserError(`Reading ${what}: ${folder} is no folder. Name the one that has config.json and the weights.`);
+  }
+  const path = join(folder, 'config.json');
+  const config = readJson(path, what);
+  const standIn = describeStandInAt(path, true);
+  if (standIn !== null) throw new UserError(`Reading ${what}: ${path} cannot be read: ${standIn}.`);
+  return JsonReader.of(config, path);
+}
+
+function addPart(
+  part: PublishedPart,
+  published: FileTensors,
+  tensors: Map<string, FileTensor>,
+  path: string,
+): Omit<PartReport, 'part' | 'files' | 'within'> {
+  const unused: { name: string; reason: string }[] = [];
+  const replaced: string[] = [];
+  const mine = new Map<string, string>();
+  const empty: string[] = [];
+  for (const [publishedName, own] of ownNames(part, published.keys())) {
+    if ('unused' in own) {
+      unused.push({ name: publishedName, reason: own.unused });
+      continue;
+    }
+    const twice = mine.get(own.name);
+    if (twice !== undefined) {
+      throw new UserError(`${path}: "${twice}" and "${publishedName}" are both ${own.name}. One of them must go.`);
+    }
+    mine.set(own.name, publishedName);
+    const tensor = published.get(publishedName) as FileTensor;
+    if (tensor.shape.includes(0)) empty.push(publishedName);
+    if (tensors.has(own.name)) replaced.push(own.name);
+    tensors.set(own.name, tensor);
+  }
+  refuseEmpty(path, empty, mine.size);
+  const lack = part === 'mllm' ? lackOfLlava([...published.keys()]) : null;
+  if (lack !== null) {
+    throw new UserError(
+      `${path} has LLaVA's weights as transformers names them (LlavaForConditionalGeneration), but lacks "${lack}". Use a ` +
+        'folder that transformers saved whole, or that of the published code (liuhaotian/llava-v1.5-7b).',
+    );
+  }
+  const sign = SIGN_OF[part];
+  if (mine.size === 0 || (sign !== null && !mine.has(sign))) refuseOtherPart(part, path, [...published.keys()], sign);
+  return { loaded: mine.size, replaced, unused };
+}
+
+/** Sizes are derived from shapes: one of 0 would be taken for a rank or a number of heads. */
+function refuseEmpty(path: string, empty: readonly string[], count: number): void {
+  if (empty.length === 0) return;
+  throw new UserError(
+    `${path}: ${empty.length} of ${count} tensors are empty ("${empty[0] ?? ''}" has no elements): the file is one process's ` +
+      'part of DeepSpeed ZeRO-3. Join the parts with python zero_to_fp32.py FOLDER OUT, which DeepSpeed leaves in the folder ' +
+      'of its checkpoints, or save with stage3_gather_16bit_weights_on_model_save.',
+  );
+}
+
+function refuseOtherPart(part: PublishedPart, path: string, names: readonly string[], sign: string | null): never {
+  const shown = names.slice(0, 3).map((name) => `"${name}"`);
+  const lack = sign === null ? 'no tensor of that part' : `no ${sign.split('.').slice(-2).join('.')}`;
+  const what = whatItIs(names);
+  throw new UserError(
+    `${path}, named as ${OPTION[part]}, has ${lack} (it has ${shown.join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}` +
+      `${what === null ? '' : `: ${what}`}). Check which file is which.`,
+  );
+}
+
+/** Files that are taken for each other, by a name that only they have. */
+const KINDS: readonly (readonly [RegExp, string])[] = [
+  [
+    /(?:^|\.)visual\.(?:transformer\.resblocks|conv1)\./,
+    'CLIP as OpenAI and open_clip name it; give the folder of openai/clip-vit-large-patch14',
+  ],
+  [/(?:^|\.)_flat_param$/, 'flat parameters of FSDP; save with StateDictType.FULL_STATE_DICT'],
+  [/(?:^|\.)visual_model\.mask_decoder\./, "GSVA's weights, which are named as --weights"],
+  [/(?:^|\.)lora_A\./, 'a LoRA without its base; merge it with peft (merge_and_unload) first'],
+  [/image_encoder\.(?:patch_embed\.seq|layers\.0\.blocks)/, 'MobileSAM; SAM with a ViT is read'],
+  [/image_encoder\.(?:trunk|neck\.convs)\./, 'SAM 2; SAM with a ViT is read'],
+  [/(?:^|\.)image_encoder\.pos_embed$|(?:^|\.)vision_encoder\.pos_embed$/, 'SAM'],
+  [/(?:^|\.)vision_model\.embeddings\./, 'CLIP'],
+  [/(?:^|\.)embed_tokens\.weight$/, 'a language model'],
+];
+
+function whatItIs(names: readonly string[]): string | null {
+  return KINDS.find(([pattern]) => names.some((name) => pattern.test(name)))?.[1] ?? null;
+}
+
+/** Rows for the added tokens where a table ends before them. */
+function growVocabulary(tensors: Map<string, FileTensor>, tokens: TokenIds): PublishedModel['grown'] {
+  const { seg, rej, imStart, imEnd } = tokens;
+  const needed = 1 + Math.max(seg, rej, imStart, imEnd);
+  const grown: { name: string; from: number; to: number }[] = [];
+  for (const name of VOCABULARY_TABLES) {
+    const tensor = tensors.get(name);
+    const from = tensor?.shape[0] ?? 0;
+    if (tensor === undefined || from >= needed) continue;
+    tensors.set(name, withRows(tensor, needed, name));
+    grown.push({ name, from, to: needed });
+  }
+  return grown;
+}
+
+/** The table with further rows, drawn in the same way each time that it is read. */
+function withRows(tensor: FileTensor, rows: number, name: string): FileTensor {
+  const [present = 0, size = 0] = tensor.shape;
+  const read = (): Float32Array => {
+    const table = new Float32Array(rows * size);
+    table.set(toFloat32({ ...tensor, data: tensor.read() }, name));
+    const random = new Random(NEW_ROW_SEED);
+    for (let i = present * size; i < table.length; i++) table[i] = random.normal() * NEW_ROW_DEVIATION;
+    return table;
+  };
+  return { ...tensor, dtype: 'F32', shape: [rows, size], read };
+}
+
+function withOverrides(config: ModelConfig, overrides: ConfigOverrides): ModelConfig {
+  const json = modelConfigToJson(config);
+  for (const [key, value] of overrides) {
+    const [section = '', name] = key.split('.');
+    const place = name === undefined ? json : json[section];
+    if (typeof place !== 'object' || place === null)
+      throw new UserError(`--set ${key}: config.json has no "${section}"`);
+    (place as Record<string, unknown>)[name ?? section] = value;
+  }
+  return parseModelConfig(json, 'the sizes found in the files (--set replaces them)');
+}

@@ -1,0 +1,210 @@
+/**
+ * A system's own recipe: conversations about an image in which every target is answered by a decision token, or in words
+ * alone. The encoders are frozen, so the features of images are kept.
+ */
+import {
+  type ConversationStyle,
+  padBatch,
+  type TokenizedConversation,
+  tokenizeConversation,
+} from '../data/text/conversation.js';
+import { type KindWeights, MixedSampler } from '../data/sampling/mixed-sampler.js';
+import type { PartlyPreparedImage } from '../data/image/prepare-image.js';
+import { type LoadedSample, SampleLoader } from '../data/sampling/sample-loader.js';
+import { type AnySet, imagesOf } from '../data/sampling/sample-source.js';
+import type { Tokenizer } from '../data/text/tokenizer.js';
+import type { Lesson, MakeLessons } from '../data/facts.js';
+import type { SampleOptions } from '../data/sampling/training-sample.js';
+import { WholeEpochs } from '../data/sampling/whole-epochs.js';
+import * as tf from '../engine/tf.js';
+import type { PendingFile } from '../io/atomic/pending-file.js';
+import { loadModelWeights, modelDirectoryFiles, type ModelMeta } from '../checkpoints/checkpoint-directory.js';
+import type { LlavaSam } from '../systems/shared/llava-sam.js';
+import { stackFeatures } from '../features/image-features.js';
+import type { Random } from '../random.js';
+import { IGNORE_LABEL } from '../special-tokens.js';
+import { type FoundFeatures, KeptFeatures, needsOf, NOTHING_FOUND } from '../features/kept-features.js';
+import { MultimodalRows } from '../networks/multimodal-rows.js';
+import type { Gradients } from '../nn/loss-parts.js';
+import { variablesOf } from '../systems/parts.js';
+import type { MaskTargets, Recipe, TrainingStep, Vocabulary } from '../systems/system.js';
+import type { SampleStream, TrainingTask } from './loop/training-task.js';
+
+/** Sets to train on, and how they are loaded. */
+export interface GroundingData {
+  readonly sets: readonly AnySet[];
+  /** Shares of the kinds in a mixture; null: every image once in an epoch. */
+  readonly weights: KindWeights | null;
+  readonly sample: SampleOptions;
+  /** Threads that load samples; default as in SampleLoader. */
+  readonly workers?: number;
+  /** Share of samples that may be bad; default as in SampleLoader. */
+  readonly maxBadShare?: number;
+}
+
+export interface GroundingTaskOptions {
+  readonly model: LlavaSam;
+  readonly recipe: Recipe;
+  readonly vocabulary: Pick<Vocabulary, 'found' | 'absent'>;
+  readonly lessons: MakeLessons;
+  readonly tokenizer: Tokenizer;
+  /** Folder with the tokenizer's files, copied into checkpoints. */
+  readonly tokenizerDir: string;
+  readonly conversation: ConversationStyle;
+  readonly data: GroundingData;
+  /** Tokens to which conversations are cut, the image counted as one. */
+  readonly maxLength: number;
+  readonly meta: ModelMeta;
+  /** Features of images from other runs with the same encoders and data; default: none yet. */
+  readonly features?: KeptFeatures;
+  /** As `StepOptions` has it. */
+  readonly recompute?: boolean;
+  readonly validate?: (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
+}
+
+/** A conversation with its targets. */
+export interface GroundingConversation {
+  readonly tokenized: TokenizedConversation;
+  readonly masks: Pick<MaskTargets, 'masks' | 'rejected'>;
+}
+
+/** All that is learned from an image. */
+export interface GroundingSample {
+  readonly name: string;
+  /** Which image it is. */
+  readonly key: string;
+  /** At least one; each is a row of the batch. */
+  readonly conversations: readonly GroundingConversation[];
+  /** Features of the image that are known already. */
+  readonly found: FoundFeatures;
+  /** For the encoders that have yet to see it; null where there is none. */
+  readonly image: PartlyPreparedImage | null;
+}
+
+export class GroundingTask implements TrainingTask<GroundingSample> {
+  readonly variables: ReadonlyMap<string, tf.Variable>;
+  readonly network: LlavaSam;
+  readonly sampleCount: number;
+  readonly validate?: (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
+  private readonly features: KeptFeatures;
+  private readonly step: TrainingStep;
+
+  /** @throws UserError where there is no set to train on, or one without images */
+  constructor(private readonly options: GroundingTaskOptions) {
+    const { model, recipe } = options;
+    this.network = model;
+    this.variables = variablesOf(model, recipe.trains);
+    this.step = recipe.step(model, this.variables);
+    this.sampleCount = imagesOf(options.data.sets);
+    this.features = options.features ?? new KeptFeatures();
+    if (options.validate !== undefined) this.validate = options.validate;
+  }
+
+  samples(random: Random, report: (message: string) => void): SampleStream<GroundingSample> {
+    const { sets, weights, ...loading } = this.options.data;
+    const { clip, sam } = this.options.model.config;
+    const source = weights === null ? new WholeEpochs(sets, random) : new MixedSampler(sets, random, weights);
+    const loader = new SampleLoader(source, {
+      ...loading,
+      lessons: this.options.lessons,
+      emptyMasks: this.options.vocabulary.absent.length === 0,
+      clipSize: clip.imageSize,
+      samSize: sam.imageSize,
+      onBadSample: ({ set, message }) => {
+        report(`A sample of ${set} is left out: ${message}`);
+      },
+    });
+    const tooLong = new Set<string>();
+    return {
+      at: async (position) => {
+        let found: FoundFeatures = NOTHING_FOUND;
+        const loaded = await loader.load(position, async (image) => {
+          found = await this.features.find(image);
+          return needsOf(found);
+        });
+        if (loaded === null) return null;
+        const sample = this.sampleOf(loaded, found);
+        if (sample === null && !tooLong.has(loaded.key)) {
+          tooLong.add(loaded.key);
+          report(`A sample is left out: a question about ${loaded.name} fills all ${this.options.maxLength} tokens.`);
+        }
+        return sample;
+      },
+      close: async () => {
+        await loader.close();
+        await this.features.flush();
+        const { samples, bad } = loader.counts;
+        if (bad > 0) report(`${bad} of ${samples} samples could not be used.`);
+      },
+    };
+  }
+
+  nameOf(sample: GroundingSample): string {
+    return sample.name;
+  }
+
+  async forwardBackward(batch: readonly GroundingSample[], random: Random): Promise<Gradients> {
+    const { model, tokenizer, vocabulary } = this.options;
+    const conversations = batch.flatMap(({ conversations, ...sample }) =>
+      conversations.map((row) => ({ ...sample, ...row })),
+    );
+    const images = await this.features.of(model, conversations);
+    conversations.forEach(({ name, masks }, i) => {
+      if (masks.masks.length === 0 || images[i]?.imageEmbedding !== null) return;
+      throw new Error(`GroundingTask: masks are asked for in ${name}, whose features for masks are missing`);
+    });
+    const { clipFeatures, imageEmbeddings } = stackFeatures(model, images);
+    try {
+      const tokens = padBatch(
+        conversations.map(({ tokenized }) => tokenized),
+        tokenizer.padId,
+      );
+      const rows = new MultimodalRows(tokens, model.patches);
+      const found = rows.statesBefore(vocabulary.found, 'supervised');
+      const places = found.map(({ row, position }) => ({ row, states: [position] }));
+      const targets = conversations.map(({ masks }, i) => {
+        const { resized, original } = images[i] as (typeof images)[number];
+        return { ...masks, resized, original };
+      });
+      const dropoutSeed = model.config.lora.dropout > 0 ? random.integer(2 ** 30) : null;
+      const { recompute = true } = this.options;
+      const features = { clip: clipFeatures, sam: imageEmbeddings };
+      return await this.step({ rows, features, places, targets }, { dropoutSeed, recompute });
+    } finally {
+      tf.dispose([clipFeatures, imageEmbeddings]);
+    }
+  }
+
+  checkpointFiles(): Promise<PendingFile[]> {
+    const { model, tokenizerDir, meta } = this.options;
+    return modelDirectoryFiles(model, { meta, tokenizerDir });
+  }
+
+  restore(dir: string): Promise<void> {
+    loadModelWeights(dir, this.options.model);
+    return Promise.resolve();
+  }
+
+  /** null where nothing of the answers is left after the cut: there is nothing to learn. */
+  private sampleOf({ name, key, image, conversations }: LoadedSample, found: FoundFeatures): GroundingSample | null {
+    const left = conversations.map((conversation) => this.tokenize(conversation)).filter((row) => row !== null);
+    return left.length === 0 ? null : { name, key, found, image, conversations: left };
+  }
+
+  private tokenize({ turns, targets }: Lesson): GroundingConversation | null {
+    const { tokenizer, conversation, maxLength, vocabulary } = this.options;
+    const tokenized = tokenizeConversation(tokenizer, conversation, turns, { maxLength });
+    if (tokenized.labels.every((label) => label === IGNORE_LABEL)) return null;
+    const masks = targets.flatMap(({ mask }) => mask ?? []);
+    // Where the end was cut off, so were its decisions.
+    const isCut = tokenized.labels.length >= maxLength;
+    const left = (ids: readonly number[]): number => tokenized.labels.filter((label) => ids.includes(label)).length;
+    return {
+      tokenized,
+      masks: {
+        masks: isCut ? masks.slice(0, left(vocabulary.found)) : masks,
+        rejected: isCut ? left(vocabulary.absent) : targets.length - masks.length,
+      },
+    };
+  }
+}
