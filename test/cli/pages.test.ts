@@ -1,4 +1,4 @@
-/** README, docs and the READMEs of folders: every command is one that the program takes, every link leads somewhere. */
+/** README, docs and the READMEs of folders: commands are those that the program takes, links and named files exist. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, test } from '@jest/globals';
@@ -46,6 +46,13 @@ test.each(PAGES)('the links of %s lead to files and headings', (page) => {
     return !existsSync(target) || (heading !== undefined && !headingsOf(target).includes(heading));
   });
   expect(dead).toEqual([]);
+});
+
+test.each(PAGES)('the files of this project that %s names exist', (page) => {
+  const named = [
+    ...textOf(page).matchAll(/(?<![\w./-])(?:src|test|bin|configs|findings)\/[\w./-]+\.(?:ts|js|sh|py|json5?)\b/g),
+  ];
+  expect(named.map(([path]) => path).filter((path) => !existsSync(path))).toEqual([]);
 });
 
 test('the index of docs has every page', () => {
