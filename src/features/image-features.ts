@@ -6,7 +6,7 @@ import type { Abortable } from '../abortable.js';
 import { type Network, requireFinite } from '../checkpoints/not-finite.js';
 import { stepwise } from '../engine/steps.js';
 import * as tf from '../engine/tf.js';
-import type { Encoder } from '../systems/system.js';
+import type { Encoder } from '../networks/encoder.js';
 import type { Arrays, PreparedImage } from '../types.js';
 
 /** A model and its encoders by name. */

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 
 import { JsonPlace, readJsonFile } from '../data/annotation-files.js';
 import { Tokenizer } from '../data/text/tokenizer.js';
-import { ADDED_TOKENS } from '../special-tokens.js';
+import { ADDED_TOKENS } from '../systems/shared/decision-tokens.js';
 import { verifyConversations } from './datasets-conversations.js';
 import { verifyPolygons } from './datasets-polygons.js';
 import { verifySemSeg } from './datasets-sem-seg.js';

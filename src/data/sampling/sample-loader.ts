@@ -5,7 +5,7 @@
  */
 import { messageOf, UserError } from '../../errors.js';
 import type { PreparedImage } from '../../types.js';
-import { ALL_ENCODERS } from '../image/prepare-image.js';
+import { allEncoders } from '../image/prepare-image.js';
 import { type BadSample, BadSamples } from './bad-samples.js';
 import { type LoadJob, type LoadResult, loadSample, type LoadSettings } from './load-sample.js';
 import type { SampleMakers } from './make-sample.js';
@@ -69,14 +69,14 @@ export class SampleLoader {
     private readonly source: SampleSource,
     private readonly options: SampleLoaderOptions,
   ) {
-    const { sample, clipSize, samSize, emptyMasks = false, maxBadShare = STANDARD_BAD_SHARE } = options;
+    const { sample, pictures, emptyMasks = false, maxBadShare = STANDARD_BAD_SHARE } = options;
     const { workers = defaultWorkers() } = options;
     if (!Number.isInteger(workers) || workers < 0) {
       throw new UserError(`Loading samples: workers is ${workers}; expected a whole number from 0 up.`);
     }
     this.bad = new BadSamples(maxBadShare, (bad) => options.onBadSample?.(bad));
     const file = options.workerFile ?? SAMPLE_WORKER_FILE;
-    const settings = { sample, clipSize, samSize, emptyMasks };
+    const settings = { sample, pictures, emptyMasks };
     this.workers = workers === 0 ? null : new SampleWorkers(workers, settings, file);
   }
 
@@ -121,7 +121,7 @@ export class SampleLoader {
     const isLast = attempt >= (keepsImage ? REDRAWS_OF_IMAGE : MOST_DRAWS - 1);
     const key = `${index} ${set.name}`;
     const { name, result } = await this.result(draw, keepsImage && isLast, ({ image: path, kind }) => {
-      return findNeeds?.({ key, path, kind }) ?? Promise.resolve(ALL_ENCODERS);
+      return findNeeds?.({ key, path, kind }) ?? Promise.resolve(allEncoders(this.options.pictures));
     });
     if (result.kind === 'sample') {
       this.bad.addGood();

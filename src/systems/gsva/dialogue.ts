@@ -2,7 +2,7 @@
 import { asksAlone, EXPRESSION_FORMS, type QuestionForm } from './question-forms.js';
 import type { Facts, Lesson } from '../../data/facts.js';
 import type { Random } from '../../random.js';
-import type { Variant } from '../../variant.js';
+import type { Variant } from '../shared/variant.js';
 import type { Answer, AnsweredTurn, AnswerPart, Asked, Dialogue, ParsedAnswer } from '../system.js';
 import { parseAnswer, parseAnswerInOrder } from './answers.js';
 import { gsvaLessons } from './lessons.js';

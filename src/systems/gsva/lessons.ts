@@ -8,7 +8,7 @@ import type { Facts, Lesson, Target } from '../../data/facts.js';
 import { cleanExpression } from '../../data/text/expression.js';
 import type { Random } from '../../random.js';
 import type { BinaryMask } from '../../types.js';
-import { GSVA_VARIANT, type Variant } from '../../variant.js';
+import { GSVA_VARIANT, type Variant } from '../shared/variant.js';
 import { explainedTurn, explanationMode, reasonQuestion, trainingAnswer, trainingQuestion } from './prompts.js';
 
 export function gsvaLessons(facts: Facts, random: Random, variant: Variant = GSVA_VARIANT): readonly Lesson[] {

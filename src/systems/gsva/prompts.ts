@@ -3,8 +3,9 @@
  * model/llava/constants.py, data/*.py). Texts only: what is asked about comes from the datasets.
  */
 import type { Random } from '../../random.js';
-import { IMAGE_PLACEHOLDER, REJ_TOKEN, SEG_TOKEN, segTokenAt } from '../../special-tokens.js';
-import { GSVA_VARIANT, type Variant } from '../../variant.js';
+import { IMAGE_PLACEHOLDER } from '../../special-tokens.js';
+import { REJ_TOKEN, SEG_TOKEN, segTokenAt } from '../shared/decision-tokens.js';
+import { GSVA_VARIANT, type Variant } from '../shared/variant.js';
 
 /** What a part of an answer needs to know of its target. */
 export interface PromptTarget {

@@ -1,6 +1,7 @@
 /** Tokens of LISA: one [SEG], which is always answered; an absent target has an empty mask. */
-import type { TokenIds } from '../../config.js';
-import { IMAGE_END_TOKEN, IMAGE_START_TOKEN, SEG_TOKEN } from '../../special-tokens.js';
+import type { TokenIds } from '../shared/model-config.js';
+import { IMAGE_END_TOKEN, IMAGE_START_TOKEN } from '../../special-tokens.js';
+import { SEG_TOKEN } from '../shared/decision-tokens.js';
 import type { Vocabulary } from '../system.js';
 
 /** Tokens of a training text, in which the picture is one: 512 positions, of which it takes 256. */

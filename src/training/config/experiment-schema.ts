@@ -1,6 +1,6 @@
 /** A training run's configuration file (JSON5, see configs/), all that it extends put together. */
-import { PARTIAL_MODEL_SCHEMA } from '../../config.js';
-import { VARIANT_SCHEMA } from '../../checkpoints/variant-schema.js';
+import { PARTIAL_MODEL_SCHEMA } from '../../systems/shared/model-config.js';
+import { VARIANT_SCHEMA } from '../../systems/shared/variant.js';
 import { CONVERSATION_STYLES } from '../../data/text/conversation.js';
 import { alsoCheck, integer, object, oneOf, type Read, text } from '../../schema.js';
 import { type Stage, STAGES } from '../trainable.js';

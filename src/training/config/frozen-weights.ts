@@ -5,9 +5,9 @@
  */
 import { float32ToBfloat16 } from '../../half-float.js';
 import { PackedMatrix, widened } from '../../engine/packed-matrix.js';
-import type { LlavaSam } from '../../systems/shared/llava-sam.js';
 import { SMALLEST_PACKED } from '../../checkpoints/precision.js';
 import type { PackedParameter } from '../../nn/composite-layer.js';
+import type { PartedLayer } from '../../checkpoints/parts.js';
 import { isTrainable, type Stage } from '../trainable.js';
 
 /**
@@ -23,12 +23,13 @@ export type FrozenWeights = (typeof FROZEN_WEIGHTS)[number];
  * @param smallest numbers of a matrix from which on it counts as large
  */
 export function holdFrozenWeights(
-  gsva: LlavaSam,
+  network: PartedLayer,
   stage: Stage,
   frozen: FrozenWeights,
   smallest = SMALLEST_PACKED,
 ): void {
-  if (frozen === 'bf16') gsva.packWeights((name, size) => size >= smallest && !isTrainable(gsva.parts, name, stage));
+  if (frozen === 'bf16')
+    network.packWeights((name, size) => size >= smallest && !isTrainable(network.parts, name, stage));
 }
 
 /** Multiplies a matrix in 16 bits by a number, rounding to BF16. */

@@ -4,8 +4,8 @@ import { UserError } from '../../errors.js';
 import { countsText, findNotFinite } from '../../finite.js';
 import { culpritText } from '../../checkpoints/not-finite.js';
 import type { Random } from '../../random.js';
-import { inNetworkOrder, partTitle } from '../../systems/parts.js';
-import type { Part } from '../../systems/system.js';
+import { inNetworkOrder, partTitle } from '../../checkpoints/parts.js';
+import type { Part } from '../../checkpoints/parts.js';
 import type { TrainingTask } from './training-task.js';
 
 /** @param culprit sentences that name the part at fault; '' where there is nothing to name */

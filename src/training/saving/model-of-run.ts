@@ -4,12 +4,18 @@
  */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ModelConfig, modelConfigToJson, parseModelConfig, SECTION_NAMES } from '../../config.js';
+import {
+  type ModelConfig,
+  modelConfigToJson,
+  parseModelConfig,
+  SECTION_NAMES,
+} from '../../systems/shared/model-config.js';
 import { openModelDirectory } from '../../checkpoints/checkpoint-directory.js';
 import { CONVERSATION_STYLES, type ConversationStyle } from '../../data/text/conversation.js';
+import { configOf } from '../../systems/shared/published/projector.js';
 import { packagedPath } from '../../program.js';
 import { object, oneOf, readAs, text } from '../../schema.js';
-import { GSVA_VARIANT, type Variant } from '../../variant.js';
+import { GSVA_VARIANT, type Variant, variantIn } from '../../systems/shared/variant.js';
 import type { ExperimentFile } from '../config/experiment-schema.js';
 import { merged } from '../config/extended-config.js';
 
@@ -49,13 +55,14 @@ export function readModelOfRun(file: ExperimentFile, path: string, start: string
     const conversation = readAs(CONVERSATION, file.conversation, path, ['conversation']);
     return { model: planned, tokenizer, conversation, variant, knows };
   }
-  const { config, meta } = openModelDirectory(start);
+  const opened = openModelDirectory(start);
+  const { meta } = opened;
   return {
-    model: modelWith(isWhole ? {} : modelConfigToJson(config), written, path),
+    model: modelWith(isWhole ? {} : modelConfigToJson(configOf(opened)), written, path),
     tokenizer,
     conversation:
       file.conversation ?? readAs(CONVERSATION, meta.conversation, join(start, 'meta.json'), ['conversation']),
-    variant: file.variant ?? meta.variant ?? GSVA_VARIANT,
+    variant: file.variant ?? variantIn(meta.variant, join(start, 'meta.json')),
     knows,
   };
 }

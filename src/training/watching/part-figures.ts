@@ -1,7 +1,7 @@
 /** The figures of an update by the model's parts. */
 import type { PartFigures } from './run-log.js';
-import { watchedPartOf } from '../../systems/parts.js';
-import type { Part } from '../../systems/system.js';
+import { watchedPartOf } from '../../checkpoints/parts.js';
+import type { Part } from '../../checkpoints/parts.js';
 import { addSquares, NO_SQUARES, type UpdateSquares } from '../optimizer/update-squares.js';
 
 /**

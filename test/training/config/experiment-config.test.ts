@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { UserError } from '../../../src/errors.js';
 import { readExperimentConfig } from '../../../src/training/config/experiment-config.js';
-import { GSVA_VARIANT } from '../../../src/variant.js';
+import { GSVA_VARIANT } from '../../../src/systems/shared/variant.js';
 import { SMALL_TEXT, smallConfig, writeConfig } from '../../helpers/small-experiment.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-config-'));
