@@ -288,6 +288,7 @@ describe('buildExperiment', () => {
     ['a start that is not there', ['start', '/none'], /\/none/],
     ['a start of other sizes', ['model.llm.hidden_size', 16], /model\.safetensors: tensor .* has shape/],
     ['ids that the tokenizer does not give', ['model.tokens.seg', 599], /gives the id 600 to \[SEG\].*599/],
+    ['an unknown system', ['model.system', 'gvsa'], /there is no system "gvsa" \(did you mean "gsva"\?\)/],
     ['too small a vocabulary', ['model.llm.vocab_size', 603], /604 tokens/],
     ['a tokenizer that is not there', ['tokenizer', '/none'], /\/none/],
   ])('refuses %s and leaves nothing allocated', async (_, override, message) => {

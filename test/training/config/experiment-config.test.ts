@@ -64,6 +64,16 @@ describe('readExperimentConfig', () => {
     expect(config.training.schedule.maxMinutes).toBe(3);
   });
 
+  test('the system: written, else that of the start model, else GSVA', () => {
+    const start = join(scratch, 'of-another');
+    mkdirSync(start);
+    writeFileSync(join(start, 'config.json'), JSON.stringify({ system: 'another' }));
+    expect(read([]).model.system).toBe('gsva');
+    expect(read([], { start }).model.system).toBe('another');
+    expect(read([], { start, system: 'gsva' }).model.system).toBe('gsva');
+    expect(() => read([], { system: 'gvsa' })).toThrow(/"system" is "gvsa", expected one of "gsva"/);
+  });
+
   test('frozenWeights: bf16 for GSVA; the base holds float32, since its stages take turns in training', () => {
     expect(read([], { frozenWeights: 'bf16' }).frozenWeights).toBe('bf16');
     expect(() => read([], { frozenWeights: 'int8' })).toThrow(
