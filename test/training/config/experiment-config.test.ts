@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import { modelConfigToJson } from '../../../src/systems/shared/model-config.js';
 import { UserError } from '../../../src/errors.js';
 import { readExperimentConfig } from '../../../src/training/config/experiment-config.js';
 import { GSVA_VARIANT } from '../../../src/systems/shared/variant.js';
@@ -65,12 +66,13 @@ describe('readExperimentConfig', () => {
   });
 
   test('the system: written, else that of the start model, else GSVA', () => {
+    const model: Record<string, unknown> = { ...modelConfigToJson(SMALL_TEXT), system: undefined };
     const start = join(scratch, 'of-another');
     mkdirSync(start);
     writeFileSync(join(start, 'config.json'), JSON.stringify({ system: 'another' }));
-    expect(read([]).model.system).toBe('gsva');
-    expect(read([], { start }).model.system).toBe('another');
-    expect(read([], { start, system: 'gsva' }).model.system).toBe('gsva');
+    expect(read([], { model }).model.system).toBe('gsva');
+    expect(read([], { start, model }).model.system).toBe('another');
+    expect(read([], { start, model, system: 'gsva' }).model.system).toBe('gsva');
     expect(() => read([], { system: 'gvsa' })).toThrow(/"system" is "gvsa", expected one of "gsva"/);
   });
 
