@@ -64,7 +64,8 @@ export interface LoraConfig {
 /** Ids of special tokens. */
 export interface TokenIds {
   readonly seg: number;
-  readonly rej: number;
+  /** Of systems that refuse by a token. */
+  readonly rej?: number;
   readonly imStart: number;
   readonly imEnd: number;
   readonly image: number;
@@ -163,7 +164,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
 };
 
 /** Keys of a section that may be left out. */
-const OPTIONAL: readonly string[] = ['tokens.more_segs'];
+const OPTIONAL: readonly string[] = ['tokens.more_segs', 'tokens.rej'];
 
 /** The linear layers of a LLaMA decoder layer. */
 const PROJECTIONS: readonly string[] = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'];
@@ -178,7 +179,7 @@ const PROJECTORS: readonly ProjectorType[] = ['linear', 'mlp2x_gelu', 'identity'
  */
 export function parseModelConfig(json: unknown, source: string): ModelConfig {
   const root = asObject(json, source, 'the file');
-  checkKeys(root, [...Object.keys(SECTIONS), 'projector'], source, '');
+  checkKeys(root, [...Object.keys(SECTIONS), 'projector', 'system'], source, '');
   const sections: Record<string, unknown> = {};
   for (const [name, section] of Object.entries(SECTIONS))
     sections[name] = parseSection(root[name], name, section, source);

@@ -28,7 +28,7 @@ export class RandomWorkload {
     const rows = Array.from({ length: workload.batch }, (_, row) => row);
     this.images = rows.map((row) => this.image(random.fork(row)));
     this.prepared = this.images.map((image) => prepareImage(image, config.clip.imageSize, config.sam.imageSize));
-    const { seg, rej, pad } = config.tokens;
+    const { seg, rej = seg, pad } = config.tokens;
     const answers = Array.from({ length: workload.masks }, () => seg);
     const conversations = rows.map((row) => this.conversation(random.fork(100 + row), answers));
     this.tokens = padBatch(conversations, pad);
@@ -61,7 +61,7 @@ export class RandomWorkload {
   /** `<s> <im_start> <image> <im_end> question answer`, the decisions evenly spread over the answer. */
   private conversation(random: Random, decisions: readonly number[]): TokenizedConversation {
     const { tokens } = this.config;
-    const ordinary = Math.min(tokens.seg, tokens.rej, tokens.imStart, tokens.imEnd, this.config.llm.vocabSize);
+    const ordinary = Math.min(tokens.seg, tokens.rej ?? tokens.seg, tokens.imStart, tokens.imEnd, this.config.llm.vocabSize);
     const { textTokens } = this.workload;
     const start = [tokens.bos, tokens.imStart, IMAGE_TOKEN_ID, tokens.imEnd];
     const inputIds = Array.from({ length: textTokens }, (_, t) => start[t] ?? 3 + random.integer(ordinary - 3));

@@ -18,6 +18,7 @@ import { LlavaSam } from '../../systems/shared/llava-sam.js';
 import type { System } from '../../systems/system.js';
 import { checkWeights, type LoadOptions } from '../../checkpoints/weights.js';
 import { EMBEDDING_DEVIATION } from '../../nn/embedding.js';
+import { rejId } from '../../systems/gsva/tokens.js';
 import { gsvaLessons } from '../../systems/gsva/lessons.js';
 import { GROUNDING_RECIPE } from '../../systems/shared/llava-sam-step.js';
 import { patternsOf, startsRandom } from '../../systems/parts.js';
@@ -162,7 +163,7 @@ export function groundingTask(
   return new GroundingTask({
     model: gsva,
     recipe: GROUNDING_RECIPE,
-    vocabulary: { found: segIds(config.model.tokens), absent: config.variant.reject ? [config.model.tokens.rej] : [] },
+    vocabulary: { found: segIds(config.model.tokens), absent: config.variant.reject ? [rejId(config.model.tokens)] : [] },
     lessons: (facts, random) => gsvaLessons(facts, random, config.variant),
     tokenizer,
     tokenizerDir: config.tokenizer,
@@ -247,7 +248,7 @@ function redrawAddedTokens(gsva: LlavaSam, random: Random): void {
       const [rows = 0, columns = 0] = value.shape;
       const isKept = new Float32Array(isHead ? columns : rows).fill(1);
       const drawn = new Float32Array(rows * columns);
-      for (const id of [...segIds(tokens), tokens.rej]) {
+      for (const id of [...segIds(tokens), rejId(tokens)]) {
         isKept[id] = 0;
         for (let i = 0; i < size; i++) {
           drawn[isHead ? i * columns + id : id * columns + i] = 0.02 * random.normal();

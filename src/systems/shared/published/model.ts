@@ -251,7 +251,7 @@ function whatItIs(names: readonly string[]): string | null {
 
 /** Rows for the added tokens where a table ends before them. */
 function growVocabulary(tensors: Map<string, FileTensor>, tokens: TokenIds): PublishedModel['grown'] {
-  const { seg, rej, imStart, imEnd } = tokens;
+  const { seg, rej = seg, imStart, imEnd } = tokens;
   const needed = 1 + Math.max(seg, rej, imStart, imEnd);
   const grown: { name: string; from: number; to: number }[] = [];
   for (const name of VOCABULARY_TABLES) {
