@@ -5,7 +5,7 @@ import { binaryMask } from '../inference/segment-result.js';
 import { teacherForce } from '../inference/teacher-forcing.js';
 import { system } from '../systems/gsva/system.js';
 import type { LlavaSam } from '../systems/shared/llava-sam.js';
-import { type EncodedImage, encodeImages, stackFeatures, stackImages } from '../features/image-features.js';
+import { type EncodedImage, encodeImages, type Encoder, stackFeatures } from '../features/image-features.js';
 import { variablesOf } from '../systems/parts.js';
 import { GROUNDING_RECIPE } from '../systems/shared/llava-sam-step.js';
 import type { TrainingStep } from '../systems/system.js';
@@ -41,8 +41,8 @@ export class BenchParts {
       [PARTS.trainingStepKept]: () => this.trainingStep(false),
       [PARTS.trainingStepOnTape]: () => this.trainingStep(false, false),
       [PARTS.evaluatedImage]: () => this.evaluatedImage(),
-      [PARTS.samEncoder]: () => this.samEncoder(),
-      [PARTS.clipTower]: () => this.clipTower(),
+      [PARTS.samEncoder]: () => this.encoder('sam'),
+      [PARTS.clipTower]: () => this.encoder('clip'),
       [PARTS.llm]: () => this.llmForward(),
       [PARTS.maskDecoder]: () => this.maskDecoder(),
       [PARTS.generate]: () => this.generate(),
@@ -112,18 +112,10 @@ export class BenchParts {
     answer?.masks.map((mask) => binaryMask(mask));
   }
 
-  private samEncoder(): Promise<void> {
-    const { imageSize } = this.config.model.sam;
-    return readResult(() => {
-      return this.gsva.encoders.sam.forward(stackImages([this.prepared.inputs['sam'] as Float32Array], imageSize));
-    });
-  }
-
-  private clipTower(): Promise<void> {
-    const { imageSize } = this.config.model.clip;
-    return readResult(() =>
-      this.gsva.encoders.clip.forward(stackImages([this.prepared.inputs['clip'] as Float32Array], imageSize)),
-    );
+  private encoder(name: 'clip' | 'sam'): Promise<void> {
+    const encoder: Encoder = this.gsva.encoders[name];
+    const input = this.prepared.inputs[name] as Float32Array;
+    return readResult(() => encoder.forward(tf.tensor(input, [1, ...encoder.imageShape])));
   }
 
   /** The whole batch from features and text to hidden states. */

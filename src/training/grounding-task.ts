@@ -152,9 +152,11 @@ export class GroundingTask implements TrainingTask<GroundingSample> {
       conversations.map((row) => ({ ...sample, ...row })),
     );
     const images = await this.features.encode(model, conversations);
+    const encoders = Object.keys(model.encoders);
     conversations.forEach(({ name, masks }, i) => {
-      if (masks.masks.length === 0 || images[i]?.features['sam'] !== undefined) return;
-      throw new Error(`GroundingTask: masks are asked for in ${name}, whose features for masks are missing`);
+      const absent = encoders.find((encoder) => images[i]?.features[encoder] === undefined);
+      if (masks.masks.length === 0 || absent === undefined) return;
+      throw new Error(`GroundingTask: masks are asked for in ${name}, which "${absent}" has not encoded`);
     });
     const features = stackFeatures(model, images);
     try {

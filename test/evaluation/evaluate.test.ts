@@ -194,7 +194,7 @@ describe('evaluate', () => {
     expect(samples.map(({ question }) => question)).toEqual(['thing 1,nothing 1', 'thing 3,nothing 3']);
     expect(samples.map(({ answer }) => answer)).toEqual(['free', 'free']);
     expect(samples[0]?.targets.map(({ isEmpty }) => isEmpty)).toEqual([false, true]);
-    expect(samples[0]?.image).toEqual(randomImage(HEIGHT, WIDTH, 1));
+    expect(samples[0]?.image).toMatchObject(randomImage(HEIGHT, WIDTH, 1));
     const all = await evaluate(responder, { samples: 100 });
     expect(all.samples).toHaveLength(5);
     expect(all.faults).not.toBeNull();
