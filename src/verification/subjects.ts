@@ -1,4 +1,5 @@
 /** Table of the recordings that `gsva verify` can replay: a line per system and kind. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ModelSource } from '../inference/model-source.js';
 import type { ModelSubject } from './model-subject.js';
@@ -72,6 +73,38 @@ export const SUBJECTS: readonly Subject[] = [
     json: 'expected.json',
     mark: ['*', 'clip_mean'],
     verify: async (folder) => (await import('./images.js')).verifyImages(folder),
+  },
+  {
+    system: 'lisa',
+    kind: 'model',
+    telling: 'case.safetensors',
+    json: 'case.json',
+    mark: ['batch_a'],
+    required: ['config.json', ...MODEL],
+    isModel: true,
+    verify: async (folder, source) =>
+      (await import('./lisa-model.js')).verifyLisaModel(folder, await subjectOf(source)),
+  },
+  {
+    system: 'lisa',
+    kind: 'metrics',
+    telling: 'predictions.safetensors',
+    json: 'case.json',
+    mark: ['reason_seg'],
+    verify: async (folder) => (await import('./lisa-metrics.js')).verifyLisaMetrics(folder),
+  },
+  // As for GSVA: the tokenizer and the datasets are siblings.
+  {
+    system: 'lisa',
+    kind: 'text',
+    telling: 'text.json',
+    json: 'text.json',
+    mark: ['lists'],
+    verify: async (folder) => {
+      const data = join(folder, '..', 'datasets', 'data');
+      const { verifyLisaText } = await import('./lisa-text.js');
+      return verifyLisaText(folder, join(folder, '..', 'tokenizer'), existsSync(data) ? data : null);
+    },
   },
 ];
 
