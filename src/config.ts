@@ -66,6 +66,8 @@ export interface TokenIds {
   readonly seg: number;
   /** Of systems that refuse by a token. */
   readonly rej?: number;
+  /** Of the first LISA, which adds it behind [SEG]. */
+  readonly imPatch?: number;
   readonly imStart: number;
   readonly imEnd: number;
   readonly image: number;
@@ -151,6 +153,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
   tokens: {
     seg: 'count',
     rej: 'count',
+    im_patch: 'count',
     im_start: 'count',
     im_end: 'count',
     image: 'number',
@@ -164,7 +167,7 @@ const SECTIONS: Readonly<Record<string, Section>> = {
 };
 
 /** Keys of a section that may be left out. */
-const OPTIONAL: readonly string[] = ['tokens.more_segs', 'tokens.rej'];
+const OPTIONAL: readonly string[] = ['tokens.more_segs', 'tokens.rej', 'tokens.im_patch'];
 
 /** The linear layers of a LLaMA decoder layer. */
 const PROJECTIONS: readonly string[] = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'];

@@ -7,6 +7,8 @@ import type { ModelSource } from '../inference/open-model.js';
 import { packagePath } from '../program.js';
 import { finiteNumber, inputPath, keyValues, oneOf } from './values.js';
 
+const SYSTEMS = ['gsva', 'lisa'] as const;
+
 function path(
   flag: string,
   describe: string,
@@ -16,12 +18,18 @@ function path(
 
 export const MODEL_OPTIONS = {
   model: path('model', 'Folder of a model (default: checkpoints/tiny)'),
-  mllm: path('mllm', "Published files instead: LLaVA's folder"),
+  mllm: path('mllm', "Published files instead: LLaVA's folder, or LISA's"),
   'vision-tower': path('vision-tower', "... CLIP's folder"),
-  sam: path('sam', '... sam_vit_{b,l,h}.pth'),
-  weights: path('weights', '... gsva-*.bin'),
+  sam: path('sam', "... sam_vit_{b,l,h}.pth; LISA's files hold it"),
+  weights: path('weights', "... gsva-*.bin, or LISA's training checkpoint"),
+  system: {
+    describe: '... and the system that they are of (default: lisa without --sam, gsva with it)',
+    requiresArg: true,
+    choices: SYSTEMS,
+    coerce: oneOf('system', SYSTEMS),
+  },
   conversation: {
-    describe: '... and their style of conversation: llava_v1 (default) or llava_llama_2',
+    describe: '... and their style of conversation: llava_v1 (default), llava_llama_2, or vicuna (LISA v0)',
     requiresArg: true,
     choices: CONVERSATION_STYLES,
     coerce: oneOf('conversation', CONVERSATION_STYLES),
@@ -47,32 +55,37 @@ export interface ModelArguments {
   readonly 'vision-tower': string | undefined;
   readonly sam: string | undefined;
   readonly weights: string | undefined;
+  readonly system: (typeof SYSTEMS)[number] | undefined;
   readonly conversation: ConversationStyle | undefined;
   readonly set: readonly (readonly [key: string, value: string])[] | undefined;
 }
 
 /** @returns null where none is named. @throws UsageError where the options do not make one model */
 export function namedModel(args: ModelArguments): ModelSource | null {
-  const { model, mllm, sam, weights, conversation, set = [] } = args;
+  const { model, mllm, sam, weights, system, conversation, set = [] } = args;
   const tower = args['vision-tower'];
-  const parts = { '--mllm': mllm, '--vision-tower': tower, '--sam': sam };
-  const given = Object.entries({ ...parts, '--weights': weights }).filter(([, value]) => value !== undefined);
+  const parts = { '--mllm': mllm, '--vision-tower': tower };
+  const given = Object.entries({ ...parts, '--sam': sam, '--weights': weights }).filter(
+    ([, value]) => value !== undefined,
+  );
   if (given.length === 0) {
-    const extra = conversation === undefined ? (set.length === 0 ? null : '--set') : '--conversation';
-    if (extra !== null) throw new UsageError(`${extra} belongs to --mllm, --vision-tower, --sam and --weights`);
+    const extras = { '--conversation': conversation, '--system': system, '--set': set[0] };
+    const extra = Object.entries(extras).find(([, value]) => value !== undefined);
+    if (extra !== undefined) throw new UsageError(`${extra[0]} belongs to --mllm, --vision-tower, --sam and --weights`);
     return model ?? null;
   }
   if (model !== undefined) throw new UsageError(`--model and ${given[0]?.[0] ?? ''} exclude each other`);
-  if (mllm === undefined || tower === undefined || sam === undefined) {
+  if (mllm === undefined || tower === undefined) {
     const missing = Object.entries(parts).filter(([, value]) => value === undefined);
     throw new UsageError(`published files are named together: ${missing.map(([flag]) => flag).join(', ')} is missing`);
   }
   return {
     mllm,
     visionTower: tower,
-    sam,
+    sam: sam ?? null,
     weights: weights ?? null,
     ...(conversation === undefined ? {} : { conversation }),
+    ...(system === undefined ? {} : { system }),
     overrides: set.map(([key, value]) => [key, parsed(value)]),
   };
 }
@@ -80,7 +93,7 @@ export function namedModel(args: ModelArguments): ModelSource | null {
 /** A trained model: the small one of the package where none is named. */
 export function trainedModel(args: ModelArguments): ModelSource {
   const source = namedModel(args) ?? packagePath('checkpoints', 'tiny');
-  if (typeof source !== 'string' && source.weights === null) {
+  if (typeof source !== 'string' && source.weights === null && source.sam !== null) {
     throw new UsageError('--weights is missing: without it LoRA and the mask prompt are not trained');
   }
   return source;

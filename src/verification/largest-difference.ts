@@ -36,7 +36,7 @@ export function relativeError(found: number, expected: number): number {
 export class Worst {
   private error = -1;
   private name = '';
-  private count = 0;
+  count = 0;
 
   add(name: string, error: number): void {
     this.count++;

@@ -93,6 +93,16 @@ export const SUBJECTS: readonly Subject[] = [
     mark: ['reason_seg'],
     verify: async (folder) => (await import('./lisa-metrics.js')).verifyLisaMetrics(folder),
   },
+  {
+    system: 'lisa',
+    kind: 'checkpoints',
+    telling: 'expected.json',
+    json: 'expected.json',
+    mark: ['chat'],
+    required: ['expected.safetensors', 'lisa', 'clip'],
+    isModel: true,
+    verify: async (folder) => (await import('./lisa-checkpoints.js')).verifyLisaCheckpoints(folder),
+  },
   // As for GSVA: the tokenizer and the datasets are siblings.
   {
     system: 'lisa',
