@@ -20,6 +20,8 @@ import { bytesText } from '../machine.js';
 import { TOKENIZER_FILES, writeModelDescription } from '../checkpoints/checkpoint-directory.js';
 import { addDelta, refuseOtherSizes } from '../systems/shared/published/llava-delta.js';
 import { modelCard } from '../checkpoints/model-card.js';
+import type { ModelConfig } from '../config.js';
+import { lisaJsonFiles, lisaTensors } from '../systems/shared/published/lisa-files.js';
 import { mergeLora } from '../checkpoints/merge-lora.js';
 import {
   clipConfigJson,
@@ -117,7 +119,8 @@ export async function runConvertDelta(
 /** @returns the exit code */
 export async function runExport(
   request: ModelRequest & {
-    readonly format: 'pytorch' | 'hf';
+    /** Null: that of the model's system. */
+    readonly format: 'pytorch' | 'hf' | 'lisa' | null;
     readonly parts: readonly ExportPart[];
   },
   context: VerbContext,
@@ -125,9 +128,15 @@ export async function runExport(
   checkOut(request.out);
   const opened = await openModel(request.source);
   await checkModel(opened);
-  const { config, tokenizerDir } = opened;
-  const { shardBytes, parts } = request;
-  const shards = request.format === 'pytorch' ? writeShardedTorch : writeShardedSafetensors;
+  const { config, tokenizerDir, system } = opened;
+  const { shardBytes, parts, format = null } = request;
+  if ((system.name === 'lisa') !== ((format ?? system.name) === 'lisa')) {
+    throw new UserError(
+      `Exporting ${opened.source}: it is a model of ${system.name}, which --format ${format ?? ''} cannot hold. Leave out --format.`,
+    );
+  }
+  if (system.name === 'lisa') return exportLisa(opened, request, context);
+  const shards = format !== 'hf' ? writeShardedTorch : writeShardedSafetensors;
   const of = (part: Parameters<typeof publishedTensors>[0]): Written[] =>
     stored(publishedTensors(part, opened.tensors), request, context);
   const written: Written[] = [];
@@ -152,8 +161,33 @@ export async function runExport(
       }
     }
   });
-  finish(request, written, { parts, format: request.format }, context);
+  finish(request, written, { parts, format: format ?? 'pytorch' }, context);
   return 0;
+}
+
+/** LISA's folder and CLIP's, in the types of the published ones unless another is asked for. */
+async function exportLisa(opened: OpenedModel, request: ModelRequest, context: VerbContext): Promise<number> {
+  const { config, tensors, tokenizerDir } = opened;
+  const lisa = stored(lisaTensors(config, tensors), request, context);
+  const clip = stored(publishedTensors('vision tower', tensors), request, context);
+  await write(request.out, (out) => {
+    const [lisaDir, clipDir] = [join(out, 'lisa'), join(out, 'clip')];
+    mkdirSync(lisaDir);
+    copyTokenizer(tokenizerDir, lisaDir);
+    for (const [name, json] of Object.entries(lisaJsonFiles(config, tokenizerDir)))
+      writeJson(join(lisaDir, name), json);
+    writeShardedTorch(lisaDir, lisa, request);
+    writeClip(clipDir, config, clip, request);
+  });
+  finish(request, [...lisa, ...clip], { parts: ['lisa', 'clip'], format: 'lisa' }, context);
+  return 0;
+}
+
+function writeClip(dir: string, { clip }: ModelConfig, outputs: readonly TensorOutput[], request: WriteRequest): void {
+  mkdirSync(dir);
+  writeJson(join(dir, 'config.json'), clipConfigJson(clip));
+  writeJson(join(dir, 'preprocessor_config.json'), clipPreprocessorJson(clip));
+  writeShardedTorch(dir, outputs, request);
 }
 
 function checkOut(out: string): void {

@@ -8,7 +8,7 @@ import { finiteNumber, oneOf, someOf, text } from './values.js';
 import { defineVerb } from './verb.js';
 
 const DTYPES = ['f32', 'bf16', 'f16'] as const satisfies readonly DtypeName[];
-const FORMATS = ['pytorch', 'hf'] as const;
+const FORMATS = ['pytorch', 'hf', 'lisa'] as const;
 const EXPORT_PARTS = ['mllm', 'vision-tower', 'sam', 'weights'] as const satisfies readonly ExportPart[];
 
 const WRITE_OPTIONS = {
@@ -98,9 +98,10 @@ const EXPORT_OPTIONS = {
   ...MODEL_OPTIONS,
   ...WRITE_OPTIONS,
   format: {
-    describe: 'llava/ and clip/ as pytorch_model.bin (pytorch) or model.safetensors (hf)',
+    describe:
+      'llava/ and clip/ as pytorch_model.bin (pytorch) or model.safetensors (hf); lisa: lisa/ and clip/ as LISA is published, ' +
+      'LoRA folded in (default: pytorch, and lisa for a model of LISA)',
     requiresArg: true,
-    default: 'pytorch',
     choices: FORMATS,
     coerce: oneOf('format', FORMATS),
   },
@@ -121,10 +122,11 @@ export const exportVerb = defineVerb({
   examples: [
     ['gsva export --model runs/gsva/best --out published', 'all four'],
     ['gsva export --model runs/gsva/best --parts weights --out published', 'what was trained: gsva.bin'],
+    ['gsva export --model runs/lisa/best --format lisa --out published', "LISA's folder, merged, and CLIP's"],
   ],
   async run(args, context) {
     const source = required(args);
-    const { format, parts = [...EXPORT_PARTS] } = args;
+    const { format = null, parts = [...EXPORT_PARTS] } = args;
     const { runExport } = await import('./convert-job.js');
     return runExport({ source, format, parts, ...writing(args) }, context);
   },

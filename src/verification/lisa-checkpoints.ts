@@ -50,7 +50,9 @@ export async function verifyLisaCheckpoints(dir: string): Promise<VerifyItem[]> 
     if (found.every(({ pass }) => pass)) return [...items, ...found];
     attempts.push(found);
   }
-  return [...items, ...(attempts[0] ?? [])];
+  const failures = (some: readonly VerifyItem[]): number => some.filter(({ pass }) => !pass).length;
+  const [best = []] = attempts.sort((a, b) => failures(a) - failures(b));
+  return [...items, ...best];
 }
 
 /** The recording of the whole model with these sizes, in a folder beside. */
@@ -152,7 +154,8 @@ async function verifyChat(
     const [image] = await encodeImages(network, [prepared]);
     const written = await write(network, vocabulary, image as EncodedImage, prompt, place);
     ids.compare(name, written.ids.join(' '), numbers('output_ids').join(' '));
-    texts.compare(name, printedAnswer(tokenizer, written.ids), place.key('printed').string());
+    // Behind the label "text_output: ", with the space that `print` puts between its arguments.
+    texts.compare(name, ` ${printedAnswer(tokenizer, written.ids)}`, place.key('printed').string());
     const saved = place
       .key('files_saved')
       .array()

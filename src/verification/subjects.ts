@@ -100,7 +100,6 @@ export const SUBJECTS: readonly Subject[] = [
     json: 'expected.json',
     mark: ['chat'],
     required: ['expected.safetensors', 'lisa', 'clip'],
-    isModel: true,
     verify: async (folder) => (await import('./lisa-checkpoints.js')).verifyLisaCheckpoints(folder),
   },
   // As for GSVA: the tokenizer and the datasets are siblings.

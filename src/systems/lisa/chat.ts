@@ -17,6 +17,6 @@ export function printedAnswer(tokenizer: Tokenizer, ids: readonly number[]): str
 
 /** Files that LISA's own program saves of an answer: the first mask, alone and over the picture; none without a mask. */
 export function savedFiles(picture: string, masks: number): readonly string[] {
-  const name = picture.replace(/^.*[/\\]/, '').replace(/\.[^.]*$/, '');
+  const name = picture.replace(/^.*[/\\]/, '').replace(/\..*$/, '');
   return masks === 0 ? [] : [`${name}_mask_0.jpg`, `${name}_masked_img_0.jpg`];
 }
