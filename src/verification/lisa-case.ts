@@ -44,7 +44,7 @@ export class LisaCase {
     const root = JsonReader.of(readJson(configPath, "the recorded model's sizes"), configPath);
     const sizes = Object.fromEntries(Object.entries(root.object()).filter(([key]) => !OTHER_KEYS.includes(key)));
     const projector = sizes['projector'] ?? projectorOfWeights(this.weights().keys()) ?? 'identity';
-    this.config = parseModelConfig({ ...sizes, projector }, configPath);
+    this.config = parseModelConfig({ ...sizes, system: 'lisa', projector }, configPath);
     this.vocabulary = system.vocabulary(this.config, {});
     this.tensors = new Recording(join(dir, 'case.safetensors'));
     const jsonPath = join(dir, 'case.json');

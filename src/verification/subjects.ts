@@ -90,7 +90,7 @@ export const SUBJECTS: readonly Subject[] = [
     kind: 'metrics',
     telling: 'predictions.safetensors',
     json: 'case.json',
-    mark: ['reason_seg'],
+    mark: ['*', 'pictures'],
     verify: async (folder) => (await import('./lisa-metrics.js')).verifyLisaMetrics(folder),
   },
   {
@@ -108,11 +108,11 @@ export const SUBJECTS: readonly Subject[] = [
     kind: 'text',
     telling: 'text.json',
     json: 'text.json',
-    mark: ['lists'],
+    mark: ['tokens', '[SEG]'],
     verify: async (folder) => {
-      const data = join(folder, '..', 'datasets', 'data');
       const { verifyLisaText } = await import('./lisa-text.js');
-      return verifyLisaText(folder, join(folder, '..', 'tokenizer'), existsSync(data) ? data : null);
+      const dataDir = join(folder, '..', 'datasets', 'data');
+      return verifyLisaText(folder, join(folder, '..', 'tokenizer'), existsSync(dataDir) ? dataDir : null);
     },
   },
 ];

@@ -2,6 +2,7 @@
 import { type ModelConfig, segIds, type TokenIds } from '../../config.js';
 import { UserError } from '../../errors.js';
 import { ADDED_TOKENS, addedTokens, segTokenAt } from '../../special-tokens.js';
+import type { Tokenizer } from '../../data/text/tokenizer.js';
 import type { Variant } from '../../variant.js';
 import type { TokenId, Vocabulary } from '../system.js';
 
@@ -35,4 +36,14 @@ export function gsvaVocabulary({ tokens, llm }: ModelConfig, { reject, minimumPi
 export function rejId({ rej }: TokenIds): number {
   if (rej !== undefined) return rej;
   throw new UserError('config.json: key "tokens.rej" is missing; expected the id of [REJ], which GSVA refuses by.');
+}
+
+/** The model with a row of the vocabulary for each of its [SEG]: the ids that the tokenizer gives to them. */
+export function withSegTokens(model: ModelConfig, tokenizer: Tokenizer, segTokens: number): ModelConfig {
+  if (segIds(model.tokens).length === segTokens) return model;
+  const moreSegs = Array.from({ length: segTokens - 1 }, (_, i) => {
+    return tokenizer.tokenId(segTokenAt(i + 1, segTokens)) ?? -1; // added by the caller
+  });
+  const vocabSize = Math.max(model.llm.vocabSize, tokenizer.vocabSize);
+  return { ...model, llm: { ...model.llm, vocabSize }, tokens: { ...model.tokens, moreSegs } };
 }

@@ -15,7 +15,7 @@ export const system: System<ModelConfig> = {
     url: 'https://arxiv.org/abs/2308.00692',
   },
   can: { rejects: false, boxes: false, regions: false },
-  config: { parse: parseModelConfig, toJson: (config) => ({ system: 'lisa', ...modelConfigToJson(config) }) },
+  config: { parse: parseModelConfig, toJson: modelConfigToJson },
   parts: LLAVA_SAM_PARTS,
   recipe: GROUNDING_RECIPE,
   vocabulary: ({ tokens, llm }) => lisaVocabulary(tokens, llm.vocabSize),

@@ -73,7 +73,7 @@ describe('the merged folder', () => {
     expect(again.config).toEqual((await openModel(SOURCE)).config);
     expect(await runCli(['export', '--model', own, '--format', 'hf', '--out', join(scratch, 'x')])).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining('a model of lisa, which --format hf cannot hold'),
+      stderr: expect.stringContaining('a model of lisa, which the format hf cannot hold'),
     });
   });
 
