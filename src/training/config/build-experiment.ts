@@ -13,9 +13,7 @@ import {
   withWeights,
 } from '../../checkpoints/checkpoint-directory.js';
 import { openCheckpoint, weightsOf } from '../../io/checkpoint-files.js';
-import { didYouMean } from '../../nearest-name.js';
-import { system as gsvaSystem } from '../../systems/gsva/system.js';
-import { system as lisaSystem } from '../../systems/lisa/system.js';
+import { systemOfConfig } from '../../systems/of-config.js';
 import { LlavaSam } from '../../systems/shared/llava-sam.js';
 import type { System } from '../../systems/system.js';
 import { checkWeights, type LoadOptions } from '../../checkpoints/weights.js';
@@ -50,9 +48,6 @@ export interface Experiment {
 
 /** Figures on the validation set; given by the caller, since evaluation is not training's business. */
 export type Validate = (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
-
-/** The registry's, at once: a configuration is checked without waiting. */
-const SYSTEMS = [gsvaSystem, lisaSystem];
 
 /** What has a row for every token. */
 const VOCABULARY = /^(model\.embed_tokens|lm_head)\.weight$/;
@@ -125,23 +120,21 @@ function withTokenizer(
   written: ExperimentConfig,
   source: string,
 ): { readonly system: System<ModelConfig>; readonly config: ExperimentConfig; readonly tokenizer: Tokenizer } {
-  const system = systemOf(written, source);
+  const system = systemOfConfig(written.model, source);
+  const isGsva = system.name === 'gsva';
   const { segTokens } = written.variant;
   const { added, addedTokenSpaces } = system.vocabulary(written.model, written);
   const tokenizer = Tokenizer.fromDirectory(written.tokenizer, { addedTokenSpaces });
-  tokenizer.addTokens(system === gsvaSystem ? addedTokens(segTokens) : added);
-  const model = system === gsvaSystem ? withSegTokens(written.model, tokenizer, segTokens) : written.model;
+  tokenizer.addTokens(isGsva ? addedTokens(segTokens) : added);
+  const model = isGsva ? withSegTokens(written.model, tokenizer, segTokens) : withoutReject(written.model);
   checkTokenizer(tokenizer, system.vocabulary(model, written), `of ${source}`);
   return { system, config: { ...written, model }, tokenizer };
 }
 
-function systemOf({ model }: ExperimentConfig, source: string): System<ModelConfig> {
-  const found = SYSTEMS.find(({ name }) => name === model.system);
-  if (found !== undefined) return found;
-  const names = SYSTEMS.map(({ name }) => name);
-  throw new UserError(
-    `${source}: key "model.system" is "${model.system}"${didYouMean(model.system, names)}; expected ${names.join(' or ')}.`,
-  );
+/** A start model of GSVA may have [REJ]. */
+function withoutReject({ tokens, ...model }: ModelConfig): ModelConfig {
+  const { rej: _, ...others } = tokens;
+  return { ...model, tokens: others };
 }
 
 /** The start model's, but for a run on one's own pictures: what these add, only its configuration can say. */
