@@ -34,34 +34,20 @@ test('every configuration is of LISA, with its tokens, lengths and shares', () =
   }
 });
 
-test('the tiny configuration trains: the loss falls, and the model answers and is evaluated as LISA', async () => {
+test('the tiny configuration trains: the loss falls, and the model is LISA's', async () => {
   const [data, run] = [join(scratch, 'data'), join(scratch, 'run')];
-  const sizes = ['--train', '8', '--val', '2', '--testA', '1', '--testB', '1', '--mixture', '4'];
+  const sizes = ['--train', '8', '--val', '2', '--testA', '1', '--testB', '1'];
   expect(await runCli(['data', 'synth', '--out', data, ...sizes])).toMatchObject({ code: 0 });
-  const schedule = ['totalUpdates=12', 'warmupUpdates=2', 'maxMinutes=null'].map((set) => `training.schedule.${set}`);
-  const others = [`data.dir=${data}`, 'data.validationImages=1', 'training.batchSize=4', 'training.validateEvery=0'];
-  const sets = [...schedule, ...others, 'training.checkpointEvery=12', 'training.bestMetric=null'];
+  const schedule = ['totalUpdates=6', 'warmupUpdates=2', 'maxMinutes=null'].map((set) => `training.schedule.${set}`);
+  const others = [`data.dir=${data}`, 'data.validationImages=1', 'training.batchSize=2', 'training.validateEvery=0'];
+  const sets = [...schedule, ...others, 'training.checkpointEvery=6', 'training.bestMetric=null'];
   const trained = await runCli(['train', '--config', join(DIR, 'tiny.json5'), '--out', run, '--set', ...sets]);
   expect(trained).toMatchObject({ code: 0 });
   const lines = readFileSync(join(run, 'log.jsonl'), 'utf8').trim().split('\n');
   const losses = lines.flatMap((line) => (JSON.parse(line) as { loss?: number }).loss ?? []);
   const mean = (some: readonly number[]): number => some.reduce((sum, loss) => sum + loss, 0) / some.length;
-  expect(mean(losses.slice(-4))).toBeLessThan(mean(losses.slice(0, 4)));
+  expect(mean(losses.slice(-2))).toBeLessThan(mean(losses.slice(0, 2)));
   const config = JSON.parse(readFileSync(join(run, 'last', 'config.json'), 'utf8')) as Record<string, unknown>;
   expect(config).toMatchObject({ system: 'lisa', tokens: { seg: 600, im_start: 601, im_end: 602 } });
   expect(config['tokens']).not.toHaveProperty('rej');
-  const evaluated = await runCli([
-    'eval',
-    '--model',
-    join(run, 'last'),
-    '--dataset',
-    'reason_seg',
-    '--data',
-    data,
-    '--split',
-    'val',
-    '--out',
-    out,
-  ]);
-  expect(evaluated).toMatchObject({ code: 0 });
-});
+}, 300_000);
