@@ -34,7 +34,7 @@ test('every configuration is of LISA, with its tokens, lengths and shares', () =
   }
 });
 
-test('the tiny configuration trains: the loss falls, and the model is LISA's', async () => {
+test('the tiny configuration trains: the loss falls, and the model is of LISA', async () => {
   const [data, run] = [join(scratch, 'data'), join(scratch, 'run')];
   const sizes = ['--train', '8', '--val', '2', '--testA', '1', '--testB', '1'];
   expect(await runCli(['data', 'synth', '--out', data, ...sizes])).toMatchObject({ code: 0 });
