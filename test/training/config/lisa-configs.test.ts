@@ -44,7 +44,7 @@ test('the tiny configuration trains: the loss falls, and the model is of LISA', 
   const trained = await runCli(['train', '--config', join(DIR, 'tiny.json5'), '--out', run, '--set', ...sets]);
   expect(trained).toMatchObject({ code: 0 });
   const lines = readFileSync(join(run, 'log.jsonl'), 'utf8').trim().split('\n');
-  const losses = lines.flatMap((line) => (JSON.parse(line) as { loss?: number }).loss ?? []);
+  const losses = lines.flatMap((line) => (JSON.parse(line) as { losses?: { loss: number } }).losses?.loss ?? []);
   const mean = (some: readonly number[]): number => some.reduce((sum, loss) => sum + loss, 0) / some.length;
   expect(mean(losses.slice(-2))).toBeLessThan(mean(losses.slice(0, 2)));
   const config = JSON.parse(readFileSync(join(run, 'last', 'config.json'), 'utf8')) as Record<string, unknown>;
