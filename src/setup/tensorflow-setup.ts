@@ -25,7 +25,6 @@ import { TFJS_VERSION, installNpmPackages, npmCommand, tfjsNodePackage } from '.
 import type { RunCommand } from './run-command.js';
 import { addCuda, downloadWheel, findPython, tensorflowRequirement, unpackTensorflow } from './wheels.js';
 
-/** What to set up. */
 export interface SetupRequest {
   readonly folder: string;
   /** With CUDA. */
@@ -79,7 +78,7 @@ export async function setupTensorflow(request: SetupRequest, tools: SetupTools):
       return { installation: previous, wasThere: true, steps: steps.reports };
     } catch (error) {
       tools.signal.throwIfAborted();
-      tools.note(`what is there does not work (${messageOf(error)}): setting it up anew`);
+      tools.note(`the installation does not work (${messageOf(error)}): setting it up again`);
     }
   }
   await writeDirectoryAtomic(request.folder, (folder) => build(folder, request, source, steps, tools));

@@ -67,7 +67,7 @@ export async function findPython(withPip: boolean, run: RunCommand, options: Com
       options.signal?.throwIfAborted();
       if (python === 'python') {
         const what = withPip ? 'Python with pip, which downloads TensorFlow,' : 'Python, which unpacks the wheel,';
-        throw new UserError(`${what} is not there (${error instanceof Error ? error.message : 'it does not start'})`);
+        throw new UserError(`${what} is missing (${error instanceof Error ? error.message : 'it does not start'})`);
       }
     }
   }

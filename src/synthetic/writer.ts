@@ -71,7 +71,7 @@ const MAX_EXPRESSIONS = 1_000_000;
 /**
  * Writes train, val, testA and testB, all drawn from the same distribution of scenes.
  * @param dir is made; it may exist where it is empty, or where `overwrite` is set and it holds such a dataset
- * @param onProgress is told the images done, first 0; what it throws ends the work, leaving `dir` as it was
+ * @param onProgress is called with the images done, first 0; its error ends the work, leaving `dir` as it was
  * @throws UserError where a number is out of range, `dir` is in use or cannot be written
  */
 export async function writeSynthDataset(

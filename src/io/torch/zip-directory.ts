@@ -54,7 +54,7 @@ export function storedOffset(source: ByteSource, entry: ZipEntry, fail: Fail): n
   if (entry.method !== 0 || entry.size !== entry.compressedSize) {
     fail(
       `its entry ${quote(name)} is compressed (method ${entry.method}), but PyTorch stores entries as they are; ` +
-        'unpack it and pack it again without compression (zip -0), or save it anew with torch.save',
+        'unpack it and pack it again without compression (zip -0), or save it again with torch.save',
     );
   }
   const nameBytes = Buffer.from(name, 'utf8');

@@ -58,7 +58,7 @@ export function backwardLayers(
   return gradient;
 }
 
-/** What comes after the layers: the gradient of the loss by their last output [B, T, D]. */
+/** The part after the layers: the gradient of the loss by their last output [B, T, D]. */
 export type GradientAfterLayers = (last: tf.Tensor) => tf.Tensor;
 
 /**
