@@ -18,8 +18,8 @@ import {
   clipPreprocessorJson,
   llavaConfigJson,
   publishedTensors,
-} from '../checkpoints/published-files.js';
-import type { PublishedPaths } from '../checkpoints/published-model.js';
+} from '../systems/shared/published/files.js';
+import type { PublishedPaths } from '../systems/shared/published/model.js';
 import { storedShape } from '../checkpoints/weights.js';
 
 /** LLaVA's shards. */

@@ -3,6 +3,7 @@
  * Loading is strict both ways: a missing or left-over tensor is an error unless the caller or `NEVER_READ` expects it.
  */
 import { UserError } from '../errors.js';
+import { nameInModel, PUBLISHED_PREFIX } from '../networks/lora.js';
 import { PackedMatrix } from '../engine/packed-matrix.js';
 import * as tf from '../engine/tf.js';
 import { firstOverflow, float32ToBfloat16 } from '../half-float.js';
@@ -12,8 +13,7 @@ import { toFloat32 } from '../io/safetensors/safetensors.js';
 import type { CompositeLayer, Layout, PackedParameter, Parameter } from '../nn/composite-layer.js';
 import { gsvaCommand } from '../program.js';
 
-/** What peft puts before every name of a published GSVA checkpoint. */
-export const PUBLISHED_PREFIX = 'base_model.model.';
+export { nameInModel, PUBLISHED_PREFIX };
 
 /** Tensors in published files that no part reads, and why. */
 const NEVER_READ: readonly { readonly pattern: RegExp; readonly reason: string }[] = [
@@ -257,11 +257,6 @@ function is16Bit(dtype: string): boolean {
 function storedShapeOf(parameter: Parameter | PackedParameter): number[] {
   if (isPacked(parameter)) return [parameter.rows, parameter.columns];
   return storedShape(parameter.variable.shape as number[], parameter.layout);
-}
-
-/** A tensor's name as the layers have it: without what peft puts before it. */
-export function nameInModel(name: string): string {
-  return name.startsWith(PUBLISHED_PREFIX) ? name.slice(PUBLISHED_PREFIX.length) : name;
 }
 
 function isExpectedLeftover(name: string, options: LoadOptions): boolean {

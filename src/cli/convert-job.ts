@@ -18,7 +18,7 @@ import { type TensorOutput, type WeightDtype, byteCount, converted, named } from
 import { writeShardedTorch, writeTorchCheckpoint } from '../io/torch/torch-writer.js';
 import { bytesText } from '../machine.js';
 import { TOKENIZER_FILES, writeModelDescription } from '../checkpoints/checkpoint-directory.js';
-import { addDelta, refuseOtherSizes } from '../checkpoints/llava-delta.js';
+import { addDelta, refuseOtherSizes } from '../systems/shared/published/llava-delta.js';
 import { modelCard } from '../checkpoints/model-card.js';
 import { mergeLora } from '../checkpoints/merge-lora.js';
 import {
@@ -26,7 +26,7 @@ import {
   clipPreprocessorJson,
   llavaConfigJson,
   publishedTensors,
-} from '../checkpoints/published-files.js';
+} from '../systems/shared/published/files.js';
 import { PUBLISHED_PREFIX, nameInModel } from '../checkpoints/weights.js';
 import type { VerbContext } from './verb.js';
 import { gsvaCommand } from '../program.js';

@@ -9,7 +9,7 @@ import { UserError } from '../errors.js';
 import type { FileTensors } from '../io/file-tensor.js';
 import { resolveHubName } from '../io/cache/hub-cache.js';
 import { checkTokenizer, type ModelMeta, openModelDirectory } from '../checkpoints/checkpoint-directory.js';
-import { openPublishedModel, type PublishedModel } from '../checkpoints/published-model.js';
+import { openPublishedModel, type PublishedModel } from '../systems/shared/published/model.js';
 import { packagedPath } from '../program.js';
 import { ADDED_TOKENS, addedTokens, IGNORE_LABEL, IMAGE_TOKEN_ID } from '../special-tokens.js';
 import type { ModelSource, PublishedSource } from './model-source.js';

@@ -6,6 +6,14 @@ import * as fused from '../engine/fused-ops.js';
 import * as tf from '../engine/tf.js';
 import { Linear, type LinearConfig } from '../nn/linear.js';
 
+/** Prefix that peft puts before every name of a published checkpoint. */
+export const PUBLISHED_PREFIX = 'base_model.model.';
+
+/** A tensor's name as the layers have it: without what peft puts before it. */
+export function nameInModel(name: string): string {
+  return name.startsWith(PUBLISHED_PREFIX) ? name.slice(PUBLISHED_PREFIX.length) : name;
+}
+
 export interface LoraLinearConfig extends LinearConfig {
   readonly r: number;
   readonly alpha: number;

@@ -13,10 +13,8 @@ import type { PartlyPreparedImage } from '../data/image/prepare-image.js';
 import { type LoadedSample, SampleLoader } from '../data/sampling/sample-loader.js';
 import { type AnySet, imagesOf } from '../data/sampling/sample-source.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
-import type { Lesson } from '../data/facts.js';
+import type { Lesson, MakeLessons } from '../data/facts.js';
 import type { SampleOptions } from '../data/sampling/training-sample.js';
-import { gsvaLessons } from '../systems/gsva/lessons.js';
-import { GSVA_VARIANT, type Variant } from '../variant.js';
 import { WholeEpochs } from '../data/sampling/whole-epochs.js';
 import * as tf from '../engine/tf.js';
 import type { PendingFile } from '../io/atomic/pending-file.js';
@@ -38,8 +36,6 @@ export interface GroundingData {
   /** Shares of the kinds in a mixture; null: every image once in an epoch. */
   readonly weights: KindWeights | null;
   readonly sample: SampleOptions;
-  /** What answers are made of; default: as published. */
-  readonly variant?: Variant;
   /** Threads that load samples; default as in SampleLoader. */
   readonly workers?: number;
   /** Share of samples that may be bad; default as in SampleLoader. */
@@ -50,6 +46,7 @@ export interface GroundingTaskOptions {
   readonly model: LlavaSam;
   readonly recipe: Recipe;
   readonly vocabulary: Pick<Vocabulary, 'found' | 'absent'>;
+  readonly lessons: MakeLessons;
   readonly tokenizer: Tokenizer;
   /** Folder with the tokenizer's files, copied into checkpoints. */
   readonly tokenizerDir: string;
@@ -104,13 +101,13 @@ export class GroundingTask implements TrainingTask<GroundingSample> {
   }
 
   samples(random: Random, report: (message: string) => void): SampleStream<GroundingSample> {
-    const { sets, weights, variant = GSVA_VARIANT, ...loading } = this.options.data;
+    const { sets, weights, ...loading } = this.options.data;
     const { clip, sam } = this.options.model.config;
     const source = weights === null ? new WholeEpochs(sets, random) : new MixedSampler(sets, random, weights);
     const loader = new SampleLoader(source, {
       ...loading,
-      lessons: (facts, random) => gsvaLessons(facts, random, variant),
-      emptyMasks: !variant.reject,
+      lessons: this.options.lessons,
+      emptyMasks: this.options.vocabulary.absent.length === 0,
       clipSize: clip.imageSize,
       samSize: sam.imageSize,
       onBadSample: ({ set, message }) => {

@@ -32,11 +32,6 @@ const SETS: Readonly<Record<string, (dataDir: string) => SegmentedImage[]>> = {
   pascal_part: (dir) => annotated(openPascalPart(dir)),
 };
 
-/** Images of the set of this name. */
-export function segmentedImages(name: string, dataDir: string): SegmentedImage[] {
-  return SETS[name]?.(dataDir) ?? [];
-}
-
 /** @throws UserError where a set or a file is missing */
 export function verifySemSeg(expected: JsonPlace, dataDir: string): VerifyItem[] {
   return Object.entries(SETS).flatMap(([name, open]) => {

@@ -14,7 +14,9 @@ import * as tf from '../../src/engine/tf.js';
 import { encodePng } from '../../src/io/image/image-file.js';
 import { writePendingFiles } from '../../src/io/atomic/pending-file.js';
 import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';
+import { gsvaLessons } from '../../src/systems/gsva/lessons.js';
 import { GROUNDING_RECIPE } from '../../src/systems/shared/llava-sam-step.js';
+import { GSVA_VARIANT } from '../../src/variant.js';
 import { Random } from '../../src/random.js';
 import { encoderDigests } from '../../src/features/encoder-digest.js';
 import { FeatureCache } from '../../src/features/feature-cache.js';
@@ -104,9 +106,16 @@ function vqaSet(ids: readonly number[], question = 'what is it?'): AnySet {
   return { name: 'words', kind: 'vqa', length: ids.length, requestAt: (index) => requests[index] as VqaRequest };
 }
 
-function modelOptions(model: LlavaSam): Pick<GroundingTaskOptions, 'model' | 'vocabulary'> {
+function modelOptions(
+  model: LlavaSam,
+  variant = GSVA_VARIANT,
+): Pick<GroundingTaskOptions, 'model' | 'vocabulary' | 'lessons'> {
   const { tokens } = model.config;
-  return { model, vocabulary: { found: segIds(tokens), absent: [tokens.rej] } };
+  return {
+    model,
+    vocabulary: { found: segIds(tokens), absent: variant.reject ? [tokens.rej] : [] },
+    lessons: (facts, random) => gsvaLessons(facts, random, variant),
+  };
 }
 
 function makeTask(
@@ -163,7 +172,7 @@ describe('samples', () => {
     const own = segTokens === 1 ? gsva : smallModel(4, configOf(variant));
     const tensors = tf.memory().numTensors;
     const sample = { perSample: 4, absentClasses: 0 };
-    const task = makeTask(4, 400, { sample, variant }, { ...modelOptions(own), tokenizer: tokenizerOf(variant) });
+    const task = makeTask(4, 400, { sample }, { ...modelOptions(own, variant), tokenizer: tokenizerOf(variant) });
     const drawn = await draw(task, 0, 1);
     expect(drawn.conversations).toHaveLength(multipleSeg ? 1 : 4);
     const masks = drawn.conversations.flatMap((conversation) => conversation.masks.masks);

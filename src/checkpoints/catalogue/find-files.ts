@@ -9,8 +9,8 @@ import { openCheckpoint } from '../../io/checkpoint-files.js';
 import type { FileTensors } from '../../io/file-tensor.js';
 import { cachedSnapshot } from '../../io/cache/hub-cache.js';
 import { openModelDirectory } from '../checkpoint-directory.js';
-import { ownNames } from '../published-names.js';
-import type { PublishedPart } from '../published-part.js';
+import { ownNames } from '../../systems/shared/published/names.js';
+import type { PublishedPart } from '../../systems/shared/published/part.js';
 import type { Backbone, Piece, ReleasedModel } from './entry.js';
 import { ADDED_ROWS } from './pieces.js';
 

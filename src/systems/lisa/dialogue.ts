@@ -40,13 +40,13 @@ export class LisaDialogue implements Dialogue {
     return true;
   }
 
-  lessons(facts: Facts, random: Random): Lesson[] {
+  readonly lessons = (facts: Facts, random: Random): Lesson[] => {
     const { turns, targets, explanation } = facts;
     if (turns.length > 0) return [{ turns, targets: [] }];
     const explained = explanation !== null && this.explanationOnly !== null;
     const mode = explained ? explanationMode(random, this.explanationOnly) : 'mask';
     return targets.map((target) => lessonAbout(target, facts, mode, random));
-  }
+  };
 
   exam(texts: readonly string[], _answers: readonly Answer[], form: string): Asked<AnsweredTurn>[] {
     return texts.map((text, i) => {

@@ -16,6 +16,7 @@ import { openCheckpoint, weightsOf } from '../../io/checkpoint-files.js';
 import { LlavaSam } from '../../systems/shared/llava-sam.js';
 import { checkWeights, type LoadOptions } from '../../checkpoints/weights.js';
 import { EMBEDDING_DEVIATION } from '../../nn/embedding.js';
+import { gsvaLessons } from '../../systems/gsva/lessons.js';
 import { GROUNDING_RECIPE } from '../../systems/shared/llava-sam-step.js';
 import { patternsOf, startsRandom } from '../../systems/parts.js';
 import { Random } from '../../random.js';
@@ -151,11 +152,12 @@ export function groundingTask(
   return new GroundingTask({
     model: gsva,
     recipe: GROUNDING_RECIPE,
-    vocabulary: { found: segIds(config.model.tokens), absent: [config.model.tokens.rej] },
+    vocabulary: { found: segIds(config.model.tokens), absent: config.variant.reject ? [config.model.tokens.rej] : [] },
+    lessons: (facts, random) => gsvaLessons(facts, random, config.variant),
     tokenizer,
     tokenizerDir: config.tokenizer,
     conversation: config.conversation,
-    data: { ...data, variant: config.variant },
+    data,
     maxLength: config.maxLength,
     recompute: config.recompute,
     meta,

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 
 import { GRefCoco } from '../../../src/data/refer/grefcoco.js';
+import { cleanExpression } from '../../../src/data/text/expression.js';
 import { ANSWER_FORMS, TRAINING_QUESTIONS } from '../../../src/systems/gsva/prompts.js';
 import { type MaskSource, type ReferRequest, makeReferSample } from '../../../src/data/refer/refer-sample.js';
 import { referTrainingSet } from '../../../src/data/refer/refer-training-set.js';
@@ -90,7 +91,7 @@ describe('makeReferSample', () => {
 
   test('draws without replacement, every expression as often; all forms of question and answer as often', async () => {
     const request = set.requestAt(0);
-    const drawn = new Map(request.expressions.map(({ text }) => [text, 0]));
+    const drawn = new Map(request.expressions.map(({ text }) => [cleanExpression(text), 0]));
     const questions: number[] = TRAINING_QUESTIONS.map(() => 0);
     const answers: number[] = ANSWER_FORMS.map(() => 0);
     const orders = new Map<string, number>();

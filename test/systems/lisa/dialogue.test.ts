@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 
-import type { Facts, Target } from '../../../src/data/facts.js';
+import { type Facts, type Target, targetFacts } from '../../../src/data/facts.js';
 import type { Turn } from '../../../src/data/text/conversation.js';
 import { Random } from '../../../src/random.js';
 import { chatTurn } from '../../../src/systems/lisa/chat.js';
@@ -21,7 +21,7 @@ function target(text: string, wording: Target['wording'] = 'expression'): Target
 }
 
 function factsOf(kind: Facts['kind'], targets: readonly Target[], more: Partial<Facts> = {}): Facts {
-  return { kind, ...SIZE, targets, explanation: null, turns: [], ...more };
+  return { ...targetFacts(kind, SIZE, targets), ...more };
 }
 
 function turnOf(facts: Facts, seed: number, of = dialogue): Turn {

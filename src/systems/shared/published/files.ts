@@ -1,11 +1,11 @@
 /** GSVA's weights taken apart again into the files that the published code loads: names, and LLaVA's and CLIP's configs. */
-import type { ClipConfig, LlmConfig, ModelConfig } from '../config.js';
-import { type TensorOutput, named } from '../io/tensor-output.js';
-import type { FileTensors } from '../io/file-tensor.js';
-import { partOf } from '../systems/parts.js';
-import { GROUNDING_TRAINS, LLAVA_SAM_PARTS } from '../systems/shared/llava-sam-parts.js';
-import type { PublishedPart } from './published-part.js';
-import { PUBLISHED_PREFIX, nameInModel } from './weights.js';
+import type { ClipConfig, LlmConfig, ModelConfig } from '../../../config.js';
+import { type TensorOutput, named } from '../../../io/tensor-output.js';
+import type { FileTensors } from '../../../io/file-tensor.js';
+import { partOf } from '../../parts.js';
+import { GROUNDING_TRAINS, LLAVA_SAM_PARTS } from '../llava-sam-parts.js';
+import type { PublishedPart } from './part.js';
+import { nameInModel, PUBLISHED_PREFIX } from '../../../networks/lora.js';
 
 const TOWER = 'model.vision_tower.vision_tower.';
 const SAM = 'model.visual_model.';

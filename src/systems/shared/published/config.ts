@@ -2,12 +2,12 @@
  * Sizes of a published GSVA: LLaVA's and CLIP's from their config.json, SAM's and LoRA's from the shapes of their weights,
  * and from config.json and adapter_config.json where transformers' SamModel and peft wrote one.
  */
-import type { ClipConfig, LoraConfig, ModelConfig, ProjectorType, SamConfig, TokenIds } from '../config.js';
-import { UserError } from '../errors.js';
-import type { FileTensors } from '../io/file-tensor.js';
-import type { JsonReader } from '../io/json/json-reader.js';
-import type { AdapterFacts } from './published-adapter.js';
-import { llamaConfig } from './published-llama.js';
+import type { ClipConfig, LoraConfig, ModelConfig, ProjectorType, SamConfig, TokenIds } from '../../../config.js';
+import { UserError } from '../../../errors.js';
+import type { FileTensors } from '../../../io/file-tensor.js';
+import type { JsonReader } from '../../../io/json/json-reader.js';
+import type { AdapterFacts } from './adapter.js';
+import { llamaConfig } from './llama.js';
 
 /** transformers leaves out of CLIP's config.json what equals these. */
 const CLIP_DEFAULTS = {

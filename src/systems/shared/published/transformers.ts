@@ -2,7 +2,7 @@
  * The names that transformers gives the weights of SAM and LLaVA, and those of the published code that they stand for.
  * Sources: transformers, models/sam/convert_sam_to_hf.py and models/llava/convert_llava_weights_to_hf.py.
  */
-import type { PublishedPart } from './published-part.js';
+import type { PublishedPart } from './part.js';
 
 type Rule = readonly [pattern: RegExp, replacement: string];
 

@@ -5,24 +5,24 @@
  */
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type ModelConfig, modelConfigToJson, parseModelConfig, type TokenIds } from '../config.js';
-import { UserError } from '../errors.js';
-import { openCheckpoint } from '../io/checkpoint-files.js';
-import { describeNotSafetensors, describeStandInAt, headOf } from '../io/file-kind.js';
-import type { FileTensor, FileTensors } from '../io/file-tensor.js';
-import { resolveHubName } from '../io/cache/hub-cache.js';
-import { readJson } from '../io/json/json-file.js';
-import { JsonReader } from '../io/json/json-reader.js';
-import { toFloat32 } from '../io/safetensors/safetensors.js';
-import { Random } from '../random.js';
+import { type ModelConfig, modelConfigToJson, parseModelConfig, type TokenIds } from '../../../config.js';
+import { UserError } from '../../../errors.js';
+import { openCheckpoint } from '../../../io/checkpoint-files.js';
+import { describeNotSafetensors, describeStandInAt, headOf } from '../../../io/file-kind.js';
+import type { FileTensor, FileTensors } from '../../../io/file-tensor.js';
+import { resolveHubName } from '../../../io/cache/hub-cache.js';
+import { readJson } from '../../../io/json/json-file.js';
+import { JsonReader } from '../../../io/json/json-reader.js';
+import { toFloat32 } from '../../../io/safetensors/safetensors.js';
+import { Random } from '../../../random.js';
 import { refuseDelta } from './llava-delta.js';
-import { type AdapterFacts, readAdapter, refuseLlavaAdapter } from './published-adapter.js';
-import { publishedConfig, refuseGuesses } from './published-config.js';
-import { tiesEmbeddings } from './published-llama.js';
-import { ownNames } from './published-names.js';
-import type { PublishedPart } from './published-part.js';
-import { refuseQuantised } from './published-quantised.js';
-import { lackOfLlava } from './published-transformers.js';
+import { type AdapterFacts, readAdapter, refuseLlavaAdapter } from './adapter.js';
+import { publishedConfig, refuseGuesses } from './config.js';
+import { tiesEmbeddings } from './llama.js';
+import { ownNames } from './names.js';
+import type { PublishedPart } from './part.js';
+import { refuseQuantised } from './quantised.js';
+import { lackOfLlava } from './transformers.js';
 
 /** Paths, or names in the local Hugging Face cache. */
 export interface PublishedPaths {

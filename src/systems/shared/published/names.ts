@@ -2,9 +2,9 @@
  * Names of weights in published files → names of ours (which are those of a GSVA checkpoint without peft's prefix). Pure
  * data and string rules; what GSVA does not use is listed with the reason.
  */
-import type { PublishedPart } from './published-part.js';
-import { ownNamesOf } from './published-transformers.js';
-import { unwrapped } from './published-wrappers.js';
+import type { PublishedPart } from './part.js';
+import { ownNamesOf } from './transformers.js';
+import { unwrapped } from './wrappers.js';
 
 export type OwnName = { readonly name: string } | { readonly unused: string };
 

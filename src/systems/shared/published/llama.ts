@@ -1,6 +1,6 @@
 /** LLaMA's sizes from LLaVA's config.json, at the top or (transformers' own LLaVA) in "text_config". */
-import type { LlmConfig } from '../config.js';
-import type { JsonReader } from '../io/json/json-reader.js';
+import type { LlmConfig } from '../../../config.js';
+import type { JsonReader } from '../../../io/json/json-reader.js';
 
 /** transformers leaves out of a nested config what equals these (LlamaConfig); at the top it writes all. */
 const NESTED_DEFAULTS = {

@@ -1,7 +1,7 @@
 /** Quantised weights in a published folder, refused by the method that its config.json or its tensors name. */
-import { UserError } from '../errors.js';
-import type { FileTensors } from '../io/file-tensor.js';
-import type { JsonReader } from '../io/json/json-reader.js';
+import { UserError } from '../../../errors.js';
+import type { FileTensors } from '../../../io/file-tensor.js';
+import type { JsonReader } from '../../../io/json/json-reader.js';
 
 /** Names that a method gives to its scales, first match first. */
 const SIGNS: readonly (readonly [pattern: RegExp, method: string])[] = [

@@ -4,9 +4,9 @@
  */
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { UserError } from '../errors.js';
-import { readJson } from '../io/json/json-file.js';
-import { JsonReader } from '../io/json/json-reader.js';
+import { UserError } from '../../../errors.js';
+import { readJson } from '../../../io/json/json-file.js';
+import { JsonReader } from '../../../io/json/json-reader.js';
 
 export interface AdapterFacts {
   readonly r: number;

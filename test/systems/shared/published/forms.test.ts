@@ -3,14 +3,14 @@ import { copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { UserError } from '../../src/errors.js';
-import { checkModel } from '../../src/inference/check-model.js';
-import { openModel, type OpenedModel, type PublishedSource } from '../../src/inference/open-model.js';
-import { openCheckpoint } from '../../src/io/checkpoint-files.js';
-import { named, type TensorOutput } from '../../src/io/tensor-output.js';
-import { writeSafetensorsFile } from '../../src/io/safetensors/safetensors-writer.js';
-import { ownNames } from '../../src/checkpoints/published-names.js';
-import { fixture } from '../helpers/fixtures.js';
+import { UserError } from '../../../../src/errors.js';
+import { checkModel } from '../../../../src/inference/check-model.js';
+import { openModel, type OpenedModel, type PublishedSource } from '../../../../src/inference/open-model.js';
+import { openCheckpoint } from '../../../../src/io/checkpoint-files.js';
+import { named, type TensorOutput } from '../../../../src/io/tensor-output.js';
+import { writeSafetensorsFile } from '../../../../src/io/safetensors/safetensors-writer.js';
+import { ownNames } from '../../../../src/systems/shared/published/names.js';
+import { fixture } from '../../../helpers/fixtures.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-forms-'));
 afterAll(() => {

@@ -2,7 +2,7 @@
  * Prefixes that tools put before the names of a state dict without changing its tensors: compilers, wrappers for several devices,
  * trainers, peft. Names without it are those that the published code saves.
  */
-import type { PublishedPart } from './published-part.js';
+import type { PublishedPart } from './part.js';
 
 /** Anywhere in a name: torch.compile, FSDP, activation checkpointing. */
 const INNER = /(?:^|(?<=\.))(?:_orig_mod|_fsdp_wrapped_module|_checkpoint_wrapped_module|_forward_module)\./g;

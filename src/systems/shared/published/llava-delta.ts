@@ -4,11 +4,11 @@
  * Reference: LLaVA, llava/model/apply_delta.py.
  */
 import { basename, resolve } from 'node:path';
-import { UserError } from '../errors.js';
-import type { FileTensor, FileTensors } from '../io/file-tensor.js';
-import type { JsonReader } from '../io/json/json-reader.js';
-import { toFloat32 } from '../io/safetensors/safetensors.js';
-import { gsvaCommand } from '../program.js';
+import { UserError } from '../../../errors.js';
+import type { FileTensor, FileTensors } from '../../../io/file-tensor.js';
+import type { JsonReader } from '../../../io/json/json-reader.js';
+import { toFloat32 } from '../../../io/safetensors/safetensors.js';
+import { gsvaCommand } from '../../../program.js';
 
 /** RMSNorm's scales are 0.3 and more on average in every LLaMA, those of a delta some thousandths. */
 const FINAL_NORM = 'model.norm.weight';
