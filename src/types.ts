@@ -5,6 +5,8 @@ export interface RgbImage {
   readonly data: Uint8Array;
   readonly height: number;
   readonly width: number;
+  /** File that it was decoded from, where it is known: the pixels are those of the file, unchanged. */
+  readonly path?: string;
 }
 
 /** A binary mask in image order (row-major): 1 inside, 0 outside. `data.length === height * width`. */
@@ -91,13 +93,14 @@ export type UnmatchedPart = (Segmented | EmptyMask | Rejected) & {
   readonly repeats: string | null;
 };
 
-/** An image transformed for both encoders. */
+/** Arrays by encoder name. */
+export type Arrays = Readonly<Record<string, Float32Array>>;
+
+/** An image transformed for the encoders that need it. */
 export interface PreparedImage {
-  /** F_V1's input [S, S, 3], normalised. */
-  readonly clipInput: Float32Array;
-  /** F_V2's input [S, S, 3], normalised, zero-padded right and below. */
-  readonly samInput: Float32Array;
-  /** [height, width] of the image inside F_V2's input. */
+  /** Inputs by encoder [S, S, 3], normalised; for SAM zero-padded right and below. Absent where one is not needed. */
+  readonly inputs: Arrays;
+  /** [height, width] of the image inside the input of the encoder for masks. */
   readonly resized: readonly [number, number];
   /** [height, width] of the image file. */
   readonly original: readonly [number, number];

@@ -3,14 +3,9 @@ import * as tf from '../engine/tf.js';
 import { DecodingSession } from '../inference/decoding-session.js';
 import { binaryMask } from '../inference/segment-result.js';
 import { teacherForce } from '../inference/teacher-forcing.js';
+import { system } from '../systems/gsva/system.js';
 import type { LlavaSam } from '../systems/shared/llava-sam.js';
-import {
-  type EncodedImage,
-  encodeImages,
-  type ImageFeatures,
-  stackFeatures,
-  stackImages,
-} from '../features/image-features.js';
+import { type EncodedImage, encodeImages, type Encoder, stackFeatures } from '../features/image-features.js';
 import { variablesOf } from '../systems/parts.js';
 import { GROUNDING_RECIPE } from '../systems/shared/llava-sam-step.js';
 import type { TrainingStep } from '../systems/system.js';
@@ -46,8 +41,8 @@ export class BenchParts {
       [PARTS.trainingStepKept]: () => this.trainingStep(false),
       [PARTS.trainingStepOnTape]: () => this.trainingStep(false, false),
       [PARTS.evaluatedImage]: () => this.evaluatedImage(),
-      [PARTS.samEncoder]: () => this.samEncoder(),
-      [PARTS.clipTower]: () => this.clipTower(),
+      [PARTS.samEncoder]: () => this.encoder('sam'),
+      [PARTS.clipTower]: () => this.encoder('clip'),
       [PARTS.llm]: () => this.llmForward(),
       [PARTS.maskDecoder]: () => this.maskDecoder(),
       [PARTS.generate]: () => this.generate(),
@@ -74,15 +69,15 @@ export class BenchParts {
   }
 
   private async gradientsOn(
-    images: readonly ImageFeatures[],
+    images: readonly EncodedImage[],
     recompute: boolean,
   ): Promise<ReadonlyMap<string, tf.Tensor>> {
     const { gsva, load } = this;
-    const { clipFeatures: clip, imageEmbeddings: sam } = stackFeatures(gsva, images);
+    const features = stackFeatures(gsva, images);
     try {
-      return (await this.step({ ...load.batch(gsva.patches), features: { clip, sam } }, { recompute })).gradients;
+      return (await this.step({ ...load.batch(gsva.patches), features }, { recompute })).gradients;
     } finally {
-      tf.dispose([clip, sam]);
+      tf.dispose(features);
     }
   }
 
@@ -91,7 +86,7 @@ export class BenchParts {
   }
 
   /** Forward and backward on images whose features are given, in place of the batch's own; then as a training step. */
-  async stepOn(images: readonly ImageFeatures[], recompute: boolean): Promise<void> {
+  async stepOn(images: readonly EncodedImage[], recompute: boolean): Promise<void> {
     await this.update(await this.gradientsOn(images, recompute));
   }
 
@@ -111,20 +106,16 @@ export class BenchParts {
     const { gsva, load } = this;
     const [image] = await encodeImages(gsva, load.prepared.slice(0, 1));
     if (image === undefined) throw new Error('BenchParts: the image was not encoded');
-    const [answer] = await teacherForce(gsva, [{ image, conversation: load.evaluated }]);
+    const [answer] = await teacherForce(gsva, system.vocabulary(gsva.config, {}), [
+      { image, conversation: load.evaluated },
+    ]);
     answer?.masks.map((mask) => binaryMask(mask));
   }
 
-  private samEncoder(): Promise<void> {
-    const { imageSize } = this.config.model.sam;
-    return readResult(() => {
-      return this.gsva.encoders.sam.forward(stackImages([this.prepared.samInput], imageSize));
-    });
-  }
-
-  private clipTower(): Promise<void> {
-    const { imageSize } = this.config.model.clip;
-    return readResult(() => this.gsva.encoders.clip.forward(stackImages([this.prepared.clipInput], imageSize)));
+  private encoder(name: 'clip' | 'sam'): Promise<void> {
+    const encoder: Encoder = this.gsva.encoders[name];
+    const input = this.prepared.inputs[name] as Float32Array;
+    return readResult(() => encoder.forward(tf.tensor(input, [1, ...encoder.imageShape])));
   }
 
   /** The whole batch from features and text to hidden states. */

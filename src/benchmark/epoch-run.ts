@@ -6,19 +6,20 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ALL_ENCODERS } from '../data/image/prepare-image.js';
 import { SampleLoader } from '../data/sampling/sample-loader.js';
 import { WholeEpochs } from '../data/sampling/whole-epochs.js';
 import { median } from '../engine/benchmark.js';
 import { Random } from '../random.js';
 import { encoderDigests } from '../features/encoder-digest.js';
-import { FeatureCache } from '../features/feature-cache.js';
+import { FeatureFiles } from '../features/feature-files.js';
 import {
-  type FoundFeatures,
-  type ImageOfSample,
-  KeptFeatures,
-  needsOf,
+  FeatureStore,
+  type FoundImage,
+  type ImageToEncode,
+  missing,
   NOTHING_FOUND,
-} from '../features/kept-features.js';
+} from '../features/feature-store.js';
 import { Prefetcher } from '../training/loop/prefetcher.js';
 import type { BenchParts } from './bench-parts.js';
 import { MASKS, syntheticSet } from './sample-loading.js';
@@ -80,9 +81,9 @@ export async function measureEpochs(
       for (let round = 0; round < settings.rounds; round++) {
         const dir = join(folder, `${kind.name} ${round}`);
         const { dtype } = kind;
-        const cache = dtype === null ? null : await FeatureCache.open(dir, { maxBytes: 2 ** 34, dtype, encoders });
+        const cache = dtype === null ? null : await FeatureFiles.open(dir, { maxBytes: 2 ** 34, dtype, encoders });
         // With a cache on disk nothing is kept in memory here, as with more images than have room there.
-        const features = new KeptFeatures(cache === null ? undefined : 0, cache);
+        const features = new FeatureStore(cache === null ? undefined : 0, cache);
         const options = {
           ...sizes,
           sample: { perSample: MASKS, absentClasses: 0 },
@@ -112,31 +113,31 @@ export async function measureEpochs(
   }
 }
 
-function samplesOf(loader: SampleLoader, features: KeptFeatures, count: number): Prefetcher<ImageOfSample> {
-  const at = async (position: number): Promise<ImageOfSample> => {
-    let found: FoundFeatures = NOTHING_FOUND;
+function samplesOf(loader: SampleLoader, features: FeatureStore, count: number): Prefetcher<ImageToEncode> {
+  const at = async (position: number): Promise<ImageToEncode> => {
+    let found: FoundImage = NOTHING_FOUND;
     const sample = await loader.load(position, async (image) => {
-      found = await features.find(image);
-      return needsOf(found);
+      found = await features.find(image.path, ALL_ENCODERS);
+      return missing(found, ALL_ENCODERS);
     });
     if (sample === null) throw new Error(`measureEpochs: no sample at ${position}`);
-    return { key: sample.key, image: sample.image, found };
+    return { image: sample.image, found };
   };
   return new Prefetcher(at, 0, count, AHEAD, () => undefined);
 }
 
 async function epochSeconds(
   bench: BenchParts,
-  samples: Prefetcher<ImageOfSample>,
-  features: KeptFeatures,
+  samples: Prefetcher<ImageToEncode>,
+  features: FeatureStore,
   { images, batch }: EpochSettings,
   { recompute }: EpochKind,
 ): Promise<number> {
   const start = performance.now();
   for (let first = 0; first < images; first += batch) {
-    const rows: ImageOfSample[] = [];
+    const rows: ImageToEncode[] = [];
     while (rows.length < batch) rows.push(await samples.next());
-    await bench.stepOn(await features.of(bench.gsva, rows), recompute);
+    await bench.stepOn(await features.encode(bench.gsva, rows), recompute);
   }
   // What the first epoch owes to the disk is its own.
   await features.flush();

@@ -2,12 +2,10 @@
  * Run in a process of its own: loads a large model, looks at an image, reads a question, writes some tokens, draws a mask,
  * and prints a LargeRun.
  */
-import { tokenizeConversation } from '../data/text/conversation.js';
-import { evaluationQuestion } from '../systems/gsva/prompts.js';
 import { describeEngine, startEngine } from '../engine/engine.js';
 import { messageOf } from '../errors.js';
 import { DecodingSession } from '../inference/decoding-session.js';
-import { masksOfStates } from '../inference/generate.js';
+import { masksOfStates } from '../inference/draw-masks.js';
 import { loadPredictor } from '../inference/load-predictor.js';
 import { readNextToken } from '../inference/token-decision.js';
 import { Random } from '../random.js';
@@ -42,34 +40,35 @@ export interface LargeRun {
 }
 
 const EXPRESSION = 'the red cup';
+/** As long as the published question about it. */
+const QUESTION = `<image>\n What are ${EXPRESSION}in this image? Please output segmentation masks.`;
 const IMAGE = { height: 480, width: 640 };
 
 async function run({ model, engine, threads, newTokens }: LargeRunRequest): Promise<LargeRun> {
   const info = await startEngine({ engine, ...(threads === null ? {} : { threads }) });
-  const [{ predictor }, load] = await timed(() => Promise.resolve(loadPredictor(model)));
+  const [{ predictor }, load] = await timed(() => loadPredictor(model));
   const rssLoaded = process.memoryUsage.rss();
   const [[image], encode] = await timed(() => predictor.encode([randomImage()]));
   if (image === undefined) throw new Error('the image was not encoded');
-  const { gsva, tokenizer, conversation } = predictor;
-  const turn = { user: evaluationQuestion([EXPRESSION]), assistant: null };
-  const { inputIds } = tokenizeConversation(tokenizer, conversation, [turn]);
-  const session = new DecodingSession(gsva, image);
+  const { network, asking } = predictor;
+  const { inputIds } = asking.tokenized({ user: QUESTION, assistant: null });
+  const session = new DecodingSession(network, image);
   const [first, prompt] = await timed(() => session.feed(inputIds));
   let { logits } = first;
   const [, tokens] = await timed(async () => {
     for (let i = 0; i < newTokens; i++) {
-      ({ logits } = await session.feed([readNextToken(logits, gsva.config.tokens).argmax]));
+      ({ logits } = await session.feed([readNextToken(logits, asking.vocabulary).argmax]));
     }
   });
   session.dispose();
-  const [, mask] = await timed(() => masksOfStates(gsva, image, [first.state]));
+  const [, mask] = await timed(() => masksOfStates(network, image, [first.state]));
   const [{ answer }, question] = await timed(() => predictor.ask({ image, expressions: [EXPRESSION] }));
   return {
     engine: describeEngine(info),
     load,
     rssLoaded,
     encode,
-    promptTokens: inputIds.length - 1 + gsva.patches,
+    promptTokens: inputIds.length - 1 + network.patches,
     prompt,
     token: tokens / newTokens,
     mask,

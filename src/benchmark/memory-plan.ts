@@ -16,11 +16,12 @@ import { baseTask } from '../training/config/build-experiment.js';
 import { Tokenizer } from '../data/text/tokenizer.js';
 import { ADDED_TOKENS } from '../special-tokens.js';
 import { holdFrozenWeights } from '../training/config/frozen-weights.js';
-import { MOST_FEATURE_BYTES } from '../features/kept-features.js';
+import { MOST_FEATURE_BYTES } from '../features/feature-store.js';
 import type { Stage } from '../training/trainable.js';
 import { trainableVariables } from '../training/trainable.js';
 import { BenchParts } from './bench-parts.js';
 import type { PlanSource } from './plan-source.js';
+import { system } from '../systems/gsva/system.js';
 
 /** Parameters of one part of the model. */
 export interface PartSize {
@@ -189,7 +190,7 @@ async function trainingPeak(
   const tokenizer = Tokenizer.fromDirectory(experiment.tokenizer);
   tokenizer.addTokens(ADDED_TOKENS);
   const meta = { conversation: experiment.conversation, stage, description: '' };
-  const task = baseTask({ config: experiment, gsva, tokenizer, meta, rounded: [] }, experiment.data);
+  const task = baseTask({ system, config: experiment, gsva, tokenizer, meta, rounded: [] }, experiment.data);
   const stream = task.samples(new Random(1), () => undefined);
   const samples = await Promise.all(
     Array.from({ length: source.workload.batch }, (_, position) => stream.at(position)),

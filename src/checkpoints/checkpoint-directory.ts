@@ -9,7 +9,7 @@
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ModelConfig, modelConfigToJson, parseModelConfig, segIds } from '../config.js';
+import { type ModelConfig, parseModelConfig } from '../config.js';
 import { UserError, messageOf } from '../errors.js';
 import { openCheckpoint, weightsOf } from '../io/checkpoint-files.js';
 import { writeFileAtomic } from '../io/atomic/atomic-file.js';
@@ -18,9 +18,8 @@ import { readJson, writeJson } from '../io/json/json-file.js';
 import { JsonReader } from '../io/json/json-reader.js';
 import { jsonFile, type PendingFile } from '../io/atomic/pending-file.js';
 import { safetensorsPieces } from '../io/safetensors/safetensors-writer.js';
-import { ADDED_TOKENS, segTokenAt } from '../special-tokens.js';
 import { GSVA_VARIANT, isPublished } from '../variant.js';
-import { LlavaSam } from '../systems/shared/llava-sam.js';
+import type { CompositeLayer } from '../nn/composite-layer.js';
 import type { ModelMeta } from './model-meta.js';
 import { type Precision, tensorsToPack } from './precision.js';
 import { readVariant } from './read-variant.js';
@@ -54,14 +53,12 @@ const META_KEYS = [
   'details',
 ] as const;
 
-export interface ModelDirectory {
-  /** Built, its weights set; the caller disposes it. */
-  readonly gsva: LlavaSam;
-  readonly config: ModelConfig;
-  readonly meta: ModelMeta;
-}
+/** A model, and the file its weights were read from; null where they were drawn. */
+type Network = CompositeLayer & { weightsFile: string | null };
 
 export interface WriteOptions {
+  /** Contents of config.json, as the model's system writes them. */
+  readonly config: Readonly<Record<string, unknown>>;
   readonly meta: ModelMeta;
   /** Folder whose tokenizer files are copied. */
   readonly tokenizerDir: string;
@@ -69,7 +66,7 @@ export interface WriteOptions {
   readonly dtype?: 'F32' | 'BF16' | 'F16';
 }
 
-/** What of a tokenizer has to agree with a model's config. */
+/** What of a tokenizer has to agree with a model's vocabulary. */
 export interface TokenizerIds {
   readonly vocabSize: number;
   readonly bosId: number;
@@ -77,8 +74,18 @@ export interface TokenizerIds {
   tokenId(token: string): number | undefined;
 }
 
+/** Ids of a model's vocabulary (systems/system.ts has the whole of it). */
+export interface ModelIds {
+  readonly size: number;
+  readonly begin: number;
+  readonly end: number;
+  readonly ids: readonly { readonly token: string; readonly id: number; readonly key: string }[];
+}
+
 /** A model folder, its weights not read yet. */
 export interface OpenedDirectory {
+  /** Value of config.json. */
+  readonly json: unknown;
   readonly config: ModelConfig;
   readonly meta: ModelMeta;
   readonly tensors: FileTensors;
@@ -97,43 +104,36 @@ export function openModelDirectory(dir: string): OpenedDirectory {
     );
   }
   const configPath = join(dir, CONFIG_FILE);
-  const config = parseModelConfig(readJson(configPath, "the model's sizes"), configPath);
+  const json = readJson(configPath, "the model's sizes");
+  const config = parseModelConfig(json, configPath);
   const meta = readMeta(join(dir, META_FILE));
   const weightsPath = weightsOf(dir);
-  return { config, meta, tensors: openCheckpoint(weightsPath).tensors, weightsPath };
+  return { json, config, meta, tensors: openCheckpoint(weightsPath).tensors, weightsPath };
 }
 
 /**
- * Reads a model folder, all but its tokenizer.
- * @throws UserError that names the file and the key or tensor at fault; nothing is left allocated then
- */
-export function readModelDirectory(dir: string, precision: Precision = 'f32'): ModelDirectory {
-  const { config, meta, tensors, weightsPath } = openModelDirectory(dir);
-  return { gsva: buildGsva(config, tensors, weightsPath, precision), config, meta };
-}
-
-/**
- * A model with these weights; the caller disposes it.
+ * Builds a model and sets its weights.
+ * @param network not built yet; disposed where this fails
  * @param source for errors
  * @param precision how its large matrices are kept; packed ones do not train
+ * @returns the network; the caller disposes it
  * @throws UserError that names the tensor at fault; nothing is left allocated then
  */
-export function buildGsva(
-  config: ModelConfig,
+export function withWeights<N extends Network>(
+  network: N,
   tensors: FileTensors,
   source: string,
   precision: Precision = 'f32',
-): LlavaSam {
-  const gsva = new LlavaSam(config);
+): N {
   try {
     const packed = tensorsToPack(tensors, precision);
-    gsva.packWeights((name) => packed.has(name));
-    gsva.build();
-    loadWeights(gsva, tensors, source, { roundPacked: precision === 'packed' });
-    gsva.weightsFile = source;
-    return gsva;
+    network.packWeights((name) => packed.has(name));
+    network.build();
+    loadWeights(network, tensors, source, { roundPacked: precision === 'packed' });
+    network.weightsFile = source;
+    return network;
   } catch (error) {
-    gsva.dispose();
+    network.dispose();
     throw error;
   }
 }
@@ -142,10 +142,10 @@ export function buildGsva(
  * Sets an existing model's weights from a model folder, whose own sizes are not read: shapes are checked one by one.
  * @throws UserError that names the file and the tensor at fault; nothing is changed then
  */
-export function loadModelWeights(dir: string, gsva: LlavaSam, options: LoadOptions = {}): LoadReport {
+export function loadModelWeights(dir: string, network: Network, options: LoadOptions = {}): LoadReport {
   const path = weightsOf(dir);
-  const report = loadWeights(gsva, openCheckpoint(path).tensors, path, options);
-  gsva.weightsFile = path;
+  const report = loadWeights(network, openCheckpoint(path).tensors, path, options);
+  network.weightsFile = path;
   return report;
 }
 
@@ -153,31 +153,27 @@ export function loadModelWeights(dir: string, gsva: LlavaSam, options: LoadOptio
  * Writes a model folder's files into `dir`, which exists (best a temporary one: see writeDirectoryAtomic).
  * @throws UserError when a file cannot be written or `tokenizerDir` has no tokenizer
  */
-export async function writeModelDirectory(dir: string, gsva: LlavaSam, options: WriteOptions): Promise<void> {
-  for (const { name, pieces } of await modelDirectoryFiles(gsva, options)) writeFileAtomic(join(dir, name), pieces);
+export async function writeModelDirectory(dir: string, network: Network, options: WriteOptions): Promise<void> {
+  for (const { name, pieces } of await modelDirectoryFiles(network, options)) writeFileAtomic(join(dir, name), pieces);
 }
 
 /** A model folder's files as they are now, in memory of their own. @throws as writeModelDirectory */
-export async function modelDirectoryFiles(gsva: LlavaSam, options: WriteOptions): Promise<PendingFile[]> {
-  const description = descriptionFiles(gsva.config, options);
+export async function modelDirectoryFiles(network: Network, options: WriteOptions): Promise<PendingFile[]> {
+  const description = descriptionFiles(options);
   const { dtype = 'F32' } = options;
-  const weights = safetensorsPieces(WEIGHTS_FILE, await storableWeights(gsva, { dtype }), { format: 'pt' });
+  const weights = safetensorsPieces(WEIGHTS_FILE, await storableWeights(network, { dtype }), { format: 'pt' });
   return [...description, { name: WEIGHTS_FILE, pieces: weights }];
 }
 
 /** All files of a model folder but its weights. @throws as writeModelDirectory */
 export function writeModelDescription(
   dir: string,
-  config: ModelConfig,
-  options: Pick<WriteOptions, 'meta' | 'tokenizerDir'>,
+  options: Omit<WriteOptions, 'dtype'>,
 ): void {
-  for (const { name, pieces } of descriptionFiles(config, options)) writeFileAtomic(join(dir, name), pieces);
+  for (const { name, pieces } of descriptionFiles(options)) writeFileAtomic(join(dir, name), pieces);
 }
 
-function descriptionFiles(
-  config: ModelConfig,
-  { meta, tokenizerDir }: Pick<WriteOptions, 'meta' | 'tokenizerDir'>,
-): PendingFile[] {
+function descriptionFiles({ config, meta, tokenizerDir }: Omit<WriteOptions, 'dtype'>): PendingFile[] {
   const present = TOKENIZER_FILES.filter((name) => existsSync(join(tokenizerDir, name)));
   const isPresent = (name: (typeof TOKENIZER_FILES)[number]): boolean => present.includes(name);
   const hasFiles = isPresent('vocab.json') && isPresent('merges.txt');
@@ -195,7 +191,7 @@ function descriptionFiles(
     }
   };
   return [
-    jsonFile(CONFIG_FILE, modelConfigToJson(config)),
+    jsonFile(CONFIG_FILE, config),
     jsonFile(META_FILE, metaToJson(meta)),
     ...present.map(copy),
   ];
@@ -206,33 +202,25 @@ function descriptionFiles(
  * @param source the model's folder, for errors
  * @throws UserError that names the token
  */
-export function checkTokenizer(tokenizer: TokenizerIds, config: ModelConfig, source: string): void {
-  const { tokens, llm } = config;
-  const [, rej, imStart, imEnd] = ADDED_TOKENS;
-  const segs = segIds(tokens);
-  const pairs: readonly (readonly [what: string, found: number | undefined, expected: number, key: string])[] = [
-    ...segs.map((id, place) => {
-      const token = segTokenAt(place, segs.length);
-      return [token, tokenizer.tokenId(token), id, place === 0 ? 'seg' : `more_segs[${place - 1}]`] as const;
-    }),
-    [rej, tokenizer.tokenId(rej), tokens.rej, 'rej'],
-    [imStart, tokenizer.tokenId(imStart), tokens.imStart, 'im_start'],
-    [imEnd, tokenizer.tokenId(imEnd), tokens.imEnd, 'im_end'],
-    ['the begin-of-text token', tokenizer.bosId, tokens.bos, 'bos'],
-    ['the end-of-text token', tokenizer.eosId, tokens.eos, 'eos'],
+export function checkTokenizer(tokenizer: TokenizerIds, vocabulary: ModelIds, source: string): void {
+  const { begin, end, size, ids } = vocabulary;
+  const pairs = [
+    ...ids.map(({ token, id, key }) => ({ what: token, found: tokenizer.tokenId(token), id, key })),
+    { what: 'the begin-of-text token', found: tokenizer.bosId, id: begin, key: 'tokens.bos' },
+    { what: 'the end-of-text token', found: tokenizer.eosId, id: end, key: 'tokens.eos' },
   ];
-  for (const [what, found, expected, key] of pairs) {
-    if (found === expected) continue;
-    const id = found === undefined ? 'does not know' : `gives the id ${found} to`;
+  for (const { what, found, id, key } of pairs) {
+    if (found === id) continue;
+    const other = found === undefined ? 'does not know' : `gives the id ${found} to`;
     throw new UserError(
-      `Reading the model ${source}: its tokenizer ${id} ${what}, but "tokens.${key}" of ${CONFIG_FILE} is ${expected}. ` +
+      `Reading the model ${source}: its tokenizer ${other} ${what}, but "${key}" of ${CONFIG_FILE} is ${id}. ` +
         'Use the tokenizer files that the model was trained with.',
     );
   }
-  if (tokenizer.vocabSize > llm.vocabSize) {
+  if (tokenizer.vocabSize > size) {
     throw new UserError(
       `Reading the model ${source}: its tokenizer has ${tokenizer.vocabSize} tokens, but "llm.vocab_size" of ` +
-        `${CONFIG_FILE} is ${llm.vocabSize}. Use the tokenizer files that the model was trained with.`,
+        `${CONFIG_FILE} is ${size}. Use the tokenizer files that the model was trained with.`,
     );
   }
 }

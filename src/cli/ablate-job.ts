@@ -22,7 +22,7 @@ import { Predictor } from '../inference/predictor.js';
 import { writeFileAtomic } from '../io/atomic/atomic-file.js';
 import { buildExperiment, type Experiment } from '../training/config/build-experiment.js';
 import type { ExperimentConfig } from '../training/config/experiment-config.js';
-import { KeptFeatures } from '../features/kept-features.js';
+import { FeatureStore } from '../features/feature-store.js';
 import type { TrainingConfig } from '../training/loop/run-length.js';
 import { packagePath } from '../program.js';
 import { questionsOf } from './ablation-rows.js';
@@ -35,10 +35,10 @@ import {
   type Shard,
   tablesOf,
 } from './ablation-runs.js';
+import { storedResponder } from './feature-store.js';
 import { figuresOf } from './measure.js';
 import { packageConfig } from './package-config.js';
 import { duration } from './progress.js';
-import { type ImageStore, memoryStore, rememberingResponder } from './remembered-images.js';
 import { trainExperiment } from './training-run.js';
 import type { VerbContext } from './verb.js';
 
@@ -118,12 +118,12 @@ function aboutRuns(
 
 /** What all runs have in common, computed once. */
 class Shared {
-  private readonly features = new Map<string, { training: KeptFeatures; evaluation: ImageStore }>();
+  private readonly features = new Map<string, FeatureStore>();
 
   /** Of images by the encoders of a run. */
-  featuresFor({ start, model }: ExperimentConfig): { training: KeptFeatures; evaluation: ImageStore } {
+  featuresFor({ start, model }: ExperimentConfig): FeatureStore {
     const encoders = JSON.stringify([start, model.clip, model.sam]);
-    const known = this.features.get(encoders) ?? { training: new KeptFeatures(), evaluation: memoryStore() };
+    const known = this.features.get(encoders) ?? new FeatureStore();
     this.features.set(encoders, known);
     return known;
   }
@@ -183,11 +183,11 @@ async function trainRun(
   const experiment = buildExperiment(config, run.config);
   try {
     rmSync(dir, { recursive: true, force: true }); // of a start that was interrupted
-    const { training, evaluation } = shared.featuresFor(config);
-    const { end } = await trainExperiment(experiment, { out: dir, resume: false, features: training }, context, engine);
+    const features = shared.featuresFor(config);
+    const { end } = await trainExperiment(experiment, { out: dir, resume: false, features }, context, engine);
     context.signal.throwIfAborted();
     const startedAt = performance.now();
-    const figures = await evaluateRun(experiment, questionsOf(run.config), evaluation, context);
+    const figures = await evaluateRun(experiment, questionsOf(run.config), features, context);
     const evaluateSeconds = (performance.now() - startedAt) / 1000;
     rmSync(join(dir, 'last'), { recursive: true, force: true }); // fifty models would take gigabytes
     const { update: updates, elapsedSeconds: trainSeconds } = end;
@@ -201,19 +201,19 @@ async function trainRun(
 }
 
 async function evaluateRun(
-  { gsva, tokenizer, config }: Experiment,
+  { system, gsva, tokenizer, config }: Experiment,
   questions: readonly ExpressionForm[],
-  images: ImageStore,
+  features: FeatureStore,
   context: VerbContext,
 ): Promise<RunFigures> {
   if (config.data.kind !== 'grefcoco') throw new Error("evaluateRun: ablations are trained on gRefCOCO's layout");
   const dataset = GRefCoco.open(config.data.dir, 'val');
   const figures: [ExpressionForm, { reference: AblationFigures; strict: AblationFigures }][] = [];
   for (const question of questions) {
-    const predictor = new Predictor(gsva, tokenizer, config.conversation, { variant: config.variant });
+    const predictor = new Predictor(system, gsva, tokenizer, config.conversation, { variant: config.variant });
     const bar = context.startProgress('evaluate', dataset.images.length);
     try {
-      const { results } = await evaluate(GRES, dataset, rememberingResponder(predictor, images), {
+      const { results } = await evaluate(GRES, dataset, storedResponder(predictor, features), {
         question,
         protocols: ['reference', 'strict'],
         batch: EVALUATION_BATCH,

@@ -58,7 +58,7 @@ const MOST_NAMED = 3;
 /** @returns the exit code */
 export async function runConvert(request: ModelRequest, context: VerbContext): Promise<number> {
   checkOut(request.out);
-  const opened = openModel(request.source);
+  const opened = await openModel(request.source);
   const { loaded, missing } = await checkModel(opened);
   showParts(opened, context);
   const outputs = outputsOf(opened.tensors, request, context);
@@ -72,7 +72,7 @@ export async function runConvert(request: ModelRequest, context: VerbContext): P
 /** @returns the exit code */
 export async function runMerge(request: ModelRequest, context: VerbContext): Promise<number> {
   checkOut(request.out);
-  const opened = openModel(request.source);
+  const opened = await openModel(request.source);
   await checkModel(opened);
   const { config, tensors, merged } = mergeLora(opened.config, bare(opened.tensors));
   const outputs = outputsOf(tensors, request, context);
@@ -123,7 +123,7 @@ export async function runExport(
   context: VerbContext,
 ): Promise<number> {
   checkOut(request.out);
-  const opened = openModel(request.source);
+  const opened = await openModel(request.source);
   await checkModel(opened);
   const { config, tokenizerDir } = opened;
   const { shardBytes, parts } = request;
@@ -185,11 +185,11 @@ function partsJson({ published }: OpenedModel): object {
 
 function writeOwn(
   dir: string,
-  { config, meta, tokenizerDir }: OpenedModel,
+  { system, config, meta, tokenizerDir }: OpenedModel,
   outputs: readonly TensorOutput[],
   { shardBytes }: WriteRequest,
 ): void {
-  writeModelDescription(dir, config, { meta, tokenizerDir });
+  writeModelDescription(dir, { config: system.config.toJson(config), meta, tokenizerDir });
   writeFileAtomic(join(dir, 'README.md'), modelCard(config, meta, outputs));
   writeShardedSafetensors(dir, outputs, { shardBytes });
 }

@@ -49,8 +49,8 @@ export async function runDemo(request: DemoRequest, context: VerbContext, engine
   ]);
   const experiment = buildExperiment(config, source);
   try {
-    const { gsva, tokenizer } = experiment;
-    const predictor = new Predictor(gsva, tokenizer, config.conversation, { variant: config.variant });
+    const { system, gsva, tokenizer } = experiment;
+    const predictor = new Predictor(system, gsva, tokenizer, config.conversation, { variant: config.variant });
     const val: MeasureRequest = {
       data,
       split: 'val',

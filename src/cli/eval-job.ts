@@ -14,13 +14,12 @@ import type { ModelMeta } from '../checkpoints/checkpoint-directory.js';
 import type { Precision } from '../checkpoints/precision.js';
 import { measuredOn, writeRecordedReport } from './eval-report.js';
 import type { FeatureCacheRequest } from './feature-cache-options.js';
-import { openCache } from './feature-store.js';
+import { openFeatures, storedResponder } from './feature-store.js';
 import { faultsText, figureHead, figureRow, figuresOf, measure, type Measured, refusedText } from './measure.js';
 import { modelName } from './model-options.js';
 import { type DatasetRequest, openDataset } from './open-dataset.js';
 import type { Output } from './output.js';
 import { packedNote } from './packed-note.js';
-import { diskStore, rememberingResponder } from './remembered-images.js';
 import type { VerbContext } from './verb.js';
 
 /** What `gsva eval` was asked for, checked. */
@@ -81,7 +80,11 @@ export async function evaluateShard(
   context: VerbContext,
   engine: EngineInfo,
 ): Promise<EvaluatedShard> {
-  const { predictor, meta, packedBytes } = loadPredictor(request.model, request.precision, request.rejectThreshold);
+  const { predictor, meta, packedBytes } = await loadPredictor(
+    request.model,
+    request.precision,
+    request.rejectThreshold,
+  );
   if (packedBytes > 0) context.note(packedNote(packedBytes));
   const untrained = untrainedText(meta, predictor.model.name);
   if (untrained !== null) context.note(untrained);
@@ -104,8 +107,9 @@ export async function evaluateShard(
     const onRefusal = (fileName: string, { expression, message }: Refusal): void => {
       context.note(`left out: ${fileName}${expression === null ? '' : `, ${JSON.stringify(expression)}`}: ${message}`);
     };
-    const store = request.featureCache === null ? null : await openCache(request.featureCache, predictor.gsva, context);
-    const responder = store === null ? predictor : rememberingResponder(predictor, diskStore(store.cache));
+    const store =
+      request.featureCache === null ? null : await openFeatures(request.featureCache, predictor.network, context, 0);
+    const responder = store === null ? predictor : storedResponder(predictor, store.features);
     const measured = await measure(
       predictor,
       {
@@ -118,7 +122,7 @@ export async function evaluateShard(
       },
       context,
     );
-    store?.report();
+    await store?.report();
     return { header, images, dataset, measured };
   } catch (error) {
     writer?.abandon();
@@ -177,7 +181,7 @@ function headerOf(
     images: Math.min(images, limit ?? Infinity),
     batch,
     model: `${meta.description} (${meta.stage})`,
-    configDigest: configDigest(predictor.gsva.config),
+    configDigest: configDigest(predictor.asking.config),
     checkpoint: modelName(model),
     weightsDigest: weightsDigest(model),
     rejectThreshold: predictor.rejectThreshold,

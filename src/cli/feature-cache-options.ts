@@ -14,7 +14,8 @@ export interface FeatureCacheRequest {
 
 export const FEATURE_CACHE_OPTIONS = {
   'feature-cache': {
-    describe: 'Folder that keeps what the frozen encoders say of images, from run to run; processes may share it',
+    describe:
+      'Folder for features of the frozen encoders, kept from run to run; train, eval and processes may share it',
     type: 'string',
     requiresArg: true,
     coerce: text('feature-cache'),
@@ -43,7 +44,7 @@ export function featureCacheOf({
 }): FeatureCacheRequest | null {
   if (dir === undefined) {
     if (gigabytes === undefined && dtype === undefined) return null;
-    throw new UsageError('--feature-cache-gb and --feature-cache-dtype are of --feature-cache, which is not given');
+    throw new UsageError('--feature-cache-gb and --feature-cache-dtype need --feature-cache DIR');
   }
   return { dir, gigabytes: gigabytes ?? DEFAULT_GIGABYTES, dtype: dtype ?? 'f32' };
 }

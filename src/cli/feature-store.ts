@@ -1,64 +1,61 @@
-/** `--feature-cache`: what the frozen encoders say of images, kept on disk from run to run. */
-import { UserError } from '../errors.js';
-import { bytesText } from '../machine.js';
-import type { LlavaSam } from '../systems/shared/llava-sam.js';
-import type { Experiment } from '../training/config/build-experiment.js';
+/** `--feature-cache`: features of the frozen encoders, kept on disk from run to run. */
+import type { Responder } from '../evaluation/responder.js';
 import { encoderDigests } from '../features/encoder-digest.js';
-import { FeatureCache } from '../features/feature-cache.js';
-import { KeptFeatures } from '../features/kept-features.js';
+import { FeatureFiles } from '../features/feature-files.js';
+import { FeatureStore, MOST_FEATURE_BYTES } from '../features/feature-store.js';
+import type { EncodedImage, EncodingModel } from '../features/image-features.js';
+import type { Predictor } from '../inference/predictor.js';
+import { bytesText } from '../machine.js';
 import type { FeatureCacheRequest } from './feature-cache-options.js';
 import type { VerbContext } from './verb.js';
 
-export interface OpenCache {
-  readonly cache: FeatureCache;
-  /** Says what was read and written. */
-  readonly report: () => void;
+export interface OpenFeatures {
+  readonly features: FeatureStore;
+  /** Waits for the disk, then prints how many images were found. */
+  readonly report: () => Promise<void>;
 }
 
-/** @throws UserError where the folder cannot be used, or the stage trains the encoders */
+/**
+ * @param mostBytes of features that stay in memory; 0 where every image is used once
+ * @throws UserError where the folder cannot be used
+ */
 export async function openFeatures(
-  request: FeatureCacheRequest,
-  { config, gsva }: Experiment,
-  context: VerbContext,
-): Promise<{ readonly features: KeptFeatures; readonly report: () => void }> {
-  if (config.stage !== 'gsva') {
-    throw new UserError(
-      `--feature-cache keeps what frozen encoders say, but the stage ${config.stage} trains them or draws its images; ` +
-        'leave the option out.',
-    );
-  }
-  const { cache, report } = await openCache(request, gsva, context);
-  return { features: new KeptFeatures(undefined, cache), report };
-}
-
-/** @throws UserError where the folder cannot be used */
-export async function openCache(
   { dir, gigabytes, dtype }: FeatureCacheRequest,
-  gsva: LlavaSam,
+  model: EncodingModel,
   context: VerbContext,
-): Promise<OpenCache> {
-  const cache = await FeatureCache.open(dir, {
+  mostBytes = MOST_FEATURE_BYTES,
+): Promise<OpenFeatures> {
+  const files = await FeatureFiles.open(dir, {
     maxBytes: 1e9 * gigabytes,
     dtype: dtype === 'f32' ? 'F32' : 'BF16',
-    encoders: await encoderDigests(gsva),
+    encoders: await encoderDigests(model),
     onTrouble: (message) => {
       context.note(message);
     },
   });
+  const features = new FeatureStore(mostBytes, files);
+  const report = async (): Promise<void> => {
+    await features.flush();
+    const { written, damaged, refused, failures, bytesRead, bytesWritten } = files.stats;
+    const { onDisk, missing } = features.counts;
+    const faults = Object.entries({ damaged, 'without room': refused, failed: failures });
+    context.note(
+      `feature cache ${dir}: ${onDisk} of ${onDisk + missing} images found (${bytesText(bytesRead)}), ` +
+        `${written} entries written (${bytesText(bytesWritten)})` +
+        faults.map(([what, count]) => (count === 0 ? '' : `, ${count} ${what}`)).join(''),
+    );
+  };
+  return { features, report };
+}
+
+/** The predictor's answers to pictures that are encoded through a store of the same encoders. */
+export function storedResponder(predictor: Predictor, features: FeatureStore): Responder<EncodedImage> {
   return {
-    cache,
-    report: (): void => {
-      const { hits, misses, written, damaged, refused, failures, bytesRead, bytesWritten } = cache.stats;
-      const wrong = [
-        [damaged, 'damaged'],
-        [refused, 'without room'],
-        [failures, 'failed'],
-      ] as const;
-      const told = wrong.flatMap(([count, what]) => (count === 0 ? [] : [`, ${count} ${what}`]));
-      context.note(
-        `feature cache ${dir}: ${hits} of ${hits + misses} entries found (${bytesText(bytesRead)}), ` +
-          `${written} written (${bytesText(bytesWritten)})${told.join('')}`,
-      );
-    },
+    encode: (images) =>
+      features.encodePictures(predictor.network, images, (image, encoders) => predictor.prepare(image, encoders)),
+    force: (questions) => predictor.force(questions),
+    generate: (question, options) => predictor.generate(question, options),
+    refusal: (expressions, form) => predictor.refusal(expressions, form),
+    asksAlone: (form) => predictor.asksAlone(form),
   };
 }

@@ -22,5 +22,5 @@ export async function freeAnswerRates(
     onImage: (image) => answered.push(image),
     ...(signal === undefined ? {} : { signal }),
   });
-  return answerRates(answered);
+  return answerRates(answered, predictor.asking.vocabulary);
 }

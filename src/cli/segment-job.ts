@@ -32,7 +32,11 @@ export async function runSegment(request: SegmentRequest, context: VerbContext, 
   const { output, signal } = context;
   if (request.out !== null) checkOut(request.out, request.image);
   const image = await readImage(request.image);
-  const { predictor, meta, packedBytes } = loadPredictor(request.model, request.precision, request.rejectThreshold);
+  const { predictor, meta, packedBytes } = await loadPredictor(
+    request.model,
+    request.precision,
+    request.rejectThreshold,
+  );
   if (packedBytes > 0) context.note(packedNote(packedBytes));
   try {
     const untrained = untrainedText(meta, predictor.model.name);

@@ -1,4 +1,5 @@
 /** The work behind `gsva train`: from a checked request to results. */
+import { UserError } from '../errors.js';
 import JSON5 from 'json5';
 import { join } from 'node:path';
 import type { EngineInfo } from '../engine/engine.js';
@@ -51,7 +52,14 @@ export async function runTrain(
   const experiment = buildExperiment(config, request.config);
   try {
     const { out, resume, tensorboard } = request;
-    const store = request.featureCache === null ? null : await openFeatures(request.featureCache, experiment, context);
+    if (request.featureCache !== null && config.stage !== 'gsva') {
+      throw new UserError(
+        `--feature-cache keeps features of frozen encoders, but the stage ${config.stage} trains them or draws its ` +
+          'images; leave the option out.',
+      );
+    }
+    const store =
+      request.featureCache === null ? null : await openFeatures(request.featureCache, experiment.gsva, context);
     const options = {
       out,
       resume,
@@ -61,7 +69,7 @@ export async function runTrain(
       features: store?.features ?? null,
     };
     const { end } = await trainExperiment(experiment, options, context, engine);
-    store?.report();
+    await store?.report();
     const best =
       end.best === null ? '' : `, best ${end.best.metric} ${end.best.value.toFixed(3)} at update ${end.best.update}`;
     const stopped = end.reason === 'aborted' ? 'stopped and saved' : 'trained';

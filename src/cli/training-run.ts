@@ -12,7 +12,7 @@ import { baseTask, type Experiment, groundingTask, type Validate } from '../trai
 import { type Communicator, SingleProcess } from '../training/distributed/communicator.js';
 import { type GsvaDataConfig, openTrainingData, openValidationData } from '../training/config/experiment-data.js';
 import type { GroundingTask } from '../training/grounding-task.js';
-import type { KeptFeatures } from '../features/kept-features.js';
+import type { FeatureStore } from '../features/feature-store.js';
 import type { Resume } from '../training/saving/resume.js';
 import { readRunLog, type TrainingEnd } from '../training/watching/run-log.js';
 import { overfitTask } from '../training/loop/overfit.js';
@@ -47,7 +47,7 @@ export interface TrainingRunOptions {
   /** Default: this process alone. */
   readonly communicator?: Communicator;
   /** Of the same images by the same encoders, from other runs. */
-  readonly features?: KeptFeatures | null;
+  readonly features?: FeatureStore | null;
   /** Train on so many samples alone; null: on all. */
   readonly overfit?: number | null;
 }
@@ -109,20 +109,20 @@ async function taskOn(
   experiment: Experiment,
   data: GsvaDataConfig,
   keep: KeepSamples,
-  features: KeptFeatures | null,
+  features: FeatureStore | null,
 ): Promise<GroundingTask> {
   return groundingTask(experiment, await openTrainingData(data), await validation(experiment, data, keep), features);
 }
 
 /** Strict figures, and rates of free answers, on the first images of `val`; null when the run never validates, which then needs no `val`. */
 async function validation(
-  { gsva, tokenizer, config }: Experiment,
+  { system, gsva, tokenizer, config }: Experiment,
   data: GsvaDataConfig,
   keep: KeepSamples,
 ): Promise<Validate | null> {
   const on = config.training.validateEvery === 0 ? null : await openValidationData(data);
   if (on === null) return null;
-  const predictor = new Predictor(gsva, tokenizer, config.conversation, { variant: config.variant });
+  const predictor = new Predictor(system, gsva, tokenizer, config.conversation, { variant: config.variant });
   return async (signal) => {
     const { results, samples } = await evaluate(GRES, on.dataset, predictor, {
       protocols: ['strict'],

@@ -23,7 +23,7 @@ export interface VqaJobRequest {
 export async function runVqa(request: VqaJobRequest, context: VerbContext, engine: EngineInfo): Promise<number> {
   const { output, signal } = context;
   const questions = readVqaQuestions(request.data).slice(0, request.limit ?? Infinity);
-  const { predictor } = loadPredictor(request.model, request.precision);
+  const { predictor } = await loadPredictor(request.model, request.precision);
   const startedAt = performance.now();
   const bar = context.startProgress('questions', questions.length);
   try {

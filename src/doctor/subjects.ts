@@ -40,7 +40,7 @@ const SCAN_SECONDS = 3;
  */
 export async function examineModel(dir: string, place: Place, scanSeconds = SCAN_SECONDS): Promise<Finding[]> {
   return examined('model', async () => {
-    const opened = openModel(dir);
+    const opened = await openModel(dir);
     await checkModel(opened);
     const plan = await planMemory(readPlanSource(join(dir, 'config.json')));
     const millions = (plan.parameters / 1e6).toFixed(1);

@@ -3,29 +3,44 @@
  * model cannot take all of them at once, or their masks would fill the memory, the next question begins with the first
  * expression that does not fit, so that they stay in order; one that does not fit by itself is refused.
  */
-import { asksAlone, type QuestionForm, type QuestionSetting } from '../systems/gsva/question-forms.js';
 import type { EvaluatedTarget } from '../data/evaluated-dataset.js';
+import type { GresProtocol } from './metrics/gres-score.js';
 import type { Refusal } from './records/record.js';
 
 /** Pixels of all masks that are drawn at once; as logits half a GiB. COCO's images have 400 such masks. */
 export const MOST_MASK_PIXELS = 2 ** 27;
 
-/** How a conversation asks: as its dataset prescribes, or as the evaluation is set. */
-export type ConversationForm = QuestionForm | QuestionSetting;
+/** Setting by which each protocol asks in a form of its own. */
+export const OWN_FORMS = 'default';
 
-/** Places among the image's expressions. */
+/**
+ * The form of a protocol: published figures need the published one, all else is asked as the model was trained.
+ * @param setting a form for all protocols, or `OWN_FORMS`
+ */
+export function formOfProtocol(protocol: GresProtocol, setting: string): string {
+  if (setting !== OWN_FORMS) return setting;
+  return protocol === 'reference' ? 'reference' : 'trained';
+}
+
 export interface Conversation {
-  readonly form: ConversationForm;
+  /** As its dataset prescribes, or as the evaluation is set. */
+  readonly form: string;
+  /** Places among the image's expressions. */
   readonly indexes: readonly number[];
 }
 
-export type RefuseQuestion = (expressions: readonly string[], form: ConversationForm) => string | null;
+/** Properties of questions in a form, or a setting. */
+export interface Asker {
+  readonly asksAlone: (form: string) => boolean;
+  /** Why it cannot be asked, in words; null where it can. */
+  readonly refuse: (expressions: readonly string[], form: string) => string | null;
+}
 
 /** @param form of targets for which the dataset prescribes none */
 export function divide(
   targets: readonly EvaluatedTarget[],
-  form: ConversationForm,
-  refuse: RefuseQuestion,
+  form: string,
+  { asksAlone, refuse }: Asker,
 ): { readonly conversations: readonly Conversation[]; readonly refused: readonly Refusal[] } {
   const conversations: Conversation[] = [];
   const refused: Refusal[] = [];

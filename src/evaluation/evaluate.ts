@@ -5,11 +5,11 @@
  * The model is not known here: whoever calls hands in a `Responder`.
  */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { formOfProtocol, type QuestionForm, type QuestionSetting } from '../systems/gsva/question-forms.js';
 import { UserError } from '../errors.js';
+import type { Answer } from '../systems/system.js';
 import type { LogitRule } from '../types.js';
 import type { Benchmark } from './benchmarks/benchmarks.js';
-import { type Conversation, type ConversationForm, divide, inGroups } from './conversations.js';
+import { type Conversation, divide, formOfProtocol, inGroups, OWN_FORMS } from './conversations.js';
 import type { EvaluatedDataset, EvaluatedTarget } from '../data/evaluated-dataset.js';
 import { EvaluationRun, type Evaluation, type Replies, type RunOptions } from './evaluation-run.js';
 import { loadImages } from './load-images.js';
@@ -21,7 +21,7 @@ export interface EvaluationOptions extends RunOptions {
   /** Images, and questions, computed at once. */
   readonly batch: number;
   /** How expressions are asked for where the dataset does not prescribe it; default: in each protocol's own form. */
-  readonly question?: QuestionSetting;
+  readonly question?: string;
   /** At most this many images, from the start; null for all. */
   readonly limit?: number | null;
   /** Images that are missing or damaged are left out and counted instead of ending the run. */
@@ -38,7 +38,7 @@ interface Asked<Image> {
   readonly image: Image;
   readonly conversation: Conversation;
   readonly expressions: readonly string[];
-  readonly answers: readonly ('seg' | 'rej')[];
+  readonly answers: readonly Answer[];
   readonly logitRule: LogitRule;
   /** Of all its masks. */
   readonly pixels: number;
@@ -54,7 +54,7 @@ export async function evaluate<Image>(
   responder: Responder<Image>,
   options: EvaluationOptions,
 ): Promise<Evaluation> {
-  const { protocols, batch, signal, shard = WHOLE, earlier = [], question = 'default', skipBad = false } = options;
+  const { protocols, batch, signal, shard = WHOLE, earlier = [], question = OWN_FORMS, skipBad = false } = options;
   if (protocols.length === 0) throw new UserError('Evaluating: no protocol is given.');
   const entries = dataset.images
     .slice(0, options.limit ?? undefined)
@@ -105,19 +105,24 @@ export async function evaluate<Image>(
 
 function questionsOf<Image>(
   targets: readonly EvaluatedTarget[],
-  { question, protocols }: { readonly question: QuestionSetting; readonly protocols: readonly GresProtocol[] },
+  { question, protocols }: { readonly question: string; readonly protocols: readonly GresProtocol[] },
   responder: Responder<Image>,
   { logitRule }: Benchmark,
   image: Image,
 ): { asked: Asked<Image>[]; refused: readonly Refusal[] } {
   // All protocols are asked about the same expressions, so what one of them cannot be asked none of them is.
-  const { conversations, refused } = divide(targets, question, (expressions, form) => {
-    const forms = new Set(protocols.map((protocol) => formOf(form, protocol)));
-    for (const each of forms) {
-      const reason = responder.refusal?.(expressions, each) ?? null;
-      if (reason !== null) return reason;
-    }
-    return null;
+  const formsOf = (form: string): string[] => {
+    return [...new Set(protocols.map((protocol) => formOfProtocol(protocol, form)))];
+  };
+  const { conversations, refused } = divide(targets, question, {
+    asksAlone: (form) => formsOf(form).some((each) => responder.asksAlone(each)),
+    refuse: (expressions, form) => {
+      for (const each of formsOf(form)) {
+        const reason = responder.refusal?.(expressions, each) ?? null;
+        if (reason !== null) return reason;
+      }
+      return null;
+    },
   });
   const asked = conversations.map((conversation) => {
     const own = conversation.indexes.map((index) => targets[index] as EvaluatedTarget);
@@ -125,17 +130,12 @@ function questionsOf<Image>(
       image,
       conversation,
       expressions: own.map(({ expression }) => expression),
-      answers: own.map(({ isEmpty }) => (isEmpty ? ('rej' as const) : ('seg' as const))),
+      answers: own.map(({ isEmpty }) => (isEmpty ? 'absent' : 'found')),
       logitRule,
       pixels: own.reduce((sum, { mask }) => sum + mask.data.length, 0),
     };
   });
   return { asked, refused };
-}
-
-/** A dataset's own form is that of every protocol. */
-function formOf(form: ConversationForm, protocol: GresProtocol): QuestionForm {
-  return form === 'default' ? formOfProtocol(protocol, form) : form;
 }
 
 /**
@@ -156,11 +156,11 @@ class AnswersInTurn<Image> {
   ) {
     const queueOf = new Map<string, number>();
     for (const protocol of protocols.filter((each) => each !== 'generate')) {
-      const forms = asked.map(({ conversation }) => formOf(conversation.form, protocol));
+      const forms = asked.map(({ conversation }) => formOfProtocol(protocol, conversation.form));
       const key = forms.join();
       if (!queueOf.has(key)) {
         queueOf.set(key, this.queues.length);
-        const questions = asked.map((question, i) => ({ ...question, form: forms[i] as QuestionForm }));
+        const questions = asked.map((question, i) => ({ ...question, form: forms[i] as string }));
         this.queues.push(forceInTurn(responder, questions, most));
       }
       this.forced.set(protocol, queueOf.get(key) as number);
@@ -176,7 +176,7 @@ class AnswersInTurn<Image> {
       const queue = this.forced.get(protocol);
       if (queue !== undefined) replies[protocol] = forced[queue];
       else if (!isDone) {
-        const question = { ...asked, form: formOf(asked.conversation.form, protocol) };
+        const question = { ...asked, form: formOfProtocol(protocol, asked.conversation.form) };
         replies[protocol] = await this.responder.generate(question, signal === undefined ? {} : { signal });
       }
     }
@@ -187,7 +187,7 @@ class AnswersInTurn<Image> {
 /** The replies one after the other; questions are computed in groups, each when its first reply is wanted. */
 async function* forceInTurn<Image>(
   responder: Responder<Image>,
-  asked: readonly (Asked<Image> & { readonly form: QuestionForm })[],
+  asked: readonly (Asked<Image> & { readonly form: string })[],
   most: number,
 ): AsyncGenerator<ForcedReply> {
   for (const group of inGroups(asked, most)) yield* await responder.force(group);

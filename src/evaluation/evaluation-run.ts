@@ -19,9 +19,9 @@ export interface RunOptions {
   /** Of which protocol the samples' answers are; default the first. */
   readonly sampleProtocol?: GresProtocol;
   readonly onProgress?: (progress: EvaluationProgress) => void;
-  /** Under 'strict', [REJ] from this probability on; default: the most probable token decides, as published. */
+  /** Under 'strict', absent from this probability on; default: the most probable token decides, as published. */
   readonly rejectThreshold?: number | null;
-  /** A mask of fewer pixels counts as [REJ]; default 0. */
+  /** A mask of fewer pixels counts as absent; default 0. */
   readonly minimumPixels?: number;
   /** Called for each image that was computed, in order. */
   readonly onImage?: (image: ImageRecord) => void;

@@ -69,7 +69,7 @@ export function failureOf(record: ExpressionRecord): FailureKind | null {
   if (record.iou === 1) return null;
   if (record.answer === 'none') return 'unanswered';
   if (record.targetIsEmpty) return 'false accept';
-  if (record.answer === 'rej') return 'false reject';
+  if (record.answer === 'absent') return 'false reject';
   const covered = record.intersection / record.targetArea;
   if (record.other !== null && record.other.share >= COVERED) {
     return covered >= COVERED ? 'merged instances' : 'wrong instance';

@@ -65,7 +65,7 @@ async function load(
   dataset: EvaluatedDataset,
   entry: ReferringImage,
 ): Promise<{ picture: RgbImage; targets: readonly EvaluatedTarget[] }> {
-  const picture = await readImage(entry.path);
+  const picture = { ...(await readImage(entry.path)), path: entry.path };
   if (picture.height !== entry.height || picture.width !== entry.width) {
     throw new UserError(
       `Evaluating: ${entry.path} is ${picture.height} × ${picture.width} pixels (height × width), the annotations ` +

@@ -1,5 +1,5 @@
-/** What answers questions about images: a model, as `Predictor` wraps it. Evaluation knows no more of it than this. */
-import type { QuestionForm } from '../systems/gsva/question-forms.js';
+/** A model that answers questions about images, as far as evaluation knows it (`Predictor` is one). */
+import type { Answer, Dialogue } from '../systems/system.js';
 import type { BinaryMask, LogitRule, RgbImage, SegmentResult } from '../types.js';
 import type { RecordedFaults } from './records/record.js';
 
@@ -7,7 +7,7 @@ import type { RecordedFaults } from './records/record.js';
 export interface AskedQuestion<Image> {
   readonly image: Image;
   readonly expressions: readonly string[];
-  readonly form: QuestionForm;
+  readonly form: string;
   readonly logitRule: LogitRule;
 }
 
@@ -28,15 +28,15 @@ export interface FreeReply extends Reply {
 }
 
 /** `Image` is whatever the responder makes of a picture. */
-export interface Responder<Image> {
+export interface Responder<Image> extends Pick<Dialogue, 'asksAlone'> {
   /** Called once per image. */
   encode(images: readonly RgbImage[]): Promise<readonly Image[]>;
   /** Teacher forcing with the true answers. One reply per question. */
   force(
-    questions: readonly (AskedQuestion<Image> & { readonly answers: readonly ('seg' | 'rej')[] })[],
+    questions: readonly (AskedQuestion<Image> & { readonly answers: readonly Answer[] })[],
   ): Promise<readonly ForcedReply[]>;
   /** A freely written answer. */
   generate(question: AskedQuestion<Image>, options: { readonly signal?: AbortSignal }): Promise<FreeReply>;
   /** Why a question cannot be asked, in words; null where it can. Without it everything can be. */
-  refusal?(expressions: readonly string[], form: QuestionForm): string | null;
+  refusal?(expressions: readonly string[], form: string): string | null;
 }

@@ -9,16 +9,16 @@ import { boxIou, boxOfMask } from './metrics/boxes.js';
 
 /** How decisions are read. */
 export interface DecisionRule {
-  /** Under 'strict', [REJ] from this probability on; null: the most probable token decides, as published. */
+  /** Under 'strict', absent from this probability on; null: the most probable token decides, as published. */
   readonly rejectThreshold: number | null;
-  /** A mask of fewer pixels is read as [REJ] (LISA's rule has 50); 0: none is. */
+  /** A mask of fewer pixels is read as absent (LISA's rule has 50); 0: none is. */
   readonly minimumPixels: number;
 }
 
 /** What was answered about a target, by one protocol. */
 export interface Answered {
   readonly result: SegmentResult;
-  /** Of teacher forcing: drawn also where the answer was [REJ]. */
+  /** Of teacher forcing: drawn also where the answer was "absent". */
   readonly secondPassMask: BinaryMask | undefined;
 }
 
@@ -43,11 +43,11 @@ export function scoreExpression(
 ): ScoredExpression {
   const decided = answerOf(result, protocol, rule.rejectThreshold);
   const isReference = protocol === 'reference';
-  // What the threshold accepts although [REJ] was the most probable token has its mask from the second pass.
-  const strict = protocol === 'strict' && decided === 'seg' ? (result.mask ?? secondPassMask) : result.mask;
+  // What the threshold accepts although its token was not the most probable token has its mask from the second pass.
+  const strict = protocol === 'strict' && decided === 'found' ? (result.mask ?? secondPassMask) : result.mask;
   const drawn = withoutIgnored((isReference ? secondPassMask : strict) ?? null, target.ignored);
-  const answer = decided === 'seg' && areaOf(drawn) < rule.minimumPixels ? 'rej' : decided;
-  const counted = isReference || answer === 'seg' ? drawn : null;
+  const answer = decided === 'found' && areaOf(drawn) < rule.minimumPixels ? 'absent' : decided;
+  const counted = isReference || answer === 'found' ? drawn : null;
   const score =
     benchmark.scoring === 'gres'
       ? scoreGres(protocol, { prediction: counted, target: target.mask, answer })
@@ -64,7 +64,7 @@ export function scoreExpression(
 function scoreMasks(prediction: BinaryMask | null, target: BinaryMask, answer: Answer): GresScore {
   const { intersection, union, targetArea } = maskOverlap(prediction, target);
   const targetIsEmpty = targetArea === 0;
-  const decisionIsRight = answer === (targetIsEmpty ? 'rej' : 'seg');
+  const decisionIsRight = answer === (targetIsEmpty ? 'absent' : 'found');
   return { targetIsEmpty, decisionIsRight, iou: union === 0 ? 1 : intersection / union, intersection, union };
 }
 
@@ -74,11 +74,11 @@ function answerOf(
   rejectThreshold: number | null,
 ): Answer {
   if (protocol === 'strict' && rejectThreshold !== null && rejectProbability !== null) {
-    return rejectProbability >= rejectThreshold ? 'rej' : 'seg';
+    return rejectProbability >= rejectThreshold ? 'absent' : 'found';
   }
-  // An empty mask was still answered with [SEG].
-  if (status === 'segmented' || status === 'empty-mask') return 'seg';
-  return status === 'rejected' ? 'rej' : 'none';
+  // An empty mask was still answered with "found".
+  if (status === 'segmented' || status === 'empty-mask') return 'found';
+  return status === 'rejected' ? 'absent' : 'none';
 }
 
 function withoutIgnored(mask: BinaryMask | null, ignored: BinaryMask | undefined): BinaryMask | null {

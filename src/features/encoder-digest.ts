@@ -1,23 +1,22 @@
-/** Which encoders a model has: two encoders with the same digest say the same of every image. */
+/** Digests of encoders: two with the same digest compute the same features of every image. */
 import { type Hash, createHash } from 'node:crypto';
-import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import type { CompositeLayer } from '../nn/composite-layer.js';
+import type { EncodingModel } from './image-features.js';
 
-export interface EncoderDigests {
-  /** SHA-256 of F_V1's sizes and weights, in hexadecimal. */
-  readonly clip: string;
-  /** Of F_V2's. */
-  readonly sam: string;
+/** SHA-256 of sizes and weights in hexadecimal, by encoder name. */
+export type EncoderDigests = Readonly<Record<string, string>>;
+
+/** Reads all weights of the encoders once: some 2 s for the published ones (3.7 GB). */
+export async function encoderDigests({ encoders }: EncodingModel): Promise<EncoderDigests> {
+  const digests: Record<string, string> = {};
+  for (const [name, encoder] of Object.entries(encoders)) digests[name] = await digestOf(encoder);
+  return digests;
 }
 
-/** Reads all weights of both encoders once: some 2 s for the published ones (3.7 GB). */
-export async function encoderDigests(gsva: LlavaSam): Promise<EncoderDigests> {
-  const { clip, sam } = gsva.config;
-  return { clip: await digestOf(gsva.encoders.clip, clip), sam: await digestOf(gsva.encoders.sam, sam) };
-}
-
-async function digestOf(encoder: CompositeLayer, config: object): Promise<string> {
-  const hash = createHash('sha256').update(JSON.stringify(Object.entries(config).sort()));
+async function digestOf(encoder: CompositeLayer): Promise<string> {
+  // A layer's name counts the layers made before it, and whether it trains now changes nothing of what it computes.
+  const config = { ...encoder.getConfig(), name: null, trainable: null };
+  const hash = createHash('sha256').update(JSON.stringify([encoder.getClassName(), Object.entries(config).sort()]));
   for (const [name, { variable }] of encoder.namedParameters()) {
     hash.update(`\n${name} F32 ${JSON.stringify(variable.shape)}\n`);
     update(hash, await variable.read().data<'float32'>());

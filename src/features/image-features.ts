@@ -1,131 +1,104 @@
 /**
- * What the frozen encoders say of an image, as plain data: a function of the image alone, computed once and kept.
+ * Features of frozen encoders as plain arrays, by the encoders' names. They depend on the image alone, so they are
+ * computed once and kept.
  */
 import type { Abortable } from '../abortable.js';
-import { stepwise } from '../engine/steps.js';
+import { type Network, requireFinite } from '../checkpoints/not-finite.js';
+import { type Steps, stepwise } from '../engine/steps.js';
 import * as tf from '../engine/tf.js';
-import type { PreparedImage } from '../types.js';
-import type { LlavaSam } from '../systems/shared/llava-sam.js';
-import { requireFinite } from '../checkpoints/not-finite.js';
+import type { CompositeLayer } from '../nn/composite-layer.js';
+import type { Arrays, PreparedImage } from '../types.js';
+
+/** A function of the image alone: [B, …imageShape] → [B, …]. */
+export interface Encoder extends CompositeLayer {
+  /** Shape of one input, without the batch. */
+  readonly imageShape: readonly number[];
+  forward(images: tf.Tensor): tf.Tensor;
+  forwardSteps(images: tf.Tensor): Steps<tf.Tensor>;
+}
+
+/** A model and its encoders by name. */
+export type EncodingModel<E extends Encoders = Encoders> = Network & { readonly encoders: E };
+type Encoders = Readonly<Record<string, Encoder>>;
 
 export interface EncodedImage {
-  /** F_V1's features [N, D], before φ. */
-  readonly clipFeatures: Float32Array;
-  /** F_V2's image embedding [H, W, prompt]. */
-  readonly imageEmbedding: Float32Array;
-  /** [height, width] of the image inside F_V2's input. */
+  /** Features by encoder; those that nobody has asked for are absent. */
+  readonly features: Arrays;
+  /** [height, width] of the image inside the input of the encoder for masks. */
   readonly resized: readonly [number, number];
   /** [height, width] of the image file. */
   readonly original: readonly [number, number];
 }
 
-/** An image of which F_V2 says nothing (null) as long as no mask is asked for. */
-export type ImageFeatures = Omit<EncodedImage, 'imageEmbedding'> & {
-  readonly imageEmbedding: Float32Array | null;
-};
-
 /**
- * Runs F_V1 and F_V2 on a batch.
- * @param signal heard after every layer and block of theirs
+ * Runs each encoder once on those images that have an input for it.
+ * @param signal heard after every layer and block
  * @throws the signal's reason; nothing stays allocated then
- * @throws UserError that names the part at fault where features are not finite; so do the two below
+ * @throws UserError that names the part at fault where features are not finite
  */
 export async function encodeImages(
-  gsva: LlavaSam,
+  model: EncodingModel,
   images: readonly PreparedImage[],
   signal?: Abortable,
 ): Promise<EncodedImage[]> {
-  const clipFeatures = await encodeForClip(
-    gsva,
-    images.map(({ clipInput }) => clipInput),
-    signal,
-  );
-  const imageEmbeddings = await encodeForSam(
-    gsva,
-    images.map(({ samInput }) => samInput),
-    signal,
-  );
-  return images.map(({ resized, original }, index) => ({
-    clipFeatures: clipFeatures[index] as Float32Array,
-    imageEmbedding: imageEmbeddings[index] as Float32Array,
-    resized,
-    original,
-  }));
+  const features = images.map((): Record<string, Float32Array> => ({}));
+  for (const name of Object.keys(model.encoders)) {
+    const rows = images.flatMap(({ inputs }, row) => {
+      const input = inputs[name];
+      return input === undefined ? [] : [{ input, found: features[row] as Record<string, Float32Array> }];
+    });
+    if (rows.length === 0) continue;
+    const inputs = rows.map(({ input }) => input);
+    for (const [row, numbers] of (await encode(model, name, inputs, signal)).entries()) {
+      (rows[row] as (typeof rows)[number]).found[name] = numbers;
+    }
+  }
+  return images.map(({ resized, original }, row) => ({ features: features[row] as Arrays, resized, original }));
 }
 
-/** F_V1's features of a batch of its inputs. */
-export function encodeForClip(
-  gsva: LlavaSam,
-  inputs: readonly Float32Array[],
-  signal?: Abortable,
-): Promise<Float32Array[]> {
-  return rowsOf(gsva, { name: 'F_V1', side: gsva.config.clip.imageSize, layer: gsva.encoders.clip }, inputs, signal);
-}
-
-/** F_V2's image embeddings of a batch of its inputs. */
-export function encodeForSam(
-  gsva: LlavaSam,
-  inputs: readonly Float32Array[],
-  signal?: Abortable,
-): Promise<Float32Array[]> {
-  return rowsOf(gsva, { name: 'F_V2', side: gsva.config.sam.imageSize, layer: gsva.encoders.sam }, inputs, signal);
-}
-
-/** Square inputs [side, side, 3] of either encoder as one tensor [B, side, side, 3]; owned by the caller. */
+/** Square inputs [side, side, 3] as one tensor [B, side, side, 3]; owned by the caller. */
 export function stackImages(inputs: readonly Float32Array[], side: number): tf.Tensor4D {
-  return tf.tensor4d(concatenate(inputs), [inputs.length, side, side, 3]);
+  return stack(inputs, [side, side, 3]) as tf.Tensor4D;
 }
 
 /**
- * The features of several images as tensors [B, N, D] and [B, H, W, prompt]; owned by the caller. Zeros stand where F_V2
- * has said nothing.
+ * Features of several images as one tensor [B, …] per encoder; owned by the caller. Zeros stand for those that are
+ * absent.
  */
-export function stackFeatures(
-  gsva: LlavaSam,
-  images: readonly ImageFeatures[],
-): { clipFeatures: tf.Tensor3D; imageEmbeddings: tf.Tensor4D } {
-  const { clip, sam } = gsva.config;
-  const grid = sam.imageSize / sam.patchSize;
-  const shape: [number, number, number] = [grid, grid, sam.promptEmbedDim];
-  const nothing = images.some((image) => image.imageEmbedding === null)
-    ? new Float32Array(tf.util.sizeFromShape(shape))
-    : null;
-  return {
-    clipFeatures: tf.tensor3d(concatenate(images.map((image) => image.clipFeatures)), [
-      images.length,
-      gsva.patches,
-      clip.hiddenSize,
-    ]),
-    imageEmbeddings: tf.tensor4d(
-      concatenate(images.map((image) => image.imageEmbedding ?? (nothing as Float32Array))),
-      [images.length, ...shape],
-    ),
-  };
+export function stackFeatures<E extends Encoders>(
+  { encoders }: { readonly encoders: E },
+  images: readonly EncodedImage[],
+): { [N in keyof E]: ReturnType<E[N]['forward']> } {
+  const stacked = Object.entries(encoders).map(([name, encoder]) => {
+    const shape = encoder.computeOutputShape([images.length, ...encoder.imageShape]).slice(1) as number[];
+    const zeros = images.every(({ features }) => name in features)
+      ? new Float32Array()
+      : new Float32Array(tf.util.sizeFromShape(shape));
+    return [
+      name,
+      stack(
+        images.map(({ features }) => features[name] ?? zeros),
+        shape,
+      ),
+    ];
+  });
+  return Object.fromEntries(stacked) as { [N in keyof E]: ReturnType<E[N]['forward']> };
 }
 
-interface Encoder {
-  /** For errors. */
-  readonly name: 'F_V1' | 'F_V2';
-  /** Of its square input, in pixels. */
-  readonly side: number;
-  readonly layer: Pick<LlavaSam['encoders'][keyof LlavaSam['encoders']], 'forward' | 'forwardSteps'>;
-}
-
-/** Features of each input [side, side, 3]; nothing is run for none. */
-async function rowsOf(
-  gsva: LlavaSam,
-  { name, side, layer }: Encoder,
+async function encode(
+  model: EncodingModel,
+  name: string,
   inputs: readonly Float32Array[],
   signal: Abortable | undefined,
 ): Promise<Float32Array[]> {
-  if (inputs.length === 0) return [];
-  const images = stackImages(inputs, side);
-  let features = images as tf.Tensor;
+  const encoder = model.encoders[name] as Encoder;
+  const images = stack(inputs, encoder.imageShape);
+  let features = images;
   try {
-    features = await stepwise<tf.Tensor>(layer.forwardSteps(images), signal);
+    features = await stepwise<tf.Tensor>(encoder.forwardSteps(images), signal);
     const data = await features.data<'float32'>();
-    await requireFinite(gsva, `Encoding an image: the features of ${name}`, data, () => {
-      tf.dispose(tf.tidy(() => layer.forward(images)));
+    await requireFinite(model, `Encoding an image: the features of the encoder "${name}"`, data, () => {
+      tf.dispose(tf.tidy(() => encoder.forward(images)));
     });
     const size = data.length / inputs.length;
     return inputs.map((_, row) => data.slice(row * size, (row + 1) * size));
@@ -134,12 +107,19 @@ async function rowsOf(
   }
 }
 
-function concatenate(arrays: readonly Float32Array[]): Float32Array {
-  const out = new Float32Array(arrays.reduce((sum, array) => sum + array.length, 0));
+/** Features of an image from two places. */
+export function merged(a: EncodedImage | null, b: EncodedImage | null): EncodedImage | null {
+  if (a === null || b === null) return a ?? b;
+  return { ...a, features: { ...a.features, ...b.features } };
+}
+
+/** Arrays of one shape → [B, …shape]. */
+function stack(arrays: readonly Float32Array[], shape: readonly number[]): tf.Tensor {
+  const all = new Float32Array(arrays.reduce((sum, array) => sum + array.length, 0));
   let offset = 0;
   for (const array of arrays) {
-    out.set(array, offset);
+    all.set(array, offset);
     offset += array.length;
   }
-  return out;
+  return tf.tensor(all, [arrays.length, ...shape]);
 }

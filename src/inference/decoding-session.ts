@@ -1,53 +1,52 @@
 /**
- * One conversation that grows token by token: the keys and values of all tokens so far are kept, so that a new token
- * costs one token's work (KV cache).
+ * One conversation that grows token by token: each reading continues the one before, so that a new token costs one
+ * token's work (KV cache).
  */
 import type { Abortable } from '../abortable.js';
+import { requireFinite } from '../checkpoints/not-finite.js';
 import { stepwise } from '../engine/steps.js';
 import * as tf from '../engine/tf.js';
-import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { type EncodedImage, stackFeatures } from '../features/image-features.js';
-import type { LayerCache } from '../networks/decoder-lm/llama.js';
-import { requireFinite } from '../checkpoints/not-finite.js';
 import { MultimodalRows } from '../networks/multimodal-rows.js';
-import { IMAGE_TOKEN_ID } from '../special-tokens.js';
+import { statesAt } from '../networks/states-at.js';
+import type { GroundingModel, Reading } from '../systems/system.js';
 
-/** What the model makes of the tokens so far, read at the last of them. */
+/** Output of the model at the last of the tokens so far. */
 export interface DecodingStep {
   /** [V] logits of the next token. */
   readonly logits: Float32Array;
-  /** [D] normalised hidden state: ψ of it is the mask query, if the next token is [SEG]. */
+  /** [D] normalised hidden state: grounded, if the next token is a decision. */
   readonly state: Float32Array;
 }
 
-/** A beginning that several conversations share: the tokens, and what the LLM keeps of them. */
+/** A beginning that several conversations share. */
 export interface Beginning {
   /** Tokens that are read, `<image>` as one (-200). */
   readonly ids: readonly number[];
-  /** Keys and values of every layer. */
-  readonly caches: readonly LayerCache[];
+  /** The reading of the last of them, which has the cache of all. */
+  readonly reading: Reading;
   /** Positions that they take, vision tokens included. */
   readonly positions: number;
 }
 
 export class DecodingSession {
-  private caches: readonly LayerCache[];
+  private reading: Reading | null;
   private positions: number;
-  /** The caches belong to somebody else. */
+  /** The reading belongs to somebody else. */
   private isBorrowed: boolean;
   /** All tokens that are read. */
   private readonly ids: number[];
 
   /**
    * @param image what `<image>` (-200) in the tokens stands for
-   * @param begun tokens that are read already; its caches stay the caller's, and must live as long as the session
+   * @param begun tokens that are read already; it stays the caller's, and must live as long as the session
    */
   constructor(
-    private readonly gsva: LlavaSam,
+    private readonly network: GroundingModel,
     private readonly image: EncodedImage,
     begun: Beginning | null = null,
   ) {
-    this.caches = begun?.caches ?? [];
+    this.reading = begun?.reading ?? null;
     this.positions = begun?.positions ?? 0;
     this.isBorrowed = begun !== null;
     this.ids = [...(begun?.ids ?? [])];
@@ -65,14 +64,8 @@ export class DecodingSession {
    * @throws UserError that names the part of the network at fault where logits or state are not finite
    */
   async feed(ids: readonly number[], signal?: Abortable): Promise<DecodingStep> {
-    const { gsva } = this;
-    const hidden = await this.read(ids, signal);
-    const time = hidden.shape[1];
-    const { logits, state } = tf.tidy(() => {
-      const state = gsva.statesAt(hidden, [time - 1]);
-      return { logits: gsva.lmHead.forward(state), state };
-    });
-    hidden.dispose();
+    const { hidden } = await this.read(ids, signal);
+    const { logits, state } = tf.tidy(() => this.lastOf(hidden));
     this.ids.push(...ids);
     try {
       // Copies: what data() returns may belong to the engine.
@@ -88,70 +81,62 @@ export class DecodingSession {
     }
   }
 
-  /** Appends tokens and ends the session: what it has read, for other sessions to begin with; owned by the caller. */
+  /** Appends tokens and ends the session: its reading, for other sessions to begin with; owned by the caller. */
   async finish(ids: readonly number[], signal?: Abortable): Promise<Beginning> {
-    tf.dispose(await this.read(ids, signal));
-    const { caches, positions } = this;
-    this.caches = [];
-    return { ids, caches, positions };
+    const reading = await this.read(ids, signal);
+    this.reading = null;
+    return { ids, reading, positions: this.positions };
   }
 
   /** Frees the cache; the session is of no use afterwards. */
   dispose(): void {
-    this.replaceCaches([]);
+    this.replace(null);
   }
 
   /** The whole conversation is read again where the numbers are not finite. */
   private requireFinite(what: string, numbers: Float32Array): Promise<void> {
-    const { gsva, ids } = this;
-    return requireFinite(gsva, `Answering: ${what}`, numbers, () => {
+    const { network } = this;
+    return requireFinite(network, `Answering: ${what}`, numbers, () => {
       tf.tidy(() => {
-        const embeddings = this.embed(ids);
-        const [, time] = embeddings.shape;
-        const [hidden] = gsva.llama.forward(embeddings, gsva.llama.context(0, time, null));
-        gsva.lmHead.forward(gsva.statesAt(hidden as tf.Tensor3D, [time - 1]));
+        const rows = this.rowsOf(this.ids);
+        this.lastOf(network.read(rows, this.featuresFor(rows)).hidden);
       });
     });
   }
 
-  /** Normalised hidden states [1, T, D] of the new tokens; owned by the caller. */
-  private async read(ids: readonly number[], signal: Abortable | undefined): Promise<tf.Tensor3D> {
+  private async read(ids: readonly number[], signal: Abortable | undefined): Promise<Reading> {
     if (ids.length === 0) throw new Error('DecodingSession: no tokens');
-    const { llama } = this.gsva;
-    const past = this.positions === 0 ? null : this.caches;
-    const { embeddings, cos, sin } = tf.tidy(() => {
-      const embeddings = this.embed(ids);
-      const { cos, sin } = llama.context(this.positions, embeddings.shape[1], null);
-      return { embeddings, cos, sin };
-    });
+    const rows = this.rowsOf(ids);
+    const features = this.featuresFor(rows);
+    const { reading: last, positions } = this;
+    const after = last === null ? {} : { after: { reading: last, rows: [0], from: positions } };
     try {
-      const context = { cos, sin, keyLengths: null, dropoutSeed: null };
-      const [hidden, caches] = await stepwise(llama.forwardSteps(embeddings, context, past), signal);
-      this.replaceCaches(caches);
-      this.positions += embeddings.shape[1];
-      return hidden as tf.Tensor3D;
+      const reading = await stepwise(this.network.reading(rows, features, { keepCache: true, ...after }), signal);
+      this.replace(reading);
+      this.positions += rows.time;
+      return reading;
     } finally {
-      tf.dispose([embeddings, cos, sin]);
+      tf.dispose(features);
     }
   }
 
-  private replaceCaches(caches: readonly LayerCache[]): void {
-    if (!this.isBorrowed) disposeCaches(this.caches);
-    this.caches = caches;
+  private replace(reading: Reading | null): void {
+    if (!this.isBorrowed) this.reading?.dispose();
+    this.reading = reading;
     this.isBorrowed = false;
   }
 
-  private embed(ids: readonly number[]): tf.Tensor3D {
-    const { gsva } = this;
-    if (!ids.includes(IMAGE_TOKEN_ID)) {
-      return gsva.llama.embedTokens.forward(tf.tensor2d([...ids], [1, ids.length], 'int32')) as tf.Tensor3D;
-    }
-    const tokens = { inputIds: Int32Array.from(ids), labels: null, lengths: [ids.length], batch: 1, time: ids.length };
-    const { clipFeatures } = stackFeatures(gsva, [this.image]);
-    return gsva.embed(new MultimodalRows(tokens, gsva.patches), gsva.projector.forward(clipFeatures) as tf.Tensor3D);
+  private lastOf(hidden: tf.Tensor3D): { logits: tf.Tensor2D; state: tf.Tensor2D } {
+    const state = statesAt(hidden, [hidden.shape[1] - 1]);
+    return { logits: this.network.logits(state), state };
   }
-}
 
-export function disposeCaches(caches: readonly LayerCache[]): void {
-  for (const { keys, values } of caches) tf.dispose([keys, values]);
+  private rowsOf(ids: readonly number[]): MultimodalRows {
+    const tokens = { inputIds: Int32Array.from(ids), labels: null, lengths: [ids.length], batch: 1, time: ids.length };
+    return new MultimodalRows(tokens, this.network.patches);
+  }
+
+  private featuresFor(rows: MultimodalRows): Record<string, tf.Tensor> {
+    return rows.hasPictures ? stackFeatures(this.network, [this.image]) : {};
+  }
 }

@@ -1,11 +1,10 @@
-/** From mask queries to masks: F_mask on each query's own image, then mask logits at the image's own size. */
+/** From decisions to masks: each is grounded on its own image, and its mask enlarged to the image's own size. */
 import type { Abortable } from '../abortable.js';
+import { requireFinite } from '../checkpoints/not-finite.js';
 import { pause } from '../engine/steps.js';
 import * as tf from '../engine/tf.js';
-import type { LlavaSam } from '../systems/shared/llava-sam.js';
-import type { EncodedImage } from '../features/image-features.js';
-import { requireFinite } from '../checkpoints/not-finite.js';
-import { resizeMasks } from '../nn/bilinear.js';
+import { type EncodedImage, stackFeatures } from '../features/image-features.js';
+import type { Answer, Geometry, GroundingModel, Place, Reading } from '../systems/system.js';
 
 /** Mask logits at the image's size, row-major: 0 and above is inside. `data.length === height * width`. */
 export interface MaskLogits {
@@ -14,49 +13,40 @@ export interface MaskLogits {
   readonly width: number;
 }
 
-/** F_mask holds a copy of the image embedding per query, and several times that on the way: at most so many values. */
-const MOST_EMBEDDING_VALUES = 2 ** 25;
+/** A mask takes several copies of its image's features: the most values of one copy for all that are drawn at once. */
+const MOST_FEATURE_VALUES = 2 ** 25;
 
 /**
- * @param states [Q, D] normalised hidden states that predict the [SEG]s, in the order of `rows`
- * @param imageEmbeddings [B, H, W, prompt] of F_V2
- * @param images the B images
- * @param rows for every query its image, in [0, B), ascending
+ * @param places their rows ascending
+ * @param images of the reading's rows
  * @param signal heard before every batch of masks
- * @returns one mask per query, its logits finite
+ * @returns one mask per place, its logits finite
  * @throws UserError that names the part of the network at fault where they are not
  */
 export async function drawMasks(
-  gsva: LlavaSam,
-  states: tf.Tensor2D,
-  imageEmbeddings: tf.Tensor4D,
-  images: readonly EncodedImage[],
-  rows: readonly number[],
+  network: GroundingModel,
+  reading: Pick<Reading, 'hidden' | 'features'>,
+  places: readonly Place[],
+  images: readonly Geometry[],
   signal?: Abortable,
 ): Promise<MaskLogits[]> {
-  const [, height, width, channels] = imageEmbeddings.shape;
-  const atOnce = Math.max(1, Math.floor(MOST_EMBEDDING_VALUES / (height * width * channels)));
+  const sizes = Object.values(reading.features).map(({ size, shape }) => size / shape[0]);
+  const atOnce = Math.max(1, Math.floor(MOST_FEATURE_VALUES / Math.max(...sizes)));
   const masks: MaskLogits[] = [];
-  for (let first = 0; first < rows.length; first += atOnce) {
+  for (let first = 0; first < places.length; first += atOnce) {
     await pause(signal);
-    const some = rows.slice(first, first + atOnce);
+    const some = places.slice(first, first + atOnce);
     const compute = (): tf.Tensor3D[] => {
-      const part = tf.slice(states, [first, 0], [some.length, -1]);
-      const queries = gsva.maskPrompt.forward(part) as tf.Tensor2D;
-      const { lowResMasks } = gsva.decodeMasks(queries, imageEmbeddings, some);
-      return runs(some).map(([row, begin, end]) => {
+      const { masks } = network.ground(reading, some);
+      return runs(some.map(({ row }) => row)).map(([row, begin, end]) => {
         const image = images[row];
-        if (image === undefined) throw new Error(`drawMasks: a query asks about image ${row} of ${images.length}`);
-        return resizeMasks(
-          tf.slice(lowResMasks, [begin, 0, 0], [end - begin, -1, -1]),
-          image,
-          gsva.config.sam.imageSize,
-        );
+        if (image === undefined) throw new Error(`drawMasks: a place is in row ${row} of ${images.length}`);
+        return network.enlarge(tf.slice(masks, [begin, 0, 0], [end - begin, -1, -1]), image);
       });
     };
     const enlarged = tf.tidy(compute);
     const check = (data: Float32Array): Promise<void> =>
-      requireFinite(gsva, 'Answering: the logits of a mask', data, () => {
+      requireFinite(network, 'Answering: the logits of a mask', data, () => {
         tf.dispose(tf.tidy(compute));
       });
     try {
@@ -66,6 +56,42 @@ export async function drawMasks(
     }
   }
   return masks;
+}
+
+/** Decisions with the masks of those that were found, all about one image, by their states [D]. */
+export async function withMasks<T extends { readonly answer: Answer; readonly state: Float32Array }>(
+  network: GroundingModel,
+  image: EncodedImage,
+  decided: readonly T[],
+  signal: Abortable | undefined,
+): Promise<(Omit<T, 'state'> & { readonly mask: MaskLogits | null })[]> {
+  const found = decided.filter(({ answer }) => answer === 'found').map(({ state }) => state);
+  const masks = await masksOfStates(network, image, found, signal);
+  return decided.map(({ state: _, ...decision }) => {
+    return { ...decision, mask: decision.answer === 'found' ? (masks.shift() ?? null) : null };
+  });
+}
+
+/** Masks of states [D], all about one image. */
+export async function masksOfStates(
+  network: GroundingModel,
+  image: EncodedImage,
+  states: readonly Float32Array[],
+  signal?: Abortable,
+): Promise<MaskLogits[]> {
+  const [first] = states;
+  if (first === undefined) return [];
+  const size = first.length;
+  const all = new Float32Array(states.length * size);
+  for (const [index, state] of states.entries()) all.set(state, index * size);
+  const hidden = tf.tensor3d(all, [1, states.length, size]);
+  const features = stackFeatures(network, [image]);
+  try {
+    const places = states.map((_, index) => ({ row: 0, states: [index] }));
+    return await drawMasks(network, { hidden, features }, places, [image], signal);
+  } finally {
+    tf.dispose([hidden, features]);
+  }
 }
 
 async function readMasks(logits: tf.Tensor3D, check: (data: Float32Array) => Promise<void>): Promise<MaskLogits[]> {

@@ -1,8 +1,7 @@
 /** A freely written answer, read: a result for each expression, and the parts that match none. */
 import type { Tokenizer } from '../data/text/tokenizer.js';
+import type { AnswerPart, Dialogue, Vocabulary } from '../systems/system.js';
 import type { LogitRule, UnmatchedPart } from '../types.js';
-import type { Variant } from '../variant.js';
-import { type AnswerPart, parseAnswer, parseAnswerInOrder } from './answer-parser.js';
 import type { GeneratedAnswer } from './generate.js';
 import type { Answer } from './reply.js';
 import { decidedResult, notAnswered, rejected, segmented } from './segment-result.js';
@@ -15,24 +14,24 @@ export interface GeneratedReply extends Answer {
 /** Properties of a model that its answer is read by. */
 export interface Reader {
   readonly tokenizer: Tokenizer;
-  readonly variant: Variant;
+  readonly vocabulary: Pick<Vocabulary, 'absent' | 'absentBelow'>;
+  readonly dialogue: Pick<Dialogue, 'match'>;
 }
 
-/** Every [SEG] and [REJ] is in the results, or among the parts that match no expression. */
+/** Every decision is in the results, or among the parts that match no expression. */
 export function readFreeAnswer(
-  { tokenizer, variant }: Reader,
+  { tokenizer, vocabulary, dialogue }: Reader,
   generated: GeneratedAnswer,
   expressions: readonly string[],
   logitRule?: LogitRule,
 ): Omit<GeneratedReply, 'question'> {
-  const parse = variant.expressionBeforeSeg ? parseAnswer : parseAnswerInOrder;
   const written = partsOf(tokenizer, generated);
-  const { parts, unknown, repeated, unanswered } = parse(written, expressions);
+  const { parts, unknown, repeated, unanswered } = dialogue.match(written, expressions);
   const results = expressions.map((expression, i) => {
     const part = parts[i] ?? null;
     const decision = part === null ? undefined : generated.decisions[part];
     if (decision === undefined) return { expression, ...notAnswered() };
-    return decidedResult(variant, expression, decision, logitRule);
+    return decidedResult(vocabulary, expression, decision, logitRule);
   });
   const leftOver = [
     ...unknown.map((part) => ({ part, repeats: null })),
@@ -42,7 +41,7 @@ export function readFreeAnswer(
     const [decision, text] = [generated.decisions[part], written[part]?.text];
     if (decision === undefined || text === undefined) return [];
     const { mask, rejectProbability } = decision;
-    const probability = variant.reject ? rejectProbability : null;
+    const probability = vocabulary.absent.length > 0 ? rejectProbability : null;
     const finding = mask === null ? rejected(probability) : segmented(mask, probability, logitRule);
     return [{ text: text.trim(), repeats, ...finding }];
   });
@@ -51,7 +50,7 @@ export function readFreeAnswer(
   return { answer, results, unmatched, faults };
 }
 
-/** The generated [SEG] and [REJ], each with the text since the one before. */
+/** The generated decisions, each with the text since the one before. */
 function partsOf(tokenizer: Tokenizer, { ids, decisions }: GeneratedAnswer): AnswerPart[] {
   return decisions.map(({ index, answer }, i) => {
     const begin = i === 0 ? 0 : (decisions[i - 1]?.index ?? 0) + 1;

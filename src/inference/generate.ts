@@ -1,21 +1,19 @@
-/** Greedy decoding: the model writes its answer token by token, and every [SEG] it writes becomes a mask. */
+/** Greedy decoding: the model writes its answer token by token, and what it decides to be found becomes a mask. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import { segIdAt, segIds } from '../config.js';
 import type { Abortable } from '../abortable.js';
-import * as tf from '../engine/tf.js';
-import type { LlavaSam } from '../systems/shared/llava-sam.js';
-import { type EncodedImage, stackFeatures } from '../features/image-features.js';
+import type { EncodedImage } from '../features/image-features.js';
+import type { Answer, GroundingModel, Vocabulary } from '../systems/system.js';
 import { DecodingSession } from './decoding-session.js';
-import { drawMasks, type MaskLogits } from './draw-masks.js';
+import { type MaskLogits, withMasks } from './draw-masks.js';
 import type { Opening } from './opening.js';
-import { readNextToken, type TokenAnswer } from './token-decision.js';
+import { decisionOf, readNextToken, tokenOf } from './token-decision.js';
 
 export interface GenerateOptions {
   /** New tokens at most. */
   readonly maxTokens: number;
   /**
-   * Where the model is about to write [SEG] or [REJ]: [REJ] from this probability against [SEG] on. Null (the default)
-   * for the more probable one.
+   * Where the model is about to write a decision: absent from this probability on. Null (the default) for the more
+   * probable one.
    */
   readonly rejectThreshold?: number | null;
   /** The opening that a scene's questions share; null to read all of it. */
@@ -24,14 +22,14 @@ export interface GenerateOptions {
   readonly signal?: Abortable | undefined;
 }
 
-/** A [SEG] or [REJ] that the model wrote. */
+/** A decision that the model wrote. */
 export interface GeneratedDecision {
   /** Index into `ids`. */
   readonly index: number;
-  readonly answer: TokenAnswer;
-  /** Of [REJ] against [SEG], when the token was chosen. */
+  readonly answer: Answer;
+  /** Of "absent" against "found", when the token was chosen. */
   readonly rejectProbability: number;
-  /** The mask of a [SEG], null for a [REJ]. */
+  /** Null where it is absent. */
   readonly mask: MaskLogits | null;
 }
 
@@ -48,18 +46,17 @@ export interface GeneratedAnswer {
  * @throws the signal's reason when it is aborted; nothing stays allocated then
  */
 export async function generate(
-  gsva: LlavaSam,
+  network: GroundingModel,
+  vocabulary: Vocabulary,
   image: EncodedImage,
   promptIds: readonly number[],
   { maxTokens, rejectThreshold = null, opening = null, signal }: GenerateOptions,
 ): Promise<GeneratedAnswer> {
-  const { tokens } = gsva.config;
-  const segs = segIds(tokens);
   const ids: number[] = [];
-  const found: { index: number; answer: TokenAnswer; rejectProbability: number; state: Float32Array }[] = [];
+  const decided: { index: number; answer: Answer; rejectProbability: number; state: Float32Array }[] = [];
   let end: GeneratedAnswer['end'] = 'max-tokens';
   const begun = opening === null ? null : await opening.of(promptIds, signal);
-  const session = new DecodingSession(gsva, image, begun);
+  const session = new DecodingSession(network, image, begun);
   try {
     let unread = promptIds.slice(begun?.ids.length ?? 0);
     while (ids.length < maxTokens) {
@@ -67,16 +64,18 @@ export async function generate(
       await nextTurn();
       signal?.throwIfAborted();
       const { logits, state } = await session.feed(unread, signal);
-      const { argmax, rejectProbability } = readNextToken(logits, tokens);
-      if (argmax === tokens.eos) {
+      const { argmax, rejectProbability } = readNextToken(logits, vocabulary);
+      if (argmax === vocabulary.end) {
         end = 'end-of-text';
         break;
       }
       let next = argmax;
-      if (segs.includes(argmax) || argmax === tokens.rej) {
-        if (rejectThreshold !== null && rejectProbability >= rejectThreshold) next = tokens.rej;
-        else if (rejectThreshold !== null && argmax === tokens.rej) next = segIdAt(found.length, tokens);
-        found.push({ index: ids.length, answer: next === tokens.rej ? 'rej' : 'seg', rejectProbability, state });
+      const written = decisionOf(argmax, vocabulary);
+      if (written !== null) {
+        const isRejected = rejectThreshold === null ? written === 'absent' : rejectProbability >= rejectThreshold;
+        const answer = isRejected ? 'absent' : 'found';
+        if (answer !== written) next = tokenOf(answer, decided.length, vocabulary);
+        decided.push({ index: ids.length, answer, rejectProbability, state });
       }
       ids.push(next);
       unread = [next];
@@ -84,31 +83,5 @@ export async function generate(
   } finally {
     session.dispose();
   }
-  const states = found.filter(({ answer }) => answer === 'seg').map(({ state }) => state);
-  const masks = await masksOfStates(gsva, image, states, signal);
-  const decisions = found.map(({ index, answer, rejectProbability }) => {
-    return { index, answer, rejectProbability, mask: answer === 'seg' ? (masks.shift() ?? null) : null };
-  });
-  return { ids, decisions, end };
-}
-
-/** The masks of states [D] that predict a [SEG], all about one image. */
-export async function masksOfStates(
-  gsva: LlavaSam,
-  image: EncodedImage,
-  states: readonly Float32Array[],
-  signal?: Abortable,
-): Promise<MaskLogits[]> {
-  if (states.length === 0) return [];
-  const size = gsva.config.llm.hiddenSize;
-  const all = new Float32Array(states.length * size);
-  for (const [index, state] of states.entries()) all.set(state, index * size);
-  const stacked = tf.tensor2d(all, [states.length, size]);
-  const { clipFeatures, imageEmbeddings } = stackFeatures(gsva, [image]);
-  try {
-    const rows = states.map(() => 0);
-    return await drawMasks(gsva, stacked, imageEmbeddings, [image], rows, signal);
-  } finally {
-    tf.dispose([stacked, clipFeatures, imageEmbeddings]);
-  }
+  return { ids, decisions: await withMasks(network, image, decided, signal), end };
 }

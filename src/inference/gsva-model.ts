@@ -103,7 +103,7 @@ export class GsvaModel {
       const { width, height } = picture;
       const [encoded] = await this.predictor.encode([picture], signal);
       if (encoded === undefined) throw new Error('GsvaModel.encode: the image was not encoded');
-      const opening = new Opening(this.predictor.gsva, encoded);
+      const opening = new Opening(this.predictor.network, encoded);
       this.openings.add(opening);
       const lifetime = new Lifetime('scene', () => {
         this.drop(opening);
@@ -194,7 +194,7 @@ export async function loadGsva(source?: ModelSource, options: LoadOptions = {}):
   if (source !== undefined) checkSource(source);
   const share = await shareEngine(engine);
   try {
-    const { predictor, meta } = loadPredictor(packagedSource(source), precision);
+    const { predictor, meta } = await loadPredictor(packagedSource(source), precision);
     const untrained = untrainedText(meta, predictor.model.name);
     if (untrained !== null) {
       predictor.dispose();

@@ -1,6 +1,6 @@
 /** A trained model on the engine in use: the files of its folder, a network, and a way of asking. */
 import { coded } from '../errors.js';
-import { buildGsva, type ModelMeta } from '../checkpoints/checkpoint-directory.js';
+import { type ModelMeta, withWeights } from '../checkpoints/checkpoint-directory.js';
 import { packedBytes, type Precision } from '../checkpoints/precision.js';
 import { type ModelSource, sourceName } from './model-source.js';
 import { openModel } from './open-model.js';
@@ -14,11 +14,11 @@ export interface LoadedPredictor {
   readonly packedBytes: number;
 }
 
-/** Why a model's answers mean nothing: it has yet to learn what [SEG] and [REJ] are. Null for a trained one. */
+/** Why a model's answers mean nothing: it has yet to learn its decision tokens. Null for a trained one. */
 export function untrainedText({ stage }: ModelMeta, name: string): string | null {
   if (!stage.startsWith('base')) return null;
   return (
-    `${name} has not learned [SEG] and [REJ] yet (its stage is ${stage}), so its answers mean nothing: ` +
+    `${name} has not learned its decision tokens yet (its stage is ${stage}), so its answers mean nothing: ` +
     'it is what training starts from'
   );
 }
@@ -32,16 +32,16 @@ export function loadPredictor(
   source: ModelSource,
   precision: Precision = 'auto',
   rejectThreshold: number | null = null,
-): LoadedPredictor {
-  return coded('bad-model', () => {
-    const { config, tensors, tokenizer, meta, weightsPath } = openModel(source);
-    const gsva = buildGsva(config, tensors, weightsPath, precision);
+): Promise<LoadedPredictor> {
+  return coded('bad-model', async () => {
+    const { system, config, tensors, tokenizer, meta, weightsPath } = await openModel(source);
+    const network = withWeights(system.build(config), tensors, weightsPath, precision);
     const { conversation, variant, knows = null } = meta;
-    const predictor = new Predictor(gsva, tokenizer, conversation, {
+    const predictor = new Predictor(system, network, tokenizer, conversation, {
       rejectThreshold: rejectThreshold ?? meta.rejectThreshold ?? null,
       model: { name: sourceName(source), knows },
       ...(variant === undefined ? {} : { variant }),
     });
-    return { predictor, meta, packedBytes: packedBytes(gsva) };
+    return { predictor, meta, packedBytes: packedBytes(network) };
   });
 }

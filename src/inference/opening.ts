@@ -3,16 +3,16 @@
  * it once per picture; each question goes on from there.
  */
 import type { Abortable } from '../abortable.js';
-import type { LlavaSam } from '../systems/shared/llava-sam.js';
+import type { GroundingModel } from '../systems/system.js';
 import type { EncodedImage } from '../features/image-features.js';
 import { IMAGE_TOKEN_ID } from '../special-tokens.js';
-import { type Beginning, DecodingSession, disposeCaches } from './decoding-session.js';
+import { type Beginning, DecodingSession } from './decoding-session.js';
 
 export class Opening {
   private kept: Beginning | null = null;
 
   constructor(
-    private readonly gsva: LlavaSam,
+    private readonly network: GroundingModel,
     private readonly image: EncodedImage,
   ) {}
 
@@ -26,12 +26,12 @@ export class Opening {
     const ids = inputIds.slice(0, end);
     let kept = this.current();
     if (kept === null) {
-      const session = new DecodingSession(this.gsva, this.image);
+      const session = new DecodingSession(this.network, this.image);
       try {
         const begun = await session.finish(ids, signal);
         // Two questions at the same time read it twice; the first to end is kept.
         kept = this.current() ?? begun;
-        if (kept !== begun) disposeCaches(begun.caches);
+        if (kept !== begun) begun.reading.dispose();
         this.kept = kept;
       } finally {
         session.dispose();
@@ -46,7 +46,7 @@ export class Opening {
 
   /** Frees what the LLM keeps of it. */
   dispose(): void {
-    if (this.kept !== null) disposeCaches(this.kept.caches);
+    this.kept?.reading.dispose();
     this.kept = null;
   }
 }

@@ -1,27 +1,24 @@
-/** Image and expressions in, masks and rejections out: a GSVA model with its tokenizer and its way of asking. */
-import { type ConversationStyle, tokenizeConversation } from '../data/text/conversation.js';
+/** Image and expressions in, masks and rejections out: a model with its tokenizer and its system's way of asking. */
+import type { ConversationStyle, Turn } from '../data/text/conversation.js';
 import { prepareImage } from '../data/image/prepare-image.js';
-import type { QuestionForm } from '../systems/gsva/question-forms.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
 import type { Abortable } from '../abortable.js';
 import { pause } from '../engine/steps.js';
 import { UserError } from '../errors.js';
-import type { LlavaSam } from '../systems/shared/llava-sam.js';
+import type { Answer as Decision, Asked, EncoderInput, GroundingModel, ModelWords, System } from '../systems/system.js';
 import { type EncodedImage, encodeImages } from '../features/image-features.js';
-import { IMAGE_PLACEHOLDER, RESERVED_TEXTS } from '../special-tokens.js';
-import type { BinaryMask, LogitRule, RgbImage, SegmentResult } from '../types.js';
-import { GSVA_VARIANT, type Variant } from '../variant.js';
+import { IMAGE_PLACEHOLDER } from '../special-tokens.js';
+import type { BinaryMask, LogitRule, PreparedImage, RgbImage } from '../types.js';
 import { ask, type AskedDecision } from './ask.js';
+import { Asking } from './asking.js';
 import type { MaskLogits } from './draw-masks.js';
 import { type GeneratedReply, readFreeAnswer } from './free-answer.js';
 import { generate } from './generate.js';
 import type { Opening } from './opening.js';
-import { freeQuestions, type QuestionTurn, questionTurns } from './question-turns.js';
 import type { Answer, AnsweringModel, Reply, SegmentOptions } from './reply.js';
 import { checkedExpressions, checkSegmentOptions } from './segment-options.js';
 import { binaryMask, decidedResult } from './segment-result.js';
 import { type ForcedAnswer, teacherForce } from './teacher-forcing.js';
-import type { TokenAnswer } from './token-decision.js';
 
 /** New tokens that an answer may have, unless said otherwise: so many, and so many more per expression. */
 const ANSWER_TOKENS = { base: 32, perExpression: 32 };
@@ -34,7 +31,7 @@ export interface Question {
   /** As in the dataset: cleaned, at least one. */
   readonly expressions: readonly string[];
   /** How it is asked; default: 'trained' where the model decides by itself, 'reference' where it is forced. */
-  readonly form?: QuestionForm;
+  readonly form?: string;
   /** Which logits are inside of a mask; default those ≥ 0. */
   readonly logitRule?: LogitRule;
   /** Of the image, where it is asked about more than once. */
@@ -43,7 +40,7 @@ export interface Question {
 
 /** A question with the answers that are true of the image. */
 export interface ForcedQuestion extends Question {
-  readonly answers: readonly TokenAnswer[];
+  readonly answers: readonly Decision[];
 }
 
 export type { GeneratedReply };
@@ -54,7 +51,7 @@ export interface ForcedReply extends Answer {
 }
 
 export interface AskOptions {
-  /** [REJ] from this probability on; default: the model's own threshold, else 0.5. */
+  /** Absent from this probability on; default: the model's own threshold, else 0.5. */
   readonly rejectThreshold?: number | undefined;
   readonly signal?: Abortable | undefined;
 }
@@ -65,85 +62,87 @@ export interface ReplyOptions {
 }
 
 export interface GenerateReplyOptions extends ReplyOptions {
-  /** [REJ] instead of [SEG] from this probability on; default: the model's own threshold, else the more probable. */
+  /** Absent from this probability on; default: the model's own threshold, else the more probable. */
   readonly rejectThreshold?: number | undefined;
 }
 
-/** What a model is, where not as published. */
-export interface PredictorOptions {
-  readonly variant?: Variant;
+/** Properties of a model besides its numbers. */
+export interface PredictorOptions extends ModelWords {
   readonly rejectThreshold?: number | null;
   /** Its name in replies. */
   readonly model?: AnsweringModel;
 }
 
 export class Predictor {
-  readonly variant: Variant;
+  readonly asking: Asking;
   readonly model: AnsweringModel;
-  /** As calibrated for this model: an expression is rejected from this probability of [REJ] on; null where it is not. */
+  /** As calibrated for this model: an expression is absent from this probability on; null where it is not. */
   readonly rejectThreshold: number | null;
 
   constructor(
-    readonly gsva: LlavaSam,
-    /** With the added tokens, its ids those of the model's config. */
-    readonly tokenizer: Tokenizer,
-    readonly conversation: ConversationStyle,
+    system: System,
+    readonly network: GroundingModel,
+    tokenizer: Tokenizer,
+    conversation: ConversationStyle,
     {
-      variant = GSVA_VARIANT,
       rejectThreshold = null,
       model = { name: 'a model without a name', knows: null },
+      ...words
     }: PredictorOptions = {},
   ) {
-    this.variant = variant;
+    this.asking = new Asking(system, network, tokenizer, conversation, words);
     this.model = model;
     this.rejectThreshold = rejectThreshold;
   }
 
-  /** Both encoders on a batch of images; the result is plain data and can be kept. */
+  /** The encoders on a batch of images; the result is plain data and can be kept. */
   async encode(images: readonly RgbImage[], signal?: Abortable): Promise<EncodedImage[]> {
-    const { clip, sam } = this.gsva.config;
     const prepared = [];
     for (const image of images) {
       await pause(signal);
-      prepared.push(prepareImage(image, clip.imageSize, sam.imageSize));
+      prepared.push(this.prepare(image));
     }
-    return encodeImages(this.gsva, prepared, signal);
+    return encodeImages(this.network, prepared, signal);
+  }
+
+  /** An image as the encoders take it. @param encoders which of them; default all */
+  prepare(image: RgbImage, encoders?: ReadonlySet<string>): PreparedImage {
+    const { clip, sam } = this.asking.pictures as Record<'clip' | 'sam', EncoderInput>;
+    return prepareImage(image, clip.side, sam.side, encoders);
   }
 
   /** The reference's evaluation: teacher forcing with the true answers, all questions as one batch. */
   async force(questions: readonly ForcedQuestion[]): Promise<ForcedReply[]> {
-    const turns = questions.map(({ expressions, answers, form }) => this.turns(expressions, answers, form));
+    const { network, asking } = this;
+    const asked = questions.map(({ expressions, answers, form = 'reference' }) =>
+      asking.dialogue.exam(expressions, answers, form),
+    );
     const items = questions.flatMap(({ image }, i) =>
-      (turns[i] as QuestionTurn[]).map((turn) => ({ image, conversation: this.tokenized(turn) })),
+      (asked[i] as (typeof asked)[number]).map(({ turn }) => ({ image, conversation: asking.tokenized(turn) })),
     );
     const forced: ForcedAnswer[] = [];
     const atOnce = Math.max(questions.length, CONVERSATIONS_AT_ONCE);
     for (let first = 0; first < items.length; first += atOnce) {
-      forced.push(...(await teacherForce(this.gsva, items.slice(first, first + atOnce))));
+      forced.push(...(await teacherForce(network, asking.vocabulary, items.slice(first, first + atOnce))));
     }
-    return questions.map(({ expressions, form, logitRule }, i) => {
-      const own = forced.splice(0, turns[i]?.length);
-      const decisions = own.flatMap((answer) => answer.decisions);
-      const masks = own.flatMap((answer) => answer.masks);
-      if (decisions.length !== expressions.length || masks.length !== expressions.length) {
-        throw new UserError(
-          `Asking about ${expressions.map((text) => JSON.stringify(text)).join(', ')}: the answer has ` +
-            `${decisions.length} places for ${expressions.length} expressions. Leave [SEG] and [REJ] out of expressions.`,
-        );
-      }
-      const results = decisions.map(({ answer, rejectProbability }, j) =>
-        this.result(expressions[j] as string, answer, masks[j] ?? null, rejectProbability, logitRule),
-      );
-      const drawn = masks.map((mask) => binaryMask(mask, logitRule));
-      return { ...this.decided(expressions, decisions, form), results, unmatched: [], masks: drawn };
+    return questions.map(({ expressions, form = 'reference', logitRule }, i) => {
+      const own = forced.splice(0, asked[i]?.length);
+      const decisions = inOrder(expressions, asked[i] ?? [], (turn) => {
+        const { decisions = [], masks = [] } = own[turn] ?? {};
+        return decisions.map((decision, place) => ({ ...decision, mask: masks[place] ?? null }));
+      });
+      const drawn = decisions.map(({ mask }) => binaryMask(mask as MaskLogits, logitRule));
+      return { ...this.answer(expressions, decisions, form, logitRule), masks: drawn };
     });
   }
 
   /** The model writes its answer itself (greedy decoding). */
   async generate(question: Question, options: GenerateReplyOptions = {}): Promise<GeneratedReply> {
+    const { expressions, form = 'reference' } = question;
     const replies: GeneratedReply[] = [];
-    for (const asked of freeQuestions(question.expressions, this.variant, question.form ?? 'reference')) {
-      replies.push(await this.generateOne({ ...question, expressions: asked.expressions }, asked.question, options));
+    for (const { turn, targets } of this.asking.dialogue.open(expressions, form)) {
+      const asked = targets.map((target) => expressions[target] as string);
+      replies.push(await this.generateOne({ ...question, expressions: asked }, turn, options));
     }
     const sum = (fault: keyof GeneratedReply['faults']): number =>
       replies.reduce((total, { faults }) => total + faults[fault], 0);
@@ -156,16 +155,16 @@ export class Predictor {
     };
   }
 
-  /** What the model writes about the image to a question of any kind, without special tokens. */
+  /** The model's words about the image to a question of any kind, without special tokens. */
   async reply(
     image: EncodedImage,
     question: string,
     { maxTokens = ANSWER_TOKENS.base, signal }: ReplyOptions = {},
   ): Promise<string> {
-    const turn = { user: `${IMAGE_PLACEHOLDER}\n${question}`, assistant: null };
-    const { inputIds } = tokenizeConversation(this.tokenizer, this.conversation, [turn]);
-    const { ids } = await generate(this.gsva, image, inputIds, { maxTokens, signal });
-    return this.tokenizer.decode(ids, { skipSpecial: true }).trim();
+    const { vocabulary, tokenizer } = this.asking;
+    const { inputIds } = this.asking.tokenized({ user: `${IMAGE_PLACEHOLDER}\n${question}`, assistant: null });
+    const { ids } = await generate(this.network, vocabulary, image, inputIds, { maxTokens, signal });
+    return tokenizer.decode(ids, { skipSpecial: true }).trim();
   }
 
   /**
@@ -176,22 +175,19 @@ export class Predictor {
     { image, expressions, opening, form = 'trained' }: Question,
     { rejectThreshold = this.rejectThreshold ?? DEFAULT_REJECT_THRESHOLD, signal }: AskOptions = {},
   ): Promise<Answer> {
-    const decisions: AskedDecision[] = [];
-    const options = { rejectThreshold: this.variant.reject ? rejectThreshold : Infinity, opening, signal };
-    for (const turn of this.openTurns(expressions, form)) {
-      decisions.push(...(await ask(this.gsva, image, this.tokenized(turn), options)));
+    const { network, asking } = this;
+    const options = { rejectThreshold, opening: opening ?? null, signal };
+    const asked = asking.undecided(expressions, form);
+    const decided: AskedDecision[][] = [];
+    for (const { turn } of asked) {
+      decided.push(await ask(network, asking.vocabulary, image, asking.tokenized(turn), options));
     }
-    if (decisions.length !== expressions.length) {
-      throw new Error(`Predictor.ask: ${expressions.length} expressions, but ${decisions.length} places in the answer`);
-    }
-    const results = decisions.map(({ answer, mask, rejectProbability }, i) =>
-      this.result(expressions[i] as string, answer, mask, rejectProbability),
-    );
-    return { ...this.decided(expressions, decisions, form), results, unmatched: [] };
+    const decisions = inOrder(expressions, asked, (turn) => decided[turn] ?? []);
+    return this.answer(expressions, decisions, form);
   }
 
   /**
-   * Finds in an image what expressions name, and says what is absent.
+   * Finds in an image what expressions name, and reports what is absent.
    * @param expressions free text, at least one; surrounding spaces and dots and upper case do not matter
    * @returns one result per expression, in order and under the name it was asked by
    * @throws UserError for expressions or options that cannot be used; the signal's reason
@@ -232,114 +228,76 @@ export class Predictor {
 
   /** @returns the expressions as a model is asked them. @throws UserError for what cannot be used */
   checkQuestion(expressions: readonly string[], options: SegmentOptions): readonly string[] {
-    checkSegmentOptions(options, this.variant);
+    checkSegmentOptions(options, this.asking.rejects);
     const cleaned = checkedExpressions(expressions);
-    this.checkLength(cleaned);
+    this.asking.checkLength(cleaned);
     return cleaned;
   }
 
   /** Why a question cannot be asked of this model, in words; null where it can. */
-  refusal(expressions: readonly string[], form?: QuestionForm): string | null {
-    const reserved = RESERVED_TEXTS.find((token) => expressions.some((expression) => expression.includes(token)));
-    if (reserved !== undefined) return `it contains ${reserved}, which is reserved`;
-    const { maxPositionEmbeddings } = this.gsva.config.llm;
-    const length = this.lengthOf(expressions, form);
-    if (length <= maxPositionEmbeddings) return null;
-    return `its conversation has ${length} tokens, and the model takes ${maxPositionEmbeddings}`;
+  refusal(expressions: readonly string[], form = 'reference'): string | null {
+    return this.asking.refusal(expressions, form);
+  }
+
+  /** Whether a question of this form asks for one expression only. */
+  asksAlone(form: string): boolean {
+    return this.asking.dialogue.asksAlone(form);
   }
 
   /** Frees the model. */
   dispose(): void {
-    this.gsva.dispose();
+    this.network.dispose();
   }
 
   private async generateOne(
     { image, expressions, logitRule, opening }: Question,
-    question: string,
+    turn: Turn,
     {
       maxTokens = ANSWER_TOKENS.base + ANSWER_TOKENS.perExpression * expressions.length,
-      rejectThreshold,
+      rejectThreshold = this.rejectThreshold ?? undefined,
       signal,
     }: GenerateReplyOptions,
   ): Promise<GeneratedReply> {
-    const turn = { user: question, assistant: null };
-    const { inputIds } = tokenizeConversation(this.tokenizer, this.conversation, [turn]);
-    const threshold = this.variant.reject ? (rejectThreshold ?? this.rejectThreshold) : null;
-    const generated = await generate(this.gsva, image, inputIds, {
+    const { network, asking } = this;
+    const { inputIds } = asking.tokenized(turn);
+    const generated = await generate(network, asking.vocabulary, image, inputIds, {
       maxTokens,
-      rejectThreshold: threshold,
+      rejectThreshold: asking.rejects ? (rejectThreshold ?? null) : null,
       opening: opening ?? null,
       signal,
     });
-    return { question, ...readFreeAnswer(this, generated, expressions, logitRule) };
+    return { question: turn.user, ...readFreeAnswer(asking, generated, expressions, logitRule) };
   }
 
-  private result(
-    expression: string,
-    answer: TokenAnswer,
-    logits: MaskLogits | null,
-    rejectProbability: number,
+  private answer(
+    expressions: readonly string[],
+    decisions: readonly AskedDecision[],
+    form: string,
     logitRule?: LogitRule,
-  ): SegmentResult {
-    return decidedResult(this.variant, expression, { answer, mask: logits, rejectProbability }, logitRule);
-  }
-
-  private turns(
-    expressions: readonly string[],
-    answers: readonly TokenAnswer[],
-    form: QuestionForm = 'reference',
-  ): QuestionTurn[] {
-    return questionTurns(expressions, answers, this.variant, form);
-  }
-
-  /** With [SEG] wherever the model is to decide. */
-  private openTurns(expressions: readonly string[], form?: QuestionForm): QuestionTurn[] {
-    return this.turns(
-      expressions,
-      expressions.map(() => 'seg'),
-      form,
+  ): Answer {
+    const results = decisions.map((decision, i) =>
+      decidedResult(this.asking.vocabulary, expressions[i] as string, decision, logitRule),
     );
+    return { ...this.asking.decided(expressions, decisions, form), results, unmatched: [] };
   }
+}
 
-  /** Question and answer as the model has decided. */
-  private decided(
-    expressions: readonly string[],
-    decisions: readonly { readonly answer: TokenAnswer }[],
-    form?: QuestionForm,
-  ): Pick<Reply, 'question' | 'answer'> {
-    const turns = this.turns(
-      expressions,
-      decisions.map(({ answer }) => answer),
-      form,
-    );
-    return {
-      question: turns.map(({ user }) => user).join('\n'),
-      answer: turns.map(({ assistant }) => assistant).join('\n'),
-    };
+/** The decisions of several questions in the order of what was asked for. */
+function inOrder(
+  expressions: readonly string[],
+  asked: readonly Asked[],
+  decisionsOf: (question: number) => readonly AskedDecision[],
+): AskedDecision[] {
+  const inPlace: AskedDecision[] = [];
+  for (const [question, { targets }] of asked.entries()) {
+    const decisions = decisionsOf(question);
+    if (decisions.length !== targets.length) {
+      throw new UserError(
+        `Asking about ${expressions.map((text) => JSON.stringify(text)).join(', ')}: the answer has ` +
+          `${decisions.length} places for ${targets.length} expressions. Leave special tokens out of expressions.`,
+      );
+    }
+    for (const [place, target] of targets.entries()) inPlace[target] = decisions[place] as AskedDecision;
   }
-
-  private tokenized(turn: QuestionTurn): ReturnType<typeof tokenizeConversation> {
-    return tokenizeConversation(this.tokenizer, this.conversation, [turn]);
-  }
-
-  /** A user's question has to fit into what the LLM was made for; positions beyond it were never trained. */
-  private checkLength(expressions: readonly string[]): void {
-    const { maxPositionEmbeddings } = this.gsva.config.llm;
-    const length = this.lengthOf(expressions, 'trained');
-    if (length <= maxPositionEmbeddings) return;
-    const [subject, advice] =
-      expressions.length === 1
-        ? ['one expression makes', 'Ask in shorter words']
-        : [`${expressions.length} expressions make`, 'Ask for fewer, or in shorter words'];
-    throw new UserError(
-      `Segmenting: ${subject} a conversation of ${length} tokens, and this model takes ${maxPositionEmbeddings}. ${advice}.`,
-      'too-long',
-    );
-  }
-
-  /** Tokens of the longest question with its answer, the image's among them. */
-  private lengthOf(expressions: readonly string[], form?: QuestionForm): number {
-    const lengths = this.openTurns(expressions, form).map((turn) => this.tokenized(turn).inputIds.length);
-    return Math.max(...lengths) - 1 + this.gsva.patches;
-  }
+  return inPlace;
 }

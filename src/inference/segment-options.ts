@@ -2,7 +2,6 @@
 import { checkedExpression } from '../data/text/expression.js';
 import { coded, UserError } from '../errors.js';
 import { didYouMean } from '../nearest-name.js';
-import type { Variant } from '../variant.js';
 import type { EncodeOptions, SegmentOptions } from './reply.js';
 
 const MODES: readonly string[] = ['ask', 'generate'];
@@ -28,8 +27,11 @@ export function checkEncodeOptions(options: EncodeOptions): void {
   checkSignal('Encoding', options.signal);
 }
 
-/** @throws UserError that names the option */
-export function checkSegmentOptions(options: SegmentOptions, variant: Variant): void {
+/**
+ * @param rejects whether the model says "absent" by a token
+ * @throws UserError that names the option
+ */
+export function checkSegmentOptions(options: SegmentOptions, rejects: boolean): void {
   const doing = 'Segmenting';
   checkKeys(doing, options, SEGMENT_KEYS);
   const { mode = 'ask', rejectThreshold, maxTokens, signal } = options;
@@ -43,7 +45,7 @@ export function checkSegmentOptions(options: SegmentOptions, variant: Variant): 
   ) {
     throw refused(doing, `rejectThreshold must be from 0 to 1, found ${shown(rejectThreshold)}`);
   }
-  if (rejectThreshold !== undefined && !variant.reject) {
+  if (rejectThreshold !== undefined && !rejects) {
     throw refused(doing, 'rejectThreshold is for models with [REJ]; this one says what is absent by an empty mask');
   }
   if (maxTokens !== undefined && !(Number.isSafeInteger(maxTokens) && maxTokens > 0)) {

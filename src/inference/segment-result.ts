@@ -11,9 +11,8 @@ import type {
   SegmentResult,
   SegmentStatus,
 } from '../types.js';
-import type { Variant } from '../variant.js';
+import type { Answer, Vocabulary } from '../systems/system.js';
 import type { MaskLogits } from './draw-masks.js';
-import type { TokenAnswer } from './token-decision.js';
 
 /** @throws UserError where a logit is not finite: NaN would be outside of every mask, without a word */
 export function binaryMask({ data, height, width }: MaskLogits, rule: LogitRule = 'logit >= 0'): BinaryMask {
@@ -33,7 +32,7 @@ export function binaryMask({ data, height, width }: MaskLogits, rule: LogitRule 
 
 const NOTHING = { mask: null, box: null, area: 0, score: 0 } as const;
 
-/** @param rejectProbability of [REJ] against [SEG]; null where the model has no [REJ] */
+/** @param rejectProbability of "absent" against "found"; null where no token says "absent" */
 export function rejected(rejectProbability: number | null): Rejected {
   return { status: 'rejected', ...NOTHING, rejectProbability };
 }
@@ -43,7 +42,7 @@ export function notAnswered(): NotAnswered {
 }
 
 /**
- * The finding of a [SEG] by its mask.
+ * The finding of a decision by its mask.
  * @param rejectProbability as for `rejected`
  */
 export function segmented(
@@ -87,15 +86,16 @@ export function segmentResult(
   return { expression, ...segmented(logits, rejectProbability, rule) };
 }
 
-/** The result of a [SEG] or [REJ]. Where there is no [REJ], the mask says what is absent, whatever token was the likeliest. */
+/** The result of a decision. Where no token says "absent", the mask does, whatever token was the likeliest. */
 export function decidedResult(
-  { reject, minimumPixels }: Variant,
+  { absent, absentBelow }: Pick<Vocabulary, 'absent' | 'absentBelow'>,
   expression: string,
-  { answer, mask, rejectProbability }: { answer: TokenAnswer; mask: MaskLogits | null; rejectProbability: number },
+  { answer, mask, rejectProbability }: { answer: Answer; mask: MaskLogits | null; rejectProbability: number },
   rule?: LogitRule,
 ): SegmentResult {
-  if (reject)
-    return segmentResult(expression, answer === 'seg' ? 'segmented' : 'rejected', mask, rejectProbability, rule);
+  if (absent.length > 0) {
+    return segmentResult(expression, answer === 'found' ? 'segmented' : 'rejected', mask, rejectProbability, rule);
+  }
   const result = segmentResult(expression, 'segmented', mask, null, rule);
-  return result.area < minimumPixels ? { expression, ...rejected(null) } : result;
+  return result.area < absentBelow ? { expression, ...rejected(null) } : result;
 }

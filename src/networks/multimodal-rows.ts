@@ -87,22 +87,46 @@ export class MultimodalRows {
     return { positions: Int32Array.from(positions), targets: Int32Array.from(targets) };
   }
 
-  /** States that predict one of `ids`, row by row: where mask queries are read. */
+  /**
+   * States that predict one of `ids`, row by row: where mask queries are read.
+   * @returns for each its row, its index into [B·time], and the token that it predicts: index into the row's tokens, id
+   */
   statesBefore(
     ids: readonly number[],
     from: 'all' | 'supervised' = 'all',
-  ): { row: number; position: number; id: number }[] {
+  ): { row: number; position: number; token: number; id: number }[] {
     const { inputIds, labels, batch, time, lengths } = this.tokens;
-    const found: { row: number; position: number; id: number }[] = [];
+    const found: { row: number; position: number; token: number; id: number }[] = [];
     for (let row = 0; row < batch; row++) {
       for (let t = 1; t < (lengths[row] ?? 0); t++) {
         const id = inputIds[row * time + t] ?? 0;
         if (!ids.includes(id)) continue;
         if (from === 'supervised' && (labels?.[row * time + t] ?? IGNORE_LABEL) === IGNORE_LABEL) continue;
-        found.push({ row, position: this.flatIndex(row, t) - 1, id });
+        found.push({ row, position: this.flatIndex(row, t) - 1, token: t, id });
       }
     }
     return found;
+  }
+
+  /**
+   * Tokens of some rows from position `from` on, where text alone stands.
+   * @param inputIds in place of the rows' own [B·T]
+   */
+  behind(from: number, rows: readonly number[], inputIds: Int32Array): TokenBatch {
+    const parts = rows.map((row) => {
+      const placeholder = this.placeholders[row] ?? Infinity;
+      const begin = placeholder < from ? from - this.patches + 1 : from;
+      if (placeholder !== Infinity && begin <= placeholder) {
+        throw new Error(`MultimodalRows.behind: position ${from} of row ${row} is not behind the picture`);
+      }
+      const { time, lengths } = this.tokens;
+      return inputIds.subarray(row * time + begin, row * time + Math.max(begin, lengths[row] ?? 0));
+    });
+    const lengths = parts.map(({ length }) => length);
+    const time = Math.max(...lengths);
+    const ids = new Int32Array(rows.length * time);
+    for (const [index, part] of parts.entries()) ids.set(part, index * time);
+    return { inputIds: ids, labels: null, lengths, batch: rows.length, time };
   }
 
   private expanded(row: number, t: number): number {

@@ -8,6 +8,7 @@
 import type { MakeLessons } from '../data/facts.js';
 import type { Turn } from '../data/text/conversation.js';
 import type * as tf from '../engine/tf.js';
+import type { Encoder } from '../features/image-features.js';
 import type { Steps } from '../engine/steps.js';
 import type { CompositeLayer } from '../nn/composite-layer.js';
 import type { Gradients } from '../nn/loss-parts.js';
@@ -19,6 +20,14 @@ import type { BinaryMask } from '../types.js';
 /** Decision about a target. */
 export type Answer = 'found' | 'absent';
 
+/** An id that config.json gives to a token. */
+export interface TokenId {
+  readonly token: string;
+  readonly id: number;
+  /** Key of config.json. */
+  readonly key: string;
+}
+
 /** Tokens of a system and the decisions that they make. */
 export interface Vocabulary {
   /** Added to the tokenizer of the language model, in this order. */
@@ -29,8 +38,15 @@ export interface Vocabulary {
   readonly found: readonly number[];
   /** Ids that say "absent"; none where the system cannot say so. */
   readonly absent: readonly number[];
-  /** Without ids that say "absent": a mask of fewer pixels says that the target is absent; 0: an empty one. */
+  /** Without ids that say "absent": a mask of fewer pixels says that the target is absent. */
   readonly absentBelow: number;
+  /** Rows of the embedding. */
+  readonly size: number;
+  /** Ids that begin a text and end an answer. */
+  readonly begin: number;
+  readonly end: number;
+  /** Ids of added tokens, which the tokenizer has to share. */
+  readonly ids: readonly TokenId[];
 }
 
 /** A question about some targets, by their places among all that are asked for. */
@@ -131,12 +147,9 @@ export interface Grounding {
   readonly scores: tf.Tensor1D | null;
 }
 
-/** A frozen encoder: [B, side, side, 3] → features [B, …], a function of the picture alone. */
-export interface Encoder extends CompositeLayer {
-  forwardSteps(input: tf.Tensor): Steps<tf.Tensor>;
-}
-
 export interface GroundingModel extends CompositeLayer {
+  /** Sizes, as its system's config.json has them. */
+  readonly config: unknown;
   /** Those of its system. */
   readonly parts: readonly Part[];
   /** By the names of `System.pictures`. */
@@ -145,6 +158,8 @@ export interface GroundingModel extends CompositeLayer {
   weightsFile: string | null;
   /** Positions of a row that the picture takes. */
   readonly patches: number;
+  /** Positions that the LLM was made for. */
+  readonly positions: number;
   /** Text and features → hidden states, layer by layer, so that a caller can stop in between. */
   reading(rows: MultimodalRows, features: FeatureTensors, options?: ReadOptions): Steps<Reading>;
   /** `reading` in one go. */

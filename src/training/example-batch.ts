@@ -57,7 +57,7 @@ export async function exampleBatch(
   const samples: ExampleSample[] = [];
   try {
     for (let position = 0; samples.length < batchSize; position++) {
-      const loaded = await loader.load(position, () => Promise.resolve({ clip: false, sam: false }));
+      const loaded = await loader.load(position, () => Promise.resolve(new Set<string>()));
       if (loaded === null) continue;
       const all = loaded.conversations.map((one) => labelled(one, config, tokenizer));
       // Where the question alone fills the length, there is nothing to learn.

@@ -2,6 +2,7 @@
  * A system's own recipe: conversations about an image in which every target is answered by a decision token, or in words
  * alone. The encoders are frozen, so the features of images are kept.
  */
+import { modelConfigToJson } from '../config.js';
 import {
   type ConversationStyle,
   padBatch,
@@ -9,7 +10,8 @@ import {
   tokenizeConversation,
 } from '../data/text/conversation.js';
 import { type KindWeights, MixedSampler } from '../data/sampling/mixed-sampler.js';
-import type { PartlyPreparedImage } from '../data/image/prepare-image.js';
+import type { PreparedImage } from '../types.js';
+import { ALL_ENCODERS, TEXT_ENCODERS } from '../data/image/prepare-image.js';
 import { type LoadedSample, SampleLoader } from '../data/sampling/sample-loader.js';
 import { type AnySet, imagesOf } from '../data/sampling/sample-source.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
@@ -23,7 +25,7 @@ import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { stackFeatures } from '../features/image-features.js';
 import type { Random } from '../random.js';
 import { IGNORE_LABEL } from '../special-tokens.js';
-import { type FoundFeatures, KeptFeatures, needsOf, NOTHING_FOUND } from '../features/kept-features.js';
+import { FeatureStore, type FoundImage, missing, NOTHING_FOUND } from '../features/feature-store.js';
 import { MultimodalRows } from '../networks/multimodal-rows.js';
 import type { Gradients } from '../nn/loss-parts.js';
 import { variablesOf } from '../systems/parts.js';
@@ -55,8 +57,8 @@ export interface GroundingTaskOptions {
   /** Tokens to which conversations are cut, the image counted as one. */
   readonly maxLength: number;
   readonly meta: ModelMeta;
-  /** Features of images from other runs with the same encoders and data; default: none yet. */
-  readonly features?: KeptFeatures;
+  /** Features of images, shared by runs with the same encoders; default: a store of its own. */
+  readonly features?: FeatureStore;
   /** As `StepOptions` has it. */
   readonly recompute?: boolean;
   readonly validate?: (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
@@ -76,9 +78,9 @@ export interface GroundingSample {
   /** At least one; each is a row of the batch. */
   readonly conversations: readonly GroundingConversation[];
   /** Features of the image that are known already. */
-  readonly found: FoundFeatures;
+  readonly found: FoundImage;
   /** For the encoders that have yet to see it; null where there is none. */
-  readonly image: PartlyPreparedImage | null;
+  readonly image: PreparedImage | null;
 }
 
 export class GroundingTask implements TrainingTask<GroundingSample> {
@@ -86,7 +88,7 @@ export class GroundingTask implements TrainingTask<GroundingSample> {
   readonly network: LlavaSam;
   readonly sampleCount: number;
   readonly validate?: (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
-  private readonly features: KeptFeatures;
+  private readonly features: FeatureStore;
   private readonly step: TrainingStep;
 
   /** @throws UserError where there is no set to train on, or one without images */
@@ -96,7 +98,7 @@ export class GroundingTask implements TrainingTask<GroundingSample> {
     this.variables = variablesOf(model, recipe.trains);
     this.step = recipe.step(model, this.variables);
     this.sampleCount = imagesOf(options.data.sets);
-    this.features = options.features ?? new KeptFeatures();
+    this.features = options.features ?? new FeatureStore();
     if (options.validate !== undefined) this.validate = options.validate;
   }
 
@@ -117,10 +119,11 @@ export class GroundingTask implements TrainingTask<GroundingSample> {
     const tooLong = new Set<string>();
     return {
       at: async (position) => {
-        let found: FoundFeatures = NOTHING_FOUND;
+        let found: FoundImage = NOTHING_FOUND;
         const loaded = await loader.load(position, async (image) => {
-          found = await this.features.find(image);
-          return needsOf(found);
+          const wanted = image.kind === 'vqa' ? TEXT_ENCODERS : ALL_ENCODERS;
+          found = await this.features.find(image.path, wanted);
+          return missing(found, wanted);
         });
         if (loaded === null) return null;
         const sample = this.sampleOf(loaded, found);
@@ -148,12 +151,14 @@ export class GroundingTask implements TrainingTask<GroundingSample> {
     const conversations = batch.flatMap(({ conversations, ...sample }) =>
       conversations.map((row) => ({ ...sample, ...row })),
     );
-    const images = await this.features.of(model, conversations);
+    const images = await this.features.encode(model, conversations);
+    const encoders = Object.keys(model.encoders);
     conversations.forEach(({ name, masks }, i) => {
-      if (masks.masks.length === 0 || images[i]?.imageEmbedding !== null) return;
-      throw new Error(`GroundingTask: masks are asked for in ${name}, whose features for masks are missing`);
+      const absent = encoders.find((encoder) => images[i]?.features[encoder] === undefined);
+      if (masks.masks.length === 0 || absent === undefined) return;
+      throw new Error(`GroundingTask: masks are asked for in ${name}, which "${absent}" has not encoded`);
     });
-    const { clipFeatures, imageEmbeddings } = stackFeatures(model, images);
+    const features = stackFeatures(model, images);
     try {
       const tokens = padBatch(
         conversations.map(({ tokenized }) => tokenized),
@@ -168,16 +173,15 @@ export class GroundingTask implements TrainingTask<GroundingSample> {
       });
       const dropoutSeed = model.config.lora.dropout > 0 ? random.integer(2 ** 30) : null;
       const { recompute = true } = this.options;
-      const features = { clip: clipFeatures, sam: imageEmbeddings };
       return await this.step({ rows, features, places, targets }, { dropoutSeed, recompute });
     } finally {
-      tf.dispose([clipFeatures, imageEmbeddings]);
+      tf.dispose(features);
     }
   }
 
   checkpointFiles(): Promise<PendingFile[]> {
     const { model, tokenizerDir, meta } = this.options;
-    return modelDirectoryFiles(model, { meta, tokenizerDir });
+    return modelDirectoryFiles(model, { config: modelConfigToJson(model.config), meta, tokenizerDir });
   }
 
   restore(dir: string): Promise<void> {
@@ -186,7 +190,7 @@ export class GroundingTask implements TrainingTask<GroundingSample> {
   }
 
   /** null where nothing of the answers is left after the cut: there is nothing to learn. */
-  private sampleOf({ name, key, image, conversations }: LoadedSample, found: FoundFeatures): GroundingSample | null {
+  private sampleOf({ name, key, image, conversations }: LoadedSample, found: FoundImage): GroundingSample | null {
     const left = conversations.map((conversation) => this.tokenize(conversation)).filter((row) => row !== null);
     return left.length === 0 ? null : { name, key, found, image, conversations: left };
   }

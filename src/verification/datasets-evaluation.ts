@@ -2,11 +2,12 @@
 import { encodeMask, rleArea } from '../data/masks/coco-mask.js';
 import { openEvaluatedSet } from '../data/evaluated-sets.js';
 import { resizeLongestSide } from '../data/image/image-transforms.js';
-import { answerOf, questionOf } from '../systems/gsva/question-forms.js';
 import type { JsonPlace } from '../data/annotation-files.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
-import { divide } from '../evaluation/conversations.js';
+import { divide, formOfProtocol, OWN_FORMS } from '../evaluation/conversations.js';
+import { GsvaDialogue } from '../systems/gsva/dialogue.js';
 import type { BinaryMask } from '../types.js';
+import { GSVA_VARIANT } from '../variant.js';
 import { compareMasks, ConversationMismatches, numbers, RECORDED_STYLES, recordedPath } from './datasets-recorded.js';
 import { Mismatches } from './mismatches.js';
 import type { VerifyItem } from './verify-item.js';
@@ -86,23 +87,29 @@ function verifySplit(
   return [sizes.item(), ...conversations.items(), masks.item(), areas.item()];
 }
 
+/** The recorded questions are GSVA's. */
+const DIALOGUE = new GsvaDialogue(GSVA_VARIANT);
+
 /** As `evaluate` asks: the questions of these splits are about all expressions of an image. */
 async function imagesOf(name: string, dataDir: string, split: string): Promise<EvaluatedImage[]> {
   const dataset = await openEvaluatedSet(name, dataDir, split, { honourIgnore: false });
   return dataset.images.map((image) => {
     const targets = dataset.targets(image);
-    const { conversations } = divide(targets, 'default', () => null);
-    const own = conversations[0]?.form ?? 'default';
-    const form = own === 'default' ? 'reference' : own;
+    const { conversations } = divide(targets, OWN_FORMS, {
+      asksAlone: (form) => DIALOGUE.asksAlone(form),
+      refuse: () => null,
+    });
+    const [turn] = DIALOGUE.exam(
+      targets.map(({ expression }) => expression),
+      targets.map(({ isEmpty }) => (isEmpty ? 'absent' : 'found')),
+      formOfProtocol('reference', conversations[0]?.form ?? OWN_FORMS),
+    );
     return {
       path: image.path,
       height: image.height,
       width: image.width,
-      user: questionOf(
-        form,
-        targets.map((target) => target.expression),
-      ),
-      assistant: answerOf(form, targets),
+      user: turn?.turn.user ?? '',
+      assistant: turn?.turn.assistant ?? '',
       masks: targets.map((target) => target.mask),
     };
   });

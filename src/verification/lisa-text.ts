@@ -16,7 +16,7 @@ import { Tokenizer } from '../data/text/tokenizer.js';
 import { IGNORE_LABEL, IMAGE_PLACEHOLDER, IMAGE_START_TOKEN, IMAGE_TOKEN_ID } from '../special-tokens.js';
 import { chatTurn } from '../systems/lisa/chat.js';
 import { EXPLANATION_REQUESTS } from '../systems/lisa/dialogue.js';
-import { lisaVocabulary, MAX_TRAINING_TOKENS } from '../systems/lisa/tokens.js';
+import { LISA_TOKENS, MAX_TRAINING_TOKENS } from '../systems/lisa/tokens.js';
 import { ANSWERS, LONG_QUESTIONS, SHORT_QUESTIONS, withImage } from '../systems/shared/lisa-prompts.js';
 import { numbers, RECORDED_STYLES, recordedTurns } from './datasets-recorded.js';
 import { verifyLisaDatasets } from './lisa-datasets.js';
@@ -46,7 +46,7 @@ export async function verifyLisaText(dir: string, tokenizerDir: string, dataDir:
 
 /** A tokenizer as LISA opens it. */
 export function openLisaTokenizer(dir: string): Tokenizer {
-  const { added, addedTokenSpaces } = lisaVocabulary(0);
+  const { added, addedTokenSpaces } = LISA_TOKENS;
   const tokenizer = Tokenizer.fromDirectory(dir, { addedTokenSpaces });
   tokenizer.addTokens(added);
   return tokenizer;

@@ -15,6 +15,7 @@ import type { MaskLogits } from '../inference/draw-masks.js';
 import { binaryMask, segmentResult } from '../inference/segment-result.js';
 import { readSafetensors } from '../io/safetensors/safetensors.js';
 import type { StoredTensor } from '../io/safetensors/safetensors.js';
+import { RECORDED_WORDS } from '../systems/recorded-words.js';
 import type { BinaryMask } from '../types.js';
 import type { VerifyItem } from './verify-item.js';
 
@@ -26,7 +27,7 @@ interface RecordedImage {
   readonly n: number;
   readonly height: number;
   readonly width: number;
-  readonly answers: readonly ('seg' | 'rej')[];
+  readonly answers: readonly ('found' | 'absent')[];
 }
 
 /** An expression with its target and what was predicted for it. */
@@ -93,7 +94,7 @@ function computeFigures(images: readonly RecordedImage[], path: string): Figures
   };
 }
 
-const STATUS = { seg: 'segmented', rej: 'rejected', none: 'no-seg-token' } as const;
+const STATUS = { found: 'segmented', absent: 'rejected', none: 'no-seg-token' } as const;
 
 /** The figures of predictions, as a model would have given them. */
 export function resultOfPredictions(
@@ -156,8 +157,8 @@ function readCase(path: string): RecordedCase {
     throw invalid(path, messageOf(error));
   }
   const root = objectAt(json, 'the whole', path);
-  const seg = integerAt(root, 'seg', '', path);
-  const rej = integerAt(root, 'rej', '', path);
+  const foundId = integerAt(root, RECORDED_WORDS.found, '', path);
+  const absentId = integerAt(root, RECORDED_WORDS.absent, '', path);
   if (!Array.isArray(root.samples)) throw invalid(path, 'samples is not a list');
   const images = root.samples.map((sample: unknown, index) => {
     const where = `samples[${index}]`;
@@ -165,8 +166,8 @@ function readCase(path: string): RecordedCase {
     const n = integerAt(entry, 'n', where, path);
     if (!Array.isArray(entry.output_ids)) throw invalid(path, `${where}.output_ids is not a list`);
     const answers = entry.output_ids
-      .filter((id: unknown) => id === seg || id === rej)
-      .map((id: unknown) => (id === rej ? ('rej' as const) : ('seg' as const)));
+      .filter((id: unknown) => id === foundId || id === absentId)
+      .map((id: unknown) => (id === absentId ? ('absent' as const) : ('found' as const)));
     if (answers.length !== n) throw invalid(path, `${where} has ${n} expressions but ${answers.length} answers`);
     return {
       n,

@@ -31,7 +31,7 @@ async function verifyForcedAnswers(
   pass: 'plain' | 'reeval',
 ): Promise<VerifyItem[]> {
   const ids = new Mismatches(`eval.*.${pass}.output_ids`);
-  const answers = await teacherForce(gsva, items, masks);
+  const answers = await teacherForce(gsva, recorded.vocabulary, items, masks);
   const maskItems = answers.map((answer, row) => {
     ids.compare(
       `image ${row}`,
@@ -67,7 +67,9 @@ async function verifyGreedy(
   const ids = new Mismatches('greedy.ids');
   const [image] = images;
   if (image !== undefined) {
-    const generated = await generate(gsva, image, prompt, { maxTokens: expected.length - prompt.length });
+    const generated = await generate(gsva, recorded.vocabulary, image, prompt, {
+      maxTokens: expected.length - prompt.length,
+    });
     ids.compare('the continuation', [...prompt, ...generated.ids].join(' '), [...expected].join(' '));
   }
   return [ids.item()];

@@ -8,8 +8,10 @@ import type { FileTensors } from '../io/file-tensor.js';
 import { readJson } from '../io/json/json-file.js';
 import { JsonReader } from '../io/json/json-reader.js';
 import { openSafetensors, readSafetensors, type StoredTensor, toFloat32 } from '../io/safetensors/safetensors.js';
-import { buildGsva } from '../checkpoints/checkpoint-directory.js';
-import type { LlavaSam } from '../systems/shared/llava-sam.js';
+import { withWeights } from '../checkpoints/checkpoint-directory.js';
+import { LlavaSam } from '../systems/shared/llava-sam.js';
+import { system } from '../systems/gsva/system.js';
+import type { Vocabulary } from '../systems/system.js';
 import type { ImageSize } from '../nn/bilinear.js';
 import type { TokenBatch } from '../networks/multimodal-rows.js';
 import type { MaskTargets } from '../systems/system.js';
@@ -56,6 +58,7 @@ export class Recording {
 
 export class ModelCase {
   readonly config: ModelConfig;
+  readonly vocabulary: Vocabulary;
   readonly tensors: Recording;
   /** One batch: the conversations as the reference was given them. */
   readonly tokens: TokenBatch & { readonly labels: Int32Array };
@@ -70,6 +73,7 @@ export class ModelCase {
   constructor(readonly dir: string) {
     const configPath = join(dir, 'config.json');
     this.config = parseModelConfig(readJson(configPath, "the recorded model's sizes"), configPath);
+    this.vocabulary = system.vocabulary(this.config, {});
     this.tensors = new Recording(join(dir, 'case.safetensors'));
     const jsonPath = join(dir, 'case.json');
     const root = JsonReader.of(readJson(jsonPath, 'the recorded figures'), jsonPath);
@@ -100,7 +104,7 @@ export class ModelCase {
   /** The model with the recorded weights; the caller disposes it. */
   buildModel(): LlavaSam {
     const { config, tensors } = this.model();
-    return buildGsva(config, tensors, this.dir);
+    return withWeights(new LlavaSam(config), tensors, this.dir);
   }
 
   /** An image input [B, 3, S, S] as ours, [B, S, S, 3]; owned by the caller. */
@@ -121,8 +125,7 @@ export class ModelCase {
     const [clipInputs, samInputs] = [await rowsOf('images_clip'), await rowsOf('images')];
     return this.sizes.map((size, row) => ({
       ...size,
-      clipInput: clipInputs[row] as Float32Array,
-      samInput: samInputs[row] as Float32Array,
+      inputs: { clip: clipInputs[row] as Float32Array, sam: samInputs[row] as Float32Array },
     }));
   }
 
@@ -135,9 +138,9 @@ export class ModelCase {
 
   /** The targets of the mask losses: masks of the [SEG]s, number of [REJ]s. */
   targets(): MaskTargets[] {
-    const { seg, rej } = this.config.tokens;
+    const { found, absent } = this.vocabulary;
     return this.sizes.map((size, row) => {
-      const answers = this.conversation(row).labels.filter((id) => id === seg || id === rej);
+      const answers = this.conversation(row).labels.filter((id) => found.includes(id) || absent.includes(id));
       const [height, width] = size.original;
       const { shape, data } = this.tensors.get(`gt_masks.${row}`);
       if (!tf.util.arraysEqual([...shape], [answers.length, height, width])) {
@@ -148,7 +151,7 @@ export class ModelCase {
       }
       const masks = answers.flatMap((id, i) => {
         const pixels = data.subarray(i * height * width, (i + 1) * height * width);
-        return id === seg ? [{ data: Uint8Array.from(pixels), height, width }] : [];
+        return found.includes(id) ? [{ data: Uint8Array.from(pixels), height, width }] : [];
       });
       return { ...size, masks, rejected: answers.length - masks.length };
     });

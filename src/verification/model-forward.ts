@@ -1,5 +1,4 @@
 /** The forward pass against the recording: every `out.*` tensor. */
-import { segIds } from '../config.js';
 import * as tf from '../engine/tf.js';
 import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { MultimodalRows } from '../networks/multimodal-rows.js';
@@ -41,7 +40,7 @@ function comparedTensors(gsva: LlavaSam, recorded: ModelCase): Compared[] {
   const clip = gsva.encoders.clip.forward(recorded.imageTensor('images_clip'));
   const sam = gsva.encoders.sam.forward(recorded.imageTensor('images'));
   const { rows, hidden } = gsva.read(new MultimodalRows(recorded.tokens, gsva.patches), { clip, sam });
-  const states = rows.statesBefore(segIds(gsva.config.tokens));
+  const states = rows.statesBefore(recorded.vocabulary.found);
   const queries = gsva.maskQueries(
     hidden,
     states.map(({ position }) => position),

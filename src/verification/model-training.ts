@@ -7,7 +7,6 @@ import { PUBLISHED_PREFIX, toStored } from '../checkpoints/weights.js';
 import { GradientAccumulator } from '../training/loop/gradient-accumulator.js';
 import { AdamW } from '../training/optimizer/optimizer.js';
 import { Schedule } from '../training/loop/schedule.js';
-import { segIds } from '../config.js';
 import { MultimodalRows } from '../networks/multimodal-rows.js';
 import { variablesOf } from '../systems/parts.js';
 import { GROUNDING_RECIPE } from '../systems/shared/llava-sam-step.js';
@@ -51,14 +50,13 @@ export async function verifyTraining(gsva: LlavaSam, recorded: ModelCase): Promi
   }
 }
 
-/** What the frozen encoders give is computed once, as in training. */
+/** Features of the frozen encoders are computed once, as in training. */
 async function frozenBatch(gsva: LlavaSam, recorded: ModelCase): Promise<TrainingBatch> {
-  const encoded = await encodeImages(gsva, await recorded.preparedImages());
-  const { clipFeatures: clip, imageEmbeddings: sam } = stackFeatures(gsva, encoded);
+  const features = stackFeatures(gsva, await encodeImages(gsva, await recorded.preparedImages()));
   const rows = new MultimodalRows(recorded.tokens, gsva.patches);
-  const found = rows.statesBefore(segIds(gsva.config.tokens), 'supervised');
+  const found = rows.statesBefore(recorded.vocabulary.found, 'supervised');
   const places = found.map(({ row, position }) => ({ row, states: [position] }));
-  return { rows, places, features: { clip, sam }, targets: recorded.targets() };
+  return { rows, places, features, targets: recorded.targets() };
 }
 
 async function verifyOnePass(

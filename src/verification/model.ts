@@ -5,7 +5,8 @@
  */
 import { join } from 'node:path';
 import { verifyAnswers } from './model-answers.js';
-import { buildGsva } from '../checkpoints/checkpoint-directory.js';
+import { withWeights } from '../checkpoints/checkpoint-directory.js';
+import { LlavaSam } from '../systems/shared/llava-sam.js';
 import { ModelCase } from './model-case.js';
 import { verifyForward } from './model-forward.js';
 import { checkSubject, type ModelSubject } from './model-subject.js';
@@ -21,7 +22,7 @@ export async function verifyModel(dir: string, subject: ModelSubject | null = nu
   const recorded = new ModelCase(dir);
   const own = recorded.model();
   const { config, tensors, items } = subject === null ? { ...own, items: [] } : checkSubject(own, subject);
-  const gsva = buildGsva(config, tensors, subject?.weightsPath ?? join(dir, 'model.safetensors'));
+  const gsva = withWeights(new LlavaSam(config), tensors, subject?.weightsPath ?? join(dir, 'model.safetensors'));
   try {
     const forward = await verifyForward(gsva, recorded);
     const answers = await verifyAnswers(gsva, recorded);

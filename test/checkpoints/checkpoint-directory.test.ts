@@ -11,14 +11,14 @@ import { bfloat16ToFloat32, float32ToBfloat16 } from '../../src/half-float.js';
 import {
   checkTokenizer,
   openModelDirectory,
-  readModelDirectory,
   storeRejectThreshold,
-  writeModelDirectory,
 } from '../../src/checkpoints/checkpoint-directory.js';
 import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import { storableWeights } from '../../src/checkpoints/weights.js';
 import { ModelCase } from '../../src/verification/model-case.js';
 import { fixture } from '../helpers/fixtures.js';
+import { writeModel, readModel } from '../helpers/model-folder.js';
+import { system } from '../../src/systems/gsva/system.js';
 
 const written = mkdtempSync(join(tmpdir(), 'gsva-model-'));
 /** A copy of `written` for each test to spoil. */
@@ -36,7 +36,7 @@ let tensors = 0;
 beforeAll(async () => {
   await startEngine();
   gsva = new ModelCase(fixture('gsva-tiny')).buildModel();
-  await writeModelDirectory(written, gsva, { meta, tokenizerDir });
+  await writeModel(written, gsva, { meta, tokenizerDir });
 });
 afterAll(() => {
   gsva.dispose();
@@ -72,8 +72,8 @@ test('a threshold of [REJ] is stored without touching anything else, and can be 
 
 describe('a model folder', () => {
   test('holds sizes, meta, every weight and the tokenizer', async () => {
-    const read = readModelDirectory(folder);
-    expect(read.config).toEqual(gsva.config);
+    const read = readModel(folder);
+    expect(read.gsva.config).toEqual(gsva.config);
     expect(read.meta).toEqual(meta);
     expect(bytesOf(await storableWeights(read.gsva))).toEqual(bytesOf(await storableWeights(gsva)));
     for (const name of ['tokenizer.model', 'tokenizer_config.json', 'special_tokens_map.json']) {
@@ -84,9 +84,9 @@ describe('a model folder', () => {
 
   test('in BF16 has the weights rounded, and is about half as large', async () => {
     const full = readFileSync(join(folder, 'model.safetensors')).length;
-    await writeModelDirectory(folder, gsva, { meta, tokenizerDir, dtype: 'BF16' });
+    await writeModel(folder, gsva, { meta, tokenizerDir, dtype: 'BF16' });
     expect(readFileSync(join(folder, 'model.safetensors')).length / full).toBeLessThan(0.6);
-    const read = readModelDirectory(folder);
+    const read = readModel(folder);
     const exact = await storableWeights(gsva);
     for (const [name, { data }] of await storableWeights(read.gsva)) {
       const rounded = bfloat16ToFloat32(float32ToBfloat16(exact.get(name)?.data as Float32Array));
@@ -125,16 +125,16 @@ describe('a model folder', () => {
     const changed = change(readFileSync(path, 'latin1'));
     rmSync(path);
     if (changed !== null) writeFileSync(path, changed, 'latin1');
-    expect(() => readModelDirectory(folder)).toThrow(UserError);
-    expect(() => readModelDirectory(folder)).toThrow(message);
+    expect(() => readModel(folder)).toThrow(UserError);
+    expect(() => readModel(folder)).toThrow(message);
   });
 
   test('is not written without a tokenizer', async () => {
     const empty = mkdtempSync(join(tmpdir(), 'gsva-empty-'));
-    await expect(writeModelDirectory(empty, gsva, { meta, tokenizerDir: empty })).rejects.toThrow(UserError);
+    await expect(writeModel(empty, gsva, { meta, tokenizerDir: empty })).rejects.toThrow(UserError);
     expect(existsSync(join(empty, 'model.safetensors'))).toBe(false);
     copyFileSync(join(tokenizerDir, 'tokenizer.model'), join(empty, 'tokenizer.model'));
-    expect(() => readModelDirectory(empty)).toThrow('config.json');
+    expect(() => readModel(empty)).toThrow('config.json');
     rmSync(empty, { recursive: true });
   });
 });
@@ -147,7 +147,7 @@ describe('checkTokenizer', () => {
     const check =
       (changes: object): (() => void) =>
       (): void => {
-        checkTokenizer({ ...tokenizer, ...changes }, gsva.config, 'the/model');
+        checkTokenizer({ ...tokenizer, ...changes }, system.vocabulary(gsva.config, {}), 'the/model');
       };
     expect(check({})).not.toThrow();
     expect(check({ bosId: 0 })).toThrow(

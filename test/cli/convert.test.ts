@@ -44,7 +44,7 @@ async function run(...argv: string[]): Promise<Record<string, unknown>> {
 /** Every item of the recording passes; returns their names. */
 async function expectRecorded(source: ModelSource): Promise<string[]> {
   await startEngine({ engine: 'wasm' });
-  const items = await verifyModel(fixture('gsva-tiny'), openModel(source));
+  const items = await verifyModel(fixture('gsva-tiny'), await openModel(source));
   expect(items.filter(({ pass }) => !pass)).toEqual([]);
   return items.map(({ item }) => item);
 }
@@ -175,7 +175,7 @@ describe('what convert writes', () => {
       { name: 'lm_head.weight', from: 600, to: 604 },
     ]);
     expect(drawnLater).toBeGreaterThan(0);
-    const { tensors, meta } = openModel(out('base'));
+    const { tensors, meta } = await openModel(out('base'));
     expect(meta.stage).toBe('base');
     const table = tensors.get('base_model.model.lm_head.weight')?.read() as Float32Array;
     expect(table.length).toBe(604 * 48);

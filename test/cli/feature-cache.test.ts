@@ -1,6 +1,6 @@
-/** `gsva train --feature-cache`: the same run with and without it, images encoded by the first run alone. */
+/** `--feature-cache`: the same figures with and without it; training and evaluation find what the other has encoded. */
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeSynthDataset } from '../../src/synthetic/writer.js';
@@ -40,9 +40,11 @@ test('f32: bit for bit the run without a cache; the second run writes nothing', 
   const before = tf.memory().numTensors;
   await train('plain');
   const cold = await train('cold', '--feature-cache', at('cache'));
-  expect(cold.stderr).toMatch(/feature cache .*cache: 0 of \d+ entries found \(0 bytes\), [48] written \(/);
+  expect(cold.stderr).toMatch(/feature cache .*cache: 0 of \d+ images found \(0 bytes\), [48] entries written \(/);
   const warm = await train('warm', '--feature-cache', at('cache'));
-  expect(warm.stderr).toMatch(/feature cache .*cache: (\d+) of \1 entries found \(.*\), 0 written \(0 bytes\)\n/);
+  expect(warm.stderr).toMatch(
+    /feature cache .*cache: (\d+) of \1 images found \(.*\), 0 entries written \(0 bytes\)\n/,
+  );
   expect(losses('plain').length).toBe(4);
   expect(losses('cold')).toEqual(losses('plain'));
   expect(losses('warm')).toEqual(losses('plain'));
@@ -66,7 +68,7 @@ test('bf16: the same whether the images are cached or not, and close to f32', as
 test('is refused where it makes no sense', async () => {
   const argv = ['train', '--config', config, '--out', at('none'), '--engine', 'wasm'];
   const alone = await runCli([...argv, '--feature-cache-gb', '5']);
-  expect([alone.code, alone.stderr]).toEqual([2, expect.stringContaining('--feature-cache, which is not given')]);
+  expect([alone.code, alone.stderr]).toEqual([2, expect.stringContaining('need --feature-cache DIR')]);
   const scenes = "data={kind:'scenes',seed:1,scenes:4,itemsPerScene:1,validationScenes:1}";
   const base = await runCli([
     ...argv,
@@ -105,9 +107,50 @@ test('gsva eval --feature-cache: the second evaluation encodes nothing, its figu
   // Scores are means over all pixels of a mask: they show the last bit of the features.
   const [one, two] = [1, 2].map((run) => readRecords(at(`bf16-${run}.jsonl`)).images.flatMap(({ records }) => records));
   expect(two).toEqual(one);
-  expect(again.stderr).toMatch(/8 of 8 entries found/);
+  expect(again.stderr).toMatch(/ 4 of 4 images found/);
   // An image has an entry for each encoder.
-  expect(cold.stderr).toMatch(/0 of \d+ entries found .*, 8 written/);
-  expect(warm.stderr).toMatch(/8 of 8 entries found .*, 0 written/);
+  expect(cold.stderr).toMatch(/ 0 of 4 images found .*, 8 entries written/);
+  expect(warm.stderr).toMatch(/ 4 of 4 images found .*, 0 entries written/);
   expect(tf.memory().numTensors).toBe(before);
+});
+
+test('training and evaluation share the folder: each finds all 16 images that the other has encoded', async () => {
+  const own = at('run-16.json5');
+  await writeSynthDataset(at('data16'), { seed: 2, trainImages: 16, valImages: 0, testAImages: 0, testBImages: 0 });
+  writeConfig(own, smallConfig(at('data16')));
+  const start = `start=${JSON.stringify(at('first', 'last'))}`;
+  const run = async (verb: string, cache: string, ...more: string[]): Promise<string> => {
+    const common = ['--engine', 'wasm', '--threads', '1', '--feature-cache', at(cache)];
+    const { code, stderr } = await runCli([verb, ...common, ...more]);
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+    return /\d+ of \d+ images found/.exec(stderr)?.[0] ?? stderr;
+  };
+  const trained = (name: string, cache: string, ...more: string[]): Promise<string> =>
+    run('train', cache, '--config', own, '--out', at(name), '--set', ...NEVER, 'training.batchSize=4', ...more);
+  const evaluated = (cache: string): Promise<string> =>
+    run('eval', cache, '--model', at('first', 'last'), '--data', at('data16'), '--split', 'train');
+  expect(await trained('first', 'shared')).toBe('0 of 16 images found');
+  expect(await evaluated('shared')).toBe('16 of 16 images found');
+  expect(await evaluated('reversed')).toBe('0 of 16 images found');
+  expect(await trained('second', 'reversed', start)).toBe('16 of 16 images found');
+});
+
+test('a folder of an older kind is refused, and left as it is', async () => {
+  mkdirSync(at('old', 'ab'), { recursive: true });
+  const entry = at('old', 'ab', `${'ab'.repeat(32)}.entry`);
+  writeFileSync(entry, 'entry');
+  const { code, stderr } = await runCli([
+    'eval',
+    '--data',
+    at('data'),
+    '--split',
+    'train',
+    '--feature-cache',
+    at('old'),
+  ]);
+  expect([code, stderr]).toEqual([
+    1,
+    expect.stringMatching(/old is a cache of an older kind.*delete the folder, or name/),
+  ]);
+  expect(readFileSync(entry, 'utf8')).toBe('entry');
 });

@@ -16,19 +16,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { GRefCoco } from '../../src/data/refer/grefcoco.js';
 import { writeSynthDataset } from '../../src/synthetic/writer.js';
-import { tokenizeConversation } from '../../src/data/text/conversation.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import { generate } from '../../src/inference/generate.js';
 import { loadPredictor } from '../../src/inference/load-predictor.js';
 import { readImage } from '../../src/io/image/image-file.js';
-import { writeModelDirectory } from '../../src/checkpoints/checkpoint-directory.js';
 import { SamBlock } from '../../src/networks/sam/image-encoder.js';
 import { readRunLog } from '../../src/training/watching/run-log.js';
 import { type CliOptions, type CliResult, runCli } from '../helpers/run-cli.js';
 import { SMALL_TEXT, smallConfig, TOKENIZER_DIR, writeConfig } from '../helpers/small-experiment.js';
 import { smallModel } from '../helpers/small-model.js';
-import { swapHeadColumns } from '../inference/tiny-predictor.js';
+import { networkOf, swapHeadColumns } from '../inference/tiny-predictor.js';
+import { writeModel } from '../helpers/model-folder.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-jobs-'));
 const at = (...parts: string[]): string => join(scratch, ...parts);
@@ -61,7 +60,7 @@ beforeAll(async () => {
   image = GRefCoco.open(data, 'val').images[0]?.path ?? '';
   mkdirSync(model);
   const gsva = smallModel(2, SMALL_TEXT);
-  await writeModelDirectory(model, gsva, {
+  await writeModel(model, gsva, {
     meta: { conversation: 'plain', stage: 'gsva', description: 'small and random' },
     tokenizerDir: TOKENIZER_DIR,
   });
@@ -351,19 +350,20 @@ describe('gsva segment', () => {
   });
 
   test('--mode generate: what matches no expression is listed, with its masks', async () => {
-    const { predictor } = loadPredictor(model);
+    const { predictor } = await loadPredictor(model);
     const [encoded] = await predictor.encode([await readImage(image)]);
     if (encoded === undefined) throw new Error('not encoded');
+    const network = networkOf(predictor);
     const { question } = await predictor.generate({ image: encoded, expressions: ['a', 'b'] }, { maxTokens: 1 });
     const turn = { user: question, assistant: null };
-    const { inputIds } = tokenizeConversation(predictor.tokenizer, 'plain', [turn]);
-    const [first = 0] = (await generate(predictor.gsva, encoded, inputIds, { maxTokens: 1 })).ids;
+    const { inputIds } = predictor.asking.tokenized(turn);
+    const [first = 0] = (await generate(network, predictor.asking.vocabulary, encoded, inputIds, { maxTokens: 1 })).ids;
     // Whatever this random model writes first, let it be [SEG].
-    swapHeadColumns(predictor.gsva, first, SMALL_TEXT.tokens.seg);
+    swapHeadColumns(network, first, SMALL_TEXT.tokens.seg);
     const talkative = at('talkative');
     mkdirSync(talkative);
     const meta = { conversation: 'plain', stage: 'gsva', description: 'writes [SEG]' };
-    await writeModelDirectory(talkative, predictor.gsva, { meta, tokenizerDir: TOKENIZER_DIR });
+    await writeModel(talkative, network, { meta, tokenizerDir: TOKENIZER_DIR });
     predictor.dispose();
     const out = at('free');
     const ask = (...more: string[]): Promise<CliResult> =>

@@ -6,11 +6,11 @@ import { join } from 'node:path';
 import { GRefCoco } from '../../src/data/refer/grefcoco.js';
 import { writeSynthDataset } from '../../src/synthetic/writer.js';
 import { startEngine } from '../../src/engine/engine.js';
-import { writeModelDirectory } from '../../src/checkpoints/checkpoint-directory.js';
 import { runCli } from '../helpers/run-cli.js';
 import { SMALL_TEXT, smallConfig, TOKENIZER_DIR, writeConfig } from '../helpers/small-experiment.js';
 import { smallModel } from '../helpers/small-model.js';
 import { spoiledModel } from '../helpers/spoiled-model.js';
+import { writeModel } from '../helpers/model-folder.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-not-finite-'));
 const at = (...parts: string[]): string => join(scratch, ...parts);
@@ -23,7 +23,7 @@ beforeAll(async () => {
   mkdirSync(at('model'));
   const gsva = smallModel(2, SMALL_TEXT);
   const meta = { conversation: 'plain', stage: 'gsva', description: 'small and random' };
-  await writeModelDirectory(at('model'), gsva, { meta, tokenizerDir: TOKENIZER_DIR });
+  await writeModel(at('model'), gsva, { meta, tokenizerDir: TOKENIZER_DIR });
   gsva.dispose();
   spoiledModel(at('model'), at('spoiled'), 'model.norm.weight', NaN);
 });

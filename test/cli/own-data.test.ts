@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeSynthDataset } from '../../src/synthetic/writer.js';
 import { startEngine } from '../../src/engine/engine.js';
-import { writeModelDirectory } from '../../src/checkpoints/checkpoint-directory.js';
 import { readRunLog } from '../../src/training/watching/run-log.js';
 import { type CliResult, runCli } from '../helpers/run-cli.js';
 import { SMALL_TEXT, smallConfig, TOKENIZER_DIR, writeConfig } from '../helpers/small-experiment.js';
 import { smallModel } from '../helpers/small-model.js';
+import { writeModel } from '../helpers/model-folder.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-own-cli-'));
 const at = (...parts: string[]): string => join(scratch, ...parts);
@@ -24,18 +24,18 @@ const importCoco = (...more: string[]): Promise<CliResult> =>
 const eachFile = (folder: string): string[] => readdirSync(folder, { recursive: true }).map(String).sort();
 
 /** Written as a model that has been trained by GSVA: start of a run, and something to evaluate. */
-async function writeModel(dir: string): Promise<void> {
+async function writeSmallModel(dir: string): Promise<void> {
   mkdirSync(dir);
   const gsva = smallModel(2, SMALL_TEXT);
   const meta = { conversation: 'plain', stage: 'gsva', description: 'small and random' };
-  await writeModelDirectory(dir, gsva, { meta, tokenizerDir: TOKENIZER_DIR });
+  await writeModel(dir, gsva, { meta, tokenizerDir: TOKENIZER_DIR });
   gsva.dispose();
 }
 
 beforeAll(async () => {
   await startEngine({ engine: 'wasm' });
   await writeSynthDataset(set, { seed: 1, trainImages: 8, valImages: 0, testAImages: 0, testBImages: 0 });
-  await writeModel(at('model'));
+  await writeSmallModel(at('model'));
 });
 
 afterAll(() => {

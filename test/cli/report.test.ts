@@ -6,10 +6,11 @@ import { join } from 'node:path';
 import { writeSynthDataset } from '../../src/synthetic/writer.js';
 import { startEngine } from '../../src/engine/engine.js';
 import { readRecords, readWholeRun } from '../../src/evaluation/records/record-file.js';
-import { openModelDirectory, writeModelDirectory } from '../../src/checkpoints/checkpoint-directory.js';
+import { openModelDirectory } from '../../src/checkpoints/checkpoint-directory.js';
 import { type CliResult, runCli } from '../helpers/run-cli.js';
 import { SMALL_TEXT, TOKENIZER_DIR } from '../helpers/small-experiment.js';
 import { smallModel } from '../helpers/small-model.js';
+import { writeModel } from '../helpers/model-folder.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-report-verbs-'));
 const at = (...parts: string[]): string => join(scratch, ...parts);
@@ -37,7 +38,7 @@ beforeAll(async () => {
     mkdirSync(at(name));
     const gsva = smallModel(seed, SMALL_TEXT);
     const meta = { conversation: 'plain', stage: 'gsva', description: 'small and random', details: { seed } };
-    await writeModelDirectory(at(name), gsva, { meta, tokenizerDir: TOKENIZER_DIR });
+    await writeModel(at(name), gsva, { meta, tokenizerDir: TOKENIZER_DIR });
     gsva.dispose();
   }
 });

@@ -7,10 +7,10 @@ import { modelConfigToJson } from '../../src/config.js';
 import { writeSynthDataset } from '../../src/synthetic/writer.js';
 import { startEngine } from '../../src/engine/engine.js';
 import { readImage } from '../../src/io/image/image-file.js';
-import { writeModelDirectory } from '../../src/checkpoints/checkpoint-directory.js';
 import { type CliResult, runCli } from '../helpers/run-cli.js';
 import { SMALL_TEXT, smallConfig, TOKENIZER_DIR, writeConfig } from '../helpers/small-experiment.js';
 import { smallModel } from '../helpers/small-model.js';
+import { writeModel } from '../helpers/model-folder.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-dry-run-'));
 const at = (...parts: string[]): string => join(scratch, ...parts);
@@ -51,7 +51,7 @@ test('a start model with a LoRA of another rank is found before the training, an
   const { lora } = SMALL_TEXT;
   const model = smallModel(8, { ...SMALL_TEXT, lora: { ...lora, r: lora.r + 1 } });
   const meta = { conversation: 'plain', stage: 'gsva', description: 'test' };
-  await writeModelDirectory(start, model, { meta, tokenizerDir: TOKENIZER_DIR });
+  await writeModel(start, model, { meta, tokenizerDir: TOKENIZER_DIR });
   model.dispose();
   const path = at('other-rank.json5');
   writeConfig(path, smallConfig(at('data'), { start }));

@@ -5,10 +5,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
-import { writeModelDirectory } from '../../src/checkpoints/checkpoint-directory.js';
 import { runCli } from '../helpers/run-cli.js';
 import { SMALL_TEXT, TOKENIZER_DIR } from '../helpers/small-experiment.js';
 import { smallModel } from '../helpers/small-model.js';
+import { writeModel } from '../helpers/model-folder.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-vqa-'));
 const at = (...parts: string[]): string => join(scratch, ...parts);
@@ -20,7 +20,7 @@ beforeAll(async () => {
   mkdirSync(at('model'));
   const gsva = smallModel(5, SMALL_TEXT);
   const meta = { conversation: 'plain', stage: 'gsva', description: 'small and random', details: {} };
-  await writeModelDirectory(at('model'), gsva, { meta, tokenizerDir: TOKENIZER_DIR });
+  await writeModel(at('model'), gsva, { meta, tokenizerDir: TOKENIZER_DIR });
   gsva.dispose();
 });
 afterAll(() => {

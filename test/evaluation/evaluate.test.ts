@@ -20,6 +20,7 @@ import type { EncodedImage } from '../../src/features/image-features.js';
 import type { BinaryMask, ReferringTarget, RgbImage, SegmentStatus } from '../../src/types.js';
 import { fixture } from '../helpers/fixtures.js';
 import { randomImage, tinyPredictor } from '../inference/tiny-predictor.js';
+import { asksAlone } from '../helpers/asks-alone.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'gsva-gres-'));
 afterAll(() => {
@@ -62,6 +63,7 @@ class Dataset implements EvaluatedDataset {
 
 /** Answers by script; remembers how it was called. */
 class Scripted implements Responder<RgbImage> {
+  readonly asksAlone = asksAlone;
   readonly encodedBatches: number[] = [];
   readonly truths: string[] = [];
   /** The form of every question, forced ones first within a batch. */
@@ -123,7 +125,7 @@ describe('evaluate', () => {
     const { results, faults } = await evaluate(responder, { onImage: (image) => records.push(...image.records) });
     expect(responder.encodedBatches).toEqual([2, 2, 1]);
     // Once for reference, once for strict: they ask in different forms.
-    expect(responder.truths).toEqual(Array(10).fill('seg rej'));
+    expect(responder.truths).toEqual(Array(10).fill('found absent'));
     // IoU of 2 pixels with i + 1 of them: 1/2, 1, 2/3, 2/4, 2/5.
     const iou = 1 / 2 + 1 + 2 / 3 + 1 / 2 + 2 / 5;
     const [reference, strict, free] = results;
@@ -140,7 +142,7 @@ describe('evaluate', () => {
       imageId: 0,
       fileName: '0.png',
       expression: 'thing 0',
-      answer: 'rej',
+      answer: 'absent',
       rejectProbability: 0.25,
       targetIsEmpty: false,
       decisionIsRight: false,
@@ -192,7 +194,7 @@ describe('evaluate', () => {
     expect(samples.map(({ question }) => question)).toEqual(['thing 1,nothing 1', 'thing 3,nothing 3']);
     expect(samples.map(({ answer }) => answer)).toEqual(['free', 'free']);
     expect(samples[0]?.targets.map(({ isEmpty }) => isEmpty)).toEqual([false, true]);
-    expect(samples[0]?.image).toEqual(randomImage(HEIGHT, WIDTH, 1));
+    expect(samples[0]?.image).toMatchObject(randomImage(HEIGHT, WIDTH, 1));
     const all = await evaluate(responder, { samples: 100 });
     expect(all.samples).toHaveLength(5);
     expect(all.faults).not.toBeNull();
@@ -230,6 +232,7 @@ describe('with a whole model', () => {
     const responder: Responder<EncodedImage> = {
       encode: (images) => predictor.encode(images),
       force: (questions) => predictor.force(questions),
+      asksAlone,
       generate: (question, options) => predictor.generate(question, { ...options, maxTokens: 16 }),
     };
     const data = GRefCoco.open(fixture('datasets', 'data'), 'val');

@@ -71,8 +71,8 @@ describe('failures', () => {
   const other = (share: number): Partial<ExpressionRecord> => ({ other: { expression: 1, share } });
   test.each<[FailureKind | null, Partial<ExpressionRecord>]>([
     [null, { iou: 1 }],
-    ['false reject', { answer: 'rej', decisionIsRight: false, iou: 0 }],
-    ['false reject', { answer: 'rej', decisionIsRight: false, iou: 0.7 }],
+    ['false reject', { answer: 'absent', decisionIsRight: false, iou: 0 }],
+    ['false reject', { answer: 'absent', decisionIsRight: false, iou: 0.7 }],
     ['false accept', { targetIsEmpty: true, decisionIsRight: false, iou: 0, targetArea: 0 }],
     ['unanswered', { answer: 'none', targetIsEmpty: true, iou: 0, targetArea: 0 }],
     ['merged instances', { intersection: 80, ...other(0.5) }],

@@ -10,6 +10,7 @@ import { writePng } from '../../src/io/image/image-file.js';
 import { Random } from '../../src/random.js';
 import type { BinaryMask, ReferringTarget, RgbImage, SegmentStatus } from '../../src/types.js';
 import { randomImage } from '../inference/tiny-predictor.js';
+import { asksAlone } from '../helpers/asks-alone.js';
 
 const [HEIGHT, WIDTH] = [12, 17];
 
@@ -61,6 +62,7 @@ export class RandomDataset implements EvaluatedDataset {
 
 /** Counts what it computes. */
 export class RandomResponder implements Responder<RgbImage> {
+  readonly asksAlone = asksAlone;
   encoded = 0;
   generated = 0;
 
@@ -74,7 +76,7 @@ export class RandomResponder implements Responder<RgbImage> {
   force: Responder<RgbImage>['force'] = (questions) =>
     Promise.resolve(
       questions.map(({ expressions, answers }) => {
-        const parts = expressions.map((text, i) => this.part(text, 1, answers[i] === 'rej'));
+        const parts = expressions.map((text, i) => this.part(text, 1, answers[i] === 'absent'));
         return { ...reply(parts), masks: parts.map(({ mask }) => mask) };
       }),
     );
@@ -143,7 +145,7 @@ export function recordFor(more: Partial<ExpressionRecord> = {}, protocol: GresPr
     index: 0,
     expression: 'a thing',
     targets: 1,
-    answer: 'seg',
+    answer: 'found',
     rejectProbability: 0.25,
     score: 0.9,
     targetIsEmpty: false,

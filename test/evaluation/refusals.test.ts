@@ -15,6 +15,7 @@ import { readRecords, RecordWriter } from '../../src/evaluation/records/record-f
 import { recordedRefusals, recordedResults } from '../../src/evaluation/records/record-figures.js';
 import { failureScenes, recordedSamples } from '../../src/evaluation/report/recorded-pictures.js';
 import { headerFor, RandomDataset, RandomResponder } from './random-run.js';
+import { asksAlone } from '../helpers/asks-alone.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'gsva-refusals-'));
 const at = (name: string): string => join(folder, name);
@@ -36,10 +37,13 @@ function targetsOf(texts: readonly string[], pixels = 4, form?: EvaluatedTarget[
 const short = (expressions: readonly string[]): string | null =>
   expressions.join('').length > 20 ? 'too many letters' : null;
 
+const SHORT = { asksAlone, refuse: short };
+const ALL = { asksAlone, refuse: () => null };
+
 describe('questions', () => {
   test('what does not fit into one is asked in several, in order; what does not fit alone is refused', () => {
     const texts = ['0123456789', 'abcdefgh', 'x'.repeat(21), 'AB', 'a new one'];
-    const { conversations, refused } = divide(targetsOf(texts), 'reference', short);
+    const { conversations, refused } = divide(targetsOf(texts), 'reference', SHORT);
     expect(conversations.map(({ indexes }) => indexes)).toEqual([[0, 1, 3], [4]]);
     expect(refused).toEqual([
       { index: 2, expression: texts[2], reason: 'cannot be asked', message: 'too many letters' },
@@ -48,17 +52,17 @@ describe('questions', () => {
 
   test('100 expressions: all of them are asked, none twice', () => {
     const texts = Array.from({ length: 100 }, (_, i) => `thing ${i}`);
-    const { conversations } = divide(targetsOf(texts), 'what', short);
+    const { conversations } = divide(targetsOf(texts), 'what', SHORT);
     expect(conversations.flatMap(({ indexes }) => indexes)).toEqual(texts.map((_, i) => i));
     expect(conversations.length).toBeGreaterThan(40);
-    expect(divide(targetsOf(texts), 'what', () => null).conversations).toHaveLength(1);
+    expect(divide(targetsOf(texts), 'what', ALL).conversations).toHaveLength(1);
   });
 
   test('masks that would fill the memory are drawn a few at a time; what is asked alone stays alone', () => {
     const large = { ...targetsOf(['a'])[0], mask: { data: { length: MOST_MASK_PIXELS / 2 }, height: 1, width: 1 } };
     const three = [large, large, large] as unknown as EvaluatedTarget[];
-    expect(divide(three, 'reference', () => null).conversations.map(({ indexes }) => indexes)).toEqual([[0, 1], [2]]);
-    const alone = divide(targetsOf(['a', 'b'], 4, 'class'), 'reference', short).conversations;
+    expect(divide(three, 'reference', ALL).conversations.map(({ indexes }) => indexes)).toEqual([[0, 1], [2]]);
+    const alone = divide(targetsOf(['a', 'b'], 4, 'class'), 'reference', SHORT).conversations;
     expect(alone).toEqual([
       { form: 'class', indexes: [0] },
       { form: 'class', indexes: [1] },

@@ -67,13 +67,16 @@ describe('scores', () => {
     const rule = { minimumPixels: 3 };
     const absent = [0, 0, 0, 0, 0, 0, 0, 0];
     expect(score(GRES, 'strict', absent, HALF, { rule })).toMatchObject({
-      answer: 'rej',
+      answer: 'absent',
       mask: null,
       score: { iou: 1 },
     });
-    expect(score(GRES, 'strict', TARGET, HALF, { rule })).toMatchObject({ answer: 'rej', score: { iou: 0, union: 4 } });
-    expect(score(GRES, 'reference', TARGET, HALF, { rule })).toMatchObject({ answer: 'rej', score: { iou: 0.5 } });
-    expect(score(GRES, 'strict', TARGET, HALF, { rule: { minimumPixels: 2 } }).answer).toBe('seg');
+    expect(score(GRES, 'strict', TARGET, HALF, { rule })).toMatchObject({
+      answer: 'absent',
+      score: { iou: 0, union: 4 },
+    });
+    expect(score(GRES, 'reference', TARGET, HALF, { rule })).toMatchObject({ answer: 'absent', score: { iou: 0.5 } });
+    expect(score(GRES, 'strict', TARGET, HALF, { rule: { minimumPixels: 2 } }).answer).toBe('found');
   });
 
   test('ignored pixels are neither target nor mistake', () => {

@@ -16,8 +16,7 @@ function image(seed: number, height: number): PreparedImage {
   const random = new Random(seed);
   const noise = (length: number): Float32Array => Float32Array.from({ length }, () => random.normal());
   return {
-    clipInput: noise(8 * 8 * 3),
-    samInput: noise(32 * 32 * 3),
+    inputs: { clip: noise(8 * 8 * 3), sam: noise(32 * 32 * 3) },
     resized: [height, 32],
     original: [2 * height, 64],
   };
@@ -47,20 +46,20 @@ test('encodeImages and stackFeatures carry the encoders’ outputs through plain
   expect(tf.memory().numTensors).toBe(numTensors + 2);
   tf.tidy(() => {
     const clip = tf.tensor4d(
-      images.flatMap(({ clipInput }) => [...clipInput]),
+      images.flatMap(({ inputs }) => [...(inputs['clip'] ?? [])]),
       [3, 8, 8, 3],
     );
     const sam = tf.tensor4d(
-      images.flatMap(({ samInput }) => [...samInput]),
+      images.flatMap(({ inputs }) => [...(inputs['sam'] ?? [])]),
       [3, 32, 32, 3],
     );
-    expect([stacked.clipFeatures.shape, stacked.imageEmbeddings.shape]).toEqual([
+    expect([stacked.clip.shape, stacked.sam.shape]).toEqual([
       [3, 4, 8],
       [3, 4, 4, 16],
     ]);
-    expect(valuesOf(stacked.clipFeatures)).toEqual(valuesOf(gsva.encoders.clip.forward(clip)));
-    expect(valuesOf(stacked.imageEmbeddings)).toEqual(valuesOf(gsva.encoders.sam.forward(sam)));
+    expect(valuesOf(stacked.clip)).toEqual(valuesOf(gsva.encoders.clip.forward(clip)));
+    expect(valuesOf(stacked.sam)).toEqual(valuesOf(gsva.encoders.sam.forward(sam)));
   });
-  tf.dispose([stacked.clipFeatures, stacked.imageEmbeddings]);
+  tf.dispose([stacked.clip, stacked.sam]);
   gsva.dispose();
 });

@@ -1,6 +1,6 @@
 /**
  * A process that works with a cache (started as cache-process.cjs): DIR MAX_BYTES SEED OPERATIONS. It asks for
- * random entries, writes those that are missing, opens the cache anew now and then, and says in the end what it found.
+ * random entries, writes those that are missing, reopens the cache now and then, and prints in the end what it found.
  */
 import { FileCache, type FileCacheStats } from '../../src/io/cache/file-cache.js';
 import { Random } from '../../src/random.js';
@@ -21,7 +21,7 @@ async function main(dir: string, maxBytes: number, seed: number, operations: num
   const troubles: string[] = [];
   const stats: FileCacheStats[] = [];
   const open = (): Promise<FileCache> =>
-    FileCache.open(dir, { maxBytes, onTrouble: (message) => troubles.push(message) });
+    FileCache.open(dir, { maxBytes, kind: 'test', onTrouble: (message) => troubles.push(message) });
   let cache = await open();
   let wrong = 0;
   process.stdout.write('started\n');

@@ -92,17 +92,17 @@ describe('DecodingSession', () => {
     }
   });
 
-  test('holds two tensors per layer, and none after dispose', async () => {
+  test('holds two tensors per layer and the last states, and none after dispose', async () => {
     const session = new DecodingSession(gsva, image);
     for (const id of [1, 5, 6]) await session.feed([id]);
-    expect(tf.memory().numTensors - tensors).toBe(2 * gsva.config.llm.numHiddenLayers);
+    expect(tf.memory().numTensors - tensors).toBe(2 * gsva.config.llm.numHiddenLayers + 1);
     session.dispose();
   });
 });
 
 describe('generate', () => {
   test('every token is the argmax of a pass without a cache, every mask that of the whole answer', async () => {
-    const answer = await generate(gsva, image, prompt, { maxTokens: 20 });
+    const answer = await generate(gsva, recorded.vocabulary, image, prompt, { maxTokens: 20 });
     expect(answer).toMatchObject({ end: 'max-tokens' });
     expect(answer.ids).toHaveLength(20);
     const { logits, masks: expectedMasks } = whole([...prompt, ...answer.ids]);
@@ -118,9 +118,9 @@ describe('generate', () => {
       ),
     ).toBeLessThan(1e-5);
     for (const { index, answer: decision, mask, rejectProbability } of answer.decisions) {
-      expect(answer.ids[index]).toBe(decision === 'seg' ? seg : rej);
-      expect(mask === null).toBe(decision === 'rej');
-      expect(rejectProbability > 0.5).toBe(decision === 'rej');
+      expect(answer.ids[index]).toBe(decision === 'found' ? seg : rej);
+      expect(mask === null).toBe(decision === 'absent');
+      expect(rejectProbability > 0.5).toBe(decision === 'absent');
     }
     expect(answer.decisions.map(({ index }) => index)).toEqual(
       [...answer.ids.keys()].filter((i) => answer.ids[i] === seg || answer.ids[i] === rej),
@@ -128,17 +128,20 @@ describe('generate', () => {
   });
 
   test('stops at the end of the text, which is not part of the answer', async () => {
-    const { ids } = await generate(gsva, image, prompt, { maxTokens: 4 });
+    const { ids } = await generate(gsva, recorded.vocabulary, image, prompt, { maxTokens: 4 });
     const [, , third = 0] = ids;
     swapHeadColumns(gsva, third, gsva.config.tokens.eos);
-    const ended = await generate(gsva, image, prompt, { maxTokens: 20 });
+    const ended = await generate(gsva, recorded.vocabulary, image, prompt, { maxTokens: 20 });
     swapHeadColumns(gsva, third, gsva.config.tokens.eos);
     expect(ended).toMatchObject({ ids: ids.slice(0, 2), end: 'end-of-text' });
   });
 
   test('an abort between tokens ends it with the reason given, and frees the cache', async () => {
     const controller = new AbortController();
-    const running = generate(gsva, image, prompt, { maxTokens: 10_000, signal: controller.signal });
+    const running = generate(gsva, recorded.vocabulary, image, prompt, {
+      maxTokens: 10_000,
+      signal: controller.signal,
+    });
     setTimeout(() => {
       controller.abort(new Error('enough'));
     }, 20);
@@ -150,7 +153,7 @@ describe('ask', () => {
   test('decides one after the other, each decision being read by the next, as passes without a cache do', async () => {
     const conversation = recorded.conversation(0);
     for (const threshold of [0, 0.2, 0.5, 0.8, 1]) {
-      const decisions = await ask(gsva, image, conversation, { rejectThreshold: threshold });
+      const decisions = await ask(gsva, recorded.vocabulary, image, conversation, { rejectThreshold: threshold });
       const ids = [...conversation.inputIds];
       const places = [...ids.keys()].filter((t) => ids[t] === seg || ids[t] === rej);
       expect(decisions).toHaveLength(places.length);
@@ -158,14 +161,14 @@ describe('ask', () => {
         const logits = whole(ids.slice(0, t)).logits.at(-1) ?? new Float32Array();
         const odds = Math.exp((logits[rej] ?? 0) - (logits[seg] ?? 0));
         expect(decisions[i]?.rejectProbability).toBeCloseTo(odds / (1 + odds), 4);
-        expect(decisions[i]?.answer).toBe((decisions[i]?.rejectProbability ?? 0) >= threshold ? 'rej' : 'seg');
-        ids[t] = decisions[i]?.answer === 'rej' ? rej : seg;
+        expect(decisions[i]?.answer).toBe((decisions[i]?.rejectProbability ?? 0) >= threshold ? 'absent' : 'found');
+        ids[t] = decisions[i]?.answer === 'absent' ? rej : seg;
       }
       const drawn = decisions.flatMap(({ mask }) => (mask === null ? [] : [...mask.data]));
       expect(largestGap(drawn, whole(ids).masks)).toBeLessThan(1e-5);
     }
-    const rejected = await ask(gsva, image, conversation, { rejectThreshold: 0 });
-    expect(rejected.map(({ answer }) => answer)).toEqual(['rej', 'rej', 'rej']);
+    const rejected = await ask(gsva, recorded.vocabulary, image, conversation, { rejectThreshold: 0 });
+    expect(rejected.map(({ answer }) => answer)).toEqual(['absent', 'absent', 'absent']);
   });
 });
 

@@ -1,11 +1,14 @@
 /** A freely written answer: every [SEG] and [REJ] of it is reported, what matches nothing asked with its mask too. */
 import { expect, test } from '@jest/globals';
 import { Tokenizer } from '../../src/data/text/tokenizer.js';
-import { readFreeAnswer } from '../../src/inference/free-answer.js';
+import { type Reader, readFreeAnswer } from '../../src/inference/free-answer.js';
 import type { GeneratedAnswer } from '../../src/inference/generate.js';
 import { ADDED_TOKENS } from '../../src/special-tokens.js';
-import { GSVA_VARIANT } from '../../src/variant.js';
+import { GSVA_VARIANT, type Variant } from '../../src/variant.js';
 import { fixture } from '../helpers/fixtures.js';
+import { parseModelConfig } from '../../src/config.js';
+import { readJson } from '../../src/io/json/json-file.js';
+import { system } from '../../src/systems/gsva/system.js';
 
 const tokenizer = Tokenizer.fromDirectory(fixture('tokenizer'));
 tokenizer.addTokens(ADDED_TOKENS);
@@ -18,14 +21,23 @@ function written(text: string, empty: readonly number[] = []): GeneratedAnswer {
     .filter(([, id]) => id === seg || id === rej)
     .map(([index, id], i) => {
       const data = Float32Array.from({ length: 12 }, (_, at) => (at <= i && !empty.includes(i) ? 2 : -2));
-      const answer = id === seg ? ('seg' as const) : ('rej' as const);
-      const mask = answer === 'seg' ? { data, height: 3, width: 4 } : null;
-      return { index, answer, rejectProbability: answer === 'seg' ? 0.1 : 0.9, mask };
+      const answer = id === seg ? ('found' as const) : ('absent' as const);
+      const mask = answer === 'found' ? { data, height: 3, width: 4 } : null;
+      return { index, answer, rejectProbability: answer === 'found' ? 0.1 : 0.9, mask };
     });
   return { ids, decisions, end: 'end-of-text' };
 }
 
-const model = { tokenizer, variant: GSVA_VARIANT };
+function readerOf(variant: Variant): Reader {
+  const config = parseModelConfig(readJson(fixture('gsva-tiny', 'config.json'), 'sizes'), 'config.json');
+  return {
+    tokenizer,
+    vocabulary: system.vocabulary(config, { variant }),
+    dialogue: system.dialogue(config, { variant }),
+  };
+}
+
+const model = readerOf(GSVA_VARIANT);
 
 test('what matches nothing asked keeps its mask, box, area, score and text', () => {
   const answer = written('Sure, they are red circle:[SEG], blue bar:[SEG], green square:[REJ].');
@@ -60,7 +72,7 @@ test('a mask without a pixel is no find, matched or not', () => {
 
 test('answers without expressions: what is too much is reported', () => {
   const variant = { ...GSVA_VARIANT, expressionBeforeSeg: false };
-  const { results, unmatched } = readFreeAnswer({ tokenizer, variant }, written('Sure, [SEG], [SEG].'), ['red circle']);
+  const { results, unmatched } = readFreeAnswer(readerOf(variant), written('Sure, [SEG], [SEG].'), ['red circle']);
   expect(results).toMatchObject([{ status: 'segmented', area: 1 }]);
   expect(unmatched).toMatchObject([{ status: 'segmented', area: 2, repeats: null }]);
 });

@@ -8,18 +8,18 @@ import type { Predictor } from '../../src/inference/predictor.js';
 import { binaryMask } from '../../src/inference/segment-result.js';
 import type { EncodedImage } from '../../src/features/image-features.js';
 import { provideAdapter } from '../helpers/swiftshader.js';
-import { randomImage, tinyPredictor } from './tiny-predictor.js';
+import { networkOf, randomImage, tinyPredictor } from './tiny-predictor.js';
 
 const image = randomImage(61, 87, 3);
 const EXPRESSIONS = ['red circle', 'green bar'];
-const FORCED = { expressions: EXPRESSIONS, answers: ['seg', 'rej'] as const };
+const FORCED = { expressions: EXPRESSIONS, answers: ['found', 'absent'] as const };
 
 let predictor: Predictor;
 let isHere = true;
 
 /** Sets numbers of a weight, by their places in our layout. */
 function plant(name: string, value: number, places: readonly number[] = [3]): void {
-  const variable = predictor.gsva.namedParameters().get(name)?.variable;
+  const variable = networkOf(predictor).namedParameters().get(name)?.variable;
   if (variable === undefined) throw new Error(`there is no ${name}`);
   tf.tidy(() => {
     const before = variable.read();
@@ -137,14 +137,14 @@ describe('engine auto', () => {
     predictor = tinyPredictor();
     plant(weight, NaN);
     const message = await messageOf(() => predictor.segment(image, EXPRESSIONS));
-    expect(message).toMatch(/^Encoding an image: the features of F_V[12] are not finite/);
+    expect(message).toMatch(/^Encoding an image: the features of the encoder "(clip|sam)" are not finite/);
     expect(message).toContain(`The first part that is not finite is ${part}`);
     expect(message).toContain(`: ${weight} holds 1 NaN of `);
   });
 
   test('an infinite weight, and the place of it as it is stored', async () => {
     predictor = tinyPredictor();
-    const { hiddenSize } = predictor.gsva.config.llm;
+    const { hiddenSize } = networkOf(predictor).config.llm;
     // Ours is [in, out]: place 2·out + 5 is [5, 2] in the file's [out, in].
     plant('model.layers.0.self_attn.o_proj.weight', Infinity, [2 * hiddenSize + 5]);
     const message = await messageOf(() => predictor.segment(image, EXPRESSIONS));
@@ -154,7 +154,7 @@ describe('engine auto', () => {
 
   test('finite weights that make numbers too large: the layer is named', async () => {
     predictor = tinyPredictor();
-    const size = predictor.gsva.config.llm.hiddenSize;
+    const size = networkOf(predictor).config.llm.hiddenSize;
     plant(
       'model.layers.1.input_layernorm.weight',
       3e38,
@@ -169,8 +169,9 @@ describe('engine auto', () => {
   test('features of the image that are not finite, as from a cache', async () => {
     predictor = tinyPredictor();
     const [encoded] = (await predictor.encode([image])) as [EncodedImage];
-    const clipFeatures = encoded.clipFeatures.slice().fill(NaN, 0, 1);
-    const message = await messageOf(() => predictor.ask({ image: { ...encoded, clipFeatures }, expressions: ['bar'] }));
+    const clip = (encoded.features['clip'] as Float32Array).slice().fill(NaN, 0, 1);
+    const features = { ...encoded.features, clip };
+    const message = await messageOf(() => predictor.ask({ image: { ...encoded, features }, expressions: ['bar'] }));
     expect(message).toContain('what goes into the projector (φ)');
     expect(message).toContain('delete the cache');
   });
@@ -180,7 +181,7 @@ test('a network that is finite answers as before, and a token that is not asked 
   await startEngine();
   predictor = tinyPredictor();
   const { results } = await predictor.segment(image, EXPRESSIONS);
-  plant('model.embed_tokens.weight', NaN, [predictor.gsva.config.llm.hiddenSize * 7]);
+  plant('model.embed_tokens.weight', NaN, [networkOf(predictor).config.llm.hiddenSize * 7]);
   expect((await predictor.segment(image, EXPRESSIONS)).results).toEqual(results);
 });
 
@@ -195,12 +196,14 @@ test('a rejected expression is not asked for a mask: what only masks need is not
 test('the search leaves the layers as they were', async () => {
   await startEngine();
   predictor = tinyPredictor();
-  const { gsva } = predictor;
+  const gsva = networkOf(predictor);
   plant('model.norm.weight', NaN);
   await messageOf(() => predictor.segment(image, EXPRESSIONS));
   expect(gsva.namedLayers().filter(([, layer]) => Object.hasOwn(layer, 'forward'))).toEqual([]);
   const [encoded] = (await predictor.encode([image])) as [EncodedImage];
-  await expect(generate(gsva, encoded, [1, -200, 5], { maxTokens: 1 })).rejects.toThrow('model.norm.weight');
+  await expect(generate(gsva, predictor.asking.vocabulary, encoded, [1, -200, 5], { maxTokens: 1 })).rejects.toThrow(
+    'model.norm.weight',
+  );
 });
 
 test('a mask of logits that are not finite is refused where it is made', () => {

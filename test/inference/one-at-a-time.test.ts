@@ -24,7 +24,7 @@ afterAll(() => {
 });
 
 test('`ask`: gIoU one at a time is at most 0.05 below that of all at once', async () => {
-  const { predictor } = loadPredictor(resolve('checkpoints/tiny'));
+  const { predictor } = await loadPredictor(resolve('checkpoints/tiny'));
   const dataset = GRefCoco.open(folder, 'val');
   const sums = { together: 0, alone: 0 };
   let expressions = 0;
@@ -51,6 +51,6 @@ test('`ask`: gIoU one at a time is at most 0.05 below that of all at once', asyn
 });
 
 function iouOf(result: SegmentResult | undefined, target: Parameters<typeof scoreGres>[1]['target']): number {
-  const answer = result?.status === 'segmented' ? 'seg' : 'rej';
+  const answer = result?.status === 'segmented' ? 'found' : 'absent';
   return scoreGres('strict', { prediction: result?.mask ?? null, target, answer }).iou;
 }

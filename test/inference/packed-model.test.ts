@@ -6,18 +6,18 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import * as tf from '../../src/engine/tf.js';
 import { loadPredictor } from '../../src/inference/load-predictor.js';
 import type { Reply } from '../../src/inference/reply.js';
-import { readModelDirectory, writeModelDirectory } from '../../src/checkpoints/checkpoint-directory.js';
 import type { Precision } from '../../src/checkpoints/precision.js';
 import { startWasmEngine } from '../helpers/wasm-engine.js';
 import { randomImage } from './tiny-predictor.js';
+import { writeModel, readModel } from '../helpers/model-folder.js';
 
 const TRAINED = resolve('checkpoints', 'tiny');
 const rounded = mkdtempSync(join(tmpdir(), 'gsva-rounded-'));
 
 beforeAll(async () => {
   await startWasmEngine();
-  const { gsva, meta } = readModelDirectory(TRAINED);
-  await writeModelDirectory(rounded, gsva, { meta, tokenizerDir: TRAINED, dtype: 'BF16' });
+  const { gsva, meta } = readModel(TRAINED);
+  await writeModel(rounded, gsva, { meta, tokenizerDir: TRAINED, dtype: 'BF16' });
   gsva.dispose();
 });
 afterAll(() => {
@@ -25,7 +25,7 @@ afterAll(() => {
 });
 
 async function replies(dir: string, precision: Precision): Promise<{ found: Reply[]; packedBytes: number }> {
-  const { predictor, packedBytes } = loadPredictor(dir, precision);
+  const { predictor, packedBytes } = await loadPredictor(dir, precision);
   const image = randomImage(120, 160, 3);
   const expressions = ['red circle', 'the large green square'];
   const found = [
@@ -53,13 +53,13 @@ test('packed, it answers as the same weights in float32 do', async () => {
   }
 });
 
-test('auto keeps a small model in float32; packed rounds one that is stored so', () => {
+test('auto keeps a small model in float32; packed rounds one that is stored so', async () => {
   for (const [dir, precision, isPacked] of [
     [rounded, 'auto', false],
     [TRAINED, 'auto', false],
     [TRAINED, 'packed', true],
   ] as const) {
-    const { predictor, packedBytes } = loadPredictor(dir, precision);
+    const { predictor, packedBytes } = await loadPredictor(dir, precision);
     predictor.dispose();
     expect(packedBytes > 0).toBe(isPacked);
   }

@@ -3,7 +3,6 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { tokenizeConversation } from '../../src/data/text/conversation.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import { GsvaModel, loadGsva, UserError } from '../../src/index.js';
@@ -11,10 +10,11 @@ import { generate } from '../../src/inference/generate.js';
 import { Predictor } from '../../src/inference/predictor.js';
 import { binaryMask, segmentResult } from '../../src/inference/segment-result.js';
 import { encodePng } from '../../src/io/image/image-file.js';
-import { writeModelDirectory } from '../../src/checkpoints/checkpoint-directory.js';
 import type { SegmentResult } from '../../src/types.js';
 import { fixture } from '../helpers/fixtures.js';
-import { randomImage, swapHeadColumns, tinyPredictor } from './tiny-predictor.js';
+import { networkOf, randomImage, swapHeadColumns, tinyPredictor } from './tiny-predictor.js';
+import { writeModel } from '../helpers/model-folder.js';
+import { system } from '../../src/systems/gsva/system.js';
 
 const EXPRESSIONS = ['red circle', 'green bar', 'both squares'];
 const image = randomImage(61, 87, 3);
@@ -81,13 +81,11 @@ describe('Predictor.segment', () => {
   });
 
   test('a stored threshold is the default, and what is asked for goes before it', async () => {
-    const { gsva, tokenizer, conversation } = predictor;
+    const { tokenizer, conversation } = predictor.asking;
     const statuses = async (stored: number, options = {}): Promise<string[]> => {
-      const { results } = await new Predictor(gsva, tokenizer, conversation, { rejectThreshold: stored }).segment(
-        image,
-        EXPRESSIONS,
-        options,
-      );
+      const { results } = await new Predictor(system, predictor.network, tokenizer, conversation, {
+        rejectThreshold: stored,
+      }).segment(image, EXPRESSIONS, options);
       return results.map(({ status }) => status);
     };
     expect(await statuses(0)).toEqual(['rejected', 'rejected', 'rejected']);
@@ -113,14 +111,15 @@ describe('Predictor.segment', () => {
     if (encoded === undefined) throw new Error('not encoded');
     const asked = { image: encoded, expressions: ['red circle'] };
     const { question } = await predictor.generate(asked, { maxTokens: 1 });
-    const { gsva, tokenizer } = predictor;
-    const { inputIds } = tokenizeConversation(tokenizer, 'plain', [{ user: question, assistant: null }]);
-    const [written = 0] = (await generate(gsva, encoded, inputIds, { maxTokens: 1 })).ids;
+    const gsva = networkOf(predictor);
+    const { tokenizer, vocabulary } = predictor.asking;
+    const { inputIds } = predictor.asking.tokenized({ user: question, assistant: null });
+    const [written = 0] = (await generate(gsva, vocabulary, encoded, inputIds, { maxTokens: 1 })).ids;
     // Whatever this random model writes first, let it be [SEG].
     swapHeadColumns(gsva, written, gsva.config.tokens.seg);
     const reply = await predictor.generate(asked, { maxTokens: 1 });
     const rejecting = await predictor.generate(asked, { maxTokens: 1, rejectThreshold: 0 });
-    const accepting = await new Predictor(gsva, tokenizer, 'plain', { rejectThreshold: 1 }).generate(asked, {
+    const accepting = await new Predictor(system, gsva, tokenizer, 'plain', { rejectThreshold: 1 }).generate(asked, {
       maxTokens: 1,
     });
     swapHeadColumns(gsva, written, gsva.config.tokens.seg);
@@ -160,10 +159,10 @@ describe('Predictor.refusal', () => {
   test('says why a question cannot be asked: tokens of question and answer, reserved texts', () => {
     expect(predictor.refusal(EXPRESSIONS)).toBeNull();
     expect(predictor.refusal(['a [SEG] of it'], 'class')).toBe('it contains [SEG], which is reserved');
-    const { maxPositionEmbeddings } = predictor.gsva.config.llm;
-    const words = new Array<string>(maxPositionEmbeddings).fill('chair');
+    const { positions } = predictor.network;
+    const words = new Array<string>(positions).fill('chair');
     expect(predictor.refusal([words.join(' ')], 'reason-phrase')).toMatch(
-      new RegExp(`has \\d+ tokens, and the model takes ${maxPositionEmbeddings}`),
+      new RegExp(`has \\d+ tokens, and the model takes ${positions}`),
     );
     expect(predictor.refusal(words, 'where')).not.toBeNull();
   });
@@ -174,8 +173,8 @@ describe('Predictor.force', () => {
     const [a, b] = await predictor.encode([image, randomImage(100, 40, 4)]);
     if (a === undefined || b === undefined) throw new Error('not encoded');
     const replies = await predictor.force([
-      { image: a, expressions: EXPRESSIONS, answers: ['rej', 'seg', 'rej'] },
-      { image: b, expressions: ['star'], answers: ['seg'] },
+      { image: a, expressions: EXPRESSIONS, answers: ['absent', 'found', 'absent'] },
+      { image: b, expressions: ['star'], answers: ['found'] },
     ]);
     expect(replies.map(({ masks }) => masks.map(({ height, width }) => [height, width]))).toEqual([
       [
@@ -190,7 +189,7 @@ describe('Predictor.force', () => {
       const tokens = [...answer.matchAll(/\[(SEG|REJ)\]/g)].map(([, name]) => name);
       expect(tokens).toEqual(results.map(({ status }) => (status === 'rejected' ? 'REJ' : 'SEG')));
     }
-    const [chair] = await predictor.force([{ image: b, expressions: ['chair'], answers: ['seg'], form: 'class' }]);
+    const [chair] = await predictor.force([{ image: b, expressions: ['chair'], answers: ['found'], form: 'class' }]);
     expect(chair?.question).toBe('<image>\n What is chair in this image?');
     expect(chair?.answer).toMatch(/^Sure, \[(SEG|REJ)\]\.$/);
     expect(await predictor.encode([])).toEqual([]);
@@ -226,7 +225,7 @@ describe('loadGsva', () => {
   const folder = mkdtempSync(join(tmpdir(), 'gsva-predictor-'));
   const meta = { conversation: 'plain', stage: 'gsva', description: 'random weights' };
   beforeAll(async () => {
-    await writeModelDirectory(folder, predictor.gsva, { meta, tokenizerDir: fixture('tokenizer') });
+    await writeModel(folder, networkOf(predictor), { meta, tokenizerDir: fixture('tokenizer') });
   });
   afterAll(() => {
     rmSync(folder, { recursive: true });

@@ -12,8 +12,8 @@ import { fixture } from '../helpers/fixtures.js';
 import { largestGap, swapHeadColumns } from './tiny-predictor.js';
 
 const recorded = new ModelCase(fixture('gsva-tiny'));
-const { tokens } = recorded.config;
-const { seg, rej } = tokens;
+const { vocabulary } = recorded;
+const { seg, rej } = recorded.config.tokens;
 let gsva: LlavaSam;
 /** Different lengths; with [REJ] early, late, nowhere, everywhere; and nothing to decide at all. */
 let items: ForcedItem[];
@@ -53,8 +53,8 @@ function withAnswers({ inputIds, labels }: TokenizedConversation, answers: reado
 describe('teacherForce', () => {
   test('a batch gives what its items give alone', async () => {
     for (const masks of ['every', 'given'] as const) {
-      const together = await teacherForce(gsva, items, masks);
-      const alone = (await Promise.all(items.map((item) => teacherForce(gsva, [item], masks)))).flat();
+      const together = await teacherForce(gsva, vocabulary, items, masks);
+      const alone = (await Promise.all(items.map((item) => teacherForce(gsva, vocabulary, [item], masks)))).flat();
       for (const [i, answer] of together.entries()) {
         const other = alone[i];
         expect(answer.outputIds).toEqual(other?.outputIds);
@@ -68,7 +68,7 @@ describe('teacherForce', () => {
   });
 
   test('the second pass, run from the first [REJ] on, has the masks of a whole pass with [SEG] everywhere', async () => {
-    const answers = await teacherForce(gsva, items);
+    const answers = await teacherForce(gsva, vocabulary, items);
     const allSeg = items.map(({ image, conversation }) => {
       const count = conversation.labels.filter((id) => id === seg || id === rej).length;
       return {
@@ -76,7 +76,7 @@ describe('teacherForce', () => {
         conversation: count === 0 ? conversation : withAnswers(conversation, Array<number>(count).fill(seg)),
       };
     });
-    const whole = await teacherForce(gsva, allSeg, 'given');
+    const whole = await teacherForce(gsva, vocabulary, allSeg, 'given');
     expect(answers.map(({ masks }) => masks.length)).toEqual([3, 2, 2, 3, 0]);
     for (const [i, { masks }] of answers.entries()) {
       for (const [j, mask] of masks.entries()) {
@@ -86,7 +86,7 @@ describe('teacherForce', () => {
   });
 
   test('masks of the given [SEG]s have the size of their image', async () => {
-    const answers = await teacherForce(gsva, items, 'given');
+    const answers = await teacherForce(gsva, vocabulary, items, 'given');
     expect(answers.map(({ masks }) => masks.length)).toEqual([2, 2, 0, 2, 0]);
     for (const [i, { masks }] of answers.entries()) {
       for (const { height, width } of masks) expect([height, width]).toEqual([...(items[i]?.image.original ?? [])]);
@@ -100,19 +100,19 @@ describe('teacherForce', () => {
       inputIds: [...inputIds.slice(0, 10), seg, rej, ...inputIds.slice(10)],
       labels: [...labels.slice(0, 10), -100, -100, ...labels.slice(10)],
     };
-    const [answer] = await teacherForce(gsva, [{ image: item.image, conversation: asked }]);
+    const [answer] = await teacherForce(gsva, vocabulary, [{ image: item.image, conversation: asked }]);
     expect(answer?.decisions).toHaveLength(3);
     expect(answer?.outputIds.slice(0, 12)).toEqual(asked.inputIds.slice(0, 12));
   });
 
   test('nothing asked, nothing answered', async () => {
-    expect(await teacherForce(gsva, [])).toEqual([]);
+    expect(await teacherForce(gsva, vocabulary, [])).toEqual([]);
   });
 
   test('with the columns of [SEG] and [REJ] swapped in the head, every probability is the complement', async () => {
-    const [before] = await teacherForce(gsva, [items[0] as ForcedItem]);
+    const [before] = await teacherForce(gsva, vocabulary, [items[0] as ForcedItem]);
     swapHeadColumns(gsva, seg, rej);
-    const [after] = await teacherForce(gsva, [items[0] as ForcedItem]);
+    const [after] = await teacherForce(gsva, vocabulary, [items[0] as ForcedItem]);
     swapHeadColumns(gsva, seg, rej);
     for (const [i, { rejectProbability }] of (before?.decisions ?? []).entries()) {
       expect(rejectProbability + (after?.decisions[i]?.rejectProbability ?? 0)).toBeCloseTo(1, 5);
@@ -122,8 +122,16 @@ describe('teacherForce', () => {
 
 describe('the decision', () => {
   test('at a given [SEG] anything else rejects; at a given [REJ] anything else segments', () => {
-    expect([seg, rej, 17].map((argmax) => forcedDecision(argmax, seg, tokens))).toEqual(['seg', 'rej', 'rej']);
-    expect([seg, rej, 17].map((argmax) => forcedDecision(argmax, rej, tokens))).toEqual(['seg', 'rej', 'seg']);
+    expect([seg, rej, 17].map((argmax) => forcedDecision(argmax, seg, vocabulary))).toEqual([
+      'found',
+      'absent',
+      'absent',
+    ]);
+    expect([seg, rej, 17].map((argmax) => forcedDecision(argmax, rej, vocabulary))).toEqual([
+      'found',
+      'absent',
+      'found',
+    ]);
   });
 
   test('the probability of a rejection is the softmax over [REJ] and [SEG] alone', () => {
@@ -131,12 +139,12 @@ describe('the decision', () => {
     logits[17] = 50;
     logits[seg] = 1;
     logits[rej] = 3;
-    const { argmax, rejectProbability } = readNextToken(logits, tokens);
+    const { argmax, rejectProbability } = readNextToken(logits, vocabulary);
     expect(argmax).toBe(17);
     expect(rejectProbability).toBeCloseTo(Math.exp(3) / (Math.exp(3) + Math.exp(1)), 6);
     logits[rej] = 3000;
-    expect(readNextToken(logits, tokens).rejectProbability).toBe(1);
+    expect(readNextToken(logits, vocabulary).rejectProbability).toBe(1);
     logits[rej] = -3000;
-    expect(readNextToken(logits, tokens).rejectProbability).toBe(0);
+    expect(readNextToken(logits, vocabulary).rejectProbability).toBe(0);
   });
 });

@@ -2,7 +2,8 @@
 import { Tokenizer } from '../../src/data/text/tokenizer.js';
 import * as tf from '../../src/engine/tf.js';
 import { Predictor } from '../../src/inference/predictor.js';
-import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';
+import { system } from '../../src/systems/gsva/system.js';
+import { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import { Random } from '../../src/random.js';
 import { ADDED_TOKENS } from '../../src/special-tokens.js';
 import type { RgbImage } from '../../src/types.js';
@@ -12,7 +13,13 @@ import { fixture } from '../helpers/fixtures.js';
 export function tinyPredictor(): Predictor {
   const tokenizer = Tokenizer.fromDirectory(fixture('tokenizer'));
   tokenizer.addTokens(ADDED_TOKENS);
-  return new Predictor(new ModelCase(fixture('gsva-tiny')).buildModel(), tokenizer, 'plain');
+  return new Predictor(system, new ModelCase(fixture('gsva-tiny')).buildModel(), tokenizer, 'plain');
+}
+
+/** The network of a predictor of GSVA. */
+export function networkOf({ network }: Predictor): LlavaSam {
+  if (network instanceof LlavaSam) return network;
+  throw new Error('the network is not a LlavaSam');
 }
 
 /** Noise with a few larger patches; seeded. */

@@ -9,21 +9,23 @@ import { evaluationAnswer, trainingAnswer } from '../../src/systems/gsva/prompts
 import { questionOf } from '../../src/systems/gsva/question-forms.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
-import { parseAnswer, parseAnswerInOrder } from '../../src/inference/answer-parser.js';
+import { parseAnswer, parseAnswerInOrder } from '../../src/systems/gsva/answers.js';
 import { loadPredictor } from '../../src/inference/load-predictor.js';
 import { Predictor } from '../../src/inference/predictor.js';
 import { teacherForce } from '../../src/inference/teacher-forcing.js';
-import { forcedDecision, readNextToken, type TokenAnswer } from '../../src/inference/token-decision.js';
-import { writeModelDirectory } from '../../src/checkpoints/checkpoint-directory.js';
+import { forcedDecision, readNextToken } from '../../src/inference/token-decision.js';
 import { Random } from '../../src/random.js';
 import type { Variant } from '../../src/variant.js';
 import { TOKENIZER_DIR } from '../helpers/small-experiment.js';
 import { smallModel } from '../helpers/small-model.js';
 import { configOf, SMALL_EIGHT, tokenizerOf, VARIANT_NAMES, VARIANTS } from '../helpers/variants.js';
 import { largestGap, randomImage } from './tiny-predictor.js';
+import { writeModel } from '../helpers/model-folder.js';
+import { system } from '../../src/systems/gsva/system.js';
+import type { Answer } from '../../src/systems/system.js';
 
 const EXPRESSIONS = ['red circle', 'green bar', 'both squares'];
-const ANSWERS: readonly TokenAnswer[] = ['seg', 'rej', 'seg'];
+const ANSWERS: readonly Answer[] = ['found', 'absent', 'found'];
 const image = randomImage(40, 60, 3);
 let tensors = 0;
 
@@ -38,7 +40,7 @@ afterEach(() => {
 });
 
 async function withPredictor<T>(variant: Variant, use: (predictor: Predictor) => Promise<T>): Promise<T> {
-  const predictor = new Predictor(smallModel(7, configOf(variant)), tokenizerOf(variant), 'plain', { variant });
+  const predictor = new Predictor(system, smallModel(7, configOf(variant)), tokenizerOf(variant), 'plain', { variant });
   try {
     return await use(predictor);
   } finally {
@@ -49,7 +51,7 @@ async function withPredictor<T>(variant: Variant, use: (predictor: Predictor) =>
 test('what is put in the mouth of each variant', () => {
   const given = VARIANT_NAMES.map((name) => {
     const variant = VARIANTS[name];
-    const targets = EXPRESSIONS.map((expression, i) => ({ expression, isEmpty: ANSWERS[i] === 'rej' }));
+    const targets = EXPRESSIONS.map((expression, i) => ({ expression, isEmpty: ANSWERS[i] === 'absent' }));
     const groups = variant.multipleSeg ? [targets] : targets.map((target) => [target]);
     return [name, groups.map((some) => evaluationAnswer(some, variant)).join(' | ')];
   });
@@ -103,23 +105,23 @@ describe.each(VARIANT_NAMES)('%s', (name) => {
   test('every training answer is understood when the model writes it itself', () => {
     const { tokens } = configOf(variant);
     const tokenizer = tokenizerOf(variant);
-    const targets = EXPRESSIONS.map((expression, i) => ({ expression, isEmpty: ANSWERS[i] === 'rej' }));
+    const targets = EXPRESSIONS.map((expression, i) => ({ expression, isEmpty: ANSWERS[i] === 'absent' }));
     const groups = variant.multipleSeg ? [targets] : targets.map((target) => [target]);
     for (let seed = 0; seed < 20; seed++) {
       for (const some of groups) {
         const ids = tokenizer.encode(trainingAnswer(new Random(seed), some, 'res', variant), { addBos: false });
-        const parts: { text: string; answer: TokenAnswer }[] = [];
+        const parts: { text: string; answer: Answer }[] = [];
         let begin = 0;
         for (const [i, id] of ids.entries()) {
           if (id !== tokens.rej && !segIds(tokens).includes(id)) continue;
           const text = tokenizer.decode(ids.slice(begin, i), { skipSpecial: true });
-          parts.push({ text, answer: id === tokens.rej ? 'rej' : 'seg' });
+          parts.push({ text, answer: id === tokens.rej ? 'absent' : 'found' });
           begin = i + 1;
         }
         const parse = variant.expressionBeforeSeg ? parseAnswer : parseAnswerInOrder;
         const asked = some.map(({ expression }) => expression);
         expect(parse(parts, asked)).toEqual({ parts: some.map((_, i) => i), unknown: [], repeated: [], unanswered: 0 });
-        const wanted = some.map(({ isEmpty }) => (isEmpty && variant.reject ? 'rej' : 'seg'));
+        const wanted = some.map(({ isEmpty }) => (isEmpty && variant.reject ? 'absent' : 'found'));
         expect(parts.map(({ answer }) => answer)).toEqual(wanted);
       }
     }
@@ -127,7 +129,7 @@ describe.each(VARIANT_NAMES)('%s', (name) => {
 });
 
 test('answers in order: what is missing and what is too much', () => {
-  const part = { text: '', answer: 'seg' } as const;
+  const part = { text: '', answer: 'found' } as const;
   expect(parseAnswerInOrder([part], ['a', 'b'])).toEqual({
     parts: [0, null],
     unknown: [],
@@ -143,7 +145,7 @@ test('a smaller number of pixels makes less absent', () =>
     const threshold = predictor.segment(image, EXPRESSIONS, { rejectThreshold: 0.5 });
     await expect(threshold).rejects.toThrow('rejectThreshold is for models with [REJ]');
     expect(results.map(({ status }) => status)).toEqual(['segmented', 'segmented', 'segmented']);
-    const strict = new Predictor(predictor.gsva, predictor.tokenizer, 'plain', {
+    const strict = new Predictor(system, predictor.network, predictor.asking.tokenizer, 'plain', {
       variant: { ...VARIANTS['no-rej'], minimumPixels: 40 * 60 + 1 },
     });
     const none = await strict.segment(image, EXPRESSIONS);
@@ -152,28 +154,35 @@ test('a smaller number of pixels makes less absent', () =>
 
 test('eight [SEG]: any of them is [SEG], and their probabilities stand together against that of [REJ]', () => {
   const { tokens } = SMALL_EIGHT;
+  const vocabulary = system.vocabulary(SMALL_EIGHT, { variant: VARIANTS['eight-seg'] });
   const last = tokens.moreSegs?.at(-1) ?? 0;
-  expect([forcedDecision(last, tokens.seg, tokens), forcedDecision(last, tokens.rej, tokens)]).toEqual(['seg', 'seg']);
+  expect([forcedDecision(last, tokens.seg, vocabulary), forcedDecision(last, tokens.rej, vocabulary)]).toEqual([
+    'found',
+    'found',
+  ]);
   const logits = new Float32Array(SMALL_EIGHT.llm.vocabSize).fill(-50);
   for (const id of segIds(tokens)) logits[id] = 2;
   logits[tokens.rej] = 2 + Math.log(8);
-  expect(readNextToken(logits, tokens).rejectProbability).toBeCloseTo(0.5, 6);
+  expect(readNextToken(logits, vocabulary).rejectProbability).toBeCloseTo(0.5, 6);
 });
 
 test('eight [SEG]: the second pass reads each [REJ] as the [SEG] of its place', () =>
   withPredictor(VARIANTS['eight-seg'], async (predictor) => {
-    const { gsva, tokenizer } = predictor;
+    const { network } = predictor;
+    const { tokenizer, vocabulary } = predictor.asking;
     const [encoded] = await predictor.encode([image]);
     if (encoded === undefined) throw new Error('not encoded');
-    const conversation = (answers: readonly TokenAnswer[]) => {
-      const targets = EXPRESSIONS.map((expression, i) => ({ expression, isEmpty: answers[i] === 'rej' }));
+    const conversation = (answers: readonly Answer[]) => {
+      const targets = EXPRESSIONS.map((expression, i) => ({ expression, isEmpty: answers[i] === 'absent' }));
       const assistant = evaluationAnswer(targets, VARIANTS['eight-seg']);
       return tokenizeConversation(tokenizer, 'plain', [{ user: '<image>\nWhat is it?', assistant }]);
     };
-    const [rejected] = await teacherForce(gsva, [
-      { image: encoded, conversation: conversation(['seg', 'rej', 'rej']) },
+    const [rejected] = await teacherForce(network, vocabulary, [
+      { image: encoded, conversation: conversation(['found', 'absent', 'absent']) },
     ]);
-    const [present] = await teacherForce(gsva, [{ image: encoded, conversation: conversation(['seg', 'seg', 'seg']) }]);
+    const [present] = await teacherForce(network, vocabulary, [
+      { image: encoded, conversation: conversation(['found', 'found', 'found']) },
+    ]);
     for (const [i, { data }] of (rejected?.masks ?? []).entries()) {
       expect(largestGap(data, present?.masks[i]?.data ?? [])).toBeLessThan(1e-4);
     }
@@ -187,13 +196,13 @@ test('a folder keeps the variant and the ids, and gives them back', async () => 
       const variant = VARIANTS[name];
       const gsva = smallModel(7, configOf(variant));
       const meta = { conversation: 'plain', stage: 'gsva', description: 'small', variant };
-      await writeModelDirectory(scratch, gsva, { meta, tokenizerDir: TOKENIZER_DIR });
+      await writeModel(scratch, gsva, { meta, tokenizerDir: TOKENIZER_DIR });
       gsva.dispose();
-      const loaded = loadPredictor(scratch);
-      expect(loaded.predictor.variant).toEqual(variant);
+      const loaded = await loadPredictor(scratch);
+      expect(loaded.predictor.asking.vocabulary).toEqual(system.vocabulary(configOf(variant), { variant }));
       expect(loaded.meta.variant).toEqual(name === 'gsva' ? undefined : variant);
-      expect(loaded.predictor.gsva.config).toEqual(configOf(variant));
-      expect(loaded.predictor.tokenizer.tokenId('[SEG007]')).toBe(name === 'eight-seg' ? 610 : undefined);
+      expect(loaded.predictor.network.config).toEqual(configOf(variant));
+      expect(loaded.predictor.asking.tokenizer.tokenId('[SEG007]')).toBe(name === 'eight-seg' ? 610 : undefined);
       loaded.predictor.dispose();
     }
   } finally {

@@ -1,9 +1,9 @@
 /** From a request to facts and encoder inputs, the work of a worker thread. Results are plain data, to be transferred. */
 import { messageOf, UserError } from '../../errors.js';
 import { Random } from '../../random.js';
-import type { BinaryMask } from '../../types.js';
+import type { BinaryMask, PreparedImage } from '../../types.js';
 import { makeSample, type SampleMakers } from './make-sample.js';
-import { type EncoderNeeds, type PartlyPreparedImage, prepareImageFor } from '../image/prepare-image.js';
+import { prepareImage, TEXT_ENCODERS } from '../image/prepare-image.js';
 import type { DatasetKind, Facts } from '../facts.js';
 import type { RequestOf, SampleOptions, TrainingSample } from './training-sample.js';
 
@@ -23,16 +23,16 @@ export interface LoadJob {
   /** State of the generator of the draw. */
   readonly random: readonly number[];
   readonly acceptAllAbsent: boolean;
-  /** Whose features of the image the caller has yet to compute: F_V2's, if the conversations ask for masks at all. */
-  readonly needs: EncoderNeeds;
+  /** Encoders whose features the caller has yet to compute; those for masks alone only count where masks are asked for. */
+  readonly needs: ReadonlySet<string>;
 }
 
 /** `none`: another is to be drawn. `bad`: the files of this sample cannot be used. */
 export type LoadResult =
   | {
       readonly kind: 'sample';
-      /** null where no encoder is to see it: then it is not even decoded. */
-      readonly image: PartlyPreparedImage | null;
+      /** null where no encoder needs it: then it is not even decoded. */
+      readonly image: PreparedImage | null;
       readonly facts: Facts;
       /** State of the generator behind the draws of the facts. */
       readonly random: readonly number[];
@@ -60,20 +60,20 @@ export async function loadSample(job: LoadJob, settings: LoadSettings, makers?: 
 async function prepare(
   { image }: TrainingSample,
   withMasks: boolean,
-  { clip, sam }: EncoderNeeds,
+  all: ReadonlySet<string>,
   { clipSize, samSize }: LoadSettings,
-): Promise<PartlyPreparedImage | null> {
-  const needs = { clip, sam: sam && withMasks };
-  return needs.clip || needs.sam ? prepareImageFor(needs, await image(), clipSize, samSize) : null;
+): Promise<PreparedImage | null> {
+  const needs = withMasks ? all : new Set([...all].filter((name) => TEXT_ENCODERS.has(name)));
+  return needs.size > 0 ? prepareImage(await image(), clipSize, samSize, needs) : null;
 }
 
 /** The buffers of a result, to be moved to another thread instead of copied. */
 export function buffersOf(result: LoadResult): ArrayBuffer[] {
   if (result.kind !== 'sample') return [];
   const { image, facts } = result;
-  const mask = facts.targets.find((target) => target.mask !== null)?.mask;
-  const arrays = [image?.clipInput ?? null, image?.samInput ?? null, mask?.data ?? null];
-  return arrays.flatMap((array) => (array === null ? [] : [array.buffer as ArrayBuffer]));
+  const mask = facts.targets.find((target) => target.mask !== null)?.mask?.data;
+  const arrays = [...Object.values(image?.inputs ?? {}), ...(mask === undefined ? [] : [mask])];
+  return arrays.map((array) => array.buffer as ArrayBuffer);
 }
 
 /** Masks as parts of one new buffer: some share theirs, others have one that belongs to a decoder and cannot be moved. */

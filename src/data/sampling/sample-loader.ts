@@ -4,7 +4,8 @@
  * are loaded, and in which order they are taken, is the caller's business (see training/prefetcher.ts).
  */
 import { messageOf, UserError } from '../../errors.js';
-import type { EncoderNeeds, PartlyPreparedImage } from '../image/prepare-image.js';
+import type { PreparedImage } from '../../types.js';
+import { ALL_ENCODERS } from '../image/prepare-image.js';
 import { type BadSample, BadSamples } from './bad-samples.js';
 import { type LoadJob, type LoadResult, loadSample, type LoadSettings } from './load-sample.js';
 import type { SampleMakers } from './make-sample.js';
@@ -34,8 +35,8 @@ export interface LoadedSample {
   readonly name: string;
   /** Which image it is, the same for all draws of it. */
   readonly key: string;
-  /** For the encoders that the caller named, F_V2 only where there are masks; null where none is to see it. */
-  readonly image: PartlyPreparedImage | null;
+  /** For the encoders that the caller named; null where none needs it. */
+  readonly image: PreparedImage | null;
   /** At least one; each is learned from by itself. Masks are of the image's size. */
   readonly conversations: readonly Lesson[];
 }
@@ -49,10 +50,8 @@ export interface ImageToLoad {
   readonly kind: DatasetKind;
 }
 
-/** Which encoders have yet to see an image. */
-export type FindNeeds = (image: ImageToLoad) => Promise<EncoderNeeds>;
-
-const ALL_NEEDED: EncoderNeeds = { clip: true, sam: true };
+/** Encoders whose features of an image are not known yet. */
+export type FindNeeds = (image: ImageToLoad) => Promise<ReadonlySet<string>>;
 
 const STANDARD_BAD_SHARE = 0.01;
 /** Draws of the same image without a present target before such a draw is accepted. */
@@ -89,7 +88,7 @@ export class SampleLoader {
   /**
    * The sample at a position; null where the source keeps to one image (whole epochs) and that image is bad. Any number
    * of calls may be under way. After an error all further calls fail with it.
-   * @param findNeeds asked before each attempt; default: both encoders are to see the image
+   * @param findNeeds asked before each attempt; default: every encoder
    * @throws UserError where too many samples are bad, or a set gives nothing to learn from
    */
   async load(position: number, findNeeds?: FindNeeds): Promise<LoadedSample | null> {
@@ -122,7 +121,7 @@ export class SampleLoader {
     const isLast = attempt >= (keepsImage ? REDRAWS_OF_IMAGE : MOST_DRAWS - 1);
     const key = `${index} ${set.name}`;
     const { name, result } = await this.result(draw, keepsImage && isLast, ({ image: path, kind }) => {
-      return findNeeds?.({ key, path, kind }) ?? Promise.resolve(ALL_NEEDED);
+      return findNeeds?.({ key, path, kind }) ?? Promise.resolve(ALL_ENCODERS);
     });
     if (result.kind === 'sample') {
       this.bad.addGood();
@@ -146,7 +145,7 @@ export class SampleLoader {
   private async result(
     { set, index, random }: SampleDraw,
     acceptAllAbsent: boolean,
-    needsOf: (request: LoadJob['request']) => Promise<EncoderNeeds>,
+    needsOf: (request: LoadJob['request']) => Promise<ReadonlySet<string>>,
   ): Promise<{ readonly name: string; readonly result: LoadResult }> {
     let request: LoadJob['request'];
     try {

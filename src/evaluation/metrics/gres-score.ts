@@ -20,14 +20,15 @@
  * and it is no decision either: nothing counts as right that was not said. A present target then has IoU 0, its area
  * joins the union, and it is wrong for T-acc; an absent one scores gIoU 0 and is wrong for N-acc.
  */
+import type { Answer as Decision } from '../../systems/system.js';
 import type { BinaryMask } from '../../types.js';
 import { maskOverlap } from './mask-overlap.js';
 
 export const GRES_PROTOCOLS = ['reference', 'strict', 'generate'] as const;
 export type GresProtocol = (typeof GRES_PROTOCOLS)[number];
 
-/** How an expression was answered: [SEG], [REJ], or neither. */
-export type Answer = 'seg' | 'rej' | 'none';
+/** How an expression was answered, if at all. */
+export type Answer = Decision | 'none';
 
 export interface GresPrediction {
   /** At the target's size. May be null where the protocol does not look at it (see `scoreGres`). */
@@ -61,11 +62,11 @@ export function scoreGres(protocol: GresProtocol, { prediction, target, answer }
   if (keepsRejectedMask && answer === 'none') {
     throw new RangeError("scoreGres: under 'reference' every expression is answered with [SEG] or [REJ]");
   }
-  const mask = answer === 'seg' || keepsRejectedMask ? prediction : null;
+  const mask = answer === 'found' || keepsRejectedMask ? prediction : null;
   const overlap = maskOverlap(mask, target);
   const targetIsEmpty = overlap.targetArea === 0;
   if (targetIsEmpty) {
-    const decisionIsRight = answer === 'rej';
+    const decisionIsRight = answer === 'absent';
     // A right rejection leaves both sums of cIoU alone, also where the second pass drew a mask.
     const union = decisionIsRight ? 0 : overlap.predictedArea;
     return { targetIsEmpty, decisionIsRight, iou: decisionIsRight ? 1 : 0, intersection: 0, union };
@@ -74,5 +75,5 @@ export function scoreGres(protocol: GresProtocol, { prediction, target, answer }
     throw new RangeError("scoreGres: under 'reference' a rejected expression needs the mask of the second pass");
   }
   const { intersection, union } = overlap;
-  return { targetIsEmpty, decisionIsRight: answer === 'seg', iou: intersection / union, intersection, union };
+  return { targetIsEmpty, decisionIsRight: answer === 'found', iou: intersection / union, intersection, union };
 }

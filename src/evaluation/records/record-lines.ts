@@ -8,10 +8,10 @@
  * An image counts when its closing line is there; what stands after the last one is what a crash cut off.
  */
 import { rleFromString } from '../../data/masks/coco-mask.js';
-import { QUESTION_SETTINGS } from '../../systems/gsva/question-forms.js';
 import { UserError } from '../../errors.js';
 import { JsonReader } from '../../io/json/json-reader.js';
 import { readTextLines } from '../../io/text-lines.js';
+import { RECORDED_WORDS } from '../../systems/recorded-words.js';
 import { BENCHMARK_NAMES } from '../benchmarks/benchmarks.js';
 import { GRES_PROTOCOLS } from '../metrics/gres-score.js';
 import {
@@ -25,7 +25,7 @@ import {
 import { gsvaCommand } from '../../program.js';
 
 const HEADER = 'gsva-records';
-const ANSWERS = ['seg', 'rej', 'none'] as const;
+const ANSWERS = ['found', 'absent', 'none'] as const;
 /** Far more than the runs of any mask take; bounds what a hostile file makes us hold. */
 const LONGEST_LINE = 2 ** 26;
 
@@ -41,7 +41,9 @@ export function headerLine(header: RecordHeader): string {
 
 /** All lines of an image, the closing one last. */
 export function imageLines({ records, ...image }: ImageRecord): string {
-  const lines = records.map((record) => JSON.stringify({ kind: 'expression', ...record }));
+  const lines = records.map((record) =>
+    JSON.stringify({ kind: 'expression', ...record, answer: RECORDED_WORDS[record.answer] }),
+  );
   lines.push(JSON.stringify({ kind: 'image', ...image, expressions: records.length }));
   return `${lines.join('\n')}\n`;
 }
@@ -103,7 +105,7 @@ export function readHeader(path: string, line: Line | undefined): RecordHeader {
     dataset: root.key('dataset').string(),
     split: root.key('split').string(),
     benchmark: root.key('benchmark').oneOf(BENCHMARK_NAMES),
-    question: root.key('question').oneOf(QUESTION_SETTINGS),
+    question: root.key('question').string(),
     protocols,
     images: root.key('images').integer({ min: 0 }),
     batch: root.key('batch').integer({ min: 1 }),
@@ -130,6 +132,11 @@ function readDate(date: JsonReader): string {
   return Number.isNaN(Date.parse(date.string())) ? date.fail('a date') : date.string();
 }
 
+function readAnswer(word: JsonReader): ExpressionRecord['answer'] {
+  const written = word.oneOf(Object.values(RECORDED_WORDS));
+  return ANSWERS.find((answer) => RECORDED_WORDS[answer] === written) ?? 'none';
+}
+
 export function readExpression(root: JsonReader): ExpressionRecord {
   const count = (key: string): number => root.key(key).integer({ min: 0 });
   const [height, width] = [root.key('height').integer({ min: 1 }), root.key('width').integer({ min: 1 })];
@@ -145,7 +152,7 @@ export function readExpression(root: JsonReader): ExpressionRecord {
     index: count('index'),
     expression: root.key('expression').string(),
     targets: count('targets'),
-    answer: root.key('answer').oneOf(ANSWERS),
+    answer: readAnswer(root.key('answer')),
     rejectProbability: root.optional('rejectProbability')?.number({ min: 0, max: 1 }) ?? null,
     score: root.key('score').number({ min: 0, max: 1 }),
     targetIsEmpty: root.key('targetIsEmpty').boolean(),

@@ -3,7 +3,6 @@
  * interrupted run, to join the shards of one, to compare two, and to draw what went wrong. No pixels of images; masks
  * are COCO's compressed runs.
  */
-import type { QuestionSetting } from '../../systems/gsva/question-forms.js';
 import type { BenchmarkName } from '../benchmarks/benchmarks.js';
 import type { FigureRecord } from '../figures.js';
 import type { Answer, GresProtocol } from '../metrics/gres-score.js';
@@ -27,7 +26,7 @@ export interface RunIdentity {
   /** Which figures are reported of it. */
   readonly benchmark: BenchmarkName;
   /** How expressions are asked for, where the dataset does not prescribe it; 'default': by each protocol's own form. */
-  readonly question: QuestionSetting;
+  readonly question: string;
   /** At least one, each once. */
   readonly protocols: readonly GresProtocol[];
   /** Images of the split that the whole run goes through, over all shards. */
@@ -41,9 +40,9 @@ export interface RunIdentity {
   readonly checkpoint: string;
   /** SHA-256 over the files of its weights. */
   readonly weightsDigest: string;
-  /** [REJ] from this probability on; null where the most probable token decides. */
+  /** Absent from this probability on; null where the most probable token decides. */
   readonly rejectThreshold: number | null;
-  /** A mask of fewer pixels counts as [REJ]; 0 where none does. */
+  /** A mask of fewer pixels counts as absent; 0 where none does. */
   readonly minimumPixels: number;
   /** ReasonSeg: whether ignored regions are left out of the judgement; as published, they belong to the target. */
   readonly honourIgnore: boolean;
@@ -89,7 +88,7 @@ export interface RecordedReply {
   readonly answer: string;
 }
 
-/** Where a free answer went past its question, in [SEG] and [REJ] tokens or expressions. */
+/** Where a free answer went past its question, in decisions or expressions. */
 export interface RecordedFaults {
   readonly unknown: number;
   readonly repeated: number;

@@ -75,14 +75,14 @@ export function publishedTable({ head, rows }: PublishedTable): PageTable {
   return { head, rows: rows.map(({ cells }) => cells), rowClasses };
 }
 
-export const ANSWER_WORDS = { seg: 'segmented', rej: 'rejected', none: 'not answered' } as const;
+export const ANSWER_WORDS = { found: 'segmented', absent: 'rejected', none: 'not answered' } as const;
 
 /** "present, segmented, IoU 0.512, P(reject) 0.034" */
 export function answerWords({ targetIsEmpty, answer, iou, rejectProbability }: ExpressionRecord): string {
   return [
     targetIsEmpty ? 'absent' : 'present',
     ANSWER_WORDS[answer],
-    ...(targetIsEmpty || answer !== 'seg' ? [] : [`IoU ${formatFigure(iou)}`]),
+    ...(targetIsEmpty || answer !== 'found' ? [] : [`IoU ${formatFigure(iou)}`]),
     ...(rejectProbability === null ? [] : [`P(reject) ${formatFigure(rejectProbability)}`]),
   ].join(', ');
 }

@@ -82,7 +82,7 @@ function sceneCard({ failure, image, expressions }: FailureScene, id: string, ur
     backdrop: record.targetIsEmpty ? 'dark' : 'natural',
     expressions: expressions.map(({ target, prediction, record: { answer } }) => ({
       truth: target,
-      prediction: answer === 'seg' ? prediction : null,
+      prediction: answer === 'found' ? prediction : null,
       without: words.ANSWER_WORDS[answer],
     })),
   });
@@ -102,7 +102,7 @@ ${expressions.map((each, index) => legendEntry(each, index, isAlone ? null : id)
 /** @param view id of the pictures in which the expression is chosen; null where it is the only one */
 function legendEntry({ record }: SceneExpression, index: number, view: string | null): Markup {
   const color = hexColor(expressionColor(index));
-  const hollow = record.answer === 'seg' ? '' : ' hollow';
+  const hollow = record.answer === 'found' ? '' : ' hollow';
   const label = markup`<i class="swatch${hollow}" style="color:${color}"></i>
 <span><bdi>${record.expression}</bdi> <small>${words.answerWords(record)}</small></span>`;
   const failing = index === 0 ? raw(' class="failing"') : null;

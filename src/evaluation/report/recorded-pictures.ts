@@ -105,7 +105,7 @@ function resultOf(record: ExpressionRecord): SegmentResult {
   const { expression, answer, predictedArea: area, rejectProbability, score, height: rows, width: columns } = record;
   const nothing = { mask: null, box: null, area: 0, score: 0 } as const;
   if (answer === 'none') return { expression, status: 'no-seg-token', ...nothing, rejectProbability: null };
-  if (answer === 'rej') return { expression, status: 'rejected', ...nothing, rejectProbability };
+  if (answer === 'absent') return { expression, status: 'rejected', ...nothing, rejectProbability };
   const mask = maskOf(record);
   if (mask === null || record.mask === null || area === 0) {
     const empty = mask ?? { data: new Uint8Array(rows * columns), height: rows, width: columns };

@@ -24,7 +24,7 @@ export function drawScene({ failure, image, expressions }: FailureScene): SceneP
   };
   return {
     truth: draw(expressions.map(({ target }) => target)),
-    prediction: draw(expressions.map(({ prediction, record }) => (record.answer === 'seg' ? prediction : null))),
+    prediction: draw(expressions.map(({ prediction, record }) => (record.answer === 'found' ? prediction : null))),
   };
 }
 

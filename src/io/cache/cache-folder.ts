@@ -4,6 +4,7 @@
  *
  *     ab/abcd….entry          an entry: 64 hexadecimal digits, in the folder of the first two
  *     writing/HOST-PID-X      an entry that a process is writing now
+ *     kind                    what the entries are, in words
  *
  * Names of any other form are not ours and are left alone.
  */
@@ -16,19 +17,16 @@ import { isRunning } from '../atomic/atomic-file.js';
 const SUFFIX = '.entry';
 const ENTRY = /^[0-9a-f]{64}\.entry$/;
 const SHELF = /^[0-9a-f]{2}$/;
-const WRITING = 'writing';
 const TEMPORARY = /^([0-9a-f]{8})-(\d+)-[0-9a-f]{12}$/;
-/** What a process of another machine, which cannot be asked, has not touched for so long is left over. */
+/** Age from which a file of another machine's process, which cannot be asked, is left over. */
 const LEFT_OVER_MS = 3_600_000;
-/** Files looked at in one go. */
-const AT_ONCE = 64;
 
 const THIS_HOST = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
 
 export interface EntryFile {
   readonly path: string;
   readonly bytes: number;
-  /** When it was last used, in milliseconds since 1970. */
+  /** Time of the last use, in milliseconds since 1970. */
   readonly usedAt: number;
 }
 
@@ -38,28 +36,25 @@ export function entryPath(dir: string, key: Buffer): string {
 }
 
 export function writingFolder(dir: string): string {
-  return join(dir, WRITING);
+  return join(dir, 'writing');
 }
 
 /** A name under which an entry can be written, unlike that of any other process. */
 export function temporaryPath(dir: string): string {
-  return join(dir, WRITING, `${THIS_HOST}-${process.pid}-${randomBytes(6).toString('hex')}`);
+  return join(writingFolder(dir), `${THIS_HOST}-${process.pid}-${randomBytes(6).toString('hex')}`);
 }
 
-/** All entries there are, in no order. */
+/** All entries, in no order. */
 export async function listEntries(dir: string): Promise<EntryFile[]> {
   const found: EntryFile[] = [];
-  for (const shelf of await namesIn(dir, SHELF)) {
-    found.push(...(await filesOf(join(dir, shelf), await namesIn(join(dir, shelf), ENTRY))));
-  }
+  for (const shelf of await namesIn(dir, SHELF)) found.push(...(await filesIn(join(dir, shelf), ENTRY)));
   return found;
 }
 
 /** Removes what ended processes were writing; bytes of what others are writing now. */
 export async function sweepWriting(dir: string): Promise<number> {
-  const folder = writingFolder(dir);
   let bytes = 0;
-  for (const file of await filesOf(folder, await namesIn(folder, TEMPORARY))) {
+  for (const file of await filesIn(writingFolder(dir), TEMPORARY)) {
     if (isLeftOver(file)) await rm(file.path, { force: true });
     else bytes += file.bytes;
   }
@@ -75,38 +70,25 @@ function isLeftOver({ path, usedAt }: EntryFile): boolean {
 }
 
 async function namesIn(folder: string, form: RegExp): Promise<string[]> {
+  const names = (await unlessGone(readdir(folder))) ?? [];
+  return names.filter((name) => form.test(name));
+}
+
+async function filesIn(folder: string, form: RegExp): Promise<EntryFile[]> {
+  const found = (await namesIn(folder, form)).map(async (name) => {
+    const path = join(folder, name);
+    const file = await unlessGone(stat(path));
+    return file === null ? [] : [{ path, bytes: file.size, usedAt: file.mtimeMs }];
+  });
+  return (await Promise.all(found)).flat();
+}
+
+/** null where a file is absent, or was removed meanwhile. */
+export async function unlessGone<T>(result: Promise<T>): Promise<T | null> {
   try {
-    return (await readdir(folder)).filter((name) => form.test(name));
+    return await result;
   } catch (error) {
-    if (isGone(error)) return [];
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;
   }
-}
-
-async function filesOf(folder: string, names: readonly string[]): Promise<EntryFile[]> {
-  const found: EntryFile[] = [];
-  for (let first = 0; first < names.length; first += AT_ONCE) {
-    const some = names.slice(first, first + AT_ONCE).map((name) => fileAt(join(folder, name)));
-    for (const file of await Promise.all(some)) if (file !== null) found.push(file);
-  }
-  return found;
-}
-
-async function fileAt(path: string): Promise<EntryFile | null> {
-  try {
-    const { size, mtimeMs } = await stat(path);
-    return { path, bytes: size, usedAt: mtimeMs };
-  } catch (error) {
-    if (isGone(error)) return null;
-    throw error;
-  }
-}
-
-/** Whether a file was not there (any more). */
-export function isGone(error: unknown): boolean {
-  return codeOf(error) === 'ENOENT';
-}
-
-function codeOf(error: unknown): unknown {
-  return typeof error === 'object' && error !== null && 'code' in error ? error.code : null;
 }

@@ -3,69 +3,71 @@
  *
  * - An entry is written under a temporary name, synced and renamed, so a kill -9 at any moment leaves a whole entry or
  *   none; what it leaves of the temporary file is removed by whoever opens or measures the cache next.
- * - An entry is checked whenever it is read. A damaged one is deleted and counts as not there.
+ * - An entry is checked whenever it is read. A damaged one is deleted and counts as a miss.
  * - No locks. Each process measures the folder after it has written 1/128 of the bound and makes room from 15/16 of it
  *   down to 7/8, so that up to eight processes stay within the bound. An entry that is larger than this 1/128 is counted
  *   once more between writing and renaming: whoever of several comes last sees the others' and gives way.
  * - Room is made from the entries that were used least recently, but never from those used since the cache was opened:
  *   epochs use every image once, and pushing out one to be used soon for another gains nothing. (With room for half of
- *   the images and an order drawn anew in every epoch, the least recently used rule alone would find 15 % of them, this
- *   one finds 50 %.) Where nothing older is left, a new entry is not kept.
+ *   the images and a new order in every epoch, the least recently used rule alone would find 15 % of them, this one
+ *   finds 50 %.) Where nothing older is left, a new entry is not kept.
  *
  * Nothing here makes a training run fail once the folder could be opened: what cannot be read or written is counted,
  * and the first such thing is reported.
  */
-import { mkdir, open, rename, rm } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { UserError, messageOf } from '../../errors.js';
 import { bytesText } from '../../machine.js';
-import { DamagedEntry, HEADER_BYTES, KEY_BYTES, MOST_CONTENT_BYTES, entryHeader, readEntry } from './cache-entry.js';
-import { entryPath, isGone, listEntries, sweepWriting, temporaryPath, writingFolder } from './cache-folder.js';
+import { writeFileAtomic } from '../atomic/atomic-file.js';
+import { DamagedEntry, HEADER_BYTES, MOST_CONTENT_BYTES, entryHeader, readEntry } from './cache-entry.js';
+import {
+  type EntryFile,
+  entryPath,
+  listEntries,
+  sweepWriting,
+  temporaryPath,
+  unlessGone,
+  writingFolder,
+} from './cache-folder.js';
 
 const MEASURE_AFTER = 1 / 128;
 const FULL = 15 / 16;
 const ENOUGH_ROOM = 7 / 8;
 /** Where there was no room, another look is taken after this time: other processes may have made some. */
 const LOOK_AGAIN_MS = 60_000;
-/** The clock of files may be behind by so much. */
+/** Lag of the clock of files. */
 const CLOCK_STEP_MS = 20;
 
 export interface FileCacheOptions {
   /** Bytes that the folder may have. */
   readonly maxBytes: number;
-  /** Told once of each kind of trouble. */
+  /** What the entries are, in words: a folder of another kind is refused. */
+  readonly kind: string;
+  /** Called once for each kind of trouble. */
   readonly onTrouble?: (message: string) => void;
 }
 
-/** What happened since the cache was opened, by this process. */
-export interface FileCacheStats {
+const NO_COUNTS = {
   /** Entries found, and asked for in vain. */
-  readonly hits: number;
-  readonly misses: number;
+  hits: 0,
+  misses: 0,
   /** Entries that failed their check and were deleted; each is a miss, too. */
-  readonly damaged: number;
-  readonly written: number;
-  /** Entries not kept because everything there had been used since the cache was opened. */
-  readonly refused: number;
-  readonly evicted: number;
+  damaged: 0,
+  written: 0,
+  /** Entries not kept because all others had been used since the cache was opened. */
+  refused: 0,
+  evicted: 0,
   /** Reads and writes that the system refused (no space, no permission). */
-  readonly failures: number;
-  readonly bytesRead: number;
-  readonly bytesWritten: number;
-}
+  failures: 0,
+  bytesRead: 0,
+  bytesWritten: 0,
+};
+/** Counts of this process since the cache was opened. */
+export type FileCacheStats = Readonly<typeof NO_COUNTS>;
 
 export class FileCache {
-  private readonly counts = {
-    hits: 0,
-    misses: 0,
-    damaged: 0,
-    written: 0,
-    refused: 0,
-    evicted: 0,
-    failures: 0,
-    bytesRead: 0,
-    bytesWritten: 0,
-  };
+  private readonly counts = { ...NO_COUNTS };
   private readonly reported = new Set<string>();
   /** Bytes in the folder when it was last measured, and those written here since. */
   private measured = 0;
@@ -82,7 +84,7 @@ export class FileCache {
 
   /**
    * Opens the cache in a folder, which is made where it is missing.
-   * @throws UserError when the folder cannot be used or the bound is no size
+   * @throws UserError when the folder cannot be used or is of another kind, or the bound is no size
    */
   static async open(dir: string, options: FileCacheOptions): Promise<FileCache> {
     if (!(options.maxBytes > 0)) {
@@ -90,8 +92,10 @@ export class FileCache {
     }
     try {
       await mkdir(writingFolder(dir), { recursive: true });
+      await claim(dir, options.kind);
       await sweepWriting(dir);
     } catch (error) {
+      if (error instanceof UserError) throw error;
       throw new UserError(`Cannot use ${dir} as a cache: ${messageOf(error)}. Name a folder that can be written.`);
     }
     return new FileCache(dir, options, Date.now());
@@ -103,23 +107,23 @@ export class FileCache {
 
   /** The content of an entry, checked, or null where there is none. */
   async get(key: Buffer): Promise<Uint8Array | null> {
-    const path = entryPath(this.dir, checked(key));
+    const path = entryPath(this.dir, key);
     try {
-      const content = await readEntry(path, key);
-      this.counts.hits++;
-      this.counts.bytesRead += content.byteLength;
+      const content = await unlessGone(readEntry(path, key));
+      this.counts[content === null ? 'misses' : 'hits']++;
+      this.counts.bytesRead += content?.byteLength ?? 0;
       return content;
     } catch (error) {
       this.counts.misses++;
       if (error instanceof DamagedEntry) await this.discard(path, error);
-      else if (!isGone(error)) this.fail('read from', error);
+      else this.fail('read from', error);
       return null;
     }
   }
 
   /** Keeps an entry, if there is room; settles when it is on disk, or is known not to be kept. */
   async put(key: Buffer, content: readonly Uint8Array[]): Promise<void> {
-    const header = entryHeader(checked(key), content);
+    const header = entryHeader(key, content);
     const bytes = HEADER_BYTES + header.readUInt32LE(12);
     if (bytes - HEADER_BYTES > MOST_CONTENT_BYTES) throw new Error(`FileCache: an entry of ${bytes} bytes`);
     const turn = this.writing.then(() => this.write(key, [header, ...content], bytes));
@@ -135,8 +139,8 @@ export class FileCache {
         return;
       }
       const path = entryPath(this.dir, key);
-      await writeSynced(temporary, pieces);
-      if (bytes > MEASURE_AFTER * this.options.maxBytes && !(await this.isWithinBound())) {
+      await writeFile(temporary, pieces, { flag: 'wx', flush: true });
+      if (bytes > MEASURE_AFTER * this.options.maxBytes && (await this.list()).bytes > this.options.maxBytes) {
         await rm(temporary, { force: true });
         this.counts.refused++;
         return;
@@ -162,11 +166,11 @@ export class FileCache {
     return false;
   }
 
-  /** Whether all that is there and all that is being written, by whomever, stays within the bound together. */
-  private async isWithinBound(): Promise<boolean> {
+  /** Entries, and bytes of all that is or is being written, by whichever process. */
+  private async list(): Promise<{ readonly entries: EntryFile[]; readonly bytes: number }> {
     const underWay = await sweepWriting(this.dir);
     const entries = await listEntries(this.dir);
-    return entries.reduce((sum, entry) => sum + entry.bytes, underWay) <= this.options.maxBytes;
+    return { entries, bytes: entries.reduce((sum, entry) => sum + entry.bytes, underWay) };
   }
 
   private fits(bytes: number): boolean {
@@ -174,9 +178,8 @@ export class FileCache {
   }
 
   private async measure(bytes: number): Promise<void> {
-    const underWay = await sweepWriting(this.dir);
-    const entries = await listEntries(this.dir);
-    this.measured = entries.reduce((sum, entry) => sum + entry.bytes, underWay);
+    const { entries, bytes: all } = await this.list();
+    this.measured = all;
     this.writtenSince = 0;
     if (this.fits(bytes)) return;
     const old = entries
@@ -191,46 +194,43 @@ export class FileCache {
   }
 
   private async discard(path: string, why: DamagedEntry): Promise<void> {
-    this.counts.damaged++;
-    this.report(
+    this.count(
       'damaged',
-      `In the cache ${this.dir} an entry is damaged: ${why.message} (${path}). It is deleted and made again; further ` +
+      `In the cache ${this.dir} an entry is damaged: ${why.message} (${path}). It is deleted and recomputed; further ` +
         'ones are only counted. If there are many, check the disk.',
     );
-    try {
-      await rm(path, { force: true });
-    } catch (error) {
+    await rm(path, { force: true }).catch((error: unknown) => {
       this.fail('delete from', error);
-    }
+    });
   }
 
   private fail(doing: string, error: unknown): void {
-    this.counts.failures++;
-    this.report(
-      doing,
+    this.count(
+      'failures',
       `Could not ${doing} the cache ${this.dir}: ${messageOf(error)}. Work goes on without it; check permissions and ` +
         `space (the cache may have ${bytesText(this.options.maxBytes)}).`,
+      doing,
     );
   }
 
-  private report(kind: string, message: string): void {
-    if (this.reported.has(kind)) return;
+  /** Counts a trouble, and reports the first of each kind. */
+  private count(what: 'damaged' | 'failures', message: string, kind: string = what): void {
+    this.counts[what]++;
+    if (!this.reported.has(kind)) this.options.onTrouble?.(message);
     this.reported.add(kind);
-    this.options.onTrouble?.(message);
   }
 }
 
-function checked(key: Buffer): Buffer {
-  if (key.length !== KEY_BYTES) throw new Error(`FileCache: a key of ${key.length} bytes`);
-  return key;
-}
-
-async function writeSynced(path: string, pieces: readonly Uint8Array[]): Promise<void> {
-  const file = await open(path, 'wx');
-  try {
-    for (const piece of pieces) await file.writeFile(piece);
-    await file.sync();
-  } finally {
-    await file.close();
+/** Marks a folder without entries as one of this kind. @throws UserError where it has others; nothing is deleted */
+async function claim(dir: string, kind: string): Promise<void> {
+  const file = join(dir, 'kind');
+  const found = await unlessGone(readFile(file, 'utf8'));
+  if (found === kind) return;
+  if ((await listEntries(dir)).length > 0) {
+    throw new UserError(
+      `${dir} is a cache of an older kind (${found ?? 'without a name'}), which cannot be read as "${kind}": delete the ` +
+        'folder, or name another one.',
+    );
   }
+  writeFileAtomic(file, kind);
 }

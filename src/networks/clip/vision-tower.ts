@@ -85,6 +85,11 @@ export class ClipVisionTower extends ConfiguredLayer<ClipConfig> {
     this.track('post_layernorm', new LayerNorm(norm)); // in every checkpoint; GSVA reads an earlier layer
   }
 
+  /** [S, S, 3] */
+  get imageShape(): [number, number, number] {
+    return [this.config.imageSize, this.config.imageSize, 3];
+  }
+
   /** images [B, S, S, 3], normalised with CLIP's mean and deviation → features [B, (S/patch)², D]. */
   forward(images: tf.Tensor): tf.Tensor3D {
     return atOnce(this.forwardSteps(images));

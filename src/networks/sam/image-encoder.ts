@@ -141,6 +141,11 @@ export class SamImageEncoder extends ConfiguredLayer<SamConfig> {
     ];
   }
 
+  /** [S, S, 3] */
+  get imageShape(): [number, number, number] {
+    return [this.config.imageSize, this.config.imageSize, 3];
+  }
+
   /** images [B, S, S, 3], normalised and zero-padded → image embeddings [B, S/patch, S/patch, prompt]. */
   forward(images: tf.Tensor): tf.Tensor4D {
     return atOnce(this.forwardSteps(images));

@@ -1,4 +1,5 @@
 /** Tokens of LISA: one [SEG], which is always answered; an absent target has an empty mask. */
+import type { TokenIds } from '../../config.js';
 import { IMAGE_END_TOKEN, IMAGE_START_TOKEN, SEG_TOKEN } from '../../special-tokens.js';
 import type { Vocabulary } from '../system.js';
 
@@ -9,13 +10,29 @@ export const MAX_NEW_TOKENS = 512;
 /** Smaller masks say that the target is absent; for photographs of 640 × 480. */
 const ABSENT_BELOW = 50;
 
-/** The published models saw the ids of transformers 4.31, which strips white space next to added tokens. */
-export function lisaVocabulary(segId: number): Vocabulary {
+/** The published models have the ids of transformers 4.31, which strips white space next to added tokens. */
+export const LISA_TOKENS = {
+  added: [SEG_TOKEN, IMAGE_START_TOKEN, IMAGE_END_TOKEN],
+  addedTokenSpaces: 'stripped',
+} as const;
+
+/** @param size rows of the embedding */
+export function lisaVocabulary(
+  { seg, imStart, imEnd, bos, eos }: Pick<TokenIds, 'seg' | 'imStart' | 'imEnd' | 'bos' | 'eos'>,
+  size: number,
+): Vocabulary {
   return {
-    added: [SEG_TOKEN, IMAGE_START_TOKEN, IMAGE_END_TOKEN],
-    addedTokenSpaces: 'stripped',
-    found: [segId],
+    ...LISA_TOKENS,
+    found: [seg],
     absent: [],
     absentBelow: ABSENT_BELOW,
+    size,
+    begin: bos,
+    end: eos,
+    ids: [
+      { token: SEG_TOKEN, id: seg, key: 'tokens.seg' },
+      { token: IMAGE_START_TOKEN, id: imStart, key: 'tokens.im_start' },
+      { token: IMAGE_END_TOKEN, id: imEnd, key: 'tokens.im_end' },
+    ],
   };
 }

@@ -21,6 +21,7 @@ import { SamImageEncoder } from '../../networks/sam/image-encoder.js';
 import { MaskDecoder, type MaskDecoderOutput } from '../../networks/sam/mask-decoder.js';
 import { PromptEncoder } from '../../networks/sam/prompt-encoder.js';
 import { resizeMasks } from '../../nn/bilinear.js';
+import { statesAt } from '../../networks/states-at.js';
 import type { FeatureTensors, Geometry, Grounding, GroundingModel, Place, Reading, ReadOptions } from '../system.js';
 import { LLAVA_SAM_PARTS } from './llava-sam-parts.js';
 import { MaskPrompt } from './mask-prompt.js';
@@ -65,6 +66,10 @@ export class LlavaSam extends CompositeLayer implements GroundingModel {
 
   get patches(): number {
     return patchCount(this.config.clip);
+  }
+
+  get positions(): number {
+    return this.config.llm.maxPositionEmbeddings;
   }
 
   read(rows: MultimodalRows, features: FeatureTensors, options: ReadOptions = {}): CachedReading {
@@ -135,8 +140,7 @@ export class LlavaSam extends CompositeLayer implements GroundingModel {
 
   /** Rows of the hidden states [B, T, D] by index into B·T → [n, D]. */
   statesAt(hidden: tf.Tensor3D, positions: readonly number[] | Int32Array): tf.Tensor2D {
-    const flat = tf.reshape(hidden, [-1, this.config.llm.hiddenSize]);
-    return tf.gather(flat, tf.tensor1d(Int32Array.from(positions), 'int32')) as tf.Tensor2D;
+    return statesAt(hidden, positions);
   }
 
   /**

@@ -215,29 +215,26 @@ export class BaseGroundingTask extends BaseTask<GroundingSample, BaseGroundingTa
   private collate(samples: readonly GroundingSample[], withMasks: boolean): JointBatch;
   private collate(samples: readonly GroundingSample[], withMasks: boolean): JointBatch {
     const { gsva, tokenizer } = this.options;
-    const { clip, sam } = gsva.config;
-    const images = samples.map(({ image }) => image);
     const conversations = samples.map(({ conversation }) => conversation);
     const rows = new MultimodalRows(padBatch(conversations, tokenizer.padId), gsva.patches);
-    const clipInput = stackImages(
-      images.map(({ clipInput }) => clipInput),
-      clip.imageSize,
-    );
+    const stacked = (name: 'clip' | 'sam'): tf.Tensor4D => {
+      const side = gsva.config[name].imageSize;
+      return stackImages(
+        samples.map(({ image }) => image.inputs[name] as Float32Array),
+        side,
+      );
+    };
     if (!withMasks) {
       const targets = samples.map(({ targets }) => ({ ...targets, masks: [] }));
-      return { rows, inputs: { clip: clipInput }, places: [], targets };
+      return { rows, inputs: { clip: stacked('clip') }, places: [], targets };
     }
-    const samInput = stackImages(
-      images.map(({ samInput }) => samInput),
-      sam.imageSize,
-    );
     const places = samples.flatMap(({ decisions, conversation }, row) =>
       decisions
         .filter((token) => conversation.inputIds[token] !== this.words.absent)
         .map((token) => ({ row, states: [rows.flatIndex(row, token) - 1] })),
     );
     const targets = samples.map(({ targets }) => targets);
-    return { rows, inputs: { clip: clipInput, sam: samInput }, places, targets };
+    return { rows, inputs: { clip: stacked('clip'), sam: stacked('sam') }, places, targets };
   }
 }
 

@@ -1,5 +1,5 @@
 /** From a configuration to something that can be trained: model with its start weights, tokenizer, task. */
-import { type ModelConfig, segIds } from '../../config.js';
+import { type ModelConfig, modelConfigToJson, segIds } from '../../config.js';
 import { Tokenizer } from '../../data/text/tokenizer.js';
 import { startDryRun } from '../../engine/dry-run.js';
 import * as tf from '../../engine/tf.js';
@@ -10,10 +10,12 @@ import {
   modelDirectoryFiles,
   type ModelMeta,
   openModelDirectory,
-  readModelDirectory,
+  withWeights,
 } from '../../checkpoints/checkpoint-directory.js';
 import { openCheckpoint, weightsOf } from '../../io/checkpoint-files.js';
+import { system } from '../../systems/gsva/system.js';
 import { LlavaSam } from '../../systems/shared/llava-sam.js';
+import type { System } from '../../systems/system.js';
 import { checkWeights, type LoadOptions } from '../../checkpoints/weights.js';
 import { EMBEDDING_DEVIATION } from '../../nn/embedding.js';
 import { gsvaLessons } from '../../systems/gsva/lessons.js';
@@ -23,7 +25,7 @@ import { Random } from '../../random.js';
 import { addedTokens, segTokenAt } from '../../special-tokens.js';
 import { isPublished } from '../../variant.js';
 import { holdFrozenWeights, scalePacked } from './frozen-weights.js';
-import type { KeptFeatures } from '../../features/kept-features.js';
+import type { FeatureStore } from '../../features/feature-store.js';
 import { BaseCaptionTask } from '../base/base-caption-task.js';
 import { BaseClipTask } from '../base/base-clip-task.js';
 import { BaseDistillTask } from '../base/base-distill-task.js';
@@ -35,6 +37,7 @@ import { ScenePool } from '../base/scene-pool.js';
 import type { TrainingTask } from '../loop/training-task.js';
 
 export interface Experiment {
+  readonly system: System;
   readonly config: ExperimentConfig;
   readonly gsva: LlavaSam;
   readonly tokenizer: Tokenizer;
@@ -74,7 +77,14 @@ export function buildExperiment(written: ExperimentConfig, source: string): Expe
   }
   const knows = config.knows ?? inheritedKnows(config);
   const meta = { conversation, stage, description, ...(knows === null ? {} : { knows }) };
-  return { config, gsva, tokenizer, meta: isPublished(variant) ? meta : { ...meta, variant }, rounded };
+  return {
+    system,
+    config,
+    gsva,
+    tokenizer,
+    meta: isPublished(variant) ? meta : { ...meta, variant },
+    rounded,
+  };
 }
 
 /**
@@ -113,7 +123,7 @@ function withTokenizer(
   const tokenizer = Tokenizer.fromDirectory(written.tokenizer);
   tokenizer.addTokens(addedTokens(written.variant.segTokens));
   const config = { ...written, model: withSegTokens(written.model, tokenizer, written.variant.segTokens) };
-  checkTokenizer(tokenizer, config.model, `of ${source}`);
+  checkTokenizer(tokenizer, system.vocabulary(config.model, written), `of ${source}`);
   return { config, tokenizer };
 }
 
@@ -146,7 +156,7 @@ export function groundingTask(
   experiment: Experiment,
   data: GroundingData,
   validate: Validate | null,
-  features: KeptFeatures | null = null,
+  features: FeatureStore | null = null,
 ): GroundingTask {
   const { config, gsva, tokenizer, meta } = experiment;
   return new GroundingTask({
@@ -174,7 +184,8 @@ export function baseTask(experiment: Experiment, data: SceneData): TrainingTask<
     pool: new ScenePool(data.seed),
     scenes: data.scenes,
     validationScenes: data.validationScenes,
-    save: () => modelDirectoryFiles(gsva, { meta, tokenizerDir: config.tokenizer }),
+    save: () =>
+      modelDirectoryFiles(gsva, { config: modelConfigToJson(gsva.config), meta, tokenizerDir: config.tokenizer }),
     load: (dir: string): Promise<void> => {
       loadModelWeights(dir, gsva);
       return Promise.resolve();
@@ -182,7 +193,9 @@ export function baseTask(experiment: Experiment, data: SceneData): TrainingTask<
   };
   if (config.stage === 'base-distill') {
     if (config.start === null) throw new UserError('Distilling F_V2: "start" names no model to learn from.');
-    return new BaseDistillTask({ ...shared, teacher: readModelDirectory(config.start).gsva });
+    const start = openModelDirectory(config.start);
+    const teacher = withWeights(new LlavaSam(start.config), start.tensors, start.weightsPath);
+    return new BaseDistillTask({ ...shared, teacher });
   }
   if (config.stage === 'base-clip') return new BaseClipTask({ ...shared, tokenizer });
   if (config.stage === 'base-sam') return new BaseSamTask({ ...shared, promptsPerScene: data.itemsPerScene });

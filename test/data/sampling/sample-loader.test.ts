@@ -4,7 +4,6 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { BadSample } from '../../../src/data/sampling/bad-samples.js';
 import { MixedSampler } from '../../../src/data/sampling/mixed-sampler.js';
-import type { EncoderNeeds } from '../../../src/data/image/prepare-image.js';
 import {
   type ImageToLoad,
   type LoadedSample,
@@ -70,8 +69,8 @@ describe('samples', () => {
       key: '0 set',
       conversations: [{ turns: [{ assistant: 'good-0 [SEG]' }] }, { turns: [{ user: 'and?' }] }],
     });
-    expect(sample?.image?.clipInput).toHaveLength(14 * 14 * 3);
-    expect(sample?.image?.samInput).toHaveLength(16 * 16 * 3);
+    expect(sample?.image?.inputs['clip']).toHaveLength(14 * 14 * 3);
+    expect(sample?.image?.inputs['sam']).toHaveLength(16 * 16 * 3);
     expect([sample?.image?.original, sample?.image?.resized]).toEqual([
       [24, 36],
       [11, 16],
@@ -88,10 +87,12 @@ describe('samples', () => {
   });
 
   test('come without the image where both encoders have seen it, and with the half that one has yet to see', async () => {
-    const needs = (clip: boolean, sam = clip): Promise<EncoderNeeds> => Promise.resolve({ clip, sam });
+    const needs = (...names: string[]): Promise<ReadonlySet<string>> => Promise.resolve(new Set(names));
     for (const workers of [0, 1]) {
       const loader = loaderOf(epochs('good-0', 'good-1'), { workers });
-      const samples = await Promise.all([0, 1].map((at) => loader.load(at, ({ key }) => needs(key !== '0 set'))));
+      const samples = await Promise.all(
+        [0, 1].map((at) => loader.load(at, ({ key }) => (key === '0 set' ? needs() : needs('clip', 'sam')))),
+      );
       expect(samples.map((sample) => [sample?.name, sample?.image === null]).sort()).toEqual([
         ['good-0', true],
         ['good-1', false],
@@ -99,9 +100,9 @@ describe('samples', () => {
       const seen: ImageToLoad[] = [];
       const half = await loader.load(2, (image) => {
         seen.push(image);
-        return needs(false, true);
+        return needs('sam');
       });
-      expect([half?.image?.clipInput, half?.image?.samInput?.length]).toEqual([null, 16 * 16 * 3]);
+      expect([half?.image?.inputs['clip'], half?.image?.inputs['sam']?.length]).toEqual([undefined, 16 * 16 * 3]);
       expect(seen).toEqual([{ key: half?.key, path: half?.name, kind: 'refer_seg' }]);
     }
   });
@@ -111,12 +112,12 @@ describe('samples', () => {
       const loader = loaderOf(epochs('absent-1'), { workers });
       const whole = await loader.load(0);
       expect(whole?.conversations[0]?.targets).toEqual([{ text: 'a', mask: null }]);
-      expect([whole?.image?.clipInput?.length, whole?.image?.samInput]).toEqual([14 * 14 * 3, null]);
+      expect([whole?.image?.inputs['clip']?.length, whole?.image?.inputs['sam']]).toEqual([14 * 14 * 3, undefined]);
       expect([whole?.image?.original, whole?.image?.resized]).toEqual([
         [24, 36],
         [11, 16],
       ]);
-      const known = await loader.load(1, () => Promise.resolve({ clip: false, sam: true }));
+      const known = await loader.load(1, () => Promise.resolve(new Set(['sam'])));
       expect(known?.image).toBeNull();
     }
   });
@@ -124,7 +125,7 @@ describe('samples', () => {
   test('are bad where the image turns out to be damaged, which only matters where it is decoded', async () => {
     const loader = loaderOf(epochs('damaged-1', 'good-1'), { maxBadShare: 1 });
     expect((await loadAll(loader, 2)).map((sample) => sample?.name).sort()).toEqual(['good-1', undefined]);
-    const known = (): Promise<EncoderNeeds> => Promise.resolve({ clip: false, sam: false });
+    const known = (): Promise<ReadonlySet<string>> => Promise.resolve(new Set());
     expect(await Promise.all([2, 3].map((at) => loader.load(at, known)))).not.toContain(null);
   });
 });

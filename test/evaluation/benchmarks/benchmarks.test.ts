@@ -17,6 +17,7 @@ import type { BinaryMask, RgbImage } from '../../../src/types.js';
 import { fixture } from '../../helpers/fixtures.js';
 import { tinyPredictor } from '../../inference/tiny-predictor.js';
 import { headerFor } from '../random-run.js';
+import { asksAlone } from '../../helpers/asks-alone.js';
 
 const DATA = fixture('datasets', 'data');
 /** The division by Google and Mapillary's validation have no miniature. */
@@ -27,6 +28,7 @@ const open = (name: string, honourIgnore = false): Promise<EvaluatedDataset> =>
 
 /** Knows the truth, and draws it; remembers what it was asked. */
 class Oracle implements Responder<RgbImage> {
+  readonly asksAlone = asksAlone;
   readonly asked: AskedQuestion<RgbImage>[] = [];
 
   /** @param masks by expression, of the image that is asked about */
@@ -121,6 +123,7 @@ describe('with a whole model', () => {
     const responder: Responder<EncodedImage> = {
       encode: (images) => predictor.encode(images),
       force: (questions) => predictor.force(questions),
+      asksAlone,
       generate: (question, options) => predictor.generate(question, { ...options, maxTokens: 6 }),
       refusal: (expressions, form) => predictor.refusal(expressions, form),
     };

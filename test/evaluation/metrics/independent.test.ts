@@ -18,7 +18,7 @@ interface Case {
   readonly height: number;
   readonly width: number;
   readonly class: number;
-  readonly answer: 'seg' | 'rej';
+  readonly answer: 'found' | 'absent';
   readonly target: string;
   readonly logits: string;
   readonly iou: number;

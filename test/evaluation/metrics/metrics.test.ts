@@ -59,19 +59,19 @@ function expectClose(found: number | null, expected: number | null): void {
 function naiveGres(cases: Case[], rejectedKeepsMask: boolean) {
   const rows = cases.map(({ logits, target, answer }) => {
     const wanted = setOf(target, (v) => v === 1);
-    const drawn = answer === 'seg' || rejectedKeepsMask ? setOf(logits, (v) => v >= 0) : new Set<number>();
+    const drawn = answer === 'found' || rejectedKeepsMask ? setOf(logits, (v) => v >= 0) : new Set<number>();
     if (wanted.size > 0) {
       const iou = common(drawn, wanted) / either(drawn, wanted);
       return {
         absent: false,
-        right: answer === 'seg',
+        right: answer === 'found',
         iou,
         inter: common(drawn, wanted),
         union: either(drawn, wanted),
       };
     }
-    const right = answer === 'rej';
-    return { absent: true, right, iou: right ? 1 : 0, inter: 0, union: answer === 'seg' ? drawn.size : 0 };
+    const right = answer === 'absent';
+    return { absent: true, right, iou: right ? 1 : 0, inter: 0, union: answer === 'found' ? drawn.size : 0 };
   });
   const decided = (absent: boolean): number[] => rows.filter((r) => r.absent === absent).map((r) => (r.right ? 1 : 0));
   return {
@@ -90,7 +90,7 @@ describe('generalized referring segmentation', () => {
   test.each(GRES_PROTOCOLS)('%s equals the naive computation', (protocol) => {
     const isReference = protocol === 'reference';
     fc.assert(
-      fc.property(isReference ? casesOf('seg', 'rej') : casesOf('seg', 'rej', 'none'), (cases) => {
+      fc.property(isReference ? casesOf('found', 'absent') : casesOf('found', 'absent', 'none'), (cases) => {
         const found = resultOfPredictions(GRES, protocol, cases.map(inputs));
         const expected = naiveGres(cases, isReference);
         for (const key of ['gIoU', 'cIoU', 'N_acc', 'T_acc'] as const) {
@@ -109,21 +109,21 @@ describe('generalized referring segmentation', () => {
     expect([nothing.gIoU, nothing.cIoU, nothing.N_acc, nothing.T_acc]).toEqual([null, null, null, null]);
     const zeros = Array.from({ length: 12 }, () => 0);
     const onlyRejections = resultOfPredictions(GRES, 'strict', [
-      inputs({ logits: zeros, target: zeros, answer: 'rej' }),
+      inputs({ logits: zeros, target: zeros, answer: 'absent' }),
     ]);
     expect(onlyRejections).toMatchObject({ gIoU: 1, cIoU: null, N_acc: 1, T_acc: null });
     // One pixel drawn for an absent target does not make cIoU 0: there was nothing to meet.
     const logits = zeros.map((_, i) => (i === 0 ? 1 : -1));
-    const drawn = resultOfPredictions(GRES, 'strict', [inputs({ logits, target: zeros, answer: 'seg' })]);
+    const drawn = resultOfPredictions(GRES, 'strict', [inputs({ logits, target: zeros, answer: 'found' })]);
     expect(drawn).toMatchObject({ gIoU: 0, cIoU: null, N_acc: 0, T_acc: null });
-    const present = inputs({ logits, target: zeros.map((_, i) => Number(i < 2)), answer: 'seg' });
-    const both = resultOfPredictions(GRES, 'strict', [inputs({ logits, target: zeros, answer: 'seg' }), present]);
+    const present = inputs({ logits, target: zeros.map((_, i) => Number(i < 2)), answer: 'found' });
+    const both = resultOfPredictions(GRES, 'strict', [inputs({ logits, target: zeros, answer: 'found' }), present]);
     expect(both.cIoU).toBe(1 / 3);
   });
 
   test('rejecting everything pays under reference only', () => {
     const target = binaryMask([1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    const rejected = { prediction: target, target, answer: 'rej' as const };
+    const rejected = { prediction: target, target, answer: 'absent' as const };
     expect(scoreGres('reference', rejected)).toMatchObject({ iou: 1, decisionIsRight: false });
     expect(scoreGres('strict', rejected)).toMatchObject({ iou: 0, union: 2, decisionIsRight: false });
   });
@@ -142,13 +142,13 @@ describe('generalized referring segmentation', () => {
   test('reference refuses what its two passes cannot give', () => {
     const target = binaryMask([1, ...Array.from({ length: 11 }, () => 0)]);
     expect(() => scoreGres('reference', { prediction: target, target, answer: 'none' })).toThrow(RangeError);
-    expect(() => scoreGres('reference', { prediction: null, target, answer: 'rej' })).toThrow(/second pass/);
+    expect(() => scoreGres('reference', { prediction: null, target, answer: 'absent' })).toThrow(/second pass/);
   });
 
   test('masks of another size are refused with both sizes', () => {
     const target = binaryMask(Array.from({ length: 12 }, () => 0));
     const prediction = { data: new Uint8Array(12), height: 4, width: 3 };
-    expect(() => scoreGres('strict', { prediction, target, answer: 'seg' })).toThrow(/4×3.*3×4/);
+    expect(() => scoreGres('strict', { prediction, target, answer: 'found' })).toThrow(/4×3.*3×4/);
     expect(() => maskOverlap(null, { ...target, height: 5 })).toThrow(UserError);
   });
 });
@@ -156,7 +156,7 @@ describe('generalized referring segmentation', () => {
 describe('the other benchmarks', () => {
   test('RES: guarded as published, logits of exactly 0 outside', () => {
     fc.assert(
-      fc.property(casesOf('seg', 'rej'), (cases) => {
+      fc.property(casesOf('found', 'absent'), (cases) => {
         const { figures } = resultOfPredictions(RES, 'reference', cases.map(inputs));
         const rows = cases.map(({ logits, target }) => {
           const [drawn, wanted] = [setOf(logits, (v) => v > 0), setOf(target, (v) => v === 1)];
@@ -177,7 +177,7 @@ describe('the other benchmarks', () => {
 
   test('both readings of Ref-ZOM equal the naive computation', () => {
     fc.assert(
-      fc.property(casesOf('seg', 'rej'), (cases) => {
+      fc.property(casesOf('found', 'absent'), (cases) => {
         const reported = resultOfPredictions(REF_ZOM, 'reference', cases.map(inputs)).figures;
         const paper = resultOfPredictions(REF_ZOM, 'strict', cases.map(inputs)).figures;
         const asReference = naiveGres(cases, true);
@@ -189,7 +189,7 @@ describe('the other benchmarks', () => {
         const asStrict = naiveGres(present, false);
         expectClose(paper['mIoU'] ?? null, asStrict.gIoU);
         expectClose(paper['oIoU'] ?? null, asStrict.cIoU);
-        const silent = absent.map((c) => (c.answer === 'rej' || !c.logits.some((v) => v >= 0) ? 1 : 0));
+        const silent = absent.map((c) => (c.answer === 'absent' || !c.logits.some((v) => v >= 0) ? 1 : 0));
         expectClose(paper['Acc'] ?? null, mean(silent));
       }),
       { seed: 3, numRuns: 300 },
@@ -230,11 +230,11 @@ describe('the other benchmarks', () => {
     const logits = (mask: number[]): number[] => mask.map((value) => value - 0.5);
     const precision = (...cases: Case[]): number | null | undefined =>
       resultOfPredictions(RES, 'strict', cases.map(inputs)).figures['Prec@0.5'];
-    const hit: Case = { logits: logits(whole), target: whole, answer: 'seg' };
-    const notMore: Case = { logits: logits(half), target: whole, answer: 'seg' };
+    const hit: Case = { logits: logits(whole), target: whole, answer: 'found' };
+    const notMore: Case = { logits: logits(half), target: whole, answer: 'found' };
     expect(precision(hit)).toBe(1);
     expect(precision(notMore)).toBe(0);
-    expect(precision(hit, notMore, { ...hit, answer: 'rej' }, { ...hit, target: none })).toBe(1 / 3);
+    expect(precision(hit, notMore, { ...hit, answer: 'absent' }, { ...hit, target: none })).toBe(1 / 3);
     expect(precision()).toBeNull();
   });
 });

@@ -269,7 +269,7 @@ test('the threshold decides under strict alone, with the mask of the second pass
   const all = images.flatMap(({ records }) => records);
   for (const r of all) {
     const p = r.rejectProbability ?? NaN;
-    expect(r.answer).toBe(p >= (r.protocol === 'strict' ? 0.2 : 0.5) ? 'rej' : 'seg');
+    expect(r.answer).toBe(p >= (r.protocol === 'strict' ? 0.2 : 0.5) ? 'absent' : 'found');
   }
   const strict = all.filter(({ protocol }) => protocol === 'strict');
   const before = wholeFile.images.flatMap(({ records }) => records).filter(({ protocol }) => protocol === 'strict');
@@ -281,7 +281,7 @@ test('the threshold decides under strict alone, with the mask of the second pass
     const half = records.length / 2;
     for (let i = 0; i < half; i++) {
       const [s, r] = [records[i], records[i + half]];
-      if (s?.targetIsEmpty === false) expect([s.answer, s.iou, s.mask]).toEqual(['seg', r?.iou, r?.mask]);
+      if (s?.targetIsEmpty === false) expect([s.answer, s.iou, s.mask]).toEqual(['found', r?.iou, r?.mask]);
     }
   }
 });

@@ -132,7 +132,7 @@ describe('pictures of failures', () => {
       image: grey,
       expressions: [
         { record, target: isAbsent ? none : square(10), prediction: square(10) },
-        { record: recordFor({ index: 1, answer: 'rej' }), target: square(30), prediction: square(30) },
+        { record: recordFor({ index: 1, answer: 'absent' }), target: square(30), prediction: square(30) },
       ],
     };
   };

@@ -37,7 +37,7 @@ afterEach(() => {
 });
 
 const openCache = (maxBytes = 1e9): Promise<FileCache> =>
-  FileCache.open(dir, { maxBytes, onTrouble: (message) => troubles.push(message) });
+  FileCache.open(dir, { maxBytes, kind: 'test', onTrouble: (message) => troubles.push(message) });
 
 const sizeOf = async (): Promise<number> => (await listEntries(dir)).reduce((sum, { bytes }) => sum + bytes, 0);
 

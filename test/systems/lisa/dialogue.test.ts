@@ -183,7 +183,7 @@ describe('questions', () => {
 });
 
 test('vocabulary: one token, no word for "absent", text cut at 257 tokens', () => {
-  expect(lisaVocabulary(32000)).toEqual({
+  expect(lisaVocabulary({ seg: 32000, imStart: 32001, imEnd: 32002, bos: 1, eos: 2 }, 32003)).toMatchObject({
     added: ['[SEG]', '<im_start>', '<im_end>'],
     addedTokenSpaces: 'stripped',
     found: [32000],

@@ -93,6 +93,25 @@ describe('LlavaSam', () => {
     gsva.dispose();
   });
 
+  test('a reading that continues some rows of another has the states of a whole reading', () => {
+    const gsva = smallModel(1);
+    tf.tidy(() => {
+      const { clipImages } = inputs();
+      const features = { clip: gsva.encoders.clip.forward(clipImages) };
+      const whole = gsva.read(new MultimodalRows(TOKENS, gsva.patches), features, { keepCache: true });
+      // Position 6 of row 0 is its fourth text token, behind the picture of 4; row 1 is text alone and ends before.
+      const rest = new MultimodalRows(whole.rows.behind(6, [0], TOKENS.inputIds), gsva.patches);
+      expect([...rest.tokens.inputIds]).toEqual([20, 7]);
+      const again = gsva.read(rest, features, { after: { reading: whole, rows: [0], from: 6 } });
+      const expected = tf.slice(whole.hidden, [0, 6, 0], [1, 2, -1]);
+      expect(largestDifference(valuesOf(again.hidden), valuesOf(expected))).toBeLessThan(1e-5);
+      const after = { reading: again, rows: [0], from: 8 };
+      expect(() => gsva.read(rest, features, { after })).toThrow('whose cache was not kept');
+      expect(() => whole.rows.behind(3, [0], TOKENS.inputIds)).toThrow('is not behind the picture');
+    });
+    gsva.dispose();
+  });
+
   test('a conversation of pure text is not touched by the image', () => {
     const gsva = smallModel(1);
     tf.tidy(() => {

@@ -11,7 +11,7 @@ import { bfloat16ToFloat32, float32ToBfloat16, halfToFloat32 } from '../../../sr
 import type { FileTensor } from '../../../src/io/file-tensor.js';
 import { openSafetensors } from '../../../src/io/safetensors/safetensors.js';
 import { PUBLISHED_PREFIX } from '../../../src/checkpoints/weights.js';
-import { loadModelWeights, writeModelDirectory } from '../../../src/checkpoints/checkpoint-directory.js';
+import { loadModelWeights } from '../../../src/checkpoints/checkpoint-directory.js';
 import { Random } from '../../../src/random.js';
 import { BaseCaptionTask } from '../../../src/training/base/base-caption-task.js';
 import { BaseClipTask } from '../../../src/training/base/base-clip-task.js';
@@ -26,6 +26,7 @@ import { smallModel } from '../../helpers/small-model.js';
 import { SMALL_EIGHT } from '../../helpers/variants.js';
 import { GSVA_VARIANT } from '../../../src/variant.js';
 import { largestDifference, stored, valuesOf, variablesOf } from '../../helpers/tensors.js';
+import { writeModel } from '../../helpers/model-folder.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-build-'));
 const path = join(scratch, 'run.json5');
@@ -37,7 +38,7 @@ beforeAll(async () => {
   await startEngine({ engine: 'wasm' });
   mkdirSync(start);
   const base = smallModel(8, { ...SMALL_TEXT, lora: { ...SMALL_TEXT.lora, r: 0 } });
-  await writeModelDirectory(start, base, { meta: META, tokenizerDir: TOKENIZER_DIR });
+  await writeModel(start, base, { meta: META, tokenizerDir: TOKENIZER_DIR });
   base.dispose();
 });
 
@@ -122,7 +123,7 @@ describe('buildExperiment', () => {
     const taught = join(scratch, 'taught');
     mkdirSync(taught);
     const model = smallModel(9, SMALL_TEXT);
-    await writeModelDirectory(taught, model, { meta: { ...META, stage: 'gsva' }, tokenizerDir: TOKENIZER_DIR });
+    await writeModel(taught, model, { meta: { ...META, stage: 'gsva' }, tokenizerDir: TOKENIZER_DIR });
     const { gsva } = build({ start: taught });
     for (const [name, variable] of variablesOf(gsva)) {
       expect([name, valuesOf(variable)]).toEqual([name, valueOf(model, name)]);
@@ -136,7 +137,7 @@ describe('buildExperiment', () => {
     mkdirSync(taught);
     const { gsva: model } = build({ start });
     const meta = { ...META, stage: 'gsva', knows: 'coloured shapes only' };
-    await writeModelDirectory(taught, model, { meta, tokenizerDir: TOKENIZER_DIR });
+    await writeModel(taught, model, { meta, tokenizerDir: TOKENIZER_DIR });
     model.dispose();
     const knows = (changes: Record<string, unknown>): string | undefined => {
       const { gsva, meta } = build({ start: taught, ...changes });
@@ -182,7 +183,7 @@ describe('buildExperiment', () => {
     mkdirSync(taught);
     const model = smallModel(9, SMALL_TEXT);
     const variant = { ...GSVA_VARIANT, reject: false };
-    await writeModelDirectory(taught, model, {
+    await writeModel(taught, model, {
       meta: { ...META, stage: 'gsva', variant },
       tokenizerDir: TOKENIZER_DIR,
     });
@@ -215,12 +216,12 @@ describe('buildExperiment', () => {
       const [from, to] = [join(scratch, `from-${dtype}`), join(scratch, `to-${dtype}`)];
       for (const dir of [from, to]) mkdirSync(dir);
       const description = { meta: { ...META, stage: 'gsva' }, tokenizerDir: TOKENIZER_DIR };
-      await writeModelDirectory(from, model, { ...description, dtype });
+      await writeModel(from, model, { ...description, dtype });
       const before = tf.memory().numTensors;
       const { gsva, rounded } = build({ ...changes, start: from });
       expect([...gsva.packedParameters().keys()]).toEqual(matrices);
       expect(rounded).toEqual(dtype === 'F32' ? matrices : []);
-      await writeModelDirectory(to, gsva, description);
+      await writeModel(to, gsva, description);
       const [old, now] = [from, to].map((dir) => openSafetensors(join(dir, 'model.safetensors')).tensors);
       for (const name of matrices) {
         const [was, is] = [old, now].map((tensors) => tensors?.get(PUBLISHED_PREFIX + name) as FileTensor);

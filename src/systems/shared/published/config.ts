@@ -30,7 +30,7 @@ const LORA_START = { r: 8, targets: ['q_proj', 'v_proj'] };
 const LOSS = { ce: 1, bce: 2, dice: 0.5 };
 
 /**
- * What no file says: refused where it cannot be taken from the published models.
+ * Values that no file gives: refused where it cannot be taken from the published models.
  * @param samFile SAM's config.json, where there is one
  * @param given keys that the user sets
  */
@@ -168,7 +168,7 @@ function checkSam(config: SamConfig, file: JsonReader): void {
     const found = section?.optional(key) ?? null;
     const isWindowless = key === 'window_size' && config.globalAttnIndexes.length === config.depth;
     if (found !== null && found.value !== expected && !isWindowless) {
-      found.fail(`${String(expected)}, as the weights beside it and SAM have it`);
+      found.fail(`${String(expected)}, as its weights and SAM have it`);
     }
   }
 }
@@ -189,7 +189,7 @@ function loraConfig(tensors: FileTensors, adapter: AdapterFacts | null): LoraCon
     );
   }
   if (adapter !== null && adapter.r !== r) {
-    throw new UserError(`${adapter.source}: "r" is ${adapter.r}, but "${first.name}" beside it is of rank ${r}.`);
+    throw new UserError(`${adapter.source}: "r" is ${adapter.r}, but "${first.name}" is of rank ${r}.`);
   }
   return {
     r,

@@ -2,7 +2,7 @@
 import { copyFileSync, cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { UserError } from '../../../../src/errors.js';
 import { checkModel } from '../../../../src/inference/check-model.js';
 import { openModel, type OpenedModel, type PublishedSource } from '../../../../src/inference/open-model.js';
@@ -24,8 +24,11 @@ const recorded: PublishedSource = {
   weights: fixture('checkpoints-tiny', 'gsva-tiny-ft-gres.bin'),
   overrides: [['sam.decoder_heads', 4]],
 };
-const open = (other: Partial<PublishedSource>): OpenedModel => openModel({ ...recorded, ...other });
-const original = open({});
+const open = (other: Partial<PublishedSource>): Promise<OpenedModel> => openModel({ ...recorded, ...other });
+let original: OpenedModel;
+beforeAll(async () => {
+  original = await open({});
+});
 
 /** The tensors of a recorded part under other names; null leaves one out. */
 function renamed(path: string, rename: (name: string) => string | null): TensorOutput[] {
@@ -78,17 +81,17 @@ describe('names', () => {
     ['without peft', (name) => name.replace('base_model.model.', '')],
     ['of an adapter with a name', (name) => name.replace('.default.', '.gsva.')],
     ['of live modules_to_save', (name) => name.replace('lm_head.', 'lm_head.modules_to_save.default.')],
-  ])('%s: the same model', (_, rename) => {
-    expectOriginal(open({ weights: weightsFile(rename) }));
+  ])('%s: the same model', async (_, rename) => {
+    expectOriginal(await open({ weights: weightsFile(rename) }));
   });
 
-  test('SAM wrapped by another program', () => {
+  test('SAM wrapped by another program', async () => {
     const path = join(folder(), 'sam.safetensors');
     writeSafetensorsFile(
       path,
       renamed(recorded.sam, (name) => `net.sam.${name}`),
     );
-    expectOriginal(open({ sam: path }));
+    expectOriginal(await open({ sam: path }));
   });
 
   test("SAM in transformers' names: MLPs begin with proj_in and end with proj_out", () => {
@@ -123,10 +126,10 @@ describe('names', () => {
 });
 
 describe('config.json', () => {
-  test('rope_parameters of transformers 5, embeddings that are tied', () => {
+  test('rope_parameters of transformers 5, embeddings that are tied', async () => {
     const rope = { rope_theta: undefined, rope_parameters: { rope_theta: 500000, rope_type: 'default' } };
-    expect(open({ mllm: llava(rope) }).config.llm.ropeTheta).toBe(500000);
-    const tied = open({
+    expect((await open({ mllm: llava(rope) })).config.llm.ropeTheta).toBe(500000);
+    const tied = await open({
       mllm: llava({ tie_word_embeddings: true }, (name) => (name === 'lm_head.weight' ? null : name)),
       weights: null,
     });
@@ -146,15 +149,15 @@ describe('config.json', () => {
     [{ mm_vision_select_feature: 'cls_patch' }, /"mm_vision_select_feature"/],
     [{ quantization_config: { quant_method: 'gptq', bits: 4 } }, /quantised by gptq \(4 bits\)/],
     [{ tie_word_embeddings: true }, /tie_word_embeddings, but "lm_head\.weight" and .* differ/],
-  ])('%j is refused by its name', (config, message) => {
+  ])('%j is refused by its name', async (config, message) => {
     const path = llava(config as Record<string, unknown>);
-    expect(() => open({ mllm: path })).toThrow(message);
-    expect(() => open({ mllm: path })).toThrow(UserError);
+    await expect(open({ mllm: path })).rejects.toThrow(message);
+    await expect(open({ mllm: path })).rejects.toThrow(UserError);
   });
 
-  test('LLaMA without a projector is no LLaVA', () => {
+  test('LLaMA without a projector is no LLaVA', async () => {
     const path = llava({}, (name) => (name.includes('mm_projector') ? null : name));
-    expect(() => open({ mllm: path })).toThrow(/no mm_projector: this is LLaMA or Vicuna, not LLaVA/);
+    await expect(open({ mllm: path })).rejects.toThrow(/no mm_projector: this is LLaMA or Vicuna, not LLaVA/);
   });
 });
 
@@ -166,10 +169,10 @@ describe('adapter_config.json', () => {
     return join(path, '..');
   };
 
-  test("alpha is the adapter's own; rsLoRA's factor is alpha by the root of the rank", () => {
-    expectOriginal(open({ weights: adapter({}) }));
-    expect(open({ weights: adapter({ lora_alpha: 32 }) }).config.lora.alpha).toBe(32);
-    expect(open({ weights: adapter({ use_rslora: true }) }).config.lora.alpha).toBe(32);
+  test("alpha is the adapter's own; rsLoRA's factor is alpha by the root of the rank", async () => {
+    expectOriginal(await open({ weights: adapter({}) }));
+    expect((await open({ weights: adapter({ lora_alpha: 32 }) })).config.lora.alpha).toBe(32);
+    expect((await open({ weights: adapter({ use_rslora: true }) })).config.lora.alpha).toBe(32);
   });
 
   test.each<[object, RegExp]>([
@@ -178,25 +181,25 @@ describe('adapter_config.json', () => {
     [{ init_lora_weights: 'pissa' }, /"init_lora_weights" is "pissa"/],
     [{ peft_type: 'IA3' }, /"peft_type" is "IA3"/],
     [{ r: 8 }, /"r" is 8, but .* is of rank 4/],
-  ])('%j is refused by its name', (config, message) => {
-    expect(() => open({ weights: adapter(config) })).toThrow(message);
+  ])('%j is refused by its name', async (config, message) => {
+    await expect(open({ weights: adapter(config) })).rejects.toThrow(message);
   });
 });
 
 describe('files that are something else', () => {
-  test('a file of another part, a LoRA of LLaVA alone: what was found is named', () => {
-    expect(() => open({ sam: recorded.weights ?? '' })).toThrow(
+  test('a file of another part, a LoRA of LLaVA alone: what was found is named', async () => {
+    await expect(open({ sam: recorded.weights ?? '' })).rejects.toThrow(
       /named as --sam, has no image_encoder\.pos_embed \(it has "/,
     );
     const lora = weightsFile((name) => (name.includes('.lora_') ? name : null));
-    expect(() => open({ weights: lora })).toThrow(/LoRA of LLaVA or LLaMA without its base/);
+    await expect(open({ weights: lora })).rejects.toThrow(/LoRA of LLaVA or LLaMA without its base/);
   });
 
-  test('tensors without elements are parts of DeepSpeed ZeRO-3', () => {
+  test('tensors without elements are parts of DeepSpeed ZeRO-3', async () => {
     const path = join(folder(), 'part.safetensors');
     const empty = { dtype: 'F32', shape: [0], read: () => new Float32Array(0) } as const;
     writeSafetensorsFile(path, [named('model.layers.0.self_attn.q_proj.lora_A.default.weight', empty)]);
-    expect(() => open({ weights: path })).toThrow(/1 of 1 tensors are empty .* ZeRO-3.*zero_to_fp32/s);
+    await expect(open({ weights: path })).rejects.toThrow(/1 of 1 tensors are empty .* ZeRO-3.*zero_to_fp32/s);
   });
 
   test('a folder of DeepSpeed names the file, or the step before', () => {
@@ -217,17 +220,19 @@ describe('files that are something else', () => {
     ['config.json', 'a Git-LFS pointer', 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n'],
     ['tokenizer.model', 'a Git-LFS pointer', 'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n'],
     ['tokenizer_config.json', 'a Git-LFS pointer', 'version https://git-lfs.github.com/spec/v1\noid sha256:0\n'],
-  ])('%s that is %s', (file, _what, content) => {
+  ])('%s that is %s', async (file, _what, content) => {
     const dir = llava({});
     writeFileSync(join(dir, file), content);
-    expect(() => open({ mllm: dir })).toThrow(/Git-LFS pointer|web page|error message of a server/);
-    expect(() => open({ mllm: dir })).toThrow(file);
+    await expect(open({ mllm: dir })).rejects.toThrow(/Git-LFS pointer|web page|error message of a server/);
+    await expect(open({ mllm: dir })).rejects.toThrow(file);
   });
 });
 
 describe('the file that is blamed', () => {
   const check = async (other: Partial<PublishedSource>): Promise<unknown> =>
-    checkModel(open(other)).catch((error: unknown) => error);
+    open(other)
+      .then(checkModel)
+      .catch((error: unknown) => error);
 
   test('is the one that lacks the tensor or has it in another shape, not the last one that was named', async () => {
     const sam = join(folder(), 'sam.safetensors');

@@ -1,31 +1,14 @@
 /**
- * Which expression does each [SEG] and [REJ] of a freely written answer speak of?
+ * Expressions that the decisions of a freely written answer are about.
  *
  * "Sure, they are red circle:[SEG], green bar:[REJ]." The text before each of the tokens names the expression, in one of
  * the forms that the model has learned (prompts.ts). Where the text does not help but there are as many tokens as
  * expressions, the order decides: the model has learned to answer in the order of the question.
  */
-import { cleanExpression } from '../data/text/expression.js';
-import { ANSWER_FORMS } from '../systems/gsva/prompts.js';
-import { SEG_TOKEN } from '../special-tokens.js';
-import type { TokenAnswer } from './token-decision.js';
-
-/** A [SEG] or [REJ] with the text between it and the token before. */
-export interface AnswerPart {
-  readonly text: string;
-  readonly answer: TokenAnswer;
-}
-
-export interface ParsedAnswer {
-  /** For every expression the index of the part that answers it, null where none does. */
-  readonly parts: readonly (number | null)[];
-  /** Indices of the parts that speak of nothing that was asked. */
-  readonly unknown: readonly number[];
-  /** Parts that answer an expression (both by index) which has its answer already; the first one counts. */
-  readonly repeated: readonly { readonly part: number; readonly expression: number }[];
-  /** Expressions without an answer. */
-  readonly unanswered: number;
-}
+import { cleanExpression } from '../../data/text/expression.js';
+import { SEG_TOKEN } from '../../special-tokens.js';
+import type { AnswerPart, ParsedAnswer } from '../system.js';
+import { ANSWER_FORMS } from './prompts.js';
 
 /** How a part may begin and end around the expression, from the forms of answers; the evaluation's is "Sure,{}:". */
 const FORMS = [...ANSWER_FORMS, { start: 'Sure,', part: `{}:${SEG_TOKEN}` }].map(({ start, part }) => {

@@ -1,10 +1,11 @@
 /** Free answers: whatever the form and the order, each [SEG] and [REJ] finds its expression, and nothing is made up. */
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { cleanExpression } from '../../src/data/text/expression.js';
-import { ANSWER_FORMS } from '../../src/systems/gsva/prompts.js';
-import { type AnswerPart, parseAnswer } from '../../src/inference/answer-parser.js';
-import { REJ_TOKEN, SEG_TOKEN } from '../../src/special-tokens.js';
+import { cleanExpression } from '../../../src/data/text/expression.js';
+import { ANSWER_FORMS } from '../../../src/systems/gsva/prompts.js';
+import { parseAnswer } from '../../../src/systems/gsva/answers.js';
+import { REJ_TOKEN, SEG_TOKEN } from '../../../src/special-tokens.js';
+import type { AnswerPart } from '../../../src/systems/system.js';
 
 const FORMS = [
   ...ANSWER_FORMS.map(({ start, part }) => ({ start: `${start} `, part })),
@@ -16,7 +17,7 @@ function partsOf(text: string): AnswerPart[] {
   const pieces = text.split(/(\[SEG\]|\[REJ\])/);
   const parts: AnswerPart[] = [];
   for (let i = 1; i < pieces.length; i += 2) {
-    parts.push({ text: pieces[i - 1] ?? '', answer: pieces[i] === REJ_TOKEN ? 'rej' : 'seg' });
+    parts.push({ text: pieces[i - 1] ?? '', answer: pieces[i] === REJ_TOKEN ? 'absent' : 'found' });
   }
   return parts;
 }
@@ -114,7 +115,7 @@ describe('parseAnswer', () => {
   test('whatever is written: every part is used at most once, and all are accounted for', () => {
     const part = fc.record({
       text: fc.oneof(fc.string(), phrase),
-      answer: fc.constantFrom('seg' as const, 'rej' as const),
+      answer: fc.constantFrom('found' as const, 'absent' as const),
     });
     fc.assert(
       fc.property(

@@ -1,0 +1,111 @@
+/**
+ * Features of frozen encoders on disk. An entry is found by the encoder (name, sizes, weights), the image (`imageKey`) and
+ * the type of the numbers: moved, renamed or edited images and retrained models need no invalidation. Each encoder has
+ * entries of its own, because conversations in words alone, and [REJ], need no features for masks.
+ *
+ * The engine is no part of the key: engines agree to float32's rounding.
+ */
+import { createHash } from 'node:crypto';
+import { UserError } from '../errors.js';
+import { bfloat16ToFloat32, firstOverflow, float32ToBfloat16 } from '../half-float.js';
+import { FileCache, type FileCacheStats } from '../io/cache/file-cache.js';
+import type { Arrays } from '../types.js';
+import type { EncoderDigests } from './encoder-digest.js';
+import { type EncodedImage, merged } from './image-features.js';
+
+/** Raised when the meaning of an entry changes, also when images are decoded or prepared differently (data/image). */
+const KIND = 'features, format 3';
+/** [height, width] of the resized and of the original image, at the end of an entry. */
+const SIZES_BYTES = 16;
+
+/** F32 is exact; BF16 takes half the room and rounds to 8 bits, as encoders in half precision do. */
+export type FeatureDtype = 'F32' | 'BF16';
+
+export interface FeatureFilesOptions {
+  /** Bytes that the folder may have. */
+  readonly maxBytes: number;
+  readonly dtype: FeatureDtype;
+  readonly encoders: EncoderDigests;
+  /** Called once for each kind of trouble; none of them ends the run. */
+  readonly onTrouble?: (message: string) => void;
+}
+
+export class FeatureFiles {
+  private constructor(
+    private readonly files: FileCache,
+    private readonly options: FeatureFilesOptions,
+  ) {}
+
+  /** @throws UserError when the folder cannot be used, or is one of an older kind */
+  static async open(dir: string, options: FeatureFilesOptions): Promise<FeatureFiles> {
+    return new FeatureFiles(await FileCache.open(dir, { ...options, kind: KIND }), options);
+  }
+
+  /** Entries found, written, damaged, …; an image has one for each encoder. */
+  get stats(): FileCacheStats {
+    return this.files.stats;
+  }
+
+  /**
+   * The kept features of an image; null where there are none.
+   * @param key of the image
+   * @param encoders whose features to look for
+   */
+  async get(key: string, encoders: Iterable<string>): Promise<EncodedImage | null> {
+    const entries = await Promise.all([...encoders].map((name) => this.read(name, key)));
+    return entries.reduce<EncodedImage | null>(merged, null);
+  }
+
+  /** Keeps features as far as there is room; settles when they are on disk. Never fails. */
+  async put(key: string, { features, resized, original }: EncodedImage): Promise<void> {
+    const sizes = Uint32Array.of(...resized, ...original);
+    // Encoded at once: the caller may change the arrays afterwards.
+    const entries = Object.entries(features).map(([name, numbers]) => {
+      return { name: this.nameOf(name, key), content: [this.encode(numbers), bytesOf(sizes)] };
+    });
+    await Promise.all(entries.map(({ name, content }) => this.files.put(name, content)));
+  }
+
+  /** An image as `get` will give it back. @throws UserError where a feature is finite and too large for BF16 */
+  asKept(image: EncodedImage): EncodedImage {
+    if (this.options.dtype === 'F32') return image;
+    const features = Object.entries(image.features).map(([name, numbers]) => {
+      const lost = firstOverflow(numbers, 'BF16');
+      if (lost < 0) return [name, bfloat16ToFloat32(float32ToBfloat16(numbers))];
+      throw new UserError(
+        `Keeping the features of an image in BF16: those of "${name}" hold ${numbers[lost]}, which BF16 cannot hold. ` +
+          'Keep them in f32.',
+      );
+    });
+    return { ...image, features: Object.fromEntries(features) as Arrays };
+  }
+
+  private async read(encoder: string, key: string): Promise<EncodedImage | null> {
+    const content = await this.files.get(this.nameOf(encoder, key));
+    if (content === null) return null;
+    const end = content.byteLength - SIZES_BYTES;
+    const [a = 0, b = 0, c = 0, d = 0] = new Uint32Array(content.slice(end).buffer);
+    return { features: { [encoder]: this.decode(content.subarray(0, end)) }, resized: [a, b], original: [c, d] };
+  }
+
+  private nameOf(encoder: string, key: string): Buffer {
+    const { dtype, encoders } = this.options;
+    return createHash('sha256')
+      .update(JSON.stringify([KIND, encoder, encoders[encoder], dtype, key]))
+      .digest();
+  }
+
+  private encode(numbers: Float32Array): Uint8Array {
+    return bytesOf(this.options.dtype === 'F32' ? numbers.slice() : float32ToBfloat16(numbers));
+  }
+
+  /** @param content from the beginning of its memory, so that it is aligned */
+  private decode({ buffer, byteOffset, byteLength }: Uint8Array): Float32Array {
+    if (this.options.dtype === 'F32') return new Float32Array(buffer, byteOffset, byteLength / 4);
+    return bfloat16ToFloat32(new Uint16Array(buffer, byteOffset, byteLength / 2));
+  }
+}
+
+function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {
+  return new Uint8Array(buffer, byteOffset, byteLength);
+}

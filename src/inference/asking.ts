@@ -1,0 +1,113 @@
+/** A system's words for one model: questions, the answers it is given, their tokens, and what it cannot be asked. */
+import {
+  type ConversationStyle,
+  type TokenizedConversation,
+  tokenizeConversation,
+  type Turn,
+} from '../data/text/conversation.js';
+import type { Tokenizer } from '../data/text/tokenizer.js';
+import { UserError } from '../errors.js';
+import { RESERVED_TEXTS } from '../special-tokens.js';
+import type {
+  Answer,
+  AnsweredTurn,
+  Asked,
+  Dialogue,
+  EncoderInput,
+  GroundingModel,
+  ModelWords,
+  System,
+  Vocabulary,
+} from '../systems/system.js';
+
+export class Asking {
+  readonly vocabulary: Vocabulary;
+  readonly dialogue: Dialogue;
+  /** Inputs of the encoders, by name. */
+  readonly pictures: Readonly<Record<string, EncoderInput>>;
+
+  /**
+   * @param network whose positions limit a conversation
+   * @param tokenizer with the added tokens, its ids those of the model's config
+   */
+  constructor(
+    private readonly system: System,
+    private readonly network: GroundingModel,
+    readonly tokenizer: Tokenizer,
+    readonly conversation: ConversationStyle,
+    words: ModelWords,
+  ) {
+    this.vocabulary = system.vocabulary(network.config, words);
+    this.dialogue = system.dialogue(network.config, words);
+    this.pictures = system.pictures(network.config);
+  }
+
+  /** Contents of the model's config.json. */
+  get config(): Readonly<Record<string, unknown>> {
+    return this.system.config.toJson(this.network.config);
+  }
+
+  /** Whether a token says "absent". */
+  get rejects(): boolean {
+    return this.vocabulary.absent.length > 0;
+  }
+
+  tokenized(turn: Turn): TokenizedConversation {
+    return tokenizeConversation(this.tokenizer, this.conversation, [turn]);
+  }
+
+  /** With "found" wherever the model is to decide. */
+  undecided(expressions: readonly string[], form: string): readonly Asked<AnsweredTurn>[] {
+    return this.dialogue.exam(
+      expressions,
+      expressions.map(() => 'found'),
+      form,
+    );
+  }
+
+  /** Question and answer as the model has decided; several conversations below each other. */
+  decided(
+    expressions: readonly string[],
+    decisions: readonly { readonly answer: Answer }[],
+    form: string,
+  ): { readonly question: string; readonly answer: string } {
+    const answers = decisions.map(({ answer }) => answer);
+    const turns = this.dialogue.exam(expressions, answers, form).map(({ turn }) => turn);
+    return {
+      question: turns.map(({ user }) => user).join('\n'),
+      answer: turns.map(({ assistant }) => assistant).join('\n'),
+    };
+  }
+
+  /** Why a question cannot be asked of this model, in words; null where it can. */
+  refusal(expressions: readonly string[], form: string): string | null {
+    const reserved = RESERVED_TEXTS.find((token) => expressions.some((expression) => expression.includes(token)));
+    if (reserved !== undefined) return `it contains ${reserved}, which is reserved`;
+    const length = this.lengthOf(expressions, form);
+    if (length <= this.network.positions) return null;
+    return `its conversation has ${length} tokens, and the model takes ${this.network.positions}`;
+  }
+
+  /**
+   * A user's question has to fit into what the LLM was made for; positions beyond it were never trained.
+   * @throws UserError with the code 'too-long'
+   */
+  checkLength(expressions: readonly string[]): void {
+    const length = this.lengthOf(expressions, 'trained');
+    if (length <= this.network.positions) return;
+    const [subject, advice] =
+      expressions.length === 1
+        ? ['one expression makes', 'Ask in shorter words']
+        : [`${expressions.length} expressions make`, 'Ask for fewer, or in shorter words'];
+    throw new UserError(
+      `Segmenting: ${subject} a conversation of ${length} tokens, and this model takes ${this.network.positions}. ${advice}.`,
+      'too-long',
+    );
+  }
+
+  /** Tokens of the longest question with its answer, the image's among them. */
+  private lengthOf(expressions: readonly string[], form: string): number {
+    const lengths = this.undecided(expressions, form).map(({ turn }) => this.tokenized(turn).inputIds.length);
+    return Math.max(...lengths) - 1 + this.network.patches;
+  }
+}
