@@ -15,7 +15,7 @@ import { UserError, messageOf } from '../errors.js';
 import { writeDirectoryAtomic } from '../io/atomic/atomic-file.js';
 import {
   type TensorflowLibrary,
-  compileAddon,
+  addonArguments,
   findCompiler,
   findLibrary,
   libraryInSite,
@@ -68,7 +68,10 @@ const SPACE_NEEDED = { cpu: 1.6 * GIB, gpu: 9 * GIB } as const;
  * Sets the engine up, or checks an equal installation.
  * @throws UserError naming the failed step, its reason, and advice; the folder is unchanged then
  */
-export async function setupTensorflow(request: SetupRequest, tools: SetupTools): Promise<SetupReport> {
+export async function setupTensorflow(request: SetupRequest, given: SetupTools): Promise<SetupReport> {
+  const { signal } = given;
+  const run: RunCommand = (command, args, options) => given.run(command, args, { ...options, signal });
+  const tools: SetupTools = { ...given, run };
   const steps = new Steps(tools);
   const source = sourceOf(request, tools.arch);
   const previous = readPrevious(request.folder);
@@ -77,7 +80,7 @@ export async function setupTensorflow(request: SetupRequest, tools: SetupTools):
       await steps.run('check', ADVICE.check, () => checked(previous.folder, tools));
       return { installation: previous, wasThere: true, steps: steps.reports };
     } catch (error) {
-      tools.signal.throwIfAborted();
+      signal.throwIfAborted();
       tools.note(`the installation does not work (${messageOf(error)}): setting it up again`);
     }
   }
@@ -122,11 +125,11 @@ async function build(
   tools: SetupTools,
 ): Promise<void> {
   const { gpu, lib } = request;
-  const { run, signal } = tools;
+  const { run } = tools;
   const packageName = tfjsNodePackage(gpu);
   const programs = await steps.run('requirements', ADVICE.needs, () => findPrograms(request, tools));
   await steps.run('npm packages', ADVICE.npm, async () => {
-    await installNpmPackages(folder, gpu, run, { signal });
+    await installNpmPackages(folder, gpu, run);
     return { told: `${packageName} ${TFJS_VERSION}, without its install script`, value: null };
   });
   const { library, version } =
@@ -134,7 +137,7 @@ async function build(
       ? await unpack(folder, request, source, programs.python, steps, tools)
       : await steps.run('TensorFlow', ADVICE.lib, () => Promise.resolve(lookAt(lib)));
   await steps.run('addon', ADVICE.addon, async () => {
-    await compileAddon(programs.compiler, folder, packageName, library, run, { signal });
+    await run(programs.compiler, addonArguments(folder, packageName, library));
     return { told: `compiled with ${programs.compiler}`, value: null };
   });
   const note: InstallationNote = {
@@ -158,13 +161,13 @@ interface Programs {
 /** Finds everything before anything is downloaded. */
 async function findPrograms(request: SetupRequest, tools: SetupTools): Promise<Told<Programs>> {
   const { gpu, wheel, lib, folder } = request;
-  const { run, signal } = tools;
+  const { run } = tools;
   requirePlatform(request, tools);
   if (lib === null) requireSpace(dirname(resolve(folder)), gpu);
-  const compiler = await findCompiler(run, { signal });
+  const compiler = await findCompiler(run);
   const [npm, ...first] = npmCommand();
-  await run(npm, [...first, '--version'], { signal });
-  const python = lib === null ? await findPython(wheel === null || gpu, run, { signal }) : '';
+  await run(npm, [...first, '--version']);
+  const python = lib === null ? await findPython(wheel === null || gpu, run) : '';
   return { told: [compiler, 'npm', python].filter((name) => name !== '').join(', '), value: { compiler, python } };
 }
 
@@ -182,13 +185,14 @@ async function unpack(
   steps: Steps,
   tools: SetupTools,
 ): Promise<Unpacked> {
-  const { run, signal, arch } = tools;
+  const { arch } = tools;
+  const runPython = (args: readonly string[]): Promise<string> => tools.run(python, args);
   const [site, wheels] = [join(folder, 'site'), join(folder, 'wheels')];
   mkdirSync(site);
   const { version, cuda } = await steps.run('TensorFlow', ADVICE.tensorflow, async () => {
     if (wheel === null) tools.note(`  downloading ${source} ...`);
-    const path = wheel ?? (await downloadWheel(python, source, wheels, arch, run, { signal }));
-    const metadata = await unpackTensorflow(python, path, site, run, { signal });
+    const path = wheel ?? (await downloadWheel(runPython, source, wheels, arch));
+    const metadata = await unpackTensorflow(runPython, path, site);
     rmSync(wheels, { recursive: true, force: true });
     return { told: `TensorFlow ${metadata.version ?? 'of unknown version'} (${source})`, value: metadata };
   });
@@ -198,7 +202,7 @@ async function unpack(
       const note = (line: string): void => {
         tools.note(line);
       };
-      const parts = await addCuda(python, cuda, { wheels, site }, arch, run, { signal, note });
+      const parts = await addCuda(runPython, cuda, { wheels, site }, { arch, note });
       if (parts.length === 0) throw new UserError("NVIDIA's wheels brought no libraries");
       rmSync(wheels, { recursive: true, force: true });
       return { told: parts.join(', '), value: null };
