@@ -130,7 +130,7 @@ async function build(
   const programs = await steps.run('requirements', ADVICE.needs, () => findPrograms(request, tools));
   await steps.run('npm packages', ADVICE.npm, async () => {
     await installNpmPackages(folder, gpu, run);
-    return { told: `${packageName} ${TFJS_VERSION}, without its install script`, value: null };
+    return { result: `${packageName} ${TFJS_VERSION}, without its install script`, value: null };
   });
   const { library, version } =
     lib === null
@@ -138,7 +138,7 @@ async function build(
       : await steps.run('TensorFlow', ADVICE.lib, () => Promise.resolve(lookAt(lib)));
   await steps.run('addon', ADVICE.addon, async () => {
     await run(programs.compiler, addonArguments(folder, packageName, library));
-    return { told: `compiled with ${programs.compiler}`, value: null };
+    return { result: `compiled with ${programs.compiler}`, value: null };
   });
   const note: InstallationNote = {
     version: INSTALLATION_VERSION,
@@ -159,7 +159,7 @@ interface Programs {
 }
 
 /** Finds everything before anything is downloaded. */
-async function findPrograms(request: SetupRequest, tools: SetupTools): Promise<Told<Programs>> {
+async function findPrograms(request: SetupRequest, tools: SetupTools): Promise<Outcome<Programs>> {
   const { gpu, wheel, lib, folder } = request;
   const { run } = tools;
   requirePlatform(request, tools);
@@ -168,7 +168,7 @@ async function findPrograms(request: SetupRequest, tools: SetupTools): Promise<T
   const [npm, ...first] = npmCommand();
   await run(npm, [...first, '--version']);
   const python = lib === null ? await findPython(wheel === null || gpu, run) : '';
-  return { told: [compiler, 'npm', python].filter((name) => name !== '').join(', '), value: { compiler, python } };
+  return { result: [compiler, 'npm', python].filter((name) => name !== '').join(', '), value: { compiler, python } };
 }
 
 interface Unpacked {
@@ -194,7 +194,7 @@ async function unpack(
     const path = wheel ?? (await downloadWheel(runPython, source, wheels, arch));
     const metadata = await unpackTensorflow(runPython, path, site);
     rmSync(wheels, { recursive: true, force: true });
-    return { told: `TensorFlow ${metadata.version ?? 'of unknown version'} (${source})`, value: metadata };
+    return { result: `TensorFlow ${metadata.version ?? 'of unknown version'} (${source})`, value: metadata };
   });
   if (gpu) {
     await steps.run('CUDA libraries', ADVICE.cuda, async () => {
@@ -205,21 +205,21 @@ async function unpack(
       const parts = await addCuda(runPython, cuda, { wheels, site }, { arch, note });
       if (parts.length === 0) throw new UserError("NVIDIA's wheels brought no libraries");
       rmSync(wheels, { recursive: true, force: true });
-      return { told: parts.join(', '), value: null };
+      return { result: parts.join(', '), value: null };
     });
   }
   return { library: libraryInSite(site), version };
 }
 
-function lookAt(lib: string): Told<Unpacked> {
+function lookAt(lib: string): Outcome<Unpacked> {
   const library = findLibrary(lib);
   const version = versionOfHeaders(library.include);
   const name = version === null ? 'TensorFlow' : `TensorFlow ${version}`;
-  return { told: `${name} in ${library.runPath}, used where it is`, value: { library, version } };
+  return { result: `${name} in ${library.runPath}, used where it is`, value: { library, version } };
 }
 
-async function checked(folder: string, tools: SetupTools): Promise<Told<null>> {
-  return { told: await tools.check(folder), value: null };
+async function checked(folder: string, tools: SetupTools): Promise<Outcome<null>> {
+  return { result: await tools.check(folder), value: null };
 }
 
 /** Source of TensorFlow, in the note's words. */
@@ -260,8 +260,8 @@ function requireSpace(folder: string, gpu: boolean): void {
 }
 
 /** Result of a step, and its report. */
-interface Told<T> {
-  readonly told: string;
+interface Outcome<T> {
+  readonly result: string;
   readonly value: T;
 }
 
@@ -271,13 +271,13 @@ class Steps {
 
   constructor(private readonly tools: Pick<SetupTools, 'note' | 'signal'>) {}
 
-  async run<T>(step: string, advice: string, work: () => Promise<Told<T>>): Promise<T> {
+  async run<T>(step: string, advice: string, work: () => Promise<Outcome<T>>): Promise<T> {
     this.tools.signal.throwIfAborted();
     this.tools.note(`${step} ...`);
     const startedAt = performance.now();
     try {
-      const { told, value } = await work();
-      this.reports.push({ step, result: told, seconds: (performance.now() - startedAt) / 1000 });
+      const { result, value } = await work();
+      this.reports.push({ step, result, seconds: (performance.now() - startedAt) / 1000 });
       return value;
     } catch (error) {
       this.tools.signal.throwIfAborted();

@@ -25,7 +25,7 @@ const PUBLISHED_DECODER_WIDTH = 256;
 /** α of every published GSVA; no weight's shape shows it, and of their files none says it. */
 const LORA_ALPHA = 16;
 const LORA_DROPOUT = 0.05;
-/** Of a model without GSVA's own weights, which are drawn when it is trained. */
+/** LoRA of a model without GSVA's own weights, which are drawn when it is trained. */
 const LORA_START = { r: 8, targets: ['q_proj', 'v_proj'] };
 const LOSS = { ce: 1, bce: 2, dice: 0.5 };
 
@@ -48,9 +48,9 @@ export function refuseGuesses({ sam }: ModelConfig, samFile: JsonReader | null, 
 export interface PublishedConfigs {
   readonly llava: JsonReader;
   readonly clip: JsonReader;
-  /** Of transformers' SamModel; sam_vit_*.pth has none. */
+  /** Configuration of transformers' SamModel; sam_vit_*.pth has none. */
   readonly sam: JsonReader | null;
-  /** Of GSVA's weights as peft saves them. */
+  /** Facts of GSVA's weights as peft saves them. */
   readonly adapter: AdapterFacts | null;
 }
 
