@@ -50,7 +50,7 @@ export default tseslint.config(
       '@typescript-eslint/no-misused-spread': ['error', { allow: ['string'] }],
       // A sink such as `() => stream.end()` is clearer without braces.
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
-      // Verbs, data sources and backends implement async interfaces, some without waiting for anything.
+      // Commands, data sources and backends implement async interfaces, some without waiting for anything.
       '@typescript-eslint/require-await': 'off',
       // tf.layers.Layer is configured by static className; a class may be static where the API wants one.
       '@typescript-eslint/no-extraneous-class': ['error', { allowStaticOnly: true }],

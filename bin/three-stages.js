@@ -19,7 +19,7 @@ const [out = 'runs/three-stages', ...shared] = process.argv.slice(2);
 const data = join(out, 'data');
 mkdirSync(out, { recursive: true });
 
-/** Runs a verb. What it prints on stdout is returned. */
+/** Runs a command. What it prints on stdout is returned. */
 function gsva(words, computes = true) {
   process.stderr.write(`gsva ${words.join(' ')}\n`);
   const argv = [GSVA, ...words, ...(computes ? shared : [])];
@@ -32,7 +32,7 @@ function gsva(words, computes = true) {
   return stdout;
 }
 
-/** Figures of a verb with --json, kept in a file. */
+/** Figures of a command with --json, kept in a file. */
 function figures(name, words) {
   const file = join(out, `${name}.json`);
   if (!existsSync(file)) writeFileSync(file, gsva([...words, '--json']));

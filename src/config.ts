@@ -1,80 +1,142 @@
-/**
- * The sizes of a GSVA model, as `config.json` of a checkpoint holds them (snake_case there, as published).
- * Reading is strict: an unknown key is an error that names the nearest known one, a missing key names itself.
- */
-import { UserError } from './errors.js';
+/** The sizes of a model, as `config.json` of a checkpoint holds them (snake_case there, as published). */
+import type { z } from 'zod';
 import { nearestName } from './nearest-name.js';
+import {
+  alsoCheck,
+  EDITOR_KEY,
+  integer,
+  list,
+  number,
+  object,
+  oneOf,
+  type Read,
+  readAs,
+  type Refuse,
+  text,
+} from './schema.js';
 import { IGNORE_LABEL, IMAGE_TOKEN_ID } from './special-tokens.js';
 
-/** F_V1: CLIP's vision transformer. */
-export interface ClipConfig {
-  readonly hiddenSize: number;
-  readonly intermediateSize: number;
-  readonly numHiddenLayers: number;
-  readonly numAttentionHeads: number;
-  /** Side of the square input in pixels. */
-  readonly imageSize: number;
-  readonly patchSize: number;
-  readonly hiddenAct: string;
-  readonly layerNormEps: number;
-  /** Index into the hidden states (embedding first): -2 is the output of the last layer but one. */
-  readonly selectLayer: number;
-}
+const count = (description: string): z.ZodNumber => integer({ min: 0 }).describe(description);
 
-/** F_LLM: LLaMA. */
-export interface LlmConfig {
-  /** Rows of the embedding, the added tokens included. */
-  readonly vocabSize: number;
-  readonly hiddenSize: number;
-  readonly intermediateSize: number;
-  readonly numHiddenLayers: number;
-  readonly numAttentionHeads: number;
-  readonly maxPositionEmbeddings: number;
-  readonly rmsNormEps: number;
-  readonly ropeTheta: number;
-}
+const CLIP = object({
+  hidden_size: count('Width of the hidden states'),
+  intermediate_size: count('Width inside the MLPs'),
+  num_hidden_layers: count('Layers'),
+  num_attention_heads: count('Heads of the self-attention'),
+  image_size: count('Side of the square input in pixels'),
+  patch_size: count('Side of a patch in pixels'),
+  hidden_act: text().describe('Activation of the MLPs, as transformers names it'),
+  layer_norm_eps: number().describe('ε of the layer norms'),
+  select_layer: integer().describe(
+    'Index into the hidden states (embedding first): -2 is the output of the last layer but one',
+  ),
+}).describe("F_V1: CLIP's vision transformer");
 
-/** F_V2 and F_mask: SAM. */
-export interface SamConfig {
-  /** Longest side of the padded square input in pixels. */
-  readonly imageSize: number;
-  readonly patchSize: number;
-  readonly embedDim: number;
-  readonly depth: number;
-  readonly numHeads: number;
-  readonly globalAttnIndexes: readonly number[];
-  readonly windowSize: number;
-  readonly promptEmbedDim: number;
-  readonly decoderDepth: number;
-  readonly decoderMlpDim: number;
-  readonly decoderHeads: number;
-  readonly iouHeadHiddenDim: number;
-  readonly maskInChans: number;
-}
+const LLM = object({
+  vocab_size: count('Rows of the embedding, the added tokens included'),
+  hidden_size: count('Width of the hidden states'),
+  intermediate_size: count('Width inside the MLPs'),
+  num_hidden_layers: count('Layers'),
+  num_attention_heads: count('Heads of the self-attention'),
+  max_position_embeddings: count('Longest conversation in positions, those of the image included'),
+  rms_norm_eps: number().describe('ε of the norms'),
+  rope_theta: number().describe('Base of the rotary embedding'),
+}).describe('F_LLM: LLaMA');
 
-export interface LoraConfig {
-  /** Rank; 0 means no LoRA. */
-  readonly r: number;
-  readonly alpha: number;
-  /** Projections of LLaMA that get an adapter, by name. */
-  readonly targets: readonly string[];
-  readonly dropout: number;
-}
+const SAM = object({
+  image_size: count('Longest side of the padded square input in pixels'),
+  patch_size: count('Side of a patch in pixels'),
+  embed_dim: count('Width of the image encoder'),
+  depth: count('Layers of the image encoder'),
+  num_heads: count('Heads of the image encoder'),
+  global_attn_indexes: list(integer({ min: 0 })).describe(
+    'Layers that attend to the whole image; the others to windows',
+  ),
+  window_size: count('Side of a window in patches'),
+  prompt_embed_dim: count('Width of prompts and mask decoder'),
+  decoder_depth: count('Layers of the mask decoder'),
+  decoder_mlp_dim: count("Width inside the mask decoder's MLPs"),
+  decoder_heads: count('Heads of the mask decoder'),
+  iou_head_hidden_dim: count('Width inside the head that estimates the IoU'),
+  mask_in_chans: count('Channels of an embedded mask prompt'),
+}).describe('F_V2 and F_mask: SAM');
 
-/** Ids of special tokens. */
-export interface TokenIds {
-  readonly seg: number;
-  readonly rej: number;
-  readonly imStart: number;
-  readonly imEnd: number;
-  readonly image: number;
-  readonly ignore: number;
-  readonly pad: number;
-  readonly bos: number;
-  readonly eos: number;
-  /** The other [SEG] of a model with individual embeddings (paper, Table 10). */
-  readonly moreSegs?: readonly number[];
-}
+/** Linear layers of a LLaMA decoder layer. */
+const PROJECTIONS: readonly string[] = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'];
+
+const LORA = object({
+  r: count('Rank; 0 means no LoRA'),
+  alpha: number().describe('α: the adapters are scaled by α / r'),
+  targets: list(text()).describe(`Projections of LLaMA that get an adapter: ${PROJECTIONS.join(', ')}`),
+  dropout: number({ min: 0, max: 0.999 }).describe("Dropout of the adapters' inputs while training"),
+}).describe('LoRA adapters on LLaMA');
+
+const TOKENS = object({
+  seg: count('[SEG]'),
+  rej: count('[REJ]'),
+  im_start: count('<im_start>'),
+  im_end: count('<im_end>'),
+  image: integer({ min: IMAGE_TOKEN_ID, max: IMAGE_TOKEN_ID }).describe('Stands where the image is inserted'),
+  ignore: integer({ min: IGNORE_LABEL, max: IGNORE_LABEL }).describe('Label of a position that is not supervised'),
+  pad: count('Padding'),
+  bos: count('Begin of a text'),
+  eos: count('End of a text'),
+  more_segs: list(integer({ min: 0 }))
+    .describe('The other [SEG] of a model with individual embeddings (paper, Table 10)')
+    .optional(),
+}).describe('Ids of special tokens');
+
+const LOSS = object({
+  ce: number().describe('Weight of the cross-entropy of the answer'),
+  bce: number().describe('Weight of the binary cross-entropy of the masks'),
+  dice: number().describe('Weight of the DICE loss of the masks'),
+}).describe('L = ce · CE + bce · BCE + dice · DICE');
+
+const SECTIONS = { clip: CLIP, llm: LLM, sam: SAM, lora: LORA, tokens: TOKENS, loss: LOSS };
+export const SECTION_NAMES = Object.keys(SECTIONS) as (keyof typeof SECTIONS)[];
+const SYSTEM = text().describe('The system that the model is of; files of earlier versions lack it').default('gsva');
+const PROJECTOR = oneOf(['linear', 'mlp2x_gelu', 'identity'])
+  .describe(
+    "φ: from CLIP's width to LLaMA's; by default what the names of the weights show, and linear without weights",
+  )
+  .optional();
+
+/** config.json: the system, φ and a section per part. */
+export const MODEL_SCHEMA = object({ ...EDITOR_KEY, system: SYSTEM, projector: PROJECTOR, ...SECTIONS })
+  .superRefine(alsoCheck(checkSizes))
+  .transform(({ system, projector, clip, llm, sam, lora, tokens, loss }) => ({
+    system,
+    projector,
+    clip: camelKeys(clip),
+    llm: camelKeys(llm),
+    sam: camelKeys(sam),
+    lora: camelKeys(lora),
+    tokens: camelKeys(tokens),
+    loss: camelKeys(loss),
+  }));
+
+/** Some of a model's sizes, under the keys of config.json: what a run changes of its start model. */
+export const PARTIAL_MODEL_SCHEMA = object({
+  system: text().describe(SYSTEM.description ?? ''),
+  projector: PROJECTOR,
+  clip: CLIP.partial(),
+  llm: LLM.partial(),
+  sam: SAM.partial(),
+  lora: LORA.partial(),
+  tokens: TOKENS.partial(),
+  loss: LOSS.partial(),
+}).partial();
+
+/** Sizes as a file has them, φ perhaps left out. */
+export type ModelSizes = Read<typeof MODEL_SCHEMA>;
+export type ProjectorType = NonNullable<ModelSizes['projector']>;
+export type ModelConfig = ModelSizes & { readonly projector: ProjectorType };
+export type ClipConfig = ModelConfig['clip'];
+export type LlmConfig = ModelConfig['llm'];
+export type SamConfig = ModelConfig['sam'];
+export type LoraConfig = ModelConfig['lora'];
+export type TokenIds = ModelConfig['tokens'];
+export type LossWeights = ModelConfig['loss'];
 
 /** Every [SEG]: the n-th expression of a question is answered with the n-th of them, in turn. */
 export function segIds({ seg, moreSegs = [] }: TokenIds): readonly number[] {
@@ -87,202 +149,92 @@ export function segIdAt(place: number, tokens: TokenIds): number {
   return ids[place % ids.length] as number;
 }
 
-/** Weights of L = ce·CE + bce·BCE + dice·DICE. */
-export interface LossWeights {
-  readonly ce: number;
-  readonly bce: number;
-  readonly dice: number;
-}
-
-export type ProjectorType = 'linear' | 'mlp2x_gelu' | 'identity';
-
-export interface ModelConfig {
-  readonly clip: ClipConfig;
-  readonly projector: ProjectorType;
-  readonly llm: LlmConfig;
-  readonly sam: SamConfig;
-  readonly lora: LoraConfig;
-  readonly tokens: TokenIds;
-  readonly loss: LossWeights;
-}
-
-type Kind = 'number' | 'count' | 'string' | 'counts' | 'strings';
-type Section = Readonly<Record<string, Kind>>;
-
-const SECTIONS: Readonly<Record<string, Section>> = {
-  clip: {
-    hidden_size: 'count',
-    intermediate_size: 'count',
-    num_hidden_layers: 'count',
-    num_attention_heads: 'count',
-    image_size: 'count',
-    patch_size: 'count',
-    hidden_act: 'string',
-    layer_norm_eps: 'number',
-    select_layer: 'number',
-  },
-  llm: {
-    vocab_size: 'count',
-    hidden_size: 'count',
-    intermediate_size: 'count',
-    num_hidden_layers: 'count',
-    num_attention_heads: 'count',
-    max_position_embeddings: 'count',
-    rms_norm_eps: 'number',
-    rope_theta: 'number',
-  },
-  sam: {
-    image_size: 'count',
-    patch_size: 'count',
-    embed_dim: 'count',
-    depth: 'count',
-    num_heads: 'count',
-    global_attn_indexes: 'counts',
-    window_size: 'count',
-    prompt_embed_dim: 'count',
-    decoder_depth: 'count',
-    decoder_mlp_dim: 'count',
-    decoder_heads: 'count',
-    iou_head_hidden_dim: 'count',
-    mask_in_chans: 'count',
-  },
-  lora: { r: 'count', alpha: 'number', targets: 'strings', dropout: 'number' },
-  tokens: {
-    seg: 'count',
-    rej: 'count',
-    im_start: 'count',
-    im_end: 'count',
-    image: 'number',
-    ignore: 'number',
-    pad: 'count',
-    bos: 'count',
-    eos: 'count',
-    more_segs: 'counts',
-  },
-  loss: { ce: 'number', bce: 'number', dice: 'number' },
-};
-
-/** Keys of a section that may be left out. */
-const OPTIONAL: readonly string[] = ['tokens.more_segs'];
-
-/** The linear layers of a LLaMA decoder layer. */
-const PROJECTIONS: readonly string[] = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'];
-
-const PROJECTORS: readonly ProjectorType[] = ['linear', 'mlp2x_gelu', 'identity'];
-
 /**
  * Reads the model's sizes from parsed JSON.
  * @param json the value of `config.json`
  * @param source the file's path, for errors
+ * @param at where it stands in the file
  * @throws UserError naming the key
  */
-export function parseModelConfig(json: unknown, source: string): ModelConfig {
-  const root = asObject(json, source, 'the file');
-  checkKeys(root, [...Object.keys(SECTIONS), 'projector'], source, '');
-  const sections: Record<string, unknown> = {};
-  for (const [name, section] of Object.entries(SECTIONS))
-    sections[name] = parseSection(root[name], name, section, source);
-  const projector = root['projector'] ?? 'linear';
-  if (!PROJECTORS.some((known) => known === projector)) {
-    throw new UserError(
-      `${source}: key "projector" is ${JSON.stringify(projector)}; known are ${PROJECTORS.join(', ')}`,
-    );
-  }
-  const config = { ...sections, projector } as unknown as ModelConfig;
-  checkSizes(config, source);
-  return config;
+export function parseModelConfig(json: unknown, source: string, at: readonly string[] = []): ModelConfig {
+  return withProjector(readModelSizes(json, source, at));
+}
+
+/** The same where φ is found out from the weights. */
+export function readModelSizes(json: unknown, source: string, at: readonly string[] = []): ModelSizes {
+  return readAs(MODEL_SCHEMA, json, source, at);
+}
+
+/** Sizes whose φ is linear where they say nothing of it: GSVA's own. */
+export function withProjector(sizes: ModelSizes): ModelConfig {
+  return { ...sizes, projector: sizes.projector ?? 'linear' };
 }
 
 /** The inverse of `parseModelConfig`: JSON with the published key names. */
 export function modelConfigToJson(config: ModelConfig): Record<string, unknown> {
-  const out: Record<string, unknown> = { projector: config.projector };
-  for (const [name, section] of Object.entries(SECTIONS)) {
-    const values = config[name as keyof ModelConfig] as unknown as Record<string, unknown>;
-    const written = Object.keys(section).filter((key) => values[camelCase(key)] !== undefined);
-    out[name] = Object.fromEntries(written.map((key) => [key, values[camelCase(key)]]));
-  }
-  return out;
+  const { system, projector, ...sections } = config;
+  const written = Object.entries(SECTIONS).map(([name, { shape }]) => {
+    const values = sections[name as keyof typeof sections] as Readonly<Record<string, unknown>>;
+    const keys = Object.keys(shape).filter((key) => values[camelCase(key)] !== undefined);
+    return [name, Object.fromEntries(keys.map((key) => [key, values[camelCase(key)]]))] as const;
+  });
+  return { system, projector, ...Object.fromEntries(written) };
 }
 
-/** Refuses keys that are not known and names the nearest that is. */
-export function checkKeys(object: object, known: readonly string[], source: string, prefix: string): void {
-  for (const key of Object.keys(object)) {
-    if (known.includes(key)) continue;
-    const nearest = nearestName(key, known);
-    const hint = nearest === null ? `known are ${known.join(', ')}` : `did you mean "${prefix}${nearest}"?`;
-    throw new UserError(`${source}: unknown key "${prefix}${key}"; ${hint}`);
-  }
-}
+type Sizes = { readonly [K in keyof typeof SECTIONS]: z.output<(typeof SECTIONS)[K]> };
 
-function parseSection(value: unknown, name: string, section: Section, source: string): Record<string, unknown> {
-  const object = asObject(value, source, `key "${name}"`);
-  checkKeys(object, Object.keys(section), source, `${name}.`);
-  const out: Record<string, unknown> = {};
-  for (const [key, kind] of Object.entries(section)) {
-    const found = object[key];
-    if (found === undefined && OPTIONAL.includes(`${name}.${key}`)) continue;
-    if (!isKind(found, kind)) {
-      const what = found === undefined ? 'is missing' : `is ${JSON.stringify(found)}`;
-      throw new UserError(`${source}: key "${name}.${key}" ${what}; expected ${EXPECTED[kind]}`);
-    }
-    out[camelCase(key)] = found;
-  }
-  return out;
-}
-
-const EXPECTED: Readonly<Record<Kind, string>> = {
-  number: 'a number',
-  count: 'a whole number from 0 up',
-  string: 'a string',
-  counts: 'a list of whole numbers from 0 up',
-  strings: 'a list of strings',
-};
-
-function isKind(value: unknown, kind: Kind): boolean {
-  if (kind === 'number') return typeof value === 'number' && Number.isFinite(value);
-  if (kind === 'count') return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
-  if (kind === 'string') return typeof value === 'string';
-  const element = kind === 'counts' ? 'count' : 'string';
-  return Array.isArray(value) && value.every((item) => isKind(item, element));
-}
-
-function checkSizes(config: ModelConfig, source: string): void {
-  const { clip, llm, sam } = config;
-  const divides = (whole: number, part: number, what: string): void => {
-    if (part <= 0 || !Number.isInteger(part) || !Number.isInteger(whole) || whole <= 0 || whole % part !== 0) {
-      throw new UserError(`${source}: ${what}: ${whole} is not a multiple of ${part}`);
-    }
+function checkSizes(
+  { clip, llm, sam, lora, projector }: Sizes & { readonly projector?: string },
+  refuse: Refuse,
+): void {
+  const divides = (key: string, whole: number, part: number, divisor: string): void => {
+    if (part <= 0 || whole <= 0 || whole % part !== 0) refuse(key, `a multiple of ${divisor}`);
   };
-  divides(clip.hiddenSize, clip.numAttentionHeads, 'clip.hidden_size by clip.num_attention_heads');
-  divides(clip.imageSize, clip.patchSize, 'clip.image_size by clip.patch_size');
-  divides(llm.hiddenSize, 2 * llm.numAttentionHeads, 'llm.hidden_size by twice llm.num_attention_heads');
-  divides(sam.imageSize, sam.patchSize, 'sam.image_size by sam.patch_size');
-  divides(sam.embedDim, sam.numHeads, 'sam.embed_dim by sam.num_heads');
-  divides(sam.promptEmbedDim, 2 * sam.decoderHeads, 'sam.prompt_embed_dim by twice sam.decoder_heads');
-  divides(sam.promptEmbedDim, 8, 'sam.prompt_embed_dim by 8');
-  divides(sam.maskInChans, 4, 'sam.mask_in_chans by 4');
-  const within = (key: string, value: number, least: number, most: number): void => {
-    if (value >= least && value <= most) return;
-    throw new UserError(`${source}: key "${key}" is ${value}; expected a number from ${least} to ${most}`);
-  };
-  within('clip.select_layer', clip.selectLayer, -(clip.numHiddenLayers + 1), clip.numHiddenLayers);
-  within('lora.dropout', config.lora.dropout, 0, 0.999);
-  within('tokens.image', config.tokens.image, IMAGE_TOKEN_ID, IMAGE_TOKEN_ID);
-  within('tokens.ignore', config.tokens.ignore, IGNORE_LABEL, IGNORE_LABEL);
-  for (const target of config.lora.targets) {
+  divides(
+    'clip.hidden_size',
+    clip.hidden_size,
+    clip.num_attention_heads,
+    `clip.num_attention_heads (${clip.num_attention_heads})`,
+  );
+  divides('clip.image_size', clip.image_size, clip.patch_size, `clip.patch_size (${clip.patch_size})`);
+  divides(
+    'llm.hidden_size',
+    llm.hidden_size,
+    2 * llm.num_attention_heads,
+    `twice llm.num_attention_heads (2 · ${llm.num_attention_heads})`,
+  );
+  divides('sam.image_size', sam.image_size, sam.patch_size, `sam.patch_size (${sam.patch_size})`);
+  divides('sam.embed_dim', sam.embed_dim, sam.num_heads, `sam.num_heads (${sam.num_heads})`);
+  divides(
+    'sam.prompt_embed_dim',
+    sam.prompt_embed_dim,
+    2 * sam.decoder_heads,
+    `twice sam.decoder_heads (2 · ${sam.decoder_heads})`,
+  );
+  divides('sam.prompt_embed_dim', sam.prompt_embed_dim, 8, '8');
+  divides('sam.mask_in_chans', sam.mask_in_chans, 4, '4');
+  const [first, last] = [-(clip.num_hidden_layers + 1), clip.num_hidden_layers];
+  if (clip.select_layer < first || clip.select_layer > last) {
+    refuse('clip.select_layer', `a whole number from ${first} to ${last}`);
+  }
+  for (const [i, target] of lora.targets.entries()) {
     if (PROJECTIONS.includes(target)) continue;
     const nearest = nearestName(target, PROJECTIONS);
-    const hint = nearest === null ? `known are ${PROJECTIONS.join(', ')}` : `did you mean "${nearest}"?`;
-    throw new UserError(`${source}: key "lora.targets" names the unknown projection "${target}"; ${hint}`);
+    refuse(
+      ['lora', 'targets', i],
+      nearest === null ? `one of ${PROJECTIONS.join(', ')}` : `a projection of LLaMA; did you mean "${nearest}"?`,
+    );
   }
-  if (config.projector === 'identity' && clip.hiddenSize !== llm.hiddenSize) {
-    throw new UserError(`${source}: projector "identity" needs clip.hidden_size = llm.hidden_size`);
+  if (projector === 'identity' && clip.hidden_size !== llm.hidden_size) {
+    refuse('projector', 'another: "identity" needs clip.hidden_size = llm.hidden_size');
   }
 }
 
-function asObject(value: unknown, source: string, what: string): Record<string, unknown> {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>;
-  throw new UserError(`${source}: ${what} ${value === undefined ? 'is missing' : 'is not an object'}; expected { … }`);
+type Camel<S extends string> = S extends `${infer First}_${infer Rest}` ? `${First}${Capitalize<Camel<Rest>>}` : S;
+type CamelKeys<T> = { [K in keyof T as K extends string ? Camel<K> : never]: T[K] };
+
+function camelKeys<T extends object>(section: T): CamelKeys<T> {
+  return Object.fromEntries(Object.entries(section).map(([key, value]) => [camelCase(key), value])) as CamelKeys<T>;
 }
 
 function camelCase(key: string): string {

@@ -1,4 +1,4 @@
-/** "Did you mean …?" for mistyped names: options, verbs, configuration keys, splits. */
+/** "Did you mean …?" for mistyped names: options, commands, configuration keys, splits. */
 
 /** Number of single-character edits (insert, delete, replace, swap two neighbours) that turn `a` into `b`. */
 export function editDistance(a: string, b: string): number {

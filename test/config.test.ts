@@ -35,7 +35,7 @@ describe('parseModelConfig', () => {
     expect(config.sam.globalAttnIndexes).toEqual([1, 3]);
     expect(config.lora.targets).toEqual(['q_proj', 'v_proj']);
     expect(config.projector).toBe('linear');
-    expect(modelConfigToJson(config)).toEqual({ ...published(), projector: 'linear' });
+    expect(modelConfigToJson(config)).toEqual({ system: 'gsva', ...published(), projector: 'linear' });
     expect(parseModelConfig(modelConfigToJson(config), 'again')).toEqual(config);
   });
 
@@ -46,30 +46,26 @@ describe('parseModelConfig', () => {
   });
 
   test('a missing key or section names itself and what belongs there', () => {
-    expectRefused(without('sam', 'patch_size'), 'key "sam.patch_size" is missing; expected a whole number from 0 up');
-    expectRefused({ ...published(), clip: undefined }, 'key "clip" is missing; expected { … }');
-    expectRefused(null, 'the file is not an object; expected { … }');
-    expectRefused([published()], 'the file is not an object');
+    expectRefused(without('sam', 'patch_size'), '"sam.patch_size" is missing, expected a whole number of at least 0');
+    expectRefused({ ...published(), clip: undefined }, '"clip" is missing, expected an object');
+    expectRefused(null, 'the whole file is null, expected an object');
+    expectRefused([published()], 'the whole file is a list of 1, expected an object');
   });
 
   test.each([
-    ['clip', { hidden_size: '32' }, 'key "clip.hidden_size" is "32"; expected a whole number from 0 up'],
-    ['clip', { hidden_act: 3 }, 'key "clip.hidden_act" is 3; expected a string'],
-    ['llm', { hidden_size: -48 }, 'key "llm.hidden_size" is -48; expected a whole number from 0 up'],
-    ['sam', { depth: 2.5 }, 'key "sam.depth" is 2.5; expected a whole number from 0 up'],
-    ['llm', { rope_theta: null }, 'key "llm.rope_theta" is null; expected a number'],
+    ['clip', { hidden_size: '32' }, '"clip.hidden_size" is "32", expected a whole number of at least 0'],
+    ['clip', { hidden_act: 3 }, '"clip.hidden_act" is 3, expected a text'],
+    ['llm', { hidden_size: -48 }, '"llm.hidden_size" is -48, expected a whole number of at least 0'],
+    ['sam', { depth: 2.5 }, '"sam.depth" is 2.5, expected a whole number of at least 0'],
+    ['llm', { rope_theta: null }, '"llm.rope_theta" is null, expected a number'],
     [
       'sam',
       { global_attn_indexes: [1, 'x'] },
-      'key "sam.global_attn_indexes" is [1,"x"]; expected a list of whole numbers from 0 up',
+      '"sam.global_attn_indexes[1]" is "x", expected a whole number of at least 0',
     ],
-    [
-      'sam',
-      { global_attn_indexes: 1 },
-      'key "sam.global_attn_indexes" is 1; expected a list of whole numbers from 0 up',
-    ],
-    ['lora', { targets: 'q_proj' }, 'key "lora.targets" is "q_proj"; expected a list of strings'],
-    ['lora', { targets: [1] }, 'key "lora.targets" is [1]; expected a list of strings'],
+    ['sam', { global_attn_indexes: 1 }, '"sam.global_attn_indexes" is 1, expected a list'],
+    ['lora', { targets: 'q_proj' }, '"lora.targets" is "q_proj", expected a list'],
+    ['lora', { targets: [1] }, '"lora.targets[0]" is 1, expected a text'],
   ])('a value of the wrong type in %s: %j', (section, values, message) => {
     expectRefused(changed(section, values), message);
   });
@@ -77,33 +73,45 @@ describe('parseModelConfig', () => {
   test('a projector that is not known, or does not fit', () => {
     expectRefused(
       { ...published(), projector: 'mlp' },
-      'key "projector" is "mlp"; known are linear, mlp2x_gelu, identity',
+      '"projector" is "mlp", expected one of "linear", "mlp2x_gelu", "identity"',
     );
     expectRefused(
       { ...published(), projector: 'identity' },
-      'projector "identity" needs clip.hidden_size = llm.hidden_size',
+      '"projector" is "identity", expected another: "identity" needs clip.hidden_size = llm.hidden_size',
     );
     const fitting = { ...published(), projector: 'identity', clip: { ...published()['clip'], hidden_size: 48 } };
     expect(parseModelConfig(fitting, 'c').projector).toBe('identity');
   });
 
   test.each([
-    ['clip', { num_attention_heads: 3 }, 'clip.hidden_size by clip.num_attention_heads: 32 is not a multiple of 3'],
-    ['clip', { patch_size: 15 }, 'clip.image_size by clip.patch_size: 56 is not a multiple of 15'],
+    [
+      'clip',
+      { num_attention_heads: 3 },
+      '"clip.hidden_size" is 32, expected a multiple of clip.num_attention_heads (3)',
+    ],
+    ['clip', { patch_size: 15 }, '"clip.image_size" is 56, expected a multiple of clip.patch_size (15)'],
     [
       'llm',
       { num_attention_heads: 16 },
-      'llm.hidden_size by twice llm.num_attention_heads: 48 is not a multiple of 32',
+      '"llm.hidden_size" is 48, expected a multiple of twice llm.num_attention_heads (2 · 16)',
     ],
-    ['sam', { patch_size: 0 }, 'sam.image_size by sam.patch_size: 128 is not a multiple of 0'],
-    ['sam', { num_heads: 5 }, 'sam.embed_dim by sam.num_heads: 32 is not a multiple of 5'],
-    ['sam', { decoder_heads: 32 }, 'sam.prompt_embed_dim by twice sam.decoder_heads: 32 is not a multiple of 64'],
-    ['sam', { prompt_embed_dim: 12, decoder_heads: 2 }, 'sam.prompt_embed_dim by 8: 12 is not a multiple of 8'],
-    ['sam', { mask_in_chans: 6 }, 'sam.mask_in_chans by 4: 6 is not a multiple of 4'],
-    ['clip', { select_layer: -9 }, 'key "clip.select_layer" is -9; expected a number from -4 to 3'],
-    ['lora', { dropout: 1 }, 'key "lora.dropout" is 1; expected a number from 0 to 0.999'],
-    ['tokens', { image: -201 }, 'key "tokens.image" is -201; expected a number from -200 to -200'],
-    ['lora', { targets: ['q_prj'] }, 'key "lora.targets" names the unknown projection "q_prj"; did you mean "q_proj"?'],
+    ['sam', { patch_size: 0 }, '"sam.image_size" is 128, expected a multiple of sam.patch_size (0)'],
+    ['sam', { num_heads: 5 }, '"sam.embed_dim" is 32, expected a multiple of sam.num_heads (5)'],
+    [
+      'sam',
+      { decoder_heads: 32 },
+      '"sam.prompt_embed_dim" is 32, expected a multiple of twice sam.decoder_heads (2 · 32)',
+    ],
+    ['sam', { prompt_embed_dim: 12, decoder_heads: 2 }, '"sam.prompt_embed_dim" is 12, expected a multiple of 8'],
+    ['sam', { mask_in_chans: 6 }, '"sam.mask_in_chans" is 6, expected a multiple of 4'],
+    ['clip', { select_layer: -9 }, '"clip.select_layer" is -9, expected a whole number from -4 to 3'],
+    ['lora', { dropout: 1 }, '"lora.dropout" is 1, expected a number from 0 to 0.999'],
+    ['tokens', { image: -201 }, '"tokens.image" is -201, expected a whole number from -200 to -200'],
+    [
+      'lora',
+      { targets: ['q_prj'] },
+      '"lora.targets[0]" is "q_prj", expected a projection of LLaMA; did you mean "q_proj"?',
+    ],
   ])('sizes that do not divide in %s: %j', (section, values, message) => {
     expectRefused(changed(section, values), message);
   });

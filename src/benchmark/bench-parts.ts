@@ -5,10 +5,10 @@ import { binaryMask } from '../inference/segment-result.js';
 import { teacherForce } from '../inference/teacher-forcing.js';
 import { system } from '../systems/gsva/system.js';
 import type { LlavaSam } from '../systems/shared/llava-sam.js';
-import { type EncodedImage, encodeImages, type Encoder, stackFeatures } from '../features/image-features.js';
+import { type EncodedImage, encodeImages, stackFeatures } from '../features/image-features.js';
 import { variablesOf } from '../systems/parts.js';
 import { GROUNDING_RECIPE } from '../systems/shared/llava-sam-step.js';
-import type { TrainingStep } from '../systems/system.js';
+import type { Encoder, TrainingStep } from '../systems/system.js';
 import { AdamW } from '../training/optimizer/optimizer.js';
 import type { BenchConfig } from './bench-config.js';
 import { PARTS, type PartName } from './part-names.js';
@@ -30,7 +30,7 @@ export class BenchParts {
     readonly gsva: LlavaSam,
   ) {
     const { model, workload } = config;
-    this.load = new RandomWorkload(model, workload);
+    this.load = new RandomWorkload(model, workload, system.vocabulary(model, {}));
     this.variables = variablesOf(gsva, GROUNDING_RECIPE.trains);
     this.step = GROUNDING_RECIPE.step(gsva, this.variables);
   }

@@ -5,17 +5,17 @@ import { prepareImage } from '../data/image/prepare-image.js';
 import { MultimodalRows, type TokenBatch } from '../networks/multimodal-rows.js';
 import { Random } from '../random.js';
 import { IGNORE_LABEL, IMAGE_TOKEN_ID } from '../special-tokens.js';
-import type { MaskTargets, TrainingBatch } from '../systems/system.js';
+import type { MaskTargets, TrainingBatch, Vocabulary } from '../systems/system.js';
 import type { BinaryMask, PreparedImage, RgbImage } from '../types.js';
 import type { Workload } from './bench-config.js';
 
 export class RandomWorkload {
   readonly images: readonly RgbImage[];
   readonly prepared: readonly PreparedImage[];
-  /** A training batch: every answer has [SEG] only. */
+  /** A training batch: every decision says "found". */
   readonly tokens: TokenBatch;
   readonly targets: readonly MaskTargets[];
-  /** The second of the answers is [REJ], where there is a second. */
+  /** The second decision says "absent", where there is a second and the system has a token for it. */
   readonly evaluated: TokenizedConversation;
   /** The question alone. */
   readonly promptIds: readonly number[];
@@ -23,19 +23,21 @@ export class RandomWorkload {
   constructor(
     private readonly config: ModelConfig,
     private readonly workload: Workload,
+    private readonly vocabulary: Vocabulary,
   ) {
     const random = new Random(workload.seed);
     const rows = Array.from({ length: workload.batch }, (_, row) => row);
     this.images = rows.map((row) => this.image(random.fork(row)));
     this.prepared = this.images.map((image) => prepareImage(image, config.clip.imageSize, config.sam.imageSize));
-    const { seg, rej, pad } = config.tokens;
-    const answers = Array.from({ length: workload.masks }, () => seg);
+    const [found = 0] = vocabulary.found;
+    const [absent = found] = vocabulary.absent;
+    const answers = Array.from({ length: workload.masks }, () => found);
     const conversations = rows.map((row) => this.conversation(random.fork(100 + row), answers));
-    this.tokens = padBatch(conversations, pad);
+    this.tokens = padBatch(conversations, config.tokens.pad);
     this.targets = this.prepared.map(({ resized, original }, row) => {
       return { resized, original, rejected: 0, masks: answers.map((_, index) => this.mask(row + index)) };
     });
-    const decisions = answers.map((_, index) => (index === 1 ? rej : seg));
+    const decisions = answers.map((_, index) => (index === 1 ? absent : found));
     this.evaluated = this.conversation(random.fork(200), decisions);
     this.promptIds = this.evaluated.inputIds.slice(0, this.questionTokens);
   }
@@ -43,7 +45,7 @@ export class RandomWorkload {
   /** The training batch, but for features. */
   batch(patches: number): Omit<TrainingBatch, 'features'> {
     const rows = new MultimodalRows(this.tokens, patches);
-    const found = rows.statesBefore([this.config.tokens.seg]);
+    const found = rows.statesBefore(this.vocabulary.found);
     const places = found.map(({ row, position }) => ({ row, states: [position] }));
     return { rows, places, targets: this.targets };
   }
@@ -61,7 +63,7 @@ export class RandomWorkload {
   /** `<s> <im_start> <image> <im_end> question answer`, the decisions evenly spread over the answer. */
   private conversation(random: Random, decisions: readonly number[]): TokenizedConversation {
     const { tokens } = this.config;
-    const ordinary = Math.min(tokens.seg, tokens.rej, tokens.imStart, tokens.imEnd, this.config.llm.vocabSize);
+    const ordinary = Math.min(...this.vocabulary.ids.map(({ id }) => id), this.config.llm.vocabSize);
     const { textTokens } = this.workload;
     const start = [tokens.bos, tokens.imStart, IMAGE_TOKEN_ID, tokens.imEnd];
     const inputIds = Array.from({ length: textTokens }, (_, t) => start[t] ?? 3 + random.integer(ordinary - 3));

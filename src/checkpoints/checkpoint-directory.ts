@@ -9,26 +9,24 @@
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ModelConfig, parseModelConfig } from '../config.js';
+import { type ModelConfig, type ModelSizes, readModelSizes } from '../config.js';
 import { UserError, messageOf } from '../errors.js';
 import { openCheckpoint, weightsOf } from '../io/checkpoint-files.js';
 import { writeFileAtomic } from '../io/atomic/atomic-file.js';
 import type { FileTensors } from '../io/file-tensor.js';
 import { readJson, writeJson } from '../io/json/json-file.js';
-import { JsonReader } from '../io/json/json-reader.js';
 import { jsonFile, type PendingFile } from '../io/atomic/pending-file.js';
 import { safetensorsPieces } from '../io/safetensors/safetensors-writer.js';
+import { readAs, without } from '../schema.js';
 import { GSVA_VARIANT, isPublished } from '../variant.js';
 import type { CompositeLayer } from '../nn/composite-layer.js';
-import type { ModelMeta } from './model-meta.js';
+import { FORMAT, META_SCHEMA, type ModelMeta } from './model-meta.js';
 import { type Precision, tensorsToPack } from './precision.js';
-import { readVariant } from './read-variant.js';
+import { projectorOfWeights } from '../systems/shared/published/projector.js';
 import { type LoadOptions, type LoadReport, loadWeights, storableWeights } from './weights.js';
 
 export type { ModelMeta };
 
-/** Raised when the meaning of the folder's files changes. */
-const FORMAT = 1;
 const CONFIG_FILE = 'config.json';
 const META_FILE = 'meta.json';
 const WEIGHTS_FILE = 'model.safetensors';
@@ -41,16 +39,6 @@ export const TOKENIZER_FILES = [
   'added_tokens.json',
   'vocab.json',
   'merges.txt',
-] as const;
-const META_KEYS = [
-  'format',
-  'conversation',
-  'stage',
-  'description',
-  'knows',
-  'rejectThreshold',
-  'variant',
-  'details',
 ] as const;
 
 /** A model, and the file its weights were read from; null where they were drawn. */
@@ -105,10 +93,26 @@ export function openModelDirectory(dir: string): OpenedDirectory {
   }
   const configPath = join(dir, CONFIG_FILE);
   const json = readJson(configPath, "the model's sizes");
-  const config = parseModelConfig(json, configPath);
+  const sizes = readModelSizes(json, configPath);
   const meta = readMeta(join(dir, META_FILE));
   const weightsPath = weightsOf(dir);
-  return { json, config, meta, tensors: openCheckpoint(weightsPath).tensors, weightsPath };
+  const { tensors } = openCheckpoint(weightsPath);
+  return { json, config: withProjectorOf(sizes, tensors, weightsPath), meta, tensors, weightsPath };
+}
+
+/**
+ * Completes sizes that say nothing of φ by what the weights hold.
+ * @param source file of the weights, for errors
+ * @throws UserError where there are no weights of φ, and the widths that it connects differ
+ */
+export function withProjectorOf(sizes: ModelSizes, tensors: FileTensors, source: string): ModelConfig {
+  const projector = sizes.projector ?? projectorOfWeights(tensors.keys()) ?? 'identity';
+  const [from, to] = [sizes.clip.hiddenSize, sizes.llm.hiddenSize];
+  if (projector !== 'identity' || from === to) return { ...sizes, projector };
+  throw new UserError(
+    `${source} has no weights of the projector (mm_projector), and without one the width of CLIP (${from}) would have to be ` +
+      `that of LLaMA (${to}). Use the whole checkpoint.`,
+  );
 }
 
 /**
@@ -166,10 +170,7 @@ export async function modelDirectoryFiles(network: Network, options: WriteOption
 }
 
 /** All files of a model folder but its weights. @throws as writeModelDirectory */
-export function writeModelDescription(
-  dir: string,
-  options: Omit<WriteOptions, 'dtype'>,
-): void {
+export function writeModelDescription(dir: string, options: Omit<WriteOptions, 'dtype'>): void {
   for (const { name, pieces } of descriptionFiles(options)) writeFileAtomic(join(dir, name), pieces);
 }
 
@@ -190,11 +191,7 @@ function descriptionFiles({ config, meta, tokenizerDir }: Omit<WriteOptions, 'dt
       throw new UserError(`Writing the model: ${name} of ${tokenizerDir} cannot be copied: ${messageOf(error)}.`);
     }
   };
-  return [
-    jsonFile(CONFIG_FILE, config),
-    jsonFile(META_FILE, metaToJson(meta)),
-    ...present.map(copy),
-  ];
+  return [jsonFile(CONFIG_FILE, config), jsonFile(META_FILE, metaToJson(meta)), ...present.map(copy)];
 }
 
 /**
@@ -252,19 +249,5 @@ function metaToJson(meta: ModelMeta): Readonly<Record<string, unknown>> {
 }
 
 function readMeta(path: string): ModelMeta {
-  const root = JsonReader.of(readJson(path, 'what kind of model this is'), path).onlyKeys(META_KEYS);
-  root.key('format').integer({ min: FORMAT, max: FORMAT });
-  const knows = root.optional('knows')?.string();
-  const rejectThreshold = root.optional('rejectThreshold')?.number({ min: 0, max: 1 });
-  const variant = root.optional('variant');
-  const details = root.optional('details')?.object();
-  return {
-    conversation: root.key('conversation').string(),
-    stage: root.key('stage').string(),
-    description: root.key('description').string(),
-    ...(knows === undefined ? {} : { knows }),
-    ...(rejectThreshold === undefined ? {} : { rejectThreshold }),
-    ...(variant === null ? {} : { variant: readVariant(variant) }),
-    ...(details === undefined ? {} : { details }),
-  };
+  return without(readAs(META_SCHEMA, readJson(path, 'what kind of model this is'), path), 'format');
 }

@@ -1,18 +1,26 @@
-/** Facts about a model besides its numbers: meta.json of its folder. */
-import type { Variant } from '../variant.js';
+/** Facts about a model in addition to its numbers: meta.json of its folder. */
+import { z } from 'zod';
+import { number, object, type Read, record, text } from '../schema.js';
+import { VARIANT_SCHEMA } from './variant-schema.js';
 
-export interface ModelMeta {
+/** Raised when the meaning of the folder's files changes. */
+export const FORMAT = 1;
+
+export const META_SCHEMA = object({
+  format: z.literal(FORMAT, { error: `${FORMAT}, the format that this version reads` }),
   /** Style of conversation that it was trained with (ConversationStyle). */
-  readonly conversation: string;
+  conversation: text(),
   /** The training it comes from: 'base', 'gsva', … */
-  readonly stage: string;
-  readonly description: string;
+  stage: text(),
+  description: text(),
   /** Subjects that its answers can be trusted on, in a few words: "coloured shapes only"; absent: none are named. */
-  readonly knows?: string;
+  knows: text().optional(),
   /** An expression is rejected from this probability of [REJ] against [SEG] on, as found out by calibration. */
-  readonly rejectThreshold?: number;
+  rejectThreshold: number({ min: 0, max: 1 }).optional(),
   /** Form of its answers; absent: as published. */
-  readonly variant?: Variant;
+  variant: VARIANT_SCHEMA.optional(),
   /** Further facts for a reader: seed, updates, figures. Nothing depends on them. */
-  readonly details?: Readonly<Record<string, unknown>>;
-}
+  details: record(z.unknown()).optional(),
+});
+
+export type ModelMeta = Omit<Read<typeof META_SCHEMA>, 'format'>;

@@ -1,31 +1,32 @@
-/** What `gsva train --dry-run` found out, for people and for programs. */
+/** The result of `gsva train --dry-run`, for people and for programs. */
 import { lacking } from '../benchmark/fits.js';
-import { bytesText, type MachineMemory } from '../machine.js';
+import type { MemoryPlan } from '../benchmark/memory-plan.js';
+import { bytesText, machineMemory, type MachineMemory } from '../machine.js';
 import type { ExampleConversation, ExampleSample } from '../training/example-batch.js';
 import type { ScheduleForm } from '../training/loop/schedule.js';
-import type { DryRun } from './dry-run.js';
+import type { DryRun } from '../workflows/dry-run.js';
 import type { Output } from './output.js';
-import { duration } from './progress.js';
+import { duration } from '../workflows/watch.js';
 
 /** Samples of the batch that are printed; all are in the JSON and in the pictures. */
 const SHOWN_SAMPLES = 4;
 
-/** Seconds of the whole run: where every image is encoded anew, and where the features of all are kept. */
+/** Seconds of the whole run: where every image is encoded again, and where the features of all are kept. */
 export interface RunSeconds {
   readonly newImages: number;
   readonly keptImages: number;
 }
 
-export function showDryRun(run: DryRun, machine: MachineMemory, output: Output): void {
+export function showDryRun(run: DryRun, output: Output): void {
   const { config, hasStart } = run;
   output.line(output.colors.bold(config.description));
   const sizes = hasStart ? '' : ' (ABSENT: sizes as published, nothing can be trained yet)';
   output.line(` from ${config.start ?? 'random weights'}${sizes}`);
   showLength(run, output);
   output.line();
-  showParts(run, output);
+  showParts(run.plan, 'trained', output);
   output.line();
-  showMemory(run, machine, output);
+  showMemory(run, machineMemory(), output);
   output.line();
   showTime(run, output);
   output.line();
@@ -91,16 +92,12 @@ function showLength(run: DryRun, output: Output): void {
   );
 }
 
-function showParts({ plan }: DryRun, output: Output): void {
+/** @param trained title of the column of trained parameters */
+export function showParts(plan: MemoryPlan, trained: string, output: Output): void {
   const millions = (count: number): string => `${(count / 1e6).toFixed(2)} M`;
-  output.table(
-    ['part', 'parameters', 'trained'],
-    [
-      ...plan.parts.map(({ part, parameters, trainable }) => [part, millions(parameters), millions(trainable)]),
-      ['all', millions(plan.parameters), millions(plan.trainable)],
-    ],
-    { align: ['left', 'right', 'right'] },
-  );
+  const all = { part: 'all', parameters: plan.parameters, trainable: plan.trainable };
+  const rows = [...plan.parts, all].map((one) => [one.part, millions(one.parameters), millions(one.trainable)]);
+  output.table(['part', 'parameters', trained], rows, ['left', 'right', 'right']);
 }
 
 function showMemory({ plan, memory, ranks }: DryRun, machine: MachineMemory, output: Output): void {
@@ -118,7 +115,7 @@ function showMemory({ plan, memory, ranks }: DryRun, machine: MachineMemory, out
       const bytes = [activations, tensors, process].map(bytesText);
       return [engine, ...bytes, missing === null ? 'yes' : `no: ${missing}`];
     }),
-    { align: ['left', 'right', 'right', 'right', 'left'] },
+    ['left', 'right', 'right', 'right', 'left'],
   );
   const all = ranks === 1 ? '' : `, for all ${ranks} processes`;
   output.line(` on a GPU all tensors lie on the card; here: ${bytesText(machine.available)} of memory available${all}`);
@@ -141,8 +138,7 @@ function showTime(run: DryRun, output: Output): void {
   const others = ranks === 1 ? '' : `, on ${ranks} devices as fast as this one, exchanges not counted`;
   const minutes = config.training.schedule.maxMinutes;
   const bound = minutes === undefined ? '' : `; it ends after ${duration(60 * minutes)} at the latest`;
-  const { newImages: anew, keptImages: kept } = seconds;
-  const [least, most] = [Math.min(anew, kept), Math.max(anew, kept)];
+  const [least, most] = Object.values(seconds).sort((a, b) => a - b) as [number, number];
   output.line(`   the run: ${duration(least)} to ${duration(most)}${others}${bound}`);
 }
 
@@ -151,7 +147,7 @@ function showBatch({ batch, pictures }: DryRun, output: Output): void {
     output.line(` first batch: not shown: ${batch.missing}`);
     return;
   }
-  output.line(` first batch: ${batch.value.length} samples; what is learned stands in «»`);
+  output.line(` first batch: ${batch.value.length} samples; learned text stands in «»`);
   for (const { name, conversations } of batch.value.slice(0, SHOWN_SAMPLES)) {
     output.line();
     output.line(` ${output.colors.bold(name)}`);

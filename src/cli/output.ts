@@ -1,5 +1,5 @@
 /** Results on stdout: tables and lines for people, or one JSON object for programs (`--json`), never both. */
-import Table from 'cli-table3';
+import { stripVTControlCharacters } from 'node:util';
 import type { Colors } from 'picocolors/types.js';
 
 /** Where text goes; process.stdout, process.stderr or a test's buffer. */
@@ -10,10 +10,7 @@ export interface TextSink {
 /** One cell: numbers are printed right-aligned, as they are. */
 export type Cell = string | number;
 
-export interface TableOptions {
-  /** Per column; numbers are aligned right where this says nothing. */
-  readonly align?: readonly ('left' | 'right')[];
-}
+export type Side = 'left' | 'right';
 
 /** Prints results in the form that the user asked for. */
 export class Output {
@@ -22,66 +19,54 @@ export class Output {
     /** Whether a program reads the answer: then only `json` prints, else only the other methods. */
     readonly isJson: boolean,
     readonly colors: Colors,
+    /** Called before anything is written. */
+    private readonly beforeWrite: () => void = () => undefined,
   ) {}
 
   /** Prints a line for a person. */
   line(text = ''): void {
-    if (!this.isJson) this.sink.write(`${text}\n`);
-  }
-
-  /** Prints a table for a person; every row must have as many cells as the head. */
-  table(head: readonly string[], rows: readonly (readonly Cell[])[], options: TableOptions = {}): void {
-    if (this.isJson) return;
-    const isNumeric = head.map((_, column) => rows.length > 0 && rows.every((row) => typeof row[column] === 'number'));
-    const table = new Table({
-      head: head.map((title) => this.colors.bold(title)),
-      style: { head: [], border: [], compact: true },
-      colAligns: isNumeric.map((numeric, column) => options.align?.[column] ?? (numeric ? 'right' : 'left')),
-      chars: PLAIN_BORDERS,
-    });
-    for (const row of rows) table.push([...row]);
-    // cli-table3 pads the last column too; trailing blanks would only be in the way of diff and copy.
-    this.sink.write(`${table.toString().replace(/[ \t]+$/gm, '')}\n`);
+    if (!this.isJson) this.write(text);
   }
 
   /**
-   * Prints a table of any length: cli-table3 takes time with the square of it (minutes for 50 000 rows). Cells are
-   * printed as they are, without colours in them.
+   * Prints a table for a person; every row must have as many cells as the head. Columns of numbers are aligned right
+   * unless `align` names a side.
    */
-  list(head: readonly string[], rows: readonly (readonly Cell[])[], { align = [] }: TableOptions = {}): void {
-    if (this.isJson) return;
-    const texts = [head, ...rows].map((row) => row.map(String));
-    const widths = head.map((_, column) => texts.reduce((most, row) => Math.max(most, (row[column] ?? '').length), 0));
+  table(head: readonly string[], rows: readonly (readonly Cell[])[], align: readonly Side[] = []): void {
+    const sides = head.map((_, column) => {
+      const isNumeric = rows.length > 0 && rows.every((row) => typeof row[column] === 'number');
+      return align[column] ?? (isNumeric ? 'right' : 'left');
+    });
+    const texts = [head, ...rows].map((row) => row.map((cell) => String(cell).replace(/\s*\n\s*/g, ' ')));
+    const widths = head.map((_, column) => texts.reduce((most, row) => Math.max(most, widthOf(row[column] ?? '')), 0));
     texts.forEach((row, i) => {
       const cells = row.map((cell, column) => {
-        const width = widths[column] ?? 0;
-        return align[column] === 'right' ? cell.padStart(width) : cell.padEnd(width);
+        const blanks = ' '.repeat(Math.max(0, (widths[column] ?? 0) - widthOf(cell)));
+        const shown = i === 0 ? this.colors.bold(cell) : cell;
+        return sides[column] === 'right' ? blanks + shown : shown + blanks;
       });
-      const line = ` ${cells.join('   ')}`.trimEnd();
-      this.line(i === 0 ? this.colors.bold(line) : line);
+      this.line(` ${cells.join('   ')}`.trimEnd());
     });
   }
 
   /** Prints the one JSON object that answers the command. NaN and infinities become null, as JSON has none. */
   json(value: object): void {
-    if (this.isJson) this.sink.write(`${JSON.stringify(value)}\n`);
+    if (this.isJson) this.write(JSON.stringify(value));
+  }
+
+  private write(text: string): void {
+    this.beforeWrite();
+    this.sink.write(`${text}\n`);
   }
 }
 
-const PLAIN_BORDERS = {
-  top: '',
-  'top-mid': '',
-  'top-left': '',
-  'top-right': '',
-  bottom: '',
-  'bottom-mid': '',
-  'bottom-left': '',
-  'bottom-right': '',
-  left: '',
-  'left-mid': '',
-  mid: '',
-  'mid-mid': '',
-  right: '',
-  'right-mid': '',
-  middle: ' ',
-};
+const ASCII = /^[\x20-\x7e]*$/;
+const WIDE =
+  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Emoji_Presentation}/u;
+const NO_WIDTH = /[\p{Mn}\p{Me}\p{Cf}]/u;
+
+/** Columns of a terminal that a text takes: colours and accents take none, Chinese characters two. */
+function widthOf(text: string): number {
+  if (ASCII.test(text)) return text.length;
+  return [...stripVTControlCharacters(text)].reduce((sum, c) => sum + (NO_WIDTH.test(c) ? 0 : WIDE.test(c) ? 2 : 1), 0);
+}

@@ -1,5 +1,6 @@
 /** Progress of long work on stderr: a bar on a terminal, a plain line every ten seconds elsewhere (logs, CI). */
 import { SingleBar } from 'cli-progress';
+import { duration } from '../workflows/watch.js';
 
 /** A stream that may be a terminal; process.stderr is one. */
 export type ProgressStream = NodeJS.WritableStream & { readonly isTTY?: boolean | undefined };
@@ -42,7 +43,7 @@ export class ProgressBar {
   }
 
   /**
-   * @param label what is being done, e.g. 'train'
+   * @param label the work, e.g. 'train'
    * @param total amount of work in any unit (images, updates, seconds), above 0
    */
   static start(stream: ProgressStream, label: string, total: number, options: ProgressOptions): ProgressBar {
@@ -99,7 +100,7 @@ function createBar(stream: ProgressStream): SingleBar {
     barsize: 30,
     hideCursor: true,
     clearOnComplete: false,
-    // The verbs handle Ctrl-C themselves; the bar must not end the process.
+    // The commands handle Ctrl-C themselves; the bar must not end the process.
     gracefulExit: false,
     fps: 10,
   });
@@ -107,12 +108,4 @@ function createBar(stream: ProgressStream): SingleBar {
 
 function amount(value: number): string {
   return Number.isInteger(value) ? String(value) : value.toFixed(1);
-}
-
-/** 42 → '42 s', 192 → '3 min 12 s', 7500 → '2 h 5 min'. */
-export function duration(seconds: number): string {
-  const whole = Math.max(0, Math.round(seconds));
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }

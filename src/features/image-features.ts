@@ -4,18 +4,10 @@
  */
 import type { Abortable } from '../abortable.js';
 import { type Network, requireFinite } from '../checkpoints/not-finite.js';
-import { type Steps, stepwise } from '../engine/steps.js';
+import { stepwise } from '../engine/steps.js';
 import * as tf from '../engine/tf.js';
-import type { CompositeLayer } from '../nn/composite-layer.js';
+import type { Encoder } from '../systems/system.js';
 import type { Arrays, PreparedImage } from '../types.js';
-
-/** A function of the image alone: [B, …imageShape] → [B, …]. */
-export interface Encoder extends CompositeLayer {
-  /** Shape of one input, without the batch. */
-  readonly imageShape: readonly number[];
-  forward(images: tf.Tensor): tf.Tensor;
-  forwardSteps(images: tf.Tensor): Steps<tf.Tensor>;
-}
 
 /** A model and its encoders by name. */
 export type EncodingModel<E extends Encoders = Encoders> = Network & { readonly encoders: E };

@@ -8,9 +8,11 @@ import type { ModelSource } from './open-model.js';
 
 const CHUNK = 2 ** 22;
 
-/** SHA-256 of the sizes, as config.json has them. */
+/** SHA-256 of config.json's contents; GSVA's without the system, which records of the first releases lack. */
 export function configDigest(config: Readonly<Record<string, unknown>>): string {
-  return createHash('sha256').update(JSON.stringify(config)).digest('hex');
+  const { system, ...sizes } = config;
+  const digested = system === 'gsva' ? sizes : { system, ...sizes };
+  return createHash('sha256').update(JSON.stringify(digested)).digest('hex');
 }
 
 /**

@@ -30,8 +30,3 @@ export async function openSystem(json: unknown, source: string): Promise<System>
     `${source}: "system" is ${JSON.stringify(name)}; expected the name of a system: ${SYSTEM_NAMES.join(', ')}.`,
   );
 }
-
-/** "system" of a config.json: absent for those of the first releases, which do not have it. */
-export function systemKey({ name }: Pick<System, 'name'>): { readonly system?: string } {
-  return name === FIRST ? {} : { system: name };
-}

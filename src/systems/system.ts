@@ -8,7 +8,6 @@
 import type { MakeLessons } from '../data/facts.js';
 import type { Turn } from '../data/text/conversation.js';
 import type * as tf from '../engine/tf.js';
-import type { Encoder } from '../features/image-features.js';
 import type { Steps } from '../engine/steps.js';
 import type { CompositeLayer } from '../nn/composite-layer.js';
 import type { Gradients } from '../nn/loss-parts.js';
@@ -145,6 +144,14 @@ export interface Grounding {
   readonly boxes: tf.Tensor2D | null;
   /** [n]; null where the system does not score. */
   readonly scores: tf.Tensor1D | null;
+}
+
+/** A frozen encoder, a function of the image alone: [B, …imageShape] → [B, …]. */
+export interface Encoder extends CompositeLayer {
+  /** Shape of one input, without the batch. */
+  readonly imageShape: readonly number[];
+  forward(images: tf.Tensor): tf.Tensor;
+  forwardSteps(images: tf.Tensor): Steps<tf.Tensor>;
 }
 
 export interface GroundingModel extends CompositeLayer {

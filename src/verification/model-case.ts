@@ -1,6 +1,6 @@
 /** The recording of a whole model (gsva-tiny), read strictly: weights, inputs, and what the reference made of them. */
 import { join } from 'node:path';
-import { type ModelConfig, parseModelConfig } from '../config.js';
+import { type ModelConfig, readModelSizes } from '../config.js';
 import type { TokenizedConversation } from '../data/text/conversation.js';
 import * as tf from '../engine/tf.js';
 import { UserError } from '../errors.js';
@@ -8,7 +8,7 @@ import type { FileTensors } from '../io/file-tensor.js';
 import { readJson } from '../io/json/json-file.js';
 import { JsonReader } from '../io/json/json-reader.js';
 import { openSafetensors, readSafetensors, type StoredTensor, toFloat32 } from '../io/safetensors/safetensors.js';
-import { withWeights } from '../checkpoints/checkpoint-directory.js';
+import { withProjectorOf, withWeights } from '../checkpoints/checkpoint-directory.js';
 import { LlavaSam } from '../systems/shared/llava-sam.js';
 import { system } from '../systems/gsva/system.js';
 import type { Vocabulary } from '../systems/system.js';
@@ -72,7 +72,9 @@ export class ModelCase {
   /** @throws UserError naming the file and the key or tensor at fault */
   constructor(readonly dir: string) {
     const configPath = join(dir, 'config.json');
-    this.config = parseModelConfig(readJson(configPath, "the recorded model's sizes"), configPath);
+    const read = readModelSizes(readJson(configPath, "the recorded model's sizes"), configPath);
+    const weightsPath = join(dir, 'model.safetensors');
+    this.config = withProjectorOf(read, openSafetensors(weightsPath).tensors, weightsPath);
     this.vocabulary = system.vocabulary(this.config, {});
     this.tensors = new Recording(join(dir, 'case.safetensors'));
     const jsonPath = join(dir, 'case.json');

@@ -4,16 +4,18 @@ import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
 import ts from 'typescript';
 
-const VERBS =
+const COMMANDS =
   'train|eval|vqa|segment|verify|report|convert|merge|export|inspect|data|demo|ablate|doctor|plan|bench|setup|models';
-const COMMAND = new RegExp(`\\bgsva (?:${VERBS})\\b|\\bnpx gsva\\b|\\bbin/gsva\\.js (?:${VERBS})\\b|\\bnpm ci\\b`);
+const COMMAND = new RegExp(
+  `\\bgsva (?:${COMMANDS})\\b|\\bnpx gsva\\b|\\bbin/gsva\\.js (?:${COMMANDS})\\b|\\bnpm ci\\b`,
+);
 
 /** Where the program is named, not advised: who wrote a file, who says something; documents that are read elsewhere. */
 const NAMES: readonly (readonly [file: string, text: string])[] = [
-  ['cli/ablate-job.ts', "Written by `gsva ablate`: the rows of the paper's ablations"],
-  ['cli/overfit-report.ts', 'gsva train: --overfit failed: '],
-  ['cli/plan-job.ts', '--check compares with `gsva bench`:'],
-  ['cli/setup-job.ts', 'gsva verify: '],
+  ['workflows/ablate.ts', "Written by `gsva ablate`: the rows of the paper's ablations"],
+  ['cli/commands/train.ts', 'gsva train: --overfit failed: '],
+  ['cli/commands/plan.ts', '--check compares with `gsva bench`:'],
+  ['cli/commands/setup-tensorflow.ts', 'gsva verify: '],
   ['synthetic/writer.ts', 'Synthetic scenes of coloured shapes (gsva data synth)'],
   ['synthetic/writer.ts', 'so `gsva data synth` has not written it'],
   ['evaluation/report/analysis-words.ts', 'stored by gsva report calibrate --store'],
@@ -24,7 +26,7 @@ const NAMES: readonly (readonly [file: string, text: string])[] = [
   ['training/distributed/watch-thread.ts', 'gsva train: the job ends: '],
 ];
 
-/** Texts of a file's string literals and templates, without those of a verb's examples, which `runnable` rewrites. */
+/** Texts of a file's string literals and templates, without those of a command's examples, which `runnable` rewrites. */
 function textsOf(path: string): string[] {
   const texts: string[] = [];
   const visit = (node: ts.Node): void => {

@@ -7,6 +7,7 @@ import { describe, expect, test } from '@jest/globals';
 const ROWS = [
   ['index'],
   ['cli', 'serve'],
+  ['workflows'],
   ['doctor'],
   ['verification', 'benchmark'],
   ['training', 'evaluation', 'inference', 'setup'],

@@ -10,15 +10,19 @@ import { UserError } from '../../src/errors.js';
 import { bfloat16ToFloat32, float32ToBfloat16 } from '../../src/half-float.js';
 import {
   checkTokenizer,
+  loadModelWeights,
   openModelDirectory,
   storeRejectThreshold,
 } from '../../src/checkpoints/checkpoint-directory.js';
 import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import { storableWeights } from '../../src/checkpoints/weights.js';
 import { ModelCase } from '../../src/verification/model-case.js';
+import { configDigest } from '../../src/inference/model-digest.js';
 import { fixture } from '../helpers/fixtures.js';
+import { modelConfigToJson } from '../../src/config.js';
 import { writeModel, readModel } from '../helpers/model-folder.js';
 import { system } from '../../src/systems/gsva/system.js';
+import { SMALL, smallModel } from '../helpers/small-model.js';
 
 const written = mkdtempSync(join(tmpdir(), 'gsva-model-'));
 /** A copy of `written` for each test to spoil. */
@@ -68,6 +72,57 @@ test('a threshold of [REJ] is stored without touching anything else, and can be 
   expect(() => {
     storeRejectThreshold(join(folder, 'none'), 0.5);
   }).toThrow(UserError);
+});
+
+/** config.json of a folder without some of its keys. */
+function withoutKeys(dir: string, ...keys: string[]): Record<string, unknown> {
+  const path = join(dir, 'config.json');
+  const json = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
+  const left = Object.fromEntries(Object.entries(json).filter(([key]) => !keys.includes(key)));
+  writeFileSync(path, JSON.stringify(left));
+  return json;
+}
+
+describe('a config.json that leaves out what earlier versions, or published files, do not say', () => {
+  test.each(['linear', 'mlp2x_gelu', 'identity'] as const)(
+    'the projector is %s, as the weights show',
+    async (projector) => {
+      const dir = mkdtempSync(join(tmpdir(), 'gsva-projector-'));
+      const model = smallModel(1, { ...SMALL, clip: { ...SMALL.clip, hiddenSize: 12 }, projector });
+      try {
+        await writeModel(dir, model, { meta, tokenizerDir });
+        const json = withoutKeys(dir, 'projector') as { clip: object };
+        expect(openModelDirectory(dir).config).toEqual(model.config);
+        const read = readModel(dir);
+        read.gsva.dispose();
+        writeFileSync(
+          join(dir, 'config.json'),
+          JSON.stringify({ ...json, projector: undefined, clip: { ...json.clip, hidden_size: 8 } }),
+        );
+        const open = () => openModelDirectory(dir).config.projector;
+        if (projector === 'identity')
+          expect(open).toThrow(/model\.safetensors has no weights of the projector.*CLIP \(8\).*LLaMA \(12\)/);
+        else expect(open()).toBe(projector);
+      } finally {
+        model.dispose();
+        rmSync(dir, { recursive: true });
+      }
+    },
+  );
+
+  test('the system is GSVA, and its digest in records is that of earlier versions; new folders say it', () => {
+    const json = withoutKeys(folder, 'system');
+    expect(json['system']).toBe('gsva');
+    const { config } = openModelDirectory(folder);
+    expect(config).toEqual(gsva.config);
+    const sizes = Object.fromEntries(Object.entries(json).filter(([key]) => key !== 'system'));
+    const digested = modelConfigToJson(config);
+    expect(configDigest(digested)).toBe(createHash('sha256').update(JSON.stringify(sizes)).digest('hex'));
+    expect(configDigest({ ...digested, system: 'lisa' })).not.toBe(configDigest(digested));
+    const read = readModel(folder);
+    loadModelWeights(folder, read.gsva);
+    read.gsva.dispose();
+  });
 });
 
 describe('a model folder', () => {

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ABLATION_CONFIGS, ABLATION_PLANS, questionsOf } from '../../src/cli/ablation-rows.js';
+import { ABLATION_CONFIGS, ABLATION_PLANS, questionsOf } from '../../src/evaluation/ablation-rows.js';
 import {
   type AblationRun,
   doRuns,
@@ -11,7 +11,7 @@ import {
   readRun,
   type RunResult,
   tablesOf,
-} from '../../src/cli/ablation-runs.js';
+} from '../../src/workflows/ablation-runs.js';
 import { readExperimentConfig } from '../../src/training/config/experiment-config.js';
 import { runCli } from '../helpers/run-cli.js';
 import { VARIANT_NAMES, VARIANTS } from '../helpers/variants.js';
@@ -47,7 +47,7 @@ function stub(failAt = Infinity) {
 
 describe('plannedRuns', () => {
   test('seed by seed, every configuration', () => {
-    expect(plannedRuns(['a', 'b'], 2, { index: 1, count: 1 })).toEqual([
+    expect(plannedRuns(['a', 'b'], 2, { index: 0, count: 1 })).toEqual([
       { config: 'a', seed: 1 },
       { config: 'b', seed: 1 },
       { config: 'a', seed: 2 },
@@ -56,8 +56,8 @@ describe('plannedRuns', () => {
   });
 
   test('parts have every run once', () => {
-    const whole = plannedRuns(ABLATION_CONFIGS, 3, { index: 1, count: 1 });
-    const parts = [1, 2, 3, 4].map((index) => plannedRuns(ABLATION_CONFIGS, 3, { index, count: 4 }));
+    const whole = plannedRuns(ABLATION_CONFIGS, 3, { index: 0, count: 1 });
+    const parts = [0, 1, 2, 3].map((index) => plannedRuns(ABLATION_CONFIGS, 3, { index, count: 4 }));
     expect(new Set(parts.flat().map((run) => JSON.stringify(run)))).toEqual(
       new Set(whole.map((run) => JSON.stringify(run))),
     );
@@ -66,7 +66,7 @@ describe('plannedRuns', () => {
 });
 
 describe('doRuns', () => {
-  const runs = plannedRuns(['gsva', 'lisa'], 2, { index: 1, count: 1 });
+  const runs = plannedRuns(['gsva', 'lisa'], 2, { index: 0, count: 1 });
 
   test('a second start continues where the first was stopped', async () => {
     const first = stub(3);
@@ -102,7 +102,7 @@ describe('doRuns', () => {
 
 describe('tablesOf', () => {
   test('every run stands in the rows that ask its model, seeds together', async () => {
-    const runs = plannedRuns(['gsva', 'no-rej'], 2, { index: 1, count: 1 });
+    const runs = plannedRuns(['gsva', 'no-rej'], 2, { index: 0, count: 1 });
     await doRuns(dir, runs, false, keyOf, stub().train);
     const [table4, table6] = tablesOf(dir, 3, keyOf);
     expect(table4?.rows.map(({ reference }) => reference.map(({ gIoU }) => gIoU))).toEqual([
@@ -151,8 +151,8 @@ describe('rows', () => {
 
 test.each([
   [['--only', 'gvsa'], /--only must be one of .*"gvsa".*gsva/],
-  [['--shard', '3/2'], /--shard must be i\/n/],
-  [['--shard', 'half'], /--shard must be i\/n/],
+  [['--shard', '2/2'], /--shard takes INDEX\/COUNT with INDEX from 0 to COUNT - 1/],
+  [['--shard', 'half'], /--shard takes INDEX\/COUNT.*not "half"/],
   [['--seeds', '0'], /--seeds must be/],
 ] as const)('gsva ablate %j is wrong usage', async (argv, message) => {
   const { code, stderr } = await runCli(['ablate', ...argv]);

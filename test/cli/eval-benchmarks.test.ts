@@ -106,8 +106,11 @@ describe('gsva eval --dataset', () => {
   test.each([
     [['--dataset', 'cocostuff'], /--dataset must be one of refclef, .*not "cocostuff"/],
     [['--dataset', 'refcocog', '--split', 'testA'], /--split must be one of train, val, test, not "testA"/],
-    [['--dataset', 'ade20k', '--question', 'where'], /--question is of sets with expressions/],
-    [['--honour-ignore'], /--honour-ignore is of reason_seg; grefcoco has no ignored regions/],
+    [
+      ['--dataset', 'ade20k', '--question', 'where'],
+      /--question applies to datasets with referring expressions; ade20k defines its own/,
+    ],
+    [['--honour-ignore'], /--honour-ignore applies to reason_seg; grefcoco has no ignored regions/],
   ])('%s is refused', async (argv, message) => {
     const result = await evaluate(...argv);
     expect(result.code).toBe(2);

@@ -67,7 +67,7 @@ describe('mpirun gsva eval', () => {
     expect(existsSync(at('stopped.jsonl'))).toBe(false);
     const other = await startJob(3, [...flags('stopped.jsonl'), '--resume']).ended;
     expect(other.code).not.toBe(0);
-    expect(other.output).toMatch(/of-2 is of a run by 2 processes, this one has 3/);
+    expect(other.output).toMatch(/of-2 belongs to a run by 2 processes, this one has 3/);
     await evaluated(2, 'stopped.jsonl', '--resume');
     expect(recordsOf('stopped.jsonl')).toEqual(recordsOf('one.jsonl'));
     expect(readdirSync(scratch).filter((name) => name.includes('-of-'))).toEqual([]);

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative, resolve } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { matches, partsOf, printable } from '../../src/cli/inspect-summary.js';
+import { matches, partsOf, printable } from '../../src/io/tensor-summary.js';
 import { writeSafetensors, writeShardedSafetensors } from '../../src/io/safetensors/safetensors-writer.js';
 import { fixture } from '../helpers/fixtures.js';
 import { runCli } from '../helpers/run-cli.js';
@@ -123,7 +123,7 @@ describe('other files', () => {
     expect((await inspectJson(path)).tensors).toEqual([{ name: 'b', dtype: 'BOOL', shape: [1], numbers: 1, bytes: 1 }]);
     const { code, stderr } = await runCli(['inspect', path, '--stats']);
     expect(code).toBe(1);
-    expect(stderr).toContain('tensor "b" is BOOL but byte 0 is 2');
+    expect(stderr).toContain('tensor "b": it is BOOL but element 0 is 2');
   });
 
   test('a path with nothing behind it is one line and exit code 1', async () => {
@@ -208,7 +208,8 @@ test('no engine is needed: nothing that the command line or the work imports lea
     }
   };
   visit(resolve('src/cli/main.ts'));
-  visit(resolve('src/cli/inspect-job.ts'));
+  visit(resolve('src/cli/parse.ts'));
+  visit(resolve('src/cli/commands/inspect.ts'));
   const files = [...seen].map((file) => relative(resolve('src'), file).replaceAll('\\', '/'));
   expect(files).toContain('io/safetensors/safetensors.ts');
   expect(files.filter((file) => file === 'engine/tf.ts')).toEqual([]);

@@ -76,7 +76,7 @@ describe('gsva train', () => {
   test('frozenWeights is said, with what it holds in 16 bits', async () => {
     const updates = ['--set', 'training.schedule.totalUpdates=2'];
     const { code, stderr } = await train(at('frozen'), '--set', 'frozenWeights=bf16', ...updates);
-    expect(stderr).toMatch(/frozen weights: .* in 16 bits, widened/);
+    expect(stderr).toMatch(/frozen weights: .* kept in 16 bits, converted/);
     expect(code).toBe(0);
   });
 

@@ -2,34 +2,39 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { UsageError, UserError } from '../../src/errors.js';
-import { VERBS as VERBS_OF_CLI } from '../../src/cli/main.js';
-import { GROUP_TEXTS } from '../../src/cli/parse.js';
-import { wholeNumber } from '../../src/cli/values.js';
-import { defineVerb, type Verb } from '../../src/cli/verb.js';
+import { type CommandContext, defineCommand } from '../../src/cli/command.js';
+import { type CommandEntry, COMMANDS as ALL, GROUPS } from '../../src/cli/commands.js';
+import { withDefault } from '../../src/cli/options/option.js';
+import { wholeNumber } from '../../src/cli/options/values.js';
 import { runCli } from '../helpers/run-cli.js';
 
-/** What the test verb does, exchanged by each test. */
-let body: Parameters<typeof defineVerb>[0]['run'];
+/** The work of the test's command, exchanged by each test. */
+let body: (args: unknown, context: CommandContext) => Promise<number>;
 
-const probe: Verb = defineVerb({
+const probe: CommandEntry = {
   path: ['probe'],
-  describe: 'A verb for tests',
-  positionals: {},
-  options: { count: { requiresArg: true, default: 1, coerce: wholeNumber('count', { min: 1, max: 9 }) } },
-  examples: [['gsva probe --count 3', 'three']],
-  run: (args, context) => body(args as never, context),
-});
+  syntax: '',
+  summary: 'A command for tests',
+  load: async () => ({
+    command: defineCommand({
+      positionals: {},
+      options: { count: withDefault('A number', wholeNumber({ min: 1, max: 9 }), 1) },
+      examples: [['gsva probe --count 3', 'three']],
+      run: (args, context) => body(args, context),
+    }),
+  }),
+};
 const probeAt = (argv: string[], options: Parameters<typeof runCli>[1] = {}) =>
-  runCli(['probe', ...argv], { ...options, verbs: [probe] });
+  runCli(['probe', ...argv], { ...options, commands: [probe] });
 
 beforeEach(() => {
   body = () => Promise.resolve(0);
 });
 
-const VERBS = [['train'], ['eval'], ['segment'], ['verify'], ['data', 'synth'], ['demo']];
+const COMMANDS = [['train'], ['eval'], ['segment'], ['verify'], ['data', 'synth'], ['demo']];
 
 describe('help and version', () => {
-  test.each(VERBS)('%s %s --help goes to stdout, with examples that name the verb', async (...words) => {
+  test.each(COMMANDS)('%s %s --help goes to stdout, with examples that name the command', async (...words) => {
     const path = words.filter((word) => typeof word === 'string');
     const { code, stdout, stderr } = await runCli([...path, '--help']);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
@@ -38,10 +43,10 @@ describe('help and version', () => {
     for (const option of ['--engine', '--threads', '--json']) expect(stdout).toContain(option);
   });
 
-  test('gsva --help lists every verb', async () => {
+  test('gsva --help lists every command', async () => {
     const { code, stdout } = await runCli(['--help']);
     expect(code).toBe(0);
-    for (const [word] of VERBS) expect(stdout).toContain(`node bin/gsva.js ${word as string}`);
+    for (const { path } of ALL) expect(stdout).toMatch(new RegExp(`^  ${path[0] as string}(  | <| \\[)`, 'm'));
   });
 
   test.each([
@@ -57,9 +62,35 @@ describe('help and version', () => {
     expect(answer.stdout).toContain('Options:');
   });
 
-  test('the help of a group is a sentence, not those of its verbs in a row', () => {
-    const groups = VERBS_OF_CLI.map(({ path }) => path[0] as string).filter((word, i, all) => all.indexOf(word) !== i);
-    for (const word of groups) expect([word, GROUP_TEXTS[word]]).toEqual([word, expect.any(String)]);
+  test('the help of a group has sentences of its own, and lists its commands', async () => {
+    const words = ALL.flatMap(({ path }) => path.slice(0, -1).map((_, i) => path.slice(0, i + 1).join(' ')));
+    const groups = [...new Set(words)];
+    expect(groups.sort()).toEqual(Object.keys(GROUPS).sort());
+    for (const group of groups) {
+      const { code, stdout } = await runCli([...group.split(' '), '--help']);
+      expect(code).toBe(0);
+      const text = GROUPS[group]?.text ?? '';
+      expect(text).toMatch(/^[A-Z][^]*\.$/);
+      expect(stdout.replace(/\s+/g, ' ')).toContain(text);
+      if (ALL.some(({ path }) => path.join(' ') === group)) continue;
+      expect(stdout).toMatch(/\n\nCommands:\n {2}/);
+      expect(stdout).toMatch(/gsva\.js help <command> shows the options of a command/);
+    }
+  });
+
+  test('every command has its file, with positional arguments as its line names them', async () => {
+    for (const { path, syntax, load } of ALL) {
+      const { command } = await load();
+      const names = [...syntax.matchAll(/[<[](\w+)(?:\.\.)?[>\]]/g)].map(([, name]) => name);
+      expect([path, Object.keys(command.positionals)]).toEqual([path, names]);
+      const isRequired = Object.values(command.positionals).map((one) => one.isRequired);
+      expect([path, isRequired]).toEqual([path, names.map((name) => syntax.includes(`<${name}`))]);
+    }
+  });
+
+  test('a command that begins others lists them too', async () => {
+    const { stdout } = await runCli(['convert', '--help']);
+    expect(stdout).toContain('convert delta');
   });
 
   test('examples are commands that work where they are said', async () => {
@@ -76,21 +107,21 @@ describe('help and version', () => {
 describe('wrong usage ends with 2 and one line on stderr', () => {
   test.each([
     ['nothing', [], 'say what to do'],
-    ['a mistyped verb', ['evl'], 'unknown verb "evl" (did you mean "eval"?)'],
-    ['the beginning of a verb', ['seg', '--image', 'x'], 'unknown verb "seg" (did you mean "segment"?)'],
-    ['a mistyped verb with --help', ['segmnt', '--help'], 'unknown verb "segmnt" (did you mean "segment"?)'],
-    ['help for a mistyped verb', ['help', 'segmnt'], 'unknown verb "segmnt" (did you mean "segment"?)'],
-    ['a mistyped second word', ['data', 'sinth'], 'unknown verb "data sinth" (did you mean "data synth"?)'],
-    ['the same with --help', ['data', 'sinth', '--help'], 'unknown verb "data sinth" (did you mean "data synth"?)'],
+    ['a mistyped command', ['evl'], 'unknown command "evl" (did you mean "eval"?)'],
+    ['the beginning of a command', ['seg', '--image', 'x'], 'unknown command "seg" (did you mean "segment"?)'],
+    ['a mistyped command with --help', ['segmnt', '--help'], 'unknown command "segmnt" (did you mean "segment"?)'],
+    ['help for a mistyped command', ['help', 'segmnt'], 'unknown command "segmnt" (did you mean "segment"?)'],
+    ['a mistyped second word', ['data', 'sinth'], 'unknown command "data sinth" (did you mean "data synth"?)'],
+    ['the same with --help', ['data', 'sinth', '--help'], 'unknown command "data sinth" (did you mean "data synth"?)'],
     ['a mistyped third word', ['data', 'import', 'cco'], '(did you mean "data import coco"?)'],
-    ['a second word alone', ['chek', 'data'], 'unknown verb "chek" (did you mean "data check"?)'],
+    ['a second word alone', ['chek', 'data'], 'unknown command "chek" (did you mean "data check"?)'],
     [
-      'a mistyped word behind a verb',
+      'a mistyped word behind a command',
       ['convert', 'dleta'],
       'unexpected argument "dleta" (did you mean "convert delta"?)',
     ],
     [
-      'half a verb',
+      'half a command',
       ['data'],
       'say what to do: data import coco, data import labelme, data import voc, data import yolo',
     ],
@@ -98,6 +129,7 @@ describe('wrong usage ends with 2 and one line on stderr', () => {
     ['an option of one letter', ['-v'], 'unknown option -v'],
     ['the beginning of an option', ['segment', '--expr', 'x'], 'unknown option --expr (did you mean --expressions?)'],
     ['a mistyped option', ['eval', '--dtaa', 'x'], 'unknown option --dtaa (did you mean --data?)'],
+    ['options in front of no command', ['--engine', 'wasm', '--json'], 'say what to do: train, eval'],
     ['an option that yargs would negate', ['demo', '--no-json'], 'unknown option --no-json'],
     ['a missing option', ['eval'], '--data is required'],
     ['a missing value', ['eval', '--data'], '--data needs a value'],
@@ -120,7 +152,7 @@ describe('wrong usage ends with 2 and one line on stderr', () => {
     expect(stderr).toMatch(/^gsva[^\n]*; see node bin\/gsva\.js[^\n]*--help\n$/);
   });
 
-  test('whatever is typed behind a verb, there is an exit code and no stack trace', async () => {
+  test('whatever is typed behind a command, there is an exit code and no stack trace', async () => {
     const word = fc.oneof(fc.string({ maxLength: 12 }), fc.constantFrom('--count', '--json', '--', '-1', '--count=3'));
     await fc.assert(
       fc.asyncProperty(fc.array(word, { maxLength: 6 }), async (words) => {
@@ -154,7 +186,7 @@ describe('bad input ends with 1 and one line on stderr', () => {
   });
 });
 
-describe('what a verb throws', () => {
+describe('errors of a command', () => {
   test('UserError: its message in one line, exit code 1', async () => {
     body = () => Promise.reject(new UserError('model.json: key "dim" is missing;\n  add it'));
     expect(await probeAt([])).toMatchObject({
@@ -183,7 +215,7 @@ describe('what a verb throws', () => {
     expect(loud.stderr).toMatch(/TypeError: x is not a function\n\s+at /);
   });
 
-  test('after Ctrl-C: 130, whether the verb returns or throws', async () => {
+  test('after Ctrl-C: 130, whether the command returns or throws', async () => {
     const signal = AbortSignal.abort();
     expect(await probeAt([], { signal })).toMatchObject({ code: 130, stderr: '' });
     body = (_, context) => {
@@ -194,7 +226,7 @@ describe('what a verb throws', () => {
   });
 });
 
-describe('what a verb is given', () => {
+describe('arguments and context of a command', () => {
   test('its arguments, read, with defaults', async () => {
     const seen: unknown[] = [];
     body = (args) => {
@@ -208,8 +240,8 @@ describe('what a verb is given', () => {
   });
 
   test('a table or JSON on stdout, never both; notes on stderr', async () => {
-    body = (_, { output, note }) => {
-      note('working');
+    body = (_, { output, onNote }) => {
+      onNote('working');
       output.table(['name', 'n'], [['a', 1]]);
       output.json({ name: 'a', n: 1 });
       return Promise.resolve(0);

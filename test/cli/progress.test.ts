@@ -1,6 +1,7 @@
 /** Progress: a bar on a terminal, sparse plain lines elsewhere. */
 import { describe, expect, test } from '@jest/globals';
-import { ProgressBar, duration } from '../../src/cli/progress.js';
+import { ProgressBar } from '../../src/cli/progress.js';
+import { duration } from '../../src/workflows/watch.js';
 import { TextBuffer } from '../helpers/run-cli.js';
 
 describe('ProgressBar', () => {

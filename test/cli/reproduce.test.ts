@@ -2,9 +2,8 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 
-import { expectedFigures } from '../../src/cli/models-figures.js';
-import { VERBS } from '../../src/cli/main.js';
-import { parseCommand } from '../../src/cli/parse.js';
+import { expectedFigures } from '../../src/evaluation/report/expected-figures.js';
+import { parseLine } from '../helpers/parse-line.js';
 import type { ReleasedModel } from '../../src/checkpoints/catalogue/entry.js';
 import { BACKBONES, RELEASE, RELEASED_MODELS } from '../../src/checkpoints/catalogue/released-models.js';
 import { readExperimentConfig } from '../../src/training/config/experiment-config.js';
@@ -34,17 +33,14 @@ test('the reader of shell commands: loops, comments, quotes, continued lines', (
 const GSVA = COMMANDS.filter(([program]) => program === 'gsva').map((words) => words.slice(1));
 
 test('the page has commands of each step', () => {
-  const verbs = new Set(GSVA.map(([verb]) => verb));
+  const commands = new Set(GSVA.map(([command]) => command));
   const steps = ['models', 'data', 'verify', 'convert', 'segment', 'eval', 'train', 'merge', 'export'];
-  expect([...verbs]).toEqual(expect.arrayContaining(steps));
+  expect([...commands]).toEqual(expect.arrayContaining(steps));
   expect(GSVA.length).toBeGreaterThan(30);
 });
 
 test.each(GSVA.map((words) => [words.join(' '), words] as const))('gsva %s', async (_, words) => {
-  const parsed = await parseCommand(words, VERBS, '0', undefined);
-  expect(parsed.kind).toBe('verb');
-  if (parsed.kind !== 'verb') return;
-  const { config, set } = parsed.args as { config?: string; set?: [string, string][] };
+  const { config, set } = (await parseLine(words)) as { config?: string; set?: [string, unknown][] };
   if (config === undefined) return;
   expect(existsSync(config)).toBe(true);
   // Unknown keys of --set are refused here.

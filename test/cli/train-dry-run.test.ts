@@ -123,7 +123,7 @@ describe('what is missing is said', () => {
     expect(answer).toMatchObject({ speed: null, seconds: null, batch: null, updates: 3 });
     // Its folder has the tokenizer too.
     expect(answer.noBatch).toMatch(/none/);
-    expect(answer.notMeasured).toMatch(/none is not there/);
+    expect(answer.notMeasured).toMatch(/none is absent/);
     const training = await runCli(['train', '--config', path, '--out', at('run'), '--engine', 'wasm']);
     expect(training).toMatchObject({ code: 1, stderr: expect.stringMatching(/there is no folder .*none/) });
     expect(existsSync(at('run'))).toBe(false);
@@ -140,8 +140,8 @@ describe('what is missing is said', () => {
     expect(stdout).toContain(
       'linear decay (published: update 1 has the full rate, update 2 has 0, all others are one later)',
     );
-    expect(stdout).toMatch(/time: not measured: the data is not there/);
-    expect(stdout).toMatch(/first batch: not shown: the data is not there/);
+    expect(stdout).toMatch(/time: not measured: the data is absent/);
+    expect(stdout).toMatch(/first batch: not shown: the data is absent/);
   });
 });
 
@@ -162,10 +162,10 @@ describe('what is refused', () => {
     });
   });
 
-  test('a dry run of several processes: one says it for all', async () => {
+  test('a dry run of several processes: one does it for all', async () => {
     process.env['OMPI_COMM_WORLD_SIZE'] = '2';
     try {
-      expect(await dryRun()).toMatchObject({ code: 2, stderr: expect.stringMatching(/say --ranks N/) });
+      expect(await dryRun()).toMatchObject({ code: 2, stderr: expect.stringMatching(/give --ranks N/) });
     } finally {
       delete process.env['OMPI_COMM_WORLD_SIZE'];
     }

@@ -1,7 +1,7 @@
 /** Runs the command line inside the test's process, with buffers in place of the terminal. */
 import { Writable } from 'node:stream';
 import { run } from '../../src/cli/main.js';
-import type { Verb } from '../../src/cli/verb.js';
+import type { CommandEntry } from '../../src/cli/commands.js';
 
 export interface CliResult {
   readonly code: number;
@@ -13,7 +13,7 @@ export interface CliOptions {
   readonly env?: Record<string, string>;
   readonly isTTY?: boolean;
   readonly signal?: AbortSignal;
-  readonly verbs?: readonly Verb[];
+  readonly commands?: readonly CommandEntry[];
 }
 
 /** A stream that keeps what is written to it. */
@@ -35,6 +35,6 @@ export async function runCli(argv: readonly string[], options: CliOptions = {}):
   const stdout = new TextBuffer(options.isTTY);
   const stderr = new TextBuffer(options.isTTY);
   const io = { stdout, stderr, env: options.env ?? {}, signal: options.signal ?? new AbortController().signal };
-  const code = await run(argv, io, options.verbs);
+  const code = await run(argv, io, options.commands);
   return { code, stdout: stdout.text, stderr: stderr.text };
 }

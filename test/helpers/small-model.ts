@@ -10,6 +10,7 @@ import { buildRandom } from './tensors.js';
 
 /** The smallest model in which every part does its work: 4 vision tokens, 4×4 image embeddings, 16×16 masks. */
 export const SMALL: ModelConfig = {
+  system: 'gsva',
   clip: {
     hiddenSize: 8,
     intermediateSize: 12,

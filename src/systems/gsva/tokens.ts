@@ -1,6 +1,7 @@
 /** Tokens of GSVA: [SEG] for what is found, several of them in turn for Table 10, and [REJ] for what is absent. */
 import { type ModelConfig, segIds } from '../../config.js';
 import { ADDED_TOKENS, addedTokens, segTokenAt } from '../../special-tokens.js';
+import type { Tokenizer } from '../../data/text/tokenizer.js';
 import type { Variant } from '../../variant.js';
 import type { TokenId, Vocabulary } from '../system.js';
 
@@ -27,4 +28,14 @@ export function gsvaVocabulary({ tokens, llm }: ModelConfig, { reject, minimumPi
     end: tokens.eos,
     ids,
   };
+}
+
+/** The model with a row of the vocabulary for each of its [SEG]: the ids that the tokenizer gives to them. */
+export function withSegTokens(model: ModelConfig, tokenizer: Tokenizer, segTokens: number): ModelConfig {
+  if (segIds(model.tokens).length === segTokens) return model;
+  const moreSegs = Array.from({ length: segTokens - 1 }, (_, i) => {
+    return tokenizer.tokenId(segTokenAt(i + 1, segTokens)) ?? -1; // added by the caller
+  });
+  const vocabSize = Math.max(model.llm.vocabSize, tokenizer.vocabSize);
+  return { ...model, llm: { ...model.llm, vocabSize }, tokens: { ...model.tokens, moreSegs } };
 }

@@ -25,7 +25,7 @@ import { Random } from '../../random.js';
 import { IGNORE_LABEL } from '../../special-tokens.js';
 import type { MaskTargets } from '../../systems/system.js';
 import type { PreparedImage } from '../../types.js';
-import type { GroundingForms } from '../config/experiment-config.js';
+import type { GroundingForms } from '../config/data-config.js';
 import { BaseTask, type BaseTaskOptions } from './base-task.js';
 import { type GroundedTokens, GroundingTokens } from './grounding-tokens.js';
 import { type JointBatch, jointStep } from './joint-step.js';
@@ -41,6 +41,8 @@ export interface BaseGroundingTaskOptions extends BaseTaskOptions {
   /** Expressions and words asked about a scene, together. */
   readonly itemsPerScene: number;
   readonly forms: GroundingForms;
+  /** Ids of the system's decision tokens. */
+  readonly decisionIds: readonly number[];
 }
 
 export interface GroundingSample extends GroundedTokens {
@@ -68,7 +70,7 @@ export class BaseGroundingTask extends BaseTask<GroundingSample, BaseGroundingTa
 
   constructor(options: BaseGroundingTaskOptions) {
     super(options, options.stage);
-    this.words = new GroundingTokens(options, options.gsva.config.tokens);
+    this.words = new GroundingTokens(options, options.decisionIds);
   }
 
   prepare(index: number, random: Random): Promise<GroundingSample> {

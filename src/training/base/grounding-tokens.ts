@@ -1,5 +1,4 @@
 /** Conversations of the base's grounding as tokens: what is supervised, and where each expression's answer begins. */
-import type { TokenIds } from '../../config.js';
 import {
   type ConversationStyle,
   type TokenizedConversation,
@@ -29,7 +28,8 @@ export class GroundingTokens {
 
   constructor(
     private readonly options: GroundingTokensOptions,
-    private readonly ids: Pick<TokenIds, 'seg' | 'rej'>,
+    /** Tokens that a place, or "no", stands for. */
+    private readonly decisionIds: readonly number[],
   ) {
     const encode = (text: string): number[] => options.tokenizer.encode(text, { addBos: false });
     const [colon = -1, absent = -1, comma = -1] = encode(`bar: ${ABSENT_WORD}, bar`).slice(1);
@@ -56,7 +56,7 @@ export class GroundingTokens {
   }
 
   /**
-   * GSVA's own conversation with the tokens of a place, or of "no", where [SEG] or [REJ] would be: so all the other
+   * GSVA's own conversation with the tokens of a place, or of "no", where a decision token would be: so all the other
    * tokens are those of GSVA's training.
    */
   trainedForm({ turn, answers }: TrainedFormConversation): GroundedTokens {
@@ -67,7 +67,7 @@ export class GroundingTokens {
     const whole = tokenizeConversation(tokenizer, style, [turn]);
     let answered = 0;
     for (const [i, id] of whole.inputIds.entries()) {
-      if (id !== this.ids.seg && id !== this.ids.rej) {
+      if (!this.decisionIds.includes(id)) {
         inputIds.push(id);
         labels.push(whole.labels[i] as number);
         continue;

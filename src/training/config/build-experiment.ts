@@ -1,5 +1,5 @@
 /** From a configuration to something that can be trained: model with its start weights, tokenizer, task. */
-import { type ModelConfig, modelConfigToJson, segIds } from '../../config.js';
+import { modelConfigToJson } from '../../config.js';
 import { Tokenizer } from '../../data/text/tokenizer.js';
 import { startDryRun } from '../../engine/dry-run.js';
 import * as tf from '../../engine/tf.js';
@@ -18,11 +18,10 @@ import { LlavaSam } from '../../systems/shared/llava-sam.js';
 import type { System } from '../../systems/system.js';
 import { checkWeights, type LoadOptions } from '../../checkpoints/weights.js';
 import { EMBEDDING_DEVIATION } from '../../nn/embedding.js';
-import { gsvaLessons } from '../../systems/gsva/lessons.js';
-import { GROUNDING_RECIPE } from '../../systems/shared/llava-sam-step.js';
+import { withSegTokens } from '../../systems/gsva/tokens.js';
 import { patternsOf, startsRandom } from '../../systems/parts.js';
 import { Random } from '../../random.js';
-import { addedTokens, segTokenAt } from '../../special-tokens.js';
+import { addedTokens, IMAGE_END_TOKEN, IMAGE_START_TOKEN } from '../../special-tokens.js';
 import { isPublished } from '../../variant.js';
 import { holdFrozenWeights, scalePacked } from './frozen-weights.js';
 import type { FeatureStore } from '../../features/feature-store.js';
@@ -31,7 +30,8 @@ import { BaseClipTask } from '../base/base-clip-task.js';
 import { BaseDistillTask } from '../base/base-distill-task.js';
 import { BaseGroundingTask } from '../base/base-grounding-task.js';
 import { BaseSamTask } from '../base/base-sam-task.js';
-import type { ExperimentConfig, SceneData } from './experiment-config.js';
+import type { SceneData } from './data-config.js';
+import type { ExperimentConfig } from './experiment-config.js';
 import { type GroundingData, GroundingTask } from '../grounding-task.js';
 import { ScenePool } from '../base/scene-pool.js';
 import type { TrainingTask } from '../loop/training-task.js';
@@ -53,8 +53,8 @@ export type Validate = (signal?: AbortSignal) => Promise<Readonly<Record<string,
 const VOCABULARY = /^(model\.embed_tokens|lm_head)\.weight$/;
 
 /**
- * Builds the model and sets its start weights. With a start model, LoRA and ψ may be missing there; a GSVA run draws
- * the rows of [SEG] and [REJ] anew, as the reference does when it adds them to the vocabulary, unless the start model
+ * Builds the model and sets its start weights. With a start model, LoRA and ψ may be missing there; a GSVA run redraws
+ * the rows of the decision tokens, as the reference does when it adds them to the vocabulary, unless the start model
  * has learned them already.
  * @param source the configuration's file, for errors
  */
@@ -70,7 +70,7 @@ export function buildExperiment(written: ExperimentConfig, source: string): Expe
     gsva.randomize(random);
     if (start === null) balanceResiduals(gsva);
     if (start !== null) ({ rounded } = loadModelWeights(start, gsva, startOptions(gsva, stage)));
-    if (start !== null && stage === 'gsva' && isBase(start)) redrawAddedTokens(gsva, random);
+    if (start !== null && stage === 'gsva' && isBase(start)) redrawTokens(gsva, decisionIds(config), random);
   } catch (error) {
     gsva.dispose();
     throw error;
@@ -127,16 +127,6 @@ function withTokenizer(
   return { config, tokenizer };
 }
 
-/** The model with a row of the vocabulary for each of its [SEG]: the ids that the tokenizer gives to them. */
-function withSegTokens(model: ModelConfig, tokenizer: Tokenizer, segTokens: number): ModelConfig {
-  if (segIds(model.tokens).length === segTokens) return model;
-  const moreSegs = Array.from({ length: segTokens - 1 }, (_, i) => {
-    return tokenizer.tokenId(segTokenAt(i + 1, segTokens)) ?? -1; // added by the caller
-  });
-  const vocabSize = Math.max(model.llm.vocabSize, tokenizer.vocabSize);
-  return { ...model, llm: { ...model.llm, vocabSize }, tokens: { ...model.tokens, moreSegs } };
-}
-
 /** The start model's, but for a run on one's own pictures: what these add, only its configuration can say. */
 function inheritedKnows({ start, data }: ExperimentConfig): string | null {
   return start === null || data.kind === 'jsonl' ? null : (openModelDirectory(start).meta.knows ?? null);
@@ -158,12 +148,13 @@ export function groundingTask(
   validate: Validate | null,
   features: FeatureStore | null = null,
 ): GroundingTask {
-  const { config, gsva, tokenizer, meta } = experiment;
+  const { system, config, gsva, tokenizer, meta } = experiment;
+  const dialogue = system.dialogue(config.model, config);
   return new GroundingTask({
     model: gsva,
-    recipe: GROUNDING_RECIPE,
-    vocabulary: { found: segIds(config.model.tokens), absent: config.variant.reject ? [config.model.tokens.rej] : [] },
-    lessons: (facts, random) => gsvaLessons(facts, random, config.variant),
+    recipe: system.recipe,
+    vocabulary: system.vocabulary(config.model, config),
+    lessons: (facts, random) => dialogue.lessons(facts, random),
     tokenizer,
     tokenizerDir: config.tokenizer,
     conversation: config.conversation,
@@ -203,7 +194,13 @@ export function baseTask(experiment: Experiment, data: SceneData): TrainingTask<
   if (config.stage === 'base-caption') return new BaseCaptionTask(text);
   if (config.stage === 'gsva') throw new Error('baseTask: GSVA does not train on scenes');
   const { itemsPerScene, forms } = data;
-  return new BaseGroundingTask({ ...text, stage: config.stage, itemsPerScene, forms });
+  return new BaseGroundingTask({
+    ...text,
+    stage: config.stage,
+    itemsPerScene,
+    forms,
+    decisionIds: decisionIds(config),
+  });
 }
 
 /**
@@ -230,9 +227,14 @@ function balanceResiduals(gsva: LlavaSam): void {
   }
 }
 
-/** Rows of [SEG] and [REJ] in embedding and head from N(0, 0.02). */
-function redrawAddedTokens(gsva: LlavaSam, random: Random): void {
-  const { tokens } = gsva.config;
+/** Ids of the tokens that decide; LLaVA has those around the image already. */
+function decisionIds(config: ExperimentConfig): readonly number[] {
+  const { ids } = system.vocabulary(config.model, config);
+  return ids.filter(({ token }) => token !== IMAGE_START_TOKEN && token !== IMAGE_END_TOKEN).map(({ id }) => id);
+}
+
+/** Rows of some ids in embedding and head from N(0, 0.02). */
+function redrawTokens(gsva: LlavaSam, ids: readonly number[], random: Random): void {
   const size = gsva.config.llm.hiddenSize;
   const parameters = gsva.namedParameters();
   tf.tidy(() => {
@@ -242,12 +244,12 @@ function redrawAddedTokens(gsva: LlavaSam, random: Random): void {
       ['lm_head.weight', true],
     ] as const) {
       const variable = parameters.get(name)?.variable;
-      if (variable === undefined) throw new Error(`redrawAddedTokens: no parameter "${name}"`);
+      if (variable === undefined) throw new Error(`redrawTokens: no parameter "${name}"`);
       const value = variable.read();
       const [rows = 0, columns = 0] = value.shape;
       const isKept = new Float32Array(isHead ? columns : rows).fill(1);
       const drawn = new Float32Array(rows * columns);
-      for (const id of [...segIds(tokens), tokens.rej]) {
+      for (const id of ids) {
         isKept[id] = 0;
         for (let i = 0; i < size; i++) {
           drawn[isHead ? i * columns + id : id * columns + i] = 0.02 * random.normal();

@@ -3,9 +3,8 @@ import { openReferringSet, openTrainingSet } from '../../data/dataset-registry.j
 import { OwnData } from '../../data/own/own-data.js';
 import type { ReferDataset } from '../../data/refer/refer-dataset.js';
 import { UserError } from '../../errors.js';
-import type { JsonlData, ReferData } from './experiment-config.js';
+import type { JsonlData, ReferData, SetsData } from './data-config.js';
 import type { GroundingData } from '../grounding-task.js';
-import type { SetsData } from './sets-config.js';
 
 /** What the recipe can be trained on. */
 export type GsvaDataConfig = ReferData | JsonlData | SetsData;
@@ -29,10 +28,10 @@ export async function openTrainingData(data: GsvaDataConfig): Promise<GroundingD
     return { sets: [openTrainingSet('grefcoco', data.dir)], weights: null, sample, workers: 0 };
   }
   if (data.kind === 'jsonl') return { sets: [await OwnData.open(data.file, 'train')], weights: null, sample };
-  const { kind, dir, sets, weights, absentClasses, workers, maxBadShare } = data;
+  const { dir, sets, absentClasses, workers, maxBadShare } = data;
   return {
     sets: sets.map((name) => openTrainingSet(name, dir)),
-    weights: kind === 'mixture' ? weights : null,
+    weights: data.kind === 'mixture' ? data.weights : null,
     sample: { ...sample, absentClasses },
     maxBadShare,
     ...(workers === null ? {} : { workers }),

@@ -3,7 +3,7 @@
  * help: a part is cut off, the learning rate is wrong, or the answers do not fit the pictures.
  */
 import { UserError } from '../../errors.js';
-import type { TrainingConfig } from './run-length.js';
+import type { TrainingConfig } from '../config/training-config.js';
 import type { RunHistory } from '../watching/run-log.js';
 import { TOTAL_LOSS } from '../../nn/loss-parts.js';
 import type { TrainingTask } from './training-task.js';

@@ -11,26 +11,15 @@
  * arrives at 0 when the run ends.
  */
 import { UserError } from '../../errors.js';
+import type { ScheduleConfig } from '../config/training-config.js';
 
 /** DeepSpeed raises a shorter warm-up to this many updates. */
 const SHORTEST_PUBLISHED_WARMUP = 2;
 
-export const SCHEDULE_FORMS = ['linear', 'published', 'published-0.19'] as const;
-export type ScheduleForm = (typeof SCHEDULE_FORMS)[number];
+export type ScheduleForm = NonNullable<ScheduleConfig['form']>;
 
-export interface ScheduleOptions {
-  /** Default 'linear'. */
-  readonly form?: ScheduleForm;
-  /** Highest learning rate, reached at the end of the warm-up. */
-  readonly learningRate: number;
-  /** Updates of the warm-up; 0 for none. */
-  readonly warmupUpdates: number;
-  /** Updates of the whole run. */
-  readonly totalUpdates: number;
-  readonly decay: 'linear' | 'cosine';
-  /** The run ends after this many minutes if its updates are not done by then. */
-  readonly maxMinutes?: number;
-}
+/** A schedule whose length is known in updates. */
+export type ScheduleOptions = Omit<ScheduleConfig, 'totalUpdates' | 'totalEpochs'> & { readonly totalUpdates: number };
 
 export class Schedule {
   constructor(readonly options: ScheduleOptions) {

@@ -1,42 +1,18 @@
 /** What a training run is told: how to train, and where. */
 import { UserError } from '../../errors.js';
 import type { Communicator } from '../distributed/communicator.js';
-import type { AdamWOptions } from '../optimizer/optimizer.js';
+import type { TrainingConfig } from '../config/training-config.js';
 import type { Resume } from '../saving/resume.js';
 import type { ScheduleOptions } from './schedule.js';
 import type { TrainingObserver } from '../watching/training-observer.js';
 import type { TrainingTask } from './training-task.js';
 
-/** How to train; plain data, fit for a configuration file. */
-export interface TrainerOptions {
-  /** Decides order, augmentation and dropout. */
-  readonly seed: number;
-  /** Samples in a micro-batch: what one forward and backward pass takes. */
-  readonly batchSize: number;
-  /** Micro-batches in an update, on each rank; their gradients are averaged. */
-  readonly accumulation: number;
-  /** Samples prepared ahead. */
-  readonly prefetch: number;
-  readonly optimizer: AdamWOptions;
+/** How to train; plain data: what a configuration file says, the length of the run in updates. */
+export interface TrainerOptions extends Omit<TrainingConfig, 'schedule'> {
   readonly schedule: ScheduleOptions;
-  /** Validate every so many updates and at the end; 0 for never. */
-  readonly validateEvery: number;
-  /** Write `last` every so many updates; 0 for only after validations and at the end. */
-  readonly checkpointEvery: number;
-  /** Measure gradients and changes of the model's parts in every so many updates; 0 for never. Default 10. */
-  readonly watchEvery?: number;
-  /** Losses in each of the two stretches by which a flat loss is found; 0: it is not looked for. Default 100. */
-  readonly flatWindow?: number;
-  /** Besides `last` and `best`, so many of the most recent checkpoints stay, as update-000400 and so on. Default: 0. */
-  readonly keepCheckpoints?: number;
-  /** The validation figure that chooses `best`; without it there is none. */
-  readonly bestMetric?: BestMetric;
 }
 
-export interface BestMetric {
-  readonly name: string;
-  readonly mode: 'max' | 'min';
-}
+export type BestMetric = NonNullable<TrainingConfig['bestMetric']>;
 
 /** Where a run happens and who watches. */
 export interface TrainerEnvironment {

@@ -27,7 +27,8 @@ import type { TrainingState } from '../saving/training-checkpoint.js';
 import type { TrainingObserver } from '../watching/training-observer.js';
 import type { TrainingTask } from './training-task.js';
 import { UpdateStep, type UpdateResult } from './update-step.js';
-import { LearningWatch, WATCH_EVERY } from '../watching/learning-watch.js';
+import { WATCH_EVERY } from '../config/training-config.js';
+import { LearningWatch } from '../watching/learning-watch.js';
 import { betterOf, validationFigures } from './validation.js';
 
 /** Why a run ends, the strongest reason last: of several ranks, the one that has the strongest decides. */

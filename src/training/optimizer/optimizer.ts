@@ -8,20 +8,11 @@
 import { adamWUpdate, sumOfSquares } from '../../engine/fused-ops.js';
 import * as tf from '../../engine/tf.js';
 import { UserError, messageOf } from '../../errors.js';
+import type { AdamWOptions } from '../config/training-config.js';
 import type { MomentPart, MomentReader, OptimizerRule } from './optimizer-rule.js';
 import { NO_SQUARES, updateSquares, type UpdateSquares } from './update-squares.js';
 
-export interface AdamWOptions {
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly eps: number;
-  /** Decoupled: a parameter shrinks by learningRate · weightDecay of itself in each update that it takes part in. */
-  readonly weightDecay: number;
-  /** Gradients of a larger global norm are scaled down to it; null for no clipping. */
-  readonly clipNorm: number | null;
-  /** Factors on the learning rate by regular expression on the variable's name; the first that matches counts. */
-  readonly learningRateMultipliers?: Readonly<Record<string, number>>;
-}
+export type { AdamWOptions };
 
 /** One variable and what Adam remembers of it. */
 export interface ParameterState {

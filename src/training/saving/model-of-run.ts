@@ -4,13 +4,13 @@
  */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ModelConfig, modelConfigToJson, parseModelConfig } from '../../config.js';
-import { CONVERSATION_STYLES, type ConversationStyle } from '../../data/text/conversation.js';
-import { JsonReader } from '../../io/json/json-reader.js';
+import { type ModelConfig, modelConfigToJson, parseModelConfig, SECTION_NAMES } from '../../config.js';
 import { openModelDirectory } from '../../checkpoints/checkpoint-directory.js';
-import { readVariant } from '../../checkpoints/read-variant.js';
+import { CONVERSATION_STYLES, type ConversationStyle } from '../../data/text/conversation.js';
 import { packagedPath } from '../../program.js';
+import { object, oneOf, readAs, text } from '../../schema.js';
 import { GSVA_VARIANT, type Variant } from '../../variant.js';
+import type { ExperimentFile } from '../config/experiment-schema.js';
 import { merged } from '../config/extended-config.js';
 
 export interface ModelOfRun {
@@ -24,62 +24,47 @@ export interface ModelOfRun {
   readonly knows: string | null;
 }
 
-/** What a model has that is written out; with fewer of them, it is what differs from the start model. */
-const SECTIONS = ['clip', 'llm', 'sam', 'lora', 'tokens', 'loss'];
+const CONVERSATION = oneOf(CONVERSATION_STYLES);
+/** What a configuration has to say where no start model does. */
+const WITHOUT_START = object({ tokenizer: text(), conversation: CONVERSATION }).loose();
 
 /**
  * @param start the start model's folder; null for random weights
- * @param forPlan whether `plannedModel` stands in for a start folder that is not there
+ * @param forPlan whether `plannedModel` stands in for a start folder that is absent
  * @throws UserError naming file and key
  */
-export function readModelOfRun(root: JsonReader, path: string, start: string | null, forPlan: boolean): ModelOfRun {
-  const knows = readKnows(root);
-  const written = root.optional('model');
-  const variant = root.optional('variant');
-  const isWhole = written !== null && SECTIONS.every((section) => written.optional(section) !== null);
-  const isComplete = isWhole && ['tokenizer', 'conversation'].every((key) => root.optional(key) !== null);
-  const planned = readPlannedModel(root, path, written);
+export function readModelOfRun(file: ExperimentFile, path: string, start: string | null, forPlan: boolean): ModelOfRun {
+  const { model: written = {}, plannedModel, variant = GSVA_VARIANT, knows = null } = file;
+  const isWhole = SECTION_NAMES.every((section) => written[section] !== undefined);
+  const isComplete = isWhole && file.tokenizer !== undefined && file.conversation !== undefined;
+  // Read whether it is needed or not, so that a mistake in it is found at once.
+  const planned = plannedModel === undefined ? null : modelWith(plannedModel, written, path);
   if (start === null || isComplete) {
-    return {
-      model: parseModelConfig(root.key('model').value, `${path}: model`),
-      tokenizer: packagedPath(root.key('tokenizer').string()),
-      conversation: root.key('conversation').oneOf(CONVERSATION_STYLES),
-      variant: readVariant(variant),
-      knows,
-    };
+    const model = parseModelConfig(file.model, path, ['model']);
+    const { tokenizer, conversation } = readAs(WITHOUT_START, file, path);
+    return { model, tokenizer: packagedPath(tokenizer), conversation, variant, knows };
   }
-  const tokenizer = packagedPath(root.optional('tokenizer')?.string() ?? start);
-  const style = root.optional('conversation')?.oneOf(CONVERSATION_STYLES) ?? null;
+  const tokenizer = packagedPath(file.tokenizer ?? start);
   if (forPlan && planned !== null && !isFolder(start)) {
-    const conversation = style ?? root.key('conversation').oneOf(CONVERSATION_STYLES);
-    return { model: planned, tokenizer, conversation, variant: readVariant(variant), knows };
+    const conversation = readAs(CONVERSATION, file.conversation, path, ['conversation']);
+    return { model: planned, tokenizer, conversation, variant, knows };
   }
   const { config, meta } = openModelDirectory(start);
-  const ownStyle = JsonReader.of(meta, join(start, 'meta.json')).key('conversation');
   return {
-    model: withChanges(isWhole ? {} : modelConfigToJson(config), written, path),
+    model: modelWith(isWhole ? {} : modelConfigToJson(config), written, path),
     tokenizer,
-    conversation: style ?? ownStyle.oneOf(CONVERSATION_STYLES),
-    variant: variant === null ? (meta.variant ?? GSVA_VARIANT) : readVariant(variant),
+    conversation:
+      file.conversation ?? readAs(CONVERSATION, meta.conversation, join(start, 'meta.json'), ['conversation']),
+    variant: file.variant ?? meta.variant ?? GSVA_VARIANT,
     knows,
   };
 }
 
-function readKnows(root: JsonReader): string | null {
-  const key = root.optional('knows');
-  if (key?.string().trim() === '') key.fail('a few words on what the model will know, such as "coloured shapes only"');
-  return key?.string() ?? null;
+function modelWith(sizes: object, written: object, path: string): ModelConfig {
+  return parseModelConfig(merged(sizes as Json, written as Json), path, ['model']);
 }
 
-/** Checked whether it is needed or not, so that a mistake in it is found at once. */
-function readPlannedModel(root: JsonReader, path: string, written: JsonReader | null): ModelConfig | null {
-  const planned = root.optional('plannedModel');
-  return planned === null ? null : withChanges(planned.object(), written, path);
-}
-
-function withChanges(json: Record<string, unknown>, written: JsonReader | null, path: string): ModelConfig {
-  return parseModelConfig(written === null ? json : merged(json, written.object()), `${path}: model`);
-}
+type Json = Record<string, unknown>;
 
 function isFolder(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;

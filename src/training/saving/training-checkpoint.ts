@@ -7,8 +7,10 @@
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { UserError, messageOf } from '../../errors.js';
 import { jsonFile, type PendingFile } from '../../io/atomic/pending-file.js';
+import { integer, list, number, object, type Read, readAs, record, text, without } from '../../schema.js';
 import type { Communicator } from '../distributed/communicator.js';
 import { momentFile, openMoments } from '../optimizer/moment-files.js';
 import type { OptimizerRule } from '../optimizer/optimizer-rule.js';
@@ -23,42 +25,51 @@ const LARGEST_STATE = 64 * 1024 * 1024;
 /** More ranks than any job has: so many files would be looked for. */
 const MOST_RANKS = 100_000;
 
+const count = integer({ min: 0 });
+const size = integer({ min: 1 });
+const seconds = number({ min: 0 });
+
 /** The best validation so far. */
-export interface BestResult {
-  readonly metric: string;
-  readonly value: number;
-  readonly update: number;
-}
+const BEST = object({ metric: text(), value: number(), update: count });
 
 /** Where a run stands, between two updates. */
-export interface TrainingState {
+const STATE = object({
   /** Updates done. */
-  readonly update: number;
+  update: count,
   /** Samples drawn. */
-  readonly position: number;
+  position: count,
   /** Seconds of training so far, interruptions left out. */
-  readonly elapsedSeconds: number;
-  readonly seed: number;
+  elapsedSeconds: seconds,
+  seed: integer(),
   /** State of the generator from which all others are forked: order, draws, micro-batches. */
-  readonly random: readonly number[];
-  readonly sampleCount: number;
-  readonly batchSize: number;
-  readonly accumulation: number;
-  readonly schedule: ScheduleOptions;
+  random: list(integer({ min: -(2 ** 32) + 1, max: 2 ** 32 - 1 })).refine(
+    (words) => words.length === 4 && words.some((word) => word !== 0),
+    { error: 'four 32-bit words, not all 0' },
+  ),
+  sampleCount: size,
+  batchSize: size,
+  accumulation: size,
+  schedule: z.custom<ScheduleOptions>(isObject, { error: 'an object' }),
   /** Update after which the last validation ran, so that an interrupted one is made up for. */
-  readonly validatedAt: number;
-  readonly best: BestResult | null;
-}
+  validatedAt: count,
+  best: BEST.nullable(),
+});
 
-interface StateFile extends TrainingState {
-  readonly format: number;
+/** state.json; it may have come from anywhere. */
+const STATE_JSON = object({
+  ...STATE.shape,
+  format: z.literal([1, FORMAT], { error: `1 or ${FORMAT} (what this version reads)` }),
   /** Epochs done, for a reader. */
-  readonly epoch: number;
+  epoch: seconds,
   /** Processes that wrote the moments. */
-  readonly ranks?: number;
+  ranks: integer({ min: 1, max: MOST_RANKS }).default(1),
   /** Adam's step count by variable. */
-  readonly steps: Readonly<Record<string, number>>;
-}
+  steps: record(count),
+});
+
+export type BestResult = Read<typeof BEST>;
+export type TrainingState = Read<typeof STATE>;
+type StateFile = Read<typeof STATE_JSON>;
 
 /**
  * What this rank has to write of a checkpoint, in memory of its own: training may go on. Rank 0 writes the weights, and
@@ -100,8 +111,8 @@ export async function loadCheckpoint<Sample>(
   accept: (state: TrainingState) => void = (): void => undefined,
 ): Promise<TrainingState> {
   const file = readState(join(dir, STATE_FILE));
-  const { steps, ranks = 1 } = file;
-  const state = stateOf(file);
+  const { steps, ranks, ...rest } = file;
+  const state = without(without(rest, 'format'), 'epoch');
   accept(state);
   const read = openMoments(dir, ranks, updatedVariables(dir, optimizer, steps));
   await task.restore(dir);
@@ -112,16 +123,6 @@ export async function loadCheckpoint<Sample>(
 /** Updates done before a checkpoint. @throws UserError where its state cannot be read */
 export function updateOfCheckpoint(dir: string): number {
   return readState(join(dir, STATE_FILE)).update;
-}
-
-/** What a file tells, without what it says of itself. */
-function stateOf(file: StateFile): TrainingState {
-  const { update, position, elapsedSeconds, seed, random, sampleCount, batchSize, accumulation } = file;
-  const { schedule, validatedAt, best } = file;
-  return {
-    ...{ update, position, elapsedSeconds, seed, random, sampleCount, batchSize, accumulation },
-    ...{ schedule, validatedAt, best },
-  };
 }
 
 /** Variables that have moments, the checkpoint's and ours being the same. */
@@ -154,63 +155,9 @@ function readState(path: string): StateFile {
   } catch (error) {
     return fail(messageOf(error));
   }
-  if (!isObject(json)) return fail('it is not a JSON object');
-  for (const [key, { is, expected }] of Object.entries(STATE_KEYS)) {
-    if (!is(json[key])) fail(`"${key}" must be ${expected}, found ${JSON.stringify(json[key] ?? null).slice(0, 100)}`);
-  }
-  const strange = Object.keys(json).find((key) => !Object.hasOwn(STATE_KEYS, key));
-  if (strange !== undefined) fail(`it has the unknown key "${strange}"`);
-  return json as unknown as StateFile;
+  return readAs(STATE_JSON, json, `Cannot continue training from ${path}`);
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
-
-interface Rule {
-  readonly is: (value: unknown) => boolean;
-  readonly expected: string;
-}
-
-const isCount = (value: unknown): boolean => Number.isSafeInteger(value) && Number(value) >= 0;
-const isNumber = (value: unknown): boolean => typeof value === 'number' && Number.isFinite(value);
-const COUNT: Rule = { is: isCount, expected: 'a whole number from 0 up' };
-const POSITIVE: Rule = { is: (value) => isCount(value) && value !== 0, expected: 'a whole number from 1 up' };
-const SECONDS: Rule = { is: (value) => isNumber(value) && Number(value) >= 0, expected: 'a number from 0 up' };
-
-/** What state.json must hold; it may have come from anywhere. */
-const STATE_KEYS: Readonly<Record<keyof StateFile, Rule>> = {
-  format: { is: (value) => value === 1 || value === FORMAT, expected: `1 or ${FORMAT} (what this version reads)` },
-  update: COUNT,
-  position: COUNT,
-  epoch: SECONDS,
-  elapsedSeconds: SECONDS,
-  seed: { is: (value) => Number.isSafeInteger(value), expected: 'a whole number' },
-  random: {
-    is: (value) =>
-      Array.isArray(value) &&
-      value.length === 4 &&
-      value.every((word) => Number.isInteger(word) && Math.abs(Number(word)) < 2 ** 32) &&
-      value.some((word) => word !== 0),
-    expected: 'four 32-bit words, not all 0',
-  },
-  sampleCount: POSITIVE,
-  batchSize: POSITIVE,
-  accumulation: POSITIVE,
-  schedule: { is: isObject, expected: 'an object' },
-  validatedAt: COUNT,
-  best: {
-    is: (value) =>
-      value === null ||
-      (isObject(value) && typeof value.metric === 'string' && isNumber(value.value) && isCount(value.update)),
-    expected: 'null or { metric, value, update }',
-  },
-  ranks: {
-    is: (value) => value === undefined || (isCount(value) && Number(value) >= 1 && Number(value) <= MOST_RANKS),
-    expected: `a whole number from 1 to ${MOST_RANKS}`,
-  },
-  steps: {
-    is: (value) => isObject(value) && Object.values(value).every(isCount),
-    expected: 'an object of whole numbers',
-  },
-};

@@ -13,11 +13,8 @@
  */
 import { chanceOfLower, medianOf } from './rank-statistics.js';
 import type { AlarmKind, AlarmRecord, LogRecord, UpdateRecord } from './run-log.js';
+import { FLAT_WINDOW } from '../config/training-config.js';
 import { TOTAL_LOSS } from '../../nn/loss-parts.js';
-
-/** Defaults of the configuration's `training.watchEvery` and `training.flatWindow`. */
-export const WATCH_EVERY = 10;
-export const FLAT_WINDOW = 100;
 
 const ROW_WITHOUT_GRADIENT = 10;
 const RARE = 1e-4;

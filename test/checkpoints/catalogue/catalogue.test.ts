@@ -8,7 +8,7 @@ import type { Backbone, Piece } from '../../../src/checkpoints/catalogue/entry.j
 import { ADDED_ROWS, CLIP_L14, SAM_VIT_H } from '../../../src/checkpoints/catalogue/pieces.js';
 import { BACKBONES, PACKAGED_MODELS, RELEASED_MODELS } from '../../../src/checkpoints/catalogue/released-models.js';
 import { readPlanSource } from '../../../src/benchmark/plan-source.js';
-import { expectedFigures } from '../../../src/cli/models-figures.js';
+import { expectedFigures } from '../../../src/evaluation/report/expected-figures.js';
 import { TABLE_1, TABLE_2, TABLE_3 } from '../../../src/evaluation/report/published-figures.js';
 import { LLAVA_SAM_PARTS } from '../../../src/systems/shared/llava-sam-parts.js';
 import { isTrainable } from '../../../src/training/trainable.js';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import sharp from 'sharp';
-import { writeRecordedReport } from '../../../src/cli/eval-report.js';
+import { writeRecordedReport } from '../../../src/evaluation/report/recorded-report.js';
 import { findFailures } from '../../../src/evaluation/failures.js';
 import { GRES } from '../../../src/evaluation/benchmarks/benchmarks.js';
 import { evaluate } from '../../../src/evaluation/evaluate.js';

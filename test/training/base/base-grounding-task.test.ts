@@ -40,6 +40,7 @@ function makeTask({
 }: Making = {}): BaseGroundingTask {
   return new BaseGroundingTask({
     stage,
+    decisionIds: [SMALL_TEXT.tokens.seg, SMALL_TEXT.tokens.rej],
     gsva: model,
     tokenizer,
     conversation: 'plain',

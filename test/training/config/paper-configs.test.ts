@@ -8,7 +8,7 @@ import { LlavaSam } from '../../../src/systems/shared/llava-sam.js';
 import { type ExperimentConfig, readExperimentConfig } from '../../../src/training/config/experiment-config.js';
 import { runLength, trainerOptions } from '../../../src/training/loop/run-length.js';
 import { Schedule } from '../../../src/training/loop/schedule.js';
-import type { SetsData } from '../../../src/training/config/sets-config.js';
+import type { SetsData } from '../../../src/training/config/data-config.js';
 import { trainableVariables } from '../../../src/training/trainable.js';
 import { GSVA_VARIANT } from '../../../src/variant.js';
 
@@ -86,7 +86,8 @@ describe.each(CASES)('%s, %s', (modelName, stageName) => {
     expect([...data.sets].sort()).toEqual([...stage.sets].sort());
     expect(DATASET_NAMES).toEqual(expect.arrayContaining([...data.sets]));
     expect([data.expressionsPerSample, data.absentClasses]).toEqual([5, 0]);
-    if (stageName === 'pretrain') expect(data.weights).toEqual({ sem_seg: 9, refer_seg: 6, vqa: 3, reason_seg: 1 });
+    if (stageName === 'pretrain')
+      expect(data).toMatchObject({ weights: { sem_seg: 9, refer_seg: 6, vqa: 3, reason_seg: 1 } });
     if (data.validation !== null) expect(REFERRING_NAMES).toContain(data.validation.set);
     expect(data.validation === null).toBe(training.validateEvery === 0);
   });

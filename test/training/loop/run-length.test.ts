@@ -1,11 +1,7 @@
 /** Epochs become updates, for any number of ranks. */
 import { describe, expect, test } from '@jest/globals';
-import {
-  runLength,
-  type ScheduleConfig,
-  trainerOptions,
-  type TrainingConfig,
-} from '../../../src/training/loop/run-length.js';
+import type { ScheduleConfig, TrainingConfig } from '../../../src/training/config/training-config.js';
+import { runLength, trainerOptions } from '../../../src/training/loop/run-length.js';
 
 function training(schedule: Partial<ScheduleConfig>): TrainingConfig {
   return {

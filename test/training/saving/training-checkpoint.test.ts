@@ -75,8 +75,8 @@ describe('loadCheckpoint', () => {
     ['random', { random: [1, 2, 3] }],
     ['random', { random: [0, 0, 0, 0] }],
     ['sampleCount', { sampleCount: 0 }],
-    ['best', { best: { metric: 'gIoU' } }],
-    ['steps', { steps: { w1: -1 } }],
+    ['best.value', { best: { metric: 'gIoU' } }],
+    ['steps.w1', { steps: { w1: -1 } }],
     ['seed', { seed: undefined }],
     ['surprise', { surprise: 1 }],
   ])('refuses a state with a wrong %s', async (key, changes) => {

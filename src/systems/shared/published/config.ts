@@ -8,6 +8,7 @@ import type { FileTensors } from '../../../io/file-tensor.js';
 import type { JsonReader } from '../../../io/json/json-reader.js';
 import type { AdapterFacts } from './adapter.js';
 import { llamaConfig } from './llama.js';
+import { projectorOfWeights } from './projector.js';
 
 /** transformers leaves out of CLIP's config.json what equals these. */
 const CLIP_DEFAULTS = {
@@ -61,6 +62,7 @@ export function publishedConfig(
   tokens: TokenIds,
 ): ModelConfig {
   return {
+    system: 'gsva',
     clip: clipConfig(clip, llava),
     projector: projectorOf(tensors, llava),
     llm: llamaConfig(llava, shapeOf(tensors, 'model.embed_tokens.weight')[0] ?? 0),
@@ -103,8 +105,8 @@ function selectLayerOf(llava: JsonReader): number {
 
 function projectorOf(tensors: FileTensors, llava: JsonReader): ProjectorType {
   llava.optional('projector_hidden_act')?.oneOf(['gelu']);
-  if (tensors.has('model.mm_projector.weight')) return 'linear';
-  if (tensors.has('model.mm_projector.0.weight')) return 'mlp2x_gelu';
+  const found = projectorOfWeights(tensors.keys());
+  if (found !== null) return found;
   if (llava.optional('mm_projector_type')?.value === 'identity') return 'identity';
   throw new UserError(
     'Putting the model together: no mm_projector: this is LLaMA or Vicuna, not LLaVA. Name the folder of a LLaVA as --mllm ' +

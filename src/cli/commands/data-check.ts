@@ -1,0 +1,148 @@
+/** `gsva data check`: which datasets are in a folder, and what they lack. */
+import { defineCommand } from '../command.js';
+import { option, required } from '../options/option.js';
+import { TEXT, TEXTS } from '../options/values.js';
+import { type DatasetReport, type FoundPart, partPath } from '../../data/audit/audit-datasets.js';
+import { totalFigures } from '../../data/audit/report-figures.js';
+import { GB, MB } from '../../data/catalogue/entry.js';
+import { amount, audit, nextTo } from '../data-audit.js';
+import type { Cell } from '../output.js';
+import type { CommandContext } from '../command.js';
+
+export const command = defineCommand({
+  positionals: {
+    folder: required('Folder of the datasets', TEXT),
+    sets: option('Only these, such as grefcoco; all without', TEXTS),
+  },
+  examples: [
+    ['gsva data check data', 'every dataset of the paper, and where to get what is missing'],
+    ['gsva data check data refcoco+ grefcoco', 'these two; exit code 1 where one is missing or has a problem'],
+    ['gsva data check data --json', 'for a program to read'],
+  ],
+  /** @returns the exit code: 1 where a dataset has problems, one that was named is absent, or all are */
+  async run({ folder, sets = [] }, context) {
+    const reports = await audit(folder, sets, true, context);
+    const isFound = (report: DatasetReport): boolean => report.state !== 'absent';
+    const pass =
+      reports.every(({ state }) => state !== 'broken') &&
+      (sets.length > 0 ? reports.every(isFound) : reports.some(isFound));
+    showTable(reports, context);
+    showProblems(reports, context);
+    showNotes(reports, context);
+    showMissing(reports, context);
+    context.output.line(summary(folder, sets, reports));
+    context.output.json({ folder, pass, datasets: reports.map(jsonOf) });
+    return pass ? 0 : 1;
+  },
+});
+
+const STATE_WORDS = {
+  absent: 'absent',
+  broken: 'problems',
+  partial: 'fewer than published',
+  sound: 'no problems',
+  complete: 'complete',
+} as const;
+
+function showTable(reports: readonly DatasetReport[], { output }: CommandContext): void {
+  const { green, yellow, red, dim } = output.colors;
+  const paint = { absent: dim, broken: red, partial: yellow, sound: green, complete: green };
+  output.table(
+    ['data set', '', 'state', 'images (published)', 'expressions (published)', 'problems'],
+    reports.map((report): Cell[] => {
+      const { entry, state, problems, figures } = report;
+      const { images, expressions } = totalFigures(report);
+      const { total } = entry.published;
+      const count = problems.reduce((sum, problem) => sum + problem.count, 0);
+      const shown = figures === null ? '' : null;
+      return [
+        entry.name,
+        entry.title,
+        paint[state](STATE_WORDS[state]),
+        shown ?? nextTo(images, total.images),
+        shown ?? (expressions === undefined ? '' : nextTo(expressions, total.expressions)),
+        count === 0 ? '' : amount(count),
+      ];
+    }),
+    ['left', 'left', 'left', 'right', 'right', 'right'],
+  );
+}
+
+function showProblems(reports: readonly DatasetReport[], { output }: CommandContext): void {
+  const { red, bold, dim } = output.colors;
+  for (const { entry, problems } of reports) {
+    for (const { kind, count, examples } of problems) {
+      output.line();
+      output.line(`${red('problem')}  ${bold(entry.name)}  ${kind}${count === 1 ? '' : `, ${amount(count)} times`}`);
+      for (const example of examples) output.line(`         ${example}`);
+      if (count > examples.length) output.line(dim(`         and ${amount(count - examples.length)} more`));
+    }
+  }
+}
+
+function showNotes(reports: readonly DatasetReport[], { output }: CommandContext): void {
+  for (const { entry, figures } of reports) {
+    for (const note of figures?.notes ?? []) output.line(output.colors.dim(`\nnote     ${entry.name}  ${note}`));
+  }
+}
+
+/** Missing parts, each once, however many datasets need it. */
+function showMissing(reports: readonly DatasetReport[], { output }: CommandContext): void {
+  const missing = new Map<string, { readonly found: FoundPart; readonly sets: string[] }>();
+  for (const { entry, parts } of reports) {
+    for (const found of parts.filter((part) => part.found === 0)) {
+      const path = partPath(found.part);
+      const known = missing.get(path);
+      if (known === undefined) missing.set(path, { found, sets: [entry.name] });
+      else known.sets.push(entry.name);
+    }
+  }
+  if (missing.size === 0) return;
+  output.line();
+  output.line(output.colors.bold('Missing, and where its authors have it:'));
+  for (const [path, { found, sets }] of missing) {
+    const { holds, count, bytes, source, isOptional } = found.part;
+    const what = [
+      count === undefined ? holds : `${amount(count)} ${holds}`,
+      ...(bytes === undefined ? [] : [`about ${bytes < GB ? `${bytes / MB} MB` : `${bytes / GB} GB`} to download`]),
+      `for ${sets.join(', ')}`,
+      ...(isOptional === undefined ? [] : [isOptional]),
+    ];
+    output.line(` ${path}  ${output.colors.dim(what.join('; '))}`);
+    output.line(`   → ${source}`);
+  }
+}
+
+function summary(folder: string, sets: readonly string[], reports: readonly DatasetReport[]): string {
+  const there = reports.filter(({ state }) => state !== 'absent').length;
+  const broken = reports.filter(({ state }) => state === 'broken').length;
+  const named = sets.length > 0 ? reports.length - there : 0;
+  const parts = [
+    `\n${folder}: ${there} of ${reports.length} datasets are there`,
+    broken === 0 ? 'none has a problem' : `${broken} ${broken === 1 ? 'has' : 'have'} problems`,
+    ...(named === 0 ? [] : [`${named} of those named ${named === 1 ? 'is' : 'are'} missing`]),
+  ];
+  return parts.join('; ');
+}
+
+function jsonOf(report: DatasetReport): object {
+  const { entry, state, figures, parts, problems } = report;
+  return {
+    name: entry.name,
+    title: entry.title,
+    state,
+    images: figures?.images ?? null,
+    splits: figures?.splits ?? null,
+    published: entry.published,
+    parts: parts.map(({ part, found }) => ({
+      path: partPath(part),
+      holds: part.holds,
+      found,
+      expected: part.count ?? null,
+      bytes: part.bytes ?? null,
+      source: part.source,
+    })),
+    problems,
+    notes: figures?.notes ?? [],
+  };
+}

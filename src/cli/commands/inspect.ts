@@ -1,0 +1,111 @@
+/** `gsva inspect`: the tensors in a file or folder of weights. No engine is started. */
+import type { TensorStatistics } from '../../io/tensor-statistics.js';
+import { bytesText } from '../../machine.js';
+import { packagedPath } from '../../program.js';
+import { type Duplicates, inspect, type Inspection } from '../../workflows/inspect.js';
+import { printable, type Total } from '../../io/tensor-summary.js';
+import { defineCommand } from '../command.js';
+import { flag, option, required } from '../options/option.js';
+import { TEXT } from '../options/values.js';
+import type { Cell, Output } from '../output.js';
+
+export const command = defineCommand({
+  positionals: {
+    path: required('A file (.safetensors, .bin, .pth, .pt, an .index.json), or a folder with such files', TEXT),
+  },
+  options: {
+    stats: flag('Read the tensors too: least, greatest, mean, deviation, counts of NaN, Inf and 0, equal tensors'),
+    match: option(
+      'Only tensors whose name contains this; with a *, which stands for anything, whose whole name it is',
+      TEXT,
+    ),
+  },
+  examples: [
+    ['gsva inspect model', "names, types, shapes and sizes; totals by type and part; only the files' headers are read"],
+    ['gsva inspect pytorch_model.bin --stats --match mask_decoder', 'one part, with statistics of its numbers'],
+    ["gsva inspect model.safetensors --match 'model.layers.0.*' --json", 'one layer, for a program to read'],
+  ],
+  async run({ path: given, stats, match }, context) {
+    const path = packagedPath(given);
+    const found = await inspect({ path, stats, match, ...context });
+    const { format, files, within, about, tensors, total, dtypes, parts, duplicates } = found;
+    const { output } = context;
+    if (about !== null) context.onNote(`${path}: ${about}`);
+    if (within !== null) output.line(` the tensors of ${within}`);
+    if (!output.isJson) show(path, found, output);
+    output.json({
+      ...{ path, format, files, ...(about === null ? {} : { about }), ...(within === null ? {} : { within }) },
+      tensors: tensors.map(({ statistics, ...tensor }) => ({ ...tensor, ...statistics })),
+      total,
+      dtypes: dtypes.map(({ key, total: sum }) => ({ dtype: key, ...sum })),
+      parts: parts.map(({ key, total: sum }) => ({ part: key, ...sum })),
+      ...(duplicates === null ? {} : { duplicates }),
+    });
+    return 0;
+  },
+});
+
+function show(path: string, found: Inspection, output: Output): void {
+  const { format, files, tensors, total, dtypes, parts, duplicates } = found;
+  output.line(` ${path}: ${format}, ${files.length === 1 ? 'one file' : `${files.length} files`}`);
+  output.line();
+  const head = ['name', 'type', 'shape', 'bytes'];
+  const statisticsHead = ['min', 'max', 'mean', 'deviation', 'NaN', 'Inf', '0'];
+  output.table(
+    duplicates === null ? head : [...head, ...statisticsHead],
+    tensors.map(({ name, dtype, shape, bytes, statistics }): Cell[] => {
+      return [
+        printable(name),
+        dtype,
+        `[${shape.join(', ')}]`,
+        bytes,
+        ...(statistics === null ? [] : cellsOf(statistics)),
+      ];
+    }),
+    ['left', 'left', 'left', 'right', ...statisticsHead.map(() => 'right' as const)],
+  );
+  const totalCells = (key: string, { tensors, numbers, bytes }: Total): Cell[] => {
+    return [key, tensors, numbers, bytesText(bytes)];
+  };
+  for (const [title, totals] of [
+    ['part', parts],
+    ['type', dtypes],
+  ] as const) {
+    const rows = totals.map((each) => totalCells(printable(each.key), each.total));
+    output.line();
+    output.table(
+      [title, 'tensors', 'numbers', 'size'],
+      [...rows, totalCells('all', total)],
+      ['left', 'right', 'right', 'right'],
+    );
+  }
+  if (duplicates !== null) showDuplicates(duplicates, output);
+}
+
+function showDuplicates(duplicates: readonly Duplicates[], output: Output): void {
+  output.line();
+  const isOfOneValue = ({ constant }: Duplicates): boolean => constant !== null;
+  const equal = duplicates.filter((group) => !isOfOneValue(group));
+  if (equal.length === 0) output.line(' equal: none');
+  for (const { names, bytes } of equal) {
+    output.line(` equal, ${bytesText(bytes)} each: ${names.map(printable).join(', ')}`);
+  }
+  for (const { names, bytes, constant } of duplicates.filter(isOfOneValue)) {
+    const [first = ''] = names.map(printable);
+    output.line(` all ${String(constant)}, ${bytesText(bytes)} each: ${first} and ${names.length - 1} more`);
+  }
+}
+
+function cellsOf({ min, max, mean, deviation, nan, infinite, zeros }: TensorStatistics): Cell[] {
+  return [
+    ...[min, max, mean, deviation].map((value) => (value === null ? '-' : shortNumber(value))),
+    nan,
+    infinite,
+    zeros,
+  ];
+}
+
+/** Four digits, or a whole number as it is. */
+function shortNumber(value: number): string {
+  return Number.isInteger(value) && Math.abs(value) < 1e6 ? String(value) : String(Number(value.toPrecision(4)));
+}

@@ -1,0 +1,120 @@
+/** One model in detail: its files, memory, published figures, and the commands that use it. */
+import type { ReleasedModel } from '../checkpoints/catalogue/entry.js';
+import { bytesText, freeDisk } from '../machine.js';
+import { packagedCommands } from '../workflows/model-commands.js';
+import { expectedFigures } from '../evaluation/report/expected-figures.js';
+import {
+  convertedBytes,
+  diskText,
+  downloadBytes,
+  fileOf,
+  fileRows,
+  rangeText,
+  weightsText,
+} from '../checkpoints/catalogue/model-files.js';
+import type { ModelNeed } from '../benchmark/model-need.js';
+import { commandGroups, type PackagedReport, type ReleasedReport } from '../workflows/model-report.js';
+import type { Cell, Output } from './output.js';
+
+export const STATE_WORDS = {
+  absent: 'absent',
+  broken: 'problems',
+  partial: 'files missing',
+  files: 'to convert',
+  complete: 'complete',
+} as const;
+
+const FILE_WORDS = { there: 'there', missing: 'missing', broken: 'problem' } as const;
+
+export function showReleased(report: ReleasedReport, dir: string, heading: string, output: Output): void {
+  const { bold } = output.colors;
+  const { model, found, need } = report;
+  const { conversation, loraRank, numbers } = model.backbone;
+  output.line(`${bold(model.name)}  ${model.title}: ${STATE_WORDS[found.state]}`);
+  output.line(
+    `${(numbers.all / 1e9).toFixed(2)} B parameters, LoRA of rank ${loraRank}, conversation ${conversation}; ` +
+      `trained by ${model.config}`,
+  );
+  output.line();
+  showFiles(report, dir, output);
+  output.line();
+  showMemory(need, heading, output);
+  output.line();
+  showFigures(model, output);
+  for (const { purpose, lines } of commandGroups(report, dir)) {
+    output.line();
+    output.line(bold(`To ${purpose}:`));
+    for (const line of lines) output.line(` ${line}`);
+  }
+}
+
+function showFiles({ model, found }: ReleasedReport, dir: string, output: Output): void {
+  const { green, red, dim } = output.colors;
+  const paint = { there: green, missing: dim, broken: red };
+  const rows = fileRows(model, found, dir);
+  output.table(
+    ['file', '', 'size', 'where', 'licence'],
+    rows.map(({ what, found: part, path, size, licence }): Cell[] => {
+      return [what, paint[part.state](FILE_WORDS[part.state]), size, path, licence];
+    }),
+    ['left', 'left', 'right', 'left', 'left'],
+  );
+  for (const { found: part, path } of rows) {
+    if (part.fault !== null) output.line(`${red('problem')}  ${path}: ${part.fault}`);
+  }
+  for (const { place, sha256 } of [model.backbone.clip, model.backbone.sam]) {
+    if (sha256 !== undefined) output.line(dim(` SHA-256 of ${place}, ${sha256.file}: ${sha256.digest}`));
+  }
+  output.line(` GSVA's own: ${fileOf(model)}; ${weightsText(model)}`);
+  const free = freeDisk(dir);
+  output.line(
+    ` disk: ${rangeText(downloadBytes(model))} to download, ${rangeText(convertedBytes(model))} when converted` +
+      (free === null ? '' : `; ${diskText(free)} free in ${dir}`),
+  );
+}
+
+function showMemory(need: ModelNeed, heading: string, output: Output): void {
+  output.table(
+    ['memory of a question', 'engine', 'process', 'fits'],
+    need.engines.map(({ engine, precision, process, lacking }): Cell[] => [
+      precision === 'f32' ? '--precision f32' : '--precision packed (16 bits)',
+      engine,
+      bytesText(process),
+      lacking === null ? 'yes' : `no: ${lacking}`,
+    ]),
+    ['left', 'left', 'right', 'left'],
+  );
+  output.line(` ${heading}`);
+}
+
+function showFigures(model: ReleasedModel, output: Output): void {
+  const figures = expectedFigures(model);
+  const runs = new Map(figures.map((one) => [`${one.table} ${one.dataset} ${one.split}`, one]));
+  output.table(
+    ['published', 'data set', 'split', 'figures, in percent'],
+    [...runs.values()].map(({ table, dataset, split }): Cell[] => {
+      const mine = figures.filter((one) => one.table === table && one.dataset === dataset && one.split === split);
+      const texts = mine.map(({ figure, published }) => `${figure} ${published.toFixed(2)}`);
+      return [table, dataset, split, texts.join(', ')];
+    }),
+  );
+  if (model.logged.length > 0) output.line(' and what the authors log for the released file, in float32, on grefcoco:');
+  for (const { split, gIoU, cIoU, N_acc, T_acc } of model.logged) {
+    const texts = Object.entries({ gIoU, cIoU, N_acc, T_acc }).map(
+      ([figure, value]) => `${figure} ${(100 * value).toFixed(2)}`,
+    );
+    output.line(` ${split}: ${texts.join(', ')}`);
+  }
+}
+
+export function showPackaged({ model, found, need }: PackagedReport, heading: string, output: Output): void {
+  output.line(`${output.colors.bold(model.name)}  ${model.title}: ${FILE_WORDS[found.state]}`);
+  output.line(found.path ?? model.folder);
+  if (found.fault !== null) output.line(`${output.colors.red('problem')}  ${found.fault}`);
+  if (need === null) return;
+  output.line();
+  showMemory(need, heading, output);
+  output.line();
+  output.line(output.colors.bold('To use it:'));
+  for (const line of packagedCommands(model.name)) output.line(` ${line}`);
+}

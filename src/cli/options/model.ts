@@ -1,0 +1,82 @@
+/** Options of every command that takes a model: one of our folders, or the four files of the published code. */
+import JSON5 from 'json5';
+import { CONVERSATION_STYLES } from '../../data/text/conversation.js';
+import { UsageError } from '../../errors.js';
+import type { ModelSource } from '../../inference/open-model.js';
+import { packagePath } from '../../program.js';
+import { option, type Reader, type ValuesOf } from './option.js';
+import { INPUT_PATH, listed, oneOf } from './values.js';
+
+/** `key=value` pairs, e.g. `--set optimizer.lr=1e-4`; values are JSON5, or plain words. */
+export const KEY_VALUES: Reader<(readonly [key: string, value: unknown])[]> = {
+  form: 'list',
+  read: (value, flag) =>
+    listed(value).map((pair) => {
+      const equals = pair.indexOf('=');
+      const key = pair.slice(0, Math.max(equals, 0)).trim();
+      if (key === '') throw new UsageError(`--${flag} takes key=value, not ${JSON.stringify(pair)}`);
+      return [key, parsed(pair.slice(equals + 1))];
+    }),
+};
+
+export const MODEL_OPTIONS = {
+  model: option('Folder of a model (default: checkpoints/tiny)', INPUT_PATH),
+  mllm: option("Published files instead: LLaVA's folder", INPUT_PATH),
+  'vision-tower': option("... CLIP's folder", INPUT_PATH),
+  sam: option('... sam_vit_{b,l,h}.pth', INPUT_PATH),
+  weights: option('... gsva-*.bin', INPUT_PATH),
+  conversation: option(
+    '... and their style of conversation: llava_v1 (default) or llava_llama_2',
+    oneOf(CONVERSATION_STYLES),
+  ),
+  set: option('... and sizes that the files do not hold: --set sam.decoder_heads=8', KEY_VALUES),
+};
+
+export type ModelArguments = ValuesOf<typeof MODEL_OPTIONS>;
+
+/** @returns null where none is named. @throws UsageError where the options do not make one model */
+export function namedModel(args: ModelArguments): ModelSource | null {
+  const { model, mllm, visionTower: tower, sam, weights, conversation, set = [] } = args;
+  const parts = { '--mllm': mllm, '--vision-tower': tower, '--sam': sam };
+  const given = Object.entries({ ...parts, '--weights': weights }).filter(([, value]) => value !== undefined);
+  if (given.length === 0) {
+    const extra = conversation === undefined ? (set.length === 0 ? null : '--set') : '--conversation';
+    if (extra !== null) throw new UsageError(`${extra} belongs to --mllm, --vision-tower, --sam and --weights`);
+    return model ?? null;
+  }
+  if (model !== undefined) throw new UsageError(`--model and ${given[0]?.[0] ?? ''} exclude each other`);
+  if (mllm === undefined || tower === undefined || sam === undefined) {
+    const missing = Object.entries(parts).filter(([, value]) => value === undefined);
+    throw new UsageError(`published files are named together: ${missing.map(([flag]) => flag).join(', ')} is missing`);
+  }
+  return {
+    mllm,
+    visionTower: tower,
+    sam,
+    weights: weights ?? null,
+    ...(conversation === undefined ? {} : { conversation }),
+    overrides: set,
+  };
+}
+
+/** A trained model: the small one of the package where none is named. */
+export function trainedModel(args: ModelArguments): ModelSource {
+  const source = namedModel(args) ?? packagePath('checkpoints', 'tiny');
+  if (typeof source !== 'string' && source.weights === null) {
+    throw new UsageError('--weights is missing: without it LoRA and the mask prompt are not trained');
+  }
+  return source;
+}
+
+/** For reports and JSON: the folder, or the file of the weights. */
+export function modelName(source: ModelSource): string {
+  return typeof source === 'string' ? source : (source.weights ?? source.mllm);
+}
+
+function parsed(value: string): unknown {
+  try {
+    return JSON5.parse(value);
+  } catch {
+    return value;
+  }
+}

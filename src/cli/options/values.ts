@@ -1,0 +1,136 @@
+/** Readers of option values: each refuses bad values in one clear line. */
+import { existsSync, statSync } from 'node:fs';
+import { UsageError, UserError } from '../../errors.js';
+import { didYouMean } from '../../nearest-name.js';
+import { packagedPath } from '../../program.js';
+import type { Reader } from './option.js';
+
+export interface NumberRange {
+  readonly min?: number;
+  readonly max?: number;
+}
+
+/** A whole number, e.g. `--limit 7`. */
+export function wholeNumber(range: NumberRange = {}): Reader<number> {
+  return {
+    form: 'word',
+    read: (value, flag) => {
+      const number = toNumber(single(flag, value));
+      if (!Number.isSafeInteger(number)) throw new UsageError(`--${flag} must be a whole number, not ${show(value)}`);
+      return inRange(flag, number, range);
+    },
+  };
+}
+
+/** The number from which everything random of a command is drawn. */
+export const SEED = wholeNumber({ min: 0, max: 2 ** 32 - 1 });
+
+/** A finite number, e.g. `--minutes 2.5`. */
+export function finiteNumber(range: NumberRange = {}): Reader<number> {
+  return {
+    form: 'word',
+    read: (value, flag) => {
+      const number = toNumber(single(flag, value));
+      if (!Number.isFinite(number)) throw new UsageError(`--${flag} must be a number, not ${show(value)}`);
+      return inRange(flag, number, range);
+    },
+  };
+}
+
+/** A text that is not blank, e.g. a path. */
+export const TEXT: Reader<string> = {
+  form: 'text',
+  read: (value, flag) => {
+    const given = String(single(flag, value));
+    if (given.trim() === '') throw new UsageError(`--${flag} is empty`);
+    return given;
+  },
+};
+
+/** Texts, as they are given. */
+export const TEXTS: Reader<string[]> = { form: 'list', read: listed };
+
+/** A file or folder to read; one that the documentation names is found from any folder (`packagedPath`). */
+export const INPUT_PATH: Reader<string> = {
+  form: 'text',
+  read: (value, flag) => packagedPath(TEXT.read(value, flag)),
+};
+
+/** One of a few known names. */
+export function oneOf<T extends string>(names: readonly T[]): Reader<T> {
+  return { form: 'word', choices: names, read: (value, flag) => known(flag, String(single(flag, value)), names) };
+}
+
+/** Any of a few known names, without repetitions, in the order given. */
+export function someOf<T extends string>(names: readonly T[]): Reader<T[]> {
+  return {
+    form: 'list',
+    choices: names,
+    read: (value, flag) => {
+      const given = listed(value);
+      if (given.length === 0) throw new UsageError(`--${flag} needs at least one of: ${names.join(', ')}`);
+      return [...new Set(given.map((name) => known(flag, name, names)))];
+    },
+  };
+}
+
+/** One part of several, e.g. `--shard 0/4`: the first of four. */
+export const SHARD: Reader<{ readonly index: number; readonly count: number }> = {
+  form: 'text',
+  read: (value, flag) => {
+    const given = String(single(flag, value));
+    const match = /^(\d{1,6})\/(\d{1,6})$/.exec(given);
+    const [index, count] = [Number(match?.[1]), Number(match?.[2])];
+    if (index < count) return { index, count };
+    throw new UsageError(`--${flag} takes INDEX/COUNT with INDEX from 0 to COUNT - 1, such as 0/4, not ${show(given)}`);
+  },
+};
+
+/** Refuses a path at which there is no file, naming what brought it: "--config", or "<file>" of a positional. */
+export function requireFile(argument: string, path: string): void {
+  if (!existsSync(path)) throw new UserError(`${path}: no such file; ${argument} takes an existing file`);
+  if (!statSync(path).isFile()) throw new UserError(`${path} is a folder; ${argument} takes a file`);
+}
+
+/** Refuses a path of --data at which there is nothing. */
+export function requireData(path: string): void {
+  if (existsSync(path)) return;
+  throw new UserError(`${path}: no such folder, and no such file of own data; --data takes an existing one`);
+}
+
+/** Refuses a path at which there is no folder, as `requireFile`. */
+export function requireFolder(argument: string, path: string): void {
+  if (!existsSync(path)) throw new UserError(`${path}: no such folder; ${argument} takes an existing folder`);
+  if (!statSync(path).isDirectory()) throw new UserError(`${path} is not a folder; ${argument} takes a folder`);
+}
+
+function known<T extends string>(flag: string, given: string, names: readonly T[]): T {
+  const found = names.find((name) => name === given);
+  if (found !== undefined) return found;
+  throw new UsageError(`--${flag} must be one of ${names.join(', ')}, not ${show(given)}${didYouMean(given, names)}`);
+}
+
+/** A list of texts, also where one alone is given. */
+export function listed(value: unknown): string[] {
+  return Array.isArray(value) ? value.map(String) : [String(value)];
+}
+
+function single(flag: string, value: unknown): unknown {
+  if (Array.isArray(value)) throw new UsageError(`--${flag} is given more than once`);
+  return value;
+}
+
+function toNumber(value: unknown): number {
+  return typeof value === 'number' ? value : typeof value === 'string' && value.trim() !== '' ? Number(value) : NaN;
+}
+
+function inRange(flag: string, value: number, { min = -Infinity, max = Infinity }: NumberRange): number {
+  if (value >= min && value <= max) return value;
+  const range = max === Infinity ? `at least ${min}` : min === -Infinity ? `at most ${max}` : `from ${min} to ${max}`;
+  throw new UsageError(`--${flag} must be ${range}, not ${value}`);
+}
+
+/** As typed, in quotes; a number that yargs has read already without them. */
+function show(value: unknown): string {
+  return JSON.stringify(value);
+}

@@ -1,0 +1,123 @@
+/**
+ * The runs of an ablation: every configuration with every seed, each finished one a file of its own, so that a second
+ * start continues where the first was stopped. How a run is trained is the caller's business.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import type { ExpressionForm } from '../systems/gsva/question-forms.js';
+import { UserError } from '../errors.js';
+import { ABLATION_FIGURES, type AblationFigures, type AblationTable } from '../evaluation/ablation-table.js';
+import type { Shard } from '../evaluation/records/record.js';
+import { readJson, writeJson } from '../io/json/json-file.js';
+import { integer, number, object, readAs, record, text, without } from '../schema.js';
+import { ABLATION_PLANS } from '../evaluation/ablation-rows.js';
+
+/** A model that is to be trained. */
+export interface AblationRun {
+  readonly config: string;
+  readonly seed: number;
+}
+
+/** Figures of a run, by form of question. */
+export type RunFigures = Readonly<
+  Partial<Record<ExpressionForm, { readonly reference: AblationFigures; readonly strict: AblationFigures }>>
+>;
+
+export interface RunResult extends AblationRun {
+  /** Names everything that the figures depend on: configuration, updates, data. */
+  readonly key: string;
+  readonly updates: number;
+  readonly figures: RunFigures;
+  readonly trainSeconds: number;
+  readonly evaluateSeconds: number;
+  readonly engine: string;
+  readonly date: string;
+}
+
+/** Seed by seed, so that an interrupted ablation has figures of every row. */
+export function plannedRuns(configs: readonly string[], seeds: number, shard: Shard): AblationRun[] {
+  const all = Array.from({ length: seeds }, (_, i) => configs.map((config) => ({ config, seed: i + 1 }))).flat();
+  return all.filter((_, i) => i % shard.count === shard.index);
+}
+
+/**
+ * Makes the runs that are not finished.
+ * @param keyOf the present `RunResult.key` of a run
+ * @param train trains and evaluates one
+ * @throws UserError where a finished run was made with other settings, or there are some and `resume` is not set
+ */
+export async function doRuns(
+  dir: string,
+  runs: readonly AblationRun[],
+  resume: boolean,
+  keyOf: (run: AblationRun) => string,
+  train: (run: AblationRun, done: number) => Promise<RunResult>,
+): Promise<void> {
+  const finished = runs.filter((run) => existsSync(resultFile(dir, run)));
+  if (finished.length > 0 && !resume) {
+    throw new UserError(
+      `${dir} holds ${finished.length} of the ${runs.length} runs already; continue with --resume, or choose another --out.`,
+    );
+  }
+  for (const run of finished) {
+    if (readRun(dir, run)?.key === keyOf(run)) continue;
+    throw new UserError(
+      `${resultFile(dir, run)} was made with other settings (configuration, updates or data). Choose another --out, or ` +
+        'delete the file to make this run again.',
+    );
+  }
+  let done = finished.length;
+  for (const run of runs) {
+    if (finished.includes(run)) continue;
+    writeJson(resultFile(dir, run), { format: FORMAT, ...(await train(run, done)) });
+    done++;
+  }
+}
+
+/** The tables of all runs that are there, whoever has made them, but for those made with other settings. */
+export function tablesOf(dir: string, seeds: number, keyOf: (run: AblationRun) => string): AblationTable[] {
+  return ABLATION_PLANS.map(({ rows, ...plan }) => ({
+    ...plan,
+    rows: rows.map(({ label, paper, config, question }) => {
+      const runs = Array.from({ length: seeds }, (_, i) => ({ config, seed: i + 1 }));
+      const figures = runs.flatMap((run) => {
+        const result = readRun(dir, run);
+        return result?.key === keyOf(run) ? (result.figures[question] ?? []) : [];
+      });
+      return {
+        label,
+        paper,
+        reference: figures.map(({ reference }) => reference),
+        strict: figures.map(({ strict }) => strict),
+      };
+    }),
+  }));
+}
+
+const FORMAT = 1;
+
+function resultFile(dir: string, { config, seed }: AblationRun): string {
+  return join(dir, 'results', `${config}-seed${seed}.json`);
+}
+
+/** @returns null where it is not finished */
+export function readRun(dir: string, run: AblationRun): RunResult | null {
+  const path = resultFile(dir, run);
+  if (!existsSync(path)) return null;
+  return { ...without(readAs(RUN_FILE, readJson(path, 'a finished run'), path), 'format'), ...run };
+}
+
+const FIGURES = z.record(z.enum(ABLATION_FIGURES), number({ min: 0, max: 1 }).nullable().default(null));
+const RUN_FILE = object({
+  format: z.literal(FORMAT, { error: `${FORMAT}, the format that this version reads` }),
+  config: text(),
+  seed: integer(),
+  key: text(),
+  updates: integer({ min: 1 }),
+  figures: record(object({ reference: FIGURES, strict: FIGURES })),
+  trainSeconds: number({ min: 0 }),
+  evaluateSeconds: number({ min: 0 }),
+  engine: text(),
+  date: text(),
+});

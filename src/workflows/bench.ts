@@ -1,0 +1,170 @@
+/** Timed work of this machine. Absolute times: for reading and for docs/benchmarks.md, never for tests. */
+import { type BenchConfig, readBenchConfig } from '../benchmark/bench-config.js';
+import { BenchParts } from '../benchmark/bench-parts.js';
+import { describeEpochs, EPOCH_KINDS, type EpochResult, measureEpochs } from '../benchmark/epoch-run.js';
+import { type KernelProfile, profileKernels } from '../benchmark/kernel-profile.js';
+import { type PartName, PARTS } from '../benchmark/part-names.js';
+import { type Baseline, measureBaseline } from '../benchmark/pytorch-baseline.js';
+import { describeLoading, type LoadingResult, measureLoading } from '../benchmark/sample-loading.js';
+import { peakRss, time, type Timing, type Work } from '../benchmark/timing.js';
+import { benchmarkMatMul, type MatMulRow } from '../engine/benchmark.js';
+import { describeEngine, type EngineInfo, type EngineOptions } from '../engine/engine.js';
+import { packagePath } from '../program.js';
+import { Random } from '../random.js';
+import { runCommand } from '../setup/run-command.js';
+import { LlavaSam } from '../systems/shared/llava-sam.js';
+import { type FrozenWeights, holdFrozenWeights } from '../training/config/frozen-weights.js';
+import { startNoted } from './engine.js';
+import { counted, type Watch } from './watch.js';
+
+export interface BenchOptions extends Watch {
+  /** Sizes of the model and of its batch. */
+  readonly config: string;
+  /** Counted runs of each measurement. */
+  readonly runs: number;
+  readonly only: readonly (PartName | 'products' | 'loading' | 'epochs')[];
+  /** Weights that GSVA's training leaves frozen. */
+  readonly frozenWeights: FrozenWeights;
+  /** A Python interpreter with PyTorch. */
+  readonly pytorch?: string;
+  readonly engine?: EngineOptions;
+}
+
+export interface BenchResult {
+  readonly engine: string;
+  readonly timings: readonly Timing[];
+  readonly tokensPerSecond: number | null;
+  readonly peakRss: number;
+  readonly baseline: Baseline | null;
+  readonly products: readonly MatMulRow[];
+  /** With a sentence. */
+  readonly loading: { readonly result: LoadingResult; readonly text: string } | null;
+  readonly epochs: readonly { readonly result: EpochResult; readonly text: string }[];
+}
+
+export type PartProfile = KernelProfile & { readonly part: PartName };
+
+/** Samples of a run of loading, and the step next to it: the 4 samples a second that loading has to keep up with. */
+const LOADED_SAMPLES = 24;
+const STEP_SECONDS = 0.25;
+
+/** Steps of an epoch, and rounds at most: an epoch takes a while. */
+const EPOCH_STEPS = 6;
+const MOST_ROUNDS = 3;
+
+export async function bench(options: BenchOptions): Promise<BenchResult> {
+  const { only, runs, pytorch, signal } = options;
+  const engine = await startNoted(options.engine, options);
+  const config = readBenchConfig(options.config);
+  const names = partsOf(options);
+  const timings = await timeParts(names, config, options);
+  signal?.throwIfAborted();
+  const isCompared = pytorch !== undefined && names.length > 0;
+  const baseline = isCompared ? await runBaseline(pytorch, names, config, engine, options) : null;
+  const products = only.includes('products') ? await benchmarkMatMul([512, 1024], runs) : [];
+  const loading = only.includes('loading') ? await timeLoading(options) : null;
+  const epochs = only.includes('epochs') ? await timeEpochs(config, options) : [];
+  const generation = timings.find(({ name }) => name === PARTS.generate);
+  return {
+    ...{ engine: describeEngine(engine), timings, baseline, products, peakRss: peakRss() },
+    tokensPerSecond: generation === undefined ? null : config.workload.newTokens / generation.median,
+    loading: loading === null ? null : { result: loading, text: describeLoading(loading, STEP_SECONDS) },
+    epochs: epochs.map((result) => ({ result, text: describeEpochs(result) })),
+  };
+}
+
+/** Where the time of each part goes, kernel by kernel. */
+export async function profile(options: BenchOptions): Promise<{
+  readonly engine: string;
+  readonly profiles: readonly PartProfile[];
+}> {
+  const engine = await startNoted(options.engine, options);
+  const profiles: PartProfile[] = [];
+  await withParts(partsOf(options), readBenchConfig(options.config), options.frozenWeights, async (part, work) => {
+    options.signal?.throwIfAborted();
+    profiles.push({ part, ...(await profileKernels(work)) });
+  });
+  return { engine: describeEngine(engine), profiles };
+}
+
+function partsOf({ only }: BenchOptions): PartName[] {
+  return Object.values(PARTS).filter((name) => only.includes(name));
+}
+
+/** The work of each part on one model; nothing of it where no part is asked for. */
+async function withParts(
+  names: readonly PartName[],
+  config: BenchConfig,
+  frozenWeights: FrozenWeights,
+  use: (name: PartName, work: Work) => Promise<void>,
+): Promise<void> {
+  if (names.length === 0) return;
+  await withBench(config, frozenWeights, async (bench) => {
+    for (const name of names) await use(name, bench.work(name));
+  });
+}
+
+async function withBench<T>(
+  config: BenchConfig,
+  frozenWeights: FrozenWeights,
+  use: (bench: BenchParts) => Promise<T>,
+): Promise<T> {
+  const gsva = new LlavaSam(config.model);
+  holdFrozenWeights(gsva, 'gsva', frozenWeights);
+  gsva.build();
+  gsva.randomize(new Random(config.workload.seed));
+  const bench = new BenchParts(config, gsva);
+  try {
+    return await use(bench);
+  } finally {
+    bench.dispose();
+  }
+}
+
+async function timeEpochs(config: BenchConfig, options: BenchOptions): Promise<EpochResult[]> {
+  const { batch } = config.workload;
+  const rounds = Math.min(options.runs, MOST_ROUNDS);
+  const settings = { images: EPOCH_STEPS * batch, batch, rounds, later: 1, workers: 1 };
+  const report = counted(options, 'bench');
+  return withBench(config, options.frozenWeights, async (bench) => {
+    await bench.work(PARTS.trainingStep)(); // to warm up
+    return measureEpochs(bench, settings, (done, name) => {
+      report(done, EPOCH_KINDS.length * rounds * (1 + settings.later), `epochs, ${name}`);
+    });
+  });
+}
+
+async function timeParts(names: readonly PartName[], config: BenchConfig, options: BenchOptions): Promise<Timing[]> {
+  const timings: Timing[] = [];
+  const { runs, frozenWeights } = options;
+  const report = counted(options, 'bench');
+  await withParts(names, config, frozenWeights, async (name, work) => {
+    const before = timings.length * (runs + 1);
+    const onRun = (done: number): void => {
+      report(before + done, names.length * (runs + 1), name);
+    };
+    timings.push(await time(name, work, runs, onRun));
+  });
+  return timings;
+}
+
+function timeLoading(options: BenchOptions): Promise<LoadingResult> {
+  const { runs } = options;
+  const report = counted(options, 'bench');
+  return measureLoading({ runs, samples: LOADED_SAMPLES, step: STEP_SECONDS }, (done) => {
+    report(done, runs + 2, 'loading');
+  });
+}
+
+function runBaseline(
+  python: string,
+  parts: readonly PartName[],
+  config: BenchConfig,
+  engine: EngineInfo,
+  { runs, onNote, signal }: BenchOptions,
+): Promise<Baseline> {
+  onNote?.('measuring PyTorch ...');
+  const script = packagePath('configs', 'bench-small', 'pytorch_baseline.py');
+  const request = { python, script, config, parts, runs, threads: Math.max(1, engine.threads) };
+  return measureBaseline(request, (command, args) => runCommand(command, args, { signal }));
+}

@@ -1,0 +1,145 @@
+/** The dry run of a training: what it would need and do, with nothing trained. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { lacking } from '../benchmark/fits.js';
+import { type MemoryPlan, planMemory } from '../benchmark/memory-plan.js';
+import { planSourceOf } from '../benchmark/plan-source.js';
+import { type RankMemory, rankMemory } from '../benchmark/rank-memory.js';
+import { CATALOGUE } from '../data/catalogue/catalogue.js';
+import { splitsOf } from '../data/dataset-registry.js';
+import { imagesOf } from '../data/sampling/sample-source.js';
+import { Tokenizer } from '../data/text/tokenizer.js';
+import { describeEngine, type EngineOptions } from '../engine/engine.js';
+import { UserError } from '../errors.js';
+import { writeConversationPanel } from '../evaluation/report/conversation-panel.js';
+import { writeDirectoryAtomic } from '../io/atomic/atomic-file.js';
+import { readImage } from '../io/image/image-file.js';
+import { machineMemory } from '../machine.js';
+import { addedTokens } from '../special-tokens.js';
+import { buildExperiment, checkStart } from '../training/config/build-experiment.js';
+import { type ExperimentConfig, readExperimentConfig, sourceName } from '../training/config/experiment-config.js';
+import { openTrainingData } from '../training/config/experiment-data.js';
+import { type ExampleSample, exampleBatch } from '../training/example-batch.js';
+import type { GroundingData } from '../training/grounding-task.js';
+import { type RunLength, runLength } from '../training/loop/run-length.js';
+import { type MeasuredSpeed, measureSpeed } from '../benchmark/training-speed.js';
+import { startNoted } from './engine.js';
+import { type ConfigChanges, configOverrides } from './train.js';
+import type { Watch } from './watch.js';
+
+export interface DryRunOptions extends ConfigChanges, Watch {
+  /** Processes that are to train together; default 1. */
+  readonly ranks?: number;
+  /** Folder for pictures of the first batch; default: none are written. */
+  readonly out?: string;
+  readonly engine?: EngineOptions;
+}
+
+/** A result, or why there is none. */
+export type Found<T> = { readonly value: T } | { readonly missing: string };
+
+export interface DryRun {
+  readonly config: ExperimentConfig;
+  readonly ranks: number;
+  /** Whether the start model's folder exists; true where the run starts from random weights. */
+  readonly hasStart: boolean;
+  /** Images of an epoch: of the data, or where it is absent, as published; null where that is unknown. */
+  readonly images: { readonly count: number | null; readonly missing: string | null };
+  /** Null where it depends on data that is absent. */
+  readonly length: RunLength | null;
+  readonly plan: MemoryPlan;
+  readonly memory: RankMemory;
+  readonly speed: Found<MeasuredSpeed>;
+  readonly batch: Found<readonly ExampleSample[]>;
+  /** Files of pictures, of the batch's samples in order. */
+  readonly pictures: readonly string[];
+}
+
+/** Weights and data that are absent are part of the answer. @throws UserError where the configuration is at fault */
+export async function dryRun(options: DryRunOptions): Promise<DryRun> {
+  const { ranks = 1, out, onNote } = options;
+  const source = sourceName(options.config);
+  const config = readExperimentConfig(options.config, configOverrides(options), { forPlan: true });
+  const hasStart = config.start === null || existsSync(config.start);
+  // A start model that does not fit is a fault of the configuration, whatever else is missing on this machine.
+  if (hasStart && existsSync(config.tokenizer)) await checkStart(config, source);
+  const data = await found(() => openData(config));
+  const images = countImages(config, data);
+  onNote?.('planning memory ...');
+  const plan = await planMemory(planSourceOf(config));
+  const batch = await found(() => firstBatch(config, data));
+  const pictures = out === undefined || !('value' in batch) ? [] : await draw(batch.value, join(out, 'dry-run'));
+  const speed = await found(() => measured(config, hasStart, data, plan, options));
+  const length = runLength(config.training, images.count, ranks);
+  const memory = rankMemory(plan, ranks);
+  return { config, ranks, hasStart, images, length, plan, memory, speed, batch, pictures };
+}
+
+/** Something missing on this machine does not end the dry run. */
+async function found<T>(work: () => Promise<T>): Promise<Found<T>> {
+  try {
+    return { value: await work() };
+  } catch (error) {
+    if (error instanceof UserError) return { missing: error.message };
+    throw error;
+  }
+}
+
+/** Null for a stage that draws its own scenes. */
+function openData({ data }: ExperimentConfig): Promise<GroundingData | null> {
+  return data.kind === 'scenes' ? Promise.resolve(null) : openTrainingData(data);
+}
+
+function countImages({ data }: ExperimentConfig, opened: Found<GroundingData | null>): DryRun['images'] {
+  if (data.kind === 'scenes') return { count: data.scenes, missing: null };
+  if ('value' in opened) return { count: imagesOf(opened.value?.sets ?? []), missing: null };
+  const sets = data.kind === 'jsonl' ? [] : data.kind === 'grefcoco' ? ['grefcoco'] : data.sets;
+  const counts = sets.map((name) => {
+    const published = CATALOGUE.find((entry) => entry.name === name)?.published;
+    return published?.splits[splitsOf(name)[0] ?? '']?.images ?? null;
+  });
+  const isKnown = counts.length > 0 && counts.every((count) => count !== null);
+  return { count: isKnown ? counts.reduce((sum, count) => sum + count, 0) : null, missing: opened.missing };
+}
+
+async function firstBatch(config: ExperimentConfig, data: Found<GroundingData | null>): Promise<ExampleSample[]> {
+  if ('missing' in data) throw new UserError('the data is absent');
+  if (data.value === null) throw new UserError(`The stage ${config.stage} draws its scenes itself.`);
+  const tokenizer = Tokenizer.fromDirectory(config.tokenizer);
+  tokenizer.addTokens(addedTokens(config.variant.segTokens));
+  return exampleBatch(config, tokenizer, data.value);
+}
+
+/** One picture per sample, as `gsva data show` draws them. */
+async function draw(batch: readonly ExampleSample[], folder: string): Promise<string[]> {
+  const files = batch.map((_, i) => `sample-${String(i + 1).padStart(3, '0')}.png`);
+  await writeDirectoryAtomic(folder, async (temporary) => {
+    for (const [i, { name, conversations }] of batch.entries()) {
+      await writeConversationPanel(join(temporary, files[i] ?? ''), name, await readImage(name), conversations);
+    }
+  });
+  return files.map((file) => join(folder, file));
+}
+
+/** @throws UserError saying why nothing can be measured */
+async function measured(
+  config: ExperimentConfig,
+  hasStart: boolean,
+  data: Found<GroundingData | null>,
+  plan: MemoryPlan,
+  options: DryRunOptions,
+): Promise<MeasuredSpeed> {
+  if (!hasStart) throw new UserError(`the start model ${config.start ?? ''} is absent`);
+  if ('missing' in data) throw new UserError('the data is absent');
+  const engine = await startNoted(options.engine, options);
+  const planned = plan.engines.find(({ engine: name }) => name === engine.name);
+  const lack = planned === undefined ? null : lacking(planned.engine, planned.training, machineMemory());
+  if (lack !== null) throw new UserError(`the training does not fit on ${engine.name} here: ${lack}`);
+  options.onNote?.('timing micro-batches ...');
+  const experiment = buildExperiment(config, sourceName(options.config));
+  try {
+    return await measureSpeed(experiment, data.value, describeEngine(engine), options.signal);
+  } finally {
+    experiment.gsva.dispose();
+  }
+}

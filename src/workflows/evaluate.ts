@@ -1,0 +1,262 @@
+/** Evaluation of a model on a benchmark, as `gsva eval` does it: in one process, in shards, or by several ranks. */
+import { existsSync, readdirSync, rmSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
+import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
+import type { QuestionSetting } from '../systems/gsva/question-forms.js';
+import { describeEngine, type EngineInfo, type EngineOptions } from '../engine/engine.js';
+import { UserError } from '../errors.js';
+import { benchmarkOf } from '../evaluation/benchmarks/benchmarks.js';
+import type { Evaluation } from '../evaluation/evaluation-run.js';
+import type { GresProtocol } from '../evaluation/metrics/gres-score.js';
+import { mergeRecords } from '../evaluation/records/merge-records.js';
+import { recordedFaults, recordedRefusals, recordedResults } from '../evaluation/records/record-figures.js';
+import { readRecords, RecordWriter, recordText } from '../evaluation/records/record-file.js';
+import {
+  type ImageRecord,
+  type RecordFile,
+  type RecordHeader,
+  type Refusal,
+  type Shard,
+  WHOLE,
+} from '../evaluation/records/record.js';
+import type { Precision } from '../checkpoints/precision.js';
+import { loadPredictor, type LoadedPredictor, untrainedText } from '../inference/load-predictor.js';
+import { configDigest, weightsDigest } from '../inference/model-digest.js';
+import { type ModelSource, packagedSource } from '../inference/model-source.js';
+import { writeFileAtomic } from '../io/atomic/atomic-file.js';
+import { requireSame } from '../training/distributed/agreement.js';
+import { type Communicator, SingleProcess } from '../training/distributed/communicator.js';
+import { startNoted } from './engine.js';
+import { type FeatureCacheOptions, openFeatures, storedResponder } from './feature-store.js';
+import { measure } from './measure.js';
+import { chosenSet, type DatasetChoice, openDataset } from './open-dataset.js';
+import { packedNote } from './packed-note.js';
+import { measuredOn, writeRecordedReport } from '../evaluation/report/recorded-report.js';
+import type { Watch } from './watch.js';
+
+export interface EvaluateOptions extends DatasetChoice, Watch {
+  /** Folder of a model, or the published files; default: the small model of the package. */
+  readonly model?: ModelSource;
+  readonly precision?: Precision;
+  /**
+   * 'strict' (default): a target that is wrongly rejected has an empty mask; 'reference': as published, it keeps the
+   * mask of a second pass; 'generate': strict, on answers that the model writes freely. Each at most once.
+   */
+  readonly protocols?: readonly GresProtocol[];
+  /** How expressions are asked for; default: as published for 'reference', as trained for the others. */
+  readonly question?: QuestionSetting;
+  /** [REJ] from this probability on; default: the model's own threshold, where one is stored. */
+  readonly rejectThreshold?: number;
+  /** A mask of fewer pixels counts as [REJ]; default 0. */
+  readonly minimumPixels?: number;
+  /** Leave images out that cannot be read, and count them, instead of stopping. */
+  readonly skipBad?: boolean;
+  /** At most this many images, from the start of the split. */
+  readonly limit?: number;
+  /** Images computed at once; default 8. */
+  readonly batch?: number;
+  /** File for the result of every expression (JSON lines). */
+  readonly records?: string;
+  /** Go on with `records` where an interrupted run ended. */
+  readonly resume?: boolean;
+  /** Only some images; `mergeShards` joins the files of records. */
+  readonly shard?: Shard;
+  /** Folder for a report with pictures. */
+  readonly report?: string;
+  /** Folder that keeps the features of the encoders from run to run. */
+  readonly featureCache?: FeatureCacheOptions;
+  readonly engine?: EngineOptions;
+  /** Processes that share the images; `records` lies where all can read and write. Default: this one alone. */
+  readonly communicator?: Communicator;
+}
+
+export interface EvaluateResult extends Pick<Evaluation, 'results' | 'refused' | 'faults'> {
+  readonly dataset: string;
+  readonly split: string;
+  /** Images measured on, in words; null for a shard alone. */
+  readonly measuredOn: string | null;
+  /** Results of every expression; empty unless there are records or a report, which take a digest of all weights. */
+  readonly images: readonly ImageRecord[];
+  readonly seconds: number;
+  /** The report's page; null without one. */
+  readonly report: string | null;
+  readonly engine: EngineInfo;
+}
+
+/** The images of a shard, measured. */
+interface EvaluatedShard {
+  readonly header: RecordHeader | null;
+  readonly opened: EvaluatedDataset;
+  readonly measured: Omit<EvaluateResult, 'measuredOn' | 'report'>;
+}
+
+/**
+ * Measures a model on a dataset.
+ *
+ *     const { results } = await evaluate({ model: 'runs/tiny/best', data: 'data/synth', protocols: ['strict'] });
+ *     console.log(results[0]?.gIoU);
+ *
+ * @throws UserError for files that cannot be used; the signal's reason
+ */
+export async function evaluate(options: EvaluateOptions): Promise<EvaluateResult> {
+  const { communicator = new SingleProcess(), records } = options;
+  const engine = await startNoted(options.engine, options);
+  if (communicator.size > 1 && records !== undefined) return byRanks({ ...options, records, communicator }, engine);
+  const { header, opened, measured } = await evaluateShard(options, engine);
+  return withReport(options, measured, opened, header === null ? null : { header, images: measured.images });
+}
+
+async function evaluateShard(options: EvaluateOptions, engine: EngineInfo): Promise<EvaluatedShard> {
+  const model = packagedSource(options.model);
+  const { shard = WHOLE, protocols = ['strict'], batch = 8, onNote } = options;
+  const loaded = await loadPredictor(model, options.precision, options.rejectThreshold);
+  const { predictor, meta, packedBytes } = loaded;
+  if (packedBytes > 0) onNote?.(packedNote(packedBytes));
+  const untrained = untrainedText(meta, predictor.model.name);
+  if (untrained !== null) onNote?.(untrained);
+  const images: ImageRecord[] = [];
+  let writer: RecordWriter | null = null;
+  try {
+    const chosen = chosenSet(options);
+    const opened = await openDataset(options);
+    const { records, resume = false } = options;
+    const isKept = records !== undefined || options.report !== undefined;
+    const header = isKept ? headerOf(options, model, opened.images.length, loaded, engine) : null;
+    if (records !== undefined && header !== null) {
+      const begun = resume
+        ? RecordWriter.resume(records, header)
+        : { writer: RecordWriter.create(records, header), earlier: [] };
+      writer = begun.writer;
+      images.push(...begun.earlier);
+      if (begun.earlier.length > 0) onNote?.(`${records}: ${begun.earlier.length} images are done already`);
+    }
+    const onImage = (image: ImageRecord): void => {
+      writer?.write(image);
+      images.push(image);
+    };
+    const onRefusal = (fileName: string, { expression, message }: Refusal): void => {
+      onNote?.(`left out: ${fileName}${expression === null ? '' : `, ${JSON.stringify(expression)}`}: ${message}`);
+    };
+    const store =
+      options.featureCache === undefined
+        ? null
+        : await openFeatures(options.featureCache, predictor.network, options, 0);
+    const { question, minimumPixels, skipBad, limit } = options;
+    const { results, refused, faults, seconds } = await measure(
+      predictor,
+      opened,
+      {
+        ...{ dataset: chosen.dataset, protocols, batch, question, minimumPixels, skipBad, limit, shard, onRefusal },
+        earlier: [...images],
+        ...(isKept ? { onImage } : {}),
+        ...(store === null ? {} : { responder: storedResponder(predictor, store.features) }),
+      },
+      options,
+    );
+    await store?.report();
+    return { header, opened, measured: { ...chosen, results, refused, faults, seconds, images, engine } };
+  } catch (error) {
+    writer?.abandon();
+    throw error;
+  } finally {
+    writer?.close();
+    predictor.dispose();
+  }
+}
+
+async function withReport(
+  { data, report, shard = WHOLE }: EvaluateOptions,
+  measured: Omit<EvaluateResult, 'measuredOn' | 'report'>,
+  opened: EvaluatedDataset,
+  file: Pick<RecordFile, 'header' | 'images'> | null,
+): Promise<EvaluateResult> {
+  const { dataset, split, results } = measured;
+  return {
+    ...measured,
+    measuredOn: measuredOn({ dataset, split, data, shard }, opened, results[0]?.images ?? 0),
+    report: report === undefined || file === null ? null : await writeRecordedReport(report, file, opened, data),
+  };
+}
+
+/**
+ * Each rank measures a shard and keeps its results in a file of its own; rank 0 joins them, image after image as one
+ * process has them, so that every figure is the same.
+ */
+async function byRanks(
+  options: EvaluateOptions & { readonly records: string; readonly communicator: Communicator },
+  engine: EngineInfo,
+): Promise<EvaluateResult> {
+  const { records, communicator } = options;
+  const { rank, size } = communicator;
+  if (existsSync(records)) {
+    throw new UserError(`Writing records: ${records} exists already: a whole run. Name another file.`);
+  }
+  refuseOtherParts(records, size);
+  await requireSame(communicator, { engine: describeEngine(engine) });
+  const startedAt = performance.now();
+  const parts = Array.from({ length: size }, (_, index) => `${records}.${index}-of-${size}`);
+  const own = { ...options, records: parts[rank] ?? '', report: undefined, shard: { index: rank, count: size } };
+  const { opened, measured } = await communicator.duringLongWork(() => evaluateShard(own, engine));
+  await communicator.duringLongWork(() => communicator.barrier());
+  if (rank > 0) return { ...measured, measuredOn: null, report: null };
+  // The others wait for it, and must not take this rank for hung.
+  return communicator.duringLongWork(async () => {
+    const merged = mergeRecords(parts.map(readRecords));
+    writeFileAtomic(records, recordText(merged));
+    for (const part of parts) rmSync(part);
+    const whole = {
+      ...measured,
+      images: merged.images,
+      results: recordedResults(merged),
+      refused: recordedRefusals(merged.images),
+      faults: recordedFaults(merged.images),
+      seconds: (performance.now() - startedAt) / 1000,
+    };
+    return withReport({ ...options, shard: WHOLE }, whole, opened, merged);
+  });
+}
+
+/** @throws UserError where another number of processes has begun this run: their shards are of no use to this one */
+function refuseOtherParts(records: string, size: number): void {
+  const dir = dirname(records);
+  const prefix = `${basename(records)}.`;
+  for (const name of existsSync(dir) ? readdirSync(dir) : []) {
+    if (!name.startsWith(prefix)) continue;
+    const count = /^\d+-of-(\d+)$/.exec(name.slice(prefix.length))?.[1];
+    if (count === undefined || Number(count) === size) continue;
+    throw new UserError(
+      `Writing records: ${join(dir, name)} belongs to a run by ${count} processes, this one has ${size}. Go on with ` +
+        `mpirun -np ${count} and --resume, or delete its parts.`,
+    );
+  }
+}
+
+function headerOf(
+  options: EvaluateOptions,
+  model: ModelSource,
+  images: number,
+  { predictor, meta }: LoadedPredictor,
+  engine: EngineInfo,
+): RecordHeader {
+  const { dataset, split } = chosenSet(options);
+  const { protocols = ['strict'], limit, batch = 8, shard = WHOLE, question = 'default' } = options;
+  return {
+    dataset,
+    split,
+    benchmark: benchmarkOf(dataset).name,
+    question,
+    protocols,
+    images: Math.min(images, limit ?? Infinity),
+    batch,
+    model: `${meta.description} (${meta.stage})`,
+    configDigest: configDigest(predictor.asking.config),
+    checkpoint: typeof model === 'string' ? model : (model.weights ?? model.mllm),
+    weightsDigest: weightsDigest(model),
+    rejectThreshold: predictor.rejectThreshold,
+    minimumPixels: options.minimumPixels ?? 0,
+    honourIgnore: options.honourIgnore ?? false,
+    engine: describeEngine(engine),
+    shard,
+    date: new Date().toISOString(),
+  };
+}

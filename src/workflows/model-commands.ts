@@ -1,0 +1,131 @@
+/** The very commands that get, convert, ask, measure and fine-tune a released model. */
+import { basename, join } from 'node:path';
+import type { PlannedPrecision } from '../benchmark/inference-plan.js';
+import type { PublishedColumn } from '../evaluation/report/published-figures.js';
+import type { PackagedModel, Piece, ReleasedModel } from '../checkpoints/catalogue/entry.js';
+import { type FoundModel, llavaPlace } from '../checkpoints/catalogue/find-files.js';
+import { RELEASE } from '../checkpoints/catalogue/released-models.js';
+import { fileOf, missingOf } from '../checkpoints/catalogue/model-files.js';
+import { gsvaCommand } from '../program.js';
+
+/** Commands of one purpose; lines that begin with "#" are for people. */
+export interface CommandGroup {
+  readonly purpose: string;
+  readonly lines: readonly string[];
+}
+
+export interface CommandRequest {
+  readonly dir: string;
+  /** Files on this machine; null for all commands, whatever is there. */
+  readonly found: FoundModel | null;
+  /** That the machine has memory for. */
+  readonly precision: PlannedPrecision;
+  /** Columns of the published figures to reproduce. */
+  readonly columns: readonly PublishedColumn[];
+}
+
+export function commandsOf(model: ReleasedModel, request: CommandRequest): CommandGroup[] {
+  const groups = [
+    { purpose: 'get', lines: getting(model, request) },
+    { purpose: 'convert', lines: converting(model, request) },
+    { purpose: 'segment', lines: segmenting(model, request) },
+    { purpose: 'measure', lines: measuring(model, request) },
+    { purpose: 'fine-tune', lines: finetuning(model, request) },
+  ];
+  return groups.filter(({ lines }) => lines.length > 0);
+}
+
+function getting(model: ReleasedModel, { dir, found }: CommandRequest): string[] {
+  if (found?.converted.state === 'there') return [];
+  const lines = missingOf(model, found).map((piece) => downloadOf(piece, dir));
+  if (found?.weights.state !== 'there') {
+    lines.push(`# in a browser: ${RELEASE.folders.join(' or ')}`);
+    lines.push(`# save ${fileOf(model)} as ${join(dir, `${model.name}.bin`)}`);
+  }
+  return lines;
+}
+
+function downloadOf({ place, hub, files, exclude, url }: Piece, dir: string): string {
+  const path = word(join(dir, place));
+  if (hub === null) return `curl --fail --location --create-dirs --output ${path} ${url ?? ''}`;
+  const part = files === undefined ? '' : ` ${files.join(' ')}`;
+  const others = exclude === undefined ? '' : ` --exclude "${exclude}"`;
+  return `hf download ${hub}${part}${others} --local-dir ${path}`;
+}
+
+function converting(model: ReleasedModel, { dir, found }: CommandRequest): string[] {
+  if (found?.converted.state === 'there') return [];
+  const { llava, conversation, clip, sam } = model.backbone;
+  const at = (known: { readonly path: string | null } | null | undefined, place: string): string =>
+    word(known?.path ?? join(dir, place));
+  const whole = at(found?.llava, llavaPlace(model.backbone));
+  const lines: string[] = [];
+  if (!('whole' in llava) && found?.llava.state !== 'there') {
+    // In the type in which LLaVA's own script adds them.
+    const [base, delta] = [at(found?.base, llava.base.place), at(found?.delta, llava.delta.place)];
+    lines.push(gsvaCommand(`convert delta --base ${base} --delta ${delta} --dtype f16 --out ${whole}`));
+  }
+  const style = conversation === 'llava_v1' ? '' : ` --conversation ${conversation}`;
+  lines.push(
+    gsvaCommand(
+      `convert --mllm ${whole} --vision-tower ${at(found?.clip, clip.place)} --sam ${at(found?.sam, sam.place)} ` +
+        `--weights ${at(found?.weights, `${model.name}.bin`)}${style} --out ${word(join(dir, model.name))}`,
+    ),
+  );
+  return lines;
+}
+
+function segmenting(model: ReleasedModel, { dir, precision }: CommandRequest): string[] {
+  const folder = word(join(dir, model.name));
+  const expressions = '"the red cup" "a dog on the left"';
+  return [
+    gsvaCommand(
+      `segment --model ${folder}${sixteen(precision)} --image photo.jpg --expressions ${expressions} --out found/`,
+    ),
+  ];
+}
+
+function measuring(model: ReleasedModel, { dir, precision, columns }: CommandRequest): string[] {
+  const folder = word(join(dir, model.name));
+  const sets = new Map(columns.map(({ dataset, split }) => [`${dataset}-${split}`, { dataset, split }]));
+  return [...sets].map(([name, { dataset, split }]) => {
+    const run = `runs/${model.name}/${name}`;
+    return gsvaCommand(
+      `eval --model ${folder}${sixteen(precision)} --batch 1 --data data --dataset ${dataset} --split ${split} ` +
+        `--protocol reference strict --records ${run}.jsonl --report ${run}`,
+    );
+  });
+}
+
+/** From the pretrained model, as the paper does. */
+function finetuning(model: ReleasedModel, { dir }: CommandRequest): string[] {
+  if (!model.config.endsWith('-pretrain.json5')) return [];
+  const config = model.config.replace('-pretrain.json5', '-finetune-grefcoco.json5');
+  const start = word(join(dir, model.name));
+  const out = `runs/${basename(config, '.json5')}`;
+  return [
+    gsvaCommand(`train --config ${config} --set start=${start} --dry-run`),
+    gsvaCommand(`train --config ${config} --set start=${start} --out ${out} --resume auto`),
+  ];
+}
+
+/** `tiny` answers where no model is named; `tiny-base` is only a start for training. */
+export function packagedCommands(name: PackagedModel['name']): string[] {
+  if (name === 'tiny-base') return [gsvaCommand('train --config configs/tiny.json5 --out runs/tiny')];
+  return [
+    gsvaCommand(
+      'segment --image data/samples/scene-3.jpg --expressions "purple circle" "yellow circle" --out found.png',
+    ),
+    gsvaCommand('data synth --out data/synth'),
+    gsvaCommand('eval --data data/synth'),
+  ];
+}
+
+function sixteen(precision: PlannedPrecision): string {
+  return precision === 'packed' ? ' --precision packed' : '';
+}
+
+/** As a shell reads it as one word. */
+function word(text: string): string {
+  return /^[\w./:+=@%-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
+}

@@ -1,0 +1,200 @@
+/** The files of `gsva segment --out`: their names by `--format`, refusals, and the writing. */
+import { copyFileSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
+import {
+  type FoundObject,
+  type FoundPicture,
+  cocoFile,
+  geojsonFile,
+  labelmeFile,
+  yoloData,
+  yoloLabels,
+} from '../data/masks/mask-files.js';
+import { UsageError, UserError } from '../errors.js';
+import { panelPng, writePanelPng } from '../evaluation/report/panel.js';
+import { writeDirectoryAtomic, writeFileAtomic } from '../io/atomic/atomic-file.js';
+import { writeMaskPng } from '../io/image/image-file.js';
+import type { Reply } from '../inference/reply.js';
+import type { RgbImage, UnmatchedPart } from '../types.js';
+import { pictureForm, writePicture } from '../io/image/picture-file.js';
+
+/** Forms of masks. */
+export const MASK_FORMATS = ['png', 'coco', 'labelme', 'geojson', 'yolo'] as const;
+export type MaskFormat = (typeof MASK_FORMATS)[number];
+
+/** Endings of a single file; YOLO needs a folder, and a single picture is the overlay alone. */
+const FILE_ENDINGS: Readonly<Record<MaskFormat, readonly string[]>> = {
+  png: ['.png', '.jpg', '.jpeg', '.webp'],
+  coco: ['.json'],
+  labelme: ['.json'],
+  geojson: ['.geojson', '.json'],
+  yolo: [],
+};
+/** All that a name can end in which is meant as a file. */
+const ANY_FILE = /^\.(png|jpe?g|webp|json|geojson|txt|ya?ml|zip)$/;
+/** File names of a folder of masks; a folder with any other file is the user's own and is not replaced. */
+const RESULT_FILE = /^(overlay|(mask|unmatched)-\d{2,})\.png$/;
+
+/** Where to write and what. */
+export interface SegmentOut {
+  readonly path: string;
+  readonly format: MaskFormat;
+}
+
+/**
+ * @param image path of the picture that is asked about
+ * @throws UsageError, UserError for combinations that cannot be written and places that hold something else
+ */
+export function checkOut({ path, format }: SegmentOut, image: string): void {
+  const found = statSync(path, { throwIfNoEntry: false });
+  const picture = statSync(image, { throwIfNoEntry: false });
+  if (found !== undefined && picture?.ino === found.ino && picture.dev === found.dev) {
+    throw new UserError(
+      `${path} is the picture that is asked about, and would be replaced; name another file as --out`,
+    );
+  }
+  if (format === 'png') {
+    checkPng(path, found);
+    return;
+  }
+  if (isFile(path, format)) {
+    if (found === undefined) return;
+    // It may be somebody's own annotation of the same picture.
+    throw new UserError(`${path} exists; --format ${format} replaces nothing, so name a new file as --out`);
+  }
+  if (found === undefined) return;
+  if (!found.isDirectory()) {
+    throw new UserError(`${path} is a file; --out with --format ${format} takes ${placesOf(format)}`);
+  }
+  if (readdirSync(path).length > 0) {
+    throw new UserError(`${path} is not empty; --format ${format} replaces nothing, so name a new folder as --out`);
+  }
+}
+
+/** @throws UsageError where the ending is that of another format */
+function isFile(path: string, format: MaskFormat): boolean {
+  const ending = extname(path).toLowerCase();
+  if (FILE_ENDINGS[format].includes(ending)) return true;
+  if (!ANY_FILE.test(ending)) return false;
+  const others = MASK_FORMATS.filter((other) => FILE_ENDINGS[other].includes(ending));
+  const hint = others.length === 0 ? '' : ` (${ending} goes with --format ${others.join(' or ')})`;
+  throw new UsageError(`--format ${format} with --out ${path}: ${format} takes ${placesOf(format)}${hint}`);
+}
+
+function placesOf(format: MaskFormat): string {
+  const files = FILE_ENDINGS[format].map((ending) => `NAME${ending}`);
+  return [...files, 'a folder'].join(' or ');
+}
+
+function checkPng(path: string, found: ReturnType<typeof statSync>): void {
+  const ending = extname(path).toLowerCase();
+  const others = MASK_FORMATS.filter((format) => FILE_ENDINGS[format].includes(ending));
+  if (others.length > 0 && !others.includes('png')) {
+    throw new UsageError(`--out ${path}: a name in ${ending} needs --format ${others.join(' or ')}`);
+  }
+  const isPicture = pictureForm('--out', path) !== null;
+  if (found === undefined) return;
+  if (isPicture && found.isDirectory())
+    throw new UserError(`${path} is a folder; name a file or another folder as --out`);
+  if (isPicture) return;
+  if (!found.isDirectory())
+    throw new UserError(`${path} is a file; --out takes a picture (NAME.png, .jpg, .webp) or a folder`);
+  const other = readdirSync(path).find((name) => !RESULT_FILE.test(name));
+  if (other === undefined) return;
+  throw new UserError(
+    `${path} holds ${other}, which is no result of segment; a folder of results is replaced as a whole, so name a new one`,
+  );
+}
+
+/**
+ * Writes what was found.
+ * @param imagePath of the picture that was asked about
+ * @returns the paths written
+ */
+export async function writeResults(
+  { path, format }: SegmentOut,
+  imagePath: string,
+  image: RgbImage,
+  reply: Reply,
+): Promise<string[]> {
+  if (format === 'png') return writePngs(path, image, reply);
+  const { height, width } = image;
+  const named = (name: string): FoundPicture => ({ name, height, width });
+  const stem = basename(imagePath, extname(imagePath));
+  if (format === 'yolo') return writeYolo(path, imagePath, named(basename(imagePath)), reply.results);
+  const single = isFile(path, format);
+  const names = { coco: 'instances.json', labelme: `${stem}.json`, geojson: `${stem}.geojson` };
+  const file = single ? path : join(path, names[format]);
+  // LabelMe opens the picture by this path, relative to its own file; COCO's are names inside a folder of pictures.
+  const fromFile = relative(resolve(dirname(file)), resolve(imagePath))
+    .split(sep)
+    .join('/');
+  const content = {
+    coco: () => cocoFile(named(basename(imagePath)), reply.results),
+    labelme: () => labelmeFile(named(fromFile), reply.results),
+    geojson: () => geojsonFile(named(basename(imagePath)), reply.results),
+  }[format]();
+  if (!single) mkdirSync(path, { recursive: true });
+  writeFileAtomic(file, Buffer.from(`${JSON.stringify(content)}\n`));
+  return [file];
+}
+
+/** A set that YOLO trains on and `gsva data import yolo` reads: data.yaml, the picture and its labels. */
+async function writeYolo(
+  path: string,
+  imagePath: string,
+  picture: FoundPicture,
+  found: readonly FoundObject[],
+): Promise<string[]> {
+  const labels = `${basename(imagePath, extname(imagePath))}.txt`;
+  await writeDirectoryAtomic(path, (folder) => {
+    for (const name of ['images', 'labels']) mkdirSync(join(folder, name));
+    copyFileSync(imagePath, join(folder, 'images', picture.name));
+    writeFileSync(join(folder, 'labels', labels), yoloLabels(picture, found));
+    writeFileSync(join(folder, 'data.yaml'), yoloData(found));
+    return Promise.resolve();
+  });
+  return ['data.yaml', join('images', picture.name), join('labels', labels)].map((name) => join(path, name));
+}
+
+/** A picture, or a folder with the picture and a mask for each [SEG]: those of expressions, and those that match none. */
+async function writePngs(
+  out: string,
+  image: RgbImage,
+  { question, answer, results, unmatched }: Reply,
+): Promise<string[]> {
+  const shown = [
+    ...results,
+    ...unmatched.map((part) => ({ ...part, expression: `${bareText(part)} (not asked for)` })),
+  ];
+  const sample = { image, question, answer, results: shown, asked: results.length, targets: [] };
+  const form = pictureForm('--out', out);
+  if (form !== null) {
+    await writePicture(out, form, await panelPng(sample));
+    return [out];
+  }
+  const names = ['overlay.png'];
+  await writeDirectoryAtomic(out, async (dir) => {
+    await writePanelPng(join(dir, 'overlay.png'), sample);
+    for (const [kind, findings] of [['mask', results] as const, ['unmatched', unmatched] as const]) {
+      for (const [index, { mask }] of findings.entries()) {
+        if (mask === null) continue;
+        const name = `${kind}-${String(index + 1).padStart(2, '0')}.png`;
+        await writeMaskPng(join(dir, name), mask);
+        names.push(name);
+      }
+    }
+  });
+  return names.map((name) => join(out, name));
+}
+
+/** The words of a part without what joins it to its neighbours. */
+function bareText({ text }: UnmatchedPart): string {
+  return text.replace(/^[\s,.;]+|[\s:]+$/g, '') || 'no words';
+}
+
+/** The text of a part that matches no expression, quoted. */
+export function textOf({ text, repeats }: UnmatchedPart): string {
+  const written = JSON.stringify(text);
+  return repeats === null ? written : `${written} (answered before: ${repeats})`;
+}

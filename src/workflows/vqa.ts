@@ -1,0 +1,55 @@
+/** Questions about pictures with short answers: every question asked, each picture encoded once. */
+import type { Precision } from '../checkpoints/precision.js';
+import { readVqaQuestions } from '../data/vqa/vqa-questions.js';
+import type { EngineInfo, EngineOptions } from '../engine/engine.js';
+import { type AnsweredQuestion, type VqaAccuracy, vqaAccuracy } from '../evaluation/vqa-accuracy.js';
+import type { EncodedImage } from '../features/image-features.js';
+import { loadPredictor } from '../inference/load-predictor.js';
+import { type ModelSource, packagedSource } from '../inference/model-source.js';
+import { readImage } from '../io/image/image-file.js';
+import { startNoted } from './engine.js';
+import type { Watch } from './watch.js';
+
+export interface VqaOptions extends Watch {
+  readonly model?: ModelSource;
+  /** Folder with llava_dataset/questions_val.json and coco/val2017. */
+  readonly data: string;
+  readonly precision?: Precision;
+  /** At most this many questions, from the start of the list. */
+  readonly limit?: number;
+  /** Tokens after which an answer is cut off; default 8. */
+  readonly maxTokens?: number;
+  readonly engine?: EngineOptions;
+}
+
+export interface VqaResult extends VqaAccuracy {
+  readonly seconds: number;
+  readonly engine: EngineInfo;
+}
+
+export async function answerQuestions(options: VqaOptions): Promise<VqaResult> {
+  const { data, limit, maxTokens = 8, signal, onProgress } = options;
+  const engine = await startNoted(options.engine, options);
+  const questions = readVqaQuestions(data).slice(0, limit);
+  const { predictor } = await loadPredictor(packagedSource(options.model), options.precision);
+  const startedAt = performance.now();
+  try {
+    const answered: AnsweredQuestion[] = [];
+    // Questions about a picture stand together.
+    let path = '';
+    let image: EncodedImage | undefined;
+    for (const question of questions) {
+      if (image === undefined || path !== question.image) {
+        path = question.image;
+        [image] = await predictor.encode([await readImage(path)]);
+      }
+      if (image === undefined) throw new Error('answerQuestions: the image was not encoded');
+      const reply = await predictor.reply(image, question.text, { maxTokens, signal });
+      answered.push({ ...question, reply });
+      onProgress?.({ label: 'questions', done: answered.length, total: questions.length });
+    }
+    return { ...vqaAccuracy(answered), seconds: (performance.now() - startedAt) / 1000, engine };
+  } finally {
+    predictor.dispose();
+  }
+}
