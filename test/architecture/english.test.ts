@@ -8,7 +8,6 @@ import ts from 'typescript';
 const STILL_TO_DO: readonly string[] = [
   'benchmark',
   'checkpoints',
-  'cli',
   'data/annotation-files.ts',
   'data/reason',
   'data/sampling',
