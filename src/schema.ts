@@ -134,7 +134,7 @@ export function readAs<S extends z.ZodType>(schema: S, value: unknown, source: s
   throw new UserError(`${source}: ${place} is ${what}, expected ${issue.message}.`);
 }
 
-/** In a union, the issues of the first alternative that the value seems to be: all of its issues lie inside the value. */
+/** In a union, the issues of the first alternative that the value seems to be: all of them lie inside the value. */
 function withinUnion(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
   if (issue.code !== 'invalid_union') return [issue];
   const meant = issue.errors.find((issues) => issues.length > 0 && issues.every(({ path }) => path.length > 0));

@@ -91,7 +91,7 @@ describe('against loops in double precision', () => {
   });
 });
 
-test.each([
+test.each<[string, () => CompositeLayer]>([
   ['PatchConvolution', () => new PatchConvolution({ inputSize: 3, outputSize: 4, kernel: 2 })],
   ['SameConvolution', () => new SameConvolution({ inputSize: 3, outputSize: 4, kernel: 3 })],
   ['PatchDeconvolution', () => new PatchDeconvolution({ inputSize: 3, outputSize: 4, kernel: 2 })],
