@@ -11,6 +11,8 @@ const NODE_GLOBALS = {
   URL: 'readonly',
   require: 'readonly',
   module: 'writable',
+  __dirname: 'readonly',
+  AbortController: 'readonly',
 };
 
 export default tseslint.config(

@@ -113,7 +113,7 @@ mkdirSync(model);
 copyFileSync(join(data, 'tokenizer.model.v1'), join(model, 'tokenizer.model'));
 const strings = hardStrings();
 writeFileSync(join(work, 'strings.json'), JSON.stringify(strings));
-// Every byte, unfinished characters, and what they are beside others.
+// Every byte, unfinished characters, and both next to other characters.
 const unfinished = [
   [229],
   [229, 133],

@@ -3,7 +3,7 @@
  *
  *     node bin/measure-scaling.js 1,2,4 --config configs/tiny.json5 --data data/synth --engine openblas --threads 1
  *
- * What follows the numbers of ranks goes to `gsva train`; runs are made in a temporary folder. The medians leave the
+ * Arguments after the numbers of ranks go to `gsva train`; runs are made in a temporary folder. The medians leave the
  * first update out, in which memory is allocated.
  */
 import { spawnSync } from 'node:child_process';

@@ -91,14 +91,14 @@ function installDependencies() {
   if (result.status !== 0) {
     process.stderr.write(firstLines(`${result.stderr}${result.stdout}`, 20));
     fail(
-      `npm ci failed (${result.signal || `exit code ${result.status}`}), what it says is above. Check that ` +
+      `npm ci failed (${result.signal || `exit code ${result.status}`}), its output is above. Check that ` +
         'registry.npmjs.org can be reached (behind a proxy: npm config set proxy URL), that the disk is not full, ' +
         'and that package.json and package-lock.json belong together; then run the same command again',
     );
   }
 }
 
-/** Both npm and tsc say what is wrong first and how they are used last. */
+/** Both npm and tsc print the error first and their usage last. */
 function firstLines(text, count) {
   return `${text.trimEnd().split('\n').slice(0, count).join('\n')}\n`;
 }

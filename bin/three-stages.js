@@ -3,9 +3,9 @@
  *
  *     node bin/three-stages.js runs/three-stages --engine openblas --threads 2
  *
- * What follows the folder goes to every `gsva` command. What is there already is not done again: the same command goes
- * on after an interruption. The base is the recorded one, checkpoints/tiny-base; beside its recorded figures stand those
- * of the same network before its first update.
+ * Arguments after the folder go to every `gsva` command. Finished steps are not repeated: the same command continues after
+ * an interruption. The base is checkpoints/tiny-base; its recorded figures are printed next to those of the same network
+ * before its first update.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -19,7 +19,7 @@ const [out = 'runs/three-stages', ...shared] = process.argv.slice(2);
 const data = join(out, 'data');
 mkdirSync(out, { recursive: true });
 
-/** Runs a command. What it prints on stdout is returned. */
+/** Runs a command and returns its stdout. */
 function gsva(words, computes = true) {
   process.stderr.write(`gsva ${words.join(' ')}\n`);
   const argv = [GSVA, ...words, ...(computes ? shared : [])];

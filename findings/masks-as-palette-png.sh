@@ -2,7 +2,7 @@
 # Black and white masks, saved with a palette, have WHITE as number 0: read as numbers, the mask is its opposite.
 #
 # Versions: sharp 0.35.5 from npm (Node 20 or newer); Pillow 13.0.0, numpy 2.4.6 from PyPI (Python 3.11 or newer).
-# The guess one would make (a report had told us otherwise): number 0 is black, the background and the darker one.
+# The guess one would make (a report contradicts it): number 0 is black, the background and the darker one.
 # Behaviour: sharp's png({ palette: true }), Pillow's quantize(2), its convert("P", ADAPTIVE) and its GIF put white first.
 #   A label-map reader (0 is background, other numbers are objects) then sees 3300 pixels for 900. Only Pillow's
 #   quantize with FASTOCTREE puts black first. sharp's bitdepth: 1 is not heeded unless colours: 2 is said.

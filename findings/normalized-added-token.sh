@@ -3,7 +3,7 @@
 # decode the [SEG] of "circle [SEG]" to different texts.
 #
 # Versions: tokenizers 0.23.3 from PyPI (Python 3.9 or newer), @huggingface/tokenizers 0.2.0 from npm (Node 20 or newer).
-# The guess one would make (a report had told us otherwise of the first): an added token is found wherever its text
+# The guess one would make (a report contradicts the first): an added token is found wherever its text
 #   stands, and both libraries turn the ids of one tokenizer.json back into the same text.
 # Behaviour: the normalizer (Prepend, Replace " " by U+2581) is put to the token's text too, which becomes "▁[SEG]": it is
 #   found behind a space only, and swallows that space. add_tokens("[SEG]") of transformers makes such tokens

@@ -3,7 +3,7 @@
 #
 # Versions: opencv-python-headless 5.0.0.93 and 4.13.0.92 (the same), pycocotools 2.0.11, numpy 2.4.6, from PyPI
 #   (Python 3.11 or newer); d3-contour 4.0.3 from npm.
-# Guess before the run: polygons of a mask, filled again, give the mask (a report had told us otherwise for findContours);
+# Guess before the run: polygons of a mask, filled again, give the mask (a report contradicts it for findContours);
 #   d3-contour gives 4200, or 4198 with corners cut.
 # Behaviour: findContours runs through the CENTRES of the outermost pixels, 59 x 69 for a block of 60 x 70, and COCO fills
 #   what lies between the lines. cv2.fillPoly paints the lines too, so that it hides this. The contour of a hole runs

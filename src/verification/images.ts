@@ -10,6 +10,7 @@ import { readImage } from '../io/image/image-file.js';
 import { readJson } from '../io/json/json-file.js';
 import { JsonReader } from '../io/json/json-reader.js';
 import type { RgbImage } from '../types.js';
+import { largestDifference, toleranceItem } from './largest-difference.js';
 import type { VerifyItem } from './verify-item.js';
 
 /** Pictures that are not kept with the sources; they are left out where they are absent. */
@@ -40,7 +41,7 @@ export async function verifyImages(dir: string): Promise<VerifyItem[]> {
       items.push(...(await verifyImage(file, name, expected)));
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      items.push(item(name, Infinity, 0, messageOf(error)));
+      items.push(toleranceItem(name, Infinity, 0, messageOf(error)));
     }
   }
   return items;
@@ -62,20 +63,20 @@ async function verifyImage(file: string, name: string, expected: JsonReader): Pr
   const meanTolerance = isPng ? NORMALISED : MEAN_LEVELS * NORMALISED_LEVEL;
   const cornerTolerance = isPng ? NORMALISED : JPEG_LEVELS * NORMALISED_LEVEL;
   return [
-    item(`${name}: size`, sizeError, 0, `${image.height} x ${image.width}`),
-    item(
+    toleranceItem(`${name}: size`, sizeError, 0, `${image.height} x ${image.width}`),
+    toleranceItem(
       `${name}: mean colour`,
-      largest(channelMeans(image), expected.key('mean_rgb').numbers()),
+      largestDifference(channelMeans(image), expected.key('mean_rgb').numbers()),
       isPng ? NORMALISED : MEAN_LEVELS,
     ),
-    item(`${name}: size for F_V2`, largest([sam.height, sam.width], samSize), 0),
+    toleranceItem(`${name}: size for F_V2`, largestDifference([sam.height, sam.width], samSize), 0),
     ...(await verifyPicture(`${name}: F_V2 picture`, sam, samPicture.path, isPng)),
     ...(await verifyPicture(`${name}: F_V1 picture`, resizeForClip(image, clipPicture.size), clipPicture.path, isPng)),
-    item(`${name}: F_V1 mean`, Math.abs(mean - expected.key('clip_mean').number()), meanTolerance),
-    item(`${name}: F_V1 deviation`, Math.abs(deviation - expected.key('clip_std').number()), meanTolerance),
-    item(
+    toleranceItem(`${name}: F_V1 mean`, Math.abs(mean - expected.key('clip_mean').number()), meanTolerance),
+    toleranceItem(`${name}: F_V1 deviation`, Math.abs(deviation - expected.key('clip_std').number()), meanTolerance),
+    toleranceItem(
       `${name}: F_V1 upper left`,
-      largest(Array.from(clip.subarray(0, 3)), expected.key('clip_corner').numbers()),
+      largestDifference(Array.from(clip.subarray(0, 3)), expected.key('clip_corner').numbers()),
       cornerTolerance,
     ),
   ];
@@ -96,7 +97,7 @@ async function verifyPicture(name: string, ours: RgbImage, file: string, isPng: 
   const theirs = await readImage(file);
   if (theirs.height !== ours.height || theirs.width !== ours.width) {
     const sizes = `${ours.height} x ${ours.width} instead of ${theirs.height} x ${theirs.width}`;
-    return [item(name, Infinity, 0, sizes)];
+    return [toleranceItem(name, Infinity, 0, sizes)];
   }
   let most = 0;
   let sum = 0;
@@ -106,20 +107,9 @@ async function verifyPicture(name: string, ours: RgbImage, file: string, isPng: 
     sum += difference;
   }
   return [
-    item(`${name}, largest difference`, most, isPng ? PNG_LEVELS : JPEG_LEVELS, 'grey levels'),
-    item(`${name}, mean difference`, sum / ours.data.length, MEAN_LEVELS, 'grey levels'),
+    toleranceItem(`${name}, largest difference`, most, isPng ? PNG_LEVELS : JPEG_LEVELS, 'grey levels'),
+    toleranceItem(`${name}, mean difference`, sum / ours.data.length, MEAN_LEVELS, 'grey levels'),
   ];
-}
-
-function item(name: string, largestError: number, tolerance: number, detail?: string): VerifyItem {
-  const pass = largestError <= tolerance;
-  return { item: name, largestError, tolerance, pass, ...(detail === undefined ? {} : { detail }) };
-}
-
-/** Infinity where the lengths differ. */
-function largest(ours: readonly number[], theirs: readonly number[]): number {
-  if (ours.length !== theirs.length) return Infinity;
-  return ours.reduce((most, value, i) => Math.max(most, Math.abs(value - (theirs[i] as number))), 0);
 }
 
 function channelMeans(image: RgbImage): number[] {

@@ -11,9 +11,14 @@ import type { VerifyItem } from './verify-item.js';
 
 export const MANIFEST = 'SHA256SUMS';
 
-/** Whether the folder says which bytes were recorded. */
+/** Whether the folder has a manifest. */
 export function isSigned(dir: string): boolean {
   return existsSync(join(dir, MANIFEST));
+}
+
+/** Files that the manifest lists; none for an unsigned folder. @throws UserError when it is malformed */
+export function listedFiles(dir: string): ReadonlySet<string> {
+  return new Set(isSigned(dir) ? readManifest(join(dir, MANIFEST)).keys() : []);
 }
 
 /**
@@ -25,7 +30,7 @@ export function isSigned(dir: string): boolean {
 export function verifyManifest(dir: string): VerifyItem[] {
   const item = 'files unaltered';
   if (!isSigned(dir)) {
-    const detail = `unsigned: the folder holds no ${MANIFEST}, so its files are compared without a check of their bytes`;
+    const detail = `unsigned: no ${MANIFEST} in the folder, so the bytes of its files are not checked`;
     return [{ item, largestError: 0, tolerance: 0, pass: true, detail }];
   }
   const digests = readManifest(join(dir, MANIFEST));

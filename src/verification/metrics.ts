@@ -17,6 +17,7 @@ import { readSafetensors } from '../io/safetensors/safetensors.js';
 import type { StoredTensor } from '../io/safetensors/safetensors.js';
 import { RECORDED_WORDS } from '../systems/recorded-words.js';
 import type { BinaryMask } from '../types.js';
+import { toleranceItem } from './largest-difference.js';
 import type { VerifyItem } from './verify-item.js';
 
 const TOLERANCE = 1e-6;
@@ -71,9 +72,8 @@ export function verifyMetrics(dir: string): Promise<VerifyItem[]> {
 }
 
 function compare(item: string, value: number | null, expected: number): VerifyItem {
-  const largestError = value === null ? 1 : Math.abs(value - expected);
   const detail = `${value === null ? 'undefined' : value.toFixed(7)}, expected ${expected.toFixed(7)}`;
-  return { item, largestError, tolerance: TOLERANCE, pass: largestError <= TOLERANCE, detail };
+  return toleranceItem(item, value === null ? 1 : Math.abs(value - expected), TOLERANCE, detail);
 }
 
 /** Every figure by group and name as case.json has them, on the way that `gsva eval` goes. */

@@ -3,7 +3,11 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../errors.js';
 import { readJson } from '../io/json/json-file.js';
+import { listedFiles } from './manifest.js';
 import { type Subject, SUBJECTS } from './subjects.js';
+
+/** Figures of a recording, next to the file of its kind. */
+const CASE_FILE = 'case.json';
 
 export interface Recording {
   readonly subject: Subject;
@@ -56,27 +60,29 @@ class Unverifiable {
 /** The recording in a folder; null where nothing in it looks like one. */
 function recognise(folder: string): Recording | Unverifiable | null {
   const has = (name: string): boolean => existsSync(join(folder, name));
-  const candidates = SUBJECTS.filter(({ telling }) => has(telling));
+  const present = SUBJECTS.filter(({ telling }) => has(telling));
+  // A signed recording that has lost this file must not pass for no recording.
+  const candidates = present.length > 0 ? present : SUBJECTS.filter(({ telling }) => listedFiles(folder).has(telling));
   const [first] = candidates;
   if (first === undefined) return null;
   const subject = candidates.find((candidate) => has(candidate.json) && isOf(candidate, folder));
-  if (subject === undefined && has(first.json)) {
+  if (subject === undefined && has(first.telling) && has(first.json)) {
     return new Unverifiable(`${folder} holds results of a system or kind that is not known here (by ${first.json})`);
   }
-  const { kind, json, required = [] } = subject ?? first;
-  const missing = [json, ...required].filter((name) => !has(name));
+  const { kind, telling, json, required = [] } = subject ?? first;
+  const missing = [telling, json, ...required].filter((name) => !has(name));
   if (subject !== undefined && missing.length === 0) return { subject, folder };
   throw new UserError(
     `${folder}: ${missing.join(', ')} is missing in this recording (${kind}); copy the whole folder again`,
   );
 }
 
-/** The key "system" decides; files without it show their system by keys that only its recordings have. */
+/** The key "system" decides; recordings without it show their system by keys that no other system has. */
 function isOf({ system, json, mark }: Subject, folder: string): boolean {
-  const path = join(folder, json);
-  const root = readJson(path, 'the system of a recording');
-  const named = at(root, ['system']);
-  return typeof named === 'string' ? named === system : at(root, mark) !== undefined;
+  const read = (name: string): unknown => readJson(join(folder, name), 'the system of a recording');
+  const files = [json, CASE_FILE].filter((name) => existsSync(join(folder, name)));
+  const named = files.map((name) => at(read(name), ['system'])).find((name) => typeof name === 'string');
+  return named === undefined ? at(read(json), mark) !== undefined : named === system;
 }
 
 /** The value below nested keys; undefined where one of them is absent. */

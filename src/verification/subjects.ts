@@ -1,4 +1,5 @@
 /** Table of the recordings that `gsva verify` can replay: a line per system and kind. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ModelSource } from '../inference/model-source.js';
 import type { ModelSubject } from './model-subject.js';
@@ -72,6 +73,27 @@ export const SUBJECTS: readonly Subject[] = [
     json: 'expected.json',
     mark: ['*', 'clip_mean'],
     verify: async (folder) => (await import('./images.js')).verifyImages(folder),
+  },
+  {
+    system: 'lisa',
+    kind: 'metrics',
+    telling: 'predictions.safetensors',
+    json: 'case.json',
+    mark: ['*', 'pictures'],
+    verify: async (folder) => (await import('./lisa-metrics.js')).verifyLisaMetrics(folder),
+  },
+  // Its token ids, and the facts of its conversations, are those of the sibling folders.
+  {
+    system: 'lisa',
+    kind: 'text',
+    telling: 'text.json',
+    json: 'text.json',
+    mark: ['tokens', '[SEG]'],
+    verify: async (folder) => {
+      const { verifyLisaText } = await import('./lisa-text.js');
+      const dataDir = join(folder, '..', 'datasets', 'data');
+      return verifyLisaText(folder, join(folder, '..', 'tokenizer'), existsSync(dataDir) ? dataDir : null);
+    },
   },
 ];
 

@@ -38,7 +38,7 @@ export async function verifyRecording(recording: Recording, source: ModelSource 
   };
 }
 
-/** The items, or one failed item that says why there are none: an empty comparison proves nothing. */
+/** The items, or one failed item with the reason for their absence: an empty comparison proves nothing. */
 async function itemsOf(name: string, verify: () => VerifyItem[] | Promise<VerifyItem[]>): Promise<VerifyItem[]> {
   const failed = (detail: string): VerifyItem[] => [
     { item: name, largestError: Infinity, tolerance: 0, pass: false, detail },

@@ -91,11 +91,13 @@ describe('against loops in double precision', () => {
   });
 });
 
-test.each<[string, () => CompositeLayer]>([
+const LAYERS: readonly (readonly [string, () => CompositeLayer])[] = [
   ['PatchConvolution', () => new PatchConvolution({ inputSize: 3, outputSize: 4, kernel: 2 })],
   ['SameConvolution', () => new SameConvolution({ inputSize: 3, outputSize: 4, kernel: 3 })],
   ['PatchDeconvolution', () => new PatchDeconvolution({ inputSize: 3, outputSize: 4, kernel: 2 })],
-])('%s: stored and read back, every weight is where it was', async (_name, create) => {
+];
+
+test.each(LAYERS)('%s: stored and read back, every weight is where it was', async (_name, create) => {
   const layer = buildRandom(create(), new Random(5));
   for (const [name, { variable, layout }] of layer.namedParameters()) {
     const there = await toStored(variable.read(), layout);

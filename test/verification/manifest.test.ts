@@ -22,14 +22,21 @@ afterAll(() => {
 });
 
 describe('verifyManifest', () => {
-  test.each(['gsva-tiny', 'metrics', 'tokenizer', 'datasets', 'images'])(
-    '%s is as recorded, every file of it',
-    (name) => {
-      const [item] = verifyManifest(fixture(name));
-      expect(item).toMatchObject(unaltered);
-      expect(item?.detail).toMatch(/^\d+ files$/);
-    },
-  );
+  test.each([
+    'gsva-tiny',
+    'metrics',
+    'tokenizer',
+    'datasets',
+    'images',
+    'lisa-tiny',
+    'lisa-metrics',
+    'lisa-text',
+    'checkpoints-tiny-lisa',
+  ])('%s is as recorded, every file of it', (name) => {
+    const [item] = verifyManifest(fixture(name));
+    expect(item).toMatchObject(unaltered);
+    expect(item?.detail).toMatch(/^\d+ files$/);
+  });
 
   test('one byte more and one file less are two faults', () => {
     appendFileSync(join(copy, 'cases.json'), '\n');

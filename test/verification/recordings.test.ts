@@ -35,6 +35,8 @@ describe('findRecordings', () => {
       `${fixture('datasets')}: gsva datasets`,
       `${fixture('gsva-tiny')}: gsva model`,
       `${fixture('images')}: gsva images`,
+      `${fixture('lisa-metrics')}: lisa metrics`,
+      `${fixture('lisa-text')}: lisa text`,
       `${fixture('metrics')}: gsva metrics`,
       `${fixture('tokenizer')}: gsva tokenizer`,
     ]);
@@ -47,6 +49,10 @@ describe('findRecordings', () => {
   test('the key "system" decides, whatever the rest looks like', () => {
     const named = altered('gsva-tiny', 'config.json', (json) => ({ ...json, tokens: {}, system: 'gsva' }));
     expect(kindsAt(named)).toEqual([`${named}: gsva model`]);
+    rmSync(named, { recursive: true });
+    const inCase = altered('gsva-tiny', 'case.json', (json) => ({ ...json, system: 'other' }));
+    expect(() => findRecordings(inCase)).toThrow('not known here');
+    rmSync(inCase, { recursive: true });
     const other = altered('gsva-tiny', 'config.json', (json) => ({ ...json, system: 'other' }));
     expect(() => findRecordings(other)).toThrow(
       /holds results of a system or kind that is not known here \(by config\.json\)\. Known recordings.*gsva model/,
@@ -61,6 +67,14 @@ describe('findRecordings', () => {
   test('names the file that a recording lacks', () => {
     cpSync(fixture('metrics', 'predictions.safetensors'), join(folder, 'predictions.safetensors'));
     expect(() => findRecordings(folder)).toThrow('case.json is missing in this recording (metrics)');
+  });
+
+  test('a signed recording that lost the file that shows its kind is named, not left out', () => {
+    for (const name of ['metrics', 'tokenizer']) cpSync(fixture(name), join(folder, name), { recursive: true });
+    rmSync(join(folder, 'metrics', 'predictions.safetensors'));
+    expect(() => findRecordings(folder)).toThrow('predictions.safetensors is missing in this recording (metrics)');
+    rmSync(join(folder, 'metrics', 'SHA256SUMS'));
+    expect(findRecordings(folder).leftOut).toEqual([`${join(folder, 'metrics')} holds no recorded results`]);
   });
 
   test('refuses what holds no recording', () => {

@@ -13,7 +13,7 @@ import type { Cell, Output } from '../output.js';
 export const command = defineCommand({
   positionals: {
     folders: required(
-      'Folders of recordings, or one that holds such folders; what each is of is read from its files',
+      'Folders of recordings, or folders that hold recordings; system and kind are read from their files',
       TEXTS,
     ),
   },
