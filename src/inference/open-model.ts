@@ -12,7 +12,8 @@ import { UserError } from '../errors.js';
 import { resolveHubName } from '../io/cache/hub-cache.js';
 import type { FileTensors } from '../io/file-tensor.js';
 import { packagedPath } from '../program.js';
-import { GSVA_TOKENS, specialTokens } from '../systems/shared/published/tokens.js';
+import { PROMPT } from '../systems/shared/published/config.js';
+import { publishedWords, specialTokens } from '../systems/shared/published/tokens.js';
 import { openSystem } from '../systems/index.js';
 import type { System, Vocabulary } from '../systems/system.js';
 import type { ModelSource, PublishedSource } from './model-source.js';
@@ -81,14 +82,20 @@ function openOwn(source: string): Opened {
 }
 
 function openPublished(source: PublishedSource): Opened {
-  const { conversation = 'llava_v1', overrides = [], mllm, visionTower, sam, weights } = source;
-  const tokensOf = (dir: string): TokenIds => specialTokens(dir, GSVA_TOKENS);
+  const { overrides = [], mllm, visionTower, sam, weights } = source;
+  const system = source.system ?? (sam === null ? 'lisa' : 'gsva');
+  const words = publishedWords(system, resolveHubName(mllm, 'the multimodal LLM'));
+  const tokensOf = (dir: string): TokenIds => specialTokens(dir, words.tokens);
   const published = openPublishedModel(source, tokensOf, overrides);
   const { config, tensors, tokenizerDir } = published;
   const details = { mllm, visionTower, sam, weights };
-  const stage = weights === null ? 'base' : 'published';
-  const meta = { conversation, stage, description: weights ?? `${mllm} and ${sam}`, details };
+  const stage = weights !== null || tensors.has(PROMPT) ? 'published' : 'base';
+  const description = weights ?? (sam === null ? mllm : `${mllm} and ${sam}`);
+  const meta = { conversation: source.conversation ?? words.conversation, stage, description, details };
   const name = weights ?? mllm;
-  const [json, paths] = [modelConfigToJson(config), { configPath: name, metaPath: name, weightsPath: name }];
+  const [json, paths] = [
+    { ...modelConfigToJson(config), system },
+    { configPath: name, metaPath: name, weightsPath: name },
+  ];
   return { json, ...paths, meta, tensors, tokenizerDir, source: name, published };
 }

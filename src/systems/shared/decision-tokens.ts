@@ -19,3 +19,16 @@ export function addedTokens(segTokens: number): readonly string[] {
 export function segTokenAt(place: number, segTokens: number): string {
   return [SEG_TOKEN, ...MORE_SEG_TOKENS][place % segTokens] ?? SEG_TOKEN;
 }
+
+/** Stands for a picture's features, 256 times, in the text of the first LISA. */
+export const IMAGE_PATCH_TOKEN = '<im_patch>';
+/** The published models have the ids of transformers 4.31, which strips white space next to added tokens. */
+export const LISA_TOKENS = {
+  added: [SEG_TOKEN, IMAGE_START_TOKEN, IMAGE_END_TOKEN],
+  addedTokenSpaces: 'stripped',
+} as const;
+/** Those of the first LISA (v0). */
+export const LISA_V0_TOKENS = {
+  ...LISA_TOKENS,
+  added: [SEG_TOKEN, IMAGE_PATCH_TOKEN, IMAGE_START_TOKEN, IMAGE_END_TOKEN],
+} as const;

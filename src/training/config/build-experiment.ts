@@ -71,7 +71,8 @@ export async function buildExperiment(written: ExperimentConfig, source: string)
     network.randomize(random);
     if (start === null) balanceResiduals(network, config);
     if (start !== null) ({ rounded } = loadModelWeights(start, network, startOptions(network, stage)));
-    if (start !== null && stage === 'gsva' && isBase(start)) redrawTokens(network, decisionIds(system, config), random);
+    if (start !== null && stage === 'gsva' && isBase(start))
+      redrawTokens(network, newIds(system, config, start), random);
   } catch (error) {
     network.dispose();
     throw error;
@@ -233,6 +234,12 @@ function balanceResiduals(network: GroundingModel, { model }: ExperimentConfig):
 function decisionIds(system: System, config: ExperimentConfig): readonly number[] {
   const { ids } = system.vocabulary(config.model, config);
   return ids.filter(({ token }) => token !== IMAGE_START_TOKEN && token !== IMAGE_END_TOKEN).map(({ id }) => id);
+}
+
+/** Ids that the start model has not learned: LLaVA has the tokens around the image, under the same ids in one system. */
+function newIds(system: System, config: ExperimentConfig, start: string): readonly number[] {
+  if (configOf(openModelDirectory(start)).system === config.model.system) return decisionIds(system, config);
+  return system.vocabulary(config.model, config).ids.map(({ id }) => id);
 }
 
 /** Rows of some ids in embedding and head from N(0, 0.02). */

@@ -1,14 +1,35 @@
 /** Ids of the added tokens of published models, which their config.json does not hold: those that the tokenizer gives. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TokenIds } from '../model-config.js';
+import type { ConversationStyle } from '../../../data/text/conversation.js';
 import { Tokenizer } from '../../../data/text/tokenizer.js';
 import { UserError } from '../../../errors.js';
-import { IGNORE_LABEL, IMAGE_TOKEN_ID } from '../../../special-tokens.js';
+import { ADDED_TOKENS, REJ_TOKEN, SEG_TOKEN } from '../decision-tokens.js';
+import { IGNORE_LABEL, IMAGE_END_TOKEN, IMAGE_START_TOKEN, IMAGE_TOKEN_ID } from '../../../special-tokens.js';
+import { IMAGE_PATCH_TOKEN, LISA_TOKENS, LISA_V0_TOKENS } from '../decision-tokens.js';
 import type { Vocabulary } from '../../system.js';
-import { ADDED_TOKENS } from '../decision-tokens.js';
-import type { TokenIds } from '../model-config.js';
 
 type AddedTokens = Pick<Vocabulary, 'added' | 'addedTokenSpaces'>;
 
-export const GSVA_TOKENS: AddedTokens = { added: ADDED_TOKENS, addedTokenSpaces: 'kept' };
+const GSVA_TOKENS: AddedTokens = { added: ADDED_TOKENS, addedTokenSpaces: 'kept' };
+/** The first LISA has SAM in a file of its own. */
+const V0_FILE = 'pytorch_model-visual_model.bin';
+
+/** A published form of text: tokens, and the style of conversation where none is named. */
+export interface PublishedWords {
+  readonly tokens: AddedTokens;
+  readonly conversation: ConversationStyle;
+}
+
+/** @param mllm folder of the multimodal LLM */
+export function publishedWords(system: 'gsva' | 'lisa', mllm: string): PublishedWords {
+  if (system === 'gsva') return { tokens: GSVA_TOKENS, conversation: 'llava_v1' };
+  const isFirst = existsSync(join(mllm, V0_FILE));
+  return isFirst
+    ? { tokens: LISA_V0_TOKENS, conversation: 'vicuna' }
+    : { tokens: LISA_TOKENS, conversation: 'llava_v1' };
+}
 
 /** Looked up by their text: an id that is taken for granted would be another token in another vocabulary. */
 export function specialTokens(dir: string, { added, addedTokenSpaces }: AddedTokens): TokenIds {
@@ -19,12 +40,12 @@ export function specialTokens(dir: string, { added, addedTokenSpaces }: AddedTok
     if (id !== undefined) return id;
     throw new UserError(`Reading the tokenizer of ${dir}: it does not know ${token}, not even after adding it.`);
   };
-  const [seg, rej, imStart, imEnd] = ADDED_TOKENS;
   return {
-    seg: idOf(seg),
-    rej: idOf(rej),
-    imStart: idOf(imStart),
-    imEnd: idOf(imEnd),
+    seg: idOf(SEG_TOKEN),
+    ...(added.includes(REJ_TOKEN) ? { rej: idOf(REJ_TOKEN) } : {}),
+    ...(added.includes(IMAGE_PATCH_TOKEN) ? { imPatch: idOf(IMAGE_PATCH_TOKEN) } : {}),
+    imStart: idOf(IMAGE_START_TOKEN),
+    imEnd: idOf(IMAGE_END_TOKEN),
     image: IMAGE_TOKEN_ID,
     ignore: IGNORE_LABEL,
     pad: tokenizer.padId,
