@@ -25,7 +25,7 @@ export function lisaTensors(config: ModelConfig, tensors: FileTensors): TensorOu
   const typed = new Map<string, FileTensor>();
   for (const [published, tensor] of tensors) {
     const name = nameInModel(published);
-    if (TOWER.test(name)) continue;
+    if (name.startsWith("model.vision_tower.")) continue;
     typed.set(name, ADAPTER.test(name) ? tensor : converted(tensor, FLOAT32.test(name) ? 'F32' : 'BF16', name));
   }
   const isAdapted = [...typed.keys()].some((name) => ADAPTER.test(name));
