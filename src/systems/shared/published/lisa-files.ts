@@ -15,7 +15,6 @@ import { SEG_TOKEN } from '../decision-tokens.js';
 import { llavaConfigJson } from './files.js';
 import { IMAGE_PATCH_TOKEN } from '../decision-tokens.js';
 
-const TOWER = /^model\.vision_tower\./;
 /** Made after the rest is loaded, and so not rounded. */
 const FLOAT32 = /^model\.(?:visual_model|text_hidden_fcs)\./;
 const ADAPTER = /\.lora_[AB]\./;
@@ -25,7 +24,7 @@ export function lisaTensors(config: ModelConfig, tensors: FileTensors): TensorOu
   const typed = new Map<string, FileTensor>();
   for (const [published, tensor] of tensors) {
     const name = nameInModel(published);
-    if (name.startsWith("model.vision_tower.")) continue;
+    if (name.startsWith('model.vision_tower.')) continue;
     typed.set(name, ADAPTER.test(name) ? tensor : converted(tensor, FLOAT32.test(name) ? 'F32' : 'BF16', name));
   }
   const isAdapted = [...typed.keys()].some((name) => ADAPTER.test(name));
