@@ -7,6 +7,7 @@
  */
 import type { MakeLessons } from '../data/facts.js';
 import type { Turn } from '../data/text/conversation.js';
+import type { Tokenizer } from '../data/text/tokenizer.js';
 import type * as tf from '../engine/tf.js';
 import type { Steps } from '../engine/steps.js';
 import type { CompositeLayer } from '../nn/composite-layer.js';
@@ -75,6 +76,16 @@ export interface ParsedAnswer {
   readonly unanswered: number;
 }
 
+/** Free questions of a person in several rounds. */
+export interface Chat {
+  /** New tokens of an answer at most, unless a caller has another limit. */
+  readonly maxTokens: number;
+  /** The question as typed; `isFirst`: the picture stands in this turn. */
+  turn(question: string, isFirst: boolean): Turn;
+  /** Tokens of an answer as text for people. */
+  shown(tokenizer: Tokenizer, ids: readonly number[]): string;
+}
+
 /** A system's way of asking and answering. */
 export interface Dialogue {
   /**
@@ -90,6 +101,7 @@ export interface Dialogue {
   /** Questions that are answered freely. */
   open(texts: readonly string[], form: string): readonly Asked[];
   match(parts: readonly AnswerPart[], texts: readonly string[]): ParsedAnswer;
+  readonly chat: Chat;
 }
 
 // ── pictures ─────────────────────────────────────────────────────────────────────────────────────────────────────────
