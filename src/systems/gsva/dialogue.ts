@@ -13,7 +13,7 @@ import { forcedTurns, freeTurns } from './questions.js';
 const CHAT: Chat = {
   maxTokens: 512,
   turn: (question, isFirst) => ({ user: isFirst ? withImage(question) : question, assistant: null }),
-  shown: (tokenizer, ids) => tokenizer.decode(ids, { skipSpecial: true }).trim(),
+  shown: (tokenizer, ids) => tokenizer.decode(ids, { skipSpecial: true }).trim().replaceAll(/ +/g, ' '),
 };
 
 export class GsvaDialogue implements Dialogue {
