@@ -32,6 +32,8 @@ const IN_FOLDER = [
 const ADAPTER = 'adapter_model.';
 /** Trained weights other than the adapter, as LLaVA's trainer saves them next to it. */
 const BESIDE_ADAPTER = 'non_lora_trainables.bin';
+/** Parts that the first LISA has beside its language model. */
+const BESIDE_MODEL = ['pytorch_model-visual_model.bin', 'pytorch_model-text_hidden_fcs.bin'] as const;
 const ZIP_MAGIC = Buffer.from('PK');
 const PICKLE_MAGIC = 0x80;
 
@@ -42,7 +44,10 @@ const PICKLE_MAGIC = 0x80;
 export function openCheckpoint(path: string): Checkpoint {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined) throw new UserError(`Reading weights: there is no ${path}; check the path.`);
-  if (found.isDirectory()) return openCheckpoint(weightsOf(path));
+  if (found.isDirectory()) {
+    const beside = BESIDE_MODEL.map((name) => join(path, name)).filter((file) => existsSync(file));
+    return beside.reduce((all, file) => joined(all, openFile(file), file), openCheckpoint(weightsOf(path)));
+  }
   if (path.endsWith('.index.json')) return openShards(path);
   if (path.endsWith('.distcp')) {
     throw new UserError(`Reading weights: ${path} cannot be read: ${DISTRIBUTED.replace('FOLDER', dirname(path))}.`);

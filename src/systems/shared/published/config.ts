@@ -28,6 +28,7 @@ const LORA_ALPHA = 16;
 const LORA_DROPOUT = 0.05;
 /** LoRA of a model without GSVA's own weights, which are drawn when it is trained. */
 const LORA_START = { r: 8, targets: ['q_proj', 'v_proj'] };
+const PROMPT = 'model.text_hidden_fcs.0.0.weight';
 const LOSS = { ce: 1, bce: 2, dice: 0.5 };
 
 /**
@@ -62,12 +63,13 @@ export function publishedConfig(
   tokens: TokenIds,
 ): ModelConfig {
   return {
-    system: 'gsva',
+    // GSVA alone refuses by a token.
+    system: tokens.rej === undefined ? 'lisa' : 'gsva',
     clip: clipConfig(clip, llava),
     projector: projectorOf(tensors, llava),
     llm: llamaConfig(llava, shapeOf(tensors, 'model.embed_tokens.weight')[0] ?? 0),
     sam: samConfig(tensors, sam),
-    lora: loraConfig(tensors, adapter),
+    lora: withoutAdapter(tensors, tokens) ?? loraConfig(tensors, adapter),
     tokens,
     loss: LOSS,
   };
@@ -173,6 +175,13 @@ function checkSam(config: SamConfig, file: JsonReader): void {
       found.fail(`${String(expected)}, as its weights and SAM have it`);
     }
   }
+}
+
+/** A trained model of LISA whose adapter is folded in, as it is published. */
+function withoutAdapter(tensors: FileTensors, { rej }: TokenIds): LoraConfig | null {
+  const isMerged =
+    rej === undefined && tensors.has(PROMPT) && ![...tensors.keys()].some((name) => name.includes('.lora_'));
+  return isMerged ? { ...LORA_START, r: 0, alpha: LORA_ALPHA, dropout: LORA_DROPOUT } : null;
 }
 
 function loraConfig(tensors: FileTensors, adapter: AdapterFacts | null): LoraConfig {
