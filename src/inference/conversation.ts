@@ -66,7 +66,7 @@ export class ChatSession {
     if (this.isAnswering) throw new UserError('Asking: the question before is still being answered.');
     this.isAnswering = true;
     try {
-      return await this.answer(checkedQuestion(question), options);
+      return await this.answer(checkedQuestion(question, this.model.asking.vocabulary.added), options);
     } finally {
       this.isAnswering = false;
     }
@@ -120,11 +120,14 @@ export class ChatSession {
   }
 }
 
-/** @throws UserError with the code 'bad-expression' */
-function checkedQuestion(question: string): string {
+/**
+ * @param added tokens of the model
+ * @throws UserError with the code 'bad-expression'
+ */
+function checkedQuestion(question: string, added: readonly string[]): string {
   const asked = question.trim();
   if (asked === '') throw new UserError('Asking: the question is empty.', 'bad-expression');
-  const reserved = RESERVED_TEXTS.find((token) => asked.includes(token));
+  const reserved = [...RESERVED_TEXTS, ...added].find((token) => asked.includes(token));
   if (reserved === undefined) return asked;
   throw new UserError(
     `Asking: the question contains ${reserved}, which the model reads as a token of its own. Leave it out.`,

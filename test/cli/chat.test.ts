@@ -1,10 +1,11 @@
 /** `gsva chat` from a pipe: questions, commands, refusals, files, JSON. */
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import * as tf from '../../src/engine/tf.js';
 import { type CocoRle, pngToMask, rleToMask } from '../../src/index.js';
+import { fixture } from '../helpers/fixtures.js';
 import { type CliResult, runCli } from '../helpers/run-cli.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'gsva-chat-'));
@@ -115,4 +116,42 @@ test('an aborted program ends with 130', async () => {
     signal: AbortSignal.abort(),
   });
   expect({ code, last: stderr.trimEnd().split('\n').at(-1) }).toEqual({ code: 130, last: 'gsva chat: stopped' });
+});
+
+interface RecordedChat {
+  readonly picture: string;
+  readonly question: string;
+  readonly max_new_tokens: number;
+  /** Prompt and answer. */
+  readonly printed: string;
+  readonly masks: readonly CocoRle[];
+}
+
+test('LISA answers as its own program has, and goes on; smaller masks than 50 pixels are absent', async () => {
+  const file = fixture('checkpoints-tiny-lisa', 'expected.json');
+  const recorded = (JSON.parse(readFileSync(file, 'utf8')) as { chat: RecordedChat[] }).chat;
+  expect(recorded.length).toBeGreaterThan(1);
+  for (const { picture: name, question, max_new_tokens: most, printed, masks } of recorded) {
+    const folders = [
+      '--mllm',
+      fixture('checkpoints-tiny-lisa', 'lisa'),
+      '--vision-tower',
+      fixture('checkpoints-tiny-lisa', 'clip'),
+    ];
+    const sizes = ['--set', 'sam.decoder_heads=4', '--max-tokens', String(most), '--json'];
+    const path = fixture('datasets', 'data', name);
+    const [first, second] = replies(await chat([question, 'Why?'], ...folders, ...sizes, '--image', path));
+    const answer = printed.split('ASSISTANT:').at(-1)?.replace('</s>', '').trim();
+    expect(first?.answer?.trim()).toBe(answer);
+    expect(first?.findings).toHaveLength(masks.length);
+    for (const [i, { status, mask }] of (first?.findings ?? []).entries()) {
+      const { data } = rleToMask(masks[i] as CocoRle);
+      const area = data.reduce((sum, inside) => sum + inside, 0);
+      expect(status).toBe(area < 50 ? 'rejected' : 'segmented');
+      const differing =
+        mask === null ? 0 : rleToMask(mask).data.filter((inside, pixel) => inside !== data[pixel]).length;
+      expect(differing).toBeLessThanOrEqual(2);
+    }
+    expect(second?.read).toBeLessThan(100);
+  }
 });
