@@ -20,10 +20,7 @@ export interface RankOfJob {
   readonly context: CommandContext;
 }
 
-/**
- * Does the work as a part of the job that this process was launched in, or on its own.
- * @param rankTimeout seconds without a sign of life or progress after which a rank counts as hung
- */
+/** Work as part of the launched job or alone; a rank silent for `rankTimeout` seconds counts as hung. */
 export async function asRank(
   hardware: Hardware,
   rankTimeout: number,

@@ -1,7 +1,4 @@
-/**
- * What went wrong, one kind per expression, and what it costs: the loss of gIoU, (1 − IoU) / number of expressions.
- * The costs of all failures add up to 1 − gIoU.
- */
+/** Failures, one kind per expression, and their cost in gIoU, (1 − IoU) / expressions; all add up to 1 − gIoU. */
 import type { ExpressionRecord } from './records/record.js';
 
 /** From the first that fits; 'inexact' is what remains. */

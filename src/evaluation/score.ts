@@ -22,10 +22,8 @@ export interface Answered {
   readonly secondPassMask: BinaryMask | undefined;
 }
 
-/** One expression under one protocol. */
 export interface ScoredExpression {
   readonly protocol: GresProtocol;
-  /** Place among the image's expressions. */
   readonly index: number;
   readonly answer: Answer;
   readonly result: SegmentResult;

@@ -11,7 +11,6 @@ export interface AnsweredQuestion {
 export interface CategoryAccuracy {
   readonly category: string;
   readonly questions: number;
-  /** Share of right answers. */
   readonly accuracy: number;
   /** Share that is reached without looking: by always giving the category's commonest answer. */
   readonly commonest: number;

@@ -1,9 +1,7 @@
 /**
- * Features of frozen encoders on disk. An entry is found by the encoder (name, sizes, weights), the image (`imageKey`) and
- * the type of the numbers: moved, renamed or edited images and retrained models need no invalidation. Each encoder has
- * entries of its own, because conversations in words alone, and [REJ], need no features for masks.
- *
- * The engine is no part of the key: engines agree to float32's rounding.
+ * Features of frozen encoders on disk, by encoder (name, sizes, weights), image (`imageKey`) and type of the numbers:
+ * moved, renamed or edited images and retrained models need no invalidation. Each encoder has entries of its own, as
+ * text alone, and [REJ], need no features for masks. Engines share entries: they agree to float32's rounding.
  */
 import { createHash } from 'node:crypto';
 import { UserError } from '../errors.js';
@@ -22,7 +20,6 @@ const SIZES_BYTES = 16;
 export type FeatureDtype = 'F32' | 'BF16';
 
 export interface FeatureFilesOptions {
-  /** Bytes that the folder may have. */
   readonly maxBytes: number;
   readonly dtype: FeatureDtype;
   readonly encoders: EncoderDigests;
@@ -46,11 +43,7 @@ export class FeatureFiles {
     return this.files.stats;
   }
 
-  /**
-   * The kept features of an image; null where there are none.
-   * @param key of the image
-   * @param encoders whose features to look for
-   */
+  /** Kept features of an image; null where there are none. */
   async get(key: string, encoders: Iterable<string>): Promise<EncodedImage | null> {
     const entries = await Promise.all([...encoders].map((name) => this.read(name, key)));
     return entries.reduce<EncodedImage | null>(merged, null);

@@ -9,9 +9,8 @@ import type { RgbImage } from '../types.js';
 const DECODER = JSON.stringify(Object.entries(sharp.versions).sort());
 
 /**
- * SHA-256 in hexadecimal: of the file's bytes where there is a file, because a known image need not be decoded then;
- * else of the pixels. A file and its pixels have different keys.
- * @param image path of a file, or a decoded picture
+ * SHA-256 in hexadecimal of a file's bytes, so that known images need no decoding, or of a picture's pixels. The two
+ * differ.
  * @throws UserError where the file cannot be read
  */
 export async function imageKey(image: string | RgbImage): Promise<string> {

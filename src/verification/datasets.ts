@@ -1,7 +1,6 @@
 /**
- * Verifies text and data against a recording of what the reference makes of the miniature datasets in data/: all
- * evaluation splits in both conversation styles (expected_val.json), semantic segmentation (expected_semseg.json),
- * LLaVA-Instruct (expected_vqa.json), and what pycocotools makes of random polygons (expected_polygons.json).
+ * Text and data against the reference's results on the miniature datasets in data/: evaluation splits, semantic
+ * segmentation, LLaVA-Instruct and pycocotools' polygons.
  */
 import { join } from 'node:path';
 
@@ -17,10 +16,7 @@ import type { VerifyItem } from './verify-item.js';
 const NAME = 'the recorded datasets';
 const ADVICE = 'Use the recorded datasets folder, with data/ and all of its expected_*.json.';
 
-/**
- * @param tokenizerDir folder of the tokenizer that the recording was made with.
- * @throws UserError where a file or a part of it is missing.
- */
+/** @param tokenizerDir of the recording's tokenizer @throws UserError where a file or a part of it is missing */
 export async function verifyDatasets(dir: string, tokenizerDir: string): Promise<VerifyItem[]> {
   const tokenizer = Tokenizer.fromDirectory(tokenizerDir);
   tokenizer.addTokens(ADDED_TOKENS);

@@ -1,6 +1,5 @@
 /**
- * Compares image decoding and both image transforms with the recorded pictures of OpenCV and Pillow
- * (expected.json, X.clipSIZE.png, X.samSIZE.png).
+ * Image decoding and transforms against recorded pictures of OpenCV and Pillow (expected.json, X.{clip,sam}SIZE.png).
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
@@ -26,11 +25,7 @@ const NORMALISED = 1e-5;
 /** A grey level in normalised values: 1 / 255 / the smallest of CLIP's standard deviations. */
 const NORMALISED_LEVEL = 1 / 255 / 0.2613;
 
-/**
- * Checks every image that expected.json names; photographs that are absent are left out.
- * @param dir a folder with expected.json, images and the pictures made from them
- * @throws UserError when expected.json is missing or malformed
- */
+/** @param dir with expected.json, images and pictures @throws UserError when expected.json is missing or malformed */
 export async function verifyImages(dir: string): Promise<VerifyItem[]> {
   const path = join(dir, 'expected.json');
   const items: VerifyItem[] = [];

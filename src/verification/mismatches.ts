@@ -1,7 +1,6 @@
 /** Counting what differs from a recording, for things that must be equal. */
 import type { VerifyItem } from './verify-item.js';
 
-/** Counts what differs among things that must be equal, and remembers the first. */
 export class Mismatches {
   private compared = 0;
   private count = 0;

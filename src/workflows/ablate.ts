@@ -1,6 +1,5 @@
 /**
- * The paper's ablations: makes the embedded benchmark's data, trains every row from the same start with the same budget,
- * measures it on val and writes the tables.
+ * The paper's ablations: makes the benchmark's data, trains every row from one start and budget, writes tables on val.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, renameSync, rmSync } from 'node:fs';

@@ -23,10 +23,7 @@ export interface OpenFeatures {
   readonly report: () => Promise<void>;
 }
 
-/**
- * @param mostBytes of features that stay in memory; 0 where every image is used once
- * @throws UserError where the folder cannot be used
- */
+/** @param mostBytes of features in memory; 0 where images are used once @throws UserError for an unusable folder */
 export async function openFeatures(
   { dir, gigabytes = 100, dtype = 'f32' }: FeatureCacheOptions,
   model: EncodingModel,

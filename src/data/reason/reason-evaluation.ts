@@ -17,10 +17,7 @@ export class ReasonEvaluation implements EvaluatedDataset {
     private readonly options: IgnoreOptions,
   ) {}
 
-  /**
-   * Reads the annotations, and of the pictures their sizes.
-   * @throws UserError where a file is missing or malformed; pictures are opened by whoever needs them
-   */
+  /** Reads the annotations and the sizes of the pictures. @throws UserError where a file is missing or malformed */
   static async open(dataDir: string, split: ReasonSegSplit, options: IgnoreOptions): Promise<ReasonEvaluation> {
     const { images } = ReasonSeg.open(dataDir, split);
     const listed: ReferringImage[] = [];
@@ -38,7 +35,7 @@ export class ReasonEvaluation implements EvaluatedDataset {
   }
 }
 
-/** A picture that cannot be read has no size yet: it is told, or counted, when its turn comes. */
+/** A picture that cannot be read has no size yet; the fault is reported or counted when its turn comes. */
 async function sizeOf(path: string): Promise<{ readonly height: number; readonly width: number }> {
   try {
     return await readImageSize(path);

@@ -16,7 +16,6 @@ import type { TrainingSet } from '../sampling/training-sample.js';
 export type ReasonSegSplit = 'train' | 'val' | 'test';
 
 export interface ReasonSegImage {
-  /** Name of the picture's file. */
   readonly name: string;
   readonly path: string;
   /** Path of its JSON file, to be read by readReasonAnnotation. */
@@ -36,9 +35,8 @@ export class ReasonSeg {
   ) {}
 
   /**
-   * Lists the pictures of a split. Their annotations are read by whoever needs them.
-   * @throws UserError where a folder, the explanations or, but for train, an annotation is missing: in training that is
-   *   the sample's fault.
+   * Pictures of a split.
+   * @throws UserError where a folder, the explanations or, but for train, an annotation is missing
    */
   static open(dataDir: string, split: ReasonSegSplit): ReasonSeg {
     const root = join(dataDir, 'reason_seg', 'ReasonSeg');
@@ -57,7 +55,6 @@ export class ReasonSeg {
     return new ReasonSeg(split, images);
   }
 
-  /** To train on. */
   trainingSet(): TrainingSet<ReasonRequest> {
     const { images } = this;
     return {

@@ -1,7 +1,4 @@
-/**
- * gRefCOCO in its published layout (GRES, Liu et al. 2023; reference: data/grefer.py): expressions about one object,
- * several or none. Records: refer_seg/grefcoco/grefs(unc).json; pictures: COCO's train2014.
- */
+/** gRefCOCO as published (GRES, Liu et al. 2023; data/grefer.py): refer_seg/grefcoco/grefs(unc).json on train2014. */
 import { ReferDataset } from './refer-dataset.js';
 import { COCO_TRAIN_2014, type ReferLayout, readReferSource, readReferSplits } from './refer-layout.js';
 
@@ -15,10 +12,7 @@ const LAYOUT: ReferLayout = {
 };
 
 export class GRefCoco extends ReferDataset {
-  /**
-   * Reads the annotations of one split, without images. @throws UserError where a file is missing or does not have the
-   * published form
-   */
+  /** Annotations of one split, without images. @throws UserError where a file is missing or not as published */
   static open(dataDir: string, split: GRefCocoSplit): GRefCoco {
     return new GRefCoco(readReferSource(dataDir, LAYOUT, split));
   }

@@ -1,7 +1,7 @@
 /**
- * Ref-ZOM in its published layout (Hu et al. 2023, "Beyond One-to-One"; reference: data/refzom.py): expressions about
- * one object, many or zero. Its records are the Python 3 pickle refer_seg/refzom/Ref_ZOM.p. Some of its pictures are of
- * COCO's val2014; they are expected beside train2014, or in it, where the reference looks for all of them.
+ * Ref-ZOM as published (Hu et al. 2023, "Beyond One-to-One"; data/refzom.py): expressions about one object, many or
+ * none, in the Python 3 pickle refer_seg/refzom/Ref_ZOM.p. Its pictures of val2014 are expected next to train2014, or
+ * in it.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,10 +14,7 @@ export type RefZomSplit = 'train' | 'test';
 const LAYOUT: ReferLayout = { name: 'Ref-ZOM', folder: 'refzom', records: 'Ref_ZOM.p', images: COCO_TRAIN_2014 };
 
 export class RefZom extends ReferDataset {
-  /**
-   * Reads the annotations of one split, without images. @throws UserError where a file is missing or does not have the
-   * published form
-   */
+  /** Annotations of one split, without images. @throws UserError where a file is missing or not as published */
   static open(dataDir: string, split: RefZomSplit): RefZom {
     const train = join(dataDir, 'refer_seg', 'images', LAYOUT.images);
     const val = join(train, '..', 'val2014');

@@ -25,10 +25,7 @@ const NAMES: Readonly<Record<RefCocoSet, string>> = {
 };
 
 export class RefCoco extends ReferDataset {
-  /**
-   * Reads the annotations of one split, without images. @throws UserError where a file is missing or does not have the
-   * published form
-   */
+  /** Annotations of one split, without images. @throws UserError where a file is missing or not as published */
   static open<S extends RefCocoSet>(dataDir: string, set: S, division: RefCocoDivision<S>, split: ReferSplit): RefCoco {
     return new RefCoco(readReferSource(dataDir, layoutOf(set, division), split));
   }

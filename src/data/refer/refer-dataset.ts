@@ -1,7 +1,6 @@
 /**
- * Referring segmentation over COCO-style annotations: what gRefCOCO, RefCOCO(+/g), RefCLEF and Ref-ZOM have in common
- * (reference: ReferSegDataset, ValDataset and the REFER classes). Reading the files of one dataset is its own class's
- * work; this one arranges records by image and turns annotations into masks, when asked and not before.
+ * Referring segmentation over COCO-style annotations, as in gRefCOCO, RefCOCO(+/g), RefCLEF and Ref-ZOM (reference:
+ * ReferSegDataset, ValDataset, REFER). Records are arranged by image; masks are made on demand.
  */
 import { UserError } from '../../errors.js';
 import type { ReferringTarget } from '../../types.js';
@@ -51,7 +50,6 @@ export interface ReferImageFile {
 }
 
 export interface ReferInstances {
-  /** The file, for messages. */
   readonly source: string;
   readonly images: ReadonlyMap<number, ReferImageFile>;
   /** `segmentation` of each annotation, as read. */
@@ -66,7 +64,6 @@ export interface ReferSource {
   /** Records of this split, in the order of the file. */
   readonly records: readonly ReferRecord[];
   readonly instances: ReferInstances;
-  /** Path of an image. */
   readonly imagePath: (fileName: string) => string;
 }
 
@@ -74,12 +71,8 @@ export class ReferDataset {
   readonly split: ReferSplit;
   /** In the order in which the records name them first; their expressions in the order of the records. */
   readonly images: readonly ReferringImage[];
-  /**
-   * Expressions left out: nothing remains of the text or, in evaluation, of the polygons that it refers to. In training
-   * such polygons, and missing annotations, are the sample's fault: found when the masks are made.
-   */
+  /** Expressions without text or, in evaluation, without polygons. Training finds such faults when it makes masks. */
   readonly skippedExpressions: number;
-  /** The source, of which the records are in `images`. */
   private readonly source: Omit<ReferSource, 'records'>;
 
   protected constructor({ records: allRecords, ...source }: ReferSource) {

@@ -17,7 +17,6 @@ export const SAMPLE_MAKERS: SampleMakers = {
   reason_seg: makeReasonSample,
 };
 
-/** As the maker of the request's kind does; see MakeSample. */
 export function makeSample(
   request: RequestOf<DatasetKind>,
   random: Random,

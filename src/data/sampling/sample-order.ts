@@ -1,7 +1,4 @@
-/**
- * The order in which samples are drawn: every epoch is a permutation of all samples, made from the seed and the epoch
- * alone. A position (samples drawn since the run began) is therefore all that a checkpoint has to keep.
- */
+/** Order of samples: each epoch permutes all by seed and epoch alone, so a position is all that a checkpoint keeps. */
 import type { Random } from '../../random.js';
 
 export class SampleOrder {
@@ -18,12 +15,10 @@ export class SampleOrder {
     this.draws = random.fork(1);
   }
 
-  /** Epoch of a position, counted from 0. */
   epochOf(position: number): number {
     return Math.floor(position / this.sampleCount);
   }
 
-  /** Which sample stands at a position. */
   indexAt(position: number): number {
     const epoch = this.epochOf(position);
     if (epoch !== this.cachedEpoch) {

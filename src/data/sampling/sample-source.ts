@@ -1,6 +1,5 @@
 /**
- * Which image stands at which position of a training run. A source is a function of its seed and the position alone: the
- * same on any number of workers, and a position is all that a checkpoint has to keep.
+ * Image of each position of a run, by seed and position alone: the same on any number of workers and after a resume.
  */
 import { UserError } from '../../errors.js';
 import type { Random } from '../../random.js';
@@ -22,10 +21,7 @@ export interface SampleSource {
   readonly epochLength: number;
   /** Whether every attempt at a position is about the same image (whole epochs), or each about another (mixtures). */
   readonly keepsImage: boolean;
-  /**
-   * What stands at a position.
-   * @param attempt 0, then 1, 2, ... where the attempts before gave no sample
-   */
+  /** @param attempt 0, then 1, 2, … where the attempts before gave no sample */
   draw(position: number, attempt: number): SampleDraw;
 }
 

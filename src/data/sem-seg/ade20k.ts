@@ -1,8 +1,5 @@
 /**
- * ADE20K as the scene-parsing challenge publishes it (ADEChallengeData2016): 150 classes, 0 for anything else.
- *
- *   <dataDir>/ade20k/images/{training,validation}/*.jpg
- *   <dataDir>/ade20k/annotations/{training,validation}/*.png
+ * ADE20K (ADEChallengeData2016), 150 classes, 0 for none: <dataDir>/ade20k/{images,annotations}/{training,validation}
  */
 import { join } from 'node:path';
 

@@ -1,9 +1,4 @@
-/**
- * COCO-Stuff: things and stuff of COCO's training images of 2017, as label maps (stuffthingmaps_trainval2017).
- *
- *   <dataDir>/cocostuff/train2017/*.png
- *   <dataDir>/coco/train2017/*.jpg
- */
+/** COCO-Stuff: label maps <dataDir>/cocostuff/train2017/*.png of the pictures <dataDir>/coco/train2017/*.jpg. */
 import { join } from 'node:path';
 
 import type { NumberedClasses } from './label-map-classes.js';
@@ -40,9 +35,7 @@ const NEVER_MARKED =
 /** Classes by number. Classes such as "floor-wood" are left out, as in the reference: nobody asks by these names. */
 export const COCO_STUFF_CLASSES: NumberedClasses = CLASSES.map((name) => (name.includes('-') ? null : name));
 
-/**
- * @throws UserError where the folder of the label maps is missing or empty
- */
+/** @throws UserError where the folder of the label maps is missing or empty */
 export function openCocoStuff(dataDir: string): LabelMapDataset {
   const labels = join(dataDir, 'cocostuff', 'train2017');
   return new LabelMapDataset({

@@ -1,4 +1,4 @@
-/** What the numbers of a label map stand for, and where they are. */
+/** Classes that the numbers of a label map stand for, and their masks. */
 import { UserError } from '../../errors.js';
 import type { LabelMap } from '../../io/image/index-png.js';
 import type { BinaryMask } from '../../types.js';
@@ -9,17 +9,12 @@ export type NumberedClasses = readonly (string | null)[];
 /** Pixels of no class, in every set. */
 const NO_CLASS = 255;
 
-/** A class that an image has, and its number in the label map. */
 export interface PresentClass {
   readonly value: number;
   readonly name: string;
 }
 
-/**
- * The classes that a label map has, by their numbers.
- * @param path of the label map, for messages
- * @throws UserError where it has a number that stands for nothing
- */
+/** Classes of a label map by number. @throws UserError where it has a number that stands for nothing */
 export function presentClasses(labels: LabelMap, classes: NumberedClasses, path: string): PresentClass[] {
   const pixels = new Uint32Array(256);
   for (const value of labels.data) pixels[value] = (pixels[value] as number) + 1;

@@ -18,10 +18,7 @@ export type MapillarySplit = 'training' | 'validation';
 const NAME = 'Mapillary Vistas';
 const ADVICE = 'Unpack the published archive (v2.0) into <data>/mapillary.';
 
-/**
- * All labels take part, in lower case, as in the reference ("unlabeled" too).
- * @throws UserError where the configuration is missing or malformed, or there are no label maps
- */
+/** All labels, in lower case, "unlabeled" too. @throws UserError for a bad configuration, or without label maps */
 export function openMapillary(dataDir: string, split: MapillarySplit = 'training'): LabelMapDataset {
   const root = join(dataDir, 'mapillary');
   const labels = join(root, split, 'v2.0', 'labels');
@@ -37,10 +34,7 @@ export function openMapillary(dataDir: string, split: MapillarySplit = 'training
   });
 }
 
-/**
- * Classes by number of the label maps, in lower case.
- * @throws UserError where the configuration is missing or malformed
- */
+/** Classes by number, in lower case. @throws UserError where the configuration is missing or malformed */
 export function mapillaryClasses(dataDir: string): NumberedClasses {
   const config = join(dataDir, 'mapillary', 'config_v2.0.json');
   return new JsonPlace(readJsonFile(NAME, config, ADVICE), NAME, config)

@@ -1,9 +1,4 @@
-/**
- * PACO-LVIS: objects and their parts in COCO's images of 2017.
- *
- *   <dataDir>/vlpart/paco/annotations/paco_lvis_v1_train.json
- *   <dataDir>/coco/{train2017,val2017}/*.jpg             `file_name` has the folder
- */
+/** PACO-LVIS: <dataDir>/vlpart/paco/annotations/paco_lvis_v1_train.json on <dataDir>/coco/{train2017,val2017}/*.jpg. */
 import { join } from 'node:path';
 
 import { AnnotatedDataset } from './annotated-dataset.js';

@@ -1,9 +1,4 @@
-/**
- * PASCAL-Part: parts of the objects of PASCAL VOC 2010, in COCO's form (VLPart).
- *
- *   <dataDir>/vlpart/pascal_part/train.json
- *   <dataDir>/vlpart/pascal_part/VOCdevkit/VOC2010/JPEGImages/*.jpg
- */
+/** PASCAL-Part (VLPart): <dataDir>/vlpart/pascal_part/{train.json,VOCdevkit/VOC2010/JPEGImages/*.jpg}. */
 import { join } from 'node:path';
 
 import { AnnotatedDataset } from './annotated-dataset.js';

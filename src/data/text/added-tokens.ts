@@ -1,7 +1,4 @@
-/**
- * Tokens that are found in a text before anything else is done with it, as transformers' slow tokenizers find them: the
- * leftmost first, the longest of those that begin at one place, in the text as it stands.
- */
+/** Added tokens, found in the unchanged text as transformers' slow tokenizers do: leftmost first, then longest. */
 import type { AddedTokenJson } from './tokenizer-json.js';
 
 export class AddedTokens {

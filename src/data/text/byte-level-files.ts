@@ -1,7 +1,4 @@
-/**
- * vocab.json and merges.txt, the two files of a byte-level BPE that tokenizer.json later took in. They do not say how a
- * text is cut into words before it is merged: `tokenizer_class` of tokenizer_config.json does.
- */
+/** vocab.json and merges.txt of a byte-level BPE; `tokenizer_class` of tokenizer_config.json says how text is split. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../errors.js';

@@ -6,10 +6,7 @@ import { LibraryTokenizer } from './tokenizer-library.js';
 export class LibraryText {
   private readonly library: LibraryTokenizer;
 
-  /**
-   * @param source the file, for errors
-   * @throws UserError where the library does not take it
-   */
+  /** @param source the file, for errors @throws UserError where the library does not take it */
   constructor(json: TokenizerJson, source: string) {
     try {
       this.library = new LibraryTokenizer(json, { clean_up_tokenization_spaces: false });

@@ -1,7 +1,6 @@
 /**
- * Reads SentencePiece's `tokenizer.model` (a protobuf, sentencepiece_model.proto) with LLaMA's settings: BPE, byte
- * fallback, a space put in front of the text, no other normalisation. Anything else is refused with a UserError, since
- * it would be tokenised into other ids than those that the model was trained with.
+ * SentencePiece's `tokenizer.model` with LLaMA's settings: BPE, byte fallback, a space in front, no other
+ * normalisation. Anything else is refused with a UserError, since it would give other ids than those of the training.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { UserError, messageOf } from '../../errors.js';

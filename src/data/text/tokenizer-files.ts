@@ -1,4 +1,4 @@
-/** The JSON files that stand beside a tokenizer in a checkpoint's folder, read and checked. */
+/** The JSON files next to a tokenizer in a checkpoint's folder, read and checked. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../errors.js';

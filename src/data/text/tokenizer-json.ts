@@ -1,6 +1,5 @@
 /** The content of a tokenizer.json, as far as it is read. */
 
-/** One entry of `added_tokens`. */
 export interface AddedTokenJson {
   readonly id: number;
   readonly content: string;

@@ -1,7 +1,4 @@
-/**
- * @huggingface/tokenizers with the types that we use. Its own declarations import files without their extension, which
- * TypeScript does not resolve for ES modules: every type of theirs would be unknown here.
- */
+/** @huggingface/tokenizers with the types that we use; its own declarations do not resolve for ES modules. */
 import * as library from '@huggingface/tokenizers';
 
 export interface LibraryTokenizer {

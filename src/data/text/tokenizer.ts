@@ -1,7 +1,6 @@
 /**
- * Text ↔ token ids, as LLaMA's slow tokenizer with legacy behaviour does it (`LlamaTokenizer` of transformers 4.44.2, whose
- * ids the published GSVA checkpoints were trained with): a text is cut at added tokens, and each part is SentencePiece's.
- * Folders with a vocabulary of another kind are read by way of @huggingface/tokenizers.
+ * Text ↔ token ids as LLaMA's slow legacy tokenizer (transformers 4.44.2): text is cut at added tokens, each part is
+ * SentencePiece's. Other vocabularies are read by way of @huggingface/tokenizers.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -24,9 +23,8 @@ import { type AddedTokenJson, plainAddedToken, type TokenizerJson, vocabularySiz
 
 export interface TokenizerOptions {
   /**
-   * White space next to added tokens ([SEG], <im_start>, …) is 'kept' by transformers 4.37 and later, and 'stripped' by
-   * 4.31. A model needs the ids that it was trained with, which its files do not tell. Begin, end and unknown token keep
-   * their neighbours either way, as they do in 4.31 with special_tokens_map.json as published.
+   * White space next to added tokens: 'kept' by transformers 4.37 and later, 'stripped' by 4.31; a model needs that of
+   * its training, which its files do not record. Begin, end and unknown token keep their neighbours either way.
    */
   readonly addedTokenSpaces?: 'kept' | 'stripped';
 }
@@ -41,7 +39,6 @@ export interface DecodeOptions {
   readonly skipSpecial?: boolean;
 }
 
-/** Parts of a tokenizer. */
 interface Parts {
   readonly text: SentencePieceText | LibraryText;
   /** Ids of the vocabulary, without what is added to it later. */
@@ -93,9 +90,8 @@ export class Tokenizer {
   }
 
   /**
-   * Reads `tokenizer.model`, or `tokenizer.json` where there is none, or `vocab.json` and `merges.txt`, and the added tokens
-   * that any of the files beside it lists.
-   * @throws UserError where none is there, one cannot be used, or two of them contradict each other.
+   * Reads tokenizer.model, else tokenizer.json, else vocab.json and merges.txt, and all added tokens that are listed.
+   * @throws UserError where none exists, one cannot be used, or two contradict each other
    */
   static fromDirectory(dir: string, options: TokenizerOptions = {}): Tokenizer {
     const settings = readSettings(dir);
@@ -159,10 +155,7 @@ export class Tokenizer {
     return ids;
   }
 
-  /**
-   * Text of token ids, spaced as the reference prints it (a space on either side of an added token). The image's
-   * placeholder (-200) reads as `<image>`, an id without a token as the unknown token.
-   */
+  /** Text of ids, spaced as the reference prints it; -200 reads as `<image>`, an unknown id as the unknown token. */
   decode(ids: readonly number[], options: DecodeOptions = {}): string {
     const isSkipped = (id: number): boolean => id === IMAGE_TOKEN_ID || this.added.at(id)?.special === true;
     const kept = options.skipSpecial === true ? ids.filter((id) => !isSkipped(id)) : ids;
@@ -191,10 +184,7 @@ export class Tokenizer {
     return this.text.idOf(token);
   }
 
-  /**
-   * Makes tokens of these texts, in order: new ones are appended to the vocabulary; one that is a piece of it already
-   * keeps its id and is from now on matched as a whole. Returns how many were new.
-   */
+  /** Appends new tokens; a piece of the vocabulary keeps its id, matched as a whole. @returns how many were new */
   addTokens(tokens: readonly string[]): number {
     const before = this.size;
     for (const token of tokens) {
@@ -210,10 +200,7 @@ export class Tokenizer {
     this.size = Math.max(this.size, token.id + 1);
   }
 
-  /**
-   * Tokens with the ids that the files beside the vocabulary give them, a token of one file alone too; they must follow the
-   * vocabulary without a gap.
-   */
+  /** Tokens with the ids that files next to the vocabulary list; they must follow it without a gap. */
   private withListed(lists: readonly AddedTokenList[]): this {
     const places = new Map<string, { readonly path: string; readonly token: AddedTokenJson }>();
     for (const { path, tokens } of lists) {
@@ -249,7 +236,7 @@ export class Tokenizer {
   }
 }
 
-/** The model says itself which of its pieces begin, end and are unknown; the files beside it may name others, or none. */
+/** The model names its begin, end and unknown piece; the files next to it may name others, or none. */
 function partsOfModel(model: SentencePieceModel, settings: TokenizerSettings, source: string): Parts {
   const nameOf = (said: string | null | undefined, id: number): string | null => {
     return said === undefined ? (model.pieces[id]?.text ?? '') : said;

@@ -1,7 +1,6 @@
 /**
- * How many of a mask's wrong pixels are a matter of the contour alone. A pixel that was drawn but should not be is one
- * when the target is at most `reach` pixels away, a pixel that is missing when the outside is; distances are those of
- * a square window, so this is what remains of the error when the target is dilated and eroded by `reach`.
+ * Wrong pixels that concern the contour alone: those within `reach` (square window) of the target, or of the outside.
+ * The rest is the error that remains when the target is dilated and eroded by `reach`.
  */
 import type { BinaryMask } from '../../types.js';
 import { SummedArea } from './summed-area.js';

@@ -1,6 +1,5 @@
 /**
- * Pixel counts of a predicted mask against its ground truth: all that every metric of this folder needs.
- * Counterpart of `intersectionAndUnionGPU` in the reference's solver.py, for the foreground class alone.
+ * Pixel counts of a predicted mask against its ground truth (reference: `intersectionAndUnionGPU`, foreground only).
  */
 import { UserError } from '../../errors.js';
 import type { BinaryMask } from '../../types.js';
@@ -13,11 +12,7 @@ export interface MaskOverlap {
   readonly targetArea: number;
 }
 
-/**
- * Counts the pixels; a prediction of null counts as an empty mask.
- * @param ignored pixels that are left out of both masks
- * @throws UserError when the masks differ in size.
- */
+/** @param prediction null counts as empty @param ignored pixels left out @throws UserError when masks differ in size */
 export function maskOverlap(prediction: BinaryMask | null, target: BinaryMask, ignored?: BinaryMask): MaskOverlap {
   checkSizes(prediction, target);
   checkSizes(ignored ?? null, target);

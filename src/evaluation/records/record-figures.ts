@@ -4,7 +4,7 @@ import { type FigureRecord, FigureSums, type FigureValues } from '../figures.js'
 import type { GresProtocol } from '../metrics/gres-score.js';
 import type { ExpressionRecord, ImageRecord, RecordedFaults, RecordFile, Refusal, RefusalCounts } from './record.js';
 
-/** Beside the figures that a benchmark reports, those of GRES, by which every run can be looked at. */
+/** The figures of a benchmark, and those of GRES, which every run has. */
 export interface Result {
   readonly protocol: GresProtocol;
   /** Fractions of 1; null where no expression decides the figure. */

@@ -37,10 +37,7 @@ export class RecordWriter {
     this.file = file;
   }
 
-  /**
-   * Begins a file.
-   * @throws UserError when there is one already: records cost hours and are never overwritten
-   */
+  /** @throws UserError when the file exists: records cost hours and are never overwritten */
   static create(path: string, header: RecordHeader): RecordWriter {
     if (existsSync(path)) {
       throw new UserError(
@@ -56,10 +53,7 @@ export class RecordWriter {
     });
   }
 
-  /**
-   * Goes on with a file, whose unfinished last image is dropped; begins it where there is none, or not even a header.
-   * @throws UserError when the file belongs to another run
-   */
+  /** Continues a file, without its unfinished last image, or begins it. @throws UserError when it is of another run */
   static resume(path: string, header: RecordHeader): { writer: RecordWriter; earlier: readonly ImageRecord[] } {
     if (existsSync(path) && isBarelyBegun(path)) explained(path, () => unlinkSync(path));
     if (!existsSync(path)) return { writer: RecordWriter.create(path, header), earlier: [] };
@@ -101,18 +95,12 @@ export class RecordWriter {
   }
 }
 
-/**
- * Reads a file; an image that a crash cut off at its end is left out.
- * @throws UserError that names the file and the line
- */
+/** Reads a file, without an image cut off at its end. @throws UserError that names the file and the line */
 export function readRecords(path: string): RecordFile {
   return readTo(path).file;
 }
 
-/**
- * Reads a file of a run that went through all of its images.
- * @throws UserError as `readRecords`, and when images are missing
- */
+/** Reads the file of a complete run. @throws UserError as `readRecords`, and when images are missing */
 export function readWholeRun(path: string): RecordFile {
   const file = readRecords(path);
   const { header, images } = file;

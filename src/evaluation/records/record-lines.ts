@@ -57,10 +57,7 @@ export interface Line {
   readonly end: number;
 }
 
-/**
- * The complete lines of a file, one after the other; what follows the last line feed is left out.
- * @throws UserError when it cannot be read, or a line is not UTF-8 or endless
- */
+/** Complete lines of a file. @throws UserError when it cannot be read, or a line is not UTF-8 or endless */
 export function* linesOf(path: string): Generator<Line> {
   for (const { number, text, fault, end } of readTextLines(path, 'records of an evaluation', LONGEST_LINE)) {
     if (end === null) return;

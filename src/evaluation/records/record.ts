@@ -1,7 +1,6 @@
 /**
- * What is kept of an evaluation, expression by expression: enough to compute every figure again, to continue an
- * interrupted run, to join the shards of one, to compare two, and to draw what went wrong. No pixels of images; masks
- * are COCO's compressed runs.
+ * Records of an evaluation by expression: enough to recompute every figure, resume, join shards, compare runs and draw
+ * failures. No pixels of images; masks are COCO's compressed runs.
  */
 import type { BenchmarkName } from '../benchmarks/benchmarks.js';
 import type { FigureRecord } from '../figures.js';
@@ -135,7 +134,6 @@ export interface ImageRecord {
   readonly records: readonly ExpressionRecord[];
 }
 
-/** A file of records, read. */
 export interface RecordFile {
   readonly path: string;
   readonly header: RecordHeader;

@@ -1,8 +1,7 @@
 /**
- * The base's F_V1 and φ: vision tokens are matched with words, as CLIP's pretraining matches images with texts. Every
- * patch, projected by φ, must be nearest (by cosine, as in CLIP) to LLaMA's embeddings of the words for the colour, the
- * shape and the place of the object on it. What the LLM then sees stands in the space of its own words, and since its
- * layers begin with a norm, it is the direction that must say it.
+ * The base's F_V1 and φ: vision tokens are matched with words, as CLIP matches images with texts. Each patch, projected
+ * by φ, must be nearest by cosine to LLaMA's embeddings of the colour, shape and place of its object; cosine, since
+ * LLaMA's layers begin with a norm.
  */
 import { clipTransform } from '../../data/image/image-transforms.js';
 import type { Tokenizer } from '../../data/text/tokenizer.js';

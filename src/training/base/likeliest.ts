@@ -18,9 +18,7 @@ export function likeliest(logits: tf.Tensor2D): tf.Tensor1D {
 }
 
 /**
- * @param classes of `likeliest`; stays the caller's
- * @param rerun makes the computation again, and leaves no tensor behind
- * @throws UserError that names the first part of the network that is not finite, where logits were not
+ * @param rerun repeats the computation, leaving no tensor @throws UserError naming the first part that is not finite
  */
 export async function readLikeliest(
   network: Network,

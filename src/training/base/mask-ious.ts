@@ -4,11 +4,9 @@ import { requireFinite } from '../../checkpoints/not-finite.js';
 import type { GroundingModel, MaskTargets } from '../../systems/system.js';
 
 /**
- * IoU of every mask with its target at the image's original size; 1 where both are empty.
- * @param lowResMasks [Q, s, s] logits, image by image; stays the caller's
- * @param targets one entry per image; their masks count Q in all
- * @param rerun makes the masks again, and leaves no tensor behind
- * @throws UserError that names the first part of the network that is not finite, where a logit is not
+ * IoU of every mask with its target at the original size; 1 where both are empty.
+ * @param lowResMasks [Q, s, s] logits; stays the caller's @param targets by image @param rerun repeats the computation,
+ * leaving no tensor @throws UserError naming the first part that is not finite
  */
 export async function maskIous(
   model: GroundingModel,

@@ -5,10 +5,9 @@ import { nearestName } from '../../nearest-name.js';
 type Json = Record<string, unknown>;
 
 /**
- * Replaces the keys in place, in order. Whether a key is one that is known is for the reader of the configuration to say;
- * here it must have a place to be put, and not be the last part of another key.
- * @param paths all dotted paths that a configuration may have: of these, objects are made where they are missing
- * @throws UserError naming the file, the key, and what was meant as far as that can be told
+ * Replaces keys in place, in order.
+ * @param paths all known dotted paths: along these, missing objects are made @throws UserError naming the file, the
+ * key, and what was probably meant
  */
 export function applyOverrides(
   json: Json,

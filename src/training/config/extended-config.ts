@@ -1,7 +1,6 @@
 /**
- * Configurations that say only what differs: `extends: 'other.json5'` names a file next to this one, whose values hold
- * wherever this one has none; of a list of files each replaces what those before it say. Objects are put together key
- * by key; anything else, lists too, replaces what was there.
+ * `extends: 'other.json5'` names a file next to this one whose values hold where this one has none; of a list of files
+ * each replaces values of those before it. Objects are merged key by key; anything else, lists too, is replaced.
  */
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
@@ -35,7 +34,7 @@ export function readExtended(path: string, depth = 1): Json {
   return [...bases, own].reduce(merged);
 }
 
-/** What `own` says, and where it says nothing, what `base` says. */
+/** The values of `own`, completed by those of `base`. */
 export function merged(base: Json, own: Json): Json {
   const out = { ...base };
   for (const [key, value] of Object.entries(own)) {

@@ -28,10 +28,7 @@ export class BucketReader {
 export class BucketWriter {
   private whole: Float32Array = new Float32Array(0);
 
-  /**
-   * @param sizeOf numbers of a variable
-   * @param take gets each variable's numbers as soon as they are complete, and owns them
-   */
+  /** @param sizeOf numbers of a variable @param take gets, and owns, each variable's numbers once they are complete */
   constructor(
     private readonly sizeOf: (name: string) => number,
     private readonly take: (name: string, numbers: Float32Array) => void,

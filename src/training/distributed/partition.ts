@@ -1,7 +1,6 @@
 /**
- * ZeRO's partition (Rajbhandari et al., "ZeRO: Memory Optimizations Toward Training Trillion Parameter Models"): all
- * trainable numbers stand in one row, cut into buckets of bounded size; of each bucket, rank r owns block r. A rank
- * holds Adam's moments of its blocks alone.
+ * ZeRO's partition (Rajbhandari et al., "ZeRO"): all trainable numbers in one row, cut into buckets of bounded size;
+ * rank r owns block r of each bucket and holds Adam's moments of its blocks alone.
  */
 
 /** Numbers in a bucket: 100 MB, enough that the time to start an exchange does not count. */

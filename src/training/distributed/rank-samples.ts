@@ -1,11 +1,8 @@
 /**
- * The samples of one rank. An update takes a window of positions, the same that one process would take; of the window's
- * micro-batches, rank r of N takes numbers r, r + N, r + 2N, … (with one sample in each: the positions p of the window
- * with p mod N = r).
- *
- * A sample that cannot be used is replaced by the next position behind the window, as in one process; the ranks tell
- * each other how many they miss, so that no position is taken twice. Then the update has the same samples as in one
- * process, though a replacement may stand in another micro-batch.
+ * Samples of one rank. Of an update's micro-batches, rank r of N takes r, r + N, r + 2N, …, from the window of
+ * positions that one process would take. A sample that cannot be used is replaced by the next position behind the
+ * window; the ranks exchange how many they miss, so that none is taken twice. The update then has the samples of one
+ * process, though perhaps in another micro-batch.
  */
 import { UserError } from '../../errors.js';
 import type { Random } from '../../random.js';
@@ -13,7 +10,7 @@ import type { SampleSupply } from '../loop/sample-supply.js';
 import type { SampleStream, TrainingTask } from '../loop/training-task.js';
 import type { Communicator } from './communicator.js';
 
-/** So many replaced in one update are not a few bad files. */
+/** This many replaced in one update are not a few bad files. */
 const MOST_REPLACED = 1000;
 
 export interface RankSamplesOptions {

@@ -1,4 +1,4 @@
-/** A rank's connection to rank 0, which judges; what is judged here is rank 0 alone. */
+/** A rank's connection to rank 0, which judges all; the rank itself judges rank 0 alone. */
 import { connect, type Socket } from 'node:net';
 import { type Fault, describe } from './watch-judge.js';
 import {

@@ -4,10 +4,7 @@ import { messageOf, UserError } from '../../errors.js';
 import type { Random } from '../../random.js';
 import type { SampleStream } from './training-task.js';
 
-/**
- * @param prepare makes the sample of an index in [0, sampleCount); all its randomness comes from the generator, which
- *   belongs to this draw
- */
+/** @param prepare makes the sample of an index in [0, sampleCount), with the generator that belongs to this draw */
 export function epochSamples<Sample>(
   sampleCount: number,
   random: Random,

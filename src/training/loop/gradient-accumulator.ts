@@ -11,8 +11,7 @@ export class GradientAccumulator {
   readonly lossSums = new Map<string, { sum: number; count: number }>();
 
   /**
-   * @param variables the trained variables, against which names and shapes are checked
-   * @param microBatches how many will be added; a single one is passed through without a copy
+   * @param variables define names and shapes @param microBatches to be added; a single one is passed on without a copy
    */
   constructor(
     private readonly variables: ReadonlyMap<string, tf.Variable>,

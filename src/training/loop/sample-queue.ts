@@ -5,7 +5,7 @@ import { Prefetcher } from './prefetcher.js';
 import type { SampleSupply } from './sample-supply.js';
 import type { SampleStream, TrainingTask } from './training-task.js';
 
-/** So many passed over in a row are not a few bad files. */
+/** This many passed over in a row are not a few bad files. */
 const MOST_PASSED_OVER = 1000;
 
 export class SampleQueue<Sample> implements SampleSupply<Sample> {
@@ -13,11 +13,8 @@ export class SampleQueue<Sample> implements SampleSupply<Sample> {
   private readonly prefetcher: Prefetcher<Sample | null>;
 
   /**
-   * @param random seed of order and draws
-   * @param position of the first sample
-   * @param count samples that are needed at most
-   * @param depth samples in preparation or ready, at least 1
-   * @param report takes a line for the person watching
+   * @param random seed of order and draws @param position of the first sample @param count samples needed at most
+   * @param depth samples in preparation or ready, at least 1 @param report takes a line for the person watching
    */
   constructor(
     task: TrainingTask<Sample>,
@@ -54,7 +51,7 @@ export class SampleQueue<Sample> implements SampleSupply<Sample> {
   }
 
   async endUpdate(): Promise<void> {
-    // Nobody else misses any.
+    // Single process: no other rank waits for samples.
   }
 
   /** Waits for what is in preparation, releases it and ends what loads the samples. */

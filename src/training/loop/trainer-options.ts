@@ -1,4 +1,4 @@
-/** What a training run is told: how to train, and where. */
+/** Options of a training run, and its surroundings. */
 import { UserError } from '../../errors.js';
 import type { Communicator } from '../distributed/communicator.js';
 import type { TrainingConfig } from '../config/training-config.js';

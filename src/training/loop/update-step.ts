@@ -12,7 +12,6 @@ import type { SampleSupply } from './sample-supply.js';
 import { TOTAL_LOSS } from '../../nn/loss-parts.js';
 import type { TrainingTask } from './training-task.js';
 
-/** What one update works with. */
 export interface UpdateRequest<Sample> {
   /** Updates done before this one. */
   readonly update: number;
@@ -48,10 +47,9 @@ export class UpdateStep<Sample> {
   ) {}
 
   /**
-   * Of several ranks, all call it; then an update that has begun is not given up.
-   * @returns null, with nothing changed, when the signal was aborted on the way
-   * @throws UserError that names the samples, and the part of the network, when a loss or gradient is not finite; nothing
-   *   is changed then
+   * All ranks call it; an update that has begun is then completed.
+   * @returns null, with nothing changed, when aborted @throws UserError naming the samples and the part when a loss or
+   * gradient is not finite; nothing is changed then
    */
   async run(request: UpdateRequest<Sample>): Promise<UpdateResult | null> {
     const sum = new GradientAccumulator(this.task.variables, this.accumulation);

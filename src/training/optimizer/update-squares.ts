@@ -1,8 +1,6 @@
 /**
- * How large an AdamW update was: sums of squares of a variable's gradient, of its weights before, of what was added.
- *
- * The change is computed from the moments after the update, so that no copy of the weights must be kept from before it;
- * and in pieces, so that the extra memory does not grow with the model.
+ * Size of an AdamW update: sums of squares of gradient, weights before and change. The change is computed from the
+ * moments after the update, so no copy of the weights is kept; in pieces, so that memory does not grow with the model.
  */
 import * as tf from '../../engine/tf.js';
 
@@ -26,7 +24,7 @@ export interface UpdateSquares {
 /** One variable, or a stretch of one, after an update. All tensors have the same shape. */
 export interface UpdatedVariable {
   readonly variable: tf.Tensor;
-  /** What the update was made with; null where the variable had no gradient, and stayed as it is. */
+  /** Terms of the update; null where the variable had no gradient, and stayed as it is. */
   readonly update: {
     readonly gradient: tf.Tensor;
     /** Moments after the update. */
@@ -44,10 +42,7 @@ export const NO_SQUARES: UpdateSquares = { gradient: 0, weights: 0, change: 0 };
 /** Numbers that are computed at once: temporaries fit into the cache, and sums in float32 stay right to three digits. */
 const NUMBERS_AT_ONCE = 2 ** 16;
 
-/**
- * Computed where the tensors lie; all sums are read at once.
- * @param gradientScale factor on the gradients: 1 / number of micro-batches
- */
+/** All sums are read at once. @param gradientScale factor on the gradients: 1 / number of micro-batches */
 export async function updateSquares(
   variables: readonly UpdatedVariable[],
   options: AdamWConstants,

@@ -1,7 +1,4 @@
-/**
- * Which model a run trains: written out in its configuration, or that of the start model's folder, of which the
- * configuration replaces what it names.
- */
+/** Model that a run trains: as configured, or the start model's with the configuration's replacements. */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { type ModelConfig, modelConfigToJson, parseModelConfig, SECTION_NAMES } from '../../config.js';
@@ -25,13 +22,11 @@ export interface ModelOfRun {
 }
 
 const CONVERSATION = oneOf(CONVERSATION_STYLES);
-/** What a configuration has to say where no start model does. */
+/** Keys that a configuration needs without a start model. */
 const WITHOUT_START = object({ tokenizer: text(), conversation: CONVERSATION }).loose();
 
 /**
- * @param start the start model's folder; null for random weights
- * @param forPlan whether `plannedModel` stands in for a start folder that is absent
- * @throws UserError naming file and key
+ * @param start folder; null: random weights @param forPlan `plannedModel` may replace an absent one @throws UserError
  */
 export function readModelOfRun(file: ExperimentFile, path: string, start: string | null, forPlan: boolean): ModelOfRun {
   const { model: written = {}, plannedModel, variant = GSVA_VARIANT, knows = null } = file;

@@ -20,7 +20,7 @@ const ROW_WITHOUT_GRADIENT = 10;
 const RARE = 1e-4;
 
 const SIGNIFICANT = 0.01;
-/** Of a sum of cross-entropy, BCE and DICE: what is left to learn does not show beside the noise. */
+/** Total loss below which a plateau is not reported: the remaining improvement is smaller than the noise. */
 const NEAR_ZERO = 0.01;
 
 const EXPLODED = 100;
@@ -50,7 +50,7 @@ export class LearningWatch {
     private readonly flatWindow = FLAT_WINDOW,
   ) {}
 
-  /** Takes over what an interrupted run has seen and said; its log's records, in order. */
+  /** Takes over the state of an interrupted run from its log's records, in order. */
   remember(records: readonly LogRecord[]): void {
     for (const record of records) {
       if (record.type === 'update') this.look(record);
@@ -58,7 +58,7 @@ export class LearningWatch {
     }
   }
 
-  /** What is alarming after one more update, and was not said yet. */
+  /** Alarms after one more update that were not given before. */
   alarmsAfter(record: UpdateRecord): AlarmRecord[] {
     return this.look(record).filter(({ kind, part }) => {
       const key = keyOf(kind, part);

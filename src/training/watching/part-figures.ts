@@ -4,10 +4,7 @@ import { watchedPartOf } from '../../systems/parts.js';
 import type { Part } from '../../systems/system.js';
 import { addSquares, NO_SQUARES, type UpdateSquares } from '../optimizer/update-squares.js';
 
-/**
- * @param squares of every trained variable, by name
- * @returns by part, in the order of the variables; a ratio of weights that are all zero is NaN
- */
+/** @param squares of every trained variable @returns by part, in their order; NaN for a ratio of weights all zero */
 export function partFigures(
   squares: ReadonlyMap<string, UpdateSquares>,
   table: readonly Part[] = [],

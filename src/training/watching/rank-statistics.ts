@@ -7,11 +7,7 @@ export function medianOf(values: readonly number[]): number {
   return (low + high) / 2;
 }
 
-/**
- * The rank test of Mann & Whitney ("On a test of whether one of two random variables is stochastically larger than the
- * other", 1947), by its normal approximation, with the correction for ties.
- * @returns the chance that values no lower than `others` come out as low as `values`: small where they are lower
- */
+/** Rank test of Mann & Whitney (1947), normal approximation with ties: small where `values` are below `others`. */
 export function chanceOfLower(values: readonly number[], others: readonly number[]): number {
   const all = [...values.map((value) => ({ value, own: 1 })), ...others.map((value) => ({ value, own: 0 }))];
   all.sort((a, b) => a.value - b.value);

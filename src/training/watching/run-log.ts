@@ -1,7 +1,4 @@
-/**
- * The log of a training run: `log.jsonl`, one JSON object a line, appended as it happens, so that a run that is killed
- * keeps everything but perhaps half a line. Plots are made from what `readRunLog` gives back.
- */
+/** Log of a run: `log.jsonl`, one JSON object per line, appended as it happens: a kill costs half a line at most. */
 import { closeSync, existsSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
 import { UserError, messageOf } from '../../errors.js';
 import { writeFileAtomic } from '../../io/atomic/atomic-file.js';
@@ -13,7 +10,6 @@ export interface HeaderRecord {
   readonly [key: string]: unknown;
 }
 
-/** One update. */
 export interface UpdateRecord {
   readonly type: 'update';
   /** Updates done, this one included. */
@@ -76,14 +72,14 @@ export interface TrainingEnd {
   readonly best: BestResult | null;
 }
 
-/** Something that makes it doubtful whether the run learns; each is said once. */
+/** Sign that the run may not learn; each is given once. */
 export interface AlarmRecord {
   readonly type: 'alarm';
   readonly update: number;
   readonly kind: AlarmKind;
   /** The part of the model that it is about; null for the run as a whole. */
   readonly part: string | null;
-  /** What was seen, and what to look at. */
+  /** Observation, and advice. */
   readonly message: string;
 }
 
@@ -125,10 +121,7 @@ export class RunLog {
     return RunLog.openToAppend(path);
   }
 
-  /**
-   * Continues a log after `update` updates: what it says of later ones, which the continued run makes anew, is
-   * dropped. A log that is not there is started.
-   */
+  /** Continues a log after `update`, without the records of later updates; starts one where there is none. */
   static resume(path: string, header: Readonly<Record<string, unknown>>, update: number): RunLog {
     if (!existsSync(path)) return RunLog.create(path, header);
     const kept = readRunLog(path).records.filter((record) => record.type === 'header' || record.update <= update);
@@ -157,11 +150,7 @@ function line(record: LogRecord): string {
   return `${JSON.stringify(record)}\n`;
 }
 
-/**
- * Reads a log back. A last line without its end (the run was killed while writing it) is left out; a figure that was
- * not a number (stored as null) is NaN again.
- * @throws UserError that names the file and line when it is not a training log.
- */
+/** Reads a log, without a cut last line; null is NaN again. @throws UserError naming file and line of what is no log */
 export function readRunLog(path: string): RunHistory {
   const lines = readText(path).split('\n').slice(0, -1);
   const records = lines.map((text, index) => parseLine(path, index + 1, text));

@@ -1,9 +1,8 @@
-/** What a training run tells whoever watches it: the command line draws bars from this, tests collect it. */
+/** Events of a training run for whoever watches it: the command line draws bars, tests collect them. */
 import type { AlarmRecord, TrainingEnd, UpdateRecord, ValidationRecord } from './run-log.js';
 
 /** How far a run is. */
 export interface TrainingProgress {
-  /** Updates done. */
   readonly update: number;
   /** Updates that the run has at most. */
   readonly totalUpdates: number;
@@ -33,7 +32,7 @@ export interface TrainingObserver {
   onEnd?(end: TrainingEnd): void;
 }
 
-/** One observer that tells all of these, in order. */
+/** One observer that notifies all of these, in order. */
 export function observers(...all: readonly TrainingObserver[]): TrainingObserver {
   return {
     onStart: (start) => all.forEach((one) => one.onStart?.(start)),
