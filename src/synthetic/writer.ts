@@ -10,7 +10,7 @@ import { UserError, messageOf } from '../errors.js';
 import { writeDirectoryAtomic, writeFileAtomic } from '../io/atomic/atomic-file.js';
 import { encodeJpeg } from '../io/image/image-file.js';
 import { writeJson } from '../io/json/json-file.js';
-import type { GRefCocoSplit } from '../data/refer/grefcoco.js';
+import type { GRefCocoSplit } from '../data/refer/refcoco.js';
 import { EXPRESSION_KINDS, type ExpressionKind, sceneExpressions } from './expressions.js';
 import {
   CATEGORIES,

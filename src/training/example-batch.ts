@@ -2,7 +2,7 @@
 import { MixedSampler } from '../data/sampling/mixed-sampler.js';
 import { SampleLoader } from '../data/sampling/sample-loader.js';
 import type { Lesson } from '../data/facts.js';
-import { WholeEpochs } from '../data/sampling/whole-epochs.js';
+import { WholeEpochs } from '../data/sampling/sample-source.js';
 import { tokenizeConversation } from '../data/text/conversation.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
 import { gsvaLessons } from '../systems/gsva/lessons.js';

@@ -9,8 +9,7 @@ import { readImage } from '../io/image/image-file.js';
 import { readJson } from '../io/json/json-file.js';
 import { JsonReader } from '../io/json/json-reader.js';
 import type { RgbImage } from '../types.js';
-import { largestDifference, toleranceItem } from './largest-difference.js';
-import type { VerifyItem } from './verify-item.js';
+import { largestDifference, toleranceItem, type VerifyItem } from './verify-item.js';
 
 /** Pictures that are not kept with the sources; they are left out where they are absent. */
 const PHOTOGRAPHS: readonly string[] = ['dog.jpg', 'truck.jpg', 'groceries.jpg'];

@@ -16,8 +16,7 @@ import { readSafetensors } from '../io/safetensors/safetensors.js';
 import type { StoredTensor } from '../io/safetensors/safetensors.js';
 import { RECORDED_WORDS } from '../systems/recorded-words.js';
 import type { BinaryMask } from '../types.js';
-import { toleranceItem } from './largest-difference.js';
-import type { VerifyItem } from './verify-item.js';
+import { toleranceItem, type VerifyItem } from './verify-item.js';
 
 const TOLERANCE = 1e-6;
 

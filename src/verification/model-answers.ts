@@ -4,10 +4,8 @@ import { type ForcedAnswer, type ForcedItem, teacherForce } from '../inference/t
 import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { type EncodedImage, encodeImages } from '../features/image-features.js';
 import { IMAGE_TOKEN_ID } from '../special-tokens.js';
-import { largestDifference, toleranceItem } from './largest-difference.js';
-import { Mismatches } from './mismatches.js';
+import { largestDifference, Mismatches, toleranceItem, type VerifyItem } from './verify-item.js';
 import type { ModelCase } from './model-case.js';
-import type { VerifyItem } from './verify-item.js';
 
 /** Of mask logits at the image's size, absolute. */
 const MASK_TOLERANCE = 1e-3;

@@ -2,9 +2,8 @@
 import * as tf from '../engine/tf.js';
 import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { MultimodalRows } from '../networks/multimodal-rows.js';
-import { largestDifference, toleranceItem } from './largest-difference.js';
+import { largestDifference, toleranceItem, type VerifyItem } from './verify-item.js';
 import type { ModelCase } from './model-case.js';
-import type { VerifyItem } from './verify-item.js';
 
 /** Of every tensor but logits and masks, absolute. */
 const TOLERANCE = 1e-4;

@@ -9,9 +9,7 @@ import { bfloat16ToFloat32, float32ToBfloat16, float32ToHalf, halfToFloat32 } fr
 import { toFloat32 } from '../io/safetensors/safetensors.js';
 import { mergeLora } from '../checkpoints/merge-lora.js';
 import { nameInModel } from '../checkpoints/weights.js';
-import { largestDifference, toleranceItem } from './largest-difference.js';
-import { Mismatches } from './mismatches.js';
-import type { VerifyItem } from './verify-item.js';
+import { largestDifference, Mismatches, toleranceItem, type VerifyItem } from './verify-item.js';
 
 /** What is to be verified instead of the recording's own weights. */
 export interface ModelSubject {

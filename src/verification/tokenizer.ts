@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { JsonPlace, readJsonFile } from '../data/annotation-files.js';
 import { Tokenizer } from '../data/text/tokenizer.js';
 import { ADDED_TOKENS } from '../special-tokens.js';
-import { Mismatches } from './mismatches.js';
-import type { VerifyItem } from './verify-item.js';
+import { Mismatches, type VerifyItem } from './verify-item.js';
 
 const NAME = 'the recorded tokenizer cases';
 const ADVICE = 'Use the recorded tokenizer folder (tokenizer.model and cases.json).';

@@ -1,7 +1,6 @@
 /** Features of the frozen encoders, kept on disk from run to run. */
 import type { Responder } from '../evaluation/responder.js';
-import { encoderDigests } from '../features/encoder-digest.js';
-import { FeatureFiles } from '../features/feature-files.js';
+import { encoderDigests, FeatureFiles } from '../features/feature-files.js';
 import { FeatureStore, MOST_FEATURE_BYTES } from '../features/feature-store.js';
 import type { EncodedImage, EncodingModel } from '../features/image-features.js';
 import type { Predictor } from '../inference/predictor.js';

@@ -1,6 +1,8 @@
 /** Classes that the numbers of a label map stand for, and their masks. */
-import { UserError } from '../../errors.js';
-import type { LabelMap } from '../../io/image/index-png.js';
+import { closeSync, openSync, readSync } from 'node:fs';
+import { messageOf, UserError } from '../../errors.js';
+import { indexPngFault, type LabelMap, readIndexPng } from '../../io/image/index-png.js';
+import { pngFile } from '../../io/image/png-file.js';
 import type { BinaryMask } from '../../types.js';
 
 /** The class that each number stands for; null where the set's rules leave it out. */
@@ -38,4 +40,32 @@ export function classMask({ data, height, width }: LabelMap, value: number): Bin
   const inside = new Uint8Array(data.length);
   for (let i = 0; i < data.length; i++) if (data[i] === value) inside[i] = 1;
   return { data: inside, height, width };
+}
+
+/** Signature and header chunk of a PNG. */
+const HEADER_BYTES = 64;
+
+/** The fault in the header of a label map, null without one. Reads its first bytes alone. */
+export function labelMapHeaderFault(path: string): string | null {
+  try {
+    const file = openSync(path, 'r');
+    try {
+      const bytes = Buffer.alloc(HEADER_BYTES);
+      return indexPngFault(pngFile(bytes.subarray(0, readSync(file, bytes))));
+    } finally {
+      closeSync(file);
+    }
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
+/** The fault in the numbers of a label map, null without one. Decodes all of it. */
+export function labelMapFault(path: string, classes: NumberedClasses): string | null {
+  try {
+    presentClasses(readIndexPng(path), classes, path);
+    return null;
+  } catch (error) {
+    return messageOf(error);
+  }
 }

@@ -1,5 +1,5 @@
 /** Added tokens, found in the unchanged text as transformers' slow tokenizers do: leftmost first, then longest. */
-import type { AddedTokenJson } from './tokenizer-json.js';
+import type { AddedTokenJson } from './tokenizer-files.js';
 
 export class AddedTokens {
   private readonly byContent = new Map<string, AddedTokenJson>();

@@ -7,19 +7,22 @@ import { join } from 'node:path';
 import { UserError } from '../../errors.js';
 import { IMAGE_END_TOKEN, IMAGE_PLACEHOLDER, IMAGE_START_TOKEN, IMAGE_TOKEN_ID } from '../../special-tokens.js';
 import { AddedTokens } from './added-tokens.js';
-import { readByteLevelFiles } from './byte-level-files.js';
+import {
+  type AddedTokenJson,
+  type AddedTokenList,
+  plainAddedToken,
+  readAddedTokens,
+  readByteLevelFiles,
+  readSettings,
+  readTokenizerJson,
+  type TokenizerJson,
+  type TokenizerSettings,
+  vocabularySize,
+} from './tokenizer-files.js';
 import { LibraryText } from './library-text.js';
 import { readModelFile, readSentencePieceModel, type SentencePieceModel } from './sentencepiece-model.js';
 import { SentencePieceText } from './sentencepiece-text.js';
 import { decodeLikeLlama } from './tokenizer-decode.js';
-import {
-  type AddedTokenList,
-  readAddedTokens,
-  readSettings,
-  readTokenizerJson,
-  type TokenizerSettings,
-} from './tokenizer-files.js';
-import { type AddedTokenJson, plainAddedToken, type TokenizerJson, vocabularySize } from './tokenizer-json.js';
 
 export interface TokenizerOptions {
   /**

@@ -1,6 +1,6 @@
 /** The figures of recorded results: added up in the order of the images, so that they are those of the run itself. */
 import { type Benchmark, benchmarkNamed, GRES } from '../benchmarks/benchmarks.js';
-import { type FigureRecord, FigureSums, type FigureValues } from '../figures.js';
+import { type FigureRecord, FigureSums, type FigureValues, metricTitle } from '../figures.js';
 import type { GresProtocol } from '../metrics/gres-score.js';
 import type { ExpressionRecord, ImageRecord, RecordedFaults, RecordFile, Refusal, RefusalCounts } from './record.js';
 
@@ -118,4 +118,32 @@ export function recordedSeconds(images: readonly ImageRecord[]): number {
 /** When the last image was done; when the run began where there is none. */
 export function recordedEnd({ header, images }: Pick<RecordFile, 'header' | 'images'>): Date {
   return new Date(images.reduce((last, { date }) => Math.max(last, Date.parse(date)), Date.parse(header.date)));
+}
+
+/** For results of one benchmark. */
+export function figureHead(results: readonly Result[]): string[] {
+  const names = Object.keys(results[0]?.figures ?? {});
+  return ['protocol', ...names.map(metricTitle), 'images', 'expressions'];
+}
+
+export function figureRow(result: RecordedResult): string[] {
+  const figures = Object.values(result.figures).map((value) => (value === null ? '–' : value.toFixed(3)));
+  return [result.protocol, ...figures, String(result.images), String(result.expressions)];
+}
+
+/** Images and expressions left out of the figures, in words; null where none is. */
+export function refusedText({ images, expressions, reasons }: RefusalCounts): string | null {
+  if (images + expressions === 0) return null;
+  const why = Object.entries(reasons).map(([reason, count]) => `${reason}: ${count}`);
+  return `left out of the figures: ${images} images, ${expressions} expressions (${why.join(', ')})`;
+}
+
+/** Faults of free answers that no figure shows, in words; null where there are none. */
+export function faultsText(faults: RecordedFaults | null): string | null {
+  if (faults === null || faults.unanswered + faults.repeated + faults.unknown === 0) return null;
+  const { unanswered, repeated, unknown } = faults;
+  return (
+    `free answers: ${unanswered} expressions without an answer (counted as wrong), ${repeated} answered again (the first ` +
+    `answer counts), ${unknown} answers that match no expression (not counted)`
+  );
 }

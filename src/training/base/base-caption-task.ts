@@ -15,7 +15,7 @@ import type { Gradients } from '../../nn/loss-parts.js';
 import { Random } from '../../random.js';
 import { BaseTask, type BaseTaskOptions } from './base-task.js';
 import { jointStep } from './joint-step.js';
-import { likeliest, readLikeliest } from './likeliest.js';
+import { likeliest, readLikeliest } from './mask-ious.js';
 
 export interface BaseCaptionTaskOptions extends BaseTaskOptions {
   readonly tokenizer: Tokenizer;

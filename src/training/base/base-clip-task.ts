@@ -11,7 +11,7 @@ import { stackImages } from '../../features/image-features.js';
 import { differentiate, GradientMap } from '../../nn/backprop.js';
 import { type Gradients, type LossParts, stepWithLosses } from '../../nn/loss-parts.js';
 import { BaseTask, type BaseTaskOptions } from './base-task.js';
-import { likeliest, readLikeliest } from './likeliest.js';
+import { likeliest, readLikeliest } from './mask-ious.js';
 import { patchLabels, type PatchLabels, PATCH_WORDS, type PatchQuestion } from './patch-labels.js';
 
 export interface BaseClipTaskOptions extends BaseTaskOptions {

@@ -27,8 +27,7 @@ import type { GroundingForms } from '../config/data-config.js';
 import { BaseTask, type BaseTaskOptions } from './base-task.js';
 import { type GroundedTokens, GroundingTokens } from './grounding-tokens.js';
 import { type JointBatch, jointStep } from './joint-step.js';
-import { likeliest, readLikeliest } from './likeliest.js';
-import { maskIous } from './mask-ious.js';
+import { likeliest, maskIous, readLikeliest } from './mask-ious.js';
 
 export interface BaseGroundingTaskOptions extends BaseTaskOptions {
   /** 'base-grounding' is words alone, 'base-joint' is masks too. */

@@ -33,7 +33,7 @@ import { BaseSamTask } from '../base/base-sam-task.js';
 import type { SceneData } from './data-config.js';
 import type { ExperimentConfig } from './experiment-config.js';
 import { type GroundingData, GroundingTask } from '../grounding-task.js';
-import { ScenePool } from '../base/scene-pool.js';
+import { ScenePool } from '../base/base-task.js';
 import type { TrainingTask } from '../loop/training-task.js';
 
 export interface Experiment {

@@ -6,7 +6,7 @@
  */
 import { UserError } from '../../errors.js';
 import type { Random } from '../../random.js';
-import type { SampleSupply } from '../loop/sample-supply.js';
+import type { SampleSupply } from '../loop/sample-queue.js';
 import type { SampleStream, TrainingTask } from '../loop/training-task.js';
 import type { Communicator } from './communicator.js';
 

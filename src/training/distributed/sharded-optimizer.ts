@@ -16,9 +16,17 @@ import {
 } from '../optimizer/optimizer.js';
 import type { MomentPart, MomentReader, OptimizerRule } from '../optimizer/optimizer-rule.js';
 import { addSquares, NO_SQUARES, updateSquares, type UpdateSquares } from '../optimizer/update-squares.js';
-import { BucketReader, BucketWriter, segmentOf } from './bucket.js';
+import {
+  BUCKET_SIZE,
+  type BucketLayout,
+  BucketReader,
+  BucketWriter,
+  type Partition,
+  partition,
+  type Segment,
+  segmentOf,
+} from './partition.js';
 import type { Communicator } from './communicator.js';
-import { BUCKET_SIZE, type BucketLayout, type Partition, partition, type Segment } from './partition.js';
 
 /** Adam's memory of one stretch. */
 interface SegmentState extends Segment {

@@ -2,8 +2,23 @@
 import { UserError } from '../../errors.js';
 import type { Random } from '../../random.js';
 import { Prefetcher } from './prefetcher.js';
-import type { SampleSupply } from './sample-supply.js';
 import type { SampleStream, TrainingTask } from './training-task.js';
+
+/** Where the samples of the updates come from. */
+
+export interface SampleSupply<Sample> {
+  /** Position behind the samples of all finished updates: where a resumed run goes on. */
+  readonly position: number;
+
+  /** The next sample of this process; the caller owns it. */
+  next(): Promise<Sample>;
+
+  /** All samples of an update have been taken; of several ranks, all call it. */
+  endUpdate(): Promise<void>;
+
+  /** Releases what is prepared and ends what loads the samples. */
+  close(): Promise<void>;
+}
 
 /** This many passed over in a row are not a few bad files. */
 const MOST_PASSED_OVER = 1000;

@@ -8,7 +8,7 @@ import { packagedPath } from '../../program.js';
 import { object, oneOf, readAs, text } from '../../schema.js';
 import { GSVA_VARIANT, type Variant } from '../../variant.js';
 import type { ExperimentFile } from '../config/experiment-schema.js';
-import { merged } from '../config/extended-config.js';
+import { merged } from '../config/config-overrides.js';
 
 export interface ModelOfRun {
   readonly model: ModelConfig;

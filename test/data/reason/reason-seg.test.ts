@@ -12,8 +12,7 @@ import {
   REASON_SHORT_QUESTIONS,
 } from '../../../src/systems/gsva/prompts.js';
 import { readReasonAnnotation, reasonMasks, referenceReasonMask } from '../../../src/data/reason/reason-annotation.js';
-import { type ReasonRequest, makeReasonSample } from '../../../src/data/reason/reason-sample.js';
-import { ReasonSeg } from '../../../src/data/reason/reason-seg.js';
+import { makeReasonSample, type ReasonRequest, ReasonSeg } from '../../../src/data/reason/reason-seg.js';
 import { UserError } from '../../../src/errors.js';
 import { Random } from '../../../src/random.js';
 import type { BinaryMask } from '../../../src/types.js';
