@@ -15,7 +15,7 @@ export interface Checkpoint {
   readonly tensors: FileTensors;
   readonly files: readonly string[];
   readonly format: 'safetensors' | 'PyTorch';
-  /** Place of the tensors in a file of torch.save, and its other keys: '"model" (beside it: epoch)'; null: the top. */
+  /** Place of the tensors in a file of torch.save, and its other keys: '"model" (next to it: epoch)'; null: the top. */
   readonly within?: string | null;
 }
 
@@ -66,7 +66,7 @@ function placeOf(wrapper: string, others: ReadonlyMap<string, unknown>): string 
   const beside = [...others.keys()].filter((key) => !key.startsWith(`${wrapper}.`));
   const shown = beside.slice(0, 6).join(', ');
   const more = beside.length > 6 ? ` and ${beside.length - 6} more` : '';
-  return `"${wrapper}"${beside.length === 0 ? '' : ` (beside it: ${shown}${more})`}`;
+  return `"${wrapper}"${beside.length === 0 ? '' : ` (next to it: ${shown}${more})`}`;
 }
 
 function joined(first: Checkpoint, second: Checkpoint, path: string): Checkpoint {
@@ -113,7 +113,7 @@ function openShards(indexPath: string): Checkpoint {
     const file = place.string();
     // The name is joined to a folder: it must not lead out of it.
     if (basename(file) !== file || file === '..' || file.includes('\\') || file.endsWith('.index.json')) {
-      place.fail('the name of a file beside the index');
+      place.fail('the name of a file next to the index');
     }
     const shard = shards.get(file) ?? openCheckpoint(join(dirname(indexPath), file));
     shards.set(file, shard);

@@ -86,7 +86,7 @@ describe('ReasonSeg', () => {
   test('says what is missing', () => {
     const { dir, folder } = copied();
     rmSync(join(folder, 'val', 'val_4.json'));
-    expect(() => ReasonSeg.open(dir, 'val')).toThrow(/val_4\.json is missing beside val_4\.jpg/);
+    expect(() => ReasonSeg.open(dir, 'val')).toThrow(/val_4\.json is missing next to val_4\.jpg/);
     rmSync(join(folder, 'train', 'train_1.json'));
     // In training the sample is bad, not the set.
     expect(ReasonSeg.open(dir, 'train').images).toHaveLength(3);

@@ -36,11 +36,11 @@ export interface PublishedPaths {
   readonly weights: string | null;
 }
 
-/** What became of the tensors of one part. */
+/** The tensors of one part: loaded, replaced and left out. */
 export interface PartReport {
   readonly part: PublishedPart;
   readonly files: readonly string[];
-  /** The key of the file under which the tensors lie, and those beside it; null: they are at its top. */
+  /** The key of the file under which the tensors lie, next to other values; null: they are at its top. */
   readonly within: string | null;
   readonly loaded: number;
   /** Names that another part gives as well, and which replaces this one. */
@@ -113,7 +113,7 @@ export function openPublishedModel(
     if (part === 'mllm') refuseDelta(path, llava, published);
     refuseQuantised(path, part === 'mllm' ? llava : null, published);
     if (part === 'weights') adapter = readAdapter(file);
-    if (part === 'sam') samConfig = configBeside(file);
+    if (part === 'sam') samConfig = configNextTo(file);
     parts.push({ part, files, within, ...addPart(part, published, tensors, path) });
     if (part === 'mllm') tieEmbeddings(tensors, llava, path);
     if (part === 'weights') refuseLlavaAdapter(path, namesOf(part, published), adapter);
@@ -129,8 +129,8 @@ export function openPublishedModel(
   return { config: withOverrides(derived, overrides), tensors, parts, grown, tokenizerDir: mllm };
 }
 
-/** SamModel's config.json; null beside sam_vit_*.pth, which has none of its own. */
-function configBeside(file: string): JsonReader | null {
+/** SamModel's config.json; null for sam_vit_*.pth, which has none of its own. */
+function configNextTo(file: string): JsonReader | null {
   const path = join(dirname(file), 'config.json');
   if (!/(?:^|[/\\])(?:model|pytorch_model)[^/\\]*$/.test(file) || !existsSync(path)) return null;
   return JsonReader.of(readJson(path, "SAM's sizes"), path);
