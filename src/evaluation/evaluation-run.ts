@@ -41,7 +41,7 @@ export interface Evaluation {
   /** In the order of `protocols`. */
   readonly results: readonly (Result & { readonly images: number })[];
   readonly samples: readonly ReportSample[];
-  /** Of all free answers together; null where none were asked for. */
+  /** Faults of all free answers; null where none were asked for. */
   readonly faults: RecordedFaults | null;
   readonly refused: RefusalCounts;
 }

@@ -16,7 +16,7 @@ export type FailureKind = (typeof FAILURE_KINDS)[number];
 
 export const FAILURE_MEANING: Readonly<Record<FailureKind, string>> = {
   'false reject': 'the target is there, [REJ] was answered',
-  'false accept': 'the target is not there, [SEG] was answered',
+  'false accept': 'the target is absent, [SEG] was answered',
   unanswered: 'neither [SEG] nor [REJ] was answered',
   'merged instances': 'half of another target that was asked for on the image is covered as well',
   'wrong instance': 'half of another target is covered, of the own one less than half',

@@ -8,7 +8,7 @@ export interface BadSample {
   readonly set: string;
   /** Image within the set. */
   readonly index: number;
-  /** What is wrong, with the path of the file. */
+  /** The fault, with the path of the file. */
   readonly message: string;
 }
 

@@ -25,7 +25,7 @@ export interface SampleLoaderOptions extends LoadSettings {
   readonly onBadSample?: (bad: BadSample) => void;
   /** How samples are made in this thread (0 workers); default: SAMPLE_MAKERS. */
   readonly makers?: SampleMakers;
-  /** What worker threads run; default: sample-worker.js, with SAMPLE_MAKERS. */
+  /** File of the worker threads; default: sample-worker.js, with SAMPLE_MAKERS. */
   readonly workerFile?: URL;
 }
 
@@ -44,7 +44,7 @@ export interface LoadedSample {
 export interface ImageToLoad {
   readonly key: string;
   readonly path: string;
-  /** Of the data set: 'vqa' never asks for masks. */
+  /** Kind of the data set: 'vqa' never asks for masks. */
   readonly kind: DatasetKind;
 }
 

@@ -6,7 +6,7 @@ import type { Random } from '../../random.js';
 import type { RgbImage } from '../../types.js';
 import type { DatasetKind, Facts } from '../facts.js';
 
-/** What every request has; each kind adds what its samples are made from. Survives structuredClone. */
+/** Common part of requests; each kind adds what its samples are made from. Survives structuredClone. */
 export interface RequestOf<K extends DatasetKind> {
   readonly kind: K;
   /** Name of the set, such as "refcoco+", for messages. */
@@ -19,7 +19,7 @@ export interface TrainingSet<Request extends RequestOf<DatasetKind> = RequestOf<
   readonly name: string;
   readonly kind: DatasetKind;
   readonly length: number;
-  /** What is known of the image at `index`, in [0, length). */
+  /** Annotations of the image at `index`, in [0, length). */
   requestAt(index: number): Request;
 }
 

@@ -12,7 +12,7 @@ import type { TrainingSet } from '../sampling/training-sample.js';
 export interface AnnotatedLayout {
   readonly name: string;
   readonly annotationsFile: string;
-  /** What `file_name` is relative to. */
+  /** Folder that `file_name` is relative to. */
   readonly imageDir: string;
   /** Where to get the files, for messages. */
   readonly advice: string;

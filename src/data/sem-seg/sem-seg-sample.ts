@@ -40,7 +40,7 @@ export interface AnnotatedRequest extends RequestOf<'sem_seg'> {
 
 export type SemSegRequest = LabelMapRequest | AnnotatedRequest;
 
-/** What an image offers to ask for. */
+/** Classes of an image that can be asked for. */
 interface Offer {
   readonly height: number;
   readonly width: number;

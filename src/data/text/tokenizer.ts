@@ -81,7 +81,7 @@ export class Tokenizer {
       if (id !== undefined) return id;
       throw new UserError(
         `Reading the tokenizer: ${source} has no ${what} token ${JSON.stringify(name ?? usual)}. ` +
-          'Name the right one in tokenizer_config.json or special_tokens_map.json beside it.',
+          'Name the right one in tokenizer_config.json or special_tokens_map.json next to it.',
       );
     };
     this.bos = idOf(settings.bos, '<s>', 'begin-of-text');
@@ -233,7 +233,7 @@ export class Tokenizer {
 
   private lacks(what: string, key: string): never {
     throw new UserError(
-      `The tokenizer ${this.source} has no ${what} token ("${key}" is null in the files beside it), which GSVA's prompts ` +
+      `The tokenizer ${this.source} has no ${what} token ("${key}" is null in the files next to it), which GSVA's prompts ` +
         `need. Use a tokenizer of LLaMA's, or name the token that stands for it in tokenizer_config.json.`,
     );
   }
@@ -280,7 +280,7 @@ function contradiction({ content, id }: AddedTokenJson, path: string, other: str
   );
 }
 
-/** Of two files with a vocabulary, either could be the one that the model was trained with. */
+/** Refused, because either vocabulary could be the one that the model was trained with. */
 function refuseOtherVocabulary(json: TokenizerJson, jsonPath: string, model: SentencePieceModel, path: string): void {
   const { vocab } = json.model;
   const ids = new Map<string, unknown>(

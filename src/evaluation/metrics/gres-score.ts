@@ -38,7 +38,7 @@ export interface GresPrediction {
   readonly answer: Answer;
 }
 
-/** What one expression contributes. */
+/** The contribution of one expression. */
 export interface GresScore {
   readonly targetIsEmpty: boolean;
   /** Was the right one of [SEG] and [REJ] answered? */

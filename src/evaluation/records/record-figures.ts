@@ -86,7 +86,7 @@ export function addFaults(a: RecordedFaults, b: RecordedFaults): RecordedFaults 
   };
 }
 
-/** Of all free answers together; null where none were asked for. */
+/** Faults of all free answers; null where none were asked for. */
 export function recordedFaults(images: readonly ImageRecord[]): RecordedFaults | null {
   const all = images.flatMap(({ faults }) => (faults === null ? [] : [faults]));
   return all.length === 0 ? null : all.reduce(addFaults, NO_FAULTS);
@@ -105,7 +105,7 @@ export function addRefusals(counts: RefusalCounts, refused: readonly Refusal[]):
   );
 }
 
-/** What was left out of a run. */
+/** Omissions of a run. */
 export function recordedRefusals(images: readonly ImageRecord[]): RefusalCounts {
   return images.reduce((counts, { refused }) => addRefusals(counts, refused), NO_REFUSALS);
 }

@@ -18,7 +18,7 @@ export interface Shard {
 
 export const WHOLE: Shard = { index: 0, count: 1 };
 
-/** What a run is. Two files belong together when all of it agrees but `checkpoint`: one model has many paths. */
+/** Identity of a run. Two files belong together when all but `checkpoint` agrees: one model has many paths. */
 export interface RunIdentity {
   readonly dataset: string;
   readonly split: string;
@@ -96,7 +96,7 @@ export interface RecordedFaults {
 
 export const REFUSAL_REASONS = ['bad image', 'too large', 'cannot be asked'] as const;
 
-/** What was not measured, and plays no part in any figure. */
+/** An omission: it plays no part in any figure. */
 export interface Refusal {
   /** Place of the expression; null for the whole image. */
   readonly index: number | null;

@@ -42,7 +42,7 @@ const CLOCK_STEP_MS = 20;
 export interface FileCacheOptions {
   /** Bytes that the folder may have. */
   readonly maxBytes: number;
-  /** What the entries are, in words: a folder of another kind is refused. */
+  /** Kind of the entries, in words: a folder of another kind is refused. */
   readonly kind: string;
   /** Called once for each kind of trouble. */
   readonly onTrouble?: (message: string) => void;

@@ -104,7 +104,7 @@ class Scanner {
     }
   }
 
-  /** What stands at the current place, for messages. */
+  /** Description of the value at the current place, for messages. */
   found(): string {
     const position = this.offset + this.at;
     if (this.at >= this.end) return `the file ends at byte ${position}`;

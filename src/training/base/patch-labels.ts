@@ -4,7 +4,7 @@ import { type Scene } from '../../synthetic/scene.js';
 import { COLOURS, SHAPES } from '../../synthetic/shapes.js';
 import { IGNORE_LABEL } from '../../special-tokens.js';
 
-/** What a patch is asked, and the words that answer it. The first colour's word stands for the background. */
+/** Questions about a patch, and the words that answer them. The first colour's word stands for the background. */
 export const PATCH_WORDS = {
   colour: ['image', ...COLOURS],
   shape: SHAPES,

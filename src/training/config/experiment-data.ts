@@ -6,7 +6,7 @@ import { UserError } from '../../errors.js';
 import type { JsonlData, ReferData, SetsData } from './data-config.js';
 import type { GroundingData } from '../grounding-task.js';
 
-/** What the recipe can be trained on. */
+/** Data that the recipe can be trained on. */
 export type GsvaDataConfig = ReferData | JsonlData | SetsData;
 
 /** Images of a split with expressions, to evaluate on. */

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import type { EngineOptions } from '../../engine/engine.js';
 
-/** What a launcher (mpirun, mpiexec, srun) tells the processes that it starts, in their environment. */
+/** Launchers (mpirun, mpiexec, srun), by the environment of the processes that they start. */
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

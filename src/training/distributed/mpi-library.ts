@@ -38,7 +38,7 @@ const MPICH: Handles = {
 const THREAD_MULTIPLE = 3;
 const THREAD_SERIALIZED = 2;
 
-/** Of the threads that make collective calls; koffi's own 128 kB are not enough for MPICH. */
+/** Stack of the threads that make collective calls; koffi's own 128 kB are not enough for MPICH. */
 const STACK_BYTES = 4 * 1024 * 1024;
 
 /** Collective calls that may block long; each runs in another thread and is awaited. */

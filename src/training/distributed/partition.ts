@@ -52,7 +52,7 @@ export function partition(
   return { blockLength, buckets };
 }
 
-/** What lies between two places of the row. */
+/** Segments between two places of the row. */
 function segmentsIn(sizes: ReadonlyMap<string, number>, from: number, to: number): Segment[] {
   const segments: Segment[] = [];
   let position = 0;

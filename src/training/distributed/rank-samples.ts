@@ -18,7 +18,7 @@ export interface RankSamplesOptions {
   readonly batchSize: number;
   /** Micro-batches of this rank in an update. */
   readonly accumulation: number;
-  /** Of the first sample of the next update. */
+  /** Position of the first sample of the next update. */
   readonly position: number;
   /** Updates that are left at most. */
   readonly updates: number;

@@ -1,6 +1,6 @@
 /** Which rank of a job is at fault, if any, by what is known of each. Plain data; the clock is passed in. */
 
-/** What is known of a rank. Times are in seconds. */
+/** Status of a rank. Times are in seconds. */
 export interface RankStatus {
   readonly rank: number;
   readonly host: string;

@@ -7,7 +7,7 @@ export class GradientAccumulator {
   /** The one micro-batch's own tensors, or sums of several in memory of our own. */
   private readonly passed = new Map<string, tf.Tensor>();
   private readonly sums = new Map<string, tf.Variable>();
-  /** Of each loss, over the micro-batches that have it. */
+  /** Sums of each loss, over the micro-batches that have it. */
   readonly lossSums = new Map<string, { sum: number; count: number }>();
 
   /**

@@ -6,7 +6,7 @@ import { TOTAL_LOSS } from '../../nn/loss-parts.js';
 import type { TrainingTask } from './training-task.js';
 import { gsvaCommand } from '../../program.js';
 
-/** What a configuration is set to for this, before what a person sets. */
+/** Settings for this, applied before those of the user. */
 export const OVERFIT_OVERRIDES: readonly (readonly [key: string, value: unknown])[] = [
   ['training.validateEvery', 0],
   ['training.checkpointEvery', 0],

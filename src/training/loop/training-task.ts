@@ -21,7 +21,7 @@ export interface SampleStream<Sample> {
 }
 
 export interface TrainingTask<Sample> {
-  /** What trains, by name, in a fixed order. */
+  /** Trained variables by name, in a fixed order. */
   readonly variables: ReadonlyMap<string, tf.Variable>;
 
   /** The model, in which the part is looked for that made a loss that is not finite; without it none is named. */

@@ -70,7 +70,7 @@ export function openMoments(dir: string, ranks: number, updated: ReadonlyMap<str
       const end = found.reduce((reached, part) => (part.start === reached ? part.end : NaN), 0);
       if (end === size) continue;
       const where = join(dir, ranks === 1 ? momentFileName(0, 1) : 'optimizer-*.safetensors');
-      const missing = found.length === 0 ? `it has no float32 tensor "${moment}"` : `"${moment}" is not there whole`;
+      const missing = found.length === 0 ? `it has no float32 tensor "${moment}"` : `"${moment}" is not complete`;
       throw refused(where, missing);
     }
   }

@@ -4,7 +4,7 @@
  */
 import * as tf from '../../engine/tf.js';
 
-/** What AdamW's step is made with (AdamWOptions). */
+/** Constants of AdamW's step (AdamWOptions). */
 export interface AdamWConstants {
   readonly beta1: number;
   readonly beta2: number;
@@ -13,11 +13,11 @@ export interface AdamWConstants {
 }
 
 export interface UpdateSquares {
-  /** Of the mean gradient, before clipping. */
+  /** Mean gradient before clipping. */
   readonly gradient: number;
-  /** Of the weights before the update. */
+  /** Weights before the update. */
   readonly weights: number;
-  /** Of the difference that the update made. */
+  /** Difference that the update made. */
   readonly change: number;
 }
 
@@ -30,7 +30,7 @@ export interface UpdatedVariable {
     /** Moments after the update. */
     readonly m: tf.Tensor;
     readonly v: tf.Tensor;
-    /** Of this variable, its multiplier included. */
+    /** Rate of this variable, its multiplier included. */
     readonly learningRate: number;
     /** Number of the update, from 1. */
     readonly step: number;

@@ -15,7 +15,7 @@ export interface ModelOfRun {
   /** Folder with the tokenizer's files. */
   readonly tokenizer: string;
   readonly conversation: ConversationStyle;
-  /** What answers are made of; as published unless the configuration or the start model say otherwise. */
+  /** Form of the answers; as published unless the configuration or the start model say otherwise. */
   readonly variant: Variant;
   /** Subjects that the model will know, in a few words; null: those of the start model, unless the data is one's own. */
   readonly knows: string | null;

@@ -53,7 +53,7 @@ async function newest<Sample>(run: Run<Sample>, wanted: TrainingState): Promise<
   if (problems.length > 0) {
     throw new UserError(
       `Cannot resume training in ${runDir}: of ${problems.length} checkpoints none can be used. ${problems[0] ?? ''} ` +
-        'Correct what is wrong, or choose another folder to start anew.',
+        'Correct what is wrong, or choose another folder for a new run.',
     );
   }
   observer.onMessage?.(`There is no checkpoint in ${runDir} yet: the training starts from the beginning.`);

@@ -40,7 +40,7 @@ export class LearningWatch {
   private readonly lastLosses: number[] = [];
   /** Losses after the warm-up. */
   private losses = 0;
-  /** Of the updates before the present row of high ones. */
+  /** Norms of the updates before the present row of high ones. */
   private readonly norms: number[] = [];
   private highRow = 0;
 
