@@ -2,27 +2,20 @@
 import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { UserError, messageOf } from '../../errors.js';
+import { headerLine, imageLines, isBarelyBegun, linesOf, openLine, readHeader, type Line } from './record-lines.js';
 import {
-  headerLine,
-  imageLines,
-  isBarelyBegun,
-  linesOf,
-  openLine,
-  readClosing,
-  readExpression,
-  readHeader,
-  type ClosingLine,
-  type Line,
-} from './record-lines.js';
-import {
+  CLOSING_LINE,
+  EXPRESSION_RECORD,
   identityDifferences,
   shardSize,
+  type ClosingLine,
   type ExpressionRecord,
   type ImageRecord,
   type RecordFile,
   type RecordHeader,
 } from './record.js';
 import { gsvaCommand } from '../../program.js';
+import { readAs } from '../../schema.js';
 
 /** Appends images to a file; each is on disk when `write` returns. */
 export class RecordWriter {
@@ -139,12 +132,12 @@ function readTo(path: string): { file: RecordFile; end: number } {
   let pending: ExpressionRecord[] = [];
   let end = first?.end ?? 0;
   for (const line of lines) {
-    const { kind, root } = openLine(path, line);
-    if (kind === 'expression') pending.push(readExpression(root));
+    const { kind, value, source } = openLine(path, line);
+    if (kind === 'expression') pending.push(readAs(EXPRESSION_RECORD, value, source));
     else if (kind === 'image') {
-      const closing = readClosing(root);
-      checkImage(path, line.number, header, images.length, closing, pending);
-      images.push({ ...closing.closed, records: pending });
+      const { expressions, ...closed } = readAs(CLOSING_LINE, value, source);
+      checkImage(path, line.number, header, images.length, { ...closed, expressions }, pending);
+      images.push({ ...closed, records: pending });
       pending = [];
       end = line.end;
     } else throw new UserError(`Reading records: line ${line.number} of ${path} is a second header.`);
@@ -157,7 +150,7 @@ function checkImage(
   line: number,
   { shard, images, protocols }: RecordHeader,
   done: number,
-  { closed, expressions }: ClosingLine,
+  { expressions, ...closed }: ClosingLine,
   records: readonly ExpressionRecord[],
 ): void {
   const wrong = (what: string): never => {
