@@ -261,14 +261,14 @@ function isExpectedLeftover(name: string, options: LoadOptions): boolean {
   return NEVER_READ.some(({ pattern }) => pattern.test(name)) || options.mayBeUnused?.test(name) === true;
 }
 
-function refuse(names: readonly string[], source: string, verb: string, instead: readonly string[] = []): void {
+function refuse(names: readonly string[], source: string, fault: string, instead: readonly string[] = []): void {
   if (names.length === 0) return;
   const list = (all: readonly string[]): string => {
     const shown = all.slice(0, 3).map((name) => `"${name}"`);
     return `${shown.join(', ')}${all.length > 3 ? ` and ${all.length - 3} more` : ''}`;
   };
   const found = instead.length === 0 ? '' : `, and has ${list(instead)}, which the model has no place for`;
-  throw new UserError(`${source} ${verb} ${list(names)}${found}; check that weights and config belong together`);
+  throw new UserError(`${source} ${fault} ${list(names)}${found}; check that weights and config belong together`);
 }
 
 /** The file that should have a tensor: the one with its nearest neighbour. An adapter comes from no other file. */

@@ -46,8 +46,6 @@ export function wrongKey(path: string, key: string, expected: string, found: unk
   );
 }
 
-/** The content of a tokenizer.json, as far as it is read. */
-
 export interface AddedTokenJson {
   readonly id: number;
   readonly content: string;
