@@ -33,7 +33,6 @@ export function openContext({ stderr, stdout, env, signal }: CliIo, isJson: bool
   };
 }
 
-/** The bar of the present piece of work. */
 class Bars {
   private bar: ProgressBar | null = null;
   private last: Progress | null = null;

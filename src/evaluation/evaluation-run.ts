@@ -33,7 +33,6 @@ export interface EvaluationProgress {
   readonly images: number;
   readonly totalImages: number;
   readonly expressions: number;
-  /** Figures so far. */
   readonly results: readonly Result[];
 }
 

@@ -83,7 +83,6 @@ export interface EvaluateResult extends Pick<Evaluation, 'results' | 'refused' |
   readonly engine: EngineInfo;
 }
 
-/** The images of a shard, measured. */
 interface EvaluatedShard {
   readonly header: RecordHeader | null;
   readonly opened: EvaluatedDataset;

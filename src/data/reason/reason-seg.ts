@@ -87,7 +87,6 @@ function readExplanations(path: string): Map<string, string> {
 export interface ReasonRequest extends RequestOf<'reason_seg'> {
   /** Path of the image's JSON file. */
   readonly annotation: string;
-  /** Null where there is none. */
   readonly explanation: string | null;
 }
 

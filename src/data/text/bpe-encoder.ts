@@ -13,7 +13,6 @@ export type MergeOrder = (text: string, start: number, middle: number, end: numb
 export interface BpeTables {
   /** Ids of the pieces that a symbol can become. */
   readonly pieces: ReadonlyMap<string, number>;
-  /** Ids of the 256 bytes. */
   readonly bytes: readonly number[];
   readonly order: MergeOrder;
 }

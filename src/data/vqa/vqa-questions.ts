@@ -14,7 +14,6 @@ const NAME = 'VQA questions';
 const ADVICE = `Write a synthetic list with \`${gsvaCommand('data synth --out FOLDER --mixture 600')}\`, or put your own there.`;
 
 export interface VqaQuestion {
-  /** Path of the picture. */
   readonly image: string;
   readonly text: string;
   readonly answer: string;

@@ -45,7 +45,6 @@ export class JsonReader {
     return this.value as Record<string, unknown>;
   }
 
-  /** The value of a required key. */
   key(name: string): JsonReader {
     const found = this.optional(name);
     if (found !== null) return found;
@@ -75,7 +74,6 @@ export class JsonReader {
     return this;
   }
 
-  /** Every key with its value. */
   entries(): [string, JsonReader][] {
     return Object.entries(this.object()).map(([name, value]) => [name, new JsonReader(value, this.source, this, name)]);
   }

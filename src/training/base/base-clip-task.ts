@@ -119,7 +119,6 @@ export class BaseClipTask extends BaseTask<ClipSample, BaseClipTaskOptions> {
   }
 }
 
-/** Rows of length 1. */
 function unitRows(x: tf.Tensor): tf.Tensor {
   return tf.div(x, tf.norm(x, 'euclidean', -1, true));
 }

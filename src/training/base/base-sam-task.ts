@@ -52,7 +52,6 @@ export class BaseSamTask extends BaseTask<SamSample, BaseSamTaskOptions> {
     }
   }
 
-  /** Mean IoU of the masks over unseen scenes. */
   async validate(): Promise<Readonly<Record<string, number>>> {
     let sum = 0;
     let count = 0;

@@ -18,7 +18,6 @@ export interface Segment {
 }
 
 export interface BucketLayout {
-  /** All numbers of the bucket. */
   readonly segments: readonly Segment[];
   /** Those of this rank's block; offsets count from the block's start. */
   readonly own: readonly Segment[];

@@ -31,7 +31,6 @@ export class WatchClient {
     if (settings.server !== null) void this.connectTo(settings.server);
   }
 
-  /** Why this rank ends. */
   failed(message: string): void {
     this.isOver = true;
     this.send({ failed: message });

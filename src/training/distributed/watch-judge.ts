@@ -11,7 +11,6 @@ export interface RankStatus {
   hasLeft: boolean;
   /** It has said why it ends. */
   failure: string | null;
-  /** Updates that it has done. */
   update: number;
   /** It is in an exchange and waits for the others. */
   isWaiting: boolean;
@@ -25,7 +24,6 @@ export interface RankStatus {
 export interface Fault {
   /** Who is at fault; -1 where it is nobody in particular. */
   readonly rank: number;
-  /** For people. */
   readonly message: string;
 }
 

@@ -271,7 +271,6 @@ export class Trainer<Sample> {
   }
 }
 
-/** Clocks and counters at the begin of an update. */
 interface UpdateBegin {
   readonly time: number;
   readonly sentBytes: number;

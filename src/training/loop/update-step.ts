@@ -98,7 +98,6 @@ export interface UpdateResult {
   readonly gradNorm: number;
   /** Samples that took part, on all ranks. */
   readonly samples: number;
-  /** Where the update was watched. */
   readonly parts?: Readonly<Record<string, PartFigures>>;
 }
 

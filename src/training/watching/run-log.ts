@@ -88,7 +88,6 @@ export interface AlarmRecord {
 export const ALARM_KINDS = ['no gradient', 'flat loss', 'exploding gradient'] as const;
 export type AlarmKind = (typeof ALARM_KINDS)[number];
 
-/** The run stopped because of an error. */
 export interface ErrorRecord {
   readonly type: 'error';
   readonly update: number;
@@ -98,7 +97,6 @@ export interface ErrorRecord {
 export type LogRecord =
   HeaderRecord | UpdateRecord | ValidationRecord | AlarmRecord | ResumeRecord | TrainingEnd | ErrorRecord;
 
-/** A log as read back. */
 export interface RunHistory {
   readonly header: HeaderRecord;
   readonly updates: readonly UpdateRecord[];
