@@ -10,7 +10,7 @@ import { LlavaInstruct } from './vqa/llava-instruct.js';
 import { openPacoLvis, openPascalPart } from './sem-seg/pascal-part.js';
 import { ReasonSeg } from './reason/reason-seg.js';
 import type { ReferDataset } from './refer/refer-dataset.js';
-import { referTrainingSet } from './refer/refer-sample.js';
+import { referTrainingSet } from './refer/refer-dataset.js';
 import type { TrainingSet } from './sampling/training-sample.js';
 
 interface Registered<Split extends string, Opened> {

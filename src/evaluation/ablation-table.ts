@@ -31,13 +31,13 @@ export interface AblationResult {
 
 export interface AblationTable {
   readonly title: string;
-  /** What its rows change, and how. */
+  /** Changes that its rows make, and how. */
   readonly about: string;
   readonly rows: readonly AblationResult[];
   readonly baseline: number;
 }
 
-/** Of these the paper has figures. */
+/** Figures that the paper has. */
 const COMPARED = ['gIoU', 'cIoU', 'N_acc'] as const;
 /** Differences below this are none: one point, as the paper's own runs may differ by. */
 const SMALLEST_DIFFERENCE = 0.01;

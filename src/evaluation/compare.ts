@@ -17,7 +17,7 @@ export interface FigureDifference {
   readonly b: number | null;
   /** b − a. */
   readonly difference: number | null;
-  /** Of the difference, from and to; null where no resample had the figure. */
+  /** Interval of the difference; null where no resample had the figure. */
   readonly interval: readonly [number, number] | null;
 }
 
@@ -106,7 +106,7 @@ export function compareImages(
   });
 }
 
-/** What an image adds: only the places of the sums that it touches, most images having few of all groups. */
+/** Sums that an image adds to: only the places that it touches, as most images have few of all groups. */
 interface ImageSums {
   readonly places: Int32Array;
   readonly values: Float64Array;

@@ -8,7 +8,7 @@ import type { GresScore } from './metrics/gres-score.js';
 import { HIT_ABOVE } from './metrics/boxes.js';
 import { gsvaCommand } from '../program.js';
 
-/** What figures need to know of an expression under a protocol. */
+/** Facts about an expression under a protocol that figures are made from. */
 export interface FigureRecord extends GresScore {
   readonly expression: string;
   /** Pixels of the mask that was scored; 0 without one. */

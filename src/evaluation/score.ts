@@ -15,10 +15,10 @@ export interface DecisionRule {
   readonly minimumPixels: number;
 }
 
-/** What was answered about a target, by one protocol. */
+/** The answer about a target, by one protocol. */
 export interface Answered {
   readonly result: SegmentResult;
-  /** Of teacher forcing: drawn also where the answer was "absent". */
+  /** Mask of teacher forcing, drawn also where the answer was "absent". */
   readonly secondPassMask: BinaryMask | undefined;
 }
 

@@ -4,7 +4,6 @@ export interface AnsweredQuestion {
   readonly text: string;
   readonly answer: string;
   readonly category: string;
-  /** What the model wrote. */
   readonly reply: string;
 }
 

@@ -32,7 +32,7 @@ export interface ExampleSample {
 }
 
 /**
- * What the first micro-batch of a run is made of.
+ * The first micro-batch of a run as text and masks.
  * @param tokenizer with the added tokens
  * @throws UserError where the data gives no samples
  */

@@ -19,7 +19,7 @@ const PNG_LEVELS = 1;
 const JPEG_LEVELS = 3;
 /** Mean difference in grey levels, of any picture. */
 const MEAN_LEVELS = 0.2;
-/** Of normalised values where decoding is exact: float32 rounding. */
+/** Tolerance of normalised values where decoding is exact: float32 rounding. */
 const NORMALISED = 1e-5;
 /** A grey level in normalised values: 1 / 255 / the smallest of CLIP's standard deviations. */
 const NORMALISED_LEVEL = 1 / 255 / 0.2613;

@@ -5,11 +5,11 @@ import { MultimodalRows } from '../networks/multimodal-rows.js';
 import { largestDifference, toleranceItem, type VerifyItem } from './verify-item.js';
 import type { ModelCase } from './model-case.js';
 
-/** Of every tensor but logits and masks, absolute. */
+/** Absolute tolerance of every tensor but logits and masks. */
 const TOLERANCE = 1e-4;
 const LOGIT_TOLERANCE = 2e-4;
 
-/** What is compared with the recording's `out.<name>`. */
+/** Tensors that are compared with the recording's `out.<name>`. */
 interface Compared {
   readonly name: string;
   readonly what: string;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { segIds } from '../../src/config.js';
 import { PUBLISHED_WEIGHTS } from '../../src/data/sampling/mixed-sampler.js';
 import { ReferDataset, type ReferRecord, type ReferSource } from '../../src/data/refer/refer-dataset.js';
-import { referTrainingSet } from '../../src/data/refer/refer-sample.js';
+import { referTrainingSet } from '../../src/data/refer/refer-dataset.js';
 import type { AnySet } from '../../src/data/sampling/sample-source.js';
 import type { VqaRequest } from '../../src/data/vqa/vqa-sample.js';
 import { startEngine } from '../../src/engine/engine.js';

@@ -7,6 +7,7 @@ import type { ReferringTarget } from '../../types.js';
 import { type Rle, decodeMask, rleArea } from '../masks/coco-mask.js';
 import { cleanExpression } from '../text/expression.js';
 import { type MaskSource, unionOfSources } from '../masks/mask-source.js';
+import type { TrainingSet } from '../sampling/training-sample.js';
 import type { ReferRequest } from './refer-sample.js';
 
 /** A test split may be divided: testA, testB and testC, and what belongs to two of them, such as testAB. */
@@ -195,4 +196,18 @@ export class LazyExpression implements ReferringExpression {
     this.empty ??= this.annotationIds.length === 0 || rleArea(this.mask()) === 0;
     return this.empty;
   }
+}
+
+/** @param name of the set, as in the mixture: "refcoco+" */
+export function referTrainingSet(name: string, dataset: ReferDataset): TrainingSet<ReferRequest> {
+  return {
+    name,
+    kind: 'refer_seg',
+    length: dataset.images.length,
+    requestAt: (index) => {
+      const image = dataset.images[index];
+      if (image === undefined) throw new RangeError(`${name}: no image ${index} in ${dataset.images.length}`);
+      return dataset.request(name, image);
+    },
+  };
 }

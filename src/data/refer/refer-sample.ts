@@ -5,9 +5,8 @@ import { type Target, targetFacts } from '../facts.js';
 import { sizeMismatch } from '../image/size-mismatch.js';
 import { decodeMask, rleArea } from '../masks/coco-mask.js';
 import { type MaskSource, unionOfSources } from '../masks/mask-source.js';
-import type { MakeSample, RequestOf, TrainingSet } from '../sampling/training-sample.js';
+import type { MakeSample, RequestOf } from '../sampling/training-sample.js';
 import { cleanExpression } from '../text/expression.js';
-import type { ReferDataset } from './refer-dataset.js';
 
 export type { MaskSource } from '../masks/mask-source.js';
 
@@ -45,17 +44,3 @@ export const makeReferSample: MakeSample<ReferRequest> = async (
   }
   return { image: () => readImage(path), facts: targetFacts('refer_seg', request, targets) };
 };
-
-/** @param name of the set, as in the mixture: "refcoco+" */
-export function referTrainingSet(name: string, dataset: ReferDataset): TrainingSet<ReferRequest> {
-  return {
-    name,
-    kind: 'refer_seg',
-    length: dataset.images.length,
-    requestAt: (index) => {
-      const image = dataset.images[index];
-      if (image === undefined) throw new RangeError(`${name}: no image ${index} in ${dataset.images.length}`);
-      return dataset.request(name, image);
-    },
-  };
-}

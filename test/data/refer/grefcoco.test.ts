@@ -6,7 +6,8 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 
 import { rleToString } from '../../../src/data/masks/coco-mask.js';
 import { GRefCoco } from '../../../src/data/refer/refcoco.js';
-import { makeReferSample, referTrainingSet } from '../../../src/data/refer/refer-sample.js';
+import { referTrainingSet } from '../../../src/data/refer/refer-dataset.js';
+import { makeReferSample } from '../../../src/data/refer/refer-sample.js';
 import { UserError } from '../../../src/errors.js';
 import { Random } from '../../../src/random.js';
 import { fixture } from '../../helpers/fixtures.js';

@@ -8,7 +8,7 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 import { RefCoco, type RefCocoDivision, type RefCocoSet, RefZom } from '../../../src/data/refer/refcoco.js';
 import type { ReferSplit } from '../../../src/data/refer/refer-dataset.js';
 import { isInSplit } from '../../../src/data/refer/refer-layout.js';
-import { referTrainingSet } from '../../../src/data/refer/refer-sample.js';
+import { referTrainingSet } from '../../../src/data/refer/refer-dataset.js';
 import { UserError } from '../../../src/errors.js';
 import { fixture } from '../../helpers/fixtures.js';
 

@@ -8,12 +8,8 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 import { GRefCoco } from '../../../src/data/refer/refcoco.js';
 import { cleanExpression } from '../../../src/data/text/expression.js';
 import { ANSWER_FORMS, TRAINING_QUESTIONS } from '../../../src/systems/gsva/prompts.js';
-import {
-  makeReferSample,
-  type MaskSource,
-  type ReferRequest,
-  referTrainingSet,
-} from '../../../src/data/refer/refer-sample.js';
+import { referTrainingSet } from '../../../src/data/refer/refer-dataset.js';
+import { makeReferSample, type MaskSource, type ReferRequest } from '../../../src/data/refer/refer-sample.js';
 import { UserError } from '../../../src/errors.js';
 import { writeMaskPng, writePng } from '../../../src/io/image/image-file.js';
 import { Random } from '../../../src/random.js';
