@@ -5,7 +5,6 @@ import { type CliIo, type CommandContext, wantsColor } from './command.js';
 import { Output } from './output.js';
 import { ProgressBar } from './progress.js';
 
-/** A context, and the end of what it still shows. */
 export interface OpenContext {
   readonly context: CommandContext;
   readonly close: () => void;
@@ -34,7 +33,6 @@ export function openContext({ stderr, stdout, env, signal }: CliIo, isJson: bool
   };
 }
 
-/** The bar of the present piece of work. */
 class Bars {
   private bar: ProgressBar | null = null;
   private last: Progress | null = null;

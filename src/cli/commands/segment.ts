@@ -99,7 +99,6 @@ function showReply(reply: Reply, output: Output): void {
   output.line(answer);
 }
 
-/** Meanings of the statuses that occur. */
 function meaningsOf({ results, unmatched }: Reply): Partial<Record<SegmentStatus, string>> {
   const found = new Set([...results, ...unmatched].map(({ status }) => status));
   return Object.fromEntries(
