@@ -133,8 +133,10 @@ function withTokenizer(
 
 /** A start model of GSVA may have [REJ]. */
 function withoutReject({ tokens, ...model }: ModelConfig): ModelConfig {
-  const { rej: _, ...others } = tokens;
-  return { ...model, tokens: others };
+  return {
+    ...model,
+    tokens: Object.fromEntries(Object.entries(tokens).filter(([key]) => key !== 'rej')) as typeof tokens,
+  };
 }
 
 /** The start model's, but for a run on one's own pictures: what these add, only its configuration can say. */
@@ -238,8 +240,8 @@ function balanceResiduals(gsva: LlavaSam): void {
 }
 
 /** Ids of the tokens that decide. */
-function decisionIds({ vocabulary }: System<ModelConfig>, config: ExperimentConfig): readonly number[] {
-  const { ids } = vocabulary(config.model, config);
+function decisionIds(system: System<ModelConfig>, config: ExperimentConfig): readonly number[] {
+  const { ids } = system.vocabulary(config.model, config);
   return ids.filter(({ token }) => token !== IMAGE_START_TOKEN && token !== IMAGE_END_TOKEN).map(({ id }) => id);
 }
 
