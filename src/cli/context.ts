@@ -5,7 +5,6 @@ import { type CliIo, type CommandContext, wantsColor } from './command.js';
 import { Output } from './output.js';
 import { ProgressBar } from './progress.js';
 
-/** A context, and the end of what it still shows. */
 export interface OpenContext {
   readonly context: CommandContext;
   readonly close: () => void;
@@ -35,7 +34,6 @@ export function openContext({ stdin, stderr, stdout, env, signal }: CliIo, isJso
   };
 }
 
-/** The bar of the present piece of work. */
 class Bars {
   private bar: ProgressBar | null = null;
   private last: Progress | null = null;

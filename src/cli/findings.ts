@@ -18,7 +18,6 @@ export function figuresOf({ status, area, box, score, rejectProbability }: Findi
   ];
 }
 
-/** Meanings of the statuses that occur. */
 export function meaningsOf(findings: readonly Finding[]): Partial<Record<SegmentStatus, string>> {
   const found = new Set(findings.map(({ status }) => status));
   return Object.fromEntries(

@@ -13,7 +13,6 @@ export type Cell = string | number;
 
 export type Side = 'left' | 'right';
 
-/** Prints results in the form that the user asked for. */
 export class Output {
   constructor(
     private readonly sink: TextSink,
@@ -24,7 +23,6 @@ export class Output {
     private readonly beforeWrite: () => void = () => undefined,
   ) {}
 
-  /** Prints a line for a person. */
   line(text = ''): void {
     if (!this.isJson) this.write(text);
   }
@@ -37,10 +35,7 @@ export class Output {
     return true;
   }
 
-  /**
-   * Prints a table for a person; every row must have as many cells as the head. Columns of numbers are aligned right
-   * unless `align` names a side.
-   */
+  /** A table; every row has as many cells as the head. Numbers are aligned right unless `align` names a side. */
   table(head: readonly string[], rows: readonly (readonly Cell[])[], align: readonly Side[] = []): void {
     const sides = head.map((_, column) => {
       const isNumeric = rows.length > 0 && rows.every((row) => typeof row[column] === 'number');

@@ -19,13 +19,19 @@ import { toFloat32 } from '../io/safetensors/safetensors.js';
 import { chatTurn, printedAnswer, savedFiles } from '../systems/lisa/chat.js';
 import { LlavaSam } from '../systems/shared/llava-sam.js';
 import type { PreparedImage } from '../types.js';
-import { largestDifference, largestMagnitude, relativeError, toleranceItem, Worst } from './largest-difference.js';
+import {
+  Mismatches,
+  Worst,
+  largestDifference,
+  largestMagnitude,
+  relativeError,
+  toleranceItem,
+  type VerifyItem,
+} from './verify-item.js';
 import { masksOfTokens, write } from './lisa-answers.js';
 import { LisaCase } from './lisa-case.js';
 import { FORWARD_TOLERANCE } from './lisa-forward.js';
-import { Mismatches } from './mismatches.js';
 import { pair, Recording } from './model-case.js';
-import type { VerifyItem } from './verify-item.js';
 
 /** Of sums in double precision. */
 const SUM_TOLERANCE = 1e-9;

@@ -11,12 +11,17 @@ import type { FeatureTensors, TrainingBatch } from '../systems/system.js';
 import { GradientAccumulator } from '../training/loop/gradient-accumulator.js';
 import { Schedule } from '../training/loop/schedule.js';
 import { AdamW } from '../training/optimizer/optimizer.js';
-import { largestDifference, largestMagnitude, relativeError, Worst } from './largest-difference.js';
+import {
+  Mismatches,
+  Worst,
+  largestDifference,
+  largestMagnitude,
+  relativeError,
+  type VerifyItem,
+} from './verify-item.js';
 import type { LisaBatch, LisaCase } from './lisa-case.js';
 import { featuresOf } from './lisa-forward.js';
-import { Mismatches } from './mismatches.js';
 import { pair, Recording } from './model-case.js';
-import type { VerifyItem } from './verify-item.js';
 
 const LOSS_TOLERANCE = 1e-5;
 const NORM_TOLERANCE = 1e-4;

@@ -7,7 +7,7 @@ import { prepareImage, TEXT_ENCODERS } from '../image/prepare-image.js';
 import type { DatasetKind, Facts } from '../facts.js';
 import type { RequestOf, SampleOptions, TrainingSample } from './training-sample.js';
 
-/** What all jobs of a worker have in common. */
+/** Settings shared by all jobs of a worker. */
 export interface LoadSettings {
   readonly sample: SampleOptions;
   /** Side of F_V1's input. */

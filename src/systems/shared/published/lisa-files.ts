@@ -14,7 +14,7 @@ import { IMAGE_END_TOKEN, IMAGE_START_TOKEN, SEG_TOKEN } from '../../../special-
 import { llavaConfigJson } from './files.js';
 import { IMAGE_PATCH_TOKEN } from './tokens.js';
 
-const TOWER = /^model\.vision_tower\./;
+const TOWER = 'model.vision_tower.';
 /** Made after the rest is loaded, and so not rounded. */
 const FLOAT32 = /^model\.(?:visual_model|text_hidden_fcs)\./;
 const ADAPTER = /\.lora_[AB]\./;
@@ -24,7 +24,7 @@ export function lisaTensors(config: ModelConfig, tensors: FileTensors): TensorOu
   const typed = new Map<string, FileTensor>();
   for (const [published, tensor] of tensors) {
     const name = nameInModel(published);
-    if (TOWER.test(name)) continue;
+    if (name.startsWith(TOWER)) continue;
     typed.set(name, ADAPTER.test(name) ? tensor : converted(tensor, FLOAT32.test(name) ? 'F32' : 'BF16', name));
   }
   const isAdapted = [...typed.keys()].some((name) => ADAPTER.test(name));
