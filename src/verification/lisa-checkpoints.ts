@@ -81,9 +81,8 @@ function modelBeside(dir: string): LisaCase | null {
       const published = tensors.get(key.replace('base_model.model.', ''));
       return published === undefined || published.shape.join() === shape.join();
     });
-    const [first] = whole.sizes;
-    if (fits && first !== undefined && masks.get('val.0.masks').shape.slice(1).join() === first.original.join())
-      return whole;
+    const picture = whole.sizes[0]?.original.join();
+    if (fits && masks.get('val.0.masks').shape.slice(1).join() === picture) return whole;
   }
   return null;
 }
