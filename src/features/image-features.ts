@@ -21,8 +21,7 @@ export interface EncodedImage {
 
 /**
  * Runs each encoder once on the images that have its input; nothing stays allocated after an error.
- * @param signal heard after every layer and block @throws the signal's reason; UserError naming the part that is not
- * finite
+ * @param signal heard after every layer and block @throws its reason; UserError naming a part that is not finite
  */
 export async function encodeImages(
   model: EncodingModel,

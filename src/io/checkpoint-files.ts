@@ -32,7 +32,7 @@ const IN_FOLDER = [
 const ADAPTER = 'adapter_model.';
 /** Trained weights other than the adapter, as LLaVA's trainer saves them next to it. */
 const BESIDE_ADAPTER = 'non_lora_trainables.bin';
-/** Parts that the first LISA has beside its language model. */
+/** Parts that the first LISA has next to its language model. */
 const BESIDE_MODEL = ['pytorch_model-visual_model.bin', 'pytorch_model-text_hidden_fcs.bin'] as const;
 const ZIP_MAGIC = Buffer.from('PK');
 const PICKLE_MAGIC = 0x80;

@@ -26,7 +26,7 @@ import { pair, Recording } from './model-case.js';
 const LOSS_TOLERANCE = 1e-5;
 const NORM_TOLERANCE = 1e-4;
 const GRADIENT_TOLERANCE = 1e-4;
-/** Of the last attention's scores, which add up what cancels. */
+/** Tolerance of the last attention's scores, which add up what cancels. */
 const SCORES = /\.final_attn_token_to_image\.[qk]_proj\./;
 const SCORE_TOLERANCE = 1e-3;
 /** Adding a number to every score of a softmax changes nothing: such gradients are rounding alone. */

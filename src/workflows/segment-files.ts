@@ -41,10 +41,7 @@ export interface SegmentOut {
   readonly format: MaskFormat;
 }
 
-/**
- * @param image path of the picture that is asked about
- * @throws UsageError, UserError for combinations that cannot be written and places that hold something else
- */
+/** @param image the picture asked about @throws UsageError, UserError for impossible forms and occupied places */
 export function checkOut({ path, format }: SegmentOut, image: string): void {
   const found = statSync(path, { throwIfNoEntry: false });
   const picture = statSync(image, { throwIfNoEntry: false });
@@ -106,11 +103,7 @@ function checkPng(path: string, found: ReturnType<typeof statSync>): void {
   );
 }
 
-/**
- * Writes what was found.
- * @param imagePath of the picture that was asked about
- * @returns the paths written
- */
+/** @param imagePath of the picture that was asked about @returns the paths written */
 export async function writeResults(
   { path, format }: SegmentOut,
   imagePath: string,

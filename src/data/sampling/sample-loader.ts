@@ -84,8 +84,7 @@ export class SampleLoader {
   }
 
   /**
-   * Sample at a position; null for a bad image where the source keeps to one (whole epochs). After an error all calls
-   * fail.
+   * Sample at a position; null for a bad image where the source keeps to one (whole epochs). Any error is final.
    * @throws UserError where too many samples are bad, or a set gives nothing to learn from
    */
   async load(position: number, findNeeds?: FindNeeds): Promise<LoadedSample | null> {

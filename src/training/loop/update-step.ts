@@ -113,8 +113,8 @@ export class UpdateStep<Sample> {
 
   /**
    * All ranks call it; an update that has begun is then completed.
-   * @returns null, with nothing changed, when aborted @throws UserError naming the samples and the part when a loss or
-   * gradient is not finite; nothing is changed then
+   * @returns null, nothing changed, when aborted @throws UserError naming samples and part where a loss or gradient is
+   * not finite
    */
   async run(request: UpdateRequest<Sample>): Promise<UpdateResult | null> {
     const sum = new GradientAccumulator(this.task.variables, this.accumulation);

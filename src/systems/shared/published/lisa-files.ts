@@ -116,7 +116,7 @@ export function lisaJsonFiles(config: ModelConfig, tokenizerDir: string): Record
   return files;
 }
 
-/** A full entry: with a bare string transformers 4.31 would strip white space beside the token. */
+/** A full entry: with a bare string transformers 4.31 would strip white space next to the token. */
 function token(content: string): Record<string, unknown> {
   return { content, lstrip: false, normalized: true, rstrip: false, single_word: false };
 }
