@@ -8,11 +8,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { allEncoders } from '../data/image/prepare-image.js';
 import { SampleLoader } from '../data/sampling/sample-loader.js';
-import { WholeEpochs } from '../data/sampling/whole-epochs.js';
+import { WholeEpochs } from '../data/sampling/sample-source.js';
 import { median } from '../engine/benchmark.js';
 import { Random } from '../random.js';
-import { encoderDigests } from '../features/encoder-digest.js';
-import { FeatureFiles } from '../features/feature-files.js';
+import { encoderDigests, FeatureFiles } from '../features/feature-files.js';
 import {
   FeatureStore,
   type FoundImage,

@@ -51,7 +51,7 @@ export interface WriteOptions {
   readonly dtype?: 'F32' | 'BF16' | 'F16';
 }
 
-/** What of a tokenizer has to agree with a model's vocabulary. */
+/** Properties of a tokenizer that have to agree with a model's vocabulary. */
 export interface TokenizerIds {
   readonly vocabSize: number;
   readonly bosId: number;

@@ -1,7 +1,4 @@
-/**
- * LoRA folded into the weights that it adapts: W' = W + (α/r)·B·A in PyTorch's layout, so that y = x·W' needs no adapter.
- * Tensor by tensor, when they are read.
- */
+/** LoRA folded into the weights that it adapts, tensor by tensor: W' = W + (α/r)·B·A in PyTorch's layout. */
 import type { LoraConfig } from '../config.js';
 import { UserError } from '../errors.js';
 import type { FileTensor, FileTensors } from '../io/file-tensor.js';
@@ -11,7 +8,6 @@ export interface WithoutLora<C> {
   /** Rank 0. */
   readonly config: C;
   readonly tensors: FileTensors;
-  /** Names of the weights that an adapter was folded into. */
   readonly merged: readonly string[];
 }
 

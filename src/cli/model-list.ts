@@ -20,10 +20,7 @@ import type { CommandContext } from './command.js';
 import { showPackaged, showReleased, STATE_WORDS } from './model-detail.js';
 import type { Cell } from './output.js';
 
-/**
- * @param size bytes of memory; undefined for this machine's
- * @returns the exit code: 1 where files have problems, or the model that is named cannot be used yet
- */
+/** @param size bytes of memory @returns exit code 1 where files have problems or the named model cannot be used yet */
 export async function showModels(
   name: string | undefined,
   dir: string,

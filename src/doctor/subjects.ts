@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { lacking } from '../benchmark/fits.js';
 import { type EnginePlan, type MemoryPlan, planMemory } from '../benchmark/memory-plan.js';
 import { type PlanSource, readPlanSource } from '../benchmark/plan-source.js';
-import { GRefCoco, type GRefCocoSplit } from '../data/refer/grefcoco.js';
+import { GRefCoco, type GRefCocoSplit } from '../data/refer/refcoco.js';
 import { OwnData } from '../data/own/own-data.js';
 import { startDryRun } from '../engine/dry-run.js';
 import type { EngineName } from '../engine/engine.js';

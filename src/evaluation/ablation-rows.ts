@@ -1,7 +1,4 @@
-/**
- * The ablations of the paper as rows: which configuration of configs/ablations is trained, how it is asked, and what the
- * paper found. Data only.
- */
+/** The paper's ablations as data: configuration of configs/ablations, form of the questions, published figures. */
 import type { ExpressionForm } from '../systems/gsva/question-forms.js';
 import type { Direction, PaperFigures } from './ablation-table.js';
 

@@ -79,6 +79,16 @@ export interface ParsedAnswer {
   readonly unanswered: number;
 }
 
+/** Free questions of a person in several rounds. */
+export interface Chat {
+  /** New tokens of an answer at most, unless a caller has another limit. */
+  readonly maxTokens: number;
+  /** The question as typed; `isFirst`: the picture stands in this turn. */
+  turn(question: string, isFirst: boolean): Turn;
+  /** Tokens of an answer as text for people. */
+  shown(tokenizer: Tokenizer, ids: readonly number[]): string;
+}
+
 /** A system's way of asking and answering. */
 export interface Dialogue {
   /**
@@ -94,6 +104,7 @@ export interface Dialogue {
   /** Questions that are answered freely. */
   open(texts: readonly string[], form: string): readonly Asked[];
   match(parts: readonly AnswerPart[], texts: readonly string[]): ParsedAnswer;
+  readonly chat: Chat;
 }
 
 // ── pictures ─────────────────────────────────────────────────────────────────────────────────────────────────────────

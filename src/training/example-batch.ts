@@ -2,7 +2,7 @@
 import { MixedSampler } from '../data/sampling/mixed-sampler.js';
 import { SampleLoader } from '../data/sampling/sample-loader.js';
 import type { Lesson } from '../data/facts.js';
-import { WholeEpochs } from '../data/sampling/whole-epochs.js';
+import { WholeEpochs } from '../data/sampling/sample-source.js';
 import { tokenizeConversation } from '../data/text/conversation.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
 import { Random } from '../random.js';
@@ -32,7 +32,7 @@ export interface ExampleSample {
 }
 
 /**
- * What the first micro-batch of a run is made of.
+ * The first micro-batch of a run as text and masks.
  * @param tokenizer with the added tokens
  * @throws UserError where the data gives no samples
  */

@@ -12,11 +12,10 @@ import { type KindWeights, MixedSampler } from '../data/sampling/mixed-sampler.j
 import type { PreparedImage } from '../types.js';
 import { allEncoders, textEncoders } from '../data/image/prepare-image.js';
 import { type LoadedSample, SampleLoader } from '../data/sampling/sample-loader.js';
-import { type AnySet, imagesOf } from '../data/sampling/sample-source.js';
+import { type AnySet, imagesOf, WholeEpochs } from '../data/sampling/sample-source.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
 import type { Lesson, MakeLessons } from '../data/facts.js';
 import type { SampleOptions } from '../data/sampling/training-sample.js';
-import { WholeEpochs } from '../data/sampling/whole-epochs.js';
 import * as tf from '../engine/tf.js';
 import type { PendingFile } from '../io/atomic/pending-file.js';
 import { loadModelWeights, modelDirectoryFiles, type ModelMeta } from '../checkpoints/checkpoint-directory.js';

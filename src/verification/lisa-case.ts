@@ -35,7 +35,7 @@ export class LisaCase {
   readonly tensors: Recording;
   /** case.json */
   readonly json: JsonReader;
-  /** Of each picture. */
+  /** Sizes of each picture. */
   readonly sizes: readonly Geometry[];
 
   /** @throws UserError naming the file and the key or tensor at fault */

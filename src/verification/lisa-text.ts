@@ -21,8 +21,7 @@ import { LISA_TOKENS } from '../systems/shared/decision-tokens.js';
 import { ANSWERS, LONG_QUESTIONS, SHORT_QUESTIONS, withImage } from '../systems/shared/lisa-prompts.js';
 import { numbers, RECORDED_STYLES, recordedTurns } from './datasets-recorded.js';
 import { verifyLisaDatasets } from './lisa-datasets.js';
-import { Mismatches } from './mismatches.js';
-import type { VerifyItem } from './verify-item.js';
+import { Mismatches, type VerifyItem } from './verify-item.js';
 
 const NAME = "LISA's recorded texts";
 const ADVICE = 'Use the recorded folder lisa-text.';

@@ -11,17 +11,22 @@ import type { FeatureTensors, TrainingBatch } from '../systems/system.js';
 import { GradientAccumulator } from '../training/loop/gradient-accumulator.js';
 import { Schedule } from '../training/loop/schedule.js';
 import { AdamW } from '../training/optimizer/optimizer.js';
-import { largestDifference, largestMagnitude, relativeError, Worst } from './largest-difference.js';
+import {
+  Mismatches,
+  Worst,
+  largestDifference,
+  largestMagnitude,
+  relativeError,
+  type VerifyItem,
+} from './verify-item.js';
 import type { LisaBatch, LisaCase } from './lisa-case.js';
 import { featuresOf } from './lisa-forward.js';
-import { Mismatches } from './mismatches.js';
 import { pair, Recording } from './model-case.js';
-import type { VerifyItem } from './verify-item.js';
 
 const LOSS_TOLERANCE = 1e-5;
 const NORM_TOLERANCE = 1e-4;
 const GRADIENT_TOLERANCE = 1e-4;
-/** Of the last attention's scores, which add up what cancels. */
+/** Tolerance of the last attention's scores, which add up what cancels. */
 const SCORES = /\.final_attn_token_to_image\.[qk]_proj\./;
 const SCORE_TOLERANCE = 1e-3;
 /** Adding a number to every score of a softmax changes nothing: such gradients are rounding alone. */

@@ -52,7 +52,7 @@ export class Recording {
   get(name: string): RecordedTensor {
     const tensor = this.tensors.get(name);
     if (tensor === undefined)
-      throw new UserError(`Verifying with ${this.path}: it has no tensor "${name}". Copy the recording anew.`);
+      throw new UserError(`Verifying with ${this.path}: it has no tensor "${name}". Copy the recording again.`);
     return { shape: tensor.shape, data: toFloat32(tensor, name) };
   }
 }
@@ -149,7 +149,7 @@ export class ModelCase {
       if (!tf.util.arraysEqual([...shape], [answers.length, height, width])) {
         throw new UserError(
           `Verifying with ${this.tensors.path}: "gt_masks.${row}" has shape [${shape.join(', ')}], ` +
-            `expected [${answers.length}, ${height}, ${width}]. Copy the recording anew.`,
+            `expected [${answers.length}, ${height}, ${width}]. Copy the recording again.`,
         );
       }
       const masks = answers.flatMap((id, i) => {

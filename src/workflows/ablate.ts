@@ -1,11 +1,10 @@
 /**
- * The paper's ablations: makes the embedded benchmark's data, trains every row from the same start with the same budget,
- * measures it on val and writes the tables.
+ * The paper's ablations: makes the benchmark's data, trains every row from one start and budget, writes tables on val.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { GRefCoco } from '../data/refer/grefcoco.js';
+import { GRefCoco } from '../data/refer/refcoco.js';
 import type { ExpressionForm } from '../systems/gsva/question-forms.js';
 import { describeEngine, type EngineInfo, type EngineOptions } from '../engine/engine.js';
 import {

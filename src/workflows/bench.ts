@@ -38,7 +38,6 @@ export interface BenchResult {
   readonly peakRss: number;
   readonly baseline: Baseline | null;
   readonly products: readonly MatMulRow[];
-  /** With a sentence. */
   readonly loading: { readonly result: LoadingResult; readonly text: string } | null;
   readonly epochs: readonly { readonly result: EpochResult; readonly text: string }[];
 }

@@ -5,7 +5,7 @@ import { expect, test } from '@jest/globals';
 import ts from 'typescript';
 
 const COMMANDS =
-  'train|eval|vqa|segment|verify|report|convert|merge|export|inspect|data|demo|ablate|doctor|plan|bench|setup|models';
+  'train|eval|vqa|segment|chat|verify|report|convert|merge|export|inspect|data|demo|ablate|doctor|plan|bench|setup|models';
 const COMMAND = new RegExp(
   `\\bgsva (?:${COMMANDS})\\b|\\bnpx gsva\\b|\\bbin/gsva\\.js (?:${COMMANDS})\\b|\\bnpm ci\\b`,
 );

@@ -181,12 +181,10 @@ const PORTABLE: readonly string[] = [
 ];
 /** Files that are not split yet, and what of them the browser's part needs. */
 const NOT_SPLIT: Readonly<Record<string, string>> = {
-  'data/text/byte-level-files.ts': 'finds vocab.json and merges.txt in a folder',
   'data/text/sentencepiece-model.ts': 'reads tokenizer.model from a file, then its bytes',
   'data/text/tokenizer-files.ts': 'finds the files of a tokenizer in a folder',
-  'data/text/tokenizer-object.ts': 'reads JSON from a file, then checks it',
   'data/text/tokenizer.ts': 'Tokenizer.fromDirectory',
-  'features/image-key.ts': 'digest of a file; FeatureStore takes it without a choice',
+  'features/feature-store.ts': 'key of an image, a digest of its file',
   'io/atomic/atomic-file.ts': 'of json-file.ts, which also writes',
   'io/file-kind.ts': 'looks into a file to describe what it is instead of weights',
   'io/file-tensor.ts': 'reads a range of a file; the types of tensors are here too',

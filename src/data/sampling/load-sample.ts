@@ -8,7 +8,7 @@ import { prepareImage, textEncoders } from '../image/prepare-image.js';
 import type { DatasetKind, Facts } from '../facts.js';
 import type { RequestOf, SampleOptions, TrainingSample } from './training-sample.js';
 
-/** What all jobs of a worker have in common. */
+/** Settings shared by all jobs of a worker. */
 export interface LoadSettings {
   readonly sample: SampleOptions;
   readonly pictures: Pictures;

@@ -12,17 +12,17 @@ export interface Piece {
   readonly needs: readonly string[] | 'file';
   /** On the Hugging Face hub, `owner/name`; null elsewhere. */
   readonly hub: string | null;
-  /** Of the hub's folder, the files that are wanted; absent for all of it. */
+  /** Files wanted of the hub's folder; absent for all of it. */
   readonly files?: readonly string[];
   /** Or a pattern of those that are not. (Several patterns are written in different ways by old and new `hf`.) */
   readonly exclude?: string;
-  /** Of a file that is not on the hub. */
+  /** URL of a file that is not on the hub. */
   readonly url?: string;
   /** Page of its authors, or of those whom they name. */
   readonly source: string;
   /** Numbers in its weights that a model is made of; `most` where rows for added tokens may be there. */
   readonly numbers: { readonly least: number; readonly most: number };
-  /** Of the download. */
+  /** Size of the download. */
   readonly bytes: number;
   /** 'listed': as published. 'computed': its numbers in the 16 bits that it is published in; files add some KB. */
   readonly bytesAre: 'listed' | 'computed';

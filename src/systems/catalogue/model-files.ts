@@ -41,7 +41,7 @@ export function downloadBytes(model: ReleasedModel): ByteRange {
   return { least: others + least, most: others + most };
 }
 
-/** Of the folder that `gsva convert` makes: LLaMA in 16 bits where GSVA's own file has what was trained alone. */
+/** Bytes of the folder that `gsva convert` makes: LLaMA in 16 bits where GSVA's own file has what was trained alone. */
 export function convertedBytes({ backbone }: ReleasedModel): ByteRange {
   const { all, trained } = backbone.numbers;
   const encoders = backbone.clip.numbers.least + backbone.sam.numbers.least;

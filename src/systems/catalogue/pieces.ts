@@ -47,40 +47,39 @@ export const LLAMA_13B = llama('13b', LLAMA_13B_NUMBERS);
 export const LLAVA_7B_NUMBERS = llavaNumbers(LLAMA_7B_NUMBERS, 4096);
 export const LLAVA_13B_NUMBERS = llavaNumbers(LLAMA_13B_NUMBERS, 5120);
 
-const LLAVA = { part: 'mllm', needs: ['config.json', 'tokenizer.model'], source: LLAVA_ZOO } as const;
+function llava(place: string, title: string, numbers: Piece['numbers'], licence: string): Piece {
+  return {
+    place,
+    title,
+    part: 'mllm',
+    needs: ['config.json', 'tokenizer.model'],
+    hub: `liuhaotian/${place}`,
+    source: LLAVA_ZOO,
+    numbers,
+    bytes: HALF_BYTES * numbers.least,
+    bytesAre: 'computed',
+    licence,
+  };
+}
 
-export const LLAVA_7B_DELTA: Piece = {
-  ...LLAVA,
-  place: 'LLaVA-Lightning-7B-delta-v1-1',
-  title: 'LLaVA-Vicuna-7B v1.1, a delta to LLaMA-7B',
-  hub: 'liuhaotian/LLaVA-Lightning-7B-delta-v1-1',
-  numbers: LLAVA_7B_NUMBERS,
-  bytes: HALF_BYTES * LLAVA_7B_NUMBERS.least,
-  bytesAre: 'computed',
-  licence: "not established for this repository; its use has to comply with LLaMA's (LLaVA's model zoo)",
-};
-
-export const LLAVA_13B_DELTA: Piece = {
-  ...LLAVA,
-  place: 'LLaVA-13b-delta-v1-1',
-  title: 'LLaVA-Vicuna-13B v1.1, a delta to LLaMA-13B',
-  hub: 'liuhaotian/LLaVA-13b-delta-v1-1',
-  numbers: LLAVA_13B_NUMBERS,
-  bytes: HALF_BYTES * LLAVA_13B_NUMBERS.least,
-  bytesAre: 'computed',
-  licence: "Apache 2.0 (its card); its use has to comply with LLaMA's (LLaVA's model zoo)",
-};
-
-export const LLAVA_LLAMA_2_13B: Piece = {
-  ...LLAVA,
-  place: 'llava-llama-2-13b-chat-lightning-preview',
-  title: 'LLaVA-Llama-2-13B',
-  hub: 'liuhaotian/llava-llama-2-13b-chat-lightning-preview',
-  numbers: LLAVA_13B_NUMBERS,
-  bytes: HALF_BYTES * LLAVA_13B_NUMBERS.least,
-  bytesAre: 'computed',
-  licence: "the base's: Llama 2 Community Licence (LLaVA's model zoo)",
-};
+export const LLAVA_7B_DELTA = llava(
+  'LLaVA-Lightning-7B-delta-v1-1',
+  'LLaVA-Vicuna-7B v1.1, a delta to LLaMA-7B',
+  LLAVA_7B_NUMBERS,
+  "not established for this repository; its use has to comply with LLaMA's (LLaVA's model zoo)",
+);
+export const LLAVA_13B_DELTA = llava(
+  'LLaVA-13b-delta-v1-1',
+  'LLaVA-Vicuna-13B v1.1, a delta to LLaMA-13B',
+  LLAVA_13B_NUMBERS,
+  "Apache 2.0 (its card); its use has to comply with LLaMA's (LLaVA's model zoo)",
+);
+export const LLAVA_LLAMA_2_13B = llava(
+  'llava-llama-2-13b-chat-lightning-preview',
+  'LLaVA-Llama-2-13B',
+  LLAVA_13B_NUMBERS,
+  "the base's: Llama 2 Community Licence (LLaVA's model zoo)",
+);
 
 /** The whole CLIP is downloaded; its vision tower is used. */
 export const CLIP_L14: Piece = {

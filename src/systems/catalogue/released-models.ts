@@ -68,7 +68,7 @@ export const BACKBONES: readonly Backbone[] = [VICUNA_7B, VICUNA_13B, LLAMA_2_13
 
 type Named = ReleasedModel['named'];
 
-/** Of classic RES: masks, and boxes around them. */
+/** Figures of classic RES: masks, and boxes around them. */
 const RES_TABLES = [2, 3] as const;
 
 /** Splits in the order of the log: [gIoU, cIoU, N-acc, T-acc]. */

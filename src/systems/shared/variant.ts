@@ -2,10 +2,7 @@
 import { alsoCheck, flag, integer, object, readAs } from '../../schema.js';
 import { MORE_SEG_TOKENS } from './decision-tokens.js';
 
-/**
- * What a model's answers are made of: the rows of the paper's Tables 4 and 10 as data. Training, evaluation and
- * inference read it; a folder that says nothing of it holds GSVA as published.
- */
+/** Form of a model's answers; a folder without one holds GSVA as published. */
 export interface Variant {
   /** "Ref-Exp.+[SEG]": each token stands behind its expression; else "Sure, [SEG], [SEG].", or LISA's "It is [SEG].". */
   readonly expressionBeforeSeg: boolean;
@@ -16,7 +13,7 @@ export interface Variant {
   readonly multipleSeg: boolean;
   /** "[REJ] Token": absent targets are answered with [REJ]; else with [SEG], whose mask has to stay empty. */
   readonly reject: boolean;
-  /** Table 10: so many [SEG] embeddings, taken in turn by the place in the question; 1: all share one. */
+  /** Table 10: number of [SEG] embeddings, taken in turn by the place in the question; 1: all share one. */
   readonly segTokens: number;
   /** Without [REJ]: a mask of fewer pixels says that the target is absent. LISA's rule, not scaled with the image. */
   readonly minimumPixels: number;

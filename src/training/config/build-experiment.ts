@@ -33,7 +33,7 @@ import { BaseSamTask } from '../base/base-sam-task.js';
 import type { SceneData } from './data-config.js';
 import type { ExperimentConfig } from './experiment-config.js';
 import { type GroundingData, GroundingTask } from '../grounding-task.js';
-import { ScenePool } from '../base/scene-pool.js';
+import { ScenePool } from '../base/base-task.js';
 import type { TrainingTask } from '../loop/training-task.js';
 
 export interface Experiment {
@@ -49,7 +49,7 @@ export interface Experiment {
 /** Figures on the validation set; given by the caller, since evaluation is not training's business. */
 export type Validate = (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
 
-/** What has a row for every token. */
+/** Weights with a row for every token. */
 const VOCABULARY = /^(model\.embed_tokens|lm_head)\.weight$/;
 
 /**
@@ -208,7 +208,7 @@ export function baseTask(experiment: Experiment, data: SceneData): TrainingTask<
 
 /**
  * Start scales for training from scratch, as small transformers are usually given: embeddings of unit size, and residual
- * branches that together add about as much. LLaMA's N(0, 0.02) embeddings would be small beside the first layers'
+ * branches that together add about as much. LLaMA's N(0, 0.02) embeddings would be small next to the first layers'
  * outputs at this width.
  */
 function balanceResiduals(network: GroundingModel, { model }: ExperimentConfig): void {

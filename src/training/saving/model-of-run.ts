@@ -1,7 +1,4 @@
-/**
- * Which model a run trains: written out in its configuration, or that of the start model's folder, of which the
- * configuration replaces what it names.
- */
+/** Model that a run trains: as configured, or the start model's with the configuration's replacements. */
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -18,27 +15,25 @@ import { packagedPath } from '../../program.js';
 import { object, oneOf, readAs, text } from '../../schema.js';
 import { GSVA_VARIANT, type Variant, variantIn } from '../../systems/shared/variant.js';
 import type { ExperimentFile } from '../config/experiment-schema.js';
-import { merged } from '../config/extended-config.js';
+import { merged } from '../config/config-overrides.js';
 
 export interface ModelOfRun {
   readonly model: ModelConfig;
   /** Folder with the tokenizer's files. */
   readonly tokenizer: string;
   readonly conversation: ConversationStyle;
-  /** What answers are made of; as published unless the configuration or the start model say otherwise. */
+  /** Form of the answers; as published unless the configuration or the start model say otherwise. */
   readonly variant: Variant;
   /** Subjects that the model will know, in a few words; null: those of the start model, unless the data is one's own. */
   readonly knows: string | null;
 }
 
 const CONVERSATION = oneOf(CONVERSATION_STYLES);
-/** What a configuration has to say where no start model does. */
+/** Keys that a configuration needs without a start model. */
 const WITHOUT_START = object({ tokenizer: text(), conversation: CONVERSATION }).loose();
 
 /**
- * @param start the start model's folder; null for random weights
- * @param forPlan whether `plannedModel` stands in for a start folder that is absent
- * @throws UserError naming file and key
+ * @param start folder; null: random weights @param forPlan `plannedModel` may replace an absent one @throws UserError
  */
 export function readModelOfRun(file: ExperimentFile, path: string, start: string | null, forPlan: boolean): ModelOfRun {
   const { plannedModel, variant = GSVA_VARIANT, knows = null } = file;

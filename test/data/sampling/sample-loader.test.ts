@@ -10,8 +10,7 @@ import {
   SampleLoader,
   type SampleLoaderOptions,
 } from '../../../src/data/sampling/sample-loader.js';
-import type { AnySet, SampleSource } from '../../../src/data/sampling/sample-source.js';
-import { WholeEpochs } from '../../../src/data/sampling/whole-epochs.js';
+import { type AnySet, type SampleSource, WholeEpochs } from '../../../src/data/sampling/sample-source.js';
 import { UserError } from '../../../src/errors.js';
 import { Random } from '../../../src/random.js';
 import { FAKE_MAKERS, fakeLessons, fakeSet } from '../../helpers/fake-samples.js';

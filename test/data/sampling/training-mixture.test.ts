@@ -6,7 +6,7 @@ import { DATASET_NAMES, openTrainingSet } from '../../../src/data/dataset-regist
 import { MixedSampler } from '../../../src/data/sampling/mixed-sampler.js';
 import { type LoadedSample, SampleLoader } from '../../../src/data/sampling/sample-loader.js';
 import { DATASET_KINDS } from '../../../src/data/facts.js';
-import { WholeEpochs } from '../../../src/data/sampling/whole-epochs.js';
+import { WholeEpochs } from '../../../src/data/sampling/sample-source.js';
 import { Random } from '../../../src/random.js';
 import { gsvaLessons } from '../../../src/systems/gsva/lessons.js';
 
