@@ -98,7 +98,9 @@ describe('gsva train', () => {
     const [validation] = log.validations;
     const rates = ['gen_present_seg', 'gen_absent_rej', 'gen_unanswered', 'gen_seg_per_answer', 'gen_rej_per_answer'];
     expect(Object.keys(validation?.metrics ?? {})).toEqual(['gIoU', 'cIoU', 'N_acc', 'T_acc', ...rates]);
-    expect(readFileSync(join(out, 'summary.html'), 'utf8')).toMatch(/Free answers.*targets that are there, answered/s);
+    expect(readFileSync(join(out, 'summary.html'), 'utf8')).toMatch(
+      /Free answers.*targets that are present, answered/s,
+    );
     expect(readFileSync(join(out, 'loss.svg'), 'utf8')).toMatch(/^<svg[^]*<\/svg>\s*$/);
 
     const kept = readFileSync(join(out, 'last', 'model.safetensors'));
@@ -217,9 +219,13 @@ describe('gsva train', () => {
     [
       'an unknown key',
       ['--set', 'training.batchsize=4'],
-      /run\.json5: unknown key "batchsize" in "training".*batchSize/,
+      /run\.json5: unknown key "training\.batchsize"; did you mean "training\.batchSize"/,
     ],
-    ['a mistyped size', ['--set', 'model.lora.rank=4'], /run\.json5: model: unknown key "lora.rank"/],
+    [
+      'a mistyped size',
+      ['--set', 'model.lora.rank=4'],
+      /run\.json5: unknown key "model\.lora\.rank"; known are r, alpha/,
+    ],
     [
       'a value of another kind',
       ['--set', 'maxLength=long'],
