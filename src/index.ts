@@ -1,5 +1,5 @@
 /**
- * GSVA for TensorFlow.js: generalized referring segmentation by a multimodal LLM. See docs/api.md.
+ * Multimodal language models that ground their answers in pixels: load, ask, train, evaluate. See docs/api.md.
  *
  *     import { loadModel } from 'gsva';
  *
@@ -24,6 +24,20 @@ export type {
   SegmentOptions,
 } from './inference/reply.js';
 export { STATUS_MEANING } from './inference/reply.js';
+export { systems } from './workflows/systems.js';
+export type { SystemInfo } from './systems/system-info.js';
+export { dataset } from './workflows/dataset.js';
+export type { Dataset, DatasetExpression, DatasetImage, DatasetOptions, TargetMask } from './workflows/dataset.js';
+export { train, type TrainOptions, type TrainResult } from './workflows/train.js';
+export type { TrainingCalls, TrainingProgress } from './training/watching/training-observer.js';
+export type { AlarmRecord, TrainingEnd, UpdateRecord, ValidationRecord } from './training/watching/run-log.js';
+export type { OverfitResult } from './training/loop/overfit-result.js';
+export { evaluate, type EvaluateOptions, type EvaluateResult } from './workflows/evaluate.js';
+export type { RecordedResult } from './evaluation/records/record-figures.js';
+export type { ExpressionRecord, ImageRecord } from './evaluation/records/record.js';
+export { calibrate, type CalibrateOptions, type CalibrateResult } from './workflows/calibrate.js';
+export { convert, type ConvertOptions, type ConvertResult } from './workflows/convert.js';
+export type { FeatureCacheOptions, Progress, Watch } from './workflows/watch.js';
 export type { Abortable } from './abortable.js';
 export type { ModelMeta } from './checkpoints/model-meta.js';
 export type { EngineInfo, EngineName, EngineOptions } from './engine/engine.js';

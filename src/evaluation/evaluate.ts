@@ -4,6 +4,7 @@
  *
  * The model is not known here: whoever calls hands in a `Responder`.
  */
+import type { Abortable } from '../abortable.js';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { UserError } from '../errors.js';
 import type { Answer } from '../systems/system.js';
@@ -30,7 +31,7 @@ export interface EvaluationOptions extends RunOptions {
   readonly shard?: Shard;
   /** The shard's first images, as an interrupted run has recorded them: they are counted and not computed again. */
   readonly earlier?: readonly ImageRecord[];
-  readonly signal?: AbortSignal;
+  readonly signal?: Abortable | undefined;
 }
 
 /** A question that is about to be asked. */
@@ -168,7 +169,7 @@ class AnswersInTurn<Image> {
   }
 
   /** @param isDone the question was answered in an earlier run: nothing is generated for it */
-  async next(asked: Asked<Image>, isDone: boolean, signal: AbortSignal | undefined): Promise<Replies> {
+  async next(asked: Asked<Image>, isDone: boolean, signal: Abortable | undefined): Promise<Replies> {
     const forced: ForcedReply[] = [];
     for (const queue of this.queues) forced.push((await queue.next()).value as ForcedReply);
     const replies: Partial<Record<GresProtocol, ForcedReply | FreeReply>> = {};

@@ -1,10 +1,9 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 /** Trained models of any system, ready to be asked: `loadModel` of the library. */
 import type { EngineInfo, EngineOptions } from '../engine/engine.js';
-import { coded, UserError } from '../errors.js';
-import { readImage } from '../io/image/image-file.js';
+import { UserError } from '../errors.js';
 import type { ModelMeta } from '../checkpoints/model-meta.js';
-import type { RgbImage } from '../types.js';
+import { decodedImage } from './decoded-image.js';
 import { type EngineShare, shareEngine } from './engine-in-use.js';
 import { Lifetime } from './lifetime.js';
 import { loadPredictor, untrainedText } from './load-predictor.js';
@@ -93,7 +92,7 @@ export class GroundedModel {
     return this.use(async () => {
       this.predictor.checkQuestion(expressions, options);
       options.signal?.throwIfAborted();
-      return this.predictor.segment(await decoded(image), expressions, options);
+      return this.predictor.segment(await decodedImage(image), expressions, options);
     });
   }
 
@@ -111,7 +110,7 @@ export class GroundedModel {
       const asked = checkedQuestion(question);
       this.predictor.checkWords(asked);
       options.signal?.throwIfAborted();
-      const [encoded] = await this.predictor.encode([await decoded(image)], options.signal);
+      const [encoded] = await this.predictor.encode([await decodedImage(image)], options.signal);
       if (encoded === undefined) throw new Error('GroundedModel.reply: the image was not encoded');
       return this.predictor.converse(encoded, asked, options);
     });
@@ -126,7 +125,7 @@ export class GroundedModel {
       checkEncodeOptions(options);
       const { signal } = options;
       signal?.throwIfAborted();
-      const picture = await decoded(image);
+      const picture = await decodedImage(image);
       const { width, height } = picture;
       const [encoded] = await this.predictor.encode([picture], signal);
       if (encoded === undefined) throw new Error('GroundedModel.encode: the image was not encoded');
@@ -245,30 +244,4 @@ export async function loadModel(source?: ModelSource, options: LoadOptions = {})
     share.end();
     throw error;
   }
-}
-
-/** @throws UserError with the code 'bad-image' */
-function decoded(image: ImageSource): Promise<RgbImage> {
-  return coded('bad-image', async () =>
-    typeof image === 'string' || image instanceof Uint8Array ? readImage(image) : checkedImage(image),
-  );
-}
-
-function checkedImage(image: unknown): RgbImage {
-  const { data, height, width } = (typeof image === 'object' && image !== null ? image : {}) as Partial<RgbImage>;
-  if (!(data instanceof Uint8Array) || typeof height !== 'number' || typeof width !== 'number') {
-    throw new UserError(
-      'Reading the image: it is a path, the bytes of an image file (Uint8Array), or { data: Uint8Array, height, width }.',
-    );
-  }
-  const sized = Number.isSafeInteger(height) && Number.isSafeInteger(width) && height > 0 && width > 0;
-  if (!sized) {
-    throw new UserError(
-      `Reading the image: height and width are whole numbers from 1 up; found ${height} and ${width}.`,
-    );
-  }
-  if (data.length === height * width * 3) return { data, height, width };
-  throw new UserError(
-    `Segmenting: an image of ${height} × ${width} pixels needs ${height * width * 3} bytes of RGB, found ${data.length}.`,
-  );
 }

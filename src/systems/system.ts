@@ -13,6 +13,7 @@ import type { CompositeLayer } from '../nn/composite-layer.js';
 import type { Gradients } from '../nn/loss-parts.js';
 import type { MultimodalRows } from '../networks/multimodal-rows.js';
 import type { BinaryMask } from '../types.js';
+import type { SystemInfo } from './system-info.js';
 
 // ── words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -230,15 +231,6 @@ export interface Part {
   readonly startsRandom?: boolean;
 }
 
-/** What a system can do, so that commands can refuse in words what it cannot. */
-export interface Capabilities {
-  /** Says "absent" by a token of its own, whose probability can be held against a threshold. */
-  readonly rejects: boolean;
-  readonly boxes: boolean;
-  /** Pointed-at regions as part of a question. */
-  readonly regions: boolean;
-}
-
 /** Type and check of a system's part of config.json in one. */
 export interface ConfigSchema<C> {
   /** @throws UserError that names `source` and the key */
@@ -252,10 +244,7 @@ export interface ModelWords {
   readonly variant?: unknown;
 }
 
-export interface System<C = unknown> {
-  readonly name: string;
-  readonly paper: { readonly title: string; readonly url: string };
-  readonly can: Capabilities;
+export interface System<C = unknown> extends SystemInfo {
   readonly config: ConfigSchema<C>;
   readonly parts: readonly Part[];
   readonly recipe: Recipe;

@@ -33,6 +33,9 @@ export interface TrainingObserver {
   onEnd?(end: TrainingEnd): void;
 }
 
+/** Calls of a program while its training runs. */
+export type TrainingCalls = Pick<TrainingObserver, 'onUpdate' | 'onValidation' | 'onAlarm' | 'onCheckpoint'>;
+
 /** One observer that tells all of these, in order. */
 export function observers(...all: readonly TrainingObserver[]): TrainingObserver {
   return {
