@@ -73,7 +73,8 @@ const LORA = object({
 
 const TOKENS = object({
   seg: count('[SEG]'),
-  rej: count('[REJ]'),
+  rej: count('[REJ], of systems that refuse by a token').optional(),
+  im_patch: count('<im_patch>, of the first LISA').optional(),
   im_start: count('<im_start>'),
   im_end: count('<im_end>'),
   image: integer({ min: IMAGE_TOKEN_ID, max: IMAGE_TOKEN_ID }).describe('Stands where the image is inserted'),

@@ -1,12 +1,12 @@
 /** Numbers that are none: NaN and infinities, found fast enough to look for them always. */
 
-/** How many numbers are not finite, and where the first is. */
+/** The number of values that are not finite, and the first of them. */
 export interface NotFinite {
   readonly nan: number;
   readonly infinite: number;
-  /** Of all, in row-major order. */
+  /** Its position among all, in row-major order. */
   readonly first: number;
-  /** How many numbers there are. */
+  /** The number of all values. */
   readonly size: number;
 }
 

@@ -86,7 +86,7 @@ function nearestOf({ keys, path = [] }: { readonly keys: string[]; readonly path
   return nearest === null ? `known are ${known.join(', ')}.` : `did you mean "${pathText([...path, nearest])}"?`;
 }
 
-/** What a file says to editors, and nobody else reads. */
+/** Key of a file for editors, which nobody else reads. */
 export const EDITOR_KEY = { $schema: text().describe('JSON schema of the file, for editors').optional() };
 
 /** Refuses a value: the key below the checked one, as a dotted path or in steps, and what belongs there. */
@@ -127,7 +127,7 @@ export function readAs<S extends z.ZodType>(schema: S, value: unknown, source: s
   throw new UserError(`${source}: ${place} is ${what}, expected ${issue.message}.`);
 }
 
-/** Of a union the issues of the first alternative that the value seems to be: all of its issues lie inside the value. */
+/** In a union, the issues of the first alternative that the value seems to be: all of them lie inside the value. */
 function withinUnion(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
   if (issue.code !== 'invalid_union') return [issue];
   const meant = issue.errors.find((issues) => issues.length > 0 && issues.every(({ path }) => path.length > 0));

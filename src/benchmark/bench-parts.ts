@@ -3,7 +3,7 @@ import * as tf from '../engine/tf.js';
 import { DecodingSession } from '../inference/decoding-session.js';
 import { binaryMask } from '../inference/segment-result.js';
 import { teacherForce } from '../inference/teacher-forcing.js';
-import { system } from '../systems/gsva/system.js';
+import { systemOfConfig } from '../systems/of-config.js';
 import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { type EncodedImage, encodeImages, stackFeatures } from '../features/image-features.js';
 import { variablesOf } from '../systems/parts.js';
@@ -30,7 +30,7 @@ export class BenchParts {
     readonly gsva: LlavaSam,
   ) {
     const { model, workload } = config;
-    this.load = new RandomWorkload(model, workload, system.vocabulary(model, {}));
+    this.load = new RandomWorkload(model, workload, systemOfConfig(model, 'the model').vocabulary(model, {}));
     this.variables = variablesOf(gsva, GROUNDING_RECIPE.trains);
     this.step = GROUNDING_RECIPE.step(gsva, this.variables);
   }
@@ -106,7 +106,7 @@ export class BenchParts {
     const { gsva, load } = this;
     const [image] = await encodeImages(gsva, load.prepared.slice(0, 1));
     if (image === undefined) throw new Error('BenchParts: the image was not encoded');
-    const [answer] = await teacherForce(gsva, system.vocabulary(gsva.config, {}), [
+    const [answer] = await teacherForce(gsva, systemOfConfig(gsva.config, 'the model').vocabulary(gsva.config, {}), [
       { image, conversation: load.evaluated },
     ]);
     answer?.masks.map((mask) => binaryMask(mask));

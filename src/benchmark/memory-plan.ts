@@ -21,7 +21,7 @@ import type { Stage } from '../training/trainable.js';
 import { trainableVariables } from '../training/trainable.js';
 import { BenchParts } from './bench-parts.js';
 import type { PlanSource } from './plan-source.js';
-import { system } from '../systems/gsva/system.js';
+import { systemOfConfig } from '../systems/of-config.js';
 
 /** Parameters of one part of the model. */
 export interface PartSize {
@@ -190,6 +190,7 @@ async function trainingPeak(
   const tokenizer = Tokenizer.fromDirectory(experiment.tokenizer);
   tokenizer.addTokens(ADDED_TOKENS);
   const meta = { conversation: experiment.conversation, stage, description: '' };
+  const system = systemOfConfig(experiment.model, 'the plan');
   const task = baseTask({ system, config: experiment, gsva, tokenizer, meta, rounded: [] }, experiment.data);
   const stream = task.samples(new Random(1), () => undefined);
   const samples = await Promise.all(

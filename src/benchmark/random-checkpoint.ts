@@ -37,7 +37,7 @@ export async function writeRandomCheckpoint(
   config: ModelConfig,
   tokenizerDir: string,
   onTensor: (name: string) => void = () => undefined,
-): Promise<PublishedPaths & { readonly weights: string }> {
+): Promise<PublishedPaths & { readonly sam: string; readonly weights: string }> {
   if (!existsSync(dir)) throw new UserError(`Writing random weights: there is no folder ${dir}.`);
   const tensors = await randomTensors(config, onTensor);
   const paths = {

@@ -15,13 +15,16 @@ export interface WithoutLora {
   readonly merged: readonly string[];
 }
 
+type Rounding = 'once' | 'each step';
+
 const ADAPTER = /^(.*)\.lora_A\.default\.weight$/;
 
 /**
  * @param tensors by our names, without peft's prefix
+ * @param rounding of B·A: 'once', or after every step as peft rounds it in float32
  * @throws UserError for a model without adapters
  */
-export function mergeLora(config: ModelConfig, tensors: FileTensors): WithoutLora {
+export function mergeLora(config: ModelConfig, tensors: FileTensors, rounding: Rounding = 'once'): WithoutLora {
   const layers = [...tensors.keys()].flatMap((name) => ADAPTER.exec(name)?.[1] ?? []);
   if (layers.length === 0) throw new UserError('Merging LoRA: this model has no adapter; it is merged already.');
   const out = new Map([...tensors].filter(([name]) => !name.includes('.lora_')));
@@ -32,7 +35,7 @@ export function mergeLora(config: ModelConfig, tensors: FileTensors): WithoutLor
       if (tensor !== undefined) return tensor;
       throw new UserError(`Merging LoRA: the model lacks "${layer}.${part}".`);
     }) as [FileTensor, FileTensor, FileTensor];
-    out.set(`${layer}.weight`, folded(`${layer}.weight`, weight, a, b, scale));
+    out.set(`${layer}.weight`, folded(`${layer}.weight`, weight, a, b, scale, rounding));
   }
   return {
     config: { ...config, lora: { ...config.lora, r: 0 } },
@@ -41,7 +44,14 @@ export function mergeLora(config: ModelConfig, tensors: FileTensors): WithoutLor
   };
 }
 
-function folded(name: string, weight: FileTensor, a: FileTensor, b: FileTensor, scale: number): FileTensor {
+function folded(
+  name: string,
+  weight: FileTensor,
+  a: FileTensor,
+  b: FileTensor,
+  scale: number,
+  rounding: Rounding,
+): FileTensor {
   const [outputs = 0, inputs = 0] = weight.shape;
   const [rank = 0] = a.shape;
   const fits = a.shape[1] === inputs && b.shape[0] === outputs && b.shape[1] === rank;
@@ -54,16 +64,18 @@ function folded(name: string, weight: FileTensor, a: FileTensor, b: FileTensor, 
   const read = (): Float32Array => {
     const sum = Float32Array.from(numbersOf(weight, name));
     const [down, up] = [numbersOf(a, name), numbersOf(b, name)];
-    const row = new Float64Array(inputs);
+    const row = rounding === 'once' ? new Float64Array(inputs) : new Float32Array(inputs);
+    const early = rounding === 'once' ? scale : 1;
+    const delta = (value: number): number => (rounding === 'once' ? value : Math.fround(scale * value));
     for (let o = 0; o < outputs; o++) {
       row.fill(0);
       for (let k = 0; k < rank; k++) {
-        const factor = scale * (up[o * rank + k] as number);
+        const factor = early * (up[o * rank + k] as number);
         const from = k * inputs;
         for (let i = 0; i < inputs; i++) row[i] = (row[i] as number) + factor * (down[from + i] as number);
       }
       const to = o * inputs;
-      for (let i = 0; i < inputs; i++) sum[to + i] = (sum[to + i] as number) + (row[i] as number);
+      for (let i = 0; i < inputs; i++) sum[to + i] = (sum[to + i] as number) + delta(row[i] as number);
     }
     return sum;
   };

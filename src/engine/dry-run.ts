@@ -283,7 +283,7 @@ export async function startDryRun(kind: DryRunKind): Promise<PeakCounter> {
     for (const [kernelName, rule] of Object.entries(rules)) register(kernelName, name, rule);
     if (kind === 'fused') registerFusedGradients();
     else registerCompositeKernels(name);
-    // What is widened on the way is a block at a time, beside which a layer's own tensors are large.
+    // Only a block is widened at a time, small next to a layer's own tensors.
     registerPackedKernels<DryRunBackend>(name, {
       multiply: (on, x, { rows }) => on.make([...x.shape.slice(0, -1), rows]),
       multiplyBack: (on, dy, { columns }) => on.make([...dy.shape.slice(0, -1), columns]),

@@ -109,7 +109,7 @@ export async function hasRealGpu(): Promise<boolean> {
  */
 export async function openGpu(): Promise<OpenedGpu> {
   if (process.platform === 'linux') openVulkan();
-  const dawn = await importDawn();
+  const dawn = await importOptional<Dawn>('webgpu');
   const gpu = dawn.create([]);
   let adapter: GpuAdapter | null;
   try {
@@ -132,15 +132,15 @@ export async function openGpu(): Promise<OpenedGpu> {
   }
 }
 
-async function importDawn(): Promise<Dawn> {
-  const name = 'webgpu' as string; // optional: the compiler is not to look for it
+/** @throws UserError where the optional npm package cannot be loaded */
+export async function importOptional<Module>(name: string): Promise<Module> {
   try {
-    return (await import(name)) as Dawn;
+    return (await import(name)) as Module;
   } catch (error) {
     throw new UserError(
-      `Starting the engine webgpu: the npm package "webgpu" could not be loaded: ${messageOf(error)}. ` +
-        `Run ${reinstallCommand()} ` +
-        'without --omit=optional (it has binaries for Linux, macOS and Windows), or choose another --engine.',
+      `Starting the engine webgpu: the npm package "${name}" could not be loaded: ${messageOf(error)}. ` +
+        `Run ${reinstallCommand()} without --omit=optional (binaries exist for Linux, macOS and Windows), or choose ` +
+        'another --engine.',
     );
   }
 }

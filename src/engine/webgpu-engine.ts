@@ -2,14 +2,13 @@
  * The engine `webgpu`: TensorFlow.js's WebGPU backend, made for browsers, over Dawn in Node. Results are read
  * asynchronously only (`await tensor.data()`). The next read throws an error that the device reported.
  */
-import { UserError, messageOf } from '../errors.js';
+import { UserError } from '../errors.js';
 import { registerCompositeKernels } from './composite-kernels.js';
 import { registerPackedFormulas } from './packed-kernels.js';
 import * as tf from './tf.js';
-import { type GpuDevice, openGpu, type OpenedGpu } from './webgpu-device.js';
+import { type GpuDevice, importOptional, openGpu, type OpenedGpu } from './webgpu-device.js';
 import { type WebGpuBackend, registerWebGpuKernels } from './webgpu-kernels.js';
 import { registerBlockKernels } from './webgpu-blocks.js';
-import { reinstallCommand } from '../program.js';
 
 /** Bytes of unused buffers above which they are released, where they are more than those in use. */
 const LARGEST_POOL = 2 ** 29;
@@ -34,7 +33,7 @@ export async function startWebGpu(): Promise<string> {
   const opened = await openGpu();
   const removeNavigator = provideNavigator(opened);
   try {
-    const { WebGPUBackend } = await importBackend();
+    const { WebGPUBackend } = await importOptional<BackendModule>('@tensorflow/tfjs-backend-webgpu');
     // The module's own factory would ask for an adapter of its own, with lower limits.
     if (tf.engine().registryFactory['webgpu'] !== undefined) tf.removeBackend('webgpu');
     const backend = guarded(new WebGPUBackend(opened.device, opened.adapterInfo));
@@ -53,19 +52,6 @@ export async function startWebGpu(): Promise<string> {
   });
   inUse = opened;
   return opened.name;
-}
-
-async function importBackend(): Promise<BackendModule> {
-  const name = '@tensorflow/tfjs-backend-webgpu' as string; // optional: the compiler is not to look for it
-  try {
-    return (await import(name)) as BackendModule;
-  } catch (error) {
-    throw new UserError(
-      `Starting the engine webgpu: the npm package "${name}" could not be loaded: ${messageOf(error)}. ` +
-        `Run ${reinstallCommand()} ` +
-        'without --omit=optional, or choose another --engine.',
-    );
-  }
 }
 
 /**

@@ -12,7 +12,7 @@ import { ratio } from './metrics/mask-overlap.js';
 import type { ExpressionRecord } from './records/record.js';
 
 export interface Decision {
-  /** Of [REJ] against [SEG], in [0, 1]. */
+  /** Probability of [REJ] against [SEG], in [0, 1]. */
   readonly rejectProbability: number;
   readonly targetIsEmpty: boolean;
 }

@@ -41,7 +41,7 @@ interface Asked<Image> {
   readonly expressions: readonly string[];
   readonly answers: readonly Answer[];
   readonly logitRule: LogitRule;
-  /** Of all its masks. */
+  /** Pixels of all its masks. */
   readonly pixels: number;
 }
 

@@ -1,5 +1,6 @@
 /** How a model is named: a folder of ours, or the files that the published code is given. */
 import { relative, sep } from 'node:path';
+import type { ConversationStyle } from '../data/text/conversation.js';
 import { UserError } from '../errors.js';
 import { packagePath } from '../program.js';
 
@@ -9,12 +10,14 @@ export interface PublishedSource {
   readonly mllm: string;
   /** Folder of CLIP: config.json, weights. */
   readonly visionTower: string;
-  /** sam_vit_{b,l,h}.pth. */
-  readonly sam: string;
-  /** gsva-*.bin, or null for a model that GSVA's training starts from. */
+  /** sam_vit_{b,l,h}.pth; null for LISA, whose folder and training checkpoints hold it. */
+  readonly sam: string | null;
+  /** gsva-*.bin, or LISA's training checkpoint; null for LISA's folder, and for a model that training starts from. */
   readonly weights: string | null;
   /** Default: 'llava_v1' (Vicuna). */
-  readonly conversation?: 'llava_v1' | 'llava_llama_2' | 'plain';
+  readonly conversation?: ConversationStyle;
+  /** The system that the files are of; default: LISA without `sam`, GSVA with it. */
+  readonly system?: 'gsva' | 'lisa';
   /** Keys of config.json that replace what the files say. */
   readonly overrides?: readonly (readonly [key: string, value: unknown])[];
 }
@@ -34,8 +37,8 @@ export function packagedSource(source: ModelSource = 'tiny'): ModelSource {
   return typeof source === 'string' && PACKAGED.includes(source) ? packagePath('checkpoints', source) : source;
 }
 
-const FILES = ['mllm', 'visionTower', 'sam'] as const satisfies (keyof PublishedSource)[];
-const OTHERS = ['weights', 'conversation', 'overrides'] as const satisfies (keyof PublishedSource)[];
+const FILES = ['mllm', 'visionTower'] as const satisfies (keyof PublishedSource)[];
+const OTHERS = ['sam', 'weights', 'conversation', 'system', 'overrides'] as const satisfies (keyof PublishedSource)[];
 
 /**
  * Check of a program's source: that files are named, not that they exist.
@@ -46,7 +49,7 @@ export function checkSource(source: unknown): void {
   if (typeof source === 'object' && source !== null && isPublished(source as Record<string, unknown>)) return;
   throw new UserError(
     'Loading a model: the model is named by its folder (a text), or by published files: an object with mllm, visionTower, ' +
-      'sam and weights (texts; weights may be null), and conversation and overrides where needed.',
+      'sam and weights (texts; these two may be null), and conversation and overrides where needed.',
     'bad-model',
   );
 }
@@ -56,6 +59,7 @@ function isPublished(source: Record<string, unknown>): boolean {
   const isNamed = (path: unknown): boolean => typeof path === 'string' && path !== '';
   return (
     FILES.every((file) => isNamed(source[file])) &&
+    (source['sam'] === null || isNamed(source['sam'])) &&
     (source['weights'] === null || isNamed(source['weights'])) &&
     Object.keys(source).every((key) => known.includes(key))
   );

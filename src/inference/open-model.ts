@@ -11,12 +11,15 @@ import { UserError } from '../errors.js';
 import { resolveHubName } from '../io/cache/hub-cache.js';
 import type { FileTensors } from '../io/file-tensor.js';
 import { packagedPath } from '../program.js';
-import { ADDED_TOKENS, IGNORE_LABEL, IMAGE_TOKEN_ID } from '../special-tokens.js';
+import { publishedWords, specialTokens } from '../systems/shared/published/tokens.js';
 import { openSystem } from '../systems/index.js';
 import type { System, Vocabulary } from '../systems/system.js';
 import type { ModelSource, PublishedSource } from './model-source.js';
 
 export type { ModelSource, PublishedSource };
+
+/** Part of a trained model that no base has. */
+const TRAINED = 'model.text_hidden_fcs.0.0.weight';
 
 export interface OpenedModel {
   readonly system: System;
@@ -70,35 +73,16 @@ function openOwn(source: string): Opened {
 }
 
 function openPublished(source: PublishedSource): Opened {
-  const { conversation = 'llava_v1', overrides = [], mllm, visionTower, sam, weights } = source;
-  const tokensOf = (dir: string): TokenIds => specialTokens(dir);
+  const { overrides = [], mllm, visionTower, sam, weights } = source;
+  const system = source.system ?? (sam === null ? 'lisa' : 'gsva');
+  const words = publishedWords(system, resolveHubName(mllm, 'the multimodal LLM'));
+  const tokensOf = (dir: string): TokenIds => specialTokens(dir, words.tokens);
   const published = openPublishedModel(source, tokensOf, overrides);
   const { config, tensors, tokenizerDir } = published;
   const details = { mllm, visionTower, sam, weights };
-  const stage = weights === null ? 'base' : 'published';
-  const meta = { conversation, stage, description: weights ?? `${mllm} and ${sam}`, details };
+  const stage = weights !== null || tensors.has(TRAINED) ? 'published' : 'base';
+  const description = weights ?? (sam === null ? mllm : `${mllm} and ${sam}`);
+  const meta = { conversation: source.conversation ?? words.conversation, stage, description, details };
   const name = weights ?? mllm;
-  return { json: {}, config, meta, tensors, tokenizerDir, source: name, weightsPath: name, published };
-}
-
-/** Looked up by their text: an id that is taken for granted would be another token in another vocabulary. */
-function specialTokens(source: string): TokenIds {
-  const tokenizer = openTokenizer(source, { added: ADDED_TOKENS, addedTokenSpaces: 'kept' });
-  const idOf = (token: string): number => {
-    const id = tokenizer.tokenId(token);
-    if (id !== undefined) return id;
-    throw new UserError(`Reading the tokenizer of ${source}: it does not know ${token}, not even after adding it.`);
-  };
-  const [seg, rej, imStart, imEnd] = ADDED_TOKENS;
-  return {
-    seg: idOf(seg),
-    rej: idOf(rej),
-    imStart: idOf(imStart),
-    imEnd: idOf(imEnd),
-    image: IMAGE_TOKEN_ID,
-    ignore: IGNORE_LABEL,
-    pad: tokenizer.padId,
-    bos: tokenizer.bosId,
-    eos: tokenizer.eosId,
-  };
+  return { json: { system }, config, meta, tensors, tokenizerDir, source: name, weightsPath: name, published };
 }

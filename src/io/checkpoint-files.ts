@@ -15,7 +15,7 @@ export interface Checkpoint {
   readonly tensors: FileTensors;
   readonly files: readonly string[];
   readonly format: 'safetensors' | 'PyTorch';
-  /** Place of the tensors in a file of torch.save, and its other keys: '"model" (beside it: epoch)'; null: the top. */
+  /** Place of the tensors in a file of torch.save, and its other keys: '"model" (next to it: epoch)'; null: the top. */
   readonly within?: string | null;
 }
 
@@ -32,6 +32,8 @@ const IN_FOLDER = [
 const ADAPTER = 'adapter_model.';
 /** Trained weights other than the adapter, as LLaVA's trainer saves them next to it. */
 const BESIDE_ADAPTER = 'non_lora_trainables.bin';
+/** Parts that the first LISA has beside its language model. */
+const BESIDE_MODEL = ['pytorch_model-visual_model.bin', 'pytorch_model-text_hidden_fcs.bin'] as const;
 const ZIP_MAGIC = Buffer.from('PK');
 const PICKLE_MAGIC = 0x80;
 
@@ -42,7 +44,10 @@ const PICKLE_MAGIC = 0x80;
 export function openCheckpoint(path: string): Checkpoint {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined) throw new UserError(`Reading weights: there is no ${path}; check the path.`);
-  if (found.isDirectory()) return openCheckpoint(weightsOf(path));
+  if (found.isDirectory()) {
+    const beside = BESIDE_MODEL.map((name) => join(path, name)).filter((file) => existsSync(file));
+    return beside.reduce((all, file) => joined(all, openFile(file), file), openCheckpoint(weightsOf(path)));
+  }
   if (path.endsWith('.index.json')) return openShards(path);
   if (path.endsWith('.distcp')) {
     throw new UserError(`Reading weights: ${path} cannot be read: ${DISTRIBUTED.replace('FOLDER', dirname(path))}.`);
@@ -66,7 +71,7 @@ function placeOf(wrapper: string, others: ReadonlyMap<string, unknown>): string 
   const beside = [...others.keys()].filter((key) => !key.startsWith(`${wrapper}.`));
   const shown = beside.slice(0, 6).join(', ');
   const more = beside.length > 6 ? ` and ${beside.length - 6} more` : '';
-  return `"${wrapper}"${beside.length === 0 ? '' : ` (beside it: ${shown}${more})`}`;
+  return `"${wrapper}"${beside.length === 0 ? '' : ` (next to it: ${shown}${more})`}`;
 }
 
 function joined(first: Checkpoint, second: Checkpoint, path: string): Checkpoint {
@@ -113,7 +118,7 @@ function openShards(indexPath: string): Checkpoint {
     const file = place.string();
     // The name is joined to a folder: it must not lead out of it.
     if (basename(file) !== file || file === '..' || file.includes('\\') || file.endsWith('.index.json')) {
-      place.fail('the name of a file beside the index');
+      place.fail('the name of a file next to the index');
     }
     const shard = shards.get(file) ?? openCheckpoint(join(dirname(indexPath), file));
     shards.set(file, shard);

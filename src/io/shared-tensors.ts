@@ -1,5 +1,5 @@
 /**
- * Tensors that a model folder shares with the folder next to it, so that they are stored once. shared.json beside
+ * Tensors that a model folder shares with the folder next to it, so that they are stored once. shared.json next to
  * model.safetensors names them: `{ "folder": "../NAME", "tensors": { name: SHA-256 of its bytes } }`.
  */
 import { createHash } from 'node:crypto';

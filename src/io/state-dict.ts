@@ -30,7 +30,7 @@ const NO_WEIGHTS = /optim|sched|scaler|rng|callback|^grads?$/i;
 const AVERAGE = /ema|average|shadow|swa/i;
 const DEEPSPEED_OPTIMIZER =
   "it is DeepSpeed's states of an optimizer, one process's part of them, and holds no weights: those are in " +
-  'mp_rank_00_model_states.pt beside it (ZeRO 1 and 2), or come of python zero_to_fp32.py FOLDER OUT (ZeRO 3), which lies above it';
+  'mp_rank_00_model_states.pt next to it (ZeRO 1 and 2), or come of python zero_to_fp32.py FOLDER OUT (ZeRO 3), which lies above it';
 
 /** @throws by `fail`, which names the present keys */
 export function findStateDict(value: PickleValue, fail: Fail): StateDict {

@@ -2,7 +2,7 @@
 import * as tf from '../engine/tf.js';
 
 export interface SegmentGradients {
-  /** What the segment computed; owned by the caller. */
+  /** The segment's output; owned by the caller. */
   readonly value: tf.Tensor;
   /** Gradient of each input, zeros where the output does not depend on it; owned by the caller. */
   readonly inputs: tf.Tensor[];

@@ -146,12 +146,7 @@ export abstract class CompositeLayer extends tf.layers.Layer {
 
   /** Every unpacked parameter below this layer by hierarchical name, in declaration order. */
   namedParameters(prefix = ''): Map<string, Parameter> {
-    const all = new Map<string, Parameter>();
-    for (const [name, parameter] of this.parameters) all.set(prefix + name, parameter);
-    for (const [name, child] of this.children) {
-      for (const [path, parameter] of child.namedParameters(childPrefix(prefix, name))) all.set(path, parameter);
-    }
-    return all;
+    return this.collect((layer) => layer.parameters, prefix);
   }
 
   /** This layer ('') and every one below it by hierarchical name, in declaration order. */
@@ -162,10 +157,13 @@ export abstract class CompositeLayer extends tf.layers.Layer {
 
   /** Every packed parameter below this layer by hierarchical name, in declaration order. */
   packedParameters(prefix = ''): Map<string, PackedParameter> {
-    const all = new Map<string, PackedParameter>();
-    for (const [name, parameter] of this.packedMatrices) all.set(prefix + name, parameter);
+    return this.collect((layer) => layer.packedMatrices, prefix);
+  }
+
+  private collect<T>(own: (layer: CompositeLayer) => ReadonlyMap<string, T>, prefix: string): Map<string, T> {
+    const all = new Map([...own(this)].map(([name, value]) => [prefix + name, value]));
     for (const [name, child] of this.children) {
-      for (const [path, parameter] of child.packedParameters(childPrefix(prefix, name))) all.set(path, parameter);
+      for (const [path, value] of child.collect(own, childPrefix(prefix, name))) all.set(path, value);
     }
     return all;
   }

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { UserError } from '../errors.js';
 import { ADDON_FILE } from '../engine/tensorflow-installation.js';
-import type { CommandOptions, RunCommand } from './run-command.js';
+import type { RunCommand } from './run-command.js';
 
 /** Inputs of compiling and linking the addon. */
 export interface TensorflowLibrary {
@@ -61,14 +61,14 @@ export function versionOfHeaders(include: string): string | null {
 const NAPI_VERSION = 8;
 
 /** CXX of the environment, g++, c++ or clang++. @throws UserError when none starts. */
-export async function findCompiler(run: RunCommand, options: CommandOptions): Promise<string> {
+export async function findCompiler(run: RunCommand): Promise<string> {
   const named = process.env.CXX ?? '';
   for (const compiler of named === '' ? ['g++', 'c++', 'clang++'] : [named]) {
     try {
-      await run(compiler, ['--version'], options);
+      await run(compiler, ['--version']);
       return compiler;
     } catch {
-      options.signal?.throwIfAborted();
+      // The next one may start.
     }
   }
   throw new UserError(
@@ -91,15 +91,4 @@ export function addonArguments(folder: string, packageName: string, library: Ten
     `-Wl,-rpath,${library.runPath}`,
     ...['-o', join(folder, ADDON_FILE)],
   ];
-}
-
-export async function compileAddon(
-  compiler: string,
-  folder: string,
-  packageName: string,
-  library: TensorflowLibrary,
-  run: RunCommand,
-  options: CommandOptions,
-): Promise<void> {
-  await run(compiler, addonArguments(folder, packageName, library), options);
 }

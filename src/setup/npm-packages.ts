@@ -7,7 +7,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CORE_KEY } from '../engine/tensorflow-installation.js';
-import type { CommandOptions, RunCommand } from './run-command.js';
+import type { RunCommand } from './run-command.js';
 
 /** The version of all tfjs packages, as in package.json. */
 export const TFJS_VERSION = '4.22.0';
@@ -36,12 +36,7 @@ export function tfjsNodePackage(gpu: boolean): string {
   return gpu ? '@tensorflow/tfjs-node-gpu' : '@tensorflow/tfjs-node';
 }
 
-export async function installNpmPackages(
-  folder: string,
-  gpu: boolean,
-  run: RunCommand,
-  options: CommandOptions,
-): Promise<void> {
+export async function installNpmPackages(folder: string, gpu: boolean, run: RunCommand): Promise<void> {
   const dependencies: Record<string, string> = { [tfjsNodePackage(gpu)]: TFJS_VERSION, ...PACKAGES };
   for (const [name, code] of Object.entries(STAND_INS)) {
     const place = join('stand-ins', name.replace('@', '').replace('/', '-'));
@@ -55,10 +50,7 @@ export async function installNpmPackages(
   writeJson(join(folder, 'package.json'), { private: true, dependencies, overrides });
   const [command, ...first] = npmCommand();
   const flags = ['--ignore-scripts', '--install-links', '--no-package-lock', '--no-audit', '--no-fund'];
-  await run(command, [...first, 'install', ...flags, '--loglevel=error', '--prefix', folder], {
-    ...options,
-    cwd: folder,
-  });
+  await run(command, [...first, 'install', ...flags, '--loglevel=error', '--prefix', folder], { cwd: folder });
 }
 
 /** npm itself; the same npm where it runs this (`npm exec`, `npm run`). */

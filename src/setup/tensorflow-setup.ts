@@ -15,7 +15,7 @@ import { UserError, messageOf } from '../errors.js';
 import { writeDirectoryAtomic } from '../io/atomic/atomic-file.js';
 import {
   type TensorflowLibrary,
-  compileAddon,
+  addonArguments,
   findCompiler,
   findLibrary,
   libraryInSite,
@@ -25,7 +25,6 @@ import { TFJS_VERSION, installNpmPackages, npmCommand, tfjsNodePackage } from '.
 import type { RunCommand } from './run-command.js';
 import { addCuda, downloadWheel, findPython, tensorflowRequirement, unpackTensorflow } from './wheels.js';
 
-/** What to set up. */
 export interface SetupRequest {
   readonly folder: string;
   /** With CUDA. */
@@ -69,7 +68,10 @@ const SPACE_NEEDED = { cpu: 1.6 * GIB, gpu: 9 * GIB } as const;
  * Sets the engine up, or checks an equal installation.
  * @throws UserError naming the failed step, its reason, and advice; the folder is unchanged then
  */
-export async function setupTensorflow(request: SetupRequest, tools: SetupTools): Promise<SetupReport> {
+export async function setupTensorflow(request: SetupRequest, given: SetupTools): Promise<SetupReport> {
+  const { signal } = given;
+  const run: RunCommand = (command, args, options) => given.run(command, args, { ...options, signal });
+  const tools: SetupTools = { ...given, run };
   const steps = new Steps(tools);
   const source = sourceOf(request, tools.arch);
   const previous = readPrevious(request.folder);
@@ -78,8 +80,8 @@ export async function setupTensorflow(request: SetupRequest, tools: SetupTools):
       await steps.run('check', ADVICE.check, () => checked(previous.folder, tools));
       return { installation: previous, wasThere: true, steps: steps.reports };
     } catch (error) {
-      tools.signal.throwIfAborted();
-      tools.note(`what is there does not work (${messageOf(error)}): setting it up anew`);
+      signal.throwIfAborted();
+      tools.note(`the installation does not work (${messageOf(error)}): setting it up again`);
     }
   }
   await writeDirectoryAtomic(request.folder, (folder) => build(folder, request, source, steps, tools));
@@ -123,20 +125,20 @@ async function build(
   tools: SetupTools,
 ): Promise<void> {
   const { gpu, lib } = request;
-  const { run, signal } = tools;
+  const { run } = tools;
   const packageName = tfjsNodePackage(gpu);
   const programs = await steps.run('requirements', ADVICE.needs, () => findPrograms(request, tools));
   await steps.run('npm packages', ADVICE.npm, async () => {
-    await installNpmPackages(folder, gpu, run, { signal });
-    return { told: `${packageName} ${TFJS_VERSION}, without its install script`, value: null };
+    await installNpmPackages(folder, gpu, run);
+    return { result: `${packageName} ${TFJS_VERSION}, without its install script`, value: null };
   });
   const { library, version } =
     lib === null
       ? await unpack(folder, request, source, programs.python, steps, tools)
       : await steps.run('TensorFlow', ADVICE.lib, () => Promise.resolve(lookAt(lib)));
   await steps.run('addon', ADVICE.addon, async () => {
-    await compileAddon(programs.compiler, folder, packageName, library, run, { signal });
-    return { told: `compiled with ${programs.compiler}`, value: null };
+    await run(programs.compiler, addonArguments(folder, packageName, library));
+    return { result: `compiled with ${programs.compiler}`, value: null };
   });
   const note: InstallationNote = {
     version: INSTALLATION_VERSION,
@@ -157,16 +159,16 @@ interface Programs {
 }
 
 /** Finds everything before anything is downloaded. */
-async function findPrograms(request: SetupRequest, tools: SetupTools): Promise<Told<Programs>> {
+async function findPrograms(request: SetupRequest, tools: SetupTools): Promise<Outcome<Programs>> {
   const { gpu, wheel, lib, folder } = request;
-  const { run, signal } = tools;
+  const { run } = tools;
   requirePlatform(request, tools);
   if (lib === null) requireSpace(dirname(resolve(folder)), gpu);
-  const compiler = await findCompiler(run, { signal });
+  const compiler = await findCompiler(run);
   const [npm, ...first] = npmCommand();
-  await run(npm, [...first, '--version'], { signal });
-  const python = lib === null ? await findPython(wheel === null || gpu, run, { signal }) : '';
-  return { told: [compiler, 'npm', python].filter((name) => name !== '').join(', '), value: { compiler, python } };
+  await run(npm, [...first, '--version']);
+  const python = lib === null ? await findPython(wheel === null || gpu, run) : '';
+  return { result: [compiler, 'npm', python].filter((name) => name !== '').join(', '), value: { compiler, python } };
 }
 
 interface Unpacked {
@@ -183,15 +185,16 @@ async function unpack(
   steps: Steps,
   tools: SetupTools,
 ): Promise<Unpacked> {
-  const { run, signal, arch } = tools;
+  const { arch } = tools;
+  const runPython = (args: readonly string[]): Promise<string> => tools.run(python, args);
   const [site, wheels] = [join(folder, 'site'), join(folder, 'wheels')];
   mkdirSync(site);
   const { version, cuda } = await steps.run('TensorFlow', ADVICE.tensorflow, async () => {
     if (wheel === null) tools.note(`  downloading ${source} ...`);
-    const path = wheel ?? (await downloadWheel(python, source, wheels, arch, run, { signal }));
-    const metadata = await unpackTensorflow(python, path, site, run, { signal });
+    const path = wheel ?? (await downloadWheel(runPython, source, wheels, arch));
+    const metadata = await unpackTensorflow(runPython, path, site);
     rmSync(wheels, { recursive: true, force: true });
-    return { told: `TensorFlow ${metadata.version ?? 'of unknown version'} (${source})`, value: metadata };
+    return { result: `TensorFlow ${metadata.version ?? 'of unknown version'} (${source})`, value: metadata };
   });
   if (gpu) {
     await steps.run('CUDA libraries', ADVICE.cuda, async () => {
@@ -199,24 +202,24 @@ async function unpack(
       const note = (line: string): void => {
         tools.note(line);
       };
-      const parts = await addCuda(python, cuda, { wheels, site }, arch, run, { signal, note });
+      const parts = await addCuda(runPython, cuda, { wheels, site }, { arch, note });
       if (parts.length === 0) throw new UserError("NVIDIA's wheels brought no libraries");
       rmSync(wheels, { recursive: true, force: true });
-      return { told: parts.join(', '), value: null };
+      return { result: parts.join(', '), value: null };
     });
   }
   return { library: libraryInSite(site), version };
 }
 
-function lookAt(lib: string): Told<Unpacked> {
+function lookAt(lib: string): Outcome<Unpacked> {
   const library = findLibrary(lib);
   const version = versionOfHeaders(library.include);
   const name = version === null ? 'TensorFlow' : `TensorFlow ${version}`;
-  return { told: `${name} in ${library.runPath}, used where it is`, value: { library, version } };
+  return { result: `${name} in ${library.runPath}, used where it is`, value: { library, version } };
 }
 
-async function checked(folder: string, tools: SetupTools): Promise<Told<null>> {
-  return { told: await tools.check(folder), value: null };
+async function checked(folder: string, tools: SetupTools): Promise<Outcome<null>> {
+  return { result: await tools.check(folder), value: null };
 }
 
 /** Source of TensorFlow, in the note's words. */
@@ -257,8 +260,8 @@ function requireSpace(folder: string, gpu: boolean): void {
 }
 
 /** Result of a step, and its report. */
-interface Told<T> {
-  readonly told: string;
+interface Outcome<T> {
+  readonly result: string;
   readonly value: T;
 }
 
@@ -268,13 +271,13 @@ class Steps {
 
   constructor(private readonly tools: Pick<SetupTools, 'note' | 'signal'>) {}
 
-  async run<T>(step: string, advice: string, work: () => Promise<Told<T>>): Promise<T> {
+  async run<T>(step: string, advice: string, work: () => Promise<Outcome<T>>): Promise<T> {
     this.tools.signal.throwIfAborted();
     this.tools.note(`${step} ...`);
     const startedAt = performance.now();
     try {
-      const { told, value } = await work();
-      this.reports.push({ step, result: told, seconds: (performance.now() - startedAt) / 1000 });
+      const { result, value } = await work();
+      this.reports.push({ step, result, seconds: (performance.now() - startedAt) / 1000 });
       return value;
     } catch (error) {
       this.tools.signal.throwIfAborted();

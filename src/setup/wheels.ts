@@ -5,21 +5,14 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { UserError } from '../errors.js';
-import type { CommandOptions, RunCommand } from './run-command.js';
+import type { RunCommand } from './run-command.js';
 
 /** The tested version of TensorFlow; --wheel takes another. */
 export const TENSORFLOW_VERSION = '2.21.0';
 
 /** pip's names of this platform: any Python's wheel holds the same libraries, so one version is requested. */
 const WHEEL_PYTHON = ['--python-version=3.11', '--implementation=cp', '--abi=cp311', '--only-binary=:all:'];
-const MANYLINUX = [
-  'manylinux_2_28',
-  'manylinux_2_27',
-  'manylinux_2_17',
-  'manylinux2014',
-  'manylinux2010',
-  'manylinux1',
-];
+const MANYLINUX = ['_2_28', '_2_27', '_2_17', '2014', '2010', '1'];
 
 /** Wanted members of a wheel: TensorFlow's libraries, the headers of its C API, NVIDIA's libraries. */
 const WANTED = [
@@ -32,6 +25,8 @@ const WANTED = [
   'nvidia/*/lib/*',
 ];
 
+const NEEDED = ['libtensorflow_cc.so.2', 'libtensorflow_framework.so.2', 'include/tensorflow/c/eager/c_api.h'];
+
 /** Unpacks the members of a wheel that match a pattern, and prints its METADATA. */
 const UNPACK = `
 import fnmatch, sys, zipfile
@@ -43,6 +38,9 @@ with zipfile.ZipFile(wheel) as archive:
         elif name.endswith('.dist-info/METADATA') and name.count('/') == 1:
             sys.stdout.write(archive.read(name).decode('utf-8'))
 `;
+
+/** Python, started with these arguments. @returns its output */
+export type RunPython = (args: readonly string[]) => Promise<string>;
 
 /** Metadata of a wheel. */
 export interface WheelMetadata {
@@ -58,16 +56,15 @@ export function tensorflowRequirement(gpu: boolean, arch: string): string {
 }
 
 /** python3, or python. @throws UserError when neither starts. */
-export async function findPython(withPip: boolean, run: RunCommand, options: CommandOptions): Promise<string> {
+export async function findPython(withPip: boolean, run: RunCommand): Promise<string> {
   for (const python of ['python3', 'python']) {
     try {
-      await run(python, withPip ? ['-m', 'pip', '--version'] : ['--version'], options);
+      await run(python, withPip ? ['-m', 'pip', '--version'] : ['--version']);
       return python;
     } catch (error) {
-      options.signal?.throwIfAborted();
       if (python === 'python') {
         const what = withPip ? 'Python with pip, which downloads TensorFlow,' : 'Python, which unpacks the wheel,';
-        throw new UserError(`${what} is not there (${error instanceof Error ? error.message : 'it does not start'})`);
+        throw new UserError(`${what} is missing (${error instanceof Error ? error.message : 'it does not start'})`);
       }
     }
   }
@@ -76,49 +73,31 @@ export async function findPython(withPip: boolean, run: RunCommand, options: Com
 
 /** Downloads the wheel of one requirement, without dependencies, into `folder`. @returns its path */
 export async function downloadWheel(
-  python: string,
+  python: RunPython,
   requirement: string,
   folder: string,
   arch: string,
-  run: RunCommand,
-  options: CommandOptions,
 ): Promise<string> {
   const machine = arch === 'arm64' ? 'aarch64' : 'x86_64';
-  const platforms = MANYLINUX.map((name) => `--platform=${name}_${machine}`);
+  const platforms = MANYLINUX.map((name) => `--platform=manylinux${name}_${machine}`);
   mkdirSync(folder, { recursive: true });
   const before = new Set(readdirSync(folder));
   const flags = ['--no-deps', '--disable-pip-version-check', '--quiet', ...WHEEL_PYTHON, ...platforms];
-  await run(python, ['-m', 'pip', 'download', ...flags, `--dest=${folder}`, requirement], options);
+  await python(['-m', 'pip', 'download', ...flags, `--dest=${folder}`, requirement]);
   const found = readdirSync(folder).find((name) => name.endsWith('.whl') && !before.has(name));
   if (found === undefined) throw new UserError(`pip downloaded no wheel for ${requirement}`);
   return join(folder, found);
 }
 
 /** Unpacks the wanted members of a wheel into `site`. @throws UserError when it is no wheel */
-export async function unpackWheel(
-  python: string,
-  wheel: string,
-  site: string,
-  run: RunCommand,
-  options: CommandOptions,
-): Promise<WheelMetadata> {
-  return parseMetadata(await run(python, ['-c', UNPACK, wheel, site, ...WANTED], options));
+async function unpackWheel(python: RunPython, wheel: string, site: string): Promise<WheelMetadata> {
+  return parseMetadata(await python(['-c', UNPACK, wheel, site, ...WANTED]));
 }
 
 /** Unpacks TensorFlow's wheel. @throws UserError when it has no C library for Linux */
-export async function unpackTensorflow(
-  python: string,
-  wheel: string,
-  site: string,
-  run: RunCommand,
-  options: CommandOptions,
-): Promise<WheelMetadata> {
-  const metadata = await unpackWheel(python, wheel, site, run, options);
-  for (const needed of [
-    'libtensorflow_cc.so.2',
-    'libtensorflow_framework.so.2',
-    'include/tensorflow/c/eager/c_api.h',
-  ]) {
+export async function unpackTensorflow(python: RunPython, wheel: string, site: string): Promise<WheelMetadata> {
+  const metadata = await unpackWheel(python, wheel, site);
+  for (const needed of NEEDED) {
     if (!existsSync(join(site, 'tensorflow', needed))) {
       throw new UserError(`${basename(wheel)} has no tensorflow/${needed}: it is no TensorFlow 2 wheel for Linux`);
     }
@@ -128,24 +107,22 @@ export async function unpackTensorflow(
 
 /** Downloads and unpacks NVIDIA's wheels one by one: together they are 3 GB. @returns their folders */
 export async function addCuda(
-  python: string,
+  python: RunPython,
   requirements: readonly string[],
   folders: { readonly wheels: string; readonly site: string },
-  arch: string,
-  run: RunCommand,
-  options: CommandOptions & { readonly note: (line: string) => void },
+  { arch, note }: { readonly arch: string; readonly note: (line: string) => void },
 ): Promise<readonly string[]> {
   for (const [i, requirement] of requirements.entries()) {
-    options.note(`  ${requirement} (${i + 1} of ${requirements.length})`);
-    const wheel = await downloadWheel(python, requirement, folders.wheels, arch, run, options);
-    await unpackWheel(python, wheel, folders.site, run, options);
+    note(`  ${requirement} (${i + 1} of ${requirements.length})`);
+    const wheel = await downloadWheel(python, requirement, folders.wheels, arch);
+    await unpackWheel(python, wheel, folders.site);
     rmSync(wheel);
   }
   return cudaFolders(folders.site);
 }
 
 /** The parts of CUDA in a site: TensorFlow looks for each at ../nvidia/PART/lib from its own folder. */
-export function cudaFolders(site: string): readonly string[] {
+function cudaFolders(site: string): readonly string[] {
   const nvidia = join(site, 'nvidia');
   if (!existsSync(nvidia)) return [];
   return readdirSync(nvidia)

@@ -1,10 +1,9 @@
 /**
- * What the base's LLM learns to say about scenes, before it has heard of [SEG] or [REJ].
+ * Texts for the base's LLM about scenes, before it knows [SEG] or [REJ].
  *
- * Captions come first: all that is there, each with its place, in any order. To write "red" is to count what the vision
- * tokens hold; to go on with "circle d6" is to look up the red thing among them. Grounding follows: a list of
- * expressions, each answered with the places of what fits it, or "no": now what is found must also be compared with what
- * was asked.
+ * Captions come first: all objects, each with its place, in any order. Writing "red" counts what the vision tokens hold;
+ * continuing with "circle d6" finds the red thing among them. Grounding follows: a list of expressions, each answered
+ * with the places of the fitting objects, or "no", so that the found objects must also be compared with the question.
  *
  * A place is a cell of an 8×8 grid over the image: columns a–h from the left, rows 1–8 from the top.
  */

@@ -2,8 +2,10 @@
  * The picture of a scene: noisy grey or brownish ground, textured shapes with a darkened rim and anti-aliased edges. A
  * pure function of the scene; all noise comes from its `noiseSeed`.
  */
-import type { RgbImage } from '../types.js';
+import { writeFile } from 'node:fs/promises';
+import { encodeJpeg } from '../io/image/image-file.js';
 import { Random } from '../random.js';
+import type { RgbImage } from '../types.js';
 import type { Scene, SceneObject } from './scene.js';
 import { COLOUR_RGB, insideDistance, outlineBounds } from './shapes.js';
 
@@ -16,6 +18,7 @@ const RIM_DARKNESS = 0.3;
 const NOISE_CELL = 22;
 const NOISE_AMPLITUDE = 26;
 const GRAIN_AMPLITUDE = 9;
+const JPEG_QUALITY = 90;
 
 /** Renders a scene at its own size. */
 export function renderScene(scene: Scene): RgbImage {
@@ -25,6 +28,13 @@ export function renderScene(scene: Scene): RgbImage {
     paintObject(scene, object, pixels, random.fork(index));
   });
   return { width: scene.width, height: scene.height, data: addGrain(pixels, random) };
+}
+
+/** Pictures encoded and written while the next scenes are rendered. */
+export const IMAGES_AT_ONCE = 8;
+
+export async function writePicture(path: string, scene: Scene): Promise<void> {
+  await writeFile(path, await encodeJpeg(renderScene(scene), JPEG_QUALITY));
 }
 
 /** Float RGB of the ground: base colour plus one field of smooth noise for brightness and a weaker one for warmth. */

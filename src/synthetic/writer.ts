@@ -3,12 +3,11 @@
  * the parameters and counts, and, where asked for, the sets of the pretraining mixture (mixture/). The same parameters give the same bytes; a folder is there completely or not at all.
  */
 import { existsSync, readdirSync, statSync } from 'node:fs';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 
 import { UserError, messageOf } from '../errors.js';
 import { writeDirectoryAtomic, writeFileAtomic } from '../io/atomic/atomic-file.js';
-import { encodeJpeg } from '../io/image/image-file.js';
 import { writeJson } from '../io/json/json-file.js';
 import type { GRefCocoSplit } from '../data/refer/grefcoco.js';
 import { EXPRESSION_KINDS, type ExpressionKind, sceneExpressions } from './expressions.js';
@@ -21,7 +20,7 @@ import {
   recordsOf,
 } from './records.js';
 import { type MixtureSizes, mixtureImages, writeMixture } from './mixture/mixture-writer.js';
-import { renderScene } from './render.js';
+import { IMAGES_AT_ONCE, writePicture } from './render.js';
 import { sceneRandom, synthScene } from './scene.js';
 
 export interface SynthOptions {
@@ -62,16 +61,13 @@ export interface SynthSummary {
 }
 
 const SUMMARY_FILE = 'synth.json';
-const JPEG_QUALITY = 90;
-/** Encoded and written while the next scenes are rendered. */
-const IMAGES_AT_ONCE = 8;
 /** Keeps grefs(unc).json below the longest text that can be read in one piece. */
 const MAX_EXPRESSIONS = 1_000_000;
 
 /**
  * Writes train, val, testA and testB, all drawn from the same distribution of scenes.
  * @param dir is made; it may exist where it is empty, or where `overwrite` is set and it holds such a dataset
- * @param onProgress is told the images done, first 0; what it throws ends the work, leaving `dir` as it was
+ * @param onProgress is called with the images done, first 0; its error ends the work, leaving `dir` as it was
  * @throws UserError where a number is out of range, `dir` is in use or cannot be written
  */
 export async function writeSynthDataset(
@@ -124,7 +120,7 @@ async function writeImage(
   const scene = synthScene(seed, split, index);
   const expressions = sceneExpressions(scene, sceneRandom(seed, split, index).fork(1), expressionsPerImage);
   const records = recordsOf(scene, expressions, split, index);
-  await writeFile(join(imageDir, records.image.file_name), await encodeJpeg(renderScene(scene), JPEG_QUALITY));
+  await writePicture(join(imageDir, records.image.file_name), scene);
   return records;
 }
 

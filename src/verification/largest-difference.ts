@@ -26,3 +26,26 @@ export function toleranceItem(item: string, largestError: number, tolerance: num
     ? { item, largestError, tolerance, pass }
     : { item, largestError, tolerance, pass, detail };
 }
+
+export function relativeError(found: number, expected: number): number {
+  const error = largestDifference([found], [expected]);
+  return expected === 0 ? error : error / Math.abs(expected);
+}
+
+/** The worst of many comparisons, for one line. */
+export class Worst {
+  private error = -1;
+  private name = '';
+  count = 0;
+
+  add(name: string, error: number): void {
+    this.count++;
+    if (error > this.error) [this.error, this.name] = [error, name];
+  }
+
+  item(title: string, tolerance: number, remark: string): VerifyItem {
+    if (this.count === 0)
+      return { item: title, largestError: Infinity, tolerance, pass: false, detail: 'nothing was compared' };
+    return toleranceItem(`${title} (worst of ${this.count})`, this.error, tolerance, `${remark}; worst: ${this.name}`);
+  }
+}

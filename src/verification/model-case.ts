@@ -171,7 +171,7 @@ export class ModelCase {
   }
 }
 
-function pair(place: JsonReader): [number, number] {
+export function pair(place: JsonReader): [number, number] {
   const [first, second, ...others] = place.numbers();
   if (first === undefined || second === undefined || others.length > 0) return place.fail('two numbers');
   return [first, second];

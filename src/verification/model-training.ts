@@ -11,7 +11,7 @@ import { MultimodalRows } from '../networks/multimodal-rows.js';
 import { variablesOf } from '../systems/parts.js';
 import { GROUNDING_RECIPE } from '../systems/shared/llava-sam-step.js';
 import type { TrainingBatch, TrainingStep } from '../systems/system.js';
-import { largestDifference, largestMagnitude, toleranceItem } from './largest-difference.js';
+import { largestDifference, largestMagnitude, relativeError, toleranceItem, Worst } from './largest-difference.js';
 import { Mismatches } from './mismatches.js';
 import { type ModelCase, Recording } from './model-case.js';
 import type { VerifyItem } from './verify-item.js';
@@ -80,24 +80,6 @@ async function verifyOnePass(
     return [...lossItems, ...(await compareGradients(gsva, recorded, gradients, trainable))];
   } finally {
     tf.dispose([...gradients.values()]);
-  }
-}
-
-/** The worst of many comparisons, for one line. */
-class Worst {
-  private error = -1;
-  private name = '';
-  private count = 0;
-
-  add(name: string, error: number): void {
-    this.count++;
-    if (error > this.error) [this.error, this.name] = [error, name];
-  }
-
-  item(title: string, tolerance: number, remark: string): VerifyItem {
-    if (this.count === 0)
-      return { item: title, largestError: Infinity, tolerance, pass: false, detail: 'nothing was compared' };
-    return toleranceItem(`${title} (worst of ${this.count})`, this.error, tolerance, `${remark}; worst: ${this.name}`);
   }
 }
 
@@ -201,9 +183,4 @@ async function compareParameters(gsva: LlavaSam, recorded: ModelCase): Promise<V
   }
   const remark = `relative to the largest entry; ${noise} k_proj.bias left out, which Adam moves by rounding noise alone`;
   return [worst.item('updates: parameters afterwards', PARAMETER_TOLERANCE, remark)];
-}
-
-function relativeError(found: number, expected: number): number {
-  const error = largestDifference([found], [expected]);
-  return expected === 0 ? error : error / Math.abs(expected);
 }

@@ -76,13 +76,33 @@ export const SUBJECTS: readonly Subject[] = [
   },
   {
     system: 'lisa',
+    kind: 'model',
+    telling: 'case.safetensors',
+    json: 'case.json',
+    mark: ['batch_a'],
+    required: ['config.json', ...MODEL],
+    isModel: true,
+    verify: async (folder, source) =>
+      (await import('./lisa-model.js')).verifyLisaModel(folder, await subjectOf(source)),
+  },
+  {
+    system: 'lisa',
     kind: 'metrics',
     telling: 'predictions.safetensors',
     json: 'case.json',
     mark: ['*', 'pictures'],
     verify: async (folder) => (await import('./lisa-metrics.js')).verifyLisaMetrics(folder),
   },
-  // Its token ids, and the facts of its conversations, are those of the sibling folders.
+  {
+    system: 'lisa',
+    kind: 'checkpoints',
+    telling: 'expected.json',
+    json: 'expected.json',
+    mark: ['chat'],
+    required: ['expected.safetensors', 'lisa', 'clip'],
+    verify: async (folder) => (await import('./lisa-checkpoints.js')).verifyLisaCheckpoints(folder),
+  },
+  // As for GSVA: the tokenizer and the datasets are siblings.
   {
     system: 'lisa',
     kind: 'text',

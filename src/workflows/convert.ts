@@ -21,6 +21,8 @@ import { writeShardedTorch, writeTorchCheckpoint } from '../io/torch/torch-write
 import { TOKENIZER_FILES, writeModelDescription } from '../checkpoints/checkpoint-directory.js';
 import { addDelta, refuseOtherSizes } from '../systems/shared/published/llava-delta.js';
 import { modelCard } from '../checkpoints/model-card.js';
+import type { ModelConfig } from '../config.js';
+import { lisaJsonFiles, lisaTensors } from '../systems/shared/published/lisa-files.js';
 import { mergeLora } from '../checkpoints/merge-lora.js';
 import {
   clipConfigJson,
@@ -159,20 +161,32 @@ export async function addLlavaDelta(options: DeltaOptions): Promise<WrittenModel
   return written(options, outputs);
 }
 
+type ExportFormat = 'pytorch' | 'hf' | 'lisa';
+
 export interface ExportOptions extends ConvertOptions {
-  /** llava/ and clip/ as pytorch_model.bin, or as model.safetensors. */
-  readonly format: 'pytorch' | 'hf';
+  /**
+   * llava/ and clip/ as pytorch_model.bin, or as model.safetensors; lisa/ and clip/ as LISA is published, in whole.
+   * Default: that of the model's system.
+   */
+  readonly format?: ExportFormat;
   readonly parts: readonly ('mllm' | 'vision-tower' | 'sam' | 'weights')[];
 }
 
-/** Writes the files that the published code loads: llava/, clip/, sam.pth, gsva.bin. */
-export async function exportModel(options: ExportOptions): Promise<WrittenModel> {
+/** Writes the files that the published code loads: llava/, clip/, sam.pth, gsva.bin; or lisa/, clip/. */
+export async function exportModel(options: ExportOptions): Promise<WrittenModel & { readonly format: ExportFormat }> {
   checkOut(options.out);
   const opened = await openModel(options.source);
   await checkModel(opened);
-  const { config, tokenizerDir } = opened;
-  const { shardBytes = SHARD_BYTES, parts } = options;
-  const shards = options.format === 'pytorch' ? writeShardedTorch : writeShardedSafetensors;
+  const { config, tokenizerDir, system } = opened;
+  const isLisa = system.name === 'lisa';
+  const { shardBytes = SHARD_BYTES, parts, format = isLisa ? 'lisa' : 'pytorch' } = options;
+  if (isLisa !== (format === 'lisa')) {
+    throw new UserError(
+      `Exporting ${opened.source}: it is a model of ${system.name}, which the format ${format} cannot hold. Leave out --format.`,
+    );
+  }
+  if (isLisa) return { ...(await exportLisa(opened, options)), format };
+  const shards = format === 'pytorch' ? writeShardedTorch : writeShardedSafetensors;
   const all: Written[] = [];
   await write(options.out, (out) => {
     for (const part of parts) {
@@ -182,21 +196,50 @@ export async function exportModel(options: ExportOptions): Promise<WrittenModel>
       all.push(...outputs);
       if (part === 'sam') writeTorchCheckpoint(join(out, 'sam.pth'), outputs);
       else if (part === 'weights') writeTorchCheckpoint(join(out, 'gsva.bin'), outputs);
+      else if (part === 'vision-tower') writeClip(join(out, 'clip'), config, outputs, shardBytes, shards);
       else {
-        const dir = join(out, part === 'mllm' ? 'llava' : 'clip');
+        const dir = join(out, 'llava');
         mkdirSync(dir);
-        if (part === 'mllm') {
-          writeJson(join(dir, 'config.json'), llavaConfigJson(config));
-          copyTokenizer(tokenizerDir, dir);
-        } else {
-          writeJson(join(dir, 'config.json'), clipConfigJson(config.clip));
-          writeJson(join(dir, 'preprocessor_config.json'), clipPreprocessorJson(config.clip));
-        }
+        writeJson(join(dir, 'config.json'), llavaConfigJson(config));
+        copyTokenizer(tokenizerDir, dir);
         shards(dir, outputs, { shardBytes });
       }
     }
   });
-  return written(options, all);
+  return { ...written(options, all), format };
+}
+
+/** LISA's folder and CLIP's, in the types of the published ones unless another is asked for. */
+async function exportLisa(
+  { config, tensors, tokenizerDir }: OpenedModel,
+  options: ExportOptions,
+): Promise<WrittenModel> {
+  const { shardBytes = SHARD_BYTES } = options;
+  const lisa = stored(lisaTensors(config, tensors), options);
+  const clip = stored(publishedTensors('vision tower', tensors), options);
+  await write(options.out, (out) => {
+    const [lisaDir, clipDir] = [join(out, 'lisa'), join(out, 'clip')];
+    mkdirSync(lisaDir);
+    copyTokenizer(tokenizerDir, lisaDir);
+    for (const [name, json] of Object.entries(lisaJsonFiles(config, tokenizerDir)))
+      writeJson(join(lisaDir, name), json);
+    writeShardedTorch(lisaDir, lisa, { shardBytes });
+    writeClip(clipDir, config, clip, shardBytes, writeShardedTorch);
+  });
+  return written(options, [...lisa, ...clip]);
+}
+
+function writeClip(
+  dir: string,
+  { clip }: ModelConfig,
+  outputs: readonly TensorOutput[],
+  shardBytes: number,
+  shards: typeof writeShardedTorch,
+): void {
+  mkdirSync(dir);
+  writeJson(join(dir, 'config.json'), clipConfigJson(clip));
+  writeJson(join(dir, 'preprocessor_config.json'), clipPreprocessorJson(clip));
+  shards(dir, outputs, { shardBytes });
 }
 
 function checkOut(out: string): void {

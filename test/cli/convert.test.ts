@@ -233,7 +233,7 @@ describe('what does not belong together is refused, and nothing is written', () 
 
   test.each<[string, string[], RegExp]>([
     ['no model', ['convert', '--out', 'x'], /name a model/],
-    ['half of the files', ['convert', '--mllm', 'a', '--out', 'x'], /--vision-tower, --sam is missing/],
+    ['half of the files', ['convert', '--mllm', 'a', '--out', 'x'], /--vision-tower is missing/],
     ['two models', ['convert', '--model', 'a', ...options(), '--out', 'x'], /exclude each other/],
     ['sizes of a folder of ours', ['convert', '--model', 'a', '--set', 'lora.r=2', '--out', 'x'], /--set belongs to/],
     [

@@ -349,7 +349,7 @@ describe('auditDatasets', () => {
       },
       [
         ['unusable record', 1, /test_5.json.*text/],
-        ['broken reference', 2, /val_3.json is missing beside val_3.jpg|train_0.jpg is no picture of train/],
+        ['broken reference', 2, /val_3.json is missing next to val_3.jpg|train_0.jpg is no picture of train/],
         ['missing image', 1, 'reason_seg/ReasonSeg/train/train_0.jpg (has an annotation)'],
         ['invalid mask', 1, /val_4.json: a shape has 1 points; expected 3 or more/],
       ],

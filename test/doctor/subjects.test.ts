@@ -79,6 +79,7 @@ describe('a model', () => {
 describe('a configuration', () => {
   test('names what it starts from; data that is missing is a problem of its own', async () => {
     const path = join(scratch, 'sam.json5');
+    cpSync('configs/shared', join(scratch, 'shared'), { recursive: true });
     const text = readFileSync('configs/tiny-base-1-sam.json5', 'utf8');
     writeFileSync(path, text.replace(/batchSize: \d+/, 'batchSize: 1'));
     const findings = await examineConfig(path, PLACE);

@@ -16,7 +16,7 @@ import { wholeForward } from '../helpers/whole-forward.js';
 
 const recorded = new ModelCase(fixture('gsva-tiny'));
 const prompt = [...recorded.tensors.get('greedy.prompt_ids').data];
-const { seg, rej } = recorded.config.tokens;
+const { seg, rej = -1 } = recorded.config.tokens;
 let gsva: LlavaSam;
 let images: EncodedImage[];
 let image: EncodedImage;

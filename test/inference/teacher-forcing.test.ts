@@ -13,7 +13,7 @@ import { largestGap, swapHeadColumns } from './tiny-predictor.js';
 
 const recorded = new ModelCase(fixture('gsva-tiny'));
 const { vocabulary } = recorded;
-const { seg, rej } = recorded.config.tokens;
+const { seg, rej = -1 } = recorded.config.tokens;
 let gsva: LlavaSam;
 /** Different lengths; with [REJ] early, late, nowhere, everywhere; and nothing to decide at all. */
 let items: ForcedItem[];

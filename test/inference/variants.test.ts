@@ -156,13 +156,13 @@ test('eight [SEG]: any of them is [SEG], and their probabilities stand together 
   const { tokens } = SMALL_EIGHT;
   const vocabulary = system.vocabulary(SMALL_EIGHT, { variant: VARIANTS['eight-seg'] });
   const last = tokens.moreSegs?.at(-1) ?? 0;
-  expect([forcedDecision(last, tokens.seg, vocabulary), forcedDecision(last, tokens.rej, vocabulary)]).toEqual([
+  expect([forcedDecision(last, tokens.seg, vocabulary), forcedDecision(last, tokens.rej ?? -1, vocabulary)]).toEqual([
     'found',
     'found',
   ]);
   const logits = new Float32Array(SMALL_EIGHT.llm.vocabSize).fill(-50);
   for (const id of segIds(tokens)) logits[id] = 2;
-  logits[tokens.rej] = 2 + Math.log(8);
+  logits[tokens.rej ?? -1] = 2 + Math.log(8);
   expect(readNextToken(logits, vocabulary).rejectProbability).toBeCloseTo(0.5, 6);
 });
 

@@ -60,10 +60,10 @@ describe('an index', () => {
 
   test.each([
     ['../llava/pytorch_model.bin', /"weight_map\.lm_head\.weight"/],
-    ['/etc/passwd', /the name of a file beside the index/],
-    ['..', /the name of a file beside the index/],
-    ['a\\b.bin', /the name of a file beside the index/],
-    ['pytorch_model.bin.index.json', /the name of a file beside the index/],
+    ['/etc/passwd', /the name of a file next to the index/],
+    ['..', /the name of a file next to the index/],
+    ['a\\b.bin', /the name of a file next to the index/],
+    ['pytorch_model.bin.index.json', /the name of a file next to the index/],
     ['pytorch_model-00003-of-00002.bin', /there is no/],
     ['pytorch_model-00002-of-00002.bin', /says that "lm_head\.weight" is in .*00002.*does not have it/],
   ])('that names %s is refused', (file, message) => {

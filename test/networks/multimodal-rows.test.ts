@@ -89,14 +89,14 @@ describe('MultimodalRows', () => {
     const layout = new MultimodalRows(tokens, 4);
     expect(layout.time).toBe(8);
     expect(layout.statesBefore([SEG])).toEqual([
-      { row: 0, position: 0, id: SEG },
-      { row: 0, position: 5, id: SEG },
-      { row: 1, position: 9, id: SEG },
+      { row: 0, position: 0, token: 1, id: SEG },
+      { row: 0, position: 5, token: 3, id: SEG },
+      { row: 1, position: 9, token: 2, id: SEG },
     ]);
     expect(layout.statesBefore([SEG, REJ], 'supervised')).toEqual([
-      { row: 0, position: 5, id: SEG },
-      { row: 0, position: 6, id: REJ },
-      { row: 1, position: 8, id: REJ },
+      { row: 0, position: 5, token: 3, id: SEG },
+      { row: 0, position: 6, token: 4, id: REJ },
+      { row: 1, position: 8, token: 1, id: REJ },
     ]);
     expect(new MultimodalRows({ ...tokens, labels: null }, 4).statesBefore([SEG], 'supervised')).toEqual([]);
   });

@@ -1,13 +1,17 @@
 /** Steps one after another free what only they needed, keep what a tape needs, and never the caller's input. */
 import { beforeAll, expect, test } from '@jest/globals';
 import { startEngine } from '../../src/engine/engine.js';
+import { atOnce } from '../../src/engine/steps.js';
 import * as tf from '../../src/engine/tf.js';
-import { inTurn } from '../../src/nn/in-turn.js';
+import { inTurnSteps } from '../../src/nn/in-turn.js';
 import { valuesOf } from '../helpers/tensors.js';
 
 beforeAll(async () => {
   await startEngine({ engine: 'wasm' });
 });
+
+const inTurn = (x: tf.Tensor, layers: readonly ((x: tf.Tensor) => tf.Tensor)[]): tf.Tensor =>
+  atOnce(inTurnSteps(x, layers));
 
 const STEPS = [
   (x: tf.Tensor): tf.Tensor => tf.add(tf.square(x), tf.relu(x)),
@@ -18,14 +22,14 @@ const STEPS = [
 test("applies them in order; one tensor is new, the input is the caller's", () => {
   const x = tf.tensor1d([-1, 0.5, 2]);
   const before = tf.memory().numTensors;
-  const y = inTurn(x as tf.Tensor, STEPS);
+  const y = inTurn(x, STEPS);
   expect(tf.memory().numTensors).toBe(before + 1);
   const sigmoid = (value: number): number => 1 / (1 + Math.exp(-value));
   const expected = [-1, 0.5, 2].map((v) => (3 * sigmoid(v * v + Math.max(v, 0))) ** 2 - 1);
   expect(Array.from(valuesOf(y)).map((v, i) => Math.abs(v - (expected[i] ?? NaN)))).toEqual(
     expected.map(() => expect.closeTo(0, 5)),
   );
-  expect(inTurn(x as tf.Tensor, [])).toBe(x);
+  expect(inTurn(x, [])).toBe(x);
   tf.dispose([x, y]);
 });
 

@@ -37,7 +37,7 @@ import { plantNaN, valuesOf, variablesOf } from '../helpers/tensors.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-task-'));
 const tokenizer = smallTokenizer();
-const { seg, rej } = SMALL_TEXT.tokens;
+const { seg, rej = -1 } = SMALL_TEXT.tokens;
 let gsva: LlavaSam;
 
 beforeAll(async () => {
@@ -113,7 +113,7 @@ function modelOptions(
   const { tokens } = model.config;
   return {
     model,
-    vocabulary: { found: segIds(tokens), absent: variant.reject ? [tokens.rej] : [] },
+    vocabulary: { found: segIds(tokens), absent: variant.reject ? [tokens.rej ?? -1] : [] },
     lessons: (facts, random) => gsvaLessons(facts, random, variant),
   };
 }

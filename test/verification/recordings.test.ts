@@ -32,11 +32,13 @@ function altered(name: string, file: string, change: (json: Record<string, unkno
 describe('findRecordings', () => {
   test('recognises every kind in the folder that holds them', () => {
     expect(kindsAt(FIXTURES)).toEqual([
+      `${fixture('checkpoints-tiny-lisa')}: lisa checkpoints`,
       `${fixture('datasets')}: gsva datasets`,
       `${fixture('gsva-tiny')}: gsva model`,
       `${fixture('images')}: gsva images`,
       `${fixture('lisa-metrics')}: lisa metrics`,
       `${fixture('lisa-text')}: lisa text`,
+      `${fixture('lisa-tiny')}: lisa model`,
       `${fixture('metrics')}: gsva metrics`,
       `${fixture('tokenizer')}: gsva tokenizer`,
     ]);

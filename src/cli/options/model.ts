@@ -19,14 +19,17 @@ export const KEY_VALUES: Reader<(readonly [key: string, value: unknown])[]> = {
     }),
 };
 
+const SYSTEMS = ['gsva', 'lisa'] as const;
+
 export const MODEL_OPTIONS = {
   model: option('Folder of a model (default: checkpoints/tiny)', INPUT_PATH),
-  mllm: option("Published files instead: LLaVA's folder", INPUT_PATH),
+  mllm: option("Published files instead: LLaVA's folder, or LISA's", INPUT_PATH),
   'vision-tower': option("... CLIP's folder", INPUT_PATH),
-  sam: option('... sam_vit_{b,l,h}.pth', INPUT_PATH),
-  weights: option('... gsva-*.bin', INPUT_PATH),
+  sam: option("... sam_vit_{b,l,h}.pth; LISA's files hold it", INPUT_PATH),
+  weights: option("... gsva-*.bin, or LISA's training checkpoint", INPUT_PATH),
+  system: option('... and the system that they are of (default: lisa without --sam, gsva with it)', oneOf(SYSTEMS)),
   conversation: option(
-    '... and their style of conversation: llava_v1 (default) or llava_llama_2',
+    '... and their style of conversation: llava_v1 (default), llava_llama_2, or vicuna (LISA v0)',
     oneOf(CONVERSATION_STYLES),
   ),
   set: option('... and sizes that the files do not hold: --set sam.decoder_heads=8', KEY_VALUES),
@@ -36,25 +39,29 @@ export type ModelArguments = ValuesOf<typeof MODEL_OPTIONS>;
 
 /** @returns null where none is named. @throws UsageError where the options do not make one model */
 export function namedModel(args: ModelArguments): ModelSource | null {
-  const { model, mllm, visionTower: tower, sam, weights, conversation, set = [] } = args;
-  const parts = { '--mllm': mllm, '--vision-tower': tower, '--sam': sam };
-  const given = Object.entries({ ...parts, '--weights': weights }).filter(([, value]) => value !== undefined);
+  const { model, mllm, visionTower: tower, sam, weights, system, conversation, set = [] } = args;
+  const parts = { '--mllm': mllm, '--vision-tower': tower };
+  const given = Object.entries({ ...parts, '--sam': sam, '--weights': weights }).filter(
+    ([, value]) => value !== undefined,
+  );
   if (given.length === 0) {
-    const extra = conversation === undefined ? (set.length === 0 ? null : '--set') : '--conversation';
-    if (extra !== null) throw new UsageError(`${extra} belongs to --mllm, --vision-tower, --sam and --weights`);
+    const extras = { '--conversation': conversation, '--system': system, '--set': set[0] };
+    const extra = Object.entries(extras).find(([, value]) => value !== undefined);
+    if (extra !== undefined) throw new UsageError(`${extra[0]} belongs to --mllm, --vision-tower, --sam and --weights`);
     return model ?? null;
   }
   if (model !== undefined) throw new UsageError(`--model and ${given[0]?.[0] ?? ''} exclude each other`);
-  if (mllm === undefined || tower === undefined || sam === undefined) {
+  if (mllm === undefined || tower === undefined) {
     const missing = Object.entries(parts).filter(([, value]) => value === undefined);
     throw new UsageError(`published files are named together: ${missing.map(([flag]) => flag).join(', ')} is missing`);
   }
   return {
     mllm,
     visionTower: tower,
-    sam,
+    sam: sam ?? null,
     weights: weights ?? null,
     ...(conversation === undefined ? {} : { conversation }),
+    ...(system === undefined ? {} : { system }),
     overrides: set,
   };
 }
@@ -62,7 +69,7 @@ export function namedModel(args: ModelArguments): ModelSource | null {
 /** A trained model: the small one of the package where none is named. */
 export function trainedModel(args: ModelArguments): ModelSource {
   const source = namedModel(args) ?? packagePath('checkpoints', 'tiny');
-  if (typeof source !== 'string' && source.weights === null) {
+  if (typeof source !== 'string' && source.weights === null && source.sam !== null) {
     throw new UsageError('--weights is missing: without it LoRA and the mask prompt are not trained');
   }
   return source;

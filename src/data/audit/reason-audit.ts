@@ -26,7 +26,7 @@ export const auditReasonSet: Audit = async ({ dataDir, problems, images: checker
       const annotation = join(folder, picture.replace(/\.jpg$/, '.json'));
       expected.push({ path: join(folder, picture), size: null, by: split });
       if (existsSync(annotation)) problems.guard(() => (expressions += textsOf(annotation, problems)));
-      else problems.add('broken reference', `${annotation} is missing beside ${picture}`);
+      else problems.add('broken reference', `${annotation} is missing next to ${picture}`);
       const other = splitOf.get(picture);
       if (other !== undefined) problems.add('image in two splits', `${picture} is in ${other} and ${split}`);
       splitOf.set(picture, split);

@@ -32,20 +32,32 @@ export interface Part {
   readonly isOptional?: string;
 }
 
+/** Counts of its authors, or of those who divided it. */
+interface Published {
+  readonly total: Figures;
+  /** By the names of the splits in the files. */
+  readonly splits: Readonly<Record<string, Figures>>;
+  /** Source of the counts. */
+  readonly by: string;
+}
+
 export interface CatalogueEntry {
   /** As in a specification, such as "refcoco+". */
   readonly name: string;
   readonly title: string;
   readonly kind: DatasetKind;
   readonly parts: readonly Part[];
-  /** Counts of its authors, or of those who divided it. */
-  readonly published: {
-    readonly total: Figures;
-    /** By the names of the splits in the files. */
-    readonly splits: Readonly<Record<string, Figures>>;
-    /** Source of the counts. */
-    readonly by: string;
-  };
+  readonly published: Published;
+}
+
+/** Entry of a dataset for referring segmentation. */
+export function referSet(name: string, title: string, parts: readonly Part[], published: Published): CatalogueEntry {
+  return { name, title, kind: 'refer_seg', parts, published };
+}
+
+/** Entry of a dataset for semantic segmentation. */
+export function semSegSet(name: string, title: string, parts: readonly Part[], published: Published): CatalogueEntry {
+  return { name, title, kind: 'sem_seg', parts, published };
 }
 
 export const GB = 1e9;

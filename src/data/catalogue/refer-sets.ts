@@ -2,7 +2,7 @@
  * The referring datasets. RefCOCO's zips moved; LISA's README keeps working addresses. Source of images per split and
  * of expressions without another source: the catalogue of TensorFlow Datasets, "ref_coco".
  */
-import { COCO_TRAIN_2014, COCO_VAL_2014, type CatalogueEntry, type Part } from './entry.js';
+import { COCO_TRAIN_2014, COCO_VAL_2014, type Part, referSet } from './entry.js';
 
 const ARCHIVE = 'https://web.archive.org/web';
 const UNC = 'https://bvisionweb1.cs.unc.edu/licheng/referit/data';
@@ -16,15 +16,11 @@ function annotations(folder: string, records: string, count: number | undefined,
   ];
 }
 
-export const REFCOCO: CatalogueEntry = {
-  name: 'refcoco',
-  title: 'RefCOCO (UNC)',
-  kind: 'refer_seg',
-  parts: [
-    ...annotations('refcoco', 'refs(unc).p', 50_000, `${ARCHIVE}/20220413011718/${UNC}/refcoco.zip`),
-    COCO_TRAIN_2014,
-  ],
-  published: {
+export const REFCOCO = referSet(
+  'refcoco',
+  'RefCOCO (UNC)',
+  [...annotations('refcoco', 'refs(unc).p', 50_000, `${ARCHIVE}/20220413011718/${UNC}/refcoco.zip`), COCO_TRAIN_2014],
+  {
     total: { images: 19_994, expressions: 142_209, objects: 50_000 },
     splits: {
       train: { images: 16_994, expressions: 120_624, objects: 42_404 },
@@ -34,17 +30,13 @@ export const REFCOCO: CatalogueEntry = {
     },
     by: 'Yu et al. 2016; splits: TensorFlow Datasets, their expressions: FlagEval',
   },
-};
+);
 
-export const REFCOCO_PLUS: CatalogueEntry = {
-  name: 'refcoco+',
-  title: 'RefCOCO+ (UNC)',
-  kind: 'refer_seg',
-  parts: [
-    ...annotations('refcoco+', 'refs(unc).p', 49_856, `${ARCHIVE}/20220413011656/${UNC}/refcoco+.zip`),
-    COCO_TRAIN_2014,
-  ],
-  published: {
+export const REFCOCO_PLUS = referSet(
+  'refcoco+',
+  'RefCOCO+ (UNC)',
+  [...annotations('refcoco+', 'refs(unc).p', 49_856, `${ARCHIVE}/20220413011656/${UNC}/refcoco+.zip`), COCO_TRAIN_2014],
+  {
     total: { images: 19_992, expressions: 141_564, objects: 49_856 },
     splits: {
       train: { images: 16_992, objects: 42_278 },
@@ -54,16 +46,15 @@ export const REFCOCO_PLUS: CatalogueEntry = {
     },
     by: 'Yu et al. 2016; splits: TensorFlow Datasets',
   },
-};
+);
 
 const REFCOCOG_ZIP = `${ARCHIVE}/20220413012904/${UNC}/refcocog.zip`;
 
-export const REFCOCOG: CatalogueEntry = {
-  name: 'refcocog',
-  title: 'RefCOCOg (UMD)',
-  kind: 'refer_seg',
-  parts: [...annotations('refcocog', 'refs(umd).p', 49_822, REFCOCOG_ZIP), COCO_TRAIN_2014],
-  published: {
+export const REFCOCOG = referSet(
+  'refcocog',
+  'RefCOCOg (UMD)',
+  [...annotations('refcocog', 'refs(umd).p', 49_822, REFCOCOG_ZIP), COCO_TRAIN_2014],
+  {
     total: { images: 25_799, objects: 49_822 },
     splits: {
       train: { images: 21_899, objects: 42_226 },
@@ -72,31 +63,29 @@ export const REFCOCOG: CatalogueEntry = {
     },
     by: 'Nagaraja et al. 2016, by TensorFlow Datasets',
   },
-};
+);
 
-export const REFCOCOG_GOOGLE: CatalogueEntry = {
-  name: 'refcocog-google',
-  title: 'RefCOCOg (Google)',
-  kind: 'refer_seg',
-  parts: [
+export const REFCOCOG_GOOGLE = referSet(
+  'refcocog-google',
+  'RefCOCOg (Google)',
+  [
     // The other division has the same instances.json.
     ...annotations('refcocog', 'refs(google).p', 49_822, REFCOCOG_ZIP).map((part): Part =>
       part.path.endsWith('.p') ? part : { ...part, isShared: true },
     ),
     COCO_TRAIN_2014,
   ],
-  published: {
+  {
     total: { objects: 49_822 },
     splits: { train: { images: 24_698, objects: 44_822 }, val: { images: 4_650, objects: 5_000 } },
     by: 'Mao et al. 2016, by TensorFlow Datasets',
   },
-};
+);
 
-export const REFCLEF: CatalogueEntry = {
-  name: 'refclef',
-  title: 'RefCLEF (UNC)',
-  kind: 'refer_seg',
-  parts: [
+export const REFCLEF = referSet(
+  'refclef',
+  'RefCLEF (UNC)',
+  [
     ...annotations('refclef', 'refs(unc).p', undefined, `${ARCHIVE}/20220413011817/${UNC}/refclef.zip`),
     {
       path: 'refer_seg/images/saiapr_tc-12',
@@ -106,40 +95,38 @@ export const REFCLEF: CatalogueEntry = {
       source: `${ARCHIVE}/20220515000000/http://bvisionweb1.cs.unc.edu/licheng/referit/data/images/saiapr_tc-12.zip`,
     },
   ],
-  published: {
+  {
     total: { images: 19_894, expressions: 130_525, objects: 96_654 },
     splits: {},
     by: 'Kazemzadeh et al. 2014, before it was cleaned',
   },
-};
+);
 
-export const GREFCOCO: CatalogueEntry = {
-  name: 'grefcoco',
-  title: 'gRefCOCO (UNC)',
-  kind: 'refer_seg',
-  parts: [
+export const GREFCOCO = referSet(
+  'grefcoco',
+  'gRefCOCO (UNC)',
+  [
     ...annotations('grefcoco', 'grefs(unc).json', undefined, 'https://github.com/henghuiding/gRefCOCO#download'),
     COCO_TRAIN_2014,
   ],
-  published: {
+  {
     total: { images: 19_994, expressions: 278_232, multiTarget: 80_022, noTarget: 32_202 },
     splits: { train: { images: 16_994 }, val: { images: 1_500 }, testA: { images: 750 }, testB: { images: 750 } },
     by: 'GSVA, section 4.1; splits as RefCOCO',
   },
-};
+);
 
-export const REFZOM: CatalogueEntry = {
-  name: 'refzom',
-  title: 'Ref-ZOM',
-  kind: 'refer_seg',
-  parts: [
+export const REFZOM = referSet(
+  'refzom',
+  'Ref-ZOM',
+  [
     ...annotations('refzom', 'Ref_ZOM.p', undefined, 'https://github.com/toggle1995/RIS-DMMI#dataset'),
     COCO_TRAIN_2014,
     COCO_VAL_2014,
   ],
-  published: {
+  {
     total: { images: 55_075, expressions: 90_199, multiTarget: 21_290, noTarget: 11_937, objects: 74_942 },
     splits: { train: { images: 43_749 }, test: { images: 11_329 } },
     by: 'GSVA, appendix C (56,972 + 21,290 + 11,937 expressions)',
   },
-};
+);

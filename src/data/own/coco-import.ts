@@ -18,16 +18,18 @@ const FEWEST_COORDINATES = 6;
 /** Between them others have their turn: the bar, and Ctrl-C. */
 const ANNOTATIONS_PER_TURN = 1000;
 
-export interface CocoOptions {
-  /** Keeps expressions whose mask lacks an object of the image. */
-  readonly keepIncomplete: boolean;
-}
-
 export interface Imported {
   /** With one expression or more, in the order of the annotations. */
   readonly images: readonly ImportedImage[];
   readonly leftOut: LeftOut;
 }
+
+/** Reads a file or folder of annotations; with `keepIncomplete`, masks that lack an object of the image are kept. */
+export type Importer = (
+  source: string,
+  options: { readonly keepIncomplete: boolean },
+  onProgress?: OnProgress,
+) => Promise<Imported>;
 
 /**
  * @param folder of the images
@@ -36,7 +38,7 @@ export interface Imported {
 export async function importCoco(
   file: string,
   folder: string,
-  { keepIncomplete }: CocoOptions,
+  { keepIncomplete }: { readonly keepIncomplete: boolean },
   onProgress: OnProgress = () => undefined,
 ): Promise<Imported> {
   const leftOut = new LeftOut();

@@ -83,7 +83,7 @@ function polygons(outline: Outline, { height, width }: Size): WrittenMask[] {
   return rle === null || rleArea(rle) === 0 ? [] : [{ polygons: [polygon] }];
 }
 
-/** So many corners that the edges stay within a tenth of a pixel of the circle, up to a radius of 2600. */
+/** Number of corners with which the edges stay within a tenth of a pixel of the circle, up to a radius of 2600. */
 function circle([x, y]: Point, radius: number): number[] {
   const corners = Math.min(Math.max(16, Math.ceil(Math.PI * Math.sqrt(5 * radius))), 360);
   const rounded = (value: number): number => Math.round(value * 100) / 100;

@@ -110,7 +110,7 @@ function expressionsOf(expression: JsonReader, folder: string, place: string): O
   const texts = Array.isArray(text.value) ? text.array() : [text];
   if (texts.length === 0) text.fail('a text, or several');
   // A forgotten mask must not be read as "not here".
-  if (!Object.hasOwn(keys, 'mask')) expression.fail('one with the key "mask" (null where the thing is not there)');
+  if (!Object.hasOwn(keys, 'mask')) expression.fail('one with the key "mask" (null where the thing is absent)');
   const masks = keys.mask === null ? [] : masksOf(expression.key('mask'), folder, place);
   return texts.map((reader) => ({ text: textOf(reader, place), masks }));
 }
@@ -126,7 +126,7 @@ function textOf(reader: JsonReader, place: string): string {
 function masksOf(mask: JsonReader, folder: string, place: string): MaskSource[] {
   if (!Array.isArray(mask.value)) return [maskOf(mask, folder, place)];
   const parts = mask.array();
-  if (parts.length === 0) mask.fail('a mask, a list of masks, or null where the thing is not there');
+  if (parts.length === 0) mask.fail('a mask, a list of masks, or null where the thing is absent');
   return parts.map((part) => maskOf(part, folder, place));
 }
 

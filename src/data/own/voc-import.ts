@@ -8,9 +8,9 @@ import { UserError, messageOf } from '../../errors.js';
 import { type ColourMap, readColourPng } from '../../io/image/colour-png.js';
 import { readText } from '../../io/json/json-file.js';
 import { encodeMask, rleToString } from '../masks/coco-mask.js';
-import type { CocoOptions, Imported } from './coco-import.js';
+import type { Importer } from './coco-import.js';
 import { type ImageDraft, ImageDrafts } from './image-drafts.js';
-import { type OnProgress, openPicture } from './import-pictures.js';
+import { openPicture } from './import-pictures.js';
 import { LeftOut } from './left-out.js';
 import { OWN_SPLITS, type OwnSplit } from './own-data-line.js';
 import { type WrittenMask, expressionOf } from './own-data-writer.js';
@@ -31,11 +31,7 @@ interface VocFiles {
 }
 
 /** @throws UserError where it is no such folder */
-export async function importVoc(
-  folder: string,
-  { keepIncomplete }: CocoOptions,
-  onProgress: OnProgress = () => undefined,
-): Promise<Imported> {
+export const importVoc: Importer = async (folder, { keepIncomplete }, onProgress = () => undefined) => {
   const leftOut = new LeftOut();
   const files = filesOf(folder, leftOut);
   const classes = VocClasses.of(folder);
@@ -49,7 +45,7 @@ export async function importVoc(
   }
   onProgress(stems.length, stems.length);
   return { images: drafts.finish(leftOut, keepIncomplete), leftOut };
-}
+};
 
 function filesOf(folder: string, leftOut: LeftOut): VocFiles {
   const named = (name: string, ending: RegExp): Map<string, string> => {

@@ -7,9 +7,9 @@ import { UserError } from '../../errors.js';
 import { readText } from '../../io/json/json-file.js';
 import { annotationToRle } from '../masks/coco-mask-annotation.js';
 import { rleArea } from '../masks/coco-mask.js';
-import type { CocoOptions, Imported } from './coco-import.js';
+import type { Importer } from './coco-import.js';
 import { type ImageDraft, ImageDrafts } from './image-drafts.js';
-import { type OnProgress, openPicture } from './import-pictures.js';
+import { openPicture } from './import-pictures.js';
 import { LeftOut } from './left-out.js';
 import { type YoloFile, type YoloPicture, readYoloFile } from './yolo-file.js';
 
@@ -20,11 +20,7 @@ const FEWEST_COORDINATES = 6;
 const TOLERANCE = 0.01;
 
 /** @throws UserError where data.yaml cannot be read or names no pictures */
-export async function importYolo(
-  file: string,
-  { keepIncomplete }: CocoOptions,
-  onProgress: OnProgress = () => undefined,
-): Promise<Imported> {
+export const importYolo: Importer = async (file, { keepIncomplete }, onProgress = () => undefined) => {
   const leftOut = new LeftOut();
   const set = readYoloFile(file, leftOut);
   const drafts = new ImageDrafts();
@@ -39,7 +35,7 @@ export async function importYolo(
   }
   onProgress(set.pictures.length, set.pictures.length);
   return { images: drafts.finish(leftOut, keepIncomplete), leftOut };
-}
+};
 
 async function draftOf(picture: YoloPicture, drafts: ImageDrafts, leftOut: LeftOut): Promise<ImageDraft | null> {
   const opened = await openPicture(picture.path, { size: null, place: picture.labels });

@@ -50,7 +50,7 @@ export class ReasonSeg {
     const images = names.sort().map((name): ReasonSegImage => {
       const annotation = join(folder, name.replace(/\.jpg$/, '.json'));
       if (split !== 'train' && !existsSync(annotation)) {
-        throw new UserError(`Reading ${NAME}: ${annotation} is missing beside ${name}. ${ADVICE}`);
+        throw new UserError(`Reading ${NAME}: ${annotation} is missing next to ${name}. ${ADVICE}`);
       }
       return { name, path: join(folder, name), annotation, explanation: explanations?.get(name) ?? null };
     });

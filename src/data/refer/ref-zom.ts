@@ -1,7 +1,7 @@
 /**
  * Ref-ZOM in its published layout (Hu et al. 2023, "Beyond One-to-One"; reference: data/refzom.py): expressions about
- * one object, many or zero. Its records are the Python 3 pickle refer_seg/refzom/Ref_ZOM.p. Some of its pictures are of
- * COCO's val2014; they are expected beside train2014, or in it, where the reference looks for all of them.
+ * one object, many or zero. Records: the Python 3 pickle refer_seg/refzom/Ref_ZOM.p. Some pictures are of COCO's
+ * val2014; they are expected next to train2014, or in it, where the reference looks for all of them.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

@@ -11,7 +11,7 @@ import { cleanExpression } from '../text/expression.js';
 export type { MaskSource } from '../masks/mask-source.js';
 
 export interface ReferRequest extends RequestOf<'refer_seg'> {
-  /** Of the image as it is decoded. */
+  /** Size of the image as it is decoded. */
   readonly height: number;
   readonly width: number;
   readonly expressions: readonly {

@@ -14,10 +14,10 @@ import {
 } from '../../special-tokens.js';
 import type { Tokenizer } from './tokenizer.js';
 
-/** `plain` is ours, for small models: llava_v1 without the system sentence. */
-export type ConversationStyle = 'llava_v1' | 'llava_llama_2' | 'plain';
+/** `vicuna` is that of LISA's first models (v0); `plain` is ours, for small models: llava_v1 without the system sentence. */
+export type ConversationStyle = 'llava_v1' | 'llava_llama_2' | 'vicuna' | 'plain';
 
-export const CONVERSATION_STYLES: readonly ConversationStyle[] = ['llava_v1', 'llava_llama_2', 'plain'];
+export const CONVERSATION_STYLES: readonly ConversationStyle[] = ['llava_v1', 'llava_llama_2', 'vicuna', 'plain'];
 
 /** One question and its answer; `null` where the model is to answer (last turn only). */
 export interface Turn {
@@ -32,9 +32,13 @@ export interface TokenizedConversation {
   readonly labels: number[];
 }
 
-const VICUNA_SYSTEM =
-  'A chat between a curious human and an artificial intelligence assistant. ' +
-  "The assistant gives helpful, detailed, and polite answers to the human's questions.";
+const vicunaSystem = (person: string): string =>
+  `A chat between a curious ${person} and an artificial intelligence assistant. ` +
+  `The assistant gives helpful, detailed, and polite answers to the ${person}'s questions. `;
+const SYSTEM: Readonly<Partial<Record<ConversationStyle, string>>> = {
+  llava_v1: vicunaSystem('human'),
+  vicuna: vicunaSystem('user'),
+};
 const LLAMA_2_SYSTEM =
   'You are a helpful language and vision assistant. ' +
   'You are able to understand the visual content that the user provides, ' +
@@ -56,7 +60,7 @@ function renderTurn(style: ConversationStyle, turn: Turn, first: boolean): Rende
       answer: turn.assistant === null ? '' : ` ${turn.assistant} </s>`,
     };
   }
-  const system = first && style === 'llava_v1' ? `${VICUNA_SYSTEM} ` : '';
+  const system = first ? (SYSTEM[style] ?? '') : '';
   return {
     prompt: `${system}USER: ${user} ASSISTANT:`,
     answer: turn.assistant === null ? '' : ` ${turn.assistant}</s>`,

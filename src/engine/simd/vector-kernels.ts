@@ -11,38 +11,13 @@ import { rowFunctions } from './rows.js';
 import { encodeModule } from './wasm-function.js';
 import { reinstallCommand } from '../../program.js';
 
+type Words<Text extends string> = Text extends `${infer First} ${infer Rest}` ? First | Words<Rest> : Text;
+
 type KernelName =
-  | 'gelu'
-  | 'geluGrad'
-  | 'quickGelu'
-  | 'quickGeluGrad'
-  | 'silu'
-  | 'siluGrad'
-  | 'siluMul'
-  | 'siluMulGradGate'
-  | 'accumulate'
-  | 'sumOfSquares'
-  | 'adamW'
-  | 'layerNorm'
-  | 'layerNormGradX'
-  | 'layerNormGradGamma'
-  | 'rmsNorm'
-  | 'rmsNormGradX'
-  | 'rmsNormGradGamma'
-  | 'addRow'
-  | 'columnSum'
-  | 'softmaxRow'
-  | 'softmaxGrad'
-  | 'largest'
-  | 'sumOfExp'
-  | 'scaledExp'
-  | 'rotaryRow'
-  | 'maskLossSums'
-  | 'maskLossGrad'
-  | 'widenBfloat16'
-  | 'widenHalf'
-  | 'dotBfloat16'
-  | 'dotHalf';
+  | Words<'gelu geluGrad quickGelu quickGeluGrad silu siluGrad siluMul siluMulGradGate accumulate sumOfSquares adamW'>
+  | Words<'layerNorm layerNormGradX layerNormGradGamma rmsNorm rmsNormGradX rmsNormGradGamma addRow columnSum'>
+  | Words<'softmaxRow softmaxGrad largest sumOfExp scaledExp rotaryRow maskLossSums maskLossGrad'>
+  | Words<'widenBfloat16 widenHalf dotBfloat16 dotHalf'>;
 
 /**
  * Pointers, counts and factors in the order of each function's definition (elementwise.ts, rows.ts, mask-loss.ts,

@@ -19,9 +19,7 @@ export interface ExpressionTile {
   readonly top: number;
 }
 
-const SIDE = 150;
-const GAP = 12;
-const CAPTION_ROW = 22;
+const [SIDE, GAP, CAPTION_ROW] = [150, 12, 22];
 /** More expressions are not shown alone; report.html has all. */
 const MOST_TILES = 16;
 

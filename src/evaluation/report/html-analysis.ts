@@ -1,17 +1,7 @@
 /** The analysis in report.html: breakdown, rejection, failures. */
 import type { FailureKind } from '../failures.js';
 import { calibrationPlots, type FailureScene, type ReportAnalysis, type SceneExpression } from './analysis-data.js';
-import {
-  ANSWER_WORDS,
-  answerWords,
-  breakdownTables,
-  CALIBRATION_NOTE,
-  calibrationSentence,
-  DASH_NOTE,
-  FAILURE_NOTE,
-  failureTable,
-  publishedTable,
-} from './analysis-words.js';
+import * as words from './analysis-words.js';
 import { type Markup, markup, raw } from './markup.js';
 import { choice, viewPictures } from './mask-view.js';
 import { tableHtml } from './page-table.js';
@@ -27,28 +17,28 @@ function published({ published: tables, whyNoTable }: ReportAnalysis): Markup | 
   if (tables.length === 0) return whyNoTable === null ? null : markup`<p class="note">${whyNoTable}</p>`;
   const cards = tables.map((table) => {
     return markup`<details class="card" open><summary>${table.title} of the paper, in percent</summary>
-${tableHtml(publishedTable(table))}</details>
+${tableHtml(words.publishedTable(table))}</details>
 <p class="note">${table.note}</p>`;
   });
   return markup`<h2>Next to the paper</h2>\n${cards}`;
 }
 
 function breakdowns(analysis: ReportAnalysis): Markup {
-  const cards = breakdownTables(analysis).map((table, i) => {
+  const cards = words.breakdownTables(analysis).map((table, i) => {
     const wide = i < analysis.breakdowns.length ? '' : ' wide';
     return markup`<div class="card${wide}">${tableHtml(table)}</div>`;
   });
   return markup`<h2>Breakdown</h2>
-<p class="note">Protocol ${analysis.protocol}. ${DASH_NOTE}</p>
+<p class="note">Protocol ${analysis.protocol}. ${words.DASH_NOTE}</p>
 <div class="breakdowns">\n${cards}\n</div>`;
 }
 
 function rejection({ calibration }: ReportAnalysis): Markup | null {
   if (calibration === null) return null;
   return markup`<h2>Rejection</h2>
-<p>${calibrationSentence(calibration)}</p>
+<p>${words.calibrationSentence(calibration)}</p>
 ${plotCards(calibrationPlots(calibration))}
-<p class="note">${CALIBRATION_NOTE}</p>`;
+<p class="note">${words.CALIBRATION_NOTE}</p>`;
 }
 
 /** Filters by radio buttons and CSS alone: the page runs nothing. */
@@ -71,8 +61,8 @@ function failures(analysis: ReportAnalysis, pictures: readonly string[]): Markup
 <div class="scenes">\n${cards}\n</div>
 </div>`;
   return markup`<h2>Failures</h2>
-<div class="card">${tableHtml(failureTable(analysis))}</div>
-<p class="note">Protocol ${protocol}. ${FAILURE_NOTE}</p>
+<div class="card">${tableHtml(words.failureTable(analysis))}</div>
+<p class="note">Protocol ${protocol}. ${words.FAILURE_NOTE}</p>
 ${cards.length === 0 ? null : browser}`;
 }
 
@@ -93,7 +83,7 @@ function sceneCard({ failure, image, expressions }: FailureScene, id: string, ur
     expressions: expressions.map(({ target, prediction, record: { answer } }) => ({
       truth: target,
       prediction: answer === 'found' ? prediction : null,
-      without: ANSWER_WORDS[answer],
+      without: words.ANSWER_WORDS[answer],
     })),
   });
   const isAlone = expressions.length < 2;
@@ -114,7 +104,7 @@ function legendEntry({ record }: SceneExpression, index: number, view: string | 
   const color = hexColor(expressionColor(index));
   const hollow = record.answer === 'found' ? '' : ' hollow';
   const label = markup`<i class="swatch${hollow}" style="color:${color}"></i>
-<span><bdi>${record.expression}</bdi> <small>${answerWords(record)}</small></span>`;
+<span><bdi>${record.expression}</bdi> <small>${words.answerWords(record)}</small></span>`;
   const failing = index === 0 ? raw(' class="failing"') : null;
   return markup`<li${failing}>${view === null ? label : choice(view, index, label)}</li>`;
 }

@@ -6,19 +6,8 @@ import { type Markup, markup, type Piece } from './markup.js';
 import { expressionColor, hexColor } from './palette.js';
 import { tableHtml } from './page-table.js';
 import { metricTitle } from '../figures.js';
-import {
-  type ExpressionOutcome,
-  formatFigure,
-  judgeSample,
-  metricColumns,
-  type MetricRow,
-  protocolNote,
-  questionText,
-  type ReportData,
-  reportFacts,
-  type ReportSample,
-  sampleHeading,
-} from './report-data.js';
+import * as report from './report-data.js';
+import type { ExpressionOutcome, MetricRow, ReportData, ReportSample } from './report-data.js';
 import { plotCards } from './line-plot.js';
 
 /**
@@ -33,7 +22,7 @@ export function renderHtml(data: ReportData, pictures: readonly string[], scenes
     ...data.samples.map(({ results }) => results.length),
     ...(analysis?.scenes ?? []).map(({ expressions }) => expressions.length),
   );
-  const facts = reportFacts(data).map(([name, value]) => markup`<div><dt>${name}</dt><dd>${value}</dd></div>`);
+  const facts = report.reportFacts(data).map(([name, value]) => markup`<div><dt>${name}</dt><dd>${value}</dd></div>`);
   const content = [
     notice === undefined ? null : markup`<p class="notice card" role="note">${notice}</p>`,
     markup`<dl class="facts card">\n${facts}\n</dl>`,
@@ -64,10 +53,11 @@ function tiles(rows: readonly MetricRow[]): Markup | null {
   const { row, previous } = shown;
   const cards = Object.entries(row.metrics).map(([name, value]) => {
     const before = previous?.metrics[name];
-    const from = previous === null ? null : markup`<div class="from">${previous.stage}: ${formatFigure(before)}</div>`;
+    const from =
+      previous === null ? null : markup`<div class="from">${previous.stage}: ${report.formatFigure(before)}</div>`;
     const width = value === null ? 0 : 100 * Math.min(1, Math.max(0, value));
     return markup`<div class="tile card"><div class="name">${metricTitle(name)}</div>
-<div class="value">${formatFigure(value)}</div>${from}
+<div class="value">${report.formatFigure(value)}</div>${from}
 <div class="bar"><i style="width:${width.toFixed(1)}%"></i></div></div>`;
   });
   return markup`<p class="note">${row.stage}, protocol ${row.protocol}</p>
@@ -76,7 +66,7 @@ function tiles(rows: readonly MetricRow[]): Markup | null {
 
 function metricTable(rows: readonly MetricRow[]): Markup | null {
   if (rows.length === 0) return null;
-  const columns = metricColumns(rows);
+  const columns = report.metricColumns(rows);
   const protocols = [...new Set(rows.map((row) => row.protocol))];
   const pairs = withPrevious(rows);
   const lines = protocols.flatMap((protocol) =>
@@ -88,7 +78,7 @@ function metricTable(rows: readonly MetricRow[]): Markup | null {
           row.stage,
           ...columns.map((name) => {
             const value = row.metrics[name];
-            return [formatFigure(value), change(value, previous?.metrics[name])];
+            return [report.formatFigure(value), change(value, previous?.metrics[name])];
           }),
         ],
         className: `${index === 0 ? 'first ' : ''}${previous === null ? '' : 'after'}`,
@@ -102,7 +92,7 @@ function metricTable(rows: readonly MetricRow[]): Markup | null {
   };
   return markup`<h2>Evaluation</h2>
 <div class="card">${tableHtml(table, '')}</div>
-<p class="note">${protocolNote(rows)}</p>`;
+<p class="note">${report.protocolNote(rows)}</p>`;
 }
 
 function change(value: number | null | undefined, before: number | null | undefined): Markup | null {
@@ -121,7 +111,7 @@ ${all.map((sample, index) => sampleCard(sample, `sample-${index + 1}`, pictures[
 }
 
 function sampleCard(sample: ReportSample, id: string, image: string): Markup {
-  const outcomes = judgeSample(sample);
+  const outcomes = report.judgeSample(sample);
   const isAlone = outcomes.length < 2;
   const pictures = viewPictures({
     id,
@@ -150,11 +140,11 @@ function sampleCard(sample: ReportSample, id: string, image: string): Markup {
     left: 2,
   };
   return markup`<article class="sample view card">
-<h3 class="question"><bdi>${sampleHeading(sample)}</bdi></h3>
+<h3 class="question"><bdi>${report.sampleHeading(sample)}</bdi></h3>
 ${pictures}
 ${tableHtml(table, 'legend')}
 <details class="said"><summary>Question and answer</summary>
-<div class="mono"><bdi>${questionText(sample)}</bdi></div>
+<div class="mono"><bdi>${report.questionText(sample)}</bdi></div>
 <div class="mono"><bdi>${sample.answer.trim()}</bdi></div>
 </details>
 </article>`;
@@ -170,7 +160,7 @@ function legendRow({ result, verdict, iou, words }: ExpressionOutcome, index: nu
   return [
     view === null ? label : choice(view, index, label),
     markup`<span class="badge">${verdict === null ? '' : VERDICT_MARK[verdict]}${words}</span>`,
-    formatFigure(iou),
-    formatFigure(result.rejectProbability),
+    report.formatFigure(iou),
+    report.formatFigure(result.rejectProbability),
   ];
 }

@@ -29,11 +29,8 @@ export interface PlotBand {
   readonly name: string;
 }
 
-const WIDTH = 640;
-const HEIGHT = 360;
-const LEFT = 72;
-const RIGHT = 18;
-const BOTTOM = 50;
+const [WIDTH, HEIGHT] = [640, 360];
+const [LEFT, RIGHT, BOTTOM] = [72, 18, 50];
 const LEGEND_ROW = 20;
 const COLORS = ['#3b82f6', '#f0762b', '#12a57c', '#d946a0', '#8b5cf6', '#c99a06', '#06a5c4', '#ef4461'];
 /** A series with more points is drawn pale, with its running mean over it. */

@@ -1,29 +1,11 @@
 /** report.md: the report for a terminal, a pull request or a repository page; pictures lie next to it. */
 import { metricTitle } from '../figures.js';
 import { calibrationPlots, type ReportAnalysis } from './analysis-data.js';
-import {
-  answerWords,
-  breakdownTables,
-  CALIBRATION_NOTE,
-  calibrationSentence,
-  DASH_NOTE,
-  FAILURE_NOTE,
-  failureTable,
-  publishedTable,
-} from './analysis-words.js';
+import * as words from './analysis-words.js';
 import { escapeMarkdown } from './markup.js';
 import { tableMarkdown } from './page-table.js';
-import {
-  formatFigure,
-  judgeSample,
-  metricColumns,
-  protocolNote,
-  questionText,
-  type ReportData,
-  reportFacts,
-  type ReportSample,
-  sampleHeading,
-} from './report-data.js';
+import * as report from './report-data.js';
+import type { ReportData, ReportSample } from './report-data.js';
 
 /** Paths relative to the page, one per plot of the calibration and one per scene. */
 export interface AnalysisPictures {
@@ -41,7 +23,8 @@ export function renderMarkdown(
   const sections = [
     `# ${escapeMarkdown(data.title)}`,
     ...(data.notice === undefined ? [] : [`> **${escapeMarkdown(data.notice)}**`]),
-    reportFacts(data)
+    report
+      .reportFacts(data)
       .map(([name, value]) => `- **${escapeMarkdown(name)}:** ${escapeMarkdown(value)}`)
       .join('\n'),
     ...metricSection(data),
@@ -57,13 +40,17 @@ export function renderMarkdown(
 
 function metricSection({ rows }: ReportData): string[] {
   if (rows.length === 0) return [];
-  const columns = metricColumns(rows);
+  const columns = report.metricColumns(rows);
   const table = tableMarkdown({
     head: ['Protocol', 'Measured', ...columns.map(metricTitle)],
-    rows: rows.map((row) => [row.protocol, row.stage, ...columns.map((name) => formatFigure(row.metrics[name]))]),
+    rows: rows.map((row) => [
+      row.protocol,
+      row.stage,
+      ...columns.map((name) => report.formatFigure(row.metrics[name])),
+    ]),
     left: 2,
   });
-  return ['## Evaluation', table, escapeMarkdown(protocolNote(rows))];
+  return ['## Evaluation', table, escapeMarkdown(report.protocolNote(rows))];
 }
 
 function analysisSections(analysis: ReportAnalysis, { plots, scenes: paths }: AnalysisPictures): string[] {
@@ -72,34 +59,34 @@ function analysisSections(analysis: ReportAnalysis, { plots, scenes: paths }: An
     ...(published.length === 0 ? [] : ['## Next to the paper']),
     ...published.flatMap((table) => [
       `${escapeMarkdown(table.title)} of the paper, in percent.`,
-      tableMarkdown(publishedTable(table)),
+      tableMarkdown(words.publishedTable(table)),
       escapeMarkdown(table.note),
     ]),
     ...(published.length > 0 || whyNoTable === null ? [] : [escapeMarkdown(whyNoTable)]),
     '## Breakdown',
-    escapeMarkdown(`Protocol ${protocol}. ${DASH_NOTE}`),
-    ...breakdownTables(analysis).map(tableMarkdown),
+    escapeMarkdown(`Protocol ${protocol}. ${words.DASH_NOTE}`),
+    ...words.breakdownTables(analysis).map(tableMarkdown),
     ...(calibration === null
       ? []
       : [
           '## Rejection',
-          escapeMarkdown(calibrationSentence(calibration)),
+          escapeMarkdown(words.calibrationSentence(calibration)),
           ...calibrationPlots(calibration).map(({ title }, i) => picture(title, plots[i] ?? '')),
-          escapeMarkdown(CALIBRATION_NOTE),
+          escapeMarkdown(words.CALIBRATION_NOTE),
         ]),
     ...(failureKinds.length === 0
       ? []
       : [
           '## Failures',
-          tableMarkdown(failureTable(analysis)),
-          escapeMarkdown(`Protocol ${protocol}. ${FAILURE_NOTE}`),
+          tableMarkdown(words.failureTable(analysis)),
+          escapeMarkdown(`Protocol ${protocol}. ${words.FAILURE_NOTE}`),
           ...scenes.flatMap(({ failure, expressions }, i) => [
             `### ${failure.kind}: ${escapeMarkdown(failure.record.expression)}`,
             picture('Ground truth and prediction', paths[i] ?? ''),
             [
               `- costs ${failure.cost.toFixed(5)} gIoU, ${escapeMarkdown(failure.record.fileName)}`,
               ...expressions.map(
-                ({ record }) => `- ${escapeMarkdown(record.expression)}: ${escapeMarkdown(answerWords(record))}`,
+                ({ record }) => `- ${escapeMarkdown(record.expression)}: ${escapeMarkdown(words.answerWords(record))}`,
               ),
             ].join('\n'),
           ]),
@@ -110,15 +97,21 @@ function analysisSections(analysis: ReportAnalysis, { plots, scenes: paths }: An
 function sampleSection(sample: ReportSample, index: number, panel: string): string[] {
   const table = tableMarkdown({
     head: ['Expression', 'Answer', 'Verdict', 'IoU', 'P(reject)'],
-    rows: judgeSample(sample).map(({ result, verdict, iou, words }) => {
-      return [result.expression, words, verdict ?? '–', formatFigure(iou), formatFigure(result.rejectProbability)];
+    rows: report.judgeSample(sample).map(({ result, verdict, iou, words }) => {
+      return [
+        result.expression,
+        words,
+        verdict ?? '–',
+        report.formatFigure(iou),
+        report.formatFigure(result.rejectProbability),
+      ];
     }),
     left: 3,
   });
   return [
-    `### ${index + 1}: ${escapeMarkdown(sampleHeading(sample))}`,
+    `### ${index + 1}: ${escapeMarkdown(report.sampleHeading(sample))}`,
     picture(`Sample ${index + 1}`, panel),
-    `Question: ${escapeMarkdown(questionText(sample))}`,
+    `Question: ${escapeMarkdown(report.questionText(sample))}`,
     `Answer: ${escapeMarkdown(sample.answer)}`,
     table,
   ];

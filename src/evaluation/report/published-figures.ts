@@ -123,7 +123,7 @@ export const TABLE_5: PublishedFigureTable = {
   ],
 };
 
-/** Of GSVA-Vicuna-7B. */
+/** Figures of GSVA-Vicuna-7B. */
 export const TABLE_6: PublishedFigureTable = {
   title: 'Table 6',
   note: 'GSVA-Vicuna-7B, asked in other words: --question what, where, show or outline.',

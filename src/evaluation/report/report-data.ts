@@ -45,7 +45,7 @@ export interface ReportData {
   readonly rows: readonly MetricRow[];
   readonly plots: readonly LinePlot[];
   readonly samples: readonly ReportSample[];
-  /** Of an evaluation whose results were recorded. */
+  /** Analysis of an evaluation whose results were recorded. */
   readonly analysis?: ReportAnalysis;
 }
 

@@ -75,12 +75,12 @@ export function lineEndDamage(bytes: Buffer): string | null {
   if (fifth === LINE_FEED) {
     return (
       'its line ends were converted from CR LF to LF (git or FTP took it for a text), which cannot be undone; get it ' +
-      'anew in binary mode (git: put "*.png binary" into .gitattributes)'
+      'again in binary mode (git: put "*.png binary" into .gitattributes)'
     );
   }
   if (fifth !== CARRIAGE_RETURN || sixth !== CARRIAGE_RETURN) return null;
   return (
-    'its line ends were converted from LF to CR LF (git or FTP took it for a text); get it anew in binary mode, or ' +
+    'its line ends were converted from LF to CR LF (git or FTP took it for a text); get it again in binary mode, or ' +
     "undo it with: perl -0777 -pi -e 's/\\r\\n/\\n/g' FILE"
   );
 }

@@ -19,12 +19,9 @@ export interface ZipEntry {
 }
 
 const LARGEST_DIRECTORY = 64 * 2 ** 20;
-const END_SIZE = 22;
 const LONGEST_COMMENT = 65535;
-const ZIP64_LOCATOR_SIZE = 20;
-const ZIP64_END_SIZE = 56;
-const CENTRAL_SIZE = 46;
-const LOCAL_SIZE = 30;
+/** Bytes of the records, without their names and comments. */
+const SIZE = { local: 30, central: 46, end: 22, end64: 56, locator: 20 };
 const SIGNATURE = { local: 0x04034b50, central: 0x02014b50, end: 0x06054b50, end64: 0x06064b50, locator: 0x07064b50 };
 /** Flags: encrypted, strongly encrypted, names hidden. */
 const ENCRYPTED = 0x0001 | 0x0040 | 0x2000;
@@ -54,16 +51,16 @@ export function storedOffset(source: ByteSource, entry: ZipEntry, fail: Fail): n
   if (entry.method !== 0 || entry.size !== entry.compressedSize) {
     fail(
       `its entry ${quote(name)} is compressed (method ${entry.method}), but PyTorch stores entries as they are; ` +
-        'unpack it and pack it again without compression (zip -0), or save it anew with torch.save',
+        'unpack it and pack it again without compression (zip -0), or save it again with torch.save',
     );
   }
   const nameBytes = Buffer.from(name, 'utf8');
-  const length = LOCAL_SIZE + nameBytes.length;
+  const length = SIZE.local + nameBytes.length;
   if (headerOffset + length > entry.limit) fail(`its entry ${quote(name)} has no room for a header; it is damaged`);
   const header = readPart(source, headerOffset, length);
   if (header.readUInt32LE(0) !== SIGNATURE.local) fail(`its entry ${quote(name)} has no local header; it is damaged`);
   const flags = header.readUInt16LE(6);
-  const sameName = header.readUInt16LE(26) === nameBytes.length && header.subarray(LOCAL_SIZE).equals(nameBytes);
+  const sameName = header.readUInt16LE(26) === nameBytes.length && header.subarray(SIZE.local).equals(nameBytes);
   if (!sameName || header.readUInt16LE(8) !== 0 || (flags & ENCRYPTED) !== 0) {
     fail(`its entry ${quote(name)} is described differently in its local header; it is damaged`);
   }
@@ -81,12 +78,12 @@ interface End {
 }
 
 function readEnd(source: ByteSource, fail: Fail): End {
-  const length = Math.min(source.size, END_SIZE + LONGEST_COMMENT);
+  const length = Math.min(source.size, SIZE.end + LONGEST_COMMENT);
   const tailStart = source.size - length;
   const tail = readPart(source, tailStart, length);
-  let at = length - END_SIZE;
+  let at = length - SIZE.end;
   // The comment must reach to the end of the file exactly, or a comment could hold a second end record.
-  while (at >= 0 && !(tail.readUInt32LE(at) === SIGNATURE.end && at + END_SIZE + tail.readUInt16LE(at + 20) === length))
+  while (at >= 0 && !(tail.readUInt32LE(at) === SIGNATURE.end && at + SIZE.end + tail.readUInt16LE(at + 20) === length))
     at--;
   if (at < 0)
     return fail('it begins like a zip file but has no directory at its end; it is cut off: download it again');
@@ -106,7 +103,7 @@ function readEnd(source: ByteSource, fail: Fail): End {
   if (end.offset + end.size !== end.end) {
     fail(`its directory (${end.size} bytes at ${end.offset}) does not end at byte ${end.end}; it is damaged`);
   }
-  if (end.count * CENTRAL_SIZE > end.size) {
+  if (end.count * SIZE.central > end.size) {
     fail(`its directory claims ${end.count} entries in ${end.size} bytes; it is damaged`);
   }
   return end;
@@ -118,13 +115,13 @@ function readZip64End(
   position: number,
   fail: Fail,
 ): (End & { disks: number; countHere: number; end: number }) | null {
-  if (position < ZIP64_LOCATOR_SIZE + ZIP64_END_SIZE) return null;
-  const locator = readPart(source, position - ZIP64_LOCATOR_SIZE, ZIP64_LOCATOR_SIZE);
+  if (position < SIZE.locator + SIZE.end64) return null;
+  const locator = readPart(source, position - SIZE.locator, SIZE.locator);
   if (locator.readUInt32LE(0) !== SIGNATURE.locator) return null;
   const end = Number(locator.readBigUInt64LE(8));
-  if (end !== position - ZIP64_LOCATOR_SIZE - ZIP64_END_SIZE) fail('its end records do not follow one another');
-  const record = readPart(source, end, ZIP64_END_SIZE);
-  if (record.readUInt32LE(0) !== SIGNATURE.end64 || Number(record.readBigUInt64LE(4)) !== ZIP64_END_SIZE - 12) {
+  if (end !== position - SIZE.locator - SIZE.end64) fail('its end records do not follow one another');
+  const record = readPart(source, end, SIZE.end64);
+  if (record.readUInt32LE(0) !== SIGNATURE.end64 || Number(record.readBigUInt64LE(4)) !== SIZE.end64 - 12) {
     fail('its zip64 end record is damaged');
   }
   return {
@@ -143,24 +140,24 @@ function readCentral(
   directory: number,
   fail: Fail,
 ): { entry: Omit<ZipEntry, 'limit'>; length: number } {
-  if (at + CENTRAL_SIZE > bytes.length || bytes.readUInt32LE(at) !== SIGNATURE.central) {
+  if (at + SIZE.central > bytes.length || bytes.readUInt32LE(at) !== SIGNATURE.central) {
     return fail(`its directory has no entry at byte ${at}; it is damaged`);
   }
   const nameLength = bytes.readUInt16LE(at + 28);
   const extraLength = bytes.readUInt16LE(at + 30);
-  const length = CENTRAL_SIZE + nameLength + extraLength + bytes.readUInt16LE(at + 32);
+  const length = SIZE.central + nameLength + extraLength + bytes.readUInt16LE(at + 32);
   if (at + length > bytes.length) fail(`its directory is cut off at byte ${at}; it is damaged`);
-  const nameBytes = bytes.subarray(at + CENTRAL_SIZE, at + CENTRAL_SIZE + nameLength);
+  const nameBytes = bytes.subarray(at + SIZE.central, at + SIZE.central + nameLength);
   const name = nameBytes.toString('utf8');
   checkName(name, nameBytes, fail);
   if ((bytes.readUInt16LE(at + 8) & ENCRYPTED) !== 0) fail(`its entry ${quote(name)} is encrypted`);
 
-  const extraStart = at + CENTRAL_SIZE + nameLength;
+  const extraStart = at + SIZE.central + nameLength;
   const wide = zip64Fields(bytes.subarray(extraStart, extraStart + extraLength), name, fail);
   const size = wide(bytes.readUInt32LE(at + 24));
   const compressedSize = wide(bytes.readUInt32LE(at + 20));
   const headerOffset = wide(bytes.readUInt32LE(at + 42));
-  if (headerOffset + LOCAL_SIZE + nameLength + compressedSize > directory) {
+  if (headerOffset + SIZE.local + nameLength + compressedSize > directory) {
     fail(`its entry ${quote(name)} (${compressedSize} bytes at ${headerOffset}) does not fit before the directory`);
   }
   const method = bytes.readUInt16LE(at + 10);
@@ -203,7 +200,7 @@ function withLimits(found: readonly Omit<ZipEntry, 'limit'>[], directory: number
   inOrder.forEach((entry, i) => {
     const limit = inOrder[i + 1]?.headerOffset ?? directory;
     const nameLength = Buffer.byteLength(entry.name);
-    if (entry.headerOffset + LOCAL_SIZE + nameLength + entry.compressedSize > limit) {
+    if (entry.headerOffset + SIZE.local + nameLength + entry.compressedSize > limit) {
       fail(`its entry ${quote(entry.name)} overlaps the next one; it is damaged`);
     }
     if (limits.has(entry.name)) fail(`it has the entry ${quote(entry.name)} twice`);

@@ -58,39 +58,34 @@ export function backwardLayers(
   return gradient;
 }
 
-/** What comes after the layers: the gradient of the loss by their last output [B, T, D]. */
+/** The part after the layers: the gradient of the loss by their last output [B, T, D]. */
 export type GradientAfterLayers = (last: tf.Tensor) => tf.Tensor;
 
 /**
- * LLaMA's decoder layers forward and backward, each run twice: the inputs of all layers are held, and one layer's
- * activations at a time.
+ * LLaMA's decoder layers forward and backward.
  * @param embeddings [B, T, D]; stays the caller's
  * @param after computes the gradient that the backward pass begins with; its result is disposed
  * @param variables what trains of every layer; gradients go to `gradients`
  * @returns the gradient by the embeddings [B, T, D]
  */
-export function layersRecomputed(
+type GradientsOfLayers = (
   llama: Llama,
   embeddings: tf.Tensor,
   context: LlamaContext,
   after: GradientAfterLayers,
   variables: LayerVariables,
   gradients: GradientMap,
-): tf.Tensor {
+) => tf.Tensor;
+
+/** Each layer run twice: the inputs of all layers are held, and one layer's activations at a time. */
+export const layersRecomputed: GradientsOfLayers = (llama, embeddings, context, after, variables, gradients) => {
   const outputs = forwardLayers(llama, embeddings, context);
   const gradient = after(outputs.at(-1) ?? embeddings);
   return backwardLayers(llama, embeddings, outputs, context, gradient, variables, gradients);
-}
+};
 
-/** As `layersRecomputed`, each layer run once: the activations of all layers are held until the gradient is there. */
-export function layersOnTape(
-  llama: Llama,
-  embeddings: tf.Tensor,
-  context: LlamaContext,
-  after: GradientAfterLayers,
-  variables: LayerVariables,
-  gradients: GradientMap,
-): tf.Tensor {
+/** Each layer run once: the activations of all layers are held until the gradient is known. */
+export const layersOnTape: GradientsOfLayers = (llama, embeddings, context, after, variables, gradients) => {
   const segment = (): tf.Tensor => {
     const last = forwardLayers(llama, embeddings, context).at(-1) ?? embeddings;
     const gradient = offTape(() => after(last));
@@ -102,4 +97,4 @@ export function layersOnTape(
   const all = new Map(variables.flatMap((own) => [...own]));
   const { inputs } = differentiate(segment, [embeddings], all, gradients);
   return inputs[0] as tf.Tensor;
-}
+};

@@ -2,11 +2,9 @@
  * The pretraining mixture of the embedded benchmark: semantic segmentation, RES, VQA and reasoning segmentation about
  * synthetic scenes, each in a published layout that the registry's loaders read.
  */
-import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { encodeJpeg } from '../../io/image/image-file.js';
-import { renderScene } from '../render.js';
-import { type Scene, sceneRandom, synthScene } from '../scene.js';
+import { IMAGES_AT_ONCE, writePicture } from '../render.js';
+import { sceneRandom, synthScene } from '../scene.js';
 import { ReasonWriter } from './reason.js';
 import { ResWriter } from './res.js';
 import { SemSegWriter } from './sem-seg.js';
@@ -21,9 +19,6 @@ export function mixtureImages({ train, val }: MixtureSizes): number {
   return 4 * (train + val);
 }
 
-const JPEG_QUALITY = 90;
-/** Encoded and written while the next scenes are rendered. */
-const IMAGES_AT_ONCE = 8;
 /** Scenes up to which at least one offers something to every set; more in a row are a fault of the generator. */
 const MOST_SCENES_PER_IMAGE = 100;
 
@@ -67,8 +62,4 @@ async function writePart(
     onImages(pending.length);
     pending = [];
   }
-}
-
-async function writePicture(path: string, scene: Scene): Promise<void> {
-  await writeFile(path, await encodeJpeg(renderScene(scene), JPEG_QUALITY));
 }

@@ -9,7 +9,8 @@ import { cleanExpression } from '../../data/text/expression.js';
 import type { Random } from '../../random.js';
 import type { BinaryMask } from '../../types.js';
 import { GSVA_VARIANT, type Variant } from '../../variant.js';
-import { explainedTurn, explanationMode, reasonQuestion, trainingAnswer, trainingQuestion } from './prompts.js';
+import { explainedTurn, explanationMode, targetQuestion } from '../shared/lisa-prompts.js';
+import { EXPLANATION_REQUESTS, trainingAnswer, trainingQuestion } from './prompts.js';
 
 export function gsvaLessons(facts: Facts, random: Random, variant: Variant = GSVA_VARIANT): readonly Lesson[] {
   const { kind, targets, turns } = facts;
@@ -21,7 +22,7 @@ export function gsvaLessons(facts: Facts, random: Random, variant: Variant = GSV
       return { text: wording === 'expression' ? cleanExpression(text) : text, mask };
     });
     const texts = asked.map(({ text }) => text);
-    const user = multipleSeg ? trainingQuestion(random, texts) : reasonQuestion(random, texts.join(), false);
+    const user = multipleSeg ? trainingQuestion(random, texts) : targetQuestion(random, texts.join(), false);
     const prompts = asked.map(({ text, mask }) => ({ expression: text, isEmpty: mask === null }));
     const assistant = trainingAnswer(random, prompts, kind === 'sem_seg' ? 'semseg' : 'res', variant);
     const answered = reject ? asked : asked.map(({ text, mask }) => ({ text, mask: mask ?? emptyMask(facts) }));
@@ -33,7 +34,15 @@ export function gsvaLessons(facts: Facts, random: Random, variant: Variant = GSV
 function reasonLessons({ targets, explanation }: Facts, random: Random): Lesson[] {
   const mode = explanation === null ? 'mask' : explanationMode(random);
   return targets.map(({ text, wording, mask }) => ({
-    turns: [explainedTurn(random, mode, text, wording === 'sentence', explanation ?? '')],
+    turns: [
+      explainedTurn(
+        random,
+        mode,
+        { text, isSentence: wording === 'sentence' },
+        explanation ?? '',
+        EXPLANATION_REQUESTS,
+      ),
+    ],
     targets: mode === 'explanation' ? [] : [{ text, mask }],
   }));
 }

@@ -3,8 +3,9 @@
  * model/llava/constants.py, data/*.py). Texts only: what is asked about comes from the datasets.
  */
 import type { Random } from '../../random.js';
-import { IMAGE_PLACEHOLDER, REJ_TOKEN, SEG_TOKEN, segTokenAt } from '../../special-tokens.js';
+import { REJ_TOKEN, SEG_TOKEN, segTokenAt } from '../../special-tokens.js';
 import { GSVA_VARIANT, type Variant } from '../../variant.js';
+import { ANSWERS, fill, SHORT_QUESTIONS, targetAnswer, withImage } from '../shared/lisa-prompts.js';
 
 /** What a part of an answer needs to know of its target. */
 export interface PromptTarget {
@@ -44,41 +45,12 @@ export const PAPER_QUESTIONS = {
   outline: 'Outline {} in this image with segmentation masks',
 } as const;
 
-export const REASON_SHORT_QUESTIONS = [
-  'Can you segment the {} in this image?',
-  'Please segment the {} in this image.',
-  'What is {} in this image? Please respond with segmentation mask.',
-  'What is {} in this image? Please output segmentation mask.',
-] as const;
-export const REASON_LONG_QUESTIONS = [
-  '{} Please respond with segmentation mask.',
-  '{} Please output segmentation mask.',
-] as const;
-export const REASON_ANSWERS = [
-  'It is [SEG].',
-  'Sure, [SEG].',
-  'Sure, it is [SEG].',
-  'Sure, the segmentation result is [SEG].',
-  '[SEG].',
-] as const;
 /** The misspelling is the reference's. */
 export const EXPLANATION_REQUESTS = [
   'Please output segmentation mask and explain why.',
   'Please output segmentation mask and explain the reason.',
   'Please output segmentation mask and give some explaination.',
 ] as const;
-/** Share of the explained images that are answered by the explanation alone; the others half and half with a mask. */
-export const EXPLANATION_ONLY_SHARE = 0.1;
-
-/** Not `String.replace`, which would read "$&" in an expression as a pattern. */
-function fill(template: string, text: string): string {
-  return template.split('{}').join(text);
-}
-
-function withImage(question: string, gap = ''): string {
-  return `${IMAGE_PLACEHOLDER}\n${gap}${question}`;
-}
-
 /** A question about all the expressions, in lower case, with the image in front. */
 export function trainingQuestion(random: Random, expressions: readonly string[]): string {
   return withImage(fill(random.pick(TRAINING_QUESTIONS), expressions.join(', ').toLowerCase()));
@@ -95,20 +67,20 @@ export function trainingAnswer(
   variant: Variant = GSVA_VARIANT,
 ): string {
   const { expressionBeforeSeg, multipleSeg } = variant;
-  if (!expressionBeforeSeg && !multipleSeg) return answerAlone(reasonAnswer(random), targets, variant);
+  if (!expressionBeforeSeg && !multipleSeg) return answerAlone(targetAnswer(random), targets, variant);
   return answerInForm(random.pick(ANSWER_FORMS), targets, kind, variant);
 }
 
 /** One of the training questions: what a model is asked where no published text has to be kept to. */
 export function trainedQuestion(expressions: readonly string[], { multipleSeg }: Variant = GSVA_VARIANT): string {
-  const template = (multipleSeg ? TRAINING_QUESTIONS : REASON_SHORT_QUESTIONS)[CHOSEN_QUESTION];
+  const template = (multipleSeg ? TRAINING_QUESTIONS : SHORT_QUESTIONS)[CHOSEN_QUESTION];
   return withImage(fill(template, expressions.join(', ')));
 }
 
 /** The answer to `trainedQuestion` in one of the training forms: "Sure, they are red circle:[SEG], green bar:[REJ]." */
 export function trainedAnswer(targets: readonly PromptTarget[], variant: Variant = GSVA_VARIANT): string {
   const { expressionBeforeSeg, multipleSeg } = variant;
-  if (!expressionBeforeSeg && !multipleSeg) return answerAlone(REASON_ANSWERS[CHOSEN_ANSWER], targets, variant);
+  if (!expressionBeforeSeg && !multipleSeg) return answerAlone(ANSWERS[CHOSEN_ANSWER], targets, variant);
   return answerInForm(ANSWER_FORMS[CHOSEN_ANSWER], targets, 'res', variant);
 }
 
@@ -139,7 +111,7 @@ function answerTokens(targets: readonly PromptTarget[], { reject, segTokens }: V
  * "in this image"; its checkpoints were evaluated so.
  */
 export function evaluationQuestion(expressions: readonly string[]): string {
-  return withImage(`What are ${expressions.join(', ')}in this image? Please output segmentation masks.`, ' ');
+  return withImage(` What are ${expressions.join(', ')}in this image? Please output segmentation masks.`);
 }
 
 /**
@@ -157,47 +129,7 @@ export function paperQuestion(form: keyof typeof PAPER_QUESTIONS, expressions: r
   return withImage(fill(PAPER_QUESTIONS[form], expressions.join(', ')));
 }
 
-/** ReasonSeg, training: a whole sentence is asked as it stands, a phrase within a question. */
-export function reasonQuestion(random: Random, text: string, isSentence: boolean): string {
-  if (isSentence) return withImage(fill(random.pick(REASON_LONG_QUESTIONS), text));
-  return withImage(fill(random.pick(REASON_SHORT_QUESTIONS), text.toLowerCase()));
-}
-
-export function reasonAnswer(random: Random): string {
-  return random.pick(REASON_ANSWERS);
-}
-
-/** What an explained image of ReasonSeg is answered with. */
-export type ExplanationMode = 'mask' | 'mask-and-explanation' | 'explanation';
-
-export function explanationMode(random: Random): ExplanationMode {
-  if (random.uniform() < EXPLANATION_ONLY_SHARE) return 'explanation';
-  return random.pick(['mask', 'mask-and-explanation']);
-}
-
-/** Question and answer about an explained image, in the given mode. */
-export function explainedTurn(
-  random: Random,
-  mode: ExplanationMode,
-  text: string,
-  isSentence: boolean,
-  explanation: string,
-): { readonly user: string; readonly assistant: string } {
-  if (mode === 'mask') return { user: reasonQuestion(random, text, isSentence), assistant: reasonAnswer(random) };
-  if (mode === 'explanation') return { user: withImage(text), assistant: explanation };
-  return {
-    user: withImage(`${text} ${random.pick(EXPLANATION_REQUESTS)}`),
-    assistant: `${reasonAnswer(random)} ${explanation}`,
-  };
-}
-
-/** ReasonSeg, evaluation; the answer is "[SEG]". */
-export function reasonEvaluationQuestion(text: string, isSentence: boolean): string {
-  const question = isSentence ? text.trim() : `What is ${text.trim()} in this image?`;
-  return withImage(`${question} Please output segmentation mask.`, ' ');
-}
-
 /** ADE20K, evaluation: one question per class that is present. */
 export function classEvaluationQuestion(name: string): string {
-  return withImage(`What is ${name} in this image?`, ' ');
+  return withImage(` What is ${name} in this image?`);
 }

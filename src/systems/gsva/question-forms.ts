@@ -12,10 +12,10 @@ import {
   evaluationAnswer,
   evaluationQuestion,
   paperQuestion,
-  reasonEvaluationQuestion,
   trainedAnswer,
   trainedQuestion,
 } from './prompts.js';
+import { validationQuestion } from '../shared/lisa-prompts.js';
 
 /**
  * 'reference': as published figures were obtained, with an answer ("Sure,X:[SEG].") that no training form has;
@@ -49,12 +49,12 @@ export function questionOf(
 ): string {
   switch (form) {
     case 'reference':
-      return variant.multipleSeg ? evaluationQuestion(expressions) : reasonEvaluationQuestion(only(expressions), false);
+      return variant.multipleSeg ? evaluationQuestion(expressions) : validationQuestion(only(expressions), false);
     case 'trained':
       return trainedQuestion(variant.multipleSeg ? expressions : [only(expressions)], variant);
     case 'reason-sentence':
     case 'reason-phrase':
-      return reasonEvaluationQuestion(only(expressions), form === 'reason-sentence');
+      return validationQuestion(only(expressions), form === 'reason-sentence');
     case 'class':
       return classEvaluationQuestion(only(expressions));
     default:

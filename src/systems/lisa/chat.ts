@@ -14,3 +14,9 @@ export function printedAnswer(tokenizer: Tokenizer, ids: readonly number[]): str
   const text = tokenizer.decode(ids.filter((id) => id !== IMAGE_TOKEN_ID));
   return text.replaceAll('\n', '').replaceAll('  ', ' ');
 }
+
+/** Files that LISA's own program saves of an answer: the first mask, alone and over the picture; none without a mask. */
+export function savedFiles(picture: string, masks: number): readonly string[] {
+  const name = picture.replace(/^.*[/\\]/, '').replace(/\..*$/, '');
+  return masks === 0 ? [] : [`${name}_mask_0.jpg`, `${name}_masked_img_0.jpg`];
+}

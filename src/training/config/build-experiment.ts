@@ -1,5 +1,5 @@
 /** From a configuration to something that can be trained: model with its start weights, tokenizer, task. */
-import { modelConfigToJson } from '../../config.js';
+import { type ModelConfig, modelConfigToJson } from '../../config.js';
 import { Tokenizer } from '../../data/text/tokenizer.js';
 import { startDryRun } from '../../engine/dry-run.js';
 import * as tf from '../../engine/tf.js';
@@ -13,7 +13,7 @@ import {
   withWeights,
 } from '../../checkpoints/checkpoint-directory.js';
 import { openCheckpoint, weightsOf } from '../../io/checkpoint-files.js';
-import { system } from '../../systems/gsva/system.js';
+import { systemOfConfig } from '../../systems/of-config.js';
 import { LlavaSam } from '../../systems/shared/llava-sam.js';
 import type { System } from '../../systems/system.js';
 import { checkWeights, type LoadOptions } from '../../checkpoints/weights.js';
@@ -37,7 +37,7 @@ import { ScenePool } from '../base/scene-pool.js';
 import type { TrainingTask } from '../loop/training-task.js';
 
 export interface Experiment {
-  readonly system: System;
+  readonly system: System<ModelConfig>;
   readonly config: ExperimentConfig;
   readonly gsva: LlavaSam;
   readonly tokenizer: Tokenizer;
@@ -59,7 +59,7 @@ const VOCABULARY = /^(model\.embed_tokens|lm_head)\.weight$/;
  * @param source the configuration's file, for errors
  */
 export function buildExperiment(written: ExperimentConfig, source: string): Experiment {
-  const { config, tokenizer } = withTokenizer(written, source);
+  const { system, config, tokenizer } = withTokenizer(written, source);
   const { stage, description, conversation, variant, start } = config;
   const gsva = new LlavaSam(config.model);
   let rounded: readonly string[] = [];
@@ -70,7 +70,7 @@ export function buildExperiment(written: ExperimentConfig, source: string): Expe
     gsva.randomize(random);
     if (start === null) balanceResiduals(gsva);
     if (start !== null) ({ rounded } = loadModelWeights(start, gsva, startOptions(gsva, stage)));
-    if (start !== null && stage === 'gsva' && isBase(start)) redrawTokens(gsva, decisionIds(config), random);
+    if (start !== null && stage === 'gsva' && isBase(start)) redrawTokens(gsva, newIds(system, config, start), random);
   } catch (error) {
     gsva.dispose();
     throw error;
@@ -119,12 +119,22 @@ function startOptions({ parts }: LlavaSam, stage: ExperimentConfig['stage']): Lo
 function withTokenizer(
   written: ExperimentConfig,
   source: string,
-): { readonly config: ExperimentConfig; readonly tokenizer: Tokenizer } {
-  const tokenizer = Tokenizer.fromDirectory(written.tokenizer);
-  tokenizer.addTokens(addedTokens(written.variant.segTokens));
-  const config = { ...written, model: withSegTokens(written.model, tokenizer, written.variant.segTokens) };
-  checkTokenizer(tokenizer, system.vocabulary(config.model, written), `of ${source}`);
-  return { config, tokenizer };
+): { readonly system: System<ModelConfig>; readonly config: ExperimentConfig; readonly tokenizer: Tokenizer } {
+  const system = systemOfConfig(written.model, source);
+  const isGsva = system.name === 'gsva';
+  const { segTokens } = written.variant;
+  const { added, addedTokenSpaces } = system.vocabulary(written.model, written);
+  const tokenizer = Tokenizer.fromDirectory(written.tokenizer, { addedTokenSpaces });
+  tokenizer.addTokens(isGsva ? addedTokens(segTokens) : added);
+  const model = isGsva ? withSegTokens(written.model, tokenizer, segTokens) : withoutReject(written.model);
+  checkTokenizer(tokenizer, system.vocabulary(model, written), `of ${source}`);
+  return { system, config: { ...written, model }, tokenizer };
+}
+
+/** A start model of GSVA may have [REJ]. */
+function withoutReject({ tokens, ...model }: ModelConfig): ModelConfig {
+  const { rej: _, ...others } = tokens;
+  return { ...model, tokens: others };
 }
 
 /** The start model's, but for a run on one's own pictures: what these add, only its configuration can say. */
@@ -199,7 +209,7 @@ export function baseTask(experiment: Experiment, data: SceneData): TrainingTask<
     stage: config.stage,
     itemsPerScene,
     forms,
-    decisionIds: decisionIds(config),
+    decisionIds: decisionIds(experiment.system, config),
   });
 }
 
@@ -227,10 +237,16 @@ function balanceResiduals(gsva: LlavaSam): void {
   }
 }
 
-/** Ids of the tokens that decide; LLaVA has those around the image already. */
-function decisionIds(config: ExperimentConfig): readonly number[] {
-  const { ids } = system.vocabulary(config.model, config);
+/** Ids of the tokens that decide. */
+function decisionIds({ vocabulary }: System<ModelConfig>, config: ExperimentConfig): readonly number[] {
+  const { ids } = vocabulary(config.model, config);
   return ids.filter(({ token }) => token !== IMAGE_START_TOKEN && token !== IMAGE_END_TOKEN).map(({ id }) => id);
+}
+
+/** Ids that the start model has not learned: LLaVA has the tokens around the image, under the same ids in one system. */
+function newIds(system: System<ModelConfig>, config: ExperimentConfig, start: string): readonly number[] {
+  if (openModelDirectory(start).config.system === config.model.system) return decisionIds(system, config);
+  return system.vocabulary(config.model, config).ids.map(({ id }) => id);
 }
 
 /** Rows of some ids in embedding and head from N(0, 0.02). */

@@ -87,7 +87,7 @@ describe('parseOwnLine', () => {
     ['two lines in a text', withText('a\nb'), /one line without control characters/],
     ['half a character', withText('a\ud800'), /one line without control characters/],
     ['an endless text', withText('a'.repeat(501)), /at most 500 characters/],
-    ['a forgotten mask', line({ expressions: [{ text: 'cat' }] }), /key "mask" \(null where the thing is not there\)/],
+    ['a forgotten mask', line({ expressions: [{ text: 'cat' }] }), /key "mask" \(null where the thing is absent\)/],
     ['no masks', withMask([]), /mask" is a list of 0/],
     ['bare polygons', withMask([SQUARE]), /"expressions\[0\].mask\[0\]" is a list of 8, expected an object/],
     ['an unknown mask', withMask({ polygon: [SQUARE] }), /unknown key "polygon".*did you mean "polygons"/],

@@ -5,12 +5,8 @@ import { join } from 'node:path';
 
 import { afterAll, describe, expect, test } from '@jest/globals';
 
-import {
-  EXPLANATION_REQUESTS,
-  REASON_ANSWERS,
-  REASON_LONG_QUESTIONS,
-  REASON_SHORT_QUESTIONS,
-} from '../../../src/systems/gsva/prompts.js';
+import { EXPLANATION_REQUESTS } from '../../../src/systems/gsva/prompts.js';
+import { ANSWERS, LONG_QUESTIONS, SHORT_QUESTIONS } from '../../../src/systems/shared/lisa-prompts.js';
 import { readReasonAnnotation, reasonMasks, referenceReasonMask } from '../../../src/data/reason/reason-annotation.js';
 import { type ReasonRequest, makeReasonSample } from '../../../src/data/reason/reason-sample.js';
 import { ReasonSeg } from '../../../src/data/reason/reason-seg.js';
@@ -87,7 +83,7 @@ describe('ReasonSeg', () => {
   test('says what is missing', () => {
     const { dir, folder } = copied();
     rmSync(join(folder, 'val', 'val_4.json'));
-    expect(() => ReasonSeg.open(dir, 'val')).toThrow(/val_4\.json is missing beside val_4\.jpg/);
+    expect(() => ReasonSeg.open(dir, 'val')).toThrow(/val_4\.json is missing next to val_4\.jpg/);
     rmSync(join(folder, 'train', 'train_1.json'));
     // In training the sample is bad, not the set.
     expect(ReasonSeg.open(dir, 'train').images).toHaveLength(3);
@@ -182,8 +178,8 @@ describe('makeReasonSample', () => {
       const text = annotation.texts[i] ?? '';
       expect(conversation.targets).toEqual([{ text, mask: target }]);
       const { user, assistant } = turnOf(conversation);
-      expect(REASON_LONG_QUESTIONS.map((form) => `<image>\n${form.replace('{}', text)}`)).toContain(user);
-      expect(REASON_ANSWERS).toContain(assistant);
+      expect(LONG_QUESTIONS.map((form) => `<image>\n${form.replace('{}', text)}`)).toContain(user);
+      expect(ANSWERS).toContain(assistant);
     }
     expect(target.data).not.toEqual(referenceReasonMask(reasonMasks(annotation, height, width)).data);
   });
@@ -191,7 +187,7 @@ describe('makeReasonSample', () => {
   test('phrases are asked within a question, in lower case', async () => {
     const path = annotationFile({ shapes: [box('target', 1, 1, 9, 9)], text: ['The Round thing'], is_sentence: false });
     const { user } = turnOf(await sampleOf({ ...plain, annotation: path }, 1));
-    expect(REASON_SHORT_QUESTIONS.map((form) => `<image>\n${form.replace('{}', 'the round thing')}`)).toContain(user);
+    expect(SHORT_QUESTIONS.map((form) => `<image>\n${form.replace('{}', 'the round thing')}`)).toContain(user);
   });
 
   test('draws up to so many texts, all as often', async () => {
@@ -220,7 +216,7 @@ describe('makeReasonSample', () => {
         }
         expect(conversation.targets).toHaveLength(1);
         if (!assistant.endsWith(why)) return 'mask';
-        expect(REASON_ANSWERS.map((answer) => `${answer} ${why}`)).toContain(assistant);
+        expect(ANSWERS.map((answer) => `${answer} ${why}`)).toContain(assistant);
         requests.add(user.slice(`<image>\n${text} `.length));
         return 'both';
       });

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 
 import { type Turn, padBatch, renderConversation, tokenizeConversation } from '../../../src/data/text/conversation.js';
-import { reasonEvaluationQuestion } from '../../../src/systems/gsva/prompts.js';
+import { validationQuestion } from '../../../src/systems/shared/lisa-prompts.js';
 import { Tokenizer } from '../../../src/data/text/tokenizer.js';
 import { ADDED_TOKENS } from '../../../src/special-tokens.js';
 import { fixture } from '../../helpers/fixtures.js';
@@ -46,7 +46,7 @@ describe('renderConversation, tokenizeConversation', () => {
       for (const recorded of expected?.[`ReasonSeg|${split}`] ?? []) {
         const file = recorded.image.replace('.jpg', '.json');
         const { text, is_sentence } = read('data', file) as { text: string[]; is_sentence: boolean };
-        const turns = [{ user: reasonEvaluationQuestion(text[0] ?? '', is_sentence), assistant: '[SEG]' }];
+        const turns = [{ user: validationQuestion(text[0] ?? '', is_sentence), assistant: '[SEG]' }];
         expect(renderConversation(style, turns)).toBe(recorded.conversation[0]);
         const { inputIds, labels } = tokenizeConversation(tokenizer, style, turns);
         expect(inputIds).toEqual(recorded.input_ids[0]);

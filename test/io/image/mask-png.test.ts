@@ -113,7 +113,7 @@ describe('readMaskPng', () => {
     const good = await row([[0], [9]], 1);
     const text = good.toString('latin1');
     expect(() => read(Buffer.from(text.replaceAll('\n', '\r\n'), 'latin1'))).toThrow(/LF to CR LF.*perl -0777/);
-    expect(() => read(Buffer.from(text.replaceAll('\r\n', '\n'), 'latin1'))).toThrow(/CR LF to LF.*anew in binary/);
+    expect(() => read(Buffer.from(text.replaceAll('\r\n', '\n'), 'latin1'))).toThrow(/CR LF to LF.*again in binary/);
     expect(read(Buffer.from(text.replaceAll('\n', '\r\n').replaceAll('\r\n', '\n'), 'latin1'))).toEqual([0, 1]);
   });
 

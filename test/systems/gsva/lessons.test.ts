@@ -2,12 +2,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { segIdAt, segIds } from '../../../src/config.js';
 import { tokenizeConversation } from '../../../src/data/text/conversation.js';
-import {
-  ANSWER_FORMS,
-  REASON_ANSWERS,
-  REASON_SHORT_QUESTIONS,
-  TRAINING_QUESTIONS,
-} from '../../../src/systems/gsva/prompts.js';
+import { ANSWER_FORMS, TRAINING_QUESTIONS } from '../../../src/systems/gsva/prompts.js';
+import { ANSWERS, SHORT_QUESTIONS } from '../../../src/systems/shared/lisa-prompts.js';
 import { gsvaLessons } from '../../../src/systems/gsva/lessons.js';
 import { type Facts, type Lesson, type Target, targetFacts } from '../../../src/data/facts.js';
 import { Random } from '../../../src/random.js';
@@ -78,7 +74,7 @@ describe('answers', () => {
 
   test('LISA: its own answers, one expression at a time', () => {
     for (const answer of everyAnswer('lisa')) {
-      for (const part of answer.split(' | ')) expect(REASON_ANSWERS).toContain(part);
+      for (const part of answer.split(' | ')) expect(ANSWERS).toContain(part);
     }
     expect(everyAnswer('lisa').size).toBeGreaterThan(50);
   });
@@ -91,7 +87,7 @@ test('questions: about all in one, or in the words of LISA about each', () => {
     const asked = conversationsOf(name).map(({ turns }) => turns[0]?.user);
     const expected = VARIANTS[name].multipleSeg
       ? [filled(TRAINING_QUESTIONS, 'red circle, green bar, both squares')]
-      : TARGETS.map(({ text }) => filled(REASON_SHORT_QUESTIONS, text));
+      : TARGETS.map(({ text }) => filled(SHORT_QUESTIONS, text));
     expect(asked).toHaveLength(expected.length);
     for (const [i, user] of asked.entries()) expect(expected[i]).toContain(user);
   }

@@ -7,15 +7,18 @@ import {
   classEvaluationQuestion,
   evaluationAnswer,
   evaluationQuestion,
-  explainedTurn,
-  explanationMode,
   paperQuestion,
-  reasonAnswer,
-  reasonEvaluationQuestion,
-  reasonQuestion,
   trainingAnswer,
   trainingQuestion,
+  EXPLANATION_REQUESTS,
 } from '../../../src/systems/gsva/prompts.js';
+import {
+  explainedTurn,
+  explanationMode,
+  targetAnswer,
+  targetQuestion,
+  validationQuestion,
+} from '../../../src/systems/shared/lisa-prompts.js';
 import { UserError } from '../../../src/errors.js';
 import { Random } from '../../../src/random.js';
 
@@ -93,17 +96,15 @@ describe('expressions', () => {
 
 describe('ReasonSeg', () => {
   test('phrases and sentences are asked differently', () => {
-    expect(draws((random) => reasonQuestion(random, 'The Thing', false))).toContain(
+    expect(draws((random) => targetQuestion(random, 'The Thing', false))).toContain(
       '<image>\nCan you segment the the thing in this image?',
     );
-    expect(draws((random) => reasonQuestion(random, 'What is hot?', true))).toEqual(
+    expect(draws((random) => targetQuestion(random, 'What is hot?', true))).toEqual(
       new Set(['respond with', 'output'].map((verb) => `<image>\nWhat is hot? Please ${verb} segmentation mask.`)),
     );
-    expect(draws((random) => reasonAnswer(random)).size).toBe(5);
-    expect(reasonEvaluationQuestion('What is hot?', true)).toBe(
-      '<image>\n What is hot? Please output segmentation mask.',
-    );
-    expect(reasonEvaluationQuestion('cup', false)).toBe(
+    expect(draws((random) => targetAnswer(random)).size).toBe(5);
+    expect(validationQuestion('What is hot?', true)).toBe('<image>\n What is hot? Please output segmentation mask.');
+    expect(validationQuestion('cup', false)).toBe(
       '<image>\n What is cup in this image? Please output segmentation mask.',
     );
   });
@@ -114,13 +115,23 @@ describe('ReasonSeg', () => {
     const share = (mode: string): number => modes.filter((found) => found === mode).length / modes.length;
     expect(share('explanation')).toBeCloseTo(0.1, 1);
     expect(share('mask')).toBeCloseTo(0.45, 1);
-    expect(explainedTurn(random, 'explanation', 'Why?', true, 'So.')).toEqual({
+    expect(
+      explainedTurn(random, 'explanation', { text: 'Why?', isSentence: true }, 'So.', EXPLANATION_REQUESTS),
+    ).toEqual({
       user: '<image>\nWhy?',
       assistant: 'So.',
     });
-    const both = explainedTurn(random, 'mask-and-explanation', 'Why?', true, 'So.');
+    const both = explainedTurn(
+      random,
+      'mask-and-explanation',
+      { text: 'Why?', isSentence: true },
+      'So.',
+      EXPLANATION_REQUESTS,
+    );
     expect(both.user).toMatch(/^<image>\nWhy\? Please output segmentation mask and /);
     expect(both.assistant).toMatch(/\[SEG\]\. So\.$/);
-    expect(explainedTurn(random, 'mask', 'Why?', true, 'So.').assistant).not.toContain('So.');
+    expect(
+      explainedTurn(random, 'mask', { text: 'Why?', isSentence: true }, 'So.', EXPLANATION_REQUESTS).assistant,
+    ).not.toContain('So.');
   });
 });

@@ -40,7 +40,7 @@ function makeTask({
 }: Making = {}): BaseGroundingTask {
   return new BaseGroundingTask({
     stage,
-    decisionIds: [SMALL_TEXT.tokens.seg, SMALL_TEXT.tokens.rej],
+    decisionIds: [SMALL_TEXT.tokens.seg, SMALL_TEXT.tokens.rej ?? -1],
     gsva: model,
     tokenizer,
     conversation: 'plain',

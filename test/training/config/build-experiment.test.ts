@@ -32,7 +32,7 @@ const scratch = mkdtempSync(join(tmpdir(), 'gsva-build-'));
 const path = join(scratch, 'run.json5');
 const start = join(scratch, 'start');
 const META = { conversation: 'plain', stage: 'base', description: 'test' };
-const { seg, rej } = SMALL_TEXT.tokens;
+const { seg, rej = -1 } = SMALL_TEXT.tokens;
 
 beforeAll(async () => {
   await startEngine({ engine: 'wasm' });

@@ -1,6 +1,6 @@
 /**
- * A PEFT adapter's own facts (adapter_config.json beside adapter_model.*): rank, α, dropout. What would make the same
- * tensors mean another model (DoRA, patterns of ranks, an altered base) is refused by its name.
+ * A PEFT adapter's own facts (adapter_config.json next to adapter_model.*): rank, α, dropout. Keys that make the same
+ * tensors mean another model (DoRA, patterns of ranks, an altered base) are refused by name.
  */
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';

@@ -26,12 +26,13 @@ const PUBLISHED_DECODER_WIDTH = 256;
 /** α of every published GSVA; no weight's shape shows it, and of their files none says it. */
 const LORA_ALPHA = 16;
 const LORA_DROPOUT = 0.05;
-/** Of a model without GSVA's own weights, which are drawn when it is trained. */
+/** LoRA of a model without GSVA's own weights, which are drawn when it is trained. */
 const LORA_START = { r: 8, targets: ['q_proj', 'v_proj'] };
+const PROMPT = 'model.text_hidden_fcs.0.0.weight';
 const LOSS = { ce: 1, bce: 2, dice: 0.5 };
 
 /**
- * What no file says: refused where it cannot be taken from the published models.
+ * Values that no file gives: refused where it cannot be taken from the published models.
  * @param samFile SAM's config.json, where there is one
  * @param given keys that the user sets
  */
@@ -49,9 +50,9 @@ export function refuseGuesses({ sam }: ModelConfig, samFile: JsonReader | null, 
 export interface PublishedConfigs {
   readonly llava: JsonReader;
   readonly clip: JsonReader;
-  /** Of transformers' SamModel; sam_vit_*.pth has none. */
+  /** Configuration of transformers' SamModel; sam_vit_*.pth has none. */
   readonly sam: JsonReader | null;
-  /** Of GSVA's weights as peft saves them. */
+  /** Facts of GSVA's weights as peft saves them. */
   readonly adapter: AdapterFacts | null;
 }
 
@@ -62,12 +63,13 @@ export function publishedConfig(
   tokens: TokenIds,
 ): ModelConfig {
   return {
-    system: 'gsva',
+    // GSVA alone refuses by a token.
+    system: tokens.rej === undefined ? 'lisa' : 'gsva',
     clip: clipConfig(clip, llava),
     projector: projectorOf(tensors, llava),
     llm: llamaConfig(llava, shapeOf(tensors, 'model.embed_tokens.weight')[0] ?? 0),
     sam: samConfig(tensors, sam),
-    lora: loraConfig(tensors, adapter),
+    lora: withoutAdapter(tensors, tokens) ?? loraConfig(tensors, adapter),
     tokens,
     loss: LOSS,
   };
@@ -170,9 +172,16 @@ function checkSam(config: SamConfig, file: JsonReader): void {
     const found = section?.optional(key) ?? null;
     const isWindowless = key === 'window_size' && config.globalAttnIndexes.length === config.depth;
     if (found !== null && found.value !== expected && !isWindowless) {
-      found.fail(`${String(expected)}, as the weights beside it and SAM have it`);
+      found.fail(`${String(expected)}, as its weights and SAM have it`);
     }
   }
+}
+
+/** A trained model of LISA whose adapter is folded in, as it is published. */
+function withoutAdapter(tensors: FileTensors, { rej }: TokenIds): LoraConfig | null {
+  const isMerged =
+    rej === undefined && tensors.has(PROMPT) && ![...tensors.keys()].some((name) => name.includes('.lora_'));
+  return isMerged ? { ...LORA_START, r: 0, alpha: LORA_ALPHA, dropout: LORA_DROPOUT } : null;
 }
 
 function loraConfig(tensors: FileTensors, adapter: AdapterFacts | null): LoraConfig {
@@ -191,7 +200,7 @@ function loraConfig(tensors: FileTensors, adapter: AdapterFacts | null): LoraCon
     );
   }
   if (adapter !== null && adapter.r !== r) {
-    throw new UserError(`${adapter.source}: "r" is ${adapter.r}, but "${first.name}" beside it is of rank ${r}.`);
+    throw new UserError(`${adapter.source}: "r" is ${adapter.r}, but "${first.name}" is of rank ${r}.`);
   }
   return {
     r,

@@ -9,7 +9,7 @@ import { nameInModel, PUBLISHED_PREFIX } from '../../../networks/lora.js';
 
 const TOWER = 'model.vision_tower.vision_tower.';
 const SAM = 'model.visual_model.';
-/** What GSVA trains: the reference saves these as gsva-*.bin. */
+/** The tensors that GSVA trains: the reference saves these as gsva-*.bin. */
 const TRAINED: readonly string[] = GROUNDING_TRAINS;
 /** CLIP's normalisation, which is the same for all of its models. */
 const CLIP_MEAN = [0.48145466, 0.4578275, 0.40821073];

@@ -30,8 +30,8 @@ export interface PublishedPaths {
   readonly mllm: string;
   /** Folder of CLIP: config.json, weights. */
   readonly visionTower: string;
-  /** sam_vit_{b,l,h}.pth. */
-  readonly sam: string;
+  /** sam_vit_{b,l,h}.pth; null where other files hold it, as LISA's do. */
+  readonly sam: string | null;
   /** gsva-*.bin, or null for a model that GSVA's training starts from. */
   readonly weights: string | null;
 }
@@ -85,7 +85,7 @@ export function openPublishedModel(
   const sources: readonly (readonly [PublishedPart, string])[] = [
     ['mllm', mllm],
     ['vision tower', tower],
-    ['sam', resolveHubName(paths.sam, 'SAM')],
+    ...(paths.sam === null ? [] : ([['sam', resolveHubName(paths.sam, 'SAM')]] as const)),
     ...(paths.weights === null ? [] : ([['weights', resolveHubName(paths.weights, "GSVA's weights")]] as const)),
   ];
   const tensors = new Map<string, FileTensor>();
@@ -98,11 +98,12 @@ export function openPublishedModel(
     if (part === 'mllm') refuseDelta(path, llava, published);
     refuseQuantised(path, part === 'mllm' ? llava : null, published);
     if (part === 'weights') adapter = readAdapter(file);
-    if (part === 'sam') samConfig = configBeside(file);
+    if (part === 'sam') samConfig = configNextTo(file);
     parts.push({ part, files, within, ...addPart(part, published, tensors, path) });
     if (part === 'mllm') tieEmbeddings(tensors, llava, path);
     if (part === 'weights') refuseLlavaAdapter(path, namesOf(part, published), adapter);
   }
+  checkSam(paths, parts, tensors);
   const tokens = tokensOf(mllm);
   const grown = growVocabulary(tensors, tokens);
   const derived = publishedConfig({ llava, clip, sam: samConfig, adapter }, tensors, tokens);
@@ -114,8 +115,22 @@ export function openPublishedModel(
   return { config: withOverrides(derived, overrides), tensors, parts, grown, tokenizerDir: mllm };
 }
 
-/** SamModel's config.json; null beside sam_vit_*.pth, which has none of its own. */
-function configBeside(file: string): JsonReader | null {
+/** SAM comes from one place: a second one would replace what was trained. */
+function checkSam({ mllm, sam, weights }: PublishedPaths, parts: readonly PartReport[], tensors: FileTensors): void {
+  const replaced = parts.find(({ part }) => part === 'sam')?.replaced ?? [];
+  if (replaced.length > 0) {
+    throw new UserError(
+      `${mllm} holds a trained SAM (LISA's folder does), which --sam would replace. Leave out --sam.`,
+    );
+  }
+  if (sam !== null || tensors.has('model.visual_model.image_encoder.pos_embed')) return;
+  throw new UserError(
+    `${weights ?? mllm} holds no SAM, as LISA's folders and training checkpoints do. Name sam_vit_h_4b8939.pth as --sam.`,
+  );
+}
+
+/** SamModel's config.json; null for sam_vit_*.pth, which has none of its own. */
+function configNextTo(file: string): JsonReader | null {
   const path = join(dirname(file), 'config.json');
   if (!/(?:^|[/\\])(?:model|pytorch_model)[^/\\]*$/.test(file) || !existsSync(path)) return null;
   return JsonReader.of(readJson(path, "SAM's sizes"), path);
@@ -236,7 +251,7 @@ function whatItIs(names: readonly string[]): string | null {
 
 /** Rows for the added tokens where a table ends before them. */
 function growVocabulary(tensors: Map<string, FileTensor>, tokens: TokenIds): PublishedModel['grown'] {
-  const { seg, rej, imStart, imEnd } = tokens;
+  const { seg, rej = seg, imStart, imEnd } = tokens;
   const needed = 1 + Math.max(seg, rej, imStart, imEnd);
   const grown: { name: string; from: number; to: number }[] = [];
   for (const name of VOCABULARY_TABLES) {

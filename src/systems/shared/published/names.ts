@@ -51,6 +51,8 @@ export function ownNames(part: PublishedPart, published: Iterable<string>): Map<
 function ownName(part: PublishedPart, bare: string, translated: string): OwnName {
   const rule = UNUSED[part].find(({ pattern }) => pattern.test(bare));
   if (rule !== undefined) return { unused: rule.reason };
+  // LISA's first models have these in files of their own.
+  if (/^(?:visual_model|text_hidden_fcs)\./.test(translated)) return { name: `model.${translated}` };
   return { name: `${prefixOf(part, translated)}${withoutAdapterWrappers(translated)}` };
 }
 

@@ -17,7 +17,7 @@ afterAll(() => {
   rmSync(scratch, { recursive: true });
 });
 
-const recorded: PublishedSource = {
+const recorded: PublishedSource & { readonly sam: string } = {
   mllm: fixture('checkpoints-tiny', 'llava'),
   visionTower: fixture('checkpoints-tiny', 'clip'),
   sam: fixture('checkpoints-tiny', 'sam_vit_tiny.pth'),

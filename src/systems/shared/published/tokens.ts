@@ -1,0 +1,73 @@
+/** Ids of the added tokens of published models, which their config.json does not hold: those that the tokenizer gives. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TokenIds } from '../../../config.js';
+import type { ConversationStyle } from '../../../data/text/conversation.js';
+import { Tokenizer } from '../../../data/text/tokenizer.js';
+import { UserError } from '../../../errors.js';
+import {
+  ADDED_TOKENS,
+  IGNORE_LABEL,
+  IMAGE_END_TOKEN,
+  IMAGE_START_TOKEN,
+  IMAGE_TOKEN_ID,
+  REJ_TOKEN,
+  SEG_TOKEN,
+} from '../../../special-tokens.js';
+import type { Vocabulary } from '../../system.js';
+
+type AddedTokens = Pick<Vocabulary, 'added' | 'addedTokenSpaces'>;
+
+/** Stands for a picture's features, 256 times, in the text of the first LISA. */
+export const IMAGE_PATCH_TOKEN = '<im_patch>';
+/** The published models have the ids of transformers 4.31, which strips white space next to added tokens. */
+export const LISA_TOKENS = {
+  added: [SEG_TOKEN, IMAGE_START_TOKEN, IMAGE_END_TOKEN],
+  addedTokenSpaces: 'stripped',
+} as const;
+/** Those of the first LISA (v0). */
+export const LISA_V0_TOKENS = {
+  ...LISA_TOKENS,
+  added: [SEG_TOKEN, IMAGE_PATCH_TOKEN, IMAGE_START_TOKEN, IMAGE_END_TOKEN],
+} as const;
+const GSVA_TOKENS: AddedTokens = { added: ADDED_TOKENS, addedTokenSpaces: 'kept' };
+/** The first LISA has SAM in a file of its own. */
+const V0_FILE = 'pytorch_model-visual_model.bin';
+
+/** A published form of text: tokens, and the style of conversation where none is named. */
+export interface PublishedWords {
+  readonly tokens: AddedTokens;
+  readonly conversation: ConversationStyle;
+}
+
+/** @param mllm folder of the multimodal LLM */
+export function publishedWords(system: 'gsva' | 'lisa', mllm: string): PublishedWords {
+  if (system === 'gsva') return { tokens: GSVA_TOKENS, conversation: 'llava_v1' };
+  const isFirst = existsSync(join(mllm, V0_FILE));
+  return isFirst
+    ? { tokens: LISA_V0_TOKENS, conversation: 'vicuna' }
+    : { tokens: LISA_TOKENS, conversation: 'llava_v1' };
+}
+
+/** Looked up by their text: an id that is taken for granted would be another token in another vocabulary. */
+export function specialTokens(dir: string, { added, addedTokenSpaces }: AddedTokens): TokenIds {
+  const tokenizer = Tokenizer.fromDirectory(dir, { addedTokenSpaces });
+  tokenizer.addTokens(added);
+  const idOf = (token: string): number => {
+    const id = tokenizer.tokenId(token);
+    if (id !== undefined) return id;
+    throw new UserError(`Reading the tokenizer of ${dir}: it does not know ${token}, not even after adding it.`);
+  };
+  return {
+    seg: idOf(SEG_TOKEN),
+    ...(added.includes(REJ_TOKEN) ? { rej: idOf(REJ_TOKEN) } : {}),
+    ...(added.includes(IMAGE_PATCH_TOKEN) ? { imPatch: idOf(IMAGE_PATCH_TOKEN) } : {}),
+    imStart: idOf(IMAGE_START_TOKEN),
+    imEnd: idOf(IMAGE_END_TOKEN),
+    image: IMAGE_TOKEN_ID,
+    ignore: IGNORE_LABEL,
+    pad: tokenizer.padId,
+    bos: tokenizer.bosId,
+    eos: tokenizer.eosId,
+  };
+}
