@@ -1,4 +1,7 @@
-/** Facts about a system that the library shows: no network, no words. */
+/** Types of systems that the library's own types name: no network, no words. */
+
+/** Decision about a target. */
+export type Answer = 'found' | 'absent';
 
 /** A system: its paper, and abilities by which commands can refuse in words. */
 export interface SystemInfo {

@@ -13,12 +13,11 @@ import type { CompositeLayer } from '../nn/composite-layer.js';
 import type { Gradients } from '../nn/loss-parts.js';
 import type { MultimodalRows } from '../networks/multimodal-rows.js';
 import type { BinaryMask } from '../types.js';
-import type { SystemInfo } from './system-info.js';
+import type { Answer, SystemInfo } from './system-info.js';
 
 // ── words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Decision about a target. */
-export type Answer = 'found' | 'absent';
+export type { Answer };
 
 /** An id that config.json gives to a token. */
 export interface TokenId {

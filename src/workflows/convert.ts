@@ -15,7 +15,7 @@ import { readJson, writeJson } from '../io/json/json-file.js';
 import { JsonReader } from '../io/json/json-reader.js';
 import { writeShardedSafetensors } from '../io/safetensors/safetensors-writer.js';
 import { storedNotFinite } from '../io/tensor-statistics.js';
-import type { NotFiniteTensor } from '../io/weight-scan.js';
+import type { NotFiniteTensor } from '../finite.js';
 import { type TensorOutput, type WeightDtype, byteCount, converted, named } from '../io/tensor-output.js';
 import { writeShardedTorch, writeTorchCheckpoint } from '../io/torch/torch-writer.js';
 import { TOKENIZER_FILES, writeModelDescription } from '../checkpoints/checkpoint-directory.js';

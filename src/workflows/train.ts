@@ -8,7 +8,6 @@ import { checkKeys, checkSignal } from '../inference/segment-options.js';
 import { type Communicator, SingleProcess } from '../training/distributed/communicator.js';
 import type { OverfitResult } from '../training/loop/overfit-result.js';
 import { judgeOverfit, OVERFIT_OVERRIDES, withinSamples } from '../training/loop/overfit.js';
-import type { Resume } from '../training/saving/resume.js';
 import { readRunLog, type TrainingEnd } from '../training/watching/run-log.js';
 import type { TrainingCalls } from '../training/watching/training-observer.js';
 import { packagedPath } from '../program.js';
@@ -39,7 +38,7 @@ export interface TrainOptions extends ConfigChanges, TrainingCalls, Watch {
    * true: continue from the last checkpoint in `out`; 'auto': from the newest one that loads, or from the beginning.
    * Otherwise `out` must not hold a run.
    */
-  readonly resume?: Resume;
+  readonly resume?: boolean | 'auto';
   /** Folder for TensorBoard's events. */
   readonly tensorboard?: string;
   /** Train on the first samples alone, to see whether they can be learned by heart. */
