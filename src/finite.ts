@@ -68,3 +68,10 @@ export function placeText(index: number, shape: readonly number[]): string {
   }
   return `[${place.join(', ')}]`;
 }
+
+/** A stored tensor with numbers that are not finite. */
+export interface NotFiniteTensor {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly found: NotFinite;
+}

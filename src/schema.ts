@@ -7,13 +7,6 @@ import { z } from 'zod';
 import { UserError } from './errors.js';
 import { nearestName } from './nearest-name.js';
 
-declare global {
-  /** Named by zod's types; a program with neither a browser's types nor Node's has none. */
-  interface URL {
-    href: string;
-  }
-}
-
 type DeepReadonly<T> = T extends readonly (infer Item)[]
   ? readonly DeepReadonly<Item>[]
   : T extends object

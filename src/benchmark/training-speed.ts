@@ -1,4 +1,5 @@
 /** How fast a training would be: a few of its own micro-batches, timed, and one update that changes nothing. */
+import type { Abortable } from '../abortable.js';
 import * as tf from '../engine/tf.js';
 import { baseTask, type Experiment, groundingTask } from '../training/config/build-experiment.js';
 import type { GroundingData } from '../training/grounding-task.js';
@@ -26,7 +27,7 @@ export async function measureSpeed(
   experiment: Experiment,
   data: GroundingData | null,
   engine: string,
-  signal: AbortSignal | undefined,
+  signal: Abortable | undefined,
 ): Promise<MeasuredSpeed> {
   const { config } = experiment;
   if (data !== null) return timed(groundingTask(experiment, data, null), experiment, engine, signal);
@@ -38,7 +39,7 @@ async function timed<Sample>(
   task: TrainingTask<Sample>,
   { config }: Experiment,
   engine: string,
-  signal: AbortSignal | undefined,
+  signal: Abortable | undefined,
 ): Promise<MeasuredSpeed> {
   const { batchSize, seed, optimizer: options } = config.training;
   const stream = task.samples(new Random(seed).fork(0), () => undefined);

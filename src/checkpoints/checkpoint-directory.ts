@@ -18,7 +18,8 @@ import { jsonFile, type PendingFile } from '../io/atomic/pending-file.js';
 import { safetensorsPieces } from '../io/safetensors/safetensors-writer.js';
 import { readAs, without } from '../schema.js';
 import type { CompositeLayer } from '../nn/composite-layer.js';
-import { FORMAT, META_SCHEMA, type ModelMeta } from './model-meta.js';
+import { META_SCHEMA } from './meta-schema.js';
+import { FORMAT, type ModelMeta } from './model-meta.js';
 import { type Precision, tensorsToPack } from './precision.js';
 import { type LoadOptions, type LoadReport, loadWeights, storableWeights } from './weights.js';
 

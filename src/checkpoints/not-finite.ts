@@ -6,9 +6,9 @@
  * read.
  */
 import { UserError } from '../errors.js';
-import { countsText, findNotFinite, firstNotFinite, type NotFinite } from '../finite.js';
+import { countsText, findNotFinite, firstNotFinite, type NotFinite, type NotFiniteTensor } from '../finite.js';
 import { bfloat16ToFloat32, halfToFloat32 } from '../half-float.js';
-import { notFiniteText, type NotFiniteTensor } from '../io/weight-scan.js';
+import { notFiniteText } from '../io/weight-scan.js';
 import type { CompositeLayer } from '../nn/composite-layer.js';
 import { type FirstNotFinite, firstNotFiniteLayer } from '../nn/forward-trace.js';
 import { inNetworkOrder, partTitle } from './parts.js';

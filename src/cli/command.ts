@@ -18,6 +18,8 @@ export interface CliIo {
 
 /** The terminal as a command sees it; a workflow takes it as its watcher: notes and progress go to stderr. */
 export interface CommandContext extends Required<Watch> {
+  readonly signal: AbortSignal;
+  /** Results, on stdout. */
   readonly output: Output;
   readonly input: LineSource;
 }

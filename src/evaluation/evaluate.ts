@@ -2,6 +2,7 @@
  * A model on a split's images by several protocols in one pass: each image is encoded once, asked in as few questions
  * as its benchmark allows, scored and recorded. The model is a `Responder` of the caller.
  */
+import type { Abortable } from '../abortable.js';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { UserError } from '../errors.js';
 import type { Answer } from '../systems/system.js';
@@ -28,7 +29,7 @@ export interface EvaluationOptions extends RunOptions {
   readonly shard?: Shard;
   /** The shard's first images, as an interrupted run has recorded them: they are counted and not computed again. */
   readonly earlier?: readonly ImageRecord[];
-  readonly signal?: AbortSignal;
+  readonly signal?: Abortable | undefined;
 }
 
 /** A question that is about to be asked. */
@@ -161,7 +162,7 @@ class AnswersInTurn<Image> {
   }
 
   /** @param isDone the question was answered in an earlier run: nothing is generated for it */
-  async next(asked: Asked<Image>, isDone: boolean, signal: AbortSignal | undefined): Promise<Replies> {
+  async next(asked: Asked<Image>, isDone: boolean, signal: Abortable | undefined): Promise<Replies> {
     const forced: ForcedReply[] = [];
     for (const queue of this.queues) forced.push((await queue.next()).value as ForcedReply);
     const replies: Partial<Record<GresProtocol, ForcedReply | FreeReply>> = {};

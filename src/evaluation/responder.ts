@@ -1,4 +1,5 @@
 /** A model that answers questions about images, as far as evaluation knows it (`Predictor` is one). */
+import type { Abortable } from '../abortable.js';
 import type { Answer, Dialogue } from '../systems/system.js';
 import type { BinaryMask, LogitRule, RgbImage, SegmentResult } from '../types.js';
 import type { RecordedFaults } from './records/record.js';
@@ -36,7 +37,7 @@ export interface Responder<Image> extends Pick<Dialogue, 'asksAlone'> {
     questions: readonly (AskedQuestion<Image> & { readonly answers: readonly Answer[] })[],
   ): Promise<readonly ForcedReply[]>;
   /** A freely written answer. */
-  generate(question: AskedQuestion<Image>, options: { readonly signal?: AbortSignal }): Promise<FreeReply>;
+  generate(question: AskedQuestion<Image>, options: { readonly signal?: Abortable }): Promise<FreeReply>;
   /** Why a question cannot be asked, in words; null where it can. Without it everything can be. */
   refusal?(expressions: readonly string[], form: string): string | null;
 }

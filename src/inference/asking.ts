@@ -105,6 +105,17 @@ export class Asking {
     );
   }
 
+  /** The same for a question in words. @throws UserError with the code 'too-long' */
+  checkWords(turn: Turn): void {
+    const length = this.tokenized(turn).inputIds.length - 1 + this.network.patches;
+    if (length < this.network.positions) return;
+    throw new UserError(
+      `Replying: the question makes a conversation of ${length} tokens, and this model takes ${this.network.positions}, its ` +
+        'answer included. Ask in fewer words.',
+      'too-long',
+    );
+  }
+
   /** Tokens of the longest question with its answer, the image's among them. */
   private lengthOf(expressions: readonly string[], form: string): number {
     const lengths = this.undecided(expressions, form).map(({ turn }) => this.tokenized(turn).inputIds.length);

@@ -8,6 +8,7 @@ import { UserError } from '../errors.js';
 import type { Answer as Decision, Asked, GroundingModel, ModelWords, System } from '../systems/system.js';
 import { type EncodedImage, encodeImages } from '../features/image-features.js';
 import { IMAGE_PLACEHOLDER } from '../special-tokens.js';
+import { without } from '../schema.js';
 import type { BinaryMask, LogitRule, PreparedImage, RgbImage } from '../types.js';
 import { ask, type AskedDecision } from './ask.js';
 import { Asking } from './asking.js';
@@ -15,13 +16,15 @@ import type { MaskLogits } from './draw-masks.js';
 import { type GeneratedReply, readFreeAnswer } from './free-answer.js';
 import { generate } from './generate.js';
 import type { Opening } from './opening.js';
-import type { Answer, AnsweringModel, Reply, SegmentOptions } from './reply.js';
+import type { Answer, AnsweringModel, FreeReply, Reply, ReplyOptions, ReplyPart, SegmentOptions } from './reply.js';
 import { checkedExpressions, checkSegmentOptions } from './segment-options.js';
 import { binaryMask, decidedResult } from './segment-result.js';
 import { type ForcedAnswer, teacherForce } from './teacher-forcing.js';
 
 /** New tokens that an answer may have, unless said otherwise: so many, and so many more per expression. */
 const ANSWER_TOKENS = { base: 32, perExpression: 32 };
+/** The same for a free question. */
+const CONVERSATION_TOKENS = 128;
 const DEFAULT_REJECT_THRESHOLD = 0.5;
 /** Conversations in one forward pass: models that are asked for one expression at a time have many. */
 const CONVERSATIONS_AT_ONCE = 48;
@@ -53,11 +56,6 @@ export interface ForcedReply extends Answer {
 export interface AskOptions {
   /** Absent from this probability on; default: the model's own threshold, else 0.5. */
   readonly rejectThreshold?: number | undefined;
-  readonly signal?: Abortable | undefined;
-}
-
-export interface ReplyOptions {
-  readonly maxTokens?: number | undefined;
   readonly signal?: Abortable | undefined;
 }
 
@@ -154,16 +152,41 @@ export class Predictor {
     };
   }
 
-  /** The model's words about the image to a question of any kind, without special tokens. */
+  /** The model's words about the image, as `converse`. */
   async reply(
     image: EncodedImage,
     question: string,
     { maxTokens = ANSWER_TOKENS.base, signal }: ReplyOptions = {},
   ): Promise<string> {
-    const { vocabulary, tokenizer } = this.asking;
-    const { inputIds } = this.asking.tokenized({ user: `${IMAGE_PLACEHOLDER}\n${question}`, assistant: null });
-    const { ids } = await generate(this.network, vocabulary, image, inputIds, { maxTokens, signal });
-    return tokenizer.decode(ids, { skipSpecial: true }).trim();
+    return (await this.converse(image, question, { maxTokens, signal })).answer;
+  }
+
+  /**
+   * The model's answer to a question of any kind, with the masks of what it found.
+   * @param options `opening` is the image's, where it is asked about more than once
+   * @throws the signal's reason
+   */
+  async converse(
+    image: EncodedImage,
+    question: string,
+    { maxTokens = CONVERSATION_TOKENS, signal, opening }: ReplyOptions & { readonly opening?: Opening } = {},
+  ): Promise<FreeReply> {
+    const { network, asking } = this;
+    const { inputIds } = asking.tokenized(withImage(question));
+    const generated = await generate(network, asking.vocabulary, image, inputIds, {
+      maxTokens,
+      rejectThreshold: asking.rejects ? this.rejectThreshold : null,
+      opening: opening ?? null,
+      signal,
+    });
+    const { answer, unmatched } = readFreeAnswer(asking, generated, []);
+    return {
+      question,
+      answer: answer.trim(),
+      // Without expressions none is named a second time.
+      parts: unmatched.map((part) => without(part, 'repeats') as ReplyPart),
+      model: this.model,
+    };
   }
 
   /**
@@ -233,6 +256,11 @@ export class Predictor {
     return cleaned;
   }
 
+  /** @throws UserError with the code 'too-long' for a question that `converse` should not be given */
+  checkWords(question: string): void {
+    this.asking.checkWords(withImage(question));
+  }
+
   /** Why a question cannot be asked of this model, in words; null where it can. */
   refusal(expressions: readonly string[], form = 'reference'): string | null {
     return this.asking.refusal(expressions, form);
@@ -279,6 +307,10 @@ export class Predictor {
     );
     return { ...this.asking.decided(expressions, decisions, form), results, unmatched: [] };
   }
+}
+
+function withImage(question: string): Turn {
+  return { user: `${IMAGE_PLACEHOLDER}\n${question}`, assistant: null };
 }
 
 /** The decisions of several questions in the order of what was asked for. */

@@ -1,6 +1,14 @@
 /** Questions about pictures and what is answered: the types of the library, plain data and functions. */
 import type { Abortable } from '../abortable.js';
-import type { RgbImage, SegmentResult, SegmentStatus, UnmatchedPart } from '../types.js';
+import type {
+  EmptyMask,
+  Rejected,
+  RgbImage,
+  Segmented,
+  SegmentResult,
+  SegmentStatus,
+  UnmatchedPart,
+} from '../types.js';
 
 /** A path, the bytes of an image file (JPEG, PNG, WebP, …), or decoded pixels. */
 export type ImageSource = string | Uint8Array | RgbImage;
@@ -25,16 +33,40 @@ export interface AnsweringModel {
   readonly knows: string | null;
 }
 
+/** Something that a free answer decided: found, with its mask, or absent. */
+export type ReplyPart = (Segmented | EmptyMask | Rejected) & {
+  /** Text that the model wrote before the decision, since the one before it. */
+  readonly text: string;
+};
+
+/** The result of `reply`. */
+export interface FreeReply {
+  readonly question: string;
+  /** The model's words, its decision tokens ([SEG], [REJ]) among them. */
+  readonly answer: string;
+  /** Its decisions in order; empty for an answer in words alone. */
+  readonly parts: readonly ReplyPart[];
+  readonly model: AnsweringModel;
+}
+
 /** The result of `segment`. */
 export interface Reply extends Answer {
   readonly model: AnsweringModel;
 }
 
+/** Options of `encode`. */
 export interface EncodeOptions {
   /** Heard after every layer of the networks; on a GPU, while a single token is computed, after the token. */
   readonly signal?: Abortable | undefined;
 }
 
+/** Options of `reply`. */
+export interface ReplyOptions extends EncodeOptions {
+  /** New tokens at most, from 1 up; default 128. */
+  readonly maxTokens?: number | undefined;
+}
+
+/** Options of `segment`. */
 export interface SegmentOptions extends EncodeOptions {
   /** 'ask' (the default): the answer's form is given, the model decides; 'generate': it writes freely. */
   readonly mode?: 'ask' | 'generate' | undefined;

@@ -1,11 +1,13 @@
-/** Checks of the arguments of `segment`, `encode` and `loadGsva`: nothing unknown is passed over without a word. */
+/** Checks of the library's arguments: an option that is unknown, or has another type, is refused by name. */
 import { checkedExpression } from '../data/text/expression.js';
 import { coded, UserError } from '../errors.js';
 import { didYouMean } from '../nearest-name.js';
-import type { EncodeOptions, SegmentOptions } from './reply.js';
+import { RESERVED_TEXTS } from '../special-tokens.js';
+import type { EncodeOptions, ReplyOptions, SegmentOptions } from './reply.js';
 
 const MODES: readonly string[] = ['ask', 'generate'];
 const SEGMENT_KEYS = ['mode', 'rejectThreshold', 'maxTokens', 'signal'] as const satisfies (keyof SegmentOptions)[];
+const REPLY_KEYS = ['maxTokens', 'signal'] as const satisfies (keyof ReplyOptions)[];
 const ENCODE_KEYS = ['signal'] as const satisfies (keyof EncodeOptions)[];
 
 /**
@@ -25,6 +27,23 @@ export function checkKeys(doing: string, options: unknown, known: readonly strin
 export function checkEncodeOptions(options: EncodeOptions): void {
   checkKeys('Encoding', options, ENCODE_KEYS);
   checkSignal('Encoding', options.signal);
+}
+
+/** @throws UserError that names the option */
+export function checkReplyOptions(options: ReplyOptions): void {
+  checkKeys('Replying', options, REPLY_KEYS);
+  checkMaxTokens('Replying', options.maxTokens);
+  checkSignal('Replying', options.signal);
+}
+
+/** @returns the question without surrounding spaces. @throws UserError with the code 'bad-expression' */
+export function checkedQuestion(question: unknown): string {
+  const text = typeof question === 'string' ? question.trim() : '';
+  const bad = (why: string): UserError => new UserError(`Replying: ${why}.`, 'bad-expression');
+  if (text === '') throw bad(`the question is a text, such as "What is on the left?"; found ${shown(question)}`);
+  const reserved = RESERVED_TEXTS.find((token) => text.includes(token));
+  if (reserved !== undefined) throw bad(`the question contains ${reserved}, which is reserved; leave it out`);
+  return text;
 }
 
 /**
@@ -48,9 +67,7 @@ export function checkSegmentOptions(options: SegmentOptions, rejects: boolean): 
   if (rejectThreshold !== undefined && !rejects) {
     throw refused(doing, 'rejectThreshold is for models with [REJ]; this one says what is absent by an empty mask');
   }
-  if (maxTokens !== undefined && !(Number.isSafeInteger(maxTokens) && maxTokens > 0)) {
-    throw refused(doing, `maxTokens must be a whole number from 1 up, found ${shown(maxTokens)}`);
-  }
+  checkMaxTokens(doing, maxTokens);
   if (maxTokens !== undefined && mode === 'ask') {
     throw refused(doing, "maxTokens is for mode 'generate'; in mode 'ask' the model writes one token per expression");
   }
@@ -81,7 +98,12 @@ export function checkedExpressions(expressions: readonly string[]): readonly str
   });
 }
 
-function checkSignal(doing: string, signal: unknown): void {
+function checkMaxTokens(doing: string, maxTokens: unknown): void {
+  if (maxTokens === undefined || (Number.isSafeInteger(maxTokens) && (maxTokens as number) > 0)) return;
+  throw refused(doing, `maxTokens must be a whole number from 1 up, found ${shown(maxTokens)}`);
+}
+
+export function checkSignal(doing: string, signal: unknown): void {
   if (signal === undefined) return;
   const isOne = typeof signal === 'object' && signal !== null && 'aborted' in signal && 'throwIfAborted' in signal;
   if (!isOne) throw refused(doing, `signal must be an AbortSignal, found ${shown(signal)}`);

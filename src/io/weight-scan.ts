@@ -1,14 +1,8 @@
 /** Search for NaN and infinities in a checkpoint, within limited time. */
-import { countsText, type NotFinite, placeText } from '../finite.js';
+import { countsText, type NotFiniteTensor, placeText } from '../finite.js';
 import type { FileTensors } from './file-tensor.js';
 import { byteCount } from './tensor-output.js';
 import { storedNotFinite } from './tensor-statistics.js';
-
-export interface NotFiniteTensor {
-  readonly name: string;
-  readonly shape: readonly number[];
-  readonly found: NotFinite;
-}
 
 export interface WeightScan {
   readonly bad: readonly NotFiniteTensor[];

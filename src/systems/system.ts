@@ -17,11 +17,11 @@ import type { CompositeLayer } from '../nn/composite-layer.js';
 import type { Gradients } from '../nn/loss-parts.js';
 import type { MultimodalRows } from '../networks/multimodal-rows.js';
 import type { BinaryMask } from '../types.js';
+import type { Answer, SystemInfo } from './system-info.js';
 
 // ── words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Decision about a target. */
-export type Answer = 'found' | 'absent';
+export type { Answer };
 
 /** An id that config.json gives to a token. */
 export interface TokenId {
@@ -245,10 +245,7 @@ export interface ModelWords {
   readonly source?: string;
 }
 
-export interface System<C = unknown> {
-  readonly name: string;
-  readonly paper: { readonly title: string; readonly url: string };
-  readonly can: Capabilities;
+export interface System<C = unknown> extends SystemInfo {
   readonly config: ConfigSchema<C>;
   readonly parts: readonly Part[];
   readonly recipe: Recipe;

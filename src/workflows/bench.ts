@@ -19,6 +19,7 @@ import { startNoted } from './engine.js';
 import { counted, type Watch } from './watch.js';
 
 export interface BenchOptions extends Watch {
+  readonly signal?: AbortSignal;
   /** Sizes of the model and of its batch. */
   readonly config: string;
   /** Counted runs of each measurement. */

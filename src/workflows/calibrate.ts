@@ -6,8 +6,10 @@ import type { GresProtocol } from '../evaluation/metrics/gres-score.js';
 import { recordsOf } from '../evaluation/records/record-figures.js';
 import { readWholeRun } from '../evaluation/records/record-file.js';
 import { calibrationProtocol } from '../evaluation/report/analysis-data.js';
+import { checkKeys } from '../inference/segment-options.js';
 import { weightsDigest } from '../inference/model-digest.js';
 
+/** Options of `calibrate`. */
 export interface CalibrateOptions {
   /** Records of a whole run with decisions on present and absent targets, best of val. */
   readonly records: string;
@@ -15,6 +17,7 @@ export interface CalibrateOptions {
   readonly store?: string;
 }
 
+/** Result of `calibrate`. */
 export interface CalibrateResult extends Calibration {
   /** Protocol and split of the records. */
   readonly protocol: GresProtocol;
@@ -22,13 +25,15 @@ export interface CalibrateResult extends Calibration {
 }
 
 /**
- * Finds the threshold with the highest mean of N-acc and T-acc, its curve and the area under it.
+ * Finds the threshold of [REJ] with the highest mean of N-acc and T-acc, its curve and the area under it.
  *
  *     const { best } = calibrate({ records: 'runs/val.jsonl', store: 'runs/tiny/best' });
  *
  * @throws UserError for records that decide nothing, and where the threshold must not be stored
  */
-export function calibrate({ records, store }: CalibrateOptions): CalibrateResult {
+export function calibrate(options: CalibrateOptions): CalibrateResult {
+  checkKeys('Calibrating', options, ['records', 'store']);
+  const { records, store } = options;
   const { header, images } = readWholeRun(records);
   const protocol = calibrationProtocol(header.protocols);
   const found = calibration(recordsOf(images, protocol));

@@ -4,7 +4,9 @@ import { join } from 'node:path';
 import { peakRss } from '../benchmark/timing.js';
 import { UserError } from '../errors.js';
 import { checkModel } from '../inference/check-model.js';
-import { type ModelSource, type OpenedModel, openModel } from '../inference/open-model.js';
+import { checkSource, type ModelSource } from '../inference/model-source.js';
+import { type OpenedModel, openModel } from '../inference/open-model.js';
+import { checkKeys, checkSignal } from '../inference/segment-options.js';
 import { writeDirectoryAtomic, writeFileAtomic } from '../io/atomic/atomic-file.js';
 import { openCheckpoint } from '../io/checkpoint-files.js';
 import type { FileTensors } from '../io/file-tensor.js';
@@ -13,7 +15,7 @@ import { readJson, writeJson } from '../io/json/json-file.js';
 import { JsonReader } from '../io/json/json-reader.js';
 import { writeShardedSafetensors } from '../io/safetensors/safetensors-writer.js';
 import { storedNotFinite } from '../io/tensor-statistics.js';
-import type { NotFiniteTensor } from '../io/weight-scan.js';
+import type { NotFiniteTensor } from '../finite.js';
 import { type TensorOutput, type WeightDtype, byteCount, converted, named } from '../io/tensor-output.js';
 import { writeShardedTorch, writeTorchCheckpoint } from '../io/torch/torch-writer.js';
 import { TOKENIZER_FILES, writeModelDescription } from '../checkpoints/checkpoint-directory.js';
@@ -28,12 +30,14 @@ import {
   llavaConfigJson,
   publishedTensors,
 } from '../systems/shared/published/files.js';
+import type { PublishedTensors } from '../systems/shared/published/part.js';
 import { PUBLISHED_PREFIX, nameInModel } from '../checkpoints/weights.js';
 import { counted, type Watch } from './watch.js';
 
 /** Types in which weights are stored. */
 const STORED = { f32: 'F32', bf16: 'BF16', f16: 'F16' } as const satisfies Record<string, WeightDtype>;
 
+/** How a model is written. */
 export interface WriteOptions {
   /** Folder to write; it must not exist. */
   readonly out: string;
@@ -43,10 +47,12 @@ export interface WriteOptions {
   readonly shardBytes?: number;
 }
 
+/** Options of `convert`. */
 export interface ConvertOptions extends WriteOptions, Watch {
   readonly source: ModelSource;
 }
 
+/** A model as it was written. */
 export interface WrittenModel {
   readonly out: string;
   /** Tensors written, and their bytes. */
@@ -58,12 +64,13 @@ export interface WrittenModel {
   readonly notFinite: readonly NotFiniteTensor[];
 }
 
+/** Result of `convert`. */
 export interface ConvertResult extends WrittenModel {
   /** Tensors of the model that the files have, and those that are drawn when it is loaded. */
   readonly loaded: number;
   readonly drawnLater: number;
   /** Published files and their tensors; null for a folder of ours. */
-  readonly published: OpenedModel['published'];
+  readonly published: PublishedTensors | null;
 }
 
 /** A tensor to be written, and what is found while it is read: whether all of its numbers are finite. */
@@ -81,6 +88,9 @@ const SHARD_BYTES = 2e9;
  * @throws UserError for files that do not make a model, and where `out` exists
  */
 export async function convert(options: ConvertOptions): Promise<ConvertResult> {
+  checkKeys('Converting', options, OPTION_KEYS);
+  checkSignal('Converting', options.signal);
+  checkSource(options.source);
   checkOut(options.out);
   const opened = await openModel(options.source);
   const { loaded, missing } = await checkModel(opened);
@@ -91,6 +101,16 @@ export async function convert(options: ConvertOptions): Promise<ConvertResult> {
   const { published } = opened;
   return { ...written(options, outputs), loaded: loaded.length, drawnLater: missing.length, published };
 }
+
+const OPTION_KEYS = [
+  'source',
+  'out',
+  'dtype',
+  'shardBytes',
+  'onNote',
+  'onProgress',
+  'signal',
+] as const satisfies (keyof ConvertOptions)[];
 
 /** Folds LoRA into the weights that it adapts. @returns also the adapter's rank and the number of weights changed */
 export async function mergeAdapter(

@@ -6,35 +6,46 @@ import type { QuestionSetting } from '../systems/gsva/question-forms.js';
 import { describeEngine, type EngineInfo, type EngineOptions } from '../engine/engine.js';
 import { UserError } from '../errors.js';
 import { benchmarkOf } from '../evaluation/benchmarks/benchmarks.js';
-import type { Evaluation } from '../evaluation/evaluation-run.js';
 import type { GresProtocol } from '../evaluation/metrics/gres-score.js';
 import { mergeRecords } from '../evaluation/records/merge-records.js';
-import { recordedFaults, recordedRefusals, recordedResults } from '../evaluation/records/record-figures.js';
+import {
+  recordedFaults,
+  type RecordedResult,
+  recordedRefusals,
+  recordedResults,
+} from '../evaluation/records/record-figures.js';
 import { readRecords, RecordWriter, recordText } from '../evaluation/records/record-file.js';
 import {
   type ImageRecord,
+  type RecordedFaults,
   type RecordFile,
   type RecordHeader,
   type Refusal,
+  type RefusalCounts,
   type Shard,
   WHOLE,
 } from '../evaluation/records/record.js';
-import type { Precision } from '../checkpoints/precision.js';
 import { loadPredictor, type LoadedPredictor, untrainedText } from '../inference/load-predictor.js';
+import type { Precision } from '../inference/model.js';
+import { checkKeys, checkSignal } from '../inference/segment-options.js';
 import { configDigest, weightsDigest } from '../inference/model-digest.js';
 import { type ModelSource, packagedSource } from '../inference/model-source.js';
 import { writeFileAtomic } from '../io/atomic/atomic-file.js';
 import { requireSame } from '../training/distributed/agreement.js';
 import { type Communicator, SingleProcess } from '../training/distributed/communicator.js';
-import { startNoted } from './engine.js';
-import { type FeatureCacheOptions, openFeatures, storedResponder } from './feature-store.js';
+import type { Dataset } from './dataset.js';
+import { onEngine } from './engine.js';
+import { openFeatures, storedResponder } from './feature-store.js';
 import { measure } from './measure.js';
 import { chosenSet, type DatasetChoice, openDataset } from './open-dataset.js';
 import { packedNote } from './packed-note.js';
 import { measuredOn, writeRecordedReport } from '../evaluation/report/recorded-report.js';
-import type { Watch } from './watch.js';
+import type { FeatureCacheOptions, Watch } from './watch.js';
 
-export interface EvaluateOptions extends DatasetChoice, Watch {
+/** Options of `evaluate`. */
+export interface EvaluateOptions extends Omit<DatasetChoice, 'data'>, Watch {
+  /** Folder of the dataset, a file of own data (JSON lines), or a dataset made by `dataset`. */
+  readonly data: string | Dataset;
   /** Folder of a model, or the published files; default: the small model of the package. */
   readonly model?: ModelSource;
   readonly precision?: Precision;
@@ -65,17 +76,24 @@ export interface EvaluateOptions extends DatasetChoice, Watch {
   readonly report?: string;
   /** Folder that keeps the features of the encoders from run to run. */
   readonly featureCache?: FeatureCacheOptions;
+  /** Called for each image, in order, with the result of every expression. */
+  readonly onImage?: (image: ImageRecord) => void;
   readonly engine?: EngineOptions;
-  /** Processes that share the images; `records` lies where all can read and write. Default: this one alone. */
-  readonly communicator?: Communicator;
 }
 
-export interface EvaluateResult extends Pick<Evaluation, 'results' | 'refused' | 'faults'> {
+/** Result of `evaluate`. */
+export interface EvaluateResult {
+  /** Figures by protocol, in the order of `protocols`. */
+  readonly results: readonly RecordedResult[];
+  /** Images and expressions that were left out. */
+  readonly refused: RefusalCounts;
+  /** How free answers went past their questions; null unless 'generate' was asked for. */
+  readonly faults: RecordedFaults | null;
   readonly dataset: string;
   readonly split: string;
   /** Images measured on, in words; null for a shard alone. */
   readonly measuredOn: string | null;
-  /** Results of every expression; empty unless there are records or a report, which take a digest of all weights. */
+  /** Results of every expression; empty unless they are asked for by `records`, `report` or `onImage`. */
   readonly images: readonly ImageRecord[];
   readonly seconds: number;
   /** The report's page; null without one. */
@@ -95,17 +113,34 @@ interface EvaluatedShard {
  *     const { results } = await evaluate({ model: 'runs/tiny/best', data: 'data/synth', protocols: ['strict'] });
  *     console.log(results[0]?.gIoU);
  *
+ * @param communicator processes that share the images, as `mpirun gsva eval` starts them; default: this one alone
  * @throws UserError for files that cannot be used; the signal's reason
  */
-export async function evaluate(options: EvaluateOptions): Promise<EvaluateResult> {
-  const { communicator = new SingleProcess(), records } = options;
-  const engine = await startNoted(options.engine, options);
-  if (communicator.size > 1 && records !== undefined) return byRanks({ ...options, records, communicator }, engine);
-  const { header, opened, measured } = await evaluateShard(options, engine);
-  return withReport(options, measured, opened, header === null ? null : { header, images: measured.images });
+export async function evaluate(
+  options: EvaluateOptions,
+  communicator: Communicator = new SingleProcess(),
+): Promise<EvaluateResult> {
+  checkKeys('Evaluating', options, OPTION_KEYS);
+  checkSignal('Evaluating', options.signal);
+  const { data, records } = options;
+  const onFile: OnFile = { ...options, data: typeof data === 'string' ? data : data.file };
+  return onEngine(options, async (engine) => {
+    if (communicator.size > 1 && records !== undefined) return byRanks({ ...onFile, records }, communicator, engine);
+    const { header, opened, measured } = await evaluateShard(onFile, engine);
+    return withReport(onFile, measured, opened, header === null ? null : { header, images: measured.images });
+  });
 }
 
-async function evaluateShard(options: EvaluateOptions, engine: EngineInfo): Promise<EvaluatedShard> {
+const OPTION_KEYS = [
+  ...['model', 'precision', 'data', 'dataset', 'split', 'honourIgnore', 'protocols', 'question', 'rejectThreshold'],
+  ...['minimumPixels', 'skipBad', 'limit', 'batch', 'records', 'resume', 'shard', 'report', 'featureCache', 'engine'],
+  ...['onImage', 'onNote', 'onProgress', 'signal'],
+] as const;
+
+/** Options whose dataset is on disk. */
+type OnFile = EvaluateOptions & { readonly data: string };
+
+async function evaluateShard(options: OnFile, engine: EngineInfo): Promise<EvaluatedShard> {
   const model = packagedSource(options.model);
   const { shard = WHOLE, protocols = ['strict'], batch = 8, onNote } = options;
   const loaded = await loadPredictor(model, options.precision, options.rejectThreshold);
@@ -119,8 +154,8 @@ async function evaluateShard(options: EvaluateOptions, engine: EngineInfo): Prom
     const chosen = chosenSet(options);
     const opened = await openDataset(options);
     const { records, resume = false } = options;
-    const isKept = records !== undefined || options.report !== undefined;
-    const header = isKept ? headerOf(options, model, opened.images.length, loaded, engine) : null;
+    const isFiled = records !== undefined || options.report !== undefined;
+    const header = isFiled ? headerOf(options, model, opened.images.length, loaded, engine) : null;
     if (records !== undefined && header !== null) {
       const begun = resume
         ? RecordWriter.resume(records, header)
@@ -132,6 +167,7 @@ async function evaluateShard(options: EvaluateOptions, engine: EngineInfo): Prom
     const onImage = (image: ImageRecord): void => {
       writer?.write(image);
       images.push(image);
+      options.onImage?.(image);
     };
     const onRefusal = (fileName: string, { expression, message }: Refusal): void => {
       onNote?.(`left out: ${fileName}${expression === null ? '' : `, ${JSON.stringify(expression)}`}: ${message}`);
@@ -147,7 +183,7 @@ async function evaluateShard(options: EvaluateOptions, engine: EngineInfo): Prom
       {
         ...{ dataset: chosen.dataset, protocols, batch, question, minimumPixels, skipBad, limit, shard, onRefusal },
         earlier: [...images],
-        ...(isKept ? { onImage } : {}),
+        ...(isFiled || options.onImage !== undefined ? { onImage } : {}),
         ...(store === null ? {} : { responder: storedResponder(predictor, store.features) }),
       },
       options,
@@ -164,7 +200,7 @@ async function evaluateShard(options: EvaluateOptions, engine: EngineInfo): Prom
 }
 
 async function withReport(
-  { data, report, shard = WHOLE }: EvaluateOptions,
+  { data, report, shard = WHOLE }: OnFile,
   measured: Omit<EvaluateResult, 'measuredOn' | 'report'>,
   opened: EvaluatedDataset,
   file: Pick<RecordFile, 'header' | 'images'> | null,
@@ -181,10 +217,11 @@ async function withReport(
  * Each rank measures a shard into a file of its own; rank 0 joins them in image order, so figures equal one process's.
  */
 async function byRanks(
-  options: EvaluateOptions & { readonly records: string; readonly communicator: Communicator },
+  options: OnFile & { readonly records: string },
+  communicator: Communicator,
   engine: EngineInfo,
 ): Promise<EvaluateResult> {
-  const { records, communicator } = options;
+  const { records } = options;
   const { rank, size } = communicator;
   if (existsSync(records)) {
     throw new UserError(`Writing records: ${records} exists already: a whole run. Name another file.`);
@@ -230,7 +267,7 @@ function refuseOtherParts(records: string, size: number): void {
 }
 
 function headerOf(
-  options: EvaluateOptions,
+  options: OnFile,
   model: ModelSource,
   images: number,
   { predictor, meta }: LoadedPredictor,

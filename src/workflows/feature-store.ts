@@ -5,16 +5,7 @@ import { FeatureStore, MOST_FEATURE_BYTES } from '../features/feature-store.js';
 import type { EncodedImage, EncodingModel } from '../features/image-features.js';
 import type { Predictor } from '../inference/predictor.js';
 import { bytesText } from '../machine.js';
-import type { Watch } from './watch.js';
-
-/** A folder that keeps features of images from run to run; processes may share it. */
-export interface FeatureCacheOptions {
-  readonly dir: string;
-  /** Its largest size, 10⁹ bytes; default 100. */
-  readonly gigabytes?: number;
-  /** f32 (default) is exact, bf16 takes half the room. */
-  readonly dtype?: 'f32' | 'bf16';
-}
+import type { FeatureCacheOptions, Watch } from './watch.js';
 
 export interface OpenFeatures {
   readonly features: FeatureStore;

@@ -1,31 +1,36 @@
 /** Training from a configuration, as `gsva train` does it. */
 import { join } from 'node:path';
-import type { EngineOptions } from '../engine/engine.js';
+import type { EngineInfo, EngineOptions } from '../engine/engine.js';
 import { UserError } from '../errors.js';
 import { buildExperiment } from '../training/config/build-experiment.js';
-import { type ConfigSource, readExperimentConfig, sourceName } from '../training/config/experiment-config.js';
+import { readExperimentConfig, sourceName } from '../training/config/experiment-config.js';
+import { checkKeys, checkSignal } from '../inference/segment-options.js';
 import { type Communicator, SingleProcess } from '../training/distributed/communicator.js';
-import { judgeOverfit, OVERFIT_OVERRIDES, type OverfitResult, withinSamples } from '../training/loop/overfit.js';
-import type { Resume } from '../training/saving/resume.js';
+import type { OverfitResult } from '../training/loop/overfit-result.js';
+import { judgeOverfit, OVERFIT_OVERRIDES, withinSamples } from '../training/loop/overfit.js';
 import { readRunLog, type TrainingEnd } from '../training/watching/run-log.js';
-import { startNoted } from './engine.js';
-import { type FeatureCacheOptions, openFeatures } from './feature-store.js';
+import type { TrainingCalls } from '../training/watching/training-observer.js';
+import { packagedPath } from '../program.js';
+import type { Dataset } from './dataset.js';
+import { onEngine } from './engine.js';
+import { openFeatures } from './feature-store.js';
 import { isFile } from './open-dataset.js';
-import { trainExperiment, type TrainingCalls } from './training-run.js';
-import type { Watch } from './watch.js';
+import { trainExperiment } from './training-run.js';
+import type { FeatureCacheOptions, Watch } from './watch.js';
 
 /** Keys of a configuration that options replace. */
 export interface ConfigChanges {
-  /** A configuration file (JSON5, docs/training.md), or its content. */
-  readonly config: ConfigSource;
+  /** A configuration file (JSON5, docs/training.md), of the working directory or of the package, or its content. */
+  readonly config: string | Readonly<Record<string, unknown>>;
   /** Keys to replace, in order, as dotted paths: [['training.seed', 7]]. */
   readonly overrides?: readonly (readonly [key: string, value: unknown])[];
-  /** Dataset instead of the configuration's: a folder, or a file of own data (JSON lines). */
-  readonly data?: string;
+  /** Dataset instead of the configuration's: a folder, a file of own data (JSON lines), or one made by `dataset`. */
+  readonly data?: string | Dataset | undefined;
   /** Minutes of the whole run, all sittings together: the learning rate falls to 0 by then. */
   readonly minutes?: number;
 }
 
+/** Options of `train`. */
 export interface TrainOptions extends ConfigChanges, TrainingCalls, Watch {
   /** Folder for checkpoints (last/, best/), log.jsonl, plots and summary.html. */
   readonly out: string;
@@ -33,22 +38,23 @@ export interface TrainOptions extends ConfigChanges, TrainingCalls, Watch {
    * true: continue from the last checkpoint in `out`; 'auto': from the newest one that loads, or from the beginning.
    * Otherwise `out` must not hold a run.
    */
-  readonly resume?: Resume;
+  readonly resume?: boolean | 'auto';
   /** Folder for TensorBoard's events. */
   readonly tensorboard?: string;
   /** Train on the first samples alone, to see whether they can be learned by heart. */
-  readonly overfit?: {
-    readonly samples: number;
-    /** Highest loss at the end; default: a fifth of the first. */
-    readonly bound?: number;
-  };
+  readonly overfit?:
+    | {
+        readonly samples: number;
+        /** Highest loss at the end; default: a fifth of the first. */
+        readonly bound?: number | undefined;
+      }
+    | undefined;
   /** Folder that keeps the features of the frozen encoders from run to run; default: in memory alone. */
   readonly featureCache?: FeatureCacheOptions;
-  readonly engine?: EngineOptions;
-  /** Processes that train together; default: this one alone. */
-  readonly communicator?: Communicator;
+  readonly engine?: EngineOptions | undefined;
 }
 
+/** Result of `train`. */
 export interface TrainResult {
   /** Updates made, why the run ended (updates, time, aborted), its seconds and its best validation. */
   readonly end: TrainingEnd;
@@ -66,11 +72,26 @@ export interface TrainResult {
  *
  *     const { model } = await train({ config: 'configs/tiny.json5', out: 'runs/tiny', data: 'data/synth' });
  *
+ * @param communicator processes that train together, as `mpirun gsva train` starts them; default: this one alone
  * @throws UserError naming the file and key that cannot be used
  */
-export async function train(options: TrainOptions): Promise<TrainResult> {
-  const { config: source, out, overfit, communicator = new SingleProcess() } = options;
-  const engine = await startNoted(options.engine, options);
+export async function train(
+  options: TrainOptions,
+  communicator: Communicator = new SingleProcess(),
+): Promise<TrainResult> {
+  checkKeys('Training', options, OPTION_KEYS);
+  checkSignal('Training', options.signal);
+  return onEngine(options, (engine) => trainOn(options, communicator, engine));
+}
+
+const OPTION_KEYS = [
+  ...['config', 'overrides', 'data', 'minutes', 'out', 'resume', 'tensorboard', 'overfit', 'featureCache', 'engine'],
+  ...['onUpdate', 'onValidation', 'onAlarm', 'onCheckpoint', 'onNote', 'onProgress', 'signal'],
+] as const;
+
+async function trainOn(options: TrainOptions, communicator: Communicator, engine: EngineInfo): Promise<TrainResult> {
+  const { out, overfit } = options;
+  const source = typeof options.config === 'string' ? packagedPath(options.config) : options.config;
   const changes = [...(overfit === undefined ? [] : OVERFIT_OVERRIDES), ...configOverrides(options)];
   const read = readExperimentConfig(source, changes);
   const config =
@@ -89,6 +110,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     const store = featureCache === undefined ? null : await openFeatures(featureCache, experiment.network, options);
     const { end } = await trainExperiment(experiment, engine, {
       ...options,
+      communicator,
       overfit: overfit?.samples,
       features: store?.features,
     });
@@ -112,10 +134,31 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   }
 }
 
+/** Keys that the options replace; a dataset of plain objects takes the place of all of the configuration's `data`. */
 export function configOverrides({ overrides = [], data, minutes }: ConfigChanges): (readonly [string, unknown])[] {
   return [
+    ...(typeof data === 'object' ? ownDataOverrides(data) : []),
     ...overrides,
-    ...(data === undefined ? [] : [[isFile(data) ? 'data.file' : 'data.dir', data] as const]),
+    ...(typeof data === 'string' ? [[isFile(data) ? 'data.file' : 'data.dir', data] as const] : []),
     ...(minutes === undefined ? [] : [['training.schedule.maxMinutes', minutes] as const]),
+  ];
+}
+
+/** Expressions of an image in one conversation, as in the paper's recipe for the tiny model. */
+const EXPRESSIONS_PER_SAMPLE = 8;
+
+/** Without images of val the run is not validated. */
+function ownDataOverrides({ file, images: { val } }: Dataset): (readonly [string, unknown])[] {
+  const data = {
+    kind: 'jsonl',
+    file,
+    expressionsPerSample: EXPRESSIONS_PER_SAMPLE,
+    validationImages: Math.max(val, 1),
+  };
+  if (val > 0) return [['data', data]];
+  return [
+    ['data', data],
+    ['training.validateEvery', 0],
+    ['training.bestMetric', null],
   ];
 }

@@ -1,4 +1,5 @@
 /** One training run: the trainer, validation by evaluation, plots and a summary at the end. */
+import type { Abortable } from '../abortable.js';
 import { join } from 'node:path';
 import { describeEngine, type EngineInfo } from '../engine/engine.js';
 import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
@@ -21,7 +22,7 @@ import { readRunLog, type TrainingEnd, type ValidationRecord } from '../training
 import { overfitTask } from '../training/loop/overfit.js';
 import { trainerOptions } from '../training/loop/run-length.js';
 import { TensorBoardLog } from '../training/watching/tensorboard-log.js';
-import { observers, type TrainingObserver } from '../training/watching/training-observer.js';
+import { observers, type TrainingCalls, type TrainingObserver } from '../training/watching/training-observer.js';
 import { Trainer } from '../training/loop/trainer.js';
 import type { TrainerEnvironment } from '../training/loop/trainer-options.js';
 import type { TrainingTask } from '../training/loop/training-task.js';
@@ -38,9 +39,6 @@ export interface TrainingRun {
 const VALIDATION_BATCH = 8;
 /** Images, evenly spread over the validation set, that are shown with their answers. */
 const VALIDATION_SAMPLES = 4;
-
-/** Calls while a training runs. */
-export type TrainingCalls = Pick<TrainingObserver, 'onUpdate' | 'onValidation' | 'onAlarm' | 'onCheckpoint'>;
 
 export interface TrainingRunOptions extends Watch, TrainingCalls {
   /** Folder to train into: last/, best/, log.jsonl, loss.svg, validation.svg, summary.html. */
@@ -191,7 +189,7 @@ async function freeAnswerRates(
   dataset: EvaluatedDataset,
   predictor: Predictor,
   images: number,
-  signal: AbortSignal | undefined,
+  signal: Abortable | undefined,
 ): Promise<Partial<Record<AnswerRate, number>>> {
   if (images === 0) return {};
   const answered: ImageRecord[] = [];

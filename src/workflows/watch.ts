@@ -1,4 +1,6 @@
-/** Options that every workflow takes: callbacks for notes and progress, and a signal to stop. */
+/** Options that workflows share: callbacks for notes and progress, a signal to stop, a folder of features. */
+
+import type { Abortable } from '../abortable.js';
 
 /** How far a piece of work is; a new label, or a smaller `done`, begins another piece. */
 export interface Progress {
@@ -10,12 +12,22 @@ export interface Progress {
   readonly note?: string;
 }
 
+/** Callbacks and the signal of a long piece of work. */
 export interface Watch {
   /** A line about the course of the work. */
   readonly onNote?: (line: string) => void;
   readonly onProgress?: (progress: Progress) => void;
   /** Aborted: the work stops after its present step, and throws the signal's reason unless it says otherwise. */
-  readonly signal?: AbortSignal;
+  readonly signal?: Abortable | undefined;
+}
+
+/** A folder that keeps features of images from run to run; processes may share it. */
+export interface FeatureCacheOptions {
+  readonly dir: string;
+  /** Its largest size, 10⁹ bytes; default 100. */
+  readonly gigabytes?: number;
+  /** f32 (default) is exact, bf16 takes half the room. */
+  readonly dtype?: 'f32' | 'bf16';
 }
 
 /** Reports counts of one piece of work, and stops where the signal is aborted. Work of nothing is not reported. */

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
-import { type GsvaModel, type GsvaScene, loadGsva, UserError } from '../../src/index.js';
+import { type GroundedModel, GsvaModel, loadGsva, loadModel, type Scene, UserError } from '../../src/index.js';
 import { ClipEncoderLayer, ClipVisionTower } from '../../src/networks/clip/vision-tower.js';
 import { LlamaDecoderLayer } from '../../src/networks/decoder-lm/llama.js';
 import { Projector } from '../../src/networks/projector.js';
@@ -19,7 +19,7 @@ const image = randomImage(61, 87, 3);
 const EXPRESSIONS = ['red circle', 'green bar'];
 const MODES = ['ask', 'generate'] as const;
 const asked = (mode: (typeof MODES)[number]) => (mode === 'ask' ? { mode } : { mode, maxTokens: 4 });
-let model: GsvaModel;
+let model: GroundedModel;
 let tensors = 0;
 
 beforeAll(async () => {
@@ -30,7 +30,7 @@ beforeAll(async () => {
     tokenizerDir: fixture('tokenizer'),
   });
   predictor.dispose();
-  model = await loadGsva(folder, { engine: 'wasm' });
+  model = await loadModel(folder, { engine: 'wasm' });
 });
 afterAll(() => {
   model.dispose();
@@ -96,14 +96,41 @@ describe('a scene', () => {
   });
 });
 
+describe('a free question', () => {
+  test('is answered in words, by a scene as by the model, a part for each decision with its mask', async () => {
+    const expected = await model.reply(image, 'What is on the left?', { maxTokens: 6 });
+    expect(expected).toMatchObject({ question: 'What is on the left?', model: { knows: 'noise' } });
+    const scene = await model.encode(image);
+    expect((await scene.reply('What is on the left?', { maxTokens: 6 })).answer).toBe(expected.answer);
+    const decisions = (expected.answer.match(/\[(SEG|REJ)\]/g) ?? []).length;
+    expect(expected.parts).toHaveLength(decisions);
+    scene.dispose();
+  });
+
+  test.each([
+    ['', {}, 'bad-expression'],
+    [5, {}, 'bad-expression'],
+    ['where is [SEG]?', {}, 'bad-expression'],
+    ['where? '.repeat(400), {}, 'too-long'],
+    ['where?', { maxTokens: 0 }, 'bad-option'],
+    ['where?', { mode: 'ask' }, 'bad-option'],
+  ])('%j with %j is refused: %s', async (question, options, code) => {
+    expect(await codeOf(model.reply(image, question as string, options as never))).toBe(code);
+  });
+});
+
 describe('a model', () => {
+  test('has the name of the first releases too', () => {
+    expect([loadGsva, GsvaModel.prototype]).toEqual([loadModel, Object.getPrototypeOf(model)]);
+  });
+
   test('replies name it and what it knows', async () => {
     expect(model.meta.knows).toBe('noise');
     expect((await model.segment(image, ['red circle'])).model).toEqual({ name: folder, knows: 'noise' });
   });
 
   test('disposed during calls: they end, later ones are refused, all is freed, scenes too', async () => {
-    const other = await loadGsva(folder);
+    const other = await loadModel(folder);
     const scene = await other.encode(image);
     await scene.segment(['red circle']);
     const running = [
@@ -117,7 +144,7 @@ describe('a model', () => {
     expect(await codeOf(scene.segment(EXPRESSIONS))).toBe('disposed');
     await expect(other.encode(image)).rejects.toThrow('this model was disposed');
     const ended = await Promise.all(running);
-    expect(await codeOf((ended[2] as GsvaScene).segment(['red circle']))).toBe('disposed');
+    expect(await codeOf((ended[2] as Scene).segment(['red circle']))).toBe('disposed');
     await other[Symbol.asyncDispose]();
   });
 
@@ -127,27 +154,27 @@ describe('a model', () => {
     process.chdir(elsewhere);
     try {
       for (const source of [undefined, 'tiny']) {
-        const tiny = await loadGsva(source);
+        const tiny = await loadModel(source);
         expect([tiny.name, tiny.meta.knows]).toEqual(['checkpoints/tiny', 'coloured shapes only']);
         tiny.dispose();
       }
-      await expect(loadGsva('./tiny')).rejects.toThrow('config.json');
+      await expect(loadModel('./tiny')).rejects.toThrow('config.json');
       // What training starts from has nothing to answer with.
-      await expect(loadGsva('tiny-base')).rejects.toThrow(/tiny-base has not learned its decision tokens yet/);
+      await expect(loadModel('tiny-base')).rejects.toThrow(/tiny-base has not learned its decision tokens yet/);
     } finally {
       process.chdir(home);
     }
   });
 
   test('all share an engine: another one is refused by name, and free to start after the last', async () => {
-    const call = loadGsva(folder, { engine: 'cpu' });
+    const call = loadModel(folder, { engine: 'cpu' });
     await expect(call).rejects.toThrow(
       /on the engine cpu: models that are loaded already compute on wasm with 1 thread,/,
     );
-    expect(await codeOf(loadGsva(folder, { engine: 'cpu' }))).toBe('engine');
-    expect(await codeOf(loadGsva(folder, { device: 'gpu' }))).toBe('engine');
-    expect(await codeOf(loadGsva(folder, { threads: 7 }))).toBe('engine');
-    const second = await loadGsva(folder);
+    expect(await codeOf(loadModel(folder, { engine: 'cpu' }))).toBe('engine');
+    expect(await codeOf(loadModel(folder, { device: 'gpu' }))).toBe('engine');
+    expect(await codeOf(loadModel(folder, { threads: 7 }))).toBe('engine');
+    const second = await loadModel(folder);
     expect(second.engine.name).toBe('wasm');
     second.dispose();
   });
@@ -156,6 +183,7 @@ describe('a model', () => {
 describe('a signal', () => {
   const LAYERS = [ClipEncoderLayer, SamBlock, LlamaDecoderLayer];
   const calls: (readonly [string, (signal: AbortSignal) => Promise<unknown>])[] = [
+    ['reply', (signal) => model.reply(image, 'what is it?', { maxTokens: 4, signal })],
     ['encode', (signal) => model.encode(image, { signal })],
     ...MODES.map(
       (mode) => [mode, (signal: AbortSignal) => model.segment(image, EXPRESSIONS, { ...asked(mode), signal })] as const,
@@ -180,7 +208,7 @@ describe('a signal', () => {
           return forward.apply(this, args) as never;
         });
       }
-      const scene = (await call(controller.signal)) as Partial<GsvaScene>;
+      const scene = (await call(controller.signal)) as Partial<Scene>;
       scene.dispose?.();
       const whole = computed;
       expect(whole).toBeGreaterThan(3);
@@ -236,16 +264,16 @@ describe('what cannot be used', () => {
     expect(await codeOf(segment(options))).toBe('bad-option');
   });
 
-  test('options of encode and loadGsva', async () => {
+  test('options of encode and loadModel', async () => {
     expect(await codeOf(model.encode(image, wrong({ mode: 'ask' })))).toBe('bad-option');
-    await expect(loadGsva(folder, wrong({ enginee: 'cpu' }))).rejects.toThrow('did you mean "engine"');
-    await expect(loadGsva(folder, wrong({ precision: 'f16' }))).rejects.toThrow(
+    await expect(loadModel(folder, wrong({ enginee: 'cpu' }))).rejects.toThrow('did you mean "engine"');
+    await expect(loadModel(folder, wrong({ precision: 'f16' }))).rejects.toThrow(
       'one of auto, f32, packed, found "f16"',
     );
-    expect(await codeOf(loadGsva(folder, wrong({ precision: 'f16' })))).toBe('bad-option');
+    expect(await codeOf(loadModel(folder, wrong({ precision: 'f16' })))).toBe('bad-option');
     // Also while another model computes: disposing of that one would not help.
     for (const options of [{ engine: 'none' }, { threads: 0 }, { threads: '2' }, { device: 'tpu' }]) {
-      expect(await codeOf(loadGsva(folder, wrong(options)))).toBe('bad-option');
+      expect(await codeOf(loadModel(folder, wrong(options)))).toBe('bad-option');
     }
   });
 
@@ -267,10 +295,10 @@ describe('what cannot be used', () => {
     expect(await codeOf(model.segment(wrong({ data: [1, 2, 3], width: 1, height: 1 }), ['x']))).toBe('bad-image');
     expect(await codeOf(model.encode({ ...image, width: 88 }))).toBe('bad-image');
     await expect(model.encode({ data: new Uint8Array(0), height: 0, width: 0 })).rejects.toThrow('from 1 up; found 0');
-    expect(await codeOf(loadGsva(join(folder, 'none')))).toBe('bad-model');
+    expect(await codeOf(loadModel(join(folder, 'none')))).toBe('bad-model');
     for (const source of [null, 3, '', [], {}, { mllm: 'a', visionTower: 'b', sam: 'c' }, { mllm: 'a', other: 'b' }]) {
-      await expect(loadGsva(wrong(source))).rejects.toThrow('Loading a model: the model is named by');
-      expect(await codeOf(loadGsva(wrong(source)))).toBe('bad-model');
+      await expect(loadModel(wrong(source))).rejects.toThrow('Loading a model: the model is named by');
+      expect(await codeOf(loadModel(wrong(source)))).toBe('bad-model');
     }
   });
 });

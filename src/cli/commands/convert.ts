@@ -15,9 +15,10 @@ export const command = defineCommand({
     ['gsva convert --model gsva-7b --dtype bf16 --out gsva-7b-bf16', 'half the size'],
   ],
   async run(args, context) {
+    const { onNote, onProgress, signal } = context;
     const source = requiredModel(args);
     const { convert } = await import('../../workflows/convert.js');
-    const model = await convert({ source, ...writing(args), ...context });
+    const model = await convert({ source, ...writing(args), onNote, onProgress, signal });
     const { loaded, drawnLater, published } = model;
     if (published !== null) showParts(published, context.output);
     const parts = published === null ? {} : { parts: published.parts, grown: published.grown };

@@ -93,7 +93,12 @@ export const command = defineCommand({
         `--report is of a whole run: join the shards (${gsvaCommand('report merge')}), then ${gsvaCommand('report write')}`,
       );
     }
-    const options = { ...args, dataset, split, model: trainedModel(args), protocols: args.protocol };
+    const { data, precision, rejectThreshold, minimumPixels, skipBad, limit, batch, resume, report, honourIgnore } =
+      args;
+    const options = {
+      ...{ model: trainedModel(args), precision, data, dataset, split, honourIgnore, protocols: args.protocol },
+      ...{ question, rejectThreshold, minimumPixels, skipBad, limit, batch, records, resume, shard, report },
+    };
     const featureCache = featureCacheOf(args);
     return asRank(args, args.rankTimeout, context, async ({ communicator, engine, context: own }) => {
       if (communicator.size > 1 && (records === undefined || shard !== undefined)) {
@@ -102,7 +107,8 @@ export const command = defineCommand({
         );
       }
       const { evaluate } = await import('../../workflows/evaluate.js');
-      const result = await evaluate({ ...options, featureCache, engine, communicator, ...own });
+      const { onNote, onProgress, signal } = own;
+      const result = await evaluate({ ...options, featureCache, engine, onNote, onProgress, signal }, communicator);
       showFigures(result, question, own.output);
       if (result.measuredOn !== null) own.output.line(`measured on ${result.measuredOn}`);
       if (result.report !== null) own.output.line(result.report);

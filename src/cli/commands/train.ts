@@ -93,8 +93,9 @@ export const command = defineCommand({
     const options = { config, overrides, data, minutes, out, resume, tensorboard, featureCache: featureCacheOf(args) };
     const overfit = args.overfit === undefined ? undefined : { samples: args.overfit, bound: args.overfitBound };
     return asRank(args, args.rankTimeout, context, async ({ communicator, engine, context: own }) => {
+      const { onNote, onProgress, signal } = own;
       const { train } = await import('../../workflows/train.js');
-      const result = await train({ ...options, overfit, engine, communicator, ...own });
+      const result = await train({ ...options, overfit, engine, onNote, onProgress, signal }, communicator);
       showResult(result, own);
       return overfit === undefined ? 0 : showOverfit(overfit.samples, result, own);
     });

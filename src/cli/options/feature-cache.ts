@@ -1,6 +1,6 @@
 /** `--feature-cache` and what belongs to it, for the commands that encode many images. */
 import { UsageError } from '../../errors.js';
-import type { FeatureCacheOptions } from '../../workflows/feature-store.js';
+import type { FeatureCacheOptions } from '../../workflows/watch.js';
 import { option, type ValuesOf } from './option.js';
 import { finiteNumber, oneOf, TEXT } from './values.js';
 

@@ -20,7 +20,7 @@
  * and it is no decision either: nothing counts as right that was not said. A present target then has IoU 0, its area
  * joins the union, and it is wrong for T-acc; an absent one scores gIoU 0 and is wrong for N-acc.
  */
-import type { Answer as Decision } from '../../systems/system.js';
+import type { Answer as Decision } from '../../systems/system-info.js';
 import type { BinaryMask } from '../../types.js';
 import { maskOverlap } from './mask-overlap.js';
 

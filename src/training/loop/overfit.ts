@@ -2,6 +2,7 @@
 import { UserError } from '../../errors.js';
 import type { TrainingConfig } from '../config/training-config.js';
 import type { RunHistory } from '../watching/run-log.js';
+import type { OverfitResult } from './overfit-result.js';
 import { TOTAL_LOSS } from '../../nn/loss-parts.js';
 import type { TrainingTask } from './training-task.js';
 import { gsvaCommand } from '../../program.js';
@@ -74,16 +75,10 @@ export function withinSamples(training: TrainingConfig, count: number, ranks: nu
   return { ...training, batchSize, accumulation: Math.min(training.accumulation, Math.floor(own / batchSize)) };
 }
 
-export interface OverfitResult {
-  /** Mean loss of the last updates: of all samples at least once. */
-  readonly loss: number;
-  readonly bound: number;
-  readonly isReached: boolean;
-  /** Where it is not: what was seen, and what to do, line by line. */
-  readonly advice: readonly string[];
-}
-
-/** @param bound null: OVERFIT_SHARE of the loss of the first updates @throws UserError where no update was made */
+/**
+ * @param bound null: OVERFIT_SHARE of the loss of the first updates
+ * @throws UserError where no update was made
+ */
 export function judgeOverfit(
   { updates, alarms }: Pick<RunHistory, 'updates' | 'alarms'>,
   { samples, samplesPerUpdate, bound }: { samples: number; samplesPerUpdate: number; bound: number | null },

@@ -1,4 +1,5 @@
 /** Options of a training run, and its surroundings. */
+import type { Abortable } from '../../abortable.js';
 import { UserError } from '../../errors.js';
 import type { Communicator } from '../distributed/communicator.js';
 import type { TrainingConfig } from '../config/training-config.js';
@@ -21,7 +22,7 @@ export interface TrainerEnvironment {
   /** Whether to continue what is in `runDir`; by default a folder that holds a checkpoint already is refused. */
   readonly resume?: Resume;
   /** Aborting it makes the run save and stop before its next micro-batch (the command line ties SIGINT to it). */
-  readonly signal?: AbortSignal;
+  readonly signal?: Abortable | undefined;
   readonly observer?: TrainingObserver;
   /** First line of the log: configuration, engine, data. */
   readonly header?: Readonly<Record<string, unknown>>;

@@ -2,6 +2,7 @@
  * Contract between the trainer, which knows no model, and a task, which knows its model and data but no optimiser,
  * schedule or file other than its own weights.
  */
+import type { Abortable } from '../../abortable.js';
 import type * as tf from '../../engine/tf.js';
 import type { PendingFile } from '../../io/atomic/pending-file.js';
 import type { Network } from '../../checkpoints/not-finite.js';
@@ -45,7 +46,7 @@ export interface TrainingTask<Sample> {
   forwardBackward(batch: readonly Sample[], random: Random): Gradients | Promise<Gradients>;
 
   /** Figures on the validation set, by name; once `signal` is aborted it may end early, its result is then ignored. */
-  validate?(signal?: AbortSignal): Promise<Readonly<Record<string, number>>>;
+  validate?(signal?: Abortable): Promise<Readonly<Record<string, number>>>;
 
   /** The weights as they are now (and what is needed to use them), as the files of a folder, in memory of their own. */
   checkpointFiles(): Promise<readonly PendingFile[]>;

@@ -1,4 +1,5 @@
 /** One update of the weights: micro-batches, their mean gradient, the checks before it is applied. */
+import type { Abortable } from '../../abortable.js';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { culpritText } from '../../checkpoints/not-finite.js';
 import * as tf from '../../engine/tf.js';
@@ -86,7 +87,7 @@ export interface UpdateRequest<Sample> {
   readonly samples: SampleSupply<Sample>;
   /** From which the generator of each micro-batch is forked. */
   readonly random: Random;
-  readonly signal: AbortSignal | undefined;
+  readonly signal: Abortable | undefined;
   /** Whether gradients and changes of the parts are measured. */
   readonly isWatched?: boolean;
 }

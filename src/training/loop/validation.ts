@@ -1,9 +1,10 @@
 /** Validation during a training: made on rank 0, known to all ranks; the best so far is chosen by one of its figures. */
+import type { Abortable } from '../../abortable.js';
 import { UserError } from '../../errors.js';
 import { figuresOfFirst } from '../distributed/agreement.js';
 import type { Communicator } from '../distributed/communicator.js';
 import type { BestMetric } from './trainer-options.js';
-import type { BestResult } from '../saving/training-checkpoint.js';
+import type { BestResult } from '../watching/run-log.js';
 import type { TrainingTask } from './training-task.js';
 
 export type Figures = Readonly<Record<string, number>>;
@@ -12,7 +13,7 @@ export type Figures = Readonly<Record<string, number>>;
 export async function validationFigures<Sample>(
   task: TrainingTask<Sample>,
   communicator: Communicator,
-  signal: AbortSignal | undefined,
+  signal: Abortable | undefined,
 ): Promise<Figures | null> {
   if (task.validate === undefined) return null;
   return figuresOfFirst(communicator, await ownFigures(task, communicator, signal));
@@ -21,7 +22,7 @@ export async function validationFigures<Sample>(
 async function ownFigures<Sample>(
   task: TrainingTask<Sample>,
   communicator: Communicator,
-  signal: AbortSignal | undefined,
+  signal: Abortable | undefined,
 ): Promise<Figures | null> {
   if (communicator.rank > 0) return null;
   try {

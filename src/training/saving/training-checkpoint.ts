@@ -67,7 +67,6 @@ const STATE_JSON = object({
   steps: record(count),
 });
 
-export type BestResult = Read<typeof BEST>;
 export type TrainingState = Read<typeof STATE>;
 type StateFile = Read<typeof STATE_JSON>;
 

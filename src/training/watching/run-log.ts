@@ -4,7 +4,6 @@ import { z } from 'zod';
 import { UserError, messageOf } from '../../errors.js';
 import { writeFileAtomic } from '../../io/atomic/atomic-file.js';
 import { integer, number, oneOf, record, text } from '../../schema.js';
-import type { BestResult } from '../saving/training-checkpoint.js';
 
 /** First line: whatever describes the run (configuration, engine, data, version). */
 export interface HeaderRecord {
@@ -61,6 +60,13 @@ export interface ResumeRecord {
   readonly type: 'resume';
   readonly update: number;
   readonly [key: string]: unknown;
+}
+
+/** The best validation of a run so far, by the metric that chooses the best checkpoint. */
+export interface BestResult {
+  readonly update: number;
+  readonly metric: string;
+  readonly value: number;
 }
 
 /** How the run, or this part of it, ended. */

@@ -29,6 +29,9 @@ export interface TrainingObserver {
   onEnd?(end: TrainingEnd): void;
 }
 
+/** Calls of a program while its training runs. */
+export type TrainingCalls = Pick<TrainingObserver, 'onUpdate' | 'onValidation' | 'onAlarm' | 'onCheckpoint'>;
+
 /** One observer that notifies all of these, in order. */
 export function observers(...all: readonly TrainingObserver[]): TrainingObserver {
   return {

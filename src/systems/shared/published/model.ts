@@ -20,7 +20,7 @@ import { type AdapterFacts, readAdapter, refuseLlavaAdapter } from './adapter.js
 import { publishedConfig, refuseGuesses } from './config.js';
 import { tiesEmbeddings } from './llama.js';
 import { ownNames } from './names.js';
-import type { PublishedPart } from './part.js';
+import type { PartReport, PublishedPart, PublishedTensors } from './part.js';
 import { refuseQuantised } from './quantised.js';
 import { lackOfLlava } from './transformers.js';
 
@@ -36,25 +36,10 @@ export interface PublishedPaths {
   readonly weights: string | null;
 }
 
-/** The tensors of one part: loaded, replaced and left out. */
-export interface PartReport {
-  readonly part: PublishedPart;
-  readonly files: readonly string[];
-  /** The key of the file under which the tensors lie, next to other values; null: they are at its top. */
-  readonly within: string | null;
-  readonly loaded: number;
-  /** Names that another part gives as well, and which replaces this one. */
-  readonly replaced: readonly string[];
-  readonly unused: readonly { readonly name: string; readonly reason: string }[];
-}
-
-export interface PublishedModel {
+export interface PublishedModel extends PublishedTensors {
   readonly config: ModelConfig;
   /** By our names. */
   readonly tensors: FileTensors;
-  readonly parts: readonly PartReport[];
-  /** Tables that were given rows for the added tokens. */
-  readonly grown: readonly { readonly name: string; readonly from: number; readonly to: number }[];
   /** Folder with the tokenizer's files. */
   readonly tokenizerDir: string;
 }

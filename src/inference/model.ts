@@ -1,21 +1,20 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-/** A trained model, ready to be asked: what `import { loadGsva } from 'gsva'` gives. */
+/** Trained models of any system, ready to be asked: `loadModel` of the library. */
 import type { EngineInfo, EngineOptions } from '../engine/engine.js';
-import { coded, UserError } from '../errors.js';
-import { readImage } from '../io/image/image-file.js';
+import { UserError } from '../errors.js';
 import type { ModelMeta } from '../checkpoints/model-meta.js';
-import type { RgbImage } from '../types.js';
+import { decodedImage } from './decoded-image.js';
 import { type EngineShare, shareEngine } from './engine-in-use.js';
 import { Lifetime } from './lifetime.js';
 import { loadPredictor, untrainedText } from './load-predictor.js';
 import { checkSource, type ModelSource, packagedSource } from './model-source.js';
 import { Opening } from './opening.js';
 import type { Predictor } from './predictor.js';
-import type { EncodeOptions, ImageSource, Reply, SegmentOptions } from './reply.js';
-import { checkEncodeOptions, checkKeys } from './segment-options.js';
+import type { EncodeOptions, FreeReply, ImageSource, Reply, ReplyOptions, SegmentOptions } from './reply.js';
+import { checkedQuestion, checkEncodeOptions, checkKeys, checkReplyOptions } from './segment-options.js';
 
 /**
- * A picture that the encoders have seen: every question about it costs the language model and the masks alone.
+ * An encoded picture: every question about it costs the language model and the masks alone.
  *
  *     const scene = await model.encode('photo.jpg');
  *     const first = await scene.segment(['red circle']);
@@ -24,21 +23,28 @@ import { checkEncodeOptions, checkKeys } from './segment-options.js';
  *
  * One that is forgotten is freed with the model, or when it is garbage.
  */
-export interface GsvaScene {
+export interface Scene {
   /** Pixels of the picture. */
   readonly width: number;
   readonly height: number;
-  /** As `GsvaModel.segment`. */
+  /** As `GroundedModel.segment`. */
   segment(expressions: readonly string[], options?: SegmentOptions): Promise<Reply>;
+  /** As `GroundedModel.reply`. */
+  reply(question: string, options?: ReplyOptions): Promise<FreeReply>;
   /** Frees it. Calls that run end as they would have; later ones are refused with the code 'disposed'. */
   dispose(): void;
+  /** As `dispose`, for `using`. */
   [Symbol.dispose](): void;
 }
 
 /** Makes a model of its parts; the constructor is private to keep TensorFlow.js out of the public types. */
-let makeModel: (predictor: Predictor, meta: ModelMeta, share: EngineShare) => GsvaModel;
+let makeModel: (predictor: Predictor, meta: ModelMeta, share: EngineShare) => GroundedModel;
 
-export class GsvaModel {
+/**
+ * A trained model with its tokenizer, made by `loadModel`. It answers about pictures; dispose of it when it is no longer
+ * used.
+ */
+export class GroundedModel {
   /** Contents of meta.json in the model's folder. */
   readonly meta: ModelMeta;
   /** Its folder or the file of its weights, as replies name it. */
@@ -53,7 +59,7 @@ export class GsvaModel {
   });
 
   static {
-    makeModel = (predictor, meta, share) => new GsvaModel(predictor, meta, share);
+    makeModel = (predictor, meta, share) => new GroundedModel(predictor, meta, share);
   }
 
   private constructor(
@@ -86,23 +92,43 @@ export class GsvaModel {
     return this.use(async () => {
       this.predictor.checkQuestion(expressions, options);
       options.signal?.throwIfAborted();
-      return this.predictor.segment(await decoded(image), expressions, options);
+      return this.predictor.segment(await decodedImage(image), expressions, options);
     });
   }
 
   /**
-   * Runs both encoders on an image, once for all questions about it.
+   * Answers a question about an image freely, in words, with a mask for everything that the answer says was found.
+   *
+   *     const { answer, parts } = await model.reply('photo.jpg', 'Which of these can I sit on?');
+   *
+   * @param question one line of text; special tokens such as [SEG] are refused
+   * @throws UserError for an image, a question or an option that cannot be used; the signal's reason
+   */
+  async reply(image: ImageSource, question: string, options: ReplyOptions = {}): Promise<FreeReply> {
+    return this.use(async () => {
+      checkReplyOptions(options);
+      const asked = checkedQuestion(question);
+      this.predictor.checkWords(asked);
+      options.signal?.throwIfAborted();
+      const [encoded] = await this.predictor.encode([await decodedImage(image)], options.signal);
+      if (encoded === undefined) throw new Error('GroundedModel.reply: the image was not encoded');
+      return this.predictor.converse(encoded, asked, options);
+    });
+  }
+
+  /**
+   * Runs the encoders on an image, once for all questions about it.
    * @throws UserError for an image or an option that cannot be used; the signal's reason
    */
-  async encode(image: ImageSource, options: EncodeOptions = {}): Promise<GsvaScene> {
+  async encode(image: ImageSource, options: EncodeOptions = {}): Promise<Scene> {
     return this.use(async () => {
       checkEncodeOptions(options);
       const { signal } = options;
       signal?.throwIfAborted();
-      const picture = await decoded(image);
+      const picture = await decodedImage(image);
       const { width, height } = picture;
       const [encoded] = await this.predictor.encode([picture], signal);
-      if (encoded === undefined) throw new Error('GsvaModel.encode: the image was not encoded');
+      if (encoded === undefined) throw new Error('GroundedModel.encode: the image was not encoded');
       const opening = new Opening(this.predictor.network, encoded);
       this.openings.add(opening);
       const lifetime = new Lifetime('scene', () => {
@@ -111,11 +137,21 @@ export class GsvaModel {
       const dispose = (): void => {
         lifetime.dispose();
       };
-      const scene: GsvaScene = {
+      const scene: Scene = {
         width,
         height,
         segment: (expressions, asked = {}) =>
           this.use(() => lifetime.use(() => this.predictor.segmentEncoded(encoded, expressions, asked, opening))),
+        reply: (question, asked = {}) =>
+          this.use(() =>
+            lifetime.use(async () => {
+              checkReplyOptions(asked);
+              const words = checkedQuestion(question);
+              this.predictor.checkWords(words);
+              asked.signal?.throwIfAborted();
+              return this.predictor.converse(encoded, words, { ...asked, opening });
+            }),
+          ),
         dispose,
         [Symbol.dispose]: dispose,
       };
@@ -132,11 +168,12 @@ export class GsvaModel {
     this.lifetime.dispose();
   }
 
+  /** As `dispose`, for `using`. */
   [Symbol.dispose](): void {
     this.dispose();
   }
 
-  /** As `dispose`, and waits until the memory is freed: `await using model = await loadGsva()`. */
+  /** As `dispose`, and waits until the memory is freed: `await using model = await loadModel()`. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.lifetime.disposed();
   }
@@ -154,8 +191,10 @@ export class GsvaModel {
   }
 }
 
+/** How large matrices are kept in memory. */
 export type Precision = 'auto' | 'f32' | 'packed';
 
+/** Options of `loadModel`. */
 export interface LoadOptions extends EngineOptions {
   /**
    * How large matrices are kept. 'auto' (the default): float32 where there is memory for it, else in 16 bits as stored;
@@ -168,13 +207,13 @@ const LOAD_KEYS = ['engine', 'threads', 'device', 'precision'] as const satisfie
 const PRECISIONS: readonly unknown[] = ['auto', 'f32', 'packed'];
 
 /**
- * Starts the engine and loads a trained model.
+ * Starts the engine and loads a trained model of any system; its config.json names the system.
  *
- *     import { loadGsva } from 'gsva';
- *     const tiny = await loadGsva(); // the small model of the package
- *     const own = await loadGsva('runs/mine/best');
+ *     import { loadModel } from 'gsva';
+ *     const tiny = await loadModel(); // the small model of the package
+ *     const own = await loadModel('runs/mine/best');
  *
- *     const published = await loadGsva({ mllm: 'llava-7b', visionTower: 'clip-vit-large-patch14',
+ *     const published = await loadModel({ mllm: 'llava-7b', visionTower: 'clip-vit-large-patch14',
  *       sam: 'sam_vit_h_4b8939.pth', weights: 'gsva-7b-ft-gres.bin' });
  *
  * @param source folder of the model (or its name in the local Hugging Face cache), or the published files. Default, and
@@ -184,7 +223,7 @@ const PRECISIONS: readonly unknown[] = ['auto', 'f32', 'packed'];
  *   are kept. All models of a process share one engine
  * @throws UserError that says what is missing or wrong, and where
  */
-export async function loadGsva(source?: ModelSource, options: LoadOptions = {}): Promise<GsvaModel> {
+export async function loadModel(source?: ModelSource, options: LoadOptions = {}): Promise<GroundedModel> {
   checkKeys('Loading a model', options, LOAD_KEYS);
   const { precision, ...engine } = options;
   if (precision !== undefined && !PRECISIONS.includes(precision)) {
@@ -205,30 +244,4 @@ export async function loadGsva(source?: ModelSource, options: LoadOptions = {}):
     share.end();
     throw error;
   }
-}
-
-/** @throws UserError with the code 'bad-image' */
-function decoded(image: ImageSource): Promise<RgbImage> {
-  return coded('bad-image', async () =>
-    typeof image === 'string' || image instanceof Uint8Array ? readImage(image) : checkedImage(image),
-  );
-}
-
-function checkedImage(image: unknown): RgbImage {
-  const { data, height, width } = (typeof image === 'object' && image !== null ? image : {}) as Partial<RgbImage>;
-  if (!(data instanceof Uint8Array) || typeof height !== 'number' || typeof width !== 'number') {
-    throw new UserError(
-      'Reading the image: it is a path, the bytes of an image file (Uint8Array), or { data: Uint8Array, height, width }.',
-    );
-  }
-  const sized = Number.isSafeInteger(height) && Number.isSafeInteger(width) && height > 0 && width > 0;
-  if (!sized) {
-    throw new UserError(
-      `Reading the image: height and width are whole numbers from 1 up; found ${height} and ${width}.`,
-    );
-  }
-  if (data.length === height * width * 3) return { data, height, width };
-  throw new UserError(
-    `Segmenting: an image of ${height} × ${width} pixels needs ${height * width * 3} bytes of RGB, found ${data.length}.`,
-  );
 }
