@@ -239,6 +239,14 @@ export interface Capabilities {
   readonly regions: boolean;
 }
 
+/** Rules of a system's published evaluation, where systems differ. */
+export interface EvaluationRules {
+  /** ReasonSeg's ignored pixels: left out of the judgement, or counted as target. */
+  readonly ignored: 'excluded' | 'counted';
+  /** How masks are judged where every expression has a target, and with which figures (`benchmarkOf`). */
+  readonly masks: 'gsva' | 'lisa';
+}
+
 /** Type and check of a system's part of config.json in one. */
 export interface ConfigSchema<C> {
   /** @throws UserError that names `source` and the key */
@@ -256,6 +264,7 @@ export interface System<C = unknown> {
   readonly name: string;
   readonly paper: { readonly title: string; readonly url: string };
   readonly can: Capabilities;
+  readonly evaluation: EvaluationRules;
   readonly config: ConfigSchema<C>;
   readonly parts: readonly Part[];
   readonly recipe: Recipe;

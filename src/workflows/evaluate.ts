@@ -2,10 +2,12 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
+import { hasExpressions } from '../data/evaluated-sets.js';
 import type { QuestionSetting } from '../systems/gsva/question-forms.js';
 import { describeEngine, type EngineInfo, type EngineOptions } from '../engine/engine.js';
 import { UserError } from '../errors.js';
 import { benchmarkOf } from '../evaluation/benchmarks/benchmarks.js';
+import { settingText } from '../evaluation/conversations.js';
 import type { Evaluation } from '../evaluation/evaluation-run.js';
 import type { GresProtocol } from '../evaluation/metrics/gres-score.js';
 import { mergeRecords } from '../evaluation/records/merge-records.js';
@@ -75,6 +77,8 @@ export interface EvaluateResult extends Pick<Evaluation, 'results' | 'refused' |
   readonly split: string;
   /** Images measured on, in words; null for a shard alone. */
   readonly measuredOn: string | null;
+  /** Questions and forced answers in words; null where the dataset prescribes them. */
+  readonly asked: string | null;
   /** Results of every expression; empty unless there are records or a report, which take a digest of all weights. */
   readonly images: readonly ImageRecord[];
   readonly seconds: number;
@@ -117,10 +121,15 @@ async function evaluateShard(options: EvaluateOptions, engine: EngineInfo): Prom
   let writer: RecordWriter | null = null;
   try {
     const chosen = chosenSet(options);
-    const opened = await openDataset(options);
+    const { rules, dialogue } = predictor.asking;
+    const benchmark = benchmarkOf(chosen.dataset, rules.masks).name;
+    const honoured = chosen.dataset === 'reason_seg' && rules.ignored === 'excluded';
+    const { honourIgnore = honoured, question = 'default' } = options;
+    const opened = await openDataset({ ...options, honourIgnore }, benchmark);
     const { records, resume = false } = options;
     const isKept = records !== undefined || options.report !== undefined;
-    const header = isKept ? headerOf(options, model, opened.images.length, loaded, engine) : null;
+    const decided = { ...options, benchmark, honourIgnore, question };
+    const header = isKept ? headerOf(decided, model, opened.images.length, loaded, engine) : null;
     if (records !== undefined && header !== null) {
       const begun = resume
         ? RecordWriter.resume(records, header)
@@ -140,7 +149,7 @@ async function evaluateShard(options: EvaluateOptions, engine: EngineInfo): Prom
       options.featureCache === undefined
         ? null
         : await openFeatures(options.featureCache, predictor.network, options, 0);
-    const { question, minimumPixels, skipBad, limit } = options;
+    const { minimumPixels, skipBad, limit } = options;
     const { results, refused, faults, seconds } = await measure(
       predictor,
       opened,
@@ -153,7 +162,8 @@ async function evaluateShard(options: EvaluateOptions, engine: EngineInfo): Prom
       options,
     );
     await store?.report();
-    return { header, opened, measured: { ...chosen, results, refused, faults, seconds, images, engine } };
+    const asked = hasExpressions(chosen.dataset) ? settingText(dialogue, protocols, question) : null;
+    return { header, opened, measured: { ...chosen, asked, results, refused, faults, seconds, images, engine } };
   } catch (error) {
     writer?.abandon();
     throw error;
@@ -230,18 +240,18 @@ function refuseOtherParts(records: string, size: number): void {
 }
 
 function headerOf(
-  options: EvaluateOptions,
+  options: EvaluateOptions & Pick<RecordHeader, 'benchmark' | 'honourIgnore' | 'question'>,
   model: ModelSource,
   images: number,
   { predictor, meta }: LoadedPredictor,
   engine: EngineInfo,
 ): RecordHeader {
   const { dataset, split } = chosenSet(options);
-  const { protocols = ['strict'], limit, batch = 8, shard = WHOLE, question = 'default' } = options;
+  const { protocols = ['strict'], limit, batch = 8, shard = WHOLE, question, benchmark, honourIgnore } = options;
   return {
     dataset,
     split,
-    benchmark: benchmarkOf(dataset).name,
+    benchmark,
     question,
     protocols,
     images: Math.min(images, limit ?? Infinity),
@@ -252,7 +262,7 @@ function headerOf(
     weightsDigest: weightsDigest(model),
     rejectThreshold: predictor.rejectThreshold,
     minimumPixels: options.minimumPixels ?? 0,
-    honourIgnore: options.honourIgnore ?? false,
+    honourIgnore,
     engine: describeEngine(engine),
     shard,
     date: new Date().toISOString(),

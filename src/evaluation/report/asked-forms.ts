@@ -42,7 +42,7 @@ export function isAskedAsPublished(images: readonly ImageRecord[]): boolean {
 }
 
 /** Benchmarks whose questions the dataset prescribes. */
-const PRESCRIBED: readonly string[] = ['reason', 'sem-seg'];
+const PRESCRIBED: readonly string[] = ['reason', 'sem-seg', 'lisa-reason'];
 const PUBLISHED_QUESTION = formText('reference');
 const PUBLISHED_ANSWER = `Sure,{}:${SEG_TOKEN}`;
 

@@ -15,6 +15,7 @@ export const system: System<ModelConfig> = {
     url: 'https://arxiv.org/abs/2308.00692',
   },
   can: { rejects: false, boxes: false, regions: false },
+  evaluation: { ignored: 'excluded', masks: 'lisa' },
   config: { parse: parseModelConfig, toJson: modelConfigToJson },
   parts: LLAVA_SAM_PARTS,
   recipe: GROUNDING_RECIPE,
