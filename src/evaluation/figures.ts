@@ -36,7 +36,7 @@ export interface Figure {
   readonly name: string;
   /** Null where the expression plays no part. */
   readonly terms: (record: FigureRecord) => FigureTerms | null;
-  /** Of the sums of both terms; default: null where the denominator is 0. */
+  /** Value from the sums of both terms; default: their ratio, null where the denominator is 0. */
   readonly quotient?: (numerator: number, denominator: number) => number;
 }
 
