@@ -15,7 +15,7 @@ export { STATUS_MEANING } from './inference/reply.js';
 export type { Abortable } from './abortable.js';
 export type { ModelMeta } from './checkpoints/model-meta.js';
 export type { EngineInfo, EngineName, EngineOptions } from './engine/engine.js';
-export type { Variant } from './variant.js';
+export type { Variant } from './systems/shared/variant.js';
 export type {
   BinaryMask,
   Box,

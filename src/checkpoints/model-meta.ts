@@ -1,7 +1,6 @@
 /** Facts about a model in addition to its numbers: meta.json of its folder. */
 import { z } from 'zod';
 import { number, object, type Read, record, text } from '../schema.js';
-import { VARIANT_SCHEMA } from './variant-schema.js';
 
 /** Raised when the meaning of the folder's files changes. */
 export const FORMAT = 1;
@@ -15,10 +14,10 @@ export const META_SCHEMA = object({
   description: text(),
   /** Subjects that its answers can be trusted on, in a few words: "coloured shapes only"; absent: none are named. */
   knows: text().optional(),
-  /** An expression is rejected from this probability of [REJ] against [SEG] on, as found out by calibration. */
+  /** A target is absent from this probability of the token that says so on, as found out by calibration. */
   rejectThreshold: number({ min: 0, max: 1 }).optional(),
-  /** Form of its answers; absent: as published. */
-  variant: VARIANT_SCHEMA.optional(),
+  /** Form of its answers, which its system reads; absent: as published. */
+  variant: z.unknown().optional(),
   /** Further facts for a reader: seed, updates, figures. Nothing depends on them. */
   details: record(z.unknown()).optional(),
 });

@@ -1,5 +1,5 @@
 /** Whether a model's large matrices are kept in float32 or in the 16 bits that they are stored in. */
-import { tensorMemory } from '../engine/packed-matrix.js';
+import { tensorMemory } from '../engine/tensor-memory.js';
 import type { FileTensors } from '../io/file-tensor.js';
 import type { CompositeLayer } from '../nn/composite-layer.js';
 import { nameInModel } from './weights.js';

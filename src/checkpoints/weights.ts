@@ -42,10 +42,7 @@ export interface LoadReport {
   readonly rounded: readonly string[];
 }
 
-/**
- * Sets the layer's parameters once all are checked.
- * @throws UserError naming tensors missing, left over or misshaped
- */
+/** Sets parameters once all are checked. @throws UserError naming tensors missing, left over or of a wrong shape */
 export function loadWeights(
   layer: CompositeLayer,
   tensors: FileTensors,

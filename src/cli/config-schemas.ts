@@ -1,6 +1,6 @@
 /** The JSON schemas of configs/schema, by file name; `npm run schema` writes them. */
 import { BENCH_SCHEMA } from '../benchmark/bench-config.js';
-import { MODEL_SCHEMA } from '../config.js';
+import { MODEL_SCHEMA } from '../systems/shared/model-config.js';
 import { editorSchema } from '../editor-schema.js';
 import { object } from '../schema.js';
 import { EXPERIMENT_SCHEMA } from '../training/config/experiment-schema.js';

@@ -10,7 +10,7 @@ export interface OpenContext {
   readonly close: () => void;
 }
 
-export function openContext({ stderr, stdout, env, signal }: CliIo, isJson: boolean): OpenContext {
+export function openContext({ stdin, stderr, stdout, env, signal }: CliIo, isJson: boolean): OpenContext {
   const bars = new Bars((label, total) => {
     return ProgressBar.start(stderr, label, total, { drawBar: wantsColor(stderr, env) });
   });
@@ -21,6 +21,7 @@ export function openContext({ stderr, stdout, env, signal }: CliIo, isJson: bool
     context: {
       // A bar would run into the results: it ends where they begin.
       output: new Output(stdout, isJson, pc.createColors(wantsColor(stdout, env)), close),
+      input: { stream: stdin, echo: stdin.isTTY === true && stderr.isTTY === true ? stderr : null },
       signal,
       onNote: (line) => {
         stderr.write(`${line}\n`);

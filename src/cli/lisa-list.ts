@@ -1,5 +1,5 @@
 /** LISA's published models for `gsva models`: a table of all, or one with its commands. */
-import { lisaCommands, lisaFolder, type LisaModel, LISA_MODELS } from '../checkpoints/catalogue/lisa-models.js';
+import { lisaCommands, lisaFolder, type LisaModel, LISA_MODELS } from '../systems/catalogue/lisa-models.js';
 import type { Output } from './output.js';
 
 export function showLisaModels(dir: string, output: Output): void {

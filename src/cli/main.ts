@@ -82,14 +82,14 @@ function packageVersion(): string {
 
 /** Runs the process's own command line and ends the process; bin/gsva.js calls it. */
 export async function main(): Promise<void> {
-  const { stdout, stderr } = process;
+  const { stdin, stdout, stderr } = process;
   for (const stream of [stdout, stderr]) stream.on('error', endQuietlyOnBrokenPipe);
   process.on('uncaughtException', (error) => {
     const where = isSet(process.env.GSVA_DEBUG) ? `\n${error.stack ?? ''}` : ' (GSVA_DEBUG=1 shows where)';
     stderr.write(`gsva: unexpected error: ${error.message}${where}\n`);
     process.exit(EXIT.failed);
   });
-  const io: CliIo = { stdout, stderr, env: process.env, signal: abortOnSignals(stderr) };
+  const io: CliIo = { stdin, stdout, stderr, env: process.env, signal: abortOnSignals(stderr) };
   const code = await run(process.argv.slice(2), io);
   // Worker threads of the engine would keep the process alive; leave once everything is written.
   stdout.write('', () => stderr.write('', () => process.exit(code)));

@@ -1,10 +1,10 @@
 /** The models of the package and the released ones: the list of all, or one in detail. */
-import type { ReleasedModel } from '../checkpoints/catalogue/entry.js';
-import type { Found, FoundModel } from '../checkpoints/catalogue/find-files.js';
-import { BACKBONES, PACKAGED_MODELS, RELEASE, RELEASED_MODELS } from '../checkpoints/catalogue/released-models.js';
+import type { ReleasedModel } from '../systems/catalogue/entry.js';
+import type { Found, FoundModel } from '../systems/catalogue/find-files.js';
+import { BACKBONES, PACKAGED_MODELS, RELEASE, RELEASED_MODELS } from '../systems/catalogue/released-models.js';
 import { bytesText, machineMemory, type MachineMemory } from '../machine.js';
 import { gsvaCommand } from '../program.js';
-import { downloadBytes, missingPieces, rangeText } from '../checkpoints/catalogue/model-files.js';
+import { downloadBytes, missingPieces, rangeText } from '../systems/catalogue/model-files.js';
 import { fitsText, memoryText } from '../benchmark/model-need.js';
 import {
   jsonOfPackaged,
@@ -16,7 +16,7 @@ import {
   releasedReport,
   type ReleasedReport,
 } from '../workflows/model-report.js';
-import { LISA_MODELS } from '../checkpoints/catalogue/lisa-models.js';
+import { LISA_MODELS } from '../systems/catalogue/lisa-models.js';
 import type { CommandContext } from './command.js';
 import { lisaJson, showLisaModel, showLisaModels } from './lisa-list.js';
 import { showPackaged, showReleased, STATE_WORDS } from './model-detail.js';

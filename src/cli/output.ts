@@ -5,6 +5,7 @@ import type { Colors } from 'picocolors/types.js';
 /** Where text goes; process.stdout, process.stderr or a test's buffer. */
 export interface TextSink {
   write(text: string): unknown;
+  readonly isTTY?: boolean | undefined;
 }
 
 /** One cell: numbers are printed right-aligned, as they are. */
@@ -24,6 +25,14 @@ export class Output {
 
   line(text = ''): void {
     if (!this.isJson) this.write(text);
+  }
+
+  /** Prints a part of a line that is still being made, on a terminal; elsewhere nothing. @returns whether it did */
+  part(text: string): boolean {
+    if (this.isJson || this.sink.isTTY !== true) return false;
+    this.beforeWrite();
+    this.sink.write(text);
+    return true;
   }
 
   /** A table; every row has as many cells as the head. Numbers are aligned right unless `align` names a side. */

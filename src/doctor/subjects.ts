@@ -129,7 +129,7 @@ function splitFinding(dir: string, split: GRefCocoSplit): Finding {
 async function startFindings({ experiment }: PlanSource, path: string): Promise<Finding[]> {
   if (experiment === null) return [];
   await startDryRun('formulas');
-  buildExperiment(experiment, path).gsva.dispose();
+  (await buildExperiment(experiment, path)).network.dispose();
   const start = experiment.start ?? 'random weights';
   return [ok('config', `it starts from ${start}, with the tokenizer of ${experiment.tokenizer}`)];
 }

@@ -36,7 +36,7 @@ export const ABLATION_PLANS: readonly AblationPlan[] = [
     baseline: 0,
     rows: [
       row('GSVA', 'gsva', GSVA),
-      row('without [REJ]', 'no-rej', figures(51.57, 60.95, 30.32)),
+      row('without [REJ]', 'no-reject', figures(51.57, 60.95, 30.32)),
       row('one [SEG], without [REJ]', 'single-seg', figures(44.86, 59.37, 11.96)),
       row('LISA: one [SEG], no expression, without [REJ]', 'lisa', figures(32.21, 38.72, 2.71)),
       row('no expression before [SEG]', 'no-expression', figures(21.83, 27.22, 0)),

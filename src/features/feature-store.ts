@@ -15,8 +15,7 @@ import { type EncodedImage, encodeImages, type EncodingModel, merged } from './i
 const DECODER = JSON.stringify(Object.entries(sharp.versions).sort());
 
 /**
- * SHA-256 in hexadecimal of a file's bytes, so that known images need no decoding, or of a picture's pixels. The two
- * differ.
+ * SHA-256 in hexadecimal of a file's bytes, so that known images need no decoding, or of a picture's pixels.
  * @throws UserError where the file cannot be read
  */
 export async function imageKey(image: string | RgbImage): Promise<string> {

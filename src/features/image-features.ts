@@ -3,7 +3,7 @@ import type { Abortable } from '../abortable.js';
 import { type Network, requireFinite } from '../checkpoints/not-finite.js';
 import { stepwise } from '../engine/steps.js';
 import * as tf from '../engine/tf.js';
-import type { Encoder } from '../systems/system.js';
+import type { Encoder } from '../networks/encoder.js';
 import type { Arrays, PreparedImage } from '../types.js';
 
 /** A model and its encoders by name. */
@@ -21,8 +21,7 @@ export interface EncodedImage {
 
 /**
  * Runs each encoder once on the images that have its input; nothing stays allocated after an error.
- * @param signal heard after every layer and block @throws the signal's reason; UserError naming the part that is not
- * finite
+ * @param signal heard after every layer and block @throws its reason; UserError naming a part that is not finite
  */
 export async function encodeImages(
   model: EncodingModel,

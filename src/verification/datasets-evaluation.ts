@@ -7,7 +7,7 @@ import type { Tokenizer } from '../data/text/tokenizer.js';
 import { divide, formOfProtocol, OWN_FORMS } from '../evaluation/conversations.js';
 import { GsvaDialogue } from '../systems/gsva/dialogue.js';
 import type { BinaryMask } from '../types.js';
-import { GSVA_VARIANT } from '../variant.js';
+import { GSVA_VARIANT } from '../systems/shared/variant.js';
 import { compareMasks, ConversationMismatches, numbers, RECORDED_STYLES, recordedPath } from './datasets-recorded.js';
 import { Mismatches, type VerifyItem } from './verify-item.js';
 

@@ -9,7 +9,7 @@ import { mergeRles, rleArea, rleBox, rleFromString, rleToString } from '../data/
 import { Tokenizer } from '../data/text/tokenizer.js';
 import { LlavaInstruct } from '../data/vqa/llava-instruct.js';
 import { turnsOf } from '../data/vqa/vqa-sample.js';
-import { ADDED_TOKENS } from '../special-tokens.js';
+import { ADDED_TOKENS } from '../systems/shared/decision-tokens.js';
 import { verifyEvaluation } from './datasets-evaluation.js';
 import { compareRles, ConversationMismatches, numbers, RECORDED_STYLES } from './datasets-recorded.js';
 import { verifySemSeg } from './datasets-sem-seg.js';

@@ -5,7 +5,7 @@ import type { FeatureTensors, Geometry } from '../systems/system.js';
 import { Mismatches, largestDifference, largestMagnitude, toleranceItem, type VerifyItem } from './verify-item.js';
 import type { LisaBatch, LisaCase } from './lisa-case.js';
 
-/** Of every recorded tensor, relative to its largest value. */
+/** Tolerance of every recorded tensor, relative to its largest value. */
 export const FORWARD_TOLERANCE = 5e-5;
 
 /** Features of the encoders of every picture, and of the sequences of a batch. */

@@ -4,7 +4,7 @@ import { nameInModel, toStored } from '../checkpoints/weights.js';
 import * as tf from '../engine/tf.js';
 import type { JsonReader } from '../io/json/json-reader.js';
 import type { Gradients } from '../nn/loss-parts.js';
-import { variablesOf } from '../systems/parts.js';
+import { variablesOf } from '../checkpoints/parts.js';
 import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { system } from '../systems/lisa/system.js';
 import type { FeatureTensors, TrainingBatch } from '../systems/system.js';
@@ -26,7 +26,7 @@ import { pair, Recording } from './model-case.js';
 const LOSS_TOLERANCE = 1e-5;
 const NORM_TOLERANCE = 1e-4;
 const GRADIENT_TOLERANCE = 1e-4;
-/** Of the last attention's scores, which add up what cancels. */
+/** Tolerance of the last attention's scores, which add up what cancels. */
 const SCORES = /\.final_attn_token_to_image\.[qk]_proj\./;
 const SCORE_TOLERANCE = 1e-3;
 /** Adding a number to every score of a softmax changes nothing: such gradients are rounding alone. */

@@ -3,7 +3,7 @@
  * way must be the recorded number rounded, bit for bit; it is then replaced by that number, so that everything after is
  * held to the usual tolerances.
  */
-import { type ModelConfig, modelConfigToJson } from '../config.js';
+import { type ModelConfig, modelConfigToJson } from '../systems/shared/model-config.js';
 import type { FileTensor, FileTensors } from '../io/file-tensor.js';
 import { bfloat16ToFloat32, float32ToBfloat16, float32ToHalf, halfToFloat32 } from '../half-float.js';
 import { toFloat32 } from '../io/safetensors/safetensors.js';

@@ -8,7 +8,7 @@ import { GradientAccumulator } from '../training/loop/gradient-accumulator.js';
 import { AdamW } from '../training/optimizer/optimizer.js';
 import { Schedule } from '../training/loop/schedule.js';
 import { MultimodalRows } from '../networks/multimodal-rows.js';
-import { variablesOf } from '../systems/parts.js';
+import { variablesOf } from '../checkpoints/parts.js';
 import { GROUNDING_RECIPE } from '../systems/shared/llava-sam-step.js';
 import type { TrainingBatch, TrainingStep } from '../systems/system.js';
 import {

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 
 import { JsonPlace, readJsonFile } from '../data/annotation-files.js';
 import { Tokenizer } from '../data/text/tokenizer.js';
-import { ADDED_TOKENS } from '../special-tokens.js';
+import { ADDED_TOKENS } from '../systems/shared/decision-tokens.js';
 import { Mismatches, type VerifyItem } from './verify-item.js';
 
 const NAME = 'the recorded tokenizer cases';

@@ -77,7 +77,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     overfit === undefined
       ? read
       : { ...read, training: withinSamples(read.training, overfit.samples, communicator.size) };
-  const experiment = buildExperiment(config, sourceName(source));
+  const experiment = await buildExperiment(config, sourceName(source));
   try {
     const { featureCache } = options;
     if (featureCache !== undefined && config.stage !== 'gsva') {
@@ -86,7 +86,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
           'images; leave the option out.',
       );
     }
-    const store = featureCache === undefined ? null : await openFeatures(featureCache, experiment.gsva, options);
+    const store = featureCache === undefined ? null : await openFeatures(featureCache, experiment.network, options);
     const { end } = await trainExperiment(experiment, engine, {
       ...options,
       overfit: overfit?.samples,
@@ -108,7 +108,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
         : null,
     };
   } finally {
-    experiment.gsva.dispose();
+    experiment.network.dispose();
   }
 }
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { segIds } from '../../src/config.js';
+import { segIds } from '../../src/systems/shared/model-config.js';
 import { PUBLISHED_WEIGHTS } from '../../src/data/sampling/mixed-sampler.js';
 import { ReferDataset, type ReferRecord, type ReferSource } from '../../src/data/refer/refer-dataset.js';
 import { referTrainingSet } from '../../src/data/refer/refer-dataset.js';
@@ -15,8 +15,8 @@ import { encodePng } from '../../src/io/image/image-file.js';
 import { writePendingFiles } from '../../src/io/atomic/pending-file.js';
 import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import { gsvaLessons } from '../../src/systems/gsva/lessons.js';
-import { GROUNDING_RECIPE } from '../../src/systems/shared/llava-sam-step.js';
-import { GSVA_VARIANT } from '../../src/variant.js';
+import { system } from '../../src/systems/gsva/system.js';
+import { GSVA_VARIANT } from '../../src/systems/shared/variant.js';
 import { Random } from '../../src/random.js';
 import { encoderDigests, FeatureFiles } from '../../src/features/feature-files.js';
 import {
@@ -125,7 +125,7 @@ function makeTask(
 ): GroundingTask {
   return new GroundingTask({
     ...modelOptions(gsva),
-    recipe: GROUNDING_RECIPE,
+    system,
     tokenizer,
     tokenizerDir: TOKENIZER_DIR,
     conversation: 'plain',

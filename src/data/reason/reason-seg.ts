@@ -39,7 +39,7 @@ export class ReasonSeg {
 
   /**
    * Pictures of a split.
-   * @throws UserError where a folder, the explanations or, but for train, an annotation is missing
+   * @throws UserError where a folder, explanations or (outside of train) an annotation is missing
    */
   static open(dataDir: string, split: ReasonSegSplit): ReasonSeg {
     const root = join(dataDir, 'reason_seg', 'ReasonSeg');

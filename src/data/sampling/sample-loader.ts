@@ -4,7 +4,7 @@
  */
 import { messageOf, UserError } from '../../errors.js';
 import type { PreparedImage } from '../../types.js';
-import { ALL_ENCODERS } from '../image/prepare-image.js';
+import { allEncoders } from '../image/prepare-image.js';
 import { type BadSample, BadSamples } from './bad-samples.js';
 import { type LoadJob, type LoadResult, loadSample, type LoadSettings } from './load-sample.js';
 import type { SampleMakers } from './make-sample.js';
@@ -67,14 +67,14 @@ export class SampleLoader {
     private readonly source: SampleSource,
     private readonly options: SampleLoaderOptions,
   ) {
-    const { sample, clipSize, samSize, emptyMasks = false, maxBadShare = STANDARD_BAD_SHARE } = options;
+    const { sample, pictures, emptyMasks = false, maxBadShare = STANDARD_BAD_SHARE } = options;
     const { workers = defaultWorkers() } = options;
     if (!Number.isInteger(workers) || workers < 0) {
       throw new UserError(`Loading samples: workers is ${workers}; expected a whole number from 0 up.`);
     }
     this.bad = new BadSamples(maxBadShare, (bad) => options.onBadSample?.(bad));
     const file = options.workerFile ?? SAMPLE_WORKER_FILE;
-    const settings = { sample, clipSize, samSize, emptyMasks };
+    const settings = { sample, pictures, emptyMasks };
     this.workers = workers === 0 ? null : new SampleWorkers(workers, settings, file);
   }
 
@@ -84,8 +84,7 @@ export class SampleLoader {
   }
 
   /**
-   * Sample at a position; null for a bad image where the source keeps to one (whole epochs). After an error all calls
-   * fail.
+   * Sample at a position; null for a bad image where the source keeps to one (whole epochs). Any error is final.
    * @throws UserError where too many samples are bad, or a set gives nothing to learn from
    */
   async load(position: number, findNeeds?: FindNeeds): Promise<LoadedSample | null> {
@@ -118,7 +117,7 @@ export class SampleLoader {
     const isLast = attempt >= (keepsImage ? REDRAWS_OF_IMAGE : MOST_DRAWS - 1);
     const key = `${index} ${set.name}`;
     const { name, result } = await this.result(draw, keepsImage && isLast, ({ image: path, kind }) => {
-      return findNeeds?.({ key, path, kind }) ?? Promise.resolve(ALL_ENCODERS);
+      return findNeeds?.({ key, path, kind }) ?? Promise.resolve(allEncoders(this.options.pictures));
     });
     if (result.kind === 'sample') {
       this.bad.addGood();

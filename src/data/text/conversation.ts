@@ -108,6 +108,17 @@ export function tokenizeConversation(
     : { inputIds: inputIds.slice(0, maxLength), labels: labels.slice(0, maxLength) };
 }
 
+/** Ids of a question, ready to be answered, behind the ids of the conversation so far. */
+export function tokenizeQuestion(
+  tokenizer: Tokenizer,
+  style: ConversationStyle,
+  turn: Turn,
+  isFirst: boolean,
+): number[] {
+  const { prompt } = renderTurn(style, { ...turn, assistant: null }, isFirst);
+  return [...(isFirst ? [tokenizer.bosId] : []), ...encodeWithImage(tokenizer, prompt)];
+}
+
 /** Ids of a text without the begin-of-text token, each `<image>` as -200 (reference: tokenizer_image_token). */
 function encodeWithImage(tokenizer: Tokenizer, text: string): number[] {
   return text

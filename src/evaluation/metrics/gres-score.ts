@@ -51,10 +51,8 @@ export interface GresScore {
 }
 
 /**
- * The prediction may be null for 'none', and for [REJ] outside of `reference`; after [SEG] null counts as an empty
- * mask.
- * @throws UserError when the masks differ in size; RangeError when `reference` lacks a decision or the mask of a
- * present target
+ * The prediction may be null for 'none', and for [REJ] but in `reference`; after [SEG] null counts as an empty mask.
+ * @throws UserError when masks differ in size; RangeError when `reference` lacks a decision or a present target's mask
  */
 export function scoreGres(protocol: GresProtocol, { prediction, target, answer }: GresPrediction): GresScore {
   const keepsRejectedMask = protocol === 'reference';

@@ -9,8 +9,8 @@ export interface OtherTarget {
 }
 
 /**
- * The other target best covered outside of one's own; targets half inside one's own do not count.
- * @param own its place
+ * The other target best covered outside of one's own; targets half inside of that do not count.
+ * @param own place of it
  */
 export function bestOtherTarget(prediction: Rle, targets: readonly Rle[], own: number): OtherTarget | null {
   const ownTarget = targets[own] as Rle;

@@ -4,6 +4,7 @@
  * forms of GSVA's training, which repeat lists. Captions go on among them, against forgetting.
  */
 import { type ConversationStyle, padBatch } from '../../data/text/conversation.js';
+import { llavaSamPictures } from '../../systems/shared/pictures.js';
 import { prepareImage } from '../../data/image/prepare-image.js';
 import {
   captionTurn,
@@ -149,7 +150,7 @@ export class BaseGroundingTask extends BaseTask<GroundingSample, BaseGroundingTa
   private withMasks(index: number, asked: readonly GroundedExpression[], tokenized: GroundedTokens): GroundingSample {
     const { pool, gsva } = this.options;
     const { scene, image } = pool.get(index);
-    const prepared = prepareImage(image, gsva.config.clip.imageSize, gsva.config.sam.imageSize);
+    const prepared = prepareImage(image, llavaSamPictures(gsva.config));
     const { conversation, decisions } = tokenized;
     // Where the end was cut off, its masks were too.
     const shown = asked.slice(0, decisions.length).filter(({ objects }) => objects.length > 0);

@@ -3,7 +3,7 @@ import * as tf from '../../engine/tf.js';
 import type { LlavaSam } from '../../systems/shared/llava-sam.js';
 import { differentiate, GradientMap } from '../../nn/backprop.js';
 import { type Gradients, type LossParts, stepWithLosses } from '../../nn/loss-parts.js';
-import { VariableSegments } from '../../systems/parts.js';
+import { VariableSegments } from '../../checkpoints/parts.js';
 import { maskObjective } from '../../systems/shared/mask-objective.js';
 import type { MaskTargets } from '../../systems/system.js';
 

@@ -4,9 +4,9 @@
  */
 import { float32ToBfloat16 } from '../../half-float.js';
 import { PackedMatrix, widened } from '../../engine/packed-matrix.js';
-import type { LlavaSam } from '../../systems/shared/llava-sam.js';
 import { SMALLEST_PACKED } from '../../checkpoints/precision.js';
 import type { PackedParameter } from '../../nn/composite-layer.js';
+import type { PartedLayer } from '../../checkpoints/parts.js';
 import { isTrainable, type Stage } from '../trainable.js';
 
 /** 'f32', or 'bf16': matrices of linear layers and embeddings in 16 bits, rounded to BF16 unless stored so. */
@@ -15,12 +15,13 @@ export type FrozenWeights = (typeof FROZEN_WEIGHTS)[number];
 
 /** To be called before the model's `build`. @param smallest numbers of a matrix that counts as large */
 export function holdFrozenWeights(
-  gsva: LlavaSam,
+  network: PartedLayer,
   stage: Stage,
   frozen: FrozenWeights,
   smallest = SMALLEST_PACKED,
 ): void {
-  if (frozen === 'bf16') gsva.packWeights((name, size) => size >= smallest && !isTrainable(gsva.parts, name, stage));
+  if (frozen === 'bf16')
+    network.packWeights((name, size) => size >= smallest && !isTrainable(network.parts, name, stage));
 }
 
 /** Multiplies a matrix in 16 bits by a number, rounding to BF16. */

@@ -27,11 +27,7 @@ const MOST_PASSED_OVER = 1000;
 /** Updates whose losses are averaged at the begin and at the end, where the samples do not take more. */
 const AVERAGED_UPDATES = 5;
 
-/**
- * Repeats the task's first `count` usable samples, with the same random draws. Everything else is delegated to the
- * task.
- * @throws UserError where the task has fewer samples
- */
+/** Repeats the task's first `count` usable samples with the same draws. @throws UserError where the task has fewer */
 export function overfitTask<Sample>(task: TrainingTask<Sample>, count: number): TrainingTask<Sample> {
   if (count > task.sampleCount) {
     throw new UserError(

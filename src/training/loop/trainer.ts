@@ -168,10 +168,7 @@ export class Trainer<Sample> {
     return this.schedule.endReason(this.state.update, this.elapsed());
   }
 
-  /**
-   * End before the next update, and clock of the learning rate: the same on all ranks, which also exchange writing
-   * states.
-   */
+  /** End before the next update, and clock of the learning rate, equal on all ranks, which exchange writing states. */
   private async agreeOnEnd(): Promise<{ reason: TrainingEnd['reason'] | null; elapsed: number }> {
     const own = [REASONS.indexOf(this.endReason()), this.elapsed(), Number(this.checkpoints.isWriting)];
     const [reason = 0, elapsed = 0, isWriting = 0] = await this.communicator.maxOf(own);

@@ -6,8 +6,8 @@ import { UserError } from '../../errors.js';
 import { countsText, findNotFinite } from '../../finite.js';
 import { TOTAL_LOSS } from '../../nn/loss-parts.js';
 import type { Random } from '../../random.js';
-import { inNetworkOrder, partTitle, watchedPartOf } from '../../systems/parts.js';
-import type { Part } from '../../systems/system.js';
+import { inNetworkOrder, partTitle, watchedPartOf } from '../../checkpoints/parts.js';
+import type { Part } from '../../checkpoints/parts.js';
 import { meanLosses } from '../distributed/agreement.js';
 import type { Communicator } from '../distributed/communicator.js';
 import type { OptimizerRule } from '../optimizer/optimizer-rule.js';
@@ -113,8 +113,8 @@ export class UpdateStep<Sample> {
 
   /**
    * All ranks call it; an update that has begun is then completed.
-   * @returns null, with nothing changed, when aborted @throws UserError naming the samples and the part when a loss or
-   * gradient is not finite; nothing is changed then
+   * @returns null, nothing changed, when aborted @throws UserError naming samples and part where a loss or gradient is
+   * not finite
    */
   async run(request: UpdateRequest<Sample>): Promise<UpdateResult | null> {
     const sum = new GradientAccumulator(this.task.variables, this.accumulation);

@@ -34,10 +34,7 @@ async function ownFigures<Sample>(
   }
 }
 
-/**
- * `best` itself unless these figures are better by `metric` (undefined: never).
- * @throws UserError for an unknown metric
- */
+/** `best` unless these figures are better by `metric` (undefined: never). @throws UserError for an unknown metric */
 export function betterOf(
   best: BestResult | null,
   figures: Figures,

@@ -46,8 +46,7 @@ interface StoredPart {
 
 /**
  * Opens a checkpoint's moments; tensors are read when asked for.
- * @param ranks that wrote them @param updated variables that have moments @throws UserError naming the file and tensor
- * at fault
+ * @param ranks that wrote them @param updated variables with moments @throws UserError naming file and tensor
  */
 export function openMoments(dir: string, ranks: number, updated: ReadonlyMap<string, tf.Variable>): MomentReader {
   const parts = new Map<string, StoredPart[]>();

@@ -19,10 +19,7 @@ export interface OptimizerRule {
   readonly steps: ReadonlyMap<string, number>;
   readonly variables: ReadonlyMap<string, tf.Variable>;
 
-  /**
-   * Norm of the mean gradient over all ranks; not finite if any number is not.
-   * @param gradientScale 1 / micro-batches
-   */
+  /** Norm of the mean gradient of all ranks; not finite if any number is not. @param gradientScale 1 / micro-batches */
   globalNorm(gradients: ReadonlyMap<string, tf.Tensor>, gradientScale?: number): Promise<number>;
 
   /** One update with the gradients that `globalNorm` was last given. */
@@ -47,7 +44,7 @@ export interface OptimizerRule {
 
   /**
    * Takes over this process's share of a checkpoint's moments.
-   * @param steps by name; variables without any have none
+   * @param steps by name; absent for those without moments
    */
   restore(read: MomentReader, steps: Readonly<Record<string, number>>): void;
 

@@ -63,8 +63,8 @@ export class AdamW implements OptimizerRule {
 
   /**
    * One update; variables without a gradient keep weights, moments and step, as in PyTorch.
-   * @param learningRate before the multipliers @param globalNorm of the same gradients @param gradientScale factor
-   * before clipping
+   * @param learningRate before the multipliers @param globalNorm of these gradients @param gradientScale before
+   * clipping
    */
   apply(gradients: ReadonlyMap<string, tf.Tensor>, learningRate: number, globalNorm: number, gradientScale = 1): void {
     const { beta1, beta2, eps, weightDecay } = this.options;

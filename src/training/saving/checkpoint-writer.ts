@@ -49,10 +49,7 @@ export class CheckpointWriter<Sample> {
     return this.pending?.stage === 'writing';
   }
 
-  /**
-   * Starts to write the present state; returns once it is copied. Collective.
-   * @throws UserError, also for the one before
-   */
+  /** Writes the present state; returns once it is copied. Collective. @throws UserError, also for the one before */
   async save(state: TrainingState, isBest: boolean): Promise<void> {
     const { runDir, keep, task, optimizer, communicator } = this.run;
     await this.finish();
@@ -72,10 +69,7 @@ export class CheckpointWriter<Sample> {
     });
   }
 
-  /**
-   * Continues the writing without waiting. Collective.
-   * @param anyIsWriting on any rank @throws UserError naming the file
-   */
+  /** Goes on writing without waiting. Collective. @param anyIsWriting on any rank @throws UserError naming the file */
   advance(anyIsWriting: boolean): void {
     const { pending } = this;
     if (pending === null) return;

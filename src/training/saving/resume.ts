@@ -13,8 +13,8 @@ export type Resume = boolean | 'auto';
 
 /**
  * Takes over a checkpoint; null where the run begins new. Collective.
- * @param wanted by this run; differences are refused or noted @throws UserError where that fails or would lose older
- * checkpoints; UsageError where the length is over already
+ * @param wanted by this run; differences are refused or noted @throws UserError where older checkpoints would be lost;
+ * UsageError where it is over
  */
 export async function startingPoint<Sample>(
   run: Run<Sample>,

@@ -25,8 +25,10 @@ afterEach(async () => {
 function loaderOf(source: SampleSource, changes: Partial<SampleLoaderOptions> = {}): SampleLoader {
   const loader = new SampleLoader(source, {
     sample: { perSample: 3, absentClasses: 0 },
-    clipSize: 14,
-    samSize: 16,
+    pictures: {
+      clip: { transform: 'crop', side: 14, neededFor: 'text' },
+      sam: { transform: 'pad', side: 16, neededFor: 'masks' },
+    },
     workers: 0,
     makers: FAKE_MAKERS,
     lessons: fakeLessons,

@@ -14,8 +14,10 @@ const DATA = resolve('test', 'fixtures', 'datasets', 'data');
 const SETTINGS = {
   lessons: gsvaLessons,
   sample: { perSample: 3, absentClasses: 1 },
-  clipSize: 14,
-  samSize: 32,
+  pictures: {
+    clip: { transform: 'crop', side: 14, neededFor: 'text' } as const,
+    sam: { transform: 'pad', side: 32, neededFor: 'masks' } as const,
+  },
 };
 
 const sets = DATASET_NAMES.filter((name) => name !== 'refcocog-google').map((name) => openTrainingSet(name, DATA));

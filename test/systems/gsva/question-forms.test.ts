@@ -11,7 +11,7 @@ import {
 } from '../../../src/systems/gsva/question-forms.js';
 import { settingText } from '../../../src/evaluation/conversations.js';
 import { GsvaDialogue } from '../../../src/systems/gsva/dialogue.js';
-import { GSVA_VARIANT } from '../../../src/variant.js';
+import { GSVA_VARIANT } from '../../../src/systems/shared/variant.js';
 import { ANSWER_FORMS, trainingAnswer, trainingQuestion } from '../../../src/systems/gsva/prompts.js';
 import { Random } from '../../../src/random.js';
 import { VARIANT_NAMES, VARIANTS } from '../../helpers/variants.js';

@@ -5,14 +5,15 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { mergeLora } from '../../../checkpoints/merge-lora.js';
-import type { ModelConfig } from '../../../config.js';
+import type { ModelConfig } from '../model-config.js';
 import { readJson } from '../../../io/json/json-file.js';
 import { type FileTensor, type FileTensors, inMemory } from '../../../io/file-tensor.js';
 import { converted, named, type TensorOutput } from '../../../io/tensor-output.js';
 import { nameInModel } from '../../../networks/lora.js';
-import { IMAGE_END_TOKEN, IMAGE_START_TOKEN, SEG_TOKEN } from '../../../special-tokens.js';
+import { IMAGE_END_TOKEN, IMAGE_START_TOKEN } from '../../../special-tokens.js';
+import { SEG_TOKEN } from '../decision-tokens.js';
 import { llavaConfigJson } from './files.js';
-import { IMAGE_PATCH_TOKEN } from './tokens.js';
+import { IMAGE_PATCH_TOKEN } from '../decision-tokens.js';
 
 const TOWER = 'model.vision_tower.';
 /** Made after the rest is loaded, and so not rounded. */
@@ -116,7 +117,7 @@ export function lisaJsonFiles(config: ModelConfig, tokenizerDir: string): Record
   return files;
 }
 
-/** A full entry: with a bare string transformers 4.31 would strip white space beside the token. */
+/** A full entry: with a bare string transformers 4.31 would strip white space next to the token. */
 function token(content: string): Record<string, unknown> {
   return { content, lstrip: false, normalized: true, rstrip: false, single_word: false };
 }

@@ -1,7 +1,23 @@
 /** Look-ups in a system's table of parts. The first row that fits a name counts. */
 import * as tf from '../engine/tf.js';
 import type { CompositeLayer } from '../nn/composite-layer.js';
-import type { Part } from './system.js';
+
+/**
+ * A row of the paper's figure: the only place that knows where a part's weights stand in a checkpoint. Rows are in the
+ * order in which they compute; the first one that fits a name counts, and several may make one part.
+ */
+export interface Part {
+  /** By which recipes choose it, and under which its gradients and sizes are reported. */
+  readonly name: string;
+  /** In tables of sizes, where several parts may be one: "F_V2 (SAM)". */
+  readonly symbol: string;
+  /** For people: "layer 3 of the LLM". */
+  readonly title: (number: string) => string;
+  /** Groups: the number for `title`, then a kind of weights that is watched by itself (`q_proj`). */
+  readonly pattern: RegExp;
+  /** Whether a model that training starts from may lack it. */
+  readonly startsRandom?: boolean;
+}
 
 /** A network with the table of its parts. */
 export type PartedLayer = CompositeLayer & { readonly parts: readonly Part[] };

@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 
 import { openCheckpoint } from '../../../src/io/checkpoint-files.js';
-import type { Backbone, Piece, ReleasedModel } from '../../../src/checkpoints/catalogue/entry.js';
-import { findModel, findPiece, type FoundModel, usedNumbers } from '../../../src/checkpoints/catalogue/find-files.js';
-import { CLIP_L14, LLAMA_7B, LLAVA_7B_DELTA, SAM_VIT_H } from '../../../src/checkpoints/catalogue/pieces.js';
+import type { Backbone, Piece, ReleasedModel } from '../../../src/systems/catalogue/entry.js';
+import { findModel, findPiece, type FoundModel, usedNumbers } from '../../../src/systems/catalogue/find-files.js';
+import { CLIP_L14, LLAMA_7B, LLAVA_7B_DELTA, SAM_VIT_H } from '../../../src/systems/catalogue/pieces.js';
 import type { PublishedPart } from '../../../src/systems/shared/published/part.js';
 import { fixture } from '../../helpers/fixtures.js';
 

@@ -1,9 +1,8 @@
 /** README.md of a model folder: what it is, how large, where it comes from, how to use it. */
-import type { ModelConfig } from '../config.js';
-import { type TensorOutput, byteCount } from '../io/tensor-output.js';
-import { bytesText } from '../machine.js';
-import { GSVA_VARIANT, isPublished } from '../variant.js';
-import type { ModelMeta } from './model-meta.js';
+import type { ModelConfig } from './model-config.js';
+import { type TensorOutput, byteCount } from '../../io/tensor-output.js';
+import { bytesText } from '../../machine.js';
+import type { ModelMeta } from '../../checkpoints/model-meta.js';
 
 export function modelCard(
   { clip, llm, sam, lora }: ModelConfig,
@@ -14,9 +13,9 @@ export function modelCard(
   const bytes = tensors.reduce((sum, tensor) => sum + byteCount(tensor), 0);
   const types = [...new Set(tensors.map(({ dtype }) => dtype))].join(', ');
   const details = Object.entries(meta.details ?? {}).map(([key, value]) => `- ${key}: ${plain(value)}`);
-  const { variant = GSVA_VARIANT, knows } = meta;
+  const { variant, knows } = meta;
   const known = knows === undefined ? [] : [`- knows: ${plain(knows)}`];
-  const differs = isPublished(variant) ? [] : [`- variant: ${plain(variant)}`];
+  const differs = variant === undefined ? [] : [`- variant: ${plain(variant)}`];
   return `# ${plain(meta.description)}
 
 A GSVA model (generalized referring segmentation by a multimodal LLM, Xia et al., CVPR 2024) as a folder of GSVA for

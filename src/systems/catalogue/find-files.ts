@@ -8,9 +8,10 @@ import { UserError } from '../../errors.js';
 import { openCheckpoint } from '../../io/checkpoint-files.js';
 import type { FileTensors } from '../../io/file-tensor.js';
 import { cachedSnapshot } from '../../io/cache/hub-cache.js';
-import { openModelDirectory } from '../checkpoint-directory.js';
-import { ownNames } from '../../systems/shared/published/names.js';
-import type { PublishedPart } from '../../systems/shared/published/part.js';
+import { openModelDirectory } from '../../checkpoints/checkpoint-directory.js';
+import { configOf } from '../shared/published/projector.js';
+import { ownNames } from '../shared/published/names.js';
+import type { PublishedPart } from '../shared/published/part.js';
 import type { Backbone, Piece, ReleasedModel } from './entry.js';
 import { ADDED_ROWS } from './pieces.js';
 
@@ -65,7 +66,7 @@ function findConverted({ name, backbone }: ReleasedModel, { dir }: Places): Foun
   const path = join(dir, name);
   if (!existsSync(path)) return MISSING;
   return orBroken(path, () => {
-    const { config } = openModelDirectory(path);
+    const config = configOf(openModelDirectory(path));
     const { hiddenSize, numHiddenLayers } = config.llm;
     const is = [hiddenSize, numHiddenLayers, config.lora.r];
     const wanted = [backbone.hiddenSize, backbone.layers, backbone.loraRank];
@@ -178,7 +179,7 @@ function amount(count: number): string {
 export function findPackaged(path: string): Found {
   if (!existsSync(path)) return MISSING;
   return orBroken(path, () => {
-    openModelDirectory(path);
+    configOf(openModelDirectory(path));
     return null;
   });
 }

@@ -4,9 +4,9 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 
 import { startDryRun } from '../../../src/engine/dry-run.js';
 import { LlavaSam } from '../../../src/systems/shared/llava-sam.js';
-import type { Backbone, Piece } from '../../../src/checkpoints/catalogue/entry.js';
-import { ADDED_ROWS, CLIP_L14, SAM_VIT_H } from '../../../src/checkpoints/catalogue/pieces.js';
-import { BACKBONES, PACKAGED_MODELS, RELEASED_MODELS } from '../../../src/checkpoints/catalogue/released-models.js';
+import type { Backbone, Piece } from '../../../src/systems/catalogue/entry.js';
+import { ADDED_ROWS, CLIP_L14, SAM_VIT_H } from '../../../src/systems/catalogue/pieces.js';
+import { BACKBONES, PACKAGED_MODELS, RELEASED_MODELS } from '../../../src/systems/catalogue/released-models.js';
 import { readPlanSource } from '../../../src/benchmark/plan-source.js';
 import { expectedFigures } from '../../../src/evaluation/report/expected-figures.js';
 import { TABLE_1, TABLE_2, TABLE_3 } from '../../../src/evaluation/report/published-figures.js';
