@@ -16,7 +16,9 @@ import {
   releasedReport,
   type ReleasedReport,
 } from '../workflows/model-report.js';
+import { LISA_MODELS } from '../systems/catalogue/lisa-models.js';
 import type { CommandContext } from './command.js';
+import { lisaJson, showLisaModel, showLisaModels } from './lisa-list.js';
 import { showPackaged, showReleased, STATE_WORDS } from './model-detail.js';
 import type { Cell } from './output.js';
 
@@ -37,6 +39,8 @@ export async function showModels(
     context.output.json(jsonOfPackaged(report));
     return report.found.state === 'there' ? 0 : 1;
   }
+  const lisa = LISA_MODELS.find((model) => model.name === name);
+  if (lisa !== undefined) return showLisaModel(lisa, dir, context.output);
   const report = releasedReport(releasedNamed(name), dir, memory);
   showReleased(report, dir, heading, context.output);
   context.output.json(jsonOfReleased(report, dir));
@@ -56,6 +60,7 @@ function listModels(dir: string, memory: MachineMemory, isGiven: boolean, contex
   showProblems([...packaged.map(({ found }) => found), ...released.flatMap(({ found }) => partsOf(found))], context);
   showMissing(dir, released, context);
   showNames(context);
+  showLisaModels(dir, output);
   const count = (state: FoundModel['state']): number => released.filter(({ found }) => found.state === state).length;
   output.line(`\n${heading}`);
   output.line(
@@ -71,6 +76,7 @@ function listModels(dir: string, memory: MachineMemory, isGiven: boolean, contex
     memory: { ...memory, given: isGiven },
     packaged: packaged.map(jsonOfPackaged),
     released: released.map((report) => jsonOfReleased(report, dir)),
+    lisa: LISA_MODELS.map((model) => lisaJson(model, dir)),
   });
   return pass && isAnyThere ? 0 : 1;
 }

@@ -4,6 +4,7 @@ import { didYouMean } from '../nearest-name.js';
 import { type Ade20kSplit, type MapillarySplit, openAde20k, openMapillary } from './sem-seg/ade20k.js';
 import { DATASET_NAMES, openReferringSet, parseSetSpec, REFERRING_NAMES } from './dataset-registry.js';
 import type { EvaluatedDataset } from './evaluated-dataset.js';
+import type { ReferringExpression } from './refer/refer-dataset.js';
 import { LabelMapEvaluation } from './sem-seg/label-map-evaluation.js';
 import { type IgnoreOptions, ReasonEvaluation, type ReasonSegSplit } from './reason/reason-seg.js';
 
@@ -21,6 +22,7 @@ export function hasExpressions(name: string): boolean {
 }
 
 /**
+ * @param options.asWritten referring expressions keep their dots
  * @throws UserError where there is no such set or split, the set is not to be evaluated on, or its files are missing or
  *   malformed
  */
@@ -28,7 +30,7 @@ export async function openEvaluatedSet(
   name: string,
   dataDir: string,
   split: string,
-  options: IgnoreOptions,
+  options: IgnoreOptions & { readonly asWritten?: boolean },
 ): Promise<EvaluatedDataset> {
   if (!EVALUATED_NAMES.includes(name)) {
     const why = DATASET_NAMES.includes(name)
@@ -38,8 +40,29 @@ export async function openEvaluatedSet(
   }
   // Tells what splits there are.
   parseSetSpec(`${name}:${split}`);
-  if (hasExpressions(name)) return openReferringSet(name, dataDir, split);
+  if (hasExpressions(name)) {
+    const referring = openReferringSet(name, dataDir, split);
+    return options.asWritten === true ? withSentences(referring) : referring;
+  }
   if (name === 'ade20k') return new LabelMapEvaluation(openAde20k(dataDir, split as Ade20kSplit));
   if (name === 'mapillary') return new LabelMapEvaluation(openMapillary(dataDir, split as MapillarySplit), null);
   return ReasonEvaluation.open(dataDir, split as ReasonSegSplit, options);
+}
+
+/** The expressions as the dataset has them, in lower case and without outer spaces (reference: LISA's ValDataset). */
+function withSentences(dataset: EvaluatedDataset): EvaluatedDataset {
+  const images = dataset.images.map((image) => ({
+    ...image,
+    expressions: image.expressions.map((expression): ReferringExpression => {
+      const { text, sentence = text, annotationIds } = expression;
+      return {
+        text: sentence.trim().toLowerCase(),
+        annotationIds,
+        get isEmpty() {
+          return expression.isEmpty;
+        },
+      };
+    }),
+  }));
+  return { images, targets: (image) => dataset.targets(image) };
 }

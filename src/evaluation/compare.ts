@@ -150,13 +150,14 @@ class Cells {
 
   /** The mean of the groups' quotients, as `FigureSums` has it. */
   figureOf(sums: Float64Array, figure: number, side: 'a' | 'b'): number | null {
+    const { quotient = (a: number, b: number): number => a / b } = this.figures[figure] as Figure;
     let [total, groups, deciding] = [0, 0, 0];
     for (const cell of this.byGroup[figure]?.values() ?? []) {
       const first = cell * SUMS + (side === 'a' ? 0 : SUMS_OF_A_SIDE);
       const denominator = sums[first + 1] as number;
       deciding += sums[first + 2] as number;
       if (denominator === 0) continue;
-      total += (sums[first] as number) / denominator;
+      total += quotient(sums[first] as number, denominator);
       groups++;
     }
     return groups === 0 || deciding === 0 ? null : total / groups;

@@ -3,6 +3,8 @@
  * length or the memory for masks begins the next question, in order; what does not fit by itself is refused.
  */
 import type { EvaluatedTarget } from '../data/evaluated-dataset.js';
+import { IMAGE_PLACEHOLDER } from '../special-tokens.js';
+import type { Dialogue } from '../systems/system.js';
 import type { GresProtocol } from './metrics/gres-score.js';
 import type { Refusal } from './records/record.js';
 
@@ -16,6 +18,20 @@ export const OWN_FORMS = 'default';
 export function formOfProtocol(protocol: GresProtocol, setting: string): string {
   if (setting !== OWN_FORMS) return setting;
   return protocol === 'reference' ? 'reference' : 'trained';
+}
+
+/** For readers: which question and forced answer the figures of each protocol were obtained with. */
+export function settingText(dialogue: Dialogue, protocols: readonly GresProtocol[], setting: string): string {
+  const shown = (user = ''): string => `“${user.replace(IMAGE_PLACEHOLDER, '').trim()}”`;
+  return protocols
+    .map((protocol) => {
+      const form = formOfProtocol(protocol, setting);
+      if (protocol === 'generate') return `generate: ${shown(dialogue.open(['{}'], form)[0]?.turn.user)}`;
+      const how = form === 'reference' ? 'as published, ' : form === 'trained' ? 'as trained, ' : '';
+      const turn = dialogue.exam(['{}'], ['found'], form)[0]?.turn;
+      return `${protocol}: ${how}${shown(turn?.user)} – “${turn?.assistant ?? ''}”`;
+    })
+    .join('; ');
 }
 
 export interface Conversation {

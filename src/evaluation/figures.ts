@@ -3,7 +3,7 @@
  * groups' quotients. So it can be made from records, parts of them and images redrawn for an interval.
  */
 import { UserError } from '../errors.js';
-import { ratio } from './metrics/mask-overlap.js';
+import { type MaskOverlap, ratio } from './metrics/mask-overlap.js';
 import type { GresScore } from './metrics/gres-score.js';
 import { HIT_ABOVE } from './metrics/boxes.js';
 import { gsvaCommand } from '../program.js';
@@ -15,7 +15,12 @@ export interface FigureRecord extends GresScore {
   readonly predictedArea: number;
   /** IoU of the boxes around mask and target; null without a target, or where no figure asks for it. */
   readonly boxIou: number | null;
+  /** ReasonSeg by LISA's rules: whether it asks by a phrase ("short") or a whole sentence ("long"). */
+  readonly wording?: Wording | undefined;
 }
+
+export const WORDINGS = ['phrase', 'sentence'] as const;
+export type Wording = (typeof WORDINGS)[number];
 
 export interface FigureTerms {
   readonly numerator: number;
@@ -31,6 +36,8 @@ export interface Figure {
   readonly name: string;
   /** Null where the expression plays no part. */
   readonly terms: (record: FigureRecord) => FigureTerms | null;
+  /** Value from the sums of both terms; default: their ratio, null where the denominator is 0. */
+  readonly quotient?: (numerator: number, denominator: number) => number;
 }
 
 /** Fractions of 1 by name, in the order of the benchmark; null where no expression decides the figure. */
@@ -99,6 +106,45 @@ export const CLASS_M_IOU: Figure = {
   terms: (record) => ({ ...pixels(record), group: record.expression }),
 };
 
+/** LISA's guard in a quotient of sums, and in the number of masks. */
+const LISA_GUARDS = { sums: 1e-10, count: 1e-5 } as const;
+
+/**
+ * LISA's validation (`validate` of train_ds.py): the mean of intersection / (union + 1e-5), plus 1 where the union is
+ * empty. Its sums are gathered in float32.
+ */
+export const LISA_G_IOU: Figure = {
+  ...RES_G_IOU,
+  quotient: (sum, count) => Math.fround(sum) / (count + LISA_GUARDS.count),
+};
+export const LISA_C_IOU: Figure = {
+  name: 'cIoU',
+  terms: pixels,
+  quotient: (intersection, union) => Math.fround(intersection) / (Math.fround(union) + LISA_GUARDS.sums),
+};
+
+/** Figures of ReasonSeg's short and long queries apart. */
+export const LISA_BY_WORDING: readonly Figure[] = (
+  [
+    ['short', 'phrase'],
+    ['long', 'sentence'],
+  ] as const
+).flatMap(([title, wording]) =>
+  [LISA_G_IOU, LISA_C_IOU].map((figure) => ({
+    ...figure,
+    name: `${figure.name}_${title}`,
+    terms: (record: FigureRecord) => (record.wording === wording ? figure.terms(record) : null),
+  })),
+);
+
+/** @param overlaps of all masks (logit > 0), ignored pixels left out of them */
+export function lisaFigures(overlaps: readonly Pick<MaskOverlap, 'intersection' | 'union'>[]): FigureValues {
+  const sums = new FigureSums([LISA_G_IOU, LISA_C_IOU]);
+  const rest = { targetIsEmpty: false, decisionIsRight: true, iou: 0, predictedArea: 0, boxIou: null, expression: '' };
+  for (const overlap of overlaps) sums.add({ ...rest, ...overlap });
+  return sums.values();
+}
+
 /** One such expression would make the figure of all others NaN. */
 function notFinite(figure: string, { expression }: FigureRecord): UserError {
   return new UserError(
@@ -134,9 +180,9 @@ export class FigureSums {
 
   values(): FigureValues {
     return Object.fromEntries(
-      this.figures.map(({ name }, i) => {
+      this.figures.map(({ name, quotient = ratio }, i) => {
         if (this.decided[i] !== true) return [name, null];
-        const quotients = [...(this.sums[i]?.values() ?? [])].flatMap(([a, b]) => ratio(a, b) ?? []);
+        const quotients = [...(this.sums[i]?.values() ?? [])].flatMap(([a, b]) => quotient(a, b) ?? []);
         return [
           name,
           ratio(

@@ -2,7 +2,7 @@
 import type { BinaryMask, SegmentResult } from '../types.js';
 import type { Benchmark } from './benchmarks/benchmarks.js';
 import type { EvaluatedTarget } from '../data/evaluated-dataset.js';
-import type { FigureRecord } from './figures.js';
+import type { FigureRecord, Wording } from './figures.js';
 import { type Answer, type GresProtocol, type GresScore, scoreGres } from './metrics/gres-score.js';
 import { maskOverlap } from './metrics/mask-overlap.js';
 import { boxIou, boxOfMask } from './metrics/boxes.js';
@@ -43,9 +43,11 @@ export function scoreExpression(
   const isReference = protocol === 'reference';
   // What the threshold accepts although its token was not the most probable token has its mask from the second pass.
   const strict = protocol === 'strict' && decided === 'found' ? (result.mask ?? secondPassMask) : result.mask;
-  const drawn = withoutIgnored((isReference ? secondPassMask : strict) ?? null, target.ignored);
+  const isDrawn = benchmark.scoring === 'drawn';
+  const own = isReference ? secondPassMask : isDrawn ? (secondPassMask ?? result.mask) : strict;
+  const drawn = withoutIgnored(own ?? null, target.ignored);
   const answer = decided === 'found' && areaOf(drawn) < rule.minimumPixels ? 'absent' : decided;
-  const counted = isReference || answer === 'found' ? drawn : null;
+  const counted = isReference || isDrawn || answer === 'found' ? drawn : null;
   const score =
     benchmark.scoring === 'gres'
       ? scoreGres(protocol, { prediction: counted, target: target.mask, answer })
@@ -54,8 +56,17 @@ export function scoreExpression(
   const isUnseen = benchmark.scoring === 'gres' && score.targetIsEmpty && score.decisionIsRight;
   const mask = isUnseen ? null : counted;
   const boxes = benchmark.boxes && !score.targetIsEmpty ? overlapOfBoxes(mask, target.mask) : null;
-  const figures = { ...score, expression: target.expression, predictedArea: areaOf(mask), boxIou: boxes };
+  const figures = {
+    ...score,
+    ...{ expression: target.expression, predictedArea: areaOf(mask), boxIou: boxes },
+    ...(isDrawn ? wordingOf(target) : {}),
+  };
   return { protocol, index, answer, result, mask, score: figures };
+}
+
+function wordingOf({ form }: EvaluatedTarget): { readonly wording?: Wording } {
+  if (form === 'reason-phrase') return { wording: 'phrase' };
+  return form === 'reason-sentence' ? { wording: 'sentence' } : {};
 }
 
 /** As published where no target is absent: the tokens play no part, but in deciding which mask it is. */

@@ -13,6 +13,7 @@ import type {
   AnsweredTurn,
   Asked,
   Dialogue,
+  EvaluationRules,
   GroundingModel,
   ModelWords,
   System,
@@ -45,6 +46,11 @@ export class Asking {
   /** Contents of the model's config.json. */
   get config(): Readonly<Record<string, unknown>> {
     return this.system.config.toJson(this.network.config);
+  }
+
+  /** Rules of the system's published evaluation. */
+  get rules(): EvaluationRules {
+    return this.system.evaluation;
   }
 
   /** Whether a token says "absent". */

@@ -221,6 +221,14 @@ export interface Capabilities {
   readonly regions: boolean;
 }
 
+/** Rules of a system's published evaluation, where systems differ. */
+export interface EvaluationRules {
+  /** ReasonSeg's ignored pixels: left out of the judgement, or counted as target. */
+  readonly ignored: 'excluded' | 'counted';
+  /** How masks are judged where every expression has a target, and with which figures (`benchmarkOf`). */
+  readonly masks: 'gsva' | 'lisa';
+}
+
 /** Weights of a file by name, and its path for errors. */
 export interface WeightNames {
   readonly names: Iterable<string>;
@@ -246,6 +254,7 @@ export interface ModelWords {
 }
 
 export interface System<C = unknown> extends SystemInfo {
+  readonly evaluation: EvaluationRules;
   readonly config: ConfigSchema<C>;
   readonly parts: readonly Part[];
   readonly recipe: Recipe;

@@ -80,7 +80,10 @@ async function verifyValidation(splits: JsonPlace, style: ConversationStyle, dat
   for (const [name, entries] of splits.entries()) {
     const [set = '', ...more] = name.split('|');
     const registered = set === 'ReasonSeg' ? 'reason_seg' : set;
-    const dataset = await openEvaluatedSet(registered, dataDir, more.at(-1) ?? '', { honourIgnore: true });
+    const dataset = await openEvaluatedSet(registered, dataDir, more.at(-1) ?? '', {
+      honourIgnore: true,
+      asWritten: true,
+    });
     texts.compare(`images of ${name}`, dataset.images.length, entries.list().length);
     for (const entry of entries.list()) {
       const path = entry.key('image').text();

@@ -5,7 +5,8 @@
  */
 import { join } from 'node:path';
 import { JsonPlace, readJsonFile } from '../data/annotation-files.js';
-import { lisaFigures, type MaskOverlap, maskOverlap } from '../evaluation/metrics/mask-overlap.js';
+import { lisaFigures } from '../evaluation/figures.js';
+import { type MaskOverlap, maskOverlap } from '../evaluation/metrics/mask-overlap.js';
 import { UserError } from '../errors.js';
 import { binaryMask } from '../inference/segment-result.js';
 import { readSafetensors, type StoredTensor } from '../io/safetensors/safetensors.js';
@@ -79,8 +80,9 @@ class LargestError {
   constructor(private readonly name: string) {}
 
   compare(what: string, overlaps: readonly MaskOverlap[], recorded: JsonPlace): void {
-    const { gIoU, cIoU } = lisaFigures(overlaps);
-    for (const [key, found] of Object.entries({ giou: gIoU, ciou: cIoU })) {
+    for (const [figure, value] of Object.entries(lisaFigures(overlaps))) {
+      const key = figure.toLowerCase();
+      const found = value ?? NaN;
       const expected = recorded.key(key).number();
       const error = Math.abs(found - expected);
       if (error < this.largest && this.detail !== '') continue;

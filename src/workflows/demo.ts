@@ -5,7 +5,7 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { openEvaluatedSet } from '../data/evaluated-sets.js';
-import { settingText } from '../systems/gsva/question-forms.js';
+import { OWN_FORMS, settingText } from '../evaluation/conversations.js';
 import { describeEngine, type EngineOptions } from '../engine/engine.js';
 import type { RecordedResult } from '../evaluation/records/record-figures.js';
 import type { MetricRow } from '../evaluation/report/report-data.js';
@@ -107,7 +107,7 @@ export async function demo(options: DemoOptions): Promise<DemoResult> {
     });
     const seconds = (performance.now() - startedAt) / 1000;
     const report = join(options.out, 'report');
-    const asked = settingText(['strict', 'reference', 'generate'], 'default');
+    const asked = settingText(predictor.asking.dialogue, ['strict', 'reference', 'generate'], OWN_FORMS);
     await writeReport(report, {
       title: 'GSVA, small, end to end',
       ...(notice === null ? {} : { notice }),

@@ -1,7 +1,9 @@
 /** Evaluation of a model on a benchmark, as `gsva eval` does it: in one process, in shards, or by several ranks. */
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { settingText } from '../evaluation/conversations.js';
 import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
+import { hasExpressions } from '../data/evaluated-sets.js';
 import type { QuestionSetting } from '../systems/gsva/question-forms.js';
 import { describeEngine, type EngineInfo, type EngineOptions } from '../engine/engine.js';
 import { UserError } from '../errors.js';
@@ -93,6 +95,8 @@ export interface EvaluateResult {
   readonly split: string;
   /** Images measured on, in words; null for a shard alone. */
   readonly measuredOn: string | null;
+  /** Questions and forced answers in words; null where the dataset prescribes them. */
+  readonly asked: string | null;
   /** Results of every expression; empty unless they are asked for by `records`, `report` or `onImage`. */
   readonly images: readonly ImageRecord[];
   readonly seconds: number;
@@ -152,10 +156,15 @@ async function evaluateShard(options: OnFile, engine: EngineInfo): Promise<Evalu
   let writer: RecordWriter | null = null;
   try {
     const chosen = chosenSet(options);
-    const opened = await openDataset(options);
+    const { rules, dialogue } = predictor.asking;
+    const benchmark = benchmarkOf(chosen.dataset, rules.masks).name;
+    const honoured = chosen.dataset === 'reason_seg' && rules.ignored === 'excluded';
+    const { honourIgnore = honoured, question = 'default' } = options;
+    const opened = await openDataset({ ...options, honourIgnore }, benchmark);
     const { records, resume = false } = options;
     const isFiled = records !== undefined || options.report !== undefined;
-    const header = isFiled ? headerOf(options, model, opened.images.length, loaded, engine) : null;
+    const decided = { ...options, benchmark, honourIgnore, question };
+    const header = isFiled ? headerOf(decided, model, opened.images.length, loaded, engine) : null;
     if (records !== undefined && header !== null) {
       const begun = resume
         ? RecordWriter.resume(records, header)
@@ -176,7 +185,7 @@ async function evaluateShard(options: OnFile, engine: EngineInfo): Promise<Evalu
       options.featureCache === undefined
         ? null
         : await openFeatures(options.featureCache, predictor.network, options, 0);
-    const { question, minimumPixels, skipBad, limit } = options;
+    const { minimumPixels, skipBad, limit } = options;
     const { results, refused, faults, seconds } = await measure(
       predictor,
       opened,
@@ -189,7 +198,8 @@ async function evaluateShard(options: OnFile, engine: EngineInfo): Promise<Evalu
       options,
     );
     await store?.report();
-    return { header, opened, measured: { ...chosen, results, refused, faults, seconds, images, engine } };
+    const asked = hasExpressions(chosen.dataset) ? settingText(dialogue, protocols, question) : null;
+    return { header, opened, measured: { ...chosen, asked, results, refused, faults, seconds, images, engine } };
   } catch (error) {
     writer?.abandon();
     throw error;
@@ -267,18 +277,18 @@ function refuseOtherParts(records: string, size: number): void {
 }
 
 function headerOf(
-  options: OnFile,
+  options: OnFile & Pick<RecordHeader, 'benchmark' | 'honourIgnore' | 'question'>,
   model: ModelSource,
   images: number,
   { predictor, meta }: LoadedPredictor,
   engine: EngineInfo,
 ): RecordHeader {
   const { dataset, split } = chosenSet(options);
-  const { protocols = ['strict'], limit, batch = 8, shard = WHOLE, question = 'default' } = options;
+  const { protocols = ['strict'], limit, batch = 8, shard = WHOLE, question, benchmark, honourIgnore } = options;
   return {
     dataset,
     split,
-    benchmark: benchmarkOf(dataset).name,
+    benchmark,
     question,
     protocols,
     images: Math.min(images, limit ?? Infinity),
@@ -289,7 +299,7 @@ function headerOf(
     weightsDigest: weightsDigest(model),
     rejectThreshold: predictor.rejectThreshold,
     minimumPixels: options.minimumPixels ?? 0,
-    honourIgnore: options.honourIgnore ?? false,
+    honourIgnore,
     engine: describeEngine(engine),
     shard,
     date: new Date().toISOString(),

@@ -32,7 +32,7 @@ export async function measure(
   const total = shardSize(Math.min(images.images.length, options.limit ?? Infinity), options.shard ?? WHOLE);
   const startedAt = performance.now();
   onProgress?.({ label, done: 0, total });
-  const evaluation = await evaluate(benchmarkOf(dataset), images, responder, {
+  const evaluation = await evaluate(benchmarkOf(dataset, predictor.asking.rules.masks), images, responder, {
     ...options,
     rejectThreshold: predictor.rejectThreshold,
     signal,

@@ -2,6 +2,7 @@
 import { RELEASED_COUNTS } from '../benchmark/released-counts.js';
 import type { PackagedModel, ReleasedModel } from '../systems/catalogue/entry.js';
 import { findModel, findPackaged, type Found, type FoundModel } from '../systems/catalogue/find-files.js';
+import { LISA_MODELS } from '../systems/catalogue/lisa-models.js';
 import { PACKAGED_MODELS, RELEASE, RELEASED_MODELS } from '../systems/catalogue/released-models.js';
 import { UserError } from '../errors.js';
 import type { MachineMemory } from '../machine.js';
@@ -29,7 +30,7 @@ export function releasedNamed(name: string): ReleasedModel {
   // The name of its file counts too.
   const model = RELEASED_MODELS.find((known) => known.name === name.replace(/\.bin$/, ''));
   if (model !== undefined) return model;
-  const names = [...RELEASED_MODELS, ...PACKAGED_MODELS].map((known) => known.name);
+  const names = [...RELEASED_MODELS, ...PACKAGED_MODELS, ...LISA_MODELS].map((known) => known.name);
   const family = names.filter((known) => known.startsWith(name));
   const meant = family.length > 1 ? ` (did you mean one of ${family.join(', ')}?)` : didYouMean(name, names);
   throw new UserError(`There is no model "${name}"${meant}; known are ${names.join(', ')}.`);

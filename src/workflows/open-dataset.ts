@@ -1,5 +1,6 @@
 /** A dataset to measure on: a published one in its folder, or a file of own data. */
 import { statSync } from 'node:fs';
+import type { BenchmarkName } from '../evaluation/benchmarks/benchmarks.js';
 import { splitsOf } from '../data/dataset-registry.js';
 import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
 import { openEvaluatedSet, usualSplit } from '../data/evaluated-sets.js';
@@ -15,8 +16,8 @@ export interface DatasetChoice {
   readonly dataset?: string;
   /** Default: val, of Ref-ZOM test, of ADE20K validation. */
   readonly split?: string;
-  /** ReasonSeg: leave ignored regions out; as published they belong to the target. */
-  readonly honourIgnore?: boolean;
+  /** ReasonSeg: leave ignored regions out; default: as the system's published evaluation, GSVA's counts them as target. */
+  readonly honourIgnore?: boolean | undefined;
 }
 
 /** @throws UsageError for a published set in a file, and for a split that a published set does not have */
@@ -36,11 +37,15 @@ export function chosenSet({ data, dataset, split }: DatasetChoice): {
   );
 }
 
-/** @throws UserError where it cannot be read, or has nothing of the split */
-export async function openDataset(choice: DatasetChoice): Promise<EvaluatedDataset> {
+/**
+ * @param benchmark by which it is measured
+ * @throws UserError where it cannot be read, or has nothing of the split
+ */
+export async function openDataset(choice: DatasetChoice, benchmark: BenchmarkName): Promise<EvaluatedDataset> {
   const { dataset, split } = chosenSet(choice);
   const { data, honourIgnore = false } = choice;
-  if (dataset !== 'own') return openEvaluatedSet(dataset, data, split, { honourIgnore });
+  const asWritten = benchmark === 'lisa-res';
+  if (dataset !== 'own') return openEvaluatedSet(dataset, data, split, { honourIgnore, asWritten });
   const known = OWN_SPLITS.find((name) => name === split);
   if (known !== undefined) return OwnData.open(data, known);
   throw new UserError(`${data} has no split "${split}"; own data is divided into train, val and test.`);

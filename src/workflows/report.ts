@@ -38,7 +38,7 @@ export async function writeReport({ records, data, out }: ReportOptions): Promis
   readonly report: string;
 }> {
   const run = readWholeRun(records);
-  const { dataset, split, honourIgnore, shard } = run.header;
+  const { dataset, split, honourIgnore, shard, benchmark } = run.header;
   const isOwn = isFile(data);
   if ((dataset === 'own') !== isOwn) {
     throw new UserError(
@@ -46,7 +46,7 @@ export async function writeReport({ records, data, out }: ReportOptions): Promis
         'Name the data that was measured.',
     );
   }
-  const opened = await openDataset({ data, dataset, split, honourIgnore });
+  const opened = await openDataset({ data, dataset, split, honourIgnore }, benchmark);
   const report = await writeRecordedReport(out, run, opened, data);
   return { measured: measuredOn({ dataset, split, data, shard }, opened, run.images.length), report };
 }

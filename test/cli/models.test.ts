@@ -10,6 +10,7 @@ import { needOf } from '../../src/benchmark/model-need.js';
 import { parseLine } from '../helpers/parse-line.js';
 import { RELEASED_COUNTS } from '../../src/benchmark/released-counts.js';
 import { RELEASED_MODELS } from '../../src/systems/catalogue/released-models.js';
+import { lisaCommands, LISA_MODELS } from '../../src/systems/catalogue/lisa-models.js';
 import { fixture } from '../helpers/fixtures.js';
 import { runCli } from '../helpers/run-cli.js';
 import { shellCommands } from '../helpers/shell-commands.js';
@@ -115,6 +116,21 @@ describe('one model', () => {
     expect(stdout).toContain('gsva.js eval --data data/synth\n');
     const forPrograms = await runCli(['models', 'tiny-base', '--json']);
     expect(JSON.parse(forPrograms.stdout)).toMatchObject({ name: 'tiny-base', state: 'complete', pass: true });
+  });
+
+  test('a published LISA: base, code, figures, what its figures are worth, commands', async () => {
+    const dir = empty();
+    const first = await runCli(['models', 'LISA-13B-llama2-v0', '--dir', dir]);
+    expect(first.code).toBe(1);
+    expect(first.stdout).toContain('made from llava-llama-2-13b-chat-lightning-preview, read by only commit 0e26916');
+    expect(first.stdout).toContain('published on ReasonSeg val: gIoU 60.0, cIoU 67.8\n');
+    const { stdout } = await runCli(['models', '--dir', dir]);
+    expect(stdout).toMatch(/LISA-7B-v1 +absent +LLaVA-Lightning-7B-v1-1 +trained on train and val of ReasonSeg/);
+    const lines = LISA_MODELS.flatMap((model) => lisaCommands(model, 'checkpoints'));
+    const page = ['```sh', ...lines, '```'].join('\n').replaceAll('node bin/gsva.js', 'gsva');
+    const own = shellCommands(page).filter(([program]) => program === 'gsva');
+    expect(own).toHaveLength(3 * LISA_MODELS.length);
+    for (const words of own) await expect(parseLine(words.slice(1))).resolves.toBeDefined();
   });
 
   test('an unknown name is answered with the nearest', async () => {

@@ -1,11 +1,6 @@
 /** `gsva eval`: measures a model on a split of a dataset. */
 import { EVALUATED_NAMES, hasExpressions } from '../../data/evaluated-sets.js';
-import {
-  formOfProtocol,
-  QUESTION_SETTINGS,
-  type QuestionSetting,
-  settingText,
-} from '../../systems/gsva/question-forms.js';
+import { formOfProtocol, QUESTION_SETTINGS, type QuestionSetting } from '../../systems/gsva/question-forms.js';
 import { UsageError } from '../../errors.js';
 import type { GresProtocol } from '../../evaluation/metrics/gres-score.js';
 import { gsvaCommand } from '../../program.js';
@@ -41,7 +36,9 @@ export const command = defineCommand({
       wholeNumber({ min: 0, max: 1_000_000 }),
       0,
     ),
-    'honour-ignore': flag('reason_seg: leave ignored regions out; as published they belong to the target'),
+    'honour-ignore': flag(
+      'reason_seg: leave ignored regions out, as always for LISA; as published by GSVA they belong to the target',
+    ),
     'skip-bad': flag('Leave images out that are missing or damaged, and count them, instead of stopping'),
     limit: option('Only the first N images', wholeNumber({ min: 1 })),
     batch: withDefault('Images computed at once', wholeNumber({ min: 1, max: 4096 }), 8),
@@ -93,8 +90,8 @@ export const command = defineCommand({
         `--report is of a whole run: join the shards (${gsvaCommand('report merge')}), then ${gsvaCommand('report write')}`,
       );
     }
-    const { data, precision, rejectThreshold, minimumPixels, skipBad, limit, batch, resume, report, honourIgnore } =
-      args;
+    const { data, precision, rejectThreshold, minimumPixels, skipBad, limit, batch, resume, report } = args;
+    const honourIgnore = args.honourIgnore ? true : undefined;
     const options = {
       ...{ model: trainedModel(args), precision, data, dataset, split, honourIgnore, protocols: args.protocol },
       ...{ question, rejectThreshold, minimumPixels, skipBad, limit, batch, records, resume, shard, report },
@@ -118,7 +115,7 @@ export const command = defineCommand({
 });
 
 function showFigures(
-  { dataset, split, results, refused, faults, seconds, engine }: EvaluateResult,
+  { dataset, split, results, asked, refused, faults, seconds, engine }: EvaluateResult,
   question: QuestionSetting,
   output: Output,
 ): void {
@@ -129,8 +126,7 @@ function showFigures(
     ...{ refused, seconds },
   }));
   output.table(figureHead(results), results.map(figureRow));
-  const protocols = results.map(({ protocol }) => protocol);
-  if (hasExpressions(dataset)) output.line(`asked: ${settingText(protocols, question)}`);
+  if (asked !== null) output.line(`asked: ${asked}`);
   for (const line of [refusedText(refused), faultsText(faults)]) if (line !== null) output.line(line);
   output.json({ ...first, ...(others.length === 0 ? {} : { others }), faults, engine: engine.name });
 }

@@ -1,12 +1,16 @@
 /** The paper's benchmarks: which figures each reports and how a mask is scored. */
 import type { LogitRule } from '../../types.js';
 import { UserError } from '../../errors.js';
+import type { EvaluationRules } from '../../systems/system.js';
 import {
   C_IOU,
   CLASS_M_IOU,
   EMPTY_ACC,
   type Figure,
   G_IOU,
+  LISA_BY_WORDING,
+  LISA_C_IOU,
+  LISA_G_IOU,
   N_ACC,
   PRECISION,
   PRESENT_M_IOU,
@@ -16,7 +20,7 @@ import {
   T_ACC,
 } from '../figures.js';
 
-export const BENCHMARK_NAMES = ['gres', 'res', 'reason', 'ref-zom', 'sem-seg'] as const;
+export const BENCHMARK_NAMES = ['gres', 'res', 'reason', 'ref-zom', 'sem-seg', 'lisa-res', 'lisa-reason'] as const;
 export type BenchmarkName = (typeof BENCHMARK_NAMES)[number];
 
 export interface Benchmark {
@@ -25,8 +29,11 @@ export interface Benchmark {
   readonly figures: readonly Figure[];
   /** Which logits are inside of a mask. */
   readonly logitRule: LogitRule;
-  /** 'gres': a rejected absent target scores 1. 'masks': masks alone are compared, two empty ones score 1. */
-  readonly scoring: 'gres' | 'masks';
+  /**
+   * 'gres': a rejected absent target scores 1. 'masks': masks alone are compared, two empty ones score 1. 'drawn': the
+   * same, on the mask behind [SEG] however small it is.
+   */
+  readonly scoring: 'gres' | 'masks' | 'drawn';
   /** Whether boxes around the masks are compared as well. */
   readonly boxes: boolean;
 }
@@ -76,7 +83,23 @@ export const SEM_SEG: Benchmark = {
   boxes: false,
 };
 
-const BENCHMARKS: readonly Benchmark[] = [GRES, RES, REASON, REF_ZOM, SEM_SEG];
+/** Classic referring segmentation by LISA's validation, whose sentences keep their dots. */
+export const LISA_RES: Benchmark = {
+  name: 'lisa-res',
+  figures: [LISA_G_IOU, LISA_C_IOU],
+  logitRule: 'logit > 0',
+  scoring: 'drawn',
+  boxes: false,
+};
+
+/** Reasoning segmentation by LISA's validation; short and long queries apart, as in its paper's tables. */
+export const LISA_REASON: Benchmark = {
+  ...LISA_RES,
+  name: 'lisa-reason',
+  figures: [LISA_G_IOU, LISA_C_IOU, ...LISA_BY_WORDING],
+};
+
+const BENCHMARKS: readonly Benchmark[] = [GRES, RES, REASON, REF_ZOM, SEM_SEG, LISA_RES, LISA_REASON];
 
 export function benchmarkNamed(name: BenchmarkName): Benchmark {
   return BENCHMARKS.find((benchmark) => benchmark.name === name) as Benchmark;
@@ -97,10 +120,16 @@ const OF_DATASET: Readonly<Record<string, Benchmark>> = {
   mapillary: SEM_SEG,
 };
 
+/** Benchmarks that LISA judges by rules of its own. */
+const LISA_BENCHMARKS: ReadonlyMap<Benchmark, Benchmark> = new Map([
+  [RES, LISA_RES],
+  [REASON, LISA_REASON],
+]);
+
 /** @throws UserError for a dataset that the paper does not evaluate on */
-export function benchmarkOf(dataset: string): Benchmark {
+export function benchmarkOf(dataset: string, masks: EvaluationRules['masks'] = 'gsva'): Benchmark {
   const found = Object.hasOwn(OF_DATASET, dataset) ? OF_DATASET[dataset] : undefined;
-  if (found !== undefined) return found;
+  if (found !== undefined) return (masks === 'lisa' ? LISA_BENCHMARKS.get(found) : undefined) ?? found;
   throw new UserError(
     `Evaluating: there is no benchmark on ${dataset}; there is one on ${Object.keys(OF_DATASET).join(', ')}.`,
   );

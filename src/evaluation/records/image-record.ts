@@ -41,6 +41,7 @@ export function makeImageRecord(
       targetArea: rleArea(targetRuns[index] as Rle),
       predictedArea: score.predictedArea,
       boxIou: score.boxIou,
+      ...(score.wording === undefined ? {} : { wording: score.wording }),
       boundaryErrors: mask === null || score.targetIsEmpty ? null : boundaryErrors(mask, target.mask),
       other: runs === null ? null : bestOtherTarget(runs, targetRuns, index),
       mask: runs === null ? null : rleToString(runs),

@@ -7,6 +7,7 @@ import { UserError } from '../../errors.js';
 import { alsoCheck, flag, integer, list, number, object, oneOf, type Read, text } from '../../schema.js';
 import { RECORDED_WORDS } from '../../systems/recorded-words.js';
 import { BENCHMARK_NAMES } from '../benchmarks/benchmarks.js';
+import { WORDINGS } from '../figures.js';
 import { GRES_PROTOCOLS } from '../metrics/gres-score.js';
 
 /** Raised when the meaning of a line changes. */
@@ -94,6 +95,8 @@ export const EXPRESSION_RECORD = object({
   targetArea: COUNT,
   predictedArea: COUNT,
   boxIou: SHARE.nullable().default(null),
+  /** ReasonSeg by LISA's rules; absent elsewhere. */
+  wording: oneOf(WORDINGS).optional(),
   /** Wrong pixels that lie within a few pixels of the target's contour; null without a target or a mask. */
   boundaryErrors: COUNT.nullable().default(null),
   /** The other target that the prediction covers best (see OtherTarget); null where it covers none. */

@@ -42,7 +42,7 @@ export function isAskedAsPublished(images: readonly ImageRecord[]): boolean {
 }
 
 /** Benchmarks whose questions the dataset prescribes. */
-const PRESCRIBED: readonly string[] = ['reason', 'sem-seg'];
+const PRESCRIBED: readonly string[] = ['reason', 'sem-seg', 'lisa-reason'];
 const PUBLISHED_QUESTION = formText('reference');
 
 function formOf(protocol: GresProtocol, reply: RecordedReply, image: ImageRecord): AskedForm {

@@ -47,14 +47,15 @@ export async function writeRecordedReport(
   data: string,
 ): Promise<string> {
   const { header, images } = file;
-  const { protocols, rejectThreshold, minimumPixels, honourIgnore } = header;
+  const { protocols, honourIgnore } = header;
+  const isLisa = header.benchmark.startsWith('lisa-');
   const leftOut = refusedText(recordedRefusals(images));
   const strange = faultsText(recordedFaults(images));
   const measured = measuredSet(file, dataset, data);
   const analysis = analyse(file, measured);
   const worst = worstOfEachKind(analysis.failures, SCENES_OF_EACH_KIND);
   await writeReport(dir, {
-    title: `GSVA on ${measuredWords(measured)}`,
+    title: `${isLisa ? 'LISA' : 'GSVA'} on ${measuredWords(measured)}`,
     model: header.model,
     config: `SHA-256 ${header.configDigest.slice(0, 16)}`,
     checkpoint: `${header.checkpoint} (SHA-256 ${header.weightsDigest.slice(0, 16)})`,
@@ -66,11 +67,7 @@ export async function writeRecordedReport(
       ['Measured', measuredWords(measured)],
       ['Protocols', protocols.join(', ')],
       ...askedForms(file).map((form) => [`Asked, ${form.protocol}`, formSentence(form)] as const),
-      [
-        '[REJ]',
-        (rejectThreshold === null ? 'where it is the more probable token' : `from probability ${rejectThreshold} on`) +
-          (minimumPixels === 0 ? '' : `, and for masks of fewer than ${minimumPixels} pixels`),
-      ],
+      ...(isLisa ? [] : [['[REJ]', rejection(header)] as const]),
       ...(honourIgnore ? [['Ignored regions', 'left out'] as const] : []),
       ...(leftOut === null ? [] : [['Left out', leftOut] as const]),
       ...(strange === null ? [] : [['Generate', strange] as const]),
@@ -85,4 +82,11 @@ export async function writeRecordedReport(
     analysis: { ...analysis, scenes: await failureScenes(dataset, images, worst) },
   });
   return `${dir}/report.html`;
+}
+
+function rejection({ rejectThreshold, minimumPixels }: RecordFile['header']): string {
+  return (
+    (rejectThreshold === null ? 'where it is the more probable token' : `from probability ${rejectThreshold} on`) +
+    (minimumPixels === 0 ? '' : `, and for masks of fewer than ${minimumPixels} pixels`)
+  );
 }

@@ -181,6 +181,8 @@ export function reportFacts(data: ReportData): (readonly [string, string])[] {
 const FIGURE_NOTES: Readonly<Record<string, string>> = {
   gIoU: 'mean IoU over expressions, a rightly rejected absent target counting as 1.',
   cIoU: 'all intersections over all unions.',
+  gIoU_short: 'of queries that are phrases.',
+  gIoU_long: 'of queries that are whole sentences.',
   oIoU: 'all intersections over all unions of targets that are there.',
   mIoU: 'mean IoU over targets that are there; on ADE20K over classes.',
   mIoU_as_reported: 'what the published code prints as mIoU: gIoU over all expressions.',

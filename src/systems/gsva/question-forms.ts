@@ -102,18 +102,6 @@ export function formText(form: ExpressionForm): string {
   return questionOf(form, ['{}']).replace(IMAGE_PLACEHOLDER, '').trim();
 }
 
-/** For readers: which question and forced answer the figures of each protocol were obtained with. */
-export function settingText(protocols: readonly string[], setting: QuestionSetting): string {
-  return protocols
-    .map((protocol) => {
-      const form = formOfProtocol(protocol, setting);
-      if (protocol === 'generate') return `generate: “${formText(form === 'reference' ? 'trained' : form)}”`;
-      const how = form === 'reference' ? 'as published, ' : form === 'trained' ? 'as trained, ' : '';
-      return `${protocol}: ${how}“${formText(form)}” – “${answerOf(form, [{ expression: '{}', isEmpty: false }])}”`;
-    })
-    .join('; ');
-}
-
 function only<T>(list: readonly T[]): T {
   const [first, ...others] = list;
   if (first === undefined || others.length > 0) {

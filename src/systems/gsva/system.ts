@@ -17,6 +17,7 @@ export const system: System<ModelConfig> = {
     url: 'https://arxiv.org/abs/2312.10103',
   },
   can: { rejects: true, boxes: false, regions: false },
+  evaluation: { ignored: 'counted', masks: 'gsva' },
   config: { parse: readModelConfig, toJson: modelConfigToJson },
   parts: LLAVA_SAM_PARTS,
   recipe: GROUNDING_RECIPE,

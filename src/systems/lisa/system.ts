@@ -16,6 +16,7 @@ export const system: System<ModelConfig> = {
     url: 'https://arxiv.org/abs/2308.00692',
   },
   can: { rejects: false, boxes: false, regions: false },
+  evaluation: { ignored: 'excluded', masks: 'lisa' },
   config: { parse: readModelConfig, toJson: modelConfigToJson },
   parts: LLAVA_SAM_PARTS,
   recipe: GROUNDING_RECIPE,

@@ -8,8 +8,10 @@ import {
   formText,
   freeQuestionOf,
   questionOf,
-  settingText,
 } from '../../../src/systems/gsva/question-forms.js';
+import { settingText } from '../../../src/evaluation/conversations.js';
+import { GsvaDialogue } from '../../../src/systems/gsva/dialogue.js';
+import { GSVA_VARIANT } from '../../../src/systems/shared/variant.js';
 import { ANSWER_FORMS, trainingAnswer, trainingQuestion } from '../../../src/systems/gsva/prompts.js';
 import { Random } from '../../../src/random.js';
 import { VARIANT_NAMES, VARIANTS } from '../../helpers/variants.js';
@@ -53,7 +55,7 @@ describe('questions about several expressions', () => {
     for (const protocol of ['strict', 'generate']) expect(formOfProtocol(protocol, 'default')).toBe('trained');
     expect(formOfProtocol('strict', 'reference')).toBe('reference');
     expect(asksAlone('default')).toBe(false);
-    expect(settingText(['strict', 'reference'], 'default')).toBe(
+    expect(settingText(new GsvaDialogue(GSVA_VARIANT), ['strict', 'reference'], 'default')).toBe(
       'strict: as trained, “What are {} in this image? Please output segmentation masks.” – “Sure, they are {}:[SEG].”; ' +
         'reference: as published, “What are {}in this image? Please output segmentation masks.” – “Sure,{}:[SEG].”',
     );
