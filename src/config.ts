@@ -1,24 +1,10 @@
-/** The sizes of a model, as `config.json` of a checkpoint holds them (snake_case there, as published). */
+/** Sizes of the networks, as `config.json` of a checkpoint holds them (snake_case there, as published). */
 import type { z } from 'zod';
-import { nearestName } from './nearest-name.js';
-import {
-  alsoCheck,
-  EDITOR_KEY,
-  integer,
-  list,
-  number,
-  object,
-  oneOf,
-  type Read,
-  readAs,
-  type Refuse,
-  text,
-} from './schema.js';
-import { IGNORE_LABEL, IMAGE_TOKEN_ID } from './special-tokens.js';
+import { integer, list, number, object, type Read, text } from './schema.js';
 
-const count = (description: string): z.ZodNumber => integer({ min: 0 }).describe(description);
+export const count = (description: string): z.ZodNumber => integer({ min: 0 }).describe(description);
 
-const CLIP = object({
+export const CLIP = object({
   hidden_size: count('Width of the hidden states'),
   intermediate_size: count('Width inside the MLPs'),
   num_hidden_layers: count('Layers'),
@@ -32,7 +18,7 @@ const CLIP = object({
   ),
 }).describe("F_V1: CLIP's vision transformer");
 
-const LLM = object({
+export const LLM = object({
   vocab_size: count('Rows of the embedding, the added tokens included'),
   hidden_size: count('Width of the hidden states'),
   intermediate_size: count('Width inside the MLPs'),
@@ -43,7 +29,7 @@ const LLM = object({
   rope_theta: number().describe('Base of the rotary embedding'),
 }).describe('F_LLM: LLaMA');
 
-const SAM = object({
+export const SAM = object({
   image_size: count('Longest side of the padded square input in pixels'),
   patch_size: count('Side of a patch in pixels'),
   embed_dim: count('Width of the image encoder'),
@@ -62,182 +48,38 @@ const SAM = object({
 }).describe('F_V2 and F_mask: SAM');
 
 /** Linear layers of a LLaMA decoder layer. */
-const PROJECTIONS: readonly string[] = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'];
+export const PROJECTIONS: readonly string[] = [
+  'q_proj',
+  'k_proj',
+  'v_proj',
+  'o_proj',
+  'gate_proj',
+  'up_proj',
+  'down_proj',
+];
 
-const LORA = object({
+export const LORA = object({
   r: count('Rank; 0 means no LoRA'),
   alpha: number().describe('α: the adapters are scaled by α / r'),
   targets: list(text()).describe(`Projections of LLaMA that get an adapter: ${PROJECTIONS.join(', ')}`),
   dropout: number({ min: 0, max: 0.999 }).describe("Dropout of the adapters' inputs while training"),
 }).describe('LoRA adapters on LLaMA');
 
-const TOKENS = object({
-  seg: count('[SEG]'),
-  rej: count('[REJ], of systems that refuse by a token').optional(),
-  im_patch: count('<im_patch>, of the first LISA').optional(),
-  im_start: count('<im_start>'),
-  im_end: count('<im_end>'),
-  image: integer({ min: IMAGE_TOKEN_ID, max: IMAGE_TOKEN_ID }).describe('Stands where the image is inserted'),
-  ignore: integer({ min: IGNORE_LABEL, max: IGNORE_LABEL }).describe('Label of a position that is not supervised'),
-  pad: count('Padding'),
-  bos: count('Begin of a text'),
-  eos: count('End of a text'),
-  more_segs: list(integer({ min: 0 }))
-    .describe('The other [SEG] of a model with individual embeddings (paper, Table 10)')
-    .optional(),
-}).describe('Ids of special tokens');
-
-const LOSS = object({
-  ce: number().describe('Weight of the cross-entropy of the answer'),
-  bce: number().describe('Weight of the binary cross-entropy of the masks'),
-  dice: number().describe('Weight of the DICE loss of the masks'),
-}).describe('L = ce · CE + bce · BCE + dice · DICE');
-
-const SECTIONS = { clip: CLIP, llm: LLM, sam: SAM, lora: LORA, tokens: TOKENS, loss: LOSS };
-export const SECTION_NAMES = Object.keys(SECTIONS) as (keyof typeof SECTIONS)[];
-const SYSTEM = text().describe('The system that the model is of; files of earlier versions lack it').default('gsva');
-const PROJECTOR = oneOf(['linear', 'mlp2x_gelu', 'identity'])
-  .describe(
-    "φ: from CLIP's width to LLaMA's; by default what the names of the weights show, and linear without weights",
-  )
-  .optional();
-
-/** config.json: the system, φ and a section per part. */
-export const MODEL_SCHEMA = object({ ...EDITOR_KEY, system: SYSTEM, projector: PROJECTOR, ...SECTIONS })
-  .superRefine(alsoCheck(checkSizes))
-  .transform(({ system, projector, clip, llm, sam, lora, tokens, loss }) => ({
-    system,
-    projector,
-    clip: camelKeys(clip),
-    llm: camelKeys(llm),
-    sam: camelKeys(sam),
-    lora: camelKeys(lora),
-    tokens: camelKeys(tokens),
-    loss: camelKeys(loss),
-  }));
-
-/** Some of a model's sizes, under the keys of config.json: what a run changes of its start model. */
-export const PARTIAL_MODEL_SCHEMA = object({
-  system: text().describe(SYSTEM.description ?? ''),
-  projector: PROJECTOR,
-  clip: CLIP.partial(),
-  llm: LLM.partial(),
-  sam: SAM.partial(),
-  lora: LORA.partial(),
-  tokens: TOKENS.partial(),
-  loss: LOSS.partial(),
-}).partial();
-
-/** Sizes as a file has them, φ perhaps left out. */
-export type ModelSizes = Read<typeof MODEL_SCHEMA>;
-export type ProjectorType = NonNullable<ModelSizes['projector']>;
-export type ModelConfig = ModelSizes & { readonly projector: ProjectorType };
-export type ClipConfig = ModelConfig['clip'];
-export type LlmConfig = ModelConfig['llm'];
-export type SamConfig = ModelConfig['sam'];
-export type LoraConfig = ModelConfig['lora'];
-export type TokenIds = ModelConfig['tokens'];
-export type LossWeights = ModelConfig['loss'];
-
-/** Every [SEG]: the n-th expression of a question is answered with the n-th of them, in turn. */
-export function segIds({ seg, moreSegs = [] }: TokenIds): readonly number[] {
-  return [seg, ...moreSegs];
-}
-
-/** The [SEG] of the expression at a place of the question. */
-export function segIdAt(place: number, tokens: TokenIds): number {
-  const ids = segIds(tokens);
-  return ids[place % ids.length] as number;
-}
-
-/**
- * Reads the model's sizes from parsed JSON.
- * @param json the value of `config.json`
- * @param source the file's path, for errors
- * @param at where it stands in the file
- * @throws UserError naming the key
- */
-export function parseModelConfig(json: unknown, source: string, at: readonly string[] = []): ModelConfig {
-  return withProjector(readModelSizes(json, source, at));
-}
-
-/** The same where φ is found out from the weights. */
-export function readModelSizes(json: unknown, source: string, at: readonly string[] = []): ModelSizes {
-  return readAs(MODEL_SCHEMA, json, source, at);
-}
-
-/** Sizes whose φ is linear where they say nothing of it: GSVA's own. */
-export function withProjector(sizes: ModelSizes): ModelConfig {
-  return { ...sizes, projector: sizes.projector ?? 'linear' };
-}
-
-/** The inverse of `parseModelConfig`: JSON with the published key names. */
-export function modelConfigToJson(config: ModelConfig): Record<string, unknown> {
-  const { system, projector, ...sections } = config;
-  const written = Object.entries(SECTIONS).map(([name, { shape }]) => {
-    const values = sections[name as keyof typeof sections] as Readonly<Record<string, unknown>>;
-    const keys = Object.keys(shape).filter((key) => values[camelCase(key)] !== undefined);
-    return [name, Object.fromEntries(keys.map((key) => [key, values[camelCase(key)]]))] as const;
-  });
-  return { system, projector, ...Object.fromEntries(written) };
-}
-
-type Sizes = { readonly [K in keyof typeof SECTIONS]: z.output<(typeof SECTIONS)[K]> };
-
-function checkSizes(
-  { clip, llm, sam, lora, projector }: Sizes & { readonly projector?: string },
-  refuse: Refuse,
-): void {
-  const divides = (key: string, whole: number, part: number, divisor: string): void => {
-    if (part <= 0 || whole <= 0 || whole % part !== 0) refuse(key, `a multiple of ${divisor}`);
-  };
-  divides(
-    'clip.hidden_size',
-    clip.hidden_size,
-    clip.num_attention_heads,
-    `clip.num_attention_heads (${clip.num_attention_heads})`,
-  );
-  divides('clip.image_size', clip.image_size, clip.patch_size, `clip.patch_size (${clip.patch_size})`);
-  divides(
-    'llm.hidden_size',
-    llm.hidden_size,
-    2 * llm.num_attention_heads,
-    `twice llm.num_attention_heads (2 · ${llm.num_attention_heads})`,
-  );
-  divides('sam.image_size', sam.image_size, sam.patch_size, `sam.patch_size (${sam.patch_size})`);
-  divides('sam.embed_dim', sam.embed_dim, sam.num_heads, `sam.num_heads (${sam.num_heads})`);
-  divides(
-    'sam.prompt_embed_dim',
-    sam.prompt_embed_dim,
-    2 * sam.decoder_heads,
-    `twice sam.decoder_heads (2 · ${sam.decoder_heads})`,
-  );
-  divides('sam.prompt_embed_dim', sam.prompt_embed_dim, 8, '8');
-  divides('sam.mask_in_chans', sam.mask_in_chans, 4, '4');
-  const [first, last] = [-(clip.num_hidden_layers + 1), clip.num_hidden_layers];
-  if (clip.select_layer < first || clip.select_layer > last) {
-    refuse('clip.select_layer', `a whole number from ${first} to ${last}`);
-  }
-  for (const [i, target] of lora.targets.entries()) {
-    if (PROJECTIONS.includes(target)) continue;
-    const nearest = nearestName(target, PROJECTIONS);
-    refuse(
-      ['lora', 'targets', i],
-      nearest === null ? `one of ${PROJECTIONS.join(', ')}` : `a projection of LLaMA; did you mean "${nearest}"?`,
-    );
-  }
-  if (projector === 'identity' && clip.hidden_size !== llm.hidden_size) {
-    refuse('projector', 'another: "identity" needs clip.hidden_size = llm.hidden_size');
-  }
-}
+/** Forms of φ, from CLIP's width to LLaMA's. */
+export const PROJECTORS = ['linear', 'mlp2x_gelu', 'identity'] as const;
+export type ProjectorType = (typeof PROJECTORS)[number];
+export type ClipConfig = CamelKeys<Read<typeof CLIP>>;
+export type LlmConfig = CamelKeys<Read<typeof LLM>>;
+export type SamConfig = CamelKeys<Read<typeof SAM>>;
+export type LoraConfig = CamelKeys<Read<typeof LORA>>;
 
 type Camel<S extends string> = S extends `${infer First}_${infer Rest}` ? `${First}${Capitalize<Camel<Rest>>}` : S;
-type CamelKeys<T> = { [K in keyof T as K extends string ? Camel<K> : never]: T[K] };
+export type CamelKeys<T> = { [K in keyof T as K extends string ? Camel<K> : never]: T[K] };
 
-function camelKeys<T extends object>(section: T): CamelKeys<T> {
+export function camelKeys<T extends object>(section: T): CamelKeys<T> {
   return Object.fromEntries(Object.entries(section).map(([key, value]) => [camelCase(key), value])) as CamelKeys<T>;
 }
 
-function camelCase(key: string): string {
+export function camelCase(key: string): string {
   return key.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -41,7 +41,7 @@ export type { FeatureCacheOptions, Progress, Watch } from './workflows/watch.js'
 export type { Abortable } from './abortable.js';
 export type { ModelMeta } from './checkpoints/model-meta.js';
 export type { EngineInfo, EngineName, EngineOptions } from './engine/engine.js';
-export type { Variant } from './variant.js';
+export type { Variant } from './systems/shared/variant.js';
 export type {
   BinaryMask,
   Box,

@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { readFileSync } from 'node:fs';
-import { modelConfigToJson, parseModelConfig } from '../src/config.js';
+import { modelConfigToJson, parseModelConfig } from '../src/systems/shared/model-config.js';
 import { UserError } from '../src/errors.js';
 import { fixture } from './helpers/fixtures.js';
 

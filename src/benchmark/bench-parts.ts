@@ -3,12 +3,11 @@ import * as tf from '../engine/tf.js';
 import { DecodingSession } from '../inference/decoding-session.js';
 import { binaryMask } from '../inference/segment-result.js';
 import { teacherForce } from '../inference/teacher-forcing.js';
-import { systemOfConfig } from '../systems/of-config.js';
 import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { type EncodedImage, encodeImages, stackFeatures } from '../features/image-features.js';
-import { variablesOf } from '../systems/parts.js';
-import { GROUNDING_RECIPE } from '../systems/shared/llava-sam-step.js';
-import type { Encoder, TrainingStep } from '../systems/system.js';
+import { variablesOf } from '../checkpoints/parts.js';
+import type { Encoder } from '../networks/encoder.js';
+import type { System, TrainingStep, Vocabulary } from '../systems/system.js';
 import { AdamW } from '../training/optimizer/optimizer.js';
 import type { BenchConfig } from './bench-config.js';
 import { PARTS, type PartName } from './part-names.js';
@@ -17,6 +16,7 @@ import type { Work } from './timing.js';
 
 /** A model, and work for it. */
 export class BenchParts {
+  private readonly vocabulary: Vocabulary;
   private readonly load: RandomWorkload;
   private readonly variables: ReadonlyMap<string, tf.Variable>;
   private readonly step: TrainingStep;
@@ -27,12 +27,14 @@ export class BenchParts {
   /** @param gsva of the config's sizes, built; belongs to this object */
   constructor(
     private readonly config: BenchConfig,
+    readonly system: System,
     readonly gsva: LlavaSam,
   ) {
     const { model, workload } = config;
-    this.load = new RandomWorkload(model, workload, systemOfConfig(model, 'the model').vocabulary(model, {}));
-    this.variables = variablesOf(gsva, GROUNDING_RECIPE.trains);
-    this.step = GROUNDING_RECIPE.step(gsva, this.variables);
+    this.vocabulary = system.vocabulary(model, {});
+    this.load = new RandomWorkload(model, workload, this.vocabulary, system.pictures(model));
+    this.variables = variablesOf(gsva, system.recipe.trains);
+    this.step = system.recipe.step(gsva, this.variables);
   }
 
   work(name: PartName): Work {
@@ -106,9 +108,7 @@ export class BenchParts {
     const { gsva, load } = this;
     const [image] = await encodeImages(gsva, load.prepared.slice(0, 1));
     if (image === undefined) throw new Error('BenchParts: the image was not encoded');
-    const [answer] = await teacherForce(gsva, systemOfConfig(gsva.config, 'the model').vocabulary(gsva.config, {}), [
-      { image, conversation: load.evaluated },
-    ]);
+    const [answer] = await teacherForce(gsva, this.vocabulary, [{ image, conversation: load.evaluated }]);
     answer?.masks.map((mask) => binaryMask(mask));
   }
 

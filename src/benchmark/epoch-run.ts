@@ -6,13 +6,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ALL_ENCODERS } from '../data/image/prepare-image.js';
+import { allEncoders } from '../data/image/prepare-image.js';
 import { SampleLoader } from '../data/sampling/sample-loader.js';
-import { WholeEpochs } from '../data/sampling/whole-epochs.js';
+import { WholeEpochs } from '../data/sampling/sample-source.js';
 import { median } from '../engine/benchmark.js';
 import { Random } from '../random.js';
-import { encoderDigests } from '../features/encoder-digest.js';
-import { FeatureFiles } from '../features/feature-files.js';
+import { encoderDigests, FeatureFiles } from '../features/feature-files.js';
 import {
   FeatureStore,
   type FoundImage,
@@ -22,8 +21,7 @@ import {
 } from '../features/feature-store.js';
 import { Prefetcher } from '../training/loop/prefetcher.js';
 import type { BenchParts } from './bench-parts.js';
-import { MASKS, syntheticSet } from './sample-loading.js';
-import { gsvaLessons } from '../systems/gsva/lessons.js';
+import { MASKS, NO_LESSONS, syntheticSet } from './sample-loading.js';
 
 /** Where features are kept from epoch to epoch, and whether LLaMA's layers are run twice. */
 export const EPOCH_KINDS = [
@@ -69,9 +67,8 @@ export async function measureEpochs(
   const folder = mkdtempSync(join(tmpdir(), 'gsva-bench-epochs-'));
   try {
     const set = await syntheticSet(folder, settings.images);
-    const { gsva } = bench;
-    const { clip, sam } = gsva.config;
-    const sizes = { clipSize: clip.imageSize, samSize: sam.imageSize };
+    const { system, gsva } = bench;
+    const pictures = system.pictures(gsva.config);
     const encoders = await encoderDigests(gsva);
     const results: EpochResult[] = [];
     let done = 0;
@@ -85,13 +82,13 @@ export async function measureEpochs(
         // With a cache on disk nothing is kept in memory here, as with more images than have room there.
         const features = new FeatureStore(cache === null ? undefined : 0, cache);
         const options = {
-          ...sizes,
+          pictures,
           sample: { perSample: MASKS, absentClasses: 0 },
-          lessons: gsvaLessons,
+          lessons: NO_LESSONS,
           workers: settings.workers,
         };
         const loader = new SampleLoader(new WholeEpochs([set], new Random(1)), options);
-        const samples = samplesOf(loader, features, settings.images * (1 + settings.later));
+        const samples = samplesOf(loader, allEncoders(pictures), features, settings.images * (1 + settings.later));
         try {
           for (let epoch = 0; epoch <= settings.later; epoch++) {
             onEpoch(done++, kind.name);
@@ -113,12 +110,17 @@ export async function measureEpochs(
   }
 }
 
-function samplesOf(loader: SampleLoader, features: FeatureStore, count: number): Prefetcher<ImageToEncode> {
+function samplesOf(
+  loader: SampleLoader,
+  encoders: ReadonlySet<string>,
+  features: FeatureStore,
+  count: number,
+): Prefetcher<ImageToEncode> {
   const at = async (position: number): Promise<ImageToEncode> => {
     let found: FoundImage = NOTHING_FOUND;
     const sample = await loader.load(position, async (image) => {
-      found = await features.find(image.path, ALL_ENCODERS);
-      return missing(found, ALL_ENCODERS);
+      found = await features.find(image.path, encoders);
+      return missing(found, encoders);
     });
     if (sample === null) throw new Error(`measureEpochs: no sample at ${position}`);
     return { image: sample.image, found };

@@ -1,6 +1,7 @@
 /** How much memory a question takes, by how the weights are kept, before there are any weights. */
-import type { ModelConfig } from '../config.js';
+import type { ModelConfig } from '../systems/shared/model-config.js';
 import { type DryRunKind, startDryRun } from '../engine/dry-run.js';
+import { systemNamed } from '../systems/index.js';
 import { LlavaSam } from '../systems/shared/llava-sam.js';
 import { packedBytes, SMALLEST_PACKED } from '../checkpoints/precision.js';
 import type { Workload } from './bench-config.js';
@@ -71,10 +72,11 @@ interface DryRun {
 /** @param smallest numbers of a matrix from which on it is kept in 16 bits */
 async function dryRun(kind: DryRunKind, model: ModelConfig, workload: Workload, smallest = Infinity): Promise<DryRun> {
   const peakOf = await startDryRun(kind);
+  const system = await systemNamed(model.system, 'Planning memory');
   const gsva = new LlavaSam(model);
   gsva.packWeights((_, size) => size >= smallest);
   gsva.build();
-  const bench = new BenchParts({ description: '', model, workload }, gsva);
+  const bench = new BenchParts({ description: '', model, workload }, system, gsva);
   try {
     const peak = Math.max(await peakOf(bench.work('evaluated image')), await peakOf(bench.work('generate')));
     const shapes = [

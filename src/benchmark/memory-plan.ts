@@ -8,20 +8,20 @@
 import { type DryRunKind, type PeakCounter, startDryRun } from '../engine/dry-run.js';
 import type { EngineName } from '../engine/engine.js';
 import * as tf from '../engine/tf.js';
-import { partOf } from '../systems/parts.js';
+import { partOf } from '../checkpoints/parts.js';
 import { LlavaSam } from '../systems/shared/llava-sam.js';
 import { packedBytes } from '../checkpoints/precision.js';
 import { Random } from '../random.js';
 import { baseTask } from '../training/config/build-experiment.js';
-import { Tokenizer } from '../data/text/tokenizer.js';
-import { ADDED_TOKENS } from '../special-tokens.js';
+import { startVocabulary } from '../training/config/start-vocabulary.js';
 import { holdFrozenWeights } from '../training/config/frozen-weights.js';
 import { MOST_FEATURE_BYTES } from '../features/feature-store.js';
 import type { Stage } from '../training/trainable.js';
 import { trainableVariables } from '../training/trainable.js';
 import { BenchParts } from './bench-parts.js';
 import type { PlanSource } from './plan-source.js';
-import { systemOfConfig } from '../systems/of-config.js';
+import { systemNamed } from '../systems/index.js';
+import type { System } from '../systems/system.js';
 
 /** Parameters of one part of the model. */
 export interface PartSize {
@@ -154,17 +154,18 @@ interface DryRun {
 async function dryRun(kind: DryRunKind, source: PlanSource): Promise<DryRun> {
   const peakOf = await startDryRun(kind);
   const { model, workload, stage, frozenWeights } = source;
+  const system = await systemNamed(model.system, 'Planning memory');
   const gsva = new LlavaSam(model);
   holdFrozenWeights(gsva, stage, frozenWeights);
   gsva.build();
-  const bench = new BenchParts({ description: '', model, workload }, gsva);
+  const bench = new BenchParts({ description: '', model, workload }, system, gsva);
   try {
     const parts = partSizes(gsva, stage);
     // Before there is an optimizer.
     const inference = Math.max(await peakOf(bench.work('evaluated image')), await peakOf(bench.work('generate')));
     const trainable = parts.reduce((sum, part) => sum + part.trainable, 0);
     const sums = source.accumulation > 1 ? FLOAT_BYTES * trainable : 0;
-    const training = (await trainingPeak(kind, peakOf, gsva, bench, source)) + sums;
+    const training = (await trainingPeak(kind, peakOf, system, gsva, bench, source)) + sums;
     return { parts, featuresPerImage: bench.featureBytes, packedWeights: packedBytes(gsva), training, inference };
   } finally {
     bench.dispose();
@@ -174,6 +175,7 @@ async function dryRun(kind: DryRunKind, source: PlanSource): Promise<DryRun> {
 async function trainingPeak(
   kind: DryRunKind,
   peakOf: PeakCounter,
+  system: System,
   gsva: LlavaSam,
   bench: BenchParts,
   source: PlanSource,
@@ -187,11 +189,9 @@ async function trainingPeak(
     return moments + (await peakOf(() => bench.forwardBackward(true)));
   }
   // A stage of the base: its own task on its own scenes.
-  const tokenizer = Tokenizer.fromDirectory(experiment.tokenizer);
-  tokenizer.addTokens(ADDED_TOKENS);
+  const { tokenizer } = startVocabulary(system, experiment);
   const meta = { conversation: experiment.conversation, stage, description: '' };
-  const system = systemOfConfig(experiment.model, 'the plan');
-  const task = baseTask({ system, config: experiment, gsva, tokenizer, meta, rounded: [] }, experiment.data);
+  const task = baseTask({ system, config: experiment, network: gsva, tokenizer, meta, rounded: [] }, experiment.data);
   const stream = task.samples(new Random(1), () => undefined);
   const samples = await Promise.all(
     Array.from({ length: source.workload.batch }, (_, position) => stream.at(position)),

@@ -1,5 +1,5 @@
 /** What a plan is made for, read from any file that holds the sizes of a model. */
-import { type ModelConfig, parseModelConfig } from '../config.js';
+import { type ModelConfig, parseModelConfig } from '../systems/shared/model-config.js';
 import { readJson5 } from '../io/json/json-file.js';
 import { type ExperimentConfig, readExperimentConfig } from '../training/config/experiment-config.js';
 import type { FrozenWeights } from '../training/config/frozen-weights.js';

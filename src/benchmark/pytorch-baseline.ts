@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { median } from '../engine/benchmark.js';
-import { modelConfigToJson } from '../config.js';
+import { modelConfigToJson } from '../systems/shared/model-config.js';
 import { UserError } from '../errors.js';
 import { writeJson } from '../io/json/json-file.js';
 import { JsonReader } from '../io/json/json-reader.js';

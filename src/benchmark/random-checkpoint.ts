@@ -4,7 +4,7 @@
  */
 import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ModelConfig } from '../config.js';
+import { type ModelConfig } from '../systems/shared/model-config.js';
 import { startDryRun } from '../engine/dry-run.js';
 import { UserError } from '../errors.js';
 import type { FileTensor, FileTensors, TensorData } from '../io/file-tensor.js';

@@ -1,6 +1,7 @@
 /** Images, conversations and masks of given sizes, drawn from a seed: their content does not matter for speed. */
-import type { ModelConfig } from '../config.js';
+import type { ModelConfig } from '../systems/shared/model-config.js';
 import { padBatch, type TokenizedConversation } from '../data/text/conversation.js';
+import type { Pictures } from '../data/image/encoder-input.js';
 import { prepareImage } from '../data/image/prepare-image.js';
 import { MultimodalRows, type TokenBatch } from '../networks/multimodal-rows.js';
 import { Random } from '../random.js';
@@ -24,11 +25,12 @@ export class RandomWorkload {
     private readonly config: ModelConfig,
     private readonly workload: Workload,
     private readonly vocabulary: Vocabulary,
+    pictures: Pictures,
   ) {
     const random = new Random(workload.seed);
     const rows = Array.from({ length: workload.batch }, (_, row) => row);
     this.images = rows.map((row) => this.image(random.fork(row)));
-    this.prepared = this.images.map((image) => prepareImage(image, config.clip.imageSize, config.sam.imageSize));
+    this.prepared = this.images.map((image) => prepareImage(image, pictures));
     const [found = 0] = vocabulary.found;
     const [absent = found] = vocabulary.absent;
     const answers = Array.from({ length: workload.masks }, () => found);

@@ -2,7 +2,7 @@
  * Counts of `countInference` for the paper's three models: half a minute of counting for each, and the same on every
  * machine. A test counts again.
  */
-import type { Backbone } from '../checkpoints/catalogue/entry.js';
+import type { Backbone } from '../systems/catalogue/entry.js';
 import type { InferenceCount } from './inference-plan.js';
 
 const SIZE_13B: InferenceCount = {

@@ -6,16 +6,15 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Lesson } from '../data/facts.js';
 import type { ReferRequest } from '../data/refer/refer-sample.js';
 import { type LoadedSample, SampleLoader } from '../data/sampling/sample-loader.js';
-import type { AnySet } from '../data/sampling/sample-source.js';
-import { WholeEpochs } from '../data/sampling/whole-epochs.js';
+import { type AnySet, WholeEpochs } from '../data/sampling/sample-source.js';
 import { median } from '../engine/benchmark.js';
 import { encodeJpeg } from '../io/image/image-file.js';
 import { Random } from '../random.js';
 import { Prefetcher } from '../training/loop/prefetcher.js';
 import type { RgbImage } from '../types.js';
-import { gsvaLessons } from '../systems/gsva/lessons.js';
 
 export interface LoadingSettings {
   /** Counted runs, after one to warm up. */
@@ -40,7 +39,12 @@ const IMAGES = 6;
 export const MASKS = 5;
 const POLYGON_POINTS = 40;
 const AHEAD = 8;
-const SIZES = { clipSize: 224, samSize: 1024 };
+const PICTURES = {
+  clip: { transform: 'crop', side: 224, neededFor: 'text' },
+  sam: { transform: 'pad', side: 1024, neededFor: 'masks' },
+} as const;
+/** Words are made in no time, in this thread. */
+export const NO_LESSONS = (): readonly Lesson[] => [];
 
 /** @param onRun called before every run with the number done, the warm-up among them, and before the busy steps */
 export async function measureLoading(
@@ -50,7 +54,12 @@ export async function measureLoading(
   const folder = mkdtempSync(join(tmpdir(), 'gsva-bench-loading-'));
   try {
     const set = await syntheticSet(folder, IMAGES);
-    const options = { ...SIZES, sample: { perSample: MASKS, absentClasses: 0 }, lessons: gsvaLessons, workers: 1 };
+    const options = {
+      pictures: PICTURES,
+      sample: { perSample: MASKS, absentClasses: 0 },
+      lessons: NO_LESSONS,
+      workers: 1,
+    };
     const loader = new SampleLoader(new WholeEpochs([set], new Random(1)), options);
     try {
       return await measure(loader, settings, onRun);

@@ -1,15 +1,14 @@
 /**
  * A model as a folder, complete in itself:
  *
- *     config.json         the sizes (ModelConfig)
+ *     config.json         the system and its sizes
  *     meta.json           what it is: style of conversation, stage of training, description, what it knows; threshold of
- *                         [REJ] and variant where they are not the usual ones
+ *                         rejection and form of answers where they are not the usual ones
  *     model.safetensors   every weight, under the published names; large models have shards and an index
  *     tokenizer files     tokenizer.model or tokenizer.json, and what belongs to them
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ModelConfig, type ModelSizes, readModelSizes } from '../config.js';
 import { UserError, messageOf } from '../errors.js';
 import { openCheckpoint, weightsOf } from '../io/checkpoint-files.js';
 import { writeFileAtomic } from '../io/atomic/atomic-file.js';
@@ -18,12 +17,10 @@ import { readJson, writeJson } from '../io/json/json-file.js';
 import { jsonFile, type PendingFile } from '../io/atomic/pending-file.js';
 import { safetensorsPieces } from '../io/safetensors/safetensors-writer.js';
 import { readAs, without } from '../schema.js';
-import { GSVA_VARIANT, isPublished } from '../variant.js';
 import type { CompositeLayer } from '../nn/composite-layer.js';
 import { META_SCHEMA } from './meta-schema.js';
 import { FORMAT, type ModelMeta } from './model-meta.js';
 import { type Precision, tensorsToPack } from './precision.js';
-import { projectorOfWeights } from '../systems/shared/published/projector.js';
 import { type LoadOptions, type LoadReport, loadWeights, storableWeights } from './weights.js';
 
 export type { ModelMeta };
@@ -55,7 +52,7 @@ export interface WriteOptions {
   readonly dtype?: 'F32' | 'BF16' | 'F16';
 }
 
-/** What of a tokenizer has to agree with a model's vocabulary. */
+/** Properties of a tokenizer that have to agree with a model's vocabulary. */
 export interface TokenizerIds {
   readonly vocabSize: number;
   readonly bosId: number;
@@ -75,7 +72,7 @@ export interface ModelIds {
 export interface OpenedDirectory {
   /** Value of config.json. */
   readonly json: unknown;
-  readonly config: ModelConfig;
+  readonly configPath: string;
   readonly meta: ModelMeta;
   readonly tensors: FileTensors;
   /** File or index of the weights, for errors. */
@@ -83,7 +80,7 @@ export interface OpenedDirectory {
 }
 
 /**
- * Opens a model folder, all but its tokenizer.
+ * Opens a model folder, all but its tokenizer; its system reads the value of config.json.
  * @throws UserError that names the file and the key at fault
  */
 export function openModelDirectory(dir: string): OpenedDirectory {
@@ -94,26 +91,9 @@ export function openModelDirectory(dir: string): OpenedDirectory {
   }
   const configPath = join(dir, CONFIG_FILE);
   const json = readJson(configPath, "the model's sizes");
-  const sizes = readModelSizes(json, configPath);
   const meta = readMeta(join(dir, META_FILE));
   const weightsPath = weightsOf(dir);
-  const { tensors } = openCheckpoint(weightsPath);
-  return { json, config: withProjectorOf(sizes, tensors, weightsPath), meta, tensors, weightsPath };
-}
-
-/**
- * Completes sizes that say nothing of φ by what the weights hold.
- * @param source file of the weights, for errors
- * @throws UserError where there are no weights of φ, and the widths that it connects differ
- */
-export function withProjectorOf(sizes: ModelSizes, tensors: FileTensors, source: string): ModelConfig {
-  const projector = sizes.projector ?? projectorOfWeights(tensors.keys()) ?? 'identity';
-  const [from, to] = [sizes.clip.hiddenSize, sizes.llm.hiddenSize];
-  if (projector !== 'identity' || from === to) return { ...sizes, projector };
-  throw new UserError(
-    `${source} has no weights of the projector (mm_projector), and without one the width of CLIP (${from}) would have to be ` +
-      `that of LLaMA (${to}). Use the whole checkpoint.`,
-  );
+  return { json, configPath, meta, tensors: openCheckpoint(weightsPath).tensors, weightsPath };
 }
 
 /**
@@ -236,7 +216,7 @@ function writeMeta(dir: string, meta: ModelMeta): void {
 }
 
 function metaToJson(meta: ModelMeta): Readonly<Record<string, unknown>> {
-  const { conversation, stage, description, knows, rejectThreshold, variant = GSVA_VARIANT, details } = meta;
+  const { conversation, stage, description, knows, rejectThreshold, variant, details } = meta;
   return {
     format: FORMAT,
     conversation,
@@ -244,7 +224,7 @@ function metaToJson(meta: ModelMeta): Readonly<Record<string, unknown>> {
     description,
     ...(knows === undefined ? {} : { knows }),
     ...(rejectThreshold === undefined ? {} : { rejectThreshold }),
-    ...(isPublished(variant) ? {} : { variant }),
+    ...(variant === undefined ? {} : { variant }),
     ...(details ? { details } : {}),
   };
 }

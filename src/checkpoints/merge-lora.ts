@@ -1,17 +1,13 @@
-/**
- * LoRA folded into the weights that it adapts: W' = W + (α/r)·B·A in PyTorch's layout, so that y = x·W' needs no adapter.
- * Tensor by tensor, when they are read.
- */
-import type { ModelConfig } from '../config.js';
+/** LoRA folded into the weights that it adapts, tensor by tensor: W' = W + (α/r)·B·A in PyTorch's layout. */
+import type { LoraConfig } from '../config.js';
 import { UserError } from '../errors.js';
 import type { FileTensor, FileTensors } from '../io/file-tensor.js';
 import { toFloat32 } from '../io/safetensors/safetensors.js';
 
-export interface WithoutLora {
+export interface WithoutLora<C> {
   /** Rank 0. */
-  readonly config: ModelConfig;
+  readonly config: C;
   readonly tensors: FileTensors;
-  /** Names of the weights that an adapter was folded into. */
   readonly merged: readonly string[];
 }
 
@@ -24,7 +20,11 @@ const ADAPTER = /^(.*)\.lora_A\.default\.weight$/;
  * @param rounding of B·A: 'once', or after every step as peft rounds it in float32
  * @throws UserError for a model without adapters
  */
-export function mergeLora(config: ModelConfig, tensors: FileTensors, rounding: Rounding = 'once'): WithoutLora {
+export function mergeLora<C extends { readonly lora: LoraConfig }>(
+  config: C,
+  tensors: FileTensors,
+  rounding: Rounding = 'once',
+): WithoutLora<C> {
   const layers = [...tensors.keys()].flatMap((name) => ADAPTER.exec(name)?.[1] ?? []);
   if (layers.length === 0) throw new UserError('Merging LoRA: this model has no adapter; it is merged already.');
   const out = new Map([...tensors].filter(([name]) => !name.includes('.lora_')));

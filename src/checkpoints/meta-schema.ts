@@ -2,7 +2,6 @@
 import { z } from 'zod';
 import { number, object, record, text } from '../schema.js';
 import { FORMAT } from './model-meta.js';
-import { VARIANT_SCHEMA } from './variant-schema.js';
 
 export const META_SCHEMA = object({
   format: z.literal(FORMAT, { error: `${FORMAT}, the format that this version reads` }),
@@ -11,6 +10,6 @@ export const META_SCHEMA = object({
   description: text(),
   knows: text().optional(),
   rejectThreshold: number({ min: 0, max: 1 }).optional(),
-  variant: VARIANT_SCHEMA.optional(),
+  variant: z.unknown().optional(),
   details: record(z.unknown()).optional(),
 });

@@ -1,5 +1,4 @@
 /** Facts about a model in addition to its numbers: meta.json of its folder. */
-import type { Variant } from '../variant.js';
 
 /** Raised when the meaning of the folder's files changes. */
 export const FORMAT = 1;
@@ -13,10 +12,10 @@ export interface ModelMeta {
   readonly description: string;
   /** Subjects that its answers can be trusted on, in a few words: "coloured shapes only"; absent: none are named. */
   readonly knows?: string | undefined;
-  /** An expression is rejected from this probability of [REJ] against [SEG] on, as found out by calibration. */
+  /** A target is absent from this probability of the token that says so on, as found out by calibration. */
   readonly rejectThreshold?: number | undefined;
-  /** Form of its answers; absent: as published. */
-  readonly variant?: Variant | undefined;
+  /** Form of its answers, which its system reads; absent: as published. */
+  readonly variant?: unknown;
   /** Further facts for a reader: seed, updates, figures. Nothing depends on them. */
   readonly details?: Readonly<Record<string, unknown>> | undefined;
 }

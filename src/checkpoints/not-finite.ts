@@ -11,8 +11,8 @@ import { bfloat16ToFloat32, halfToFloat32 } from '../half-float.js';
 import { notFiniteText } from '../io/weight-scan.js';
 import type { CompositeLayer } from '../nn/composite-layer.js';
 import { type FirstNotFinite, firstNotFiniteLayer } from '../nn/forward-trace.js';
-import { inNetworkOrder, partTitle } from '../systems/parts.js';
-import type { Part } from '../systems/system.js';
+import { inNetworkOrder, partTitle } from './parts.js';
+import type { Part } from './parts.js';
 import { toStored } from './weights.js';
 import { gsvaCommand } from '../program.js';
 

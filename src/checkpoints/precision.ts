@@ -1,5 +1,5 @@
 /** Whether a model's large matrices are kept in float32 or in the 16 bits that they are stored in. */
-import { tensorMemory } from '../engine/packed-matrix.js';
+import { tensorMemory } from '../engine/tensor-memory.js';
 import type { FileTensors } from '../io/file-tensor.js';
 import type { CompositeLayer } from '../nn/composite-layer.js';
 import { nameInModel } from './weights.js';
@@ -14,15 +14,11 @@ export type Precision = 'auto' | 'f32' | 'packed';
 
 /** Smaller matrices are not worth the widening; how many numbers they have. */
 export const SMALLEST_PACKED = 2 ** 16;
-/** What weights may take of the memory; the rest is for what is computed. */
+/** Share of the memory that weights may take; the rest is for activations. */
 const SHARE = 2 / 3;
 const FLOAT_BYTES = 4;
 
-/**
- * Decides which of a file's tensors are packed.
- * @param room bytes that an engine's tensors can have
- * @returns their names in the model
- */
+/** Names of the tensors of a file that are packed. @param room bytes that an engine's tensors can have */
 export function tensorsToPack(tensors: FileTensors, precision: Precision, room = tensorMemory()): ReadonlySet<string> {
   const sized = [...tensors].map(([name, { dtype, shape }]) => {
     return { name: nameInModel(name), dtype, size: shape.reduce((product, length) => product * length, 1) };

@@ -27,7 +27,6 @@ const FLOATING: readonly string[] = ['F32', 'F16', 'BF16', 'F64'];
 export interface LoadOptions {
   /** Names (ours, without prefix) that may be absent and then keep their start value: LoRA and ψ on a base model. */
   readonly mayBeMissing?: RegExp;
-  /** Names in the file that may be left over. */
   readonly mayBeUnused?: RegExp;
   /** Names of matrices [vocabulary, …] of which the file may hold the first rows only; the others keep their start value. */
   readonly mayGrow?: RegExp;
@@ -43,11 +42,7 @@ export interface LoadReport {
   readonly rounded: readonly string[];
 }
 
-/**
- * Sets the layer's parameters, packed ones as they are stored. Everything is checked before anything changes.
- * @param source the file, for errors
- * @throws UserError naming the tensors that are missing, left over, of the wrong shape or not to be packed
- */
+/** Sets parameters once all are checked. @throws UserError naming tensors missing, left over or of a wrong shape */
 export function loadWeights(
   layer: CompositeLayer,
   tensors: FileTensors,
@@ -263,15 +258,14 @@ function isExpectedLeftover(name: string, options: LoadOptions): boolean {
   return NEVER_READ.some(({ pattern }) => pattern.test(name)) || options.mayBeUnused?.test(name) === true;
 }
 
-/** @param instead what there is that nobody asks for */
-function refuse(names: readonly string[], source: string, verb: string, instead: readonly string[] = []): void {
+function refuse(names: readonly string[], source: string, fault: string, instead: readonly string[] = []): void {
   if (names.length === 0) return;
   const list = (all: readonly string[]): string => {
     const shown = all.slice(0, 3).map((name) => `"${name}"`);
     return `${shown.join(', ')}${all.length > 3 ? ` and ${all.length - 3} more` : ''}`;
   };
   const found = instead.length === 0 ? '' : `, and has ${list(instead)}, which the model has no place for`;
-  throw new UserError(`${source} ${verb} ${list(names)}${found}; check that weights and config belong together`);
+  throw new UserError(`${source} ${fault} ${list(names)}${found}; check that weights and config belong together`);
 }
 
 /** The file that should have a tensor: the one with its nearest neighbour. An adapter comes from no other file. */

@@ -4,7 +4,6 @@ import { nearestName } from '../nearest-name.js';
 import type { CommandEntry } from './commands.js';
 import { GLOBAL_OPTIONS } from './options/shared.js';
 
-/** The request of a command line. */
 export type Request =
   | { readonly kind: 'version' }
   /** The help of the program (no words) or of a group of commands. */

@@ -7,6 +7,7 @@ import type { ProgressStream } from './progress.js';
 
 /** Everything of the outside world that the command line touches; tests pass buffers. */
 export interface CliIo {
+  readonly stdin: NodeJS.ReadableStream & { readonly isTTY?: boolean | undefined };
   readonly stdout: ProgressStream;
   readonly stderr: ProgressStream;
   /** NO_COLOR and GSVA_DEBUG are read from here. */
@@ -20,6 +21,14 @@ export interface CommandContext extends Required<Watch> {
   readonly signal: AbortSignal;
   /** Results, on stdout. */
   readonly output: Output;
+  readonly input: LineSource;
+}
+
+/** Lines that a person types or a script pipes. */
+export interface LineSource {
+  readonly stream: NodeJS.ReadableStream;
+  /** Terminal that shows a prompt and what is typed; null where nobody types. */
+  readonly echo: NodeJS.WritableStream | null;
 }
 
 /** A command as its file writes it; see `defineCommand`. */

@@ -19,6 +19,7 @@ const LINES: readonly (readonly [words: string, summary: string])[] = [
   ['eval', 'Measure a model on a benchmark of the paper, or on your own data'],
   ['vqa', 'Ask a model questions with short answers, and count the right ones'],
   ['segment', 'Find what expressions name in an image'],
+  ['chat', 'Talk with a model about a picture, in several rounds'],
   ['verify <folders..>', 'Compare this machine with recorded results of the reference implementation'],
   ['report write <file>', 'Write the report of recorded results (HTML, Markdown, JSON)'],
   [

@@ -5,13 +5,12 @@ import { type CliIo, type CommandContext, wantsColor } from './command.js';
 import { Output } from './output.js';
 import { ProgressBar } from './progress.js';
 
-/** A context, and the end of what it still shows. */
 export interface OpenContext {
   readonly context: CommandContext;
   readonly close: () => void;
 }
 
-export function openContext({ stderr, stdout, env, signal }: CliIo, isJson: boolean): OpenContext {
+export function openContext({ stdin, stderr, stdout, env, signal }: CliIo, isJson: boolean): OpenContext {
   const bars = new Bars((label, total) => {
     return ProgressBar.start(stderr, label, total, { drawBar: wantsColor(stderr, env) });
   });
@@ -22,6 +21,7 @@ export function openContext({ stderr, stdout, env, signal }: CliIo, isJson: bool
     context: {
       // A bar would run into the results: it ends where they begin.
       output: new Output(stdout, isJson, pc.createColors(wantsColor(stdout, env)), close),
+      input: { stream: stdin, echo: stdin.isTTY === true && stderr.isTTY === true ? stderr : null },
       signal,
       onNote: (line) => {
         stderr.write(`${line}\n`);
@@ -34,7 +34,6 @@ export function openContext({ stderr, stdout, env, signal }: CliIo, isJson: bool
   };
 }
 
-/** The bar of the present piece of work. */
 class Bars {
   private bar: ProgressBar | null = null;
   private last: Progress | null = null;

@@ -1,8 +1,4 @@
-/**
- * The command line `gsva`: finds the command, runs it, turns what it throws into one line and an exit code.
- *
- * Exit codes: 0 fine, 1 failed (bad input included), 2 wrong usage, 130 ended by Ctrl-C.
- */
+/** The command line `gsva`. Exit codes: 0 fine, 1 failed (bad input included), 2 wrong usage, 130 ended by Ctrl-C. */
 import { readFileSync } from 'node:fs';
 import { platform } from 'node:os';
 import { UsageError, UserError, messageOf } from '../errors.js';
@@ -15,13 +11,7 @@ import type { ProgressStream } from './progress.js';
 
 const EXIT = { fine: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
-/**
- * Runs one command line without touching the process: no exit, no signal handlers.
- *
- * @param argv words after the program's name
- * @param commands another set of commands; for tests
- * @returns the exit code
- */
+/** One command line without touching the process: no exit, no signal handlers. @returns the exit code */
 export async function run(
   argv: readonly string[],
   io: CliIo,
@@ -92,14 +82,14 @@ function packageVersion(): string {
 
 /** Runs the process's own command line and ends the process; bin/gsva.js calls it. */
 export async function main(): Promise<void> {
-  const { stdout, stderr } = process;
+  const { stdin, stdout, stderr } = process;
   for (const stream of [stdout, stderr]) stream.on('error', endQuietlyOnBrokenPipe);
   process.on('uncaughtException', (error) => {
     const where = isSet(process.env.GSVA_DEBUG) ? `\n${error.stack ?? ''}` : ' (GSVA_DEBUG=1 shows where)';
     stderr.write(`gsva: unexpected error: ${error.message}${where}\n`);
     process.exit(EXIT.failed);
   });
-  const io: CliIo = { stdout, stderr, env: process.env, signal: abortOnSignals(stderr) };
+  const io: CliIo = { stdin, stdout, stderr, env: process.env, signal: abortOnSignals(stderr) };
   const code = await run(process.argv.slice(2), io);
   // Worker threads of the engine would keep the process alive; leave once everything is written.
   stdout.write('', () => stderr.write('', () => process.exit(code)));
@@ -111,10 +101,7 @@ function endQuietlyOnBrokenPipe(error: NodeJS.ErrnoException): void {
   throw error;
 }
 
-/**
- * The first Ctrl-C (or SIGTERM, or SIGUSR2, which mpirun and Slurm can send to all ranks of a job) asks the command to
- * finish; the second ends the process at once.
- */
+/** Aborted by the first Ctrl-C, SIGTERM or SIGUSR2 (sent by mpirun and Slurm); the second ends the process at once. */
 function abortOnSignals(stderr: ProgressStream): AbortSignal {
   const controller = new AbortController();
   const signals = ['SIGINT', 'SIGTERM', ...(platform() === 'win32' ? [] : ['SIGUSR2'])] as NodeJS.Signals[];

@@ -1,5 +1,5 @@
 /** One model in detail: its files, memory, published figures, and the commands that use it. */
-import type { ReleasedModel } from '../checkpoints/catalogue/entry.js';
+import type { ReleasedModel } from '../systems/catalogue/entry.js';
 import { bytesText, freeDisk } from '../machine.js';
 import { packagedCommands } from '../workflows/model-commands.js';
 import { expectedFigures } from '../evaluation/report/expected-figures.js';
@@ -11,7 +11,7 @@ import {
   fileRows,
   rangeText,
   weightsText,
-} from '../checkpoints/catalogue/model-files.js';
+} from '../systems/catalogue/model-files.js';
 import type { ModelNeed } from '../benchmark/model-need.js';
 import { commandGroups, type PackagedReport, type ReleasedReport } from '../workflows/model-report.js';
 import type { Cell, Output } from './output.js';

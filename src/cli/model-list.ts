@@ -1,10 +1,10 @@
 /** The models of the package and the released ones: the list of all, or one in detail. */
-import type { ReleasedModel } from '../checkpoints/catalogue/entry.js';
-import type { Found, FoundModel } from '../checkpoints/catalogue/find-files.js';
-import { BACKBONES, PACKAGED_MODELS, RELEASE, RELEASED_MODELS } from '../checkpoints/catalogue/released-models.js';
+import type { ReleasedModel } from '../systems/catalogue/entry.js';
+import type { Found, FoundModel } from '../systems/catalogue/find-files.js';
+import { BACKBONES, PACKAGED_MODELS, RELEASE, RELEASED_MODELS } from '../systems/catalogue/released-models.js';
 import { bytesText, machineMemory, type MachineMemory } from '../machine.js';
 import { gsvaCommand } from '../program.js';
-import { downloadBytes, missingPieces, rangeText } from '../checkpoints/catalogue/model-files.js';
+import { downloadBytes, missingPieces, rangeText } from '../systems/catalogue/model-files.js';
 import { fitsText, memoryText } from '../benchmark/model-need.js';
 import {
   jsonOfPackaged,
@@ -20,10 +20,7 @@ import type { CommandContext } from './command.js';
 import { showPackaged, showReleased, STATE_WORDS } from './model-detail.js';
 import type { Cell } from './output.js';
 
-/**
- * @param size bytes of memory; undefined for this machine's
- * @returns the exit code: 1 where files have problems, or the model that is named cannot be used yet
- */
+/** @param size bytes of memory @returns exit code 1 where files have problems or the named model cannot be used yet */
 export async function showModels(
   name: string | undefined,
   dir: string,

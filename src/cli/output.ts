@@ -5,6 +5,7 @@ import type { Colors } from 'picocolors/types.js';
 /** Where text goes; process.stdout, process.stderr or a test's buffer. */
 export interface TextSink {
   write(text: string): unknown;
+  readonly isTTY?: boolean | undefined;
 }
 
 /** One cell: numbers are printed right-aligned, as they are. */
@@ -12,7 +13,6 @@ export type Cell = string | number;
 
 export type Side = 'left' | 'right';
 
-/** Prints results in the form that the user asked for. */
 export class Output {
   constructor(
     private readonly sink: TextSink,
@@ -23,15 +23,19 @@ export class Output {
     private readonly beforeWrite: () => void = () => undefined,
   ) {}
 
-  /** Prints a line for a person. */
   line(text = ''): void {
     if (!this.isJson) this.write(text);
   }
 
-  /**
-   * Prints a table for a person; every row must have as many cells as the head. Columns of numbers are aligned right
-   * unless `align` names a side.
-   */
+  /** Prints a part of a line that is still being made, on a terminal; elsewhere nothing. @returns whether it did */
+  part(text: string): boolean {
+    if (this.isJson || this.sink.isTTY !== true) return false;
+    this.beforeWrite();
+    this.sink.write(text);
+    return true;
+  }
+
+  /** A table; every row has as many cells as the head. Numbers are aligned right unless `align` names a side. */
   table(head: readonly string[], rows: readonly (readonly Cell[])[], align: readonly Side[] = []): void {
     const sides = head.map((_, column) => {
       const isNumeric = rows.length > 0 && rows.every((row) => typeof row[column] === 'number');

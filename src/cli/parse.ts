@@ -16,11 +16,7 @@ export type ParsedArguments =
 
 const BUILT_IN_OPTIONS = ['help', 'h', 'version'];
 
-/**
- * @param words behind those of the command
- * @param columns width of the terminal for help texts, if there is one
- * @throws UsageError for an unknown option (naming the nearest known one) and for bad or missing values
- */
+/** @param words behind those of the command @throws UsageError for an unknown option, a bad or missing value */
 export async function parseArguments(
   words: readonly string[],
   entry: CommandEntry,

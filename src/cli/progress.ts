@@ -6,7 +6,6 @@ import { duration } from '../workflows/watch.js';
 export type ProgressStream = NodeJS.WritableStream & { readonly isTTY?: boolean | undefined };
 
 export interface ProgressOptions {
-  /** Draw a bar; otherwise lines. */
   readonly drawBar: boolean;
   /** Seconds between two lines where no bar is drawn. */
   readonly lineEverySeconds?: number;
@@ -16,10 +15,7 @@ export interface ProgressOptions {
 
 const LINE_EVERY_SECONDS = 10;
 
-/**
- * One piece of work with a known amount. `update` may be called as often as convenient: bars redraw ten times a
- * second at most, lines come every ten seconds. `stop` must be called, also when the work fails.
- */
+/** Work of a known amount. `update` may be called at any rate; `stop` must be called, also when the work fails. */
 export class ProgressBar {
   private readonly bar: SingleBar | null;
   private readonly now: () => number;
@@ -42,10 +38,7 @@ export class ProgressBar {
     this.bar?.start(total, 0, { label, note: '', left: '' });
   }
 
-  /**
-   * @param label the work, e.g. 'train'
-   * @param total amount of work in any unit (images, updates, seconds), above 0
-   */
+  /** @param label the work, e.g. 'train' @param total amount of work in any unit, above 0 */
   static start(stream: ProgressStream, label: string, total: number, options: ProgressOptions): ProgressBar {
     return new ProgressBar(stream, label, Math.max(total, 1), options);
   }

@@ -4,8 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineOptions } from '../engine/engine.js';
 import { messageOf } from '../errors.js';
 import { type Communicator, SingleProcess } from '../training/distributed/communicator.js';
-import { gpusOfMachine, shareOf } from '../training/distributed/hardware-share.js';
-import { launchOf } from '../training/distributed/launch.js';
+import { gpusOfMachine, launchOf, shareOf } from '../training/distributed/launch.js';
 import { type Hardware, hardwareOf } from './options/shared.js';
 import { Output } from './output.js';
 import type { CommandContext } from './command.js';
@@ -20,10 +19,7 @@ export interface RankOfJob {
   readonly context: CommandContext;
 }
 
-/**
- * Does the work as a part of the job that this process was launched in, or on its own.
- * @param rankTimeout seconds without a sign of life or progress after which a rank counts as hung
- */
+/** Work as part of the launched job or alone; a rank silent for `rankTimeout` seconds counts as hung. */
 export async function asRank(
   hardware: Hardware,
   rankTimeout: number,

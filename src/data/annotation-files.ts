@@ -29,7 +29,7 @@ export function readJsonFile(name: string, path: string, advice: string): unknow
   });
 }
 
-/** Told each record of a list, in the order of the file. */
+/** Takes each record of a list, in the order of the file. */
 export type TakePlace = (record: JsonPlace, index: number) => void;
 
 /**

@@ -4,18 +4,13 @@
  */
 import { UserError } from '../errors.js';
 import { didYouMean } from '../nearest-name.js';
-import { openAde20k } from './sem-seg/ade20k.js';
-import { openCocoStuff } from './sem-seg/coco-stuff.js';
-import { GRefCoco } from './refer/grefcoco.js';
+import { openAde20k, openCocoStuff, openMapillary } from './sem-seg/ade20k.js';
+import { GRefCoco, RefCoco, RefZom } from './refer/refcoco.js';
 import { LlavaInstruct } from './vqa/llava-instruct.js';
-import { openMapillary } from './sem-seg/mapillary.js';
-import { openPacoLvis } from './sem-seg/paco-lvis.js';
-import { openPascalPart } from './sem-seg/pascal-part.js';
+import { openPacoLvis, openPascalPart } from './sem-seg/pascal-part.js';
 import { ReasonSeg } from './reason/reason-seg.js';
-import { RefZom } from './refer/ref-zom.js';
-import { RefCoco } from './refer/refcoco.js';
 import type { ReferDataset } from './refer/refer-dataset.js';
-import { referTrainingSet } from './refer/refer-training-set.js';
+import { referTrainingSet } from './refer/refer-dataset.js';
 import type { TrainingSet } from './sampling/training-sample.js';
 
 interface Registered<Split extends string, Opened> {

@@ -1,13 +1,11 @@
 /** The published sets that can be evaluated on, by the registry's names. */
 import { UserError } from '../errors.js';
 import { didYouMean } from '../nearest-name.js';
-import { type Ade20kSplit, openAde20k } from './sem-seg/ade20k.js';
+import { type Ade20kSplit, type MapillarySplit, openAde20k, openMapillary } from './sem-seg/ade20k.js';
 import { DATASET_NAMES, openReferringSet, parseSetSpec, REFERRING_NAMES } from './dataset-registry.js';
 import type { EvaluatedDataset } from './evaluated-dataset.js';
 import { LabelMapEvaluation } from './sem-seg/label-map-evaluation.js';
-import { type MapillarySplit, openMapillary } from './sem-seg/mapillary.js';
-import { type IgnoreOptions, ReasonEvaluation } from './reason/reason-evaluation.js';
-import type { ReasonSegSplit } from './reason/reason-seg.js';
+import { type IgnoreOptions, ReasonEvaluation, type ReasonSegSplit } from './reason/reason-seg.js';
 
 /** Other sets have a split to train on and none to measure on. */
 export const EVALUATED_NAMES: readonly string[] = [...REFERRING_NAMES, 'reason_seg', 'ade20k', 'mapillary'];

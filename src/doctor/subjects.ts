@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { lacking } from '../benchmark/fits.js';
 import { type EnginePlan, type MemoryPlan, planMemory } from '../benchmark/memory-plan.js';
 import { type PlanSource, readPlanSource } from '../benchmark/plan-source.js';
-import { GRefCoco, type GRefCocoSplit } from '../data/refer/grefcoco.js';
+import { GRefCoco, type GRefCocoSplit } from '../data/refer/refcoco.js';
 import { OwnData } from '../data/own/own-data.js';
 import { startDryRun } from '../engine/dry-run.js';
 import type { EngineName } from '../engine/engine.js';
@@ -129,7 +129,7 @@ function splitFinding(dir: string, split: GRefCocoSplit): Finding {
 async function startFindings({ experiment }: PlanSource, path: string): Promise<Finding[]> {
   if (experiment === null) return [];
   await startDryRun('formulas');
-  buildExperiment(experiment, path).gsva.dispose();
+  (await buildExperiment(experiment, path)).network.dispose();
   const start = experiment.start ?? 'random weights';
   return [ok('config', `it starts from ${start}, with the tokenizer of ${experiment.tokenizer}`)];
 }

@@ -5,7 +5,6 @@
  */
 import { bfloat16ToFloat32, halfToFloat32 } from '../half-float.js';
 import * as tf from './tf.js';
-import { machineMemory } from '../machine.js';
 
 export type PackedDtype = 'BF16' | 'F16';
 
@@ -178,13 +177,4 @@ function currentKind(): PackedStoreKind {
 /** tfjs passes attributes to kernels and gradients unchanged; its types name no matrix. */
 function runPacked(kernel: string, inputs: tf.NamedTensorMap, matrix: PackedMatrix): tf.Tensor {
   return tf.engine().runKernel(kernel, inputs, { matrix } as unknown as tf.NamedAttrMap);
-}
-
-/** Addresses of WebAssembly have 32 bits. */
-const LARGEST_HEAP = 2 ** 32;
-
-/** Bytes available to tensors; a graphics card's memory is unknown, so the machine's counts there. */
-export function tensorMemory(): number {
-  const { available } = machineMemory();
-  return tf.getBackend() === 'wasm' ? Math.min(LARGEST_HEAP, available) : available;
 }

@@ -2,7 +2,6 @@
  * A long computation in steps, layer by layer: one blocking call, or, with an AbortSignal, a turn of the event loop
  * after every step, so that timers, Ctrl-C and the signal take effect.
  */
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Abortable } from '../abortable.js';
 import * as tf from './tf.js';
 
@@ -50,6 +49,14 @@ export async function pause(signal: Abortable | undefined): Promise<void> {
   signal.throwIfAborted();
   await nextTurn();
   signal.throwIfAborted();
+}
+
+/** Browsers have no setImmediate. */
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => {
+    if (typeof setImmediate === 'function') setImmediate(resolve);
+    else setTimeout(resolve);
+  });
 }
 
 /** [1, 1, D]: all layers of one token take less time than waiting for each of them would cost. */

@@ -1,7 +1,4 @@
-/**
- * The ablations of the paper as rows: which configuration of configs/ablations is trained, how it is asked, and what the
- * paper found. Data only.
- */
+/** The paper's ablations as data: configuration of configs/ablations, form of the questions, published figures. */
 import type { ExpressionForm } from '../systems/gsva/question-forms.js';
 import type { Direction, PaperFigures } from './ablation-table.js';
 
@@ -39,7 +36,7 @@ export const ABLATION_PLANS: readonly AblationPlan[] = [
     baseline: 0,
     rows: [
       row('GSVA', 'gsva', GSVA),
-      row('without [REJ]', 'no-rej', figures(51.57, 60.95, 30.32)),
+      row('without [REJ]', 'no-reject', figures(51.57, 60.95, 30.32)),
       row('one [SEG], without [REJ]', 'single-seg', figures(44.86, 59.37, 11.96)),
       row('LISA: one [SEG], no expression, without [REJ]', 'lisa', figures(32.21, 38.72, 2.71)),
       row('no expression before [SEG]', 'no-expression', figures(21.83, 27.22, 0)),

@@ -1,7 +1,4 @@
-/**
- * The arithmetic of ablations, and their tables as Markdown: runs with different seeds as mean ± deviation, beside the
- * paper's figures, and whether what a row changes moves them the same way.
- */
+/** Ablations as Markdown tables: mean ± deviation over seeds, the paper's figures, and whether rows move alike. */
 export const ABLATION_FIGURES = ['gIoU', 'cIoU', 'N_acc', 'T_acc'] as const;
 export type AblationFigure = (typeof ABLATION_FIGURES)[number];
 
@@ -34,18 +31,17 @@ export interface AblationResult {
 
 export interface AblationTable {
   readonly title: string;
-  /** What its rows change, and how. */
+  /** Changes that its rows make, and how. */
   readonly about: string;
   readonly rows: readonly AblationResult[];
-  /** The row that all others are compared with. */
   readonly baseline: number;
 }
 
-/** Of these the paper has figures. */
+/** Figures that the paper has. */
 const COMPARED = ['gIoU', 'cIoU', 'N_acc'] as const;
 /** Differences below this are none: one point, as the paper's own runs may differ by. */
 const SMALLEST_DIFFERENCE = 0.01;
-/** A difference counts from so many of its standard errors on. */
+/** A difference counts from this many of its standard errors on. */
 const CLEAR = 2;
 
 export function spreadOf(values: readonly (number | null)[]): Spread | null {

@@ -1,7 +1,4 @@
-/**
- * How a model answers when it writes freely: whether it decides that what is present is found and what is not is absent.
- * The forced protocols do not show a model that has stopped to write decisions.
- */
+/** Rates of right decisions in free answers; forced protocols do not show a model that stopped writing decisions. */
 import type { Vocabulary } from '../systems/system.js';
 import type { ImageRecord } from './records/record.js';
 

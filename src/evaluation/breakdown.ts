@@ -10,7 +10,6 @@ export interface BreakdownGroup {
 }
 
 export interface Breakdown {
-  /** By what the expressions are divided. */
   readonly title: string;
   /** Groups without expressions are left out. */
   readonly groups: readonly BreakdownGroup[];

@@ -1,11 +1,8 @@
 /**
- * From which probability on should [REJ] be believed? Every threshold t gives an N-acc (absent targets with a
- * probability ≥ t) and a T-acc (present ones below t); together they are a curve between rejecting everything and
- * nothing. Its area is the probability that an absent target has the higher probability of [REJ] than a present one.
- *
- * The best threshold has the highest balanced accuracy, (N-acc + T-acc) / 2. All thresholds between two neighbouring
- * probabilities decide alike: of such an interval 0.5 is taken if it lies inside, else the middle; of intervals that
- * are equally good, the one whose threshold is nearest to 0.5.
+ * Calibration of [REJ]: a threshold t has an N-acc (absent, p ≥ t) and a T-acc (present, p < t); the area under this
+ * curve is the chance that an absent target has the higher probability. The best threshold maximises (N-acc + T-acc) /
+ * 2. Of an interval of equal thresholds 0.5 is taken, else the middle; of equally good intervals the one nearest to
+ * 0.5.
  */
 import { UserError } from '../errors.js';
 import { ratio } from './metrics/mask-overlap.js';
@@ -40,10 +37,7 @@ export interface Calibration {
 
 const STANDARD = 0.5;
 
-/**
- * @throws UserError where a probability is none
- * @returns null unless there are decisions about absent and about present targets
- */
+/** @throws UserError for an invalid probability @returns null unless absent and present targets were decided */
 export function calibrate(
   records: Iterable<Pick<ExpressionRecord, 'rejectProbability' | 'targetIsEmpty'>>,
 ): Calibration | null {

@@ -1,9 +1,6 @@
 /**
- * Two runs over the same expressions: the differences of their figures, each with a 95 % interval by the paired
- * bootstrap. Images are drawn with replacement, both runs' results of an image together (its expressions share
- * one conversation and are not independent); the interval is between the 2.5th and 97.5th percentile of the
- * differences that come out. It says how far the difference may be chance of the choice of images, and nothing of
- * other seeds of training.
+ * Differences of two runs over the same expressions, with 95 % intervals of the paired bootstrap: images are drawn with
+ * replacement, both runs' results of an image together. Other seeds of training are not covered.
  */
 import { UserError } from '../errors.js';
 import { Random } from '../random.js';
@@ -20,7 +17,7 @@ export interface FigureDifference {
   readonly b: number | null;
   /** b − a. */
   readonly difference: number | null;
-  /** Of the difference, from and to; null where no resample had the figure. */
+  /** Interval of the difference; null where no resample had the figure. */
   readonly interval: readonly [number, number] | null;
 }
 
@@ -36,10 +33,7 @@ export interface CompareOptions {
   readonly seed: number;
 }
 
-/**
- * Compares by every protocol that both runs have.
- * @throws UserError that names the first expression that only one of them has, or where no protocol is common
- */
+/** @throws UserError naming the first expression that only one run has, or where no protocol is common */
 export function compareRuns(a: RecordFile, b: RecordFile, options: CompareOptions): Comparison[] {
   const protocols = a.header.protocols.filter((protocol) => b.header.protocols.includes(protocol));
   if (protocols.length === 0) {
@@ -112,7 +106,7 @@ export function compareImages(
   });
 }
 
-/** What an image adds: only the places of the sums that it touches, most images having few of all groups. */
+/** Sums that an image adds to: only the places that it touches, as most images have few of all groups. */
 interface ImageSums {
   readonly places: Int32Array;
   readonly values: Float64Array;

@@ -1,7 +1,6 @@
 /**
- * How an image's expressions are divided into questions: all in one, unless the dataset asks for each alone. Where the
- * model cannot take all of them at once, or their masks would fill the memory, the next question begins with the first
- * expression that does not fit, so that they stay in order; one that does not fit by itself is refused.
+ * Expressions of an image as questions: all in one, unless the dataset asks for each alone. What exceeds the model's
+ * length or the memory for masks begins the next question, in order; what does not fit by itself is refused.
  */
 import type { EvaluatedTarget } from '../data/evaluated-dataset.js';
 import type { GresProtocol } from './metrics/gres-score.js';
@@ -13,10 +12,7 @@ export const MOST_MASK_PIXELS = 2 ** 27;
 /** Setting by which each protocol asks in a form of its own. */
 export const OWN_FORMS = 'default';
 
-/**
- * The form of a protocol: published figures need the published one, all else is asked as the model was trained.
- * @param setting a form for all protocols, or `OWN_FORMS`
- */
+/** Form of a protocol: published for published figures, else as trained. @param setting a form, or `OWN_FORMS` */
 export function formOfProtocol(protocol: GresProtocol, setting: string): string {
   if (setting !== OWN_FORMS) return setting;
   return protocol === 'reference' ? 'reference' : 'trained';

@@ -1,8 +1,6 @@
 /**
- * A model on the images of a split, by any of the protocols in a single pass: each image is encoded once and asked about
- * in as few questions as its benchmark allows; what it answers is scored and recorded image after image.
- *
- * The model is not known here: whoever calls hands in a `Responder`.
+ * A model on a split's images by several protocols in one pass: each image is encoded once, asked in as few questions
+ * as its benchmark allows, scored and recorded. The model is a `Responder` of the caller.
  */
 import type { Abortable } from '../abortable.js';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -45,10 +43,7 @@ interface Asked<Image> {
   readonly pixels: number;
 }
 
-/**
- * @throws UserError for an image that cannot be read or is not of the size that the annotations say, unless these are
- *   skipped; the signal's reason when it is aborted
- */
+/** @throws UserError for an unreadable or wrongly sized image unless skipped; the signal's reason when aborted */
 export async function evaluate<Image>(
   benchmark: Benchmark,
   dataset: EvaluatedDataset,
@@ -66,8 +61,7 @@ export async function evaluate<Image>(
   const done = new Set(earlier.map(({ image }) => image));
   const load = (first: number): ReturnType<typeof loadImages> =>
     loadImages(dataset, entries.slice(first, first + batch), (place) => skipBad || done.has(place));
-  // Batches are those of an uninterrupted run, also where some of their images are done: sums inside the model may
-  // round otherwise in another company.
+  // Keep the batch boundaries of an uninterrupted run: floating-point sums depend on which images share a batch.
   const start = Math.floor(earlier.length / batch) * batch;
   let next = load(start);
   for (let first = start; first < entries.length; first += batch) {
@@ -140,9 +134,8 @@ function questionsOf<Image>(
 }
 
 /**
- * The replies of all protocols, question after question. Protocols that force the answer in the same form share a reply;
- * the questions of each form are computed in groups of their own, so that figures do not depend on which other protocols
- * are asked for.
+ * Replies of all protocols, question by question. Protocols that force the same form share a reply; each form has
+ * groups of its own, so that figures do not depend on which other protocols are asked.
  */
 class AnswersInTurn<Image> {
   private readonly forced = new Map<GresProtocol, number>();

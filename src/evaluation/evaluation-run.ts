@@ -1,4 +1,4 @@
-/** What an evaluation has measured so far. */
+/** State of an evaluation: everything measured so far. */
 import { UserError } from '../errors.js';
 import type { Benchmark } from './benchmarks/benchmarks.js';
 import type { Conversation } from './conversations.js';
@@ -16,7 +16,7 @@ export interface RunOptions {
   readonly protocols: readonly GresProtocol[];
   /** How many images, evenly spread, are kept with their answers for a report. Default 0. */
   readonly samples?: number;
-  /** Of which protocol the samples' answers are; default the first. */
+  /** Protocol of the samples' answers; default the first. */
   readonly sampleProtocol?: GresProtocol;
   readonly onProgress?: (progress: EvaluationProgress) => void;
   /** Under 'strict', absent from this probability on; default: the most probable token decides, as published. */
@@ -33,7 +33,6 @@ export interface EvaluationProgress {
   readonly images: number;
   readonly totalImages: number;
   readonly expressions: number;
-  /** Figures so far. */
   readonly results: readonly Result[];
 }
 
@@ -41,7 +40,7 @@ export interface Evaluation {
   /** In the order of `protocols`. */
   readonly results: readonly (Result & { readonly images: number })[];
   readonly samples: readonly ReportSample[];
-  /** Of all free answers together; null where none were asked for. */
+  /** Faults of all free answers; null where none were asked for. */
   readonly faults: RecordedFaults | null;
   readonly refused: RefusalCounts;
 }
@@ -185,7 +184,7 @@ export class EvaluationRun {
   }
 }
 
-/** Of an image that could not be opened nothing can be compared. */
+/** True, too, of an image that could not be opened: nothing can be compared. */
 function hasSameExpressions(
   { refused }: ImageRecord,
   recorded: readonly { readonly index: number; readonly expression: string }[],

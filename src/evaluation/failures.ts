@@ -1,7 +1,4 @@
-/**
- * What went wrong, one kind per expression, and what it costs: the loss of gIoU, (1 − IoU) / number of expressions.
- * The costs of all failures add up to 1 − gIoU.
- */
+/** Failures, one kind per expression, and their cost in gIoU, (1 − IoU) / expressions; all add up to 1 − gIoU. */
 import type { ExpressionRecord } from './records/record.js';
 
 /** From the first that fits; 'inexact' is what remains. */
@@ -19,7 +16,7 @@ export type FailureKind = (typeof FAILURE_KINDS)[number];
 
 export const FAILURE_MEANING: Readonly<Record<FailureKind, string>> = {
   'false reject': 'the target is there, [REJ] was answered',
-  'false accept': 'the target is not there, [SEG] was answered',
+  'false accept': 'the target is absent, [SEG] was answered',
   unanswered: 'neither [SEG] nor [REJ] was answered',
   'merged instances': 'half of another target that was asked for on the image is covered as well',
   'wrong instance': 'half of another target is covered, of the own one less than half',

@@ -1,7 +1,6 @@
 /**
- * The figures that are reported, each as data: what an expression adds to a numerator and a denominator. A figure is
- * their quotient over all expressions; where expressions fall into groups, the mean of the groups' quotients. So figures
- * can be made from records alone, of a part of the expressions, and of images drawn anew for a confidence interval.
+ * Figures as data: an expression adds to a numerator and a denominator; a figure is their quotient, or the mean of the
+ * groups' quotients. So it can be made from records, parts of them and images redrawn for an interval.
  */
 import { UserError } from '../errors.js';
 import { ratio } from './metrics/mask-overlap.js';
@@ -9,7 +8,7 @@ import type { GresScore } from './metrics/gres-score.js';
 import { HIT_ABOVE } from './metrics/boxes.js';
 import { gsvaCommand } from '../program.js';
 
-/** What figures need to know of an expression under a protocol. */
+/** Facts about an expression under a protocol that figures are made from. */
 export interface FigureRecord extends GresScore {
   readonly expression: string;
   /** Pixels of the mask that was scored; 0 without one. */
@@ -47,10 +46,7 @@ const pixels = ({ intersection, union }: GresScore): FigureTerms => ({ numerator
 
 /** Mean over expressions; a rightly rejected absent target counts as 1. */
 export const G_IOU: Figure = { name: 'gIoU', terms: ({ iou }) => ({ numerator: iou, denominator: 1 }) };
-/**
- * All intersections over all unions, the areas drawn for absent targets among these. Where no target is there nothing can
- * be met: 0 for whoever drew a pixel and nothing for whoever drew none is no measure, so it is undefined.
- */
+/** Σ intersection / Σ union, areas drawn for absent targets included; undefined where no target is present. */
 export const C_IOU: Figure = {
   name: 'cIoU',
   terms: (record) => ({ ...pixels(record), decides: !record.targetIsEmpty }),
@@ -74,10 +70,7 @@ export const RES_G_IOU: Figure = {
     return { numerator: union === 0 ? 1 : intersection / (union + UNION_GUARD), denominator: 1 };
   },
 };
-/**
- * REC: share of present targets of which the box is met with an IoU above 0.5. The box is that of the mask of RES, so a
- * logit of exactly 0 is outside; the recording has it inside, and no figure that shows the difference.
- */
+/** REC: share of present targets whose box is met with an IoU above 0.5; the box is that of RES's mask (logit > 0). */
 export const PRECISION: Figure = {
   name: 'Prec@0.5',
   terms: ({ boxIou, targetIsEmpty }) => (targetIsEmpty ? null : share((boxIou ?? 0) > HIT_ABOVE)),
@@ -97,7 +90,7 @@ export const EMPTY_ACC: Figure = {
   name: 'Acc',
   terms: ({ targetIsEmpty, predictedArea }) => (targetIsEmpty ? share(predictedArea === 0) : null),
 };
-/** What the published code prints as Ref-ZOM's mIoU: gIoU over all expressions. */
+/** Ref-ZOM's mIoU as the published code prints it: gIoU over all expressions. */
 export const REPORTED_M_IOU: Figure = { ...G_IOU, name: 'mIoU_as_reported' };
 
 /** ADE20K: the IoU of each class over all images that have it, and of these the mean. */

@@ -25,8 +25,7 @@ export type Loaded = Entry &
   );
 
 /**
- * @param mayBeBad whether the image at a place may be missing or damaged: it is refused then
- * @throws UserError for one that may not; never for one that is too large, which is always refused
+ * @param mayBeBad refuse an unreadable image instead of throwing a UserError; one that is too large is always refused
  */
 export function loadImages(
   dataset: EvaluatedDataset,

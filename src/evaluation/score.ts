@@ -15,17 +15,15 @@ export interface DecisionRule {
   readonly minimumPixels: number;
 }
 
-/** What was answered about a target, by one protocol. */
+/** The answer about a target, by one protocol. */
 export interface Answered {
   readonly result: SegmentResult;
-  /** Of teacher forcing: drawn also where the answer was "absent". */
+  /** Mask of teacher forcing, drawn also where the answer was "absent". */
   readonly secondPassMask: BinaryMask | undefined;
 }
 
-/** One expression under one protocol. */
 export interface ScoredExpression {
   readonly protocol: GresProtocol;
-  /** Place among the image's expressions. */
   readonly index: number;
   readonly answer: Answer;
   readonly result: SegmentResult;

@@ -4,14 +4,12 @@ export interface AnsweredQuestion {
   readonly text: string;
   readonly answer: string;
   readonly category: string;
-  /** What the model wrote. */
   readonly reply: string;
 }
 
 export interface CategoryAccuracy {
   readonly category: string;
   readonly questions: number;
-  /** Share of right answers. */
   readonly accuracy: number;
   /** Share that is reached without looking: by always giving the category's commonest answer. */
   readonly commonest: number;

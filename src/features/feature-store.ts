@@ -1,16 +1,36 @@
 /**
- * Features of frozen encoders, computed once for training and evaluation alike: looked up in memory first, then on disk
- * where there is a folder for them. In whole-epoch order all images are used equally often, so memory keeps the first
- * ones up to its bound and evicts none.
- *
- * `find` looks an image up before it is decoded and prepared; training does so several samples ahead of the step. Then
- * `encode` computes what is missing, a batch at a time.
+ * Features of frozen encoders for training and evaluation, computed once: looked up in memory, then on disk. In
+ * whole-epoch order all images are used equally often, so memory keeps the first up to its bound and evicts none.
+ * `find` runs ahead, before an image is decoded; `encode` computes what is missing, a batch at a time.
  */
-import { UserError } from '../errors.js';
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import sharp from 'sharp';
+import { messageOf, UserError } from '../errors.js';
 import type { PreparedImage, RgbImage } from '../types.js';
 import type { FeatureFiles } from './feature-files.js';
 import { type EncodedImage, encodeImages, type EncodingModel, merged } from './image-features.js';
-import { imageKey } from './image-key.js';
+
+/** Decoders differ in the last bit from version to version; turning by EXIF is one of the things they do. */
+const DECODER = JSON.stringify(Object.entries(sharp.versions).sort());
+
+/**
+ * SHA-256 in hexadecimal of a file's bytes, so that known images need no decoding, or of a picture's pixels.
+ * @throws UserError where the file cannot be read
+ */
+export async function imageKey(image: string | RgbImage): Promise<string> {
+  const path = typeof image === 'string' ? image : image.path;
+  if (path === undefined) {
+    const { data, height, width } = image as RgbImage;
+    return createHash('sha256').update(`pixels ${height} ${width}\n`).update(data).digest('hex');
+  }
+  try {
+    const bytes = await readFile(path);
+    return createHash('sha256').update(`file ${DECODER}\n`).update(bytes).digest('hex');
+  } catch (error) {
+    throw new UserError(`Cannot read the image ${path}: ${messageOf(error)}. Check the path.`);
+  }
+}
 
 /** Room for the features, in bytes: 2000 images of the tiny model take a tenth of it, 200 of the large ones all. */
 export const MOST_FEATURE_BYTES = 2 ** 30;
@@ -43,20 +63,13 @@ export class FeatureStore {
   /** Lookups that memory answered; other images by their first lookup: all features on disk, or some missing. */
   readonly counts = { inMemory: 0, onDisk: 0, missing: 0 };
 
-  /**
-   * @param mostBytes that are kept in memory
-   * @param files of the same encoders as the models that `encode` is given
-   */
+  /** @param mostBytes kept in memory @param files of the same encoders as the models given to `encode` */
   constructor(
     private readonly mostBytes = MOST_FEATURE_BYTES,
     readonly files: FeatureFiles | null = null,
   ) {}
 
-  /**
-   * Known features of an image.
-   * @param image path of a file, or a decoded picture
-   * @param wanted encoders whose features to look for
-   */
+  /** @param image path of a file, or a decoded picture @param wanted encoders whose features to look for */
   async find(image: string | RgbImage, wanted: ReadonlySet<string>): Promise<FoundImage> {
     const key = await imageKey(image).catch((error: unknown) => {
       if (error instanceof UserError) return null;
@@ -76,10 +89,7 @@ export class FeatureStore {
     return found;
   }
 
-  /**
-   * Features of each image, in order: those that are known, and those of the encoders it was prepared for.
-   * @param model with the encoders of this store
-   */
+  /** Features of each image in order, known or computed. @param model with the encoders of this store */
   async encode(model: EncodingModel, batch: readonly ImageToEncode[]): Promise<EncodedImage[]> {
     // Rows about the same image are one; an image without a key is its own.
     const known = new Map<unknown, EncodedImage | null>();

@@ -1,12 +1,9 @@
-/**
- * Features of frozen encoders as plain arrays, by the encoders' names. They depend on the image alone, so they are
- * computed once and kept.
- */
+/** Features of frozen encoders as plain arrays, by encoder name. They depend on the image alone, so they are kept. */
 import type { Abortable } from '../abortable.js';
 import { type Network, requireFinite } from '../checkpoints/not-finite.js';
 import { stepwise } from '../engine/steps.js';
 import * as tf from '../engine/tf.js';
-import type { Encoder } from '../systems/system.js';
+import type { Encoder } from '../networks/encoder.js';
 import type { Arrays, PreparedImage } from '../types.js';
 
 /** A model and its encoders by name. */
@@ -23,10 +20,8 @@ export interface EncodedImage {
 }
 
 /**
- * Runs each encoder once on those images that have an input for it.
- * @param signal heard after every layer and block
- * @throws the signal's reason; nothing stays allocated then
- * @throws UserError that names the part at fault where features are not finite
+ * Runs each encoder once on the images that have its input; nothing stays allocated after an error.
+ * @param signal heard after every layer and block @throws its reason; UserError naming a part that is not finite
  */
 export async function encodeImages(
   model: EncodingModel,
@@ -53,10 +48,7 @@ export function stackImages(inputs: readonly Float32Array[], side: number): tf.T
   return stack(inputs, [side, side, 3]) as tf.Tensor4D;
 }
 
-/**
- * Features of several images as one tensor [B, …] per encoder; owned by the caller. Zeros stand for those that are
- * absent.
- */
+/** Features of several images as [B, …] per encoder, zeros for absent ones; owned by the caller. */
 export function stackFeatures<E extends Encoders>(
   { encoders }: { readonly encoders: E },
   images: readonly EncodedImage[],

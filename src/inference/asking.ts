@@ -13,12 +13,12 @@ import type {
   AnsweredTurn,
   Asked,
   Dialogue,
-  EncoderInput,
   GroundingModel,
   ModelWords,
   System,
   Vocabulary,
 } from '../systems/system.js';
+import type { EncoderInput } from '../data/image/encoder-input.js';
 
 export class Asking {
   readonly vocabulary: Vocabulary;

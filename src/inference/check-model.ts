@@ -1,6 +1,6 @@
 /** A model's files against the model, strictly, without its memory: nothing is read but headers. */
 import { startDryRun } from '../engine/dry-run.js';
-import { startsRandom } from '../systems/parts.js';
+import { startsRandom } from '../checkpoints/parts.js';
 import { checkWeights, type LoadReport } from '../checkpoints/weights.js';
 import type { OpenedModel } from './open-model.js';
 

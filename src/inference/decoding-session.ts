@@ -9,6 +9,7 @@ import * as tf from '../engine/tf.js';
 import { type EncodedImage, stackFeatures } from '../features/image-features.js';
 import { MultimodalRows } from '../networks/multimodal-rows.js';
 import { statesAt } from '../networks/states-at.js';
+import { IMAGE_TOKEN_ID } from '../special-tokens.js';
 import type { GroundingModel, Reading } from '../systems/system.js';
 
 /** Output of the model at the last of the tokens so far. */
@@ -55,6 +56,21 @@ export class DecodingSession {
   /** Tokens so far, vision tokens included. */
   get length(): number {
     return this.positions;
+  }
+
+  /**
+   * Keeps the tokens read that `ids` begins with, and drops those behind them. The last of `ids` is never kept: its
+   * logits are what the next reading is for.
+   * @returns the ids that remain to be read
+   */
+  continued(ids: readonly number[]): readonly number[] {
+    let kept = 0;
+    while (kept < Math.min(this.ids.length, ids.length - 1) && this.ids[kept] === ids[kept]) kept++;
+    this.ids.length = kept;
+    if (kept === 0) this.replace(null);
+    const pictures = this.ids.filter((id) => id === IMAGE_TOKEN_ID).length;
+    this.positions = kept + pictures * (this.network.patches - 1);
+    return ids.slice(kept);
   }
 
   /**

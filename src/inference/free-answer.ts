@@ -51,7 +51,10 @@ export function readFreeAnswer(
 }
 
 /** The generated decisions, each with the text since the one before. */
-function partsOf(tokenizer: Tokenizer, { ids, decisions }: GeneratedAnswer): AnswerPart[] {
+export function partsOf(
+  tokenizer: Tokenizer,
+  { ids, decisions }: Pick<GeneratedAnswer, 'ids' | 'decisions'>,
+): AnswerPart[] {
   return decisions.map(({ index, answer }, i) => {
     const begin = i === 0 ? 0 : (decisions[i - 1]?.index ?? 0) + 1;
     return { answer, text: tokenizer.decode(ids.slice(begin, index), { skipSpecial: true }) };

@@ -50,38 +50,56 @@ export async function generate(
   vocabulary: Vocabulary,
   image: EncodedImage,
   promptIds: readonly number[],
-  { maxTokens, rejectThreshold = null, opening = null, signal }: GenerateOptions,
+  { opening = null, ...options }: GenerateOptions,
 ): Promise<GeneratedAnswer> {
-  const ids: number[] = [];
-  const decided: { index: number; answer: Answer; rejectProbability: number; state: Float32Array }[] = [];
-  let end: GeneratedAnswer['end'] = 'max-tokens';
-  const begun = opening === null ? null : await opening.of(promptIds, signal);
+  const begun = opening === null ? null : await opening.of(promptIds, options.signal);
   const session = new DecodingSession(network, image, begun);
+  let written: WrittenAnswer;
   try {
-    let unread = promptIds.slice(begun?.ids.length ?? 0);
-    while (ids.length < maxTokens) {
-      // Every step blocks the thread; here timers and SIGINT get their turn.
-      await nextTurn();
-      signal?.throwIfAborted();
-      const { logits, state } = await session.feed(unread, signal);
-      const { argmax, rejectProbability } = readNextToken(logits, vocabulary);
-      if (argmax === vocabulary.end) {
-        end = 'end-of-text';
-        break;
-      }
-      let next = argmax;
-      const written = decisionOf(argmax, vocabulary);
-      if (written !== null) {
-        const isRejected = rejectThreshold === null ? written === 'absent' : rejectProbability >= rejectThreshold;
-        const answer = isRejected ? 'absent' : 'found';
-        if (answer !== written) next = tokenOf(answer, decided.length, vocabulary);
-        decided.push({ index: ids.length, answer, rejectProbability, state });
-      }
-      ids.push(next);
-      unread = [next];
-    }
+    written = await writeAnswer(session, vocabulary, promptIds.slice(begun?.ids.length ?? 0), options);
   } finally {
     session.dispose();
   }
-  return { ids, decisions: await withMasks(network, image, decided, signal), end };
+  return { ...written, decisions: await withMasks(network, image, written.decisions, options.signal) };
+}
+
+export interface WriteAnswerOptions extends Omit<GenerateOptions, 'opening'> {
+  /** Called after every token with all new ones. */
+  readonly onToken?: ((ids: readonly number[]) => void) | undefined;
+}
+
+/** As `GeneratedAnswer`, its masks yet to be drawn from the states [D]. */
+export interface WrittenAnswer extends Omit<GeneratedAnswer, 'decisions'> {
+  readonly decisions: readonly (Omit<GeneratedDecision, 'mask'> & { readonly state: Float32Array })[];
+}
+
+/** @param unread the rest of the prompt, at least one token */
+export async function writeAnswer(
+  session: DecodingSession,
+  vocabulary: Vocabulary,
+  unread: readonly number[],
+  { maxTokens, rejectThreshold = null, signal, onToken }: WriteAnswerOptions,
+): Promise<WrittenAnswer> {
+  const ids: number[] = [];
+  const decisions: WrittenAnswer['decisions'][number][] = [];
+  while (ids.length < maxTokens) {
+    // Every step blocks the thread; here timers and SIGINT get their turn.
+    await nextTurn();
+    signal?.throwIfAborted();
+    const { logits, state } = await session.feed(unread, signal);
+    const { argmax, rejectProbability } = readNextToken(logits, vocabulary);
+    if (argmax === vocabulary.end) return { ids, decisions, end: 'end-of-text' };
+    let next = argmax;
+    const written = decisionOf(argmax, vocabulary);
+    if (written !== null) {
+      const isRejected = rejectThreshold === null ? written === 'absent' : rejectProbability >= rejectThreshold;
+      const answer = isRejected ? 'absent' : 'found';
+      if (answer !== written) next = tokenOf(answer, decisions.length, vocabulary);
+      decisions.push({ index: ids.length, answer, rejectProbability, state });
+    }
+    ids.push(next);
+    onToken?.(ids);
+    unread = [next];
+  }
+  return { ids, decisions, end: 'max-tokens' };
 }

@@ -5,7 +5,7 @@ import type { Tokenizer } from '../data/text/tokenizer.js';
 import type { Abortable } from '../abortable.js';
 import { pause } from '../engine/steps.js';
 import { UserError } from '../errors.js';
-import type { Answer as Decision, Asked, EncoderInput, GroundingModel, ModelWords, System } from '../systems/system.js';
+import type { Answer as Decision, Asked, GroundingModel, ModelWords, System } from '../systems/system.js';
 import { type EncodedImage, encodeImages } from '../features/image-features.js';
 import { IMAGE_PLACEHOLDER } from '../special-tokens.js';
 import { without } from '../schema.js';
@@ -105,8 +105,7 @@ export class Predictor {
 
   /** An image as the encoders take it. @param encoders which of them; default all */
   prepare(image: RgbImage, encoders?: ReadonlySet<string>): PreparedImage {
-    const { clip, sam } = this.asking.pictures as Record<'clip' | 'sam', EncoderInput>;
-    return prepareImage(image, clip.side, sam.side, encoders);
+    return prepareImage(image, this.asking.pictures, encoders);
   }
 
   /** The reference's evaluation: teacher forcing with the true answers, all questions as one batch. */

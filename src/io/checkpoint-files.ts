@@ -1,5 +1,5 @@
 /** Weights in safetensors or PyTorch files: one file, or a folder of shards with an index. */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { UserError } from '../errors.js';
 import { headOf } from './file-kind.js';
@@ -32,8 +32,8 @@ const IN_FOLDER = [
 const ADAPTER = 'adapter_model.';
 /** Trained weights other than the adapter, as LLaVA's trainer saves them next to it. */
 const BESIDE_ADAPTER = 'non_lora_trainables.bin';
-/** Parts that the first LISA has beside its language model. */
-const BESIDE_MODEL = ['pytorch_model-visual_model.bin', 'pytorch_model-text_hidden_fcs.bin'] as const;
+/** A part of a model in a file of its own, named after it; shards of a whole have numbers. */
+const BESIDE_MODEL = /^pytorch_model-[a-z_]+\.bin$/;
 const ZIP_MAGIC = Buffer.from('PK');
 const PICKLE_MAGIC = 0x80;
 
@@ -45,7 +45,10 @@ export function openCheckpoint(path: string): Checkpoint {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined) throw new UserError(`Reading weights: there is no ${path}; check the path.`);
   if (found.isDirectory()) {
-    const beside = BESIDE_MODEL.map((name) => join(path, name)).filter((file) => existsSync(file));
+    const beside = readdirSync(path)
+      .filter((name) => BESIDE_MODEL.test(name))
+      .sort()
+      .map((name) => join(path, name));
     return beside.reduce((all, file) => joined(all, openFile(file), file), openCheckpoint(weightsOf(path)));
   }
   if (path.endsWith('.index.json')) return openShards(path);

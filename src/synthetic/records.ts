@@ -5,7 +5,7 @@
  */
 import { annotationToRle } from '../data/masks/coco-mask-annotation.js';
 import { type Rle, encodeMask, rleArea, rleBox, rleIou, rleToString } from '../data/masks/coco-mask.js';
-import type { GRefCocoSplit } from '../data/refer/grefcoco.js';
+import type { GRefCocoSplit } from '../data/refer/refcoco.js';
 import type { ExpressionKind, SceneExpression } from './expressions.js';
 import { type Scene, visibleMask } from './scene.js';
 import { SHAPES, outline } from './shapes.js';

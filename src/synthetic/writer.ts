@@ -9,7 +9,7 @@ import { join, resolve } from 'node:path';
 import { UserError, messageOf } from '../errors.js';
 import { writeDirectoryAtomic, writeFileAtomic } from '../io/atomic/atomic-file.js';
 import { writeJson } from '../io/json/json-file.js';
-import type { GRefCocoSplit } from '../data/refer/grefcoco.js';
+import type { GRefCocoSplit } from '../data/refer/refcoco.js';
 import { EXPRESSION_KINDS, type ExpressionKind, sceneExpressions } from './expressions.js';
 import {
   CATEGORIES,

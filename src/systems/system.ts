@@ -5,8 +5,12 @@
  * A system answers questions about a picture in words; some of the tokens it writes are *decisions*: each stands for one
  * target and says that it was found (then it is grounded in a mask) or that it is absent.
  */
+import type { Part } from '../checkpoints/parts.js';
 import type { MakeLessons } from '../data/facts.js';
+import type { EncoderInput } from '../data/image/encoder-input.js';
+import type { Encoder } from '../networks/encoder.js';
 import type { Turn } from '../data/text/conversation.js';
+import type { Tokenizer } from '../data/text/tokenizer.js';
 import type * as tf from '../engine/tf.js';
 import type { Steps } from '../engine/steps.js';
 import type { CompositeLayer } from '../nn/composite-layer.js';
@@ -75,6 +79,16 @@ export interface ParsedAnswer {
   readonly unanswered: number;
 }
 
+/** Free questions of a person in several rounds. */
+export interface Chat {
+  /** New tokens of an answer at most, unless a caller has another limit. */
+  readonly maxTokens: number;
+  /** The question as typed; `isFirst`: the picture stands in this turn. */
+  turn(question: string, isFirst: boolean): Turn;
+  /** Tokens of an answer as text for people. */
+  shown(tokenizer: Tokenizer, ids: readonly number[]): string;
+}
+
 /** A system's way of asking and answering. */
 export interface Dialogue {
   /**
@@ -90,19 +104,10 @@ export interface Dialogue {
   /** Questions that are answered freely. */
   open(texts: readonly string[], form: string): readonly Asked[];
   match(parts: readonly AnswerPart[], texts: readonly string[]): ParsedAnswer;
+  readonly chat: Chat;
 }
 
 // ── pictures ─────────────────────────────────────────────────────────────────────────────────────────────────────────
-
-/** Input of an encoder as plain data: how a picture becomes a square [side, side, 3]. */
-export interface EncoderInput {
-  /** 'crop': shortest side resized, centre cropped (CLIP); 'pad': longest side resized, zero-padded (SAM). */
-  readonly transform: 'crop' | 'pad';
-  /** Pixels. */
-  readonly side: number;
-  /** Features that a conversation without masks can do without: 'masks'. */
-  readonly neededFor: 'text' | 'masks';
-}
 
 /** Geometry of a picture, [height, width] each: the file's, and inside the padded encoder input. */
 export interface Geometry {
@@ -144,14 +149,6 @@ export interface Grounding {
   readonly boxes: tf.Tensor2D | null;
   /** [n]; null where the system does not score. */
   readonly scores: tf.Tensor1D | null;
-}
-
-/** A frozen encoder, a function of the image alone: [B, …imageShape] → [B, …]. */
-export interface Encoder extends CompositeLayer {
-  /** Shape of one input, without the batch. */
-  readonly imageShape: readonly number[];
-  forward(images: tf.Tensor): tf.Tensor;
-  forwardSteps(images: tf.Tensor): Steps<tf.Tensor>;
 }
 
 export interface GroundingModel extends CompositeLayer {
@@ -215,25 +212,19 @@ export interface Recipe {
   step(model: GroundingModel, variables: ReadonlyMap<string, tf.Variable>): TrainingStep;
 }
 
-/**
- * A row of the paper's figure: the only place that knows where a part's weights stand in a checkpoint. Rows are in the
- * order in which they compute; the first one that fits a name counts, and several may make one part.
- */
-export interface Part {
-  /** By which recipes choose it, and under which its gradients and sizes are reported. */
-  readonly name: string;
-  /** For people: "layer 3 of the LLM". */
-  readonly title: (number: string) => string;
-  /** Groups: the number for `title`, then a kind of weights that is watched by itself (`q_proj`). */
-  readonly pattern: RegExp;
-  /** Whether a model that training starts from may lack it. */
-  readonly startsRandom?: boolean;
+/** Weights of a file by name, and its path for errors. */
+export interface WeightNames {
+  readonly names: Iterable<string>;
+  readonly source: string;
 }
 
-/** Type and check of a system's part of config.json in one. */
+/** Type and check of a system's config.json in one. */
 export interface ConfigSchema<C> {
-  /** @throws UserError that names `source` and the key */
-  parse(json: unknown, source: string): C;
+  /**
+   * @param weights show what config.json may leave out
+   * @throws UserError that names `source` and the key
+   */
+  parse(json: unknown, source: string, weights?: WeightNames): C;
   toJson(config: C): Record<string, unknown>;
 }
 
@@ -241,6 +232,8 @@ export interface ConfigSchema<C> {
 export interface ModelWords {
   /** What answers are made of, as the system defines it; absent for the published form. */
   readonly variant?: unknown;
+  /** File that has it, for errors. */
+  readonly source?: string;
 }
 
 export interface System<C = unknown> extends SystemInfo {
@@ -251,6 +244,11 @@ export interface System<C = unknown> extends SystemInfo {
   dialogue(config: C, words: ModelWords): Dialogue;
   /** Inputs of the frozen encoders, by name. */
   pictures(config: C): Readonly<Record<string, EncoderInput>>;
+  /**
+   * Sizes with ids of all tokens that answers need, which are added to the tokenizer; absent where config.json always has
+   * them.
+   */
+  grow?(config: C, words: ModelWords, tokenizer: Tokenizer): C;
   /** A model without weights; `build()` and a loader give it some. */
   build(config: C): GroundingModel;
 }

@@ -1,13 +1,13 @@
-/** The first samples of a run for a person to read: which words are learned, and what every [SEG] and [REJ] stands for. */
+/** The first samples of a run for a person to read: which words are learned, and what every decision stands for. */
 import { MixedSampler } from '../data/sampling/mixed-sampler.js';
 import { SampleLoader } from '../data/sampling/sample-loader.js';
 import type { Lesson } from '../data/facts.js';
-import { WholeEpochs } from '../data/sampling/whole-epochs.js';
+import { WholeEpochs } from '../data/sampling/sample-source.js';
 import { tokenizeConversation } from '../data/text/conversation.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
-import { gsvaLessons } from '../systems/gsva/lessons.js';
 import { Random } from '../random.js';
 import { IGNORE_LABEL } from '../special-tokens.js';
+import type { System } from '../systems/system.js';
 import type { ExperimentConfig } from './config/experiment-config.js';
 import type { GroundingData } from './grounding-task.js';
 
@@ -32,11 +32,12 @@ export interface ExampleSample {
 }
 
 /**
- * What the first micro-batch of a run is made of.
+ * The first micro-batch of a run as text and masks.
  * @param tokenizer with the added tokens
  * @throws UserError where the data gives no samples
  */
 export async function exampleBatch(
+  system: System,
   config: ExperimentConfig,
   tokenizer: Tokenizer,
   data: GroundingData,
@@ -46,12 +47,11 @@ export async function exampleBatch(
   // As the trainer and its task do it.
   const random = new Random(seed).fork(0);
   const source = weights === null ? new WholeEpochs(sets, random) : new MixedSampler(sets, random, weights);
-  const { clip, sam } = config.model;
+  const dialogue = system.dialogue(config.model, config);
   const loader = new SampleLoader(source, {
     sample: data.sample,
-    lessons: (facts, random) => gsvaLessons(facts, random, config.variant),
-    clipSize: clip.imageSize,
-    samSize: sam.imageSize,
+    lessons: (facts, random) => dialogue.lessons(facts, random),
+    pictures: system.pictures(config.model),
     workers: 0,
   });
   const samples: ExampleSample[] = [];

@@ -2,7 +2,6 @@
  * A system's own recipe: conversations about an image in which every target is answered by a decision token, or in words
  * alone. The encoders are frozen, so the features of images are kept.
  */
-import { modelConfigToJson } from '../config.js';
 import {
   type ConversationStyle,
   padBatch,
@@ -11,25 +10,23 @@ import {
 } from '../data/text/conversation.js';
 import { type KindWeights, MixedSampler } from '../data/sampling/mixed-sampler.js';
 import type { PreparedImage } from '../types.js';
-import { ALL_ENCODERS, TEXT_ENCODERS } from '../data/image/prepare-image.js';
+import { allEncoders, textEncoders } from '../data/image/prepare-image.js';
 import { type LoadedSample, SampleLoader } from '../data/sampling/sample-loader.js';
-import { type AnySet, imagesOf } from '../data/sampling/sample-source.js';
+import { type AnySet, imagesOf, WholeEpochs } from '../data/sampling/sample-source.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
 import type { Lesson, MakeLessons } from '../data/facts.js';
 import type { SampleOptions } from '../data/sampling/training-sample.js';
-import { WholeEpochs } from '../data/sampling/whole-epochs.js';
 import * as tf from '../engine/tf.js';
 import type { PendingFile } from '../io/atomic/pending-file.js';
 import { loadModelWeights, modelDirectoryFiles, type ModelMeta } from '../checkpoints/checkpoint-directory.js';
-import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { stackFeatures } from '../features/image-features.js';
 import type { Random } from '../random.js';
 import { IGNORE_LABEL } from '../special-tokens.js';
 import { FeatureStore, type FoundImage, missing, NOTHING_FOUND } from '../features/feature-store.js';
 import { MultimodalRows } from '../networks/multimodal-rows.js';
 import type { Gradients } from '../nn/loss-parts.js';
-import { variablesOf } from '../systems/parts.js';
-import type { MaskTargets, Recipe, TrainingStep, Vocabulary } from '../systems/system.js';
+import { variablesOf } from '../checkpoints/parts.js';
+import type { GroundingModel, MaskTargets, System, TrainingStep, Vocabulary } from '../systems/system.js';
 import type { SampleStream, TrainingTask } from './loop/training-task.js';
 
 /** Sets to train on, and how they are loaded. */
@@ -45,8 +42,8 @@ export interface GroundingData {
 }
 
 export interface GroundingTaskOptions {
-  readonly model: LlavaSam;
-  readonly recipe: Recipe;
+  readonly system: Pick<System, 'recipe' | 'config' | 'pictures'>;
+  readonly model: GroundingModel;
   readonly vocabulary: Pick<Vocabulary, 'found' | 'absent'>;
   readonly lessons: MakeLessons;
   readonly tokenizer: Tokenizer;
@@ -85,7 +82,7 @@ export interface GroundingSample {
 
 export class GroundingTask implements TrainingTask<GroundingSample> {
   readonly variables: ReadonlyMap<string, tf.Variable>;
-  readonly network: LlavaSam;
+  readonly network: GroundingModel;
   readonly sampleCount: number;
   readonly validate?: (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
   private readonly features: FeatureStore;
@@ -93,10 +90,10 @@ export class GroundingTask implements TrainingTask<GroundingSample> {
 
   /** @throws UserError where there is no set to train on, or one without images */
   constructor(private readonly options: GroundingTaskOptions) {
-    const { model, recipe } = options;
+    const { model, system } = options;
     this.network = model;
-    this.variables = variablesOf(model, recipe.trains);
-    this.step = recipe.step(model, this.variables);
+    this.variables = variablesOf(model, system.recipe.trains);
+    this.step = system.recipe.step(model, this.variables);
     this.sampleCount = imagesOf(options.data.sets);
     this.features = options.features ?? new FeatureStore();
     if (options.validate !== undefined) this.validate = options.validate;
@@ -104,14 +101,15 @@ export class GroundingTask implements TrainingTask<GroundingSample> {
 
   samples(random: Random, report: (message: string) => void): SampleStream<GroundingSample> {
     const { sets, weights, ...loading } = this.options.data;
-    const { clip, sam } = this.options.model.config;
+    const { system, model } = this.options;
+    const pictures = system.pictures(model.config);
+    const [all, forText] = [allEncoders(pictures), textEncoders(pictures)];
     const source = weights === null ? new WholeEpochs(sets, random) : new MixedSampler(sets, random, weights);
     const loader = new SampleLoader(source, {
       ...loading,
       lessons: this.options.lessons,
       emptyMasks: this.options.vocabulary.absent.length === 0,
-      clipSize: clip.imageSize,
-      samSize: sam.imageSize,
+      pictures,
       onBadSample: ({ set, message }) => {
         report(`A sample of ${set} is left out: ${message}`);
       },
@@ -121,7 +119,7 @@ export class GroundingTask implements TrainingTask<GroundingSample> {
       at: async (position) => {
         let found: FoundImage = NOTHING_FOUND;
         const loaded = await loader.load(position, async (image) => {
-          const wanted = image.kind === 'vqa' ? TEXT_ENCODERS : ALL_ENCODERS;
+          const wanted = image.kind === 'vqa' ? forText : all;
           found = await this.features.find(image.path, wanted);
           return missing(found, wanted);
         });
@@ -171,7 +169,7 @@ export class GroundingTask implements TrainingTask<GroundingSample> {
         const { resized, original } = images[i] as (typeof images)[number];
         return { ...masks, resized, original };
       });
-      const dropoutSeed = model.config.lora.dropout > 0 ? random.integer(2 ** 30) : null;
+      const dropoutSeed = random.integer(2 ** 30);
       const { recompute = true } = this.options;
       return await this.step({ rows, features, places, targets }, { dropoutSeed, recompute });
     } finally {
@@ -180,8 +178,8 @@ export class GroundingTask implements TrainingTask<GroundingSample> {
   }
 
   checkpointFiles(): Promise<PendingFile[]> {
-    const { model, tokenizerDir, meta } = this.options;
-    return modelDirectoryFiles(model, { config: modelConfigToJson(model.config), meta, tokenizerDir });
+    const { system, model, tokenizerDir, meta } = this.options;
+    return modelDirectoryFiles(model, { config: system.config.toJson(model.config), meta, tokenizerDir });
   }
 
   restore(dir: string): Promise<void> {

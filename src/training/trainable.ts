@@ -1,8 +1,8 @@
 /** The parts that train in each stage. */
 import type * as tf from '../engine/tf.js';
-import { type PartedLayer, partOf, variablesOf } from '../systems/parts.js';
+import { type PartedLayer, partOf, variablesOf } from '../checkpoints/parts.js';
 import { GROUNDING_TRAINS } from '../systems/shared/llava-sam-parts.js';
-import type { Part } from '../systems/system.js';
+import type { Part } from '../checkpoints/parts.js';
 
 const LANGUAGE_MODEL = ['embed_tokens', 'lora', 'language_model', 'lm_head'] as const;
 

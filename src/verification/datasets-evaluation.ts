@@ -7,10 +7,9 @@ import type { Tokenizer } from '../data/text/tokenizer.js';
 import { divide, formOfProtocol, OWN_FORMS } from '../evaluation/conversations.js';
 import { GsvaDialogue } from '../systems/gsva/dialogue.js';
 import type { BinaryMask } from '../types.js';
-import { GSVA_VARIANT } from '../variant.js';
+import { GSVA_VARIANT } from '../systems/shared/variant.js';
 import { compareMasks, ConversationMismatches, numbers, RECORDED_STYLES, recordedPath } from './datasets-recorded.js';
-import { Mismatches } from './mismatches.js';
-import type { VerifyItem } from './verify-item.js';
+import { Mismatches, type VerifyItem } from './verify-item.js';
 
 /** F_V2's side in the recording. */
 const IMAGE_SIZE = 1024;

@@ -12,8 +12,7 @@ import type { JsonPlace } from '../data/annotation-files.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
 import { IMAGE_END_TOKEN, IMAGE_PLACEHOLDER, IMAGE_START_TOKEN } from '../special-tokens.js';
 import type { BinaryMask } from '../types.js';
-import { Mismatches } from './mismatches.js';
-import type { VerifyItem } from './verify-item.js';
+import { Mismatches, type VerifyItem } from './verify-item.js';
 
 export const RECORDED_STYLES: readonly ConversationStyle[] = ['llava_v1', 'llava_llama_2'];
 

@@ -1,20 +1,16 @@
 /** expected_semseg.json: classes and masks of each image of the semantic-segmentation sets, after each set's rules. */
-import { openAde20k } from '../data/sem-seg/ade20k.js';
+import { openAde20k, openCocoStuff, openMapillary } from '../data/sem-seg/ade20k.js';
 import type { AnnotatedDataset } from '../data/sem-seg/annotated-dataset.js';
 import { annotationToRle } from '../data/masks/coco-mask-annotation.js';
 import { decodeMask } from '../data/masks/coco-mask.js';
-import { openCocoStuff } from '../data/sem-seg/coco-stuff.js';
 import { classMask, presentClasses } from '../data/sem-seg/label-map-classes.js';
 import type { LabelMapDataset } from '../data/sem-seg/label-map-dataset.js';
-import { openMapillary } from '../data/sem-seg/mapillary.js';
-import { openPacoLvis } from '../data/sem-seg/paco-lvis.js';
-import { openPascalPart } from '../data/sem-seg/pascal-part.js';
+import { openPacoLvis, openPascalPart } from '../data/sem-seg/pascal-part.js';
 import type { JsonPlace } from '../data/annotation-files.js';
 import { readIndexPng } from '../io/image/index-png.js';
 import type { BinaryMask } from '../types.js';
 import { compareMasks, recordedPath } from './datasets-recorded.js';
-import { Mismatches } from './mismatches.js';
-import type { VerifyItem } from './verify-item.js';
+import { Mismatches, type VerifyItem } from './verify-item.js';
 
 interface SegmentedImage {
   /** As the recording has it. */

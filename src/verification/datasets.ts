@@ -1,26 +1,24 @@
 /**
- * Verifies text and data against a recording of what the reference makes of the miniature datasets in data/: all
- * evaluation splits in both conversation styles (expected_val.json), semantic segmentation (expected_semseg.json),
- * LLaVA-Instruct (expected_vqa.json), and what pycocotools makes of random polygons (expected_polygons.json).
+ * Text and data against the reference's results on the miniature datasets in data/: evaluation splits, semantic
+ * segmentation, LLaVA-Instruct and pycocotools' polygons.
  */
 import { join } from 'node:path';
-
 import { JsonPlace, readJsonFile } from '../data/annotation-files.js';
+import { polygonToRle } from '../data/masks/coco-mask-polygon.js';
+import { mergeRles, rleArea, rleBox, rleFromString, rleToString } from '../data/masks/coco-mask.js';
 import { Tokenizer } from '../data/text/tokenizer.js';
-import { ADDED_TOKENS } from '../special-tokens.js';
-import { verifyConversations } from './datasets-conversations.js';
-import { verifyPolygons } from './datasets-polygons.js';
-import { verifySemSeg } from './datasets-sem-seg.js';
+import { LlavaInstruct } from '../data/vqa/llava-instruct.js';
+import { turnsOf } from '../data/vqa/vqa-sample.js';
+import { ADDED_TOKENS } from '../systems/shared/decision-tokens.js';
 import { verifyEvaluation } from './datasets-evaluation.js';
-import type { VerifyItem } from './verify-item.js';
+import { compareRles, ConversationMismatches, numbers, RECORDED_STYLES } from './datasets-recorded.js';
+import { verifySemSeg } from './datasets-sem-seg.js';
+import { Mismatches, type VerifyItem } from './verify-item.js';
 
 const NAME = 'the recorded datasets';
 const ADVICE = 'Use the recorded datasets folder, with data/ and all of its expected_*.json.';
 
-/**
- * @param tokenizerDir folder of the tokenizer that the recording was made with.
- * @throws UserError where a file or a part of it is missing.
- */
+/** @param tokenizerDir of the recording's tokenizer @throws UserError where a file or a part of it is missing */
 export async function verifyDatasets(dir: string, tokenizerDir: string): Promise<VerifyItem[]> {
   const tokenizer = Tokenizer.fromDirectory(tokenizerDir);
   tokenizer.addTokens(ADDED_TOKENS);
@@ -36,4 +34,48 @@ export async function verifyDatasets(dir: string, tokenizerDir: string): Promise
 function read(dir: string, file: string): JsonPlace {
   const path = join(dir, file);
   return new JsonPlace(readJsonFile(NAME, path, ADVICE), NAME, path);
+}
+
+const TITLE = 'llava_instruct_150k';
+
+/** @throws UserError where a style or a file is missing */
+function verifyConversations(expected: JsonPlace, dataDir: string, tokenizer: Tokenizer): VerifyItem[] {
+  const set = LlavaInstruct.open(dataDir);
+  return RECORDED_STYLES.flatMap((style) => {
+    const counts = new Mismatches(`${TITLE}, ${style}: number of conversations`);
+    const conversations = new ConversationMismatches(TITLE, style, tokenizer);
+    const entries = expected.key(style).list();
+    counts.compare('conversations', set.length, entries.length);
+    for (const [i, entry] of entries.entries()) {
+      if (i < set.length) conversations.compare(`conversation ${i}`, turnsOf(set.requestAt(i)), entry);
+    }
+    return [counts.item(), ...conversations.items()];
+  });
+}
+
+function verifyPolygons(expected: JsonPlace): VerifyItem[] {
+  const fills = new Mismatches('polygons: mask pixels');
+  const strings = new Mismatches('polygons: compressed encoding');
+  const unions = new Mismatches('polygons: union pixels');
+  const figures = new Mismatches('polygons: area and box of the union');
+  for (const [i, entry] of expected.list().entries()) {
+    const [height, width] = [entry.key('height').integer(), entry.key('width').integer()];
+    const rles = entry
+      .key('polygons')
+      .list()
+      .map((polygon) => polygonToRle(numbers(polygon), height, width));
+    const recorded = entry.key('rles').list();
+    fills.compare(`number of polygons of case ${i}`, rles.length, recorded.length);
+    for (const [j, counts] of recorded.entries()) {
+      const rle = rles[j];
+      if (rle === undefined) continue;
+      compareRles(fills, `case ${i}, polygon ${j}`, rle, rleFromString(counts.text(), height, width));
+      strings.compare(`case ${i}, polygon ${j}`, rleToString(rle), counts.text());
+    }
+    const union = mergeRles(rles);
+    compareRles(unions, `case ${i}`, union, rleFromString(entry.key('union').text(), height, width));
+    figures.compare(`area of case ${i}`, rleArea(union), entry.key('area').number());
+    figures.compare(`box of case ${i}`, rleBox(union).join(' '), numbers(entry.key('bbox')).join(' '));
+  }
+  return [fills, strings, unions, figures].map((mismatches) => mismatches.item());
 }

@@ -1,6 +1,5 @@
 /**
- * Compares image decoding and both image transforms with the recorded pictures of OpenCV and Pillow
- * (expected.json, X.clipSIZE.png, X.samSIZE.png).
+ * Image decoding and transforms against recorded pictures of OpenCV and Pillow (expected.json, X.{clip,sam}SIZE.png).
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
@@ -10,8 +9,7 @@ import { readImage } from '../io/image/image-file.js';
 import { readJson } from '../io/json/json-file.js';
 import { JsonReader } from '../io/json/json-reader.js';
 import type { RgbImage } from '../types.js';
-import { largestDifference, toleranceItem } from './largest-difference.js';
-import type { VerifyItem } from './verify-item.js';
+import { largestDifference, toleranceItem, type VerifyItem } from './verify-item.js';
 
 /** Pictures that are not kept with the sources; they are left out where they are absent. */
 const PHOTOGRAPHS: readonly string[] = ['dog.jpg', 'truck.jpg', 'groceries.jpg'];
@@ -21,16 +19,12 @@ const PNG_LEVELS = 1;
 const JPEG_LEVELS = 3;
 /** Mean difference in grey levels, of any picture. */
 const MEAN_LEVELS = 0.2;
-/** Of normalised values where decoding is exact: float32 rounding. */
+/** Tolerance of normalised values where decoding is exact: float32 rounding. */
 const NORMALISED = 1e-5;
 /** A grey level in normalised values: 1 / 255 / the smallest of CLIP's standard deviations. */
 const NORMALISED_LEVEL = 1 / 255 / 0.2613;
 
-/**
- * Checks every image that expected.json names; photographs that are absent are left out.
- * @param dir a folder with expected.json, images and the pictures made from them
- * @throws UserError when expected.json is missing or malformed
- */
+/** @param dir with expected.json, images and pictures @throws UserError when expected.json is missing or malformed */
 export async function verifyImages(dir: string): Promise<VerifyItem[]> {
   const path = join(dir, 'expected.json');
   const items: VerifyItem[] = [];

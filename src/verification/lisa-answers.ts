@@ -6,11 +6,9 @@ import type { JsonReader } from '../io/json/json-reader.js';
 import { MultimodalRows } from '../networks/multimodal-rows.js';
 import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import type { Geometry, Vocabulary } from '../systems/system.js';
-import { largestDifference, largestMagnitude, toleranceItem } from './largest-difference.js';
+import { Mismatches, largestDifference, largestMagnitude, toleranceItem, type VerifyItem } from './verify-item.js';
 import type { LisaCase } from './lisa-case.js';
 import { FORWARD_TOLERANCE } from './lisa-forward.js';
-import { Mismatches } from './mismatches.js';
-import type { VerifyItem } from './verify-item.js';
 
 export async function verifyAnswers(
   network: LlavaSam,

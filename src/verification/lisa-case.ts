@@ -3,7 +3,7 @@
  * sequence a question; `offset` holds the places where the sequences of the samples begin.
  */
 import { join } from 'node:path';
-import { type ModelConfig, parseModelConfig } from '../config.js';
+import { type ModelConfig, parseModelConfig } from '../systems/shared/model-config.js';
 import * as tf from '../engine/tf.js';
 import { UserError } from '../errors.js';
 import type { FileTensors } from '../io/file-tensor.js';
@@ -35,7 +35,7 @@ export class LisaCase {
   readonly tensors: Recording;
   /** case.json */
   readonly json: JsonReader;
-  /** Of each picture. */
+  /** Sizes of each picture. */
   readonly sizes: readonly Geometry[];
 
   /** @throws UserError naming the file and the key or tensor at fault */

@@ -1,7 +1,7 @@
 /**
  * Verifies a model of LISA in its published form (checkpoints-tiny-lisa: `lisa/`, `clip/`): every tensor of its shards,
  * what the chat program makes of pictures and questions, and masks of given answers where the recording of the whole
- * model, whose inputs they have, lies beside.
+ * model, whose inputs they have, lies next to it.
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
@@ -19,15 +19,21 @@ import { toFloat32 } from '../io/safetensors/safetensors.js';
 import { chatTurn, printedAnswer, savedFiles } from '../systems/lisa/chat.js';
 import { LlavaSam } from '../systems/shared/llava-sam.js';
 import type { PreparedImage } from '../types.js';
-import { largestDifference, largestMagnitude, relativeError, toleranceItem, Worst } from './largest-difference.js';
+import {
+  Mismatches,
+  Worst,
+  largestDifference,
+  largestMagnitude,
+  relativeError,
+  toleranceItem,
+  type VerifyItem,
+} from './verify-item.js';
 import { masksOfTokens, write } from './lisa-answers.js';
 import { LisaCase } from './lisa-case.js';
 import { FORWARD_TOLERANCE } from './lisa-forward.js';
-import { Mismatches } from './mismatches.js';
 import { pair, Recording } from './model-case.js';
-import type { VerifyItem } from './verify-item.js';
 
-/** Of sums in double precision. */
+/** Tolerance of sums in double precision. */
 const SUM_TOLERANCE = 1e-9;
 const DTYPES: Readonly<Record<string, string>> = { bfloat16: 'BF16', float16: 'F16', float32: 'F32' };
 /** Heads of SAM's mask decoder, which no published file says: 8 in the published models. */
@@ -55,7 +61,7 @@ export async function verifyLisaCheckpoints(dir: string): Promise<VerifyItem[]> 
   return [...items, ...best];
 }
 
-/** The recording of the whole model with these sizes, in a folder beside. */
+/** The recording of the whole model with these sizes, in a folder next to it. */
 function modelBeside(dir: string): LisaCase | null {
   const folder = dirname(resolve(dir));
   const { tensors } = openCheckpoint(join(dir, 'lisa'));
@@ -75,9 +81,8 @@ function modelBeside(dir: string): LisaCase | null {
       const published = tensors.get(key.replace('base_model.model.', ''));
       return published === undefined || published.shape.join() === shape.join();
     });
-    const [first] = whole.sizes;
-    if (fits && first !== undefined && masks.get('val.0.masks').shape.slice(1).join() === first.original.join())
-      return whole;
+    const picture = whole.sizes[0]?.original.join();
+    if (fits && masks.get('val.0.masks').shape.slice(1).join() === picture) return whole;
   }
   return null;
 }
@@ -107,7 +112,7 @@ function verifyTensors(folder: string, expected: JsonReader): VerifyItem[] {
   return [which.item(), sums.item('published tensors: sums', SUM_TOLERANCE, 'relative to the sum of magnitudes')];
 }
 
-/** @returns null where the decoder cannot have so many heads */
+/** @returns null where the decoder cannot have that number of heads */
 async function verifyNetwork(
   dir: string,
   root: JsonReader,
@@ -181,11 +186,11 @@ function recordedImage(tensors: Recording, name: string, place: JsonReader, side
   const clip = tensors.get(`${name}.image_clip`);
   const [channels = 0, , cropped = 0] = clip.shape;
   const pixels = cropped * cropped;
-  const clipInput = Float32Array.from({ length: channels * pixels }, (_, i) => {
+  const crop = Float32Array.from({ length: channels * pixels }, (_, i) => {
     return clip.data[(i % channels) * pixels + Math.floor(i / channels)] as number;
   });
   return {
-    inputs: { clip: clipInput, sam },
+    inputs: { clip: crop, sam },
     resized: pair(place.key('resized')),
     original: pair(place.key('size')),
   };

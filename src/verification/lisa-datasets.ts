@@ -12,8 +12,7 @@ import { LisaDialogue } from '../systems/lisa/dialogue.js';
 import type { BinaryMask } from '../types.js';
 import { compareRles, numbers, RECORDED_STYLES, recordedPath, recordedTurns } from './datasets-recorded.js';
 import { FIRST, LAST, recordedFacts, Scripted } from './lisa-facts.js';
-import { Mismatches } from './mismatches.js';
-import type { VerifyItem } from './verify-item.js';
+import { Mismatches, type VerifyItem } from './verify-item.js';
 
 /** In the other one texts alone are recorded; the rest is the same. */
 const MASKED_STYLE: ConversationStyle = 'llava_v1';

@@ -2,12 +2,10 @@
 import * as tf from '../engine/tf.js';
 import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import type { FeatureTensors, Geometry } from '../systems/system.js';
-import { largestDifference, largestMagnitude, toleranceItem } from './largest-difference.js';
+import { Mismatches, largestDifference, largestMagnitude, toleranceItem, type VerifyItem } from './verify-item.js';
 import type { LisaBatch, LisaCase } from './lisa-case.js';
-import { Mismatches } from './mismatches.js';
-import type { VerifyItem } from './verify-item.js';
 
-/** Of every recorded tensor, relative to its largest value. */
+/** Tolerance of every recorded tensor, relative to its largest value. */
 export const FORWARD_TOLERANCE = 5e-5;
 
 /** Features of the encoders of every picture, and of the sequences of a batch. */

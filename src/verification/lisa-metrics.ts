@@ -5,15 +5,13 @@
  */
 import { join } from 'node:path';
 import { JsonPlace, readJsonFile } from '../data/annotation-files.js';
-import { lisaFigures } from '../evaluation/metrics/lisa-figures.js';
-import { type MaskOverlap, maskOverlap } from '../evaluation/metrics/mask-overlap.js';
+import { lisaFigures, type MaskOverlap, maskOverlap } from '../evaluation/metrics/mask-overlap.js';
 import { UserError } from '../errors.js';
 import { binaryMask } from '../inference/segment-result.js';
 import { readSafetensors, type StoredTensor } from '../io/safetensors/safetensors.js';
 import type { BinaryMask } from '../types.js';
 import { numbers } from './datasets-recorded.js';
-import { Mismatches } from './mismatches.js';
-import type { VerifyItem } from './verify-item.js';
+import { Mismatches, type VerifyItem } from './verify-item.js';
 
 const NAME = "LISA's recorded metrics";
 const ADVICE = 'Use the recorded folder lisa-metrics.';

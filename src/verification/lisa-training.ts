@@ -4,24 +4,29 @@ import { nameInModel, toStored } from '../checkpoints/weights.js';
 import * as tf from '../engine/tf.js';
 import type { JsonReader } from '../io/json/json-reader.js';
 import type { Gradients } from '../nn/loss-parts.js';
-import { variablesOf } from '../systems/parts.js';
+import { variablesOf } from '../checkpoints/parts.js';
 import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { system } from '../systems/lisa/system.js';
 import type { FeatureTensors, TrainingBatch } from '../systems/system.js';
 import { GradientAccumulator } from '../training/loop/gradient-accumulator.js';
 import { Schedule } from '../training/loop/schedule.js';
 import { AdamW } from '../training/optimizer/optimizer.js';
-import { largestDifference, largestMagnitude, relativeError, Worst } from './largest-difference.js';
+import {
+  Mismatches,
+  Worst,
+  largestDifference,
+  largestMagnitude,
+  relativeError,
+  type VerifyItem,
+} from './verify-item.js';
 import type { LisaBatch, LisaCase } from './lisa-case.js';
 import { featuresOf } from './lisa-forward.js';
-import { Mismatches } from './mismatches.js';
 import { pair, Recording } from './model-case.js';
-import type { VerifyItem } from './verify-item.js';
 
 const LOSS_TOLERANCE = 1e-5;
 const NORM_TOLERANCE = 1e-4;
 const GRADIENT_TOLERANCE = 1e-4;
-/** Of the last attention's scores, which add up what cancels. */
+/** Tolerance of the last attention's scores, which add up what cancels. */
 const SCORES = /\.final_attn_token_to_image\.[qk]_proj\./;
 const SCORE_TOLERANCE = 1e-3;
 /** Adding a number to every score of a softmax changes nothing: such gradients are rounding alone. */

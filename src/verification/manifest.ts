@@ -1,7 +1,4 @@
-/**
- * Manifest of a recording: SHA256SUMS inside its folder, in the format of `sha256sum` (one "digest  path" per line), so
- * that `sha256sum -c SHA256SUMS` checks it too. A folder without one is unsigned: it is compared all the same.
- */
+/** Manifest of a recording: SHA256SUMS as `sha256sum` writes it. A folder without one is compared all the same. */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, sep } from 'node:path';
@@ -21,12 +18,7 @@ export function listedFiles(dir: string): ReadonlySet<string> {
   return new Set(isSigned(dir) ? readManifest(join(dir, MANIFEST)).keys() : []);
 }
 
-/**
- * Compares every file that the manifest lists with its digest.
- * @returns one item whose error is the number of altered and missing files; files that the manifest does not list are
- *   named in its detail
- * @throws UserError when the manifest is malformed or a file cannot be read
- */
+/** One item: the number of altered and missing files; unlisted ones are named. @throws UserError for a bad manifest */
 export function verifyManifest(dir: string): VerifyItem[] {
   const item = 'files unaltered';
   if (!isSigned(dir)) {

@@ -1,7 +1,6 @@
 /**
- * Verifies the evaluation metrics against a recording: case.json holds the token ids answered for each image and the
- * expected figures (`grefcoco`, `res`, `refzom`: computed by the reference itself; `strict`, `refzom_paper`, `rec`: by
- * the definitions stated in the file), predictions.safetensors the masks (N.gt, N.logits of image N).
+ * Metrics against a recording: case.json has the answered ids and expected figures (`grefcoco`, `res`, `refzom` of the
+ * reference, others by the file's definitions), predictions.safetensors the masks (N.gt, N.logits of image N).
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,8 +16,7 @@ import { readSafetensors } from '../io/safetensors/safetensors.js';
 import type { StoredTensor } from '../io/safetensors/safetensors.js';
 import { RECORDED_WORDS } from '../systems/recorded-words.js';
 import type { BinaryMask } from '../types.js';
-import { toleranceItem } from './largest-difference.js';
-import type { VerifyItem } from './verify-item.js';
+import { toleranceItem, type VerifyItem } from './verify-item.js';
 
 const TOLERANCE = 1e-6;
 
@@ -44,10 +42,7 @@ interface RecordedCase {
   readonly expected: ReadonlyMap<string, ReadonlyMap<string, number>>;
 }
 
-/**
- * Compares every figure of the recording in `dir`.
- * @throws UserError when a file is missing, malformed, or does not fit the other.
- */
+/** @throws UserError when a file is missing, malformed, or does not fit the other */
 export function verifyMetrics(dir: string): Promise<VerifyItem[]> {
   // Nothing here waits, but all verifications share one signature; a thrown error becomes a rejection.
   return Promise.resolve().then(() => {

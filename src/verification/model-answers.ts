@@ -1,15 +1,13 @@
-/** What the model answers, against the recording: teacher-forced evaluation and greedy decoding. */
+/** The model's answers against the recording: teacher-forced evaluation and greedy decoding. */
 import { generate } from '../inference/generate.js';
 import { type ForcedAnswer, type ForcedItem, teacherForce } from '../inference/teacher-forcing.js';
 import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { type EncodedImage, encodeImages } from '../features/image-features.js';
 import { IMAGE_TOKEN_ID } from '../special-tokens.js';
-import { largestDifference, toleranceItem } from './largest-difference.js';
-import { Mismatches } from './mismatches.js';
+import { largestDifference, Mismatches, toleranceItem, type VerifyItem } from './verify-item.js';
 import type { ModelCase } from './model-case.js';
-import type { VerifyItem } from './verify-item.js';
 
-/** Of mask logits at the image's size, absolute. */
+/** Absolute tolerance of mask logits at the image's size. */
 const MASK_TOLERANCE = 1e-3;
 
 export async function verifyAnswers(gsva: LlavaSam, recorded: ModelCase): Promise<VerifyItem[]> {

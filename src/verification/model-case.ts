@@ -1,6 +1,7 @@
 /** The recording of a whole model (gsva-tiny), read strictly: weights, inputs, and what the reference made of them. */
 import { join } from 'node:path';
-import { type ModelConfig, readModelSizes } from '../config.js';
+import type { ModelConfig } from '../systems/shared/model-config.js';
+import { configOf } from '../systems/shared/published/projector.js';
 import type { TokenizedConversation } from '../data/text/conversation.js';
 import * as tf from '../engine/tf.js';
 import { UserError } from '../errors.js';
@@ -8,7 +9,7 @@ import type { FileTensors } from '../io/file-tensor.js';
 import { readJson } from '../io/json/json-file.js';
 import { JsonReader } from '../io/json/json-reader.js';
 import { openSafetensors, readSafetensors, type StoredTensor, toFloat32 } from '../io/safetensors/safetensors.js';
-import { withProjectorOf, withWeights } from '../checkpoints/checkpoint-directory.js';
+import { withWeights } from '../checkpoints/checkpoint-directory.js';
 import { LlavaSam } from '../systems/shared/llava-sam.js';
 import { system } from '../systems/gsva/system.js';
 import type { Vocabulary } from '../systems/system.js';
@@ -51,7 +52,7 @@ export class Recording {
   get(name: string): RecordedTensor {
     const tensor = this.tensors.get(name);
     if (tensor === undefined)
-      throw new UserError(`Verifying with ${this.path}: it has no tensor "${name}". Copy the recording anew.`);
+      throw new UserError(`Verifying with ${this.path}: it has no tensor "${name}". Copy the recording again.`);
     return { shape: tensor.shape, data: toFloat32(tensor, name) };
   }
 }
@@ -72,9 +73,9 @@ export class ModelCase {
   /** @throws UserError naming the file and the key or tensor at fault */
   constructor(readonly dir: string) {
     const configPath = join(dir, 'config.json');
-    const read = readModelSizes(readJson(configPath, "the recorded model's sizes"), configPath);
+    const json = readJson(configPath, "the recorded model's sizes");
     const weightsPath = join(dir, 'model.safetensors');
-    this.config = withProjectorOf(read, openSafetensors(weightsPath).tensors, weightsPath);
+    this.config = configOf({ json, configPath, tensors: openSafetensors(weightsPath).tensors, weightsPath });
     this.vocabulary = system.vocabulary(this.config, {});
     this.tensors = new Recording(join(dir, 'case.safetensors'));
     const jsonPath = join(dir, 'case.json');
@@ -124,10 +125,10 @@ export class ModelCase {
       const size = data.length / this.sizes.length;
       return this.sizes.map((_, row) => data.subarray(row * size, (row + 1) * size));
     };
-    const [clipInputs, samInputs] = [await rowsOf('images_clip'), await rowsOf('images')];
+    const [clip, sam] = [await rowsOf('images_clip'), await rowsOf('images')];
     return this.sizes.map((size, row) => ({
       ...size,
-      inputs: { clip: clipInputs[row] as Float32Array, sam: samInputs[row] as Float32Array },
+      inputs: { clip: clip[row] as Float32Array, sam: sam[row] as Float32Array },
     }));
   }
 
@@ -148,7 +149,7 @@ export class ModelCase {
       if (!tf.util.arraysEqual([...shape], [answers.length, height, width])) {
         throw new UserError(
           `Verifying with ${this.tensors.path}: "gt_masks.${row}" has shape [${shape.join(', ')}], ` +
-            `expected [${answers.length}, ${height}, ${width}]. Copy the recording anew.`,
+            `expected [${answers.length}, ${height}, ${width}]. Copy the recording again.`,
         );
       }
       const masks = answers.flatMap((id, i) => {

@@ -2,15 +2,14 @@
 import * as tf from '../engine/tf.js';
 import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { MultimodalRows } from '../networks/multimodal-rows.js';
-import { largestDifference, toleranceItem } from './largest-difference.js';
+import { largestDifference, toleranceItem, type VerifyItem } from './verify-item.js';
 import type { ModelCase } from './model-case.js';
-import type { VerifyItem } from './verify-item.js';
 
-/** Of every tensor but logits and masks, absolute. */
+/** Absolute tolerance of every tensor but logits and masks. */
 const TOLERANCE = 1e-4;
 const LOGIT_TOLERANCE = 2e-4;
 
-/** What is compared with the recording's `out.<name>`. */
+/** Tensors that are compared with the recording's `out.<name>`. */
 interface Compared {
   readonly name: string;
   readonly what: string;

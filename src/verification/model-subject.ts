@@ -3,17 +3,15 @@
  * way must be the recorded number rounded, bit for bit; it is then replaced by that number, so that everything after is
  * held to the usual tolerances.
  */
-import { type ModelConfig, modelConfigToJson } from '../config.js';
+import { type ModelConfig, modelConfigToJson } from '../systems/shared/model-config.js';
 import type { FileTensor, FileTensors } from '../io/file-tensor.js';
 import { bfloat16ToFloat32, float32ToBfloat16, float32ToHalf, halfToFloat32 } from '../half-float.js';
 import { toFloat32 } from '../io/safetensors/safetensors.js';
 import { mergeLora } from '../checkpoints/merge-lora.js';
 import { nameInModel } from '../checkpoints/weights.js';
-import { largestDifference, toleranceItem } from './largest-difference.js';
-import { Mismatches } from './mismatches.js';
-import type { VerifyItem } from './verify-item.js';
+import { largestDifference, Mismatches, toleranceItem, type VerifyItem } from './verify-item.js';
 
-/** What is to be verified instead of the recording's own weights. */
+/** Model to be verified instead of the recording's own weights. */
 export interface ModelSubject {
   readonly config: ModelConfig;
   readonly tensors: FileTensors;
@@ -25,12 +23,12 @@ export interface CheckedSubject extends ModelSubject {
   readonly items: readonly VerifyItem[];
 }
 
-/** Of float32 weights, absolute: adding a delta, or folding LoRA in, rounds. */
+/** Absolute tolerance of float32 weights: adding a delta, or folding LoRA in, rounds. */
 const WEIGHT_TOLERANCE = 1e-6;
 type Rounding = (values: Float32Array) => Float32Array;
 const toF16: Rounding = (values) => halfToFloat32(float32ToHalf(values));
 const toBf16: Rounding = (values) => bfloat16ToFloat32(float32ToBfloat16(values));
-/** What one file after another may have made of a number: it is rounded once, or twice. */
+/** Rounding of a number that went through several files: once, or twice. */
 const ROUNDINGS: readonly Rounding[] = [
   toF16,
   toBf16,

@@ -8,13 +8,19 @@ import { GradientAccumulator } from '../training/loop/gradient-accumulator.js';
 import { AdamW } from '../training/optimizer/optimizer.js';
 import { Schedule } from '../training/loop/schedule.js';
 import { MultimodalRows } from '../networks/multimodal-rows.js';
-import { variablesOf } from '../systems/parts.js';
+import { variablesOf } from '../checkpoints/parts.js';
 import { GROUNDING_RECIPE } from '../systems/shared/llava-sam-step.js';
 import type { TrainingBatch, TrainingStep } from '../systems/system.js';
-import { largestDifference, largestMagnitude, relativeError, toleranceItem, Worst } from './largest-difference.js';
-import { Mismatches } from './mismatches.js';
+import {
+  Mismatches,
+  Worst,
+  largestDifference,
+  largestMagnitude,
+  relativeError,
+  toleranceItem,
+  type VerifyItem,
+} from './verify-item.js';
 import { type ModelCase, Recording } from './model-case.js';
-import type { VerifyItem } from './verify-item.js';
 
 const LOSS_TOLERANCE = 1e-4;
 /** Relative to the largest entry of the same gradient. */

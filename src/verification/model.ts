@@ -1,7 +1,6 @@
 /**
- * Verifies the whole model against a recording of the reference on small random weights: every output of the forward
- * pass, the losses, every gradient, five updates of the optimiser, teacher-forced evaluation and greedy decoding. On
- * whichever engine is in use.
+ * The model against the reference on small random weights: forward outputs, losses, gradients, five optimiser updates,
+ * teacher forcing and greedy decoding, on the engine in use.
  */
 import { join } from 'node:path';
 import { verifyAnswers } from './model-answers.js';
@@ -14,9 +13,7 @@ import { verifyTraining } from './model-training.js';
 import type { VerifyItem } from './verify-item.js';
 
 /**
- * @param dir folder with config.json, model, case, grads and after_5_updates.safetensors, case.json
- * @param subject a model from other files, which is to be the recorded one; null for the recording's own weights
- * @throws UserError where a file or a part of it is missing or malformed
+ * @param subject from other files; null for the recording's weights @throws UserError for missing or malformed files
  */
 export async function verifyModel(dir: string, subject: ModelSubject | null = null): Promise<VerifyItem[]> {
   const recorded = new ModelCase(dir);

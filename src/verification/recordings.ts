@@ -20,11 +20,7 @@ export interface FoundRecordings {
   readonly leftOut: readonly string[];
 }
 
-/**
- * The recordings at `folder`: itself, or those in the folders directly below it.
- * @throws UserError when there is no such folder, when a recording lacks a file, or when there is no recording that can
- *   be verified
- */
+/** Recordings at `folder`, or directly below it. @throws UserError where there are none, or one lacks a file */
 export function findRecordings(folder: string): FoundRecordings {
   if (!existsSync(folder)) throw new UserError(`${folder}: no such folder`);
   if (!statSync(folder).isDirectory()) {

@@ -1,4 +1,5 @@
 /** Table of the recordings that `gsva verify` can replay: a line per system and kind. */
+import { RECORDED_WORDS } from '../systems/recorded-words.js';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ModelSource } from '../inference/model-source.js';
@@ -34,7 +35,7 @@ export const SUBJECTS: readonly Subject[] = [
     kind: 'model',
     telling: 'case.safetensors',
     json: 'config.json',
-    mark: ['tokens', 'rej'],
+    mark: ['tokens', RECORDED_WORDS.absent],
     required: MODEL,
     isModel: true,
     verify: async (folder, source) => (await import('./model.js')).verifyModel(folder, await subjectOf(source)),
@@ -44,7 +45,7 @@ export const SUBJECTS: readonly Subject[] = [
     kind: 'metrics',
     telling: 'predictions.safetensors',
     json: 'case.json',
-    mark: ['rej'],
+    mark: [RECORDED_WORDS.absent],
     verify: async (folder) => (await import('./metrics.js')).verifyMetrics(folder),
   },
   {

@@ -1,22 +1,15 @@
-/**
- * Verifies the tokenizer against a recording: cases.json has texts with the ids that LLaMA's slow tokenizer gives them
- * after [SEG], [REJ], <im_start> and <im_end> were added, with and without the leading <s>.
- */
+/** The tokenizer against cases.json: texts with the ids of LLaMA's slow tokenizer after GSVA's tokens were added. */
 import { join } from 'node:path';
 
 import { JsonPlace, readJsonFile } from '../data/annotation-files.js';
 import { Tokenizer } from '../data/text/tokenizer.js';
-import { ADDED_TOKENS } from '../special-tokens.js';
-import { Mismatches } from './mismatches.js';
-import type { VerifyItem } from './verify-item.js';
+import { ADDED_TOKENS } from '../systems/shared/decision-tokens.js';
+import { Mismatches, type VerifyItem } from './verify-item.js';
 
 const NAME = 'the recorded tokenizer cases';
 const ADVICE = 'Use the recorded tokenizer folder (tokenizer.model and cases.json).';
 
-/**
- * Compares every case of the recording in `dir`.
- * @throws UserError where a file is missing or malformed.
- */
+/** @throws UserError where a file is missing or malformed */
 export function verifyTokenizer(dir: string): Promise<VerifyItem[]> {
   // Nothing here waits, but all verifications share one signature; a thrown error becomes a rejection.
   return Promise.resolve().then(() => {

@@ -1,11 +1,10 @@
 /**
- * The paper's ablations: makes the embedded benchmark's data, trains every row from the same start with the same budget,
- * measures it on val and writes the tables.
+ * The paper's ablations: makes the benchmark's data, trains every row from one start and budget, writes tables on val.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { GRefCoco } from '../data/refer/grefcoco.js';
+import { GRefCoco } from '../data/refer/refcoco.js';
 import type { ExpressionForm } from '../systems/gsva/question-forms.js';
 import { describeEngine, type EngineInfo, type EngineOptions } from '../engine/engine.js';
 import {
@@ -134,14 +133,14 @@ async function makeSmallSam(dir: string, watch: Watch, engine: EngineInfo): Prom
   if (existsSync(join(dir, 'last'))) return;
   const source = packagePath('configs', 'ablations', `${SMALL_SAM.start}.json5`);
   watch.onNote?.(`${SMALL_SAM.start}: a smaller F_V2 learns from the larger one`);
-  const experiment = buildExperiment(packageConfig(source, []), source);
+  const experiment = await buildExperiment(packageConfig(source, []), source);
   try {
     rmSync(`${dir}.part`, { recursive: true, force: true }); // of a start that was interrupted
     await trainExperiment(experiment, engine, { ...watch, out: `${dir}.part` });
     watch.signal?.throwIfAborted();
     renameSync(`${dir}.part`, dir);
   } finally {
-    experiment.gsva.dispose();
+    experiment.network.dispose();
   }
 }
 
@@ -165,7 +164,7 @@ async function trainRun(
   watch: Watch,
   engine: EngineInfo,
 ): Promise<RunResult> {
-  const experiment = buildExperiment(config, run.config);
+  const experiment = await buildExperiment(config, run.config);
   try {
     rmSync(dir, { recursive: true, force: true }); // of a start that was interrupted
     const features = shared.featuresFor(config);
@@ -181,12 +180,12 @@ async function trainRun(
     watch.onNote?.(`trained in ${duration(trainSeconds)}, evaluated in ${duration(evaluateSeconds)}`);
     return { ...run, key, updates, figures, trainSeconds, evaluateSeconds, engine: describeEngine(engine), date };
   } finally {
-    experiment.gsva.dispose();
+    experiment.network.dispose();
   }
 }
 
 async function evaluateRun(
-  { system, gsva, tokenizer, config }: Experiment,
+  { system, network, tokenizer, config }: Experiment,
   questions: readonly ExpressionForm[],
   features: FeatureStore,
   watch: Watch,
@@ -195,7 +194,7 @@ async function evaluateRun(
   const dataset = GRefCoco.open(config.data.dir, 'val');
   const figures: [ExpressionForm, { reference: AblationFigures; strict: AblationFigures }][] = [];
   for (const question of questions) {
-    const predictor = new Predictor(system, gsva, tokenizer, config.conversation, { variant: config.variant });
+    const predictor = new Predictor(system, network, tokenizer, config.conversation, { variant: config.variant });
     const protocols = ['reference', 'strict'] as const;
     const responder = storedResponder(predictor, features);
     const { results } = await measure(

@@ -1,7 +1,4 @@
-/**
- * The runs of an ablation: every configuration with every seed, each finished one a file of its own, so that a second
- * start continues where the first was stopped. How a run is trained is the caller's business.
- */
+/** Runs of an ablation: every configuration and seed, each finished run a file, so that a second start continues. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
@@ -13,7 +10,6 @@ import { readJson, writeJson } from '../io/json/json-file.js';
 import { integer, number, object, readAs, record, text, without } from '../schema.js';
 import { ABLATION_PLANS } from '../evaluation/ablation-rows.js';
 
-/** A model that is to be trained. */
 export interface AblationRun {
   readonly config: string;
   readonly seed: number;
@@ -42,10 +38,8 @@ export function plannedRuns(configs: readonly string[], seeds: number, shard: Sh
 }
 
 /**
- * Makes the runs that are not finished.
- * @param keyOf the present `RunResult.key` of a run
- * @param train trains and evaluates one
- * @throws UserError where a finished run was made with other settings, or there are some and `resume` is not set
+ * @param keyOf present `RunResult.key` of a run @param train trains and evaluates one @throws UserError where a
+ * finished run has other settings, or exists and `resume` is not set
  */
 export async function doRuns(
   dir: string,

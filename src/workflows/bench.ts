@@ -12,6 +12,7 @@ import { describeEngine, type EngineInfo, type EngineOptions } from '../engine/e
 import { packagePath } from '../program.js';
 import { Random } from '../random.js';
 import { runCommand } from '../setup/run-command.js';
+import { systemNamed } from '../systems/index.js';
 import { LlavaSam } from '../systems/shared/llava-sam.js';
 import { type FrozenWeights, holdFrozenWeights } from '../training/config/frozen-weights.js';
 import { startNoted } from './engine.js';
@@ -38,7 +39,6 @@ export interface BenchResult {
   readonly peakRss: number;
   readonly baseline: Baseline | null;
   readonly products: readonly MatMulRow[];
-  /** With a sentence. */
   readonly loading: { readonly result: LoadingResult; readonly text: string } | null;
   readonly epochs: readonly { readonly result: EpochResult; readonly text: string }[];
 }
@@ -110,11 +110,12 @@ async function withBench<T>(
   frozenWeights: FrozenWeights,
   use: (bench: BenchParts) => Promise<T>,
 ): Promise<T> {
+  const system = await systemNamed(config.model.system, config.description);
   const gsva = new LlavaSam(config.model);
   holdFrozenWeights(gsva, 'gsva', frozenWeights);
   gsva.build();
   gsva.randomize(new Random(config.workload.seed));
-  const bench = new BenchParts(config, gsva);
+  const bench = new BenchParts(config, system, gsva);
   try {
     return await use(bench);
   } finally {

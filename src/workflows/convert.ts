@@ -20,8 +20,8 @@ import { type TensorOutput, type WeightDtype, byteCount, converted, named } from
 import { writeShardedTorch, writeTorchCheckpoint } from '../io/torch/torch-writer.js';
 import { TOKENIZER_FILES, writeModelDescription } from '../checkpoints/checkpoint-directory.js';
 import { addDelta, refuseOtherSizes } from '../systems/shared/published/llava-delta.js';
-import { modelCard } from '../checkpoints/model-card.js';
-import type { ModelConfig } from '../config.js';
+import { modelCard } from '../systems/shared/model-card.js';
+import type { ModelConfig } from '../systems/shared/model-config.js';
 import { lisaJsonFiles, lisaTensors } from '../systems/shared/published/lisa-files.js';
 import { mergeLora } from '../checkpoints/merge-lora.js';
 import {

@@ -67,10 +67,10 @@ export async function demo(options: DemoOptions): Promise<DemoResult> {
     ['training.seed', seed],
     ['training.schedule.maxMinutes', minutes],
   ]);
-  const experiment = buildExperiment(config, source);
+  const experiment = await buildExperiment(config, source);
   try {
-    const { system, gsva, tokenizer } = experiment;
-    const predictor = new Predictor(system, gsva, tokenizer, config.conversation, { variant: config.variant });
+    const { system, network, tokenizer } = experiment;
+    const predictor = new Predictor(system, network, tokenizer, config.conversation, { variant: config.variant });
     const val = await openEvaluatedSet('grefcoco', data, 'val', { honourIgnore: false });
     const forced = { protocols: ['strict', 'reference'], batch: BATCH } as const;
 
@@ -133,13 +133,13 @@ export async function demo(options: DemoOptions): Promise<DemoResult> {
       model: join(out, 'last'),
     };
   } finally {
-    experiment.gsva.dispose();
+    experiment.network.dispose();
   }
 }
 
-function parameterCount({ gsva }: Experiment): string {
+function parameterCount({ network }: Experiment): string {
   let count = 0;
-  for (const { variable } of gsva.namedParameters().values()) {
+  for (const { variable } of network.namedParameters().values()) {
     count += variable.shape.reduce<number>((product, size) => product * (size ?? 1), 1);
   }
   return `${(count / 1e6).toFixed(1)} million parameters`;

@@ -8,14 +8,14 @@ import { type RankMemory, rankMemory } from '../benchmark/rank-memory.js';
 import { CATALOGUE } from '../data/catalogue/catalogue.js';
 import { splitsOf } from '../data/dataset-registry.js';
 import { imagesOf } from '../data/sampling/sample-source.js';
-import { Tokenizer } from '../data/text/tokenizer.js';
 import { describeEngine, type EngineOptions } from '../engine/engine.js';
 import { UserError } from '../errors.js';
 import { writeConversationPanel } from '../evaluation/report/conversation-panel.js';
 import { writeDirectoryAtomic } from '../io/atomic/atomic-file.js';
 import { readImage } from '../io/image/image-file.js';
 import { machineMemory } from '../machine.js';
-import { addedTokens } from '../special-tokens.js';
+import { systemNamed } from '../systems/index.js';
+import { startVocabulary } from '../training/config/start-vocabulary.js';
 import { buildExperiment, checkStart } from '../training/config/build-experiment.js';
 import { type ExperimentConfig, readExperimentConfig, sourceName } from '../training/config/experiment-config.js';
 import { openTrainingData } from '../training/config/experiment-data.js';
@@ -67,7 +67,7 @@ export async function dryRun(options: DryRunOptions): Promise<DryRun> {
   const images = countImages(config, data);
   onNote?.('planning memory ...');
   const plan = await planMemory(planSourceOf(config));
-  const batch = await found(() => firstBatch(config, data));
+  const batch = await found(() => firstBatch(config, source, data));
   const pictures = out === undefined || !('value' in batch) ? [] : await draw(batch.value, join(out, 'dry-run'));
   const speed = await found(() => measured(config, hasStart, data, plan, options));
   const length = runLength(config.training, images.count, ranks);
@@ -102,12 +102,16 @@ function countImages({ data }: ExperimentConfig, opened: Found<GroundingData | n
   return { count: isKnown ? counts.reduce((sum, count) => sum + count, 0) : null, missing: opened.missing };
 }
 
-async function firstBatch(config: ExperimentConfig, data: Found<GroundingData | null>): Promise<ExampleSample[]> {
+async function firstBatch(
+  config: ExperimentConfig,
+  source: string,
+  data: Found<GroundingData | null>,
+): Promise<ExampleSample[]> {
   if ('missing' in data) throw new UserError('the data is absent');
   if (data.value === null) throw new UserError(`The stage ${config.stage} draws its scenes itself.`);
-  const tokenizer = Tokenizer.fromDirectory(config.tokenizer);
-  tokenizer.addTokens(addedTokens(config.variant.segTokens));
-  return exampleBatch(config, tokenizer, data.value);
+  const system = await systemNamed(config.model.system, source);
+  const { tokenizer } = startVocabulary(system, config);
+  return exampleBatch(system, config, tokenizer, data.value);
 }
 
 /** One picture per sample, as `gsva data show` draws them. */
@@ -136,10 +140,10 @@ async function measured(
   const lack = planned === undefined ? null : lacking(planned.engine, planned.training, machineMemory());
   if (lack !== null) throw new UserError(`the training does not fit on ${engine.name} here: ${lack}`);
   options.onNote?.('timing micro-batches ...');
-  const experiment = buildExperiment(config, sourceName(options.config));
+  const experiment = await buildExperiment(config, sourceName(options.config));
   try {
     return await measureSpeed(experiment, data.value, describeEngine(engine), options.signal);
   } finally {
-    experiment.gsva.dispose();
+    experiment.network.dispose();
   }
 }

@@ -101,7 +101,6 @@ export interface EvaluateResult {
   readonly engine: EngineInfo;
 }
 
-/** The images of a shard, measured. */
 interface EvaluatedShard {
   readonly header: RecordHeader | null;
   readonly opened: EvaluatedDataset;
@@ -215,8 +214,7 @@ async function withReport(
 }
 
 /**
- * Each rank measures a shard and keeps its results in a file of its own; rank 0 joins them, image after image as one
- * process has them, so that every figure is the same.
+ * Each rank measures a shard into a file of its own; rank 0 joins them in image order, so figures equal one process's.
  */
 async function byRanks(
   options: OnFile & { readonly records: string },

@@ -1,7 +1,6 @@
 /** Features of the frozen encoders, kept on disk from run to run. */
 import type { Responder } from '../evaluation/responder.js';
-import { encoderDigests } from '../features/encoder-digest.js';
-import { FeatureFiles } from '../features/feature-files.js';
+import { encoderDigests, FeatureFiles } from '../features/feature-files.js';
 import { FeatureStore, MOST_FEATURE_BYTES } from '../features/feature-store.js';
 import type { EncodedImage, EncodingModel } from '../features/image-features.js';
 import type { Predictor } from '../inference/predictor.js';
@@ -14,10 +13,7 @@ export interface OpenFeatures {
   readonly report: () => Promise<void>;
 }
 
-/**
- * @param mostBytes of features that stay in memory; 0 where every image is used once
- * @throws UserError where the folder cannot be used
- */
+/** @param mostBytes of features in memory; 0 where images are used once @throws UserError for an unusable folder */
 export async function openFeatures(
   { dir, gigabytes = 100, dtype = 'f32' }: FeatureCacheOptions,
   model: EncodingModel,

@@ -47,7 +47,6 @@ interface Item extends SummaryItem {
   readonly tensor: FileTensor;
 }
 
-/** Results of reading a tensor. */
 interface Content {
   /** Null for a type that is listed alone. */
   readonly statistics: TensorStatistics | null;
@@ -58,7 +57,6 @@ interface Content {
 /** Tensors of one type whose bytes are the same. */
 export interface Duplicates {
   readonly names: readonly string[];
-  /** Size of each. */
   readonly bytes: number;
   /** The value of all their numbers, where it is one: then they are equal by chance, as biases that are all 0. */
   readonly constant: number | null;

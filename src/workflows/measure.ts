@@ -16,7 +16,6 @@ export interface MeasureOptions extends EvaluationOptions {
   readonly dataset?: string;
   /** Answers in place of the predictor. */
   readonly responder?: Responder<EncodedImage>;
-  /** Label of the progress. */
   readonly label?: string;
 }
 

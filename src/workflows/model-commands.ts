@@ -2,10 +2,10 @@
 import { basename, join } from 'node:path';
 import type { PlannedPrecision } from '../benchmark/inference-plan.js';
 import type { PublishedColumn } from '../evaluation/report/published-figures.js';
-import type { PackagedModel, Piece, ReleasedModel } from '../checkpoints/catalogue/entry.js';
-import { type FoundModel, llavaPlace } from '../checkpoints/catalogue/find-files.js';
-import { RELEASE } from '../checkpoints/catalogue/released-models.js';
-import { fileOf, missingOf } from '../checkpoints/catalogue/model-files.js';
+import type { PackagedModel, Piece, ReleasedModel } from '../systems/catalogue/entry.js';
+import { type FoundModel, llavaPlace } from '../systems/catalogue/find-files.js';
+import { RELEASE } from '../systems/catalogue/released-models.js';
+import { fileOf, missingOf } from '../systems/catalogue/model-files.js';
 import { gsvaCommand } from '../program.js';
 
 /** Commands of one purpose; lines that begin with "#" are for people. */

@@ -1,21 +1,15 @@
 /** Models as they are found on this machine: files, memory, commands; for programs as plain data (`gsva models --json`). */
 import { RELEASED_COUNTS } from '../benchmark/released-counts.js';
-import type { PackagedModel, ReleasedModel } from '../checkpoints/catalogue/entry.js';
-import { findModel, findPackaged, type Found, type FoundModel } from '../checkpoints/catalogue/find-files.js';
-import { PACKAGED_MODELS, RELEASE, RELEASED_MODELS } from '../checkpoints/catalogue/released-models.js';
+import type { PackagedModel, ReleasedModel } from '../systems/catalogue/entry.js';
+import { findModel, findPackaged, type Found, type FoundModel } from '../systems/catalogue/find-files.js';
+import { PACKAGED_MODELS, RELEASE, RELEASED_MODELS } from '../systems/catalogue/released-models.js';
 import { UserError } from '../errors.js';
 import type { MachineMemory } from '../machine.js';
 import { didYouMean } from '../nearest-name.js';
 import { packagePath } from '../program.js';
 import { type CommandGroup, commandsOf, packagedCommands } from './model-commands.js';
 import { expectedFigures } from '../evaluation/report/expected-figures.js';
-import {
-  convertedBytes,
-  downloadBytes,
-  fileRows,
-  piecesOf,
-  weightsBytes,
-} from '../checkpoints/catalogue/model-files.js';
+import { convertedBytes, downloadBytes, fileRows, piecesOf, weightsBytes } from '../systems/catalogue/model-files.js';
 import { type ModelNeed, needOf } from '../benchmark/model-need.js';
 
 export interface ReleasedReport {

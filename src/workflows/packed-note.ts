@@ -8,8 +8,8 @@ export function packedNote(bytes: number): string {
 }
 
 /** Bytes of the frozen weights that a training run holds in 16 bits, and whether that rounded them. */
-export function frozenNote({ gsva, config, rounded }: Experiment): string {
-  const held = `frozen ${packedNote(packedBytes(gsva))}`;
+export function frozenNote({ network, config, rounded }: Experiment): string {
+  const held = `frozen ${packedNote(packedBytes(network))}`;
   if (rounded.length === 0) return held;
   return (
     `${held}; ${config.start ?? ''} has ${rounded.length} of these matrices in more than 16 bits: they are rounded to ` +

@@ -1,5 +1,5 @@
 /** The files of `gsva segment --out`: their names by `--format`, refusals, and the writing. */
-import { copyFileSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
 import {
   type FoundObject,
@@ -41,10 +41,7 @@ export interface SegmentOut {
   readonly format: MaskFormat;
 }
 
-/**
- * @param image path of the picture that is asked about
- * @throws UsageError, UserError for combinations that cannot be written and places that hold something else
- */
+/** @param image the picture asked about @throws UsageError, UserError for impossible forms and occupied places */
 export function checkOut({ path, format }: SegmentOut, image: string): void {
   const found = statSync(path, { throwIfNoEntry: false });
   const picture = statSync(image, { throwIfNoEntry: false });
@@ -106,11 +103,7 @@ function checkPng(path: string, found: ReturnType<typeof statSync>): void {
   );
 }
 
-/**
- * Writes what was found.
- * @param imagePath of the picture that was asked about
- * @returns the paths written
- */
+/** @param imagePath of the picture that was asked about @returns the paths written */
 export async function writeResults(
   { path, format }: SegmentOut,
   imagePath: string,
@@ -189,7 +182,7 @@ async function writePngs(
 }
 
 /** The words of a part without what joins it to its neighbours. */
-function bareText({ text }: UnmatchedPart): string {
+export function bareText({ text }: Pick<UnmatchedPart, 'text'>): string {
   return text.replace(/^[\s,.;]+|[\s:]+$/g, '') || 'no words';
 }
 
@@ -197,4 +190,12 @@ function bareText({ text }: UnmatchedPart): string {
 export function textOf({ text, repeats }: UnmatchedPart): string {
   const written = JSON.stringify(text);
   return repeats === null ? written : `${written} (answered before: ${repeats})`;
+}
+
+/** The first folder 01, 02, … that `parent` does not have. */
+export function nextFolder(parent: string): string {
+  for (let number = 1; ; number++) {
+    const folder = join(parent, String(number).padStart(2, '0'));
+    if (!existsSync(folder)) return folder;
+  }
 }

@@ -29,7 +29,6 @@ export interface SegmentedFile {
   readonly reply: Reply;
   readonly width: number;
   readonly height: number;
-  /** Paths of the files written. */
   readonly written: readonly string[];
   readonly seconds: number;
   readonly engine: EngineInfo;

@@ -98,7 +98,7 @@ async function trainOn(options: TrainOptions, communicator: Communicator, engine
     overfit === undefined
       ? read
       : { ...read, training: withinSamples(read.training, overfit.samples, communicator.size) };
-  const experiment = buildExperiment(config, sourceName(source));
+  const experiment = await buildExperiment(config, sourceName(source));
   try {
     const { featureCache } = options;
     if (featureCache !== undefined && config.stage !== 'gsva') {
@@ -107,7 +107,7 @@ async function trainOn(options: TrainOptions, communicator: Communicator, engine
           'images; leave the option out.',
       );
     }
-    const store = featureCache === undefined ? null : await openFeatures(featureCache, experiment.gsva, options);
+    const store = featureCache === undefined ? null : await openFeatures(featureCache, experiment.network, options);
     const { end } = await trainExperiment(experiment, engine, {
       ...options,
       communicator,
@@ -130,7 +130,7 @@ async function trainOn(options: TrainOptions, communicator: Communicator, engine
         : null,
     };
   } finally {
-    experiment.gsva.dispose();
+    experiment.network.dispose();
   }
 }
 

@@ -73,8 +73,8 @@ export function validationPlots(runs: readonly NamedRun[]): LinePlot[] {
 const SHORT_WARMUP = 0.1;
 
 /**
- * The learning rate of every update as it was, not its mean, from 0; where the warm-up is short, a second plot of it.
- * @param warmupUpdates of the first run's schedule; null where it is not known
+ * The learning rate of every update, not its mean; a short warm-up has a second plot.
+ * @param warmupUpdates null: unknown
  */
 export function learningRatePlots(runs: readonly NamedRun[], warmupUpdates: number | null): LinePlot[] {
   const last = Math.max(0, ...runs.map(({ updates }) => updates.at(-1)?.update ?? 0));

@@ -113,13 +113,13 @@ async function taskOn(
 
 /** Strict figures, and rates of free answers, on the first images of `val`; null when the run never validates and needs no `val`. */
 async function validation(
-  { system, gsva, tokenizer, config }: Experiment,
+  { system, network, tokenizer, config }: Experiment,
   data: GsvaDataConfig,
   keep: KeepSamples,
 ): Promise<Validate | null> {
   const on = config.training.validateEvery === 0 ? null : await openValidationData(data);
   if (on === null) return null;
-  const predictor = new Predictor(system, gsva, tokenizer, config.conversation, { variant: config.variant });
+  const predictor = new Predictor(system, network, tokenizer, config.conversation, { variant: config.variant });
   return async (signal) => {
     const { results, samples } = await evaluate(GRES, on.dataset, predictor, {
       protocols: ['strict'],

@@ -24,7 +24,6 @@ export interface SummaryFacts {
   readonly config: ExperimentConfig;
   readonly engine: EngineInfo;
   readonly end: TrainingEnd;
-  /** Losses and validation figures. */
   readonly plots: readonly LinePlot[];
   /** Samples of the last validation; empty where there was none. */
   readonly samples: readonly ReportSample[];

@@ -5,7 +5,7 @@ import { expect, test } from '@jest/globals';
 import ts from 'typescript';
 
 const COMMANDS =
-  'train|eval|vqa|segment|verify|report|convert|merge|export|inspect|data|demo|ablate|doctor|plan|bench|setup|models';
+  'train|eval|vqa|segment|chat|verify|report|convert|merge|export|inspect|data|demo|ablate|doctor|plan|bench|setup|models';
 const COMMAND = new RegExp(
   `\\bgsva (?:${COMMANDS})\\b|\\bnpx gsva\\b|\\bbin/gsva\\.js (?:${COMMANDS})\\b|\\bnpm ci\\b`,
 );
@@ -19,7 +19,7 @@ const NAMES: readonly (readonly [file: string, text: string])[] = [
   ['synthetic/writer.ts', 'Synthetic scenes of coloured shapes (gsva data synth)'],
   ['synthetic/writer.ts', 'so `gsva data synth` has not written it'],
   ['evaluation/report/analysis-words.ts', 'stored by gsva report calibrate --store'],
-  ['checkpoints/model-card.ts', '```sh\ngsva segment --model FOLDER'],
+  ['systems/shared/model-card.ts', '```sh\ngsva segment --model FOLDER'],
   ['program.ts', 'npm ci'],
   ['program.ts', 'npx gsva'],
   ['setup/tensorflow-setup.ts', 'so `gsva setup tensorflow` did not make '],

@@ -3,7 +3,10 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { join, posix, resolve, sep } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 
-/** From top to bottom; a folder may import from every row below its own. */
+/**
+ * From top to bottom; a folder may import from every row below its own. `synthetic` stands above the systems, whose words
+ * its base recipes use. Below the systems, features (the store) use checkpoints (the search for what is not finite).
+ */
 const ROWS = [
   ['index'],
   ['cli', 'serve'],
@@ -12,19 +15,40 @@ const ROWS = [
   ['verification', 'benchmark'],
   ['training', 'evaluation', 'inference', 'setup'],
   ['synthetic'],
+  ['systems'],
   ['features'],
   ['checkpoints'],
-  ['systems'],
   ['networks', 'data'],
   ['nn', 'io'],
   ['engine'],
   ['leaves'],
 ];
 const SRC = resolve('src');
+/** Recordings and tables of one paper, and words that Dialogue does not give yet. */
+const ABOUT_ONE_PAPER: readonly string[] = [
+  'cli/commands/data-show.ts',
+  'cli/commands/eval.ts',
+  'evaluation/ablation-rows.ts',
+  'evaluation/report/asked-forms.ts',
+  'synthetic/base-text.ts',
+  'verification/datasets-evaluation.ts',
+  'verification/lisa-case.ts',
+  'verification/lisa-checkpoints.ts',
+  'verification/lisa-datasets.ts',
+  'verification/lisa-text.ts',
+  'verification/lisa-training.ts',
+  'verification/model-case.ts',
+  'workflows/ablate.ts',
+  'workflows/ablation-runs.ts',
+  'workflows/demo.ts',
+  'workflows/evaluate.ts',
+];
 
 interface Import {
   readonly from: string;
   readonly to: string;
+  /** Whether it leaves nothing in the compiled file. */
+  readonly isType: boolean;
 }
 
 const FILES = readdirSync(SRC, { recursive: true, encoding: 'utf8' })
@@ -40,8 +64,16 @@ function importsOf(file: string): Import[] {
   return [...source.matchAll(pattern)].map((match) => {
     const name = (match[1] ?? match[2] ?? match[3]) as string;
     const isOwn = name.startsWith('.');
-    return { from: file, to: isOwn ? posix.join(posix.dirname(file), name).replace(/\.js$/, '.ts') : name };
+    const to = isOwn ? posix.join(posix.dirname(file), name).replace(/\.js$/, '.ts') : name;
+    return { from: file, to, isType: /^[\s;}]*(?:import|export)\s+type\s/.test(match[0]) || namesOnlyTypes(match[0]) };
   });
+}
+
+/** `import { type A, type B } from …` */
+function namesOnlyTypes(statement: string): boolean {
+  const names = /^[\s;}]*(?:import|export)\s*\{([^}]*)\}/.exec(statement)?.[1]?.split(',') ?? [];
+  const named = names.map((name) => name.trim()).filter((name) => name !== '');
+  return named.length > 0 && named.every((name) => name.startsWith('type '));
 }
 
 const IMPORTS = FILES.flatMap(importsOf);
@@ -61,9 +93,9 @@ const show = ({ from, to }: Import): string => `${from} → ${to}`;
 
 describe('imports', () => {
   test('the scan sees the sources: a known import is found', () => {
-    expect(IMPORTS).toContainEqual({ from: 'engine/tf.ts', to: '@tensorflow/tfjs-core' });
-    expect(IMPORTS).toContainEqual({ from: 'cli/main.ts', to: 'errors.ts' });
-    expect(IMPORTS).toContainEqual({ from: 'verification/subjects.ts', to: 'verification/metrics.ts' });
+    expect(IMPORTS).toContainEqual({ from: 'engine/tf.ts', to: '@tensorflow/tfjs-core', isType: false });
+    expect(IMPORTS).toContainEqual({ from: 'cli/main.ts', to: 'errors.ts', isType: false });
+    expect(IMPORTS).toContainEqual({ from: 'verification/subjects.ts', to: 'verification/metrics.ts', isType: false });
   });
 
   test('every folder of src has its place in the rows', () => {
@@ -84,6 +116,24 @@ describe('imports', () => {
     expect(OWN_IMPORTS.filter(({ to }) => !known.has(to)).map(show)).toEqual([]);
   });
 
+  test('of a system come from no other system', () => {
+    const wrong = OWN_IMPORTS.filter(({ from, to }) => {
+      const [own, other] = [systemOf(from), systemOf(to)];
+      return own !== null && other !== null && own !== other;
+    });
+    expect(wrong.map(show)).toEqual([]);
+  });
+
+  test('of a system stay in systems/, but for files that are about one paper', () => {
+    const found = OWN_IMPORTS.filter(({ from, to }) => partOf(from) !== 'systems' && systemOf(to) !== null);
+    expect([...new Set(found.map(({ from }) => from))].sort()).toEqual(ABOUT_ONE_PAPER);
+  });
+
+  test('of data lead to no system', () => {
+    const wrong = OWN_IMPORTS.filter(({ from, to }) => partOf(from) === 'data' && partOf(to) === 'systems');
+    expect(wrong.map(show)).toEqual([]);
+  });
+
   test('name TensorFlow.js in src/engine only', () => {
     const wrong = IMPORTS.filter(({ from, to }) => to.startsWith('@tensorflow/') && partOf(from) !== 'engine');
     expect(wrong.map(show)).toEqual([]);
@@ -100,6 +150,65 @@ describe('imports', () => {
     expect(findCircle()).toBeNull();
   });
 });
+
+describe('outside systems/', () => {
+  const words = /segIds?|\brej\b|SEG_TOKEN|clipInput|samInput|visual_model|mm_projector|text_hidden_fcs/;
+
+  test('no line knows the words of a system', () => {
+    const wrong = FILES.filter((file) => partOf(file) !== 'systems').flatMap((file) => {
+      const lines = readFileSync(join(SRC, file), 'utf8').split('\n');
+      return lines.flatMap((line, i) => (words.test(line) ? [`${file}:${i + 1}: ${line.trim()}`] : []));
+    });
+    expect(wrong).toEqual([]);
+  });
+});
+
+/** The part that a browser needs: everything here, and everything that it imports. */
+const BROWSER: readonly RegExp[] = [
+  /^systems\/(?!catalogue\/|shared\/published\/|shared\/model-card)/,
+  /^(networks|nn)\//,
+  /^data\/image\/(?!size-mismatch)/,
+  /^data\/text\//,
+  /^features\/(image-features|feature-store)\.ts$/,
+  /^checkpoints\/(weights|parts|not-finite|merge-lora|model-meta)\.ts$/,
+];
+/** Packages without Node: they run in a browser as they are. */
+const PORTABLE: readonly string[] = [
+  '@tensorflow/tfjs-core',
+  '@tensorflow/tfjs-layers',
+  '@huggingface/tokenizers',
+  'zod',
+];
+/** Files that are not split yet, and what of them the browser's part needs. */
+const NOT_SPLIT: Readonly<Record<string, string>> = {
+  'data/text/sentencepiece-model.ts': 'reads tokenizer.model from a file, then its bytes',
+  'data/text/tokenizer-files.ts': 'finds the files of a tokenizer in a folder',
+  'data/text/tokenizer.ts': 'Tokenizer.fromDirectory',
+  'features/feature-store.ts': 'key of an image, a digest of its file',
+  'io/atomic/atomic-file.ts': 'of json-file.ts, which also writes',
+  'io/file-kind.ts': 'looks into a file to describe what it is instead of weights',
+  'io/file-tensor.ts': 'reads a range of a file; the types of tensors are here too',
+  'io/json/json-file.ts': 'reads and writes JSON files',
+  'program.ts': 'gsvaCommand, in messages of weights.ts and not-finite.ts',
+};
+
+describe('the part for browsers', () => {
+  test('imports no Node module, but in the files that are still to be split', () => {
+    const reached = new Set(FILES.filter((file) => BROWSER.some((pattern) => pattern.test(file))));
+    for (const file of reached) {
+      for (const { from, to, isType } of IMPORTS) if (from === file && !isType && to.endsWith('.ts')) reached.add(to);
+    }
+    const isNode = ({ to }: Import): boolean => !to.endsWith('.ts') && !PORTABLE.includes(packageName(to));
+    const found = IMPORTS.filter((each) => reached.has(each.from) && !each.isType && isNode(each));
+    expect([...new Set(found.map(({ from }) => from))].sort()).toEqual(Object.keys(NOT_SPLIT).sort());
+  });
+});
+
+/** Name of the system that a file belongs to; null for what systems share. */
+function systemOf(file: string): string | null {
+  const [folder, name = '', ...rest] = file.split('/');
+  return folder === 'systems' && rest.length > 0 && !['shared', 'catalogue'].includes(name) ? name : null;
+}
 
 function packageName(path: string): string {
   return path

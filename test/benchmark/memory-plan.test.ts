@@ -1,4 +1,5 @@
 /** A dry run needs what a real engine needs, at sizes that were not looked at before; and the plan made of it. */
+import { system } from '../../src/systems/gsva/system.js';
 import { writeFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +9,7 @@ import { PARTS } from '../../src/benchmark/part-names.js';
 import { lacking } from '../../src/benchmark/fits.js';
 import { planMemory } from '../../src/benchmark/memory-plan.js';
 import { type PlanSource, readPlanSource } from '../../src/benchmark/plan-source.js';
-import { modelConfigToJson } from '../../src/config.js';
+import { modelConfigToJson } from '../../src/systems/shared/model-config.js';
 import { startDryRun } from '../../src/engine/dry-run.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
@@ -41,7 +42,7 @@ async function countedBytes(source: PlanSource): Promise<Record<string, number>>
   const gsva = new LlavaSam(source.model);
   gsva.build();
   gsva.randomize(new Random(1));
-  const bench = new BenchParts({ description: '', model: source.model, workload: source.workload }, gsva);
+  const bench = new BenchParts({ description: '', model: source.model, workload: source.workload }, system, gsva);
   const counted: Record<string, number> = {};
   try {
     for (const part of Object.values(PARTS)) {

@@ -1,4 +1,5 @@
 /** A model folder: what is written is read again, to the bit; what does not belong together is refused by name. */
+import { configOf } from '../../src/systems/shared/published/projector.js';
 import { createHash } from 'node:crypto';
 import { copyFileSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -19,7 +20,7 @@ import { storableWeights } from '../../src/checkpoints/weights.js';
 import { ModelCase } from '../../src/verification/model-case.js';
 import { configDigest } from '../../src/inference/model-digest.js';
 import { fixture } from '../helpers/fixtures.js';
-import { modelConfigToJson } from '../../src/config.js';
+import { modelConfigToJson } from '../../src/systems/shared/model-config.js';
 import { writeModel, readModel } from '../helpers/model-folder.js';
 import { system } from '../../src/systems/gsva/system.js';
 import { SMALL, smallModel } from '../helpers/small-model.js';
@@ -92,14 +93,14 @@ describe('a config.json that leaves out what earlier versions, or published file
       try {
         await writeModel(dir, model, { meta, tokenizerDir });
         const json = withoutKeys(dir, 'projector') as { clip: object };
-        expect(openModelDirectory(dir).config).toEqual(model.config);
+        expect(configOf(openModelDirectory(dir))).toEqual(model.config);
         const read = readModel(dir);
         read.gsva.dispose();
         writeFileSync(
           join(dir, 'config.json'),
           JSON.stringify({ ...json, projector: undefined, clip: { ...json.clip, hidden_size: 8 } }),
         );
-        const open = () => openModelDirectory(dir).config.projector;
+        const open = () => configOf(openModelDirectory(dir)).projector;
         if (projector === 'identity')
           expect(open).toThrow(/model\.safetensors has no weights of the projector.*CLIP \(8\).*LLaMA \(12\)/);
         else expect(open()).toBe(projector);
@@ -113,7 +114,7 @@ describe('a config.json that leaves out what earlier versions, or published file
   test('the system is GSVA, and its digest in records is that of earlier versions; new folders say it', () => {
     const json = withoutKeys(folder, 'system');
     expect(json['system']).toBe('gsva');
-    const { config } = openModelDirectory(folder);
+    const config = configOf(openModelDirectory(folder));
     expect(config).toEqual(gsva.config);
     const sizes = Object.fromEntries(Object.entries(json).filter(([key]) => key !== 'system'));
     const digested = modelConfigToJson(config);

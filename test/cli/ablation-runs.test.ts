@@ -102,7 +102,7 @@ describe('doRuns', () => {
 
 describe('tablesOf', () => {
   test('every run stands in the rows that ask its model, seeds together', async () => {
-    const runs = plannedRuns(['gsva', 'no-rej'], 2, { index: 0, count: 1 });
+    const runs = plannedRuns(['gsva', 'no-reject'], 2, { index: 0, count: 1 });
     await doRuns(dir, runs, false, keyOf, stub().train);
     const [table4, table6] = tablesOf(dir, 3, keyOf);
     expect(table4?.rows.map(({ reference }) => reference.map(({ gIoU }) => gIoU))).toEqual([

@@ -3,7 +3,7 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { modelConfigToJson } from '../../src/config.js';
+import { modelConfigToJson } from '../../src/systems/shared/model-config.js';
 import { SMALL } from '../helpers/small-model.js';
 import { runCli } from '../helpers/run-cli.js';
 

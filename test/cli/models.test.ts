@@ -9,7 +9,7 @@ import { expectedFigures } from '../../src/evaluation/report/expected-figures.js
 import { needOf } from '../../src/benchmark/model-need.js';
 import { parseLine } from '../helpers/parse-line.js';
 import { RELEASED_COUNTS } from '../../src/benchmark/released-counts.js';
-import { RELEASED_MODELS } from '../../src/checkpoints/catalogue/released-models.js';
+import { RELEASED_MODELS } from '../../src/systems/catalogue/released-models.js';
 import { fixture } from '../helpers/fixtures.js';
 import { runCli } from '../helpers/run-cli.js';
 import { shellCommands } from '../helpers/shell-commands.js';

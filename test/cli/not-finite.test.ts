@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { GRefCoco } from '../../src/data/refer/grefcoco.js';
+import { GRefCoco } from '../../src/data/refer/refcoco.js';
 import { writeSynthDataset } from '../../src/synthetic/writer.js';
 import { startEngine } from '../../src/engine/engine.js';
 import { runCli } from '../helpers/run-cli.js';

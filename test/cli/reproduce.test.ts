@@ -4,8 +4,8 @@ import { describe, expect, test } from '@jest/globals';
 
 import { expectedFigures } from '../../src/evaluation/report/expected-figures.js';
 import { parseLine } from '../helpers/parse-line.js';
-import type { ReleasedModel } from '../../src/checkpoints/catalogue/entry.js';
-import { BACKBONES, RELEASE, RELEASED_MODELS } from '../../src/checkpoints/catalogue/released-models.js';
+import type { ReleasedModel } from '../../src/systems/catalogue/entry.js';
+import { BACKBONES, RELEASE, RELEASED_MODELS } from '../../src/systems/catalogue/released-models.js';
 import { readExperimentConfig } from '../../src/training/config/experiment-config.js';
 import { shellCommands } from '../helpers/shell-commands.js';
 

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { ReferringImage } from '../../src/data/refer/refer-dataset.js';
-import { GRefCoco } from '../../src/data/refer/grefcoco.js';
+import { GRefCoco } from '../../src/data/refer/refcoco.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import { UserError } from '../../src/errors.js';

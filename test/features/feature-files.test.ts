@@ -10,9 +10,13 @@ import { bfloat16ToFloat32, float32ToBfloat16 } from '../../src/half-float.js';
 import { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import type { EncodedImage } from '../../src/features/image-features.js';
 import { Random } from '../../src/random.js';
-import { type EncoderDigests, encoderDigests } from '../../src/features/encoder-digest.js';
-import { FeatureFiles, type FeatureFilesOptions } from '../../src/features/feature-files.js';
-import { imageKey } from '../../src/features/image-key.js';
+import {
+  type EncoderDigests,
+  encoderDigests,
+  FeatureFiles,
+  type FeatureFilesOptions,
+} from '../../src/features/feature-files.js';
+import { imageKey } from '../../src/features/feature-store.js';
 import { SMALL } from '../helpers/small-model.js';
 import { buildRandom } from '../helpers/tensors.js';
 

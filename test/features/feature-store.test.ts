@@ -3,13 +3,14 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ALL_ENCODERS, prepareImage, TEXT_ENCODERS } from '../../src/data/image/prepare-image.js';
+import { prepareImage } from '../../src/data/image/prepare-image.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
+import { llavaSamPictures } from '../../src/systems/shared/pictures.js';
+import type { Pictures } from '../../src/data/image/encoder-input.js';
 import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import { type EncodedImage, encodeImages } from '../../src/features/image-features.js';
-import { encoderDigests } from '../../src/features/encoder-digest.js';
-import { type FeatureDtype, FeatureFiles } from '../../src/features/feature-files.js';
+import { encoderDigests, type FeatureDtype, FeatureFiles } from '../../src/features/feature-files.js';
 import { FeatureStore, type ImageToEncode, NOTHING_FOUND } from '../../src/features/feature-store.js';
 import type { PreparedImage, RgbImage } from '../../src/types.js';
 import { smallModel } from '../helpers/small-model.js';
@@ -25,7 +26,7 @@ let encoded: EncodedImage;
 beforeAll(async () => {
   await startEngine({ engine: 'wasm' });
   gsva = smallModel(1);
-  prepared = prepareImage(randomImage(24, 36, 1), ...sizes());
+  prepared = prepareImage(randomImage(24, 36, 1), inputs());
   [encoded] = (await encodeImages(gsva, [prepared])) as [EncodedImage];
 });
 afterAll(() => {
@@ -42,8 +43,11 @@ afterEach(() => {
   expect(tf.memory().numTensors).toBe(tensors);
 });
 
-function sizes(): [number, number] {
-  return [gsva.config.clip.imageSize, gsva.config.sam.imageSize];
+const ALL_ENCODERS = new Set(['clip', 'sam']);
+const TEXT_ENCODERS = new Set(['clip']);
+
+function inputs(): Pictures {
+  return llavaSamPictures(gsva.config);
 }
 
 const clipOnly = (): unknown => ({ ...encoded, features: { clip: encoded.features['clip'] } });
@@ -68,7 +72,7 @@ describe('in memory', () => {
     expect(await store.encode(gsva, [row(b.key, prepared), row(a.key, null)])).toEqual([encoded, encoded]);
     await expect(store.encode(gsva, [row('c', null)])).rejects.toThrow('neither known nor prepared');
     // What has no key is encoded, each image by itself, and not kept.
-    const other = prepareImage(randomImage(24, 36, 2), ...sizes());
+    const other = prepareImage(randomImage(24, 36, 2), inputs());
     const unreadable = [await store.find(at('x.png'), ALL_ENCODERS), await store.find(at('y.png'), ALL_ENCODERS)];
     const rows = unreadable.map((found, i) => ({ found, image: i === 0 ? prepared : other }));
     const [first, second] = await store.encode(gsva, rows);
@@ -79,13 +83,13 @@ describe('in memory', () => {
 
   test('an encoder is not run without an input; it is when the image comes again with one', async () => {
     const store = new FeatureStore();
-    const words = prepareImage(randomImage(24, 36, 1), ...sizes(), TEXT_ENCODERS);
+    const words = prepareImage(randomImage(24, 36, 1), inputs(), TEXT_ENCODERS);
     expect(words).toEqual({ ...prepared, inputs: { clip: prepared.inputs['clip'] } });
     const row = { found: await store.find(at('a.png'), TEXT_ENCODERS), image: words };
     expect(await store.encode(gsva, [row])).toEqual([clipOnly()]);
     const found = await store.find(at('a.png'), ALL_ENCODERS);
     expect(found.known).toEqual(clipOnly());
-    const masks = prepareImage(randomImage(24, 36, 1), ...sizes(), new Set(['sam']));
+    const masks = prepareImage(randomImage(24, 36, 1), inputs(), new Set(['sam']));
     // Next to a row of the same image that was loaded before anything was known.
     expect(await store.encode(gsva, [row, { found, image: masks }])).toEqual([encoded, encoded]);
     expect((await store.find(at('a.png'), ALL_ENCODERS)).known).toEqual(encoded);
@@ -95,7 +99,7 @@ describe('in memory', () => {
     const store = new FeatureStore();
     const picture = randomImage(24, 36, 1);
     const prepare = (image: RgbImage, which: ReadonlySet<string>): PreparedImage =>
-      prepareImage(image, ...sizes(), which);
+      prepareImage(image, inputs(), which);
     const pictures = [picture, { ...picture, path: at('a.png') }];
     expect(await store.encodePictures(gsva, pictures, prepare)).toEqual([encoded, encoded]);
     const refuse = (): PreparedImage => {
@@ -143,7 +147,7 @@ describe('on disk', () => {
   test('questions in words ask for one encoder alone, and what it computed serves those with masks', async () => {
     const cache = await openCache();
     const store = new FeatureStore(0, cache);
-    const words = prepareImage(randomImage(24, 36, 1), ...sizes(), TEXT_ENCODERS);
+    const words = prepareImage(randomImage(24, 36, 1), inputs(), TEXT_ENCODERS);
     const unknown = await store.find(at('a.png'), TEXT_ENCODERS);
     await store.encode(gsva, [{ found: unknown, image: words }]);
     await store.flush();
@@ -152,7 +156,7 @@ describe('on disk', () => {
     expect(cache.stats).toMatchObject({ hits: 1, misses: 1 });
     // The same file in a set that asks for masks: the other encoder alone is still to run.
     const found = await store.find(at('a.png'), ALL_ENCODERS);
-    const image = prepareImage(randomImage(24, 36, 1), ...sizes(), new Set(['sam']));
+    const image = prepareImage(randomImage(24, 36, 1), inputs(), new Set(['sam']));
     expect(await store.encode(gsva, [{ found, image }])).toEqual([encoded]);
     await store.flush();
     expect(cache.stats.written).toBe(2);

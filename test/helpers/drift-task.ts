@@ -7,7 +7,7 @@ import type { PendingFile } from '../../src/io/atomic/pending-file.js';
 import { safetensorsPieces } from '../../src/io/safetensors/safetensors-writer.js';
 import { readSafetensors } from '../../src/io/safetensors/safetensors.js';
 import type { Random } from '../../src/random.js';
-import { epochSamples } from '../../src/training/loop/epoch-samples.js';
+import { epochSamples } from '../../src/training/base/base-task.js';
 import type { TrainerOptions } from '../../src/training/loop/trainer-options.js';
 import type { Gradients } from '../../src/nn/loss-parts.js';
 import type { SampleStream, TrainingTask } from '../../src/training/loop/training-task.js';

@@ -1,5 +1,6 @@
 /** A GSVA model as a folder, written and read whole. */
-import { modelConfigToJson } from '../../src/config.js';
+import type { GroundingModel } from '../../src/systems/system.js';
+import { type ModelConfig, modelConfigToJson } from '../../src/systems/shared/model-config.js';
 import {
   type ModelMeta,
   openModelDirectory,
@@ -8,13 +9,15 @@ import {
   writeModelDirectory,
 } from '../../src/checkpoints/checkpoint-directory.js';
 import type { Precision } from '../../src/checkpoints/precision.js';
+import { configOf } from '../../src/systems/shared/published/projector.js';
 import { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 
-export function writeModel(dir: string, gsva: LlavaSam, options: Omit<WriteOptions, 'config'>): Promise<void> {
-  return writeModelDirectory(dir, gsva, { config: modelConfigToJson(gsva.config), ...options });
+export function writeModel(dir: string, gsva: GroundingModel, options: Omit<WriteOptions, 'config'>): Promise<void> {
+  return writeModelDirectory(dir, gsva, { config: modelConfigToJson(gsva.config as ModelConfig), ...options });
 }
 
 export function readModel(dir: string, precision?: Precision): { readonly gsva: LlavaSam; readonly meta: ModelMeta } {
-  const { config, meta, tensors, weightsPath } = openModelDirectory(dir);
-  return { gsva: withWeights(new LlavaSam(config), tensors, weightsPath, precision), meta };
+  const opened = openModelDirectory(dir);
+  const { meta, tensors, weightsPath } = opened;
+  return { gsva: withWeights(new LlavaSam(configOf(opened)), tensors, weightsPath, precision), meta };
 }

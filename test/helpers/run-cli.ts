@@ -1,5 +1,5 @@
 /** Runs the command line inside the test's process, with buffers in place of the terminal. */
-import { Writable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import { run } from '../../src/cli/main.js';
 import type { CommandEntry } from '../../src/cli/commands.js';
 
@@ -12,6 +12,8 @@ export interface CliResult {
 export interface CliOptions {
   readonly env?: Record<string, string>;
   readonly isTTY?: boolean;
+  /** Text on stdin. */
+  readonly input?: string;
   readonly signal?: AbortSignal;
   readonly commands?: readonly CommandEntry[];
 }
@@ -34,7 +36,9 @@ export class TextBuffer extends Writable {
 export async function runCli(argv: readonly string[], options: CliOptions = {}): Promise<CliResult> {
   const stdout = new TextBuffer(options.isTTY);
   const stderr = new TextBuffer(options.isTTY);
-  const io = { stdout, stderr, env: options.env ?? {}, signal: options.signal ?? new AbortController().signal };
+  const stdin = Readable.from([options.input ?? '']);
+  const signal = options.signal ?? new AbortController().signal;
+  const io = { stdin, stdout, stderr, env: options.env ?? {}, signal };
   const code = await run(argv, io, options.commands);
   return { code, stdout: stdout.text, stderr: stderr.text };
 }

@@ -4,7 +4,7 @@
  */
 import { SPACE_SYMBOL, characterLength } from '../../src/data/text/bpe-encoder.js';
 import { PIECE_NORMAL, type SentencePieceModel } from '../../src/data/text/sentencepiece-model.js';
-import { type TokenizerJson, plainAddedToken } from '../../src/data/text/tokenizer-json.js';
+import { type TokenizerJson, plainAddedToken } from '../../src/data/text/tokenizer-files.js';
 
 export function tokenizerJsonFromSentencePiece(model: SentencePieceModel): TokenizerJson {
   const special = [model.unkId, model.bosId, model.eosId];

@@ -1,6 +1,6 @@
 /** Batches for the small model, and gradients to compare with: of the whole forward on one tape, and by differences. */
 import { expect } from '@jest/globals';
-import { segIds } from '../../src/config.js';
+import { segIds } from '../../src/systems/shared/model-config.js';
 import * as tf from '../../src/engine/tf.js';
 import { MultimodalRows, type TokenBatch } from '../../src/networks/multimodal-rows.js';
 import type { Gradients } from '../../src/nn/loss-parts.js';

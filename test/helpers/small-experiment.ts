@@ -1,9 +1,9 @@
 /** The small model with a real vocabulary, and a configuration file that trains it within a second. */
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { type ModelConfig, modelConfigToJson } from '../../src/config.js';
+import { type ModelConfig, modelConfigToJson } from '../../src/systems/shared/model-config.js';
 import { Tokenizer } from '../../src/data/text/tokenizer.js';
-import { ADDED_TOKENS } from '../../src/special-tokens.js';
+import { ADDED_TOKENS } from '../../src/systems/shared/decision-tokens.js';
 import { SMALL } from './small-model.js';
 
 export const TOKENIZER_DIR = resolve('configs', 'tokenizers', 'synth');

@@ -1,6 +1,6 @@
 /** Sizes of small models, and the names and shapes of the published checkpoint at the sizes of fixtures/gsva-tiny. */
 import { readFileSync } from 'node:fs';
-import { type ModelConfig, parseModelConfig } from '../../src/config.js';
+import { type ModelConfig, parseModelConfig } from '../../src/systems/shared/model-config.js';
 import { readSafetensors } from '../../src/io/safetensors/safetensors.js';
 import { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import { PUBLISHED_PREFIX } from '../../src/checkpoints/weights.js';

@@ -1,13 +1,13 @@
 /** The variants of the paper's Tables 4 and 10 by the names of configs/ablations, and a small model for each. */
-import type { ModelConfig } from '../../src/config.js';
+import type { ModelConfig } from '../../src/systems/shared/model-config.js';
 import { Tokenizer } from '../../src/data/text/tokenizer.js';
-import { addedTokens, MORE_SEG_TOKENS } from '../../src/special-tokens.js';
-import { GSVA_VARIANT, type Variant } from '../../src/variant.js';
+import { addedTokens, MORE_SEG_TOKENS } from '../../src/systems/shared/decision-tokens.js';
+import { GSVA_VARIANT, type Variant } from '../../src/systems/shared/variant.js';
 import { SMALL_TEXT, TOKENIZER_DIR } from './small-experiment.js';
 
 export const VARIANTS = {
   gsva: GSVA_VARIANT,
-  'no-rej': { ...GSVA_VARIANT, reject: false },
+  'no-reject': { ...GSVA_VARIANT, reject: false },
   'single-seg': { ...GSVA_VARIANT, multipleSeg: false, reject: false },
   lisa: { ...GSVA_VARIANT, expressionBeforeSeg: false, multipleSeg: false, reject: false },
   'no-expression': { ...GSVA_VARIANT, expressionBeforeSeg: false },

@@ -1,5 +1,5 @@
 /** A model's whole computation about raw inputs, in the caller's tidy: teacher-forced tokens, a mask per decision. */
-import { segIds } from '../../src/config.js';
+import { segIds } from '../../src/systems/shared/model-config.js';
 import type * as tf from '../../src/engine/tf.js';
 import { MultimodalRows, type TokenBatch } from '../../src/networks/multimodal-rows.js';
 import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';

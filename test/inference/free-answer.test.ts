@@ -3,10 +3,10 @@ import { expect, test } from '@jest/globals';
 import { Tokenizer } from '../../src/data/text/tokenizer.js';
 import { type Reader, readFreeAnswer } from '../../src/inference/free-answer.js';
 import type { GeneratedAnswer } from '../../src/inference/generate.js';
-import { ADDED_TOKENS } from '../../src/special-tokens.js';
-import { GSVA_VARIANT, type Variant } from '../../src/variant.js';
+import { ADDED_TOKENS } from '../../src/systems/shared/decision-tokens.js';
+import { GSVA_VARIANT, type Variant } from '../../src/systems/shared/variant.js';
 import { fixture } from '../helpers/fixtures.js';
-import { parseModelConfig } from '../../src/config.js';
+import { parseModelConfig } from '../../src/systems/shared/model-config.js';
 import { readJson } from '../../src/io/json/json-file.js';
 import { system } from '../../src/systems/gsva/system.js';
 

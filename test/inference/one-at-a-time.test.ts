@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import { GRefCoco } from '../../src/data/refer/grefcoco.js';
+import { GRefCoco } from '../../src/data/refer/refcoco.js';
 import { writeSynthDataset } from '../../src/synthetic/writer.js';
 import { startEngine } from '../../src/engine/engine.js';
 import { scoreGres } from '../../src/evaluation/metrics/gres-score.js';

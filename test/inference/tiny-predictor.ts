@@ -5,7 +5,7 @@ import { Predictor } from '../../src/inference/predictor.js';
 import { system } from '../../src/systems/gsva/system.js';
 import { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import { Random } from '../../src/random.js';
-import { ADDED_TOKENS } from '../../src/special-tokens.js';
+import { ADDED_TOKENS } from '../../src/systems/shared/decision-tokens.js';
 import type { RgbImage } from '../../src/types.js';
 import { ModelCase } from '../../src/verification/model-case.js';
 import { fixture } from '../helpers/fixtures.js';

@@ -3,7 +3,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { segIds } from '../../src/config.js';
+import { segIds } from '../../src/systems/shared/model-config.js';
 import { tokenizeConversation } from '../../src/data/text/conversation.js';
 import { evaluationAnswer, trainingAnswer } from '../../src/systems/gsva/prompts.js';
 import { questionOf } from '../../src/systems/gsva/question-forms.js';
@@ -15,7 +15,7 @@ import { Predictor } from '../../src/inference/predictor.js';
 import { teacherForce } from '../../src/inference/teacher-forcing.js';
 import { forcedDecision, readNextToken } from '../../src/inference/token-decision.js';
 import { Random } from '../../src/random.js';
-import type { Variant } from '../../src/variant.js';
+import type { Variant } from '../../src/systems/shared/variant.js';
 import { TOKENIZER_DIR } from '../helpers/small-experiment.js';
 import { smallModel } from '../helpers/small-model.js';
 import { configOf, SMALL_EIGHT, tokenizerOf, VARIANT_NAMES, VARIANTS } from '../helpers/variants.js';
@@ -57,7 +57,7 @@ test('what is put in the mouth of each variant', () => {
   });
   expect(Object.fromEntries(given)).toEqual({
     gsva: 'Sure,red circle:[SEG], green bar:[REJ], both squares:[SEG].',
-    'no-rej': 'Sure,red circle:[SEG], green bar:[SEG], both squares:[SEG].',
+    'no-reject': 'Sure,red circle:[SEG], green bar:[SEG], both squares:[SEG].',
     'single-seg': 'Sure,red circle:[SEG]. | Sure,green bar:[SEG]. | Sure,both squares:[SEG].',
     lisa: '[SEG] | [SEG] | [SEG]',
     'no-expression': 'Sure, [SEG], [REJ], [SEG].',
@@ -140,13 +140,13 @@ test('answers in order: what is missing and what is too much', () => {
 });
 
 test('a smaller number of pixels makes less absent', () =>
-  withPredictor({ ...VARIANTS['no-rej'], minimumPixels: 0 }, async (predictor) => {
+  withPredictor({ ...VARIANTS['no-reject'], minimumPixels: 0 }, async (predictor) => {
     const { results } = await predictor.segment(image, EXPRESSIONS);
     const threshold = predictor.segment(image, EXPRESSIONS, { rejectThreshold: 0.5 });
     await expect(threshold).rejects.toThrow('rejectThreshold is for models with [REJ]');
     expect(results.map(({ status }) => status)).toEqual(['segmented', 'segmented', 'segmented']);
     const strict = new Predictor(system, predictor.network, predictor.asking.tokenizer, 'plain', {
-      variant: { ...VARIANTS['no-rej'], minimumPixels: 40 * 60 + 1 },
+      variant: { ...VARIANTS['no-reject'], minimumPixels: 40 * 60 + 1 },
     });
     const none = await strict.segment(image, EXPRESSIONS);
     expect(none.results.map(({ status, mask }) => [status, mask])).toEqual(EXPRESSIONS.map(() => ['rejected', null]));
@@ -195,7 +195,12 @@ test('a folder keeps the variant and the ids, and gives them back', async () => 
     for (const name of ['eight-seg', 'lisa', 'gsva'] as const) {
       const variant = VARIANTS[name];
       const gsva = smallModel(7, configOf(variant));
-      const meta = { conversation: 'plain', stage: 'gsva', description: 'small', variant };
+      const meta = {
+        conversation: 'plain',
+        stage: 'gsva',
+        description: 'small',
+        ...(name === 'gsva' ? {} : { variant }),
+      };
       await writeModel(scratch, gsva, { meta, tokenizerDir: TOKENIZER_DIR });
       gsva.dispose();
       const loaded = await loadPredictor(scratch);

@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { captionTurn, groundingConversation } from '../../src/synthetic/base-text.js';
 import { type Scene, sceneRandom, synthScene } from '../../src/synthetic/scene.js';
 import { COLOURS, SHAPES } from '../../src/synthetic/shapes.js';
-import { ADDED_TOKENS } from '../../src/special-tokens.js';
+import { ADDED_TOKENS } from '../../src/systems/shared/decision-tokens.js';
 import { meaningOf, seenAt } from './scene-english.js';
 
 const COUNTS = { expressions: 6, words: 4 };

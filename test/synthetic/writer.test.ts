@@ -8,7 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 import { annotationToRle } from '../../src/data/masks/coco-mask-annotation.js';
 import { encodeMask, rleArea, rleBox, rleIou } from '../../src/data/masks/coco-mask.js';
-import { GRefCoco } from '../../src/data/refer/grefcoco.js';
+import { GRefCoco } from '../../src/data/refer/refcoco.js';
 import { sceneExpressions } from '../../src/synthetic/expressions.js';
 import { POLYGON_IOU, WRITTEN_SPLITS, recordsOf } from '../../src/synthetic/records.js';
 import { renderScene } from '../../src/synthetic/render.js';

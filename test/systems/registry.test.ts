@@ -1,6 +1,17 @@
 /** The registry: systems by name, and the system of a config.json. */
 import { describe, expect, test } from '@jest/globals';
+import { RESERVED_TEXTS } from '../../src/special-tokens.js';
 import { openSystem, SYSTEM_NAMES, systemNamed } from '../../src/systems/index.js';
+import { modelConfigToJson } from '../../src/systems/shared/model-config.js';
+import { SMALL } from '../helpers/small-model.js';
+
+test('no question may contain a token that a system adds', async () => {
+  for (const name of SYSTEM_NAMES) {
+    const { config, vocabulary } = await systemNamed(name, 'test');
+    const { added } = vocabulary(config.parse(modelConfigToJson(SMALL), 'test'), {});
+    expect(RESERVED_TEXTS).toEqual(expect.arrayContaining([...added]));
+  }
+});
 
 describe('openSystem', () => {
   test('a config.json without "system" is of GSVA, one with it of the system that it names', async () => {

@@ -1,4 +1,5 @@
 /** The shown batch is the one that is trained on, with the same tokens and labels. */
+import { system } from '../../src/systems/gsva/system.js';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -31,9 +32,9 @@ test.each([400, 46])(
   async (maxLength) => {
     const config = readExperimentConfig(writeConfig(path, smallConfig(scratch, { maxLength })));
     const data = await openTrainingData(config.data as Parameters<typeof openTrainingData>[0]);
-    const shown = await exampleBatch(config, smallTokenizer(), data);
+    const shown = await exampleBatch(system, config, smallTokenizer(), data);
 
-    const experiment = buildExperiment(config, path);
+    const experiment = await buildExperiment(config, path);
     const task = groundingTask(experiment, data, null);
     // As the trainer draws its first samples.
     const queue = new SampleQueue<GroundingSample>(
@@ -46,7 +47,7 @@ test.each([400, 46])(
     );
     const trained = [await queue.next(), await queue.next()];
     await queue.close();
-    experiment.gsva.dispose();
+    experiment.network.dispose();
 
     expect(shown.map(({ name }) => name)).toEqual(trained.map(({ name }) => name));
     const tokenizer = smallTokenizer();

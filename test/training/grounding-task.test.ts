@@ -3,10 +3,10 @@ import { afterAll, beforeAll, describe, expect, jest, test } from '@jest/globals
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { segIds } from '../../src/config.js';
+import { segIds } from '../../src/systems/shared/model-config.js';
 import { PUBLISHED_WEIGHTS } from '../../src/data/sampling/mixed-sampler.js';
 import { ReferDataset, type ReferRecord, type ReferSource } from '../../src/data/refer/refer-dataset.js';
-import { referTrainingSet } from '../../src/data/refer/refer-training-set.js';
+import { referTrainingSet } from '../../src/data/refer/refer-dataset.js';
 import type { AnySet } from '../../src/data/sampling/sample-source.js';
 import type { VqaRequest } from '../../src/data/vqa/vqa-sample.js';
 import { startEngine } from '../../src/engine/engine.js';
@@ -15,11 +15,10 @@ import { encodePng } from '../../src/io/image/image-file.js';
 import { writePendingFiles } from '../../src/io/atomic/pending-file.js';
 import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import { gsvaLessons } from '../../src/systems/gsva/lessons.js';
-import { GROUNDING_RECIPE } from '../../src/systems/shared/llava-sam-step.js';
-import { GSVA_VARIANT } from '../../src/variant.js';
+import { system } from '../../src/systems/gsva/system.js';
+import { GSVA_VARIANT } from '../../src/systems/shared/variant.js';
 import { Random } from '../../src/random.js';
-import { encoderDigests } from '../../src/features/encoder-digest.js';
-import { FeatureFiles } from '../../src/features/feature-files.js';
+import { encoderDigests, FeatureFiles } from '../../src/features/feature-files.js';
 import {
   type GroundingConversation,
   type GroundingData,
@@ -32,7 +31,7 @@ import { randomImage } from '../inference/tiny-predictor.js';
 import { SMALL_TEXT, smallTokenizer, TOKENIZER_DIR } from '../helpers/small-experiment.js';
 import { configOf, tokenizerOf, VARIANT_NAMES, VARIANTS } from '../helpers/variants.js';
 import { smallModel } from '../helpers/small-model.js';
-import { culpritOfLoss } from '../../src/training/loop/not-finite-update.js';
+import { culpritOfLoss } from '../../src/training/loop/update-step.js';
 import { plantNaN, valuesOf, variablesOf } from '../helpers/tensors.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-task-'));
@@ -126,7 +125,7 @@ function makeTask(
 ): GroundingTask {
   return new GroundingTask({
     ...modelOptions(gsva),
-    recipe: GROUNDING_RECIPE,
+    system,
     tokenizer,
     tokenizerDir: TOKENIZER_DIR,
     conversation: 'plain',

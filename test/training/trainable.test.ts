@@ -1,7 +1,7 @@
 /** The table of what trains, against the published names. */
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../src/engine/engine.js';
-import { partOf, watchedPartOf } from '../../src/systems/parts.js';
+import { partOf, watchedPartOf } from '../../src/checkpoints/parts.js';
 import { LLAVA_SAM_PARTS } from '../../src/systems/shared/llava-sam-parts.js';
 import { type Stage, STAGES, TRAINABLE, trainableVariables } from '../../src/training/trainable.js';
 import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';

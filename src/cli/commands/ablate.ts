@@ -27,7 +27,7 @@ export const command = defineCommand({
   },
   examples: [
     ['gsva ablate', 'all rows, three seeds: hours'],
-    ['gsva ablate --only gsva no-rej --seeds 1 --updates 40 --out /tmp/ablate', 'two rows, quickly'],
+    ['gsva ablate --only gsva no-reject --seeds 1 --updates 40 --out /tmp/ablate', 'two rows, quickly'],
     ['gsva ablate --shard 0/2 --threads 1 --resume', 'half of the runs, next to another process with 1/2'],
   ],
   async run(args, context) {

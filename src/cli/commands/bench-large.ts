@@ -2,7 +2,7 @@
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { LargeRun, LargeRunRequest } from '../../benchmark/large-run.js';
-import { parseModelConfig } from '../../config.js';
+import { parseModelConfig } from '../../systems/shared/model-config.js';
 import type { EngineName } from '../../engine/engine.js';
 import { readJson } from '../../io/json/json-file.js';
 import { bytesText } from '../../machine.js';

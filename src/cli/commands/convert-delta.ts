@@ -2,8 +2,7 @@
 import { defineCommand } from '../command.js';
 import { required } from '../options/option.js';
 import { TEXT } from '../options/values.js';
-import { WRITE_OPTIONS, writing } from '../options/writing.js';
-import { showWritten } from '../written-model.js';
+import { showWritten, WRITE_OPTIONS, writing } from '../options/writing.js';
 
 export const command = defineCommand({
   options: {

@@ -2,9 +2,8 @@
 import type { ConvertResult } from '../../workflows/convert.js';
 import { defineCommand } from '../command.js';
 import { MODEL_OPTIONS } from '../options/model.js';
-import { requiredModel, WRITE_OPTIONS, writing } from '../options/writing.js';
+import { requiredModel, showWritten, WRITE_OPTIONS, writing } from '../options/writing.js';
 import type { Output } from '../output.js';
-import { showWritten } from '../written-model.js';
 
 export const command = defineCommand({
   options: { ...MODEL_OPTIONS, ...WRITE_OPTIONS },

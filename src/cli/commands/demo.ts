@@ -1,5 +1,5 @@
 /** `gsva demo`: the whole way once: data, training, evaluation before and after, a report with pictures. */
-import { figureHead, figureRow } from '../../evaluation/figure-texts.js';
+import { figureHead, figureRow } from '../../evaluation/records/record-figures.js';
 import { duration } from '../../workflows/watch.js';
 import { defineCommand } from '../command.js';
 import { withDefault } from '../options/option.js';

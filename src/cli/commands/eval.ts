@@ -10,7 +10,7 @@ import { UsageError } from '../../errors.js';
 import type { GresProtocol } from '../../evaluation/metrics/gres-score.js';
 import { gsvaCommand } from '../../program.js';
 import type { EvaluateResult } from '../../workflows/evaluate.js';
-import { faultsText, figureHead, figureRow, refusedText } from '../../evaluation/figure-texts.js';
+import { faultsText, figureHead, figureRow, refusedText } from '../../evaluation/records/record-figures.js';
 import { chosenSet } from '../../workflows/open-dataset.js';
 import { defineCommand } from '../command.js';
 import { FEATURE_CACHE_OPTIONS, featureCacheOf } from '../options/feature-cache.js';

@@ -3,8 +3,7 @@ import { defineCommand } from '../command.js';
 import { MODEL_OPTIONS } from '../options/model.js';
 import { option, withDefault } from '../options/option.js';
 import { oneOf, someOf } from '../options/values.js';
-import { requiredModel, WRITE_OPTIONS, writing } from '../options/writing.js';
-import { showWritten } from '../written-model.js';
+import { requiredModel, showWritten, WRITE_OPTIONS, writing } from '../options/writing.js';
 
 const PARTS = ['mllm', 'vision-tower', 'sam', 'weights'] as const;
 

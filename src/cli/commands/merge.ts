@@ -1,8 +1,7 @@
 /** `gsva merge`: a model without LoRA, which is added to the weights. */
 import { defineCommand } from '../command.js';
 import { MODEL_OPTIONS } from '../options/model.js';
-import { requiredModel, WRITE_OPTIONS, writing } from '../options/writing.js';
-import { showWritten } from '../written-model.js';
+import { requiredModel, showWritten, WRITE_OPTIONS, writing } from '../options/writing.js';
 
 export const command = defineCommand({
   options: { ...MODEL_OPTIONS, ...WRITE_OPTIONS },

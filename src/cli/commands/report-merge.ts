@@ -1,7 +1,7 @@
 /** `gsva report merge`: joins the shards of a run. */
 import { required } from '../options/option.js';
 import { TEXT, TEXTS } from '../options/values.js';
-import { faultsText, figureHead, figureRow } from '../../evaluation/figure-texts.js';
+import { faultsText, figureHead, figureRow } from '../../evaluation/records/record-figures.js';
 import { defineCommand } from '../command.js';
 
 export const command = defineCommand({

@@ -1,15 +1,14 @@
 /** `gsva segment`: finds what expressions name in an image, and reports what is absent. */
-import { type CocoRle, maskToRle } from '../../data/masks/mask-exchange.js';
 import { UsageError } from '../../errors.js';
-import { modelSentence, type Reply, STATUS_MEANING } from '../../inference/reply.js';
-import type { Finding, SegmentStatus } from '../../types.js';
+import { modelSentence, type Reply } from '../../inference/reply.js';
 import { MASK_FORMATS, type MaskFormat, type SegmentOut, textOf } from '../../workflows/segment-files.js';
 import { defineCommand } from '../command.js';
+import { FIGURES, figuresOf, meaningsOf, withRle } from '../findings.js';
 import { MODEL_OPTIONS, trainedModel } from '../options/model.js';
 import { option, required, withDefault } from '../options/option.js';
 import { hardwareOf, PRECISION_OPTION, REJECT_THRESHOLD_OPTION } from '../options/shared.js';
 import { INPUT_PATH, oneOf, requireFile, TEXT, TEXTS } from '../options/values.js';
-import type { Cell, Output } from '../output.js';
+import type { Output } from '../output.js';
 
 const MODES = ['ask', 'generate'] as const;
 
@@ -60,7 +59,7 @@ export const command = defineCommand({
       ...{ model, question, answer },
       results: results.map(withRle),
       unmatched: unmatched.map(withRle),
-      statuses: meaningsOf(reply),
+      statuses: meaningsOf([...results, ...unmatched]),
       written: file.written,
       engine: engine.name,
       seconds: file.seconds,
@@ -78,49 +77,23 @@ function outOf(path: string | undefined, format: MaskFormat | undefined): Segmen
 /** The table of the expressions, what its words mean, the raw answer, and what else is in it. */
 function showReply(reply: Reply, output: Output): void {
   const { results, unmatched, answer, model } = reply;
-  const figures = ['answer', 'pixels', 'box', 'score', 'P([REJ])'];
   output.table(
-    ['expression', ...figures],
+    ['expression', ...FIGURES],
     results.map((result) => [result.expression, ...figuresOf(result)]),
   );
   if (unmatched.length > 0) {
     output.line();
     output.line('parts of the answer that match no expression:');
     output.table(
-      ['text', ...figures],
+      ['text', ...FIGURES],
       unmatched.map((part) => [textOf(part), ...figuresOf(part)]),
     );
   }
   output.line();
-  for (const [status, meaning] of Object.entries(meaningsOf(reply))) output.line(`${status}: ${meaning}`);
+  for (const [status, meaning] of Object.entries(meaningsOf([...results, ...unmatched])))
+    output.line(`${status}: ${meaning}`);
   const limits = model.knows === null ? '' : '; about anything else in a picture its answers mean nothing';
   output.line(`model: ${modelSentence(model)}${limits}`);
   output.line();
   output.line(answer);
-}
-
-/** Meanings of the statuses that occur. */
-function meaningsOf({ results, unmatched }: Reply): Partial<Record<SegmentStatus, string>> {
-  const found = new Set([...results, ...unmatched].map(({ status }) => status));
-  return Object.fromEntries(
-    (Object.keys(STATUS_MEANING) as SegmentStatus[])
-      .filter((status) => found.has(status))
-      .map((status) => [status, STATUS_MEANING[status]]),
-  );
-}
-
-function figuresOf({ status, area, box, score, rejectProbability }: Finding): Cell[] {
-  const isDrawn = status === 'segmented' || status === 'empty-mask';
-  return [
-    status,
-    isDrawn ? String(area) : '',
-    box === null ? '' : box.join(' '),
-    isDrawn ? score.toFixed(2) : '',
-    rejectProbability === null ? '' : rejectProbability.toFixed(2),
-  ];
-}
-
-/** The mask as COCO's run lengths, null where there is none. */
-function withRle<T extends Finding>({ mask, ...rest }: T): Omit<T, 'mask'> & { readonly mask: CocoRle | null } {
-  return { ...rest, mask: mask === null ? null : maskToRle(mask) };
 }

@@ -34,7 +34,6 @@ export const command = defineCommand({
   },
 });
 
-/** @returns the exit code */
 async function setUpEngine(request: Omit<SetupRequest, 'folder'>, context: CommandContext): Promise<number> {
   const { output, signal } = context;
   const folder = folderToInstallIn();
@@ -56,7 +55,6 @@ async function setUpEngine(request: Omit<SetupRequest, 'folder'>, context: Comma
   return 0;
 }
 
-/** @returns the exit code */
 function removeEngine({ output }: CommandContext): number {
   const folder =
     installationFolders().find((candidate) => findInstallation([candidate]) !== null) ?? folderToInstallIn();

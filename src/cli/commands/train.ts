@@ -12,7 +12,6 @@ import { hardwareOf, RANK_TIMEOUT_OPTION } from '../options/shared.js';
 import { finiteNumber, INPUT_PATH, requireData, requireFile, TEXT, wholeNumber } from '../options/values.js';
 import { asRank } from '../ranks.js';
 
-/** `--resume`, `--resume auto`. */
 const RESUME: Reader<true | 'auto'> = {
   form: 'text',
   isBare: true,

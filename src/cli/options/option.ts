@@ -43,7 +43,6 @@ export function withDefault<T>(
   };
 }
 
-/** An option that is given or not. */
 export function flag(describe: string): Option<boolean> {
   return { form: 'flag', read: (value) => value === true, describe, isRequired: false, default: false };
 }

@@ -16,7 +16,6 @@ export const GLOBAL_OPTIONS = {
   json: flag('Print one JSON object for programs to read'),
 };
 
-/** Options of the engine. */
 export type Hardware = Omit<GlobalArguments, 'json'>;
 
 /** Values of GLOBAL_OPTIONS; without engine and device, GSVA_ENGINE and GSVA_DEVICE decide. */

@@ -10,7 +10,6 @@ export interface NumberRange {
   readonly max?: number;
 }
 
-/** A whole number, e.g. `--limit 7`. */
 export function wholeNumber(range: NumberRange = {}): Reader<number> {
   return {
     form: 'word',
@@ -25,7 +24,6 @@ export function wholeNumber(range: NumberRange = {}): Reader<number> {
 /** The number from which everything random of a command is drawn. */
 export const SEED = wholeNumber({ min: 0, max: 2 ** 32 - 1 });
 
-/** A finite number, e.g. `--minutes 2.5`. */
 export function finiteNumber(range: NumberRange = {}): Reader<number> {
   return {
     form: 'word',
@@ -37,7 +35,6 @@ export function finiteNumber(range: NumberRange = {}): Reader<number> {
   };
 }
 
-/** A text that is not blank, e.g. a path. */
 export const TEXT: Reader<string> = {
   form: 'text',
   read: (value, flag) => {
@@ -47,7 +44,6 @@ export const TEXT: Reader<string> = {
   },
 };
 
-/** Texts, as they are given. */
 export const TEXTS: Reader<string[]> = { form: 'list', read: listed };
 
 /** A file or folder to read; one that the documentation names is found from any folder (`packagedPath`). */
@@ -56,7 +52,6 @@ export const INPUT_PATH: Reader<string> = {
   read: (value, flag) => packagedPath(TEXT.read(value, flag)),
 };
 
-/** One of a few known names. */
 export function oneOf<T extends string>(names: readonly T[]): Reader<T> {
   return { form: 'word', choices: names, read: (value, flag) => known(flag, String(single(flag, value)), names) };
 }
@@ -92,13 +87,11 @@ export function requireFile(argument: string, path: string): void {
   if (!statSync(path).isFile()) throw new UserError(`${path} is a folder; ${argument} takes a file`);
 }
 
-/** Refuses a path of --data at which there is nothing. */
 export function requireData(path: string): void {
   if (existsSync(path)) return;
   throw new UserError(`${path}: no such folder, and no such file of own data; --data takes an existing one`);
 }
 
-/** Refuses a path at which there is no folder, as `requireFile`. */
 export function requireFolder(argument: string, path: string): void {
   if (!existsSync(path)) throw new UserError(`${path}: no such folder; ${argument} takes an existing folder`);
   if (!statSync(path).isDirectory()) throw new UserError(`${path} is not a folder; ${argument} takes a folder`);

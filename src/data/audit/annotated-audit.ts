@@ -4,8 +4,7 @@ import { join } from 'node:path';
 import { readJsonRecordLists } from '../annotation-files.js';
 import { pictureSize } from '../refer/refer-instances.js';
 import { RepeatedIds } from '../repeated-ids.js';
-import { pacoClass } from '../sem-seg/paco-lvis.js';
-import { partClass } from '../sem-seg/pascal-part.js';
+import { pacoClass, partClass } from '../sem-seg/pascal-part.js';
 import { type Audit, type ExpectedImage, insideFileName } from './image-checker.js';
 import { maskFault } from './mask-fault.js';
 

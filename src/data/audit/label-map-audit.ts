@@ -7,11 +7,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { basename, join } from 'node:path';
 
 import type { Figures, Part } from '../catalogue/entry.js';
-import { ADE20K_CLASSES } from '../sem-seg/ade20k.js';
-import { COCO_STUFF_CLASSES } from '../sem-seg/coco-stuff.js';
-import type { NumberedClasses } from '../sem-seg/label-map-classes.js';
-import { labelMapFault, labelMapHeaderFault } from '../sem-seg/label-map-check.js';
-import { mapillaryClasses } from '../sem-seg/mapillary.js';
+import { ADE20K_CLASSES, COCO_STUFF_CLASSES, mapillaryClasses } from '../sem-seg/ade20k.js';
+import { labelMapFault, labelMapHeaderFault, type NumberedClasses } from '../sem-seg/label-map-classes.js';
 import type { ProblemList } from './problems.js';
 import type { Audit, ExpectedImage } from './image-checker.js';
 

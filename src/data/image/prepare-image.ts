@@ -1,28 +1,33 @@
 /** One image as the encoders take it. */
 import type { PreparedImage, RgbImage } from '../../types.js';
+import type { Pictures } from './encoder-input.js';
 import { clipTransform, resizeLongestSide, samTransform } from './image-transforms.js';
 
-/** Encoders by name; the features of `sam` are needed for masks alone. */
-export const TEXT_ENCODERS: ReadonlySet<string> = new Set(['clip']);
-export const ALL_ENCODERS: ReadonlySet<string> = new Set(['clip', 'sam']);
+const TRANSFORMS = { crop: clipTransform, pad: samTransform } as const;
 
-/**
- * @param clipSize side of F_V1's input
- * @param samSize side of F_V2's input, which takes three quarters of the time
- * @param which encoders get an input
- */
+/** @param which encoders get an input; default all of them */
 export function prepareImage(
   image: RgbImage,
-  clipSize: number,
-  samSize: number,
-  which: ReadonlySet<string> = ALL_ENCODERS,
+  pictures: Pictures,
+  which: ReadonlySet<string> = allEncoders(pictures),
 ): PreparedImage {
+  const { height, width } = image;
+  const wanted = Object.entries(pictures).filter(([name]) => which.has(name));
+  const padded = Object.values(pictures).find(({ transform }) => transform === 'pad');
   return {
-    inputs: {
-      ...(which.has('clip') ? { clip: clipTransform(image, clipSize).data } : {}),
-      ...(which.has('sam') ? { sam: samTransform(image, samSize).data } : {}),
-    },
-    resized: resizeLongestSide(image.height, image.width, samSize),
-    original: [image.height, image.width],
+    inputs: Object.fromEntries(
+      wanted.map(([name, { transform, side }]) => [name, TRANSFORMS[transform](image, side).data]),
+    ),
+    resized: padded === undefined ? [height, width] : resizeLongestSide(height, width, padded.side),
+    original: [height, width],
   };
+}
+
+export function allEncoders(pictures: Pictures): ReadonlySet<string> {
+  return new Set(Object.keys(pictures));
+}
+
+/** Encoders whose features a conversation in words needs. */
+export function textEncoders(pictures: Pictures): ReadonlySet<string> {
+  return new Set(Object.keys(pictures).filter((name) => pictures[name]?.neededFor === 'text'));
 }

@@ -1,7 +1,4 @@
-/**
- * Annotations of ReasonSeg (LISA, Lai et al. 2024; reference: get_mask_from_json of data/data_processing.py): beside each
- * picture a JSON file in the manner of LabelMe, with texts that imply a target and shapes that show it.
- */
+/** ReasonSeg's annotations (LISA, Lai et al. 2024; get_mask_from_json): LabelMe-like JSON with texts and shapes. */
 import { isUtf8 } from 'node:buffer';
 import { readFileSync, statSync } from 'node:fs';
 
@@ -39,10 +36,7 @@ const CP1252_CHARACTERS = '€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘
 /** The published files have up to 100 KB. */
 const MAX_BYTES = 16 * 2 ** 20;
 
-/**
- * Reads one file. A few of the published ones are not in UTF-8 but in Windows' cp1252.
- * @throws UserError where it is missing or malformed
- */
+/** One file, in UTF-8 or (a few published ones) cp1252. @throws UserError where it is missing or malformed */
 export function readReasonAnnotation(path: string): ReasonAnnotation {
   let value: unknown;
   try {
@@ -89,10 +83,7 @@ function shapeOf(shape: JsonPlace): ReasonShape[] {
   return [{ role: label.includes('ignore') ? 'ignored' : 'target', points: corners }];
 }
 
-/**
- * The masks at the image's size. Shapes are drawn from the largest to the smallest, each over those before it.
- * @throws UserError where a shape cannot be drawn
- */
+/** Masks at the image's size, larger shapes drawn first. @throws UserError where a shape cannot be drawn */
 export function reasonMasks(annotation: ReasonAnnotation, height: number, width: number): ReasonMasks {
   const blank = (): BinaryMask => ({ data: new Uint8Array(height * width), height, width });
   const [target, ignored] = [blank(), blank()];
@@ -115,10 +106,7 @@ export function reasonMasks(annotation: ReasonAnnotation, height: number, width:
   return { target, ignored };
 }
 
-/**
- * What the reference takes for the target in evaluation: the ignored regions as well, contrary to LISA, which leaves
- * them out of the judgement. Published figures of GSVA are of this mask; training does not take them.
- */
+/** Target of the reference in evaluation: ignored regions included, unlike LISA's. GSVA's published figures use it. */
 export function referenceReasonMask({ target, ignored }: ReasonMasks): BinaryMask {
   return { ...target, data: target.data.map((value, i) => value | (ignored.data[i] as number)) };
 }

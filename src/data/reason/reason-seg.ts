@@ -7,16 +7,18 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-
 import { UserError } from '../../errors.js';
+import { readImage, readImageSize } from '../../io/image/image-file.js';
 import { readJsonRecords } from '../annotation-files.js';
-import type { ReasonRequest } from './reason-sample.js';
-import type { TrainingSet } from '../sampling/training-sample.js';
+import type { EvaluatedDataset, EvaluatedTarget } from '../evaluated-dataset.js';
+import { targetFacts } from '../facts.js';
+import type { ReferringImage } from '../refer/refer-dataset.js';
+import type { MakeSample, RequestOf, TrainingSet } from '../sampling/training-sample.js';
+import { readReasonAnnotation, reasonMasks, referenceReasonMask } from './reason-annotation.js';
 
 export type ReasonSegSplit = 'train' | 'val' | 'test';
 
 export interface ReasonSegImage {
-  /** Name of the picture's file. */
   readonly name: string;
   readonly path: string;
   /** Path of its JSON file, to be read by readReasonAnnotation. */
@@ -36,9 +38,8 @@ export class ReasonSeg {
   ) {}
 
   /**
-   * Lists the pictures of a split. Their annotations are read by whoever needs them.
-   * @throws UserError where a folder, the explanations or, but for train, an annotation is missing: in training that is
-   *   the sample's fault.
+   * Pictures of a split.
+   * @throws UserError where a folder, explanations or (outside of train) an annotation is missing
    */
   static open(dataDir: string, split: ReasonSegSplit): ReasonSeg {
     const root = join(dataDir, 'reason_seg', 'ReasonSeg');
@@ -57,7 +58,6 @@ export class ReasonSeg {
     return new ReasonSeg(split, images);
   }
 
-  /** To train on. */
   trainingSet(): TrainingSet<ReasonRequest> {
     const { images } = this;
     return {
@@ -82,4 +82,82 @@ function readExplanations(path: string): Map<string, string> {
     explanations.set(record.key('image').text(), record.key('outputs').text());
   });
   return explanations;
+}
+
+export interface ReasonRequest extends RequestOf<'reason_seg'> {
+  /** Path of the image's JSON file. */
+  readonly annotation: string;
+  readonly explanation: string | null;
+}
+
+/** Draws up to `perSample` texts. What the annotation says to ignore is not in the mask. */
+export const makeReasonSample: MakeSample<ReasonRequest> = async (request, random, { perSample }) => {
+  const annotation = readReasonAnnotation(request.annotation);
+  const { height, width } = await readImageSize(request.image);
+  const { target: mask } = reasonMasks(annotation, height, width);
+  if (!mask.data.includes(1)) {
+    throw new UserError(
+      `Making a sample of ${request.set}: no shape of ${request.annotation} leaves a target in ${request.image}. ` +
+        'Correct it or leave the image out.',
+    );
+  }
+  const wording = annotation.isSentence ? 'sentence' : 'expression';
+  const targets = random.sample(annotation.texts, perSample).map((text) => ({ text, wording, mask }) as const);
+  const { explanation } = request;
+  const facts = { ...targetFacts('reason_seg', mask, targets), explanation };
+  return { image: () => readImage(request.image), facts };
+};
+
+export interface IgnoreOptions {
+  /** Leave ignored regions out of the judgement, as LISA; as published by GSVA they belong to the target. */
+  readonly honourIgnore: boolean;
+}
+
+/** ReasonSeg for evaluation (reference: ValDataset): one question per image, with the first of its texts. */
+export class ReasonEvaluation implements EvaluatedDataset {
+  private constructor(
+    readonly images: readonly ReferringImage[],
+    private readonly options: IgnoreOptions,
+  ) {}
+
+  /** Reads the annotations and the sizes of the pictures. @throws UserError where a file is missing or malformed */
+  static async open(dataDir: string, split: ReasonSegSplit, options: IgnoreOptions): Promise<ReasonEvaluation> {
+    const { images } = ReasonSeg.open(dataDir, split);
+    const listed: ReferringImage[] = [];
+    for (const [imageId, { name, path, annotation: file }] of images.entries()) {
+      const [text = ''] = readReasonAnnotation(file).texts;
+      const { height, width } = await sizeOf(path);
+      const expressions = [{ text: text.trim(), annotationIds: [0], isEmpty: false }];
+      listed.push({ imageId, fileName: name, path, height, width, expressions });
+    }
+    return new ReasonEvaluation(listed, options);
+  }
+
+  targets({ path, height, width }: ReferringImage): EvaluatedTarget[] {
+    return [targetOf(path.replace(/\.jpg$/, '.json'), height, width, this.options)];
+  }
+}
+
+/** A picture that cannot be read has no size yet; the fault is reported or counted when its turn comes. */
+async function sizeOf(path: string): Promise<{ readonly height: number; readonly width: number }> {
+  try {
+    return await readImageSize(path);
+  } catch (error) {
+    if (error instanceof UserError) return { height: 0, width: 0 };
+    throw error;
+  }
+}
+
+function targetOf(file: string, height: number, width: number, { honourIgnore }: IgnoreOptions): EvaluatedTarget {
+  const annotation = readReasonAnnotation(file);
+  const [text = ''] = annotation.texts;
+  const masks = reasonMasks(annotation, height, width);
+  return {
+    expression: text.trim(),
+    // The reference's answer is [SEG], whatever the shapes are.
+    isEmpty: false,
+    mask: honourIgnore ? masks.target : referenceReasonMask(masks),
+    form: annotation.isSentence ? 'reason-sentence' : 'reason-phrase',
+    ...(honourIgnore ? { ignored: masks.ignored } : {}),
+  };
 }

@@ -1,13 +1,13 @@
 /**
- * Referring segmentation over COCO-style annotations: what gRefCOCO, RefCOCO(+/g), RefCLEF and Ref-ZOM have in common
- * (reference: ReferSegDataset, ValDataset and the REFER classes). Reading the files of one dataset is its own class's
- * work; this one arranges records by image and turns annotations into masks, when asked and not before.
+ * Referring segmentation over COCO-style annotations, as in gRefCOCO, RefCOCO(+/g), RefCLEF and Ref-ZOM (reference:
+ * ReferSegDataset, ValDataset, REFER). Records are arranged by image; masks are made on demand.
  */
 import { UserError } from '../../errors.js';
 import type { ReferringTarget } from '../../types.js';
 import { type Rle, decodeMask, rleArea } from '../masks/coco-mask.js';
 import { cleanExpression } from '../text/expression.js';
 import { type MaskSource, unionOfSources } from '../masks/mask-source.js';
+import type { TrainingSet } from '../sampling/training-sample.js';
 import type { ReferRequest } from './refer-sample.js';
 
 /** A test split may be divided: testA, testB and testC, and what belongs to two of them, such as testAB. */
@@ -51,7 +51,6 @@ export interface ReferImageFile {
 }
 
 export interface ReferInstances {
-  /** The file, for messages. */
   readonly source: string;
   readonly images: ReadonlyMap<number, ReferImageFile>;
   /** `segmentation` of each annotation, as read. */
@@ -66,7 +65,6 @@ export interface ReferSource {
   /** Records of this split, in the order of the file. */
   readonly records: readonly ReferRecord[];
   readonly instances: ReferInstances;
-  /** Path of an image. */
   readonly imagePath: (fileName: string) => string;
 }
 
@@ -74,12 +72,8 @@ export class ReferDataset {
   readonly split: ReferSplit;
   /** In the order in which the records name them first; their expressions in the order of the records. */
   readonly images: readonly ReferringImage[];
-  /**
-   * Expressions left out: nothing remains of the text or, in evaluation, of the polygons that it refers to. In training
-   * such polygons, and missing annotations, are the sample's fault: found when the masks are made.
-   */
+  /** Expressions without text or, in evaluation, without polygons. Training finds such faults when it makes masks. */
   readonly skippedExpressions: number;
-  /** The source, of which the records are in `images`. */
   private readonly source: Omit<ReferSource, 'records'>;
 
   protected constructor({ records: allRecords, ...source }: ReferSource) {
@@ -202,4 +196,18 @@ export class LazyExpression implements ReferringExpression {
     this.empty ??= this.annotationIds.length === 0 || rleArea(this.mask()) === 0;
     return this.empty;
   }
+}
+
+/** @param name of the set, as in the mixture: "refcoco+" */
+export function referTrainingSet(name: string, dataset: ReferDataset): TrainingSet<ReferRequest> {
+  return {
+    name,
+    kind: 'refer_seg',
+    length: dataset.images.length,
+    requestAt: (index) => {
+      const image = dataset.images[index];
+      if (image === undefined) throw new RangeError(`${name}: no image ${index} in ${dataset.images.length}`);
+      return dataset.request(name, image);
+    },
+  };
 }

@@ -8,11 +8,7 @@ import { RepeatedIds } from '../repeated-ids.js';
 /** Folders and a name below each other: it is joined to a folder, which it must not lead out of. */
 const INSIDE = /^[^/\\\0]+(?:\/[^/\\\0]+)*$/;
 
-/**
- * Reads the file record by record and keeps what `records` need: all of COCO's annotations are several hundred MB when
- * read, a split needs a part of them. Segmentations are checked only when used.
- * @param name of the dataset, and `advice`: for messages
- */
+/** Reads record by record and keeps what `records` need, as all of COCO takes several hundred MB in memory. */
 export function readInstances(
   name: string,
   path: string,

@@ -15,7 +15,6 @@ import { readInstances } from './refer-instances.js';
 import { gsvaCommand } from '../../program.js';
 
 export interface ReferLayout {
-  /** Name of the dataset, for messages. */
   readonly name: string;
   readonly folder: string;
   /** File of the records; one that ends in ".p" is a pickle. */
@@ -30,11 +29,7 @@ export const COCO_TRAIN_2014 = 'mscoco/images/train2014';
 /** The published lists have up to 300,000; a pickle of a few bytes can name one of its texts as often as it likes. */
 const MAX_SENTENCES = 5_000_000;
 
-/**
- * Reads the annotations of one split for `ReferDataset`, without pictures.
- * @param imagePath path of a picture, if not simply in the layout's folder
- * @throws UserError where a file is missing or does not have the published form
- */
+/** Annotations of one split, without pictures. @throws UserError where a file is missing or not as published */
 export function readReferSource(
   dataDir: string,
   layout: ReferLayout,
@@ -146,10 +141,7 @@ function readRecord(entry: JsonPlace, index: number): ReferRecord {
   };
 }
 
-/**
- * The annotations that a record refers to: a list or a single id; no target is written [-1] (gRefCOCO) or [] (Ref-ZOM).
- * @throws UserError where -1 stands among ids
- */
+/** Annotations of a record: a list or one id; no target is [-1] (gRefCOCO) or []. @throws UserError for -1 among ids */
 export function annotationIds(entry: JsonPlace): number[] {
   const annotations = entry.key('ann_id');
   const ids = annotations.isList() ? annotations.list().map((id) => id.integer()) : [annotations.integer()];

@@ -1,10 +1,10 @@
 /** Training samples of referring segmentation (reference: ReferSegDataset): some of an image's expressions. */
 import { UserError } from '../../errors.js';
 import { readImage, readImageSize } from '../../io/image/image-file.js';
-import { decodeMask, rleArea } from '../masks/coco-mask.js';
-import { sizeMismatch } from '../image/size-mismatch.js';
-import { type MaskSource, unionOfSources } from '../masks/mask-source.js';
 import { type Target, targetFacts } from '../facts.js';
+import { sizeMismatch } from '../image/size-mismatch.js';
+import { decodeMask, rleArea } from '../masks/coco-mask.js';
+import { type MaskSource, unionOfSources } from '../masks/mask-source.js';
 import type { MakeSample, RequestOf } from '../sampling/training-sample.js';
 import { cleanExpression } from '../text/expression.js';
 

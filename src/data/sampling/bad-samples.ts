@@ -1,22 +1,20 @@
 /**
- * Bad samples of a training run (missing or corrupt image, empty polygon, ...): each is reported once, all are counted,
- * and too many of them stop the run: then the folder is wrong, not a file.
+ * Bad samples of a run (missing image, empty polygon, …): reported once, counted, and too many of them stop the run.
  */
 import { UserError } from '../../errors.js';
 import { gsvaCommand } from '../../program.js';
 
 export interface BadSample {
-  /** Name of the set. */
   readonly set: string;
   /** Image within the set. */
   readonly index: number;
-  /** What is wrong, with the path of the file. */
+  /** The fault, with the path of the file. */
   readonly message: string;
 }
 
 /** Samples after which the share is judged: of fewer, one bad image would be a large share. */
 const JUDGED_FROM = 100;
-/** So many in a row stop the run at once. */
+/** This many in a row stop the run at once. */
 const MOST_IN_A_ROW = 20;
 
 export class BadSamples {
@@ -26,10 +24,7 @@ export class BadSamples {
   private first: BadSample | null = null;
   private readonly reported = new Set<string>();
 
-  /**
-   * @param maxShare of the samples that may be bad, 0 to 1
-   * @param report is told of each bad sample once
-   */
+  /** @param maxShare of the samples that may be bad, 0 to 1 @param report called once per bad sample */
   constructor(
     private readonly maxShare: number,
     private readonly report: (bad: BadSample) => void,

@@ -3,18 +3,16 @@ import { messageOf, UserError } from '../../errors.js';
 import { Random } from '../../random.js';
 import type { BinaryMask, PreparedImage } from '../../types.js';
 import { makeSample, type SampleMakers } from './make-sample.js';
-import { prepareImage, TEXT_ENCODERS } from '../image/prepare-image.js';
+import type { Pictures } from '../image/encoder-input.js';
+import { prepareImage, textEncoders } from '../image/prepare-image.js';
 import type { DatasetKind, Facts } from '../facts.js';
 import type { RequestOf, SampleOptions, TrainingSample } from './training-sample.js';
 
-/** What all jobs of a worker have in common. */
+/** Settings shared by all jobs of a worker. */
 export interface LoadSettings {
   readonly sample: SampleOptions;
-  /** Side of F_V1's input. */
-  readonly clipSize: number;
-  /** Side of F_V2's input. */
-  readonly samSize: number;
-  /** Whether absent targets are answered with a mask, an empty one, so that F_V2 is needed for them too. */
+  readonly pictures: Pictures;
+  /** Whether absent targets are answered with a mask, an empty one, which needs the encoders for masks too. */
   readonly emptyMasks?: boolean;
 }
 
@@ -61,10 +59,11 @@ async function prepare(
   { image }: TrainingSample,
   withMasks: boolean,
   all: ReadonlySet<string>,
-  { clipSize, samSize }: LoadSettings,
+  { pictures }: LoadSettings,
 ): Promise<PreparedImage | null> {
-  const needs = withMasks ? all : new Set([...all].filter((name) => TEXT_ENCODERS.has(name)));
-  return needs.size > 0 ? prepareImage(await image(), clipSize, samSize, needs) : null;
+  const forText = textEncoders(pictures);
+  const needs = withMasks ? all : new Set([...all].filter((name) => forText.has(name)));
+  return needs.size > 0 ? prepareImage(await image(), pictures, needs) : null;
 }
 
 /** The buffers of a result, to be moved to another thread instead of copied. */

@@ -1,6 +1,6 @@
 /** Makes the sample of a request of any kind. */
 import type { Random } from '../../random.js';
-import { makeReasonSample } from '../reason/reason-sample.js';
+import { makeReasonSample } from '../reason/reason-seg.js';
 import { makeReferSample } from '../refer/refer-sample.js';
 import { makeSemSegSample } from '../sem-seg/sem-seg-sample.js';
 import type { DatasetKind } from '../facts.js';
@@ -17,7 +17,6 @@ export const SAMPLE_MAKERS: SampleMakers = {
   reason_seg: makeReasonSample,
 };
 
-/** As the maker of the request's kind does; see MakeSample. */
 export function makeSample(
   request: RequestOf<DatasetKind>,
   random: Random,

@@ -1,8 +1,7 @@
 /**
- * Samples of several data sets mixed (reference: HybridDataset): at each position a kind is drawn in the given ratio,
- * one of its sets, each alike, and one of the set's images, each alike; images may come again before others have come
- * once. A further attempt at a position draws another image of the same set, so that the ratio also holds for what
- * remains where some draws give no sample.
+ * Mixture of data sets (reference: HybridDataset): each position draws a kind by the given ratio, then one of its sets
+ * and one of its images, both uniformly and with repetition. A further attempt draws another image of the same set,
+ * which keeps the ratio.
  */
 import { UserError } from '../../errors.js';
 import type { Random } from '../../random.js';
@@ -26,11 +25,7 @@ export class MixedSampler implements SampleSource {
   readonly keepsImage = false;
   private readonly groups: readonly KindGroup[];
 
-  /**
-   * @param random seed of all draws; not moved
-   * @param weights of the kinds; those of kinds without sets fall to the others in proportion
-   * @throws UserError where there is no set, a set has no images, or a weight cannot be used
-   */
+  /** @param random seed, not moved @throws UserError without sets, for an empty set or an unusable weight */
   constructor(
     sets: readonly AnySet[],
     private readonly random: Random,

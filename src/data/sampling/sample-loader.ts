@@ -1,11 +1,10 @@
 /**
- * Gives the sample of each position of a training run: draws from the source until one can be used, loaded by worker
- * threads or in this one. What it gives depends on the source alone, not on the number of threads. How far ahead samples
- * are loaded, and in which order they are taken, is the caller's business (see training/prefetcher.ts).
+ * Sample of each position of a run, drawn from the source until one is usable and loaded by worker threads or in this
+ * one; it depends on the source alone. Order and look-ahead are the caller's (training/loop/prefetcher.ts).
  */
 import { messageOf, UserError } from '../../errors.js';
 import type { PreparedImage } from '../../types.js';
-import { ALL_ENCODERS } from '../image/prepare-image.js';
+import { allEncoders } from '../image/prepare-image.js';
 import { type BadSample, BadSamples } from './bad-samples.js';
 import { type LoadJob, type LoadResult, loadSample, type LoadSettings } from './load-sample.js';
 import type { SampleMakers } from './make-sample.js';
@@ -26,7 +25,7 @@ export interface SampleLoaderOptions extends LoadSettings {
   readonly onBadSample?: (bad: BadSample) => void;
   /** How samples are made in this thread (0 workers); default: SAMPLE_MAKERS. */
   readonly makers?: SampleMakers;
-  /** What worker threads run; default: sample-worker.js, with SAMPLE_MAKERS. */
+  /** File of the worker threads; default: sample-worker.js, with SAMPLE_MAKERS. */
   readonly workerFile?: URL;
 }
 
@@ -43,10 +42,9 @@ export interface LoadedSample {
 
 /** An image that is about to be loaded. */
 export interface ImageToLoad {
-  /** As in LoadedSample. */
   readonly key: string;
   readonly path: string;
-  /** Of the data set: 'vqa' never asks for masks. */
+  /** Kind of the data set: 'vqa' never asks for masks. */
   readonly kind: DatasetKind;
 }
 
@@ -69,14 +67,14 @@ export class SampleLoader {
     private readonly source: SampleSource,
     private readonly options: SampleLoaderOptions,
   ) {
-    const { sample, clipSize, samSize, emptyMasks = false, maxBadShare = STANDARD_BAD_SHARE } = options;
+    const { sample, pictures, emptyMasks = false, maxBadShare = STANDARD_BAD_SHARE } = options;
     const { workers = defaultWorkers() } = options;
     if (!Number.isInteger(workers) || workers < 0) {
       throw new UserError(`Loading samples: workers is ${workers}; expected a whole number from 0 up.`);
     }
     this.bad = new BadSamples(maxBadShare, (bad) => options.onBadSample?.(bad));
     const file = options.workerFile ?? SAMPLE_WORKER_FILE;
-    const settings = { sample, clipSize, samSize, emptyMasks };
+    const settings = { sample, pictures, emptyMasks };
     this.workers = workers === 0 ? null : new SampleWorkers(workers, settings, file);
   }
 
@@ -86,9 +84,7 @@ export class SampleLoader {
   }
 
   /**
-   * The sample at a position; null where the source keeps to one image (whole epochs) and that image is bad. Any number
-   * of calls may be under way. After an error all further calls fail with it.
-   * @param findNeeds asked before each attempt; default: every encoder
+   * Sample at a position; null for a bad image where the source keeps to one (whole epochs). Any error is final.
    * @throws UserError where too many samples are bad, or a set gives nothing to learn from
    */
   async load(position: number, findNeeds?: FindNeeds): Promise<LoadedSample | null> {
@@ -121,7 +117,7 @@ export class SampleLoader {
     const isLast = attempt >= (keepsImage ? REDRAWS_OF_IMAGE : MOST_DRAWS - 1);
     const key = `${index} ${set.name}`;
     const { name, result } = await this.result(draw, keepsImage && isLast, ({ image: path, kind }) => {
-      return findNeeds?.({ key, path, kind }) ?? Promise.resolve(ALL_ENCODERS);
+      return findNeeds?.({ key, path, kind }) ?? Promise.resolve(allEncoders(this.options.pictures));
     });
     if (result.kind === 'sample') {
       this.bad.addGood();

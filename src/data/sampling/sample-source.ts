@@ -1,10 +1,43 @@
 /**
- * Which image stands at which position of a training run. A source is a function of its seed and the position alone: the
- * same on any number of workers, and a position is all that a checkpoint has to keep.
+ * Image of each position of a run, by seed and position alone: the same on any number of workers and after a resume.
  */
 import { UserError } from '../../errors.js';
 import type { Random } from '../../random.js';
 import type { TrainingSet } from './training-sample.js';
+
+export class SampleOrder {
+  private readonly epochs: Random;
+  private readonly draws: Random;
+  private cachedEpoch = -1;
+  private permutation: readonly number[] = [];
+
+  constructor(
+    readonly sampleCount: number,
+    random: Random,
+  ) {
+    this.epochs = random.fork(0);
+    this.draws = random.fork(1);
+  }
+
+  epochOf(position: number): number {
+    return Math.floor(position / this.sampleCount);
+  }
+
+  indexAt(position: number): number {
+    const epoch = this.epochOf(position);
+    if (epoch !== this.cachedEpoch) {
+      const all = Array.from({ length: this.sampleCount }, (_, index) => index);
+      this.permutation = this.epochs.fork(epoch).shuffle(all);
+      this.cachedEpoch = epoch;
+    }
+    return this.permutation[position % this.sampleCount] as number;
+  }
+
+  /** The generator that belongs to the draw at a position: the same sample is prepared differently in each epoch. */
+  randomAt(position: number): Random {
+    return this.draws.fork(position);
+  }
+}
 
 /** A set of any kind: what its requests have beyond the common part is between it and the maker of its samples. */
 export type AnySet = TrainingSet;
@@ -22,10 +55,7 @@ export interface SampleSource {
   readonly epochLength: number;
   /** Whether every attempt at a position is about the same image (whole epochs), or each about another (mixtures). */
   readonly keepsImage: boolean;
-  /**
-   * What stands at a position.
-   * @param attempt 0, then 1, 2, ... where the attempts before gave no sample
-   */
+  /** @param attempt 0, then 1, 2, … where the attempts before gave no sample */
   draw(position: number, attempt: number): SampleDraw;
 }
 
@@ -37,4 +67,31 @@ export function imagesOf(sets: readonly AnySet[]): number {
     throw new UserError(`Training data: the set "${empty.name}" has no images; check its folder or leave it out.`);
   }
   return sets.reduce((sum, set) => sum + set.length, 0);
+}
+
+export class WholeEpochs implements SampleSource {
+  readonly epochLength: number;
+  /** Another image instead would come twice in its epoch. */
+  readonly keepsImage = true;
+  private readonly order: SampleOrder;
+
+  /** @throws UserError where there is no set, or one without images */
+  constructor(
+    private readonly sets: readonly AnySet[],
+    random: Random,
+  ) {
+    this.epochLength = imagesOf(sets);
+    this.order = new SampleOrder(this.epochLength, random);
+  }
+
+  draw(position: number, attempt: number): SampleDraw {
+    let index = this.order.indexAt(position);
+    const first = this.order.randomAt(position);
+    const random = attempt === 0 ? first : first.fork(attempt);
+    for (const set of this.sets) {
+      if (index < set.length) return { set, index, random };
+      index -= set.length;
+    }
+    throw new RangeError(`WholeEpochs.draw: no image at position ${position}`);
+  }
 }

@@ -23,18 +23,12 @@ export class SampleWorkers {
   private nextId = 0;
   private ended: Error | null = null;
 
-  /**
-   * @param count threads, at least 1
-   * @param file what they run; calls serveSamples
-   */
+  /** @param count threads, at least 1 @param file run by them; calls serveSamples */
   constructor(count: number, settings: LoadSettings, file: URL) {
     for (let i = 0; i < count; i++) this.start(settings, file);
   }
 
-  /**
-   * Loads a sample in one of the threads.
-   * @throws Error where a thread has failed, naming the image that it was at; then all further jobs fail as well
-   */
+  /** @throws Error naming the image at which a thread failed; then all further jobs fail as well */
   load(job: LoadJob): Promise<LoadResult> {
     if (this.ended !== null) return Promise.reject(this.ended);
     const [worker] = [...this.jobs].reduce((least, entry) => (entry[1] < least[1] ? entry : least));

@@ -1,14 +1,12 @@
 /**
- * Training data in two steps. `requestAt(n)` returns the annotations of image n as plain data that can be sent to a
- * worker thread. From a request and a generator, `makeSample` (make-sample.ts) reads the files, draws expressions or
- * classes and makes their masks: facts, of which a system makes questions and answers. So annotations are held once, and
- * everything that takes time happens in the worker.
+ * Training data in two steps: `requestAt(n)` returns the annotations of image n as plain data that can be sent to a
+ * worker; there `makeSample` reads the files and draws the facts, of which a system makes questions and answers.
  */
 import type { Random } from '../../random.js';
 import type { RgbImage } from '../../types.js';
 import type { DatasetKind, Facts } from '../facts.js';
 
-/** What every request has; each kind adds what its samples are made from. Survives structuredClone. */
+/** Common part of requests; each kind adds what its samples are made from. Survives structuredClone. */
 export interface RequestOf<K extends DatasetKind> {
   readonly kind: K;
   /** Name of the set, such as "refcoco+", for messages. */
@@ -17,13 +15,11 @@ export interface RequestOf<K extends DatasetKind> {
   readonly image: string;
 }
 
-/** One set of images to train on. */
 export interface TrainingSet<Request extends RequestOf<DatasetKind> = RequestOf<DatasetKind>> {
   readonly name: string;
   readonly kind: DatasetKind;
-  /** Number of images. */
   readonly length: number;
-  /** What is known of the image at `index`, in [0, length). */
+  /** Annotations of the image at `index`, in [0, length). */
   requestAt(index: number): Request;
 }
 
@@ -44,10 +40,8 @@ export interface TrainingSample {
 }
 
 /**
- * Makes a sample of one kind. All chance comes from `random`.
- * @returns null where the draw has nothing to segment (no class, or every target absent unless those are accepted):
- *   another is to be drawn.
- * @throws UserError naming the file where a file is missing or malformed: the sample is bad.
+ * One sample; all chance comes from `random`.
+ * @returns null where the draw has nothing to segment @throws UserError naming the file that is missing or malformed
  */
 export type MakeSample<Request> = (
   request: Request,

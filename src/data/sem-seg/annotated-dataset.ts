@@ -1,7 +1,4 @@
-/**
- * Sets whose classes are the categories of a COCO annotation file (PACO-LVIS, PASCAL-Part): each annotation is one
- * object or part. They differ in where the files are and in how a category's name is read.
- */
+/** Sets whose classes are the categories of a COCO file, each annotation an object or part (PACO-LVIS, PASCAL-Part). */
 import { join } from 'node:path';
 
 import { UserError } from '../../errors.js';
@@ -13,10 +10,9 @@ import type { AnnotatedRequest } from './sem-seg-sample.js';
 import type { TrainingSet } from '../sampling/training-sample.js';
 
 export interface AnnotatedLayout {
-  /** Name of the set, for messages. */
   readonly name: string;
   readonly annotationsFile: string;
-  /** What `file_name` is relative to. */
+  /** Folder that `file_name` is relative to. */
   readonly imageDir: string;
   /** Where to get the files, for messages. */
   readonly advice: string;
@@ -130,10 +126,7 @@ export class AnnotatedDataset implements TrainingSet<AnnotatedRequest> {
     };
   }
 
-  /**
-   * Where the file does not say what is known to be absent, everything that is not annotated. By names, not by ids: two
-   * categories may share one ("bat_(animal)" and "bat_(sports_equipment)" of LVIS).
-   */
+  /** Unless the file names absent classes, all that is not annotated; by name, since two categories may share one. */
   private absentClasses({ annotations, negativeCategories, notExhaustive }: AnnotatedImage): ClassName[] {
     const ids = [...annotations.map(({ category }) => category), ...notExhaustive];
     // An object of an unknown category may be anything.

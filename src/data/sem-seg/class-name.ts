@@ -13,10 +13,7 @@ export function classText(random: Random, name: ClassName): string {
   return random.uniform() < 0.5 ? `${object} ${part}` : `the ${part} of the ${object}`;
 }
 
-/**
- * A class's name from a file.
- * @throws UserError where it is empty or would be read as tokens with a meaning of their own
- */
+/** @throws UserError for an empty class name, or one that would be read as special tokens */
 export function checkedClassName(place: JsonPlace): string {
   const name = place.text().trim();
   if (name === '' || RESERVED_TEXTS.some((text) => name.includes(text))) {

@@ -1,7 +1,4 @@
-/**
- * Sets with a label map for each image (ADE20K, COCO-Stuff, Mapillary Vistas): a PNG whose pixels are class numbers.
- * They differ in where the files are and in what a number means.
- */
+/** Sets with a label map per image (ADE20K, COCO-Stuff, Mapillary Vistas): a PNG whose pixels are class numbers. */
 import { readdirSync } from 'node:fs';
 
 import { UserError, messageOf } from '../../errors.js';
@@ -10,12 +7,10 @@ import type { LabelMapRequest } from './sem-seg-sample.js';
 import type { TrainingSet } from '../sampling/training-sample.js';
 
 export interface LabelMapSource {
-  /** Name of the set, for messages. */
   readonly name: string;
   readonly classes: NumberedClasses;
   /** Classes of the list that the annotators never marked, though the pictures may show them. */
   readonly neverMarked: readonly string[];
-  /** Paths. */
   readonly images: readonly { readonly image: string; readonly labels: string }[];
 }
 
@@ -41,10 +36,7 @@ export class LabelMapDataset implements TrainingSet<LabelMapRequest> {
   }
 }
 
-/**
- * Names, without the ending, of the files of a folder that end so, sorted.
- * @throws UserError where the folder is missing or has none
- */
+/** Sorted names, without `ending`, of a folder's files. @throws UserError where the folder is missing or has none */
 export function filesEndingIn(ending: string, folder: string, set: string, advice: string): string[] {
   let names: string[];
   try {

@@ -1,14 +1,10 @@
-/**
- * Semantic segmentation as it is evaluated on: the classes that an image has, each alone (ADE20K; paper, section D) or,
- * where the paper prescribes nothing (Mapillary Vistas), together and by name, as they are trained on.
- */
+/** Evaluation of semantic segmentation: each class alone (ADE20K; paper, section D), or all together (Mapillary). */
 import { type LabelMap, readIndexPng } from '../../io/image/index-png.js';
 import type { EvaluatedDataset, EvaluatedTarget } from '../evaluated-dataset.js';
 import { type PresentClass, classMask, presentClasses } from './label-map-classes.js';
 import type { LabelMapDataset } from './label-map-dataset.js';
 import type { ReferringExpression, ReferringImage } from '../refer/refer-dataset.js';
 
-/** A label map, read. */
 interface Labels {
   readonly map: LabelMap;
   readonly classes: readonly PresentClass[];

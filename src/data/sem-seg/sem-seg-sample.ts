@@ -1,7 +1,4 @@
-/**
- * Samples of semantic segmentation: some of the classes of an image are asked for, each with its mask (reference:
- * SemSegDataset). Classes come from a label map, or from annotations in COCO's form, each of which counts on its own.
- */
+/** Samples of semantic segmentation (SemSegDataset): classes of a label map, or annotations that count one by one. */
 import { UserError, messageOf } from '../../errors.js';
 import { readImage, readImageSize } from '../../io/image/image-file.js';
 import { readIndexPng } from '../../io/image/index-png.js';
@@ -43,7 +40,7 @@ export interface AnnotatedRequest extends RequestOf<'sem_seg'> {
 
 export type SemSegRequest = LabelMapRequest | AnnotatedRequest;
 
-/** What an image offers to ask for. */
+/** Classes of an image that can be asked for. */
 interface Offer {
   readonly height: number;
   readonly width: number;
@@ -74,7 +71,7 @@ export const makeSemSegSample: MakeSample<SemSegRequest> = async (request, rando
   return { image: () => readImage(request.image), facts: targetFacts('sem_seg', offer, targets) };
 };
 
-/** All where there are fewer than `count`, in order; else so many by chance, in random order (as the reference). */
+/** All, in order, where there are fewer than `count`; else `count` of them in random order (as the reference). */
 function drawPresent(random: Random, present: Offer['present'], count: number): Target[] {
   const targets: Target[] = [];
   for (const { name, mask } of present.length < count ? present : random.shuffle(present)) {

@@ -1,8 +1,5 @@
-/**
- * Tokens that are found in a text before anything else is done with it, as transformers' slow tokenizers find them: the
- * leftmost first, the longest of those that begin at one place, in the text as it stands.
- */
-import type { AddedTokenJson } from './tokenizer-json.js';
+/** Added tokens, found in the unchanged text as transformers' slow tokenizers do: leftmost first, then longest. */
+import type { AddedTokenJson } from './tokenizer-files.js';
 
 export class AddedTokens {
   private readonly byContent = new Map<string, AddedTokenJson>();

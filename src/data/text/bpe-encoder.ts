@@ -1,10 +1,7 @@
 /**
- * Byte-pair encoding as SentencePiece does it (bpe_model.cc): a text is a row of characters; of all neighbours whose union
- * is a piece, those that come first in order are merged, the leftmost of equals, until none is left; a symbol that is no
- * piece becomes the bytes of its UTF-8. One merge costs log(length), so a text without spaces is no danger.
- *
- * Where no piece has "▁" behind another character, nothing merges across the begin of a word: words are encoded one by one
- * and remembered.
+ * Byte-pair encoding as in SentencePiece (bpe_model.cc): the neighbours of best rank, leftmost first, merge until none
+ * is left; a symbol that is no piece becomes its UTF-8 bytes. One merge costs log(length). Without pieces that have "▁"
+ * behind another character no merge crosses words: words are encoded one by one and remembered.
  */
 
 /** "▁" (U+2581), SentencePiece's visible space. */
@@ -16,7 +13,6 @@ export type MergeOrder = (text: string, start: number, middle: number, end: numb
 export interface BpeTables {
   /** Ids of the pieces that a symbol can become. */
   readonly pieces: ReadonlyMap<string, number>;
-  /** Ids of the 256 bytes. */
   readonly bytes: readonly number[];
   readonly order: MergeOrder;
 }

@@ -1,9 +1,7 @@
 /**
- * Conversations as text and as token ids with labels, in the styles of LLaVA that GSVA was trained with
- * (reference: model/llava/conversation.py and the collate function of data/dataset.py).
- *
- * The reference finds the labels afterwards by splitting the finished text; here each turn is rendered as what is asked
- * and what is answered, so that ids and labels come from the same place.
+ * Conversations as text, ids and labels in LLaVA's styles (model/llava/conversation.py, collate of data/dataset.py).
+ * The reference finds labels by splitting the text; here a turn is rendered as question and answer, so that ids and
+ * labels share one source.
  */
 import {
   IGNORE_LABEL,
@@ -44,7 +42,7 @@ const LLAMA_2_SYSTEM =
   'You are able to understand the visual content that the user provides, ' +
   'and assist the user with a variety of tasks using natural language.';
 
-/** What one turn puts into the text: everything up to the answer, and the answer with what ends it. */
+/** Text of one turn: everything up to the answer, and the answer with what ends it. */
 interface RenderedTurn {
   readonly prompt: string;
   readonly answer: string;
@@ -76,8 +74,7 @@ function renderTurns(style: ConversationStyle, turns: readonly Turn[]): Rendered
 }
 
 /**
- * The conversation as one text; each `<image>` of a question is put between `<im_start>` and `<im_end>`. Ends with
- * "ASSISTANT:" or "[/INST]", ready for generation, where the last turn has no answer.
+ * The conversation as text, `<image>` between `<im_start>` and `<im_end>`; an open last turn is ready for generation.
  */
 export function renderConversation(style: ConversationStyle, turns: readonly Turn[]): string {
   return renderTurns(style, turns)
@@ -85,10 +82,7 @@ export function renderConversation(style: ConversationStyle, turns: readonly Tur
     .join('');
 }
 
-/**
- * Ids and labels of the conversation, the begin-of-text token first. `maxLength` cuts both at the end, as the reference
- * does in training (there to 1024 - 255: the image's placeholder will become 256 tokens).
- */
+/** Ids and labels, begin token first, cut to `maxLength` (reference: 1024 - 255, as the image takes 256 tokens). */
 export function tokenizeConversation(
   tokenizer: Tokenizer,
   style: ConversationStyle,
@@ -112,6 +106,17 @@ export function tokenizeConversation(
   return maxLength === undefined
     ? { inputIds, labels }
     : { inputIds: inputIds.slice(0, maxLength), labels: labels.slice(0, maxLength) };
+}
+
+/** Ids of a question, ready to be answered, behind the ids of the conversation so far. */
+export function tokenizeQuestion(
+  tokenizer: Tokenizer,
+  style: ConversationStyle,
+  turn: Turn,
+  isFirst: boolean,
+): number[] {
+  const { prompt } = renderTurn(style, { ...turn, assistant: null }, isFirst);
+  return [...(isFirst ? [tokenizer.bosId] : []), ...encodeWithImage(tokenizer, prompt)];
 }
 
 /** Ids of a text without the begin-of-text token, each `<image>` as -200 (reference: tokenizer_image_token). */

@@ -12,10 +12,7 @@ export function cleanExpression(text: string): string {
   return trimmed.slice(start, end);
 }
 
-/**
- * The expression of a user, cleaned and in lower case like those that the model has learned from.
- * @throws UserError where nothing is left of it or where it would be read as tokens with a meaning of their own.
- */
+/** A user's expression, cleaned, in lower case. @throws UserError where it is empty or holds special tokens */
 export function checkedExpression(text: string): string {
   // A line feed would be a token that no expression of training has.
   const cleaned = cleanExpression(text.replace(/\s+/g, ' ')).trim().toLowerCase();

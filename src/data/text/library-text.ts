@@ -1,15 +1,26 @@
 /** A vocabulary that is not SentencePiece's (byte-level BPE, Unigram, WordPiece), in the hands of @huggingface/tokenizers. */
-import { UserError, messageOf } from '../../errors.js';
-import { type TokenizerJson } from './tokenizer-json.js';
-import { LibraryTokenizer } from './tokenizer-library.js';
+import * as library from '@huggingface/tokenizers';
+import { messageOf, UserError } from '../../errors.js';
+import type { TokenizerJson } from './tokenizer-files.js';
+
+export interface LibraryTokenizer {
+  encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };
+  /** @throws Error for an empty list. */
+  decode(ids: readonly number[]): string;
+  token_to_id(token: string): number | undefined;
+  id_to_token(id: number): string | undefined;
+}
+
+type LibraryTokenizerClass = new (tokenizer: object, config: object) => LibraryTokenizer;
+
+/** Takes the content of a tokenizer.json and of a tokenizer_config.json. */
+export const LibraryTokenizer: LibraryTokenizerClass = (library as unknown as { Tokenizer: LibraryTokenizerClass })
+  .Tokenizer;
 
 export class LibraryText {
   private readonly library: LibraryTokenizer;
 
-  /**
-   * @param source the file, for errors
-   * @throws UserError where the library does not take it
-   */
+  /** @param source the file, for errors @throws UserError where the library does not take it */
   constructor(json: TokenizerJson, source: string) {
     try {
       this.library = new LibraryTokenizer(json, { clean_up_tokenization_spaces: false });

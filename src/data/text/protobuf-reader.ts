@@ -1,7 +1,4 @@
-/**
- * A reader of the protocol-buffers wire format, as much as SentencePiece's files need: no schema, no generated code,
- * every length checked against what is there. Source: protobuf.dev/programming-guides/encoding.
- */
+/** Reader of the protocol-buffers wire format (protobuf.dev/programming-guides/encoding); every length is checked. */
 
 /** The bytes do not follow the wire format. The caller knows the file's name and wraps it. */
 export class ProtobufError extends Error {
@@ -14,14 +11,13 @@ export const WIRE_FIXED64 = 1;
 export const WIRE_BYTES = 2;
 export const WIRE_FIXED32 = 5;
 
-/** Of one float: a view per message takes longer than all else. */
+/** View of one float, shared: a view per message takes longer than all else. */
 const scratch = new DataView(new ArrayBuffer(4));
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Walks over one message: `next()` moves to a field, then exactly one of the read methods or `skip()` takes its value. */
 export class ProtobufReader {
-  /** Number of the current field. */
   field = 0;
   /** Wire type of the current field. */
   wire = 0;

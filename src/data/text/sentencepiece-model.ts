@@ -1,7 +1,6 @@
 /**
- * Reads SentencePiece's `tokenizer.model` (a protobuf, sentencepiece_model.proto) with LLaMA's settings: BPE, byte
- * fallback, a space put in front of the text, no other normalisation. Anything else is refused with a UserError, since
- * it would be tokenised into other ids than those that the model was trained with.
+ * SentencePiece's `tokenizer.model` with LLaMA's settings: BPE, byte fallback, a space in front, no other
+ * normalisation. Anything else is refused with a UserError, since it would give other ids than those of the training.
  */
 import { readFileSync, statSync } from 'node:fs';
 import { UserError, messageOf } from '../../errors.js';
@@ -54,6 +53,16 @@ export function readModelFile(path: string): Uint8Array {
   throw new UserError(`Reading the tokenizer: ${path} cannot be read as a SentencePiece model: ${standIn}.`);
 }
 
+const TRAINER_FIELDS = {
+  3: 'modelType',
+  24: 'suffixSpace',
+  35: 'byteFallback',
+  40: 'unkId',
+  41: 'bosId',
+  42: 'eosId',
+} as const;
+const NORMALIZER_FIELDS = { 2: 'charsMap', 3: 'dummyPrefix', 4: 'removeExtraSpaces', 5: 'escapeSpaces' } as const;
+
 /** `source` is the file's name, for messages. */
 export function readSentencePieceModel(bytes: Uint8Array, source: string): SentencePieceModel {
   if (bytes.length > MAX_MODEL_BYTES) {
@@ -68,8 +77,8 @@ export function readSentencePieceModel(bytes: Uint8Array, source: string): Sente
       if (reader.field === 1) {
         if (pieces.length >= MAX_PIECES) throw new Error(`it has more than ${MAX_PIECES} pieces`);
         pieces.push(readPiece(reader.message()));
-      } else if (reader.field === 2) readTrainer(reader.bytesField(), trainer);
-      else if (reader.field === 3) readNormalizer(reader.bytesField(), normalizer);
+      } else if (reader.field === 2) readNumbers(reader.bytesField(), TRAINER_FIELDS, trainer);
+      else if (reader.field === 3) readNumbers(reader.bytesField(), NORMALIZER_FIELDS, normalizer);
       else reader.skip();
     }
   } catch (error) {
@@ -108,44 +117,17 @@ function readPiece(reader: ProtobufReader): SentencePiece {
   return { text, score, kind };
 }
 
-interface TrainerFields {
-  modelType: number;
-  byteFallback: number;
-  suffixSpace: number;
-  unkId: number;
-  bosId: number;
-  eosId: number;
-}
-
-function readTrainer(bytes: Uint8Array, into: TrainerFields): void {
+/** Numbers of a message, by their fields; of a characters map its length, which is 0 for the identity. */
+function readNumbers<K extends string>(
+  bytes: Uint8Array,
+  names: Readonly<Record<number, K>>,
+  into: Record<K, number>,
+): void {
   const reader = new ProtobufReader(bytes);
   while (reader.next()) {
-    if (reader.field === 3) into.modelType = reader.int32();
-    else if (reader.field === 24) into.suffixSpace = reader.int32();
-    else if (reader.field === 35) into.byteFallback = reader.int32();
-    else if (reader.field === 40) into.unkId = reader.int32();
-    else if (reader.field === 41) into.bosId = reader.int32();
-    else if (reader.field === 42) into.eosId = reader.int32();
-    else reader.skip();
-  }
-}
-
-interface NormalizerFields {
-  /** Length of the compiled characters map; 0 for the identity. */
-  charsMap: number;
-  dummyPrefix: number;
-  removeExtraSpaces: number;
-  escapeSpaces: number;
-}
-
-function readNormalizer(bytes: Uint8Array, into: NormalizerFields): void {
-  const reader = new ProtobufReader(bytes);
-  while (reader.next()) {
-    if (reader.field === 2) into.charsMap = reader.bytesField().length;
-    else if (reader.field === 3) into.dummyPrefix = reader.int32();
-    else if (reader.field === 4) into.removeExtraSpaces = reader.int32();
-    else if (reader.field === 5) into.escapeSpaces = reader.int32();
-    else reader.skip();
+    const name = names[reader.field];
+    if (name === undefined) reader.skip();
+    else into[name] = name === 'charsMap' ? reader.bytesField().length : reader.int32();
   }
 }
 

@@ -1,10 +1,7 @@
-/**
- * The vocabulary of LLaMA's slow tokenizer: SentencePiece's pieces with byte fallback, from tokenizer.model or from the
- * tokenizer.json that was made of one. It encodes the parts of a text between added tokens.
- */
+/** LLaMA's slow vocabulary (SentencePiece with byte fallback), from tokenizer.model or a tokenizer.json made of it. */
 import { BpeEncoder, type BpeTables, SPACE_SYMBOL } from './bpe-encoder.js';
 import { PIECE_NORMAL, type SentencePieceModel } from './sentencepiece-model.js';
-import type { TokenizerJson } from './tokenizer-json.js';
+import type { TokenizerJson } from './tokenizer-files.js';
 
 export class SentencePieceText {
   private readonly encoder: BpeEncoder;

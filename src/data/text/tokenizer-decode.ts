@@ -1,6 +1,5 @@
 /**
- * Tokens → text, spaced exactly as transformers' slow LlamaTokenizer (legacy) prints it: added tokens stand alone
- * between spaces, the rest is joined by SentencePiece, which drops the space that it put in front when encoding.
+ * Tokens → text as transformers' slow legacy LlamaTokenizer: added tokens between spaces, the rest by SentencePiece.
  */
 import { SPACE_SYMBOL } from './bpe-encoder.js';
 

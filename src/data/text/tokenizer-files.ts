@@ -1,9 +1,86 @@
-/** The JSON files that stand beside a tokenizer in a checkpoint's folder, read and checked. */
-import { existsSync } from 'node:fs';
+/** The JSON files next to a tokenizer in a checkpoint's folder, read and checked. */
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { UserError } from '../../errors.js';
-import { type AddedTokenJson, type TokenizerJson, plainAddedToken } from './tokenizer-json.js';
-import { isId, isObject, readObject, wrongKey } from './tokenizer-object.js';
+import { messageOf, UserError } from '../../errors.js';
+import { describeStandIn } from '../../io/file-kind.js';
+import { readText } from '../../io/json/json-file.js';
+
+/** Larger than any published tokenizer.json (about 35 MB). */
+const MAX_JSON_BYTES = 128 * 1024 * 1024;
+const MAX_VOCABULARY = 2_000_000;
+
+/** The object that a file holds. @throws UserError that says what the file is instead */
+export function readObject(path: string): Record<string, unknown> {
+  let json: unknown;
+  let bytes: Buffer;
+  try {
+    const { size } = statSync(path);
+    if (size > MAX_JSON_BYTES) throw new Error(`it has ${size} bytes, more than ${MAX_JSON_BYTES}`);
+    bytes = readFileSync(path);
+  } catch (error) {
+    throw new UserError(`Reading the tokenizer: ${path} cannot be read (${messageOf(error)}). Copy it again.`);
+  }
+  const standIn = describeStandIn(bytes.subarray(0, 512), true);
+  if (standIn !== null) throw new UserError(`Reading the tokenizer: ${path} cannot be read: ${standIn}.`);
+  try {
+    json = JSON.parse(bytes.toString('utf8').replace(/^\ufeff/, ''));
+  } catch (error) {
+    throw new UserError(`Reading the tokenizer: ${path} cannot be read as JSON (${messageOf(error)}). Copy it again.`);
+  }
+  if (!isObject(json)) throw wrongKey(path, 'the top level', 'an object', json);
+  return json;
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+export function isId(value: unknown): value is number {
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < MAX_VOCABULARY;
+}
+
+export function wrongKey(path: string, key: string, expected: string, found: unknown): UserError {
+  return new UserError(
+    `Reading the tokenizer: ${key} in ${path} should be ${expected}, but is ${found === undefined ? 'missing' : JSON.stringify(found).slice(0, 60)}. ` +
+      'Copy the file again from the checkpoint.',
+  );
+}
+
+export interface AddedTokenJson {
+  readonly id: number;
+  readonly content: string;
+  readonly special: boolean;
+  readonly normalized: boolean;
+  readonly lstrip: boolean;
+  readonly rstrip: boolean;
+  readonly single_word: boolean;
+}
+
+/** The parts that the library insists on; the rest is passed through. */
+export interface TokenizerJson {
+  readonly added_tokens: readonly AddedTokenJson[];
+  readonly normalizer: unknown;
+  readonly pre_tokenizer: unknown;
+  readonly post_processor: unknown;
+  readonly decoder: unknown;
+  readonly model: { readonly vocab: object; readonly [key: string]: unknown };
+}
+
+/** An added token as LLaMA's slow tokenizer has it: matched as it stands, spaces around it untouched. */
+export function plainAddedToken(id: number, content: string, special: boolean): AddedTokenJson {
+  return { id, content, special, normalized: false, lstrip: false, rstrip: false, single_word: false };
+}
+
+/** One more than the largest id in use: the rows that an embedding needs. */
+export function vocabularySize(json: TokenizerJson): number {
+  const { vocab } = json.model;
+  let size = Array.isArray(vocab) ? vocab.length : 0;
+  // Unigram models list [piece, score] by id; all others map pieces to ids.
+  for (const id of Array.isArray(vocab) ? [] : Object.values(vocab))
+    if (typeof id === 'number') size = Math.max(size, id + 1);
+  for (const { id } of json.added_tokens) size = Math.max(size, id + 1);
+  return size;
+}
 
 const MODEL_TYPES: ReadonlySet<string> = new Set(['BPE', 'Unigram', 'WordPiece']);
 const SETTINGS_FILES = ['tokenizer_config.json', 'special_tokens_map.json'] as const;
@@ -158,4 +235,58 @@ function addedToken(path: string, key: string, token: Record<string, unknown>, i
     rstrip: flag('rstrip'),
     single_word: flag('single_word'),
   };
+}
+
+const QWEN2_WORDS =
+  "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
+const BYTES = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: false, use_regex: false };
+
+/** The steps of a tokenizer class before its merges. */
+const CLASSES: Readonly<Record<string, Pick<TokenizerJson, 'normalizer' | 'pre_tokenizer'>>> = {
+  GPT2Tokenizer: { normalizer: null, pre_tokenizer: { ...BYTES, use_regex: true } },
+  Qwen2Tokenizer: {
+    normalizer: { type: 'NFC' },
+    pre_tokenizer: {
+      type: 'Sequence',
+      pretokenizers: [{ type: 'Split', pattern: { Regex: QWEN2_WORDS }, behavior: 'Isolated', invert: false }, BYTES],
+    },
+  },
+};
+
+/** The tokenizer.json that a folder's vocab.json and merges.txt are; null where it has not got both. */
+export function readByteLevelFiles(dir: string): { readonly json: TokenizerJson; readonly path: string } | null {
+  const path = join(dir, 'vocab.json');
+  const mergesPath = join(dir, 'merges.txt');
+  if (!existsSync(path) || !existsSync(mergesPath)) return null;
+  const vocab = readObject(path);
+  for (const [token, id] of Object.entries(vocab)) {
+    if (!isId(id)) throw wrongKey(path, JSON.stringify(token), 'an id', id);
+  }
+  const merges = readText(mergesPath, 'the merges of the tokenizer')
+    .split(/\r?\n/)
+    .filter((line, i) => line !== '' && !(i === 0 && line.startsWith('#version')))
+    .map((line) => line.split(' '));
+  const odd = merges.find((pair) => pair.length !== 2);
+  if (odd !== undefined) {
+    throw new UserError(
+      `Reading the tokenizer: ${mergesPath} has the line ${JSON.stringify(odd.join(' ').slice(0, 60))}, expected two ` +
+        'symbols with a space between them. Copy it again from the checkpoint.',
+    );
+  }
+  const model = { type: 'BPE', vocab, merges, unk_token: null, byte_fallback: false };
+  const decoder = { type: 'ByteLevel' };
+  return { path, json: { added_tokens: [], ...classOf(dir), post_processor: null, decoder, model } };
+}
+
+function classOf(dir: string): Pick<TokenizerJson, 'normalizer' | 'pre_tokenizer'> {
+  const path = join(dir, 'tokenizer_config.json');
+  const name = existsSync(path) ? readObject(path)['tokenizer_class'] : undefined;
+  const known = typeof name === 'string' ? CLASSES[name.replace(/Fast$/, '')] : undefined;
+  if (known !== undefined) return known;
+  const found = name === undefined ? 'does not say it' : `says ${JSON.stringify(name)}`;
+  throw new UserError(
+    `Reading the tokenizer of ${dir}: vocab.json and merges.txt do not say how a text is cut into words; "tokenizer_class" ` +
+      `of tokenizer_config.json does (read are ${Object.keys(CLASSES).join(', ')}), which ${found}. Save the tokenizer ` +
+      'as tokenizer.json: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER) in Python.',
+  );
 }

@@ -1,32 +1,33 @@
 /**
- * Text ↔ token ids, as LLaMA's slow tokenizer with legacy behaviour does it (`LlamaTokenizer` of transformers 4.44.2, whose
- * ids the published GSVA checkpoints were trained with): a text is cut at added tokens, and each part is SentencePiece's.
- * Folders with a vocabulary of another kind are read by way of @huggingface/tokenizers.
+ * Text ↔ token ids as LLaMA's slow legacy tokenizer (transformers 4.44.2): text is cut at added tokens, each part is
+ * SentencePiece's. Other vocabularies are read by way of @huggingface/tokenizers.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../errors.js';
 import { IMAGE_END_TOKEN, IMAGE_PLACEHOLDER, IMAGE_START_TOKEN, IMAGE_TOKEN_ID } from '../../special-tokens.js';
 import { AddedTokens } from './added-tokens.js';
-import { readByteLevelFiles } from './byte-level-files.js';
+import {
+  type AddedTokenJson,
+  type AddedTokenList,
+  plainAddedToken,
+  readAddedTokens,
+  readByteLevelFiles,
+  readSettings,
+  readTokenizerJson,
+  type TokenizerJson,
+  type TokenizerSettings,
+  vocabularySize,
+} from './tokenizer-files.js';
 import { LibraryText } from './library-text.js';
 import { readModelFile, readSentencePieceModel, type SentencePieceModel } from './sentencepiece-model.js';
 import { SentencePieceText } from './sentencepiece-text.js';
 import { decodeLikeLlama } from './tokenizer-decode.js';
-import {
-  type AddedTokenList,
-  readAddedTokens,
-  readSettings,
-  readTokenizerJson,
-  type TokenizerSettings,
-} from './tokenizer-files.js';
-import { type AddedTokenJson, plainAddedToken, type TokenizerJson, vocabularySize } from './tokenizer-json.js';
 
 export interface TokenizerOptions {
   /**
-   * White space next to added tokens ([SEG], <im_start>, …) is 'kept' by transformers 4.37 and later, and 'stripped' by
-   * 4.31. A model needs the ids that it was trained with, which its files do not tell. Begin, end and unknown token keep
-   * their neighbours either way, as they do in 4.31 with special_tokens_map.json as published.
+   * White space next to added tokens: 'kept' by transformers 4.37 and later, 'stripped' by 4.31; a model needs that of
+   * its training, which its files do not record. Begin, end and unknown token keep their neighbours either way.
    */
   readonly addedTokenSpaces?: 'kept' | 'stripped';
 }
@@ -41,7 +42,6 @@ export interface DecodeOptions {
   readonly skipSpecial?: boolean;
 }
 
-/** Parts of a tokenizer. */
 interface Parts {
   readonly text: SentencePieceText | LibraryText;
   /** Ids of the vocabulary, without what is added to it later. */
@@ -81,7 +81,7 @@ export class Tokenizer {
       if (id !== undefined) return id;
       throw new UserError(
         `Reading the tokenizer: ${source} has no ${what} token ${JSON.stringify(name ?? usual)}. ` +
-          'Name the right one in tokenizer_config.json or special_tokens_map.json beside it.',
+          'Name the right one in tokenizer_config.json or special_tokens_map.json next to it.',
       );
     };
     this.bos = idOf(settings.bos, '<s>', 'begin-of-text');
@@ -93,9 +93,8 @@ export class Tokenizer {
   }
 
   /**
-   * Reads `tokenizer.model`, or `tokenizer.json` where there is none, or `vocab.json` and `merges.txt`, and the added tokens
-   * that any of the files beside it lists.
-   * @throws UserError where none is there, one cannot be used, or two of them contradict each other.
+   * Reads tokenizer.model, else tokenizer.json, else vocab.json and merges.txt, and all added tokens that are listed.
+   * @throws UserError where none exists, one cannot be used, or two contradict each other
    */
   static fromDirectory(dir: string, options: TokenizerOptions = {}): Tokenizer {
     const settings = readSettings(dir);
@@ -159,10 +158,7 @@ export class Tokenizer {
     return ids;
   }
 
-  /**
-   * Text of token ids, spaced as the reference prints it (a space on either side of an added token). The image's
-   * placeholder (-200) reads as `<image>`, an id without a token as the unknown token.
-   */
+  /** Text of ids, spaced as the reference prints it; -200 reads as `<image>`, an unknown id as the unknown token. */
   decode(ids: readonly number[], options: DecodeOptions = {}): string {
     const isSkipped = (id: number): boolean => id === IMAGE_TOKEN_ID || this.added.at(id)?.special === true;
     const kept = options.skipSpecial === true ? ids.filter((id) => !isSkipped(id)) : ids;
@@ -191,10 +187,7 @@ export class Tokenizer {
     return this.text.idOf(token);
   }
 
-  /**
-   * Makes tokens of these texts, in order: new ones are appended to the vocabulary; one that is a piece of it already
-   * keeps its id and is from now on matched as a whole. Returns how many were new.
-   */
+  /** Appends new tokens; a piece of the vocabulary keeps its id, matched as a whole. @returns how many were new */
   addTokens(tokens: readonly string[]): number {
     const before = this.size;
     for (const token of tokens) {
@@ -210,10 +203,7 @@ export class Tokenizer {
     this.size = Math.max(this.size, token.id + 1);
   }
 
-  /**
-   * Tokens with the ids that the files beside the vocabulary give them, a token of one file alone too; they must follow the
-   * vocabulary without a gap.
-   */
+  /** Tokens with the ids that files next to the vocabulary list; they must follow it without a gap. */
   private withListed(lists: readonly AddedTokenList[]): this {
     const places = new Map<string, { readonly path: string; readonly token: AddedTokenJson }>();
     for (const { path, tokens } of lists) {
@@ -243,13 +233,13 @@ export class Tokenizer {
 
   private lacks(what: string, key: string): never {
     throw new UserError(
-      `The tokenizer ${this.source} has no ${what} token ("${key}" is null in the files beside it), which GSVA's prompts ` +
+      `The tokenizer ${this.source} has no ${what} token ("${key}" is null in the files next to it), which GSVA's prompts ` +
         `need. Use a tokenizer of LLaMA's, or name the token that stands for it in tokenizer_config.json.`,
     );
   }
 }
 
-/** The model says itself which of its pieces begin, end and are unknown; the files beside it may name others, or none. */
+/** The model names its begin, end and unknown piece; the files next to it may name others, or none. */
 function partsOfModel(model: SentencePieceModel, settings: TokenizerSettings, source: string): Parts {
   const nameOf = (said: string | null | undefined, id: number): string | null => {
     return said === undefined ? (model.pieces[id]?.text ?? '') : said;
@@ -290,7 +280,7 @@ function contradiction({ content, id }: AddedTokenJson, path: string, other: str
   );
 }
 
-/** Of two files with a vocabulary, either could be the one that the model was trained with. */
+/** Refused, because either vocabulary could be the one that the model was trained with. */
 function refuseOtherVocabulary(json: TokenizerJson, jsonPath: string, model: SentencePieceModel, path: string): void {
   const { vocab } = json.model;
   const ids = new Map<string, unknown>(

@@ -1,8 +1,5 @@
 /**
- * LLaVA-Instruct-150K: conversations about COCO's images of 2017 (Liu et al. 2023).
- *
- *   <dataDir>/llava_dataset/llava_instruct_150k.json     a list of { id, image, conversations: [{ from, value }] }
- *   <dataDir>/coco/train2017/*.jpg
+ * LLaVA-Instruct-150K (Liu et al. 2023): <dataDir>/llava_dataset/llava_instruct_150k.json on <dataDir>/coco/train2017.
  */
 import { join } from 'node:path';
 

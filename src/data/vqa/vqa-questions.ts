@@ -1,9 +1,6 @@
 /**
- * Questions with one-word answers, to measure visual question answering on. LLaVA-Instruct has no held-out part; this is
- * the list of questions that LLaVA's evaluation takes (question_id, image, text, category), with the answers in it:
- *
- *   <dataDir>/llava_dataset/questions_val.json     a list of { question_id, image, text, answer, category }
- *   <dataDir>/coco/val2017/*.jpg
+ * Questions with one-word answers: LLaVA's evaluation list (question_id, image, text, category) with the answers, since
+ * LLaVA-Instruct has no held-out part: <dataDir>/llava_dataset/questions_val.json on <dataDir>/coco/val2017.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -17,11 +14,9 @@ const NAME = 'VQA questions';
 const ADVICE = `Write a synthetic list with \`${gsvaCommand('data synth --out FOLDER --mixture 600')}\`, or put your own there.`;
 
 export interface VqaQuestion {
-  /** Path of the picture. */
   readonly image: string;
   readonly text: string;
   readonly answer: string;
-  /** Kind of question. */
   readonly category: string;
 }
 

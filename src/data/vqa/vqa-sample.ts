@@ -26,8 +26,7 @@ export const makeVqaSample: MakeSample<VqaRequest> = async (request) => {
 };
 
 /**
- * Questions and answers, the image placed in front of the question that has it (reference: preprocess_multimodal). An
- * answer at the beginning and a question at the end, which stand alone, are left out.
+ * Questions and answers, the image in front of its question (preprocess_multimodal); unpaired ends are left out.
  * @throws UserError where human and gpt do not take turns, or the image is not in the first question alone
  */
 export function turnsOf({ set, source, sentences }: Pick<VqaRequest, 'set' | 'source' | 'sentences'>): Turn[] {

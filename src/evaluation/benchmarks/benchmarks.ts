@@ -25,10 +25,7 @@ export interface Benchmark {
   readonly figures: readonly Figure[];
   /** Which logits are inside of a mask. */
   readonly logitRule: LogitRule;
-  /**
-   * 'gres': an absent target that was rejected scores 1, whatever was drawn. 'masks': as published for benchmarks
-   * without absent targets, masks alone are compared; two empty ones score 1.
-   */
+  /** 'gres': a rejected absent target scores 1. 'masks': masks alone are compared, two empty ones score 1. */
   readonly scoring: 'gres' | 'masks';
   /** Whether boxes around the masks are compared as well. */
   readonly boxes: boolean;
@@ -61,10 +58,7 @@ export const REASON: Benchmark = {
   boxes: false,
 };
 
-/**
- * Ref-ZOM (Table 8). By `strict`, oIoU, mIoU and Acc are the paper's; by `reference`, oIoU, mIoU as reported, N-acc and
- * T-acc are what the published code prints.
- */
+/** Ref-ZOM (Table 8): `strict` gives the paper's oIoU, mIoU and Acc, `reference` what the published code prints. */
 export const REF_ZOM: Benchmark = {
   name: 'ref-zom',
   figures: [PRESENT_O_IOU, PRESENT_M_IOU, EMPTY_ACC, REPORTED_M_IOU, N_ACC, T_ACC],

@@ -1,7 +1,4 @@
-/**
- * Referring expression comprehension from masks (GSVA paper, table 3): the box around the predicted mask against the box
- * around the target. A rejected expression has no mask and with it no box.
- */
+/** Comprehension from masks (GSVA, table 3): the predicted mask's box against the target's; a rejection has none. */
 import type { BinaryMask } from '../../types.js';
 
 /** [xMin, yMin, xMax, yMax] in pixels, max exclusive. */

@@ -38,7 +38,7 @@ export interface GresPrediction {
   readonly answer: Answer;
 }
 
-/** What one expression contributes. */
+/** The contribution of one expression. */
 export interface GresScore {
   readonly targetIsEmpty: boolean;
   /** Was the right one of [SEG] and [REJ] answered? */
@@ -51,11 +51,8 @@ export interface GresScore {
 }
 
 /**
- * The prediction may be null after [REJ] under `strict` and `generate`, and wherever the answer is 'none'; after [SEG]
- * null counts as an empty mask.
- * @throws UserError when the masks differ in size.
- * @throws RangeError when `reference` is not given what its two passes always give: an answer of [SEG] or [REJ] and a
- *   mask for every present target.
+ * The prediction may be null for 'none', and for [REJ] but in `reference`; after [SEG] null counts as an empty mask.
+ * @throws UserError when masks differ in size; RangeError when `reference` lacks a decision or a present target's mask
  */
 export function scoreGres(protocol: GresProtocol, { prediction, target, answer }: GresPrediction): GresScore {
   const keepsRejectedMask = protocol === 'reference';

@@ -1,6 +1,5 @@
 /**
- * Pixel counts of a predicted mask against its ground truth: all that every metric of this folder needs.
- * Counterpart of `intersectionAndUnionGPU` in the reference's solver.py, for the foreground class alone.
+ * Pixel counts of a predicted mask against its ground truth (reference: `intersectionAndUnionGPU`, foreground only).
  */
 import { UserError } from '../../errors.js';
 import type { BinaryMask } from '../../types.js';
@@ -13,11 +12,7 @@ export interface MaskOverlap {
   readonly targetArea: number;
 }
 
-/**
- * Counts the pixels; a prediction of null counts as an empty mask.
- * @param ignored pixels that are left out of both masks
- * @throws UserError when the masks differ in size.
- */
+/** @param prediction null counts as empty @param ignored pixels left out @throws UserError when masks differ in size */
 export function maskOverlap(prediction: BinaryMask | null, target: BinaryMask, ignored?: BinaryMask): MaskOverlap {
   checkSizes(prediction, target);
   checkSizes(ignored ?? null, target);
@@ -60,4 +55,31 @@ function checkSizes(prediction: BinaryMask | null, target: BinaryMask): void {
         `the target ${target.height}×${target.width}. Bring the prediction to the size of the image first.`,
     );
   }
+}
+
+const PER_MASK = 1e-5;
+const PER_SUM = 1e-10;
+/** The reference's meter adds it to the number of masks. */
+const PER_COUNT = 1e-5;
+
+interface LisaFigures {
+  readonly gIoU: number;
+  readonly cIoU: number;
+}
+
+/**
+ * LISA's validation (`validate` of train_ds.py), on masks with logits above 0: gIoU is the mean of intersection /
+ * (union + 1e-5), plus 1 where the union is empty, cIoU is Σ intersection / (Σ union + 1e-10).
+ * @param overlaps of all masks, ignored pixels left out of them
+ */
+export function lisaFigures(overlaps: readonly Pick<MaskOverlap, 'intersection' | 'union'>[]): LisaFigures {
+  let [iou, intersections, unions] = [0, 0, 0];
+  for (const { intersection, union } of overlaps) {
+    iou += intersection / (union + PER_MASK) + (union === 0 ? 1 : 0);
+    intersections += intersection;
+    unions += union;
+  }
+  // The reference gathers its sums in float32.
+  const [iouSum, intersectionSum, unionSum] = [iou, intersections, unions].map(Math.fround) as [number, number, number];
+  return { gIoU: iouSum / (overlaps.length + PER_COUNT), cIoU: intersectionSum / (unionSum + PER_SUM) };
 }

@@ -1,10 +1,6 @@
-/**
- * Whether a mask covers another target that was asked for on the same image: instances that run together, or the
- * wrong one of them.
- */
+/** Other targets of the image that a mask covers: instances that run together, or the wrong one of them. */
 import { mergeRles, rleArea, type Rle } from '../../data/masks/coco-mask.js';
 
-/** What a prediction has in common with another target that was asked for on the same image. */
 export interface OtherTarget {
   /** Place of that expression in the image's list. */
   readonly expression: number;
@@ -13,9 +9,8 @@ export interface OtherTarget {
 }
 
 /**
- * The other target that a prediction covers best, outside of its own one. A target of which half or more belongs to
- * one's own is no other: phrases may name the same thing, or a part of it.
- * @param own place of the prediction's expression in `targets`
+ * The other target best covered outside of one's own; targets half inside of that do not count.
+ * @param own place of it
  */
 export function bestOtherTarget(prediction: Rle, targets: readonly Rle[], own: number): OtherTarget | null {
   const ownTarget = targets[own] as Rle;

@@ -9,11 +9,7 @@ import type { ExpressionRecord, ImageRecord } from './record.js';
 import type { ScoredExpression } from '../score.js';
 import { gsvaCommand } from '../../program.js';
 
-/**
- * @param course what was said about the image, and the time that it took
- * @param targets null where the image could not be opened
- * @param scored protocol after protocol, in the order of `targets`
- */
+/** @param targets null where the image could not be opened @param scored by protocol, in the order of `targets` */
 export function makeImageRecord(
   entry: ReferringImage,
   { image, ...course }: Omit<ImageRecord, 'imageId' | 'fileName' | 'height' | 'width' | 'records'>,

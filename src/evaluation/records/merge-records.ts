@@ -3,10 +3,7 @@ import { UserError } from '../../errors.js';
 import { refuseUnfinished } from './record-file.js';
 import { identityDifferences, WHOLE, type RecordFile } from './record.js';
 
-/**
- * @param files every shard of one run, in any order
- * @throws UserError when they are of different runs, when a shard is missing, there twice or unfinished
- */
+/** @param files every shard, in any order @throws UserError for other runs, or a shard missing, twice or unfinished */
 export function mergeRecords(files: readonly RecordFile[]): Omit<RecordFile, 'path'> {
   const [first] = files;
   if (first === undefined) throw new UserError('Joining records: no file is given.');

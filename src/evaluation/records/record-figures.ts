@@ -1,10 +1,10 @@
 /** The figures of recorded results: added up in the order of the images, so that they are those of the run itself. */
 import { type Benchmark, benchmarkNamed, GRES } from '../benchmarks/benchmarks.js';
-import { type FigureRecord, FigureSums, type FigureValues } from '../figures.js';
+import { type FigureRecord, FigureSums, type FigureValues, metricTitle } from '../figures.js';
 import type { GresProtocol } from '../metrics/gres-score.js';
 import type { ExpressionRecord, ImageRecord, RecordedFaults, RecordFile, Refusal, RefusalCounts } from './record.js';
 
-/** Beside the figures that a benchmark reports, those of GRES, by which every run can be looked at. */
+/** The figures of a benchmark, and those of GRES, which every run has. */
 export interface Result {
   readonly protocol: GresProtocol;
   /** Fractions of 1; null where no expression decides the figure. */
@@ -86,7 +86,7 @@ export function addFaults(a: RecordedFaults, b: RecordedFaults): RecordedFaults 
   };
 }
 
-/** Of all free answers together; null where none were asked for. */
+/** Faults of all free answers; null where none were asked for. */
 export function recordedFaults(images: readonly ImageRecord[]): RecordedFaults | null {
   const all = images.flatMap(({ faults }) => (faults === null ? [] : [faults]));
   return all.length === 0 ? null : all.reduce(addFaults, NO_FAULTS);
@@ -105,7 +105,7 @@ export function addRefusals(counts: RefusalCounts, refused: readonly Refusal[]):
   );
 }
 
-/** What was left out of a run. */
+/** Omissions of a run. */
 export function recordedRefusals(images: readonly ImageRecord[]): RefusalCounts {
   return images.reduce((counts, { refused }) => addRefusals(counts, refused), NO_REFUSALS);
 }
@@ -118,4 +118,32 @@ export function recordedSeconds(images: readonly ImageRecord[]): number {
 /** When the last image was done; when the run began where there is none. */
 export function recordedEnd({ header, images }: Pick<RecordFile, 'header' | 'images'>): Date {
   return new Date(images.reduce((last, { date }) => Math.max(last, Date.parse(date)), Date.parse(header.date)));
+}
+
+/** For results of one benchmark. */
+export function figureHead(results: readonly Result[]): string[] {
+  const names = Object.keys(results[0]?.figures ?? {});
+  return ['protocol', ...names.map(metricTitle), 'images', 'expressions'];
+}
+
+export function figureRow(result: RecordedResult): string[] {
+  const figures = Object.values(result.figures).map((value) => (value === null ? '–' : value.toFixed(3)));
+  return [result.protocol, ...figures, String(result.images), String(result.expressions)];
+}
+
+/** Images and expressions left out of the figures, in words; null where none is. */
+export function refusedText({ images, expressions, reasons }: RefusalCounts): string | null {
+  if (images + expressions === 0) return null;
+  const why = Object.entries(reasons).map(([reason, count]) => `${reason}: ${count}`);
+  return `left out of the figures: ${images} images, ${expressions} expressions (${why.join(', ')})`;
+}
+
+/** Faults of free answers that no figure shows, in words; null where there are none. */
+export function faultsText(faults: RecordedFaults | null): string | null {
+  if (faults === null || faults.unanswered + faults.repeated + faults.unknown === 0) return null;
+  const { unanswered, repeated, unknown } = faults;
+  return (
+    `free answers: ${unanswered} expressions without an answer (counted as wrong), ${repeated} answered again (the first ` +
+    `answer counts), ${unknown} answers that match no expression (not counted)`
+  );
 }

@@ -2,27 +2,20 @@
 import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { UserError, messageOf } from '../../errors.js';
+import { headerLine, imageLines, isBarelyBegun, linesOf, openLine, readHeader, type Line } from './record-lines.js';
 import {
-  headerLine,
-  imageLines,
-  isBarelyBegun,
-  linesOf,
-  openLine,
-  readClosing,
-  readExpression,
-  readHeader,
-  type ClosingLine,
-  type Line,
-} from './record-lines.js';
-import {
+  CLOSING_LINE,
+  EXPRESSION_RECORD,
   identityDifferences,
   shardSize,
+  type ClosingLine,
   type ExpressionRecord,
   type ImageRecord,
   type RecordFile,
   type RecordHeader,
 } from './record.js';
 import { gsvaCommand } from '../../program.js';
+import { readAs } from '../../schema.js';
 
 /** Appends images to a file; each is on disk when `write` returns. */
 export class RecordWriter {
@@ -37,10 +30,7 @@ export class RecordWriter {
     this.file = file;
   }
 
-  /**
-   * Begins a file.
-   * @throws UserError when there is one already: records cost hours and are never overwritten
-   */
+  /** @throws UserError when the file exists: records cost hours and are never overwritten */
   static create(path: string, header: RecordHeader): RecordWriter {
     if (existsSync(path)) {
       throw new UserError(
@@ -56,10 +46,7 @@ export class RecordWriter {
     });
   }
 
-  /**
-   * Goes on with a file, whose unfinished last image is dropped; begins it where there is none, or not even a header.
-   * @throws UserError when the file belongs to another run
-   */
+  /** Continues a file, without its unfinished last image, or begins it. @throws UserError when it is of another run */
   static resume(path: string, header: RecordHeader): { writer: RecordWriter; earlier: readonly ImageRecord[] } {
     if (existsSync(path) && isBarelyBegun(path)) explained(path, () => unlinkSync(path));
     if (!existsSync(path)) return { writer: RecordWriter.create(path, header), earlier: [] };
@@ -101,18 +88,12 @@ export class RecordWriter {
   }
 }
 
-/**
- * Reads a file; an image that a crash cut off at its end is left out.
- * @throws UserError that names the file and the line
- */
+/** Reads a file, without an image cut off at its end. @throws UserError that names the file and the line */
 export function readRecords(path: string): RecordFile {
   return readTo(path).file;
 }
 
-/**
- * Reads a file of a run that went through all of its images.
- * @throws UserError as `readRecords`, and when images are missing
- */
+/** Reads the file of a complete run. @throws UserError as `readRecords`, and when images are missing */
 export function readWholeRun(path: string): RecordFile {
   const file = readRecords(path);
   const { header, images } = file;
@@ -151,12 +132,12 @@ function readTo(path: string): { file: RecordFile; end: number } {
   let pending: ExpressionRecord[] = [];
   let end = first?.end ?? 0;
   for (const line of lines) {
-    const { kind, root } = openLine(path, line);
-    if (kind === 'expression') pending.push(readExpression(root));
+    const { kind, value, source } = openLine(path, line);
+    if (kind === 'expression') pending.push(readAs(EXPRESSION_RECORD, value, source));
     else if (kind === 'image') {
-      const closing = readClosing(root);
-      checkImage(path, line.number, header, images.length, closing, pending);
-      images.push({ ...closing.closed, records: pending });
+      const { expressions, ...closed } = readAs(CLOSING_LINE, value, source);
+      checkImage(path, line.number, header, images.length, { ...closed, expressions }, pending);
+      images.push({ ...closed, records: pending });
       pending = [];
       end = line.end;
     } else throw new UserError(`Reading records: line ${line.number} of ${path} is a second header.`);
@@ -169,7 +150,7 @@ function checkImage(
   line: number,
   { shard, images, protocols }: RecordHeader,
   done: number,
-  { closed, expressions }: ClosingLine,
+  { expressions, ...closed }: ClosingLine,
   records: readonly ExpressionRecord[],
 ): void {
   const wrong = (what: string): never => {

@@ -1,111 +1,139 @@
 /**
- * What is kept of an evaluation, expression by expression: enough to compute every figure again, to continue an
- * interrupted run, to join the shards of one, to compare two, and to draw what went wrong. No pixels of images; masks
- * are COCO's compressed runs.
+ * Records of an evaluation by expression: enough to recompute every figure, resume, join shards, compare runs and draw
+ * failures. No pixels of images; masks are COCO's compressed runs.
  */
-import type { BenchmarkName } from '../benchmarks/benchmarks.js';
-import type { FigureRecord } from '../figures.js';
-import type { Answer, GresProtocol } from '../metrics/gres-score.js';
-import type { OtherTarget } from '../metrics/other-target.js';
+import { rleFromString } from '../../data/masks/coco-mask.js';
+import { UserError } from '../../errors.js';
+import { alsoCheck, flag, integer, list, number, object, oneOf, type Read, text } from '../../schema.js';
+import { RECORDED_WORDS } from '../../systems/recorded-words.js';
+import { BENCHMARK_NAMES } from '../benchmarks/benchmarks.js';
+import { GRES_PROTOCOLS } from '../metrics/gres-score.js';
 
 /** Raised when the meaning of a line changes. */
 export const RECORD_VERSION = 2;
 
+const COUNT = integer({ min: 0 });
+const SHARE = number({ min: 0, max: 1 });
+const DATE = text().refine((date) => !Number.isNaN(Date.parse(date)), { error: 'a date' });
+const PROTOCOL = oneOf(GRES_PROTOCOLS);
+const ANSWERS = ['found', 'absent', 'none'] as const;
+
+const SHARD = object({ index: COUNT, count: integer({ min: 1 }) }).strip();
 /** Image k of a split belongs to the shard `index` = k mod `count`. */
-export interface Shard {
-  readonly index: number;
-  readonly count: number;
-}
+export type Shard = Read<typeof SHARD>;
 
 export const WHOLE: Shard = { index: 0, count: 1 };
 
-/** What a run is. Two files belong together when all of it agrees but `checkpoint`: one model has many paths. */
-export interface RunIdentity {
-  readonly dataset: string;
-  readonly split: string;
-  /** Which figures are reported of it. */
-  readonly benchmark: BenchmarkName;
-  /** How expressions are asked for, where the dataset does not prescribe it; 'default': by each protocol's own form. */
-  readonly question: string;
-  /** At least one, each once. */
-  readonly protocols: readonly GresProtocol[];
-  /** Images of the split that the whole run goes through, over all shards. */
-  readonly images: number;
-  readonly batch: number;
-  /** The model in words: stage of training and description. */
-  readonly model: string;
-  /** SHA-256 of the model's sizes. */
-  readonly configDigest: string;
-  /** Folder or file that the model was read from. */
-  readonly checkpoint: string;
-  /** SHA-256 over the files of its weights. */
-  readonly weightsDigest: string;
-  /** Absent from this probability on; null where the most probable token decides. */
-  readonly rejectThreshold: number | null;
-  /** A mask of fewer pixels counts as absent; 0 where none does. */
-  readonly minimumPixels: number;
-  /** ReasonSeg: whether ignored regions are left out of the judgement; as published, they belong to the target. */
-  readonly honourIgnore: boolean;
-  readonly engine: string;
-}
-
 /** First line of a file of records. */
-export interface RecordHeader extends RunIdentity {
-  readonly shard: Shard;
+export const RECORD_HEADER = object({
+  dataset: text(),
+  split: text(),
+  /** Which figures are reported of it. */
+  benchmark: oneOf(BENCHMARK_NAMES),
+  /** How expressions are asked for, where the dataset does not prescribe it; 'default': by each protocol's own form. */
+  question: text(),
+  protocols: list(PROTOCOL).refine((all) => all.length > 0 && new Set(all).size === all.length, {
+    error: 'one protocol or several different ones',
+  }),
+  /** Images of the split that the whole run goes through, over all shards. */
+  images: COUNT,
+  batch: integer({ min: 1 }),
+  /** The model in words: stage of training and description. */
+  model: text(),
+  /** SHA-256 of the model's sizes. */
+  configDigest: text(),
+  /** Folder or file that the model was read from. */
+  checkpoint: text(),
+  /** SHA-256 over the files of its weights. */
+  weightsDigest: text(),
+  /** Absent from this probability on; null where the most probable token decides. */
+  rejectThreshold: SHARE.nullable().default(null),
+  /** A mask of fewer pixels counts as absent; 0 where none does. */
+  minimumPixels: COUNT,
+  /** ReasonSeg: whether ignored regions are left out of the judgement; as published, they belong to the target. */
+  honourIgnore: flag(),
+  engine: text(),
+  shard: SHARD,
   /** When the run began, ISO 8601. */
-  readonly date: string;
-}
+  date: DATE,
+})
+  .strip()
+  .superRefine(
+    alsoCheck(({ shard: { index, count } }, refuse) => {
+      if (index >= count) refuse('shard.index', `a whole number from 0 to ${count - 1}`);
+    }),
+  );
+export type RecordHeader = Read<typeof RECORD_HEADER>;
+/** Identity of a run. Two files belong together when all but `checkpoint` agrees: one model has many paths. */
+export type RunIdentity = Omit<RecordHeader, 'shard' | 'date'>;
 
 /** One expression under one protocol. */
-export interface ExpressionRecord extends FigureRecord {
-  readonly protocol: GresProtocol;
-  readonly imageId: number;
-  readonly fileName: string;
-  readonly height: number;
-  readonly width: number;
+export const EXPRESSION_RECORD = object({
+  protocol: PROTOCOL,
+  imageId: integer(),
+  fileName: text(),
+  height: integer({ min: 1 }),
+  width: integer({ min: 1 }),
   /** Place among the image's expressions. */
-  readonly index: number;
+  index: COUNT,
+  expression: text(),
   /** How many objects the expression refers to, by the dataset's annotations; 0 where nothing fits. */
-  readonly targets: number;
-  readonly answer: Answer;
-  readonly rejectProbability: number | null;
+  targets: COUNT,
+  answer: oneOf(Object.values(RECORDED_WORDS)).transform((word) => {
+    return ANSWERS.find((answer) => RECORDED_WORDS[answer] === word) ?? 'none';
+  }),
+  rejectProbability: SHARE.nullable().default(null),
   /** Mean sigmoid of the mask's logits inside it; 0 without a mask. */
-  readonly score: number;
-  /** Pixels. */
-  readonly targetArea: number;
+  score: SHARE,
+  targetIsEmpty: flag(),
+  decisionIsRight: flag(),
+  iou: SHARE,
+  intersection: COUNT,
+  union: COUNT,
+  /** Areas in pixels. */
+  targetArea: COUNT,
+  predictedArea: COUNT,
+  boxIou: SHARE.nullable().default(null),
   /** Wrong pixels that lie within a few pixels of the target's contour; null without a target or a mask. */
-  readonly boundaryErrors: number | null;
-  /** The other target that the prediction covers best; null where it covers none. */
-  readonly other: OtherTarget | null;
+  boundaryErrors: COUNT.nullable().default(null),
+  /** The other target that the prediction covers best (see OtherTarget); null where it covers none. */
+  other: object({ expression: COUNT, share: SHARE }).strip().nullable().default(null),
   /** The scored mask as compressed counts; null where there was none. */
-  readonly mask: string | null;
-}
-
-/** A question and its answer under a protocol; an image has several where not all of its expressions fit into one. */
-export interface RecordedReply {
-  readonly protocol: GresProtocol;
-  readonly question: string;
-  readonly answer: string;
-}
-
-/** Where a free answer went past its question, in decisions or expressions. */
-export interface RecordedFaults {
-  readonly unknown: number;
-  readonly repeated: number;
-  readonly unanswered: number;
-}
+  mask: text().nullable().default(null),
+})
+  .strip()
+  .superRefine(
+    alsoCheck(({ mask, height, width }, refuse) => {
+      try {
+        if (mask !== null) rleFromString(mask, height, width);
+      } catch (error) {
+        if (!(error instanceof UserError)) throw error;
+        refuse('mask', `the runs of a mask of ${height} × ${width} pixels (${error.message})`);
+      }
+    }),
+  );
+export type ExpressionRecord = Read<typeof EXPRESSION_RECORD>;
 
 export const REFUSAL_REASONS = ['bad image', 'too large', 'cannot be asked'] as const;
 
-/** What was not measured, and plays no part in any figure. */
-export interface Refusal {
+const REPLY = object({ protocol: PROTOCOL, question: text(), answer: text() }).strip();
+/** A question and its answer under a protocol; an image has several where not all of its expressions fit into one. */
+export type RecordedReply = Read<typeof REPLY>;
+
+const FAULTS = object({ unknown: COUNT, repeated: COUNT, unanswered: COUNT }).strip();
+/** Where a free answer went past its question, in decisions or expressions. */
+export type RecordedFaults = Read<typeof FAULTS>;
+
+const REFUSAL = object({
   /** Place of the expression; null for the whole image. */
-  readonly index: number | null;
-  readonly expression: string | null;
+  index: COUNT.nullable().default(null),
+  expression: text().nullable().default(null),
   /** 'bad image': missing or damaged; 'cannot be asked': the expression alone is too long for the model, or reserved. */
-  readonly reason: (typeof REFUSAL_REASONS)[number];
-  readonly message: string;
-}
+  reason: oneOf(REFUSAL_REASONS),
+  message: text(),
+}).strip();
+/** An omission: it plays no part in any figure. */
+export type Refusal = Read<typeof REFUSAL>;
 
 export interface RefusalCounts {
   readonly images: number;
@@ -114,28 +142,34 @@ export interface RefusalCounts {
   readonly reasons: Readonly<Partial<Record<Refusal['reason'], number>>>;
 }
 
-/** An image that is done. */
-export interface ImageRecord {
+/** Line that closes an image. */
+export const CLOSING_LINE = object({
   /** Its place in the split. */
-  readonly image: number;
-  readonly imageId: number;
-  readonly fileName: string;
+  image: COUNT,
+  imageId: integer(),
+  fileName: text(),
   /** 0 for an image that could not be opened. */
-  readonly height: number;
-  readonly width: number;
+  height: COUNT,
+  width: COUNT,
   /** Wall time since the image before it was done. */
-  readonly seconds: number;
+  seconds: number({ min: 0 }),
   /** When it was done, ISO 8601. */
-  readonly date: string;
-  readonly replies: readonly RecordedReply[];
+  date: DATE,
+  replies: list(REPLY),
   /** Null where no free answer was asked for. */
-  readonly faults: RecordedFaults | null;
-  readonly refused: readonly Refusal[];
+  faults: FAULTS.nullable().default(null),
+  refused: list(REFUSAL),
+  /** Lines that belong to the image. */
+  expressions: COUNT,
+}).strip();
+export type ClosingLine = Read<typeof CLOSING_LINE>;
+
+/** An image that is done. */
+export interface ImageRecord extends Omit<ClosingLine, 'expressions'> {
   /** Protocol after protocol, each in the order of the expressions. */
   readonly records: readonly ExpressionRecord[];
 }
 
-/** A file of records, read. */
 export interface RecordFile {
   readonly path: string;
   readonly header: RecordHeader;

@@ -1,7 +1,7 @@
 /** The words with which the figures of each protocol were obtained, by the recorded questions and answers. */
-import { formText } from '../../systems/gsva/question-forms.js';
+import { beforeDecision, formText, PUBLISHED_ANSWER } from '../../systems/gsva/question-forms.js';
 import { ANSWER_FORMS, PAPER_QUESTIONS, TRAINING_QUESTIONS } from '../../systems/gsva/prompts.js';
-import { IMAGE_PLACEHOLDER, REJ_TOKEN, SEG_TOKEN } from '../../special-tokens.js';
+import { IMAGE_PLACEHOLDER } from '../../special-tokens.js';
 import type { GresProtocol } from '../metrics/gres-score.js';
 import { recordsOf } from '../records/record-figures.js';
 import type { ImageRecord, RecordFile, RecordedReply } from '../records/record.js';
@@ -44,7 +44,6 @@ export function isAskedAsPublished(images: readonly ImageRecord[]): boolean {
 /** Benchmarks whose questions the dataset prescribes. */
 const PRESCRIBED: readonly string[] = ['reason', 'sem-seg'];
 const PUBLISHED_QUESTION = formText('reference');
-const PUBLISHED_ANSWER = `Sure,{}:${SEG_TOKEN}`;
 
 function formOf(protocol: GresProtocol, reply: RecordedReply, image: ImageRecord): AskedForm {
   const expressions = recordsOf([image], protocol).map(({ expression }) => expression);
@@ -73,13 +72,12 @@ function patternOf(text: string, expressions: readonly string[]): string {
 
 /** "Sure,{}:[SEG]" of "Sure,cat:[REJ], a dog:[SEG]." */
 function answerPattern(answer: string, expressions: readonly string[]): string {
-  const decided = /\[(?:SEG|REJ)[^\]]*\]/.exec(answer);
-  const first = decided === null ? answer : answer.slice(0, decided.index);
+  const { first, decision } = beforeDecision(answer);
   const expression = expressions
     .filter((each) => each !== '' && first.includes(each))
     .reduce((longest, each) => (each.length > longest.length ? each : longest), '');
   const text = expression === '' ? first : replaceLast(first, expression, '{}');
-  return decided === null ? text : text + decided[0].replace(REJ_TOKEN, SEG_TOKEN);
+  return text + decision;
 }
 
 function replaceLast(text: string, part: string, by: string): string {

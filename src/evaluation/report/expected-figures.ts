@@ -1,6 +1,6 @@
 /** The paper's figures of a model, from the tables that reports show. */
 import { type PublishedColumn, TABLE_1, TABLE_2, TABLE_3, TABLE_8, TABLE_9 } from './published-figures.js';
-import type { ReleasedModel } from '../../checkpoints/catalogue/entry.js';
+import type { ReleasedModel } from '../../systems/catalogue/entry.js';
 
 const TABLES = { 1: TABLE_1, 2: TABLE_2, 3: TABLE_3, 8: TABLE_8, 9: TABLE_9 } as const;
 

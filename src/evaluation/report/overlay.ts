@@ -1,7 +1,7 @@
 /** Masks over an image: each tints it and is outlined in its own colour. */
 import { UserError } from '../../errors.js';
 import type { BinaryMask, RgbImage } from '../../types.js';
-import { SummedArea } from '../metrics/summed-area.js';
+import { SummedArea } from '../metrics/boundary-errors.js';
 import { enlargeChannels, enlargeImage } from './enlarge.js';
 import { type Rgb, expressionColor } from './palette.js';
 import { encodePng, readImage } from '../../io/image/image-file.js';

@@ -5,15 +5,16 @@ import { isDrawnSet, measuredSet, measuredWords, type MeasuredSet } from './meas
 import { failureScenes, recordedSamples, type PictureSource } from './recorded-pictures.js';
 import { writeReport } from './write-report.js';
 import {
+  faultsText,
   recordedEnd,
   recordedFaults,
   recordedRefusals,
   recordedResults,
   recordedSeconds,
+  refusedText,
 } from '../records/record-figures.js';
 import type { GresProtocol } from '../metrics/gres-score.js';
 import type { RecordFile, Shard } from '../records/record.js';
-import { faultsText, refusedText } from '../figure-texts.js';
 
 /** The images of a run of all shards, in words; null for a shard alone. */
 export function measuredOn(

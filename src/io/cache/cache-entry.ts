@@ -40,11 +40,7 @@ function checksum(header: Buffer, pieces: readonly Uint8Array[]): number {
   return pieces.reduce((value, piece) => crc32(piece, value), crc32(header.subarray(CHECKED_FROM)));
 }
 
-/**
- * Reads an entry, checks it, and marks it as used now.
- * @returns its content, at a multiple of 16 bytes in memory of its own
- * @throws DamagedEntry; or the system's error, ENOENT where there is none
- */
+/** Content of an entry, 16-byte aligned; checks it and marks it used. @throws DamagedEntry; or the system's error */
 export async function readEntry(path: string, key: Buffer): Promise<Uint8Array> {
   const file = await open(path, 'r');
   try {

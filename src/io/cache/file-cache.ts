@@ -42,7 +42,7 @@ const CLOCK_STEP_MS = 20;
 export interface FileCacheOptions {
   /** Bytes that the folder may have. */
   readonly maxBytes: number;
-  /** What the entries are, in words: a folder of another kind is refused. */
+  /** Kind of the entries, in words: a folder of another kind is refused. */
   readonly kind: string;
   /** Called once for each kind of trouble. */
   readonly onTrouble?: (message: string) => void;
@@ -82,10 +82,7 @@ export class FileCache {
     private readonly openedAt: number,
   ) {}
 
-  /**
-   * Opens the cache in a folder, which is made where it is missing.
-   * @throws UserError when the folder cannot be used or is of another kind, or the bound is no size
-   */
+  /** @throws UserError when the folder cannot be used or is of another kind, or the bound is no size */
   static async open(dir: string, options: FileCacheOptions): Promise<FileCache> {
     if (!(options.maxBytes > 0)) {
       throw new UserError(`Opening the cache ${dir}: its size must be above 0 bytes, found ${options.maxBytes}.`);

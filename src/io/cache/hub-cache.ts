@@ -6,11 +6,7 @@ import { UserError } from '../../errors.js';
 
 const HUB_NAME = /^[A-Za-z0-9][\w.-]*\/[\w.-]+$/;
 
-/**
- * A path as it is; where there is no such file, and it could be a name of the hub, the folder of its cached snapshot.
- * @param what is looked for, for errors: 'the vision tower'
- * @throws UserError that says how to download it
- */
+/** A path as it is, or the cached snapshot of a hub name. @param what for errors @throws UserError on how to get it */
 export function resolveHubName(path: string, what: string, env: NodeJS.ProcessEnv = process.env): string {
   if (existsSync(path) || !HUB_NAME.test(path)) return path;
   const snapshot = cachedSnapshot(path, env);

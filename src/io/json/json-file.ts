@@ -10,9 +10,7 @@ import { notUtf8 } from '../text-encoding.js';
 const LONGEST_TO_LOCATE = 5_000_000;
 
 /**
- * Reads a JSON file.
- * @param whatFor what the reader needs it for, as in "the model's sizes"; part of the error message
- * @throws UserError: missing, unreadable, not UTF-8, not JSON (with line and column)
+ * @param whatFor purpose, for errors: "the model's sizes" @throws UserError: missing, unreadable, not UTF-8, not JSON
  */
 export function readJson(path: string, whatFor: string): unknown {
   const text = readText(path, whatFor);
@@ -35,10 +33,7 @@ export function readJson5(path: string, whatFor: string): unknown {
   }
 }
 
-/**
- * Reads a text file in UTF-8; a byte order mark is dropped.
- * @throws UserError: missing, unreadable, not UTF-8
- */
+/** A text file in UTF-8, without byte order mark. @throws UserError: missing, unreadable, not UTF-8 */
 export function readText(path: string, whatFor: string): string {
   const found = statSync(path, { throwIfNoEntry: false });
   if (found === undefined) throw new UserError(`There is no file ${path} (${whatFor}); check the path.`);

@@ -1,10 +1,6 @@
 /**
- * Step-by-step reading of a JSON value that came from a file: every step checks what it finds, and a mistake is
- * reported with the file and the path of the key, as in `configs/tiny.json5: training.learningRate is "fast",
- * expected a number`.
- *
- *     const config = JsonReader.of(readJson(path, 'the model'), path);
- *     const heads = config.key('decoder').key('heads').integer({ min: 1 });
+ * Step-by-step reading of a JSON value from a file; mistakes name the file and the path of the key:
+ * `configs/tiny.json5: training.learningRate is "fast", expected a number`.
  */
 import { UserError } from '../../errors.js';
 import { nearestName } from '../../nearest-name.js';
@@ -43,14 +39,12 @@ export class JsonReader {
     throw new UserError(`${this.source}: ${place} is ${shown(this.value)}, expected ${expected}.`);
   }
 
-  /** The object's own keys and values. */
   object(): Record<string, unknown> {
     if (typeof this.value !== 'object' || this.value === null || Array.isArray(this.value))
       return this.fail('an object');
     return this.value as Record<string, unknown>;
   }
 
-  /** The value of a required key. */
   key(name: string): JsonReader {
     const found = this.optional(name);
     if (found !== null) return found;
@@ -80,7 +74,6 @@ export class JsonReader {
     return this;
   }
 
-  /** Every key with its value. */
   entries(): [string, JsonReader][] {
     return Object.entries(this.object()).map(([name, value]) => [name, new JsonReader(value, this.source, this, name)]);
   }
@@ -120,7 +113,6 @@ export class JsonReader {
     });
   }
 
-  /** One of a few texts. */
   oneOf<T extends string>(allowed: readonly T[]): T {
     const found = allowed.find((text) => text === this.value);
     return found ?? this.fail(`one of ${allowed.map((text) => `"${text}"`).join(', ')}`);

@@ -1,16 +1,14 @@
 /**
- * JSON files of any size, read record by record. Annotations of datasets are one list, or an object of lists, of many
- * small records; together they may be longer than a string of V8 can be (512 MB). Here the bytes are only searched for
- * where a record ends, and each is given to JSON.parse by itself: as strict as parsing the file at once, in the memory
- * of one record, and as fast. The parsers that work byte by byte need three times (@streamparser/json) to seven times
- * (stream-json) as long for gRefCOCO.
+ * JSON files of any size, record by record: a list, or an object of lists, together perhaps longer than a string of V8
+ * (512 MB). Bytes are only searched for a record's end; JSON.parse reads each, as strict and fast as the whole at once.
+ * (@streamparser/json takes three times as long for gRefCOCO, stream-json seven times.)
  */
 import { isUtf8 } from 'node:buffer';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { messageOf } from '../../errors.js';
 import { notUtf8 } from '../text-encoding.js';
 
-/** Told each record, with its place in its list. What it throws ends the reading. */
+/** Takes each record, with its place in its list; an error that it throws ends the reading. */
 export type TakeRecord = (value: unknown, index: number) => void;
 
 const CHUNK_BYTES = 4 * 2 ** 20;
@@ -27,11 +25,7 @@ const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 const END = -1;
 
-/**
- * Reads a file that is one list.
- * @param chunkBytes how much is read at once, as long as a record is no longer
- * @throws Error, without the file's name, where it is not such a file or damaged
- */
+/** Reads one list. @param chunkBytes read at once, more for longer records @throws Error, without the file's name */
 export function readJsonList(path: string, take: TakeRecord, chunkBytes = CHUNK_BYTES): void {
   withScanner(path, chunkBytes, (scanner) => {
     if (scanner.peek() !== OPEN_LIST) throw new Error(`${scanner.found()}, expected a list`);
@@ -39,12 +33,7 @@ export function readJsonList(path: string, take: TakeRecord, chunkBytes = CHUNK_
   });
 }
 
-/**
- * Reads those lists of a file, an object, for which there is a taker, in the order of the file; other keys are passed
- * over, without looking at more than where they end.
- * @returns all keys of the object
- * @throws Error, without the file's name, where it is not such a file or damaged
- */
+/** Reads those lists of an object that have a taker. @returns all keys @throws Error, without the file's name */
 export function readJsonLists(
   path: string,
   takers: Readonly<Record<string, TakeRecord>>,
@@ -115,7 +104,7 @@ class Scanner {
     }
   }
 
-  /** What stands at the current place, for messages. */
+  /** Description of the value at the current place, for messages. */
   found(): string {
     const position = this.offset + this.at;
     if (this.at >= this.end) return `the file ends at byte ${position}`;

@@ -6,7 +6,7 @@
  * expressions, the order decides: the model has learned to answer in the order of the question.
  */
 import { cleanExpression } from '../../data/text/expression.js';
-import { SEG_TOKEN } from '../../special-tokens.js';
+import { SEG_TOKEN } from '../shared/decision-tokens.js';
 import type { AnswerPart, ParsedAnswer } from '../system.js';
 import { ANSWER_FORMS } from './prompts.js';
 

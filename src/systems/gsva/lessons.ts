@@ -8,7 +8,7 @@ import type { Facts, Lesson, Target } from '../../data/facts.js';
 import { cleanExpression } from '../../data/text/expression.js';
 import type { Random } from '../../random.js';
 import type { BinaryMask } from '../../types.js';
-import { GSVA_VARIANT, type Variant } from '../../variant.js';
+import { GSVA_VARIANT, type Variant } from '../shared/variant.js';
 import { explainedTurn, explanationMode, targetQuestion } from '../shared/lisa-prompts.js';
 import { EXPLANATION_REQUESTS, trainingAnswer, trainingQuestion } from './prompts.js';
 

@@ -3,8 +3,8 @@
  * model/llava/constants.py, data/*.py). Texts only: what is asked about comes from the datasets.
  */
 import type { Random } from '../../random.js';
-import { REJ_TOKEN, SEG_TOKEN, segTokenAt } from '../../special-tokens.js';
-import { GSVA_VARIANT, type Variant } from '../../variant.js';
+import { REJ_TOKEN, SEG_TOKEN, segTokenAt } from '../shared/decision-tokens.js';
+import { GSVA_VARIANT, type Variant } from '../shared/variant.js';
 import { ANSWERS, fill, SHORT_QUESTIONS, targetAnswer, withImage } from '../shared/lisa-prompts.js';
 
 /** What a part of an answer needs to know of its target. */

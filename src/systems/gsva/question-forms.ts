@@ -3,9 +3,10 @@
  * about any number of expressions are those of gRefCOCO and of the paper's Table 6; ReasonSeg and ADE20K ask about one
  * thing at a time.
  */
-import { IMAGE_PLACEHOLDER, REJ_TOKEN, SEG_TOKEN } from '../../special-tokens.js';
+import { IMAGE_PLACEHOLDER } from '../../special-tokens.js';
+import { REJ_TOKEN, SEG_TOKEN } from '../shared/decision-tokens.js';
 import type { PrescribedForm } from '../../data/evaluated-dataset.js';
-import { GSVA_VARIANT, type Variant } from '../../variant.js';
+import { GSVA_VARIANT, type Variant } from '../shared/variant.js';
 import {
   type PromptTarget,
   classEvaluationQuestion,
@@ -84,6 +85,16 @@ export function answerOf(
   if (!asksAlone(form)) return evaluationAnswer(targets, variant);
   const token = only(targets).isEmpty && variant.reject ? REJ_TOKEN : SEG_TOKEN;
   return form === 'class' ? `Sure, ${token}.` : token;
+}
+
+/** Part for one expression of the answer that published figures were forced to. */
+export const PUBLISHED_ANSWER = `Sure,{}:${SEG_TOKEN}`;
+
+/** An answer up to its first decision, and that as it were for a target that is found; empty without one. */
+export function beforeDecision(answer: string): { readonly first: string; readonly decision: string } {
+  const decided = /\[(?:SEG|REJ)[^\]]*\]/.exec(answer);
+  if (decided === null) return { first: answer, decision: '' };
+  return { first: answer.slice(0, decided.index), decision: decided[0].replace(REJ_TOKEN, SEG_TOKEN) };
 }
 
 /** For readers: the question of a form with {} for what is asked about. */

@@ -1,6 +1,6 @@
 /** Questions about a picture as a model of a variant is asked them, and the answer that it is given to continue. */
 import { answerOf, freeQuestionOf, type QuestionForm, questionOf } from './question-forms.js';
-import type { Variant } from '../../variant.js';
+import type { Variant } from '../shared/variant.js';
 import type { Answer, AnsweredTurn, Asked } from '../system.js';
 
 /**

@@ -1,9 +1,9 @@
 /** Tokens of GSVA: [SEG] for what is found, several of them in turn for Table 10, and [REJ] for what is absent. */
-import { type ModelConfig, segIds, type TokenIds } from '../../config.js';
+import { type ModelConfig, segIds, type TokenIds } from '../shared/model-config.js';
 import { UserError } from '../../errors.js';
-import { ADDED_TOKENS, addedTokens, segTokenAt } from '../../special-tokens.js';
+import { ADDED_TOKENS, addedTokens, segTokenAt } from '../shared/decision-tokens.js';
 import type { Tokenizer } from '../../data/text/tokenizer.js';
-import type { Variant } from '../../variant.js';
+import type { Variant } from '../shared/variant.js';
 import type { TokenId, Vocabulary } from '../system.js';
 
 export function gsvaVocabulary({ tokens, llm }: ModelConfig, { reject, minimumPixels }: Variant): Vocabulary {
@@ -40,9 +40,10 @@ export function rejId({ rej }: TokenIds): number {
 
 /** The model with a row of the vocabulary for each of its [SEG]: the ids that the tokenizer gives to them. */
 export function withSegTokens(model: ModelConfig, tokenizer: Tokenizer, segTokens: number): ModelConfig {
+  tokenizer.addTokens(addedTokens(segTokens));
   if (segIds(model.tokens).length === segTokens) return model;
   const moreSegs = Array.from({ length: segTokens - 1 }, (_, i) => {
-    return tokenizer.tokenId(segTokenAt(i + 1, segTokens)) ?? -1; // added by the caller
+    return tokenizer.tokenId(segTokenAt(i + 1, segTokens)) as number;
   });
   const vocabSize = Math.max(model.llm.vocabSize, tokenizer.vocabSize);
   return { ...model, llm: { ...model.llm, vocabSize }, tokens: { ...model.tokens, moreSegs } };

@@ -16,7 +16,9 @@ import {
   validationQuestion,
   withImage,
 } from '../shared/lisa-prompts.js';
-import type { AnsweredTurn, Answer, AnswerPart, Asked, Dialogue, ParsedAnswer } from '../system.js';
+import type { AnsweredTurn, Answer, AnswerPart, Asked, Chat, Dialogue, ParsedAnswer } from '../system.js';
+import { chatTurn, printedAnswer } from './chat.js';
+import { MAX_NEW_TOKENS } from './tokens.js';
 
 export const EXPLANATION_REQUESTS = [
   'Please output segmentation mask and explain why.',
@@ -32,6 +34,7 @@ const SENTENCE_FORM = 'reason-sentence';
 
 export class LisaDialogue implements Dialogue {
   readonly forms = ['reference', 'trained'] as const;
+  readonly chat: Chat = { maxTokens: MAX_NEW_TOKENS, turn: chatTurn, shown: printedAnswer };
 
   /** @param explanationOnly share of explained pictures that are answered in words alone; null: never explain */
   constructor(private readonly explanationOnly: number | null = EXPLANATION_ONLY_SHARE) {}

@@ -1,5 +1,6 @@
 /** LISA as a system: GSVA's network with one kind of [SEG], asked for one target at a time. */
-import { type ModelConfig, modelConfigToJson, parseModelConfig } from '../../config.js';
+import { type ModelConfig, modelConfigToJson } from '../shared/model-config.js';
+import { readModelConfig } from '../shared/published/projector.js';
 import { LLAVA_SAM_PARTS } from '../shared/llava-sam-parts.js';
 import { GROUNDING_RECIPE } from '../shared/llava-sam-step.js';
 import { LlavaSam } from '../shared/llava-sam.js';
@@ -15,11 +16,13 @@ export const system: System<ModelConfig> = {
     url: 'https://arxiv.org/abs/2308.00692',
   },
   can: { rejects: false, boxes: false, regions: false },
-  config: { parse: parseModelConfig, toJson: modelConfigToJson },
+  config: { parse: readModelConfig, toJson: modelConfigToJson },
   parts: LLAVA_SAM_PARTS,
   recipe: GROUNDING_RECIPE,
   vocabulary: ({ tokens, llm }) => lisaVocabulary(tokens, llm.vocabSize),
   dialogue: () => new LisaDialogue(),
   pictures: llavaSamPictures,
+  // A start model of GSVA may have [REJ].
+  grow: ({ tokens: { rej: _, ...tokens }, ...config }) => ({ ...config, tokens }),
   build: (config) => new LlavaSam(config),
 };

@@ -1,7 +1,8 @@
 /** Tokens of LISA: one [SEG], which is always answered; an absent target has an empty mask. */
-import type { TokenIds } from '../../config.js';
-import { IMAGE_END_TOKEN, IMAGE_START_TOKEN, SEG_TOKEN } from '../../special-tokens.js';
-import { IMAGE_PATCH_TOKEN, LISA_TOKENS, LISA_V0_TOKENS } from '../shared/published/tokens.js';
+import type { TokenIds } from '../shared/model-config.js';
+import { IMAGE_END_TOKEN, IMAGE_START_TOKEN } from '../../special-tokens.js';
+import { SEG_TOKEN } from '../shared/decision-tokens.js';
+import { IMAGE_PATCH_TOKEN, LISA_TOKENS, LISA_V0_TOKENS } from '../shared/decision-tokens.js';
 import type { TokenId, Vocabulary } from '../system.js';
 
 /** Tokens of a training text, in which the picture is one: 512 positions, of which it takes 256. */

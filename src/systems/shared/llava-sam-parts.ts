@@ -1,5 +1,5 @@
 /** The parts of GSVA's figure, which are LISA's too, by the names of their weights in the published checkpoints. */
-import type { Part } from '../system.js';
+import type { Part } from '../../checkpoints/parts.js';
 
 export const LLAVA_SAM_PARTS: readonly Part[] = [
   {

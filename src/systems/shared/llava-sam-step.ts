@@ -11,7 +11,7 @@ import * as tf from '../../engine/tf.js';
 import { layersOnTape, layersRecomputed } from '../../networks/decoder-lm/layer-gradients.js';
 import { differentiate, GradientMap } from '../../nn/backprop.js';
 import { type LossParts, stepWithLosses } from '../../nn/loss-parts.js';
-import { VariableSegments } from '../parts.js';
+import { VariableSegments } from '../../checkpoints/parts.js';
 import type { MaskTargets, Recipe, StepOptions, TrainingBatch } from '../system.js';
 import { LlavaSam } from './llava-sam.js';
 import { GROUNDING_TRAINS } from './llava-sam-parts.js';

@@ -8,7 +8,7 @@
  *
  * It knows no token: which ids are decisions, and what they decide, is the system's. Weights have the published names.
  */
-import type { ModelConfig } from '../../config.js';
+import type { ModelConfig } from './model-config.js';
 import { atOnce, type Steps } from '../../engine/steps.js';
 import * as tf from '../../engine/tf.js';
 import { CompositeLayer, type Shape } from '../../nn/composite-layer.js';

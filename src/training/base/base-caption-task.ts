@@ -1,7 +1,4 @@
-/**
- * The base's third task: φ and F_LLM on captions, F_V1 as it is, as LLaVA begins. Every object is written down with its
- * colour, shape and place, so each word must be looked up in the vision tokens.
- */
+/** The base's third task: φ and F_LLM on captions of colour, shape and place, with F_V1 frozen, as LLaVA begins. */
 import {
   type ConversationStyle,
   padBatch,
@@ -18,7 +15,7 @@ import type { Gradients } from '../../nn/loss-parts.js';
 import { Random } from '../../random.js';
 import { BaseTask, type BaseTaskOptions } from './base-task.js';
 import { jointStep } from './joint-step.js';
-import { likeliest, readLikeliest } from './likeliest.js';
+import { likeliest, readLikeliest } from './mask-ious.js';
 
 export interface BaseCaptionTaskOptions extends BaseTaskOptions {
   readonly tokenizer: Tokenizer;
@@ -61,10 +58,7 @@ export class BaseCaptionTask extends BaseTask<CaptionSample, BaseCaptionTaskOpti
     }
   }
 
-  /**
-   * Share of the captions' tokens that are foreseen right on unseen scenes (`tokens`), and the same with each caption
-   * beside another scene's image (`blind`): the difference is what is read off the image.
-   */
+  /** Share of caption tokens predicted right on unseen scenes (`tokens`), and with another scene's image (`blind`). */
   async validate(): Promise<Readonly<Record<string, number>>> {
     const right = { tokens: 0, blind: 0 };
     let asked = 0;

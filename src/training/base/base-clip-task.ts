@@ -1,8 +1,7 @@
 /**
- * The base's F_V1 and φ: vision tokens are matched with words, as CLIP's pretraining matches images with texts. Every
- * patch, projected by φ, must be nearest (by cosine, as in CLIP) to LLaMA's embeddings of the words for the colour, the
- * shape and the place of the object on it. What the LLM then sees stands in the space of its own words, and since its
- * layers begin with a norm, it is the direction that must say it.
+ * The base's F_V1 and φ: vision tokens are matched with words, as CLIP matches images with texts. Each patch, projected
+ * by φ, must be nearest by cosine to LLaMA's embeddings of the colour, shape and place of its object; cosine, since
+ * LLaMA's layers begin with a norm.
  */
 import { clipTransform } from '../../data/image/image-transforms.js';
 import type { Tokenizer } from '../../data/text/tokenizer.js';
@@ -12,7 +11,7 @@ import { stackImages } from '../../features/image-features.js';
 import { differentiate, GradientMap } from '../../nn/backprop.js';
 import { type Gradients, type LossParts, stepWithLosses } from '../../nn/loss-parts.js';
 import { BaseTask, type BaseTaskOptions } from './base-task.js';
-import { likeliest, readLikeliest } from './likeliest.js';
+import { likeliest, readLikeliest } from './mask-ious.js';
 import { patchLabels, type PatchLabels, PATCH_WORDS, type PatchQuestion } from './patch-labels.js';
 
 export interface BaseClipTaskOptions extends BaseTaskOptions {
@@ -120,7 +119,6 @@ export class BaseClipTask extends BaseTask<ClipSample, BaseClipTaskOptions> {
   }
 }
 
-/** Rows of length 1. */
 function unitRows(x: tf.Tensor): tf.Tensor {
   return tf.div(x, tf.norm(x, 'euclidean', -1, true));
 }

@@ -1,7 +1,6 @@
 /**
- * A smaller F_V2 for a base that is there already (paper, Table 11: other sizes of SAM): it learns the image embeddings
- * of the larger one on scenes, and nothing else changes, F_mask included. What SAM's smaller sizes learn from masks in
- * weeks is learned from its largest in minutes (Zhang et al. 2023, MobileSAM).
+ * A smaller F_V2 for an existing base (paper, Table 11): it learns the image embeddings of the larger one on scenes, as
+ * in MobileSAM (Zhang et al. 2023). Nothing else changes, F_mask included.
  */
 import { samTransform } from '../../data/image/image-transforms.js';
 import * as tf from '../../engine/tf.js';

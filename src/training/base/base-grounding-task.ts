@@ -1,11 +1,10 @@
 /**
- * The base's last tasks, on scene grounding: an expression is answered with the places of what fits it, or "no". First φ
- * and F_LLM alone, then the whole model, which also shows what it found by its mask: the state that decides between place
- * and "no" makes the mask's query, as in GSVA. Last, the same in the questions and answer forms that GSVA is trained
- * with, so that lists are written again as they were asked. Captions go on among them, so that looking up is not
- * forgotten.
+ * The base's last tasks, scene grounding: an expression is answered with places or "no". First φ and F_LLM alone, then
+ * the whole model with masks, whose query is the state that decides between place and "no", as in GSVA; last in the
+ * forms of GSVA's training, which repeat lists. Captions go on among them, against forgetting.
  */
 import { type ConversationStyle, padBatch } from '../../data/text/conversation.js';
+import { llavaSamPictures } from '../../systems/shared/pictures.js';
 import { prepareImage } from '../../data/image/prepare-image.js';
 import {
   captionTurn,
@@ -29,8 +28,7 @@ import type { GroundingForms } from '../config/data-config.js';
 import { BaseTask, type BaseTaskOptions } from './base-task.js';
 import { type GroundedTokens, GroundingTokens } from './grounding-tokens.js';
 import { type JointBatch, jointStep } from './joint-step.js';
-import { likeliest, readLikeliest } from './likeliest.js';
-import { maskIous } from './mask-ious.js';
+import { likeliest, maskIous, readLikeliest } from './mask-ious.js';
 
 export interface BaseGroundingTaskOptions extends BaseTaskOptions {
   /** 'base-grounding' is words alone, 'base-joint' is masks too. */
@@ -101,9 +99,9 @@ export class BaseGroundingTask extends BaseTask<GroundingSample, BaseGroundingTa
   }
 
   /**
-   * On unseen scenes, asked for the benchmark's expressions alone: how often what is absent is answered so (`absent`), and
-   * what is there with some place (`present`) and with the right column (`column`); in trained forms, the share of the tokens that write the list again
-   * which are foreseen (`list`); with masks, their mean IoU (`maskIoU`).
+   * On unseen scenes, for the benchmark's expressions alone: rates of right absences (`absent`), of some place for
+   * present targets (`present`) and of right columns (`column`); in trained forms, the share of the repeated list's
+   * tokens that are predicted (`list`); with masks, their mean IoU (`maskIoU`).
    */
   async validate(): Promise<Readonly<Record<string, number>>> {
     const { itemsPerScene, pool, stage, forms } = this.options;
@@ -152,7 +150,7 @@ export class BaseGroundingTask extends BaseTask<GroundingSample, BaseGroundingTa
   private withMasks(index: number, asked: readonly GroundedExpression[], tokenized: GroundedTokens): GroundingSample {
     const { pool, gsva } = this.options;
     const { scene, image } = pool.get(index);
-    const prepared = prepareImage(image, gsva.config.clip.imageSize, gsva.config.sam.imageSize);
+    const prepared = prepareImage(image, llavaSamPictures(gsva.config));
     const { conversation, decisions } = tokenized;
     // Where the end was cut off, its masks were too.
     const shown = asked.slice(0, decisions.length).filter(({ objects }) => objects.length > 0);
@@ -165,10 +163,7 @@ export class BaseGroundingTask extends BaseTask<GroundingSample, BaseGroundingTa
     return { index, image: prepared, conversation, decisions, targets };
   }
 
-  /**
-   * The first token of every answer, expected and likeliest, the IoU of every mask, and how many of the answer's other
-   * tokens behind its first decision (the list, written again) are the likeliest ones.
-   */
+  /** Expected and likeliest first tokens, mask IoUs, and how many tokens behind the first decision are likeliest. */
   private async answer(samples: readonly GroundingSample[]): Promise<Answered> {
     const model = this.network;
     const { rows, inputs, targets, places } = this.collate(samples, true);

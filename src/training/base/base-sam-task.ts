@@ -1,7 +1,4 @@
-/**
- * The base's SAM: masks of scene objects from points and boxes. It learns F_V2, the prompt encoder's learned points and
- * F_mask; it knows nothing of text.
- */
+/** The base's SAM: F_V2, learned points and F_mask learn masks of scene objects from points and boxes, without text. */
 import { samTransform } from '../../data/image/image-transforms.js';
 import { type MaskPromptSample, sampleMaskPrompts } from '../../synthetic/base-masks.js';
 import * as tf from '../../engine/tf.js';
@@ -55,7 +52,6 @@ export class BaseSamTask extends BaseTask<SamSample, BaseSamTaskOptions> {
     }
   }
 
-  /** Mean IoU of the masks over unseen scenes. */
   async validate(): Promise<Readonly<Record<string, number>>> {
     let sum = 0;
     let count = 0;

@@ -1,13 +1,58 @@
 /** Shared by the base's stages: samples are scenes of the embedded benchmark, in a new order every epoch. */
+import { SampleOrder } from '../../data/sampling/sample-source.js';
 import type * as tf from '../../engine/tf.js';
+import { messageOf, UserError } from '../../errors.js';
 import type { PendingFile } from '../../io/atomic/pending-file.js';
 import type { Gradients } from '../../nn/loss-parts.js';
 import type { Random } from '../../random.js';
+import { renderScene } from '../../synthetic/render.js';
+import { type Scene, synthScene } from '../../synthetic/scene.js';
 import type { LlavaSam } from '../../systems/shared/llava-sam.js';
-import { epochSamples } from '../loop/epoch-samples.js';
+import type { RgbImage } from '../../types.js';
 import type { SampleStream, TrainingTask } from '../loop/training-task.js';
 import { type Stage, trainableVariables } from '../trainable.js';
-import type { ScenePool } from './scene-pool.js';
+
+/** @param prepare makes the sample of an index in [0, sampleCount), with the generator that belongs to this draw */
+export function epochSamples<Sample>(
+  sampleCount: number,
+  random: Random,
+  prepare: (index: number, random: Random) => Promise<Sample>,
+): SampleStream<Sample> {
+  const order = new SampleOrder(sampleCount, random);
+  return {
+    at: async (position) => {
+      const index = order.indexAt(position);
+      try {
+        return await prepare(index, order.randomAt(position));
+      } catch (error) {
+        if (error instanceof UserError) throw error;
+        throw new Error(`Preparing training sample ${index} failed: ${messageOf(error)}`, { cause: error });
+      }
+    },
+  };
+}
+
+interface PooledScene {
+  readonly scene: Scene;
+  readonly image: RgbImage;
+}
+
+/** Scenes of the benchmark's `base` split, made and rendered when first asked for and kept as small images. */
+export class ScenePool {
+  private readonly scenes = new Map<number, PooledScene>();
+
+  /** @param seed of the benchmark; its `base` split shares no image with the others */
+  constructor(private readonly seed: number) {}
+
+  get(index: number): PooledScene {
+    const known = this.scenes.get(index);
+    if (known !== undefined) return known;
+    const scene = synthScene(this.seed, 'base', index);
+    const made = { scene, image: renderScene(scene) };
+    this.scenes.set(index, made);
+    return made;
+  }
+}
 
 export interface BaseTaskOptions {
   readonly gsva: LlavaSam;

@@ -55,10 +55,7 @@ export class GroundingTokens {
     return { conversation: { inputIds, labels: named ? labels : answers }, decisions };
   }
 
-  /**
-   * GSVA's own conversation with the tokens of a place, or of "no", where a decision token would be: so all the other
-   * tokens are those of GSVA's training.
-   */
+  /** GSVA's own conversation, with the tokens of a place or "no" in place of each decision token. */
   trainedForm({ turn, answers }: TrainedFormConversation): GroundedTokens {
     const { tokenizer, conversation: style, maxLength } = this.options;
     const inputIds: number[] = [];

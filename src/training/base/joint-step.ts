@@ -1,8 +1,6 @@
 /**
- * One forward and backward pass of the grounding objective (see systems/shared/llava-sam-step.ts) through the whole model,
- * F_V1 and F_V2 included, on one tape: how the small base is trained. Everything that the forward makes is held until
- * the backward is done, so this is for small models; it is a fourth faster than going segment by segment, which computes
- * everything twice.
+ * One forward and backward pass of the grounding objective (systems/shared/llava-sam-step.ts) on one tape, encoders
+ * included. All activations are held, so it is for small models; it is a fourth faster than recomputing by segments.
  */
 import * as fused from '../../engine/fused-ops.js';
 import * as tf from '../../engine/tf.js';
@@ -17,10 +15,7 @@ export interface JointBatch extends Omit<TrainingBatch, 'features'> {
   readonly inputs: { readonly clip: tf.Tensor4D; readonly sam?: tf.Tensor4D };
 }
 
-/**
- * @param variables what trains, by checkpoint name without prefix
- * @returns losses (total, and the weighted parts) and the gradients, owned by the caller
- */
+/** @param variables by checkpoint name without prefix @returns losses, and gradients that the caller owns */
 export function jointStep(
   model: LlavaSam,
   batch: JointBatch,

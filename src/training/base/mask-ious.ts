@@ -1,14 +1,40 @@
 /** How well the base's masks fit, for its validations. */
+import { culpritText, type Network, requireFinite } from '../../checkpoints/not-finite.js';
 import * as tf from '../../engine/tf.js';
-import { requireFinite } from '../../checkpoints/not-finite.js';
+import { UserError } from '../../errors.js';
 import type { GroundingModel, MaskTargets } from '../../systems/system.js';
 
+/** In place of a class where a row's logits are not finite: the largest of them would be any. */
+const NO_CLASS = -1;
+
+/** @param logits [N, V] @returns [N] int32, for `readLikeliest` */
+export function likeliest(logits: tf.Tensor2D): tf.Tensor1D {
+  return tf.tidy(() => {
+    // 0 for finite rows, NaN for all others
+    const check = tf.sum(tf.sub(logits, logits), 1);
+    const classes = tf.argMax(logits, 1);
+    const none = tf.fill(classes.shape, NO_CLASS, 'int32');
+    return tf.where(tf.equal(check, 0), classes, none) as tf.Tensor1D;
+  });
+}
+
 /**
- * IoU of every mask with its target at the image's original size; 1 where both are empty.
- * @param lowResMasks [Q, s, s] logits, image by image; stays the caller's
- * @param targets one entry per image; their masks count Q in all
- * @param rerun makes the masks again, and leaves no tensor behind
- * @throws UserError that names the first part of the network that is not finite, where a logit is not
+ * @param rerun repeats the computation, leaving no tensor @throws UserError naming the first part that is not finite
+ */
+export async function readLikeliest(
+  network: Network,
+  classes: tf.Tensor,
+  rerun: () => unknown,
+): Promise<readonly number[]> {
+  const read = Array.from(await classes.data());
+  if (!read.includes(NO_CLASS)) return read;
+  throw new UserError(`Validating: logits are not finite. ${await culpritText(network, rerun)}`, 'not-finite');
+}
+
+/**
+ * IoU of every mask with its target at the original size; 1 where both are empty.
+ * @param lowResMasks [Q, s, s] logits; stays the caller's @param targets by image @param rerun repeats the computation,
+ * leaving no tensor @throws UserError naming the first part that is not finite
  */
 export async function maskIous(
   model: GroundingModel,

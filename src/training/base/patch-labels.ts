@@ -1,13 +1,10 @@
-/**
- * What every patch of F_V1's input shows, read off a scene: the object that covers most of it, its colour and shape, and
- * the cell of the 8×8 grid in which that object's centre lies.
- */
+/** Labels of every patch of F_V1's input: colour, shape and 8×8 grid cell of the object that covers most of it. */
 import { centreShare } from '../../synthetic/expressions.js';
 import { type Scene } from '../../synthetic/scene.js';
 import { COLOURS, SHAPES } from '../../synthetic/shapes.js';
 import { IGNORE_LABEL } from '../../special-tokens.js';
 
-/** What a patch is asked, and the words that answer it. The first colour's word stands for the background. */
+/** Questions about a patch, and the words that answer them. The first colour's word stands for the background. */
 export const PATCH_WORDS = {
   colour: ['image', ...COLOURS],
   shape: SHAPES,
@@ -23,10 +20,7 @@ const SAMPLES = 6;
 /** An object names a patch that it covers at least this share of. */
 const COVERED = 0.3;
 
-/**
- * @param side patches along a side of the square input
- * @returns labels [side²] per question; all but the colour are not asked of the background
- */
+/** @param side patches along a side @returns labels [side²] per question; on background only the colour is asked */
 export function patchLabels(scene: Scene, side: number): PatchLabels {
   const labels = {
     colour: new Int32Array(side * side),

@@ -1,12 +1,9 @@
-/**
- * One forward and backward pass of SAM's objective for the base model: masks from points and boxes, the same BCE and
- * DICE as GSVA's. F_mask and the prompt encoder are one segment, F_V2 another.
- */
+/** One forward and backward pass of SAM's objective (BCE, DICE) from points and boxes; segments: F_mask, F_V2. */
 import * as tf from '../../engine/tf.js';
 import type { LlavaSam } from '../../systems/shared/llava-sam.js';
 import { differentiate, GradientMap } from '../../nn/backprop.js';
 import { type Gradients, type LossParts, stepWithLosses } from '../../nn/loss-parts.js';
-import { VariableSegments } from '../../systems/parts.js';
+import { VariableSegments } from '../../checkpoints/parts.js';
 import { maskObjective } from '../../systems/shared/mask-objective.js';
 import type { MaskTargets } from '../../systems/system.js';
 

@@ -1,6 +1,5 @@
 /** From a configuration to something that can be trained: model with its start weights, tokenizer, task. */
-import { type ModelConfig, modelConfigToJson } from '../../config.js';
-import { Tokenizer } from '../../data/text/tokenizer.js';
+import type { Tokenizer } from '../../data/text/tokenizer.js';
 import { startDryRun } from '../../engine/dry-run.js';
 import * as tf from '../../engine/tf.js';
 import { UserError } from '../../errors.js';
@@ -13,16 +12,17 @@ import {
   withWeights,
 } from '../../checkpoints/checkpoint-directory.js';
 import { openCheckpoint, weightsOf } from '../../io/checkpoint-files.js';
-import { systemOfConfig } from '../../systems/of-config.js';
+import { systemNamed } from '../../systems/index.js';
 import { LlavaSam } from '../../systems/shared/llava-sam.js';
-import type { System } from '../../systems/system.js';
+import type { GroundingModel, System } from '../../systems/system.js';
 import { checkWeights, type LoadOptions } from '../../checkpoints/weights.js';
 import { EMBEDDING_DEVIATION } from '../../nn/embedding.js';
-import { withSegTokens } from '../../systems/gsva/tokens.js';
-import { patternsOf, startsRandom } from '../../systems/parts.js';
+import { configOf } from '../../systems/shared/published/projector.js';
+import { patternsOf, startsRandom } from '../../checkpoints/parts.js';
 import { Random } from '../../random.js';
-import { addedTokens, IMAGE_END_TOKEN, IMAGE_START_TOKEN } from '../../special-tokens.js';
-import { isPublished } from '../../variant.js';
+import { type StartVocabulary, startVocabulary } from './start-vocabulary.js';
+import { IMAGE_END_TOKEN, IMAGE_START_TOKEN } from '../../special-tokens.js';
+import { isPublished } from '../../systems/shared/variant.js';
 import { holdFrozenWeights, scalePacked } from './frozen-weights.js';
 import type { FeatureStore } from '../../features/feature-store.js';
 import { BaseCaptionTask } from '../base/base-caption-task.js';
@@ -33,13 +33,13 @@ import { BaseSamTask } from '../base/base-sam-task.js';
 import type { SceneData } from './data-config.js';
 import type { ExperimentConfig } from './experiment-config.js';
 import { type GroundingData, GroundingTask } from '../grounding-task.js';
-import { ScenePool } from '../base/scene-pool.js';
+import { ScenePool } from '../base/base-task.js';
 import type { TrainingTask } from '../loop/training-task.js';
 
 export interface Experiment {
-  readonly system: System<ModelConfig>;
+  readonly system: System;
   readonly config: ExperimentConfig;
-  readonly gsva: LlavaSam;
+  readonly network: GroundingModel;
   readonly tokenizer: Tokenizer;
   readonly meta: ModelMeta;
   /** Frozen weights that the start model has in more than 16 bits, and this run in 16: rounded to BF16. */
@@ -49,7 +49,7 @@ export interface Experiment {
 /** Figures on the validation set; given by the caller, since evaluation is not training's business. */
 export type Validate = (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
 
-/** What has a row for every token. */
+/** Weights with a row for every token. */
 const VOCABULARY = /^(model\.embed_tokens|lm_head)\.weight$/;
 
 /**
@@ -58,21 +58,23 @@ const VOCABULARY = /^(model\.embed_tokens|lm_head)\.weight$/;
  * has learned them already.
  * @param source the configuration's file, for errors
  */
-export function buildExperiment(written: ExperimentConfig, source: string): Experiment {
-  const { system, config, tokenizer } = withTokenizer(written, source);
+export async function buildExperiment(written: ExperimentConfig, source: string): Promise<Experiment> {
+  const system = await systemNamed(written.model.system, source);
+  const { config, tokenizer } = withTokenizer(system, written, source);
   const { stage, description, conversation, variant, start } = config;
-  const gsva = new LlavaSam(config.model);
+  const network = system.build(config.model);
   let rounded: readonly string[] = [];
   try {
-    holdFrozenWeights(gsva, stage, config.frozenWeights);
-    gsva.build();
+    holdFrozenWeights(network, stage, config.frozenWeights);
+    network.build();
     const random = new Random(config.training.seed);
-    gsva.randomize(random);
-    if (start === null) balanceResiduals(gsva);
-    if (start !== null) ({ rounded } = loadModelWeights(start, gsva, startOptions(gsva, stage)));
-    if (start !== null && stage === 'gsva' && isBase(start)) redrawTokens(gsva, newIds(system, config, start), random);
+    network.randomize(random);
+    if (start === null) balanceResiduals(network, config);
+    if (start !== null) ({ rounded } = loadModelWeights(start, network, startOptions(network, stage)));
+    if (start !== null && stage === 'gsva' && isBase(start))
+      redrawTokens(network, newIds(system, config, start), random);
   } catch (error) {
-    gsva.dispose();
+    network.dispose();
     throw error;
   }
   const knows = config.knows ?? inheritedKnows(config);
@@ -80,7 +82,7 @@ export function buildExperiment(written: ExperimentConfig, source: string): Expe
   return {
     system,
     config,
-    gsva,
+    network,
     tokenizer,
     meta: isPublished(variant) ? meta : { ...meta, variant },
     rounded,
@@ -93,22 +95,23 @@ export function buildExperiment(written: ExperimentConfig, source: string): Expe
  * @throws UserError that names the tensor that is missing, left over or of another shape
  */
 export async function checkStart(written: ExperimentConfig, source: string): Promise<void> {
-  const { start, stage, model, frozenWeights } = withTokenizer(written, source).config;
+  const system = await systemNamed(written.model.system, source);
+  const { start, stage, model, frozenWeights } = withTokenizer(system, written, source).config;
   if (start === null) return;
   await startDryRun('fused');
-  const gsva = new LlavaSam(model);
+  const network = system.build(model);
   try {
-    holdFrozenWeights(gsva, stage, frozenWeights);
-    gsva.build();
+    holdFrozenWeights(network, stage, frozenWeights);
+    network.build();
     const path = weightsOf(start);
-    checkWeights(gsva, openCheckpoint(path).tensors, path, startOptions(gsva, stage));
+    checkWeights(network, openCheckpoint(path).tensors, path, startOptions(network, stage));
   } finally {
-    gsva.dispose();
+    network.dispose();
   }
 }
 
 /** Parts that a start model may lack, or have too many of. */
-function startOptions({ parts }: LlavaSam, stage: ExperimentConfig['stage']): LoadOptions {
+function startOptions({ parts }: GroundingModel, stage: ExperimentConfig['stage']): LoadOptions {
   const mayBeMissing = startsRandom(parts);
   const options = { mayBeMissing, mayGrow: VOCABULARY, roundPacked: true };
   // A smaller F_V2 leaves layers out.
@@ -116,25 +119,10 @@ function startOptions({ parts }: LlavaSam, stage: ExperimentConfig['stage']): Lo
 }
 
 /** @throws UserError where the tokenizer and the model mean different things by an id */
-function withTokenizer(
-  written: ExperimentConfig,
-  source: string,
-): { readonly system: System<ModelConfig>; readonly config: ExperimentConfig; readonly tokenizer: Tokenizer } {
-  const system = systemOfConfig(written.model, source);
-  const isGsva = system.name === 'gsva';
-  const { segTokens } = written.variant;
-  const { added, addedTokenSpaces } = system.vocabulary(written.model, written);
-  const tokenizer = Tokenizer.fromDirectory(written.tokenizer, { addedTokenSpaces });
-  tokenizer.addTokens(isGsva ? addedTokens(segTokens) : added);
-  const model = isGsva ? withSegTokens(written.model, tokenizer, segTokens) : withoutReject(written.model);
-  checkTokenizer(tokenizer, system.vocabulary(model, written), `of ${source}`);
-  return { system, config: { ...written, model }, tokenizer };
-}
-
-/** A start model of GSVA may have [REJ]. */
-function withoutReject({ tokens, ...model }: ModelConfig): ModelConfig {
-  const { rej: _, ...others } = tokens;
-  return { ...model, tokens: others };
+function withTokenizer(system: System, written: ExperimentConfig, source: string): StartVocabulary {
+  const start = startVocabulary(system, written);
+  checkTokenizer(start.tokenizer, system.vocabulary(start.config.model, written), `of ${source}`);
+  return start;
 }
 
 /** The start model's, but for a run on one's own pictures: what these add, only its configuration can say. */
@@ -158,11 +146,11 @@ export function groundingTask(
   validate: Validate | null,
   features: FeatureStore | null = null,
 ): GroundingTask {
-  const { system, config, gsva, tokenizer, meta } = experiment;
+  const { system, config, network, tokenizer, meta } = experiment;
   const dialogue = system.dialogue(config.model, config);
   return new GroundingTask({
-    model: gsva,
-    recipe: system.recipe,
+    system,
+    model: network,
     vocabulary: system.vocabulary(config.model, config),
     lessons: (facts, random) => dialogue.lessons(facts, random),
     tokenizer,
@@ -179,14 +167,19 @@ export function groundingTask(
 
 /** The task of one of the base's stages; what its samples are is its own business. */
 export function baseTask(experiment: Experiment, data: SceneData): TrainingTask<unknown> {
-  const { config, gsva, tokenizer, meta } = experiment;
+  const { system, config, network: gsva, tokenizer, meta } = experiment;
+  if (!(gsva instanceof LlavaSam)) {
+    throw new UserError(
+      `The stage "${config.stage}" makes a base of LLaVA and SAM, which "${system.name}" does not have.`,
+    );
+  }
   const shared = {
     gsva,
     pool: new ScenePool(data.seed),
     scenes: data.scenes,
     validationScenes: data.validationScenes,
     save: () =>
-      modelDirectoryFiles(gsva, { config: modelConfigToJson(gsva.config), meta, tokenizerDir: config.tokenizer }),
+      modelDirectoryFiles(gsva, { config: system.config.toJson(gsva.config), meta, tokenizerDir: config.tokenizer }),
     load: (dir: string): Promise<void> => {
       loadModelWeights(dir, gsva);
       return Promise.resolve();
@@ -195,7 +188,7 @@ export function baseTask(experiment: Experiment, data: SceneData): TrainingTask<
   if (config.stage === 'base-distill') {
     if (config.start === null) throw new UserError('Distilling F_V2: "start" names no model to learn from.');
     const start = openModelDirectory(config.start);
-    const teacher = withWeights(new LlavaSam(start.config), start.tensors, start.weightsPath);
+    const teacher = withWeights(new LlavaSam(configOf(start)), start.tensors, start.weightsPath);
     return new BaseDistillTask({ ...shared, teacher });
   }
   if (config.stage === 'base-clip') return new BaseClipTask({ ...shared, tokenizer });
@@ -209,50 +202,49 @@ export function baseTask(experiment: Experiment, data: SceneData): TrainingTask<
     stage: config.stage,
     itemsPerScene,
     forms,
-    decisionIds: decisionIds(experiment.system, config),
+    decisionIds: decisionIds(system, config),
   });
 }
 
 /**
  * Start scales for training from scratch, as small transformers are usually given: embeddings of unit size, and residual
- * branches that together add about as much. LLaMA's N(0, 0.02) embeddings would be small beside the first layers'
+ * branches that together add about as much. LLaMA's N(0, 0.02) embeddings would be small next to the first layers'
  * outputs at this width.
  */
-function balanceResiduals(gsva: LlavaSam): void {
-  const branch = 1 / Math.sqrt(2 * gsva.config.llm.numHiddenLayers);
+function balanceResiduals(network: GroundingModel, { model }: ExperimentConfig): void {
+  const branch = 1 / Math.sqrt(2 * model.llm.numHiddenLayers);
   const scaleOf = (name: string): number => {
     const isBranch = /^model\.layers\.\d+\.(self_attn\.o_proj|mlp\.down_proj)\.weight$/.test(name);
     return name === 'model.embed_tokens.weight' ? 1 / EMBEDDING_DEVIATION : isBranch ? branch : 1;
   };
-  for (const [name, { variable }] of gsva.namedParameters()) {
+  for (const [name, { variable }] of network.namedParameters()) {
     const scale = scaleOf(name);
     if (scale === 1) continue;
     tf.tidy(() => {
       variable.write(tf.mul(variable.read(), scale));
     });
   }
-  for (const [name, parameter] of gsva.packedParameters()) {
+  for (const [name, parameter] of network.packedParameters()) {
     const scale = scaleOf(name);
     if (scale !== 1) scalePacked(parameter, scale);
   }
 }
 
-/** Ids of the tokens that decide. */
-function decisionIds({ vocabulary }: System<ModelConfig>, config: ExperimentConfig): readonly number[] {
-  const { ids } = vocabulary(config.model, config);
+/** Ids of the tokens that decide; LLaVA has those around the image already. */
+function decisionIds(system: System, config: ExperimentConfig): readonly number[] {
+  const { ids } = system.vocabulary(config.model, config);
   return ids.filter(({ token }) => token !== IMAGE_START_TOKEN && token !== IMAGE_END_TOKEN).map(({ id }) => id);
 }
 
 /** Ids that the start model has not learned: LLaVA has the tokens around the image, under the same ids in one system. */
-function newIds(system: System<ModelConfig>, config: ExperimentConfig, start: string): readonly number[] {
-  if (openModelDirectory(start).config.system === config.model.system) return decisionIds(system, config);
+function newIds(system: System, config: ExperimentConfig, start: string): readonly number[] {
+  if (configOf(openModelDirectory(start)).system === config.model.system) return decisionIds(system, config);
   return system.vocabulary(config.model, config).ids.map(({ id }) => id);
 }
 
 /** Rows of some ids in embedding and head from N(0, 0.02). */
-function redrawTokens(gsva: LlavaSam, ids: readonly number[], random: Random): void {
-  const size = gsva.config.llm.hiddenSize;
-  const parameters = gsva.namedParameters();
+function redrawTokens(network: GroundingModel, ids: readonly number[], random: Random): void {
+  const parameters = network.namedParameters();
   tf.tidy(() => {
     // The embedding is [vocabulary, size], the head [size, vocabulary].
     for (const [name, isHead] of [
@@ -263,6 +255,7 @@ function redrawTokens(gsva: LlavaSam, ids: readonly number[], random: Random): v
       if (variable === undefined) throw new Error(`redrawTokens: no parameter "${name}"`);
       const value = variable.read();
       const [rows = 0, columns = 0] = value.shape;
+      const size = isHead ? rows : columns;
       const isKept = new Float32Array(isHead ? columns : rows).fill(1);
       const drawn = new Float32Array(rows * columns);
       for (const id of ids) {

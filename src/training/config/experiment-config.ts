@@ -2,9 +2,8 @@
 import { packagedPath } from '../../program.js';
 import { keyPaths, readAs, withoutNulls } from '../../schema.js';
 import { type ModelOfRun, readModelOfRun } from '../saving/model-of-run.js';
-import { applyOverrides } from './config-overrides.js';
+import { applyOverrides, readExtended } from './config-overrides.js';
 import { EXPERIMENT_SCHEMA, type ExperimentFile } from './experiment-schema.js';
-import { readExtended } from './extended-config.js';
 import type { TrainingConfig } from './training-config.js';
 
 export interface ExperimentConfig

@@ -6,7 +6,7 @@ import { UserError } from '../../errors.js';
 import type { JsonlData, ReferData, SetsData } from './data-config.js';
 import type { GroundingData } from '../grounding-task.js';
 
-/** What the recipe can be trained on. */
+/** Data that the recipe can be trained on. */
 export type GsvaDataConfig = ReferData | JsonlData | SetsData;
 
 /** Images of a split with expressions, to evaluate on. */
@@ -17,10 +17,7 @@ export interface ValidationData {
   readonly generateImages: number;
 }
 
-/**
- * Opens the sets to train on.
- * @throws UserError where a file is missing or malformed, or nothing is of the split
- */
+/** @throws UserError where a file is missing or malformed, or nothing is of the split */
 export async function openTrainingData(data: GsvaDataConfig): Promise<GroundingData> {
   const sample = { perSample: data.expressionsPerSample, absentClasses: 0 };
   if (data.kind === 'grefcoco') {
@@ -38,10 +35,7 @@ export async function openTrainingData(data: GsvaDataConfig): Promise<GroundingD
   };
 }
 
-/**
- * Opens what a run validates on; null where the configuration names nothing.
- * @throws UserError as `openTrainingData`
- */
+/** The data to validate on; null where none is configured. @throws UserError as `openTrainingData` */
 export async function openValidationData(data: GsvaDataConfig): Promise<ValidationData | null> {
   if (data.kind === 'grefcoco') {
     const dataset = openReferringSet('grefcoco', data.dir, 'val');

@@ -1,8 +1,9 @@
 /** A training run's configuration file (JSON5, see configs/), all that it extends put together. */
-import { PARTIAL_MODEL_SCHEMA } from '../../config.js';
-import { VARIANT_SCHEMA } from '../../checkpoints/variant-schema.js';
+import { PARTIAL_MODEL_SCHEMA } from '../../systems/shared/model-config.js';
+import { VARIANT_SCHEMA } from '../../systems/shared/variant.js';
 import { CONVERSATION_STYLES } from '../../data/text/conversation.js';
 import { alsoCheck, integer, object, oneOf, type Read, text } from '../../schema.js';
+import { SYSTEM_NAMES } from '../../systems/index.js';
 import { type Stage, STAGES } from '../trainable.js';
 import { DATA_SCHEMA } from './data-config.js';
 import { FROZEN_WEIGHTS, type FrozenWeights } from './frozen-weights.js';
@@ -14,6 +15,9 @@ export const EXPERIMENT_SCHEMA = object({
   knows: text()
     .regex(/\S/, { error: 'a few words on what the model will know, such as "coloured shapes only"' })
     .describe('Subjects that the model will know, in a few words; by default those of the start model')
+    .optional(),
+  system: oneOf(SYSTEM_NAMES)
+    .describe("The system that is trained; by default the start model's, else gsva")
     .optional(),
   model: PARTIAL_MODEL_SCHEMA.describe('Sizes: all of them, or what differs from the start model').optional(),
   plannedModel: PARTIAL_MODEL_SCHEMA.describe('Sizes to plan with while the folder "start" is absent').optional(),

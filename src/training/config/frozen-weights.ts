@@ -1,34 +1,27 @@
 /**
- * Weights that do not train, held in 16 bits. Training needs of them no more than products, forward and back
- * (engine/packed-matrix.ts), each of which widens a matrix block by block. So memory holds what trains in float32, what
- * is frozen in 16 bits, and one widened block. Sums are float32's, as ever.
+ * Frozen weights in 16 bits: training needs only their products (engine/packed-matrix.ts), each of which widens a
+ * matrix block by block. Sums stay float32.
  */
 import { float32ToBfloat16 } from '../../half-float.js';
 import { PackedMatrix, widened } from '../../engine/packed-matrix.js';
-import type { LlavaSam } from '../../systems/shared/llava-sam.js';
 import { SMALLEST_PACKED } from '../../checkpoints/precision.js';
 import type { PackedParameter } from '../../nn/composite-layer.js';
+import type { PartedLayer } from '../../checkpoints/parts.js';
 import { isTrainable, type Stage } from '../trainable.js';
 
-/**
- * - 'f32': as float32.
- * - 'bf16': the large matrices (of linear layers and embeddings) in 16 bits: BF16 and F16 as they are stored, all else
- *   rounded to BF16. Small ones, norms, biases and convolutions stay float32.
- */
+/** 'f32', or 'bf16': matrices of linear layers and embeddings in 16 bits, rounded to BF16 unless stored so. */
 export const FROZEN_WEIGHTS = ['f32', 'bf16'] as const;
 export type FrozenWeights = (typeof FROZEN_WEIGHTS)[number];
 
-/**
- * Has a model hold what the stage leaves frozen in that way; to be called before its `build`.
- * @param smallest numbers of a matrix from which on it counts as large
- */
+/** To be called before the model's `build`. @param smallest numbers of a matrix that counts as large */
 export function holdFrozenWeights(
-  gsva: LlavaSam,
+  network: PartedLayer,
   stage: Stage,
   frozen: FrozenWeights,
   smallest = SMALLEST_PACKED,
 ): void {
-  if (frozen === 'bf16') gsva.packWeights((name, size) => size >= smallest && !isTrainable(gsva.parts, name, stage));
+  if (frozen === 'bf16')
+    network.packWeights((name, size) => size >= smallest && !isTrainable(network.parts, name, stage));
 }
 
 /** Multiplies a matrix in 16 bits by a number, rounding to BF16. */

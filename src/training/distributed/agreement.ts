@@ -1,4 +1,4 @@
-/** What all ranks must agree on, and what they tell each other beside gradients. */
+/** Agreement of all ranks, and the values that they exchange in addition to gradients. */
 import * as tf from '../../engine/tf.js';
 import { UserError } from '../../errors.js';
 import type { Communicator } from './communicator.js';
@@ -36,10 +36,7 @@ export async function figuresOfFirst(
   return read === null ? null : Object.fromEntries(read.map(([name, value]) => [name, Number(value)]));
 }
 
-/**
- * Makes sure that all ranks start from the same: settings, data, weights. Collective.
- * @throws UserError on every rank, naming what differs and where
- */
+/** Requires equal settings, data and weights. Collective. @throws UserError on every rank, naming what differs */
 export async function requireSame(communicator: Communicator, facts: Readonly<Record<string, unknown>>): Promise<void> {
   const mine = Object.entries(facts).map(([name, value]) => [name, JSON.stringify(value)] as const);
   const own = JSON.stringify([communicator.hostName, Object.fromEntries(mine)]);

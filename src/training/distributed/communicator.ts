@@ -1,12 +1,10 @@
 /**
- * What the processes (ranks) of a training say to each other. Every call but `rank`, `size` and the like is collective:
- * all ranks make the same calls in the same order, with arrays of the same length.
+ * Exchange between the ranks of a training. All ranks make the same collective calls in one order, with equal lengths.
  */
 
 export interface Communicator {
   /** This process, from 0; rank 0 writes the log and the weights. */
   readonly rank: number;
-  /** How many processes there are. */
   readonly size: number;
   readonly hostName: string;
   /** Bytes that this rank has sent so far, as a ring sends them: what other algorithms send is at least as much. */

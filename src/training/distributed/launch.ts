@@ -1,4 +1,8 @@
-/** What a launcher (mpirun, mpiexec, srun) tells the processes that it starts, in their environment. */
+import { readdirSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
+import type { EngineOptions } from '../../engine/engine.js';
+
+/** Launchers (mpirun, mpiexec, srun), by the environment of the processes that they start. */
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -44,4 +48,29 @@ export function launchOf(environment: Environment): Launch | null {
 function numberIn(text: string | undefined): number | null {
   const digits = /^\d{1,9}/.exec(text ?? '')?.[0];
   return digits === undefined ? null : Number(digits);
+}
+
+/** The ranks of a machine divide its processors, and take its GPUs in turn; what the user asked for stays. */
+export function shareOf(
+  hardware: EngineOptions,
+  launch: Launch,
+  environment: Environment,
+  gpusOnMachine: number,
+): EngineOptions {
+  const { engine } = hardware;
+  const { localRank, localSize } = launch;
+  const threads = hardware.threads ?? Math.max(1, Math.floor(availableParallelism() / localSize));
+  const visible = environment.CUDA_VISIBLE_DEVICES;
+  const gpus = visible === undefined ? gpusOnMachine : visible.split(',').filter((id) => /^[^-\s]/.test(id)).length;
+  const isChosen = hardware.device !== undefined || (environment.GSVA_DEVICE ?? '') !== '';
+  const device = isChosen || gpus < 2 ? hardware.device : `gpu:${localRank % gpus}`;
+  return { engine, device, threads };
+}
+
+export function gpusOfMachine(): number {
+  try {
+    return readdirSync('/proc/driver/nvidia/gpus').length;
+  } catch {
+    return 0; // no NVIDIA driver
+  }
 }

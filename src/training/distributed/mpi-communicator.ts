@@ -1,7 +1,4 @@
-/**
- * Communication by MPI. Each call blocks a thread of libuv's pool until all ranks have made it, while the event loop
- * goes on turning: samples are prepared, and the watch can end the job. Calls are made one at a time, in their order.
- */
+/** Communication by MPI: each call blocks a thread of libuv's pool while the event loop goes on; one call at a time. */
 import { hostname } from 'node:os';
 import type { Communicator } from './communicator.js';
 import type { Launch } from './launch.js';
@@ -10,7 +7,7 @@ import { Watch } from './watch.js';
 
 export interface MpiOptions {
   readonly family: Launch['family'];
-  /** After so long without a sign of life or progress a rank counts as hung. */
+  /** A rank without a sign of life or progress for this long counts as hung. */
   readonly timeoutSeconds: number;
 }
 

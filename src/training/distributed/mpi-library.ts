@@ -1,8 +1,6 @@
 /**
- * Finds the MPI library of this machine (Open MPI or MPICH) and calls it by koffi.
- *
- * MPI's handles (MPI_COMM_WORLD, MPI_FLOAT) are macros of its header and differ by family: addresses of global symbols
- * in Open MPI, numbers in MPICH. Open MPI finds its plug-ins' symbols only in a library that was loaded RTLD_GLOBAL.
+ * The machine's MPI library (Open MPI or MPICH), called by koffi. MPI's handles are addresses of symbols in Open MPI
+ * and numbers in MPICH. Open MPI's plug-ins need a library that was loaded RTLD_GLOBAL.
  */
 import { UserError, messageOf } from '../../errors.js';
 import type { Launch } from './launch.js';
@@ -40,13 +38,12 @@ const MPICH: Handles = {
 const THREAD_MULTIPLE = 3;
 const THREAD_SERIALIZED = 2;
 
-/** Of the threads that make collective calls; koffi's own 128 kB are not enough for MPICH. */
+/** Stack of the threads that make collective calls; koffi's own 128 kB are not enough for MPICH. */
 const STACK_BYTES = 4 * 1024 * 1024;
 
 /** Collective calls that may block long; each runs in another thread and is awaited. */
 export type Collective = (...values: Address[]) => Promise<void>;
 
-/** The loaded and initialised library. */
 export interface MpiLibrary {
   /** "Open MPI v4.1.4", for people. */
   readonly description: string;
@@ -73,10 +70,7 @@ export function mpiCandidates(family: Launch['family'], named: string): readonly
   return family === 'mpich' ? [...mpich, ...openMpi] : [...openMpi, ...mpich];
 }
 
-/**
- * Loads and initialises MPI.
- * @throws UserError when there is no library that works
- */
+/** @throws UserError when there is no library that works */
 export async function loadMpi(family: Launch['family'], named = process.env.GSVA_MPI ?? ''): Promise<MpiLibrary> {
   const koffi = await loadKoffi();
   const failures: string[] = [];

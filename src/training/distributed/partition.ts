@@ -1,7 +1,8 @@
+import * as tf from '../../engine/tf.js';
+
 /**
- * ZeRO's partition (Rajbhandari et al., "ZeRO: Memory Optimizations Toward Training Trillion Parameter Models"): all
- * trainable numbers stand in one row, cut into buckets of bounded size; of each bucket, rank r owns block r. A rank
- * holds Adam's moments of its blocks alone.
+ * ZeRO's partition (Rajbhandari et al., "ZeRO"): all trainable numbers in one row, cut into buckets of bounded size;
+ * rank r owns block r of each bucket and holds Adam's moments of its blocks alone.
  */
 
 /** Numbers in a bucket: 100 MB, enough that the time to start an exchange does not count. */
@@ -17,7 +18,6 @@ export interface Segment {
 }
 
 export interface BucketLayout {
-  /** All numbers of the bucket. */
   readonly segments: readonly Segment[];
   /** Those of this rank's block; offsets count from the block's start. */
   readonly own: readonly Segment[];
@@ -51,7 +51,7 @@ export function partition(
   return { blockLength, buckets };
 }
 
-/** What lies between two places of the row. */
+/** Segments between two places of the row. */
 function segmentsIn(sizes: ReadonlyMap<string, number>, from: number, to: number): Segment[] {
   const segments: Segment[] = [];
   let position = 0;
@@ -62,4 +62,53 @@ function segmentsIn(sizes: ReadonlyMap<string, number>, from: number, to: number
     position += size;
   }
   return segments;
+}
+
+/** Reads tensors bucket by bucket; one that spans several buckets is fetched from the engine once. */
+export class BucketReader {
+  private name = '';
+  private numbers: Float32Array = new Float32Array(0);
+
+  constructor(private readonly tensors: ReadonlyMap<string, tf.Tensor>) {}
+
+  /** Fills a bucket; zeros where there is no tensor. */
+  async read(segments: readonly Segment[], bucket: Float32Array): Promise<void> {
+    bucket.fill(0);
+    for (const { name, start, offset, length } of segments) {
+      const tensor = this.tensors.get(name);
+      if (tensor === undefined) continue;
+      if (this.name !== name) {
+        this.numbers = await tensor.data<'float32'>();
+        this.name = name;
+      }
+      bucket.set(this.numbers.subarray(start, start + length), offset);
+    }
+  }
+}
+
+/** Puts buckets together to whole variables again, in the order of the row. */
+export class BucketWriter {
+  private whole: Float32Array = new Float32Array(0);
+
+  /** @param sizeOf numbers of a variable @param take gets, and owns, each variable's numbers once they are complete */
+  constructor(
+    private readonly sizeOf: (name: string) => number,
+    private readonly take: (name: string, numbers: Float32Array) => void,
+  ) {}
+
+  write(segments: readonly Segment[], bucket: Float32Array): void {
+    for (const { name, start, offset, length } of segments) {
+      const size = this.sizeOf(name);
+      if (start === 0) this.whole = new Float32Array(size);
+      this.whole.set(bucket.subarray(offset, offset + length), start);
+      if (start + length < size) continue;
+      this.take(name, this.whole);
+      this.whole = new Float32Array(0);
+    }
+  }
+}
+
+/** A stretch of a variable's numbers as a variable of its own. */
+export function segmentOf(variable: tf.Variable, { start, length }: Segment): tf.Variable {
+  return tf.tidy(() => tf.variable(tf.slice(tf.reshape(variable, [-1]), [start], [length]), false));
 }

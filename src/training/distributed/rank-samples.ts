@@ -1,19 +1,16 @@
 /**
- * The samples of one rank. An update takes a window of positions, the same that one process would take; of the window's
- * micro-batches, rank r of N takes numbers r, r + N, r + 2N, … (with one sample in each: the positions p of the window
- * with p mod N = r).
- *
- * A sample that cannot be used is replaced by the next position behind the window, as in one process; the ranks tell
- * each other how many they miss, so that no position is taken twice. Then the update has the same samples as in one
- * process, though a replacement may stand in another micro-batch.
+ * Samples of one rank. Of an update's micro-batches, rank r of N takes r, r + N, r + 2N, …, from the window of
+ * positions that one process would take. A sample that cannot be used is replaced by the next position behind the
+ * window; the ranks exchange how many they miss, so that none is taken twice. The update then has the samples of one
+ * process, though perhaps in another micro-batch.
  */
 import { UserError } from '../../errors.js';
 import type { Random } from '../../random.js';
-import type { SampleSupply } from '../loop/sample-supply.js';
+import type { SampleSupply } from '../loop/sample-queue.js';
 import type { SampleStream, TrainingTask } from '../loop/training-task.js';
 import type { Communicator } from './communicator.js';
 
-/** So many replaced in one update are not a few bad files. */
+/** This many replaced in one update are not a few bad files. */
 const MOST_REPLACED = 1000;
 
 export interface RankSamplesOptions {
@@ -21,7 +18,7 @@ export interface RankSamplesOptions {
   readonly batchSize: number;
   /** Micro-batches of this rank in an update. */
   readonly accumulation: number;
-  /** Of the first sample of the next update. */
+  /** Position of the first sample of the next update. */
   readonly position: number;
   /** Updates that are left at most. */
   readonly updates: number;

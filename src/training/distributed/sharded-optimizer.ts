@@ -1,11 +1,8 @@
 /**
- * AdamW with ZeRO-2: gradients are added up over the ranks so that each gets the sum of its own blocks (reduce-scatter),
- * each updates its blocks, whose moments it alone holds, and the updated numbers go to all (all-gather). What a rank
- * computes of a number is what one process computes of it (adamWUpdate); only the order in which gradients are added
- * differs.
- *
- * While a bucket is on its way, the next one is filled or updated. Nothing goes out while gradients are still being
- * computed: a micro-batch gives all of them at once, and only the last one of an update could be overlapped.
+ * AdamW with ZeRO-2: reduce-scatter gives each rank the gradient sums of its blocks, whose moments it alone holds;
+ * all-gather sends the updated numbers. They are those of one process (adamWUpdate) but for the order of gradient sums.
+ * While a bucket is on its way, the next is filled or updated; nothing overlaps the backward pass, since a micro-batch
+ * gives all gradients at once.
  */
 import { adamWUpdate } from '../../engine/fused-ops.js';
 import * as tf from '../../engine/tf.js';
@@ -19,9 +16,17 @@ import {
 } from '../optimizer/optimizer.js';
 import type { MomentPart, MomentReader, OptimizerRule } from '../optimizer/optimizer-rule.js';
 import { addSquares, NO_SQUARES, updateSquares, type UpdateSquares } from '../optimizer/update-squares.js';
-import { BucketReader, BucketWriter, segmentOf } from './bucket.js';
+import {
+  BUCKET_SIZE,
+  type BucketLayout,
+  BucketReader,
+  BucketWriter,
+  type Partition,
+  partition,
+  type Segment,
+  segmentOf,
+} from './partition.js';
 import type { Communicator } from './communicator.js';
-import { BUCKET_SIZE, type BucketLayout, type Partition, partition, type Segment } from './partition.js';
 
 /** Adam's memory of one stretch. */
 interface SegmentState extends Segment {
@@ -29,7 +34,6 @@ interface SegmentState extends Segment {
   readonly v: tf.Variable;
 }
 
-/** What this rank owns of a bucket. */
 interface Shard {
   readonly layout: BucketLayout;
   readonly states: readonly SegmentState[];

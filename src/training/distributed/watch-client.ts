@@ -1,4 +1,4 @@
-/** A rank's connection to rank 0, which judges; what is judged here is rank 0 alone. */
+/** A rank's connection to rank 0, which judges all; the rank itself judges rank 0 alone. */
 import { connect, type Socket } from 'node:net';
 import { type Fault, describe } from './watch-judge.js';
 import {
@@ -31,7 +31,6 @@ export class WatchClient {
     if (settings.server !== null) void this.connectTo(settings.server);
   }
 
-  /** Why this rank ends. */
   failed(message: string): void {
     this.isOver = true;
     this.send({ failed: message });

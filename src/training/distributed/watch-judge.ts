@@ -1,6 +1,6 @@
 /** Which rank of a job is at fault, if any, by what is known of each. Plain data; the clock is passed in. */
 
-/** What is known of a rank. Times are in seconds. */
+/** Status of a rank. Times are in seconds. */
 export interface RankStatus {
   readonly rank: number;
   readonly host: string;
@@ -11,7 +11,6 @@ export interface RankStatus {
   hasLeft: boolean;
   /** It has said why it ends. */
   failure: string | null;
-  /** Updates that it has done. */
   update: number;
   /** It is in an exchange and waits for the others. */
   isWaiting: boolean;
@@ -25,7 +24,6 @@ export interface RankStatus {
 export interface Fault {
   /** Who is at fault; -1 where it is nobody in particular. */
   readonly rank: number;
-  /** For people. */
   readonly message: string;
 }
 

@@ -1,11 +1,10 @@
-/** What the threads that watch a job tell each other (lines of JSON over TCP) and their own process. */
+/** Messages of the threads that watch a job: among each other (lines of JSON over TCP) and with their own process. */
 import type { Fault } from './watch-judge.js';
 
 /** Places in the memory that a process shares with its watching thread. */
 export const SHARED = { update: 0, isWaiting: 1, progress: 2, isFaultTaken: 3 } as const;
 export const SHARED_LENGTH = 4;
 
-/** What the thread is started with. */
 export interface WatchSettings {
   readonly rank: number;
   readonly size: number;
@@ -34,7 +33,7 @@ export type ThreadMessage =
   | { readonly kind: 'listening'; readonly port: number }
   | { readonly kind: 'ready' }
   | { readonly kind: 'unreachable'; readonly reason: string }
-  /** `speaks`: this rank is the one that tells the user. */
+  /** `speaks`: this rank reports to the user. */
   | { readonly kind: 'fault'; readonly fault: Fault; readonly speaks: boolean }
   | { readonly kind: 'closed' };
 

@@ -43,14 +43,12 @@ export class WatchServer {
     }, periodMs(settings.timeoutSeconds));
   }
 
-  /** Why rank 0 ends. */
   failed(message: string): void {
     const own = this.statuses.get(0);
     if (own !== undefined) own.failure = message;
     this.judge();
   }
 
-  /** Waits for the farewells. */
   async close(): Promise<void> {
     const end = seconds() + TO_LEAVE_MS / 1000;
     while (this.sockets.size > 0 && seconds() < end) await new Promise((resolve) => setTimeout(resolve, 20));

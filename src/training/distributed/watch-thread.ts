@@ -1,10 +1,8 @@
 /**
- * The thread of a rank that watches the job. It lives beside the training, which may compute for minutes without a turn
- * of its event loop, so that a rank that computes can be told from one that is stopped.
- *
- * Every rank is connected to rank 0 by TCP and says how far it is, a few times in the time limit. Rank 0 judges; a
- * closed connection shows a dead process at once. The others watch rank 0 alone. When a rank is at fault, the process
- * is told; where it does not react, this thread says what happened and kills it.
+ * Thread of a rank that watches the job next to the training, which may compute for minutes without a turn of its event
+ * loop. Every rank reports its progress to rank 0 by TCP, a few times in the time limit; rank 0 judges, and a closed
+ * connection shows a dead process at once. The others watch rank 0 alone. A fault is reported to the process; where it
+ * does not react, this thread prints what happened and kills it.
  */
 import { writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';

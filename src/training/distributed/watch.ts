@@ -18,7 +18,7 @@ const TURN_MS = 500;
 export interface WatchOptions {
   readonly rank: number;
   readonly size: number;
-  /** After so long without a sign of life or progress a rank counts as hung. */
+  /** A rank without a sign of life or progress for this long counts as hung. */
   readonly timeoutSeconds: number;
   /** Collective: the texts of all ranks, by rank. */
   readonly textsOf: (text: string) => Promise<string[]>;

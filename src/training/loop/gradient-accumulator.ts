@@ -7,12 +7,11 @@ export class GradientAccumulator {
   /** The one micro-batch's own tensors, or sums of several in memory of our own. */
   private readonly passed = new Map<string, tf.Tensor>();
   private readonly sums = new Map<string, tf.Variable>();
-  /** Of each loss, over the micro-batches that have it. */
+  /** Sums of each loss, over the micro-batches that have it. */
   readonly lossSums = new Map<string, { sum: number; count: number }>();
 
   /**
-   * @param variables the trained variables, against which names and shapes are checked
-   * @param microBatches how many will be added; a single one is passed through without a copy
+   * @param variables define names and shapes @param microBatches to be added; a single one is passed on without a copy
    */
   constructor(
     private readonly variables: ReadonlyMap<string, tf.Variable>,

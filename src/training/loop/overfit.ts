@@ -1,7 +1,4 @@
-/**
- * The first question to a training set-up: can it learn a few samples by heart? Where it cannot, no amount of data will
- * help: a part is cut off, the learning rate is wrong, or the answers do not fit the pictures.
- */
+/** Overfitting as a test of a training set-up: failure shows a part cut off, a wrong learning rate or wrong answers. */
 import { UserError } from '../../errors.js';
 import type { TrainingConfig } from '../config/training-config.js';
 import type { RunHistory } from '../watching/run-log.js';
@@ -10,7 +7,7 @@ import { TOTAL_LOSS } from '../../nn/loss-parts.js';
 import type { TrainingTask } from './training-task.js';
 import { gsvaCommand } from '../../program.js';
 
-/** What a configuration is set to for this, before what a person sets. */
+/** Settings for this, applied before those of the user. */
 export const OVERFIT_OVERRIDES: readonly (readonly [key: string, value: unknown])[] = [
   ['training.validateEvery', 0],
   ['training.checkpointEvery', 0],
@@ -25,17 +22,13 @@ export const OVERFIT_OVERRIDES: readonly (readonly [key: string, value: unknown]
 /** At the most this share of the first loss is left, unless a bound is given. */
 export const OVERFIT_SHARE = 0.2;
 
-/** So many positions in a row without a usable sample are not a few bad files. */
+/** This many positions in a row without a usable sample are not a few bad files. */
 const MOST_PASSED_OVER = 1000;
 
 /** Updates whose losses are averaged at the begin and at the end, where the samples do not take more. */
 const AVERAGED_UPDATES = 5;
 
-/**
- * The task with the first samples of its order alone, with what was drawn for them, again and again. It is the task in
- * everything else, whatever it can do.
- * @throws UserError where the task has fewer samples
- */
+/** Repeats the task's first `count` usable samples with the same draws. @throws UserError where the task has fewer */
 export function overfitTask<Sample>(task: TrainingTask<Sample>, count: number): TrainingTask<Sample> {
   if (count > task.sampleCount) {
     throw new UserError(
@@ -75,17 +68,14 @@ async function firstUsable<Sample>(
   return positions;
 }
 
-/** The same training with updates of no more than so many samples, as far as each rank must have one. */
+/** The same training with updates of at most `count` samples, as far as each rank must have one. */
 export function withinSamples(training: TrainingConfig, count: number, ranks: number): TrainingConfig {
   const own = Math.max(1, Math.floor(count / ranks));
   const batchSize = Math.min(training.batchSize, own);
   return { ...training, batchSize, accumulation: Math.min(training.accumulation, Math.floor(own / batchSize)) };
 }
 
-/**
- * @param bound null: OVERFIT_SHARE of the loss of the first updates
- * @throws UserError where no update was made
- */
+/** @param bound null: OVERFIT_SHARE of the loss of the first updates @throws UserError where no update was made */
 export function judgeOverfit(
   { updates, alarms }: Pick<RunHistory, 'updates' | 'alarms'>,
   { samples, samplesPerUpdate, bound }: { samples: number; samplesPerUpdate: number; bound: number | null },

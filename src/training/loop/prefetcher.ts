@@ -5,11 +5,8 @@ export class Prefetcher<T> {
   private closed = false;
 
   /**
-   * @param produce makes the item of a position
-   * @param start position of the first item
-   * @param end position behind the last item
-   * @param depth items in preparation or ready, at least 1
-   * @param release frees an item that was prepared but never taken
+   * @param produce makes the item of a position @param start of the first item @param end behind the last item @param
+   * depth items in preparation or ready, at least 1 @param release frees an item that was never taken
    */
   constructor(
     private readonly produce: (position: number) => Promise<T>,

@@ -1,7 +1,4 @@
-/**
- * Whether a run that continues has anything left to do. Its length, in updates and in minutes, is that of the whole run,
- * all sittings together: the learning rate decays by it, and the same command with --resume goes on exactly.
- */
+/** Length of a run that continues: that of all sittings together, since the learning rate decays by it. */
 import { UsageError } from '../../errors.js';
 import type { TrainingState } from '../saving/training-checkpoint.js';
 

@@ -11,11 +11,7 @@ export interface RunLength {
   readonly samples: number;
 }
 
-/**
- * @param sampleCount samples that count as an epoch; null where the data is not there
- * @param ranks processes that train together
- * @returns null where the run is as long as so many epochs of data that is not there
- */
+/** @param sampleCount null where the data is absent @returns null where the length then cannot be known */
 export function runLength(
   { batchSize, accumulation, schedule }: TrainingConfig,
   sampleCount: number | null,
@@ -26,7 +22,7 @@ export function runLength(
   return updates === null ? null : { samplesPerUpdate, updates, samples: updates * samplesPerUpdate };
 }
 
-/** What the trainer is told, once it is known how much data there is. */
+/** Options of the trainer, once the number of samples is known. */
 export function trainerOptions(training: TrainingConfig, sampleCount: number, ranks: number): TrainerOptions {
   const length = runLength(training, sampleCount, ranks);
   if (length === null) throw new Error('trainerOptions: the number of samples is known');

@@ -2,10 +2,25 @@
 import { UserError } from '../../errors.js';
 import type { Random } from '../../random.js';
 import { Prefetcher } from './prefetcher.js';
-import type { SampleSupply } from './sample-supply.js';
 import type { SampleStream, TrainingTask } from './training-task.js';
 
-/** So many passed over in a row are not a few bad files. */
+/** Where the samples of the updates come from. */
+
+export interface SampleSupply<Sample> {
+  /** Position behind the samples of all finished updates: where a resumed run goes on. */
+  readonly position: number;
+
+  /** The next sample of this process; the caller owns it. */
+  next(): Promise<Sample>;
+
+  /** All samples of an update have been taken; of several ranks, all call it. */
+  endUpdate(): Promise<void>;
+
+  /** Releases what is prepared and ends what loads the samples. */
+  close(): Promise<void>;
+}
+
+/** This many passed over in a row are not a few bad files. */
 const MOST_PASSED_OVER = 1000;
 
 export class SampleQueue<Sample> implements SampleSupply<Sample> {
@@ -13,11 +28,8 @@ export class SampleQueue<Sample> implements SampleSupply<Sample> {
   private readonly prefetcher: Prefetcher<Sample | null>;
 
   /**
-   * @param random seed of order and draws
-   * @param position of the first sample
-   * @param count samples that are needed at most
-   * @param depth samples in preparation or ready, at least 1
-   * @param report takes a line for the person watching
+   * @param random seed of order and draws @param position of the first sample @param count samples needed at most
+   * @param depth samples in preparation or ready, at least 1 @param report takes a line for the person watching
    */
   constructor(
     task: TrainingTask<Sample>,
@@ -54,7 +66,7 @@ export class SampleQueue<Sample> implements SampleSupply<Sample> {
   }
 
   async endUpdate(): Promise<void> {
-    // Nobody else misses any.
+    // Single process: no other rank waits for samples.
   }
 
   /** Waits for what is in preparation, releases it and ends what loads the samples. */

@@ -1,4 +1,4 @@
-/** What a training run is told: how to train, and where. */
+/** Options of a training run, and its surroundings. */
 import type { Abortable } from '../../abortable.js';
 import { UserError } from '../../errors.js';
 import type { Communicator } from '../distributed/communicator.js';
@@ -24,7 +24,7 @@ export interface TrainerEnvironment {
   /** Aborting it makes the run save and stop before its next micro-batch (the command line ties SIGINT to it). */
   readonly signal?: Abortable | undefined;
   readonly observer?: TrainingObserver;
-  /** What the log's first line says of the run: configuration, engine, data. */
+  /** First line of the log: configuration, engine, data. */
   readonly header?: Readonly<Record<string, unknown>>;
   /** Seconds from a fixed point. Default: the system's monotonic clock. */
   readonly now?: () => number;

@@ -1,10 +1,8 @@
 /**
- * The training loop: draws samples, makes updates, validates, has checkpoints written and keeps a log.
- *
- * It knows no model (see training-task.ts) and draws no bars (see training-observer.ts). Everything random comes from
- * the seed and from counters that the checkpoint holds, so that a resumed run continues with the identical next loss.
- * Several processes may make the updates together (see distributed/): all go through the same steps, rank 0 writes.
- * A run's folder has its checkpoints (see run-folder.ts) and `log.jsonl` (see run-log.ts).
+ * Training loop: draws samples, updates, validates, has checkpoints written and keeps a log; it knows no model
+ * (training-task.ts). All randomness comes from the seed and from counters of the checkpoint, so a resumed run
+ * continues with the identical next loss. Several processes may train together (distributed/); rank 0 writes
+ * checkpoints (run-folder.ts) and `log.jsonl`.
  */
 import { join } from 'node:path';
 import * as tf from '../../engine/tf.js';
@@ -19,8 +17,7 @@ import { AdamW } from '../optimizer/optimizer.js';
 import type { OptimizerRule } from '../optimizer/optimizer-rule.js';
 import { startingPoint } from '../saving/resume.js';
 import { readRunLog, RunLog, type TrainingEnd, type UpdateRecord } from '../watching/run-log.js';
-import { SampleQueue } from './sample-queue.js';
-import type { SampleSupply } from './sample-supply.js';
+import { SampleQueue, type SampleSupply } from './sample-queue.js';
 import { Schedule } from './schedule.js';
 import { checkTrainerOptions, type TrainerEnvironment, type TrainerOptions } from './trainer-options.js';
 import type { TrainingState } from '../saving/training-checkpoint.js';
@@ -85,10 +82,9 @@ export class Trainer<Sample> {
   }
 
   /**
-   * Trains to the end of the schedule, or until the signal is aborted; then `last` holds the final state. A run bound
-   * by time ends with the update (and the last validation) during which its minutes are over. To be called once.
-   * @throws UserError for a loss or gradient that is not finite (the weights are as before that update), a run folder
-   *   that cannot be used, a checkpoint that does not fit
+   * Trains to the end of the schedule or until aborted; `last` then holds the final state. To be called once.
+   * @throws UserError for a loss or gradient that is not finite (the weights stay as before that update), a run folder
+   * that cannot be used, a checkpoint that does not fit
    */
   async run(): Promise<TrainingEnd> {
     try {
@@ -172,10 +168,7 @@ export class Trainer<Sample> {
     return this.schedule.endReason(this.state.update, this.elapsed());
   }
 
-  /**
-   * Whether the run ends before the next update, and the clock by which its learning rate goes: the same on all ranks.
-   * They also tell each other how far the writing of a checkpoint is.
-   */
+  /** End before the next update, and clock of the learning rate, equal on all ranks, which exchange writing states. */
   private async agreeOnEnd(): Promise<{ reason: TrainingEnd['reason'] | null; elapsed: number }> {
     const own = [REASONS.indexOf(this.endReason()), this.elapsed(), Number(this.checkpoints.isWriting)];
     const [reason = 0, elapsed = 0, isWriting = 0] = await this.communicator.maxOf(own);
@@ -275,7 +268,6 @@ export class Trainer<Sample> {
   }
 }
 
-/** Clocks and counters at the begin of an update. */
 interface UpdateBegin {
   readonly time: number;
   readonly sentBytes: number;

@@ -1,8 +1,6 @@
 /**
- * What the trainer asks of the thing that it trains.
- *
- * The trainer knows no model: it draws samples, adds up gradients, updates variables, validates, writes checkpoints.
- * A task knows its model and its data, and nothing of optimisers, schedules or files other than its own weights.
+ * Contract between the trainer, which knows no model, and a task, which knows its model and data but no optimiser,
+ * schedule or file other than its own weights.
  */
 import type { Abortable } from '../../abortable.js';
 import type * as tf from '../../engine/tf.js';
@@ -14,9 +12,8 @@ import type { Random } from '../../random.js';
 /** The samples of a run by position: how many were drawn since the run began. */
 export interface SampleStream<Sample> {
   /**
-   * Loads and prepares the sample at a position: plain data, best without tensors (how many samples are ahead varies).
-   * Runs ahead of the training and several at a time, so what it gives may depend on nothing but the position.
-   * @returns null where what stands there cannot be used: the next position takes its place
+   * Prepares the sample at a position, ahead of the training and several at a time; depends on the position alone.
+   * @returns null where it cannot be used: the next position takes its place
    */
   at(position: number): Promise<Sample | null>;
 
@@ -25,7 +22,7 @@ export interface SampleStream<Sample> {
 }
 
 export interface TrainingTask<Sample> {
-  /** What trains, by name, in a fixed order. */
+  /** Trained variables by name, in a fixed order. */
   readonly variables: ReadonlyMap<string, tf.Variable>;
 
   /** The model, in which the part is looked for that made a loss that is not finite; without it none is named. */
@@ -34,11 +31,7 @@ export interface TrainingTask<Sample> {
   /** Samples that count as an epoch. */
   readonly sampleCount: number;
 
-  /**
-   * The samples of a run, in an order that is the task's own.
-   * @param random seed of order and draws (templates, chosen expressions)
-   * @param report takes a line for the person watching
-   */
+  /** @param random seed of order and draws @param report takes a line for the person watching */
   samples(random: Random, report: (message: string) => void): SampleStream<Sample>;
 
   /** Frees what a sample holds, if it must be freed; called exactly once for every prepared sample, used or not. */
@@ -48,8 +41,7 @@ export interface TrainingTask<Sample> {
   nameOf(sample: Sample): string;
 
   /**
-   * One micro-batch: losses and gradients of the total. `random` belongs to this micro-batch (dropout); a resumed run
-   * gets the same one. Nothing but the returned tensors is left behind.
+   * One micro-batch; `random` (dropout) belongs to it, also after a resume. Nothing but the returned tensors remains.
    */
   forwardBackward(batch: readonly Sample[], random: Random): Gradients | Promise<Gradients>;
 

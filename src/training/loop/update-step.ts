@@ -1,19 +1,84 @@
 /** One update of the weights: micro-batches, their mean gradient, the checks before it is applied. */
 import type { Abortable } from '../../abortable.js';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { culpritText } from '../../checkpoints/not-finite.js';
+import * as tf from '../../engine/tf.js';
+import { UserError } from '../../errors.js';
+import { countsText, findNotFinite } from '../../finite.js';
+import { TOTAL_LOSS } from '../../nn/loss-parts.js';
 import type { Random } from '../../random.js';
+import { inNetworkOrder, partTitle, watchedPartOf } from '../../checkpoints/parts.js';
+import type { Part } from '../../checkpoints/parts.js';
 import { meanLosses } from '../distributed/agreement.js';
 import type { Communicator } from '../distributed/communicator.js';
-import { GradientAccumulator } from './gradient-accumulator.js';
-import { culpritOfGradients, culpritOfLoss, notFinite } from './not-finite-update.js';
 import type { OptimizerRule } from '../optimizer/optimizer-rule.js';
-import { partFigures } from '../watching/part-figures.js';
+import { addSquares, NO_SQUARES, type UpdateSquares } from '../optimizer/update-squares.js';
 import type { PartFigures } from '../watching/run-log.js';
-import type { SampleSupply } from './sample-supply.js';
-import { TOTAL_LOSS } from '../../nn/loss-parts.js';
+import { GradientAccumulator } from './gradient-accumulator.js';
+import type { SampleSupply } from './sample-queue.js';
 import type { TrainingTask } from './training-task.js';
 
-/** What one update works with. */
+/** @param squares of every trained variable @returns by part, in their order; NaN for a ratio of weights all zero */
+export function partFigures(
+  squares: ReadonlyMap<string, UpdateSquares>,
+  table: readonly Part[] = [],
+): Record<string, PartFigures> {
+  const parts = new Map<string, UpdateSquares>();
+  for (const [name, own] of squares) {
+    const part = watchedPartOf(table, name);
+    parts.set(part, addSquares(parts.get(part) ?? NO_SQUARES, own));
+  }
+  return Object.fromEntries(
+    [...parts].map(([part, { gradient, weights, change }]) => [
+      part,
+      { gradNorm: Math.sqrt(gradient), updateRatio: weights > 0 ? Math.sqrt(change / weights) : NaN },
+    ]),
+  );
+}
+
+/** @param culprit sentences that name the part at fault; '' where there is nothing to name */
+function notFinite(update: number, what: string, names: readonly string[], culprit: string): UserError {
+  return new UserError(
+    `Training stopped in update ${update + 1}: ${what}, with the samples ${names.join(', ')}. The weights are as ` +
+      `before this update. ${culprit === '' ? '' : `${culprit} `}Look at these samples, or lower the learning rate and ` +
+      'continue from the last checkpoint.',
+    'not-finite',
+  );
+}
+
+/** The part of the network that made a loss that is not finite: the micro-batch is computed again. */
+export async function culpritOfLoss<Sample>(
+  task: TrainingTask<Sample>,
+  batch: readonly Sample[],
+  random: Random,
+): Promise<string> {
+  if (task.network === undefined) return '';
+  const text = await culpritText(task.network, async () => {
+    const { gradients } = await task.forwardBackward(batch, random);
+    tf.dispose([...gradients.values()]);
+  });
+  return `${text}.`;
+}
+
+/** The gradients that are not finite, the first on the way back named. */
+async function culpritOfGradients(
+  gradients: ReadonlyMap<string, tf.Tensor>,
+  parts: readonly Part[] = [],
+): Promise<string> {
+  const bad = new Map<string, string>();
+  for (const [name, gradient] of gradients) {
+    const found = findNotFinite(await gradient.data<'float32'>());
+    if (found !== null) bad.set(name, `${countsText(found)} of ${found.size} numbers`);
+  }
+  const first = inNetworkOrder(parts, bad.keys()).at(-1);
+  if (first === undefined)
+    return 'The gradients of this process are finite one by one: their squares, or those of another process, are not.';
+  const more = bad.size === 1 ? '' : `, and ${bad.size - 1} more gradients`;
+  const part = partTitle(parts, first);
+  const title = part === first ? '' : `${part}: `;
+  return `The losses are finite; the first gradient on the way back that is not is that of ${title}${first} (${bad.get(first) ?? ''})${more}.`;
+}
+
 export interface UpdateRequest<Sample> {
   /** Updates done before this one. */
   readonly update: number;
@@ -34,7 +99,6 @@ export interface UpdateResult {
   readonly gradNorm: number;
   /** Samples that took part, on all ranks. */
   readonly samples: number;
-  /** Where the update was watched. */
   readonly parts?: Readonly<Record<string, PartFigures>>;
 }
 
@@ -49,10 +113,9 @@ export class UpdateStep<Sample> {
   ) {}
 
   /**
-   * Of several ranks, all call it; then an update that has begun is not given up.
-   * @returns null, with nothing changed, when the signal was aborted on the way
-   * @throws UserError that names the samples, and the part of the network, when a loss or gradient is not finite; nothing
-   *   is changed then
+   * All ranks call it; an update that has begun is then completed.
+   * @returns null, nothing changed, when aborted @throws UserError naming samples and part where a loss or gradient is
+   * not finite
    */
   async run(request: UpdateRequest<Sample>): Promise<UpdateResult | null> {
     const sum = new GradientAccumulator(this.task.variables, this.accumulation);

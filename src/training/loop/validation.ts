@@ -35,12 +35,7 @@ async function ownFigures<Sample>(
   }
 }
 
-/**
- * What is best after a validation: these figures, or what was best before.
- * @param metric the figure that chooses; undefined: nothing is ever best
- * @returns `best` itself where the new figure is not better
- * @throws UserError where there is no such figure
- */
+/** `best` unless these figures are better by `metric` (undefined: never). @throws UserError for an unknown metric */
 export function betterOf(
   best: BestResult | null,
   figures: Figures,

@@ -1,7 +1,6 @@
 /**
- * Adam's moments in a checkpoint. One process writes them whole, "m.NAME" and "v.NAME" of the variable's shape; of
- * several, each writes what it holds of them (ZeRO-2), "m.NAME@START" being a row of numbers from the START-th on.
- * Either is read by any number of processes, each taking what it will hold.
+ * Adam's moments in a checkpoint: "m.NAME" and "v.NAME", whole, of one process; of several (ZeRO-2), rows
+ * "m.NAME@START" of each. Any number of processes reads either.
  */
 import { join } from 'node:path';
 import type * as tf from '../../engine/tf.js';
@@ -18,7 +17,7 @@ export function momentFileName(rank: number, ranks: number): string {
   return ranks === 1 ? 'optimizer.safetensors' : `optimizer-${number(rank + 1)}-of-${number(ranks)}.safetensors`;
 }
 
-/** What a rank writes of the moments. */
+/** A rank's file of moments. */
 export function momentFile(
   parts: readonly MomentPart[],
   variables: ReadonlyMap<string, tf.Variable>,
@@ -46,10 +45,8 @@ interface StoredPart {
 }
 
 /**
- * Opens a checkpoint's moments; only the files' headers are read, and the tensors when they are asked for, one at a time.
- * @param ranks how many processes wrote them
- * @param updated variables that have moments; each must be there whole, and nothing else
- * @throws UserError that names the file and tensor at fault
+ * Opens a checkpoint's moments; tensors are read when asked for.
+ * @param ranks that wrote them @param updated variables with moments @throws UserError naming file and tensor
  */
 export function openMoments(dir: string, ranks: number, updated: ReadonlyMap<string, tf.Variable>): MomentReader {
   const parts = new Map<string, StoredPart[]>();
@@ -72,7 +69,7 @@ export function openMoments(dir: string, ranks: number, updated: ReadonlyMap<str
       const end = found.reduce((reached, part) => (part.start === reached ? part.end : NaN), 0);
       if (end === size) continue;
       const where = join(dir, ranks === 1 ? momentFileName(0, 1) : 'optimizer-*.safetensors');
-      const missing = found.length === 0 ? `it has no float32 tensor "${moment}"` : `"${moment}" is not there whole`;
+      const missing = found.length === 0 ? `it has no float32 tensor "${moment}"` : `"${moment}" is not complete`;
       throw refused(where, missing);
     }
   }

@@ -1,4 +1,4 @@
-/** What the trainer and checkpoints ask of an optimiser, whether one process holds its state or several share it. */
+/** Optimiser as the trainer and checkpoints use it, whether one process holds its state or several share it. */
 import type * as tf from '../../engine/tf.js';
 import type { UpdateSquares } from './update-squares.js';
 
@@ -19,11 +19,7 @@ export interface OptimizerRule {
   readonly steps: ReadonlyMap<string, number>;
   readonly variables: ReadonlyMap<string, tf.Variable>;
 
-  /**
-   * Norm of the mean gradient, all micro-batches of all ranks together; not finite if any number is not.
-   * @param gradients sums over this rank's micro-batches; read, not disposed
-   * @param gradientScale 1 / number of micro-batches
-   */
+  /** Norm of the mean gradient of all ranks; not finite if any number is not. @param gradientScale 1 / micro-batches */
   globalNorm(gradients: ReadonlyMap<string, tf.Tensor>, gradientScale?: number): Promise<number>;
 
   /** One update with the gradients that `globalNorm` was last given. */
@@ -35,8 +31,7 @@ export interface OptimizerRule {
   ): void | Promise<void>;
 
   /**
-   * How large the update was that `apply` has just made with these arguments, by name of every variable. All ranks call
-   * it, and get the same.
+   * Size of the update that `apply` just made with these arguments, by variable. All ranks call it, and get the same.
    */
   updateSquares(
     gradients: ReadonlyMap<string, tf.Tensor>,
@@ -48,8 +43,8 @@ export interface OptimizerRule {
   moments(): Promise<readonly MomentPart[]>;
 
   /**
-   * Takes over a checkpoint's moments: those that this process holds.
-   * @param steps by name; variables without any have no moments yet, and are not asked for
+   * Takes over this process's share of a checkpoint's moments.
+   * @param steps by name; absent for those without moments
    */
   restore(read: MomentReader, steps: Readonly<Record<string, number>>): void;
 

@@ -1,9 +1,6 @@
 /**
- * AdamW as in PyTorch (Loshchilov & Hutter, "Decoupled weight decay regularization"), variable by variable, with
- * clipping to a global norm as in torch.nn.utils.clip_grad_norm_.
- *
- * `tf.train.adam` holds all variables and their temporaries in one scope; here nothing but the two moments of each
- * variable is kept. They are allocated at once, so that memory and tensor count do not grow during training.
+ * AdamW as in PyTorch (Loshchilov & Hutter), with clipping as torch.nn.utils.clip_grad_norm_. Unlike `tf.train.adam` it
+ * keeps two moments per variable and nothing else, allocated at once, so that memory does not grow during training.
  */
 import { adamWUpdate, sumOfSquares } from '../../engine/fused-ops.js';
 import * as tf from '../../engine/tf.js';
@@ -65,11 +62,9 @@ export class AdamW implements OptimizerRule {
   }
 
   /**
-   * One update. Variables without a gradient are left alone: neither moments nor step move, as in PyTorch.
-   * @param gradients by name, of the variables' shapes; read, not disposed
-   * @param learningRate before the multipliers
-   * @param globalNorm what `globalNorm(gradients, gradientScale)` gave
-   * @param gradientScale factor on every gradient (1/N for the mean over N micro-batches), before clipping
+   * One update; variables without a gradient keep weights, moments and step, as in PyTorch.
+   * @param learningRate before the multipliers @param globalNorm of these gradients @param gradientScale before
+   * clipping
    */
   apply(gradients: ReadonlyMap<string, tf.Tensor>, learningRate: number, globalNorm: number, gradientScale = 1): void {
     const { beta1, beta2, eps, weightDecay } = this.options;

@@ -1,12 +1,10 @@
 /**
- * How large an AdamW update was: sums of squares of a variable's gradient, of its weights before, of what was added.
- *
- * The change is computed from the moments after the update, so that no copy of the weights must be kept from before it;
- * and in pieces, so that the extra memory does not grow with the model.
+ * Size of an AdamW update: sums of squares of gradient, weights before and change. The change is computed from the
+ * moments after the update, so no copy of the weights is kept; in pieces, so that memory does not grow with the model.
  */
 import * as tf from '../../engine/tf.js';
 
-/** What AdamW's step is made with (AdamWOptions). */
+/** Constants of AdamW's step (AdamWOptions). */
 export interface AdamWConstants {
   readonly beta1: number;
   readonly beta2: number;
@@ -15,24 +13,24 @@ export interface AdamWConstants {
 }
 
 export interface UpdateSquares {
-  /** Of the mean gradient, before clipping. */
+  /** Mean gradient before clipping. */
   readonly gradient: number;
-  /** Of the weights before the update. */
+  /** Weights before the update. */
   readonly weights: number;
-  /** Of the difference that the update made. */
+  /** Difference that the update made. */
   readonly change: number;
 }
 
 /** One variable, or a stretch of one, after an update. All tensors have the same shape. */
 export interface UpdatedVariable {
   readonly variable: tf.Tensor;
-  /** What the update was made with; null where the variable had no gradient, and stayed as it is. */
+  /** Terms of the update; null where the variable had no gradient, and stayed as it is. */
   readonly update: {
     readonly gradient: tf.Tensor;
     /** Moments after the update. */
     readonly m: tf.Tensor;
     readonly v: tf.Tensor;
-    /** Of this variable, its multiplier included. */
+    /** Rate of this variable, its multiplier included. */
     readonly learningRate: number;
     /** Number of the update, from 1. */
     readonly step: number;
@@ -44,10 +42,7 @@ export const NO_SQUARES: UpdateSquares = { gradient: 0, weights: 0, change: 0 };
 /** Numbers that are computed at once: temporaries fit into the cache, and sums in float32 stay right to three digits. */
 const NUMBERS_AT_ONCE = 2 ** 16;
 
-/**
- * Computed where the tensors lie; all sums are read at once.
- * @param gradientScale factor on the gradients: 1 / number of micro-batches
- */
+/** All sums are read at once. @param gradientScale factor on the gradients: 1 / number of micro-batches */
 export async function updateSquares(
   variables: readonly UpdatedVariable[],
   options: AdamWConstants,

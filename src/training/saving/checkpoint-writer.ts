@@ -1,10 +1,7 @@
 /**
- * Writes a run's checkpoints while training goes on. What is to be written is copied to the processor's memory (all
- * weights on rank 0, on each rank its share of the moments), and a thread writes it; the next checkpoint waits until
- * the one before it is there, so that there is one copy at most.
- *
- * Of several ranks, each writes its file into the same hidden folder; when all have done so, rank 0 puts it in its
- * place. That all have is found out where ranks speak to each other anyway, between two updates.
+ * Writes checkpoints while training goes on: the state is copied (weights on rank 0, on each rank its moments) and a
+ * thread writes it; the next checkpoint waits, so there is one copy at most. Ranks write into one hidden folder; rank 0
+ * moves it into place when all are done, which they exchange between updates.
  */
 import { basename, join } from 'node:path';
 import { messageOf } from '../../errors.js';
@@ -18,7 +15,7 @@ import { checkpointFiles, type TrainingState } from './training-checkpoint.js';
 import type { TrainingObserver } from '../watching/training-observer.js';
 import type { TrainingTask } from '../loop/training-task.js';
 
-/** Whose checkpoints they are, and who is told of them. */
+/** The run that is saved, and who is notified. */
 export interface CheckpointedRun<Sample> {
   readonly runDir: string;
   /** How many checkpoints stay besides `last` and `best`. */
@@ -52,11 +49,7 @@ export class CheckpointWriter<Sample> {
     return this.pending?.stage === 'writing';
   }
 
-  /**
-   * Starts to write the present state; returns when it is copied. Collective.
-   * @param isBest whether it becomes `best`, too
-   * @throws UserError that names the file, also for the checkpoint before
-   */
+  /** Writes the present state; returns once it is copied. Collective. @throws UserError, also for the one before */
   async save(state: TrainingState, isBest: boolean): Promise<void> {
     const { runDir, keep, task, optimizer, communicator } = this.run;
     await this.finish();
@@ -76,11 +69,7 @@ export class CheckpointWriter<Sample> {
     });
   }
 
-  /**
-   * Goes on with what is under way, without waiting. Collective.
-   * @param anyIsWriting whether `isWriting` was true on any rank
-   * @throws UserError that names the file which could not be written
-   */
+  /** Goes on writing without waiting. Collective. @param anyIsWriting on any rank @throws UserError naming the file */
   advance(anyIsWriting: boolean): void {
     const { pending } = this;
     if (pending === null) return;

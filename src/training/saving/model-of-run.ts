@@ -1,46 +1,49 @@
-/**
- * Which model a run trains: written out in its configuration, or that of the start model's folder, of which the
- * configuration replaces what it names.
- */
-import { statSync } from 'node:fs';
+/** Model that a run trains: as configured, or the start model's with the configuration's replacements. */
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { type ModelConfig, modelConfigToJson, parseModelConfig, SECTION_NAMES } from '../../config.js';
+import {
+  type ModelConfig,
+  modelConfigToJson,
+  parseModelConfig,
+  SECTION_NAMES,
+} from '../../systems/shared/model-config.js';
 import { openModelDirectory } from '../../checkpoints/checkpoint-directory.js';
 import { CONVERSATION_STYLES, type ConversationStyle } from '../../data/text/conversation.js';
+import { configOf } from '../../systems/shared/published/projector.js';
+import { readJson } from '../../io/json/json-file.js';
 import { packagedPath } from '../../program.js';
 import { object, oneOf, readAs, text } from '../../schema.js';
-import { GSVA_VARIANT, type Variant } from '../../variant.js';
+import { GSVA_VARIANT, type Variant, variantIn } from '../../systems/shared/variant.js';
 import type { ExperimentFile } from '../config/experiment-schema.js';
-import { merged } from '../config/extended-config.js';
+import { merged } from '../config/config-overrides.js';
 
 export interface ModelOfRun {
   readonly model: ModelConfig;
   /** Folder with the tokenizer's files. */
   readonly tokenizer: string;
   readonly conversation: ConversationStyle;
-  /** What answers are made of; as published unless the configuration or the start model say otherwise. */
+  /** Form of the answers; as published unless the configuration or the start model say otherwise. */
   readonly variant: Variant;
   /** Subjects that the model will know, in a few words; null: those of the start model, unless the data is one's own. */
   readonly knows: string | null;
 }
 
 const CONVERSATION = oneOf(CONVERSATION_STYLES);
-/** What a configuration has to say where no start model does. */
+/** Keys that a configuration needs without a start model. */
 const WITHOUT_START = object({ tokenizer: text(), conversation: CONVERSATION }).loose();
 
 /**
- * @param start the start model's folder; null for random weights
- * @param forPlan whether `plannedModel` stands in for a start folder that is absent
- * @throws UserError naming file and key
+ * @param start folder; null: random weights @param forPlan `plannedModel` may replace an absent one @throws UserError
  */
 export function readModelOfRun(file: ExperimentFile, path: string, start: string | null, forPlan: boolean): ModelOfRun {
-  const { model: written = {}, plannedModel, variant = GSVA_VARIANT, knows = null } = file;
+  const { plannedModel, variant = GSVA_VARIANT, knows = null } = file;
+  const written = withSystem(file, start);
   const isWhole = SECTION_NAMES.every((section) => written[section] !== undefined);
   const isComplete = isWhole && file.tokenizer !== undefined && file.conversation !== undefined;
   // Read whether it is needed or not, so that a mistake in it is found at once.
   const planned = plannedModel === undefined ? null : modelWith(plannedModel, written, path);
   if (start === null || isComplete) {
-    const model = parseModelConfig(file.model, path, ['model']);
+    const model = parseModelConfig(file.model === undefined ? undefined : written, path, ['model']);
     const { tokenizer, conversation } = readAs(WITHOUT_START, file, path);
     return { model, tokenizer: packagedPath(tokenizer), conversation, variant, knows };
   }
@@ -49,15 +52,32 @@ export function readModelOfRun(file: ExperimentFile, path: string, start: string
     const conversation = readAs(CONVERSATION, file.conversation, path, ['conversation']);
     return { model: planned, tokenizer, conversation, variant, knows };
   }
-  const { config, meta } = openModelDirectory(start);
+  const opened = openModelDirectory(start);
+  const { meta } = opened;
   return {
-    model: modelWith(isWhole ? {} : modelConfigToJson(config), written, path),
+    model: modelWith(isWhole ? {} : modelConfigToJson(configOf(opened)), written, path),
     tokenizer,
     conversation:
       file.conversation ?? readAs(CONVERSATION, meta.conversation, join(start, 'meta.json'), ['conversation']),
-    variant: file.variant ?? meta.variant ?? GSVA_VARIANT,
+    variant: file.variant ?? variantIn(meta.variant, join(start, 'meta.json')),
     knows,
   };
+}
+
+/** Sizes that the configuration has, and the system that it or the start model names. */
+function withSystem(
+  { system, model = {} }: ExperimentFile,
+  start: string | null,
+): NonNullable<ExperimentFile['model']> {
+  const name = system ?? model.system ?? (start === null ? undefined : systemOf(start));
+  return name === undefined ? model : { ...model, system: name };
+}
+
+/** Name in a model's config.json; undefined in those of earlier versions, and where the folder is absent. */
+function systemOf(dir: string): string | undefined {
+  const path = join(dir, 'config.json');
+  if (!existsSync(path)) return undefined;
+  return (readJson(path, "the model's sizes") as { readonly system?: string } | null)?.system;
 }
 
 function modelWith(sizes: object, written: object, path: string): ModelConfig {

@@ -1,4 +1,4 @@
-/** How a run begins where there may be an older part of it: anew, from `last`, or from the newest checkpoint that loads. */
+/** Start of a run where an older part may exist: new, from `last`, or from the newest checkpoint that loads. */
 import { join } from 'node:path';
 import { UsageError, UserError } from '../../errors.js';
 import type { CheckpointedRun } from './checkpoint-writer.js';
@@ -8,18 +8,13 @@ import { hasCheckpoint, loadCheckpoint, type TrainingState, updateOfCheckpoint }
 
 type Run<Sample> = Pick<CheckpointedRun<Sample>, 'runDir' | 'task' | 'optimizer' | 'communicator' | 'observer'>;
 
-/**
- * Whether a run continues: false: it must not; true: from `last`; 'auto': from the newest checkpoint that loads, if
- * there is any.
- */
+/** Continuation of a run: false: never; true: from `last`; 'auto': from the newest checkpoint that loads, if any. */
 export type Resume = boolean | 'auto';
 
 /**
- * Takes over a checkpoint as asked for. Collective.
- * @param wanted what this run would start with; what it asks for differently is refused or said
- * @returns null where the run begins anew
- * @throws UserError where that cannot be done, or a new run would lose an older one's checkpoints; UsageError where the
- *   length that is asked for is over already
+ * Takes over a checkpoint; null where the run begins new. Collective.
+ * @param wanted by this run; differences are refused or noted @throws UserError where older checkpoints would be lost;
+ * UsageError where it is over
  */
 export async function startingPoint<Sample>(
   run: Run<Sample>,
@@ -58,7 +53,7 @@ async function newest<Sample>(run: Run<Sample>, wanted: TrainingState): Promise<
   if (problems.length > 0) {
     throw new UserError(
       `Cannot resume training in ${runDir}: of ${problems.length} checkpoints none can be used. ${problems[0] ?? ''} ` +
-        'Correct what is wrong, or choose another folder to start anew.',
+        'Correct what is wrong, or choose another folder for a new run.',
     );
   }
   observer.onMessage?.(`There is no checkpoint in ${runDir} yet: the training starts from the beginning.`);

@@ -32,8 +32,8 @@ export function checkpointNames(runDir: string): string[] {
 }
 
 /**
- * Kept checkpoints that are one too many when that of `update` is there: older than the `keep` most recent ones, or of
- * a course of training that was given up, when the run was continued from before them.
+ * Checkpoints to delete once `update` has been saved: all but the `keep` newest, and any newer than `update`, which
+ * belong to a branch abandoned by a resume.
  */
 export function outdatedCheckpoints(runDir: string, update: number, keep: number): string[] {
   if (keep === 0) return [];

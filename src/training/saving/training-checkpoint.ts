@@ -22,7 +22,7 @@ const STATE_FILE = 'state.json';
 const FORMAT = 2;
 /** state.json has a line per variable; even the largest models stay far below. */
 const LARGEST_STATE = 64 * 1024 * 1024;
-/** More ranks than any job has: so many files would be looked for. */
+/** More ranks than any job has; bounds the files that are looked for. */
 const MOST_RANKS = 100_000;
 
 const count = integer({ min: 0 });
@@ -70,10 +70,7 @@ const STATE_JSON = object({
 export type TrainingState = Read<typeof STATE>;
 type StateFile = Read<typeof STATE_JSON>;
 
-/**
- * What this rank has to write of a checkpoint, in memory of its own: training may go on. Rank 0 writes the weights, and
- * each rank the moments that it holds. Not collective.
- */
+/** A rank's part of a checkpoint, copied: its moments, and on rank 0 the weights. Not collective. */
 export async function checkpointFiles<Sample>(
   state: TrainingState,
   optimizer: OptimizerRule,
@@ -92,16 +89,13 @@ export async function checkpointFiles<Sample>(
   return [...(await task.checkpointFiles()), moments, jsonFile(STATE_FILE, file)];
 }
 
-/** Whether there is a checkpoint at `dir`. */
 export function hasCheckpoint(dir: string): boolean {
   return existsSync(join(dir, STATE_FILE));
 }
 
 /**
- * Restores the task's weights and the optimiser from a checkpoint, written by any number of ranks. All that can be
- * checked without reading every number is checked before anything is changed.
- * @param accept looks at the state first; throws if the run cannot be continued from it
- * @throws UserError that names the file and key at fault
+ * Restores weights and optimiser, whatever number of ranks wrote them; all that can be is checked before any change.
+ * @param accept throws if the run cannot go on from a state @throws UserError naming the file and key at fault
  */
 export async function loadCheckpoint<Sample>(
   dir: string,

@@ -11,16 +11,15 @@
  * - **exploding gradient**: in 5 updates in a row the norm was above 100 times the median of the 100 before. (One that is
  *   not finite stops the run, see update-step.ts.)
  */
-import { chanceOfLower, medianOf } from './rank-statistics.js';
-import type { AlarmKind, AlarmRecord, LogRecord, UpdateRecord } from './run-log.js';
-import { FLAT_WINDOW } from '../config/training-config.js';
 import { TOTAL_LOSS } from '../../nn/loss-parts.js';
+import { FLAT_WINDOW } from '../config/training-config.js';
+import type { AlarmKind, AlarmRecord, LogRecord, UpdateRecord } from './run-log.js';
 
 const ROW_WITHOUT_GRADIENT = 10;
 const RARE = 1e-4;
 
 const SIGNIFICANT = 0.01;
-/** Of a sum of cross-entropy, BCE and DICE: what is left to learn does not show beside the noise. */
+/** Total loss below which a plateau is not reported: the remaining improvement is smaller than the noise. */
 const NEAR_ZERO = 0.01;
 
 const EXPLODED = 100;
@@ -41,7 +40,7 @@ export class LearningWatch {
   private readonly lastLosses: number[] = [];
   /** Losses after the warm-up. */
   private losses = 0;
-  /** Of the updates before the present row of high ones. */
+  /** Norms of the updates before the present row of high ones. */
   private readonly norms: number[] = [];
   private highRow = 0;
 
@@ -50,7 +49,7 @@ export class LearningWatch {
     private readonly flatWindow = FLAT_WINDOW,
   ) {}
 
-  /** Takes over what an interrupted run has seen and said; its log's records, in order. */
+  /** Takes over the state of an interrupted run from its log's records, in order. */
   remember(records: readonly LogRecord[]): void {
     for (const record of records) {
       if (record.type === 'update') this.look(record);
@@ -58,7 +57,7 @@ export class LearningWatch {
     }
   }
 
-  /** What is alarming after one more update, and was not said yet. */
+  /** Alarms after one more update that were not given before. */
   alarmsAfter(record: UpdateRecord): AlarmRecord[] {
     return this.look(record).filter(({ kind, part }) => {
       const key = keyOf(kind, part);
@@ -133,4 +132,42 @@ function alarm(update: number, kind: AlarmKind, part: string | null, message: st
 
 function keyOf(kind: AlarmKind, part: string | null): string {
   return `${kind}: ${part ?? ''}`;
+}
+
+/** Statistics of noisy curves that know nothing of their scale. */
+
+export function medianOf(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length / 2;
+  const [low = NaN, high = NaN] = [sorted[Math.ceil(middle) - 1], sorted[Math.floor(middle)]];
+  return (low + high) / 2;
+}
+
+/** Rank test of Mann & Whitney (1947), normal approximation with ties: small where `values` are below `others`. */
+export function chanceOfLower(values: readonly number[], others: readonly number[]): number {
+  const all = [...values.map((value) => ({ value, own: 1 })), ...others.map((value) => ({ value, own: 0 }))];
+  all.sort((a, b) => a.value - b.value);
+  const [n, m, size] = [values.length, others.length, all.length];
+  let ranks = 0;
+  let ties = 0;
+  for (let first = 0; first < size;) {
+    let end = first + 1;
+    while (end < size && all[end]?.value === all[first]?.value) end++;
+    const rank = (first + 1 + end) / 2;
+    for (let i = first; i < end; i++) ranks += (all[i]?.own ?? 0) * rank;
+    ties += (end - first) ** 3 - (end - first);
+    first = end;
+  }
+  const u = ranks - (n * (n + 1)) / 2;
+  const variance = ((n * m) / 12) * (size + 1 - ties / (size * (size - 1)));
+  if (variance <= 0) return 1;
+  return normalBelow((u + 0.5 - (n * m) / 2) / Math.sqrt(variance));
+}
+
+/** Φ, to 1e-7 (Abramowitz & Stegun, 26.2.17). */
+function normalBelow(z: number): number {
+  const t = 1 / (1 + 0.2316419 * Math.abs(z));
+  const sum = t * (0.31938153 + t * (-0.356563782 + t * (1.781477937 + t * (-1.821255978 + t * 1.330274429))));
+  const tail = (Math.exp((-z * z) / 2) / Math.sqrt(2 * Math.PI)) * sum;
+  return z < 0 ? tail : 1 - tail;
 }

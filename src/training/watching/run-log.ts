@@ -1,10 +1,9 @@
-/**
- * The log of a training run: `log.jsonl`, one JSON object a line, appended as it happens, so that a run that is killed
- * keeps everything but perhaps half a line. Plots are made from what `readRunLog` gives back.
- */
+/** Log of a run: `log.jsonl`, one JSON object per line, appended as it happens: a kill costs half a line at most. */
 import { closeSync, existsSync, openSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { z } from 'zod';
 import { UserError, messageOf } from '../../errors.js';
 import { writeFileAtomic } from '../../io/atomic/atomic-file.js';
+import { integer, number, oneOf, record, text } from '../../schema.js';
 
 /** First line: whatever describes the run (configuration, engine, data, version). */
 export interface HeaderRecord {
@@ -12,7 +11,6 @@ export interface HeaderRecord {
   readonly [key: string]: unknown;
 }
 
-/** One update. */
 export interface UpdateRecord {
   readonly type: 'update';
   /** Updates done, this one included. */
@@ -82,21 +80,20 @@ export interface TrainingEnd {
   readonly best: BestResult | null;
 }
 
-/** Something that makes it doubtful whether the run learns; each is said once. */
+/** Sign that the run may not learn; each is given once. */
 export interface AlarmRecord {
   readonly type: 'alarm';
   readonly update: number;
   readonly kind: AlarmKind;
   /** The part of the model that it is about; null for the run as a whole. */
   readonly part: string | null;
-  /** What was seen, and what to look at. */
+  /** Observation, and advice. */
   readonly message: string;
 }
 
 export const ALARM_KINDS = ['no gradient', 'flat loss', 'exploding gradient'] as const;
 export type AlarmKind = (typeof ALARM_KINDS)[number];
 
-/** The run stopped because of an error. */
 export interface ErrorRecord {
   readonly type: 'error';
   readonly update: number;
@@ -106,7 +103,6 @@ export interface ErrorRecord {
 export type LogRecord =
   HeaderRecord | UpdateRecord | ValidationRecord | AlarmRecord | ResumeRecord | TrainingEnd | ErrorRecord;
 
-/** A log as read back. */
 export interface RunHistory {
   readonly header: HeaderRecord;
   readonly updates: readonly UpdateRecord[];
@@ -131,10 +127,7 @@ export class RunLog {
     return RunLog.openToAppend(path);
   }
 
-  /**
-   * Continues a log after `update` updates: what it says of later ones, which the continued run makes anew, is
-   * dropped. A log that is not there is started.
-   */
+  /** Continues a log after `update`, without the records of later updates; starts one where there is none. */
   static resume(path: string, header: Readonly<Record<string, unknown>>, update: number): RunLog {
     if (!existsSync(path)) return RunLog.create(path, header);
     const kept = readRunLog(path).records.filter((record) => record.type === 'header' || record.update <= update);
@@ -163,11 +156,7 @@ function line(record: LogRecord): string {
   return `${JSON.stringify(record)}\n`;
 }
 
-/**
- * Reads a log back. A last line without its end (the run was killed while writing it) is left out; a figure that was
- * not a number (stored as null) is NaN again.
- * @throws UserError that names the file and line when it is not a training log.
- */
+/** Reads a log, without a cut last line; null is NaN again. @throws UserError naming file and line of what is no log */
 export function readRunLog(path: string): RunHistory {
   const lines = readText(path).split('\n').slice(0, -1);
   const records = lines.map((text, index) => parseLine(path, index + 1, text));
@@ -194,75 +183,50 @@ function readText(path: string): string {
   }
 }
 
-function parseLine(path: string, number: number, text: string): LogRecord {
+function parseLine(path: string, line: number, json: string): LogRecord {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = JSON.parse(json);
   } catch (error) {
-    throw new UserError(`Cannot read the training log ${path}: line ${number} is not JSON (${messageOf(error)}).`);
+    throw new UserError(`Cannot read the training log ${path}: line ${line} is not JSON (${messageOf(error)}).`);
   }
-  const record = isObject(value) ? revived(value) : {};
-  if (!isLogRecord(record)) {
-    throw new UserError(
-      `Cannot read the training log ${path}: line ${number} is not a record of a training run ` +
-        `(type ${String(record.type)}); was it edited?`,
-    );
-  }
-  return record;
+  const { success, data } = RECORD.safeParse(value);
+  if (success) return data as LogRecord;
+  const type = typeof value === 'object' && value !== null && 'type' in value ? value.type : undefined;
+  throw new UserError(
+    `Cannot read the training log ${path}: line ${line} is not a record of a training run ` +
+      `(type ${String(type)}); was it edited?`,
+  );
 }
 
-const UPDATE_NUMBERS = ['epoch', 'learningRate', 'gradNorm', 'seconds', 'elapsedSeconds', 'samplesPerSecond'];
-
-/** JSON has no NaN: JSON.stringify wrote null. */
-function revived(record: Record<string, unknown>): Record<string, unknown> {
-  const figures = (value: unknown): unknown =>
-    isObject(value) ? Object.fromEntries(Object.entries(value).map(([key, x]) => [key, x ?? NaN])) : value;
-  if (record.type === 'update') {
-    const { parts } = record;
-    const withParts = isObject(parts)
-      ? { parts: Object.fromEntries(Object.entries(parts).map(([part, value]) => [part, figures(value)])) }
-      : {};
-    return { ...record, losses: figures(record.losses), ...withParts };
-  }
-  if (record.type === 'validation') return { ...record, metrics: figures(record.metrics) };
-  return record;
-}
-
-function isLogRecord(record: Record<string, unknown>): record is LogRecord & Record<string, unknown> {
-  if (record.type === 'header') return true;
-  if (!Number.isSafeInteger(record.update)) return false;
-  switch (record.type) {
-    case 'update':
-      return (
-        UPDATE_NUMBERS.every((key) => typeof record[key] === 'number') &&
-        isFigures(record.losses) &&
-        (record.parts === undefined || isParts(record.parts))
-      );
-    case 'validation':
-      return isFigures(record.metrics);
-    case 'alarm':
-      return (
-        ALARM_KINDS.some((kind) => kind === record.kind) && typeof record.message === 'string' && isPart(record.part)
-      );
-    default:
-      return record.type === 'resume' || record.type === 'end' || record.type === 'error';
-  }
-}
-
-function isPart(value: unknown): value is string | null {
-  return value === null || typeof value === 'string';
-}
-
-function isParts(value: unknown): value is Record<string, PartFigures> {
-  const isPartFigures = (part: unknown): boolean =>
-    isFigures(part) && part['gradNorm'] !== undefined && part['updateRatio'] !== undefined;
-  return isObject(value) && Object.values(value).every(isPartFigures);
-}
-
-function isFigures(value: unknown): value is Record<string, number> {
-  return isObject(value) && Object.values(value).every((figure) => typeof figure === 'number');
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
+/** A figure; JSON has no NaN: JSON.stringify wrote null. */
+const FIGURE = number()
+  .nullable()
+  .transform((value) => value ?? NaN);
+const FIGURES = record(FIGURE);
+const UPDATE = integer();
+/** The parts of records that are relied upon; others pass as they are. */
+const RECORD = z.discriminatedUnion('type', [
+  z.looseObject({ type: z.literal('header') }),
+  z.looseObject({
+    type: z.literal('update'),
+    update: UPDATE,
+    epoch: number(),
+    learningRate: number(),
+    gradNorm: number(),
+    seconds: number(),
+    elapsedSeconds: number(),
+    samplesPerSecond: number(),
+    losses: FIGURES,
+    parts: record(z.looseObject({ gradNorm: FIGURE, updateRatio: FIGURE })).optional(),
+  }),
+  z.looseObject({ type: z.literal('validation'), update: UPDATE, metrics: FIGURES }),
+  z.looseObject({
+    type: z.literal('alarm'),
+    update: UPDATE,
+    kind: oneOf(ALARM_KINDS),
+    part: text().nullable(),
+    message: text(),
+  }),
+  z.looseObject({ type: z.enum(['resume', 'end', 'error']), update: UPDATE }),
+]);

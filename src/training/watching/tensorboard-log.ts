@@ -1,7 +1,6 @@
 /**
- * A training run as TensorBoard shows it: every figure of the log as a curve over the updates, the configuration as
- * text, pictures of validation samples where the caller has some. The log itself stays `log.jsonl`: where events cannot
- * be written (any more), the run goes on without them.
+ * TensorBoard events of a run: every figure as a curve, the configuration as text, pictures of validation samples. The
+ * log stays `log.jsonl`: where events cannot be written (any more), the run goes on without them.
  */
 import * as tf from '../../engine/tf.js';
 import { messageOf } from '../../errors.js';
@@ -17,9 +16,7 @@ export class TensorBoardLog implements TrainingObserver {
   private file: EventFile | null = null;
 
   /**
-   * @param dir one folder per run; a run that goes on writes a further file there
-   * @param header what the run is: configuration, engine, data
-   * @param onTrouble told once, when events cannot be written any more
+   * @param dir one folder per run @param header configuration, engine, data @param onTrouble called once, on failure
    */
   constructor(
     private readonly dir: string,

@@ -1,9 +1,7 @@
-/** What a training run tells whoever watches it: the command line draws bars from this, tests collect it. */
+/** Events of a training run for whoever watches it: the command line draws bars, tests collect them. */
 import type { AlarmRecord, TrainingEnd, UpdateRecord, ValidationRecord } from './run-log.js';
 
-/** How far a run is. */
 export interface TrainingProgress {
-  /** Updates done. */
   readonly update: number;
   /** Updates that the run has at most. */
   readonly totalUpdates: number;
@@ -20,7 +18,6 @@ export interface TrainingObserver {
   onStart?(start: { readonly update: number }): void;
   onUpdate?(record: UpdateRecord, progress: TrainingProgress): void;
   onValidation?(record: ValidationRecord): void;
-  /** Something that makes it doubtful whether the run learns. */
   onAlarm?(record: AlarmRecord): void;
   /** A checkpoint is complete at `dir`, while later updates may have been made; on rank 0. */
   onCheckpoint?(checkpoint: {
@@ -28,7 +25,6 @@ export interface TrainingObserver {
     readonly kind: 'last' | 'best' | 'update';
     readonly update: number;
   }): void;
-  /** A line for the person watching. */
   onMessage?(message: string): void;
   onEnd?(end: TrainingEnd): void;
 }
@@ -36,7 +32,7 @@ export interface TrainingObserver {
 /** Calls of a program while its training runs. */
 export type TrainingCalls = Pick<TrainingObserver, 'onUpdate' | 'onValidation' | 'onAlarm' | 'onCheckpoint'>;
 
-/** One observer that tells all of these, in order. */
+/** One observer that notifies all of these, in order. */
 export function observers(...all: readonly TrainingObserver[]): TrainingObserver {
   return {
     onStart: (start) => all.forEach((one) => one.onStart?.(start)),

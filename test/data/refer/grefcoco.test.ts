@@ -5,9 +5,9 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 
 import { rleToString } from '../../../src/data/masks/coco-mask.js';
-import { GRefCoco } from '../../../src/data/refer/grefcoco.js';
+import { GRefCoco } from '../../../src/data/refer/refcoco.js';
+import { referTrainingSet } from '../../../src/data/refer/refer-dataset.js';
 import { makeReferSample } from '../../../src/data/refer/refer-sample.js';
-import { referTrainingSet } from '../../../src/data/refer/refer-training-set.js';
 import { UserError } from '../../../src/errors.js';
 import { Random } from '../../../src/random.js';
 import { fixture } from '../../helpers/fixtures.js';

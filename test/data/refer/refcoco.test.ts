@@ -5,11 +5,10 @@ import { join } from 'node:path';
 
 import { afterAll, describe, expect, test } from '@jest/globals';
 
-import { type RefCocoDivision, type RefCocoSet, RefCoco } from '../../../src/data/refer/refcoco.js';
+import { RefCoco, type RefCocoDivision, type RefCocoSet, RefZom } from '../../../src/data/refer/refcoco.js';
 import type { ReferSplit } from '../../../src/data/refer/refer-dataset.js';
 import { isInSplit } from '../../../src/data/refer/refer-layout.js';
-import { referTrainingSet } from '../../../src/data/refer/refer-training-set.js';
-import { RefZom } from '../../../src/data/refer/ref-zom.js';
+import { referTrainingSet } from '../../../src/data/refer/refer-dataset.js';
 import { UserError } from '../../../src/errors.js';
 import { fixture } from '../../helpers/fixtures.js';
 

@@ -5,11 +5,11 @@ import { join } from 'node:path';
 
 import { afterAll, describe, expect, test } from '@jest/globals';
 
-import { GRefCoco } from '../../../src/data/refer/grefcoco.js';
+import { GRefCoco } from '../../../src/data/refer/refcoco.js';
 import { cleanExpression } from '../../../src/data/text/expression.js';
 import { ANSWER_FORMS, TRAINING_QUESTIONS } from '../../../src/systems/gsva/prompts.js';
-import { type MaskSource, type ReferRequest, makeReferSample } from '../../../src/data/refer/refer-sample.js';
-import { referTrainingSet } from '../../../src/data/refer/refer-training-set.js';
+import { referTrainingSet } from '../../../src/data/refer/refer-dataset.js';
+import { makeReferSample, type MaskSource, type ReferRequest } from '../../../src/data/refer/refer-sample.js';
 import { UserError } from '../../../src/errors.js';
 import { writeMaskPng, writePng } from '../../../src/io/image/image-file.js';
 import { Random } from '../../../src/random.js';

@@ -7,8 +7,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 
-import { GRefCoco } from '../../../src/data/refer/grefcoco.js';
-import { referTrainingSet } from '../../../src/data/refer/refer-training-set.js';
+import { GRefCoco } from '../../../src/data/refer/refcoco.js';
+import { referTrainingSet } from '../../../src/data/refer/refer-dataset.js';
 
 interface Sizes {
   readonly images: number;

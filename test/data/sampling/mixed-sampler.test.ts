@@ -1,8 +1,12 @@
 /** Which samples are drawn: the mixture's frequencies, its independence, whole epochs over several sets, resuming. */
 import { describe, expect, test } from '@jest/globals';
 import { MixedSampler, PUBLISHED_WEIGHTS } from '../../../src/data/sampling/mixed-sampler.js';
-import type { AnySet, SampleDraw, SampleSource } from '../../../src/data/sampling/sample-source.js';
-import { WholeEpochs } from '../../../src/data/sampling/whole-epochs.js';
+import {
+  type AnySet,
+  type SampleDraw,
+  type SampleSource,
+  WholeEpochs,
+} from '../../../src/data/sampling/sample-source.js';
 import { Random } from '../../../src/random.js';
 import { chiSquare, criticalValue } from '../../helpers/chi-square.js';
 import { fakeSet } from '../../helpers/fake-samples.js';

@@ -10,8 +10,7 @@ import {
   SampleLoader,
   type SampleLoaderOptions,
 } from '../../../src/data/sampling/sample-loader.js';
-import type { AnySet, SampleSource } from '../../../src/data/sampling/sample-source.js';
-import { WholeEpochs } from '../../../src/data/sampling/whole-epochs.js';
+import { type AnySet, type SampleSource, WholeEpochs } from '../../../src/data/sampling/sample-source.js';
 import { UserError } from '../../../src/errors.js';
 import { Random } from '../../../src/random.js';
 import { FAKE_MAKERS, fakeLessons, fakeSet } from '../../helpers/fake-samples.js';
@@ -26,8 +25,10 @@ afterEach(async () => {
 function loaderOf(source: SampleSource, changes: Partial<SampleLoaderOptions> = {}): SampleLoader {
   const loader = new SampleLoader(source, {
     sample: { perSample: 3, absentClasses: 0 },
-    clipSize: 14,
-    samSize: 16,
+    pictures: {
+      clip: { transform: 'crop', side: 14, neededFor: 'text' },
+      sam: { transform: 'pad', side: 16, neededFor: 'masks' },
+    },
     workers: 0,
     makers: FAKE_MAKERS,
     lessons: fakeLessons,

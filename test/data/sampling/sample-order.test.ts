@@ -1,6 +1,6 @@
 /** The order of samples: whole epochs, a function of seed and position. */
 import { describe, expect, test } from '@jest/globals';
-import { SampleOrder } from '../../../src/data/sampling/sample-order.js';
+import { SampleOrder } from '../../../src/data/sampling/sample-source.js';
 import { Random } from '../../../src/random.js';
 
 function indices(order: SampleOrder, from: number, to: number): number[] {

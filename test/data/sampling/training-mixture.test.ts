@@ -6,7 +6,7 @@ import { DATASET_NAMES, openTrainingSet } from '../../../src/data/dataset-regist
 import { MixedSampler } from '../../../src/data/sampling/mixed-sampler.js';
 import { type LoadedSample, SampleLoader } from '../../../src/data/sampling/sample-loader.js';
 import { DATASET_KINDS } from '../../../src/data/facts.js';
-import { WholeEpochs } from '../../../src/data/sampling/whole-epochs.js';
+import { WholeEpochs } from '../../../src/data/sampling/sample-source.js';
 import { Random } from '../../../src/random.js';
 import { gsvaLessons } from '../../../src/systems/gsva/lessons.js';
 
@@ -14,8 +14,10 @@ const DATA = resolve('test', 'fixtures', 'datasets', 'data');
 const SETTINGS = {
   lessons: gsvaLessons,
   sample: { perSample: 3, absentClasses: 1 },
-  clipSize: 14,
-  samSize: 32,
+  pictures: {
+    clip: { transform: 'crop', side: 14, neededFor: 'text' } as const,
+    sam: { transform: 'pad', side: 32, neededFor: 'masks' } as const,
+  },
 };
 
 const sets = DATASET_NAMES.filter((name) => name !== 'refcocog-google').map((name) => openTrainingSet(name, DATA));

@@ -3,8 +3,7 @@ import { relative } from 'node:path';
 
 import { describe, expect, test } from '@jest/globals';
 
-import { openAde20k } from '../../../src/data/sem-seg/ade20k.js';
-import { openCocoStuff } from '../../../src/data/sem-seg/coco-stuff.js';
+import { openAde20k, openCocoStuff } from '../../../src/data/sem-seg/ade20k.js';
 import { fixture } from '../../helpers/fixtures.js';
 
 const dataDir = fixture('datasets', 'data');

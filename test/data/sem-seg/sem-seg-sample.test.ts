@@ -4,11 +4,8 @@ import { join } from 'node:path';
 
 import { afterAll, describe, expect, test } from '@jest/globals';
 
-import { openAde20k } from '../../../src/data/sem-seg/ade20k.js';
-import { openCocoStuff } from '../../../src/data/sem-seg/coco-stuff.js';
-import { openMapillary } from '../../../src/data/sem-seg/mapillary.js';
-import { openPacoLvis } from '../../../src/data/sem-seg/paco-lvis.js';
-import { openPascalPart } from '../../../src/data/sem-seg/pascal-part.js';
+import { openAde20k, openCocoStuff, openMapillary } from '../../../src/data/sem-seg/ade20k.js';
+import { openPacoLvis, openPascalPart } from '../../../src/data/sem-seg/pascal-part.js';
 import {
   type AnnotatedRequest,
   type SemSegRequest,

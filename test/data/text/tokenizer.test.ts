@@ -9,7 +9,7 @@ import { Tokenizer } from '../../../src/data/text/tokenizer.js';
 import { readSentencePieceModel } from '../../../src/data/text/sentencepiece-model.js';
 import { tokenizerJsonFromSentencePiece } from '../../helpers/sentencepiece-json.js';
 import { UserError } from '../../../src/errors.js';
-import { ADDED_TOKENS } from '../../../src/special-tokens.js';
+import { ADDED_TOKENS } from '../../../src/systems/shared/decision-tokens.js';
 import { fixture } from '../../helpers/fixtures.js';
 import { sentencePieceBpe } from '../../helpers/sentencepiece-bpe.js';
 import { llamaPieces, writeSentencePieceModel } from '../../helpers/sentencepiece-writer.js';

@@ -1,8 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 
 import { REASON } from '../../../src/evaluation/benchmarks/benchmarks.js';
-import { lisaFigures } from '../../../src/evaluation/metrics/lisa-figures.js';
-import { maskOverlap } from '../../../src/evaluation/metrics/mask-overlap.js';
+import { lisaFigures, maskOverlap } from '../../../src/evaluation/metrics/mask-overlap.js';
 import { resultOf } from '../../../src/evaluation/records/record-figures.js';
 import { scoreExpression } from '../../../src/evaluation/score.js';
 import { UserError } from '../../../src/errors.js';

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { cleanExpression } from '../../../src/data/text/expression.js';
 import { ANSWER_FORMS } from '../../../src/systems/gsva/prompts.js';
 import { parseAnswer } from '../../../src/systems/gsva/answers.js';
-import { REJ_TOKEN, SEG_TOKEN } from '../../../src/special-tokens.js';
+import { REJ_TOKEN, SEG_TOKEN } from '../../../src/systems/shared/decision-tokens.js';
 import type { AnswerPart } from '../../../src/systems/system.js';
 
 const FORMS = [

@@ -1,6 +1,6 @@
 /** What each variant is taught: texts, ids, labels and masks of the same targets of the same image. */
 import { describe, expect, test } from '@jest/globals';
-import { segIdAt, segIds } from '../../../src/config.js';
+import { segIdAt, segIds } from '../../../src/systems/shared/model-config.js';
 import { tokenizeConversation } from '../../../src/data/text/conversation.js';
 import { ANSWER_FORMS, TRAINING_QUESTIONS } from '../../../src/systems/gsva/prompts.js';
 import { ANSWERS, SHORT_QUESTIONS } from '../../../src/systems/shared/lisa-prompts.js';
@@ -42,7 +42,7 @@ describe('answers', () => {
   });
 
   test('without [REJ]: the same, [SEG] for all', () => {
-    expect(everyAnswer('no-rej')).toEqual(new Set(GSVA_ANSWERS.map((answer) => answer.replace('[REJ]', '[SEG]'))));
+    expect(everyAnswer('no-reject')).toEqual(new Set(GSVA_ANSWERS.map((answer) => answer.replace('[REJ]', '[SEG]'))));
   });
 
   test('eight [SEG]: in turn by the place in the question, absent targets counted', () => {

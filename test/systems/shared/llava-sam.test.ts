@@ -1,6 +1,6 @@
 /** The whole model: what it is to TensorFlow.js's Layers API, and that rows of a batch do not see each other. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { type ModelConfig, parseModelConfig, segIds } from '../../../src/config.js';
+import { type ModelConfig, parseModelConfig, segIds } from '../../../src/systems/shared/model-config.js';
 import { startEngine } from '../../../src/engine/engine.js';
 import * as tf from '../../../src/engine/tf.js';
 import { UserError } from '../../../src/errors.js';

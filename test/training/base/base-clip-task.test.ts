@@ -9,7 +9,7 @@ import { LlavaSam } from '../../../src/systems/shared/llava-sam.js';
 import { Random } from '../../../src/random.js';
 import { BaseClipTask } from '../../../src/training/base/base-clip-task.js';
 import { patchLabels } from '../../../src/training/base/patch-labels.js';
-import { ScenePool } from '../../../src/training/base/scene-pool.js';
+import { ScenePool } from '../../../src/training/base/base-task.js';
 import { SMALL_TEXT, smallTokenizer } from '../../helpers/small-experiment.js';
 import { plantNaN } from '../../helpers/tensors.js';
 

@@ -5,7 +5,7 @@ import * as tf from '../../../src/engine/tf.js';
 import { Random } from '../../../src/random.js';
 import { BaseDistillTask } from '../../../src/training/base/base-distill-task.js';
 import { AdamW } from '../../../src/training/optimizer/optimizer.js';
-import { ScenePool } from '../../../src/training/base/scene-pool.js';
+import { ScenePool } from '../../../src/training/base/base-task.js';
 import { SMALL, smallModel } from '../../helpers/small-model.js';
 
 beforeAll(async () => {

@@ -5,7 +5,7 @@ import * as tf from '../../../src/engine/tf.js';
 import type { LlavaSam } from '../../../src/systems/shared/llava-sam.js';
 import { Random } from '../../../src/random.js';
 import { BaseGroundingTask, type GroundingSample } from '../../../src/training/base/base-grounding-task.js';
-import { ScenePool } from '../../../src/training/base/scene-pool.js';
+import { ScenePool } from '../../../src/training/base/base-task.js';
 import { SMALL_TEXT, smallTokenizer } from '../../helpers/small-experiment.js';
 import { smallModel } from '../../helpers/small-model.js';
 import { plantNaN, variablesOf } from '../../helpers/tensors.js';

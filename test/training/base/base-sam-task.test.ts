@@ -5,7 +5,7 @@ import * as tf from '../../../src/engine/tf.js';
 import type { LlavaSam } from '../../../src/systems/shared/llava-sam.js';
 import { Random } from '../../../src/random.js';
 import { BaseSamTask, type SamSample } from '../../../src/training/base/base-sam-task.js';
-import { ScenePool } from '../../../src/training/base/scene-pool.js';
+import { ScenePool } from '../../../src/training/base/base-task.js';
 import { SMALL, smallModel } from '../../helpers/small-model.js';
 import { plantNaN, valuesOf } from '../../helpers/tensors.js';
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { startEngine } from '../../../src/engine/engine.js';
 import * as tf from '../../../src/engine/tf.js';
 import { writePendingFiles } from '../../../src/io/atomic/pending-file.js';
-import { modelConfigToJson } from '../../../src/config.js';
+import { modelConfigToJson } from '../../../src/systems/shared/model-config.js';
 import { bfloat16ToFloat32, float32ToBfloat16, halfToFloat32 } from '../../../src/half-float.js';
 import type { FileTensor } from '../../../src/io/file-tensor.js';
 import { openSafetensors } from '../../../src/io/safetensors/safetensors.js';
@@ -24,7 +24,7 @@ import { trainableVariables } from '../../../src/training/trainable.js';
 import { SMALL_TEXT, smallConfig, TOKENIZER_DIR, writeConfig } from '../../helpers/small-experiment.js';
 import { smallModel } from '../../helpers/small-model.js';
 import { SMALL_EIGHT } from '../../helpers/variants.js';
-import { GSVA_VARIANT } from '../../../src/variant.js';
+import { GSVA_VARIANT } from '../../../src/systems/shared/variant.js';
 import { largestDifference, stored, valuesOf, variablesOf } from '../../helpers/tensors.js';
 import { writeModel } from '../../helpers/model-folder.js';
 
@@ -46,7 +46,7 @@ afterAll(() => {
   rmSync(scratch, { recursive: true });
 });
 
-const build = (changes: Record<string, unknown>, overrides: [string, unknown][] = []) =>
+const build = async (changes: Record<string, unknown>, overrides: [string, unknown][] = []) =>
   buildExperiment(readExperimentConfig(writeConfig(path, smallConfig('data', changes)), overrides), path);
 
 const CONFIGS = readdirSync('configs').filter((name) => name.endsWith('.json5'));
@@ -56,14 +56,17 @@ test('there are configurations to check', () => {
 });
 
 describe.each(CONFIGS)('configs/%s', (name) => {
-  test('parses and builds, means the same ids as its tokenizer, and trains something', () => {
+  test('parses and builds, means the same ids as its tokenizer, and trains something', async () => {
     const file = join('configs', name);
     const before = tf.memory().numTensors;
     // Without the start model, which another configuration makes; own-data.json5 takes its sizes from it.
     const overrides: [string, unknown][] = name === 'own-data.json5' ? [] : [['start', null]];
-    const { config, gsva, tokenizer, meta } = withoutDraws(() =>
-      buildExperiment(readExperimentConfig(file, overrides), file),
-    );
+    const {
+      config,
+      network: gsva,
+      tokenizer,
+      meta,
+    } = await withoutDraws(() => buildExperiment(readExperimentConfig(file, overrides), file));
     const { tokens, llm } = config.model;
     const ids = ['[SEG]', '[REJ]', '<im_start>', '<im_end>'].map((token) => tokenizer.tokenId(token));
     expect(ids).toEqual([tokens.seg, tokens.rej, tokens.imStart, tokens.imEnd]);
@@ -78,20 +81,20 @@ describe.each(CONFIGS)('configs/%s', (name) => {
 });
 
 describe('buildExperiment', () => {
-  test('the seed decides the random weights', () => {
-    const values = [1, 1, 2].map((seed) => {
-      const { gsva } = build({}, [['training.seed', seed]]);
-      const value = stored(gsva, 'lm_head.weight').data;
+  test('the seed decides the random weights', async () => {
+    const values: unknown[] = [];
+    for (const seed of [1, 1, 2]) {
+      const { network: gsva } = await build({}, [['training.seed', seed]]);
+      values.push(stored(gsva, 'lm_head.weight').data);
       gsva.dispose();
-      return value;
-    });
+    }
     expect(values[0]).toEqual(values[1]);
     expect(values[0]).not.toEqual(values[2]);
   });
 
-  test('a GSVA run starts from the base, but for LoRA and the rows of [SEG] and [REJ] in embedding and head', () => {
+  test('a GSVA run starts from the base, but for LoRA and the rows of [SEG] and [REJ] in embedding and head', async () => {
     const base = smallModel(8, { ...SMALL_TEXT, lora: { ...SMALL_TEXT.lora, r: 0 } });
-    const { gsva } = build({ start });
+    const { network: gsva } = await build({ start });
     const size = SMALL_TEXT.llm.hiddenSize;
     for (const [name, variable] of variablesOf(gsva)) {
       if (name.includes('.lora_')) continue;
@@ -124,7 +127,7 @@ describe('buildExperiment', () => {
     mkdirSync(taught);
     const model = smallModel(9, SMALL_TEXT);
     await writeModel(taught, model, { meta: { ...META, stage: 'gsva' }, tokenizerDir: TOKENIZER_DIR });
-    const { gsva } = build({ start: taught });
+    const { network: gsva } = await build({ start: taught });
     for (const [name, variable] of variablesOf(gsva)) {
       expect([name, valuesOf(variable)]).toEqual([name, valueOf(model, name)]);
     }
@@ -135,30 +138,32 @@ describe('buildExperiment', () => {
   test('what the model knows: written, else the start model’s, but not where it learns from own pictures', async () => {
     const taught = join(scratch, 'knowing');
     mkdirSync(taught);
-    const { gsva: model } = build({ start });
+    const { network: model } = await build({ start });
     const meta = { ...META, stage: 'gsva', knows: 'coloured shapes only' };
     await writeModel(taught, model, { meta, tokenizerDir: TOKENIZER_DIR });
     model.dispose();
-    const knows = (changes: Record<string, unknown>): string | undefined => {
-      const { gsva, meta } = build({ start: taught, ...changes });
+    const knows = async (changes: Record<string, unknown>): Promise<string | undefined> => {
+      const { network: gsva, meta } = await build({ start: taught, ...changes });
       gsva.dispose();
       return meta.knows;
     };
     const own = { kind: 'jsonl', file: 'own.jsonl', expressionsPerSample: 2, validationImages: 1 };
-    expect(knows({})).toBe('coloured shapes only');
-    expect(knows({ knows: 'cups' })).toBe('cups');
-    expect(knows({ start })).toBeUndefined();
-    expect(knows({ data: own })).toBeUndefined();
-    expect(knows({ data: own, knows: 'cups' })).toBe('cups');
-    expect(() => knows({ knows: ' ' })).toThrow('"knows" is " ", expected a few words on what the model will know');
+    expect(await knows({})).toBe('coloured shapes only');
+    expect(await knows({ knows: 'cups' })).toBe('cups');
+    expect(await knows({ start })).toBeUndefined();
+    expect(await knows({ data: own })).toBeUndefined();
+    expect(await knows({ data: own, knows: 'cups' })).toBe('cups');
+    await expect(knows({ knows: ' ' })).rejects.toThrow(
+      '"knows" is " ", expected a few words on what the model will know',
+    );
   });
 
-  test('eight [SEG]: the vocabulary grows behind the rows of the start, and all of them are drawn', () => {
+  test('eight [SEG]: the vocabulary grows behind the rows of the start, and all of them are drawn', async () => {
     const base = smallModel(8, { ...SMALL_TEXT, lora: { ...SMALL_TEXT.lora, r: 0 } });
     const before = tf.memory().numTensors;
-    const { gsva, config, tokenizer, meta } = build({ start, variant: { segTokens: 8 } });
+    const { network: gsva, config, tokenizer, meta } = await build({ start, variant: { segTokens: 8 } });
     expect(config.model).toEqual(SMALL_EIGHT);
-    expect(meta.variant?.segTokens).toBe(8);
+    expect(meta.variant).toMatchObject({ segTokens: 8 });
     expect(tokenizer.tokenId('[SEG007]')).toBe(610);
     const size = SMALL_TEXT.llm.hiddenSize;
     for (const name of ['model.embed_tokens.weight', 'lm_head.weight']) {
@@ -218,7 +223,7 @@ describe('buildExperiment', () => {
       const description = { meta: { ...META, stage: 'gsva' }, tokenizerDir: TOKENIZER_DIR };
       await writeModel(from, model, { ...description, dtype });
       const before = tf.memory().numTensors;
-      const { gsva, rounded } = build({ ...changes, start: from });
+      const { network: gsva, rounded } = await build({ ...changes, start: from });
       expect([...gsva.packedParameters().keys()]).toEqual(matrices);
       expect(rounded).toEqual(dtype === 'F32' ? matrices : []);
       await writeModel(to, gsva, description);
@@ -234,7 +239,7 @@ describe('buildExperiment', () => {
       }
       // And again into both kinds of run, exactly.
       loadModelWeights(to, gsva);
-      const plain = build({ ...changes, frozenWeights: 'f32', start: to }).gsva;
+      const plain = (await build({ ...changes, frozenWeights: 'f32', start: to })).network;
       for (const name of matrices) {
         const bits = gsva.packedParameters().get(name)?.matrix.bits() ?? new Uint16Array(0);
         const numbers = dtype === 'F16' ? halfToFloat32(bits) : bfloat16ToFloat32(bits);
@@ -251,12 +256,11 @@ describe('buildExperiment', () => {
     model.dispose();
   });
 
-  test('frozenWeights bf16 from random weights: those of float32, rounded', () => {
+  test('frozenWeights bf16 from random weights: those of float32, rounded', async () => {
     const sizes = { ...SMALL_TEXT, llm: { ...SMALL_TEXT.llm, numHiddenLayers: 1, intermediateSize: 5504 } };
-    const [packed, plain] = ['bf16', 'f32'].map(
-      (frozenWeights) => build({ model: modelConfigToJson(sizes), frozenWeights }).gsva,
-    );
-    if (packed === undefined || plain === undefined) throw new Error('two models were asked for');
+    const model = modelConfigToJson(sizes);
+    const { network: packed } = await build({ model, frozenWeights: 'bf16' });
+    const { network: plain } = await build({ model, frozenWeights: 'f32' });
     for (const [name, { matrix }] of packed.packedParameters()) {
       const numbers = bfloat16ToFloat32(matrix.bits());
       const expected = stored(plain, name).data;
@@ -271,9 +275,9 @@ describe('buildExperiment', () => {
     for (const gsva of [packed, plain]) gsva.dispose();
   });
 
-  test('a stage of the base takes every row as it is', () => {
+  test('a stage of the base takes every row as it is', async () => {
     const data = { kind: 'scenes', seed: 1, scenes: 2, itemsPerScene: 1, validationScenes: 1, forms: 'scene' };
-    const { gsva } = build({ stage: 'base-joint', start, data });
+    const { network: gsva } = await build({ stage: 'base-joint', start, data });
     const base = smallModel(8, { ...SMALL_TEXT, lora: { ...SMALL_TEXT.lora, r: 0 } });
     expect(stored(gsva, 'model.embed_tokens.weight')).toEqual(stored(base, 'model.embed_tokens.weight'));
     base.dispose();
@@ -284,11 +288,12 @@ describe('buildExperiment', () => {
     ['a start that is not there', ['start', '/none'], /\/none/],
     ['a start of other sizes', ['model.llm.hidden_size', 16], /model\.safetensors: tensor .* has shape/],
     ['ids that the tokenizer does not give', ['model.tokens.seg', 599], /gives the id 600 to \[SEG\].*599/],
+    ['an unknown system', ['model.system', 'gvsa'], /there is no system "gvsa" \(did you mean "gsva"\?\)/],
     ['too small a vocabulary', ['model.llm.vocab_size', 603], /604 tokens/],
     ['a tokenizer that is not there', ['tokenizer', '/none'], /\/none/],
-  ])('refuses %s and leaves nothing allocated', (_, override, message) => {
+  ])('refuses %s and leaves nothing allocated', async (_, override, message) => {
     const before = tf.memory().numTensors;
-    expect(() => build({ start }, [override])).toThrow(message);
+    await expect(build({ start }, [override])).rejects.toThrow(message);
     expect(tf.memory().numTensors).toBe(before);
   });
 });
@@ -300,15 +305,17 @@ test('baseTask: a smaller F_V2 starts from the first layers of the larger, which
     ['model.sam.depth', 1],
     ['model.lora.r', 0],
   ];
-  expect(() => build({ stage: 'base-joint', start, data }, smaller)).toThrow(/holds, but this model has no place for/);
-  const experiment = build({ stage: 'base-distill', start, data }, smaller);
+  await expect(build({ stage: 'base-joint', start, data }, smaller)).rejects.toThrow(
+    /holds, but this model has no place for/,
+  );
+  const experiment = await build({ stage: 'base-distill', start, data }, smaller);
   const task = baseTask(experiment, data);
   expect(task).toBeInstanceOf(BaseDistillTask);
   await task.samples(new Random(1), () => undefined).close?.();
-  experiment.gsva.dispose();
-  const unstarted = build({ stage: 'base-distill', data }, smaller);
+  experiment.network.dispose();
+  const unstarted = await build({ stage: 'base-distill', data }, smaller);
   expect(() => baseTask(unstarted, data)).toThrow('names no model to learn from');
-  unstarted.gsva.dispose();
+  unstarted.network.dispose();
   expect(tf.memory().numTensors).toBe(before);
 });
 
@@ -321,7 +328,7 @@ test('baseTask: the task of each stage; a checkpoint of each restores its weight
     ['base-grounding', BaseGroundingTask],
     ['base-joint', BaseGroundingTask],
   ] as const) {
-    const experiment = build({ stage, data });
+    const experiment = await build({ stage, data });
     const task = baseTask(experiment, data);
     expect(task).toBeInstanceOf(kind);
     expect(task.sampleCount).toBe(3);
@@ -332,23 +339,23 @@ test('baseTask: the task of each stage; a checkpoint of each restores its weight
     for (const variable of task.variables.values()) tf.tidy(() => variable.assign(tf.add(variable, 1)));
     await task.restore(dir);
     expect([...task.variables.values()].map(valuesOf)).toEqual(before);
-    experiment.gsva.dispose();
+    experiment.network.dispose();
   }
 });
 
 /** Builds without the millions of random draws, where no value matters. */
-function withoutDraws<T>(build: () => T): T {
+async function withoutDraws<T>(build: () => Promise<T>): Promise<T> {
   const proto = Random.prototype;
   const descriptor = Object.getOwnPropertyDescriptor(proto, 'normal') ?? {};
   Object.defineProperty(proto, 'normal', { ...descriptor, value: () => 0.5 });
   try {
-    return build();
+    return await build();
   } finally {
     Object.defineProperty(proto, 'normal', descriptor);
   }
 }
 
 /** The values of a parameter as the model holds them. */
-function valueOf(model: ReturnType<typeof smallModel>, name: string): Float32Array {
+function valueOf(model: Parameters<typeof variablesOf>[0], name: string): Float32Array {
   return valuesOf(variablesOf(model).get(name) as tf.Variable);
 }

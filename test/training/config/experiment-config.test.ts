@@ -4,9 +4,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
+import { modelConfigToJson } from '../../../src/systems/shared/model-config.js';
 import { UserError } from '../../../src/errors.js';
 import { readExperimentConfig } from '../../../src/training/config/experiment-config.js';
-import { GSVA_VARIANT } from '../../../src/variant.js';
+import { GSVA_VARIANT } from '../../../src/systems/shared/variant.js';
 import { SMALL_TEXT, smallConfig, writeConfig } from '../../helpers/small-experiment.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-config-'));
@@ -62,6 +63,17 @@ describe('readExperimentConfig', () => {
     expect(config.training.bestMetric).toBeUndefined();
     expect(config.training.optimizer).toMatchObject({ clipNorm: null, learningRateMultipliers: { lm_head: 0.1 } });
     expect(config.training.schedule.maxMinutes).toBe(3);
+  });
+
+  test('the system: written, else that of the start model, else GSVA', () => {
+    const model: Record<string, unknown> = { ...modelConfigToJson(SMALL_TEXT), system: undefined };
+    const start = join(scratch, 'of-another');
+    mkdirSync(start);
+    writeFileSync(join(start, 'config.json'), JSON.stringify({ system: 'another' }));
+    expect(read([], { model }).model.system).toBe('gsva');
+    expect(read([], { start, model }).model.system).toBe('another');
+    expect(read([], { start, model, system: 'gsva' }).model.system).toBe('gsva');
+    expect(() => read([], { system: 'gvsa' })).toThrow(/"system" is "gvsa", expected one of "gsva"/);
   });
 
   test('frozenWeights: bf16 for GSVA; the base holds float32, since its stages take turns in training', () => {

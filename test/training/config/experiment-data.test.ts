@@ -91,7 +91,7 @@ async function train(
   { resume = false, stopAfter = Infinity } = {},
 ): Promise<{ losses: unknown[]; said: string[] }> {
   const overrides: [string, unknown][] = [...UNVALIDATED, ['training.schedule.totalUpdates', updates]];
-  const experiment = buildExperiment(configOf(data, overrides), 'test');
+  const experiment = await buildExperiment(configOf(data, overrides), 'test');
   const said: string[] = [];
   try {
     const { config } = experiment;
@@ -109,7 +109,7 @@ async function train(
     await new Trainer(task, options, { runDir: join(scratch, name), resume, observer, signal }).run();
     expect(tf.memory().numTensors).toBeLessThanOrEqual(before);
   } finally {
-    experiment.gsva.dispose();
+    experiment.network.dispose();
   }
   const { updates: records } = readRunLog(join(scratch, name, 'log.jsonl'));
   return { losses: records.map(({ losses }) => losses), said };

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import { readExperimentConfig } from '../../../src/training/config/experiment-config.js';
-import { systemOfConfig } from '../../../src/systems/of-config.js';
+import { systemNamed } from '../../../src/systems/index.js';
 import { packagePath } from '../../../src/program.js';
 import { runCli } from '../../helpers/run-cli.js';
 
@@ -15,18 +15,15 @@ afterAll(() => {
 
 const DIR = packagePath('configs', 'lisa');
 
-test('every configuration is of LISA, with its tokens, lengths and shares', () => {
+test('every configuration is of LISA, with its tokens, lengths and shares', async () => {
   const names = readdirSync(DIR).filter((name) => name.endsWith('.json5'));
   expect(names.sort()).toEqual(['13b-reason-seg.json5', '13b.json5', '7b-reason-seg.json5', '7b.json5', 'tiny.json5']);
   for (const name of names.filter((each) => each !== 'tiny.json5')) {
     const config = readExperimentConfig(join(DIR, name), [], { forPlan: true });
     const { model, maxLength, data, training } = config;
-    expect(systemOfConfig(model, name).name).toBe('lisa');
-    expect(
-      systemOfConfig(model, name)
-        .vocabulary(model, {})
-        .ids.map(({ id }) => id),
-    ).toEqual([32000, 32001, 32002]);
+    expect(model.system).toBe('lisa');
+    const { ids } = (await systemNamed(model.system, name)).vocabulary(model, {});
+    expect(ids.map(({ id }) => id)).toEqual([32000, 32001, 32002]);
     expect(model.llm).toMatchObject({ vocabSize: 32003, hiddenSize: name.startsWith('7b') ? 4096 : 5120 });
     expect([maxLength, training.batchSize, training.accumulation]).toEqual([257, 2, 10]);
     if (data.kind === 'mixture') expect(data.weights).toEqual({ sem_seg: 9, refer_seg: 3, vqa: 3, reason_seg: 1 });

@@ -7,7 +7,7 @@ import { MixedSampler } from '../../../src/data/sampling/mixed-sampler.js';
 import { DATASET_KINDS } from '../../../src/data/facts.js';
 import { writeSynthDataset } from '../../../src/synthetic/writer.js';
 import { startEngine } from '../../../src/engine/engine.js';
-import { modelConfigToJson } from '../../../src/config.js';
+import { modelConfigToJson } from '../../../src/systems/shared/model-config.js';
 import { Random } from '../../../src/random.js';
 import { buildExperiment, groundingTask } from '../../../src/training/config/build-experiment.js';
 import { readExperimentConfig } from '../../../src/training/config/experiment-config.js';
@@ -63,9 +63,9 @@ test('a few updates on the mixture: finite, falling, every trained part moved, t
     ['training.schedule.warmupUpdates', 1],
     ['training.schedule.totalUpdates', 12],
   ]);
-  const experiment = buildExperiment(config, PRETRAIN);
+  const experiment = await buildExperiment(config, PRETRAIN);
   try {
-    const { gsva } = experiment;
+    const { network: gsva } = experiment;
     const encoders = (): Float32Array[] =>
       [...gsva.namedParameters()]
         .filter(([name]) => /vision_tower|image_encoder/.test(name))
@@ -82,6 +82,6 @@ test('a few updates on the mixture: finite, falling, every trained part moved, t
     expect(mean(losses.slice(-3))).toBeLessThan(mean(losses.slice(0, 3)));
     expect(encoders()).toEqual(before);
   } finally {
-    experiment.gsva.dispose();
+    experiment.network.dispose();
   }
 });

@@ -10,7 +10,7 @@ import { runLength, trainerOptions } from '../../../src/training/loop/run-length
 import { Schedule } from '../../../src/training/loop/schedule.js';
 import type { SetsData } from '../../../src/training/config/data-config.js';
 import { trainableVariables } from '../../../src/training/trainable.js';
-import { GSVA_VARIANT } from '../../../src/variant.js';
+import { GSVA_VARIANT } from '../../../src/systems/shared/variant.js';
 
 const DIR = join('configs', 'paper');
 

@@ -1,8 +1,7 @@
 /** The share of a machine that a rank computes with. */
 import { availableParallelism } from 'node:os';
 import { describe, expect, test } from '@jest/globals';
-import { shareOf } from '../../../src/training/distributed/hardware-share.js';
-import type { Launch } from '../../../src/training/distributed/launch.js';
+import { type Launch, shareOf } from '../../../src/training/distributed/launch.js';
 
 const launch: Launch = { family: 'openmpi', size: 16, localRank: 5, localSize: 8 };
 const none = { engine: undefined, device: undefined, threads: undefined };

@@ -78,13 +78,13 @@ describe('moments', () => {
     expectRefused(
       ofSecond((parts) => parts.slice(1)),
       3,
-      /optimizer-\*.safetensors: "m\.a" is not there whole/,
+      /optimizer-\*.safetensors: "m\.a" is not complete/,
     );
     const shifted = ofSecond(([first, ...rest]) => [
       { ...(first as MomentPart), start: (first?.start ?? 0) - 1 },
       ...rest,
     ]);
-    expectRefused(shifted, 3, /"m\.a" is not there whole/);
+    expectRefused(shifted, 3, /"m\.a" is not complete/);
     const dir = written(3);
     rmSync(join(dir, momentFileName(2, 3)));
     expectRefused(dir, 3, /optimizer-00003-of-00003\.safetensors.*no such file/);

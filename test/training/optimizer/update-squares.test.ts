@@ -6,7 +6,7 @@ import { ShardedAdamW } from '../../../src/training/distributed/sharded-optimize
 import { AdamW, type AdamWOptions } from '../../../src/training/optimizer/optimizer.js';
 import type { OptimizerRule } from '../../../src/training/optimizer/optimizer-rule.js';
 import { LLAVA_SAM_PARTS } from '../../../src/systems/shared/llava-sam-parts.js';
-import { partFigures } from '../../../src/training/watching/part-figures.js';
+import { partFigures } from '../../../src/training/loop/update-step.js';
 import type { UpdateSquares } from '../../../src/training/optimizer/update-squares.js';
 import { localRanks } from '../../helpers/local-ranks.js';
 import { ENGINES, useEngine } from '../toy-tasks.js';

@@ -1,6 +1,6 @@
 /** The rank test against the same test by counting pairs. */
 import { expect, test } from '@jest/globals';
-import { chanceOfLower, medianOf } from '../../../src/training/watching/rank-statistics.js';
+import { chanceOfLower, medianOf } from '../../../src/training/watching/learning-watch.js';
 
 test('medianOf', () => {
   expect(medianOf([3])).toBe(3);

@@ -2,7 +2,8 @@
  * Sizes of a published GSVA: LLaVA's and CLIP's from their config.json, SAM's and LoRA's from the shapes of their weights,
  * and from config.json and adapter_config.json where transformers' SamModel and peft wrote one.
  */
-import type { ClipConfig, LoraConfig, ModelConfig, ProjectorType, SamConfig, TokenIds } from '../../../config.js';
+import type { ClipConfig, LoraConfig, ProjectorType, SamConfig } from '../../../config.js';
+import type { ModelConfig, TokenIds } from '../model-config.js';
 import { UserError } from '../../../errors.js';
 import type { FileTensors } from '../../../io/file-tensor.js';
 import type { JsonReader } from '../../../io/json/json-reader.js';
@@ -28,7 +29,8 @@ const LORA_ALPHA = 16;
 const LORA_DROPOUT = 0.05;
 /** LoRA of a model without GSVA's own weights, which are drawn when it is trained. */
 const LORA_START = { r: 8, targets: ['q_proj', 'v_proj'] };
-const PROMPT = 'model.text_hidden_fcs.0.0.weight';
+/** Part of a trained model that no base has. */
+export const PROMPT = 'model.text_hidden_fcs.0.0.weight';
 const LOSS = { ce: 1, bce: 2, dice: 0.5 };
 
 /**

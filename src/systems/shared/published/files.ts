@@ -1,8 +1,9 @@
 /** GSVA's weights taken apart again into the files that the published code loads: names, and LLaVA's and CLIP's configs. */
-import type { ClipConfig, LlmConfig, ModelConfig } from '../../../config.js';
+import type { ClipConfig, LlmConfig } from '../../../config.js';
+import type { ModelConfig } from '../model-config.js';
 import { type TensorOutput, named } from '../../../io/tensor-output.js';
 import type { FileTensors } from '../../../io/file-tensor.js';
-import { partOf } from '../../parts.js';
+import { partOf } from '../../../checkpoints/parts.js';
 import { GROUNDING_TRAINS, LLAVA_SAM_PARTS } from '../llava-sam-parts.js';
 import type { PublishedPart } from './part.js';
 import { nameInModel, PUBLISHED_PREFIX } from '../../../networks/lora.js';

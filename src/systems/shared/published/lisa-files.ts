@@ -5,16 +5,17 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { mergeLora } from '../../../checkpoints/merge-lora.js';
-import type { ModelConfig } from '../../../config.js';
+import type { ModelConfig } from '../model-config.js';
 import { readJson } from '../../../io/json/json-file.js';
 import { type FileTensor, type FileTensors, inMemory } from '../../../io/file-tensor.js';
 import { converted, named, type TensorOutput } from '../../../io/tensor-output.js';
 import { nameInModel } from '../../../networks/lora.js';
-import { IMAGE_END_TOKEN, IMAGE_START_TOKEN, SEG_TOKEN } from '../../../special-tokens.js';
+import { IMAGE_END_TOKEN, IMAGE_START_TOKEN } from '../../../special-tokens.js';
+import { SEG_TOKEN } from '../decision-tokens.js';
 import { llavaConfigJson } from './files.js';
-import { IMAGE_PATCH_TOKEN } from './tokens.js';
+import { IMAGE_PATCH_TOKEN } from '../decision-tokens.js';
 
-const TOWER = /^model\.vision_tower\./;
+const TOWER = 'model.vision_tower.';
 /** Made after the rest is loaded, and so not rounded. */
 const FLOAT32 = /^model\.(?:visual_model|text_hidden_fcs)\./;
 const ADAPTER = /\.lora_[AB]\./;
@@ -24,7 +25,7 @@ export function lisaTensors(config: ModelConfig, tensors: FileTensors): TensorOu
   const typed = new Map<string, FileTensor>();
   for (const [published, tensor] of tensors) {
     const name = nameInModel(published);
-    if (TOWER.test(name)) continue;
+    if (name.startsWith(TOWER)) continue;
     typed.set(name, ADAPTER.test(name) ? tensor : converted(tensor, FLOAT32.test(name) ? 'F32' : 'BF16', name));
   }
   const isAdapted = [...typed.keys()].some((name) => ADAPTER.test(name));
@@ -116,7 +117,7 @@ export function lisaJsonFiles(config: ModelConfig, tokenizerDir: string): Record
   return files;
 }
 
-/** A full entry: with a bare string transformers 4.31 would strip white space beside the token. */
+/** A full entry: with a bare string transformers 4.31 would strip white space next to the token. */
 function token(content: string): Record<string, unknown> {
   return { content, lstrip: false, normalized: true, rstrip: false, single_word: false };
 }

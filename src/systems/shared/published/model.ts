@@ -5,7 +5,7 @@
  */
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { type ModelConfig, modelConfigToJson, parseModelConfig, type TokenIds } from '../../../config.js';
+import { type ModelConfig, modelConfigToJson, parseModelConfig, type TokenIds } from '../model-config.js';
 import { UserError } from '../../../errors.js';
 import { openCheckpoint } from '../../../io/checkpoint-files.js';
 import { describeNotSafetensors, describeStandInAt, headOf } from '../../../io/file-kind.js';

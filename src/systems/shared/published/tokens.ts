@@ -1,35 +1,17 @@
 /** Ids of the added tokens of published models, which their config.json does not hold: those that the tokenizer gives. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import type { TokenIds } from '../../../config.js';
+import type { TokenIds } from '../model-config.js';
 import type { ConversationStyle } from '../../../data/text/conversation.js';
 import { Tokenizer } from '../../../data/text/tokenizer.js';
 import { UserError } from '../../../errors.js';
-import {
-  ADDED_TOKENS,
-  IGNORE_LABEL,
-  IMAGE_END_TOKEN,
-  IMAGE_START_TOKEN,
-  IMAGE_TOKEN_ID,
-  REJ_TOKEN,
-  SEG_TOKEN,
-} from '../../../special-tokens.js';
+import { ADDED_TOKENS, REJ_TOKEN, SEG_TOKEN } from '../decision-tokens.js';
+import { IGNORE_LABEL, IMAGE_END_TOKEN, IMAGE_START_TOKEN, IMAGE_TOKEN_ID } from '../../../special-tokens.js';
+import { IMAGE_PATCH_TOKEN, LISA_TOKENS, LISA_V0_TOKENS } from '../decision-tokens.js';
 import type { Vocabulary } from '../../system.js';
 
 type AddedTokens = Pick<Vocabulary, 'added' | 'addedTokenSpaces'>;
 
-/** Stands for a picture's features, 256 times, in the text of the first LISA. */
-export const IMAGE_PATCH_TOKEN = '<im_patch>';
-/** The published models have the ids of transformers 4.31, which strips white space next to added tokens. */
-export const LISA_TOKENS = {
-  added: [SEG_TOKEN, IMAGE_START_TOKEN, IMAGE_END_TOKEN],
-  addedTokenSpaces: 'stripped',
-} as const;
-/** Those of the first LISA (v0). */
-export const LISA_V0_TOKENS = {
-  ...LISA_TOKENS,
-  added: [SEG_TOKEN, IMAGE_PATCH_TOKEN, IMAGE_START_TOKEN, IMAGE_END_TOKEN],
-} as const;
 const GSVA_TOKENS: AddedTokens = { added: ADDED_TOKENS, addedTokenSpaces: 'kept' };
 /** The first LISA has SAM in a file of its own. */
 const V0_FILE = 'pytorch_model-visual_model.bin';

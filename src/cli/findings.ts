@@ -1,0 +1,33 @@
+/** Findings of a model as cells of a table and as JSON. */
+import { type CocoRle, maskToRle } from '../data/masks/mask-exchange.js';
+import { STATUS_MEANING } from '../inference/reply.js';
+import type { Finding, SegmentStatus } from '../types.js';
+import type { Cell } from './output.js';
+
+/** Heads of the columns of `figuresOf`. */
+export const FIGURES = ['answer', 'pixels', 'box', 'score', 'P([REJ])'] as const;
+
+export function figuresOf({ status, area, box, score, rejectProbability }: Finding): Cell[] {
+  const isDrawn = status === 'segmented' || status === 'empty-mask';
+  return [
+    status,
+    isDrawn ? String(area) : '',
+    box === null ? '' : box.join(' '),
+    isDrawn ? score.toFixed(2) : '',
+    rejectProbability === null ? '' : rejectProbability.toFixed(2),
+  ];
+}
+
+export function meaningsOf(findings: readonly Finding[]): Partial<Record<SegmentStatus, string>> {
+  const found = new Set(findings.map(({ status }) => status));
+  return Object.fromEntries(
+    (Object.keys(STATUS_MEANING) as SegmentStatus[])
+      .filter((status) => found.has(status))
+      .map((status) => [status, STATUS_MEANING[status]]),
+  );
+}
+
+/** The mask as COCO's run lengths, null where there is none. */
+export function withRle<T extends Finding>({ mask, ...rest }: T): Omit<T, 'mask'> & { readonly mask: CocoRle | null } {
+  return { ...rest, mask: mask === null ? null : maskToRle(mask) };
+}

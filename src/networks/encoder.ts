@@ -1,0 +1,12 @@
+/** The interface of the frozen encoders. */
+import type { Steps } from '../engine/steps.js';
+import type * as tf from '../engine/tf.js';
+import type { CompositeLayer } from '../nn/composite-layer.js';
+
+/** A frozen encoder, a function of the image alone: [B, …imageShape] → [B, …]. */
+export interface Encoder extends CompositeLayer {
+  /** Shape of one input, without the batch. */
+  readonly imageShape: readonly number[];
+  forward(images: tf.Tensor): tf.Tensor;
+  forwardSteps(images: tf.Tensor): Steps<tf.Tensor>;
+}

@@ -1,0 +1,149 @@
+/**
+ * The checkpoints of the paper: three models, each pretrained and fine-tuned. The authors' README links to two folders and
+ * names two files of them; where neither they nor anybody who uses the files names one, that is said.
+ */
+import type { Backbone, LoggedFigures, PackagedModel, PublishedRow, ReleasedModel } from './entry.js';
+import {
+  CLIP_L14,
+  LLAMA_13B,
+  LLAMA_7B,
+  LLAVA_13B_DELTA,
+  LLAVA_13B_NUMBERS,
+  LLAVA_7B_DELTA,
+  LLAVA_7B_NUMBERS,
+  LLAVA_LLAMA_2_13B,
+  SAM_VIT_H,
+} from './pieces.js';
+
+/** Folders of the released files; their README links to both. */
+export const RELEASE = {
+  readme: 'https://github.com/LeapLabTHU/GSVA#download-model-weights',
+  folders: [
+    'https://1drv.ms/f/s!ApI0vb6wPqmtku1kOKbVTJkwa6jG_Q?e=vaG9Gj',
+    'https://cloud.tsinghua.edu.cn/d/1423fb16fdb9445e8155/',
+  ],
+  licence: 'not published (the repository has no licence)',
+} as const;
+
+/** B: the encoders of every model. */
+const ENCODERS = { clip: CLIP_L14, sam: SAM_VIT_H } as const;
+
+const VICUNA_7B: Backbone = {
+  ...ENCODERS,
+  name: 'vicuna-7b',
+  title: 'GSVA-Vicuna-7B',
+  conversation: 'llava_v1',
+  loraRank: 8,
+  hiddenSize: 4096,
+  layers: 32,
+  numbers: { all: 7_708_941_872, trained: 288_259_556 },
+  llava: { base: LLAMA_7B, delta: LLAVA_7B_DELTA, place: 'LLaVA-Lightning-7B-v1-1', numbers: LLAVA_7B_NUMBERS },
+};
+
+const SIZES_13B = {
+  ...ENCODERS,
+  loraRank: 64,
+  hiddenSize: 5120,
+  layers: 40,
+  numbers: { all: 14_045_383_216, trained: 411_738_596 },
+} as const;
+
+const VICUNA_13B: Backbone = {
+  ...SIZES_13B,
+  name: 'vicuna-13b',
+  title: 'GSVA-Vicuna-13B',
+  conversation: 'llava_v1',
+  llava: { base: LLAMA_13B, delta: LLAVA_13B_DELTA, place: 'LLaVA-13B-v1-1', numbers: LLAVA_13B_NUMBERS },
+};
+
+const LLAMA_2_13B: Backbone = {
+  ...SIZES_13B,
+  name: 'llama-2-13b',
+  title: 'GSVA-Llama2-13B',
+  conversation: 'llava_llama_2',
+  llava: { whole: LLAVA_LLAMA_2_13B },
+};
+
+export const BACKBONES: readonly Backbone[] = [VICUNA_7B, VICUNA_13B, LLAMA_2_13B];
+
+type Named = ReleasedModel['named'];
+
+/** Figures of classic RES: masks, and boxes around them. */
+const RES_TABLES = [2, 3] as const;
+
+/** Splits in the order of the log: [gIoU, cIoU, N-acc, T-acc]. */
+function logged(...figures: readonly (readonly [number, number, number, number])[]): LoggedFigures[] {
+  return (['val', 'testA', 'testB'] as const).flatMap((split, i) => {
+    const [gIoU, cIoU, N_acc, T_acc] = figures[i] ?? [];
+    if (gIoU === undefined || cIoU === undefined || N_acc === undefined || T_acc === undefined) return [];
+    return [{ split, gIoU, cIoU, N_acc, T_acc }];
+  });
+}
+
+function pretrained(name: string, backbone: Backbone, named: Named, log: LoggedFigures[] = []): ReleasedModel {
+  const tables: PublishedRow['table'][] = [1, ...RES_TABLES];
+  // Ref-ZOM and ADE20K were measured with one of the three.
+  if (backbone === VICUNA_7B) tables.push(8, 9);
+  return {
+    name,
+    title: `${backbone.title}, pretrained`,
+    backbone,
+    config: `configs/paper/${backbone.name}-pretrain.json5`,
+    named,
+    figures: tables.map((table) => ({ table, row: backbone.title })),
+    logged: log,
+  };
+}
+
+function finetuned(
+  name: string,
+  backbone: Backbone,
+  on: 'grefcoco' | 'res' | 'refzom',
+  named: Named,
+  log: LoggedFigures[] = [],
+): ReleasedModel {
+  const tables = { grefcoco: [1], res: RES_TABLES, refzom: [8] } as const;
+  const titles = { grefcoco: 'gRefCOCO', res: 'RefCOCO, RefCOCO+, RefCOCOg', refzom: 'Ref-ZOM' };
+  return {
+    name,
+    title: `${backbone.title}, fine-tuned on ${titles[on]}`,
+    backbone,
+    config: `configs/paper/${backbone.name}-finetune-${on}.json5`,
+    named,
+    figures: tables[on].map((table) => ({ table, row: `${backbone.title} (ft)` })),
+    logged: log,
+  };
+}
+
+export const RELEASED_MODELS: readonly ReleasedModel[] = [
+  pretrained(
+    'gsva-7b-pt',
+    VICUNA_7B,
+    'authors',
+    logged([0.6347, 0.6165, 0.5698, 0.9954], [0.6999, 0.6917, 0.6339, 0.9846], [0.6134, 0.6026, 0.5868, 0.9895]),
+  ),
+  finetuned(
+    'gsva-7b-ft-gres',
+    VICUNA_7B,
+    'grefcoco',
+    'authors',
+    logged([0.6643, 0.6319, 0.6256, 0.9962], [0.7106, 0.6987, 0.6572, 0.9869], [0.622, 0.6035, 0.6072, 0.991]),
+  ),
+  finetuned('gsva-7b-ft-res', VICUNA_7B, 'res', 'users'),
+  finetuned('gsva-7b-ft-zom', VICUNA_7B, 'refzom', null),
+  pretrained('gsva-13b-pt', VICUNA_13B, 'users'),
+  finetuned('gsva-13b-ft-gres', VICUNA_13B, 'grefcoco', null),
+  finetuned('gsva-13b-ft-res', VICUNA_13B, 'res', null),
+  pretrained('gsva-llama2-13b-pt', LLAMA_2_13B, null),
+  finetuned('gsva-llama2-13b-ft-gres', LLAMA_2_13B, 'grefcoco', null),
+  finetuned('gsva-llama2-13b-ft-res', LLAMA_2_13B, 'res', 'users'),
+];
+
+export const PACKAGED_MODELS: readonly PackagedModel[] = [
+  { name: 'tiny', title: 'trained on coloured shapes; answers about these alone', folder: 'checkpoints/tiny' },
+  {
+    name: 'tiny-base',
+    title: 'what training on coloured shapes starts from; answers nothing yet',
+    folder: 'checkpoints/tiny-base',
+  },
+];

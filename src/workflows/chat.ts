@@ -1,0 +1,130 @@
+/** A model that answers questions about pictures in several rounds, and the files that show its answers. */
+import { existsSync } from 'node:fs';
+import type { Precision } from '../checkpoints/precision.js';
+import type { EngineInfo, EngineOptions } from '../engine/engine.js';
+import { UserError } from '../errors.js';
+import { type ChatOptions, type ChatReply, ChatSession } from '../inference/conversation.js';
+import { loadPredictor, untrainedText } from '../inference/load-predictor.js';
+import { type ModelSource, packagedSource } from '../inference/model-source.js';
+import type { Predictor } from '../inference/predictor.js';
+import type { AnsweringModel } from '../inference/reply.js';
+import { readImage } from '../io/image/image-file.js';
+import type { RgbImage } from '../types.js';
+import { startNoted } from './engine.js';
+import { packedNote } from './packed-note.js';
+import { bareText, writeResults } from './segment-files.js';
+import type { Watch } from './watch.js';
+
+export interface OpenChatOptions extends Watch {
+  readonly model?: ModelSource;
+  readonly precision?: Precision;
+  readonly rejectThreshold?: number;
+  readonly engine?: EngineOptions;
+}
+
+/** The picture that is talked about. */
+interface Shown {
+  readonly path: string;
+  readonly image: RgbImage;
+  readonly session: ChatSession;
+}
+
+export class Chat {
+  private shown: Shown | null = null;
+  private readonly replies: ChatReply[] = [];
+
+  private constructor(
+    private readonly predictor: Predictor,
+    readonly engine: EngineInfo,
+  ) {}
+
+  static async open(options: OpenChatOptions): Promise<Chat> {
+    const engine = await startNoted(options.engine, options);
+    const { model, precision, rejectThreshold, onNote } = options;
+    const { predictor, meta, packedBytes } = await loadPredictor(packagedSource(model), precision, rejectThreshold);
+    if (packedBytes > 0) onNote?.(packedNote(packedBytes));
+    const untrained = untrainedText(meta, predictor.model.name);
+    if (untrained === null) return new Chat(predictor, engine);
+    predictor.dispose();
+    throw new UserError(`Chatting: ${untrained}. Name a trained model as --model.`);
+  }
+
+  get model(): AnsweringModel {
+    return this.predictor.model;
+  }
+
+  /** Positions of a conversation that the model has. */
+  get positions(): number {
+    return this.predictor.network.positions;
+  }
+
+  /** Path of the picture, null as long as there is none. */
+  get picture(): string | null {
+    return this.shown?.path ?? null;
+  }
+
+  /** Rounds of the present conversation. */
+  get history(): readonly ChatReply[] {
+    return this.replies;
+  }
+
+  /** Takes another picture, and begins a new conversation. The one before stays where the picture cannot be read. */
+  async show(path: string, signal?: AbortSignal): Promise<void> {
+    const image = await readImage(path);
+    const [encoded] = await this.predictor.encode([image], signal);
+    if (encoded === undefined) throw new Error('Chat.show: the image was not encoded');
+    this.shown?.session.dispose();
+    this.shown = { path, image, session: new ChatSession(this.predictor, encoded) };
+    this.replies.length = 0;
+  }
+
+  /** @throws UserError for a question that cannot be asked; the signal's reason */
+  async ask(question: string, options: ChatOptions): Promise<ChatReply> {
+    const reply = await this.present().session.ask(question, options);
+    this.replies.push(reply);
+    return reply;
+  }
+
+  /** Begins a new conversation about the same picture. */
+  restart(): void {
+    this.shown?.session.restart();
+    this.replies.length = 0;
+  }
+
+  /**
+   * Writes the picture with the masks of the last reply, and each mask.
+   * @param folder that does not exist; or a picture NAME.png, .jpg, .webp, for the coloured picture alone
+   * @returns paths of the files written
+   */
+  async save(folder: string): Promise<readonly string[]> {
+    const { path, image } = this.present();
+    const reply = this.replies.at(-1);
+    if (reply === undefined) throw new UserError('Saving masks: nothing has been asked yet.');
+    const { question, text: answer, findings } = reply;
+    if (findings.length === 0)
+      throw new UserError('Saving masks: the last answer decides about nothing, so it has none.');
+    if (existsSync(folder)) throw new UserError(`Saving masks: ${folder} exists. Name a new folder.`);
+    // The only decision is about what was asked; one of several about the words before it.
+    const nameOf = (finding: (typeof findings)[number]): string =>
+      findings.length === 1 ? question : bareText(finding);
+    const results = findings.map((finding) => ({ ...finding, expression: nameOf(finding) }));
+    const { model } = this;
+    return writeResults({ path: folder, format: 'png' }, path, image, {
+      question,
+      answer,
+      results,
+      unmatched: [],
+      model,
+    });
+  }
+
+  dispose(): void {
+    this.shown?.session.dispose();
+    this.predictor.dispose();
+  }
+
+  private present(): Shown {
+    if (this.shown !== null) return this.shown;
+    throw new UserError('Asking: there is no picture yet. Name one: /image PATH.');
+  }
+}
