@@ -4,7 +4,7 @@
  */
 import type { EvaluatedTarget } from '../data/evaluated-dataset.js';
 import type { GresProtocol } from './metrics/gres-score.js';
-import type { Refusal } from './records/record.js';
+import type { Refusal } from './records/record-types.js';
 
 /** Pixels of all masks that are drawn at once; as logits half a GiB. COCO's images have 400 such masks. */
 export const MOST_MASK_PIXELS = 2 ** 27;
