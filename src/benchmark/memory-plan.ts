@@ -8,7 +8,6 @@
 import { type DryRunKind, type PeakCounter, startDryRun } from '../engine/dry-run.js';
 import type { EngineName } from '../engine/engine.js';
 import * as tf from '../engine/tf.js';
-import { partOf } from '../checkpoints/parts.js';
 import { LlavaSam } from '../systems/shared/llava-sam.js';
 import { packedBytes } from '../checkpoints/precision.js';
 import { Random } from '../random.js';
@@ -205,13 +204,13 @@ async function trainingPeak(
 
 function partSizes(gsva: LlavaSam, stage: Stage): PartSize[] {
   const trained = trainableVariables(gsva, stage);
-  const sizes = new Map(gsva.parts.map(({ name }) => [name, { parameters: 0, trainable: 0 }]));
+  const sizes = new Map(gsva.parts.map(({ symbol }) => [symbol, { parameters: 0, trainable: 0 }]));
   const shapes = [
     ...[...gsva.namedParameters()].map(([name, { variable }]) => [name, variable.shape as number[]] as const),
     ...[...gsva.packedParameters()].map(([name, { rows, columns }]) => [name, [rows, columns]] as const),
   ];
   for (const [name, shape] of shapes) {
-    const sum = sizes.get(partOf(gsva.parts, name));
+    const sum = sizes.get(gsva.parts.find(({ pattern }) => pattern.test(name))?.symbol ?? name);
     if (sum === undefined) throw new Error(`planMemory: "${name}" belongs to no part`);
     const size = tf.util.sizeFromShape([...shape]);
     sum.parameters += size;

@@ -9,6 +9,8 @@ import type { CompositeLayer } from '../nn/composite-layer.js';
 export interface Part {
   /** By which recipes choose it, and under which its gradients and sizes are reported. */
   readonly name: string;
+  /** In tables of sizes, where several parts may be one: "F_V2 (SAM)". */
+  readonly symbol: string;
   /** For people: "layer 3 of the LLM". */
   readonly title: (number: string) => string;
   /** Groups: the number for `title`, then a kind of weights that is watched by itself (`q_proj`). */

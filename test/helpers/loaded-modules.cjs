@@ -16,7 +16,13 @@ async function main() {
   const answers = [];
   for (const words of JSON.parse(process.argv[2])) {
     const [stdout, stderr] = [new PassThrough().resume(), new PassThrough().resume()];
-    const code = await run(words, { stdin: new PassThrough(), stdout, stderr, env: {}, signal: new AbortController().signal });
+    const code = await run(words, {
+      stdin: new PassThrough(),
+      stdout,
+      stderr,
+      env: {},
+      signal: new AbortController().signal,
+    });
     answers.push({ code, modules: loaded() });
   }
   process.stdout.write(JSON.stringify(answers));

@@ -75,7 +75,10 @@ export function withinSamples(training: TrainingConfig, count: number, ranks: nu
   return { ...training, batchSize, accumulation: Math.min(training.accumulation, Math.floor(own / batchSize)) };
 }
 
-/** @param bound null: OVERFIT_SHARE of the loss of the first updates @throws UserError where no update was made */
+/**
+ * @param bound null: OVERFIT_SHARE of the loss of the first updates
+ * @throws UserError where no update was made
+ */
 export function judgeOverfit(
   { updates, alarms }: Pick<RunHistory, 'updates' | 'alarms'>,
   { samples, samplesPerUpdate, bound }: { samples: number; samplesPerUpdate: number; bound: number | null },
