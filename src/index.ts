@@ -33,8 +33,8 @@ export type { TrainingCalls, TrainingProgress } from './training/watching/traini
 export type { AlarmRecord, TrainingEnd, UpdateRecord, ValidationRecord } from './training/watching/run-log.js';
 export type { OverfitResult } from './training/loop/overfit-result.js';
 export { evaluate, type EvaluateOptions, type EvaluateResult } from './workflows/evaluate.js';
-export type { RecordedResult } from './evaluation/records/record-figures.js';
-export type { ExpressionRecord, ImageRecord } from './evaluation/records/record.js';
+export type { RecordedResult } from './evaluation/records/record-types.js';
+export type { ExpressionRecord, ImageRecord } from './evaluation/records/record-types.js';
 export { calibrate, type CalibrateOptions, type CalibrateResult } from './workflows/calibrate.js';
 export { convert, type ConvertOptions, type ConvertResult } from './workflows/convert.js';
 export type { FeatureCacheOptions, Progress, Watch } from './workflows/watch.js';

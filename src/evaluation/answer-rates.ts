@@ -1,6 +1,6 @@
 /** Rates of right decisions in free answers; forced protocols do not show a model that stopped writing decisions. */
 import type { Vocabulary } from '../systems/system.js';
-import type { ImageRecord } from './records/record.js';
+import type { ImageRecord } from './records/record-types.js';
 
 /** By name; NaN where there was nothing to count. */
 export const ANSWER_RATES = {

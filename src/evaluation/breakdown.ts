@@ -1,8 +1,8 @@
 /** The figures of a run for parts of its expressions: where it is good and where it is not. */
 import type { Benchmark } from './benchmarks/benchmarks.js';
-import { type Result, resultOf } from './records/record-figures.js';
+import { resultOf } from './records/record-figures.js';
+import type { ExpressionRecord, Result } from './records/record-types.js';
 import type { GresProtocol } from './metrics/gres-score.js';
-import type { ExpressionRecord } from './records/record.js';
 
 export interface BreakdownGroup {
   readonly name: string;

@@ -6,7 +6,7 @@
  */
 import { UserError } from '../errors.js';
 import { ratio } from './metrics/mask-overlap.js';
-import type { ExpressionRecord } from './records/record.js';
+import type { ExpressionRecord } from './records/record-types.js';
 
 export interface Decision {
   /** Probability of [REJ] against [SEG], in [0, 1]. */

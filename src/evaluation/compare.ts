@@ -8,7 +8,8 @@ import { benchmarkNamed } from './benchmarks/benchmarks.js';
 import type { Figure, FigureRecord } from './figures.js';
 import type { GresProtocol } from './metrics/gres-score.js';
 import { recordsOf } from './records/record-figures.js';
-import type { ExpressionRecord, ImageRecord, RecordFile, RecordHeader } from './records/record.js';
+import type { RecordFile, RecordHeader } from './records/record.js';
+import type { ExpressionRecord, ImageRecord } from './records/record-types.js';
 
 export interface FigureDifference {
   /** Name, as the benchmark has it. */

@@ -6,7 +6,7 @@ import type { EvaluatedTarget } from '../data/evaluated-dataset.js';
 import { IMAGE_PLACEHOLDER } from '../special-tokens.js';
 import type { Dialogue } from '../systems/system.js';
 import type { GresProtocol } from './metrics/gres-score.js';
-import type { Refusal } from './records/record.js';
+import type { Refusal } from './records/record-types.js';
 
 /** Pixels of all masks that are drawn at once; as logits half a GiB. COCO's images have 400 such masks. */
 export const MOST_MASK_PIXELS = 2 ** 27;

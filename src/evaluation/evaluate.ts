@@ -13,7 +13,8 @@ import type { EvaluatedDataset, EvaluatedTarget } from '../data/evaluated-datase
 import { EvaluationRun, type Evaluation, type Replies, type RunOptions } from './evaluation-run.js';
 import { loadImages } from './load-images.js';
 import type { GresProtocol } from './metrics/gres-score.js';
-import { type ImageRecord, type Refusal, type Shard, WHOLE } from './records/record.js';
+import { WHOLE } from './records/record.js';
+import type { ImageRecord, Refusal, Shard } from './records/record-types.js';
 import type { ForcedReply, FreeReply, Responder } from './responder.js';
 
 export interface EvaluationOptions extends RunOptions {

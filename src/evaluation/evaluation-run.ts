@@ -6,8 +6,15 @@ import type { EvaluatedTarget } from '../data/evaluated-dataset.js';
 import { makeImageRecord } from './records/image-record.js';
 import type { Entry, Loaded } from './load-images.js';
 import type { GresProtocol } from './metrics/gres-score.js';
-import { addFaults, addRefusals, NO_FAULTS, NO_REFUSALS, ResultSums, type Result } from './records/record-figures.js';
-import type { ImageRecord, RecordedFaults, RecordedReply, Refusal, RefusalCounts } from './records/record.js';
+import { addFaults, addRefusals, NO_FAULTS, NO_REFUSALS, ResultSums } from './records/record-figures.js';
+import type {
+  ImageRecord,
+  RecordedFaults,
+  RecordedReply,
+  Refusal,
+  RefusalCounts,
+  Result,
+} from './records/record-types.js';
 import type { ReportSample } from './report/report-data.js';
 import type { ForcedReply, FreeReply } from './responder.js';
 import { scoreExpression, type ScoredExpression } from './score.js';

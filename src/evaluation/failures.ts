@@ -1,5 +1,5 @@
 /** Failures, one kind per expression, and their cost in gIoU, (1 − IoU) / expressions; all add up to 1 − gIoU. */
-import type { ExpressionRecord } from './records/record.js';
+import type { ExpressionRecord } from './records/record-types.js';
 
 /** From the first that fits; 'inexact' is what remains. */
 export const FAILURE_KINDS = [

@@ -4,7 +4,7 @@ import { UserError } from '../errors.js';
 import { readImage } from '../io/image/image-file.js';
 import type { RgbImage } from '../types.js';
 import type { EvaluatedDataset, EvaluatedTarget } from '../data/evaluated-dataset.js';
-import type { Refusal } from './records/record.js';
+import type { Refusal } from './records/record-types.js';
 
 /** Pixels of an image; as many as its file may have. */
 const MOST_PIXELS = 100_000_000;

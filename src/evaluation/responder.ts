@@ -2,7 +2,7 @@
 import type { Abortable } from '../abortable.js';
 import type { Answer, Dialogue } from '../systems/system.js';
 import type { BinaryMask, LogitRule, RgbImage, SegmentResult } from '../types.js';
-import type { RecordedFaults } from './records/record.js';
+import type { RecordedFaults } from './records/record-types.js';
 
 /** A question about an image that the responder has encoded. */
 export interface AskedQuestion<Image> {

@@ -212,15 +212,6 @@ export interface Recipe {
   step(model: GroundingModel, variables: ReadonlyMap<string, tf.Variable>): TrainingStep;
 }
 
-/** What a system can do, so that commands can refuse in words what it cannot. */
-export interface Capabilities {
-  /** Says "absent" by a token of its own, whose probability can be held against a threshold. */
-  readonly rejects: boolean;
-  readonly boxes: boolean;
-  /** Pointed-at regions as part of a question. */
-  readonly regions: boolean;
-}
-
 /** Rules of a system's published evaluation, where systems differ. */
 export interface EvaluationRules {
   /** ReasonSeg's ignored pixels: left out of the judgement, or counted as target. */

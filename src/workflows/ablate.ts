@@ -13,7 +13,8 @@ import {
   type AblationTable,
   verdictCounts,
 } from '../evaluation/ablation-table.js';
-import { type Shard, WHOLE } from '../evaluation/records/record.js';
+import { WHOLE } from '../evaluation/records/record.js';
+import type { Shard } from '../evaluation/records/record-types.js';
 import { FeatureStore } from '../features/feature-store.js';
 import { Predictor } from '../inference/predictor.js';
 import { writeFileAtomic } from '../io/atomic/atomic-file.js';

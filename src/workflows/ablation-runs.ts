@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { ExpressionForm } from '../systems/gsva/question-forms.js';
 import { UserError } from '../errors.js';
 import { ABLATION_FIGURES, type AblationFigures, type AblationTable } from '../evaluation/ablation-table.js';
-import type { Shard } from '../evaluation/records/record.js';
+import type { Shard } from '../evaluation/records/record-types.js';
 import { readJson, writeJson } from '../io/json/json-file.js';
 import { integer, number, object, readAs, record, text, without } from '../schema.js';
 import { ABLATION_PLANS } from '../evaluation/ablation-rows.js';

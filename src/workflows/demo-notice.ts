@@ -1,5 +1,5 @@
 /** Judgement on whether a demo has learned anything: figures of a run that was too short are no result. */
-import type { Result } from '../evaluation/records/record-figures.js';
+import type { Result } from '../evaluation/records/record-types.js';
 
 export interface DemoCourse {
   /** Time that it was given to train. */

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { openEvaluatedSet } from '../data/evaluated-sets.js';
 import { OWN_FORMS, settingText } from '../evaluation/conversations.js';
 import { describeEngine, type EngineOptions } from '../engine/engine.js';
-import type { RecordedResult } from '../evaluation/records/record-figures.js';
+import type { RecordedResult } from '../evaluation/records/record-types.js';
 import type { MetricRow } from '../evaluation/report/report-data.js';
 import { writeReport } from '../evaluation/report/write-report.js';
 import { Predictor } from '../inference/predictor.js';

@@ -10,23 +10,17 @@ import { UserError } from '../errors.js';
 import { benchmarkOf } from '../evaluation/benchmarks/benchmarks.js';
 import type { GresProtocol } from '../evaluation/metrics/gres-score.js';
 import { mergeRecords } from '../evaluation/records/merge-records.js';
-import {
-  recordedFaults,
-  type RecordedResult,
-  recordedRefusals,
-  recordedResults,
-} from '../evaluation/records/record-figures.js';
+import { recordedFaults, recordedRefusals, recordedResults } from '../evaluation/records/record-figures.js';
+import type {
+  ImageRecord,
+  RecordedFaults,
+  RecordedResult,
+  Refusal,
+  RefusalCounts,
+  Shard,
+} from '../evaluation/records/record-types.js';
 import { readRecords, RecordWriter, recordText } from '../evaluation/records/record-file.js';
-import {
-  type ImageRecord,
-  type RecordedFaults,
-  type RecordFile,
-  type RecordHeader,
-  type Refusal,
-  type RefusalCounts,
-  type Shard,
-  WHOLE,
-} from '../evaluation/records/record.js';
+import { type RecordFile, type RecordHeader, WHOLE } from '../evaluation/records/record.js';
 import { loadPredictor, type LoadedPredictor, untrainedText } from '../inference/load-predictor.js';
 import type { Precision } from '../inference/model.js';
 import { checkKeys, checkSignal } from '../inference/segment-options.js';

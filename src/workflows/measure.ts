@@ -4,7 +4,7 @@ import { benchmarkOf } from '../evaluation/benchmarks/benchmarks.js';
 import { evaluate, type EvaluationOptions } from '../evaluation/evaluate.js';
 import type { Evaluation } from '../evaluation/evaluation-run.js';
 import { metricTitle } from '../evaluation/figures.js';
-import type { Result } from '../evaluation/records/record-figures.js';
+import type { Result } from '../evaluation/records/record-types.js';
 import { shardSize, WHOLE } from '../evaluation/records/record.js';
 import type { Responder } from '../evaluation/responder.js';
 import type { EncodedImage } from '../features/image-features.js';

@@ -7,7 +7,7 @@ import { type AnswerRate, answerRates, isAnswerRate } from '../evaluation/answer
 import { GRES } from '../evaluation/benchmarks/benchmarks.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import { type LinePlot, linePlotSvg } from '../evaluation/report/line-plot.js';
-import type { ImageRecord } from '../evaluation/records/record.js';
+import type { ImageRecord } from '../evaluation/records/record-types.js';
 import { panelPng } from '../evaluation/report/panel.js';
 import type { ReportSample } from '../evaluation/report/report-data.js';
 import { Predictor } from '../inference/predictor.js';

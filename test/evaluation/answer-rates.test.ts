@@ -1,7 +1,7 @@
 /** Rates of free answers, counted by hand on a recorded image. */
 import { expect, test } from '@jest/globals';
 import { answerRates, isAnswerRate } from '../../src/evaluation/answer-rates.js';
-import type { ExpressionRecord, ImageRecord } from '../../src/evaluation/records/record.js';
+import type { ExpressionRecord, ImageRecord } from '../../src/evaluation/records/record-types.js';
 
 const VOCABULARY = {
   found: [1, 3],

@@ -7,7 +7,8 @@ import { compareImages, compareRuns, settingDifferences } from '../../src/evalua
 import { GRES } from '../../src/evaluation/benchmarks/benchmarks.js';
 import { evaluate } from '../../src/evaluation/evaluate.js';
 import { recordedResults } from '../../src/evaluation/records/record-figures.js';
-import type { ExpressionRecord, ImageRecord, RecordFile } from '../../src/evaluation/records/record.js';
+import type { RecordFile } from '../../src/evaluation/records/record.js';
+import type { ExpressionRecord, ImageRecord } from '../../src/evaluation/records/record-types.js';
 import { Random } from '../../src/random.js';
 import { headerFor, RandomDataset, RandomResponder, recordFor } from './random-run.js';
 

@@ -13,7 +13,7 @@ import { evaluate as evaluateOn, type EvaluationOptions } from '../../src/evalua
 import type { EvaluatedDataset } from '../../src/data/evaluated-dataset.js';
 import type { Responder } from '../../src/evaluation/responder.js';
 import { GRES_PROTOCOLS } from '../../src/evaluation/metrics/gres-score.js';
-import type { ExpressionRecord } from '../../src/evaluation/records/record.js';
+import type { ExpressionRecord } from '../../src/evaluation/records/record-types.js';
 import { segmentResult } from '../../src/inference/segment-result.js';
 import { writePng } from '../../src/io/image/image-file.js';
 import type { EncodedImage } from '../../src/features/image-features.js';

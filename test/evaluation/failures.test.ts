@@ -12,7 +12,7 @@ import { boundaryErrors, boundaryReach } from '../../src/evaluation/metrics/boun
 import { GRES_PROTOCOLS } from '../../src/evaluation/metrics/gres-score.js';
 import { bestOtherTarget } from '../../src/evaluation/metrics/other-target.js';
 import { recordsOf, resultOf } from '../../src/evaluation/records/record-figures.js';
-import type { ExpressionRecord, ImageRecord } from '../../src/evaluation/records/record.js';
+import type { ExpressionRecord, ImageRecord } from '../../src/evaluation/records/record-types.js';
 import { worstOfEachKind } from '../../src/evaluation/report/analysis-data.js';
 import { Random } from '../../src/random.js';
 import type { BinaryMask } from '../../src/types.js';

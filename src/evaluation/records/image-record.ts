@@ -5,7 +5,7 @@ import { UserError } from '../../errors.js';
 import type { ReferringTarget } from '../../types.js';
 import { boundaryErrors } from '../metrics/boundary-errors.js';
 import { bestOtherTarget } from '../metrics/other-target.js';
-import type { ExpressionRecord, ImageRecord } from './record.js';
+import type { ExpressionRecord, ImageRecord } from './record-types.js';
 import type { ScoredExpression } from '../score.js';
 import { gsvaCommand } from '../../program.js';
 

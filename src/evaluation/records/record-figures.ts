@@ -1,24 +1,17 @@
 /** The figures of recorded results: added up in the order of the images, so that they are those of the run itself. */
 import { type Benchmark, benchmarkNamed, GRES } from '../benchmarks/benchmarks.js';
-import { type FigureRecord, FigureSums, type FigureValues, metricTitle } from '../figures.js';
+import { type FigureRecord, FigureSums, metricTitle } from '../figures.js';
 import type { GresProtocol } from '../metrics/gres-score.js';
-import type { ExpressionRecord, ImageRecord, RecordedFaults, RecordFile, Refusal, RefusalCounts } from './record.js';
-
-/** The figures of a benchmark, and those of GRES, which every run has. */
-export interface Result {
-  readonly protocol: GresProtocol;
-  /** Fractions of 1; null where no expression decides the figure. */
-  readonly gIoU: number | null;
-  readonly cIoU: number | null;
-  readonly N_acc: number | null;
-  readonly T_acc: number | null;
-  readonly expressions: number;
-  readonly presentTargets: number;
-  readonly absentTargets: number;
-  readonly figures: FigureValues;
-}
-
-export type RecordedResult = Result & { readonly images: number };
+import type { RecordFile } from './record.js';
+import type {
+  ExpressionRecord,
+  ImageRecord,
+  RecordedFaults,
+  RecordedResult,
+  Refusal,
+  RefusalCounts,
+  Result,
+} from './record-types.js';
 
 /** Adds up the results of a protocol, expression by expression. */
 export class ResultSums {

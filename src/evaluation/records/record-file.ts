@@ -9,11 +9,10 @@ import {
   identityDifferences,
   shardSize,
   type ClosingLine,
-  type ExpressionRecord,
-  type ImageRecord,
   type RecordFile,
   type RecordHeader,
 } from './record.js';
+import type { ExpressionRecord, ImageRecord } from './record-types.js';
 import { gsvaCommand } from '../../program.js';
 import { readAs } from '../../schema.js';
 

@@ -12,7 +12,8 @@ import { readTextLines } from '../../io/text-lines.js';
 import { gsvaCommand } from '../../program.js';
 import { integer, object, oneOf, readAs } from '../../schema.js';
 import { RECORDED_WORDS } from '../../systems/recorded-words.js';
-import { type ImageRecord, RECORD_HEADER, RECORD_VERSION, type RecordHeader } from './record.js';
+import { RECORD_HEADER, RECORD_VERSION, type RecordHeader } from './record.js';
+import type { ImageRecord } from './record-types.js';
 
 const HEADER = 'gsva-records';
 const KIND = object({ kind: oneOf([HEADER, 'expression', 'image']) }).strip();

@@ -9,6 +9,7 @@ import { RECORDED_WORDS } from '../../systems/recorded-words.js';
 import { BENCHMARK_NAMES } from '../benchmarks/benchmarks.js';
 import { WORDINGS } from '../figures.js';
 import { GRES_PROTOCOLS } from '../metrics/gres-score.js';
+import type { ImageRecord, Shard } from './record-types.js';
 
 /** Raised when the meaning of a line changes. */
 export const RECORD_VERSION = 2;
@@ -20,8 +21,6 @@ const PROTOCOL = oneOf(GRES_PROTOCOLS);
 const ANSWERS = ['found', 'absent', 'none'] as const;
 
 const SHARD = object({ index: COUNT, count: integer({ min: 1 }) }).strip();
-/** Image k of a split belongs to the shard `index` = k mod `count`. */
-export type Shard = Read<typeof SHARD>;
 
 export const WHOLE: Shard = { index: 0, count: 1 };
 
@@ -75,33 +74,25 @@ export const EXPRESSION_RECORD = object({
   fileName: text(),
   height: integer({ min: 1 }),
   width: integer({ min: 1 }),
-  /** Place among the image's expressions. */
   index: COUNT,
   expression: text(),
-  /** How many objects the expression refers to, by the dataset's annotations; 0 where nothing fits. */
   targets: COUNT,
   answer: oneOf(Object.values(RECORDED_WORDS)).transform((word) => {
     return ANSWERS.find((answer) => RECORDED_WORDS[answer] === word) ?? 'none';
   }),
   rejectProbability: SHARE.nullable().default(null),
-  /** Mean sigmoid of the mask's logits inside it; 0 without a mask. */
   score: SHARE,
   targetIsEmpty: flag(),
   decisionIsRight: flag(),
   iou: SHARE,
   intersection: COUNT,
   union: COUNT,
-  /** Areas in pixels. */
   targetArea: COUNT,
   predictedArea: COUNT,
   boxIou: SHARE.nullable().default(null),
-  /** ReasonSeg by LISA's rules; absent elsewhere. */
   wording: oneOf(WORDINGS).optional(),
-  /** Wrong pixels that lie within a few pixels of the target's contour; null without a target or a mask. */
   boundaryErrors: COUNT.nullable().default(null),
-  /** The other target that the prediction covers best (see OtherTarget); null where it covers none. */
   other: object({ expression: COUNT, share: SHARE }).strip().nullable().default(null),
-  /** The scored mask as compressed counts; null where there was none. */
   mask: text().nullable().default(null),
 })
   .strip()
@@ -115,35 +106,19 @@ export const EXPRESSION_RECORD = object({
       }
     }),
   );
-export type ExpressionRecord = Read<typeof EXPRESSION_RECORD>;
 
 export const REFUSAL_REASONS = ['bad image', 'too large', 'cannot be asked'] as const;
 
 const REPLY = object({ protocol: PROTOCOL, question: text(), answer: text() }).strip();
-/** A question and its answer under a protocol; an image has several where not all of its expressions fit into one. */
-export type RecordedReply = Read<typeof REPLY>;
 
 const FAULTS = object({ unknown: COUNT, repeated: COUNT, unanswered: COUNT }).strip();
-/** Where a free answer went past its question, in decisions or expressions. */
-export type RecordedFaults = Read<typeof FAULTS>;
 
 const REFUSAL = object({
-  /** Place of the expression; null for the whole image. */
   index: COUNT.nullable().default(null),
   expression: text().nullable().default(null),
-  /** 'bad image': missing or damaged; 'cannot be asked': the expression alone is too long for the model, or reserved. */
   reason: oneOf(REFUSAL_REASONS),
   message: text(),
 }).strip();
-/** An omission: it plays no part in any figure. */
-export type Refusal = Read<typeof REFUSAL>;
-
-export interface RefusalCounts {
-  readonly images: number;
-  readonly expressions: number;
-  /** Those that occur. */
-  readonly reasons: Readonly<Partial<Record<Refusal['reason'], number>>>;
-}
 
 /** Line that closes an image. */
 export const CLOSING_LINE = object({
@@ -166,12 +141,6 @@ export const CLOSING_LINE = object({
   expressions: COUNT,
 }).strip();
 export type ClosingLine = Read<typeof CLOSING_LINE>;
-
-/** An image that is done. */
-export interface ImageRecord extends Omit<ClosingLine, 'expressions'> {
-  /** Protocol after protocol, each in the order of the expressions. */
-  readonly records: readonly ExpressionRecord[];
-}
 
 export interface RecordFile {
   readonly path: string;

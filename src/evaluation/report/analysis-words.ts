@@ -1,8 +1,7 @@
 /** Words and tables of an analysis, the same in HTML and Markdown. */
 import { FAILURE_MEANING } from '../failures.js';
 import { metricTitle } from '../figures.js';
-import type { Result } from '../records/record-figures.js';
-import type { ExpressionRecord } from '../records/record.js';
+import type { ExpressionRecord, Result } from '../records/record-types.js';
 import type { ReportAnalysis } from './analysis-data.js';
 import type { PageTable } from './page-table.js';
 import type { PublishedTable } from './published-tables.js';

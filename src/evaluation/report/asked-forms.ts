@@ -4,7 +4,8 @@ import { ANSWER_FORMS, PAPER_QUESTIONS, TRAINING_QUESTIONS } from '../../systems
 import { IMAGE_PLACEHOLDER } from '../../special-tokens.js';
 import type { GresProtocol } from '../metrics/gres-score.js';
 import { recordsOf } from '../records/record-figures.js';
-import type { ImageRecord, RecordFile, RecordedReply } from '../records/record.js';
+import type { RecordFile } from '../records/record.js';
+import type { ImageRecord, RecordedReply } from '../records/record-types.js';
 
 export interface AskedForm {
   readonly protocol: GresProtocol;

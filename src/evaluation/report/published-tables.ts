@@ -4,8 +4,9 @@
  * figure is shown.
  */
 import { metricTitle } from '../figures.js';
-import { recordedRefusals, type RecordedResult } from '../records/record-figures.js';
-import type { ImageRecord, RecordFile } from '../records/record.js';
+import { recordedRefusals } from '../records/record-figures.js';
+import type { ImageRecord, RecordedResult } from '../records/record-types.js';
+import type { RecordFile } from '../records/record.js';
 import { isAskedAsPublished } from './asked-forms.js';
 import { type MeasuredSet, number } from './measured-set.js';
 import {

@@ -8,7 +8,7 @@ import type { BinaryMask, ReferringTarget, SegmentResult } from '../../types.js'
 import type { Failure } from '../failures.js';
 import type { GresProtocol } from '../metrics/gres-score.js';
 import { recordsOf } from '../records/record-figures.js';
-import type { ExpressionRecord, ImageRecord } from '../records/record.js';
+import type { ExpressionRecord, ImageRecord } from '../records/record-types.js';
 import type { FailureScene, SceneExpression } from './analysis-data.js';
 import type { ReportSample } from './report-data.js';
 

@@ -14,7 +14,8 @@ import {
   refusedText,
 } from '../records/record-figures.js';
 import type { GresProtocol } from '../metrics/gres-score.js';
-import type { RecordFile, Shard } from '../records/record.js';
+import type { RecordFile } from '../records/record.js';
+import type { Shard } from '../records/record-types.js';
 
 /** The images of a run of all shards, in words; null for a shard alone. */
 export function measuredOn(

@@ -1,7 +1,8 @@
 /** GSVA as a system: everything that the rest of the project knows of it. */
 import { type ModelConfig, modelConfigToJson } from '../shared/model-config.js';
 import { readModelConfig } from '../shared/published/projector.js';
-import { type Variant, variantIn } from '../shared/variant.js';
+import { type Variant } from '../shared/variant.js';
+import { variantIn } from '../shared/variant-schema.js';
 import { LLAVA_SAM_PARTS } from '../shared/llava-sam-parts.js';
 import { GROUNDING_RECIPE } from '../shared/llava-sam-step.js';
 import { LlavaSam } from '../shared/llava-sam.js';

@@ -1,6 +1,6 @@
 /** A training run's configuration file (JSON5, see configs/), all that it extends put together. */
 import { PARTIAL_MODEL_SCHEMA } from '../../systems/shared/model-config.js';
-import { VARIANT_SCHEMA } from '../../systems/shared/variant.js';
+import { VARIANT_SCHEMA } from '../../systems/shared/variant-schema.js';
 import { CONVERSATION_STYLES } from '../../data/text/conversation.js';
 import { alsoCheck, integer, object, oneOf, type Read, text } from '../../schema.js';
 import { SYSTEM_NAMES } from '../../systems/index.js';

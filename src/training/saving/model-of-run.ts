@@ -13,7 +13,8 @@ import { configOf } from '../../systems/shared/published/projector.js';
 import { readJson } from '../../io/json/json-file.js';
 import { packagedPath } from '../../program.js';
 import { object, oneOf, readAs, text } from '../../schema.js';
-import { GSVA_VARIANT, type Variant, variantIn } from '../../systems/shared/variant.js';
+import { GSVA_VARIANT, type Variant } from '../../systems/shared/variant.js';
+import { variantIn } from '../../systems/shared/variant-schema.js';
 import type { ExperimentFile } from '../config/experiment-schema.js';
 import { merged } from '../config/config-overrides.js';
 

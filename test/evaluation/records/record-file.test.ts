@@ -11,7 +11,8 @@ import { mergeRecords } from '../../../src/evaluation/records/merge-records.js';
 import { GRES_PROTOCOLS } from '../../../src/evaluation/metrics/gres-score.js';
 import { readRecords, readWholeRun, recordText, RecordWriter } from '../../../src/evaluation/records/record-file.js';
 import { recordedFaults, recordedResults } from '../../../src/evaluation/records/record-figures.js';
-import type { ImageRecord, RecordFile, RecordHeader } from '../../../src/evaluation/records/record.js';
+import type { RecordFile, RecordHeader } from '../../../src/evaluation/records/record.js';
+import type { ImageRecord } from '../../../src/evaluation/records/record-types.js';
 import { headerFor, RandomDataset, RandomResponder } from '../random-run.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'gsva-records-'));

@@ -11,7 +11,7 @@ import { findFailures } from '../../../src/evaluation/failures.js';
 import { GRES } from '../../../src/evaluation/benchmarks/benchmarks.js';
 import { evaluate } from '../../../src/evaluation/evaluate.js';
 import { recordsOf } from '../../../src/evaluation/records/record-figures.js';
-import type { ImageRecord } from '../../../src/evaluation/records/record.js';
+import type { ImageRecord } from '../../../src/evaluation/records/record-types.js';
 import { analyse, type FailureScene, worstOfEachKind } from '../../../src/evaluation/report/analysis-data.js';
 import { expressionColor } from '../../../src/evaluation/report/palette.js';
 import {

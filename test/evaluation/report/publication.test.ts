@@ -1,7 +1,7 @@
 /** Published figures stand only next to a run of the published images, expressions and rules; otherwise a line says why. */
 import { describe, expect, test } from '@jest/globals';
-import type { RecordedResult } from '../../../src/evaluation/records/record-figures.js';
-import type { ImageRecord, RecordFile, RecordHeader } from '../../../src/evaluation/records/record.js';
+import type { ImageRecord, RecordedResult } from '../../../src/evaluation/records/record-types.js';
+import type { RecordFile, RecordHeader } from '../../../src/evaluation/records/record.js';
 import { askedForms, formSentence } from '../../../src/evaluation/report/asked-forms.js';
 import { measuredSet, measuredWords } from '../../../src/evaluation/report/measured-set.js';
 import { publicationOf, type Publication } from '../../../src/evaluation/report/published-tables.js';
