@@ -58,13 +58,17 @@ test('the index of docs has every page', () => {
   expect(DOCS.filter((name) => name !== 'README.md' && !index.includes(`(${name})`))).toEqual([]);
 });
 
-/** As GitHub makes them from headings. */
+/** Anchors as GitHub makes them from headings (a repeated one is numbered), and those that the page names itself. */
 function headingsOf(page: string): string[] {
-  const headings = [...textOf(page).matchAll(/^#+ (.*)$/gm)].map((match) => match[1] as string);
-  return headings.map((heading) =>
-    heading
+  const seen = new Map<string, number>();
+  const headings = [...textOf(page).matchAll(/^#+ (.*)$/gm)].map((match) => {
+    const slug = (match[1] as string)
       .toLowerCase()
       .replace(/[^\p{L}\d\s_-]/gu, '')
-      .replaceAll(' ', '-'),
-  );
+      .replaceAll(' ', '-');
+    const count = seen.get(slug) ?? 0;
+    seen.set(slug, count + 1);
+    return count === 0 ? slug : `${slug}-${count}`;
+  });
+  return [...headings, ...[...textOf(page).matchAll(/<a id="([^"]+)">/g)].map((match) => match[1] as string)];
 }
