@@ -89,7 +89,7 @@ describe('with everything there', () => {
     const { code, stdout } = await dryRun('--out', out);
     expect(code).toBe(0);
     expect(stdout).toMatch(/3 updates of 2 × 1 = 2 samples/);
-    expect(stdout).toMatch(/psi +0\.00 M/);
+    expect(stdout).toMatch(/mask prompt +0\.00 M/);
     expect(stdout).toMatch(/memory: weights .*AdamW/);
     expect(stdout).toMatch(/measured here on wasm.*\n.*a micro-batch \d+\.\d\d s/);
     expect(stdout).toMatch(/USER:[^«]*ASSISTANT: «.*<\/s>»/);
