@@ -8,12 +8,12 @@ import {
 import type { Tokenizer } from '../data/text/tokenizer.js';
 import { UserError } from '../errors.js';
 import { RESERVED_TEXTS } from '../special-tokens.js';
+import type { EvaluationRules } from '../systems/system-info.js';
 import type {
   Answer,
   AnsweredTurn,
   Asked,
   Dialogue,
-  EvaluationRules,
   GroundingModel,
   ModelWords,
   System,

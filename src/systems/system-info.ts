@@ -16,3 +16,11 @@ export interface SystemInfo {
     readonly regions: boolean;
   };
 }
+
+/** Rules of a system's published evaluation, where systems differ. */
+export interface EvaluationRules {
+  /** ReasonSeg's ignored pixels: left out of the judgement, or counted as target. */
+  readonly ignored: 'excluded' | 'counted';
+  /** How masks are judged where every expression has a target, and with which figures (`benchmarkOf`). */
+  readonly masks: 'gsva' | 'lisa';
+}

@@ -17,7 +17,7 @@ import type { CompositeLayer } from '../nn/composite-layer.js';
 import type { Gradients } from '../nn/loss-parts.js';
 import type { MultimodalRows } from '../networks/multimodal-rows.js';
 import type { BinaryMask } from '../types.js';
-import type { Answer, SystemInfo } from './system-info.js';
+import type { Answer, EvaluationRules, SystemInfo } from './system-info.js';
 
 // ── words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -210,14 +210,6 @@ export interface Recipe {
   readonly trains: readonly string[];
   /** @param variables what trains, by checkpoint name; grouped by part once */
   step(model: GroundingModel, variables: ReadonlyMap<string, tf.Variable>): TrainingStep;
-}
-
-/** Rules of a system's published evaluation, where systems differ. */
-export interface EvaluationRules {
-  /** ReasonSeg's ignored pixels: left out of the judgement, or counted as target. */
-  readonly ignored: 'excluded' | 'counted';
-  /** How masks are judged where every expression has a target, and with which figures (`benchmarkOf`). */
-  readonly masks: 'gsva' | 'lisa';
 }
 
 /** Weights of a file by name, and its path for errors. */

@@ -1,7 +1,7 @@
 /** The paper's benchmarks: which figures each reports and how a mask is scored. */
 import type { LogitRule } from '../../types.js';
 import { UserError } from '../../errors.js';
-import type { EvaluationRules } from '../../systems/system.js';
+import type { EvaluationRules } from '../../systems/system-info.js';
 import {
   C_IOU,
   CLASS_M_IOU,
