@@ -40,7 +40,6 @@ const ABOUT_ONE_PAPER: readonly string[] = [
   'verification/model-case.ts',
   'workflows/ablate.ts',
   'workflows/ablation-runs.ts',
-  'workflows/demo.ts',
   'workflows/evaluate.ts',
 ];
 
