@@ -52,7 +52,7 @@ for _ in range(count):
     rejected = rng.random() < (0.15 if target.any() else 0.7)
     cls = rng.randrange(CLASSES)
     cases.append({
-        "height": h, "width": w, "class": cls, "answer": "rej" if rejected else "seg",
+        "height": h, "width": w, "class": cls, "answer": "absent" if rejected else "found",
         "target": target.astype(np.uint8).tobytes().hex(), "logits": logits.tobytes().hex(),
     })
     at_least, above, nothing = logits >= 0, logits > 0, np.zeros((h, w), bool)
