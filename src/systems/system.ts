@@ -228,10 +228,12 @@ export interface ConfigSchema<C> {
   toJson(config: C): Record<string, unknown>;
 }
 
-/** Parts of meta.json that a system reads. */
+/** Parts of meta.json, or of a training configuration, that a system reads. */
 export interface ModelWords {
-  /** What answers are made of, as the system defines it; absent for the published form. */
+  /** Form of answers, as the system defines it; absent for the published form. */
   readonly variant?: unknown;
+  /** Training: share of explained pictures answered by the explanation alone; below 0: none; absent: as published. */
+  readonly explanationOnly?: number;
   /** File that has it, for errors. */
   readonly source?: string;
 }

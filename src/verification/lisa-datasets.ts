@@ -42,7 +42,7 @@ async function verifyTraining(entries: JsonPlace, style: ConversationStyle, data
     ];
     const choice = /last|explanatory=-1|phrase/.test(how) ? LAST : FIRST;
     const facts = await recordedFacts(kind, how, image, dataDir, choice);
-    const dialogue = new LisaDialogue(how.startsWith('explanatory=-1') ? null : undefined);
+    const dialogue = new LisaDialogue(how.startsWith('explanatory=-1') ? -1 : undefined);
     const lessons = dialogue.lessons(facts, new Scripted(choice, modeDraws(how)));
     const what = `${kind}, ${how}`;
     compareTurns(

@@ -11,17 +11,11 @@ import type { FeatureTensors, TrainingBatch } from '../systems/system.js';
 import { GradientAccumulator } from '../training/loop/gradient-accumulator.js';
 import { Schedule } from '../training/loop/schedule.js';
 import { AdamW } from '../training/optimizer/optimizer.js';
-import {
-  Mismatches,
-  Worst,
-  largestDifference,
-  largestMagnitude,
-  relativeError,
-  type VerifyItem,
-} from './verify-item.js';
+import { Worst, largestDifference, largestMagnitude, relativeError, type VerifyItem } from './verify-item.js';
 import type { LisaBatch, LisaCase } from './lisa-case.js';
 import { featuresOf } from './lisa-forward.js';
 import { pair, Recording } from './model-case.js';
+import { pairGradients } from './recorded-gradients.js';
 
 const LOSS_TOLERANCE = 1e-5;
 const NORM_TOLERANCE = 1e-4;
@@ -105,37 +99,23 @@ async function compareGradients(
   gradients: ReadonlyMap<string, tf.Tensor>,
   trained: readonly string[],
 ): Promise<VerifyItem[]> {
-  const file = new Recording(join(recorded.dir, 'grads.safetensors'));
-  const parameters = network.namedParameters();
-  const [none, vanishing, zero] = ['no_grad', 'vanishing_gradients', 'zero_grad'].map((key) => {
+  const [without, vanishing, zero] = ['no_grad', 'vanishing_gradients', 'zero_grad'].map((key) => {
     return new Set([...recorded.names(key)].map(nameInModel));
   }) as [Set<string>, Set<string>, Set<string>];
+  const expectation = { dir: recorded.dir, trained, without, isZero: (name: string): boolean => zero.has(name) };
+  const { pairs, which } = await pairGradients(network, gradients, expectation);
   const [others, scores, zeros, noise] = [new Worst(), new Worst(), new Worst(), new Worst()];
-  const which = new Mismatches('gradients: which parameters have one');
   let squares = 0;
-  for (const recordedName of file.names) {
-    const name = nameInModel(recordedName);
-    const expected = file.get(recordedName).data;
-    const [gradient, layout] = [gradients.get(name), parameters.get(name)?.layout];
-    const isMissing = gradient === undefined || layout === undefined;
-    // A gradient of zero may be left out.
-    which.compare(name, isMissing && !zero.has(name) ? 'none' : 'a gradient', 'a gradient');
-    const found = isMissing ? new Float32Array(expected.length) : (await toStored(gradient, layout)).data;
+  for (const { name, expected, found, scale } of pairs) {
     squares += found.reduce((sum, value) => sum + value * value, 0);
-    const scale = largestMagnitude(expected);
     if (vanishing.has(name)) noise.add(name, Math.max(largestMagnitude(found), scale));
     else if (zero.has(name)) zeros.add(name, Math.max(largestMagnitude(found), scale));
     else (SCORES.test(name) ? scores : others).add(name, largestDifference(found, expected) / scale);
   }
-  const withGradient = new Set(file.names.map(nameInModel));
-  for (const name of none) which.compare(name, gradients.has(name) ? 'a gradient' : 'none', 'none');
-  for (const name of trained) {
-    which.compare(`${name} is recorded`, withGradient.has(name) || none.has(name) ? 'yes' : 'no', 'yes');
-  }
   const norm = new Worst();
   norm.add('batch A', relativeError(Math.sqrt(squares), recorded.json.key('grad_norm').number()));
   return [
-    which.item(),
+    which,
     norm.item('gradient norm', NORM_TOLERANCE, 'relative'),
     others.item('gradients', GRADIENT_TOLERANCE, 'relative to the largest entry'),
     scores.item("gradients of the last attention's scores", SCORE_TOLERANCE, 'relative to the largest entry'),

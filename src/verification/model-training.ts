@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as tf from '../engine/tf.js';
 import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import { encodeImages, stackFeatures } from '../features/image-features.js';
-import { PUBLISHED_PREFIX, toStored } from '../checkpoints/weights.js';
+import { nameInModel, toStored } from '../checkpoints/weights.js';
 import { GradientAccumulator } from '../training/loop/gradient-accumulator.js';
 import { AdamW } from '../training/optimizer/optimizer.js';
 import { Schedule } from '../training/loop/schedule.js';
@@ -12,7 +12,6 @@ import { variablesOf } from '../checkpoints/parts.js';
 import { GROUNDING_RECIPE } from '../systems/shared/llava-sam-step.js';
 import type { TrainingBatch, TrainingStep } from '../systems/system.js';
 import {
-  Mismatches,
   Worst,
   largestDifference,
   largestMagnitude,
@@ -21,6 +20,7 @@ import {
   type VerifyItem,
 } from './verify-item.js';
 import { type ModelCase, Recording } from './model-case.js';
+import { pairGradients } from './recorded-gradients.js';
 
 const LOSS_TOLERANCE = 1e-4;
 /** Relative to the largest entry of the same gradient. */
@@ -37,11 +37,6 @@ const PARAMETER_TOLERANCE = 1e-3;
  */
 const MATHEMATICALLY_ZERO = /\.mask_decoder\..*\.k_proj\.bias$/;
 const NOISE_TOLERANCE = 1e-7;
-
-/** Our name without prefix ↔ the recording's with it. */
-function ourName(recordedName: string): string {
-  return recordedName.startsWith(PUBLISHED_PREFIX) ? recordedName.slice(PUBLISHED_PREFIX.length) : recordedName;
-}
 
 /** Changes the model's weights: five updates. */
 export async function verifyTraining(gsva: LlavaSam, recorded: ModelCase): Promise<VerifyItem[]> {
@@ -95,32 +90,22 @@ async function compareGradients(
   gradients: ReadonlyMap<string, tf.Tensor>,
   trainable: readonly string[],
 ): Promise<VerifyItem[]> {
-  const file = new Recording(join(recorded.dir, 'grads.safetensors'));
-  const parameters = gsva.namedParameters();
+  const without = new Set(recorded.withoutGradient.map(nameInModel));
+  const expectation = {
+    dir: recorded.dir,
+    trained: trainable,
+    without,
+    isZero: (_: string, scale: number) => scale === 0,
+  };
+  const { pairs, which } = await pairGradients(gsva, gradients, expectation);
   const [worst, zero, noise] = [new Worst(), new Worst(), new Worst()];
-  const which = new Mismatches('gradients: which parameters have one');
-  for (const recordedName of file.names) {
-    const name = ourName(recordedName);
-    const expected = file.get(recordedName).data;
-    const scale = largestMagnitude(expected);
-    const gradient = gradients.get(name);
-    const layout = parameters.get(name)?.layout;
-    const missing = gradient === undefined || layout === undefined;
-    // A gradient of zero may be left out.
-    which.compare(name, missing && scale > 0 ? 'none' : 'a gradient', 'a gradient');
-    const found = missing ? new Float32Array(expected.length) : (await toStored(gradient, layout)).data;
+  for (const { name, expected, found, scale } of pairs) {
     if (MATHEMATICALLY_ZERO.test(name)) noise.add(name, Math.max(largestMagnitude(found), scale));
     else if (scale === 0) zero.add(name, largestMagnitude(found));
     else worst.add(name, largestDifference(found, expected) / scale);
   }
-  const withGradient = new Set(file.names.map(ourName));
-  const without = new Set(recorded.withoutGradient.map(ourName));
-  for (const name of without) which.compare(name, gradients.has(name) ? 'a gradient' : 'none', 'none');
-  for (const name of trainable) {
-    which.compare(`${name} is recorded`, withGradient.has(name) || without.has(name) ? 'yes' : 'no', 'yes');
-  }
   return [
-    which.item(),
+    which,
     worst.item('gradients', GRADIENT_TOLERANCE, 'relative to the largest entry'),
     zero.item('gradients that are 0', 0, 'parameters of the masks that are not used'),
     noise.item(
@@ -177,7 +162,7 @@ async function compareParameters(gsva: LlavaSam, recorded: ModelCase): Promise<V
   const worst = new Worst();
   let noise = 0;
   for (const recordedName of file.names) {
-    const name = ourName(recordedName);
+    const name = nameInModel(recordedName);
     if (MATHEMATICALLY_ZERO.test(name)) {
       noise++;
       continue;

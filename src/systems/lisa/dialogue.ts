@@ -36,8 +36,8 @@ export class LisaDialogue implements Dialogue {
   readonly forms = ['reference', 'trained'] as const;
   readonly chat: Chat = { maxTokens: MAX_NEW_TOKENS, turn: chatTurn, shown: printedAnswer };
 
-  /** @param explanationOnly share of explained pictures that are answered in words alone; null: never explain */
-  constructor(private readonly explanationOnly: number | null = EXPLANATION_ONLY_SHARE) {}
+  /** @param explanationOnly share of explained pictures that are answered in words alone; below 0: never explain */
+  constructor(private readonly explanationOnly = EXPLANATION_ONLY_SHARE) {}
 
   asksAlone(): boolean {
     return true;
@@ -46,7 +46,7 @@ export class LisaDialogue implements Dialogue {
   readonly lessons = (facts: Facts, random: Random): Lesson[] => {
     const { turns, targets, explanation } = facts;
     if (turns.length > 0) return [{ turns, targets: [] }];
-    const explained = explanation !== null && this.explanationOnly !== null;
+    const explained = explanation !== null && this.explanationOnly >= 0;
     const mode = explained ? explanationMode(random, this.explanationOnly) : 'mask';
     return targets.map((target) => lessonAbout(target, facts, mode, random));
   };

@@ -21,7 +21,7 @@ export const system: System<ModelConfig> = {
   parts: LLAVA_SAM_PARTS,
   recipe: GROUNDING_RECIPE,
   vocabulary: ({ tokens, llm }) => lisaVocabulary(tokens, llm.vocabSize),
-  dialogue: () => new LisaDialogue(),
+  dialogue: (_, { explanationOnly }) => new LisaDialogue(explanationOnly),
   pictures: llavaSamPictures,
   // A start model of GSVA may have [REJ].
   grow: ({ tokens: { rej: _, ...tokens }, ...config }) => ({ ...config, tokens }),

@@ -2,7 +2,7 @@
 import { PARTIAL_MODEL_SCHEMA } from '../../systems/shared/model-config.js';
 import { VARIANT_SCHEMA } from '../../systems/shared/variant-schema.js';
 import { CONVERSATION_STYLES } from '../../data/text/conversation.js';
-import { alsoCheck, integer, object, oneOf, type Read, text } from '../../schema.js';
+import { alsoCheck, integer, number, object, oneOf, type Read, text } from '../../schema.js';
 import { SYSTEM_NAMES } from '../../systems/index.js';
 import { type Stage, STAGES } from '../trainable.js';
 import { DATA_SCHEMA } from './data-config.js';
@@ -25,6 +25,12 @@ export const EXPERIMENT_SCHEMA = object({
   tokenizer: text().describe("Folder with the tokenizer's files; by default the start model's").optional(),
   conversation: oneOf(CONVERSATION_STYLES).describe("Form of conversation; by default the start model's").optional(),
   variant: VARIANT_SCHEMA.optional(),
+  explanationOnly: number({ min: -1, max: 1 })
+    .describe(
+      "LISA: share of ReasonSeg's explained pictures that are answered by the explanation alone (0.1 as published); of the " +
+        'others half are answered by mask and explanation. Below 0: never explain',
+    )
+    .optional(),
   frozenWeights: oneOf(FROZEN_WEIGHTS)
     .describe('How matrices that do not train are held: as float32, or in 16 bits and widened while they are used')
     .default('f32'),

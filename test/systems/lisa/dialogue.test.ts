@@ -112,7 +112,7 @@ describe('lessons', () => {
       counts[modes[0] as keyof typeof counts]++;
     }
     expect(chiSquare(Object.values(counts), [0.1, 0.45, 0.45])).toBeLessThan(criticalValue(2));
-    const never = manyTurns(factsOf('reason_seg', [target('a')], { explanation: 'Round.' }), new LisaDialogue(null));
+    const never = manyTurns(factsOf('reason_seg', [target('a')], { explanation: 'Round.' }), new LisaDialogue(-1));
     expect(never.filter((turn) => turn.includes('Round'))).toEqual([]);
   });
 

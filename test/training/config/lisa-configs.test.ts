@@ -3,6 +3,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
+import { targetFacts } from '../../../src/data/facts.js';
+import { Random } from '../../../src/random.js';
 import { readExperimentConfig } from '../../../src/training/config/experiment-config.js';
 import { systemNamed } from '../../../src/systems/index.js';
 import { packagePath } from '../../../src/program.js';
@@ -29,6 +31,22 @@ test('every configuration is of LISA, with its tokens, lengths and shares', asyn
     if (data.kind === 'mixture') expect(data.weights).toEqual({ sem_seg: 9, refer_seg: 3, vqa: 3, reason_seg: 1 });
     else expect(data).toMatchObject({ kind: 'epochs', sets: ['reason_seg'] });
   }
+});
+
+test.each([
+  [[], true],
+  [[['explanationOnly', -1]], false],
+] as const)('explanationOnly %j: answers explain: %s', async (overrides, explains) => {
+  const config = readExperimentConfig(join(DIR, '7b-reason-seg.json5'), overrides, { forPlan: true });
+  const dialogue = (await systemNamed('lisa', 'a test')).dialogue(config.model, config);
+  const mask = { data: new Uint8Array(6).fill(1), height: 2, width: 3 };
+  const facts = { ...targetFacts('reason_seg', mask, [{ text: 'a bar', wording: 'expression', mask }]) };
+  const answers = Array.from({ length: 200 }, (_, seed) =>
+    dialogue
+      .lessons({ ...facts, explanation: 'It is long.' }, new Random(seed))
+      .map(({ turns }) => turns[0]?.assistant),
+  );
+  expect(answers.flat().some((answer) => answer?.includes('It is long.'))).toBe(explains);
 });
 
 test('the tiny configuration trains: the loss falls, and the model is of LISA', async () => {
