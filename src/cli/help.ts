@@ -9,7 +9,9 @@ export const MAX_WIDTH = 110;
 export function helpText(path: readonly string[], commands: readonly CommandEntry[], columns = MAX_WIDTH): string {
   const width = Math.min(columns, MAX_WIDTH);
   const words = path.join(' ');
-  const about = GROUPS[words]?.text ?? 'Generalized referring segmentation by a multimodal LLM.';
+  const about =
+    GROUPS[words]?.text ??
+    'GSVA and LISA: multimodal LLMs that answer with masks for what they find, and say what is absent.';
   return [
     `${[runnable('gsva'), ...path].join(' ')} <command> [options]`,
     '',

@@ -96,12 +96,6 @@ export function segIds({ seg, moreSegs = [] }: TokenIds): readonly number[] {
   return [seg, ...moreSegs];
 }
 
-/** The [SEG] of the expression at a place of the question. */
-export function segIdAt(place: number, tokens: TokenIds): number {
-  const ids = segIds(tokens);
-  return ids[place % ids.length] as number;
-}
-
 /**
  * Reads the model's sizes from parsed JSON.
  * @param json the value of `config.json`

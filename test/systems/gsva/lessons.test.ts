@@ -1,6 +1,6 @@
 /** What each variant is taught: texts, ids, labels and masks of the same targets of the same image. */
 import { describe, expect, test } from '@jest/globals';
-import { segIdAt, segIds } from '../../../src/systems/shared/model-config.js';
+import { segIds } from '../../../src/systems/shared/model-config.js';
 import { tokenizeConversation } from '../../../src/data/text/conversation.js';
 import { ANSWER_FORMS, TRAINING_QUESTIONS } from '../../../src/systems/gsva/prompts.js';
 import { ANSWERS, SHORT_QUESTIONS } from '../../../src/systems/shared/lisa-prompts.js';
@@ -108,7 +108,8 @@ describe.each(VARIANT_NAMES)('%s', (name) => {
     for (const { turns, targets } of conversationsOf(name)) {
       const { inputIds, labels } = tokenizeConversation(tokenizerOf(variant), 'plain', turns);
       const places = inputIds.filter((id) => id === tokens.rej || segIds(tokens).includes(id));
-      expect(places).toEqual(targets.map((target, i) => (target.mask === null ? tokens.rej : segIdAt(i, tokens))));
+      const segs = segIds(tokens);
+      expect(places).toEqual(targets.map((target, i) => (target.mask === null ? tokens.rej : segs[i % segs.length])));
       const supervised = labels.filter((label) => label === tokens.rej || segIds(tokens).includes(label));
       expect(supervised).toEqual(places);
       // Nothing of the question is, and all from the answer on.
