@@ -20,7 +20,7 @@ export interface CompareOptions extends Resampling {
 export interface CompareResult {
   /** Tables with their notes, as the page has them. */
   readonly sections: readonly PageSection[];
-  /** How it was compared, in words. */
+  /** Comparison in words. */
   readonly notes: readonly string[];
   /** The same as plain data. */
   readonly facts: object;

@@ -44,7 +44,7 @@ export interface DemoResult {
   readonly report: string;
   /** Folder of the trained model. */
   readonly model: string;
-  /** How it was asked, in words. */
+  /** Questions in words. */
   readonly asked: string;
 }
 
