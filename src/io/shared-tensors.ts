@@ -7,7 +7,6 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { UserError } from '../errors.js';
 import type { FileTensor, FileTensors } from './file-tensor.js';
-import { readJson } from './json/json-file.js';
 import { JsonReader } from './json/json-reader.js';
 import { openSafetensors } from './safetensors/safetensors.js';
 
@@ -28,7 +27,7 @@ export interface SharedTensors {
 export function openShared(weightsPath: string): SharedTensors | null {
   const sharedPath = join(dirname(weightsPath), SHARED_FILE);
   if (!weightsPath.endsWith(WEIGHTS_FILE) || !existsSync(sharedPath)) return null;
-  const root = JsonReader.of(readJson(sharedPath, 'the shared tensors'), sharedPath);
+  const root = JsonReader.open(sharedPath, 'the shared tensors');
   const folder = root.key('folder').string();
   // The name is joined to a path: it must not lead elsewhere.
   if (!/^\.\.\/[\w-][\w.-]*$/.test(folder)) root.key('folder').fail('"../NAME", the folder next to this one');

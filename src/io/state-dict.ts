@@ -10,9 +10,9 @@ type Dict = ReadonlyMap<PickleValue, PickleValue>;
 
 export interface StateDict {
   readonly entries: readonly (readonly [string, TorchTensor])[];
-  /** All other content of the file, by name. */
+  /** Entries other than tensors, as unpickled; those of a wrapped dict are named 'wrapper.name'. */
   readonly others: Map<string, unknown>;
-  /** Key of the dict; null where it is the object itself. */
+  /** Key of the dict, 'state_dict', 'ema.model'; null where it is the object itself. */
   readonly wrapper: string | null;
 }
 

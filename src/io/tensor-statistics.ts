@@ -40,69 +40,40 @@ type Floats = Float32Array | Float64Array;
 /** Numbers that are read twice in a row, while they are in the processor's cache. */
 const BLOCK = 2 ** 14;
 
-/** 64-bit integers are rounded to the nearest double. */
-export function tensorStatistics(tensor: StoredTensor): TensorStatistics {
-  const { data } = tensor;
-  const sums = new RunningSums();
+/**
+ * Mean and squared deviations of blocks, joined by the formula of Chan, Golub and LeVeque: nothing cancels out. 64-bit
+ * integers are rounded to the nearest double.
+ */
+export function tensorStatistics({ data, dtype }: StoredTensor): TensorStatistics {
+  let [min, max, count, mean, squares] = [Infinity, -Infinity, 0, 0, 0];
+  let [nan, infinite, zeros] = [0, 0, 0];
   const scratch = scratchFor(data);
   for (let start = 0; start < data.length; start += BLOCK) {
-    sums.add(asFloats(data.subarray(start, start + BLOCK), tensor.dtype, scratch));
-  }
-  return sums.statistics();
-}
-
-/** Mean and squared deviations of blocks, joined by the formula of Chan, Golub and LeVeque: nothing cancels out. */
-class RunningSums {
-  private min = Infinity;
-  private max = -Infinity;
-  private count = 0;
-  private mean = 0;
-  private squares = 0;
-  private nan = 0;
-  private infinite = 0;
-  private zeros = 0;
-
-  add(values: Floats): void {
-    let { min, max } = this;
-    let sum = 0;
-    let count = 0;
-    let zeros = 0;
-    let nan = 0;
+    const values = asFloats(data.subarray(start, start + BLOCK), dtype, scratch);
+    let [sum, finite] = [0, 0];
     for (let i = 0; i < values.length; i++) {
       const value = values[i] as number;
       // NaN for infinities and NaN.
       if (value - value !== 0) {
         if (value !== value) nan++;
+        else infinite++;
         continue;
       }
       if (value < min) min = value;
       if (value > max) max = value;
       if (value === 0) zeros++;
       sum += value;
-      count++;
+      finite++;
     }
-    this.min = min;
-    this.max = max;
-    this.nan += nan;
-    this.infinite += values.length - count - nan;
-    this.zeros += zeros;
-    if (count > 0) this.join(count, sum / count, squaredDeviations(values, sum / count));
+    if (finite === 0) continue;
+    const all = count + finite;
+    const difference = sum / finite - mean;
+    squares += squaredDeviations(values, sum / finite) + difference * difference * ((count * finite) / all);
+    mean += difference * (finite / all);
+    count = all;
   }
-
-  private join(count: number, mean: number, squares: number): void {
-    const all = this.count + count;
-    const difference = mean - this.mean;
-    this.squares += squares + difference * difference * ((this.count * count) / all);
-    this.mean += difference * (count / all);
-    this.count = all;
-  }
-
-  statistics(): TensorStatistics {
-    const { min, max, mean, squares, count, nan, infinite, zeros } = this;
-    const deviation = Math.sqrt(squares / count);
-    if (count === 0) return { min: null, max: null, mean: null, deviation: null, nan, infinite, zeros };
-    return { min, max, mean, deviation, nan, infinite, zeros };
-  }
+  if (count === 0) return { min: null, max: null, mean: null, deviation: null, nan, infinite, zeros };
+  return { min, max, mean, deviation: Math.sqrt(squares / count), nan, infinite, zeros };
 }
 
 function squaredDeviations(values: Floats, mean: number): number {

@@ -5,7 +5,6 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { UserError } from '../../../errors.js';
-import { readJson } from '../../../io/json/json-file.js';
 import { JsonReader } from '../../../io/json/json-reader.js';
 
 export interface AdapterFacts {
@@ -46,7 +45,7 @@ export function readAdapter(path: string): AdapterFacts | null {
   if (!basename(path).startsWith('adapter_model.')) return null;
   const source = join(dirname(path), 'adapter_config.json');
   if (!existsSync(source)) return null;
-  const root = JsonReader.of(readJson(source, "the adapter's rank and alpha"), source);
+  const root = JsonReader.open(source, "the adapter's rank and alpha");
   root.key('peft_type').oneOf(['LORA']);
   for (const [key, why] of Object.entries(REFUSED)) {
     const value = root.optional(key);
