@@ -3,7 +3,7 @@
  * blended), grey and palette expanded to RGB, 16 bits cut to 8, colour profiles ignored. docs/images.md lists the
  * formats and the differences.
  */
-import sharp from 'sharp';
+import sharp, { type Sharp } from 'sharp';
 import type { BinaryMask, RgbImage } from '../../types.js';
 import { writeFileAtomic } from '../atomic/atomic-file.js';
 import { readImageHeader } from './image-header.js';
@@ -37,18 +37,16 @@ export async function readImageOrientation(source: ImageSource): Promise<number>
 }
 
 export async function encodePng(image: RgbImage): Promise<Buffer> {
-  const { width, height } = image;
-  return sharp(image.data, { raw: { width, height, channels: 3 } })
-    .png()
-    .toBuffer();
+  return rawPixels(image, 3).png().toBuffer();
 }
 
 /** The bytes of a JPEG file; quality from 1 to 100. */
 export async function encodeJpeg(image: RgbImage, quality = 90): Promise<Buffer> {
-  const { width, height } = image;
-  return sharp(image.data, { raw: { width, height, channels: 3 } })
-    .jpeg({ quality })
-    .toBuffer();
+  return rawPixels(image, 3).jpeg({ quality }).toBuffer();
+}
+
+function rawPixels({ data, width, height }: RgbImage, channels: 1 | 3): Sharp {
+  return sharp(data, { raw: { width, height, channels } });
 }
 
 export async function writePng(path: string, image: RgbImage): Promise<void> {
@@ -57,9 +55,8 @@ export async function writePng(path: string, image: RgbImage): Promise<void> {
 
 /** The bytes of a grey PNG file: 255 inside, 0 outside. */
 export async function maskPng(mask: BinaryMask): Promise<Buffer> {
-  const { width, height } = mask;
-  const grey = mask.data.map((value) => (value === 0 ? 0 : 255));
-  return sharp(grey, { raw: { width, height, channels: 1 } })
+  const data = mask.data.map((value) => (value === 0 ? 0 : 255));
+  return rawPixels({ ...mask, data }, 1)
     .toColourspace('b-w')
     .png()
     .toBuffer();
