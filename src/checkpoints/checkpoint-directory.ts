@@ -9,6 +9,7 @@
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { z } from 'zod';
 import { UserError, messageOf } from '../errors.js';
 import { openCheckpoint, weightsOf } from '../io/checkpoint-files.js';
 import { writeFileAtomic } from '../io/atomic/atomic-file.js';
@@ -16,10 +17,9 @@ import type { FileTensors } from '../io/file-tensor.js';
 import { readJson, writeJson } from '../io/json/json-file.js';
 import { jsonFile, type PendingFile } from '../io/atomic/pending-file.js';
 import { safetensorsPieces } from '../io/safetensors/safetensors-writer.js';
-import { readAs, without } from '../schema.js';
+import { number, object, readAs, record, text, without } from '../schema.js';
 import type { CompositeLayer } from '../nn/composite-layer.js';
-import { META_SCHEMA } from './meta-schema.js';
-import { FORMAT, type ModelMeta } from './model-meta.js';
+import type { ModelMeta } from './model-meta.js';
 import { type Precision, tensorsToPack } from './precision.js';
 import { type LoadOptions, type LoadReport, loadWeights, storableWeights } from './weights.js';
 
@@ -38,6 +38,19 @@ export const TOKENIZER_FILES = [
   'vocab.json',
   'merges.txt',
 ] as const;
+
+/** Raised when the meaning of the folder's files changes. */
+const FORMAT = 1;
+const META_SCHEMA = object({
+  format: z.literal(FORMAT, { error: `${FORMAT}, the format that this version reads` }),
+  conversation: text(),
+  stage: text(),
+  description: text(),
+  knows: text().optional(),
+  rejectThreshold: number({ min: 0, max: 1 }).optional(),
+  variant: z.unknown().optional(),
+  details: record(z.unknown()).optional(),
+});
 
 /** A model, and the file its weights were read from; null where they were drawn. */
 type Network = CompositeLayer & { weightsFile: string | null };
@@ -208,25 +221,14 @@ export function checkTokenizer(tokenizer: TokenizerIds, vocabulary: ModelIds, so
  * @throws UserError when `dir` is no model folder or cannot be written
  */
 export function storeRejectThreshold(dir: string, rejectThreshold: number): void {
-  writeMeta(dir, { ...readMeta(join(dir, META_FILE)), rejectThreshold });
+  const path = join(dir, META_FILE);
+  writeJson(path, metaToJson({ ...readMeta(path), rejectThreshold }));
 }
 
-function writeMeta(dir: string, meta: ModelMeta): void {
-  writeJson(join(dir, META_FILE), metaToJson(meta));
-}
-
-function metaToJson(meta: ModelMeta): Readonly<Record<string, unknown>> {
+/** In this order; JSON leaves out what is undefined. */
+function metaToJson(meta: ModelMeta): ModelMeta & { readonly format: number } {
   const { conversation, stage, description, knows, rejectThreshold, variant, details } = meta;
-  return {
-    format: FORMAT,
-    conversation,
-    stage,
-    description,
-    ...(knows === undefined ? {} : { knows }),
-    ...(rejectThreshold === undefined ? {} : { rejectThreshold }),
-    ...(variant === undefined ? {} : { variant }),
-    ...(details ? { details } : {}),
-  };
+  return { format: FORMAT, conversation, stage, description, knows, rejectThreshold, variant, details };
 }
 
 function readMeta(path: string): ModelMeta {

@@ -1,7 +1,7 @@
 /** The recording of a whole model (gsva-tiny), read strictly: weights, inputs, and what the reference made of them. */
 import { join } from 'node:path';
 import type { ModelConfig } from '../systems/shared/model-config.js';
-import { configOf } from '../systems/shared/published/projector.js';
+import { configOf } from '../systems/shared/model-config.js';
 import type { TokenizedConversation } from '../data/text/conversation.js';
 import * as tf from '../engine/tf.js';
 import { UserError } from '../errors.js';

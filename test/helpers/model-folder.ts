@@ -9,7 +9,7 @@ import {
   writeModelDirectory,
 } from '../../src/checkpoints/checkpoint-directory.js';
 import type { Precision } from '../../src/checkpoints/precision.js';
-import { configOf } from '../../src/systems/shared/published/projector.js';
+import { configOf } from '../../src/systems/shared/model-config.js';
 import { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 
 export function writeModel(dir: string, gsva: GroundingModel, options: Omit<WriteOptions, 'config'>): Promise<void> {

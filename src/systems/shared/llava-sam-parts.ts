@@ -83,4 +83,4 @@ export const LLAVA_SAM_PARTS: readonly Part[] = [
 ];
 
 /** Parts that the grounding recipe trains; the published code saves these apart from what it starts from. */
-export const GROUNDING_TRAINS = ['lora', 'embed_tokens', 'lm_head', 'psi', 'mask_decoder'] as const;
+export const GROUNDING_TRAINS: readonly string[] = ['lora', 'embed_tokens', 'lm_head', 'psi', 'mask_decoder'];

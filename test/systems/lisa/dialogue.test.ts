@@ -4,7 +4,7 @@ import { describe, expect, test } from '@jest/globals';
 import { type Facts, type Target, targetFacts } from '../../../src/data/facts.js';
 import type { Turn } from '../../../src/data/text/conversation.js';
 import { Random } from '../../../src/random.js';
-import { chatTurn } from '../../../src/systems/lisa/chat.js';
+import { chatTurn } from '../../../src/systems/shared/lisa-prompts.js';
 import { LisaDialogue } from '../../../src/systems/lisa/dialogue.js';
 import { lisaVocabulary, MAX_TRAINING_TOKENS } from '../../../src/systems/lisa/tokens.js';
 import { ANSWERS, SHORT_QUESTIONS } from '../../../src/systems/shared/lisa-prompts.js';

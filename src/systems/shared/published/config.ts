@@ -9,7 +9,7 @@ import type { FileTensors } from '../../../io/file-tensor.js';
 import type { JsonReader } from '../../../io/json/json-reader.js';
 import type { AdapterFacts } from './adapter.js';
 import { llamaConfig } from './llama.js';
-import { projectorOfWeights } from './projector.js';
+import { projectorOfWeights } from '../model-config.js';
 
 /** transformers leaves out of CLIP's config.json what equals these. */
 const CLIP_DEFAULTS = {

@@ -19,10 +19,9 @@ import { refuseDelta } from './llava-delta.js';
 import { type AdapterFacts, readAdapter, refuseLlavaAdapter } from './adapter.js';
 import { publishedConfig, refuseGuesses } from './config.js';
 import { tiesEmbeddings } from './llama.js';
-import { ownNames } from './names.js';
+import { lackOfLlava, ownNames } from './names.js';
 import type { PartReport, PublishedPart, PublishedTensors } from './part.js';
 import { refuseQuantised } from './quantised.js';
-import { lackOfLlava } from './transformers.js';
 
 /** Paths, or names in the local Hugging Face cache. */
 export interface PublishedPaths {
