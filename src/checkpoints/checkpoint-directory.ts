@@ -10,6 +10,7 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import type { Tokenizer } from '../data/text/tokenizer.js';
 import { UserError, messageOf } from '../errors.js';
 import { openCheckpoint, weightsOf } from '../io/checkpoint-files.js';
 import { writeFileAtomic } from '../io/atomic/atomic-file.js';
@@ -17,6 +18,7 @@ import type { FileTensors } from '../io/file-tensor.js';
 import { readJson, writeJson } from '../io/json/json-file.js';
 import { jsonFile, type PendingFile } from '../io/atomic/pending-file.js';
 import { safetensorsPieces } from '../io/safetensors/safetensors-writer.js';
+import type { WeightDtype } from '../io/tensor-output.js';
 import { number, object, readAs, record, text, without } from '../schema.js';
 import type { CompositeLayer } from '../nn/composite-layer.js';
 import type { ModelMeta } from './model-meta.js';
@@ -62,16 +64,11 @@ export interface WriteOptions {
   /** Folder whose tokenizer files are copied. */
   readonly tokenizerDir: string;
   /** How weights are stored. Default F32. */
-  readonly dtype?: 'F32' | 'BF16' | 'F16';
+  readonly dtype?: WeightDtype;
 }
 
 /** Properties of a tokenizer that have to agree with a model's vocabulary. */
-export interface TokenizerIds {
-  readonly vocabSize: number;
-  readonly bosId: number;
-  readonly eosId: number;
-  tokenId(token: string): number | undefined;
-}
+type TokenizerIds = Pick<Tokenizer, 'vocabSize' | 'bosId' | 'eosId' | 'tokenId'>;
 
 /** Ids of a model's vocabulary (systems/system.ts has the whole of it). */
 export interface ModelIds {
@@ -147,23 +144,17 @@ export function loadModelWeights(dir: string, network: Network, options: LoadOpt
   return report;
 }
 
-/**
- * Writes a model folder's files into `dir`, which exists (best a temporary one: see writeDirectoryAtomic).
- * @throws UserError when a file cannot be written or `tokenizerDir` has no tokenizer
- */
-export async function writeModelDirectory(dir: string, network: Network, options: WriteOptions): Promise<void> {
-  for (const { name, pieces } of await modelDirectoryFiles(network, options)) writeFileAtomic(join(dir, name), pieces);
-}
-
-/** A model folder's files as they are now, in memory of their own. @throws as writeModelDirectory */
+/** A model folder's files as they are now, in memory of their own. @throws UserError when `tokenizerDir` has no tokenizer */
 export async function modelDirectoryFiles(network: Network, options: WriteOptions): Promise<PendingFile[]> {
   const description = descriptionFiles(options);
-  const { dtype = 'F32' } = options;
-  const weights = safetensorsPieces(WEIGHTS_FILE, await storableWeights(network, { dtype }), { format: 'pt' });
-  return [...description, { name: WEIGHTS_FILE, pieces: weights }];
+  const weights = await storableWeights(network, { dtype: options.dtype });
+  return [...description, { name: WEIGHTS_FILE, pieces: safetensorsPieces(WEIGHTS_FILE, weights, { format: 'pt' }) }];
 }
 
-/** All files of a model folder but its weights. @throws as writeModelDirectory */
+/**
+ * Writes all files of a model folder but its weights into `dir`, which exists. @throws UserError when one cannot be
+ * written or `tokenizerDir` has no tokenizer
+ */
 export function writeModelDescription(dir: string, options: Omit<WriteOptions, 'dtype'>): void {
   for (const { name, pieces } of descriptionFiles(options)) writeFileAtomic(join(dir, name), pieces);
 }

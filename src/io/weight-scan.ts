@@ -4,29 +4,23 @@ import type { FileTensors } from './file-tensor.js';
 import { byteCount } from './tensor-output.js';
 import { storedNotFinite } from './tensor-statistics.js';
 
-export interface WeightScan {
-  readonly bad: readonly NotFiniteTensor[];
-  /** Tensors that were read, and their bytes. */
-  readonly tensors: number;
-  readonly bytes: number;
-  /** Totals of the checkpoint. */
-  readonly allTensors: number;
-  readonly allBytes: number;
-}
-
 /**
  * Scans the smallest tensors first: norms and biases, through which everything passes, are a thousandth of the bytes.
  * @param seconds after which no further tensor is begun
+ * @returns what was found; tensors that were read, and their bytes; totals of the checkpoint
  * @throws UserError where a tensor cannot be read
  */
-export function scanWeights(tensors: FileTensors, seconds: number, now = (): number => performance.now()): WeightScan {
+export function scanWeights(
+  tensors: FileTensors,
+  seconds: number,
+): { bad: NotFiniteTensor[]; tensors: number; bytes: number; allTensors: number; allBytes: number } {
   const sized = [...tensors].map(([name, tensor]) => ({ name, tensor, bytes: byteCount(tensor) }));
   sized.sort((a, b) => a.bytes - b.bytes);
-  const end = now() + 1000 * seconds;
+  const end = performance.now() + 1000 * seconds;
   const bad: NotFiniteTensor[] = [];
   let [read, bytes] = [0, 0];
   for (const { name, tensor, bytes: size } of sized) {
-    if (read > 0 && now() > end) break;
+    if (read > 0 && performance.now() > end) break;
     const found = storedNotFinite({ dtype: tensor.dtype, data: tensor.read() });
     if (found !== null) bad.push({ name, shape: tensor.shape, found });
     read++;

@@ -68,7 +68,6 @@ export class TorchStorage extends PickleObject {
     readonly key: string,
     /** Null for bytes of no type. */
     readonly dtype: Dtype | null,
-    readonly wholeLength: number,
     readonly begin: number,
     readonly length: number,
   ) {
@@ -201,7 +200,7 @@ export function storageLoader(
     const width = type.dtype === null ? 1 : elementBytes(type.dtype);
     const length = isCount(numel) ? numel * width : NaN;
     if (!Number.isSafeInteger(length)) return context.fail('a storage has a length that is not a count');
-    const whole = storages.get(key) ?? new TorchStorage(key, type.dtype, length, 0, length);
+    const whole = storages.get(key) ?? new TorchStorage(key, type.dtype, 0, length);
     if (whole.length !== length || whole.dtype !== type.dtype) {
       return context.fail('a storage is described in two ways that differ');
     }
@@ -215,7 +214,7 @@ function viewOf(whole: TorchStorage, view: PickleValue, width: number, context: 
   if (!isCount(offset) || !isCount(numel) || (offset + numel) * width > whole.length) {
     return context.fail('a view of a storage reaches beyond it');
   }
-  return new TorchStorage(whole.key, whole.dtype, whole.length, offset * width, numel * width);
+  return new TorchStorage(whole.key, whole.dtype, offset * width, numel * width);
 }
 
 function isCount(value: PickleValue | undefined): value is number {

@@ -36,7 +36,7 @@ export function writeTorchCheckpoint(path: string, tensors: readonly TensorOutpu
     })),
     entry('version', '3\n'),
   ];
-  writeFileAtomic(path, zipPieces(entries, { last: serializationId }));
+  writeFileAtomic(path, zipPieces(entries, serializationId));
 }
 
 /**
@@ -65,10 +65,8 @@ function stateDict(path: string, tensors: readonly TensorOutput[]): Buffer {
     }
     const count = shape.reduce((product, size) => product * size, 1);
     const storage = persistentId(tuple('storage', global('torch', storageClass), String(i), 'cpu', count));
-    const offset = 0;
-    const requiresGradient = false;
-    const backwardHooks = call(ORDERED_DICT, []);
-    const values = [storage, offset, tuple(...shape), tuple(...stridesOf(shape)), requiresGradient, backwardHooks];
+    const [offset, requiresGradient, hooks] = [0, false, call(ORDERED_DICT, [])];
+    const values = [storage, offset, tuple(...shape), tuple(...stridesOf(shape)), requiresGradient, hooks];
     return [name, call(REBUILD_TENSOR, values)];
   });
   return pickle(call(ORDERED_DICT, [], rebuilt));
