@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { UserError } from '../../../errors.js';
 import { JsonReader } from '../../../io/json/json-reader.js';
+import { requireValue } from './llama.js';
 
 export interface AdapterFacts {
   readonly r: number;
@@ -57,8 +58,7 @@ export function readAdapter(path: string): AdapterFacts | null {
       'a beginning that leaves the base as it is; convert the adapter with peft first (path_initial_model_for_weight_conversion)',
     );
   }
-  const bias = root.optional('bias');
-  if (bias !== null && bias.value !== 'none') bias.fail('"none" (trained biases are not supported)');
+  requireValue(root, 'bias', 'none', '"none" (trained biases are not supported)');
   const r = root.key('r').integer({ min: 1 });
   const alpha = root.key('lora_alpha').number({ min: 0 });
   const isRankStabilised = root.optional('use_rslora')?.boolean() ?? false;
