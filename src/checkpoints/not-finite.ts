@@ -8,7 +8,7 @@
 import { UserError } from '../errors.js';
 import { countsText, findNotFinite, firstNotFinite, type NotFinite, type NotFiniteTensor } from '../finite.js';
 import { bfloat16ToFloat32, halfToFloat32 } from '../half-float.js';
-import { notFiniteText } from '../io/weight-scan.js';
+import { notFiniteText } from '../io/tensor-statistics.js';
 import type { CompositeLayer } from '../nn/composite-layer.js';
 import { type FirstNotFinite, firstNotFiniteLayer } from '../nn/forward-trace.js';
 import { inNetworkOrder, type Part, partTitle } from './parts.js';

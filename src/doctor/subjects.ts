@@ -13,7 +13,7 @@ import { checkModel } from '../inference/check-model.js';
 import { openModel } from '../inference/open-model.js';
 import type { FileTensors } from '../io/file-tensor.js';
 import { byteCount } from '../io/tensor-output.js';
-import { notFiniteText, scanWeights } from '../io/weight-scan.js';
+import { notFiniteText, scanWeights } from '../io/tensor-statistics.js';
 import { type MachineMemory, bytesText } from '../machine.js';
 import { buildExperiment } from '../training/config/build-experiment.js';
 import { type Finding, note, ok, problem } from './findings.js';

@@ -1,5 +1,5 @@
 /** Facts about a published model: its files, where their authors have them, sizes, licences. */
-import type { PublishedPart } from '../shared/published/part.js';
+import type { PublishedPart } from '../shared/published/names.js';
 
 /** A file, or a folder of files, that somebody published and that several models share. */
 export interface Piece {

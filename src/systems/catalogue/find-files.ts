@@ -10,8 +10,7 @@ import type { FileTensors } from '../../io/file-tensor.js';
 import { cachedSnapshot } from '../../io/cache/hub-cache.js';
 import { openModelDirectory } from '../../checkpoints/checkpoint-directory.js';
 import { configOf } from '../shared/model-config.js';
-import { ownNames } from '../shared/published/names.js';
-import type { PublishedPart } from '../shared/published/part.js';
+import { ownNames, type PublishedPart } from '../shared/published/names.js';
 import type { Backbone, Piece, ReleasedModel } from './entry.js';
 import { ADDED_ROWS } from './pieces.js';
 

@@ -2,18 +2,22 @@
 import {
   answerOf,
   asksAlone,
+  EXPLANATION_REQUESTS,
   EXPRESSION_FORMS,
   freeQuestionOf,
   type QuestionForm,
   questionOf,
-} from './question-forms.js';
-import type { Facts, Lesson } from '../../data/facts.js';
+  trainingAnswer,
+  trainingQuestion,
+} from './prompts.js';
+import type { Facts, Lesson, Target } from '../../data/facts.js';
+import { cleanExpression } from '../../data/text/expression.js';
 import type { Random } from '../../random.js';
-import type { Variant } from '../shared/variant.js';
-import { chatTurn } from '../shared/lisa-prompts.js';
+import type { BinaryMask } from '../../types.js';
+import { GSVA_VARIANT, type Variant } from '../shared/variant.js';
+import { chatTurn, explainedTurn, explanationMode, targetQuestion } from '../shared/lisa-prompts.js';
 import type { Answer, AnsweredTurn, AnswerPart, Asked, Chat, Dialogue, ParsedAnswer } from '../system.js';
 import { parseAnswer, parseAnswerInOrder } from './answers.js';
-import { gsvaLessons } from './lessons.js';
 
 /** Limit of LISA's program; nothing is published about conversations with GSVA. */
 const CHAT: Chat = {
@@ -63,4 +67,49 @@ export class GsvaDialogue implements Dialogue {
   match(parts: readonly AnswerPart[], texts: readonly string[]): ParsedAnswer {
     return (this.variant.expressionBeforeSeg ? parseAnswer : parseAnswerInOrder)(parts, texts);
   }
+}
+
+/**
+ * Questions and answers about the facts of an image, as the model's variant has them: one conversation about all
+ * targets, or one for each. Every target is asked for by all variants, so that what is learned from an image differs in
+ * nothing else. Each text of ReasonSeg is a conversation of its own; where the image has an explanation, the answer is
+ * the mask, mask and explanation, or, in one of ten, the explanation alone.
+ */
+export function gsvaLessons(facts: Facts, random: Random, variant: Variant = GSVA_VARIANT): readonly Lesson[] {
+  const { kind, targets, turns } = facts;
+  if (turns.length > 0) return [{ turns, targets: [] }];
+  if (kind === 'reason_seg') return reasonLessons(facts, random);
+  const { multipleSeg, reject } = variant;
+  const lesson = (some: readonly Target[]): Lesson => {
+    const asked = some.map(({ text, wording, mask }) => {
+      return { text: wording === 'expression' ? cleanExpression(text) : text, mask };
+    });
+    const texts = asked.map(({ text }) => text);
+    const user = multipleSeg ? trainingQuestion(random, texts) : targetQuestion(random, texts.join(), false);
+    const prompts = asked.map(({ text, mask }) => ({ expression: text, isEmpty: mask === null }));
+    const assistant = trainingAnswer(random, prompts, kind === 'sem_seg' ? 'semseg' : 'res', variant);
+    const answered = reject ? asked : asked.map(({ text, mask }) => ({ text, mask: mask ?? emptyMask(facts) }));
+    return { turns: [{ user, assistant }], targets: answered };
+  };
+  return multipleSeg ? [lesson(targets)] : targets.map((target) => lesson([target]));
+}
+
+function reasonLessons({ targets, explanation }: Facts, random: Random): Lesson[] {
+  const mode = explanation === null ? 'mask' : explanationMode(random);
+  return targets.map(({ text, wording, mask }) => ({
+    turns: [
+      explainedTurn(
+        random,
+        mode,
+        { text, isSentence: wording === 'sentence' },
+        explanation ?? '',
+        EXPLANATION_REQUESTS,
+      ),
+    ],
+    targets: mode === 'explanation' ? [] : [{ text, mask }],
+  }));
+}
+
+function emptyMask({ height, width }: Facts): BinaryMask {
+  return { data: new Uint8Array(height * width), height, width };
 }

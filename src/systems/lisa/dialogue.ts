@@ -20,7 +20,6 @@ import {
   withImage,
 } from '../shared/lisa-prompts.js';
 import type { AnsweredTurn, Answer, AnswerPart, Asked, Chat, Dialogue, ParsedAnswer } from '../system.js';
-import { MAX_NEW_TOKENS } from './tokens.js';
 
 export const EXPLANATION_REQUESTS = [
   'Please output segmentation mask and explain why.',
@@ -36,7 +35,7 @@ const SENTENCE_FORM = 'reason-sentence';
 
 export class LisaDialogue implements Dialogue {
   readonly forms = ['reference', 'trained'] as const;
-  readonly chat: Chat = { maxTokens: MAX_NEW_TOKENS, turn: chatTurn, shown: printedAnswer };
+  readonly chat: Chat = { maxTokens: 512, turn: chatTurn, shown: printedAnswer };
 
   /** @param explanationOnly share of explained pictures that are answered in words alone; below 0: never explain */
   constructor(private readonly explanationOnly = EXPLANATION_ONLY_SHARE) {}

@@ -6,7 +6,7 @@ import type { Turn } from '../../../src/data/text/conversation.js';
 import { Random } from '../../../src/random.js';
 import { chatTurn } from '../../../src/systems/shared/lisa-prompts.js';
 import { LisaDialogue } from '../../../src/systems/lisa/dialogue.js';
-import { lisaVocabulary, MAX_TRAINING_TOKENS } from '../../../src/systems/lisa/tokens.js';
+import { lisaVocabulary, MAX_TRAINING_TOKENS } from '../../../src/systems/lisa/system.js';
 import { ANSWERS, SHORT_QUESTIONS } from '../../../src/systems/shared/lisa-prompts.js';
 import { recordedTurns } from '../../../src/verification/datasets-recorded.js';
 import { chiSquare, criticalValue } from '../../helpers/chi-square.js';

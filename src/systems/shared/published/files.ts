@@ -6,7 +6,7 @@ import { type TensorOutput, named } from '../../../io/tensor-output.js';
 import type { FileTensors } from '../../../io/file-tensor.js';
 import { partOf } from '../../../checkpoints/parts.js';
 import { GROUNDING_TRAINS, LLAVA_SAM_PARTS } from '../llava-sam-parts.js';
-import type { PublishedPart } from './part.js';
+import type { PublishedPart } from './names.js';
 import { nameInModel, PUBLISHED_PREFIX } from '../../../networks/lora.js';
 
 const TOWER = 'model.vision_tower.vision_tower.';

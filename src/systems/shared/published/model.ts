@@ -18,8 +18,7 @@ import { refuseDelta } from './llava-delta.js';
 import { type AdapterFacts, readAdapter, refuseLlavaAdapter } from './adapter.js';
 import { publishedConfig, refuseGuesses } from './config.js';
 import { tiesEmbeddings } from './llama.js';
-import { lackOfLlava, ownNames } from './names.js';
-import type { PartReport, PublishedPart, PublishedTensors } from './part.js';
+import { lackOfLlava, ownNames, type PartReport, type PublishedPart, type PublishedTensors } from './names.js';
 import { refuseQuantised } from './quantised.js';
 
 /** Paths, or names in the local Hugging Face cache. */
