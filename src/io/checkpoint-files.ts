@@ -71,9 +71,8 @@ function openFile(path: string): Checkpoint {
 
 function placeOf(wrapper: string, others: ReadonlyMap<string, unknown>): string {
   const beside = [...others.keys()].filter((key) => !key.startsWith(`${wrapper}.`));
-  const shown = beside.slice(0, 6).join(', ');
   const more = beside.length > 6 ? ` and ${beside.length - 6} more` : '';
-  return `"${wrapper}"${beside.length === 0 ? '' : ` (next to it: ${shown}${more})`}`;
+  return `"${wrapper}"${beside.length === 0 ? '' : ` (next to it: ${beside.slice(0, 6).join(', ')}${more})`}`;
 }
 
 function joined(first: Checkpoint, second: Checkpoint, path: string): Checkpoint {

@@ -96,18 +96,11 @@ export function gsvaLessons(facts: Facts, random: Random, variant: Variant = GSV
 
 function reasonLessons({ targets, explanation }: Facts, random: Random): Lesson[] {
   const mode = explanation === null ? 'mask' : explanationMode(random);
-  return targets.map(({ text, wording, mask }) => ({
-    turns: [
-      explainedTurn(
-        random,
-        mode,
-        { text, isSentence: wording === 'sentence' },
-        explanation ?? '',
-        EXPLANATION_REQUESTS,
-      ),
-    ],
-    targets: mode === 'explanation' ? [] : [{ text, mask }],
-  }));
+  return targets.map(({ text, wording, mask }) => {
+    const asked = { text, isSentence: wording === 'sentence' };
+    const turn = explainedTurn(random, mode, asked, explanation ?? '', EXPLANATION_REQUESTS);
+    return { turns: [turn], targets: mode === 'explanation' ? [] : [{ text, mask }] };
+  });
 }
 
 function emptyMask({ height, width }: Facts): BinaryMask {

@@ -20,7 +20,7 @@ export interface PromptTarget {
 }
 
 /** Semantic segmentation joins the parts of an answer by ",", referring segmentation by ", " (the reference's). */
-export type AnswerKind = 'res' | 'semseg';
+type AnswerKind = 'res' | 'semseg';
 
 /** {} is the list of expressions or classes. */
 export const TRAINING_QUESTIONS = [
@@ -30,7 +30,7 @@ export const TRAINING_QUESTIONS = [
   'What are {} in this image? Please output segmentation masks.',
 ] as const;
 
-/** Question and answer that stand for the learned ones where one of each has to be chosen (`trainedQuestion`). */
+/** Question and answer of the form 'trained', which stand for the learned ones. */
 const CHOSEN_QUESTION = 3;
 const CHOSEN_ANSWER = 1;
 
@@ -72,22 +72,13 @@ export function trainingAnswer(
   kind: AnswerKind,
   variant: Variant = GSVA_VARIANT,
 ): string {
-  const { expressionBeforeSeg, multipleSeg } = variant;
-  if (!expressionBeforeSeg && !multipleSeg) return answerAlone(targetAnswer(random), targets, variant);
+  if (isAlone(variant)) return answerAlone(targetAnswer(random), targets, variant);
   return answerInForm(random.pick(ANSWER_FORMS), targets, kind, variant);
 }
 
-/** One of the training questions: what a model is asked where no published text has to be kept to. */
-function trainedQuestion(expressions: readonly string[], { multipleSeg }: Variant = GSVA_VARIANT): string {
-  const template = (multipleSeg ? TRAINING_QUESTIONS : SHORT_QUESTIONS)[CHOSEN_QUESTION];
-  return withImage(fill(template, expressions.join(', ')));
-}
-
-/** The answer to `trainedQuestion` in one of the training forms: "Sure, they are red circle:[SEG], green bar:[REJ]." */
-function trainedAnswer(targets: readonly PromptTarget[], variant: Variant = GSVA_VARIANT): string {
-  const { expressionBeforeSeg, multipleSeg } = variant;
-  if (!expressionBeforeSeg && !multipleSeg) return answerAlone(ANSWERS[CHOSEN_ANSWER], targets, variant);
-  return answerInForm(ANSWER_FORMS[CHOSEN_ANSWER], targets, 'res', variant);
+/** Whether answers are LISA's. */
+function isAlone({ expressionBeforeSeg, multipleSeg }: Variant): boolean {
+  return !expressionBeforeSeg && !multipleSeg;
 }
 
 function answerInForm(
@@ -113,14 +104,6 @@ function answerTokens(targets: readonly PromptTarget[], { reject, segTokens }: V
 }
 
 /**
- * The question that published figures were obtained with. The reference has a space too many before it and none before
- * "in this image"; its checkpoints were evaluated so.
- */
-export function evaluationQuestion(expressions: readonly string[]): string {
-  return withImage(` What are ${expressions.join(', ')}in this image? Please output segmentation masks.`);
-}
-
-/**
  * The answer that is put in the model's mouth (teacher forcing) in the reference's evaluation. Without expressions it is
  * the paper's "Sure, [SEG], [SEG].", or LISA's "[SEG]".
  */
@@ -128,16 +111,6 @@ export function evaluationAnswer(targets: readonly PromptTarget[], variant: Vari
   const tokens = answerTokens(targets, variant);
   if (!variant.expressionBeforeSeg) return variant.multipleSeg ? `Sure, ${tokens.join(', ')}.` : tokens.join();
   return `Sure,${targets.map(({ expression }, i) => `${expression}:${tokens[i]}`).join(', ')}.`;
-}
-
-/** A question of the paper's Table 6 about all the expressions. */
-export function paperQuestion(form: keyof typeof PAPER_QUESTIONS, expressions: readonly string[]): string {
-  return withImage(fill(PAPER_QUESTIONS[form], expressions.join(', ')));
-}
-
-/** ADE20K, evaluation: one question per class that is present. */
-export function classEvaluationQuestion(name: string): string {
-  return withImage(` What is ${name} in this image?`);
 }
 
 /**
@@ -170,18 +143,23 @@ export function questionOf(
   expressions: readonly string[],
   variant: Variant = GSVA_VARIANT,
 ): string {
+  const { multipleSeg } = variant;
+  const all = expressions.join(', ');
   switch (form) {
     case 'reference':
-      return variant.multipleSeg ? evaluationQuestion(expressions) : validationQuestion(only(expressions), false);
+      if (!multipleSeg) return validationQuestion(only(expressions), false);
+      // A space too many before the question, none before "in this image": published figures were obtained so.
+      return withImage(` What are ${all}in this image? Please output segmentation masks.`);
     case 'trained':
-      return trainedQuestion(variant.multipleSeg ? expressions : [only(expressions)], variant);
+      if (multipleSeg) return withImage(fill(TRAINING_QUESTIONS[CHOSEN_QUESTION], all));
+      return withImage(fill(SHORT_QUESTIONS[CHOSEN_QUESTION], only(expressions)));
     case 'reason-sentence':
     case 'reason-phrase':
       return validationQuestion(only(expressions), form === 'reason-sentence');
     case 'class':
-      return classEvaluationQuestion(only(expressions));
+      return withImage(` What is ${only(expressions)} in this image?`);
     default:
-      return paperQuestion(form, expressions);
+      return withImage(fill(PAPER_QUESTIONS[form], all));
   }
 }
 
@@ -203,7 +181,13 @@ export function answerOf(
   targets: readonly PromptTarget[],
   variant: Variant = GSVA_VARIANT,
 ): string {
-  if (form === 'trained') return trainedAnswer(variant.multipleSeg ? targets : [only(targets)], variant);
+  if (form === 'trained') {
+    // One of the training forms: "Sure, they are red circle:[SEG], green bar:[REJ]."
+    const asked = variant.multipleSeg ? targets : [only(targets)];
+    return isAlone(variant)
+      ? answerAlone(ANSWERS[CHOSEN_ANSWER], asked, variant)
+      : answerInForm(ANSWER_FORMS[CHOSEN_ANSWER], asked, 'res', variant);
+  }
   if (!asksAlone(form)) return evaluationAnswer(targets, variant);
   const token = only(targets).isEmpty && variant.reject ? REJ_TOKEN : SEG_TOKEN;
   return form === 'class' ? `Sure, ${token}.` : token;
@@ -227,7 +211,7 @@ export function formText(form: ExpressionForm): string {
 function only<T>(list: readonly T[]): T {
   const [first, ...others] = list;
   if (first === undefined || others.length > 0) {
-    throw new Error(`question-forms: this form asks about one expression, not ${list.length}`);
+    throw new Error(`prompts: this form asks about one expression, not ${list.length}`);
   }
   return first;
 }

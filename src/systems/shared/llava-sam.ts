@@ -107,12 +107,10 @@ export class LlavaSam extends CompositeLayer implements GroundingModel {
   }
 
   ground({ hidden, features }: Pick<Reading, 'hidden' | 'features'>, places: readonly Place[]): Grounding {
-    const queries = this.maskQueries(
-      hidden,
-      places.flatMap(({ states }) => states),
-    );
+    const states = places.flatMap((place) => place.states);
     const rows = places.map(({ row }) => row);
-    const { lowResMasks } = this.decodeMasks(queries, feature(features, 'sam') as tf.Tensor4D, rows);
+    const images = feature(features, 'sam') as tf.Tensor4D;
+    const { lowResMasks } = this.decodeMasks(this.maskQueries(hidden, states), images, rows);
     return { masks: lowResMasks, boxes: null, scores: null };
   }
 
