@@ -83,7 +83,9 @@ export function checkWeights(
   const loaded = [...parameters].filter(([name]) => byName.has(name));
   const rounded: string[] = [];
   for (const [name, parameter] of loaded) {
-    const expected = storedShapeOf(parameter);
+    const expected = isPacked(parameter)
+      ? [parameter.rows, parameter.columns]
+      : storedShape(parameter.variable.shape as number[], parameter.layout);
     const { shape: found = [], dtype = 'F32', source: file = source } = byName.get(name) ?? {};
     if (!FLOATING.includes(dtype)) {
       throw new UserError(
@@ -210,15 +212,11 @@ function assign({ variable, layout }: Parameter, tensor: FileTensor, name: strin
   tf.tidy(() => {
     const value = fromStored({ ...tensor, data: tensor.read() }, variable.shape as number[], layout, name);
     const isWhole = tf.util.arraysEqual(value.shape, variable.shape as number[]);
-    variable.write(isWhole ? value : withRest(value, variable.read(), layout));
+    // The rows that the file holds, then those that the parameter has behind them.
+    const axis = layout.kind === 'linear' ? 1 : 0;
+    const begin = value.shape.map((size, i) => (i === axis ? size : 0));
+    variable.write(isWhole ? value : tf.concat([value, tf.slice(variable.read(), begin)], axis));
   });
-}
-
-/** The rows that a file holds, then those of `whole` behind them. */
-function withRest(rows: tf.Tensor, whole: tf.Tensor, layout: Layout): tf.Tensor {
-  const axis = layout.kind === 'linear' ? 1 : 0;
-  const begin = rows.shape.map((size, i) => (i === axis ? size : 0));
-  return tf.concat([rows, tf.slice(whole, begin)], axis);
 }
 
 function assignPacked(parameter: PackedParameter, tensor: FileTensor, name: string): void {
@@ -244,11 +242,6 @@ function isPacked(parameter: AnyParameter): parameter is PackedParameter {
 
 function is16Bit(dtype: string): boolean {
   return dtype === 'BF16' || dtype === 'F16';
-}
-
-function storedShapeOf(parameter: AnyParameter): number[] {
-  if (isPacked(parameter)) return [parameter.rows, parameter.columns];
-  return storedShape(parameter.variable.shape as number[], parameter.layout);
 }
 
 function refuse(names: readonly string[], source: string, fault: string, instead: readonly string[] = []): void {

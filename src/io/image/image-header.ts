@@ -1,6 +1,5 @@
 /** The checked header of an image file: kind, size and orientation. */
-import sharp from 'sharp';
-import type { Metadata, Sharp } from 'sharp';
+import sharp, { type Metadata, type Sharp } from 'sharp';
 import { messageOf } from '../../errors.js';
 import { avifTurns } from './image-avif.js';
 import { type BmpHeader, readBmpHeader } from './image-bmp.js';

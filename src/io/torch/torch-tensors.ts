@@ -105,23 +105,23 @@ export const TORCH_GLOBALS: ReadonlyMap<string, PickleGlobal> = new Map<string, 
     ]),
     new TorchType('torch UntypedStorage', 'storage', null),
     new TorchType('torch.storage UntypedStorage', 'storage', null),
-    new PickleGlobal('torch Size', sizeOf),
+    new PickleGlobal('torch Size', ([sizes], context) =>
+      sizes instanceof PickleTuple ? sizes : context.fail('a torch.Size is not made of a tuple'),
+    ),
     new PickleGlobal('torch._utils _rebuild_tensor', (args, context) => rebuildTensor(args, 4, context)),
     new PickleGlobal('torch._utils _rebuild_tensor_v2', (args, context) => rebuildTensor(args, 6, context)),
     new PickleGlobal('torch._utils _rebuild_tensor_v3', (args, context) => rebuildTensor(args, 7, context)),
     new PickleGlobal('torch._utils _rebuild_parameter', rebuildParameter),
     new PickleGlobal('torch._utils _rebuild_parameter_with_state', rebuildParameter),
-    new PickleGlobal('torch._utils _rebuild_qtensor', rebuildQuantised),
+    // (storage, offset, size, stride, scale, …): listed, and not read.
+    new PickleGlobal('torch._utils _rebuild_qtensor', (args, context) =>
+      rebuildTensor([...args.slice(0, 4), false, new Map()], 6, context),
+    ),
     new PickleGlobal('torch._tensor _rebuild_from_type_v2', rebuildFromType),
     new PickleGlobal('torch._tensor _rebuild_from_type', rebuildFromType),
     ...PLAIN_TENSOR_TYPES.map((name) => new PickleGlobal(name, null)),
   ].map((global): [string, PickleGlobal] => [global.name, global]),
 ]);
-
-function sizeOf(args: readonly PickleValue[], context: PickleContext): PickleValue {
-  const [sizes] = args;
-  return sizes instanceof PickleTuple ? sizes : context.fail('a torch.Size is not made of a tuple');
-}
 
 /** _rebuild_from_type_v2(function, type, args, attributes): the function's result; the attributes are dropped. */
 function rebuildFromType(args: readonly PickleValue[], context: PickleContext): PickleValue {
@@ -136,11 +136,6 @@ function rebuildFromType(args: readonly PickleValue[], context: PickleContext): 
     return context.fail('a tensor with attributes is not made of a tensor');
   }
   return rebuild.call(inner.items, context);
-}
-
-/** _rebuild_qtensor(storage, offset, size, stride, scale, …): listed, and not read. */
-function rebuildQuantised(args: readonly PickleValue[], context: PickleContext): PickleValue {
-  return rebuildTensor([...args.slice(0, 4), false, new Map()], 6, context);
 }
 
 /** _rebuild_parameter(data, requires_grad, backward_hooks[, attributes]): the tensor itself. */

@@ -41,12 +41,6 @@ export function findPiece({ place, hub, part, numbers, needs }: Piece, { dir, en
   return path === null ? MISSING : examined(path, () => weightsFault(path, part, numbers, needs));
 }
 
-/** LLaVA as a whole: as published, or as `gsva convert delta` leaves it. */
-function findLlava({ llava }: Backbone, places: Places): Found {
-  if ('whole' in llava) return findPiece(llava.whole, places);
-  return findPiece({ ...llava.delta, hub: null, place: llava.place, numbers: llava.numbers }, places);
-}
-
 /** GSVA's own weights. The published code saves all of a model, or what was trained alone. */
 function findWeights({ name, backbone }: ReleasedModel, { dir }: Places): Found {
   const path = join(dir, `${name}.bin`);
@@ -82,14 +76,17 @@ export type FoundModel = FoundParts & {
 };
 
 export function findModel(model: ReleasedModel, places: Places): FoundModel {
-  const { llava } = model.backbone;
+  const { llava, clip, sam } = model.backbone;
+  const isWhole = 'whole' in llava;
+  // As `gsva convert delta` leaves it.
+  const sum = isWhole ? llava.whole : { ...llava.delta, hub: null, place: llava.place, numbers: llava.numbers };
   const parts = {
     converted: findConverted(model, places),
-    llava: findLlava(model.backbone, places),
-    base: 'whole' in llava ? null : findPiece(llava.base, places),
-    delta: 'whole' in llava ? null : findPiece(llava.delta, places),
-    clip: findPiece(model.backbone.clip, places),
-    sam: findPiece(model.backbone.sam, places),
+    llava: findPiece(sum, places),
+    base: isWhole ? null : findPiece(llava.base, places),
+    delta: isWhole ? null : findPiece(llava.delta, places),
+    clip: findPiece(clip, places),
+    sam: findPiece(sam, places),
     weights: findWeights(model, places),
   };
   return { ...parts, state: stateOf(parts) };

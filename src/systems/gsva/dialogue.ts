@@ -13,7 +13,6 @@ import {
 import type { Facts, Lesson, Target } from '../../data/facts.js';
 import { cleanExpression } from '../../data/text/expression.js';
 import type { Random } from '../../random.js';
-import type { BinaryMask } from '../../types.js';
 import { GSVA_VARIANT, type Variant } from '../shared/variant.js';
 import { chatTurn, explainedTurn, explanationMode, targetQuestion } from '../shared/lisa-prompts.js';
 import type { Answer, AnsweredTurn, AnswerPart, Asked, Chat, Dialogue, ParsedAnswer } from '../system.js';
@@ -76,7 +75,7 @@ export class GsvaDialogue implements Dialogue {
  * the mask, mask and explanation, or, in one of ten, the explanation alone.
  */
 export function gsvaLessons(facts: Facts, random: Random, variant: Variant = GSVA_VARIANT): readonly Lesson[] {
-  const { kind, targets, turns } = facts;
+  const { kind, targets, turns, height, width } = facts;
   if (turns.length > 0) return [{ turns, targets: [] }];
   if (kind === 'reason_seg') return reasonLessons(facts, random);
   const { multipleSeg, reject } = variant;
@@ -88,7 +87,12 @@ export function gsvaLessons(facts: Facts, random: Random, variant: Variant = GSV
     const user = multipleSeg ? trainingQuestion(random, texts) : targetQuestion(random, texts.join(), false);
     const prompts = asked.map(({ text, mask }) => ({ expression: text, isEmpty: mask === null }));
     const assistant = trainingAnswer(random, prompts, kind === 'sem_seg' ? 'semseg' : 'res', variant);
-    const answered = reject ? asked : asked.map(({ text, mask }) => ({ text, mask: mask ?? emptyMask(facts) }));
+    const answered = reject
+      ? asked
+      : asked.map(({ text, mask }) => ({
+          text,
+          mask: mask ?? { data: new Uint8Array(height * width), height, width },
+        }));
     return { turns: [{ user, assistant }], targets: answered };
   };
   return multipleSeg ? [lesson(targets)] : targets.map((target) => lesson([target]));
@@ -101,8 +105,4 @@ function reasonLessons({ targets, explanation }: Facts, random: Random): Lesson[
     const turn = explainedTurn(random, mode, asked, explanation ?? '', EXPLANATION_REQUESTS);
     return { turns: [turn], targets: mode === 'explanation' ? [] : [{ text, mask }] };
   });
-}
-
-function emptyMask({ height, width }: Facts): BinaryMask {
-  return { data: new Uint8Array(height * width), height, width };
 }

@@ -49,8 +49,10 @@ export function readAdapter(path: string): AdapterFacts | null {
   const root = JsonReader.open(source, "the adapter's rank and alpha");
   root.key('peft_type').oneOf(['LORA']);
   for (const [key, why] of Object.entries(REFUSED)) {
-    const value = root.optional(key);
-    if (value !== null && isOn(value.value)) value.fail(`null or false (${why})`);
+    const found = root.optional(key);
+    const value = found?.value ?? false;
+    const isOff = typeof value === 'object' ? Object.keys(value).length === 0 : value === false || value === '';
+    if (!isOff) found?.fail(`null or false (${why})`);
   }
   const start = root.optional('init_lora_weights');
   if (typeof start?.value === 'string' && CHANGES_BASE.test(start.value)) {
@@ -81,9 +83,4 @@ export function refuseLlavaAdapter(path: string, names: Iterable<string>, adapte
     `${path} is a LoRA of LLaVA or LLaMA without its base${base}: GSVA's weights have text_hidden_fcs and a mask decoder too. ` +
       'Merge it into its base with peft (merge_and_unload) and name the result as --mllm.',
   );
-}
-
-function isOn(value: unknown): boolean {
-  if (typeof value === 'object' && value !== null) return Object.keys(value).length > 0;
-  return value !== false && value !== null && value !== '';
 }

@@ -3,13 +3,12 @@
  * and from config.json and adapter_config.json where transformers' SamModel and peft wrote one.
  */
 import type { ClipConfig, LoraConfig, ProjectorType, SamConfig } from '../../../config.js';
-import type { ModelConfig, TokenIds } from '../model-config.js';
 import { UserError } from '../../../errors.js';
 import type { FileTensors } from '../../../io/file-tensor.js';
 import type { JsonReader } from '../../../io/json/json-reader.js';
 import type { AdapterFacts } from './adapter.js';
 import { llamaConfig, requireValue, sizesIn } from './llama.js';
-import { projectorOfWeights } from '../model-config.js';
+import { type ModelConfig, projectorOfWeights, type TokenIds } from '../model-config.js';
 
 /** transformers leaves out of CLIP's config.json what equals these. */
 const CLIP_DEFAULTS = {
@@ -46,18 +45,16 @@ export function refuseGuesses({ sam }: ModelConfig, samFile: JsonReader | null, 
   );
 }
 
-interface PublishedConfigs {
-  readonly llava: JsonReader;
-  readonly clip: JsonReader;
-  /** Configuration of transformers' SamModel; sam_vit_*.pth has none. */
-  readonly sam: JsonReader | null;
-  /** Facts of GSVA's weights as peft saves them. */
-  readonly adapter: AdapterFacts | null;
-}
-
-/** Sizes by the files that say them. @param tensors of all parts, by our names */
+/**
+ * Sizes by the files that say them.
+ * @param sam configuration of transformers' SamModel; sam_vit_*.pth has none
+ * @param adapter facts of GSVA's weights as peft saves them
+ * @param tensors of all parts, by our names
+ */
 export function publishedConfig(
-  { llava, clip, sam, adapter }: PublishedConfigs,
+  { llava, clip }: Readonly<Record<'llava' | 'clip', JsonReader>>,
+  sam: JsonReader | null,
+  adapter: AdapterFacts | null,
   tensors: FileTensors,
   tokens: TokenIds,
 ): ModelConfig {

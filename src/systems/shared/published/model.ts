@@ -95,14 +95,15 @@ export function openPublishedModel(
     refuseQuantised(path, part === 'mllm' ? llava : null, published);
     if (part === 'weights') adapter = readAdapter(file);
     if (part === 'sam') samConfig = configNextTo(file);
-    parts.push({ part, files, within, ...addPart(part, published, tensors, path) });
+    const added = addPart(part, published, tensors, path);
+    parts.push({ part, files, within, ...added.report });
     if (part === 'mllm') tieEmbeddings(tensors, llava, path);
-    if (part === 'weights') refuseLlavaAdapter(path, namesOf(part, published), adapter);
+    if (part === 'weights') refuseLlavaAdapter(path, added.names, adapter);
   }
   checkSam(paths, parts, tensors);
   const tokens = tokensOf(mllm);
   const grown = growVocabulary(tensors, tokens);
-  const derived = publishedConfig({ llava, clip, sam: samConfig, adapter }, tensors, tokens);
+  const derived = publishedConfig({ llava, clip }, samConfig, adapter, tensors, tokens);
   const given = overrides.map(([key]) => key);
   refuseGuesses(derived, samConfig, given);
   return { config: withOverrides(derived, overrides), tensors, parts, grown, tokenizerDir: mllm };
@@ -142,10 +143,6 @@ function tieEmbeddings(tensors: Map<string, FileTensor>, llava: JsonReader, path
   );
 }
 
-function namesOf(part: PublishedPart, published: FileTensors): string[] {
-  return [...ownNames(part, published.keys()).values()].flatMap((own) => ('name' in own ? [own.name] : []));
-}
-
 function readConfig(folder: string, what: string): JsonReader {
   const found = statSync(folder, { throwIfNoEntry: false });
   if (found?.isDirectory() !== true) {
@@ -165,7 +162,7 @@ function addPart(
   published: FileTensors,
   tensors: Map<string, FileTensor>,
   path: string,
-): Omit<PartReport, 'part' | 'files' | 'within'> {
+): { report: Omit<PartReport, 'part' | 'files' | 'within'>; names: Iterable<string> } {
   const unused: { name: string; reason: string }[] = [];
   const replaced: string[] = [];
   const mine = new Map<string, string>();
@@ -195,7 +192,7 @@ function addPart(
   }
   const sign = SIGN_OF[part];
   if (mine.size === 0 || (sign !== null && !mine.has(sign))) refuseOtherPart(part, path, [...published.keys()], sign);
-  return { loaded: mine.size, replaced, unused };
+  return { report: { loaded: mine.size, replaced, unused }, names: mine.keys() };
 }
 
 /** Sizes are derived from shapes: one of 0 would be taken for a rank or a number of heads. */
