@@ -191,20 +191,16 @@ export function checkTokenizer(tokenizer: TokenizerIds, vocabulary: ModelIds, so
     { what: 'the begin-of-text token', found: tokenizer.bosId, id: begin, key: 'tokens.bos' },
     { what: 'the end-of-text token', found: tokenizer.eosId, id: end, key: 'tokens.eos' },
   ];
-  for (const { what, found, id, key } of pairs) {
-    if (found === id) continue;
-    const other = found === undefined ? 'does not know' : `gives the id ${found} to`;
+  const refuse = (fault: string, key: string, value: number): never => {
     throw new UserError(
-      `Reading the model ${source}: its tokenizer ${other} ${what}, but "${key}" of ${CONFIG_FILE} is ${id}. ` +
+      `Reading the model ${source}: its tokenizer ${fault}, but "${key}" of ${CONFIG_FILE} is ${value}. ` +
         'Use the tokenizer files that the model was trained with.',
     );
+  };
+  for (const { what, found, id, key } of pairs) {
+    if (found !== id) refuse(`${found === undefined ? 'does not know' : `gives the id ${found} to`} ${what}`, key, id);
   }
-  if (tokenizer.vocabSize > size) {
-    throw new UserError(
-      `Reading the model ${source}: its tokenizer has ${tokenizer.vocabSize} tokens, but "llm.vocab_size" of ` +
-        `${CONFIG_FILE} is ${size}. Use the tokenizer files that the model was trained with.`,
-    );
-  }
+  if (tokenizer.vocabSize > size) refuse(`has ${tokenizer.vocabSize} tokens`, 'llm.vocab_size', size);
 }
 
 /**

@@ -86,10 +86,8 @@ function asDict(value: PickleValue | undefined): Dict | null {
 function split(root: Dict, { path, dict }: Candidate, fail: Fail): StateDict {
   const wrapper = path.length === 0 ? null : path.join('.');
   const entries: [string, TorchTensor][] = [];
-  const others = new Map<string, unknown>();
-  if (wrapper !== null) {
-    for (const [key, entry] of root) if (key !== path[0]) others.set(keyText(key), entry);
-  }
+  const beside = wrapper === null ? [] : [...root].filter(([key]) => key !== path[0]);
+  const others = new Map<string, unknown>(beside.map(([key, entry]) => [keyText(key), entry]));
   for (const [key, entry] of dict) {
     if (!(entry instanceof TorchTensor)) {
       others.set(wrapper === null ? keyText(key) : `${wrapper}.${keyText(key)}`, entry);

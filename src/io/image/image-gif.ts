@@ -57,13 +57,11 @@ export function gifFrame(bytes: ImageBytes): GifFrame | null {
 }
 
 function afterBlocks(bytes: ImageBytes, start: number): number {
-  let position = start;
-  for (let i = 0; i < MOST_BLOCKS; i++) {
+  for (let position = start, i = 0; ; i++) {
     const length = bytes.at(position, 1)[0] ?? 0;
     position += 1 + length;
-    if (length === 0) break;
+    if (length === 0 || i === MOST_BLOCKS) return position;
   }
-  return position;
 }
 
 /** Pixels of the frame in the file: the decoder silently accepts a frame that is too short. */

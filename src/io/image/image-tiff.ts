@@ -26,14 +26,9 @@ const VALUE_BYTES: Readonly<Record<number, 1 | 2 | 4 | 8>> = { 1: 1, 3: 2, 4: 4,
 /** None, fax, LZW, JPEG, Deflate, PackBits. The decoder silently makes tiles of any other black. */
 const COMPRESSIONS: ReadonlySet<number> = new Set([1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946]);
 
-const GREY: ReadonlySet<number> = new Set([0, 1]);
-const RGB = 2;
-const PALETTE = 3;
-const CMYK = 5;
-const YCBCR = 6;
-const JPEG_COMPRESSIONS: ReadonlySet<number> = new Set([6, 7]);
-const UNSIGNED = 1;
-const SIGNED = 2;
+const [WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR] = [0, 1, 2, 3, 5, 6];
+const JPEG_COMPRESSIONS: readonly number[] = [6, 7];
+const [UNSIGNED, SIGNED] = [1, 2];
 
 export interface TiffTraits {
   /** Conversion of samples to 8-bit RGB. */
@@ -82,12 +77,13 @@ export function tiffTraits(bytes: ImageBytes, fail: ImageFailure): TiffTraits | 
   const alpha = entries.get(TAG.extraSamples)?.values ?? [];
   // Of several samples next to each other the first is taken; in planes of their own the decoder mixes them up.
   const isInPlanes = one(TAG.planes, 1) === 2 && samples > 1;
-  if (GREY.has(photometric) && samples <= 4 && !isInPlanes) return { kind: 'grey', ...traits };
+  if ((photometric === WHITE_IS_ZERO || photometric === BLACK_IS_ZERO) && samples <= 4 && !isInPlanes)
+    return { kind: 'grey', ...traits };
   if (photometric === PALETTE) return { kind: 'palette', ...traits };
   if (photometric === RGB && samples === 3) return { kind: 'rgb', ...traits };
   if (photometric === RGB && samples === 4) return { kind: alpha[0] === 2 ? 'rgb-alpha' : 'rgb', ...traits };
   if (photometric === CMYK && samples === 4 && bits === 8) return { kind: 'cmyk', ...traits };
-  if (photometric === YCBCR && JPEG_COMPRESSIONS.has(compression)) return { kind: 'jpeg', ...traits };
+  if (photometric === YCBCR && JPEG_COMPRESSIONS.includes(compression)) return { kind: 'jpeg', ...traits };
   const space = COLOUR_SPACES[photometric] ?? `colour space ${photometric}`;
   return fail(`it is a TIFF of ${space}, ${samples} samples of ${bits} bits per pixel; ${convert}`);
 }

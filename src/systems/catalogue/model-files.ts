@@ -9,10 +9,7 @@ const MB = 1e6;
 const FLOAT_BYTES = 4;
 const HALF_BYTES = 2;
 
-export interface ByteRange {
-  readonly least: number;
-  readonly most: number;
-}
+type ByteRange = Piece['numbers'];
 
 /** '13.5 GB', '180 MB': as disks are sold. */
 export function diskText(bytes: number): string {

@@ -9,10 +9,7 @@ import { LisaDialogue } from './dialogue.js';
 export const system: System<ModelConfig> = {
   ...LLAVA_SAM_SYSTEM,
   name: 'lisa',
-  paper: {
-    title: 'LISA: Reasoning Segmentation via Large Language Model',
-    url: 'https://arxiv.org/abs/2308.00692',
-  },
+  paper: { title: 'LISA: Reasoning Segmentation via Large Language Model', url: 'https://arxiv.org/abs/2308.00692' },
   can: { rejects: false, boxes: false, regions: false },
   evaluation: { ignored: 'excluded', masks: 'lisa' },
   vocabulary: ({ tokens, llm }) => lisaVocabulary(tokens, llm.vocabSize),

@@ -78,8 +78,5 @@ export function explainedTurn(
 ): { readonly user: string; readonly assistant: string } {
   if (mode === 'mask') return { user: targetQuestion(random, text, isSentence), assistant: targetAnswer(random) };
   if (mode === 'explanation') return { user: withImage(text), assistant: explanation };
-  return {
-    user: withImage(`${text} ${random.pick(requests)}`),
-    assistant: `${targetAnswer(random)} ${explanation}`,
-  };
+  return { user: withImage(`${text} ${random.pick(requests)}`), assistant: `${targetAnswer(random)} ${explanation}` };
 }

@@ -85,12 +85,7 @@ export function lisaJsonFiles(config: ModelConfig, tokenizerDir: string): Record
       [IMAGE_START_TOKEN]: tokens.imStart,
       [IMAGE_END_TOKEN]: tokens.imEnd,
     },
-    'special_tokens_map.json': {
-      bos_token: bos,
-      eos_token: eos,
-      pad_token: '<unk>',
-      unk_token: unk,
-    },
+    'special_tokens_map.json': { bos_token: bos, eos_token: eos, pad_token: '<unk>', unk_token: unk },
     'tokenizer_config.json': {
       add_bos_token: true,
       add_eos_token: false,
