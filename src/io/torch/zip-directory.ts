@@ -73,7 +73,7 @@ export function storedOffset(source: ByteSource, entry: ZipEntry, fail: Fail): n
   return start;
 }
 
-/** What both end records say, and where the directory ends. */
+/** Facts of both end records, and where the directory ends. */
 interface End {
   readonly disks: number;
   readonly countHere: number;

@@ -74,7 +74,7 @@ function logged(...figures: readonly (readonly [number, number, number, number])
   });
 }
 
-/** What a model was trained on last, and the tables that have it; those of classic RES: masks, and boxes around them. */
+/** Last training of a model, and the tables that have it; those of classic RES: masks, and boxes around them. */
 const TRAINED = {
   pretrain: { title: 'pretrained', tables: [1, 2, 3], row: '' },
   'finetune-grefcoco': { title: 'fine-tuned on gRefCOCO', tables: [1], row: ' (ft)' },
