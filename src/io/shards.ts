@@ -35,18 +35,15 @@ export function writeShards(
 
 /** In order, each shard as full as possible; at least one shard. */
 function split(tensors: readonly TensorOutput[], shardBytes: number): TensorOutput[][] {
-  let shard: TensorOutput[] = [];
+  const shards: TensorOutput[][] = [[]];
   let filled = 0;
-  const shards = [shard];
   for (const tensor of tensors) {
-    const bytes = byteCount(tensor);
-    if (shard.length > 0 && filled + bytes > shardBytes) {
-      shard = [];
-      filled = 0;
-      shards.push(shard);
+    filled += byteCount(tensor);
+    if (filled > shardBytes && shards.at(-1)?.length !== 0) {
+      filled = byteCount(tensor);
+      shards.push([]);
     }
-    shard.push(tensor);
-    filled += bytes;
+    shards.at(-1)?.push(tensor);
   }
   return shards;
 }

@@ -35,14 +35,10 @@ interface Content {
 
 /**
  * Opens a file: its description is read and checked, its tensors are read on demand.
+ * @param open other bytes than the file's, for which `name` stands in errors
  * @throws UserError that names the file and what is wrong or refused in it
  */
-export function openTorchCheckpoint(path: string): TorchCheckpoint {
-  return readTorchCheckpoint(path, fileOpener(path, FORMAT));
-}
-
-/** As openTorchCheckpoint, for any bytes; `name` stands for them in errors. */
-export function readTorchCheckpoint(name: string, open: Opener): TorchCheckpoint {
+export function openTorchCheckpoint(name: string, open: Opener = fileOpener(name, FORMAT)): TorchCheckpoint {
   const fail = cannotRead(name, FORMAT);
   const content = open((source) => readContent(source, name, fail));
   const { entries, others, wrapper } = findStateDict(content.value, fail);
