@@ -2,7 +2,7 @@
  * The checkpoints of the paper: three models, each pretrained and fine-tuned. The authors' README links to two folders and
  * names two files of them; where neither they nor anybody who uses the files names one, that is said.
  */
-import type { Backbone, LoggedFigures, PackagedModel, PublishedRow, ReleasedModel } from './entry.js';
+import type { Backbone, LoggedFigures, PackagedModel, ReleasedModel } from './entry.js';
 import {
   CLIP_L14,
   LLAMA_13B,
@@ -90,7 +90,7 @@ function released(
   log: LoggedFigures[] = [],
 ): ReleasedModel {
   const { title, row } = TRAINED[on];
-  const tables: PublishedRow['table'][] = [...TRAINED[on].tables];
+  const tables: ReleasedModel['figures'][number]['table'][] = [...TRAINED[on].tables];
   // Ref-ZOM and ADE20K were measured with one of the three.
   if (on === 'pretrain' && backbone === VICUNA_7B) tables.push(8, 9);
   return {

@@ -28,30 +28,31 @@ export interface PublishedTensors {
 
 export type OwnName = { readonly name: string } | { readonly unused: string };
 
-const FROZEN_COPY = { pattern: /\.original_module\./, reason: "peft's frozen copy of a module that was trained" };
+type Unused = readonly [pattern: RegExp, reason: string];
+const FROZEN_COPY: Unused = [/\.original_module\./, "peft's frozen copy of a module that was trained"];
 
-const UNUSED: Readonly<Record<PublishedPart, readonly { readonly pattern: RegExp; readonly reason: string }[]>> = {
+const UNUSED: Readonly<Record<PublishedPart, readonly Unused[]>> = {
   mllm: [
-    { pattern: /rotary_emb\.inv_freq$/, reason: 'a function of rope_theta' },
-    { pattern: /^(?:model\.)?vision_tower\./, reason: 'the vision tower comes from its own folder' },
+    [/rotary_emb\.inv_freq$/, 'a function of rope_theta'],
+    [/^(?:model\.)?vision_tower\./, 'the vision tower comes from its own folder'],
     FROZEN_COPY,
   ],
   'vision tower': [
-    { pattern: /^text_model\./, reason: "CLIP's text encoder" },
-    { pattern: /^(text|visual)_projection\.|^logit_scale$/, reason: "CLIP's contrastive head" },
-    { pattern: /embeddings\.position_ids$/, reason: '0, 1, 2, …' },
-    {
-      pattern: /^(?:model\.)?(?:language_model|multi_modal_projector)\.|^lm_head\./,
-      reason: "LLaVA's, of which this is the vision tower",
-    },
+    [/^text_model\./, "CLIP's text encoder"],
+    [/^(text|visual)_projection\.|^logit_scale$/, "CLIP's contrastive head"],
+    [/embeddings\.position_ids$/, '0, 1, 2, …'],
+    [
+      /^(?:model\.)?(?:language_model|multi_modal_projector)\.|^lm_head\./,
+      "LLaVA's, of which this is the vision tower",
+    ],
   ],
   sam: [
-    { pattern: /^pixel_(mean|std)$/, reason: 'constants of the image transform' },
-    { pattern: /^prompt_encoder\.shared_embedding\./, reason: 'a copy of shared_image_embedding' },
+    [/^pixel_(mean|std)$/, 'constants of the image transform'],
+    [/^prompt_encoder\.shared_embedding\./, 'a copy of shared_image_embedding'],
   ],
   weights: [
-    { pattern: /rotary_emb\.inv_freq$/, reason: 'a function of rope_theta' },
-    { pattern: /embeddings\.position_ids$/, reason: '0, 1, 2, …' },
+    [/rotary_emb\.inv_freq$/, 'a function of rope_theta'],
+    [/embeddings\.position_ids$/, '0, 1, 2, …'],
     FROZEN_COPY,
   ],
 };
@@ -64,8 +65,8 @@ export function ownNames(part: PublishedPart, published: Iterable<string>): Map<
 }
 
 function ownName(part: PublishedPart, bare: string, translated: string): OwnName {
-  const rule = UNUSED[part].find(({ pattern }) => pattern.test(bare));
-  if (rule !== undefined) return { unused: rule.reason };
+  const rule = UNUSED[part].find(([pattern]) => pattern.test(bare));
+  if (rule !== undefined) return { unused: rule[1] };
   // LISA's first models have these in files of their own.
   if (/^(?:visual_model|text_hidden_fcs)\./.test(translated)) return { name: `model.${translated}` };
   return { name: `${prefixOf(part, translated)}${withoutAdapterWrappers(translated)}` };
