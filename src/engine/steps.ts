@@ -73,3 +73,27 @@ async function computed(x: tf.Tensor): Promise<void> {
     one.dispose();
   }
 }
+
+/**
+ * Applies the layers in order, with a step after each and no more memory than the current one needs. Intermediate
+ * tensors and all outputs but the last are freed at once (a tape keeps what its gradients need); an unfinished run frees
+ * its tensors.
+ * @param x stays the caller's
+ * @param layers none may return its input
+ */
+export function* inTurnSteps(x: tf.Tensor, layers: readonly { forward(x: tf.Tensor): tf.Tensor }[]): Steps<tf.Tensor> {
+  let current = x;
+  let isDone = false;
+  try {
+    for (const layer of layers) {
+      const input = current;
+      current = tf.tidy(() => layer.forward(input));
+      if (input !== x) input.dispose();
+      yield current;
+    }
+    isDone = true;
+    return current;
+  } finally {
+    if (!isDone && current !== x) current.dispose();
+  }
+}
