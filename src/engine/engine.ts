@@ -9,10 +9,9 @@ import { UsageError, UserError, messageOf } from '../errors.js';
 import { loadBlas } from './blas.js';
 import { type DeviceChoice, deviceName, parseDevice } from './device.js';
 import { registerCompositeKernels } from './composite-kernels.js';
-import { blasMatMul } from './kernels/blas-matmul.js';
-import { plainMatMul } from './kernels/plain-matmul.js';
+import { blasMatMul, plainMatMul } from './kernels/matmul-engines.js';
 import { registerKernels } from './kernels/register.js';
-import { registerPackedFormulas } from './packed-kernels.js';
+import { PACKED_FORMULAS, registerPackedKernels } from './packed-kernels.js';
 import { startFastest } from './selection.js';
 import { startTensorflow } from './tensorflow-engine.js';
 import { findInstallation } from './tensorflow-installation.js';
@@ -204,7 +203,7 @@ async function startCpu(): Promise<Started> {
   await import('@tensorflow/tfjs-backend-cpu');
   await tf.setBackend('cpu');
   registerCompositeKernels('cpu');
-  registerPackedFormulas('cpu');
+  registerPackedKernels('cpu', PACKED_FORMULAS);
   // Its first operation would print a banner that advises tfjs-node.
   (tf.backend() as tf.KernelBackend & { firstUse: boolean }).firstUse = false;
   return { name: 'cpu', threads: 1, blas: null, notice: null };

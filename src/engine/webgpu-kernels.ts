@@ -1,6 +1,6 @@
 /** Kernels that the WebGPU backend computes too inexactly, as shaders of our own. */
 import * as tf from './tf.js';
-import { findKernel } from './wasm-heap.js';
+import { replaceKernel } from './wasm-heap.js';
 import type { GpuDevice } from './webgpu-device.js';
 
 const WORKGROUP = 128;
@@ -62,8 +62,7 @@ function exactSine(quarter: 0 | 1): WebGpuKernel {
 
 /** Replaces the backend's own kernel. */
 export function registerWebGpuKernel<Attributes>(name: string, kernel: WebGpuKernel<Attributes>): void {
-  if (findKernel(name, 'webgpu') !== undefined) tf.unregisterKernel(name, 'webgpu');
-  tf.registerKernel({ kernelName: name, backendName: 'webgpu', kernelFunc: kernel as unknown as tf.KernelFunc });
+  replaceKernel(name, 'webgpu', kernel as unknown as tf.KernelFunc);
 }
 
 export function registerWebGpuKernels(): void {
