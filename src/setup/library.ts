@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { UserError } from '../errors.js';
 import { ADDON_FILE } from '../engine/tensorflow-installation.js';
-import type { RunCommand } from './run-command.js';
+import { firstToStart, type RunCommand } from './run-command.js';
 
 /** Inputs of compiling and linking the addon. */
 export interface TensorflowLibrary {
@@ -61,17 +61,9 @@ export function versionOfHeaders(include: string): string | null {
 const NAPI_VERSION = 8;
 
 /** CXX of the environment, g++, c++ or clang++. @throws UserError when none starts. */
-export async function findCompiler(run: RunCommand): Promise<string> {
+export function findCompiler(run: RunCommand): Promise<string> {
   const named = process.env.CXX ?? '';
-  for (const compiler of named === '' ? ['g++', 'c++', 'clang++'] : [named]) {
-    try {
-      await run(compiler, ['--version']);
-      return compiler;
-    } catch {
-      // The next one may start.
-    }
-  }
-  throw new UserError(
+  return firstToStart(named === '' ? ['g++', 'c++', 'clang++'] : [named], ['--version'], run, () =>
     named === ''
       ? 'no C++ compiler was found (g++, c++, clang++)'
       : `the C++ compiler that CXX names, ${named}, does not start`,

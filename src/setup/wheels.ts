@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { UserError } from '../errors.js';
-import type { RunCommand } from './run-command.js';
+import { firstToStart, type RunCommand } from './run-command.js';
 
 /** The tested version of TensorFlow; --wheel takes another. */
 export const TENSORFLOW_VERSION = '2.21.0';
@@ -40,10 +40,10 @@ with zipfile.ZipFile(wheel) as archive:
 `;
 
 /** Python, started with these arguments. @returns its output */
-export type RunPython = (args: readonly string[]) => Promise<string>;
+type RunPython = (args: readonly string[]) => Promise<string>;
 
 /** Metadata of a wheel. */
-export interface WheelMetadata {
+interface WheelMetadata {
   readonly version: string | null;
   /** pip's requirements of its extra [and-cuda], e.g. 'nvidia-cublas-cu12<13.0,>=12.5.3.2'. */
   readonly cuda: readonly string[];
@@ -56,19 +56,10 @@ export function tensorflowRequirement(gpu: boolean, arch: string): string {
 }
 
 /** python3, or python. @throws UserError when neither starts. */
-export async function findPython(withPip: boolean, run: RunCommand): Promise<string> {
-  for (const python of ['python3', 'python']) {
-    try {
-      await run(python, withPip ? ['-m', 'pip', '--version'] : ['--version']);
-      return python;
-    } catch (error) {
-      if (python === 'python') {
-        const what = withPip ? 'Python with pip, which downloads TensorFlow,' : 'Python, which unpacks the wheel,';
-        throw new UserError(`${what} is missing (${error instanceof Error ? error.message : 'it does not start'})`);
-      }
-    }
-  }
-  throw new Error('unreachable');
+export function findPython(withPip: boolean, run: RunCommand): Promise<string> {
+  return firstToStart(['python3', 'python'], withPip ? ['-m', 'pip', '--version'] : ['--version'], run, (why) => {
+    return `${withPip ? 'Python with pip, which downloads TensorFlow,' : 'Python, which unpacks the wheel,'} is missing (${why})`;
+  });
 }
 
 /** Downloads the wheel of one requirement, without dependencies, into `folder`. @returns its path */
@@ -89,20 +80,17 @@ export async function downloadWheel(
   return join(folder, found);
 }
 
-/** Unpacks the wanted members of a wheel into `site`. @throws UserError when it is no wheel */
-async function unpackWheel(python: RunPython, wheel: string, site: string): Promise<WheelMetadata> {
-  return parseMetadata(await python(['-c', UNPACK, wheel, site, ...WANTED]));
+/** Unpacks the wanted members of a wheel into `site`. @returns its METADATA @throws UserError when it is no wheel */
+function unpackWheel(python: RunPython, wheel: string, site: string): Promise<string> {
+  return python(['-c', UNPACK, wheel, site, ...WANTED]);
 }
 
 /** Unpacks TensorFlow's wheel. @throws UserError when it has no C library for Linux */
 export async function unpackTensorflow(python: RunPython, wheel: string, site: string): Promise<WheelMetadata> {
-  const metadata = await unpackWheel(python, wheel, site);
-  for (const needed of NEEDED) {
-    if (!existsSync(join(site, 'tensorflow', needed))) {
-      throw new UserError(`${basename(wheel)} has no tensorflow/${needed}: it is no TensorFlow 2 wheel for Linux`);
-    }
-  }
-  return metadata;
+  const metadata = parseMetadata(await unpackWheel(python, wheel, site));
+  const missing = NEEDED.find((path) => !existsSync(join(site, 'tensorflow', path)));
+  if (missing === undefined) return metadata;
+  throw new UserError(`${basename(wheel)} has no tensorflow/${missing}: it is no TensorFlow 2 wheel for Linux`);
 }
 
 /** Downloads and unpacks NVIDIA's wheels one by one: together they are 3 GB. @returns their folders */
@@ -113,21 +101,15 @@ export async function addCuda(
   { arch, note }: { readonly arch: string; readonly note: (line: string) => void },
 ): Promise<readonly string[]> {
   for (const [i, requirement] of requirements.entries()) {
-    note(`  ${requirement} (${i + 1} of ${requirements.length})`);
+    note(`${requirement} (${i + 1} of ${requirements.length})`);
     const wheel = await downloadWheel(python, requirement, folders.wheels, arch);
     await unpackWheel(python, wheel, folders.site);
     rmSync(wheel);
   }
-  return cudaFolders(folders.site);
-}
-
-/** The parts of CUDA in a site: TensorFlow looks for each at ../nvidia/PART/lib from its own folder. */
-function cudaFolders(site: string): readonly string[] {
-  const nvidia = join(site, 'nvidia');
-  if (!existsSync(nvidia)) return [];
-  return readdirSync(nvidia)
-    .filter((part) => existsSync(join(nvidia, part, 'lib')))
-    .sort();
+  // TensorFlow looks for each part at ../nvidia/PART/lib from its own folder.
+  const nvidia = join(folders.site, 'nvidia');
+  const parts = existsSync(nvidia) ? readdirSync(nvidia) : [];
+  return parts.filter((part) => existsSync(join(nvidia, part, 'lib'))).sort();
 }
 
 /** The version, and the requirements of the extra [and-cuda]. */
