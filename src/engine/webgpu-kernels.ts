@@ -22,12 +22,15 @@ const SINE_AND_COSINE = `
     return select(magnitude, -magnitude, turn >= 2);
   }`;
 
-export class ElementwiseProgram implements WebGpuProgram {
+/** A shader as the backend takes it. */
+export class ElementwiseProgram {
   readonly variableNames = ['A'];
   readonly workgroupSize = [WORKGROUP, 1, 1] as const;
   readonly dispatchLayout: { readonly x: readonly number[] };
   readonly dispatch: readonly [number, number, number];
+  /** Distinguishes what `getUserCode` depends on. */
   readonly shaderKey: string;
+  /** Adds `uniforms.size`, the number of outputs. */
   readonly size = true;
 
   /** @param expression WGSL of `a`; @param functions WGSL that it calls */
@@ -79,20 +82,6 @@ interface TensorData {
   external?: boolean;
 }
 
-/** A shader as the backend takes it. */
-export interface WebGpuProgram {
-  readonly variableNames: readonly string[];
-  readonly outputShape: number[];
-  readonly workgroupSize: readonly [number, number, number];
-  readonly dispatchLayout: { readonly x: readonly number[] };
-  readonly dispatch: readonly [number, number, number];
-  /** Distinguishes what `getUserCode` depends on. */
-  readonly shaderKey: string;
-  /** Adds `uniforms.size`, the number of outputs. */
-  readonly size: true;
-  getUserCode(): string;
-}
-
 export interface WebGpuBackend extends tf.KernelBackend {
   readonly device: GpuDevice;
   /** Buffers by size and use. */
@@ -114,7 +103,7 @@ export interface WebGpuBackend extends tf.KernelBackend {
   uploadToGPU(dataId: tf.DataId): void;
   tensorToBinding(tensor: tf.TensorInfo): object;
   runWebGPUProgram(
-    program: WebGpuProgram,
+    program: ElementwiseProgram,
     inputs: tf.TensorInfo[],
     outputDtype: tf.DataType,
     ...more: unknown[]

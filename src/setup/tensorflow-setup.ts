@@ -15,16 +15,20 @@ import { UserError, messageOf } from '../errors.js';
 import { writeDirectoryAtomic } from '../io/atomic/atomic-file.js';
 import { bytesText, freeDisk } from '../machine.js';
 import {
-  type TensorflowLibrary,
+  addCuda,
   addonArguments,
+  downloadWheel,
   findCompiler,
   findLibrary,
+  findPython,
   libraryInSite,
+  type TensorflowLibrary,
+  tensorflowRequirement,
+  unpackTensorflow,
   versionOfHeaders,
 } from './library.js';
 import { TFJS_VERSION, installNpmPackages, npmCommand, tfjsNodePackage } from './npm-packages.js';
 import type { RunCommand } from './run-command.js';
-import { addCuda, downloadWheel, findPython, tensorflowRequirement, unpackTensorflow } from './wheels.js';
 
 export interface SetupRequest {
   readonly folder: string;
