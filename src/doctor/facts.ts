@@ -14,14 +14,8 @@ export type MachineFacts = Awaited<ReturnType<typeof gatherFacts>>;
 export const OWN_SETTINGS = ['GSVA_ENGINE', 'GSVA_DEVICE', 'GSVA_BLAS', 'GSVA_TENSORFLOW', 'GSVA_DEBUG'] as const;
 /** Variables of others that change an engine's behaviour or speed. */
 const OTHER_SETTINGS = [
-  'OPENBLAS_CORETYPE',
-  'OPENBLAS_NUM_THREADS',
-  'OMP_NUM_THREADS',
-  'CUDA_VISIBLE_DEVICES',
-  'TF_ENABLE_ONEDNN_OPTS',
-  'VK_ICD_FILENAMES',
-  'VK_DRIVER_FILES',
-  'NODE_OPTIONS',
+  ...['OPENBLAS_CORETYPE', 'OPENBLAS_NUM_THREADS', 'OMP_NUM_THREADS', 'CUDA_VISIBLE_DEVICES'],
+  ...['TF_ENABLE_ONEDNN_OPTS', 'VK_ICD_FILENAMES', 'VK_DRIVER_FILES', 'NODE_OPTIONS'],
 ];
 /** Engines that can be slow to start come last. */
 const ENGINES = ['openblas', 'wasm', 'cpu', 'tensorflow', 'webgpu'] as const satisfies readonly EngineName[];

@@ -185,10 +185,8 @@ export function ok(subject: string, found: string): Finding {
   return { subject, state: 'ok', found, fix: null };
 }
 
-export function note(subject: string, found: string, fix: string | null): Finding {
-  return { subject, state: 'note', found, fix };
-}
-
-export function problem(subject: string, found: string, fix: string | null): Finding {
-  return { subject, state: 'problem', found, fix };
-}
+const needing =
+  (state: Finding['state']) =>
+  (subject: string, found: string, fix: string | null): Finding => ({ subject, state, found, fix });
+export const note = needing('note');
+export const problem = needing('problem');

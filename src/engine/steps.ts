@@ -47,16 +47,9 @@ export async function stepwise<T>(steps: Steps<T>, signal: Abortable | undefined
 export async function pause(signal: Abortable | undefined): Promise<void> {
   if (signal === undefined) return;
   signal.throwIfAborted();
-  await nextTurn();
+  // Browsers have no setImmediate.
+  await new Promise((resolve) => (typeof setImmediate === 'function' ? setImmediate(resolve) : setTimeout(resolve)));
   signal.throwIfAborted();
-}
-
-/** Browsers have no setImmediate. */
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    if (typeof setImmediate === 'function') setImmediate(resolve);
-    else setTimeout(resolve);
-  });
 }
 
 /** [1, 1, D]: all layers of one token take less time than waiting for each of them would cost. */

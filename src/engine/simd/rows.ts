@@ -19,7 +19,7 @@ function moments(f: WasmFunction, x: Variable, width: Variable, eps: Variable, c
   return { mean, inverse, meanOf };
 }
 
-/** Of layer norm where centred, else of RMS norm, which has no beta. */
+/** Kernels of layer norm where centred, else of RMS norm, which has no beta. */
 const normalisations = (centred: boolean): WasmFunction[] => [
   define(
     centred ? 'layerNorm' : 'rmsNorm',
