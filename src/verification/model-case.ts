@@ -13,7 +13,7 @@ import { withWeights } from '../checkpoints/checkpoint-directory.js';
 import { LlavaSam } from '../systems/shared/llava-sam.js';
 import { system } from '../systems/gsva/system.js';
 import type { Vocabulary } from '../systems/system.js';
-import type { ImageSize } from '../nn/bilinear.js';
+import type { ImageSize } from '../types.js';
 import type { TokenBatch } from '../networks/multimodal-rows.js';
 import type { MaskTargets } from '../systems/system.js';
 import type { PreparedImage } from '../types.js';

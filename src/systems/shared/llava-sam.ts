@@ -12,7 +12,7 @@ import type { ModelConfig } from './model-config.js';
 import { atOnce, type Steps } from '../../engine/steps.js';
 import * as tf from '../../engine/tf.js';
 import { CompositeLayer, type Shape } from '../../nn/composite-layer.js';
-import { Linear } from '../../nn/linear.js';
+import { Linear } from '../../nn/layers.js';
 import { ClipVisionTower, patchCount } from '../../networks/clip/vision-tower.js';
 import { type LayerCache, Llama } from '../../networks/decoder-lm/llama.js';
 import { MultimodalRows } from '../../networks/multimodal-rows.js';

@@ -16,7 +16,7 @@ import { systemNamed } from '../../systems/index.js';
 import { LlavaSam } from '../../systems/shared/llava-sam.js';
 import type { GroundingModel, System } from '../../systems/system.js';
 import { checkWeights, type LoadOptions } from '../../checkpoints/weights.js';
-import { EMBEDDING_DEVIATION } from '../../nn/embedding.js';
+import { EMBEDDING_DEVIATION } from '../../nn/layers.js';
 import { configOf } from '../../systems/shared/model-config.js';
 import { patternsOf, startsRandom } from '../../checkpoints/parts.js';
 import { Random } from '../../random.js';
