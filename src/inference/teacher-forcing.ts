@@ -12,8 +12,9 @@ import * as tf from '../engine/tf.js';
 import { type EncodedImage, stackFeatures } from '../features/image-features.js';
 import { MultimodalRows } from '../networks/multimodal-rows.js';
 import { statesAt } from '../networks/states-at.js';
-import type { Answer, GroundingModel, Reading, Vocabulary } from '../systems/system.js';
+import type { GroundingModel, Reading, Vocabulary } from '../systems/system.js';
 import { drawMasks, type MaskLogits } from './draw-masks.js';
+import type { AskedDecision } from './generate.js';
 import { decisionOf, forcedDecision, readNextToken, tokenOf } from './token-decision.js';
 
 /** One image, one question, and the answer that the model is given. */
@@ -23,10 +24,7 @@ export interface ForcedItem {
   readonly conversation: TokenizedConversation;
 }
 
-export interface ForcedDecision {
-  readonly answer: Answer;
-  readonly rejectProbability: number;
-}
+type ForcedDecision = Pick<AskedDecision, 'answer' | 'rejectProbability'>;
 
 export interface ForcedAnswer {
   /** The conversation's ids with the decisions in their places. */
@@ -99,9 +97,7 @@ export async function teacherForce(
   });
 }
 
-function positionOf({ position }: Place): number {
-  return position;
-}
+const positionOf = ({ position }: Place): number => position;
 
 /** @param logits [P, V] */
 function decide(vocabulary: Vocabulary, logits: Float32Array, places: readonly Place[]): ForcedDecision[] {

@@ -10,7 +10,7 @@ import { questionOf } from '../../src/systems/gsva/question-forms.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import { parseAnswer, parseAnswerInOrder } from '../../src/systems/gsva/answers.js';
-import { loadPredictor } from '../../src/inference/load-predictor.js';
+import { loadPredictor } from '../../src/inference/open-model.js';
 import { Predictor } from '../../src/inference/predictor.js';
 import { teacherForce } from '../../src/inference/teacher-forcing.js';
 import { forcedDecision, readNextToken } from '../../src/inference/token-decision.js';
