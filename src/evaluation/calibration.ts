@@ -8,13 +8,10 @@ import { UserError } from '../errors.js';
 import { ratio } from './metrics/mask-overlap.js';
 import type { ExpressionRecord } from './records/record-types.js';
 
-export interface Decision {
-  /** Probability of [REJ] against [SEG], in [0, 1]. */
-  readonly rejectProbability: number;
-  readonly targetIsEmpty: boolean;
-}
+/** Probability of [REJ] against [SEG], in [0, 1], of an absent or a present target. */
+export type Decision = Pick<ExpressionRecord, 'targetIsEmpty'> & { readonly rejectProbability: number };
 
-export interface CurvePoint {
+interface CurvePoint {
   /** The thresholds in (above, upTo] decide alike. `upTo` is Infinity where nothing is rejected any more. */
   readonly above: number;
   readonly upTo: number;
@@ -44,14 +41,14 @@ export function calibrate(
   const decisions: Decision[] = [];
   let undecided = 0;
   for (const { rejectProbability, targetIsEmpty } of records) {
+    if (rejectProbability === null) undecided++;
+    else if (rejectProbability >= 0 && rejectProbability <= 1) decisions.push({ rejectProbability, targetIsEmpty });
     // Sorting would leave NaN anywhere, and thresholds with it.
-    if (rejectProbability !== null && !(rejectProbability >= 0 && rejectProbability <= 1)) {
+    else {
       throw new UserError(
         `Calibrating: a record's probability of [REJ] is ${rejectProbability}, expected from 0 to 1.`,
       );
     }
-    if (rejectProbability === null) undecided++;
-    else decisions.push({ rejectProbability, targetIsEmpty });
   }
   const curve = sweep(decisions);
   if (curve === null) return null;

@@ -7,14 +7,8 @@ import { makeImageRecord } from './records/image-record.js';
 import type { Entry, Loaded } from './load-images.js';
 import type { GresProtocol } from './metrics/gres-score.js';
 import { addFaults, addRefusals, NO_FAULTS, NO_REFUSALS, ResultSums } from './records/record-figures.js';
-import type {
-  ImageRecord,
-  RecordedFaults,
-  RecordedReply,
-  Refusal,
-  RefusalCounts,
-  Result,
-} from './records/record-types.js';
+import type { ImageRecord, RecordedFaults, RecordedResult } from './records/record-types.js';
+import type { Refusal, RefusalCounts, Result } from './records/record-types.js';
 import type { ReportSample } from './report/report-data.js';
 import type { ForcedReply, FreeReply } from './responder.js';
 import { scoreExpression, type ScoredExpression } from './score.js';
@@ -45,7 +39,7 @@ export interface EvaluationProgress {
 
 export interface Evaluation {
   /** In the order of `protocols`. */
-  readonly results: readonly (Result & { readonly images: number })[];
+  readonly results: readonly RecordedResult[];
   readonly samples: readonly ReportSample[];
   /** Faults of all free answers; null where none were asked for. */
   readonly faults: RecordedFaults | null;
@@ -55,11 +49,7 @@ export interface Evaluation {
 /** The answers to one question by the protocols asked for. */
 export type Replies = Readonly<Partial<Record<GresProtocol, ForcedReply | FreeReply>>>;
 
-/** A question's replies, and for each protocol one score per expression. */
-export interface ScoredReplies {
-  readonly replies: Replies;
-  readonly scored: readonly ScoredExpression[];
-}
+type Answered = Conversation & { readonly replies: Replies };
 
 export class EvaluationRun {
   private readonly sums: readonly ResultSums[];
@@ -92,48 +82,29 @@ export class EvaluationRun {
     this.count(image.faults, image.refused, recorded.length);
   }
 
-  score({ indexes }: Conversation, targets: readonly EvaluatedTarget[], replies: Replies): ScoredReplies {
-    const { rejectThreshold = null, minimumPixels = 0, protocols } = this.options;
-    const scored = protocols.flatMap((protocol) => {
-      const reply = replyOf(protocol, replies);
-      const { results } = reply;
-      const masks = 'masks' in reply ? reply.masks : [];
-      if (results.length !== indexes.length) {
-        throw new Error(`evaluate: ${indexes.length} expressions were asked, ${results.length} answered`);
-      }
-      return results.map((result, i) => {
-        const index = indexes[i] as number;
-        const target = { target: targets[index] as EvaluatedTarget, index };
-        const answered = { result, secondPassMask: masks[i] };
-        return scoreExpression(this.benchmark, protocol, { rejectThreshold, minimumPixels }, target, answered);
-      });
-    });
-    return { replies, scored };
-  }
-
-  /** Adds an image after all of its questions. */
-  close(loaded: Loaded, replies: readonly ScoredReplies[], refused: readonly Refusal[]): void {
+  /** Scores an image after all of its questions, and adds it. */
+  add(loaded: Loaded, answered: readonly Answered[], refused: readonly Refusal[]): void {
     const { entry, place, targets } = loaded;
     const { protocols } = this.options;
     const scored = protocols.flatMap((protocol) =>
-      replies.flatMap((reply) => reply.scored.filter((each) => each.protocol === protocol)),
+      answered.flatMap((each) => this.score(protocol, each, targets ?? [])),
     );
     for (const { protocol, score } of scored) this.sumsOf(protocol).add(score);
-    if (this.isSample()) this.keepSample(loaded, replies);
+    if (this.isSample()) this.keepSample(loaded, answered);
     const faults = protocols.includes('generate')
-      ? replies.reduce((sum, { replies: { generate } }) => addFaults(sum, faultsOf(generate)), NO_FAULTS)
+      ? answered.reduce((sum, { replies: { generate } }) => addFaults(sum, faultsOf(generate)), NO_FAULTS)
       : null;
     const seconds = (performance.now() - this.imageBegan) / 1000;
     this.imageBegan = performance.now();
     if (this.options.onImage !== undefined) {
-      const said = protocols.flatMap((protocol) =>
-        replies.map((each): RecordedReply => {
+      const replies = protocols.flatMap((protocol) =>
+        answered.map((each) => {
           const { question, answer } = replyOf(protocol, each.replies);
           return { protocol, question, answer };
         }),
       );
       const date = new Date().toISOString();
-      const course = { image: place, seconds, date, replies: said, faults, refused };
+      const course = { image: place, seconds, date, replies, faults, refused };
       this.options.onImage(makeImageRecord(entry, course, targets, scored));
     }
     for (const refusal of refused) this.options.onRefusal?.(entry.fileName, refusal);
@@ -157,20 +128,35 @@ export class EvaluationRun {
     return sums;
   }
 
-  private keepSample({ picture, targets }: Loaded, replies: readonly ScoredReplies[]): void {
-    const [first] = this.options.protocols;
-    const protocol = this.options.sampleProtocol ?? first;
+  private score(
+    protocol: GresProtocol,
+    { indexes, replies }: Answered,
+    targets: readonly EvaluatedTarget[],
+  ): ScoredExpression[] {
+    const { rejectThreshold = null, minimumPixels = 0 } = this.options;
+    const reply = replyOf(protocol, replies);
+    const { results } = reply;
+    if (results.length !== indexes.length) {
+      throw new Error(`evaluate: ${indexes.length} expressions were asked, ${results.length} answered`);
+    }
+    return indexes.map((index, i) => {
+      const target = { target: targets[index] as EvaluatedTarget, index };
+      const secondPassMask = 'masks' in reply ? reply.masks[i] : undefined;
+      const answered = { result: results[i] as (typeof results)[number], secondPassMask };
+      return scoreExpression(this.benchmark, protocol, { rejectThreshold, minimumPixels }, target, answered);
+    });
+  }
+
+  private keepSample({ picture, targets }: Loaded, answered: readonly Answered[]): void {
+    const protocol = this.options.sampleProtocol ?? this.options.protocols[0];
     if (picture === null || protocol === undefined) return;
-    const said = replies.map((each) => replyOf(protocol, each.replies));
-    const indexes = replies.flatMap(({ scored }) =>
-      scored.filter((each) => each.protocol === protocol).map(({ index }) => index),
-    );
+    const said = answered.map((each) => replyOf(protocol, each.replies));
     this.samples.push({
       image: picture,
       question: said.map(({ question }) => question).join('\n'),
       answer: said.map(({ answer }) => answer).join('\n'),
       results: said.flatMap(({ results }) => results),
-      targets: indexes.map((index) => targets[index] as EvaluatedTarget),
+      targets: answered.flatMap(({ indexes }) => indexes.map((index) => targets[index] as EvaluatedTarget)),
     });
   }
 

@@ -4,8 +4,7 @@ import type { Benchmark } from './benchmarks/benchmarks.js';
 import type { EvaluatedTarget } from '../data/evaluated-dataset.js';
 import type { FigureRecord, Wording } from './figures.js';
 import { type Answer, type GresProtocol, type GresScore, scoreGres } from './metrics/gres-score.js';
-import { maskOverlap } from './metrics/mask-overlap.js';
-import { boxIou, boxOfMask } from './metrics/boxes.js';
+import { maskOverlap, boxIou, boxOfMask } from './metrics/mask-overlap.js';
 
 /** How decisions are read. */
 export interface DecisionRule {
@@ -57,8 +56,9 @@ export function scoreExpression(
   const mask = isUnseen ? null : counted;
   const boxes = benchmark.boxes && !score.targetIsEmpty ? overlapOfBoxes(mask, target.mask) : null;
   const figures = {
+    expression: target.expression,
     ...score,
-    ...{ expression: target.expression, predictedArea: areaOf(mask), boxIou: boxes },
+    ...{ predictedArea: areaOf(mask), boxIou: boxes },
     ...(isDrawn ? wordingOf(target) : {}),
   };
   return { protocol, index, answer, result, mask, score: figures };

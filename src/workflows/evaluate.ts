@@ -9,7 +9,7 @@ import { describeEngine, type EngineInfo, type EngineOptions } from '../engine/e
 import { UserError } from '../errors.js';
 import { benchmarkOf } from '../evaluation/benchmarks/benchmarks.js';
 import type { GresProtocol } from '../evaluation/metrics/gres-score.js';
-import { mergeRecords } from '../evaluation/records/merge-records.js';
+import { mergeRecords, readRecords, RecordWriter, recordText } from '../evaluation/records/record-file.js';
 import { recordedFaults, recordedRefusals, recordedResults } from '../evaluation/records/record-figures.js';
 import type {
   ImageRecord,
@@ -19,13 +19,11 @@ import type {
   RefusalCounts,
   Shard,
 } from '../evaluation/records/record-types.js';
-import { readRecords, RecordWriter, recordText } from '../evaluation/records/record-file.js';
 import { type RecordFile, type RecordHeader, WHOLE } from '../evaluation/records/record.js';
-import { loadPredictor, type LoadedPredictor, untrainedText } from '../inference/load-predictor.js';
+import { loadPredictor, type LoadedPredictor, untrainedText } from '../inference/open-model.js';
 import type { Precision } from '../inference/model.js';
 import { checkKeys, checkSignal } from '../inference/segment-options.js';
-import { configDigest, weightsDigest } from '../inference/model-digest.js';
-import { type ModelSource, packagedSource } from '../inference/model-source.js';
+import { configDigest, weightsDigest, type ModelSource, packagedSource } from '../inference/model-source.js';
 import { writeFileAtomic } from '../io/atomic/atomic-file.js';
 import { requireSame } from '../training/distributed/agreement.js';
 import { type Communicator, SingleProcess } from '../training/distributed/communicator.js';

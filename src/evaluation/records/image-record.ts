@@ -1,10 +1,9 @@
 /** From what was measured on an image to what is kept of it. */
-import { encodeMask, rleArea, rleToString, type Rle } from '../../data/masks/coco-mask.js';
+import { encodeMask, mergeRles, rleArea, rleToString, type Rle } from '../../data/masks/coco-mask.js';
 import type { ReferringImage } from '../../data/refer/refer-dataset.js';
 import { UserError } from '../../errors.js';
 import type { ReferringTarget } from '../../types.js';
 import { boundaryErrors } from '../metrics/boundary-errors.js';
-import { bestOtherTarget } from '../metrics/other-target.js';
 import type { ExpressionRecord, ImageRecord } from './record-types.js';
 import type { ScoredExpression } from '../score.js';
 import { gsvaCommand } from '../../program.js';
@@ -28,20 +27,12 @@ export function makeImageRecord(
       protocol,
       ...place,
       index,
-      expression: target.expression,
+      ...score,
       targets: ids === undefined ? Number(!target.isEmpty) : new Set(ids).size,
       answer,
       rejectProbability: finite('the probability of [REJ]', result.rejectProbability, fileName, target),
       score: finite('the score', result.score, fileName, target) ?? 0,
-      targetIsEmpty: score.targetIsEmpty,
-      decisionIsRight: score.decisionIsRight,
-      iou: score.iou,
-      intersection: score.intersection,
-      union: score.union,
       targetArea: rleArea(targetRuns[index] as Rle),
-      predictedArea: score.predictedArea,
-      boxIou: score.boxIou,
-      ...(score.wording === undefined ? {} : { wording: score.wording }),
       boundaryErrors: mask === null || score.targetIsEmpty ? null : boundaryErrors(mask, target.mask),
       other: runs === null ? null : bestOtherTarget(runs, targetRuns, index),
       mask: runs === null ? null : rleToString(runs),
@@ -49,6 +40,31 @@ export function makeImageRecord(
   });
   return { image, ...place, ...course, records };
 }
+
+/**
+ * The other target of the image that a mask covers best outside of one's own: instances that run together, or the wrong
+ * one of them. Targets half inside of one's own do not count.
+ * @param own place of it
+ */
+export function bestOtherTarget(prediction: Rle, targets: readonly Rle[], own: number): ExpressionRecord['other'] {
+  const ownTarget = targets[own] as Rle;
+  const shared = mergeRles([prediction, ownTarget], true);
+  const predictedArea = rleArea(prediction);
+  // Nothing was drawn outside of the own target.
+  if (rleArea(shared) === predictedArea) return null;
+  let best: ExpressionRecord['other'] = null;
+  for (const [expression, target] of targets.entries()) {
+    if (expression === own) continue;
+    const area = rleArea(target);
+    const elsewhere = area - overlap(target, ownTarget);
+    if (area === 0 || elsewhere <= area / 2) continue;
+    const share = (overlap(prediction, target) - overlap(shared, target)) / elsewhere;
+    if (share > (best?.share ?? 0)) best = { expression, share };
+  }
+  return best;
+}
+
+const overlap = (a: Rle, b: Rle): number => rleArea(mergeRles([a, b], true));
 
 /** JSON has no NaN: it would be recorded as nothing, and be counted as an answer. */
 function finite(what: string, value: number | null, fileName: string, { expression }: ReferringTarget): number | null {

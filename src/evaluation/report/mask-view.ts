@@ -3,8 +3,7 @@
  * and style rules do it, so the page runs nothing, and the arrow keys work.
  */
 import type { BinaryMask } from '../../types.js';
-import { maskPath } from './mask-path.js';
-import { expressionColor, hexColor } from './palette.js';
+import { maskPath, expressionColor, hexColor } from './overlay.js';
 import { type Markup, markup, type Piece, raw } from './markup.js';
 
 export interface ViewedExpression {

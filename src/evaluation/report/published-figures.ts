@@ -2,6 +2,7 @@
  * The paper's tables of our benchmarks, in percent, copied as printed; null where a table has a dash. "(ft)":
  * finetuned, by the table's caption.
  */
+import type { ReleasedModel } from '../../systems/catalogue/entry.js';
 
 export interface PublishedColumn {
   readonly dataset: string;
@@ -18,19 +19,14 @@ export interface PublishedFigureTable {
   readonly rows: readonly (readonly [method: string, ...figures: (number | null)[]])[];
 }
 
-const RES_SPLITS = [
-  ['refcoco', 'val'],
-  ['refcoco', 'testA'],
-  ['refcoco', 'testB'],
-  ['refcoco+', 'val'],
-  ['refcoco+', 'testA'],
-  ['refcoco+', 'testB'],
-  ['refcocog', 'val'],
-  ['refcocog', 'test'],
-] as const;
+const RES_SPLITS = {
+  refcoco: ['val', 'testA', 'testB'],
+  'refcoco+': ['val', 'testA', 'testB'],
+  refcocog: ['val', 'test'],
+};
 
 function resColumns(figure: string): PublishedColumn[] {
-  return RES_SPLITS.map(([dataset, split]) => ({ dataset, split, figure }));
+  return Object.entries(RES_SPLITS).flatMap(([dataset, splits]) => splits.map((split) => ({ dataset, split, figure })));
 }
 
 export const TABLE_1: PublishedFigureTable = {
@@ -162,3 +158,20 @@ export const TABLE_9: PublishedFigureTable = {
     ['GSVA-Vicuna-7B', 60.56],
   ],
 };
+
+const TABLES = { 1: TABLE_1, 2: TABLE_2, 3: TABLE_3, 8: TABLE_8, 9: TABLE_9 } as const;
+
+/** Figures of a model's rows in the tables, in percent. */
+export function expectedFigures({
+  figures,
+}: Pick<ReleasedModel, 'figures'>): (PublishedColumn & { readonly table: string; readonly published: number })[] {
+  return figures.flatMap(({ table: number, row }) => {
+    const table = TABLES[number];
+    const [, ...values] = table.rows.find(([method]) => method === row) ?? [row];
+    return table.columns.flatMap(({ dataset, split, figure }, i) => {
+      const published = values[i];
+      if (typeof published !== 'number') return [];
+      return [{ table: `Table ${number}`, dataset, split, figure, published }];
+    });
+  });
+}

@@ -8,7 +8,7 @@ import { recordedRefusals } from '../records/record-figures.js';
 import type { ImageRecord, RecordedResult } from '../records/record-types.js';
 import type { RecordFile } from '../records/record.js';
 import { isAskedAsPublished } from './asked-forms.js';
-import { type MeasuredSet, number } from './measured-set.js';
+import { type MeasuredSet, number, publishedSplit } from './measured-set.js';
 import {
   type PublishedFigureTable,
   TABLE_1,
@@ -19,7 +19,6 @@ import {
   TABLE_8,
   TABLE_9,
 } from './published-figures.js';
-import { publishedSplit } from './published-splits.js';
 
 export interface PublishedTable {
   readonly title: string;

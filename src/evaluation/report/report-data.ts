@@ -153,10 +153,6 @@ export function undefinedNote(all: readonly Readonly<Record<string, number | nul
   return [`–: undefined (${why.join('; ')}).`];
 }
 
-export function formatFigure(value: number | null | undefined): string {
-  return value === null || value === undefined || !Number.isFinite(value) ? '–' : value.toFixed(3);
-}
-
 export function formatDuration(seconds: number): string {
   const whole = Math.round(seconds);
   if (whole < 60) return `${seconds < 10 ? seconds.toFixed(1) : whole} s`;

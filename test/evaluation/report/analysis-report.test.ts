@@ -6,14 +6,14 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import sharp from 'sharp';
-import { writeRecordedReport } from '../../../src/evaluation/report/recorded-report.js';
-import { findFailures } from '../../../src/evaluation/failures.js';
+import { writeRecordedReport, failureScenes, recordedSamples } from '../../../src/evaluation/report/recorded-report.js';
+import { findFailures } from '../../../src/evaluation/breakdown.js';
 import { GRES } from '../../../src/evaluation/benchmarks/benchmarks.js';
 import { evaluate } from '../../../src/evaluation/evaluate.js';
 import { recordsOf } from '../../../src/evaluation/records/record-figures.js';
 import type { ImageRecord } from '../../../src/evaluation/records/record-types.js';
 import { analyse, type FailureScene, worstOfEachKind } from '../../../src/evaluation/report/analysis-data.js';
-import { expressionColor } from '../../../src/evaluation/report/palette.js';
+import { expressionColor } from '../../../src/evaluation/report/overlay.js';
 import {
   TABLE_1,
   TABLE_2,
@@ -23,7 +23,6 @@ import {
   TABLE_8,
   TABLE_9,
 } from '../../../src/evaluation/report/published-figures.js';
-import { failureScenes, recordedSamples } from '../../../src/evaluation/report/recorded-pictures.js';
 import { drawScene, drawSceneSheet, nextToEachOther } from '../../../src/evaluation/report/scene-pictures.js';
 import type { BinaryMask, RgbImage } from '../../../src/types.js';
 import { headerFor, RandomDataset, RandomResponder, recordFor } from '../random-run.js';
@@ -152,8 +151,8 @@ describe('pictures of failures', () => {
     return Uint8Array.from(rows.flat());
   };
 
-  test('each target has its colour, the image keeps its own; what was rejected is not drawn', () => {
-    const { truth, prediction } = drawScene(sceneOf(false));
+  test('each target has its colour, the image keeps its own; what was rejected is not drawn', async () => {
+    const { truth, prediction } = await drawScene(sceneOf(false));
     expect(pixel(truth, 20)).toEqual([100, 100, 100]);
     expect([isTinted(pixel(truth, 10), 0), isTinted(pixel(truth, 30), 1)]).toEqual([true, true]);
     expect(isTinted(pixel(prediction, 10), 0)).toBe(true);
@@ -161,15 +160,15 @@ describe('pictures of failures', () => {
     const both = nextToEachOther({ truth, prediction });
     expect([both.height, both.width]).toEqual([truth.height, 2 * truth.width + 8]);
     // What the others may cover stands alone in a second row.
-    const sheet = drawSceneSheet(sceneOf(false));
+    const sheet = await drawSceneSheet(sceneOf(false));
     expect([sheet.height, sheet.width]).toEqual([2 * truth.height + 8, both.width]);
     const below = { ...sheet, data: sheet.data.subarray((truth.height + 8) * sheet.width * 3), height: truth.height };
     const left = { data: crop(below, truth.width), height: truth.height, width: truth.width };
     expect([isTinted(pixel(left, 10), 0), pixel(left, 30)]).toEqual([true, [100, 100, 100]]);
   });
 
-  test('the image is dark where the target is absent, and the mistake shines', () => {
-    const { truth, prediction } = drawScene(sceneOf(true));
+  test('the image is dark where the target is absent, and the mistake shines', async () => {
+    const { truth, prediction } = await drawScene(sceneOf(true));
     expect(pixel(truth, 10)).toEqual([40, 40, 40]);
     expect(pixel(prediction, 20)).toEqual([40, 40, 40]);
     expect(pixel(prediction, 10)[0]).toBeGreaterThan(100);

@@ -3,9 +3,8 @@ import { describe, expect, test } from '@jest/globals';
 import type { ImageRecord, RecordedResult } from '../../../src/evaluation/records/record-types.js';
 import type { RecordFile, RecordHeader } from '../../../src/evaluation/records/record.js';
 import { askedForms, formSentence } from '../../../src/evaluation/report/asked-forms.js';
-import { measuredSet, measuredWords } from '../../../src/evaluation/report/measured-set.js';
+import { measuredSet, measuredWords, publishedSplit } from '../../../src/evaluation/report/measured-set.js';
 import { publicationOf, type Publication } from '../../../src/evaluation/report/published-tables.js';
-import { publishedSplit } from '../../../src/evaluation/report/published-splits.js';
 import { headerFor, recordFor } from '../random-run.js';
 
 type File = Pick<RecordFile, 'header' | 'images'>;
