@@ -1,7 +1,7 @@
 /** State of an evaluation: everything measured so far. */
 import { UserError } from '../errors.js';
 import type { Benchmark } from './benchmarks/benchmarks.js';
-import type { Conversation } from './conversations.js';
+import type { Conversation, ForcedReply, FreeReply } from './conversations.js';
 import type { EvaluatedTarget } from '../data/evaluated-dataset.js';
 import { makeImageRecord } from './records/image-record.js';
 import type { Entry, Loaded } from './load-images.js';
@@ -10,7 +10,6 @@ import { addFaults, addRefusals, NO_FAULTS, NO_REFUSALS, ResultSums } from './re
 import type { ImageRecord, RecordedFaults, RecordedResult } from './records/record-types.js';
 import type { Refusal, RefusalCounts, Result } from './records/record-types.js';
 import type { ReportSample } from './report/report-data.js';
-import type { ForcedReply, FreeReply } from './responder.js';
 import { scoreExpression, type ScoredExpression } from './score.js';
 
 export interface RunOptions {

@@ -1,10 +1,9 @@
 /** Evaluation of a model on a benchmark, as `gsva eval` does it: in one process, in shards, or by several ranks. */
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { settingText } from '../evaluation/conversations.js';
+import { OWN_FORMS, type QuestionSetting, settingText } from '../evaluation/conversations.js';
 import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
 import { hasExpressions } from '../data/evaluated-sets.js';
-import type { QuestionSetting } from '../systems/gsva/question-forms.js';
 import { describeEngine, type EngineInfo, type EngineOptions } from '../engine/engine.js';
 import { UserError } from '../errors.js';
 import { benchmarkOf } from '../evaluation/benchmarks/benchmarks.js';
@@ -151,7 +150,12 @@ async function evaluateShard(options: OnFile, engine: EngineInfo): Promise<Evalu
     const { rules, dialogue } = predictor.asking;
     const benchmark = benchmarkOf(chosen.dataset, rules.masks).name;
     const honoured = chosen.dataset === 'reason_seg' && rules.ignored === 'excluded';
-    const { honourIgnore = honoured, question = 'default' } = options;
+    const { honourIgnore = honoured, question = OWN_FORMS } = options;
+    if (question !== OWN_FORMS && !dialogue.forms.includes(question)) {
+      throw new UserError(
+        `Evaluating: the model is not asked in the form ${question}; its forms are ${dialogue.forms.join(', ')}.`,
+      );
+    }
     const opened = await openDataset({ ...options, honourIgnore }, benchmark);
     const { records, resume = false } = options;
     const isFiled = records !== undefined || options.report !== undefined;

@@ -15,9 +15,8 @@ import {
 } from '../../src/evaluation/breakdown.js';
 import { GRES } from '../../src/evaluation/benchmarks/benchmarks.js';
 import { evaluate } from '../../src/evaluation/evaluate.js';
-import { boundaryErrors, boundaryReach } from '../../src/evaluation/metrics/boundary-errors.js';
+import { boundaryErrors, boundaryReach, bestOtherTarget } from '../../src/evaluation/records/image-record.js';
 import { GRES_PROTOCOLS } from '../../src/evaluation/metrics/gres-score.js';
-import { bestOtherTarget } from '../../src/evaluation/records/image-record.js';
 import { recordsOf, resultOf } from '../../src/evaluation/records/record-figures.js';
 import type { ExpressionRecord, ImageRecord } from '../../src/evaluation/records/record-types.js';
 import { worstOfEachKind } from '../../src/evaluation/report/analysis-data.js';

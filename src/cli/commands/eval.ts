@@ -1,7 +1,7 @@
 /** `gsva eval`: measures a model on a split of a dataset. */
 import { EVALUATED_NAMES, hasExpressions } from '../../data/evaluated-sets.js';
-import { formOfProtocol, QUESTION_SETTINGS, type QuestionSetting } from '../../systems/gsva/question-forms.js';
 import { UsageError } from '../../errors.js';
+import { formOfProtocol, QUESTION_SETTINGS, type QuestionSetting } from '../../evaluation/conversations.js';
 import type { GresProtocol } from '../../evaluation/metrics/gres-score.js';
 import { gsvaCommand } from '../../program.js';
 import type { EvaluateResult } from '../../workflows/evaluate.js';

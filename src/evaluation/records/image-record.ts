@@ -2,8 +2,7 @@
 import { encodeMask, mergeRles, rleArea, rleToString, type Rle } from '../../data/masks/coco-mask.js';
 import type { ReferringImage } from '../../data/refer/refer-dataset.js';
 import { UserError } from '../../errors.js';
-import type { ReferringTarget } from '../../types.js';
-import { boundaryErrors } from '../metrics/boundary-errors.js';
+import type { BinaryMask, ReferringTarget } from '../../types.js';
 import type { ExpressionRecord, ImageRecord } from './record-types.js';
 import type { ScoredExpression } from '../score.js';
 import { gsvaCommand } from '../../program.js';
@@ -74,4 +73,46 @@ function finite(what: string, value: number | null, fileName: string, { expressi
       `are not finite: look at its weights with ${gsvaCommand('inspect --stats FILE')}.`,
     'not-finite',
   );
+}
+
+/** "A few pixels": 0.5 % of the image's diagonal, at least 1; 4 in COCO's images of 640 × 480. */
+export function boundaryReach({ height, width }: { readonly height: number; readonly width: number }): number {
+  return Math.max(1, Math.round(0.005 * Math.hypot(height, width)));
+}
+
+/**
+ * Wrong pixels of `prediction` that concern the contour of `target` alone, of the same size: those within `reach` (square
+ * window) of the target, or of the outside. The rest is the error that remains when the target is dilated and eroded by
+ * `reach`.
+ */
+export function boundaryErrors(prediction: BinaryMask, target: BinaryMask, reach = boundaryReach(target)): number {
+  const { height, width } = target;
+  const sums = summedArea(target);
+  const sumAt = (y: number, x: number): number => sums[y * (width + 1) + x] as number;
+  let errors = 0;
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const pixel = y * width + x;
+      if ((prediction.data[pixel] !== 0) === (target.data[pixel] !== 0)) continue;
+      const [top, left] = [Math.max(0, y - reach), Math.max(0, x - reach)];
+      const [bottom, right] = [Math.min(height, y + reach + 1), Math.min(width, x + reach + 1)];
+      const inside = sumAt(bottom, right) - sumAt(bottom, left) - sumAt(top, right) + sumAt(top, left);
+      if (inside !== 0 && inside !== (bottom - top) * (right - left)) errors++;
+    }
+  }
+  return errors;
+}
+
+/** [height + 1, width + 1]: how many pixels above and to the left are inside, for windows of any size at one cost. */
+function summedArea({ data, height, width }: BinaryMask): Uint32Array {
+  const row = width + 1;
+  const sums = new Uint32Array((height + 1) * row);
+  for (let y = 0; y < height; y++) {
+    let line = 0;
+    for (let x = 0; x < width; x++) {
+      if (data[y * width + x] !== 0) line++;
+      sums[(y + 1) * row + x + 1] = (sums[y * row + x + 1] as number) + line;
+    }
+  }
+  return sums;
 }

@@ -1,4 +1,5 @@
 /** The analysis of a run: breakdown, rejection, failures; and its words and tables, the same in HTML and Markdown. */
+import type { Dialogue } from '../../systems/system.js';
 import type { BinaryMask, RgbImage } from '../../types.js';
 import { breakDown, type Breakdown, imageFigures, type ImageFigures } from '../breakdown.js';
 import { type Failure, FAILURE_KINDS, FAILURE_MEANING, findFailures, summarizeFailures } from '../breakdown.js';
@@ -11,7 +12,7 @@ import type { RecordFile } from '../records/record.js';
 import type { ExpressionRecord, Result } from '../records/record-types.js';
 import type { LinePlot } from './line-plot.js';
 import type { PageTable } from './markup.js';
-import { measuredSet, measuredWords, type MeasuredSet } from './measured-set.js';
+import { measuredWords, type MeasuredSet } from './measured-set.js';
 import { type PublishedTable, publicationOf } from './published-tables.js';
 
 export interface SceneExpression {
@@ -53,11 +54,13 @@ export interface ReportAnalysis {
 
 /**
  * Everything but the scenes, which need the images.
- * @param measured default: as the records alone tell, without the size of the split
+ * @param measured as the records alone tell, without the size of the split, or with it
+ * @param dialogue of the system whose paper has the tables
  */
 export function analyse(
   file: Pick<RecordFile, 'header' | 'images'>,
-  measured: MeasuredSet = measuredSet(file, null, null),
+  measured: MeasuredSet,
+  dialogue: Dialogue,
 ): Omit<ReportAnalysis, 'scenes'> {
   const { dataset, split, protocols } = file.header;
   const benchmark = benchmarkNamed(file.header.benchmark);
@@ -66,7 +69,7 @@ export function analyse(
   const failures = findFailures(records);
   const calibrated = calibrationProtocol(protocols);
   const calibration = calibrate(recordsOf(file.images, calibrated));
-  const { tables, whyNone } = publicationOf(file, measured, recordedResults(file));
+  const { tables, whyNone } = publicationOf(file, measured, recordedResults(file), dialogue);
   return {
     dataset,
     split,

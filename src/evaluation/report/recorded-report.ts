@@ -4,6 +4,7 @@ import type { EvaluatedDataset } from '../../data/evaluated-dataset.js';
 import type { ReferringImage } from '../../data/refer/refer-dataset.js';
 import { UserError } from '../../errors.js';
 import { readImage } from '../../io/image/image-file.js';
+import { systemNamed } from '../../systems/index.js';
 import type { BinaryMask, ReferringTarget, SegmentResult } from '../../types.js';
 import type { Failure } from '../breakdown.js';
 import type { GresProtocol } from '../metrics/gres-score.js';
@@ -11,7 +12,7 @@ import * as recorded from '../records/record-figures.js';
 import type { RecordFile } from '../records/record.js';
 import type { ExpressionRecord, ImageRecord, Shard } from '../records/record-types.js';
 import { analyse, type FailureScene, type SceneExpression, worstOfEachKind } from './analysis-data.js';
-import { askedForms, formSentence } from './asked-forms.js';
+import { askedForms } from './asked-forms.js';
 import { isDrawnSet, measuredSet, measuredWords, type MeasuredSet } from './measured-set.js';
 import type { ReportSample } from './report-data.js';
 import { writeReport } from './write-report.js';
@@ -46,7 +47,9 @@ export async function writeRecordedReport(
   const leftOut = recorded.refusedText(recorded.recordedRefusals(images));
   const strange = recorded.faultsText(recorded.recordedFaults(images));
   const measured = measuredSet(file, dataset, data);
-  const analysis = analyse(file, measured);
+  const system = await systemNamed(isLisa ? 'lisa' : 'gsva', 'Writing the report');
+  const dialogue = system.dialogue(null, {});
+  const analysis = analyse(file, measured, dialogue);
   const worst = worstOfEachKind(analysis.failures, SCENES_OF_EACH_KIND);
   await writeReport(dir, {
     title: `${isLisa ? 'LISA' : 'GSVA'} on ${measuredWords(measured)}`,
@@ -60,7 +63,7 @@ export async function writeRecordedReport(
       ['Data', data],
       ['Measured', measuredWords(measured)],
       ['Protocols', protocols.join(', ')],
-      ...askedForms(file).map((form) => [`Asked, ${form.protocol}`, formSentence(form)] as const),
+      ...askedForms(file, dialogue).map(([protocol, sentence]) => [`Asked, ${protocol}`, sentence] as const),
       ...(isLisa ? [] : [['[REJ]', rejection(header)] as const]),
       ...(honourIgnore ? [['Ignored regions', 'left out'] as const] : []),
       ...(leftOut === null ? [] : [['Left out', leftOut] as const]),

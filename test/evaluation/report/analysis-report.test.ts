@@ -24,6 +24,9 @@ import {
   TABLE_9,
 } from '../../../src/evaluation/report/published-figures.js';
 import { drawScene, drawSceneSheet, nextToEachOther } from '../../../src/evaluation/report/scene-pictures.js';
+import { measuredSet } from '../../../src/evaluation/report/measured-set.js';
+import { GsvaDialogue } from '../../../src/systems/gsva/dialogue.js';
+import { GSVA_VARIANT } from '../../../src/systems/shared/variant.js';
 import type { BinaryMask, RgbImage } from '../../../src/types.js';
 import { headerFor, RandomDataset, RandomResponder, recordFor } from '../random-run.js';
 
@@ -57,7 +60,7 @@ describe('the files', () => {
     expect(titles).toEqual(['Evaluation', 'Breakdown', 'Rejection', 'Failures', 'Samples']);
     expect(html).not.toContain('<script');
     expect(html.match(/(?:src|href)="(?!data:image\/jpeg;base64,|#)/g)).toBeNull();
-    const { failures, failureKinds } = analyse(file);
+    const { failures, failureKinds } = analyse(file, measuredSet(file, null, null), new GsvaDialogue(GSVA_VARIANT));
     const shown = worstOfEachKind(failures, 4);
     expect(html.match(/<article class="scene view card/g)).toHaveLength(shown.length);
     for (const { kind } of failureKinds) expect(html).toContain(`for="kind-${kind.replaceAll(' ', '-')}"`);

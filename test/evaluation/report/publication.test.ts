@@ -2,10 +2,14 @@
 import { describe, expect, test } from '@jest/globals';
 import type { ImageRecord, RecordedResult } from '../../../src/evaluation/records/record-types.js';
 import type { RecordFile, RecordHeader } from '../../../src/evaluation/records/record.js';
-import { askedForms, formSentence } from '../../../src/evaluation/report/asked-forms.js';
+import { askedForms } from '../../../src/evaluation/report/asked-forms.js';
 import { measuredSet, measuredWords, publishedSplit } from '../../../src/evaluation/report/measured-set.js';
 import { publicationOf, type Publication } from '../../../src/evaluation/report/published-tables.js';
+import { GsvaDialogue } from '../../../src/systems/gsva/dialogue.js';
+import { GSVA_VARIANT } from '../../../src/systems/shared/variant.js';
 import { headerFor, recordFor } from '../random-run.js';
+
+const DIALOGUE = new GsvaDialogue(GSVA_VARIANT);
 
 type File = Pick<RecordFile, 'header' | 'images'>;
 
@@ -56,7 +60,7 @@ const STRICT = { ...RESULT, protocol: 'strict' } as RecordedResult;
 
 function publication(file: File, total: number | null = null, results = [RESULT]): Publication {
   const dataset = total === null ? null : { images: Array.from({ length: total }, () => ({ fileName: '' })) };
-  return publicationOf(file, measuredSet(file, dataset, 'data'), results);
+  return publicationOf(file, measuredSet(file, dataset, 'data'), results, DIALOGUE);
 }
 
 /** The smallest split with a table. */
@@ -178,8 +182,8 @@ describe('in which words it was asked', () => {
   const asked = (question: string, answer: string, protocol: 'reference' | 'strict' | 'generate'): string => {
     const file = runOf('grefcoco', 'val', 1, 2, { protocols: [protocol] });
     const images = file.images.map((image) => ({ ...image, replies: [{ protocol, question, answer }] }));
-    return askedForms({ ...file, images })
-      .map(formSentence)
+    return askedForms({ ...file, images }, DIALOGUE)
+      .map(([, sentence]) => sentence)
       .join();
   };
 

@@ -4,12 +4,10 @@ import {
   answerOf,
   asksAlone,
   EXPRESSION_FORMS,
-  formOfProtocol,
-  formText,
   freeQuestionOf,
   questionOf,
 } from '../../../src/systems/gsva/question-forms.js';
-import { settingText } from '../../../src/evaluation/conversations.js';
+import { formOfProtocol, settingText } from '../../../src/evaluation/conversations.js';
 import { GsvaDialogue } from '../../../src/systems/gsva/dialogue.js';
 import { GSVA_VARIANT } from '../../../src/systems/shared/variant.js';
 import { ANSWER_FORMS, trainingAnswer, trainingQuestion } from '../../../src/systems/gsva/prompts.js';
@@ -52,7 +50,7 @@ describe('questions about several expressions', () => {
 
   test('each protocol has its own form unless one is chosen; readers are told which', () => {
     expect(formOfProtocol('reference', 'default')).toBe('reference');
-    for (const protocol of ['strict', 'generate']) expect(formOfProtocol(protocol, 'default')).toBe('trained');
+    for (const protocol of ['strict', 'generate'] as const) expect(formOfProtocol(protocol, 'default')).toBe('trained');
     expect(formOfProtocol('strict', 'reference')).toBe('reference');
     expect(asksAlone('default')).toBe(false);
     expect(settingText(new GsvaDialogue(GSVA_VARIANT), ['strict', 'reference'], 'default')).toBe(
@@ -65,12 +63,6 @@ describe('questions about several expressions', () => {
   test('free answers are asked for in words that the model has learned', () => {
     expect(freeQuestionOf('reference', two)).toBe(questionOf('what', two));
     for (const form of EXPRESSION_FORMS.slice(1)) expect(freeQuestionOf(form, two)).toBe(questionOf(form, two));
-  });
-
-  test('for readers the place of the expressions is marked', () => {
-    expect(formText('where')).toBe('Where are {} in this image? Please output segmentation masks.');
-    expect(formText('trained')).toBe(formText('what'));
-    expect(formText('reference')).toBe('What are {}in this image? Please output segmentation masks.');
   });
 });
 
