@@ -5,7 +5,6 @@
  * 0.5.
  */
 import { UserError } from '../errors.js';
-import { ratio } from './metrics/mask-overlap.js';
 import type { ExpressionRecord } from './records/record-types.js';
 
 /** Probability of [REJ] against [SEG], in [0, 1], of an absent or a present target. */
@@ -68,14 +67,13 @@ function sweep(decisions: readonly Decision[]): CurvePoint[] | null {
   const sorted = [...decisions].sort((a, b) => a.rejectProbability - b.rejectProbability);
   const absent = sorted.filter(({ targetIsEmpty }) => targetIsEmpty).length;
   const present = sorted.length - absent;
+  if (absent === 0 || present === 0) return null;
   let [rejectedAbsent, acceptedPresent] = [absent, 0];
   const points: CurvePoint[] = [];
   let above = -Infinity;
   for (let i = 0; i <= sorted.length;) {
     const upTo = sorted[i]?.rejectProbability ?? Infinity;
-    const [N_acc, T_acc] = [ratio(rejectedAbsent, absent), ratio(acceptedPresent, present)];
-    if (N_acc === null || T_acc === null) return null;
-    points.push({ above, upTo, N_acc, T_acc });
+    points.push({ above, upTo, N_acc: rejectedAbsent / absent, T_acc: acceptedPresent / present });
     if (upTo === Infinity) break;
     for (; sorted[i]?.rejectProbability === upTo; i++) {
       if (sorted[i]?.targetIsEmpty === true) rejectedAbsent--;

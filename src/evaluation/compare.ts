@@ -9,7 +9,7 @@ import { type Figure, FigureCells, type FigureRecord, metricTitle } from './figu
 import type { GresProtocol } from './metrics/gres-score.js';
 import { recordsOf } from './records/record-figures.js';
 import type { RecordFile, RecordHeader } from './records/record.js';
-import type { ExpressionRecord, ImageRecord } from './records/record-types.js';
+import type { ImageRecord } from './records/record-types.js';
 import type { PageSection } from './report/write-report.js';
 
 export interface FigureDifference {
@@ -47,10 +47,8 @@ export function compareRuns(a: RecordFile, b: RecordFile, options: CompareOption
   refuseOtherData(a, b);
   const { figures: compared } = benchmarkNamed(a.header.benchmark);
   return protocols.map((protocol) => {
-    const [inA, inB] = [a, b].map(({ images }) => images.map((image) => recordsOf([image], protocol))) as [
-      ExpressionRecord[][],
-      ExpressionRecord[][],
-    ];
+    const byImage = ({ images }: RecordFile) => images.map((image) => recordsOf([image], protocol));
+    const [inA, inB] = [byImage(a), byImage(b)];
     const expressions = inA.reduce((sum, records) => sum + records.length, 0);
     const figures = compareImages(compared, inA, inB, options);
     return { protocol, images: inA.length, expressions, figures };
@@ -135,23 +133,22 @@ function refuseOtherData(a: RecordFile, b: RecordFile): void {
       `Comparing ${a.path} and ${b.path}: ${what}. Only runs over the same expressions are compared.`,
     );
   };
+  const firstOf = ({ header: { protocols } }: RecordFile, image: ImageRecord) =>
+    recordsOf([image], protocols[0] as GresProtocol);
   for (const key of ['dataset', 'split', 'benchmark', 'honourIgnore', 'images'] as const) {
     if (a.header[key] !== b.header[key]) refuse(`${key} is ${String(a.header[key])} and ${String(b.header[key])}`);
   }
   for (const [i, image] of a.images.entries()) {
     const other = b.images[i] as ImageRecord;
     if (image.imageId !== other.imageId) refuse(`image ${i} is ${image.fileName} and ${other.fileName}`);
-    const [inA, inB] = [a, b].map(({ header: { protocols } }, side) =>
-      recordsOf([side === 0 ? image : other], protocols[0] as GresProtocol),
-    ) as [ExpressionRecord[], ExpressionRecord[]];
+    const [inA, inB] = [firstOf(a, image), firstOf(b, other)];
     for (let k = 0; k < Math.max(inA.length, inB.length); k++) {
       const [x, y] = [inA[k], inB[k]];
       if (x?.expression === y?.expression && x?.targetArea === y?.targetArea) continue;
-      const said = [x, y].map((each) =>
-        each === undefined
-          ? 'missing'
-          : `${JSON.stringify(each.expression)} with a target of ${each.targetArea} pixels`,
-      );
+      const said = [x, y].map((each) => {
+        if (each === undefined) return 'missing';
+        return `${JSON.stringify(each.expression)} with a target of ${each.targetArea} pixels`;
+      });
       refuse(`expression ${k + 1} of ${image.fileName} is ${said.join(' and ')}`);
     }
   }

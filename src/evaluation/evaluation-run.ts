@@ -18,7 +18,7 @@ export interface RunOptions {
   readonly samples?: number;
   /** Protocol of the samples' answers; default the first. */
   readonly sampleProtocol?: GresProtocol;
-  readonly onProgress?: (progress: EvaluationProgress) => void;
+  readonly onProgress?: (progress: { images: number; totalImages: number; results: readonly Result[] }) => void;
   /** Under 'strict', absent from this probability on; default: the most probable token decides, as published. */
   readonly rejectThreshold?: number | null;
   /** A mask of fewer pixels counts as absent; default 0. */
@@ -27,13 +27,6 @@ export interface RunOptions {
   readonly onImage?: (image: ImageRecord) => void;
   /** Called for everything that is left out, as it is found. */
   readonly onRefusal?: (fileName: string, refusal: Refusal) => void;
-}
-
-export interface EvaluationProgress {
-  readonly images: number;
-  readonly totalImages: number;
-  readonly expressions: number;
-  readonly results: readonly Result[];
 }
 
 export interface Evaluation {
@@ -56,7 +49,6 @@ export class EvaluationRun {
   private faults = NO_FAULTS;
   private refused = NO_REFUSALS;
   private images = 0;
-  private expressions = 0;
   private imageBegan = performance.now();
 
   constructor(
@@ -78,7 +70,7 @@ export class EvaluationRun {
       );
     }
     for (const record of image.records) this.sumsOf(record.protocol).add(record);
-    this.count(image.faults, image.refused, recorded.length);
+    this.count(image.faults, image.refused);
   }
 
   /** Scores an image after all of its questions, and adds it. */
@@ -90,9 +82,8 @@ export class EvaluationRun {
     );
     for (const { protocol, score } of scored) this.sumsOf(protocol).add(score);
     if (this.isSample()) this.keepSample(loaded, answered);
-    const faults = protocols.includes('generate')
-      ? answered.reduce((sum, { replies: { generate } }) => addFaults(sum, faultsOf(generate)), NO_FAULTS)
-      : null;
+    const faultsOf = ({ replies: { generate } }: Answered) => (generate)?.faults ?? NO_FAULTS;
+    const faults = protocols.includes('generate') ? answered.map(faultsOf).reduce(addFaults, NO_FAULTS) : null;
     const seconds = (performance.now() - this.imageBegan) / 1000;
     this.imageBegan = performance.now();
     if (this.options.onImage !== undefined) {
@@ -107,10 +98,10 @@ export class EvaluationRun {
       this.options.onImage(makeImageRecord(entry, course, targets, scored));
     }
     for (const refusal of refused) this.options.onRefusal?.(entry.fileName, refusal);
-    this.count(faults, refused, scored.length / protocols.length);
-    const { images, totalImages, expressions } = this;
+    this.count(faults, refused);
+    const { images, totalImages } = this;
     // Results are added up for those who look at them alone.
-    this.options.onProgress?.({ images, totalImages, expressions, results: this.sums.map((sums) => sums.result()) });
+    this.options.onProgress?.({ images, totalImages, results: this.sums.map((sums) => sums.result()) });
   }
 
   evaluation(): Evaluation {
@@ -159,9 +150,8 @@ export class EvaluationRun {
     });
   }
 
-  private count(faults: RecordedFaults | null, refused: readonly Refusal[], expressions: number): void {
+  private count(faults: RecordedFaults | null, refused: readonly Refusal[]): void {
     this.images++;
-    this.expressions += expressions;
     if (faults !== null) this.faults = addFaults(this.faults, faults);
     this.refused = addRefusals(this.refused, refused);
   }
@@ -188,10 +178,6 @@ function hasSameExpressions(
     all.length === entry.expressions.length &&
     all.every(({ index, expression }) => entry.expressions[index ?? -1]?.text === expression)
   );
-}
-
-function faultsOf(reply: ForcedReply | FreeReply | undefined): RecordedFaults {
-  return (reply !== undefined && 'faults' in reply ? reply.faults : undefined) ?? NO_FAULTS;
 }
 
 function replyOf(protocol: GresProtocol, replies: Replies): ForcedReply | FreeReply {

@@ -139,15 +139,6 @@ export class Predictor {
     };
   }
 
-  /** The model's words about the image, as `converse`. */
-  async reply(
-    image: EncodedImage,
-    question: string,
-    { maxTokens = ANSWER_TOKENS.base, signal }: ReplyOptions = {},
-  ): Promise<string> {
-    return (await this.converse(image, question, { maxTokens, signal })).answer;
-  }
-
   /**
    * The model's answer to a question of any kind, with the masks of what it found.
    * @param options `opening` is the image's, where it is asked about more than once

@@ -44,7 +44,7 @@ export async function answerQuestions(options: VqaOptions): Promise<VqaResult> {
         [image] = await predictor.encode([await readImage(path)]);
       }
       if (image === undefined) throw new Error('answerQuestions: the image was not encoded');
-      const reply = await predictor.reply(image, question.text, { maxTokens, signal });
+      const { answer: reply } = await predictor.converse(image, question.text, { maxTokens, signal });
       answered.push({ ...question, reply });
       onProgress?.({ label: 'questions', done: answered.length, total: questions.length });
     }

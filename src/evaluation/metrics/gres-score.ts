@@ -30,14 +30,6 @@ export type GresProtocol = (typeof GRES_PROTOCOLS)[number];
 /** How an expression was answered, if at all. */
 export type Answer = Decision | 'none';
 
-export interface GresPrediction {
-  /** At the target's size. May be null where the protocol does not look at it (see `scoreGres`). */
-  readonly prediction: BinaryMask | null;
-  /** All zero when the expression fits nothing in the image. */
-  readonly target: BinaryMask;
-  readonly answer: Answer;
-}
-
 /** The contribution of one expression. */
 export interface GresScore {
   readonly targetIsEmpty: boolean;
@@ -51,10 +43,15 @@ export interface GresScore {
 }
 
 /**
- * The prediction may be null for 'none', and for [REJ] but in `reference`; after [SEG] null counts as an empty mask.
+ * @param prediction at the target's size; may be null for 'none', and for [REJ] but in `reference`; after [SEG] null
+ *   counts as an empty mask
+ * @param target all zero when the expression fits nothing in the image
  * @throws UserError when masks differ in size; RangeError when `reference` lacks a decision or a present target's mask
  */
-export function scoreGres(protocol: GresProtocol, { prediction, target, answer }: GresPrediction): GresScore {
+export function scoreGres(
+  protocol: GresProtocol,
+  { prediction, target, answer }: { prediction: BinaryMask | null; target: BinaryMask; answer: Answer },
+): GresScore {
   const keepsRejectedMask = protocol === 'reference';
   if (keepsRejectedMask && answer === 'none') {
     throw new RangeError("scoreGres: under 'reference' every expression is answered with [SEG] or [REJ]");

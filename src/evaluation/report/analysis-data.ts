@@ -54,7 +54,6 @@ export interface ReportAnalysis {
 
 /**
  * Everything but the scenes, which need the images.
- * @param measured as the records alone tell, without the size of the split, or with it
  * @param dialogue of the system whose paper has the tables
  */
 export function analyse(
@@ -164,17 +163,10 @@ export function calibrationSentence(calibration: NonNullable<ReportAnalysis['cal
 
 export function breakdownTables({ breakdowns, images }: ReportAnalysis): PageTable[] {
   const worst = images.filter(({ result }) => (result.gIoU ?? 1) < 1).slice(0, SHOWN_IMAGES);
-  return [
-    ...breakdowns.map(({ title, groups }) => figureTable(title, groups)),
-    ...(worst.length === 0
-      ? []
-      : [
-          figureTable(
-            'The worst images',
-            worst.map(({ fileName, result }) => ({ name: fileName, result })),
-          ),
-        ]),
-  ];
+  const tables = breakdowns.map(({ title, groups }) => figureTable(title, groups));
+  if (worst.length === 0) return tables;
+  const rows = worst.map(({ fileName, result }) => ({ name: fileName, result }));
+  return [...tables, figureTable('The worst images', rows)];
 }
 
 /** Expressions and figures; a figure that no row decides has no column. */

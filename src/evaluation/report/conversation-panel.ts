@@ -1,15 +1,10 @@
 /** One picture of a sample as training uses it: each conversation, the image, its targets and their names. */
+import type { Lesson } from '../../data/facts.js';
 import { writeFileAtomic } from '../../io/atomic/atomic-file.js';
 import { IMAGE_PLACEHOLDER } from '../../special-tokens.js';
 import type { BinaryMask, RgbImage } from '../../types.js';
 import { expressionColor, hexColor, layersOf, overlayMasks, scaledImage } from './overlay.js';
 import { GAP, MARGIN, Sheet, type TextStyle } from './svg-text.js';
-
-export interface ShownConversation {
-  readonly turns: readonly { readonly user: string; readonly assistant: string | null }[];
-  /** In the order of the answers; a mask is null where the answer is [REJ]. */
-  readonly targets: readonly { readonly text: string; readonly mask: BinaryMask | null }[];
-}
 
 const ROW = 26;
 const WIDTH = 840;
@@ -26,7 +21,7 @@ export async function writeConversationPanel(
   path: string,
   title: string,
   image: RgbImage,
-  conversations: readonly ShownConversation[],
+  conversations: readonly Lesson[],
   systemFonts?: boolean,
 ): Promise<void> {
   const sheet = await Sheet.ofWidth(WIDTH, systemFonts);

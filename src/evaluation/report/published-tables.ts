@@ -67,7 +67,7 @@ function obstacle(
   const reasons = [
     [shard.count > 1, `this is shard ${shard.index} of ${shard.count} alone`],
     [count < header.images, `the run is not finished (${number(count)} of ${number(header.images)} images)`],
-    [count < (total ?? 0), `only the first ${number(count)} of ${number(total ?? 0)} images were measured`],
+    [count < total, `only the first ${number(count)} of ${number(total)} images were measured`],
     [
       count !== published.images,
       `${number(count)} images were measured, ${set} as published has ${number(published.images)}`,

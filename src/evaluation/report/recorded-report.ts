@@ -1,30 +1,29 @@
 /** The report of recorded results, for `eval --report` and `report write`. */
-import { decodeMask, rleBox, rleFromString } from '../../data/masks/coco-mask.js';
+import { decodeMask, rleFromString } from '../../data/masks/coco-mask.js';
 import type { EvaluatedDataset } from '../../data/evaluated-dataset.js';
-import type { ReferringImage } from '../../data/refer/refer-dataset.js';
 import { UserError } from '../../errors.js';
 import { readImage } from '../../io/image/image-file.js';
 import { systemNamed } from '../../systems/index.js';
 import type { BinaryMask, ReferringTarget, SegmentResult } from '../../types.js';
 import type { Failure } from '../breakdown.js';
 import type { GresProtocol } from '../metrics/gres-score.js';
+import { boxOfMask } from '../metrics/mask-overlap.js';
 import * as recorded from '../records/record-figures.js';
 import type { RecordFile } from '../records/record.js';
 import type { ExpressionRecord, ImageRecord, Shard } from '../records/record-types.js';
 import { analyse, type FailureScene, type SceneExpression, worstOfEachKind } from './analysis-data.js';
 import { askedForms } from './asked-forms.js';
-import { isDrawnSet, measuredSet, measuredWords, type MeasuredSet } from './measured-set.js';
+import { measuredSet, measuredWords, type MeasuredSet } from './measured-set.js';
 import type { ReportSample } from './report-data.js';
 import { writeReport } from './write-report.js';
 
 /** The images of a run of all shards, in words; null for a shard alone. */
 export function measuredOn(
-  { shard, ...set }: Pick<MeasuredSet, 'dataset' | 'split' | 'data'> & { readonly shard: Shard },
-  { images: all }: EvaluatedDataset,
+  { shard, data, ...set }: Pick<MeasuredSet, 'dataset' | 'split' | 'data'> & { readonly shard: Shard },
+  opened: EvaluatedDataset,
   images: number,
 ): string | null {
-  if (shard.count > 1) return null;
-  return measuredWords({ ...set, images, total: all.length, isDrawn: isDrawnSet(all) });
+  return shard.count > 1 ? null : measuredWords(measuredSet(set, images, opened.images, data));
 }
 
 const SAMPLES = 12;
@@ -46,7 +45,7 @@ export async function writeRecordedReport(
   const isLisa = header.benchmark.startsWith('lisa-');
   const leftOut = recorded.refusedText(recorded.recordedRefusals(images));
   const strange = recorded.faultsText(recorded.recordedFaults(images));
-  const measured = measuredSet(file, dataset, data);
+  const measured = measuredSet(header, images.length, dataset.images, data);
   const system = await systemNamed(isLisa ? 'lisa' : 'gsva', 'Writing the report');
   const dialogue = system.dialogue(null, {});
   const analysis = analyse(file, measured, dialogue);
@@ -160,10 +159,8 @@ function overlap(a: BinaryMask, b: BinaryMask): boolean {
   return a.data.some((value, i) => value !== 0 && b.data[i] !== 0);
 }
 
-function find(
-  dataset: EvaluatedDataset,
-  { imageId, fileName, image, records }: ImageRecord,
-): { entry: ReferringImage; targets: readonly ReferringTarget[] } {
+/** An image of the records in the dataset, and its targets. @throws UserError where the dataset has another one */
+function find(dataset: EvaluatedDataset, { imageId, fileName, image, records }: ImageRecord) {
   const entry = dataset.images[image];
   const targets = entry === undefined ? [] : dataset.targets(entry);
   const isSame = entry?.imageId === imageId && records.every((r) => targets[r.index]?.expression === r.expression);
@@ -175,17 +172,13 @@ function find(
 }
 
 function resultOf(record: ExpressionRecord): SegmentResult {
-  const { expression, answer, predictedArea: area, rejectProbability, score, height: rows, width: columns } = record;
+  const { expression, answer, predictedArea: area, rejectProbability, score, height, width } = record;
   const nothing = { mask: null, box: null, area: 0, score: 0 } as const;
   if (answer === 'none') return { expression, status: 'no-seg-token', ...nothing, rejectProbability: null };
   if (answer === 'absent') return { expression, status: 'rejected', ...nothing, rejectProbability };
-  const mask = maskOf(record);
-  if (mask === null || record.mask === null || area === 0) {
-    const empty = mask ?? { data: new Uint8Array(rows * columns), height: rows, width: columns };
-    return { expression, status: 'empty-mask', mask: empty, box: null, area: 0, score: 0, rejectProbability };
-  }
-  const [x, y, width, height] = rleBox(rleFromString(record.mask, rows, columns));
-  const box = [x, y, x + width, y + height] as const;
+  const mask = maskOf(record) ?? { data: new Uint8Array(height * width), height, width };
+  const box = boxOfMask(mask);
+  if (box === null) return { expression, status: 'empty-mask', ...nothing, mask, rejectProbability };
   return { expression, status: 'segmented', mask, box, area, score, rejectProbability };
 }
 

@@ -17,15 +17,12 @@ const FONT_FAMILY = "'DejaVu Sans', 'Noto Sans', 'Liberation Sans', Arial, Helve
 
 /** Whether the system has any font: then "A" and "W" look different. */
 async function hasSystemFonts(): Promise<boolean> {
-  const [a, w] = await Promise.all(['A', 'W'].map(drawLetter));
-  return a !== undefined && w !== undefined && !a.equals(w);
-}
-
-async function drawLetter(letter: string): Promise<Buffer> {
-  const text = `<text x="4" y="24" font-size="24" font-family="${FONT_FAMILY}">${letter}</text>`;
-  return sharp(Buffer.from(`<svg xmlns="http://www.w3.org/2000/svg" width="40" height="32">${text}</svg>`))
-    .raw()
-    .toBuffer();
+  const draw = (letter: string): Promise<Buffer> => {
+    const text = `<text x="4" y="24" font-size="24" font-family="${FONT_FAMILY}">${letter}</text>`;
+    const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="40" height="32">${text}</svg>`;
+    return sharp(Buffer.from(svg)).raw().toBuffer();
+  };
+  return !(await draw('A')).equals(await draw('W'));
 }
 
 /** Margin of a sheet, and space between its parts. */

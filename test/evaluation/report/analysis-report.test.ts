@@ -60,7 +60,11 @@ describe('the files', () => {
     expect(titles).toEqual(['Evaluation', 'Breakdown', 'Rejection', 'Failures', 'Samples']);
     expect(html).not.toContain('<script');
     expect(html.match(/(?:src|href)="(?!data:image\/jpeg;base64,|#)/g)).toBeNull();
-    const { failures, failureKinds } = analyse(file, measuredSet(file, null, null), new GsvaDialogue(GSVA_VARIANT));
+    const { failures, failureKinds } = analyse(
+      file,
+      measuredSet(header, IMAGES, dataset.images, 'data'),
+      new GsvaDialogue(GSVA_VARIANT),
+    );
     const shown = worstOfEachKind(failures, 4);
     expect(html.match(/<article class="scene view card/g)).toHaveLength(shown.length);
     for (const { kind } of failureKinds) expect(html).toContain(`for="kind-${kind.replaceAll(' ', '-')}"`);

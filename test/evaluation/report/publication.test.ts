@@ -3,7 +3,12 @@ import { describe, expect, test } from '@jest/globals';
 import type { ImageRecord, RecordedResult } from '../../../src/evaluation/records/record-types.js';
 import type { RecordFile, RecordHeader } from '../../../src/evaluation/records/record.js';
 import { askedForms } from '../../../src/evaluation/report/asked-forms.js';
-import { measuredSet, measuredWords, publishedSplit } from '../../../src/evaluation/report/measured-set.js';
+import {
+  type MeasuredSet,
+  measuredSet,
+  measuredWords,
+  publishedSplit,
+} from '../../../src/evaluation/report/measured-set.js';
 import { publicationOf, type Publication } from '../../../src/evaluation/report/published-tables.js';
 import { GsvaDialogue } from '../../../src/systems/gsva/dialogue.js';
 import { GSVA_VARIANT } from '../../../src/systems/shared/variant.js';
@@ -58,9 +63,13 @@ const RESULT = {
 } as unknown as RecordedResult;
 const STRICT = { ...RESULT, protocol: 'strict' } as RecordedResult;
 
-function publication(file: File, total: number | null = null, results = [RESULT]): Publication {
-  const dataset = total === null ? null : { images: Array.from({ length: total }, () => ({ fileName: '' })) };
-  return publicationOf(file, measuredSet(file, dataset, 'data'), results, DIALOGUE);
+function measured({ header, images }: File, total: number, data: string): MeasuredSet {
+  const all = Array.from({ length: total }, (_, i) => images[i % images.length] as ImageRecord);
+  return measuredSet(header, images.length, all, data);
+}
+
+function publication(file: File, total = file.images.length, results = [RESULT]): Publication {
+  return publicationOf(file, measured(file, total, 'data'), results, DIALOGUE);
 }
 
 /** The smallest split with a table. */
@@ -127,7 +136,7 @@ describe('any other run', () => {
       /12 images were measured, grefcoco val as published has 1,500/,
     ],
     ['a shard', REASON({ shard: { index: 0, count: 2 } }), 200, /shard 0 of 2 alone/],
-    ['an unfinished run', REASON({ images: 201 }), null, /not finished \(200 of 201 images\)/],
+    ['an unfinished run', REASON({ images: 201 }), 200, /not finished \(200 of 201 images\)/],
     ['a refused expression', change(REASON(), 3, { refused: [REFUSED] }), 200, /1 expressions were left out/],
     ['a refused image', change(REASON(), 3, { refused: [{ ...REFUSED, index: null }] }), 200, /1 images and 0/],
     ['an image twice', change(REASON(), 3, { imageId: 4 }), 200, /an image occurs twice/],
@@ -159,10 +168,7 @@ describe('any other run', () => {
   });
 
   test('its title says what was measured', () => {
-    const words = (file: File, total: number | null, data = 'runs/mine.jsonl'): string => {
-      const opened = total === null ? null : { images: Array.from({ length: total }, () => ({ fileName: '' })) };
-      return measuredWords(measuredSet(file, opened, data));
-    };
+    const words = (file: File, total: number): string => measuredWords(measured(file, total, 'runs/mine.jsonl'));
     expect(words(runOf('grefcoco', 'val', 12, 40, {}, drawn), 12)).toBe(
       '12 drawn images of the embedded benchmark, val',
     );
