@@ -82,8 +82,9 @@ export class EvaluationRun {
     );
     for (const { protocol, score } of scored) this.sumsOf(protocol).add(score);
     if (this.isSample()) this.keepSample(loaded, answered);
-    const faultsOf = ({ replies: { generate } }: Answered) => (generate)?.faults ?? NO_FAULTS;
-    const faults = protocols.includes('generate') ? answered.map(faultsOf).reduce(addFaults, NO_FAULTS) : null;
+    const free = answered.map(({ replies }): FreeReply | undefined => replies.generate);
+    const allFaults = free.reduce((sum, reply) => addFaults(sum, reply?.faults ?? NO_FAULTS), NO_FAULTS);
+    const faults = protocols.includes('generate') ? allFaults : null;
     const seconds = (performance.now() - this.imageBegan) / 1000;
     this.imageBegan = performance.now();
     if (this.options.onImage !== undefined) {

@@ -127,15 +127,10 @@ export const LISA_C_IOU: Figure = {
 };
 
 /** Figures of ReasonSeg's short and long queries apart. */
-export const LISA_BY_WORDING: readonly Figure[] = (
-  [
-    ['short', 'phrase'],
-    ['long', 'sentence'],
-  ] as const
-).flatMap(([title, wording]) =>
+export const LISA_BY_WORDING: readonly Figure[] = WORDINGS.flatMap((wording) =>
   [LISA_G_IOU, LISA_C_IOU].map((figure) => ({
     ...figure,
-    name: `${figure.name}_${title}`,
+    name: `${figure.name}_${wording === 'phrase' ? 'short' : 'long'}`,
     terms: (record: FigureRecord) => (record.wording === wording ? figure.terms(record) : null),
   })),
 );

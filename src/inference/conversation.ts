@@ -84,7 +84,14 @@ export class ChatSession {
     const turn = dialogue.chat.turn(question, isFirst);
     const prompt = [...this.ids, ...tokenizeQuestion(tokenizer, asking.conversation, turn, isFirst)];
     const room = network.positions - (prompt.length - 1 + network.patches);
-    if (room < SHORTEST_ANSWER) throw tooLong(isFirst, network.positions);
+    if (room < SHORTEST_ANSWER) {
+      const advice = isFirst ? 'Ask' : 'Begin a new conversation (in the terminal: /new), or ask';
+      throw new UserError(
+        `Asking: with this question the conversation leaves no room for an answer among the ${network.positions} ` +
+          `positions of this model. ${advice} in shorter words.`,
+        'too-long',
+      );
+    }
 
     const unread = this.session.continued(prompt);
     const before = this.session.length;
@@ -121,15 +128,4 @@ function checkedQuestion(question: string, added: readonly string[]): string {
   const reserved = [...RESERVED_TEXTS, ...added].find((token) => asked.includes(token));
   if (reserved === undefined) return asked;
   throw bad(`contains ${reserved}, which the model reads as a token of its own. Leave it out`);
-}
-
-function tooLong(isFirst: boolean, positions: number): UserError {
-  const advice = isFirst
-    ? 'Ask in shorter words'
-    : 'Begin a new conversation (in the terminal: /new), or ask in shorter words';
-  return new UserError(
-    `Asking: with this question the conversation leaves no room for an answer among the ${positions} positions of this ` +
-      `model. ${advice}.`,
-    'too-long',
-  );
 }

@@ -98,20 +98,20 @@ export class Predictor {
    */
   async force(questions: readonly (Question & { readonly answers: readonly Decision[] })[]): Promise<ForcedReply[]> {
     const { network, asking } = this;
-    const asked = questions.map(({ expressions, answers, form = 'reference' }) =>
-      asking.dialogue.exam(expressions, answers, form),
-    );
-    const items = questions.flatMap(({ image }, i) =>
-      (asked[i] as (typeof asked)[number]).map(({ turn }) => ({ image, conversation: asking.tokenized(turn) })),
+    const all = questions.map(({ form = 'reference', ...question }) => {
+      return { ...question, form, asked: asking.dialogue.exam(question.expressions, question.answers, form) };
+    });
+    const items = all.flatMap(({ image, asked }) =>
+      asked.map(({ turn }) => ({ image, conversation: asking.tokenized(turn) })),
     );
     const forced: ForcedAnswer[] = [];
     const atOnce = Math.max(questions.length, CONVERSATIONS_AT_ONCE);
     for (let first = 0; first < items.length; first += atOnce) {
       forced.push(...(await teacherForce(network, asking.vocabulary, items.slice(first, first + atOnce))));
     }
-    return questions.map(({ expressions, form = 'reference', logitRule }, i) => {
-      const own = forced.splice(0, asked[i]?.length);
-      const decisions = inOrder(expressions, asked[i] ?? [], (turn) => {
+    return all.map(({ expressions, form, logitRule, asked }) => {
+      const own = forced.splice(0, asked.length);
+      const decisions = inOrder(expressions, asked, (turn) => {
         const { decisions = [], masks = [] } = own[turn] ?? {};
         return decisions.map((decision, place) => ({ ...decision, mask: masks[place] ?? null }));
       });

@@ -51,11 +51,8 @@ export async function teacherForce(
   masks: 'every' | 'given' = 'every',
 ): Promise<ForcedAnswer[]> {
   if (items.length === 0) return [];
-  const batch = padBatch(
-    items.map((item) => item.conversation),
-    vocabulary.end,
-  );
-  const rows = new MultimodalRows(batch, network.patches);
+  const conversations = items.map(({ conversation }) => conversation);
+  const rows = new MultimodalRows(padBatch(conversations, vocabulary.end), network.patches);
   const places = rows.statesBefore([...vocabulary.found, ...vocabulary.absent], 'supervised');
   const images = items.map((item) => item.image);
   const wanted = masks === 'every' ? places : places.filter(({ id }) => vocabulary.found.includes(id));

@@ -31,6 +31,13 @@ export function maskOverlap(prediction: BinaryMask | null, target: BinaryMask, i
   return { intersection, union: predictedArea + targetArea - intersection, predictedArea, targetArea };
 }
 
+/** Pixels inside; 0 of no mask. */
+export function maskArea(mask: BinaryMask | null): number {
+  let area = 0;
+  for (const value of mask?.data ?? []) if (value !== 0) area++;
+  return area;
+}
+
 /** Intersection over union, 0 where both masks are empty. */
 export function iouOf(overlap: MaskOverlap): number {
   return overlap.union === 0 ? 0 : overlap.intersection / overlap.union;
@@ -77,8 +84,9 @@ export function boxOfMask(mask: BinaryMask | null): Box | null {
   return xMax === 0 ? null : [xMin, yMin, xMax, yMax];
 }
 
-/** Intersection over union of two boxes, in [0, 1]. */
-export function boxIou(a: Box, b: Box): number {
+/** Intersection over union of two boxes, in [0, 1]; 0 where there is none. */
+export function boxIou(a: Box | null, b: Box | null): number {
+  if (a === null || b === null) return 0;
   const width = Math.min(a[2], b[2]) - Math.max(a[0], b[0]);
   const height = Math.min(a[3], b[3]) - Math.max(a[1], b[1]);
   if (width <= 0 || height <= 0) return 0;

@@ -3,7 +3,8 @@ import type { Lesson } from '../../data/facts.js';
 import { writeFileAtomic } from '../../io/atomic/atomic-file.js';
 import { IMAGE_PLACEHOLDER } from '../../special-tokens.js';
 import type { BinaryMask, RgbImage } from '../../types.js';
-import { expressionColor, hexColor, layersOf, overlayMasks, scaledImage } from './overlay.js';
+import { maskArea } from '../metrics/mask-overlap.js';
+import { expressionColor, layersOf, overlayMasks, scaledImage } from './overlay.js';
 import { GAP, MARGIN, Sheet, type TextStyle } from './svg-text.js';
 
 const ROW = 26;
@@ -42,7 +43,7 @@ export async function writeConversationPanel(
     }
     sheet.y += plain.height + GAP;
     for (const [i, { text, mask }] of targets.slice(0, MOST_TARGETS).entries()) {
-      addLegend(sheet, text, mask, hexColor(expressionColor(i)));
+      addLegend(sheet, text, mask, expressionColor(i));
     }
     if (targets.length > MOST_TARGETS) sheet.paragraph(`and ${targets.length - MOST_TARGETS} more`, NOTE, 1);
   }
@@ -53,12 +54,11 @@ export async function writeConversationPanel(
 /** A swatch, empty for [REJ]; the name; the target's size. */
 function addLegend(sheet: Sheet, text: string, mask: BinaryMask | null, color: string): void {
   const fill = mask === null ? 'none' : color;
-  const pixels = mask?.data.reduce((sum, value) => sum + value, 0) ?? 0;
   const [noteX, top] = [WIDTH - MARGIN - 170, sheet.y];
   sheet.shape(
     `<rect x="${MARGIN + 1}" y="${top + 3}" width="16" height="16" rx="4" fill="${fill}" stroke="${color}" stroke-width="2"/>`,
   );
   sheet.line(text, MARGIN + 28, top + 16, noteX - MARGIN - 40, ANSWER);
-  sheet.line(mask === null ? '[REJ]' : `[SEG] ${pixels} pixels`, noteX, top + 16, 170, NOTE);
+  sheet.line(mask === null ? '[REJ]' : `[SEG] ${maskArea(mask)} pixels`, noteX, top + 16, 170, NOTE);
   sheet.y += ROW;
 }

@@ -3,7 +3,7 @@ import { htmlPage } from './html-style.js';
 import { renderAnalysis } from './html-analysis.js';
 import { choice, viewPictures, viewRules } from './mask-view.js';
 import { type Markup, markup, type Piece, tableHtml } from './markup.js';
-import { expressionColor, hexColor } from './overlay.js';
+import { expressionColor } from './overlay.js';
 import { formatFigure, metricTitle } from '../figures.js';
 import * as report from './report-data.js';
 import type { ExpressionOutcome, MetricRow, ReportData, ReportSample } from './report-data.js';
@@ -153,7 +153,7 @@ const VERDICT_MARK = { right: '✓ ', inexact: '≈ ', wrong: '✗ ' } as const;
 /** @param view id of the pictures in which the expression is chosen; null where it is the only one */
 function legendRow({ result, verdict, iou, words }: ExpressionOutcome, index: number, view: string | null): Piece[] {
   const hollow = result.status === 'segmented' ? '' : ' hollow';
-  const color = hexColor(expressionColor(index));
+  const color = expressionColor(index);
   const label = markup`<span class="swatch${hollow}" style="color:${color}"></span><bdi>${result.expression}</bdi>`;
   return [
     view === null ? label : choice(view, index, label),

@@ -5,36 +5,12 @@ import { UserError } from '../../errors.js';
 import { encodePng, readImage } from '../../io/image/image-file.js';
 import type { BinaryMask, RgbImage } from '../../types.js';
 
-type Rgb = readonly [number, number, number];
-
 /** Distinct on photographs and for most colour-blind readers. */
-const COLORS: readonly Rgb[] = [
-  [236, 64, 82],
-  [36, 132, 245],
-  [255, 183, 20],
-  [0, 170, 128],
-  [150, 92, 230],
-  [255, 120, 40],
-  [20, 190, 220],
-  [232, 90, 178],
-];
+const COLORS = ['#ec4052', '#2484f5', '#ffb714', '#00aa80', '#965ce6', '#ff7828', '#14bedc', '#e85ab2'];
 
-/** The colour of expression number `index`; beyond the table the hue turns by the golden angle. */
-export function expressionColor(index: number): Rgb {
-  return COLORS[index] ?? fromHue((index * 137.508) % 360);
-}
-
-export function hexColor(color: Rgb): string {
-  return `#${color.map((value) => value.toString(16).padStart(2, '0')).join('')}`;
-}
-
-/** HSL with saturation 0.75 and lightness 0.5. */
-function fromHue(hue: number): Rgb {
-  const channel = (offset: number): number => {
-    const k = (offset + hue / 30) % 12;
-    return Math.round(255 * (0.5 - 0.375 * Math.max(-1, Math.min(k - 3, 9 - k, 1))));
-  };
-  return [channel(0), channel(8), channel(4)];
+/** The colour of expression number `index`, as CSS has it; beyond the table the hue turns by the golden angle. */
+export function expressionColor(index: number): string {
+  return COLORS[index] ?? `hsl(${((index * 137.508) % 360).toFixed(1)}, 75%, 50%)`;
 }
 
 type Point = readonly [x: number, y: number];
@@ -91,7 +67,8 @@ export async function scaledImage(image: RgbImage, scale: number): Promise<RgbIm
 
 export interface MaskLayer {
   readonly mask: BinaryMask;
-  readonly color: Rgb;
+  /** As CSS has it. */
+  readonly color: string;
 }
 
 /** Masks in the colours of their places in the list, so that truth and prediction of an expression share one. */
@@ -148,7 +125,7 @@ export async function overlayMasks(
 /** Tints; over them solid lines along the inner edges, with thin white ones outside that separate similar tints. */
 function masksSvg(layers: readonly MaskLayer[], { height, width }: RgbImage, unit: number): string {
   const thickness = Math.max(1.5, Math.max(height, width) / 160) / unit;
-  const paths = layers.map(({ mask, color }) => ({ d: maskPath(mask), color: hexColor(color) }));
+  const paths = layers.map(({ mask, color }) => ({ d: maskPath(mask), color }));
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><g transform="scale(${unit})">`,
     ...paths.map(({ d, color }) => `<path d="${d}" fill="${color}" fill-opacity="${TINT}"/>`),

@@ -4,7 +4,7 @@
  */
 import { writeFileAtomic } from '../../io/atomic/atomic-file.js';
 import type { BinaryMask, RgbImage } from '../../types.js';
-import { displayScale, expressionColor, hexColor, layersOf, overlayMasks, scaledImage } from './overlay.js';
+import { displayScale, expressionColor, layersOf, overlayMasks, scaledImage } from './overlay.js';
 import { formatFigure } from '../figures.js';
 import { type ExpressionOutcome, judgeSample, sampleHeading } from './report-data.js';
 import type { ReportSample, Verdict } from './report-data.js';
@@ -84,7 +84,7 @@ function addLegend(sheet: Sheet, outcomes: readonly ExpressionOutcome[]): void {
   const noteWidth = Math.max(0, ...listed.map((outcome) => sheet.widthOf(noteOf(outcome), ENTRY)));
   const noteX = Math.max(MARGIN + sheet.inner / 4, MARGIN + sheet.inner - noteWidth);
   for (const [index, outcome] of listed.entries()) {
-    addEntry(sheet, outcome, hexColor(expressionColor(index)), noteX);
+    addEntry(sheet, outcome, expressionColor(index), noteX);
     sheet.y += LEGEND_ROW;
   }
   if (outcomes.length === listed.length) return;

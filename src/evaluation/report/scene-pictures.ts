@@ -5,7 +5,7 @@
 import { UserError } from '../../errors.js';
 import type { BinaryMask, RgbImage } from '../../types.js';
 import type { FailureScene } from './analysis-data.js';
-import { displayScale, expressionColor, hexColor, layersOf, overlayMasks } from './overlay.js';
+import { displayScale, expressionColor, layersOf, overlayMasks } from './overlay.js';
 import type { ReportSample } from './report-data.js';
 
 interface ScenePictures {
@@ -97,7 +97,7 @@ export async function drawTiles(
     const index = drawable[place] as number;
     const [left, top] = [(place % columns) * (tileWidth + GAP), Math.floor(place / columns) * row];
     const caption = results[index]?.expression ?? '';
-    return { caption, color: hexColor(expressionColor(index)), image: picture, left, top };
+    return { caption, color: expressionColor(index), image: picture, left, top };
   });
   return { tiles, height: Math.ceil(tiles.length / columns) * row };
 }

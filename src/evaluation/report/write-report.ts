@@ -112,17 +112,11 @@ function renderJson(data: ReportData): string {
       answer: sample.answer,
       height: sample.image.height,
       width: sample.image.width,
-      results: judgeSample(sample).map(({ result, verdict, iou }, index) => ({
-        expression: result.expression,
-        status: result.status,
-        verdict,
-        targetIsEmpty: sample.targets[index]?.isEmpty ?? null,
-        iou,
-        box: result.box,
-        area: result.area,
-        score: result.score,
-        rejectProbability: result.rejectProbability,
-      })),
+      results: judgeSample(sample).map(({ result, verdict, iou }, index) => {
+        const { expression, status, box, area, score, rejectProbability } = result;
+        const targetIsEmpty = sample.targets[index]?.isEmpty ?? null;
+        return { expression, status, verdict, targetIsEmpty, iou, box, area, score, rejectProbability };
+      }),
     })),
   };
   // A point of a curve is one line, not four. Line breaks inside strings are escaped, so only lists match.

@@ -149,7 +149,8 @@ describe('pictures of failures', () => {
     return [...data.subarray(start, start + 3)];
   };
   const isTinted = (found: readonly number[], by: number): boolean => {
-    const towards = expressionColor(by).map((value, i) => Math.sign(value - 100) * ((found[i] ?? 0) - 100));
+    const color = [1, 3, 5].map((at) => parseInt(expressionColor(by).slice(at, at + 2), 16));
+    const towards = color.map((value, i) => Math.sign(value - 100) * ((found[i] ?? 0) - 100));
     return towards.every((value) => value > 0);
   };
 
