@@ -31,16 +31,19 @@ export function formOfProtocol(protocol: GresProtocol, setting: string): string 
   return protocol === 'reference' ? 'reference' : 'trained';
 }
 
+export function withoutImage(question = ''): string {
+  return question.replace(IMAGE_PLACEHOLDER, '').trim();
+}
+
 /** For readers: which question and forced answer the figures of each protocol were obtained with. */
 export function settingText(dialogue: Dialogue, protocols: readonly GresProtocol[], setting: string): string {
-  const shown = (user = ''): string => `“${user.replace(IMAGE_PLACEHOLDER, '').trim()}”`;
   return protocols
     .map((protocol) => {
       const form = formOfProtocol(protocol, setting);
-      if (protocol === 'generate') return `generate: ${shown(dialogue.open(['{}'], form)[0]?.turn.user)}`;
+      if (protocol === 'generate') return `generate: “${withoutImage(dialogue.open(['{}'], form)[0]?.turn.user)}”`;
       const how = form === 'reference' ? 'as published, ' : form === 'trained' ? 'as trained, ' : '';
       const turn = dialogue.exam(['{}'], ['found'], form)[0]?.turn;
-      return `${protocol}: ${how}${shown(turn?.user)} – “${turn?.assistant ?? ''}”`;
+      return `${protocol}: ${how}“${withoutImage(turn?.user)}” – “${turn?.assistant ?? ''}”`;
     })
     .join('; ');
 }
@@ -52,18 +55,14 @@ export interface Conversation {
   readonly indexes: readonly number[];
 }
 
-/** Properties of questions in a form, or a setting. */
-export interface Asker {
-  readonly asksAlone: (form: string) => boolean;
-  /** Why it cannot be asked, in words; null where it can. */
-  readonly refuse: (expressions: readonly string[], form: string) => string | null;
-}
-
-/** @param form of targets for which the dataset prescribes none */
+/**
+ * @param form of targets for which the dataset prescribes none, or a setting
+ * @param asker `refuse`: why a question cannot be asked, in words; null where it can
+ */
 export function divide(
   targets: readonly EvaluatedTarget[],
   form: string,
-  { asksAlone, refuse }: Asker,
+  { asksAlone, refuse }: Pick<Dialogue, 'asksAlone'> & { refuse: Required<Responder<unknown>>['refusal'] },
 ): { readonly conversations: readonly Conversation[]; readonly refused: readonly Refusal[] } {
   const conversations: Conversation[] = [];
   const refused: Refusal[] = [];

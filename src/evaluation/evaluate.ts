@@ -8,16 +8,8 @@ import { UserError } from '../errors.js';
 import type { Answer } from '../systems/system.js';
 import type { LogitRule } from '../types.js';
 import type { Benchmark } from './benchmarks/benchmarks.js';
-import {
-  type Conversation,
-  divide,
-  formOfProtocol,
-  inGroups,
-  OWN_FORMS,
-  type ForcedReply,
-  type FreeReply,
-  type Responder,
-} from './conversations.js';
+import type { Conversation, ForcedReply, FreeReply, Responder } from './conversations.js';
+import { divide, formOfProtocol, inGroups, OWN_FORMS } from './conversations.js';
 import type { EvaluatedDataset, EvaluatedTarget } from '../data/evaluated-dataset.js';
 import { EvaluationRun, type Evaluation, type Replies, type RunOptions } from './evaluation-run.js';
 import { loadImages } from './load-images.js';

@@ -1,10 +1,6 @@
 /** A system's words for one model: questions, the answers it is given, their tokens, and what it cannot be asked. */
-import {
-  type ConversationStyle,
-  type TokenizedConversation,
-  tokenizeConversation,
-  type Turn,
-} from '../data/text/conversation.js';
+import type { ConversationStyle, TokenizedConversation, Turn } from '../data/text/conversation.js';
+import { tokenizeConversation } from '../data/text/conversation.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
 import { UserError } from '../errors.js';
 import { RESERVED_TEXTS } from '../special-tokens.js';

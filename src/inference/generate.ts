@@ -5,9 +5,8 @@ import type { EncodedImage } from '../features/image-features.js';
 import { IGNORE_LABEL } from '../special-tokens.js';
 import type { Answer, GroundingModel, Vocabulary } from '../systems/system.js';
 import { DecodingSession, type Opening } from './decoding-session.js';
-import { type MaskLogits, withMasks } from './draw-masks.js';
+import { type MaskLogits, withMasks, decisionOf, readNextToken, tokenOf } from './draw-masks.js';
 import type { EncodeOptions } from './reply.js';
-import { decisionOf, readNextToken, tokenOf } from './token-decision.js';
 
 interface GenerateOptions extends EncodeOptions {
   /** New tokens at most. */

@@ -4,12 +4,8 @@
  */
 import { join } from 'node:path';
 import { type ModelConfig, modelConfigToJson, type TokenIds } from '../systems/shared/model-config.js';
-import {
-  checkTokenizer,
-  type ModelMeta,
-  openModelDirectory,
-  withWeights,
-} from '../checkpoints/checkpoint-directory.js';
+import type { ModelMeta } from '../checkpoints/checkpoint-directory.js';
+import { checkTokenizer, openModelDirectory, withWeights } from '../checkpoints/checkpoint-directory.js';
 import { startsRandom } from '../checkpoints/parts.js';
 import { packedBytes, type Precision } from '../checkpoints/precision.js';
 import { checkWeights, type LoadReport } from '../checkpoints/weights.js';

@@ -13,9 +13,8 @@ import { type EncodedImage, stackFeatures } from '../features/image-features.js'
 import { MultimodalRows } from '../networks/multimodal-rows.js';
 import { statesAt } from '../networks/states-at.js';
 import type { GroundingModel, Reading, Vocabulary } from '../systems/system.js';
-import { drawMasks, type MaskLogits } from './draw-masks.js';
+import { drawMasks, type MaskLogits, decisionOf, forcedDecision, readNextToken, tokenOf } from './draw-masks.js';
 import type { AskedDecision } from './generate.js';
-import { decisionOf, forcedDecision, readNextToken, tokenOf } from './token-decision.js';
 
 /** One image, one question, and the answer that the model is given. */
 export interface ForcedItem {

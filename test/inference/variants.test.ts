@@ -13,7 +13,7 @@ import { parseAnswer, parseAnswerInOrder } from '../../src/systems/gsva/answers.
 import { loadPredictor } from '../../src/inference/open-model.js';
 import { Predictor } from '../../src/inference/predictor.js';
 import { teacherForce } from '../../src/inference/teacher-forcing.js';
-import { forcedDecision, readNextToken } from '../../src/inference/token-decision.js';
+import { forcedDecision, readNextToken } from '../../src/inference/draw-masks.js';
 import { Random } from '../../src/random.js';
 import type { Variant } from '../../src/systems/shared/variant.js';
 import { TOKENIZER_DIR } from '../helpers/small-experiment.js';

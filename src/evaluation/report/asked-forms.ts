@@ -1,6 +1,6 @@
 /** The words with which the figures of each protocol were obtained, by the recorded questions and answers. */
-import { IMAGE_PLACEHOLDER } from '../../special-tokens.js';
 import type { Dialogue } from '../../systems/system.js';
+import { withoutImage } from '../conversations.js';
 import { recordsOf } from '../records/record-figures.js';
 import type { RecordFile } from '../records/record.js';
 import type { ImageRecord, RecordedReply } from '../records/record-types.js';
@@ -55,10 +55,6 @@ function formOf({ protocol, ...reply }: RecordedReply, image: ImageRecord, dialo
   const answer = protocol === 'generate' ? null : answerPattern(reply.answer, expressions);
   const same = known.find((each) => each.question === question && (answer === null || each.answer === answer));
   return { question, answer, form: same?.form };
-}
-
-function withoutImage(question: string): string {
-  return question.replace(IMAGE_PLACEHOLDER, '').trim();
 }
 
 /** The text with {} from the first to the last of the expressions in it; the text itself where it has none. */

@@ -1,8 +1,8 @@
 /** One picture of a sample as training uses it: each conversation, the image, its targets and their names. */
 import type { Lesson } from '../../data/facts.js';
 import { writeFileAtomic } from '../../io/atomic/atomic-file.js';
-import { IMAGE_PLACEHOLDER } from '../../special-tokens.js';
 import type { BinaryMask, RgbImage } from '../../types.js';
+import { withoutImage } from '../conversations.js';
 import { maskArea } from '../metrics/mask-overlap.js';
 import { expressionColor, layersOf, overlayMasks, scaledImage } from './overlay.js';
 import { GAP, MARGIN, Sheet, type TextStyle } from './svg-text.js';
@@ -32,7 +32,7 @@ export async function writeConversationPanel(
   for (const { turns, targets } of conversations) {
     sheet.y += 6;
     for (const { user, assistant } of turns) {
-      sheet.paragraph(user.replace(IMAGE_PLACEHOLDER, '').trim(), QUESTION, MOST_LINES);
+      sheet.paragraph(withoutImage(user), QUESTION, MOST_LINES);
       sheet.paragraph(assistant ?? '', ANSWER, MOST_LINES);
       sheet.y += 4;
     }
