@@ -8,28 +8,11 @@ import type { EvaluatedTarget } from '../data/evaluated-dataset.js';
 import { IMAGE_PLACEHOLDER } from '../special-tokens.js';
 import type { Answer, Dialogue } from '../systems/system.js';
 import type { BinaryMask, LogitRule, RgbImage, SegmentResult } from '../types.js';
-import type { GresProtocol } from './metrics/gres-score.js';
+import { formOfProtocol, type GresProtocol } from './metrics/gres-score.js';
 import type { RecordedFaults, Refusal } from './records/record-types.js';
 
 /** Pixels of all masks that are drawn at once; as logits half a GiB. COCO's images have 400 such masks. */
 export const MOST_MASK_PIXELS = 2 ** 27;
-
-/** Setting by which each protocol asks in a form of its own. */
-export const OWN_FORMS = 'default';
-const TABLE_6 = ['what', 'where', 'show', 'outline'] as const;
-/** Those that can be chosen; a system may lack the forms of Table 6 of GSVA's paper. */
-export const QUESTION_SETTINGS = [OWN_FORMS, 'reference', 'trained', ...TABLE_6] as const;
-export type QuestionSetting = (typeof QUESTION_SETTINGS)[number];
-
-export function isTable6(question: string): boolean {
-  return (TABLE_6 as readonly string[]).includes(question);
-}
-
-/** Form of a protocol: published for published figures, else as trained. @param setting a form, or `OWN_FORMS` */
-export function formOfProtocol(protocol: GresProtocol, setting: string): string {
-  if (setting !== OWN_FORMS) return setting;
-  return protocol === 'reference' ? 'reference' : 'trained';
-}
 
 export function withoutImage(question = ''): string {
   return question.replace(IMAGE_PLACEHOLDER, '').trim();

@@ -9,11 +9,11 @@ import type { Answer } from '../systems/system.js';
 import type { LogitRule } from '../types.js';
 import type { Benchmark } from './benchmarks/benchmarks.js';
 import type { Conversation, ForcedReply, FreeReply, Responder } from './conversations.js';
-import { divide, formOfProtocol, inGroups, OWN_FORMS } from './conversations.js';
+import { divide, inGroups } from './conversations.js';
 import type { EvaluatedDataset, EvaluatedTarget } from '../data/evaluated-dataset.js';
 import { EvaluationRun, type Evaluation, type Replies, type RunOptions } from './evaluation-run.js';
 import { loadImages } from './load-images.js';
-import type { GresProtocol } from './metrics/gres-score.js';
+import { formOfProtocol, type GresProtocol, OWN_FORMS } from './metrics/gres-score.js';
 import { WHOLE } from './records/record.js';
 import type { ImageRecord, Refusal, Shard } from './records/record-types.js';
 

@@ -1,13 +1,13 @@
 /** Evaluation of a model on a benchmark, as `gsva eval` does it: in one process, in shards, or by several ranks. */
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { OWN_FORMS, type QuestionSetting, settingText } from '../evaluation/conversations.js';
+import { settingText } from '../evaluation/conversations.js';
 import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
 import { hasExpressions } from '../data/evaluated-sets.js';
 import { describeEngine, type EngineInfo, type EngineOptions } from '../engine/engine.js';
 import { UserError } from '../errors.js';
 import { benchmarkOf } from '../evaluation/benchmarks/benchmarks.js';
-import type { GresProtocol } from '../evaluation/metrics/gres-score.js';
+import { type GresProtocol, OWN_FORMS, type QuestionSetting } from '../evaluation/metrics/gres-score.js';
 import { mergeRecords, readRecords, RecordWriter, recordText } from '../evaluation/records/record-file.js';
 import { recordedFaults, recordedRefusals, recordedResults } from '../evaluation/records/record-figures.js';
 import type {

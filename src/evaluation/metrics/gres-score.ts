@@ -27,6 +27,23 @@ import { maskOverlap } from './mask-overlap.js';
 export const GRES_PROTOCOLS = ['reference', 'strict', 'generate'] as const;
 export type GresProtocol = (typeof GRES_PROTOCOLS)[number];
 
+/** Setting by which each protocol asks in a form of its own. */
+export const OWN_FORMS = 'default';
+const TABLE_6 = ['what', 'where', 'show', 'outline'] as const;
+/** Those that can be chosen; a system may lack the forms of Table 6 of GSVA's paper. */
+export const QUESTION_SETTINGS = [OWN_FORMS, 'reference', 'trained', ...TABLE_6] as const;
+export type QuestionSetting = (typeof QUESTION_SETTINGS)[number];
+
+export function isTable6(question: string): boolean {
+  return (TABLE_6 as readonly string[]).includes(question);
+}
+
+/** Form of a protocol: published for published figures, else as trained. @param setting a form, or `OWN_FORMS` */
+export function formOfProtocol(protocol: GresProtocol, setting: string): string {
+  if (setting !== OWN_FORMS) return setting;
+  return protocol === 'reference' ? 'reference' : 'trained';
+}
+
 /** How an expression was answered, if at all. */
 export type Answer = Decision | 'none';
 

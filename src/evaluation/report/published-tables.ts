@@ -4,8 +4,8 @@
  * figure is shown.
  */
 import type { Dialogue } from '../../systems/system.js';
-import { isTable6 } from '../conversations.js';
 import { metricTitle } from '../figures.js';
+import { isTable6 } from '../metrics/gres-score.js';
 import { recordedRefusals } from '../records/record-figures.js';
 import type { RecordedResult } from '../records/record-types.js';
 import type { RecordFile } from '../records/record.js';

@@ -7,7 +7,8 @@ import {
   freeQuestionOf,
   questionOf,
 } from '../../../src/systems/gsva/question-forms.js';
-import { formOfProtocol, settingText } from '../../../src/evaluation/conversations.js';
+import { settingText } from '../../../src/evaluation/conversations.js';
+import { formOfProtocol } from '../../../src/evaluation/metrics/gres-score.js';
 import { GsvaDialogue } from '../../../src/systems/gsva/dialogue.js';
 import { GSVA_VARIANT } from '../../../src/systems/shared/variant.js';
 import { ANSWER_FORMS, trainingAnswer, trainingQuestion } from '../../../src/systems/gsva/prompts.js';
