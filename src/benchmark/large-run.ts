@@ -5,9 +5,8 @@
 import { describeEngine, startEngine } from '../engine/engine.js';
 import { messageOf } from '../errors.js';
 import { DecodingSession } from '../inference/decoding-session.js';
-import { masksOfStates } from '../inference/draw-masks.js';
-import { loadPredictor } from '../inference/load-predictor.js';
-import { readNextToken } from '../inference/token-decision.js';
+import { masksOfStates, readNextToken } from '../inference/draw-masks.js';
+import { loadPredictor } from '../inference/open-model.js';
 import { Random } from '../random.js';
 import type { RgbImage } from '../types.js';
 import { peakRss } from './timing.js';

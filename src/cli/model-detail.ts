@@ -2,7 +2,7 @@
 import type { ReleasedModel } from '../systems/catalogue/entry.js';
 import { bytesText, freeDisk } from '../machine.js';
 import { packagedCommands } from '../workflows/model-commands.js';
-import { expectedFigures } from '../evaluation/report/expected-figures.js';
+import { expectedFigures } from '../evaluation/report/published-figures.js';
 import {
   convertedBytes,
   diskText,

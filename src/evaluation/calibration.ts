@@ -5,16 +5,12 @@
  * 0.5.
  */
 import { UserError } from '../errors.js';
-import { ratio } from './metrics/mask-overlap.js';
 import type { ExpressionRecord } from './records/record-types.js';
 
-export interface Decision {
-  /** Probability of [REJ] against [SEG], in [0, 1]. */
-  readonly rejectProbability: number;
-  readonly targetIsEmpty: boolean;
-}
+/** Probability of [REJ] against [SEG], in [0, 1], of an absent or a present target. */
+export type Decision = Pick<ExpressionRecord, 'targetIsEmpty'> & { readonly rejectProbability: number };
 
-export interface CurvePoint {
+interface CurvePoint {
   /** The thresholds in (above, upTo] decide alike. `upTo` is Infinity where nothing is rejected any more. */
   readonly above: number;
   readonly upTo: number;
@@ -44,14 +40,14 @@ export function calibrate(
   const decisions: Decision[] = [];
   let undecided = 0;
   for (const { rejectProbability, targetIsEmpty } of records) {
+    if (rejectProbability === null) undecided++;
+    else if (rejectProbability >= 0 && rejectProbability <= 1) decisions.push({ rejectProbability, targetIsEmpty });
     // Sorting would leave NaN anywhere, and thresholds with it.
-    if (rejectProbability !== null && !(rejectProbability >= 0 && rejectProbability <= 1)) {
+    else {
       throw new UserError(
         `Calibrating: a record's probability of [REJ] is ${rejectProbability}, expected from 0 to 1.`,
       );
     }
-    if (rejectProbability === null) undecided++;
-    else decisions.push({ rejectProbability, targetIsEmpty });
   }
   const curve = sweep(decisions);
   if (curve === null) return null;
@@ -71,14 +67,13 @@ function sweep(decisions: readonly Decision[]): CurvePoint[] | null {
   const sorted = [...decisions].sort((a, b) => a.rejectProbability - b.rejectProbability);
   const absent = sorted.filter(({ targetIsEmpty }) => targetIsEmpty).length;
   const present = sorted.length - absent;
+  if (absent === 0 || present === 0) return null;
   let [rejectedAbsent, acceptedPresent] = [absent, 0];
   const points: CurvePoint[] = [];
   let above = -Infinity;
   for (let i = 0; i <= sorted.length;) {
     const upTo = sorted[i]?.rejectProbability ?? Infinity;
-    const [N_acc, T_acc] = [ratio(rejectedAbsent, absent), ratio(acceptedPresent, present)];
-    if (N_acc === null || T_acc === null) return null;
-    points.push({ above, upTo, N_acc, T_acc });
+    points.push({ above, upTo, N_acc: rejectedAbsent / absent, T_acc: acceptedPresent / present });
     if (upTo === Infinity) break;
     for (; sorted[i]?.rejectProbability === upTo; i++) {
       if (sorted[i]?.targetIsEmpty === true) rejectedAbsent--;

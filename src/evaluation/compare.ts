@@ -5,11 +5,12 @@
 import { UserError } from '../errors.js';
 import { Random } from '../random.js';
 import { benchmarkNamed } from './benchmarks/benchmarks.js';
-import type { Figure, FigureRecord } from './figures.js';
+import { type Figure, FigureCells, type FigureRecord, metricTitle } from './figures.js';
 import type { GresProtocol } from './metrics/gres-score.js';
 import { recordsOf } from './records/record-figures.js';
 import type { RecordFile, RecordHeader } from './records/record.js';
-import type { ExpressionRecord, ImageRecord } from './records/record-types.js';
+import type { ImageRecord } from './records/record-types.js';
+import type { PageSection } from './report/write-report.js';
 
 export interface FigureDifference {
   /** Name, as the benchmark has it. */
@@ -46,10 +47,8 @@ export function compareRuns(a: RecordFile, b: RecordFile, options: CompareOption
   refuseOtherData(a, b);
   const { figures: compared } = benchmarkNamed(a.header.benchmark);
   return protocols.map((protocol) => {
-    const [inA, inB] = [a, b].map(({ images }) => images.map((image) => recordsOf([image], protocol))) as [
-      ExpressionRecord[][],
-      ExpressionRecord[][],
-    ];
+    const byImage = ({ images }: RecordFile) => images.map((image) => recordsOf([image], protocol));
+    const [inA, inB] = [byImage(a), byImage(b)];
     const expressions = inA.reduce((sum, records) => sum + records.length, 0);
     const figures = compareImages(compared, inA, inB, options);
     return { protocol, images: inA.length, expressions, figures };
@@ -59,24 +58,12 @@ export function compareRuns(a: RecordFile, b: RecordFile, options: CompareOption
 /** Settings that change the figures of one and the same model. */
 const SETTINGS = ['question', 'rejectThreshold', 'minimumPixels'] as const satisfies (keyof RecordHeader)[];
 
-export interface SettingDifference {
-  readonly setting: (typeof SETTINGS)[number];
-  readonly a: string | number | null;
-  readonly b: string | number | null;
-}
-
 /** The settings in which two runs differ, besides the model: their figures differ by these as well. */
-export function settingDifferences({ header: a }: RecordFile, { header: b }: RecordFile): SettingDifference[] {
-  return SETTINGS.filter((setting) => a[setting] !== b[setting]).map((setting) => ({
-    setting,
-    a: a[setting],
-    b: b[setting],
-  }));
+export function settingDifferences({ header: a }: RecordFile, { header: b }: RecordFile) {
+  return SETTINGS.filter((setting) => a[setting] !== b[setting]).map((setting) => {
+    return { setting, a: a[setting], b: b[setting] };
+  });
 }
-
-/** Sums of a figure's group: numerator, denominator and the number of expressions that decide it in a, then in b. */
-const SUMS_OF_A_SIDE = 3;
-const SUMS = 2 * SUMS_OF_A_SIDE;
 
 /** @param a,b the results of each image */
 export function compareImages(
@@ -86,26 +73,32 @@ export function compareImages(
   { resamples, seed }: CompareOptions,
 ): FigureDifference[] {
   const random = new Random(seed);
-  const cells = new Cells(figures);
-  const images = a.map((records, i) => cells.sumsOf(records, b[i] ?? []));
+  const cells = new FigureCells(figures);
+  const images = a.map((records, i) => [sumsOf(cells, records), sumsOf(cells, b[i] ?? [])] as const);
+  const valuesOf = (drawn: Iterable<(typeof images)[number]>): [a: number | null, b: number | null][] => {
+    const sums = [new Float64Array(cells.size), new Float64Array(cells.size)] as const;
+    for (const image of drawn) for (const side of SIDES) addTo(sums[side], image[side]);
+    return figures.map((_, i) => {
+      const [inA, inB] = sums.map((own) => cells.valueOf(i, (place) => own[place] as number));
+      return [inA ?? null, inB ?? null];
+    });
+  };
   const differences = figures.map((): number[] => []);
   for (let i = 0; i < resamples; i++) {
-    const drawn = new Float64Array(cells.count * SUMS);
-    for (let n = 0; n < images.length; n++) addTo(drawn, images[random.integer(images.length)] as ImageSums);
-    for (const [figure, list] of differences.entries()) {
-      const difference = minus(cells.figureOf(drawn, figure, 'b'), cells.figureOf(drawn, figure, 'a'));
-      if (difference !== null) list.push(difference);
+    const drawn = images.map(() => images[random.integer(images.length)] as (typeof images)[number]);
+    for (const [figure, [inA, inB]] of valuesOf(drawn).entries()) {
+      if (inA !== null && inB !== null) differences[figure]?.push(inB - inA);
     }
   }
-  const total = new Float64Array(cells.count * SUMS);
-  for (const image of images) addTo(total, image);
-  return figures.map(({ name }, i) => {
-    const [inA, inB] = [cells.figureOf(total, i, 'a'), cells.figureOf(total, i, 'b')];
+  return valuesOf(images).map(([inA, inB], i) => {
     const sorted = Float64Array.from(differences[i] ?? []).sort();
     const interval = sorted.length === 0 ? null : ([percentile(sorted, 0.025), percentile(sorted, 0.975)] as const);
-    return { figure: name, a: inA, b: inB, difference: minus(inB, inA), interval };
+    const difference = inA === null || inB === null ? null : inB - inA;
+    return { figure: (figures[i] as Figure).name, a: inA, b: inB, difference, interval };
   });
 }
+
+const SIDES = [0, 1] as const;
 
 /** Sums that an image adds to: only the places that it touches, as most images have few of all groups. */
 interface ImageSums {
@@ -113,67 +106,17 @@ interface ImageSums {
   readonly values: Float64Array;
 }
 
+function sumsOf(cells: FigureCells, records: readonly FigureRecord[]): ImageSums {
+  const sums = new Map<number, number>();
+  for (const record of records) cells.addTo(sums, record);
+  return { places: Int32Array.from(sums.keys()), values: Float64Array.from(sums.values()) };
+}
+
 function addTo(sums: Float64Array, { places, values }: ImageSums): void {
   for (let k = 0; k < places.length; k++) {
     const place = places[k] as number;
     sums[place] = (sums[place] as number) + (values[k] as number);
   }
-}
-
-/** A cell is a group of a figure's expressions; it has SUMS sums. */
-class Cells {
-  private readonly byGroup: Map<string, number>[];
-  count = 0;
-
-  constructor(private readonly figures: readonly Figure[]) {
-    this.byGroup = figures.map(() => new Map<string, number>());
-  }
-
-  sumsOf(a: readonly FigureRecord[], b: readonly FigureRecord[]): ImageSums {
-    const sums = new Map<number, number>();
-    const add = (place: number, value: number): void => {
-      sums.set(place, (sums.get(place) ?? 0) + value);
-    };
-    for (const [side, records] of [a, b].entries()) {
-      for (const record of records) {
-        for (const [figure, { terms }] of this.figures.entries()) {
-          const found = terms(record);
-          if (found === null) continue;
-          const first = this.cellOf(figure, found.group ?? '') * SUMS + SUMS_OF_A_SIDE * side;
-          add(first, found.numerator);
-          add(first + 1, found.denominator);
-          add(first + 2, Number(found.decides ?? true));
-        }
-      }
-    }
-    return { places: Int32Array.from(sums.keys()), values: Float64Array.from(sums.values()) };
-  }
-
-  /** The mean of the groups' quotients, as `FigureSums` has it. */
-  figureOf(sums: Float64Array, figure: number, side: 'a' | 'b'): number | null {
-    const { quotient = (a: number, b: number): number => a / b } = this.figures[figure] as Figure;
-    let [total, groups, deciding] = [0, 0, 0];
-    for (const cell of this.byGroup[figure]?.values() ?? []) {
-      const first = cell * SUMS + (side === 'a' ? 0 : SUMS_OF_A_SIDE);
-      const denominator = sums[first + 1] as number;
-      deciding += sums[first + 2] as number;
-      if (denominator === 0) continue;
-      total += quotient(sums[first] as number, denominator);
-      groups++;
-    }
-    return groups === 0 || deciding === 0 ? null : total / groups;
-  }
-
-  private cellOf(figure: number, group: string): number {
-    const groups = this.byGroup[figure] as Map<string, number>;
-    const cell = groups.get(group) ?? this.count++;
-    groups.set(group, cell);
-    return cell;
-  }
-}
-
-function minus(a: number | null, b: number | null): number | null {
-  return a === null || b === null ? null : a - b;
 }
 
 /** With linear interpolation between neighbours, as numpy has it. */
@@ -190,24 +133,49 @@ function refuseOtherData(a: RecordFile, b: RecordFile): void {
       `Comparing ${a.path} and ${b.path}: ${what}. Only runs over the same expressions are compared.`,
     );
   };
+  const firstOf = ({ header: { protocols } }: RecordFile, image: ImageRecord) =>
+    recordsOf([image], protocols[0] as GresProtocol);
   for (const key of ['dataset', 'split', 'benchmark', 'honourIgnore', 'images'] as const) {
     if (a.header[key] !== b.header[key]) refuse(`${key} is ${String(a.header[key])} and ${String(b.header[key])}`);
   }
   for (const [i, image] of a.images.entries()) {
     const other = b.images[i] as ImageRecord;
     if (image.imageId !== other.imageId) refuse(`image ${i} is ${image.fileName} and ${other.fileName}`);
-    const [inA, inB] = [a, b].map(({ header: { protocols } }, side) =>
-      recordsOf([side === 0 ? image : other], protocols[0] as GresProtocol),
-    ) as [ExpressionRecord[], ExpressionRecord[]];
+    const [inA, inB] = [firstOf(a, image), firstOf(b, other)];
     for (let k = 0; k < Math.max(inA.length, inB.length); k++) {
       const [x, y] = [inA[k], inB[k]];
       if (x?.expression === y?.expression && x?.targetArea === y?.targetArea) continue;
-      const said = [x, y].map((each) =>
-        each === undefined
-          ? 'missing'
-          : `${JSON.stringify(each.expression)} with a target of ${each.targetArea} pixels`,
-      );
+      const said = [x, y].map((each) => {
+        if (each === undefined) return 'missing';
+        return `${JSON.stringify(each.expression)} with a target of ${each.targetArea} pixels`;
+      });
       refuse(`expression ${k + 1} of ${image.fileName} is ${said.join(' and ')}`);
     }
   }
+}
+
+/** As options of `gsva eval`. */
+export function settingWords({ setting, a, b }: ReturnType<typeof settingDifferences>[number]): string {
+  const option = { question: '--question', rejectThreshold: '--reject-threshold', minimumPixels: '--minimum-pixels' };
+  const [inA, inB] = [a, b].map((value) => (value === null ? 'none' : String(value)));
+  return `${option[setting]} ${inA} in a, ${inB} in b`;
+}
+
+export function recordsSection({ protocol, images, expressions, figures }: Comparison): PageSection {
+  return {
+    title: `${protocol}: ${images} images, ${expressions} expressions`,
+    notes: [],
+    table: { head: ['', 'a', 'b', 'b − a', '95 % interval'], rows: figures.map(differenceRow), left: 1 },
+    plots: [],
+  };
+}
+
+function differenceRow({ figure, a, b, difference, interval }: FigureDifference): string[] {
+  const plain = (value: number | null): string => (value === null ? '–' : value.toFixed(4));
+  const between = interval === null ? '–' : interval.map(signed).join(' to ');
+  return [metricTitle(figure), plain(a), plain(b), difference === null ? '–' : signed(difference), between];
+}
+
+function signed(value: number): string {
+  return `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(4)}`;
 }

@@ -1,35 +1,32 @@
 /**
  * Expressions of an image as questions: all in one, unless the dataset asks for each alone. What exceeds the model's
- * length or the memory for masks begins the next question, in order; what does not fit by itself is refused.
+ * length or the memory for masks begins the next question, in order; what does not fit by itself is refused. And the
+ * model that answers them, as far as evaluation knows it (`Predictor` is one).
  */
+import type { Abortable } from '../abortable.js';
 import type { EvaluatedTarget } from '../data/evaluated-dataset.js';
 import { IMAGE_PLACEHOLDER } from '../special-tokens.js';
-import type { Dialogue } from '../systems/system.js';
-import type { GresProtocol } from './metrics/gres-score.js';
-import type { Refusal } from './records/record-types.js';
+import type { Answer, Dialogue } from '../systems/system.js';
+import type { BinaryMask, LogitRule, RgbImage, SegmentResult } from '../types.js';
+import { formOfProtocol, type GresProtocol } from './metrics/gres-score.js';
+import type { RecordedFaults, Refusal } from './records/record-types.js';
 
 /** Pixels of all masks that are drawn at once; as logits half a GiB. COCO's images have 400 such masks. */
 export const MOST_MASK_PIXELS = 2 ** 27;
 
-/** Setting by which each protocol asks in a form of its own. */
-export const OWN_FORMS = 'default';
-
-/** Form of a protocol: published for published figures, else as trained. @param setting a form, or `OWN_FORMS` */
-export function formOfProtocol(protocol: GresProtocol, setting: string): string {
-  if (setting !== OWN_FORMS) return setting;
-  return protocol === 'reference' ? 'reference' : 'trained';
+export function withoutImage(question = ''): string {
+  return question.replace(IMAGE_PLACEHOLDER, '').trim();
 }
 
 /** For readers: which question and forced answer the figures of each protocol were obtained with. */
 export function settingText(dialogue: Dialogue, protocols: readonly GresProtocol[], setting: string): string {
-  const shown = (user = ''): string => `“${user.replace(IMAGE_PLACEHOLDER, '').trim()}”`;
   return protocols
     .map((protocol) => {
       const form = formOfProtocol(protocol, setting);
-      if (protocol === 'generate') return `generate: ${shown(dialogue.open(['{}'], form)[0]?.turn.user)}`;
+      if (protocol === 'generate') return `generate: “${withoutImage(dialogue.open(['{}'], form)[0]?.turn.user)}”`;
       const how = form === 'reference' ? 'as published, ' : form === 'trained' ? 'as trained, ' : '';
       const turn = dialogue.exam(['{}'], ['found'], form)[0]?.turn;
-      return `${protocol}: ${how}${shown(turn?.user)} – “${turn?.assistant ?? ''}”`;
+      return `${protocol}: ${how}“${withoutImage(turn?.user)}” – “${turn?.assistant ?? ''}”`;
     })
     .join('; ');
 }
@@ -41,18 +38,14 @@ export interface Conversation {
   readonly indexes: readonly number[];
 }
 
-/** Properties of questions in a form, or a setting. */
-export interface Asker {
-  readonly asksAlone: (form: string) => boolean;
-  /** Why it cannot be asked, in words; null where it can. */
-  readonly refuse: (expressions: readonly string[], form: string) => string | null;
-}
-
-/** @param form of targets for which the dataset prescribes none */
+/**
+ * @param form of targets for which the dataset prescribes none, or a setting
+ * @param asker `refuse`: why a question cannot be asked, in words; null where it can
+ */
 export function divide(
   targets: readonly EvaluatedTarget[],
   form: string,
-  { asksAlone, refuse }: Asker,
+  { asksAlone, refuse }: Pick<Dialogue, 'asksAlone'> & { refuse: Required<Responder<unknown>>['refusal'] },
 ): { readonly conversations: readonly Conversation[]; readonly refused: readonly Refusal[] } {
   const conversations: Conversation[] = [];
   const refused: Refusal[] = [];
@@ -100,4 +93,42 @@ export function inGroups<T extends { readonly pixels: number }>(questions: reado
     }
   }
   return groups;
+}
+
+/** A question about an image that the responder has encoded. */
+export interface AskedQuestion<Image> {
+  readonly image: Image;
+  readonly expressions: readonly string[];
+  readonly form: string;
+  readonly logitRule: LogitRule;
+}
+
+interface Reply {
+  readonly question: string;
+  readonly answer: string;
+  /** One per expression, in order. */
+  readonly results: readonly SegmentResult[];
+}
+
+export interface ForcedReply extends Reply {
+  /** One per expression, also for what was rejected. */
+  readonly masks: readonly BinaryMask[];
+}
+
+export interface FreeReply extends Reply {
+  readonly faults?: RecordedFaults;
+}
+
+/** `Image` is whatever the responder makes of a picture. */
+export interface Responder<Image> extends Pick<Dialogue, 'asksAlone'> {
+  /** Called once per image. */
+  encode(images: readonly RgbImage[]): Promise<readonly Image[]>;
+  /** Teacher forcing with the true answers. One reply per question. */
+  force(
+    questions: readonly (AskedQuestion<Image> & { readonly answers: readonly Answer[] })[],
+  ): Promise<readonly ForcedReply[]>;
+  /** A freely written answer. */
+  generate(question: AskedQuestion<Image>, options: { readonly signal?: Abortable }): Promise<FreeReply>;
+  /** Why a question cannot be asked, in words; null where it can. Without it everything can be. */
+  refusal?(expressions: readonly string[], form: string): string | null;
 }

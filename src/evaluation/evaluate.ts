@@ -8,14 +8,14 @@ import { UserError } from '../errors.js';
 import type { Answer } from '../systems/system.js';
 import type { LogitRule } from '../types.js';
 import type { Benchmark } from './benchmarks/benchmarks.js';
-import { type Conversation, divide, formOfProtocol, inGroups, OWN_FORMS } from './conversations.js';
+import type { Conversation, ForcedReply, FreeReply, Responder } from './conversations.js';
+import { divide, inGroups } from './conversations.js';
 import type { EvaluatedDataset, EvaluatedTarget } from '../data/evaluated-dataset.js';
 import { EvaluationRun, type Evaluation, type Replies, type RunOptions } from './evaluation-run.js';
 import { loadImages } from './load-images.js';
-import type { GresProtocol } from './metrics/gres-score.js';
+import { formOfProtocol, type GresProtocol, OWN_FORMS } from './metrics/gres-score.js';
 import { WHOLE } from './records/record.js';
 import type { ImageRecord, Refusal, Shard } from './records/record-types.js';
-import type { ForcedReply, FreeReply, Responder } from './responder.js';
 
 export interface EvaluationOptions extends RunOptions {
   /** Images, and questions, computed at once. */
@@ -80,20 +80,15 @@ export async function evaluate<Image>(
       const { asked, refused } = questionsOf(targets, { question, protocols }, responder, benchmark, image);
       return { loaded, asked, refused };
     });
-    const answers = new AnswersInTurn(
-      responder,
-      protocols,
-      scenes.flatMap(({ asked }) => asked),
-      batch,
-    );
+    const questions = scenes.flatMap(({ asked }) => asked);
+    const answers = new AnswersInTurn(responder, protocols, questions, batch);
     for (const { loaded, asked, refused } of scenes) {
-      const replies = [];
+      const isDone = done.has(loaded.place);
+      const answered = [];
       for (const each of asked) {
-        const isDone = done.has(loaded.place);
-        const answered = await answers.next(each, isDone, signal);
-        if (!isDone) replies.push(run.score(each.conversation, loaded.targets ?? [], answered));
+        answered.push({ ...each.conversation, replies: await answers.next(each, isDone, signal) });
       }
-      if (!done.has(loaded.place)) run.close(loaded, replies, refused);
+      if (!isDone) run.add(loaded, answered, refused);
     }
   }
   return run.evaluation();
@@ -107,17 +102,12 @@ function questionsOf<Image>(
   image: Image,
 ): { asked: Asked<Image>[]; refused: readonly Refusal[] } {
   // All protocols are asked about the same expressions, so what one of them cannot be asked none of them is.
-  const formsOf = (form: string): string[] => {
-    return [...new Set(protocols.map((protocol) => formOfProtocol(protocol, form)))];
-  };
+  const formsOf = (form: string) => new Set(protocols.map((protocol) => formOfProtocol(protocol, form)));
   const { conversations, refused } = divide(targets, question, {
-    asksAlone: (form) => formsOf(form).some((each) => responder.asksAlone(each)),
+    asksAlone: (form) => [...formsOf(form)].some((each) => responder.asksAlone(each)),
     refuse: (expressions, form) => {
-      for (const each of formsOf(form)) {
-        const reason = responder.refusal?.(expressions, each) ?? null;
-        if (reason !== null) return reason;
-      }
-      return null;
+      const reasons = [...formsOf(form)].map((each) => responder.refusal?.(expressions, each) ?? null);
+      return reasons.find((reason) => reason !== null) ?? null;
     },
   });
   const asked = conversations.map((conversation) => {
@@ -139,8 +129,9 @@ function questionsOf<Image>(
  * groups of its own, so that figures do not depend on which other protocols are asked.
  */
 class AnswersInTurn<Image> {
-  private readonly forced = new Map<GresProtocol, number>();
-  private readonly queues: AsyncGenerator<ForcedReply>[] = [];
+  /** Key of the queue of each protocol that forces. */
+  private readonly forced = new Map<GresProtocol, string>();
+  private readonly queues = new Map<string, AsyncGenerator<ForcedReply>>();
 
   /** @param most questions that are computed at once */
   constructor(
@@ -149,27 +140,24 @@ class AnswersInTurn<Image> {
     asked: readonly Asked<Image>[],
     most: number,
   ) {
-    const queueOf = new Map<string, number>();
     for (const protocol of protocols.filter((each) => each !== 'generate')) {
-      const forms = asked.map(({ conversation }) => formOfProtocol(protocol, conversation.form));
-      const key = forms.join();
-      if (!queueOf.has(key)) {
-        queueOf.set(key, this.queues.length);
-        const questions = asked.map((question, i) => ({ ...question, form: forms[i] as string }));
-        this.queues.push(forceInTurn(responder, questions, most));
-      }
-      this.forced.set(protocol, queueOf.get(key) as number);
+      const questions = asked.map((question) => {
+        return { ...question, form: formOfProtocol(protocol, question.conversation.form) };
+      });
+      const key = questions.map(({ form }) => form).join();
+      this.forced.set(protocol, key);
+      if (!this.queues.has(key)) this.queues.set(key, forceInTurn(responder, questions, most));
     }
   }
 
   /** @param isDone the question was answered in an earlier run: nothing is generated for it */
   async next(asked: Asked<Image>, isDone: boolean, signal: Abortable | undefined): Promise<Replies> {
-    const forced: ForcedReply[] = [];
-    for (const queue of this.queues) forced.push((await queue.next()).value as ForcedReply);
+    const forced = new Map<string, ForcedReply>();
+    for (const [key, queue] of this.queues) forced.set(key, (await queue.next()).value as ForcedReply);
     const replies: Partial<Record<GresProtocol, ForcedReply | FreeReply>> = {};
     for (const protocol of this.protocols) {
-      const queue = this.forced.get(protocol);
-      if (queue !== undefined) replies[protocol] = forced[queue];
+      const key = this.forced.get(protocol);
+      if (key !== undefined) replies[protocol] = forced.get(key);
       else if (!isDone) {
         const question = { ...asked, form: formOfProtocol(protocol, asked.conversation.form) };
         replies[protocol] = await this.responder.generate(question, signal === undefined ? {} : { signal });

@@ -1,22 +1,15 @@
 /** State of an evaluation: everything measured so far. */
 import { UserError } from '../errors.js';
 import type { Benchmark } from './benchmarks/benchmarks.js';
-import type { Conversation } from './conversations.js';
+import type { Conversation, ForcedReply, FreeReply } from './conversations.js';
 import type { EvaluatedTarget } from '../data/evaluated-dataset.js';
 import { makeImageRecord } from './records/image-record.js';
 import type { Entry, Loaded } from './load-images.js';
 import type { GresProtocol } from './metrics/gres-score.js';
 import { addFaults, addRefusals, NO_FAULTS, NO_REFUSALS, ResultSums } from './records/record-figures.js';
-import type {
-  ImageRecord,
-  RecordedFaults,
-  RecordedReply,
-  Refusal,
-  RefusalCounts,
-  Result,
-} from './records/record-types.js';
+import type { ImageRecord, RecordedFaults, RecordedResult } from './records/record-types.js';
+import type { Refusal, RefusalCounts, Result } from './records/record-types.js';
 import type { ReportSample } from './report/report-data.js';
-import type { ForcedReply, FreeReply } from './responder.js';
 import { scoreExpression, type ScoredExpression } from './score.js';
 
 export interface RunOptions {
@@ -25,7 +18,7 @@ export interface RunOptions {
   readonly samples?: number;
   /** Protocol of the samples' answers; default the first. */
   readonly sampleProtocol?: GresProtocol;
-  readonly onProgress?: (progress: EvaluationProgress) => void;
+  readonly onProgress?: (progress: { images: number; totalImages: number; results: readonly Result[] }) => void;
   /** Under 'strict', absent from this probability on; default: the most probable token decides, as published. */
   readonly rejectThreshold?: number | null;
   /** A mask of fewer pixels counts as absent; default 0. */
@@ -36,16 +29,9 @@ export interface RunOptions {
   readonly onRefusal?: (fileName: string, refusal: Refusal) => void;
 }
 
-export interface EvaluationProgress {
-  readonly images: number;
-  readonly totalImages: number;
-  readonly expressions: number;
-  readonly results: readonly Result[];
-}
-
 export interface Evaluation {
   /** In the order of `protocols`. */
-  readonly results: readonly (Result & { readonly images: number })[];
+  readonly results: readonly RecordedResult[];
   readonly samples: readonly ReportSample[];
   /** Faults of all free answers; null where none were asked for. */
   readonly faults: RecordedFaults | null;
@@ -55,11 +41,7 @@ export interface Evaluation {
 /** The answers to one question by the protocols asked for. */
 export type Replies = Readonly<Partial<Record<GresProtocol, ForcedReply | FreeReply>>>;
 
-/** A question's replies, and for each protocol one score per expression. */
-export interface ScoredReplies {
-  readonly replies: Replies;
-  readonly scored: readonly ScoredExpression[];
-}
+type Answered = Conversation & { readonly replies: Replies };
 
 export class EvaluationRun {
   private readonly sums: readonly ResultSums[];
@@ -67,7 +49,6 @@ export class EvaluationRun {
   private faults = NO_FAULTS;
   private refused = NO_REFUSALS;
   private images = 0;
-  private expressions = 0;
   private imageBegan = performance.now();
 
   constructor(
@@ -89,58 +70,39 @@ export class EvaluationRun {
       );
     }
     for (const record of image.records) this.sumsOf(record.protocol).add(record);
-    this.count(image.faults, image.refused, recorded.length);
+    this.count(image.faults, image.refused);
   }
 
-  score({ indexes }: Conversation, targets: readonly EvaluatedTarget[], replies: Replies): ScoredReplies {
-    const { rejectThreshold = null, minimumPixels = 0, protocols } = this.options;
-    const scored = protocols.flatMap((protocol) => {
-      const reply = replyOf(protocol, replies);
-      const { results } = reply;
-      const masks = 'masks' in reply ? reply.masks : [];
-      if (results.length !== indexes.length) {
-        throw new Error(`evaluate: ${indexes.length} expressions were asked, ${results.length} answered`);
-      }
-      return results.map((result, i) => {
-        const index = indexes[i] as number;
-        const target = { target: targets[index] as EvaluatedTarget, index };
-        const answered = { result, secondPassMask: masks[i] };
-        return scoreExpression(this.benchmark, protocol, { rejectThreshold, minimumPixels }, target, answered);
-      });
-    });
-    return { replies, scored };
-  }
-
-  /** Adds an image after all of its questions. */
-  close(loaded: Loaded, replies: readonly ScoredReplies[], refused: readonly Refusal[]): void {
+  /** Scores an image after all of its questions, and adds it. */
+  add(loaded: Loaded, answered: readonly Answered[], refused: readonly Refusal[]): void {
     const { entry, place, targets } = loaded;
     const { protocols } = this.options;
     const scored = protocols.flatMap((protocol) =>
-      replies.flatMap((reply) => reply.scored.filter((each) => each.protocol === protocol)),
+      answered.flatMap((each) => this.score(protocol, each, targets ?? [])),
     );
     for (const { protocol, score } of scored) this.sumsOf(protocol).add(score);
-    if (this.isSample()) this.keepSample(loaded, replies);
-    const faults = protocols.includes('generate')
-      ? replies.reduce((sum, { replies: { generate } }) => addFaults(sum, faultsOf(generate)), NO_FAULTS)
-      : null;
+    if (this.isSample()) this.keepSample(loaded, answered);
+    const free = answered.map(({ replies }): FreeReply | undefined => replies.generate);
+    const allFaults = free.reduce((sum, reply) => addFaults(sum, reply?.faults ?? NO_FAULTS), NO_FAULTS);
+    const faults = protocols.includes('generate') ? allFaults : null;
     const seconds = (performance.now() - this.imageBegan) / 1000;
     this.imageBegan = performance.now();
     if (this.options.onImage !== undefined) {
-      const said = protocols.flatMap((protocol) =>
-        replies.map((each): RecordedReply => {
+      const replies = protocols.flatMap((protocol) =>
+        answered.map((each) => {
           const { question, answer } = replyOf(protocol, each.replies);
           return { protocol, question, answer };
         }),
       );
       const date = new Date().toISOString();
-      const course = { image: place, seconds, date, replies: said, faults, refused };
+      const course = { image: place, seconds, date, replies, faults, refused };
       this.options.onImage(makeImageRecord(entry, course, targets, scored));
     }
     for (const refusal of refused) this.options.onRefusal?.(entry.fileName, refusal);
-    this.count(faults, refused, scored.length / protocols.length);
-    const { images, totalImages, expressions } = this;
+    this.count(faults, refused);
+    const { images, totalImages } = this;
     // Results are added up for those who look at them alone.
-    this.options.onProgress?.({ images, totalImages, expressions, results: this.sums.map((sums) => sums.result()) });
+    this.options.onProgress?.({ images, totalImages, results: this.sums.map((sums) => sums.result()) });
   }
 
   evaluation(): Evaluation {
@@ -157,26 +119,40 @@ export class EvaluationRun {
     return sums;
   }
 
-  private keepSample({ picture, targets }: Loaded, replies: readonly ScoredReplies[]): void {
-    const [first] = this.options.protocols;
-    const protocol = this.options.sampleProtocol ?? first;
+  private score(
+    protocol: GresProtocol,
+    { indexes, replies }: Answered,
+    targets: readonly EvaluatedTarget[],
+  ): ScoredExpression[] {
+    const { rejectThreshold = null, minimumPixels = 0 } = this.options;
+    const reply = replyOf(protocol, replies);
+    const { results } = reply;
+    if (results.length !== indexes.length) {
+      throw new Error(`evaluate: ${indexes.length} expressions were asked, ${results.length} answered`);
+    }
+    return indexes.map((index, i) => {
+      const target = { target: targets[index] as EvaluatedTarget, index };
+      const secondPassMask = 'masks' in reply ? reply.masks[i] : undefined;
+      const answered = { result: results[i] as (typeof results)[number], secondPassMask };
+      return scoreExpression(this.benchmark, protocol, { rejectThreshold, minimumPixels }, target, answered);
+    });
+  }
+
+  private keepSample({ picture, targets }: Loaded, answered: readonly Answered[]): void {
+    const protocol = this.options.sampleProtocol ?? this.options.protocols[0];
     if (picture === null || protocol === undefined) return;
-    const said = replies.map((each) => replyOf(protocol, each.replies));
-    const indexes = replies.flatMap(({ scored }) =>
-      scored.filter((each) => each.protocol === protocol).map(({ index }) => index),
-    );
+    const said = answered.map((each) => replyOf(protocol, each.replies));
     this.samples.push({
       image: picture,
       question: said.map(({ question }) => question).join('\n'),
       answer: said.map(({ answer }) => answer).join('\n'),
       results: said.flatMap(({ results }) => results),
-      targets: indexes.map((index) => targets[index] as EvaluatedTarget),
+      targets: answered.flatMap(({ indexes }) => indexes.map((index) => targets[index] as EvaluatedTarget)),
     });
   }
 
-  private count(faults: RecordedFaults | null, refused: readonly Refusal[], expressions: number): void {
+  private count(faults: RecordedFaults | null, refused: readonly Refusal[]): void {
     this.images++;
-    this.expressions += expressions;
     if (faults !== null) this.faults = addFaults(this.faults, faults);
     this.refused = addRefusals(this.refused, refused);
   }
@@ -203,10 +179,6 @@ function hasSameExpressions(
     all.length === entry.expressions.length &&
     all.every(({ index, expression }) => entry.expressions[index ?? -1]?.text === expression)
   );
-}
-
-function faultsOf(reply: ForcedReply | FreeReply | undefined): RecordedFaults {
-  return (reply !== undefined && 'faults' in reply ? reply.faults : undefined) ?? NO_FAULTS;
 }
 
 function replyOf(protocol: GresProtocol, replies: Replies): ForcedReply | FreeReply {

@@ -3,9 +3,8 @@
  * groups' quotients. So it can be made from records, parts of them and images redrawn for an interval.
  */
 import { UserError } from '../errors.js';
-import { type MaskOverlap, ratio } from './metrics/mask-overlap.js';
+import { type MaskOverlap, ratio, HIT_ABOVE } from './metrics/mask-overlap.js';
 import type { GresScore } from './metrics/gres-score.js';
-import { HIT_ABOVE } from './metrics/boxes.js';
 import { gsvaCommand } from '../program.js';
 
 /** Facts about an expression under a protocol that figures are made from. */
@@ -46,6 +45,10 @@ export type FigureValues = Readonly<Record<string, number | null>>;
 /** "N_acc" is written N-acc, as in the papers. */
 export function metricTitle(name: string): string {
   return name.replaceAll('_', '-');
+}
+
+export function formatFigure(value: number | null | undefined): string {
+  return value === null || value === undefined || !Number.isFinite(value) ? '–' : value.toFixed(3);
 }
 
 const share = (counts: boolean): FigureTerms => ({ numerator: Number(counts), denominator: 1 });
@@ -124,15 +127,10 @@ export const LISA_C_IOU: Figure = {
 };
 
 /** Figures of ReasonSeg's short and long queries apart. */
-export const LISA_BY_WORDING: readonly Figure[] = (
-  [
-    ['short', 'phrase'],
-    ['long', 'sentence'],
-  ] as const
-).flatMap(([title, wording]) =>
+export const LISA_BY_WORDING: readonly Figure[] = WORDINGS.flatMap((wording) =>
   [LISA_G_IOU, LISA_C_IOU].map((figure) => ({
     ...figure,
-    name: `${figure.name}_${title}`,
+    name: `${figure.name}_${wording === 'phrase' ? 'short' : 'long'}`,
     terms: (record: FigureRecord) => (record.wording === wording ? figure.terms(record) : null),
   })),
 );
@@ -154,43 +152,67 @@ function notFinite(figure: string, { expression }: FigureRecord): UserError {
   );
 }
 
-/** Adds up figures, expression by expression. */
-export class FigureSums {
-  private readonly sums: Map<string, [numerator: number, denominator: number]>[];
-  /** Whether an expression has decided each figure. */
-  private readonly decided: boolean[];
+/**
+ * Places of figures' sums in a list: each group of a figure's expressions has a numerator, a denominator, and the number
+ * of expressions that decide the figure by themselves.
+ */
+export class FigureCells {
+  /** The first place of each group, by figure. */
+  private readonly groups: readonly Map<string, number>[];
+  /** Places that are given away. */
+  size = 0;
 
   constructor(private readonly figures: readonly Figure[]) {
-    this.sums = figures.map(() => new Map<string, [number, number]>());
-    this.decided = figures.map(() => false);
+    this.groups = figures.map(() => new Map<string, number>());
   }
 
-  add(record: FigureRecord): void {
+  /** @param sums by place */
+  addTo(sums: Map<number, number>, record: FigureRecord): void {
     for (const [i, { name, terms }] of this.figures.entries()) {
       const found = terms(record);
       if (found === null) continue;
       const { numerator, denominator, group = '', decides = true } = found;
       if (!Number.isFinite(numerator) || !Number.isFinite(denominator)) throw notFinite(name, record);
-      if (decides) this.decided[i] = true;
-      const groups = this.sums[i] as Map<string, [number, number]>;
-      const sum = groups.get(group) ?? [0, 0];
-      groups.set(group, [sum[0] + numerator, sum[1] + denominator]);
+      const groups = this.groups[i] as Map<string, number>;
+      const first = groups.get(group) ?? this.size;
+      if (first === this.size) this.size += 3;
+      groups.set(group, first);
+      for (const [k, term] of [numerator, denominator, Number(decides)].entries()) {
+        sums.set(first + k, (sums.get(first + k) ?? 0) + term);
+      }
     }
   }
 
+  /** Value of a figure from such sums: the mean of its groups' quotients; null where no expression decides it. */
+  valueOf(figure: number, sumAt: (place: number) => number): number | null {
+    const { quotient = ratio } = this.figures[figure] as Figure;
+    let [total, count, deciding] = [0, 0, 0];
+    for (const first of this.groups[figure]?.values() ?? []) {
+      deciding += sumAt(first + 2);
+      const value = quotient(sumAt(first), sumAt(first + 1));
+      if (value === null) continue;
+      total += value;
+      count++;
+    }
+    return deciding === 0 ? null : ratio(total, count);
+  }
+}
+
+/** Adds up figures, expression by expression. */
+export class FigureSums {
+  private readonly cells: FigureCells;
+  private readonly sums = new Map<number, number>();
+
+  constructor(private readonly figures: readonly Figure[]) {
+    this.cells = new FigureCells(figures);
+  }
+
+  add(record: FigureRecord): void {
+    this.cells.addTo(this.sums, record);
+  }
+
   values(): FigureValues {
-    return Object.fromEntries(
-      this.figures.map(({ name, quotient = ratio }, i) => {
-        if (this.decided[i] !== true) return [name, null];
-        const quotients = [...(this.sums[i]?.values() ?? [])].flatMap(([a, b]) => quotient(a, b) ?? []);
-        return [
-          name,
-          ratio(
-            quotients.reduce((sum, value) => sum + value, 0),
-            quotients.length,
-          ),
-        ];
-      }),
-    );
+    const sumAt = (place: number): number => this.sums.get(place) ?? 0;
+    return Object.fromEntries(this.figures.map(({ name }, i) => [name, this.cells.valueOf(i, sumAt)]));
   }
 }

@@ -34,20 +34,27 @@ export function loadImages(
 ): Promise<Loaded[]> {
   return Promise.all(
     entries.map(async ({ entry, place }): Promise<Loaded> => {
+      const refused = (reason: Refusal['reason'], message: string): Loaded => {
+        const refusal = { index: null, expression: null, reason, message };
+        return { entry, place, picture: null, targets: null, refusal };
+      };
       try {
         const tooLarge = sizeRefusal(entry);
-        if (tooLarge !== null) return refused({ entry, place }, 'too large', tooLarge);
-        return { entry, place, ...(await load(dataset, entry)), refusal: null };
+        if (tooLarge !== null) return refused('too large', tooLarge);
+        const picture = { ...(await readImage(entry.path)), path: entry.path };
+        if (picture.height !== entry.height || picture.width !== entry.width) {
+          throw new UserError(
+            `Evaluating: ${entry.path} is ${picture.height} × ${picture.width} pixels (height × width), the annotations ` +
+              `say ${entry.height} × ${entry.width}. Use the images that belong to the annotations.`,
+          );
+        }
+        return { entry, place, picture, targets: dataset.targets(entry), refusal: null };
       } catch (error) {
         if (!(error instanceof UserError) || !mayBeBad(place)) throw error;
-        return refused({ entry, place }, 'bad image', error.message);
+        return refused('bad image', error.message);
       }
     }),
   );
-}
-
-function refused(place: Entry, reason: Refusal['reason'], message: string): Loaded {
-  return { ...place, picture: null, targets: null, refusal: { index: null, expression: null, reason, message } };
 }
 
 function sizeRefusal({ path, height, width, expressions }: ReferringImage): string | null {
@@ -58,18 +65,4 @@ function sizeRefusal({ path, height, width, expressions }: ReferringImage): stri
     `${path} is ${height} × ${width} pixels with ${expressions.length} expressions; at most ${MOST_PIXELS} pixels, ` +
     `and ${MOST_TARGET_PIXELS} of all its masks, are taken`
   );
-}
-
-async function load(
-  dataset: EvaluatedDataset,
-  entry: ReferringImage,
-): Promise<{ picture: RgbImage; targets: readonly EvaluatedTarget[] }> {
-  const picture = { ...(await readImage(entry.path)), path: entry.path };
-  if (picture.height !== entry.height || picture.width !== entry.width) {
-    throw new UserError(
-      `Evaluating: ${entry.path} is ${picture.height} × ${picture.width} pixels (height × width), the annotations ` +
-        `say ${entry.height} × ${entry.width}. Use the images that belong to the annotations.`,
-    );
-  }
-  return { picture, targets: dataset.targets(entry) };
 }

@@ -4,8 +4,7 @@ import type { Benchmark } from './benchmarks/benchmarks.js';
 import type { EvaluatedTarget } from '../data/evaluated-dataset.js';
 import type { FigureRecord, Wording } from './figures.js';
 import { type Answer, type GresProtocol, type GresScore, scoreGres } from './metrics/gres-score.js';
-import { maskOverlap } from './metrics/mask-overlap.js';
-import { boxIou, boxOfMask } from './metrics/boxes.js';
+import { boxIou, boxOfMask, maskArea, maskOverlap } from './metrics/mask-overlap.js';
 
 /** How decisions are read. */
 export interface DecisionRule {
@@ -13,13 +12,6 @@ export interface DecisionRule {
   readonly rejectThreshold: number | null;
   /** A mask of fewer pixels is read as absent (LISA's rule has 50); 0: none is. */
   readonly minimumPixels: number;
-}
-
-/** The answer about a target, by one protocol. */
-export interface Answered {
-  readonly result: SegmentResult;
-  /** Mask of teacher forcing, drawn also where the answer was "absent". */
-  readonly secondPassMask: BinaryMask | undefined;
 }
 
 export interface ScoredExpression {
@@ -32,12 +24,13 @@ export interface ScoredExpression {
   readonly score: FigureRecord;
 }
 
+/** @param answered `secondPassMask` is that of teacher forcing, drawn also where the answer was "absent" */
 export function scoreExpression(
   benchmark: Benchmark,
   protocol: GresProtocol,
   rule: DecisionRule,
   { target, index }: { readonly target: EvaluatedTarget; readonly index: number },
-  { result, secondPassMask }: Answered,
+  { result, secondPassMask }: { readonly result: SegmentResult; readonly secondPassMask: BinaryMask | undefined },
 ): ScoredExpression {
   const decided = answerOf(result, protocol, rule.rejectThreshold);
   const isReference = protocol === 'reference';
@@ -46,7 +39,7 @@ export function scoreExpression(
   const isDrawn = benchmark.scoring === 'drawn';
   const own = isReference ? secondPassMask : isDrawn ? (secondPassMask ?? result.mask) : strict;
   const drawn = withoutIgnored(own ?? null, target.ignored);
-  const answer = decided === 'found' && areaOf(drawn) < rule.minimumPixels ? 'absent' : decided;
+  const answer = decided === 'found' && maskArea(drawn) < rule.minimumPixels ? 'absent' : decided;
   const counted = isReference || isDrawn || answer === 'found' ? drawn : null;
   const score =
     benchmark.scoring === 'gres'
@@ -55,10 +48,11 @@ export function scoreExpression(
   // A right rejection is scored without looking at a mask.
   const isUnseen = benchmark.scoring === 'gres' && score.targetIsEmpty && score.decisionIsRight;
   const mask = isUnseen ? null : counted;
-  const boxes = benchmark.boxes && !score.targetIsEmpty ? overlapOfBoxes(mask, target.mask) : null;
+  const boxes = benchmark.boxes && !score.targetIsEmpty ? boxIou(boxOfMask(mask), boxOfMask(target.mask)) : null;
   const figures = {
+    expression: target.expression,
     ...score,
-    ...{ expression: target.expression, predictedArea: areaOf(mask), boxIou: boxes },
+    ...{ predictedArea: maskArea(mask), boxIou: boxes },
     ...(isDrawn ? wordingOf(target) : {}),
   };
   return { protocol, index, answer, result, mask, score: figures };
@@ -93,15 +87,4 @@ function answerOf(
 function withoutIgnored(mask: BinaryMask | null, ignored: BinaryMask | undefined): BinaryMask | null {
   if (mask === null || ignored === undefined) return mask;
   return { ...mask, data: mask.data.map((value, i) => (ignored.data[i] === 0 ? value : 0)) };
-}
-
-function overlapOfBoxes(prediction: BinaryMask | null, target: BinaryMask): number {
-  const [a, b] = [boxOfMask(prediction), boxOfMask(target)];
-  return a === null || b === null ? 0 : boxIou(a, b);
-}
-
-function areaOf(mask: BinaryMask | null): number {
-  let area = 0;
-  for (const value of mask?.data ?? []) if (value !== 0) area++;
-  return area;
 }

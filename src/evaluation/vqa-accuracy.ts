@@ -22,6 +22,7 @@ export interface VqaAccuracy extends Omit<CategoryAccuracy, 'category'> {
 
 /** Whether two answers are the same but for case, surrounding spaces and a full stop. */
 export function isSameAnswer(reply: string, answer: string): boolean {
+  const plain = (text: string): string => text.trim().replace(/\.$/, '').trim().toLowerCase();
   return plain(reply) === plain(answer);
 }
 
@@ -40,8 +41,4 @@ export function vqaAccuracy(answered: readonly AnsweredQuestion[]): VqaAccuracy 
   const mean = (share: 'accuracy' | 'commonest'): number =>
     categories.reduce((sum, { questions, ...rest }) => sum + questions * rest[share], 0) / answered.length;
   return { questions: answered.length, accuracy: mean('accuracy'), commonest: mean('commonest'), categories };
-}
-
-function plain(text: string): string {
-  return text.trim().replace(/\.$/, '').trim().toLowerCase();
 }

@@ -1,24 +1,12 @@
 /** A system's words for one model: questions, the answers it is given, their tokens, and what it cannot be asked. */
-import {
-  type ConversationStyle,
-  type TokenizedConversation,
-  tokenizeConversation,
-  type Turn,
-} from '../data/text/conversation.js';
+import type { ConversationStyle, TokenizedConversation, Turn } from '../data/text/conversation.js';
+import { tokenizeConversation } from '../data/text/conversation.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
 import { UserError } from '../errors.js';
 import { RESERVED_TEXTS } from '../special-tokens.js';
 import type { EvaluationRules } from '../systems/system-info.js';
-import type {
-  Answer,
-  AnsweredTurn,
-  Asked,
-  Dialogue,
-  GroundingModel,
-  ModelWords,
-  System,
-  Vocabulary,
-} from '../systems/system.js';
+import type { AnsweredTurn, Asked, Dialogue, GroundingModel } from '../systems/system.js';
+import type { ModelWords, System, Vocabulary } from '../systems/system.js';
 import type { EncoderInput } from '../data/image/encoder-input.js';
 
 export class Asking {
@@ -64,25 +52,8 @@ export class Asking {
 
   /** With "found" wherever the model is to decide. */
   undecided(expressions: readonly string[], form: string): readonly Asked<AnsweredTurn>[] {
-    return this.dialogue.exam(
-      expressions,
-      expressions.map(() => 'found'),
-      form,
-    );
-  }
-
-  /** Question and answer as the model has decided; several conversations below each other. */
-  decided(
-    expressions: readonly string[],
-    decisions: readonly { readonly answer: Answer }[],
-    form: string,
-  ): { readonly question: string; readonly answer: string } {
-    const answers = decisions.map(({ answer }) => answer);
-    const turns = this.dialogue.exam(expressions, answers, form).map(({ turn }) => turn);
-    return {
-      question: turns.map(({ user }) => user).join('\n'),
-      answer: turns.map(({ assistant }) => assistant).join('\n'),
-    };
+    const answers = expressions.map(() => 'found' as const);
+    return this.dialogue.exam(expressions, answers, form);
   }
 
   /** Why a question cannot be asked of this model, in words; null where it can. */
@@ -94,10 +65,7 @@ export class Asking {
     return `its conversation has ${length} tokens, and the model takes ${this.network.positions}`;
   }
 
-  /**
-   * A user's question has to fit into what the LLM was made for; positions beyond it were never trained.
-   * @throws UserError with the code 'too-long'
-   */
+  /** Positions beyond what the LLM was made for were never trained. @throws UserError with the code 'too-long' */
   checkLength(expressions: readonly string[]): void {
     const length = this.lengthOf(expressions, 'trained');
     if (length <= this.network.positions) return;

@@ -2,7 +2,6 @@
  * A conversation about one picture in several rounds. The keys and values of what was read are kept between rounds, so
  * that each round reads its own question alone.
  */
-import type { Abortable } from '../abortable.js';
 import { tokenizeQuestion } from '../data/text/conversation.js';
 import { UserError } from '../errors.js';
 import type { EncodedImage } from '../features/image-features.js';
@@ -10,31 +9,27 @@ import { RESERVED_TEXTS } from '../special-tokens.js';
 import type { Finding } from '../types.js';
 import { DecodingSession } from './decoding-session.js';
 import { withMasks } from './draw-masks.js';
-import { partsOf } from './free-answer.js';
+import type { EncodeOptions } from './reply.js';
+import { partsOf, decidedResult } from './segment-result.js';
 import { type GeneratedAnswer, writeAnswer } from './generate.js';
 import type { Predictor } from './predictor.js';
-import { decidedResult } from './segment-result.js';
 
 /** Shortest answer that there must be room for. */
 const SHORTEST_ANSWER = 8;
 
-export interface ChatOptions {
+export interface ChatOptions extends EncodeOptions {
   /** New tokens at most; default: the system's. */
   readonly maxTokens?: number | undefined;
-  /** Heard after every layer. */
-  readonly signal?: Abortable | undefined;
   /** Called after every token with the answer so far. */
   readonly onToken?: ((answer: string) => void) | undefined;
 }
-
-/** A decision of an answer: the finding, and the text that the model wrote before it, since the decision before. */
-export type ChatFinding = Finding & { readonly text: string };
 
 export interface ChatReply {
   readonly question: string;
   /** The model's words, decision tokens among them. */
   readonly text: string;
-  readonly findings: readonly ChatFinding[];
+  /** Its decisions: the finding, and the text that the model wrote before it, since the decision before. */
+  readonly findings: readonly (Finding & { readonly text: string })[];
   /** 'positions': the model has none left. */
   readonly end: GeneratedAnswer['end'] | 'positions';
   /** Positions that were read for this round, a picture's among them. */
@@ -89,22 +84,24 @@ export class ChatSession {
     const turn = dialogue.chat.turn(question, isFirst);
     const prompt = [...this.ids, ...tokenizeQuestion(tokenizer, asking.conversation, turn, isFirst)];
     const room = network.positions - (prompt.length - 1 + network.patches);
-    if (room < SHORTEST_ANSWER) throw tooLong(isFirst, network.positions);
+    if (room < SHORTEST_ANSWER) {
+      const advice = isFirst ? 'Ask' : 'Begin a new conversation (in the terminal: /new), or ask';
+      throw new UserError(
+        `Asking: with this question the conversation leaves no room for an answer among the ${network.positions} ` +
+          `positions of this model. ${advice} in shorter words.`,
+        'too-long',
+      );
+    }
 
     const unread = this.session.continued(prompt);
     const before = this.session.length;
     const wanted = maxTokens ?? dialogue.chat.maxTokens;
-    const written = await writeAnswer(this.session, vocabulary, unread, {
+    const { ids, end, ...written } = await writeAnswer(this.session, vocabulary, unread, {
       maxTokens: Math.min(wanted, room),
       rejectThreshold: asking.rejects ? rejectThreshold : null,
       signal,
-      onToken:
-        onToken &&
-        ((ids) => {
-          onToken(dialogue.chat.shown(tokenizer, ids));
-        }),
+      onToken: (ids) => onToken?.(dialogue.chat.shown(tokenizer, ids)),
     });
-    const { ids, end } = written;
     const read = this.session.length - before;
     const decisions = await withMasks(network, this.image, written.decisions, signal);
     const parts = partsOf(tokenizer, { ids, decisions });
@@ -126,22 +123,9 @@ export class ChatSession {
  */
 function checkedQuestion(question: string, added: readonly string[]): string {
   const asked = question.trim();
-  if (asked === '') throw new UserError('Asking: the question is empty.', 'bad-expression');
+  const bad = (why: string): UserError => new UserError(`Asking: the question ${why}.`, 'bad-expression');
+  if (asked === '') throw bad('is empty');
   const reserved = [...RESERVED_TEXTS, ...added].find((token) => asked.includes(token));
   if (reserved === undefined) return asked;
-  throw new UserError(
-    `Asking: the question contains ${reserved}, which the model reads as a token of its own. Leave it out.`,
-    'bad-expression',
-  );
-}
-
-function tooLong(isFirst: boolean, positions: number): UserError {
-  const advice = isFirst
-    ? 'Ask in shorter words'
-    : 'Begin a new conversation (in the terminal: /new), or ask in shorter words';
-  return new UserError(
-    `Asking: with this question the conversation leaves no room for an answer among the ${positions} positions of this ` +
-      `model. ${advice}.`,
-    'too-long',
-  );
+  throw bad(`contains ${reserved}, which the model reads as a token of its own. Leave it out`);
 }

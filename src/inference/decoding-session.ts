@@ -13,7 +13,7 @@ import { IMAGE_TOKEN_ID } from '../special-tokens.js';
 import type { GroundingModel, Reading } from '../systems/system.js';
 
 /** Output of the model at the last of the tokens so far. */
-export interface DecodingStep {
+interface DecodingStep {
   /** [V] logits of the next token. */
   readonly logits: Float32Array;
   /** [D] normalised hidden state: grounded, if the next token is a decision. */
@@ -154,5 +154,47 @@ export class DecodingSession {
 
   private featuresFor(rows: MultimodalRows): Record<string, tf.Tensor> {
     return rows.hasPictures ? stackFeatures(this.network, [this.image]) : {};
+  }
+}
+
+/**
+ * The opening that all questions about a picture share, from the begin-of-text token to the picture itself. The LLM reads
+ * it once per picture; each question goes on from there.
+ */
+export class Opening {
+  private kept: Beginning | null = null;
+
+  constructor(
+    private readonly network: GroundingModel,
+    private readonly image: EncodedImage,
+  ) {}
+
+  /**
+   * The cached beginning of a conversation, up to the picture; null where the conversation has no picture or
+   * begins otherwise than the first one did. It stays this object's.
+   */
+  async of(inputIds: readonly number[], signal?: Abortable): Promise<Beginning | null> {
+    const end = inputIds.indexOf(IMAGE_TOKEN_ID) + 1;
+    if (end === 0) return null;
+    const ids = inputIds.slice(0, end);
+    let kept = this.kept;
+    if (kept === null) {
+      const session = new DecodingSession(this.network, this.image);
+      try {
+        const begun = await session.finish(ids, signal);
+        // Two questions at the same time read it twice; the first to end is kept.
+        kept = this.kept ??= begun;
+        if (kept !== begun) begun.reading.dispose();
+      } finally {
+        session.dispose();
+      }
+    }
+    return kept.ids.length === end && kept.ids.every((id, i) => id === ids[i]) ? kept : null;
+  }
+
+  /** Frees what the LLM keeps of it. */
+  dispose(): void {
+    this.kept?.reading.dispose();
+    this.kept = null;
   }
 }

@@ -6,13 +6,7 @@ import { checkEngineOptions, type EngineInfo, type EngineOptions, startEngine } 
 import * as tf from '../engine/tf.js';
 import { coded, UserError } from '../errors.js';
 
-interface InUse {
-  readonly options: EngineOptions;
-  readonly info: Promise<EngineInfo>;
-  models: number;
-}
-
-let current: InUse | null = null;
+let current: { readonly options: EngineOptions; readonly info: Promise<EngineInfo>; models: number } | null = null;
 
 /** A model's share in the engine. */
 export interface EngineShare {

@@ -1,14 +1,14 @@
-/** Greedy decoding: the model writes its answer token by token, and what it decides to be found becomes a mask. */
+/** Greedy decoding: the model writes its answer, or its decisions alone; what it decides to be found becomes a mask. */
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Abortable } from '../abortable.js';
+import type { TokenizedConversation } from '../data/text/conversation.js';
 import type { EncodedImage } from '../features/image-features.js';
+import { IGNORE_LABEL } from '../special-tokens.js';
 import type { Answer, GroundingModel, Vocabulary } from '../systems/system.js';
-import { DecodingSession } from './decoding-session.js';
-import { type MaskLogits, withMasks } from './draw-masks.js';
-import type { Opening } from './opening.js';
-import { decisionOf, readNextToken, tokenOf } from './token-decision.js';
+import { DecodingSession, type Opening } from './decoding-session.js';
+import { type MaskLogits, withMasks, decisionOf, readNextToken, tokenOf } from './draw-masks.js';
+import type { EncodeOptions } from './reply.js';
 
-export interface GenerateOptions {
+interface GenerateOptions extends EncodeOptions {
   /** New tokens at most. */
   readonly maxTokens: number;
   /**
@@ -16,16 +16,11 @@ export interface GenerateOptions {
    * probable one.
    */
   readonly rejectThreshold?: number | null;
-  /** The opening that a scene's questions share; null to read all of it. */
-  readonly opening?: Opening | null;
-  /** Heard after every layer. */
-  readonly signal?: Abortable | undefined;
+  /** The opening that a scene's questions share; without it all of it is read. */
+  readonly opening?: Opening | undefined;
 }
 
-/** A decision that the model wrote. */
-export interface GeneratedDecision {
-  /** Index into `ids`. */
-  readonly index: number;
+export interface AskedDecision {
   readonly answer: Answer;
   /** Of "absent" against "found", when the token was chosen. */
   readonly rejectProbability: number;
@@ -36,7 +31,8 @@ export interface GeneratedDecision {
 export interface GeneratedAnswer {
   /** The new tokens, </s> not among them. */
   readonly ids: readonly number[];
-  readonly decisions: readonly GeneratedDecision[];
+  /** Decisions that the model wrote; `index` into `ids`. */
+  readonly decisions: readonly (AskedDecision & { readonly index: number })[];
   /** Why it ended. */
   readonly end: 'end-of-text' | 'max-tokens';
 }
@@ -50,9 +46,9 @@ export async function generate(
   vocabulary: Vocabulary,
   image: EncodedImage,
   promptIds: readonly number[],
-  { opening = null, ...options }: GenerateOptions,
+  { opening, ...options }: GenerateOptions,
 ): Promise<GeneratedAnswer> {
-  const begun = opening === null ? null : await opening.of(promptIds, options.signal);
+  const begun = (await opening?.of(promptIds, options.signal)) ?? null;
   const session = new DecodingSession(network, image, begun);
   let written: WrittenAnswer;
   try {
@@ -63,15 +59,17 @@ export async function generate(
   return { ...written, decisions: await withMasks(network, image, written.decisions, options.signal) };
 }
 
-export interface WriteAnswerOptions extends Omit<GenerateOptions, 'opening'> {
+interface WriteAnswerOptions extends Omit<GenerateOptions, 'opening'> {
   /** Called after every token with all new ones. */
   readonly onToken?: ((ids: readonly number[]) => void) | undefined;
 }
 
 /** As `GeneratedAnswer`, its masks yet to be drawn from the states [D]. */
-export interface WrittenAnswer extends Omit<GeneratedAnswer, 'decisions'> {
-  readonly decisions: readonly (Omit<GeneratedDecision, 'mask'> & { readonly state: Float32Array })[];
+interface WrittenAnswer extends Omit<GeneratedAnswer, 'decisions'> {
+  readonly decisions: readonly (Decided & { readonly index: number })[];
 }
+
+type Decided = Omit<AskedDecision, 'mask'> & { readonly state: Float32Array };
 
 /** @param unread the rest of the prompt, at least one token */
 export async function writeAnswer(
@@ -102,4 +100,44 @@ export async function writeAnswer(
     unread = [next];
   }
   return { ids, decisions, end: 'max-tokens' };
+}
+
+/**
+ * Asking without ground truth: the form of the answer is given, the decisions are the model's. It is given "Sure,red
+ * circle:", its decision is read and appended, then ", green bar:" and so on, over one KV cache. Each decision is made
+ * after those before it, as when it writes freely.
+ * @param conversation question and answer with any decision wherever the model is to decide
+ * @returns one decision per decision of the answer
+ * @throws the signal's reason when it is aborted; nothing stays allocated then
+ */
+export async function ask(
+  network: GroundingModel,
+  vocabulary: Vocabulary,
+  image: EncodedImage,
+  { inputIds, labels }: TokenizedConversation,
+  { rejectThreshold, opening, signal }: Omit<GenerateOptions, 'maxTokens'> & { readonly rejectThreshold: number },
+): Promise<AskedDecision[]> {
+  const decided: Decided[] = [];
+  const begun = (await opening?.of(inputIds, signal)) ?? null;
+  const session = new DecodingSession(network, image, begun);
+  try {
+    let unread: number[] = [];
+    for (let t = begun?.ids.length ?? 0; t < inputIds.length; t++) {
+      const id = inputIds[t] as number;
+      const isPlace = decisionOf(id, vocabulary) !== null && labels[t] !== IGNORE_LABEL;
+      if (!isPlace) {
+        unread.push(id);
+        continue;
+      }
+      const { logits, state } = await session.feed(unread, signal);
+      const { rejectProbability } = readNextToken(logits, vocabulary);
+      const isAbsent = vocabulary.absent.length > 0 && rejectProbability >= rejectThreshold;
+      const answer = isAbsent ? 'absent' : 'found';
+      unread = [tokenOf(answer, decided.length, vocabulary)];
+      decided.push({ answer, rejectProbability, state });
+    }
+  } finally {
+    session.dispose();
+  }
+  return withMasks(network, image, decided, signal);
 }

@@ -1,7 +1,11 @@
-/** How a model is named: a folder of ours, or the files that the published code is given. */
+/** How a model is named, a folder of ours or the files that the published code is given; what tells it from another. */
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { relative, sep } from 'node:path';
 import type { ConversationStyle } from '../data/text/conversation.js';
-import { UserError } from '../errors.js';
+import { messageOf, UserError } from '../errors.js';
+import { resolveHubName } from '../io/cache/hub-cache.js';
+import { openCheckpoint } from '../io/checkpoint-files.js';
 import { packagePath } from '../program.js';
 
 /** Published files, and what they do not say themselves. */
@@ -37,8 +41,7 @@ export function packagedSource(source: ModelSource = 'tiny'): ModelSource {
   return typeof source === 'string' && PACKAGED.includes(source) ? packagePath('checkpoints', source) : source;
 }
 
-const FILES = ['mllm', 'visionTower'] as const satisfies (keyof PublishedSource)[];
-const OTHERS = ['sam', 'weights', 'conversation', 'system', 'overrides'] as const satisfies (keyof PublishedSource)[];
+const OTHER_KEYS: readonly string[] = ['conversation', 'system', 'overrides'] satisfies (keyof PublishedSource)[];
 
 /**
  * Check of a program's source: that files are named, not that they exist.
@@ -54,14 +57,12 @@ export function checkSource(source: unknown): void {
   );
 }
 
-function isPublished(source: Record<string, unknown>): boolean {
-  const known: readonly string[] = [...FILES, ...OTHERS];
+function isPublished({ mllm, visionTower, sam, weights, ...rest }: Record<string, unknown>): boolean {
   const isNamed = (path: unknown): boolean => typeof path === 'string' && path !== '';
   return (
-    FILES.every((file) => isNamed(source[file])) &&
-    (source['sam'] === null || isNamed(source['sam'])) &&
-    (source['weights'] === null || isNamed(source['weights'])) &&
-    Object.keys(source).every((key) => known.includes(key))
+    [mllm, visionTower].every(isNamed) &&
+    [sam, weights].every((path) => path === null || isNamed(path)) &&
+    Object.keys(rest).every((key) => OTHER_KEYS.includes(key))
   );
 }
 
@@ -71,4 +72,40 @@ export function sourceName(source: ModelSource): string {
   const inside = relative(packagePath('checkpoints'), name);
   const isInside = inside !== '' && !inside.startsWith('..') && !inside.startsWith(sep);
   return isInside ? `checkpoints/${inside.split(sep).join('/')}` : name;
+}
+
+/** SHA-256 of config.json's contents; GSVA's without the system, which records of the first releases lack. */
+export function configDigest(config: Readonly<Record<string, unknown>>): string {
+  const { system, ...sizes } = config;
+  const digested = system === 'gsva' ? sizes : { system, ...sizes };
+  return createHash('sha256').update(JSON.stringify(digested)).digest('hex');
+}
+
+/**
+ * SHA-256 over all files that the weights are read from; where they lie plays no part.
+ * @throws UserError for a file that cannot be read
+ */
+export function weightsDigest(source: ModelSource): string {
+  const hash = createHash('sha256');
+  const chunk = Buffer.alloc(2 ** 22);
+  for (const path of weightFiles(source)) {
+    try {
+      const file = openSync(path, 'r');
+      try {
+        for (let length = readSync(file, chunk); length > 0; length = readSync(file, chunk)) {
+          hash.update(chunk.subarray(0, length));
+        }
+      } finally {
+        closeSync(file);
+      }
+    } catch (error) {
+      throw new UserError(`Reading the weights: ${path} cannot be read: ${messageOf(error)}.`);
+    }
+  }
+  return hash.digest('hex');
+}
+
+function weightFiles(source: ModelSource): readonly string[] {
+  const paths = typeof source === 'string' ? [source] : [source.mllm, source.visionTower, source.sam, source.weights];
+  return paths.flatMap((path) => (path === null ? [] : openCheckpoint(resolveHubName(path, 'the model')).files));
 }

@@ -3,15 +3,14 @@
 import type { EngineInfo, EngineOptions } from '../engine/engine.js';
 import { UserError } from '../errors.js';
 import type { ModelMeta } from '../checkpoints/model-meta.js';
-import { decodedImage } from './decoded-image.js';
+import { checkKeys, checkOptions, decodedImage } from './segment-options.js';
 import { type EngineShare, shareEngine } from './engine-in-use.js';
 import { Lifetime } from './lifetime.js';
-import { loadPredictor, untrainedText } from './load-predictor.js';
+import { loadPredictor, untrainedText } from './open-model.js';
 import { checkSource, type ModelSource, packagedSource } from './model-source.js';
-import { Opening } from './opening.js';
+import { Opening } from './decoding-session.js';
 import type { Predictor } from './predictor.js';
 import type { EncodeOptions, FreeReply, ImageSource, Reply, ReplyOptions, SegmentOptions } from './reply.js';
-import { checkedQuestion, checkEncodeOptions, checkKeys, checkReplyOptions } from './segment-options.js';
 
 /**
  * An encoded picture: every question about it costs the language model and the masks alone.
@@ -91,7 +90,6 @@ export class GroundedModel {
   async segment(image: ImageSource, expressions: readonly string[], options: SegmentOptions = {}): Promise<Reply> {
     return this.use(async () => {
       this.predictor.checkQuestion(expressions, options);
-      options.signal?.throwIfAborted();
       return this.predictor.segment(await decodedImage(image), expressions, options);
     });
   }
@@ -106,12 +104,8 @@ export class GroundedModel {
    */
   async reply(image: ImageSource, question: string, options: ReplyOptions = {}): Promise<FreeReply> {
     return this.use(async () => {
-      checkReplyOptions(options);
-      const asked = checkedQuestion(question);
-      this.predictor.checkWords(asked);
-      options.signal?.throwIfAborted();
-      const [encoded] = await this.predictor.encode([await decodedImage(image)], options.signal);
-      if (encoded === undefined) throw new Error('GroundedModel.reply: the image was not encoded');
+      const asked = this.predictor.checkWords(question, options);
+      const encoded = await this.predictor.encodeOne(await decodedImage(image), options.signal);
       return this.predictor.converse(encoded, asked, options);
     });
   }
@@ -122,13 +116,12 @@ export class GroundedModel {
    */
   async encode(image: ImageSource, options: EncodeOptions = {}): Promise<Scene> {
     return this.use(async () => {
-      checkEncodeOptions(options);
+      checkOptions('Encoding', options);
       const { signal } = options;
       signal?.throwIfAborted();
       const picture = await decodedImage(image);
       const { width, height } = picture;
-      const [encoded] = await this.predictor.encode([picture], signal);
-      if (encoded === undefined) throw new Error('GroundedModel.encode: the image was not encoded');
+      const encoded = await this.predictor.encodeOne(picture, signal);
       const opening = new Opening(this.predictor.network, encoded);
       this.openings.add(opening);
       const lifetime = new Lifetime('scene', () => {
@@ -137,21 +130,17 @@ export class GroundedModel {
       const dispose = (): void => {
         lifetime.dispose();
       };
+      const during = <T>(work: () => Promise<T>): Promise<T> => this.use(() => lifetime.use(work));
       const scene: Scene = {
         width,
         height,
         segment: (expressions, asked = {}) =>
-          this.use(() => lifetime.use(() => this.predictor.segmentEncoded(encoded, expressions, asked, opening))),
+          during(() => this.predictor.segmentEncoded(encoded, expressions, asked, opening)),
         reply: (question, asked = {}) =>
-          this.use(() =>
-            lifetime.use(async () => {
-              checkReplyOptions(asked);
-              const words = checkedQuestion(question);
-              this.predictor.checkWords(words);
-              asked.signal?.throwIfAborted();
-              return this.predictor.converse(encoded, words, { ...asked, opening });
-            }),
-          ),
+          during(async () => {
+            const words = this.predictor.checkWords(question, asked);
+            return this.predictor.converse(encoded, words, { ...asked, opening });
+          }),
         dispose,
         [Symbol.dispose]: dispose,
       };

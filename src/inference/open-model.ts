@@ -4,19 +4,25 @@
  */
 import { join } from 'node:path';
 import { type ModelConfig, modelConfigToJson, type TokenIds } from '../systems/shared/model-config.js';
-import { checkTokenizer, type ModelMeta, openModelDirectory } from '../checkpoints/checkpoint-directory.js';
+import type { ModelMeta } from '../checkpoints/checkpoint-directory.js';
+import { checkTokenizer, openModelDirectory, withWeights } from '../checkpoints/checkpoint-directory.js';
+import { startsRandom } from '../checkpoints/parts.js';
+import { packedBytes, type Precision } from '../checkpoints/precision.js';
+import { checkWeights, type LoadReport } from '../checkpoints/weights.js';
+import { startDryRun } from '../engine/dry-run.js';
 import { openPublishedModel, type PublishedModel } from '../systems/shared/published/model.js';
 import { CONVERSATION_STYLES, type ConversationStyle } from '../data/text/conversation.js';
 import { Tokenizer } from '../data/text/tokenizer.js';
-import { UserError } from '../errors.js';
+import { coded, UserError } from '../errors.js';
 import { resolveHubName } from '../io/cache/hub-cache.js';
 import type { FileTensors } from '../io/file-tensor.js';
 import { packagedPath } from '../program.js';
 import { PROMPT } from '../systems/shared/published/config.js';
 import { publishedWords, specialTokens } from '../systems/shared/published/tokens.js';
 import { openSystem } from '../systems/index.js';
-import type { System, Vocabulary } from '../systems/system.js';
-import type { ModelSource, PublishedSource } from './model-source.js';
+import type { System } from '../systems/system.js';
+import { type ModelSource, type PublishedSource, sourceName } from './model-source.js';
+import { Predictor } from './predictor.js';
 
 export type { ModelSource, PublishedSource };
 
@@ -46,19 +52,11 @@ export async function openModel(source: ModelSource): Promise<OpenedModel> {
   const weights = { names: tensors.keys(), source: weightsPath };
   const config = system.config.parse(json, configPath, weights) as ModelConfig;
   const vocabulary = system.vocabulary(config, { ...opened.meta, source: metaPath });
-  const tokenizer = openTokenizer(opened.tokenizerDir, vocabulary);
+  const { added, addedTokenSpaces } = vocabulary;
+  const tokenizer = Tokenizer.fromDirectory(opened.tokenizerDir, { addedTokenSpaces });
+  tokenizer.addTokens(added);
   checkTokenizer(tokenizer, vocabulary, opened.source);
   return { ...opened, system, config, tokenizer };
-}
-
-/** The tokenizer of a folder as a system has it. */
-export function openTokenizer(
-  dir: string,
-  { added, addedTokenSpaces }: Pick<Vocabulary, 'added' | 'addedTokenSpaces'>,
-): Tokenizer {
-  const tokenizer = Tokenizer.fromDirectory(dir, { addedTokenSpaces });
-  tokenizer.addTokens(added);
-  return tokenizer;
 }
 
 type Opened = Omit<OpenedModel, 'system' | 'config' | 'tokenizer'> & {
@@ -92,10 +90,63 @@ function openPublished(source: PublishedSource): Opened {
   const stage = weights !== null || tensors.has(PROMPT) ? 'published' : 'base';
   const description = weights ?? (sam === null ? mllm : `${mllm} and ${sam}`);
   const meta = { conversation: source.conversation ?? words.conversation, stage, description, details };
-  const name = weights ?? mllm;
-  const [json, paths] = [
-    { ...modelConfigToJson(config), system },
-    { configPath: name, metaPath: name, weightsPath: name },
-  ];
-  return { json, ...paths, meta, tensors, tokenizerDir, source: name, published };
+  const [name, json] = [weights ?? mllm, { ...modelConfigToJson(config), system }];
+  const paths = { configPath: name, metaPath: name, weightsPath: name, source: name };
+  return { json, ...paths, meta, tensors, tokenizerDir, published };
+}
+
+/**
+ * A model's files against the model, strictly, without its memory: nothing is read but headers. Changes TensorFlow.js's backend, as every dry run does.
+ * @throws UserError that names the tensors that are missing, left over or of the wrong shape
+ */
+export async function checkModel({ system, config, tensors, weightsPath, meta }: OpenedModel): Promise<LoadReport> {
+  await startDryRun('fused');
+  const network = system.build(config);
+  network.build();
+  try {
+    const options = meta.stage === 'base' ? { mayBeMissing: startsRandom(network.parts) } : {};
+    return checkWeights(network, tensors, weightsPath, options);
+  } finally {
+    network.dispose();
+  }
+}
+
+/** A model that was loaded, and what its folder says of it. */
+export interface LoadedPredictor {
+  readonly predictor: Predictor;
+  readonly meta: ModelMeta;
+  /** Bytes of the matrices that are kept in 16 bits; 0 where all are float32. */
+  readonly packedBytes: number;
+}
+
+/** Why a model's answers mean nothing: it has yet to learn its decision tokens. Null for a trained one. */
+export function untrainedText({ stage }: ModelMeta, name: string): string | null {
+  if (!stage.startsWith('base')) return null;
+  return (
+    `${name} has not learned its decision tokens yet (its stage is ${stage}), so its answers mean nothing: ` +
+    'it is what training starts from'
+  );
+}
+
+/**
+ * Loads a model on the engine in use.
+ * @param rejectThreshold instead of the model's own
+ * @throws UserError that names the file and what is wrong with it
+ */
+export function loadPredictor(
+  source: ModelSource,
+  precision: Precision = 'auto',
+  rejectThreshold: number | null = null,
+): Promise<LoadedPredictor> {
+  return coded('bad-model', async () => {
+    const { system, config, tensors, tokenizer, meta, weightsPath } = await openModel(source);
+    const network = withWeights(system.build(config), tensors, weightsPath, precision);
+    const { conversation, variant, knows = null } = meta;
+    const predictor = new Predictor(system, network, tokenizer, conversation, {
+      rejectThreshold: rejectThreshold ?? meta.rejectThreshold ?? null,
+      model: { name: sourceName(source), knows },
+      ...(variant === undefined ? {} : { variant }),
+    });
+    return { predictor, meta, packedBytes: packedBytes(network) };
+  });
 }

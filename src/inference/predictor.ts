@@ -10,15 +10,13 @@ import { type EncodedImage, encodeImages } from '../features/image-features.js';
 import { IMAGE_PLACEHOLDER } from '../special-tokens.js';
 import { without } from '../schema.js';
 import type { BinaryMask, LogitRule, PreparedImage, RgbImage } from '../types.js';
-import { ask, type AskedDecision } from './ask.js';
+import { ask, type AskedDecision, generate } from './generate.js';
 import { Asking } from './asking.js';
 import type { MaskLogits } from './draw-masks.js';
-import { type GeneratedReply, readFreeAnswer } from './free-answer.js';
-import { generate } from './generate.js';
-import type { Opening } from './opening.js';
+import { type GeneratedReply, readFreeAnswer, binaryMask, decidedResult } from './segment-result.js';
+import type { Opening } from './decoding-session.js';
 import type { Answer, AnsweringModel, FreeReply, Reply, ReplyOptions, ReplyPart, SegmentOptions } from './reply.js';
-import { checkedExpressions, checkSegmentOptions } from './segment-options.js';
-import { binaryMask, decidedResult } from './segment-result.js';
+import { checkedExpressions, checkedQuestion, checkOptions, checkSegmentOptions } from './segment-options.js';
 import { type ForcedAnswer, teacherForce } from './teacher-forcing.js';
 
 /** New tokens that an answer may have, unless said otherwise: so many, and so many more per expression. */
@@ -38,34 +36,16 @@ export interface Question {
   /** Which logits are inside of a mask; default those ≥ 0. */
   readonly logitRule?: LogitRule;
   /** Of the image, where it is asked about more than once. */
-  readonly opening?: Opening;
+  readonly opening?: Opening | undefined;
 }
-
-/** A question with the answers that are true of the image. */
-export interface ForcedQuestion extends Question {
-  readonly answers: readonly Decision[];
-}
-
-export type { GeneratedReply };
 
 export interface ForcedReply extends Answer {
   /** A mask per expression, also where it was rejected: the second pass of the reference's evaluation. */
   readonly masks: readonly BinaryMask[];
 }
 
-export interface AskOptions {
-  /** Absent from this probability on; default: the model's own threshold, else 0.5. */
-  readonly rejectThreshold?: number | undefined;
-  readonly signal?: Abortable | undefined;
-}
-
-export interface GenerateReplyOptions extends ReplyOptions {
-  /** Absent from this probability on; default: the model's own threshold, else the more probable. */
-  readonly rejectThreshold?: number | undefined;
-}
-
 /** Properties of a model besides its numbers. */
-export interface PredictorOptions extends ModelWords {
+interface PredictorOptions extends ModelWords {
   readonly rejectThreshold?: number | null;
   /** Its name in replies. */
   readonly model?: AnsweringModel;
@@ -103,28 +83,35 @@ export class Predictor {
     return encodeImages(this.network, prepared, signal);
   }
 
+  async encodeOne(image: RgbImage, signal?: Abortable): Promise<EncodedImage> {
+    return (await this.encode([image], signal))[0] as EncodedImage;
+  }
+
   /** An image as the encoders take it. @param encoders which of them; default all */
   prepare(image: RgbImage, encoders?: ReadonlySet<string>): PreparedImage {
     return prepareImage(image, this.asking.pictures, encoders);
   }
 
-  /** The reference's evaluation: teacher forcing with the true answers, all questions as one batch. */
-  async force(questions: readonly ForcedQuestion[]): Promise<ForcedReply[]> {
+  /**
+   * The reference's evaluation: teacher forcing, all questions as one batch.
+   * @param questions with the answers that are true of the image
+   */
+  async force(questions: readonly (Question & { readonly answers: readonly Decision[] })[]): Promise<ForcedReply[]> {
     const { network, asking } = this;
-    const asked = questions.map(({ expressions, answers, form = 'reference' }) =>
-      asking.dialogue.exam(expressions, answers, form),
-    );
-    const items = questions.flatMap(({ image }, i) =>
-      (asked[i] as (typeof asked)[number]).map(({ turn }) => ({ image, conversation: asking.tokenized(turn) })),
+    const all = questions.map(({ form = 'reference', ...question }) => {
+      return { ...question, form, asked: asking.dialogue.exam(question.expressions, question.answers, form) };
+    });
+    const items = all.flatMap(({ image, asked }) =>
+      asked.map(({ turn }) => ({ image, conversation: asking.tokenized(turn) })),
     );
     const forced: ForcedAnswer[] = [];
     const atOnce = Math.max(questions.length, CONVERSATIONS_AT_ONCE);
     for (let first = 0; first < items.length; first += atOnce) {
       forced.push(...(await teacherForce(network, asking.vocabulary, items.slice(first, first + atOnce))));
     }
-    return questions.map(({ expressions, form = 'reference', logitRule }, i) => {
-      const own = forced.splice(0, asked[i]?.length);
-      const decisions = inOrder(expressions, asked[i] ?? [], (turn) => {
+    return all.map(({ expressions, form, logitRule, asked }) => {
+      const own = forced.splice(0, asked.length);
+      const decisions = inOrder(expressions, asked, (turn) => {
         const { decisions = [], masks = [] } = own[turn] ?? {};
         return decisions.map((decision, place) => ({ ...decision, mask: masks[place] ?? null }));
       });
@@ -134,12 +121,12 @@ export class Predictor {
   }
 
   /** The model writes its answer itself (greedy decoding). */
-  async generate(question: Question, options: GenerateReplyOptions = {}): Promise<GeneratedReply> {
+  async generate(question: Question, options: Omit<SegmentOptions, 'mode'> = {}): Promise<GeneratedReply> {
     const { expressions, form = 'reference' } = question;
     const replies: GeneratedReply[] = [];
     for (const { turn, targets } of this.asking.dialogue.open(expressions, form)) {
       const asked = targets.map((target) => expressions[target] as string);
-      replies.push(await this.generateOne({ ...question, expressions: asked }, turn, options));
+      replies.push(await this.write({ ...question, expressions: asked }, turn, options));
     }
     const sum = (fault: keyof GeneratedReply['faults']): number =>
       replies.reduce((total, { faults }) => total + faults[fault], 0);
@@ -152,15 +139,6 @@ export class Predictor {
     };
   }
 
-  /** The model's words about the image, as `converse`. */
-  async reply(
-    image: EncodedImage,
-    question: string,
-    { maxTokens = ANSWER_TOKENS.base, signal }: ReplyOptions = {},
-  ): Promise<string> {
-    return (await this.converse(image, question, { maxTokens, signal })).answer;
-  }
-
   /**
    * The model's answer to a question of any kind, with the masks of what it found.
    * @param options `opening` is the image's, where it is asked about more than once
@@ -171,15 +149,8 @@ export class Predictor {
     question: string,
     { maxTokens = CONVERSATION_TOKENS, signal, opening }: ReplyOptions & { readonly opening?: Opening } = {},
   ): Promise<FreeReply> {
-    const { network, asking } = this;
-    const { inputIds } = asking.tokenized(withImage(question));
-    const generated = await generate(network, asking.vocabulary, image, inputIds, {
-      maxTokens,
-      rejectThreshold: asking.rejects ? this.rejectThreshold : null,
-      opening: opening ?? null,
-      signal,
-    });
-    const { answer, unmatched } = readFreeAnswer(asking, generated, []);
+    const asked = { image, expressions: [], opening };
+    const { answer, unmatched } = await this.write(asked, withImage(question), { maxTokens, signal });
     return {
       question,
       answer: answer.trim(),
@@ -195,10 +166,13 @@ export class Predictor {
    */
   async ask(
     { image, expressions, opening, form = 'trained' }: Question,
-    { rejectThreshold = this.rejectThreshold ?? DEFAULT_REJECT_THRESHOLD, signal }: AskOptions = {},
+    {
+      rejectThreshold = this.rejectThreshold ?? DEFAULT_REJECT_THRESHOLD,
+      signal,
+    }: Pick<SegmentOptions, 'rejectThreshold' | 'signal'> = {},
   ): Promise<Answer> {
     const { network, asking } = this;
-    const options = { rejectThreshold, opening: opening ?? null, signal };
+    const options = { rejectThreshold, opening, signal };
     const asked = asking.undecided(expressions, form);
     const decided: AskedDecision[][] = [];
     for (const { turn } of asked) {
@@ -216,10 +190,7 @@ export class Predictor {
    */
   async segment(image: RgbImage, expressions: readonly string[], options: SegmentOptions = {}): Promise<Reply> {
     this.checkQuestion(expressions, options);
-    options.signal?.throwIfAborted();
-    const [encoded] = await this.encode([image], options.signal);
-    if (encoded === undefined) throw new Error('Predictor.segment: the image was not encoded');
-    return this.segmentEncoded(encoded, expressions, options);
+    return this.segmentEncoded(await this.encodeOne(image, options.signal), expressions, options);
   }
 
   /**
@@ -232,33 +203,30 @@ export class Predictor {
     options: SegmentOptions = {},
     opening?: Opening,
   ): Promise<Reply> {
-    const cleaned = this.checkQuestion(expressions, options);
     const { mode = 'ask', ...rest } = options;
-    rest.signal?.throwIfAborted();
-    const asked = { image, expressions: cleaned, ...(opening === undefined ? {} : { opening }) };
+    const asked = { image, expressions: this.checkQuestion(expressions, options), opening };
     const { question, answer, results, unmatched } =
       mode === 'ask' ? await this.ask(asked, rest) : await this.generate(asked, rest);
-    const asWritten = (cleaned: string, i: number): string => expressions[i] ?? cleaned;
-    return {
-      question,
-      answer,
-      results: results.map((result, i) => ({ ...result, expression: asWritten(result.expression, i) })),
-      unmatched,
-      model: this.model,
-    };
+    const named = results.map((result, i) => ({ ...result, expression: expressions[i] ?? result.expression }));
+    return { question, answer, results: named, unmatched, model: this.model };
   }
 
-  /** @returns the expressions as a model is asked them. @throws UserError for what cannot be used */
+  /** @returns the expressions as a model is asked them. @throws UserError for what cannot be used; the signal's reason */
   checkQuestion(expressions: readonly string[], options: SegmentOptions): readonly string[] {
     checkSegmentOptions(options, this.asking.rejects);
     const cleaned = checkedExpressions(expressions);
     this.asking.checkLength(cleaned);
+    options.signal?.throwIfAborted();
     return cleaned;
   }
 
-  /** @throws UserError with the code 'too-long' for a question that `converse` should not be given */
-  checkWords(question: string): void {
-    this.asking.checkWords(withImage(question));
+  /** @returns the question for `converse`. @throws UserError for what cannot be used; the signal's reason */
+  checkWords(question: string, options: ReplyOptions): string {
+    checkOptions('Replying', options);
+    const asked = checkedQuestion(question);
+    this.asking.checkWords(withImage(asked));
+    options.signal?.throwIfAborted();
+    return asked;
   }
 
   /** Why a question cannot be asked of this model, in words; null where it can. */
@@ -276,21 +244,21 @@ export class Predictor {
     this.network.dispose();
   }
 
-  private async generateOne(
+  private async write(
     { image, expressions, logitRule, opening }: Question,
     turn: Turn,
     {
       maxTokens = ANSWER_TOKENS.base + ANSWER_TOKENS.perExpression * expressions.length,
       rejectThreshold = this.rejectThreshold ?? undefined,
       signal,
-    }: GenerateReplyOptions,
+    }: Omit<SegmentOptions, 'mode'>,
   ): Promise<GeneratedReply> {
     const { network, asking } = this;
     const { inputIds } = asking.tokenized(turn);
     const generated = await generate(network, asking.vocabulary, image, inputIds, {
       maxTokens,
       rejectThreshold: asking.rejects ? (rejectThreshold ?? null) : null,
-      opening: opening ?? null,
+      opening,
       signal,
     });
     return { question: turn.user, ...readFreeAnswer(asking, generated, expressions, logitRule) };
@@ -305,7 +273,10 @@ export class Predictor {
     const results = decisions.map((decision, i) =>
       decidedResult(this.asking.vocabulary, expressions[i] as string, decision, logitRule),
     );
-    return { ...this.asking.decided(expressions, decisions, form), results, unmatched: [] };
+    const answers = decisions.map(({ answer }) => answer);
+    const turns = this.asking.dialogue.exam(expressions, answers, form).map(({ turn }) => turn);
+    const [question, answer] = [turns.map(({ user }) => user), turns.map(({ assistant }) => assistant)];
+    return { question: question.join('\n'), answer: answer.join('\n'), results, unmatched: [] };
   }
 }
 

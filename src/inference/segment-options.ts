@@ -1,14 +1,19 @@
 /** Checks of the library's arguments: an option that is unknown, or has another type, is refused by name. */
 import { checkedExpression } from '../data/text/expression.js';
 import { coded, UserError } from '../errors.js';
+import { readImage } from '../io/image/image-file.js';
 import { didYouMean } from '../nearest-name.js';
 import { RESERVED_TEXTS } from '../special-tokens.js';
-import type { EncodeOptions, ReplyOptions, SegmentOptions } from './reply.js';
+import type { RgbImage } from '../types.js';
+import type { ImageSource, SegmentOptions } from './reply.js';
 
 const MODES: readonly string[] = ['ask', 'generate'];
-const SEGMENT_KEYS = ['mode', 'rejectThreshold', 'maxTokens', 'signal'] as const satisfies (keyof SegmentOptions)[];
-const REPLY_KEYS = ['maxTokens', 'signal'] as const satisfies (keyof ReplyOptions)[];
-const ENCODE_KEYS = ['signal'] as const satisfies (keyof EncodeOptions)[];
+/** Options of each call, by its word in errors. */
+const KEYS = {
+  Encoding: ['signal'],
+  Replying: ['maxTokens', 'signal'],
+  Segmenting: ['mode', 'rejectThreshold', 'maxTokens', 'signal'],
+} as const satisfies Record<string, (keyof SegmentOptions)[]>;
 
 /**
  * @param doing for the error: 'Segmenting'
@@ -23,17 +28,14 @@ export function checkKeys(doing: string, options: unknown, known: readonly strin
   throw refused(doing, `there is no option "${other}"${didYouMean(other, known)}; known are ${known.join(', ')}`);
 }
 
-/** @throws UserError that names the option */
-export function checkEncodeOptions(options: EncodeOptions): void {
-  checkKeys('Encoding', options, ENCODE_KEYS);
-  checkSignal('Encoding', options.signal);
-}
-
-/** @throws UserError that names the option */
-export function checkReplyOptions(options: ReplyOptions): void {
-  checkKeys('Replying', options, REPLY_KEYS);
-  checkMaxTokens('Replying', options.maxTokens);
-  checkSignal('Replying', options.signal);
+/** Keys, and what several calls share. @throws UserError that names the option */
+export function checkOptions(doing: keyof typeof KEYS, options: SegmentOptions): void {
+  checkKeys(doing, options, KEYS[doing]);
+  const { maxTokens, signal } = options;
+  if (maxTokens !== undefined && !(Number.isSafeInteger(maxTokens) && maxTokens > 0)) {
+    throw refused(doing, `maxTokens must be a whole number from 1 up, found ${shown(maxTokens)}`);
+  }
+  checkSignal(doing, signal);
 }
 
 /** @returns the question without surrounding spaces. @throws UserError with the code 'bad-expression' */
@@ -52,55 +54,57 @@ export function checkedQuestion(question: unknown): string {
  */
 export function checkSegmentOptions(options: SegmentOptions, rejects: boolean): void {
   const doing = 'Segmenting';
-  checkKeys(doing, options, SEGMENT_KEYS);
-  const { mode = 'ask', rejectThreshold, maxTokens, signal } = options;
+  checkOptions(doing, options);
+  const { mode = 'ask', rejectThreshold, maxTokens } = options;
   if (!MODES.includes(mode)) {
     const meant = didYouMean(shown(mode), MODES);
     throw refused(doing, `mode must be one of ${MODES.join(', ')}, found ${shown(mode)}${meant}`);
   }
-  if (
-    rejectThreshold !== undefined &&
-    !(typeof rejectThreshold === 'number' && rejectThreshold >= 0 && rejectThreshold <= 1)
-  ) {
-    throw refused(doing, `rejectThreshold must be from 0 to 1, found ${shown(rejectThreshold)}`);
+  if (rejectThreshold !== undefined) {
+    if (!(typeof rejectThreshold === 'number' && rejectThreshold >= 0 && rejectThreshold <= 1)) {
+      throw refused(doing, `rejectThreshold must be from 0 to 1, found ${shown(rejectThreshold)}`);
+    }
+    if (!rejects) {
+      throw refused(doing, 'rejectThreshold is for models with [REJ]; this one says what is absent by an empty mask');
+    }
   }
-  if (rejectThreshold !== undefined && !rejects) {
-    throw refused(doing, 'rejectThreshold is for models with [REJ]; this one says what is absent by an empty mask');
-  }
-  checkMaxTokens(doing, maxTokens);
   if (maxTokens !== undefined && mode === 'ask') {
     throw refused(doing, "maxTokens is for mode 'generate'; in mode 'ask' the model writes one token per expression");
   }
-  checkSignal(doing, signal);
 }
 
 /** @returns the expressions as a model is asked them. @throws UserError that names the expression */
 export function checkedExpressions(expressions: readonly string[]): readonly string[] {
   const given: unknown = expressions;
+  const bad = (why: string): UserError => new UserError(`Segmenting: ${why}.`, 'bad-expression');
   if (!Array.isArray(given)) {
-    throw new UserError(
-      `Segmenting: expressions are a list of texts, such as ["red circle"]; found ${shown(given)}.`,
-      'bad-expression',
-    );
+    throw bad(`expressions are a list of texts, such as ["red circle"]; found ${shown(given)}`);
   }
-  if (given.length === 0) {
-    throw new UserError(
-      'Segmenting: no expression is given. Say what to find, such as "red circle".',
-      'bad-expression',
-    );
-  }
+  if (given.length === 0) throw bad('no expression is given. Say what to find, such as "red circle"');
   return given.map((expression: unknown, i) => {
     if (typeof expression === 'string') return coded('bad-expression', () => checkedExpression(expression));
-    throw new UserError(
-      `Segmenting: expression ${i + 1} is ${shown(expression)}; expressions are texts, such as "red circle".`,
-      'bad-expression',
-    );
+    throw bad(`expression ${i + 1} is ${shown(expression)}; expressions are texts, such as "red circle"`);
   });
 }
 
-function checkMaxTokens(doing: string, maxTokens: unknown): void {
-  if (maxTokens === undefined || (Number.isSafeInteger(maxTokens) && (maxTokens as number) > 0)) return;
-  throw refused(doing, `maxTokens must be a whole number from 1 up, found ${shown(maxTokens)}`);
+/** Pictures as a program gives them. @throws UserError with the code 'bad-image' */
+export function decodedImage(image: ImageSource): Promise<RgbImage> {
+  return coded('bad-image', async () =>
+    typeof image === 'string' || image instanceof Uint8Array ? readImage(image) : checkedImage(image),
+  );
+}
+
+function checkedImage(image: unknown): RgbImage {
+  const bad = (why: string): UserError => new UserError(`Reading the image: ${why}.`);
+  const { data, height, width } = (typeof image === 'object' && image !== null ? image : {}) as Partial<RgbImage>;
+  if (!(data instanceof Uint8Array) || typeof height !== 'number' || typeof width !== 'number') {
+    throw bad('it is a path, the bytes of an image file (Uint8Array), or { data: Uint8Array, height, width }');
+  }
+  if (![height, width].every((size) => Number.isSafeInteger(size) && size > 0)) {
+    throw bad(`height and width are whole numbers from 1 up; found ${height} and ${width}`);
+  }
+  if (data.length === height * width * 3) return { data, height, width };
+  throw bad(`${height} × ${width} pixels are ${height * width * 3} bytes of RGB, found ${data.length}`);
 }
 
 export function checkSignal(doing: string, signal: unknown): void {

@@ -1,4 +1,5 @@
-/** The result of one expression: status, binary mask, box, area, score. */
+/** The result of one expression: status, binary mask, box, area, score; and those of a freely written answer. */
+import type { Tokenizer } from '../data/text/tokenizer.js';
 import { UserError } from '../errors.js';
 import { firstNotFinite } from '../finite.js';
 import type {
@@ -10,9 +11,12 @@ import type {
   Segmented,
   SegmentResult,
   SegmentStatus,
+  UnmatchedPart,
 } from '../types.js';
-import type { Answer, Vocabulary } from '../systems/system.js';
+import type { AnswerPart, Dialogue, Vocabulary } from '../systems/system.js';
 import type { MaskLogits } from './draw-masks.js';
+import type { AskedDecision, GeneratedAnswer } from './generate.js';
+import type { Answer } from './reply.js';
 
 /** @throws UserError where a logit is not finite: NaN would be outside of every mask, without a word */
 export function binaryMask({ data, height, width }: MaskLogits, rule: LogitRule = 'logit >= 0'): BinaryMask {
@@ -32,19 +36,14 @@ export function binaryMask({ data, height, width }: MaskLogits, rule: LogitRule 
 
 const NOTHING = { mask: null, box: null, area: 0, score: 0 } as const;
 
+const NOT_ANSWERED: NotAnswered = { status: 'no-seg-token', ...NOTHING, rejectProbability: null };
+
 /** @param rejectProbability of "absent" against "found"; null where no token says "absent" */
-export function rejected(rejectProbability: number | null): Rejected {
+function rejected(rejectProbability: number | null): Rejected {
   return { status: 'rejected', ...NOTHING, rejectProbability };
 }
 
-export function notAnswered(): NotAnswered {
-  return { status: 'no-seg-token', ...NOTHING, rejectProbability: null };
-}
-
-/**
- * The finding of a decision by its mask.
- * @param rejectProbability as for `rejected`
- */
+/** The finding of a decision by its mask. @param rejectProbability as for `rejected` */
 export function segmented(
   logits: MaskLogits,
   rejectProbability: number | null,
@@ -81,7 +80,7 @@ export function segmentResult(
   rule: LogitRule = 'logit >= 0',
 ): SegmentResult {
   if (status === 'rejected') return { expression, ...rejected(rejectProbability) };
-  if (status === 'no-seg-token') return { expression, ...notAnswered() };
+  if (status === 'no-seg-token') return { expression, ...NOT_ANSWERED };
   if (logits === null) throw new Error(`segmentResult: "${expression}" is segmented without a mask`);
   return { expression, ...segmented(logits, rejectProbability, rule) };
 }
@@ -90,7 +89,7 @@ export function segmentResult(
 export function decidedResult(
   { absent, absentBelow }: Pick<Vocabulary, 'absent' | 'absentBelow'>,
   expression: string,
-  { answer, mask, rejectProbability }: { answer: Answer; mask: MaskLogits | null; rejectProbability: number },
+  { answer, mask, rejectProbability }: AskedDecision,
   rule?: LogitRule,
 ): SegmentResult {
   if (absent.length > 0) {
@@ -98,4 +97,59 @@ export function decidedResult(
   }
   const result = segmentResult(expression, 'segmented', mask, null, rule);
   return result.area < absentBelow ? { expression, ...rejected(null) } : result;
+}
+
+export interface GeneratedReply extends Answer {
+  /** How the answer went past the question. */
+  readonly faults: { readonly unknown: number; readonly repeated: number; readonly unanswered: number };
+}
+
+/** Properties of a model that its answer is read by. */
+export interface Reader {
+  readonly tokenizer: Tokenizer;
+  readonly vocabulary: Pick<Vocabulary, 'absent' | 'absentBelow'>;
+  readonly dialogue: Pick<Dialogue, 'match'>;
+}
+
+/** A freely written answer, read. Every decision is in the results, or among the parts that match no expression. */
+export function readFreeAnswer(
+  { tokenizer, vocabulary, dialogue }: Reader,
+  generated: GeneratedAnswer,
+  expressions: readonly string[],
+  logitRule?: LogitRule,
+): Omit<GeneratedReply, 'question'> {
+  const written = partsOf(tokenizer, generated);
+  const { parts, unknown, repeated, unanswered } = dialogue.match(written, expressions);
+  const results = expressions.map((expression, i) => {
+    const part = parts[i] ?? null;
+    const decision = part === null ? undefined : generated.decisions[part];
+    if (decision === undefined) return { expression, ...NOT_ANSWERED };
+    return decidedResult(vocabulary, expression, decision, logitRule);
+  });
+  const leftOver = [
+    ...unknown.map((part) => ({ part, repeats: null })),
+    ...repeated.map(({ part, expression }) => ({ part, repeats: expressions[expression] ?? null })),
+  ].sort((a, b) => a.part - b.part);
+  const unmatched = leftOver.flatMap(({ part, repeats }): UnmatchedPart[] => {
+    const [decision, text] = [generated.decisions[part], written[part]?.text];
+    if (decision === undefined || text === undefined) return [];
+    const { mask, rejectProbability } = decision;
+    const probability = vocabulary.absent.length > 0 ? rejectProbability : null;
+    const finding = mask === null ? rejected(probability) : segmented(mask, probability, logitRule);
+    return [{ text: text.trim(), repeats, ...finding }];
+  });
+  const answer = tokenizer.decode(generated.ids, { skipSpecial: true });
+  const faults = { unknown: unknown.length, repeated: repeated.length, unanswered };
+  return { answer, results, unmatched, faults };
+}
+
+/** The generated decisions, each with the text since the one before. */
+export function partsOf(
+  tokenizer: Tokenizer,
+  { ids, decisions }: Pick<GeneratedAnswer, 'ids' | 'decisions'>,
+): AnswerPart[] {
+  return decisions.map(({ index, answer }, i) => {
+    const begin = i === 0 ? 0 : (decisions[i - 1]?.index ?? 0) + 1;
+    return { answer, text: tokenizer.decode(ids.slice(begin, index), { skipSpecial: true }) };
+  });
 }

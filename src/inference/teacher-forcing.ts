@@ -12,9 +12,9 @@ import * as tf from '../engine/tf.js';
 import { type EncodedImage, stackFeatures } from '../features/image-features.js';
 import { MultimodalRows } from '../networks/multimodal-rows.js';
 import { statesAt } from '../networks/states-at.js';
-import type { Answer, GroundingModel, Reading, Vocabulary } from '../systems/system.js';
-import { drawMasks, type MaskLogits } from './draw-masks.js';
-import { decisionOf, forcedDecision, readNextToken, tokenOf } from './token-decision.js';
+import type { GroundingModel, Reading, Vocabulary } from '../systems/system.js';
+import { drawMasks, type MaskLogits, decisionOf, forcedDecision, readNextToken, tokenOf } from './draw-masks.js';
+import type { AskedDecision } from './generate.js';
 
 /** One image, one question, and the answer that the model is given. */
 export interface ForcedItem {
@@ -23,10 +23,7 @@ export interface ForcedItem {
   readonly conversation: TokenizedConversation;
 }
 
-export interface ForcedDecision {
-  readonly answer: Answer;
-  readonly rejectProbability: number;
-}
+type ForcedDecision = Pick<AskedDecision, 'answer' | 'rejectProbability'>;
 
 export interface ForcedAnswer {
   /** The conversation's ids with the decisions in their places. */
@@ -53,11 +50,8 @@ export async function teacherForce(
   masks: 'every' | 'given' = 'every',
 ): Promise<ForcedAnswer[]> {
   if (items.length === 0) return [];
-  const batch = padBatch(
-    items.map((item) => item.conversation),
-    vocabulary.end,
-  );
-  const rows = new MultimodalRows(batch, network.patches);
+  const conversations = items.map(({ conversation }) => conversation);
+  const rows = new MultimodalRows(padBatch(conversations, vocabulary.end), network.patches);
   const places = rows.statesBefore([...vocabulary.found, ...vocabulary.absent], 'supervised');
   const images = items.map((item) => item.image);
   const wanted = masks === 'every' ? places : places.filter(({ id }) => vocabulary.found.includes(id));
@@ -99,9 +93,7 @@ export async function teacherForce(
   });
 }
 
-function positionOf({ position }: Place): number {
-  return position;
-}
+const positionOf = ({ position }: Place): number => position;
 
 /** @param logits [P, V] */
 function decide(vocabulary: Vocabulary, logits: Float32Array, places: readonly Place[]): ForcedDecision[] {

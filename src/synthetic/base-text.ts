@@ -9,8 +9,8 @@
  */
 import type { Random } from '../random.js';
 import { IMAGE_PLACEHOLDER } from '../special-tokens.js';
+import { type MakeLessons, targetFacts } from '../data/facts.js';
 import type { Turn } from '../data/text/conversation.js';
-import { trainingAnswer, trainingQuestion } from '../systems/gsva/prompts.js';
 import { centreShare, type Noun, objectsLike, sceneExpressions } from './expressions.js';
 import type { Scene } from './scene.js';
 import { COLOURS, SHAPES } from './shapes.js';
@@ -90,9 +90,9 @@ export function groundingConversation(
   };
 }
 
-/** A conversation in the words of GSVA's training, whose answer has a place, or "no", wherever GSVA's has a token. */
+/** A conversation in the words of a system's training, whose answer has a place, or "no", wherever the system's has a token. */
 export interface TrainedFormConversation {
-  /** The answer has [SEG] or [REJ] at every decision in place of `answers`. */
+  /** The answer has a decision token in place of each of `answers`. */
   readonly turn: Turn;
   /** In the order of the answer. */
   readonly asked: readonly GroundedExpression[];
@@ -101,25 +101,33 @@ export interface TrainedFormConversation {
 }
 
 /**
- * A list of the benchmark's expressions in one of the questions and answer forms that GSVA is trained with. To write the
+ * A list of the benchmark's expressions in one of the questions and answer forms that a system is trained with. To write the
  * list again, in its order, word for word, is what a free answer takes besides the decisions; here it is learned before
- * [SEG] and [REJ] are known.
+ * decision tokens are known.
+ * @param lessons of the system
  * @param most expressions; a quarter of the lists are shorter, down to a single expression
  */
-export function trainedFormConversation(scene: Scene, random: Random, most: number): TrainedFormConversation {
+export function trainedFormConversation(
+  scene: Scene,
+  random: Random,
+  lessons: MakeLessons,
+  most: number,
+): TrainedFormConversation {
   const count = random.uniform() < SHORT_LISTS ? 1 + random.integer(most) : most;
   const asked = random.shuffle(sceneExpressions(scene, random, count)).map(({ text, objects }) => ({ text, objects }));
-  const targets = asked.map(({ text, objects }) => ({ expression: text, isEmpty: objects.length === 0 }));
-  const user = trainingQuestion(
-    random,
-    asked.map(({ text }) => text),
-  );
-  return {
-    turn: { user, assistant: trainingAnswer(random, targets, 'res') },
-    asked,
-    answers: asked.map(({ objects }) => (objects.length === 0 ? ABSENT_WORD : placesOf(scene, objects))),
-  };
+  const targets = asked.map(({ text, objects }) => {
+    return { text, wording: 'expression' as const, mask: objects.length === 0 ? null : SOME_MASK };
+  });
+  const [lesson] = lessons(targetFacts('refer_seg', SOME_MASK, targets), random);
+  if (lesson?.turns[0] === undefined)
+    throw new Error('trainedFormConversation: the system has no lesson about targets');
+  const learned = asked.slice(0, lesson.targets.length);
+  const answers = learned.map(({ objects }) => (objects.length === 0 ? ABSENT_WORD : placesOf(scene, objects)));
+  return { turn: lesson.turns[0], asked: learned, answers };
 }
+
+/** Stands for the mask of a target that is present: words do not depend on it. */
+const SOME_MASK = { data: new Uint8Array(1).fill(1), height: 1, width: 1 };
 
 /** A colour or a shape alone, with everything that it fits. */
 function wordAbout(scene: Scene, random: Random): GroundedExpression {

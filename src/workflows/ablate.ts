@@ -5,13 +5,13 @@ import { createHash } from 'node:crypto';
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { GRefCoco } from '../data/refer/refcoco.js';
-import type { ExpressionForm } from '../systems/gsva/prompts.js';
 import { describeEngine, type EngineInfo, type EngineOptions } from '../engine/engine.js';
 import {
   ablationMarkdown,
   type AblationFigures,
   type AblationTable,
   verdictCounts,
+  questionsOf,
 } from '../evaluation/ablation-table.js';
 import { WHOLE } from '../evaluation/records/record.js';
 import type { Shard } from '../evaluation/records/record-types.js';
@@ -29,7 +29,6 @@ import { packageConfig } from './package-config.js';
 import { storedResponder } from './feature-store.js';
 import { trainExperiment } from './training-run.js';
 import { counted, duration, type Watch } from './watch.js';
-import { questionsOf } from '../evaluation/ablation-rows.js';
 import { type AblationRun, doRuns, plannedRuns, type RunFigures, type RunResult, tablesOf } from './ablation-runs.js';
 
 export interface AblateOptions extends Watch {
@@ -187,13 +186,13 @@ async function trainRun(
 
 async function evaluateRun(
   { system, network, tokenizer, config }: Experiment,
-  questions: readonly ExpressionForm[],
+  questions: readonly string[],
   features: FeatureStore,
   watch: Watch,
 ): Promise<RunFigures> {
   if (config.data.kind !== 'grefcoco') throw new Error("evaluateRun: ablations are trained on gRefCOCO's layout");
   const dataset = GRefCoco.open(config.data.dir, 'val');
-  const figures: [ExpressionForm, { reference: AblationFigures; strict: AblationFigures }][] = [];
+  const figures: [question: string, { reference: AblationFigures; strict: AblationFigures }][] = [];
   for (const question of questions) {
     const predictor = new Predictor(system, network, tokenizer, config.conversation, { variant: config.variant });
     const protocols = ['reference', 'strict'] as const;

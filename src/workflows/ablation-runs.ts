@@ -2,13 +2,16 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { ExpressionForm } from '../systems/gsva/prompts.js';
 import { UserError } from '../errors.js';
-import { ABLATION_FIGURES, type AblationFigures, type AblationTable } from '../evaluation/ablation-table.js';
+import {
+  ABLATION_FIGURES,
+  type AblationFigures,
+  type AblationTable,
+  ABLATION_PLANS,
+} from '../evaluation/ablation-table.js';
 import type { Shard } from '../evaluation/records/record-types.js';
 import { readJson, writeJson } from '../io/json/json-file.js';
 import { integer, number, object, readAs, record, text, without } from '../schema.js';
-import { ABLATION_PLANS } from '../evaluation/ablation-rows.js';
 
 export interface AblationRun {
   readonly config: string;
@@ -17,7 +20,7 @@ export interface AblationRun {
 
 /** Figures of a run, by form of question. */
 export type RunFigures = Readonly<
-  Partial<Record<ExpressionForm, { readonly reference: AblationFigures; readonly strict: AblationFigures }>>
+  Record<string, { readonly reference: AblationFigures; readonly strict: AblationFigures }>
 >;
 
 export interface RunResult extends AblationRun {

@@ -7,7 +7,7 @@ import { recordsOf } from '../evaluation/records/record-figures.js';
 import { readWholeRun } from '../evaluation/records/record-file.js';
 import { calibrationProtocol } from '../evaluation/report/analysis-data.js';
 import { checkKeys } from '../inference/segment-options.js';
-import { weightsDigest } from '../inference/model-digest.js';
+import { weightsDigest } from '../inference/model-source.js';
 
 /** Options of `calibrate`. */
 export interface CalibrateOptions {

@@ -4,7 +4,7 @@ import type { Precision } from '../checkpoints/precision.js';
 import type { EngineInfo, EngineOptions } from '../engine/engine.js';
 import { UserError } from '../errors.js';
 import { type ChatOptions, type ChatReply, ChatSession } from '../inference/conversation.js';
-import { loadPredictor, untrainedText } from '../inference/load-predictor.js';
+import { loadPredictor, untrainedText } from '../inference/open-model.js';
 import { type ModelSource, packagedSource } from '../inference/model-source.js';
 import type { Predictor } from '../inference/predictor.js';
 import type { AnsweringModel } from '../inference/reply.js';

@@ -2,7 +2,7 @@
 import { basename, resolve } from 'node:path';
 import { isAnswerRate } from '../evaluation/answer-rates.js';
 import { metricTitle } from '../evaluation/figures.js';
-import type { PageSection, TablePage } from '../evaluation/report/table-page.js';
+import type { PageSection, TablePage } from '../evaluation/report/write-report.js';
 import type { TrainingEnd, ValidationRecord } from '../training/watching/run-log.js';
 import { duration } from './watch.js';
 import { configChanges, type ConfigDifference, configDifferences } from '../training/watching/config-differences.js';

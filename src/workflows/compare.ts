@@ -1,11 +1,14 @@
 /** Two evaluations over the same expressions, or two trainings, compared: sections of figures, and a page of them. */
 import { UserError } from '../errors.js';
-import { compareRuns, settingDifferences } from '../evaluation/compare.js';
-import type { CompareOptions as Resampling } from '../evaluation/compare.js';
-import { recordsSection, settingWords } from '../evaluation/report/comparison-section.js';
+import {
+  compareRuns,
+  settingDifferences,
+  type CompareOptions as Resampling,
+  recordsSection,
+  settingWords,
+} from '../evaluation/compare.js';
 import { readWholeRun } from '../evaluation/records/record-file.js';
-import type { PageSection } from '../evaluation/report/table-page.js';
-import { writeTablePage } from '../evaluation/report/table-page.js';
+import { type PageSection, writeTablePage } from '../evaluation/report/write-report.js';
 import { compareTrainings, configSection, courseSection, figureSection, trainingPage } from './compare-trainings.js';
 import { kindOfRun, readTrainingFolder } from './training-folder.js';
 

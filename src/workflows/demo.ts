@@ -5,7 +5,8 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { openEvaluatedSet } from '../data/evaluated-sets.js';
-import { OWN_FORMS, settingText } from '../evaluation/conversations.js';
+import { settingText } from '../evaluation/conversations.js';
+import { OWN_FORMS } from '../evaluation/metrics/gres-score.js';
 import { describeEngine, type EngineOptions } from '../engine/engine.js';
 import type { RecordedResult } from '../evaluation/records/record-types.js';
 import type { MetricRow } from '../evaluation/report/report-data.js';

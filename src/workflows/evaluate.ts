@@ -4,12 +4,11 @@ import { basename, dirname, join } from 'node:path';
 import { settingText } from '../evaluation/conversations.js';
 import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
 import { hasExpressions } from '../data/evaluated-sets.js';
-import type { QuestionSetting } from '../systems/gsva/prompts.js';
 import { describeEngine, type EngineInfo, type EngineOptions } from '../engine/engine.js';
 import { UserError } from '../errors.js';
 import { benchmarkOf } from '../evaluation/benchmarks/benchmarks.js';
-import type { GresProtocol } from '../evaluation/metrics/gres-score.js';
-import { mergeRecords } from '../evaluation/records/merge-records.js';
+import { type GresProtocol, OWN_FORMS, type QuestionSetting } from '../evaluation/metrics/gres-score.js';
+import { mergeRecords, readRecords, RecordWriter, recordText } from '../evaluation/records/record-file.js';
 import { recordedFaults, recordedRefusals, recordedResults } from '../evaluation/records/record-figures.js';
 import type {
   ImageRecord,
@@ -19,13 +18,11 @@ import type {
   RefusalCounts,
   Shard,
 } from '../evaluation/records/record-types.js';
-import { readRecords, RecordWriter, recordText } from '../evaluation/records/record-file.js';
 import { type RecordFile, type RecordHeader, WHOLE } from '../evaluation/records/record.js';
-import { loadPredictor, type LoadedPredictor, untrainedText } from '../inference/load-predictor.js';
+import { loadPredictor, type LoadedPredictor, untrainedText } from '../inference/open-model.js';
 import type { Precision } from '../inference/model.js';
 import { checkKeys, checkSignal } from '../inference/segment-options.js';
-import { configDigest, weightsDigest } from '../inference/model-digest.js';
-import { type ModelSource, packagedSource } from '../inference/model-source.js';
+import { configDigest, weightsDigest, type ModelSource, packagedSource } from '../inference/model-source.js';
 import { writeFileAtomic } from '../io/atomic/atomic-file.js';
 import { requireSame } from '../training/distributed/agreement.js';
 import { type Communicator, SingleProcess } from '../training/distributed/communicator.js';
@@ -153,7 +150,12 @@ async function evaluateShard(options: OnFile, engine: EngineInfo): Promise<Evalu
     const { rules, dialogue } = predictor.asking;
     const benchmark = benchmarkOf(chosen.dataset, rules.masks).name;
     const honoured = chosen.dataset === 'reason_seg' && rules.ignored === 'excluded';
-    const { honourIgnore = honoured, question = 'default' } = options;
+    const { honourIgnore = honoured, question = OWN_FORMS } = options;
+    if (question !== OWN_FORMS && !dialogue.forms.includes(question)) {
+      throw new UserError(
+        `Evaluating: the model is not asked in the form ${question}; its forms are ${dialogue.forms.join(', ')}.`,
+      );
+    }
     const opened = await openDataset({ ...options, honourIgnore }, benchmark);
     const { records, resume = false } = options;
     const isFiled = records !== undefined || options.report !== undefined;

@@ -1,5 +1,5 @@
 /** Features of the frozen encoders, kept on disk from run to run. */
-import type { Responder } from '../evaluation/responder.js';
+import type { Responder } from '../evaluation/conversations.js';
 import { encoderDigests, FeatureFiles } from '../features/feature-files.js';
 import { FeatureStore, MOST_FEATURE_BYTES } from '../features/feature-store.js';
 import type { EncodedImage, EncodingModel } from '../features/image-features.js';

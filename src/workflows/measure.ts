@@ -6,7 +6,7 @@ import type { Evaluation } from '../evaluation/evaluation-run.js';
 import { metricTitle } from '../evaluation/figures.js';
 import type { Result } from '../evaluation/records/record-types.js';
 import { shardSize, WHOLE } from '../evaluation/records/record.js';
-import type { Responder } from '../evaluation/responder.js';
+import type { Responder } from '../evaluation/conversations.js';
 import type { EncodedImage } from '../features/image-features.js';
 import type { Predictor } from '../inference/predictor.js';
 import type { Watch } from './watch.js';

@@ -9,7 +9,7 @@ import type { MachineMemory } from '../machine.js';
 import { didYouMean } from '../nearest-name.js';
 import { packagePath } from '../program.js';
 import { type CommandGroup, commandsOf, packagedCommands } from './model-commands.js';
-import { expectedFigures } from '../evaluation/report/expected-figures.js';
+import { expectedFigures } from '../evaluation/report/published-figures.js';
 import { convertedBytes, downloadBytes, fileRows, piecesOf, weightsBytes } from '../systems/catalogue/model-files.js';
 import { type ModelNeed, needOf } from '../benchmark/model-need.js';
 

@@ -1,10 +1,9 @@
 /** Recorded evaluations: shards joined, and reports written without computing anything again. */
 import { existsSync } from 'node:fs';
 import { UserError } from '../errors.js';
-import { mergeRecords } from '../evaluation/records/merge-records.js';
+import { mergeRecords, readRecords, readWholeRun, recordText } from '../evaluation/records/record-file.js';
 import { recordedFaults, recordedResults } from '../evaluation/records/record-figures.js';
 import type { RecordedFaults, RecordedResult } from '../evaluation/records/record-types.js';
-import { readRecords, readWholeRun, recordText } from '../evaluation/records/record-file.js';
 import { writeFileAtomic } from '../io/atomic/atomic-file.js';
 import { isFile, openDataset } from './open-dataset.js';
 import { measuredOn, writeRecordedReport } from '../evaluation/report/recorded-report.js';

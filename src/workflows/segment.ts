@@ -2,7 +2,7 @@
 import type { Precision } from '../checkpoints/precision.js';
 import type { EngineInfo, EngineOptions } from '../engine/engine.js';
 import { UserError } from '../errors.js';
-import { loadPredictor, untrainedText } from '../inference/load-predictor.js';
+import { loadPredictor, untrainedText } from '../inference/open-model.js';
 import { type ModelSource, packagedSource } from '../inference/model-source.js';
 import type { Reply } from '../inference/reply.js';
 import { readImage } from '../io/image/image-file.js';

@@ -4,7 +4,7 @@ import { readVqaQuestions } from '../data/vqa/vqa-questions.js';
 import type { EngineInfo, EngineOptions } from '../engine/engine.js';
 import { type AnsweredQuestion, type VqaAccuracy, vqaAccuracy } from '../evaluation/vqa-accuracy.js';
 import type { EncodedImage } from '../features/image-features.js';
-import { loadPredictor } from '../inference/load-predictor.js';
+import { loadPredictor } from '../inference/open-model.js';
 import { type ModelSource, packagedSource } from '../inference/model-source.js';
 import { readImage } from '../io/image/image-file.js';
 import { startNoted } from './engine.js';
@@ -44,7 +44,7 @@ export async function answerQuestions(options: VqaOptions): Promise<VqaResult> {
         [image] = await predictor.encode([await readImage(path)]);
       }
       if (image === undefined) throw new Error('answerQuestions: the image was not encoded');
-      const reply = await predictor.reply(image, question.text, { maxTokens, signal });
+      const { answer: reply } = await predictor.converse(image, question.text, { maxTokens, signal });
       answered.push({ ...question, reply });
       onProgress?.({ label: 'questions', done: answered.length, total: questions.length });
     }

@@ -18,7 +18,7 @@ const NAMES: readonly (readonly [file: string, text: string])[] = [
   ['cli/commands/setup-tensorflow.ts', 'gsva verify: '],
   ['synthetic/writer.ts', 'Synthetic scenes of coloured shapes (gsva data synth)'],
   ['synthetic/writer.ts', 'so `gsva data synth` has not written it'],
-  ['evaluation/report/analysis-words.ts', 'stored by gsva report calibrate --store'],
+  ['evaluation/report/analysis-data.ts', 'stored by gsva report calibrate --store'],
   ['systems/shared/model-card.ts', '```sh\ngsva segment --model FOLDER'],
   ['program.ts', 'npm ci'],
   ['program.ts', 'npx gsva'],

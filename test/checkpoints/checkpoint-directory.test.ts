@@ -18,7 +18,7 @@ import {
 import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import { storableWeights } from '../../src/checkpoints/weights.js';
 import { ModelCase } from '../../src/verification/model-case.js';
-import { configDigest } from '../../src/inference/model-digest.js';
+import { configDigest } from '../../src/inference/model-source.js';
 import { fixture } from '../helpers/fixtures.js';
 import { modelConfigToJson } from '../../src/systems/shared/model-config.js';
 import { writeModel, readModel } from '../helpers/model-folder.js';

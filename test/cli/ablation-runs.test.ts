@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ABLATION_CONFIGS, ABLATION_PLANS, questionsOf } from '../../src/evaluation/ablation-rows.js';
+import { ABLATION_CONFIGS, ABLATION_PLANS, questionsOf } from '../../src/evaluation/ablation-table.js';
 import {
   type AblationRun,
   doRuns,

@@ -19,7 +19,7 @@ import { writeSynthDataset } from '../../src/synthetic/writer.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import { generate } from '../../src/inference/generate.js';
-import { loadPredictor } from '../../src/inference/load-predictor.js';
+import { loadPredictor } from '../../src/inference/open-model.js';
 import { readImage } from '../../src/io/image/image-file.js';
 import { SamBlock } from '../../src/networks/sam/image-encoder.js';
 import { readRunLog } from '../../src/training/watching/run-log.js';

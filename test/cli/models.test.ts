@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
 import { commandsOf } from '../../src/workflows/model-commands.js';
-import { expectedFigures } from '../../src/evaluation/report/expected-figures.js';
+import { expectedFigures } from '../../src/evaluation/report/published-figures.js';
 import { needOf } from '../../src/benchmark/model-need.js';
 import { parseLine } from '../helpers/parse-line.js';
 import { RELEASED_COUNTS } from '../../src/benchmark/released-counts.js';

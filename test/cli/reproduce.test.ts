@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from '@jest/globals';
 
-import { expectedFigures } from '../../src/evaluation/report/expected-figures.js';
+import { expectedFigures } from '../../src/evaluation/report/published-figures.js';
 import { parseLine } from '../helpers/parse-line.js';
 import type { ReleasedModel } from '../../src/systems/catalogue/entry.js';
 import { BACKBONES, RELEASE, RELEASED_MODELS } from '../../src/systems/catalogue/released-models.js';

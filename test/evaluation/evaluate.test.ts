@@ -11,7 +11,7 @@ import { UserError } from '../../src/errors.js';
 import { GRES } from '../../src/evaluation/benchmarks/benchmarks.js';
 import { evaluate as evaluateOn, type EvaluationOptions } from '../../src/evaluation/evaluate.js';
 import type { EvaluatedDataset } from '../../src/data/evaluated-dataset.js';
-import type { Responder } from '../../src/evaluation/responder.js';
+import type { Responder } from '../../src/evaluation/conversations.js';
 import { GRES_PROTOCOLS } from '../../src/evaluation/metrics/gres-score.js';
 import type { ExpressionRecord } from '../../src/evaluation/records/record-types.js';
 import { segmentResult } from '../../src/inference/segment-result.js';

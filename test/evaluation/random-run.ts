@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { ReferringImage } from '../../src/data/refer/refer-dataset.js';
 import type { EvaluatedDataset } from '../../src/data/evaluated-dataset.js';
-import type { Responder } from '../../src/evaluation/responder.js';
+import type { Responder } from '../../src/evaluation/conversations.js';
 import type { GresProtocol } from '../../src/evaluation/metrics/gres-score.js';
 import type { RecordHeader } from '../../src/evaluation/records/record.js';
 import type { ExpressionRecord } from '../../src/evaluation/records/record-types.js';

@@ -10,10 +10,9 @@ import { compareRuns } from '../../src/evaluation/compare.js';
 import { divide, inGroups, MOST_MASK_PIXELS } from '../../src/evaluation/conversations.js';
 import { evaluate, type EvaluationOptions } from '../../src/evaluation/evaluate.js';
 import type { Evaluation } from '../../src/evaluation/evaluation-run.js';
-import { mergeRecords } from '../../src/evaluation/records/merge-records.js';
-import { readRecords, RecordWriter } from '../../src/evaluation/records/record-file.js';
+import { mergeRecords, readRecords, RecordWriter } from '../../src/evaluation/records/record-file.js';
 import { recordedRefusals, recordedResults } from '../../src/evaluation/records/record-figures.js';
-import { failureScenes, recordedSamples } from '../../src/evaluation/report/recorded-pictures.js';
+import { failureScenes, recordedSamples } from '../../src/evaluation/report/recorded-report.js';
 import { headerFor, RandomDataset, RandomResponder } from './random-run.js';
 import { asksAlone } from '../helpers/asks-alone.js';
 

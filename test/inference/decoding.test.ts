@@ -2,9 +2,8 @@
 import { afterAll, beforeAll, beforeEach, afterEach, describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
-import { ask } from '../../src/inference/ask.js';
+import { ask, generate } from '../../src/inference/generate.js';
 import { DecodingSession } from '../../src/inference/decoding-session.js';
-import { generate } from '../../src/inference/generate.js';
 import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import { type EncodedImage, encodeImages } from '../../src/features/image-features.js';
 import { resizeMasks } from '../../src/nn/bilinear.js';

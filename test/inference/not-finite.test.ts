@@ -48,7 +48,7 @@ const WAYS: Readonly<Record<string, (encoded: EncodedImage) => Promise<unknown>>
   'ask (strict)': (encoded) => predictor.ask({ image: encoded, expressions: EXPRESSIONS }, { rejectThreshold: 1 }),
   'force (reference)': (encoded) => predictor.force([{ image: encoded, ...FORCED }]),
   generate: (encoded) => predictor.generate({ image: encoded, expressions: EXPRESSIONS }),
-  'reply (vqa)': (encoded) => predictor.reply(encoded, 'What is this?'),
+  'reply (vqa)': (encoded) => predictor.converse(encoded, 'What is this?'),
 };
 
 const MASK_PARTS = ['ask (strict)', 'force (reference)', 'segment'];

@@ -7,7 +7,7 @@ import { GRefCoco } from '../../src/data/refer/refcoco.js';
 import { writeSynthDataset } from '../../src/synthetic/writer.js';
 import { startEngine } from '../../src/engine/engine.js';
 import { scoreGres } from '../../src/evaluation/metrics/gres-score.js';
-import { loadPredictor } from '../../src/inference/load-predictor.js';
+import { loadPredictor } from '../../src/inference/open-model.js';
 import { readImage } from '../../src/io/image/image-file.js';
 import type { SegmentResult } from '../../src/types.js';
 

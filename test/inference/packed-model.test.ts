@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import * as tf from '../../src/engine/tf.js';
-import { loadPredictor } from '../../src/inference/load-predictor.js';
+import { loadPredictor } from '../../src/inference/open-model.js';
 import type { Reply } from '../../src/inference/reply.js';
 import type { Precision } from '../../src/checkpoints/precision.js';
 import { startWasmEngine } from '../helpers/wasm-engine.js';

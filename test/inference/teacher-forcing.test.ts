@@ -4,7 +4,7 @@ import type { TokenizedConversation } from '../../src/data/text/conversation.js'
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import { type ForcedItem, teacherForce } from '../../src/inference/teacher-forcing.js';
-import { forcedDecision, readNextToken } from '../../src/inference/token-decision.js';
+import { forcedDecision, readNextToken } from '../../src/inference/draw-masks.js';
 import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import { encodeImages } from '../../src/features/image-features.js';
 import { ModelCase } from '../../src/verification/model-case.js';

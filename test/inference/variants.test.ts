@@ -9,10 +9,10 @@ import { evaluationAnswer, questionOf, trainingAnswer } from '../../src/systems/
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import { parseAnswer, parseAnswerInOrder } from '../../src/systems/gsva/answers.js';
-import { loadPredictor } from '../../src/inference/load-predictor.js';
+import { loadPredictor } from '../../src/inference/open-model.js';
 import { Predictor } from '../../src/inference/predictor.js';
 import { teacherForce } from '../../src/inference/teacher-forcing.js';
-import { forcedDecision, readNextToken } from '../../src/inference/token-decision.js';
+import { forcedDecision, readNextToken } from '../../src/inference/draw-masks.js';
 import { Random } from '../../src/random.js';
 import type { Variant } from '../../src/systems/shared/variant.js';
 import { TOKENIZER_DIR } from '../helpers/small-experiment.js';

@@ -1,7 +1,6 @@
 /** `gsva ablate`: the paper's ablations on the embedded benchmark. */
 import { join } from 'node:path';
-import { ablationCells } from '../../evaluation/ablation-table.js';
-import { ABLATION_CONFIGS } from '../../evaluation/ablation-rows.js';
+import { ablationCells, ABLATION_CONFIGS } from '../../evaluation/ablation-table.js';
 import { defineCommand } from '../command.js';
 import { flag, option, withDefault } from '../options/option.js';
 import { hardwareOf } from '../options/shared.js';

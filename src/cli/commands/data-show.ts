@@ -16,7 +16,8 @@ import { writeDirectoryAtomic } from '../../io/atomic/atomic-file.js';
 import { writeJson } from '../../io/json/json-file.js';
 import { Random } from '../../random.js';
 import type { RgbImage } from '../../types.js';
-import { gsvaLessons } from '../../systems/gsva/dialogue.js';
+import { systemNamed } from '../../systems/index.js';
+import type { Dialogue } from '../../systems/system.js';
 import { counted } from '../../workflows/watch.js';
 
 const MOST_SAMPLES = 1000;
@@ -59,6 +60,7 @@ export const command = defineCommand({
     if (data !== null) requireFolder('--data', data);
     const { name, split, set } = await openSpec(spec, data, out, context);
     const report = counted(context, 'samples');
+    const dialogue = (await systemNamed('gsva', `Showing ${spec}`)).dialogue(null, {});
     const shown: object[] = [];
     let bad = 0;
     const onBad = (error: UserError): void => {
@@ -66,7 +68,7 @@ export const command = defineCommand({
       if (bad <= MOST_NAMED) context.onNote(`left out: ${error.message}`);
     };
     await writeDirectoryAtomic(out, async (folder) => {
-      for await (const { index, image, pixels, conversations } of samplesOf(set, seed, options, onBad)) {
+      for await (const { index, image, pixels, conversations } of samplesOf(set, seed, options, dialogue, onBad)) {
         const file = `sample-${String(shown.length + 1).padStart(3, '0')}.png`;
         await writeConversationPanel(join(folder, file), `${name} (${split}), ${image}`, pixels, conversations);
         shown.push({ file, index, image, conversations: conversations.map(plainConversation) });
@@ -123,6 +125,7 @@ async function* samplesOf(
   set: TrainingSet,
   seed: number,
   options: SampleOptions,
+  dialogue: Dialogue,
   onBad: (error: UserError) => void,
 ): AsyncGenerator<ShownSample> {
   const random = new Random(seed);
@@ -133,7 +136,7 @@ async function* samplesOf(
         const own = random.fork(index * MOST_DRAWS + draw);
         const sample = await makeSample(request, own, options);
         if (sample === null) continue;
-        const conversations = gsvaLessons(sample.facts, own);
+        const conversations = dialogue.lessons(sample.facts, own);
         yield { index, image: request.image, pixels: await sample.image(), conversations };
         break;
       }

@@ -1,8 +1,8 @@
 /** `gsva eval`: measures a model on a split of a dataset. */
 import { EVALUATED_NAMES, hasExpressions } from '../../data/evaluated-sets.js';
-import { formOfProtocol, QUESTION_SETTINGS, type QuestionSetting } from '../../systems/gsva/prompts.js';
 import { UsageError } from '../../errors.js';
-import type { GresProtocol } from '../../evaluation/metrics/gres-score.js';
+import { formOfProtocol, type GresProtocol, QUESTION_SETTINGS } from '../../evaluation/metrics/gres-score.js';
+import type { QuestionSetting } from '../../evaluation/metrics/gres-score.js';
 import { gsvaCommand } from '../../program.js';
 import type { EvaluateResult } from '../../workflows/evaluate.js';
 import { faultsText, figureHead, figureRow, refusedText } from '../../evaluation/records/record-figures.js';

@@ -27,16 +27,25 @@ import { maskOverlap } from './mask-overlap.js';
 export const GRES_PROTOCOLS = ['reference', 'strict', 'generate'] as const;
 export type GresProtocol = (typeof GRES_PROTOCOLS)[number];
 
+/** Setting by which each protocol asks in a form of its own. */
+export const OWN_FORMS = 'default';
+const TABLE_6 = ['what', 'where', 'show', 'outline'] as const;
+/** Those that can be chosen; a system may lack the forms of Table 6 of GSVA's paper. */
+export const QUESTION_SETTINGS = [OWN_FORMS, 'reference', 'trained', ...TABLE_6] as const;
+export type QuestionSetting = (typeof QUESTION_SETTINGS)[number];
+
+export function isTable6(question: string): boolean {
+  return (TABLE_6 as readonly string[]).includes(question);
+}
+
+/** Form of a protocol: published for published figures, else as trained. @param setting a form, or `OWN_FORMS` */
+export function formOfProtocol(protocol: GresProtocol, setting: string): string {
+  if (setting !== OWN_FORMS) return setting;
+  return protocol === 'reference' ? 'reference' : 'trained';
+}
+
 /** How an expression was answered, if at all. */
 export type Answer = Decision | 'none';
-
-export interface GresPrediction {
-  /** At the target's size. May be null where the protocol does not look at it (see `scoreGres`). */
-  readonly prediction: BinaryMask | null;
-  /** All zero when the expression fits nothing in the image. */
-  readonly target: BinaryMask;
-  readonly answer: Answer;
-}
 
 /** The contribution of one expression. */
 export interface GresScore {
@@ -51,10 +60,15 @@ export interface GresScore {
 }
 
 /**
- * The prediction may be null for 'none', and for [REJ] but in `reference`; after [SEG] null counts as an empty mask.
+ * @param prediction at the target's size; may be null for 'none', and for [REJ] but in `reference`; after [SEG] null
+ *   counts as an empty mask
+ * @param target all zero when the expression fits nothing in the image
  * @throws UserError when masks differ in size; RangeError when `reference` lacks a decision or a present target's mask
  */
-export function scoreGres(protocol: GresProtocol, { prediction, target, answer }: GresPrediction): GresScore {
+export function scoreGres(
+  protocol: GresProtocol,
+  { prediction, target, answer }: { prediction: BinaryMask | null; target: BinaryMask; answer: Answer },
+): GresScore {
   const keepsRejectedMask = protocol === 'reference';
   if (keepsRejectedMask && answer === 'none') {
     throw new RangeError("scoreGres: under 'reference' every expression is answered with [SEG] or [REJ]");

@@ -1,8 +1,9 @@
 /**
- * Pixel counts of a predicted mask against its ground truth (reference: `intersectionAndUnionGPU`, foreground only).
+ * Pixel counts of a predicted mask against its ground truth (reference: `intersectionAndUnionGPU`, foreground only); and
+ * comprehension from masks (GSVA, table 3): the predicted mask's box against the target's; a rejection has none.
  */
 import { UserError } from '../../errors.js';
-import type { BinaryMask } from '../../types.js';
+import type { BinaryMask, Box } from '../../types.js';
 
 /** Areas in pixels. */
 export interface MaskOverlap {
@@ -30,6 +31,13 @@ export function maskOverlap(prediction: BinaryMask | null, target: BinaryMask, i
   return { intersection, union: predictedArea + targetArea - intersection, predictedArea, targetArea };
 }
 
+/** Pixels inside; 0 of no mask. */
+export function maskArea(mask: BinaryMask | null): number {
+  let area = 0;
+  for (const value of mask?.data ?? []) if (value !== 0) area++;
+  return area;
+}
+
 /** Intersection over union, 0 where both masks are empty. */
 export function iouOf(overlap: MaskOverlap): number {
   return overlap.union === 0 ? 0 : overlap.intersection / overlap.union;
@@ -55,4 +63,34 @@ function checkSizes(prediction: BinaryMask | null, target: BinaryMask): void {
         `the target ${target.height}×${target.width}. Bring the prediction to the size of the image first.`,
     );
   }
+}
+
+/** A hit has an IoU greater than this (Prec@0.5). */
+export const HIT_ABOVE = 0.5;
+
+/** The smallest box around a mask, null when it is empty. */
+export function boxOfMask(mask: BinaryMask | null): Box | null {
+  if (mask === null) return null;
+  let [xMin, yMin, xMax, yMax] = [mask.width, mask.height, 0, 0];
+  for (let y = 0; y < mask.height; y++) {
+    for (let x = 0; x < mask.width; x++) {
+      if (mask.data[y * mask.width + x] === 0) continue;
+      xMin = Math.min(xMin, x);
+      xMax = Math.max(xMax, x + 1);
+      yMin = Math.min(yMin, y);
+      yMax = y + 1;
+    }
+  }
+  return xMax === 0 ? null : [xMin, yMin, xMax, yMax];
+}
+
+/** Intersection over union of two boxes, in [0, 1]; 0 where there is none. */
+export function boxIou(a: Box | null, b: Box | null): number {
+  if (a === null || b === null) return 0;
+  const width = Math.min(a[2], b[2]) - Math.max(a[0], b[0]);
+  const height = Math.min(a[3], b[3]) - Math.max(a[1], b[1]);
+  if (width <= 0 || height <= 0) return 0;
+  const intersection = width * height;
+  const areaOf = ([xMin, yMin, xMax, yMax]: Box): number => (xMax - xMin) * (yMax - yMin);
+  return intersection / (areaOf(a) + areaOf(b) - intersection);
 }

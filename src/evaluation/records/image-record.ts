@@ -1,10 +1,8 @@
 /** From what was measured on an image to what is kept of it. */
-import { encodeMask, rleArea, rleToString, type Rle } from '../../data/masks/coco-mask.js';
+import { encodeMask, mergeRles, rleArea, rleToString, type Rle } from '../../data/masks/coco-mask.js';
 import type { ReferringImage } from '../../data/refer/refer-dataset.js';
 import { UserError } from '../../errors.js';
-import type { ReferringTarget } from '../../types.js';
-import { boundaryErrors } from '../metrics/boundary-errors.js';
-import { bestOtherTarget } from '../metrics/other-target.js';
+import type { BinaryMask, ReferringTarget } from '../../types.js';
 import type { ExpressionRecord, ImageRecord } from './record-types.js';
 import type { ScoredExpression } from '../score.js';
 import { gsvaCommand } from '../../program.js';
@@ -28,20 +26,12 @@ export function makeImageRecord(
       protocol,
       ...place,
       index,
-      expression: target.expression,
+      ...score,
       targets: ids === undefined ? Number(!target.isEmpty) : new Set(ids).size,
       answer,
       rejectProbability: finite('the probability of [REJ]', result.rejectProbability, fileName, target),
       score: finite('the score', result.score, fileName, target) ?? 0,
-      targetIsEmpty: score.targetIsEmpty,
-      decisionIsRight: score.decisionIsRight,
-      iou: score.iou,
-      intersection: score.intersection,
-      union: score.union,
       targetArea: rleArea(targetRuns[index] as Rle),
-      predictedArea: score.predictedArea,
-      boxIou: score.boxIou,
-      ...(score.wording === undefined ? {} : { wording: score.wording }),
       boundaryErrors: mask === null || score.targetIsEmpty ? null : boundaryErrors(mask, target.mask),
       other: runs === null ? null : bestOtherTarget(runs, targetRuns, index),
       mask: runs === null ? null : rleToString(runs),
@@ -49,6 +39,31 @@ export function makeImageRecord(
   });
   return { image, ...place, ...course, records };
 }
+
+/**
+ * The other target of the image that a mask covers best outside of one's own: instances that run together, or the wrong
+ * one of them. Targets half inside of one's own do not count.
+ * @param own place of it
+ */
+export function bestOtherTarget(prediction: Rle, targets: readonly Rle[], own: number): ExpressionRecord['other'] {
+  const ownTarget = targets[own] as Rle;
+  const shared = mergeRles([prediction, ownTarget], true);
+  const predictedArea = rleArea(prediction);
+  // Nothing was drawn outside of the own target.
+  if (rleArea(shared) === predictedArea) return null;
+  let best: ExpressionRecord['other'] = null;
+  for (const [expression, target] of targets.entries()) {
+    if (expression === own) continue;
+    const area = rleArea(target);
+    const elsewhere = area - overlap(target, ownTarget);
+    if (area === 0 || elsewhere <= area / 2) continue;
+    const share = (overlap(prediction, target) - overlap(shared, target)) / elsewhere;
+    if (share > (best?.share ?? 0)) best = { expression, share };
+  }
+  return best;
+}
+
+const overlap = (a: Rle, b: Rle): number => rleArea(mergeRles([a, b], true));
 
 /** JSON has no NaN: it would be recorded as nothing, and be counted as an answer. */
 function finite(what: string, value: number | null, fileName: string, { expression }: ReferringTarget): number | null {
@@ -58,4 +73,46 @@ function finite(what: string, value: number | null, fileName: string, { expressi
       `are not finite: look at its weights with ${gsvaCommand('inspect --stats FILE')}.`,
     'not-finite',
   );
+}
+
+/** "A few pixels": 0.5 % of the image's diagonal, at least 1; 4 in COCO's images of 640 × 480. */
+export function boundaryReach({ height, width }: { readonly height: number; readonly width: number }): number {
+  return Math.max(1, Math.round(0.005 * Math.hypot(height, width)));
+}
+
+/**
+ * Wrong pixels of `prediction` that concern the contour of `target` alone, of the same size: those within `reach` (square
+ * window) of the target, or of the outside. The rest is the error that remains when the target is dilated and eroded by
+ * `reach`.
+ */
+export function boundaryErrors(prediction: BinaryMask, target: BinaryMask, reach = boundaryReach(target)): number {
+  const { height, width } = target;
+  const sums = summedArea(target);
+  const sumAt = (y: number, x: number): number => sums[y * (width + 1) + x] as number;
+  let errors = 0;
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const pixel = y * width + x;
+      if ((prediction.data[pixel] !== 0) === (target.data[pixel] !== 0)) continue;
+      const [top, left] = [Math.max(0, y - reach), Math.max(0, x - reach)];
+      const [bottom, right] = [Math.min(height, y + reach + 1), Math.min(width, x + reach + 1)];
+      const inside = sumAt(bottom, right) - sumAt(bottom, left) - sumAt(top, right) + sumAt(top, left);
+      if (inside !== 0 && inside !== (bottom - top) * (right - left)) errors++;
+    }
+  }
+  return errors;
+}
+
+/** [height + 1, width + 1]: how many pixels above and to the left are inside, for windows of any size at one cost. */
+function summedArea({ data, height, width }: BinaryMask): Uint32Array {
+  const row = width + 1;
+  const sums = new Uint32Array((height + 1) * row);
+  for (let y = 0; y < height; y++) {
+    let line = 0;
+    for (let x = 0; x < width; x++) {
+      if (data[y * width + x] !== 0) line++;
+      sums[(y + 1) * row + x + 1] = (sums[y * row + x + 1] as number) + line;
+    }
+  }
+  return sums;
 }

@@ -3,15 +3,8 @@ import { type Benchmark, benchmarkNamed, GRES } from '../benchmarks/benchmarks.j
 import { type FigureRecord, FigureSums, metricTitle } from '../figures.js';
 import type { GresProtocol } from '../metrics/gres-score.js';
 import type { RecordFile } from './record.js';
-import type {
-  ExpressionRecord,
-  ImageRecord,
-  RecordedFaults,
-  RecordedResult,
-  Refusal,
-  RefusalCounts,
-  Result,
-} from './record-types.js';
+import type { ExpressionRecord, ImageRecord, RecordedFaults, RecordedResult } from './record-types.js';
+import type { Refusal, RefusalCounts, Result } from './record-types.js';
 
 /** Adds up the results of a protocol, expression by expression. */
 export class ResultSums {
@@ -35,18 +28,10 @@ export class ResultSums {
   }
 
   result(): Result {
-    const { gIoU = null, cIoU = null, N_acc = null, T_acc = null } = this.gres.values();
-    return {
-      protocol: this.protocol,
-      gIoU,
-      cIoU,
-      N_acc,
-      T_acc,
-      expressions: this.present + this.absent,
-      presentTargets: this.present,
-      absentTargets: this.absent,
-      figures: this.sums.values(),
-    };
+    const { protocol, present: presentTargets, absent: absentTargets } = this;
+    const gres = this.gres.values() as Pick<Result, 'gIoU' | 'cIoU' | 'N_acc' | 'T_acc'>;
+    const expressions = presentTargets + absentTargets;
+    return { protocol, ...gres, expressions, presentTargets, absentTargets, figures: this.sums.values() };
   }
 }
 

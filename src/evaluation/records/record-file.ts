@@ -1,20 +1,13 @@
-/** A file of records: written as results come, read strictly, continued after an interruption. */
+/** A file of records: written as results come, read strictly, continued after an interruption, joined from its shards. */
 import { closeSync, existsSync, fsyncSync, ftruncateSync, mkdirSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { UserError, messageOf } from '../../errors.js';
-import { headerLine, imageLines, isBarelyBegun, linesOf, openLine, readHeader, type Line } from './record-lines.js';
-import {
-  CLOSING_LINE,
-  EXPRESSION_RECORD,
-  identityDifferences,
-  shardSize,
-  type ClosingLine,
-  type RecordFile,
-  type RecordHeader,
-} from './record.js';
-import type { ExpressionRecord, ImageRecord } from './record-types.js';
 import { gsvaCommand } from '../../program.js';
 import { readAs } from '../../schema.js';
+import { CLOSING_LINE, EXPRESSION_RECORD, identityDifferences, shardSize, WHOLE } from './record.js';
+import { headerLine, imageLines, isBarelyBegun, type Line, linesOf, openLine, readHeader } from './record.js';
+import type { RecordFile, RecordHeader } from './record.js';
+import type { ExpressionRecord, ImageRecord } from './record-types.js';
 
 /** Appends images to a file; each is on disk when `write` returns. */
 export class RecordWriter {
@@ -87,6 +80,26 @@ export class RecordWriter {
   }
 }
 
+function refuseOtherRun(path: string, found: RecordHeader, wanted: RecordHeader): void {
+  const shards = [found.shard, wanted.shard].map(({ index, count }) => `${index}/${count}`);
+  const ofShards = shards[0] === shards[1] ? [] : [{ key: 'shard', values: shards }];
+  const [first] = [...identityDifferences(found, wanted), ...ofShards];
+  if (first === undefined) return;
+  throw new UserError(
+    `Resuming: ${path} is of another run: its ${first.key} is ${first.values[0]}, now it is ${first.values[1]}. ` +
+      'Use what the run was begun with, or name another file.',
+  );
+}
+
+function explained<T>(path: string, step: () => T): T {
+  try {
+    return step();
+  } catch (error) {
+    if (error instanceof UserError) throw error;
+    throw new UserError(`Writing records: ${path}: ${messageOf(error)}. Check the path and the free space.`);
+  }
+}
+
 /** Reads a file, without an image cut off at its end. @throws UserError that names the file and the line */
 export function readRecords(path: string): RecordFile {
   return readTo(path).file;
@@ -95,15 +108,15 @@ export function readRecords(path: string): RecordFile {
 /** Reads the file of a complete run. @throws UserError as `readRecords`, and when images are missing */
 export function readWholeRun(path: string): RecordFile {
   const file = readRecords(path);
-  const { header, images } = file;
-  if (header.shard.count > 1) {
+  const { index, count } = file.header.shard;
+  if (count > 1) {
     throw new UserError(
-      `Reading records: ${path} holds shard ${header.shard.index} of ${header.shard.count} alone. ` +
+      `Reading records: ${path} holds shard ${index} of ${count} alone. ` +
         `Join all of them first with \`${gsvaCommand('report merge')}\`.`,
     );
   }
   refuseUnfinished(file);
-  return { path, header, images };
+  return file;
 }
 
 /** The file as text, piece after piece, for writing it at once. */
@@ -113,7 +126,7 @@ export function* recordText({ header, images }: Pick<RecordFile, 'header' | 'ima
 }
 
 /** @throws UserError when images of the file's shard are missing */
-export function refuseUnfinished({ path, header, images }: RecordFile): void {
+function refuseUnfinished({ path, header, images }: RecordFile): void {
   const expected = shardSize(header.images, header.shard);
   if (images.length === expected) return;
   throw new UserError(
@@ -135,8 +148,9 @@ function readTo(path: string): { file: RecordFile; end: number } {
     if (kind === 'expression') pending.push(readAs(EXPRESSION_RECORD, value, source));
     else if (kind === 'image') {
       const { expressions, ...closed } = readAs(CLOSING_LINE, value, source);
-      checkImage(path, line.number, header, images.length, { ...closed, expressions }, pending);
-      images.push({ ...closed, records: pending });
+      const image = { ...closed, records: pending };
+      checkImage(path, line.number, header, images.length, image, expressions);
+      images.push(image);
       pending = [];
       end = line.end;
     } else throw new UserError(`Reading records: line ${line.number} of ${path} is a second header.`);
@@ -149,15 +163,15 @@ function checkImage(
   line: number,
   { shard, images, protocols }: RecordHeader,
   done: number,
-  { expressions, ...closed }: ClosingLine,
-  records: readonly ExpressionRecord[],
+  { image, imageId, records }: ImageRecord,
+  expressions: number,
 ): void {
   const wrong = (what: string): never => {
     throw new UserError(`Reading records: line ${line} of ${path} ${what}. The file is damaged or was put together.`);
   };
   const expected = shard.index + done * shard.count;
-  if (closed.image !== expected) wrong(`closes image ${closed.image}, expected image ${expected}`);
-  if (closed.image >= images) wrong(`closes image ${closed.image} of ${images}`);
+  if (image !== expected) wrong(`closes image ${image}, expected image ${expected}`);
+  if (image >= images) wrong(`closes image ${image} of ${images}`);
   if (expressions !== records.length || records.length % protocols.length !== 0) {
     wrong(`closes an image of ${expressions} results after ${records.length}`);
   }
@@ -167,30 +181,48 @@ function checkImage(
     const before = i % each === 0 ? -1 : (records[i - 1]?.index ?? -1);
     const isFirst = i < each ? record.index > before : record.index === records[i % each]?.index;
     const inPlace = record.protocol === protocols[Math.floor(i / each)] && isFirst;
-    if (!inPlace || record.imageId !== closed.imageId)
-      wrong(`closes image ${closed.image}, but its result ${i + 1} is of another place`);
+    if (!inPlace || record.imageId !== imageId)
+      wrong(`closes image ${image}, but its result ${i + 1} is of another place`);
   }
 }
 
-function refuseOtherRun(path: string, found: RecordHeader, wanted: RecordHeader): void {
-  const shards = [found.shard, wanted.shard].map(({ index, count }) => `${index}/${count}`) as [string, string];
-  const differences = [
-    ...identityDifferences(found, wanted),
-    ...(shards[0] === shards[1] ? [] : [{ key: 'shard', values: shards }]),
-  ];
-  const [first] = differences;
-  if (first === undefined) return;
-  throw new UserError(
-    `Resuming: ${path} is of another run: its ${first.key} is ${first.values[0]}, now it is ${first.values[1]}. ` +
-      'Use what the run was begun with, or name another file.',
-  );
-}
-
-function explained<T>(path: string, step: () => T): T {
-  try {
-    return step();
-  } catch (error) {
-    if (error instanceof UserError) throw error;
-    throw new UserError(`Writing records: ${path}: ${messageOf(error)}. Check the path and the free space.`);
+/**
+ * The shards of one run, joined: images in the order of the split, so that every sum is added up as in one process.
+ * @param files every shard, in any order
+ * @throws UserError for other runs, or a shard missing, twice or unfinished
+ */
+export function mergeRecords(files: readonly RecordFile[]): Omit<RecordFile, 'path'> {
+  const refuse = (why: string): never => {
+    throw new UserError(`Joining records: ${why}.`);
+  };
+  const first = files[0] ?? refuse('no file is given');
+  const { count } = first.header.shard;
+  const byShard = new Map<number, RecordFile>();
+  for (const file of files) {
+    const [difference] = identityDifferences(first.header, file.header);
+    if (difference !== undefined) {
+      const { key, values } = difference;
+      refuse(`${first.path} and ${file.path} are of different runs: ${key} is ${values[0]} and ${values[1]}`);
+    }
+    const { index, count: other } = file.header.shard;
+    if (other !== count) {
+      refuse(`${first.path} is one of ${count} shards, ${file.path} one of ${other}. Name the shards of one division`);
+    }
+    const same = byShard.get(index);
+    if (same !== undefined) {
+      refuse(`${same.path} and ${file.path} are both shard ${index} of ${count}. Name each shard once`);
+    }
+    byShard.set(index, file);
   }
+  const missing = Array.from({ length: count }, (_, index) => index).filter((index) => !byShard.has(index));
+  if (missing.length > 0) {
+    refuse(
+      `of ${count} shards ${missing.slice(0, 8).join(', ')} ${missing.length === 1 ? 'is' : 'are'} missing. ` +
+        'Name the files of all of them',
+    );
+  }
+  for (const file of files) refuseUnfinished(file);
+  const images = files.flatMap((file) => file.images).sort((a, b) => a.image - b.image);
+  const date = files.map(({ header }) => header.date).reduce((a, b) => (Date.parse(a) <= Date.parse(b) ? a : b));
+  return { header: { ...first.header, shard: WHOLE, date }, images };
 }

@@ -1,7 +1,6 @@
 /** Types of an evaluation's records (record.ts), as the library gives them to a program. */
 import type { FigureRecord, FigureValues } from '../figures.js';
 import type { Answer, GresProtocol } from '../metrics/gres-score.js';
-import type { OtherTarget } from '../metrics/other-target.js';
 
 /** Image k of a split belongs to the shard `index` = k mod `count`. */
 export interface Shard {
@@ -28,8 +27,11 @@ export interface ExpressionRecord extends FigureRecord {
   readonly targetArea: number;
   /** Wrong pixels that lie within a few pixels of the target's contour; null without a target or a mask. */
   readonly boundaryErrors: number | null;
-  /** The other target that the prediction covers best; null where it covers none. */
-  readonly other: OtherTarget | null;
+  /**
+   * The other target that the prediction covers best, by its place in the image's list, and the share of its pixels
+   * outside of one's own target that is covered, in (0, 1]; null where it covers none.
+   */
+  readonly other: { readonly expression: number; readonly share: number } | null;
   /** The scored mask as compressed counts; null where there was none. */
   readonly mask: string | null;
 }

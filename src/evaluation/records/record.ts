@@ -1,18 +1,23 @@
 /**
  * Records of an evaluation by expression: enough to recompute every figure, resume, join shards, compare runs and draw
- * failures. No pixels of images; masks are COCO's compressed runs.
+ * failures. No pixels of images; masks are COCO's compressed runs. A file of records has lines:
+ *
+ *     {"kind":"gsva-records","version":1,"dataset":"grefcoco","split":"val", …}       once, at the head
+ *     {"kind":"expression","protocol":"strict","imageId":7,"expression":"red circle", …}
+ *     {"kind":"image","image":0,"imageId":7, …}                                       closes an image
+ *
+ * An image counts when its closing line is there; what stands after the last one is what a crash cut off.
  */
 import { rleFromString } from '../../data/masks/coco-mask.js';
 import { UserError } from '../../errors.js';
-import { alsoCheck, flag, integer, list, number, object, oneOf, type Read, text } from '../../schema.js';
+import { readTextLines } from '../../io/text-lines.js';
+import { gsvaCommand } from '../../program.js';
+import { alsoCheck, flag, integer, list, number, object, oneOf, type Read, readAs, text } from '../../schema.js';
 import { RECORDED_WORDS } from '../../systems/recorded-words.js';
 import { BENCHMARK_NAMES } from '../benchmarks/benchmarks.js';
 import { WORDINGS } from '../figures.js';
 import { GRES_PROTOCOLS } from '../metrics/gres-score.js';
 import type { ImageRecord, Shard } from './record-types.js';
-
-/** Raised when the meaning of a line changes. */
-export const RECORD_VERSION = 2;
 
 const COUNT = integer({ min: 0 });
 const SHARE = number({ min: 0, max: 1 });
@@ -25,7 +30,7 @@ const SHARD = object({ index: COUNT, count: integer({ min: 1 }) }).strip();
 export const WHOLE: Shard = { index: 0, count: 1 };
 
 /** First line of a file of records. */
-export const RECORD_HEADER = object({
+const RECORD_HEADER = object({
   dataset: text(),
   split: text(),
   /** Which figures are reported of it. */
@@ -64,8 +69,6 @@ export const RECORD_HEADER = object({
     }),
   );
 export type RecordHeader = Read<typeof RECORD_HEADER>;
-/** Identity of a run. Two files belong together when all but `checkpoint` agrees: one model has many paths. */
-export type RunIdentity = Omit<RecordHeader, 'shard' | 'date'>;
 
 /** One expression under one protocol. */
 export const EXPRESSION_RECORD = object({
@@ -76,21 +79,21 @@ export const EXPRESSION_RECORD = object({
   width: integer({ min: 1 }),
   index: COUNT,
   expression: text(),
+  targetIsEmpty: flag(),
+  decisionIsRight: flag(),
+  iou: SHARE,
+  intersection: COUNT,
+  union: COUNT,
+  predictedArea: COUNT,
+  boxIou: SHARE.nullable().default(null),
+  wording: oneOf(WORDINGS).optional(),
   targets: COUNT,
   answer: oneOf(Object.values(RECORDED_WORDS)).transform((word) => {
     return ANSWERS.find((answer) => RECORDED_WORDS[answer] === word) ?? 'none';
   }),
   rejectProbability: SHARE.nullable().default(null),
   score: SHARE,
-  targetIsEmpty: flag(),
-  decisionIsRight: flag(),
-  iou: SHARE,
-  intersection: COUNT,
-  union: COUNT,
   targetArea: COUNT,
-  predictedArea: COUNT,
-  boxIou: SHARE.nullable().default(null),
-  wording: oneOf(WORDINGS).optional(),
   boundaryErrors: COUNT.nullable().default(null),
   other: object({ expression: COUNT, share: SHARE }).strip().nullable().default(null),
   mask: text().nullable().default(null),
@@ -107,40 +110,29 @@ export const EXPRESSION_RECORD = object({
     }),
   );
 
-export const REFUSAL_REASONS = ['bad image', 'too large', 'cannot be asked'] as const;
-
 const REPLY = object({ protocol: PROTOCOL, question: text(), answer: text() }).strip();
-
 const FAULTS = object({ unknown: COUNT, repeated: COUNT, unanswered: COUNT }).strip();
-
 const REFUSAL = object({
   index: COUNT.nullable().default(null),
   expression: text().nullable().default(null),
-  reason: oneOf(REFUSAL_REASONS),
+  reason: oneOf(['bad image', 'too large', 'cannot be asked']),
   message: text(),
 }).strip();
 
-/** Line that closes an image. */
+/** Line that closes an image: an `ImageRecord` with the number of its expressions' lines. */
 export const CLOSING_LINE = object({
-  /** Its place in the split. */
   image: COUNT,
   imageId: integer(),
   fileName: text(),
-  /** 0 for an image that could not be opened. */
   height: COUNT,
   width: COUNT,
-  /** Wall time since the image before it was done. */
   seconds: number({ min: 0 }),
-  /** When it was done, ISO 8601. */
   date: DATE,
   replies: list(REPLY),
-  /** Null where no free answer was asked for. */
   faults: FAULTS.nullable().default(null),
   refused: list(REFUSAL),
-  /** Lines that belong to the image. */
   expressions: COUNT,
 }).strip();
-export type ClosingLine = Read<typeof CLOSING_LINE>;
 
 export interface RecordFile {
   readonly path: string;
@@ -153,30 +145,82 @@ export function shardSize(images: number, { index, count }: Shard): number {
   return Math.max(0, Math.ceil((images - index) / count));
 }
 
-/** Keys in which two runs differ, with both values. */
+/**
+ * Keys in which two runs differ, with both values. Two files belong together when all agrees but shard, date, and
+ * `checkpoint`: one model has many paths.
+ */
 export function identityDifferences(
-  a: RunIdentity,
-  b: RunIdentity,
-): { readonly key: keyof RunIdentity; readonly values: readonly [string, string] }[] {
-  return IDENTITY_KEYS.flatMap((key) => {
-    const values = [JSON.stringify(a[key]), JSON.stringify(b[key])] as const;
-    return values[0] === values[1] ? [] : [{ key, values }];
-  });
+  a: RecordHeader,
+  b: RecordHeader,
+): { readonly key: string; readonly values: readonly string[] }[] {
+  return (Object.keys(RECORD_HEADER.shape) as (keyof RecordHeader)[])
+    .filter((key) => !['checkpoint', 'shard', 'date'].includes(key))
+    .map((key) => ({ key, values: [a, b].map((header) => JSON.stringify(header[key])) }))
+    .filter(({ values }) => values[0] !== values[1]);
 }
 
-const IDENTITY_KEYS = [
-  'dataset',
-  'split',
-  'benchmark',
-  'question',
-  'protocols',
-  'images',
-  'batch',
-  'model',
-  'configDigest',
-  'weightsDigest',
-  'rejectThreshold',
-  'minimumPixels',
-  'honourIgnore',
-  'engine',
-] as const satisfies readonly (keyof RunIdentity)[];
+const HEADER = 'gsva-records';
+const KIND = object({ kind: oneOf([HEADER, 'expression', 'image']) }).strip();
+/** Raised when the meaning of a line changes. */
+const RECORD_VERSION = 2;
+const VERSION = object({ version: integer({ min: RECORD_VERSION, max: RECORD_VERSION }) }).strip();
+/** Far more than the runs of any mask take; bounds what a hostile file makes us hold. */
+const LONGEST_LINE = 2 ** 26;
+
+export function headerLine(header: RecordHeader): string {
+  return `${JSON.stringify({ kind: HEADER, version: RECORD_VERSION, ...header })}\n`;
+}
+
+/** All lines of an image, the closing one last. */
+export function imageLines({ records, ...image }: ImageRecord): string {
+  const lines = records.map((record) =>
+    JSON.stringify({ kind: 'expression', ...record, answer: RECORDED_WORDS[record.answer] }),
+  );
+  lines.push(JSON.stringify({ kind: 'image', ...image, expressions: records.length }));
+  return `${lines.join('\n')}\n`;
+}
+
+/** A complete line of a file, without its line feed. */
+export interface Line {
+  /** From 1. */
+  readonly number: number;
+  readonly text: string;
+  /** Bytes of the file up to and with its line feed. */
+  readonly end: number;
+}
+
+/** Complete lines of a file. @throws UserError when it cannot be read, or a line is not UTF-8 or endless */
+export function* linesOf(path: string): Generator<Line> {
+  for (const { number, text, fault, end } of readTextLines(path, 'records of an evaluation', LONGEST_LINE)) {
+    if (end === null) return;
+    if (fault !== null) throw new UserError(`Reading records: line ${number} of ${path} cannot be read: ${fault}.`);
+    yield { number, text, end };
+  }
+}
+
+/** Whether a file holds nothing, or the begin of a header and nothing else: a run was cut off as it began. */
+export function isBarelyBegun(path: string): boolean {
+  const [first] = readTextLines(path, 'records of an evaluation', LONGEST_LINE);
+  return first === undefined || (first.end === null && first.text.startsWith(`{"kind":"${HEADER}"`));
+}
+
+/** A line's value, its kind, and its place for errors. */
+export function openLine(path: string, { number, text }: Line): { kind: string; value: unknown; source: string } {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw new UserError(`Reading records: line ${number} of ${path} is not valid JSON. The file is damaged there.`);
+  }
+  const source = `${path}, line ${number}`;
+  return { ...readAs(KIND, value, source), value, source };
+}
+
+export function readHeader(path: string, line: Line | undefined): RecordHeader {
+  const advice = `Name a file that \`${gsvaCommand('eval … --records FILE')}\` has written.`;
+  if (line === undefined) throw new UserError(`Reading records: ${path} is empty. ${advice}`);
+  const { kind, value, source } = openLine(path, line);
+  if (kind !== HEADER) throw new UserError(`Reading records: ${path} does not begin with a header. ${advice}`);
+  readAs(VERSION, value, source);
+  return readAs(RECORD_HEADER, value, source);
+}

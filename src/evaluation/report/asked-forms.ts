@@ -1,74 +1,70 @@
 /** The words with which the figures of each protocol were obtained, by the recorded questions and answers. */
-import {
-  ANSWER_FORMS,
-  beforeDecision,
-  formText,
-  PAPER_QUESTIONS,
-  PUBLISHED_ANSWER,
-  TRAINING_QUESTIONS,
-} from '../../systems/gsva/prompts.js';
-import { IMAGE_PLACEHOLDER } from '../../special-tokens.js';
-import type { GresProtocol } from '../metrics/gres-score.js';
+import type { Dialogue } from '../../systems/system.js';
+import { withoutImage } from '../conversations.js';
 import { recordsOf } from '../records/record-figures.js';
 import type { RecordFile } from '../records/record.js';
 import type { ImageRecord, RecordedReply } from '../records/record-types.js';
 
-export interface AskedForm {
-  readonly protocol: GresProtocol;
-  /** The question as the model got it, without the image, {} in place of the expressions. */
-  readonly question: string;
-  /** The answer up to the first decision, {} for the expression; null for a free answer. */
-  readonly answer: string | null;
-  /** Whether question and answer are those of published figures. */
-  readonly isPublished: boolean;
-  /** The form in a few words: "as published", "a form of training", "Table 6, where", "the set's own". */
-  readonly words: string;
-}
+/** Benchmarks whose questions the dataset prescribes. */
+const PRESCRIBED: readonly string[] = ['reason', 'sem-seg', 'lisa-reason'];
 
-/** One per protocol with a reply, by its first question about an image without refusals. */
-export function askedForms({ header, images }: Pick<RecordFile, 'header' | 'images'>): AskedForm[] {
-  return header.protocols.flatMap((protocol) => {
+/** A sentence per protocol with a reply, by its first question about an image without refusals. */
+export function askedForms(
+  { header: { protocols, benchmark }, images }: Pick<RecordFile, 'header' | 'images'>,
+  dialogue: Dialogue,
+): (readonly [protocol: string, sentence: string])[] {
+  return protocols.flatMap((protocol) => {
     for (const image of images) {
       const reply = image.replies.find((each) => each.protocol === protocol);
       if (reply === undefined) continue;
-      const form = formOf(protocol, reply, image);
-      return [PRESCRIBED.includes(header.benchmark) ? { ...form, words: "the set's own" } : form];
+      const { question, answer, form } = formOf(reply, image, dialogue);
+      const words = PRESCRIBED.includes(benchmark) ? "the set's own" : wordsOf(form);
+      return [[protocol, `“${question}”${answer === null ? '' : `, answered “${answer} …”`} (${words})`] as const];
     }
     return [];
   });
 }
 
 /** Whether every answer under `reference` was asked for as published; true without recorded replies. */
-export function isAskedAsPublished(images: readonly ImageRecord[]): boolean {
+export function isAskedAsPublished(images: readonly ImageRecord[], dialogue: Dialogue): boolean {
   return images.every((image) =>
     image.replies.every((reply) => {
-      if (reply.protocol !== 'reference') return true;
-      return formOf('reference', reply, image).isPublished;
+      return reply.protocol !== 'reference' || formOf(reply, image, dialogue).form === 'reference';
     }),
   );
 }
 
-/** Benchmarks whose questions the dataset prescribes. */
-const PRESCRIBED: readonly string[] = ['reason', 'sem-seg', 'lisa-reason'];
-const PUBLISHED_QUESTION = formText('reference');
+function wordsOf(form: string | undefined): string {
+  if (form === 'reference') return 'as published';
+  if (form === 'trained') return 'a form of training';
+  return form === undefined ? 'another form' : `Table 6, ${form}`;
+}
 
-function formOf(protocol: GresProtocol, reply: RecordedReply, image: ImageRecord): AskedForm {
-  const expressions = recordsOf([image], protocol).map(({ expression }) => expression);
-  const text = reply.question.replace(IMAGE_PLACEHOLDER, '').trim();
-  const question = patternOf(text, expressions);
+/**
+ * The question without the image, {} in place of the expressions; the answer up to the first decision, as if that were
+ * "found", null for a free one; and which of the system's forms has them.
+ */
+function formOf({ protocol, ...reply }: RecordedReply, image: ImageRecord, dialogue: Dialogue) {
+  const known = dialogue.forms.map((form) => {
+    const { user = '', assistant = '' } = dialogue.exam(['{}'], ['found'], form)[0]?.turn ?? {};
+    return { form, question: withoutImage(user), answer: splitAtDecision(assistant).join('') };
+  });
+  const expressions = recordsOf([image], protocol).flatMap(({ expression }) => (expression === '' ? [] : expression));
+  const questions = known.map(({ question }) => question);
+  const question = patternOf(withoutImage(reply.question), expressions, questions);
   const answer = protocol === 'generate' ? null : answerPattern(reply.answer, expressions);
-  const isPublished = question === PUBLISHED_QUESTION && answer === PUBLISHED_ANSWER;
-  return { protocol, question, answer, isPublished, words: wordsOf(question, answer, isPublished) };
+  const same = known.find((each) => each.question === question && (answer === null || each.answer === answer));
+  return { question, answer, form: same?.form };
 }
 
 /** The text with {} from the first to the last of the expressions in it; the text itself where it has none. */
-function patternOf(text: string, expressions: readonly string[]): string {
-  const found = expressions.filter((expression) => expression !== '' && text.includes(expression));
+function patternOf(text: string, expressions: readonly string[], known: readonly string[]): string {
+  const found = expressions.filter((expression) => text.includes(expression));
   if (found.length === 0) return text;
   const from = Math.min(...found.map((expression) => text.indexOf(expression)));
   const to = Math.max(...found.map((expression) => text.lastIndexOf(expression) + expression.length));
   // An expression may occur in the words of the form itself ("image"): the known form around it decides.
-  for (const form of [PUBLISHED_QUESTION, ...Object.values(PAPER_QUESTIONS), ...TRAINING_QUESTIONS]) {
+  for (const form of known) {
     const [before = '', after = ''] = form.split('{}');
     const inside = text.slice(before.length, text.length - after.length);
     const isList = inside === inside.trim() && found.some((expression) => inside.startsWith(expression));
@@ -77,32 +73,18 @@ function patternOf(text: string, expressions: readonly string[]): string {
   return `${text.slice(0, from)}{}${text.slice(to)}`;
 }
 
+/** An answer up to its first decision, and that as it were for a target that is found; empty without one. */
+function splitAtDecision(answer: string): readonly [first: string, decision: string] {
+  const decided = /\[(?:SEG|REJ)[^\]]*\]/.exec(answer);
+  if (decided === null) return [answer, ''];
+  return [answer.slice(0, decided.index), decided[0].replace('REJ', 'SEG')];
+}
+
 /** "Sure,{}:[SEG]" of "Sure,cat:[REJ], a dog:[SEG]." */
 function answerPattern(answer: string, expressions: readonly string[]): string {
-  const { first, decision } = beforeDecision(answer);
-  const expression = expressions
-    .filter((each) => each !== '' && first.includes(each))
-    .reduce((longest, each) => (each.length > longest.length ? each : longest), '');
-  const text = expression === '' ? first : replaceLast(first, expression, '{}');
-  return text + decision;
-}
-
-function replaceLast(text: string, part: string, by: string): string {
-  const at = text.lastIndexOf(part);
-  return text.slice(0, at) + by + text.slice(at + part.length);
-}
-
-function wordsOf(question: string, answer: string | null, isPublished: boolean): string {
-  if (isPublished) return 'as published';
-  const isTrained = ANSWER_FORMS.some(({ start, part }) => answer === `${start} ${part}`);
-  if ((TRAINING_QUESTIONS as readonly string[]).includes(question)) {
-    if (answer === null || isTrained) return 'a form of training';
-  }
-  const table6 = Object.entries(PAPER_QUESTIONS).find(([, text]) => text === question);
-  return table6 === undefined ? 'another form' : `Table 6, ${table6[0]}`;
-}
-
-/** "What are {} in this image? … → Sure, they are {}:[SEG] … (a form of training)" */
-export function formSentence({ question, answer, words }: AskedForm): string {
-  return `“${question}”${answer === null ? '' : `, answered “${answer} …”`} (${words})`;
+  const [first, decision] = splitAtDecision(answer);
+  const [longest] = expressions.filter((each) => first.includes(each)).sort((a, b) => b.length - a.length);
+  if (longest === undefined) return first + decision;
+  const at = first.lastIndexOf(longest);
+  return `${first.slice(0, at)}{}${first.slice(at + longest.length)}${decision}`;
 }

@@ -1,11 +1,10 @@
 /** The analysis in report.html: breakdown, rejection, failures. */
-import type { FailureKind } from '../failures.js';
+import type { FailureKind } from '../breakdown.js';
 import { calibrationPlots, type FailureScene, type ReportAnalysis, type SceneExpression } from './analysis-data.js';
-import * as words from './analysis-words.js';
-import { type Markup, markup, raw } from './markup.js';
+import * as words from './analysis-data.js';
+import { type Markup, markup, raw, tableHtml } from './markup.js';
 import { choice, viewPictures } from './mask-view.js';
-import { tableHtml } from './page-table.js';
-import { expressionColor, hexColor } from './palette.js';
+import { expressionColor } from './overlay.js';
 import { plotCards } from './line-plot.js';
 
 /** @param pictures the image of each of `analysis.scenes` as a data URI */
@@ -101,7 +100,7 @@ ${expressions.map((each, index) => legendEntry(each, index, isAlone ? null : id)
 
 /** @param view id of the pictures in which the expression is chosen; null where it is the only one */
 function legendEntry({ record }: SceneExpression, index: number, view: string | null): Markup {
-  const color = hexColor(expressionColor(index));
+  const color = expressionColor(index);
   const hollow = record.answer === 'found' ? '' : ' hollow';
   const label = markup`<i class="swatch${hollow}" style="color:${color}"></i>
 <span><bdi>${record.expression}</bdi> <small>${words.answerWords(record)}</small></span>`;

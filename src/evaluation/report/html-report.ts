@@ -2,10 +2,9 @@
 import { htmlPage } from './html-style.js';
 import { renderAnalysis } from './html-analysis.js';
 import { choice, viewPictures, viewRules } from './mask-view.js';
-import { type Markup, markup, type Piece } from './markup.js';
-import { expressionColor, hexColor } from './palette.js';
-import { tableHtml } from './page-table.js';
-import { metricTitle } from '../figures.js';
+import { type Markup, markup, type Piece, tableHtml } from './markup.js';
+import { expressionColor } from './overlay.js';
+import { formatFigure, metricTitle } from '../figures.js';
 import * as report from './report-data.js';
 import type { ExpressionOutcome, MetricRow, ReportData, ReportSample } from './report-data.js';
 import { plotCards } from './line-plot.js';
@@ -53,11 +52,10 @@ function tiles(rows: readonly MetricRow[]): Markup | null {
   const { row, previous } = shown;
   const cards = Object.entries(row.metrics).map(([name, value]) => {
     const before = previous?.metrics[name];
-    const from =
-      previous === null ? null : markup`<div class="from">${previous.stage}: ${report.formatFigure(before)}</div>`;
+    const from = previous === null ? null : markup`<div class="from">${previous.stage}: ${formatFigure(before)}</div>`;
     const width = value === null ? 0 : 100 * Math.min(1, Math.max(0, value));
     return markup`<div class="tile card"><div class="name">${metricTitle(name)}</div>
-<div class="value">${report.formatFigure(value)}</div>${from}
+<div class="value">${formatFigure(value)}</div>${from}
 <div class="bar"><i style="width:${width.toFixed(1)}%"></i></div></div>`;
   });
   return markup`<p class="note">${row.stage}, protocol ${row.protocol}</p>
@@ -78,7 +76,7 @@ function metricTable(rows: readonly MetricRow[]): Markup | null {
           row.stage,
           ...columns.map((name) => {
             const value = row.metrics[name];
-            return [report.formatFigure(value), change(value, previous?.metrics[name])];
+            return [formatFigure(value), change(value, previous?.metrics[name])];
           }),
         ],
         className: `${index === 0 ? 'first ' : ''}${previous === null ? '' : 'after'}`,
@@ -155,12 +153,12 @@ const VERDICT_MARK = { right: '✓ ', inexact: '≈ ', wrong: '✗ ' } as const;
 /** @param view id of the pictures in which the expression is chosen; null where it is the only one */
 function legendRow({ result, verdict, iou, words }: ExpressionOutcome, index: number, view: string | null): Piece[] {
   const hollow = result.status === 'segmented' ? '' : ' hollow';
-  const color = hexColor(expressionColor(index));
+  const color = expressionColor(index);
   const label = markup`<span class="swatch${hollow}" style="color:${color}"></span><bdi>${result.expression}</bdi>`;
   return [
     view === null ? label : choice(view, index, label),
     markup`<span class="badge">${verdict === null ? '' : VERDICT_MARK[verdict]}${words}</span>`,
-    report.formatFigure(iou),
-    report.formatFigure(result.rejectProbability),
+    formatFigure(iou),
+    formatFigure(result.rejectProbability),
   ];
 }

@@ -20,17 +20,13 @@ export interface LinePlot {
   /** Every point unchanged, for settings; default: running means of many measured points. */
   readonly isExact?: boolean;
   /** Named stretches of the x axis, such as the warm-up. */
-  readonly bands?: readonly PlotBand[];
-}
-
-export interface PlotBand {
-  readonly from: number;
-  readonly to: number;
-  readonly name: string;
+  readonly bands?: readonly { readonly from: number; readonly to: number; readonly name: string }[];
 }
 
 const [WIDTH, HEIGHT] = [640, 360];
-const [LEFT, RIGHT, BOTTOM] = [72, 18, 50];
+const [LEFT, RIGHT] = [72, 18];
+/** Height of the x axis. */
+const FOOT = HEIGHT - 50;
 const LEGEND_ROW = 20;
 const COLORS = ['#3b82f6', '#f0762b', '#12a57c', '#d946a0', '#8b5cf6', '#c99a06', '#06a5c4', '#ef4461'];
 /** A series with more points is drawn pale, with its running mean over it. */
@@ -63,10 +59,9 @@ export function linePlotSvg(plot: LinePlot): string {
   const y = axisScale(shown, 5, 'round', least);
   const legend = layOutLegend(series);
   const top = 44 + Math.max(legend.rows, 1) * LEGEND_ROW;
-  const toX = (value: number): number => LEFT + ((value - x.min) / (x.max - x.min)) * (WIDTH - LEFT - RIGHT);
-  const toY = (value: number): number =>
-    HEIGHT - BOTTOM - ((value - y.min) / (y.max - y.min)) * (HEIGHT - BOTTOM - top);
-  const frame: Frame = { toX, toY, yMin: y.min, yMax: y.max, isExact };
+  const toX = (value: number): number => round(LEFT + ((value - x.min) / (x.max - x.min)) * (WIDTH - LEFT - RIGHT));
+  const toY = (value: number): number => round(FOOT - ((value - y.min) / (y.max - y.min)) * (FOOT - top));
+  const frame: Frame = { x, y, toX, toY, top, isExact };
   const middle = (LEFT + WIDTH - RIGHT) / 2;
   const notes = notesOf(plot, all, finite, frame);
   return [
@@ -76,10 +71,10 @@ export function linePlotSvg(plot: LinePlot): string {
     `<text class="title" x="${LEFT}" y="27">${escapeMarkup(shorten(title, notes === '' ? 60 : 36))}</text>`,
     `<text class="soft" x="${WIDTH - RIGHT}" y="27" text-anchor="end">${escapeMarkup(notes)}</text>`,
     legend.svg,
-    ...(finite.length === 0 ? [] : bands.map((band) => bandSvg(band, toX, top))),
-    axes(x, y, toX, toY, top),
+    ...(finite.length === 0 ? [] : bands.map((band) => bandSvg(band, frame))),
+    axes(frame),
     `<text class="soft" x="${middle}" y="${HEIGHT - 12}" text-anchor="middle">${escapeMarkup(shorten(plot.xLabel, 80))}</text>`,
-    `<text class="soft" transform="translate(16 ${round((top + HEIGHT - BOTTOM) / 2)}) rotate(-90)" text-anchor="middle">${escapeMarkup(shorten(plot.yLabel, 40))}</text>`,
+    `<text class="soft" transform="translate(16 ${round((top + FOOT) / 2)}) rotate(-90)" text-anchor="middle">${escapeMarkup(shorten(plot.yLabel, 40))}</text>`,
     finite.length === 0 ? `<text class="soft" x="${middle}" y="${HEIGHT / 2}" text-anchor="middle">no data</text>` : '',
     ...series.map((each, index) => seriesPaths(each, colorOf(index), frame)),
     '</svg>',
@@ -96,17 +91,12 @@ const FRACTION = [0, 1] as const;
 const ZERO = [0, 0] as const;
 
 /** Positions of values in the picture, and the shown range. */
-interface Frame {
-  readonly toX: (value: number) => number;
-  readonly toY: (value: number) => number;
-  readonly yMin: number;
-  readonly yMax: number;
+interface Frame extends Record<'x' | 'y', AxisScale>, Record<'toX' | 'toY', (value: number) => number> {
+  readonly top: number;
   readonly isExact: boolean;
 }
 
-function isBeyond([, y]: Point, { yMin, yMax }: Frame): boolean {
-  return y < yMin || y > yMax;
-}
+const isBeyond = ([, y]: Point, { y: { min, max } }: Frame): boolean => y < min || y > max;
 
 /** Remarks for a reader: means, and points that are moved or left out. */
 function notesOf(plot: LinePlot, all: readonly Point[], finite: readonly Point[], frame: Frame): string {
@@ -120,53 +110,45 @@ function notesOf(plot: LinePlot, all: readonly Point[], finite: readonly Point[]
   ].join('; ');
 }
 
-function bandSvg({ from, to, name }: PlotBand, toX: (value: number) => number, top: number): string {
-  const [left, right] = [round(toX(from)), round(toX(to))];
+function bandSvg({ from, to, name }: NonNullable<LinePlot['bands']>[number], { toX, top }: Frame): string {
+  const [left, right] = [toX(from), toX(to)];
   return (
-    `<rect class="band" x="${left}" y="${top}" width="${round(Math.max(1, right - left))}" height="${HEIGHT - BOTTOM - top}"/>` +
+    `<rect class="band" x="${left}" y="${top}" width="${round(Math.max(1, right - left))}" height="${FOOT - top}"/>` +
     `<text class="soft" x="${left + 4}" y="${top + 13}">${escapeMarkup(shorten(name, 30))}</text>`
   );
 }
 
-function axes(
-  x: AxisScale,
-  y: AxisScale,
-  toX: (value: number) => number,
-  toY: (value: number) => number,
-  top: number,
-): string {
-  const bottom = HEIGHT - BOTTOM;
+function axes({ x, y, toX, toY, top }: Frame): string {
   const rows = y.ticks.map((tick) => {
-    const at = round(toY(tick));
+    const at = toY(tick);
     return (
       `<line class="grid" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${at}" y2="${at}"/>` +
       `<text class="soft" x="${LEFT - 8}" y="${round(at + 4)}" text-anchor="end">${y.format(tick)}</text>`
     );
   });
   const columns = x.ticks.map((tick) => {
-    const at = round(toX(tick));
+    const at = toX(tick);
     return (
-      `<line class="axis" x1="${at}" x2="${at}" y1="${bottom}" y2="${bottom + 4}"/>` +
-      `<text class="soft" x="${at}" y="${bottom + 18}" text-anchor="middle">${x.format(tick)}</text>`
+      `<line class="axis" x1="${at}" x2="${at}" y1="${FOOT}" y2="${FOOT + 4}"/>` +
+      `<text class="soft" x="${at}" y="${FOOT + 18}" text-anchor="middle">${x.format(tick)}</text>`
     );
   });
   return [
     ...rows,
     ...columns,
-    `<line class="axis" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${bottom}" y2="${bottom}"/>`,
-    `<line class="axis" x1="${LEFT}" x2="${LEFT}" y1="${top}" y2="${bottom}"/>`,
+    `<line class="axis" x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${FOOT}" y2="${FOOT}"/>`,
+    `<line class="axis" x1="${LEFT}" x2="${LEFT}" y1="${top}" y2="${FOOT}"/>`,
   ].join('\n');
 }
 
 function seriesPaths(series: PlotSeries, color: string, frame: Frame): string {
-  const { toX, toY, yMin, yMax, isExact } = frame;
-  const xOf = (point: Point): number => round(toX(point[0]));
-  const yOf = (point: Point): number => round(toY(Math.min(yMax, Math.max(yMin, point[1]))));
+  const { toX, toY, y, isExact } = frame;
+  const placeOf = (point: Point): Point => [toX(point[0]), toY(Math.min(y.max, Math.max(y.min, point[1])))];
   const draw = (points: readonly Point[], className: string): string => {
     let pen = 'M';
     let d = '';
     for (const point of points) {
-      if (isDrawable(point)) d += `${pen}${xOf(point)} ${yOf(point)}`;
+      if (isDrawable(point)) d += `${pen}${placeOf(point).join(' ')}`;
       pen = isDrawable(point) ? 'L' : 'M';
     }
     return d === '' ? '' : `<path${className} stroke="${color}" d="${d}"/>`;
@@ -175,54 +157,44 @@ function seriesPaths(series: PlotSeries, color: string, frame: Frame): string {
     .filter((point) => isDrawable(point) && isBeyond(point, frame))
     .slice(0, MOST_MARKS)
     .map((point) => {
-      const [at, edge, tip] = [xOf(point), yOf(point), point[1] > yMax ? -7 : 7];
+      const [[at, edge], tip] = [placeOf(point), point[1] > y.max ? -7 : 7];
       return `<path class="beyond" fill="${color}" style="fill:${color}" d="M${at - 4} ${edge}h8L${at} ${edge + tip}z"/>`;
     })
     .join('');
-  if (isExact) return draw(thinExact(series.points), '') + dotsOf(series.points, color, xOf, yOf);
+  // Each of a few points, as of a validation, also a single one, which makes no line.
+  const dots = (points: readonly Point[]): string => {
+    if (points.length > 40) return '';
+    const radius = points.length === 1 ? 5 : 2.6;
+    const places = points.filter(isDrawable).map(placeOf);
+    return places.map(([cx, cy]) => `<circle cx="${cx}" cy="${cy}" r="${radius}" fill="${color}"/>`).join('');
+  };
+  if (isExact) return draw(thinExact(series.points), '') + dots(series.points);
   const points = thin(series.points);
-  if (!isLong(series)) return draw(points, '') + dotsOf(points, color, xOf, yOf) + marks;
+  if (!isLong(series)) return draw(points, '') + dots(points) + marks;
   const onAxis = points.map((point): Point => (isDrawable(point) && isBeyond(point, frame) ? [point[0], NaN] : point));
   return draw(points, ' class="raw"') + draw(runningMean(onAxis), '') + marks;
-}
-
-/** Each of a few points, as of a validation, also a single one, which makes no line. */
-function dotsOf(
-  points: readonly Point[],
-  color: string,
-  xOf: (point: Point) => number,
-  yOf: (point: Point) => number,
-): string {
-  if (points.length > 40) return '';
-  const radius = points.length === 1 ? 5 : 2.6;
-  return points
-    .filter(isDrawable)
-    .map((point) => `<circle cx="${xOf(point)}" cy="${yOf(point)}" r="${radius}" fill="${color}"/>`)
-    .join('');
 }
 
 /** The lowest and the highest point of each of equally long runs, in order: peaks and corners keep their places. */
 function thinExact(points: readonly Point[]): readonly Point[] {
   const run = Math.ceil((2 * points.length) / MOST_POINTS);
   if (run <= 2) return points;
-  const out: Point[] = [];
-  for (let start = 0; start < points.length; start += run) {
-    const slice = points.slice(start, start + run);
+  return inRuns(points, run).flatMap((slice) => {
     const broken = slice.find((point) => !isDrawable(point));
     const sorted = slice.filter(isDrawable).sort((a, b) => a[1] - b[1]);
     const ends = [sorted[0], sorted.at(-1), broken].filter((point) => point !== undefined);
-    out.push(...[...new Set(ends)].sort((a, b) => a[0] - b[0]));
-  }
-  return out;
+    return [...new Set(ends)].sort((a, b) => a[0] - b[0]);
+  });
 }
 
 /** Means over equally long runs, at most MOST_POINTS; a run with a broken point is broken. */
 function thin(points: readonly Point[]): readonly Point[] {
   const run = Math.ceil(points.length / MOST_POINTS);
-  if (run <= 1) return points;
-  const out: Point[] = [];
-  for (let start = 0; start < points.length; start += run) out.push(meanOf(points.slice(start, start + run)));
-  return out;
+  return run <= 1 ? points : inRuns(points, run).map(meanOf);
+}
+
+function inRuns(points: readonly Point[], run: number): (readonly Point[])[] {
+  return Array.from({ length: Math.ceil(points.length / run) }, (_, i) => points.slice(i * run, (i + 1) * run));
 }
 
 /** Mean of the points around each point; shorter windows at both ends, so that nothing is shifted. */

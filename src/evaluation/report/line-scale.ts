@@ -9,19 +9,16 @@ export interface AxisScale {
 /** Values beyond this are not drawn: their differences would overflow. */
 export const LARGEST_DRAWN = 1e100;
 
-export interface AxisOptions {
-  /** The least extent: values beyond it widen it. */
-  readonly least?: readonly [low: number, high: number];
-  /** Ticks at whole numbers only: there is no update 0.5. */
-  readonly whole?: boolean;
-}
-
-/** An axis with about `count` steps of 1, 2 or 5 times a power of ten that covers all values; [0, 1] without any. */
+/**
+ * An axis with about `count` steps of 1, 2 or 5 times a power of ten that covers all values; [0, 1] without any.
+ * @param options `least`: the least extent, which values beyond it widen; `whole`: ticks at whole numbers only, as there
+ *   is no update 0.5
+ */
 export function axisScale(
   values: readonly number[],
   count: number,
   fit: 'round' | 'exact',
-  { least, whole = false }: AxisOptions = {},
+  { least, whole = false }: { readonly least?: readonly [low: number, high: number]; readonly whole?: boolean } = {},
 ): AxisScale {
   const [low, high] = least === undefined ? rangeOf(values, whole) : rangeWith(values, least);
   const rough = (high - low) / count;

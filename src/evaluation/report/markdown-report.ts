@@ -1,9 +1,8 @@
 /** report.md: the report for a terminal, a pull request or a repository page; pictures lie next to it. */
-import { metricTitle } from '../figures.js';
+import { formatFigure, metricTitle } from '../figures.js';
 import { calibrationPlots, type ReportAnalysis } from './analysis-data.js';
-import * as words from './analysis-words.js';
-import { escapeMarkdown } from './markup.js';
-import { tableMarkdown } from './page-table.js';
+import * as words from './analysis-data.js';
+import { escapeMarkdown, tableMarkdown } from './markup.js';
 import * as report from './report-data.js';
 import type { ReportData, ReportSample } from './report-data.js';
 
@@ -43,11 +42,7 @@ function metricSection({ rows }: ReportData): string[] {
   const columns = report.metricColumns(rows);
   const table = tableMarkdown({
     head: ['Protocol', 'Measured', ...columns.map(metricTitle)],
-    rows: rows.map((row) => [
-      row.protocol,
-      row.stage,
-      ...columns.map((name) => report.formatFigure(row.metrics[name])),
-    ]),
+    rows: rows.map((row) => [row.protocol, row.stage, ...columns.map((name) => formatFigure(row.metrics[name]))]),
     left: 2,
   });
   return ['## Evaluation', table, escapeMarkdown(report.protocolNote(rows))];
@@ -98,13 +93,7 @@ function sampleSection(sample: ReportSample, index: number, panel: string): stri
   const table = tableMarkdown({
     head: ['Expression', 'Answer', 'Verdict', 'IoU', 'P(reject)'],
     rows: report.judgeSample(sample).map(({ result, verdict, iou, words }) => {
-      return [
-        result.expression,
-        words,
-        verdict ?? '–',
-        report.formatFigure(iou),
-        report.formatFigure(result.rejectProbability),
-      ];
+      return [result.expression, words, verdict ?? '–', formatFigure(iou), formatFigure(result.rejectProbability)];
     }),
     left: 3,
   });

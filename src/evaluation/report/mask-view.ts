@@ -3,8 +3,8 @@
  * and style rules do it, so the page runs nothing, and the arrow keys work.
  */
 import type { BinaryMask } from '../../types.js';
-import { maskPath } from './mask-path.js';
-import { expressionColor, hexColor } from './palette.js';
+import { maskArea } from '../metrics/mask-overlap.js';
+import { maskPath, expressionColor } from './overlay.js';
 import { type Markup, markup, type Piece, raw } from './markup.js';
 
 export interface ViewedExpression {
@@ -57,21 +57,17 @@ function layers(
 ): Markup[] {
   return expressions
     .map((expression, index) => ({ expression, index, mask: maskOf(expression) }))
-    .sort((a, b) => areaOf(b.mask) - areaOf(a.mask)) // the small ones over the large ones
+    .sort((a, b) => maskArea(b.mask) - maskArea(a.mask)) // the small ones over the large ones
     .map(({ expression, index, mask }) => {
       const path = mask === null ? '' : maskPath(mask);
       if (path !== '') {
-        const color = hexColor(expressionColor(index));
+        const color = expressionColor(index);
         return markup`<path class="layer layer-${index}" fill="${color}" stroke="${color}" transform="scale(.5)" d="${path}"/>`;
       }
       const words = mask === null || absent === null ? expression.without : absent;
       const size = Math.max(4, Math.round(width / 16));
       return markup`<text class="layer layer-${index} without" x="${width / 2}" y="${height / 2}" font-size="${size}" text-anchor="middle">${words}</text>`;
     });
-}
-
-function areaOf(mask: BinaryMask | null): number {
-  return mask?.data.reduce((sum, value) => sum + Number(value !== 0), 0) ?? 0;
 }
 
 /** A button of the view `id`: it shows one expression alone, or all together, which is the first choice. */

@@ -1,44 +1,111 @@
-/** Masks over an image: each tints it and is outlined in its own colour. */
+/** Masks over an image: each tints it and is outlined in a colour of its own, for pictures and for elements of a page. */
+import sharp, { type Matrix3x3, type Sharp } from 'sharp';
+import { maskRings } from '../../data/masks/mask-rings.js';
 import { UserError } from '../../errors.js';
-import type { BinaryMask, RgbImage } from '../../types.js';
-import { SummedArea } from '../metrics/boundary-errors.js';
-import { enlargeChannels, enlargeImage } from './enlarge.js';
-import { type Rgb, expressionColor } from './palette.js';
 import { encodePng, readImage } from '../../io/image/image-file.js';
+import type { BinaryMask, RgbImage } from '../../types.js';
+
+/** Distinct on photographs and for most colour-blind readers. */
+const COLORS = ['#ec4052', '#2484f5', '#ffb714', '#00aa80', '#965ce6', '#ff7828', '#14bedc', '#e85ab2'];
+
+/** The colour of expression number `index`, as CSS has it; beyond the table the hue turns by the golden angle. */
+export function expressionColor(index: number): string {
+  return COLORS[index] ?? `hsl(${((index * 137.508) % 360).toFixed(1)}, 75%, 50%)`;
+}
+
+type Point = readonly [x: number, y: number];
+
+/**
+ * A mask's contour as the path of an SVG: closed loops in half pixels ("M3 4L…Z", to be scaled by 0.5), with the inside
+ * to the right; holes run the other way, so that both fill rules agree. Corners are cut at the middle of the pixels'
+ * edges. Empty for an empty mask.
+ */
+export function maskPath(mask: BinaryMask): string {
+  const loops = maskRings(mask).map(({ corners }) => withoutStraight(edgeMiddles(corners)));
+  return loops.map((loop) => `M${loop.map(([x, y]) => `${x} ${y}`).join('L')}Z`).join('');
+}
+
+/** Middles of the pixels' edges along a ring. */
+function edgeMiddles(corners: readonly number[]): Point[] {
+  const middles: Point[] = [];
+  for (let i = 0; i < corners.length; i += 2) {
+    const [x, y] = [corners[i] as number, corners[i + 1] as number];
+    const next = (i + 2) % corners.length;
+    const [dx, dy] = [(corners[next] as number) - x, (corners[next + 1] as number) - y];
+    const steps = Math.abs(dx + dy);
+    for (let k = 0; k < steps; k++)
+      middles.push([2 * x + (dx / steps) * (2 * k + 1), 2 * y + (dy / steps) * (2 * k + 1)]);
+  }
+  return middles;
+}
+
+/** Drops the points in the middle of straight runs. */
+function withoutStraight(points: readonly Point[]): Point[] {
+  return points.filter(([x, y], i) => {
+    const [px, py] = points[(i + points.length - 1) % points.length] as Point;
+    const [nx, ny] = points[(i + 1) % points.length] as Point;
+    return (x - px) * (ny - y) !== (y - py) * (nx - x);
+  });
+}
+
+/** A whole factor that brings the longer side of small images to about `side` pixels; 1 for large ones. */
+export function displayScale(image: { readonly height: number; readonly width: number }, side = 384): number {
+  return Math.min(8, Math.max(1, Math.round(side / Math.max(image.height, image.width))));
+}
+
+function pixelsOf({ data, height, width }: RgbImage): Sharp {
+  return sharp(data, { raw: { width, height, channels: 3 } });
+}
+
+/** The image `scale` times as large, for people: the model's input goes through data/image. */
+export async function scaledImage(image: RgbImage, scale: number): Promise<RgbImage> {
+  if (scale === 1) return image;
+  const [height, width] = [Math.round(image.height * scale), Math.round(image.width * scale)];
+  const data = await pixelsOf(image).resize({ width, height, fit: 'fill', kernel: 'cubic' }).raw().toBuffer();
+  return { data, height, width };
+}
 
 export interface MaskLayer {
   readonly mask: BinaryMask;
-  readonly color: Rgb;
+  /** As CSS has it. */
+  readonly color: string;
 }
 
-/** Share of the colour that a faded pixel loses, and of the white that it gains. */
-const FADE = 0.7;
-const LIGHTEN = 0.25;
+/** Masks in the colours of their places in the list, so that truth and prediction of an expression share one. */
+export function layersOf(masks: readonly (BinaryMask | null)[]): MaskLayer[] {
+  return masks.flatMap((mask, index) => (mask === null ? [] : [{ mask, color: expressionColor(index) }]));
+}
+
 const TINT = 0.45;
-/** Share of light in a darkened image. */
-const DARKEN = 0.4;
-const WHITE: Rgb = [255, 255, 255];
 /** Opacity of the white line around each mask. */
 const WHITE_LINE = 0.7;
+/** Share of the colour that a faded pixel loses, and of the white that it gains: tints stand out. */
+const [FADE, LIGHTEN] = [0.7, 0.25];
+/** Share of light in a darkened image. */
+const DARKEN = 0.4;
 
 /** Treatment of the image: it fades to pale grey, keeps its colours, or turns dark (the paper's Figure 4). */
 export type Backdrop = 'pale' | 'natural' | 'dark';
 
-interface LargeMask {
-  readonly inside: Uint8Array;
-  readonly height: number;
-  readonly width: number;
-}
+const GREY = [0.299, 0.587, 0.114];
+const BACKDROPS: Readonly<Record<Backdrop, (picture: Sharp) => Sharp>> = {
+  pale: (picture) => {
+    const faded = GREY.map((_, row) => GREY.map((grey, i) => FADE * grey + (row === i ? 1 - FADE : 0)));
+    return picture.recomb(faded as unknown as Matrix3x3).linear(1 - LIGHTEN, 255 * LIGHTEN);
+  },
+  natural: (picture) => picture,
+  dark: (picture) => picture.linear(DARKEN, 0),
+};
 
 /**
  * The image with all masks, `scale` times as large. Where masks overlap their tints mix; all outlines stay visible.
  * @throws UserError
  */
-export function overlayMasks(
+export async function overlayMasks(
   image: RgbImage,
   layers: readonly MaskLayer[],
   { scale = 1, backdrop = 'pale' }: { readonly scale?: number; readonly backdrop?: Backdrop } = {},
-): RgbImage {
+): Promise<RgbImage> {
   for (const { mask } of layers) {
     if (mask.height !== image.height || mask.width !== image.width) {
       throw new UserError(
@@ -47,101 +114,29 @@ export function overlayMasks(
       );
     }
   }
-  const large = enlargeImage(image, scale);
-  const data = BACKDROPS[backdrop](large.data);
-  const thickness = Math.max(1.5, Math.max(large.height, large.width) / 160);
-  const drawn = layers.map(({ mask, color }) => ({ mask: enlargeMask(mask, scale), color }));
-  for (const { mask, color } of drawn) {
-    for (let pixel = 0; pixel < mask.inside.length; pixel++) {
-      if (mask.inside[pixel] === 1) blend(data, pixel, color, TINT);
-    }
-  }
-  for (const { mask, color } of drawn) drawOutline(data, mask, color, thickness);
-  return { ...large, data };
+  const large = await scaledImage(image, scale);
+  const under = await BACKDROPS[backdrop](pixelsOf(large)).raw().toBuffer();
+  const svg = masksSvg(layers, large, scale / 2);
+  // Two steps: sharp would change the colours behind what is composed.
+  const drawn = pixelsOf({ ...large, data: under }).composite([{ input: Buffer.from(svg), unlimited: true }]);
+  return { ...large, data: await drawn.removeAlpha().raw().toBuffer() };
 }
 
-/** Each makes a copy. */
-const BACKDROPS: Readonly<Record<Backdrop, (data: Uint8Array) => Uint8Array>> = {
-  pale: fade,
-  natural: (data) => data.slice(),
-  dark: (data) => data.map((value) => Math.round(value * DARKEN)),
-};
-
-/** Faded copy of RGB pixels: mostly grey and a little lighter, so that tints stand out. */
-function fade(data: Uint8Array): Uint8Array {
-  const out = new Uint8Array(data.length);
-  for (let at = 0; at < data.length; at += 3) {
-    const [r, g, b] = [data[at] as number, data[at + 1] as number, data[at + 2] as number];
-    const grey = 0.299 * r + 0.587 * g + 0.114 * b;
-    for (let channel = 0; channel < 3; channel++) {
-      const faded = (data[at + channel] as number) * (1 - FADE) + grey * FADE;
-      // Storing cuts off: half a level more rounds.
-      out[at + channel] = faded + (255 - faded) * LIGHTEN + 0.5;
-    }
-  }
-  return out;
-}
-
-/** The mask at the enlarged size, its staircase smoothed. */
-function enlargeMask({ data, height, width }: BinaryMask, scale: number): LargeMask {
-  const field = scale === 1 ? data : enlargeChannels(data, height, width, 1, scale);
-  // Not Uint8Array.from: it takes fifty times as long.
-  const inside = new Uint8Array(field.length);
-  for (let i = 0; i < field.length; i++) inside[i] = (field[i] as number) >= 0.5 ? 1 : 0;
-  return { inside, height: height * scale, width: width * scale };
-}
-
-/** Solid line along the inner edge, with a thin white line outside that separates it from similar tints. */
-function drawOutline(data: Uint8Array, mask: LargeMask, color: Rgb, thickness: number): void {
-  const distances = edgeDistances(mask, Math.ceil(thickness) + 1);
-  for (let pixel = 0; pixel < distances.length; pixel++) {
-    const distance = distances[pixel] as number;
-    if (mask.inside[pixel] === 1) blend(data, pixel, color, clip(thickness + 1 - distance));
-    else blend(data, pixel, WHITE, WHITE_LINE * clip(2 - distance));
-  }
-}
-
-/** Distance from the centre of each pixel to that of the nearest pixel of the other kind; Infinity beyond `reach`. */
-function edgeDistances({ inside, height, width }: LargeMask, reach: number): Float32Array {
-  const distances = new Float32Array(inside.length).fill(Infinity);
-  const area = new SummedArea({ data: inside, height, width });
-  const nearby = offsetsWithin(reach);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      // Most pixels are far from any edge.
-      if (area.isUniform(y, x, reach)) continue;
-      const kind = inside[y * width + x];
-      for (const { dy, dx, distance } of nearby) {
-        const [ny, nx] = [y + dy, x + dx];
-        if (ny < 0 || ny >= height || nx < 0 || nx >= width || inside[ny * width + nx] === kind) continue;
-        distances[y * width + x] = distance;
-        break;
-      }
-    }
-  }
-  return distances;
-}
-
-/** All steps of at most `reach` rows and columns, the shortest first. */
-function offsetsWithin(reach: number): { readonly dy: number; readonly dx: number; readonly distance: number }[] {
-  const side = 2 * reach + 1;
-  return Array.from({ length: side * side }, (_, i) => {
-    const [dy, dx] = [Math.floor(i / side) - reach, (i % side) - reach];
-    return { dy, dx, distance: Math.hypot(dy, dx) };
-  }).sort((a, b) => a.distance - b.distance);
-}
-
-function clip(value: number): number {
-  if (value <= 0) return 0;
-  return value < 1 ? value : 1;
-}
-
-function blend(data: Uint8Array, pixel: number, color: Rgb, alpha: number): void {
-  if (alpha === 0) return;
-  for (let channel = 0; channel < 3; channel++) {
-    const at = pixel * 3 + channel;
-    data[at] = (data[at] as number) * (1 - alpha) + (color[channel] as number) * alpha + 0.5;
-  }
+/** Tints; over them solid lines along the inner edges, with thin white ones outside that separate similar tints. */
+function masksSvg(layers: readonly MaskLayer[], { height, width }: RgbImage, unit: number): string {
+  const thickness = Math.max(1.5, Math.max(height, width) / 160) / unit;
+  const paths = layers.map(({ mask, color }) => ({ d: maskPath(mask), color }));
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><g transform="scale(${unit})">`,
+    ...paths.map(({ d, color }) => `<path d="${d}" fill="${color}" fill-opacity="${TINT}"/>`),
+    ...paths.map(
+      ({ d, color }, i) =>
+        `<clipPath id="inside-${i}"><path d="${d}"/></clipPath><g fill="none">` +
+        `<path d="${d}" stroke="#fff" stroke-opacity="${WHITE_LINE}" stroke-width="${2 / unit}"/>` +
+        `<path d="${d}" stroke="${color}" stroke-width="${2 * thickness}" clip-path="url(#inside-${i})"/></g>`,
+    ),
+    '</g></svg>',
+  ].join('\n');
 }
 
 export interface OverlayOptions {
@@ -162,6 +157,5 @@ export async function drawOverlay(
   { backdrop = 'pale' }: OverlayOptions = {},
 ): Promise<Uint8Array> {
   const picture = typeof image === 'string' || image instanceof Uint8Array ? await readImage(image) : image;
-  const layers = masks.flatMap((mask, index) => (mask === null ? [] : [{ mask, color: expressionColor(index) }]));
-  return new Uint8Array(await encodePng(overlayMasks(picture, layers, { backdrop })));
+  return new Uint8Array(await encodePng(await overlayMasks(picture, layersOf(masks), { backdrop })));
 }

@@ -2,25 +2,15 @@
  * One picture of a sample: the expressions, the image, the ground truth if any, the prediction, a legend with the
  * outcome of each expression, and the masks of each expression alone.
  */
-import sharp from 'sharp';
 import { writeFileAtomic } from '../../io/atomic/atomic-file.js';
-import type { RgbImage } from '../../types.js';
-import { displayScale } from './enlarge.js';
-import { expressionColor, hexColor } from './palette.js';
-import { drawTiles } from './expression-tiles.js';
-import {
-  type ExpressionOutcome,
-  type ReportSample,
-  type Verdict,
-  formatFigure,
-  judgeSample,
-  sampleHeading,
-} from './report-data.js';
-import { drawSample } from './scene-pictures.js';
-import { TextPainter, type TextStyle, hasSystemFonts } from './svg-text.js';
+import type { BinaryMask, RgbImage } from '../../types.js';
+import { displayScale, expressionColor, layersOf, overlayMasks, scaledImage } from './overlay.js';
+import { formatFigure } from '../figures.js';
+import { type ExpressionOutcome, judgeSample, sampleHeading } from './report-data.js';
+import type { ReportSample, Verdict } from './report-data.js';
+import { drawTiles } from './scene-pictures.js';
+import { GAP, MARGIN, Sheet, type TextStyle } from './svg-text.js';
 
-const MARGIN = 24;
-const GAP = 14;
 const CAPTION_ROW = 22;
 const LEGEND_ROW = 28;
 /** Narrower panels would cut their legend. */
@@ -39,75 +29,31 @@ const VERDICT_COLOR: Readonly<Record<NonNullable<Verdict>, string>> = {
 
 /** The panel as a PNG file's bytes. `systemFonts` is detected by default. */
 export async function panelPng(sample: ReportSample, systemFonts?: boolean): Promise<Buffer> {
-  const painter = new TextPainter(systemFonts ?? (await hasSystemFonts()));
-  const drawn = drawSample(sample, displayScale(sample.image, sample.targets.length === 0 ? 448 : 384));
-  const pictures: { readonly caption: string; readonly image: RgbImage }[] = [
-    { caption: 'Image', image: drawn.image },
-    ...(drawn.truth === null ? [] : [{ caption: 'Ground truth', image: drawn.truth }]),
-    { caption: 'Prediction', image: drawn.prediction },
+  const { image, targets, results } = sample;
+  const scale = displayScale(image, targets.length === 0 ? 448 : 384);
+  const draw = (all: readonly { readonly mask: BinaryMask | null }[]): Promise<RgbImage> =>
+    overlayMasks(image, layersOf(all.map(({ mask }) => mask)), { scale });
+  const plain = await scaledImage(image, scale);
+  const pictures = [
+    ['Image', plain] as const,
+    ...(targets.length === 0 ? [] : [['Ground truth', await draw(targets)] as const]),
+    ['Prediction', await draw(results)] as const,
   ];
-  const pictureWidth = drawn.image.width;
-  const rowWidth = pictures.length * pictureWidth + (pictures.length - 1) * GAP;
-  const width = Math.max(LEAST_WIDTH, rowWidth + 2 * MARGIN);
-  const inner = width - 2 * MARGIN;
-
-  const svg: string[] = [];
-  let y = MARGIN;
-  const paragraph = (text: string, style: TextStyle, most: number): void => {
-    for (const line of painter.wrap(text, inner, most, style)) {
-      svg.push(painter.line(line, MARGIN, y + style.size, inner, style));
-      y += Math.round(style.size * 1.45);
-    }
-  };
-  paragraph(sampleHeading(sample), HEADING, 3);
-  y += 8;
-  const left = Math.round((width - rowWidth) / 2);
-  const placed = pictures.map(({ caption, image }, index) => {
-    const x = left + index * (pictureWidth + GAP);
-    svg.push(painter.line(caption, x, y + CAPTION.size, pictureWidth, CAPTION));
-    return { image, left: x, top: y + CAPTION_ROW };
-  });
-  y += CAPTION_ROW + drawn.image.height + GAP;
-  const outcomes = judgeSample(sample);
-  const listed = outcomes.slice(0, MOST_LEGEND_ROWS);
-  const noteX = MARGIN + inner - Math.max(0, ...listed.map((outcome) => painter.width(noteOf(outcome), ENTRY)));
-  for (const [index, outcome] of listed.entries()) {
-    svg.push(legendEntry(painter, outcome, index, y, Math.max(MARGIN + inner / 4, noteX), MARGIN + inner));
-    y += LEGEND_ROW;
+  const rowWidth = pictures.length * (plain.width + GAP) - GAP;
+  const sheet = await Sheet.ofWidth(Math.max(LEAST_WIDTH, rowWidth + 2 * MARGIN), systemFonts);
+  sheet.paragraph(sampleHeading(sample), HEADING, 3);
+  sheet.y += 8;
+  const left = Math.round((sheet.width - rowWidth) / 2);
+  for (const [index, [caption, picture]] of pictures.entries()) {
+    const x = left + index * (plain.width + GAP);
+    sheet.line(caption, x, sheet.y + CAPTION.size, plain.width, CAPTION);
+    sheet.picture(picture, x, sheet.y + CAPTION_ROW);
   }
-  if (outcomes.length > MOST_LEGEND_ROWS) {
-    const rest = `and ${outcomes.length - MOST_LEGEND_ROWS} more expressions`;
-    svg.push(painter.line(rest, MARGIN, y + 19, inner, CAPTION));
-    y += LEGEND_ROW;
-  }
-  const tiles = drawTiles(sample, inner);
-  if (tiles.tiles.length > 0) {
-    y += GAP;
-    paragraph(`Each alone: ${sample.targets.length === 0 ? '' : 'ground truth and '}prediction`, CAPTION, 1);
-    y -= GAP / 2;
-  }
-  for (const tile of tiles.tiles) {
-    const [x, top] = [MARGIN + tile.left, y + GAP + tile.top];
-    const swatch = `<rect x="${x}" y="${top + 2}" width="12" height="12" rx="3" fill="${tile.color}"/>`;
-    svg.push(swatch, painter.line(tile.caption, x + 18, top + 12, tile.image.width - 18, CAPTION));
-    placed.push({ image: tile.image, left: x, top: top + CAPTION_ROW });
-  }
-  if (tiles.tiles.length > 0) y += GAP + tiles.height;
-  const height = y + MARGIN - 8;
-
-  const text = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">${svg.join('')}</svg>`;
-  return sharp({ create: { width, height, channels: 3, background: '#ffffff' } })
-    .composite([
-      ...placed.map(({ image, left: x, top }) => ({
-        input: Buffer.from(image.data.buffer, image.data.byteOffset, image.data.byteLength),
-        raw: { width: image.width, height: image.height, channels: 3 as const },
-        left: x,
-        top,
-      })),
-      { input: Buffer.from(text), left: 0, top: 0 },
-    ])
-    .png()
-    .toBuffer();
+  sheet.y += CAPTION_ROW + plain.height + GAP;
+  addLegend(sheet, judgeSample(sample));
+  await addTiles(sheet, sample);
+  sheet.y += MARGIN - 8;
+  return sheet.png();
 }
 
 /**
@@ -118,30 +64,49 @@ export async function writePanelPng(path: string, sample: ReportSample): Promise
   writeFileAtomic(path, await panelPng(sample));
 }
 
+async function addTiles(sheet: Sheet, sample: ReportSample): Promise<void> {
+  const { tiles, height } = await drawTiles(sample, sheet.inner);
+  if (tiles.length === 0) return;
+  sheet.y += GAP;
+  sheet.paragraph(`Each alone: ${sample.targets.length === 0 ? '' : 'ground truth and '}prediction`, CAPTION, 1);
+  sheet.y += GAP / 2;
+  for (const { left, top, color, caption, image } of tiles) {
+    const [x, y] = [MARGIN + left, sheet.y + top];
+    sheet.shape(`<rect x="${x}" y="${y + 2}" width="12" height="12" rx="3" fill="${color}"/>`);
+    sheet.line(caption, x + 18, y + 12, image.width - 18, CAPTION);
+    sheet.picture(image, x, y + CAPTION_ROW);
+  }
+  sheet.y += height;
+}
+
+function addLegend(sheet: Sheet, outcomes: readonly ExpressionOutcome[]): void {
+  const listed = outcomes.slice(0, MOST_LEGEND_ROWS);
+  const noteWidth = Math.max(0, ...listed.map((outcome) => sheet.widthOf(noteOf(outcome), ENTRY)));
+  const noteX = Math.max(MARGIN + sheet.inner / 4, MARGIN + sheet.inner - noteWidth);
+  for (const [index, outcome] of listed.entries()) {
+    addEntry(sheet, outcome, expressionColor(index), noteX);
+    sheet.y += LEGEND_ROW;
+  }
+  if (outcomes.length === listed.length) return;
+  const rest = `and ${outcomes.length - listed.length} more expressions`;
+  sheet.line(rest, MARGIN, sheet.y + 19, sheet.inner, CAPTION);
+  sheet.y += LEGEND_ROW;
+}
+
 /** A swatch (crossed out where nothing was drawn), the expression, and at `noteX` its outcome. */
-function legendEntry(
-  painter: TextPainter,
-  outcome: ExpressionOutcome,
-  index: number,
-  top: number,
-  noteX: number,
-  right: number,
-): string {
+function addEntry(sheet: Sheet, outcome: ExpressionOutcome, color: string, noteX: number): void {
   const { result, verdict } = outcome;
-  const color = hexColor(expressionColor(index));
-  const [x, y] = [MARGIN, top + 5];
-  const swatch =
+  const [x, y] = [MARGIN, sheet.y + 5];
+  sheet.shape(
     result.status === 'segmented'
       ? `<rect x="${x}" y="${y}" width="18" height="18" rx="5" fill="${color}"/>`
       : `<rect x="${x + 1}" y="${y + 1}" width="16" height="16" rx="4" fill="none" stroke="${color}" stroke-width="2"/>` +
-        `<path d="M${x + 5.5} ${y + 5.5}l7 7m0 -7l-7 7" stroke="${color}" stroke-width="2"/>`;
+          `<path d="M${x + 5.5} ${y + 5.5}l7 7m0 -7l-7 7" stroke="${color}" stroke-width="2"/>`,
+  );
+  sheet.line(result.expression, x + 28, y + 14, noteX - x - 64, ENTRY);
+  if (verdict !== null) sheet.shape(verdictMark(verdict, noteX - 20, y + 9));
   const noteColor = verdict === null ? CAPTION.color : VERDICT_COLOR[verdict];
-  return [
-    swatch,
-    painter.line(result.expression, x + 28, y + 14, noteX - x - 64, ENTRY),
-    verdict === null ? '' : verdictMark(verdict, noteX - 20, y + 9),
-    painter.line(noteOf(outcome), noteX, y + 14, right - noteX, { ...ENTRY, color: noteColor }),
-  ].join('');
+  sheet.line(noteOf(outcome), noteX, y + 14, MARGIN + sheet.inner - noteX, { ...ENTRY, color: noteColor });
 }
 
 function noteOf({ result, iou, words }: ExpressionOutcome): string {

@@ -2,6 +2,7 @@
  * The paper's tables of our benchmarks, in percent, copied as printed; null where a table has a dash. "(ft)":
  * finetuned, by the table's caption.
  */
+import type { ReleasedModel } from '../../systems/catalogue/entry.js';
 
 export interface PublishedColumn {
   readonly dataset: string;
@@ -18,27 +19,19 @@ export interface PublishedFigureTable {
   readonly rows: readonly (readonly [method: string, ...figures: (number | null)[]])[];
 }
 
-const RES_SPLITS = [
-  ['refcoco', 'val'],
-  ['refcoco', 'testA'],
-  ['refcoco', 'testB'],
-  ['refcoco+', 'val'],
-  ['refcoco+', 'testA'],
-  ['refcoco+', 'testB'],
-  ['refcocog', 'val'],
-  ['refcocog', 'test'],
-] as const;
+function columnsOf(dataset: string, splits: readonly string[], figures: readonly string[]): PublishedColumn[] {
+  return splits.flatMap((split) => figures.map((figure) => ({ dataset, split, figure })));
+}
 
 function resColumns(figure: string): PublishedColumn[] {
-  return RES_SPLITS.map(([dataset, split]) => ({ dataset, split, figure }));
+  const unc = ['refcoco', 'refcoco+'].flatMap((dataset) => columnsOf(dataset, ['val', 'testA', 'testB'], [figure]));
+  return [...unc, ...columnsOf('refcocog', ['val', 'test'], [figure])];
 }
 
 export const TABLE_1: PublishedFigureTable = {
   title: 'Table 1',
   note: '"(ft)": finetuned on the training split of gRefCOCO.',
-  columns: ['val', 'testA', 'testB'].flatMap((split) =>
-    ['gIoU', 'cIoU', 'N_acc'].map((figure) => ({ dataset: 'grefcoco', split, figure })),
-  ),
+  columns: columnsOf('grefcoco', ['val', 'testA', 'testB'], ['gIoU', 'cIoU', 'N_acc']),
   rows: [
     ['MattNet', 48.24, 47.51, 41.15, 59.3, 58.66, 44.04, 46.14, 45.33, 41.32],
     ['LTS', 52.7, 52.3, null, 62.64, 61.87, null, 50.42, 49.96, null],
@@ -114,9 +107,7 @@ export const TABLE_3: PublishedFigureTable = {
 export const TABLE_5: PublishedFigureTable = {
   title: 'Table 5',
   note: 'The paper does not say which split of ReasonSeg its rows are of.',
-  columns: ['val', 'test'].flatMap((split) =>
-    ['gIoU', 'cIoU'].map((figure) => ({ dataset: 'reason_seg', split, figure })),
-  ),
+  columns: columnsOf('reason_seg', ['val', 'test'], ['gIoU', 'cIoU']),
   rows: [
     ['LISA-7B (ft), split not named', 50.5, 53.2, 50.5, 53.2],
     ['GSVA-7B (ft), split not named', 50.5, 56.4, 50.5, 56.4],
@@ -127,7 +118,7 @@ export const TABLE_5: PublishedFigureTable = {
 export const TABLE_6: PublishedFigureTable = {
   title: 'Table 6',
   note: 'GSVA-Vicuna-7B, asked in other words: --question what, where, show or outline.',
-  columns: ['gIoU', 'cIoU', 'N_acc'].map((figure) => ({ dataset: 'grefcoco', split: 'val', figure })),
+  columns: columnsOf('grefcoco', ['val'], ['gIoU', 'cIoU', 'N_acc']),
   rows: [
     ['"What"', 63.32, 61.7, 56.44],
     ['"Where"', 63.43, 61.57, 56.98],
@@ -139,7 +130,7 @@ export const TABLE_6: PublishedFigureTable = {
 export const TABLE_8: PublishedFigureTable = {
   title: 'Table 8',
   note: 'oIoU and mIoU over expressions that have a target, Acc over the others.',
-  columns: ['oIoU', 'mIoU', 'Acc'].map((figure) => ({ dataset: 'refzom', split: 'test', figure })),
+  columns: columnsOf('refzom', ['test'], ['oIoU', 'mIoU', 'Acc']),
   rows: [
     ['MCN', 55.03, 54.7, 75.81],
     ['CMPC', 56.19, 55.72, 77.01],
@@ -156,9 +147,27 @@ export const TABLE_8: PublishedFigureTable = {
 export const TABLE_9: PublishedFigureTable = {
   title: 'Table 9',
   note: 'mIoU over classes, each asked for only where an image has it.',
-  columns: [{ dataset: 'ade20k', split: 'validation', figure: 'mIoU' }],
+  columns: columnsOf('ade20k', ['validation'], ['mIoU']),
   rows: [
     ['LISA-Vicuna-7B', 60.11],
     ['GSVA-Vicuna-7B', 60.56],
   ],
 };
+
+/** By number. */
+export const TABLES = { 1: TABLE_1, 2: TABLE_2, 3: TABLE_3, 5: TABLE_5, 6: TABLE_6, 8: TABLE_8, 9: TABLE_9 } as const;
+
+/** Figures of a model's rows in the tables, in percent. */
+export function expectedFigures({
+  figures,
+}: Pick<ReleasedModel, 'figures'>): (PublishedColumn & { readonly table: string; readonly published: number })[] {
+  return figures.flatMap(({ table: number, row }) => {
+    const table = TABLES[number];
+    const [, ...values] = table.rows.find(([method]) => method === row) ?? [row];
+    return table.columns.flatMap(({ dataset, split, figure }, i) => {
+      const published = values[i];
+      if (typeof published !== 'number') return [];
+      return [{ table: `Table ${number}`, dataset, split, figure, published }];
+    });
+  });
+}

@@ -3,23 +3,15 @@
  * decided as published, and only with figures of the protocol `reference`; otherwise a line says why, and no published
  * figure is shown.
  */
+import type { Dialogue } from '../../systems/system.js';
 import { metricTitle } from '../figures.js';
+import { isTable6 } from '../metrics/gres-score.js';
 import { recordedRefusals } from '../records/record-figures.js';
-import type { ImageRecord, RecordedResult } from '../records/record-types.js';
+import type { RecordedResult } from '../records/record-types.js';
 import type { RecordFile } from '../records/record.js';
 import { isAskedAsPublished } from './asked-forms.js';
-import { type MeasuredSet, number } from './measured-set.js';
-import {
-  type PublishedFigureTable,
-  TABLE_1,
-  TABLE_2,
-  TABLE_3,
-  TABLE_5,
-  TABLE_6,
-  TABLE_8,
-  TABLE_9,
-} from './published-figures.js';
-import { publishedSplit } from './published-splits.js';
+import { type MeasuredSet, number, publishedSplit } from './measured-set.js';
+import { type PublishedFigureTable, TABLES } from './published-figures.js';
 
 export interface PublishedTable {
   readonly title: string;
@@ -34,92 +26,75 @@ export interface Publication {
   readonly whyNone: string | null;
 }
 
-const TABLES: readonly PublishedFigureTable[] = [TABLE_1, TABLE_2, TABLE_3, TABLE_5, TABLE_8, TABLE_9];
+const { 6: TABLE_6, ...OTHERS } = TABLES;
 
 export function publicationOf(
   file: Pick<RecordFile, 'header' | 'images'>,
   measured: MeasuredSet,
   results: readonly RecordedResult[],
+  dialogue: Dialogue,
 ): Publication {
   const { dataset, split, question } = file.header;
-  const candidates = isTable6(question) ? [TABLE_6] : TABLES;
+  const candidates = isTable6(question) ? [TABLE_6] : Object.values(OTHERS);
   const tables = candidates.filter(({ columns }) => columns.some((c) => c.dataset === dataset && c.split === split));
-  const reason = obstacle(file, measured, tables);
+  const reason = obstacle(file, measured, tables, dialogue);
   if (reason !== null) return { tables: [], whyNone: `No table of the paper is shown: ${reason}.` };
   const ours = results.filter(({ protocol }) => protocol === 'reference');
   return { tables: tables.map((table) => printed(table, file.header, ours)), whyNone: null };
 }
 
-function isTable6(question: string): boolean {
-  return ['what', 'where', 'show', 'outline'].includes(question);
-}
-
 /** The first difference from a published evaluation; null without one. */
 function obstacle(
   { header, images }: Pick<RecordFile, 'header' | 'images'>,
-  measured: MeasuredSet,
+  { isDrawn, total }: MeasuredSet,
   tables: readonly PublishedFigureTable[],
+  dialogue: Dialogue,
 ): string | null {
-  const { dataset, split } = header;
-  if (header.benchmark.startsWith('lisa-')) return "LISA's rules gave the figures, and the tables are of GSVA's paper";
-  if (measured.isDrawn) return 'the images are drawn scenes of the embedded benchmark, not those of a published set';
+  const { dataset, split, benchmark, protocols, question, shard, rejectThreshold, minimumPixels } = header;
+  const set = `${dataset} ${split}`;
+  if (benchmark.startsWith('lisa-')) return "LISA's rules gave the figures, and the tables are of GSVA's paper";
+  if (isDrawn) return 'the images are drawn scenes of the embedded benchmark, not those of a published set';
   if (dataset === 'own') return 'the data is one’s own, not that of a published set';
   const published = publishedSplit(dataset, split);
-  if (tables.length === 0 || published === null) return `it has no figures on ${dataset} ${split}`;
-  return obstacleInData(header, images, measured, published) ?? obstacleInRules(header, images);
-}
-
-function obstacleInData(
-  { shard, images: planned, dataset, split }: RecordFile['header'],
-  images: readonly ImageRecord[],
-  { total }: MeasuredSet,
-  published: NonNullable<ReturnType<typeof publishedSplit>>,
-): string | null {
-  const whole = number(published.images);
-  if (shard.count > 1) return `this is shard ${shard.index} of ${shard.count} alone`;
-  if (images.length < planned) return `the run is not finished (${number(images.length)} of ${number(planned)} images)`;
-  if (total !== null && images.length < total) {
-    return `only the first ${number(images.length)} of ${number(total)} images were measured`;
-  }
-  const set = `${dataset} ${split}`;
-  if (images.length !== published.images) {
-    return `${number(images.length)} images were measured, ${set} as published has ${whole}`;
-  }
+  if (tables.length === 0 || published === null) return `it has no figures on ${set}`;
+  const count = images.length;
   const refused = recordedRefusals(images);
-  if (refused.images + refused.expressions > 0) {
-    return `${number(refused.images)} images and ${number(refused.expressions)} expressions were left out`;
-  }
-  if (new Set(images.map(({ imageId }) => imageId)).size !== images.length) return 'an image occurs twice in the split';
   const strange = images.find(({ fileName }) => published.fileName?.test(fileName) === false);
-  if (strange !== undefined) return `${strange.fileName} is not a name of the published images`;
-  const expressions = images.reduce((sum, { records }) => sum + countOf(records), 0);
-  if (published.expressions !== null && expressions !== published.expressions) {
-    return `${number(expressions)} expressions were measured, ${set} as published has ${number(published.expressions)}`;
-  }
-  return null;
-}
-
-/** Expressions of an image, however many protocols there are. */
-function countOf(records: ImageRecord['records']): number {
-  return new Set(records.map(({ index }) => index)).size;
-}
-
-function obstacleInRules(
-  { protocols, question, rejectThreshold, minimumPixels, honourIgnore, benchmark }: RecordFile['header'],
-  images: readonly ImageRecord[],
-): string | null {
-  if (!protocols.includes('reference')) {
-    return `its figures are those of the protocol reference, this run has ${protocols.join(', ')} (eval --protocol reference)`;
-  }
-  if (rejectThreshold !== null) return `a threshold of [REJ] was set (${rejectThreshold}); as published there is none`;
-  if (minimumPixels > 0) return `masks of fewer than ${minimumPixels} pixels were read as [REJ]; as published none are`;
-  if (honourIgnore) return 'ignored regions were left out; as published they belong to the target';
+  // However many protocols there are.
+  const expressions = images.reduce((sum, { records }) => sum + new Set(records.map(({ index }) => index)).size, 0);
   // ReasonSeg and ADE20K prescribe their questions; Table 6 is of other questions.
   const isFree = benchmark === 'gres' || benchmark === 'res' || benchmark === 'ref-zom';
-  if (isFree && !isTable6(question) && !isAskedAsPublished(images)) {
-    return 'by the protocol reference it was asked in other words than those of the published evaluation';
-  }
-  return null;
+  const reasons = [
+    [shard.count > 1, `this is shard ${shard.index} of ${shard.count} alone`],
+    [count < header.images, `the run is not finished (${number(count)} of ${number(header.images)} images)`],
+    [count < total, `only the first ${number(count)} of ${number(total)} images were measured`],
+    [
+      count !== published.images,
+      `${number(count)} images were measured, ${set} as published has ${number(published.images)}`,
+    ],
+    [
+      refused.images + refused.expressions > 0,
+      `${number(refused.images)} images and ${number(refused.expressions)} expressions were left out`,
+    ],
+    [new Set(images.map(({ imageId }) => imageId)).size !== count, 'an image occurs twice in the split'],
+    [strange !== undefined, `${strange?.fileName} is not a name of the published images`],
+    [
+      expressions !== (published.expressions ?? expressions),
+      `${number(expressions)} expressions were measured, ${set} as published has ${number(published.expressions ?? 0)}`,
+    ],
+    [
+      !protocols.includes('reference'),
+      `its figures are those of the protocol reference, this run has ${protocols.join(', ')} (eval --protocol reference)`,
+    ],
+    [rejectThreshold !== null, `a threshold of [REJ] was set (${rejectThreshold}); as published there is none`],
+    [minimumPixels > 0, `masks of fewer than ${minimumPixels} pixels were read as [REJ]; as published none are`],
+    [header.honourIgnore, 'ignored regions were left out; as published they belong to the target'],
+    [
+      isFree && !isTable6(question) && !isAskedAsPublished(images, dialogue),
+      'by the protocol reference it was asked in other words than those of the published evaluation',
+    ],
+  ] as const;
+  return reasons.find(([isSo]) => isSo)?.[1] ?? null;
 }
 
 function printed(
@@ -141,22 +116,16 @@ function printed(
     const name = isTable6(question) ? `"${question}", ` : '';
     return { cells: [`this run, ${name}${result.protocol}`, ...figures], isOurs: true };
   });
-  return {
-    title,
-    note: `${note} ${checkedNote(dataset, split)}`,
-    head: ['Method', ...head],
-    rows: [...published, ...measured],
-  };
+  const notes = `${note} ${checkedNote(dataset, split)}`;
+  return { title, note: notes, head: ['Method', ...head], rows: [...published, ...measured] };
 }
 
 /** The counts that were compared with the published split. */
 function checkedNote(dataset: string, split: string): string {
   const { images, expressions } = publishedSplit(dataset, split) ?? { images: 0, expressions: null };
-  const counted =
-    expressions === null
-      ? 'how many expressions it has is not published and was not compared'
-      : `and its ${number(expressions)} expressions`;
-  return `This run is of all ${number(images)} images of ${dataset} ${split}${expressions === null ? '; ' : ' '}${counted}.`;
+  const whole = `This run is of all ${number(images)} images of ${dataset} ${split}`;
+  if (expressions !== null) return `${whole} and its ${number(expressions)} expressions.`;
+  return `${whole}; how many expressions it has is not published and was not compared.`;
 }
 
 function percent(value: number | null): string {

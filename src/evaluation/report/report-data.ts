@@ -62,14 +62,13 @@ export interface ExpressionOutcome {
 }
 
 /** Judges every expression of a sample. @throws UserError when targets do not match the results one by one */
-export function judgeSample(sample: ReportSample): ExpressionOutcome[] {
-  const { results, targets } = sample;
+export function judgeSample({ question, results, targets }: ReportSample): ExpressionOutcome[] {
   if (targets.length === 0) {
     return results.map((result) => ({ result, verdict: null, iou: null, words: STATUS_WORDS[result.status] }));
   }
   if (targets.length !== results.length) {
     throw new UserError(
-      `Writing the report: "${sample.question}" has ${results.length} results but ${targets.length} targets.`,
+      `Writing the report: "${question}" has ${results.length} results but ${targets.length} targets.`,
     );
   }
   return results.map((result, index) => {
@@ -92,20 +91,14 @@ const STATUS_WORDS = {
 } as const;
 
 function judge(result: SegmentResult, target: ReferringTarget): ExpressionOutcome {
-  switch (result.status) {
-    case 'no-seg-token':
-      return { result, verdict: 'wrong', iou: null, words: 'not answered' };
-    case 'rejected':
-      return target.isEmpty
-        ? { result, verdict: 'right', iou: null, words: 'rejected, rightly' }
-        : { result, verdict: 'wrong', iou: null, words: 'rejected, but it is there' };
-    case 'empty-mask':
-    case 'segmented': {
-      if (target.isEmpty) return { result, verdict: 'wrong', iou: null, words: 'segmented, but nothing fits' };
-      const iou = iouOf(maskOverlap(result.mask, target.mask));
-      return { result, verdict: iou >= 0.5 ? 'right' : 'inexact', iou, words: STATUS_WORDS[result.status] };
-    }
-  }
+  const { status, mask } = result;
+  const outcome = (verdict: Verdict, words: string, iou: number | null = null) => ({ result, verdict, iou, words });
+  if (status === 'no-seg-token') return outcome('wrong', 'not answered');
+  if (status === 'rejected' && target.isEmpty) return outcome('right', 'rejected, rightly');
+  if (status === 'rejected') return outcome('wrong', 'rejected, but it is there');
+  if (target.isEmpty) return outcome('wrong', 'segmented, but nothing fits');
+  const iou = iouOf(maskOverlap(mask, target.mask));
+  return outcome(iou >= 0.5 ? 'right' : 'inexact', STATUS_WORDS[status], iou);
 }
 
 /** The question as the model got it, without the marks of the image. */
@@ -128,33 +121,19 @@ export function metricColumns(rows: readonly MetricRow[]): string[] {
   return [...new Set(rows.flatMap((row) => Object.keys(row.metrics)))];
 }
 
-/** Targets that decide a figure; every expression decides the other figures. */
-const DECIDED_BY: Readonly<Record<string, string>> = {
-  cIoU: 'targets that are there',
-  oIoU: 'targets that are there',
-  mIoU: 'targets that are there',
-  'Prec@0.5': 'targets that are there',
-  T_acc: 'targets that are there',
-  N_acc: 'absent targets',
-  Acc: 'absent targets',
+/** Targets that decide figures; every expression decides the other figures. */
+const DECIDE: Readonly<Record<string, readonly string[]>> = {
+  'targets that are there': ['cIoU', 'oIoU', 'mIoU', 'Prec@0.5', 'T_acc'],
+  'absent targets': ['N_acc', 'Acc'],
 };
 
 /** Explanation of the dashes among the figures; empty where there are none. */
-export function undefinedNote(all: readonly Readonly<Record<string, number | null>>[]): string[] {
-  const names = [...new Set(all.flatMap((figures) => Object.keys(figures)))];
-  const undecided = names.filter(
-    (name) => all.some((figures) => figures[name] === null) && DECIDED_BY[name] !== undefined,
-  );
-  if (undecided.length === 0) return [];
-  const why = [...new Set(undecided.map((name) => DECIDED_BY[name] as string))].map((what) => {
-    const figures = undecided.filter((name) => DECIDED_BY[name] === what).map(metricTitle);
-    return `${figures.join(' and ')} without ${what}`;
+function undefinedNote(all: readonly MetricRow['metrics'][]): string[] {
+  const why = Object.entries(DECIDE).flatMap(([what, decided]) => {
+    const undecided = decided.filter((name) => all.some((figures) => figures[name] === null));
+    return undecided.length === 0 ? [] : [`${undecided.map(metricTitle).join(' and ')} without ${what}`];
   });
-  return [`–: undefined (${why.join('; ')}).`];
-}
-
-export function formatFigure(value: number | null | undefined): string {
-  return value === null || value === undefined || !Number.isFinite(value) ? '–' : value.toFixed(3);
+  return why.length === 0 ? [] : [`–: undefined (${why.join('; ')}).`];
 }
 
 export function formatDuration(seconds: number): string {

@@ -1,30 +1,29 @@
 /**
  * Pictures of a failure in the manner of the paper's Figure 4: the image in its own colours, each target in a colour of
- * its own, and the image darkened where the requested target is absent.
+ * its own, and the image darkened where the requested target is absent. Small pictures of a sample's expressions.
  */
 import { UserError } from '../../errors.js';
 import type { BinaryMask, RgbImage } from '../../types.js';
 import type { FailureScene } from './analysis-data.js';
-import { displayScale, enlargeImage } from './enlarge.js';
-import { type MaskLayer, overlayMasks } from './overlay.js';
-import { expressionColor } from './palette.js';
+import { displayScale, expressionColor, layersOf, overlayMasks } from './overlay.js';
 import type { ReportSample } from './report-data.js';
 
-export interface ScenePictures {
+interface ScenePictures {
   readonly truth: RgbImage;
   readonly prediction: RgbImage;
 }
 
-export function drawScene({ failure, image, expressions }: FailureScene): ScenePictures {
+export async function drawScene({ failure, image, expressions }: FailureScene): Promise<ScenePictures> {
   const backdrop = failure.record.targetIsEmpty ? 'dark' : 'natural';
-  const draw = (masks: readonly (BinaryMask | null)[]): RgbImage => {
-    const layers = masks.flatMap((mask, i) => (mask === null ? [] : [{ mask, color: expressionColor(i) }]));
+  const draw = (masks: readonly (BinaryMask | null)[]): Promise<RgbImage> => {
     // The expression that failed comes last, over all others.
-    return overlayMasks(image, layers.reverse(), { scale: displayScale(image), backdrop });
+    return overlayMasks(image, layersOf(masks).reverse(), { scale: displayScale(image), backdrop });
   };
   return {
-    truth: draw(expressions.map(({ target }) => target)),
-    prediction: draw(expressions.map(({ prediction, record }) => (record.answer === 'found' ? prediction : null))),
+    truth: await draw(expressions.map(({ target }) => target)),
+    prediction: await draw(
+      expressions.map(({ prediction, record }) => (record.answer === 'found' ? prediction : null)),
+    ),
   };
 }
 
@@ -46,42 +45,63 @@ export function nextToEachOther({ truth, prediction }: ScenePictures, gap = 8): 
  * Truth and prediction of a failure next to each other; a second row shows the failing expression alone, where others
  * may cover it.
  */
-export function drawSceneSheet(scene: FailureScene): RgbImage {
-  const together = nextToEachOther(drawScene(scene));
+export async function drawSceneSheet(scene: FailureScene): Promise<RgbImage> {
+  const together = nextToEachOther(await drawScene(scene));
   if (scene.expressions.length < 2) return together;
-  const alone = nextToEachOther(drawScene({ ...scene, expressions: scene.expressions.slice(0, 1) }));
-  return stacked(together, alone);
+  const alone = nextToEachOther(await drawScene({ ...scene, expressions: scene.expressions.slice(0, 1) }));
+  const strip = new Uint8Array(8 * together.width * 3).fill(255);
+  const data = Buffer.concat([together.data, strip, alone.data]);
+  return { data, height: together.height + 8 + alone.height, width: together.width };
 }
 
-/** One above the other, with a white strip between them; both of one width. */
-function stacked(above: RgbImage, below: RgbImage, gap = 8): RgbImage {
-  const { width } = above;
-  const height = above.height + gap + below.height;
-  const data = new Uint8Array(height * width * 3).fill(255);
-  data.set(above.data, 0);
-  data.set(below.data, (above.height + gap) * width * 3);
-  return { data, height, width };
-}
-
-export interface SamplePictures {
+/** Picture of one expression with its true and predicted mask alone, since masks in one picture hide each other. */
+interface ExpressionTile {
+  readonly caption: string;
+  readonly color: string;
+  /** The truth, if any, and the prediction. */
   readonly image: RgbImage;
-  /** Null without ground truth. */
-  readonly truth: RgbImage | null;
-  readonly prediction: RgbImage;
+  /** Offset of the tile within all tiles, in pixels; the caption's row comes first. */
+  readonly left: number;
+  readonly top: number;
 }
 
-/** Draws them, small images enlarged. */
-export function drawSample(sample: ReportSample, scale: number = displayScale(sample.image)): SamplePictures {
-  const draw = (masks: readonly (BinaryMask | null)[]): RgbImage =>
-    overlayMasks(sample.image, layers(masks), { scale });
-  return {
-    image: enlargeImage(sample.image, scale),
-    truth: sample.targets.length === 0 ? null : draw(sample.targets.map((target) => target.mask)),
-    prediction: draw(sample.results.map((result) => result.mask)),
+const [SIDE, GAP, CAPTION_ROW] = [150, 12, 22];
+/** More expressions are not shown alone; report.html has all. */
+const MOST_TILES = 16;
+
+/** The tiles in rows of at most `width` pixels; none for masks of one expression, which hide nothing. */
+export async function drawTiles(
+  { image, results, targets }: ReportSample,
+  width: number,
+): Promise<{ readonly tiles: ExpressionTile[]; readonly height: number }> {
+  const masks = results.map(({ mask }, index) => [targets[index]?.mask ?? null, mask] as const);
+  const drawable = masks.flatMap((pair, index) => (pair.some(hasPixels) ? [index] : []));
+  if (drawable.length < 2) return { tiles: [], height: 0 };
+  const longest = Math.max(image.height, image.width);
+  const scale = longest > SIDE ? SIDE / longest : displayScale(image, SIDE);
+  const draw = (mask: BinaryMask | null, index: number): Promise<RgbImage> => {
+    const layers = mask === null ? [] : [{ mask, color: expressionColor(index) }];
+    return overlayMasks(image, layers, { scale });
   };
+  const pictures: RgbImage[] = [];
+  for (const index of drawable.slice(0, MOST_TILES)) {
+    const [target, predicted] = masks[index] as (typeof masks)[number];
+    const prediction = await draw(predicted, index);
+    const isKnown = targets.length > 0;
+    pictures.push(isKnown ? nextToEachOther({ truth: await draw(target, index), prediction }, 2) : prediction);
+  }
+  const { height: tileHeight, width: tileWidth } = pictures[0] as RgbImage;
+  const columns = Math.max(1, Math.floor((width + GAP) / (tileWidth + GAP)));
+  const row = CAPTION_ROW + tileHeight + GAP;
+  const tiles = pictures.map((picture, place) => {
+    const index = drawable[place] as number;
+    const [left, top] = [(place % columns) * (tileWidth + GAP), Math.floor(place / columns) * row];
+    const caption = results[index]?.expression ?? '';
+    return { caption, color: expressionColor(index), image: picture, left, top };
+  });
+  return { tiles, height: Math.ceil(tiles.length / columns) * row };
 }
 
-/** The index in the list decides the colour, so that truth and prediction of an expression share it. */
-function layers(masks: readonly (BinaryMask | null)[]): MaskLayer[] {
-  return masks.flatMap((mask, index) => (mask === null ? [] : [{ mask, color: expressionColor(index) }]));
+function hasPixels(mask: BinaryMask | null): boolean {
+  return mask?.data.some((value) => value !== 0) ?? false;
 }

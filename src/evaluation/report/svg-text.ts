@@ -1,8 +1,9 @@
 /**
- * Text in pictures. sharp draws SVG text with the fonts of the system; a bare server has none, and every letter would
+ * Pictures with text. sharp draws SVG text with the fonts of the system; a bare server has none, and every letter would
  * become an empty box. There, letters are drawn from a 5×7 pixel font as rectangles.
  */
-import sharp from 'sharp';
+import sharp, { type OverlayOptions } from 'sharp';
+import type { RgbImage } from '../../types.js';
 import { escapeMarkup, shorten } from './markup.js';
 
 export interface TextStyle {
@@ -15,53 +16,90 @@ export interface TextStyle {
 const FONT_FAMILY = "'DejaVu Sans', 'Noto Sans', 'Liberation Sans', Arial, Helvetica, sans-serif";
 
 /** Whether the system has any font: then "A" and "W" look different. */
-export async function hasSystemFonts(): Promise<boolean> {
-  const [a, w] = await Promise.all(['A', 'W'].map(drawLetter));
-  return a !== undefined && w !== undefined && !a.equals(w);
+async function hasSystemFonts(): Promise<boolean> {
+  const draw = (letter: string): Promise<Buffer> => {
+    const text = `<text x="4" y="24" font-size="24" font-family="${FONT_FAMILY}">${letter}</text>`;
+    const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="40" height="32">${text}</svg>`;
+    return sharp(Buffer.from(svg)).raw().toBuffer();
+  };
+  return !(await draw('A')).equals(await draw('W'));
 }
 
-async function drawLetter(letter: string): Promise<Buffer> {
-  const text = `<text x="4" y="24" font-size="24" font-family="${FONT_FAMILY}">${letter}</text>`;
-  return sharp(Buffer.from(`<svg xmlns="http://www.w3.org/2000/svg" width="40" height="32">${text}</svg>`))
-    .raw()
-    .toBuffer();
-}
+/** Margin of a sheet, and space between its parts. */
+export const [MARGIN, GAP] = [24, 14];
 
-/** Text in the system's fonts or the embedded one. */
-export class TextPainter {
-  constructor(private readonly systemFonts: boolean) {}
+/** A white picture that grows downwards: pictures, shapes, and text in the system's fonts or the embedded one. */
+export class Sheet {
+  /** Top of the next part. */
+  y = MARGIN;
+  private readonly svg: string[] = [];
+  private readonly pictures: OverlayOptions[] = [];
+
+  private constructor(
+    readonly width: number,
+    private readonly systemFonts: boolean,
+  ) {}
+
+  /** @param systemFonts detected by default */
+  static async ofWidth(width: number, systemFonts?: boolean): Promise<Sheet> {
+    return new Sheet(width, systemFonts ?? (await hasSystemFonts()));
+  }
+
+  /** Pixels between the margins. */
+  get inner(): number {
+    return this.width - 2 * MARGIN;
+  }
+
+  shape(svg: string): void {
+    this.svg.push(svg);
+  }
+
+  picture({ data, height, width }: RgbImage, left: number, top: number): void {
+    const input = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+    this.pictures.push({ input, raw: { width, height, channels: 3 }, left, top });
+  }
 
   /** One line starting at x, its baseline at y, shortened to about `maxWidth` pixels. */
-  line(text: string, x: number, y: number, maxWidth: number, style: TextStyle): string {
-    const fitted = this.fit(text.replace(/\s+/g, ' ').trim(), maxWidth, style);
-    if (!this.systemFonts) return pixelText(fitted, x, y, style);
+  line(text: string, x: number, y: number, maxWidth: number, style: TextStyle): void {
+    const letters = Math.max(4, Math.floor(maxWidth / this.advance(style) + 1e-6));
+    const fitted = shorten(text.replace(/\s+/g, ' ').trim(), letters);
     const weight = style.bold === true ? ' font-weight="bold"' : '';
-    return (
-      `<text x="${x}" y="${y}" font-size="${style.size}" font-family="${FONT_FAMILY}" fill="${style.color}"${weight}>` +
-      `${escapeMarkup(fitted)}</text>`
+    this.shape(
+      this.systemFonts
+        ? `<text x="${x}" y="${y}" font-size="${style.size}" font-family="${FONT_FAMILY}" fill="${style.color}"${weight}>` +
+            `${escapeMarkup(fitted)}</text>`
+        : pixelText(fitted, x, y, style),
     );
   }
 
-  /** An estimate of the width in pixels; exact for the embedded font. */
-  width(text: string, style: TextStyle): number {
-    return Array.from(text).length * this.advance(style);
-  }
-
-  /** Splits text at spaces into at most `most` lines of about `maxWidth`; the last is shortened when drawn. */
-  wrap(text: string, maxWidth: number, most: number, style: TextStyle): string[] {
+  /** Text below what there is, split at spaces into at most `most` lines; the last is shortened. */
+  paragraph(text: string, style: TextStyle, most: number): void {
     const lines: string[] = [];
     for (const word of text.split(/\s+/).filter((part) => part !== '')) {
       const last = lines.at(-1);
       const joined = last === undefined ? word : `${last} ${word}`;
-      if (last !== undefined && (this.width(joined, style) <= maxWidth || lines.length === most)) {
+      if (last !== undefined && (this.widthOf(joined, style) <= this.inner || lines.length === most)) {
         lines[lines.length - 1] = joined;
       } else lines.push(word);
     }
-    return lines;
+    for (const line of lines) {
+      this.line(line, MARGIN, this.y + style.size, this.inner, style);
+      this.y += Math.round(style.size * 1.45);
+    }
   }
 
-  private fit(text: string, maxWidth: number, style: TextStyle): string {
-    return shorten(text, Math.max(4, Math.floor(maxWidth / this.advance(style) + 1e-6)));
+  /** An estimate of the width in pixels; exact for the embedded font. */
+  widthOf(text: string, style: TextStyle): number {
+    return Array.from(text).length * this.advance(style);
+  }
+
+  png(): Promise<Buffer> {
+    const { width, y: height } = this;
+    const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}">${this.svg.join('')}</svg>`;
+    return sharp({ create: { width, height, channels: 3, background: '#ffffff' } })
+      .composite([...this.pictures, { input: Buffer.from(svg), left: 0, top: 0 }])
+      .png()
+      .toBuffer();
   }
 
   /** Width of a letter: sans-serif fonts average 0.6 of their size, bold ones a little more. */

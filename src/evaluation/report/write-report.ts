@@ -1,6 +1,6 @@
 /**
- * The report of a run as a folder: report.html (one self-contained page), report.md with its pictures (samples/,
- * plots/, failures/), and report.json for programs.
+ * Reports as folders: report.html (one self-contained page), report.md with its pictures (samples/, plots/, failures/),
+ * and report.json for programs.
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,10 +9,12 @@ import { UserError, messageOf } from '../../errors.js';
 import { writeFileAtomic } from '../../io/atomic/atomic-file.js';
 import type { RgbImage } from '../../types.js';
 import { type ReportAnalysis, calibrationPlots } from './analysis-data.js';
-import { displayScale, enlargeImage } from './enlarge.js';
 import { renderHtml } from './html-report.js';
-import { type LinePlot, linePlotSvg } from './line-plot.js';
+import { htmlPage } from './html-style.js';
+import { type LinePlot, linePlotSvg, plotCards } from './line-plot.js';
 import { type AnalysisPictures, renderMarkdown } from './markdown-report.js';
+import { escapeMarkdown, type Markup, markup, type PageTable, tableHtml, tableMarkdown } from './markup.js';
+import { displayScale, scaledImage } from './overlay.js';
 import { panelPng } from './panel.js';
 import { type ReportData, judgeSample, sampleHeading } from './report-data.js';
 import { drawSceneSheet } from './scene-pictures.js';
@@ -38,7 +40,7 @@ export async function writeReport(dir: string, data: ReportData): Promise<void> 
 }
 
 /** @throws UserError where the folder cannot be made */
-export function makeReportFolder(dir: string): void {
+function makeReportFolder(dir: string): void {
   try {
     mkdirSync(dir, { recursive: true });
   } catch (error) {
@@ -46,7 +48,7 @@ export function makeReportFolder(dir: string): void {
   }
 }
 
-export function writePlots(dir: string, plots: readonly LinePlot[], name = 'plot'): string[] {
+function writePlots(dir: string, plots: readonly LinePlot[], name = 'plot'): string[] {
   return plots.map((plot, index) => {
     const path = `plots/${name}-${numbered(index)}.svg`;
     writeFileAtomic(join(dir, path), linePlotSvg(plot));
@@ -67,7 +69,7 @@ export async function writeReportPage(path: string, data: ReportData): Promise<v
 async function imageUris(pictures: readonly { readonly image: RgbImage }[]): Promise<string[]> {
   const uris: string[] = [];
   for (const { image } of pictures) {
-    const bytes = await jpeg(enlargeImage(image, displayScale(image)));
+    const bytes = await jpeg(await scaledImage(image, displayScale(image)));
     uris.push(`data:image/jpeg;base64,${bytes.toString('base64')}`);
   }
   return uris;
@@ -80,7 +82,7 @@ async function writeAnalysis(dir: string, analysis: ReportAnalysis | undefined):
   const scenes: string[] = [];
   for (const scene of analysis.scenes) {
     const path = `failures/failure-${numbered(scenes.length)}.jpg`;
-    writeFileAtomic(join(dir, path), await jpeg(drawSceneSheet(scene)));
+    writeFileAtomic(join(dir, path), await jpeg(await drawSceneSheet(scene)));
     scenes.push(path);
   }
   return { plots: writePlots(dir, plots, 'rejection'), scenes };
@@ -97,7 +99,7 @@ function jpeg({ data, height, width }: RgbImage): Promise<Buffer> {
  * Indented JSON with a final newline. Undecided figures, points that are not finite, and the open ends of the
  * thresholds, are null.
  */
-export function renderJson(data: ReportData): string {
+function renderJson(data: ReportData): string {
   const { samples, details, date, analysis, ...rest } = data;
   const report = {
     ...rest,
@@ -110,17 +112,11 @@ export function renderJson(data: ReportData): string {
       answer: sample.answer,
       height: sample.image.height,
       width: sample.image.width,
-      results: judgeSample(sample).map(({ result, verdict, iou }, index) => ({
-        expression: result.expression,
-        status: result.status,
-        verdict,
-        targetIsEmpty: sample.targets[index]?.isEmpty ?? null,
-        iou,
-        box: result.box,
-        area: result.area,
-        score: result.score,
-        rejectProbability: result.rejectProbability,
-      })),
+      results: judgeSample(sample).map(({ result, verdict, iou }, index) => {
+        const { expression, status, box, area, score, rejectProbability } = result;
+        const targetIsEmpty = sample.targets[index]?.isEmpty ?? null;
+        return { expression, status, verdict, targetIsEmpty, iou, box, area, score, rejectProbability };
+      }),
     })),
   };
   // A point of a curve is one line, not four. Line breaks inside strings are escaped, so only lists match.
@@ -133,4 +129,62 @@ function withoutPixels({ scenes: _scenes, failures, ...analysis }: ReportAnalysi
     ...analysis,
     failures: failures.map(({ kind, cost, record: { mask: _mask, ...record } }) => ({ kind, cost, ...record })),
   };
+}
+
+export interface PageSection {
+  readonly title: string;
+  readonly notes: readonly string[];
+  readonly table: PageTable | null;
+  readonly plots: readonly LinePlot[];
+}
+
+export interface TablePage {
+  readonly title: string;
+  readonly notes: readonly string[];
+  readonly sections: readonly PageSection[];
+}
+
+/**
+ * Writes a page of tables and plots for comparisons, which have no samples, into the folder `dir`: report.html, report.md
+ * with its plots, report.json.
+ * @param json content of report.json; numbers that are not finite become null
+ * @returns path of the page
+ * @throws UserError when the folder cannot be written
+ */
+export function writeTablePage(dir: string, page: TablePage, json: object): string {
+  const { title, notes, sections } = page;
+  makeReportFolder(dir);
+  const plots = sections.flatMap((section) => section.plots);
+  const paths = writePlots(dir, plots);
+  writeFileAtomic(join(dir, 'report.json'), `${JSON.stringify(json, null, 2)}\n`);
+  writeFileAtomic(
+    join(dir, 'report.md'),
+    tablePageMarkdown(page, (plot) => paths[plots.indexOf(plot)] ?? ''),
+  );
+  writeFileAtomic(join(dir, 'report.html'), htmlPage(title, [...notes.map(noteHtml), ...sections.map(sectionHtml)]));
+  return join(dir, 'report.html');
+}
+
+const noteHtml = (note: string): Markup => markup`<p class="note">${note}</p>`;
+
+function sectionHtml({ title, notes, table, plots }: PageSection): Markup {
+  return markup`<h2>${title}</h2>
+${table === null ? null : markup`<div class="card">${tableHtml(table)}</div>`}
+${plotCards(plots)}
+${notes.map(noteHtml)}`;
+}
+
+/** @param pathOf path of a plot, relative to the page */
+function tablePageMarkdown({ title, notes, sections }: TablePage, pathOf: (plot: LinePlot) => string): string {
+  const parts = [
+    `# ${escapeMarkdown(title)}`,
+    ...notes.map(escapeMarkdown),
+    ...sections.flatMap((section) => [
+      `## ${escapeMarkdown(section.title)}`,
+      ...(section.table === null ? [] : [tableMarkdown(section.table)]),
+      ...section.plots.map((plot) => `![${escapeMarkdown(plot.title)}](${pathOf(plot)})`),
+      ...section.notes.map(escapeMarkdown),
+    ]),
+  ];
+  return `${parts.join('\n\n')}\n`;
 }

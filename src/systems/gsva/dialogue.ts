@@ -32,7 +32,7 @@ export class GsvaDialogue implements Dialogue {
   constructor(private readonly variant: Variant) {}
 
   asksAlone(form: string): boolean {
-    return asksAlone(form as QuestionForm);
+    return asksAlone(form);
   }
 
   lessons(facts: Facts, random: Random): readonly Lesson[] {

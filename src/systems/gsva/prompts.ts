@@ -8,7 +8,6 @@
  */
 import type { PrescribedForm } from '../../data/evaluated-dataset.js';
 import type { Random } from '../../random.js';
-import { IMAGE_PLACEHOLDER } from '../../special-tokens.js';
 import { REJ_TOKEN, SEG_TOKEN, segTokenAt } from '../shared/decision-tokens.js';
 import { GSVA_VARIANT, type Variant } from '../shared/variant.js';
 import { ANSWERS, fill, SHORT_QUESTIONS, targetAnswer, validationQuestion, withImage } from '../shared/lisa-prompts.js';
@@ -118,23 +117,13 @@ export function evaluationAnswer(targets: readonly PromptTarget[], variant: Vari
  * 'trained': question and answer as the model has learned them; the others are the questions of Table 6.
  */
 export const EXPRESSION_FORMS = ['reference', 'trained', 'what', 'where', 'show', 'outline'] as const;
-export type ExpressionForm = (typeof EXPRESSION_FORMS)[number];
-
-/** How an evaluation asks: in one form, or by 'default' in the own form of each protocol (`formOfProtocol`). */
-export const QUESTION_SETTINGS = ['default', ...EXPRESSION_FORMS] as const;
-export type QuestionSetting = (typeof QUESTION_SETTINGS)[number];
-
-/** The form of a protocol: published figures need the published one, all else is asked as the model was trained. */
-export function formOfProtocol(protocol: string, setting: QuestionSetting): ExpressionForm {
-  if (setting !== 'default') return setting;
-  return protocol === 'reference' ? 'reference' : 'trained';
-}
+type ExpressionForm = (typeof EXPRESSION_FORMS)[number];
 
 export type QuestionForm = ExpressionForm | PrescribedForm;
 
-/** Whether a question of this form is about one expression only. */
-export function asksAlone(form: QuestionForm | 'default'): boolean {
-  return !(QUESTION_SETTINGS as readonly string[]).includes(form);
+/** Whether a question of this form is about one expression only, as datasets prescribe it. */
+export function asksAlone(form: string): boolean {
+  return ['reason-sentence', 'reason-phrase', 'class'].includes(form);
 }
 
 /** The user's turn, `<image>` in it. A model with a single [SEG] is asked for one thing at a time, in LISA's words. */
@@ -191,21 +180,6 @@ export function answerOf(
   if (!asksAlone(form)) return evaluationAnswer(targets, variant);
   const token = only(targets).isEmpty && variant.reject ? REJ_TOKEN : SEG_TOKEN;
   return form === 'class' ? `Sure, ${token}.` : token;
-}
-
-/** Part for one expression of the answer that published figures were forced to. */
-export const PUBLISHED_ANSWER = `Sure,{}:${SEG_TOKEN}`;
-
-/** An answer up to its first decision, and that as it were for a target that is found; empty without one. */
-export function beforeDecision(answer: string): { readonly first: string; readonly decision: string } {
-  const decided = /\[(?:SEG|REJ)[^\]]*\]/.exec(answer);
-  if (decided === null) return { first: answer, decision: '' };
-  return { first: answer.slice(0, decided.index), decision: decided[0].replace(REJ_TOKEN, SEG_TOKEN) };
-}
-
-/** For readers: the question of a form with {} for what is asked about. */
-export function formText(form: ExpressionForm): string {
-  return questionOf(form, ['{}']).replace(IMAGE_PLACEHOLDER, '').trim();
 }
 
 function only<T>(list: readonly T[]): T {

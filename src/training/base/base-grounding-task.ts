@@ -15,6 +15,7 @@ import {
   type TrainedFormConversation,
 } from '../../synthetic/base-text.js';
 import { visibleMask } from '../../synthetic/scene.js';
+import type { MakeLessons } from '../../data/facts.js';
 import type { Tokenizer } from '../../data/text/tokenizer.js';
 import * as tf from '../../engine/tf.js';
 import { stackImages } from '../../features/image-features.js';
@@ -39,6 +40,8 @@ export interface BaseGroundingTaskOptions extends BaseTaskOptions {
   /** Expressions and words asked about a scene, together. */
   readonly itemsPerScene: number;
   readonly forms: GroundingForms;
+  /** Conversations of the system, for its forms. */
+  readonly lessons: MakeLessons;
   /** Ids of the system's decision tokens. */
   readonly decisionIds: readonly number[];
 }
@@ -72,7 +75,7 @@ export class BaseGroundingTask extends BaseTask<GroundingSample, BaseGroundingTa
   }
 
   prepare(index: number, random: Random): Promise<GroundingSample> {
-    const { itemsPerScene, pool, forms } = this.options;
+    const { itemsPerScene, pool, forms, lessons } = this.options;
     if (random.uniform() < CAPTIONS[forms]) {
       const turn = captionTurn(pool.get(index).scene, random);
       return Promise.resolve(this.sample(index, { turn, asked: [], named: true }));
@@ -80,7 +83,7 @@ export class BaseGroundingTask extends BaseTask<GroundingSample, BaseGroundingTa
     // A question that names the expressions says them twice: half as many are asked.
     const named = random.uniform() < NAMED[forms];
     if (named && forms === 'trained') {
-      const conversation = trainedFormConversation(pool.get(index).scene, random, itemsPerScene);
+      const conversation = trainedFormConversation(pool.get(index).scene, random, lessons, itemsPerScene);
       return Promise.resolve(this.trainedFormSample(index, conversation));
     }
     const items = named ? Math.ceil(itemsPerScene / 2) : itemsPerScene;
@@ -104,7 +107,7 @@ export class BaseGroundingTask extends BaseTask<GroundingSample, BaseGroundingTa
    * tokens that are predicted (`list`); with masks, their mean IoU (`maskIoU`).
    */
   async validate(): Promise<Readonly<Record<string, number>>> {
-    const { itemsPerScene, pool, stage, forms } = this.options;
+    const { itemsPerScene, pool, stage, forms, lessons } = this.options;
     const list = new Mean();
     const shares = { absent: new Mean(), present: new Mean(), column: new Mean() };
     const maskIoU = new Mean();
@@ -114,7 +117,8 @@ export class BaseGroundingTask extends BaseTask<GroundingSample, BaseGroundingTa
         const { scene } = pool.get(index);
         if (forms === 'scene')
           return this.sample(index, groundingConversation(scene, new Random(index), counts, false));
-        return this.trainedFormSample(index, trainedFormConversation(scene, new Random(index), itemsPerScene));
+        const conversation = trainedFormConversation(scene, new Random(index), lessons, itemsPerScene);
+        return this.trainedFormSample(index, conversation);
       });
       const { expected, said, ious, written } = await this.answer(samples);
       written.forEach((isRight) => {

@@ -197,11 +197,13 @@ export function baseTask(experiment: Experiment, data: SceneData): TrainingTask<
   if (config.stage === 'base-caption') return new BaseCaptionTask(text);
   if (config.stage === 'gsva') throw new Error('baseTask: GSVA does not train on scenes');
   const { itemsPerScene, forms } = data;
+  const dialogue = system.dialogue(config.model, config);
   return new BaseGroundingTask({
     ...text,
     stage: config.stage,
     itemsPerScene,
     forms,
+    lessons: (facts, random) => dialogue.lessons(facts, random),
     decisionIds: decisionIds(system, config),
   });
 }

@@ -10,7 +10,7 @@ import type { Evaluation } from '../../../src/evaluation/evaluation-run.js';
 import { evaluate, type EvaluationOptions } from '../../../src/evaluation/evaluate.js';
 import { recordedResults } from '../../../src/evaluation/records/record-figures.js';
 import type { ImageRecord } from '../../../src/evaluation/records/record-types.js';
-import type { AskedQuestion, ForcedReply, Responder } from '../../../src/evaluation/responder.js';
+import type { AskedQuestion, ForcedReply, Responder } from '../../../src/evaluation/conversations.js';
 import { segmentResult } from '../../../src/inference/segment-result.js';
 import type { EncodedImage } from '../../../src/features/image-features.js';
 import type { BinaryMask, RgbImage } from '../../../src/types.js';

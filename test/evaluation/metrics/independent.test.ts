@@ -9,8 +9,7 @@ import { encodeMask, rleArea, rleBox } from '../../../src/data/masks/coco-mask.j
 import { type Benchmark, GRES, REF_ZOM, RES, SEM_SEG } from '../../../src/evaluation/benchmarks/benchmarks.js';
 import type { FigureValues } from '../../../src/evaluation/figures.js';
 import type { GresProtocol } from '../../../src/evaluation/metrics/gres-score.js';
-import { iouOf, maskOverlap } from '../../../src/evaluation/metrics/mask-overlap.js';
-import { boxOfMask } from '../../../src/evaluation/metrics/boxes.js';
+import { iouOf, maskOverlap, boxOfMask } from '../../../src/evaluation/metrics/mask-overlap.js';
 import { binaryMask } from '../../../src/inference/segment-result.js';
 import { type Prediction, resultOfPredictions } from '../../../src/verification/metrics.js';
 

@@ -6,12 +6,10 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { UserError } from '../../../src/errors.js';
 import { GRES, REF_ZOM, RES } from '../../../src/evaluation/benchmarks/benchmarks.js';
-import { boxIou, boxOfMask } from '../../../src/evaluation/metrics/boxes.js';
-import type { Box } from '../../../src/evaluation/metrics/boxes.js';
+import { boxIou, boxOfMask, maskOverlap } from '../../../src/evaluation/metrics/mask-overlap.js';
 import { GRES_PROTOCOLS, scoreGres } from '../../../src/evaluation/metrics/gres-score.js';
 import type { Answer } from '../../../src/evaluation/metrics/gres-score.js';
-import { maskOverlap } from '../../../src/evaluation/metrics/mask-overlap.js';
-import type { BinaryMask } from '../../../src/types.js';
+import type { BinaryMask, Box } from '../../../src/types.js';
 import { type Prediction, resultOfPredictions } from '../../../src/verification/metrics.js';
 
 const HEIGHT = 3;

@@ -7,9 +7,14 @@ import { UserError } from '../../../src/errors.js';
 import { GRES } from '../../../src/evaluation/benchmarks/benchmarks.js';
 import { evaluate as evaluateOn, type EvaluationOptions } from '../../../src/evaluation/evaluate.js';
 import type { Evaluation } from '../../../src/evaluation/evaluation-run.js';
-import { mergeRecords } from '../../../src/evaluation/records/merge-records.js';
+import {
+  mergeRecords,
+  readRecords,
+  readWholeRun,
+  recordText,
+  RecordWriter,
+} from '../../../src/evaluation/records/record-file.js';
 import { GRES_PROTOCOLS } from '../../../src/evaluation/metrics/gres-score.js';
-import { readRecords, readWholeRun, recordText, RecordWriter } from '../../../src/evaluation/records/record-file.js';
 import { recordedFaults, recordedResults } from '../../../src/evaluation/records/record-figures.js';
 import type { RecordFile, RecordHeader } from '../../../src/evaluation/records/record.js';
 import type { ImageRecord } from '../../../src/evaluation/records/record-types.js';

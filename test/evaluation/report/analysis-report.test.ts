@@ -6,14 +6,14 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import sharp from 'sharp';
-import { writeRecordedReport } from '../../../src/evaluation/report/recorded-report.js';
-import { findFailures } from '../../../src/evaluation/failures.js';
+import { writeRecordedReport, failureScenes, recordedSamples } from '../../../src/evaluation/report/recorded-report.js';
+import { findFailures } from '../../../src/evaluation/breakdown.js';
 import { GRES } from '../../../src/evaluation/benchmarks/benchmarks.js';
 import { evaluate } from '../../../src/evaluation/evaluate.js';
 import { recordsOf } from '../../../src/evaluation/records/record-figures.js';
 import type { ImageRecord } from '../../../src/evaluation/records/record-types.js';
 import { analyse, type FailureScene, worstOfEachKind } from '../../../src/evaluation/report/analysis-data.js';
-import { expressionColor } from '../../../src/evaluation/report/palette.js';
+import { expressionColor } from '../../../src/evaluation/report/overlay.js';
 import {
   TABLE_1,
   TABLE_2,
@@ -23,8 +23,10 @@ import {
   TABLE_8,
   TABLE_9,
 } from '../../../src/evaluation/report/published-figures.js';
-import { failureScenes, recordedSamples } from '../../../src/evaluation/report/recorded-pictures.js';
 import { drawScene, drawSceneSheet, nextToEachOther } from '../../../src/evaluation/report/scene-pictures.js';
+import { measuredSet } from '../../../src/evaluation/report/measured-set.js';
+import { GsvaDialogue } from '../../../src/systems/gsva/dialogue.js';
+import { GSVA_VARIANT } from '../../../src/systems/shared/variant.js';
 import type { BinaryMask, RgbImage } from '../../../src/types.js';
 import { headerFor, RandomDataset, RandomResponder, recordFor } from '../random-run.js';
 
@@ -58,7 +60,11 @@ describe('the files', () => {
     expect(titles).toEqual(['Evaluation', 'Breakdown', 'Rejection', 'Failures', 'Samples']);
     expect(html).not.toContain('<script');
     expect(html.match(/(?:src|href)="(?!data:image\/jpeg;base64,|#)/g)).toBeNull();
-    const { failures, failureKinds } = analyse(file);
+    const { failures, failureKinds } = analyse(
+      file,
+      measuredSet(header, IMAGES, dataset.images, 'data'),
+      new GsvaDialogue(GSVA_VARIANT),
+    );
     const shown = worstOfEachKind(failures, 4);
     expect(html.match(/<article class="scene view card/g)).toHaveLength(shown.length);
     for (const { kind } of failureKinds) expect(html).toContain(`for="kind-${kind.replaceAll(' ', '-')}"`);
@@ -143,7 +149,8 @@ describe('pictures of failures', () => {
     return [...data.subarray(start, start + 3)];
   };
   const isTinted = (found: readonly number[], by: number): boolean => {
-    const towards = expressionColor(by).map((value, i) => Math.sign(value - 100) * ((found[i] ?? 0) - 100));
+    const color = [1, 3, 5].map((at) => parseInt(expressionColor(by).slice(at, at + 2), 16));
+    const towards = color.map((value, i) => Math.sign(value - 100) * ((found[i] ?? 0) - 100));
     return towards.every((value) => value > 0);
   };
 
@@ -152,8 +159,8 @@ describe('pictures of failures', () => {
     return Uint8Array.from(rows.flat());
   };
 
-  test('each target has its colour, the image keeps its own; what was rejected is not drawn', () => {
-    const { truth, prediction } = drawScene(sceneOf(false));
+  test('each target has its colour, the image keeps its own; what was rejected is not drawn', async () => {
+    const { truth, prediction } = await drawScene(sceneOf(false));
     expect(pixel(truth, 20)).toEqual([100, 100, 100]);
     expect([isTinted(pixel(truth, 10), 0), isTinted(pixel(truth, 30), 1)]).toEqual([true, true]);
     expect(isTinted(pixel(prediction, 10), 0)).toBe(true);
@@ -161,15 +168,15 @@ describe('pictures of failures', () => {
     const both = nextToEachOther({ truth, prediction });
     expect([both.height, both.width]).toEqual([truth.height, 2 * truth.width + 8]);
     // What the others may cover stands alone in a second row.
-    const sheet = drawSceneSheet(sceneOf(false));
+    const sheet = await drawSceneSheet(sceneOf(false));
     expect([sheet.height, sheet.width]).toEqual([2 * truth.height + 8, both.width]);
     const below = { ...sheet, data: sheet.data.subarray((truth.height + 8) * sheet.width * 3), height: truth.height };
     const left = { data: crop(below, truth.width), height: truth.height, width: truth.width };
     expect([isTinted(pixel(left, 10), 0), pixel(left, 30)]).toEqual([true, [100, 100, 100]]);
   });
 
-  test('the image is dark where the target is absent, and the mistake shines', () => {
-    const { truth, prediction } = drawScene(sceneOf(true));
+  test('the image is dark where the target is absent, and the mistake shines', async () => {
+    const { truth, prediction } = await drawScene(sceneOf(true));
     expect(pixel(truth, 10)).toEqual([40, 40, 40]);
     expect(pixel(prediction, 20)).toEqual([40, 40, 40]);
     expect(pixel(prediction, 10)[0]).toBeGreaterThan(100);

@@ -2,10 +2,9 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import sharp from 'sharp';
-import { drawTiles } from '../../../src/evaluation/report/expression-tiles.js';
-import { maskPath } from '../../../src/evaluation/report/mask-path.js';
+import { drawTiles } from '../../../src/evaluation/report/scene-pictures.js';
+import { maskPath, expressionColor } from '../../../src/evaluation/report/overlay.js';
 import { choice, viewPictures, viewRules } from '../../../src/evaluation/report/mask-view.js';
-import { expressionColor } from '../../../src/evaluation/report/palette.js';
 import type { BinaryMask, SegmentResult } from '../../../src/types.js';
 
 const maskOf = (rows: readonly string[]): BinaryMask => ({
@@ -130,8 +129,8 @@ describe('tiles of a panel', () => {
   const image = { data: new Uint8Array(size * size * 3).fill(128), height: size, width: size };
   const all = [result('large', square(2, 28)), result('small', square(10, 20)), result('none', null)];
 
-  test('a mask that lies under another one is seen in its own tile', () => {
-    const { tiles, height } = drawTiles({ image, question: '', answer: '', results: all, targets: [] }, 800);
+  test('a mask that lies under another one is seen in its own tile', async () => {
+    const { tiles, height } = await drawTiles({ image, question: '', answer: '', results: all, targets: [] }, 800);
     expect(tiles.map(({ caption }) => caption)).toEqual(['large', 'small']);
     expect(height).toBeGreaterThan(tiles[0]?.image.height ?? NaN);
     const middle = tiles.map(({ image: { data, width } }) => {
@@ -139,18 +138,19 @@ describe('tiles of a panel', () => {
       return [...data.subarray(at, at + 3)];
     });
     for (const [i, pixel] of middle.entries()) {
-      const color = expressionColor(i);
+      const color = [1, 3, 5].map((at) => parseInt(expressionColor(i).slice(at, at + 2), 16));
       const strongest = color.indexOf(Math.max(...color));
       expect(pixel.indexOf(Math.max(...pixel))).toBe(strongest);
     }
   });
 
-  test('one mask hides nothing; photographs are made small, rows fit the width', () => {
-    expect(drawTiles({ image, question: '', answer: '', results: all.slice(1), targets: [] }, 800).tiles).toEqual([]);
+  test('one mask hides nothing; photographs are made small, rows fit the width', async () => {
+    const few = { image, question: '', answer: '', results: all.slice(1), targets: [] };
+    expect((await drawTiles(few, 800)).tiles).toEqual([]);
     const photo = { data: new Uint8Array(600 * 400 * 3), height: 400, width: 600 };
     const mask = { data: new Uint8Array(600 * 400).fill(1), height: 400, width: 600 };
     const results = Array.from({ length: 40 }, (_, i) => result(String(i), mask));
-    const { tiles } = drawTiles({ image: photo, question: '', answer: '', results, targets: [] }, 640);
+    const { tiles } = await drawTiles({ image: photo, question: '', answer: '', results, targets: [] }, 640);
     expect(tiles).toHaveLength(16);
     for (const tile of tiles) expect(tile.left + tile.image.width).toBeLessThanOrEqual(640);
   });

@@ -2,11 +2,19 @@
 import { describe, expect, test } from '@jest/globals';
 import type { ImageRecord, RecordedResult } from '../../../src/evaluation/records/record-types.js';
 import type { RecordFile, RecordHeader } from '../../../src/evaluation/records/record.js';
-import { askedForms, formSentence } from '../../../src/evaluation/report/asked-forms.js';
-import { measuredSet, measuredWords } from '../../../src/evaluation/report/measured-set.js';
+import { askedForms } from '../../../src/evaluation/report/asked-forms.js';
+import {
+  type MeasuredSet,
+  measuredSet,
+  measuredWords,
+  publishedSplit,
+} from '../../../src/evaluation/report/measured-set.js';
 import { publicationOf, type Publication } from '../../../src/evaluation/report/published-tables.js';
-import { publishedSplit } from '../../../src/evaluation/report/published-splits.js';
+import { GsvaDialogue } from '../../../src/systems/gsva/dialogue.js';
+import { GSVA_VARIANT } from '../../../src/systems/shared/variant.js';
 import { headerFor, recordFor } from '../random-run.js';
+
+const DIALOGUE = new GsvaDialogue(GSVA_VARIANT);
 
 type File = Pick<RecordFile, 'header' | 'images'>;
 
@@ -55,9 +63,13 @@ const RESULT = {
 } as unknown as RecordedResult;
 const STRICT = { ...RESULT, protocol: 'strict' } as RecordedResult;
 
-function publication(file: File, total: number | null = null, results = [RESULT]): Publication {
-  const dataset = total === null ? null : { images: Array.from({ length: total }, () => ({ fileName: '' })) };
-  return publicationOf(file, measuredSet(file, dataset, 'data'), results);
+function measured({ header, images }: File, total: number, data: string): MeasuredSet {
+  const all = Array.from({ length: total }, (_, i) => images[i % images.length] as ImageRecord);
+  return measuredSet(header, images.length, all, data);
+}
+
+function publication(file: File, total = file.images.length, results = [RESULT]): Publication {
+  return publicationOf(file, measured(file, total, 'data'), results, DIALOGUE);
 }
 
 /** The smallest split with a table. */
@@ -124,7 +136,7 @@ describe('any other run', () => {
       /12 images were measured, grefcoco val as published has 1,500/,
     ],
     ['a shard', REASON({ shard: { index: 0, count: 2 } }), 200, /shard 0 of 2 alone/],
-    ['an unfinished run', REASON({ images: 201 }), null, /not finished \(200 of 201 images\)/],
+    ['an unfinished run', REASON({ images: 201 }), 200, /not finished \(200 of 201 images\)/],
     ['a refused expression', change(REASON(), 3, { refused: [REFUSED] }), 200, /1 expressions were left out/],
     ['a refused image', change(REASON(), 3, { refused: [{ ...REFUSED, index: null }] }), 200, /1 images and 0/],
     ['an image twice', change(REASON(), 3, { imageId: 4 }), 200, /an image occurs twice/],
@@ -156,10 +168,7 @@ describe('any other run', () => {
   });
 
   test('its title says what was measured', () => {
-    const words = (file: File, total: number | null, data = 'runs/mine.jsonl'): string => {
-      const opened = total === null ? null : { images: Array.from({ length: total }, () => ({ fileName: '' })) };
-      return measuredWords(measuredSet(file, opened, data));
-    };
+    const words = (file: File, total: number): string => measuredWords(measured(file, total, 'runs/mine.jsonl'));
     expect(words(runOf('grefcoco', 'val', 12, 40, {}, drawn), 12)).toBe(
       '12 drawn images of the embedded benchmark, val',
     );
@@ -179,8 +188,8 @@ describe('in which words it was asked', () => {
   const asked = (question: string, answer: string, protocol: 'reference' | 'strict' | 'generate'): string => {
     const file = runOf('grefcoco', 'val', 1, 2, { protocols: [protocol] });
     const images = file.images.map((image) => ({ ...image, replies: [{ protocol, question, answer }] }));
-    return askedForms({ ...file, images })
-      .map(formSentence)
+    return askedForms({ ...file, images }, DIALOGUE)
+      .map(([, sentence]) => sentence)
       .join();
   };
 

@@ -8,8 +8,7 @@ import type { Backbone, Piece } from '../../../src/systems/catalogue/entry.js';
 import { ADDED_ROWS, CLIP_L14, SAM_VIT_H } from '../../../src/systems/catalogue/pieces.js';
 import { BACKBONES, PACKAGED_MODELS, RELEASED_MODELS } from '../../../src/systems/catalogue/released-models.js';
 import { readPlanSource } from '../../../src/benchmark/plan-source.js';
-import { expectedFigures } from '../../../src/evaluation/report/expected-figures.js';
-import { TABLE_1, TABLE_2, TABLE_3 } from '../../../src/evaluation/report/published-figures.js';
+import { expectedFigures, TABLE_1, TABLE_2, TABLE_3 } from '../../../src/evaluation/report/published-figures.js';
 import { LLAVA_SAM_PARTS } from '../../../src/systems/shared/llava-sam-parts.js';
 import { isTrainable } from '../../../src/training/trainable.js';
 

@@ -5,14 +5,13 @@ import {
   answerOf,
   asksAlone,
   EXPRESSION_FORMS,
-  formOfProtocol,
-  formText,
   freeQuestionOf,
   questionOf,
   trainingAnswer,
   trainingQuestion,
 } from '../../../src/systems/gsva/prompts.js';
 import { settingText } from '../../../src/evaluation/conversations.js';
+import { formOfProtocol } from '../../../src/evaluation/metrics/gres-score.js';
 import { GsvaDialogue } from '../../../src/systems/gsva/dialogue.js';
 import { GSVA_VARIANT } from '../../../src/systems/shared/variant.js';
 import { Random } from '../../../src/random.js';
@@ -54,7 +53,7 @@ describe('questions about several expressions', () => {
 
   test('each protocol has its own form unless one is chosen; readers are told which', () => {
     expect(formOfProtocol('reference', 'default')).toBe('reference');
-    for (const protocol of ['strict', 'generate']) expect(formOfProtocol(protocol, 'default')).toBe('trained');
+    for (const protocol of ['strict', 'generate'] as const) expect(formOfProtocol(protocol, 'default')).toBe('trained');
     expect(formOfProtocol('strict', 'reference')).toBe('reference');
     expect(asksAlone('default')).toBe(false);
     expect(settingText(new GsvaDialogue(GSVA_VARIANT), ['strict', 'reference'], 'default')).toBe(
@@ -67,12 +66,6 @@ describe('questions about several expressions', () => {
   test('free answers are asked for in words that the model has learned', () => {
     expect(freeQuestionOf('reference', two)).toBe(questionOf('what', two));
     for (const form of EXPRESSION_FORMS.slice(1)) expect(freeQuestionOf(form, two)).toBe(questionOf(form, two));
-  });
-
-  test('for readers the place of the expressions is marked', () => {
-    expect(formText('where')).toBe('Where are {} in this image? Please output segmentation masks.');
-    expect(formText('trained')).toBe(formText('what'));
-    expect(formText('reference')).toBe('What are {}in this image? Please output segmentation masks.');
   });
 });
 

@@ -9,6 +9,8 @@ import { ScenePool } from '../../../src/training/base/base-task.js';
 import { SMALL_TEXT, smallTokenizer } from '../../helpers/small-experiment.js';
 import { smallModel } from '../../helpers/small-model.js';
 import { plantNaN, variablesOf } from '../../helpers/tensors.js';
+import { GsvaDialogue } from '../../../src/systems/gsva/dialogue.js';
+import { GSVA_VARIANT } from '../../../src/systems/shared/variant.js';
 
 const tokenizer = smallTokenizer();
 const ITEMS = 6;
@@ -40,6 +42,7 @@ function makeTask({
 }: Making = {}): BaseGroundingTask {
   return new BaseGroundingTask({
     stage,
+    lessons: (facts, random) => new GsvaDialogue(GSVA_VARIANT).lessons(facts, random),
     decisionIds: [SMALL_TEXT.tokens.seg, SMALL_TEXT.tokens.rej ?? -1],
     gsva: model,
     tokenizer,

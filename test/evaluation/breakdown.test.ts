@@ -4,13 +4,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { decodeMask, encodeMask } from '../../src/data/masks/coco-mask.js';
-import { breakDown, imageFigures, wordsIn } from '../../src/evaluation/breakdown.js';
-import { failureOf, findFailures, summarizeFailures, type FailureKind } from '../../src/evaluation/failures.js';
+import {
+  breakDown,
+  imageFigures,
+  wordsIn,
+  failureOf,
+  findFailures,
+  summarizeFailures,
+  type FailureKind,
+} from '../../src/evaluation/breakdown.js';
 import { GRES } from '../../src/evaluation/benchmarks/benchmarks.js';
 import { evaluate } from '../../src/evaluation/evaluate.js';
-import { boundaryErrors, boundaryReach } from '../../src/evaluation/metrics/boundary-errors.js';
+import { boundaryErrors, boundaryReach, bestOtherTarget } from '../../src/evaluation/records/image-record.js';
 import { GRES_PROTOCOLS } from '../../src/evaluation/metrics/gres-score.js';
-import { bestOtherTarget } from '../../src/evaluation/metrics/other-target.js';
 import { recordsOf, resultOf } from '../../src/evaluation/records/record-figures.js';
 import type { ExpressionRecord, ImageRecord } from '../../src/evaluation/records/record-types.js';
 import { worstOfEachKind } from '../../src/evaluation/report/analysis-data.js';

@@ -1,7 +1,7 @@
 /** A freely written answer: every [SEG] and [REJ] of it is reported, what matches nothing asked with its mask too. */
 import { expect, test } from '@jest/globals';
 import { Tokenizer } from '../../src/data/text/tokenizer.js';
-import { type Reader, readFreeAnswer } from '../../src/inference/free-answer.js';
+import { type Reader, readFreeAnswer } from '../../src/inference/segment-result.js';
 import type { GeneratedAnswer } from '../../src/inference/generate.js';
 import { ADDED_TOKENS } from '../../src/systems/shared/decision-tokens.js';
 import { GSVA_VARIANT, type Variant } from '../../src/systems/shared/variant.js';
