@@ -7,7 +7,7 @@ import { splitNames, totalFigures } from '../../data/audit/report-figures.js';
 import type { Figures } from '../../data/catalogue/entry.js';
 import { countsBySplit } from '../../data/own/own-data-check.js';
 import { OwnProblems, readOwnFile } from '../../data/own/own-data-file.js';
-import { ownDataSpec } from '../../data/own/own-data-spec.js';
+import { ownDataSpec } from '../../data/own/own-data-line.js';
 import { UsageError } from '../../errors.js';
 import { amount, audit, nextTo } from '../data-audit.js';
 import type { Cell } from '../output.js';

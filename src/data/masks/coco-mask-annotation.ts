@@ -26,11 +26,14 @@ export function annotationToRle(segmentation: unknown, height: number, width: nu
   const rles: Rle[] = [];
   for (const part of parts) {
     if (!Array.isArray(part)) rles.push(rleOf(part, height, width));
-    else if (part.length % 2 === 0 && part.length >= MIN_COORDINATES) {
-      rles.push(polygonToRle(numbers(part), height, width));
-    }
+    else if (isPolygon(part)) rles.push(polygonToRle(numbers(part), height, width));
   }
   return rles.length === 0 ? null : mergeRles(rles);
+}
+
+/** Whether coordinates x, y, x, y, … are of three points or more. */
+export function isPolygon(coordinates: readonly unknown[]): boolean {
+  return coordinates.length % 2 === 0 && coordinates.length >= MIN_COORDINATES;
 }
 
 function rleOf(value: unknown, height: number, width: number): Rle {

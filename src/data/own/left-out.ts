@@ -1,13 +1,7 @@
 /** Entries that an import leaves out: counted by kind and listed with its place, so that one bad entry is not the end of it. */
 import { UserError } from '../../errors.js';
 
-interface KindOf {
-  /** In words, after the number. */
-  readonly title: string;
-  /** Whether the annotations are at fault; others are merely of no use here. */
-  readonly isFault: boolean;
-}
-
+/** Each kind in words, after the number, and whether the annotations are at fault; others are merely of no use here. */
 export const LEFT_OUT_KINDS = {
   missingImages: { title: 'images that are missing', isFault: true },
   unreadableImages: { title: 'images that cannot be read', isFault: true },
@@ -22,14 +16,8 @@ export const LEFT_OUT_KINDS = {
   shapes: { title: 'points and lines, which have no inside', isFault: false },
   incomplete: { title: 'expressions whose mask would lack an object of the image', isFault: false },
   withoutMasks: { title: 'images without a mask', isFault: false },
-} as const satisfies Record<string, KindOf>;
+} as const;
 export type LeftOutKind = keyof typeof LEFT_OUT_KINDS;
-
-export interface LeftOutEntry {
-  readonly kind: LeftOutKind;
-  /** Begins with the place: file and entry. */
-  readonly what: string;
-}
 
 /** A file whose every entry is wrong must not fill the memory. */
 const MOST_ENTRIES = 10_000;
@@ -38,8 +26,8 @@ const MOST_CHARACTERS = 600;
 
 export class LeftOut {
   private readonly counts = new Map<LeftOutKind, number>();
-  /** In the order of their finding, as far as they are kept. */
-  readonly entries: LeftOutEntry[] = [];
+  /** In the order of their finding, as far as they are kept; a text begins with the place: file and entry. */
+  readonly entries: { readonly kind: LeftOutKind; readonly what: string }[] = [];
 
   add(kind: LeftOutKind, what: string): void {
     this.counts.set(kind, this.count(kind) + 1);
@@ -60,16 +48,13 @@ export class LeftOut {
     return this.kinds.reduce((sum, kind) => sum + (LEFT_OUT_KINDS[kind].isFault ? this.count(kind) : 0), 0);
   }
 
-  /**
-   * The value of `read`, null where it ends in a UserError: the entry is then left out.
-   * @param kind of the entry left out
-   */
-  guard<T>(read: () => T, kind: LeftOutKind = 'badEntries'): T | null {
+  /** The value of `read`, null where it ends in a UserError: the entry is then left out. */
+  guard<T>(read: () => T): T | null {
     try {
       return read();
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      this.add(kind, error.message);
+      this.add('badEntries', error.message);
       return null;
     }
   }

@@ -3,22 +3,13 @@ import { UserError, messageOf } from '../../errors.js';
 import { readImageSize } from '../../io/image/image-file.js';
 import { rleArea, rleToString } from '../masks/coco-mask.js';
 import { sizeMismatch } from '../image/size-mismatch.js';
-import { unionOfSources } from '../masks/mask-source.js';
+import { type MaskSource, unionOfSources } from '../masks/mask-source.js';
 import { type OwnImage, OwnProblems, placeOf, readOwnFile } from './own-data-file.js';
-import { OWN_SPLITS, type OwnExpression, type OwnSplit } from './own-data-line.js';
+import { OWN_SPLITS, type OwnSplit } from './own-data-line.js';
 
-export interface OwnCounts {
-  readonly images: number;
-  readonly expressions: number;
-  /** Whose mask is of several polygons, encodings or files. */
-  readonly multiPart: number;
-  /** Expressions without an object in the image. */
-  readonly absent: number;
-}
-
-export interface OwnSummary {
+interface OwnSummary {
   /** Each present split in the order train, val, test. */
-  readonly splits: readonly (OwnCounts & { readonly split: OwnSplit })[];
+  readonly splits: readonly (ReturnType<typeof countsOf> & { readonly split: OwnSplit })[];
   readonly problems: OwnProblems;
 }
 
@@ -42,7 +33,6 @@ export async function checkOwnData(
     if (faults.length === 0) sound.push(image);
   }
   onProgress(images.length, images.length);
-  problems.first.sort((a, b) => a.line - b.line);
   return { splits: countsBySplit(sound), problems };
 }
 
@@ -60,10 +50,8 @@ interface Fault {
 
 async function faultsOf({ line, path, height, width, sizeLine, expressions }: OwnImage): Promise<Fault[]> {
   try {
-    const size = await readImageSize(path);
-    if (size.height !== height || size.width !== width) {
-      return [{ line: sizeLine, fault: `${await sizeMismatch(path, size, { height, width }, 'the line says')}.` }];
-    }
+    const fault = await sizeMismatch(path, await readImageSize(path), { height, width }, 'the line says');
+    if (fault !== null) return [{ line: sizeLine, fault: `${fault}.` }];
   } catch (error) {
     return [{ line, fault: told(error) }];
   }
@@ -80,20 +68,17 @@ async function faultsOf({ line, path, height, width, sizeLine, expressions }: Ow
       const mask = rleToString(rle);
       const earlier = byWords.get(text.toLowerCase());
       byWords.set(text.toLowerCase(), earlier ?? mask);
-      if (earlier !== undefined && earlier !== mask) faults.push({ line: own, fault: twice(text) });
+      if (earlier === undefined || earlier === mask) continue;
+      // Each mask of the same words teaches that the other one is background.
+      const fault =
+        `${JSON.stringify(text)} stands twice with different masks; give one mask with both (a list), or words that ` +
+        'tell them apart.';
+      faults.push({ line: own, fault });
     } catch (error) {
       faults.push({ line: own, fault: told(error) });
     }
   }
   return faults;
-}
-
-/** Each mask of the same words teaches that the other one is background. */
-function twice(text: string): string {
-  return (
-    `${JSON.stringify(text)} stands twice with different masks; give one mask with both (a list), or words that tell ` +
-    'them apart.'
-  );
 }
 
 /** @throws errors other than those of the user's files */
@@ -102,19 +87,18 @@ function told(error: unknown): string {
   throw error;
 }
 
-function countsOf(images: readonly OwnImage[]): OwnCounts {
+function countsOf(images: readonly OwnImage[]) {
   const expressions = images.flatMap((image) => image.expressions);
   return {
     images: images.length,
     expressions: expressions.length,
-    multiPart: expressions.filter((expression) => partsOf(expression) > 1).length,
+    /** Whose mask is of several polygons, encodings or files. */
+    multiPart: expressions.filter(({ masks }) => masks.reduce((sum, mask) => sum + partsOf(mask), 0) > 1).length,
+    /** Expressions without an object in the image. */
     absent: expressions.filter(({ masks }) => masks.length === 0).length,
   };
 }
 
-function partsOf({ masks }: OwnExpression): number {
-  return masks.reduce((sum, mask) => {
-    const polygons = 'segmentation' in mask && Array.isArray(mask.segmentation) ? mask.segmentation.length : 1;
-    return sum + polygons;
-  }, 0);
+function partsOf(mask: MaskSource): number {
+  return 'segmentation' in mask && Array.isArray(mask.segmentation) ? mask.segmentation.length : 1;
 }

@@ -5,6 +5,8 @@
  */
 import { UserError, messageOf } from '../../errors.js';
 import { JsonReader } from '../../io/json/json-reader.js';
+import type { Size } from '../image/size-mismatch.js';
+import { isPolygon } from '../masks/coco-mask-annotation.js';
 import { MAX_PIXELS, rleFromCounts, rleFromString } from '../masks/coco-mask.js';
 import { checkedExpression, cleanExpression } from '../text/expression.js';
 import type { MaskSource } from '../masks/mask-source.js';
@@ -28,18 +30,11 @@ export interface OwnRecord {
   readonly image: string;
   readonly path: string;
   readonly split: OwnSplit | null;
-  readonly size: ImageSize | null;
+  readonly size: Size | null;
   readonly expressions: readonly OwnExpression[];
 }
 
-export interface ImageSize {
-  readonly height: number;
-  readonly width: number;
-}
-
 const MASK_KEYS = ['polygons', 'rle', 'png'] as const;
-/** Three points. */
-const FEWEST_COORDINATES = 6;
 /** In pixels; nothing of an image lies there, and outlines are walked step by step. */
 const LARGEST_COORDINATE = 100_000;
 const LONGEST_TEXT = 500;
@@ -58,7 +53,7 @@ export function parseOwnLine(
   line: number,
   folder: string,
   place: string,
-  finder = new ImageFinder(folder, { absolute: true, leadingOut: false }),
+  finder = ownFinder(folder),
 ): OwnRecord {
   const root = JsonReader.of(json, place);
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
@@ -78,6 +73,11 @@ export function parseOwnLine(
   };
 }
 
+/** Finder of the files that lines name. */
+export function ownFinder(folder: string): ImageFinder {
+  return new ImageFinder(folder, { absolute: true, leadingOut: false });
+}
+
 /**
  * Relative paths stay inside the folder of the file, so that it can be moved as a whole. Where one leads out of it, or
  * comes from another machine, the file of that name in the folder is meant.
@@ -92,9 +92,8 @@ function pathOf(reader: JsonReader, finder: ImageFinder): string {
   return reader.fail(`a path inside the folder of this file (without ..), or an absolute one (${found.fault})`);
 }
 
-function sizeOf(root: JsonReader): ImageSize | null {
-  const [width, height] = [root.optional('width'), root.optional('height')];
-  if (width === null && height === null) return null;
+function sizeOf(root: JsonReader): Size | null {
+  if (root.optional('width') === null && root.optional('height') === null) return null;
   const size = {
     height: root.key('height').integer({ min: 1, max: MAX_PIXELS }),
     width: root.key('width').integer({ min: 1, max: MAX_PIXELS }),
@@ -134,8 +133,7 @@ function maskOf(mask: JsonReader, folder: string, place: string): MaskSource {
   const given = Object.keys(mask.onlyKeys(MASK_KEYS).object());
   const [kind] = given;
   if (given.length !== 1) mask.fail(`one with one of the keys ${MASK_KEYS.join(', ')}`);
-  if (kind === 'png')
-    return { png: pathOf(mask.key(kind), new ImageFinder(folder, { absolute: true, leadingOut: false })) };
+  if (kind === 'png') return { png: pathOf(mask.key(kind), ownFinder(folder)) };
   if (kind === 'polygons') return { segmentation: polygonsOf(mask.key(kind)) };
   return { segmentation: rleOf(mask.key('rle'), place) };
 }
@@ -145,9 +143,7 @@ function polygonsOf(reader: JsonReader): readonly (readonly number[])[] {
   if (polygons.length === 0) reader.fail('at least one polygon');
   return polygons.map((polygon) => {
     const coordinates = polygon.numbers();
-    if (coordinates.length % 2 !== 0 || coordinates.length < FEWEST_COORDINATES) {
-      return polygon.fail('three points or more, [x, y, x, y, x, y, …]');
-    }
+    if (!isPolygon(coordinates)) return polygon.fail('three points or more, [x, y, x, y, x, y, …]');
     if (coordinates.some((value) => Math.abs(value) > LARGEST_COORDINATE)) {
       return polygon.fail(`coordinates in pixels, within ±${LARGEST_COORDINATE}`);
     }
@@ -176,4 +172,14 @@ function explained(reader: JsonReader, place: string, check: () => void): void {
   } catch (error) {
     throw new UserError(`${place}: "${reader.path}": ${messageOf(error)}`);
   }
+}
+
+/**
+ * Own data where a dataset is named: "my/data.jsonl", or "my/data.jsonl:val" for another split than train; null for the
+ * name of a published dataset.
+ */
+export function ownDataSpec(text: string): { readonly file: string; readonly split: OwnSplit } | null {
+  const split = OWN_SPLITS.find((name) => text.endsWith(`:${name}`));
+  const file = split === undefined ? text : text.slice(0, -split.length - 1);
+  return /\.jsonl?$/i.test(file) ? { file, split: split ?? 'train' } : null;
 }

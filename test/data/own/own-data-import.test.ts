@@ -4,7 +4,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { type Imported, importCoco as importCocoFile } from '../../../src/data/own/coco-import.js';
+import { importCoco as importCocoFile } from '../../../src/data/own/coco-import.js';
+import type { Imported } from '../../../src/data/own/image-drafts.js';
 import { annotationToRle } from '../../../src/data/masks/coco-mask-annotation.js';
 import { decodeMask, encodeMask, mergeRles, rleArea } from '../../../src/data/masks/coco-mask.js';
 import {

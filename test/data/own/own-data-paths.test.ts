@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { checkOwnData } from '../../../src/data/own/own-data-check.js';
-import { ownDataSpec } from '../../../src/data/own/own-data-spec.js';
+import { ownDataSpec } from '../../../src/data/own/own-data-line.js';
 import { encodePng } from '../../../src/io/image/image-file.js';
 import { runCli } from '../../helpers/run-cli.js';
 import { randomImage } from '../../inference/tiny-predictor.js';
