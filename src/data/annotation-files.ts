@@ -5,13 +5,14 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { readFileSync, statSync } from 'node:fs';
-
 import { UserError, messageOf } from '../errors.js';
-import { type TakeRecord, readJsonList, readJsonLists } from '../io/json/json-records.js';
+import { readJsonList, readJsonLists, type TakeRecord } from '../io/json/json-records.js';
 import { notUtf8 } from '../io/text-encoding.js';
 import { PLAIN_GLOBALS, PickleTuple, type PickleValue, describePickled, unpickle } from '../io/torch/pickle.js';
+import type { Size } from './image/size-mismatch.js';
+import { MAX_PIXELS } from './masks/coco-mask.js';
 
-/** Node's longest string: JSON beyond it is read record by record (readJsonRecords) or not at all. */
+/** Node's longest string: JSON beyond it is read record by record (readRecords) or not at all. */
 const MAX_JSON_BYTES = 512 * 1024 * 1024;
 /** The published annotation pickles have up to 50 MB, and take about ten times as much when read. */
 const MAX_PICKLE_BYTES = 256 * 1024 * 1024;
@@ -33,12 +34,14 @@ export function readJsonFile(name: string, path: string, advice: string): unknow
 export type TakePlace = (record: JsonPlace, index: number) => void;
 
 /**
- * Reads the records of a JSON file that is one list; the file may be of any size.
+ * Reads the records of a file that is one list: JSON of any size, or a pickle (.p).
  * @throws UserError where it cannot be read, and what `take` throws
  */
-export function readJsonRecords(name: string, path: string, advice: string, take: TakePlace): void {
-  const root = new JsonPlace(null, name, path);
-  reading(name, path, advice, () => readJsonList(path, placed(root, take)));
+export function readRecords(name: string, path: string, advice: string, take: TakePlace): void {
+  if (path.endsWith('.p')) {
+    const records = new JsonPlace(readPickleFile(name, path, advice), name, path).list();
+    for (const [index, record] of records.entries()) take(record, index);
+  } else reading(name, path, advice, () => readJsonList(path, placed(new JsonPlace(null, name, path), take)));
 }
 
 /**
@@ -82,7 +85,7 @@ function reading<T>(name: string, path: string, advice: string, read: () => T): 
 }
 
 /** Reads a pickle of plain values (no code is run) of the dataset `name`. */
-export function readPickleFile(name: string, path: string, advice: string): PickleValue {
+function readPickleFile(name: string, path: string, advice: string): PickleValue {
   const doing = `Reading ${name}: ${path} cannot be read as a pickle`;
   let bytes: Buffer;
   try {
@@ -172,6 +175,23 @@ export class JsonPlace {
   number(): number {
     if (typeof this.value !== 'number') throw this.wrong('a number');
     return this.value;
+  }
+
+  /** A file's name, which is joined to a folder that it must not lead out of. @param isBare whether it has no folders */
+  fileName(isBare = false): string {
+    const name = this.text();
+    const isInside = name.split('/').every((step) => step !== '' && step !== '.' && step !== '..');
+    if (isInside && !/[\\\0]/.test(name) && !(isBare && name.includes('/'))) return name;
+    throw this.wrong(
+      `a file name${isBare ? ' without a folder' : ', which may stand in folders but not lead out of them'}`,
+    );
+  }
+
+  /** Height and width in an image's record, in pixels. */
+  size(): Size {
+    const [height, width] = [this.key('height').integer(), this.key('width').integer()];
+    if (height > 0 && width > 0 && height * width <= MAX_PIXELS) return { height, width };
+    throw this.wrong(`a positive height and width of at most ${MAX_PIXELS} pixels together`);
   }
 
   /** The error that says what stands here instead of `expected`. */

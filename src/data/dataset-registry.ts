@@ -4,14 +4,13 @@
  */
 import { UserError } from '../errors.js';
 import { didYouMean } from '../nearest-name.js';
-import { openAde20k, openCocoStuff, openMapillary } from './sem-seg/ade20k.js';
-import { GRefCoco, RefCoco, RefZom } from './refer/refcoco.js';
-import { LlavaInstruct } from './vqa/llava-instruct.js';
-import { openPacoLvis, openPascalPart } from './sem-seg/pascal-part.js';
 import { ReasonSeg } from './reason/reason-seg.js';
-import type { ReferDataset } from './refer/refer-dataset.js';
-import { referTrainingSet } from './refer/refer-dataset.js';
+import { ReferDataset } from './refer/refer-dataset.js';
+import { GRefCoco, refCoco, RefZom } from './refer/refcoco.js';
 import type { TrainingSet } from './sampling/training-sample.js';
+import { openAde20k, openCocoStuff, openMapillary } from './sem-seg/ade20k.js';
+import { openPacoLvis, openPascalPart } from './sem-seg/annotated-dataset.js';
+import { openLlavaInstruct } from './vqa/llava-instruct.js';
 
 interface Registered<Split extends string, Opened> {
   /** The first is that to train on. */
@@ -30,17 +29,13 @@ function registered<const Split extends string, Opened>(
 const UNC_SPLITS = ['train', 'val', 'testA', 'testB'] as const;
 
 const REFERRING: Readonly<Record<string, Registered<string, ReferDataset>>> = {
-  refclef: registered(['train', 'val', 'test', 'testA', 'testB', 'testC'], (dataDir, split) =>
-    RefCoco.open(dataDir, 'refclef', 'unc', split),
-  ),
-  refcoco: registered(UNC_SPLITS, (dataDir, split) => RefCoco.open(dataDir, 'refcoco', 'unc', split)),
-  'refcoco+': registered(UNC_SPLITS, (dataDir, split) => RefCoco.open(dataDir, 'refcoco+', 'unc', split)),
-  refcocog: registered(['train', 'val', 'test'], (dataDir, split) => RefCoco.open(dataDir, 'refcocog', 'umd', split)),
-  'refcocog-google': registered(['train', 'val'], (dataDir, split) =>
-    RefCoco.open(dataDir, 'refcocog', 'google', split),
-  ),
-  grefcoco: registered(UNC_SPLITS, (dataDir, split) => GRefCoco.open(dataDir, split)),
-  refzom: registered(['train', 'test'], (dataDir, split) => RefZom.open(dataDir, split)),
+  refclef: registered(['train', 'val', 'test', 'testA', 'testB', 'testC'], refCoco('refclef', 'unc').open),
+  refcoco: registered(UNC_SPLITS, refCoco('refcoco', 'unc').open),
+  'refcoco+': registered(UNC_SPLITS, refCoco('refcoco+', 'unc').open),
+  refcocog: registered(['train', 'val', 'test'], refCoco('refcocog', 'umd').open),
+  'refcocog-google': registered(['train', 'val'], refCoco('refcocog', 'google').open),
+  grefcoco: registered(UNC_SPLITS, GRefCoco.open),
+  refzom: registered(['train', 'test'], RefZom.open),
 };
 
 const OTHERS: Readonly<Record<string, Registered<string, TrainingSet>>> = {
@@ -49,7 +44,7 @@ const OTHERS: Readonly<Record<string, Registered<string, TrainingSet>>> = {
   mapillary: registered(['training', 'validation'], openMapillary),
   paco_lvis: registered(['train'], openPacoLvis),
   pascal_part: registered(['train'], openPascalPart),
-  llava_instruct_150k: registered(['train'], (dataDir) => LlavaInstruct.open(dataDir)),
+  llava_instruct_150k: registered(['train'], openLlavaInstruct),
   reason_seg: registered(['train', 'val', 'test'], (dataDir, split) => ReasonSeg.open(dataDir, split).trainingSet()),
 };
 
@@ -57,16 +52,11 @@ const OTHERS: Readonly<Record<string, Registered<string, TrainingSet>>> = {
 export const DATASET_NAMES: readonly string[] = [...Object.keys(OTHERS), ...Object.keys(REFERRING)];
 export const REFERRING_NAMES: readonly string[] = Object.keys(REFERRING);
 
-export interface SetSpec {
-  readonly name: string;
-  readonly split: string;
-}
-
 /**
  * Reads "grefcoco:testA", or "ade20k" for the split to train on.
  * @throws UserError naming what is possible
  */
-export function parseSetSpec(text: string): SetSpec {
+export function parseSetSpec(text: string): { readonly name: string; readonly split: string } {
   const colon = text.indexOf(':');
   const name = colon < 0 ? text : text.slice(0, colon);
   const { splits } = entryOf(name, DATASET_NAMES);
@@ -89,9 +79,8 @@ export function splitsOf(name: string): readonly string[] {
  */
 export function openTrainingSet(name: string, dataDir: string, split?: string): TrainingSet {
   const spec = parseSetSpec(split === undefined ? name : `${name}:${split}`);
-  const referring = own(REFERRING, name);
-  if (referring !== null) return referTrainingSet(name, referring.open(dataDir, spec.split));
-  return entryOf(name, DATASET_NAMES).open(dataDir, spec.split) as TrainingSet;
+  const set = entryOf(name, DATASET_NAMES).open(dataDir, spec.split);
+  return set instanceof ReferDataset ? set.trainingSet(name) : set;
 }
 
 /**
@@ -99,19 +88,12 @@ export function openTrainingSet(name: string, dataDir: string, split?: string): 
  * @throws UserError as `openTrainingSet`
  */
 export function openReferringSet(name: string, dataDir: string, split: string): ReferDataset {
-  if (own(REFERRING, name) === null) entryOf(name, REFERRING_NAMES);
-  return (own(REFERRING, name) as Registered<string, ReferDataset>).open(
-    dataDir,
-    parseSetSpec(`${name}:${split}`).split,
-  );
+  const { open } = entryOf(name, REFERRING_NAMES);
+  return open(dataDir, parseSetSpec(`${name}:${split}`).split) as ReferDataset;
 }
 
-function entryOf(name: string, possible: readonly string[]): Registered<string, unknown> {
-  const entry = possible.includes(name) ? (own(REFERRING, name) ?? own(OTHERS, name)) : null;
-  if (entry !== null) return entry;
+function entryOf(name: string, possible: readonly string[]): Registered<string, TrainingSet | ReferDataset> {
+  const entry = possible.includes(name) ? (REFERRING[name] ?? OTHERS[name]) : undefined;
+  if (entry !== undefined) return entry;
   throw new UserError(`There is no data set "${name}"${didYouMean(name, possible)}; known are ${possible.join(', ')}.`);
-}
-
-function own<T>(table: Readonly<Record<string, T>>, name: string): T | null {
-  return Object.hasOwn(table, name) ? (table[name] ?? null) : null;
 }

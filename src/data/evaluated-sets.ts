@@ -5,7 +5,7 @@ import { type Ade20kSplit, type MapillarySplit, openAde20k, openMapillary } from
 import { DATASET_NAMES, openReferringSet, parseSetSpec, REFERRING_NAMES } from './dataset-registry.js';
 import type { EvaluatedDataset } from './evaluated-dataset.js';
 import type { ReferringExpression } from './refer/refer-dataset.js';
-import { LabelMapEvaluation } from './sem-seg/label-map-evaluation.js';
+import { LabelMapEvaluation } from './sem-seg/label-maps.js';
 import { type IgnoreOptions, ReasonEvaluation, type ReasonSegSplit } from './reason/reason-seg.js';
 
 /** Other sets have a split to train on and none to measure on. */

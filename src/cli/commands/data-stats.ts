@@ -2,8 +2,7 @@
 import { defineCommand } from '../command.js';
 import { option, required } from '../options/option.js';
 import { TEXT, TEXTS } from '../options/values.js';
-import type { DatasetReport } from '../../data/audit/audit-datasets.js';
-import { splitNames, totalFigures } from '../../data/audit/report-figures.js';
+import { type DatasetReport, splitNames, totalFigures } from '../../data/audit/audit-datasets.js';
 import type { Figures } from '../../data/catalogue/entry.js';
 import { countsBySplit } from '../../data/own/own-data-check.js';
 import { OwnProblems, readOwnFile } from '../../data/own/own-data-file.js';

@@ -2,18 +2,21 @@
  * Audit of pictures and label maps (ADE20K, COCO-Stuff, Mapillary Vistas): complete pairs, and maps in the form that
  * the readers demand.
  */
-import { readdirSync } from 'node:fs';
+import { closeSync, openSync, readdirSync, readSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { basename, join } from 'node:path';
-
+import { messageOf } from '../../errors.js';
+import { indexPngFault, readIndexPng } from '../../io/image/index-png.js';
+import { pngFile } from '../../io/image/png-file.js';
 import type { Figures, Part } from '../catalogue/entry.js';
 import { ADE20K_CLASSES, COCO_STUFF_CLASSES, mapillaryClasses } from '../sem-seg/ade20k.js';
-import { labelMapFault, labelMapHeaderFault, type NumberedClasses } from '../sem-seg/label-map-classes.js';
-import type { ProblemList } from './problems.js';
-import type { Audit, ExpectedImage } from './image-checker.js';
+import { type NumberedClasses, presentClasses } from '../sem-seg/label-maps.js';
+import type { Audit, ExpectedImage, ProblemList } from './audit.js';
 
 /** Label maps per split that are decoded, evenly spread: all of COCO-Stuff take an hour. */
 const DECODED_MAPS = 2000;
+/** Signature and header chunk of a PNG. */
+const HEADER_BYTES = 64;
 
 export const auditLabelMapSet: Audit = async ({ dataDir, entry, problems, images: checker, isThorough }) => {
   const splits: Record<string, Figures> = {};
@@ -33,10 +36,8 @@ export const auditLabelMapSet: Audit = async ({ dataDir, entry, problems, images
         problems.add('missing image', `${join(pictureDir, `${stem}.jpg`)} (has a label map)`);
     }
     // Folders that others use too have pictures of their own.
-    if (picturePart.isShared !== true) {
-      for (const stem of pictureStems) {
-        if (!labelStems.has(stem)) problems.add('broken reference', `${join(labelDir, `${stem}.png`)} is missing`);
-      }
+    for (const stem of picturePart.isShared === true ? [] : pictureStems) {
+      if (!labelStems.has(stem)) problems.add('broken reference', `${join(labelDir, `${stem}.png`)} is missing`);
     }
     const pairs = [...labelStems].filter((stem) => pictureStems.has(stem));
     splits[split] = { images: pairs.length };
@@ -46,12 +47,12 @@ export const auditLabelMapSet: Audit = async ({ dataDir, entry, problems, images
       if (other !== undefined) problems.add('image in two splits', `${stem}.jpg is in ${other} and ${split}`);
       splitOfPicture.set(stem, split);
     }
-    const expected = pairs.map((stem): ExpectedImage => {
-      const labelMap = join(labelDir, `${stem}.png`);
+    const maps = pairs.map((stem) => join(labelDir, `${stem}.png`));
+    const expected = pairs.map((stem, at): ExpectedImage => {
+      const labelMap = maps[at] as string;
       return { path: join(pictureDir, `${stem}.jpg`), size: labelMap, by: labelMap };
     });
     await checker.check(expected, problems);
-    const maps = pairs.map((stem) => join(labelDir, `${stem}.png`));
     const decoded = await checkMaps(maps, classes, problems);
     if (decoded < maps.length) {
       notes.push(`${split}: class numbers were looked at in ${decoded} of ${maps.length} label maps, evenly spread`);
@@ -70,15 +71,31 @@ async function checkMaps(maps: readonly string[], classes: NumberedClasses, prob
   const step = Math.max(1, maps.length / DECODED_MAPS);
   let decoded = 0;
   for (const [index, path] of maps.entries()) {
-    const header = labelMapHeaderFault(path);
     const isDrawn = index >= decoded * step;
     if (isDrawn) decoded++;
     // Between them others have their turn: Ctrl-C.
     if (isDrawn) await nextTurn();
-    const fault = header ?? (isDrawn ? labelMapFault(path, classes) : null);
-    if (fault !== null) problems.add('unusable label map', fault.includes(path) ? fault : `${path}: ${fault}`);
+    try {
+      const fault = headerFault(path);
+      if (fault !== null) throw new Error(fault);
+      if (isDrawn) presentClasses(readIndexPng(path), classes, path);
+    } catch (error) {
+      const fault = messageOf(error);
+      problems.add('unusable label map', fault.includes(path) ? fault : `${path}: ${fault}`);
+    }
   }
   return decoded;
+}
+
+/** The fault in the header of a label map, null without one. Reads its first bytes alone. */
+function headerFault(path: string): string | null {
+  const file = openSync(path, 'r');
+  try {
+    const bytes = Buffer.alloc(HEADER_BYTES);
+    return indexPngFault(pngFile(bytes.subarray(0, readSync(file, bytes))));
+  } finally {
+    closeSync(file);
+  }
 }
 
 /** ade20k/annotations/training → "training"; mapillary/training/v2.0/labels → "training"; cocostuff/train2017 → "train". */

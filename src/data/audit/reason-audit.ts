@@ -1,12 +1,10 @@
 /** Audit of ReasonSeg: an annotation for each picture, with valid shapes. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-
 import { readReasonAnnotation } from '../reason/reason-annotation.js';
-import { readJsonRecords } from '../annotation-files.js';
+import { readRecords } from '../annotation-files.js';
 import type { Figures } from '../catalogue/entry.js';
-import type { ProblemList } from './problems.js';
-import type { Audit, ExpectedImage } from './image-checker.js';
+import { ADVICE, type Audit, type ExpectedImage, type ProblemList } from './audit.js';
 
 const SPLITS = ['train', 'val', 'test'] as const;
 const LEAST_POINTS = 3;
@@ -54,11 +52,10 @@ function textsOf(path: string, problems: ProblemList): number {
 
 function checkExplanations(path: string, splitOf: ReadonlyMap<string, string>, problems: ProblemList): void {
   if (!existsSync(path)) return;
-  readJsonRecords('ReasonSeg', path, 'Use the published file.', (record, index) => {
-    problems.guard(() => {
-      const picture = record.key('image').text();
-      if (splitOf.get(picture) === 'train') return;
-      problems.add('broken reference', `record [${index}] of ${path}: ${picture} is no picture of train`);
-    });
+  const take = problems.guarded((record, index) => {
+    const picture = record.key('image').text();
+    if (splitOf.get(picture) === 'train') return;
+    problems.add('broken reference', `record [${index}] of ${path}: ${picture} is no picture of train`);
   });
+  readRecords('ReasonSeg', path, ADVICE, take);
 }

@@ -12,10 +12,10 @@ import { OWN_SPLITS, type OwnSplit } from './own-data-line.js';
 import {
   LazyExpression,
   type ReferDataset,
+  type ReferRequest,
   type ReferringExpression,
   type ReferringImage,
 } from '../refer/refer-dataset.js';
-import type { ReferRequest } from '../refer/refer-sample.js';
 import type { TrainingSet } from '../sampling/training-sample.js';
 import { gsvaCommand } from '../../program.js';
 

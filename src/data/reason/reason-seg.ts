@@ -9,22 +9,19 @@ import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../errors.js';
 import { readImage, readImageSize } from '../../io/image/image-file.js';
-import { readJsonRecords } from '../annotation-files.js';
+import { readRecords } from '../annotation-files.js';
 import type { EvaluatedDataset, EvaluatedTarget } from '../evaluated-dataset.js';
 import { targetFacts } from '../facts.js';
+import type { Size } from '../image/size-mismatch.js';
 import type { ReferringImage } from '../refer/refer-dataset.js';
-import type { MakeSample, RequestOf, TrainingSet } from '../sampling/training-sample.js';
+import { type MakeSample, type RequestOf, type TrainingSet, trainingSet } from '../sampling/training-sample.js';
 import { readReasonAnnotation, reasonMasks, referenceReasonMask } from './reason-annotation.js';
 
 export type ReasonSegSplit = 'train' | 'val' | 'test';
 
-export interface ReasonSegImage {
+interface ReasonSegImage extends Pick<ReasonRequest, 'annotation' | 'explanation'> {
   readonly name: string;
   readonly path: string;
-  /** Path of its JSON file, to be read by readReasonAnnotation. */
-  readonly annotation: string;
-  /** Why the target is what is asked for; in train, for some. */
-  readonly explanation: string | null;
 }
 
 const NAME = 'ReasonSeg';
@@ -59,18 +56,9 @@ export class ReasonSeg {
   }
 
   trainingSet(): TrainingSet<ReasonRequest> {
-    const { images } = this;
-    return {
-      name: NAME,
-      kind: 'reason_seg',
-      length: images.length,
-      requestAt: (index) => {
-        const image = images[index];
-        if (image === undefined) throw new RangeError(`${NAME}: no image ${index} in ${images.length}`);
-        const { path, annotation, explanation } = image;
-        return { kind: 'reason_seg', set: NAME, image: path, annotation, explanation };
-      },
-    };
+    return trainingSet(NAME, 'reason_seg', this.images, ({ path, annotation, explanation }) => {
+      return { image: path, annotation, explanation };
+    });
   }
 }
 
@@ -78,15 +66,16 @@ export class ReasonSeg {
 function readExplanations(path: string): Map<string, string> {
   if (!existsSync(path)) throw new UserError(`Reading ${NAME}: ${path} is missing. ${ADVICE}`);
   const explanations = new Map<string, string>();
-  readJsonRecords(NAME, path, ADVICE, (record) => {
+  readRecords(NAME, path, ADVICE, (record) => {
     explanations.set(record.key('image').text(), record.key('outputs').text());
   });
   return explanations;
 }
 
 export interface ReasonRequest extends RequestOf<'reason_seg'> {
-  /** Path of the image's JSON file. */
+  /** Path of the image's JSON file, to be read by readReasonAnnotation. */
   readonly annotation: string;
+  /** Why the target is what is asked for; in train, for some. */
   readonly explanation: string | null;
 }
 
@@ -134,30 +123,27 @@ export class ReasonEvaluation implements EvaluatedDataset {
   }
 
   targets({ path, height, width }: ReferringImage): EvaluatedTarget[] {
-    return [targetOf(path.replace(/\.jpg$/, '.json'), height, width, this.options)];
+    const { honourIgnore } = this.options;
+    const annotation = readReasonAnnotation(path.replace(/\.jpg$/, '.json'));
+    const [text = ''] = annotation.texts;
+    const masks = reasonMasks(annotation, height, width);
+    const target = {
+      expression: text.trim(),
+      // The reference's answer is [SEG], whatever the shapes are.
+      isEmpty: false,
+      mask: honourIgnore ? masks.target : referenceReasonMask(masks),
+      form: annotation.isSentence ? 'reason-sentence' : 'reason-phrase',
+    } as const;
+    return [honourIgnore ? { ...target, ignored: masks.ignored } : target];
   }
 }
 
 /** A picture that cannot be read has no size yet; the fault is reported or counted when its turn comes. */
-async function sizeOf(path: string): Promise<{ readonly height: number; readonly width: number }> {
+async function sizeOf(path: string): Promise<Size> {
   try {
     return await readImageSize(path);
   } catch (error) {
     if (error instanceof UserError) return { height: 0, width: 0 };
     throw error;
   }
-}
-
-function targetOf(file: string, height: number, width: number, { honourIgnore }: IgnoreOptions): EvaluatedTarget {
-  const annotation = readReasonAnnotation(file);
-  const [text = ''] = annotation.texts;
-  const masks = reasonMasks(annotation, height, width);
-  return {
-    expression: text.trim(),
-    // The reference's answer is [SEG], whatever the shapes are.
-    isEmpty: false,
-    mask: honourIgnore ? masks.target : referenceReasonMask(masks),
-    form: annotation.isSentence ? 'reason-sentence' : 'reason-phrase',
-    ...(honourIgnore ? { ignored: masks.ignored } : {}),
-  };
 }

@@ -7,12 +7,11 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-
 import { UserError } from '../../errors.js';
-import type { ReferRecord, ReferSource, ReferSplit } from './refer-dataset.js';
-import { JsonPlace, type TakePlace, readJsonRecords, readPickleFile } from '../annotation-files.js';
-import { readInstances } from './refer-instances.js';
 import { gsvaCommand } from '../../program.js';
+import { type JsonPlace, readJsonRecordLists, readRecords } from '../annotation-files.js';
+import { RepeatedIds } from '../repeated-ids.js';
+import type { ReferImageFile, ReferInstances, ReferRecord, ReferSource, ReferSplit } from './refer-dataset.js';
 
 export interface ReferLayout {
   readonly name: string;
@@ -30,30 +29,28 @@ export const COCO_TRAIN_2014 = 'mscoco/images/train2014';
 const MAX_SENTENCES = 5_000_000;
 
 /** Annotations of one split, without pictures. @throws UserError where a file is missing or not as published */
-export function readReferSource(
-  dataDir: string,
-  layout: ReferLayout,
-  split: ReferSplit,
-  imagePath?: ReferSource['imagePath'],
-): ReferSource {
+export function readReferSource(dataDir: string, layout: ReferLayout, split: ReferSplit): ReferSource {
   const { name } = layout;
   const { recordsFile, instancesFile, imageDir } = filesOf(dataDir, layout);
-  const records = readRecords(layout, recordsFile, split);
-  return {
-    name,
-    recordsFile,
-    split,
-    records,
-    instances: readInstances(name, instancesFile, adviceOf(layout), records),
-    imagePath: imagePath ?? ((fileName) => join(imageDir, fileName)),
-  };
+  const records = readSplit(layout, recordsFile, split);
+  const instances = readInstances(name, instancesFile, adviceOf(layout), records);
+  return { name, recordsFile, split, records, instances, imagePath: imagePaths(imageDir) };
 }
 
 /** Names of the splits in the records. @throws UserError as `readReferSource` */
 export function readReferSplits(dataDir: string, layout: ReferLayout): ReadonlySet<string> {
   const splits = new Set<string>();
-  forEachEntry(layout, filesOf(dataDir, layout).recordsFile, (entry) => splits.add(splitOf(entry)));
+  readRecords(layout.name, filesOf(dataDir, layout).recordsFile, adviceOf(layout), (entry) => {
+    splits.add(entry.key('split').text());
+  });
   return splits;
+}
+
+/** Paths of a folder's pictures by name. COCO's of val2014 (Ref-ZOM) lie next to those of train2014, or among them. */
+export function imagePaths(folder: string): (fileName: string) => string {
+  const val = join(folder, '..', 'val2014');
+  const valDir = existsSync(val) ? val : folder;
+  return (fileName) => join(fileName.startsWith('COCO_val2014_') ? valDir : folder, fileName);
 }
 
 /** Whether a record belongs to a split, by the reference's rules: "testAB" is part of testA, testB and test. */
@@ -93,52 +90,27 @@ function adviceOf({ folder, images }: ReferLayout): string {
   );
 }
 
-function forEachEntry(layout: ReferLayout, recordsFile: string, take: TakePlace): void {
-  const { name } = layout;
-  const advice = adviceOf(layout);
-  if (!recordsFile.endsWith('.p')) {
-    readJsonRecords(name, recordsFile, advice, take);
-    return;
-  }
-  const entries = new JsonPlace(readPickleFile(name, recordsFile, advice), name, recordsFile).list();
-  for (const [index, entry] of entries.entries()) take(entry, index);
-}
-
-function splitOf(entry: JsonPlace): string {
-  return entry.key('split').text();
-}
-
-function readRecords(layout: ReferLayout, recordsFile: string, split: ReferSplit): ReferRecord[] {
+function readSplit(layout: ReferLayout, recordsFile: string, split: ReferSplit): ReferRecord[] {
   const records: ReferRecord[] = [];
   const splits = new Set<string>();
-  let sentences = 0;
-  forEachEntry(layout, recordsFile, (entry, index) => {
-    const recorded = splitOf(entry);
+  let total = 0;
+  readRecords(layout.name, recordsFile, adviceOf(layout), (entry, index) => {
+    const recorded = entry.key('split').text();
     splits.add(recorded);
     if (!isInSplit(recorded, split)) return;
-    const record = readRecord(entry, index);
-    sentences += record.sentences.length;
-    if (sentences > MAX_SENTENCES) throw entry.wrong(`at most ${MAX_SENTENCES} sentences in all records`);
-    records.push(record);
+    const ids = annotationIds(entry);
+    const imageId = entry.key('image_id').integer();
+    const sentences = entry.key('sentences').list();
+    total += sentences.length;
+    if (total > MAX_SENTENCES) throw entry.wrong(`at most ${MAX_SENTENCES} sentences in all records`);
+    const texts = sentences.map((sentence) => sentence.key('sent').text());
+    records.push({ index, imageId, annotationIds: ids, sentences: texts });
   });
   if (records.length > 0) return records;
   throw new UserError(
     `Reading ${layout.name}: ${recordsFile} has nothing of the split "${split}"; it has ` +
       `${[...splits].slice(0, 8).join(', ') || 'none'}. Choose one of these or use the published file.`,
   );
-}
-
-function readRecord(entry: JsonPlace, index: number): ReferRecord {
-  const ids = annotationIds(entry);
-  return {
-    index,
-    imageId: entry.key('image_id').integer(),
-    annotationIds: ids,
-    sentences: entry
-      .key('sentences')
-      .list()
-      .map((sentence) => sentence.key('sent').text()),
-  };
 }
 
 /** Annotations of a record: a list or one id; no target is [-1] (gRefCOCO) or []. @throws UserError for -1 among ids */
@@ -148,4 +120,30 @@ export function annotationIds(entry: JsonPlace): number[] {
   const noTarget = ids.every((id) => id === -1);
   if (!noTarget && ids.includes(-1)) throw annotations.wrong('annotation ids, or [-1] alone for no target');
   return noTarget ? [] : ids;
+}
+
+/** `images` and `annotations` of a COCO instances file that `records` need: all of COCO takes several hundred MB. */
+function readInstances(name: string, path: string, advice: string, records: readonly ReferRecord[]): ReferInstances {
+  const wantedImages = new Set(records.map(({ imageId }) => imageId));
+  const wantedAnnotations = new Set(records.flatMap(({ annotationIds: ids }) => ids));
+  const images = new Map<number, ReferImageFile>();
+  const segmentations = new Map<number, unknown>();
+  const [imageIds, idsOfMasks] = [new RepeatedIds('images'), new RepeatedIds('annotations')];
+  readJsonRecordLists(name, path, advice, {
+    images: (image, index) => {
+      const id = image.key('id').integer();
+      if (!wantedImages.has(id) || !imageIds.add(id, index, image.value)) return;
+      images.set(id, { fileName: image.key('file_name').fileName(), ...image.size() });
+    },
+    annotations: (annotation, index) => {
+      const id = annotation.key('id').integer();
+      if (!wantedAnnotations.has(id) || !idsOfMasks.add(id, index, annotation.value)) return;
+      segmentations.set(id, annotation.key('segmentation').value);
+    },
+  });
+  const [fault] = [...imageIds.faults, ...idsOfMasks.faults];
+  if (fault !== undefined) {
+    throw new UserError(`Reading ${name}: ${path}: ${fault}. Which is meant cannot be known; ${advice}`);
+  }
+  return { source: path, images, segmentations };
 }

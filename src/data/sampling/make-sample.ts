@@ -1,11 +1,11 @@
 /** Makes the sample of a request of any kind. */
 import type { Random } from '../../random.js';
 import { makeReasonSample } from '../reason/reason-seg.js';
-import { makeReferSample } from '../refer/refer-sample.js';
+import { makeReferSample } from '../refer/refer-dataset.js';
 import { makeSemSegSample } from '../sem-seg/sem-seg-sample.js';
 import type { DatasetKind } from '../facts.js';
 import type { MakeSample, RequestOf, SampleOptions, TrainingSample } from './training-sample.js';
-import { makeVqaSample } from '../vqa/vqa-sample.js';
+import { makeVqaSample } from '../vqa/llava-instruct.js';
 
 /** How samples are made, by kind. A maker is only ever given requests of its own kind. */
 export type SampleMakers = Readonly<Partial<Record<DatasetKind, MakeSample<never>>>>;

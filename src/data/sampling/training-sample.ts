@@ -23,6 +23,25 @@ export interface TrainingSet<Request extends RequestOf<DatasetKind> = RequestOf<
   requestAt(index: number): Request;
 }
 
+/** The images of a list as a training set. @param requestOf annotations of one of them */
+export function trainingSet<Item, Request extends RequestOf<DatasetKind>>(
+  name: string,
+  kind: Request['kind'],
+  items: readonly Item[],
+  requestOf: (item: Item, index: number) => Omit<Request, 'kind' | 'set'>,
+): TrainingSet<Request> {
+  return {
+    name,
+    kind,
+    length: items.length,
+    requestAt: (index) => {
+      const item = items[index];
+      if (item === undefined) throw new RangeError(`${name}: no image ${index} in ${items.length}`);
+      return { kind, set: name, ...requestOf(item, index) } as Request;
+    },
+  };
+}
+
 export interface SampleOptions {
   /** Most classes or expressions of an image that are asked for at a time (reference: num_classes_per_sample). */
   readonly perSample: number;

@@ -4,9 +4,8 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-
 import { UserError } from '../../errors.js';
-import { type JsonPlace, readJsonRecords } from '../annotation-files.js';
+import { type JsonPlace, readRecords } from '../annotation-files.js';
 import { IMAGE_PLACEHOLDER, RESERVED_TEXTS } from '../../special-tokens.js';
 import { gsvaCommand } from '../../program.js';
 
@@ -26,22 +25,17 @@ export function readVqaQuestions(dataDir: string): VqaQuestion[] {
   if (!existsSync(file)) throw new UserError(`Reading ${NAME}: ${file} is missing. ${ADVICE}`);
   const images = join(dataDir, 'coco', 'val2017');
   const questions: VqaQuestion[] = [];
-  readJsonRecords(NAME, file, ADVICE, (record) => questions.push(readQuestion(record, images)));
+  readRecords(NAME, file, ADVICE, (record) => questions.push(readQuestion(record, images)));
   if (questions.length === 0) throw new UserError(`Reading ${NAME}: ${file} is an empty list. ${ADVICE}`);
   return questions;
 }
 
 function readQuestion(record: JsonPlace, images: string): VqaQuestion {
-  const image = record.key('image');
-  // It is joined to a folder, which it must not lead out of.
-  if (!/^[^/\\\0]+$/.test(image.text()) || image.text() === '.' || image.text() === '..') {
-    throw image.wrong('a file name without a folder');
-  }
   const text = record.key('text');
   const reserved = [IMAGE_PLACEHOLDER, ...RESERVED_TEXTS].find((token) => text.text().includes(token));
   if (reserved !== undefined || text.text().trim() === '') throw text.wrong('a question without reserved tokens');
   return {
-    image: join(images, image.text()),
+    image: join(images, record.key('image').fileName(true)),
     text: text.text(),
     answer: record.key('answer').text(),
     category: record.key('category').text(),

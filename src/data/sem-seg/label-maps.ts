@@ -1,9 +1,60 @@
-/** Evaluation of semantic segmentation: each class alone (ADE20K; paper, section D), or all together (Mapillary). */
+/**
+ * Label maps: the classes that their numbers stand for, with masks, and evaluation on them, of each class alone (ADE20K;
+ * paper, section D) or of all together (Mapillary).
+ */
+import { UserError } from '../../errors.js';
 import { type LabelMap, readIndexPng } from '../../io/image/index-png.js';
+import type { BinaryMask } from '../../types.js';
 import type { EvaluatedDataset, EvaluatedTarget } from '../evaluated-dataset.js';
-import { type PresentClass, classMask, presentClasses } from './label-map-classes.js';
-import type { LabelMapDataset } from './label-map-dataset.js';
 import type { ReferringExpression, ReferringImage } from '../refer/refer-dataset.js';
+
+/** The class that each number stands for; null where the set's rules leave it out. */
+export type NumberedClasses = readonly (string | null)[];
+
+/** Pixels of no class, in every set. */
+const NO_CLASS = 255;
+
+export interface PresentClass {
+  readonly value: number;
+  readonly name: string;
+}
+
+/** Classes of a label map by number. @throws UserError where it has a number that stands for nothing */
+export function presentClasses(labels: LabelMap, classes: NumberedClasses, path: string): PresentClass[] {
+  const pixels = new Uint32Array(256);
+  for (const value of labels.data) pixels[value] = (pixels[value] as number) + 1;
+  const present: PresentClass[] = [];
+  for (const [value, count] of pixels.entries()) {
+    if (count === 0 || value === NO_CLASS) continue;
+    const name = classes[value];
+    if (name === undefined) {
+      throw new UserError(
+        `Reading ${path}: ${count} of its pixels have the class number ${value}; expected 0 to ${classes.length - 1}, ` +
+          `or ${NO_CLASS} for none. Use the published file.`,
+      );
+    }
+    if (name !== null) present.push({ value, name });
+  }
+  return present;
+}
+
+/** Where a label map has the number. */
+export function classMask({ data, height, width }: LabelMap, value: number): BinaryMask {
+  const inside = new Uint8Array(data.length);
+  for (let i = 0; i < data.length; i++) if (data[i] === value) inside[i] = 1;
+  return { data: inside, height, width };
+}
+
+/** Paths of a picture and its label map. */
+export interface LabelMapFiles {
+  readonly image: string;
+  readonly labels: string;
+}
+
+export interface LabelMaps {
+  readonly images: readonly LabelMapFiles[];
+  readonly classes: NumberedClasses;
+}
 
 interface Labels {
   readonly map: LabelMap;
@@ -17,7 +68,7 @@ export class LabelMapEvaluation implements EvaluatedDataset {
 
   /** @param form of the questions about one class at a time; null for all classes of the image in one question */
   constructor(
-    private readonly dataset: LabelMapDataset,
+    private readonly dataset: LabelMaps,
     private readonly form: 'class' | null = 'class',
   ) {
     this.images = dataset.images.map(({ image, labels }, imageId) => {
