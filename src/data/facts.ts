@@ -4,6 +4,7 @@
  */
 import type { BinaryMask } from '../types.js';
 import type { Random } from '../random.js';
+import type { Size } from './image/size-mismatch.js';
 import type { Turn } from './text/conversation.js';
 
 /** The kinds of the published mixture, in its order (reference: HybridDataset). */
@@ -19,13 +20,8 @@ export interface Target {
   readonly mask: BinaryMask | null;
 }
 
-/** Size of a picture in pixels. */
-interface ImageSides {
-  readonly height: number;
-  readonly width: number;
-}
-
-export interface Facts extends ImageSides {
+/** Facts of a picture, with its size. */
+export interface Facts extends Size {
   readonly kind: DatasetKind;
   /** At least one, unless there are turns. Those of ReasonSeg share a mask. */
   readonly targets: readonly Target[];
@@ -44,7 +40,7 @@ export interface Lesson {
 }
 
 /** Facts of a picture with targets alone. */
-export function targetFacts(kind: DatasetKind, { height, width }: ImageSides, targets: readonly Target[]): Facts {
+export function targetFacts(kind: DatasetKind, { height, width }: Size, targets: readonly Target[]): Facts {
   return { kind, height, width, targets, explanation: null, turns: [] };
 }
 

@@ -8,7 +8,7 @@ import { openTrainingSet } from '../../src/data/dataset-registry.js';
 import type { EvaluatedDataset } from '../../src/data/evaluated-dataset.js';
 import { openEvaluatedSet } from '../../src/data/evaluated-sets.js';
 import { encodeMask, rleIou } from '../../src/data/masks/coco-mask.js';
-import { makeSample } from '../../src/data/sampling/make-sample.js';
+import { makeSample } from '../../src/data/sampling/load-sample.js';
 import { targetsOf } from '../../src/synthetic/expressions.js';
 import { type Scene, synthScene, visibleMask } from '../../src/synthetic/scene.js';
 import { COLOURS, SHAPES } from '../../src/synthetic/shapes.js';

@@ -8,7 +8,7 @@ import { basename, join, relative, resolve } from 'node:path';
 import { openTrainingSet, parseSetSpec } from '../../data/dataset-registry.js';
 import { OwnData } from '../../data/own/own-data.js';
 import { ownDataSpec } from '../../data/own/own-data-line.js';
-import { makeSample } from '../../data/sampling/make-sample.js';
+import { makeSample } from '../../data/sampling/load-sample.js';
 import type { Lesson } from '../../data/facts.js';
 import type { SampleOptions, TrainingSet } from '../../data/sampling/training-sample.js';
 import { writeConversationPanel } from '../../evaluation/report/conversation-panel.js';

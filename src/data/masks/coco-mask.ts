@@ -25,6 +25,11 @@ export function checkMaskSize(height: number, width: number): void {
   );
 }
 
+/** A mask without a pixel inside. */
+export function emptyRle(height: number, width: number): Rle {
+  return { size: [height, width], counts: [height * width] };
+}
+
 /** Checks the runs and takes them over. @throws UserError where they do not fill the mask exactly. */
 export function rleFromCounts(counts: readonly unknown[], height: number, width: number): Rle {
   checkMaskSize(height, width);

@@ -3,7 +3,7 @@ import { UserError, messageOf } from '../../errors.js';
 import { readImageSize } from '../../io/image/image-file.js';
 import { rleArea, rleToString } from '../masks/coco-mask.js';
 import { sizeMismatch } from '../image/size-mismatch.js';
-import { type MaskSource, unionOfSources } from '../masks/mask-source.js';
+import { type MaskSource, unionOfSources } from '../masks/coco-mask-annotation.js';
 import { type OwnImage, OwnProblems, placeOf, readOwnFile } from './own-data-file.js';
 import { OWN_SPLITS, type OwnSplit } from './own-data-line.js';
 

@@ -10,7 +10,7 @@ import { notUtf8 } from '../../io/text-encoding.js';
 import { NOT_UTF8_LINE, readTextLines } from '../../io/text-lines.js';
 import type { Size } from '../image/size-mismatch.js';
 import { type OwnExpression, type OwnRecord, type OwnSplit, ownFinder, parseOwnLine } from './own-data-line.js';
-import type { MaskSource } from '../masks/mask-source.js';
+import type { MaskSource } from '../masks/coco-mask-annotation.js';
 
 /** A polygon of a million points has less. */
 const LONGEST_LINE = 32 * 2 ** 20;

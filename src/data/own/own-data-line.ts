@@ -6,10 +6,9 @@
 import { UserError, messageOf } from '../../errors.js';
 import { JsonReader } from '../../io/json/json-reader.js';
 import type { Size } from '../image/size-mismatch.js';
-import { isPolygon } from '../masks/coco-mask-annotation.js';
+import { isPolygon, type MaskSource } from '../masks/coco-mask-annotation.js';
 import { MAX_PIXELS, rleFromCounts, rleFromString } from '../masks/coco-mask.js';
 import { checkedExpression, cleanExpression } from '../text/expression.js';
-import type { MaskSource } from '../masks/mask-source.js';
 import { ImageFinder } from './image-finder.js';
 
 export const OWN_SPLITS = ['train', 'val', 'test'] as const;

@@ -6,7 +6,7 @@ import { basename } from 'node:path';
 import { UserError } from '../../errors.js';
 import type { ReferringTarget } from '../../types.js';
 import { type Rle, decodeMask, rleArea } from '../masks/coco-mask.js';
-import { type MaskSource, unionOfSources } from '../masks/mask-source.js';
+import { type MaskSource, unionOfSources } from '../masks/coco-mask-annotation.js';
 import { type OwnImage, OwnProblems, placeOf, readOwnFile } from './own-data-file.js';
 import { OWN_SPLITS, type OwnSplit } from './own-data-line.js';
 import {

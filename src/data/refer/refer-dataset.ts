@@ -7,9 +7,8 @@ import { readImage, readImageSize } from '../../io/image/image-file.js';
 import type { ReferringTarget } from '../../types.js';
 import { type Target, targetFacts } from '../facts.js';
 import { type Size, sizeMismatch } from '../image/size-mismatch.js';
-import { isPolygon } from '../masks/coco-mask-annotation.js';
+import { isPolygon, type MaskSource, unionOfSources } from '../masks/coco-mask-annotation.js';
 import { type Rle, decodeMask, rleArea } from '../masks/coco-mask.js';
-import { type MaskSource, unionOfSources } from '../masks/mask-source.js';
 import { type MakeSample, type RequestOf, type TrainingSet, trainingSet } from '../sampling/training-sample.js';
 import { cleanExpression } from '../text/expression.js';
 

@@ -2,11 +2,35 @@
 import { messageOf, UserError } from '../../errors.js';
 import { Random } from '../../random.js';
 import type { BinaryMask, PreparedImage } from '../../types.js';
-import { makeSample, type SampleMakers } from './make-sample.js';
+import type { DatasetKind, Facts } from '../facts.js';
 import type { Pictures } from '../image/encoder-input.js';
 import { prepareImage, textEncoders } from '../image/prepare-image.js';
-import type { DatasetKind, Facts } from '../facts.js';
-import type { RequestOf, SampleOptions, TrainingSample } from './training-sample.js';
+import { makeReasonSample } from '../reason/reason-seg.js';
+import { makeReferSample } from '../refer/refer-dataset.js';
+import { makeSemSegSample } from '../sem-seg/sem-seg-sample.js';
+import { makeVqaSample } from '../vqa/llava-instruct.js';
+import type { MakeSample, RequestOf, SampleOptions, TrainingSample } from './training-sample.js';
+
+/** How samples are made, by kind. A maker is only ever given requests of its own kind. */
+export type SampleMakers = Readonly<Partial<Record<DatasetKind, MakeSample<never>>>>;
+
+export const SAMPLE_MAKERS: SampleMakers = {
+  sem_seg: makeSemSegSample,
+  refer_seg: makeReferSample,
+  vqa: makeVqaSample,
+  reason_seg: makeReasonSample,
+};
+
+export function makeSample(
+  request: RequestOf<DatasetKind>,
+  random: Random,
+  options: SampleOptions,
+  makers: SampleMakers = SAMPLE_MAKERS,
+): Promise<TrainingSample | null> {
+  const make = makers[request.kind];
+  if (make === undefined) throw new Error(`makeSample: nothing makes samples of the kind ${request.kind}`);
+  return make(request as never, random, options);
+}
 
 /** Settings shared by all jobs of a worker. */
 export interface LoadSettings {
@@ -47,23 +71,14 @@ export async function loadSample(job: LoadJob, settings: LoadSettings, makers?: 
     if (sample === null) return { kind: 'none' };
     const { targets } = sample.facts;
     const withMasks = targets.some(({ mask }) => settings.emptyMasks === true || mask !== null);
-    const image = await prepare(sample, withMasks, job.needs, settings);
+    const forText = textEncoders(settings.pictures);
+    const needs = withMasks ? job.needs : new Set([...job.needs].filter((name) => forText.has(name)));
+    const image = needs.size > 0 ? prepareImage(await sample.image(), settings.pictures, needs) : null;
     return { kind: 'sample', image, facts: inOneBuffer(sample.facts), random: random.state };
   } catch (error) {
     if (error instanceof UserError) return { kind: 'bad', message: messageOf(error) };
     throw error;
   }
-}
-
-async function prepare(
-  { image }: TrainingSample,
-  withMasks: boolean,
-  all: ReadonlySet<string>,
-  { pictures }: LoadSettings,
-): Promise<PreparedImage | null> {
-  const forText = textEncoders(pictures);
-  const needs = withMasks ? all : new Set([...all].filter((name) => forText.has(name)));
-  return needs.size > 0 ? prepareImage(await image(), pictures, needs) : null;
 }
 
 /** The buffers of a result, to be moved to another thread instead of copied. */
@@ -84,9 +99,5 @@ function inOneBuffer(facts: Facts): Facts {
     data.set(mask.data);
     return { data, height: mask.height, width: mask.width };
   };
-  const targets = facts.targets.map((target) => ({
-    ...target,
-    mask: target.mask === null ? null : moved(target.mask),
-  }));
-  return { ...facts, targets };
+  return { ...facts, targets: facts.targets.map(({ mask, ...rest }) => ({ ...rest, mask: mask && moved(mask) })) };
 }

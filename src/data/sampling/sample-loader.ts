@@ -6,8 +6,7 @@ import { messageOf, UserError } from '../../errors.js';
 import type { PreparedImage } from '../../types.js';
 import { allEncoders } from '../image/prepare-image.js';
 import { type BadSample, BadSamples } from './bad-samples.js';
-import { type LoadJob, type LoadResult, loadSample, type LoadSettings } from './load-sample.js';
-import type { SampleMakers } from './make-sample.js';
+import { type LoadJob, type LoadResult, loadSample, type LoadSettings, type SampleMakers } from './load-sample.js';
 import type { SampleDraw, SampleSource } from './sample-source.js';
 import { SAMPLE_WORKER_FILE } from './sample-worker-file.js';
 import { defaultWorkers, SampleWorkers } from './sample-workers.js';
@@ -68,14 +67,13 @@ export class SampleLoader {
     private readonly options: SampleLoaderOptions,
   ) {
     const { sample, pictures, emptyMasks = false, maxBadShare = STANDARD_BAD_SHARE } = options;
-    const { workers = defaultWorkers() } = options;
+    const { workers = defaultWorkers(), workerFile = SAMPLE_WORKER_FILE } = options;
     if (!Number.isInteger(workers) || workers < 0) {
       throw new UserError(`Loading samples: workers is ${workers}; expected a whole number from 0 up.`);
     }
     this.bad = new BadSamples(maxBadShare, (bad) => options.onBadSample?.(bad));
-    const file = options.workerFile ?? SAMPLE_WORKER_FILE;
     const settings = { sample, pictures, emptyMasks };
-    this.workers = workers === 0 ? null : new SampleWorkers(workers, settings, file);
+    this.workers = workers === 0 ? null : new SampleWorkers(workers, settings, workerFile);
   }
 
   /** Samples that were looked at so far, and how many of them were bad. */

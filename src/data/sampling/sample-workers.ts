@@ -1,9 +1,24 @@
 /** Threads that load samples. Jobs go to the least busy one at once, so that none waits for a busy main thread. */
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
+import { type MessagePort, Worker } from 'node:worker_threads';
 import { UserError } from '../../errors.js';
-import type { LoadJob, LoadResult, LoadSettings } from './load-sample.js';
-import type { JobMessage, ResultMessage } from './sample-service.js';
+import {
+  buffersOf,
+  type LoadJob,
+  type LoadResult,
+  loadSample,
+  type LoadSettings,
+  type SampleMakers,
+} from './load-sample.js';
+
+interface JobMessage {
+  readonly id: number;
+  readonly job: LoadJob;
+}
+
+/** `fault`: the program is at fault, not the files; its stack. */
+type ResultMessage =
+  { readonly id: number; readonly result: LoadResult } | { readonly id: number; readonly fault: string };
 
 /** One processor is left to the training itself. */
 export function defaultWorkers(): number {
@@ -99,4 +114,21 @@ export class SampleWorkers {
     for (const { reject } of this.pending.values()) reject(error);
     this.pending.clear();
   }
+}
+
+/** A worker's side of loading: takes jobs one after the other, sends results back by number. */
+export function serveSamples(port: MessagePort, settings: LoadSettings, makers?: SampleMakers): void {
+  // One at a time: the jobs waiting behind it hold no decoded images.
+  let last = Promise.resolve();
+  port.on('message', ({ id, job }: JobMessage) => {
+    last = last.then(async () => {
+      try {
+        const result = await loadSample(job, settings, makers);
+        port.postMessage({ id, result } satisfies ResultMessage, buffersOf(result));
+      } catch (error) {
+        const fault = error instanceof Error ? (error.stack ?? error.message) : String(error);
+        port.postMessage({ id, fault } satisfies ResultMessage);
+      }
+    });
+  });
 }

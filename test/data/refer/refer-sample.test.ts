@@ -8,7 +8,7 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 import { GRefCoco } from '../../../src/data/refer/refcoco.js';
 import { cleanExpression } from '../../../src/data/text/expression.js';
 import { ANSWER_FORMS, TRAINING_QUESTIONS } from '../../../src/systems/gsva/prompts.js';
-import type { MaskSource } from '../../../src/data/masks/mask-source.js';
+import type { MaskSource } from '../../../src/data/masks/coco-mask-annotation.js';
 import { makeReferSample, type ReferRequest } from '../../../src/data/refer/refer-dataset.js';
 import { UserError } from '../../../src/errors.js';
 import { writeMaskPng, writePng } from '../../../src/io/image/image-file.js';
