@@ -2,10 +2,16 @@
  * The referring datasets. RefCOCO's zips moved; LISA's README keeps working addresses. Source of images per split and
  * of expressions without another source: the catalogue of TensorFlow Datasets, "ref_coco".
  */
-import { COCO_TRAIN_2014, COCO_VAL_2014, type Part, referSet } from './entry.js';
+import { COCO_TRAIN_2014, COCO_VAL_2014, type CatalogueEntry, type Part, pictures } from './entry.js';
 
 const ARCHIVE = 'https://web.archive.org/web';
 const UNC = 'https://bvisionweb1.cs.unc.edu/licheng/referit/data';
+
+type Published = CatalogueEntry['published'];
+
+function referSet(name: string, title: string, parts: readonly Part[], published: Published): CatalogueEntry {
+  return { name, title, kind: 'refer_seg', parts, published };
+}
 
 /** The two annotation files of a folder of refer_seg. */
 function annotations(folder: string, records: string, count: number | undefined, source: string): Part[] {
@@ -87,13 +93,11 @@ export const REFCLEF = referSet(
   'RefCLEF (UNC)',
   [
     ...annotations('refclef', 'refs(unc).p', undefined, `${ARCHIVE}/20220413011817/${UNC}/refclef.zip`),
-    {
-      path: 'refer_seg/images/saiapr_tc-12',
-      ending: '.jpg',
-      holds: 'pictures',
-      count: 19_997,
-      source: `${ARCHIVE}/20220515000000/http://bvisionweb1.cs.unc.edu/licheng/referit/data/images/saiapr_tc-12.zip`,
-    },
+    pictures(
+      'refer_seg/images/saiapr_tc-12',
+      `${ARCHIVE}/20220515000000/http://bvisionweb1.cs.unc.edu/licheng/referit/data/images/saiapr_tc-12.zip`,
+      19_997,
+    ),
   ],
   {
     total: { images: 19_894, expressions: 130_525, objects: 96_654 },

@@ -8,7 +8,7 @@ export class SentencePieceText {
 
   private constructor(
     /** All tokens but the added ones, by id. */
-    readonly tokens: readonly string[],
+    private readonly tokens: readonly string[],
     private readonly tables: BpeTables,
     /** Tokens that no merge makes. */
     private readonly others: ReadonlyMap<string, number>,
@@ -18,6 +18,10 @@ export class SentencePieceText {
 
   idOf(token: string): number | undefined {
     return this.tables.pieces.get(token) ?? this.others.get(token);
+  }
+
+  tokenOf(id: number): string | undefined {
+    return this.tokens[id];
   }
 
   static fromModel({ pieces }: SentencePieceModel): SentencePieceText {

@@ -3,28 +3,29 @@
  */
 import { SPACE_SYMBOL } from './bpe-encoder.js';
 
-export interface DecodeTables {
-  /** Added tokens, printed as they are between spaces. */
-  readonly standalone: ReadonlySet<string>;
-  /** Begin, end and unknown token: printed within the text that surrounds them. */
-  readonly control: ReadonlySet<string>;
-}
-
 const BYTE_PIECE = /^<0x([0-9A-F]{2})>$/;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /** U+FFFD stands for a byte that belongs to no character. */
 const REPLACEMENT = '\ufffd';
 
-export function decodeLikeLlama(tokens: readonly string[], tables: DecodeTables): string {
+/**
+ * @param standalone added tokens, printed as they are between spaces
+ * @param control begin, end and unknown token: printed within the text that surrounds them
+ */
+export function decodeLikeLlama(
+  tokens: readonly string[],
+  standalone: ReadonlySet<string>,
+  control: ReadonlySet<string>,
+): string {
   const parts: string[] = [];
   let pending: string[] = [];
   const flush = (): void => {
-    const text = decodePart(pending, tables.control);
+    const text = decodePart(pending, control);
     if (text.length > 0) parts.push(text);
     pending = [];
   };
   for (const token of tokens) {
-    if (tables.standalone.has(token)) {
+    if (standalone.has(token)) {
       flush();
       parts.push(token);
     } else pending.push(token);
