@@ -19,7 +19,7 @@ import type {
   System,
   Vocabulary,
 } from '../systems/system.js';
-import type { EncoderInput } from '../data/image/encoder-input.js';
+import type { EncoderInput } from '../data/image/prepare-image.js';
 
 export class Asking {
   readonly vocabulary: Vocabulary;

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { JsonPlace, readJsonFile } from '../data/annotation-files.js';
-import { polygonToRle } from '../data/masks/coco-mask-polygon.js';
+import { polygonToRle } from '../data/masks/coco-mask-annotation.js';
 import { mergeRles, rleArea, rleBox, rleFromString, rleToString } from '../data/masks/coco-mask.js';
 import { Tokenizer } from '../data/text/tokenizer.js';
 import { openLlavaInstruct, turnsOf } from '../data/vqa/llava-instruct.js';

@@ -14,7 +14,7 @@ import { type Scene, synthScene, visibleMask } from '../../src/synthetic/scene.j
 import { COLOURS, SHAPES } from '../../src/synthetic/shapes.js';
 import { writeSynthDataset } from '../../src/synthetic/writer.js';
 import { Tokenizer } from '../../src/data/text/tokenizer.js';
-import { readVqaQuestions } from '../../src/data/vqa/vqa-questions.js';
+import { readVqaQuestions } from '../../src/data/vqa/llava-instruct.js';
 import { Random } from '../../src/random.js';
 import { taught } from '../helpers/taught-sample.js';
 

@@ -1,7 +1,7 @@
 /** Audit of ReasonSeg: an annotation for each picture, with valid shapes. */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { readReasonAnnotation } from '../reason/reason-annotation.js';
+import { readReasonAnnotation } from '../reason/reason-seg.js';
 import { readRecords } from '../annotation-files.js';
 import type { Figures } from '../catalogue/entry.js';
 import { ADVICE, type Audit, type ExpectedImage, type ProblemList } from './audit.js';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { UserError } from '../../errors.js';
 import { type JsonPlace, readJsonRecordLists, readRecords } from '../annotation-files.js';
 import type { Size } from '../image/size-mismatch.js';
-import { annotationIds, imagePaths } from '../refer/refer-layout.js';
+import { annotationIds, imagePaths } from '../refer/refcoco.js';
 import { RepeatedIds } from '../repeated-ids.js';
 import { cleanExpression } from '../text/expression.js';
 import { ADVICE, type Audit, type AuditInput, type ExpectedImage, maskFault, type ProblemList } from './audit.js';

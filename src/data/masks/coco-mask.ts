@@ -107,9 +107,9 @@ export function encodeMask(mask: BinaryMask): Rle {
   return { size: [height, width], counts };
 }
 
-export function decodeMask(rle: Rle): BinaryMask {
+/** @param data of a mask to which this one is added, row by row; default a new one */
+export function decodeMask(rle: Rle, data = new Uint8Array(rle.size[0] * rle.size[1])): BinaryMask {
   const [height, width] = rle.size;
-  const data = new Uint8Array(height * width);
   let start = 0;
   let inside = false;
   for (const count of rle.counts) {

@@ -4,8 +4,8 @@
  */
 import type { BinaryMask } from '../../types.js';
 import { UserError } from '../../errors.js';
-import { checkMaskSize, decodeMask, emptyRle, mergeRles } from './coco-mask.js';
-import { polygonToRle } from './coco-mask-polygon.js';
+import { checkMaskSize, decodeMask } from './coco-mask.js';
+import { polygonToRle } from './coco-mask-annotation.js';
 import { checkMask } from './mask-exchange.js';
 import { maskRings } from './mask-rings.js';
 
@@ -49,14 +49,17 @@ export function maskToPolygons(mask: BinaryMask): number[][] {
  */
 export function polygonsToMask(polygons: readonly (readonly number[])[], height: number, width: number): BinaryMask {
   checkMaskSize(height, width);
-  const rles = polygons.map((polygon, index) => {
-    if (polygon.length >= FEWEST_COORDINATES) return polygonToRle(polygon, height, width);
-    throw new UserError(
-      `Filling polygon ${index + 1} of ${polygons.length}: it has ${polygon.length} coordinates; expected ` +
-        'x0, y0, x1, y1, … of three points or more.',
-    );
-  });
-  return decodeMask(mergeRles([emptyRle(height, width), ...rles]));
+  const data = new Uint8Array(height * width);
+  for (const [index, polygon] of polygons.entries()) {
+    if (polygon.length < FEWEST_COORDINATES) {
+      throw new UserError(
+        `Filling polygon ${index + 1} of ${polygons.length}: it has ${polygon.length} coordinates; expected ` +
+          'x0, y0, x1, y1, … of three points or more.',
+      );
+    }
+    decodeMask(polygonToRle(polygon, height, width), data);
+  }
+  return { data, height, width };
 }
 
 /** A side to the right, along the top of pixels: where a line from a hole below can come up to. */

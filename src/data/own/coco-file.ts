@@ -5,7 +5,7 @@ import { JsonReader } from '../../io/json/json-reader.js';
 import { readJsonLists, type TakeRecord } from '../../io/json/json-records.js';
 import type { Size } from '../image/size-mismatch.js';
 import { RepeatedIds } from '../repeated-ids.js';
-import type { LeftOut } from './left-out.js';
+import type { LeftOut } from './image-drafts.js';
 import { expressionOf } from './own-data-writer.js';
 
 /** Ids as texts: they are numbers or texts, and "1" is 1 in files that mix them. */

@@ -6,9 +6,15 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { UserError } from '../../errors.js';
 import type { JsonReader } from '../../io/json/json-reader.js';
 import { type CocoFile, type Id, idOf, readCocoFile } from './coco-file.js';
-import { type ImageDraft, ImageDrafts, type Imported, type OnProgress, openPicture } from './image-drafts.js';
+import {
+  type ImageDraft,
+  ImageDrafts,
+  type Imported,
+  type LeftOut,
+  type OnProgress,
+  openPicture,
+} from './image-drafts.js';
 import { ImageFinder } from './image-finder.js';
-import type { LeftOut } from './left-out.js';
 import { type WrittenMask, writtenMasks } from './own-data-writer.js';
 
 /** Between them others have their turn: the bar, and Ctrl-C. */

@@ -9,9 +9,8 @@ import { UserError } from '../../errors.js';
 import { readText } from '../../io/json/json-file.js';
 import { JsonReader } from '../../io/json/json-reader.js';
 import type { Size } from '../image/size-mismatch.js';
-import { type ImageDraft, ImageDrafts, type Importer, openPicture } from './image-drafts.js';
+import { type ImageDraft, ImageDrafts, type Importer, type LeftOut, openPicture } from './image-drafts.js';
 import { filesBelow, ImageFinder } from './image-finder.js';
-import type { LeftOut } from './left-out.js';
 import { OWN_SPLITS, type OwnSplit } from './own-data-line.js';
 import { expressionOf, writtenMasks } from './own-data-writer.js';
 

@@ -1,6 +1,24 @@
-/** The published referring datasets. */
-import { ReferDataset, type ReferSplit } from './refer-dataset.js';
-import { readReferSource, readReferSplits, type ReferLayout } from './refer-layout.js';
+/**
+ * The published referring datasets, and the folder layout that they share (reference: data/refer.py, grefer.py,
+ * refzom.py):
+ *
+ *   <dataDir>/refer_seg/<folder>/<records>        a list of sentences, annotation ids and split: JSON or a pickle
+ *   <dataDir>/refer_seg/<folder>/instances.json   images and annotations in COCO's form
+ *   <dataDir>/refer_seg/images/<images>/…         the pictures
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { UserError } from '../../errors.js';
+import { gsvaCommand } from '../../program.js';
+import { type JsonPlace, readJsonRecordLists, readRecords } from '../annotation-files.js';
+import { RepeatedIds } from '../repeated-ids.js';
+import {
+  ReferDataset,
+  type ReferImageFile,
+  type ReferInstances,
+  type ReferRecord,
+  type ReferSplit,
+} from './refer-dataset.js';
 
 /** Reader of a set: `open` the annotations of one split, without images; `splits` lists the names in the annotations. */
 interface ReferSet<Split extends ReferSplit> {
@@ -11,9 +29,21 @@ interface ReferSet<Split extends ReferSplit> {
 }
 
 function referSet<Split extends ReferSplit>(layout: ReferLayout): ReferSet<Split> {
+  const { name } = layout;
   return {
-    open: (dataDir, split) => new ReferDataset(readReferSource(dataDir, layout, split)),
-    splits: (dataDir) => readReferSplits(dataDir, layout),
+    open: (dataDir, split) => {
+      const { recordsFile, instancesFile, imageDir } = filesOf(dataDir, layout);
+      const records = readSplit(layout, recordsFile, split);
+      const instances = readInstances(name, instancesFile, adviceOf(layout), records);
+      return new ReferDataset({ name, recordsFile, split, records, instances, imagePath: imagePaths(imageDir) });
+    },
+    splits: (dataDir) => {
+      const splits = new Set<string>();
+      readRecords(name, filesOf(dataDir, layout).recordsFile, adviceOf(layout), (entry) => {
+        splits.add(entry.key('split').text());
+      });
+      return splits;
+    },
   };
 }
 
@@ -63,4 +93,110 @@ export function refCoco<S extends keyof RefCocoDivisions>(set: S, division: RefC
     records: `refs(${division}).p`,
     images: set === 'refclef' ? 'saiapr_tc-12' : COCO_TRAIN_2014,
   });
+}
+
+interface ReferLayout {
+  readonly name: string;
+  readonly folder: string;
+  /** File of the records; one that ends in ".p" is a pickle. */
+  readonly records: string;
+  /** Folder of the pictures below refer_seg/images. */
+  readonly images: string;
+}
+
+/** The published lists have up to 300,000; a pickle of a few bytes can name one of its texts as often as it likes. */
+const MAX_SENTENCES = 5_000_000;
+
+/** Paths of a folder's pictures by name. COCO's of val2014 (Ref-ZOM) lie next to those of train2014, or among them. */
+export function imagePaths(folder: string): (fileName: string) => string {
+  const val = join(folder, '..', 'val2014');
+  const valDir = existsSync(val) ? val : folder;
+  return (fileName) => join(fileName.startsWith('COCO_val2014_') ? valDir : folder, fileName);
+}
+
+/** Whether a record belongs to a split, by the reference's rules: "testAB" is part of testA, testB and test. */
+export function isInSplit(recorded: string, split: ReferSplit): boolean {
+  if (/^test[ABC]$/.test(split)) return recorded.includes(split.slice(-1));
+  return split === 'test' ? recorded.includes('test') : recorded === split;
+}
+
+/** @throws UserError where one is missing */
+function filesOf(dataDir: string, layout: ReferLayout): Record<'recordsFile' | 'instancesFile' | 'imageDir', string> {
+  const root = join(dataDir, 'refer_seg');
+  const files = {
+    recordsFile: join(root, layout.folder, layout.records),
+    instancesFile: join(root, layout.folder, 'instances.json'),
+    imageDir: join(root, 'images', layout.images),
+  };
+  for (const path of Object.values(files)) {
+    if (!existsSync(path)) throw new UserError(`Reading ${layout.name}: ${path} is missing. ${adviceOf(layout)}`);
+  }
+  return files;
+}
+
+function adviceOf({ folder, images }: ReferLayout): string {
+  const synthetic =
+    folder === 'grefcoco' ? `, or make a small set with \`${gsvaCommand('data synth --out FOLDER')}\`` : '';
+  return (
+    `Put the published files into <data>/refer_seg/${folder} and the pictures into ` +
+    `<data>/refer_seg/images/${images}${synthetic}.`
+  );
+}
+
+function readSplit(layout: ReferLayout, recordsFile: string, split: ReferSplit): ReferRecord[] {
+  const records: ReferRecord[] = [];
+  const splits = new Set<string>();
+  let total = 0;
+  readRecords(layout.name, recordsFile, adviceOf(layout), (entry, index) => {
+    const recorded = entry.key('split').text();
+    splits.add(recorded);
+    if (!isInSplit(recorded, split)) return;
+    const ids = annotationIds(entry);
+    const imageId = entry.key('image_id').integer();
+    const sentences = entry.key('sentences').list();
+    total += sentences.length;
+    if (total > MAX_SENTENCES) throw entry.wrong(`at most ${MAX_SENTENCES} sentences in all records`);
+    const texts = sentences.map((sentence) => sentence.key('sent').text());
+    records.push({ index, imageId, annotationIds: ids, sentences: texts });
+  });
+  if (records.length > 0) return records;
+  throw new UserError(
+    `Reading ${layout.name}: ${recordsFile} has nothing of the split "${split}"; it has ` +
+      `${[...splits].slice(0, 8).join(', ') || 'none'}. Choose one of these or use the published file.`,
+  );
+}
+
+/** Annotations of a record: a list or one id; no target is [-1] (gRefCOCO) or []. @throws UserError for -1 among ids */
+export function annotationIds(entry: JsonPlace): number[] {
+  const annotations = entry.key('ann_id');
+  const ids = annotations.isList() ? annotations.list().map((id) => id.integer()) : [annotations.integer()];
+  const noTarget = ids.every((id) => id === -1);
+  if (!noTarget && ids.includes(-1)) throw annotations.wrong('annotation ids, or [-1] alone for no target');
+  return noTarget ? [] : ids;
+}
+
+/** `images` and `annotations` of a COCO instances file that `records` need: all of COCO takes several hundred MB. */
+function readInstances(name: string, path: string, advice: string, records: readonly ReferRecord[]): ReferInstances {
+  const wantedImages = new Set(records.map(({ imageId }) => imageId));
+  const wantedAnnotations = new Set(records.flatMap(({ annotationIds: ids }) => ids));
+  const images = new Map<number, ReferImageFile>();
+  const segmentations = new Map<number, unknown>();
+  const [imageIds, idsOfMasks] = [new RepeatedIds('images'), new RepeatedIds('annotations')];
+  readJsonRecordLists(name, path, advice, {
+    images: (image, index) => {
+      const id = image.key('id').integer();
+      if (!wantedImages.has(id) || !imageIds.add(id, index, image.value)) return;
+      images.set(id, { fileName: image.key('file_name').fileName(), ...image.size() });
+    },
+    annotations: (annotation, index) => {
+      const id = annotation.key('id').integer();
+      if (!wantedAnnotations.has(id) || !idsOfMasks.add(id, index, annotation.value)) return;
+      segmentations.set(id, annotation.key('segmentation').value);
+    },
+  });
+  const [fault] = [...imageIds.faults, ...idsOfMasks.faults];
+  if (fault !== undefined) {
+    throw new UserError(`Reading ${name}: ${path}: ${fault}. Which is meant cannot be known; ${advice}`);
+  }
+  return { source: path, images, segmentations };
 }

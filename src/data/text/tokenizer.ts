@@ -19,9 +19,8 @@ import {
   type TokenizerSettings,
   vocabularySize,
 } from './tokenizer-files.js';
-import { LibraryText } from './library-text.js';
+import { LibraryText, SentencePieceText } from './vocabulary-text.js';
 import { readModelFile, readSentencePieceModel, type SentencePieceModel } from './sentencepiece-model.js';
-import { SentencePieceText } from './sentencepiece-text.js';
 import { decodeLikeLlama } from './tokenizer-decode.js';
 
 export interface TokenizerOptions {

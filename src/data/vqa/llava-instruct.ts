@@ -2,9 +2,11 @@
  * LLaVA-Instruct-150K (Liu et al. 2023): <dataDir>/llava_dataset/llava_instruct_150k.json on <dataDir>/coco/train2017.
  * Conversations about an image, in words alone (reference: VQADataset).
  */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../errors.js';
 import { readImage, readImageSize } from '../../io/image/image-file.js';
+import { gsvaCommand } from '../../program.js';
 import { IMAGE_PLACEHOLDER, RESERVED_TEXTS } from '../../special-tokens.js';
 import { type JsonPlace, readRecords } from '../annotation-files.js';
 import { targetFacts } from '../facts.js';
@@ -83,4 +85,35 @@ export function turnsOf({ set, source, sentences }: Pick<VqaRequest, 'set' | 'so
     turns.push({ user: texts[i] as string, assistant: texts[i + 1] as string });
   }
   return turns.length > 0 ? turns : fail('the conversation has no question with an answer');
+}
+
+export interface VqaQuestion {
+  readonly image: string;
+  readonly text: string;
+  readonly answer: string;
+  readonly category: string;
+}
+
+/**
+ * Questions with one-word answers: LLaVA's evaluation list (question_id, image, text, category) with the answers, since
+ * LLaVA-Instruct has no held-out part: <dataDir>/llava_dataset/questions_val.json on <dataDir>/coco/val2017.
+ * @throws UserError where the file is missing, malformed or empty
+ */
+export function readVqaQuestions(dataDir: string): VqaQuestion[] {
+  const name = 'VQA questions';
+  const file = join(dataDir, 'llava_dataset', 'questions_val.json');
+  const synth = gsvaCommand('data synth --out FOLDER --mixture 600');
+  const advice = `Write a synthetic list with \`${synth}\`, or put your own there.`;
+  if (!existsSync(file)) throw new UserError(`Reading ${name}: ${file} is missing. ${advice}`);
+  const questions: VqaQuestion[] = [];
+  readRecords(name, file, advice, (record) => {
+    const place = record.key('text');
+    const text = place.text();
+    const reserved = [IMAGE_PLACEHOLDER, ...RESERVED_TEXTS].some((token) => text.includes(token));
+    if (reserved || text.trim() === '') throw place.wrong('a question without reserved tokens');
+    const image = join(dataDir, 'coco', 'val2017', record.key('image').fileName(true));
+    questions.push({ image, text, answer: record.key('answer').text(), category: record.key('category').text() });
+  });
+  if (questions.length === 0) throw new UserError(`Reading ${name}: ${file} is an empty list. ${advice}`);
+  return questions;
 }

@@ -1,6 +1,6 @@
 /** Inputs of the encoders of LLaVA and SAM. */
 import type { ModelConfig } from './model-config.js';
-import type { EncoderInput } from '../../data/image/encoder-input.js';
+import type { EncoderInput } from '../../data/image/prepare-image.js';
 
 export function llavaSamPictures({
   clip,

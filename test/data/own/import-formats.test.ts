@@ -10,8 +10,7 @@ import { importCoco } from '../../../src/data/own/coco-import.js';
 import type { Imported } from '../../../src/data/own/image-drafts.js';
 import { type LabelmeOptions, embeddedPicture, importLabelme } from '../../../src/data/own/labelme-import.js';
 import type { WrittenMask } from '../../../src/data/own/own-data-writer.js';
-import { colourOf } from '../../../src/data/own/voc-classes.js';
-import { importVoc } from '../../../src/data/own/voc-import.js';
+import { colourOf, importVoc } from '../../../src/data/own/voc-import.js';
 import { importYolo } from '../../../src/data/own/yolo-import.js';
 import { pngOf } from '../../helpers/png-chunks.js';
 

@@ -7,8 +7,7 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 
 import { EXPLANATION_REQUESTS } from '../../../src/systems/gsva/prompts.js';
 import { ANSWERS, LONG_QUESTIONS, SHORT_QUESTIONS } from '../../../src/systems/shared/lisa-prompts.js';
-import { readReasonAnnotation, reasonMasks, referenceReasonMask } from '../../../src/data/reason/reason-annotation.js';
-import { makeReasonSample, type ReasonRequest, ReasonSeg } from '../../../src/data/reason/reason-seg.js';
+import { makeReasonSample, readReasonAnnotation, reasonMasks, type ReasonRequest, ReasonSeg, referenceReasonMask } from '../../../src/data/reason/reason-seg.js';
 import { UserError } from '../../../src/errors.js';
 import { Random } from '../../../src/random.js';
 import type { BinaryMask } from '../../../src/types.js';

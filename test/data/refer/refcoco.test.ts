@@ -5,9 +5,8 @@ import { join } from 'node:path';
 
 import { afterAll, describe, expect, test } from '@jest/globals';
 
-import { refCoco, RefZom } from '../../../src/data/refer/refcoco.js';
+import { isInSplit, refCoco, RefZom } from '../../../src/data/refer/refcoco.js';
 import type { ReferSplit } from '../../../src/data/refer/refer-dataset.js';
-import { isInSplit } from '../../../src/data/refer/refer-layout.js';
 import { UserError } from '../../../src/errors.js';
 import { fixture } from '../../helpers/fixtures.js';
 
