@@ -7,10 +7,10 @@ import { drawExpression, type Noun, nounWords, objectsLike, SIDES, targetsOf, wo
 import type { Scene } from './scene.js';
 import { COLOURS, SHAPES } from './shapes.js';
 
-export const QUESTION_KINDS = ['colour', 'shape', 'count', 'presence'] as const;
-export type QuestionKind = (typeof QUESTION_KINDS)[number];
+const QUESTION_KINDS = ['colour', 'shape', 'count', 'presence'] as const;
+type QuestionKind = (typeof QUESTION_KINDS)[number];
 
-export interface SceneQuestion {
+interface SceneQuestion {
   readonly kind: QuestionKind;
   readonly question: string;
   /** One word, lower case. */
@@ -61,11 +61,8 @@ function drawQuestion(scene: Scene, random: Random, kind: QuestionKind): SceneQu
 function attributeQuestion(scene: Scene, random: Random, kind: 'colour' | 'shape'): SceneQuestion | null {
   const { colour, shape } = random.pick(scene.objects);
   const noun: Noun = kind === 'colour' ? { colour: null, shape } : { colour, shape: null };
-  const phrase = {
-    noun,
-    number: 'one' as const,
-    ...(random.uniform() < SIDE_SHARE ? { side: random.pick(SIDES) } : {}),
-  };
+  const side = random.uniform() < SIDE_SHARE ? { side: random.pick(SIDES) } : {};
+  const phrase = { noun, number: 'one', ...side } as const;
   const [index, ...more] = targetsOf(scene, phrase) ?? [];
   const object = index === undefined ? undefined : scene.objects[index];
   if (object === undefined || more.length > 0) return null;

@@ -51,7 +51,7 @@ async function writePart(
   let pending: Promise<void>[] = [];
   let written = 0;
   for (let index = 0; written < images; index++) {
-    if (index > MOST_SCENES_PER_IMAGE * images) throw new Error(`writeMixture: ${set.name} takes no scene`);
+    if (index > MOST_SCENES_PER_IMAGE * images) throw new Error(`writeMixture: no scene of ${split} is taken`);
     const scene = synthScene(seed, split, index);
     const picture = set.add(scene, sceneRandom(seed, split, index).fork(1), part, index);
     if (picture === null) continue;

@@ -21,7 +21,6 @@ const FIRST_IMAGE: Readonly<Record<MixturePart, number>> = { train: 11_000_000, 
 const SENTENCES_PER_IMAGE = 100;
 
 export class ResWriter implements SetWriter {
-  readonly name = 'refcoco';
   readonly scenes = { train: 'res', val: 'res-val' } as const;
   private readonly images: unknown[] = [];
   private readonly annotations: unknown[] = [];

@@ -14,7 +14,6 @@ const NO_CLASS = 255;
 const FOLDERS: Readonly<Record<MixturePart, string>> = { train: 'training', val: 'validation' };
 
 export class SemSegWriter implements SetWriter {
-  readonly name = 'mapillary';
   readonly scenes = { train: 'sem-seg', val: 'sem-seg-val' } as const;
 
   constructor(private readonly root: string) {

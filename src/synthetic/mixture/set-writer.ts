@@ -7,8 +7,6 @@ export const MIXTURE_PARTS = ['train', 'val'] as const;
 export type MixturePart = (typeof MIXTURE_PARTS)[number];
 
 export interface SetWriter {
-  /** As the registry of data sets has it. */
-  readonly name: string;
   /** Splits of its scenes: no two sets share one. */
   readonly scenes: Readonly<Record<MixturePart, SynthSplit>>;
   /**

@@ -15,7 +15,6 @@ const QUESTIONS_PER_IMAGE = 6;
 const FOLDERS: Readonly<Record<MixturePart, string>> = { train: 'train2017', val: 'val2017' };
 
 export class VqaWriter implements SetWriter {
-  readonly name = 'llava_instruct_150k';
   readonly scenes = { train: 'vqa', val: 'vqa-val' } as const;
   private readonly conversations: unknown[] = [];
   private readonly questions: unknown[] = [];
