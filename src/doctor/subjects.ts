@@ -5,7 +5,7 @@ import { lacking } from '../benchmark/fits.js';
 import { type EnginePlan, type MemoryPlan, planMemory } from '../benchmark/memory-plan.js';
 import { type PlanSource, readPlanSource } from '../benchmark/plan-source.js';
 import { GRefCoco, type GRefCocoSplit } from '../data/refer/refcoco.js';
-import { OwnData } from '../data/own/own-data.js';
+import { openOwnData } from '../data/own/own-data.js';
 import { startDryRun } from '../engine/dry-run.js';
 import type { EngineName } from '../engine/engine.js';
 import { UserError } from '../errors.js';
@@ -142,7 +142,7 @@ async function dataFindings({ experiment }: PlanSource): Promise<Finding[]> {
 
 /** A user's own data: every line, and the number of missing images. */
 async function ownDataFindings(file: string): Promise<Finding[]> {
-  const { images } = await OwnData.open(file, 'train');
+  const { images } = await openOwnData(file, 'train');
   const expressions = images.reduce((sum, image) => sum + image.expressions.length, 0);
   const found = `${file}, train: ${images.length} images, ${expressions} expressions`;
   const missing = images.filter(({ path }) => !existsSync(path));

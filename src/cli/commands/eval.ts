@@ -1,5 +1,5 @@
 /** `gsva eval`: measures a model on a split of a dataset. */
-import { EVALUATED_NAMES, hasExpressions } from '../../data/evaluated-sets.js';
+import { EVALUATED_NAMES, hasExpressions } from '../../data/dataset-registry.js';
 import { formOfProtocol, QUESTION_SETTINGS, type QuestionSetting } from '../../systems/gsva/question-forms.js';
 import { UsageError } from '../../errors.js';
 import type { GresProtocol } from '../../evaluation/metrics/gres-score.js';

@@ -5,6 +5,7 @@
 import { messageOf, UserError } from '../../errors.js';
 import { readMaskPng } from '../../io/image/mask-png.js';
 import {
+  MAX_COORDINATE,
   checkMaskSize,
   emptyRle,
   encodeMask,
@@ -125,8 +126,6 @@ function nameOf(source: MaskSource): string {
 }
 
 const SCALE = 5;
-/** Coordinates beyond this many pixels are refused: nothing in an image lies there, and the outline is walked step by step. */
-const MAX_COORDINATE = 100_000;
 /** Steps along the outline, about a fifth of a pixel each. */
 const MAX_STEPS = 50_000_000;
 

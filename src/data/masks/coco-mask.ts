@@ -15,6 +15,9 @@ export interface Rle {
 /** Largest mask that is accepted (16384 × 16384): bounds the memory that a hostile size can ask for. */
 export const MAX_PIXELS = 2 ** 28;
 
+/** Coordinates beyond this many pixels are refused: nothing in an image lies there, and outlines are walked step by step. */
+export const MAX_COORDINATE = 100_000;
+
 /** @throws UserError unless height and width are positive whole numbers within MAX_PIXELS. */
 export function checkMaskSize(height: number, width: number): void {
   const fits = (x: number): boolean => Number.isInteger(x) && x > 0;

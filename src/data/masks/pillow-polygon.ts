@@ -4,11 +4,9 @@
  */
 import { UserError } from '../../errors.js';
 import type { BinaryMask } from '../../types.js';
+import { MAX_COORDINATE } from './coco-mask.js';
 
 type Point = readonly [x: number, y: number];
-
-/** Coordinates beyond this many pixels are refused: nothing in an image lies there, and rows are walked one by one. */
-const MAX_COORDINATE = 100_000;
 
 /** A side of the outline with its rows, both included, and its slope: columns per row. */
 interface Side {

@@ -7,7 +7,7 @@ import { UserError, messageOf } from '../../errors.js';
 import { JsonReader } from '../../io/json/json-reader.js';
 import type { Size } from '../image/size-mismatch.js';
 import { isPolygon, type MaskSource } from '../masks/coco-mask-annotation.js';
-import { MAX_PIXELS, rleFromCounts, rleFromString } from '../masks/coco-mask.js';
+import { MAX_COORDINATE, MAX_PIXELS, rleFromCounts, rleFromString } from '../masks/coco-mask.js';
 import { checkedExpression, cleanExpression } from '../text/expression.js';
 import { ImageFinder } from './image-finder.js';
 
@@ -34,8 +34,6 @@ export interface OwnRecord {
 }
 
 const MASK_KEYS = ['polygons', 'rle', 'png'] as const;
-/** In pixels; nothing of an image lies there, and outlines are walked step by step. */
-const LARGEST_COORDINATE = 100_000;
 const LONGEST_TEXT = 500;
 /** Line breaks and the like, and halves of characters. */
 const NOT_TEXT = /[\p{Cc}\p{Cs}\u2028\u2029]/u;
@@ -143,8 +141,8 @@ function polygonsOf(reader: JsonReader): readonly (readonly number[])[] {
   return polygons.map((polygon) => {
     const coordinates = polygon.numbers();
     if (!isPolygon(coordinates)) return polygon.fail('three points or more, [x, y, x, y, x, y, …]');
-    if (coordinates.some((value) => Math.abs(value) > LARGEST_COORDINATE)) {
-      return polygon.fail(`coordinates in pixels, within ±${LARGEST_COORDINATE}`);
+    if (coordinates.some((value) => Math.abs(value) > MAX_COORDINATE)) {
+      return polygon.fail(`coordinates in pixels, within ±${MAX_COORDINATE}`);
     }
     return coordinates;
   });

@@ -106,14 +106,10 @@ export class ReferDataset {
   }
 
   /** The image's expressions with their masks at the image's size, in order. Decoded at each call. */
-  targets(image: ReferringImage): ReferringTarget[] {
-    return image.expressions.map((expression) => this.target(image, expression));
-  }
-
-  /** One expression of the image with its mask: all that a training step needs to decode. */
-  target(image: ReferringImage, expression: ReferringExpression): ReferringTarget {
-    const rle = this.maskOf(expression.annotationIds, image.height, image.width);
-    return { expression: expression.text, isEmpty: rleArea(rle) === 0, mask: decodeMask(rle) };
+  targets({ expressions, height, width }: ReferringImage): ReferringTarget[] {
+    return expressions.map(({ text, annotationIds }) => {
+      return referringTarget(text, this.maskOf(annotationIds, height, width));
+    });
   }
 
   /** The images to train on. @param name of the set, as in the mixture: "refcoco+" */
@@ -165,6 +161,10 @@ export class ReferDataset {
 function hasShape(segmentation: unknown): boolean {
   if (!Array.isArray(segmentation) || segmentation.length === 0) return true;
   return segmentation.some((part: unknown) => !Array.isArray(part) || isPolygon(part));
+}
+
+export function referringTarget(expression: string, rle: Rle): ReferringTarget {
+  return { expression, isEmpty: rleArea(rle) === 0, mask: decodeMask(rle) };
 }
 
 /** Finds out whether it is empty when first asked: most callers look at few of the expressions of a large dataset. */

@@ -20,7 +20,7 @@ import {
   refuseExisting,
   writeOwnData,
 } from '../../../src/data/own/own-data-writer.js';
-import { OwnData } from '../../../src/data/own/own-data.js';
+import { openOwnData } from '../../../src/data/own/own-data.js';
 import { writeSynthDataset } from '../../../src/synthetic/writer.js';
 import { UserError } from '../../../src/errors.js';
 import { encodePng } from '../../../src/io/image/image-file.js';
@@ -75,7 +75,7 @@ async function expectNoSurprise(imported: Promise<unknown>): Promise<void> {
 async function areas(images: readonly ImportedImage[]): Promise<Record<string, number>[]> {
   writeOwnData(out, images, PLAIN);
   expect((await checkOwnData(out, 10)).problems).toMatchObject({ total: 0 });
-  const data = await OwnData.open(out, 'train');
+  const data = await openOwnData(out, 'train');
   return data.images.map((image) =>
     Object.fromEntries(data.targets(image).map(({ expression, mask }) => [expression, rleArea(encodeMask(mask))])),
   );
@@ -278,7 +278,7 @@ describe('importCoco', () => {
     const file = join(set, 'refer_seg', 'grefcoco', 'instances.json');
     const { images } = await importCoco(file, join(set, 'refer_seg/images/mscoco/images/train2014'));
     writeOwnData(out, images, PLAIN);
-    const data = await OwnData.open(out, 'train');
+    const data = await openOwnData(out, 'train');
     const json = JSON.parse(readFileSync(file, 'utf8')) as {
       images: { id: number; file_name: string; height: number; width: number }[];
       categories: { id: number; name: string }[];
@@ -485,7 +485,7 @@ describe('writeOwnData', () => {
       }));
       const image = { path: at('images', 'a.png'), height: HEIGHT, width: WIDTH, expressions };
       writeOwnData(out, [image], { ...PLAIN, seed: run });
-      const data = await OwnData.open(out, 'train');
+      const data = await openOwnData(out, 'train');
       const masks = data.images.flatMap((each) => data.targets(each).map(({ mask }) => mask));
       const expected = expressions.map(({ masks: [own] }) => annotationToRle(own?.polygons, HEIGHT, WIDTH));
       expect(masks.map(encodeMask)).toEqual(expected);
