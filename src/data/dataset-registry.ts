@@ -5,7 +5,7 @@
 import { UserError } from '../errors.js';
 import { didYouMean } from '../nearest-name.js';
 import type { EvaluatedDataset } from './evaluated-dataset.js';
-import { type IgnoreOptions, ReasonEvaluation, ReasonSeg, type ReasonSegSplit } from './reason/reason-seg.js';
+import { type IgnoreOptions, openReasonEvaluation, openReasonSeg, type ReasonSegSplit } from './reason/reason-seg.js';
 import { GRefCoco, refCoco, RefZom } from './refer/refcoco.js';
 import { ReferDataset, type ReferringExpression } from './refer/refer-dataset.js';
 import type { TrainingSet } from './sampling/training-sample.js';
@@ -47,7 +47,7 @@ const OTHERS: Readonly<Record<string, Registered<string, TrainingSet>>> = {
   paco_lvis: registered(['train'], openPacoLvis),
   pascal_part: registered(['train'], openPascalPart),
   llava_instruct_150k: registered(['train'], openLlavaInstruct),
-  reason_seg: registered(['train', 'val', 'test'], (dataDir, split) => ReasonSeg.open(dataDir, split).trainingSet()),
+  reason_seg: registered(['train', 'val', 'test'], openReasonSeg),
 };
 
 /** Names of all sets, and of those with expressions. */
@@ -138,7 +138,7 @@ export async function openEvaluatedSet(
   }
   if (name === 'ade20k') return new LabelMapEvaluation(openAde20k(dataDir, split as Ade20kSplit));
   if (name === 'mapillary') return new LabelMapEvaluation(openMapillary(dataDir, split as MapillarySplit), null);
-  return ReasonEvaluation.open(dataDir, split as ReasonSegSplit, options);
+  return openReasonEvaluation(dataDir, split as ReasonSegSplit, options);
 }
 
 /** The expressions as the dataset has them, in lower case and without outer spaces (reference: LISA's ValDataset). */

@@ -130,6 +130,9 @@ const SCALE = 5;
 const MAX_STEPS = 50_000_000;
 
 /**
+ * Mask of a polygon, to the pixel as pycocotools fills it (rleFrPoly of cocoapi common/maskApi.c): the outline is drawn
+ * on a grid five times as fine, and where it crosses from one column of pixels to the next, inside and outside change;
+ * the sorted crossings are the runs.
  * @param xy x0, y0, x1, y1, … in pixels, sensibly of three points or more
  * @throws UserError where the coordinates are not numbers, come in an odd number or lie absurdly far outside
  */

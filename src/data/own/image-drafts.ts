@@ -33,6 +33,7 @@ const MOST_ENTRIES = 10_000;
 /** Texts of files stand in the entries. */
 const MOST_CHARACTERS = 600;
 
+/** Entries that an import leaves out: counted by kind and listed, so that one bad entry is not the end of it. */
 export class LeftOut {
   private readonly counts = new Map<LeftOutKind, number>();
   /** In the order of their finding, as far as they are kept; a text begins with the place: file and entry. */

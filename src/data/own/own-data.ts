@@ -2,10 +2,9 @@
 import { basename } from 'node:path';
 import { UserError } from '../../errors.js';
 import { gsvaCommand } from '../../program.js';
-import type { EvaluatedDataset } from '../evaluated-dataset.js';
 import { type MaskSource, unionOfSources } from '../masks/coco-mask-annotation.js';
 import type { Rle } from '../masks/coco-mask.js';
-import { LazyExpression, type ReferRequest, type ReferringImage, referringTarget } from '../refer/refer-dataset.js';
+import { LazyExpression, type ReferDataset, type ReferRequest, type ReferringImage, referringTarget } from '../refer/refer-dataset.js';
 import { type TrainingSet, trainingSet } from '../sampling/training-sample.js';
 import { OwnProblems, placeOf, readOwnFile } from './own-data-file.js';
 import { OWN_SPLITS, type OwnSplit } from './own-data-line.js';
@@ -14,7 +13,7 @@ import { OWN_SPLITS, type OwnSplit } from './own-data-line.js';
 const TOLD_PROBLEMS = 3;
 
 /** Images in the order of the file; `imageId` is the number of the line. */
-export interface OwnData extends EvaluatedDataset, TrainingSet<ReferRequest> {
+export interface OwnData extends Pick<ReferDataset, 'images' | 'targets'>, TrainingSet<ReferRequest> {
   /** Whether the file names the split of any image. */
   readonly hasSplits: boolean;
 }

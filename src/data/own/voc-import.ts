@@ -185,7 +185,8 @@ const PUBLISHED = (
 /** Number of the border between objects, and of unclear pixels. */
 const VOID = 255;
 
-export class VocClasses {
+/** The classes of Pascal VOC and the colours that stand for them in its label maps. */
+class VocClasses {
   private constructor(
     private readonly byColour: ReadonlyMap<number, string | null>,
     private readonly byNumber: readonly (string | null)[],

@@ -7,7 +7,7 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { messageOf, UserError } from '../../errors.js';
 import { readImage, readImageSize } from '../../io/image/image-file.js';
 import type { BinaryMask } from '../../types.js';
@@ -21,47 +21,35 @@ import { type MakeSample, type RequestOf, type TrainingSet, trainingSet } from '
 
 export type ReasonSegSplit = 'train' | 'val' | 'test';
 
-interface ReasonSegImage extends Pick<ReasonRequest, 'annotation' | 'explanation'> {
-  readonly name: string;
-  readonly path: string;
-}
-
 const NAME = 'ReasonSeg';
 const ADVICE = 'Put the published folders train, val, test and explanatory into <data>/reason_seg/ReasonSeg.';
 
-export class ReasonSeg {
-  private constructor(
-    readonly split: ReasonSegSplit,
-    /** In the order of their names. */
-    readonly images: readonly ReasonSegImage[],
-  ) {}
+export interface ReasonRequest extends RequestOf<'reason_seg'> {
+  /** Path of the image's JSON file, to be read by readReasonAnnotation. */
+  readonly annotation: string;
+  /** Why the target is what is asked for; in train, for some. */
+  readonly explanation: string | null;
+}
 
-  /**
-   * Pictures of a split.
-   * @throws UserError where a folder, explanations or (outside of train) an annotation is missing
-   */
-  static open(dataDir: string, split: ReasonSegSplit): ReasonSeg {
-    const root = join(dataDir, 'reason_seg', 'ReasonSeg');
-    const folder = join(root, split);
-    if (!existsSync(folder)) throw new UserError(`Reading ${NAME}: ${folder} is missing. ${ADVICE}`);
-    const names = readdirSync(folder).filter((name) => name.endsWith('.jpg'));
-    if (names.length === 0) throw new UserError(`Reading ${NAME}: ${folder} has no .jpg files. ${ADVICE}`);
-    const explanations = split === 'train' ? readExplanations(join(root, 'explanatory', 'train.json')) : null;
-    const images = names.sort().map((name): ReasonSegImage => {
-      const annotation = join(folder, name.replace(/\.jpg$/, '.json'));
-      if (split !== 'train' && !existsSync(annotation)) {
-        throw new UserError(`Reading ${NAME}: ${annotation} is missing next to ${name}. ${ADVICE}`);
-      }
-      return { name, path: join(folder, name), annotation, explanation: explanations?.get(name) ?? null };
-    });
-    return new ReasonSeg(split, images);
-  }
-
-  trainingSet(): TrainingSet<ReasonRequest> {
-    return trainingSet(NAME, 'reason_seg', this.images, ({ path, annotation, explanation }) => {
-      return { image: path, annotation, explanation };
-    });
-  }
+/**
+ * Pictures of a split, in the order of their names.
+ * @throws UserError where a folder, explanations or (outside of train) an annotation is missing
+ */
+export function openReasonSeg(dataDir: string, split: ReasonSegSplit): TrainingSet<ReasonRequest> {
+  const root = join(dataDir, 'reason_seg', 'ReasonSeg');
+  const folder = join(root, split);
+  if (!existsSync(folder)) throw new UserError(`Reading ${NAME}: ${folder} is missing. ${ADVICE}`);
+  const names = readdirSync(folder).filter((name) => name.endsWith('.jpg'));
+  if (names.length === 0) throw new UserError(`Reading ${NAME}: ${folder} has no .jpg files. ${ADVICE}`);
+  const explanations = split === 'train' ? readExplanations(join(root, 'explanatory', 'train.json')) : null;
+  const images = names.sort().map((name) => {
+    const annotation = join(folder, name.replace(/\.jpg$/, '.json'));
+    if (split !== 'train' && !existsSync(annotation)) {
+      throw new UserError(`Reading ${NAME}: ${annotation} is missing next to ${name}. ${ADVICE}`);
+    }
+    return { image: join(folder, name), annotation, explanation: explanations?.get(name) ?? null };
+  });
+  return trainingSet(NAME, 'reason_seg', images, (image) => image);
 }
 
 /** By the name of the picture. */
@@ -72,13 +60,6 @@ function readExplanations(path: string): Map<string, string> {
     explanations.set(record.key('image').text(), record.key('outputs').text());
   });
   return explanations;
-}
-
-export interface ReasonRequest extends RequestOf<'reason_seg'> {
-  /** Path of the image's JSON file, to be read by readReasonAnnotation. */
-  readonly annotation: string;
-  /** Why the target is what is asked for; in train, for some. */
-  readonly explanation: string | null;
 }
 
 /** Draws up to `perSample` texts. What the annotation says to ignore is not in the mask. */
@@ -104,28 +85,25 @@ export interface IgnoreOptions {
   readonly honourIgnore: boolean;
 }
 
-/** ReasonSeg for evaluation (reference: ValDataset): one question per image, with the first of its texts. */
-export class ReasonEvaluation implements EvaluatedDataset {
-  private constructor(
-    readonly images: readonly ReferringImage[],
-    private readonly options: IgnoreOptions,
-  ) {}
-
-  /** Reads the annotations and the sizes of the pictures. @throws UserError where a file is missing or malformed */
-  static async open(dataDir: string, split: ReasonSegSplit, options: IgnoreOptions): Promise<ReasonEvaluation> {
-    const { images } = ReasonSeg.open(dataDir, split);
-    const listed: ReferringImage[] = [];
-    for (const [imageId, { name, path, annotation: file }] of images.entries()) {
-      const [text = ''] = readReasonAnnotation(file).texts;
-      const { height, width } = await sizeOf(path);
-      const expressions = [{ text: text.trim(), annotationIds: [0], isEmpty: false }];
-      listed.push({ imageId, fileName: name, path, height, width, expressions });
-    }
-    return new ReasonEvaluation(listed, options);
+/**
+ * ReasonSeg for evaluation (reference: ValDataset): one question per image, with the first of its texts. Reads the
+ * annotations and the sizes of the pictures.
+ * @throws UserError where a file is missing or malformed
+ */
+export async function openReasonEvaluation(
+  dataDir: string,
+  split: ReasonSegSplit,
+  { honourIgnore }: IgnoreOptions,
+): Promise<EvaluatedDataset> {
+  const set = openReasonSeg(dataDir, split);
+  const images: ReferringImage[] = [];
+  for (let imageId = 0; imageId < set.length; imageId++) {
+    const { image: path, annotation } = set.requestAt(imageId);
+    const [text = ''] = readReasonAnnotation(annotation).texts;
+    const expressions = [{ text: text.trim(), annotationIds: [0], isEmpty: false }];
+    images.push({ imageId, fileName: basename(path), path, ...(await sizeOf(path)), expressions });
   }
-
-  targets({ path, height, width }: ReferringImage): EvaluatedTarget[] {
-    const { honourIgnore } = this.options;
+  const targets = ({ path, height, width }: ReferringImage): EvaluatedTarget[] => {
     const annotation = readReasonAnnotation(path.replace(/\.jpg$/, '.json'));
     const [text = ''] = annotation.texts;
     const masks = reasonMasks(annotation, height, width);
@@ -137,7 +115,8 @@ export class ReasonEvaluation implements EvaluatedDataset {
       form: annotation.isSentence ? 'reason-sentence' : 'reason-phrase',
     } as const;
     return [honourIgnore ? { ...target, ignored: masks.ignored } : target];
-  }
+  };
+  return { images, targets };
 }
 
 /** A picture that cannot be read has no size yet; the fault is reported or counted when its turn comes. */
@@ -150,14 +129,14 @@ async function sizeOf(path: string): Promise<Size> {
   }
 }
 
-export interface ReasonShape {
+interface ReasonShape {
   /** Whether the shape belongs to the target or shows what is to be left out of a judgement. */
   readonly role: 'target' | 'ignored';
   /** Corners [x, y] in pixels; at least one. */
   readonly points: readonly (readonly [number, number])[];
 }
 
-export interface ReasonAnnotation {
+interface ReasonAnnotation {
   /** The file, for messages. */
   readonly path: string;
   /** Different ways to ask for the same target; at least one. */
@@ -168,17 +147,17 @@ export interface ReasonAnnotation {
 }
 
 /** Two masks without a pixel in common. */
-export interface ReasonMasks {
-  readonly target: BinaryMask;
-  readonly ignored: BinaryMask;
-}
+type ReasonMasks = Readonly<Record<'target' | 'ignored', BinaryMask>>;
 
 /** The characters 0x80 to 0x9f of cp1252; the others are Latin-1's. (Node 20 decodes "windows-1252" as Latin-1.) */
 const CP1252_CHARACTERS = '€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ';
 /** The published files have up to 100 KB. */
 const MAX_BYTES = 16 * 2 ** 20;
 
-/** One file, in UTF-8 or (a few published ones) cp1252. @throws UserError where it is missing or malformed */
+/**
+ * One annotation (LISA, Lai et al. 2024; get_mask_from_json): LabelMe-like JSON with texts and shapes, in UTF-8 or (a few
+ * published ones) cp1252. @throws UserError where it is missing or malformed
+ */
 export function readReasonAnnotation(path: string): ReasonAnnotation {
   let value: unknown;
   try {

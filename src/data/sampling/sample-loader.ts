@@ -78,7 +78,8 @@ export class SampleLoader {
 
   /** Samples that were looked at so far, and how many of them were bad. */
   get counts(): { readonly samples: number; readonly bad: number } {
-    return this.bad.counts;
+    const { samples, bad } = this.bad;
+    return { samples, bad };
   }
 
   /**
@@ -168,9 +169,11 @@ const JUDGED_FROM = 100;
 /** This many in a row stop the run at once. */
 const MOST_IN_A_ROW = 20;
 
-export class BadSamples {
-  private samples = 0;
-  private bad = 0;
+/** Bad samples of a run (missing image, empty polygon, …): reported once, counted, and too many of them stop the run. */
+class BadSamples {
+  /** Samples seen, and how many of them were bad; one that is drawn again counts again. */
+  samples = 0;
+  bad = 0;
   private inARow = 0;
   private first: BadSample | null = null;
   private readonly reported = new Set<string>();
@@ -182,11 +185,6 @@ export class BadSamples {
   ) {
     if (maxShare >= 0 && maxShare <= 1) return;
     throw new UserError(`Loading samples: maxBadShare is ${maxShare}; expected a share from 0 to 1.`);
-  }
-
-  /** How many samples were seen, and how many of them were bad; one that is drawn again counts again. */
-  get counts(): { readonly samples: number; readonly bad: number } {
-    return { samples: this.samples, bad: this.bad };
   }
 
   addGood(): void {

@@ -2,11 +2,12 @@
  * Label maps: the classes that their numbers stand for, with masks, and evaluation on them, of each class alone (ADE20K;
  * paper, section D) or of all together (Mapillary).
  */
+import { basename } from 'node:path';
 import { UserError } from '../../errors.js';
 import { type LabelMap, readIndexPng } from '../../io/image/index-png.js';
 import type { BinaryMask } from '../../types.js';
 import type { EvaluatedDataset, EvaluatedTarget } from '../evaluated-dataset.js';
-import type { ReferringExpression, ReferringImage } from '../refer/refer-dataset.js';
+import type { ReferringImage } from '../refer/refer-dataset.js';
 
 /** The class that each number stands for; null where the set's rules leave it out. */
 export type NumberedClasses = readonly (string | null)[];
@@ -14,7 +15,7 @@ export type NumberedClasses = readonly (string | null)[];
 /** Pixels of no class, in every set. */
 const NO_CLASS = 255;
 
-export interface PresentClass {
+interface PresentClass {
   readonly value: number;
   readonly name: string;
 }
@@ -71,9 +72,7 @@ export class LabelMapEvaluation implements EvaluatedDataset {
     private readonly dataset: LabelMaps,
     private readonly form: 'class' | null = 'class',
   ) {
-    this.images = dataset.images.map(({ image, labels }, imageId) => {
-      return new LabelledImage(imageId, image, () => this.read(labels));
-    });
+    this.images = dataset.images.map((files, imageId) => this.imageOf(files, imageId));
   }
 
   /** @throws UserError where the label map is missing or malformed */
@@ -87,6 +86,31 @@ export class LabelMapEvaluation implements EvaluatedDataset {
     });
   }
 
+  /** Size and classes are found in the label map when they are first asked for: reading all of them takes minutes. */
+  private imageOf({ image: path, labels }: LabelMapFiles, imageId: number): ReferringImage {
+    let found: Pick<ReferringImage, 'height' | 'width' | 'expressions'> | null = null;
+    const facts = (): NonNullable<typeof found> => {
+      if (found !== null) return found;
+      const { map, classes } = this.read(labels);
+      const expressions = classes.map(({ name, value }) => ({ text: name, annotationIds: [value], isEmpty: false }));
+      return (found = { height: map.height, width: map.width, expressions });
+    };
+    return {
+      imageId,
+      path,
+      fileName: basename(path),
+      get height() {
+        return facts().height;
+      },
+      get width() {
+        return facts().width;
+      },
+      get expressions() {
+        return facts().expressions;
+      },
+    };
+  }
+
   private read(path: string): Labels {
     if (this.last?.path !== path) {
       const map = readIndexPng(path);
@@ -94,40 +118,5 @@ export class LabelMapEvaluation implements EvaluatedDataset {
       this.last = { path, labels };
     }
     return this.last.labels;
-  }
-}
-
-/** Its size and classes are found in the label map when they are first asked for: reading all of them takes minutes. */
-class LabelledImage implements ReferringImage {
-  readonly fileName: string;
-  private found: Pick<ReferringImage, 'height' | 'width' | 'expressions'> | null = null;
-
-  constructor(
-    readonly imageId: number,
-    readonly path: string,
-    private readonly read: () => Labels,
-  ) {
-    this.fileName = path.split(/[\\/]/).at(-1) ?? path;
-  }
-
-  get height(): number {
-    return this.facts().height;
-  }
-
-  get width(): number {
-    return this.facts().width;
-  }
-
-  get expressions(): readonly ReferringExpression[] {
-    return this.facts().expressions;
-  }
-
-  private facts(): Pick<ReferringImage, 'height' | 'width' | 'expressions'> {
-    if (this.found === null) {
-      const { map, classes } = this.read();
-      const expressions = classes.map(({ name, value }) => ({ text: name, annotationIds: [value], isEmpty: false }));
-      this.found = { height: map.height, width: map.width, expressions };
-    }
-    return this.found;
   }
 }

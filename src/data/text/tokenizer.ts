@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../errors.js';
 import { IMAGE_END_TOKEN, IMAGE_PLACEHOLDER, IMAGE_START_TOKEN, IMAGE_TOKEN_ID } from '../../special-tokens.js';
-import { AddedTokens } from './added-tokens.js';
+import { AddedTokens, decodeLikeLlama } from './slow-tokenizer.js';
 import {
   type AddedTokenJson,
   type AddedTokenList,
@@ -21,7 +21,6 @@ import {
 } from './tokenizer-files.js';
 import { LibraryText, SentencePieceText } from './vocabulary-text.js';
 import { readModelFile, readSentencePieceModel, type SentencePieceModel } from './sentencepiece-model.js';
-import { decodeLikeLlama } from './tokenizer-decode.js';
 
 export interface TokenizerOptions {
   /**

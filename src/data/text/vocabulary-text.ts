@@ -1,10 +1,11 @@
-/** LLaMA's slow vocabulary (SentencePiece with byte fallback), from tokenizer.model or a tokenizer.json made of it. */
+/** Vocabularies: texts without added tokens ↔ ids. */
 import * as library from '@huggingface/tokenizers';
 import { messageOf, UserError } from '../../errors.js';
 import { BpeEncoder, type BpeTables, SPACE_SYMBOL } from './bpe-encoder.js';
 import { PIECE_NORMAL, type SentencePieceModel } from './sentencepiece-model.js';
 import type { TokenizerJson } from './tokenizer-files.js';
 
+/** LLaMA's slow vocabulary (SentencePiece with byte fallback), from tokenizer.model or a tokenizer.json made of it. */
 export class SentencePieceText {
   private readonly encoder: BpeEncoder;
 
@@ -114,6 +115,7 @@ type LibraryTokenizerClass = new (tokenizer: object, config: object) => LibraryT
 export const LibraryTokenizer: LibraryTokenizerClass = (library as unknown as { Tokenizer: LibraryTokenizerClass })
   .Tokenizer;
 
+/** A vocabulary that is not SentencePiece's (byte-level BPE, Unigram, WordPiece), in the hands of @huggingface/tokenizers. */
 export class LibraryText {
   private readonly library: LibraryTokenizer;
 

@@ -7,9 +7,7 @@ import { IMAGES_AT_ONCE, writePicture } from '../render.js';
 import { sceneRandom, synthScene } from '../scene.js';
 import { ReasonWriter } from './reason.js';
 import { ResWriter } from './res.js';
-import { SemSegWriter } from './sem-seg.js';
-import { VqaWriter } from './vqa.js';
-import { MIXTURE_PARTS, type MixturePart, type SetWriter } from './set-writer.js';
+import { MIXTURE_PARTS, type MixturePart, SemSegWriter, type SetWriter, VqaWriter } from './set-writers.js';
 
 /** Images of each of the four sets. */
 export type MixtureSizes = Readonly<Record<MixturePart, number>>;

@@ -7,7 +7,7 @@ import type { Random } from '../../random.js';
 import { writeFileAtomic } from '../../io/atomic/atomic-file.js';
 import type { Scene } from '../scene.js';
 import { type Colour, type Shape, outline } from '../shapes.js';
-import { jsonLinesList, type MixturePart, type SetWriter } from './set-writer.js';
+import { jsonLinesList, type MixturePart, type SetWriter } from './set-writers.js';
 import { objectsLike } from '../expressions.js';
 import { showsWhole, twoDecimals } from '../records.js';
 

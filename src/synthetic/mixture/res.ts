@@ -11,7 +11,7 @@ import { dict, list, type Picklable, pickle } from '../../io/torch/pickle-writer
 import { sceneExpressions } from '../expressions.js';
 import { annotationOf, CATEGORIES, imageFileName } from '../records.js';
 import type { Scene } from '../scene.js';
-import type { MixturePart, SetWriter } from './set-writer.js';
+import type { MixturePart, SetWriter } from './set-writers.js';
 
 /** Drawn for a scene; those about one object, a good half, are kept. */
 const DRAWN = 14;
