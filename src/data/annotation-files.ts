@@ -13,7 +13,7 @@ import type { Size } from './image/size-mismatch.js';
 import { MAX_PIXELS } from './masks/coco-mask.js';
 
 /** Node's longest string: JSON beyond it is read record by record (readRecords) or not at all. */
-const MAX_JSON_BYTES = 512 * 1024 * 1024;
+const MAX_JSON_BYTES = 512 * 1024 * 1024 - 1;
 /** The published annotation pickles have up to 50 MB, and take about ten times as much when read. */
 const MAX_PICKLE_BYTES = 256 * 1024 * 1024;
 const [CARRIAGE_RETURN, LINE_FEED] = [0x0d, 0x0a];
@@ -22,9 +22,7 @@ const MAX_PICKLE_MEMORY = 1024 * 1024 * 1024;
 /** Parses a JSON file of the dataset `name`; `advice` ends the message where it cannot be read. */
 export function readJsonFile(name: string, path: string, advice: string): unknown {
   return reading(name, path, advice, () => {
-    const { size } = statSync(path);
-    if (size >= MAX_JSON_BYTES) throw new Error(`it has ${size} bytes, more than ${MAX_JSON_BYTES}`);
-    const bytes = readFileSync(path);
+    const bytes = readBytes(path, MAX_JSON_BYTES);
     if (!isUtf8(bytes)) throw new Error(notUtf8(bytes, path));
     return JSON.parse(bytes.toString('utf8').replace(/^\ufeff/, '')) as unknown;
   });
@@ -75,26 +73,25 @@ function placed(list: JsonPlace, take: TakePlace): TakeRecord {
 }
 
 /** Says of an error which file it is about, unless it says so itself. */
-function reading<T>(name: string, path: string, advice: string, read: () => T): T {
+function reading<T>(name: string, path: string, advice: string, read: () => T, kind = 'JSON'): T {
   try {
     return read();
   } catch (error) {
     if (error instanceof UserError) throw error;
-    throw new UserError(`Reading ${name}: ${path} cannot be read as JSON (${messageOf(error)}). ${advice}`);
+    throw new UserError(`Reading ${name}: ${path} cannot be read as ${kind} (${messageOf(error)}). ${advice}`);
   }
+}
+
+function readBytes(path: string, most: number): Buffer {
+  const { size } = statSync(path);
+  if (size > most) throw new Error(`it has ${size} bytes, more than ${most}`);
+  return readFileSync(path);
 }
 
 /** Reads a pickle of plain values (no code is run) of the dataset `name`. */
 function readPickleFile(name: string, path: string, advice: string): PickleValue {
   const doing = `Reading ${name}: ${path} cannot be read as a pickle`;
-  let bytes: Buffer;
-  try {
-    const { size } = statSync(path);
-    if (size > MAX_PICKLE_BYTES) throw new Error(`it has ${size} bytes, more than ${MAX_PICKLE_BYTES}`);
-    bytes = readFileSync(path);
-  } catch (error) {
-    throw new UserError(`${doing} (${messageOf(error)}). ${advice}`);
-  }
+  const bytes = reading(name, path, advice, () => readBytes(path, MAX_PICKLE_BYTES), 'a pickle');
   if (hasWindowsLineEnds(bytes)) {
     throw new UserError(
       `${doing}: its line ends were converted from LF to CR LF (git, FTP or an editor took it for a text). Undo it with: ` +

@@ -8,46 +8,39 @@ import type { EvaluatedDataset } from './evaluated-dataset.js';
 import { type IgnoreOptions, openReasonEvaluation, openReasonSeg, type ReasonSegSplit } from './reason/reason-seg.js';
 import { GRefCoco, refCoco, RefZom } from './refer/refcoco.js';
 import { ReferDataset, type ReferringExpression } from './refer/refer-dataset.js';
-import type { TrainingSet } from './sampling/training-sample.js';
+import type { TrainingSet } from './facts.js';
 import { type Ade20kSplit, type MapillarySplit, openAde20k, openCocoStuff, openMapillary } from './sem-seg/ade20k.js';
 import { openPacoLvis, openPascalPart } from './sem-seg/annotated-dataset.js';
 import { LabelMapEvaluation } from './sem-seg/label-maps.js';
 import { openLlavaInstruct } from './vqa/llava-instruct.js';
 
-interface Registered<Split extends string, Opened> {
+interface Registered<Opened> {
   /** The first is that to train on. */
-  readonly splits: readonly [Split, ...Split[]];
-  readonly open: (dataDir: string, split: Split) => Opened;
-}
-
-function registered<const Split extends string, Opened>(
-  splits: readonly [Split, ...Split[]],
-  open: (dataDir: string, split: Split) => Opened,
-): Registered<string, Opened> {
-  // `open` is only called with names of the list.
-  return { splits, open: (dataDir, split) => open(dataDir, split as Split) };
+  readonly splits: readonly [string, ...string[]];
+  /** Only called with names of the list. */
+  open(dataDir: string, split: string): Opened;
 }
 
 const UNC_SPLITS = ['train', 'val', 'testA', 'testB'] as const;
 
-const REFERRING: Readonly<Record<string, Registered<string, ReferDataset>>> = {
-  refclef: registered(['train', 'val', 'test', 'testA', 'testB', 'testC'], refCoco('refclef', 'unc').open),
-  refcoco: registered(UNC_SPLITS, refCoco('refcoco', 'unc').open),
-  'refcoco+': registered(UNC_SPLITS, refCoco('refcoco+', 'unc').open),
-  refcocog: registered(['train', 'val', 'test'], refCoco('refcocog', 'umd').open),
-  'refcocog-google': registered(['train', 'val'], refCoco('refcocog', 'google').open),
-  grefcoco: registered(UNC_SPLITS, GRefCoco.open),
-  refzom: registered(['train', 'test'], RefZom.open),
+const REFERRING: Readonly<Record<string, Registered<ReferDataset>>> = {
+  refclef: { splits: ['train', 'val', 'test', 'testA', 'testB', 'testC'], open: refCoco('refclef', 'unc').open },
+  refcoco: { splits: UNC_SPLITS, open: refCoco('refcoco', 'unc').open },
+  'refcoco+': { splits: UNC_SPLITS, open: refCoco('refcoco+', 'unc').open },
+  refcocog: { splits: ['train', 'val', 'test'], open: refCoco('refcocog', 'umd').open },
+  'refcocog-google': { splits: ['train', 'val'], open: refCoco('refcocog', 'google').open },
+  grefcoco: { splits: UNC_SPLITS, open: GRefCoco.open },
+  refzom: { splits: ['train', 'test'], open: RefZom.open },
 };
 
-const OTHERS: Readonly<Record<string, Registered<string, TrainingSet>>> = {
-  ade20k: registered(['training', 'validation'], openAde20k),
-  cocostuff: registered(['train'], openCocoStuff),
-  mapillary: registered(['training', 'validation'], openMapillary),
-  paco_lvis: registered(['train'], openPacoLvis),
-  pascal_part: registered(['train'], openPascalPart),
-  llava_instruct_150k: registered(['train'], openLlavaInstruct),
-  reason_seg: registered(['train', 'val', 'test'], openReasonSeg),
+const OTHERS: Readonly<Record<string, Registered<TrainingSet>>> = {
+  ade20k: { splits: ['training', 'validation'], open: (dir, split) => openAde20k(dir, split as Ade20kSplit) },
+  cocostuff: { splits: ['train'], open: openCocoStuff },
+  mapillary: { splits: ['training', 'validation'], open: (dir, split) => openMapillary(dir, split as MapillarySplit) },
+  paco_lvis: { splits: ['train'], open: openPacoLvis },
+  pascal_part: { splits: ['train'], open: openPascalPart },
+  llava_instruct_150k: { splits: ['train'], open: openLlavaInstruct },
+  reason_seg: { splits: ['train', 'val', 'test'], open: openReasonSeg },
 };
 
 /** Names of all sets, and of those with expressions. */
@@ -90,11 +83,11 @@ export function openTrainingSet(name: string, dataDir: string, split?: string): 
  * @throws UserError as `openTrainingSet`
  */
 export function openReferringSet(name: string, dataDir: string, split: string): ReferDataset {
-  const { open } = entryOf(name, REFERRING_NAMES);
-  return open(dataDir, parseSetSpec(`${name}:${split}`).split) as ReferDataset;
+  const entry = entryOf(name, REFERRING_NAMES);
+  return entry.open(dataDir, parseSetSpec(`${name}:${split}`).split) as ReferDataset;
 }
 
-function entryOf(name: string, possible: readonly string[]): Registered<string, TrainingSet | ReferDataset> {
+function entryOf(name: string, possible: readonly string[]): Registered<TrainingSet | ReferDataset> {
   const entry = possible.includes(name) ? (REFERRING[name] ?? OTHERS[name]) : undefined;
   if (entry !== undefined) return entry;
   throw new UserError(`There is no data set "${name}"${didYouMean(name, possible)}; known are ${possible.join(', ')}.`);

@@ -6,11 +6,9 @@ import { readRecords } from '../annotation-files.js';
 import type { CatalogueEntry, Figures, Part } from '../catalogue/entry.js';
 import type { DatasetKind } from '../facts.js';
 import { sentencesOf, turnsOf } from '../vqa/llava-instruct.js';
-import { auditAnnotatedSet } from './annotated-audit.js';
+import { auditAnnotatedSet, auditReferSet } from './coco-audits.js';
 import { ADVICE, type Audit, type AuditedFigures, type ExpectedImage, ImageChecker, ProblemList } from './audit.js';
-import { auditLabelMapSet } from './label-map-audit.js';
-import { auditReasonSet } from './reason-audit.js';
-import { auditReferSet } from './refer-audit.js';
+import { auditLabelMapSet, auditReasonSet } from './folder-audits.js';
 
 /** A part of the layout and how much of it is present. */
 export interface FoundPart {

@@ -4,8 +4,14 @@ import { UserError } from '../../errors.js';
 import { gsvaCommand } from '../../program.js';
 import { type MaskSource, unionOfSources } from '../masks/coco-mask-annotation.js';
 import type { Rle } from '../masks/coco-mask.js';
-import { LazyExpression, type ReferDataset, type ReferRequest, type ReferringImage, referringTarget } from '../refer/refer-dataset.js';
-import { type TrainingSet, trainingSet } from '../sampling/training-sample.js';
+import {
+  LazyExpression,
+  type ReferDataset,
+  type ReferRequest,
+  type ReferringImage,
+  referringTarget,
+} from '../refer/refer-dataset.js';
+import { type TrainingSet, trainingSet } from '../facts.js';
 import { OwnProblems, placeOf, readOwnFile } from './own-data-file.js';
 import { OWN_SPLITS, type OwnSplit } from './own-data-line.js';
 

@@ -13,11 +13,10 @@ import { readImage, readImageSize } from '../../io/image/image-file.js';
 import type { BinaryMask } from '../../types.js';
 import { JsonPlace, readRecords } from '../annotation-files.js';
 import type { EvaluatedDataset, EvaluatedTarget } from '../evaluated-dataset.js';
-import { targetFacts } from '../facts.js';
+import { type MakeSample, type RequestOf, targetFacts, type TrainingSet, trainingSet } from '../facts.js';
 import type { Size } from '../image/size-mismatch.js';
 import { fillPolygon } from '../masks/opencv-polygon.js';
 import type { ReferringImage } from '../refer/refer-dataset.js';
-import { type MakeSample, type RequestOf, type TrainingSet, trainingSet } from '../sampling/training-sample.js';
 
 export type ReasonSegSplit = 'train' | 'val' | 'test';
 

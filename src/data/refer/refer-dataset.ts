@@ -5,11 +5,10 @@
 import { UserError } from '../../errors.js';
 import { readImage, readImageSize } from '../../io/image/image-file.js';
 import type { ReferringTarget } from '../../types.js';
-import { type Target, targetFacts } from '../facts.js';
+import { type MakeSample, type RequestOf, type Target, targetFacts, type TrainingSet, trainingSet } from '../facts.js';
 import { type Size, sizeMismatch } from '../image/size-mismatch.js';
 import { isPolygon, type MaskSource, unionOfSources } from '../masks/coco-mask-annotation.js';
 import { type Rle, decodeMask, rleArea } from '../masks/coco-mask.js';
-import { type MakeSample, type RequestOf, type TrainingSet, trainingSet } from '../sampling/training-sample.js';
 import { cleanExpression } from '../text/expression.js';
 
 /** A test split may be divided: testA, testB and testC, and what belongs to two of them, such as testAB. */

@@ -8,10 +8,17 @@ import { Random } from '../../random.js';
 import type { PreparedImage } from '../../types.js';
 import type { DatasetKind, Lesson, MakeLessons } from '../facts.js';
 import { allEncoders } from '../image/prepare-image.js';
-import { type LoadJob, type LoadResult, loadSample, type LoadSettings, type SampleMakers } from './load-sample.js';
+import {
+  defaultWorkers,
+  type LoadJob,
+  type LoadResult,
+  loadSample,
+  type LoadSettings,
+  type SampleMakers,
+  SampleWorkers,
+} from './load-sample.js';
 import type { SampleDraw, SampleSource } from './sample-source.js';
 import { SAMPLE_WORKER_FILE } from './sample-worker-file.js';
-import { defaultWorkers, SampleWorkers } from './sample-workers.js';
 
 export interface SampleLoaderOptions extends LoadSettings {
   /** Words of the system that is trained. */

@@ -4,8 +4,7 @@
  */
 import { UserError } from '../../errors.js';
 import type { Random } from '../../random.js';
-import { DATASET_KINDS, type DatasetKind } from '../facts.js';
-import type { TrainingSet } from './training-sample.js';
+import { DATASET_KINDS, type DatasetKind, type TrainingSet } from '../facts.js';
 
 export class SampleOrder {
   private readonly epochs: Random;

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, UserError } from '../../errors.js';
 import { JsonPlace, readJsonFile } from '../annotation-files.js';
-import { type TrainingSet, trainingSet } from '../sampling/training-sample.js';
+import { type TrainingSet, trainingSet } from '../facts.js';
 import type { LabelMapFiles, LabelMaps, NumberedClasses } from './label-maps.js';
 import { checkedClassName, type LabelMapRequest } from './sem-seg-sample.js';
 

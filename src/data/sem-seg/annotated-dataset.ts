@@ -4,7 +4,7 @@ import { UserError } from '../../errors.js';
 import { type JsonPlace, readJsonRecordLists } from '../annotation-files.js';
 import type { Size } from '../image/size-mismatch.js';
 import { RepeatedIds } from '../repeated-ids.js';
-import { type TrainingSet, trainingSet } from '../sampling/training-sample.js';
+import { type TrainingSet, trainingSet } from '../facts.js';
 import { type AnnotatedRequest, checkedClassName, type ClassName } from './sem-seg-sample.js';
 
 interface AnnotatedLayout {

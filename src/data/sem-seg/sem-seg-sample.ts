@@ -10,8 +10,7 @@ import { type Size, sizeMismatch } from '../image/size-mismatch.js';
 import { annotationToRle } from '../masks/coco-mask-annotation.js';
 import { decodeMask, rleArea } from '../masks/coco-mask.js';
 import { type LabelMapFiles, type NumberedClasses, classMask, presentClasses } from './label-maps.js';
-import { type Target, targetFacts } from '../facts.js';
-import type { MakeSample, RequestOf } from '../sampling/training-sample.js';
+import { type MakeSample, type RequestOf, type Target, targetFacts } from '../facts.js';
 
 /** "scissors", or ["mug", "handle"]: object and part. */
 export type ClassName = string | readonly [object: string, part: string];

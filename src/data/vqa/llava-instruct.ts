@@ -9,8 +9,7 @@ import { readImage, readImageSize } from '../../io/image/image-file.js';
 import { gsvaCommand } from '../../program.js';
 import { IMAGE_PLACEHOLDER, RESERVED_TEXTS } from '../../special-tokens.js';
 import { type JsonPlace, readRecords } from '../annotation-files.js';
-import { targetFacts } from '../facts.js';
-import { type MakeSample, type RequestOf, type TrainingSet, trainingSet } from '../sampling/training-sample.js';
+import { type MakeSample, type RequestOf, targetFacts, type TrainingSet, trainingSet } from '../facts.js';
 import type { Turn } from '../text/conversation.js';
 
 const NAME = 'LLaVA-Instruct-150K';

@@ -7,7 +7,14 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 
 import { EXPLANATION_REQUESTS } from '../../../src/systems/gsva/prompts.js';
 import { ANSWERS, LONG_QUESTIONS, SHORT_QUESTIONS } from '../../../src/systems/shared/lisa-prompts.js';
-import { makeReasonSample, openReasonSeg, readReasonAnnotation, reasonMasks, type ReasonRequest, referenceReasonMask } from '../../../src/data/reason/reason-seg.js';
+import {
+  makeReasonSample,
+  openReasonSeg,
+  readReasonAnnotation,
+  reasonMasks,
+  type ReasonRequest,
+  referenceReasonMask,
+} from '../../../src/data/reason/reason-seg.js';
 import { UserError } from '../../../src/errors.js';
 import { Random } from '../../../src/random.js';
 import type { BinaryMask } from '../../../src/types.js';

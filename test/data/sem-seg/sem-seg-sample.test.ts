@@ -11,7 +11,7 @@ import {
   type SemSegRequest,
   makeSemSegSample,
 } from '../../../src/data/sem-seg/sem-seg-sample.js';
-import type { TrainingSet } from '../../../src/data/sampling/training-sample.js';
+import type { TrainingSet } from '../../../src/data/facts.js';
 import { UserError } from '../../../src/errors.js';
 import { readIndexPng } from '../../../src/io/image/index-png.js';
 import { Random } from '../../../src/random.js';
