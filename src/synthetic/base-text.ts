@@ -80,9 +80,7 @@ export function groundingConversation(
   }
   const list = random.shuffle([...asked.values()]);
   const subject = named ? `What are ${list.map(({ text }) => text).join(', ')}` : 'Where is what';
-  const answers = list.map(
-    ({ text, objects }) => `${text}: ${objects.length === 0 ? ABSENT_WORD : placesOf(scene, objects)}`,
-  );
+  const answers = list.map(({ text, objects }) => `${text}: ${placesOf(scene, objects)}`);
   return {
     turn: { user: `${IMAGE_PLACEHOLDER}\n${subject} in this image?`, assistant: `${answers.join(', ')}.` },
     asked: list,
@@ -110,15 +108,9 @@ export function trainedFormConversation(scene: Scene, random: Random, most: numb
   const count = random.uniform() < SHORT_LISTS ? 1 + random.integer(most) : most;
   const asked = random.shuffle(sceneExpressions(scene, random, count)).map(({ text, objects }) => ({ text, objects }));
   const targets = asked.map(({ text, objects }) => ({ expression: text, isEmpty: objects.length === 0 }));
-  const user = trainingQuestion(
-    random,
-    asked.map(({ text }) => text),
-  );
-  return {
-    turn: { user, assistant: trainingAnswer(random, targets, 'res') },
-    asked,
-    answers: asked.map(({ objects }) => (objects.length === 0 ? ABSENT_WORD : placesOf(scene, objects))),
-  };
+  const texts = asked.map(({ text }) => text);
+  const turn = { user: trainingQuestion(random, texts), assistant: trainingAnswer(random, targets, 'res') };
+  return { turn, asked, answers: asked.map(({ objects }) => placesOf(scene, objects)) };
 }
 
 /** A colour or a shape alone, with everything that it fits. */
@@ -132,8 +124,9 @@ function wordAbout(scene: Scene, random: Random): GroundedExpression {
   return { text: noun.colour ?? noun.shape ?? '', objects: objectsLike(scene, noun) };
 }
 
-/** Cells of the objects from left to right, joined by "and". */
+/** Cells of the objects from left to right, joined by "and"; "no" without any. */
 function placesOf(scene: Scene, objects: readonly number[]): string {
+  if (objects.length === 0) return ABSENT_WORD;
   return objects
     .map((index) => centreShare(scene, index))
     .sort(([a], [b]) => a - b)

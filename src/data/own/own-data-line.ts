@@ -102,13 +102,21 @@ function sizeOf(root: JsonReader): Size | null {
 /** One for each of the texts. */
 function expressionsOf(expression: JsonReader, folder: string, place: string): OwnExpression[] {
   const keys = expression.onlyKeys(['text', 'mask', 'info']).object();
-  const text = expression.key('text');
-  const texts = Array.isArray(text.value) ? text.array() : [text];
-  if (texts.length === 0) text.fail('a text, or several');
+  const texts = listOf(expression.key('text'), 'a text, or several');
   // A forgotten mask must not be read as "not here".
   if (!Object.hasOwn(keys, 'mask')) expression.fail('one with the key "mask" (null where the thing is absent)');
-  const masks = keys.mask === null ? [] : masksOf(expression.key('mask'), folder, place);
+  const parts =
+    keys.mask === null
+      ? []
+      : listOf(expression.key('mask'), 'a mask, a list of masks, or null where the thing is absent');
+  const masks = parts.map((part) => maskOf(part, folder, place));
   return texts.map((reader) => ({ text: textOf(reader, place), masks }));
+}
+
+/** The values of a list, or the one value. */
+function listOf(reader: JsonReader, expected: string): JsonReader[] {
+  const readers = Array.isArray(reader.value) ? reader.array() : [reader];
+  return readers.length > 0 ? readers : reader.fail(expected);
 }
 
 function textOf(reader: JsonReader, place: string): string {
@@ -117,13 +125,6 @@ function textOf(reader: JsonReader, place: string): string {
   if (NOT_TEXT.test(text)) reader.fail('a text of one line without control characters');
   explained(reader, place, () => checkedExpression(text));
   return cleanExpression(text).trim();
-}
-
-function masksOf(mask: JsonReader, folder: string, place: string): MaskSource[] {
-  if (!Array.isArray(mask.value)) return [maskOf(mask, folder, place)];
-  const parts = mask.array();
-  if (parts.length === 0) mask.fail('a mask, a list of masks, or null where the thing is absent');
-  return parts.map((part) => maskOf(part, folder, place));
 }
 
 function maskOf(mask: JsonReader, folder: string, place: string): MaskSource {

@@ -6,8 +6,7 @@ import { join } from 'node:path';
 import { IMAGES_AT_ONCE, writePicture } from '../render.js';
 import { sceneRandom, synthScene } from '../scene.js';
 import { ReasonWriter } from './reason.js';
-import { ResWriter } from './res.js';
-import { MIXTURE_PARTS, type MixturePart, SemSegWriter, type SetWriter, VqaWriter } from './set-writers.js';
+import { MIXTURE_PARTS, type MixturePart, ResWriter, SemSegWriter, type SetWriter, VqaWriter } from './set-writers.js';
 
 /** Images of each of the four sets. */
 export type MixtureSizes = Readonly<Record<MixturePart, number>>;

@@ -13,14 +13,13 @@ import {
   type LabelmeOptions,
   importLabelme as importLabelmeFolder,
 } from '../../../src/data/own/labelme-import.js';
-import { checkOwnData } from '../../../src/data/own/own-data-check.js';
+import { checkOwnData, openOwnData } from '../../../src/data/own/own-data.js';
 import {
   expressionOf,
   type ImportedImage,
   refuseExisting,
   writeOwnData,
 } from '../../../src/data/own/own-data-writer.js';
-import { openOwnData } from '../../../src/data/own/own-data.js';
 import { writeSynthDataset } from '../../../src/synthetic/writer.js';
 import { UserError } from '../../../src/errors.js';
 import { encodePng } from '../../../src/io/image/image-file.js';

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { checkOwnData } from '../../../src/data/own/own-data-check.js';
+import { checkOwnData } from '../../../src/data/own/own-data.js';
 import { ownDataSpec } from '../../../src/data/own/own-data-line.js';
 import { encodePng } from '../../../src/io/image/image-file.js';
 import { runCli } from '../../helpers/run-cli.js';
