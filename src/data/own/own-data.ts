@@ -10,7 +10,13 @@ import { type TrainingSet, trainingSet } from '../facts.js';
 import { sizeMismatch } from '../image/size-mismatch.js';
 import { type MaskSource, unionOfSources } from '../masks/coco-mask-annotation.js';
 import { type Rle, rleArea, rleToString } from '../masks/coco-mask.js';
-import { LazyExpression, type ReferDataset, type ReferRequest, type ReferringImage, referringTarget } from '../refer/refer-dataset.js';
+import {
+  LazyExpression,
+  type ReferDataset,
+  type ReferRequest,
+  type ReferringImage,
+  referringTarget,
+} from '../refer/refer-dataset.js';
 import { type OwnImage, OwnProblems, placeOf, readOwnFile } from './own-data-file.js';
 import { OWN_SPLITS, type OwnSplit } from './own-data-line.js';
 

@@ -169,15 +169,15 @@ export function readSettings(dir: string): TokenizerSettings {
       return name === undefined ? [] : [{ path, name }];
     });
     const named = said.filter((each): each is { path: string; name: string } => each.name !== null);
-    const other = named.find(({ name }) => name !== named[0]?.name);
-    if (other !== undefined) {
-      const [first] = named as [{ path: string; name: string }];
+    const [first] = named;
+    const other = named.find(({ name }) => name !== first?.name);
+    if (first !== undefined && other !== undefined) {
       throw new UserError(
         `Reading the tokenizer: "${key}" is ${JSON.stringify(first.name)} in ${first.path}, but ${JSON.stringify(other.name)} ` +
           `in ${other.path}. Use the files of one checkpoint together.`,
       );
     }
-    return named[0]?.name ?? (said.length > 0 ? null : undefined);
+    return first?.name ?? (said.length > 0 ? null : undefined);
   };
   const config = files.find(({ path }) => path.endsWith('tokenizer_config.json'))?.object ?? {};
   const named = files.flatMap(({ object }) => Object.entries(object)).filter(([key]) => /_tokens?$/.test(key));
