@@ -1,7 +1,13 @@
 /** Annotations of other tools, written as lines of own data; shared by the commands `gsva data import …`. */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import { type Imported, LEFT_OUT_KINDS, type LeftOut, type LeftOutKind, type OnProgress } from '../data/own/image-drafts.js';
+import {
+  type Imported,
+  LEFT_OUT_KINDS,
+  type LeftOut,
+  type LeftOutKind,
+  type OnProgress,
+} from '../data/own/image-drafts.js';
 import { embeddedPicture } from '../data/own/labelme-import.js';
 import { refuseExisting, writeOwnData } from '../data/own/own-data-writer.js';
 import { UserError } from '../errors.js';
