@@ -1,8 +1,7 @@
 /** Images, conversations and masks of given sizes, drawn from a seed: their content does not matter for speed. */
 import type { ModelConfig } from '../systems/shared/model-config.js';
 import { padBatch, type TokenizedConversation } from '../data/text/conversation.js';
-import type { Pictures } from '../data/image/encoder-input.js';
-import { prepareImage } from '../data/image/prepare-image.js';
+import { type Pictures, prepareImage } from '../data/image/prepare-image.js';
 import { MultimodalRows, type TokenBatch } from '../networks/multimodal-rows.js';
 import { Random } from '../random.js';
 import { IGNORE_LABEL, IMAGE_TOKEN_ID } from '../special-tokens.js';

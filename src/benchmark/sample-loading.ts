@@ -7,7 +7,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Lesson } from '../data/facts.js';
-import type { ReferRequest } from '../data/refer/refer-sample.js';
+import type { ReferRequest } from '../data/refer/refer-dataset.js';
 import { type LoadedSample, SampleLoader } from '../data/sampling/sample-loader.js';
 import { type AnySet, WholeEpochs } from '../data/sampling/sample-source.js';
 import { median } from '../engine/benchmark.js';

@@ -1,10 +1,14 @@
 /** Annotations of other tools, written as lines of own data; shared by the commands `gsva data import …`. */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
-import type { Imported } from '../data/own/coco-import.js';
-import type { OnProgress } from '../data/own/import-pictures.js';
+import {
+  type Imported,
+  LEFT_OUT_KINDS,
+  type LeftOut,
+  type LeftOutKind,
+  type OnProgress,
+} from '../data/own/image-drafts.js';
 import { embeddedPicture } from '../data/own/labelme-import.js';
-import { LEFT_OUT_KINDS, type LeftOut, type LeftOutKind } from '../data/own/left-out.js';
 import { refuseExisting, writeOwnData } from '../data/own/own-data-writer.js';
 import { UserError } from '../errors.js';
 import { writeDirectoryAtomic } from '../io/atomic/atomic-file.js';

@@ -5,14 +5,15 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { readFileSync, statSync } from 'node:fs';
-
 import { UserError, messageOf } from '../errors.js';
-import { type TakeRecord, readJsonList, readJsonLists } from '../io/json/json-records.js';
+import { readJsonList, readJsonLists, type TakeRecord } from '../io/json/json-records.js';
 import { notUtf8 } from '../io/text-encoding.js';
 import { PLAIN_GLOBALS, PickleTuple, type PickleValue, describePickled, unpickle } from '../io/torch/pickle.js';
+import type { Size } from './image/size-mismatch.js';
+import { MAX_PIXELS } from './masks/coco-mask.js';
 
-/** Node's longest string: JSON beyond it is read record by record (readJsonRecords) or not at all. */
-const MAX_JSON_BYTES = 512 * 1024 * 1024;
+/** Node's longest string: JSON beyond it is read record by record (readRecords) or not at all. */
+const MAX_JSON_BYTES = 512 * 1024 * 1024 - 1;
 /** The published annotation pickles have up to 50 MB, and take about ten times as much when read. */
 const MAX_PICKLE_BYTES = 256 * 1024 * 1024;
 const [CARRIAGE_RETURN, LINE_FEED] = [0x0d, 0x0a];
@@ -21,9 +22,7 @@ const MAX_PICKLE_MEMORY = 1024 * 1024 * 1024;
 /** Parses a JSON file of the dataset `name`; `advice` ends the message where it cannot be read. */
 export function readJsonFile(name: string, path: string, advice: string): unknown {
   return reading(name, path, advice, () => {
-    const { size } = statSync(path);
-    if (size >= MAX_JSON_BYTES) throw new Error(`it has ${size} bytes, more than ${MAX_JSON_BYTES}`);
-    const bytes = readFileSync(path);
+    const bytes = readBytes(path, MAX_JSON_BYTES);
     if (!isUtf8(bytes)) throw new Error(notUtf8(bytes, path));
     return JSON.parse(bytes.toString('utf8').replace(/^\ufeff/, '')) as unknown;
   });
@@ -33,12 +32,14 @@ export function readJsonFile(name: string, path: string, advice: string): unknow
 export type TakePlace = (record: JsonPlace, index: number) => void;
 
 /**
- * Reads the records of a JSON file that is one list; the file may be of any size.
+ * Reads the records of a file that is one list: JSON of any size, or a pickle (.p).
  * @throws UserError where it cannot be read, and what `take` throws
  */
-export function readJsonRecords(name: string, path: string, advice: string, take: TakePlace): void {
-  const root = new JsonPlace(null, name, path);
-  reading(name, path, advice, () => readJsonList(path, placed(root, take)));
+export function readRecords(name: string, path: string, advice: string, take: TakePlace): void {
+  if (path.endsWith('.p')) {
+    const records = new JsonPlace(readPickleFile(name, path, advice), name, path).list();
+    for (const [index, record] of records.entries()) take(record, index);
+  } else reading(name, path, advice, () => readJsonList(path, placed(new JsonPlace(null, name, path), take)));
 }
 
 /**
@@ -72,26 +73,25 @@ function placed(list: JsonPlace, take: TakePlace): TakeRecord {
 }
 
 /** Says of an error which file it is about, unless it says so itself. */
-function reading<T>(name: string, path: string, advice: string, read: () => T): T {
+function reading<T>(name: string, path: string, advice: string, read: () => T, kind = 'JSON'): T {
   try {
     return read();
   } catch (error) {
     if (error instanceof UserError) throw error;
-    throw new UserError(`Reading ${name}: ${path} cannot be read as JSON (${messageOf(error)}). ${advice}`);
+    throw new UserError(`Reading ${name}: ${path} cannot be read as ${kind} (${messageOf(error)}). ${advice}`);
   }
 }
 
+function readBytes(path: string, most: number): Buffer {
+  const { size } = statSync(path);
+  if (size > most) throw new Error(`it has ${size} bytes, more than ${most}`);
+  return readFileSync(path);
+}
+
 /** Reads a pickle of plain values (no code is run) of the dataset `name`. */
-export function readPickleFile(name: string, path: string, advice: string): PickleValue {
+function readPickleFile(name: string, path: string, advice: string): PickleValue {
   const doing = `Reading ${name}: ${path} cannot be read as a pickle`;
-  let bytes: Buffer;
-  try {
-    const { size } = statSync(path);
-    if (size > MAX_PICKLE_BYTES) throw new Error(`it has ${size} bytes, more than ${MAX_PICKLE_BYTES}`);
-    bytes = readFileSync(path);
-  } catch (error) {
-    throw new UserError(`${doing} (${messageOf(error)}). ${advice}`);
-  }
+  const bytes = reading(name, path, advice, () => readBytes(path, MAX_PICKLE_BYTES), 'a pickle');
   if (hasWindowsLineEnds(bytes)) {
     throw new UserError(
       `${doing}: its line ends were converted from LF to CR LF (git, FTP or an editor took it for a text). Undo it with: ` +
@@ -172,6 +172,23 @@ export class JsonPlace {
   number(): number {
     if (typeof this.value !== 'number') throw this.wrong('a number');
     return this.value;
+  }
+
+  /** A file's name, which is joined to a folder that it must not lead out of. @param isBare whether it has no folders */
+  fileName(isBare = false): string {
+    const name = this.text();
+    const isInside = name.split('/').every((step) => step !== '' && step !== '.' && step !== '..');
+    if (isInside && !/[\\\0]/.test(name) && !(isBare && name.includes('/'))) return name;
+    throw this.wrong(
+      `a file name${isBare ? ' without a folder' : ', which may stand in folders but not lead out of them'}`,
+    );
+  }
+
+  /** Height and width in an image's record, in pixels. */
+  size(): Size {
+    const [height, width] = [this.key('height').integer(), this.key('width').integer()];
+    if (height > 0 && width > 0 && height * width <= MAX_PIXELS) return { height, width };
+    throw this.wrong(`a positive height and width of at most ${MAX_PIXELS} pixels together`);
   }
 
   /** The error that says what stands here instead of `expected`. */

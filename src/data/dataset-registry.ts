@@ -4,69 +4,54 @@
  */
 import { UserError } from '../errors.js';
 import { didYouMean } from '../nearest-name.js';
-import { openAde20k, openCocoStuff, openMapillary } from './sem-seg/ade20k.js';
-import { GRefCoco, RefCoco, RefZom } from './refer/refcoco.js';
-import { LlavaInstruct } from './vqa/llava-instruct.js';
-import { openPacoLvis, openPascalPart } from './sem-seg/pascal-part.js';
-import { ReasonSeg } from './reason/reason-seg.js';
-import type { ReferDataset } from './refer/refer-dataset.js';
-import { referTrainingSet } from './refer/refer-dataset.js';
-import type { TrainingSet } from './sampling/training-sample.js';
+import type { EvaluatedDataset } from './evaluated-dataset.js';
+import { type IgnoreOptions, openReasonEvaluation, openReasonSeg, type ReasonSegSplit } from './reason/reason-seg.js';
+import { GRefCoco, refCoco, RefZom } from './refer/refcoco.js';
+import { ReferDataset, type ReferringExpression } from './refer/refer-dataset.js';
+import type { TrainingSet } from './facts.js';
+import { type Ade20kSplit, type MapillarySplit, openAde20k, openCocoStuff, openMapillary } from './sem-seg/ade20k.js';
+import { openPacoLvis, openPascalPart } from './sem-seg/annotated-dataset.js';
+import { LabelMapEvaluation } from './sem-seg/label-maps.js';
+import { openLlavaInstruct } from './vqa/llava-instruct.js';
 
-interface Registered<Split extends string, Opened> {
+interface Registered<Opened> {
   /** The first is that to train on. */
-  readonly splits: readonly [Split, ...Split[]];
-  readonly open: (dataDir: string, split: Split) => Opened;
-}
-
-function registered<const Split extends string, Opened>(
-  splits: readonly [Split, ...Split[]],
-  open: (dataDir: string, split: Split) => Opened,
-): Registered<string, Opened> {
-  // `open` is only called with names of the list.
-  return { splits, open: (dataDir, split) => open(dataDir, split as Split) };
+  readonly splits: readonly [string, ...string[]];
+  /** Only called with names of the list. */
+  open(dataDir: string, split: string): Opened;
 }
 
 const UNC_SPLITS = ['train', 'val', 'testA', 'testB'] as const;
 
-const REFERRING: Readonly<Record<string, Registered<string, ReferDataset>>> = {
-  refclef: registered(['train', 'val', 'test', 'testA', 'testB', 'testC'], (dataDir, split) =>
-    RefCoco.open(dataDir, 'refclef', 'unc', split),
-  ),
-  refcoco: registered(UNC_SPLITS, (dataDir, split) => RefCoco.open(dataDir, 'refcoco', 'unc', split)),
-  'refcoco+': registered(UNC_SPLITS, (dataDir, split) => RefCoco.open(dataDir, 'refcoco+', 'unc', split)),
-  refcocog: registered(['train', 'val', 'test'], (dataDir, split) => RefCoco.open(dataDir, 'refcocog', 'umd', split)),
-  'refcocog-google': registered(['train', 'val'], (dataDir, split) =>
-    RefCoco.open(dataDir, 'refcocog', 'google', split),
-  ),
-  grefcoco: registered(UNC_SPLITS, (dataDir, split) => GRefCoco.open(dataDir, split)),
-  refzom: registered(['train', 'test'], (dataDir, split) => RefZom.open(dataDir, split)),
+const REFERRING: Readonly<Record<string, Registered<ReferDataset>>> = {
+  refclef: { splits: ['train', 'val', 'test', 'testA', 'testB', 'testC'], open: refCoco('refclef', 'unc').open },
+  refcoco: { splits: UNC_SPLITS, open: refCoco('refcoco', 'unc').open },
+  'refcoco+': { splits: UNC_SPLITS, open: refCoco('refcoco+', 'unc').open },
+  refcocog: { splits: ['train', 'val', 'test'], open: refCoco('refcocog', 'umd').open },
+  'refcocog-google': { splits: ['train', 'val'], open: refCoco('refcocog', 'google').open },
+  grefcoco: { splits: UNC_SPLITS, open: GRefCoco.open },
+  refzom: { splits: ['train', 'test'], open: RefZom.open },
 };
 
-const OTHERS: Readonly<Record<string, Registered<string, TrainingSet>>> = {
-  ade20k: registered(['training', 'validation'], openAde20k),
-  cocostuff: registered(['train'], openCocoStuff),
-  mapillary: registered(['training', 'validation'], openMapillary),
-  paco_lvis: registered(['train'], openPacoLvis),
-  pascal_part: registered(['train'], openPascalPart),
-  llava_instruct_150k: registered(['train'], (dataDir) => LlavaInstruct.open(dataDir)),
-  reason_seg: registered(['train', 'val', 'test'], (dataDir, split) => ReasonSeg.open(dataDir, split).trainingSet()),
+const OTHERS: Readonly<Record<string, Registered<TrainingSet>>> = {
+  ade20k: { splits: ['training', 'validation'], open: (dir, split) => openAde20k(dir, split as Ade20kSplit) },
+  cocostuff: { splits: ['train'], open: openCocoStuff },
+  mapillary: { splits: ['training', 'validation'], open: (dir, split) => openMapillary(dir, split as MapillarySplit) },
+  paco_lvis: { splits: ['train'], open: openPacoLvis },
+  pascal_part: { splits: ['train'], open: openPascalPart },
+  llava_instruct_150k: { splits: ['train'], open: openLlavaInstruct },
+  reason_seg: { splits: ['train', 'val', 'test'], open: openReasonSeg },
 };
 
 /** Names of all sets, and of those with expressions. */
 export const DATASET_NAMES: readonly string[] = [...Object.keys(OTHERS), ...Object.keys(REFERRING)];
 export const REFERRING_NAMES: readonly string[] = Object.keys(REFERRING);
 
-export interface SetSpec {
-  readonly name: string;
-  readonly split: string;
-}
-
 /**
  * Reads "grefcoco:testA", or "ade20k" for the split to train on.
  * @throws UserError naming what is possible
  */
-export function parseSetSpec(text: string): SetSpec {
+export function parseSetSpec(text: string): { readonly name: string; readonly split: string } {
   const colon = text.indexOf(':');
   const name = colon < 0 ? text : text.slice(0, colon);
   const { splits } = entryOf(name, DATASET_NAMES);
@@ -89,9 +74,8 @@ export function splitsOf(name: string): readonly string[] {
  */
 export function openTrainingSet(name: string, dataDir: string, split?: string): TrainingSet {
   const spec = parseSetSpec(split === undefined ? name : `${name}:${split}`);
-  const referring = own(REFERRING, name);
-  if (referring !== null) return referTrainingSet(name, referring.open(dataDir, spec.split));
-  return entryOf(name, DATASET_NAMES).open(dataDir, spec.split) as TrainingSet;
+  const set = entryOf(name, DATASET_NAMES).open(dataDir, spec.split);
+  return set instanceof ReferDataset ? set.trainingSet(name) : set;
 }
 
 /**
@@ -99,19 +83,71 @@ export function openTrainingSet(name: string, dataDir: string, split?: string): 
  * @throws UserError as `openTrainingSet`
  */
 export function openReferringSet(name: string, dataDir: string, split: string): ReferDataset {
-  if (own(REFERRING, name) === null) entryOf(name, REFERRING_NAMES);
-  return (own(REFERRING, name) as Registered<string, ReferDataset>).open(
-    dataDir,
-    parseSetSpec(`${name}:${split}`).split,
-  );
+  const entry = entryOf(name, REFERRING_NAMES);
+  return entry.open(dataDir, parseSetSpec(`${name}:${split}`).split) as ReferDataset;
 }
 
-function entryOf(name: string, possible: readonly string[]): Registered<string, unknown> {
-  const entry = possible.includes(name) ? (own(REFERRING, name) ?? own(OTHERS, name)) : null;
-  if (entry !== null) return entry;
+function entryOf(name: string, possible: readonly string[]): Registered<TrainingSet | ReferDataset> {
+  const entry = possible.includes(name) ? (REFERRING[name] ?? OTHERS[name]) : undefined;
+  if (entry !== undefined) return entry;
   throw new UserError(`There is no data set "${name}"${didYouMean(name, possible)}; known are ${possible.join(', ')}.`);
 }
 
-function own<T>(table: Readonly<Record<string, T>>, name: string): T | null {
-  return Object.hasOwn(table, name) ? (table[name] ?? null) : null;
+/** Other sets have a split to train on and none to measure on. */
+export const EVALUATED_NAMES: readonly string[] = [...REFERRING_NAMES, 'reason_seg', 'ade20k', 'mapillary'];
+
+/** The split that is measured where none is named. */
+export function usualSplit(name: string): string {
+  return { refzom: 'test', ade20k: 'validation', mapillary: 'validation' }[name] ?? 'val';
+}
+
+/** Whether the set's questions are about any number of expressions, and may be asked in other forms; 'own' is one's own. */
+export function hasExpressions(name: string): boolean {
+  return name === 'own' || REFERRING_NAMES.includes(name);
+}
+
+/**
+ * @param options.asWritten referring expressions keep their dots
+ * @throws UserError where there is no such set or split, the set is not to be evaluated on, or its files are missing or
+ *   malformed
+ */
+export async function openEvaluatedSet(
+  name: string,
+  dataDir: string,
+  split: string,
+  options: IgnoreOptions & { readonly asWritten?: boolean },
+): Promise<EvaluatedDataset> {
+  if (!EVALUATED_NAMES.includes(name)) {
+    const why = DATASET_NAMES.includes(name)
+      ? 'is not a benchmark'
+      : `is not known${didYouMean(name, EVALUATED_NAMES)}`;
+    throw new UserError(`Evaluating: the data set ${name} ${why}; benchmarks are on ${EVALUATED_NAMES.join(', ')}.`);
+  }
+  // Tells what splits there are.
+  parseSetSpec(`${name}:${split}`);
+  if (hasExpressions(name)) {
+    const referring = openReferringSet(name, dataDir, split);
+    return options.asWritten === true ? withSentences(referring) : referring;
+  }
+  if (name === 'ade20k') return new LabelMapEvaluation(openAde20k(dataDir, split as Ade20kSplit));
+  if (name === 'mapillary') return new LabelMapEvaluation(openMapillary(dataDir, split as MapillarySplit), null);
+  return openReasonEvaluation(dataDir, split as ReasonSegSplit, options);
+}
+
+/** The expressions as the dataset has them, in lower case and without outer spaces (reference: LISA's ValDataset). */
+function withSentences(dataset: EvaluatedDataset): EvaluatedDataset {
+  const images = dataset.images.map((image) => ({
+    ...image,
+    expressions: image.expressions.map((expression): ReferringExpression => {
+      const { text, sentence = text, annotationIds } = expression;
+      return {
+        text: sentence.trim().toLowerCase(),
+        annotationIds,
+        get isEmpty() {
+          return expression.isEmpty;
+        },
+      };
+    }),
+  }));
+  return { images, targets: (image) => dataset.targets(image) };
 }

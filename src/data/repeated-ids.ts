@@ -1,21 +1,18 @@
 /** Ids that must stand once in a list: the second of two entries would silently take the place of the first. */
 import { crc32 } from 'node:zlib';
 
-/** The first entry of an id; of its contents only a checksum is kept, since lists may be long. */
-interface FirstUse {
-  readonly index: number;
-  readonly checksum: number;
-  /** Its name for a reader, null where it has none. */
-  readonly name: string | null;
-}
-
 export class RepeatedIds {
-  private readonly first = new Map<string | number, FirstUse>();
+  /** The first entry of each id, with its name for a reader; only a checksum of it is kept, since lists may be long. */
+  private readonly first = new Map<string | number, { index: number; checksum: number; name: string | null }>();
   /** A sentence for each id that stands twice with different contents: both places and what is there. */
   readonly faults: string[] = [];
 
   /** @param list its name in the file, such as "images" */
   constructor(private readonly list: string) {}
+
+  has(id: string | number): boolean {
+    return this.first.has(id);
+  }
 
   /**
    * Notes an entry; one that repeats an earlier one word for word is no fault.
@@ -31,8 +28,8 @@ export class RepeatedIds {
     }
     if (earlier.checksum !== checksum) {
       const { list } = this;
-      const [one, other] = [earlier.name, nameOf(value)];
-      const names = one === null || other === null ? '' : `: ${one}, ${other}`;
+      const other = nameOf(value);
+      const names = earlier.name === null || other === null ? '' : `: ${earlier.name}, ${other}`;
       this.faults.push(`the id ${id} is used twice, by ${list}[${earlier.index}] and ${list}[${index}]${names}`);
     }
     return false;

@@ -5,7 +5,7 @@ import { lacking } from '../benchmark/fits.js';
 import { type EnginePlan, type MemoryPlan, planMemory } from '../benchmark/memory-plan.js';
 import { type PlanSource, readPlanSource } from '../benchmark/plan-source.js';
 import { GRefCoco, type GRefCocoSplit } from '../data/refer/refcoco.js';
-import { OwnData } from '../data/own/own-data.js';
+import { openOwnData } from '../data/own/own-data.js';
 import { startDryRun } from '../engine/dry-run.js';
 import type { EngineName } from '../engine/engine.js';
 import { UserError } from '../errors.js';
@@ -140,7 +140,7 @@ async function dataFindings({ experiment }: PlanSource): Promise<Finding[]> {
   if (data?.kind !== 'jsonl') return [];
   const { file } = data;
   return examined('data', async () => {
-    const { images } = await OwnData.open(file, 'train');
+    const { images } = await openOwnData(file, 'train');
     return [imagesFinding(`${file}, train`, images, '', gsvaCommand(`data validate ${file}`))];
   });
 }

@@ -7,7 +7,7 @@ import { RESERVED_TEXTS } from '../special-tokens.js';
 import type { EvaluationRules } from '../systems/system-info.js';
 import type { AnsweredTurn, Asked, Dialogue, GroundingModel } from '../systems/system.js';
 import type { ModelWords, System, Vocabulary } from '../systems/system.js';
-import type { EncoderInput } from '../data/image/encoder-input.js';
+import type { EncoderInput } from '../data/image/prepare-image.js';
 
 export class Asking {
   readonly vocabulary: Vocabulary;

@@ -80,9 +80,7 @@ export function groundingConversation(
   }
   const list = random.shuffle([...asked.values()]);
   const subject = named ? `What are ${list.map(({ text }) => text).join(', ')}` : 'Where is what';
-  const answers = list.map(
-    ({ text, objects }) => `${text}: ${objects.length === 0 ? ABSENT_WORD : placesOf(scene, objects)}`,
-  );
+  const answers = list.map(({ text, objects }) => `${text}: ${placesOf(scene, objects)}`);
   return {
     turn: { user: `${IMAGE_PLACEHOLDER}\n${subject} in this image?`, assistant: `${answers.join(', ')}.` },
     asked: list,
@@ -140,8 +138,9 @@ function wordAbout(scene: Scene, random: Random): GroundedExpression {
   return { text: noun.colour ?? noun.shape ?? '', objects: objectsLike(scene, noun) };
 }
 
-/** Cells of the objects from left to right, joined by "and". */
+/** Cells of the objects from left to right, joined by "and"; "no" without any. */
 function placesOf(scene: Scene, objects: readonly number[]): string {
+  if (objects.length === 0) return ABSENT_WORD;
   return objects
     .map((index) => centreShare(scene, index))
     .sort(([a], [b]) => a - b)

@@ -6,24 +6,26 @@
  * where its meaning is clear: nothing that it could be about lies within a margin of a half's or an anchor's border.
  */
 import type { Random } from '../random.js';
-import type { Scene, SceneObject } from './scene.js';
+import { type Scene, type SceneObject, weightedIndex } from './scene.js';
 import { type Colour, COLOURS, type Shape, SHAPES } from './shapes.js';
 
 export const SIDES = ['left', 'right', 'top', 'bottom'] as const;
-export type Side = (typeof SIDES)[number];
+type Side = (typeof SIDES)[number];
 export const RELATIONS = ['left of', 'right of', 'above', 'below'] as const;
-export type Relation = (typeof RELATIONS)[number];
+type Relation = (typeof RELATIONS)[number];
 
-export const EXPRESSION_KINDS = [
-  'attribute',
-  'position',
-  'relation',
-  'several',
-  'absent-object',
-  'absent-position',
-  'absent-relation',
-] as const;
-export type ExpressionKind = (typeof EXPRESSION_KINDS)[number];
+/** Weights of the kinds; an impossible draw is repeated. */
+const KIND_WEIGHTS = {
+  attribute: 26,
+  position: 15,
+  relation: 12,
+  several: 14,
+  'absent-object': 14,
+  'absent-position': 10,
+  'absent-relation': 9,
+};
+export type ExpressionKind = keyof typeof KIND_WEIGHTS;
+export const EXPRESSION_KINDS = Object.keys(KIND_WEIGHTS) as readonly ExpressionKind[];
 
 /** Attributes of a noun phrase; null for an open one. */
 export interface Noun {
@@ -31,7 +33,7 @@ export interface Noun {
   readonly shape: Shape | null;
 }
 
-export interface Phrase {
+interface Phrase {
   readonly noun: Noun;
   /** In this half of the image. */
   readonly side?: Side;
@@ -53,23 +55,14 @@ export interface SceneExpression {
 /** Distance from a border, as a share of the image's side, below which a position is not called clear. */
 export const MARGIN = 0.04;
 
-/** Weights of the kinds; an impossible draw is repeated. */
-const KIND_WEIGHTS: Readonly<Record<ExpressionKind, number>> = {
-  attribute: 26,
-  position: 15,
-  relation: 12,
-  several: 14,
-  'absent-object': 14,
-  'absent-position': 10,
-  'absent-relation': 9,
-};
 const ATTEMPTS = 40;
 
 /** Up to `count` different expressions about the scene. */
 export function sceneExpressions(scene: Scene, random: Random, count: number): SceneExpression[] {
   const found = new Map<string, SceneExpression>();
   for (let attempt = 0; attempt < ATTEMPTS * count && found.size < count; attempt++) {
-    const expression = drawExpression(scene, random, drawKind(random));
+    const kind = EXPRESSION_KINDS[weightedIndex(random, Object.values(KIND_WEIGHTS))] as ExpressionKind;
+    const expression = drawExpression(scene, random, kind);
     if (expression !== null && !found.has(expression.text)) found.set(expression.text, expression);
   }
   return [...found.values()];
@@ -94,13 +87,13 @@ export function targetsOf(scene: Scene, phrase: Phrase): number[] | null {
     const others = objectsLike(scene, phrase.and);
     return named.length === 1 && others.length === 1 ? [...new Set([...named, ...others])].sort((a, b) => a - b) : null;
   }
-  if (phrase.side !== undefined) return clearly(named, (index) => sideDistance(scene, index, phrase.side as Side));
-  const { relation } = phrase;
+  const { side, relation } = phrase;
+  if (side !== undefined) return clearly(named, (index) => distance(scene, index, side, [0.5, 0.5]));
   if (relation === undefined) return named;
   const [anchor, ...more] = objectsLike(scene, relation.anchor);
   if (anchor === undefined || more.length > 0) return null;
   const candidates = named.filter((index) => index !== anchor);
-  return clearly(candidates, (index) => relationDistance(scene, index, relation.word, anchor));
+  return clearly(candidates, (index) => distance(scene, index, relation.word, centreShare(scene, anchor)));
 }
 
 /** The English of a phrase, lower case. */
@@ -126,26 +119,22 @@ export function nounWords({ colour, shape }: Noun, plural: boolean): string {
   return colour === null ? shapeWord : `${colour} ${shapeWord}`;
 }
 
-/** Signed distance into the half, as a share of the image's side; positive inside. */
-function sideDistance(scene: Scene, index: number, side: Side): number {
-  const [x, y] = centreShare(scene, index);
-  if (side === 'left') return 0.5 - x;
-  if (side === 'right') return x - 0.5;
-  return side === 'top' ? 0.5 - y : y - 0.5;
-}
+/** Axis of a word, x or y, and its direction along it. */
+const DIRECTIONS: Readonly<Record<Side | Relation, readonly [axis: 0 | 1, sign: 1 | -1]>> = {
+  ...{ left: [0, -1], right: [0, 1], top: [1, -1], bottom: [1, 1] },
+  ...{ 'left of': [0, -1], 'right of': [0, 1], above: [1, -1], below: [1, 1] },
+};
 
-function relationDistance(scene: Scene, index: number, relation: Relation, anchor: number): number {
-  const [x, y] = centreShare(scene, index);
-  const [anchorX, anchorY] = centreShare(scene, anchor);
-  if (relation === 'left of') return anchorX - x;
-  if (relation === 'right of') return x - anchorX;
-  return relation === 'above' ? anchorY - y : y - anchorY;
+/** Distance from an origin in the direction of a word, as a share of the image's side. */
+function distance(scene: Scene, index: number, word: Side | Relation, origin: readonly [number, number]): number {
+  const [axis, sign] = DIRECTIONS[word];
+  return sign * (centreShare(scene, index)[axis] - origin[axis]);
 }
 
 /** Those at a positive distance; null if any is too near the border to tell. */
-function clearly(candidates: readonly number[], distance: (index: number) => number): number[] | null {
-  if (candidates.some((index) => Math.abs(distance(index)) < MARGIN)) return null;
-  return candidates.filter((index) => distance(index) > 0);
+function clearly(candidates: readonly number[], distanceOf: (index: number) => number): number[] | null {
+  if (candidates.some((index) => Math.abs(distanceOf(index)) < MARGIN)) return null;
+  return candidates.filter((index) => distanceOf(index) > 0);
 }
 
 /** Centroid of the visible pixels as shares of width and height. */
@@ -158,16 +147,6 @@ export function centreShare(scene: Scene, index: number): [number, number] {
 function numberFits({ number, and }: Phrase, count: number): boolean {
   if (and !== undefined || number === 'both') return count === 2;
   return number === 'all' ? count >= 3 : count === 1;
-}
-
-function drawKind(random: Random): ExpressionKind {
-  const total = EXPRESSION_KINDS.reduce((sum, kind) => sum + KIND_WEIGHTS[kind], 0);
-  let left = random.uniform() * total;
-  for (const kind of EXPRESSION_KINDS) {
-    left -= KIND_WEIGHTS[kind];
-    if (left < 0) return kind;
-  }
-  return 'attribute';
 }
 
 function drawPhrase(scene: Scene, random: Random, kind: ExpressionKind): Phrase | null {
@@ -205,6 +184,5 @@ function drawAbsentObject(scene: Scene, random: Random): Phrase {
   const choice = random.uniform();
   if (choice < 0.5) return { noun: { colour: present.colour, shape: other.shape }, number: 'one' };
   if (choice < 0.7) return { noun: { colour: random.pick(COLOURS), shape: present.shape }, number: 'one' };
-  if (choice < 0.9) return { noun: { colour: present.colour, shape: random.pick(SHAPES) }, number: 'one' };
-  return { noun: { colour: null, shape: random.pick(SHAPES) }, number: 'one' };
+  return { noun: { colour: choice < 0.9 ? present.colour : null, shape: random.pick(SHAPES) }, number: 'one' };
 }

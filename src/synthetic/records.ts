@@ -6,7 +6,7 @@
 import { annotationToRle } from '../data/masks/coco-mask-annotation.js';
 import { type Rle, encodeMask, rleArea, rleBox, rleIou, rleToString } from '../data/masks/coco-mask.js';
 import type { GRefCocoSplit } from '../data/refer/refcoco.js';
-import type { ExpressionKind, SceneExpression } from './expressions.js';
+import type { SceneExpression } from './expressions.js';
 import { type Scene, visibleMask } from './scene.js';
 import { SHAPES, outline } from './shapes.js';
 
@@ -30,68 +30,16 @@ export const MAX_EXPRESSIONS_PER_IMAGE = 50;
 /** `categories` of instances.json: the shapes. */
 export const CATEGORIES = SHAPES.map((name, index) => ({ id: index + 1, name, supercategory: 'shape' }));
 
-type Segmentation = number[][] | { size: readonly [number, number]; counts: string };
-
-export interface ImageEntry {
-  readonly id: number;
-  readonly file_name: string;
-  readonly height: number;
-  readonly width: number;
-}
-
-export interface AnnotationEntry {
-  readonly id: number;
-  readonly image_id: number;
-  readonly category_id: number;
-  readonly segmentation: Segmentation;
-  /** Pixels of the mask that a reader gets from `segmentation`. */
-  readonly area: number;
-  /** [x, y, width, height] of the same mask, in pixels. */
-  readonly bbox: readonly [number, number, number, number];
-  readonly iscrowd: 0;
-}
-
-export interface ReferenceEntry {
-  readonly ref_id: number;
-  readonly image_id: number;
-  readonly file_name: string;
-  readonly split: GRefCocoSplit;
-  /** [-1] for no target. */
-  readonly ann_id: readonly number[];
-  readonly category_id: readonly number[];
-  readonly no_target: boolean;
-  readonly sentences: readonly {
-    readonly sent_id: number;
-    readonly sent: string;
-    readonly raw: string;
-    readonly tokens: readonly string[];
-  }[];
-  readonly sent_ids: readonly number[];
-  /** Not in the published file: what sort of expression it is. */
-  readonly kind: ExpressionKind;
-}
-
 /** Entries of one image in the two files. */
-export interface ImageRecords {
-  readonly split: GRefCocoSplit;
-  readonly image: ImageEntry;
-  readonly annotations: readonly AnnotationEntry[];
-  readonly references: readonly ReferenceEntry[];
-}
+export type ImageRecords = ReturnType<typeof recordsOf>;
 
 /** Entries for image `index` of a split: one annotation per object, one reference per expression. */
-export function recordsOf(
-  scene: Scene,
-  expressions: readonly SceneExpression[],
-  split: GRefCocoSplit,
-  index: number,
-): ImageRecords {
+export function recordsOf(scene: Scene, expressions: readonly SceneExpression[], split: GRefCocoSplit, index: number) {
   const id = (WRITTEN_SPLITS.indexOf(split) + 1) * IMAGES_PER_SPLIT + index;
   const image = { id, file_name: imageFileName(id), height: scene.height, width: scene.width };
   const annotations = scene.objects.map((_, object) => annotationOf(scene, object, id));
-  const references = expressions.map((expression, i): ReferenceEntry => {
-    const { text, kind } = expression;
-    const targets = expression.objects.map((object) => annotations[object] as AnnotationEntry);
+  const references = expressions.map(({ text, kind, objects }, i) => {
+    const targets = objects.map((object) => annotations[object] as (typeof annotations)[number]);
     const isAbsent = targets.length === 0;
     const refId = id * REFS_PER_IMAGE + i + 1;
     return {
@@ -99,11 +47,13 @@ export function recordsOf(
       image_id: id,
       file_name: image.file_name,
       split,
+      /** [-1] for no target. */
       ann_id: isAbsent ? [-1] : targets.map((annotation) => annotation.id),
       category_id: isAbsent ? [-1] : targets.map((annotation) => annotation.category_id),
       no_target: isAbsent,
       sentences: [{ sent_id: refId, sent: text, raw: text, tokens: text.split(' ') }],
       sent_ids: [refId],
+      /** Not in the published file: what sort of expression it is. */
       kind,
     };
   });
@@ -120,8 +70,8 @@ export function imageFileName(imageId: number): string {
   return `COCO_train2014_${String(imageId).padStart(12, '0')}.jpg`;
 }
 
-/** The mask of an object as COCO has it. */
-export function annotationOf(scene: Scene, index: number, imageId: number): AnnotationEntry {
+/** The mask of an object as COCO has it; area and box [x, y, width, height] are those that a reader gets from it. */
+export function annotationOf(scene: Scene, index: number, imageId: number) {
   const { shape, polygon, visible, filled, isWhole } = outlineOf(scene, index);
   const written: Rle = isWhole && filled !== null ? filled : visible;
   return {
@@ -140,13 +90,13 @@ function outlineOf(scene: Scene, index: number) {
   const object = scene.objects[index];
   if (object === undefined) throw new RangeError(`the scene has no object ${index}`);
   const visible = encodeMask(visibleMask(scene, [index]));
-  const polygon = outline(object).flatMap(([x, y]) => [roundTo2(x), roundTo2(y)]);
+  const polygon = outline(object).flatMap(([x, y]) => [twoDecimals(x), twoDecimals(y)]);
   const filled = annotationToRle([polygon], scene.height, scene.width);
   const isWhole = filled !== null && rleIou(filled, visible) >= POLYGON_IOU;
   return { shape: object.shape, polygon, visible, filled, isWhole };
 }
 
 /** COCO's polygons have two decimals. */
-function roundTo2(value: number): number {
+export function twoDecimals(value: number): number {
   return Math.round(value * 100) / 100;
 }

@@ -7,10 +7,10 @@ import { drawExpression, type Noun, nounWords, objectsLike, SIDES, targetsOf, wo
 import type { Scene } from './scene.js';
 import { COLOURS, SHAPES } from './shapes.js';
 
-export const QUESTION_KINDS = ['colour', 'shape', 'count', 'presence'] as const;
-export type QuestionKind = (typeof QUESTION_KINDS)[number];
+const QUESTION_KINDS = ['colour', 'shape', 'count', 'presence'] as const;
+type QuestionKind = (typeof QUESTION_KINDS)[number];
 
-export interface SceneQuestion {
+interface SceneQuestion {
   readonly kind: QuestionKind;
   readonly question: string;
   /** One word, lower case. */
@@ -35,37 +35,27 @@ export function sceneQuestions(scene: Scene, random: Random, count: number): Sce
 
 /** null where the draw has no clear answer. */
 function drawQuestion(scene: Scene, random: Random, kind: QuestionKind): SceneQuestion | null {
-  switch (kind) {
-    case 'colour':
-    case 'shape':
-      return attributeQuestion(scene, random, kind);
-    case 'count': {
-      const noun: Noun =
-        random.uniform() < 0.5
-          ? { colour: null, shape: random.pick(SHAPES) }
-          : { colour: random.pick(COLOURS), shape: null };
-      const answer = NUMBERS[objectsLike(scene, noun).length];
-      if (answer === undefined) throw new Error('sceneQuestions: a scene with more than eight objects');
-      return { kind, question: `How many ${nounWords(noun, true)} are there?`, answer };
-    }
-    case 'presence': {
-      const isThere = random.uniform() < 0.5;
-      const expression = drawExpression(scene, random, isThere ? 'attribute' : 'absent-object');
-      if (expression === null) return null;
-      return { kind, question: `Is there a ${expression.text}?`, answer: isThere ? 'yes' : 'no' };
-    }
+  if (kind === 'colour' || kind === 'shape') return attributeQuestion(scene, random, kind);
+  if (kind === 'presence') {
+    const isThere = random.uniform() < 0.5;
+    const expression = drawExpression(scene, random, isThere ? 'attribute' : 'absent-object');
+    return expression && { kind, question: `Is there a ${expression.text}?`, answer: isThere ? 'yes' : 'no' };
   }
+  const isShape = random.uniform() < 0.5;
+  const noun: Noun = isShape
+    ? { colour: null, shape: random.pick(SHAPES) }
+    : { colour: random.pick(COLOURS), shape: null };
+  const answer = NUMBERS[objectsLike(scene, noun).length];
+  if (answer === undefined) throw new Error('sceneQuestions: a scene with more than eight objects');
+  return { kind, question: `How many ${nounWords(noun, true)} are there?`, answer };
 }
 
 /** "What colour is the left circle?", "What is the red shape?": the attribute that the noun leaves open. */
 function attributeQuestion(scene: Scene, random: Random, kind: 'colour' | 'shape'): SceneQuestion | null {
   const { colour, shape } = random.pick(scene.objects);
   const noun: Noun = kind === 'colour' ? { colour: null, shape } : { colour, shape: null };
-  const phrase = {
-    noun,
-    number: 'one' as const,
-    ...(random.uniform() < SIDE_SHARE ? { side: random.pick(SIDES) } : {}),
-  };
+  const side = random.uniform() < SIDE_SHARE ? { side: random.pick(SIDES) } : {};
+  const phrase = { noun, number: 'one', ...side } as const;
   const [index, ...more] = targetsOf(scene, phrase) ?? [];
   const object = index === undefined ? undefined : scene.objects[index];
   if (object === undefined || more.length > 0) return null;

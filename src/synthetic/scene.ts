@@ -7,17 +7,16 @@ import { Random } from '../random.js';
 import type { BinaryMask } from '../types.js';
 import {
   COLOURS,
-  SHAPES,
+  type Colour,
   insideDistance,
   outlineBounds,
-  toLocal,
-  type Colour,
   type Pose,
   type Shape,
+  SHAPES,
+  toLocal,
 } from './shapes.js';
 
-export const TEXTURES = ['plain', 'stripes', 'dots', 'noise', 'gradient'] as const;
-export type Texture = (typeof TEXTURES)[number];
+const TEXTURES = ['plain', 'stripes', 'dots', 'noise', 'gradient'] as const;
 
 /** Uses of scenes. Scenes of two uses are never the same for one seed. New uses come last: a place is a seed. */
 export const SYNTH_SPLITS = [
@@ -28,12 +27,11 @@ export type SynthSplit = (typeof SYNTH_SPLITS)[number];
 
 /** At least this share of every object is visible. */
 export const MIN_VISIBLE = 0.55;
-/** The most objects of a scene. */
-export const MAX_OBJECTS = 8;
+const MAX_OBJECTS = 8;
 
 export interface SceneObject extends Pose {
   readonly colour: Colour;
-  readonly texture: Texture;
+  readonly texture: (typeof TEXTURES)[number];
   /** Direction of stripes or gradient (radians) and strength of the texture (share of the brightness). */
   readonly textureAngle: number;
   readonly textureStrength: number;
@@ -77,7 +75,7 @@ export function sceneRandom(seed: number, split: SynthSplit, index: number): Ran
 }
 
 /** A scene from the next numbers of a generator. */
-export function generateScene(random: Random): Scene {
+function generateScene(random: Random): Scene {
   const longest = 112 + random.integer(65);
   // Aspect ratios 0.87–1.15: CLIP's centre crop then loses less than half an object's radius at any border.
   const shorter = Math.round(longest * (1 - 0.13 * random.uniform()));
@@ -97,14 +95,8 @@ export function generateScene(random: Random): Scene {
       if (canvas.place(pose, { ...kind, ...look }, apart)) break;
     }
   }
-  return {
-    width,
-    height,
-    background,
-    noiseSeed: random.uint32(),
-    objects: canvas.objects(),
-    instances: canvas.instances,
-  };
+  const { instances } = canvas;
+  return { width, height, background, noiseSeed: random.uint32(), objects: canvas.objects(), instances };
 }
 
 /** The visible pixels of one object, or of several together. */
@@ -156,12 +148,11 @@ function drawPose(random: Random, shape: Shape, width: number, height: number, r
   return { shape, x, y, radius, angle };
 }
 
-function weightedIndex(random: Random, weights: readonly number[]): number {
+/** A place of the list, drawn by its weights. */
+export function weightedIndex(random: Random, weights: readonly number[]): number {
   let rest = random.uniform() * weights.reduce((sum, weight) => sum + weight, 0);
-  return Math.max(
-    0,
-    weights.findIndex((weight) => (rest -= weight) < 0),
-  );
+  const found = weights.findIndex((weight) => (rest -= weight) < 0);
+  return Math.max(0, found);
 }
 
 /** Paints objects back to front into an id map and refuses one that would hide too much of another. */
@@ -187,11 +178,9 @@ class Canvas {
       const id = this.instances[pixel] as number;
       hidden[id] = (hidden[id] as number) + 1;
     }
-    const spoils = this.placed.some(
-      (other, i) => other.visible - (hidden[i + 1] as number) < MIN_VISIBLE * other.pixels,
-    );
-    if (spoils) return false;
-    this.placed.forEach((other, i) => (other.visible -= hidden[i + 1] as number));
+    const leftOf = (other: Placed, i: number): number => other.visible - (hidden[i + 1] as number);
+    if (this.placed.some((other, i) => leftOf(other, i) < MIN_VISIBLE * other.pixels)) return false;
+    this.placed.forEach((other, i) => (other.visible = leftOf(other, i)));
     this.placed.push({ ...pose, ...kindAndLook, pixels: pixels.length, visible: pixels.length });
     for (const pixel of pixels) this.instances[pixel] = this.placed.length;
     return true;

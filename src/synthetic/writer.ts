@@ -1,6 +1,7 @@
 /**
- * Writes the embedded benchmark as a dataset in gRefCOCO's published layout (see ../grefcoco.ts), plus synth.json with
- * the parameters and counts, and, where asked for, the sets of the pretraining mixture (mixture/). The same parameters give the same bytes; a folder is there completely or not at all.
+ * Writes the embedded benchmark as a dataset in gRefCOCO's published layout, plus synth.json with the parameters and
+ * counts, and, where asked for, the sets of the pretraining mixture (mixture/). The same parameters give the same bytes;
+ * a folder is there completely or not at all.
  */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
@@ -23,14 +24,10 @@ import { type MixtureSizes, mixtureImages, writeMixture } from './mixture/mixtur
 import { IMAGES_AT_ONCE, writePicture } from './render.js';
 import { sceneRandom, synthScene } from './scene.js';
 
-export interface SynthOptions {
+/** Options, with the images of each split: `trainImages` …, 0 … MAX_IMAGES_PER_SPLIT. */
+export interface SynthOptions extends Readonly<Record<`${GRefCocoSplit}Images`, number>> {
   /** 0 … 2³² − 1. */
   readonly seed: number;
-  /** Images of each split, 0 … MAX_IMAGES_PER_SPLIT. */
-  readonly trainImages: number;
-  readonly valImages: number;
-  readonly testAImages: number;
-  readonly testBImages: number;
   /** Default 9. */
   readonly expressionsPerImage?: number;
   /** Images of each set of the pretraining mixture, in addition to gRefCOCO; default none. */
@@ -39,14 +36,7 @@ export interface SynthOptions {
   readonly overwrite?: boolean;
 }
 
-export interface SynthCounts {
-  images: number;
-  expressions: number;
-  /** Expressions with two objects or more, and with none. */
-  multiTarget: number;
-  noTarget: number;
-  readonly kinds: Record<ExpressionKind, number>;
-}
+type SynthCounts = ReturnType<typeof noCounts>;
 
 /** Content of synth.json: a pure function of the options. */
 export interface SynthSummary {
@@ -94,11 +84,21 @@ export async function writeSynthDataset(
     for (let start = 0; start < plan.length; start += IMAGES_AT_ONCE) {
       const group = plan.slice(start, start + IMAGES_AT_ONCE);
       const results = await Promise.allSettled(
-        group.map(({ split, index }) => writeImage(imageDir, seed, split, index, expressionsPerImage)),
+        group.map(async ({ split, index }) => {
+          const scene = synthScene(seed, split, index);
+          const expressions = sceneExpressions(scene, sceneRandom(seed, split, index).fork(1), expressionsPerImage);
+          const records = recordsOf(scene, expressions, split, index);
+          await writePicture(join(imageDir, records.image.file_name), scene);
+          return records;
+        }),
       );
       for (const result of results) {
-        if (result.status === 'rejected') throw writingFailed(dir, result.reason);
-        collected.add(result.value);
+        if (result.status === 'fulfilled') collected.add(result.value);
+        else if (result.reason instanceof UserError) throw result.reason;
+        else {
+          const reason = messageOf(result.reason);
+          throw new UserError(`Writing ${dir}: ${reason}. Check the path, its permissions and the free space.`);
+        }
       }
       progress(group.length);
     }
@@ -108,20 +108,6 @@ export async function writeSynthDataset(
     writeJson(join(temporary, SUMMARY_FILE), summary);
   });
   return summary;
-}
-
-async function writeImage(
-  imageDir: string,
-  seed: number,
-  split: GRefCocoSplit,
-  index: number,
-  expressionsPerImage: number,
-): Promise<ImageRecords> {
-  const scene = synthScene(seed, split, index);
-  const expressions = sceneExpressions(scene, sceneRandom(seed, split, index).fork(1), expressionsPerImage);
-  const records = recordsOf(scene, expressions, split, index);
-  await writePicture(join(imageDir, records.image.file_name), scene);
-  return records;
 }
 
 /** Entries of the two files as text, one to a line, and the counts. */
@@ -186,7 +172,8 @@ function bytes(text: string): Uint8Array {
   return Buffer.from(text, 'utf8');
 }
 
-function noCounts(): SynthCounts {
+/** Counts; of expressions with two objects or more, and with none, apart. */
+function noCounts() {
   const kinds = Object.fromEntries(EXPRESSION_KINDS.map((kind) => [kind, 0])) as Record<ExpressionKind, number>;
   return { images: 0, expressions: 0, multiTarget: 0, noTarget: 0, kinds };
 }
@@ -201,20 +188,15 @@ function planOf(options: SynthOptions, expressionsPerImage: number): { split: GR
   };
   check('the seed', options.seed, 0, 2 ** 32 - 1);
   check('the number of expressions per image', expressionsPerImage, 1, MAX_EXPRESSIONS_PER_IMAGE);
-  const sizes: Readonly<Record<GRefCocoSplit, number>> = {
-    train: options.trainImages,
-    val: options.valImages,
-    testA: options.testAImages,
-    testB: options.testBImages,
-  };
-  for (const split of WRITTEN_SPLITS) check(`the number of ${split} images`, sizes[split], 0, MAX_IMAGES_PER_SPLIT);
+  const sizes = WRITTEN_SPLITS.map((split) => ({ split, size: options[`${split}Images`] }));
+  for (const { split, size } of sizes) check(`the number of ${split} images`, size, 0, MAX_IMAGES_PER_SPLIT);
   for (const [part, images] of Object.entries(options.mixture ?? {})) {
     check(`the number of ${part} images of the mixture`, images, 1, MAX_IMAGES_PER_SPLIT);
   }
-  const total = WRITTEN_SPLITS.reduce((sum, split) => sum + sizes[split], 0);
+  const total = sizes.reduce((sum, { size }) => sum + size, 0);
   if (total === 0) throw new UserError('nothing to write: train, val, testA and testB have no images');
   check('the number of all expressions', total * expressionsPerImage, 1, MAX_EXPRESSIONS);
-  return WRITTEN_SPLITS.flatMap((split) => Array.from({ length: sizes[split] }, (_, index) => ({ split, index })));
+  return sizes.flatMap(({ split, size }) => Array.from({ length: size }, (_, index) => ({ split, index })));
 }
 
 /** @throws UserError where `dir` holds what must not be lost. */
@@ -231,9 +213,4 @@ function checkFolder(dir: string, overwrite: boolean): void {
         'does not apply; choose another folder or delete this one yourself',
     );
   }
-}
-
-function writingFailed(dir: string, reason: unknown): Error {
-  if (reason instanceof UserError) return reason;
-  return new UserError(`Writing ${dir}: ${messageOf(reason)}. Check the path, its permissions and the free space.`);
 }

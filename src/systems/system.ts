@@ -7,7 +7,7 @@
  */
 import type { Part } from '../checkpoints/parts.js';
 import type { MakeLessons } from '../data/facts.js';
-import type { EncoderInput } from '../data/image/encoder-input.js';
+import type { EncoderInput } from '../data/image/prepare-image.js';
 import type { Encoder } from '../networks/encoder.js';
 import type { Turn } from '../data/text/conversation.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';

@@ -1,8 +1,7 @@
 /** The first samples of a run for a person to read: which words are learned, and what every decision stands for. */
-import { MixedSampler } from '../data/sampling/mixed-sampler.js';
+import { MixedSampler, WholeEpochs } from '../data/sampling/sample-source.js';
 import { SampleLoader } from '../data/sampling/sample-loader.js';
 import type { Lesson } from '../data/facts.js';
-import { WholeEpochs } from '../data/sampling/sample-source.js';
 import { tokenizeConversation } from '../data/text/conversation.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
 import { Random } from '../random.js';

@@ -8,14 +8,12 @@ import {
   type TokenizedConversation,
   tokenizeConversation,
 } from '../data/text/conversation.js';
-import { type KindWeights, MixedSampler } from '../data/sampling/mixed-sampler.js';
+import { type AnySet, imagesOf, type KindWeights, MixedSampler, WholeEpochs } from '../data/sampling/sample-source.js';
 import type { PreparedImage } from '../types.js';
 import { allEncoders, textEncoders } from '../data/image/prepare-image.js';
 import { type LoadedSample, SampleLoader } from '../data/sampling/sample-loader.js';
-import { type AnySet, imagesOf, WholeEpochs } from '../data/sampling/sample-source.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
-import type { Lesson, MakeLessons } from '../data/facts.js';
-import type { SampleOptions } from '../data/sampling/training-sample.js';
+import type { Lesson, MakeLessons, SampleOptions } from '../data/facts.js';
 import * as tf from '../engine/tf.js';
 import type { PendingFile } from '../io/atomic/pending-file.js';
 import { loadModelWeights, modelDirectoryFiles, type ModelMeta } from '../checkpoints/checkpoint-directory.js';

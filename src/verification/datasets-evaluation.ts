@@ -1,6 +1,6 @@
 /** expected_val.json: what the reference makes of each image of an evaluation split, in both conversation styles. */
 import { encodeMask, rleArea } from '../data/masks/coco-mask.js';
-import { openEvaluatedSet } from '../data/evaluated-sets.js';
+import { openEvaluatedSet } from '../data/dataset-registry.js';
 import { resizeLongestSide } from '../data/image/image-transforms.js';
 import type { JsonPlace } from '../data/annotation-files.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';

@@ -1,11 +1,9 @@
 /** expected_semseg.json: classes and masks of each image of the semantic-segmentation sets, after each set's rules. */
-import { openAde20k, openCocoStuff, openMapillary } from '../data/sem-seg/ade20k.js';
-import type { AnnotatedDataset } from '../data/sem-seg/annotated-dataset.js';
+import { type LabelMapDataset, openAde20k, openCocoStuff, openMapillary } from '../data/sem-seg/ade20k.js';
+import { type AnnotatedDataset, openPacoLvis, openPascalPart } from '../data/sem-seg/annotated-dataset.js';
 import { annotationToRle } from '../data/masks/coco-mask-annotation.js';
 import { decodeMask } from '../data/masks/coco-mask.js';
-import { classMask, presentClasses } from '../data/sem-seg/label-map-classes.js';
-import type { LabelMapDataset } from '../data/sem-seg/label-map-dataset.js';
-import { openPacoLvis, openPascalPart } from '../data/sem-seg/pascal-part.js';
+import { classMask, presentClasses } from '../data/sem-seg/label-maps.js';
 import type { JsonPlace } from '../data/annotation-files.js';
 import { readIndexPng } from '../io/image/index-png.js';
 import type { BinaryMask } from '../types.js';

@@ -4,11 +4,10 @@
  */
 import { join } from 'node:path';
 import { JsonPlace, readJsonFile } from '../data/annotation-files.js';
-import { polygonToRle } from '../data/masks/coco-mask-polygon.js';
+import { polygonToRle } from '../data/masks/coco-mask-annotation.js';
 import { mergeRles, rleArea, rleBox, rleFromString, rleToString } from '../data/masks/coco-mask.js';
 import { Tokenizer } from '../data/text/tokenizer.js';
-import { LlavaInstruct } from '../data/vqa/llava-instruct.js';
-import { turnsOf } from '../data/vqa/vqa-sample.js';
+import { openLlavaInstruct, turnsOf } from '../data/vqa/llava-instruct.js';
 import { ADDED_TOKENS } from '../systems/shared/decision-tokens.js';
 import { verifyEvaluation } from './datasets-evaluation.js';
 import { compareRles, ConversationMismatches, numbers, RECORDED_STYLES } from './datasets-recorded.js';
@@ -40,7 +39,7 @@ const TITLE = 'llava_instruct_150k';
 
 /** @throws UserError where a style or a file is missing */
 function verifyConversations(expected: JsonPlace, dataDir: string, tokenizer: Tokenizer): VerifyItem[] {
-  const set = LlavaInstruct.open(dataDir);
+  const set = openLlavaInstruct(dataDir);
   return RECORDED_STYLES.flatMap((style) => {
     const counts = new Mismatches(`${TITLE}, ${style}: number of conversations`);
     const conversations = new ConversationMismatches(TITLE, style, tokenizer);

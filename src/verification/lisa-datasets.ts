@@ -3,7 +3,7 @@
  * choice, and validation, each with its masks.
  */
 import type { JsonPlace } from '../data/annotation-files.js';
-import { openEvaluatedSet } from '../data/evaluated-sets.js';
+import { openEvaluatedSet } from '../data/dataset-registry.js';
 import type { DatasetKind } from '../data/facts.js';
 import { resizeLongestSide } from '../data/image/image-transforms.js';
 import { encodeMask, mergeRles, type Rle, rleFromString } from '../data/masks/coco-mask.js';

@@ -1,7 +1,7 @@
 /** Facts of the pictures that LISA's recorded samples are about, with every draw the first or the last choice. */
 import { openTrainingSet } from '../data/dataset-registry.js';
 import type { DatasetKind, Facts } from '../data/facts.js';
-import { makeSample } from '../data/sampling/make-sample.js';
+import { makeSample } from '../data/sampling/load-sample.js';
 import { Random } from '../random.js';
 import { recordedPath } from './datasets-recorded.js';
 

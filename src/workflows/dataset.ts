@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { maskToRle } from '../data/masks/mask-exchange.js';
-import { unionOfSources } from '../data/masks/mask-source.js';
+import { unionOfSources } from '../data/masks/coco-mask-annotation.js';
 import { OWN_SPLITS, type OwnSplit, parseOwnLine } from '../data/own/own-data-line.js';
 import { messageOf, UserError } from '../errors.js';
 import { checkKeys, decodedImage } from '../inference/segment-options.js';

@@ -4,7 +4,7 @@
  */
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { openEvaluatedSet } from '../data/evaluated-sets.js';
+import { openEvaluatedSet } from '../data/dataset-registry.js';
 import { settingText } from '../evaluation/conversations.js';
 import { OWN_FORMS } from '../evaluation/metrics/gres-score.js';
 import { describeEngine, type EngineOptions } from '../engine/engine.js';

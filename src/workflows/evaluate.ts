@@ -3,7 +3,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { settingText } from '../evaluation/conversations.js';
 import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
-import { hasExpressions } from '../data/evaluated-sets.js';
+import { hasExpressions } from '../data/dataset-registry.js';
 import { describeEngine, type EngineInfo, type EngineOptions } from '../engine/engine.js';
 import { UserError } from '../errors.js';
 import { benchmarkOf } from '../evaluation/benchmarks/benchmarks.js';

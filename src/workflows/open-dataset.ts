@@ -1,11 +1,10 @@
 /** A dataset to measure on: a published one in its folder, or a file of own data. */
 import { statSync } from 'node:fs';
 import type { BenchmarkName } from '../evaluation/benchmarks/benchmarks.js';
-import { splitsOf } from '../data/dataset-registry.js';
+import { openEvaluatedSet, splitsOf, usualSplit } from '../data/dataset-registry.js';
 import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
-import { openEvaluatedSet, usualSplit } from '../data/evaluated-sets.js';
 import { OWN_SPLITS } from '../data/own/own-data-line.js';
-import { OwnData } from '../data/own/own-data.js';
+import { openOwnData } from '../data/own/own-data.js';
 import { UsageError, UserError } from '../errors.js';
 import { didYouMean } from '../nearest-name.js';
 
@@ -47,7 +46,7 @@ export async function openDataset(choice: DatasetChoice, benchmark: BenchmarkNam
   const asWritten = benchmark === 'lisa-res';
   if (dataset !== 'own') return openEvaluatedSet(dataset, data, split, { honourIgnore, asWritten });
   const known = OWN_SPLITS.find((name) => name === split);
-  if (known !== undefined) return OwnData.open(data, known);
+  if (known !== undefined) return openOwnData(data, known);
   throw new UserError(`${data} has no split "${split}"; own data is divided into train, val and test.`);
 }
 

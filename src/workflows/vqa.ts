@@ -1,6 +1,6 @@
 /** Questions about pictures with short answers: every question asked, each picture encoded once. */
 import type { Precision } from '../checkpoints/precision.js';
-import { readVqaQuestions } from '../data/vqa/vqa-questions.js';
+import { readVqaQuestions } from '../data/vqa/llava-instruct.js';
 import type { EngineInfo, EngineOptions } from '../engine/engine.js';
 import { type AnsweredQuestion, type VqaAccuracy, vqaAccuracy } from '../evaluation/vqa-accuracy.js';
 import type { EncodedImage } from '../features/image-features.js';

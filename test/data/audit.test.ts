@@ -6,8 +6,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 
 import { type DatasetReport, auditDatasets } from '../../src/data/audit/audit-datasets.js';
-import { maskFault } from '../../src/data/audit/mask-fault.js';
-import { ProblemList } from '../../src/data/audit/problems.js';
+import { maskFault, ProblemList } from '../../src/data/audit/audit.js';
 import { CATALOGUE } from '../../src/data/catalogue/catalogue.js';
 import { openReferringSet } from '../../src/data/dataset-registry.js';
 import { writeSynthDataset } from '../../src/synthetic/writer.js';
@@ -483,7 +482,7 @@ test.each<[string, unknown, RegExp | null]>([
   ['nothing', null, /found null/],
   ['compressed counts that end too soon', { size: [10, 10], counts: '0' }, /add up/],
 ])('maskFault: %s', (_, segmentation, expected) => {
-  const fault = maskFault(segmentation, 10, 10);
+  const fault = maskFault(segmentation, { height: 10, width: 10 });
   if (expected === null) expect(fault).toBeNull();
   else expect(fault).toMatch(expected);
 });

@@ -11,7 +11,7 @@ import {
   openTrainingSet,
   parseSetSpec,
 } from '../../src/data/dataset-registry.js';
-import { makeSample } from '../../src/data/sampling/make-sample.js';
+import { makeSample } from '../../src/data/sampling/load-sample.js';
 import { Random } from '../../src/random.js';
 import { fixture } from '../helpers/fixtures.js';
 import { taught } from '../helpers/taught-sample.js';

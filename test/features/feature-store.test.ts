@@ -3,11 +3,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { prepareImage } from '../../src/data/image/prepare-image.js';
+import { type Pictures, prepareImage } from '../../src/data/image/prepare-image.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import { llavaSamPictures } from '../../src/systems/shared/llava-sam-system.js';
-import type { Pictures } from '../../src/data/image/encoder-input.js';
 import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import { type EncodedImage, encodeImages } from '../../src/features/image-features.js';
 import { encoderDigests, type FeatureDtype, FeatureFiles } from '../../src/features/feature-files.js';

@@ -1,8 +1,7 @@
 /** Data sets whose samples are made up: what an image's name begins with says what happens when it is loaded. */
-import type { SampleMakers } from '../../src/data/sampling/make-sample.js';
+import type { SampleMakers } from '../../src/data/sampling/load-sample.js';
 import type { AnySet } from '../../src/data/sampling/sample-source.js';
-import type { DatasetKind, MakeLessons } from '../../src/data/facts.js';
-import type { MakeSample, RequestOf } from '../../src/data/sampling/training-sample.js';
+import type { DatasetKind, MakeLessons, MakeSample, RequestOf } from '../../src/data/facts.js';
 import { UserError } from '../../src/errors.js';
 import type { BinaryMask } from '../../src/types.js';
 

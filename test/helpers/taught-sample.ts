@@ -1,7 +1,5 @@
 /** Samples as GSVA is taught them: facts of a dataset with the questions and answers that are made of them. */
-import type { Lesson } from '../../src/data/facts.js';
-import type { SampleOptions } from '../../src/data/sampling/training-sample.js';
-import type { MakeSample } from '../../src/data/sampling/training-sample.js';
+import type { Lesson, MakeSample, SampleOptions } from '../../src/data/facts.js';
 import type { Random } from '../../src/random.js';
 import { gsvaLessons } from '../../src/systems/gsva/dialogue.js';
 import type { RgbImage } from '../../src/types.js';

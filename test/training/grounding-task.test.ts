@@ -4,11 +4,9 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { segIds } from '../../src/systems/shared/model-config.js';
-import { PUBLISHED_WEIGHTS } from '../../src/data/sampling/mixed-sampler.js';
+import { type AnySet, PUBLISHED_WEIGHTS } from '../../src/data/sampling/sample-source.js';
 import { ReferDataset, type ReferRecord, type ReferSource } from '../../src/data/refer/refer-dataset.js';
-import { referTrainingSet } from '../../src/data/refer/refer-dataset.js';
-import type { AnySet } from '../../src/data/sampling/sample-source.js';
-import type { VqaRequest } from '../../src/data/vqa/vqa-sample.js';
+import type { VqaRequest } from '../../src/data/vqa/llava-instruct.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import { encodePng } from '../../src/io/image/image-file.js';
@@ -87,7 +85,7 @@ function referSet(): AnySet {
     instances: { source: 'test', images, segmentations },
     imagePath: (fileName) => join(scratch, fileName),
   });
-  return referTrainingSet('test', dataset);
+  return dataset.trainingSet('test');
 }
 
 /** Questions in words alone, about the images of the given numbers. */

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
-import { openEvaluatedSet } from '../../src/data/evaluated-sets.js';
+import { openEvaluatedSet } from '../../src/data/dataset-registry.js';
 import { decodeMask, rleFromString } from '../../src/data/masks/coco-mask.js';
 import type { EvaluatedTarget } from '../../src/data/evaluated-dataset.js';
 import { lisaFigures } from '../../src/evaluation/figures.js';

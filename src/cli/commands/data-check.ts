@@ -2,8 +2,7 @@
 import { defineCommand } from '../command.js';
 import { option, required } from '../options/option.js';
 import { TEXT, TEXTS } from '../options/values.js';
-import { type DatasetReport, type FoundPart, partPath } from '../../data/audit/audit-datasets.js';
-import { totalFigures } from '../../data/audit/report-figures.js';
+import { type DatasetReport, type FoundPart, partPath, totalFigures } from '../../data/audit/audit-datasets.js';
 import { GB, MB } from '../../data/catalogue/entry.js';
 import { amount, audit, nextTo } from '../data-audit.js';
 import type { Cell } from '../output.js';

@@ -1,5 +1,5 @@
 /** `gsva data import labelme`: LabelMe's JSON files as own data. */
-import { FILLS } from '../../data/own/image-drafts.js';
+import { FILLS } from '../../data/own/labelme-shape.js';
 import { importLabelme } from '../../data/own/labelme-import.js';
 import { defineCommand } from '../command.js';
 import { IMPORT_OPTIONS, writeImported } from '../import-annotations.js';

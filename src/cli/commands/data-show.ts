@@ -6,11 +6,10 @@ import { type CommandContext, defineCommand } from '../command.js';
 import { readdirSync, statSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 import { openTrainingSet, parseSetSpec } from '../../data/dataset-registry.js';
-import { OwnData } from '../../data/own/own-data.js';
-import { ownDataSpec } from '../../data/own/own-data-spec.js';
-import { makeSample } from '../../data/sampling/make-sample.js';
-import type { Lesson } from '../../data/facts.js';
-import type { SampleOptions, TrainingSet } from '../../data/sampling/training-sample.js';
+import { openOwnData } from '../../data/own/own-data.js';
+import { ownDataSpec } from '../../data/own/own-data-line.js';
+import { makeSample } from '../../data/sampling/load-sample.js';
+import type { Lesson, SampleOptions, TrainingSet } from '../../data/facts.js';
 import { writeConversationPanel } from '../../evaluation/report/conversation-panel.js';
 import { writeDirectoryAtomic } from '../../io/atomic/atomic-file.js';
 import { writeJson } from '../../io/json/json-file.js';
@@ -111,7 +110,7 @@ async function openSpec(spec: string, data: string | null, out: string, context:
   if (own !== null) {
     checkOut(out, null);
     context.onNote(`reading ${own.file} (${own.split}) ...`);
-    return { name: basename(own.file), split: own.split, set: await OwnData.open(own.file, own.split) };
+    return { name: basename(own.file), split: own.split, set: await openOwnData(own.file, own.split) };
   }
   if (data === null) throw new UserError(`--data is missing: the folder of the datasets, of which ${spec} is one`);
   const { name, split } = parseSetSpec(spec);

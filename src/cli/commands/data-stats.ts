@@ -1,17 +1,15 @@
 /** `gsva data stats`: numbers of images and expressions, next to the published ones. */
-import { defineCommand } from '../command.js';
+import { type CommandContext, defineCommand } from '../command.js';
 import { option, required } from '../options/option.js';
 import { TEXT, TEXTS } from '../options/values.js';
-import type { DatasetReport } from '../../data/audit/audit-datasets.js';
-import { splitNames, totalFigures } from '../../data/audit/report-figures.js';
+import { type DatasetReport, splitNames, totalFigures } from '../../data/audit/audit-datasets.js';
 import type { Figures } from '../../data/catalogue/entry.js';
-import { countsBySplit } from '../../data/own/own-data-check.js';
+import { countsBySplit } from '../../data/own/own-data.js';
 import { OwnProblems, readOwnFile } from '../../data/own/own-data-file.js';
-import { ownDataSpec } from '../../data/own/own-data-spec.js';
+import { ownDataSpec } from '../../data/own/own-data-line.js';
 import { UsageError } from '../../errors.js';
 import { amount, audit, nextTo } from '../data-audit.js';
 import type { Cell } from '../output.js';
-import type { CommandContext } from '../command.js';
 import { gsvaCommand } from '../../program.js';
 
 export const command = defineCommand({

@@ -2,7 +2,7 @@
 import { required, withDefault } from '../options/option.js';
 import { TEXT, wholeNumber } from '../options/values.js';
 import { defineCommand } from '../command.js';
-import { checkOwnData } from '../../data/own/own-data-check.js';
+import { checkOwnData } from '../../data/own/own-data.js';
 import { counted } from '../../workflows/watch.js';
 
 export const command = defineCommand({

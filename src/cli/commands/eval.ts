@@ -1,5 +1,5 @@
 /** `gsva eval`: measures a model on a split of a dataset. */
-import { EVALUATED_NAMES, hasExpressions } from '../../data/evaluated-sets.js';
+import { EVALUATED_NAMES, hasExpressions } from '../../data/dataset-registry.js';
 import { UsageError } from '../../errors.js';
 import { formOfProtocol, type GresProtocol, QUESTION_SETTINGS } from '../../evaluation/metrics/gres-score.js';
 import type { QuestionSetting } from '../../evaluation/metrics/gres-score.js';

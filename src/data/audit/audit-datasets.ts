@@ -2,16 +2,13 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../errors.js';
-import type { CatalogueEntry, Part } from '../catalogue/entry.js';
+import { readRecords } from '../annotation-files.js';
+import type { CatalogueEntry, Figures, Part } from '../catalogue/entry.js';
 import type { DatasetKind } from '../facts.js';
-import { auditAnnotatedSet } from './annotated-audit.js';
-import { type DataProblem, ProblemList } from './problems.js';
-import { type Audit, type AuditedFigures, type ExpectedImage, ImageChecker, insideFileName } from './image-checker.js';
-import { auditLabelMapSet } from './label-map-audit.js';
-import { auditReasonSet } from './reason-audit.js';
-import { auditReferSet } from './refer-audit.js';
-import { readJsonRecords } from '../annotation-files.js';
-import { turnsOf } from '../vqa/vqa-sample.js';
+import { sentencesOf, turnsOf } from '../vqa/llava-instruct.js';
+import { auditAnnotatedSet, auditReferSet } from './coco-audits.js';
+import { ADVICE, type Audit, type AuditedFigures, type ExpectedImage, ImageChecker, ProblemList } from './audit.js';
+import { auditLabelMapSet, auditReasonSet } from './folder-audits.js';
 
 /** A part of the layout and how much of it is present. */
 export interface FoundPart {
@@ -28,12 +25,12 @@ export interface DatasetReport {
    */
   readonly state: 'absent' | 'broken' | 'partial' | 'sound' | 'complete';
   readonly parts: readonly FoundPart[];
-  readonly problems: readonly DataProblem[];
+  readonly problems: ProblemList['list'];
   /** Null where nothing is present, or readable. */
   readonly figures: AuditedFigures | null;
 }
 
-export interface AuditOptions {
+interface AuditOptions {
   /** Looks into masks and image files too, not only into annotations. */
   readonly isThorough: boolean;
   /** Called for a dataset that is present, before its audit; may throw to end the work. */
@@ -53,22 +50,24 @@ export async function auditDatasets(
   const reports: DatasetReport[] = [];
   for (const entry of entries) {
     const parts = entry.parts.map((part) => ({ part, found: countFiles(join(dataDir, part.path), part) }));
-    reports.push(await auditDataset(entry, parts));
+    if (parts.some(({ part, found }) => found > 0 && part.isShared !== true)) {
+      onDataset?.(entry);
+      reports.push(await auditDataset(entry, parts));
+    } else reports.push({ entry, state: 'absent', parts, problems: [], figures: null });
   }
   return reports;
 
   async function auditDataset(entry: CatalogueEntry, parts: readonly FoundPart[]): Promise<DatasetReport> {
-    if (!parts.some(({ part, found }) => found > 0 && part.isShared !== true)) {
-      return { entry, state: 'absent', parts, problems: [], figures: null };
-    }
-    onDataset?.(entry);
     const problems = new ProblemList();
     const missing = parts.filter(({ part, found }) => found === 0 && part.isOptional === undefined);
     for (const { part } of missing) problems.add('missing file', join(dataDir, partPath(part)));
     let figures: AuditedFigures | null = null;
     try {
-      if (canBeRead(entry, missing)) {
-        figures = await auditOf(entry)({ dataDir, entry, isThorough, images, problems });
+      const audit = auditOf(entry);
+      // Annotations are useful without the pictures; the folders of label maps must be present.
+      const canBeRead = missing.every(({ part }) => part.ending !== undefined && audit !== auditLabelMapSet);
+      if (canBeRead || entry.kind === 'reason_seg') {
+        figures = await audit({ dataDir, entry, isThorough, images, problems });
       }
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
@@ -94,19 +93,15 @@ const auditInstructSet: Audit = async ({ dataDir, entry, problems, images: check
   const [file, folder] = entry.parts.map((part) => join(dataDir, part.path)) as [string, string];
   const expected = new Map<string, ExpectedImage>();
   let conversations = 0;
-  readJsonRecords(entry.title, file, 'Use the published file.', (place, index) => {
-    problems.guard(() => {
-      conversations++;
-      const source = `record [${index}] of ${file}`;
-      const name = insideFileName(place.key('image'));
-      if (!expected.has(name)) expected.set(name, { path: join(folder, name), size: null, by: source });
-      const sentences = place
-        .key('conversations')
-        .list()
-        .map((sentence) => ({ from: sentence.key('from').text(), value: sentence.key('value').text() }));
-      if (isThorough) turnsOf({ set: entry.title, source, sentences });
-    });
+  const take = problems.guarded((place, index) => {
+    conversations++;
+    const source = `record [${index}] of ${file}`;
+    const name = place.key('image').fileName();
+    if (!expected.has(name)) expected.set(name, { path: join(folder, name), size: null, by: source });
+    const sentences = sentencesOf(place);
+    if (isThorough) turnsOf({ set: entry.title, source, sentences });
   });
+  readRecords(entry.title, file, ADVICE, take);
   if (isThorough) await checker.check([...expected.values()], problems);
   return { splits: { train: { images: expected.size, conversations } }, images: expected.size };
 };
@@ -120,13 +115,6 @@ const AUDITS: Readonly<Record<Exclude<DatasetKind, 'sem_seg'>, Audit>> = {
 function auditOf({ kind, parts }: CatalogueEntry): Audit {
   if (kind !== 'sem_seg') return AUDITS[kind];
   return parts.some(({ ending }) => ending === '.png') ? auditLabelMapSet : auditAnnotatedSet;
-}
-
-/** Annotations are useful without the pictures; the folders of label maps must be present. */
-function canBeRead(entry: CatalogueEntry, missing: readonly FoundPart[]): boolean {
-  if (entry.kind === 'reason_seg') return true;
-  const hasLabelMaps = auditOf(entry) === auditLabelMapSet;
-  return missing.every(({ part }) => part.ending !== undefined && !hasLabelMaps);
 }
 
 function stateOf(
@@ -145,19 +133,33 @@ function stateOf(
   return known.length > 0 ? 'complete' : 'sound';
 }
 
+/** Splits in the order of the files, then those that are published but absent. */
+export function splitNames({ figures, entry }: DatasetReport): string[] {
+  return [...new Set([...Object.keys(figures?.splits ?? {}), ...Object.keys(entry.published.splits)])];
+}
+
+/** All splits together; images of two splits count once. */
+export function totalFigures({ figures }: DatasetReport): Figures {
+  const total: Record<string, number> = {};
+  for (const split of Object.values(figures?.splits ?? {})) {
+    for (const [name, count] of Object.entries(split) as [string, number][]) total[name] = (total[name] ?? 0) + count;
+  }
+  return figures === null ? total : { ...total, images: figures.images };
+}
+
 /** Counts the files of each folder once, however many datasets share it. */
 function rememberingCounts(): (path: string, part: Part) => number {
   const known = new Map<string, number>();
   return (path, { ending }) => {
     const key = `${path} ${ending ?? ''}`;
-    const count = known.get(key) ?? (ending === undefined ? Number(isFile(path)) : filesBelow(path, ending));
+    const count =
+      known.get(key) ??
+      (ending === undefined
+        ? Number(statSync(path, { throwIfNoEntry: false })?.isFile() ?? false)
+        : filesBelow(path, ending));
     known.set(key, count);
     return count;
   };
-}
-
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 }
 
 /** SAIAPR TC-12 has its pictures in folders of their own. */

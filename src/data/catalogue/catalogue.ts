@@ -1,6 +1,95 @@
-import { COCO_TRAIN_2017, type CatalogueEntry, MB } from './entry.js';
+/** The datasets that are known: of semantic segmentation (objects, stuff and parts), VQA and reasoning here. */
+import { COCO_TRAIN_2017, type CatalogueEntry, labelMaps, MB, pictures } from './entry.js';
 import { GREFCOCO, REFCLEF, REFCOCO, REFCOCO_PLUS, REFCOCOG, REFCOCOG_GOOGLE, REFZOM } from './refer-sets.js';
-import { ADE20K, COCO_STUFF, MAPILLARY_VISTAS, PACO_LVIS, PASCAL_PART } from './sem-seg-sets.js';
+
+const ADE20K_ZIP = 'http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip';
+
+const ADE20K: CatalogueEntry = {
+  name: 'ade20k',
+  title: 'ADE20K',
+  kind: 'sem_seg',
+  parts: [
+    pictures('ade20k/images/training', ADE20K_ZIP, 20_210),
+    labelMaps('ade20k/annotations/training', ADE20K_ZIP, 20_210),
+    pictures('ade20k/images/validation', ADE20K_ZIP, 2_000),
+    labelMaps('ade20k/annotations/validation', ADE20K_ZIP, 2_000),
+  ],
+  published: {
+    total: { images: 22_210 },
+    splits: { training: { images: 20_210 }, validation: { images: 2_000 } },
+    by: 'the scene parsing challenge of 2016',
+  },
+};
+
+const STUFF_MAPS =
+  'http://calvin.inf.ed.ac.uk/wp-content/uploads/data/cocostuffdataset/stuffthingmaps_trainval2017.zip';
+
+const COCO_STUFF: CatalogueEntry = {
+  name: 'cocostuff',
+  title: 'COCO-Stuff',
+  kind: 'sem_seg',
+  parts: [{ ...labelMaps('cocostuff/train2017', STUFF_MAPS, 118_287), bytes: 659 * MB }, COCO_TRAIN_2017],
+  published: {
+    total: { images: 118_287 },
+    splits: { train: { images: 118_287 } },
+    by: "Caesar et al. 2018: all of COCO's train2017",
+  },
+};
+
+const MAPILLARY = 'https://www.mapillary.com/dataset/vistas';
+
+const MAPILLARY_VISTAS: CatalogueEntry = {
+  name: 'mapillary',
+  title: 'Mapillary Vistas v2.0',
+  kind: 'sem_seg',
+  parts: [
+    { path: 'mapillary/config_v2.0.json', holds: 'class names', source: MAPILLARY },
+    pictures('mapillary/training/images', MAPILLARY, 18_000),
+    labelMaps('mapillary/training/v2.0/labels', MAPILLARY, 18_000),
+  ],
+  published: {
+    total: { images: 18_000 },
+    splits: { training: { images: 18_000 } },
+    by: 'Mapillary Research (training images)',
+  },
+};
+
+const PACO_LVIS: CatalogueEntry = {
+  name: 'paco_lvis',
+  title: 'PACO-LVIS',
+  kind: 'sem_seg',
+  parts: [
+    {
+      path: 'vlpart/paco/annotations/paco_lvis_v1_train.json',
+      holds: 'annotations of 45,790 images',
+      source: 'https://dl.fbaipublicfiles.com/paco/annotations/paco_lvis_v1.zip',
+    },
+    COCO_TRAIN_2017,
+  ],
+  published: {
+    total: { images: 45_790, objects: 612_188 },
+    splits: { train: { images: 45_790, objects: 612_188 } },
+    by: 'PACO_DATASET.md of the authors (217,117 objects + 395,071 parts)',
+  },
+};
+
+const PASCAL_PART: CatalogueEntry = {
+  name: 'pascal_part',
+  title: 'PASCAL-Part',
+  kind: 'sem_seg',
+  parts: [
+    {
+      path: 'vlpart/pascal_part/train.json',
+      holds: 'annotations (VLPart converts them)',
+      source: 'https://github.com/facebookresearch/VLPart/tree/main/datasets#pascal-part',
+    },
+    pictures(
+      'vlpart/pascal_part/VOCdevkit/VOC2010/JPEGImages',
+      'http://host.robots.ox.ac.uk/pascal/VOC/voc2010/VOCtrainval_03-May-2010.tar',
+    ),
+  ],
+  published: { total: {}, splits: {}, by: '' },
+};
 
 const LLAVA_INSTRUCT: CatalogueEntry = {
   name: 'llava_instruct_150k',
@@ -31,18 +120,12 @@ const REASON_SEG: CatalogueEntry = {
   title: 'ReasonSeg',
   kind: 'reason_seg',
   parts: [
-    ...(
-      [
-        ['train', 239],
-        ['val', 200],
-        ['test', 779],
-      ] as const
-    ).flatMap(([split, count]) => {
-      const part = { path: `${ROOT}/${split}`, count, source: REASON_SEG_FOLDER };
+    ...Object.entries({ train: 239, val: 200, test: 779 }).flatMap(([split, count]) => {
+      const images = pictures(`${ROOT}/${split}`, REASON_SEG_FOLDER, count);
       const optional = split === 'test' ? { isOptional: 'only to be evaluated on' } : {};
       return [
-        { ...part, ending: '.jpg' as const, holds: 'pictures', ...optional },
-        { ...part, ending: '.json' as const, holds: 'annotations', ...optional },
+        { ...images, ...optional },
+        { ...images, ending: '.json' as const, holds: 'annotations', ...optional },
       ];
     }),
     { path: `${ROOT}/explanatory/train.json`, holds: 'explanations', source: REASON_SEG_FOLDER },

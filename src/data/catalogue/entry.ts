@@ -32,62 +32,50 @@ export interface Part {
   readonly isOptional?: string;
 }
 
-/** Counts of its authors, or of those who divided it. */
-interface Published {
-  readonly total: Figures;
-  /** By the names of the splits in the files. */
-  readonly splits: Readonly<Record<string, Figures>>;
-  /** Source of the counts. */
-  readonly by: string;
-}
-
 export interface CatalogueEntry {
   /** As in a specification, such as "refcoco+". */
   readonly name: string;
   readonly title: string;
   readonly kind: DatasetKind;
   readonly parts: readonly Part[];
-  readonly published: Published;
+  /** Counts of its authors, or of those who divided it. */
+  readonly published: {
+    readonly total: Figures;
+    /** By the names of the splits in the files. */
+    readonly splits: Readonly<Record<string, Figures>>;
+    /** Source of the counts. */
+    readonly by: string;
+  };
 }
 
-/** Entry of a dataset for referring segmentation. */
-export function referSet(name: string, title: string, parts: readonly Part[], published: Published): CatalogueEntry {
-  return { name, title, kind: 'refer_seg', parts, published };
+/** A folder of pictures, and of label maps. */
+export function pictures(path: string, source: string, count?: number): Part {
+  return { path, ending: '.jpg', holds: 'pictures', ...(count === undefined ? {} : { count }), source };
 }
-
-/** Entry of a dataset for semantic segmentation. */
-export function semSegSet(name: string, title: string, parts: readonly Part[], published: Published): CatalogueEntry {
-  return { name, title, kind: 'sem_seg', parts, published };
+export function labelMaps(path: string, source: string, count: number): Part {
+  return { path, ending: '.png', holds: 'label maps', count, source };
 }
 
 export const GB = 1e9;
 export const MB = 1e6;
 
-const COCO = { ending: '.jpg', holds: 'pictures', isShared: true } as const;
-
 /** RefCOCO, RefCOCO+, RefCOCOg, gRefCOCO and most of Ref-ZOM. */
 export const COCO_TRAIN_2014: Part = {
-  ...COCO,
-  path: 'refer_seg/images/mscoco/images/train2014',
-  count: 82_783,
+  ...pictures('refer_seg/images/mscoco/images/train2014', 'http://images.cocodataset.org/zips/train2014.zip', 82_783),
   bytes: 13 * GB,
-  source: 'http://images.cocodataset.org/zips/train2014.zip',
+  isShared: true,
 };
 
 export const COCO_VAL_2014: Part = {
-  ...COCO,
-  path: 'refer_seg/images/mscoco/images/val2014',
-  count: 40_504,
+  ...pictures('refer_seg/images/mscoco/images/val2014', 'http://images.cocodataset.org/zips/val2014.zip', 40_504),
   bytes: 6 * GB,
-  source: 'http://images.cocodataset.org/zips/val2014.zip',
+  isShared: true,
   isOptional: 'they may also lie in train2014, where the reference looks for them',
 };
 
 /** COCO-Stuff, PACO-LVIS and LLaVA-Instruct. */
 export const COCO_TRAIN_2017: Part = {
-  ...COCO,
-  path: 'coco/train2017',
-  count: 118_287,
+  ...pictures('coco/train2017', 'http://images.cocodataset.org/zips/train2017.zip', 118_287),
   bytes: 18 * GB,
-  source: 'http://images.cocodataset.org/zips/train2017.zip',
+  isShared: true,
 };

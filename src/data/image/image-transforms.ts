@@ -5,25 +5,13 @@
  */
 import type { RgbImage } from '../../types.js';
 import { resizePillow } from './pillow-resample.js';
+import type { Size } from './size-mismatch.js';
 
 export const CLIP_MEAN: readonly [number, number, number] = [0.48145466, 0.4578275, 0.40821073];
 export const CLIP_STD: readonly [number, number, number] = [0.26862954, 0.26130258, 0.27577711];
 /** In grey levels, 0 to 255. */
 export const SAM_MEAN: readonly [number, number, number] = [123.675, 116.28, 103.53];
 export const SAM_STD: readonly [number, number, number] = [58.395, 57.12, 57.375];
-
-/** Input of F_V1: `data` [size, size, 3], normalised by CLIP's mean and standard deviation. */
-export interface ClipInput {
-  readonly data: Float32Array;
-}
-
-/** Input of F_V2: `data` [size, size, 3], normalised, zero to the right of `width` and below `height`. */
-export interface SamInput {
-  readonly data: Float32Array;
-  /** Size of the resized image inside the padded square, in pixels. */
-  readonly height: number;
-  readonly width: number;
-}
 
 /** The size after scaling the longest side to `size`, halves rounded up: [height, width]. */
 export function resizeLongestSide(height: number, width: number, size: number): [number, number] {
@@ -55,32 +43,31 @@ function cropCentre(image: RgbImage, size: number): RgbImage {
   return { data, height: size, width: size };
 }
 
-/** Input of F_V1 for a square of `size` pixels. */
-export function clipTransform(image: RgbImage, size: number): ClipInput {
-  const data = new Float32Array(size * size * 3);
-  normaliseInto(data, size, resizeForClip(image, size), (value, channel) => {
-    return (value / 255 - (CLIP_MEAN[channel] as number)) / (CLIP_STD[channel] as number);
-  });
-  return { data };
+/** Input of F_V1 for a square of `size` pixels: [size, size, 3], normalised by CLIP's mean and standard deviation. */
+export function clipTransform(image: RgbImage, size: number): { readonly data: Float32Array } {
+  const normalised = (value: number, channel: number): number =>
+    (value / 255 - (CLIP_MEAN[channel] as number)) / (CLIP_STD[channel] as number);
+  return { data: normalisedSquare(size, resizeForClip(image, size), normalised) };
 }
 
-/** Input of F_V2 for a square of `size` pixels. */
-export function samTransform(image: RgbImage, size: number): SamInput {
+/**
+ * Input of F_V2 for a square of `size` pixels: [size, size, 3], normalised, zero to the right of `width` and below
+ * `height`, the size of the resized image inside the square.
+ */
+export function samTransform(image: RgbImage, size: number): { readonly data: Float32Array } & Size {
   const resized = resizeForSam(image, size);
-  const data = new Float32Array(size * size * 3);
-  normaliseInto(data, size, resized, (value, channel) => {
-    return (value - (SAM_MEAN[channel] as number)) / (SAM_STD[channel] as number);
-  });
-  return { data, height: resized.height, width: resized.width };
+  const normalised = (value: number, channel: number): number =>
+    (value - (SAM_MEAN[channel] as number)) / (SAM_STD[channel] as number);
+  return { data: normalisedSquare(size, resized, normalised), height: resized.height, width: resized.width };
 }
 
-/** Writes the normalised image into the upper left of a [size, size, 3] square. */
-function normaliseInto(
-  target: Float32Array,
+/** The normalised image in the upper left of a [size, size, 3] square of zeros. */
+function normalisedSquare(
   size: number,
   image: RgbImage,
   normalised: (value: number, channel: number) => number,
-): void {
+): Float32Array {
+  const target = new Float32Array(size * size * 3);
   // A grey level has one of 256 values per channel: look-up instead of arithmetic for each pixel.
   const table = Float32Array.from({ length: 256 * 3 }, (_, i) => normalised(Math.floor(i / 3), i % 3));
   for (let y = 0; y < image.height; y++) {
@@ -94,4 +81,5 @@ function normaliseInto(
       to += 3;
     }
   }
+  return target;
 }

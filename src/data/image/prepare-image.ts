@@ -1,7 +1,19 @@
 /** One image as the encoders take it. */
 import type { PreparedImage, RgbImage } from '../../types.js';
-import type { Pictures } from './encoder-input.js';
 import { clipTransform, resizeLongestSide, samTransform } from './image-transforms.js';
+
+/** Input of an encoder as plain data: how a picture becomes a square [side, side, 3]. */
+export interface EncoderInput {
+  /** 'crop': shortest side resized, centre cropped (CLIP); 'pad': longest side resized, zero-padded (SAM). */
+  readonly transform: 'crop' | 'pad';
+  /** Pixels. */
+  readonly side: number;
+  /** Features that a conversation without masks can do without: 'masks'. */
+  readonly neededFor: 'text' | 'masks';
+}
+
+/** Inputs of a system's encoders by name. */
+export type Pictures = Readonly<Record<string, EncoderInput>>;
 
 const TRANSFORMS = { crop: clipTransform, pad: samTransform } as const;
 

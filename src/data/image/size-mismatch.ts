@@ -4,6 +4,7 @@
 import { basename } from 'node:path';
 import { readImageOrientation } from '../../io/image/image-file.js';
 
+/** Pixels. */
 export interface Size {
   readonly height: number;
   readonly width: number;
@@ -13,12 +14,13 @@ export interface Size {
 const FIRST_QUARTER_TURN = 5;
 
 /**
- * The mismatch as a sentence without its final stop, with advice.
- * @param found size of the picture, upright, in pixels
+ * The mismatch as a sentence without its final stop, with advice; null where the sizes agree.
+ * @param found size of the picture, upright
  * @param wanted size of the annotations
  * @param source origin of that size: "the line says", "a.json says"
  */
-export async function sizeMismatch(path: string, found: Size, wanted: Size, source: string): Promise<string> {
+export async function sizeMismatch(path: string, found: Size, wanted: Size, source: string): Promise<string | null> {
+  if (found.height === wanted.height && found.width === wanted.width) return null;
   const sizes = `it has ${found.width} × ${found.height} pixels, ${source} ${wanted.width} × ${wanted.height} (width × height)`;
   const isSwapped = found.width === wanted.height && found.height === wanted.width;
   if (!isSwapped) return `${sizes}; use the picture that was annotated`;

@@ -15,6 +15,9 @@ export interface Rle {
 /** Largest mask that is accepted (16384 × 16384): bounds the memory that a hostile size can ask for. */
 export const MAX_PIXELS = 2 ** 28;
 
+/** Coordinates beyond this many pixels are refused: nothing in an image lies there, and outlines are walked step by step. */
+export const MAX_COORDINATE = 100_000;
+
 /** @throws UserError unless height and width are positive whole numbers within MAX_PIXELS. */
 export function checkMaskSize(height: number, width: number): void {
   const fits = (x: number): boolean => Number.isInteger(x) && x > 0;
@@ -23,6 +26,11 @@ export function checkMaskSize(height: number, width: number): void {
     `Reading a mask: its size is ${height} × ${width}; expected positive whole numbers, ` +
       `at most ${MAX_PIXELS} pixels together. Correct the height and width of the image or segmentation.`,
   );
+}
+
+/** A mask without a pixel inside. */
+export function emptyRle(height: number, width: number): Rle {
+  return { size: [height, width], counts: [height * width] };
 }
 
 /** Checks the runs and takes them over. @throws UserError where they do not fill the mask exactly. */
@@ -102,9 +110,9 @@ export function encodeMask(mask: BinaryMask): Rle {
   return { size: [height, width], counts };
 }
 
-export function decodeMask(rle: Rle): BinaryMask {
+/** @param data of a mask to which this one is added, row by row; default a new one */
+export function decodeMask(rle: Rle, data = new Uint8Array(rle.size[0] * rle.size[1])): BinaryMask {
   const [height, width] = rle.size;
-  const data = new Uint8Array(height * width);
   let start = 0;
   let inside = false;
   for (const count of rle.counts) {

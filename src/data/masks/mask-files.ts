@@ -91,25 +91,15 @@ export function labelmeFile({ name, height, width }: FoundPicture, found: readon
 export function geojsonFile({ name, height, width }: FoundPicture, found: readonly FoundObject[]): object {
   return {
     type: 'FeatureCollection',
-    features: found.map((object) => ({
-      type: 'Feature',
-      properties: {
-        expression: object.expression,
-        status: object.status,
-        area: object.area,
-        score: object.score,
-        box: object.box,
-        image: name,
-        height,
-        width,
-      },
-      geometry: hasPixels(object)
-        ? {
-            type: 'MultiPolygon',
-            coordinates: maskRegions(object.mask).map(({ outer, holes }) => [outer, ...holes].map(closedRing)),
-          }
-        : null,
-    })),
+    features: found.map((object) => {
+      const { expression, status, area, score, box } = object;
+      const rings = hasPixels(object) ? maskRegions(object.mask).map(({ outer, holes }) => [outer, ...holes]) : null;
+      return {
+        type: 'Feature',
+        properties: { expression, status, area, score, box, image: name, height, width },
+        geometry: rings && { type: 'MultiPolygon', coordinates: rings.map((part) => part.map(closedRing)) },
+      };
+    }),
   };
 }
 

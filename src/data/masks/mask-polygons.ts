@@ -4,8 +4,8 @@
  */
 import type { BinaryMask } from '../../types.js';
 import { UserError } from '../../errors.js';
-import { checkMaskSize } from './coco-mask.js';
-import { polygonToRle } from './coco-mask-polygon.js';
+import { checkMaskSize, decodeMask } from './coco-mask.js';
+import { polygonToRle } from './coco-mask-annotation.js';
 import { checkMask } from './mask-exchange.js';
 import { maskRings } from './mask-rings.js';
 
@@ -57,22 +57,9 @@ export function polygonsToMask(polygons: readonly (readonly number[])[], height:
           'x0, y0, x1, y1, … of three points or more.',
       );
     }
-    paint(data, polygonToRle(polygon, height, width).counts, height, width);
+    decodeMask(polygonToRle(polygon, height, width), data);
   }
   return { data, height, width };
-}
-
-/** Runs down the columns, every second one inside. */
-function paint(data: Uint8Array, counts: readonly number[], height: number, width: number): void {
-  let start = 0;
-  for (const [i, count] of counts.entries()) {
-    if (i % 2 === 1) {
-      for (let place = start; place < start + count; place++) {
-        data[(place % height) * width + Math.floor(place / height)] = 1;
-      }
-    }
-    start += count;
-  }
 }
 
 /** A side to the right, along the top of pixels: where a line from a hole below can come up to. */
@@ -111,8 +98,6 @@ function fromUpperLeft(ring: readonly number[]): number[] {
 interface Side {
   readonly key: string;
   readonly y: number;
-  readonly from: number;
-  readonly to: number;
 }
 
 /** Sides to the right by the columns that they lie over, from above. */
@@ -123,7 +108,7 @@ function upperSides(rings: readonly (readonly number[])[]): ReadonlyMap<number, 
       const [from, y] = [ring[i] as number, ring[i + 1] as number];
       const to = ring[(i + 2) % ring.length] as number;
       for (let x = from; x < to; x++) {
-        const side = { key: `${index} ${i}`, y, from, to };
+        const side = { key: `${index} ${i}`, y };
         const column = columns.get(x);
         if (column === undefined) columns.set(x, [side]);
         else column.push(side);
@@ -182,13 +167,8 @@ function joined(rings: readonly (readonly number[])[], joints: ReadonlyMap<strin
   return line;
 }
 
-export interface Components {
-  /** Number of each pixel's part, row by row; 0 outside, the parts from 1 on in the order of their first pixels. */
-  readonly labels: Int32Array;
-  readonly count: number;
-}
-
-export function maskComponents({ data, height, width }: BinaryMask): Components {
+/** Number of each pixel's part, row by row; 0 outside, the parts from 1 on in the order of their first pixels. */
+function maskComponents({ data, height, width }: BinaryMask): { readonly labels: Int32Array; readonly count: number } {
   const labels = new Int32Array(height * width);
   const waiting: number[] = [];
   let count = 0;

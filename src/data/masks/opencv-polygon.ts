@@ -6,11 +6,10 @@
  */
 import { UserError } from '../../errors.js';
 import type { BinaryMask } from '../../types.js';
+import { MAX_COORDINATE } from './coco-mask.js';
 
 /** The x of edges is counted in this fraction of a pixel, without rounding. */
 const ONE = 2 ** 16;
-/** Coordinates beyond this many pixels are refused: nothing in an image lies there, and edges are walked row by row. */
-const MAX_COORDINATE = 100_000;
 /** Steps along the outline, a pixel each. */
 const MAX_STEPS = 10_000_000;
 

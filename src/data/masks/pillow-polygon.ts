@@ -4,11 +4,9 @@
  */
 import { UserError } from '../../errors.js';
 import type { BinaryMask } from '../../types.js';
+import { MAX_COORDINATE } from './coco-mask.js';
 
 type Point = readonly [x: number, y: number];
-
-/** Coordinates beyond this many pixels are refused: nothing in an image lies there, and rows are walked one by one. */
-const MAX_COORDINATE = 100_000;
 
 /** A side of the outline with its rows, both included, and its slope: columns per row. */
 interface Side {
@@ -31,7 +29,13 @@ export function fillOutline(mask: BinaryMask, points: readonly Point[]): void {
   }
   const lowest = Math.max(...sides.map(({ bottom }) => bottom));
   const first = Math.max(Math.min(...sides.map(({ top }) => top)), 0);
-  for (let y = first; y <= Math.min(lowest, mask.height - 1); y++) fillCrossed(mask, y, crossings(sides, y, lowest));
+  for (let y = first; y <= Math.min(lowest, mask.height - 1); y++) {
+    const columns = crossings(sides, y, lowest);
+    // Between the first and second, third and fourth, … crossing.
+    for (let i = 1; i < columns.length; i += 2) {
+      fillRow(mask, y, halfUp(columns[i - 1] as number), halfDown(columns[i] as number));
+    }
+  }
 }
 
 function wholePoint([x, y]: Point): Point {
@@ -86,13 +90,6 @@ function cornerColumn(sides: readonly Side[], index: number, row: number): numbe
 /** Whether a side that leans begins or ends on the row. */
 function endsFlat({ top, bottom, slope }: Side, row: number): boolean {
   return slope !== 0 && (row === top || row === bottom);
-}
-
-/** Fills between the first and second, third and fourth, … crossing. */
-function fillCrossed(mask: BinaryMask, row: number, columns: readonly number[]): void {
-  for (let i = 1; i < columns.length; i += 2) {
-    fillRow(mask, row, halfUp(columns[i - 1] as number), halfDown(columns[i] as number));
-  }
 }
 
 /** Rounded; a half away from 0. */

@@ -2,22 +2,22 @@
 import { existsSync } from 'node:fs';
 import { UserError, messageOf } from '../../errors.js';
 import { JsonReader } from '../../io/json/json-reader.js';
-import { readJsonLists } from '../../io/json/json-records.js';
+import { readJsonLists, type TakeRecord } from '../../io/json/json-records.js';
+import type { Size } from '../image/size-mismatch.js';
 import { RepeatedIds } from '../repeated-ids.js';
-import type { LeftOut } from './left-out.js';
+import type { LeftOut } from './image-drafts.js';
 import { expressionOf } from './own-data-writer.js';
 
 /** Ids as texts: they are numbers or texts, and "1" is 1 in files that mix them. */
 export type Id = string;
 
-export interface CocoImageEntry {
-  readonly entry: JsonReader;
+interface CocoImageEntry {
   /** "i.json, images[3]" */
   readonly place: string;
   /** The name of the picture as written, or the address that it was got from. */
   readonly name: string;
   /** In pixels; null where the file lacks it. */
-  readonly size: { readonly height: number; readonly width: number } | null;
+  readonly size: Size | null;
   /** Categories that were sought and not found (LVIS); null where the file lacks them. */
   readonly negative: readonly Id[] | null;
   /** Categories of which not every object is annotated (LVIS). */
@@ -45,25 +45,20 @@ export function readCocoFile(file: string, leftOut: LeftOut): CocoFile {
   const imageIds = new RepeatedIds('images');
   const categoryIds = new RepeatedIds('categories');
   const annotationIds = new RepeatedIds('annotations');
-  let saysNegative = false;
+  const each = (ids: RepeatedIds, take: (id: Id, entry: JsonReader, place: string) => void): TakeEntry => {
+    return (entry, index, place) => {
+      leftOut.guard(() => {
+        const id = idOf(entry.key('id'));
+        if (ids.add(id, index, entry.value)) take(id, entry, place);
+      });
+    };
+  };
   readLists(file, {
-    images: (entry, index, place) => {
-      leftOut.guard(() => {
-        const id = idOf(entry.key('id'));
-        if (!imageIds.add(id, index, entry.value)) return;
-        const image = imageOf(entry, place);
-        saysNegative ||= image.negative !== null;
-        images.set(id, image);
-      });
-    },
-    categories: (entry, index) => {
-      leftOut.guard(() => {
-        const id = idOf(entry.key('id'));
-        if (!categoryIds.add(id, index, entry.value)) return;
-        categories.set(id, null);
-        categories.set(id, categoryName(entry));
-      });
-    },
+    images: each(imageIds, (id, entry, place) => images.set(id, imageOf(entry, place))),
+    categories: each(categoryIds, (id, entry) => {
+      categories.set(id, null);
+      categories.set(id, categoryName(entry));
+    }),
     annotations: (entry, index, place) => {
       annotations.push({ entry, place });
       // Nothing refers to the ids of annotations here: both are used, and it is reported.
@@ -80,6 +75,7 @@ export function readCocoFile(file: string, leftOut: LeftOut): CocoFile {
     );
   }
   for (const fault of annotationIds.faults) leftOut.add('repeatedIds', `${file}: ${fault}`);
+  const saysNegative = [...images.values()].some(({ negative }) => negative !== null);
   return { images, categories, annotations, saysNegative };
 }
 
@@ -94,16 +90,16 @@ type TakeEntry = (entry: JsonReader, index: number, place: string) => void;
 
 /** Reads these lists of the file entry by entry: COCO's own has 450 MB. */
 function readLists(file: string, takers: Readonly<Record<string, TakeEntry>>): void {
-  const places = Object.entries(takers).map(([key, take]) => {
-    const taker = (value: unknown, index: number): void => {
+  const placed = Object.entries(takers).map(([key, take]) => [
+    key,
+    (value: unknown, index: number): void => {
       const place = `${file}, ${key}[${index}]`;
       take(JsonReader.of(value, place), index, place);
-    };
-    return [key, taker] as const;
-  });
+    },
+  ]);
   let keys: readonly string[];
   try {
-    keys = readJsonLists(file, Object.fromEntries(places));
+    keys = readJsonLists(file, Object.fromEntries(placed) as Record<string, TakeRecord>);
   } catch (error) {
     if (error instanceof UserError) throw error;
     throw new UserError(`Cannot read ${file} as COCO's instances: ${messageOf(error)}.`);
@@ -121,7 +117,6 @@ function imageOf(entry: JsonReader, place: string): CocoImageEntry {
   const [height, width] = [pixelsOf(entry.optional('height')), pixelsOf(entry.optional('width'))];
   const ids = (key: string): Id[] | null => entry.optional(key)?.array().map(idOf) ?? null;
   return {
-    entry,
     place,
     name: name.string(),
     size: height === null || width === null ? null : { height, width },

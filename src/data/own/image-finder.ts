@@ -2,10 +2,10 @@
  * Files of pictures by their names in annotations: relative or absolute, with slashes or backslashes, with folders of
  * the machine of a tool, or as an address. One rule for all importers and for own data.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { isAbsolute, join, posix, resolve } from 'node:path';
 
-export interface FinderOptions {
+interface FinderOptions {
   /** Absolute paths are taken as they are where the file exists. */
   readonly absolute: boolean;
   /** So are relative ones that lead out of the folder. */
@@ -70,28 +70,28 @@ export class ImageFinder {
   }
 }
 
+/** Sorted paths of the files below a folder whose names fit, without hidden ones and those in hidden folders. */
+export function filesBelow(folder: string, name: RegExp): string[] {
+  return readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((path) => name.test(path) && !/(^|[/\\])\./.test(path))
+    .sort()
+    .map((path) => join(folder, path));
+}
+
 /** A path with slashes: of an address the part behind the machine, without the drive of Windows. */
 function plainPath(written: string): string {
-  const address = ADDRESS.exec(written);
-  if (address !== null) return addressPath(written);
+  if (ADDRESS.test(written)) {
+    const [path = '', query = ''] = written.replace(ADDRESS, '').split('?', 2);
+    const local = new URLSearchParams(query).get('d');
+    if (local !== null) return local.replace(/^\/+/, '');
+    return decoded(path.replace(/#.*$/s, '').replace(/^[^/]*\/+/, '')).replaceAll('\\', '/');
+  }
   const slashes = written.replaceAll('\\', '/');
   // Label Studio serves files of the machine as /data/local-files/?d=folder/a.jpg.
   const local = /\/data\/local-files\/\?d=(.+)$/.exec(slashes)?.[1];
   if (local !== undefined) return decoded(local);
   // Absolute elsewhere, not here.
   return slashes.replace(WINDOWS_ROOT, '').replace(/^\/+(?=.)/, WINDOWS_ROOT.test(slashes) ? '' : '/');
-}
-
-function addressPath(written: string): string {
-  const [path = '', query = ''] = written.replace(ADDRESS, '').split('?', 2);
-  const local = new URLSearchParams(query).get('d');
-  if (local !== null) return local.replace(/^\/+/, '');
-  return decoded(
-    path
-      .split('#', 1)
-      .join('')
-      .replace(/^[^/]*\/+/, ''),
-  ).replaceAll('\\', '/');
 }
 
 /** With what %20 and the like stand for; as it is where it is not written so. */

@@ -1,18 +1,22 @@
 /** LabelMe's JSON files as own data: labels become expressions; shapes with an inside become masks. */
 import { createHash } from 'node:crypto';
-import { readdirSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { UserError, messageOf } from '../../errors.js';
 import { readImageSize } from '../../io/image/image-file.js';
 import { readJson } from '../../io/json/json-file.js';
 import { JsonReader } from '../../io/json/json-reader.js';
 import type { Size } from '../image/size-mismatch.js';
-import type { Imported } from './coco-import.js';
-import { type Fill, type ImageDraft, ImageDrafts } from './image-drafts.js';
-import { ImageFinder } from './image-finder.js';
-import { type OnProgress, openPicture } from './import-pictures.js';
-import { maskOfShape } from './labelme-shape.js';
-import { LeftOut } from './left-out.js';
+import {
+  type ImageDraft,
+  ImageDrafts,
+  type Imported,
+  type OnProgress,
+  type Opened,
+  openPicture,
+} from './image-drafts.js';
+import { filesBelow, ImageFinder } from './image-finder.js';
+import { type Fill, maskOfShape } from './labelme-shape.js';
 import { expressionOf } from './own-data-writer.js';
 
 export interface LabelmeOptions {
@@ -40,17 +44,17 @@ const WHAT_FOR = "LabelMe's annotations";
 export async function importLabelme(
   folder: string,
   options: LabelmeOptions,
-  onProgress: OnProgress = () => undefined,
+  onProgress?: OnProgress,
 ): Promise<LabelmeImport> {
-  const files = jsonFiles(folder);
-  if (files.length === 0) throw new UserError(`${folder} has no .json file; LabelMe writes one for each image.`);
-  const importer = new LabelmeImporter(folder, options);
-  for (const [index, file] of files.entries()) {
-    onProgress(index, files.length);
-    await importer.take(file);
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) {
+    throw new UserError(`There is no folder ${folder} (LabelMe's annotations); check the path.`);
   }
-  onProgress(files.length, files.length);
-  return importer.finish();
+  const files = filesBelow(folder, /\.json$/i);
+  if (files.length === 0) throw new UserError(`${folder} has no .json file; LabelMe writes one for each image.`);
+  const drafts = new ImageDrafts(onProgress);
+  const importer = new LabelmeImporter(folder, options, drafts);
+  await drafts.each(files, (file) => importer.take(file));
+  return { ...drafts.finish(options.keepIncomplete), embedded: importer.embedded };
 }
 
 /** The picture in a JSON file. @throws UserError where there is none */
@@ -59,37 +63,20 @@ export function embeddedPicture(file: string): Buffer {
 }
 
 function pictureIn(root: JsonReader): Buffer {
-  return Buffer.from(
-    root
-      .key('imageData')
-      .string()
-      .replace(/^data:[^,]*,/, ''),
-    'base64',
-  );
-}
-
-function jsonFiles(folder: string): string[] {
-  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) {
-    throw new UserError(`There is no folder ${folder} (LabelMe's annotations); check the path.`);
-  }
-  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
-  return names
-    .filter((name) => /\.json$/i.test(name) && !/(^|[/\\])\./.test(name))
-    .sort()
-    .map((name) => join(folder, name));
+  const text = root.key('imageData').string();
+  return Buffer.from(text.replace(/^data:[^,]*,/, ''), 'base64');
 }
 
 class LabelmeImporter {
-  private readonly leftOut = new LeftOut();
-  private readonly drafts = new ImageDrafts();
+  readonly embedded = new Map<string, string>();
   private readonly finders = new Map<string, ImageFinder>();
-  private readonly embedded = new Map<string, string>();
   /** Path of an embedded picture by what is written of it and what it holds: two files may hold one picture. */
   private readonly embeddedPaths = new Map<string, string>();
 
   constructor(
     private readonly folder: string,
     private readonly options: LabelmeOptions,
+    private readonly drafts: ImageDrafts,
   ) {}
 
   /** Reads one file; what cannot be used of it is left out. */
@@ -101,13 +88,8 @@ class LabelmeImporter {
       if (draft !== null) for (const [index, shape] of shapes.entries()) this.takeShape(draft, shape, index, file);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
-      this.leftOut.add('badEntries', error.message);
+      this.drafts.leftOut.add('badEntries', error.message);
     }
-  }
-
-  finish(): LabelmeImport {
-    const { leftOut, embedded } = this;
-    return { images: this.drafts.finish(leftOut, this.options.keepIncomplete), leftOut, embedded };
   }
 
   /** The picture of the file: that of its path, or else the copy that it holds. Null where it is left out. */
@@ -115,34 +97,32 @@ class LabelmeImporter {
     const written = root.key('imagePath').string();
     const [height, width] = [root.optional('imageHeight')?.integer(), root.optional('imageWidth')?.integer()];
     const size = height === undefined || width === undefined ? null : { height, width };
-    const holdsPicture = typeof root.optional('imageData')?.value === 'string';
     const found = this.finderOf(dirname(file)).find(written);
-    if ('path' in found) {
-      const opened = await openPicture(found.path, { size, place: file });
-      if (!('kind' in opened)) return this.drafts.of(opened.path, opened.size, file);
-      const draft = holdsPicture ? await this.openEmbedded(root, file, written, size, null) : null;
-      if (draft === null) this.leftOut.add(opened.kind, opened.fault);
-      return draft;
-    }
-    const why = `${file}: "imagePath" is ${JSON.stringify(written)}: ${found.fault}`;
-    if (holdsPicture) return this.openEmbedded(root, file, written, size, why);
-    this.leftOut.add('missingImages', why);
-    return null;
+    const opened: Opened =
+      'path' in found
+        ? await openPicture(found.path, size, file)
+        : { kind: 'missingImages', fault: `${file}: "imagePath" is ${JSON.stringify(written)}: ${found.fault}` };
+    const holdsPicture = typeof root.optional('imageData')?.value === 'string';
+    if ('path' in opened || !holdsPicture) return this.drafts.take(opened, file);
+    const copy = await this.openEmbedded(root, file, written, size);
+    if (!(copy instanceof UserError)) return copy;
+    if (opened.kind !== 'missingImages') return this.drafts.take(opened, file);
+    const fault = `${opened.fault}; nor can its "imageData" be used (${copy.message})`;
+    return this.drafts.take({ kind: 'unreadableImages', fault }, file);
   }
 
-  /** @param why what is reported where the copy cannot be used either; null for nothing */
+  /** The draft of the copy that a file holds, or why it cannot be used. */
   private async openEmbedded(
     root: JsonReader,
     file: string,
     written: string,
     size: Size | null,
-    why: string | null,
-  ): Promise<ImageDraft | null> {
+  ): Promise<ImageDraft | UserError> {
     const bytes = pictureIn(root);
     try {
       const found = await readImageSize(bytes);
       if (size !== null && (found.height !== size.height || found.width !== size.width)) {
-        throw new UserError(`it has ${found.width} × ${found.height} pixels, not ${size.width} × ${size.height}`);
+        return new UserError(`it has ${found.width} × ${found.height} pixels, not ${size.width} × ${size.height}`);
       }
       const digest = createHash('sha256').update(bytes).digest('hex');
       const key = `${resolve(dirname(file), written)}\n${digest}`;
@@ -151,11 +131,8 @@ class LabelmeImporter {
       this.embedded.set(path, file);
       return this.drafts.of(path, found, file);
     } catch (error) {
-      if (!(error instanceof UserError)) throw error;
-      if (why !== null) {
-        this.leftOut.add('unreadableImages', `${why}; nor can its "imageData" be used (${messageOf(error)})`);
-      }
-      return null;
+      if (error instanceof UserError) return error;
+      throw error;
     }
   }
 
@@ -168,15 +145,14 @@ class LabelmeImporter {
 
   private finderOf(jsonFolder: string): ImageFinder {
     const folder = this.options.images ?? jsonFolder;
-    let finder = this.finders.get(folder);
     // LabelMe's paths lead from its file to the picture, wherever that is.
-    if (finder === undefined)
-      this.finders.set(folder, (finder = new ImageFinder(folder, { absolute: true, leadingOut: true })));
+    const finder = this.finders.get(folder) ?? new ImageFinder(folder, { absolute: true, leadingOut: true });
+    this.finders.set(folder, finder);
     return finder;
   }
 
   private takeShape(draft: ImageDraft, shape: JsonReader, index: number, file: string): void {
-    const { leftOut } = this;
+    const { leftOut } = this.drafts;
     const { perShape, fill } = this.options;
     const place = `${file}: "${shape.path}"`;
     const text = leftOut.guard(() => textOf(shape, file));
@@ -187,16 +163,13 @@ class LabelmeImporter {
     }
     const group: unknown = leftOut.guard(() => shape.optional('group_id')?.value);
     const part = !perShape ? '' : typeof group === 'number' ? `group ${group}` : `shape ${index} of ${file}`;
-    const found = leftOut.guard(() => maskOfShape(shape, draft, fill));
+    const found = leftOut.guard(() => maskOfShape(shape, draft.size, fill));
     if (found === null) draft.addWithoutMask(text, `the shape ${place} cannot be read`, part);
-    else if ('kind' in found) {
-      const type = String(shape.optional('shape_type')?.value);
-      leftOut.add(found.kind, `${place}: ${JSON.stringify(text)} is of type ${JSON.stringify(type)}`);
-      draft.addWithoutMask(text, `the shape ${place} is of type ${JSON.stringify(type)}`, part);
-    } else {
-      if (found.masks.length === 0) leftOut.add('emptyMasks', `${place}: ${JSON.stringify(text)}`);
-      draft.add(text, found.masks, part);
-    }
+    else if (typeof found === 'string') {
+      const type = JSON.stringify(String(shape.optional('shape_type')?.value));
+      leftOut.add(found, `${place}: ${JSON.stringify(text)} is of type ${type}`);
+      draft.addWithoutMask(text, `the shape ${place} is of type ${type}`, part);
+    } else draft.add(text, found, place, part);
   }
 }
 

@@ -4,11 +4,13 @@ import type { JsonReader } from '../../io/json/json-reader.js';
 import { decodeMaskPng } from '../../io/image/mask-png.js';
 import type { BinaryMask } from '../../types.js';
 import type { Size } from '../image/size-mismatch.js';
-import { annotationToRle } from '../masks/coco-mask-annotation.js';
-import { encodeMask, rleArea, rleToString } from '../masks/coco-mask.js';
+import { maskToRle } from '../masks/mask-exchange.js';
 import { fillEllipse, fillOutline } from '../masks/pillow-polygon.js';
-import type { Fill } from './image-drafts.js';
-import type { WrittenMask } from './own-data-writer.js';
+import { type WrittenMask, writtenMasks } from './own-data-writer.js';
+
+/** Rule of filling outlines: COCO's, or LabelMe's own export, with the outline inside. */
+export const FILLS = ['coco', 'labelme'] as const;
+export type Fill = (typeof FILLS)[number];
 
 type Point = readonly [x: number, y: number];
 
@@ -28,24 +30,18 @@ type Outline =
   | { readonly corners: readonly Point[]; readonly isUpright: boolean }
   | { readonly centre: Point; readonly radius: number };
 
-export type ShapeMask =
-  /** No masks where no pixel is inside the image. */
-  | { readonly masks: readonly WrittenMask[] }
-  /** Reason without a mask. */
-  | { readonly kind: 'shapes' | 'unknownShapes' };
-
 /**
- * The mask of a shape at the image's size.
+ * The mask of a shape at the image's size: none where no pixel is inside, or the reason without a mask.
  * @throws UserError where the shape is malformed, naming file and key
  */
-export function maskOfShape(shape: JsonReader, size: Size, fill: Fill): ShapeMask {
+export function maskOfShape(shape: JsonReader, size: Size, fill: Fill): WrittenMask[] | 'shapes' | 'unknownShapes' {
   const type = shape.optional('shape_type')?.string() ?? 'polygon';
-  if (WITHOUT_INSIDE.has(type)) return { kind: 'shapes' };
-  if (type === 'mask') return { masks: written(placedMask(shape, size)) };
+  if (WITHOUT_INSIDE.has(type)) return 'shapes';
+  if (type === 'mask') return writtenMasks(maskToRle(placedMask(shape, size)), size);
   const outline = outlineOf(shape, type);
-  if (outline === null) return { kind: 'unknownShapes' };
+  if (outline === null) return 'unknownShapes';
   try {
-    return { masks: fill === 'labelme' ? written(filled(outline, size)) : polygons(outline, size) };
+    return writtenMasks(fill === 'labelme' ? maskToRle(filled(outline, size)) : [polygonOf(outline)], size);
   } catch (error) {
     if (error instanceof UserError) return shape.key('points').fail(`an outline (${error.message})`);
     throw error;
@@ -76,21 +72,19 @@ function pointOf(point: JsonReader): Point {
   return [x, y];
 }
 
-/** The outline as it is, to be filled as COCO's polygons are; none where that has no pixel. */
-function polygons(outline: Outline, { height, width }: Size): WrittenMask[] {
-  const polygon = 'corners' in outline ? outline.corners.flat() : circle(outline.centre, outline.radius);
-  const rle = annotationToRle([polygon], height, width);
-  return rle === null || rleArea(rle) === 0 ? [] : [{ polygons: [polygon] }];
-}
-
-/** Number of corners with which the edges stay within a tenth of a pixel of the circle, up to a radius of 2600. */
-function circle([x, y]: Point, radius: number): number[] {
+/**
+ * The outline as it is, to be filled as COCO's polygons are; of a circle the number of corners with which the edges stay
+ * within a tenth of a pixel of it, up to a radius of 2600.
+ */
+function polygonOf(outline: Outline): number[] {
+  if ('corners' in outline) return outline.corners.flat();
+  const { radius, centre } = outline;
   const corners = Math.min(Math.max(16, Math.ceil(Math.PI * Math.sqrt(5 * radius))), 360);
-  const rounded = (value: number): number => Math.round(value * 100) / 100;
-  return Array.from({ length: corners }, (_, i) => (2 * Math.PI * i) / corners).flatMap((angle) => [
-    rounded(x + radius * Math.cos(angle)),
-    rounded(y + radius * Math.sin(angle)),
-  ]);
+  return Array.from({ length: corners }, (_, i) => (2 * Math.PI * i) / corners).flatMap((angle) =>
+    [centre[0] + radius * Math.cos(angle), centre[1] + radius * Math.sin(angle)].map(
+      (value) => Math.round(value * 100) / 100,
+    ),
+  );
 }
 
 /** The pixels that LabelMe's own export fills. */
@@ -125,10 +119,4 @@ function placedMask(shape: JsonReader, { height, width }: Size): BinaryMask {
     }
   }
   return mask;
-}
-
-function written(mask: BinaryMask): WrittenMask[] {
-  const rle = encodeMask(mask);
-  if (rleArea(rle) === 0) return [];
-  return [{ rle: { size: [mask.height, mask.width], counts: rleToString(rle) } }];
 }

@@ -8,9 +8,9 @@ import { UserError, messageOf } from '../../errors.js';
 import { readImageSize } from '../../io/image/image-file.js';
 import { notUtf8 } from '../../io/text-encoding.js';
 import { NOT_UTF8_LINE, readTextLines } from '../../io/text-lines.js';
-import { ImageFinder } from './image-finder.js';
-import { type ImageSize, type OwnExpression, type OwnRecord, type OwnSplit, parseOwnLine } from './own-data-line.js';
-import type { MaskSource } from '../masks/mask-source.js';
+import type { Size } from '../image/size-mismatch.js';
+import { type OwnExpression, type OwnRecord, type OwnSplit, ownFinder, parseOwnLine } from './own-data-line.js';
+import type { MaskSource } from '../masks/coco-mask-annotation.js';
 
 /** A polygon of a million points has less. */
 const LONGEST_LINE = 32 * 2 ** 20;
@@ -19,43 +19,19 @@ const HEADERS_AT_ONCE = 32;
 const LOOKED_AT = 1 << 20;
 const WHAT_FOR = 'your data as JSON lines';
 
-/** An expression with the number of the line that it is on. */
-export interface PlacedExpression extends OwnExpression {
-  readonly line: number;
-}
-
-/** All lines of the file about an image. */
-export interface OwnImage {
-  /** Number of the first line that names it. */
-  readonly line: number;
-  /** As written, and the path to open. */
-  readonly image: string;
-  readonly path: string;
+/** All lines of the file about an image; `line` is the first. */
+export interface OwnImage extends Omit<OwnRecord, 'split' | 'size'>, Size {
   readonly split: OwnSplit;
-  readonly height: number;
-  readonly width: number;
   /** Number of the line with its size; of the first line without one. */
   readonly sizeLine: number;
-  /** Expressions of all its lines, in order. */
-  readonly expressions: readonly PlacedExpression[];
-}
-
-export interface OwnFile {
-  readonly images: readonly OwnImage[];
-  /** Whether any line names a split; the others are then of train. */
-  readonly hasSplits: boolean;
-}
-
-/** Problem of a line. */
-export interface OwnProblem {
-  readonly line: number;
-  /** Begins with file and line. */
-  readonly message: string;
+  /** Expressions of all its lines, in order, each with the number of its own. */
+  readonly expressions: readonly (OwnExpression & { readonly line: number })[];
 }
 
 /** The problems of the first lines, in the order of lines, and how many there are in all. */
 export class OwnProblems {
-  readonly first: OwnProblem[] = [];
+  /** Each message begins with file and line. */
+  readonly first: { readonly line: number; readonly message: string }[] = [];
   total = 0;
 
   constructor(private readonly kept: number) {}
@@ -79,27 +55,33 @@ export function placeOf(file: string, line: number): string {
  * training meets it once in an epoch. Lines with problems are left out.
  * @throws UserError where the file itself cannot be read
  */
-export async function readOwnFile(file: string, problems: OwnProblems): Promise<OwnFile> {
+export async function readOwnFile(
+  file: string,
+  problems: OwnProblems,
+): Promise<{
+  readonly images: readonly OwnImage[];
+  /** Whether any line names a split; the others are then of train. */
+  readonly hasSplits: boolean;
+}> {
   const records = readRecords(file, problems);
   const merged = merge(records, file, problems);
-  const sizes = await readSizes(merged, file, problems);
+  await readSizes(merged, file, problems);
   const images: OwnImage[] = [];
-  for (const record of merged) {
-    const size = sizes.get(record);
-    if (size === undefined) continue;
-    const [first] = record.expressions.flatMap(({ line, masks }) => {
-      const fault = sizeFault(masks, size);
-      return fault === null ? [] : [{ line, fault }];
-    });
-    if (first !== undefined) problems.add(first.line, `${placeOf(file, first.line)}: ${record.image}: ${first.fault}`);
-    else images.push({ ...record, ...size, split: record.split ?? 'train' });
+  for (const { first, size, sizeLine, expressions } of merged) {
+    if (size === null) continue;
+    const wrong = expressions.find(({ masks }) => sizeFault(masks, size) !== null);
+    if (wrong === undefined) images.push({ ...first, ...size, sizeLine, expressions, split: first.split ?? 'train' });
+    else {
+      const fault = sizeFault(wrong.masks, size);
+      problems.add(wrong.line, `${placeOf(file, wrong.line)}: ${first.image}: ${fault}`);
+    }
   }
   return { images, hasSplits: records.some(({ split }) => split !== null) };
 }
 
 function readRecords(file: string, problems: OwnProblems): OwnRecord[] {
   const records: OwnRecord[] = [];
-  const finder = new ImageFinder(dirname(file), { absolute: true, leadingOut: false });
+  const finder = ownFinder(dirname(file));
   for (const { number, text, fault } of readTextLines(file, WHAT_FOR, LONGEST_LINE)) {
     const place = placeOf(file, number);
     if (fault !== null) {
@@ -140,39 +122,29 @@ function parseJson(text: string, place: string): unknown {
   }
 }
 
-/** One record for each image; lines that contradict an earlier one are problems. */
-function merge(records: readonly OwnRecord[], file: string, problems: OwnProblems): JoinedRecord[] {
+/** The lines of each image; those that contradict an earlier one are problems. */
+function merge(records: readonly OwnRecord[], file: string, problems: OwnProblems): JoinedLines[] {
   const byPath = new Map<string, JoinedLines>();
   for (const record of records) {
-    let joined = byPath.get(record.path);
-    if (joined === undefined) byPath.set(record.path, (joined = new JoinedLines(record)));
+    const joined = byPath.get(record.path) ?? new JoinedLines(record);
+    byPath.set(record.path, joined);
     const fault = joined.add(record);
     if (fault !== null) problems.add(record.line, `${placeOf(file, record.line)}: ${record.image}: ${fault}.`);
   }
-  return [...byPath.values()].map((joined) => joined.record).filter(({ expressions }) => expressions.length > 0);
-}
-
-/** All lines about one image as one. */
-interface JoinedRecord extends OwnRecord, Pick<OwnImage, 'sizeLine'> {
-  readonly expressions: readonly PlacedExpression[];
+  return [...byPath.values()].filter(({ expressions }) => expressions.length > 0);
 }
 
 /** The lines about one image. */
 class JoinedLines {
-  private readonly expressions: PlacedExpression[] = [];
+  readonly expressions: OwnImage['expressions'][number][] = [];
+  size: Size | null;
+  sizeLine: number;
   /** Presence of each expression, in lower case, in the image. */
   private readonly isThere = new Map<string, boolean>();
-  private size: ImageSize | null;
-  private sizeLine: number;
 
-  constructor(private readonly first: OwnRecord) {
+  constructor(readonly first: OwnRecord) {
     this.size = first.size;
     this.sizeLine = first.line;
-  }
-
-  get record(): JoinedRecord {
-    const { first, size, sizeLine, expressions } = this;
-    return { ...first, size, sizeLine, expressions };
   }
 
   /** @returns what does not agree with the lines before; nothing of the line is taken then */
@@ -198,36 +170,23 @@ class JoinedLines {
 }
 
 /** Sizes from the images, for lines without them. */
-async function readSizes(
-  records: readonly JoinedRecord[],
-  file: string,
-  problems: OwnProblems,
-): Promise<ReadonlyMap<JoinedRecord, ImageSize>> {
-  const sizes = new Map<JoinedRecord, ImageSize>();
-  const unknown: JoinedRecord[] = [];
-  for (const record of records) {
-    if (record.size === null) unknown.push(record);
-    else sizes.set(record, record.size);
-  }
-  for (let first = 0; first < unknown.length; first += HEADERS_AT_ONCE) {
-    const read = unknown.slice(first, first + HEADERS_AT_ONCE).map(async (record) => {
+async function readSizes(merged: readonly JoinedLines[], file: string, problems: OwnProblems): Promise<void> {
+  const unknown = merged.filter(({ size }) => size === null);
+  for (let start = 0; start < unknown.length; start += HEADERS_AT_ONCE) {
+    const read = unknown.slice(start, start + HEADERS_AT_ONCE).map(async (joined) => {
       try {
-        return { record, size: await readImageSize(record.path), message: '' };
+        joined.size = await readImageSize(joined.first.path);
       } catch (error) {
         if (!(error instanceof UserError)) throw error;
-        return { record, size: null, message: error.message };
+        problems.add(joined.first.line, `${placeOf(file, joined.first.line)}: ${error.message}`);
       }
     });
-    for (const { record, size, message } of await Promise.all(read)) {
-      if (size !== null) sizes.set(record, size);
-      else problems.add(record.line, `${placeOf(file, record.line)}: ${message}`);
-    }
+    await Promise.all(read);
   }
-  return sizes;
 }
 
 /** Mismatch between the run-length encodings and the image. */
-function sizeFault(masks: readonly MaskSource[], { height, width }: ImageSize): string | null {
+function sizeFault(masks: readonly MaskSource[], { height, width }: Size): string | null {
   for (const mask of masks) {
     const size = 'segmentation' in mask ? (mask.segmentation as { size?: readonly number[] }).size : undefined;
     if (size !== undefined && (size[0] !== height || size[1] !== width)) {
@@ -237,6 +196,6 @@ function sizeFault(masks: readonly MaskSource[], { height, width }: ImageSize): 
   return null;
 }
 
-function describe({ height, width }: ImageSize): string {
+function describe({ height, width }: Size): string {
   return `${width} × ${height} (width × height)`;
 }

@@ -5,9 +5,10 @@
  */
 import { UserError, messageOf } from '../../errors.js';
 import { JsonReader } from '../../io/json/json-reader.js';
-import { MAX_PIXELS, rleFromCounts, rleFromString } from '../masks/coco-mask.js';
+import type { Size } from '../image/size-mismatch.js';
+import { isPolygon, type MaskSource } from '../masks/coco-mask-annotation.js';
+import { MAX_COORDINATE, MAX_PIXELS, rleFromCounts, rleFromString } from '../masks/coco-mask.js';
 import { checkedExpression, cleanExpression } from '../text/expression.js';
-import type { MaskSource } from '../masks/mask-source.js';
 import { ImageFinder } from './image-finder.js';
 
 export const OWN_SPLITS = ['train', 'val', 'test'] as const;
@@ -28,20 +29,11 @@ export interface OwnRecord {
   readonly image: string;
   readonly path: string;
   readonly split: OwnSplit | null;
-  readonly size: ImageSize | null;
+  readonly size: Size | null;
   readonly expressions: readonly OwnExpression[];
 }
 
-export interface ImageSize {
-  readonly height: number;
-  readonly width: number;
-}
-
 const MASK_KEYS = ['polygons', 'rle', 'png'] as const;
-/** Three points. */
-const FEWEST_COORDINATES = 6;
-/** In pixels; nothing of an image lies there, and outlines are walked step by step. */
-const LARGEST_COORDINATE = 100_000;
 const LONGEST_TEXT = 500;
 /** Line breaks and the like, and halves of characters. */
 const NOT_TEXT = /[\p{Cc}\p{Cs}\u2028\u2029]/u;
@@ -58,7 +50,7 @@ export function parseOwnLine(
   line: number,
   folder: string,
   place: string,
-  finder = new ImageFinder(folder, { absolute: true, leadingOut: false }),
+  finder = ownFinder(folder),
 ): OwnRecord {
   const root = JsonReader.of(json, place);
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
@@ -78,6 +70,11 @@ export function parseOwnLine(
   };
 }
 
+/** Finder of the files that lines name. */
+export function ownFinder(folder: string): ImageFinder {
+  return new ImageFinder(folder, { absolute: true, leadingOut: false });
+}
+
 /**
  * Relative paths stay inside the folder of the file, so that it can be moved as a whole. Where one leads out of it, or
  * comes from another machine, the file of that name in the folder is meant.
@@ -92,9 +89,8 @@ function pathOf(reader: JsonReader, finder: ImageFinder): string {
   return reader.fail(`a path inside the folder of this file (without ..), or an absolute one (${found.fault})`);
 }
 
-function sizeOf(root: JsonReader): ImageSize | null {
-  const [width, height] = [root.optional('width'), root.optional('height')];
-  if (width === null && height === null) return null;
+function sizeOf(root: JsonReader): Size | null {
+  if (root.optional('width') === null && root.optional('height') === null) return null;
   const size = {
     height: root.key('height').integer({ min: 1, max: MAX_PIXELS }),
     width: root.key('width').integer({ min: 1, max: MAX_PIXELS }),
@@ -106,13 +102,21 @@ function sizeOf(root: JsonReader): ImageSize | null {
 /** One for each of the texts. */
 function expressionsOf(expression: JsonReader, folder: string, place: string): OwnExpression[] {
   const keys = expression.onlyKeys(['text', 'mask', 'info']).object();
-  const text = expression.key('text');
-  const texts = Array.isArray(text.value) ? text.array() : [text];
-  if (texts.length === 0) text.fail('a text, or several');
+  const texts = listOf(expression.key('text'), 'a text, or several');
   // A forgotten mask must not be read as "not here".
   if (!Object.hasOwn(keys, 'mask')) expression.fail('one with the key "mask" (null where the thing is absent)');
-  const masks = keys.mask === null ? [] : masksOf(expression.key('mask'), folder, place);
+  const parts =
+    keys.mask === null
+      ? []
+      : listOf(expression.key('mask'), 'a mask, a list of masks, or null where the thing is absent');
+  const masks = parts.map((part) => maskOf(part, folder, place));
   return texts.map((reader) => ({ text: textOf(reader, place), masks }));
+}
+
+/** The values of a list, or the one value. */
+function listOf(reader: JsonReader, expected: string): JsonReader[] {
+  const readers = Array.isArray(reader.value) ? reader.array() : [reader];
+  return readers.length > 0 ? readers : reader.fail(expected);
 }
 
 function textOf(reader: JsonReader, place: string): string {
@@ -123,19 +127,11 @@ function textOf(reader: JsonReader, place: string): string {
   return cleanExpression(text).trim();
 }
 
-function masksOf(mask: JsonReader, folder: string, place: string): MaskSource[] {
-  if (!Array.isArray(mask.value)) return [maskOf(mask, folder, place)];
-  const parts = mask.array();
-  if (parts.length === 0) mask.fail('a mask, a list of masks, or null where the thing is absent');
-  return parts.map((part) => maskOf(part, folder, place));
-}
-
 function maskOf(mask: JsonReader, folder: string, place: string): MaskSource {
   const given = Object.keys(mask.onlyKeys(MASK_KEYS).object());
   const [kind] = given;
   if (given.length !== 1) mask.fail(`one with one of the keys ${MASK_KEYS.join(', ')}`);
-  if (kind === 'png')
-    return { png: pathOf(mask.key(kind), new ImageFinder(folder, { absolute: true, leadingOut: false })) };
+  if (kind === 'png') return { png: pathOf(mask.key(kind), ownFinder(folder)) };
   if (kind === 'polygons') return { segmentation: polygonsOf(mask.key(kind)) };
   return { segmentation: rleOf(mask.key('rle'), place) };
 }
@@ -145,11 +141,9 @@ function polygonsOf(reader: JsonReader): readonly (readonly number[])[] {
   if (polygons.length === 0) reader.fail('at least one polygon');
   return polygons.map((polygon) => {
     const coordinates = polygon.numbers();
-    if (coordinates.length % 2 !== 0 || coordinates.length < FEWEST_COORDINATES) {
-      return polygon.fail('three points or more, [x, y, x, y, x, y, …]');
-    }
-    if (coordinates.some((value) => Math.abs(value) > LARGEST_COORDINATE)) {
-      return polygon.fail(`coordinates in pixels, within ±${LARGEST_COORDINATE}`);
+    if (!isPolygon(coordinates)) return polygon.fail('three points or more, [x, y, x, y, x, y, …]');
+    if (coordinates.some((value) => Math.abs(value) > MAX_COORDINATE)) {
+      return polygon.fail(`coordinates in pixels, within ±${MAX_COORDINATE}`);
     }
     return coordinates;
   });
@@ -176,4 +170,14 @@ function explained(reader: JsonReader, place: string, check: () => void): void {
   } catch (error) {
     throw new UserError(`${place}: "${reader.path}": ${messageOf(error)}`);
   }
+}
+
+/**
+ * Own data where a dataset is named: "my/data.jsonl", or "my/data.jsonl:val" for another split than train; null for the
+ * name of a published dataset.
+ */
+export function ownDataSpec(text: string): { readonly file: string; readonly split: OwnSplit } | null {
+  const split = OWN_SPLITS.find((name) => text.endsWith(`:${name}`));
+  const file = split === undefined ? text : text.slice(0, -split.length - 1);
+  return /\.jsonl?$/i.test(file) ? { file, split: split ?? 'train' } : null;
 }

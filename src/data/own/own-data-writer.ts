@@ -4,19 +4,19 @@ import { dirname, isAbsolute, relative, resolve, sep } from 'node:path';
 import { UserError } from '../../errors.js';
 import { writeFileAtomic } from '../../io/atomic/atomic-file.js';
 import { Random } from '../../random.js';
-import type { OwnSplit } from './own-data-line.js';
+import type { Size } from '../image/size-mismatch.js';
+import { annotationToRle, isPolygon } from '../masks/coco-mask-annotation.js';
+import { rleArea, rleToString } from '../masks/coco-mask.js';
+import type { CocoRle } from '../masks/mask-exchange.js';
 import { checkedExpression, cleanExpression } from '../text/expression.js';
+import type { OwnSplit } from './own-data-line.js';
 
 /** A mask as a line has it. */
-export type WrittenMask =
-  | { readonly polygons: readonly (readonly number[])[] }
-  | { readonly rle: { readonly size: readonly [number, number]; readonly counts: string } };
+export type WrittenMask = { readonly polygons: readonly (readonly number[])[] } | { readonly rle: CocoRle };
 
-export interface ImportedImage {
+export interface ImportedImage extends Size {
   /** Path of the file. */
   readonly path: string;
-  readonly height: number;
-  readonly width: number;
   /** Split by the annotations; null or absent without one. */
   readonly split?: OwnSplit | null;
   readonly expressions: readonly { readonly text: string; readonly masks: readonly WrittenMask[] }[];
@@ -33,13 +33,6 @@ export interface WriteOptions {
   readonly absent: number;
   /** Decides both. */
   readonly seed: number;
-}
-
-export interface WrittenCounts {
-  readonly images: number;
-  readonly val: number;
-  readonly expressions: number;
-  readonly absent: number;
 }
 
 /** @throws UserError where `out` exists already */
@@ -59,10 +52,24 @@ export function expressionOf(label: string): string {
 }
 
 /**
+ * The mask of a `segmentation` in COCO's form; none where no pixel is inside the image.
+ * @throws UserError as `annotationToRle`
+ */
+export function writtenMasks(segmentation: unknown, { height, width }: Size): WrittenMask[] {
+  const rle = annotationToRle(segmentation, height, width);
+  if (rle === null || rleArea(rle) === 0) return [];
+  // Polygons stay as they are; an encoding, or a list with encodings in it, becomes one.
+  if (Array.isArray(segmentation) && segmentation.every((part) => Array.isArray(part))) {
+    return [{ polygons: (segmentation as number[][]).filter(isPolygon) }];
+  }
+  return [{ rle: { size: [height, width], counts: rleToString(rle) } }];
+}
+
+/**
  * Writes the file atomically. Paths of images inside its folder are relative, others absolute.
  * @throws UserError where there is no image, or the file cannot be written
  */
-export function writeOwnData(out: string, images: readonly ImportedImage[], options: WriteOptions): WrittenCounts {
+export function writeOwnData(out: string, images: readonly ImportedImage[], options: WriteOptions) {
   if (images.length === 0) throw new UserError(`Nothing to write to ${out}: no image with a mask was found.`);
   const random = new Random(options.seed);
   const order = random.shuffle(images.map((_, index) => index));
@@ -79,7 +86,13 @@ export function writeOwnData(out: string, images: readonly ImportedImage[], opti
       const absent = absentOf(image, texts, options.absent, random.fork(index));
       counts.expressions += image.expressions.length + absent.length;
       counts.absent += absent.length;
-      yield Buffer.from(`${JSON.stringify(lineOf(image, absent, splitOf(image, index), out))}\n`, 'utf8');
+      const { width, height } = image;
+      const expressions = [
+        ...image.expressions.map(({ text, masks }) => ({ text, mask: masks.length === 1 ? masks[0] : masks })),
+        ...absent.map((text) => ({ text, mask: null })),
+      ];
+      const line = { image: writtenPath(image.path, out), width, height, split: splitOf(image, index), expressions };
+      yield Buffer.from(`${JSON.stringify(line)}\n`, 'utf8');
     }
   };
   writeFileAtomic(out, lines());
@@ -97,20 +110,6 @@ function absentOf(image: ImportedImage, texts: readonly string[], most: number, 
   const present = new Set([...(image.annotated ?? []), ...image.expressions.map(({ text }) => text.toLowerCase())]);
   const candidates = image.knownAbsent ?? texts;
   return random.shuffle(candidates.filter((text) => !present.has(text.toLowerCase()))).slice(0, most);
-}
-
-function lineOf(image: ImportedImage, absent: readonly string[], split: OwnSplit, out: string): object {
-  const { width, height } = image;
-  return {
-    image: writtenPath(image.path, out),
-    width,
-    height,
-    split,
-    expressions: [
-      ...image.expressions.map(({ text, masks }) => ({ text, mask: masks.length === 1 ? masks[0] : masks })),
-      ...absent.map((text) => ({ text, mask: null })),
-    ],
-  };
 }
 
 function writtenPath(path: string, out: string): string {

@@ -4,50 +4,32 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { UserError, messageOf } from '../../errors.js';
+import { messageOf, UserError } from '../../errors.js';
 import { type ColourMap, readColourPng } from '../../io/image/colour-png.js';
 import { readText } from '../../io/json/json-file.js';
-import { encodeMask, rleToString } from '../masks/coco-mask.js';
-import type { Importer } from './coco-import.js';
-import { type ImageDraft, ImageDrafts } from './image-drafts.js';
-import { openPicture } from './import-pictures.js';
-import { LeftOut } from './left-out.js';
-import { OWN_SPLITS, type OwnSplit } from './own-data-line.js';
-import { type WrittenMask, expressionOf } from './own-data-writer.js';
-import { VocClasses, colourOf } from './voc-classes.js';
-import { type XmlElement, childOf, parseXml } from '../../io/xml.js';
+import { childOf, parseXml } from '../../io/xml.js';
 import type { Size } from '../image/size-mismatch.js';
+import { maskToRle } from '../masks/mask-exchange.js';
+import { type ImageDraft, ImageDrafts, type Importer, type LeftOut, openPicture } from './image-drafts.js';
+import { OWN_SPLITS, type OwnSplit } from './own-data-line.js';
+import { expressionOf } from './own-data-writer.js';
 
 const PICTURES = /\.(?:jpe?g|png|webp|tiff?|bmp|gif|avif)$/i;
 const NUMBERS = Array.from({ length: 256 }, (_, number) => number);
 
-/** The files of the folder by the names of their pictures, without ending. */
-interface VocFiles {
-  readonly pictures: ReadonlyMap<string, string>;
-  readonly classMaps: ReadonlyMap<string, string>;
-  readonly objectMaps: ReadonlyMap<string, string>;
-  readonly annotations: ReadonlyMap<string, string>;
-  readonly splits: ReadonlyMap<string, OwnSplit>;
-}
-
 /** @throws UserError where it is no such folder */
-export const importVoc: Importer = async (folder, { keepIncomplete }, onProgress = () => undefined) => {
-  const leftOut = new LeftOut();
-  const files = filesOf(folder, leftOut);
+export const importVoc: Importer = async (folder, { keepIncomplete }, onProgress) => {
+  const drafts = new ImageDrafts(onProgress);
+  const files = filesOf(folder, drafts.leftOut);
   const classes = VocClasses.of(folder);
-  const drafts = new ImageDrafts();
-  const stems = [
-    ...new Set([...files.classMaps.keys(), ...files.objectMaps.keys(), ...files.annotations.keys()]),
-  ].sort();
-  for (const [index, stem] of stems.entries()) {
-    onProgress(index, stems.length);
-    await takePicture(stem, files, folder, classes, drafts, leftOut);
-  }
-  onProgress(stems.length, stems.length);
-  return { images: drafts.finish(leftOut, keepIncomplete), leftOut };
+  const { classMaps, objectMaps, annotations } = files;
+  const stems = [...new Set([...classMaps.keys(), ...objectMaps.keys(), ...annotations.keys()])].sort();
+  await drafts.each(stems, (stem) => takePicture(stem, files, folder, classes, drafts));
+  return drafts.finish(keepIncomplete);
 };
 
-function filesOf(folder: string, leftOut: LeftOut): VocFiles {
+/** The files of the folder by the names of their pictures, without ending. */
+function filesOf(folder: string, leftOut: LeftOut) {
   const named = (name: string, ending: RegExp): Map<string, string> => {
     const place = join(folder, name);
     if (!existsSync(place)) return new Map();
@@ -88,12 +70,12 @@ function splitsOf(folder: string, leftOut: LeftOut): Map<string, OwnSplit> {
 
 async function takePicture(
   stem: string,
-  files: VocFiles,
+  files: ReturnType<typeof filesOf>,
   folder: string,
   classes: VocClasses,
   drafts: ImageDrafts,
-  leftOut: LeftOut,
 ): Promise<void> {
+  const { leftOut } = drafts;
   const xml = files.annotations.get(stem);
   const annotation = xml === undefined ? null : leftOut.guard(() => readVocXml(xml));
   const mapFile = files.classMaps.get(stem) ?? files.objectMaps.get(stem);
@@ -104,20 +86,14 @@ async function takePicture(
     return;
   }
   const map = mapFile === undefined ? null : leftOut.guard(() => readColourPng(mapFile));
-  const opened = await openPicture(picture, { size: map ?? annotation?.size ?? null, place });
-  if ('kind' in opened) {
-    leftOut.add(opened.kind, opened.fault);
-    return;
-  }
-  const draft = drafts.of(opened.path, opened.size, place);
+  const draft = drafts.take(await openPicture(picture, map ?? annotation?.size ?? null, place), place);
+  if (draft === null) return;
   draft.split ??= files.splits.get(stem) ?? null;
   // What a file says that cannot be read may be anything.
   if ((xml !== undefined && annotation === null) || (mapFile !== undefined && map === null)) draft.addNameless();
-  const shown =
-    map === null
-      ? new Set<string>()
-      : takeMap(map, place, { classes, annotation, isObjects: !files.classMaps.has(stem) }, draft, leftOut);
-  if (annotation !== null && xml !== undefined) takeObjects(annotation, xml, shown, draft, leftOut);
+  const isObjects = !files.classMaps.has(stem);
+  const shown = map === null ? [] : takeMap(map, place, { classes, annotation, isObjects }, draft, leftOut);
+  if (annotation !== null && xml !== undefined) takeObjects(annotation, xml, new Set(shown), draft, leftOut);
 }
 
 interface Meaning {
@@ -128,24 +104,21 @@ interface Meaning {
 }
 
 /** @returns the names that the map shows, in lower case */
-function takeMap(map: ColourMap, place: string, meaning: Meaning, draft: ImageDraft, leftOut: LeftOut): Set<string> {
-  const shown = new Set<string>();
-  for (const [region, value] of map.values.entries()) {
+function takeMap(map: ColourMap, place: string, meaning: Meaning, draft: ImageDraft, leftOut: LeftOut): string[] {
+  return map.values.flatMap((value, region) => {
     const name = meaning.isObjects ? objectOf(value, map, meaning) : meaning.classes.classOf(value, map);
-    if (name === null) continue;
+    if (name === null) return [];
     if (name === undefined) {
       const what = map.isNumbered ? `number ${value}` : `colour #${value.toString(16).padStart(6, '0')}`;
-      leftOut.add(
-        'unknownCategories',
-        `${place}: the ${what}, which stands for no ${meaning.isObjects ? 'object of the XML' : 'class'}`,
-      );
+      const meant = meaning.isObjects ? 'object of the XML' : 'class';
+      leftOut.add('unknownCategories', `${place}: the ${what}, which stands for no ${meant}`);
       draft.addNameless();
-      continue;
+      return [];
     }
-    shown.add(name.toLowerCase());
-    draft.add(name, [maskOf(map, region)]);
-  }
-  return shown;
+    const data = Uint8Array.from(map.regions, (each) => (each === region ? 1 : 0));
+    draft.add(name, [{ rle: maskToRle({ data, ...draft.size }) }], place);
+    return [name.toLowerCase()];
+  });
 }
 
 /** The name of a numbered object: number 1 is the first of the XML; 0 is the background and 255 the border. */
@@ -153,11 +126,6 @@ function objectOf(value: number, { isNumbered }: ColourMap, { annotation }: Mean
   const number = isNumbered ? value : NUMBERS.find((each) => colourOf(each) === value);
   if (number === 0 || number === 255) return null;
   return number === undefined ? undefined : (annotation?.objects[number - 1] ?? undefined);
-}
-
-function maskOf({ regions, height, width }: ColourMap, region: number): WrittenMask {
-  const data = Uint8Array.from(regions, (each) => (each === region ? 1 : 0));
-  return { rle: { size: [height, width], counts: rleToString(encodeMask({ data, height, width })) } };
 }
 
 function takeObjects(
@@ -177,7 +145,7 @@ function takeObjects(
   }
 }
 
-export interface VocAnnotation {
+interface VocAnnotation {
   /** Null where the file lacks it; some programs write 0. */
   readonly size: Size | null;
   /** In the order of the file; null for one whose name cannot be asked for, with the reason in `faults`. */
@@ -186,11 +154,15 @@ export interface VocAnnotation {
 }
 
 /** @throws UserError where it cannot be read or is another kind of XML */
-export function readVocXml(file: string): VocAnnotation {
+function readVocXml(file: string): VocAnnotation {
   const root = parseXml(readText(file, "Pascal VOC's annotations"), file);
   if (root.name !== 'annotation') throw new UserError(`${file}: its element is <${root.name}>, expected <annotation>.`);
   const size = childOf(root, 'size');
-  const [width, height] = [pixels(size, 'width'), pixels(size, 'height')];
+  const pixels = (name: string): number => {
+    const value = Number((size === null ? null : childOf(size, name))?.text ?? 0);
+    return Number.isInteger(value) ? value : 0;
+  };
+  const [width, height] = [pixels('width'), pixels('height')];
   const faults: string[] = [];
   const objects = root.children
     .filter(({ name }) => name === 'object')
@@ -205,7 +177,71 @@ export function readVocXml(file: string): VocAnnotation {
   return { size: width > 0 && height > 0 ? { height, width } : null, objects, faults };
 }
 
-function pixels(size: XmlElement | null, name: string): number {
-  const value = Number((size === null ? null : childOf(size, name))?.text ?? 0);
-  return Number.isInteger(value) ? value : 0;
+/** In the order of their numbers, from 1. */
+const PUBLISHED = (
+  'aeroplane, bicycle, bird, boat, bottle, bus, car, cat, chair, cow, diningtable, dog, horse, motorbike, person, ' +
+  'pottedplant, sheep, sofa, train, tvmonitor'
+).split(', ');
+/** Number of the border between objects, and of unclear pixels. */
+const VOID = 255;
+
+/** The classes of Pascal VOC and the colours that stand for them in its label maps. */
+class VocClasses {
+  private constructor(
+    private readonly byColour: ReadonlyMap<number, string | null>,
+    private readonly byNumber: readonly (string | null)[],
+  ) {}
+
+  /**
+   * Classes of the folder's labelmap.txt (as CVAT writes it), else the twenty published ones.
+   * @throws UserError where labelmap.txt cannot be read
+   */
+  static of(folder: string): VocClasses {
+    const file = join(folder, 'labelmap.txt');
+    if (existsSync(file)) return VocClasses.read(file);
+    const names = [null, ...PUBLISHED];
+    return new VocClasses(new Map(names.map((name, number) => [colourOf(number), name])), names);
+  }
+
+  /** Lines "name:red,green,blue:parts:actions"; "background" is none. */
+  private static read(file: string): VocClasses {
+    const byColour = new Map<number, string | null>();
+    const names: (string | null)[] = [];
+    for (const [index, line] of readText(file, 'names and colours of the classes').split(/\r?\n/).entries()) {
+      if (line.trim() === '' || line.startsWith('#')) continue;
+      const [label = '', colour = ''] = line.split(':');
+      const samples = colour.split(',').map(Number);
+      const isColour =
+        samples.length === 3 && samples.every((sample) => Number.isInteger(sample) && sample >= 0 && sample < 256);
+      if (!isColour)
+        throw new UserError(
+          `${file}, line ${index + 1}: expected name:red,green,blue::, found ${JSON.stringify(line.slice(0, 80))}.`,
+        );
+      const name = label.trim() === 'background' ? null : expressionOf(label);
+      byColour.set(
+        samples.reduce((sum, sample) => sum * 256 + sample, 0),
+        name,
+      );
+      names.push(name);
+    }
+    if (!byColour.has(0)) byColour.set(0, null);
+    return new VocClasses(byColour, names);
+  }
+
+  /** The class of a colour, or of a number in a grey map; null for none, undefined for one that nobody knows. */
+  classOf(value: number, { isNumbered }: Pick<ColourMap, 'isNumbered'>): string | null | undefined {
+    if (isNumbered) return value === VOID ? null : this.byNumber[value];
+    return value === colourOf(VOID) ? (this.byColour.get(value) ?? null) : this.byColour.get(value);
+  }
+}
+
+/** The colour that VOC's palette has for a number: its bits, three by three, are the highest bits of red, green, blue. */
+export function colourOf(number: number): number {
+  const samples = [0, 0, 0];
+  for (let bit = 0; bit < 8; bit++) {
+    for (let channel = 0; channel < 3; channel++) {
+      samples[channel] = (samples[channel] as number) | (((number >> (3 * bit + channel)) & 1) << (7 - bit));
+    }
+  }
+  return samples.reduce((sum, sample) => sum * 256 + sample, 0);
 }

@@ -3,12 +3,13 @@
  * ReferSegDataset, ValDataset, REFER). Records are arranged by image; masks are made on demand.
  */
 import { UserError } from '../../errors.js';
+import { readImage, readImageSize } from '../../io/image/image-file.js';
 import type { ReferringTarget } from '../../types.js';
+import { type MakeSample, type RequestOf, type Target, targetFacts, type TrainingSet, trainingSet } from '../facts.js';
+import { type Size, sizeMismatch } from '../image/size-mismatch.js';
+import { isPolygon, type MaskSource, unionOfSources } from '../masks/coco-mask-annotation.js';
 import { type Rle, decodeMask, rleArea } from '../masks/coco-mask.js';
 import { cleanExpression } from '../text/expression.js';
-import { type MaskSource, unionOfSources } from '../masks/mask-source.js';
-import type { TrainingSet } from '../sampling/training-sample.js';
-import type { ReferRequest } from './refer-sample.js';
 
 /** A test split may be divided: testA, testB and testC, and what belongs to two of them, such as testAB. */
 export type ReferSplit = 'train' | 'val' | 'test' | 'testA' | 'testB' | 'testC' | 'testAB' | 'testBC' | 'testAC';
@@ -24,14 +25,12 @@ export interface ReferringExpression {
   readonly isEmpty: boolean;
 }
 
-export interface ReferringImage {
+export interface ReferringImage extends Size {
   readonly imageId: number;
   /** As the annotations have it; RefCLEF's lie in folders of their own. */
   readonly fileName: string;
   /** Path inside the data folder. */
   readonly path: string;
-  readonly height: number;
-  readonly width: number;
   readonly expressions: readonly ReferringExpression[];
 }
 
@@ -44,11 +43,7 @@ export interface ReferRecord {
   readonly sentences: readonly string[];
 }
 
-export interface ReferImageFile {
-  readonly fileName: string;
-  readonly height: number;
-  readonly width: number;
-}
+export type ReferImageFile = Pick<ReferringImage, 'fileName' | 'height' | 'width'>;
 
 export interface ReferInstances {
   readonly source: string;
@@ -76,7 +71,7 @@ export class ReferDataset {
   readonly skippedExpressions: number;
   private readonly source: Omit<ReferSource, 'records'>;
 
-  protected constructor({ records: allRecords, ...source }: ReferSource) {
+  constructor({ records: allRecords, ...source }: ReferSource) {
     this.source = source;
     this.split = source.split;
     const byImage = new Map<number, ReferRecord[]>();
@@ -94,7 +89,7 @@ export class ReferDataset {
         const ids = this.split === 'train' ? record.annotationIds : this.idsWithShape(record);
         const ignored = ids.length === 0 && record.annotationIds.length > 0;
         for (const sentence of record.sentences) {
-          const text = this.expressionText(sentence);
+          const text = cleanExpression(this.split === 'train' ? sentence : sentence.toLowerCase());
           if (ignored || text === '') skipped++;
           else {
             const mask = (): Rle => this.maskOf(ids, image.height, image.width);
@@ -110,32 +105,22 @@ export class ReferDataset {
   }
 
   /** The image's expressions with their masks at the image's size, in order. Decoded at each call. */
-  targets(image: ReferringImage): ReferringTarget[] {
-    return image.expressions.map((expression) => this.target(image, expression));
+  targets({ expressions, height, width }: ReferringImage): ReferringTarget[] {
+    return expressions.map(({ text, annotationIds }) => {
+      return referringTarget(text, this.maskOf(annotationIds, height, width));
+    });
   }
 
-  /** One expression of the image with its mask: all that a training step needs to decode. */
-  target(image: ReferringImage, expression: ReferringExpression): ReferringTarget {
-    const rle = this.maskOf(expression.annotationIds, image.height, image.width);
-    return { expression: expression.text, isEmpty: rleArea(rle) === 0, mask: decodeMask(rle) };
-  }
-
-  /** The request of a training sample of the image; `set` is the name for messages. */
-  request(set: string, { path, height, width, expressions }: ReferringImage): ReferRequest {
-    return {
-      kind: 'refer_seg',
-      set,
+  /** The images to train on. @param name of the set, as in the mixture: "refcoco+" */
+  trainingSet(name: string): TrainingSet<ReferRequest> {
+    return trainingSet(name, 'refer_seg', this.images, ({ path, height, width, expressions }) => ({
       image: path,
       height,
       width,
       expressions: expressions.map(({ text, sentence = text, annotationIds }) => {
         return { text: sentence, masks: annotationIds.map((id) => this.maskSource(id)) };
       }),
-    };
-  }
-
-  private expressionText(sentence: string): string {
-    return this.split === 'train' ? cleanExpression(sentence) : cleanExpression(sentence.toLowerCase());
+    }));
   }
 
   private imageOf(imageId: number, [record]: readonly ReferRecord[]): ReferImageFile {
@@ -161,12 +146,8 @@ export class ReferDataset {
   }
 
   private maskOf(ids: readonly number[], height: number, width: number): Rle {
-    return unionOfSources(
-      ids.map((id) => this.maskSource(id)),
-      height,
-      width,
-      `Reading ${this.source.name}`,
-    );
+    const sources = ids.map((id) => this.maskSource(id));
+    return unionOfSources(sources, height, width, `Reading ${this.source.name}`);
   }
 
   private maskSource(id: number): MaskSource {
@@ -178,7 +159,11 @@ export class ReferDataset {
 /** Whether the reference would fill anything of a segmentation. */
 function hasShape(segmentation: unknown): boolean {
   if (!Array.isArray(segmentation) || segmentation.length === 0) return true;
-  return segmentation.some((part: unknown) => !Array.isArray(part) || (part.length % 2 === 0 && part.length >= 6));
+  return segmentation.some((part: unknown) => !Array.isArray(part) || isPolygon(part));
+}
+
+export function referringTarget(expression: string, rle: Rle): ReferringTarget {
+  return { expression, isEmpty: rleArea(rle) === 0, mask: decodeMask(rle) };
 }
 
 /** Finds out whether it is empty when first asked: most callers look at few of the expressions of a large dataset. */
@@ -198,16 +183,31 @@ export class LazyExpression implements ReferringExpression {
   }
 }
 
-/** @param name of the set, as in the mixture: "refcoco+" */
-export function referTrainingSet(name: string, dataset: ReferDataset): TrainingSet<ReferRequest> {
-  return {
-    name,
-    kind: 'refer_seg',
-    length: dataset.images.length,
-    requestAt: (index) => {
-      const image = dataset.images[index];
-      if (image === undefined) throw new RangeError(`${name}: no image ${index} in ${dataset.images.length}`);
-      return dataset.request(name, image);
-    },
-  };
+/** Request with the size of the image as it is decoded. */
+export interface ReferRequest extends RequestOf<'refer_seg'>, Size {
+  readonly expressions: readonly {
+    readonly text: string;
+    /** The expression's mask is their union; none where nothing in the image fits it. */
+    readonly masks: readonly MaskSource[];
+  }[];
 }
+
+/**
+ * Draws up to `perSample` expressions (reference: ReferSegDataset). Null where none of them is in the image, unless that is accepted.
+ */
+export const makeReferSample: MakeSample<ReferRequest> = async (request, random, options) => {
+  const { perSample, acceptAllAbsent = false } = options;
+  const { set, image: path, height, width } = request;
+  const targets: Target[] = [];
+  for (const { text, masks } of random.sample(request.expressions, perSample)) {
+    const doing = `Making a sample of ${set}, ${path}, the expression ${JSON.stringify(text)}`;
+    if (cleanExpression(text) === '') throw new UserError(`${doing}: it is empty. Say what to segment.`);
+    const rle = unionOfSources(masks, height, width, doing);
+    targets.push({ text, wording: 'expression', mask: rleArea(rle) === 0 ? null : decodeMask(rle) });
+  }
+  // A system without a word for "absent" could learn from these too, but all are given the same draws.
+  if (targets.every(({ mask }) => mask === null) && !acceptAllAbsent) return null;
+  const fault = await sizeMismatch(path, await readImageSize(path), request, 'its annotations are for');
+  if (fault !== null) throw new UserError(`Making a sample of ${set}: ${path}: ${fault}.`);
+  return { image: () => readImage(path), facts: targetFacts('refer_seg', request, targets) };
+};

@@ -3,16 +3,22 @@
  * one; it depends on the source alone. Order and look-ahead are the caller's (training/loop/prefetcher.ts).
  */
 import { messageOf, UserError } from '../../errors.js';
+import { gsvaCommand } from '../../program.js';
+import { Random } from '../../random.js';
 import type { PreparedImage } from '../../types.js';
+import type { DatasetKind, Lesson, MakeLessons } from '../facts.js';
 import { allEncoders } from '../image/prepare-image.js';
-import { type BadSample, BadSamples } from './bad-samples.js';
-import { type LoadJob, type LoadResult, loadSample, type LoadSettings } from './load-sample.js';
-import type { SampleMakers } from './make-sample.js';
+import {
+  defaultWorkers,
+  type LoadJob,
+  type LoadResult,
+  loadSample,
+  type LoadSettings,
+  type SampleMakers,
+  SampleWorkers,
+} from './load-sample.js';
 import type { SampleDraw, SampleSource } from './sample-source.js';
 import { SAMPLE_WORKER_FILE } from './sample-worker-file.js';
-import { defaultWorkers, SampleWorkers } from './sample-workers.js';
-import { Random } from '../../random.js';
-import type { DatasetKind, Lesson, MakeLessons } from '../facts.js';
 
 export interface SampleLoaderOptions extends LoadSettings {
   /** Words of the system that is trained. */
@@ -68,19 +74,19 @@ export class SampleLoader {
     private readonly options: SampleLoaderOptions,
   ) {
     const { sample, pictures, emptyMasks = false, maxBadShare = STANDARD_BAD_SHARE } = options;
-    const { workers = defaultWorkers() } = options;
+    const { workers = defaultWorkers(), workerFile = SAMPLE_WORKER_FILE } = options;
     if (!Number.isInteger(workers) || workers < 0) {
       throw new UserError(`Loading samples: workers is ${workers}; expected a whole number from 0 up.`);
     }
     this.bad = new BadSamples(maxBadShare, (bad) => options.onBadSample?.(bad));
-    const file = options.workerFile ?? SAMPLE_WORKER_FILE;
     const settings = { sample, pictures, emptyMasks };
-    this.workers = workers === 0 ? null : new SampleWorkers(workers, settings, file);
+    this.workers = workers === 0 ? null : new SampleWorkers(workers, settings, workerFile);
   }
 
   /** Samples that were looked at so far, and how many of them were bad. */
   get counts(): { readonly samples: number; readonly bad: number } {
-    return this.bad.counts;
+    const { samples, bad } = this.bad;
+    return { samples, bad };
   }
 
   /**
@@ -154,5 +160,68 @@ export class SampleLoader {
     const name = request.image;
     if (this.workers !== null) return { name, result: await this.workers.load(job) };
     return { name, result: await loadSample(job, this.options, this.options.makers) };
+  }
+}
+
+export interface BadSample {
+  readonly set: string;
+  /** Image within the set. */
+  readonly index: number;
+  /** The fault, with the path of the file. */
+  readonly message: string;
+}
+
+/** Samples after which the share is judged: of fewer, one bad image would be a large share. */
+const JUDGED_FROM = 100;
+/** This many in a row stop the run at once. */
+const MOST_IN_A_ROW = 20;
+
+/** Bad samples of a run (missing image, empty polygon, …): reported once, counted, and too many of them stop the run. */
+class BadSamples {
+  /** Samples seen, and how many of them were bad; one that is drawn again counts again. */
+  samples = 0;
+  bad = 0;
+  private inARow = 0;
+  private first: BadSample | null = null;
+  private readonly reported = new Set<string>();
+
+  /** @param maxShare of the samples that may be bad, 0 to 1 @param report called once per bad sample */
+  constructor(
+    private readonly maxShare: number,
+    private readonly report: (bad: BadSample) => void,
+  ) {
+    if (maxShare >= 0 && maxShare <= 1) return;
+    throw new UserError(`Loading samples: maxBadShare is ${maxShare}; expected a share from 0 to 1.`);
+  }
+
+  addGood(): void {
+    this.samples++;
+    this.inARow = 0;
+  }
+
+  /** @throws UserError where there are too many now */
+  addBad(sample: BadSample): void {
+    this.samples++;
+    this.bad++;
+    this.inARow++;
+    this.first ??= sample;
+    const key = `${sample.index} ${sample.set}`;
+    if (!this.reported.has(key)) {
+      this.reported.add(key);
+      this.report(sample);
+    }
+    if (this.inARow >= MOST_IN_A_ROW) throw this.tooMany(`the last ${this.inARow} samples were all bad`);
+    if (this.samples >= JUDGED_FROM && this.bad > this.maxShare * this.samples) {
+      const share = `more than the ${+(100 * this.maxShare).toPrecision(3)} % that are accepted`;
+      throw this.tooMany(`${this.bad} of ${this.samples} samples were bad, ${share}`);
+    }
+  }
+
+  private tooMany(what: string): UserError {
+    const { set, message } = this.first as BadSample;
+    return new UserError(
+      `Loading samples: ${what}. The first was of the set "${set}": ${message} ` +
+        `Restore the files (\`${gsvaCommand('data check FOLDER')}\` lists what is missing), leave the set out, or raise maxBadShare.`,
+    );
   }
 }

@@ -1,9 +1,10 @@
 /**
- * Image of each position of a run, by seed and position alone: the same on any number of workers and after a resume.
+ * Image of each position of a run, by seed and position alone: the same on any number of workers and after a resume. In
+ * whole epochs every image comes once per epoch; a mixture draws sets by their weights.
  */
 import { UserError } from '../../errors.js';
 import type { Random } from '../../random.js';
-import type { TrainingSet } from './training-sample.js';
+import { DATASET_KINDS, type DatasetKind, type TrainingSet } from '../facts.js';
 
 export class SampleOrder {
   private readonly epochs: Random;
@@ -94,4 +95,62 @@ export class WholeEpochs implements SampleSource {
     }
     throw new RangeError(`WholeEpochs.draw: no image at position ${position}`);
   }
+}
+
+/** Share of each kind, relative to the others. */
+export type KindWeights = Readonly<Record<DatasetKind, number>>;
+
+/** The published mixture (reference: `--sample_rates 9,6,3,1`). */
+export const PUBLISHED_WEIGHTS: KindWeights = { sem_seg: 9, refer_seg: 6, vqa: 3, reason_seg: 1 };
+
+/**
+ * Mixture of data sets (reference: HybridDataset): each position draws a kind by the given ratio, then one of its sets
+ * and one of its images, both uniformly and with repetition. A further attempt draws another image of the same set,
+ * which keeps the ratio.
+ */
+export class MixedSampler implements SampleSource {
+  readonly epochLength: number;
+  readonly keepsImage = false;
+  /** Sets of each kind, and where the kind's part of [0, 1) ends. */
+  private readonly groups: readonly { readonly sets: readonly AnySet[]; readonly end: number }[];
+
+  /** @param random seed, not moved @throws UserError without sets, for an empty set or an unusable weight */
+  constructor(
+    sets: readonly AnySet[],
+    private readonly random: Random,
+    weights: KindWeights = PUBLISHED_WEIGHTS,
+  ) {
+    this.epochLength = imagesOf(sets);
+    checkWeights(sets, weights);
+    const present = DATASET_KINDS.filter((kind) => weights[kind] > 0 && sets.some((set) => set.kind === kind));
+    const total = present.reduce((sum, kind) => sum + weights[kind], 0);
+    let reached = 0;
+    this.groups = present.map((kind, i) => {
+      reached += weights[kind];
+      // Whatever the rounding, the last part ends at 1.
+      return { sets: sets.filter((set) => set.kind === kind), end: i === present.length - 1 ? 1 : reached / total };
+    });
+  }
+
+  draw(position: number, attempt: number): SampleDraw {
+    const choice = this.random.fork(position);
+    const at = choice.uniform();
+    const set = choice.pick(this.groups.find(({ end }) => at < end)?.sets ?? []);
+    const random = choice.fork(attempt);
+    return { set, index: random.integer(set.length), random };
+  }
+}
+
+/** Each weight is a number from 0 up; a set whose kind has none would never be drawn. */
+function checkWeights(sets: readonly AnySet[], weights: KindWeights): void {
+  for (const kind of DATASET_KINDS) {
+    if (Number.isFinite(weights[kind]) && weights[kind] >= 0) continue;
+    throw new UserError(`Mixing data sets: the weight of ${kind} is ${weights[kind]}; expected a number from 0 up.`);
+  }
+  const unused = sets.find((set) => weights[set.kind] === 0);
+  if (unused === undefined) return;
+  throw new UserError(
+    `Mixing data sets: the set "${unused.name}" would never be drawn, since the weight of ${unused.kind} is 0. ` +
+      'Give the kind a weight or leave the set out.',
+  );
 }

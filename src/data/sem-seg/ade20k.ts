@@ -1,9 +1,13 @@
-/** The sets with label maps: ADE20K, COCO-Stuff and Mapillary Vistas. */
+/** The sets with a label map per image, a PNG whose pixels are class numbers: ADE20K, COCO-Stuff and Mapillary Vistas. */
+import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { messageOf, UserError } from '../../errors.js';
 import { JsonPlace, readJsonFile } from '../annotation-files.js';
-import { checkedClassName } from './class-name.js';
-import type { NumberedClasses } from './label-map-classes.js';
-import { filesEndingIn, LabelMapDataset } from './label-map-dataset.js';
+import { type TrainingSet, trainingSet } from '../facts.js';
+import type { LabelMapFiles, LabelMaps, NumberedClasses } from './label-maps.js';
+import { checkedClassName, type LabelMapRequest } from './sem-seg-sample.js';
+
+export interface LabelMapDataset extends TrainingSet<LabelMapRequest>, LabelMaps {}
 
 export type Ade20kSplit = 'training' | 'validation';
 
@@ -31,22 +35,12 @@ export const ADE20K_CLASSES: NumberedClasses = [null, ...ADE20K_NAMES];
  * @throws UserError where the folder of the pictures is missing or empty
  */
 export function openAde20k(dataDir: string, split: Ade20kSplit = 'training'): LabelMapDataset {
-  const root = join(dataDir, 'ade20k');
-  const images = join(root, 'images', split);
-  return new LabelMapDataset({
-    name: 'ADE20K',
-    classes: ADE20K_CLASSES,
-    neverMarked: [],
-    images: filesEndingIn(
-      '.jpg',
-      images,
-      'ADE20K',
-      'Unpack ADEChallengeData2016.zip and rename its folder to <data>/ade20k.',
-    ).map((stem) => ({
-      image: join(images, `${stem}.jpg`),
-      labels: join(root, 'annotations', split, `${stem}.png`),
-    })),
-  });
+  const [images, labels] = ['images', 'annotations'].map((kind) => join(dataDir, 'ade20k', kind, split)) as [
+    string,
+    string,
+  ];
+  const advice = 'Unpack ADEChallengeData2016.zip and rename its folder to <data>/ade20k.';
+  return labelMapDataset('ADE20K', ADE20K_CLASSES, images, labels, filesEndingIn('.jpg', images, 'ADE20K', advice));
 }
 
 /** In the order of their numbers, from 0 (labels.txt of COCO-Stuff without "unlabeled", which is 255 in the maps). */
@@ -81,25 +75,17 @@ export const COCO_STUFF_CLASSES: NumberedClasses = STUFF_NAMES.map((name) => (na
  * @throws UserError where the folder of the label maps is missing or empty
  */
 export function openCocoStuff(dataDir: string): LabelMapDataset {
+  const name = 'COCO-Stuff';
   const labels = join(dataDir, 'cocostuff', 'train2017');
-  return new LabelMapDataset({
-    name: 'COCO-Stuff',
-    classes: COCO_STUFF_CLASSES,
-    neverMarked: NEVER_MARKED,
-    images: filesEndingIn(
-      '.png',
-      labels,
-      'COCO-Stuff',
-      "Unpack stuffthingmaps_trainval2017.zip into <data>/cocostuff and COCO's train2017.zip into <data>/coco.",
-    ).map((stem) => ({
-      image: join(dataDir, 'coco', 'train2017', `${stem}.jpg`),
-      labels: join(labels, `${stem}.png`),
-    })),
-  });
+  const advice =
+    "Unpack stuffthingmaps_trainval2017.zip into <data>/cocostuff and COCO's train2017.zip into <data>/coco.";
+  const stems = filesEndingIn('.png', labels, name, advice);
+  return labelMapDataset(name, COCO_STUFF_CLASSES, join(dataDir, 'coco', 'train2017'), labels, stems, NEVER_MARKED);
 }
 
 export type MapillarySplit = 'training' | 'validation';
 
+const MAPILLARY = 'Mapillary Vistas';
 const MAPILLARY_ADVICE = 'Unpack the published archive (v2.0) into <data>/mapillary.';
 
 /**
@@ -108,25 +94,50 @@ const MAPILLARY_ADVICE = 'Unpack the published archive (v2.0) into <data>/mapill
  * @throws UserError for a bad configuration, or without label maps
  */
 export function openMapillary(dataDir: string, split: MapillarySplit = 'training'): LabelMapDataset {
-  const root = join(dataDir, 'mapillary');
-  const labels = join(root, split, 'v2.0', 'labels');
+  const root = join(dataDir, 'mapillary', split);
+  const labels = join(root, 'v2.0', 'labels');
   const classes = mapillaryClasses(dataDir);
-  return new LabelMapDataset({
-    name: 'Mapillary Vistas',
-    classes,
-    neverMarked: [],
-    images: filesEndingIn('.png', labels, 'Mapillary Vistas', MAPILLARY_ADVICE).map((stem) => ({
-      image: join(root, split, 'images', `${stem}.jpg`),
-      labels: join(labels, `${stem}.png`),
-    })),
-  });
+  const stems = filesEndingIn('.png', labels, MAPILLARY, MAPILLARY_ADVICE);
+  return labelMapDataset(MAPILLARY, classes, join(root, 'images'), labels, stems);
 }
 
 /** Classes by number, in lower case. @throws UserError where the configuration is missing or malformed */
 export function mapillaryClasses(dataDir: string): NumberedClasses {
   const config = join(dataDir, 'mapillary', 'config_v2.0.json');
-  return new JsonPlace(readJsonFile('Mapillary Vistas', config, MAPILLARY_ADVICE), 'Mapillary Vistas', config)
-    .key('labels')
-    .list()
-    .map((label) => checkedClassName(label.key('readable')).toLowerCase());
+  const labels = new JsonPlace(readJsonFile(MAPILLARY, config, MAPILLARY_ADVICE), MAPILLARY, config).key('labels');
+  return labels.list().map((label) => checkedClassName(label.key('readable')).toLowerCase());
+}
+
+/** @param neverMarked classes of the list that the annotators never marked, though the pictures may show them */
+function labelMapDataset(
+  name: string,
+  classes: NumberedClasses,
+  imageDir: string,
+  labelDir: string,
+  stems: readonly string[],
+  neverMarked: readonly string[] = [],
+): LabelMapDataset {
+  const images = stems.map((stem): LabelMapFiles => {
+    return { image: join(imageDir, `${stem}.jpg`), labels: join(labelDir, `${stem}.png`) };
+  });
+  const set = trainingSet<LabelMapFiles, LabelMapRequest>(name, 'sem_seg', images, (files) => {
+    return { ...files, classes, neverMarked };
+  });
+  return { ...set, images, classes };
+}
+
+/** Sorted names, without `ending`, of a folder's files. @throws UserError where the folder is missing or has none */
+function filesEndingIn(ending: string, folder: string, set: string, advice: string): string[] {
+  let names: string[];
+  try {
+    names = readdirSync(folder);
+  } catch (error) {
+    throw new UserError(`Reading ${set}: cannot list ${folder} (${messageOf(error)}). ${advice}`);
+  }
+  const stems = names
+    .filter((name) => name.endsWith(ending) && !name.startsWith('.'))
+    .map((name) => name.slice(0, -ending.length))
+    .sort();
+  if (stems.length === 0) throw new UserError(`Reading ${set}: ${folder} has no *${ending} files. ${advice}`);
+  return stems;
 }

@@ -3,30 +3,45 @@ import { UserError, messageOf } from '../../errors.js';
 import { readImage, readImageSize } from '../../io/image/image-file.js';
 import { readIndexPng } from '../../io/image/index-png.js';
 import type { Random } from '../../random.js';
+import { RESERVED_TEXTS } from '../../special-tokens.js';
 import type { BinaryMask } from '../../types.js';
-import { sizeMismatch } from '../image/size-mismatch.js';
-import { type ClassName, classText } from './class-name.js';
+import type { JsonPlace } from '../annotation-files.js';
+import { type Size, sizeMismatch } from '../image/size-mismatch.js';
 import { annotationToRle } from '../masks/coco-mask-annotation.js';
 import { decodeMask, rleArea } from '../masks/coco-mask.js';
-import { type NumberedClasses, classMask, presentClasses } from './label-map-classes.js';
-import { type Target, targetFacts } from '../facts.js';
-import type { MakeSample, RequestOf } from '../sampling/training-sample.js';
+import { type LabelMapFiles, type NumberedClasses, classMask, presentClasses } from './label-maps.js';
+import { type MakeSample, type RequestOf, type Target, targetFacts } from '../facts.js';
+
+/** "scissors", or ["mug", "handle"]: object and part. */
+export type ClassName = string | readonly [object: string, part: string];
+
+/** The words for it: of a part, "mug handle" or "the handle of the mug", by chance (reference: SemSegDataset). */
+export function classText(random: Random, name: ClassName): string {
+  if (typeof name === 'string') return name;
+  const [object, part] = name;
+  return random.uniform() < 0.5 ? `${object} ${part}` : `the ${part} of the ${object}`;
+}
+
+/** @throws UserError for an empty class name, or one that would be read as special tokens */
+export function checkedClassName(place: JsonPlace): string {
+  const name = place.text().trim();
+  if (name === '' || RESERVED_TEXTS.some((text) => name.includes(text))) {
+    throw place.wrong(`a name that is not empty and has none of ${RESERVED_TEXTS.join(' ')}`);
+  }
+  return name;
+}
 
 /** An image with a label map: a PNG whose pixels are class numbers. */
-export interface LabelMapRequest extends RequestOf<'sem_seg'> {
-  /** Path of the label map. */
-  readonly labels: string;
+export interface LabelMapRequest extends RequestOf<'sem_seg'>, LabelMapFiles {
   readonly classes: NumberedClasses;
   /** Classes of which nobody knows whether the image has them: never asked for as absent. */
   readonly neverMarked: readonly string[];
 }
 
 /** An image with annotations in COCO's form. */
-export interface AnnotatedRequest extends RequestOf<'sem_seg'> {
+export interface AnnotatedRequest extends RequestOf<'sem_seg'>, Size {
   /** Path of the annotations, for messages. */
   readonly source: string;
-  readonly height: number;
-  readonly width: number;
   readonly annotations: readonly {
     readonly id: number;
     readonly category: number;
@@ -41,9 +56,7 @@ export interface AnnotatedRequest extends RequestOf<'sem_seg'> {
 export type SemSegRequest = LabelMapRequest | AnnotatedRequest;
 
 /** Classes of an image that can be asked for. */
-interface Offer {
-  readonly height: number;
-  readonly width: number;
+interface Offer extends Size {
   /** The file that says so, for messages. */
   readonly source: string;
   /** In the order of the file. `mask` is null where no pixel is inside. */
@@ -57,18 +70,13 @@ export const makeSemSegSample: MakeSample<SemSegRequest> = async (request, rando
   const targets = drawPresent(random, offer.present, perSample);
   if (targets.length === 0) return null;
   for (const name of random.shuffle(offer.absent).slice(0, absentClasses)) {
-    targets.splice(random.integer(targets.length + 1), 0, {
-      text: classText(random, name),
-      wording: 'class',
-      mask: null,
-    });
+    const at = random.integer(targets.length + 1);
+    targets.splice(at, 0, { text: classText(random, name), wording: 'class', mask: null });
   }
-  const size = await readImageSize(request.image);
-  if (size.height !== offer.height || size.width !== offer.width) {
-    const fault = await sizeMismatch(request.image, size, offer, `but ${offer.source} is for`);
-    throw new UserError(`Reading ${request.set}: ${request.image}: ${fault}. Use the published files.`);
-  }
-  return { image: () => readImage(request.image), facts: targetFacts('sem_seg', offer, targets) };
+  const { image, set } = request;
+  const fault = await sizeMismatch(image, await readImageSize(image), offer, `but ${offer.source} is for`);
+  if (fault !== null) throw new UserError(`Reading ${set}: ${image}: ${fault}. Use the published files.`);
+  return { image: () => readImage(image), facts: targetFacts('sem_seg', offer, targets) };
 };
 
 /** All, in order, where there are fewer than `count`; else `count` of them in random order (as the reference). */

@@ -43,10 +43,7 @@ const LLAMA_2_SYSTEM =
   'and assist the user with a variety of tasks using natural language.';
 
 /** Text of one turn: everything up to the answer, and the answer with what ends it. */
-interface RenderedTurn {
-  readonly prompt: string;
-  readonly answer: string;
-}
+type RenderedTurn = Readonly<Record<'prompt' | 'answer', string>>;
 
 function renderTurn(style: ConversationStyle, turn: Turn, first: boolean): RenderedTurn {
   const user = turn.user.replaceAll(IMAGE_PLACEHOLDER, IMAGE_START_TOKEN + IMAGE_PLACEHOLDER + IMAGE_END_TOKEN);

@@ -1,27 +1,20 @@
-/** Reader of the protocol-buffers wire format (protobuf.dev/programming-guides/encoding); every length is checked. */
-
-/** The bytes do not follow the wire format. The caller knows the file's name and wraps it. */
-export class ProtobufError extends Error {
-  override readonly name: string = 'ProtobufError';
-}
+/**
+ * Reader of the protocol-buffers wire format (protobuf.dev/programming-guides/encoding); every length is checked. Its
+ * errors do not name the file: the caller knows and wraps them.
+ */
 
 /** How a field's value is stored. */
-export const WIRE_VARINT = 0;
-export const WIRE_FIXED64 = 1;
-export const WIRE_BYTES = 2;
-export const WIRE_FIXED32 = 5;
-
-/** View of one float, shared: a view per message takes longer than all else. */
-const scratch = new DataView(new ArrayBuffer(4));
+const VARINT = 0;
+const FIXED64 = 1;
+const BYTES = 2;
+const FIXED32 = 5;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** Walks over one message: `next()` moves to a field, then exactly one of the read methods or `skip()` takes its value. */
 export class ProtobufReader {
   field = 0;
-  /** Wire type of the current field. */
-  wire = 0;
-
+  private wire = 0;
   private readonly bytes: Buffer;
 
   /** @param position where the message begins, and `end` where it ends, of these bytes */
@@ -39,50 +32,42 @@ export class ProtobufReader {
     const tag = this.varint();
     this.field = Math.floor(tag / 8);
     this.wire = tag % 8;
-    if (tag < 8 || tag > 0xffffffff) throw new ProtobufError(`field tag ${tag} at byte ${this.position} is not valid`);
+    if (tag < 8 || tag > 0xffffffff) throw new Error(`field tag ${tag} at byte ${this.position} is not valid`);
     return true;
   }
 
   /** A whole number, as a signed 32-bit integer (int32, enum, bool; larger values are cut as protobuf does). */
   int32(): number {
-    this.expect(WIRE_VARINT, 'a whole number');
+    this.expect(VARINT, 'a whole number');
     return this.varint() | 0;
   }
 
   float(): number {
-    this.expect(WIRE_FIXED32, 'a 32-bit float');
-    const start = this.take(4);
-    for (let i = 0; i < 4; i++) scratch.setUint8(i, this.bytes[start + i] as number);
-    return scratch.getFloat32(0, true);
+    this.expect(FIXED32, 'a 32-bit float');
+    return this.bytes.readFloatLE(this.take(4));
   }
 
   /** The bytes of a string or nested message: a view, not a copy. */
   bytesField(): Uint8Array {
-    this.expect(WIRE_BYTES, 'text or a nested message');
-    const length = this.varint();
-    const start = this.take(length);
-    return this.bytes.subarray(start, start + length);
+    const start = this.takeBytes();
+    return this.bytes.subarray(start, this.position);
   }
 
   /** A nested message: a reader of its own on the same bytes. */
   message(): ProtobufReader {
-    this.expect(WIRE_BYTES, 'text or a nested message');
-    const length = this.varint();
-    const start = this.take(length);
-    return new ProtobufReader(this.bytes, start, start + length);
+    const start = this.takeBytes();
+    return new ProtobufReader(this.bytes, start, this.position);
   }
 
   string(): string {
-    this.expect(WIRE_BYTES, 'text or a nested message');
-    const length = this.varint();
-    const start = this.take(length);
-    const text = this.bytes.toString('utf8', start, start + length);
+    const start = this.takeBytes();
+    const text = this.bytes.toString('utf8', start, this.position);
     // The replacement character stands for damage, or for itself; a strict decoder for each text takes long.
     if (text.includes('\ufffd')) {
       try {
-        utf8.decode(this.bytes.subarray(start, start + length));
+        utf8.decode(this.bytes.subarray(start, this.position));
       } catch {
-        throw new ProtobufError(`the text ending at byte ${this.position} is not UTF-8`);
+        throw new Error(`the text ending at byte ${this.position} is not UTF-8`);
       }
     }
     return text;
@@ -90,23 +75,28 @@ export class ProtobufReader {
 
   /** Passes over the value of a field that is not needed. */
   skip(): void {
-    if (this.wire === WIRE_VARINT) this.varint();
-    else if (this.wire === WIRE_FIXED64) this.take(8);
-    else if (this.wire === WIRE_BYTES) this.take(this.varint());
-    else if (this.wire === WIRE_FIXED32) this.take(4);
-    else throw new ProtobufError(`wire type ${this.wire} of field ${this.field} is not supported`);
+    if (this.wire === VARINT) this.varint();
+    else if (this.wire === FIXED64) this.take(8);
+    else if (this.wire === BYTES) this.take(this.varint());
+    else if (this.wire === FIXED32) this.take(4);
+    else throw new Error(`wire type ${this.wire} of field ${this.field} is not supported`);
   }
 
   private expect(wire: number, what: string): void {
-    if (this.wire !== wire)
-      throw new ProtobufError(`field ${this.field} should hold ${what} but has wire type ${this.wire}`);
+    if (this.wire !== wire) throw new Error(`field ${this.field} should hold ${what} but has wire type ${this.wire}`);
+  }
+
+  /** Claims the bytes of a string or nested message and returns where they start; they end at the new position. */
+  private takeBytes(): number {
+    this.expect(BYTES, 'text or a nested message');
+    return this.take(this.varint());
   }
 
   /** Claims `length` bytes and returns where they start. */
   private take(length: number): number {
     const start = this.position;
     const left = this.end - start;
-    if (length > left) throw new ProtobufError(`field ${this.field} claims ${length} bytes but ${left} are left`);
+    if (length > left) throw new Error(`field ${this.field} claims ${length} bytes but ${left} are left`);
     this.position = start + length;
     return start;
   }
@@ -116,11 +106,11 @@ export class ProtobufReader {
     let low = 0;
     for (let i = 0; i < 10; i++) {
       const byte = this.bytes[this.position];
-      if (byte === undefined || this.position >= this.end) throw new ProtobufError('the data ends within a number');
+      if (byte === undefined || this.position >= this.end) throw new Error('the data ends within a number');
       this.position++;
       if (i < 5) low += (byte & 0x7f) * 2 ** (7 * i);
       if (byte < 0x80) return low;
     }
-    throw new ProtobufError(`the number ending at byte ${this.position} is longer than 10 bytes`);
+    throw new Error(`the number ending at byte ${this.position} is longer than 10 bytes`);
   }
 }

@@ -10,7 +10,7 @@ const MAX_JSON_BYTES = 128 * 1024 * 1024;
 const MAX_VOCABULARY = 2_000_000;
 
 /** The object that a file holds. @throws UserError that says what the file is instead */
-export function readObject(path: string): Record<string, unknown> {
+function readObject(path: string): Record<string, unknown> {
   let json: unknown;
   let bytes: Buffer;
   try {
@@ -35,11 +35,11 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-export function isId(value: unknown): value is number {
+function isId(value: unknown): value is number {
   return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value < MAX_VOCABULARY;
 }
 
-export function wrongKey(path: string, key: string, expected: string, found: unknown): UserError {
+function wrongKey(path: string, key: string, expected: string, found: unknown): UserError {
   return new UserError(
     `Reading the tokenizer: ${key} in ${path} should be ${expected}, but is ${found === undefined ? 'missing' : JSON.stringify(found).slice(0, 60)}. ` +
       'Copy the file again from the checkpoint.',
@@ -129,15 +129,8 @@ export function readTokenizerJson(path: string): TokenizerJson {
     if (!isObject(token)) throw wrongKey(path, `added_tokens[${i}]`, 'an object', token);
     return addedToken(path, `added_tokens[${i}]`, token, token['id']);
   });
-  const part = (key: string): unknown => json[key] ?? null;
-  return {
-    added_tokens: tokens,
-    normalizer: part('normalizer'),
-    pre_tokenizer: part('pre_tokenizer'),
-    post_processor: part('post_processor'),
-    decoder: part('decoder'),
-    model: { ...model, vocab },
-  };
+  const { normalizer = null, pre_tokenizer = null, post_processor = null, decoder = null } = json;
+  return { added_tokens: tokens, normalizer, pre_tokenizer, post_processor, decoder, model: { ...model, vocab } };
 }
 
 /** The lists of added_tokens.json (a map from token to id) and of tokenizer_config.json, as far as they are present. */
@@ -176,21 +169,20 @@ export function readSettings(dir: string): TokenizerSettings {
       return name === undefined ? [] : [{ path, name }];
     });
     const named = said.filter((each): each is { path: string; name: string } => each.name !== null);
-    const other = named.find(({ name }) => name !== named[0]?.name);
-    if (other !== undefined) {
-      const [first] = named as [{ path: string; name: string }];
+    const [first] = named;
+    const other = named.find(({ name }) => name !== first?.name);
+    if (first !== undefined && other !== undefined) {
       throw new UserError(
         `Reading the tokenizer: "${key}" is ${JSON.stringify(first.name)} in ${first.path}, but ${JSON.stringify(other.name)} ` +
           `in ${other.path}. Use the files of one checkpoint together.`,
       );
     }
-    return named[0]?.name ?? (said.length > 0 ? null : undefined);
+    return first?.name ?? (said.length > 0 ? null : undefined);
   };
   const config = files.find(({ path }) => path.endsWith('tokenizer_config.json'))?.object ?? {};
-  const special = new Set<string>();
-  for (const { object } of files) {
-    for (const [key, value] of Object.entries(object)) if (/_tokens?$/.test(key)) addNames(value, special);
-  }
+  const named = files.flatMap(({ object }) => Object.entries(object)).filter(([key]) => /_tokens?$/.test(key));
+  const names = named.flatMap(([, value]) => (Array.isArray(value) ? (value as unknown[]) : [value])).map(tokenName);
+  const special = new Set(names.filter((name) => typeof name === 'string'));
   return {
     bos: nameOf('bos_token'),
     eos: nameOf('eos_token'),
@@ -208,13 +200,6 @@ function tokenName(value: unknown): string | null | undefined {
   return typeof name === 'string' && name !== '' ? name : undefined;
 }
 
-function addNames(value: unknown, into: Set<string>): void {
-  for (const item of Array.isArray(value) ? (value as unknown[]) : [value]) {
-    const name = tokenName(item);
-    if (typeof name === 'string') into.add(name);
-  }
-}
-
 function byId(tokens: readonly AddedTokenJson[]): AddedTokenJson[] {
   return [...tokens].sort((a, b) => a.id - b.id);
 }
@@ -223,17 +208,13 @@ function addedToken(path: string, key: string, token: Record<string, unknown>, i
   const { content } = token;
   if (!isId(id)) throw wrongKey(path, `${key}.id`, 'an id', id);
   if (typeof content !== 'string' || content === '') throw wrongKey(path, `${key}.content`, 'a text', content);
-  const flag = (name: string): boolean => token[name] === true;
-  const special = flag('special');
-  const normalized = typeof token['normalized'] === 'boolean' ? token['normalized'] : !special;
+  const plain = plainAddedToken(id, content, token['special'] === true);
   return {
-    id,
-    content,
-    special,
-    normalized,
-    lstrip: flag('lstrip'),
-    rstrip: flag('rstrip'),
-    single_word: flag('single_word'),
+    ...plain,
+    normalized: typeof token['normalized'] === 'boolean' ? token['normalized'] : !plain.special,
+    lstrip: token['lstrip'] === true,
+    rstrip: token['rstrip'] === true,
+    single_word: token['single_word'] === true,
   };
 }
 

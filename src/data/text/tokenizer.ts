@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../errors.js';
 import { IMAGE_END_TOKEN, IMAGE_PLACEHOLDER, IMAGE_START_TOKEN, IMAGE_TOKEN_ID } from '../../special-tokens.js';
-import { AddedTokens } from './added-tokens.js';
+import { AddedTokens, decodeLikeLlama } from './slow-tokenizer.js';
 import {
   type AddedTokenJson,
   type AddedTokenList,
@@ -19,10 +19,8 @@ import {
   type TokenizerSettings,
   vocabularySize,
 } from './tokenizer-files.js';
-import { LibraryText } from './library-text.js';
+import { LibraryText, SentencePieceText } from './vocabulary-text.js';
 import { readModelFile, readSentencePieceModel, type SentencePieceModel } from './sentencepiece-model.js';
-import { SentencePieceText } from './sentencepiece-text.js';
-import { decodeLikeLlama } from './tokenizer-decode.js';
 
 export interface TokenizerOptions {
   /**
@@ -59,22 +57,20 @@ export class Tokenizer {
   private readonly bos: number | null;
   private readonly eos: number | null;
   private readonly unk: number | null;
-  private readonly text: SentencePieceText | LibraryText;
-  private readonly settings: TokenizerSettings;
-  private readonly source: string;
   private readonly added: AddedTokens;
   /** Added tokens that stand between spaces in a decoded text. */
   private readonly standalone = new Set([IMAGE_PLACEHOLDER]);
   private readonly control: ReadonlySet<string>;
   private size: number;
 
-  private constructor({ text, size, added, settings, source }: Parts, { addedTokenSpaces }: TokenizerOptions) {
-    this.text = text;
-    this.settings = settings;
-    this.source = source;
-    this.size = size;
+  private constructor(
+    private readonly parts: Parts,
+    { addedTokenSpaces }: TokenizerOptions,
+  ) {
+    const { settings, source } = parts;
+    this.size = parts.size;
     this.added = new AddedTokens(({ content }) => addedTokenSpaces === 'stripped' && !this.control.has(content));
-    for (const token of added) this.added.add(token);
+    for (const token of parts.added) this.added.add(token);
     const idOf = (name: string | null | undefined, usual: string, what: string): number | null => {
       if (name === null) return null;
       const id = this.tokenId(name ?? usual);
@@ -89,7 +85,7 @@ export class Tokenizer {
     this.unk = idOf(settings.unk, '<unk>', 'unknown');
     const control = [this.bos, this.eos, this.unk].flatMap((id) => (id === null ? [] : [this.tokenOf(id) ?? '']));
     this.control = new Set(control);
-    for (const { content } of added) if (!this.control.has(content)) this.standalone.add(content);
+    for (const { content } of parts.added) if (!this.control.has(content)) this.standalone.add(content);
   }
 
   /**
@@ -102,23 +98,26 @@ export class Tokenizer {
     const jsonPath = join(dir, 'tokenizer.json');
     const json = existsSync(jsonPath) ? readTokenizerJson(jsonPath) : null;
     const modelPath = join(dir, 'tokenizer.model');
+    let parts: Parts;
     if (existsSync(modelPath)) {
       const model = readSentencePieceModel(readModelFile(modelPath), modelPath);
       if (json !== null) {
         refuseOtherVocabulary(json, jsonPath, model, modelPath);
         lists.push({ path: jsonPath, tokens: [...json.added_tokens].sort((a, b) => a.id - b.id) });
       }
-      return new Tokenizer(partsOfModel(model, settings, modelPath), options).withListed(lists);
+      parts = partsOfModel(model, settings, modelPath);
+    } else if (json !== null) parts = partsOfJson(json, settings, jsonPath);
+    else {
+      const files = readByteLevelFiles(dir);
+      if (files === null) {
+        throw new UserError(
+          `Reading the tokenizer: ${dir} has neither tokenizer.model nor tokenizer.json. ` +
+            'Point to the folder of a LLaMA or LLaVA checkpoint.',
+        );
+      }
+      parts = partsOfJson(files.json, settings, files.path, lists);
     }
-    if (json !== null) return new Tokenizer(partsOfJson(json, settings, jsonPath), options).withListed(lists);
-    const files = readByteLevelFiles(dir);
-    if (files !== null) {
-      return new Tokenizer(partsOfJson(files.json, settings, files.path, lists), options).withListed(lists);
-    }
-    throw new UserError(
-      `Reading the tokenizer: ${dir} has neither tokenizer.model nor tokenizer.json. ` +
-        'Point to the folder of a LLaMA or LLaVA checkpoint.',
-    );
+    return new Tokenizer(parts, options).withListed(lists);
   }
 
   /** @throws UserError where there is none */
@@ -148,12 +147,13 @@ export class Tokenizer {
 
   /** Token ids of a text. Added tokens (`[SEG]`, `</s>`, …) are recognised wherever they stand in it. */
   encode(text: string, options: EncodeOptions = {}): number[] {
+    const { text: vocabulary, settings } = this.parts;
     const ids: number[] = [];
-    if (this.bos !== null && (options.addBos ?? this.settings.addBos)) ids.push(this.bos);
+    if (this.bos !== null && (options.addBos ?? settings.addBos)) ids.push(this.bos);
     this.added.split(text).forEach((part, i) => {
       if (typeof part !== 'string') ids.push(part.id);
-      else if (this.text instanceof LibraryText) this.text.encode(part, ids);
-      else this.text.encode(part, this.settings.legacy || i === 0, ids);
+      else if (vocabulary instanceof LibraryText) vocabulary.encode(part, ids);
+      else vocabulary.encode(part, settings.legacy || i === 0, ids);
     });
     return ids;
   }
@@ -162,10 +162,10 @@ export class Tokenizer {
   decode(ids: readonly number[], options: DecodeOptions = {}): string {
     const isSkipped = (id: number): boolean => id === IMAGE_TOKEN_ID || this.added.at(id)?.special === true;
     const kept = options.skipSpecial === true ? ids.filter((id) => !isSkipped(id)) : ids;
-    const { text, standalone, control } = this;
+    const { text } = this.parts;
     if (!(text instanceof LibraryText)) {
       const tokens = kept.map((id) => this.tokenOrUnknown(id));
-      return tokens.length === 0 ? '' : decodeLikeLlama(tokens, { standalone, control });
+      return tokens.length === 0 ? '' : decodeLikeLlama(tokens, this.standalone, this.control);
     }
     // The library knows neither the placeholder nor tokens that were added later: it decodes what stands between them.
     const parts: string[] = [];
@@ -182,9 +182,7 @@ export class Tokenizer {
 
   /** Id of a token by its exact name, added or not. */
   tokenId(token: string): number | undefined {
-    const added = this.added.get(token)?.id;
-    if (added !== undefined) return added;
-    return this.text.idOf(token);
+    return this.added.get(token)?.id ?? this.parts.text.idOf(token);
   }
 
   /** Appends new tokens; a piece of the vocabulary keeps its id, matched as a whole. @returns how many were new */
@@ -215,15 +213,14 @@ export class Tokenizer {
     }
     for (const { path, token } of [...places.values()].sort((a, b) => a.token.id - b.token.id)) {
       const expected = this.tokenId(token.content) ?? this.size;
-      if (token.id !== expected) throw contradiction(token, path, this.source, `${expected} for it`);
+      if (token.id !== expected) throw contradiction(token, path, this.parts.source, `${expected} for it`);
       this.add(token);
     }
     return this;
   }
 
   private tokenOf(id: number): string | undefined {
-    const { text } = this;
-    return this.added.at(id)?.content ?? (text instanceof LibraryText ? text.tokenOf(id) : text.tokens[id]);
+    return this.added.at(id)?.content ?? this.parts.text.tokenOf(id);
   }
 
   private tokenOrUnknown(id: number): string {
@@ -233,7 +230,7 @@ export class Tokenizer {
 
   private lacks(what: string, key: string): never {
     throw new UserError(
-      `The tokenizer ${this.source} has no ${what} token ("${key}" is null in the files next to it), which GSVA's prompts ` +
+      `The tokenizer ${this.parts.source} has no ${what} token ("${key}" is null in the files next to it), which GSVA's prompts ` +
         `need. Use a tokenizer of LLaMA's, or name the token that stands for it in tokenizer_config.json.`,
     );
   }
@@ -241,23 +238,12 @@ export class Tokenizer {
 
 /** The model names its begin, end and unknown piece; the files next to it may name others, or none. */
 function partsOfModel(model: SentencePieceModel, settings: TokenizerSettings, source: string): Parts {
-  const nameOf = (said: string | null | undefined, id: number): string | null => {
-    return said === undefined ? (model.pieces[id]?.text ?? '') : said;
-  };
-  const { unkId, bosId, eosId } = model;
-  const own = [unkId, bosId, eosId].map((id) => plainAddedToken(id, model.pieces[id]?.text ?? '', true));
-  return {
-    text: SentencePieceText.fromModel(model),
-    size: model.pieces.length,
-    added: own,
-    settings: {
-      ...settings,
-      bos: nameOf(settings.bos, bosId),
-      eos: nameOf(settings.eos, eosId),
-      unk: nameOf(settings.unk, unkId),
-    },
-    source,
-  };
+  const { pieces, unkId, bosId, eosId } = model;
+  const own = [unkId, bosId, eosId].map((id) => plainAddedToken(id, pieces[id]?.text ?? '', true));
+  // Null stays: there is none then.
+  const { unk = own[0]?.content, bos = own[1]?.content, eos = own[2]?.content } = settings;
+  const text = SentencePieceText.fromModel(model);
+  return { text, size: pieces.length, added: own, settings: { ...settings, bos, eos, unk }, source };
 }
 
 /** @param lists of tokens that the library needs to know, since nothing else names them */

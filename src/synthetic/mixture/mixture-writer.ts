@@ -6,10 +6,7 @@ import { join } from 'node:path';
 import { IMAGES_AT_ONCE, writePicture } from '../render.js';
 import { sceneRandom, synthScene } from '../scene.js';
 import { ReasonWriter } from './reason.js';
-import { ResWriter } from './res.js';
-import { SemSegWriter } from './sem-seg.js';
-import { VqaWriter } from './vqa.js';
-import { MIXTURE_PARTS, type MixturePart, type SetWriter } from './set-writer.js';
+import { MIXTURE_PARTS, type MixturePart, ResWriter, SemSegWriter, type SetWriter, VqaWriter } from './set-writers.js';
 
 /** Images of each of the four sets. */
 export type MixtureSizes = Readonly<Record<MixturePart, number>>;
@@ -51,7 +48,7 @@ async function writePart(
   let pending: Promise<void>[] = [];
   let written = 0;
   for (let index = 0; written < images; index++) {
-    if (index > MOST_SCENES_PER_IMAGE * images) throw new Error(`writeMixture: ${set.name} takes no scene`);
+    if (index > MOST_SCENES_PER_IMAGE * images) throw new Error(`writeMixture: no scene of ${split} is taken`);
     const scene = synthScene(seed, split, index);
     const picture = set.add(scene, sceneRandom(seed, split, index).fork(1), part, index);
     if (picture === null) continue;

@@ -7,9 +7,9 @@ import type { Random } from '../../random.js';
 import { writeFileAtomic } from '../../io/atomic/atomic-file.js';
 import type { Scene } from '../scene.js';
 import { type Colour, type Shape, outline } from '../shapes.js';
-import { jsonLinesList, type MixturePart, type SetWriter } from './set-writer.js';
+import { jsonLinesList, type MixturePart, type SetWriter } from './set-writers.js';
 import { objectsLike } from '../expressions.js';
-import { showsWhole } from '../records.js';
+import { showsWhole, twoDecimals } from '../records.js';
 
 const TEXTS_PER_IMAGE = 6;
 /** Share of the training pictures with whole sentences for texts, and an explanation. */
@@ -18,7 +18,6 @@ const EXPLAINED_SHARE = 0.3;
 const ROOT = join('reason_seg', 'ReasonSeg');
 
 export class ReasonWriter implements SetWriter {
-  readonly name = 'reason_seg';
   readonly scenes = { train: 'reason', val: 'reason-val' } as const;
   private readonly explanations: unknown[] = [];
 
@@ -28,14 +27,13 @@ export class ReasonWriter implements SetWriter {
 
   add(scene: Scene, random: Random, part: MixturePart, index: number): string | null {
     const target = impliedTarget(scene, random, TEXTS_PER_IMAGE);
-    const object = target === null ? undefined : scene.objects[target.object];
-    if (target === null || object === undefined) return null;
+    if (target === null) return null;
     const isSentence = random.uniform() < SENTENCE_SHARE;
     const text = target.texts.map((phrase) => (isSentence ? `Which is the ${phrase}?` : phrase));
     // A name is that of one picture, in whichever split, as in the published set.
     const stem = `${part === 'val' ? 'val_' : ''}${String(index).padStart(6, '0')}`;
     // Pixel i spans [i, i + 1) in a scene, and lies at i for OpenCV, which draws these.
-    const points = outline(object).map(([x, y]) => [twoDecimals(x - 0.5), twoDecimals(y - 0.5)]);
+    const points = outline(target.object).map(([x, y]) => [twoDecimals(x - 0.5), twoDecimals(y - 0.5)]);
     const annotation = { text, is_sentence: isSentence, shapes: [{ label: 'target', points }] };
     writeFileSync(join(this.root, ROOT, part, `${stem}.json`), `${JSON.stringify(annotation)}\n`);
     if (part === 'train' && random.uniform() < EXPLAINED_SHARE) {
@@ -47,19 +45,6 @@ export class ReasonWriter implements SetWriter {
   finish(): void {
     writeFileAtomic(join(this.root, ROOT, 'explanatory', 'train.json'), jsonLinesList(this.explanations));
   }
-}
-
-function twoDecimals(value: number): number {
-  return Math.round(value * 100) / 100;
-}
-
-export interface ImpliedTarget {
-  /** Index of the scene's object, whose whole outline shows. */
-  readonly object: number;
-  /** Ways to imply it, each of it alone; at least one. Without article or full stop. */
-  readonly texts: readonly string[];
-  /** Why it is this one, in words. */
-  readonly explanation: string;
 }
 
 const SHAPE_HINTS: Readonly<Record<Shape, readonly string[]>> = {
@@ -78,8 +63,11 @@ const COLOUR_HINTS: Readonly<Record<Colour, readonly string[]>> = {
   white: ['fresh snow', 'milk', 'paper'],
 };
 
-/** An object that can be implied, and up to `count` ways to do so; null where the scene has none. */
-export function impliedTarget(scene: Scene, random: Random, count: number): ImpliedTarget | null {
+/**
+ * An object whose whole outline shows and that can be implied, up to `count` ways to do so, each of it alone, without
+ * article or full stop, and why it is this one; null where the scene has none.
+ */
+function impliedTarget(scene: Scene, random: Random, count: number) {
   for (const index of random.shuffle([...scene.objects.keys()])) {
     const object = scene.objects[index];
     if (object === undefined || !showsWhole(scene, index)) continue;
@@ -95,7 +83,7 @@ export function impliedTarget(scene: Scene, random: Random, count: number): Impl
     const texts = alone.length === 0 && isOnly({ colour, shape }) ? [both] : random.sample(alone, count);
     if (texts.length === 0) continue;
     const explanation = `It is the ${colour} ${shape}: ${colour} is the colour of ${COLOUR_HINTS[colour][0] ?? ''}, and a ${shape} is a ${SHAPE_HINTS[shape][0] ?? ''}.`;
-    return { object: index, texts, explanation };
+    return { object, texts, explanation };
   }
   return null;
 }

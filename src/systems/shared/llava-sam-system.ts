@@ -1,5 +1,5 @@
 /** Parts of a system that GSVA and LISA share: network, sizes, encoders' inputs, recipe. */
-import type { EncoderInput } from '../../data/image/encoder-input.js';
+import type { EncoderInput } from '../../data/image/prepare-image.js';
 import type { System } from '../system.js';
 import { type ModelConfig, modelConfigToJson, readModelConfig } from './model-config.js';
 import { LLAVA_SAM_PARTS } from './llava-sam-parts.js';

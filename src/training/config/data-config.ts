@@ -1,6 +1,6 @@
 /** The `data` of a training configuration: what a run is trained on, and validated on while it trains. */
 import { z } from 'zod';
-import { PUBLISHED_WEIGHTS } from '../../data/sampling/mixed-sampler.js';
+import { PUBLISHED_WEIGHTS } from '../../data/sampling/sample-source.js';
 import { alsoCheck, integer, list, number, object, oneOf, type Read, text } from '../../schema.js';
 
 const expressionsPerSample = integer({ min: 1 }).describe(

@@ -1,6 +1,6 @@
 /** From a configuration's `data` to what GSVA's recipe trains and validates on. */
 import { openReferringSet, openTrainingSet } from '../../data/dataset-registry.js';
-import { OwnData } from '../../data/own/own-data.js';
+import { type OwnData, openOwnData } from '../../data/own/own-data.js';
 import type { ReferDataset } from '../../data/refer/refer-dataset.js';
 import { UserError } from '../../errors.js';
 import type { JsonlData, ReferData, SetsData } from './data-config.js';
@@ -11,7 +11,7 @@ export type GsvaDataConfig = ReferData | JsonlData | SetsData;
 
 /** Images of a split with expressions, to evaluate on. */
 export interface ValidationData {
-  readonly dataset: Pick<ReferDataset, 'images' | 'target' | 'targets'>;
+  readonly dataset: Pick<ReferDataset, 'images' | 'targets'>;
   /** How many of the images are used, and how many of these are answered freely too. */
   readonly images: number;
   readonly generateImages: number;
@@ -24,7 +24,7 @@ export async function openTrainingData(data: GsvaDataConfig): Promise<GroundingD
     // In this thread: it is meant for small pictures, whose features are kept.
     return { sets: [openTrainingSet('grefcoco', data.dir)], weights: null, sample, workers: 0 };
   }
-  if (data.kind === 'jsonl') return { sets: [await OwnData.open(data.file, 'train')], weights: null, sample };
+  if (data.kind === 'jsonl') return { sets: [await openOwnData(data.file, 'train')], weights: null, sample };
   const { dir, sets, absentClasses, workers, maxBadShare } = data;
   return {
     sets: sets.map((name) => openTrainingSet(name, dir)),
@@ -52,7 +52,7 @@ export async function openValidationData(data: GsvaDataConfig): Promise<Validati
 }
 
 async function ownValidation({ file, valFile }: JsonlData): Promise<OwnData> {
-  const own = await OwnData.open(valFile ?? file, 'val');
+  const own = await openOwnData(valFile ?? file, 'val');
   if (valFile !== null || own.hasSplits) return own;
   throw new UserError(
     `${file}: no line has "split": "val", so there is nothing to validate on. Give some images this split (the ` +

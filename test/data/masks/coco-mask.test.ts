@@ -5,8 +5,7 @@ import { join, resolve } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { annotationToRle } from '../../../src/data/masks/coco-mask-annotation.js';
-import { polygonToRle } from '../../../src/data/masks/coco-mask-polygon.js';
+import { annotationToRle, polygonToRle } from '../../../src/data/masks/coco-mask-annotation.js';
 import {
   type Rle,
   decodeMask,

@@ -6,11 +6,11 @@ import { dirname, join } from 'node:path';
 import sharp from 'sharp';
 import { annotationToRle } from '../../../src/data/masks/coco-mask-annotation.js';
 import { rleArea, rleFromString } from '../../../src/data/masks/coco-mask.js';
-import { type Imported, importCoco } from '../../../src/data/own/coco-import.js';
+import { importCoco } from '../../../src/data/own/coco-import.js';
+import type { Imported } from '../../../src/data/own/image-drafts.js';
 import { type LabelmeOptions, embeddedPicture, importLabelme } from '../../../src/data/own/labelme-import.js';
 import type { WrittenMask } from '../../../src/data/own/own-data-writer.js';
-import { colourOf } from '../../../src/data/own/voc-classes.js';
-import { importVoc } from '../../../src/data/own/voc-import.js';
+import { colourOf, importVoc } from '../../../src/data/own/voc-import.js';
 import { importYolo } from '../../../src/data/own/yolo-import.js';
 import { pngOf } from '../../helpers/png-chunks.js';
 

@@ -4,7 +4,8 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { type Imported, importCoco as importCocoFile } from '../../../src/data/own/coco-import.js';
+import { importCoco as importCocoFile } from '../../../src/data/own/coco-import.js';
+import type { Imported } from '../../../src/data/own/image-drafts.js';
 import { annotationToRle } from '../../../src/data/masks/coco-mask-annotation.js';
 import { decodeMask, encodeMask, mergeRles, rleArea } from '../../../src/data/masks/coco-mask.js';
 import {
@@ -12,14 +13,13 @@ import {
   type LabelmeOptions,
   importLabelme as importLabelmeFolder,
 } from '../../../src/data/own/labelme-import.js';
-import { checkOwnData } from '../../../src/data/own/own-data-check.js';
+import { checkOwnData, openOwnData } from '../../../src/data/own/own-data.js';
 import {
   expressionOf,
   type ImportedImage,
   refuseExisting,
   writeOwnData,
 } from '../../../src/data/own/own-data-writer.js';
-import { OwnData } from '../../../src/data/own/own-data.js';
 import { writeSynthDataset } from '../../../src/synthetic/writer.js';
 import { UserError } from '../../../src/errors.js';
 import { encodePng } from '../../../src/io/image/image-file.js';
@@ -74,7 +74,7 @@ async function expectNoSurprise(imported: Promise<unknown>): Promise<void> {
 async function areas(images: readonly ImportedImage[]): Promise<Record<string, number>[]> {
   writeOwnData(out, images, PLAIN);
   expect((await checkOwnData(out, 10)).problems).toMatchObject({ total: 0 });
-  const data = await OwnData.open(out, 'train');
+  const data = await openOwnData(out, 'train');
   return data.images.map((image) =>
     Object.fromEntries(data.targets(image).map(({ expression, mask }) => [expression, rleArea(encodeMask(mask))])),
   );
@@ -277,7 +277,7 @@ describe('importCoco', () => {
     const file = join(set, 'refer_seg', 'grefcoco', 'instances.json');
     const { images } = await importCoco(file, join(set, 'refer_seg/images/mscoco/images/train2014'));
     writeOwnData(out, images, PLAIN);
-    const data = await OwnData.open(out, 'train');
+    const data = await openOwnData(out, 'train');
     const json = JSON.parse(readFileSync(file, 'utf8')) as {
       images: { id: number; file_name: string; height: number; width: number }[];
       categories: { id: number; name: string }[];
@@ -484,7 +484,7 @@ describe('writeOwnData', () => {
       }));
       const image = { path: at('images', 'a.png'), height: HEIGHT, width: WIDTH, expressions };
       writeOwnData(out, [image], { ...PLAIN, seed: run });
-      const data = await OwnData.open(out, 'train');
+      const data = await openOwnData(out, 'train');
       const masks = data.images.flatMap((each) => data.targets(each).map(({ mask }) => mask));
       const expected = expressions.map(({ masks: [own] }) => annotationToRle(own?.polygons, HEIGHT, WIDTH));
       expect(masks.map(encodeMask)).toEqual(expected);

@@ -6,9 +6,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import sharp from 'sharp';
 import { encodeMask, rleToString } from '../../../src/data/masks/coco-mask.js';
-import { checkOwnData } from '../../../src/data/own/own-data-check.js';
+import { checkOwnData, openOwnData } from '../../../src/data/own/own-data.js';
 import { OwnProblems, readOwnFile } from '../../../src/data/own/own-data-file.js';
-import { OwnData } from '../../../src/data/own/own-data.js';
 import type { ReferringImage } from '../../../src/data/refer/refer-dataset.js';
 import { UserError } from '../../../src/errors.js';
 import { encodePng, writeMaskPng } from '../../../src/io/image/image-file.js';
@@ -62,7 +61,7 @@ describe('OwnData', () => {
     const rle = encodeMask(filled([0, 0, 3, 3]));
     await writeMaskPng(join(scratch, 'mask.png'), filled([5, 5, 9, 9]));
     const all = [SQUARE, { rle: { size: rle.size, counts: rleToString(rle) } }, { png: 'mask.png' }];
-    const data = await OwnData.open(
+    const data = await openOwnData(
       write(
         image(2, [cat, dog]),
         '',
@@ -94,7 +93,7 @@ describe('OwnData', () => {
   });
 
   test('requests are plain data with paths to open', async () => {
-    const data = await OwnData.open(write(image(1, [cat, { text: 'x', mask: { png: 'mask.png' } }, dog])), 'train');
+    const data = await openOwnData(write(image(1, [cat, { text: 'x', mask: { png: 'mask.png' } }, dog])), 'train');
     expect([data.name, data.kind, data.length]).toEqual(['data.jsonl', 'refer_seg', 1]);
     expect(structuredClone(data.requestAt(0))).toEqual({
       kind: 'refer_seg',
@@ -112,7 +111,7 @@ describe('OwnData', () => {
   });
 
   test('several lines about one image are one image', async () => {
-    const data = await OwnData.open(write(image(1, [cat]), image(2, [cat]), image(1, [dog])), 'train');
+    const data = await openOwnData(write(image(1, [cat]), image(2, [cat]), image(1, [dog])), 'train');
     expect(data.images.map(({ fileName, expressions }) => [fileName, expressions.length])).toEqual([
       ['images/1.png', 2],
       ['images/2.png', 1],
@@ -122,38 +121,38 @@ describe('OwnData', () => {
   test('splits: lines without one are of train; a file without any is of whatever split is asked for', async () => {
     const mixed = write(image(1, [cat]), image(2, [dog], { split: 'val' }), image(3, [cat], { split: 'val' }));
     const names = async (split: 'train' | 'val'): Promise<string[]> =>
-      (await OwnData.open(mixed, split)).images.map(({ fileName }) => fileName);
+      (await openOwnData(mixed, split)).images.map(({ fileName }) => fileName);
     expect(await names('train')).toEqual(['images/1.png']);
     expect(await names('val')).toEqual(['images/2.png', 'images/3.png']);
-    await expect(OwnData.open(mixed, 'test')).rejects.toThrow(/no line has "split": "test" \(train 1, val 2, test 0\)/);
+    await expect(openOwnData(mixed, 'test')).rejects.toThrow(/no line has "split": "test" \(train 1, val 2, test 0\)/);
     // As in the published sets, evaluated expressions are in lower case.
-    expect((await OwnData.open(mixed, 'val')).images[0]?.expressions[0]?.text).toBe('a dog');
+    expect((await openOwnData(mixed, 'val')).images[0]?.expressions[0]?.text).toBe('a dog');
 
     const plain = write(image(1, [dog]));
-    for (const split of ['train', 'val', 'test'] as const) expect(await OwnData.open(plain, split)).toHaveLength(1);
+    for (const split of ['train', 'val', 'test'] as const) expect(await openOwnData(plain, split)).toHaveLength(1);
   });
 
   test('a byte order mark, carriage returns and blank lines are nothing special', async () => {
     writeFileSync(file, `\ufeff${image(1, [cat])}\r\n\r\n  \n${image(2, [dog])}\r\n`);
-    expect((await OwnData.open(file, 'train')).images.map(({ imageId }) => imageId)).toEqual([1, 4]);
+    expect((await openOwnData(file, 'train')).images.map(({ imageId }) => imageId)).toEqual([1, 4]);
   });
 
   test('with problems nothing is opened: the first are told with their lines, and how many there are', async () => {
     const bad = image(1, [{ text: '', mask: null }]);
-    const opened = OwnData.open(write(image(1, [cat]), ...Array<string>(5).fill(bad)), 'train');
+    const opened = openOwnData(write(image(1, [cat]), ...Array<string>(5).fill(bad)), 'train');
     await expect(opened).rejects.toThrow(UserError);
     await expect(opened).rejects.toThrow(
       /line 2: .*line 3: .*line 4: .* And 2 more\. `node bin\/gsva\.js data validate .*data\.jsonl`/,
     );
-    await expect(OwnData.open(write(''), 'train')).rejects.toThrow(/no line in it/);
-    await expect(OwnData.open(join(scratch, 'none.jsonl'), 'train')).rejects.toThrow(/no file .*none\.jsonl/);
+    await expect(openOwnData(write(''), 'train')).rejects.toThrow(/no line in it/);
+    await expect(openOwnData(join(scratch, 'none.jsonl'), 'train')).rejects.toThrow(/no file .*none\.jsonl/);
   });
 
   test('a mask file that does not fit is an error with line, image and size', async () => {
     await sharp(new Uint8Array(9), { raw: { width: 3, height: 3, channels: 1 } })
       .png()
       .toFile(join(scratch, 'other.png'));
-    const data = await OwnData.open(write('', image(1, [{ text: 'x', mask: { png: 'other.png' } }])), 'train');
+    const data = await openOwnData(write('', image(1, [{ text: 'x', mask: { png: 'other.png' } }])), 'train');
     expect(() => data.targets(data.images[0] as ReferringImage)).toThrow(
       /line 2: images\/1\.png: .*other\.png: it has 3 × 3 pixels, the image 16 × 12/,
     );
@@ -325,7 +324,7 @@ describe('checkOwnData', () => {
         { rle: { size, counts: rleToString(rle) } },
         { png: 'random.png' },
       ];
-      const data = await OwnData.open(
+      const data = await openOwnData(
         write(
           image(
             1,

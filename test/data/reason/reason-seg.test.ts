@@ -1,14 +1,20 @@
 /** ReasonSeg: what is in its folders, its masks, and samples with and without explanations. Evaluation: expected-val. */
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 
 import { afterAll, describe, expect, test } from '@jest/globals';
 
 import { EXPLANATION_REQUESTS } from '../../../src/systems/gsva/prompts.js';
 import { ANSWERS, LONG_QUESTIONS, SHORT_QUESTIONS } from '../../../src/systems/shared/lisa-prompts.js';
-import { readReasonAnnotation, reasonMasks, referenceReasonMask } from '../../../src/data/reason/reason-annotation.js';
-import { makeReasonSample, type ReasonRequest, ReasonSeg } from '../../../src/data/reason/reason-seg.js';
+import {
+  makeReasonSample,
+  openReasonSeg,
+  readReasonAnnotation,
+  reasonMasks,
+  type ReasonRequest,
+  referenceReasonMask,
+} from '../../../src/data/reason/reason-seg.js';
 import { UserError } from '../../../src/errors.js';
 import { Random } from '../../../src/random.js';
 import type { BinaryMask } from '../../../src/types.js';
@@ -53,16 +59,20 @@ function rows({ data, width }: BinaryMask): string[] {
   return Array.from({ length: data.length / width }, (_, y) => data.slice(y * width, (y + 1) * width).join(''));
 }
 
-describe('ReasonSeg', () => {
+function requestsOf(set: ReturnType<typeof openReasonSeg>): ReasonRequest[] {
+  return Array.from({ length: set.length }, (_, i) => set.requestAt(i));
+}
+
+describe('openReasonSeg', () => {
   test('lists pictures by name, with the explanations of train', () => {
-    const train = ReasonSeg.open(dataDir, 'train');
-    expect(train.images.map(({ name, explanation }) => [name, explanation])).toEqual([
+    const set = openReasonSeg(dataDir, 'train');
+    expect(requestsOf(set).map(({ image, explanation }) => [basename(image), explanation])).toEqual([
       ['train_0.jpg', 'It is round, so it rolls.'],
       ['train_1.jpg', null],
       ['train_2.jpg', null],
     ]);
-    expect(ReasonSeg.open(dataDir, 'val').images.map(({ name }) => name)).toEqual(['val_3.jpg', 'val_4.jpg']);
-    const set = train.trainingSet();
+    const val = requestsOf(openReasonSeg(dataDir, 'val')).map(({ image }) => basename(image));
+    expect(val).toEqual(['val_3.jpg', 'val_4.jpg']);
     expect([set.name, set.kind, set.length]).toEqual(['ReasonSeg', 'reason_seg', 3]);
     const request = set.requestAt(0);
     expect(structuredClone(request)).toEqual(request);
@@ -71,7 +81,7 @@ describe('ReasonSeg', () => {
   });
 
   test('texts in cp1252 are read as the others are', () => {
-    const [first, second] = ReasonSeg.open(dataDir, 'train').images.map(({ annotation }) =>
+    const [first, second] = requestsOf(openReasonSeg(dataDir, 'train')).map(({ annotation }) =>
       readReasonAnnotation(annotation),
     );
     expect(second?.texts).toEqual(['which shape would roll down a hill – résumé?', 'the round thing']);
@@ -82,16 +92,16 @@ describe('ReasonSeg', () => {
   test('says what is missing', () => {
     const { dir, folder } = copied();
     rmSync(join(folder, 'val', 'val_4.json'));
-    expect(() => ReasonSeg.open(dir, 'val')).toThrow(/val_4\.json is missing next to val_4\.jpg/);
+    expect(() => openReasonSeg(dir, 'val')).toThrow(/val_4\.json is missing next to val_4\.jpg/);
     rmSync(join(folder, 'train', 'train_1.json'));
     // In training the sample is bad, not the set.
-    expect(ReasonSeg.open(dir, 'train').images).toHaveLength(3);
+    expect(openReasonSeg(dir, 'train')).toHaveLength(3);
     writeFileSync(join(folder, 'explanatory', 'train.json'), '[{"image": "train_0.jpg"}]');
-    expect(() => ReasonSeg.open(dir, 'train')).toThrow(/\[0\] of .*train\.json .*key "outputs"/);
+    expect(() => openReasonSeg(dir, 'train')).toThrow(/\[0\] of .*train\.json .*key "outputs"/);
     rmSync(join(folder, 'explanatory'), { recursive: true });
-    expect(() => ReasonSeg.open(dir, 'train')).toThrow(/explanatory.*missing/);
+    expect(() => openReasonSeg(dir, 'train')).toThrow(/explanatory.*missing/);
     rmSync(join(folder, 'test'), { recursive: true });
-    expect(() => ReasonSeg.open(dir, 'test')).toThrow(/test is missing/);
+    expect(() => openReasonSeg(dir, 'test')).toThrow(/test is missing/);
   });
 });
 
@@ -150,7 +160,7 @@ describe('annotations', () => {
 
 describe('makeReasonSample', () => {
   const [explained, plain] = ['train_0', 'train_1'].map((_, i) => {
-    return ReasonSeg.open(dataDir, 'train').trainingSet().requestAt(i);
+    return openReasonSeg(dataDir, 'train').requestAt(i);
   }) as [ReasonRequest, ReasonRequest];
   const annotation = readReasonAnnotation(plain.annotation);
 

@@ -6,8 +6,7 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 
 import { rleToString } from '../../../src/data/masks/coco-mask.js';
 import { GRefCoco } from '../../../src/data/refer/refcoco.js';
-import { referTrainingSet } from '../../../src/data/refer/refer-dataset.js';
-import { makeReferSample } from '../../../src/data/refer/refer-sample.js';
+import { makeReferSample } from '../../../src/data/refer/refer-dataset.js';
 import { UserError } from '../../../src/errors.js';
 import { Random } from '../../../src/random.js';
 import { fixture } from '../../helpers/fixtures.js';
@@ -131,7 +130,7 @@ describe('GRefCoco', () => {
     });
     const dataset = GRefCoco.open(dir, 'train');
     expect(dataset.skippedExpressions).toBe(0);
-    const set = referTrainingSet('grefcoco', dataset);
+    const set = dataset.trainingSet('grefcoco');
     const make = (index: number): Promise<unknown> =>
       makeReferSample(set.requestAt(index), new Random(1), { perSample: 99, absentClasses: 0 });
     await expect(make(0)).rejects.toThrow(/000100\.jpg.*annotation 1 of .*instances\.json has no polygon/);

@@ -5,10 +5,8 @@ import { join } from 'node:path';
 
 import { afterAll, describe, expect, test } from '@jest/globals';
 
-import { RefCoco, type RefCocoDivision, type RefCocoSet, RefZom } from '../../../src/data/refer/refcoco.js';
+import { isInSplit, refCoco, RefZom } from '../../../src/data/refer/refcoco.js';
 import type { ReferSplit } from '../../../src/data/refer/refer-dataset.js';
-import { isInSplit } from '../../../src/data/refer/refer-layout.js';
-import { referTrainingSet } from '../../../src/data/refer/refer-dataset.js';
 import { UserError } from '../../../src/errors.js';
 import { fixture } from '../../helpers/fixtures.js';
 
@@ -43,24 +41,24 @@ describe('splits', () => {
   });
 
   test('names are told of what a file has', () => {
-    expect([...RefCoco.splits(dataDir, 'refcoco', 'unc')].sort()).toEqual(['testA', 'testB', 'train', 'val']);
-    expect([...RefCoco.splits(dataDir, 'refcocog', 'umd')].sort()).toEqual(['test', 'train', 'val']);
+    expect([...refCoco('refcoco', 'unc').splits(dataDir)].sort()).toEqual(['testA', 'testB', 'train', 'val']);
+    expect([...refCoco('refcocog', 'umd').splits(dataDir)].sort()).toEqual(['test', 'train', 'val']);
     expect([...RefZom.splits(dataDir)].sort()).toEqual(['test', 'train']);
-    expect(() => RefCoco.open(dataDir, 'refcocog', 'umd', 'testA')).toThrow(
+    expect(() => refCoco('refcocog', 'umd').open(dataDir, 'testA')).toThrow(
       /RefCOCOg \(umd\): .*refs\(umd\)\.p has nothing of the split "testA"; it has train, val, test/,
     );
   });
 });
 
-describe('RefCoco', () => {
-  const sets: [RefCocoSet, RefCocoDivision, string][] = [
-    ['refcoco', 'unc', 'mscoco/images/train2014'],
-    ['refcoco+', 'unc', 'mscoco/images/train2014'],
-    ['refcocog', 'umd', 'mscoco/images/train2014'],
-    ['refclef', 'unc', 'saiapr_tc-12'],
+describe('refCoco', () => {
+  const sets: [string, ReturnType<typeof refCoco>, string][] = [
+    ['refcoco (unc)', refCoco('refcoco', 'unc'), 'mscoco/images/train2014'],
+    ['refcoco+ (unc)', refCoco('refcoco+', 'unc'), 'mscoco/images/train2014'],
+    ['refcocog (umd)', refCoco('refcocog', 'umd'), 'mscoco/images/train2014'],
+    ['refclef (unc)', refCoco('refclef', 'unc'), 'saiapr_tc-12'],
   ];
-  test.each(sets)('%s (%s) has one annotation for each expression', (set, division, folder) => {
-    const { images } = RefCoco.open(dataDir, set, division, 'train');
+  test.each(sets)('%s has one annotation for each expression', (_, set, folder) => {
+    const { images } = set.open(dataDir, 'train');
     expect(images.length).toBeGreaterThan(0);
     for (const image of images) {
       expect(existsSync(image.path)).toBe(true);
@@ -77,16 +75,20 @@ describe('RefCoco', () => {
   test('RefCOCOg has a second division, in a file of its own', () => {
     const dir = copied();
     const folder = join(dir, 'refer_seg', 'refcocog');
-    expect(() => RefCoco.open(dir, 'refcocog', 'google', 'val')).toThrow(/refs\(google\)\.p is missing/);
+    expect(() => refCoco('refcocog', 'google').open(dir, 'val')).toThrow(/refs\(google\)\.p is missing/);
     cpSync(join(folder, 'refs(umd).p'), join(folder, 'refs(google).p'));
     rmSync(join(folder, 'refs(umd).p'));
-    expect(RefCoco.open(dir, 'refcocog', 'google', 'val').images.map(({ imageId }) => imageId)).toEqual([101, 104]);
+    expect(
+      refCoco('refcocog', 'google')
+        .open(dir, 'val')
+        .images.map(({ imageId }) => imageId),
+    ).toEqual([101, 104]);
   });
 
   test('files that are missing, damaged or something else are named', () => {
     const dir = copied();
     const records = join(dir, 'refer_seg', 'refcoco', 'refs(unc).p');
-    const open = (): RefCoco => RefCoco.open(dir, 'refcoco', 'unc', 'val');
+    const open = (): unknown => refCoco('refcoco', 'unc').open(dir, 'val');
     writeFileSync(records, 'cos\nsystem\n(S"ls"\ntR.');
     expect(open).toThrow(UserError);
     expect(open).toThrow(/refs\(unc\)\.p.*os\.system/);
@@ -109,7 +111,7 @@ describe('RefZom', () => {
       ['both bar and bar', [1, 2]],
       ['an elephant', []],
     ]);
-    const request = referTrainingSet('refzom', RefZom.open(dataDir, 'train')).requestAt(0);
+    const request = RefZom.open(dataDir, 'train').trainingSet('refzom').requestAt(0);
     expect(request.expressions.map(({ masks }) => masks.length)).toEqual([1, 2, 0]);
   });
 

@@ -8,8 +8,8 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 import { GRefCoco } from '../../../src/data/refer/refcoco.js';
 import { cleanExpression } from '../../../src/data/text/expression.js';
 import { ANSWER_FORMS, TRAINING_QUESTIONS } from '../../../src/systems/gsva/prompts.js';
-import { referTrainingSet } from '../../../src/data/refer/refer-dataset.js';
-import { makeReferSample, type MaskSource, type ReferRequest } from '../../../src/data/refer/refer-sample.js';
+import type { MaskSource } from '../../../src/data/masks/coco-mask-annotation.js';
+import { makeReferSample, type ReferRequest } from '../../../src/data/refer/refer-dataset.js';
 import { UserError } from '../../../src/errors.js';
 import { writeMaskPng, writePng } from '../../../src/io/image/image-file.js';
 import { Random } from '../../../src/random.js';
@@ -23,7 +23,7 @@ afterAll(() => {
 });
 
 const dataset = GRefCoco.open(fixture('datasets', 'data'), 'train');
-const set = referTrainingSet('grefcoco', dataset);
+const set = dataset.trainingSet('grefcoco');
 const options = { perSample: 3, absentClasses: 0 };
 
 async function sampleOf(request: ReferRequest, seed: number, perSample = 3): Promise<TaughtSample> {

@@ -8,7 +8,6 @@ import { join, resolve } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 
 import { GRefCoco } from '../../../src/data/refer/refcoco.js';
-import { referTrainingSet } from '../../../src/data/refer/refer-dataset.js';
 
 interface Sizes {
   readonly images: number;
@@ -34,7 +33,7 @@ test('2,000 images and 28,000 expressions are read within a tenth of 1.5 GB', as
   expect(taken).toBeLessThan(150e6);
 
   // Every fifth expression is about nothing, the one after it about two things.
-  const { expressions } = referTrainingSet('grefcoco', dataset).requestAt(1999);
+  const { expressions } = dataset.trainingSet('grefcoco').requestAt(1999);
   expect(expressions.map(({ masks }) => masks.length)).toEqual([0, 2, 1, 1, 1, 0, 2, 1, 1, 1, 0, 2, 1, 1]);
   expect(dataset.images[1999]?.expressions.map(({ isEmpty }) => isEmpty).filter(Boolean)).toHaveLength(3);
 });

@@ -1,8 +1,9 @@
 /** Which samples are drawn: the mixture's frequencies, its independence, whole epochs over several sets, resuming. */
 import { describe, expect, test } from '@jest/globals';
-import { MixedSampler, PUBLISHED_WEIGHTS } from '../../../src/data/sampling/mixed-sampler.js';
 import {
   type AnySet,
+  MixedSampler,
+  PUBLISHED_WEIGHTS,
   type SampleDraw,
   type SampleSource,
   WholeEpochs,

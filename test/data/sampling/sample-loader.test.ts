@@ -2,15 +2,14 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import type { BadSample } from '../../../src/data/sampling/bad-samples.js';
-import { MixedSampler } from '../../../src/data/sampling/mixed-sampler.js';
 import {
+  type BadSample,
   type ImageToLoad,
   type LoadedSample,
   SampleLoader,
   type SampleLoaderOptions,
 } from '../../../src/data/sampling/sample-loader.js';
-import { type AnySet, type SampleSource, WholeEpochs } from '../../../src/data/sampling/sample-source.js';
+import { type AnySet, MixedSampler, type SampleSource, WholeEpochs } from '../../../src/data/sampling/sample-source.js';
 import { UserError } from '../../../src/errors.js';
 import { Random } from '../../../src/random.js';
 import { FAKE_MAKERS, fakeLessons, fakeSet } from '../../helpers/fake-samples.js';

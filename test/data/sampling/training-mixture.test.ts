@@ -3,10 +3,9 @@ import { expect, test } from '@jest/globals';
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { DATASET_NAMES, openTrainingSet } from '../../../src/data/dataset-registry.js';
-import { MixedSampler } from '../../../src/data/sampling/mixed-sampler.js';
+import { MixedSampler, WholeEpochs } from '../../../src/data/sampling/sample-source.js';
 import { type LoadedSample, SampleLoader } from '../../../src/data/sampling/sample-loader.js';
 import { DATASET_KINDS } from '../../../src/data/facts.js';
-import { WholeEpochs } from '../../../src/data/sampling/sample-source.js';
 import { Random } from '../../../src/random.js';
 import { gsvaLessons } from '../../../src/systems/gsva/dialogue.js';
 

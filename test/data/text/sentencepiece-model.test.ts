@@ -5,7 +5,7 @@ import fc from 'fast-check';
 
 import { type SentencePiece, readSentencePieceModel } from '../../../src/data/text/sentencepiece-model.js';
 import { tokenizerJsonFromSentencePiece } from '../../helpers/sentencepiece-json.js';
-import { LibraryTokenizer } from '../../../src/data/text/library-text.js';
+import { LibraryTokenizer } from '../../../src/data/text/vocabulary-text.js';
 import { UserError } from '../../../src/errors.js';
 import { fixture } from '../../helpers/fixtures.js';
 import { sentencePieceBpe } from '../../helpers/sentencepiece-bpe.js';

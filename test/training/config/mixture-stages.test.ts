@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { MixedSampler } from '../../../src/data/sampling/mixed-sampler.js';
+import { MixedSampler } from '../../../src/data/sampling/sample-source.js';
 import { DATASET_KINDS } from '../../../src/data/facts.js';
 import { writeSynthDataset } from '../../../src/synthetic/writer.js';
 import { startEngine } from '../../../src/engine/engine.js';

@@ -1,14 +1,17 @@
-/** LLaMA's slow vocabulary (SentencePiece with byte fallback), from tokenizer.model or a tokenizer.json made of it. */
+/** Vocabularies: texts without added tokens ↔ ids. */
+import * as library from '@huggingface/tokenizers';
+import { messageOf, UserError } from '../../errors.js';
 import { BpeEncoder, type BpeTables, SPACE_SYMBOL } from './bpe-encoder.js';
 import { PIECE_NORMAL, type SentencePieceModel } from './sentencepiece-model.js';
 import type { TokenizerJson } from './tokenizer-files.js';
 
+/** LLaMA's slow vocabulary (SentencePiece with byte fallback), from tokenizer.model or a tokenizer.json made of it. */
 export class SentencePieceText {
   private readonly encoder: BpeEncoder;
 
   private constructor(
     /** All tokens but the added ones, by id. */
-    readonly tokens: readonly string[],
+    private readonly tokens: readonly string[],
     private readonly tables: BpeTables,
     /** Tokens that no merge makes. */
     private readonly others: ReadonlyMap<string, number>,
@@ -18,6 +21,10 @@ export class SentencePieceText {
 
   idOf(token: string): number | undefined {
     return this.tables.pieces.get(token) ?? this.others.get(token);
+  }
+
+  tokenOf(id: number): string | undefined {
+    return this.tokens[id];
   }
 
   static fromModel({ pieces }: SentencePieceModel): SentencePieceText {
@@ -92,4 +99,52 @@ function putsSpacesFirst(normalizer: unknown, splitter: unknown): boolean {
   const scheme = space['prepend_scheme'] ?? (space['add_prefix_space'] === false ? 'never' : 'always');
   const isWhole = space['split'] === false;
   return space['type'] === 'Metaspace' && space['replacement'] === SPACE_SYMBOL && scheme !== 'never' && isWhole;
+}
+
+export interface LibraryTokenizer {
+  encode(text: string, options: { add_special_tokens: boolean }): { ids: number[] };
+  /** @throws Error for an empty list. */
+  decode(ids: readonly number[]): string;
+  token_to_id(token: string): number | undefined;
+  id_to_token(id: number): string | undefined;
+}
+
+type LibraryTokenizerClass = new (tokenizer: object, config: object) => LibraryTokenizer;
+
+/** Takes the content of a tokenizer.json and of a tokenizer_config.json. */
+export const LibraryTokenizer: LibraryTokenizerClass = (library as unknown as { Tokenizer: LibraryTokenizerClass })
+  .Tokenizer;
+
+/** A vocabulary that is not SentencePiece's (byte-level BPE, Unigram, WordPiece), in the hands of @huggingface/tokenizers. */
+export class LibraryText {
+  private readonly library: LibraryTokenizer;
+
+  /** @param source the file, for errors @throws UserError where the library does not take it */
+  constructor(json: TokenizerJson, source: string) {
+    try {
+      this.library = new LibraryTokenizer(json, { clean_up_tokenization_spaces: false });
+    } catch (error) {
+      throw new UserError(
+        `Reading the tokenizer: ${source} cannot be used (${messageOf(error)}). Copy it again from the checkpoint.`,
+      );
+    }
+  }
+
+  /** Appends the ids of a text that has no added token in it. */
+  encode(text: string, out: number[]): void {
+    for (const id of this.library.encode(text, { add_special_tokens: false }).ids) out.push(id);
+  }
+
+  /** @param ids all of them known */
+  decode(ids: readonly number[]): string {
+    return ids.length === 0 ? '' : this.library.decode(ids);
+  }
+
+  idOf(token: string): number | undefined {
+    return this.library.token_to_id(token);
+  }
+
+  tokenOf(id: number): string | undefined {
+    return this.library.id_to_token(id);
+  }
 }

@@ -4,8 +4,7 @@ import { join } from 'node:path';
 
 import { afterAll, describe, expect, test } from '@jest/globals';
 
-import { LlavaInstruct } from '../../../src/data/vqa/llava-instruct.js';
-import { type Sentence, makeVqaSample, turnsOf } from '../../../src/data/vqa/vqa-sample.js';
+import { type Sentence, makeVqaSample, openLlavaInstruct, turnsOf } from '../../../src/data/vqa/llava-instruct.js';
 import { UserError } from '../../../src/errors.js';
 import { Random } from '../../../src/random.js';
 import { fixture } from '../../helpers/fixtures.js';
@@ -33,7 +32,7 @@ const turns = (sentences: Sentence[]): ReturnType<typeof turnsOf> =>
 
 describe('makeVqaSample', () => {
   test('the image with its conversation, and nothing to segment', async () => {
-    const set = LlavaInstruct.open(dataDir);
+    const set = openLlavaInstruct(dataDir);
     expect([set.kind, set.length]).toEqual(['vqa', 3]);
     const sample = await taught(makeVqaSample)(structuredClone(set.requestAt(1)), new Random(1), options);
     expect(await sample?.image()).toMatchObject({ width: 90, height: 120 });
@@ -45,7 +44,7 @@ describe('makeVqaSample', () => {
   });
 
   test('a missing image is named', async () => {
-    const set = LlavaInstruct.open(withFile(JSON.stringify([record('none.jpg')])));
+    const set = openLlavaInstruct(withFile(JSON.stringify([record('none.jpg')])));
     await expect(taught(makeVqaSample)(set.requestAt(0), new Random(1), options)).rejects.toThrow(
       /train2017\/none\.jpg .*no such file/,
     );
@@ -88,7 +87,7 @@ describe('turnsOf', () => {
   });
 });
 
-describe('LlavaInstruct', () => {
+describe('openLlavaInstruct', () => {
   const wrong: [string, string, RegExp][] = [
     ['an empty list', '[]', /llava_instruct_150k\.json is an empty list/],
     ['no list', '{}', /llava_instruct_150k\.json.*expected a list/],
@@ -104,12 +103,12 @@ describe('LlavaInstruct', () => {
   ];
   test.each(wrong)('says what is wrong with %s', (_, content, message) => {
     const dir = withFile(content);
-    expect(() => LlavaInstruct.open(dir)).toThrow(UserError);
-    expect(() => LlavaInstruct.open(dir)).toThrow(message);
+    expect(() => openLlavaInstruct(dir)).toThrow(UserError);
+    expect(() => openLlavaInstruct(dir)).toThrow(message);
   });
 
   test('a missing file is named, with what to do', () => {
-    expect(() => LlavaInstruct.open(scratch)).toThrow(/llava_instruct_150k\.json .*Put llava_instruct_150k\.json into/);
+    expect(() => openLlavaInstruct(scratch)).toThrow(/llava_instruct_150k\.json .*Put llava_instruct_150k\.json into/);
   });
 });
 
