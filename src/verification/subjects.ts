@@ -83,8 +83,7 @@ export const SUBJECTS: readonly Subject[] = [
     mark: ['batch_a'],
     required: ['config.json', ...MODEL],
     isModel: true,
-    verify: async (folder, source) =>
-      (await import('./lisa-model.js')).verifyLisaModel(folder, await subjectOf(source)),
+    verify: async (folder, source) => (await import('./model.js')).verifyLisaModel(folder, await subjectOf(source)),
   },
   {
     system: 'lisa',

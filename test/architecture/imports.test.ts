@@ -36,7 +36,6 @@ const ABOUT_ONE_PAPER: readonly string[] = [
   'verification/lisa-checkpoints.ts',
   'verification/lisa-datasets.ts',
   'verification/lisa-text.ts',
-  'verification/lisa-training.ts',
   'verification/model-case.ts',
   'workflows/ablate.ts',
   'workflows/ablation-runs.ts',
