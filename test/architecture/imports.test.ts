@@ -31,7 +31,7 @@ const ABOUT_ONE_PAPER: readonly string[] = [
   'evaluation/ablation-rows.ts',
   'evaluation/report/asked-forms.ts',
   'synthetic/base-text.ts',
-  'verification/datasets-evaluation.ts',
+  'verification/datasets.ts',
   'verification/lisa-case.ts',
   'verification/lisa-checkpoints.ts',
   'verification/lisa-datasets.ts',
