@@ -8,7 +8,7 @@ import { allEncoders } from '../data/image/prepare-image.js';
 import type { SampleLoader } from '../data/sampling/sample-loader.js';
 import { encoderDigests, FeatureFiles } from '../features/feature-files.js';
 import { FeatureStore, type ImageToEncode, missing, NOTHING_FOUND } from '../features/feature-store.js';
-import { Prefetcher } from '../training/loop/prefetcher.js';
+import { Prefetcher } from '../training/loop/sample-queue.js';
 import type { BenchParts } from './bench-parts.js';
 import { loaderOf, withSyntheticSet } from './sample-loading.js';
 import { type Runs, summary } from './timing.js';

@@ -12,7 +12,7 @@ import { LlavaSam } from '../systems/shared/llava-sam.js';
 import { packedBytes } from '../checkpoints/precision.js';
 import { Random } from '../random.js';
 import { baseTask } from '../training/config/build-experiment.js';
-import { startVocabulary } from '../training/config/start-vocabulary.js';
+import { startVocabulary } from '../training/config/experiment-data.js';
 import { holdFrozenWeights } from '../training/config/frozen-weights.js';
 import { MOST_FEATURE_BYTES } from '../features/feature-store.js';
 import { type Stage, trainableVariables } from '../training/trainable.js';

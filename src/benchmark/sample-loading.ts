@@ -13,7 +13,7 @@ import { type AnySet, WholeEpochs } from '../data/sampling/sample-source.js';
 import { median } from '../engine/benchmark.js';
 import { encodeJpeg } from '../io/image/image-file.js';
 import { Random } from '../random.js';
-import { Prefetcher } from '../training/loop/prefetcher.js';
+import { Prefetcher } from '../training/loop/sample-queue.js';
 import type { RgbImage } from '../types.js';
 
 export interface LoadingSettings {

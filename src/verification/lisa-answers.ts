@@ -3,9 +3,9 @@ import * as tf from '../engine/tf.js';
 import { type EncodedImage, stackFeatures } from '../features/image-features.js';
 import { generate } from '../inference/generate.js';
 import type { JsonReader } from '../io/json/json-reader.js';
-import { MultimodalRows } from '../networks/multimodal-rows.js';
+import { MultimodalRows, type TokenBatch } from '../networks/multimodal-rows.js';
 import type { LlavaSam } from '../systems/shared/llava-sam.js';
-import type { Geometry, Vocabulary } from '../systems/system.js';
+import type { Vocabulary } from '../systems/system.js';
 import { Mismatches, largestDifference, largestMagnitude, toleranceItem, type VerifyItem } from './verify-item.js';
 import type { LisaCase } from './lisa-case.js';
 import { RELATIVE_TOLERANCE } from './model-forward.js';
@@ -59,19 +59,16 @@ export async function masksOfTokens(
   network: LlavaSam,
   vocabulary: Vocabulary,
   image: EncodedImage,
-  tokens: ConstructorParameters<typeof MultimodalRows>[0],
+  tokens: TokenBatch,
 ): Promise<Float32Array> {
   const rows = new MultimodalRows(tokens, network.patches);
-  const features = stackFeatures(
-    network,
-    Array.from({ length: tokens.batch }, () => image),
-  );
+  const images = Array.from({ length: tokens.batch }, () => image);
+  const features = stackFeatures(network, images);
   const masks = tf.tidy(() => {
     const reading = network.read(rows, features);
     const states = rows.statesBefore(vocabulary.found);
     const places = states.map(({ row, position }) => ({ row, states: [position] }));
-    const geometry: Geometry = { original: image.original, resized: image.resized };
-    return network.enlarge(network.ground(reading, places).masks, geometry);
+    return network.enlarge(network.ground(reading, places).masks, image);
   });
   try {
     return Float32Array.from(await masks.data<'float32'>());

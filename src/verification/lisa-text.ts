@@ -131,13 +131,10 @@ export function tokenizeRecorded(
   if (text.includes(IMAGE_START_TOKEN)) {
     return tokenizeConversation(tokenizer, style, turns, maxLength === undefined ? {} : { maxLength });
   }
-  const encode = (part: string): number[] =>
-    part
-      .split(IMAGE_PLACEHOLDER)
-      .flatMap((piece, i) => [
-        i === 0 ? tokenizer.bosId : IMAGE_TOKEN_ID,
-        ...tokenizer.encode(piece, { addBos: false }),
-      ]);
+  const encode = (part: string): number[] => {
+    const pieces = part.split(IMAGE_PLACEHOLDER).map((piece) => tokenizer.encode(piece, { addBos: false }));
+    return pieces.flatMap((ids, i) => [i === 0 ? tokenizer.bosId : IMAGE_TOKEN_ID, ...ids]);
+  };
   const inputIds = encode(text);
   const asked = encode(text.slice(0, text.lastIndexOf(turns.at(-1)?.assistant ?? '')).trimEnd()).length;
   return { inputIds, labels: inputIds.map((id, i) => (i < asked ? IGNORE_LABEL : id)) };

@@ -1,26 +1,15 @@
 /** The base's third task: φ and F_LLM on captions of colour, shape and place, with F_V1 frozen, as LLaVA begins. */
-import {
-  type ConversationStyle,
-  padBatch,
-  type TokenizedConversation,
-  tokenizeConversation,
-} from '../../data/text/conversation.js';
+import { padBatch, type TokenizedConversation, tokenizeConversation } from '../../data/text/conversation.js';
 import { clipTransform } from '../../data/image/image-transforms.js';
 import { captionTurn } from '../../synthetic/base-text.js';
-import type { Tokenizer } from '../../data/text/tokenizer.js';
 import * as tf from '../../engine/tf.js';
 import { MultimodalRows } from '../../networks/multimodal-rows.js';
 import type { Gradients } from '../../nn/loss-parts.js';
 import type { Random } from '../../random.js';
 import { BaseTask, type BaseTaskOptions, Mean, stackInputs } from './base-task.js';
+import type { TextOptions } from './grounding-tokens.js';
 import { jointStep } from './joint-step.js';
 import { likeliest, readLikeliest, repeated } from './mask-ious.js';
-
-export interface BaseCaptionTaskOptions extends BaseTaskOptions {
-  readonly tokenizer: Tokenizer;
-  readonly conversation: ConversationStyle;
-  readonly maxLength: number;
-}
 
 export interface CaptionSample {
   readonly index: number;
@@ -28,8 +17,8 @@ export interface CaptionSample {
   readonly conversation: TokenizedConversation;
 }
 
-export class BaseCaptionTask extends BaseTask<CaptionSample, BaseCaptionTaskOptions> {
-  constructor(options: BaseCaptionTaskOptions) {
+export class BaseCaptionTask extends BaseTask<CaptionSample, BaseTaskOptions & TextOptions> {
+  constructor(options: BaseTaskOptions & TextOptions) {
     super(options, 'base-caption');
   }
 

@@ -3,7 +3,7 @@
  * the whole model with masks, whose query is the state that decides between place and "no", as in GSVA; last in the
  * forms of GSVA's training, which repeat lists. Captions go on among them, against forgetting.
  */
-import { type ConversationStyle, padBatch } from '../../data/text/conversation.js';
+import { padBatch } from '../../data/text/conversation.js';
 import { llavaSamPictures } from '../../systems/shared/pictures.js';
 import { prepareImage } from '../../data/image/prepare-image.js';
 import {
@@ -15,7 +15,6 @@ import {
   type TrainedFormConversation,
 } from '../../synthetic/base-text.js';
 import { visibleMask } from '../../synthetic/scene.js';
-import type { Tokenizer } from '../../data/text/tokenizer.js';
 import * as tf from '../../engine/tf.js';
 import { MultimodalRows } from '../../networks/multimodal-rows.js';
 import type { Gradients } from '../../nn/loss-parts.js';
@@ -25,16 +24,13 @@ import type { MaskTargets } from '../../systems/system.js';
 import type { PreparedImage } from '../../types.js';
 import type { GroundingForms } from '../config/data-config.js';
 import { BaseTask, type BaseTaskOptions, Mean, stackInputs } from './base-task.js';
-import { type GroundedTokens, GroundingTokens } from './grounding-tokens.js';
+import { type GroundedTokens, GroundingTokens, type TextOptions } from './grounding-tokens.js';
 import { type JointBatch, jointStep } from './joint-step.js';
 import { likeliest, maskIous, readLikeliest, repeated } from './mask-ious.js';
 
-export interface BaseGroundingTaskOptions extends BaseTaskOptions {
+export interface BaseGroundingTaskOptions extends BaseTaskOptions, TextOptions {
   /** 'base-grounding' is words alone, 'base-joint' is masks too. */
   readonly stage: 'base-grounding' | 'base-joint';
-  readonly tokenizer: Tokenizer;
-  readonly conversation: ConversationStyle;
-  readonly maxLength: number;
   /** Expressions and words asked about a scene, together. */
   readonly itemsPerScene: number;
   readonly forms: GroundingForms;

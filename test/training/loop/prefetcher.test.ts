@@ -1,6 +1,6 @@
 /** The preparation of samples ahead of their use. */
 import { describe, expect, test } from '@jest/globals';
-import { Prefetcher } from '../../../src/training/loop/prefetcher.js';
+import { Prefetcher } from '../../../src/training/loop/sample-queue.js';
 
 describe('Prefetcher', () => {
   const later = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
