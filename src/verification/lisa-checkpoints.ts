@@ -22,8 +22,15 @@ import type { PreparedImage } from '../types.js';
 import { logitsItem, masksOfTokens, write } from './lisa-answers.js';
 import { LisaCase } from './lisa-case.js';
 import { pair, Recording } from './model-case.js';
-import { itemsOf, largestDifference, Mismatches, relativeError, toleranceItem } from './verify-item.js';
-import { type VerifyItem, Worst } from './verify-item.js';
+import {
+  itemsOf,
+  largestDifference,
+  Mismatches,
+  relativeError,
+  toleranceItem,
+  type VerifyItem,
+  Worst,
+} from './verify-item.js';
 
 /** Tolerance of sums in double precision. */
 const SUM_TOLERANCE = 1e-9;

@@ -13,8 +13,6 @@ export interface TrainerOptions extends Omit<TrainingConfig, 'schedule'> {
   readonly schedule: ScheduleOptions;
 }
 
-export type BestMetric = NonNullable<TrainingConfig['bestMetric']>;
-
 /** Where a run happens and who watches. */
 export interface TrainerEnvironment {
   /** Folder of the run; made when missing. */

@@ -3,7 +3,7 @@ import type { Abortable } from '../../abortable.js';
 import { UserError } from '../../errors.js';
 import { figuresOfFirst } from '../distributed/agreement.js';
 import type { Communicator } from '../distributed/communicator.js';
-import type { BestMetric } from './trainer-options.js';
+import type { TrainingConfig } from '../config/training-config.js';
 import type { BestResult } from '../watching/run-log.js';
 import type { TrainingTask } from './training-task.js';
 
@@ -32,7 +32,7 @@ export function betterOf(
   best: BestResult | null,
   figures: Figures,
   update: number,
-  metric: BestMetric | undefined,
+  metric: TrainingConfig['bestMetric'],
 ): BestResult | null {
   if (metric === undefined) return best;
   const { name, mode } = metric;
