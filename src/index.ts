@@ -31,7 +31,7 @@ export type { Dataset, DatasetExpression, DatasetImage, DatasetOptions, TargetMa
 export { train, type TrainOptions, type TrainResult } from './workflows/train.js';
 export type { TrainingCalls, TrainingProgress } from './training/watching/training-observer.js';
 export type { AlarmRecord, TrainingEnd, UpdateRecord, ValidationRecord } from './training/watching/run-log.js';
-export type { OverfitResult } from './training/loop/overfit.js';
+export type { OverfitResult } from './training/loop/overfit-result.js';
 export { evaluate, type EvaluateOptions, type EvaluateResult } from './workflows/evaluate.js';
 export type { RecordedResult } from './evaluation/records/record-types.js';
 export type { ExpressionRecord, ImageRecord } from './evaluation/records/record-types.js';

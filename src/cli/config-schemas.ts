@@ -3,7 +3,7 @@ import { BENCH_SCHEMA } from '../benchmark/bench-config.js';
 import { MODEL_SCHEMA } from '../systems/shared/model-config.js';
 import { editorSchema } from '../editor-schema.js';
 import { object } from '../schema.js';
-import { EXPERIMENT_SCHEMA } from '../training/config/experiment-config.js';
+import { EXPERIMENT_SCHEMA } from '../training/config/experiment-schema.js';
 import { FILE_SCHEMA } from '../training/config/config-overrides.js';
 
 /** Ablation files are training configurations that extend configs/ablations/base.json5. */

@@ -6,7 +6,7 @@ import { buildExperiment } from '../training/config/build-experiment.js';
 import { readExperimentConfig, sourceName } from '../training/config/experiment-config.js';
 import { checkKeys, checkSignal } from '../inference/segment-options.js';
 import { type Communicator, SingleProcess } from '../training/distributed/communicator.js';
-import type { OverfitResult } from '../training/loop/overfit.js';
+import type { OverfitResult } from '../training/loop/overfit-result.js';
 import { judgeOverfit, OVERFIT_OVERRIDES, withinSamples } from '../training/loop/overfit.js';
 import { readRunLog, type TrainingEnd } from '../training/watching/run-log.js';
 import type { TrainingCalls } from '../training/watching/training-observer.js';

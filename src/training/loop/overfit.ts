@@ -3,18 +3,9 @@ import { UserError } from '../../errors.js';
 import type { TrainingConfig } from '../config/training-config.js';
 import type { RunHistory } from '../watching/run-log.js';
 import { TOTAL_LOSS } from '../../nn/loss-parts.js';
+import type { OverfitResult } from './overfit-result.js';
 import type { TrainingTask } from './training-task.js';
 import { gsvaCommand } from '../../program.js';
-
-/** Judgement of a training on a few samples: were they learned by heart? */
-export interface OverfitResult {
-  /** Mean loss of the last updates: of all samples at least once. */
-  readonly loss: number;
-  readonly bound: number;
-  readonly isReached: boolean;
-  /** Where it is not: observations and advice, line by line. */
-  readonly advice: readonly string[];
-}
 
 /** Settings for this, applied before those of the user. */
 export const OVERFIT_OVERRIDES: readonly (readonly [key: string, value: unknown])[] = [

@@ -15,7 +15,7 @@ import { packagedPath } from '../../program.js';
 import { object, oneOf, readAs, text } from '../../schema.js';
 import { GSVA_VARIANT, type Variant } from '../../systems/shared/variant.js';
 import { variantIn } from '../../systems/shared/variant-schema.js';
-import type { ExperimentFile } from '../config/experiment-config.js';
+import type { ExperimentFile } from '../config/experiment-schema.js';
 import { merged } from '../config/config-overrides.js';
 
 export interface ModelOfRun {
