@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { UsageError, UserError } from '../../errors.js';
 import type { CheckpointedRun } from './checkpoint-writer.js';
-import { completeNote, minutesChange, refuseSpentLength } from '../loop/run-length.js';
+import { completeNote, minutesChange, refuseSpentLength } from '../loop/resumed-length.js';
 import { BEST, checkpointNames, LAST, recoverRunFolder } from './run-folder.js';
 import { hasCheckpoint, loadCheckpoint, type TrainingState, updateOfCheckpoint } from './training-checkpoint.js';
 
