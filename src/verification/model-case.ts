@@ -11,8 +11,7 @@ import { openSafetensors, readSafetensors, type StoredTensor, toFloat32 } from '
 import { MultimodalRows, type TokenBatch } from '../networks/multimodal-rows.js';
 import { system as gsva } from '../systems/gsva/system.js';
 import { LlavaSam } from '../systems/shared/llava-sam.js';
-import type { ModelConfig } from '../systems/shared/model-config.js';
-import { configOf } from '../systems/shared/published/projector.js';
+import { configOf, type ModelConfig } from '../systems/shared/model-config.js';
 import type { Geometry, MaskTargets, System, Vocabulary } from '../systems/system.js';
 import type { BinaryMask, PreparedImage } from '../types.js';
 import type { ModelSubject } from './model-subject.js';

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import type { ExpressionForm } from '../systems/gsva/question-forms.js';
+import type { ExpressionForm } from '../systems/gsva/prompts.js';
 import { UserError } from '../errors.js';
 import { ABLATION_FIGURES, type AblationFigures, type AblationTable } from '../evaluation/ablation-table.js';
 import type { Shard } from '../evaluation/records/record-types.js';

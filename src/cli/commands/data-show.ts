@@ -16,7 +16,7 @@ import { writeDirectoryAtomic } from '../../io/atomic/atomic-file.js';
 import { writeJson } from '../../io/json/json-file.js';
 import { Random } from '../../random.js';
 import type { RgbImage } from '../../types.js';
-import { gsvaLessons } from '../../systems/gsva/lessons.js';
+import { gsvaLessons } from '../../systems/gsva/dialogue.js';
 import { counted } from '../../workflows/watch.js';
 
 const MOST_SAMPLES = 1000;
