@@ -12,7 +12,7 @@ import { AdamW } from '../training/optimizer/optimizer.js';
 import type { BenchConfig } from './bench-config.js';
 import { PARTS, type PartName } from './part-names.js';
 import { RandomWorkload } from './random-workload.js';
-import type { Work } from './timing.js';
+import { readLast, readResult, type Work } from './timing.js';
 
 /** A model, and work for it. */
 export class BenchParts {
@@ -60,17 +60,17 @@ export class BenchParts {
 
   /** Forward and backward on the batch; with the frozen encoders, or their features kept. */
   async forwardBackward(withEncoders: boolean): Promise<void> {
-    const gradients = await this.gradients(withEncoders);
+    const gradients = await this.gradients(await this.encode(withEncoders), true);
     tf.dispose([...gradients.values()]);
   }
 
-  private async gradients(withEncoders: boolean, recompute = true): Promise<ReadonlyMap<string, tf.Tensor>> {
-    const { gsva, load } = this;
-    if (withEncoders || this.encoded.length === 0) this.encoded = await encodeImages(gsva, load.prepared);
-    return this.gradientsOn(this.encoded, recompute);
+  /** Features of the batch, kept from one step to the next unless the encoders are to run. */
+  private async encode(withEncoders: boolean): Promise<readonly EncodedImage[]> {
+    if (withEncoders || this.encoded.length === 0) this.encoded = await encodeImages(this.gsva, this.load.prepared);
+    return this.encoded;
   }
 
-  private async gradientsOn(
+  private async gradients(
     images: readonly EncodedImage[],
     recompute: boolean,
   ): Promise<ReadonlyMap<string, tf.Tensor>> {
@@ -84,23 +84,19 @@ export class BenchParts {
   }
 
   private async trainingStep(withEncoders: boolean, recompute = true): Promise<void> {
-    await this.update(await this.gradients(withEncoders, recompute));
+    await this.stepOn(await this.encode(withEncoders), recompute);
   }
 
-  /** Forward and backward on images whose features are given, in place of the batch's own; then as a training step. */
+  /** Forward and backward on images whose features are given, clipping to norm 1 and AdamW. */
   async stepOn(images: readonly EncodedImage[], recompute: boolean): Promise<void> {
-    await this.update(await this.gradientsOn(images, recompute));
-  }
-
-  /** Clipping to norm 1 and AdamW; disposes the gradients. */
-  private async update(gradients: ReadonlyMap<string, tf.Tensor>): Promise<void> {
+    const gradients = await this.gradients(images, recompute);
     this.optimizer ??= new AdamW(this.variables, { beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0, clipNorm: 1 });
     try {
       this.optimizer.apply(gradients, 1e-4, await this.optimizer.globalNorm(gradients));
     } finally {
       tf.dispose([...gradients.values()]);
     }
-    await readOne([...this.variables.values()].at(-1));
+    await readLast(this.variables);
   }
 
   /** The reference's protocol on one prepared image, both passes, to binary masks at the image's size. */
@@ -114,7 +110,7 @@ export class BenchParts {
 
   private encoder(name: 'clip' | 'sam'): Promise<void> {
     const encoder: Encoder = this.gsva.encoders[name];
-    const input = this.prepared.inputs[name] as Float32Array;
+    const input = this.load.prepared[0]?.inputs[name] as Float32Array;
     return readResult(() => encoder.forward(tf.tensor(input, [1, ...encoder.imageShape])));
   }
 
@@ -156,28 +152,9 @@ export class BenchParts {
     }
   }
 
-  private get prepared(): RandomWorkload['prepared'][number] {
-    return this.load.prepared[0] as RandomWorkload['prepared'][number];
-  }
-
   /** Frees the model. */
   dispose(): void {
     this.optimizer?.dispose();
     this.gsva.dispose();
   }
-}
-
-/** Computes and waits for the numbers. */
-async function readResult(compute: () => tf.Tensor): Promise<void> {
-  const result = tf.tidy(compute);
-  try {
-    await result.data();
-  } finally {
-    result.dispose();
-  }
-}
-
-/** Waits until a tensor is computed. */
-async function readOne(tensor: tf.Tensor | undefined): Promise<void> {
-  if (tensor !== undefined) await readResult(() => tf.slice(tf.reshape(tensor, [-1]), 0, 1));
 }

@@ -3,25 +3,15 @@
  * the first epoch every image is decoded, prepared and encoded; in those after it its features are read. What the images
  * show and what is said of them does not matter for speed: the conversations are those of the random workload.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { allEncoders } from '../data/image/prepare-image.js';
-import { SampleLoader } from '../data/sampling/sample-loader.js';
-import { WholeEpochs } from '../data/sampling/sample-source.js';
-import { median } from '../engine/benchmark.js';
-import { Random } from '../random.js';
+import type { SampleLoader } from '../data/sampling/sample-loader.js';
 import { encoderDigests, FeatureFiles } from '../features/feature-files.js';
-import {
-  FeatureStore,
-  type FoundImage,
-  type ImageToEncode,
-  missing,
-  NOTHING_FOUND,
-} from '../features/feature-store.js';
-import { Prefetcher } from '../training/loop/prefetcher.js';
+import { FeatureStore, type ImageToEncode, missing, NOTHING_FOUND } from '../features/feature-store.js';
+import { Prefetcher } from '../training/loop/sample-queue.js';
 import type { BenchParts } from './bench-parts.js';
-import { MASKS, NO_LESSONS, syntheticSet } from './sample-loading.js';
+import { loaderOf, withSyntheticSet } from './sample-loading.js';
+import { type Runs, summary } from './timing.js';
 
 /** Where features are kept from epoch to epoch, and whether LLaMA's layers are run twice. */
 export const EPOCH_KINDS = [
@@ -64,9 +54,7 @@ export async function measureEpochs(
   settings: EpochSettings,
   onEpoch: (done: number, name: string) => void = () => undefined,
 ): Promise<EpochResult[]> {
-  const folder = mkdtempSync(join(tmpdir(), 'gsva-bench-epochs-'));
-  try {
-    const set = await syntheticSet(folder, settings.images);
+  return withSyntheticSet(settings.images, async (set, folder) => {
     const { system, gsva } = bench;
     const pictures = system.pictures(gsva.config);
     const encoders = await encoderDigests(gsva);
@@ -81,13 +69,7 @@ export async function measureEpochs(
         const cache = dtype === null ? null : await FeatureFiles.open(dir, { maxBytes: 2 ** 34, dtype, encoders });
         // With a cache on disk nothing is kept in memory here, as with more images than have room there.
         const features = new FeatureStore(cache === null ? undefined : 0, cache);
-        const options = {
-          pictures,
-          sample: { perSample: MASKS, absentClasses: 0 },
-          lessons: NO_LESSONS,
-          workers: settings.workers,
-        };
-        const loader = new SampleLoader(new WholeEpochs([set], new Random(1)), options);
+        const loader = loaderOf(set, pictures, settings.workers);
         const samples = samplesOf(loader, allEncoders(pictures), features, settings.images * (1 + settings.later));
         try {
           for (let epoch = 0; epoch <= settings.later; epoch++) {
@@ -105,9 +87,7 @@ export async function measureEpochs(
       results.push({ name: kind.name, ...seconds, bytesPerImage: bytesWritten / settings.images });
     }
     return results;
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  });
 }
 
 function samplesOf(
@@ -117,7 +97,7 @@ function samplesOf(
   count: number,
 ): Prefetcher<ImageToEncode> {
   const at = async (position: number): Promise<ImageToEncode> => {
-    let found: FoundImage = NOTHING_FOUND;
+    let found = NOTHING_FOUND;
     const sample = await loader.load(position, async (image) => {
       found = await features.find(image.path, encoders);
       return missing(found, encoders);
@@ -148,9 +128,10 @@ async function epochSeconds(
 
 /** `epochs, features in memory: first 11.90 s (11.70 – 12.00), later 7.90 s (7.80 – 8.10), 1.51× as fast` */
 export function describeEpochs({ name, first, later, bytesPerImage }: EpochResult): string {
-  const spread = (runs: readonly number[]): string =>
-    `${median([...runs]).toFixed(2)} s (${Math.min(...runs).toFixed(2)} – ${Math.max(...runs).toFixed(2)})`;
+  const [before, behind] = [summary(first), summary(later)];
+  const spread = ({ median, min, max }: Runs): string =>
+    `${median.toFixed(2)} s (${min.toFixed(2)} – ${max.toFixed(2)})`;
   const disk = bytesPerImage === 0 ? '' : `, ${(bytesPerImage / 2 ** 20).toFixed(2)} MiB an image`;
-  const gain = median([...first]) / median([...later]);
-  return `epochs, features ${name}: first ${spread(first)}, later ${spread(later)}, ${gain.toFixed(2)}× as fast${disk}`;
+  const gain = before.median / behind.median;
+  return `epochs, features ${name}: first ${spread(before)}, later ${spread(behind)}, ${gain.toFixed(2)}× as fast${disk}`;
 }

@@ -36,34 +36,23 @@ export async function profileKernels(work: Work): Promise<KernelProfile> {
   });
   const milliseconds = performance.now() - start;
   tf.dispose(info.result);
-  const groups = new Map<string, { calls: number; sum: number; longest: KernelShare['longest'] }>();
+  const groups = new Map<string, Omit<KernelShare, 'share'>>();
   // Beside a kernel that is a formula there are the kernels that it calls.
-  const isCounted = ({ name }: { readonly name: string }): boolean =>
-    tf.getBackend() === 'wasm' || !COMPOSITE_KERNELS.has(name);
-  const counted = info.kernels.filter(isCounted);
+  const counted = info.kernels.filter(({ name }) => tf.getBackend() === 'wasm' || !COMPOSITE_KERNELS.has(name));
   const times = await Promise.all(counted.map(async (kernel) => Number(await kernel.kernelTimeMs)));
-  for (const [index, { name, inputShapes }] of counted.entries()) {
+  for (const [index, { name: kernel, inputShapes }] of counted.entries()) {
     const spent = times[index] ?? 0;
-    const group = groups.get(name) ?? { calls: 0, sum: 0, longest: { milliseconds: -1, shapes: '' } };
-    group.calls++;
-    group.sum += spent;
-    if (spent > group.longest.milliseconds) group.longest = { milliseconds: spent, shapes: shapesText(inputShapes) };
-    groups.set(name, group);
+    const before = groups.get(kernel) ?? { calls: 0, milliseconds: 0, longest: { milliseconds: -1, shapes: '' } };
+    const isLongest = spent > before.longest.milliseconds;
+    const longest = isLongest ? { milliseconds: spent, shapes: shapesText(inputShapes) } : before.longest;
+    groups.set(kernel, { kernel, calls: before.calls + 1, milliseconds: before.milliseconds + spent, longest });
   }
   const kernelMilliseconds = times.reduce((sum, value) => sum + value, 0);
-  const kernels = [...groups]
-    .map(([kernel, { calls, sum, longest }]) => {
-      return { kernel, calls, milliseconds: sum, share: sum / kernelMilliseconds, longest };
-    })
+  const kernels = [...groups.values()]
+    .map((group) => ({ ...group, share: group.milliseconds / kernelMilliseconds }))
     .sort((a, b) => b.milliseconds - a.milliseconds);
-  return {
-    kernels,
-    calls: counted.length,
-    kernelMilliseconds,
-    milliseconds,
-    peakBytes: info.peakBytes,
-    startBytes,
-  };
+  const { peakBytes } = info;
+  return { kernels, calls: counted.length, kernelMilliseconds, milliseconds, peakBytes, startBytes };
 }
 
 function shapesText(shapes: readonly (readonly number[] | null)[]): string {

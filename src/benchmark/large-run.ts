@@ -9,6 +9,7 @@ import { masksOfStates, readNextToken } from '../inference/draw-masks.js';
 import { loadPredictor } from '../inference/open-model.js';
 import { Random } from '../random.js';
 import type { RgbImage } from '../types.js';
+import { USUAL_WORKLOAD } from './bench-config.js';
 import { peakRss } from './timing.js';
 
 export interface LargeRunRequest {
@@ -41,7 +42,6 @@ export interface LargeRun {
 const EXPRESSION = 'the red cup';
 /** As long as the published question about it. */
 const QUESTION = `<image>\n What are ${EXPRESSION}in this image? Please output segmentation masks.`;
-const IMAGE = { height: 480, width: 640 };
 
 async function run({ model, engine, threads, newTokens }: LargeRunRequest): Promise<LargeRun> {
   const info = await startEngine({ engine, ...(threads === null ? {} : { threads }) });
@@ -62,18 +62,18 @@ async function run({ model, engine, threads, newTokens }: LargeRunRequest): Prom
   session.dispose();
   const [, mask] = await timed(() => masksOfStates(network, image, [first.state]));
   const [{ answer }, question] = await timed(() => predictor.ask({ image, expressions: [EXPRESSION] }));
+  const promptTokens = inputIds.length - 1 + network.patches;
+  const sizes = { promptTokens, rssLoaded, peakRss: peakRss() };
   return {
     engine: describeEngine(info),
     load,
-    rssLoaded,
     encode,
-    promptTokens: inputIds.length - 1 + network.patches,
     prompt,
     token: tokens / newTokens,
     mask,
     question,
     answer,
-    peakRss: peakRss(),
+    ...sizes,
   };
 }
 
@@ -84,7 +84,7 @@ async function timed<T>(work: () => Promise<T>): Promise<[T, number]> {
 }
 
 function randomImage(): RgbImage {
-  const { height, width } = IMAGE;
+  const { height, width } = USUAL_WORKLOAD;
   const random = new Random(1);
   return { data: Uint8Array.from({ length: height * width * 3 }, () => random.integer(256)), height, width };
 }

@@ -12,15 +12,14 @@ import { LlavaSam } from '../systems/shared/llava-sam.js';
 import { packedBytes } from '../checkpoints/precision.js';
 import { Random } from '../random.js';
 import { baseTask } from '../training/config/build-experiment.js';
-import { startVocabulary } from '../training/config/start-vocabulary.js';
+import { startVocabulary } from '../training/config/experiment-data.js';
 import { holdFrozenWeights } from '../training/config/frozen-weights.js';
 import { MOST_FEATURE_BYTES } from '../features/feature-store.js';
-import type { Stage } from '../training/trainable.js';
-import { trainableVariables } from '../training/trainable.js';
+import { type Stage, trainableVariables } from '../training/trainable.js';
+import type { BenchConfig } from './bench-config.js';
 import { BenchParts } from './bench-parts.js';
 import type { PlanSource } from './plan-source.js';
 import { systemNamed } from '../systems/index.js';
-import type { System } from '../systems/system.js';
 
 /** Parameters of one part of the model. */
 export interface PartSize {
@@ -67,7 +66,7 @@ export interface MemoryPlan {
   readonly engines: readonly EnginePlan[];
 }
 
-const FLOAT_BYTES = 4;
+export const FLOAT_BYTES = 4;
 
 const MEBIBYTE = 2 ** 20;
 /**
@@ -107,13 +106,25 @@ export function processBytes(
 
 /** Changes TensorFlow.js's backend: nothing can be computed afterwards until an engine is started again. */
 export async function planMemory(source: PlanSource): Promise<MemoryPlan> {
-  const peaks = { fused: await dryRun('fused', source), formulas: await dryRun('formulas', source) };
+  const { stage, kind, experiment } = source;
+  const pack = (gsva: LlavaSam): void => {
+    holdFrozenWeights(gsva, stage, source.frozenWeights);
+  };
+  const dryRun = (engine: DryRunKind) =>
+    counted(engine, source, pack, async (bench, peakOf) => ({
+      ...{ parts: partSizes(bench.gsva, stage), featuresPerImage: bench.featureBytes },
+      ...{ packedWeights: packedBytes(bench.gsva), inference: await questionPeak(bench, peakOf) },
+      training: await trainingPeak(engine, peakOf, bench, source),
+    }));
+  const peaks = { fused: await dryRun('fused'), formulas: await dryRun('formulas') };
   const { parts, featuresPerImage, packedWeights } = peaks.fused;
   const parameters = parts.reduce((sum, part) => sum + part.parameters, 0);
   const trainable = parts.reduce((sum, part) => sum + part.trainable, 0);
   // What is packed takes half of what it took.
   const weights = FLOAT_BYTES * parameters - packedWeights;
-  const keptFeatures = keepsFeatures(source) ? MOST_FEATURE_BYTES : 0;
+  // Training on images keeps them; a benchmark repeats one batch, and the base's stages train their encoders.
+  const keepsFeatures = kind !== 'benchmark' && experiment?.data.kind !== 'scenes';
+  const keptFeatures = keepsFeatures ? MOST_FEATURE_BYTES : 0;
   const engines = (Object.keys(PROCESS) as PlannedEngine[]).map((engine) => {
     const { training, inference } = peaks[PLANNED_KINDS[engine]];
     const peak = (others: number, beside: number): PeakBytes => {
@@ -136,83 +147,74 @@ export async function planMemory(source: PlanSource): Promise<MemoryPlan> {
   };
 }
 
-/** GSVA's training on images; a benchmark repeats one batch, and the base's stages train their encoders. */
-function keepsFeatures({ kind, experiment }: PlanSource): boolean {
-  return kind !== 'benchmark' && experiment?.data.kind !== 'scenes';
-}
-
-interface DryRun {
-  readonly parts: readonly PartSize[];
-  readonly featuresPerImage: number;
-  readonly packedWeights: number;
-  /** Most bytes in tensors. */
-  readonly training: number;
-  readonly inference: number;
-}
-
-async function dryRun(kind: DryRunKind, source: PlanSource): Promise<DryRun> {
+/** Counts on a model of these sizes whose numbers are not computed. @param pack called before it is built */
+export async function counted<T>(
+  kind: DryRunKind,
+  { model, workload }: Omit<BenchConfig, 'description'>,
+  pack: (gsva: LlavaSam) => void,
+  count: (bench: BenchParts, peakOf: PeakCounter) => Promise<T>,
+): Promise<T> {
   const peakOf = await startDryRun(kind);
-  const { model, workload, stage, frozenWeights } = source;
   const system = await systemNamed(model.system, 'Planning memory');
   const gsva = new LlavaSam(model);
-  holdFrozenWeights(gsva, stage, frozenWeights);
+  pack(gsva);
   gsva.build();
   const bench = new BenchParts({ description: '', model, workload }, system, gsva);
   try {
-    const parts = partSizes(gsva, stage);
-    // Before there is an optimizer.
-    const inference = Math.max(await peakOf(bench.work('evaluated image')), await peakOf(bench.work('generate')));
-    const trainable = parts.reduce((sum, part) => sum + part.trainable, 0);
-    const sums = source.accumulation > 1 ? FLOAT_BYTES * trainable : 0;
-    const training = (await trainingPeak(kind, peakOf, system, gsva, bench, source)) + sums;
-    return { parts, featuresPerImage: bench.featureBytes, packedWeights: packedBytes(gsva), training, inference };
+    return await count(bench, peakOf);
   } finally {
     bench.dispose();
   }
 }
 
+/** Most bytes in tensors while a question is answered; before there is an optimizer. */
+export async function questionPeak(bench: BenchParts, peakOf: PeakCounter): Promise<number> {
+  return Math.max(await peakOf(bench.work('evaluated image')), await peakOf(bench.work('generate')));
+}
+
+/** Numbers of every weight, in float32 or in 16 bits. */
+export function weightSizes(gsva: LlavaSam): [name: string, numbers: number][] {
+  return [
+    ...[...gsva.namedParameters()].map(([name, { variable }]): [string, number] => {
+      return [name, tf.util.sizeFromShape(variable.shape as number[])];
+    }),
+    ...[...gsva.packedParameters()].map(([name, { rows, columns }]): [string, number] => [name, rows * columns]),
+  ];
+}
+
 async function trainingPeak(
   kind: DryRunKind,
   peakOf: PeakCounter,
-  system: System,
-  gsva: LlavaSam,
   bench: BenchParts,
-  source: PlanSource,
+  { experiment, stage, workload, accumulation }: PlanSource,
 ): Promise<number> {
-  const { experiment, stage } = source;
-  const moments =
-    2 * FLOAT_BYTES * [...trainableVariables(gsva, stage).values()].reduce((sum, { size }) => sum + size, 0);
+  const { system, gsva } = bench;
+  const bytes = FLOAT_BYTES * [...trainableVariables(gsva, stage).values()].reduce((sum, { size }) => sum + size, 0);
+  const [moments, sums] = [2 * bytes, accumulation > 1 ? bytes : 0];
   if (experiment?.data.kind !== 'scenes') {
     // Engines with kernels of their own update in place; the others hold one variable's temporaries.
-    if (kind === 'formulas') return peakOf(bench.work('training step'));
-    return moments + (await peakOf(() => bench.forwardBackward(true)));
+    if (kind === 'formulas') return sums + (await peakOf(bench.work('training step')));
+    return moments + sums + (await peakOf(() => bench.forwardBackward(true)));
   }
   // A stage of the base: its own task on its own scenes.
   const { tokenizer } = startVocabulary(system, experiment);
   const meta = { conversation: experiment.conversation, stage, description: '' };
   const task = baseTask({ system, config: experiment, network: gsva, tokenizer, meta, rounded: [] }, experiment.data);
   const stream = task.samples(new Random(1), () => undefined);
-  const samples = await Promise.all(
-    Array.from({ length: source.workload.batch }, (_, position) => stream.at(position)),
-  );
+  const samples = await Promise.all(Array.from({ length: workload.batch }, (_, position) => stream.at(position)));
   const step = async (): Promise<void> => {
     const { gradients } = await task.forwardBackward(samples, new Random(1));
     tf.dispose([...gradients.values()]);
   };
-  return moments + (await peakOf(step));
+  return moments + sums + (await peakOf(step));
 }
 
 function partSizes(gsva: LlavaSam, stage: Stage): PartSize[] {
   const trained = trainableVariables(gsva, stage);
   const sizes = new Map(gsva.parts.map(({ symbol }) => [symbol, { parameters: 0, trainable: 0 }]));
-  const shapes = [
-    ...[...gsva.namedParameters()].map(([name, { variable }]) => [name, variable.shape as number[]] as const),
-    ...[...gsva.packedParameters()].map(([name, { rows, columns }]) => [name, [rows, columns]] as const),
-  ];
-  for (const [name, shape] of shapes) {
+  for (const [name, size] of weightSizes(gsva)) {
     const sum = sizes.get(gsva.parts.find(({ pattern }) => pattern.test(name))?.symbol ?? name);
     if (sum === undefined) throw new Error(`planMemory: "${name}" belongs to no part`);
-    const size = tf.util.sizeFromShape([...shape]);
     sum.parameters += size;
     if (trained.has(name)) sum.trainable += size;
   }

@@ -2,30 +2,22 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { median } from '../engine/benchmark.js';
 import { modelConfigToJson } from '../systems/shared/model-config.js';
 import { UserError } from '../errors.js';
 import { writeJson } from '../io/json/json-file.js';
 import { JsonReader } from '../io/json/json-reader.js';
 import type { BenchConfig } from './bench-config.js';
-
-export interface BaselineTiming {
-  /** Seconds of each counted run. */
-  readonly runs: readonly number[];
-  readonly median: number;
-  readonly min: number;
-  readonly max: number;
-}
+import { type Runs, summary } from './timing.js';
 
 export interface Baseline {
   /** "PyTorch 2.9.1, transformers 4.57.1". */
   readonly versions: string;
-  readonly parts: ReadonlyMap<string, BaselineTiming>;
+  readonly parts: ReadonlyMap<string, Runs>;
   /** Bytes. */
   readonly peakRss: number;
 }
 
-export interface BaselineRequest {
+interface BaselineRequest {
   /** An interpreter that has configs/bench-small/requirements.txt installed. */
   readonly python: string;
   readonly script: string;
@@ -36,7 +28,7 @@ export interface BaselineRequest {
 }
 
 /** Runs a program and returns what it wrote to stdout. */
-export type ProgramRunner = (command: string, args: readonly string[]) => Promise<string>;
+type ProgramRunner = (command: string, args: readonly string[]) => Promise<string>;
 
 /** @throws UserError when the interpreter or its packages are missing, or its answer is not what was asked for */
 export async function measureBaseline(request: BaselineRequest, run: ProgramRunner): Promise<Baseline> {
@@ -65,11 +57,6 @@ function readBaseline(answer: string, parts: readonly string[]): Baseline {
   return {
     versions: root.key('versions').string(),
     peakRss: root.key('peakRss').number({ min: 0 }),
-    parts: new Map(
-      parts.map((name) => {
-        const runs = timings.key(name).key('runs').numbers();
-        return [name, { runs, median: median(runs), min: Math.min(...runs), max: Math.max(...runs) }];
-      }),
-    ),
+    parts: new Map(parts.map((name) => [name, summary(timings.key(name).key('runs').numbers())])),
   };
 }

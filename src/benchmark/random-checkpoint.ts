@@ -24,8 +24,6 @@ import { storedShape } from '../checkpoints/weights.js';
 
 /** LLaVA's shards. */
 const SHARD_BYTES = 9.9e9;
-/** LLaVA and GSVA are published in 16 bits, CLIP and SAM in 32. */
-const HALF: readonly string[] = ['mllm', 'weights'];
 
 /**
  * @param dir a folder that exists
@@ -51,15 +49,13 @@ export async function writeRandomCheckpoint(
   for (const name of TOKENIZER_FILES) {
     if (existsSync(join(tokenizerDir, name))) copyFileSync(join(tokenizerDir, name), join(paths.mllm, name));
   }
-  writeShardedTorch(paths.mllm, publishedTensors('mllm', tensors).map(inPublishedType('mllm')), {
-    shardBytes: SHARD_BYTES,
-  });
+  writeShardedTorch(paths.mllm, halves(publishedTensors('mllm', tensors)), { shardBytes: SHARD_BYTES });
   mkdirSync(paths.visionTower);
   writeJson(join(paths.visionTower, 'config.json'), clipConfigJson(config.clip));
   writeJson(join(paths.visionTower, 'preprocessor_config.json'), clipPreprocessorJson(config.clip));
   writeShardedTorch(paths.visionTower, publishedTensors('vision tower', tensors));
   writeTorchCheckpoint(paths.sam, publishedTensors('sam', tensors));
-  writeTorchCheckpoint(paths.weights, publishedTensors('weights', tensors).map(inPublishedType('weights')));
+  writeTorchCheckpoint(paths.weights, halves(publishedTensors('weights', tensors)));
   return paths;
 }
 
@@ -83,13 +79,17 @@ async function randomTensors(config: ModelConfig, onTensor: (name: string) => vo
   return tensors;
 }
 
-function inPublishedType(part: string): (tensor: TensorOutput) => TensorOutput {
-  return (tensor) => {
-    if (!HALF.includes(part)) return tensor;
-    // The numbers are bfloat16's already: their upper halves.
-    const read = (): TensorData => upperHalves(tensor.read() as Float32Array);
-    return named(tensor.name, { dtype: 'BF16', shape: tensor.shape, read });
-  };
+/** LLaVA and GSVA are published in 16 bits, CLIP and SAM in 32. The numbers are bfloat16's already: their upper halves. */
+function halves(tensors: readonly TensorOutput[]): TensorOutput[] {
+  return tensors.map(({ name, shape, read }) => {
+    const upperHalves = (): Uint16Array => {
+      const words = new Uint16Array((read() as Float32Array).buffer);
+      const out = new Uint16Array(words.length / 2);
+      for (let i = 0; i < out.length; i++) out[i] = words[2 * i + 1] as number;
+      return out;
+    };
+    return named(name, { dtype: 'BF16', shape, read: upperHalves });
+  });
 }
 
 /** Scales of norms are 1, biases 0, everything else of size 1/√inputs; every number is one of bfloat16's. */
@@ -110,11 +110,4 @@ function randomFloats(name: string, shape: readonly number[], seed: number): Flo
     bits[i] = (state & 0x80000000) | ((exponent - ((state >>> 8) & 1)) << 23) | (state & 0x007f0000);
   }
   return numbers;
-}
-
-function upperHalves(numbers: Float32Array): Uint16Array {
-  const words = new Uint16Array(numbers.buffer);
-  const halves = new Uint16Array(numbers.length);
-  for (let i = 0; i < halves.length; i++) halves[i] = words[2 * i + 1] as number;
-  return halves;
 }

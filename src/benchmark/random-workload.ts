@@ -10,7 +10,6 @@ import type { BinaryMask, PreparedImage, RgbImage } from '../types.js';
 import type { Workload } from './bench-config.js';
 
 export class RandomWorkload {
-  readonly images: readonly RgbImage[];
   readonly prepared: readonly PreparedImage[];
   /** A training batch: every decision says "found". */
   readonly tokens: TokenBatch;
@@ -28,8 +27,7 @@ export class RandomWorkload {
   ) {
     const random = new Random(workload.seed);
     const rows = Array.from({ length: workload.batch }, (_, row) => row);
-    this.images = rows.map((row) => this.image(random.fork(row)));
-    this.prepared = this.images.map((image) => prepareImage(image, pictures));
+    this.prepared = rows.map((row) => prepareImage(this.image(random.fork(row)), pictures));
     const [found = 0] = vocabulary.found;
     const [absent = found] = vocabulary.absent;
     const answers = Array.from({ length: workload.masks }, () => found);

@@ -1,6 +1,6 @@
 /** What each of several processes that train together holds: all but Adam's moments, of which it has its share (ZeRO-2). */
 import { BUCKET_SIZE } from '../training/distributed/partition.js';
-import { type MemoryPlan, packedTensors, type PlannedEngine, processBytes } from './memory-plan.js';
+import { FLOAT_BYTES, type MemoryPlan, packedTensors, type PlannedEngine, processBytes } from './memory-plan.js';
 
 export interface RankEngine {
   readonly engine: PlannedEngine;
@@ -23,8 +23,6 @@ export interface RankMemory {
   readonly exchange: number;
   readonly engines: readonly RankEngine[];
 }
-
-const FLOAT_BYTES = 4;
 
 export function rankMemory(plan: MemoryPlan, ranks: number): RankMemory {
   const { weights, packedWeights, gradients, trainable, keptFeatures } = plan;

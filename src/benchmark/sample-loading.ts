@@ -6,14 +6,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Lesson } from '../data/facts.js';
+import type { Pictures } from '../data/image/prepare-image.js';
 import type { ReferRequest } from '../data/refer/refer-dataset.js';
 import { type LoadedSample, SampleLoader } from '../data/sampling/sample-loader.js';
 import { type AnySet, WholeEpochs } from '../data/sampling/sample-source.js';
 import { median } from '../engine/benchmark.js';
 import { encodeJpeg } from '../io/image/image-file.js';
 import { Random } from '../random.js';
-import { Prefetcher } from '../training/loop/prefetcher.js';
+import { Prefetcher } from '../training/loop/sample-queue.js';
 import type { RgbImage } from '../types.js';
 
 export interface LoadingSettings {
@@ -35,40 +35,28 @@ export interface LoadingResult {
 const HEIGHT = 480;
 const WIDTH = 640;
 const IMAGES = 6;
-/** Of a conversation. */
-export const MASKS = 5;
+/** Masks of a conversation. */
+const MASKS = 5;
 const POLYGON_POINTS = 40;
 const AHEAD = 8;
 const PICTURES = {
   clip: { transform: 'crop', side: 224, neededFor: 'text' },
   sam: { transform: 'pad', side: 1024, neededFor: 'masks' },
 } as const;
-/** Words are made in no time, in this thread. */
-export const NO_LESSONS = (): readonly Lesson[] => [];
 
 /** @param onRun called before every run with the number done, the warm-up among them, and before the busy steps */
 export async function measureLoading(
   settings: LoadingSettings,
   onRun: (done: number) => void = () => undefined,
 ): Promise<LoadingResult> {
-  const folder = mkdtempSync(join(tmpdir(), 'gsva-bench-loading-'));
-  try {
-    const set = await syntheticSet(folder, IMAGES);
-    const options = {
-      pictures: PICTURES,
-      sample: { perSample: MASKS, absentClasses: 0 },
-      lessons: NO_LESSONS,
-      workers: 1,
-    };
-    const loader = new SampleLoader(new WholeEpochs([set], new Random(1)), options);
+  return withSyntheticSet(IMAGES, async (set) => {
+    const loader = loaderOf(set, PICTURES, 1);
     try {
       return await measure(loader, settings, onRun);
     } finally {
       await loader.close();
     }
-  } finally {
-    rmSync(folder, { recursive: true });
-  }
+  });
 }
 
 async function measure(
@@ -126,8 +114,27 @@ export function describeLoading({ rates, waits }: LoadingResult, step: number): 
   );
 }
 
+/** A folder that is removed afterwards, and a set of images in it. */
+export async function withSyntheticSet<T>(
+  images: number,
+  use: (set: AnySet, folder: string) => Promise<T>,
+): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'gsva-bench-images-'));
+  try {
+    return await use(await syntheticSet(folder, images), folder);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+/** Loads the set's images in whole epochs; words are made in no time, in this thread. */
+export function loaderOf(set: AnySet, pictures: Pictures, workers: number): SampleLoader {
+  const sample = { perSample: MASKS, absentClasses: 0 };
+  return new SampleLoader(new WholeEpochs([set], new Random(1)), { pictures, sample, lessons: () => [], workers });
+}
+
 /** Waves and noise, as hard to decode as a photograph; each mask is a star of one polygon. */
-export async function syntheticSet(folder: string, images: number): Promise<AnySet> {
+async function syntheticSet(folder: string, images: number): Promise<AnySet> {
   const random = new Random(1);
   const requests: ReferRequest[] = [];
   for (let i = 0; i < images; i++) {

@@ -1,13 +1,22 @@
 /** Repeated measurement of one piece of work. */
 import { median } from '../engine/benchmark.js';
+import * as tf from '../engine/tf.js';
 
-export interface Timing {
-  readonly name: string;
-  /** Seconds of each counted run, in order. */
+/** Seconds of some work. */
+export interface Runs {
+  /** Each counted run, in order. */
   readonly runs: readonly number[];
   readonly median: number;
   readonly min: number;
   readonly max: number;
+}
+
+export function summary(runs: readonly number[]): Runs {
+  return { runs, median: median([...runs]), min: Math.min(...runs), max: Math.max(...runs) };
+}
+
+export interface Timing extends Runs {
+  readonly name: string;
   /** Largest resident memory of this process so far, in bytes. */
   readonly peakRss: number;
 }
@@ -27,17 +36,26 @@ export async function time(name: string, work: Work, runs: number, onRun?: (done
     await work();
     if (run > 0) seconds.push((performance.now() - start) / 1000);
   }
-  return {
-    name,
-    runs: seconds,
-    median: median(seconds),
-    min: Math.min(...seconds),
-    max: Math.max(...seconds),
-    peakRss: peakRss(),
-  };
+  return { name, ...summary(seconds), peakRss: peakRss() };
 }
 
 /** Largest resident memory of this process so far, in bytes. */
 export function peakRss(): number {
   return process.resourceUsage().maxRSS * 1024; // libuv gives KiB everywhere
+}
+
+/** Computes and waits for the numbers. */
+export async function readResult(compute: () => tf.Tensor): Promise<void> {
+  const result = tf.tidy(compute);
+  try {
+    await result.data();
+  } finally {
+    result.dispose();
+  }
+}
+
+/** Waits until an update of the variables is computed. */
+export async function readLast(variables: ReadonlyMap<string, tf.Variable>): Promise<void> {
+  const last = [...variables.values()].at(-1);
+  if (last !== undefined) await readResult(() => tf.slice(tf.reshape(last, [-1]), 0, 1));
 }

@@ -6,6 +6,7 @@ import type { GroundingData } from '../training/grounding-task.js';
 import { AdamW } from '../training/optimizer/optimizer.js';
 import type { TrainingTask } from '../training/loop/training-task.js';
 import { Random } from '../random.js';
+import { readLast } from './timing.js';
 
 /** Seconds on this machine, of one process with nothing else to do. */
 export interface MeasuredSpeed {
@@ -30,17 +31,16 @@ export async function measureSpeed(
   signal: Abortable | undefined,
 ): Promise<MeasuredSpeed> {
   const { config } = experiment;
-  if (data !== null) return timed(groundingTask(experiment, data, null), experiment, engine, signal);
+  if (data !== null) return { engine, ...(await timed(groundingTask(experiment, data, null), config, signal)) };
   if (config.data.kind !== 'scenes') throw new Error('measureSpeed: the data is not opened');
-  return timed(baseTask(experiment, config.data), experiment, engine, signal);
+  return { engine, ...(await timed(baseTask(experiment, config.data), config, signal)) };
 }
 
 async function timed<Sample>(
   task: TrainingTask<Sample>,
-  { config }: Experiment,
-  engine: string,
+  config: Experiment['config'],
   signal: Abortable | undefined,
-): Promise<MeasuredSpeed> {
+): Promise<Omit<MeasuredSpeed, 'engine'>> {
   const { batchSize, seed, optimizer: options } = config.training;
   const stream = task.samples(new Random(seed).fork(0), () => undefined);
   const optimizer = new AdamW(task.variables, options);
@@ -53,7 +53,8 @@ async function timed<Sample>(
       // At a rate of 0 no weight moves.
       const norm = await optimizer.globalNorm(gradients);
       optimizer.apply(gradients, 0, norm);
-      await readOne(task.variables);
+      // On a GPU the calls return before.
+      await readLast(task.variables);
     } finally {
       tf.dispose([...gradients.values()]);
     }
@@ -81,21 +82,10 @@ async function timed<Sample>(
       }
     }
     const mean = (list: readonly number[]): number => list.slice(1).reduce((sum, x) => sum + x, 0) / (list.length - 1);
-    return { engine, newImages: mean(first), keptImages: mean(again), update: mean(updates), loadSample };
+    return { newImages: mean(first), keptImages: mean(again), update: mean(updates), loadSample };
   } finally {
     optimizer.dispose();
     samples.forEach((sample) => task.release?.(sample));
     await stream.close?.();
-  }
-}
-
-/** Waits until the update is computed: on a GPU the calls return before. */
-async function readOne(variables: ReadonlyMap<string, tf.Variable>): Promise<void> {
-  const [last] = [...variables.values()].slice(-1);
-  const number = tf.tidy(() => tf.slice(tf.reshape(last ?? tf.zeros([1]), [-1]), 0, 1));
-  try {
-    await number.data();
-  } finally {
-    number.dispose();
   }
 }

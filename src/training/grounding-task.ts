@@ -2,17 +2,11 @@
  * A system's own recipe: conversations about an image in which every target is answered by a decision token, or in words
  * alone. The encoders are frozen, so the features of images are kept.
  */
-import {
-  type ConversationStyle,
-  padBatch,
-  type TokenizedConversation,
-  tokenizeConversation,
-} from '../data/text/conversation.js';
-import { type AnySet, imagesOf, type KindWeights, MixedSampler, WholeEpochs } from '../data/sampling/sample-source.js';
+import { padBatch, type TokenizedConversation, tokenizeConversation } from '../data/text/conversation.js';
 import type { PreparedImage } from '../types.js';
 import { allEncoders, textEncoders } from '../data/image/prepare-image.js';
 import { type LoadedSample, SampleLoader } from '../data/sampling/sample-loader.js';
-import type { Tokenizer } from '../data/text/tokenizer.js';
+import { type AnySet, imagesOf, type KindWeights, MixedSampler, WholeEpochs } from '../data/sampling/sample-source.js';
 import type { Lesson, MakeLessons, SampleOptions } from '../data/facts.js';
 import * as tf from '../engine/tf.js';
 import type { PendingFile } from '../io/atomic/pending-file.js';
@@ -25,6 +19,7 @@ import { MultimodalRows } from '../networks/multimodal-rows.js';
 import type { Gradients } from '../nn/loss-parts.js';
 import { variablesOf } from '../checkpoints/parts.js';
 import type { GroundingModel, MaskTargets, System, TrainingStep, Vocabulary } from '../systems/system.js';
+import type { TextOptions } from './base/grounding-tokens.js';
 import type { SampleStream, TrainingTask } from './loop/training-task.js';
 
 /** Sets to train on, and how they are loaded. */
@@ -39,18 +34,14 @@ export interface GroundingData {
   readonly maxBadShare?: number;
 }
 
-export interface GroundingTaskOptions {
+export interface GroundingTaskOptions extends TextOptions {
   readonly system: Pick<System, 'recipe' | 'config' | 'pictures'>;
   readonly model: GroundingModel;
   readonly vocabulary: Pick<Vocabulary, 'found' | 'absent'>;
   readonly lessons: MakeLessons;
-  readonly tokenizer: Tokenizer;
   /** Folder with the tokenizer's files, copied into checkpoints. */
   readonly tokenizerDir: string;
-  readonly conversation: ConversationStyle;
   readonly data: GroundingData;
-  /** Tokens to which conversations are cut, the image counted as one. */
-  readonly maxLength: number;
   readonly meta: ModelMeta;
   /** Features of images, shared by runs with the same encoders; default: a store of its own. */
   readonly features?: FeatureStore;
@@ -82,7 +73,7 @@ export class GroundingTask implements TrainingTask<GroundingSample> {
   readonly variables: ReadonlyMap<string, tf.Variable>;
   readonly network: GroundingModel;
   readonly sampleCount: number;
-  readonly validate?: (signal?: AbortSignal) => Promise<Readonly<Record<string, number>>>;
+  readonly validate?: NonNullable<GroundingTaskOptions['validate']>;
   private readonly features: FeatureStore;
   private readonly step: TrainingStep;
 
@@ -156,11 +147,8 @@ export class GroundingTask implements TrainingTask<GroundingSample> {
     });
     const features = stackFeatures(model, images);
     try {
-      const tokens = padBatch(
-        conversations.map(({ tokenized }) => tokenized),
-        tokenizer.padId,
-      );
-      const rows = new MultimodalRows(tokens, model.patches);
+      const texts = conversations.map(({ tokenized }) => tokenized);
+      const rows = new MultimodalRows(padBatch(texts, tokenizer.padId), model.patches);
       const found = rows.statesBefore(vocabulary.found, 'supervised');
       const places = found.map(({ row, position }) => ({ row, states: [position] }));
       const targets = conversations.map(({ masks }, i) => {

@@ -1,8 +1,7 @@
 /** The parts that train in each stage. */
 import type * as tf from '../engine/tf.js';
-import { type PartedLayer, partOf, variablesOf } from '../checkpoints/parts.js';
+import { type Part, type PartedLayer, partOf, variablesOf } from '../checkpoints/parts.js';
 import { GROUNDING_TRAINS } from '../systems/shared/llava-sam-parts.js';
-import type { Part } from '../checkpoints/parts.js';
 
 const LANGUAGE_MODEL = ['embed_tokens', 'lora', 'language_model', 'lm_head'] as const;
 

@@ -1,6 +1,5 @@
 /** Reading what is recorded of the datasets, and comparing masks and conversations with it. */
-import { relative, sep } from 'node:path';
-
+import { join, relative, sep } from 'node:path';
 import { encodeMask, mergeRles, type Rle, rleArea, rleFromString } from '../data/masks/coco-mask.js';
 import {
   type ConversationStyle,
@@ -8,16 +7,48 @@ import {
   tokenizeConversation,
   type Turn,
 } from '../data/text/conversation.js';
-import type { JsonPlace } from '../data/annotation-files.js';
+import { JsonPlace, readJsonFile } from '../data/annotation-files.js';
+import { openEvaluatedSet } from '../data/dataset-registry.js';
+import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
 import { IMAGE_END_TOKEN, IMAGE_PLACEHOLDER, IMAGE_START_TOKEN } from '../special-tokens.js';
+import { resizeLongestSide } from '../data/image/image-transforms.js';
 import type { BinaryMask } from '../types.js';
-import { Mismatches, type VerifyItem } from './verify-item.js';
+import { itemsOf, Mismatches, type VerifyItem } from './verify-item.js';
+
+/** Side of F_V2's input in the recording. */
+const IMAGE_SIZE = 1024;
 
 export const RECORDED_STYLES: readonly ConversationStyle[] = ['llava_v1', 'llava_llama_2'];
 
+/** @param name what is recorded, and `advice`: for errors @throws UserError where the file cannot be read */
+export function openRecorded(name: string, dir: string, file: string, advice: string): JsonPlace {
+  const path = join(dir, file);
+  return new JsonPlace(readJsonFile(name, path, advice), name, path);
+}
+
+/** @param name in the recording: set, who divided it (not of all), and split, joined by "|" */
+export function openRecordedSplit(
+  name: string,
+  dataDir: string,
+  options: Parameters<typeof openEvaluatedSet>[3],
+): Promise<EvaluatedDataset> {
+  const [set = '', ...more] = name.split('|');
+  return openEvaluatedSet(set === 'ReasonSeg' ? 'reason_seg' : set, dataDir, more.at(-1) ?? '', options);
+}
+
 export function numbers(place: JsonPlace): number[] {
   return place.list().map((item) => item.number());
+}
+
+export function texts(place: JsonPlace): string[] {
+  return place.list().map((item) => item.text());
+}
+
+/** A recorded mask. */
+export function recordedRle(entry: JsonPlace): Rle {
+  const [height = 0, width = 0] = numbers(entry.key('size'));
+  return rleFromString(entry.key('counts').text(), height, width);
 }
 
 /** A path as the recording has it, with "/". */
@@ -31,15 +62,19 @@ export function compareMasks(into: Mismatches, what: string, masks: readonly Bin
   into.compare(`number of masks of ${what}`, masks.length, entries.length);
   for (const [i, entry] of entries.entries()) {
     const mask = masks[i];
-    if (mask === undefined) continue;
-    const [height = 0, width = 0] = numbers(entry.key('size'));
-    compareRles(
-      into,
-      `mask ${i} of ${what}`,
-      encodeMask(mask),
-      rleFromString(entry.key('counts').text(), height, width),
-    );
+    if (mask !== undefined) compareRles(into, `mask ${i} of ${what}`, encodeMask(mask), recordedRle(entry));
   }
+}
+
+/** Compares the size of an image inside F_V2's input. */
+export function compareSize(
+  into: Mismatches,
+  what: string,
+  { height, width }: Pick<BinaryMask, 'height' | 'width'>,
+  entry: JsonPlace,
+): void {
+  const resized = resizeLongestSide(height, width, IMAGE_SIZE).join(' × ');
+  into.compare(`size of ${what}`, resized, numbers(entry.key('resize')).join(' × '));
 }
 
 /** Counts the pixels in which two masks differ. */
@@ -70,12 +105,12 @@ export class ConversationMismatches {
   compare(what: string, turns: readonly Turn[], entry: JsonPlace): void {
     const { inputIds, labels } = tokenizeConversation(this.tokenizer, this.style, turns);
     this.texts.compare(what, renderConversation(this.style, turns), only(entry.key('conversation')).text());
-    this.ids.compare(`ids of ${what}`, inputIds.join(' '), numbers(only(entry.key('input_ids'))).join(' '));
-    this.ids.compare(`labels of ${what}`, labels.join(' '), numbers(only(entry.key('labels'))).join(' '));
+    this.ids.compare(`ids of ${what}`, inputIds, numbers(only(entry.key('input_ids'))));
+    this.ids.compare(`labels of ${what}`, labels, numbers(only(entry.key('labels'))));
   }
 
   items(): VerifyItem[] {
-    return [this.texts.item(), this.ids.item()];
+    return itemsOf(this.texts, this.ids);
   }
 }
 

@@ -44,10 +44,8 @@ export async function verifyImages(dir: string): Promise<VerifyItem[]> {
 async function verifyImage(file: string, name: string, expected: JsonReader): Promise<VerifyItem[]> {
   const isPng = extname(name) === '.png';
   const image = await readImage(file);
-  const sizeError = Math.max(
-    Math.abs(image.height - expected.key('height').integer()),
-    Math.abs(image.width - expected.key('width').integer()),
-  );
+  const size = [expected.key('height').integer(), expected.key('width').integer()];
+  const sizeError = largestDifference([image.height, image.width], size);
   const clipPicture = pictureOf(file, 'clip');
   const samPicture = pictureOf(file, 'sam');
   const sam = resizeForSam(image, samPicture.size);
@@ -56,23 +54,17 @@ async function verifyImage(file: string, name: string, expected: JsonReader): Pr
   const { mean, deviation } = statistics(clip);
   const meanTolerance = isPng ? NORMALISED : MEAN_LEVELS * NORMALISED_LEVEL;
   const cornerTolerance = isPng ? NORMALISED : JPEG_LEVELS * NORMALISED_LEVEL;
+  const meanError = largestDifference(channelMeans(image), expected.key('mean_rgb').numbers());
+  const cornerError = largestDifference(clip.subarray(0, 3), expected.key('clip_corner').numbers());
   return [
     toleranceItem(`${name}: size`, sizeError, 0, `${image.height} x ${image.width}`),
-    toleranceItem(
-      `${name}: mean colour`,
-      largestDifference(channelMeans(image), expected.key('mean_rgb').numbers()),
-      isPng ? NORMALISED : MEAN_LEVELS,
-    ),
+    toleranceItem(`${name}: mean colour`, meanError, isPng ? NORMALISED : MEAN_LEVELS),
     toleranceItem(`${name}: size for F_V2`, largestDifference([sam.height, sam.width], samSize), 0),
     ...(await verifyPicture(`${name}: F_V2 picture`, sam, samPicture.path, isPng)),
     ...(await verifyPicture(`${name}: F_V1 picture`, resizeForClip(image, clipPicture.size), clipPicture.path, isPng)),
     toleranceItem(`${name}: F_V1 mean`, Math.abs(mean - expected.key('clip_mean').number()), meanTolerance),
     toleranceItem(`${name}: F_V1 deviation`, Math.abs(deviation - expected.key('clip_std').number()), meanTolerance),
-    toleranceItem(
-      `${name}: F_V1 upper left`,
-      largestDifference(Array.from(clip.subarray(0, 3)), expected.key('clip_corner').numbers()),
-      cornerTolerance,
-    ),
+    toleranceItem(`${name}: F_V1 upper left`, cornerError, cornerTolerance),
   ];
 }
 
@@ -93,13 +85,8 @@ async function verifyPicture(name: string, ours: RgbImage, file: string, isPng: 
     const sizes = `${ours.height} x ${ours.width} instead of ${theirs.height} x ${theirs.width}`;
     return [toleranceItem(name, Infinity, 0, sizes)];
   }
-  let most = 0;
-  let sum = 0;
-  for (let i = 0; i < ours.data.length; i++) {
-    const difference = Math.abs((ours.data[i] as number) - (theirs.data[i] as number));
-    most = Math.max(most, difference);
-    sum += difference;
-  }
+  const most = largestDifference(ours.data, theirs.data);
+  const sum = ours.data.reduce((total, value, i) => total + Math.abs(value - (theirs.data[i] as number)), 0);
   return [
     toleranceItem(`${name}, largest difference`, most, isPng ? PNG_LEVELS : JPEG_LEVELS, 'grey levels'),
     toleranceItem(`${name}, mean difference`, sum / ours.data.length, MEAN_LEVELS, 'grey levels'),
@@ -107,16 +94,14 @@ async function verifyPicture(name: string, ours: RgbImage, file: string, isPng: 
 }
 
 function channelMeans(image: RgbImage): number[] {
-  const sums = [0, 0, 0];
-  for (let i = 0; i < image.data.length; i++) sums[i % 3] = (sums[i % 3] as number) + (image.data[i] as number);
-  return sums.map((sum) => sum / (image.height * image.width));
+  return [0, 1, 2].map((channel) => {
+    const sum = image.data.reduce((total, value, i) => total + (i % 3 === channel ? value : 0), 0);
+    return sum / (image.height * image.width);
+  });
 }
 
 function statistics(values: Float32Array): { mean: number; deviation: number } {
-  let sum = 0;
-  for (const value of values) sum += value;
-  const mean = sum / values.length;
-  let squares = 0;
-  for (const value of values) squares += (value - mean) ** 2;
+  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   return { mean, deviation: Math.sqrt(squares / values.length) };
 }

@@ -20,19 +20,18 @@ import { printedAnswer, savedFiles } from '../systems/lisa/dialogue.js';
 import { chatTurn } from '../systems/shared/lisa-prompts.js';
 import { LlavaSam } from '../systems/shared/llava-sam.js';
 import type { PreparedImage } from '../types.js';
+import { logitsItem, masksOfTokens, write } from './lisa-answers.js';
+import { LisaCase } from './lisa-case.js';
+import { pair, Recording } from './model-case.js';
 import {
-  Mismatches,
-  Worst,
+  itemsOf,
   largestDifference,
-  largestMagnitude,
+  Mismatches,
   relativeError,
   toleranceItem,
   type VerifyItem,
+  Worst,
 } from './verify-item.js';
-import { masksOfTokens, write } from './lisa-answers.js';
-import { LisaCase } from './lisa-case.js';
-import { FORWARD_TOLERANCE } from './lisa-forward.js';
-import { pair, Recording } from './model-case.js';
 
 /** Tolerance of sums in double precision. */
 const SUM_TOLERANCE = 1e-9;
@@ -69,16 +68,12 @@ function modelBeside(dir: string): LisaCase | null {
   const masks = new Recording(join(dir, 'expected.safetensors'));
   for (const name of readdirSync(folder).sort()) {
     const other = join(folder, name);
-    if (
-      !['config.json', 'case.json', 'case.safetensors', 'model.safetensors'].every((file) =>
-        existsSync(join(other, file)),
-      )
-    )
-      continue;
+    const files = ['config.json', 'case.json', 'case.safetensors', 'model.safetensors'];
+    if (!files.every((file) => existsSync(join(other, file)))) continue;
     const root = JsonReader.of(readJson(join(other, 'case.json'), 'a recording'), other);
     if (root.optional('batch_a') === null) continue;
     const whole = new LisaCase(other);
-    const fits = [...whole.weights()].every(([key, { shape }]) => {
+    const fits = [...whole.model().tensors].every(([key, { shape }]) => {
       const published = tensors.get(key.replace('base_model.model.', ''));
       return published === undefined || published.shape.join() === shape.join();
     });
@@ -89,12 +84,11 @@ function modelBeside(dir: string): LisaCase | null {
 }
 
 function verifyTensors(folder: string, expected: JsonReader): VerifyItem[] {
-  const index = JsonReader.of(readJson(join(folder, 'pytorch_model.bin.index.json'), 'the index'), folder).key(
-    'weight_map',
-  );
+  const index = JsonReader.of(readJson(join(folder, 'pytorch_model.bin.index.json'), 'the index'), folder);
+  const files = index.key('weight_map');
   const { tensors } = openCheckpoint(folder);
   const which = new Mismatches('published tensors: names, files, types, shapes');
-  const sums = new Worst();
+  const sums = new Worst('published tensors: sums', SUM_TOLERANCE, 'relative to the sum of magnitudes');
   const entries = expected.entries();
   which.compare('number', tensors.size, entries.length);
   for (const [name, place] of entries) {
@@ -103,14 +97,14 @@ function verifyTensors(folder: string, expected: JsonReader): VerifyItem[] {
     if (tensor === undefined) continue;
     const dtype = place.key('dtype').string();
     which.compare(`type of ${name}`, tensor.dtype, DTYPES[dtype] ?? dtype);
-    which.compare(`file of ${name}`, index.key(name).string(), place.key('file').string());
+    which.compare(`file of ${name}`, files.key(name).string(), place.key('file').string());
     const values = toFloat32({ ...tensor, data: tensor.read() }, name);
     const magnitude = values.reduce((sum, value) => sum + Math.abs(value), 0);
     sums.add(`sum of magnitudes of ${name}`, relativeError(magnitude, place.key('abs').number()));
     const sum = values.reduce((total, value) => total + value, 0);
     sums.add(`sum of ${name}`, Math.abs(sum - place.key('sum').number()) / Math.max(magnitude, Number.MIN_VALUE));
   }
-  return [which.item(), sums.item('published tensors: sums', SUM_TOLERANCE, 'relative to the sum of magnitudes')];
+  return itemsOf(which, sums);
 }
 
 /** @returns null where the decoder cannot have that number of heads */
@@ -147,30 +141,26 @@ async function verifyChat(
   const vocabulary = system.vocabulary(config, {});
   const [texts, ids] = [new Mismatches('chat: what is printed and saved'), new Mismatches('chat: ids')];
   const items: VerifyItem[] = [];
-  const levels = new Worst();
+  const levels = new Worst('chat: pictures', JPEG_LEVELS, 'grey levels');
   for (const [k, place] of chats.array().entries()) {
     const name = `chat.${k}`;
-    const numbers = (key: string): number[] => [...tensors.get(`${name}.${key}`).data];
     const turn = chatTurn(place.key('question').string(), true);
     const prompt = tokenizeConversation(tokenizer, meta.conversation, [turn]).inputIds;
-    ids.compare(`prompt of ${name}`, prompt.join(' '), numbers('input_ids').join(' '));
+    ids.compare(`prompt of ${name}`, prompt, tensors.get(`${name}.input_ids`).data);
     const picture = place.key('picture').string();
     const prepared = recordedImage(tensors, name, place, config.sam.imageSize);
     await comparePicture(join(dir, '..', 'datasets', 'data', picture), name, prepared, tensors, levels);
     const [image] = await encodeImages(network, [prepared]);
     const written = await write(network, vocabulary, image as EncodedImage, prompt, place);
-    ids.compare(name, written.ids.join(' '), numbers('output_ids').join(' '));
+    ids.compare(name, written.ids, tensors.get(`${name}.output_ids`).data);
     // Behind the label "text_output: ", with the space that `print` puts between its arguments.
     texts.compare(name, ` ${printedAnswer(tokenizer, written.ids)}`, place.key('printed').string());
-    const saved = place
-      .key('files_saved')
-      .array()
-      .map((file) => file.string());
-    texts.compare(`files of ${name}`, savedFiles(basename(picture), written.masks.length).join(), saved.join());
+    const saved = place.key('files_saved').array();
+    const names = savedFiles(basename(picture), written.masks.length);
+    texts.compare(`files of ${name}`, names.join(), saved.map((file) => file.string()).join());
     items.push(compareMasks(name, written.masks, place));
   }
-  const pictures = levels.count === 0 ? [] : [levels.item('chat: pictures', JPEG_LEVELS, 'grey levels')];
-  return [ids.item(), texts.item(), ...pictures, ...items];
+  return [...itemsOf(ids, texts, ...(levels.count === 0 ? [] : [levels])), ...items];
 }
 
 /** Inputs of the encoders from the recorded ones: RGB before SAM's normalisation, CLIP's behind its own. */
@@ -190,11 +180,7 @@ function recordedImage(tensors: Recording, name: string, place: JsonReader, side
   const crop = Float32Array.from({ length: channels * pixels }, (_, i) => {
     return clip.data[(i % channels) * pixels + Math.floor(i / channels)] as number;
   });
-  return {
-    inputs: { clip: crop, sam },
-    resized: pair(place.key('resized')),
-    original: pair(place.key('size')),
-  };
+  return { inputs: { clip: crop, sam }, resized: pair(place.key('resized')), original: pair(place.key('size')) };
 }
 
 /** Our decoding and resizing of the picture, where the datasets are at hand. */
@@ -242,12 +228,11 @@ async function verifyMasks(
   for (const number of names.map(Number)) {
     const expected = tensors.get(`val.${number}.masks`);
     const image = images[places[number]?.key('image').integer() ?? -1] as EncodedImage;
-    const tokens = whole.tokens(`val.${number}.`, false);
+    const tokens = whole.tokenBatch(`val.${number}.`, false);
     const batch = expected.shape[0] ?? 0;
     const rows = { ...tokens, batch, lengths: tokens.lengths.slice(0, batch) };
     const masks = await masksOfTokens(network, system.vocabulary(config, {}), image, rows);
-    const error = largestDifference(masks, expected.data) / largestMagnitude(expected.data);
-    items.push(toleranceItem(`val.${number}.masks`, error, FORWARD_TOLERANCE, 'logits, relative to the largest value'));
+    items.push(logitsItem(`val.${number}`, masks, expected.data));
   }
   return items;
 }

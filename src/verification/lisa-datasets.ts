@@ -3,23 +3,87 @@
  * choice, and validation, each with its masks.
  */
 import type { JsonPlace } from '../data/annotation-files.js';
-import { openEvaluatedSet } from '../data/dataset-registry.js';
-import type { DatasetKind } from '../data/facts.js';
-import { resizeLongestSide } from '../data/image/image-transforms.js';
-import { encodeMask, mergeRles, type Rle, rleFromString } from '../data/masks/coco-mask.js';
+import { openTrainingSet } from '../data/dataset-registry.js';
+import type { DatasetKind, Facts } from '../data/facts.js';
+import { encodeMask, mergeRles } from '../data/masks/coco-mask.js';
+import { makeSample } from '../data/sampling/load-sample.js';
 import type { ConversationStyle, Turn } from '../data/text/conversation.js';
+import { Random } from '../random.js';
 import { LisaDialogue } from '../systems/lisa/dialogue.js';
 import type { BinaryMask } from '../types.js';
-import { compareRles, numbers, RECORDED_STYLES, recordedPath, recordedTurns } from './datasets-recorded.js';
-import { FIRST, LAST, recordedFacts, Scripted } from './lisa-facts.js';
-import { Mismatches, type VerifyItem } from './verify-item.js';
+import {
+  compareRles,
+  compareSize,
+  openRecordedSplit,
+  RECORDED_STYLES,
+  recordedPath,
+  recordedRle,
+  recordedTurns,
+  texts,
+} from './datasets-recorded.js';
+import { itemsOf, Mismatches, type VerifyItem } from './verify-item.js';
 
-/** In the other one texts alone are recorded; the rest is the same. */
-const MASKED_STYLE: ConversationStyle = 'llava_v1';
-/** Side of F_V2's input in the recording. */
-const IMAGE_SIZE = 1024;
+/** Draws in [0, 1) that make the first and the last of any choices. */
+const FIRST = 0;
+const LAST = 1 - 2 ** -32;
 /** Above the share of explanations alone. */
 const NOT_ALONE = 0.5;
+
+/** Draws these numbers, then always the same. */
+class Scripted extends Random {
+  constructor(
+    private readonly always: number,
+    private readonly before: number[] = [],
+  ) {
+    super(0);
+  }
+
+  override uniform(): number {
+    return this.before.shift() ?? this.always;
+  }
+}
+
+/** Conversations in one style, and their masks. */
+class LisaMismatches {
+  /** In the other style texts alone are recorded; the rest is the same. */
+  readonly hasMasks: boolean;
+  readonly texts: Mismatches;
+  readonly masks: Mismatches;
+
+  constructor(
+    title: string,
+    private readonly style: ConversationStyle,
+  ) {
+    this.hasMasks = style === 'llava_v1';
+    this.texts = new Mismatches(`LISA's ${title}, ${style}: questions and answers`);
+    this.masks = new Mismatches(`LISA's ${title}, ${style}: sizes and masks`);
+  }
+
+  compareTurns(what: string, found: readonly (readonly Turn[])[], entry: JsonPlace): void {
+    const recorded = texts(entry.key('conversations')).map((text) => recordedTurns(this.style, text));
+    this.texts.compare(what, JSON.stringify(found), JSON.stringify(recorded));
+  }
+
+  /** @param values of the recorded masks that belong to ours: those of "masks", or a value above 1 */
+  compareMasks(what: string, found: readonly (BinaryMask | null)[], entry: JsonPlace, ...values: string[]): void {
+    const layers = values.flatMap((value) => {
+      if (value === 'masks') return [entry.key('masks')];
+      const above = has(entry, 'above_one') ? entry.key('above_one') : null;
+      return above !== null && has(above, value) ? [above.key(value)] : [];
+    });
+    const recorded = layers.map((layer) => layer.list().map(recordedRle));
+    this.masks.compare(`number of masks of ${what}`, found.length, recorded[0]?.length ?? 0);
+    for (const [i, mask] of found.entries()) {
+      const parts = recorded.flatMap((layer) => layer[i] ?? []);
+      if (mask !== null && parts.length > 0)
+        compareRles(this.masks, `mask ${i} of ${what}`, encodeMask(mask), mergeRles(parts));
+    }
+  }
+
+  items(): VerifyItem[] {
+    return this.hasMasks ? itemsOf(this.texts, this.masks) : itemsOf(this.texts);
+  }
+}
 
 /** @throws UserError where a dataset or a part of the recording is missing */
 export async function verifyLisaDatasets(root: JsonPlace, dataDir: string): Promise<VerifyItem[]> {
@@ -32,38 +96,23 @@ export async function verifyLisaDatasets(root: JsonPlace, dataDir: string): Prom
 }
 
 async function verifyTraining(entries: JsonPlace, style: ConversationStyle, dataDir: string): Promise<VerifyItem[]> {
-  const texts = new Mismatches(`LISA's training, ${style}: questions and answers`);
-  const masks = new Mismatches(`LISA's training, ${style}: sizes and masks`);
+  const mismatches = new LisaMismatches('training', style);
   for (const entry of entries.list()) {
-    const [kind, how, image] = ['kind', 'how', 'image'].map((key) => entry.key(key).text()) as [
-      DatasetKind,
-      string,
-      string,
-    ];
+    const [kind, how] = [entry.key('kind').text() as DatasetKind, entry.key('how').text()];
     const choice = /last|explanatory=-1|phrase/.test(how) ? LAST : FIRST;
-    const facts = await recordedFacts(kind, how, image, dataDir, choice);
+    const facts = await recordedFacts(kind, how, entry.key('image').text(), dataDir, choice);
     const dialogue = new LisaDialogue(how.startsWith('explanatory=-1') ? -1 : undefined);
     const lessons = dialogue.lessons(facts, new Scripted(choice, modeDraws(how)));
     const what = `${kind}, ${how}`;
-    compareTurns(
-      texts,
-      what,
-      style,
-      lessons.map(({ turns }) => turns),
-      entry,
-    );
-    if (style !== MASKED_STYLE) continue;
-    compareSize(masks, what, facts, entry);
+    const turns = lessons.map((lesson) => lesson.turns);
+    mismatches.compareTurns(what, turns, entry);
+    if (!mismatches.hasMasks) continue;
+    compareSize(mismatches.masks, what, facts, entry);
+    const masks = lessons.flatMap(({ targets }) => targets.map(({ mask }) => mask));
     // Where polygons overlap the reference adds them, so that the mask is 2 there.
-    compareMasks(
-      masks,
-      what,
-      lessons.flatMap(({ targets }) => targets.map(({ mask }) => mask)),
-      entry,
-      ['masks', '2'],
-    );
+    mismatches.compareMasks(what, masks, entry, 'masks', '2');
   }
-  return style === MASKED_STYLE ? [texts.item(), masks.item()] : [texts.item()];
+  return mismatches.items();
 }
 
 /** Draws that lead to the recorded mode: explanation alone or not, then with or without explanation. */
@@ -73,98 +122,54 @@ function modeDraws(how: string): number[] {
   return how.startsWith('mode 2') ? [0] : [];
 }
 
+/** The first or last three of all facts of a picture. @param how begins with the name of the set */
+async function recordedFacts(
+  kind: DatasetKind,
+  how: string,
+  image: string,
+  dataDir: string,
+  choice: number,
+): Promise<Facts> {
+  const [name = ''] = how.split(',');
+  const sets = { sem_seg: name, refer_seg: name, vqa: 'llava_instruct_150k', reason_seg: 'reason_seg' };
+  const split = kind === 'reason_seg' ? image.split('/').at(-2) : undefined;
+  const set = openTrainingSet(sets[kind], dataDir, split);
+  const requests = Array.from({ length: set.length }, (_, i) => set.requestAt(i));
+  const request = requests.find((each) => recordedPath(dataDir, each.image) === image);
+  if (request === undefined) throw new Error(`${set.name} has no ${image}`);
+  const options = { perSample: Infinity, absentClasses: 0, acceptAllAbsent: true };
+  const sample = await makeSample(request, new Scripted(choice), options);
+  if (sample === null) throw new Error(`${set.name}: nothing to ask for in ${image}`);
+  const { targets } = sample.facts;
+  return { ...sample.facts, targets: choice === FIRST ? targets.slice(0, 3) : targets.slice(-3) };
+}
+
 async function verifyValidation(splits: JsonPlace, style: ConversationStyle, dataDir: string): Promise<VerifyItem[]> {
-  const texts = new Mismatches(`LISA's validation, ${style}: questions and answers`);
-  const masks = new Mismatches(`LISA's validation, ${style}: sizes and masks`);
+  const mismatches = new LisaMismatches('validation', style);
   const dialogue = new LisaDialogue();
   for (const [name, entries] of splits.entries()) {
-    const [set = '', ...more] = name.split('|');
-    const registered = set === 'ReasonSeg' ? 'reason_seg' : set;
-    const dataset = await openEvaluatedSet(registered, dataDir, more.at(-1) ?? '', {
-      honourIgnore: true,
-      asWritten: true,
-    });
-    texts.compare(`images of ${name}`, dataset.images.length, entries.list().length);
+    const dataset = await openRecordedSplit(name, dataDir, { honourIgnore: true, asWritten: true });
+    mismatches.texts.compare(`images of ${name}`, dataset.images.length, entries.list().length);
     for (const entry of entries.list()) {
       const path = entry.key('image').text();
       // The reference goes through a set of image ids, in an order of its own.
       const image = dataset.images.find((each) => recordedPath(dataDir, each.path) === path);
-      texts.compare(`image of ${name}`, image === undefined ? 'none' : path, path);
+      mismatches.texts.compare(`image of ${name}`, image === undefined ? 'none' : path, path);
       if (image === undefined) continue;
       const targets = dataset.targets(image);
-      const asked = targets.flatMap(({ expression, form }) =>
-        dialogue.exam([expression], ['found'], form ?? 'reference'),
-      );
-      compareTurns(
-        texts,
-        `${name}, ${path}`,
-        style,
-        asked.map(({ turn }) => [turn]),
-        entry,
-      );
-      if (style !== MASKED_STYLE) continue;
-      compareSize(masks, path, image, entry);
-      compareMasks(
-        masks,
-        path,
-        targets.map(({ mask }) => mask),
-        entry,
-        ['masks'],
-      );
+      const asked = targets.flatMap(({ expression, form }) => {
+        return dialogue.exam([expression], ['found'], form ?? 'reference').map(({ turn }) => [turn]);
+      });
+      mismatches.compareTurns(`${name}, ${path}`, asked, entry);
+      if (!mismatches.hasMasks) continue;
+      compareSize(mismatches.masks, path, image, entry);
+      const masks = targets.map(({ mask }) => mask);
+      mismatches.compareMasks(path, masks, entry, 'masks');
       const ignored = targets.flatMap((target) => target.ignored ?? []);
-      compareMasks(masks, `ignored of ${path}`, ignored, entry, ['255']);
+      mismatches.compareMasks(`ignored of ${path}`, ignored, entry, '255');
     }
   }
-  return style === MASKED_STYLE ? [texts.item(), masks.item()] : [texts.item()];
-}
-
-function compareTurns(
-  into: Mismatches,
-  what: string,
-  style: ConversationStyle,
-  found: readonly (readonly Turn[])[],
-  entry: JsonPlace,
-): void {
-  const recorded = entry
-    .key('conversations')
-    .list()
-    .map((place) => recordedTurns(style, place.text()));
-  into.compare(what, JSON.stringify(found), JSON.stringify(recorded));
-}
-
-type Size = Pick<BinaryMask, 'height' | 'width'>;
-
-function compareSize(into: Mismatches, what: string, { height, width }: Size, entry: JsonPlace): void {
-  const resized = resizeLongestSide(height, width, IMAGE_SIZE).join(' × ');
-  into.compare(`size of ${what}`, resized, numbers(entry.key('resize')).join(' × '));
-}
-
-/** @param values of the recorded masks that belong to ours: those of "masks", or a value above 1 */
-function compareMasks(
-  into: Mismatches,
-  what: string,
-  found: readonly (BinaryMask | null)[],
-  entry: JsonPlace,
-  values: readonly string[],
-): void {
-  const layers = values.flatMap((value) => {
-    if (value === 'masks') return [rles(entry.key('masks'))];
-    const above = has(entry, 'above_one') ? entry.key('above_one') : null;
-    return above !== null && has(above, value) ? [rles(above.key(value))] : [];
-  });
-  into.compare(`number of masks of ${what}`, found.length, layers[0]?.length ?? 0);
-  for (const [i, mask] of found.entries()) {
-    const parts = layers.flatMap((layer) => layer[i] ?? []);
-    if (mask !== null && parts.length > 0)
-      compareRles(into, `mask ${i} of ${what}`, encodeMask(mask), mergeRles(parts));
-  }
-}
-
-function rles(list: JsonPlace): Rle[] {
-  return list.list().map((entry) => {
-    const [height = 0, width = 0] = numbers(entry.key('size'));
-    return rleFromString(entry.key('counts').text(), height, width);
-  });
+  return mismatches.items();
 }
 
 function has(place: JsonPlace, key: string): boolean {

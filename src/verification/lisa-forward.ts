@@ -2,17 +2,9 @@
 import * as tf from '../engine/tf.js';
 import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import type { FeatureTensors, Geometry } from '../systems/system.js';
-import { Mismatches, largestDifference, largestMagnitude, toleranceItem, type VerifyItem } from './verify-item.js';
 import type { LisaBatch, LisaCase } from './lisa-case.js';
-
-/** Tolerance of every recorded tensor, relative to its largest value. */
-export const FORWARD_TOLERANCE = 5e-5;
-
-/** Features of the encoders of every picture, and of the sequences of a batch. */
-export function featuresOf(pictures: FeatureTensors, rows: readonly number[]): FeatureTensors {
-  const index = tf.tensor1d([...rows], 'int32');
-  return Object.fromEntries(Object.entries(pictures).map(([name, x]) => [name, tf.gather(x, index)]));
-}
+import { channelsFirst, compareOutputs, featuresOf } from './model-forward.js';
+import { Mismatches, type VerifyItem } from './verify-item.js';
 
 /** @param pictures features of every picture */
 export async function verifyForward(
@@ -20,19 +12,16 @@ export async function verifyForward(
   recorded: LisaCase,
   pictures: FeatureTensors,
 ): Promise<VerifyItem[]> {
-  const batch = recorded.batch('batch_a', network.patches);
-  const lengths = new Mismatches('supervised positions and tokens');
-  const found = tf.tidy(() => forward(network, recorded, batch, pictures, lengths));
-  try {
-    const items = [lengths.item()];
-    for (const [name, tensor] of Object.entries(found)) {
-      const isPadded = name === 'llm.last_hidden';
-      items.push(await compare(recorded, name, tensor, isPadded ? (batch.rows.lengths[0] ?? 0) : null));
-    }
-    return items;
-  } finally {
-    tf.dispose(found);
-  }
+  const [batch] = recorded.batches(network.patches) as [LisaBatch];
+  const equal = new Mismatches('supervised positions and tokens');
+  const items = await compareOutputs(recorded, () => {
+    const found = forward(network, recorded, batch, pictures, equal);
+    return Object.entries(found).map(([name, tensor]) => {
+      const lengths = name === 'llm.last_hidden' ? { lengths: batch.rows.lengths.slice(0, 1) } : {};
+      return { name, what: null, found: tensor, ...lengths };
+    });
+  });
+  return [equal.item(), ...items];
 }
 
 function forward(
@@ -44,17 +33,17 @@ function forward(
 ): Record<string, tf.Tensor> {
   const features = featuresOf(pictures, pictureOf);
   const { hidden } = network.read(rows, features);
-  const channelsFirst = (x: tf.Tensor): tf.Tensor => tf.transpose(x, [0, 3, 1, 2]);
   const first = tf.slice(features['clip'] as tf.Tensor3D, [0, 0, 0], [1, -1, -1]);
   const supervised = rows.supervised();
   const positions = [...supervised.positions].map((at) => [Math.floor(at / rows.time), at % rows.time]);
-  equal.compare('positions', positions.flat().join(' '), text(recorded, 'out.supervised.index'));
-  equal.compare('tokens', supervised.targets.join(' '), text(recorded, 'out.supervised.target'));
+  equal.compare('positions', positions.flat(), recorded.tensors.get('out.supervised.index').data);
+  equal.compare('tokens', supervised.targets, recorded.tensors.get('out.supervised.target').data);
   const logits = network.logits(network.statesAt(hidden, supervised.positions));
   const ofFirst = positions.filter(([row]) => row === 0).length;
-  const targets = tf.stack(
-    [...supervised.targets].map((id, i) => tf.tensor1d([i, id], 'int32')),
-    0,
+  const targets = tf.tensor2d(
+    [...supervised.targets].map((id, i) => [i, id]),
+    undefined,
+    'int32',
   );
   const out: Record<string, tf.Tensor> = {
     sam_image_embeddings: channelsFirst(featuresOf(pictures, images)['sam'] as tf.Tensor),
@@ -71,20 +60,14 @@ function forward(
     const own = states.filter(({ row }) => row >= from && row < to);
     equal.compare(`queries of sample ${sample}`, own.length, countOf(recorded, sample));
     if (own.length === 0) continue;
-    const queries = network.maskQueries(
-      hidden,
-      own.map(({ position }) => position),
-    );
-    const sam = features['sam'] as tf.Tensor4D;
-    const drawn = network.decodeMasks(
-      queries,
-      sam,
-      own.map(({ row }) => row),
-    );
+    const positions = own.map(({ position }) => position);
+    const queries = network.maskQueries(hidden, positions);
+    const rowOfQuery = own.map(({ row }) => row);
+    const { lowResMasks, iou } = network.decodeMasks(queries, features['sam'] as tf.Tensor4D, rowOfQuery);
     out[`seg_queries.${sample}`] = queries;
-    out[`low_res_masks.${sample}`] = drawn.lowResMasks;
-    out[`iou.${sample}`] = drawn.iou;
-    out[`masks.${sample}`] = network.enlarge(drawn.lowResMasks, recorded.sizes[picture] as Geometry);
+    out[`low_res_masks.${sample}`] = lowResMasks;
+    out[`iou.${sample}`] = iou;
+    out[`masks.${sample}`] = network.enlarge(lowResMasks, recorded.sizes[picture] as Geometry);
   }
   return out;
 }
@@ -94,21 +77,4 @@ function countOf(recorded: LisaCase, sample: number): number {
   const name = `out.seg_queries.${sample}`;
   const empty = recorded.json.key('empty').optional(name);
   return (empty?.numbers() ?? recorded.tensors.get(name).shape)[0] ?? -1;
-}
-
-function text(recorded: LisaCase, name: string): string {
-  return [...recorded.tensors.get(name).data].join(' ');
-}
-
-/** @param length positions that count, of the first row; null for all */
-async function compare(recorded: LisaCase, name: string, found: tf.Tensor, length: number | null): Promise<VerifyItem> {
-  const { shape, data } = recorded.tensors.get(`out.${name}`);
-  const values = await found.data<'float32'>();
-  const count = length === null ? data.length : length * (shape[2] ?? 0);
-  const error =
-    values.length === data.length
-      ? largestDifference(values.subarray(0, count), data.subarray(0, count)) / largestMagnitude(data)
-      : Infinity;
-  const detail = `[${shape.join(', ')}], relative to the largest value${length === null ? '' : ', padding left out'}`;
-  return toleranceItem(`out.${name}`, error, FORWARD_TOLERANCE, detail);
 }

@@ -4,15 +4,15 @@
  * ignored, and any other value outside: the reference adds polygons that overlap, so that pixels of both are 2.
  */
 import { join } from 'node:path';
-import { JsonPlace, readJsonFile } from '../data/annotation-files.js';
+import type { JsonPlace } from '../data/annotation-files.js';
 import { lisaFigures } from '../evaluation/figures.js';
 import { type MaskOverlap, maskOverlap } from '../evaluation/metrics/mask-overlap.js';
 import { UserError } from '../errors.js';
 import { binaryMask } from '../inference/segment-result.js';
 import { readSafetensors, type StoredTensor } from '../io/safetensors/safetensors.js';
 import type { BinaryMask } from '../types.js';
-import { numbers } from './datasets-recorded.js';
-import { Mismatches, type VerifyItem } from './verify-item.js';
+import { numbers, openRecorded } from './datasets-recorded.js';
+import { itemsOf, Mismatches, type VerifyItem } from './verify-item.js';
 
 const NAME = "LISA's recorded metrics";
 const ADVICE = 'Use the recorded folder lisa-metrics.';
@@ -20,13 +20,10 @@ const TOLERANCE = 1e-6;
 const IGNORED = 255;
 
 /** @throws UserError where a file is missing, malformed, or does not fit the other */
-export function verifyLisaMetrics(dir: string): Promise<VerifyItem[]> {
-  return Promise.resolve().then(() => {
-    const path = join(dir, 'case.json');
-    const { tensors } = readSafetensors(join(dir, 'predictions.safetensors'));
-    const kinds = new JsonPlace(readJsonFile(NAME, path, ADVICE), NAME, path).entries();
-    return kinds.flatMap(([kind, recorded]) => verifyKind(kind, recorded, tensors));
-  });
+export function verifyLisaMetrics(dir: string): VerifyItem[] {
+  const { tensors } = readSafetensors(join(dir, 'predictions.safetensors'));
+  const kinds = openRecorded(NAME, dir, 'case.json', ADVICE).entries();
+  return kinds.flatMap(([kind, recorded]) => verifyKind(kind, recorded, tensors));
 }
 
 function verifyKind(kind: string, recorded: JsonPlace, tensors: ReadonlyMap<string, StoredTensor>): VerifyItem[] {
@@ -36,7 +33,7 @@ function verifyKind(kind: string, recorded: JsonPlace, tensors: ReadonlyMap<stri
   for (const [i, picture] of recorded.key('pictures').list().entries()) {
     const overlaps = recordedOverlaps(`${kind}.${i}`, tensors);
     const compare = (key: string, found: (overlap: MaskOverlap) => number): void => {
-      counts.compare(`${key} of picture ${i}`, overlaps.map(found).join(' '), numbers(picture.key(key)).join(' '));
+      counts.compare(`${key} of picture ${i}`, overlaps.map(found), numbers(picture.key(key)));
     };
     compare('intersection', ({ intersection }) => intersection);
     compare('union', ({ union }) => union);
@@ -46,7 +43,7 @@ function verifyKind(kind: string, recorded: JsonPlace, tensors: ReadonlyMap<stri
   }
   const total = new LargestError(`LISA, ${kind}: gIoU and cIoU`);
   total.compare('all pictures', all, recorded);
-  return [counts.item(), figures.item(), total.item()];
+  return itemsOf(counts, figures, total);
 }
 
 function recordedOverlaps(name: string, tensors: ReadonlyMap<string, StoredTensor>): MaskOverlap[] {
@@ -62,11 +59,9 @@ function recordedOverlaps(name: string, tensors: ReadonlyMap<string, StoredTenso
   return Array.from({ length: count }, (_, i) => {
     const part = [i * height * width, (i + 1) * height * width] as const;
     const values = targetData.subarray(...part);
-    const where = (value: number): BinaryMask => ({
-      data: values.map((found) => Number(found === value)),
-      height,
-      width,
-    });
+    const where = (value: number): BinaryMask => {
+      return { data: values.map((found) => Number(found === value)), height, width };
+    };
     const prediction = binaryMask({ data: logitData.subarray(...part), height, width }, 'logit > 0');
     return maskOverlap(prediction, where(1), where(IGNORED));
   });

@@ -3,8 +3,7 @@
  * training, validation and chat in both conversation styles, and padded batches. Where the datasets that the recording
  * was made from are present, the conversations are also made from their facts (lisa-datasets.ts).
  */
-import { join } from 'node:path';
-import { JsonPlace, readJsonFile } from '../data/annotation-files.js';
+import type { JsonPlace } from '../data/annotation-files.js';
 import {
   type ConversationStyle,
   padBatch,
@@ -18,12 +17,9 @@ import { EXPLANATION_REQUESTS } from '../systems/lisa/dialogue.js';
 import { MAX_TRAINING_TOKENS } from '../systems/lisa/system.js';
 import { LISA_TOKENS } from '../systems/shared/decision-tokens.js';
 import { ANSWERS, chatTurn, LONG_QUESTIONS, SHORT_QUESTIONS, withImage } from '../systems/shared/lisa-prompts.js';
-import { numbers, RECORDED_STYLES, recordedTurns } from './datasets-recorded.js';
+import { numbers, openRecorded, RECORDED_STYLES, recordedTurns, texts } from './datasets-recorded.js';
 import { verifyLisaDatasets } from './lisa-datasets.js';
-import { Mismatches, type VerifyItem } from './verify-item.js';
-
-const NAME = "LISA's recorded texts";
-const ADVICE = 'Use the recorded folder lisa-text.';
+import { itemsOf, Mismatches, type VerifyItem } from './verify-item.js';
 
 /**
  * @param tokenizerDir tokenizer of the recording
@@ -31,8 +27,7 @@ const ADVICE = 'Use the recorded folder lisa-text.';
  * @throws UserError where a file or a part of it is missing
  */
 export async function verifyLisaText(dir: string, tokenizerDir: string, dataDir: string | null): Promise<VerifyItem[]> {
-  const path = join(dir, 'text.json');
-  const root = new JsonPlace(readJsonFile(NAME, path, ADVICE), NAME, path);
+  const root = openRecorded("LISA's recorded texts", dir, 'text.json', 'Use the recorded folder lisa-text.');
   const tokenizer = openLisaTokenizer(tokenizerDir);
   return [
     verifyLists(root, tokenizer),
@@ -65,19 +60,14 @@ function verifyLists(root: JsonPlace, tokenizer: Tokenizer): VerifyItem {
     answer: ANSWERS,
   };
   for (const [name, list] of Object.entries(lists)) {
-    const recorded = root
-      .key('lists')
-      .key(name)
-      .list()
-      .map((text) => text.text());
-    mismatches.compare(name, list.join('\n'), recorded.join('\n'));
+    mismatches.compare(name, list.join('\n'), texts(root.key('lists').key(name)).join('\n'));
   }
   return mismatches.item();
 }
 
 /** Text, ids and supervised spans of all templates, training and validation conversations. */
 function verifyConversations(root: JsonPlace, style: ConversationStyle, tokenizer: Tokenizer): VerifyItem[] {
-  const texts = new Mismatches(`LISA, ${style}: text`);
+  const rendered = new Mismatches(`LISA, ${style}: text`);
   const ids = new Mismatches(`LISA, ${style}: ids and supervised spans`);
   const validation = root.key('validation').key(style).entries();
   const groups = [
@@ -86,20 +76,19 @@ function verifyConversations(root: JsonPlace, style: ConversationStyle, tokenize
     ...validation.flatMap(([, split]) => split.list()),
   ];
   for (const group of groups) {
-    for (const [i, place] of group.key('conversations').list().entries()) {
-      const text = place.text();
+    for (const [i, text] of texts(group.key('conversations')).entries()) {
       const turns = recordedTurns(style, text);
       const found = tokenizeConversation(tokenizer, style, turns);
       const recordedIds = numbers(at(group, 'input_ids', i));
       const spans = at(group, 'supervised', i).list().map(numbers);
       const isSupervised = (n: number): boolean => spans.some(([from = 0, to = 0]) => n >= from && n < to);
       const labels = recordedIds.map((id, n) => (isSupervised(n) ? id : IGNORE_LABEL));
-      texts.compare(text, renderConversation(style, turns), text);
-      ids.compare(`ids of ${text}`, found.inputIds.join(' '), recordedIds.join(' '));
-      ids.compare(`labels of ${text}`, found.labels.join(' '), labels.join(' '));
+      rendered.compare(text, renderConversation(style, turns), text);
+      ids.compare(`ids of ${text}`, found.inputIds, recordedIds);
+      ids.compare(`labels of ${text}`, found.labels, labels);
     }
   }
-  return [texts.item(), ids.item()];
+  return itemsOf(rendered, ids);
 }
 
 function verifyChat(root: JsonPlace, style: ConversationStyle, tokenizer: Tokenizer): VerifyItem {
@@ -109,7 +98,7 @@ function verifyChat(root: JsonPlace, style: ConversationStyle, tokenizer: Tokeni
     const prompt = entry.key('prompt').text();
     const { inputIds } = tokenizeConversation(tokenizer, style, turns);
     mismatches.compare(prompt, renderConversation(style, turns), prompt);
-    mismatches.compare(`ids of ${prompt}`, inputIds.join(' '), numbers(entry.key('input_ids')).join(' '));
+    mismatches.compare(`ids of ${prompt}`, inputIds, numbers(entry.key('input_ids')));
   }
   return mismatches.item();
 }
@@ -119,15 +108,13 @@ function verifyBatches(root: JsonPlace, style: ConversationStyle, tokenizer: Tok
   const mismatches = new Mismatches(`LISA, ${style}: padded batches`);
   for (const [name, batch] of root.key('batches').key(style).entries()) {
     const maxLength = name.startsWith('cut') ? MAX_TRAINING_TOKENS : undefined;
-    const rows = batch
-      .key('conversations')
-      .list()
-      .map((place) => tokenizeRecorded(tokenizer, style, place.text(), maxLength));
+    const conversations = texts(batch.key('conversations'));
+    const rows = conversations.map((text) => tokenizeRecorded(tokenizer, style, text, maxLength));
     const { inputIds, labels, lengths, time } = padBatch(rows, tokenizer.padId);
     const mask = lengths.map((length) => Array.from({ length: time }, (_, i) => Number(i < length)));
-    mismatches.compare(`ids of ${name}`, inputIds.join(' '), matrix(batch.key('input_ids')));
-    mismatches.compare(`labels of ${name}`, labels.join(' '), matrix(batch.key('labels')));
-    mismatches.compare(`mask of ${name}`, mask.flat().join(' '), matrix(batch.key('attention_mask')));
+    mismatches.compare(`ids of ${name}`, inputIds, matrix(batch.key('input_ids')));
+    mismatches.compare(`labels of ${name}`, labels, matrix(batch.key('labels')));
+    mismatches.compare(`mask of ${name}`, mask.flat(), matrix(batch.key('attention_mask')));
   }
   return mismatches.item();
 }
@@ -143,20 +130,17 @@ export function tokenizeRecorded(
   if (text.includes(IMAGE_START_TOKEN)) {
     return tokenizeConversation(tokenizer, style, turns, maxLength === undefined ? {} : { maxLength });
   }
-  const encode = (part: string): number[] =>
-    part
-      .split(IMAGE_PLACEHOLDER)
-      .flatMap((piece, i) => [
-        i === 0 ? tokenizer.bosId : IMAGE_TOKEN_ID,
-        ...tokenizer.encode(piece, { addBos: false }),
-      ]);
+  const encode = (part: string): number[] => {
+    const pieces = part.split(IMAGE_PLACEHOLDER).map((piece) => tokenizer.encode(piece, { addBos: false }));
+    return pieces.flatMap((ids, i) => [i === 0 ? tokenizer.bosId : IMAGE_TOKEN_ID, ...ids]);
+  };
   const inputIds = encode(text);
   const asked = encode(text.slice(0, text.lastIndexOf(turns.at(-1)?.assistant ?? '')).trimEnd()).length;
   return { inputIds, labels: inputIds.map((id, i) => (i < asked ? IGNORE_LABEL : id)) };
 }
 
-function matrix(rows: JsonPlace): string {
-  return rows.list().flatMap(numbers).join(' ');
+function matrix(rows: JsonPlace): number[] {
+  return rows.list().flatMap(numbers);
 }
 
 function at(group: JsonPlace, key: string, index: number): JsonPlace {

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, sep } from 'node:path';
 import { UserError, messageOf } from '../errors.js';
 import { readText } from '../io/json/json-file.js';
-import type { VerifyItem } from './verify-item.js';
+import { toleranceItem, type VerifyItem } from './verify-item.js';
 
 export const MANIFEST = 'SHA256SUMS';
 
@@ -22,8 +22,9 @@ export function listedFiles(dir: string): ReadonlySet<string> {
 export function verifyManifest(dir: string): VerifyItem[] {
   const item = 'files unaltered';
   if (!isSigned(dir)) {
-    const detail = `unsigned: no ${MANIFEST} in the folder, so the bytes of its files are not checked`;
-    return [{ item, largestError: 0, tolerance: 0, pass: true, detail }];
+    return [
+      toleranceItem(item, 0, 0, `unsigned: no ${MANIFEST} in the folder, so the bytes of its files are not checked`),
+    ];
   }
   const digests = readManifest(join(dir, MANIFEST));
   const present = filesBelow(dir);
@@ -34,8 +35,7 @@ export function verifyManifest(dir: string): VerifyItem[] {
   const unlisted = [...present].filter((name) => name !== MANIFEST && !digests.has(name));
   const found = faults.length === 0 ? `${digests.size} files` : someOf(faults);
   const others = unlisted.length === 0 ? '' : `; not in ${MANIFEST}: ${someOf(unlisted)}`;
-  const pass = faults.length === 0;
-  return [{ item, largestError: faults.length, tolerance: 0, pass, detail: `${found}${others}` }];
+  return [toleranceItem(item, faults.length, 0, `${found}${others}`)];
 }
 
 /** Path inside the folder → SHA-256 in hexadecimal. */

@@ -2,9 +2,8 @@
  * Metrics against a recording: case.json has the answered ids and expected figures (`grefcoco`, `res`, `refzom` of the
  * reference, others by the file's definitions), predictions.safetensors the masks (N.gt, N.logits of image N).
  */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { UserError, messageOf } from '../errors.js';
+import { UserError } from '../errors.js';
 import { type Benchmark, GRES, REF_ZOM, RES } from '../evaluation/benchmarks/benchmarks.js';
 import type { FigureValues } from '../evaluation/figures.js';
 import type { Answer, GresProtocol } from '../evaluation/metrics/gres-score.js';
@@ -13,8 +12,9 @@ import type { Result } from '../evaluation/records/record-types.js';
 import { scoreExpression } from '../evaluation/score.js';
 import type { MaskLogits } from '../inference/draw-masks.js';
 import { binaryMask, segmentResult } from '../inference/segment-result.js';
-import { readSafetensors } from '../io/safetensors/safetensors.js';
-import type { StoredTensor } from '../io/safetensors/safetensors.js';
+import { readJson } from '../io/json/json-file.js';
+import { JsonReader } from '../io/json/json-reader.js';
+import { readSafetensors, type StoredTensor } from '../io/safetensors/safetensors.js';
 import { RECORDED_WORDS } from '../systems/recorded-words.js';
 import type { BinaryMask } from '../types.js';
 import { toleranceItem, type VerifyItem } from './verify-item.js';
@@ -23,11 +23,11 @@ const TOLERANCE = 1e-6;
 
 type Figures = Record<string, Record<string, number | null>>;
 
+/** An image with an answer for each of its expressions. */
 interface RecordedImage {
-  readonly n: number;
   readonly height: number;
   readonly width: number;
-  readonly answers: readonly ('found' | 'absent')[];
+  readonly answers: readonly Answer[];
 }
 
 /** An expression with its target and what was predicted for it. */
@@ -38,38 +38,25 @@ export interface Prediction {
   readonly answer: Answer;
 }
 
-interface RecordedCase {
-  readonly images: readonly RecordedImage[];
-  readonly expected: ReadonlyMap<string, ReadonlyMap<string, number>>;
-}
-
 /** @throws UserError when a file is missing, malformed, or does not fit the other */
-export function verifyMetrics(dir: string): Promise<VerifyItem[]> {
-  // Nothing here waits, but all verifications share one signature; a thrown error becomes a rejection.
-  return Promise.resolve().then(() => {
-    const path = join(dir, 'case.json');
-    const recorded = readCase(path);
-    const computed = computeFigures(recorded.images, join(dir, 'predictions.safetensors'));
-    for (const [group, figures] of recorded.expected) {
-      for (const name of figures.keys()) {
-        if (computed[group]?.[name] === undefined) {
-          throw invalid(path, `expected.${group}.${name} is not a figure that this program computes`);
-        }
-      }
+export function verifyMetrics(dir: string): VerifyItem[] {
+  const path = join(dir, 'case.json');
+  const root = JsonReader.of(readJson(path, 'the recorded figures'), path);
+  const computed = computeFigures(readImages(root, path), join(dir, 'predictions.safetensors'));
+  const expected = root.key('expected');
+  for (const [group, figures] of expected.entries()) {
+    for (const [name] of figures.entries()) {
+      if (computed[group]?.[name] !== undefined) continue;
+      throw invalid(path, `expected.${group}.${name} is not a figure that this program computes`);
     }
-    return Object.entries(computed).flatMap(([group, figures]) =>
-      Object.entries(figures).map(([name, value]) => {
-        const expected = recorded.expected.get(group)?.get(name);
-        if (expected === undefined) throw invalid(path, `expected.${group}.${name} is missing`);
-        return compare(`${group} ${name}`, value, expected);
-      }),
-    );
-  });
-}
-
-function compare(item: string, value: number | null, expected: number): VerifyItem {
-  const detail = `${value === null ? 'undefined' : value.toFixed(7)}, expected ${expected.toFixed(7)}`;
-  return toleranceItem(item, value === null ? 1 : Math.abs(value - expected), TOLERANCE, detail);
+  }
+  return Object.entries(computed).flatMap(([group, figures]) =>
+    Object.entries(figures).map(([name, value]) => {
+      const recorded = expected.key(group).key(name).number();
+      const detail = `${value === null ? 'undefined' : value.toFixed(7)}, expected ${recorded.toFixed(7)}`;
+      return toleranceItem(`${group} ${name}`, value === null ? 1 : Math.abs(value - recorded), TOLERANCE, detail);
+    }),
+  );
 }
 
 /** Every figure by group and name as case.json has them, on the way that `gsva eval` goes. */
@@ -112,10 +99,8 @@ export function resultOfPredictions(
 function* readExpressions(images: readonly RecordedImage[], path: string): Generator<Prediction> {
   const { tensors } = readSafetensors(path);
   if (tensors.size !== 2 * images.length) {
-    throw invalid(
-      path,
-      `it holds ${tensors.size} tensors; case.json lists ${images.length} images of two tensors each`,
-    );
+    const listed = `case.json lists ${images.length} images of two tensors each`;
+    throw invalid(path, `it holds ${tensors.size} tensors; ${listed}`);
   }
   for (const [index, image] of images.entries()) {
     const { height, width } = image;
@@ -139,63 +124,27 @@ function* readExpressions(images: readonly RecordedImage[], path: string): Gener
 function tensorOf(tensors: Map<string, StoredTensor>, name: string, image: RecordedImage, path: string): StoredTensor {
   const tensor = tensors.get(name);
   if (tensor === undefined) throw invalid(path, `the tensor ${name} is missing`);
-  const expected = [image.n, image.height, image.width].join(', ');
+  const expected = [image.answers.length, image.height, image.width].join(', ');
   const found = tensor.shape.join(', ');
   if (found !== expected) throw invalid(path, `${name} has the shape [${found}]; case.json says [${expected}]`);
   return tensor;
 }
 
-function readCase(path: string): RecordedCase {
-  let json: unknown;
-  try {
-    json = JSON.parse(readFileSync(path, 'utf8'));
-  } catch (error) {
-    throw invalid(path, messageOf(error));
-  }
-  const root = objectAt(json, 'the whole', path);
-  const foundId = integerAt(root, RECORDED_WORDS.found, '', path);
-  const absentId = integerAt(root, RECORDED_WORDS.absent, '', path);
-  if (!Array.isArray(root.samples)) throw invalid(path, 'samples is not a list');
-  const images = root.samples.map((sample: unknown, index) => {
-    const where = `samples[${index}]`;
-    const entry = objectAt(sample, where, path);
-    const n = integerAt(entry, 'n', where, path);
-    if (!Array.isArray(entry.output_ids)) throw invalid(path, `${where}.output_ids is not a list`);
-    const answers = entry.output_ids
-      .filter((id: unknown) => id === foundId || id === absentId)
-      .map((id: unknown) => (id === absentId ? ('absent' as const) : ('found' as const)));
-    if (answers.length !== n) throw invalid(path, `${where} has ${n} expressions but ${answers.length} answers`);
-    return {
-      n,
-      height: integerAt(entry, 'height', where, path),
-      width: integerAt(entry, 'width', where, path),
-      answers,
-    };
-  });
-  const expected = new Map<string, Map<string, number>>();
-  for (const [group, figures] of Object.entries(objectAt(root.expected, 'expected', path))) {
-    const entries = Object.entries(objectAt(figures, `expected.${group}`, path)).map(([name, value]) => {
-      if (typeof value !== 'number') throw invalid(path, `expected.${group}.${name} is not a number`);
-      return [name, value] as const;
+function readImages(root: JsonReader, path: string): RecordedImage[] {
+  const positive = (place: JsonReader, key: string): number => place.key(key).integer({ min: 1 });
+  const [foundId, absentId] = [positive(root, RECORDED_WORDS.found), positive(root, RECORDED_WORDS.absent)];
+  return root
+    .key('samples')
+    .array()
+    .map((sample, index) => {
+      const n = positive(sample, 'n');
+      const ids = sample.key('output_ids').numbers();
+      const decisions = ids.filter((id) => id === foundId || id === absentId);
+      const answers = decisions.map((id) => (id === absentId ? 'absent' : 'found'));
+      if (answers.length === n)
+        return { height: positive(sample, 'height'), width: positive(sample, 'width'), answers };
+      throw invalid(path, `samples[${index}] has ${n} expressions but ${answers.length} answers`);
     });
-    expected.set(group, new Map(entries));
-  }
-  return { images, expected };
-}
-
-function objectAt(value: unknown, where: string, path: string): Record<string, unknown> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw invalid(path, `${where} is not an object`);
-  }
-  return { ...value };
-}
-
-function integerAt(entry: Record<string, unknown>, key: string, where: string, path: string): number {
-  const value = entry[key];
-  if (typeof value !== 'number' || !Number.isInteger(value) || value < 1) {
-    throw invalid(path, `${where === '' ? key : `${where}.${key}`} is not a positive whole number`);
-  }
-  return value;
 }
 
 function invalid(path: string, what: string): UserError {

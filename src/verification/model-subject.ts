@@ -19,10 +19,6 @@ export interface ModelSubject {
   readonly weightsPath?: string;
 }
 
-export interface CheckedSubject extends ModelSubject {
-  readonly items: readonly VerifyItem[];
-}
-
 /** Absolute tolerance of float32 weights: adding a delta, or folding LoRA in, rounds. */
 const WEIGHT_TOLERANCE = 1e-6;
 type Rounding = (values: Float32Array) => Float32Array;
@@ -37,7 +33,10 @@ const ROUNDINGS: readonly Rounding[] = [
 ];
 
 /** @param recorded the recording's own model; its LoRA is folded in where the subject has none */
-export function checkSubject(recorded: ModelSubject, subject: ModelSubject): CheckedSubject {
+export function checkSubject(
+  recorded: ModelSubject,
+  subject: ModelSubject,
+): ModelSubject & { readonly items: readonly VerifyItem[] } {
   const isMerged = subject.config.lora.r === 0 && recorded.config.lora.r > 0;
   const bare = { config: recorded.config, tensors: byBareName(recorded.tensors) };
   const expected = isMerged ? mergeLora(bare.config, bare.tensors) : bare;
@@ -63,6 +62,7 @@ export function checkSubject(recorded: ModelSubject, subject: ModelSubject): Che
   const others = rounded.length === 0 ? '' : `, ${rounded.length} are exactly the recorded ones in 16 bits`;
   const detail = `${worst === '' ? 'equal' : `worst: ${worst}`}${others}`;
   return {
+    ...subject,
     config: { ...subject.config, lora: { ...subject.config.lora, dropout: expected.config.lora.dropout } },
     tensors,
     items: [

@@ -1,145 +1,186 @@
 /** Losses, gradients and five updates against the recording. */
 import { join } from 'node:path';
-import * as tf from '../engine/tf.js';
-import type { LlavaSam } from '../systems/shared/llava-sam.js';
-import { encodeImages, stackFeatures } from '../features/image-features.js';
-import { nameInModel, toStored } from '../checkpoints/weights.js';
-import { GradientAccumulator } from '../training/loop/gradient-accumulator.js';
-import { AdamW } from '../training/optimizer/optimizer.js';
-import { Schedule } from '../training/loop/schedule.js';
-import { MultimodalRows } from '../networks/multimodal-rows.js';
 import { variablesOf } from '../checkpoints/parts.js';
-import { GROUNDING_RECIPE } from '../systems/shared/llava-sam-step.js';
-import type { TrainingBatch, TrainingStep } from '../systems/system.js';
+import { nameInModel, toStored } from '../checkpoints/weights.js';
+import * as tf from '../engine/tf.js';
+import type { JsonReader } from '../io/json/json-reader.js';
+import type { Gradients } from '../nn/loss-parts.js';
+import type { LlavaSam } from '../systems/shared/llava-sam.js';
+import type { FeatureTensors, TrainingBatch } from '../systems/system.js';
+import { GradientAccumulator } from '../training/loop/gradient-accumulator.js';
+import { Schedule } from '../training/loop/schedule.js';
+import { AdamW } from '../training/optimizer/optimizer.js';
+import { pair, type RecordedCase, Recording } from './model-case.js';
+import { featuresOf } from './model-forward.js';
+import type { TrainingRules } from './training-rules.js';
 import {
-  Worst,
+  itemsOf,
   largestDifference,
   largestMagnitude,
+  Mismatches,
   relativeError,
   toleranceItem,
   type VerifyItem,
+  Worst,
 } from './verify-item.js';
-import { type ModelCase, Recording } from './model-case.js';
-import { pairGradients } from './recorded-gradients.js';
 
-const LOSS_TOLERANCE = 1e-4;
-/** Relative to the largest entry of the same gradient. */
-const GRADIENT_TOLERANCE = 1e-3;
-/** Relative. */
-const TRAJECTORY_TOLERANCE = 1e-3;
-/** Relative to the largest entry of the same parameter. */
-const PARAMETER_TOLERANCE = 1e-3;
+type Variables = ReadonlyMap<string, tf.Variable>;
 
-/**
- * Adding the same number to every score of a softmax changes nothing, and that is all a key's bias does: its true
- * gradient is 0. What is recorded is rounding noise of some 1e-9, which Adam, dividing by its size, turns into full
- * steps of arbitrary sign; they influence no output. Noise is held to be noise, not compared.
- */
-const MATHEMATICALLY_ZERO = /\.mask_decoder\..*\.k_proj\.bias$/;
-const NOISE_TOLERANCE = 1e-7;
-
-/** Changes the model's weights: five updates. */
-export async function verifyTraining(gsva: LlavaSam, recorded: ModelCase): Promise<VerifyItem[]> {
-  const batch = await frozenBatch(gsva, recorded);
+/** Changes the model's weights: five updates. @param pictures features of every picture, computed once as in training */
+export async function verifyTraining(
+  network: LlavaSam,
+  recorded: RecordedCase,
+  pictures: FeatureTensors,
+  rules: TrainingRules,
+): Promise<VerifyItem[]> {
+  const { recipe } = recorded.system;
+  const variables = variablesOf(network, recipe.trains);
+  const batches = recorded.batches(network.patches).map(({ rows, targets, pictures: rowsOf }): TrainingBatch => {
+    const found = rows.statesBefore(recorded.vocabulary.found, 'supervised');
+    const places = found.map(({ row, position }) => ({ row, states: [position] }));
+    return { rows, places, targets, features: tf.tidy(() => featuresOf(pictures, rowsOf)) };
+  });
   try {
-    const variables = variablesOf(gsva, GROUNDING_RECIPE.trains);
-    const step = GROUNDING_RECIPE.step(gsva, variables);
-    const once = await verifyOnePass(gsva, recorded, () => step(batch), [...variables.keys()]);
-    return [...once, ...(await verifyUpdates(gsva, recorded, () => step(batch), variables))];
+    const step = recipe.step(network, variables);
+    const run = (index: number): Promise<Gradients> => step(batches[index] as TrainingBatch);
+    const once = await verifyOnePass(network, recorded, rules, await run(0), variables);
+    return [...once, ...(await verifyUpdates(network, recorded, rules, run, variables))];
   } finally {
-    tf.dispose(batch.features);
+    for (const { features } of batches) tf.dispose(features);
   }
 }
 
-/** Features of the frozen encoders are computed once, as in training. */
-async function frozenBatch(gsva: LlavaSam, recorded: ModelCase): Promise<TrainingBatch> {
-  const features = stackFeatures(gsva, await encodeImages(gsva, await recorded.preparedImages()));
-  const rows = new MultimodalRows(recorded.tokens, gsva.patches);
-  const found = rows.statesBefore(recorded.vocabulary.found, 'supervised');
-  const places = found.map(({ row, position }) => ({ row, states: [position] }));
-  return { rows, places, features, targets: recorded.targets() };
+/** Recorded names of the losses by ours; `mask` is the sum of the two before. */
+const RECORDED_LOSSES: Readonly<Record<string, string>> = {
+  ...{ loss: 'loss', ce: 'ce_loss', bce: 'mask_bce_loss', dice: 'mask_dice_loss', mask: 'mask_loss' },
+};
+
+function compareLosses(into: Worst, what: string, found: Gradients['losses'], expected: JsonReader): void {
+  const own: Gradients['losses'] = { ...found, mask: (found['bce'] ?? NaN) + (found['dice'] ?? NaN) };
+  for (const [name, recorded] of Object.entries(RECORDED_LOSSES)) {
+    into.add(`${name} of ${what}`, relativeError(own[name] ?? NaN, expected.key(recorded).number()));
+  }
 }
 
 async function verifyOnePass(
-  gsva: LlavaSam,
-  recorded: ModelCase,
-  step: () => ReturnType<TrainingStep>,
-  trainable: readonly string[],
+  network: LlavaSam,
+  recorded: RecordedCase,
+  rules: TrainingRules,
+  { losses: found, gradients }: Gradients,
+  variables: Variables,
 ): Promise<VerifyItem[]> {
-  const { losses, gradients } = await step();
+  const expected = recorded.json.key('losses');
   try {
-    const lossItems = Object.entries(recorded.losses).map(([name, expected]) => {
-      const found = losses[name] ?? NaN;
-      const error = largestDifference([found], [expected]);
-      return toleranceItem(
-        `loss: ${name}`,
-        error,
-        LOSS_TOLERANCE,
-        `${found.toFixed(6)}, expected ${expected.toFixed(6)}`,
-      );
+    const losses = new Worst('losses', rules.loss, 'relative');
+    compareLosses(losses, 'batch A', found, expected);
+    const each = ['loss', 'ce', 'bce', 'dice'].map((name) => {
+      const [is, shouldBe] = [found[name] ?? NaN, expected.key(RECORDED_LOSSES[name] as string).number()];
+      const detail = `${is.toFixed(6)}, expected ${shouldBe.toFixed(6)}`;
+      return toleranceItem(`loss: ${name}`, largestDifference([is], [shouldBe]), rules.loss, detail);
     });
-    return [...lossItems, ...(await compareGradients(gsva, recorded, gradients, trainable))];
+    return [
+      ...(rules.isEachLoss ? each : itemsOf(losses)),
+      ...(await compareGradients(network, recorded, rules, gradients, variables)),
+    ];
   } finally {
     tf.dispose([...gradients.values()]);
   }
 }
 
 async function compareGradients(
-  gsva: LlavaSam,
-  recorded: ModelCase,
+  network: LlavaSam,
+  recorded: RecordedCase,
+  rules: TrainingRules,
   gradients: ReadonlyMap<string, tf.Tensor>,
-  trainable: readonly string[],
+  variables: Variables,
 ): Promise<VerifyItem[]> {
-  const without = new Set(recorded.withoutGradient.map(nameInModel));
-  const expectation = {
-    dir: recorded.dir,
-    trained: trainable,
-    without,
-    isZero: (_: string, scale: number) => scale === 0,
-  };
-  const { pairs, which } = await pairGradients(gsva, gradients, expectation);
-  const [worst, zero, noise] = [new Worst(), new Worst(), new Worst()];
-  for (const { name, expected, found, scale } of pairs) {
-    if (MATHEMATICALLY_ZERO.test(name)) noise.add(name, Math.max(largestMagnitude(found), scale));
-    else if (scale === 0) zero.add(name, largestMagnitude(found));
-    else worst.add(name, largestDifference(found, expected) / scale);
+  const file = new Recording(join(recorded.dir, 'grads.safetensors'));
+  const parameters = network.namedParameters();
+  const which = new Mismatches('gradients: which parameters have one');
+  const groups = rules.gradients.map(({ title, tolerance, remark, ...group }) => {
+    return { ...group, worst: new Worst(title, tolerance, remark) };
+  });
+  const withGradient = new Set<string>();
+  let squares = 0;
+  for (const recordedName of file.names) {
+    const name = nameInModel(recordedName);
+    withGradient.add(name);
+    const expected = file.get(recordedName).data;
+    const scale = largestMagnitude(expected);
+    const [gradient, layout] = [gradients.get(name), parameters.get(name)?.layout];
+    const isMissing = gradient === undefined || layout === undefined;
+    const isNone = isMissing && !rules.isZero(name, scale);
+    which.compare(name, isNone ? 'none' : 'a gradient', 'a gradient');
+    const found = isMissing ? new Float32Array(expected.length) : (await toStored(gradient, layout)).data;
+    squares += found.reduce((sum, value) => sum + value * value, 0);
+    const group = groups.findLast(({ has }) => has(name, scale));
+    if (group?.isZero === true) group.worst.add(name, Math.max(largestMagnitude(found), scale));
+    else group?.worst.add(name, largestDifference(found, expected) / scale);
   }
-  return [
-    which,
-    worst.item('gradients', GRADIENT_TOLERANCE, 'relative to the largest entry'),
-    zero.item('gradients that are 0', 0, 'parameters of the masks that are not used'),
-    noise.item(
-      'gradients of k_proj.bias',
-      NOISE_TOLERANCE,
-      'mathematically 0 (softmax), recorded as rounding noise; absolute',
-    ),
-  ];
+  const without = recorded.names('no_grad');
+  for (const name of without) which.compare(name, gradients.has(name) ? 'a gradient' : 'none', 'none');
+  for (const name of variables.keys()) {
+    which.compare(`${name} is recorded`, withGradient.has(name) || without.has(name) ? 'yes' : 'no', 'yes');
+  }
+  const gradientItems = itemsOf(...groups.map(({ worst }) => worst));
+  if (rules.norm === null) return [which.item(), ...gradientItems];
+  const norm = new Worst('gradient norm', rules.norm, 'relative');
+  norm.add('batch A', relativeError(Math.sqrt(squares), recorded.json.key('grad_norm').number()));
+  return [...itemsOf(which, norm), ...gradientItems];
 }
 
 async function verifyUpdates(
-  gsva: LlavaSam,
-  recorded: ModelCase,
-  step: () => ReturnType<TrainingStep>,
-  variables: ReadonlyMap<string, tf.Variable>,
+  network: LlavaSam,
+  recorded: RecordedCase,
+  rules: TrainingRules,
+  step: (batch: number) => Promise<Gradients>,
+  variables: Variables,
 ): Promise<VerifyItem[]> {
-  const { learningRate, warmup, total, betas, eps, weightDecay, clip, accumulation, trajectory } = recorded.optimizer;
-  const schedule = new Schedule({ learningRate, warmupUpdates: warmup, totalUpdates: total, decay: 'linear' });
-  const [beta1, beta2] = betas;
-  const optimizer = new AdamW(variables, { beta1, beta2, eps, weightDecay, clipNorm: clip });
-  const [rates, losses, norms] = [new Worst(), new Worst(), new Worst()];
+  const place = recorded.json.key('optimizer');
+  const schedule = new Schedule({
+    learningRate: place.key('lr').number(),
+    warmupUpdates: place.key('warmup').integer(),
+    totalUpdates: place.key('total').integer(),
+    decay: 'linear',
+  });
+  const [beta1, beta2] = pair(place.key('betas'));
+  const optimizer = new AdamW(variables, {
+    beta1,
+    beta2,
+    eps: place.key('eps').number(),
+    weightDecay: place.key('weight_decay').number(),
+    clipNorm: place.key('clip').number(),
+  });
+  const { microBatches } = recorded;
+  const rates = new Worst('updates: learning rate', 1e-9, 'relative');
+  const losses = new Worst(rules.isEachLoss ? 'updates: loss' : 'updates: losses', rules.updateLoss, 'relative');
+  const norms = new Worst('updates: gradient norm', rules.updateNorm, 'relative');
+  let parameters: VerifyItem | null = null;
   try {
-    for (const [update, expected] of trajectory.entries()) {
-      const sum = new GradientAccumulator(variables, accumulation);
+    for (const [update, expected] of place.key('trajectory').array().entries()) {
+      const what = `update ${update}`;
+      // Either of each micro-batch, or their mean. The last entry of the former has the losses behind all updates alone.
+      const each = expected.optional('losses')?.array();
+      const isLast = each !== undefined && expected.optional('lr') === null;
+      if (isLast) parameters = await compareParameters(network, recorded, rules);
+      const sum = new GradientAccumulator(variables, microBatches.length);
       try {
-        for (let i = 0; i < accumulation; i++) sum.add(await step());
-        const scale = 1 / accumulation;
+        for (let i = 0; i < (each ?? microBatches).length; i++) {
+          const gradients = await step(microBatches[i] ?? i);
+          if (each !== undefined) {
+            compareLosses(losses, `${what}, micro-batch ${i}`, gradients.losses, each[i] as JsonReader);
+          }
+          sum.add(gradients);
+        }
+        if (isLast) continue;
+        const scale = 1 / microBatches.length;
         const norm = await optimizer.globalNorm(sum.gradients, scale);
         const rate = schedule.learningRateAt(update);
         optimizer.apply(sum.gradients, rate, norm, scale);
-        const name = `update ${update}`;
-        rates.add(name, relativeError(rate, expected.lr));
-        losses.add(name, relativeError(sum.losses['loss'] ?? NaN, expected.loss));
-        norms.add(name, relativeError(norm, expected.gradNorm));
+        rates.add(what, relativeError(rate, expected.key('lr').number()));
+        norms.add(what, relativeError(norm, expected.key('grad_norm').number()));
+        if (each === undefined)
+          losses.add(what, relativeError(sum.losses['loss'] ?? NaN, expected.key('loss').number()));
       } finally {
         sum.dispose();
       }
@@ -147,31 +188,27 @@ async function verifyUpdates(
   } finally {
     optimizer.dispose();
   }
-  return [
-    rates.item('updates: learning rate', 1e-9, 'relative'),
-    losses.item('updates: loss', TRAJECTORY_TOLERANCE, 'relative'),
-    norms.item('updates: gradient norm', TRAJECTORY_TOLERANCE, 'relative'),
-    ...(await compareParameters(gsva, recorded)),
-  ];
+  return [...itemsOf(rates, losses, norms), parameters ?? (await compareParameters(network, recorded, rules))];
 }
 
 /** The weights that the updates lead to. */
-async function compareParameters(gsva: LlavaSam, recorded: ModelCase): Promise<VerifyItem[]> {
+async function compareParameters(
+  network: LlavaSam,
+  recorded: RecordedCase,
+  { parameter: tolerance, isParameterRelative: isRelative, isNoise, parameterRemark }: TrainingRules,
+): Promise<VerifyItem> {
   const file = new Recording(join(recorded.dir, 'after_5_updates.safetensors'));
-  const parameters = gsva.namedParameters();
-  const worst = new Worst();
-  let noise = 0;
-  for (const recordedName of file.names) {
+  const parameters = network.namedParameters();
+  const names = file.names.filter((name) => !isNoise(nameInModel(name)));
+  const remark = parameterRemark(file.names.length - names.length);
+  const worst = new Worst('updates: parameters afterwards', tolerance, remark);
+  for (const recordedName of names) {
     const name = nameInModel(recordedName);
-    if (MATHEMATICALLY_ZERO.test(name)) {
-      noise++;
-      continue;
-    }
     const expected = file.get(recordedName).data;
     const parameter = parameters.get(name);
     const found = parameter === undefined ? [] : (await toStored(parameter.variable.read(), parameter.layout)).data;
-    worst.add(name, largestDifference(found, expected) / Math.max(largestMagnitude(expected), Number.MIN_VALUE));
+    const scale = isRelative ? Math.max(largestMagnitude(expected), Number.MIN_VALUE) : 1;
+    worst.add(isRelative ? name : recordedName, largestDifference(found, expected) / scale);
   }
-  const remark = `relative to the largest entry; ${noise} k_proj.bias left out, which Adam moves by rounding noise alone`;
-  return [worst.item('updates: parameters afterwards', PARAMETER_TOLERANCE, remark)];
+  return worst.item();
 }

@@ -1,27 +1,30 @@
-/** Recognises folders of recorded reference results, and their system, by what is in them. */
+/** Folders of recorded reference results: recognised, with their system, by what is in them, and verified. */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { UserError } from '../errors.js';
+import { messageOf, UserError } from '../errors.js';
+import type { ModelSource } from '../inference/model-source.js';
 import { readJson } from '../io/json/json-file.js';
-import { listedFiles } from './manifest.js';
+import { isSigned, listedFiles, verifyManifest } from './manifest.js';
 import { type Subject, SUBJECTS } from './subjects.js';
+import { toleranceItem, type VerifyItem } from './verify-item.js';
 
 /** Figures of a recording, next to the file of its kind. */
 const CASE_FILE = 'case.json';
 
-export interface Recording {
+interface Recording {
   readonly subject: Subject;
   readonly folder: string;
 }
 
-export interface FoundRecordings {
+/**
+ * Recordings at `folder`, or directly below it.
+ * @returns in `leftOut` the folders next to them that cannot be verified, each with the reason as a sentence
+ * @throws UserError where there are none, or one lacks a file
+ */
+export function findRecordings(folder: string): {
   readonly recordings: readonly Recording[];
-  /** Folders next to the recordings that cannot be verified, each with the reason as a sentence. */
   readonly leftOut: readonly string[];
-}
-
-/** Recordings at `folder`, or directly below it. @throws UserError where there are none, or one lacks a file */
-export function findRecordings(folder: string): FoundRecordings {
+} {
   if (!existsSync(folder)) throw new UserError(`${folder}: no such folder`);
   if (!statSync(folder).isDirectory()) {
     throw new UserError(`${folder} is not a folder; verify takes folders of recorded results`);
@@ -83,9 +86,45 @@ function isOf({ system, json, mark }: Subject, folder: string): boolean {
 
 /** The value below nested keys; undefined where one of them is absent. */
 function at(value: unknown, keys: readonly string[]): unknown {
-  const [key, ...others] = keys;
-  if (key === undefined || typeof value !== 'object' || value === null) return keys.length === 0 ? value : undefined;
-  const values = value as Record<string, unknown>;
-  const below = key === '*' ? Object.values(values)[0] : values[key];
-  return at(below, others);
+  return keys.reduce<unknown>((place, key) => {
+    if (typeof place !== 'object' || place === null) return undefined;
+    return key === '*' ? Object.values(place)[0] : (place as Record<string, unknown>)[key];
+  }, value);
+}
+
+/** One recording's outcome; what could not be compared at all is an item that did not pass. */
+export interface Verification {
+  readonly folder: string;
+  readonly system: string;
+  readonly kind: string;
+  /** Whether the folder holds a manifest of its files. */
+  readonly signed: boolean;
+  readonly pass: boolean;
+  readonly items: readonly VerifyItem[];
+  readonly seconds: number;
+}
+
+/** A failing check of the files does not keep the numbers from being shown, nor the other way round. */
+export async function verifyRecording(recording: Recording, source: ModelSource | null): Promise<Verification> {
+  const { folder, subject } = recording;
+  const { system, kind } = subject;
+  const startedAt = performance.now();
+  const items = [
+    ...(await itemsOf('files unaltered', () => verifyManifest(folder))),
+    ...(await itemsOf(`${kind} comparison`, () => subject.verify(folder, source))),
+  ];
+  const pass = items.every((item) => item.pass);
+  const seconds = (performance.now() - startedAt) / 1000;
+  return { folder, system, kind, signed: isSigned(folder), pass, items, seconds };
+}
+
+/** The items, or one failed item with the reason for their absence: an empty comparison proves nothing. */
+async function itemsOf(name: string, verify: () => VerifyItem[] | Promise<VerifyItem[]>): Promise<VerifyItem[]> {
+  const failed = (detail: string): VerifyItem[] => [toleranceItem(name, Infinity, 0, detail)];
+  try {
+    const items = await verify();
+    return items.length > 0 ? items : failed('nothing was compared');
+  } catch (error) {
+    return failed(messageOf(error));
+  }
 }

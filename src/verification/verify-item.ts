@@ -30,14 +30,17 @@ export function largestMagnitude(values: ArrayLike<number>): number {
 /** An item that passes within its tolerance. */
 export function toleranceItem(item: string, largestError: number, tolerance: number, detail?: string): VerifyItem {
   const pass = largestError <= tolerance;
-  return detail === undefined
-    ? { item, largestError, tolerance, pass }
-    : { item, largestError, tolerance, pass, detail };
+  return { item, largestError, tolerance, pass, ...(detail === undefined ? {} : { detail }) };
 }
 
 export function relativeError(found: number, expected: number): number {
   const error = largestDifference([found], [expected]);
   return expected === 0 ? error : error / Math.abs(expected);
+}
+
+/** The items of many comparisons, one each. */
+export function itemsOf(...comparisons: readonly { item(): VerifyItem }[]): VerifyItem[] {
+  return comparisons.map((comparison) => comparison.item());
 }
 
 /** The worst of many comparisons, for one line. */
@@ -46,18 +49,28 @@ export class Worst {
   private name = '';
   count = 0;
 
+  constructor(
+    private readonly title: string,
+    private readonly tolerance: number,
+    private readonly remark: string,
+  ) {}
+
   add(name: string, error: number): void {
     this.count++;
     if (error > this.error) [this.error, this.name] = [error, name];
   }
 
-  item(title: string, tolerance: number, remark: string): VerifyItem {
-    if (this.count === 0)
-      return { item: title, largestError: Infinity, tolerance, pass: false, detail: 'nothing was compared' };
-    return toleranceItem(`${title} (worst of ${this.count})`, this.error, tolerance, `${remark}; worst: ${this.name}`);
+  item(): VerifyItem {
+    const { title, tolerance, remark, count } = this;
+    if (count === 0) return toleranceItem(title, Infinity, tolerance, 'nothing was compared');
+    return toleranceItem(`${title} (worst of ${count})`, this.error, tolerance, `${remark}; worst: ${this.name}`);
   }
 }
 
+/** Compared exactly; numbers in a list as a text. */
+type Exact = string | number | ArrayLike<number>;
+
+/** The number of differences between things that are to be equal, for one line. */
 export class Mismatches {
   private compared = 0;
   private count = 0;
@@ -65,8 +78,9 @@ export class Mismatches {
 
   constructor(private readonly name: string) {}
 
-  compare(what: string, found: string | number, expected: string | number): void {
-    this.add(what, found === expected ? 0 : 1, `${String(found)}, expected ${String(expected)}`);
+  compare(what: string, found: Exact, expected: Exact): void {
+    const [a, b] = [found, expected].map((value) => (typeof value === 'object' ? Array.from(value).join(' ') : value));
+    this.add(what, a === b ? 0 : 1, `${String(a)}, expected ${String(b)}`);
   }
 
   /** `errors` differences at once, such as pixels. */

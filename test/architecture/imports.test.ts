@@ -26,12 +26,11 @@ const ROWS = [
 const SRC = resolve('src');
 /** Recordings of one paper. */
 const ABOUT_ONE_PAPER: readonly string[] = [
-  'verification/datasets-evaluation.ts',
+  'verification/datasets.ts',
   'verification/lisa-case.ts',
   'verification/lisa-checkpoints.ts',
   'verification/lisa-datasets.ts',
   'verification/lisa-text.ts',
-  'verification/lisa-training.ts',
   'verification/model-case.ts',
 ];
 

@@ -1,7 +1,8 @@
 /** Memory of a question: counted for the paper's models as it is recorded, and as `planMemory` counts it. */
 import { describe, expect, test } from '@jest/globals';
 
-import { countInference, inferencePeak, PLANNED_QUESTION } from '../../src/benchmark/inference-plan.js';
+import { USUAL_WORKLOAD } from '../../src/benchmark/bench-config.js';
+import { countInference, inferencePeak } from '../../src/benchmark/inference-plan.js';
 import { planMemory } from '../../src/benchmark/memory-plan.js';
 import { readPlanSource } from '../../src/benchmark/plan-source.js';
 import { RELEASED_COUNTS } from '../../src/benchmark/released-counts.js';
@@ -38,7 +39,7 @@ describe('countInference', () => {
       model: SMALL,
       stage: 'gsva',
       frozenWeights: 'f32',
-      workload: PLANNED_QUESTION,
+      workload: USUAL_WORKLOAD,
       accumulation: 1,
       experiment: null,
     });

@@ -9,7 +9,7 @@ import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import { GROUNDING_RECIPE } from '../../src/systems/shared/llava-sam-step.js';
 import type { StepOptions } from '../../src/systems/system.js';
 import type { MaskTargets } from '../../src/systems/system.js';
-import type { SamBatch } from '../../src/training/base/sam-step.js';
+import type { SamBatch } from '../../src/training/base/base-sam-task.js';
 import { largest, largestDifference, normal, valuesOf } from './tensors.js';
 
 export interface GsvaBatch {

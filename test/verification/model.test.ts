@@ -1,4 +1,4 @@
-/** The model equals the recorded reference on every engine; and a recording or a model that differs is noticed. */
+/** Both systems' models equal the recorded reference on every engine; and a recording or a model that differs is noticed. */
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -7,10 +7,11 @@ import { startEngine } from '../../src/engine/engine.js';
 import { loadBlas } from '../../src/engine/blas.js';
 import * as tf from '../../src/engine/tf.js';
 import { UserError } from '../../src/errors.js';
+import { encodeImages, stackFeatures } from '../../src/features/image-features.js';
 import { verifyAnswers } from '../../src/verification/model-answers.js';
 import { ModelCase } from '../../src/verification/model-case.js';
 import { verifyForward } from '../../src/verification/model-forward.js';
-import { verifyModel } from '../../src/verification/model.js';
+import { verifyLisaModel, verifyModel } from '../../src/verification/model.js';
 import { fixture } from '../helpers/fixtures.js';
 
 const recording = fixture('gsva-tiny');
@@ -56,7 +57,10 @@ describe('verifyModel', () => {
     await startEngine({ engine: 'cpu' });
     const recorded = new ModelCase(recording);
     const gsva = recorded.buildModel();
-    const items = [...(await verifyForward(gsva, recorded)), ...(await verifyAnswers(gsva, recorded))];
+    const images = await encodeImages(gsva, await recorded.preparedImages());
+    const pictures = stackFeatures(gsva, images);
+    const forward = await verifyForward(gsva, recorded, pictures);
+    const items = [...forward, ...(await verifyAnswers(gsva, recorded, images))];
     gsva.dispose();
     expect(items.filter((item) => !item.pass)).toEqual([]);
     expect(items.length).toBe(18);
@@ -96,5 +100,47 @@ describe('verifyModel', () => {
     await expect(verifyModel(copy)).rejects.toThrow('grads.safetensors');
     writeFileSync(join(copy, 'case.json'), '{}');
     await expect(verifyModel(copy)).rejects.toThrow('"original_sizes" is missing');
+  });
+});
+
+const lisaRecording = fixture('lisa-tiny');
+
+/** A copy of the recording in which numbers of its case.json are others. */
+function altered(changes: readonly (readonly [found: RegExp, changed: string])[]): string {
+  const copy = mkdtempSync(join(folder, 'copy-'));
+  cpSync(lisaRecording, copy, { recursive: true });
+  const path = join(copy, 'case.json');
+  let text = readFileSync(path, 'utf8');
+  for (const [found, changed] of changes) {
+    expect(found.test(text)).toBe(true);
+    text = text.replace(found, changed);
+  }
+  writeFileSync(path, text);
+  return copy;
+}
+
+describe('verifyLisaModel', () => {
+  test.each(['openblas', 'wasm'])('passes in everything on %s, and leaves no tensor behind', async (engine) => {
+    if (engine === 'openblas' && (await loadBlas(2)) === null) return;
+    await startEngine({ engine });
+    const before = tf.memory().numTensors;
+    const items = await verifyLisaModel(lisaRecording);
+    expect(items.filter((item) => !item.pass)).toEqual([]);
+    expect(items.length).toBe(42);
+    expect(new Set(items.map(({ item }) => item)).size).toBe(items.length);
+    expect(tf.memory().numTensors).toBe(before);
+  });
+
+  test('a loss, a norm and an area that were altered fail, and nothing else', async () => {
+    await startEngine({ engine: 'wasm' });
+    const items = await verifyLisaModel(
+      altered([
+        [/"ce_loss": 6\.77625/, '"ce_loss": 6.77725'],
+        [/"grad_norm": 7\.1521/, '"grad_norm": 7.1621'],
+        [/"positive": \[\s*397/, '"positive": [ 396'],
+      ]),
+    );
+    const failed = items.filter(({ pass }) => !pass).map((each) => each.item);
+    expect(failed.sort()).toEqual(['gradient norm (worst of 1)', 'losses (worst of 5)', 'val.0: pixels inside']);
   });
 });

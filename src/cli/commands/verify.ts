@@ -1,7 +1,6 @@
 /** `gsva verify`: replays recorded reference results and shows how far this machine's numbers are from them. */
 import { UsageError } from '../../errors.js';
-import { findRecordings } from '../../verification/recordings.js';
-import { type Verification, verifyRecording } from '../../verification/verify-recording.js';
+import { findRecordings, type Verification, verifyRecording } from '../../verification/recordings.js';
 import { duration } from '../../workflows/watch.js';
 import { defineCommand } from '../command.js';
 import { MODEL_OPTIONS, namedModel } from '../options/model.js';

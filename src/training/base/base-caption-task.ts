@@ -1,27 +1,15 @@
 /** The base's third task: φ and F_LLM on captions of colour, shape and place, with F_V1 frozen, as LLaVA begins. */
-import {
-  type ConversationStyle,
-  padBatch,
-  type TokenizedConversation,
-  tokenizeConversation,
-} from '../../data/text/conversation.js';
+import { padBatch, type TokenizedConversation, tokenizeConversation } from '../../data/text/conversation.js';
 import { clipTransform } from '../../data/image/image-transforms.js';
 import { captionTurn } from '../../synthetic/base-text.js';
-import type { Tokenizer } from '../../data/text/tokenizer.js';
 import * as tf from '../../engine/tf.js';
-import { stackImages } from '../../features/image-features.js';
 import { MultimodalRows } from '../../networks/multimodal-rows.js';
 import type { Gradients } from '../../nn/loss-parts.js';
-import { Random } from '../../random.js';
-import { BaseTask, type BaseTaskOptions } from './base-task.js';
+import type { Random } from '../../random.js';
+import { BaseTask, type BaseTaskOptions, Mean, stackInputs } from './base-task.js';
+import type { TextOptions } from './grounding-tokens.js';
 import { jointStep } from './joint-step.js';
-import { likeliest, readLikeliest } from './mask-ious.js';
-
-export interface BaseCaptionTaskOptions extends BaseTaskOptions {
-  readonly tokenizer: Tokenizer;
-  readonly conversation: ConversationStyle;
-  readonly maxLength: number;
-}
+import { likeliest, readLikeliest, repeated } from './mask-ious.js';
 
 export interface CaptionSample {
   readonly index: number;
@@ -29,30 +17,27 @@ export interface CaptionSample {
   readonly conversation: TokenizedConversation;
 }
 
-export class BaseCaptionTask extends BaseTask<CaptionSample, BaseCaptionTaskOptions> {
-  constructor(options: BaseCaptionTaskOptions) {
+export class BaseCaptionTask extends BaseTask<CaptionSample, BaseTaskOptions & TextOptions> {
+  constructor(options: BaseTaskOptions & TextOptions) {
     super(options, 'base-caption');
   }
 
-  prepare(index: number, random: Random): Promise<CaptionSample> {
+  prepare(index: number, random: Random): CaptionSample {
     const { pool, gsva, tokenizer, conversation, maxLength } = this.options;
     const { scene, image } = pool.get(index);
-    return Promise.resolve({
+    return {
       index,
       input: clipTransform(image, gsva.config.clip.imageSize).data,
       conversation: tokenizeConversation(tokenizer, conversation, [captionTurn(scene, random)], { maxLength }),
-    });
+    };
   }
 
   async forwardBackward(batch: readonly CaptionSample[]): Promise<Gradients> {
     const clip = this.stack(batch);
     const targets = batch.map(() => ({ masks: [], rejected: 0, resized: [1, 1], original: [1, 1] }) as const);
     try {
-      return await jointStep(
-        this.network,
-        { rows: this.rows(batch), inputs: { clip }, places: [], targets },
-        this.variables,
-      );
+      const joint = { rows: this.rows(batch), inputs: { clip }, places: [], targets };
+      return await jointStep(this.network, joint, this.variables);
     } finally {
       clip.dispose();
     }
@@ -60,20 +45,17 @@ export class BaseCaptionTask extends BaseTask<CaptionSample, BaseCaptionTaskOpti
 
   /** Share of caption tokens predicted right on unseen scenes (`tokens`), and with another scene's image (`blind`). */
   async validate(): Promise<Readonly<Record<string, number>>> {
-    const right = { tokens: 0, blind: 0 };
-    let asked = 0;
-    for (const indices of this.validationBatches()) {
-      const samples = await Promise.all(indices.map((index) => this.prepare(index, new Random(index))));
+    const right = { tokens: new Mean(), blind: new Mean() };
+    for (const samples of this.validationSamples()) {
       const rows = this.rows(samples);
-      asked += rows.supervised().targets.length;
-      right.tokens += await this.foreseen(rows, samples);
-      right.blind += await this.foreseen(rows, [...samples.slice(1), ...samples.slice(0, 1)]);
+      right.tokens.addAll(await this.foreseen(rows, samples));
+      right.blind.addAll(await this.foreseen(rows, [...samples.slice(1), ...samples.slice(0, 1)]));
     }
-    return { tokens: right.tokens / Math.max(1, asked), blind: right.blind / Math.max(1, asked) };
+    return { tokens: right.tokens.value, blind: right.blind.value };
   }
 
-  /** Number of supervised tokens that are the likeliest ones next to the images of `seen`. */
-  private async foreseen(rows: MultimodalRows, seen: readonly CaptionSample[]): Promise<number> {
+  /** Whether each supervised token is the likeliest one next to the images of `seen`. */
+  private async foreseen(rows: MultimodalRows, seen: readonly CaptionSample[]): Promise<boolean[]> {
     const model = this.network;
     const { positions, targets } = rows.supervised();
     const compute = (): tf.Tensor1D => {
@@ -81,13 +63,10 @@ export class BaseCaptionTask extends BaseTask<CaptionSample, BaseCaptionTaskOpti
       return likeliest(model.logits(model.statesAt(hidden, positions)));
     };
     const answer = tf.tidy(compute);
-    const rerun = (): void => {
-      tf.dispose(tf.tidy(compute));
-    };
-    const said = await readLikeliest(model, answer, rerun).finally(() => {
+    const said = await readLikeliest(model, answer, repeated(compute)).finally(() => {
       answer.dispose();
     });
-    return targets.filter((target, i) => said[i] === target).length;
+    return Array.from(targets, (target, i) => said[i] === target);
   }
 
   private rows(samples: readonly CaptionSample[]): MultimodalRows {
@@ -96,7 +75,6 @@ export class BaseCaptionTask extends BaseTask<CaptionSample, BaseCaptionTaskOpti
   }
 
   private stack(samples: readonly CaptionSample[]): tf.Tensor4D {
-    const inputs = samples.map((sample) => sample.input);
-    return stackImages(inputs, this.options.gsva.config.clip.imageSize);
+    return stackInputs(samples, this.options.gsva.config.clip.imageSize);
   }
 }

@@ -7,12 +7,30 @@ import { clipTransform } from '../../data/image/image-transforms.js';
 import type { Tokenizer } from '../../data/text/tokenizer.js';
 import * as fused from '../../engine/fused-ops.js';
 import * as tf from '../../engine/tf.js';
-import { stackImages } from '../../features/image-features.js';
-import { differentiate, GradientMap } from '../../nn/backprop.js';
-import { type Gradients, type LossParts, stepWithLosses } from '../../nn/loss-parts.js';
-import { BaseTask, type BaseTaskOptions } from './base-task.js';
-import { likeliest, readLikeliest } from './mask-ious.js';
-import { patchLabels, type PatchLabels, PATCH_WORDS, type PatchQuestion } from './patch-labels.js';
+import { type Gradients, stepWithLosses } from '../../nn/loss-parts.js';
+import { IGNORE_LABEL } from '../../special-tokens.js';
+import { centreShare } from '../../synthetic/expressions.js';
+import type { Scene } from '../../synthetic/scene.js';
+import { COLOURS, SHAPES } from '../../synthetic/shapes.js';
+import { BaseTask, type BaseTaskOptions, Mean, stackInputs } from './base-task.js';
+import { gradientsOnTape } from './joint-step.js';
+import { likeliest, readLikeliest, repeated } from './mask-ious.js';
+
+/** Questions about a patch, and the words that answer them. The first colour's word stands for the background. */
+const PATCH_WORDS = {
+  colour: ['image', ...COLOURS],
+  shape: SHAPES,
+  column: ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'],
+  row: ['1', '2', '3', '4', '5', '6', '7', '8'],
+} as const;
+type PatchQuestion = keyof typeof PATCH_WORDS;
+
+type PatchLabels = Readonly<Record<PatchQuestion, Int32Array>>;
+
+/** Samples per patch side. */
+const SAMPLES = 6;
+/** An object names a patch that it covers at least this share of. */
+const COVERED = 0.3;
 
 export interface BaseClipTaskOptions extends BaseTaskOptions {
   readonly tokenizer: Tokenizer;
@@ -40,64 +58,47 @@ export class BaseClipTask extends BaseTask<ClipSample, BaseClipTaskOptions> {
     );
   }
 
-  prepare(index: number): Promise<ClipSample> {
+  prepare(index: number): ClipSample {
     const { pool, gsva } = this.options;
     const { clip } = gsva.config;
     const { scene, image } = pool.get(index);
     const labels = patchLabels(scene, clip.imageSize / clip.patchSize);
-    return Promise.resolve({ index, input: clipTransform(image, clip.imageSize).data, labels });
+    return { index, input: clipTransform(image, clip.imageSize).data, labels };
   }
 
   forwardBackward(batch: readonly ClipSample[]): Promise<Gradients> {
-    return stepWithLosses(QUESTIONS, (losses) => this.backpropagate(batch, losses));
-  }
-
-  private backpropagate(
-    batch: readonly ClipSample[],
-    losses: LossParts<PatchQuestion>,
-  ): ReadonlyMap<string, tf.Tensor> {
-    const gradients = new GradientMap();
-    tf.tidy(() => {
-      const images = this.stack(batch);
+    return stepWithLosses(QUESTIONS, (losses) => {
       const objective = (): tf.Tensor => {
-        const answers = this.answers(images);
+        const answers = this.answers(this.stack(batch));
         const parts = QUESTIONS.map((question, i) => {
-          const logits = answers[i] as tf.Tensor2D;
-          return losses.add(question, fused.softmaxCrossEntropy(logits, labelsOf(batch, question)));
+          const labels = tf.tensor1d(labelsOf(batch, question), 'int32');
+          return losses.add(question, fused.softmaxCrossEntropy(answers[i] as tf.Tensor2D, labels));
         });
         return tf.addN(parts);
       };
-      differentiate(objective, [], this.variables, gradients);
-      return [...gradients.tensors.values()];
+      return gradientsOnTape(objective, this.variables);
     });
-    return gradients.tensors;
   }
 
   /** Share of right answers per question on unseen scenes. */
   async validate(): Promise<Readonly<Record<string, number>>> {
     const { scenes, validationScenes } = this.options;
-    const samples = await Promise.all(Array.from({ length: validationScenes }, (_, i) => this.prepare(scenes + i)));
+    const samples = Array.from({ length: validationScenes }, (_, i) => this.prepare(scenes + i));
     const compute = (): tf.Tensor[] => {
       return tf.tidy(() => this.answers(this.stack(samples)).map((answer) => likeliest(answer as tf.Tensor2D)));
     };
     const predicted = compute();
-    const rerun = (): void => {
-      tf.dispose(compute());
-    };
-    const read = predicted.map((answer) => readLikeliest(this.network, answer, rerun));
+    const read = predicted.map((answer) => readLikeliest(this.network, answer, repeated(compute)));
     const answered = await Promise.all(read).finally(() => {
       tf.dispose(predicted);
     });
     const shares = QUESTIONS.map((question, i) => {
-      const found = answered[i] ?? [];
-      let right = 0;
-      let asked = 0;
-      for (const [at, label] of samples.flatMap(({ labels }) => [...labels[question]]).entries()) {
-        if (label < 0) continue;
-        asked++;
-        if (found[at] === label) right++;
-      }
-      return [question, right / Math.max(1, asked)] as const;
+      const isRight = labelsOf(samples, question).flatMap((label, at) =>
+        label < 0 ? [] : [answered[i]?.[at] === label],
+      );
+      const share = new Mean();
+      share.addAll(isRight);
+      return [question, share.value] as const;
     });
     return Object.fromEntries(shares);
   }
@@ -114,8 +115,7 @@ export class BaseClipTask extends BaseTask<ClipSample, BaseClipTaskOptions> {
   }
 
   private stack(samples: readonly ClipSample[]): tf.Tensor4D {
-    const inputs = samples.map((sample) => sample.input);
-    return stackImages(inputs, this.options.gsva.config.clip.imageSize);
+    return stackInputs(samples, this.options.gsva.config.clip.imageSize);
   }
 }
 
@@ -123,11 +123,8 @@ function unitRows(x: tf.Tensor): tf.Tensor {
   return tf.div(x, tf.norm(x, 'euclidean', -1, true));
 }
 
-function labelsOf(batch: readonly ClipSample[], question: PatchQuestion): tf.Tensor1D {
-  return tf.tensor1d(
-    batch.flatMap(({ labels }) => [...labels[question]]),
-    'int32',
-  );
+function labelsOf(batch: readonly ClipSample[], question: PatchQuestion): number[] {
+  return batch.flatMap(({ labels }) => [...labels[question]]);
 }
 
 /** The piece that stands for a word inside a sentence; of a digit, the digit itself. */
@@ -135,4 +132,47 @@ function lastToken(tokenizer: Tokenizer, word: string): number {
   const id = tokenizer.encode(word, { addBos: false }).at(-1);
   if (id === undefined) throw new Error(`BaseClipTask: "${word}" has no token`);
   return id;
+}
+
+/**
+ * Labels of every patch of F_V1's input: colour, shape and 8×8 grid cell of the object that covers most of it.
+ * @param side patches along a side @returns labels [side²] per question; on background only the colour is asked
+ */
+export function patchLabels(scene: Scene, side: number): PatchLabels {
+  const labels = {
+    colour: new Int32Array(side * side),
+    shape: new Int32Array(side * side).fill(IGNORE_LABEL),
+    column: new Int32Array(side * side).fill(IGNORE_LABEL),
+    row: new Int32Array(side * side).fill(IGNORE_LABEL),
+  };
+  for (let patch = 0; patch < side * side; patch++) {
+    const index = objectIn(scene, patch % side, Math.floor(patch / side), side);
+    const object = scene.objects[index];
+    if (object === undefined) continue;
+    const [x, y] = centreShare(scene, index);
+    labels.colour[patch] = 1 + COLOURS.indexOf(object.colour);
+    labels.shape[patch] = SHAPES.indexOf(object.shape);
+    labels.column[patch] = Math.min(7, Math.floor(8 * x));
+    labels.row[patch] = Math.min(7, Math.floor(8 * y));
+  }
+  return labels;
+}
+
+/** The object that covers most of a patch of the centre crop, or -1. */
+function objectIn(scene: Scene, column: number, row: number, side: number): number {
+  const crop = Math.min(scene.width, scene.height); // CLIP sees the central square
+  const left = (scene.width - crop) / 2;
+  const top = (scene.height - crop) / 2;
+  const counts = new Int32Array(scene.objects.length + 1);
+  for (let i = 0; i < SAMPLES * SAMPLES; i++) {
+    const x = left + (crop * (column + ((i % SAMPLES) + 0.5) / SAMPLES)) / side;
+    const y = top + (crop * (row + (Math.floor(i / SAMPLES) + 0.5) / SAMPLES)) / side;
+    const id = scene.instances[Math.floor(y) * scene.width + Math.floor(x)] ?? 0;
+    counts[id] = (counts[id] ?? 0) + 1;
+  }
+  let best = 0;
+  for (let id = 1; id < counts.length; id++) {
+    if (best === 0 || (counts[id] ?? 0) > (counts[best] ?? 0)) best = id;
+  }
+  return (counts[best] ?? 0) >= COVERED * SAMPLES * SAMPLES ? best - 1 : -1;
 }

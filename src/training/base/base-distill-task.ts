@@ -4,13 +4,12 @@
  */
 import { samTransform } from '../../data/image/image-transforms.js';
 import * as tf from '../../engine/tf.js';
-import { stackImages } from '../../features/image-features.js';
-import { differentiate, GradientMap } from '../../nn/backprop.js';
 import { type Gradients, stepWithLosses } from '../../nn/loss-parts.js';
 import type { Random } from '../../random.js';
 import type { LlavaSam } from '../../systems/shared/llava-sam.js';
 import type { SampleStream } from '../loop/training-task.js';
-import { BaseTask, type BaseTaskOptions } from './base-task.js';
+import { BaseTask, type BaseTaskOptions, stackInputs } from './base-task.js';
+import { gradientsOnTape } from './joint-step.js';
 
 /** The model has the smaller F_V2. */
 export interface BaseDistillTaskOptions extends BaseTaskOptions {
@@ -39,32 +38,26 @@ export class BaseDistillTask extends BaseTask<DistillSample, BaseDistillTaskOpti
     };
   }
 
-  prepare(index: number): Promise<DistillSample> {
+  prepare(index: number): DistillSample {
     const { pool, gsva } = this.options;
     const { data } = samTransform(pool.get(index).image, gsva.config.sam.imageSize);
-    return Promise.resolve({ index, input: data });
+    return { index, input: data };
   }
 
   async forwardBackward(batch: readonly DistillSample[]): Promise<Gradients> {
     const { gsva, teacher } = this.options;
-    const inputs = batch.map(({ input }) => input);
-    const images = stackImages(inputs, gsva.config.sam.imageSize);
+    const images = stackInputs(batch, gsva.config.sam.imageSize);
+    const wanted = tf.tidy(() => teacher.encoders.sam.forward(images));
     try {
-      return await stepWithLosses(['mse'] as const, (losses) => {
-        const gradients = new GradientMap();
-        tf.tidy(() => {
-          const wanted = tf.tidy(() => teacher.encoders.sam.forward(images));
-          const error = (): tf.Tensor => {
-            const difference = tf.sub(gsva.encoders.sam.forward(images), wanted);
-            return losses.add('mse', tf.mean(tf.square(difference)));
-          };
-          differentiate(error, [], this.variables, gradients);
-          return [...gradients.tensors.values()]; // kept; all else goes
-        });
-        return gradients.tensors;
+      return await stepWithLosses(['mse'], (losses) => {
+        const error = (): tf.Tensor => {
+          const difference = tf.sub(gsva.encoders.sam.forward(images), wanted);
+          return losses.add('mse', tf.mean(tf.square(difference)));
+        };
+        return gradientsOnTape(error, this.variables);
       });
     } finally {
-      images.dispose();
+      tf.dispose([images, wanted]);
     }
   }
 }

@@ -3,7 +3,7 @@
  * the whole model with masks, whose query is the state that decides between place and "no", as in GSVA; last in the
  * forms of GSVA's training, which repeat lists. Captions go on among them, against forgetting.
  */
-import { type ConversationStyle, padBatch } from '../../data/text/conversation.js';
+import { padBatch } from '../../data/text/conversation.js';
 import { llavaSamPictures } from '../../systems/shared/llava-sam-system.js';
 import { prepareImage } from '../../data/image/prepare-image.js';
 import {
@@ -16,9 +16,7 @@ import {
 } from '../../synthetic/base-text.js';
 import { visibleMask } from '../../synthetic/scene.js';
 import type { MakeLessons } from '../../data/facts.js';
-import type { Tokenizer } from '../../data/text/tokenizer.js';
 import * as tf from '../../engine/tf.js';
-import { stackImages } from '../../features/image-features.js';
 import { MultimodalRows } from '../../networks/multimodal-rows.js';
 import type { Gradients } from '../../nn/loss-parts.js';
 import { Random } from '../../random.js';
@@ -26,17 +24,14 @@ import { IGNORE_LABEL } from '../../special-tokens.js';
 import type { MaskTargets } from '../../systems/system.js';
 import type { PreparedImage } from '../../types.js';
 import type { GroundingForms } from '../config/data-config.js';
-import { BaseTask, type BaseTaskOptions } from './base-task.js';
-import { type GroundedTokens, GroundingTokens } from './grounding-tokens.js';
+import { BaseTask, type BaseTaskOptions, Mean, stackInputs } from './base-task.js';
+import { type GroundedTokens, GroundingTokens, type TextOptions } from './grounding-tokens.js';
 import { type JointBatch, jointStep } from './joint-step.js';
-import { likeliest, maskIous, readLikeliest } from './mask-ious.js';
+import { likeliest, maskIous, readLikeliest, repeated } from './mask-ious.js';
 
-export interface BaseGroundingTaskOptions extends BaseTaskOptions {
+export interface BaseGroundingTaskOptions extends BaseTaskOptions, TextOptions {
   /** 'base-grounding' is words alone, 'base-joint' is masks too. */
   readonly stage: 'base-grounding' | 'base-joint';
-  readonly tokenizer: Tokenizer;
-  readonly conversation: ConversationStyle;
-  readonly maxLength: number;
   /** Expressions and words asked about a scene, together. */
   readonly itemsPerScene: number;
   readonly forms: GroundingForms;
@@ -50,13 +45,6 @@ export interface GroundingSample extends GroundedTokens {
   readonly index: number;
   readonly image: PreparedImage;
   readonly targets: MaskTargets;
-}
-
-interface Answered {
-  readonly expected: readonly number[];
-  readonly said: readonly number[];
-  readonly ious: readonly number[];
-  readonly written: readonly boolean[];
 }
 
 /** Share of the conversations that are captions. */
@@ -74,22 +62,21 @@ export class BaseGroundingTask extends BaseTask<GroundingSample, BaseGroundingTa
     this.words = new GroundingTokens(options, options.decisionIds);
   }
 
-  prepare(index: number, random: Random): Promise<GroundingSample> {
+  prepare(index: number, random: Random): GroundingSample {
     const { itemsPerScene, pool, forms, lessons } = this.options;
     if (random.uniform() < CAPTIONS[forms]) {
       const turn = captionTurn(pool.get(index).scene, random);
-      return Promise.resolve(this.sample(index, { turn, asked: [], named: true }));
+      return this.sample(index, { turn, asked: [], named: true });
     }
     // A question that names the expressions says them twice: half as many are asked.
     const named = random.uniform() < NAMED[forms];
     if (named && forms === 'trained') {
-      const conversation = trainedFormConversation(pool.get(index).scene, random, lessons, itemsPerScene);
-      return Promise.resolve(this.trainedFormSample(index, conversation));
+      return this.trainedFormSample(index, trainedFormConversation(pool.get(index).scene, random, lessons, itemsPerScene));
     }
     const items = named ? Math.ceil(itemsPerScene / 2) : itemsPerScene;
     const words = Math.floor(items * WORDS);
     const counts = { expressions: items - words, words };
-    return Promise.resolve(this.sample(index, groundingConversation(pool.get(index).scene, random, counts, named)));
+    return this.sample(index, groundingConversation(pool.get(index).scene, random, counts, named));
   }
 
   async forwardBackward(batch: readonly GroundingSample[]): Promise<Gradients> {
@@ -121,18 +108,14 @@ export class BaseGroundingTask extends BaseTask<GroundingSample, BaseGroundingTa
         return this.trainedFormSample(index, conversation);
       });
       const { expected, said, ious, written } = await this.answer(samples);
-      written.forEach((isRight) => {
-        list.add(isRight);
-      });
+      list.addAll(written);
+      maskIoU.addAll(ious);
       expected.forEach((token, i) => {
         if (token === this.words.absent) shares.absent.add(said[i] === token);
         else {
           shares.present.add(said[i] !== this.words.absent);
           shares.column.add(said[i] === token);
         }
-      });
-      ious.forEach((iou) => {
-        maskIoU.add(iou);
       });
     }
     const figures = { absent: shares.absent.value, present: shares.present.value, column: shares.column.value };
@@ -158,17 +141,18 @@ export class BaseGroundingTask extends BaseTask<GroundingSample, BaseGroundingTa
     const { conversation, decisions } = tokenized;
     // Where the end was cut off, its masks were too.
     const shown = asked.slice(0, decisions.length).filter(({ objects }) => objects.length > 0);
-    const targets = {
-      masks: shown.map(({ objects }) => visibleMask(scene, objects)),
-      rejected: 0,
-      resized: prepared.resized,
-      original: prepared.original,
-    };
-    return { index, image: prepared, conversation, decisions, targets };
+    const { resized, original } = prepared;
+    const masks = shown.map(({ objects }) => visibleMask(scene, objects));
+    return { index, image: prepared, conversation, decisions, targets: { masks, rejected: 0, resized, original } };
   }
 
   /** Expected and likeliest first tokens, mask IoUs, and how many tokens behind the first decision are likeliest. */
-  private async answer(samples: readonly GroundingSample[]): Promise<Answered> {
+  private async answer(samples: readonly GroundingSample[]): Promise<{
+    readonly expected: readonly number[];
+    readonly said: readonly number[];
+    readonly ious: readonly number[];
+    readonly written: readonly boolean[];
+  }> {
     const model = this.network;
     const { rows, inputs, targets, places } = this.collate(samples, true);
     const decisions = samples.flatMap(({ decisions, conversation }, row) =>
@@ -192,9 +176,7 @@ export class BaseGroundingTask extends BaseTask<GroundingSample, BaseGroundingTa
       return { choice: likeliest(logits), masks: model.ground(reading, places).masks };
     };
     const { choice, masks } = tf.tidy(compute);
-    const rerun = (): void => {
-      tf.dispose(tf.tidy(compute));
-    };
+    const rerun = repeated(compute);
     try {
       const foreseen = [...(await readLikeliest(model, choice, rerun))];
       const ious = await maskIous(model, masks, targets, rerun);
@@ -219,11 +201,8 @@ export class BaseGroundingTask extends BaseTask<GroundingSample, BaseGroundingTa
     const conversations = samples.map(({ conversation }) => conversation);
     const rows = new MultimodalRows(padBatch(conversations, tokenizer.padId), gsva.patches);
     const stacked = (name: 'clip' | 'sam'): tf.Tensor4D => {
-      const side = gsva.config[name].imageSize;
-      return stackImages(
-        samples.map(({ image }) => image.inputs[name] as Float32Array),
-        side,
-      );
+      const inputs = samples.map(({ image }) => ({ input: image.inputs[name] as Float32Array }));
+      return stackInputs(inputs, gsva.config[name].imageSize);
     };
     if (!withMasks) {
       const targets = samples.map(({ targets }) => ({ ...targets, masks: [] }));
@@ -236,19 +215,5 @@ export class BaseGroundingTask extends BaseTask<GroundingSample, BaseGroundingTa
     );
     const targets = samples.map(({ targets }) => targets);
     return { rows, inputs: { clip: stacked('clip'), sam: stacked('sam') }, places, targets };
-  }
-}
-
-class Mean {
-  private sum = 0;
-  private count = 0;
-
-  add(value: number | boolean): void {
-    this.sum += Number(value);
-    this.count++;
-  }
-
-  get value(): number {
-    return this.sum / Math.max(1, this.count);
   }
 }

@@ -1,14 +1,16 @@
 /** The base's SAM: F_V2, learned points and F_mask learn masks of scene objects from points and boxes, without text. */
+import { VariableSegments } from '../../checkpoints/parts.js';
 import { samTransform } from '../../data/image/image-transforms.js';
-import { type MaskPromptSample, sampleMaskPrompts } from '../../synthetic/base-masks.js';
 import * as tf from '../../engine/tf.js';
-import { stackImages } from '../../features/image-features.js';
-import type { Gradients } from '../../nn/loss-parts.js';
-import { Random } from '../../random.js';
+import { differentiate, GradientMap } from '../../nn/backprop.js';
+import { type Gradients, type LossParts, stepWithLosses } from '../../nn/loss-parts.js';
+import type { Random } from '../../random.js';
+import { type MaskPromptSample, sampleMaskPrompts } from '../../synthetic/base-masks.js';
+import type { LlavaSam } from '../../systems/shared/llava-sam.js';
+import { maskObjective } from '../../systems/shared/mask-objective.js';
 import type { MaskTargets } from '../../systems/system.js';
-import { BaseTask, type BaseTaskOptions } from './base-task.js';
-import { maskIous } from './mask-ious.js';
-import { promptedMasks, promptTensors, type SamBatch, samStep } from './sam-step.js';
+import { BaseTask, type BaseTaskOptions, Mean, stackInputs } from './base-task.js';
+import { maskIous, repeated } from './mask-ious.js';
 
 export interface BaseSamTaskOptions extends BaseTaskOptions {
   readonly promptsPerScene: number;
@@ -29,7 +31,7 @@ export class BaseSamTask extends BaseTask<SamSample, BaseSamTaskOptions> {
     super(options, 'base-sam');
   }
 
-  prepare(index: number, random: Random): Promise<SamSample> {
+  prepare(index: number, random: Random): SamSample {
     const { pool, gsva, promptsPerScene } = this.options;
     const { scene, image } = pool.get(index);
     const { data, height, width } = samTransform(image, gsva.config.sam.imageSize);
@@ -40,7 +42,7 @@ export class BaseSamTask extends BaseTask<SamSample, BaseSamTaskOptions> {
       resized: [height, width],
       original: [image.height, image.width],
     };
-    return Promise.resolve({ index, input: data, prompts, targets });
+    return { index, input: data, prompts, targets };
   }
 
   async forwardBackward(batch: readonly SamSample[]): Promise<Gradients> {
@@ -53,16 +55,9 @@ export class BaseSamTask extends BaseTask<SamSample, BaseSamTaskOptions> {
   }
 
   async validate(): Promise<Readonly<Record<string, number>>> {
-    let sum = 0;
-    let count = 0;
-    for (const indices of this.validationBatches()) {
-      const samples = await Promise.all(indices.map((index) => this.prepare(index, new Random(index))));
-      for (const iou of await this.maskIous(samples)) {
-        sum += iou;
-        count++;
-      }
-    }
-    return { maskIoU: sum / Math.max(1, count) };
+    const maskIoU = new Mean();
+    for (const samples of this.validationSamples()) maskIoU.addAll(await this.maskIous(samples));
+    return { maskIoU: maskIoU.value };
   }
 
   private async maskIous(samples: readonly SamSample[]): Promise<number[]> {
@@ -73,37 +68,111 @@ export class BaseSamTask extends BaseTask<SamSample, BaseSamTaskOptions> {
     };
     const lowResMasks = tf.tidy(compute);
     try {
-      return await maskIous(model, lowResMasks, batch.targets, () => {
-        tf.dispose(tf.tidy(compute));
-      });
+      return await maskIous(model, lowResMasks, batch.targets, repeated(compute));
     } finally {
       tf.dispose([lowResMasks, batch.images]);
     }
   }
 
   private collate(samples: readonly SamSample[]): SamBatch {
-    const side = this.options.gsva.config.sam.imageSize;
     const coordinates: number[] = [];
     const labels: number[] = [];
     for (const { prompts, targets } of samples) {
-      const scale = [targets.resized[1] / targets.original[1], targets.resized[0] / targets.original[0]];
+      const { resized, original } = targets;
       for (const { points } of prompts) {
         for (let i = 0; i < POINTS_PER_PROMPT; i++) {
-          const point = points[i];
-          coordinates.push((point?.x ?? 0) * (scale[0] ?? 1), (point?.y ?? 0) * (scale[1] ?? 1));
-          labels.push(point?.label ?? -1);
+          const { x, y, label } = points[i] ?? { x: 0, y: 0, label: -1 };
+          coordinates.push(x * (resized[1] / original[1]), y * (resized[0] / original[0]));
+          labels.push(label);
         }
       }
     }
     return {
-      images: stackImages(
-        samples.map((sample) => sample.input),
-        side,
-      ),
+      images: stackInputs(samples, this.options.gsva.config.sam.imageSize),
       coordinates: Float32Array.from(coordinates),
       labels: Int32Array.from(labels),
       points: POINTS_PER_PROMPT,
       targets: samples.map((sample) => sample.targets),
     };
   }
+}
+
+export interface SamBatch {
+  /** [B, S, S, 3], normalised and padded; stays the caller's. */
+  readonly images: tf.Tensor4D;
+  /** [Q·P·2] as (x, y) in pixels of the square input, image by image. */
+  readonly coordinates: Float32Array;
+  /** [Q·P]: 1 foreground, 0 background, 2 and 3 box corners, -1 padding. */
+  readonly labels: Int32Array;
+  /** P */
+  readonly points: number;
+  /** One entry per image; their masks count Q in all. */
+  readonly targets: readonly MaskTargets[];
+}
+
+/** One forward and backward pass of SAM's objective (BCE, DICE) from points and boxes; segments: F_mask, F_V2. */
+export function samStep(
+  gsva: LlavaSam,
+  batch: SamBatch,
+  variables: ReadonlyMap<string, tf.Variable>,
+): Promise<Gradients> {
+  const segments = new VariableSegments(gsva.parts, variables, (part) => (part === 'image_encoder' ? part : 'decoder'));
+  return stepWithLosses(['bce', 'dice'] as const, (losses) => backpropagate(gsva, batch, segments, losses));
+}
+
+function backpropagate(
+  gsva: LlavaSam,
+  batch: SamBatch,
+  segments: VariableSegments,
+  losses: LossParts<'bce' | 'dice'>,
+): ReadonlyMap<string, tf.Tensor> {
+  const { loss } = gsva.config;
+  const gradients = new GradientMap();
+  tf.tidy(() => {
+    const embeddings = tf.tidy(() => gsva.encoders.sam.forward(batch.images));
+    const prompts = promptTensors(batch);
+    const decoder = (): tf.Tensor => {
+      const { bce, dice } = maskObjective(gsva, promptedMasks(gsva, embeddings, batch, prompts), batch.targets);
+      return tf.add(losses.add('bce', tf.mul(bce, loss.bce)), losses.add('dice', tf.mul(dice, loss.dice)));
+    };
+    const { inputs } = differentiate(decoder, [embeddings], segments.of('decoder'), gradients);
+    differentiate(
+      () => gsva.encoders.sam.forward(batch.images),
+      [],
+      segments.of('image_encoder'),
+      gradients,
+      inputs[0],
+    );
+    return [...gradients.tensors.values()];
+  });
+  return gradients.tensors;
+}
+
+interface PromptTensors {
+  readonly coordinates: tf.Tensor3D;
+  readonly labels: tf.Tensor2D;
+}
+
+function promptTensors({ coordinates, labels, points }: SamBatch): PromptTensors {
+  const queries = labels.length / points;
+  return {
+    coordinates: tf.tensor3d(coordinates, [queries, points, 2]),
+    labels: tf.tensor2d(labels, [queries, points], 'int32'),
+  };
+}
+
+/** Masks [Q, s, s] of points and boxes on F_V2's embeddings [B, H, W, prompt]. */
+function promptedMasks(
+  { promptEncoder, maskDecoder }: LlavaSam,
+  embeddings: tf.Tensor,
+  { targets }: SamBatch,
+  prompts: PromptTensors,
+): tf.Tensor3D {
+  const rows = targets.flatMap((target, row) => target.masks.map(() => row));
+  const dense = tf.add(embeddings, promptEncoder.noMaskEmbedding());
+  return maskDecoder.forward({
+    imageEmbeddings: tf.gather(dense, tf.tensor1d(rows, 'int32')) as tf.Tensor4D,
+    densePositions: promptEncoder.densePositions(),
+    sparsePrompts: promptEncoder.forward(prompts),
+  }).lowResMasks;
 }

@@ -2,9 +2,10 @@
 import { SampleOrder } from '../../data/sampling/sample-source.js';
 import type * as tf from '../../engine/tf.js';
 import { messageOf, UserError } from '../../errors.js';
+import { stackImages } from '../../features/image-features.js';
 import type { PendingFile } from '../../io/atomic/pending-file.js';
 import type { Gradients } from '../../nn/loss-parts.js';
-import type { Random } from '../../random.js';
+import { Random } from '../../random.js';
 import { renderScene } from '../../synthetic/render.js';
 import { type Scene, synthScene } from '../../synthetic/scene.js';
 import type { LlavaSam } from '../../systems/shared/llava-sam.js';
@@ -16,7 +17,7 @@ import { type Stage, trainableVariables } from '../trainable.js';
 export function epochSamples<Sample>(
   sampleCount: number,
   random: Random,
-  prepare: (index: number, random: Random) => Promise<Sample>,
+  prepare: (index: number, random: Random) => Sample | Promise<Sample>,
 ): SampleStream<Sample> {
   const order = new SampleOrder(sampleCount, random);
   return {
@@ -32,19 +33,14 @@ export function epochSamples<Sample>(
   };
 }
 
-interface PooledScene {
-  readonly scene: Scene;
-  readonly image: RgbImage;
-}
-
 /** Scenes of the benchmark's `base` split, made and rendered when first asked for and kept as small images. */
 export class ScenePool {
-  private readonly scenes = new Map<number, PooledScene>();
+  private readonly scenes = new Map<number, { readonly scene: Scene; readonly image: RgbImage }>();
 
   /** @param seed of the benchmark; its `base` split shares no image with the others */
   constructor(private readonly seed: number) {}
 
-  get(index: number): PooledScene {
+  get(index: number): { readonly scene: Scene; readonly image: RgbImage } {
     const known = this.scenes.get(index);
     if (known !== undefined) return known;
     const scene = synthScene(this.seed, 'base', index);
@@ -53,6 +49,8 @@ export class ScenePool {
     return made;
   }
 }
+
+const VALIDATION_BATCH = 16;
 
 export interface BaseTaskOptions {
   readonly gsva: LlavaSam;
@@ -100,14 +98,48 @@ export abstract class BaseTask<
   }
 
   /** Indices of the validation scenes, a batch at a time. */
-  protected *validationBatches(size = 16): Generator<readonly number[]> {
+  protected *validationBatches(): Generator<readonly number[]> {
     const { scenes, validationScenes } = this.options;
-    for (let first = 0; first < validationScenes; first += size) {
-      const count = Math.min(size, validationScenes - first);
+    for (let first = 0; first < validationScenes; first += VALIDATION_BATCH) {
+      const count = Math.min(VALIDATION_BATCH, validationScenes - first);
       yield Array.from({ length: count }, (_, i) => scenes + first + i);
     }
   }
 
-  abstract prepare(index: number, random: Random): Promise<Sample>;
+  /** The same as samples, the draws of each by its index. */
+  protected *validationSamples(): Generator<readonly Sample[]> {
+    for (const indices of this.validationBatches()) {
+      yield indices.map((index) => this.prepare(index, new Random(index)));
+    }
+  }
+
+  abstract prepare(index: number, random: Random): Sample;
   abstract forwardBackward(batch: readonly Sample[]): Promise<Gradients>;
+}
+
+/** Inputs of an encoder as one tensor [B, S, S, 3]; owned by the caller. */
+export function stackInputs(samples: readonly { readonly input: Float32Array }[], side: number): tf.Tensor4D {
+  return stackImages(
+    samples.map(({ input }) => input),
+    side,
+  );
+}
+
+/** Mean of figures, 0 where there are none. */
+export class Mean {
+  private sum = 0;
+  private count = 0;
+
+  add(value: number | boolean): void {
+    this.sum += Number(value);
+    this.count++;
+  }
+
+  addAll(values: readonly (number | boolean)[]): void {
+    for (const value of values) this.add(value);
+  }
+
+  get value(): number {
+    return this.sum / Math.max(1, this.count);
+  }
 }

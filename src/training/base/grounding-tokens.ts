@@ -14,10 +14,11 @@ export interface GroundedTokens {
   readonly decisions: readonly number[];
 }
 
-export interface GroundingTokensOptions {
+/** How conversations become tokens. */
+export interface TextOptions {
   readonly tokenizer: Tokenizer;
   readonly conversation: ConversationStyle;
-  /** Conversations are cut to this number of tokens. */
+  /** Tokens to which conversations are cut, the image counted as one. */
   readonly maxLength: number;
 }
 
@@ -27,7 +28,7 @@ export class GroundingTokens {
   private readonly marks: Readonly<Record<'colon' | 'comma' | 'stop', number>>;
 
   constructor(
-    private readonly options: GroundingTokensOptions,
+    private readonly options: TextOptions,
     /** Tokens that a place, or "no", stands for. */
     private readonly decisionIds: readonly number[],
   ) {

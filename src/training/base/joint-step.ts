@@ -31,7 +31,6 @@ function backpropagate(
   losses: LossParts<'ce' | 'bce' | 'dice'>,
 ): ReadonlyMap<string, tf.Tensor> {
   const { encoders, config } = model;
-  const gradients = new GradientMap();
   const masks = targets.reduce((sum, target) => sum + target.masks.length, 0);
   if (places.length !== masks) {
     throw new Error(`jointStep: the answers ask for ${places.length} masks, ${masks} are given`);
@@ -46,13 +45,19 @@ function backpropagate(
     const ce = weighted('ce', fused.softmaxCrossEntropy(logits, tf.tensor1d(next.targets, 'int32')));
     if (places.length === 0 || inputs.sam === undefined) return ce;
     const sam = encoders.sam.forward(inputs.sam);
-    const { bce, dice } = maskObjective(
-      model,
-      model.ground({ hidden, features: { ...features, sam } }, places).masks,
-      targets,
-    );
+    const { masks } = model.ground({ hidden, features: { ...features, sam } }, places);
+    const { bce, dice } = maskObjective(model, masks, targets);
     return tf.addN([ce, weighted('bce', bce), weighted('dice', dice)]);
   };
+  return gradientsOnTape(objective, variables);
+}
+
+/** Gradients of a scalar on one tape; owned by the caller. All else that `objective` makes is disposed. */
+export function gradientsOnTape(
+  objective: () => tf.Tensor,
+  variables: ReadonlyMap<string, tf.Variable>,
+): ReadonlyMap<string, tf.Tensor> {
+  const gradients = new GradientMap();
   tf.tidy(() => {
     differentiate(objective, [], variables, gradients);
     return [...gradients.tensors.values()];

@@ -31,6 +31,13 @@ export async function readLikeliest(
   throw new UserError(`Validating: logits are not finite. ${await culpritText(network, rerun)}`, 'not-finite');
 }
 
+/** The computation once more, leaving no tensor. */
+export function repeated(compute: () => tf.TensorContainer): () => void {
+  return () => {
+    tf.dispose(tf.tidy(compute));
+  };
+}
+
 /**
  * IoU of every mask with its target at the original size; 1 where both are empty.
  * @param lowResMasks [Q, s, s] logits; stays the caller's @param targets by image @param rerun repeats the computation,

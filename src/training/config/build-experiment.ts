@@ -20,7 +20,7 @@ import { EMBEDDING_DEVIATION } from '../../nn/layers.js';
 import { configOf } from '../../systems/shared/model-config.js';
 import { patternsOf, startsRandom } from '../../checkpoints/parts.js';
 import { Random } from '../../random.js';
-import { type StartVocabulary, startVocabulary } from './start-vocabulary.js';
+import { startVocabulary } from './experiment-data.js';
 import { IMAGE_END_TOKEN, IMAGE_START_TOKEN } from '../../special-tokens.js';
 import { isPublished } from '../../systems/shared/variant.js';
 import { holdFrozenWeights, scalePacked } from './frozen-weights.js';
@@ -79,14 +79,7 @@ export async function buildExperiment(written: ExperimentConfig, source: string)
   }
   const knows = config.knows ?? inheritedKnows(config);
   const meta = { conversation, stage, description, ...(knows === null ? {} : { knows }) };
-  return {
-    system,
-    config,
-    network,
-    tokenizer,
-    meta: isPublished(variant) ? meta : { ...meta, variant },
-    rounded,
-  };
+  return { system, config, network, tokenizer, rounded, meta: isPublished(variant) ? meta : { ...meta, variant } };
 }
 
 /**
@@ -119,7 +112,7 @@ function startOptions({ parts }: GroundingModel, stage: ExperimentConfig['stage'
 }
 
 /** @throws UserError where the tokenizer and the model mean different things by an id */
-function withTokenizer(system: System, written: ExperimentConfig, source: string): StartVocabulary {
+function withTokenizer(system: System, written: ExperimentConfig, source: string): ReturnType<typeof startVocabulary> {
   const start = startVocabulary(system, written);
   checkTokenizer(start.tokenizer, system.vocabulary(start.config.model, written), `of ${source}`);
   return start;
@@ -148,18 +141,12 @@ export function groundingTask(
 ): GroundingTask {
   const { system, config, network, tokenizer, meta } = experiment;
   const dialogue = system.dialogue(config.model, config);
+  const { conversation, maxLength, recompute } = config;
   return new GroundingTask({
-    system,
-    model: network,
+    ...{ system, model: network, tokenizer, tokenizerDir: config.tokenizer, meta },
+    ...{ data, conversation, maxLength, recompute },
     vocabulary: system.vocabulary(config.model, config),
     lessons: (facts, random) => dialogue.lessons(facts, random),
-    tokenizer,
-    tokenizerDir: config.tokenizer,
-    conversation: config.conversation,
-    data,
-    maxLength: config.maxLength,
-    recompute: config.recompute,
-    meta,
     ...(features === null ? {} : { features }),
     ...(validate === null ? {} : { validate }),
   });
@@ -168,44 +155,33 @@ export function groundingTask(
 /** The task of one of the base's stages; what its samples are is its own business. */
 export function baseTask(experiment: Experiment, data: SceneData): TrainingTask<unknown> {
   const { system, config, network: gsva, tokenizer, meta } = experiment;
+  const { stage, tokenizer: tokenizerDir, conversation, maxLength } = config;
   if (!(gsva instanceof LlavaSam)) {
-    throw new UserError(
-      `The stage "${config.stage}" makes a base of LLaVA and SAM, which "${system.name}" does not have.`,
-    );
+    throw new UserError(`The stage "${stage}" makes a base of LLaVA and SAM, which "${system.name}" does not have.`);
   }
+  const { scenes, validationScenes, itemsPerScene, forms } = data;
   const shared = {
-    gsva,
-    pool: new ScenePool(data.seed),
-    scenes: data.scenes,
-    validationScenes: data.validationScenes,
-    save: () =>
-      modelDirectoryFiles(gsva, { config: system.config.toJson(gsva.config), meta, tokenizerDir: config.tokenizer }),
+    ...{ gsva, pool: new ScenePool(data.seed), scenes, validationScenes },
+    save: () => modelDirectoryFiles(gsva, { config: system.config.toJson(gsva.config), meta, tokenizerDir }),
     load: (dir: string): Promise<void> => {
       loadModelWeights(dir, gsva);
       return Promise.resolve();
     },
   };
-  if (config.stage === 'base-distill') {
+  if (stage === 'base-distill') {
     if (config.start === null) throw new UserError('Distilling F_V2: "start" names no model to learn from.');
     const start = openModelDirectory(config.start);
     const teacher = withWeights(new LlavaSam(configOf(start)), start.tensors, start.weightsPath);
     return new BaseDistillTask({ ...shared, teacher });
   }
-  if (config.stage === 'base-clip') return new BaseClipTask({ ...shared, tokenizer });
-  if (config.stage === 'base-sam') return new BaseSamTask({ ...shared, promptsPerScene: data.itemsPerScene });
-  const text = { ...shared, tokenizer, conversation: config.conversation, maxLength: config.maxLength };
-  if (config.stage === 'base-caption') return new BaseCaptionTask(text);
-  if (config.stage === 'gsva') throw new Error('baseTask: GSVA does not train on scenes');
-  const { itemsPerScene, forms } = data;
+  if (stage === 'base-clip') return new BaseClipTask({ ...shared, tokenizer });
+  if (stage === 'base-sam') return new BaseSamTask({ ...shared, promptsPerScene: itemsPerScene });
+  const text = { ...shared, tokenizer, conversation, maxLength };
+  if (stage === 'base-caption') return new BaseCaptionTask(text);
+  if (stage === 'gsva') throw new Error('baseTask: GSVA does not train on scenes');
   const dialogue = system.dialogue(config.model, config);
-  return new BaseGroundingTask({
-    ...text,
-    stage: config.stage,
-    itemsPerScene,
-    forms,
-    lessons: (facts, random) => dialogue.lessons(facts, random),
-    decisionIds: decisionIds(system, config),
-  });
+  const words = { decisionIds: decisionIds(system, config), lessons: dialogue.lessons.bind(dialogue) };
+  return new BaseGroundingTask({ ...text, ...words, stage, itemsPerScene, forms });
 }
 
 /**
@@ -249,10 +225,8 @@ function redrawTokens(network: GroundingModel, ids: readonly number[], random: R
   const parameters = network.namedParameters();
   tf.tidy(() => {
     // The embedding is [vocabulary, size], the head [size, vocabulary].
-    for (const [name, isHead] of [
-      ['model.embed_tokens.weight', false],
-      ['lm_head.weight', true],
-    ] as const) {
+    for (const name of ['model.embed_tokens.weight', 'lm_head.weight']) {
+      const isHead = name === 'lm_head.weight';
       const variable = parameters.get(name)?.variable;
       if (variable === undefined) throw new Error(`redrawTokens: no parameter "${name}"`);
       const value = variable.read();

@@ -56,27 +56,25 @@ export function applyOverrides(
   source: string,
   paths: readonly string[],
 ): void {
-  for (const [key, value] of overrides) replace(json, key, value, source, paths);
-}
-
-function replace(json: Json, key: string, value: unknown, source: string, paths: readonly string[]): void {
-  const steps = key.split('.');
-  const last = steps.pop() ?? '';
-  let place = json;
-  for (const [i, step] of steps.entries()) {
-    const path = steps.slice(0, i + 1).join('.');
-    const found = own(place, step) ?? (paths.includes(path) ? {} : null);
-    if (!isObject(found)) {
-      const what = found === null ? `there is no "${path}"` : `"${path}" is ${JSON.stringify(found).slice(0, 80)}`;
-      throw new UserError(`${source}: "${key}" cannot be set: ${what}, expected an object${hint(key, paths)}.`);
+  for (const [key, value] of overrides) {
+    const steps = key.split('.');
+    const last = steps.pop() ?? '';
+    let place = json;
+    for (const [i, step] of steps.entries()) {
+      const path = steps.slice(0, i + 1).join('.');
+      const found = own(place, step) ?? (paths.includes(path) ? {} : null);
+      if (!isObject(found)) {
+        const what = found === null ? `there is no "${path}"` : `"${path}" is ${JSON.stringify(found).slice(0, 80)}`;
+        throw new UserError(`${source}: "${key}" cannot be set: ${what}, expected an object${hint(key, paths)}.`);
+      }
+      place[step] = found;
+      place = found;
     }
-    place[step] = found;
-    place = found;
+    const isLastPart = !paths.includes(key) && paths.some((path) => path.endsWith(`.${key}`));
+    if (own(place, last) === null && isLastPart)
+      throw new UserError(`${source}: unknown key "${key}"${hint(key, paths)}.`);
+    place[last] = value;
   }
-  const isLastPart = !paths.includes(key) && paths.some((path) => path.endsWith(`.${key}`));
-  if (own(place, last) === null && isLastPart)
-    throw new UserError(`${source}: unknown key "${key}"${hint(key, paths)}.`);
-  place[last] = value;
 }
 
 /** `; did you mean "training.batchSize"?`: a path with this end, else the one that is spelt most alike. */
@@ -89,6 +87,6 @@ function own(json: Json, key: string): unknown {
   return Object.hasOwn(json, key) ? (json[key] ?? null) : null;
 }
 
-function isObject(value: unknown): value is Json {
+export function isObject(value: unknown): value is Json {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,10 +1,13 @@
-/** From a configuration's `data` to what GSVA's recipe trains and validates on. */
+/** From a configuration to what the recipe trains and validates on: its data, and the tokenizer. */
 import { openReferringSet, openTrainingSet } from '../../data/dataset-registry.js';
 import { type OwnData, openOwnData } from '../../data/own/own-data.js';
 import type { ReferDataset } from '../../data/refer/refer-dataset.js';
+import { Tokenizer } from '../../data/text/tokenizer.js';
 import { UserError } from '../../errors.js';
-import type { JsonlData, ReferData, SetsData } from './data-config.js';
+import type { System } from '../../systems/system.js';
 import type { GroundingData } from '../grounding-task.js';
+import type { JsonlData, ReferData, SetsData } from './data-config.js';
+import type { ExperimentConfig } from './experiment-config.js';
 
 /** Data that the recipe can be trained on. */
 export type GsvaDataConfig = ReferData | JsonlData | SetsData;
@@ -37,12 +40,9 @@ export async function openTrainingData(data: GsvaDataConfig): Promise<GroundingD
 
 /** The data to validate on; null where none is configured. @throws UserError as `openTrainingData` */
 export async function openValidationData(data: GsvaDataConfig): Promise<ValidationData | null> {
-  if (data.kind === 'grefcoco') {
-    const dataset = openReferringSet('grefcoco', data.dir, 'val');
-    return { dataset, images: data.validationImages, generateImages: data.generateImages };
-  }
-  if (data.kind === 'jsonl') {
-    const dataset = await ownValidation(data);
+  if (data.kind === 'grefcoco' || data.kind === 'jsonl') {
+    const isOwn = data.kind === 'jsonl';
+    const dataset = isOwn ? await ownValidation(data) : openReferringSet('grefcoco', data.dir, 'val');
     return { dataset, images: data.validationImages, generateImages: data.generateImages };
   }
   const { dir, validation } = data;
@@ -59,4 +59,18 @@ async function ownValidation({ file, valFile }: JsonlData): Promise<OwnData> {
       'imports do, with --val 0.1), name another file as data.valFile, or train without: ' +
       '--set training.validateEvery=0 training.bestMetric=null',
   );
+}
+
+/** Tokenizer of a run, with the tokens of its system, and the configuration with a row for each of them in its model. */
+export function startVocabulary(
+  system: System,
+  written: ExperimentConfig,
+): { readonly config: ExperimentConfig; readonly tokenizer: Tokenizer } {
+  const { model } = written;
+  const { added, addedTokenSpaces } = system.vocabulary(model, written);
+  const tokenizer = Tokenizer.fromDirectory(written.tokenizer, { addedTokenSpaces });
+  tokenizer.addTokens(added);
+  if (system.grow === undefined) return { config: written, tokenizer };
+  const grown = system.grow(model, written, tokenizer) as ExperimentConfig['model'];
+  return { config: { ...written, model: grown }, tokenizer };
 }

@@ -33,14 +33,17 @@ const SCHEDULE = object({
   )
   .describe('Learning rate by update');
 
+/** How much of a moment stays in an update. */
+const BETA = number({ min: 0 }).lt(1, { error: 'a number from 0 to below 1' });
+
 const OPTIMIZER = object({
-  beta1: number({ min: 0, max: 1 }),
-  beta2: number({ min: 0, max: 1 }),
-  eps: number({ min: 0 }),
+  beta1: BETA,
+  beta2: BETA,
+  eps: number({ above: 0 }),
   weightDecay: number({ min: 0 }).describe(
     'Decoupled: a parameter shrinks by learningRate · weightDecay of itself in each update that it takes part in',
   ),
-  clipNorm: number({ min: 0 })
+  clipNorm: number({ above: 0 })
     .describe('Gradients of a larger global norm are scaled down to it; null for no clipping')
     .nullable()
     .default(null),

@@ -2,7 +2,7 @@
 import { hostname } from 'node:os';
 import type { Communicator } from './communicator.js';
 import type { Launch } from './launch.js';
-import { loadMpi, type MpiLibrary } from './mpi-library.js';
+import { type Address, loadMpi, type MpiLibrary } from './mpi-library.js';
 import { Watch } from './watch.js';
 
 export interface MpiOptions {
@@ -48,36 +48,30 @@ export class MpiCommunicator implements Communicator {
     return this.mpi.description;
   }
 
-  async allReduceSum(values: Float32Array): Promise<void> {
-    const { inPlace, float, sum, world } = this.mpi.handles;
-    const address = this.mpi.addressOf(values);
-    await this.call(2 * values.byteLength, [values], () =>
+  allReduceSum(values: Float32Array): Promise<void> {
+    return this.call(2 * values.byteLength, [values], ({ inPlace, float, sum, world }, address) =>
       this.mpi.allReduce(inPlace, address, values.length, float, sum, world),
     );
   }
 
   async reduceScatterSum(input: Float32Array, output: Float32Array): Promise<void> {
     this.requireBlocks(output, input);
-    const { float, sum, world } = this.mpi.handles;
-    const [from, to] = [this.mpi.addressOf(input), this.mpi.addressOf(output)];
-    await this.call(input.byteLength, [input, output], () =>
+    await this.call(input.byteLength, [input, output], ({ float, sum, world }, from, to) =>
       this.mpi.reduceScatterBlock(from, to, output.length, float, sum, world),
     );
   }
 
   async allGather(input: Float32Array, output: Float32Array): Promise<void> {
     this.requireBlocks(input, output);
-    const { float, world } = this.mpi.handles;
-    const [from, to] = [this.mpi.addressOf(input), this.mpi.addressOf(output)];
-    await this.call(output.byteLength, [input, output], () =>
+    await this.call(output.byteLength, [input, output], ({ float, world }, from, to) =>
       this.mpi.allGather(from, input.length, float, to, input.length, float, world),
     );
   }
 
-  async broadcast(values: Float32Array): Promise<void> {
-    const { float, world } = this.mpi.handles;
-    const address = this.mpi.addressOf(values);
-    await this.call(values.byteLength, [values], () => this.mpi.broadcast(address, values.length, float, 0, world));
+  broadcast(values: Float32Array): Promise<void> {
+    return this.call(values.byteLength, [values], ({ float, world }, address) =>
+      this.mpi.broadcast(address, values.length, float, 0, world),
+    );
   }
 
   sumOf(values: readonly number[]): Promise<number[]> {
@@ -95,9 +89,7 @@ export class MpiCommunicator implements Communicator {
     // One number per byte, the length in front: short texts, and MPI's numbers need no further type.
     const own = Float64Array.from([bytes.length, ...bytes, ...new Uint8Array(length - bytes.length)]);
     const all = new Float64Array(own.length * this.size);
-    const { double, world } = this.mpi.handles;
-    const [from, to] = [this.mpi.addressOf(own), this.mpi.addressOf(all)];
-    await this.call(all.byteLength, [own, all], () =>
+    await this.call(all.byteLength, [own, all], ({ double, world }, from, to) =>
       this.mpi.allGather(from, own.length, double, to, own.length, double, world),
     );
     return Array.from({ length: this.size }, (_, rank) => {
@@ -106,8 +98,8 @@ export class MpiCommunicator implements Communicator {
     });
   }
 
-  async barrier(): Promise<void> {
-    await this.call(0, [], () => this.mpi.barrier(this.mpi.handles.world));
+  barrier(): Promise<void> {
+    return this.call(0, [], ({ world }) => this.mpi.barrier(world));
   }
 
   progress(update: number): void {
@@ -133,22 +125,29 @@ export class MpiCommunicator implements Communicator {
 
   private async reduceNumbers(values: readonly number[], operation: number | bigint): Promise<number[]> {
     const array = Float64Array.from(values);
-    const { inPlace, double, world } = this.mpi.handles;
-    const address = this.mpi.addressOf(array);
-    await this.call(2 * array.byteLength, [array], () =>
+    await this.call(2 * array.byteLength, [array], ({ inPlace, double, world }, address) =>
       this.mpi.allReduce(inPlace, address, array.length, double, operation, world),
     );
     return [...array];
   }
 
-  /** @param bytes of the whole array, of which a ring sends all but one block; @param kept alive until the call is over */
-  private call(bytes: number, kept: readonly unknown[], work: () => Promise<void>): Promise<void> {
+  /**
+   * @param bytes of the whole array, of which a ring sends all but one block
+   * @param arrays whose addresses `work` gets; kept alive until the call is over
+   */
+  private call(
+    bytes: number,
+    arrays: readonly (Float32Array | Float64Array)[],
+    work: (handles: MpiLibrary['handles'], from: Address, to: Address) => Promise<void>,
+  ): Promise<void> {
+    const [from = 0, to = 0] = arrays.map((array) => this.mpi.addressOf(array));
+    const run = (): Promise<void> => work(this.mpi.handles, from, to);
     const next = this.last.then(async () => {
       const began = performance.now();
       const { watch } = this;
-      await (watch === null ? work() : watch.exchange(work));
+      await (watch === null ? run() : watch.exchange(run));
       this.exchangeSeconds += (performance.now() - began) / 1000;
-      this.sentBytes += kept.length === 0 ? 0 : (bytes * (this.size - 1)) / this.size;
+      this.sentBytes += arrays.length === 0 ? 0 : (bytes * (this.size - 1)) / this.size;
     });
     this.last = next.catch(() => undefined);
     return next;

@@ -6,7 +6,7 @@ import { UserError, messageOf } from '../../errors.js';
 import type { Launch } from './launch.js';
 
 type Koffi = typeof import('koffi');
-type Address = number | bigint;
+export type Address = number | bigint;
 type CFunction = (...values: (Address | object)[]) => number;
 type AsyncFunction = CFunction & { async: (...values: unknown[]) => void };
 

@@ -97,16 +97,12 @@ export class RankSamples<Sample> implements SampleSupply<Sample> {
 
   private openWindow(): void {
     const { rank, size } = this.communicator;
-    this.own = this.positionsIn(this.end, rank);
+    this.own = positionsOf(this.end, rank, size, this.options);
     this.end += this.own.length * size;
     this.updatesLeft--;
     this.replaced = 0;
     this.isWindowOpen = true;
     this.prepareAhead();
-  }
-
-  private positionsIn(start: number, rank: number): number[] {
-    return positionsOf(start, rank, this.communicator.size, this.options);
   }
 
   /** Collective: whoever misses samples gets positions behind the window, in the order of the ranks. */
@@ -142,11 +138,12 @@ export class RankSamples<Sample> implements SampleSupply<Sample> {
   /** Prepares what this rank takes next, unless samples are replaced meanwhile; then some of it is given up. */
   private prepareAhead(): void {
     if (this.isClosed) return;
-    const { depth } = this.options;
+    const { depth, batchSize, accumulation } = this.options;
+    const { rank, size } = this.communicator;
     const wanted = this.own.slice(0, depth);
-    const perUpdate = this.options.batchSize * this.options.accumulation * this.communicator.size;
+    const perUpdate = batchSize * accumulation * size;
     for (let update = 0; wanted.length < depth && update < this.updatesLeft; update++) {
-      wanted.push(...this.positionsIn(this.end + update * perUpdate, this.communicator.rank));
+      wanted.push(...positionsOf(this.end + update * perUpdate, rank, size, this.options));
     }
     const needed = new Set(wanted.slice(0, depth));
     for (const position of [...this.ahead.keys()]) if (!needed.has(position)) this.discard(position);

@@ -6,14 +6,7 @@
  */
 import { adamWUpdate } from '../../engine/fused-ops.js';
 import * as tf from '../../engine/tf.js';
-import {
-  type AdamWOptions,
-  assignNumbers,
-  checkAdamWOptions,
-  clipFactor,
-  copyOf,
-  learningRateFactors,
-} from '../optimizer/optimizer.js';
+import { type AdamWOptions, assignNumbers, clipFactor, copyOf, learningRateFactors } from '../optimizer/optimizer.js';
 import type { MomentPart, MomentReader, OptimizerRule } from '../optimizer/optimizer-rule.js';
 import { addSquares, NO_SQUARES, updateSquares, type UpdateSquares } from '../optimizer/update-squares.js';
 import {
@@ -57,7 +50,6 @@ export class ShardedAdamW implements OptimizerRule {
     private readonly communicator: Communicator,
     bucketSize = BUCKET_SIZE,
   ) {
-    checkAdamWOptions(options);
     const names = [...variables.keys()];
     this.factors = learningRateFactors(names, options.learningRateMultipliers ?? {});
     this.steps = new Map(names.map((name) => [name, 0]));

@@ -1,7 +1,8 @@
 /** A rank's connection to rank 0, which judges all; the rank itself judges rank 0 alone. */
 import { connect, type Socket } from 'node:net';
-import { type Fault, describe } from './watch-judge.js';
 import {
+  describe,
+  type Fault,
   lineReader,
   type RankLine,
   type ServerAddress,
@@ -9,7 +10,7 @@ import {
   SHARED,
   type ThreadMessage,
   type WatchSettings,
-} from './watch-messages.js';
+} from './watch-judge.js';
 
 const TO_CONNECT_MS = 5000;
 /** Often enough that a rank which dies has just said in which update it was. */

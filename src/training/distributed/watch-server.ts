@@ -1,14 +1,16 @@
 /** On rank 0: takes the connections of all ranks, keeps what is known of each, judges, and tells all of a fault. */
 import { createServer, type Server, type Socket } from 'node:net';
 import { periodMs, readBeat } from './watch-client.js';
-import { type Fault, judge, type RankStatus } from './watch-judge.js';
 import {
+  type Fault,
+  judge,
   lineReader,
   type RankLine,
+  type RankStatus,
   type ServerLine,
   type ThreadMessage,
   type WatchSettings,
-} from './watch-messages.js';
+} from './watch-judge.js';
 
 /** How long rank 0 waits at the end for the others' farewell. */
 const TO_LEAVE_MS = 5000;

@@ -7,8 +7,7 @@
 import { writeSync } from 'node:fs';
 import { parentPort, workerData } from 'node:worker_threads';
 import { WatchClient } from './watch-client.js';
-import type { Fault } from './watch-judge.js';
-import { type ProcessMessage, SHARED, type ThreadMessage, type WatchSettings } from './watch-messages.js';
+import { type Fault, type ProcessMessage, SHARED, type ThreadMessage, type WatchSettings } from './watch-judge.js';
 import { WatchServer } from './watch-server.js';
 
 /** How long the process has to say itself what happened, and to end. */

@@ -10,7 +10,7 @@ import {
   SHARED_LENGTH,
   type ThreadMessage,
   type WatchSettings,
-} from './watch-messages.js';
+} from './watch-judge.js';
 
 /** How often the event loop shows that it turns, during work that has no other sign of progress. */
 const TURN_MS = 500;

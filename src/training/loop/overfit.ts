@@ -2,8 +2,8 @@
 import { UserError } from '../../errors.js';
 import type { TrainingConfig } from '../config/training-config.js';
 import type { RunHistory } from '../watching/run-log.js';
-import type { OverfitResult } from './overfit-result.js';
 import { TOTAL_LOSS } from '../../nn/loss-parts.js';
+import type { OverfitResult } from './overfit-result.js';
 import type { TrainingTask } from './training-task.js';
 import { gsvaCommand } from '../../program.js';
 

@@ -10,7 +10,6 @@
  * A run that is bound by time decays by whichever is further on, its updates or its minutes, so that the learning rate
  * arrives at 0 when the run ends.
  */
-import { UserError } from '../../errors.js';
 import type { ScheduleConfig } from '../config/training-config.js';
 
 /** DeepSpeed raises a shorter warm-up to this many updates. */
@@ -22,30 +21,8 @@ export type ScheduleForm = NonNullable<ScheduleConfig['form']>;
 export type ScheduleOptions = Omit<ScheduleConfig, 'totalUpdates' | 'totalEpochs'> & { readonly totalUpdates: number };
 
 export class Schedule {
-  constructor(readonly options: ScheduleOptions) {
-    const { learningRate, warmupUpdates, totalUpdates, maxMinutes, decay, form = 'linear' } = options;
-    if (form !== 'linear' && decay !== 'linear') {
-      throw new UserError(
-        `Training schedule: the form "${form}" is DeepSpeed's WarmupDecayLR, which decays linearly; found the decay ` +
-          `"${decay}". Set decay to "linear", or form to "linear".`,
-      );
-    }
-    if (!(learningRate > 0 && Number.isFinite(learningRate))) {
-      throw new UserError(`Training schedule: learningRate must be a positive number, found ${learningRate}.`);
-    }
-    if (!(Number.isSafeInteger(totalUpdates) && totalUpdates > 0)) {
-      throw new UserError(`Training schedule: totalUpdates must be a positive integer, found ${totalUpdates}.`);
-    }
-    if (!(Number.isSafeInteger(warmupUpdates) && warmupUpdates >= 0 && warmupUpdates < totalUpdates)) {
-      throw new UserError(
-        `Training schedule: warmupUpdates must be an integer from 0 to below totalUpdates (${totalUpdates}), ` +
-          `found ${warmupUpdates}.`,
-      );
-    }
-    if (maxMinutes !== undefined && !(maxMinutes > 0)) {
-      throw new UserError(`Training schedule: maxMinutes must be a positive number, found ${maxMinutes}.`);
-    }
-  }
+  /** @param options as TRAINING_SCHEMA has checked them */
+  constructor(readonly options: ScheduleOptions) {}
 
   /** Learning rate of update `update` (counted from 0) that begins `elapsedSeconds` into the run. */
   learningRateAt(update: number, elapsedSeconds = 0): number {

@@ -13,8 +13,6 @@ export interface TrainerOptions extends Omit<TrainingConfig, 'schedule'> {
   readonly schedule: ScheduleOptions;
 }
 
-export type BestMetric = NonNullable<TrainingConfig['bestMetric']>;
-
 /** Where a run happens and who watches. */
 export interface TrainerEnvironment {
   /** Folder of the run; made when missing. */
@@ -32,21 +30,8 @@ export interface TrainerEnvironment {
   readonly communicator?: Communicator;
 }
 
-/** @throws UserError that names the option at fault. */
+/** Options of a run hold for its task. @throws UserError that names the option at fault */
 export function checkTrainerOptions<Sample>(options: TrainerOptions, task: TrainingTask<Sample>): void {
-  const atLeast = (key: string, least: number, found: number): void => {
-    if (Number.isSafeInteger(found) && found >= least) return;
-    throw new UserError(`Training options: ${key} must be a whole number from ${least} up, found ${found}.`);
-  };
-  atLeast('seed', 0, options.seed);
-  atLeast('batchSize', 1, options.batchSize);
-  atLeast('accumulation', 1, options.accumulation);
-  atLeast('prefetch', 1, options.prefetch);
-  atLeast('validateEvery', 0, options.validateEvery);
-  atLeast('checkpointEvery', 0, options.checkpointEvery);
-  atLeast('watchEvery', 0, options.watchEvery ?? 0);
-  atLeast('flatWindow', 0, options.flatWindow ?? 0);
-  atLeast('keepCheckpoints', 0, options.keepCheckpoints ?? 0);
   if (task.sampleCount < 1) throw new UserError('Training: the training set has no samples; check the data set.');
   if (task.variables.size === 0)
     throw new UserError('Training: no variable is trainable; check what is to be trained.');

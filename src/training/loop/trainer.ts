@@ -138,7 +138,8 @@ export class Trainer<Sample> {
       if (this.isDue(validateEvery)) await this.validate(log);
       let { reason, elapsed } = await this.agreeOnEnd();
       while (reason === null) {
-        const began = this.beginUpdate();
+        const { sentBytes, exchangeSeconds } = this.communicator;
+        const began = { time: this.now(), sentBytes, exchangeSeconds };
         const { update } = this.state;
         const learningRate = this.schedule.learningRateAt(update, elapsed);
         const isWatched = watchEvery > 0 && (update + 1) % watchEvery === 0;
@@ -188,17 +189,12 @@ export class Trainer<Sample> {
     return new RankSamples(this.task, random, options, this.communicator, report);
   }
 
-  private beginUpdate(): UpdateBegin {
-    const { sentBytes, exchangeSeconds } = this.communicator;
-    return { time: this.now(), sentBytes, exchangeSeconds };
-  }
-
   private finishUpdate(
     log: RunLog | null,
     result: UpdateResult,
     position: number,
     learningRate: number,
-    began: UpdateBegin,
+    began: Pick<Communicator, 'sentBytes' | 'exchangeSeconds'> & { readonly time: number },
   ): void {
     const update = this.state.update + 1;
     this.state = { ...this.state, update, position };
@@ -266,10 +262,4 @@ export class Trainer<Sample> {
   private elapsed(): number {
     return this.now() - this.startedAt;
   }
-}
-
-interface UpdateBegin {
-  readonly time: number;
-  readonly sentBytes: number;
-  readonly exchangeSeconds: number;
 }

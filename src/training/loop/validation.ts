@@ -3,7 +3,7 @@ import type { Abortable } from '../../abortable.js';
 import { UserError } from '../../errors.js';
 import { figuresOfFirst } from '../distributed/agreement.js';
 import type { Communicator } from '../distributed/communicator.js';
-import type { BestMetric } from './trainer-options.js';
+import type { TrainingConfig } from '../config/training-config.js';
 import type { BestResult } from '../watching/run-log.js';
 import type { TrainingTask } from './training-task.js';
 
@@ -16,23 +16,15 @@ export async function validationFigures<Sample>(
   signal: Abortable | undefined,
 ): Promise<Figures | null> {
   if (task.validate === undefined) return null;
-  return figuresOfFirst(communicator, await ownFigures(task, communicator, signal));
-}
-
-async function ownFigures<Sample>(
-  task: TrainingTask<Sample>,
-  communicator: Communicator,
-  signal: Abortable | undefined,
-): Promise<Figures | null> {
-  if (communicator.rank > 0) return null;
+  let figures: Figures | null = null;
   try {
-    const figures = await communicator.duringLongWork(async () => task.validate?.(signal));
-    // Cut short, they are not those of the whole set; the resumed run validates again.
-    return signal?.aborted === true ? null : (figures ?? null);
+    if (communicator.rank === 0)
+      figures = (await communicator.duringLongWork(async () => task.validate?.(signal))) ?? null;
   } catch (error) {
-    if (signal?.aborted === true) return null;
-    throw error;
+    if (signal?.aborted !== true) throw error;
   }
+  // Cut short, they are not those of the whole set; the resumed run validates again.
+  return figuresOfFirst(communicator, signal?.aborted === true ? null : figures);
 }
 
 /** `best` unless these figures are better by `metric` (undefined: never). @throws UserError for an unknown metric */
@@ -40,7 +32,7 @@ export function betterOf(
   best: BestResult | null,
   figures: Figures,
   update: number,
-  metric: BestMetric | undefined,
+  metric: TrainingConfig['bestMetric'],
 ): BestResult | null {
   if (metric === undefined) return best;
   const { name, mode } = metric;

@@ -32,20 +32,12 @@ export class AdamW implements OptimizerRule {
     readonly variables: ReadonlyMap<string, tf.Variable>,
     readonly options: AdamWOptions,
   ) {
-    checkAdamWOptions(options);
     const multipliers = learningRateFactors([...variables.keys()], options.learningRateMultipliers ?? {});
-    this.states = new Map(
-      [...variables].map(([name, variable]) => [
-        name,
-        {
-          variable,
-          m: zerosLike(variable),
-          v: zerosLike(variable),
-          step: 0,
-          learningRateMultiplier: multipliers.get(name) ?? 1,
-        },
-      ]),
-    );
+    const stateOf = (name: string, variable: tf.Variable): ParameterState => {
+      const [m, v] = [zerosLike(variable), zerosLike(variable)];
+      return { variable, m, v, step: 0, learningRateMultiplier: multipliers.get(name) ?? 1 };
+    };
+    this.states = new Map([...variables].map(([name, variable]) => [name, stateOf(name, variable)]));
   }
 
   get parameters(): ReadonlyMap<string, ParameterState> {
@@ -73,18 +65,10 @@ export class AdamW implements OptimizerRule {
       const state = this.states.get(name);
       if (state === undefined) throw new Error(`AdamW.apply: there is no variable "${name}" for this gradient`);
       state.step += 1;
+      const { variable, m, v, step, learningRateMultiplier } = state;
       adamWUpdate({
-        variable: state.variable,
-        m: state.m,
-        v: state.v,
-        gradient,
-        learningRate: learningRate * state.learningRateMultiplier,
-        beta1,
-        beta2,
-        eps,
-        weightDecay,
-        step: state.step,
-        gradientScale: scale,
+        ...{ variable, m, v, gradient, beta1, beta2, eps, weightDecay, step, gradientScale: scale },
+        learningRate: learningRate * learningRateMultiplier,
       });
     }
   }
@@ -148,28 +132,12 @@ export function clipFactor({ clipNorm }: Pick<AdamWOptions, 'clipNorm'>, globalN
   return clipNorm === null ? 1 : Math.min(1, clipNorm / (globalNorm + CLIP_EPSILON));
 }
 
-/** @throws UserError that names the option at fault */
-export function checkAdamWOptions(options: AdamWOptions): void {
-  const wrong = (key: string, expected: string, found: number): never => {
-    throw new UserError(`Optimizer: ${key} must be ${expected}, found ${found}.`);
-  };
-  const { beta1, beta2, eps, weightDecay, clipNorm } = options;
-  if (!(beta1 >= 0 && beta1 < 1)) wrong('beta1', 'from 0 to below 1', beta1);
-  if (!(beta2 >= 0 && beta2 < 1)) wrong('beta2', 'from 0 to below 1', beta2);
-  if (!(eps > 0 && eps < Infinity)) wrong('eps', 'a positive number', eps);
-  if (!(weightDecay >= 0 && weightDecay < Infinity)) wrong('weightDecay', 'a number from 0 up', weightDecay);
-  if (clipNorm !== null && !(clipNorm > 0)) wrong('clipNorm', 'a positive number or null', clipNorm);
-}
-
 /** Factor by name. A pattern that no name matches is an error: it would silently do nothing. */
 export function learningRateFactors(
   names: readonly string[],
   patterns: Readonly<Record<string, number>>,
 ): ReadonlyMap<string, number> {
   const rules = Object.entries(patterns).map(([pattern, factor]) => {
-    if (!(factor >= 0 && factor < Infinity)) {
-      throw new UserError(`Optimizer: learningRateMultipliers["${pattern}"] must be 0 or more, found ${factor}.`);
-    }
     let expression: RegExp;
     try {
       expression = new RegExp(pattern, 'u');

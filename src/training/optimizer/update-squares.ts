@@ -3,14 +3,10 @@
  * moments after the update, so no copy of the weights is kept; in pieces, so that memory does not grow with the model.
  */
 import * as tf from '../../engine/tf.js';
+import type { AdamWOptions } from '../config/training-config.js';
 
-/** Constants of AdamW's step (AdamWOptions). */
-export interface AdamWConstants {
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly eps: number;
-  readonly weightDecay: number;
-}
+/** Constants of AdamW's step. */
+type AdamWConstants = Pick<AdamWOptions, 'beta1' | 'beta2' | 'eps' | 'weightDecay'>;
 
 export interface UpdateSquares {
   /** Mean gradient before clipping. */
@@ -49,20 +45,23 @@ export async function updateSquares(
   gradientScale: number,
 ): Promise<UpdateSquares[]> {
   if (variables.length === 0) return [];
-  const pieces = variables.flatMap((updated, index) => piecesOf(updated).map((piece) => ({ piece, index })));
+  const pieces = variables.flatMap((updated, index) => {
+    const { size } = updated.variable;
+    return Array.from({ length: Math.ceil(size / NUMBERS_AT_ONCE) }, (_, i) => {
+      const start = i * NUMBERS_AT_ONCE;
+      return { updated, index, start, length: Math.min(NUMBERS_AT_ONCE, size - start) };
+    });
+  });
   const sums = tf.tidy(() => {
-    return tf.stack(pieces.map(({ piece: { updated, start, length } }) => sumsOf(updated, start, length, options)));
+    return tf.stack(pieces.map(({ updated, start, length }) => sumsOf(updated, start, length, options)));
   });
   try {
     const read = await sums.data<'float32'>();
     const out = variables.map(() => NO_SQUARES);
     for (const [i, { index }] of pieces.entries()) {
       const [gradient = NaN, weights = NaN, change = NaN] = read.subarray(3 * i, 3 * i + 3);
-      out[index] = addSquares(out[index] ?? NO_SQUARES, {
-        gradient: gradient * gradientScale ** 2,
-        weights,
-        change,
-      });
+      const own = { gradient: gradient * gradientScale ** 2, weights, change };
+      out[index] = addSquares(out[index] ?? NO_SQUARES, own);
     }
     return out;
   } finally {
@@ -72,20 +71,6 @@ export async function updateSquares(
 
 export function addSquares(a: UpdateSquares, b: UpdateSquares): UpdateSquares {
   return { gradient: a.gradient + b.gradient, weights: a.weights + b.weights, change: a.change + b.change };
-}
-
-interface Piece {
-  readonly updated: UpdatedVariable;
-  readonly start: number;
-  readonly length: number;
-}
-
-function piecesOf(updated: UpdatedVariable): Piece[] {
-  const { size } = updated.variable;
-  return Array.from({ length: Math.ceil(size / NUMBERS_AT_ONCE) }, (_, i) => {
-    const start = i * NUMBERS_AT_ONCE;
-    return { updated, start, length: Math.min(NUMBERS_AT_ONCE, size - start) };
-  });
 }
 
 /** [3]: gradient, weights before, change. */

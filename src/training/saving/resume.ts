@@ -44,11 +44,10 @@ async function newest<Sample>(run: Run<Sample>, wanted: TrainingState): Promise<
   const [first = '[]'] = await communicator.textsOf(own);
   const problems: string[] = [];
   for (const { name, problem } of JSON.parse(first) as Candidate[]) {
-    const { state, failure } =
-      problem === null ? await tried(run, join(runDir, name), wanted) : { state: null, failure: problem };
-    if (state !== null) return state;
-    problems.push(failure);
-    observer.onMessage?.(`${join(runDir, name)} is not used: ${failure} An older checkpoint is looked for.`);
+    const found = problem ?? (await tried(run, join(runDir, name), wanted));
+    if (typeof found !== 'string') return found;
+    problems.push(found);
+    observer.onMessage?.(`${join(runDir, name)} is not used: ${found} An older checkpoint is looked for.`);
   }
   if (problems.length > 0) {
     throw new UserError(
@@ -80,11 +79,8 @@ function candidates(runDir: string): Candidate[] {
   return all.sort((a, b) => b.update - a.update || Number(b.name === LAST) - Number(a.name === LAST));
 }
 
-type Tried =
-  { readonly state: TrainingState; readonly failure: null } | { readonly state: null; readonly failure: string };
-
-/** Loads a checkpoint if it loads on every rank. Collective. */
-async function tried<Sample>(run: Run<Sample>, dir: string, wanted: TrainingState): Promise<Tried> {
+/** Loads a checkpoint if it loads on every rank. Collective. @returns its state, or why it cannot be used */
+async function tried<Sample>(run: Run<Sample>, dir: string, wanted: TrainingState): Promise<TrainingState | string> {
   let state: TrainingState | null = null;
   let own = '';
   try {
@@ -95,8 +91,7 @@ async function tried<Sample>(run: Run<Sample>, dir: string, wanted: TrainingStat
     own = error.message;
   }
   const failure = (await run.communicator.textsOf(own)).find((message) => message !== '');
-  if (state !== null && failure === undefined) return { state, failure: null };
-  return { state: null, failure: failure ?? own };
+  return failure ?? state ?? own;
 }
 
 async function load<Sample>(run: Run<Sample>, dir: string, wanted: TrainingState): Promise<TrainingState> {

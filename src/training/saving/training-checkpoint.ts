@@ -11,6 +11,7 @@ import { z } from 'zod';
 import { UserError, messageOf } from '../../errors.js';
 import { jsonFile, type PendingFile } from '../../io/atomic/pending-file.js';
 import { integer, list, number, object, type Read, readAs, record, text, without } from '../../schema.js';
+import { isObject } from '../config/config-overrides.js';
 import type { Communicator } from '../distributed/communicator.js';
 import { momentFile, openMoments } from '../optimizer/moment-files.js';
 import type { OptimizerRule } from '../optimizer/optimizer-rule.js';
@@ -103,8 +104,7 @@ export async function loadCheckpoint<Sample>(
   task: TrainingTask<Sample>,
   accept: (state: TrainingState) => void = (): void => undefined,
 ): Promise<TrainingState> {
-  const file = readState(join(dir, STATE_FILE));
-  const { steps, ranks, ...rest } = file;
+  const { steps, ranks, ...rest } = readState(join(dir, STATE_FILE));
   const state = without(without(rest, 'format'), 'epoch');
   accept(state);
   const read = openMoments(dir, ranks, updatedVariables(dir, optimizer, steps));
@@ -149,8 +149,4 @@ function readState(path: string): StateFile {
     return fail(messageOf(error));
   }
   return readAs(STATE_JSON, json, `Cannot continue training from ${path}`);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

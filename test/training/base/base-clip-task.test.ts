@@ -7,8 +7,7 @@ import { startEngine } from '../../../src/engine/engine.js';
 import * as tf from '../../../src/engine/tf.js';
 import { LlavaSam } from '../../../src/systems/shared/llava-sam.js';
 import { Random } from '../../../src/random.js';
-import { BaseClipTask } from '../../../src/training/base/base-clip-task.js';
-import { patchLabels } from '../../../src/training/base/patch-labels.js';
+import { BaseClipTask, patchLabels } from '../../../src/training/base/base-clip-task.js';
 import { ScenePool } from '../../../src/training/base/base-task.js';
 import { SMALL_TEXT, smallTokenizer } from '../../helpers/small-experiment.js';
 import { plantNaN } from '../../helpers/tensors.js';
@@ -61,7 +60,7 @@ describe('BaseClipTask', () => {
       load: none,
     };
     const task = new BaseClipTask({ ...shared, scenes: 4, validationScenes: 2 });
-    const batch = await Promise.all([task.prepare(0), task.prepare(1)]);
+    const batch = [task.prepare(0), task.prepare(1)];
     const before = tf.memory().numTensors;
     const first = await task.forwardBackward(batch);
     expect(tf.memory().numTensors).toBe(before + first.gradients.size);

@@ -62,7 +62,7 @@ function makeTask({
 }
 
 const draws = (task: BaseGroundingTask) =>
-  Promise.all(Array.from({ length: 40 }, (_, seed) => task.prepare(seed % 4, new Random(seed))));
+  Array.from({ length: 40 }, (_, seed) => task.prepare(seed % 4, new Random(seed)));
 
 /** What is supervised, as text. */
 const supervised = ({ conversation }: GroundingSample): string =>
@@ -71,7 +71,7 @@ const supervised = ({ conversation }: GroundingSample): string =>
 describe('prepare', () => {
   test('captions, questions that name the expressions, and open ones, of which the answers alone are supervised', async () => {
     const kinds = { caption: 0, named: 0, open: 0 };
-    for (const sample of await draws(makeTask())) {
+    for (const sample of draws(makeTask())) {
       const asked = tokenizer.decode(sample.conversation.inputIds.filter((id) => id >= 0));
       const places = '[a-h][1-8]( and [a-h][1-8])*';
       if (asked.includes('What is in')) {
@@ -91,7 +91,7 @@ describe('prepare', () => {
 
   test('a decision for every expression, a mask for every one that is there; what is cut off has neither', async () => {
     for (const maxLength of [400, 60]) {
-      for (const { conversation, decisions, targets, image } of await draws(makeTask({ maxLength }))) {
+      for (const { conversation, decisions, targets, image } of draws(makeTask({ maxLength }))) {
         expect(conversation.labels.length).toBeLessThanOrEqual(maxLength);
         const firsts = decisions.map((token) => tokenizer.decode([conversation.labels[token] ?? 0]).trim());
         for (const first of firsts) expect(first).toMatch(/^(no|[a-h])$/);
@@ -110,7 +110,7 @@ describe('prepare', () => {
   test('in trained forms the tokens are those of GSVA, with a place or "no" for [SEG] and [REJ]', async () => {
     const seen = new Set<string>();
     let [lists, short] = [0, 0];
-    for (const sample of await draws(makeTask({ forms: 'trained' }))) {
+    for (const sample of draws(makeTask({ forms: 'trained' }))) {
       const { conversation, decisions, targets } = sample;
       const asked = tokenizer.decode(conversation.inputIds.filter((id) => id >= 0));
       if (!asked.includes('segment')) continue; // captions and open questions
@@ -143,7 +143,7 @@ describe('prepare', () => {
   });
 
   test('trained forms are cut as the others: a decision for what is left, a mask for every one that is there', async () => {
-    for (const { conversation, decisions, targets } of await draws(makeTask({ forms: 'trained', maxLength: 70 }))) {
+    for (const { conversation, decisions, targets } of draws(makeTask({ forms: 'trained', maxLength: 70 }))) {
       expect(conversation.inputIds.length).toBeLessThanOrEqual(70);
       const firsts = decisions.map((token) => tokenizer.decode([conversation.labels[token] ?? 0]).trim());
       expect(targets.masks).toHaveLength(firsts.filter((first) => first !== 'no').length);
@@ -152,7 +152,7 @@ describe('prepare', () => {
 
   test('the same draw gives the same sample', async () => {
     const task = makeTask();
-    const [a, b, c] = await Promise.all([7, 7, 8].map((seed) => task.prepare(1, new Random(seed))));
+    const [a, b, c] = [7, 7, 8].map((seed) => task.prepare(1, new Random(seed)));
     expect(a).toEqual(b);
     expect(a?.conversation).not.toEqual(c?.conversation);
     expect(a?.image).toEqual(c?.image);
@@ -163,7 +163,7 @@ test.each(['base-grounding', 'base-joint'] as const)(
   'forwardBackward (%s): a step along the gradients lowers the loss; only they are left behind',
   async (stage) => {
     const task = makeTask({ stage });
-    const batch = await Promise.all([0, 1].map((index) => task.prepare(index, new Random(index))));
+    const batch = [0, 1].map((index) => task.prepare(index, new Random(index)));
     expect(batch.flatMap(({ targets }) => targets.masks).length).toBeGreaterThan(0);
     const before = tf.memory().numTensors;
     const first = await task.forwardBackward(batch);

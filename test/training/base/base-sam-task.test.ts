@@ -36,13 +36,13 @@ function makeTask(calls: string[] = []): BaseSamTask {
   });
 }
 
-function draw(task: BaseSamTask): Promise<SamSample[]> {
-  return Promise.all([0, 1].map((index) => task.prepare(index, new Random(index))));
+function draw(task: BaseSamTask): SamSample[] {
+  return [0, 1].map((index) => task.prepare(index, new Random(index)));
 }
 
 describe('prepare', () => {
   test('as many prompts as told, a mask for each, foreground points on their mask', async () => {
-    for (const { prompts, targets } of await draw(makeTask())) {
+    for (const { prompts, targets } of draw(makeTask())) {
       expect(prompts).toHaveLength(PROMPTS);
       expect(targets.masks).toEqual(prompts.map(({ mask }) => mask));
       expect(targets.rejected).toBe(0);
@@ -59,7 +59,7 @@ describe('prepare', () => {
 describe('forwardBackward', () => {
   test('points reach the prompt encoder in pixels of the resized image, two per prompt, padded with label -1', async () => {
     const task = makeTask();
-    const batch = await draw(task);
+    const batch = draw(task);
     const seen: { coordinates: Float32Array; labels: Float32Array }[] = [];
     const forward = gsva.promptEncoder.forward.bind(gsva.promptEncoder);
     const spy = jest.spyOn(gsva.promptEncoder, 'forward').mockImplementation((prompts) => {
@@ -93,7 +93,7 @@ describe('forwardBackward', () => {
 
   test('a step along the gradients lowers the loss; only they are left behind', async () => {
     const task = makeTask();
-    const batch = await draw(task);
+    const batch = draw(task);
     const before = tf.memory().numTensors;
     const first = await task.forwardBackward(batch);
     expect(tf.memory().numTensors).toBe(before + first.gradients.size);
@@ -142,7 +142,7 @@ test('validate: masks that cover everything have the IoU of the whole picture', 
     return { lowResMasks } as ReturnType<typeof gsva.maskDecoder.forward>;
   });
   try {
-    const samples = await Promise.all(Array.from({ length: 18 }, (_, i) => task.prepare(4 + i, new Random(4 + i))));
+    const samples = Array.from({ length: 18 }, (_, i) => task.prepare(4 + i, new Random(4 + i)));
     const shares = samples.flatMap(({ targets }) =>
       targets.masks.map(({ data }) => data.reduce((sum, value) => sum + value, 0) / data.length),
     );

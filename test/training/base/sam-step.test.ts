@@ -4,7 +4,7 @@ import { startEngine } from '../../../src/engine/engine.js';
 import * as tf from '../../../src/engine/tf.js';
 import type { LlavaSam } from '../../../src/systems/shared/llava-sam.js';
 import { maskObjective } from '../../../src/systems/shared/mask-objective.js';
-import { type SamBatch, samStep } from '../../../src/training/base/sam-step.js';
+import { type SamBatch, samStep } from '../../../src/training/base/base-sam-task.js';
 import { trainableVariables } from '../../../src/training/trainable.js';
 import { SMALL, smallModel } from '../../helpers/small-model.js';
 import { expectSameGradients, expectSlopes, oneTape, samBatch } from '../../helpers/small-batches.js';
