@@ -71,7 +71,10 @@ export class BaseGroundingTask extends BaseTask<GroundingSample, BaseGroundingTa
     // A question that names the expressions says them twice: half as many are asked.
     const named = random.uniform() < NAMED[forms];
     if (named && forms === 'trained') {
-      return this.trainedFormSample(index, trainedFormConversation(pool.get(index).scene, random, lessons, itemsPerScene));
+      return this.trainedFormSample(
+        index,
+        trainedFormConversation(pool.get(index).scene, random, lessons, itemsPerScene),
+      );
     }
     const items = named ? Math.ceil(itemsPerScene / 2) : itemsPerScene;
     const words = Math.floor(items * WORDS);
