@@ -2,71 +2,61 @@
 import { isAnswerRate } from '../evaluation/answer-rates.js';
 import { metricTitle } from '../evaluation/figures.js';
 import type { LinePlot, PlotSeries } from '../evaluation/report/line-plot.js';
-import type { UpdateRecord, ValidationRecord } from '../training/watching/run-log.js';
+import type { RunHistory } from '../training/watching/run-log.js';
 
 /** A run with its name for the legend; '' where it is the only one. */
-export interface NamedRun {
-  readonly name: string;
-  readonly updates: readonly UpdateRecord[];
-  readonly validations: readonly ValidationRecord[];
+export type NamedRun = Pick<RunHistory, 'updates' | 'validations'> & { readonly name: string };
+type Updates = Pick<RunHistory, 'updates'>;
+type Validations = Pick<RunHistory, 'validations'>;
+
+/** @param more default: the y axis holds zero; the x axis is that of updates unless it says otherwise */
+export function updatePlot(
+  title: string,
+  yLabel: string,
+  series: readonly PlotSeries[],
+  more: Partial<LinePlot> = { yRange: 'zero' },
+): LinePlot {
+  return { title, xLabel: 'update', yLabel, series, ...more };
 }
 
 /** Every part of the loss of one run. */
-export function lossPlot({ updates }: Pick<NamedRun, 'updates'>): LinePlot {
-  return {
-    title: 'Training loss',
-    xLabel: 'update',
-    yLabel: 'loss (weighted)',
-    yRange: 'zero',
-    series: lossNames([{ updates }]).map((name) => ({ name, points: lossPoints(updates, name) })),
-  };
+export function lossPlot(run: Updates): LinePlot {
+  const series = lossNames([run]).map((part) => lossSeries(part, run, part));
+  return updatePlot('Training loss', 'loss (weighted)', series);
 }
 
 /** One plot per part of the loss, 'loss' (the total) first. */
 export function lossPlots(runs: readonly NamedRun[]): LinePlot[] {
-  return lossNames(runs).map((part) => ({
-    title: part === 'loss' ? 'Training loss' : `Training loss, ${part}`,
-    xLabel: 'update',
-    yLabel: `${part} (weighted)`,
-    yRange: 'zero',
-    series: runs.map(({ name, updates }) => ({ name, points: lossPoints(updates, part) })),
-  }));
+  return lossNames(runs).map((part) => {
+    const title = part === 'loss' ? 'Training loss' : `Training loss, ${part}`;
+    const series = runs.map((run) => lossSeries(run.name, run, part));
+    return updatePlot(title, `${part} (weighted)`, series);
+  });
 }
 
 /** The total loss over the time that the runs took. */
 export function lossByTime(runs: readonly NamedRun[]): LinePlot {
-  return {
-    title: 'Training loss by time',
-    xLabel: 'minutes since the run began',
-    yLabel: 'loss (weighted)',
-    yRange: 'zero',
-    series: runs.map(({ name, updates }) => ({
-      name,
-      points: updates.map(({ elapsedSeconds, losses }) => [elapsedSeconds / 60, losses.loss ?? NaN]),
-    })),
-  };
+  const series = runs.map(({ name, updates }): PlotSeries => {
+    return { name, points: updates.map(({ elapsedSeconds, losses }) => [elapsedSeconds / 60, losses.loss ?? NaN]) };
+  });
+  const more = { xLabel: 'minutes since the run began', yRange: 'zero' } as const;
+  return updatePlot('Training loss by time', 'loss (weighted)', series, more);
 }
 
+export const FRACTION = 'fraction of 1';
+
 /** All figures of one run's validations, rates of free answers left out. */
-export function validationPlot({ validations }: Pick<NamedRun, 'validations'>): LinePlot {
-  return {
-    title: 'Validation',
-    xLabel: 'update',
-    yLabel: 'fraction of 1',
-    yRange: 'fraction',
-    series: figureNames([{ validations }]).map((name) => validationSeries(metricTitle(name), validations, name)),
-  };
+export function validationPlot(run: Validations): LinePlot {
+  const series = figureNames([run]).map((figure) => figureSeries(metricTitle(figure), run, figure));
+  return updatePlot('Validation', FRACTION, series, { yRange: 'fraction' });
 }
 
 /** One plot per figure of the validations. */
 export function validationPlots(runs: readonly NamedRun[]): LinePlot[] {
-  return figureNames(runs).map((figure) => ({
-    title: `Validation, ${metricTitle(figure)}`,
-    xLabel: 'update',
-    yLabel: 'fraction of 1',
-    yRange: 'fraction',
-    series: runs.map(({ name, validations }) => validationSeries(name, validations, figure)),
-  }));
+  return figureNames(runs).map((figure) => {
+    const series = runs.map((run) => figureSeries(run.name, run, figure));
+    return updatePlot(`Validation, ${metricTitle(figure)}`, FRACTION, series, { yRange: 'fraction' });
+  });
 }
 
 /** A warm-up that takes less of the run than this is a vertical line, and shown once more by itself. */
@@ -80,37 +70,32 @@ export function learningRatePlots(runs: readonly NamedRun[], warmupUpdates: numb
   const last = Math.max(0, ...runs.map(({ updates }) => updates.at(-1)?.update ?? 0));
   const warmup = warmupUpdates === null || warmupUpdates === 0 ? null : Math.min(warmupUpdates, last);
   const bands = warmup === null || last === 0 ? [] : [{ from: 0, to: warmup, name: 'warm-up' }];
-  const plot = (title: string, upTo: number): LinePlot => ({
-    title,
-    xLabel: 'update',
-    yLabel: 'learning rate',
-    yRange: 'zero',
-    isExact: true,
-    bands,
-    series: runs.map(({ name, updates }) => ({
-      name: name === '' ? 'learning rate' : name,
-      points: updates.filter(({ update }) => update <= upTo).map((record) => [record.update, record.learningRate]),
-    })),
-  });
+  const plot = (title: string, upTo: number): LinePlot => {
+    const series = runs.map(({ name, updates }): PlotSeries => {
+      const shown = updates.filter(({ update }) => update <= upTo);
+      return { name: name || 'learning rate', points: shown.map((each) => [each.update, each.learningRate]) };
+    });
+    return updatePlot(title, 'learning rate', series, { yRange: 'zero', isExact: true, bands });
+  };
   const whole = plot('Learning rate', Infinity);
   if (warmup === null || warmup >= SHORT_WARMUP * last) return [whole];
   return [whole, plot('Learning rate, the warm-up', 2 * warmup)];
 }
 
-function lossNames(runs: readonly Pick<NamedRun, 'updates'>[]): string[] {
+function lossNames(runs: readonly Updates[]): string[] {
   const all = new Set(runs.flatMap(({ updates }) => updates.flatMap(({ losses }) => Object.keys(losses))));
   return [...all].sort((a, b) => Number(b === 'loss') - Number(a === 'loss'));
 }
 
-function lossPoints(updates: readonly UpdateRecord[], part: string): PlotSeries['points'] {
-  return updates.map(({ update, losses }) => [update, losses[part] ?? NaN]);
+function lossSeries(name: string, { updates }: Updates, part: string): PlotSeries {
+  return { name, points: updates.map(({ update, losses }) => [update, losses[part] ?? NaN]) };
 }
 
-function figureNames(runs: readonly Pick<NamedRun, 'validations'>[]): string[] {
+function figureNames(runs: readonly Validations[]): string[] {
   const all = runs.flatMap(({ validations }) => validations.flatMap(({ metrics }) => Object.keys(metrics)));
   return [...new Set(all)].filter((name) => !isAnswerRate(name));
 }
 
-function validationSeries(name: string, validations: readonly ValidationRecord[], figure: string): PlotSeries {
+export function figureSeries(name: string, { validations }: Validations, figure: string): PlotSeries {
   return { name, points: validations.map(({ update, metrics }) => [update, metrics[figure] ?? NaN]) };
 }
