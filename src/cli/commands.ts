@@ -10,7 +10,7 @@ export interface CommandEntry {
   readonly syntax: string;
   /** One line, without a full stop. */
   readonly summary: string;
-  load(): Promise<{ readonly command: Command }>;
+  load(): Promise<Command>;
 }
 
 /** [words and positional arguments, summary], in the order of help. */
@@ -55,13 +55,26 @@ const LINES: readonly (readonly [words: string, summary: string])[] = [
   ['setup tensorflow', 'Install the engine tensorflow: TensorFlow itself, on a CUDA GPU or the CPU'],
 ];
 
+/** Files of several commands, by the words that these begin with; any other command has a file of its own. */
+const SHARED_FILES = {
+  convert: 'convert',
+  merge: 'convert',
+  export: 'convert',
+  report: 'report',
+  'data import': 'data-import',
+};
+
 export const COMMANDS: readonly CommandEntry[] = LINES.map(([words, summary]) => {
   const [, name = '', syntax = ''] = /^([\w ]+?)(?: ([<[].*))?$/.exec(words) ?? [];
-  const path = name.split(' ');
-  const load = (): ReturnType<CommandEntry['load']> =>
-    import(`./commands/${path.join('-')}.js`) as ReturnType<CommandEntry['load']>;
-  return { path, syntax, summary, load };
+  const shared = Object.entries(SHARED_FILES).find(([begin]) => name === begin || name.startsWith(`${begin} `))?.[1];
+  const load = async (): Promise<Command> => {
+    const file = (await import(`./commands/${shared ?? name.replaceAll(' ', '-')}.js`)) as CommandFile;
+    return 'command' in file ? file.command : (file.commands[name] as Command);
+  };
+  return { path: name.split(' '), syntax, summary, load };
 });
+
+type CommandFile = { readonly command: Command } | { readonly commands: Readonly<Record<string, Command>> };
 
 /** The words that several commands begin with: a summary for lists, and sentences for the group's own help. */
 export const GROUPS: Readonly<Record<string, { readonly summary: string; readonly text: string }>> = {

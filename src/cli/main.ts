@@ -26,7 +26,7 @@ export async function run(
       return EXIT.fine;
     }
     const { entry, words } = request;
-    const [{ command }, { parseArguments }] = await Promise.all([entry.load(), import('./parse.js')]);
+    const [command, { parseArguments }] = await Promise.all([entry.load(), import('./parse.js')]);
     name = entry.path.join(' ');
     const parsed = await parseArguments(words, entry, command, packageVersion(), columns);
     if (parsed.kind === 'text') {
@@ -51,7 +51,8 @@ async function report(error: unknown, name: string, io: CliIo): Promise<number> 
   const print = (message: string): void => {
     io.stderr.write(`${colors.red(`gsva ${name}`.trim())}: ${message.replace(/\s*\n\s*/g, ' ').trim()}\n`);
   };
-  if (io.signal.aborted && (error === io.signal.reason || isAbortError(error))) {
+  const isAbort = error === io.signal.reason || (error instanceof Error && error.name === 'AbortError');
+  if (io.signal.aborted && isAbort) {
     print('stopped');
     return EXIT.interrupted;
   }
@@ -70,14 +71,8 @@ function columnsOf(stream: ProgressStream): number | undefined {
     : undefined;
 }
 
-function isAbortError(error: unknown): boolean {
-  return error instanceof Error && error.name === 'AbortError';
-}
-
 function packageVersion(): string {
-  const description: unknown = JSON.parse(readFileSync(packagePath('package.json'), 'utf8'));
-  const isDescription = typeof description === 'object' && description !== null && 'version' in description;
-  return isDescription ? String(description.version) : 'unknown';
+  return (JSON.parse(readFileSync(packagePath('package.json'), 'utf8')) as { readonly version: string }).version;
 }
 
 /** Runs the process's own command line and ends the process; bin/gsva.js calls it. */

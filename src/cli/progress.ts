@@ -5,18 +5,12 @@ import { duration } from '../workflows/watch.js';
 /** A stream that may be a terminal; process.stderr is one. */
 export type ProgressStream = NodeJS.WritableStream & { readonly isTTY?: boolean | undefined };
 
-export interface ProgressOptions {
-  readonly drawBar: boolean;
-  /** Seconds between two lines where no bar is drawn. */
-  readonly lineEverySeconds?: number;
-  /** Milliseconds that only grow; for tests. */
-  readonly now?: () => number;
-}
-
+/** Between two lines where no bar is drawn. */
 const LINE_EVERY_SECONDS = 10;
 
 /** Work of a known amount. `update` may be called at any rate; `stop` must be called, also when the work fails. */
 export class ProgressBar {
+  private readonly total: number;
   private readonly bar: SingleBar | null;
   private readonly now: () => number;
   private readonly startedAt: number;
@@ -25,22 +19,22 @@ export class ProgressBar {
   private note = '';
   private isStopped = false;
 
-  private constructor(
+  /**
+   * @param label the work, e.g. 'train' @param total amount of work in any unit, above 0
+   * @param options `now`: milliseconds that only grow; for tests
+   */
+  constructor(
     private readonly stream: ProgressStream,
     private readonly label: string,
-    private readonly total: number,
-    private readonly options: ProgressOptions,
+    total: number,
+    { drawBar, now = () => performance.now() }: { readonly drawBar: boolean; readonly now?: () => number },
   ) {
-    this.now = options.now ?? (() => performance.now());
-    this.startedAt = this.now();
+    this.total = Math.max(total, 1);
+    this.now = now;
+    this.startedAt = now();
     this.lastLineAt = this.startedAt;
-    this.bar = options.drawBar ? createBar(stream) : null;
-    this.bar?.start(total, 0, { label, note: '', left: '' });
-  }
-
-  /** @param label the work, e.g. 'train' @param total amount of work in any unit, above 0 */
-  static start(stream: ProgressStream, label: string, total: number, options: ProgressOptions): ProgressBar {
-    return new ProgressBar(stream, label, Math.max(total, 1), options);
+    this.bar = drawBar ? createBar(stream) : null;
+    this.bar?.start(this.total, 0, { label, note: '', left: '' });
   }
 
   /** @param done amount done so far, 0 … total @param note shown behind the bar, e.g. 'loss 0.41' */
@@ -49,7 +43,9 @@ export class ProgressBar {
     this.done = Math.min(done, this.total);
     if (note !== undefined) this.note = note;
     this.bar?.update(this.done, { note: this.note, left: this.timeLeft() });
-    if (this.bar === null) this.writeLineWhenDue();
+    if (this.bar !== null || this.secondsSince(this.lastLineAt) < LINE_EVERY_SECONDS) return;
+    this.lastLineAt = this.now();
+    this.writeLine(this.timeLeft());
   }
 
   /** Ends the bar where it stands; harmless when called again. */
@@ -60,14 +56,9 @@ export class ProgressBar {
     if (this.bar === null) this.writeLine(`${duration(this.secondsSince(this.startedAt))} taken`);
   }
 
-  private writeLineWhenDue(): void {
-    if (this.secondsSince(this.lastLineAt) < (this.options.lineEverySeconds ?? LINE_EVERY_SECONDS)) return;
-    this.lastLineAt = this.now();
-    this.writeLine(this.timeLeft());
-  }
-
   private writeLine(time: string): void {
     const percent = Math.floor((100 * this.done) / this.total);
+    const amount = (value: number): string => (Number.isInteger(value) ? String(value) : value.toFixed(1));
     const parts = [`${this.label}: ${percent} % (${amount(this.done)}/${amount(this.total)})`, time, this.note];
     this.stream.write(`${parts.filter((part) => part !== '').join(', ')}\n`);
   }
@@ -97,8 +88,4 @@ function createBar(stream: ProgressStream): SingleBar {
     gracefulExit: false,
     fps: 10,
   });
-}
-
-function amount(value: number): string {
-  return Number.isInteger(value) ? String(value) : value.toFixed(1);
 }

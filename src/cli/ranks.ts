@@ -1,5 +1,4 @@
 /** A command under mpirun or srun: joins the job, and gives each rank its share of the machine. */
-import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineOptions } from '../engine/engine.js';
 import { messageOf } from '../errors.js';
@@ -13,7 +12,7 @@ import type { CommandContext } from './command.js';
 const TO_REPORT_MS = 700;
 
 /** The means of a rank. */
-export interface RankOfJob {
+interface RankOfJob {
   readonly communicator: Communicator;
   readonly engine: EngineOptions;
   readonly context: CommandContext;
@@ -47,17 +46,11 @@ export async function asRank(
   }
 }
 
-const nowhere = new Writable({
-  write: (_chunk, _encoding, done) => {
-    done();
-  },
-});
-
 /** Rank 0 prints for all; the others' notes are printed under their name. */
 function quiet(context: CommandContext, name: string): CommandContext {
   return {
     ...context,
-    output: new Output(nowhere, false, context.output.colors),
+    output: new Output({ write: () => true }, false, context.output.colors),
     onNote: (line) => {
       context.onNote(`${name}: ${line}`);
     },
