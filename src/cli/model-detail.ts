@@ -1,18 +1,11 @@
 /** One model in detail: its files, memory, published figures, and the commands that use it. */
-import type { ReleasedModel } from '../systems/catalogue/entry.js';
-import { bytesText, freeDisk } from '../machine.js';
-import { packagedCommands } from '../workflows/model-commands.js';
-import { expectedFigures } from '../evaluation/report/expected-figures.js';
-import {
-  convertedBytes,
-  diskText,
-  downloadBytes,
-  fileOf,
-  fileRows,
-  rangeText,
-  weightsText,
-} from '../systems/catalogue/model-files.js';
 import type { ModelNeed } from '../benchmark/model-need.js';
+import { expectedFigures } from '../evaluation/report/expected-figures.js';
+import { bytesText, freeDisk } from '../machine.js';
+import type { ReleasedModel } from '../systems/catalogue/entry.js';
+import { lisaCommands, lisaFolder, type LisaModel } from '../systems/catalogue/lisa-models.js';
+import * as files from '../systems/catalogue/model-files.js';
+import { packagedCommands } from '../workflows/model-commands.js';
 import { commandGroups, type PackagedReport, type ReleasedReport } from '../workflows/model-report.js';
 import type { Cell, Output } from './output.js';
 
@@ -51,7 +44,7 @@ export function showReleased(report: ReleasedReport, dir: string, heading: strin
 function showFiles({ model, found }: ReleasedReport, dir: string, output: Output): void {
   const { green, red, dim } = output.colors;
   const paint = { there: green, missing: dim, broken: red };
-  const rows = fileRows(model, found, dir);
+  const rows = files.fileRows(model, found, dir);
   output.table(
     ['file', '', 'size', 'where', 'licence'],
     rows.map(({ what, found: part, path, size, licence }): Cell[] => {
@@ -65,11 +58,12 @@ function showFiles({ model, found }: ReleasedReport, dir: string, output: Output
   for (const { place, sha256 } of [model.backbone.clip, model.backbone.sam]) {
     if (sha256 !== undefined) output.line(dim(` SHA-256 of ${place}, ${sha256.file}: ${sha256.digest}`));
   }
-  output.line(` GSVA's own: ${fileOf(model)}; ${weightsText(model)}`);
+  output.line(` GSVA's own: ${files.fileOf(model)}; ${files.weightsText(model)}`);
   const free = freeDisk(dir);
   output.line(
-    ` disk: ${rangeText(downloadBytes(model))} to download, ${rangeText(convertedBytes(model))} when converted` +
-      (free === null ? '' : `; ${diskText(free)} free in ${dir}`),
+    ` disk: ${files.rangeText(files.downloadBytes(model))} to download, ` +
+      `${files.rangeText(files.convertedBytes(model))} when converted` +
+      (free === null ? '' : `; ${files.diskText(free)} free in ${dir}`),
   );
 }
 
@@ -117,4 +111,27 @@ export function showPackaged({ model, found, need }: PackagedReport, heading: st
   output.line();
   output.line(output.colors.bold('To use it:'));
   for (const line of packagedCommands(model.name)) output.line(` ${line}`);
+}
+
+/** @returns exit code 1 where it is missing */
+export function showLisaModel(model: LisaModel, dir: string, output: Output): number {
+  output.line(`${output.colors.bold(model.name)}  ${lisaState(model, dir)}`);
+  const code = model.code === null ? 'the current published code' : `only commit ${model.code} of the published code`;
+  output.line(`made from ${model.base}, read by ${code}; ${model.note}`);
+  if (model.explains) output.line('trained with explanations');
+  for (const [split, [gIoU, cIoU]] of Object.entries(model.figures)) {
+    output.line(`published on ReasonSeg ${split}: gIoU ${gIoU.toFixed(1)}, cIoU ${cIoU.toFixed(1)}`);
+  }
+  output.line();
+  for (const line of lisaCommands(model, dir)) output.line(` ${line}`);
+  output.json(lisaJson(model, dir));
+  return lisaFolder(model, dir) === null ? 1 : 0;
+}
+
+export function lisaJson(model: LisaModel, dir: string): object {
+  return { ...model, path: lisaFolder(model, dir), commands: lisaCommands(model, dir) };
+}
+
+export function lisaState(model: LisaModel, dir: string): string {
+  return lisaFolder(model, dir) === null ? 'absent' : 'there';
 }

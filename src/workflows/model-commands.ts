@@ -25,24 +25,23 @@ export interface CommandRequest {
 }
 
 export function commandsOf(model: ReleasedModel, request: CommandRequest): CommandGroup[] {
-  const groups = [
-    { purpose: 'get', lines: getting(model, request) },
-    { purpose: 'convert', lines: converting(model, request) },
-    { purpose: 'segment', lines: segmenting(model, request) },
-    { purpose: 'measure', lines: measuring(model, request) },
-    { purpose: 'fine-tune', lines: finetuning(model, request) },
-  ];
+  const makers = {
+    get: getting,
+    convert: converting,
+    segment: segmenting,
+    measure: measuring,
+    'fine-tune': finetuning,
+  };
+  const groups = Object.entries(makers).map(([purpose, linesOf]) => ({ purpose, lines: linesOf(model, request) }));
   return groups.filter(({ lines }) => lines.length > 0);
 }
 
 function getting(model: ReleasedModel, { dir, found }: CommandRequest): string[] {
   if (found?.converted.state === 'there') return [];
   const lines = missingOf(model, found).map((piece) => downloadOf(piece, dir));
-  if (found?.weights.state !== 'there') {
-    lines.push(`# in a browser: ${RELEASE.folders.join(' or ')}`);
-    lines.push(`# save ${fileOf(model)} as ${join(dir, `${model.name}.bin`)}`);
-  }
-  return lines;
+  if (found?.weights.state === 'there') return lines;
+  const own = `# save ${fileOf(model)} as ${join(dir, `${model.name}.bin`)}`;
+  return [...lines, `# in a browser: ${RELEASE.folders.join(' or ')}`, own];
 }
 
 function downloadOf({ place, hub, files, exclude, url }: Piece, dir: string): string {
@@ -75,26 +74,26 @@ function converting(model: ReleasedModel, { dir, found }: CommandRequest): strin
   return lines;
 }
 
-function segmenting(model: ReleasedModel, { dir, precision }: CommandRequest): string[] {
-  const folder = word(join(dir, model.name));
+function segmenting(model: ReleasedModel, request: CommandRequest): string[] {
   const expressions = '"the red cup" "a dog on the left"';
   return [
-    gsvaCommand(
-      `segment --model ${folder}${sixteen(precision)} --image photo.jpg --expressions ${expressions} --out found/`,
-    ),
+    gsvaCommand(`segment ${loading(model, request)} --image photo.jpg --expressions ${expressions} --out found/`),
   ];
 }
 
-function measuring(model: ReleasedModel, { dir, precision, columns }: CommandRequest): string[] {
-  const folder = word(join(dir, model.name));
-  const sets = new Map(columns.map(({ dataset, split }) => [`${dataset}-${split}`, { dataset, split }]));
+function measuring(model: ReleasedModel, request: CommandRequest): string[] {
+  const sets = new Map(request.columns.map((column) => [`${column.dataset}-${column.split}`, column]));
   return [...sets].map(([name, { dataset, split }]) => {
     const run = `runs/${model.name}/${name}`;
     return gsvaCommand(
-      `eval --model ${folder}${sixteen(precision)} --batch 1 --data data --dataset ${dataset} --split ${split} ` +
+      `eval ${loading(model, request)} --batch 1 --data data --dataset ${dataset} --split ${split} ` +
         `--protocol reference strict --records ${run}.jsonl --report ${run}`,
     );
   });
+}
+
+function loading({ name }: ReleasedModel, { dir, precision }: CommandRequest): string {
+  return `--model ${word(join(dir, name))}${precision === 'packed' ? ' --precision packed' : ''}`;
 }
 
 /** From the pretrained model, as the paper does. */
@@ -119,10 +118,6 @@ export function packagedCommands(name: PackagedModel['name']): string[] {
     gsvaCommand('data synth --out data/synth'),
     gsvaCommand('eval --data data/synth'),
   ];
-}
-
-function sixteen(precision: PlannedPrecision): string {
-  return precision === 'packed' ? ' --precision packed' : '';
 }
 
 /** As a shell reads it as one word. */

@@ -45,6 +45,10 @@ export function packagedReport(model: PackagedModel): PackagedReport {
   return { model, found: findPackaged(packagePath(model.folder)), need: null };
 }
 
+export function packagedState({ state }: Found): 'complete' | 'absent' | 'broken' {
+  return ({ there: 'complete', missing: 'absent', broken: 'broken' } as const)[state];
+}
+
 /** With its memory, which takes a second to count. */
 export async function packagedDetail(model: PackagedModel, memory: MachineMemory): Promise<PackagedReport> {
   const report = packagedReport(model);
@@ -65,10 +69,10 @@ export function commandGroups({ model, found, need }: ReleasedReport, dir: strin
 
 export function jsonOfReleased(report: ReleasedReport, dir: string): object {
   const { model, found, need } = report;
-  const { backbone } = model;
+  const { name, title, backbone, config, named, logged } = model;
   return {
-    name: model.name,
-    title: model.title,
+    name,
+    title,
     state: found.state,
     pass: found.state === 'complete',
     backbone: backbone.name,
@@ -76,7 +80,7 @@ export function jsonOfReleased(report: ReleasedReport, dir: string): object {
     loraRank: backbone.loraRank,
     parameters: backbone.numbers.all,
     trained: backbone.numbers.trained,
-    config: model.config,
+    config,
     files: fileRows(model, found, dir).map(({ what, found: part, path, licence }) => {
       return { what, state: part.state, path, fault: part.fault, licence };
     }),
@@ -84,8 +88,8 @@ export function jsonOfReleased(report: ReleasedReport, dir: string): object {
       return { title, place, hub, url: url ?? null, source, bytes, bytesAre, sha256: sha256 ?? null, licence };
     }),
     weights: {
-      file: `${model.name}.bin`,
-      namedBy: model.named,
+      file: `${name}.bin`,
+      namedBy: named,
       folders: RELEASE.folders,
       bytes: null,
       bytesBetween: weightsBytes(model),
@@ -95,7 +99,7 @@ export function jsonOfReleased(report: ReleasedReport, dir: string): object {
     convertedBetween: convertedBytes(model),
     memory: { fits: need.fits, engines: need.engines },
     published: expectedFigures(model),
-    logged: model.logged,
+    logged,
     commands: commandGroups(report, dir),
   };
 }
@@ -104,7 +108,7 @@ export function jsonOfPackaged({ model, found, need }: PackagedReport): object {
   return {
     name: model.name,
     title: model.title,
-    state: found.state === 'there' ? 'complete' : found.state === 'missing' ? 'absent' : 'broken',
+    state: packagedState(found),
     pass: found.state === 'there',
     path: found.path,
     fault: found.fault,
