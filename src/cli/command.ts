@@ -36,8 +36,8 @@ export interface CommandDefinition<Options extends OptionTable, Positionals exte
   readonly options?: Options;
   /** By the names in the table's line of the command (commands.ts). */
   readonly positionals?: Positionals;
-  /** [command line, its purpose] */
-  readonly examples: readonly (readonly [string, string])[];
+  /** Purposes by command line. */
+  readonly examples: Readonly<Record<string, string>>;
   /** @returns the exit code; a UserError thrown becomes one line and exit code 1, a UsageError 2. */
   run(args: ValuesOf<Options> & ValuesOf<Positionals> & GlobalArguments, context: CommandContext): Promise<number>;
 }

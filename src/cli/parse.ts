@@ -102,7 +102,8 @@ function aboutOf({ path, summary }: CommandEntry): string {
 
 /** Each example on a line of its own, to be copied as it stands. */
 function examples(command: Command): string[] {
-  return ['Examples:', ...command.examples.flatMap(([line, purpose]) => [`  # ${purpose}`, `  ${runnable(line)}`])];
+  const lines = Object.entries(command.examples);
+  return ['Examples:', ...lines.flatMap(([line, purpose]) => [`  # ${purpose}`, `  ${runnable(line)}`])];
 }
 
 /** Commands whose words begin with those of this one: `convert delta`. */

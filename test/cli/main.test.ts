@@ -18,8 +18,10 @@ const probe: CommandEntry = {
   load: async () =>
     defineCommand({
       positionals: {},
-      options: { count: withDefault('A number', wholeNumber({ min: 1, max: 9 }), 1) },
-      examples: [['gsva probe --count 3', 'three']],
+      options: { count: withDefault('A number', wholeNumber(1, 9), 1) },
+      examples: {
+'gsva probe --count 3': 'three'
+},
       run: (args, context) => body(args, context),
     }),
 };

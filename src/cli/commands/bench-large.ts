@@ -28,12 +28,12 @@ export const command = defineCommand({
       TEXT,
     ),
     on: withDefault('Engines to measure', someOf(ENGINES), ['tensorflow', 'openblas']),
-    tokens: withDefault('Tokens to write', wholeNumber({ min: 1, max: 1000 }), 8),
+    tokens: withDefault('Tokens to write', wholeNumber(1, 1000), 8),
   },
-  examples: [
-    ['gsva bench large --dir /tmp', '7B + CLIP-L + SAM-H: about 15 minutes, 34 GB of disk, 20 GB of memory'],
-    ['gsva bench large --dir /tmp --config checkpoints/tiny/config.json --on wasm --json', 'the same, small'],
-  ],
+  examples: {
+    'gsva bench large --dir /tmp': '7B + CLIP-L + SAM-H: about 15 minutes, 34 GB of disk, 20 GB of memory',
+    'gsva bench large --dir /tmp --config checkpoints/tiny/config.json --on wasm --json': 'the same, small',
+  },
   async run(args, context) {
     requireFile('--config', args.config);
     requireFolder('--dir', args.dir);

@@ -21,20 +21,20 @@ export const command = defineCommand({
       packagePath('configs', 'bench-small', 'config.json5'),
       'configs/bench-small/config.json5',
     ),
-    runs: withDefault('Counted runs of each measurement, after one to warm up', wholeNumber({ min: 1, max: 1000 }), 7),
+    runs: withDefault('Counted runs of each measurement, after one to warm up', wholeNumber(1, 1000), 7),
     only: withDefault('Measurements to make', someOf(NAMES), [...NAMES], 'all'),
     'frozen-weights': FROZEN_WEIGHTS_OPTION,
     profile: flag('List where the time goes, kernel by kernel, instead'),
     pytorch: option('A Python with PyTorch: measure the published implementation too', TEXT),
   },
-  examples: [
-    ['gsva bench', 'a training step, an evaluated image, parts of the model, matrix products'],
-    ['gsva bench --only "training step" --profile', 'the kernels that a training step spends its time in'],
-    ['gsva bench --only loading', 'samples per second of one loading thread, and whether a training step waits'],
-    ['gsva bench --only epochs', 'first epochs and later ones, whose images need not be encoded again'],
-    ['gsva bench --engine wasm --threads 1 --json', 'another engine, for a program to read'],
-    ['gsva bench --pytorch venv/bin/python', 'side by side with PyTorch (configs/bench-small/requirements.txt)'],
-  ],
+  examples: {
+    'gsva bench': 'a training step, an evaluated image, parts of the model, matrix products',
+    'gsva bench --only "training step" --profile': 'the kernels that a training step spends its time in',
+    'gsva bench --only loading': 'samples per second of one loading thread, and whether a training step waits',
+    'gsva bench --only epochs': 'first epochs and later ones, whose images need not be encoded again',
+    'gsva bench --engine wasm --threads 1 --json': 'another engine, for a program to read',
+    'gsva bench --pytorch venv/bin/python': 'side by side with PyTorch (configs/bench-small/requirements.txt)',
+  },
   async run(args, context) {
     requireFile('--config', args.config);
     const { output } = context;

@@ -20,13 +20,13 @@ export const command = defineCommand({
     ...MODEL_OPTIONS,
     precision: PRECISION_OPTION,
     'reject-threshold': REJECT_THRESHOLD_OPTION,
-    'max-tokens': option('Tokens after which an answer is cut off (default: 512)', wholeNumber({ min: 1 })),
+    'max-tokens': option('Tokens after which an answer is cut off (default: 512)', wholeNumber(1)),
     out: option('Folder for the masks of every answer, in 01, 02, ...; without it /save writes them', TEXT),
   },
-  examples: [
-    ['gsva chat --image photo.jpg', 'ask in the terminal; /help lists what else can be typed'],
-    ['gsva chat --image photo.jpg --json < questions.txt', 'a question per line, a JSON object per answer'],
-  ],
+  examples: {
+    'gsva chat --image photo.jpg': 'ask in the terminal; /help lists what else can be typed',
+    'gsva chat --image photo.jpg --json < questions.txt': 'a question per line, a JSON object per answer',
+  },
   async run(args, context) {
     if (args.image !== undefined) requireFile('--image', args.image);
     const { Chat } = await import('../../workflows/chat.js');

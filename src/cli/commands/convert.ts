@@ -18,20 +18,18 @@ const WRITE_OPTIONS = {
     'How weights are stored (default: unchanged; what is computed is f32)',
     oneOf(['f32', 'bf16', 'f16'] as const),
   ),
-  'shard-gb': withDefault('Largest file, in 10^9 bytes', finiteNumber({ min: 0.000001, max: 1000 }), 2),
+  'shard-gb': withDefault('Largest file, in 10^9 bytes', finiteNumber(0.000001, 1000), 2),
 };
 const PARTS = ['mllm', 'vision-tower', 'sam', 'weights'] as const;
 
 export const commands = {
   convert: defineCommand({
     options: { ...MODEL_OPTIONS, ...WRITE_OPTIONS },
-    examples: [
-      [
-        'gsva convert --mllm llava-7b --vision-tower clip-vit-large-patch14 --sam sam_vit_h_4b8939.pth --weights gsva-7b.bin --out gsva-7b',
+    examples: {
+      'gsva convert --mllm llava-7b --vision-tower clip-vit-large-patch14 --sam sam_vit_h_4b8939.pth --weights gsva-7b.bin --out gsva-7b':
         'the four files of the published code, put together',
-      ],
-      ['gsva convert --model gsva-7b --dtype bf16 --out gsva-7b-bf16', 'half the size'],
-    ],
+      'gsva convert --model gsva-7b --dtype bf16 --out gsva-7b-bf16': 'half the size',
+    },
     async run(args, context) {
       const source = requiredModel(args);
       const { convert } = await import('../../workflows/convert.js');
@@ -48,7 +46,9 @@ export const commands = {
       delta: required("The delta's folder: config.json, weights, tokenizer", TEXT),
       ...WRITE_OPTIONS,
     },
-    examples: [['gsva convert delta --base llama-7b --delta LLaVA-7b-delta-v0 --out llava-7b', 'base + delta']],
+    examples: {
+      'gsva convert delta --base llama-7b --delta LLaVA-7b-delta-v0 --out llava-7b': 'base + delta',
+    },
     async run(args, context) {
       const { addLlavaDelta } = await import('../../workflows/convert.js');
       return showWritten(await addLlavaDelta({ ...args, ...writing(args, context) }), {}, context);
@@ -56,7 +56,9 @@ export const commands = {
   }),
   merge: defineCommand({
     options: { ...MODEL_OPTIONS, ...WRITE_OPTIONS },
-    examples: [['gsva merge --model gsva-7b --out gsva-7b-merged', 'the same answers, no adapter']],
+    examples: {
+      'gsva merge --model gsva-7b --out gsva-7b-merged': 'the same answers, no adapter',
+    },
     async run(args, context) {
       const source = requiredModel(args);
       const { mergeAdapter } = await import('../../workflows/convert.js');
@@ -76,11 +78,11 @@ export const commands = {
       ),
       parts: withDefault('Parts to write', someOf(PARTS), [...PARTS], 'all'),
     },
-    examples: [
-      ['gsva export --model runs/gsva/best --out published', 'all four'],
-      ['gsva export --model runs/gsva/best --parts weights --out published', 'what was trained: gsva.bin'],
-      ['gsva export --model runs/lisa/best --out published', "LISA's folder, merged, and CLIP's"],
-    ],
+    examples: {
+      'gsva export --model runs/gsva/best --out published': 'all four',
+      'gsva export --model runs/gsva/best --parts weights --out published': 'what was trained: gsva.bin',
+      'gsva export --model runs/lisa/best --out published': "LISA's folder, merged, and CLIP's",
+    },
     async run(args, context) {
       const source = requiredModel(args);
       const { format, parts } = args;

@@ -14,11 +14,11 @@ export const command = defineCommand({
     folder: required('Folder of the datasets', TEXT),
     sets: option('Only these, such as grefcoco; all without', TEXTS),
   },
-  examples: [
-    ['gsva data check data', 'every dataset of the paper, and where to get what is missing'],
-    ['gsva data check data refcoco+ grefcoco', 'these two; exit code 1 where one is missing or has a problem'],
-    ['gsva data check data --json', 'for a program to read'],
-  ],
+  examples: {
+    'gsva data check data': 'every dataset of the paper, and where to get what is missing',
+    'gsva data check data refcoco+ grefcoco': 'these two; exit code 1 where one is missing or has a problem',
+    'gsva data check data --json': 'for a program to read',
+  },
   /** @returns the exit code: 1 where a dataset has problems, one that was named is absent, or all are */
   async run({ folder, sets = [] }, context) {
     const reports = await audit(folder, sets, true, context);

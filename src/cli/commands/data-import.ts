@@ -19,30 +19,28 @@ import { finiteNumber, oneOf, requireFile, requireFolder, SEED, TEXT, wholeNumbe
 
 const IMPORT_OPTIONS = {
   out: required('File to write (.jsonl); images in its folder are named relative to it', TEXT),
-  val: withDefault('Share of the images that become the val split', finiteNumber({ min: 0, max: 0.9 }), 0),
+  val: withDefault('Share of the images that become the val split', finiteNumber(0, 0.9), 0),
   absent: withDefault(
     'Names per image that it is not annotated with, asked for as "not here"',
-    wholeNumber({ min: 0, max: 1000 }),
+    wholeNumber(0, 1000),
     0,
   ),
   seed: withDefault('Draws the images of val and the absent names', SEED, 1),
   overwrite: flag('Replace the file'),
   'keep-incomplete': flag('Keep expressions whose mask lacks an object of the image (one with only a box, say)'),
   strict: flag('Write nothing and exit with 1 where any entry is wrong'),
-  show: withDefault('Entries left out that are listed of each kind, at most', wholeNumber({ min: 0, max: 10_000 }), 10),
+  show: withDefault('Entries left out that are listed of each kind, at most', wholeNumber(0, 10_000), 10),
 };
 
 export const commands = {
   'data import coco': defineCommand({
     positionals: { instances: required('The annotations', TEXT) },
     options: { images: required('Folder of the images', TEXT), ...IMPORT_OPTIONS },
-    examples: [
-      ['gsva data import coco my/instances.json --images my/images --out my/data.jsonl --val 0.1', 'a tenth for val'],
-      [
-        'gsva data import coco my/instances.json --images my/images --out my/data.jsonl --absent 2',
+    examples: {
+      'gsva data import coco my/instances.json --images my/images --out my/data.jsonl --val 0.1': 'a tenth for val',
+      'gsva data import coco my/instances.json --images my/images --out my/data.jsonl --absent 2':
         'with two absent names in each image',
-      ],
-    ],
+    },
     async run(args, context) {
       const { instances, images } = args;
       requireFolder('--images', images);
@@ -61,10 +59,10 @@ export const commands = {
       images: option('Folder of the images, where they are not next to the JSON files', TEXT),
       ...IMPORT_OPTIONS,
     },
-    examples: [
-      ['gsva data import labelme my/annotated --out my/data.jsonl --val 0.1', 'a tenth for val'],
-      ['gsva data import labelme my/annotated --out my/data.jsonl --per-shape', 'labels that describe one thing each'],
-    ],
+    examples: {
+      'gsva data import labelme my/annotated --out my/data.jsonl --val 0.1': 'a tenth for val',
+      'gsva data import labelme my/annotated --out my/data.jsonl --per-shape': 'labels that describe one thing each',
+    },
     async run(args, context) {
       const { folder, images = null, perShape, fill } = args;
       if (images !== null) requireFolder('--images', images);
@@ -76,10 +74,10 @@ export const commands = {
   'data import voc': defineCommand({
     positionals: { folder: required('Folder with JPEGImages and SegmentationClass', TEXT) },
     options: IMPORT_OPTIONS,
-    examples: [
-      ['gsva data import voc VOCdevkit/VOC2012 --out my/data.jsonl', 'with the splits of ImageSets/Segmentation'],
-      ['gsva data import voc my/cvat-export --out my/data.jsonl --absent 2', 'with the classes of its labelmap.txt'],
-    ],
+    examples: {
+      'gsva data import voc VOCdevkit/VOC2012 --out my/data.jsonl': 'with the splits of ImageSets/Segmentation',
+      'gsva data import voc my/cvat-export --out my/data.jsonl --absent 2': 'with the classes of its labelmap.txt',
+    },
     async run(args, context) {
       requireFolder('<folder>', args.folder);
       return writeImported(args, context, (_, ...how) => importVoc(args.folder, ...how));
@@ -88,10 +86,10 @@ export const commands = {
   'data import yolo': defineCommand({
     positionals: { description: required('data.yaml of the data set', TEXT) },
     options: IMPORT_OPTIONS,
-    examples: [
-      ['gsva data import yolo my/data.yaml --out my/data.jsonl', 'with the splits of data.yaml'],
-      ['gsva data import yolo my/data.yaml --out my/data.jsonl --strict', 'nothing where a label is wrong'],
-    ],
+    examples: {
+      'gsva data import yolo my/data.yaml --out my/data.jsonl': 'with the splits of data.yaml',
+      'gsva data import yolo my/data.yaml --out my/data.jsonl --strict': 'nothing where a label is wrong',
+    },
     async run(args, context) {
       requireFile('<description>', args.description);
       return writeImported(args, context, (_, ...how) => importYolo(args.description, ...how));

@@ -35,21 +35,21 @@ export const command = defineCommand({
     seed: withDefault('The same seed gives the same samples', SEED, 1),
     'per-sample': withDefault(
       'Expressions or classes of an image in one conversation, at most',
-      wholeNumber({ min: 1, max: 100 }),
+      wholeNumber(1, 100),
       5,
     ),
     'absent-classes': withDefault(
       'Semantic segmentation: absent classes that are asked for too',
-      wholeNumber({ min: 0, max: 100 }),
+      wholeNumber(0, 100),
       0,
     ),
   },
-  examples: [
-    ['gsva data show grefcoco 8 --data data --out shown', 'eight images of gRefCOCO, with questions and answers'],
-    ['gsva data show my/data.jsonl 8 --out shown', 'eight images of your own data'],
-    ['gsva data show ade20k:validation 3 --data data --out shown --seed 7', 'another split, other images'],
-    ['gsva data show ade20k 3 --data data --out shown --absent-classes 2', 'with absent classes, as [REJ]'],
-  ],
+  examples: {
+    'gsva data show grefcoco 8 --data data --out shown': 'eight images of gRefCOCO, with questions and answers',
+    'gsva data show my/data.jsonl 8 --out shown': 'eight images of your own data',
+    'gsva data show ade20k:validation 3 --data data --out shown --seed 7': 'another split, other images',
+    'gsva data show ade20k 3 --data data --out shown --absent-classes 2': 'with absent classes, as [REJ]',
+  },
   async run(args, context) {
     const { spec, count, data = null, out, seed } = args;
     const options = { perSample: args.perSample, absentClasses: args.absentClasses };

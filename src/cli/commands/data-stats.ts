@@ -19,11 +19,11 @@ export const command = defineCommand({
     folder: required('Folder of the datasets, or a file of own data', TEXT),
     sets: option('Only these, such as grefcoco; all without', TEXTS),
   },
-  examples: [
-    ['gsva data stats data', 'every dataset that is there'],
-    ['gsva data stats my/data.jsonl', 'your own data, by split'],
-    ['gsva data stats data grefcoco --json', 'one, for a program to read'],
-  ],
+  examples: {
+    'gsva data stats data': 'every dataset that is there',
+    'gsva data stats my/data.jsonl': 'your own data, by split',
+    'gsva data stats data grefcoco --json': 'one, for a program to read',
+  },
   /** @returns the exit code: 1 where nothing could be counted */
   async run({ folder, sets = [] }, context) {
     return ownDataSpec(folder) === null ? publishedStats(folder, sets, context) : ownStats(folder, sets, context);

@@ -9,7 +9,7 @@ const MAX_IMAGES = 100_000;
 const VAL_DIVISOR = 5;
 
 function imagesOption(split: string, standard: number) {
-  return withDefault(`Images of the ${split} split`, wholeNumber({ min: 0, max: MAX_IMAGES }), standard);
+  return withDefault(`Images of the ${split} split`, wholeNumber(0, MAX_IMAGES), standard);
 }
 
 export const command = defineCommand({
@@ -22,16 +22,16 @@ export const command = defineCommand({
     testB: imagesOption('testB', 100),
     mixture: withDefault(
       'Also the pretraining mixture: training images of each of SemSeg, RES, VQA and ReasonSeg (val: a fifth)',
-      wholeNumber({ min: 0, max: MAX_IMAGES }),
+      wholeNumber(0, MAX_IMAGES),
       0,
     ),
     overwrite: flag('Replace a synthetic dataset that is in the folder'),
   },
-  examples: [
-    ['gsva data synth --out data/synth', 'the standard dataset: 2000 training and 300 val images'],
-    ['gsva data synth --out /tmp/small --train 50 --val 10 --testA 0 --testB 0 --seed 7', 'a small one'],
-    ['gsva data synth --out data/synth --mixture 600', 'and SemSeg, RES, VQA and ReasonSeg sets of 600 images each'],
-  ],
+  examples: {
+    'gsva data synth --out data/synth': 'the standard dataset: 2000 training and 300 val images',
+    'gsva data synth --out /tmp/small --train 50 --val 10 --testA 0 --testB 0 --seed 7': 'a small one',
+    'gsva data synth --out data/synth --mixture 600': 'and SemSeg, RES, VQA and ReasonSeg sets of 600 images each',
+  },
   async run(args, context) {
     const { output } = context;
     const { writeSynthDataset } = await import('../../synthetic/writer.js');

@@ -7,11 +7,11 @@ import { counted } from '../../workflows/watch.js';
 
 export const command = defineCommand({
   positionals: { file: required('The file', TEXT) },
-  options: { show: withDefault('Problems to print at most', wholeNumber({ min: 1, max: 1_000_000 }), 20) },
-  examples: [
-    ['gsva data validate my/data.jsonl', 'its contents, and faults by line'],
-    ['gsva data validate my/data.jsonl --json --show 1000', 'for a program to read'],
-  ],
+  options: { show: withDefault('Problems to print at most', wholeNumber(1, 1_000_000), 20) },
+  examples: {
+    'gsva data validate my/data.jsonl': 'its contents, and faults by line',
+    'gsva data validate my/data.jsonl --json --show 1000': 'for a program to read',
+  },
   /** @returns the exit code: 1 where there are problems, or nothing else */
   async run({ file, show }, context) {
     const { output } = context;

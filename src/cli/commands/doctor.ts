@@ -23,13 +23,13 @@ const OPTIONS = {
 
 export const command = defineCommand({
   options: OPTIONS,
-  examples: [
-    ['gsva doctor', 'Node, memory, every engine and its speed, in under ten seconds'],
-    ['gsva doctor --all', 'the same, thoroughly'],
-    ['gsva doctor --model checkpoints/tiny --data data/synth', 'whether these can be used here'],
-    ['gsva doctor --config configs/tiny.json5 --json', 'for a program to read'],
-    ['gsva doctor --engine tensorflow --device gpu', 'exit code 1 where there is no GPU for it'],
-  ],
+  examples: {
+    'gsva doctor': 'Node, memory, every engine and its speed, in under ten seconds',
+    'gsva doctor --all': 'the same, thoroughly',
+    'gsva doctor --model checkpoints/tiny --data data/synth': 'whether these can be used here',
+    'gsva doctor --config configs/tiny.json5 --json': 'for a program to read',
+    'gsva doctor --engine tensorflow --device gpu': 'exit code 1 where there is no GPU for it',
+  },
   /** @returns the exit code: 1 where something is a problem */
   async run(args, context) {
     const [{ gatherFacts }, { diagnose }] = await Promise.all([

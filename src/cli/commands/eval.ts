@@ -33,15 +33,15 @@ export const command = defineCommand({
     ),
     'minimum-pixels': withDefault(
       "A mask of fewer pixels counts as [REJ]; LISA's rule has 50",
-      wholeNumber({ min: 0, max: 1_000_000 }),
+      wholeNumber(0, 1_000_000),
       0,
     ),
     'honour-ignore': flag(
       'reason_seg: leave ignored regions out, as always for LISA; as published by GSVA they belong to the target',
     ),
     'skip-bad': flag('Leave images out that are missing or damaged, and count them, instead of stopping'),
-    limit: option('Only the first N images', wholeNumber({ min: 1 })),
-    batch: withDefault('Images computed at once', wholeNumber({ min: 1, max: 4096 }), 8),
+    limit: option('Only the first N images', wholeNumber(1)),
+    batch: withDefault('Images computed at once', wholeNumber(1, 4096), 8),
     precision: PRECISION_OPTION,
     'reject-threshold': REJECT_THRESHOLD_OPTION,
     records: option('File for the result of every expression, written as results come (JSON lines)', TEXT),
@@ -54,20 +54,17 @@ export const command = defineCommand({
     ...FEATURE_CACHE_OPTIONS,
     'rank-timeout': RANK_TIMEOUT_OPTION,
   },
-  examples: [
-    ['gsva eval --data data/synth', 'the small trained model on the val split'],
-    [
-      'gsva eval --data data/synth --protocol strict reference generate --report runs/report',
-      'all protocols, pictures',
-    ],
-    ['gsva eval --model runs/mine/best --data my/data.jsonl', 'your own data'],
-    ['gsva eval --data data --dataset refcoco+ --split testA --protocol reference', 'classic RES and REC'],
-    ['gsva eval --data data --dataset reason_seg --honour-ignore', 'reasoning; ignored regions left out'],
-    ['gsva eval --model runs/demo/best --data data/synth --split testA --limit 50 --json', 'for a program to read'],
-    ['gsva eval --data data/synth --records runs/val.jsonl --resume', 'keep every result; go on after an interruption'],
-    ['gsva eval --data data/synth --records runs/val-0.jsonl --shard 0/2', 'one half of the images'],
-    ['mpirun -np 8 gsva eval --data data/synth --records runs/val.jsonl', 'eight GPUs'],
-  ],
+  examples: {
+    'gsva eval --data data/synth': 'the small trained model on the val split',
+    'gsva eval --data data/synth --protocol strict reference generate --report runs/report': 'all protocols, pictures',
+    'gsva eval --model runs/mine/best --data my/data.jsonl': 'your own data',
+    'gsva eval --data data --dataset refcoco+ --split testA --protocol reference': 'classic RES and REC',
+    'gsva eval --data data --dataset reason_seg --honour-ignore': 'reasoning; ignored regions left out',
+    'gsva eval --model runs/demo/best --data data/synth --split testA --limit 50 --json': 'for a program to read',
+    'gsva eval --data data/synth --records runs/val.jsonl --resume': 'keep every result; go on after an interruption',
+    'gsva eval --data data/synth --records runs/val-0.jsonl --shard 0/2': 'one half of the images',
+    'mpirun -np 8 gsva eval --data data/synth --records runs/val.jsonl': 'eight GPUs',
+  },
   async run(args, context) {
     requireData(args.data);
     const { question, records, shard } = args;

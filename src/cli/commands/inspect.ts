@@ -20,11 +20,11 @@ export const command = defineCommand({
       TEXT,
     ),
   },
-  examples: [
-    ['gsva inspect model', "names, types, shapes and sizes; totals by type and part; only the files' headers are read"],
-    ['gsva inspect pytorch_model.bin --stats --match mask_decoder', 'one part, with statistics of its numbers'],
-    ["gsva inspect model.safetensors --match 'model.layers.0.*' --json", 'one layer, for a program to read'],
-  ],
+  examples: {
+    'gsva inspect model': "names, types, shapes and sizes; totals by type and part; only the files' headers are read",
+    'gsva inspect pytorch_model.bin --stats --match mask_decoder': 'one part, with statistics of its numbers',
+    "gsva inspect model.safetensors --match 'model.layers.0.*' --json": 'one layer, for a program to read',
+  },
   async run({ path: given, stats, match }, context) {
     const path = packagedPath(given);
     const found = await inspect({ path, stats, match, ...context });

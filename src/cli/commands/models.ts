@@ -32,12 +32,12 @@ export const command = defineCommand({
     dir: option('Folder of the published files and of converted models (default: checkpoints)', TEXT),
     memory: option('Report what fits into this much, such as 24GiB (default: what this machine has available)', MEMORY),
   },
-  examples: [
-    ['gsva models', 'the released models and those of this package'],
-    ['gsva models --memory 24GiB', 'which of them another machine could hold'],
-    ['gsva models gsva-7b-pt --dir checkpoints', 'one: files, memory, commands; exit code 1 where it is absent'],
-    ['gsva models --json', 'for a program to read'],
-  ],
+  examples: {
+    'gsva models': 'the released models and those of this package',
+    'gsva models --memory 24GiB': 'which of them another machine could hold',
+    'gsva models gsva-7b-pt --dir checkpoints': 'one: files, memory, commands; exit code 1 where it is absent',
+    'gsva models --json': 'for a program to read',
+  },
   async run({ name, dir, memory }, context) {
     if (dir !== undefined) requireFolder('--dir', dir);
     const { showModels } = await import('../model-list.js');

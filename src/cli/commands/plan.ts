@@ -31,24 +31,21 @@ const MOST_DIFFERENCE = 0.15;
 export const command = defineCommand({
   options: {
     config: required("A training configuration, a benchmark, or a model's config.json", INPUT_PATH),
-    batch: option(
-      'Conversations of a training step (default: as in the file, else 1)',
-      wholeNumber({ min: 1, max: 4096 }),
-    ),
+    batch: option('Conversations of a training step (default: as in the file, else 1)', wholeNumber(1, 4096)),
     tokens: option(
       "Tokens of a conversation, the image counted as one (default: the file's longest, else 256)",
-      wholeNumber({ min: 16, max: 8192 }),
+      wholeNumber(16, 8192),
     ),
-    masks: option('Masks of a conversation (default: as in the file, else 5)', wholeNumber({ min: 1, max: 64 })),
+    masks: option('Masks of a conversation (default: as in the file, else 5)', wholeNumber(1, 64)),
     image: option('Size of images and masks (default: as in the file, else 480x640)', IMAGE_SIZE),
     'frozen-weights': FROZEN_WEIGHTS_OPTION,
     check: flag('Measure too, with every engine of this processor, and compare (benchmarks only)'),
   },
-  examples: [
-    ['gsva plan --config configs/tiny.json5', 'parameters, and bytes on every engine'],
-    ['gsva plan --config model/config.json --batch 2 --image 1024x1024 --json', 'for a program to read'],
-    ['gsva plan --config configs/bench-small/config.json5 --check', 'the plan, next to what is measured'],
-  ],
+  examples: {
+    'gsva plan --config configs/tiny.json5': 'parameters, and bytes on every engine',
+    'gsva plan --config model/config.json --batch 2 --image 1024x1024 --json': 'for a program to read',
+    'gsva plan --config configs/bench-small/config.json5 --check': 'the plan, next to what is measured',
+  },
   async run(args, context) {
     requireFile('--config', args.config);
     const { config, check, batch, tokens, masks, image, frozenWeights } = args;

@@ -12,7 +12,9 @@ export const commands = {
       data: required('Folder or file that was evaluated, for the pictures', TEXT),
       out: required('Folder of the report', TEXT),
     },
-    examples: [['gsva report write runs/val.jsonl --data data/synth --out runs/report', 'after joining shards']],
+    examples: {
+      'gsva report write runs/val.jsonl --data data/synth --out runs/report': 'after joining shards',
+    },
     async run({ file, data, out }, { output }) {
       requireData(data);
       const { writeReport } = await import('../../workflows/report.js');
@@ -35,19 +37,16 @@ export const commands = {
       ),
       resamples: withDefault(
         'Records: how often images are drawn with replacement',
-        wholeNumber({ min: 100, max: 1_000_000 }),
+        wholeNumber(100, 1_000_000),
         10_000,
       ),
       seed: withDefault('Records: the same seed gives the same intervals', SEED, 1),
     },
-    examples: [
-      ['gsva report compare runs/before.jsonl runs/after.jsonl', 'what changed, and how far it may be chance'],
-      ['gsva report compare runs/before.jsonl runs/after.jsonl --json', 'for a program to read'],
-      [
-        'gsva report compare runs/first runs/second --out runs/compared',
-        'two trainings: configurations, course, curves',
-      ],
-    ],
+    examples: {
+      'gsva report compare runs/before.jsonl runs/after.jsonl': 'what changed, and how far it may be chance',
+      'gsva report compare runs/before.jsonl runs/after.jsonl --json': 'for a program to read',
+      'gsva report compare runs/first runs/second --out runs/compared': 'two trainings: configurations, course, curves',
+    },
     async run(args, { output }) {
       const { compare } = await import('../../workflows/compare.js');
       const { sections, notes, facts, report } = compare(args);
@@ -71,10 +70,10 @@ export const commands = {
         TEXT,
       ),
     },
-    examples: [
-      ['gsva report calibrate runs/val.jsonl', 'the curve, the area under it, the best threshold'],
-      ['gsva report calibrate runs/val.jsonl --store checkpoints/tiny', 'segment and eval use it from now on'],
-    ],
+    examples: {
+      'gsva report calibrate runs/val.jsonl': 'the curve, the area under it, the best threshold',
+      'gsva report calibrate runs/val.jsonl --store checkpoints/tiny': 'segment and eval use it from now on',
+    },
     async run({ file, store }, { output }) {
       if (store !== undefined) requireFolder('--store', store);
       const { calibrate } = await import('../../workflows/calibrate.js');
@@ -99,7 +98,9 @@ export const commands = {
   'report merge': defineCommand({
     positionals: { files: required('Records of all shards', TEXTS) },
     options: { out: required('File to write', TEXT) },
-    examples: [['gsva report merge runs/val-0.jsonl runs/val-1.jsonl --out runs/val.jsonl', 'two halves']],
+    examples: {
+      'gsva report merge runs/val-0.jsonl runs/val-1.jsonl --out runs/val.jsonl': 'two halves',
+    },
     async run({ files, out }, { output }) {
       const { mergeShards } = await import('../../workflows/report.js');
       const { results, faults } = mergeShards({ files, out });

@@ -29,15 +29,13 @@ export const command = defineCommand({
     ),
     mode: withDefault('ask: decide per expression; generate: let the model write its answer', oneOf(MODES), 'ask'),
   },
-  examples: [
-    ['gsva segment --image photo.jpg --expressions "red circle" "green bar"', 'print what was found and what was not'],
-    ['gsva segment --image photo.jpg --expressions "both circles" --out found/', 'and write overlay and masks'],
-    [
-      'gsva segment --image photo.jpg --expressions "both circles" --out found.json --format coco',
+  examples: {
+    'gsva segment --image photo.jpg --expressions "red circle" "green bar"': 'print what was found and what was not',
+    'gsva segment --image photo.jpg --expressions "both circles" --out found/': 'and write overlay and masks',
+    'gsva segment --image photo.jpg --expressions "both circles" --out found.json --format coco':
       'and write masks as polygons',
-    ],
-    ['gsva segment --image photo.jpg --expressions "red circle" --json', 'for a program to read'],
-  ],
+    'gsva segment --image photo.jpg --expressions "red circle" --json': 'for a program to read',
+  },
   async run(args, context) {
     const expressions = args.expressions.map((expression, i) => {
       if (expression.trim() === '') throw new UsageError(`--expressions: expression ${i + 1} is empty`);

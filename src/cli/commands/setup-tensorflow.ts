@@ -18,12 +18,12 @@ export const command = defineCommand({
     lib: option("A folder with TensorFlow's libraries and headers, used where it is", TEXT),
     remove: flag('Remove what was set up'),
   },
-  examples: [
-    ['gsva setup tensorflow', 'for the CPU; into .gsva/tensorflow, or where GSVA_TENSORFLOW says'],
-    ['gsva setup tensorflow --gpu', 'with CUDA, for NVIDIA GPUs'],
-    ['gsva setup tensorflow --lib ~/venv/lib/python3.12/site-packages/tensorflow', 'with a TensorFlow that is there'],
-    ['gsva setup tensorflow --remove', 'undoes it'],
-  ],
+  examples: {
+    'gsva setup tensorflow': 'for the CPU; into .gsva/tensorflow, or where GSVA_TENSORFLOW says',
+    'gsva setup tensorflow --gpu': 'with CUDA, for NVIDIA GPUs',
+    'gsva setup tensorflow --lib ~/venv/lib/python3.12/site-packages/tensorflow': 'with a TensorFlow that is there',
+    'gsva setup tensorflow --remove': 'undoes it',
+  },
   async run(args, context) {
     const { gpu, wheel, lib, remove } = args;
     if (wheel !== undefined && lib !== undefined) throw new UsageError('--wheel and --lib exclude each other');

@@ -18,11 +18,11 @@ export const command = defineCommand({
     ),
   },
   options: MODEL_OPTIONS,
-  examples: [
-    ['gsva verify test/fixtures', 'everything that comes with the sources'],
-    ['gsva verify test/fixtures/gsva-tiny --json', 'the model alone, for a program to read'],
-    ['gsva verify test/fixtures/gsva-tiny --model FOLDER', 'the recorded model from other files, weight by weight too'],
-  ],
+  examples: {
+    'gsva verify test/fixtures': 'everything that comes with the sources',
+    'gsva verify test/fixtures/gsva-tiny --json': 'the model alone, for a program to read',
+    'gsva verify test/fixtures/gsva-tiny --model FOLDER': 'the recorded model from other files, weight by weight too',
+  },
   async run(args, context) {
     const found = args.folders.map((folder) => findRecordings(folder));
     const recordings = found.flatMap((each) => each.recordings);

@@ -9,10 +9,7 @@ export const FEATURE_CACHE_OPTIONS = {
     'Folder for features of the frozen encoders, kept from run to run; train, eval and processes may share it',
     TEXT,
   ),
-  'feature-cache-gb': option(
-    'Largest size of --feature-cache, in GB (default: 100)',
-    finiteNumber({ min: 0.001, max: 1e6 }),
-  ),
+  'feature-cache-gb': option('Largest size of --feature-cache, in GB (default: 100)', finiteNumber(0.001, 1e6)),
   'feature-cache-dtype': option(
     'Numbers in --feature-cache: f32 (default) is exact, bf16 takes half the room',
     oneOf(['f32', 'bf16'] as const),

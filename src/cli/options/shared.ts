@@ -12,7 +12,7 @@ export const ENGINES = ['auto', 'tensorflow', 'webgpu', 'openblas', 'wasm', 'cpu
 export const GLOBAL_OPTIONS = {
   engine: option('Engine that computes; auto, the default, takes the fastest on this machine', oneOf(ENGINES)),
   device: option('cpu, gpu or gpu:NUMBER, for engines that know GPUs; a GPU that is named must exist', TEXT),
-  threads: option('Threads to compute with (default: all cores)', wholeNumber({ min: 1, max: 1024 })),
+  threads: option('Threads to compute with (default: all cores)', wholeNumber(1, 1024)),
   json: flag('Print one JSON object for programs to read'),
 };
 
@@ -41,11 +41,11 @@ export const FROZEN_WEIGHTS_OPTION = option(
 
 export const REJECT_THRESHOLD_OPTION = option(
   "[REJ] from this probability on; not used by eval's protocol reference (default: the model's own, where one is stored)",
-  finiteNumber({ min: 0, max: 1 }),
+  finiteNumber(0, 1),
 );
 
 export const RANK_TIMEOUT_OPTION = withDefault(
   'Under mpirun: end when a process shows no sign of life or progress for this many seconds',
-  finiteNumber({ min: 1, max: 86_400 }),
+  finiteNumber(1, 86_400),
   600,
 );
