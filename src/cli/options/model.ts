@@ -60,8 +60,8 @@ export function namedModel(args: ModelArguments): ModelSource | null {
     visionTower: tower,
     sam: sam ?? null,
     weights: weights ?? null,
-    ...(conversation === undefined ? {} : { conversation }),
-    ...(system === undefined ? {} : { system }),
+    conversation,
+    system,
     overrides: set,
   };
 }
@@ -73,11 +73,6 @@ export function trainedModel(args: ModelArguments): ModelSource {
     throw new UsageError('--weights is missing: without it LoRA and the mask prompt are not trained');
   }
   return source;
-}
-
-/** For reports and JSON: the folder, or the file of the weights. */
-export function modelName(source: ModelSource): string {
-  return typeof source === 'string' ? source : (source.weights ?? source.mllm);
 }
 
 function parsed(value: string): unknown {
