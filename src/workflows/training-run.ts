@@ -9,7 +9,6 @@ import { type LinePlot, linePlotSvg } from '../evaluation/report/line-plot.js';
 import type { ImageRecord } from '../evaluation/records/record-types.js';
 import { panelPng } from '../evaluation/report/panel.js';
 import type { ReportSample } from '../evaluation/report/report-data.js';
-import { Predictor } from '../inference/predictor.js';
 import { writeFileAtomic } from '../io/atomic/atomic-file.js';
 import { baseTask, type Experiment, groundingTask, type Validate } from '../training/config/build-experiment.js';
 import { type Communicator, SingleProcess } from '../training/distributed/communicator.js';
@@ -25,6 +24,7 @@ import { Trainer } from '../training/loop/trainer.js';
 import type { TrainerEnvironment } from '../training/loop/trainer-options.js';
 import type { TrainingTask } from '../training/loop/training-task.js';
 import { packedNote } from './engine.js';
+import { predictorOf } from './experiment.js';
 import { lossPlot, validationPlot } from './training-plots.js';
 import { writeSummary } from './training-summary.js';
 import type { Watch } from './watch.js';
@@ -103,14 +103,10 @@ function frozenNote({ network, config, rounded }: Experiment): string {
 type KeepSamples = (samples: readonly ReportSample[]) => Promise<void>;
 
 /** Strict figures, and rates of free answers, on the first images of `val`; null when the run never validates and needs no `val`. */
-async function validation(
-  { system, network, tokenizer, config }: Experiment,
-  data: GsvaDataConfig,
-  keep: KeepSamples,
-): Promise<Validate | null> {
-  const on = config.training.validateEvery === 0 ? null : await openValidationData(data);
+async function validation(experiment: Experiment, data: GsvaDataConfig, keep: KeepSamples): Promise<Validate | null> {
+  const on = experiment.config.training.validateEvery === 0 ? null : await openValidationData(data);
   if (on === null) return null;
-  const predictor = new Predictor(system, network, tokenizer, config.conversation, { variant: config.variant });
+  const predictor = predictorOf(experiment);
   return async (signal) => {
     const { results, samples } = await evaluate(GRES, on.dataset, predictor, {
       protocols: ['strict'],
