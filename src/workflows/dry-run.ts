@@ -37,7 +37,7 @@ interface DryRunOptions extends ConfigChanges, Watch {
 }
 
 /** A result, or why there is none. */
-type Found<T> = { readonly value: T } | { readonly missing: string };
+type Found<T> = { readonly value: T; readonly missing: null } | { readonly value: null; readonly missing: string };
 
 export type DryRun = Awaited<ReturnType<typeof dryRun>>;
 
@@ -64,7 +64,7 @@ export async function dryRun(options: DryRunOptions) {
     plan,
     batch,
     /** Files of pictures, of the batch's samples in order. */
-    pictures: out === undefined || !('value' in batch) ? [] : await draw(batch.value, join(out, 'dry-run')),
+    pictures: out === undefined || batch.value === null ? [] : await draw(batch.value, join(out, 'dry-run')),
     speed: await found(() => measured(config, hasStart, data, plan, options)),
     /** Null where it depends on data that is absent. */
     length: runLength(config.training, images.count, ranks),
@@ -75,9 +75,9 @@ export async function dryRun(options: DryRunOptions) {
 /** Something missing on this machine does not end the dry run. */
 async function found<T>(work: () => Promise<T>): Promise<Found<T>> {
   try {
-    return { value: await work() };
+    return { value: await work(), missing: null };
   } catch (error) {
-    if (error instanceof UserError) return { missing: error.message };
+    if (error instanceof UserError) return { value: null, missing: error.message };
     throw error;
   }
 }
@@ -88,7 +88,7 @@ function countImages(
   opened: Found<GroundingData | null>,
 ): { readonly count: number | null; readonly missing: string | null } {
   if (data.kind === 'scenes') return { count: data.scenes, missing: null };
-  if ('value' in opened) return { count: imagesOf(opened.value?.sets ?? []), missing: null };
+  if (opened.missing === null) return { count: imagesOf(opened.value?.sets ?? []), missing: null };
   const sets = data.kind === 'jsonl' ? [] : data.kind === 'grefcoco' ? ['grefcoco'] : data.sets;
   const counts = sets.map((name) => {
     const published = CATALOGUE.find((entry) => entry.name === name)?.published;
@@ -103,7 +103,7 @@ async function firstBatch(
   source: string,
   data: Found<GroundingData | null>,
 ): Promise<ExampleSample[]> {
-  if ('missing' in data) throw new UserError('the data is absent');
+  if (data.missing !== null) throw new UserError('the data is absent');
   if (data.value === null) throw new UserError(`The stage ${config.stage} draws its scenes itself.`);
   const system = await systemNamed(config.model.system, source);
   return exampleBatch(system, config, startVocabulary(system, config).tokenizer, data.value);
@@ -129,7 +129,7 @@ async function measured(
   options: DryRunOptions,
 ): Promise<MeasuredSpeed> {
   if (!hasStart) throw new UserError(`the start model ${config.start ?? ''} is absent`);
-  if ('missing' in data) throw new UserError('the data is absent');
+  if (data.missing !== null) throw new UserError('the data is absent');
   const engine = await startNoted(options.engine, options);
   const planned = plan.engines.find(({ engine: name }) => name === engine.name);
   const lack = planned === undefined ? null : lacking(planned.engine, planned.training, machineMemory());

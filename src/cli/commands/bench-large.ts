@@ -7,11 +7,11 @@ import type { EngineName } from '../../engine/engine.js';
 import { readJson } from '../../io/json/json-file.js';
 import { bytesText } from '../../machine.js';
 import { packagePath } from '../../program.js';
-import { runCommand } from '../../setup/run-command.js';
-import { type CommandContext, defineCommand } from '../command.js';
+import { defineCommand } from '../command.js';
 import { required, withDefault } from '../options/option.js';
 import { INPUT_PATH, requireFile, requireFolder, someOf, TEXT, wholeNumber } from '../options/values.js';
 import type { Output } from '../output.js';
+import { runGsva, runNode } from '../own-process.js';
 
 const ENGINES = ['tensorflow', 'openblas', 'wasm'] as const satisfies readonly EngineName[];
 
@@ -42,18 +42,16 @@ export const command = defineCommand({
     const folder = mkdtempSync(join(args.dir, 'gsva-large-'));
     try {
       context.onNote(`making random weights in ${folder} ...`);
-      const [paths, making] = await timed(() => {
-        return writeRandomCheckpoint(folder, config, packagePath('configs', 'tokenizers', 'synth'), () => {
-          context.signal.throwIfAborted();
-        });
-      });
+      const tokenizer = packagePath('configs', 'tokenizers', 'synth');
+      const onTensor = context.signal.throwIfAborted.bind(context.signal);
+      const [paths, making] = await timed(() => writeRandomCheckpoint(folder, config, tokenizer, onTensor));
       const published = bytesIn(folder);
       context.onNote(`made ${bytesText(published)} in ${making.toFixed(0)} s; converting ...`);
       const out = join(folder, 'converted');
       const files = ['--mllm', paths.mllm, '--vision-tower', paths.visionTower, '--sam', paths.sam];
       const heads = `sam.decoder_heads=${config.sam.decoderHeads}`;
       const options = ['--weights', paths.weights, '--set', heads, '--dtype', 'bf16', '--out', out, '--json'];
-      const [converted, converting] = await timed(() => gsva(['convert', ...files, ...options], context));
+      const [converted, converting] = await timed(() => runGsva(['convert', ...files, ...options], context));
       const { peakRss: convertRss } = JSON.parse(converted) as { readonly peakRss: number };
       context.onNote(`converted to ${bytesText(bytesIn(out))} in ${converting.toFixed(0)} s`);
       const runs: LargeRun[] = [];
@@ -61,8 +59,7 @@ export const command = defineCommand({
         context.onNote(`loading and asking on ${engine} ...`);
         const run: LargeRunRequest = { model: out, engine, threads: args.threads ?? null, newTokens: args.tokens };
         const program = packagePath('dist', 'benchmark', 'large-run.js');
-        const answer = await runCommand(process.execPath, [program, JSON.stringify(run)], { signal: context.signal });
-        runs.push(JSON.parse(answer) as LargeRun);
+        runs.push(JSON.parse(await runNode(program, [JSON.stringify(run)], context)) as LargeRun);
       }
       show(runs, { published, making, converting, convertRss }, context.output);
       context.output.json({ config: args.config, publishedBytes: published, making, converting, convertRss, runs });
@@ -75,12 +72,7 @@ export const command = defineCommand({
 
 function show(
   runs: readonly LargeRun[],
-  made: {
-    readonly published: number;
-    readonly making: number;
-    readonly converting: number;
-    readonly convertRss: number;
-  },
+  made: Readonly<Record<'published' | 'making' | 'converting' | 'convertRss', number>>,
   output: Output,
 ): void {
   const { published, making, converting, convertRss } = made;
@@ -104,10 +96,6 @@ function show(
     ['left', ...runs.map(() => 'right' as const)],
   );
   for (const { engine } of runs) output.line(` ${engine}`);
-}
-
-function gsva(args: readonly string[], { signal }: CommandContext): Promise<string> {
-  return runCommand(process.execPath, [packagePath('bin', 'gsva.js'), ...args], { signal });
 }
 
 async function timed<T>(work: () => Promise<T>): Promise<[T, number]> {

@@ -5,8 +5,6 @@ import type { PlanSource } from '../../benchmark/plan-source.js';
 import { findInstallation } from '../../engine/tensorflow-installation.js';
 import { UsageError } from '../../errors.js';
 import { bytesText, machineMemory, type MachineMemory } from '../../machine.js';
-import { packagePath } from '../../program.js';
-import { runCommand } from '../../setup/run-command.js';
 import type { FrozenWeights } from '../../training/config/frozen-weights.js';
 import { type CommandContext, defineCommand } from '../command.js';
 import { showParts } from '../dry-run-output.js';
@@ -14,6 +12,7 @@ import { flag, option, type Reader, required } from '../options/option.js';
 import { FROZEN_WEIGHTS_OPTION } from '../options/shared.js';
 import { INPUT_PATH, requireFile, wholeNumber } from '../options/values.js';
 import type { Output } from '../output.js';
+import { runGsva } from '../own-process.js';
 
 /** '480x640' → [480, 640]. */
 const IMAGE_SIZE: Reader<readonly [number, number]> = {
@@ -64,13 +63,9 @@ export const command = defineCommand({
     show(source, plan, memory, context.output);
     const measured = check ? await measure(config, frozenWeights ?? 'f32', plan, context) : [];
     if (check) showMeasured(measured, context.output);
+    const { kind, stage, workload, accumulation } = source;
     context.output.json({
-      config,
-      kind: source.kind,
-      stage: source.stage,
-      workload: source.workload,
-      frozenWeights: source.frozenWeights,
-      accumulation: source.accumulation,
+      ...{ config, kind, stage, workload, frozenWeights: source.frozenWeights, accumulation },
       ...plan,
       engines: plan.engines.map((engine) => ({
         ...engine,
@@ -105,11 +100,7 @@ function show(source: PlanSource, plan: MemoryPlan, memory: MachineMemory, outpu
   };
   output.table(
     ['engine', 'training: tensors', 'process', 'fits', 'inference: tensors', 'process', 'fits'],
-    plan.engines.map((engine) => [
-      engine.engine,
-      ...cells(engine, engine.training),
-      ...cells(engine, engine.inference),
-    ]),
+    plan.engines.map((each) => [each.engine, ...cells(each, each.training), ...cells(each, each.inference)]),
     ['left', 'right', 'right', 'left', 'right', 'right', 'left'],
   );
   const container = memory.containerLimit === null ? '' : `, ${bytesText(memory.containerLimit)} for this container`;
@@ -117,45 +108,28 @@ function show(source: PlanSource, plan: MemoryPlan, memory: MachineMemory, outpu
   output.line(` here: ${bytesText(memory.total)} of memory${container}, ${bytesText(memory.available)} available`);
 }
 
-interface Measured {
-  readonly engine: string;
-  readonly what: 'training' | 'inference';
-  readonly planned: number;
-  readonly measured: number;
-  /** (planned - measured) / measured */
-  readonly difference: number;
-}
-
 /** Peak memory of `gsva bench` in a process of its own per engine and kind of work. */
-async function measure(
-  config: string,
-  frozenWeights: FrozenWeights,
-  plan: MemoryPlan,
-  context: CommandContext,
-): Promise<Measured[]> {
+async function measure(config: string, frozenWeights: FrozenWeights, plan: MemoryPlan, context: CommandContext) {
   const engines = plan.engines.filter(({ engine }) => {
     return engine === 'wasm' || engine === 'openblas' || (engine === 'tensorflow' && findInstallation()?.gpu === false);
   });
-  const found: Measured[] = [];
+  const found = [];
   for (const { engine, training, inference } of engines) {
-    for (const [what, part, planned] of [
-      ['training', 'training step', training.process],
-      ['inference', 'evaluated image', inference.process],
+    for (const [what, part, { process: planned }] of [
+      ['training', 'training step', training],
+      ['inference', 'evaluated image', inference],
     ] as const) {
       context.onNote(`measuring ${what} on ${engine} ...`);
       const run = ['--engine', engine, '--frozen-weights', frozenWeights, '--runs', '2', '--only', part, '--json'];
-      const args = ['bench', '--config', config, ...run];
-      const answer = await runCommand(process.execPath, [packagePath('bin', 'gsva.js'), ...args], {
-        signal: context.signal,
-      });
-      const { peakRss } = JSON.parse(answer) as { readonly peakRss: number };
-      found.push({ engine, what, planned, measured: peakRss, difference: planned / peakRss - 1 });
+      const answer = await runGsva(['bench', '--config', config, ...run], context);
+      const { peakRss: measured } = JSON.parse(answer) as { readonly peakRss: number };
+      found.push({ engine, what, planned, measured, difference: planned / measured - 1 });
     }
   }
   return found;
 }
 
-function showMeasured(measured: readonly Measured[], output: Output): void {
+function showMeasured(measured: Awaited<ReturnType<typeof measure>>, output: Output): void {
   output.line();
   output.table(
     ['process', 'engine', 'planned', 'measured', 'difference'],

@@ -1,15 +1,15 @@
 /** `gsva setup tensorflow`: installs the engine tensorflow, or removes it. */
-import { flag, option } from '../options/option.js';
-import { TEXT, requireFile, requireFolder } from '../options/values.js';
 import { existsSync } from 'node:fs';
 import { findInstallation, folderToInstallIn, installationFolders } from '../../engine/tensorflow-installation.js';
 import { UsageError, UserError } from '../../errors.js';
-import { askEngine } from '../../setup/engine-answer.js';
-import { CommandError, runCommand } from '../../setup/run-command.js';
-import { type SetupRequest, removeTensorflow, setupTensorflow } from '../../setup/tensorflow-setup.js';
 import { packagePath } from '../../program.js';
+import { CommandError, type CommandOptions, runCommand } from '../../setup/run-command.js';
+import { removeTensorflow, type SetupRequest, setupTensorflow } from '../../setup/tensorflow-setup.js';
 import { duration } from '../../workflows/watch.js';
 import { type CommandContext, defineCommand } from '../command.js';
+import { flag, option } from '../options/option.js';
+import { requireFile, requireFolder, TEXT } from '../options/values.js';
+import { runGsva, tryEngine } from '../own-process.js';
 
 export const command = defineCommand({
   options: {
@@ -35,17 +35,11 @@ export const command = defineCommand({
 });
 
 async function setUpEngine(request: Omit<SetupRequest, 'folder'>, context: CommandContext): Promise<number> {
-  const { output, signal } = context;
-  const folder = folderToInstallIn();
-  const tools = {
-    run: runCommand,
-    platform: process.platform,
-    arch: process.arch,
-    signal,
-    note: context.onNote,
-    check: (candidate: string) => checkEngine(candidate, context),
-  };
-  const { installation, wasThere, steps } = await setupTensorflow({ ...request, folder }, tools);
+  const { output, signal, onNote } = context;
+  const { platform, arch } = process;
+  const check = (candidate: string): Promise<string> => checkEngine(candidate, context);
+  const tools = { run: runCommand, platform, arch, signal, note: onNote, check };
+  const { installation, wasThere, steps } = await setupTensorflow({ ...request, folder: folderToInstallIn() }, tools);
   for (const { step, result, seconds } of steps) output.line(`${step}: ${result} (${duration(seconds)})`);
   output.line(
     `The engine tensorflow ${wasThere ? 'was set up already' : 'is set up'} in ${installation.folder}. ` +
@@ -56,8 +50,8 @@ async function setUpEngine(request: Omit<SetupRequest, 'folder'>, context: Comma
 }
 
 function removeEngine({ output }: CommandContext): number {
-  const folder =
-    installationFolders().find((candidate) => findInstallation([candidate]) !== null) ?? folderToInstallIn();
+  const known = installationFolders().find((candidate) => findInstallation([candidate]) !== null);
+  const folder = known ?? folderToInstallIn();
   const removed = removeTensorflow(folder);
   output.line(removed ? `The engine tensorflow was removed: ${folder}` : 'The engine tensorflow was not set up.');
   output.json({ folder, removed });
@@ -68,8 +62,7 @@ function removeEngine({ output }: CommandContext): number {
 async function checkEngine(folder: string, context: CommandContext): Promise<string> {
   // GSVA_DEVICE left out: a GPU that is not here need not keep the engine from being set up.
   const options = { env: { GSVA_TENSORFLOW: folder, GSVA_DEVICE: '' }, signal: context.signal };
-  const program = packagePath('dist', 'setup', 'check-engine.js');
-  const answer = await askEngine({ engine: 'tensorflow' }, program, runCommand, options);
+  const answer = await tryEngine({ engine: 'tensorflow' }, options);
   if (answer.outcome !== 'works') throw new UserError(answer.why);
   const { info, gigaflops } = answer;
   if (info.notice !== null) context.onNote(info.notice);
@@ -81,15 +74,12 @@ async function checkEngine(folder: string, context: CommandContext): Promise<str
 }
 
 /** `gsva verify` on the new engine. @returns the number of items. @throws UserError naming those that failed. */
-async function verify(folder: string, options: Parameters<typeof runCommand>[2]): Promise<number> {
-  const args = [packagePath('bin', 'gsva.js'), 'verify', folder, '--engine', 'tensorflow', '--json'];
-  let answer: string;
-  try {
-    answer = await runCommand(process.execPath, args, options);
-  } catch (error) {
+async function verify(folder: string, options: CommandOptions): Promise<number> {
+  const args = ['verify', folder, '--engine', 'tensorflow', '--json'];
+  const answer = await runGsva(args, options).catch((error: unknown) => {
     if (!(error instanceof CommandError) || error.stdout.trim() === '') throw error;
-    answer = error.stdout;
-  }
+    return error.stdout;
+  });
   const result = JSON.parse(answer) as VerifyAnswer;
   if (result.pass) return result.items;
   const failed = result.recordings.flatMap(({ items }) => items.filter(({ pass }) => !pass).map(({ item }) => item));
