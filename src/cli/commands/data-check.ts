@@ -6,8 +6,7 @@ import { type DatasetReport, type FoundPart, partPath } from '../../data/audit/a
 import { totalFigures } from '../../data/audit/report-figures.js';
 import { GB, MB } from '../../data/catalogue/entry.js';
 import { amount, audit, nextTo } from '../data-audit.js';
-import type { Cell } from '../output.js';
-import type { CommandContext } from '../command.js';
+import type { Cell, Output } from '../output.js';
 
 export const command = defineCommand({
   positionals: {
@@ -26,12 +25,15 @@ export const command = defineCommand({
     const pass =
       reports.every(({ state }) => state !== 'broken') &&
       (sets.length > 0 ? reports.every(isFound) : reports.some(isFound));
-    showTable(reports, context);
-    showProblems(reports, context);
-    showNotes(reports, context);
-    showMissing(reports, context);
-    context.output.line(summary(folder, sets, reports));
-    context.output.json({ folder, pass, datasets: reports.map(jsonOf) });
+    const { output } = context;
+    showTable(reports, output);
+    showProblems(reports, output);
+    for (const { entry, figures } of reports) {
+      for (const note of figures?.notes ?? []) output.line(output.colors.dim(`\nnote     ${entry.name}  ${note}`));
+    }
+    showMissing(reports, output);
+    output.line(summary(folder, sets, reports));
+    output.json({ folder, pass, datasets: reports.map(jsonOf) });
     return pass ? 0 : 1;
   },
 });
@@ -44,23 +46,23 @@ const STATE_WORDS = {
   complete: 'complete',
 } as const;
 
-function showTable(reports: readonly DatasetReport[], { output }: CommandContext): void {
+function showTable(reports: readonly DatasetReport[], output: Output): void {
   const { green, yellow, red, dim } = output.colors;
   const paint = { absent: dim, broken: red, partial: yellow, sound: green, complete: green };
   output.table(
     ['data set', '', 'state', 'images (published)', 'expressions (published)', 'problems'],
     reports.map((report): Cell[] => {
-      const { entry, state, problems, figures } = report;
+      const { state, problems, figures } = report;
+      const { name, title, published } = report.entry;
       const { images, expressions } = totalFigures(report);
-      const { total } = entry.published;
       const count = problems.reduce((sum, problem) => sum + problem.count, 0);
-      const shown = figures === null ? '' : null;
+      const isCounted = figures !== null;
       return [
-        entry.name,
-        entry.title,
+        name,
+        title,
         paint[state](STATE_WORDS[state]),
-        shown ?? nextTo(images, total.images),
-        shown ?? (expressions === undefined ? '' : nextTo(expressions, total.expressions)),
+        isCounted ? nextTo(images, published.total.images) : '',
+        isCounted && expressions !== undefined ? nextTo(expressions, published.total.expressions) : '',
         count === 0 ? '' : amount(count),
       ];
     }),
@@ -68,7 +70,7 @@ function showTable(reports: readonly DatasetReport[], { output }: CommandContext
   );
 }
 
-function showProblems(reports: readonly DatasetReport[], { output }: CommandContext): void {
+function showProblems(reports: readonly DatasetReport[], output: Output): void {
   const { red, bold, dim } = output.colors;
   for (const { entry, problems } of reports) {
     for (const { kind, count, examples } of problems) {
@@ -80,28 +82,20 @@ function showProblems(reports: readonly DatasetReport[], { output }: CommandCont
   }
 }
 
-function showNotes(reports: readonly DatasetReport[], { output }: CommandContext): void {
-  for (const { entry, figures } of reports) {
-    for (const note of figures?.notes ?? []) output.line(output.colors.dim(`\nnote     ${entry.name}  ${note}`));
-  }
-}
-
 /** Missing parts, each once, however many datasets need it. */
-function showMissing(reports: readonly DatasetReport[], { output }: CommandContext): void {
-  const missing = new Map<string, { readonly found: FoundPart; readonly sets: string[] }>();
+function showMissing(reports: readonly DatasetReport[], output: Output): void {
+  const missing = new Map<string, { readonly part: FoundPart['part']; readonly sets: string[] }>();
   for (const { entry, parts } of reports) {
-    for (const found of parts.filter((part) => part.found === 0)) {
-      const path = partPath(found.part);
-      const known = missing.get(path);
-      if (known === undefined) missing.set(path, { found, sets: [entry.name] });
-      else known.sets.push(entry.name);
+    for (const { part } of parts.filter(({ found }) => found === 0)) {
+      const { sets } = missing.get(partPath(part)) ?? { sets: [] };
+      missing.set(partPath(part), { part: missing.get(partPath(part))?.part ?? part, sets: [...sets, entry.name] });
     }
   }
   if (missing.size === 0) return;
   output.line();
   output.line(output.colors.bold('Missing, and where its authors have it:'));
-  for (const [path, { found, sets }] of missing) {
-    const { holds, count, bytes, source, isOptional } = found.part;
+  for (const [path, { part, sets }] of missing) {
+    const { holds, count, bytes, source, isOptional } = part;
     const what = [
       count === undefined ? holds : `${amount(count)} ${holds}`,
       ...(bytes === undefined ? [] : [`about ${bytes < GB ? `${bytes / MB} MB` : `${bytes / GB} GB`} to download`]),

@@ -42,11 +42,8 @@ async function publishedStats(folder: string, sets: readonly string[], context: 
     if (figures === null) context.onNote(`${entry.name} could not be read: ${why?.examples[0] ?? ''}`);
   }
   if (counted.length > 0) {
-    output.table(['data set', 'split', ...TITLES], counted.flatMap(rowsOf), [
-      'left',
-      'left',
-      ...TITLES.map(() => 'right' as const),
-    ]);
+    const sides = ['left', 'left', ...TITLES.map(() => 'right' as const)] as const;
+    output.table(['data set', 'split', ...TITLES], counted.flatMap(rowsOf), sides);
     output.line();
     output.line('In brackets the published numbers:');
     for (const { entry } of counted) {
@@ -58,13 +55,10 @@ async function publishedStats(folder: string, sets: readonly string[], context: 
   }
   output.json({
     folder,
-    datasets: counted.map((report) => ({
-      name: report.entry.name,
-      title: report.entry.title,
-      splits: report.figures?.splits,
-      total: totalFigures(report),
-      published: report.entry.published,
-    })),
+    datasets: counted.map((report) => {
+      const { name, title, published } = report.entry;
+      return { name, title, splits: report.figures?.splits, total: totalFigures(report), published };
+    }),
   });
   return counted.length > 0 ? 0 : 1;
 }
@@ -99,12 +93,9 @@ async function ownStats(file: string, sets: readonly string[], context: CommandC
 function rowsOf(report: DatasetReport): Cell[][] {
   const { entry, figures } = report;
   const names = splitNames(report);
-  const rows = names.map((split) =>
-    row(entry.name, split, figures?.splits[split] ?? {}, entry.published.splits[split] ?? {}),
-  );
-  return names.length === 1 ? rows : [...rows, row(entry.name, 'all', totalFigures(report), entry.published.total)];
-}
-
-function row(name: string, split: string, found: Figures, published: Figures): Cell[] {
-  return [name, split, ...COLUMNS.map((column) => nextTo(found[column], published[column]))];
+  const row = (split: string, found: Figures, published: Figures): Cell[] => {
+    return [entry.name, split, ...COLUMNS.map((column) => nextTo(found[column], published[column]))];
+  };
+  const rows = names.map((split) => row(split, figures?.splits[split] ?? {}, entry.published.splits[split] ?? {}));
+  return names.length === 1 ? rows : [...rows, row('all', totalFigures(report), entry.published.total)];
 }

@@ -18,7 +18,7 @@ export const commands = {
     async run({ file, data, out }, { output }) {
       requireData(data);
       const { writeReport } = await import('../../workflows/report.js');
-      const { measured, report } = await writeReport({ records: file, data, out });
+      const { measured, report } = await writeReport(file, data, out);
       output.line(`measured on ${measured ?? ''}`);
       output.line(report);
       output.json({ file, measured, report });
@@ -103,7 +103,7 @@ export const commands = {
     },
     async run({ files, out }, { output }) {
       const { mergeShards } = await import('../../workflows/report.js');
-      const { results, faults } = mergeShards({ files, out });
+      const { results, faults } = mergeShards(files, out);
       output.table(figureHead(results), results.map(figureRow));
       const strange = faultsText(faults);
       if (strange !== null) output.line(strange);
