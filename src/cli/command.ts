@@ -21,14 +21,8 @@ export interface CommandContext extends Required<Watch> {
   readonly signal: AbortSignal;
   /** Results, on stdout. */
   readonly output: Output;
-  readonly input: LineSource;
-}
-
-/** Lines that a person types or a script pipes. */
-export interface LineSource {
-  readonly stream: NodeJS.ReadableStream;
-  /** Terminal that shows a prompt and what is typed; null where nobody types. */
-  readonly echo: NodeJS.WritableStream | null;
+  /** Lines on stdin; `echo`: the terminal that shows a prompt and what is typed, null where nobody types. */
+  readonly input: { readonly stream: NodeJS.ReadableStream; readonly echo: NodeJS.WritableStream | null };
 }
 
 /** A command as its file writes it; see `defineCommand`. */

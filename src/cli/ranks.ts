@@ -11,32 +11,23 @@ import type { CommandContext } from './command.js';
 /** Rank 0 reports another rank's failure before that rank's end takes the job down. */
 const TO_REPORT_MS = 700;
 
-/** The means of a rank. */
-interface RankOfJob {
-  readonly communicator: Communicator;
-  readonly engine: EngineOptions;
-  readonly context: CommandContext;
-}
-
 /** Work as part of the launched job or alone; a rank silent for `rankTimeout` seconds counts as hung. */
 export async function asRank(
   hardware: Hardware,
   rankTimeout: number,
   context: CommandContext,
-  work: (rank: RankOfJob) => Promise<number>,
+  work: (communicator: Communicator, engine: EngineOptions, context: CommandContext) => Promise<number>,
 ): Promise<number> {
   const launch = launchOf(process.env);
-  if (launch === null) return work({ communicator: new SingleProcess(), engine: hardwareOf(hardware), context });
+  if (launch === null) return work(new SingleProcess(), hardwareOf(hardware), context);
   const { MpiCommunicator } = await import('../training/distributed/mpi-communicator.js');
   const communicator = await MpiCommunicator.start({ family: launch.family, timeoutSeconds: rankTimeout });
   const { rank, size, hostName, library } = communicator;
   if (rank === 0) context.onNote(`${size} ranks by ${library}`);
   try {
-    const code = await work({
-      communicator,
-      engine: shareOf(hardware, launch, process.env, gpusOfMachine()),
-      context: rank === 0 ? context : quiet(context, `rank ${rank} on ${hostName}`),
-    });
+    const engine = shareOf(hardware, launch, process.env, gpusOfMachine());
+    const own = rank === 0 ? context : quiet(context, `rank ${rank} on ${hostName}`);
+    const code = await work(communicator, engine, own);
     await communicator.close();
     return code;
   } catch (error) {

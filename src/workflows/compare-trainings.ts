@@ -48,7 +48,14 @@ export function compareTrainings(pathA: string, pathB: string) {
     return { ...history, name: `${letter}: ${basename(resolve(path))}` };
   };
   const runs = [named(a, 'a'), named(b, 'b')] as const;
-  const sections = [configSection(facts), courseSection(facts), figureSection(facts)];
+  const keys = facts.config.map(({ key, a: inA, b: inB }) => [key, inA ?? 'absent', inB ?? 'absent']);
+  const same = `${facts.sameKeys} ${facts.sameKeys === 1 ? 'key agrees' : 'keys agree'}.`;
+  const course = facts.course.map(({ name, a: inA, b: inB }) => [name, inA, inB]);
+  const sections = [
+    section('Configuration', ['Key', 'a', 'b'], keys, [keys.length === 0 ? `No key differs; ${same}` : same]),
+    section('Course', ['', 'a', 'b'], course, []),
+    figureSection(facts),
+  ];
   const page = {
     title: `Two trainings: ${runs[0].name} and ${runs[1].name}`,
     notes: [`a: ${a.path}`, `b: ${b.path}`],
@@ -124,20 +131,10 @@ function finite(value: number | undefined): number | null {
   return value !== undefined && Number.isFinite(value) ? value : null;
 }
 
-function configSection({ config, sameKeys }: TrainingFacts): PageSection {
-  const rows = config.map(({ key, a, b }) => [key, a ?? 'absent', b ?? 'absent']);
-  const same = `${sameKeys} ${sameKeys === 1 ? 'key agrees' : 'keys agree'}.`;
-  return {
-    title: 'Configuration',
-    notes: [rows.length === 0 ? `No key differs; ${same}` : same],
-    table: rows.length === 0 ? null : { head: ['Key', 'a', 'b'], rows, left: 3 },
-    plots: [],
-  };
-}
-
-function courseSection({ course }: TrainingFacts): PageSection {
-  const rows = course.map(({ name, a, b }) => [name, a, b]);
-  return { title: 'Course', notes: [], table: { head: ['', 'a', 'b'], rows, left: 3 }, plots: [] };
+/** Columns are aligned left, but for numbers from the third on in a wider table. */
+function section(title: string, head: string[], rows: string[][], notes: string[]): PageSection {
+  const table = rows.length === 0 ? null : { head, rows, left: head.length > 3 ? 2 : 3 };
+  return { title, notes, table, plots: [] };
 }
 
 function figureSection({ figures, config }: TrainingFacts): PageSection {
@@ -151,17 +148,12 @@ function figureSection({ figures, config }: TrainingFacts): PageSection {
     each.difference === null ? '–' : `${each.difference < 0 ? '−' : '+'}${Math.abs(each.difference).toFixed(4)}`,
   ]);
   const data = config.map(({ key }) => key).filter((key) => key === 'data' || key.startsWith('data.'));
-  return {
-    title: 'Figures of the validations',
-    notes: [
-      ...(rows.length === 0 ? ['Neither run was validated.'] : []),
-      ...(data.length === 0 ? [] : [`The data differ (${data.join(', ')}): the figures may be of other images.`]),
-      'These are figures of few images and of one training each. Whether a difference is more than chance, measure by ' +
-        'recorded evaluations of both models (eval, with --records), compared.',
-    ],
-    table: rows.length === 0 ? null : { head: ['Validation', 'Figure', 'a', 'b', 'b − a'], rows, left: 2 },
-    plots: [],
-  };
+  return section('Figures of the validations', ['Validation', 'Figure', 'a', 'b', 'b − a'], rows, [
+    ...(rows.length === 0 ? ['Neither run was validated.'] : []),
+    ...(data.length === 0 ? [] : [`The data differ (${data.join(', ')}): the figures may be of other images.`]),
+    'These are figures of few images and of one training each. Whether a difference is more than chance, measure by ' +
+      'recorded evaluations of both models (eval, with --records), compared.',
+  ]);
 }
 
 function curves(a: TrainingFolder, b: TrainingFolder, runs: readonly NamedRun[]): PageSection[] {

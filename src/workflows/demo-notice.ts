@@ -32,7 +32,7 @@ export function demoNotice(course: DemoCourse): string | null {
   const unmoved = unmovedReason(course);
   if (!isShort && unmoved === null) return null;
   if (isShort && unmoved === null && (after.gIoU ?? 0) >= LEARNED_GIOU) return null;
-  const made = `${losses.length} updates in ${count(minutes, 'minute')}`;
+  const made = `${losses.length} updates in ${minutes} minute${minutes === 1 ? '' : 's'}`;
   const warmup = losses.length <= warmupUpdates ? `, and the warm-up alone takes ${warmupUpdates}` : '';
   const why = unmoved === null ? '' : `; ${unmoved}`;
   if (isShort) {
@@ -61,8 +61,4 @@ function unmovedReason({ losses, before, after }: DemoCourse): string | null {
 
 function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
-}
-
-function count(value: number, noun: string): string {
-  return `${value} ${noun}${value === 1 ? '' : 's'}`;
 }

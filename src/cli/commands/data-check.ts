@@ -87,8 +87,9 @@ function showMissing(reports: readonly DatasetReport[], output: Output): void {
   const missing = new Map<string, { readonly part: FoundPart['part']; readonly sets: string[] }>();
   for (const { entry, parts } of reports) {
     for (const { part } of parts.filter(({ found }) => found === 0)) {
-      const { sets } = missing.get(partPath(part)) ?? { sets: [] };
-      missing.set(partPath(part), { part: missing.get(partPath(part))?.part ?? part, sets: [...sets, entry.name] });
+      const known = missing.get(partPath(part)) ?? { part, sets: [] };
+      known.sets.push(entry.name);
+      missing.set(partPath(part), known);
     }
   }
   if (missing.size === 0) return;

@@ -36,16 +36,12 @@ export const command = defineCommand({
     const { output } = context;
     const { writeSynthDataset } = await import('../../synthetic/writer.js');
     const startedAt = performance.now();
-    const options = {
-      seed: args.seed,
-      trainImages: args.train,
-      valImages: args.val,
-      testAImages: args.testA,
-      testBImages: args.testB,
-      overwrite: args.overwrite,
-      ...(args.mixture === 0 ? {} : { mixture: { train: args.mixture, val: Math.ceil(args.mixture / VAL_DIVISOR) } }),
-    };
-    const summary = await writeSynthDataset(args.out, options, counted(context, 'scenes'));
+    const { out, seed, overwrite, train, val, testA, testB } = args;
+    const sizes = { trainImages: train, valImages: val, testAImages: testA, testBImages: testB };
+    const mixture =
+      args.mixture === 0 ? undefined : { train: args.mixture, val: Math.ceil(args.mixture / VAL_DIVISOR) };
+    const options = { seed, ...sizes, overwrite, mixture };
+    const summary = await writeSynthDataset(out, options, counted(context, 'scenes'));
     const seconds = (performance.now() - startedAt) / 1000;
     const { images, expressions, multiTarget, noTarget } = summary.total;
     output.line(

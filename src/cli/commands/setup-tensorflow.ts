@@ -10,6 +10,7 @@ import { type CommandContext, defineCommand } from '../command.js';
 import { flag, option } from '../options/option.js';
 import { requireFile, requireFolder, TEXT } from '../options/values.js';
 import { runGsva, tryEngine } from '../own-process.js';
+import type { verifyJson } from './verify.js';
 
 export const command = defineCommand({
   options: {
@@ -80,18 +81,10 @@ async function verify(folder: string, options: CommandOptions): Promise<number> 
     if (!(error instanceof CommandError) || error.stdout.trim() === '') throw error;
     return error.stdout;
   });
-  const result = JSON.parse(answer) as VerifyAnswer;
+  const result = JSON.parse(answer) as ReturnType<typeof verifyJson>;
   if (result.pass) return result.items;
   const failed = result.recordings.flatMap(({ items }) => items.filter(({ pass }) => !pass).map(({ item }) => item));
   throw new UserError(
     `gsva verify: ${result.failed} of ${result.items} items failed: ${failed.slice(0, 5).join(', ')}`,
   );
-}
-
-/** The part of `gsva verify --json` that is read here. */
-interface VerifyAnswer {
-  readonly pass: boolean;
-  readonly items: number;
-  readonly failed: number;
-  readonly recordings: readonly { readonly items: readonly { readonly item: string; readonly pass: boolean }[] }[];
 }

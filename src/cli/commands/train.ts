@@ -5,10 +5,9 @@ import type { TrainResult } from '../../workflows/train.js';
 import { duration } from '../../workflows/watch.js';
 import { type CommandContext, defineCommand } from '../command.js';
 import { dryRunJson, showDryRun } from '../dry-run-output.js';
-import { FEATURE_CACHE_OPTIONS, featureCacheOf } from '../options/feature-cache.js';
 import { KEY_VALUES } from '../options/model.js';
 import { flag, option, type Reader, required } from '../options/option.js';
-import { hardwareOf, RANK_TIMEOUT_OPTION } from '../options/shared.js';
+import { FEATURE_CACHE_OPTIONS, featureCacheOf, hardwareOf, RANK_TIMEOUT_OPTION } from '../options/shared.js';
 import { finiteNumber, INPUT_PATH, requireData, requireFile, TEXT, wholeNumber } from '../options/values.js';
 import { asRank } from '../ranks.js';
 
@@ -87,7 +86,7 @@ export const command = defineCommand({
     const { resume, tensorboard } = args;
     const options = { config, overrides, data, minutes, out, resume, tensorboard, featureCache: featureCacheOf(args) };
     const overfit = args.overfit === undefined ? undefined : { samples: args.overfit, bound: args.overfitBound };
-    return asRank(args, args.rankTimeout, context, async ({ communicator, engine, context: own }) => {
+    return asRank(args, args.rankTimeout, context, async (communicator, engine, own) => {
       const { onNote, onProgress, signal } = own;
       const { train } = await import('../../workflows/train.js');
       const result = await train({ ...options, overfit, engine, onNote, onProgress, signal }, communicator);
