@@ -53,6 +53,9 @@ const SUMMARIES = {
 
 /** Files of several commands, by the words that these begin with; any other command has a file of its own. */
 const SHARED_FILES = {
+  bench: 'bench',
+  'data check': 'data-check',
+  'data validate': 'data-check',
   convert: 'convert',
   merge: 'convert',
   export: 'convert',

@@ -143,8 +143,7 @@ function showBatch({ batch, pictures }: DryRun, output: Output): void {
   }
   output.line(` first batch: ${batch.value.length} samples; learned text stands in «»`);
   for (const { name, conversations } of batch.value.slice(0, SHOWN_SAMPLES)) {
-    output.line();
-    output.line(` ${output.colors.bold(name)}`);
+    output.line(`\n ${output.colors.bold(name)}`);
     for (const conversation of conversations) showConversation(conversation, output);
   }
   const more = batch.value.length - SHOWN_SAMPLES;

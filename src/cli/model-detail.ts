@@ -35,8 +35,7 @@ export function showReleased(report: ReleasedReport, dir: string, heading: strin
   output.line();
   showFigures(model, output);
   for (const { purpose, lines } of commandGroups(report, dir)) {
-    output.line();
-    output.line(bold(`To ${purpose}:`));
+    output.line(`\n${bold(`To ${purpose}:`)}`);
     for (const line of lines) output.line(` ${line}`);
   }
 }
@@ -108,8 +107,7 @@ export function showPackaged({ model, found, need }: PackagedReport, heading: st
   if (need === null) return;
   output.line();
   showMemory(need, heading, output);
-  output.line();
-  output.line(output.colors.bold('To use it:'));
+  output.line(`\n${output.colors.bold('To use it:')}`);
   for (const line of packagedCommands(model.name)) output.line(` ${line}`);
 }
 

@@ -115,8 +115,7 @@ function showProblems(found: readonly Found[], output: Output): void {
   const faults = new Map(found.map(({ path, fault }) => [path, fault]));
   for (const [path, fault] of faults) {
     if (path === null || fault === null) continue;
-    output.line();
-    output.line(`${output.colors.red('problem')}  ${path}`);
+    output.line(`\n${output.colors.red('problem')}  ${path}`);
     output.line(`         ${fault}`);
   }
 }
@@ -125,8 +124,7 @@ function showProblems(found: readonly Found[], output: Output): void {
 function showMissing(dir: string, released: readonly ReleasedReport[], output: Output): void {
   const missing = missingPieces(dir, released);
   if (missing.length === 0) return;
-  output.line();
-  output.line(output.colors.bold('Missing, and where its authors have it:'));
+  output.line(`\n${output.colors.bold('Missing, and where its authors have it:')}`);
   for (const { path, what, licence, models, sources } of missing) {
     output.line(` ${path}  ${output.colors.dim(`${what}; for ${namesOf(models)}`)}`);
     output.line(output.colors.dim(`   licence: ${licence}`));

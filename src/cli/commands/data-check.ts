@@ -1,42 +1,72 @@
-/** `gsva data check`: which datasets are in a folder, and what they lack. */
-import { defineCommand } from '../command.js';
-import { option, required } from '../options/option.js';
-import { TEXT, TEXTS } from '../options/values.js';
+/** `gsva data check`: which datasets are in a folder, and what they lack; `data validate`: faults of own data by line. */
 import { type DatasetReport, type FoundPart, partPath } from '../../data/audit/audit-datasets.js';
 import { totalFigures } from '../../data/audit/report-figures.js';
 import { GB, MB } from '../../data/catalogue/entry.js';
+import { checkOwnData } from '../../data/own/own-data-check.js';
+import { counted } from '../../workflows/watch.js';
+import { defineCommand } from '../command.js';
 import { amount, audit, nextTo } from '../data-audit.js';
+import { option, required, withDefault } from '../options/option.js';
+import { TEXT, TEXTS, wholeNumber } from '../options/values.js';
 import type { Cell, Output } from '../output.js';
 
-export const command = defineCommand({
-  positionals: {
-    folder: required('Folder of the datasets', TEXT),
-    sets: option('Only these, such as grefcoco; all without', TEXTS),
-  },
-  examples: {
-    'gsva data check data': 'every dataset of the paper, and where to get what is missing',
-    'gsva data check data refcoco+ grefcoco': 'these two; exit code 1 where one is missing or has a problem',
-    'gsva data check data --json': 'for a program to read',
-  },
-  /** @returns the exit code: 1 where a dataset has problems, one that was named is absent, or all are */
-  async run({ folder, sets = [] }, context) {
-    const reports = await audit(folder, sets, true, context);
-    const isFound = (report: DatasetReport): boolean => report.state !== 'absent';
-    const pass =
-      reports.every(({ state }) => state !== 'broken') &&
-      (sets.length > 0 ? reports.every(isFound) : reports.some(isFound));
-    const { output } = context;
-    showTable(reports, output);
-    showProblems(reports, output);
-    for (const { entry, figures } of reports) {
-      for (const note of figures?.notes ?? []) output.line(output.colors.dim(`\nnote     ${entry.name}  ${note}`));
-    }
-    showMissing(reports, output);
-    output.line(summary(folder, sets, reports));
-    output.json({ folder, pass, datasets: reports.map(jsonOf) });
-    return pass ? 0 : 1;
-  },
-});
+export const commands = {
+  'data check': defineCommand({
+    positionals: {
+      folder: required('Folder of the datasets', TEXT),
+      sets: option('Only these, such as grefcoco; all without', TEXTS),
+    },
+    examples: {
+      'gsva data check data': 'every dataset of the paper, and where to get what is missing',
+      'gsva data check data refcoco+ grefcoco': 'these two; exit code 1 where one is missing or has a problem',
+      'gsva data check data --json': 'for a program to read',
+    },
+    /** @returns the exit code: 1 where a dataset has problems, one that was named is absent, or all are */
+    async run({ folder, sets = [] }, context) {
+      const reports = await audit(folder, sets, true, context);
+      const isFound = (report: DatasetReport): boolean => report.state !== 'absent';
+      const pass =
+        reports.every(({ state }) => state !== 'broken') &&
+        (sets.length > 0 ? reports.every(isFound) : reports.some(isFound));
+      const { output } = context;
+      showTable(reports, output);
+      showProblems(reports, output);
+      for (const { entry, figures } of reports) {
+        for (const note of figures?.notes ?? []) output.line(output.colors.dim(`\nnote     ${entry.name}  ${note}`));
+      }
+      showMissing(reports, output);
+      output.line(summary(folder, sets, reports));
+      output.json({ folder, pass, datasets: reports.map(jsonOf) });
+      return pass ? 0 : 1;
+    },
+  }),
+  'data validate': defineCommand({
+    positionals: { file: required('The file', TEXT) },
+    options: { show: withDefault('Problems to print at most', wholeNumber(1, 1_000_000), 20) },
+    examples: {
+      'gsva data validate my/data.jsonl': 'its contents, and faults by line',
+      'gsva data validate my/data.jsonl --json --show 1000': 'for a program to read',
+    },
+    /** @returns the exit code: 1 where there are problems, or nothing else */
+    async run({ file, show }, context) {
+      const { output } = context;
+      const { splits, problems } = await checkOwnData(file, show, counted(context, 'check'));
+      const pass = problems.total === 0 && splits.length > 0;
+      for (const { message } of problems.first) output.line(message);
+      if (problems.total > problems.first.length) output.line(`and ${problems.total - problems.first.length} more`);
+      if (splits.length > 0) {
+        output.table(
+          ['split', 'images', 'expressions', 'of several parts', 'absent'],
+          splits.map((each) => [each.split, each.images, each.expressions, each.multiPart, each.absent]),
+        );
+      }
+      const count = problems.total === 1 ? 'one problem' : `${problems.total} problems`;
+      output.line(`${file}: ${pass ? 'fine' : problems.total === 0 ? 'nothing is in it' : count}`);
+      output.json({ file, pass, splits, problems: problems.first, totalProblems: problems.total });
+      return pass ? 0 : 1;
+    },
+  }),
+};
 
 const STATE_WORDS = {
   absent: 'absent',
@@ -74,8 +104,7 @@ function showProblems(reports: readonly DatasetReport[], output: Output): void {
   const { red, bold, dim } = output.colors;
   for (const { entry, problems } of reports) {
     for (const { kind, count, examples } of problems) {
-      output.line();
-      output.line(`${red('problem')}  ${bold(entry.name)}  ${kind}${count === 1 ? '' : `, ${amount(count)} times`}`);
+      output.line(`\n${red('problem')}  ${bold(entry.name)}  ${kind}${count === 1 ? '' : `, ${amount(count)} times`}`);
       for (const example of examples) output.line(`         ${example}`);
       if (count > examples.length) output.line(dim(`         and ${amount(count - examples.length)} more`));
     }
@@ -93,8 +122,7 @@ function showMissing(reports: readonly DatasetReport[], output: Output): void {
     }
   }
   if (missing.size === 0) return;
-  output.line();
-  output.line(output.colors.bold('Missing, and where its authors have it:'));
+  output.line(`\n${output.colors.bold('Missing, and where its authors have it:')}`);
   for (const [path, { part, sets }] of missing) {
     const { holds, count, bytes, source, isOptional } = part;
     const what = [

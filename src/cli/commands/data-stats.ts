@@ -44,8 +44,7 @@ async function publishedStats(folder: string, sets: readonly string[], context: 
   if (counted.length > 0) {
     const sides = ['left', 'left', ...TITLES.map(() => 'right' as const)] as const;
     output.table(['data set', 'split', ...TITLES], counted.flatMap(rowsOf), sides);
-    output.line();
-    output.line('In brackets the published numbers:');
+    output.line('\nIn brackets the published numbers:');
     for (const { entry } of counted) {
       if (entry.published.by !== '') output.line(` ${entry.name}: ${entry.published.by}`);
     }
