@@ -90,7 +90,7 @@ export function showParts(plan: MemoryPlan, trained: string, output: Output): vo
   const millions = (count: number): string => `${(count / 1e6).toFixed(2)} M`;
   const all = { part: 'all', parameters: plan.parameters, trainable: plan.trainable };
   const rows = [...plan.parts, all].map((one) => [one.part, millions(one.parameters), millions(one.trainable)]);
-  output.table(['part', 'parameters', trained], rows, ['left', 'right', 'right']);
+  output.table(['part', 'parameters>', `${trained}>`], rows);
 }
 
 function showMemory({ plan, memory, ranks }: DryRun, output: Output): void {
@@ -103,13 +103,12 @@ function showMemory({ plan, memory, ranks }: DryRun, output: Output): void {
   );
   output.line(` features of an image, where they are kept: ${bytesText(plan.featuresPerImage)}`);
   output.table(
-    ['engine', 'activations', 'all tensors', 'process', 'fits here'],
+    ['engine', 'activations>', 'all tensors>', 'process>', 'fits here'],
     engines.map(({ engine, activations, tensors, process }) => {
       const missing = lacking(engine, { tensors, process: process * ranks }, machine);
       const bytes = [activations, tensors, process].map(bytesText);
       return [engine, ...bytes, missing === null ? 'yes' : `no: ${missing}`];
     }),
-    ['left', 'right', 'right', 'right', 'left'],
   );
   const all = ranks === 1 ? '' : `, for all ${ranks} processes`;
   output.line(` on a GPU all tensors lie on the card; here: ${bytesText(machine.available)} of memory available${all}`);

@@ -7,7 +7,7 @@ import { lisaCommands, lisaFolder, type LisaModel } from '../systems/catalogue/l
 import * as files from '../systems/catalogue/model-files.js';
 import { packagedCommands } from '../workflows/model-commands.js';
 import { commandGroups, type PackagedReport, type ReleasedReport } from '../workflows/model-report.js';
-import type { Cell, Output } from './output.js';
+import type { Output } from './output.js';
 
 export const STATE_WORDS = {
   absent: 'absent',
@@ -45,11 +45,10 @@ function showFiles({ model, found }: ReleasedReport, dir: string, output: Output
   const paint = { there: green, missing: dim, broken: red };
   const rows = files.fileRows(model, found, dir);
   output.table(
-    ['file', '', 'size', 'where', 'licence'],
-    rows.map(({ what, found: part, path, size, licence }): Cell[] => {
+    ['file', '', 'size>', 'where', 'licence'],
+    rows.map(({ what, found: part, path, size, licence }) => {
       return [what, paint[part.state](FILE_WORDS[part.state]), size, path, licence];
     }),
-    ['left', 'left', 'right', 'left', 'left'],
   );
   for (const { found: part, path } of rows) {
     if (part.fault !== null) output.line(`${red('problem')}  ${path}: ${part.fault}`);
@@ -68,34 +67,30 @@ function showFiles({ model, found }: ReleasedReport, dir: string, output: Output
 
 function showMemory(need: ModelNeed, heading: string, output: Output): void {
   output.table(
-    ['memory of a question', 'engine', 'process', 'fits'],
-    need.engines.map(({ engine, precision, process, lacking }): Cell[] => [
+    ['memory of a question', 'engine', 'process>', 'fits'],
+    need.engines.map(({ engine, precision, process, lacking }) => [
       precision === 'f32' ? '--precision f32' : '--precision packed (16 bits)',
       engine,
       bytesText(process),
       lacking === null ? 'yes' : `no: ${lacking}`,
     ]),
-    ['left', 'left', 'right', 'left'],
   );
   output.line(` ${heading}`);
 }
 
 function showFigures(model: ReleasedModel, output: Output): void {
-  const figures = expectedFigures(model);
-  const runs = new Map(figures.map((one) => [`${one.table} ${one.dataset} ${one.split}`, one]));
-  output.table(
-    ['published', 'data set', 'split', 'figures, in percent'],
-    [...runs.values()].map(({ table, dataset, split }): Cell[] => {
-      const mine = figures.filter((one) => one.table === table && one.dataset === dataset && one.split === split);
-      const texts = mine.map(({ figure, published }) => `${figure} ${published.toFixed(2)}`);
-      return [table, dataset, split, texts.join(', ')];
-    }),
-  );
+  const runs = new Map<string, { readonly row: readonly string[]; readonly texts: string[] }>();
+  for (const { table, dataset, split, figure, published } of expectedFigures(model)) {
+    const row = [table, dataset, split];
+    const run = runs.get(row.join(' ')) ?? { row, texts: [] };
+    run.texts.push(`${figure} ${published.toFixed(2)}`);
+    runs.set(row.join(' '), run);
+  }
+  const rows = [...runs.values()].map(({ row, texts }) => [...row, texts.join(', ')]);
+  output.table(['published', 'data set', 'split', 'figures, in percent'], rows);
   if (model.logged.length > 0) output.line(' and what the authors log for the released file, in float32, on grefcoco:');
-  for (const { split, gIoU, cIoU, N_acc, T_acc } of model.logged) {
-    const texts = Object.entries({ gIoU, cIoU, N_acc, T_acc }).map(
-      ([figure, value]) => `${figure} ${(100 * value).toFixed(2)}`,
-    );
+  for (const { split, ...figures } of model.logged) {
+    const texts = Object.entries(figures).map(([figure, value]) => `${figure} ${(100 * value).toFixed(2)}`);
     output.line(` ${split}: ${texts.join(', ')}`);
   }
 }

@@ -88,7 +88,7 @@ function showTable(packaged: readonly PackagedReport[], released: readonly Relea
   const paint = { absent: dim, broken: red, partial: yellow, files: yellow, complete: green };
   const stateCell = (state: keyof typeof paint): string => paint[state](STATE_WORDS[state]);
   output.table(
-    ['model', '', 'state', 'download', 'float32', '16 bits', 'memory'],
+    ['model', '', 'state', 'download>', 'float32>', '16 bits>', 'memory'],
     [
       ...packaged.map(({ model, found }): Cell[] => {
         return [model.name, model.title, stateCell(packagedState(found)), 'in this package', '', '', ''];
@@ -103,7 +103,6 @@ function showTable(packaged: readonly PackagedReport[], released: readonly Relea
         fitsText(need),
       ]),
     ],
-    ['left', 'left', 'left', 'right', 'right', 'right', 'left'],
   );
 }
 

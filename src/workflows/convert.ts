@@ -127,15 +127,13 @@ function writeOwn(
   });
 }
 
-interface DeltaOptions extends WriteOptions, Watch {
-  /** Folder of LLaMA. */
-  readonly base: string;
-  /** Folder of the delta: config.json, weights, tokenizer. */
-  readonly delta: string;
-}
-
-/** Adds LLaVA's delta to LLaMA: a whole folder of LLaVA. */
-export async function addLlavaDelta(options: DeltaOptions): Promise<WrittenModel> {
+/**
+ * Adds LLaVA's delta to LLaMA: a whole folder of LLaVA.
+ * @param options `base`: folder of LLaMA; `delta`: folder with config.json, weights, tokenizer
+ */
+export async function addLlavaDelta(
+  options: WriteOptions & Watch & Readonly<Record<'base' | 'delta', string>>,
+): Promise<WrittenModel> {
   const { out } = options;
   checkOut(out);
   const base = resolveHubName(options.base, 'the base');

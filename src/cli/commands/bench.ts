@@ -178,7 +178,7 @@ function showProfile(profile: PartProfile, output: Output): void {
   );
   const listed = kernels.slice(0, LISTED_KERNELS);
   output.table(
-    ['kernel', 'calls', 'ms', 'share', 'longest call'],
+    ['kernel', 'calls>', 'ms>', 'share>', 'longest call'],
     listed.map(({ kernel, calls: count, milliseconds: spent, share, longest }) => [
       kernel,
       count,
@@ -186,7 +186,6 @@ function showProfile(profile: PartProfile, output: Output): void {
       `${(100 * share).toFixed(1)} %`,
       `${longest.milliseconds.toFixed(1)} ms, ${longest.shapes}`,
     ]),
-    ['left', 'right', 'right', 'right', 'left'],
   );
   const rest = kernels.slice(LISTED_KERNELS);
   if (rest.length === 0) return;
@@ -214,10 +213,10 @@ function showLarge(
     ['peak RSS', (run) => bytesText(run.peakRss)],
   ];
   output.line();
+  const heads = runs.map(({ engine }) => `${engine.split(':')[0] ?? engine}>`);
   output.table(
-    ['', ...runs.map(({ engine }) => engine.split(':')[0] ?? engine)],
+    ['', ...heads],
     rows.map(([name, cell]) => [name, ...runs.map(cell)]),
-    ['left', ...runs.map(() => 'right' as const)],
   );
   for (const { engine } of runs) output.line(` ${engine}`);
 }

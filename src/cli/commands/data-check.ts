@@ -80,7 +80,7 @@ function showTable(reports: readonly DatasetReport[], output: Output): void {
   const { green, yellow, red, dim } = output.colors;
   const paint = { absent: dim, broken: red, partial: yellow, sound: green, complete: green };
   output.table(
-    ['data set', '', 'state', 'images (published)', 'expressions (published)', 'problems'],
+    ['data set', '', 'state', 'images (published)>', 'expressions (published)>', 'problems>'],
     reports.map((report): Cell[] => {
       const { state, problems, figures } = report;
       const { name, title, published } = report.entry;
@@ -96,7 +96,6 @@ function showTable(reports: readonly DatasetReport[], output: Output): void {
         count === 0 ? '' : amount(count),
       ];
     }),
-    ['left', 'left', 'left', 'right', 'right', 'right'],
   );
 }
 

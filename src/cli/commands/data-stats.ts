@@ -31,7 +31,7 @@ export const command = defineCommand({
 });
 
 const COLUMNS = ['images', 'expressions', 'multiTarget', 'noTarget', 'objects', 'conversations'] as const;
-const TITLES = ['images', 'expressions', 'several targets', 'no target', 'objects', 'conversations'];
+const TITLES = ['images>', 'expressions>', 'several targets>', 'no target>', 'objects>', 'conversations>'];
 
 async function publishedStats(folder: string, sets: readonly string[], context: CommandContext): Promise<number> {
   const { output } = context;
@@ -42,8 +42,7 @@ async function publishedStats(folder: string, sets: readonly string[], context: 
     if (figures === null) context.onNote(`${entry.name} could not be read: ${why?.examples[0] ?? ''}`);
   }
   if (counted.length > 0) {
-    const sides = ['left', 'left', ...TITLES.map(() => 'right' as const)] as const;
-    output.table(['data set', 'split', ...TITLES], counted.flatMap(rowsOf), sides);
+    output.table(['data set', 'split', ...TITLES], counted.flatMap(rowsOf));
     output.line('\nIn brackets the published numbers:');
     for (const { entry } of counted) {
       if (entry.published.by !== '') output.line(` ${entry.name}: ${entry.published.by}`);
@@ -78,12 +77,11 @@ async function ownStats(file: string, sets: readonly string[], context: CommandC
   }
   const total = OWN_COLUMNS.map((column) => splits.reduce((sum, split) => sum + split[column], 0));
   output.table(
-    ['split', 'images', 'expressions', 'of several parts', 'absent'],
+    ['split', 'images>', 'expressions>', 'of several parts>', 'absent>'],
     [
       ...splits.map((split): Cell[] => [split.split, ...OWN_COLUMNS.map((column) => amount(split[column]))]),
       ...(splits.length > 1 ? [['all', ...total.map(amount)]] : []),
     ],
-    ['left', 'right', 'right', 'right', 'right'],
   );
   output.json({ file, splits, problems: problems.total });
   return splits.length > 0 ? 0 : 1;

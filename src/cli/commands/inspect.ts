@@ -49,24 +49,21 @@ function show(path: string, found: Inspection, output: Output): void {
   const { format, files, tensors, total, dtypes, parts, duplicates } = found;
   output.line(` ${path}: ${format}, ${files.length === 1 ? 'one file' : `${files.length} files`}`);
   output.line();
-  const head = ['name', 'type', 'shape', 'bytes'];
-  const statisticsHead = ['min', 'max', 'mean', 'deviation', 'NaN', 'Inf', '0'];
+  const head = ['name', 'type', 'shape', 'bytes>'];
+  const statisticsHead = ['min>', 'max>', 'mean>', 'deviation>', 'NaN>', 'Inf>', '0>'];
   output.table(
     duplicates === null ? head : [...head, ...statisticsHead],
     tensors.map(({ name, dtype, shape, bytes, statistics }): Cell[] => {
       const cells = [printable(name), dtype, `[${shape.join(', ')}]`, bytes];
       return statistics === null ? cells : [...cells, ...cellsOf(statistics)];
     }),
-    ['left', 'left', 'left', 'right', ...statisticsHead.map(() => 'right' as const)],
   );
   for (const [title, totals] of Object.entries({ part: parts, type: dtypes })) {
-    const rows = [...totals, { key: 'all', total }].map(
-      ({ key, total: { tensors: count, numbers, bytes } }): Cell[] => {
-        return [printable(key), count, numbers, bytesText(bytes)];
-      },
-    );
+    const rows = [...totals, { key: 'all', total }].map((each): Cell[] => {
+      return [printable(each.key), each.total.tensors, each.total.numbers, bytesText(each.total.bytes)];
+    });
     output.line();
-    output.table([title, 'tensors', 'numbers', 'size'], rows, ['left', 'right', 'right', 'right']);
+    output.table([title, 'tensors>', 'numbers>', 'size>'], rows);
   }
   if (duplicates !== null) showDuplicates(duplicates, output);
 }

@@ -99,9 +99,8 @@ function show(source: PlanSource, plan: MemoryPlan, memory: MachineMemory, outpu
     return [bytesText(peak.tensors), bytesText(peak.process), missing === null ? 'yes' : `no: ${missing}`];
   };
   output.table(
-    ['engine', 'training: tensors', 'process', 'fits', 'inference: tensors', 'process', 'fits'],
+    ['engine', 'training: tensors>', 'process>', 'fits', 'inference: tensors>', 'process>', 'fits'],
     plan.engines.map((each) => [each.engine, ...cells(each, each.training), ...cells(each, each.inference)]),
-    ['left', 'right', 'right', 'left', 'right', 'right', 'left'],
   );
   const container = memory.containerLimit === null ? '' : `, ${bytesText(memory.containerLimit)} for this container`;
   output.line(` on a GPU (webgpu, tensorflow --device gpu) the tensors lie on the card`);
@@ -132,7 +131,7 @@ async function measure(config: string, frozenWeights: FrozenWeights, plan: Memor
 function showMeasured(measured: Awaited<ReturnType<typeof measure>>, output: Output): void {
   output.line();
   output.table(
-    ['process', 'engine', 'planned', 'measured', 'difference'],
+    ['process', 'engine', 'planned>', 'measured>', 'difference>'],
     measured.map(({ engine, what, planned, measured: found, difference }) => [
       what,
       engine,
@@ -140,6 +139,5 @@ function showMeasured(measured: Awaited<ReturnType<typeof measure>>, output: Out
       bytesText(found),
       `${difference > 0 ? '+' : ''}${(100 * difference).toFixed(0)} %`,
     ]),
-    ['left', 'left', 'right', 'right', 'right'],
   );
 }

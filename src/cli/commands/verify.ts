@@ -53,7 +53,7 @@ function show(verifications: readonly Verification[], leftOut: readonly string[]
       toText(tolerance),
       `${pass ? colors.green('pass') : colors.red('FAIL')}${detail === undefined ? '' : `  ${detail}`}`,
     ]);
-    output.table(['item', 'largest error', 'tolerance', 'pass'], rows, ['left', 'right', 'right', 'left']);
+    output.table(['item', 'largest error>', 'tolerance>', 'pass'], rows);
     output.line();
   }
   const json = verifyJson(verifications, leftOut);
