@@ -46,9 +46,7 @@ export const commands = {
       delta: required("The delta's folder: config.json, weights, tokenizer", TEXT),
       ...WRITE_OPTIONS,
     },
-    examples: {
-      'gsva convert delta --base llama-7b --delta LLaVA-7b-delta-v0 --out llava-7b': 'base + delta',
-    },
+    examples: { 'gsva convert delta --base llama-7b --delta LLaVA-7b-delta-v0 --out llava-7b': 'base + delta' },
     async run(args, context) {
       const { addLlavaDelta } = await import('../../workflows/convert.js');
       return showWritten(await addLlavaDelta({ ...args, ...writing(args, context) }), {}, context);
@@ -56,9 +54,7 @@ export const commands = {
   }),
   merge: defineCommand({
     options: { ...MODEL_OPTIONS, ...WRITE_OPTIONS },
-    examples: {
-      'gsva merge --model gsva-7b --out gsva-7b-merged': 'the same answers, no adapter',
-    },
+    examples: { 'gsva merge --model gsva-7b --out gsva-7b-merged': 'the same answers, no adapter' },
     async run(args, context) {
       const source = requiredModel(args);
       const { mergeAdapter } = await import('../../workflows/convert.js');

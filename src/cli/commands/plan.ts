@@ -8,21 +8,17 @@ import { bytesText, machineMemory, type MachineMemory } from '../../machine.js';
 import type { FrozenWeights } from '../../training/config/frozen-weights.js';
 import { type CommandContext, defineCommand } from '../command.js';
 import { showParts } from '../dry-run-output.js';
-import { flag, option, type Reader, required } from '../options/option.js';
+import { flag, option, required } from '../options/option.js';
 import { FROZEN_WEIGHTS_OPTION } from '../options/shared.js';
-import { INPUT_PATH, requireFile, wholeNumber } from '../options/values.js';
+import { INPUT_PATH, requireFile, textAs, wholeNumber } from '../options/values.js';
 import type { Output } from '../output.js';
 import { runGsva } from '../own-process.js';
 
 /** '480x640' → [480, 640]. */
-const IMAGE_SIZE: Reader<readonly [number, number]> = {
-  form: 'text',
-  read: (value) => {
-    const match = /^(\d{2,4})x(\d{2,4})$/.exec(String(value));
-    if (match !== null) return [Number(match[1]), Number(match[2])];
-    throw new UsageError(`--image must be HEIGHTxWIDTH in pixels, such as 480x640, not "${String(value)}"`);
-  },
-};
+const IMAGE_SIZE = textAs('must be HEIGHTxWIDTH in pixels, such as 480x640', (text) => {
+  const match = /^(\d{2,4})x(\d{2,4})$/.exec(text);
+  return match === null ? undefined : ([Number(match[1]), Number(match[2])] as const);
+});
 
 /** The plan is right when no engine differs by more. */
 const MOST_DIFFERENCE = 0.15;
@@ -114,10 +110,11 @@ async function measure(config: string, frozenWeights: FrozenWeights, plan: Memor
   });
   const found = [];
   for (const { engine, training, inference } of engines) {
-    for (const [what, part, { process: planned }] of [
-      ['training', 'training step', training],
-      ['inference', 'evaluated image', inference],
-    ] as const) {
+    const works = [
+      ['training', 'training step', training] as const,
+      ['inference', 'evaluated image', inference] as const,
+    ];
+    for (const [what, part, { process: planned }] of works) {
       context.onNote(`measuring ${what} on ${engine} ...`);
       const run = ['--engine', engine, '--frozen-weights', frozenWeights, '--runs', '2', '--only', part, '--json'];
       const answer = await runGsva(['bench', '--config', config, ...run], context);
@@ -132,12 +129,9 @@ function showMeasured(measured: Awaited<ReturnType<typeof measure>>, output: Out
   output.line();
   output.table(
     ['process', 'engine', 'planned>', 'measured>', 'difference>'],
-    measured.map(({ engine, what, planned, measured: found, difference }) => [
-      what,
-      engine,
-      bytesText(planned),
-      bytesText(found),
-      `${difference > 0 ? '+' : ''}${(100 * difference).toFixed(0)} %`,
-    ]),
+    measured.map(({ engine, what, planned, measured: found, difference }) => {
+      const percent = `${difference > 0 ? '+' : ''}${(100 * difference).toFixed(0)} %`;
+      return [what, engine, bytesText(planned), bytesText(found), percent];
+    }),
   );
 }

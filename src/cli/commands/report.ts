@@ -12,9 +12,7 @@ export const commands = {
       data: required('Folder or file that was evaluated, for the pictures', TEXT),
       out: required('Folder of the report', TEXT),
     },
-    examples: {
-      'gsva report write runs/val.jsonl --data data/synth --out runs/report': 'after joining shards',
-    },
+    examples: { 'gsva report write runs/val.jsonl --data data/synth --out runs/report': 'after joining shards' },
     async run({ file, data, out }, { output }) {
       requireData(data);
       const { writeReport } = await import('../../workflows/report.js');
@@ -98,9 +96,7 @@ export const commands = {
   'report merge': defineCommand({
     positionals: { files: required('Records of all shards', TEXTS) },
     options: { out: required('File to write', TEXT) },
-    examples: {
-      'gsva report merge runs/val-0.jsonl runs/val-1.jsonl --out runs/val.jsonl': 'two halves',
-    },
+    examples: { 'gsva report merge runs/val-0.jsonl runs/val-1.jsonl --out runs/val.jsonl': 'two halves' },
     async run({ files, out }, { output }) {
       const { mergeShards } = await import('../../workflows/report.js');
       const { results, faults } = mergeShards(files, out);

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { findInstallation, folderToInstallIn, installationFolders } from '../../engine/tensorflow-installation.js';
 import { UsageError, UserError } from '../../errors.js';
 import { packagePath } from '../../program.js';
-import { CommandError, type CommandOptions, runCommand } from '../../setup/run-command.js';
+import { CommandError, runCommand } from '../../setup/run-command.js';
 import { removeTensorflow, type SetupRequest, setupTensorflow } from '../../setup/tensorflow-setup.js';
 import { duration } from '../../workflows/watch.js';
 import { type CommandContext, defineCommand } from '../command.js';
@@ -59,7 +59,10 @@ function removeEngine({ output }: CommandContext): number {
   return 0;
 }
 
-/** Tries what lies in `folder` in another process; with the recordings of the sources at hand, verifies with them. */
+/**
+ * Tries what lies in `folder` in another process; with the recordings of the sources at hand, verifies with them.
+ * @throws UserError why it does not work, or naming the items that failed
+ */
 async function checkEngine(folder: string, context: CommandContext): Promise<string> {
   // GSVA_DEVICE left out: a GPU that is not here need not keep the engine from being set up.
   const options = { env: { GSVA_TENSORFLOW: folder, GSVA_DEVICE: '' }, signal: context.signal };
@@ -70,21 +73,13 @@ async function checkEngine(folder: string, context: CommandContext): Promise<str
   const found = `${info.blas ?? 'TensorFlow'} on ${info.device}, ${gigaflops.toFixed(0)} GFLOP/s`;
   const recordings = packagePath('test', 'fixtures');
   if (!existsSync(recordings)) return found;
-  const items = await verify(recordings, options);
-  return `${found}; verify: all ${items} items passed`;
-}
-
-/** `gsva verify` on the new engine. @returns the number of items. @throws UserError naming those that failed. */
-async function verify(folder: string, options: CommandOptions): Promise<number> {
-  const args = ['verify', folder, '--engine', 'tensorflow', '--json'];
-  const answer = await runGsva(args, options).catch((error: unknown) => {
+  const args = ['verify', recordings, '--engine', 'tensorflow', '--json'];
+  const verified = await runGsva(args, options).catch((error: unknown) => {
     if (!(error instanceof CommandError) || error.stdout.trim() === '') throw error;
     return error.stdout;
   });
-  const result = JSON.parse(answer) as ReturnType<typeof verifyJson>;
-  if (result.pass) return result.items;
-  const failed = result.recordings.flatMap(({ items }) => items.filter(({ pass }) => !pass).map(({ item }) => item));
-  throw new UserError(
-    `gsva verify: ${result.failed} of ${result.items} items failed: ${failed.slice(0, 5).join(', ')}`,
-  );
+  const { pass, items, failed, recordings: all } = JSON.parse(verified) as ReturnType<typeof verifyJson>;
+  if (pass) return `${found}; verify: all ${items} items passed`;
+  const names = all.flatMap((recording) => recording.items.flatMap((each) => (each.pass ? [] : [each.item])));
+  throw new UserError(`gsva verify: ${failed} of ${items} items failed: ${names.slice(0, 5).join(', ')}`);
 }

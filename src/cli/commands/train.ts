@@ -6,20 +6,14 @@ import { duration } from '../../workflows/watch.js';
 import { type CommandContext, defineCommand } from '../command.js';
 import { dryRunJson, showDryRun } from '../dry-run-output.js';
 import { KEY_VALUES } from '../options/model.js';
-import { flag, option, type Reader, required } from '../options/option.js';
+import { flag, option, required } from '../options/option.js';
 import { FEATURE_CACHE_OPTIONS, featureCacheOf, hardwareOf, RANK_TIMEOUT_OPTION } from '../options/shared.js';
-import { finiteNumber, INPUT_PATH, requireData, requireFile, TEXT, wholeNumber } from '../options/values.js';
+import { finiteNumber, INPUT_PATH, requireData, requireFile, TEXT, textAs, wholeNumber } from '../options/values.js';
 import { asRank } from '../ranks.js';
 
-const RESUME: Reader<true | 'auto'> = {
-  form: 'text',
-  isBare: true,
-  read: (value) => {
-    if (value === '') return true;
-    if (value === 'auto') return 'auto';
-    throw new UsageError(`--resume is given alone or as --resume auto, not ${JSON.stringify(value)}`);
-  },
-};
+const RESUME = textAs<true | 'auto'>('is given alone or as --resume auto', (text) => {
+  return text === '' ? true : text === 'auto' ? text : undefined;
+});
 
 export const command = defineCommand({
   options: {
@@ -32,7 +26,7 @@ export const command = defineCommand({
     set: option('Replace a key of the configuration: --set key=value', KEY_VALUES),
     resume: option(
       'Continue from the last checkpoint in --out; auto: from the newest that loads, or from the beginning',
-      RESUME,
+      { ...RESUME, isBare: true },
     ),
     data: option("Dataset instead of the configuration's: a folder, or a file of your own (JSON lines)", TEXT),
     minutes: option(

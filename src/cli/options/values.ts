@@ -70,19 +70,28 @@ export function someOf<T extends string>(names: readonly T[]): Reader<T[]> {
   };
 }
 
+/**
+ * A text of a certain form.
+ * @param phrase for the error, behind the option's name: 'takes INDEX/COUNT, such as 0/4'
+ * @param parse undefined for a text of another form
+ */
+export function textAs<T>(phrase: string, parse: (text: string) => T | undefined): Reader<T> {
+  return {
+    form: 'text',
+    read: (value, flag) => {
+      const parsed = parse(String(single(flag, value)));
+      if (parsed !== undefined) return parsed;
+      throw new UsageError(`--${flag} ${phrase}, not ${JSON.stringify(value)}`);
+    },
+  };
+}
+
 /** One part of several, e.g. `--shard 0/4`: the first of four. */
-export const SHARD: Reader<{ readonly index: number; readonly count: number }> = {
-  form: 'text',
-  read: (value, flag) => {
-    const given = String(single(flag, value));
-    const match = /^(\d{1,6})\/(\d{1,6})$/.exec(given);
-    const [index, count] = [Number(match?.[1]), Number(match?.[2])];
-    if (index < count) return { index, count };
-    throw new UsageError(
-      `--${flag} takes INDEX/COUNT with INDEX from 0 to COUNT - 1, such as 0/4, not ${JSON.stringify(given)}`,
-    );
-  },
-};
+export const SHARD = textAs('takes INDEX/COUNT with INDEX from 0 to COUNT - 1, such as 0/4', (text) => {
+  const match = /^(\d{1,6})\/(\d{1,6})$/.exec(text);
+  const [index, count] = [Number(match?.[1]), Number(match?.[2])];
+  return index < count ? { index, count } : undefined;
+});
 
 /** Refuses a path at which there is no file, naming what brought it: "--config", or "<file>" of a positional. */
 export function requireFile(argument: string, path: string): void {
