@@ -7,7 +7,7 @@ import { Recording } from './model-case.js';
 import { largestMagnitude, Mismatches, type VerifyItem } from './verify-item.js';
 
 export interface GradientPair {
-  /** Of the parameter, without the published prefix. */
+  /** Name of the parameter, without the published prefix. */
   readonly name: string;
   readonly expected: Float32Array;
   /** Zeros where there is no gradient. */

@@ -5,7 +5,7 @@ import { expect, test } from '@jest/globals';
 import ts from 'typescript';
 
 /** Folders and files below src that still have to be rewritten; the list only shrinks. */
-const STILL_TO_DO: readonly string[] = ['benchmark', 'inference', 'machine.ts', 'systems/gsva', 'systems/system.ts'];
+const STILL_TO_DO: readonly string[] = ['benchmark', 'inference', 'machine.ts', 'systems/gsva'];
 
 /** Words with a plainer one: next to, in addition to; reported, notified; again, redrawn; per, N; absent, missing. */
 const AVOIDED = /\b(?:beside|told|anew|so many|not there)\b/i;

@@ -16,13 +16,17 @@ afterAll(() => {
 
 const RECORDING = fixture('lisa-tiny');
 
-function altered(found: RegExp, changed: string): string {
+/** A copy of the recording in which numbers of its case.json are others. */
+function altered(changes: readonly (readonly [found: RegExp, changed: string])[]): string {
   const copy = mkdtempSync(join(scratch, 'copy-'));
   cpSync(RECORDING, copy, { recursive: true });
   const path = join(copy, 'case.json');
-  const text = readFileSync(path, 'utf8');
-  expect(found.test(text)).toBe(true);
-  writeFileSync(path, text.replace(found, changed));
+  let text = readFileSync(path, 'utf8');
+  for (const [found, changed] of changes) {
+    expect(found.test(text)).toBe(true);
+    text = text.replace(found, changed);
+  }
+  writeFileSync(path, text);
   return copy;
 }
 
@@ -38,13 +42,16 @@ describe('verifyLisaModel', () => {
     expect(tf.memory().numTensors).toBe(before);
   });
 
-  test.each([
-    ['a loss', /"ce_loss": 6\.77625/, '"ce_loss": 6.77725', 'losses (worst of 5)'],
-    ['a norm', /"grad_norm": 7\.1521/, '"grad_norm": 7.1621', 'gradient norm (worst of 1)'],
-    ['an area', /"positive": \[\s*397/, '"positive": [ 396', 'val.0: pixels inside'],
-  ])('%s that was altered fails alone', async (_, found, changed, item) => {
+  test('a loss, a norm and an area that were altered fail, and nothing else', async () => {
     await startEngine({ engine: 'wasm' });
-    const items = await verifyLisaModel(altered(found, changed));
-    expect(items.filter(({ pass }) => !pass).map((each) => each.item)).toEqual([item]);
+    const items = await verifyLisaModel(
+      altered([
+        [/"ce_loss": 6\.77625/, '"ce_loss": 6.77725'],
+        [/"grad_norm": 7\.1521/, '"grad_norm": 7.1621'],
+        [/"positive": \[\s*397/, '"positive": [ 396'],
+      ]),
+    );
+    const failed = items.filter(({ pass }) => !pass).map((each) => each.item);
+    expect(failed.sort()).toEqual(['gradient norm (worst of 1)', 'losses (worst of 5)', 'val.0: pixels inside']);
   });
 });
