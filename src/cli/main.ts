@@ -20,7 +20,7 @@ export async function run(
   let name: string | null = null;
   try {
     const request = readWords(argv, commands);
-    const columns = columnsOf(io.stdout);
+    const columns = io.stdout.isTTY === true ? io.stdout.columns : undefined;
     if (request.kind !== 'command') {
       io.stdout.write(request.kind === 'version' ? `${packageVersion()}\n` : helpText(request.path, commands, columns));
       return EXIT.fine;
@@ -63,12 +63,6 @@ async function report(error: unknown, name: string, io: CliIo): Promise<number> 
   if (error instanceof UserError) print(error.message);
   else print(`unexpected error: ${messageOf(error)}${wantsStack ? '' : ' (GSVA_DEBUG=1 shows where)'}`);
   return EXIT.failed;
-}
-
-function columnsOf(stream: ProgressStream): number | undefined {
-  return stream.isTTY === true && 'columns' in stream && typeof stream.columns === 'number'
-    ? stream.columns
-    : undefined;
 }
 
 function packageVersion(): string {

@@ -3,7 +3,22 @@ import { SingleBar } from 'cli-progress';
 import { duration } from '../workflows/watch.js';
 
 /** A stream that may be a terminal; process.stderr is one. */
-export type ProgressStream = NodeJS.WritableStream & { readonly isTTY?: boolean | undefined };
+export type ProgressStream = NodeJS.WritableStream & {
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number;
+};
+
+const LOOK = {
+  format: '{label} {bar} {percentage} % | {left} | {note}',
+  barCompleteChar: '█',
+  barIncompleteChar: '░',
+  barsize: 30,
+  hideCursor: true,
+  clearOnComplete: false,
+  // The commands handle Ctrl-C themselves; the bar must not end the process.
+  gracefulExit: false,
+  fps: 10,
+};
 
 /** Between two lines where no bar is drawn. */
 const LINE_EVERY_SECONDS = 10;
@@ -33,7 +48,7 @@ export class ProgressBar {
     this.now = now;
     this.startedAt = now();
     this.lastLineAt = this.startedAt;
-    this.bar = drawBar ? createBar(stream) : null;
+    this.bar = drawBar ? new SingleBar({ stream, ...LOOK }) : null;
     this.bar?.start(this.total, 0, { label, note: '', left: '' });
   }
 
@@ -73,19 +88,4 @@ export class ProgressBar {
   private secondsSince(time: number): number {
     return (this.now() - time) / 1000;
   }
-}
-
-function createBar(stream: ProgressStream): SingleBar {
-  return new SingleBar({
-    stream,
-    format: '{label} {bar} {percentage} % | {left} | {note}',
-    barCompleteChar: '█',
-    barIncompleteChar: '░',
-    barsize: 30,
-    hideCursor: true,
-    clearOnComplete: false,
-    // The commands handle Ctrl-C themselves; the bar must not end the process.
-    gracefulExit: false,
-    fps: 10,
-  });
 }

@@ -94,10 +94,9 @@ async function trainOn(options: TrainOptions, communicator: Communicator, engine
   const source = typeof options.config === 'string' ? packagedPath(options.config) : options.config;
   const changes = [...(overfit === undefined ? [] : OVERFIT_OVERRIDES), ...configOverrides(options)];
   const read = readExperimentConfig(source, changes);
-  const config =
-    overfit === undefined
-      ? read
-      : { ...read, training: withinSamples(read.training, overfit.samples, communicator.size) };
+  const training =
+    overfit === undefined ? read.training : withinSamples(read.training, overfit.samples, communicator.size);
+  const config = { ...read, training };
   return withExperiment(config, sourceName(source), async (experiment) => {
     if (featureCache !== undefined && config.stage !== 'gsva') {
       throw new UserError(

@@ -152,12 +152,11 @@ function progressOf({ onNote, onProgress }: Watch): TrainingObserver {
 /** Losses and validation figures over the updates, as files and for a report. */
 function writePlots(out: string): LinePlot[] {
   const history = readRunLog(join(out, 'log.jsonl'));
-  const loss = lossPlot(history);
-  writeFileAtomic(join(out, 'loss.svg'), linePlotSvg(loss));
-  if (history.validations.length === 0) return [loss];
-  const figures = validationPlot(history);
-  writeFileAtomic(join(out, 'validation.svg'), linePlotSvg(figures));
-  return [loss, figures];
+  const plots = [lossPlot(history), ...(history.validations.length === 0 ? [] : [validationPlot(history)])];
+  for (const [i, plot] of plots.entries()) {
+    writeFileAtomic(join(out, i === 0 ? 'loss.svg' : 'validation.svg'), linePlotSvg(plot));
+  }
+  return plots;
 }
 
 /** Curves of a run, and pictures of a few samples at every validation. */
