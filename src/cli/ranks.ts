@@ -26,8 +26,16 @@ export async function asRank(
   if (rank === 0) context.onNote(`${size} ranks by ${library}`);
   try {
     const engine = shareOf(hardware, launch, process.env, gpusOfMachine());
-    const own = rank === 0 ? context : quiet(context, `rank ${rank} on ${hostName}`);
-    const code = await work(communicator, engine, own);
+    // Rank 0 prints for all; the others' notes are printed under their name.
+    const quiet: CommandContext = {
+      ...context,
+      output: new Output({ write: () => true }, false, context.output.colors),
+      onNote: (line) => {
+        context.onNote(`rank ${rank} on ${hostName}: ${line}`);
+      },
+      onProgress: () => undefined,
+    };
+    const code = await work(communicator, engine, rank === 0 ? context : quiet);
     await communicator.close();
     return code;
   } catch (error) {
@@ -35,16 +43,4 @@ export async function asRank(
     if (rank > 0) await sleep(TO_REPORT_MS);
     throw error;
   }
-}
-
-/** Rank 0 prints for all; the others' notes are printed under their name. */
-function quiet(context: CommandContext, name: string): CommandContext {
-  return {
-    ...context,
-    output: new Output({ write: () => true }, false, context.output.colors),
-    onNote: (line) => {
-      context.onNote(`${name}: ${line}`);
-    },
-    onProgress: () => undefined,
-  };
 }

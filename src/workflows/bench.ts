@@ -6,7 +6,7 @@ import { type KernelProfile, profileKernels } from '../benchmark/kernel-profile.
 import { type PartName, PARTS } from '../benchmark/part-names.js';
 import { measureBaseline } from '../benchmark/pytorch-baseline.js';
 import { describeLoading, measureLoading } from '../benchmark/sample-loading.js';
-import { peakRss, time, type Timing, type Work } from '../benchmark/timing.js';
+import { peakRss, time, type Timing } from '../benchmark/timing.js';
 import { benchmarkMatMul } from '../engine/benchmark.js';
 import { describeEngine, type EngineOptions } from '../engine/engine.js';
 import { packagePath } from '../program.js';
@@ -50,13 +50,15 @@ export async function bench(options: BenchOptions) {
   const parts = partsOf(options);
   const report = counted(options, 'bench');
   const timings: Timing[] = [];
-  await withParts(parts, config, options, async (name, work) => {
-    const before = timings.length * (runs + 1);
-    const onRun = (done: number): void => {
-      report(before + done, parts.length * (runs + 1), name);
-    };
-    timings.push(await time(name, work, runs, onRun));
-  });
+  const timeParts = async (bench: BenchParts): Promise<void> => {
+    for (const [i, name] of parts.entries()) {
+      const onRun = (done: number): void => {
+        report(i * (runs + 1) + done, parts.length * (runs + 1), name);
+      };
+      timings.push(await time(name, bench.work(name), runs, onRun));
+    }
+  };
+  if (parts.length > 0) await withBench(config, options, timeParts);
   signal?.throwIfAborted();
   const isCompared = pytorch !== undefined && parts.length > 0;
   if (isCompared) onNote?.('measuring PyTorch ...');
@@ -87,10 +89,14 @@ export async function profile(
 ): Promise<{ readonly engine: string; readonly profiles: readonly PartProfile[] }> {
   const engine = await startNoted(options.engine, options);
   const profiles: PartProfile[] = [];
-  await withParts(partsOf(options), readBenchConfig(options.config), options, async (part, work) => {
-    options.signal?.throwIfAborted();
-    profiles.push({ part, ...(await profileKernels(work)) });
-  });
+  const parts = partsOf(options);
+  const profileParts = async (bench: BenchParts): Promise<void> => {
+    for (const part of parts) {
+      options.signal?.throwIfAborted();
+      profiles.push({ part, ...(await profileKernels(bench.work(part))) });
+    }
+  };
+  if (parts.length > 0) await withBench(readBenchConfig(options.config), options, profileParts);
   return { engine: describeEngine(engine), profiles };
 }
 
@@ -98,19 +104,7 @@ function partsOf({ only }: BenchOptions): PartName[] {
   return Object.values(PARTS).filter((name) => only.includes(name));
 }
 
-/** The work of each part on one model; nothing of it where no part is asked for. */
-async function withParts(
-  names: readonly PartName[],
-  config: BenchConfig,
-  options: BenchOptions,
-  use: (name: PartName, work: Work) => Promise<void>,
-): Promise<void> {
-  if (names.length === 0) return;
-  await withBench(config, options, async (bench) => {
-    for (const name of names) await use(name, bench.work(name));
-  });
-}
-
+/** Work on one model of random weights. */
 async function withBench<T>(
   config: BenchConfig,
   { frozenWeights }: BenchOptions,

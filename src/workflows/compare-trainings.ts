@@ -67,6 +67,8 @@ export function compareTrainings(pathA: string, pathB: string) {
 function factsOf(a: TrainingFolder, b: TrainingFolder) {
   const { differ, same } = configDifferences(a.header['config'], b.header['config']);
   const course = courseFacts(b);
+  const bestOf = ({ history }: TrainingFolder): ValidationRecord | undefined =>
+    history.validations.findLast(({ isBest }) => isBest);
   return {
     a: a.path,
     b: b.path,
@@ -108,10 +110,6 @@ function courseFacts({ header, history, end }: TrainingFolder): [string, string]
     ['Configuration changed', configChanges(history) || 'no'],
     ['Alarms', alarms.length === 0 ? 'none' : alarms.map(({ kind, update }) => `${kind} at ${update}`).join(', ')],
   ];
-}
-
-function bestOf({ history: { validations } }: TrainingFolder): ValidationRecord | undefined {
-  return validations.findLast(({ isBest }) => isBest);
 }
 
 /** Figures of both; null where a run has no such figure, or nothing decides it. */

@@ -38,9 +38,8 @@ export const command = defineCommand({
     const startedAt = performance.now();
     const { out, seed, overwrite, train, val, testA, testB } = args;
     const sizes = { trainImages: train, valImages: val, testAImages: testA, testBImages: testB };
-    const mixture =
-      args.mixture === 0 ? undefined : { train: args.mixture, val: Math.ceil(args.mixture / VAL_DIVISOR) };
-    const options = { seed, ...sizes, overwrite, mixture };
+    const asked = { train: args.mixture, val: Math.ceil(args.mixture / VAL_DIVISOR) };
+    const options = { seed, ...sizes, overwrite, mixture: asked.train === 0 ? undefined : asked };
     const summary = await writeSynthDataset(out, options, counted(context, 'scenes'));
     const seconds = (performance.now() - startedAt) / 1000;
     const { images, expressions, multiTarget, noTarget } = summary.total;
