@@ -51,24 +51,20 @@ const SUMMARIES = {
   'setup tensorflow': 'Install the engine tensorflow: TensorFlow itself, on a CUDA GPU or the CPU',
 };
 
-/** Files of several commands, by the words that these begin with; any other command has a file of its own. */
-const SHARED_FILES = {
-  bench: 'bench',
-  'data check': 'data-check',
-  'data validate': 'data-check',
-  convert: 'convert',
+/** Groups whose commands share a file, and commands in the file of another; any other has a file of its own. */
+const GROUP_FILES = /^(?:bench|convert|report|data import)\b/;
+const OTHER_FILES: Readonly<Record<string, string>> = {
   merge: 'convert',
   export: 'convert',
-  report: 'report',
-  'data import': 'data-import',
+  'data validate': 'data-check',
 };
 
 export const COMMANDS: readonly CommandEntry[] = Object.entries(SUMMARIES).map(([words, summary]) => {
   const [, name = '', syntax = ''] = /^([\w ]+?)(?: ([<[].*))?$/.exec(words) ?? [];
-  const shared = Object.entries(SHARED_FILES).find(([begin]) => name === begin || name.startsWith(`${begin} `))?.[1];
+  const file = OTHER_FILES[name] ?? (GROUP_FILES.exec(name)?.[0] ?? name).replaceAll(' ', '-');
   const load = async (): Promise<Command> => {
-    const file = (await import(`./commands/${shared ?? name.replaceAll(' ', '-')}.js`)) as CommandFile;
-    return 'command' in file ? file.command : (file.commands[name] as Command);
+    const found = (await import(`./commands/${file}.js`)) as CommandFile;
+    return 'command' in found ? found.command : (found.commands[name] as Command);
   };
   return { path: name.split(' '), syntax, summary, load };
 });

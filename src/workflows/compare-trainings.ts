@@ -7,8 +7,7 @@ import { metricTitle } from '../evaluation/figures.js';
 import type { PageSection } from '../evaluation/report/table-page.js';
 import { configChanges, configDifferences } from '../training/watching/config-differences.js';
 import { readRunLog, type ValidationRecord } from '../training/watching/run-log.js';
-import { learningRatePlots, lossByTime, lossPlots, type NamedRun, validationPlots } from './training-plots.js';
-import { courseOf, ENDED } from './training-summary.js';
+import * as summary from './training-summary.js';
 import { duration } from './watch.js';
 
 export const LOG = 'log.jsonl';
@@ -44,7 +43,7 @@ export function compareTrainings(pathA: string, pathB: string) {
   const [a, b] = [readTrainingFolder(pathA), readTrainingFolder(pathB)];
   const facts = factsOf(a, b);
   // Named by their folders, with a and b before, since these may have the same name.
-  const named = ({ path, history }: TrainingFolder, letter: string): NamedRun => {
+  const named = ({ path, history }: TrainingFolder, letter: string): summary.NamedRun => {
     return { ...history, name: `${letter}: ${basename(resolve(path))}` };
   };
   const runs = [named(a, 'a'), named(b, 'b')] as const;
@@ -86,7 +85,7 @@ function factsOf(a: TrainingFolder, b: TrainingFolder) {
 /** How a run went; the same names for every run. */
 function courseFacts({ header, history, end }: TrainingFolder): [string, string][] {
   const { updates, validations, alarms } = history;
-  const { epochs, speed, resumed } = courseOf(history);
+  const { epochs, speed, resumed } = summary.courseOf(history);
   const last = updates.at(-1);
   const tenth = Math.max(1, Math.floor(updates.length / 10));
   const losses = updates.slice(-tenth).map(({ losses: { loss = NaN } }) => loss);
@@ -94,7 +93,7 @@ function courseFacts({ header, history, end }: TrainingFolder): [string, string]
     const value = header[key];
     return typeof value === 'string' || typeof value === 'number' ? String(value) : '–';
   };
-  const ended = { ...ENDED, aborted: 'stopped by hand' };
+  const ended = { ...summary.ENDED, aborted: 'stopped by hand' };
   return [
     ['Stage', said('stage')],
     ['Engine', said('engine')],
@@ -154,14 +153,14 @@ function figureSection({ figures, config }: TrainingFacts): PageSection {
   ]);
 }
 
-function curves(a: TrainingFolder, b: TrainingFolder, runs: readonly NamedRun[]): PageSection[] {
+function curves(a: TrainingFolder, b: TrainingFolder, runs: readonly summary.NamedRun[]): PageSection[] {
   const warmups = [a, b].map(({ header }) => warmupOf(header['config']));
   // A band belongs to both runs or to none.
   const warmup = warmups[0] === warmups[1] ? (warmups[0] ?? null) : null;
   const sections = {
-    Loss: [...lossPlots(runs), lossByTime(runs)],
-    Validation: validationPlots(runs),
-    'Learning rate': learningRatePlots(runs, warmup),
+    Loss: [...summary.lossPlots(runs), summary.lossByTime(runs)],
+    Validation: summary.validationPlots(runs),
+    'Learning rate': summary.learningRatePlots(runs, warmup),
   };
   return Object.entries(sections).flatMap(([title, plots]) =>
     plots.length === 0 ? [] : [{ title, notes: [], table: null, plots }],

@@ -25,8 +25,7 @@ import type { TrainerEnvironment } from '../training/loop/trainer-options.js';
 import type { TrainingTask } from '../training/loop/training-task.js';
 import { packedNote } from './engine.js';
 import { predictorOf } from './experiment.js';
-import { lossPlot, validationPlot } from './training-plots.js';
-import { writeSummary } from './training-summary.js';
+import { lossPlot, validationPlot, writeSummary } from './training-summary.js';
 import type { Watch } from './watch.js';
 
 const VALIDATION_BATCH = 8;

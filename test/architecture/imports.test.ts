@@ -39,7 +39,6 @@ const ABOUT_ONE_PAPER: readonly string[] = [
   'verification/lisa-training.ts',
   'verification/model-case.ts',
   'workflows/ablate.ts',
-  'workflows/ablation-runs.ts',
   'workflows/evaluate.ts',
 ];
 
