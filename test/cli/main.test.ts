@@ -20,8 +20,8 @@ const probe: CommandEntry = {
       positionals: {},
       options: { count: withDefault('A number', wholeNumber(1, 9), 1) },
       examples: {
-'gsva probe --count 3': 'three'
-},
+        'gsva probe --count 3': 'three',
+      },
       run: (args, context) => body(args, context),
     }),
 };
