@@ -48,15 +48,7 @@ export const SAM = object({
 }).describe('F_V2 and F_mask: SAM');
 
 /** Linear layers of a LLaMA decoder layer. */
-export const PROJECTIONS: readonly string[] = [
-  'q_proj',
-  'k_proj',
-  'v_proj',
-  'o_proj',
-  'gate_proj',
-  'up_proj',
-  'down_proj',
-];
+export const PROJECTIONS: readonly string[] = 'q_proj k_proj v_proj o_proj gate_proj up_proj down_proj'.split(' ');
 
 export const LORA = object({
   r: count('Rank; 0 means no LoRA'),

@@ -44,8 +44,7 @@ export function findNotFinite(values: Float32Array): NotFinite | null {
   const first = firstNotFinite(values);
   if (first < 0) return null;
   let [nan, infinite] = [0, 0];
-  for (let i = first; i < values.length; i++) {
-    const value = values[i] as number;
+  for (const value of values.subarray(first)) {
     if (Number.isNaN(value)) nan++;
     else if (!Number.isFinite(value)) infinite++;
   }
@@ -54,8 +53,7 @@ export function findNotFinite(values: Float32Array): NotFinite | null {
 
 /** "1 NaN and 2 infinite ones", "3 NaN". */
 export function countsText({ nan, infinite }: Pick<NotFinite, 'nan' | 'infinite'>): string {
-  const counts = [...(nan > 0 ? [`${nan} NaN`] : []), ...(infinite > 0 ? [`${infinite} infinite`] : [])];
-  return counts.join(' and ');
+  return [nan > 0 && `${nan} NaN`, infinite > 0 && `${infinite} infinite`].filter(Boolean).join(' and ');
 }
 
 /** Indices of a number in a tensor of this shape, "[3, 0]"; "[]" of a scalar. */

@@ -61,12 +61,8 @@ export function freeDisk(path: string): number | null {
 /** '1.5 GiB', '180 MiB', '12 KiB'. */
 export function bytesText(bytes: number): string {
   const units = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
-  let value = bytes;
-  let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) {
-    value /= 1024;
-    unit++;
-  }
+  let [value, unit] = [bytes, 0];
+  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024;
   return `${value < 10 && unit > 2 ? value.toFixed(1) : value.toFixed(0)} ${units[unit] ?? ''}`;
 }
 

@@ -41,14 +41,10 @@ export function nearestName(name: string, known: Iterable<string>): string | nul
       bestDistance = distance;
     }
   }
-  return best ?? onlyBeginning(name, names);
-}
-
-/** `seg` is `segment`; `ref` is neither `refcoco` nor `refzom`. */
-function onlyBeginning(name: string, known: readonly string[]): string | null {
-  if (name.length < SHORTEST_BEGINNING) return null;
-  const found = known.filter((candidate) => candidate.toLowerCase().startsWith(name.toLowerCase()));
-  return found.length === 1 ? (found[0] as string) : null;
+  if (best !== null || name.length < SHORTEST_BEGINNING) return best;
+  // `seg` is `segment`; `ref` is neither `refcoco` nor `refzom`.
+  const [first, ...others] = names.filter((candidate) => candidate.toLowerCase().startsWith(name.toLowerCase()));
+  return others.length === 0 ? (first ?? null) : null;
 }
 
 /** ` (did you mean "x"?)` to append to an error message, or '' when nothing is near. */

@@ -19,7 +19,7 @@ export type Read<S extends z.ZodType> = DeepReadonly<z.output<S>>;
 type Path = readonly PropertyKey[];
 
 /** Bounds, both allowed themselves; `above` is not. */
-interface Bounds {
+export interface Bounds {
   readonly min?: number;
   readonly max?: number;
   readonly above?: number;
@@ -43,7 +43,8 @@ function bounded(schema: z.ZodNumber, what: string, bounds: Bounds): z.ZodNumber
   return above > -Infinity ? out.gt(above, { error }) : out;
 }
 
-function expected(what: string, { min = -Infinity, max = Infinity, above = -Infinity }: Bounds): string {
+/** "a number from 0 to 1" */
+export function expected(what: string, { min = -Infinity, max = Infinity, above = -Infinity }: Bounds): string {
   if (above > -Infinity) return `${what} above ${above}`;
   if (min > -Infinity && max < Infinity) return `${what} from ${min} to ${max}`;
   if (min > -Infinity) return `${what} of at least ${min}`;

@@ -56,23 +56,14 @@ export interface EmptyMask {
 }
 
 /** [REJ]: by the model's answer, nothing in the image fits. */
-export interface Rejected {
+export interface Rejected extends Omit<EmptyMask, 'status' | 'mask'> {
   readonly status: 'rejected';
   readonly mask: null;
-  readonly box: null;
-  readonly area: 0;
-  readonly score: 0;
-  /** As for 'segmented'. */
-  readonly rejectProbability: number | null;
 }
 
 /** A freely written answer has no [SEG] or [REJ] for the expression. */
-export interface NotAnswered {
+export interface NotAnswered extends Omit<Rejected, 'status'> {
   readonly status: 'no-seg-token';
-  readonly mask: null;
-  readonly box: null;
-  readonly area: 0;
-  readonly score: 0;
   readonly rejectProbability: null;
 }
 
@@ -96,12 +87,15 @@ export type UnmatchedPart = (Segmented | EmptyMask | Rejected) & {
 /** Arrays by encoder name. */
 export type Arrays = Readonly<Record<string, Float32Array>>;
 
-/** An image transformed for the encoders that need it. */
-export interface PreparedImage {
-  /** Inputs by encoder [S, S, 3], normalised; for SAM zero-padded right and below. Absent where one is not needed. */
-  readonly inputs: Arrays;
-  /** [height, width] of the image inside the input of the encoder for masks. */
+export interface ImageSize {
+  /** [height, width] of the image inside the square input of the encoder for masks. */
   readonly resized: readonly [number, number];
   /** [height, width] of the image file. */
   readonly original: readonly [number, number];
+}
+
+/** An image transformed for the encoders that need it. */
+export interface PreparedImage extends ImageSize {
+  /** Inputs by encoder [S, S, 3], normalised; for SAM zero-padded right and below. Absent where one is not needed. */
+  readonly inputs: Arrays;
 }

@@ -9,6 +9,8 @@
  */
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { z } from 'zod';
+import type { Tokenizer } from '../data/text/tokenizer.js';
 import { UserError, messageOf } from '../errors.js';
 import { openCheckpoint, weightsOf } from '../io/checkpoint-files.js';
 import { writeFileAtomic } from '../io/atomic/atomic-file.js';
@@ -16,10 +18,10 @@ import type { FileTensors } from '../io/file-tensor.js';
 import { readJson, writeJson } from '../io/json/json-file.js';
 import { jsonFile, type PendingFile } from '../io/atomic/pending-file.js';
 import { safetensorsPieces } from '../io/safetensors/safetensors-writer.js';
-import { readAs, without } from '../schema.js';
+import type { WeightDtype } from '../io/tensor-output.js';
+import { number, object, readAs, record, text, without } from '../schema.js';
 import type { CompositeLayer } from '../nn/composite-layer.js';
-import { META_SCHEMA } from './meta-schema.js';
-import { FORMAT, type ModelMeta } from './model-meta.js';
+import type { ModelMeta } from './model-meta.js';
 import { type Precision, tensorsToPack } from './precision.js';
 import { type LoadOptions, type LoadReport, loadWeights, storableWeights } from './weights.js';
 
@@ -39,6 +41,19 @@ export const TOKENIZER_FILES = [
   'merges.txt',
 ] as const;
 
+/** Raised when the meaning of the folder's files changes. */
+const FORMAT = 1;
+const META_SCHEMA = object({
+  format: z.literal(FORMAT, { error: `${FORMAT}, the format that this version reads` }),
+  conversation: text(),
+  stage: text(),
+  description: text(),
+  knows: text().optional(),
+  rejectThreshold: number({ min: 0, max: 1 }).optional(),
+  variant: z.unknown().optional(),
+  details: record(z.unknown()).optional(),
+});
+
 /** A model, and the file its weights were read from; null where they were drawn. */
 type Network = CompositeLayer & { weightsFile: string | null };
 
@@ -49,16 +64,11 @@ export interface WriteOptions {
   /** Folder whose tokenizer files are copied. */
   readonly tokenizerDir: string;
   /** How weights are stored. Default F32. */
-  readonly dtype?: 'F32' | 'BF16' | 'F16';
+  readonly dtype?: WeightDtype;
 }
 
 /** Properties of a tokenizer that have to agree with a model's vocabulary. */
-export interface TokenizerIds {
-  readonly vocabSize: number;
-  readonly bosId: number;
-  readonly eosId: number;
-  tokenId(token: string): number | undefined;
-}
+type TokenizerIds = Pick<Tokenizer, 'vocabSize' | 'bosId' | 'eosId' | 'tokenId'>;
 
 /** Ids of a model's vocabulary (systems/system.ts has the whole of it). */
 export interface ModelIds {
@@ -134,23 +144,17 @@ export function loadModelWeights(dir: string, network: Network, options: LoadOpt
   return report;
 }
 
-/**
- * Writes a model folder's files into `dir`, which exists (best a temporary one: see writeDirectoryAtomic).
- * @throws UserError when a file cannot be written or `tokenizerDir` has no tokenizer
- */
-export async function writeModelDirectory(dir: string, network: Network, options: WriteOptions): Promise<void> {
-  for (const { name, pieces } of await modelDirectoryFiles(network, options)) writeFileAtomic(join(dir, name), pieces);
-}
-
-/** A model folder's files as they are now, in memory of their own. @throws as writeModelDirectory */
+/** A model folder's files as they are now, in memory of their own. @throws UserError when `tokenizerDir` has no tokenizer */
 export async function modelDirectoryFiles(network: Network, options: WriteOptions): Promise<PendingFile[]> {
   const description = descriptionFiles(options);
-  const { dtype = 'F32' } = options;
-  const weights = safetensorsPieces(WEIGHTS_FILE, await storableWeights(network, { dtype }), { format: 'pt' });
-  return [...description, { name: WEIGHTS_FILE, pieces: weights }];
+  const weights = await storableWeights(network, { dtype: options.dtype });
+  return [...description, { name: WEIGHTS_FILE, pieces: safetensorsPieces(WEIGHTS_FILE, weights, { format: 'pt' }) }];
 }
 
-/** All files of a model folder but its weights. @throws as writeModelDirectory */
+/**
+ * Writes all files of a model folder but its weights into `dir`, which exists. @throws UserError when one cannot be
+ * written or `tokenizerDir` has no tokenizer
+ */
 export function writeModelDescription(dir: string, options: Omit<WriteOptions, 'dtype'>): void {
   for (const { name, pieces } of descriptionFiles(options)) writeFileAtomic(join(dir, name), pieces);
 }
@@ -187,20 +191,16 @@ export function checkTokenizer(tokenizer: TokenizerIds, vocabulary: ModelIds, so
     { what: 'the begin-of-text token', found: tokenizer.bosId, id: begin, key: 'tokens.bos' },
     { what: 'the end-of-text token', found: tokenizer.eosId, id: end, key: 'tokens.eos' },
   ];
-  for (const { what, found, id, key } of pairs) {
-    if (found === id) continue;
-    const other = found === undefined ? 'does not know' : `gives the id ${found} to`;
+  const refuse = (fault: string, key: string, value: number): never => {
     throw new UserError(
-      `Reading the model ${source}: its tokenizer ${other} ${what}, but "${key}" of ${CONFIG_FILE} is ${id}. ` +
+      `Reading the model ${source}: its tokenizer ${fault}, but "${key}" of ${CONFIG_FILE} is ${value}. ` +
         'Use the tokenizer files that the model was trained with.',
     );
+  };
+  for (const { what, found, id, key } of pairs) {
+    if (found !== id) refuse(`${found === undefined ? 'does not know' : `gives the id ${found} to`} ${what}`, key, id);
   }
-  if (tokenizer.vocabSize > size) {
-    throw new UserError(
-      `Reading the model ${source}: its tokenizer has ${tokenizer.vocabSize} tokens, but "llm.vocab_size" of ` +
-        `${CONFIG_FILE} is ${size}. Use the tokenizer files that the model was trained with.`,
-    );
-  }
+  if (tokenizer.vocabSize > size) refuse(`has ${tokenizer.vocabSize} tokens`, 'llm.vocab_size', size);
 }
 
 /**
@@ -208,25 +208,14 @@ export function checkTokenizer(tokenizer: TokenizerIds, vocabulary: ModelIds, so
  * @throws UserError when `dir` is no model folder or cannot be written
  */
 export function storeRejectThreshold(dir: string, rejectThreshold: number): void {
-  writeMeta(dir, { ...readMeta(join(dir, META_FILE)), rejectThreshold });
+  const path = join(dir, META_FILE);
+  writeJson(path, metaToJson({ ...readMeta(path), rejectThreshold }));
 }
 
-function writeMeta(dir: string, meta: ModelMeta): void {
-  writeJson(join(dir, META_FILE), metaToJson(meta));
-}
-
-function metaToJson(meta: ModelMeta): Readonly<Record<string, unknown>> {
+/** In this order; JSON leaves out what is undefined. */
+function metaToJson(meta: ModelMeta): ModelMeta & { readonly format: number } {
   const { conversation, stage, description, knows, rejectThreshold, variant, details } = meta;
-  return {
-    format: FORMAT,
-    conversation,
-    stage,
-    description,
-    ...(knows === undefined ? {} : { knows }),
-    ...(rejectThreshold === undefined ? {} : { rejectThreshold }),
-    ...(variant === undefined ? {} : { variant }),
-    ...(details ? { details } : {}),
-  };
+  return { format: FORMAT, conversation, stage, description, knows, rejectThreshold, variant, details };
 }
 
 function readMeta(path: string): ModelMeta {

@@ -4,13 +4,6 @@ import { UserError } from '../errors.js';
 import type { FileTensor, FileTensors } from '../io/file-tensor.js';
 import { toFloat32 } from '../io/safetensors/safetensors.js';
 
-export interface WithoutLora<C> {
-  /** Rank 0. */
-  readonly config: C;
-  readonly tensors: FileTensors;
-  readonly merged: readonly string[];
-}
-
 type Rounding = 'once' | 'each step';
 
 const ADAPTER = /^(.*)\.lora_A\.default\.weight$/;
@@ -18,24 +11,25 @@ const ADAPTER = /^(.*)\.lora_A\.default\.weight$/;
 /**
  * @param tensors by our names, without peft's prefix
  * @param rounding of B·A: 'once', or after every step as peft rounds it in float32
+ * @returns the config with rank 0, the tensors, and the names of the weights that were changed
  * @throws UserError for a model without adapters
  */
 export function mergeLora<C extends { readonly lora: LoraConfig }>(
   config: C,
   tensors: FileTensors,
   rounding: Rounding = 'once',
-): WithoutLora<C> {
+): { config: C; tensors: FileTensors; merged: readonly string[] } {
   const layers = [...tensors.keys()].flatMap((name) => ADAPTER.exec(name)?.[1] ?? []);
   if (layers.length === 0) throw new UserError('Merging LoRA: this model has no adapter; it is merged already.');
   const out = new Map([...tensors].filter(([name]) => !name.includes('.lora_')));
   const scale = config.lora.alpha / config.lora.r;
   for (const layer of layers) {
-    const [weight, a, b] = ['weight', 'lora_A.default.weight', 'lora_B.default.weight'].map((part) => {
+    const factors = ['weight', 'lora_A.default.weight', 'lora_B.default.weight'].map((part) => {
       const tensor = tensors.get(`${layer}.${part}`);
       if (tensor !== undefined) return tensor;
       throw new UserError(`Merging LoRA: the model lacks "${layer}.${part}".`);
-    }) as [FileTensor, FileTensor, FileTensor];
-    out.set(`${layer}.weight`, folded(`${layer}.weight`, weight, a, b, scale, rounding));
+    }) as Factors;
+    out.set(`${layer}.weight`, folded(`${layer}.weight`, factors, scale, rounding));
   }
   return {
     config: { ...config, lora: { ...config.lora, r: 0 } },
@@ -44,14 +38,9 @@ export function mergeLora<C extends { readonly lora: LoraConfig }>(
   };
 }
 
-function folded(
-  name: string,
-  weight: FileTensor,
-  a: FileTensor,
-  b: FileTensor,
-  scale: number,
-  rounding: Rounding,
-): FileTensor {
+type Factors = [weight: FileTensor, a: FileTensor, b: FileTensor];
+
+function folded(name: string, [weight, a, b]: Factors, scale: number, rounding: Rounding): FileTensor {
   const [outputs = 0, inputs = 0] = weight.shape;
   const [rank = 0] = a.shape;
   const fits = a.shape[1] === inputs && b.shape[0] === outputs && b.shape[1] === rank;
@@ -62,8 +51,9 @@ function folded(
     );
   }
   const read = (): Float32Array => {
-    const sum = Float32Array.from(numbersOf(weight, name));
-    const [down, up] = [numbersOf(a, name), numbersOf(b, name)];
+    const numbersOf = (tensor: FileTensor): Float32Array => toFloat32({ ...tensor, data: tensor.read() }, name);
+    const sum = Float32Array.from(numbersOf(weight));
+    const [down, up] = [numbersOf(a), numbersOf(b)];
     const row = rounding === 'once' ? new Float64Array(inputs) : new Float32Array(inputs);
     const early = rounding === 'once' ? scale : 1;
     const delta = (value: number): number => (rounding === 'once' ? value : Math.fround(scale * value));
@@ -80,8 +70,4 @@ function folded(
     return sum;
   };
   return { dtype: 'F32', shape: weight.shape, read };
-}
-
-function numbersOf(tensor: FileTensor, name: string): Float32Array {
-  return toFloat32({ ...tensor, data: tensor.read() }, name);
 }

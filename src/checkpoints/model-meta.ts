@@ -1,8 +1,5 @@
 /** Facts about a model in addition to its numbers: meta.json of its folder. */
 
-/** Raised when the meaning of the folder's files changes. */
-export const FORMAT = 1;
-
 /** Contents of meta.json. */
 export interface ModelMeta {
   /** Style of conversation that it was trained with: 'llava_v1', … */

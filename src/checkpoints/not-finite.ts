@@ -8,11 +8,10 @@
 import { UserError } from '../errors.js';
 import { countsText, findNotFinite, firstNotFinite, type NotFinite, type NotFiniteTensor } from '../finite.js';
 import { bfloat16ToFloat32, halfToFloat32 } from '../half-float.js';
-import { notFiniteText } from '../io/weight-scan.js';
+import { notFiniteText } from '../io/tensor-statistics.js';
 import type { CompositeLayer } from '../nn/composite-layer.js';
 import { type FirstNotFinite, firstNotFiniteLayer } from '../nn/forward-trace.js';
-import { inNetworkOrder, partTitle } from './parts.js';
-import type { Part } from './parts.js';
+import { inNetworkOrder, type Part, partTitle } from './parts.js';
 import { toStored } from './weights.js';
 import { gsvaCommand } from '../program.js';
 
@@ -40,6 +39,7 @@ export async function requireFinite(
 /** Sentences that name the first part that is not finite, and what to do. */
 export async function culpritText(network: Network, rerun: () => unknown): Promise<string> {
   const layer = await firstNotFiniteLayer(network, rerun);
+  const isBelow = (name: string, path: string): boolean => path === '' || name.startsWith(`${path}.`);
   const own = layer === null ? [] : await badWeights(network, (name) => isBelow(name, layer.path));
   // Learned tables and tokens go into a layer that is not theirs.
   const weights = own.length > 0 ? own : layer?.side === 'output' ? [] : await badWeights(network, () => true);
@@ -47,7 +47,11 @@ export async function culpritText(network: Network, rerun: () => unknown): Promi
   const { weightsFile, parts = [] } = network;
   const file = weightsFile ?? 'FILE';
   if (first !== undefined) {
-    return `${weightsText(parts, weights)} Look at it with: ${gsvaCommand(`inspect --stats ${file} --match ${first.name}`)}`;
+    const others = weights.length === 1 ? '' : ` So do ${weights.length - 1} more of its weights.`;
+    return (
+      `The first part that is not finite is ${partTitle(parts, first.name)}: ${notFiniteText(first)}.${others} ` +
+      `Look at it with: ${gsvaCommand(`inspect --stats ${file} --match ${first.name}`)}`
+    );
   }
   const look = `Look at the weights with: ${gsvaCommand(`inspect --stats ${file}`)}`;
   if (layer === null) {
@@ -57,12 +61,6 @@ export async function culpritText(network: Network, rerun: () => unknown): Promi
     );
   }
   return `${layerText(parts, layer)} ${look}`;
-}
-
-function weightsText(parts: readonly Part[], weights: readonly NotFiniteTensor[]): string {
-  const [first, ...more] = weights as [NotFiniteTensor, ...NotFiniteTensor[]];
-  const others = more.length === 0 ? '' : ` So do ${more.length} more of its weights.`;
-  return `The first part that is not finite is ${partTitle(parts, first.name)}: ${notFiniteText(first)}.${others}`;
 }
 
 function layerText(parts: readonly Part[], { path, side, found, largestInput }: FirstNotFinite): string {
@@ -87,7 +85,7 @@ function layerText(parts: readonly Part[], { path, side, found, largestInput }: 
  * Weights that are not finite, in the order of the network.
  * @param select by name; those that are selected are read one after another
  */
-export async function badWeights(network: Network, select: (name: string) => boolean): Promise<NotFiniteTensor[]> {
+async function badWeights(network: Network, select: (name: string) => boolean): Promise<NotFiniteTensor[]> {
   const [plain, packed] = [network.namedParameters(), network.packedParameters()];
   const bad: NotFiniteTensor[] = [];
   const names = [...plain.keys(), ...packed.keys()].filter(select);
@@ -106,8 +104,4 @@ export async function badWeights(network: Network, select: (name: string) => boo
     }
   }
   return bad;
-}
-
-function isBelow(name: string, path: string): boolean {
-  return path === '' || name.startsWith(`${path}.`);
 }

@@ -24,11 +24,12 @@ export type PartedLayer = CompositeLayer & { readonly parts: readonly Part[] };
 
 /** "layer 7 of the LLM" for the name of one of its weights or layers; the name itself where it is of no known part. */
 export function partTitle(parts: readonly Part[], name: string): string {
-  for (const { pattern, title } of parts) {
-    const match = pattern.exec(name);
-    if (match !== null) return title(match[1] ?? '');
-  }
-  return name === '' ? 'the model' : name;
+  const part = rowOf(parts, name);
+  return part?.title(part.pattern.exec(name)?.[1] ?? '') ?? (name === '' ? 'the model' : name);
+}
+
+function rowOf(parts: readonly Part[], name: string): Part | undefined {
+  return parts.find(({ pattern }) => pattern.test(name));
 }
 
 /** The names in the order in which their parts compute. */
@@ -43,12 +44,12 @@ export function inNetworkOrder(parts: readonly Part[], names: Iterable<string>):
 
 /** Name of the part that a variable belongs to; its own where it is of no part. */
 export function partOf(parts: readonly Part[], name: string): string {
-  return parts.find(({ pattern }) => pattern.test(name))?.name ?? name;
+  return rowOf(parts, name)?.name ?? name;
 }
 
 /** Name under which a run reports a variable's gradient: `lora_q_proj`, `mask_decoder`, … */
 export function watchedPartOf(parts: readonly Part[], name: string): string {
-  const kind = parts.find(({ pattern }) => pattern.test(name))?.pattern.exec(name)?.[2];
+  const kind = rowOf(parts, name)?.pattern.exec(name)?.[2];
   return kind === undefined ? partOf(parts, name) : `${partOf(parts, name)}_${kind}`;
 }
 
@@ -72,14 +73,10 @@ export function variablesOf(layer: PartedLayer, parts: readonly string[]): Map<s
   for (const [name, { variable }] of layer.namedParameters()) {
     if (!parts.includes(partOf(layer.parts, name))) continue;
     const value = variable.read();
-    if (!isVariable(value)) throw new Error(`variablesOf: "${name}" is not a variable`);
-    out.set(name, value);
+    if (!(value instanceof tf.Variable)) throw new Error(`variablesOf: "${name}" is not a variable`);
+    out.set(name, value as tf.Variable);
   }
   return out;
-}
-
-function isVariable(tensor: tf.Tensor): tensor is tf.Variable {
-  return tensor instanceof tf.Variable;
 }
 
 /** Variables by segment of the backward pass, each in their own order. */
@@ -93,7 +90,7 @@ export class VariableSegments {
     segmentOf: (part: string, number: string) => string,
   ) {
     for (const [name, variable] of variables) {
-      const part = parts.find(({ pattern }) => pattern.test(name));
+      const part = rowOf(parts, name);
       const segment = segmentOf(part?.name ?? name, part?.pattern.exec(name)?.[1] ?? '');
       const own = this.segments.get(segment) ?? new Map<string, tf.Variable>();
       this.segments.set(segment, own.set(name, variable));

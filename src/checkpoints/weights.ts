@@ -9,17 +9,15 @@ import * as tf from '../engine/tf.js';
 import { firstOverflow, float32ToBfloat16 } from '../half-float.js';
 import type { FileTensor, FileTensors, StoredTensor } from '../io/file-tensor.js';
 import type { TensorToStore } from '../io/safetensors/safetensors-writer.js';
+import type { WeightDtype } from '../io/tensor-output.js';
 import { toFloat32 } from '../io/safetensors/safetensors.js';
 import type { CompositeLayer, Layout, PackedParameter, Parameter } from '../nn/composite-layer.js';
 import { gsvaCommand } from '../program.js';
 
 export { nameInModel, PUBLISHED_PREFIX };
 
-/** Tensors in published files that no part reads, and why. */
-const NEVER_READ: readonly { readonly pattern: RegExp; readonly reason: string }[] = [
-  { pattern: /rotary_emb\.inv_freq$/, reason: 'a function of rope_theta' },
-  { pattern: /embeddings\.position_ids$/, reason: '0, 1, 2, …' },
-];
+/** Tensors in published files that no part reads: functions of rope_theta, and 0, 1, 2, … */
+const NEVER_READ = /rotary_emb\.inv_freq$|embeddings\.position_ids$/;
 
 /** Types a weight may be stored in: every value of theirs can be read as float32. */
 const FLOATING: readonly string[] = ['F32', 'F16', 'BF16', 'F64'];
@@ -41,6 +39,8 @@ export interface LoadReport {
   /** Packed parameters that are stored in more than 16 bits, and so are rounded to BF16. */
   readonly rounded: readonly string[];
 }
+
+type AnyParameter = Parameter | PackedParameter;
 
 /** Sets parameters once all are checked. @throws UserError naming tensors missing, left over or of a wrong shape */
 export function loadWeights(
@@ -78,12 +78,14 @@ export function checkWeights(
   const unused = [...byName.keys()].filter((name) => !parameters.has(name));
   const lacking = missing.filter((name) => options.mayBeMissing?.test(name) !== true);
   refuse(lacking, fileLacking(lacking[0] ?? '', byName, source), 'lacks', unused);
-  const leftOver = unused.filter((name) => !isExpectedLeftover(name, options));
+  const leftOver = unused.filter((name) => !NEVER_READ.test(name) && options.mayBeUnused?.test(name) !== true);
   refuse(leftOver, byName.get(leftOver[0] ?? '')?.source ?? source, 'holds, but this model has no place for,');
   const loaded = [...parameters].filter(([name]) => byName.has(name));
   const rounded: string[] = [];
   for (const [name, parameter] of loaded) {
-    const expected = storedShapeOf(parameter);
+    const expected = isPacked(parameter)
+      ? [parameter.rows, parameter.columns]
+      : storedShape(parameter.variable.shape as number[], parameter.layout);
     const { shape: found = [], dtype = 'F32', source: file = source } = byName.get(name) ?? {};
     if (!FLOATING.includes(dtype)) {
       throw new UserError(
@@ -118,18 +120,18 @@ export function checkWeights(
 function refuseOtherRank(name: string, file: string, found: readonly number[], expected: readonly number[]): void {
   const side = /\.lora_([AB])\./.exec(name)?.[1];
   if (side === undefined) return;
-  const rank = side === 'A' ? 0 : 1;
-  const isRank = found[1 - rank] === expected[1 - rank] && found[rank] !== expected[rank];
-  if (!isRank) return;
+  const axis = side === 'A' ? 0 : 1;
+  const [rank = 0, wanted = 0] = [found[axis], expected[axis]];
+  if (found[1 - axis] !== expected[1 - axis] || rank === wanted) return;
   throw new UserError(
-    `${file}: tensor "${name}" is of a LoRA of rank ${found[rank] ?? 0}, the model's config asks for rank ${expected[rank] ?? 0}. ` +
+    `${file}: tensor "${name}" is of a LoRA of rank ${rank}, the model's config asks for rank ${wanted}. ` +
       `Fold the adapter into its weights first, and start from the merged model: ${gsvaCommand('merge --model FOLDER --out MERGED')}; ` +
-      `or set model.lora.r to ${found[rank] ?? 0}.`,
+      `or set model.lora.r to ${rank}.`,
   );
 }
 
-function allParameters(layer: CompositeLayer): Map<string, Parameter | PackedParameter> {
-  return new Map<string, Parameter | PackedParameter>([...layer.namedParameters(), ...layer.packedParameters()]);
+function allParameters(layer: CompositeLayer): Map<string, AnyParameter> {
+  return new Map<string, AnyParameter>([...layer.namedParameters(), ...layer.packedParameters()]);
 }
 
 function byBareName(tensors: FileTensors): Map<string, FileTensor> {
@@ -140,7 +142,7 @@ function byBareName(tensors: FileTensors): Map<string, FileTensor> {
 export async function storableWeights(
   layer: CompositeLayer,
   options: {
-    readonly dtype?: 'F32' | 'F16' | 'BF16';
+    readonly dtype?: WeightDtype | undefined;
     readonly select?: (name: string) => boolean;
     readonly prefix?: string;
   } = {},
@@ -159,7 +161,15 @@ export async function storableWeights(
 
 /** A tensor of ours in PyTorch's layout; owned by the caller. */
 export function inStoredLayout(value: tf.Tensor, layout: Layout): tf.Tensor {
-  return tf.tidy(() => tf.clone(permuteToStored(value, layout)));
+  return tf.tidy(() => {
+    if (layout.kind === 'same') return tf.clone(value);
+    if (layout.kind === 'linear') return tf.transpose(value);
+    const shape = storedShape(value.shape, layout); // [out, in, kh, kw] or [in, out, kh, kw]
+    const [first, second, height, width] = shape as [number, number, number, number];
+    return layout.kind === 'conv'
+      ? tf.transpose(tf.reshape(value, [height, width, second, first]), [3, 2, 0, 1])
+      : tf.transpose(tf.reshape(value, [first, height, width, second]), [0, 3, 1, 2]);
+  });
 }
 
 /** A tensor of ours in PyTorch's layout, as plain data. */
@@ -188,17 +198,6 @@ export function fromStored(tensor: StoredTensor, shape: readonly number[], layou
   });
 }
 
-function permuteToStored(value: tf.Tensor, layout: Layout): tf.Tensor {
-  if (layout.kind === 'same') return value;
-  if (layout.kind === 'linear') return tf.transpose(value);
-  const [height, width] = layout.kernel;
-  const [first, second] = value.shape as [number, number];
-  if (layout.kind === 'conv') {
-    return tf.transpose(tf.reshape(value, [height, width, first / (height * width), second]), [3, 2, 0, 1]);
-  }
-  return tf.transpose(tf.reshape(value, [first, height, width, second / (height * width)]), [0, 3, 1, 2]);
-}
-
 /** Shape in PyTorch's layout of a parameter that has `shape` here. */
 export function storedShape(shape: readonly number[], layout: Layout): number[] {
   if (layout.kind === 'same') return [...shape];
@@ -213,15 +212,11 @@ function assign({ variable, layout }: Parameter, tensor: FileTensor, name: strin
   tf.tidy(() => {
     const value = fromStored({ ...tensor, data: tensor.read() }, variable.shape as number[], layout, name);
     const isWhole = tf.util.arraysEqual(value.shape, variable.shape as number[]);
-    variable.write(isWhole ? value : withRest(value, variable.read(), layout));
+    // The rows that the file holds, then those that the parameter has behind them.
+    const axis = layout.kind === 'linear' ? 1 : 0;
+    const begin = value.shape.map((size, i) => (i === axis ? size : 0));
+    variable.write(isWhole ? value : tf.concat([value, tf.slice(variable.read(), begin)], axis));
   });
-}
-
-/** The rows that a file holds, then those of `whole` behind them. */
-function withRest(rows: tf.Tensor, whole: tf.Tensor, layout: Layout): tf.Tensor {
-  const axis = layout.kind === 'linear' ? 1 : 0;
-  const begin = rows.shape.map((size, i) => (i === axis ? size : 0));
-  return tf.concat([rows, tf.slice(whole, begin)], axis);
 }
 
 function assignPacked(parameter: PackedParameter, tensor: FileTensor, name: string): void {
@@ -241,21 +236,12 @@ function roundedToBfloat16(values: Float32Array, name: string): Uint16Array {
   );
 }
 
-function isPacked(parameter: Parameter | PackedParameter): parameter is PackedParameter {
+function isPacked(parameter: AnyParameter): parameter is PackedParameter {
   return 'matrix' in parameter;
 }
 
 function is16Bit(dtype: string): boolean {
   return dtype === 'BF16' || dtype === 'F16';
-}
-
-function storedShapeOf(parameter: Parameter | PackedParameter): number[] {
-  if (isPacked(parameter)) return [parameter.rows, parameter.columns];
-  return storedShape(parameter.variable.shape as number[], parameter.layout);
-}
-
-function isExpectedLeftover(name: string, options: LoadOptions): boolean {
-  return NEVER_READ.some(({ pattern }) => pattern.test(name)) || options.mayBeUnused?.test(name) === true;
 }
 
 function refuse(names: readonly string[], source: string, fault: string, instead: readonly string[] = []): void {

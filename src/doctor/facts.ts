@@ -5,59 +5,22 @@ import { type Installation, findInstallation } from '../engine/tensorflow-instal
 import { hasRealGpu, mayHaveGpu } from '../engine/webgpu-device.js';
 import type { EngineName } from '../engine/engine.js';
 import { messageOf } from '../errors.js';
-import { type MachineMemory, containerProcessors, freeDisk, machineMemory, nvidiaDriver } from '../machine.js';
+import { containerProcessors, freeDisk, machineMemory, nvidiaDriver } from '../machine.js';
 import { type EngineAnswer, type EngineRequest, unanswered } from '../setup/engine-answer.js';
 
-export interface MachineFacts {
-  readonly node: {
-    readonly version: string;
-    readonly needed: string;
-    readonly platform: string;
-    readonly arch: string;
-  };
-  readonly processor: {
-    readonly model: string;
-    readonly cores: number;
-    /** Limit of a container; null for none. */
-    readonly limit: number | null;
-  };
-  readonly memory: MachineMemory;
-  readonly disk: { readonly folder: string; readonly free: number | null };
-  readonly graphics: {
-    /** False where the system shows that there is no card. */
-    readonly mayBeThere: boolean;
-    /** Whether WebGPU finds a hardware adapter (not SwiftShader or llvmpipe). */
-    readonly isReal: boolean;
-    readonly nvidiaDriver: string | null;
-  };
-  /** The installation by `gsva setup tensorflow`; a text where it cannot be read. */
-  readonly tensorflow: Installation | string | null;
-  readonly engines: Readonly<Record<EngineName, EngineAnswer>>;
-  /** The engine that a command would start. */
-  readonly chosen: { readonly request: EngineRequest; readonly answer: EngineAnswer };
-  /** Whether every engine was waited for, and its speed measured on large products. */
-  readonly isThorough: boolean;
-  /** Environment variables that act on GSVA, and no others. */
-  readonly settings: readonly { readonly name: string; readonly value: string }[];
-}
+export type MachineFacts = Awaited<ReturnType<typeof gatherFacts>>;
 
 /** Our variables, and their effects. */
 export const OWN_SETTINGS = ['GSVA_ENGINE', 'GSVA_DEVICE', 'GSVA_BLAS', 'GSVA_TENSORFLOW', 'GSVA_DEBUG'] as const;
 /** Variables of others that change an engine's behaviour or speed. */
 const OTHER_SETTINGS = [
-  'OPENBLAS_CORETYPE',
-  'OPENBLAS_NUM_THREADS',
-  'OMP_NUM_THREADS',
-  'CUDA_VISIBLE_DEVICES',
-  'TF_ENABLE_ONEDNN_OPTS',
-  'VK_ICD_FILENAMES',
-  'VK_DRIVER_FILES',
-  'NODE_OPTIONS',
+  ...['OPENBLAS_CORETYPE', 'OPENBLAS_NUM_THREADS', 'OMP_NUM_THREADS', 'CUDA_VISIBLE_DEVICES'],
+  ...['TF_ENABLE_ONEDNN_OPTS', 'VK_ICD_FILENAMES', 'VK_DRIVER_FILES', 'NODE_OPTIONS'],
 ];
 /** Engines that can be slow to start come last. */
 const ENGINES = ['openblas', 'wasm', 'cpu', 'tensorflow', 'webgpu'] as const satisfies readonly EngineName[];
 
-export interface FactSources {
+interface FactSources {
   /** The user's request: --engine and --device, or the environment's. */
   readonly request: EngineRequest;
   /** @param seconds of waiting; null for as long as any engine takes */
@@ -79,8 +42,8 @@ const MOST_SECONDS = { all: 7.5, one: 4 };
  * Engines are tried one after another, so that they do not slow each other down. The one that a command would start
  * comes first, and is waited for where it was requested by name.
  */
-export async function gatherFacts(sources: FactSources): Promise<MachineFacts> {
-  const { request, note, folder, isThorough } = sources;
+export async function gatherFacts(sources: FactSources) {
+  const { request, note, folder, isThorough, env } = sources;
   const graphicsFacts = hasRealGpu();
   const end = performance.now() + 1000 * MOST_SECONDS.all;
   const ask = async (asked: EngineRequest, isNamed = false): Promise<EngineAnswer> => {
@@ -90,35 +53,52 @@ export async function gatherFacts(sources: FactSources): Promise<MachineFacts> {
   };
   note(`trying ${request.engine} ...`);
   const chosen = await ask(request, request.engine !== 'auto' || (request.device ?? '') !== '');
-  const answers = new Map<EngineName, EngineAnswer>();
+  const answers: [EngineName, EngineAnswer][] = [];
   const taken = chosen.outcome === 'works' ? chosen.info.name : request.engine;
   for (const engine of ENGINES) {
     // On any device: whether the one that is asked for is there is `chosen`'s to say.
     const isAnswered = engine === taken && (request.device ?? '') === '';
     if (!isAnswered) note(`trying ${engine} ...`);
-    answers.set(engine, isAnswered ? chosen : await ask({ engine, threads: request.threads, device: '' }));
+    answers.push([engine, isAnswered ? chosen : await ask({ engine, threads: request.threads, device: '' })]);
   }
+  const { engines } = JSON.parse(readFileSync(sources.packageFile, 'utf8')) as {
+    readonly engines: { readonly node: string };
+  };
+  const settings = Object.entries(env).map(([name, value = '']) => ({ name, value }));
   return {
-    node: { version: process.versions.node, ...platformFacts(sources.packageFile) },
+    node: {
+      version: process.versions.node,
+      needed: engines.node.replace('>=', ''),
+      platform: process.platform as string,
+      arch: process.arch as string,
+    },
     processor: {
       model: cpus()[0]?.model.trim() ?? 'unknown',
       cores: availableParallelism(),
+      /** Limit of a container; null for none. */
       limit: containerProcessors(),
     },
     memory: machineMemory(),
     disk: { folder, free: freeDisk(folder) },
-    graphics: { mayBeThere: mayHaveGpu(), isReal: await graphicsFacts, nvidiaDriver: nvidiaDriver() },
+    graphics: {
+      /** False where the system shows that there is no card. */
+      mayBeThere: mayHaveGpu(),
+      /** Whether WebGPU finds a hardware adapter (not SwiftShader or llvmpipe). */
+      isReal: await graphicsFacts,
+      nvidiaDriver: nvidiaDriver(),
+    },
+    /** The installation by `gsva setup tensorflow`; a text where it cannot be read. */
     tensorflow: installedTensorflow(),
     engines: Object.fromEntries(answers) as Record<EngineName, EngineAnswer>,
+    /** The engine that a command would start. */
     chosen: { request, answer: chosen },
+    /** Whether every engine was waited for, and its speed measured on large products. */
     isThorough,
-    settings: settingsOf(sources.env),
+    /** Environment variables that act on GSVA, and no others. */
+    settings: settings
+      .filter(({ name, value }) => value !== '' && (name.startsWith('GSVA_') || OTHER_SETTINGS.includes(name)))
+      .sort((a, b) => (a.name < b.name ? -1 : 1)),
   };
-}
-
-function platformFacts(packageFile: string): Omit<MachineFacts['node'], 'version'> {
-  const { engines } = JSON.parse(readFileSync(packageFile, 'utf8')) as { readonly engines: { readonly node: string } };
-  return { needed: engines.node.replace('>=', ''), platform: process.platform, arch: process.arch };
 }
 
 function installedTensorflow(): Installation | string | null {
@@ -127,12 +107,4 @@ function installedTensorflow(): Installation | string | null {
   } catch (error) {
     return messageOf(error);
   }
-}
-
-function settingsOf(env: FactSources['env']): MachineFacts['settings'] {
-  return Object.keys(env)
-    .filter((name) => name.startsWith('GSVA_') || OTHER_SETTINGS.includes(name))
-    .sort()
-    .map((name) => ({ name, value: env[name] ?? '' }))
-    .filter(({ value }) => value !== '');
 }

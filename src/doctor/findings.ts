@@ -53,21 +53,17 @@ function nodeFinding({ node }: MachineFacts): Finding {
 }
 
 function isOlder(version: string, needed: string): boolean {
-  const [[major = 0, minor = 0], [mostMajor = 0, mostMinor = 0]] = [version, needed].map((text) =>
-    text.split('.').map(Number),
-  ) as [number[], number[]];
-  return major < mostMajor || (major === mostMajor && minor < mostMinor);
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  const [leastMajor = 0, leastMinor = 0] = needed.split('.').map(Number);
+  return major < leastMajor || (major === leastMajor && minor < leastMinor);
 }
 
 function processorFinding({ processor }: MachineFacts): Finding {
   const { model, cores, limit } = processor;
   const found = `${model}, ${cores} core${cores === 1 ? '' : 's'}`;
   if (limit === null || limit >= cores) return ok('processor', found);
-  return note(
-    'processor',
-    `${found}, but this container gets the time of ${limit.toFixed(1)} only: more threads than that slow each other down`,
-    `--threads ${Math.max(1, Math.floor(limit))}`,
-  );
+  const few = `this container gets the time of ${limit.toFixed(1)} only: more threads than that slow each other down`;
+  return note('processor', `${found}, but ${few}`, `--threads ${Math.max(1, Math.floor(limit))}`);
 }
 
 function memoryFinding({ memory }: MachineFacts): Finding {
@@ -75,11 +71,8 @@ function memoryFinding({ memory }: MachineFacts): Finding {
   const container = containerLimit === null ? '' : ` (this container may use ${bytesText(containerLimit)})`;
   const found = `${bytesText(total)}${container}, ${bytesText(available)} available`;
   if (available >= LITTLE_MEMORY) return ok('memory', found);
-  return note(
-    'memory',
-    `${found}: little`,
-    `end other programs; ${gsvaCommand('plan --config FILE')} says what a model needs`,
-  );
+  const plan = `${gsvaCommand('plan --config FILE')} says what a model needs`;
+  return note('memory', `${found}: little`, `end other programs; ${plan}`);
 }
 
 function diskFinding({ disk }: MachineFacts): Finding {
@@ -99,11 +92,8 @@ function tensorflowFinding({ tensorflow, engines, graphics }: MachineFacts): Fin
   const answer = engines.tensorflow;
   if (typeof tensorflow === 'string') return problem(subject, tensorflow, setup);
   if (answer.outcome !== 'works') {
-    return problem(
-      subject,
-      answer.why,
-      `${tensorflow.gpu ? gsvaCommand('setup tensorflow --gpu') : setup} (sets it up again)`,
-    );
+    const again = tensorflow.gpu ? gsvaCommand('setup tensorflow --gpu') : setup;
+    return problem(subject, answer.why, `${again} (sets it up again)`);
   }
   const found = speed(answer);
   if (hasNvidia && !tensorflow.gpu) {
@@ -146,11 +136,8 @@ function settingFindings({ settings }: MachineFacts): Finding[] {
   return settings.map(({ name, value }) => {
     const isUnknown = name.startsWith('GSVA_') && !OWN_SETTINGS.some((known) => known === name);
     if (!isUnknown) return ok('environment', `${name}=${value}`);
-    return note(
-      'environment',
-      `${name}=${value} does nothing: no setting has this name${didYouMean(name, OWN_SETTINGS)}`,
-      `unset ${name}`,
-    );
+    const why = `no setting has this name${didYouMean(name, OWN_SETTINGS)}`;
+    return note('environment', `${name}=${value} does nothing: ${why}`, `unset ${name}`);
   });
 }
 
@@ -198,10 +185,8 @@ export function ok(subject: string, found: string): Finding {
   return { subject, state: 'ok', found, fix: null };
 }
 
-export function note(subject: string, found: string, fix: string | null): Finding {
-  return { subject, state: 'note', found, fix };
-}
-
-export function problem(subject: string, found: string, fix: string | null): Finding {
-  return { subject, state: 'problem', found, fix };
-}
+const needing =
+  (state: Finding['state']) =>
+  (subject: string, found: string, fix: string | null): Finding => ({ subject, state, found, fix });
+export const note = needing('note');
+export const problem = needing('problem');

@@ -13,7 +13,7 @@ import { checkModel } from '../inference/check-model.js';
 import { openModel } from '../inference/open-model.js';
 import type { FileTensors } from '../io/file-tensor.js';
 import { byteCount } from '../io/tensor-output.js';
-import { notFiniteText, scanWeights } from '../io/weight-scan.js';
+import { notFiniteText, scanWeights } from '../io/tensor-statistics.js';
 import { type MachineMemory, bytesText } from '../machine.js';
 import { buildExperiment } from '../training/config/build-experiment.js';
 import { type Finding, note, ok, problem } from './findings.js';
@@ -29,8 +29,6 @@ export interface Place {
 const SPLITS = ['train', 'val', 'testA', 'testB'] as const satisfies readonly GRefCocoSplit[];
 /** Measured memory in addition to the weights of a 7B model (docs/checkpoints.md): the library, and the computation. */
 const PACKED = { library: 500 * 2 ** 20, share: 1.3 };
-const SMALLER = 'a smaller model, or a machine with more memory';
-
 /** Seconds of scanning a model's weights: some gigabytes. */
 const SCAN_SECONDS = 3;
 
@@ -65,11 +63,8 @@ function valuesFinding(tensors: FileTensors, path: string, seconds: number): Fin
   }
   if (read.tensors === read.allTensors) return ok('model', `all weights are finite (${bytesText(read.bytes)} read)`);
   const some = `${read.tensors} of ${read.allTensors} tensors, ${bytesText(read.bytes)} of ${bytesText(read.allBytes)}`;
-  return note(
-    'model',
-    `the weights that were looked at in ${seconds} s are finite (${some}); the others were not looked at`,
-    `${gsvaCommand(`inspect --stats ${path}`)} looks at all`,
-  );
+  const found = `the weights that were looked at in ${seconds} s are finite (${some}); the others were not looked at`;
+  return note('model', found, `${gsvaCommand(`inspect --stats ${path}`)} looks at all`);
 }
 
 /** Where float32 has no room: matrices stored in 16 bits stay so, and are widened in use. */
@@ -105,24 +100,30 @@ export function examineData(dir: string): Finding[] {
     if (present.length > 0) return present.map((split) => splitFinding(dir, split));
     return [problem('data', `${dir} has none of the splits ${SPLITS.join(', ')}`, null)];
   } catch (error) {
-    if (error instanceof UserError) return [problem('data', error.message, null)];
-    throw error;
+    return [failure('data', error)];
   }
 }
 
 function splitFinding(dir: string, split: GRefCocoSplit): Finding {
   const { images, skippedExpressions } = GRefCoco.open(dir, split);
-  const expressions = images.reduce((sum, image) => sum + image.expressions.length, 0);
   const skipped = skippedExpressions === 0 ? '' : ` (${skippedExpressions} more cannot be used)`;
-  const found = `${dir}, ${split}: ${images.length} images, ${expressions} expressions${skipped}`;
+  const fix = "put COCO's train2014 into <data>/refer_seg/images/mscoco/images/train2014";
+  return imagesFinding(`${dir}, ${split}`, images, skipped, fix);
+}
+
+/** Images, their expressions, and how many of the files are missing. */
+function imagesFinding(
+  name: string,
+  images: readonly { readonly path: string; readonly expressions: readonly unknown[] }[],
+  more: string,
+  fix: string,
+): Finding {
+  const expressions = images.reduce((sum, image) => sum + image.expressions.length, 0);
+  const found = `${name}: ${images.length} images, ${expressions} expressions${more}`;
   const missing = images.filter(({ path }) => !existsSync(path));
   const [first] = missing;
   if (first === undefined) return ok('data', found);
-  return problem(
-    'data',
-    `${found}; ${missing.length} of the images are missing, the first ${first.path}`,
-    "put COCO's train2014 into <data>/refer_seg/images/mscoco/images/train2014",
-  );
+  return problem('data', `${found}; ${missing.length} of the images are missing, the first ${first.path}`, fix);
 }
 
 /** The start model's weights and the tokenizer fit: training's objects are built on an engine that computes nothing. */
@@ -137,46 +138,39 @@ async function startFindings({ experiment }: PlanSource, path: string): Promise<
 async function dataFindings({ experiment }: PlanSource): Promise<Finding[]> {
   const data = experiment?.data;
   if (data?.kind === 'grefcoco') return examineData(data.dir);
-  return data?.kind === 'jsonl' ? examined('data', () => ownDataFindings(data.file)) : [];
-}
-
-/** A user's own data: every line, and the number of missing images. */
-async function ownDataFindings(file: string): Promise<Finding[]> {
-  const { images } = await OwnData.open(file, 'train');
-  const expressions = images.reduce((sum, image) => sum + image.expressions.length, 0);
-  const found = `${file}, train: ${images.length} images, ${expressions} expressions`;
-  const missing = images.filter(({ path }) => !existsSync(path));
-  const [first] = missing;
-  if (first === undefined) return [ok('data', found)];
-  return [
-    problem(
-      'data',
-      `${found}; ${missing.length} of the images are missing, the first ${first.path}`,
-      gsvaCommand(`data validate ${file}`),
-    ),
-  ];
+  if (data?.kind !== 'jsonl') return [];
+  const { file } = data;
+  return examined('data', async () => {
+    const { images } = await OwnData.open(file, 'train');
+    return [imagesFinding(`${file}, train`, images, '', gsvaCommand(`data validate ${file}`))];
+  });
 }
 
 function memoryFinding(subject: string, what: 'training' | 'inference', plan: MemoryPlan, place: Place): Finding {
   const { engine, memory } = place;
   const own = plan.engines.find((candidate) => candidate.engine === engine);
   const missing = (candidate: EnginePlan): string | null => lacking(candidate.engine, candidate[what], memory);
-  if (own === undefined)
+  if (own === undefined) {
     return note(subject, `${what}: how much memory ${engine ?? 'nothing'} takes is not known`, null);
+  }
   const found = `${what} on ${own.engine} takes ${bytesText(own[what].process)}`;
   const lacks = missing(own);
   if (lacks === null) return ok(subject, `${found} of ${bytesText(memory.available)} available`);
   const other = plan.engines.find((candidate) => candidate.engine !== 'webgpu' && missing(candidate) === null);
-  const fix = other === undefined ? SMALLER : `--engine ${other.engine}`;
-  return problem(subject, `${found}: ${lacks}`, fix);
+  const smaller = 'a smaller model, or a machine with more memory';
+  return problem(subject, `${found}: ${lacks}`, other === undefined ? smaller : `--engine ${other.engine}`);
 }
 
-/** An error of the user's files is a finding; any other is a bug. */
 async function examined(subject: string, examine: () => Promise<Finding[]>): Promise<Finding[]> {
   try {
     return await examine();
   } catch (error) {
-    if (error instanceof UserError) return [problem(subject, error.message, null)];
-    throw error;
+    return [failure(subject, error)];
   }
+}
+
+/** An error of the user's files is a finding; any other is a bug. */
+function failure(subject: string, error: unknown): Finding {
+  if (error instanceof UserError) return problem(subject, error.message, null);
+  throw error;
 }

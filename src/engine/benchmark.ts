@@ -13,30 +13,19 @@ export interface MatMulRow {
   readonly fraction: number;
 }
 
-interface Variant {
-  readonly name: string;
-  readonly batchA: number[];
-  readonly batchB: number[];
-  readonly transposeA: boolean;
-  readonly transposeB: boolean;
-}
-
 const BATCH = 4;
-
 const TRANSPOSED = ['', 'A·Bᵀ', 'Aᵀ·B', 'Aᵀ·Bᵀ'];
 
+/** A ᵀ in its name says what is transposed. */
+type Variant = readonly [name: string, batchA: number[], batchB: number[]];
 const VARIANTS: readonly Variant[] = [
-  ...TRANSPOSED.map((name) => variant(name === '' ? 'plain' : name, [], [])),
-  ...TRANSPOSED.map((name) => variant(`batched ${name}`.trim(), [BATCH], [BATCH])),
-  variant('broadcast B', [BATCH], [1]),
-  variant('broadcast A', [1], [BATCH]),
-  variant('broadcast Aᵀ·B', [BATCH], [1]),
-  variant('broadcast A·Bᵀ', [1], [BATCH]),
+  ...TRANSPOSED.map((name): Variant => [name === '' ? 'plain' : name, [], []]),
+  ...TRANSPOSED.map((name): Variant => [`batched ${name}`.trim(), [BATCH], [BATCH]]),
+  ['broadcast B', [BATCH], [1]],
+  ['broadcast A', [1], [BATCH]],
+  ['broadcast Aᵀ·B', [BATCH], [1]],
+  ['broadcast A·Bᵀ', [1], [BATCH]],
 ];
-
-function variant(name: string, batchA: number[], batchB: number[]): Variant {
-  return { name, batchA, batchB, transposeA: name.includes('Aᵀ'), transposeB: name.includes('Bᵀ') };
-}
 
 /**
  * @param sizes sides of the matrices
@@ -46,38 +35,32 @@ export async function benchmarkMatMul(sizes: readonly number[] = [512, 1024], re
   const rows: MatMulRow[] = [];
   for (const size of sizes) {
     for (const variant of VARIANTS) {
-      rows.push({ variant: variant.name, size, ...(await measure(variant, size, repetitions)) });
+      rows.push({ variant: variant[0], size, ...(await measure(variant, size, repetitions)) });
     }
   }
   return rows;
 }
 
-type Rates = Pick<MatMulRow, 'gigaflops' | 'slowest' | 'fastest' | 'fraction'>;
-
 /** Variant and plain product alternate, so that a busy machine slows both. */
-async function measure(variant: Variant, size: number, repetitions: number): Promise<Rates> {
-  const a = tf.randomUniform([...variant.batchA, size, size], -1, 1, 'float32', 1);
-  const b = tf.randomUniform([...variant.batchB, size, size], -1, 1, 'float32', 2);
+async function measure([name, batchA, batchB]: Variant, size: number, repetitions: number) {
+  const a = tf.randomUniform([...batchA, size, size], -1, 1, 'float32', 1);
+  const b = tf.randomUniform([...batchB, size, size], -1, 1, 'float32', 2);
   const plainA = tf.randomUniform([size, size], -1, 1, 'float32', 3);
   const plainB = tf.randomUniform([size, size], -1, 1, 'float32', 4);
-  const products = Math.max(tf.util.sizeFromShape(variant.batchA), tf.util.sizeFromShape(variant.batchB));
+  const products = Math.max(tf.util.sizeFromShape(batchA), tf.util.sizeFromShape(batchB));
   const rates: number[] = [];
   const fractions: number[] = [];
   for (let i = 0; i <= repetitions; i++) {
     const plain = await secondsOf(() => tf.matMul(plainA, plainB));
-    const product = (): tf.Tensor => tf.matMul(a, b, variant.transposeA, variant.transposeB);
+    const product = (): tf.Tensor => tf.matMul(a, b, name.includes('Aᵀ'), name.includes('Bᵀ'));
     const seconds = (await secondsOf(product)) / products;
     if (i === 0) continue; // the first run warms up
     rates.push((2 * size ** 3) / seconds / 1e9);
     fractions.push(plain / seconds);
   }
   tf.dispose([a, b, plainA, plainB]);
-  return {
-    gigaflops: median(rates),
-    slowest: Math.min(...rates),
-    fastest: Math.max(...rates),
-    fraction: median(fractions),
-  };
+  const [slowest, fastest] = [Math.min(...rates), Math.max(...rates)];
+  return { gigaflops: median(rates), slowest, fastest, fraction: median(fractions) };
 }
 
 /** The middle of a list with at least one number; the mean of two middles. */

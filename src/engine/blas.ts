@@ -109,15 +109,12 @@ export async function loadBlas(threads = availableParallelism()): Promise<Blas |
 
 function bind(koffi: typeof import('koffi'), path: string, threads: number): Blas {
   const library = koffi.load(path);
-  const address = 'uintptr_t';
-  const sgemm = library.func('cblas_sgemm', 'void', [
-    ...['int', 'int', 'int', 'int', 'int', 'int', 'float'],
-    ...[address, 'int', address, 'int', 'float', address, 'int'],
-  ]) as (...values: number[]) => void;
-  const sgemv = library.func('cblas_sgemv', 'void', [
-    ...['int', 'int', 'int', 'int', 'float'],
-    ...[address, 'int', address, 'int', 'float', address, 'int'],
-  ]) as (...values: number[]) => void;
+  /** Routines begin with the order, transposes and sizes; then come α, two operands, β and the result. */
+  const routine = (name: string, integers: number): ((...values: number[]) => void) => {
+    const [first, operand] = [new Array<string>(integers).fill('int'), ['uintptr_t', 'int']];
+    return library.func(name, 'void', [...first, 'float', ...operand, ...operand, 'float', ...operand]);
+  };
+  const [sgemm, sgemv] = [routine('cblas_sgemm', 6), routine('cblas_sgemv', 4)];
   const { description, threads: used, setThreads } = configure(library, path, threads);
   let current = used;
   const useThreads = (wanted: number): void => {
@@ -130,12 +127,8 @@ function bind(koffi: typeof import('koffi'), path: string, threads: number): Bla
     addressOf: (buffer) => Number(koffi.address(buffer)),
     multiply: (m, n, k, transposeA, transposeB, a, b, c) => {
       useThreads(m * n * k <= LARGEST_FOR_ONE_THREAD ? 1 : used);
-      sgemm(
-        ROW_MAJOR,
-        transposeA ? TRANSPOSE : NO_TRANSPOSE,
-        transposeB ? TRANSPOSE : NO_TRANSPOSE,
-        ...([m, n, k, 1, a, transposeA ? m : k, b, transposeB ? k : n, 0, c, n] as const),
-      );
+      const [opA, opB] = [transposeA ? TRANSPOSE : NO_TRANSPOSE, transposeB ? TRANSPOSE : NO_TRANSPOSE];
+      sgemm(ROW_MAJOR, opA, opB, m, n, k, 1, a, transposeA ? m : k, b, transposeB ? k : n, 0, c, n);
     },
     multiplyVector: (rows, columns, transposeA, a, x, y) => {
       useThreads(rows * columns <= LARGEST_VECTOR_FOR_ONE_THREAD ? 1 : used);
@@ -145,11 +138,7 @@ function bind(koffi: typeof import('koffi'), path: string, threads: number): Bla
 }
 
 /** Sets the number of threads where the library permits, and describes it. */
-function configure(
-  library: import('koffi').LibraryHandle,
-  path: string,
-  threads: number,
-): { description: string; threads: number; setThreads: (threads: number) => void } {
+function configure(library: import('koffi').LibraryHandle, path: string, threads: number) {
   try {
     const setThreads = library.func('void openblas_set_num_threads(int)') as unknown as (threads: number) => void;
     setThreads(threads);
@@ -158,7 +147,7 @@ function configure(
     const core = library.func('const char *openblas_get_corename()')() as string;
     return { description: `OpenBLAS ${version} (${core})`, threads: used, setThreads };
   } catch {
-    const accelerate = path.includes('Accelerate');
-    return { description: accelerate ? 'Accelerate' : path, threads, setThreads: () => undefined };
+    const description = path.includes('Accelerate') ? 'Accelerate' : path;
+    return { description, threads, setThreads: (): void => undefined };
   }
 }

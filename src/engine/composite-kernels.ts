@@ -8,134 +8,113 @@ import { registerFusedGradients } from './fused-gradients.js';
 import * as tf from './tf.js';
 import { findKernel } from './wasm-heap.js';
 
-interface Call {
-  readonly input: (name: string) => tf.Tensor;
-  readonly optional: (name: string) => tf.Tensor | null;
-  readonly attribute: (name: string) => number;
-}
-
-type Formula = (call: Call) => tf.Tensor | tf.Tensor[];
+/** Inputs and attributes by name; each formula is given those of its kernel. */
+type InputName = 'x' | 'w' | 'dy' | 'gamma' | 'beta' | 'gate' | 'up' | 'y' | 'logSums' | 'parts' | 'dbce' | 'ddice';
+type Inputs = Readonly<Record<InputName, tf.Tensor>> & {
+  readonly w: tf.Tensor2D;
+  readonly bias?: tf.Tensor1D;
+  readonly scores: tf.Tensor4D;
+  readonly keyLengths?: tf.Tensor1D;
+  /** [N, V], or [Q, H, W] of masks. */
+  readonly logits: tf.Tensor2D;
+  readonly targets: tf.Tensor3D;
+  readonly labels: tf.Tensor1D;
+  readonly cos: tf.Tensor2D;
+  readonly sin: tf.Tensor2D;
+};
+type Attributes = Readonly<Record<'eps' | 'scale' | 'causalOffset' | 'ignoreLabel' | 'direction', number>>;
+type Formula = (inputs: Inputs, attrs: Attributes) => tf.Tensor | tf.Tensor[];
 
 const FORMULAS: Readonly<Record<string, Formula>> = {
-  GsvaLinear: ({ input, optional }) => {
-    return composites.linearComposite(input('x'), matrix(input('w')), optional('bias') as tf.Tensor1D | null);
-  },
+  GsvaLinear: ({ x, w, bias = null }) => composites.linearComposite(x, w, bias),
   /** dx = dy · wᵀ */
-  GsvaLinearGradX: ({ input }) => {
-    const [dy, w] = [input('dy'), input('w')];
-    const [inner = 0] = w.shape;
-    return tf.reshape(tf.matMul(rowsOf(dy), matrix(w), false, true), [...dy.shape.slice(0, -1), inner]);
-  },
+  GsvaLinearGradX: ({ dy, w }) =>
+    tf.reshape(tf.matMul(rowsOf(dy), w, false, true), [...dy.shape.slice(0, -1), w.shape[0]]),
   /** dw = xᵀ · dy, over all rows */
-  GsvaLinearGradW: ({ input }) => tf.matMul(rowsOf(input('x')), rowsOf(input('dy')), true, false),
-  GsvaColumnSum: ({ input }) => tf.sum(rowsOf(input('x')), 0),
+  GsvaLinearGradW: ({ x, dy }) => tf.matMul(rowsOf(x), rowsOf(dy), true, false),
+  GsvaColumnSum: ({ x }) => tf.sum(rowsOf(x), 0),
 
-  GsvaLayerNorm: ({ input, attribute }) =>
-    composites.layerNormComposite(input('x'), input('gamma'), input('beta'), attribute('eps')),
+  GsvaLayerNorm: ({ x, gamma, beta }, { eps }) => composites.layerNormComposite(x, gamma, beta, eps),
   /** dx = (g - mean g - x̂ · mean(g · x̂)) / σ with g = dy · γ */
-  GsvaLayerNormGradX: ({ input, attribute }) => {
-    const { normed, inverse } = layerNormParts(input('x'), attribute('eps'));
-    const g = tf.mul(input('dy'), input('gamma'));
+  GsvaLayerNormGradX: ({ x, gamma, dy }, { eps }) => {
+    const { normed, inverse } = composites.layerNormParts(x, eps);
+    const g = tf.mul(dy, gamma);
     const along = tf.mean(tf.mul(g, normed), -1, true);
     return tf.mul(tf.sub(tf.sub(g, tf.mean(g, -1, true)), tf.mul(normed, along)), inverse);
   },
-  GsvaLayerNormGradGamma: ({ input, attribute }) => {
-    const { normed } = layerNormParts(input('x'), attribute('eps'));
-    return tf.sum(rowsOf(tf.mul(input('dy'), normed)), 0);
-  },
-  GsvaRmsNorm: ({ input, attribute }) => composites.rmsNormComposite(input('x'), input('gamma'), attribute('eps')),
+  GsvaLayerNormGradGamma: ({ x, dy }, { eps }) =>
+    tf.sum(rowsOf(tf.mul(dy, composites.layerNormParts(x, eps).normed)), 0),
+  GsvaRmsNorm: ({ x, gamma }, { eps }) => composites.rmsNormComposite(x, gamma, eps),
   /** dx = (g - x̂ · mean(g · x̂)) / rms with g = dy · γ */
-  GsvaRmsNormGradX: ({ input, attribute }) => {
-    const { normed, inverse } = rmsNormParts(input('x'), attribute('eps'));
-    const g = tf.mul(input('dy'), input('gamma'));
+  GsvaRmsNormGradX: ({ x, gamma, dy }, { eps }) => {
+    const { normed, inverse } = composites.rmsNormParts(x, eps);
+    const g = tf.mul(dy, gamma);
     return tf.mul(tf.sub(g, tf.mul(normed, tf.mean(tf.mul(g, normed), -1, true))), inverse);
   },
-  GsvaRmsNormGradGamma: ({ input, attribute }) => {
-    const { normed } = rmsNormParts(input('x'), attribute('eps'));
-    return tf.sum(rowsOf(tf.mul(input('dy'), normed)), 0);
-  },
+  GsvaRmsNormGradGamma: ({ x, dy }, { eps }) => tf.sum(rowsOf(tf.mul(dy, composites.rmsNormParts(x, eps).normed)), 0),
 
-  GsvaGelu: ({ input }) => composites.geluComposite(input('x')),
+  GsvaGelu: ({ x }) => composites.geluComposite(x),
   /** Φ(x) + x · φ(x), the normal distribution and its density */
-  GsvaGeluGrad: ({ input }) => {
-    const x = input('x');
+  GsvaGeluGrad: ({ x, dy }) => {
     const distribution = tf.tidy(() => tf.mul(tf.add(tf.erf(tf.mul(x, Math.SQRT1_2)), 1), 0.5));
     const density = tf.tidy(() => tf.mul(tf.exp(tf.mul(tf.square(x), -0.5)), 1 / Math.sqrt(2 * Math.PI)));
-    return tf.mul(input('dy'), tf.add(distribution, tf.mul(x, density)));
+    return tf.mul(dy, tf.add(distribution, tf.mul(x, density)));
   },
-  GsvaQuickGelu: ({ input }) => composites.quickGeluComposite(input('x')),
-  GsvaQuickGeluGrad: ({ input }) => tf.mul(input('dy'), slopeOfSwish(input('x'), 1.702)),
-  GsvaSilu: ({ input }) => composites.siluComposite(input('x')),
-  GsvaSiluGrad: ({ input }) => tf.mul(input('dy'), slopeOfSwish(input('x'), 1)),
-  GsvaSiluMul: ({ input }) => composites.siluMulComposite(input('gate'), input('up')),
-  GsvaSiluMulGradGate: ({ input }) => tf.mul(tf.mul(input('dy'), input('up')), slopeOfSwish(input('gate'), 1)),
+  GsvaQuickGelu: ({ x }) => composites.quickGeluComposite(x),
+  GsvaQuickGeluGrad: ({ x, dy }) => tf.mul(dy, slopeOfSwish(x, 1.702)),
+  GsvaSilu: ({ x }) => composites.siluComposite(x),
+  GsvaSiluGrad: ({ x, dy }) => tf.mul(dy, slopeOfSwish(x, 1)),
+  GsvaSiluMul: ({ gate, up }) => composites.siluMulComposite(gate, up),
+  GsvaSiluMulGradGate: ({ gate, up, dy }) => tf.mul(tf.mul(dy, up), slopeOfSwish(gate, 1)),
 
-  GsvaMaskedSoftmax: ({ input, optional, attribute }) => {
-    const scores = input('scores') as tf.Tensor4D;
-    const [, , , keys] = scores.shape;
-    const offset = attribute('causalOffset');
+  GsvaMaskedSoftmax: ({ scores, keyLengths = null }, { scale, causalOffset }) => {
     // A limit that hides nothing need not be applied.
-    const causalOffset = offset >= keys - 1 ? null : offset;
-    const keyLengths = optional('keyLengths') as tf.Tensor1D | null;
-    return composites.maskedSoftmaxComposite(scores, attribute('scale'), causalOffset, keyLengths);
+    const limit = causalOffset >= scores.shape[3] - 1 ? null : causalOffset;
+    return composites.maskedSoftmaxComposite(scores, scale, limit, keyLengths);
   },
   /** dscores = scale · y · (dy - Σ dy · y); hidden keys have y = 0 */
-  GsvaMaskedSoftmaxGrad: ({ input, attribute }) => {
-    const y = input('y');
-    const weighted = tf.mul(input('dy'), y);
-    const sum = tf.sum(weighted, -1, true);
-    const gradient = tf.sub(weighted, tf.mul(y, sum));
-    const scale = attribute('scale');
+  GsvaMaskedSoftmaxGrad: ({ y, dy }, { scale }) => {
+    const weighted = tf.mul(dy, y);
+    const gradient = tf.sub(weighted, tf.mul(y, tf.sum(weighted, -1, true)));
     return scale === 1 ? gradient : tf.mul(gradient, scale);
   },
 
-  GsvaSoftmaxCrossEntropy: ({ input, attribute }) => {
-    const [logits, labels] = [input('logits') as tf.Tensor2D, input('labels') as tf.Tensor1D];
-    const loss = composites.softmaxCrossEntropyComposite(logits, labels, attribute('ignoreLabel'));
-    return [loss, tf.logSumExp(logits, -1)];
+  GsvaSoftmaxCrossEntropy: ({ logits, labels }, { ignoreLabel }) => {
+    return [composites.softmaxCrossEntropyComposite(logits, labels, ignoreLabel), tf.logSumExp(logits, -1)];
   },
   /** dlogits = dy / count · (softmax(logits) - one-hot label), 0 in rows that are ignored */
-  GsvaSoftmaxCrossEntropyGrad: ({ input, attribute }) => {
-    const [logits, labels] = [input('logits') as tf.Tensor2D, input('labels') as tf.Tensor1D];
-    const { supervised, isLabel } = composites.supervision(labels, attribute('ignoreLabel'), logits.shape[1]);
-    const factor = tf.div(input('dy'), tf.maximum(tf.sum(tf.cast(supervised, 'float32')), 1));
+  GsvaSoftmaxCrossEntropyGrad: ({ logits, labels, logSums, dy }, { ignoreLabel }) => {
+    const { supervised, isLabel } = composites.supervision(labels, ignoreLabel, logits.shape[1]);
+    const factor = tf.div(dy, tf.maximum(tf.sum(tf.cast(supervised, 'float32')), 1));
     const difference = tf.tidy(() => {
-      const probabilities = tf.exp(tf.sub(logits, tf.expandDims(input('logSums'), -1)));
+      const probabilities = tf.exp(tf.sub(logits, tf.expandDims(logSums, -1)));
       return tf.sub(probabilities, tf.cast(isLabel, 'float32'));
     });
     const isUsed = tf.broadcastTo(tf.expandDims(supervised, 1), difference.shape);
     return tf.where(isUsed, tf.mul(difference, factor), tf.zerosLike(logits));
   },
 
-  GsvaMaskLoss: ({ input }) => {
-    const { bce, dice, parts } = composites.maskLossComposite(
-      input('logits') as tf.Tensor3D,
-      input('targets') as tf.Tensor3D,
-    );
+  GsvaMaskLoss: ({ logits, targets }) => {
+    const { bce, dice, parts } = composites.maskLossComposite(logits as tf.Tensor as tf.Tensor3D, targets);
     return [bce, dice, parts];
   },
   /** dlogits = dbce · (p - g) / pixels + ddice · p (1 - p) · (N/D² - 2g/D) / 1000 */
-  GsvaMaskLossGrad: ({ input }) => {
-    const logits = input('logits');
-    const [masks = 0, height = 0, width = 0] = logits.shape;
+  GsvaMaskLossGrad: ({ logits, targets: g, parts, dbce, ddice }) => {
+    const [masks = 0, height = 0, width = 0] = logits.shape as number[];
     const perMask = (x: tf.Tensor): tf.Tensor => tf.reshape(x, [masks, 1, 1]);
-    const [numerator, denominator] = tf.split(input('parts'), 2, 1).map(perMask) as [tf.Tensor, tf.Tensor];
+    const [numerator, denominator] = tf.split(parts, 2, 1).map(perMask) as [tf.Tensor, tf.Tensor];
     const p = tf.sigmoid(logits);
-    const g = input('targets');
-    const bce = tf.tidy(() => tf.mul(tf.sub(p, g), tf.div(perMask(input('dbce')), height * width)));
+    const bce = tf.tidy(() => tf.mul(tf.sub(p, g), tf.div(perMask(dbce), height * width)));
     // (N/D² - 2g/D) / 1000 = (N/D - 2g) / (1000 D)
-    const factor = tf.div(perMask(input('ddice')), tf.mul(denominator, 1000));
+    const factor = tf.div(perMask(ddice), tf.mul(denominator, 1000));
     const slope = tf.tidy(() => tf.mul(tf.sub(tf.div(numerator, denominator), tf.mul(g, 2)), factor));
-    return tf.add(
-      bce,
-      tf.tidy(() => tf.mul(tf.mul(p, tf.sub(1, p)), slope)),
-    );
+    const dice = tf.tidy(() => tf.mul(tf.mul(p, tf.sub(1, p)), slope));
+    return tf.add(bce, dice);
   },
 
-  GsvaRotary: ({ input, attribute }) => {
-    const [x, cos, sin] = [input('x') as tf.Tensor4D, input('cos') as tf.Tensor2D, input('sin') as tf.Tensor2D];
+  GsvaRotary: ({ x, cos, sin }, { direction }) => {
     // The two halves of sin hold the same angles, so the transposed rotation is the one by the negative angles.
-    return composites.rotaryComposite(x, cos, attribute('direction') === 1 ? sin : tf.neg(sin));
+    return composites.rotaryComposite(x as tf.Tensor4D, cos, direction === 1 ? sin : tf.neg(sin));
   },
 };
 
@@ -149,52 +128,17 @@ export function registerCompositeKernels(backendName: string): void {
     tf.registerKernel({
       kernelName,
       backendName,
-      kernelFunc: ({ inputs, attrs }) => {
-        const given = inputs as Readonly<Record<string, tf.Tensor | undefined>>;
-        return tf.tidy(() => formula(callOf(kernelName, given, attrs as unknown as Readonly<Record<string, number>>)));
-      },
+      kernelFunc: ({ inputs, attrs }) =>
+        tf.tidy(() => formula(inputs as unknown as Inputs, attrs as unknown as Attributes)),
     });
   }
   registerFusedGradients();
-}
-
-function callOf(
-  kernel: string,
-  inputs: Readonly<Record<string, tf.Tensor | undefined>>,
-  attrs: Readonly<Record<string, number>>,
-): Call {
-  const present = <T>(value: T | undefined, what: string, name: string): T => {
-    if (value === undefined) throw new Error(`${kernel} was called without its ${what} '${name}'.`);
-    return value;
-  };
-  return {
-    input: (name) => present(inputs[name], 'input', name),
-    optional: (name) => inputs[name] ?? null,
-    attribute: (name) => present(attrs[name], 'attribute', name),
-  };
 }
 
 /** [..., D] → [rows, D] */
 function rowsOf(x: tf.Tensor): tf.Tensor2D {
   const width = x.shape.at(-1) ?? 1;
   return x.rank === 2 ? (x as tf.Tensor2D) : tf.reshape(x, [x.size / Math.max(width, 1), width]);
-}
-
-function matrix(x: tf.Tensor): tf.Tensor2D {
-  return x as tf.Tensor2D;
-}
-
-/** x̂ and 1/σ of each row. */
-function layerNormParts(x: tf.Tensor, eps: number): { normed: tf.Tensor; inverse: tf.Tensor } {
-  const centred = tf.sub(x, tf.mean(x, -1, true));
-  const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(centred), -1, true), eps));
-  return { normed: tf.mul(centred, inverse), inverse };
-}
-
-/** x̂ and 1/rms of each row. */
-function rmsNormParts(x: tf.Tensor, eps: number): { normed: tf.Tensor; inverse: tf.Tensor } {
-  const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), eps));
-  return { normed: tf.mul(x, inverse), inverse };
 }
 
 /** d/dx of x · s with s = sigmoid(a·x): s + a·x·s·(1 - s) = s · (1 + a·x·(1 - s)). */

@@ -4,15 +4,23 @@
  */
 import * as tf from './tf.js';
 
+/** x̂ and 1/rms of each row. */
+export function rmsNormParts(x: tf.Tensor, eps: number): { normed: tf.Tensor; inverse: tf.Tensor } {
+  const inverse = tf.rsqrt(tf.add(tf.mean(tf.square(x), -1, true), eps));
+  return { normed: tf.mul(x, inverse), inverse };
+}
+
+/** x̂ and 1/σ of each row. */
+export function layerNormParts(x: tf.Tensor, eps: number): ReturnType<typeof rmsNormParts> {
+  return rmsNormParts(tf.sub(x, tf.mean(x, -1, true)), eps);
+}
+
 export function layerNormComposite(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, eps: number): tf.Tensor {
-  const centred = tf.sub(x, tf.mean(x, -1, true));
-  const variance = tf.mean(tf.square(centred), -1, true);
-  return tf.add(tf.mul(tf.mul(centred, tf.rsqrt(tf.add(variance, eps))), gamma), beta);
+  return tf.add(tf.mul(layerNormParts(x, eps).normed, gamma), beta);
 }
 
 export function rmsNormComposite(x: tf.Tensor, gamma: tf.Tensor, eps: number): tf.Tensor {
-  const meanSquare = tf.mean(tf.square(x), -1, true);
-  return tf.mul(tf.mul(x, tf.rsqrt(tf.add(meanSquare, eps))), gamma);
+  return tf.mul(rmsNormParts(x, eps).normed, gamma);
 }
 
 export function geluComposite(x: tf.Tensor): tf.Tensor {
@@ -80,11 +88,7 @@ export function softmaxCrossEntropyComposite(logits: tf.Tensor2D, labels: tf.Ten
 }
 
 /** Which rows are supervised, bool [N], and which class is a supervised row's label, bool [N, V]. */
-export function supervision(
-  labels: tf.Tensor1D,
-  ignoreLabel: number,
-  classes: number,
-): { supervised: tf.Tensor1D; isLabel: tf.Tensor2D } {
+export function supervision(labels: tf.Tensor1D, ignoreLabel: number, classes: number) {
   const supervised = tf.notEqual<tf.Tensor1D>(labels, ignoreLabel);
   const column = tf.expandDims(labels, 1);
   const isLabel = tf.logicalAnd(tf.equal(column, tf.range(0, classes, 1, 'int32')), tf.expandDims(supervised, 1));
@@ -92,10 +96,7 @@ export function supervision(
 }
 
 /** `parts` [Q, 2] are numerator and denominator of each DICE. */
-export function maskLossComposite(
-  logits: tf.Tensor3D,
-  targets: tf.Tensor3D,
-): { bce: tf.Tensor1D; dice: tf.Tensor1D; parts: tf.Tensor2D } {
+export function maskLossComposite(logits: tf.Tensor3D, targets: tf.Tensor3D) {
   const [masks, height, width] = logits.shape;
   const x = tf.reshape(logits, [masks, height * width]);
   const g = tf.reshape(targets, [masks, height * width]);
@@ -109,8 +110,7 @@ export function maskLossComposite(
   const total = tf.add(tf.div(tf.sum(p, 1), 1000), tf.div(tf.sum(g, 1), 1000));
   const [numerator, denominator] = [tf.add(tf.mul(overlap, 2), 1e-6), tf.add(total, 1e-6)];
   const dice = tf.sub(1, tf.div(numerator, denominator));
-  const parts = tf.stack([numerator, denominator], 1) as tf.Tensor2D;
-  return { bce: bce as tf.Tensor1D, dice: dice as tf.Tensor1D, parts };
+  return { bce, dice, parts: tf.stack([numerator, denominator], 1) };
 }
 
 export function linearComposite(x: tf.Tensor, w: tf.Tensor2D, bias: tf.Tensor1D | null): tf.Tensor {

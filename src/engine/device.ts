@@ -9,15 +9,13 @@ export function parseDevice(text: string | undefined): DeviceChoice {
   if (text === undefined || text === '') return null;
   if (text === 'cpu') return { kind: 'cpu' };
   const match = /^gpu(?::(\d{1,3}))?$/.exec(text);
-  if (match === null)
-    throw new UsageError(`Unknown device '${text}'. Choose cpu, gpu or gpu:NUMBER (gpu:0 is the first)`);
+  const known = 'cpu, gpu or gpu:NUMBER (gpu:0 is the first)';
+  if (match === null) throw new UsageError(`Unknown device '${text}'. Choose ${known}`);
   return { kind: 'gpu', index: Number(match[1] ?? 0) };
 }
 
 /** 'cpu', 'gpu:1'. */
-export function deviceName(
-  choice: { readonly kind: 'cpu' } | { readonly kind: 'gpu'; readonly index: number },
-): string {
+export function deviceName(choice: NonNullable<DeviceChoice>): string {
   return choice.kind === 'cpu' ? 'cpu' : `gpu:${choice.index}`;
 }
 

@@ -8,9 +8,7 @@ import { registerPackedKernels } from './packed-kernels.js';
 import * as tf from './tf.js';
 import { findKernel } from './wasm-heap.js';
 
-/**
- * 'fused': the fused operations are kernels (WASM engines). 'formulas': they consist of others (TensorFlow, WebGPU).
- */
+/** 'fused': the fused operations are kernels (WASM engines). 'formulas': they consist of others (TensorFlow, WebGPU). */
 export type DryRunKind = 'fused' | 'formulas';
 
 interface Data {
@@ -41,19 +39,13 @@ class DryRunBackend extends tf.KernelBackend {
     return { dataId: x.dataId, shape: [...shape], dtype: x.dtype };
   }
 
-  override write(_values: tf.backend_util.BackendValues | null, shape: number[], dtype: tf.DataType): tf.DataId {
+  override write(values: unknown, shape: number[], dtype: tf.DataType): tf.DataId {
     const dataId = {};
-    this.move(dataId, null, shape, dtype, 1);
+    this.move(dataId, values, shape, dtype, 1);
     return dataId;
   }
 
-  override move(
-    dataId: tf.DataId,
-    _values: tf.backend_util.BackendValues | null,
-    shape: number[],
-    dtype: tf.DataType,
-    references: number,
-  ): void {
+  override move(dataId: tf.DataId, _: unknown, shape: number[], dtype: tf.DataType, references: number): void {
     const size = tf.util.sizeFromShape(shape);
     this.stored.set(dataId, { size, dtype, references });
     this.bytes += size * tf.util.bytesPerElement(dtype);
@@ -62,11 +54,8 @@ class DryRunBackend extends tf.KernelBackend {
 
   override readSync(dataId: tf.DataId): tf.backend_util.BackendValues {
     const { size, dtype } = this.stored.get(dataId);
-    return dtype === 'float32'
-      ? new Float32Array(size)
-      : dtype === 'bool'
-        ? new Uint8Array(size)
-        : new Int32Array(size);
+    if (dtype === 'float32') return new Float32Array(size);
+    return dtype === 'bool' ? new Uint8Array(size) : new Int32Array(size);
   }
 
   override read(dataId: tf.DataId): Promise<tf.backend_util.BackendValues> {
@@ -107,167 +96,124 @@ class DryRunBackend extends tf.KernelBackend {
   override floatPrecision(): 16 | 32 {
     return 32;
   }
-
-  override epsilon(): number {
-    return 1e-7;
-  }
 }
 
-type Inputs = Readonly<Record<string, tf.TensorInfo>>;
-type Rule = (
-  inputs: Inputs,
-  attrs: Readonly<Record<string, unknown>>,
-  backend: DryRunBackend,
-) => tf.TensorInfo | tf.TensorInfo[];
+/** Inputs and attributes by tfjs's names; each kernel is given those of its own. */
+type InputName = 'x' | 'a' | 'b' | 'dy' | 'indices' | 'input' | 'logits' | 'segmentIds' | 't' | 'value' | 'w';
+type Inputs = Readonly<Record<InputName, tf.TensorInfo>>;
+type Numbers = 'axis' | 'batchDims' | 'depth' | 'dim' | 'numSegments' | 'start' | 'stop' | 'step';
+type Lists = 'begin' | 'numOrSizeSplits' | 'perm' | 'reductionIndices' | 'reps' | 'shape' | 'size';
+type Attributes = Readonly<Record<Numbers, number>> &
+  Readonly<Record<Lists, number[]>> &
+  Readonly<Record<'keepDims' | 'transposeA' | 'transposeB', boolean>> & {
+    readonly dtype: tf.DataType | undefined;
+    readonly paddings: readonly (readonly [number, number])[];
+  };
+type Rule = (inputs: Inputs, attrs: Attributes, on: DryRunBackend) => tf.TensorInfo | tf.TensorInfo[];
 
-/** Results of the shape of the first input. */
-const SAME =
-  'Abs Cos Elu Erf Exp Expm1 LeakyRelu Log Log1p LogSoftmax Neg OnesLike Reciprocal Relu Relu6 Reverse Rsqrt ' +
-  'Sigmoid Sin Softmax Softplus Sqrt Square Step Tanh ZerosLike';
-const BROADCAST = ['Add', 'FloorDiv', 'Maximum', 'Minimum', 'Multiply', 'Pow', 'RealDiv', 'SquaredDifference', 'Sub'];
-const COMPARISONS = ['Equal', 'Greater', 'GreaterEqual', 'Less', 'LessEqual', 'LogicalAnd', 'LogicalOr', 'NotEqual'];
+/** The same rule for several kernels. */
+function each(kernels: string, rule: Rule): Record<string, Rule> {
+  return Object.fromEntries(kernels.split(' ').map((kernel) => [kernel, rule]));
+}
+
+/** The rule of a result like the first input but for its shape. */
+function shaped(shapeOf: (shape: number[], attrs: Attributes) => number[]): Rule {
+  return (inputs, attrs, on) => {
+    const { shape, dtype } = first(inputs);
+    return on.make(shapeOf(shape, attrs), dtype);
+  };
+}
+
+function reduction(axesName: 'axis' | 'reductionIndices'): Rule {
+  return shaped((shape, attrs) => {
+    const axes = tf.util.parseAxisParam(attrs[axesName], shape);
+    const [kept] = tf.backend_util.computeOutAndReduceShapes(shape, axes);
+    return attrs.keepDims ? tf.backend_util.expandShapeToKeepDim(kept, axes) : kept;
+  });
+}
 
 const RULES: Readonly<Record<string, Rule>> = {
-  ...Object.fromEntries(
-    SAME.split(' ').map((name): [string, Rule] => [
-      name,
-      (inputs, _, on) => on.make(first(inputs).shape, first(inputs).dtype),
-    ]),
+  ...each(
+    'Abs AddN Cos Elu Erf Exp Expm1 LeakyRelu Log Log1p LogSoftmax Neg OnesLike Reciprocal Relu Relu6 Reverse Rsqrt ' +
+      'Sigmoid Sin Softmax Softplus Sqrt Square Step Tanh ZerosLike',
+    shaped((shape) => shape),
   ),
-  ...Object.fromEntries(
-    BROADCAST.map((name): [string, Rule] => [name, ({ a, b }, _, on) => on.make(broadcast(a, b), a?.dtype)]),
+  ...each('Add FloorDiv Maximum Minimum Multiply Pow RealDiv SquaredDifference Sub', ({ a, b }, _, on) =>
+    on.make(broadcast(a.shape, b.shape), a.dtype),
   ),
-  ...Object.fromEntries(
-    COMPARISONS.map((name): [string, Rule] => [name, ({ a, b }, _, on) => on.make(broadcast(a, b), 'bool')]),
+  ...each('Equal Greater GreaterEqual Less LessEqual LogicalAnd LogicalOr NotEqual', ({ a, b }, _, on) =>
+    on.make(broadcast(a.shape, b.shape), 'bool'),
   ),
+  ...each('Sum Mean Min Prod', reduction('axis')),
+  Max: reduction('reductionIndices'),
   LogicalNot: (inputs, _, on) => on.make(first(inputs).shape, 'bool'),
-  Cast: ({ x }, { dtype }, on) => on.make(shapeOf(x), dtype as tf.DataType),
-  Identity: ({ x }, _, on) => on.share(present(x), shapeOf(x)),
-  Reshape: ({ x }, { shape }, on) =>
-    on.share(present(x), tf.util.inferFromImplicitShape(shape as number[], tf.util.sizeFromShape(shapeOf(x)))),
-  ExpandDims: ({ input }, { dim }, on) => {
-    const shape = shapeOf(input);
-    const at = (dim as number) < 0 ? shape.length + 1 + (dim as number) : (dim as number);
-    return on.share(present(input), [...shape.slice(0, at), 1, ...shape.slice(at)]);
-  },
-  Transpose: ({ x }, { perm }, on) =>
-    on.make(
-      (perm as number[]).map((axis) => shapeOf(x)[axis] ?? 1),
-      x?.dtype,
-    ),
+  Cast: ({ x }, { dtype }, on) => on.make(x.shape, dtype),
+  Identity: ({ x }, _, on) => on.share(x, x.shape),
+  Reshape: ({ x }, { shape }, on) => on.share(x, tf.util.inferFromImplicitShape(shape, tf.util.sizeFromShape(x.shape))),
+  ExpandDims: ({ input }, { dim }, on) =>
+    on.share(input, input.shape.toSpliced(dim < 0 ? input.shape.length + 1 + dim : dim, 0, 1)),
+  Transpose: shaped((shape, { perm }) => perm.map((axis) => shape[axis] ?? 1)),
   Slice: ({ x }, { begin, size }, on) => {
-    const [, sizes] = tf.slice_util.parseSliceParams(present(x), begin as number[], size as number[]);
-    return on.make(sizes as number[], x?.dtype);
+    const [, sizes] = tf.slice_util.parseSliceParams(x, begin, size);
+    return on.make(sizes as number[], x.dtype);
   },
   SplitV: ({ x }, { numOrSizeSplits, axis }, on) => {
-    const shape = shapeOf(x);
-    const at = tf.util.parseAxisParam(axis as number, shape)[0] ?? 0;
-    const sizes = tf.backend_util.prepareSplitSize(present(x), numOrSizeSplits as number[], at);
-    return sizes.map((size) =>
-      on.make(
-        shape.map((length, i) => (i === at ? size : length)),
-        x?.dtype,
-      ),
-    );
+    const at = axisOf(axis, x.shape);
+    const sizes = tf.backend_util.prepareSplitSize(x, numOrSizeSplits, at);
+    return sizes.map((size) => on.make(x.shape.with(at, size), x.dtype));
   },
   Concat: (inputs, { axis }, on) => {
-    const all = Object.values(inputs);
-    const at = tf.util.parseAxisParam(axis as number, first(inputs).shape)[0] ?? 0;
-    return on.make(
-      tf.backend_util.computeOutShape(
-        all.map(({ shape }) => shape),
-        at,
-      ),
-      first(inputs).dtype,
-    );
+    const shapes = Object.values(inputs).map(({ shape }) => shape);
+    const { shape, dtype } = first(inputs);
+    return on.make(tf.backend_util.computeOutShape(shapes, axisOf(axis, shape)), dtype);
   },
   Pack: (inputs, { axis }, on) => {
     const { shape, dtype } = first(inputs);
-    const at = axis as number;
-    return on.make([...shape.slice(0, at), Object.keys(inputs).length, ...shape.slice(at)], dtype);
+    return on.make(shape.toSpliced(axis, 0, Object.keys(inputs).length), dtype);
   },
-  Unpack: ({ value }, { axis }, on) => {
-    const shape = shapeOf(value);
-    const rest = shape.filter((_, i) => i !== axis);
-    return Array.from({ length: shape[axis as number] ?? 0 }, () => on.make(rest, value?.dtype));
-  },
-  Tile: ({ x }, { reps }, on) =>
-    on.make(
-      shapeOf(x).map((length, i) => length * ((reps as number[])[i] ?? 1)),
-      x?.dtype,
-    ),
-  PadV2: ({ x }, { paddings }, on) =>
-    on.make(
-      shapeOf(x).map((length, i) => length + sumOf((paddings as number[][])[i] ?? [])),
-      x?.dtype,
-    ),
-  GatherV2: ({ x, indices }, { axis, batchDims = 0 }, on) => {
-    const at = tf.util.parseAxisParam(axis as number, shapeOf(x))[0] ?? 0;
-    const places = shapeOf(indices).slice(batchDims as number);
-    return on.make([...shapeOf(x).slice(0, at), ...places, ...shapeOf(x).slice(at + 1)], x?.dtype);
-  },
+  Unpack: ({ value: { shape, dtype } }, { axis }, on) =>
+    Array.from({ length: shape[axis] ?? 0 }, () => on.make(shape.toSpliced(axis, 1), dtype)),
+  Tile: shaped((shape, { reps }) => shape.map((length, i) => length * (reps[i] ?? 1))),
+  PadV2: shaped((shape, { paddings }) =>
+    shape.map((length, i) => {
+      const [before, behind] = paddings[i] ?? [0, 0];
+      return before + length + behind;
+    }),
+  ),
+  GatherV2: ({ x, indices }, { axis, batchDims }, on) =>
+    on.make(x.shape.toSpliced(axisOf(axis, x.shape), 1, ...indices.shape.slice(batchDims)), x.dtype),
   UnsortedSegmentSum: ({ x, segmentIds }, { numSegments }, on) =>
-    on.make([numSegments as number, ...shapeOf(x).slice(shapeOf(segmentIds).length)], x?.dtype),
-  OneHot: ({ indices }, { depth, dtype }, on) =>
-    on.make([...shapeOf(indices), depth as number], (dtype as tf.DataType | undefined) ?? 'int32'),
-  Select: ({ t }, _, on) => on.make(shapeOf(t), t?.dtype),
-  AddN: (inputs, _, on) => on.make(first(inputs).shape, first(inputs).dtype),
-  Fill: (_, { shape, dtype }, on) => on.make(shape as number[], (dtype as tf.DataType | undefined) ?? 'float32'),
-  Range: (_, { start, stop, step, dtype }, on) => {
-    const length = Math.max(0, Math.ceil(((stop as number) - (start as number)) / (step as number)));
-    return on.make([length], dtype as tf.DataType);
-  },
-  ArgMax: ({ x }, { axis }, on) =>
-    on.make(
-      shapeOf(x).filter((_, i) => i !== tf.util.parseAxisParam(axis as number, shapeOf(x))[0]),
-      'int32',
-    ),
-  Sum: reduction(),
-  Mean: reduction(),
-  Max: reduction(),
-  Min: reduction(),
-  Prod: reduction(),
+    on.make([numSegments, ...x.shape.slice(segmentIds.shape.length)], x.dtype),
+  OneHot: ({ indices }, { depth, dtype = 'int32' }, on) => on.make([...indices.shape, depth], dtype),
+  Select: ({ t }, _, on) => on.make(t.shape, t.dtype),
+  Fill: (_, { shape, dtype }, on) => on.make(shape, dtype),
+  Range: (_, { start, stop, step, dtype }, on) => on.make([Math.max(0, Math.ceil((stop - start) / step))], dtype),
+  ArgMax: ({ x }, { axis }, on) => on.make(x.shape.toSpliced(axisOf(axis, x.shape), 1), 'int32'),
   BatchMatMul: ({ a, b }, { transposeA, transposeB }, on) => {
-    const [left, right] = [shapeOf(a), shapeOf(b)];
-    const rows = left.at(transposeA === true ? -1 : -2) ?? 1;
-    const columns = right.at(transposeB === true ? -2 : -1) ?? 1;
-    return on.make([
-      ...tf.broadcast_util.assertAndGetBroadcastShape(left.slice(0, -2), right.slice(0, -2)),
-      rows,
-      columns,
-    ]);
+    const [rows = 1, columns = 1] = [a.shape.at(transposeA ? -1 : -2), b.shape.at(transposeB ? -2 : -1)];
+    return on.make([...broadcast(a.shape.slice(0, -2), b.shape.slice(0, -2)), rows, columns]);
   },
 };
-
-/** Kernels whose result has the shape of an input. */
-const SHAPE_OF: Readonly<Record<string, string>> = {
-  x:
-    'GsvaLayerNorm GsvaLayerNormGradX GsvaRmsNorm GsvaRmsNormGradX GsvaGelu GsvaGeluGrad GsvaQuickGelu ' +
-    'GsvaQuickGeluGrad GsvaSilu GsvaSiluGrad GsvaRotary',
-  gate: 'GsvaSiluMul GsvaSiluMulGradGate',
-  scores: 'GsvaMaskedSoftmax',
-  y: 'GsvaMaskedSoftmaxGrad',
-  logits: 'GsvaSoftmaxCrossEntropyGrad GsvaMaskLossGrad',
-};
-
-const lastAxis: Rule = ({ x }, _, on) => on.make(shapeOf(x).slice(-1));
 
 /** The fused operations as kernels: results, and what they keep for the way back. */
 const FUSED_RULES: Readonly<Record<string, Rule>> = {
-  ...Object.fromEntries(
-    Object.entries(SHAPE_OF).flatMap(([input, kernels]) =>
-      kernels.split(' ').map((kernel): [string, Rule] => [kernel, (inputs, _, on) => on.make(shapeOf(inputs[input]))]),
-    ),
+  ...each(
+    'GsvaLayerNorm GsvaLayerNormGradX GsvaRmsNorm GsvaRmsNormGradX GsvaGelu GsvaGeluGrad GsvaQuickGelu ' +
+      'GsvaQuickGeluGrad GsvaSilu GsvaSiluGrad GsvaRotary',
+    ({ x }, _, on) => on.make(x.shape),
   ),
-  GsvaLinear: ({ x, w }, _, on) => on.make([...shapeOf(x).slice(0, -1), shapeOf(w).at(-1) ?? 1]),
-  GsvaLinearGradX: ({ dy, w }, _, on) => on.make([...shapeOf(dy).slice(0, -1), shapeOf(w)[0] ?? 1]),
-  GsvaLinearGradW: ({ x, dy }, _, on) => on.make([shapeOf(x).at(-1) ?? 1, shapeOf(dy).at(-1) ?? 1]),
-  GsvaColumnSum: lastAxis,
-  GsvaLayerNormGradGamma: lastAxis,
-  GsvaRmsNormGradGamma: lastAxis,
-  GsvaSoftmaxCrossEntropy: ({ logits }, _, on) => [on.make([]), on.make(shapeOf(logits).slice(0, 1))],
-  GsvaMaskLoss: ({ logits }, _, on) => {
-    const [masks = 0] = shapeOf(logits);
+  ...each(
+    'GsvaSiluMul GsvaSiluMulGradGate GsvaMaskedSoftmax GsvaMaskedSoftmaxGrad',
+    shaped((shape) => shape),
+  ),
+  ...each('GsvaSoftmaxCrossEntropyGrad GsvaMaskLossGrad', ({ logits }, _, on) => on.make(logits.shape)),
+  ...each('GsvaColumnSum GsvaLayerNormGradGamma GsvaRmsNormGradGamma', ({ x }, _, on) => on.make(x.shape.slice(-1))),
+  GsvaLinear: ({ x, w }, _, on) => on.make([...x.shape.slice(0, -1), w.shape[1] ?? 1]),
+  GsvaLinearGradX: ({ dy, w }, _, on) => on.make([...dy.shape.slice(0, -1), w.shape[0] ?? 1]),
+  GsvaLinearGradW: ({ x, dy }, _, on) => on.make([...x.shape.slice(-1), ...dy.shape.slice(-1)]),
+  GsvaSoftmaxCrossEntropy: ({ logits }, _, on) => [on.make([]), on.make(logits.shape.slice(0, 1))],
+  GsvaMaskLoss: ({ logits: { shape } }, _, on) => {
+    const [masks = 0] = shape;
     return [on.make([masks]), on.make([masks]), on.make([masks, 2])];
   },
 };
@@ -302,40 +248,24 @@ function register(kernelName: string, backendName: string, rule: Rule): void {
     kernelName,
     backendName,
     kernelFunc: ({ inputs, attrs, backend }) => {
-      const dryRun = backend as unknown;
+      const dryRun: unknown = backend;
       if (!(dryRun instanceof DryRunBackend)) throw new Error(`dry run: ${kernelName} was called on another backend`);
-      return rule(inputs as unknown as Inputs, attrs as Readonly<Record<string, unknown>>, dryRun);
+      return rule(inputs as unknown as Inputs, attrs as unknown as Attributes, dryRun);
     },
   });
 }
 
-function reduction(): Rule {
-  return ({ x }, { axis, reductionIndices, keepDims }, on) => {
-    const shape = shapeOf(x);
-    // Max names its axes otherwise.
-    const axes = tf.util.parseAxisParam((axis ?? reductionIndices) as number[], shape);
-    const [kept] = tf.backend_util.computeOutAndReduceShapes(shape, axes);
-    return on.make(keepDims === true ? tf.backend_util.expandShapeToKeepDim(kept, axes) : kept, x?.dtype);
-  };
-}
-
-function present(tensor: tf.TensorInfo | undefined): tf.TensorInfo {
-  if (tensor === undefined) throw new Error('dry run: a kernel was called without one of its inputs');
+function first(inputs: Inputs): tf.TensorInfo {
+  const [tensor] = Object.values(inputs);
+  if (tensor === undefined) throw new Error('dry run: a kernel was called without inputs');
   return tensor;
 }
 
-function first(inputs: Inputs): tf.TensorInfo {
-  return present(Object.values(inputs)[0]);
+/** An axis from the front. */
+function axisOf(axis: number, shape: number[]): number {
+  return tf.util.parseAxisParam(axis, shape)[0] ?? 0;
 }
 
-function shapeOf(tensor: tf.TensorInfo | undefined): number[] {
-  return present(tensor).shape;
-}
-
-function broadcast(a: tf.TensorInfo | undefined, b: tf.TensorInfo | undefined): number[] {
-  return tf.broadcast_util.assertAndGetBroadcastShape(shapeOf(a), shapeOf(b));
-}
-
-function sumOf(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0);
+function broadcast(a: number[], b: number[]): number[] {
+  return tf.broadcast_util.assertAndGetBroadcastShape(a, b);
 }

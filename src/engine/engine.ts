@@ -9,10 +9,9 @@ import { UsageError, UserError, messageOf } from '../errors.js';
 import { loadBlas } from './blas.js';
 import { type DeviceChoice, deviceName, parseDevice } from './device.js';
 import { registerCompositeKernels } from './composite-kernels.js';
-import { blasMatMul } from './kernels/blas-matmul.js';
-import { plainMatMul } from './kernels/plain-matmul.js';
+import { blasMatMul, plainMatMul } from './kernels/matmul-engines.js';
 import { registerKernels } from './kernels/register.js';
-import { registerPackedFormulas } from './packed-kernels.js';
+import { PACKED_FORMULAS, registerPackedKernels } from './packed-kernels.js';
 import { startFastest } from './selection.js';
 import { startTensorflow } from './tensorflow-engine.js';
 import { findInstallation } from './tensorflow-installation.js';
@@ -52,9 +51,27 @@ type Started = Omit<EngineInfo, 'device'> & { readonly device?: string };
 type Starter = (threads: number, device: DeviceChoice) => Promise<Started>;
 
 const ENGINES: Readonly<Record<string, Starter>> = {
-  auto: startAuto,
+  auto: (threads, device) =>
+    startFastest<Started>(device, {
+      tensorflow: () => {
+        const installation = findInstallation();
+        return installation === null ? null : installation.gpu ? 'gpu' : 'cpu';
+      },
+      hasRealGpu,
+      startTensorflow: () => startTensorflow(threads, device),
+      startWebGpu: startWebGpuEngine,
+      startOpenBlas: () => tryOpenBlas(threads),
+      startWasm: () => startPlainWasm(true),
+    }),
   tensorflow: startTensorflow,
-  webgpu: onOneGpu(startWebGpuEngine),
+  /** WebGPU offers one graphics card, the fastest, and no processor. */
+  webgpu: async (_, device) => {
+    if (device === null || (device.kind === 'gpu' && device.index === 0)) return startWebGpuEngine();
+    throw new UserError(
+      `Starting the engine webgpu on ${deviceName(device)}: it computes on the fastest graphics card only. ` +
+        'Leave --device out, or choose another --engine.',
+    );
+  },
   openblas: onCpu('openblas', async (threads) => {
     const started = await tryOpenBlas(threads);
     if (started !== null) return started;
@@ -67,20 +84,6 @@ const ENGINES: Readonly<Record<string, Starter>> = {
   cpu: onCpu('cpu', startCpu),
 };
 
-function startAuto(threads: number, device: DeviceChoice): Promise<Started> {
-  return startFastest<Started>(device, {
-    tensorflow: () => {
-      const installation = findInstallation();
-      return installation === null ? null : installation.gpu ? 'gpu' : 'cpu';
-    },
-    hasRealGpu,
-    startTensorflow: () => startTensorflow(threads, device),
-    startWebGpu: startWebGpuEngine,
-    startOpenBlas: () => tryOpenBlas(threads),
-    startWasm: () => startPlainWasm(true),
-  });
-}
-
 /** Refuses a GPU that the engine cannot use, instead of computing slowly. */
 function onCpu(name: string, start: (threads: number) => Promise<Started>): Starter {
   return async (threads, device) => {
@@ -88,17 +91,6 @@ function onCpu(name: string, start: (threads: number) => Promise<Started>): Star
     throw new UserError(
       `Starting the engine ${name} on ${deviceName(device)}: it computes on the CPU only. ` +
         `Choose --engine tensorflow (set up by \`${gsvaCommand('setup tensorflow --gpu')}\`), or --device cpu.`,
-    );
-  };
-}
-
-/** WebGPU offers one graphics card, the fastest, and no processor. */
-function onOneGpu(start: () => Promise<Started>): Starter {
-  return async (_threads, device) => {
-    if (device === null || (device.kind === 'gpu' && device.index === 0)) return start();
-    throw new UserError(
-      `Starting the engine webgpu on ${deviceName(device)}: it computes on the fastest graphics card only. ` +
-        'Leave --device out, or choose another --engine.',
     );
   };
 }
@@ -122,12 +114,8 @@ export async function startEngine(options: EngineOptions = {}): Promise<EngineIn
     const begun: typeof current = { key, info, backend: null };
     current = begun;
     info.then(
-      () => {
-        begun.backend = tf.getBackend();
-      },
-      () => {
-        current = null; // another attempt starts afresh
-      },
+      () => void (begun.backend = tf.getBackend()),
+      () => void (current = null), // another attempt starts afresh
     );
   }
   return current.info;
@@ -138,30 +126,20 @@ export function checkEngineOptions(options: EngineOptions): void {
   checkedOptions(options);
 }
 
-interface CheckedOptions {
-  readonly choice: string;
-  readonly start: Starter;
-  readonly threads: number;
-  readonly device: DeviceChoice;
-}
-
-function checkedOptions(options: EngineOptions): CheckedOptions {
+function checkedOptions(options: EngineOptions) {
   const named = process.env.GSVA_ENGINE ?? '';
   const choice = options.engine ?? (named === '' ? 'auto' : named);
   const threads = options.threads ?? availableParallelism();
-  const start = engineStarter(choice);
+  const start = Object.hasOwn(ENGINES, choice) ? ENGINES[choice] : undefined;
+  if (start === undefined) {
+    const choices = Object.keys(ENGINES).join(', ');
+    throw new UsageError(`Unknown engine '${choice}'. Choose one of: ${choices} (--engine, or GSVA_ENGINE).`);
+  }
   const device = parseDevice(options.device ?? process.env.GSVA_DEVICE);
   if (!Number.isInteger(threads) || threads < 1 || threads > 1024) {
     throw new UsageError(`The number of threads must be an integer from 1 to 1024, not ${threads}.`);
   }
   return { choice, start, threads, device };
-}
-
-function engineStarter(choice: string): Starter {
-  const start = Object.hasOwn(ENGINES, choice) ? ENGINES[choice] : undefined;
-  if (start) return start;
-  const choices = Object.keys(ENGINES).join(', ');
-  throw new UsageError(`Unknown engine '${choice}'. Choose one of: ${choices} (--engine, or GSVA_ENGINE).`);
 }
 
 /** "openblas: 2 threads, OpenBLAS 0.3.21 (SkylakeX), AMD EPYC". */
@@ -204,7 +182,7 @@ async function startCpu(): Promise<Started> {
   await import('@tensorflow/tfjs-backend-cpu');
   await tf.setBackend('cpu');
   registerCompositeKernels('cpu');
-  registerPackedFormulas('cpu');
+  registerPackedKernels('cpu', PACKED_FORMULAS);
   // Its first operation would print a banner that advises tfjs-node.
   (tf.backend() as tf.KernelBackend & { firstUse: boolean }).firstUse = false;
   return { name: 'cpu', threads: 1, blas: null, notice: null };

@@ -16,9 +16,7 @@ function check(condition: boolean, operation: string, expected: string, ...found
 
 /**
  * Layer normalisation over the last axis: y = (x - mean) sqrt(variance + eps) · gamma + beta.
- * @param x [..., D] float32
- * @param gamma [D]
- * @param beta [D]
+ * @param x [..., D] float32 @param gamma [D] @param beta [D]
  */
 export function layerNorm(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, eps: number): tf.Tensor {
   const width = x.shape[x.rank - 1];
@@ -28,8 +26,7 @@ export function layerNorm(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, eps: 
 
 /**
  * Root-mean-square normalisation over the last axis: y = x sqrt(mean(x²) + eps) · gamma.
- * @param x [..., D] float32
- * @param gamma [D]
+ * @param x [..., D] float32 @param gamma [D]
  */
 export function rmsNorm(x: tf.Tensor, gamma: tf.Tensor, eps: number): tf.Tensor {
   check(gamma.size === x.shape[x.rank - 1], 'rmsNorm', 'x [..., D] and gamma [D]', x, gamma);
@@ -78,9 +75,7 @@ export interface MaskedSoftmaxOptions {
  * @returns [B, H, Tq, Tk], each row summing to 1 (or 0)
  */
 export function maskedSoftmax(scores: tf.Tensor4D, options: MaskedSoftmaxOptions = {}): tf.Tensor4D {
-  const scale = options.scale ?? 1;
-  const causalOffset = options.causalOffset ?? null;
-  const keyLengths = options.keyLengths ?? null;
+  const { scale = 1, causalOffset = null, keyLengths = null } = options;
   check(scores.rank === 4, 'maskedSoftmax', 'scores [B, H, Tq, Tk]', scores);
   if (keyLengths !== null) {
     check(keyLengths.size === scores.shape[0], 'maskedSoftmax', 'one key length per batch item', keyLengths, scores);
@@ -100,13 +95,8 @@ export function maskedSoftmax(scores: tf.Tensor4D, options: MaskedSoftmaxOptions
  * @param labels [N] int32 in [0, V) or `ignoreLabel`
  */
 export function softmaxCrossEntropy(logits: tf.Tensor2D, labels: tf.Tensor1D, ignoreLabel = -100): tf.Scalar {
-  check(
-    logits.rank === 2 && labels.size === logits.shape[0] && labels.dtype === 'int32',
-    'softmaxCrossEntropy',
-    'logits [N, V] and int32 labels [N]',
-    logits,
-    labels,
-  );
+  const fits = logits.rank === 2 && labels.size === logits.shape[0] && labels.dtype === 'int32';
+  check(fits, 'softmaxCrossEntropy', 'logits [N, V] and int32 labels [N]', logits, labels);
   const [loss, rowSums] = tf
     .engine()
     .runKernel<[tf.Scalar, tf.Tensor]>('GsvaSoftmaxCrossEntropy', { logits, labels }, { ignoreLabel });
@@ -132,10 +122,7 @@ export function maskLoss(logits: tf.Tensor3D, targets: tf.Tensor3D): { bce: tf.T
 
 /**
  * x · w + bias over the last axis, in one step.
- * @param x [..., in] float32
- * @param w [in, out]
- * @param bias [out] or null
- * @returns [..., out]
+ * @param x [..., in] float32 @param w [in, out] @param bias [out] or null @returns [..., out]
  */
 export function linear(x: tf.Tensor, w: tf.Tensor2D, bias: tf.Tensor1D | null): tf.Tensor {
   const fits = w.rank === 2 && x.shape[x.rank - 1] === w.shape[0] && (bias === null || bias.size === w.shape[1]);

@@ -4,7 +4,7 @@
  */
 import { type PackedMatrix, packedOf, widened } from './packed-matrix.js';
 import * as tf from './tf.js';
-import { findKernel } from './wasm-heap.js';
+import { replaceKernel } from './wasm-heap.js';
 
 /** On a backend `B`; results are new tensors. */
 export interface PackedKernels<B = unknown> {
@@ -19,15 +19,8 @@ export interface PackedKernels<B = unknown> {
 /** May be called again with others. */
 export function registerPackedKernels<B>(backendName: string, kernels: PackedKernels<B>): void {
   const register = (kernelName: string, inputName: string, kernel: PackedKernels<B>['multiply']): void => {
-    if (findKernel(kernelName, backendName) !== undefined) tf.unregisterKernel(kernelName, backendName);
-    tf.registerKernel({
-      kernelName,
-      backendName,
-      kernelFunc: ({ inputs, attrs, backend }) => {
-        const input = (inputs as Readonly<Record<string, tf.Tensor | undefined>>)[inputName];
-        if (input === undefined) throw new Error(`${kernelName} was called without its input '${inputName}'.`);
-        return kernel(backend as B, input, packedOf(attrs));
-      },
+    replaceKernel(kernelName, backendName, ({ inputs, attrs, backend }) => {
+      return kernel(backend as B, inputs[inputName] as tf.Tensor, packedOf(attrs));
     });
   };
   register('GsvaPackedLinear', 'x', kernels.multiply);
@@ -42,7 +35,7 @@ export function registerPackedKernels<B>(backendName: string, kernels: PackedKer
 }
 
 /** Formulas of other operations, the matrix widened in JavaScript. */
-const FORMULAS: PackedKernels = {
+export const PACKED_FORMULAS: PackedKernels = {
   multiply: (_, x, matrix) =>
     tf.tidy(() => {
       const parts = matrix.blocks().map(({ first, count }) => {
@@ -74,10 +67,6 @@ const FORMULAS: PackedKernels = {
       return tf.tensor(out, [...ids.shape, columns]);
     }),
 };
-
-export function registerPackedFormulas(backendName: string): void {
-  registerPackedKernels(backendName, FORMULAS);
-}
 
 function widenedRows(matrix: PackedMatrix, first: number, count: number): tf.Tensor2D {
   return tf.tensor2d(widened(matrix.bits(first, count), matrix.dtype), [count, matrix.columns]);

@@ -53,10 +53,7 @@ export function registerPackedStore(backendName: string, kind: PackedStoreKind):
 const BLOCK = 2 ** 21;
 
 /** Consecutive rows of a matrix. */
-export interface RowBlock {
-  readonly first: number;
-  readonly count: number;
-}
+export type RowBlock = Readonly<Record<'first' | 'count', number>>;
 
 export class PackedMatrix implements PackedLayout {
   /** Null: zeros, which need no memory before first use. */

@@ -30,13 +30,7 @@ export async function startFastest<Started extends Candidate>(
   device: DeviceChoice,
   offer: Offer<Started>,
 ): Promise<Started> {
-  return device?.kind === 'gpu' ? startOnGpu(device, offer) : startOnAny(device?.kind === 'cpu', offer);
-}
-
-async function startOnGpu<Started extends Candidate>(
-  device: { readonly kind: 'gpu'; readonly index: number },
-  offer: Offer<Started>,
-): Promise<Started> {
+  if (device?.kind !== 'gpu') return startOnAny(device?.kind === 'cpu', offer);
   if (offer.tensorflow() === 'gpu') return offer.startTensorflow();
   // WebGPU has one graphics card, the fastest.
   if (device.index === 0 && (await offer.hasRealGpu())) return offer.startWebGpu();
@@ -57,24 +51,22 @@ async function startOnAny<Started extends Candidate>(onlyCpu: boolean, offer: Of
       return null;
     }
   };
-  let isTensorflowThere = false;
-  let isForGpu = false;
+  let tensorflow: 'cpu' | 'gpu' | null = null;
   try {
-    const found = offer.tensorflow();
-    [isTensorflowThere, isForGpu] = [found !== null, found === 'gpu'];
+    tensorflow = offer.tensorflow();
   } catch (error) {
     notices.push(messageOf(error));
   }
-  if (isForGpu && !onlyCpu) {
+  if (tensorflow === 'gpu' && !onlyCpu) {
     const started = await attempt(() => offer.startTensorflow());
     if (started?.device !== undefined) return started;
-    isTensorflowThere = started !== null;
+    if (started === null) tensorflow = null;
   }
   if (!onlyCpu && (await offer.hasRealGpu())) {
     const started = await attempt(() => offer.startWebGpu());
     if (started !== null) return withNotices(started, notices);
   }
-  if (isTensorflowThere) {
+  if (tensorflow !== null) {
     const started = await attempt(() => offer.startTensorflow());
     if (started !== null) return withNotices(started, notices);
   }

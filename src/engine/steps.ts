@@ -47,16 +47,9 @@ export async function stepwise<T>(steps: Steps<T>, signal: Abortable | undefined
 export async function pause(signal: Abortable | undefined): Promise<void> {
   if (signal === undefined) return;
   signal.throwIfAborted();
-  await nextTurn();
+  // Browsers have no setImmediate.
+  await new Promise((resolve) => (typeof setImmediate === 'function' ? setImmediate(resolve) : setTimeout(resolve)));
   signal.throwIfAborted();
-}
-
-/** Browsers have no setImmediate. */
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => {
-    if (typeof setImmediate === 'function') setImmediate(resolve);
-    else setTimeout(resolve);
-  });
 }
 
 /** [1, 1, D]: all layers of one token take less time than waiting for each of them would cost. */
@@ -71,5 +64,29 @@ async function computed(x: tf.Tensor): Promise<void> {
     await one.data();
   } finally {
     one.dispose();
+  }
+}
+
+/**
+ * Applies the layers in order, with a step after each and no more memory than the current one needs. Intermediate
+ * tensors and all outputs but the last are freed at once (a tape keeps what its gradients need); an unfinished run frees
+ * its tensors.
+ * @param x stays the caller's
+ * @param layers none may return its input
+ */
+export function* inTurnSteps(x: tf.Tensor, layers: readonly { forward(x: tf.Tensor): tf.Tensor }[]): Steps<tf.Tensor> {
+  let current = x;
+  let isDone = false;
+  try {
+    for (const layer of layers) {
+      const input = current;
+      current = tf.tidy(() => layer.forward(input));
+      if (input !== x) input.dispose();
+      yield current;
+    }
+    isDone = true;
+    return current;
+  } finally {
+    if (!isDone && current !== x) current.dispose();
   }
 }

@@ -21,16 +21,6 @@ import { tmpdir } from 'node:os';
 
 const BACKEND = 'tensorflow';
 
-/** Facts of the started engine. */
-export interface TensorflowStarted {
-  readonly name: 'tensorflow';
-  readonly threads: number;
-  /** The GPU's name; left out on the CPU. */
-  readonly device?: string;
-  readonly blas: string | null;
-  readonly notice: string | null;
-}
-
 interface Loaded {
   readonly installation: Installation;
   readonly threads: number;
@@ -49,7 +39,7 @@ const visibleAtStart = process.env.CUDA_VISIBLE_DEVICES;
  * @param threads of TensorFlow's operations on the CPU; the first start in a process fixes it
  * @throws UserError when it is not set up, does not load, or the requested GPU is absent
  */
-export async function startTensorflow(threads: number, device: DeviceChoice): Promise<TensorflowStarted> {
+export async function startTensorflow(threads: number, device: DeviceChoice) {
   const installation = loaded?.installation ?? findInstallation();
   if (installation === null) {
     const gpu = device?.kind === 'gpu' ? ' --gpu' : '';
@@ -78,7 +68,7 @@ export async function startTensorflow(threads: number, device: DeviceChoice): Pr
   const { isGpu } = loaded;
   const { tensorflow } = installation;
   return {
-    name: 'tensorflow',
+    name: 'tensorflow' as const,
     threads: loaded.threads,
     ...(isGpu ? { device: gpuName(visible) } : {}),
     blas: tensorflow === null ? 'TensorFlow' : `TensorFlow ${tensorflow}`,
@@ -105,7 +95,9 @@ function load(
     const { result: addon, written } = wantsLog
       ? { result: loadAddon(), written: '' }
       : native.capturingStderr(loadAddon);
-    const { NodeJSKernelBackend } = require(`${installation.package}/dist/nodejs_kernel_backend`) as NodeBackendModule;
+    const { NodeJSKernelBackend } = require(`${installation.package}/dist/nodejs_kernel_backend`) as {
+      readonly NodeJSKernelBackend: new (binding: unknown, packageName: string) => TensorflowBackend;
+    };
     require(`${installation.package}/dist/register_all_kernels`);
     const backend = new NodeJSKernelBackend(addon, installation.package);
     const isGpu = backend.isUsingGpuDevice;
@@ -138,10 +130,6 @@ function setEnvironment(native: NativeProcess, visibleGpus: string | null, threa
   native.set('TF_NUM_INTRAOP_THREADS', String(threads));
 }
 
-interface NodeBackendModule {
-  readonly NodeJSKernelBackend: new (binding: unknown, packageName: string) => TensorflowBackend;
-}
-
 /** tfjs-node 4.22 calls two functions of node:util that Node 23 removed (and Node 22 warns of). */
 function addMissingUtil(): void {
   Object.assign(util, {
@@ -161,25 +149,16 @@ function noGpu(device: { readonly kind: 'gpu'; readonly index: number }, log: st
 
 /** The last error or warning of TensorFlow's log without its time and place, or null. */
 function lastError(log: string): string | null {
-  const lines = log.split('\n').filter((line) => /^[EW]\d{4} |: [EW] /.test(line));
-  return (
-    lines
-      .at(-1)
-      ?.replace(/^[^\]]*\]\s*/, '')
-      .replace(/^.*?: [EW] /, '') ?? null
-  );
+  const last = log.split('\n').findLast((line) => /^[EW]\d{4} |: [EW] /.test(line));
+  return last?.replace(/^[^\]]*\]\s*/, '').replace(/^.*?: [EW] /, '') ?? null;
 }
 
 /** 'NVIDIA H200 (141 GB)' as nvidia-smi has it, or 'GPU 0'. */
 function gpuName(visible: string): string {
   try {
     const query = ['--query-gpu=name,memory.total', '--format=csv,noheader,nounits', `--id=${visible}`];
-    const line = execFileSync('nvidia-smi', query, {
-      encoding: 'utf8',
-      timeout: 10_000,
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    const [name = '', mebibytes = ''] = line.trim().split(/,\s*/);
+    const line = execFileSync('nvidia-smi', query, { timeout: 10_000, stdio: ['ignore', 'pipe', 'ignore'] });
+    const [name = '', mebibytes = ''] = line.toString().trim().split(/,\s*/);
     return `${name} (${Math.round(Number(mebibytes) / 1024)} GiB)`;
   } catch {
     return `GPU ${visible}`;
@@ -188,41 +167,32 @@ function gpuName(visible: string): string {
 
 const STDERR = 2;
 
-/** Process state that native libraries share and Node cannot change, on Linux and macOS by koffi. */
-export interface NativeProcess {
-  /** Sets a variable that native code reads when it is loaded, unless the user has set it. */
-  setDefault(name: string, value: string): void;
-  /** Sets it in any case. */
-  set(name: string, value: string): void;
-  /** Calls `work` while everything written to descriptor 2, by native code too, goes to a file. */
-  capturingStderr<T>(work: () => T): { result: T; written: string };
-}
+type NativeProcess = Awaited<ReturnType<typeof nativeProcess>>;
 
 /**
- * An assignment to process.env reaches the C library from the main thread only (and not from Jest's sandbox), so the C
+ * Process state that native libraries share and Node cannot change, on Linux and macOS by koffi. An assignment to process.env reaches the C library from the main thread only (and not from Jest's sandbox), so the C
  * library itself sets the environment.
  */
-export async function nativeProcess(): Promise<NativeProcess> {
+async function nativeProcess() {
   const koffi = await import('koffi');
   const c = koffi.load(null);
   const setenv = c.func('int setenv(const char *name, const char *value, int overwrite)');
   const dup = c.func('int dup(int fd)') as (fd: number) => number;
   const dup2 = c.func('int dup2(int from, int to)') as (from: number, to: number) => number;
   return {
-    setDefault: (name, value) => {
-      setenv(name, value, 0);
-    },
-    set: (name, value) => {
-      setenv(name, value, 1);
-    },
-    capturingStderr: (work) => {
+    /** Sets a variable that native code reads when it is loaded, unless the user has set it. */
+    setDefault: (name: string, value: string): unknown => setenv(name, value, 0),
+    /** Sets it in any case. */
+    set: (name: string, value: string): unknown => setenv(name, value, 1),
+    /** Calls `work` while everything written to descriptor 2, by native code too, goes to a file. */
+    capturingStderr: (work: () => unknown): { result: unknown; written: string } => {
       const folder = mkdtempSync(join(tmpdir(), 'gsva-stderr-'));
       const path = join(folder, 'stderr');
       const file = openSync(path, 'w');
       const saved = dup(STDERR);
       try {
         dup2(file, STDERR);
-        let result;
+        let result: unknown;
         try {
           result = work();
         } finally {

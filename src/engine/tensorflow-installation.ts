@@ -54,19 +54,19 @@ export function findInstallation(folders: readonly string[] = installationFolder
 }
 
 function readNote(path: string): InstallationNote {
-  const again = `Run \`${gsvaCommand('setup tensorflow')}\` again`;
+  const refused = (problem: string): UserError =>
+    new UserError(
+      `Reading ${path}, the note on the engine tensorflow: ${problem}. Run \`${gsvaCommand('setup tensorflow')}\` again.`,
+    );
   let note: Partial<Record<keyof InstallationNote, unknown>>;
   try {
-    note = JSON.parse(readFileSync(path, 'utf8')) as Partial<Record<keyof InstallationNote, unknown>>;
+    note = JSON.parse(readFileSync(path, 'utf8')) as typeof note;
   } catch (error) {
-    throw new UserError(`Reading ${path}, the note on the engine tensorflow: ${messageOf(error)}. ${again}.`);
+    throw refused(messageOf(error));
   }
   if (note.version !== INSTALLATION_VERSION) {
-    const found = JSON.stringify(note.version ?? null);
-    throw new UserError(
-      `Reading ${path}, the note on the engine tensorflow: expected version ${INSTALLATION_VERSION}, found ${found}: ` +
-        `it was set up by another version of GSVA. ${again}.`,
-    );
+    const found = `expected version ${INSTALLATION_VERSION}, found ${JSON.stringify(note.version ?? null)}`;
+    throw refused(`${found}: it was set up by another version of GSVA`);
   }
   return {
     version: INSTALLATION_VERSION,

@@ -1,6 +1,6 @@
 /** Operations that @tensorflow/tfjs-node does slower, or with more memory, than TensorFlow can. */
-import * as tf from './tf.js';
-import { findKernel } from './wasm-heap.js';
+import type * as tf from './tf.js';
+import { findKernel, replaceKernel } from './wasm-heap.js';
 
 export interface TensorflowTensor {
   readonly id: number;
@@ -88,12 +88,7 @@ export function registerTensorflowKernels(backend: TensorflowBackend): void {
     ];
     return call.backend.executeSingleOutput('MatMul', attributes, [a, b]);
   };
-  tf.unregisterKernel('BatchMatMul', 'tensorflow');
-  tf.registerKernel({
-    kernelName: 'BatchMatMul',
-    backendName: 'tensorflow',
-    kernelFunc: kernel as unknown as tf.KernelFunc,
-  });
+  replaceKernel('BatchMatMul', 'tensorflow', kernel as unknown as tf.KernelFunc);
 }
 
 /**

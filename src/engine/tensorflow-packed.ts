@@ -48,11 +48,7 @@ class Scope {
     const bytes = new Uint8Array(bits.buffer, bits.byteOffset, bits.byteLength);
     const raw = binding.createTensor([rows, columns, 2], binding.TF_UINT8, bytes);
     this.made.add(raw);
-    return this.execute('Bitcast', { T: binding.TF_UINT8, type: TYPES[dtype] }, [raw]);
-  }
-
-  rows(x: number, { first, count }: RowBlock, columns: number, type: number): number {
-    return this.slice(x, [first, 0], [count, columns], type);
+    return this.bitcast(raw, binding.TF_UINT8, TYPES[dtype]);
   }
 
   slice(x: number, begin: readonly number[], size: readonly number[], type = this.backend.binding.TF_FLOAT): number {
@@ -64,17 +60,13 @@ class Scope {
     return this.execute('Cast', { SrcT: from, DstT: to, Truncate: false }, [x]);
   }
 
-  bitcast(x: number, from: number, to: number): number {
-    return this.execute('Bitcast', { T: from, type: to }, [x]).id;
+  bitcast(x: number, from: number, to: number): TensorflowTensor {
+    return this.execute('Bitcast', { T: from, type: to }, [x]);
   }
 
   matMul(a: number, b: number, transposeB: boolean): TensorflowTensor {
     const T = this.backend.binding.TF_FLOAT;
     return this.execute('MatMul', { transpose_a: false, transpose_b: transposeB, T }, [a, b]);
-  }
-
-  add(a: number, b: number): TensorflowTensor {
-    return this.execute('AddV2', { T: this.backend.binding.TF_FLOAT }, [a, b]);
   }
 
   /** Joins matrices along the columns. */
@@ -105,7 +97,7 @@ class Scope {
   }
 
   /** @param count number of inputs, where the operation takes any number */
-  private execute(
+  execute(
     operation: string,
     attributes: Readonly<Record<string, number | boolean>>,
     inputs: readonly number[],
@@ -140,8 +132,8 @@ class TensorflowStore implements PackedStore {
     const { binding } = this.backend;
     const type = TYPES[this.layout.dtype];
     const { id } = Scope.run(this.backend, (scope) => {
-      const rows = scope.rows(this.id, { first, count }, this.layout.columns, type);
-      return scope.cast(scope.bitcast(rows, type, UINT16), UINT16, binding.TF_INT32);
+      const rows = scope.slice(this.id, [first, 0], [count, this.layout.columns], type);
+      return scope.cast(scope.bitcast(rows, type, UINT16).id, UINT16, binding.TF_INT32);
     });
     try {
       return Uint16Array.from(binding.tensorDataSync(id));
@@ -174,7 +166,8 @@ const KERNELS: PackedKernels<TensorflowBackend> = {
         sum = scope.inner((inner) => {
           const part = inner.slice(rows, [0, block.first], [count, block.count]);
           const product = inner.matMul(part, widened(inner, matrix, block), false);
-          return before === null ? product : inner.add(before, product.id);
+          if (before === null) return product;
+          return inner.execute('AddV2', { T: backend.binding.TF_FLOAT }, [before, product.id]);
         });
       }
       if (sum === null) throw new Error('PackedMatrix: it has no rows');
@@ -198,9 +191,10 @@ function asRows(scope: Scope, backend: TensorflowBackend, x: tf.TensorInfo): num
   return scope.reshape(id, [rows, width]).id;
 }
 
-function widened(scope: Scope, matrix: PackedMatrix, block: RowBlock): number {
+function widened(scope: Scope, matrix: PackedMatrix, { first, count }: RowBlock): number {
   const type = TYPES[matrix.dtype];
-  return scope.cast(scope.rows(matrix.storedAs(TensorflowStore).id, block, matrix.columns, type), type).id;
+  const { id } = matrix.storedAs(TensorflowStore);
+  return scope.cast(scope.slice(id, [first, 0], [count, matrix.columns], type), type).id;
 }
 
 export function registerTensorflowPacked(backendName: string): void {

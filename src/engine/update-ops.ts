@@ -35,25 +35,25 @@ export interface AdamWStep {
 /** AdamW as in PyTorch: p ← p·(1 - lr·decay) - lr/(1-β1ᵗ) · m / (sqrt(v/(1-β2ᵗ)) + eps). */
 export function adamWUpdate(update: AdamWStep): void {
   for (const tensor of [update.m, update.v, update.gradient]) requireSameShape('adamWUpdate', update.variable, tensor);
-  const backend = currentWasmBackend();
-  if (backend !== null) {
-    adamWInPlace(backend, update);
-    return;
+  const [wasm, tensorflow] = [currentWasmBackend(), currentTensorflowBackend()];
+  const { variable, m, v, gradient } = update;
+  const isLarge = variable.size > NUMBERS_PER_BLOCK;
+  if (wasm !== null) adamWInPlace(wasm, update);
+  else if (isLarge && tensorflow?.isUsingGpuDevice === false) adamWByRows(tensorflow, update);
+  else {
+    const next = adamWRule(update);
+    tf.tidy(() => {
+      m.assign(next.m(m, gradient));
+      v.assign(next.v(v, gradient));
+      variable.assign(next.variable(variable, m, v));
+    });
   }
-  const tensorflow = currentTensorflowBackend();
-  const isLarge = update.variable.size > NUMBERS_PER_BLOCK;
-  if (isLarge && tensorflow?.isUsingGpuDevice === false) adamWByRows(tensorflow, update);
-  else adamWByTensors(update);
 }
 
-function adamWByTensors(update: AdamWStep): void {
-  const { variable, m, v, gradient } = update;
-  const next = adamWRule(update);
-  tf.tidy(() => {
-    m.assign(next.m(m, gradient));
-    v.assign(next.v(v, gradient));
-    variable.assign(next.variable(variable, m, v));
-  });
+/** Factors of a step: on the corrected first moment, on the root of the second, on the variable. */
+function factorsOf({ learningRate, beta1, beta2, step, weightDecay }: AdamWStep) {
+  const stepSize = learningRate / (1 - beta1 ** step);
+  return { stepSize, secondCorrection: 1 / Math.sqrt(1 - beta2 ** step), decay: 1 - learningRate * weightDecay };
 }
 
 /** A tensor made from a variable by reshaping shares the change. */
@@ -83,20 +83,16 @@ function blocksOfRows({ shape: [rows = 1], size }: tf.Tensor): [number, number][
 }
 
 /** The rule of AdamW; every operation is a pass over memory, so constants are combined. */
-function adamWRule(update: AdamWStep): {
-  readonly m: (m: tf.Tensor, gradient: tf.Tensor) => tf.Tensor;
-  readonly v: (v: tf.Tensor, gradient: tf.Tensor) => tf.Tensor;
-  /** From the updated moments. */
-  readonly variable: (variable: tf.Tensor, m: tf.Tensor, v: tf.Tensor) => tf.Tensor;
-} {
+function adamWRule(update: AdamWStep) {
   const { beta1, beta2, gradientScale } = update;
-  const stepSize = update.learningRate / (1 - beta1 ** update.step);
-  const secondCorrection = 1 / Math.sqrt(1 - beta2 ** update.step);
-  const decay = 1 - update.learningRate * update.weightDecay;
+  const { stepSize, secondCorrection, decay } = factorsOf(update);
   return {
-    m: (m, gradient) => tf.add(tf.mul(m, beta1), tf.mul(gradient, gradientScale * (1 - beta1))),
-    v: (v, gradient) => tf.add(tf.mul(v, beta2), tf.mul(tf.square(gradient), gradientScale ** 2 * (1 - beta2))),
-    variable: (variable, m, v) => {
+    m: (m: tf.Tensor, gradient: tf.Tensor): tf.Tensor =>
+      tf.add(tf.mul(m, beta1), tf.mul(gradient, gradientScale * (1 - beta1))),
+    v: (v: tf.Tensor, gradient: tf.Tensor): tf.Tensor =>
+      tf.add(tf.mul(v, beta2), tf.mul(tf.square(gradient), gradientScale ** 2 * (1 - beta2))),
+    /** From the updated moments. */
+    variable: (variable: tf.Tensor, m: tf.Tensor, v: tf.Tensor): tf.Tensor => {
       // stepSize · m / (sqrt(v) · c + eps) = stepSize / c · m / (sqrt(v) + eps / c)
       const step = tf.mul(tf.div(m, tf.add(tf.sqrt(v), update.eps / secondCorrection)), stepSize / secondCorrection);
       return tf.sub(decay === 1 ? variable : tf.mul(variable, decay), step);
@@ -110,20 +106,12 @@ function currentTensorflowBackend(): TensorflowBackend | null {
 
 function adamWInPlace(backend: WasmBackend, update: AdamWStep): void {
   const { beta1, beta2, eps, gradientScale } = update;
-  const stepSize = update.learningRate / (1 - beta1 ** update.step);
-  const secondCorrection = 1 / Math.sqrt(1 - beta2 ** update.step);
-  const decay = 1 - update.learningRate * update.weightDecay;
+  const { stepSize, secondCorrection, decay } = factorsOf(update);
   const changed = [update.variable, update.m, update.v];
   for (const variable of changed) ownData(backend, variable);
-  const [p, m, v, gradient] = [...changed, update.gradient].map((tensor) => pointer(backend, tensor)) as [
-    number,
-    number,
-    number,
-    number,
-  ];
-  const { adamW } = vectorKernels(backend);
-  const { size } = update.variable;
-  adamW(p, m, v, gradient, size, gradientScale, beta1, beta2, eps, stepSize, secondCorrection, decay);
+  const pointers = [...changed, update.gradient].map((tensor) => pointer(backend, tensor));
+  const factors = [gradientScale, beta1, beta2, eps, stepSize, secondCorrection, decay];
+  vectorKernels(backend).adamW(...pointers, update.variable.size, ...factors);
   for (const variable of changed) announceChange(backend, variable);
 }
 

@@ -4,13 +4,7 @@
  */
 import * as tf from './tf.js';
 
-/** Entry of a tensor in the WASM backend. */
-interface WasmTensorData {
-  readonly id: number;
-  readonly memoryOffset: number | null;
-  readonly shape: number[];
-  readonly dtype: tf.DataType;
-}
+export const FLOAT_BYTES = 4;
 
 export interface WasmBackend extends tf.KernelBackend {
   readonly wasm: {
@@ -23,7 +17,10 @@ export interface WasmBackend extends tf.KernelBackend {
     };
     cwrap(name: string, result: string | null, parameters: string[]): (...values: unknown[]) => void;
   };
-  readonly dataIdMap: { get(dataId: tf.DataId): WasmTensorData; delete(dataId: tf.DataId): boolean };
+  readonly dataIdMap: {
+    get(dataId: tf.DataId): { readonly id: number; readonly memoryOffset: number | null };
+    delete(dataId: tf.DataId): boolean;
+  };
   makeOutput(shape: number[], dtype: tf.DataType, memoryOffset?: number): tf.TensorInfo;
 }
 
@@ -72,22 +69,44 @@ export function announceChange(backend: WasmBackend, tensor: tf.TensorInfo): voi
   backend.wasm.tfjs.registerTensor(id, tf.util.sizeFromShape(tensor.shape), memoryOffset ?? 0);
 }
 
-export interface KernelCall {
+/** A call of a kernel; a string names one of its inputs. */
+export class KernelCall {
   readonly backend: WasmBackend;
   readonly inputs: Readonly<Record<string, tf.TensorInfo>>;
   readonly attrs: Readonly<Record<string, number>>;
-}
 
-export function input(call: KernelCall, name: string): tf.TensorInfo {
-  const tensor = call.inputs[name];
-  if (tensor === undefined) throw new Error(`The kernel was called without its input '${name}'.`);
-  return tensor;
-}
+  constructor(call: unknown) {
+    ({ backend: this.backend, inputs: this.inputs, attrs: this.attrs } = call as KernelCall);
+  }
 
-export function attribute(call: KernelCall, name: string): number {
-  const value = call.attrs[name];
-  if (value === undefined) throw new Error(`The kernel was called without its attribute '${name}'.`);
-  return value;
+  input(name: string): tf.TensorInfo {
+    const tensor = this.inputs[name];
+    if (tensor === undefined) throw new Error(`The kernel was called without its input '${name}'.`);
+    return tensor;
+  }
+
+  attribute(name: string): number {
+    const value = this.attrs[name];
+    if (value === undefined) throw new Error(`The kernel was called without its attribute '${name}'.`);
+    return value;
+  }
+
+  /** A new float32 tensor; ends the validity of views. */
+  output(shape: readonly number[]): tf.TensorInfo {
+    return makeFloats(this.backend, shape);
+  }
+
+  pointer(tensor: string | tf.TensorInfo): number {
+    return pointer(this.backend, typeof tensor === 'string' ? this.input(tensor) : tensor);
+  }
+
+  floats(tensor: string | tf.TensorInfo): Float32Array {
+    return floatView(this.backend, typeof tensor === 'string' ? this.input(tensor) : tensor);
+  }
+
+  integers(name: string): Int32Array {
+    return intView(this.backend, this.input(name));
+  }
 }
 
 /** A backend's kernel; tfjs's own types omit undefined. */
@@ -95,12 +114,19 @@ export function findKernel(name: string, backend: string): tf.KernelConfig | und
   return tf.getKernel(name, backend);
 }
 
-export function registerWasmKernel(name: string, kernel: (call: KernelCall) => tf.TensorInfo | tf.TensorInfo[]): void {
-  if (findKernel(name, 'wasm') !== undefined) tf.unregisterKernel(name, 'wasm');
-  tf.registerKernel({ kernelName: name, backendName: 'wasm', kernelFunc: kernel as unknown as tf.KernelFunc });
+/** Registers a kernel in place of a backend's own, where it has one. */
+export function replaceKernel(kernelName: string, backendName: string, kernelFunc: tf.KernelFunc): void {
+  if (findKernel(kernelName, backendName) !== undefined) tf.unregisterKernel(kernelName, backendName);
+  tf.registerKernel({ kernelName, backendName, kernelFunc });
 }
 
 export function rowsOf(shape: readonly number[]): { rows: number; width: number } {
   const width = shape[shape.length - 1] ?? 1;
   return { rows: tf.util.sizeFromShape(shape.slice(0, -1)), width };
+}
+
+/** [..., D] → [rows, D], without ownership. */
+export function asRows(tensor: tf.TensorInfo): tf.TensorInfo {
+  const { rows, width } = rowsOf(tensor.shape);
+  return withShape(tensor, [rows, width]);
 }

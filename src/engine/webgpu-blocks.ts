@@ -92,10 +92,6 @@ class Blocks {
     );
   }
 
-  private forEachBlock(shape: readonly number[], work: (block: RowBlock) => void): void {
-    for (const block of rowBlocks(shape, this.limit)) work(block);
-  }
-
   /** Rows of a tensor: a window of a large one, a copy of another. The caller disposes it, before the tensor. */
   private rows(x: tf.TensorInfo, { begin, end }: RowBlock): tf.TensorInfo {
     const shape = [end - begin, ...x.shape.slice(1)];
@@ -132,12 +128,25 @@ class Blocks {
   private assemble(shape: number[], dtype: tf.DataType, make: (block: RowBlock) => tf.TensorInfo): tf.TensorInfo {
     const whole = this.backend.makeTensorInfo(shape, dtype);
     const width = tf.util.sizeFromShape(shape.slice(1));
-    this.forEachBlock(shape, (block) => {
+    for (const block of rowBlocks(shape, this.limit)) {
       const part = make(block);
       this.copy(part, 0, whole, block.begin * width, (block.end - block.begin) * width);
       this.dispose(part);
-    });
+    }
     return whole;
+  }
+
+  /** Results of the blocks of a tensor, added up as they come. */
+  private sumOver(x: tf.TensorInfo, make: (rows: tf.TensorInfo, block: RowBlock) => tf.TensorInfo): tf.TensorInfo {
+    let sum: tf.TensorInfo | null = null;
+    for (const block of rowBlocks(x.shape, this.limit)) {
+      const before: tf.TensorInfo | null = sum;
+      const rows = this.rows(x, block);
+      const part = make(rows, block);
+      sum = before === null ? part : this.run('Add', { a: before, b: part });
+      this.dispose(rows, ...(before === null ? [] : [before, part]));
+    }
+    return sum as unknown as tf.TensorInfo;
   }
 
   private dispose(...tensors: tf.TensorInfo[]): void {
@@ -152,14 +161,6 @@ class Blocks {
     const { kernelFunc } = tf.getKernel(name, 'webgpu');
     const call = { inputs, attrs, backend: this.backend } as unknown as Parameters<tf.KernelFunc>[0];
     return kernelFunc(call) as tf.TensorInfo;
-  }
-
-  /** Both arguments are used up. */
-  private addTo(sum: tf.TensorInfo | null, part: tf.TensorInfo): tf.TensorInfo {
-    if (sum === null) return part;
-    const total = this.run('Add', { a: sum, b: part });
-    this.dispose(sum, part);
-    return total;
   }
 
   /** One or two inputs, of the output's shape or broadcast over its rows. */
@@ -180,15 +181,12 @@ class Blocks {
 
   /** Lookup in a large table: outside of a block the kernel gives 0, so the blocks add up. */
   gather(x: tf.TensorInfo, indices: tf.TensorInfo): tf.TensorInfo {
-    let sum: tf.TensorInfo | null = null;
-    this.forEachBlock(x.shape, (block) => {
-      const rows = this.rows(x, block);
+    return this.sumOver(x, (rows, block) => {
       const local = this.localIndices(indices, block);
       const found = this.run('GatherV2', { x: rows, indices: local }, { axis: 0, batchDims: 0 });
-      sum = this.addTo(sum, found);
-      this.dispose(rows, local);
+      this.dispose(local);
+      return found;
     });
-    return sum as unknown as tf.TensorInfo;
   }
 
   /** The gradient of a lookup, [numSegments, …]. */
@@ -222,17 +220,20 @@ class Blocks {
         return product;
       });
     }
-    let sum: tf.TensorInfo | null = null;
-    const columns: tf.TensorInfo[] = [];
-    this.forEachBlock(b.shape, (block) => {
+    if (!transposeB) {
+      return this.sumOver(b, (rows, block) => {
+        const part = this.slice(a, transposeA ? 0 : 1, block.begin, block.end);
+        const product = this.run('BatchMatMul', { a: part, b: rows }, { transposeA, transposeB });
+        this.dispose(part);
+        return product;
+      });
+    }
+    const columns = rowBlocks(b.shape, this.limit).map((block) => {
       const rows = this.rows(b, block);
-      const part = transposeB ? a : this.slice(a, transposeA ? 0 : 1, block.begin, block.end);
-      const product = this.run('BatchMatMul', { a: part, b: rows }, { transposeA, transposeB });
-      if (transposeB) columns.push(product);
-      else sum = this.addTo(sum, product);
-      this.dispose(rows, ...(part === a ? [] : [part]));
+      const product = this.run('BatchMatMul', { a, b: rows }, { transposeA, transposeB });
+      this.dispose(rows);
+      return product;
     });
-    if (!transposeB) return sum as unknown as tf.TensorInfo;
     const joined = this.run('Concat', columns, { axis: 1 });
     this.dispose(...columns);
     return joined;
@@ -243,7 +244,7 @@ class Blocks {
     if (isSame) return this.run('Identity', { x });
     const [rows = 1, columns = 1] = x.shape;
     const whole = this.backend.makeTensorInfo([columns, rows], x.dtype);
-    this.forEachBlock(x.shape, (block) => {
+    for (const block of rowBlocks(x.shape, this.limit)) {
       const part = this.rows(x, block);
       const turned = this.run('Transpose', { x: part }, { perm: [1, 0] });
       const length = block.end - block.begin;
@@ -251,19 +252,14 @@ class Blocks {
         this.copy(turned, row * length, whole, row * rows + block.begin, length);
       }
       this.dispose(part, turned);
-    });
+    }
     return whole;
   }
 
   /** Sum of all numbers. */
   sum(x: tf.TensorInfo): tf.TensorInfo {
-    let sum: tf.TensorInfo | null = null;
-    this.forEachBlock(x.shape, (block) => {
-      const part = this.rows(x, block);
-      sum = this.addTo(sum, this.run('Sum', { x: part }, { axis: x.shape.map((_, axis) => axis), keepDims: false }));
-      this.dispose(part);
-    });
-    return sum as unknown as tf.TensorInfo;
+    const axis = x.shape.map((_, i) => i);
+    return this.sumOver(x, (rows) => this.run('Sum', { x: rows }, { axis, keepDims: false }));
   }
 }
 

@@ -19,11 +19,7 @@ export interface GpuDevice {
 }
 
 interface GpuAdapter {
-  readonly info: {
-    readonly vendor: string;
-    readonly architecture: string;
-    readonly device: string;
-    readonly description: string;
+  readonly info: Readonly<Record<'vendor' | 'architecture' | 'device' | 'description', string>> & {
     /** A software adapter: SwiftShader, llvmpipe. */
     readonly isFallbackAdapter: boolean;
   };
@@ -31,12 +27,10 @@ interface GpuAdapter {
   requestDevice(descriptor: { readonly requiredLimits: Readonly<Record<string, number>> }): Promise<GpuDevice>;
 }
 
-interface Gpu {
-  requestAdapter(options: { readonly powerPreference: 'high-performance' }): Promise<GpuAdapter | null>;
-}
-
 interface Dawn {
-  create(options: readonly string[]): Gpu;
+  create(options: readonly string[]): {
+    requestAdapter(options: { readonly powerPreference: 'high-performance' }): Promise<GpuAdapter | null>;
+  };
   /** GPUBuffer, GPUBufferUsage, … */
   readonly globals: Readonly<Record<string, unknown>>;
 }
@@ -57,7 +51,7 @@ const LIMITS = [
 export type LimitName = (typeof LIMITS)[number];
 
 export interface OpenedGpu {
-  readonly gpu: Gpu;
+  readonly gpu: ReturnType<Dawn['create']>;
   readonly device: GpuDevice;
   readonly adapterInfo: GpuAdapter['info'];
   /** "nvidia ampere (NVIDIA A100), driver 535.54". */
@@ -148,9 +142,8 @@ export async function importOptional<Module>(name: string): Promise<Module> {
 /** Dawn opens the loader by its bare name; one next to a driver's ICD file is opened for it by its path. */
 function openVulkan(): void {
   if (vulkan !== null) return;
-  const icdFiles = [process.env.VK_DRIVER_FILES, process.env.VK_ICD_FILENAMES].flatMap(
-    (list) => list?.split(':') ?? [],
-  );
+  const lists = [process.env.VK_DRIVER_FILES, process.env.VK_ICD_FILENAMES];
+  const icdFiles = lists.flatMap((list) => list?.split(':') ?? []);
   const paths = ['libvulkan.so.1', ...icdFiles.map((file) => join(dirname(file), 'libvulkan.so.1'))];
   const koffi = require('koffi') as { load(path: string): unknown };
   for (const path of paths) {

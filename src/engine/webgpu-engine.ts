@@ -4,7 +4,7 @@
  */
 import { UserError } from '../errors.js';
 import { registerCompositeKernels } from './composite-kernels.js';
-import { registerPackedFormulas } from './packed-kernels.js';
+import { PACKED_FORMULAS, registerPackedKernels } from './packed-kernels.js';
 import * as tf from './tf.js';
 import { type GpuDevice, importOptional, openGpu, type OpenedGpu } from './webgpu-device.js';
 import { type WebGpuBackend, registerWebGpuKernels } from './webgpu-kernels.js';
@@ -40,7 +40,7 @@ export async function startWebGpu(): Promise<string> {
     registerWebGpuKernels();
     registerBlockKernels(backend);
     registerCompositeKernels('webgpu');
-    registerPackedFormulas('webgpu');
+    registerPackedKernels('webgpu', PACKED_FORMULAS);
     tf.registerBackend('webgpu', () => backend);
     await tf.setBackend('webgpu');
   } finally {

@@ -1,6 +1,6 @@
 /** Kernels that the WebGPU backend computes too inexactly, as shaders of our own. */
 import * as tf from './tf.js';
-import { findKernel } from './wasm-heap.js';
+import { replaceKernel } from './wasm-heap.js';
 import type { GpuDevice } from './webgpu-device.js';
 
 const WORKGROUP = 128;
@@ -22,12 +22,15 @@ const SINE_AND_COSINE = `
     return select(magnitude, -magnitude, turn >= 2);
   }`;
 
-export class ElementwiseProgram implements WebGpuProgram {
+/** A shader as the backend takes it. */
+export class ElementwiseProgram {
   readonly variableNames = ['A'];
   readonly workgroupSize = [WORKGROUP, 1, 1] as const;
   readonly dispatchLayout: { readonly x: readonly number[] };
   readonly dispatch: readonly [number, number, number];
+  /** Distinguishes what `getUserCode` depends on. */
   readonly shaderKey: string;
+  /** Adds `uniforms.size`, the number of outputs. */
   readonly size = true;
 
   /** @param expression WGSL of `a`; @param functions WGSL that it calls */
@@ -62,8 +65,7 @@ function exactSine(quarter: 0 | 1): WebGpuKernel {
 
 /** Replaces the backend's own kernel. */
 export function registerWebGpuKernel<Attributes>(name: string, kernel: WebGpuKernel<Attributes>): void {
-  if (findKernel(name, 'webgpu') !== undefined) tf.unregisterKernel(name, 'webgpu');
-  tf.registerKernel({ kernelName: name, backendName: 'webgpu', kernelFunc: kernel as unknown as tf.KernelFunc });
+  replaceKernel(name, 'webgpu', kernel as unknown as tf.KernelFunc);
 }
 
 export function registerWebGpuKernels(): void {
@@ -78,20 +80,6 @@ interface TensorData {
   resource: object | null;
   /** Whether another owner frees the buffer. */
   external?: boolean;
-}
-
-/** A shader as the backend takes it. */
-export interface WebGpuProgram {
-  readonly variableNames: readonly string[];
-  readonly outputShape: number[];
-  readonly workgroupSize: readonly [number, number, number];
-  readonly dispatchLayout: { readonly x: readonly number[] };
-  readonly dispatch: readonly [number, number, number];
-  /** Distinguishes what `getUserCode` depends on. */
-  readonly shaderKey: string;
-  /** Adds `uniforms.size`, the number of outputs. */
-  readonly size: true;
-  getUserCode(): string;
 }
 
 export interface WebGpuBackend extends tf.KernelBackend {
@@ -115,7 +103,7 @@ export interface WebGpuBackend extends tf.KernelBackend {
   uploadToGPU(dataId: tf.DataId): void;
   tensorToBinding(tensor: tf.TensorInfo): object;
   runWebGPUProgram(
-    program: WebGpuProgram,
+    program: ElementwiseProgram,
     inputs: tf.TensorInfo[],
     outputDtype: tf.DataType,
     ...more: unknown[]

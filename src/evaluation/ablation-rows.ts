@@ -1,5 +1,5 @@
 /** The paper's ablations as data: configuration of configs/ablations, form of the questions, published figures. */
-import type { ExpressionForm } from '../systems/gsva/question-forms.js';
+import type { ExpressionForm } from '../systems/gsva/prompts.js';
 import type { Direction, PaperFigures } from './ablation-table.js';
 
 export interface AblationRow {

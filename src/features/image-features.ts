@@ -4,19 +4,15 @@ import { type Network, requireFinite } from '../checkpoints/not-finite.js';
 import { stepwise } from '../engine/steps.js';
 import * as tf from '../engine/tf.js';
 import type { Encoder } from '../networks/encoder.js';
-import type { Arrays, PreparedImage } from '../types.js';
+import type { Arrays, ImageSize, PreparedImage } from '../types.js';
 
 /** A model and its encoders by name. */
 export type EncodingModel<E extends Encoders = Encoders> = Network & { readonly encoders: E };
 type Encoders = Readonly<Record<string, Encoder>>;
 
-export interface EncodedImage {
+export interface EncodedImage extends ImageSize {
   /** Features by encoder; those that nobody has asked for are absent. */
   readonly features: Arrays;
-  /** [height, width] of the image inside the input of the encoder for masks. */
-  readonly resized: readonly [number, number];
-  /** [height, width] of the image file. */
-  readonly original: readonly [number, number];
 }
 
 /**
@@ -55,16 +51,10 @@ export function stackFeatures<E extends Encoders>(
 ): { [N in keyof E]: ReturnType<E[N]['forward']> } {
   const stacked = Object.entries(encoders).map(([name, encoder]) => {
     const shape = encoder.computeOutputShape([images.length, ...encoder.imageShape]).slice(1) as number[];
-    const zeros = images.every(({ features }) => name in features)
-      ? new Float32Array()
-      : new Float32Array(tf.util.sizeFromShape(shape));
-    return [
-      name,
-      stack(
-        images.map(({ features }) => features[name] ?? zeros),
-        shape,
-      ),
-    ];
+    const isWhole = images.every(({ features }) => name in features);
+    const zeros = new Float32Array(isWhole ? 0 : tf.util.sizeFromShape(shape));
+    const arrays = images.map(({ features }) => features[name] ?? zeros);
+    return [name, stack(arrays, shape)];
   });
   return Object.fromEntries(stacked) as { [N in keyof E]: ReturnType<E[N]['forward']> };
 }

@@ -1,5 +1,7 @@
 /** Bytes that are read piece by piece: an open file, or a buffer in tests. */
-import { readInto, withFile } from './file-tensor.js';
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
+import { UserError, messageOf } from '../errors.js';
+import type { Fail } from './safetensors/safetensors-header.js';
 
 export interface ByteSource {
   readonly size: number;
@@ -9,26 +11,54 @@ export interface ByteSource {
 /** Opens a source for the time of `use`, once per tensor. */
 export type Opener = <T>(use: (source: ByteSource) => T) => T;
 
-/**
- * Opens a file each time.
- * @param format for errors
- * @throws UserError that names the file; also when its size has changed
- */
-export function fileOpener(path: string, format: string): Opener {
-  let expected: number | null = null;
-  return (use) =>
-    withFile(
-      path,
-      format,
-      (file, size) => {
-        expected = size;
-        return use({ size, readInto: (position, target) => readInto(file, position, target) });
-      },
-      expected,
-    );
+/** readSync takes at most 2^31 - 1 bytes at a time. */
+const LARGEST_READ = 2 ** 30;
+
+/** Throws the error of a file that should be of a format. */
+export function cannotRead(path: string, format: string): Fail {
+  return (what) => {
+    throw new UserError(`Cannot read ${path} as ${format}: ${what}.`);
+  };
 }
 
-/** Existing bytes [position, position + length). */
+/**
+ * Opens a file each time.
+ * @param format for errors: 'safetensors'
+ * @throws UserError that names the file, for any failure; also when its size has changed
+ */
+export function fileOpener(path: string, format: string): Opener {
+  const fail = cannotRead(path, format);
+  let expected: number | null = null;
+  return (use) => {
+    // Asked before opening: opening a pipe would wait for its writer.
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found === undefined) return fail('there is no such file; check the path');
+    if (!found.isFile()) return fail('it is not a file');
+    let file: number | null = null;
+    try {
+      file = openSync(path, 'r');
+      const { size } = fstatSync(file);
+      expected ??= size;
+      if (size !== expected) fail(`it has ${size} bytes now, ${expected} when it was opened`);
+      return use({ size, readInto: readInto.bind(null, file) });
+    } catch (error) {
+      if (error instanceof UserError) throw error;
+      return fail(messageOf(error));
+    } finally {
+      if (file !== null) closeSync(file);
+    }
+  };
+}
+
+function readInto(file: number, position: number, target: Uint8Array): void {
+  for (let at = 0; at < target.length;) {
+    const count = readSync(file, target, at, Math.min(LARGEST_READ, target.length - at), position + at);
+    if (count === 0) throw new Error('the file became shorter while it was read');
+    at += count;
+  }
+}
+
+/** Existing bytes [position, position + length), in a buffer of their own (aligned for every type). */
 export function readPart(source: ByteSource, position: number, length: number): Buffer<ArrayBuffer> {
   const bytes = Buffer.allocUnsafeSlow(length);
   source.readInto(position, bytes);

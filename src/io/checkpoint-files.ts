@@ -5,7 +5,6 @@ import { UserError } from '../errors.js';
 import { headOf } from './file-kind.js';
 import type { FileTensor, FileTensors } from './file-tensor.js';
 import { DISTRIBUTED, describeFolder, weightFiles } from './folder-kind.js';
-import { readJson } from './json/json-file.js';
 import { JsonReader } from './json/json-reader.js';
 import { openSafetensors } from './safetensors/safetensors.js';
 import { openShared } from './shared-tensors.js';
@@ -72,9 +71,8 @@ function openFile(path: string): Checkpoint {
 
 function placeOf(wrapper: string, others: ReadonlyMap<string, unknown>): string {
   const beside = [...others.keys()].filter((key) => !key.startsWith(`${wrapper}.`));
-  const shown = beside.slice(0, 6).join(', ');
   const more = beside.length > 6 ? ` and ${beside.length - 6} more` : '';
-  return `"${wrapper}"${beside.length === 0 ? '' : ` (next to it: ${shown}${more})`}`;
+  return `"${wrapper}"${beside.length === 0 ? '' : ` (next to it: ${beside.slice(0, 6).join(', ')}${more})`}`;
 }
 
 function joined(first: Checkpoint, second: Checkpoint, path: string): Checkpoint {
@@ -113,11 +111,10 @@ function isPyTorch(path: string): boolean {
 
 /** `{ "metadata": …, "weight_map": { name: file } }`, with the files next to it. */
 function openShards(indexPath: string): Checkpoint {
-  const root = JsonReader.of(readJson(indexPath, 'the index of the shards'), indexPath);
-  const entries = root.key('weight_map').entries();
+  const map = JsonReader.open(indexPath, 'the index of the shards').key('weight_map');
   const shards = new Map<string, Checkpoint>();
   const tensors = new Map<string, FileTensor>();
-  for (const [name, place] of entries) {
+  for (const [name, place] of map.entries()) {
     const file = place.string();
     // The name is joined to a folder: it must not lead out of it.
     if (basename(file) !== file || file === '..' || file.includes('\\') || file.endsWith('.index.json')) {
@@ -138,6 +135,6 @@ function openShards(indexPath: string): Checkpoint {
     for (const [name, tensor] of shard.tensors) if (!tensors.has(name)) tensors.set(name, tensor);
   }
   const opened = [...shards.values()];
-  if (opened.length === 0) root.key('weight_map').fail('an object with at least one tensor');
+  if (opened.length === 0) map.fail('an object with at least one tensor');
   return { tensors, files: opened.flatMap(({ files }) => files), format: opened[0]?.format ?? 'safetensors' };
 }

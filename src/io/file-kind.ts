@@ -17,11 +17,12 @@ const STAND_INS: readonly Sign[] = [
     /^\s*(?:Entry not found|Repository not found|Access to model .* is restricted|Invalid (?:username|credentials)|404: Not Found|Not Found)\b.{0,200}$/is,
     'it is the error message of a server, not the file; download it again, logged in if need be',
   ],
+  [
+    // An object whose first key is that of an error: {"error": "Repository not found"}.
+    /^\s*\{\s*"(?:error|errors|detail|message|statusCode|status_code)"\s*:/,
+    'it is a JSON text, the error message of a server, not the file; look into it, and download the file again, logged in if need be',
+  ],
 ];
-/** An object whose first key is that of an error: `{"error": "Repository not found"}`. */
-const ERROR_BODY = /^\s*\{\s*"(?:error|errors|detail|message|statusCode|status_code)"\s*:/;
-const ERROR_TEXT =
-  'it is a JSON text, the error message of a server, not the file; look into it, and download the file again, logged in if need be';
 
 const OTHER_FORMATS: readonly Sign[] = [
   [/^\s*\{/, 'it is a JSON text, not a checkpoint; the download may have answered with an error: look into it'],
@@ -50,7 +51,6 @@ export function describeStandIn(head: Uint8Array, isJson = false): string | null
   const text = Buffer.from(head.buffer, head.byteOffset, head.length).toString('latin1');
   const found = findSign(STAND_INS, text);
   if (found !== null) return found;
-  if (ERROR_BODY.test(text)) return ERROR_TEXT;
   return isJson || !/^\s*\{"/.test(text) ? null : (OTHER_FORMATS[0]?.[1] ?? null);
 }
 

@@ -66,9 +66,13 @@ function deepSpeed(folder: string, names: readonly string[]): string | null {
 function lastStep(folder: string, names: readonly string[]): string | null {
   const latest = names.includes('latest') ? readFileSync(join(folder, 'latest'), 'utf8').trim() : '';
   if (/^[\w.-]+$/.test(latest) && existsSync(join(folder, latest))) return latest;
+  return highest(names.filter((name) => /^global_step\d+$/.test(name))) ?? null;
+}
+
+/** The name with the highest number in it. */
+function highest(names: readonly string[]): string | undefined {
   const number = (name: string): number => Number(name.replace(/\D/g, ''));
-  const steps = names.filter((name) => /^global_step\d+$/.test(name)).sort((a, b) => number(b) - number(a));
-  return steps[0] ?? null;
+  return [...names].sort((a, b) => number(b) - number(a))[0];
 }
 
 function distributed(folder: string, names: readonly string[]): string | null {
@@ -77,28 +81,28 @@ function distributed(folder: string, names: readonly string[]): string | null {
   return inner === undefined ? null : DISTRIBUTED.replace('FOLDER', join(folder, inner));
 }
 
+/** Files of other formats, and what is said of them after their names. */
+const OTHER_FORMATS: readonly (readonly [RegExp, string])[] = [
+  [/\.gguf$/, 'a GGUF file (llama.cpp), whose tensors are quantised; use the original weights it was made from'],
+  [
+    /^consolidated\.\d+\.pth$/,
+    "LLaMA as Meta publishes it; convert it with transformers' convert_llama_weights_to_hf.py, or use the folder of the " +
+      'Hugging Face hub',
+  ],
+  ...(
+    [
+      [/^(?:tf_model|model)\.h5$/, 'TensorFlow'],
+      [/^flax_model\.msgpack$/, 'Flax'],
+      [/\.onnx$/, 'ONNX'],
+      [/\.engine$/, 'TensorRT'],
+    ] as const
+  ).map(([pattern, what]) => [pattern, `weights of ${what}; use those of PyTorch (safetensors or .bin)`] as const),
+];
+
 function otherFormat(names: readonly string[]): string | null {
-  const find = (pattern: RegExp): string | undefined => names.find((name) => pattern.test(name));
-  const gguf = find(/\.gguf$/);
-  if (gguf !== undefined) {
-    return `it has ${gguf}, a GGUF file (llama.cpp), whose tensors are quantised; use the original weights it was made from`;
-  }
-  const meta = find(/^consolidated\.\d+\.pth$/);
-  if (meta !== undefined) {
-    return (
-      `it has ${meta}, LLaMA as Meta publishes it; convert it with transformers' convert_llama_weights_to_hf.py, or use ` +
-      'the folder of the Hugging Face hub'
-    );
-  }
-  const others: readonly (readonly [RegExp, string])[] = [
-    [/^(?:tf_model|model)\.h5$/, 'TensorFlow'],
-    [/^flax_model\.msgpack$/, 'Flax'],
-    [/\.onnx$/, 'ONNX'],
-    [/\.engine$/, 'TensorRT'],
-  ];
-  for (const [pattern, what] of others) {
-    const name = find(pattern);
-    if (name !== undefined) return `it has ${name}, weights of ${what}; use those of PyTorch (safetensors or .bin)`;
+  for (const [pattern, what] of OTHER_FORMATS) {
+    const name = names.find((candidate) => pattern.test(candidate));
+    if (name !== undefined) return `it has ${name}, ${what}`;
   }
   return null;
 }
@@ -107,10 +111,7 @@ function otherFormat(names: readonly string[]): string | null {
 function subfolder(folder: string, names: readonly string[]): string | null {
   const isFolder = (name: string): boolean =>
     statSync(join(folder, name), { throwIfNoEntry: false })?.isDirectory() === true;
-  const number = (name: string): number => Number(name.replace(/\D/g, ''));
-  const [last] = names
-    .filter((name) => /^checkpoint-\d+$/.test(name) && isFolder(name))
-    .sort((a, b) => number(b) - number(a));
+  const last = highest(names.filter((name) => /^checkpoint-\d+$/.test(name) && isFolder(name)));
   if (last !== undefined) return `it is the folder of a training; name one of its checkpoints: ${join(folder, last)}`;
   if (!names.includes('snapshots') || !isFolder('snapshots')) return null;
   const [snapshot] = readdirSync(join(folder, 'snapshots'));

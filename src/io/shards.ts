@@ -3,27 +3,21 @@ import { join } from 'node:path';
 import { writeJson } from './json/json-file.js';
 import { type TensorOutput, byteCount, checkNames } from './tensor-output.js';
 
-/** Names of a format's files: `model` + `.safetensors`. */
-export interface ShardNames {
-  readonly stem: string;
-  readonly extension: string;
-}
-
 /** Largest number of bytes of tensors per shard (a larger tensor has a shard of its own). */
 export const DEFAULT_SHARD_BYTES = 2e9;
 
+/** @param stem and extension of the files: `model` + `.safetensors` @returns the names of the files */
 export function writeShards(
   dir: string,
   tensors: readonly TensorOutput[],
-  { stem, extension }: ShardNames,
+  { stem, extension }: { readonly stem: string; readonly extension: string },
   shardBytes: number,
   writeShard: (path: string, tensors: readonly TensorOutput[]) => void,
 ): string[] {
   checkNames(tensors);
   const shards = split(tensors, shardBytes);
-  const [only] = shards;
-  if (shards.length === 1 && only !== undefined) {
-    writeShard(join(dir, stem + extension), only);
+  if (shards.length === 1) {
+    writeShard(join(dir, stem + extension), tensors);
     return [stem + extension];
   }
   const number = (value: number): string => String(value).padStart(5, '0');
@@ -33,7 +27,7 @@ export function writeShards(
   });
   const index = `${stem}${extension}.index.json`;
   writeJson(join(dir, index), {
-    metadata: { total_size: total(tensors) },
+    metadata: { total_size: tensors.reduce((sum, tensor) => sum + byteCount(tensor), 0) },
     weight_map: Object.fromEntries(shards.flatMap((shard, i) => shard.map(({ name }) => [name, files[i]]))),
   });
   return [...files, index];
@@ -41,22 +35,15 @@ export function writeShards(
 
 /** In order, each shard as full as possible; at least one shard. */
 function split(tensors: readonly TensorOutput[], shardBytes: number): TensorOutput[][] {
-  let shard: TensorOutput[] = [];
+  const shards: TensorOutput[][] = [[]];
   let filled = 0;
-  const shards = [shard];
   for (const tensor of tensors) {
-    const bytes = byteCount(tensor);
-    if (shard.length > 0 && filled + bytes > shardBytes) {
-      shard = [];
-      filled = 0;
-      shards.push(shard);
+    filled += byteCount(tensor);
+    if (filled > shardBytes && shards.at(-1)?.length !== 0) {
+      filled = byteCount(tensor);
+      shards.push([]);
     }
-    shard.push(tensor);
-    filled += bytes;
+    shards.at(-1)?.push(tensor);
   }
   return shards;
-}
-
-function total(tensors: readonly TensorOutput[]): number {
-  return tensors.reduce((sum, tensor) => sum + byteCount(tensor), 0);
 }

@@ -6,29 +6,23 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { UserError } from '../errors.js';
-import type { FileTensor, FileTensors } from './file-tensor.js';
-import { readJson } from './json/json-file.js';
+import type { FileTensor, FileTensors, TensorData } from './file-tensor.js';
 import { JsonReader } from './json/json-reader.js';
 import { openSafetensors } from './safetensors/safetensors.js';
 
 export const WEIGHTS_FILE = 'model.safetensors';
-export const SHARED_FILE = 'shared.json';
-
-export interface SharedTensors {
-  readonly tensors: FileTensors;
-  /** The file that they lie in. */
-  readonly path: string;
-}
+const SHARED_FILE = 'shared.json';
 
 /**
- * The shared tensors of the folder that holds `weightsPath`; null where it stores all of its own.
+ * The shared tensors of the folder that holds `weightsPath`, and the file that they lie in; null where it stores all of
+ * its own.
  * @throws UserError when the folder next to it, or a tensor in it, is missing; a tensor's `read` throws one when its bytes
  *   are not the shared ones
  */
-export function openShared(weightsPath: string): SharedTensors | null {
+export function openShared(weightsPath: string): { readonly tensors: FileTensors; readonly path: string } | null {
   const sharedPath = join(dirname(weightsPath), SHARED_FILE);
   if (!weightsPath.endsWith(WEIGHTS_FILE) || !existsSync(sharedPath)) return null;
-  const root = JsonReader.of(readJson(sharedPath, 'the shared tensors'), sharedPath);
+  const root = JsonReader.open(sharedPath, 'the shared tensors');
   const folder = root.key('folder').string();
   // The name is joined to a path: it must not lead elsewhere.
   if (!/^\.\.\/[\w-][\w.-]*$/.test(folder)) root.key('folder').fail('"../NAME", the folder next to this one');
@@ -43,22 +37,21 @@ export function openShared(weightsPath: string): SharedTensors | null {
   for (const [name, digest] of root.key('tensors').entries()) {
     const tensor = other.get(name);
     if (tensor === undefined) throw changed(weightsPath, path, name);
-    tensors.set(name, { ...tensor, read: () => checked(tensor, digest.string(), changed(weightsPath, path, name)) });
+    const read = (): TensorData => {
+      const data = tensor.read();
+      if (digestOf({ read: () => data }) !== digest.string()) throw changed(weightsPath, path, name);
+      return data;
+    };
+    tensors.set(name, { ...tensor, read });
   }
   return { tensors, path };
 }
 
-export function digestOf(tensor: FileTensor): string {
+export function digestOf(tensor: Pick<FileTensor, 'read'>): string {
   const { buffer, byteOffset, byteLength } = tensor.read();
   return createHash('sha256')
     .update(new Uint8Array(buffer, byteOffset, byteLength))
     .digest('hex');
-}
-
-function checked(tensor: FileTensor, digest: string, otherwise: UserError): ReturnType<FileTensor['read']> {
-  const data = tensor.read();
-  if (digestOf({ ...tensor, read: () => data }) !== digest) throw otherwise;
-  return data;
 }
 
 function changed(weightsPath: string, path: string, name: string): UserError {

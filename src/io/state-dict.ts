@@ -10,9 +10,9 @@ type Dict = ReadonlyMap<PickleValue, PickleValue>;
 
 export interface StateDict {
   readonly entries: readonly (readonly [string, TorchTensor])[];
-  /** All other content of the file, by name. */
+  /** Entries other than tensors, as unpickled; those of a wrapped dict are named 'wrapper.name'. */
   readonly others: Map<string, unknown>;
-  /** Key of the dict; null where it is the object itself. */
+  /** Key of the dict, 'state_dict', 'ema.model'; null where it is the object itself. */
   readonly wrapper: string | null;
 }
 
@@ -86,10 +86,8 @@ function asDict(value: PickleValue | undefined): Dict | null {
 function split(root: Dict, { path, dict }: Candidate, fail: Fail): StateDict {
   const wrapper = path.length === 0 ? null : path.join('.');
   const entries: [string, TorchTensor][] = [];
-  const others = new Map<string, unknown>();
-  if (wrapper !== null) {
-    for (const [key, entry] of root) if (key !== path[0]) others.set(keyText(key), entry);
-  }
+  const beside = wrapper === null ? [] : [...root].filter(([key]) => key !== path[0]);
+  const others = new Map<string, unknown>(beside.map(([key, entry]) => [keyText(key), entry]));
   for (const [key, entry] of dict) {
     if (!(entry instanceof TorchTensor)) {
       others.set(wrapper === null ? keyText(key) : `${wrapper}.${keyText(key)}`, entry);

@@ -2,7 +2,7 @@
 import { UserError } from '../errors.js';
 import { type FileTensor, type TensorData } from './file-tensor.js';
 import { bfloat16ToFloat32, firstOverflow, float32ToBfloat16, float32ToHalf, halfToFloat32 } from '../half-float.js';
-import { DTYPE_BYTES, type Dtype } from './safetensors/safetensors-header.js';
+import { DTYPE_BYTES } from './safetensors/safetensors-header.js';
 
 /** A tensor to be written. `read` is called once and returns its numbers in row-major order. */
 export interface TensorOutput extends FileTensor {
@@ -18,7 +18,7 @@ const BLOCK = 2 ** 15;
 /** Pieces of a tensor's bytes; typed arrays of bytes end at 2^32, systems' writes at 2^31. */
 const LARGEST_PIECE = 2 ** 30;
 
-export function byteCount({ dtype, shape }: { readonly dtype: Dtype; readonly shape: readonly number[] }): number {
+export function byteCount({ dtype, shape }: Pick<FileTensor, 'dtype' | 'shape'>): number {
   return shape.reduce((product, size) => product * size, DTYPE_BYTES[dtype]);
 }
 
@@ -70,7 +70,11 @@ function convert(source: TensorData, from: FloatDtype, to: WeightDtype, name: st
     const isWide = target instanceof Float32Array;
     const values = widened(part, from, isWide ? target : scratch.subarray(0, part.length));
     const lost = firstLost(part, values, to);
-    if (lost >= 0) throw overflow(name, to, Number(part instanceof Float64Array ? part[lost] : values[lost]));
+    if (lost >= 0) {
+      const value = Number(part instanceof Float64Array ? part[lost] : values[lost]);
+      const wider = to === 'F16' ? 'bf16 or f32' : 'f32';
+      throw new UserError(`Tensor "${name}" holds ${value}, which ${to} cannot hold; store it as ${wider}.`);
+    }
     if (isWide) continue;
     if (to === 'F16') float32ToHalf(values, target);
     else float32ToBfloat16(values, target);
@@ -94,11 +98,6 @@ function widened(source: TensorData, from: FloatDtype, out: Float32Array): Float
   }
   if (source instanceof Float32Array) return source;
   if (!(source instanceof Float64Array)) throw new Error(`numbers of type ${from} were read as something else`);
-  for (let i = 0; i < source.length; i++) out[i] = source[i] as number;
+  out.set(source);
   return out;
-}
-
-function overflow(name: string, dtype: WeightDtype, value: number): UserError {
-  const wider = dtype === 'F16' ? 'bf16 or f32' : 'f32';
-  return new UserError(`Tensor "${name}" holds ${value}, which ${dtype} cannot hold; store it as ${wider}.`);
 }

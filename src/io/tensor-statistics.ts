@@ -1,8 +1,9 @@
-/** Statistics of a tensor's numbers, which reveal an untrained or diverged part. */
-import { findNotFinite, type NotFinite } from '../finite.js';
-import type { StoredTensor, TensorData } from './file-tensor.js';
+/** Statistics of a tensor's numbers, which reveal an untrained or diverged part; search for NaN and infinities. */
+import { countsText, findNotFinite, type NotFinite, type NotFiniteTensor, placeText } from '../finite.js';
+import type { FileTensors, StoredTensor, TensorData } from './file-tensor.js';
 import { bfloat16ToFloat32, halfToFloat32 } from '../half-float.js';
 import type { Dtype } from './safetensors/safetensors-header.js';
+import { byteCount } from './tensor-output.js';
 
 /** Statistics of the finite numbers; null where there are none. */
 export interface TensorStatistics {
@@ -35,74 +36,78 @@ export function storedNotFinite({ data, dtype }: Pick<StoredTensor, 'data' | 'dt
   return first < 0 ? null : { nan, infinite, first, size: data.length };
 }
 
+/**
+ * Scans the smallest tensors first: norms and biases, through which everything passes, are a thousandth of the bytes.
+ * @param seconds after which no further tensor is begun
+ * @returns what was found; tensors that were read, and their bytes; totals of the checkpoint
+ * @throws UserError where a tensor cannot be read
+ */
+export function scanWeights(
+  tensors: FileTensors,
+  seconds: number,
+): { bad: NotFiniteTensor[]; tensors: number; bytes: number; allTensors: number; allBytes: number } {
+  const sized = [...tensors].map(([name, tensor]) => ({ name, tensor, bytes: byteCount(tensor) }));
+  sized.sort((a, b) => a.bytes - b.bytes);
+  const end = performance.now() + 1000 * seconds;
+  const bad: NotFiniteTensor[] = [];
+  let [read, bytes] = [0, 0];
+  for (const { name, tensor, bytes: size } of sized) {
+    if (read > 0 && performance.now() > end) break;
+    const found = storedNotFinite({ dtype: tensor.dtype, data: tensor.read() });
+    if (found !== null) bad.push({ name, shape: tensor.shape, found });
+    read++;
+    bytes += size;
+  }
+  const allBytes = sized.reduce((sum, one) => sum + one.bytes, 0);
+  return { bad, tensors: read, bytes, allTensors: sized.length, allBytes };
+}
+
+/** "model.norm.weight holds 1 NaN of 32 numbers, at [3]". */
+export function notFiniteText({ name, shape, found }: NotFiniteTensor): string {
+  const isOne = found.nan + found.infinite === 1;
+  const place = `${isOne ? 'at' : 'the first at'} ${placeText(found.first, shape)}`;
+  return `${name} holds ${countsText(found)} of ${found.size} numbers, ${place}`;
+}
+
 type Floats = Float32Array | Float64Array;
 
 /** Numbers that are read twice in a row, while they are in the processor's cache. */
 const BLOCK = 2 ** 14;
 
-/** 64-bit integers are rounded to the nearest double. */
-export function tensorStatistics(tensor: StoredTensor): TensorStatistics {
-  const { data } = tensor;
-  const sums = new RunningSums();
+/**
+ * Mean and squared deviations of blocks, joined by the formula of Chan, Golub and LeVeque: nothing cancels out. 64-bit
+ * integers are rounded to the nearest double.
+ */
+export function tensorStatistics({ data, dtype }: StoredTensor): TensorStatistics {
+  let [min, max, count, mean, squares] = [Infinity, -Infinity, 0, 0, 0];
+  let [nan, infinite, zeros] = [0, 0, 0];
   const scratch = scratchFor(data);
   for (let start = 0; start < data.length; start += BLOCK) {
-    sums.add(asFloats(data.subarray(start, start + BLOCK), tensor.dtype, scratch));
-  }
-  return sums.statistics();
-}
-
-/** Mean and squared deviations of blocks, joined by the formula of Chan, Golub and LeVeque: nothing cancels out. */
-class RunningSums {
-  private min = Infinity;
-  private max = -Infinity;
-  private count = 0;
-  private mean = 0;
-  private squares = 0;
-  private nan = 0;
-  private infinite = 0;
-  private zeros = 0;
-
-  add(values: Floats): void {
-    let { min, max } = this;
-    let sum = 0;
-    let count = 0;
-    let zeros = 0;
-    let nan = 0;
+    const values = asFloats(data.subarray(start, start + BLOCK), dtype, scratch);
+    let [sum, finite] = [0, 0];
     for (let i = 0; i < values.length; i++) {
       const value = values[i] as number;
       // NaN for infinities and NaN.
       if (value - value !== 0) {
         if (value !== value) nan++;
+        else infinite++;
         continue;
       }
       if (value < min) min = value;
       if (value > max) max = value;
       if (value === 0) zeros++;
       sum += value;
-      count++;
+      finite++;
     }
-    this.min = min;
-    this.max = max;
-    this.nan += nan;
-    this.infinite += values.length - count - nan;
-    this.zeros += zeros;
-    if (count > 0) this.join(count, sum / count, squaredDeviations(values, sum / count));
+    if (finite === 0) continue;
+    const all = count + finite;
+    const difference = sum / finite - mean;
+    squares += squaredDeviations(values, sum / finite) + difference * difference * ((count * finite) / all);
+    mean += difference * (finite / all);
+    count = all;
   }
-
-  private join(count: number, mean: number, squares: number): void {
-    const all = this.count + count;
-    const difference = mean - this.mean;
-    this.squares += squares + difference * difference * ((this.count * count) / all);
-    this.mean += difference * (count / all);
-    this.count = all;
-  }
-
-  statistics(): TensorStatistics {
-    const { min, max, mean, squares, count, nan, infinite, zeros } = this;
-    const deviation = Math.sqrt(squares / count);
-    if (count === 0) return { min: null, max: null, mean: null, deviation: null, nan, infinite, zeros };
-    return { min, max, mean, deviation, nan, infinite, zeros };
-  }
+  if (count === 0) return { min: null, max: null, mean: null, deviation: null, nan, infinite, zeros };
+  return { min, max, mean, deviation: Math.sqrt(squares / count), nan, infinite, zeros };
 }
 
 function squaredDeviations(values: Floats, mean: number): number {

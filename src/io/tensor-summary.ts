@@ -8,10 +8,8 @@ export interface SummaryItem {
   readonly bytes: number;
 }
 
-export interface Total {
+export interface Total extends Pick<SummaryItem, 'numbers' | 'bytes'> {
   readonly tensors: number;
-  readonly numbers: number;
-  readonly bytes: number;
 }
 
 /** Longest name in a table. */
@@ -62,9 +60,9 @@ export function totalsBy(
 ): { readonly key: string; readonly total: Total }[] {
   const groups = new Map<string, SummaryItem[]>();
   for (const item of items) {
-    const group = groups.get(keyOf(item));
-    if (group === undefined) groups.set(keyOf(item), [item]);
-    else group.push(item);
+    const group = groups.get(keyOf(item)) ?? [];
+    groups.set(keyOf(item), group);
+    group.push(item);
   }
   return [...groups].map(([key, group]) => ({ key, total: totalOf(group) }));
 }

@@ -1,6 +1,7 @@
 /** The lines of a text file, read in little memory. */
-import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import { closeSync, readSync } from 'node:fs';
 import { UserError, messageOf } from '../errors.js';
+import { openText } from './json/json-file.js';
 
 const CHUNK = 1 << 16;
 const LINE_FEED = 0x0a;
@@ -45,17 +46,6 @@ export function* readTextLines(path: string, whatFor: string, longest: number): 
     if (line.length > 0) yield line.end(number, null);
   } finally {
     closeSync(file);
-  }
-}
-
-function openText(path: string, whatFor: string): number {
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (found === undefined) throw new UserError(`There is no file ${path} (${whatFor}); check the path.`);
-  if (!found.isFile()) throw new UserError(`${path} (${whatFor}) is not a file.`);
-  try {
-    return openSync(path, 'r');
-  } catch (error) {
-    throw new UserError(`Cannot read ${path} (${whatFor}): ${messageOf(error)}.`);
   }
 }
 

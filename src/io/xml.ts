@@ -8,11 +8,7 @@ export interface XmlElement {
   readonly children: readonly XmlElement[];
 }
 
-interface OpenElement {
-  readonly name: string;
-  text: string;
-  readonly children: XmlElement[];
-}
+type OpenElement = { -readonly [Key in keyof XmlElement]: XmlElement[Key] } & { children: XmlElement[] };
 
 const TOKEN =
   /<!--[\s\S]*?-->|<!\[CDATA\[([\s\S]*?)\]\]>|<\?[\s\S]*?\?>|<(\/?)([A-Za-z_:][^\s/>]*)((?:[^>"']|"[^"]*"|'[^']*')*?)(\/?)>|([^<]+)/y;

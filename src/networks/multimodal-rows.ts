@@ -69,43 +69,35 @@ export class MultimodalRows {
     return row * this.time + this.expanded(row, t);
   }
 
-  /**
-   * The supervised next tokens: `positions` index the states [B·time] that predict them, one before the token itself.
-   */
+  /** The supervised next tokens: `positions` index the states [B·time] that predict them, one before the token itself. */
   supervised(): { positions: Int32Array; targets: Int32Array } {
-    const { labels, batch, time, lengths } = this.tokens;
-    const positions: number[] = [];
-    const targets: number[] = [];
-    for (let row = 0; row < batch; row++) {
-      for (let t = 1; t < (lengths[row] ?? 0); t++) {
-        const label = labels?.[row * time + t] ?? IGNORE_LABEL;
-        if (label === IGNORE_LABEL) continue;
-        positions.push(this.flatIndex(row, t) - 1);
-        targets.push(label);
-      }
-    }
-    return { positions: Int32Array.from(positions), targets: Int32Array.from(targets) };
+    const found = [...this.predicted()].filter(({ label }) => label !== IGNORE_LABEL);
+    return {
+      positions: Int32Array.from(found, ({ position }) => position),
+      targets: Int32Array.from(found, ({ label }) => label),
+    };
   }
 
   /**
    * States that predict one of `ids`, row by row: where mask queries are read.
    * @returns for each its row, its index into [B·time], and the token that it predicts: index into the row's tokens, id
    */
-  statesBefore(
-    ids: readonly number[],
-    from: 'all' | 'supervised' = 'all',
-  ): { row: number; position: number; token: number; id: number }[] {
+  statesBefore(ids: readonly number[], from: 'all' | 'supervised' = 'all') {
+    return [...this.predicted()]
+      .filter(({ id, label }) => ids.includes(id) && (from === 'all' || label !== IGNORE_LABEL))
+      .map(({ row, position, token, id }) => ({ row, position, token, id }));
+  }
+
+  /** Every valid token that a state predicts, with the state's index into [B·time]. */
+  private *predicted() {
     const { inputIds, labels, batch, time, lengths } = this.tokens;
-    const found: { row: number; position: number; token: number; id: number }[] = [];
     for (let row = 0; row < batch; row++) {
-      for (let t = 1; t < (lengths[row] ?? 0); t++) {
-        const id = inputIds[row * time + t] ?? 0;
-        if (!ids.includes(id)) continue;
-        if (from === 'supervised' && (labels?.[row * time + t] ?? IGNORE_LABEL) === IGNORE_LABEL) continue;
-        found.push({ row, position: this.flatIndex(row, t) - 1, token: t, id });
+      for (let token = 1; token < (lengths[row] ?? 0); token++) {
+        const at = row * time + token;
+        const [id, label] = [inputIds[at] ?? 0, labels?.[at] ?? IGNORE_LABEL];
+        yield { row, position: this.flatIndex(row, token) - 1, token, id, label };
       }
     }
-    return found;
   }
 
   /**

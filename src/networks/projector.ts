@@ -2,10 +2,10 @@
 import type { ProjectorType } from '../config.js';
 import * as fused from '../engine/fused-ops.js';
 import * as tf from '../engine/tf.js';
-import { ConfiguredLayer, type Shape, single } from '../nn/composite-layer.js';
-import { Linear } from '../nn/linear.js';
+import { ConfiguredLayer, single } from '../nn/composite-layer.js';
+import { Linear } from '../nn/layers.js';
 
-export interface ProjectorConfig {
+interface ProjectorConfig {
   readonly type: ProjectorType;
   readonly visionSize: number;
   readonly textSize: number;
@@ -16,8 +16,8 @@ export class Projector extends ConfiguredLayer<ProjectorConfig> {
   private readonly linears: readonly Linear[];
 
   constructor(config: ProjectorConfig) {
-    super(config);
     const { type, visionSize, textSize } = config;
+    super(config, textSize);
     const first = { inputSize: visionSize, outputSize: textSize };
     if (type === 'identity') this.linears = [];
     else if (type === 'linear') this.linears = [this.track('', new Linear(first))];
@@ -37,10 +37,6 @@ export class Projector extends ConfiguredLayer<ProjectorConfig> {
 
   override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
     return tf.tidy(() => tf.clone(this.forward(single(inputs))));
-  }
-
-  override computeOutputShape(inputShape: Shape): Shape {
-    return [...inputShape.slice(0, -1), this.config.textSize];
   }
 }
 tf.serialization.registerClass(Projector);

@@ -6,30 +6,19 @@
 import * as fused from '../engine/fused-ops.js';
 import * as tf from '../engine/tf.js';
 import { ConfiguredLayer } from './composite-layer.js';
-import { Linear } from './linear.js';
+import { Linear } from './layers.js';
 
-export interface AttentionConfig {
+export class Attention extends ConfiguredLayer<{
   readonly size: number;
   /** Width of queries, keys and values; `size` unless the attention is narrowed. */
   readonly innerSize: number;
   readonly heads: number;
-}
-
-export class Attention extends ConfiguredLayer<AttentionConfig> {
+}> {
   static readonly className = 'GsvaAttention';
-  private readonly query: Linear;
-  private readonly key: Linear;
-  private readonly values: Linear;
-  private readonly outProjection: Linear;
-
-  constructor(config: AttentionConfig) {
-    super(config);
-    const { size, innerSize } = config;
-    this.key = this.track('k_proj', new Linear({ inputSize: size, outputSize: innerSize }));
-    this.values = this.track('v_proj', new Linear({ inputSize: size, outputSize: innerSize }));
-    this.query = this.track('q_proj', new Linear({ inputSize: size, outputSize: innerSize }));
-    this.outProjection = this.track('out_proj', new Linear({ inputSize: innerSize, outputSize: size }));
-  }
+  private readonly key = this.track('k_proj', Linear.of(this.config.size, this.config.innerSize));
+  private readonly values = this.track('v_proj', Linear.of(this.config.size, this.config.innerSize));
+  private readonly query = this.track('q_proj', Linear.of(this.config.size, this.config.innerSize));
+  private readonly outProjection = this.track('out_proj', Linear.of(this.config.innerSize, this.config.size));
 
   /** query [B, Tq, size], key and value [B, Tk, size] → [B, Tq, size]. */
   forward(query: tf.Tensor, key: tf.Tensor, value: tf.Tensor): tf.Tensor {
@@ -46,8 +35,8 @@ export class Attention extends ConfiguredLayer<AttentionConfig> {
   override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {
     return tf.tidy(() => {
       const [query, key = query, value = key] = Array.isArray(inputs) ? inputs : [inputs];
-      if (query === undefined || key === undefined || value === undefined) throw new Error('Attention: no input');
-      return this.forward(query, key, value);
+      if (query === undefined) throw new Error('Attention: no input');
+      return this.forward(query, key as tf.Tensor, value as tf.Tensor);
     });
   }
 }
@@ -69,11 +58,8 @@ export function mergeHeads(x: tf.Tensor): tf.Tensor3D {
 }
 
 /**
- * softmax(q·kᵀ)·v, as many of the n products at a time as fit into bounded memory.
- * @param q [n, Tq, c], scaled
- * @param k [n, Tk, c]
- * @param v [n, Tk, d]
- * @returns [n, Tq, d]
+ * softmax(q·kᵀ)·v [n, Tq, d], as many of the n products at a time as fit into bounded memory.
+ * @param q [n, Tq, c], scaled @param k [n, Tk, c] @param v [n, Tk, d]
  */
 export function attend(q: tf.Tensor3D, k: tf.Tensor3D, v: tf.Tensor3D): tf.Tensor3D {
   const [n, queries] = q.shape;
@@ -100,12 +86,7 @@ function attendAtOnce(q: tf.Tensor3D, k: tf.Tensor3D, v: tf.Tensor3D): tf.Tensor
  * cos and sin tables [time, size] for positions start … start + time - 1.
  * Column j and j + size/2 hold the angle position · θ^(-2j/size).
  */
-export function rotaryTables(
-  start: number,
-  time: number,
-  size: number,
-  theta: number,
-): { cos: tf.Tensor2D; sin: tf.Tensor2D } {
+export function rotaryTables(start: number, time: number, size: number, theta: number) {
   const half = size / 2;
   const cos = new Float32Array(time * size);
   const sin = new Float32Array(time * size);

@@ -1,13 +1,6 @@
 /** Backpropagation segment by segment: memory grows with one segment, not with the depth of the model. */
 import * as tf from '../engine/tf.js';
 
-export interface SegmentGradients {
-  /** The segment's output; owned by the caller. */
-  readonly value: tf.Tensor;
-  /** Gradient of each input, zeros where the output does not depend on it; owned by the caller. */
-  readonly inputs: tf.Tensor[];
-}
-
 /** Gradients of variables by name; sums those of several segments. Owns its tensors. */
 export class GradientMap {
   readonly tensors = new Map<string, tf.Tensor>();
@@ -15,12 +8,8 @@ export class GradientMap {
   /** Takes ownership of `gradient`. */
   add(name: string, gradient: tf.Tensor): void {
     const earlier = this.tensors.get(name);
-    if (earlier === undefined) {
-      this.tensors.set(name, gradient);
-      return;
-    }
-    this.tensors.set(name, tf.add(earlier, gradient));
-    tf.dispose([earlier, gradient]);
+    this.tensors.set(name, earlier === undefined ? gradient : tf.add(earlier, gradient));
+    if (earlier !== undefined) tf.dispose([earlier, gradient]);
   }
 }
 
@@ -29,6 +18,7 @@ export class GradientMap {
  * @param segment a function of `inputs` and of `variables`
  * @param variables those of the segment that train; their gradients go to `gradients`
  * @param outputGradient gradient of the loss by the segment's output; null when the output is the (scalar) loss
+ * @returns the segment's output, and the gradient of each input (zeros where it has none); owned by the caller
  */
 export function differentiate(
   segment: () => tf.Tensor,
@@ -36,17 +26,31 @@ export function differentiate(
   variables: ReadonlyMap<string, tf.Variable>,
   gradients: GradientMap,
   outputGradient: tf.Tensor | null = null,
-): SegmentGradients {
-  const names = [...variables.keys()];
+): { value: tf.Tensor; inputs: tf.Tensor[] } {
   const sources = [...inputs, ...variables.values()];
   if (sources.length === 0) return { value: tf.tidy(segment), inputs: [] };
   const { value, grads } = tf.engine().gradients(segment, sources, outputGradient ?? undefined, true) as {
     value: tf.Tensor;
     grads: (tf.Tensor | undefined)[];
   };
-  names.forEach((name, index) => {
+  for (const [index, name] of [...variables.keys()].entries()) {
     const gradient = grads[inputs.length + index];
     if (gradient !== undefined) gradients.add(name, gradient);
-  });
+  }
   return { value, inputs: inputs.map((input, index) => grads[index] ?? tf.zerosLike(input)) };
+}
+
+/**
+ * Runs `compute` inside a differentiated function without recording it: its result is a constant to the gradient. It
+ * may differentiate something itself.
+ */
+export function offTape<T>(compute: () => T): T {
+  const { state } = tf.engine();
+  const { activeTape, gradientDepth } = state;
+  Object.assign(state, { activeTape: null, gradientDepth: 0 });
+  try {
+    return compute();
+  } finally {
+    Object.assign(state, { activeTape, gradientDepth });
+  }
 }

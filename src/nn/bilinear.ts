@@ -4,6 +4,7 @@
  * its gradient two matrix products instead of two resizes and a crop.
  */
 import * as tf from '../engine/tf.js';
+import type { ImageSize } from '../types.js';
 
 /**
  * Interpolation weights along one axis.
@@ -30,15 +31,12 @@ export function bilinearMatrix(from: number, to: number): Float32Array {
  * the original size.
  * @param lowRes side of the square low-resolution mask
  * @param inputSize side of the encoder's square input
- * @param resized [height, width] of the image inside that square
- * @param original [height, width] of the image file
  * @returns rows [originalHeight, lowRes] and columns [originalWidth, lowRes]
  */
 export function maskResizeMatrices(
   lowRes: number,
   inputSize: number,
-  resized: readonly [number, number],
-  original: readonly [number, number],
+  { resized, original }: ImageSize,
 ): { rows: Float32Array; columns: Float32Array } {
   const enlarge = bilinearMatrix(lowRes, inputSize);
   return {
@@ -64,13 +62,6 @@ function cropAndResize(enlarge: Float32Array, lowRes: number, kept: number, to: 
   return composed;
 }
 
-export interface ImageSize {
-  /** [height, width] of the image inside F_V2's square input. */
-  readonly resized: readonly [number, number];
-  /** [height, width] of the image file. */
-  readonly original: readonly [number, number];
-}
-
 /**
  * Mask post-processing (SAM's `postprocess_masks`) as two matrix products with an exact gradient.
  * @param lowResMasks [n, s, s] logits
@@ -80,13 +71,9 @@ export interface ImageSize {
 export function resizeMasks(lowResMasks: tf.Tensor3D, size: ImageSize, inputSize: number): tf.Tensor3D {
   const [count, side] = lowResMasks.shape;
   const [height, width] = size.original;
-  const { rows, columns } = maskResizeMatrices(side, inputSize, size.resized, size.original);
+  const { rows, columns } = maskResizeMatrices(side, inputSize, size);
   // columns: [n·s, s] · [s, W] → [n, s, W]; rows: [1, H, s] · [n, s, W] → [n, H, W]
-  const wide = tf.matMul(
-    tf.reshape(lowResMasks, [count * side, side]),
-    tf.tensor2d(columns, [width, side]),
-    false,
-    true,
-  );
+  const allRows = tf.reshape(lowResMasks, [count * side, side]);
+  const wide = tf.matMul(allRows, tf.tensor2d(columns, [width, side]), false, true);
   return tf.matMul(tf.tensor3d(rows, [1, height, side]), tf.reshape(wide, [count, side, width]));
 }

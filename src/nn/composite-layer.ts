@@ -8,8 +8,8 @@ import * as tf from '../engine/tf.js';
 import { float32ToBfloat16 } from '../half-float.js';
 import type { Random } from '../random.js';
 
-type LayerArgs = Exclude<ConstructorParameters<typeof tf.layers.Layer>[0], undefined>;
 export type Shape = (number | null)[];
+type RankOf<S> = S extends [number] ? tf.Rank.R1 : S extends [number, number] ? tf.Rank.R2 : tf.Rank;
 export type LayerVariable = tf.layers.Layer['weights'][number];
 
 /**
@@ -22,8 +22,7 @@ export type LayerVariable = tf.layers.Layer['weights'][number];
 export type Layout =
   | { readonly kind: 'same' }
   | { readonly kind: 'linear' }
-  | { readonly kind: 'conv'; readonly kernel: readonly [number, number] }
-  | { readonly kind: 'conv-transpose'; readonly kernel: readonly [number, number] };
+  | { readonly kind: 'conv' | 'conv-transpose'; readonly kernel: readonly [number, number] };
 
 export interface Parameter {
   readonly variable: LayerVariable;
@@ -32,12 +31,9 @@ export interface Parameter {
 }
 
 /** A frozen matrix in 16 bits (`packed-matrix.ts`), no variable. Rows and columns are those of PyTorch's layout. */
-export interface PackedParameter {
+export interface PackedParameter extends Omit<Parameter, 'variable'> {
   readonly rows: number;
   readonly columns: number;
-  /** The layout of the unpacked parameter. */
-  readonly layout: Layout;
-  readonly initial: Initial;
   /** The numbers; owned by the layer. */
   matrix: PackedMatrix;
 }
@@ -45,17 +41,13 @@ export interface PackedParameter {
 /** Initial value of a parameter: a constant, or N(0, deviation) once `randomize` is called (zero before). */
 export type Initial = { readonly constant: number } | { readonly deviation: number };
 
-interface Declaration {
+interface Declaration extends Omit<Parameter, 'variable'> {
   readonly name: string;
   readonly shape: number[];
-  readonly initial: Initial;
-  readonly layout: Layout;
   /** Whether the layer can compute with it packed. */
   readonly isPackable: boolean;
   isPacked: boolean;
 }
-
-const SAME: Layout = { kind: 'same' };
 
 export abstract class CompositeLayer extends tf.layers.Layer {
   private readonly children = new Map<string, CompositeLayer>();
@@ -63,8 +55,8 @@ export abstract class CompositeLayer extends tf.layers.Layer {
   private readonly parameters = new Map<string, Parameter>();
   private readonly packedMatrices = new Map<string, PackedParameter>();
 
-  constructor(args: LayerArgs = {}) {
-    super(args);
+  constructor() {
+    super({});
   }
 
   /** The inverse of `getConfig`. Subclasses are constructed from their own sizes; what every layer has is set here. */
@@ -88,14 +80,25 @@ export abstract class CompositeLayer extends tf.layers.Layer {
     return child;
   }
 
-  /** Declares a parameter of this layer; it exists after `build`. `shape` is ours, not PyTorch's. */
-  protected parameter(name: string, shape: number[], initial: Initial, layout: Layout = SAME): void {
-    this.declared.push({ name, shape, initial, layout, isPackable: false, isPacked: false });
-  }
-
-  /** Declares a matrix that may be packed: such a layer asks `packed` for it before `value`. */
-  protected packableParameter(name: string, shape: [number, number], initial: Initial, layout: Layout = SAME): void {
-    this.declared.push({ name, shape, initial, layout, isPackable: true, isPacked: false });
+  /**
+   * Declares a parameter of this layer; it exists after `build`.
+   * @param shape ours, not PyTorch's
+   * @param isPackable a matrix that may be packed: the layer asks `packed` for it first
+   * @returns reads its current value (not a copy; do not dispose)
+   */
+  protected parameter<S extends number[]>(
+    name: string,
+    shape: [...S],
+    initial: Initial,
+    layout: Layout = { kind: 'same' },
+    isPackable = false,
+  ): () => tf.Tensor<RankOf<S>> {
+    this.declared.push({ name, shape, initial, layout, isPackable, isPacked: false });
+    return () => {
+      const variable = this.parameters.get(name)?.variable;
+      if (variable === undefined) throw new Error(`${this.getClassName()}: parameter "${name}" is read before build()`);
+      return variable.read() as tf.Tensor<RankOf<S>>;
+    };
   }
 
   /**
@@ -110,13 +113,6 @@ export abstract class CompositeLayer extends tf.layers.Layer {
       declaration.isPacked = select(prefix + declaration.name, tf.util.sizeFromShape(declaration.shape));
     }
     for (const [name, child] of this.children) child.packWeights(select, childPrefix(prefix, name));
-  }
-
-  /** The current value of a parameter of this layer (not a copy; do not dispose). */
-  protected value<R extends tf.Rank = tf.Rank>(name: string): tf.Tensor<R> {
-    const parameter = this.parameters.get(name);
-    if (parameter === undefined) throw new Error(`${this.getClassName()}: parameter "${name}" is read before build()`);
-    return parameter.variable.read() as tf.Tensor<R>;
   }
 
   /** A parameter of this layer where it is packed, else null. */
@@ -170,10 +166,19 @@ export abstract class CompositeLayer extends tf.layers.Layer {
 
   /** Draws all random initial values in declaration order; packing changes them only by rounding to BF16. */
   randomize(random: Random): void {
-    for (const name of this.declared.map((declaration) => declaration.name)) {
-      const [parameter, packed] = [this.parameters.get(name), this.packedMatrices.get(name)];
-      if (parameter !== undefined) randomizeVariable(parameter, random);
-      if (packed !== undefined) randomizePacked(packed, random);
+    for (const { name, shape, initial, layout } of this.declared) {
+      if (!('deviation' in initial)) continue;
+      const drawn = new Float32Array(tf.util.sizeFromShape(shape));
+      for (let i = 0; i < drawn.length; i++) drawn[i] = random.normal() * initial.deviation;
+      const packed = this.packedMatrices.get(name);
+      if (packed === undefined) {
+        tf.tidy(() => void this.parameters.get(name)?.variable.write(tf.tensor(drawn, shape)));
+        continue;
+      }
+      const { rows, columns, matrix } = packed;
+      const bits = float32ToBfloat16(layout.kind === 'linear' ? transposed(drawn, columns, rows) : drawn);
+      matrix.dispose();
+      packed.matrix = PackedMatrix.create(bits, 'BF16', rows, columns);
     }
     for (const child of this.children.values()) child.randomize(random);
   }
@@ -207,7 +212,11 @@ export abstract class CompositeLayer extends tf.layers.Layer {
 
 /** A composite layer made from a plain configuration, which `getConfig` returns; `call` is `forward` of one tensor. */
 export abstract class ConfiguredLayer<Config extends object> extends CompositeLayer {
-  constructor(protected readonly config: Config) {
+  /** @param width of the output's last axis; that of the input by default */
+  constructor(
+    protected readonly config: Config,
+    private readonly width: number | null = null,
+  ) {
     super();
   }
 
@@ -218,8 +227,8 @@ export abstract class ConfiguredLayer<Config extends object> extends CompositeLa
   }
 
   override computeOutputShape(inputShape: Shape | Shape[]): Shape | Shape[] {
-    const [first] = inputShape;
-    return Array.isArray(first) ? first : inputShape;
+    const shape = (Array.isArray(inputShape[0]) ? inputShape[0] : inputShape) as Shape;
+    return this.width === null ? shape : [...shape.slice(0, -1), this.width];
   }
 
   override getConfig(): tf.serialization.ConfigDict {
@@ -231,24 +240,6 @@ function childPrefix(prefix: string, name: string): string {
   return name === '' ? prefix : `${prefix}${name}.`;
 }
 
-function randomizeVariable({ variable, initial }: Parameter, random: Random): void {
-  if (!('deviation' in initial)) return;
-  const shape = variable.shape as number[];
-  const values = draw(tf.util.sizeFromShape(shape), initial.deviation, random);
-  tf.tidy(() => {
-    variable.write(tf.tensor(values, shape));
-  });
-}
-
-function randomizePacked(parameter: PackedParameter, random: Random): void {
-  const { initial, rows, columns, layout } = parameter;
-  if (!('deviation' in initial)) return;
-  const drawn = draw(rows * columns, initial.deviation, random);
-  const bits = float32ToBfloat16(layout.kind === 'linear' ? transposed(drawn, columns, rows) : drawn);
-  parameter.matrix.dispose();
-  parameter.matrix = PackedMatrix.create(bits, 'BF16', rows, columns);
-}
-
 /** [rows, columns] → [columns, rows] */
 function transposed(values: Float32Array, rows: number, columns: number): Float32Array {
   const out = new Float32Array(values.length);
@@ -257,12 +248,6 @@ function transposed(values: Float32Array, rows: number, columns: number): Float3
       out[column * rows + row] = values[row * columns + column] as number;
   }
   return out;
-}
-
-function draw(size: number, deviation: number, random: Random): Float32Array {
-  const values = new Float32Array(size);
-  for (let i = 0; i < size; i++) values[i] = random.normal() * deviation;
-  return values;
 }
 
 export function single(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor {

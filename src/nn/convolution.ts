@@ -16,19 +16,25 @@ export interface ConvolutionConfig {
 
 /** The kernel as a matrix [k·k·in, out], with or without a bias. */
 abstract class Convolution extends ConfiguredLayer<ConvolutionConfig> {
+  private readonly weight: () => tf.Tensor2D;
+  private readonly bias: (() => tf.Tensor1D) | null;
+
   constructor(config: ConvolutionConfig) {
     super(config);
     const { inputSize, outputSize, kernel, useBias = true } = config;
     const fanIn = kernel * kernel * inputSize;
     const layout = { kind: 'conv', kernel: [kernel, kernel] } as const;
-    this.parameter('weight', [fanIn, outputSize], { deviation: 1 / Math.sqrt(fanIn) }, layout);
-    if (useBias) this.parameter('bias', [outputSize], { constant: 0 });
+    this.weight = this.parameter('weight', [fanIn, outputSize], { deviation: 1 / Math.sqrt(fanIn) }, layout);
+    this.bias = useBias ? this.parameter('bias', [outputSize], { constant: 0 }) : null;
   }
 
   /** [..., k·k·in] → [..., out]. */
   protected multiply(x: tf.Tensor): tf.Tensor {
-    const bias = this.config.useBias === false ? null : this.value<tf.Rank.R1>('bias');
-    return fused.linear(x, this.value<tf.Rank.R2>('weight'), bias);
+    return fused.linear(x, this.weight(), this.bias?.() ?? null);
+  }
+
+  override computeOutputShape(inputShape: Shape): Shape {
+    return scaledShape(inputShape, 1, this.config.outputSize);
   }
 }
 
@@ -61,19 +67,14 @@ export class SameConvolution extends Convolution {
   /** x [B, H, W, in] → [B, H, W, out]. */
   forward(x: tf.Tensor): tf.Tensor {
     const { kernel: k } = this.config;
-    const [, height, width] = x.shape as [number, number, number, number];
+    const [, height, width] = x.shape as [number, number, number];
     if (k === 1) return this.multiply(x);
     const margin = (k - 1) / 2;
     const padded = tf.pad(x, [[0, 0], ...[0, 1].map((): [number, number] => [margin, margin]), [0, 0]]);
-    const shifts: tf.Tensor[] = [];
-    for (let dy = 0; dy < k; dy++) {
-      for (let dx = 0; dx < k; dx++) shifts.push(tf.slice(padded, [0, dy, dx, 0], [-1, height, width, -1]));
-    }
+    const shifts = Array.from({ length: k * k }, (_, place) => {
+      return tf.slice(padded, [0, Math.floor(place / k), place % k, 0], [-1, height, width, -1]);
+    });
     return this.multiply(tf.concat(shifts, 3));
-  }
-
-  override computeOutputShape(inputShape: Shape): Shape {
-    return scaledShape(inputShape, 1, this.config.outputSize);
   }
 }
 tf.serialization.registerClass(SameConvolution);
@@ -81,22 +82,19 @@ tf.serialization.registerClass(SameConvolution);
 /** ConvTranspose2d with stride = kernel: every pixel becomes a k×k block (SAM's mask upscaling). */
 export class PatchDeconvolution extends ConfiguredLayer<ConvolutionConfig> {
   static readonly className = 'GsvaPatchDeconvolution';
-
-  constructor(config: ConvolutionConfig) {
-    super(config);
-    const { inputSize, outputSize, kernel } = config;
-    const layout = { kind: 'conv-transpose', kernel: [kernel, kernel] } as const;
-    const deviation = 1 / Math.sqrt(inputSize);
-    this.parameter('weight', [inputSize, kernel * kernel * outputSize], { deviation }, layout);
-    this.parameter('bias', [outputSize], { constant: 0 });
-  }
+  private readonly weight = this.parameter(
+    'weight',
+    [this.config.inputSize, this.config.kernel ** 2 * this.config.outputSize],
+    { deviation: 1 / Math.sqrt(this.config.inputSize) },
+    { kind: 'conv-transpose', kernel: [this.config.kernel, this.config.kernel] },
+  );
+  private readonly bias = this.parameter('bias', [this.config.outputSize], { constant: 0 });
 
   /** x [B, H, W, in] → [B, k·H, k·W, out]. */
   forward(x: tf.Tensor): tf.Tensor4D {
     const { kernel: k, outputSize } = this.config;
     const [batch, height, width] = x.shape as [number, number, number, number];
-    const bias = tf.tile(this.value<tf.Rank.R1>('bias'), [k * k]);
-    const y = fused.linear(x, this.value<tf.Rank.R2>('weight'), bias);
+    const y = fused.linear(x, this.weight(), tf.tile(this.bias(), [k * k]));
     // [B, H, W, k·k·out] → [B·H, W, k, k·out] → [B·H, k, W, k·out] → [B, k·H, k·W, out]
     const blocks = tf.transpose(tf.reshape(y, [batch * height, width, k, k * outputSize]), [0, 2, 1, 3]);
     return tf.reshape(blocks, [batch, k * height, k * width, outputSize]);

@@ -20,17 +20,12 @@ export interface FirstNotFinite {
 /** Bytes kept for reading where an engine reads asynchronously; beyond, only blocks are kept. */
 const MOST_WAITING = 2 ** 30;
 
-type Forward = (...inputs: unknown[]) => unknown;
 /** Every layer but a whole model has one, each with inputs of its own. */
 interface WithForward {
-  forward: Forward;
+  forward: (...inputs: unknown[]) => unknown;
 }
 
-interface Seen {
-  readonly path: string;
-  readonly side: FirstNotFinite['side'];
-  readonly tensor: tf.Tensor;
-}
+type Seen = Pick<FirstNotFinite, 'path' | 'side'> & { readonly tensor: tf.Tensor };
 
 /**
  * @param rerun repeats the computation and leaves no tensor; an error ends it
@@ -46,9 +41,9 @@ export async function firstNotFiniteLayer(root: CompositeLayer, rerun: () => unk
     const isBlock = layers.some((other) => other.path.startsWith(`${path}.`));
     const original = layer.forward.bind(layer);
     layer.forward = (...inputs): unknown => {
-      watcher.enter(path, inputs, isBlock);
+      watcher.watch(path, 'input', inputs, isBlock);
       const output = original(...inputs);
-      watcher.leave(path, output, isBlock);
+      watcher.watch(path, 'output', output, isBlock);
       return output;
     };
   }
@@ -72,14 +67,11 @@ class Watcher {
   private largest: number | null = null;
   private readonly known = new WeakSet();
 
-  enter(path: string, inputs: unknown, isBlock: boolean): void {
-    const tensors = floatsIn(inputs);
-    if (this.first === null && !isBlock) this.largest = this.largestOf(tensors);
-    for (const tensor of tensors) this.look({ path, side: 'input', tensor }, isBlock);
-  }
-
-  leave(path: string, output: unknown, isBlock: boolean): void {
-    for (const tensor of floatsIn(output)) this.look({ path, side: 'output', tensor }, isBlock);
+  /** @param values inputs or outputs of a layer */
+  watch(path: string, side: Seen['side'], values: unknown, isBlock: boolean): void {
+    const tensors = floatsIn(values);
+    if (side === 'input' && this.first === null && !isBlock) this.largest = this.largestOf(tensors);
+    for (const tensor of tensors) this.look({ path, side, tensor }, isBlock);
   }
 
   result(): Promise<FirstNotFinite | null> {
@@ -93,7 +85,9 @@ class Watcher {
   }
 
   protected largestOf(tensors: readonly tf.Tensor[]): number | null {
-    return largestOf(tensors.map((tensor) => tensor.dataSync<'float32'>()));
+    let largest = 0;
+    for (const tensor of tensors) for (const value of tensor.dataSync()) largest = Math.max(largest, Math.abs(value));
+    return largest;
   }
 
   /** The output of one layer is the input of the next. */
@@ -134,12 +128,6 @@ class LaterWatcher extends Watcher {
 function judged({ path, side, tensor }: Seen, data: Float32Array, largestInput: number | null): FirstNotFinite | null {
   const found = findNotFinite(data);
   return found === null ? null : { path, side, shape: [...tensor.shape], found, largestInput };
-}
-
-function largestOf(arrays: readonly Float32Array[]): number {
-  let largest = 0;
-  for (const array of arrays) for (const value of array) largest = Math.max(largest, Math.abs(value));
-  return largest;
 }
 
 /** All floating-point tensors in the inputs or outputs of a layer. */

@@ -35,9 +35,9 @@ export class LossParts<const Name extends string> {
 
   /** Every part, and their sum as 'loss'. */
   async read(): Promise<Record<Name | typeof TOTAL_LOSS, number>> {
-    const sums = tf.tidy(() => {
-      return tf.stack([...this.summands.values()].map((summands) => tf.addN([tf.scalar(0), ...summands])));
-    });
+    const sums = tf.tidy(() =>
+      tf.stack([...this.summands.values()].map((summands) => tf.addN([tf.scalar(0), ...summands]))),
+    );
     try {
       const values = Array.from(await sums.data<'float32'>());
       const parts = [...this.summands.keys()].map((name, index) => [name, values[index] ?? NaN] as const);

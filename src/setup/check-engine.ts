@@ -41,11 +41,10 @@ async function largestError(): Promise<number> {
   });
   const found = await Promise.all(computed.map((tensor) => tensor.data<'float32'>()));
   tf.dispose(computed);
-  return Math.max(...[product, gradient].flatMap((expected, i) => differences(expected, found[i])));
-}
-
-function differences(expected: Float32Array, found: Float32Array | undefined): number[] {
-  return Array.from(expected, (value, i) => Math.abs(value - (found?.[i] ?? NaN)));
+  const differences = [product, gradient].flatMap((expected, i) =>
+    Array.from(expected, (value, at) => Math.abs(value - (found[i]?.[at] ?? NaN))),
+  );
+  return Math.max(...differences);
 }
 
 function multiply(a: Float32Array, b: Float32Array): Float32Array {
@@ -77,10 +76,8 @@ async function measure(length: 'brief' | 'whole'): Promise<number> {
   return (2 * size ** 3) / (fastest * 1e6);
 }
 
-function failure(error: unknown): EngineAnswer {
-  return { outcome: error instanceof UserError ? 'refused' : 'broken', why: messageOf(error) };
-}
-
 void check(JSON.parse(process.argv[2] ?? '{}') as EngineRequest)
-  .catch(failure)
+  .catch((error: unknown): EngineAnswer => {
+    return { outcome: error instanceof UserError ? 'refused' : 'broken', why: messageOf(error) };
+  })
   .then((answer) => process.stdout.write(`${JSON.stringify(answer)}\n`, () => process.exit(0)));

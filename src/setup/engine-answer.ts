@@ -1,7 +1,8 @@
 /** Answer of a process that tries an engine (`check-engine.ts`), and the request for one. */
+import { z } from 'zod';
 import type { EngineInfo, EngineName } from '../engine/engine.js';
 import { UserError, messageOf } from '../errors.js';
-import { JsonReader } from '../io/json/json-reader.js';
+import { integer, number, oneOf, text } from '../schema.js';
 import type { CommandOptions, RunCommand } from './run-command.js';
 
 /** The engine starts, computes correctly, and its speed is known. */
@@ -23,7 +24,17 @@ export interface FailingEngine {
 
 export type EngineAnswer = WorkingEngine | FailingEngine;
 
-const NAMES = ['tensorflow', 'webgpu', 'openblas', 'wasm', 'cpu'] as const satisfies readonly EngineName[];
+const INFO = z.object({
+  name: oneOf(['tensorflow', 'webgpu', 'openblas', 'wasm', 'cpu']),
+  threads: integer({ min: 0 }),
+  device: text(),
+  blas: text().nullable(),
+  notice: text().nullable(),
+});
+const ANSWER: z.ZodType<EngineAnswer> = z.union([
+  z.object({ outcome: z.literal('works'), info: INFO, gigaflops: number({ min: 0 }) }),
+  z.object({ outcome: oneOf(['refused', 'broken']), why: text() }),
+]);
 /** TensorFlow with CUDA takes half a minute on its first start. */
 const MOST_SECONDS = 120;
 
@@ -60,7 +71,7 @@ export async function askEngine(
   // A library may print lines of its own before.
   const answer = output.trim().split('\n').at(-1) ?? '';
   try {
-    return readAnswer(answer);
+    return ANSWER.parse(JSON.parse(answer));
   } catch {
     return { outcome: 'broken', why: `the process that tried it gave no proper answer: ${answer.slice(0, 200)}` };
   }
@@ -68,25 +79,6 @@ export async function askEngine(
 
 /** @param seconds of waiting; 0 where it was not tried */
 export function unanswered(seconds: number): FailingEngine {
-  const why =
-    seconds === 0 ? 'not tried: the others took the time' : `no answer within ${Number(seconds.toFixed(1))} s`;
-  return { outcome: 'unanswered', why };
-}
-
-function readAnswer(text: string): EngineAnswer {
-  const root = JsonReader.of(JSON.parse(text), "the engine's answer");
-  const outcome = root.key('outcome').oneOf(['works', 'refused', 'broken']);
-  if (outcome !== 'works') return { outcome, why: root.key('why').string() };
-  const info = root.key('info');
-  return {
-    outcome,
-    gigaflops: root.key('gigaflops').number({ min: 0 }),
-    info: {
-      name: info.key('name').oneOf(NAMES),
-      threads: info.key('threads').integer({ min: 0 }),
-      device: info.key('device').string(),
-      blas: info.optional('blas')?.string() ?? null,
-      notice: info.optional('notice')?.string() ?? null,
-    },
-  };
+  const late = `no answer within ${Number(seconds.toFixed(1))} s`;
+  return { outcome: 'unanswered', why: seconds === 0 ? 'not tried: the others took the time' : late };
 }

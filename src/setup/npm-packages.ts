@@ -19,16 +19,13 @@ if (core === undefined) throw new Error('this copy of tfjs-node works inside GSV
 module.exports = core;
 `;
 
+const UNUSED = ['@mapbox/node-pre-gyp', 'adm-zip', 'https-proxy-agent', 'progress', 'rimraf', 'tar'];
+
 /** Package → its whole code. */
 const STAND_INS: Readonly<Record<string, string>> = {
   '@tensorflow/tfjs': CORE,
   '@tensorflow/tfjs-core': CORE,
-  '@mapbox/node-pre-gyp': '',
-  'adm-zip': '',
-  'https-proxy-agent': '',
-  progress: '',
-  rimraf: '',
-  tar: '',
+  ...Object.fromEntries(UNUSED.map((name) => [name, ''])),
 };
 
 /** tfjs-node's name; both packages hold the same code. */

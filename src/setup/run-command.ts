@@ -1,6 +1,6 @@
 /** Runs other programs: by name and arguments, never through a shell. */
 import { spawn } from 'node:child_process';
-import { UserError } from '../errors.js';
+import { messageOf, UserError } from '../errors.js';
 
 export interface CommandOptions {
   readonly cwd?: string;
@@ -21,9 +21,9 @@ const LINES_SHOWN = 6;
 export class CommandError extends UserError {
   override readonly name = 'CommandError';
 
+  /** @param isFound whether the program was found */
   constructor(
     message: string,
-    /** Whether the program was found. */
     readonly isFound: boolean,
     readonly stdout: string,
   ) {
@@ -33,12 +33,9 @@ export class CommandError extends UserError {
 
 export const runCommand: RunCommand = (command, args, options = {}) =>
   new Promise((resolve, reject) => {
-    const child = spawn(command, args, {
-      cwd: options.cwd,
-      env: { ...process.env, ...options.env },
-      signal: options.signal,
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
+    const { timeout, ...others } = options;
+    const env = { ...process.env, ...options.env };
+    const child = spawn(command, args, { ...others, env, stdio: ['ignore', 'pipe', 'pipe'] });
     const output = { stdout: '', stderr: '' };
     for (const name of ['stdout', 'stderr'] as const) {
       child[name].setEncoding('utf8');
@@ -47,36 +44,51 @@ export const runCommand: RunCommand = (command, args, options = {}) =>
       });
     }
     let isLate = false;
-    const { timeout } = options;
     const kill = (): void => {
       isLate = child.kill('SIGKILL');
     };
-    const timer = timeout === undefined ? null : setTimeout(kill, timeout * 1000);
+    const timer = timeout === undefined ? undefined : setTimeout(kill, timeout * 1000);
     child.on('error', (error: NodeJS.ErrnoException) => {
-      if (timer !== null) clearTimeout(timer);
+      clearTimeout(timer);
       if (error.name === 'AbortError') reject(error);
       else reject(new CommandError(`${command} could not be started (${error.message})`, error.code !== 'ENOENT', ''));
     });
     child.on('close', (code, killedBy) => {
-      if (timer !== null) clearTimeout(timer);
+      clearTimeout(timer);
+      const late = `${command} did not end within ${timeout ?? 0} s`;
       if (code === 0) resolve(output.stdout);
-      else if (isLate) reject(new CommandError(`${command} did not end within ${timeout ?? 0} s`, true, output.stdout));
-      else reject(new CommandError(describeFailure(command, code, killedBy, output), true, output.stdout));
+      else reject(new CommandError(isLate ? late : failureText(command, code, killedBy, output), true, output.stdout));
     });
   });
 
+/** The first of the programs that starts with these arguments. @throws UserError with the last failure's reason */
+export async function firstToStart(
+  programs: readonly string[],
+  args: readonly string[],
+  run: RunCommand,
+  problem: (why: string) => string,
+): Promise<string> {
+  let why = '';
+  for (const program of programs) {
+    try {
+      await run(program, args);
+      return program;
+    } catch (error) {
+      why = messageOf(error);
+    }
+  }
+  throw new UserError(problem(why));
+}
+
 /** "g++ failed (exit code 1): … | …", with the most telling lines. */
-function describeFailure(
+function failureText(
   command: string,
   code: number | null,
   killedBy: NodeJS.Signals | null,
-  output: { readonly stdout: string; readonly stderr: string },
+  { stdout, stderr }: { readonly stdout: string; readonly stderr: string },
 ): string {
-  const text = output.stderr.trim() === '' ? output.stdout : output.stderr;
-  const lines = text
-    .split('\n')
-    .map((line) => line.trim())
-    .filter((line) => line !== '');
+  const text = stderr.trim() === '' ? stdout : stderr;
+  const lines = text.split(/\s*\n\s*/).filter((line) => line.trim() !== '');
   const errors = lines.filter((line) => /error|cannot|not found|denied|no space/i.test(line));
   const shown = (errors.length > 0 ? errors.slice(0, LINES_SHOWN) : lines.slice(-LINES_SHOWN)).join(' | ');
   return `${command} failed (${killedBy ?? `exit code ${code ?? 'unknown'}`})${shown === '' ? '' : `: ${shown}`}`;

@@ -2,7 +2,7 @@
  * `gsva setup tensorflow`: npm's packages, TensorFlow's libraries and the addon between them, in one atomic folder,
  * tried before it takes its place.
  */
-import { existsSync, mkdirSync, realpathSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import {
   INSTALLATION_FILE,
@@ -13,17 +13,22 @@ import {
 } from '../engine/tensorflow-installation.js';
 import { UserError, messageOf } from '../errors.js';
 import { writeDirectoryAtomic } from '../io/atomic/atomic-file.js';
+import { bytesText, freeDisk } from '../machine.js';
 import {
-  type TensorflowLibrary,
+  addCuda,
   addonArguments,
+  downloadWheel,
   findCompiler,
   findLibrary,
+  findPython,
   libraryInSite,
+  type TensorflowLibrary,
+  tensorflowRequirement,
+  unpackTensorflow,
   versionOfHeaders,
 } from './library.js';
 import { TFJS_VERSION, installNpmPackages, npmCommand, tfjsNodePackage } from './npm-packages.js';
 import type { RunCommand } from './run-command.js';
-import { addCuda, downloadWheel, findPython, tensorflowRequirement, unpackTensorflow } from './wheels.js';
 
 export interface SetupRequest {
   readonly folder: string;
@@ -60,9 +65,24 @@ export interface SetupReport {
   readonly steps: readonly StepReport[];
 }
 
-const GIB = 2 ** 30;
-/** Space needed at the same time: the libraries and one wheel. */
-const SPACE_NEEDED = { cpu: 1.6 * GIB, gpu: 9 * GIB } as const;
+/** Bytes needed at the same time: the libraries and one wheel. */
+const SPACE_NEEDED = { cpu: 1.6 * 2 ** 30, gpu: 9 * 2 ** 30 } as const;
+
+/** Advice where a step fails. */
+const ADVICE = {
+  requirements: 'Install what is missing, or use an existing TensorFlow with --lib DIR',
+  'npm packages':
+    'Check that npm reaches its registry (`npm ping`); behind a firewall, set a mirror with ' +
+    '`npm config set registry URL`',
+  TensorFlow:
+    'Check that pip reaches PyPI; behind a firewall, set PIP_INDEX_URL or PIP_FIND_LINKS, or give a wheel that was ' +
+    'downloaded elsewhere with --wheel FILE',
+  'CUDA libraries': 'Check that pip reaches PyPI (PIP_INDEX_URL, PIP_FIND_LINKS), or set up without --gpu',
+  addon: 'The compiler must know C++17 (g++ 8 or newer); CXX names another one',
+  check: 'TF_CPP_MIN_LOG_LEVEL=0 shows what TensorFlow says; another version can be tried with --wheel',
+} as const;
+const LIB_ADVICE =
+  'Give --lib the folder `tensorflow` of a Python installation, or an unpacked libtensorflow with lib/ and include/';
 
 /**
  * Sets the engine up, or checks an equal installation.
@@ -71,23 +91,22 @@ const SPACE_NEEDED = { cpu: 1.6 * GIB, gpu: 9 * GIB } as const;
 export async function setupTensorflow(request: SetupRequest, given: SetupTools): Promise<SetupReport> {
   const { signal } = given;
   const run: RunCommand = (command, args, options) => given.run(command, args, { ...options, signal });
-  const tools: SetupTools = { ...given, run };
-  const steps = new Steps(tools);
-  const source = sourceOf(request, tools.arch);
+  const setup = new Setup(request, { ...given, run });
   const previous = readPrevious(request.folder);
-  if (previous?.gpu === request.gpu && previous.source === source && previous.packageVersion === TFJS_VERSION) {
+  const isEqual = previous?.gpu === request.gpu && previous.source === setup.source;
+  if (isEqual && previous.packageVersion === TFJS_VERSION) {
     try {
-      await steps.run('check', ADVICE.check, () => checked(previous.folder, tools));
-      return { installation: previous, wasThere: true, steps: steps.reports };
+      await setup.check(previous.folder);
+      return { installation: previous, wasThere: true, steps: setup.reports };
     } catch (error) {
       signal.throwIfAborted();
-      tools.note(`the installation does not work (${messageOf(error)}): setting it up again`);
+      given.note(`the installation does not work (${messageOf(error)}): setting it up again`);
     }
   }
-  await writeDirectoryAtomic(request.folder, (folder) => build(folder, request, source, steps, tools));
+  await writeDirectoryAtomic(request.folder, (folder) => setup.build(folder));
   const installation = findInstallation([resolve(request.folder)]);
   if (installation === null) throw new UserError(`Setting up tensorflow: ${request.folder} is gone again.`);
-  return { installation, wasThere: false, steps: steps.reports };
+  return { installation, wasThere: false, steps: setup.reports };
 }
 
 /** Removes an installation. @returns whether there was one. @throws UserError where the folder is something else */
@@ -103,131 +122,6 @@ export function removeTensorflow(folder: string): boolean {
   return true;
 }
 
-const ADVICE = {
-  needs: 'Install what is missing, or use an existing TensorFlow with --lib DIR',
-  npm:
-    'Check that npm reaches its registry (`npm ping`); behind a firewall, set a mirror with ' +
-    '`npm config set registry URL`',
-  tensorflow:
-    'Check that pip reaches PyPI; behind a firewall, set PIP_INDEX_URL or PIP_FIND_LINKS, or give a wheel that was ' +
-    'downloaded elsewhere with --wheel FILE',
-  lib: 'Give --lib the folder `tensorflow` of a Python installation, or an unpacked libtensorflow with lib/ and include/',
-  cuda: 'Check that pip reaches PyPI (PIP_INDEX_URL, PIP_FIND_LINKS), or set up without --gpu',
-  addon: 'The compiler must know C++17 (g++ 8 or newer); CXX names another one',
-  check: 'TF_CPP_MIN_LOG_LEVEL=0 shows what TensorFlow says; another version can be tried with --wheel',
-} as const;
-
-async function build(
-  folder: string,
-  request: SetupRequest,
-  source: string,
-  steps: Steps,
-  tools: SetupTools,
-): Promise<void> {
-  const { gpu, lib } = request;
-  const { run } = tools;
-  const packageName = tfjsNodePackage(gpu);
-  const programs = await steps.run('requirements', ADVICE.needs, () => findPrograms(request, tools));
-  await steps.run('npm packages', ADVICE.npm, async () => {
-    await installNpmPackages(folder, gpu, run);
-    return { result: `${packageName} ${TFJS_VERSION}, without its install script`, value: null };
-  });
-  const { library, version } =
-    lib === null
-      ? await unpack(folder, request, source, programs.python, steps, tools)
-      : await steps.run('TensorFlow', ADVICE.lib, () => Promise.resolve(lookAt(lib)));
-  await steps.run('addon', ADVICE.addon, async () => {
-    await run(programs.compiler, addonArguments(folder, packageName, library));
-    return { result: `compiled with ${programs.compiler}`, value: null };
-  });
-  const note: InstallationNote = {
-    version: INSTALLATION_VERSION,
-    package: packageName,
-    packageVersion: TFJS_VERSION,
-    tensorflow: version,
-    gpu,
-    source,
-  };
-  writeFileSync(join(folder, INSTALLATION_FILE), `${JSON.stringify(note, null, 2)}\n`);
-  await steps.run('check', ADVICE.check, () => checked(folder, tools));
-}
-
-interface Programs {
-  readonly compiler: string;
-  /** '' where none is needed. */
-  readonly python: string;
-}
-
-/** Finds everything before anything is downloaded. */
-async function findPrograms(request: SetupRequest, tools: SetupTools): Promise<Outcome<Programs>> {
-  const { gpu, wheel, lib, folder } = request;
-  const { run } = tools;
-  requirePlatform(request, tools);
-  if (lib === null) requireSpace(dirname(resolve(folder)), gpu);
-  const compiler = await findCompiler(run);
-  const [npm, ...first] = npmCommand();
-  await run(npm, [...first, '--version']);
-  const python = lib === null ? await findPython(wheel === null || gpu, run) : '';
-  return { result: [compiler, 'npm', python].filter((name) => name !== '').join(', '), value: { compiler, python } };
-}
-
-interface Unpacked {
-  readonly library: TensorflowLibrary;
-  readonly version: string | null;
-}
-
-/** Unpacks TensorFlow's libraries from a wheel into `folder`/site, with CUDA's next to them if requested. */
-async function unpack(
-  folder: string,
-  { gpu, wheel }: SetupRequest,
-  source: string,
-  python: string,
-  steps: Steps,
-  tools: SetupTools,
-): Promise<Unpacked> {
-  const { arch } = tools;
-  const runPython = (args: readonly string[]): Promise<string> => tools.run(python, args);
-  const [site, wheels] = [join(folder, 'site'), join(folder, 'wheels')];
-  mkdirSync(site);
-  const { version, cuda } = await steps.run('TensorFlow', ADVICE.tensorflow, async () => {
-    if (wheel === null) tools.note(`  downloading ${source} ...`);
-    const path = wheel ?? (await downloadWheel(runPython, source, wheels, arch));
-    const metadata = await unpackTensorflow(runPython, path, site);
-    rmSync(wheels, { recursive: true, force: true });
-    return { result: `TensorFlow ${metadata.version ?? 'of unknown version'} (${source})`, value: metadata };
-  });
-  if (gpu) {
-    await steps.run('CUDA libraries', ADVICE.cuda, async () => {
-      if (cuda.length === 0) throw new UserError('this wheel has no extra [and-cuda]: it is one for the CPU only');
-      const note = (line: string): void => {
-        tools.note(line);
-      };
-      const parts = await addCuda(runPython, cuda, { wheels, site }, { arch, note });
-      if (parts.length === 0) throw new UserError("NVIDIA's wheels brought no libraries");
-      rmSync(wheels, { recursive: true, force: true });
-      return { result: parts.join(', '), value: null };
-    });
-  }
-  return { library: libraryInSite(site), version };
-}
-
-function lookAt(lib: string): Outcome<Unpacked> {
-  const library = findLibrary(lib);
-  const version = versionOfHeaders(library.include);
-  const name = version === null ? 'TensorFlow' : `TensorFlow ${version}`;
-  return { result: `${name} in ${library.runPath}, used where it is`, value: { library, version } };
-}
-
-async function checked(folder: string, tools: SetupTools): Promise<Outcome<null>> {
-  return { result: await tools.check(folder), value: null };
-}
-
-/** Source of TensorFlow, in the note's words. */
-function sourceOf({ wheel, lib, gpu }: SetupRequest, arch: string): string {
-  const given = lib ?? wheel;
-  return given === null ? tensorflowRequirement(gpu, arch) : existsSync(given) ? realpathSync(given) : resolve(given);
-}
-
 /** An unreadable note counts as none: it is replaced. */
 function readPrevious(folder: string): Installation | null {
   try {
@@ -237,46 +131,40 @@ function readPrevious(folder: string): Installation | null {
   }
 }
 
-function requirePlatform({ gpu, lib }: SetupRequest, { platform, arch }: SetupTools): void {
-  if (platform !== 'linux') {
-    throw new UserError(`it works on Linux, and this is ${platform}; the engine openblas is the fastest here`);
-  }
-  if (lib !== null) return;
-  if (arch !== 'x64' && arch !== 'arm64') throw new UserError(`there is no wheel of TensorFlow for ${arch}`);
-  if (gpu && arch !== 'x64') throw new UserError(`there is no wheel of TensorFlow with CUDA for ${arch}`);
+/** Result of a step for its report, and for the next steps. */
+type Outcome<T> = readonly [result: string, value: T];
+
+interface Unpacked {
+  readonly library: TensorflowLibrary;
+  readonly version: string | null;
 }
 
-function requireSpace(folder: string, gpu: boolean): void {
-  let existing = folder;
-  while (!existsSync(existing)) existing = dirname(existing);
-  const { bavail, bsize } = statfsSync(existing);
-  const needed = SPACE_NEEDED[gpu ? 'gpu' : 'cpu'];
-  const free = bavail * bsize;
-  if (free >= needed) return;
-  const [has, needs] = [free, needed].map((bytes) => `${(bytes / GIB).toFixed(1)} GiB`) as [string, string];
-  throw new UserError(
-    `${folder} has ${has} free, and ${needs} are needed; GSVA_TENSORFLOW names a folder on another disk`,
-  );
-}
-
-/** Result of a step, and its report. */
-interface Outcome<T> {
-  readonly result: string;
-  readonly value: T;
-}
-
-/** Runs the steps in order and keeps their reports; a failure is reported with its step and advice. */
-class Steps {
+class Setup {
   readonly reports: StepReport[] = [];
+  /** Source of TensorFlow, in the note's words. */
+  readonly source: string;
 
-  constructor(private readonly tools: Pick<SetupTools, 'note' | 'signal'>) {}
+  constructor(
+    private readonly request: SetupRequest,
+    private readonly tools: SetupTools,
+  ) {
+    const { wheel, lib, gpu } = request;
+    const given = lib ?? wheel;
+    if (given === null) this.source = tensorflowRequirement(gpu, tools.arch);
+    else this.source = existsSync(given) ? realpathSync(given) : resolve(given);
+  }
 
-  async run<T>(step: string, advice: string, work: () => Promise<Outcome<T>>): Promise<T> {
+  /** Runs a step and keeps its report; a failure is reported with its step and advice. */
+  private async step<T>(
+    step: keyof typeof ADVICE,
+    work: () => Outcome<T> | Promise<Outcome<T>>,
+    advice: string = ADVICE[step],
+  ): Promise<T> {
     this.tools.signal.throwIfAborted();
     this.tools.note(`${step} ...`);
     const startedAt = performance.now();
     try {
-      const { result, value } = await work();
+      const [result, value] = await work();
       this.reports.push({ step, result, seconds: (performance.now() - startedAt) / 1000 });
       return value;
     } catch (error) {
@@ -284,4 +172,100 @@ class Steps {
       throw new UserError(`Setting up tensorflow, step "${step}": ${messageOf(error)}. ${advice}.`);
     }
   }
+
+  async check(folder: string): Promise<void> {
+    await this.step('check', async () => [await this.tools.check(folder), null]);
+  }
+
+  async build(folder: string): Promise<void> {
+    const { gpu, lib } = this.request;
+    const { run } = this.tools;
+    const packageName = tfjsNodePackage(gpu);
+    const { compiler, python } = await this.step('requirements', () => this.findPrograms());
+    await this.step('npm packages', async () => {
+      await installNpmPackages(folder, gpu, run);
+      return [`${packageName} ${TFJS_VERSION}, without its install script`, null];
+    });
+    const { library, version } =
+      lib === null ? await this.unpack(folder, python) : await this.step('TensorFlow', () => lookAt(lib), LIB_ADVICE);
+    await this.step('addon', async () => {
+      await run(compiler, addonArguments(folder, packageName, library));
+      return [`compiled with ${compiler}`, null];
+    });
+    const note: InstallationNote = {
+      version: INSTALLATION_VERSION,
+      package: packageName,
+      packageVersion: TFJS_VERSION,
+      tensorflow: version,
+      gpu,
+      source: this.source,
+    };
+    writeFileSync(join(folder, INSTALLATION_FILE), `${JSON.stringify(note, null, 2)}\n`);
+    await this.check(folder);
+  }
+
+  /** Finds everything before anything is downloaded; Python is '' where none is needed. */
+  private async findPrograms(): Promise<Outcome<{ compiler: string; python: string }>> {
+    const { gpu, wheel, lib, folder } = this.request;
+    const { run, platform, arch } = this.tools;
+    if (platform !== 'linux') {
+      throw new UserError(`it works on Linux, and this is ${platform}; the engine openblas is the fastest here`);
+    }
+    if (lib === null) {
+      if (arch !== 'x64' && arch !== 'arm64') throw new UserError(`there is no wheel of TensorFlow for ${arch}`);
+      if (gpu && arch !== 'x64') throw new UserError(`there is no wheel of TensorFlow with CUDA for ${arch}`);
+      requireSpace(dirname(resolve(folder)), gpu);
+    }
+    const compiler = await findCompiler(run);
+    const [npm, ...first] = npmCommand();
+    await run(npm, [...first, '--version']);
+    const python = lib === null ? await findPython(wheel === null || gpu, run) : '';
+    return [[compiler, 'npm', python].filter((name) => name !== '').join(', '), { compiler, python }];
+  }
+
+  /** Unpacks TensorFlow's libraries from a wheel into `folder`/site, with CUDA's next to them if requested. */
+  private async unpack(folder: string, python: string): Promise<Unpacked> {
+    const { arch, run } = this.tools;
+    const { gpu, wheel } = this.request;
+    const runPython = (args: readonly string[]): Promise<string> => run(python, args);
+    const note = (line: string): void => {
+      this.tools.note(`  ${line}`);
+    };
+    const [site, wheels] = [join(folder, 'site'), join(folder, 'wheels')];
+    mkdirSync(site);
+    const { version, cuda } = await this.step('TensorFlow', async () => {
+      if (wheel === null) note(`downloading ${this.source} ...`);
+      const path = wheel ?? (await downloadWheel(runPython, this.source, wheels, arch));
+      const metadata = await unpackTensorflow(runPython, path, site);
+      rmSync(wheels, { recursive: true, force: true });
+      return [`TensorFlow ${metadata.version ?? 'of unknown version'} (${this.source})`, metadata];
+    });
+    if (gpu) {
+      await this.step('CUDA libraries', async () => {
+        if (cuda.length === 0) throw new UserError('this wheel has no extra [and-cuda]: it is one for the CPU only');
+        const parts = await addCuda(runPython, cuda, { wheels, site }, { arch, note });
+        if (parts.length === 0) throw new UserError("NVIDIA's wheels brought no libraries");
+        rmSync(wheels, { recursive: true, force: true });
+        return [parts.join(', '), null];
+      });
+    }
+    return { library: libraryInSite(site), version };
+  }
+}
+
+function lookAt(lib: string): Outcome<Unpacked> {
+  const library = findLibrary(lib);
+  const version = versionOfHeaders(library.include);
+  const name = version === null ? 'TensorFlow' : `TensorFlow ${version}`;
+  return [`${name} in ${library.runPath}, used where it is`, { library, version }];
+}
+
+function requireSpace(folder: string, gpu: boolean): void {
+  const needed = SPACE_NEEDED[gpu ? 'gpu' : 'cpu'];
+  const free = freeDisk(folder) ?? Infinity;
+  if (free >= needed) return;
+  throw new UserError(
+    `${folder} has ${bytesText(free)} free, and ${bytesText(needed)} are needed; ` +
+      'GSVA_TENSORFLOW names a folder on another disk',
+  );
 }

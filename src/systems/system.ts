@@ -57,9 +57,7 @@ export interface Asked<T extends Turn = Turn> {
   readonly turn: T;
   readonly targets: readonly number[];
 }
-export interface AnsweredTurn extends Turn {
-  readonly assistant: string;
-}
+export type AnsweredTurn = Turn & { readonly assistant: string };
 
 /** A decision of a freely written answer, with the text between it and the decision before. */
 export interface AnswerPart {
@@ -213,17 +211,11 @@ export interface Recipe {
 }
 
 /** Weights of a file by name, and its path for errors. */
-export interface WeightNames {
-  readonly names: Iterable<string>;
-  readonly source: string;
-}
+export type WeightNames = Readonly<{ names: Iterable<string>; source: string }>;
 
 /** Type and check of a system's config.json in one. */
-export interface ConfigSchema<C> {
-  /**
-   * @param weights show what config.json may leave out
-   * @throws UserError that names `source` and the key
-   */
+interface ConfigSchema<C> {
+  /** @param weights show what config.json may leave out @throws UserError that names `source` and the key */
   parse(json: unknown, source: string, weights?: WeightNames): C;
   toJson(config: C): Record<string, unknown>;
 }
@@ -247,10 +239,7 @@ export interface System<C = unknown> extends SystemInfo {
   dialogue(config: C, words: ModelWords): Dialogue;
   /** Inputs of the frozen encoders, by name. */
   pictures(config: C): Readonly<Record<string, EncoderInput>>;
-  /**
-   * Sizes with ids of all tokens that answers need, which are added to the tokenizer; absent where config.json always has
-   * them.
-   */
+  /** Sizes with ids of all tokens that answers need, which the tokenizer gets; absent where config.json has them all. */
   grow?(config: C, words: ModelWords, tokenizer: Tokenizer): C;
   /** A model without weights; `build()` and a loader give it some. */
   build(config: C): GroundingModel;

@@ -12,7 +12,7 @@ import { JsonReader } from '../io/json/json-reader.js';
 import { openSafetensors } from '../io/safetensors/safetensors.js';
 import { MultimodalRows, type TokenBatch } from '../networks/multimodal-rows.js';
 import { system } from '../systems/lisa/system.js';
-import { projectorOfWeights } from '../systems/shared/published/projector.js';
+import { projectorOfWeights } from '../systems/shared/model-config.js';
 import type { Geometry, MaskTargets, Vocabulary } from '../systems/system.js';
 import type { PreparedImage } from '../types.js';
 import { pair, Recording } from './model-case.js';

@@ -16,7 +16,8 @@ import { readImage } from '../io/image/image-file.js';
 import { readJson } from '../io/json/json-file.js';
 import { JsonReader } from '../io/json/json-reader.js';
 import { toFloat32 } from '../io/safetensors/safetensors.js';
-import { chatTurn, printedAnswer, savedFiles } from '../systems/lisa/chat.js';
+import { printedAnswer, savedFiles } from '../systems/lisa/dialogue.js';
+import { chatTurn } from '../systems/shared/lisa-prompts.js';
 import { LlavaSam } from '../systems/shared/llava-sam.js';
 import type { PreparedImage } from '../types.js';
 import {

@@ -14,11 +14,10 @@ import {
 } from '../data/text/conversation.js';
 import { Tokenizer } from '../data/text/tokenizer.js';
 import { IGNORE_LABEL, IMAGE_PLACEHOLDER, IMAGE_START_TOKEN, IMAGE_TOKEN_ID } from '../special-tokens.js';
-import { chatTurn } from '../systems/lisa/chat.js';
 import { EXPLANATION_REQUESTS } from '../systems/lisa/dialogue.js';
-import { MAX_TRAINING_TOKENS } from '../systems/lisa/tokens.js';
+import { MAX_TRAINING_TOKENS } from '../systems/lisa/system.js';
 import { LISA_TOKENS } from '../systems/shared/decision-tokens.js';
-import { ANSWERS, LONG_QUESTIONS, SHORT_QUESTIONS, withImage } from '../systems/shared/lisa-prompts.js';
+import { ANSWERS, chatTurn, LONG_QUESTIONS, SHORT_QUESTIONS, withImage } from '../systems/shared/lisa-prompts.js';
 import { numbers, RECORDED_STYLES, recordedTurns } from './datasets-recorded.js';
 import { verifyLisaDatasets } from './lisa-datasets.js';
 import { Mismatches, type VerifyItem } from './verify-item.js';

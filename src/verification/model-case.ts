@@ -1,7 +1,7 @@
 /** The recording of a whole model (gsva-tiny), read strictly: weights, inputs, and what the reference made of them. */
 import { join } from 'node:path';
 import type { ModelConfig } from '../systems/shared/model-config.js';
-import { configOf } from '../systems/shared/published/projector.js';
+import { configOf } from '../systems/shared/model-config.js';
 import type { TokenizedConversation } from '../data/text/conversation.js';
 import * as tf from '../engine/tf.js';
 import { UserError } from '../errors.js';
@@ -13,7 +13,7 @@ import { withWeights } from '../checkpoints/checkpoint-directory.js';
 import { LlavaSam } from '../systems/shared/llava-sam.js';
 import { system } from '../systems/gsva/system.js';
 import type { Vocabulary } from '../systems/system.js';
-import type { ImageSize } from '../nn/bilinear.js';
+import type { ImageSize } from '../types.js';
 import type { TokenBatch } from '../networks/multimodal-rows.js';
 import type { MaskTargets } from '../systems/system.js';
 import type { PreparedImage } from '../types.js';

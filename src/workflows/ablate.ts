@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, renameSync, rmSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { GRefCoco } from '../data/refer/refcoco.js';
-import type { ExpressionForm } from '../systems/gsva/question-forms.js';
+import type { ExpressionForm } from '../systems/gsva/prompts.js';
 import { describeEngine, type EngineInfo, type EngineOptions } from '../engine/engine.js';
 import {
   ablationMarkdown,

@@ -28,7 +28,7 @@ import {
   llavaConfigJson,
   publishedTensors,
 } from '../systems/shared/published/files.js';
-import type { PublishedTensors } from '../systems/shared/published/part.js';
+import type { PublishedTensors } from '../systems/shared/published/names.js';
 import { PUBLISHED_PREFIX, nameInModel } from '../checkpoints/weights.js';
 import { counted, type Watch } from './watch.js';
 

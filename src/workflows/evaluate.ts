@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { settingText } from '../evaluation/conversations.js';
 import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
 import { hasExpressions } from '../data/evaluated-sets.js';
-import type { QuestionSetting } from '../systems/gsva/question-forms.js';
+import type { QuestionSetting } from '../systems/gsva/prompts.js';
 import { describeEngine, type EngineInfo, type EngineOptions } from '../engine/engine.js';
 import { UserError } from '../errors.js';
 import { benchmarkOf } from '../evaluation/benchmarks/benchmarks.js';

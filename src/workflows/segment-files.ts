@@ -13,10 +13,9 @@ import {
 import { UsageError, UserError } from '../errors.js';
 import { panelPng, writePanelPng } from '../evaluation/report/panel.js';
 import { writeDirectoryAtomic, writeFileAtomic } from '../io/atomic/atomic-file.js';
-import { writeMaskPng } from '../io/image/image-file.js';
+import { pictureForm, writeMaskPng, writePicture } from '../io/image/image-file.js';
 import type { Reply } from '../inference/reply.js';
 import type { RgbImage, UnmatchedPart } from '../types.js';
-import { pictureForm, writePicture } from '../io/image/picture-file.js';
 
 /** Forms of masks. */
 export const MASK_FORMATS = ['png', 'coco', 'labelme', 'geojson', 'yolo'] as const;

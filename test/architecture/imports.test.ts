@@ -185,7 +185,7 @@ const NOT_SPLIT: Readonly<Record<string, string>> = {
   'features/feature-store.ts': 'key of an image, a digest of its file',
   'io/atomic/atomic-file.ts': 'of json-file.ts, which also writes',
   'io/file-kind.ts': 'looks into a file to describe what it is instead of weights',
-  'io/file-tensor.ts': 'reads a range of a file; the types of tensors are here too',
+  'io/byte-source.ts': 'reads a range of a file',
   'io/json/json-file.ts': 'reads and writes JSON files',
   'program.ts': 'gsvaCommand, in messages of weights.ts and not-finite.ts',
 };

@@ -1,5 +1,5 @@
 /** A model folder: what is written is read again, to the bit; what does not belong together is refused by name. */
-import { configOf } from '../../src/systems/shared/published/projector.js';
+import { configOf } from '../../src/systems/shared/model-config.js';
 import { createHash } from 'node:crypto';
 import { copyFileSync, cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -7,7 +7,7 @@ import { type FileTensors, inMemory, type StoredTensor } from '../../src/io/file
 import { loadWeights, PUBLISHED_PREFIX, storableWeights } from '../../src/checkpoints/weights.js';
 import { CompositeLayer } from '../../src/nn/composite-layer.js';
 import { PatchConvolution, PatchDeconvolution } from '../../src/nn/convolution.js';
-import { Linear } from '../../src/nn/linear.js';
+import { Linear } from '../../src/nn/layers.js';
 import { Random } from '../../src/random.js';
 import { buildRandom, stored, valuesOf } from '../helpers/tensors.js';
 

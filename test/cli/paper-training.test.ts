@@ -1,5 +1,5 @@
 /** The paper's configurations, as they are but for places and length, from a converted tiny checkpoint: two stages in turn. */
-import { configOf } from '../../src/systems/shared/published/projector.js';
+import { configOf } from '../../src/systems/shared/model-config.js';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { prepareImage } from '../../src/data/image/prepare-image.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
-import { llavaSamPictures } from '../../src/systems/shared/pictures.js';
+import { llavaSamPictures } from '../../src/systems/shared/llava-sam-system.js';
 import type { Pictures } from '../../src/data/image/encoder-input.js';
 import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import { type EncodedImage, encodeImages } from '../../src/features/image-features.js';

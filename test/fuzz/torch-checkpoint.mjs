@@ -68,7 +68,7 @@ function makeInput(random, small, large) {
 }
 
 /**
- * @param reader { readTorchCheckpoint, memoryOpener, UserError, Random }, of dist or of src
+ * @param reader { openTorchCheckpoint, memoryOpener, UserError, Random }, of dist or of src
  * @returns how many were read and refused, the slowest input, and the growth of the memory in MiB
  */
 export function fuzz(reader, { inputs, seed, only = null, fixtures = resolve('test', 'fixtures') }) {
@@ -94,7 +94,7 @@ export function fuzz(reader, { inputs, seed, only = null, fixtures = resolve('te
       buffers.largest = 0;
       const start = performance.now();
       try {
-        const { tensors } = reader.readTorchCheckpoint('input', reader.memoryOpener(bytes, 'input'));
+        const { tensors } = reader.openTorchCheckpoint('input', reader.memoryOpener(bytes, 'input'));
         for (const tensor of tensors.values()) result.tensors += tensor.read().length > 0 ? 1 : 0;
         result.read++;
       } catch (error) {

@@ -1,19 +1,26 @@
 /** A GSVA model as a folder, written and read whole. */
+import { join } from 'node:path';
+import { writeFileAtomic } from '../../src/io/atomic/atomic-file.js';
 import type { GroundingModel } from '../../src/systems/system.js';
-import { type ModelConfig, modelConfigToJson } from '../../src/systems/shared/model-config.js';
+import { configOf, type ModelConfig, modelConfigToJson } from '../../src/systems/shared/model-config.js';
 import {
+  modelDirectoryFiles,
   type ModelMeta,
   openModelDirectory,
   withWeights,
   type WriteOptions,
-  writeModelDirectory,
 } from '../../src/checkpoints/checkpoint-directory.js';
 import type { Precision } from '../../src/checkpoints/precision.js';
-import { configOf } from '../../src/systems/shared/published/projector.js';
 import { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 
-export function writeModel(dir: string, gsva: GroundingModel, options: Omit<WriteOptions, 'config'>): Promise<void> {
-  return writeModelDirectory(dir, gsva, { config: modelConfigToJson(gsva.config as ModelConfig), ...options });
+export async function writeModel(
+  dir: string,
+  gsva: GroundingModel,
+  options: Omit<WriteOptions, 'config'>,
+): Promise<void> {
+  const config = modelConfigToJson(gsva.config as ModelConfig);
+  const files = await modelDirectoryFiles(gsva, { config, ...options });
+  for (const { name, pieces } of files) writeFileAtomic(join(dir, name), pieces);
 }
 
 export function readModel(dir: string, precision?: Precision): { readonly gsva: LlavaSam; readonly meta: ModelMeta } {

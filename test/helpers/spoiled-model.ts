@@ -2,7 +2,7 @@
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { openCheckpoint } from '../../src/io/checkpoint-files.js';
-import { writeSafetensorsFile } from '../../src/io/safetensors/safetensors-writer.js';
+import { writeSafetensors } from '../../src/io/safetensors/safetensors-writer.js';
 
 /**
  * @param name of the weight, without peft's prefix
@@ -19,6 +19,6 @@ export function spoiledModel(from: string, to: string, name: string, value: numb
     return { name: stored, dtype: tensor.dtype, shape: tensor.shape, read };
   });
   if (!tensors.some((tensor) => tensor.name.endsWith(name))) throw new Error(`${from} has no ${name}`);
-  writeSafetensorsFile(join(to, 'model.safetensors'), tensors, { format: 'pt' });
+  writeSafetensors(join(to, 'model.safetensors'), tensors, { format: 'pt' });
   return to;
 }

@@ -3,7 +3,7 @@ import type { Lesson } from '../../src/data/facts.js';
 import type { SampleOptions } from '../../src/data/sampling/training-sample.js';
 import type { MakeSample } from '../../src/data/sampling/training-sample.js';
 import type { Random } from '../../src/random.js';
-import { gsvaLessons } from '../../src/systems/gsva/lessons.js';
+import { gsvaLessons } from '../../src/systems/gsva/dialogue.js';
 import type { RgbImage } from '../../src/types.js';
 
 /** The first lesson, and the others where there are any. */

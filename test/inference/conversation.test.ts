@@ -10,7 +10,7 @@ import { Predictor } from '../../src/inference/predictor.js';
 import { segmented } from '../../src/inference/segment-result.js';
 import { system as gsva } from '../../src/systems/gsva/system.js';
 import { LisaDialogue } from '../../src/systems/lisa/dialogue.js';
-import { lisaVocabulary } from '../../src/systems/lisa/tokens.js';
+import { lisaVocabulary } from '../../src/systems/lisa/system.js';
 import { LISA_TOKENS } from '../../src/systems/shared/decision-tokens.js';
 import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import type { System } from '../../src/systems/system.js';

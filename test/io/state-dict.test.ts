@@ -7,7 +7,7 @@ import { call, dict, global, list, pickle, tuple } from '../../src/io/torch/pick
 import { findStateDict, type StateDict } from '../../src/io/state-dict.js';
 import { TORCH_GLOBALS, TorchStorage, TorchTensor } from '../../src/io/torch/torch-tensors.js';
 
-const storage = new TorchStorage('0', 'F32', 4, 0, 4);
+const storage = new TorchStorage('0', 'F32', 0, 4);
 const tensor = (): TorchTensor => new TorchTensor(storage, 'F32', [1], [1], 0);
 const weights = (...names: string[]): Map<PickleValue, PickleValue> => new Map(names.map((name) => [name, tensor()]));
 const fail = (what: string): never => {

@@ -102,7 +102,7 @@ describe('maskResizeMatrices', () => {
         (_, i) => large[Math.floor(i / w) * inputSize + (i % w)] as number,
       );
       const expected = interpolate(cropped, h, w, original[0], original[1]);
-      const { rows, columns } = maskResizeMatrices(lowRes, inputSize, resized, original);
+      const { rows, columns } = maskResizeMatrices(lowRes, inputSize, { resized, original });
       expect([rows.length, columns.length]).toEqual([original[0] * lowRes, original[1] * lowRes]);
       expect(largestDifference(apply(rows, low, columns, lowRes, lowRes), expected)).toBeLessThan(1e-5);
     }

@@ -3,8 +3,7 @@ import { beforeAll, describe, expect, test } from '@jest/globals';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import { CompositeLayer, single } from '../../src/nn/composite-layer.js';
-import { Linear } from '../../src/nn/linear.js';
-import { LayerNorm } from '../../src/nn/norms.js';
+import { LayerNorm, Linear } from '../../src/nn/layers.js';
 import { Random } from '../../src/random.js';
 import { valuesOf } from '../helpers/tensors.js';
 
@@ -16,15 +15,7 @@ class Pair extends CompositeLayer {
   static readonly className = 'TestPair';
   readonly norm = this.track('deep.norm', new LayerNorm({ size: 2, epsilon: 1e-5 }));
   readonly same = this.track('', new Linear({ inputSize: 2, outputSize: 3 }));
-
-  constructor() {
-    super();
-    this.parameter('scale', [2], { constant: 3 });
-  }
-
-  readScale(): tf.Tensor {
-    return this.value('scale');
-  }
+  readonly readScale = this.parameter('scale', [2], { constant: 3 });
 
   trackTwice(): void {
     this.track('deep.norm', new LayerNorm({ size: 2, epsilon: 1e-5 }));

@@ -4,10 +4,15 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { UserError } from '../../src/errors.js';
-import { addonArguments, findLibrary, versionOfHeaders } from '../../src/setup/library.js';
+import {
+  addonArguments,
+  findLibrary,
+  parseMetadata,
+  tensorflowRequirement,
+  versionOfHeaders,
+} from '../../src/setup/library.js';
 import { CommandError, type RunCommand, runCommand } from '../../src/setup/run-command.js';
 import { type SetupTools, removeTensorflow, setupTensorflow } from '../../src/setup/tensorflow-setup.js';
-import { parseMetadata, tensorflowRequirement } from '../../src/setup/wheels.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-setup-'));
 afterAll(() => {

@@ -14,7 +14,7 @@ import * as tf from '../../src/engine/tf.js';
 import { encodePng } from '../../src/io/image/image-file.js';
 import { writePendingFiles } from '../../src/io/atomic/pending-file.js';
 import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';
-import { gsvaLessons } from '../../src/systems/gsva/lessons.js';
+import { gsvaLessons } from '../../src/systems/gsva/dialogue.js';
 import { system } from '../../src/systems/gsva/system.js';
 import { GSVA_VARIANT } from '../../src/systems/shared/variant.js';
 import { Random } from '../../src/random.js';

@@ -1,7 +1,7 @@
 /** `gsva convert`, `convert delta`, `merge` and `export`: models from one form of files into another. */
 import { UsageError } from '../../errors.js';
 import type { ModelSource } from '../../inference/open-model.js';
-import { notFiniteText } from '../../io/weight-scan.js';
+import { notFiniteText } from '../../io/tensor-statistics.js';
 import { bytesText } from '../../machine.js';
 import { gsvaCommand } from '../../program.js';
 import type { ConvertResult, WriteOptions, WrittenModel } from '../../workflows/convert.js';

@@ -11,7 +11,7 @@ import { writeConversationPanel } from '../../evaluation/report/conversation-pan
 import { writeDirectoryAtomic } from '../../io/atomic/atomic-file.js';
 import { writeJson } from '../../io/json/json-file.js';
 import { Random } from '../../random.js';
-import { gsvaLessons } from '../../systems/gsva/lessons.js';
+import { gsvaLessons } from '../../systems/gsva/dialogue.js';
 import { counted } from '../../workflows/watch.js';
 import { type CommandContext, defineCommand } from '../command.js';
 import { plainTarget } from '../dry-run-output.js';

@@ -1,6 +1,6 @@
 /** `gsva eval`: measures a model on a split of a dataset. */
 import { EVALUATED_NAMES, hasExpressions } from '../../data/evaluated-sets.js';
-import { formOfProtocol, QUESTION_SETTINGS, type QuestionSetting } from '../../systems/gsva/question-forms.js';
+import { formOfProtocol, QUESTION_SETTINGS, type QuestionSetting } from '../../systems/gsva/prompts.js';
 import { UsageError } from '../../errors.js';
 import type { GresProtocol } from '../../evaluation/metrics/gres-score.js';
 import { gsvaCommand } from '../../program.js';

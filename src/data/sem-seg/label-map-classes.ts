@@ -1,8 +1,7 @@
 /** Classes that the numbers of a label map stand for, and their masks. */
 import { closeSync, openSync, readSync } from 'node:fs';
 import { messageOf, UserError } from '../../errors.js';
-import { indexPngFault, type LabelMap, readIndexPng } from '../../io/image/index-png.js';
-import { pngFile } from '../../io/image/png-file.js';
+import { indexPngFault, type LabelMap, pngFile, readIndexPng } from '../../io/image/index-png.js';
 import type { BinaryMask } from '../../types.js';
 
 /** The class that each number stands for; null where the set's rules leave it out. */

@@ -2,10 +2,10 @@
  * BatchMatMul on the WASM backend: shapes and broadcasting, over one of two engines (`blas-matmul`, `plain-matmul`).
  */
 import * as tf from '../tf.js';
-import { type KernelCall, type WasmBackend, floatView, input, makeFloats } from '../wasm-heap.js';
+import { type KernelCall, type WasmBackend, floatView, makeFloats } from '../wasm-heap.js';
 
 /** One product of matrices of a batch, or of a batch folded into rows. Offsets count numbers from the tensors' start. */
-export interface MatMulJob {
+interface MatMulJob {
   readonly m: number;
   readonly n: number;
   readonly k: number;
@@ -25,6 +25,9 @@ export type MatMulEngine = (
   job: MatMulJob,
 ) => void;
 
+export type WasmKernel = (call: KernelCall, engine: MatMulEngine) => tf.TensorInfo | tf.TensorInfo[];
+export type WasmKernels = Readonly<Record<string, WasmKernel>>;
+
 /** op(a) · op(b) with broadcast batch axes, as tf.matMul defines it. */
 export function matMul(
   engine: MatMulEngine,
@@ -42,10 +45,8 @@ export function matMul(
   const [m, k] = transposeA ? [aColumns, aRows] : [aRows, aColumns];
   const [bInner, n] = transposeB ? [bColumns, bRows] : [bRows, bColumns];
   if (k !== bInner) {
-    const shapes = `[${a.shape.join(', ')}] and [${b.shape.join(', ')}]`;
-    throw new Error(
-      `matMul of ${shapes} (transposeA ${String(transposeA)}, transposeB ${String(transposeB)}): inner sizes ${k} and ${bInner} differ.`,
-    );
+    const what = `[${a.shape.join(', ')}] and [${b.shape.join(', ')}] (transposeA ${transposeA}, transposeB ${transposeB})`;
+    throw new Error(`matMul of ${what}: inner sizes ${k} and ${bInner} differ.`);
   }
   const aBatch = a.shape.slice(0, -2);
   const bBatch = b.shape.slice(0, -2);
@@ -82,11 +83,4 @@ export function batchStarts(own: readonly number[], batch: readonly number[], si
     for (let i = 0; i < length; i++) for (const start of inner) starts.push(i * step + start);
   }
   return starts;
-}
-
-export function batchMatMulKernel(engine: MatMulEngine): (call: KernelCall) => tf.TensorInfo {
-  return (call) => {
-    const { transposeA, transposeB } = call.attrs as unknown as { transposeA: boolean; transposeB: boolean };
-    return matMul(engine, call.backend, input(call, 'a'), input(call, 'b'), transposeA, transposeB);
-  };
 }

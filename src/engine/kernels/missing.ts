@@ -4,39 +4,25 @@
  */
 import { vectorKernels } from '../simd/vector-kernels.js';
 import * as tf from '../tf.js';
-import {
-  type KernelCall,
-  floatView,
-  input,
-  intView,
-  makeFloats,
-  offsetOf,
-  pointer,
-  registerWasmKernel,
-  withShape,
-} from '../wasm-heap.js';
-import { type MatMulEngine, matMul } from './matmul.js';
-
-const FLOAT_BYTES = 4;
+import { FLOAT_BYTES, floatView, type KernelCall, offsetOf, withShape } from '../wasm-heap.js';
+import { matMul, type WasmKernel, type WasmKernels } from './matmul.js';
 
 function gather(call: KernelCall): tf.TensorInfo {
   const { backend } = call;
-  const xInfo = input(call, 'x');
-  const indicesInfo = input(call, 'indices');
-  const { axis, batchDims } = call.attrs as unknown as { axis: number; batchDims: number };
-  const parsedAxis = axis < 0 ? axis + xInfo.shape.length : axis;
-  const { batchSize, outerSize, dimSize, sliceSize, outputShape } = gatherShapes(
-    xInfo,
-    indicesInfo,
-    parsedAxis,
-    batchDims,
-  );
-  const out = backend.makeOutput(outputShape, xInfo.dtype);
-  const indices = intView(backend, indicesInfo);
+  const x = call.input('x');
+  const batchDims = call.attribute('batchDims');
+  const [axis = 0] = tf.util.parseAxisParam(call.attribute('axis'), x.shape);
+  const batchSize = tf.util.sizeFromShape(x.shape.slice(0, batchDims));
+  const outerSize = tf.util.sizeFromShape(x.shape.slice(batchDims, axis));
+  const dimSize = x.shape[axis] as number;
+  const sliceShape = x.shape.slice(axis + 1);
+  const outputShape = [...x.shape.slice(0, axis), ...call.input('indices').shape.slice(batchDims), ...sliceShape];
+  const out = backend.makeOutput(outputShape, x.dtype);
+  const indices = call.integers('indices');
   const perBatch = batchSize === 0 ? 0 : indices.length / batchSize;
-  const bytes = sliceSize * tf.util.bytesPerElement(xInfo.dtype);
+  const bytes = tf.util.sizeFromShape(sliceShape) * tf.util.bytesPerElement(x.dtype);
   const heap = backend.wasm.HEAPU8;
-  const from = offsetOf(backend, xInfo);
+  const from = offsetOf(backend, x);
   let to = offsetOf(backend, out);
   for (let batch = 0; batch < batchSize; batch++) {
     for (let outer = 0; outer < outerSize; outer++) {
@@ -52,30 +38,15 @@ function gather(call: KernelCall): tf.TensorInfo {
   return out;
 }
 
-function gatherShapes(x: tf.TensorInfo, indices: tf.TensorInfo, axis: number, batchDims: number) {
-  const size = (shape: readonly number[]): number => tf.util.sizeFromShape([...shape]);
-  return {
-    batchSize: size(x.shape.slice(0, batchDims)),
-    outerSize: size(x.shape.slice(batchDims, axis)),
-    dimSize: x.shape[axis] as number,
-    sliceSize: size(x.shape.slice(axis + 1)),
-    outputShape: [...x.shape.slice(0, axis), ...indices.shape.slice(batchDims), ...x.shape.slice(axis + 1)],
-  };
-}
-
 /** The gradient of gather: out[s] = Σ x[i] over segmentIds[i] = s; negative ids are dropped. */
 function unsortedSegmentSum(call: KernelCall): tf.TensorInfo {
-  const { backend } = call;
-  const xInfo = input(call, 'x');
-  const idsInfo = input(call, 'segmentIds');
-  const { numSegments } = call.attrs as unknown as { numSegments: number };
-  const inner = xInfo.shape.slice(idsInfo.shape.length);
+  const numSegments = call.attribute('numSegments');
+  const inner = call.input('x').shape.slice(call.input('segmentIds').shape.length);
   const width = tf.util.sizeFromShape(inner);
-  const out = makeFloats(backend, [numSegments, ...inner]);
-  const ids = intView(backend, idsInfo);
-  const x = pointer(backend, xInfo);
-  const sums = floatView(backend, out).fill(0).byteOffset;
-  const { accumulate } = vectorKernels(backend);
+  const out = call.output([numSegments, ...inner]);
+  const [x, ids] = [call.pointer('x'), call.integers('segmentIds')];
+  const sums = call.floats(out).fill(0).byteOffset;
+  const { accumulate } = vectorKernels(call.backend);
   for (let i = 0; i < ids.length; i++) {
     const segment = ids[i] as number;
     if (segment < 0) continue;
@@ -97,18 +68,17 @@ interface ConvAttributes {
  * The filter's gradient of a convolution: for each of its positions, dw [in, out] = patchesᵀ [in, N·H·W] · dy.
  * x [N, H, W, in], dy [N, H', W', out].
  */
-function conv2DBackpropFilter(engine: MatMulEngine, call: KernelCall): tf.TensorInfo {
+const conv2DBackpropFilter: WasmKernel = (call, engine) => {
   const { backend } = call;
-  const xInfo = input(call, 'x');
-  const dy = input(call, 'dy');
+  const [xInfo, dy] = [call.input('x'), call.input('dy')];
   const { strides, pad, dataFormat, dimRoundingMode, filterShape } = call.attrs as unknown as ConvAttributes;
   if (dataFormat !== 'NHWC') throw new Error(`Conv2DBackpropFilter knows NHWC, but was given ${dataFormat}.`);
   const shape = xInfo.shape as [number, number, number, number];
   const conv = tf.backend_util.computeConv2DInfo(shape, filterShape, strides, 1, pad, dimRoundingMode);
   const { batchSize, outHeight, outWidth, inHeight, inWidth, inChannels, outChannels } = conv;
   const rows = batchSize * outHeight * outWidth;
-  const out = makeFloats(backend, filterShape);
-  const patches = makeFloats(backend, [rows, inChannels]);
+  const out = call.output(filterShape);
+  const patches = call.output([rows, inChannels]);
   const dyRows = withShape(dy, [rows, outChannels]);
   for (let fy = 0; fy < conv.filterHeight; fy++) {
     for (let fx = 0; fx < conv.filterWidth; fx++) {
@@ -132,22 +102,16 @@ function conv2DBackpropFilter(engine: MatMulEngine, call: KernelCall): tf.Tensor
   }
   backend.disposeData(patches.dataId);
   return out;
-}
-
-export function registerMissing(engine: MatMulEngine): void {
-  registerWasmKernel('GatherV2', gather);
-  registerWasmKernel('UnsortedSegmentSum', unsortedSegmentSum);
-  registerWasmKernel('Conv2DBackpropFilter', (call) => conv2DBackpropFilter(engine, call));
-}
+};
 
 function identity(call: KernelCall): tf.TensorInfo {
-  const { dataId, shape, dtype } = input(call, 'x');
+  const { dataId, shape, dtype } = call.input('x');
   call.backend.incRef(dataId);
   return { dataId, shape, dtype };
 }
 
 function slice(call: KernelCall): tf.TensorInfo {
-  const x = input(call, 'x');
+  const x = call.input('x');
   const { begin, size } = call.attrs as unknown as { begin: number | number[]; size: number | number[] };
   const [from, sizes] = tf.slice_util.parseSliceParams(x, begin, size) as [number[], number[]];
   tf.slice_util.assertParamsValid(x, from, sizes);
@@ -155,14 +119,14 @@ function slice(call: KernelCall): tf.TensorInfo {
 }
 
 function splitV(call: KernelCall): tf.TensorInfo[] {
-  const x = input(call, 'x');
-  const { numOrSizeSplits, axis } = call.attrs as unknown as { numOrSizeSplits: number | number[]; axis: number };
-  const parsedAxis = axis < 0 ? axis + x.shape.length : axis;
-  const lengths = tf.backend_util.prepareSplitSize(x, numOrSizeSplits, parsedAxis);
+  const x = call.input('x');
+  const { numOrSizeSplits } = call.attrs as unknown as { numOrSizeSplits: number | number[] };
+  const [axis = 0] = tf.util.parseAxisParam(call.attribute('axis'), x.shape);
+  const lengths = tf.backend_util.prepareSplitSize(x, numOrSizeSplits, axis);
   let start = 0;
   return lengths.map((length) => {
-    const from = x.shape.map((_, axisHere) => (axisHere === parsedAxis ? start : 0));
-    const sizes = x.shape.map((size, axisHere) => (axisHere === parsedAxis ? length : size));
+    const from = x.shape.map((_, other) => (other === axis ? start : 0));
+    const sizes = x.shape.map((size, other) => (other === axis ? length : size));
     start += length;
     return part(call, x, from, sizes);
   });
@@ -193,8 +157,11 @@ function part({ backend }: KernelCall, x: tf.TensorInfo, from: readonly number[]
   return out;
 }
 
-export function registerSharing(): void {
-  registerWasmKernel('Identity', identity);
-  registerWasmKernel('Slice', slice);
-  registerWasmKernel('SplitV', splitV);
-}
+export const MISSING_KERNELS: WasmKernels = {
+  GatherV2: gather,
+  UnsortedSegmentSum: unsortedSegmentSum,
+  Conv2DBackpropFilter: conv2DBackpropFilter,
+  Identity: identity,
+  Slice: slice,
+  SplitV: splitV,
+};

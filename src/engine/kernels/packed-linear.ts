@@ -3,14 +3,23 @@
  * heap and widened there. For a few rows, as for a generated token, widening and product are one.
  */
 import { ArrayStore, type PackedMatrix, type RowBlock } from '../packed-matrix.js';
-import { type PackedKernels, registerPackedKernels } from '../packed-kernels.js';
+import { registerPackedKernels } from '../packed-kernels.js';
 import { PACKED_ROUND } from '../simd/packed.js';
 import { vectorKernels } from '../simd/vector-kernels.js';
 import type * as tf from '../tf.js';
-import { intView, makeFloats, offsetOf, pointer, rowsOf, type WasmBackend, withShape } from '../wasm-heap.js';
+import {
+  asRows,
+  FLOAT_BYTES,
+  intView,
+  makeFloats,
+  offsetOf,
+  pointer,
+  rowsOf,
+  type WasmBackend,
+  withShape,
+} from '../wasm-heap.js';
 import { type MatMulEngine, matMul } from './matmul.js';
 
-const FLOAT_BYTES = 4;
 /** Rows up to which the product is computed without widening first. */
 const FEW = 4;
 /** Numbers of a block that stays in the processor's nearer cache from copying to multiplying: 256 KiB. */
@@ -18,14 +27,14 @@ const NEAR_BLOCK = 2 ** 17;
 
 /** x · Wᵀ */
 function multiply(engine: MatMulEngine, backend: WasmBackend, x: tf.TensorInfo, matrix: PackedMatrix): tf.TensorInfo {
-  const { rows: count, width } = rowsOf(x.shape);
+  const { rows: count } = rowsOf(x.shape);
   const shape = [...x.shape.slice(0, -1), matrix.rows];
   const out = makeFloats(backend, [count, matrix.rows]);
   if (count <= FEW && matrix.columns % PACKED_ROUND === 0) {
     multiplyFew(backend, x, matrix, count, out);
     return withShape(out, shape);
   }
-  const x2 = withShape(x, [count, width]);
+  const x2 = asRows(x);
   forBlocks(backend, matrix, (block, values) => {
     const part = matMul(engine, backend, x2, values, false, true);
     copyColumns(backend, part, [0, block.count], out, [block.first, matrix.rows], block.count, count);
@@ -146,10 +155,9 @@ function bytesOf(bits: Uint16Array): Uint8Array {
 }
 
 export function registerPackedLinear(engine: MatMulEngine): void {
-  const kernels: PackedKernels<WasmBackend> = {
+  registerPackedKernels<WasmBackend>('wasm', {
     multiply: (backend, x, matrix) => multiply(engine, backend, x, matrix),
     multiplyBack: (backend, dy, matrix) => multiplyBack(engine, backend, dy, matrix),
     gather,
-  };
-  registerPackedKernels('wasm', kernels);
+  });
 }

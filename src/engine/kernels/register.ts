@@ -1,22 +1,18 @@
 import { registerFusedGradients } from '../fused-gradients.js';
-import { registerWasmKernel } from '../wasm-heap.js';
-import { registerLinear } from './linear.js';
-import { registerLosses } from './losses.js';
-import { type MatMulEngine, batchMatMulKernel } from './matmul.js';
-import { registerMissing, registerSharing } from './missing.js';
-import { registerRowSums } from './row-sums.js';
+import { KernelCall, replaceKernel } from '../wasm-heap.js';
+import { LINEAR_KERNELS } from './linear.js';
+import { LOSS_KERNELS } from './losses.js';
+import type { MatMulEngine } from './matmul.js';
+import { MISSING_KERNELS } from './missing.js';
 import { registerPackedLinear } from './packed-linear.js';
-import { registerRows } from './rows.js';
+import { ROW_KERNELS } from './rows.js';
 
 /** May be called again with another engine. */
 export function registerKernels(engine: MatMulEngine): void {
-  registerWasmKernel('BatchMatMul', batchMatMulKernel(engine));
-  registerLinear(engine);
+  const kernels = { ...LINEAR_KERNELS, ...MISSING_KERNELS, ...LOSS_KERNELS, ...ROW_KERNELS };
+  for (const [name, kernel] of Object.entries(kernels)) {
+    replaceKernel(name, 'wasm', (call) => kernel(new KernelCall(call), engine));
+  }
   registerPackedLinear(engine);
-  registerMissing(engine);
-  registerRowSums();
-  registerLosses();
-  registerRows();
-  registerSharing();
   registerFusedGradients();
 }

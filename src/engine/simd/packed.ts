@@ -1,5 +1,5 @@
 /** Vector kernels over 16-bit floats: widening, and the product of a matrix of them with one vector. */
-import { sumOfLanes, WasmFunction } from './wasm-function.js';
+import { define, sumOfLanes, type WasmFunction } from './wasm-function.js';
 import { type Code, i32, memory, v128 } from './wasm-code.js';
 
 /** Numbers per round of these loops. */
@@ -27,50 +27,45 @@ function fromHalf(f: WasmFunction, patterns: Code): Code {
 type Widening = typeof fromHalf;
 
 /**
- * widen…(source, target, rounds): 16 · rounds patterns → float32. The target may begin at or before the source where
+ * 16 · rounds patterns → float32. The target may begin at or before the source where
  * both end together: no pattern is overwritten before it is read.
  */
 function widen(name: string, widening: Widening): WasmFunction {
-  const f = new WasmFunction(name);
-  const [source, target, rounds] = [f.integer(), f.integer(), f.integer()];
-  f.repeat(rounds.get, () => {
-    const numbers = VECTORS.map((i) => f.vector(widening(f, memory.load16(source.get, 8 * i))));
-    for (const [i, value] of numbers.entries()) f.emit(memory.store(target.get, value, 16 * i));
-    f.advance(i32.constant(PACKED_ROUND / 2), source);
-    f.advance(i32.constant(PACKED_ROUND), target);
-  });
-  return f;
-}
-
-/** dot…(matrix, x, y, rows, rounds): y[i] = row i · x, rows of 16 · rounds patterns. */
-function dot(name: string, widening: Widening): WasmFunction {
-  const f = new WasmFunction(name);
-  const [matrix, x, y] = [f.integer(), f.integer(), f.integer()];
-  const [rows, rounds] = [f.integer(), f.integer()];
-  f.repeat(rows.get, () => {
-    const at = f.integerVariable(x.get);
-    // Sums that do not wait for each other.
-    const sums = VECTORS.map(() => f.vectorVariable(v128.constant(0)));
+  return define(name, 'source target rounds', (f, source, target, rounds) => {
     f.repeat(rounds.get, () => {
-      for (const [i, sum] of sums.entries()) {
-        const weights = widening(f, memory.load16(matrix.get, 8 * i));
-        f.set(sum, v128.add(sum.get, v128.mul(weights, memory.load(at.get, 16 * i))));
-      }
-      f.advance(i32.constant(PACKED_ROUND / 2), matrix);
-      f.advance(i32.constant(PACKED_ROUND), at);
+      const numbers = VECTORS.map((i) => f.vector(widening(f, memory.load16(source.get, 8 * i))));
+      for (const [i, value] of numbers.entries()) f.emit(memory.store(target.get, value, 16 * i));
+      f.advance(i32.constant(PACKED_ROUND / 2), source);
+      f.advance(i32.constant(PACKED_ROUND), target);
     });
-    const total = f.vector(sums.map((sum) => sum.get).reduce((a, b) => v128.add(a, b)));
-    f.emit(memory.storeFirst(y.get, v128.splat(sumOfLanes(total))));
-    f.advance(i32.constant(1), y);
   });
-  return f;
 }
 
-export function packedFunctions(): WasmFunction[] {
-  return [
-    widen('widenBfloat16', fromBfloat16),
-    widen('widenHalf', fromHalf),
-    dot('dotBfloat16', fromBfloat16),
-    dot('dotHalf', fromHalf),
-  ];
+/** y[i] = row i · x, rows of 16 · rounds patterns. */
+function dot(name: string, widening: Widening): WasmFunction {
+  return define(name, 'matrix x y rows rounds', (f, matrix, x, y, rows, rounds) => {
+    f.repeat(rows.get, () => {
+      const at = f.integerVariable(x.get);
+      // Sums that do not wait for each other.
+      const sums = VECTORS.map(() => f.vectorVariable(v128.constant(0)));
+      f.repeat(rounds.get, () => {
+        for (const [i, sum] of sums.entries()) {
+          const weights = widening(f, memory.load16(matrix.get, 8 * i));
+          f.set(sum, v128.add(sum.get, v128.mul(weights, memory.load(at.get, 16 * i))));
+        }
+        f.advance(i32.constant(PACKED_ROUND / 2), matrix);
+        f.advance(i32.constant(PACKED_ROUND), at);
+      });
+      const total = f.vector(sums.map((sum) => sum.get).reduce((a, b) => v128.add(a, b)));
+      f.emit(memory.storeFirst(y.get, v128.splat(sumOfLanes(total))));
+      f.advance(i32.constant(1), y);
+    });
+  });
 }
+
+export const packedFunctions = (): WasmFunction[] => [
+  widen('widenBfloat16', fromBfloat16),
+  widen('widenHalf', fromHalf),
+  dot('dotBfloat16', fromBfloat16),
+  dot('dotHalf', fromHalf),
+];

@@ -4,8 +4,7 @@
  */
 import { UserError } from '../../errors.js';
 import type { WasmBackend } from '../wasm-heap.js';
-import { elementwiseFunctions } from './elementwise.js';
-import { maskLossFunctions } from './mask-loss.js';
+import { elementwiseFunctions, maskLossFunctions } from './elementwise.js';
 import { packedFunctions } from './packed.js';
 import { rowFunctions } from './rows.js';
 import { encodeModule } from './wasm-function.js';
@@ -19,10 +18,7 @@ type KernelName =
   | Words<'softmaxRow softmaxGrad largest sumOfExp scaledExp rotaryRow maskLossSums maskLossGrad'>
   | Words<'widenBfloat16 widenHalf dotBfloat16 dotHalf'>;
 
-/**
- * Pointers, counts and factors in the order of each function's definition (elementwise.ts, rows.ts, mask-loss.ts,
- * packed.ts); the result is undefined where that names none.
- */
+/** Pointers, counts and factors in the order of each function's definition; the result is undefined but for sums. */
 export type VectorKernels = Readonly<Record<KernelName, (...values: number[]) => number>>;
 
 const instances = new WeakMap<WasmBackend, VectorKernels>();

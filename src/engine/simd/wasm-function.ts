@@ -9,37 +9,51 @@ export interface Variable {
 /** The four numbers (or the one left over at the end) at which the body of `forEach` is. */
 export interface Lanes {
   /** The numbers of an array that starts at `pointer`. */
-  load(pointer: Variable): Code;
-  store(pointer: Variable, value: Code): void;
+  readonly load: (pointer: Variable) => Code;
+  readonly store: (pointer: Variable, value: Code) => void;
   /** The value with unused lanes set to zero, for sums. */
-  only(value: Code): Code;
+  readonly only: (value: Code) => Code;
+}
+
+type Variables<Names extends string> = string extends Names
+  ? Variable[]
+  : Names extends `${string} ${infer Rest}`
+    ? [Variable, ...Variables<Rest>]
+    : [Variable];
+
+/**
+ * A function by its name, parameters and body.
+ * @param parameters names in their order: addresses of arrays, counts, and after a # single numbers
+ */
+export function define<Names extends string>(
+  name: string,
+  parameters: Names,
+  body: (f: WasmFunction, ...parameters: Variables<Names>) => void,
+): WasmFunction {
+  const types = parameters.split(' ').map((parameter) => (parameter.startsWith('#') ? F32 : I32));
+  const f = new WasmFunction(name, types);
+  body(f, ...(types.map((_, index) => local(index)) as Variables<Names>));
+  return f;
+}
+
+function local(index: number): Variable {
+  return { index, get: control.getLocal(index) };
 }
 
 export class WasmFunction {
   private readonly locals: ValueType[] = [];
-  private parameters = 0;
   private result: ValueType | null = null;
   private code: number[] = [];
 
-  constructor(readonly name: string) {}
+  constructor(
+    readonly name: string,
+    private readonly parameters: readonly ValueType[],
+  ) {}
 
-  /** The address of an array, or a count. */
-  integer(): Variable {
-    return this.parameter(I32);
-  }
-
-  number(): Variable {
-    return this.parameter(F32);
-  }
-
-  private parameter(type: ValueType): Variable {
-    this.parameters++;
-    return this.declare(type);
-  }
-
-  private declare(type: ValueType): Variable {
-    const index = this.locals.push(type) - 1;
-    return { index, get: control.getLocal(index) };
+  private declare(type: ValueType, value: Code): Variable {
+    const variable = local(this.parameters.length + this.locals.push(type) - 1);
+    this.set(variable, value);
+    return variable;
   }
 
   /** Computes a vector once, for several uses. */
@@ -49,23 +63,22 @@ export class WasmFunction {
 
   /** A vector that changes. */
   vectorVariable(value: Code): Variable {
-    const variable = this.declare(V128);
-    this.set(variable, value);
-    return variable;
+    return this.declare(V128, value);
   }
 
   /** Computes a single number once. */
   float(value: Code): Code {
-    const variable = this.declare(F32);
-    this.set(variable, value);
-    return variable.get;
+    return this.declare(F32, value).get;
   }
 
   /** An address or count that changes. */
   integerVariable(value: Code): Variable {
-    const variable = this.declare(I32);
-    this.set(variable, value);
-    return variable;
+    return this.declare(I32, value);
+  }
+
+  /** The address of the numbers that lie `count` numbers behind a pointer. */
+  behind(pointer: Variable, count: Code): Variable {
+    return this.integerVariable(moved(pointer, count));
   }
 
   set(variable: Variable, value: Code): void {
@@ -117,6 +130,13 @@ export class WasmFunction {
     });
   }
 
+  /** out[i] = value(…) for all `count` numbers. */
+  fill(out: Variable, count: Variable, value: (load: Lanes['load']) => Code): void {
+    this.forEach(count.get, ({ load, store }) => {
+      store(out, value(load));
+    });
+  }
+
   private loopUntil(isDone: Code, body: () => void): void {
     const outer = this.code;
     this.code = [];
@@ -137,35 +157,34 @@ export class WasmFunction {
 
   /** Moves pointers by a number of floats. */
   advance(count: Code, ...pointers: Variable[]): void {
-    for (const pointer of pointers) {
-      this.set(pointer, i32.add(pointer.get, i32.shiftLeft(count, i32.constant(2))));
-    }
+    for (const pointer of pointers) this.set(pointer, moved(pointer, count));
   }
 
   /** The function's type and code in the binary format. */
   encode(): { type: number[]; code: number[] } {
-    const parameters = this.locals.slice(0, this.parameters);
-    const locals = this.locals.slice(this.parameters);
     const results = this.result === null ? [] : [this.result];
-    const body = [...list(locals.map((type) => [1, type])), ...this.code, 0x0b];
+    const body = [...list(this.locals.map((type) => [1, type])), ...this.code, 0x0b];
     return {
-      type: [0x60, ...list(parameters.map((type) => [type])), ...list(results.map((type) => [type]))],
+      type: [0x60, ...list(this.parameters.map((type) => [type])), ...list(results.map((type) => [type]))],
       code: [...unsigned(body.length), ...body],
     };
   }
 }
 
-/** `vector` is evaluated four times. */
-export function sumOfLanes(vector: Code): Code {
-  const lane = (index: number): Code => v128.lane(vector, index);
-  return f32.add(f32.add(lane(0), lane(1)), f32.add(lane(2), lane(3)));
+/** The address `count` numbers behind a pointer. */
+function moved(pointer: Variable, count: Code): Code {
+  return i32.add(pointer.get, i32.shiftLeft(count, i32.constant(2)));
 }
 
-/** `vector` is evaluated four times. */
-export function largestLane(vector: Code): Code {
-  const lane = (index: number): Code => v128.lane(vector, index);
-  return f32.max(f32.max(lane(0), lane(1)), f32.max(lane(2), lane(3)));
-}
+/** One number of the four of a vector, which is evaluated four times. */
+const acrossLanes =
+  (combine: (a: Code, b: Code) => Code) =>
+  (vector: Code): Code => {
+    const lane = (index: number): Code => v128.lane(vector, index);
+    return combine(combine(lane(0), lane(1)), combine(lane(2), lane(3)));
+  };
+export const sumOfLanes = acrossLanes(f32.add);
+export const largestLane = acrossLanes(f32.max);
 
 function list(items: readonly (readonly number[])[]): number[] {
   return [...unsigned(items.length), ...items.flat()];

@@ -1,6 +1,12 @@
 /** The words with which the figures of each protocol were obtained, by the recorded questions and answers. */
-import { beforeDecision, formText, PUBLISHED_ANSWER } from '../../systems/gsva/question-forms.js';
-import { ANSWER_FORMS, PAPER_QUESTIONS, TRAINING_QUESTIONS } from '../../systems/gsva/prompts.js';
+import {
+  ANSWER_FORMS,
+  beforeDecision,
+  formText,
+  PAPER_QUESTIONS,
+  PUBLISHED_ANSWER,
+  TRAINING_QUESTIONS,
+} from '../../systems/gsva/prompts.js';
 import { IMAGE_PLACEHOLDER } from '../../special-tokens.js';
 import type { GresProtocol } from '../metrics/gres-score.js';
 import { recordsOf } from '../records/record-figures.js';

@@ -27,6 +27,8 @@ import {
 import { basename, dirname, join, resolve } from 'node:path';
 import { UserError, messageOf } from '../../errors.js';
 
+/** Some systems write at most 2 GiB at a time. */
+const LARGEST_WRITE = 2 ** 30;
 const LEFTOVER = /^\.(.+)\.(tmp|new|old)-(\d+)-([0-9a-f]{8})$/s;
 
 /** Temporary paths in use by this process. */
@@ -43,37 +45,40 @@ export const LET_GO = new Uint8Array(0);
 /**
  * Writes a file so that `path` holds either its old content or all of the new one. Missing folders are made.
  * @throws UserError when it cannot be written; the temporary file is removed and `path` unchanged. Errors of the
- *   content's own iterator pass unchanged, after the same cleaning up.
+ *   content's own iterator that are not the system's pass unchanged, after the same cleaning up.
  */
 export function writeFileAtomic(path: string, content: FileContent): void {
   const final = resolve(path);
-  const folder = dirname(final);
   explained(`write ${path}`, () => {
-    mkdirSync(folder, { recursive: true });
-    sweepFiles(folder);
+    mkdirSync(dirname(final), { recursive: true });
+    sweepFiles(dirname(final));
   });
   const temporary = siblingName(final, 'tmp');
   inUse.add(temporary);
   try {
-    const file = explained(`write ${path}`, () => openSync(temporary, 'wx'));
-    try {
-      for (const piece of pieces(content))
-        explained(`write ${path}`, () => {
-          writeAll(file, piece);
-        });
-      explained(`write ${path}`, () => {
-        fsyncSync(file);
-      });
-    } finally {
-      closeSync(file);
-    }
     explained(`write ${path}`, () => {
+      writeSynced(temporary, pieces(content));
       renameSync(temporary, final);
+      syncPath(dirname(final));
     });
-    syncPath(folder);
   } finally {
     rmSync(temporary, { force: true });
     inUse.delete(temporary);
+  }
+}
+
+/** A new file, which is on the disk when this returns. */
+export function writeSynced(path: string, content: Iterable<Uint8Array>): void {
+  const file = openSync(path, 'wx');
+  try {
+    for (const piece of content) {
+      for (let at = 0; at < piece.byteLength;) {
+        at += writeSync(file, piece, at, Math.min(LARGEST_WRITE, piece.byteLength - at));
+      }
+    }
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
   }
 }
 
@@ -208,24 +213,13 @@ function sweepFiles(folder: string): void {
   }
 }
 
-interface Leftover {
-  readonly path: string;
-  readonly name: string;
-  readonly kind: string;
-  readonly isDirectory: boolean;
-}
-
-function leftovers(folder: string): Leftover[] {
-  const found: Leftover[] = [];
-  for (const entry of readdirSync(folder, { withFileTypes: true })) {
-    const match = LEFTOVER.exec(entry.name);
-    if (match === null) continue;
+function leftovers(folder: string): { path: string; name: string; kind: string; isDirectory: boolean }[] {
+  return readdirSync(folder, { withFileTypes: true }).flatMap((entry) => {
+    const [, name = '', kind = '', pid] = LEFTOVER.exec(entry.name) ?? [];
     const path = join(folder, entry.name);
-    const pid = Number(match[3]);
-    if (inUse.has(path) || (pid !== process.pid && isRunning(pid))) continue;
-    found.push({ path, name: match[1] ?? '', kind: match[2] ?? '', isDirectory: entry.isDirectory() });
-  }
-  return found;
+    const isOurs = pid !== undefined && !inUse.has(path) && (Number(pid) === process.pid || !isRunning(Number(pid)));
+    return isOurs ? [{ path, name, kind, isDirectory: entry.isDirectory() }] : [];
+  });
 }
 
 export function isRunning(pid: number): boolean {
@@ -245,15 +239,6 @@ function siblingName(path: string, kind: string): string {
 function pieces(content: FileContent): Iterable<Uint8Array> {
   if (typeof content === 'string') return [Buffer.from(content, 'utf8')];
   return content instanceof Uint8Array ? [content] : content;
-}
-
-/** Some systems write at most 2 GiB at a time. */
-const LARGEST_WRITE = 2 ** 30;
-
-export function writeAll(file: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.byteLength;) {
-    at += writeSync(file, bytes, at, Math.min(LARGEST_WRITE, bytes.byteLength - at));
-  }
 }
 
 /** Makes the content of a file, or the names in a folder, survive a power cut. Windows cannot sync folders. */
@@ -276,12 +261,12 @@ function syncTree(folder: string): void {
   syncPath(folder);
 }
 
-/** Runs one step of file work; an error names the work. */
+/** Runs one step of file work; an error of the system names the work. */
 function explained<T>(doing: string, step: () => T): T {
   try {
     return step();
   } catch (error) {
-    if (error instanceof UserError) throw error;
+    if (error instanceof UserError || (error as NodeJS.ErrnoException).code === undefined) throw error;
     throw new UserError(`Could not ${doing}: ${messageOf(error)}. Check the path, its permissions and the free space.`);
   }
 }

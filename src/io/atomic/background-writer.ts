@@ -8,15 +8,10 @@ import type { WriteReply } from './write-thread.js';
 /** Smaller pieces are copied: their memory may be shared with others'. */
 const SMALLEST_TO_HAND_OVER = 2 ** 16;
 
-interface Waiting {
-  readonly resolve: () => void;
-  readonly reject: (error: Error) => void;
-}
-
 export class BackgroundWriter {
   private readonly worker: Worker;
   /** Pending jobs in order. */
-  private readonly waiting: Waiting[] = [];
+  private readonly waiting: { readonly resolve: () => void; readonly reject: (error: Error) => void }[] = [];
   private failure: Error | null = null;
 
   /** Starts the thread; `close` ends it. */
@@ -36,9 +31,9 @@ export class BackgroundWriter {
    * Runs a job after those before it. The memory of its files moves to the thread, which frees it.
    * @throws UserError that names the file
    */
-  run({ dir, files, publication }: WriteJob): Promise<void> {
+  run(job: WriteJob): Promise<void> {
     if (this.failure !== null) return Promise.reject(this.failure);
-    const pieces = files.flatMap((file) => file.pieces);
+    const pieces = job.files.flatMap((file) => file.pieces);
     const large = pieces.filter(
       ({ buffer, byteLength }) => byteLength >= SMALLEST_TO_HAND_OVER && byteLength === buffer.byteLength,
     );
@@ -46,7 +41,7 @@ export class BackgroundWriter {
     const buffers = [...new Set(large.map(({ buffer }) => buffer as ArrayBuffer))];
     return new Promise((resolve, reject) => {
       this.waiting.push({ resolve, reject });
-      this.worker.postMessage({ dir, files, publication } satisfies WriteJob, buffers);
+      this.worker.postMessage(job, buffers);
     });
   }
 

@@ -1,8 +1,8 @@
 /** Files in memory, to be written into a folder now or later, in this thread or another. */
-import { closeSync, copyFileSync, fsyncSync, linkSync, openSync, readdirSync } from 'node:fs';
+import { copyFileSync, linkSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError, messageOf } from '../../errors.js';
-import { publishDirectory, removeDirectory, type StagedDirectory, writeAll } from './atomic-file.js';
+import { publishDirectory, removeDirectory, type StagedDirectory, writeSynced } from './atomic-file.js';
 
 export interface PendingFile {
   readonly name: string;
@@ -26,13 +26,7 @@ export function writePendingFiles(dir: string, files: readonly PendingFile[]): v
   for (const { name, pieces } of files) {
     const path = join(dir, name);
     try {
-      const file = openSync(path, 'wx');
-      try {
-        for (const piece of pieces) writeAll(file, piece);
-        fsyncSync(file);
-      } finally {
-        closeSync(file);
-      }
+      writeSynced(path, pieces);
     } catch (error) {
       throw new UserError(`Could not write ${path}: ${messageOf(error)}. Check its permissions and the free space.`);
     }
@@ -43,7 +37,7 @@ export function writePendingFiles(dir: string, files: readonly PendingFile[]): v
  * Puts the files of a folder into another, empty one: as hard links where possible, since they are never changed in
  * place, else as copies. @throws UserError that names the file
  */
-export function cloneFiles(from: string, to: string): void {
+function cloneFiles(from: string, to: string): void {
   for (const name of readdirSync(from)) {
     try {
       linkOrCopy(join(from, name), join(to, name));

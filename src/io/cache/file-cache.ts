@@ -20,11 +20,15 @@ import { dirname, join } from 'node:path';
 import { UserError, messageOf } from '../../errors.js';
 import { bytesText } from '../../machine.js';
 import { writeFileAtomic } from '../atomic/atomic-file.js';
-import { DamagedEntry, HEADER_BYTES, MOST_CONTENT_BYTES, entryHeader, readEntry } from './cache-entry.js';
 import {
+  DamagedEntry,
   type EntryFile,
+  entryHeader,
   entryPath,
+  HEADER_BYTES,
   listEntries,
+  MOST_CONTENT_BYTES,
+  readEntry,
   sweepWriting,
   temporaryPath,
   unlessGone,

@@ -17,13 +17,8 @@ export function resolveHubName(path: string, what: string, env: NodeJS.ProcessEn
   );
 }
 
-/** Folder of a name's cached snapshot, null where there is none. @param name of the hub, `owner/name` */
-export function cachedSnapshot(name: string, env: NodeJS.ProcessEnv = process.env): string | null {
-  return snapshotOf(join(hubCache(env), `models--${name.replace('/', '--')}`));
-}
-
 /** Where the hub's programs keep what they download, by the variables that they go by. */
-export function hubCache(env: NodeJS.ProcessEnv): string {
+function hubCache(env: NodeJS.ProcessEnv): string {
   const [direct, home] = [env.HF_HUB_CACHE ?? env.HUGGINGFACE_HUB_CACHE ?? '', env.HF_HOME ?? ''];
   if (direct !== '') return direct;
   if (home !== '') return join(home, 'hub');
@@ -31,17 +26,18 @@ export function hubCache(env: NodeJS.ProcessEnv): string {
   return join(xdg === '' ? join(homedir(), '.cache') : xdg, 'huggingface', 'hub');
 }
 
-/** The snapshot that refs/main names, else the newest. */
-function snapshotOf(folder: string): string | null {
+/**
+ * Folder of a name's cached snapshot, the one that refs/main names, else the newest; null where there is none.
+ * @param name of the hub, `owner/name`
+ */
+export function cachedSnapshot(name: string, env: NodeJS.ProcessEnv = process.env): string | null {
+  const folder = join(hubCache(env), `models--${name.replace('/', '--')}`);
   const snapshots = join(folder, 'snapshots');
   if (!existsSync(snapshots)) return null;
   const main = join(folder, 'refs', 'main');
   const named = existsSync(main) ? readFileSync(main, 'utf8').trim() : '';
   // A commit's name, not a path.
   if (/^[0-9a-f]{7,64}$/.test(named) && existsSync(join(snapshots, named))) return join(snapshots, named);
-  const ages = readdirSync(snapshots)
-    .map((name) => join(snapshots, name))
-    .map((path) => ({ path, time: statSync(path).mtimeMs }))
-    .sort((a, b) => b.time - a.time);
-  return ages[0]?.path ?? null;
+  const paths = readdirSync(snapshots).map((snapshot) => join(snapshots, snapshot));
+  return paths.sort((a, b) => statSync(b).mtimeMs - statSync(a).mtimeMs)[0] ?? null;
 }

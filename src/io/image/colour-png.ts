@@ -1,8 +1,7 @@
 /** Regions of each colour in any kind of PNG: its colours stand for something. */
 import { PNG } from 'pngjs';
 import { UserError, messageOf } from '../../errors.js';
-import { decodeIndexPng } from './index-png.js';
-import { GREY, PALETTE, pngChunk, readPngFile } from './png-file.js';
+import { decodeIndexPng, GREY, PALETTE, pngChunk, readPngFile } from './index-png.js';
 
 /** Red, green and blue as one number, 0xRRGGBB. */
 export type Colour = number;

@@ -11,19 +11,13 @@ const MOST_BOXES = 10_000;
 const UNDO_TURN = [1, 6, 3, 8] as const;
 const UNDO_MIRROR = [4, 2] as const;
 
-export interface AvifTurns {
-  /** Orientations to apply in order, which undo the decoder's. */
-  readonly undo: readonly number[];
-  /** Orientation of the EXIF item, 1 to 8; 1 without one. */
-  readonly exif: number;
-}
-
 interface Box {
   readonly type: string;
   readonly body: Buffer;
 }
 
-export function avifTurns(bytes: ImageBytes): AvifTurns {
+/** Orientations to apply in order, which undo the decoder's; orientation of the EXIF item, 1 to 8; 1 without one. */
+export function avifTurns(bytes: ImageBytes): { readonly undo: readonly number[]; readonly exif: number } {
   const meta = metaBox(bytes);
   if (meta === null) return { undo: [], exif: 1 };
   try {
@@ -59,15 +53,11 @@ function metaBox(bytes: ImageBytes): Buffer | null {
 
 function boxesOf(bytes: Buffer): Box[] {
   const boxes: Box[] = [];
-  let position = 0;
-  while (position + 8 <= bytes.length && boxes.length < MOST_BOXES) {
-    const size = bytes.readUInt32BE(position) || bytes.length - position;
+  for (let at = 0; at + 8 <= bytes.length && boxes.length < MOST_BOXES;) {
+    const size = bytes.readUInt32BE(at) || bytes.length - at;
     if (size < 8) break;
-    boxes.push({
-      type: bytes.toString('latin1', position + 4, position + 8),
-      body: bytes.subarray(position + 8, position + size),
-    });
-    position += size;
+    boxes.push({ type: bytes.toString('latin1', at + 4, at + 8), body: bytes.subarray(at + 8, at + size) });
+    at += size;
   }
   return boxes;
 }
@@ -132,11 +122,9 @@ function exifItem(iinf: Buffer | null): number | null {
   if (iinf === null) return null;
   for (const { type, body } of boxesOf(iinf.subarray(iinf[0] === 0 ? 6 : 8))) {
     const version = body[0] ?? 0;
-    if (type !== 'infe' || version < 2) continue;
-    const at = version === 2 ? 8 : 10;
-    if (body.toString('latin1', at, at + 4) === 'Exif') {
-      return version === 2 ? body.readUInt16BE(4) : body.readUInt32BE(4);
-    }
+    const idBytes = version === 2 ? 2 : 4;
+    const isExif = body.toString('latin1', 6 + idBytes, 10 + idBytes) === 'Exif';
+    if (type === 'infe' && version >= 2 && isExif) return body.readUIntBE(4, idBytes);
   }
   return null;
 }

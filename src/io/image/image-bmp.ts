@@ -68,10 +68,7 @@ export function readBmpHeader(bytes: ImageBytes, fail: ImageFailure): BmpHeader 
     isFromAbove: signed < 0,
     runBits,
     hasLongGreen: masks?.[1] === MASKS_565[1],
-    palette:
-      bits > 8
-        ? null
-        : paletteOf(bytes, { headerBytes, isCore, bits, used: isCore ? 0 : header.readUInt32LE(32) }, fail),
+    palette: bits > 8 ? null : paletteOf(bytes, header, bits, fail),
     offset,
   };
 }
@@ -106,15 +103,13 @@ function masksOf(bytes: ImageBytes): number[] {
   return block.length < 12 ? [] : [block.readUInt32LE(0), block.readUInt32LE(4), block.readUInt32LE(8)];
 }
 
-function paletteOf(
-  bytes: ImageBytes,
-  { headerBytes, isCore, bits, used }: { headerBytes: number; isCore: boolean; bits: number; used: number },
-  fail: ImageFailure,
-): Uint8Array {
+function paletteOf(bytes: ImageBytes, header: Buffer, bits: number, fail: ImageFailure): Uint8Array {
+  const isCore = header.length === CORE_HEADER;
+  const used = isCore ? 0 : header.readUInt32LE(32);
   if (used > 256) return fail(`it is damaged (a BMP file of ${bits} bits per pixel with ${used} colours).`);
   const entryBytes = isCore ? 3 : 4;
   const colours = used === 0 ? 1 << bits : used;
-  const stored = bytes.at(FILE_HEADER + headerBytes, colours * entryBytes);
+  const stored = bytes.at(FILE_HEADER + header.length, colours * entryBytes);
   if (stored.length < colours * entryBytes)
     return fail('it is damaged or cut off (a BMP file ends within its colours).');
   // Numbers without a colour are black.

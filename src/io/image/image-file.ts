@@ -3,7 +3,9 @@
  * blended), grey and palette expanded to RGB, 16 bits cut to 8, colour profiles ignored. docs/images.md lists the
  * formats and the differences.
  */
-import sharp from 'sharp';
+import { extname } from 'node:path';
+import sharp, { type Sharp } from 'sharp';
+import { UserError } from '../../errors.js';
 import type { BinaryMask, RgbImage } from '../../types.js';
 import { writeFileAtomic } from '../atomic/atomic-file.js';
 import { readImageHeader } from './image-header.js';
@@ -37,18 +39,16 @@ export async function readImageOrientation(source: ImageSource): Promise<number>
 }
 
 export async function encodePng(image: RgbImage): Promise<Buffer> {
-  const { width, height } = image;
-  return sharp(image.data, { raw: { width, height, channels: 3 } })
-    .png()
-    .toBuffer();
+  return rawPixels(image, 3).png().toBuffer();
 }
 
 /** The bytes of a JPEG file; quality from 1 to 100. */
 export async function encodeJpeg(image: RgbImage, quality = 90): Promise<Buffer> {
-  const { width, height } = image;
-  return sharp(image.data, { raw: { width, height, channels: 3 } })
-    .jpeg({ quality })
-    .toBuffer();
+  return rawPixels(image, 3).jpeg({ quality }).toBuffer();
+}
+
+function rawPixels({ data, width, height }: RgbImage, channels: 1 | 3): Sharp {
+  return sharp(data, { raw: { width, height, channels } });
 }
 
 export async function writePng(path: string, image: RgbImage): Promise<void> {
@@ -57,9 +57,8 @@ export async function writePng(path: string, image: RgbImage): Promise<void> {
 
 /** The bytes of a grey PNG file: 255 inside, 0 outside. */
 export async function maskPng(mask: BinaryMask): Promise<Buffer> {
-  const { width, height } = mask;
-  const grey = mask.data.map((value) => (value === 0 ? 0 : 255));
-  return sharp(grey, { raw: { width, height, channels: 1 } })
+  const data = mask.data.map((value) => (value === 0 ? 0 : 255));
+  return rawPixels({ ...mask, data }, 1)
     .toColourspace('b-w')
     .png()
     .toBuffer();
@@ -67,4 +66,39 @@ export async function maskPng(mask: BinaryMask): Promise<Buffer> {
 
 export async function writeMaskPng(path: string, mask: BinaryMask): Promise<void> {
   writeFileAtomic(path, await maskPng(mask));
+}
+
+/** Form of a picture that is written, by the ending of its name. */
+type PictureForm = 'png' | 'jpeg' | 'webp';
+
+const FORMS: Readonly<Record<string, PictureForm>> = {
+  '.png': 'png',
+  '.jpg': 'jpeg',
+  '.jpeg': 'jpeg',
+  '.webp': 'webp',
+};
+/** Endings of files, which nobody means as the name of a folder. */
+const OTHER_FILES = /^\.(avif|bmp|gif|heic|heif|html?|ico|jp2|json|npy|pbm|pdf|pgm|ppm|svg|tga|tiff?|txt|zip)$/;
+const QUALITY = 92;
+
+/**
+ * @returns null where the name is that of a folder
+ * @throws UserError for a form that is not written
+ */
+export function pictureForm(option: string, path: string): PictureForm | null {
+  const ending = extname(path).toLowerCase();
+  const form = FORMS[ending];
+  if (form === undefined && OTHER_FILES.test(ending)) {
+    const known = Object.keys(FORMS).join(', ');
+    throw new UserError(`${path}: no ${ending} is written; ${option} takes a picture (${known}) or a folder`);
+  }
+  return form ?? null;
+}
+
+/** Writes a picture atomically; JPEG and WebP without subsampling, at quality 92, for coloured masks have sharp edges. */
+export async function writePicture(path: string, form: PictureForm, png: Buffer): Promise<void> {
+  const picture = sharp(png);
+  if (form === 'jpeg') picture.jpeg({ quality: QUALITY, chromaSubsampling: '4:4:4' });
+  if (form === 'webp') picture.webp({ quality: QUALITY, smartSubsample: true });
+  writeFileAtomic(path, form === 'png' ? png : await picture.toBuffer());
 }

@@ -57,13 +57,11 @@ export function gifFrame(bytes: ImageBytes): GifFrame | null {
 }
 
 function afterBlocks(bytes: ImageBytes, start: number): number {
-  let position = start;
-  for (let i = 0; i < MOST_BLOCKS; i++) {
+  for (let position = start, i = 0; ; i++) {
     const length = bytes.at(position, 1)[0] ?? 0;
     position += 1 + length;
-    if (length === 0) break;
+    if (length === 0 || i === MOST_BLOCKS) return position;
   }
-  return position;
 }
 
 /** Pixels of the frame in the file: the decoder silently accepts a frame that is too short. */
@@ -78,14 +76,12 @@ export function storedPixels(file: Buffer, { dataAt, width, height }: GifFrame):
 /** The picture with open pixels filled. @param rgba four bytes per pixel */
 export function filledGif(rgba: Uint8Array, height: number, width: number, frame: GifFrame): Uint8Array {
   const rgb = new Uint8Array(height * width * 3);
-  const [red, green, blue] = frame.background;
+  const { background } = frame;
   for (let y = 0, pixel = 0; y < height; y++) {
     const isRow = y >= frame.top && y < frame.top + frame.height;
     for (let x = 0; x < width; x++, pixel++) {
       const isInside = isRow && x >= frame.left && x < frame.left + frame.width && rgba[4 * pixel + 3] !== 0;
-      rgb[3 * pixel] = isInside ? (rgba[4 * pixel] as number) : red;
-      rgb[3 * pixel + 1] = isInside ? (rgba[4 * pixel + 1] as number) : green;
-      rgb[3 * pixel + 2] = isInside ? (rgba[4 * pixel + 2] as number) : blue;
+      for (let c = 0; c < 3; c++) rgb[3 * pixel + c] = (isInside ? rgba[4 * pixel + c] : background[c]) as number;
     }
   }
   return rgb;

@@ -1,6 +1,5 @@
 /** The checked header of an image file: kind, size and orientation. */
-import sharp from 'sharp';
-import type { Metadata, Sharp } from 'sharp';
+import sharp, { type Metadata, type Sharp } from 'sharp';
 import { messageOf } from '../../errors.js';
 import { avifTurns } from './image-avif.js';
 import { type BmpHeader, readBmpHeader } from './image-bmp.js';
@@ -69,17 +68,10 @@ export async function readImageHeader(source: ImageSource): Promise<ImageHeader>
       tiff: TIFF_STARTS.includes(start) ? tiffTraits(bytes, fail) : null,
     };
   });
-  const none = {
-    turns: [],
-    orientation: 1,
-    is16Bit: false,
-    isInks: false,
-    isBaselineJpeg: false,
-    bmp: null,
-    gif: null,
-    tiff: null,
-  };
-  if (bmp !== null) return { ...none, format: 'bmp', height: bmp.height, width: bmp.width, bmp };
+  if (bmp !== null) {
+    const none = { is16Bit: false, isInks: false, isBaselineJpeg: false, gif: null, tiff: null };
+    return { ...none, format: 'bmp', height: bmp.height, width: bmp.width, orientation: 1, turns: [], bmp };
+  }
   const metadata = await metadataOf(source, fail);
   const { width, height, depth, space } = metadata;
   checkPixels(width, height, fail);
@@ -88,8 +80,8 @@ export async function readImageHeader(source: ImageSource): Promise<ImageHeader>
   if (found.gif !== null) checkFrame(found.gif, width, height, fail);
   const isTurned = found.turns.filter(swapsSides).length % 2 === 1;
   return {
-    ...none,
     ...found,
+    bmp,
     format,
     height: isTurned ? width : height,
     width: isTurned ? height : width,
@@ -162,6 +154,6 @@ export function decoderFault(error: unknown): string {
 }
 
 /** sharp's messages go over several lines and end in full stops. */
-export function firstLine(error: unknown): string {
+function firstLine(error: unknown): string {
   return messageOf(error).split('\n', 1).join('').replace(/\.$/, '');
 }

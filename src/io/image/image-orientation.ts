@@ -1,5 +1,5 @@
 /** Orientation of JPEG, PNG and WebP files. TIFF has a tag of its own, AVIF an item. */
-import type { ImageBytes } from './image-source.js';
+import { type ImageBytes, numberReaders } from './image-source.js';
 
 /** Bound of a hostile length; no EXIF block of an intact file is longer. */
 const MOST_EXIF_BYTES = 1 << 24;
@@ -72,14 +72,7 @@ const ENTRY_BYTES = 12;
 /** Texts: description, make, model, software, date, copyright. */
 const TEXTS: ReadonlySet<number> = new Set([0x10e, 0x10f, 0x110, 0x131, 0x132, 0x8298]);
 /** Tags of fractions, and their number per value. */
-const FRACTIONS: ReadonlyMap<number, number> = new Map([
-  [0x11a, 1],
-  [0x11b, 1],
-  [0x13e, 2],
-  [0x13f, 6],
-  [0x211, 3],
-  [0x214, 6],
-]);
+const FRACTIONS: Readonly<Record<number, number>> = { 0x11a: 1, 0x11b: 1, 0x13e: 2, 0x13f: 6, 0x211: 3, 0x214: 6 };
 
 /**
  * Orientation in an EXIF block, found as OpenCV finds it: in the first directory alone, as the two bytes of a SHORT. So
@@ -98,15 +91,15 @@ export function withoutExifPrefix(bytes: Buffer): Buffer {
   return hasExifPrefix(bytes) ? bytes.subarray(6) : bytes;
 }
 
-export function hasExifPrefix(bytes: Buffer): boolean {
+function hasExifPrefix(bytes: Buffer): boolean {
   return bytes.toString('latin1', 0, 6) === 'Exif\0\0';
 }
 
 function searched(block: Buffer): number | null {
-  const isLittle = block.toString('latin1', 0, 2) === 'II';
+  const read = numberReaders(block.toString('latin1', 0, 2) === 'II');
   const has = (at: number, count: number): boolean => at + count <= block.length;
-  const u16 = (at: number): number => (isLittle ? block.readUInt16LE(at) : block.readUInt16BE(at));
-  const u32 = (at: number): number => (isLittle ? block.readUInt32LE(at) : block.readUInt32BE(at));
+  const u16 = (at: number): number => read.u16(block, at);
+  const u32 = (at: number): number => read.u32(block, at);
   if (!has(0, 8) || u16(2) !== 42) return null;
   const directory = u32(4);
   if (!has(directory, 2)) return null;
@@ -116,7 +109,7 @@ function searched(block: Buffer): number | null {
     if (!has(at, 2)) return null;
     const tag = u16(at);
     if (tag === ORIENTATION) return has(at + 8, 2) ? u16(at + 8) : null;
-    const fractions = FRACTIONS.get(tag);
+    const fractions = FRACTIONS[tag];
     if (fractions !== undefined && !(has(at + 8, 4) && has(u32(at + 8), fractions * 8))) return null;
     if (TEXTS.has(tag)) {
       if (!has(at + 4, 4)) return null;

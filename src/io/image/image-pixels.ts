@@ -1,5 +1,5 @@
 /** Pixels of an image file with a known header → 8-bit RGB, turned. */
-import type { Sharp } from 'sharp';
+import type { OutputInfo, Sharp } from 'sharp';
 import { messageOf } from '../../errors.js';
 import type { RgbImage } from '../../types.js';
 import { decodeBmp } from './image-bmp.js';
@@ -8,21 +8,19 @@ import { type ImageHeader, decoderFault, opened } from './image-header.js';
 import { type ImageSource, allBytes, imageFailure, turned } from './image-source.js';
 import { patchedTiff } from './image-tiff.js';
 
-interface Samples {
-  readonly data: Uint8Array;
-  readonly height: number;
-  readonly width: number;
-  readonly channels: number;
-}
-
 /** @throws UserError that names the file: damaged or cut off */
 export async function decodeImage(source: ImageSource, header: ImageHeader): Promise<RgbImage> {
   const fail = imageFailure(source);
-  if (header.bmp !== null) return decodeBmp(allBytes(source), header.bmp, fail);
-  checkWhole(source, header);
+  const { bmp, gif, tiff } = header;
+  if (bmp !== null) return decodeBmp(allBytes(source), bmp, fail);
+  if (gif !== null) {
+    const [stored, needed] = [storedPixels(allBytes(source), gif), gif.width * gif.height];
+    if (stored < needed) fail(`it is damaged or cut off (its first frame has ${stored} of ${needed} pixels).`);
+  }
+  const isRead = tiff === null || tiff.changes.length === 0;
   let image: RgbImage;
   try {
-    image = await decoded(opened(asDecoderReads(source, header)), header);
+    image = await decoded(opened(isRead ? source : patchedTiff(allBytes(source), tiff.changes)), header);
   } catch (error) {
     image = (await withoutEndMarker(source, header, error)) ?? fail(decoderFault(error));
   }
@@ -41,21 +39,9 @@ async function withoutEndMarker(source: ImageSource, header: ImageHeader, error:
   }
 }
 
-/** @throws UserError for a GIF whose first frame has too few pixels */
-function checkWhole(source: ImageSource, { gif }: ImageHeader): void {
-  if (gif === null) return;
-  const [stored, needed] = [storedPixels(allBytes(source), gif), gif.width * gif.height];
-  if (stored < needed) {
-    imageFailure(source)(`it is damaged or cut off (its first frame has ${stored} of ${needed} pixels).`);
-  }
-}
-
-function asDecoderReads(source: ImageSource, { tiff }: ImageHeader): ImageSource {
-  return tiff === null || tiff.changes.length === 0 ? source : patchedTiff(allBytes(source), tiff.changes);
-}
-
 async function decoded(picture: Sharp, header: ImageHeader): Promise<RgbImage> {
-  const { data, height, width, channels } = await samplesOf(picture, header);
+  const { data, info } = await samplesOf(picture, header);
+  const { height, width, channels } = info;
   const image = (rgb: Uint8Array): RgbImage => ({ data: rgb, height, width });
   if (header.gif !== null) return image(filledGif(data, height, width, header.gif));
   if (header.isInks) {
@@ -69,19 +55,21 @@ async function decoded(picture: Sharp, header: ImageHeader): Promise<RgbImage> {
 }
 
 /** Samples as stored, as far as the decoder gives them: no colour space is converted into another. */
-async function samplesOf(picture: Sharp, { is16Bit, isInks, gif, tiff }: ImageHeader): Promise<Samples> {
+async function samplesOf(
+  picture: Sharp,
+  { is16Bit, isInks, gif, tiff }: ImageHeader,
+): Promise<{ data: Buffer; info: OutputInfo }> {
   // Alpha is left out after decoding, never blended; a TIFF's is needed, and a GIF's says what is open.
   const own = gif !== null ? picture.ensureAlpha() : tiff === null && !isInks ? picture.removeAlpha() : picture;
   if (isInks) own.pipelineColourspace('cmyk').toColourspace('cmyk');
   else if (is16Bit) own.toColourspace('rgb16');
   else own.toColourspace('srgb');
   const raw = is16Bit ? own.raw({ depth: 'ushort' }) : own.raw();
-  const { data, info } = await raw.toBuffer({ resolveWithObject: true });
-  return { data, height: info.height, width: info.width, channels: info.channels };
+  return raw.toBuffer({ resolveWithObject: true });
 }
 
 /** Three channels per pixel from one, three or more; further ones are dropped. */
-export function toRgb(data: Uint8Array, channels: number): Uint8Array {
+function toRgb(data: Uint8Array, channels: number): Uint8Array {
   if (channels === 3) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   const [green, blue] = channels < 3 ? [0, 0] : [1, 2];
   const pixels = data.length / channels;
@@ -95,14 +83,14 @@ export function toRgb(data: Uint8Array, channels: number): Uint8Array {
 }
 
 /** Upper bytes of 16-bit samples, which are little-endian. */
-export function upperBytes(data: Uint8Array): Uint8Array {
+function upperBytes(data: Uint8Array): Uint8Array {
   const high = new Uint8Array(data.length / 2);
   for (let i = 0; i < high.length; i++) high[i] = data[2 * i + 1] as number;
   return high;
 }
 
 /** 16-bit samples of a colour TIFF as libtiff makes 8 bits of them: to the nearest, white for white. */
-export function nearestBytes(data: Uint8Array): Uint8Array {
+function nearestBytes(data: Uint8Array): Uint8Array {
   const near = new Uint8Array(data.length / 2);
   for (let i = 0; i < near.length; i++) {
     near[i] = Math.trunc(((data[2 * i] as number) + 256 * (data[2 * i + 1] as number) + 128) / 257);
@@ -111,7 +99,7 @@ export function nearestBytes(data: Uint8Array): Uint8Array {
 }
 
 /** RGB and alpha of a TIFF as libtiff joins them: the colours on black. */
-export function onBlack(rgba: Uint8Array): Uint8Array {
+function onBlack(rgba: Uint8Array): Uint8Array {
   const rgb = new Uint8Array((rgba.length / 4) * 3);
   for (let i = 0, from = 0; i < rgb.length; i += 3, from += 4) {
     const alpha = rgba[from + 3] as number;
@@ -125,7 +113,7 @@ export function onBlack(rgba: Uint8Array): Uint8Array {
  * @param inks cyan, magenta, yellow and black per pixel, 255 the most
  * @param isTiff libtiff divides by 255 where OpenCV, for JPEG, shifts by 8 bits
  */
-export function inksToRgb(inks: Uint8Array, isTiff: boolean): Uint8Array {
+function inksToRgb(inks: Uint8Array, isTiff: boolean): Uint8Array {
   const rgb = new Uint8Array((inks.length / 4) * 3);
   for (let i = 0, from = 0; i < rgb.length; i += 3, from += 4) {
     const light = 255 - (inks[from + 3] as number);

@@ -1,7 +1,8 @@
 /** Image files as bytes that are read piece by piece, their errors, and the limit of their size. */
-import { closeSync, fstatSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
-import { UserError, messageOf } from '../../errors.js';
+import { UserError } from '../../errors.js';
 import type { RgbImage } from '../../types.js';
+import { fileOpener, readPart } from '../byte-source.js';
+import type { Fail } from '../safetensors/safetensors-header.js';
 
 export type ImageSource = string | Uint8Array;
 
@@ -9,7 +10,7 @@ export type ImageSource = string | Uint8Array;
 export const MOST_PIXELS = 100_000_000;
 
 /** Throws the error of a source; the sentence follows a colon. */
-export type ImageFailure = (what: string) => never;
+export type ImageFailure = Fail;
 
 export function imageFailure(source: ImageSource): ImageFailure {
   return (what) => {
@@ -32,52 +33,36 @@ export interface ImageBytes {
 
 /** Opens a source for the time of `use`. @throws UserError that names the file: missing, not a file, not readable */
 export function withImageBytes<T>(source: ImageSource, use: (bytes: ImageBytes) => T): T {
-  if (typeof source !== 'string') {
-    const bytes = Buffer.from(source.buffer, source.byteOffset, source.byteLength);
-    return use({
-      size: bytes.length,
-      at: (position, length) => bytes.subarray(position, Math.max(position, position + length)),
+  if (typeof source === 'string') {
+    return fileOpener(
+      source,
+      'an image',
+    )((file) => {
+      const { size } = file;
+      const at = (position: number, length: number): Buffer =>
+        readPart(file, position, Math.max(0, Math.min(length, size - position)));
+      return use({ size, at });
     });
   }
-  const file = opened(source);
-  try {
-    const { size } = fstatSync(file);
-    return use({ size, at: (position, length) => readAt(file, size, position, length) });
-  } finally {
-    closeSync(file);
-  }
+  const bytes = Buffer.from(source.buffer, source.byteOffset, source.byteLength);
+  return use({
+    size: bytes.length,
+    at: (position, length) => bytes.subarray(position, Math.max(position, position + length)),
+  });
 }
 
 export function allBytes(source: ImageSource): Buffer {
-  if (typeof source !== 'string') return Buffer.from(source.buffer, source.byteOffset, source.byteLength);
-  try {
-    return readFileSync(source);
-  } catch (error) {
-    return imageFailure(source)(`${messageOf(error)}.`);
-  }
+  return withImageBytes(source, (bytes) => bytes.at(0, bytes.size));
 }
 
-function opened(path: string): number {
-  const fail = imageFailure(path);
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (found === undefined) return fail('there is no such file; check the path.');
-  if (!found.isFile()) return fail('it is not a file.');
-  try {
-    return openSync(path, 'r');
-  } catch (error) {
-    return fail(`${messageOf(error)}.`);
-  }
-}
-
-function readAt(file: number, size: number, position: number, length: number): Buffer {
-  const bytes = Buffer.alloc(Math.max(0, Math.min(length, size - position)));
-  let done = 0;
-  while (done < bytes.length) {
-    const count = readSync(file, bytes, done, bytes.length - done, position + done);
-    if (count === 0) break;
-    done += count;
-  }
-  return bytes.subarray(0, done);
+/** Readers of numbers in either order of bytes. */
+export function numberReaders(isLittle: boolean) {
+  return {
+    u16: (bytes: Buffer, at: number): number => (isLittle ? bytes.readUInt16LE(at) : bytes.readUInt16BE(at)),
+    u32: (bytes: Buffer, at: number): number => (isLittle ? bytes.readUInt32LE(at) : bytes.readUInt32BE(at)),
+    u64: (bytes: Buffer, at: number): number =>
+      Number(isLittle ? bytes.readBigUInt64LE(at) : bytes.readBigUInt64BE(at)),
+  };
 }
 
 /** Whether height and width change places. */
@@ -105,10 +90,9 @@ export function turned(image: RgbImage, orientation: number): RgbImage {
   for (let y = 0; y < newHeight; y++) {
     let from = 3 * (first + y * down);
     for (let x = 0; x < newWidth; x++) {
-      result[to] = data[from] as number;
-      result[to + 1] = data[from + 1] as number;
-      result[to + 2] = data[from + 2] as number;
-      to += 3;
+      result[to++] = data[from] as number;
+      result[to++] = data[from + 1] as number;
+      result[to++] = data[from + 2] as number;
       from += 3 * along;
     }
   }

@@ -2,7 +2,7 @@
  * Tags of a TIFF's first page that decide how its numbers become colours. Refused are files that do not define black
  * and white, and those that the decoder gets wrong.
  */
-import type { ImageBytes, ImageFailure } from './image-source.js';
+import { type ImageBytes, type ImageFailure, numberReaders } from './image-source.js';
 
 const MOST_ENTRIES = 4096;
 const TAG = {
@@ -26,20 +26,13 @@ const VALUE_BYTES: Readonly<Record<number, 1 | 2 | 4 | 8>> = { 1: 1, 3: 2, 4: 4,
 /** None, fax, LZW, JPEG, Deflate, PackBits. The decoder silently makes tiles of any other black. */
 const COMPRESSIONS: ReadonlySet<number> = new Set([1, 2, 3, 4, 5, 6, 7, 8, 32773, 32946]);
 
-const GREY: ReadonlySet<number> = new Set([0, 1]);
-const RGB = 2;
-const PALETTE = 3;
-const CMYK = 5;
-const YCBCR = 6;
-const JPEG_COMPRESSIONS: ReadonlySet<number> = new Set([6, 7]);
-const UNSIGNED = 1;
-const SIGNED = 2;
-
-/** Conversion of samples to 8-bit RGB. */
-export type TiffKind = 'grey' | 'rgb' | 'rgb-alpha' | 'cmyk' | 'palette' | 'jpeg';
+const [WHITE_IS_ZERO, BLACK_IS_ZERO, RGB, PALETTE, CMYK, YCBCR] = [0, 1, 2, 3, 5, 6];
+const JPEG_COMPRESSIONS: readonly number[] = [6, 7];
+const [UNSIGNED, SIGNED] = [1, 2];
 
 export interface TiffTraits {
-  readonly kind: TiffKind;
+  /** Conversion of samples to 8-bit RGB. */
+  readonly kind: 'grey' | 'rgb' | 'rgb-alpha' | 'cmyk' | 'palette' | 'jpeg';
   /** 1 to 8. */
   readonly orientation: number;
   /** Bytes to change for the decoder, which would else interpret signed numbers, or alpha. */
@@ -84,13 +77,15 @@ export function tiffTraits(bytes: ImageBytes, fail: ImageFailure): TiffTraits | 
   const alpha = entries.get(TAG.extraSamples)?.values ?? [];
   // Of several samples next to each other the first is taken; in planes of their own the decoder mixes them up.
   const isInPlanes = one(TAG.planes, 1) === 2 && samples > 1;
-  if (GREY.has(photometric) && samples <= 4 && !isInPlanes) return { kind: 'grey', ...traits };
+  if ((photometric === WHITE_IS_ZERO || photometric === BLACK_IS_ZERO) && samples <= 4 && !isInPlanes)
+    return { kind: 'grey', ...traits };
   if (photometric === PALETTE) return { kind: 'palette', ...traits };
   if (photometric === RGB && samples === 3) return { kind: 'rgb', ...traits };
   if (photometric === RGB && samples === 4) return { kind: alpha[0] === 2 ? 'rgb-alpha' : 'rgb', ...traits };
   if (photometric === CMYK && samples === 4 && bits === 8) return { kind: 'cmyk', ...traits };
-  if (photometric === YCBCR && JPEG_COMPRESSIONS.has(compression)) return { kind: 'jpeg', ...traits };
-  return fail(`it is a TIFF of ${nameOf(photometric)}, ${samples} samples of ${bits} bits per pixel; ${convert}`);
+  if (photometric === YCBCR && JPEG_COMPRESSIONS.includes(compression)) return { kind: 'jpeg', ...traits };
+  const space = COLOUR_SPACES[photometric] ?? `colour space ${photometric}`;
+  return fail(`it is a TIFF of ${space}, ${samples} samples of ${bits} bits per pixel; ${convert}`);
 }
 
 /** The file with the changes for the decoder. */
@@ -121,29 +116,22 @@ function endOf(entries: ReadonlyMap<number, Entry>): number {
   return end;
 }
 
-function nameOf(photometric: number): string {
-  const names: Readonly<Record<number, string>> = {
-    0: 'grey',
-    1: 'grey',
-    2: 'RGB',
-    5: 'CMYK',
-    6: 'uncompressed YCbCr',
-    8: 'CIE Lab',
-  };
-  return names[photometric] ?? `colour space ${photometric}`;
-}
+const COLOUR_SPACES: Readonly<Record<number, string>> = {
+  0: 'grey',
+  1: 'grey',
+  2: 'RGB',
+  5: 'CMYK',
+  6: 'uncompressed YCbCr',
+  8: 'CIE Lab',
+};
 
 /** The relevant entries of a classic TIFF or a BigTIFF. */
 function directoryOf(bytes: ImageBytes): ReadonlyMap<number, Entry> | null {
   const head = bytes.at(0, 16);
   if (head.length < 16) return null;
   const isLittle = head[0] === 0x49;
-  const u16 = (buffer: Buffer, at: number): number => (isLittle ? buffer.readUInt16LE(at) : buffer.readUInt16BE(at));
-  const u32 = (buffer: Buffer, at: number): number => (isLittle ? buffer.readUInt32LE(at) : buffer.readUInt32BE(at));
-  const u64 = (buffer: Buffer, at: number): number =>
-    Number(isLittle ? buffer.readBigUInt64LE(at) : buffer.readBigUInt64BE(at));
-  const valueAt = (buffer: Buffer, at: number, size: number): number =>
-    size === 1 ? buffer.readUInt8(at) : size === 2 ? u16(buffer, at) : size === 4 ? u32(buffer, at) : u64(buffer, at);
+  const { u16, u32, u64 } = numberReaders(isLittle);
+  const readers = { 1: (buffer: Buffer, at: number): number => buffer.readUInt8(at), 2: u16, 4: u32, 8: u64 };
   const isBig = u16(head, 2) === 43;
   const start = isBig ? u64(head, 8) : u32(head, 4);
   const [countBytes, entryBytes, valueBytes] = isBig ? [8, 20, 8] : [2, 12, 4];
@@ -163,9 +151,7 @@ function directoryOf(bytes: ImageBytes): ReadonlyMap<number, Entry> | null {
     const from = isInline ? start + countBytes + inline : isBig ? u64(table, inline) : u32(table, inline);
     const block = bytes.at(from, number * size);
     const values: number[] = [];
-    for (let i = 0; i + size <= block.length; i += size) {
-      values.push(valueAt(block, i, size));
-    }
+    for (let i = 0; i + size <= block.length; i += size) values.push(readers[size](block, i));
     entries.set(tag, { values, place: isLittle ? from : from + size - 1, size });
   }
   return entries;

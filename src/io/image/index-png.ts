@@ -1,11 +1,94 @@
 /**
- * Label maps: PNG files whose pixels are class numbers, either grey levels or palette indices. Image decoders expand
- * the palette, so the file is relabelled as grey first.
+ * PNG properties that sharp and pngjs hide: size, depth, colour type, palette and transparency as stored. And label maps:
+ * PNG files whose pixels are class numbers, either grey levels or palette indices. Image decoders expand the palette, so
+ * such a file is relabelled as grey first.
  */
+import { readFileSync } from 'node:fs';
 import { crc32 } from 'node:zlib';
 import { PNG } from 'pngjs';
 import { UserError, messageOf } from '../../errors.js';
-import { GREY, PALETTE, PNG_SIGNATURE, type PngFile, pngChunks, readPngFile } from './png-file.js';
+import { MOST_PIXELS } from './image-source.js';
+
+export const GREY = 0;
+export const PALETTE = 3;
+
+const PNG_SIGNATURE = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
+const NAME = PNG_SIGNATURE.subarray(0, 4);
+const [CARRIAGE_RETURN, LINE_FEED] = [0x0d, 0x0a];
+/** Signature and header chunk. */
+const HEADER_END = 33;
+
+export interface PngFile {
+  readonly bytes: Buffer;
+  readonly width: number;
+  readonly height: number;
+  readonly depth: number;
+  /** 0 grey, 2 RGB, 3 palette, 4 grey with alpha, 6 RGB with alpha. */
+  readonly colour: number;
+}
+
+/**
+ * Reads a PNG file and checks its header alone.
+ * @throws Error, without the file's name: missing, no PNG, damaged line ends, too large
+ */
+export function readPngFile(path: string): PngFile {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    throw new Error(code === 'ENOENT' ? 'there is no such file; check the path' : messageOf(error), { cause: error });
+  }
+  return pngFile(bytes);
+}
+
+/** The header of a PNG in memory. @throws Error: no PNG, damaged line ends, too large */
+export function pngFile(bytes: Buffer): PngFile {
+  const damage = lineEndDamage(bytes);
+  if (damage !== null) throw new Error(damage);
+  const isPng = bytes.length >= HEADER_END && bytes.subarray(0, 8).equals(PNG_SIGNATURE);
+  if (!isPng || bytes.toString('latin1', 12, 16) !== 'IHDR') throw new Error('it is not a PNG file');
+  const [width, height] = [bytes.readUInt32BE(16), bytes.readUInt32BE(20)];
+  if (width * height > MOST_PIXELS) throw new Error(`${width} x ${height} pixels are too many`);
+  return { bytes, width, height, depth: bytes[24] as number, colour: bytes[25] as number };
+}
+
+/** The data of the first chunk of a type, null where there is none. */
+export function pngChunk({ bytes }: PngFile, type: string): Buffer | null {
+  for (const chunk of pngChunks(bytes)) if (chunk.type === type) return chunk.data;
+  return null;
+}
+
+/** The whole chunks after the header. */
+function* pngChunks(bytes: Buffer): Generator<{ type: string; data: Buffer; whole: Buffer }> {
+  for (let at = HEADER_END; at + 12 <= bytes.length;) {
+    const length = bytes.readUInt32BE(at);
+    const end = at + 12 + length;
+    const type = bytes.toString('latin1', at + 4, at + 8);
+    yield { type, data: bytes.subarray(at + 8, at + 8 + length), whole: bytes.subarray(at, end) };
+    at = end;
+  }
+}
+
+/**
+ * Description of converted line ends, and the way back: the signature holds CR LF and a lone LF to reveal them. Null
+ * for an intact PNG and for any other file.
+ */
+function lineEndDamage(bytes: Buffer): string | null {
+  if (!bytes.subarray(0, 4).equals(NAME)) return null;
+  const [fifth, sixth] = [bytes[4], bytes[5]];
+  if (fifth === LINE_FEED) {
+    return (
+      'its line ends were converted from CR LF to LF (git or FTP took it for a text), which cannot be undone; get it ' +
+      'again in binary mode (git: put "*.png binary" into .gitattributes)'
+    );
+  }
+  if (fifth !== CARRIAGE_RETURN || sixth !== CARRIAGE_RETURN) return null;
+  return (
+    'its line ends were converted from LF to CR LF (git or FTP took it for a text); get it again in binary mode, or ' +
+    "undo it with: perl -0777 -pi -e 's/\\r\\n/\\n/g' FILE"
+  );
+}
 
 export interface LabelMap {
   readonly data: Uint8Array;
@@ -33,16 +116,22 @@ export function decodeIndexPng(file: PngFile): LabelMap {
   const fault = indexPngFault(file);
   if (fault !== null) throw new Error(fault);
   const { bytes, width, height } = file;
-  let decoded: PNG;
+  const rgba = decodePng(asGrey(bytes));
+  const data = new Uint8Array(width * height);
+  for (let i = 0; i < data.length; i++) data[i] = rgba[i * 4] as number;
+  return { data, height, width };
+}
+
+/**
+ * Four samples per pixel, unscaled: numbers of fewer than 8 bits must not be stretched to 0..255 as grey levels are, and
+ * a 16-bit value below 256 would become 0. @throws Error where it is damaged
+ */
+export function decodePng(bytes: Buffer): ArrayLike<number> {
   try {
-    // Unscaled: numbers of fewer than 8 bits must not be stretched to 0..255 as grey levels are.
-    decoded = PNG.sync.read(asGrey(bytes), { skipRescale: true });
+    return PNG.sync.read(bytes, { skipRescale: true }).data;
   } catch (error) {
     throw new Error(`it is damaged (${messageOf(error)})`, { cause: error });
   }
-  const data = new Uint8Array(width * height);
-  for (let i = 0; i < data.length; i++) data[i] = decoded.data[i * 4] as number;
-  return { data, height, width };
 }
 
 export function indexPngFault({ colour, depth }: Pick<PngFile, 'colour' | 'depth'>): string | null {

@@ -4,11 +4,18 @@
  * programs that shrink PNGs renumber the colours, often from white.
  */
 import { existsSync } from 'node:fs';
-import { PNG } from 'pngjs';
 import { UserError, messageOf } from '../../errors.js';
 import type { BinaryMask } from '../../types.js';
-import { type LabelMap, decodeIndexPng } from './index-png.js';
-import { GREY, PALETTE, type PngFile, pngChunk, pngFile, readPngFile } from './png-file.js';
+import {
+  decodeIndexPng,
+  decodePng,
+  indexPngFault,
+  PALETTE,
+  type PngFile,
+  pngChunk,
+  pngFile,
+  readPngFile,
+} from './index-png.js';
 
 /** @throws UserError that names the file: missing, not a PNG, damaged, too large, or black on a transparent ground */
 export function readMaskPng(path: string): BinaryMask {
@@ -26,25 +33,19 @@ export function decodeMaskPng(bytes: Buffer): BinaryMask {
 }
 
 function maskOf(file: PngFile): BinaryMask {
-  const { width, height, depth, colour } = file;
-  const pixels =
-    depth <= 8 && (colour === GREY || colour === PALETTE) ? numberedPixels(file) : colouredPixels(file, width * height);
-  if (pixels.isBlackOnTransparent) {
-    throw new Error(
-      'everything that is not transparent is black, and black is outside; save what is inside in white, the rest in black',
-    );
-  }
-  return { data: pixels.inside, height, width };
+  const { width, height } = file;
+  const data = indexPngFault(file) === null ? numberedPixels(file) : colouredPixels(file);
+  if (data !== null) return { data, height, width };
+  throw new Error(
+    'everything that is not transparent is black, and black is outside; save what is inside in white, the rest in black',
+  );
 }
 
-interface Pixels {
-  /** 1 inside, 0 outside. */
-  readonly inside: Uint8Array;
-  readonly isBlackOnTransparent: boolean;
-}
-
-/** Grey levels and palette numbers: each number is inside or outside, so pixels are looked up. */
-function numberedPixels(file: PngFile): Pixels {
+/**
+ * Grey levels and palette numbers: each number is inside or outside, so pixels are looked up.
+ * @returns 1 inside, 0 outside; null for black on a transparent ground
+ */
+function numberedPixels(file: PngFile): Uint8Array | null {
   const labels = decodeIndexPng(file);
   const transparency = pngChunk(file, 'tRNS');
   const palette = file.colour === PALETTE ? pngChunk(file, 'PLTE') : null;
@@ -60,31 +61,22 @@ function numberedPixels(file: PngFile): Pixels {
     return isTransparent(number) || (byColour ? isBlack(number) : number === 0) ? 1 : 0;
   });
   const inside = labels.data.map((label) => 1 - (isOutside[label] as number));
-  return { inside, isBlackOnTransparent: isBlackOnTransparent(labels, inside, isTransparent) };
-}
-
-function isBlackOnTransparent(labels: LabelMap, inside: Uint8Array, isTransparent: (n: number) => boolean): boolean {
-  if (inside.includes(1)) return false;
+  if (inside.includes(1)) return inside;
   const transparent = new Set([...new Set(labels.data)].map(isTransparent));
-  return transparent.size === 2;
+  return transparent.size === 2 ? null : inside;
 }
 
-function colouredPixels({ bytes }: PngFile, count: number): Pixels {
-  let rgba: ArrayLike<number>;
-  try {
-    // Unscaled: a 16-bit value below 256 would become 0.
-    rgba = PNG.sync.read(bytes, { skipRescale: true }).data;
-  } catch (error) {
-    throw new Error(`it is damaged (${messageOf(error)})`, { cause: error });
-  }
-  const inside = new Uint8Array(count);
+/** As `numberedPixels`. */
+function colouredPixels({ bytes, width, height }: PngFile): Uint8Array | null {
+  const rgba = decodePng(bytes);
+  const inside = new Uint8Array(width * height);
   let [visible, painted] = [0, 0];
-  for (let i = 0; i < count; i++) {
+  for (let i = 0; i < inside.length; i++) {
     if (rgba[4 * i + 3] === 0) continue;
     visible++;
     if (rgba[4 * i] === 0 && rgba[4 * i + 1] === 0 && rgba[4 * i + 2] === 0) continue;
     painted++;
     inside[i] = 1;
   }
-  return { inside, isBlackOnTransparent: painted === 0 && visible > 0 && visible < count };
+  return painted === 0 && visible > 0 && visible < inside.length ? null : inside;
 }

@@ -1,5 +1,5 @@
 /** JSON and JSON5 files, read with errors that say which file, where in it, and what to do. */
-import { readFileSync, statSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
 import JSON5 from 'json5';
 import { UserError, messageOf } from '../../errors.js';
 import { writeFileAtomic } from '../atomic/atomic-file.js';
@@ -35,19 +35,31 @@ export function readJson5(path: string, whatFor: string): unknown {
 
 /** A text file in UTF-8, without byte order mark. @throws UserError: missing, unreadable, not UTF-8 */
 export function readText(path: string, whatFor: string): string {
-  const found = statSync(path, { throwIfNoEntry: false });
-  if (found === undefined) throw new UserError(`There is no file ${path} (${whatFor}); check the path.`);
-  if (!found.isFile()) throw new UserError(`${path} (${whatFor}) is not a file.`);
+  const file = openText(path, whatFor);
   let bytes: Buffer;
   try {
-    bytes = readFileSync(path);
+    bytes = readFileSync(file);
   } catch (error) {
     throw new UserError(`Cannot read ${path} (${whatFor}): ${messageOf(error)}.`);
+  } finally {
+    closeSync(file);
   }
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
     throw new UserError(`${path} (${whatFor}) is not a text in UTF-8: ${notUtf8(bytes, path)}.`);
+  }
+}
+
+/** @throws UserError where the file is missing, none, or cannot be opened */
+export function openText(path: string, whatFor: string): number {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) throw new UserError(`There is no file ${path} (${whatFor}); check the path.`);
+  if (!found.isFile()) throw new UserError(`${path} (${whatFor}) is not a file.`);
+  try {
+    return openSync(path, 'r');
+  } catch (error) {
+    throw new UserError(`Cannot read ${path} (${whatFor}): ${messageOf(error)}.`);
   }
 }
 

@@ -4,12 +4,10 @@
  */
 import { UserError } from '../../errors.js';
 import { nearestName } from '../../nearest-name.js';
+import { type Bounds, expected as expectedNumber, shown } from '../../schema.js';
+import { readJson } from './json-file.js';
 
-/** Bounds, both allowed themselves. */
-export interface Bounds {
-  readonly min?: number;
-  readonly max?: number;
-}
+type Limits = Omit<Bounds, 'above'>;
 
 export class JsonReader {
   private constructor(
@@ -23,6 +21,11 @@ export class JsonReader {
   /** @param source what errors name: the file's path */
   static of(value: unknown, source: string): JsonReader {
     return new JsonReader(value, source, null, '');
+  }
+
+  /** @param whatFor purpose of the file, for errors */
+  static open(path: string, whatFor: string): JsonReader {
+    return JsonReader.of(readJson(path, whatFor), path);
   }
 
   /** Where this value stands: `training.schedule[2].name`; made only when asked for. */
@@ -92,43 +95,31 @@ export class JsonReader {
   }
 
   /** A finite number (JSON5 can hold Infinity and NaN). */
-  number({ min = -Infinity, max = Infinity }: Bounds = {}): number {
-    const { value } = this;
-    if (typeof value === 'number' && Number.isFinite(value) && value >= min && value <= max) return value;
-    return this.fail(`a number${bounds(min, max)}`);
+  number(limits: Limits = {}): number {
+    return this.numberWhere(Number.isFinite, 'a number', limits);
   }
 
-  integer({ min = -Infinity, max = Infinity }: Bounds = {}): number {
+  integer(limits: Limits = {}): number {
+    return this.numberWhere(Number.isSafeInteger, 'a whole number', limits);
+  }
+
+  private numberWhere(accepts: (value: number) => boolean, what: string, limits: Limits): number {
     const { value } = this;
-    if (typeof value === 'number' && Number.isSafeInteger(value) && value >= min && value <= max) return value;
-    return this.fail(`a whole number${bounds(min, max)}`);
+    const { min = -Infinity, max = Infinity } = limits;
+    if (typeof value === 'number' && accepts(value) && value >= min && value <= max) return value;
+    return this.fail(expectedNumber(what, limits));
   }
 
   /** A list of finite numbers, without a reader for each. */
   numbers(): number[] {
     if (!Array.isArray(this.value)) return this.fail('a list of numbers');
-    return this.value.map((value: unknown, index) => {
-      if (typeof value === 'number' && Number.isFinite(value)) return value;
-      return new JsonReader(value, this.source, this, index).fail('a number');
-    });
+    const wrong = this.value.findIndex((value) => !Number.isFinite(value));
+    if (wrong >= 0) new JsonReader(this.value[wrong], this.source, this, wrong).fail('a number');
+    return this.value as number[];
   }
 
   oneOf<T extends string>(allowed: readonly T[]): T {
     const found = allowed.find((text) => text === this.value);
     return found ?? this.fail(`one of ${allowed.map((text) => `"${text}"`).join(', ')}`);
   }
-}
-
-function bounds(min: number, max: number): string {
-  if (min > -Infinity && max < Infinity) return ` from ${min} to ${max}`;
-  if (min > -Infinity) return ` of at least ${min}`;
-  return max < Infinity ? ` of at most ${max}` : '';
-}
-
-/** A value for an error message: short, and of large ones only the kind. */
-function shown(value: unknown): string {
-  if (Array.isArray(value)) return `a list of ${value.length}`;
-  if (typeof value === 'object' && value !== null) return 'an object';
-  if (typeof value === 'string') return JSON.stringify(value.length > 80 ? `${value.slice(0, 77)}...` : value);
-  return String(value);
 }

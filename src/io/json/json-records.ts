@@ -45,12 +45,9 @@ export function readJsonLists(
     for (const key of scanner.keys()) {
       keys.push(key);
       const take = Object.hasOwn(takers, key) ? takers[key] : undefined;
-      if (take === undefined) {
-        scanner.pass();
-      } else {
-        if (scanner.peek() !== OPEN_LIST) throw new Error(`${scanner.found()}, expected the list "${key}"`);
-        scanner.list(key, take);
-      }
+      if (take === undefined) scanner.pass();
+      else if (scanner.peek() === OPEN_LIST) scanner.list(key, take);
+      else throw new Error(`${scanner.found()}, expected the list "${key}"`);
     }
     return keys;
   });
@@ -114,24 +111,15 @@ class Scanner {
 
   /** The list that begins here, one element after the other. */
   list(name: string, take: TakeRecord): void {
-    this.at++;
-    if (this.peek() === CLOSE_LIST) {
-      this.at++;
-      return;
-    }
-    for (let index = 0; ; index++) {
-      take(this.value(`${name}[${index}]`), index);
-      if (this.ends(CLOSE_LIST)) return;
-    }
+    if (this.isEmpty(CLOSE_LIST)) return;
+    let index = 0;
+    do take(this.value(`${name}[${index}]`), index++);
+    while (!this.ends(CLOSE_LIST));
   }
 
   /** The keys of the object that begins here; the caller passes each value before asking for the next. */
   *keys(): Generator<string> {
-    this.at++;
-    if (this.peek() === CLOSE_OBJECT) {
-      this.at++;
-      return;
-    }
+    if (this.isEmpty(CLOSE_OBJECT)) return;
     do {
       if (this.peek() !== QUOTE) throw new Error(`${this.found()}, expected a key`);
       const key = this.value('a key') as string;
@@ -150,17 +138,21 @@ class Scanner {
     this.keeping = false;
     this.checkLength(this.start, this.at - this.start);
     const bytes = this.bytes.subarray(this.start, this.at);
-    if (!isUtf8(bytes)) {
-      const place = `${what}, at byte ${this.offset + this.start}, is not in UTF-8`;
-      throw new Error(`${place}: ${notUtf8(bytes, this.path)}`);
-    }
+    const place = `${what}, at byte ${this.offset + this.start},`;
+    if (!isUtf8(bytes)) throw new Error(`${place} is not in UTF-8: ${notUtf8(bytes, this.path)}`);
     try {
       return JSON.parse(bytes.toString('utf8')) as unknown;
     } catch (error) {
-      throw new Error(`${what}, at byte ${this.offset + this.start}, is not valid JSON: ${messageOf(error)}`, {
-        cause: error,
-      });
+      throw new Error(`${place} is not valid JSON: ${messageOf(error)}`, { cause: error });
     }
+  }
+
+  /** Passes the bracket that opens a list or object, and the closing one where nothing is between. */
+  private isEmpty(close: number): boolean {
+    this.at++;
+    if (this.peek() !== close) return false;
+    this.at++;
+    return true;
   }
 
   /** Whether a list or object ends here; if not, the comma is passed. */
@@ -195,18 +187,15 @@ class Scanner {
           else if (byte === BACKSLASH) escaped = true;
           else if (byte === QUOTE) inText = false;
           else continue;
-          if (inText || depth > 0) continue;
-        } else if (byte === QUOTE) {
-          inText = true;
-          continue;
-        } else if (byte === OPEN_LIST || byte === OPEN_OBJECT) {
-          depth++;
-          continue;
+          if (inText) continue;
         } else if (byte === CLOSE_LIST || byte === CLOSE_OBJECT) {
-          if (--depth > 0) continue;
+          depth--;
         } else {
+          if (byte === QUOTE) inText = true;
+          else if (byte === OPEN_LIST || byte === OPEN_OBJECT) depth++;
           continue;
         }
+        if (depth > 0) continue;
         this.at = at + 1;
         return;
       }

@@ -98,11 +98,11 @@ export function parseHeader(bytes: Uint8Array, dataLength: number, fail: Fail): 
 
 function checkMetadata(value: unknown, fail: Fail): Record<string, string> {
   if (!isRecord(value)) return fail('"__metadata__" is not an object');
-  const pairs = Object.entries(value).map(([key, text]): [string, string] => {
+  for (const [key, text] of Object.entries(value)) {
     if (POLLUTING.has(key)) fail(`"__metadata__" has the forbidden key ${quote(key)}`);
-    return [key, typeof text === 'string' ? text : fail(`"__metadata__" key ${quote(key)} is not a string`)];
-  });
-  return Object.fromEntries(pairs);
+    if (typeof text !== 'string') fail(`"__metadata__" key ${quote(key)} is not a string`);
+  }
+  return value as Record<string, string>;
 }
 
 function checkEntry(name: string, value: unknown, dataLength: number, fail: Fail): HeaderEntry {

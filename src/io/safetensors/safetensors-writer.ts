@@ -13,35 +13,19 @@ export interface TensorToStore {
   readonly dtype?: 'F32' | 'F16' | 'BF16';
 }
 
-export type SafetensorsMetadata = Readonly<Record<string, string>>;
+type Tensors = ReadonlyMap<string, TensorToStore> | readonly TensorOutput[];
+type Metadata = Readonly<Record<string, string>>;
 
 /** The header's name for what is no tensor. */
 const RESERVED = '__metadata__';
 
 /**
- * Writes a file atomically, tensors in the map's order (those of wider types first, as the format's own writer does, so
- * that every tensor is aligned).
+ * Writes a file atomically, tensors in their order (those of wider types first, as the format's own writer does, so that
+ * every tensor is aligned).
  * @throws UserError when the file cannot be written, or for a finite value that the type cannot hold; Error for a
  *   shape that does not fit its data. Nothing is left behind.
  */
-export function writeSafetensors(
-  path: string,
-  tensors: ReadonlyMap<string, TensorToStore>,
-  metadata: SafetensorsMetadata = {},
-): void {
-  writeSafetensorsFile(
-    path,
-    [...tensors].map(([name, tensor]) => toOutput(name, tensor)),
-    metadata,
-  );
-}
-
-/** As `writeSafetensors`. */
-export function writeSafetensorsFile(
-  path: string,
-  tensors: readonly TensorOutput[],
-  metadata: SafetensorsMetadata = {},
-): void {
+export function writeSafetensors(path: string, tensors: Tensors, metadata: Metadata = {}): void {
   writeFileAtomic(path, pieces(path, tensors, metadata));
 }
 
@@ -49,16 +33,12 @@ export function writeSafetensorsFile(
  * Bytes of a file to be written later; they share the memory of float32 tensors. @param name for errors, as of
  * `writeSafetensors`
  */
-export function safetensorsPieces(
-  name: string,
-  tensors: ReadonlyMap<string, TensorToStore>,
-  metadata: SafetensorsMetadata = {},
-): Uint8Array[] {
-  const outputs = [...tensors].map(([tensor, content]) => toOutput(tensor, content));
-  return [...pieces(name, outputs, metadata)].filter((piece) => piece !== LET_GO);
+export function safetensorsPieces(name: string, tensors: Tensors, metadata: Metadata = {}): Uint8Array[] {
+  return [...pieces(name, tensors, metadata)].filter((piece) => piece !== LET_GO);
 }
 
-function pieces(path: string, tensors: readonly TensorOutput[], metadata: SafetensorsMetadata): Iterable<Uint8Array> {
+function pieces(path: string, stored: Tensors, metadata: Metadata): Iterable<Uint8Array> {
+  const tensors = 'size' in stored ? [...stored].map(([name, tensor]) => toOutput(name, tensor)) : stored;
   checkNames(tensors);
   if (tensors.some(({ name }) => name === RESERVED)) {
     throw new UserError(`Cannot write ${path}: safetensors has no tensor called "${RESERVED}"; rename it.`);
@@ -82,16 +62,15 @@ function pieces(path: string, tensors: readonly TensorOutput[], metadata: Safete
 export function writeShardedSafetensors(
   dir: string,
   tensors: readonly TensorOutput[],
-  options: { readonly shardBytes?: number; readonly metadata?: SafetensorsMetadata } = {},
+  { shardBytes = DEFAULT_SHARD_BYTES }: { readonly shardBytes?: number } = {},
 ): string[] {
-  // Hugging Face's libraries refuse files that do not say which framework's layouts they hold.
-  const { shardBytes = DEFAULT_SHARD_BYTES, metadata = { format: 'pt' } } = options;
   return writeShards(dir, tensors, { stem: 'model', extension: '.safetensors' }, shardBytes, (path, shard) => {
-    writeSafetensorsFile(path, shard, metadata);
+    // Hugging Face's libraries refuse files that do not say which framework's layouts they hold.
+    writeSafetensors(path, shard, { format: 'pt' });
   });
 }
 
-function headerOf(tensors: readonly TensorOutput[], metadata: SafetensorsMetadata): Buffer {
+function headerOf(tensors: readonly TensorOutput[], metadata: Metadata): Buffer {
   const pairs: [string, unknown][] = Object.keys(metadata).length > 0 ? [[RESERVED, metadata]] : [];
   let offset = 0;
   for (const tensor of tensors) {

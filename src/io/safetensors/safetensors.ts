@@ -6,34 +6,20 @@
  * practice.
  */
 import { UserError } from '../../errors.js';
-import {
-  type FileTensor,
-  type StoredTensor,
-  type TensorData,
-  cannotRead,
-  numbersIn,
-  readBytes,
-  withFile,
-} from '../file-tensor.js';
 import { bfloat16ToFloat32, halfToFloat32 } from '../../half-float.js';
+import { type ByteSource, cannotRead, fileOpener, readPart } from '../byte-source.js';
 import { HEAD_BYTES, describeNotSafetensors } from '../file-kind.js';
+import { type FileTensor, type StoredTensor, type TensorData, numbersIn } from '../file-tensor.js';
 import { type Fail, type HeaderEntry, type SafetensorsHeader, parseHeader } from './safetensors-header.js';
 
-export type { StoredTensor, TensorData } from '../file-tensor.js';
-export type { Dtype } from './safetensors-header.js';
-
-export interface SafetensorsContent {
-  readonly tensors: Map<string, StoredTensor>;
-  readonly metadata: Record<string, string>;
-}
+export type { StoredTensor };
 
 const LARGEST_HEADER = 100_000_000;
 const FORMAT = 'safetensors';
 
 /** Content of a file, of which only the header is read yet. */
-export interface SafetensorsFile {
+export interface SafetensorsFile extends Pick<SafetensorsHeader, 'metadata'> {
   readonly tensors: Map<string, FileTensor>;
-  readonly metadata: Record<string, string>;
 }
 
 /**
@@ -41,54 +27,47 @@ export interface SafetensorsFile {
  * and the key at fault
  */
 export function openSafetensors(path: string): SafetensorsFile {
-  return withFile(path, FORMAT, (file, size) => {
-    const { header, start } = readHeader(file, size, path);
-    const tensors = new Map<string, FileTensor>();
-    for (const entry of header.entries) {
-      const { dtype, shape } = entry;
-      const read = (): TensorData =>
-        withFile(path, FORMAT, (again) => readTensor(again, start, entry, cannotRead(path, FORMAT)), size);
-      tensors.set(entry.name, { dtype, shape, read, source: path });
-    }
-    return { tensors, metadata: header.metadata };
+  const open = fileOpener(path, FORMAT);
+  const fail = cannotRead(path, FORMAT);
+  const { entries, metadata, start } = open((source) => readHeader(source, fail));
+  const tensors = entries.map((entry): [string, FileTensor] => {
+    const { name, dtype, shape } = entry;
+    return [name, { dtype, shape, read: () => open((source) => readTensor(source, start, entry, fail)), source: path }];
   });
+  return { tensors: new Map(tensors), metadata };
 }
 
 /** Reads a whole file. @throws UserError that names the file and the key at fault */
-export function readSafetensors(path: string): SafetensorsContent {
-  return withFile(path, FORMAT, (file, size) => {
-    const { header, start } = readHeader(file, size, path);
-    const tensors = new Map<string, StoredTensor>();
-    for (const entry of header.entries) {
-      const data = readTensor(file, start, entry, cannotRead(path, FORMAT));
-      tensors.set(entry.name, { dtype: entry.dtype, shape: entry.shape, data });
-    }
-    return { tensors, metadata: header.metadata };
-  });
+export function readSafetensors(
+  path: string,
+): Omit<SafetensorsFile, 'tensors'> & { readonly tensors: Map<string, StoredTensor> } {
+  const { tensors, metadata } = openSafetensors(path);
+  const stored = [...tensors].map(([name, { dtype, shape, read }]) => [name, { dtype, shape, data: read() }] as const);
+  return { tensors: new Map(stored), metadata };
 }
 
-function readHeader(file: number, size: number, path: string): { header: SafetensorsHeader; start: number } {
-  const fail = cannotRead(path, FORMAT);
-  const other = describeNotSafetensors(readBytes(file, 0, Math.min(size, HEAD_BYTES)));
+function readHeader(source: ByteSource, fail: Fail): SafetensorsHeader & { readonly start: number } {
+  const { size } = source;
+  const other = describeNotSafetensors(readPart(source, 0, Math.min(size, HEAD_BYTES)));
   if (other !== null) fail(other);
   if (size < 8) fail(`it has ${size} bytes, fewer than the 8 of the header length; it is cut off or another format`);
-  const headerLength = Number(readBytes(file, 0, 8).readBigUInt64LE(0));
+  const headerLength = Number(readPart(source, 0, 8).readBigUInt64LE(0));
   if (headerLength > LARGEST_HEADER) {
     fail(
       `the header claims ${headerLength} bytes (at most ${LARGEST_HEADER} are allowed); it is another format or damaged`,
     );
   }
-  if (8 + headerLength > size) {
+  const start = 8 + headerLength;
+  if (start > size) {
     fail(`the header claims ${headerLength} bytes but the file has ${size}; it is cut off or another format`);
   }
-  const header = parseHeader(readBytes(file, 8, headerLength), size - 8 - headerLength, fail);
-  return { header, start: 8 + headerLength };
+  return { ...parseHeader(readPart(source, 8, headerLength), size - start, fail), start };
 }
 
-function readTensor(file: number, start: number, entry: HeaderEntry, fail: Fail): TensorData {
+function readTensor(source: ByteSource, start: number, entry: HeaderEntry, fail: Fail): TensorData {
   // A buffer of its own, so that the typed array is aligned and the file's memory can be freed tensor by tensor.
-  const bytes = readBytes(file, start + entry.begin, entry.end - entry.begin);
-  return numbersIn(bytes.buffer, entry.dtype, (what) => fail(`tensor "${entry.name}": ${what}`));
+  const { buffer } = readPart(source, start + entry.begin, entry.end - entry.begin);
+  return numbersIn(buffer, entry.dtype, (what) => fail(`tensor "${entry.name}": ${what}`));
 }
 
 /**

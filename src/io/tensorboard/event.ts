@@ -34,32 +34,26 @@ export function encodeEvent(wallTime: number, step: number, content: EventConten
       return event.bytes(3, FILE_VERSION).finish();
     case 'start':
       return event.bytes(7, new ProtobufWriter().whole(1, SESSION_START)).finish();
-    case 'scalars':
-    case 'picture':
-    case 'text':
-      return event.bytes(5, summary(content)).finish();
+    case 'scalars': {
+      const message = new ProtobufWriter();
+      for (const [tag, value] of Object.entries(content.values)) message.bytes(1, tagged(tag).float(2, value));
+      return event.bytes(5, message).finish();
+    }
+    case 'picture': {
+      const { tag, png } = content;
+      const [width, height] = [png.readUInt32BE(PNG_SIZES), png.readUInt32BE(PNG_SIZES + 4)];
+      const image = new ProtobufWriter().whole(1, height).whole(2, width).whole(3, RGB).bytes(4, png);
+      return event.bytes(5, new ProtobufWriter().bytes(1, tagged(tag).bytes(4, image))).finish();
+    }
+    case 'text': {
+      const plugin = new ProtobufWriter().bytes(1, 'text');
+      const metadata = new ProtobufWriter().bytes(1, plugin).whole(4, DATA_CLASS_TENSOR);
+      // A scalar of strings: an empty shape.
+      const tensor = new ProtobufWriter().whole(1, DT_STRING).bytes(2, '').bytes(8, content.text);
+      const value = tagged(content.tag).bytes(9, metadata).bytes(8, tensor);
+      return event.bytes(5, new ProtobufWriter().bytes(1, value)).finish();
+    }
   }
-}
-
-type Summary = Extract<EventContent, { readonly kind: 'scalars' | 'picture' | 'text' }>;
-
-function summary(content: Summary): ProtobufWriter {
-  const message = new ProtobufWriter();
-  if (content.kind === 'scalars') {
-    for (const [tag, value] of Object.entries(content.values)) message.bytes(1, tagged(tag).float(2, value));
-  } else if (content.kind === 'picture') {
-    const { tag, png } = content;
-    const [width, height] = [png.readUInt32BE(PNG_SIZES), png.readUInt32BE(PNG_SIZES + 4)];
-    const image = new ProtobufWriter().whole(1, height).whole(2, width).whole(3, RGB).bytes(4, png);
-    message.bytes(1, tagged(tag).bytes(4, image));
-  } else {
-    const plugin = new ProtobufWriter().bytes(1, 'text');
-    const metadata = new ProtobufWriter().bytes(1, plugin).whole(4, DATA_CLASS_TENSOR);
-    // A scalar of strings: an empty shape.
-    const tensor = new ProtobufWriter().whole(1, DT_STRING).bytes(2, '').bytes(8, content.text);
-    message.bytes(1, tagged(content.tag).bytes(9, metadata).bytes(8, tensor));
-  }
-  return message;
 }
 
 /** A value of a summary, its name set. */
@@ -73,7 +67,7 @@ const FIXED64 = 1;
 const BYTES = 2;
 const FIXED32 = 5;
 
-export class ProtobufWriter {
+class ProtobufWriter {
   private readonly pieces: Uint8Array[] = [];
 
   /** A whole number from 0 up (int32, int64, enum). */

@@ -5,36 +5,34 @@
  */
 import { PickleGlobal, PickleOpaque } from './pickle-values.js';
 
-/** The only allowed names of Python, and of functions. */
-const LISTED: ReadonlySet<string> = new Set([
-  ...[
-    'collections Counter',
-    'collections deque',
-    'collections ChainMap',
-    'types SimpleNamespace',
-    'argparse Namespace',
-  ],
-  ...['pathlib Path', 'pathlib PosixPath', 'pathlib WindowsPath', 'pathlib PurePath', 'pathlib PurePosixPath'],
-  ...['pathlib PureWindowsPath', 'pathlib._local PosixPath', 'pathlib._local WindowsPath', 'pathlib._local Path'],
-  ...['datetime datetime', 'datetime date', 'datetime time', 'datetime timedelta', 'datetime timezone'],
-  ...['decimal Decimal', 'fractions Fraction', 'uuid UUID', 'random Random', '_io BytesIO'],
-  ...['builtins complex', 'builtins bytearray', 'builtins slice', 'builtins range', 'builtins object', 'builtins list'],
-  ...['builtins dict', 'builtins tuple', 'builtins int', 'builtins float', 'builtins str', 'builtins bool'],
-  ...['__builtin__ complex', '__builtin__ bytearray', '__builtin__ object', 'copyreg _reconstructor'],
-  ...['copy_reg _reconstructor', '__builtin__ slice', '__builtin__ list', '__builtin__ dict', '__builtin__ long'],
-  ...['torch device', 'torch Generator', 'torch.serialization _get_layout', 'torch._C Generator'],
-  ...['torch strided', 'torch sparse_coo', 'torch contiguous_format', 'torch channels_last', 'torch preserve_format'],
-  ...['numpy dtype', 'numpy ndarray', 'numpy.core.multiarray scalar', 'numpy._core.multiarray scalar'],
-  ...[
-    'numpy.core.multiarray _reconstruct',
-    'numpy._core.multiarray _reconstruct',
-    'numpy.random._pickle __randomstate_ctor',
-  ],
-  ...['numpy.random._pickle __generator_ctor', 'numpy.random._pickle __bit_generator_ctor'],
-  ...['numpy.core.numeric _frombuffer', 'numpy._core.numeric _frombuffer'],
-  ...['numpy float64', 'numpy float32', 'numpy int64', 'numpy int32', 'numpy bool_', 'numpy bool'],
-  ...['deepspeed.utils.tensor_fragment fragment_address'],
-]);
+/** The only allowed names of Python, and of functions, by module. */
+const LISTED: Readonly<Record<string, string>> = {
+  collections: 'Counter deque ChainMap',
+  types: 'SimpleNamespace',
+  argparse: 'Namespace',
+  pathlib: 'Path PosixPath WindowsPath PurePath PurePosixPath PureWindowsPath',
+  'pathlib._local': 'PosixPath WindowsPath Path',
+  datetime: 'datetime date time timedelta timezone',
+  decimal: 'Decimal',
+  fractions: 'Fraction',
+  uuid: 'UUID',
+  random: 'Random',
+  _io: 'BytesIO',
+  builtins: 'complex bytearray slice range object list dict tuple int float str bool',
+  __builtin__: 'complex bytearray object slice list dict long',
+  copyreg: '_reconstructor',
+  copy_reg: '_reconstructor',
+  torch: 'device Generator strided sparse_coo contiguous_format channels_last preserve_format',
+  'torch.serialization': '_get_layout',
+  'torch._C': 'Generator',
+  numpy: 'dtype ndarray float64 float32 int64 int32 bool_ bool',
+  'numpy.core.multiarray': 'scalar _reconstruct',
+  'numpy._core.multiarray': 'scalar _reconstruct',
+  'numpy.random._pickle': '__randomstate_ctor __generator_ctor __bit_generator_ctor',
+  'numpy.core.numeric': '_frombuffer',
+  'numpy._core.numeric': '_frombuffer',
+  'deepspeed.utils.tensor_fragment': 'fragment_address',
+};
 
 /** Packages of Python itself that reach, or could reach, the machine: all their names are refused. */
 const PYTHON = new RegExp(
@@ -59,10 +57,9 @@ const CLASS = /(?:^|\.)_*[A-Z][A-Za-z0-9_]*$/;
 
 /** A global that stands for an opaque value; null for a name that is not harmless. */
 export function harmlessGlobal(module: string, name: string): PickleGlobal | null {
-  const full = `${module} ${name}`;
-  const isClass = CLASS.test(name) && !PYTHON.test(module);
-  if (!LISTED.has(full) && !isClass) return null;
-  return new PickleGlobal(full, (args, context) => {
+  const isListed = Object.hasOwn(LISTED, module) && LISTED[module]?.split(' ').includes(name) === true;
+  if (!isListed && (!CLASS.test(name) || PYTHON.test(module))) return null;
+  return new PickleGlobal(`${module} ${name}`, (args, context) => {
     context.spend(OPAQUE_BYTES);
     // Counter({...}): what it is made of may be a dict of tensors.
     const items = args.find((arg) => arg instanceof Map);

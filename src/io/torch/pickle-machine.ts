@@ -3,17 +3,24 @@
  * the remaining bytes before anything is made, and values are counted: a pickle of one-byte opcodes cannot fill the
  * memory.
  */
+import { isUtf8 } from 'node:buffer';
 import { UserError } from '../../errors.js';
-import { type PickleContext, PickleGlobal, type PickleOptions, type PickleValue, describe } from './pickle-values.js';
+import {
+  COST,
+  type PickleContext,
+  PickleGlobal,
+  type PickleOptions,
+  type PickleValue,
+  describePickled,
+} from './pickle-values.js';
 
 const DEFAULT_MEMORY = 512 * 2 ** 20;
 
 /** Values on the stack at once; Python writes containers in batches of 1000, tuples whole. */
 const LARGEST_STACK = 4_000_000;
 const LARGEST_MARKS = 100_000;
-/** Estimates in bytes of V8's needs, measured on pickles of only one kind. */
+/** Cost in bytes of a value on the stack. */
 const SLOT = 24;
-export const COST = { list: 40, dictionary: 240, entry: 64, text: 32, bytes: 240, object: 64, memo: 48 } as const;
 
 export class PickleMachine implements PickleContext {
   readonly stack: PickleValue[] = [];
@@ -78,15 +85,15 @@ export class PickleMachine implements PickleContext {
   }
 
   text(length: number): string {
-    return this.decoded(this.bytes, this.take(length), length, 'utf-8');
+    const start = this.take(length);
+    return this.decoded(this.bytes, start, start + length);
   }
 
-  decoded(bytes: Buffer, start: number, length: number, encoding: 'utf-8' | 'latin1'): string {
-    this.spend(COST.text + 2 * length);
-    if (encoding === 'latin1') return bytes.toString('latin1', start, start + length);
-    const text = bytes.toString('utf8', start, start + length);
+  decoded(bytes: Buffer, start = 0, end = bytes.length): string {
+    this.spend(COST.text + 2 * (end - start));
+    const text = bytes.toString('utf8', start, end);
     // The replacement character stands for damage, or for itself.
-    if (text.includes('\ufffd') && !isUtf8(bytes.subarray(start, start + length))) {
+    if (text.includes('\ufffd') && !isUtf8(bytes.subarray(start, end))) {
       this.fail('a text is not valid UTF-8; where it comes from Python 2 it may be latin1');
     }
     return text;
@@ -164,7 +171,9 @@ export class PickleMachine implements PickleContext {
   /** Pushes the result of calling `callee`, where the allow-list permits it. */
   call(callee: PickleValue, args: readonly PickleValue[]): void {
     if (!(callee instanceof PickleGlobal) || callee.call === null) {
-      this.fail(`it calls ${callee instanceof PickleGlobal ? callee.name : describe(callee)}, which cannot be called`);
+      this.fail(
+        `it calls ${callee instanceof PickleGlobal ? callee.name : describePickled(callee)}, which cannot be called`,
+      );
     }
     const { call } = callee as PickleGlobal & { call: NonNullable<PickleGlobal['call']> };
     this.spend(COST.object);
@@ -183,15 +192,6 @@ export class PickleMachine implements PickleContext {
 export function shown(text: string): string {
   const short = text.length > 120 ? `${text.slice(0, 117)}...` : text;
   return /^[\w.$<>-]*$/.test(short) ? short : JSON.stringify(short);
-}
-
-function isUtf8(bytes: Uint8Array): boolean {
-  try {
-    new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** A pickle's memo. Numbers usually follow one another from 0 or 1 on: a list is faster for these. */

@@ -1,5 +1,8 @@
 /** Values of a pickle, and the names that its reader may allow. */
 
+/** Estimates in bytes of V8's needs, measured on pickles of only one kind. */
+export const COST = { list: 40, dictionary: 240, entry: 64, text: 32, bytes: 240, object: 64, memo: 48 } as const;
+
 export abstract class PickleObject {
   abstract readonly kind: string;
 }
@@ -65,14 +68,12 @@ export interface PickleOptions {
   readonly persistentLoad?: (id: PickleValue, context: PickleContext) => PickleValue;
   /** Position of the pickle. */
   readonly start?: number;
-  /** Encoding of the str of Python 2 (bytes of unknown encoding). Default utf-8. */
-  readonly encoding?: 'utf-8' | 'latin1';
   /** Approximate limit of the memory of the values. Default 512 MiB. */
   readonly memory?: number;
 }
 
 /** Kind of a value, for errors. */
-export function describe(value: PickleValue): string {
+export function describePickled(value: PickleValue): string {
   if (value === null) return 'None';
   if (value instanceof PickleTuple) return 'a tuple';
   if (value instanceof PickleOpaque) return `an object of ${value.name}`;
@@ -82,4 +83,53 @@ export function describe(value: PickleValue): string {
   if (value instanceof Uint8Array) return 'bytes';
   if (Array.isArray(value)) return 'a list';
   return typeof value === 'string' ? 'a text' : `a ${typeof value}`;
+}
+
+/** Containers that pickles name for lack of an opcode, by 'module name'. */
+export const PLAIN_GLOBALS: ReadonlyMap<string, PickleGlobal> = new Map(
+  [
+    new PickleGlobal('collections OrderedDict', orderedDict),
+    new PickleGlobal('collections defaultdict', (_, context) => orderedDict([], context)),
+    new PickleGlobal('builtins set', setOf),
+    new PickleGlobal('__builtin__ set', setOf),
+    new PickleGlobal('builtins frozenset', setOf),
+    new PickleGlobal('__builtin__ frozenset', setOf),
+    // How protocols below 3 write the bytes of Python 3.
+    new PickleGlobal('_codecs encode', latin1Bytes),
+  ].map((global) => [global.name, global]),
+);
+
+/** OrderedDict() or, from Python 2, OrderedDict([[key, value], ...]). */
+function orderedDict(args: readonly PickleValue[], context: PickleContext): PickleValue {
+  context.spend(COST.dictionary);
+  const dictionary = new PickleOrderedDict();
+  for (const pair of listed(args, context)) {
+    const items = pair instanceof PickleTuple ? pair.items : pair;
+    if (!Array.isArray(items) || items.length !== 2) return context.fail('an OrderedDict is made of what is no pair');
+    const [key, value] = items as [PickleValue, PickleValue];
+    dictionary.set(key, value);
+  }
+  return dictionary;
+}
+
+function setOf(args: readonly PickleValue[], context: PickleContext): PickleValue {
+  context.spend(COST.dictionary);
+  return new Set(listed(args, context));
+}
+
+/** The items of the one list or tuple given, if any; counted, since one list may be copied many times. */
+function listed(args: readonly PickleValue[], context: PickleContext): readonly PickleValue[] {
+  const [first] = args;
+  if (first === undefined) return [];
+  const items = first instanceof PickleTuple ? first.items : first;
+  if (args.length > 1 || !Array.isArray(items)) return context.fail(`a container is made of ${describePickled(first)}`);
+  context.spend(COST.entry * items.length);
+  return items as readonly PickleValue[];
+}
+
+function latin1Bytes(args: readonly PickleValue[], context: PickleContext): PickleValue {
+  const [text, encoding] = args;
+  if (typeof text !== 'string' || encoding !== 'latin1') return context.fail('bytes are not written as latin1');
+  context.spend(COST.object + text.length);
+  return new Uint8Array(Buffer.from(text, 'latin1'));
 }

@@ -110,20 +110,8 @@ function writeItems(items: readonly (readonly [Picklable, Picklable])[], out: Bu
 function wholeNumber(value: number): Buffer {
   if (!Number.isSafeInteger(value)) throw new Error(`pickle: ${value} is not a whole number that is exact`);
   if (value >= 0 && value < 2 ** 8) return Buffer.of(OP.uint8, value);
-  if (value >= 0 && value < 2 ** 16) {
-    const short = Buffer.alloc(3, OP.uint16);
-    short.writeUInt16LE(value, 1);
-    return short;
-  }
-  if (Math.abs(value) < 2 ** 31) {
-    const medium = Buffer.alloc(5, OP.int32);
-    medium.writeInt32LE(value, 1);
-    return medium;
-  }
+  if (value >= 0 && value < 2 ** 16) return Buffer.of(OP.uint16, value & 255, value >> 8);
+  if (Math.abs(value) < 2 ** 31) return Buffer.of(OP.int32, ...new Uint8Array(Int32Array.of(value).buffer));
   // Length in bytes, then the number in two's complement: 8 hold every exact number.
-  const long = Buffer.alloc(10);
-  long[0] = OP.long;
-  long[1] = 8;
-  long.writeBigInt64LE(BigInt(value), 2);
-  return long;
+  return Buffer.of(OP.long, 8, ...new Uint8Array(BigInt64Array.of(BigInt(value)).buffer));
 }

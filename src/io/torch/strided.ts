@@ -14,7 +14,7 @@ export interface StridedView {
 type Elements = Uint8Array | Uint16Array | Uint32Array;
 
 /** Bytes of the file that are read at once for a view that is not contiguous. */
-export const BLOCK_BYTES = 16 * 2 ** 20;
+const BLOCK_BYTES = 16 * 2 ** 20;
 
 /** Rows that are copied together, so that their cache lines are written whole. */
 const TILE = 32;

@@ -3,28 +3,29 @@
  * storage of numbers. Opening reads the description alone; the interpreter of the pickle accepts tensors and plain
  * containers only (pickle.ts).
  */
-import { type ByteSource, type Opener, fileOpener, readPart } from '../byte-source.js';
+import { type ByteSource, type Opener, cannotRead, fileOpener, readPart } from '../byte-source.js';
 import { HEAD_BYTES, describeFileKind } from '../file-kind.js';
-import { cannotRead, type FileTensor, numbersIn, type TensorData } from '../file-tensor.js';
+import { type FileTensor, numbersIn, type TensorData } from '../file-tensor.js';
 import { type PickleValue, unpickle } from './pickle.js';
 import { harmlessGlobal } from './pickle-harmless.js';
 import { DTYPE_BYTES, type Fail, isRead, notRead, type ReadDtype } from '../safetensors/safetensors-header.js';
-import { findStateDict } from '../state-dict.js';
+import { type StateDict, findStateDict } from '../state-dict.js';
 import { readStrided } from './strided.js';
-import { LARGEST_PICKLE, isLegacyCheckpoint, readLegacyCheckpoint } from './torch-legacy.js';
 import { TORCH_GLOBALS, type TorchStorage, type TorchTensor, storageLoader } from './torch-tensors.js';
 import { type ZipEntry, readZipDirectory, storedOffset } from './zip-directory.js';
 
 /** Content of a file, no tensor of it read yet. */
-export interface TorchCheckpoint {
+export interface TorchCheckpoint extends Pick<StateDict, 'others' | 'wrapper'> {
   readonly tensors: Map<string, FileTensor>;
-  /** Entries other than tensors, as unpickled; those of a wrapped state dict are named 'wrapper.name'. */
-  readonly others: Map<string, unknown>;
-  /** The key of the tensors, where the file wraps them: 'state_dict', 'ema.model'. */
-  readonly wrapper: string | null;
 }
 
 const FORMAT = 'a PyTorch checkpoint';
+const LARGEST_PICKLE = 64 * 2 ** 20;
+
+const MAGIC = Buffer.from('6cfc9c46f9206aa85019', 'hex');
+const PROTOCOL = 1001;
+/** The magic number lies within the first bytes, whatever the pickle's protocol. */
+const MAGIC_WITHIN = 32;
 
 /** The pickled object, and the positions of its storages. */
 interface Content {
@@ -34,14 +35,10 @@ interface Content {
 
 /**
  * Opens a file: its description is read and checked, its tensors are read on demand.
+ * @param open other bytes than the file's, for which `name` stands in errors
  * @throws UserError that names the file and what is wrong or refused in it
  */
-export function openTorchCheckpoint(path: string): TorchCheckpoint {
-  return readTorchCheckpoint(path, fileOpener(path, FORMAT));
-}
-
-/** As openTorchCheckpoint, for any bytes; `name` stands for them in errors. */
-export function readTorchCheckpoint(name: string, open: Opener): TorchCheckpoint {
+export function openTorchCheckpoint(name: string, open: Opener = fileOpener(name, FORMAT)): TorchCheckpoint {
   const fail = cannotRead(name, FORMAT);
   const content = open((source) => readContent(source, name, fail));
   const { entries, others, wrapper } = findStateDict(content.value, fail);
@@ -62,30 +59,24 @@ export function readTorchCheckpoint(name: string, open: Opener): TorchCheckpoint
 function readContent(source: ByteSource, name: string, fail: Fail): Content {
   const head = readPart(source, 0, Math.min(HEAD_BYTES, source.size));
   if (head.toString('latin1', 0, 4) === 'PK\x03\x04') return readZip(source, name, fail);
-  if (!isLegacyCheckpoint(head)) return fail(describeFileKind(head));
-  const { value, positions } = readLegacyCheckpoint(source, name, fail);
-  return { value, locate: (_source, storage) => positions.get(storage.key) as number };
+  const isLegacy = head[0] === 0x80 && head.subarray(0, MAGIC_WITHIN).includes(MAGIC);
+  return isLegacy ? readLegacy(source, name, fail) : fail(describeFileKind(head));
 }
 
 function readZip(source: ByteSource, name: string, fail: Fail): Content {
   const directory = readZipDirectory(source, fail);
   const prefix = findPrefix(directory, fail);
-  const order = readSmall(source, directory.get(`${prefix}byteorder`), fail);
-  if (order !== null && order !== 'little') {
-    fail(`its numbers are ${JSON.stringify(order)}-endian; save it again on a little-endian machine`);
+  const order = directory.get(`${prefix}byteorder`);
+  if (order !== undefined) {
+    const endian = readPart(source, storedOffset(source, order, fail), Math.min(order.size, 16)).toString('latin1');
+    if (endian !== 'little')
+      fail(`its numbers are ${JSON.stringify(endian)}-endian; save it again on a little-endian machine`);
   }
   const pickle = directory.get(`${prefix}data.pkl`) as ZipEntry;
   if (pickle.size > LARGEST_PICKLE) fail(`its data.pkl has ${pickle.size} bytes, at most ${LARGEST_PICKLE} are read`);
   const bytes = readPart(source, storedOffset(source, pickle, fail), pickle.size);
   const storages = new Map<string, TorchStorage>();
-  const persistentLoad = storageLoader(storages);
-  const { value } = unpickle(bytes, {
-    source: `${name} (data.pkl)`,
-    globals: TORCH_GLOBALS,
-    unlisted: harmlessGlobal,
-    persistentLoad,
-  });
-
+  const { value } = unpickled(bytes, `${name} (data.pkl)`, storages);
   const entryOf = (key: string): ZipEntry | undefined => directory.get(`${prefix}data/${key}`);
   for (const { key, length } of storages.values()) {
     const entry = entryOf(key);
@@ -93,10 +84,18 @@ function readZip(source: ByteSource, name: string, fail: Fail): Content {
       fail(`its storage ${JSON.stringify(key.slice(0, 60))} has ${entry?.size ?? 'no'} bytes, expected ${length}`);
     }
   }
-  return {
-    value,
-    locate: (again, { key }, wrong) => storedOffset(again, entryOf(key) as ZipEntry, wrong),
-  };
+  return { value, locate: (again, { key }, wrong) => storedOffset(again, entryOf(key) as ZipEntry, wrong) };
+}
+
+/** @param storages is filled with those that the pickle names */
+function unpickled(
+  bytes: Buffer,
+  source: string,
+  storages: Map<string, TorchStorage>,
+  start = 0,
+): ReturnType<typeof unpickle> {
+  const persistentLoad = storageLoader(storages);
+  return unpickle(bytes, { source, globals: TORCH_GLOBALS, unlisted: harmlessGlobal, persistentLoad, start });
 }
 
 /** The folder of the archive, named after the saved file. */
@@ -113,9 +112,62 @@ function findPrefix(directory: ReadonlyMap<string, ZipEntry>, fail: Fail): strin
   return prefix;
 }
 
-function readSmall(source: ByteSource, entry: ZipEntry | undefined, fail: Fail): string | null {
-  if (entry === undefined) return null;
-  return readPart(source, storedOffset(source, entry, fail), Math.min(entry.size, 16)).toString('latin1');
+/**
+ * Before PyTorch 1.6: five pickles (a magic number, the protocol 1001, facts of the machine, the object, the list of the
+ * storages' keys), then per key the number of elements (int64) and the raw numbers.
+ */
+function readLegacy(source: ByteSource, name: string, fail: Fail): Content {
+  const bytes = readPart(source, 0, Math.min(source.size, LARGEST_PICKLE));
+  const storages = new Map<string, TorchStorage>();
+  let start = 0;
+  const next = (): PickleValue => {
+    const { value, end } = unpickled(bytes, name, storages, start);
+    start = end;
+    return value;
+  };
+  next();
+  const protocol = next();
+  if (protocol !== PROTOCOL) fail(`its protocol is not ${PROTOCOL}; it is damaged`);
+  const machine = next();
+  if (machine instanceof Map && machine.get('little_endian') !== true) {
+    fail('its numbers are big-endian; save it again on a little-endian machine');
+  }
+  const value = next();
+  const positions = storagePositions(source, next(), start, storages, fail);
+  return { value, locate: (_source, storage) => positions.get(storage.key) as number };
+}
+
+function storagePositions(
+  source: ByteSource,
+  keys: PickleValue,
+  start: number,
+  storages: ReadonlyMap<string, TorchStorage>,
+  fail: Fail,
+): Map<string, number> {
+  if (!Array.isArray(keys)) return fail('the keys of its storages are not a list; it is damaged');
+  const positions = new Map<string, number>();
+  let at = start;
+  for (const key of keys) {
+    const storage = typeof key === 'string' ? storages.get(key) : undefined;
+    if (storage === undefined) return fail('it has a storage that nothing refers to; it is damaged');
+    if (positions.has(storage.key)) fail('it has a storage twice; it is damaged');
+    if (at + 8 + storage.length > source.size) {
+      fail(
+        `a storage of ${storage.length} bytes at ${at + 8} reaches beyond its end; it is cut off: download it again`,
+      );
+    }
+    // In elements; a storage of no type counts bytes.
+    const count = Number(readPart(source, at, 8).readBigInt64LE(0));
+    const width = storage.length / count;
+    if (count < 0 || (storage.length > 0 ? ![1, 2, 4, 8, 16].includes(width) : count !== 0)) {
+      fail(`a storage of ${storage.length} bytes has ${count} elements; it is damaged`);
+    }
+    positions.set(storage.key, at + 8);
+    at += 8 + storage.length;
+  }
+  const missing = [...storages.keys()].find((key) => !positions.has(key));
+  if (missing !== undefined) fail(`the storage ${JSON.stringify(missing.slice(0, 60))} is missing; it is damaged`);
+  return positions;
 }
 
 function readTensor(source: ByteSource, content: Content, tensor: TorchTensor, fail: Fail): TensorData {

@@ -14,50 +14,33 @@ import {
 } from './pickle.js';
 import { checkView } from './strided.js';
 
-export const STORAGE_TYPES: Readonly<Record<string, Dtype>> = {
-  DoubleStorage: 'F64',
-  FloatStorage: 'F32',
-  HalfStorage: 'F16',
-  BFloat16Storage: 'BF16',
-  LongStorage: 'I64',
-  IntStorage: 'I32',
-  ShortStorage: 'I16',
-  CharStorage: 'I8',
-  ByteStorage: 'U8',
-  BoolStorage: 'BOOL',
-  ComplexFloatStorage: 'C64',
-  ComplexDoubleStorage: 'C128',
-  QInt8Storage: 'QI8',
-  QUInt8Storage: 'QU8',
-  QInt32Storage: 'QI32',
-};
-
-const DTYPES: Readonly<Record<string, Dtype>> = {
-  float64: 'F64',
-  float32: 'F32',
-  float16: 'F16',
-  bfloat16: 'BF16',
-  int64: 'I64',
-  uint64: 'U64',
-  int32: 'I32',
-  uint32: 'U32',
-  int16: 'I16',
-  uint16: 'U16',
-  int8: 'I8',
-  uint8: 'U8',
-  bool: 'BOOL',
-  complex64: 'C64',
-  complex128: 'C128',
-  qint8: 'QI8',
-  quint8: 'QU8',
-  qint32: 'QI32',
-  float8_e4m3fn: 'F8_E4M3',
-  float8_e4m3fnuz: 'F8_E4M3FNUZ',
-  float8_e5m2: 'F8_E5M2',
-  float8_e5m2fnuz: 'F8_E5M2FNUZ',
-  float8_e8m0fnu: 'F8_E8M0',
+/** PyTorch's names: of the type, torch.float64, and of the class of its storages, DoubleStorage, where it has one. */
+export const TORCH_TYPES: Readonly<Partial<Record<Dtype, readonly [dtype: string, storage?: string]>>> = {
+  F64: ['float64', 'DoubleStorage'],
+  F32: ['float32', 'FloatStorage'],
+  F16: ['float16', 'HalfStorage'],
+  BF16: ['bfloat16', 'BFloat16Storage'],
+  I64: ['int64', 'LongStorage'],
+  U64: ['uint64'],
+  I32: ['int32', 'IntStorage'],
+  U32: ['uint32'],
+  I16: ['int16', 'ShortStorage'],
+  U16: ['uint16'],
+  I8: ['int8', 'CharStorage'],
+  U8: ['uint8', 'ByteStorage'],
+  BOOL: ['bool', 'BoolStorage'],
+  C64: ['complex64', 'ComplexFloatStorage'],
+  C128: ['complex128', 'ComplexDoubleStorage'],
+  QI8: ['qint8', 'QInt8Storage'],
+  QU8: ['quint8', 'QUInt8Storage'],
+  QI32: ['qint32', 'QInt32Storage'],
+  F8_E4M3: ['float8_e4m3fn'],
+  F8_E4M3FNUZ: ['float8_e4m3fnuz'],
+  F8_E5M2: ['float8_e5m2'],
+  F8_E5M2FNUZ: ['float8_e5m2fnuz'],
+  F8_E8M0: ['float8_e8m0fnu'],
   // Two numbers in a byte, which the shape does not count: [4, 8] here is [4, 16] in safetensors.
-  float4_e2m1fn_x2: 'F4',
+  F4: ['float4_e2m1fn_x2'],
 };
 
 /** PyTorch's own limit of dimensions. */
@@ -85,7 +68,6 @@ export class TorchStorage extends PickleObject {
     readonly key: string,
     /** Null for bytes of no type. */
     readonly dtype: Dtype | null,
-    readonly wholeLength: number,
     readonly begin: number,
     readonly length: number,
   ) {
@@ -117,27 +99,29 @@ const PLAIN_TENSOR_TYPES = ['torch Tensor', 'torch.nn.parameter Parameter', 'tor
 export const TORCH_GLOBALS: ReadonlyMap<string, PickleGlobal> = new Map<string, PickleGlobal>([
   ...PLAIN_GLOBALS,
   ...[
-    ...Object.entries(STORAGE_TYPES).map(([name, dtype]) => new TorchType(`torch ${name}`, 'storage', dtype)),
+    ...Object.entries(TORCH_TYPES).flatMap(([key, [dtype, storage]]) => [
+      new TorchType(`torch ${dtype}`, 'dtype', key as Dtype),
+      ...(storage === undefined ? [] : [new TorchType(`torch ${storage}`, 'storage', key as Dtype)]),
+    ]),
     new TorchType('torch UntypedStorage', 'storage', null),
     new TorchType('torch.storage UntypedStorage', 'storage', null),
-    ...Object.entries(DTYPES).map(([name, dtype]) => new TorchType(`torch ${name}`, 'dtype', dtype)),
-    new PickleGlobal('torch Size', sizeOf),
+    new PickleGlobal('torch Size', ([sizes], context) =>
+      sizes instanceof PickleTuple ? sizes : context.fail('a torch.Size is not made of a tuple'),
+    ),
     new PickleGlobal('torch._utils _rebuild_tensor', (args, context) => rebuildTensor(args, 4, context)),
     new PickleGlobal('torch._utils _rebuild_tensor_v2', (args, context) => rebuildTensor(args, 6, context)),
     new PickleGlobal('torch._utils _rebuild_tensor_v3', (args, context) => rebuildTensor(args, 7, context)),
     new PickleGlobal('torch._utils _rebuild_parameter', rebuildParameter),
     new PickleGlobal('torch._utils _rebuild_parameter_with_state', rebuildParameter),
-    new PickleGlobal('torch._utils _rebuild_qtensor', rebuildQuantised),
+    // (storage, offset, size, stride, scale, …): listed, and not read.
+    new PickleGlobal('torch._utils _rebuild_qtensor', (args, context) =>
+      rebuildTensor([...args.slice(0, 4), false, new Map()], 6, context),
+    ),
     new PickleGlobal('torch._tensor _rebuild_from_type_v2', rebuildFromType),
     new PickleGlobal('torch._tensor _rebuild_from_type', rebuildFromType),
     ...PLAIN_TENSOR_TYPES.map((name) => new PickleGlobal(name, null)),
   ].map((global): [string, PickleGlobal] => [global.name, global]),
 ]);
-
-function sizeOf(args: readonly PickleValue[], context: PickleContext): PickleValue {
-  const [sizes] = args;
-  return sizes instanceof PickleTuple ? sizes : context.fail('a torch.Size is not made of a tuple');
-}
 
 /** _rebuild_from_type_v2(function, type, args, attributes): the function's result; the attributes are dropped. */
 function rebuildFromType(args: readonly PickleValue[], context: PickleContext): PickleValue {
@@ -152,11 +136,6 @@ function rebuildFromType(args: readonly PickleValue[], context: PickleContext): 
     return context.fail('a tensor with attributes is not made of a tensor');
   }
   return rebuild.call(inner.items, context);
-}
-
-/** _rebuild_qtensor(storage, offset, size, stride, scale, …): listed, and not read. */
-function rebuildQuantised(args: readonly PickleValue[], context: PickleContext): PickleValue {
-  return rebuildTensor([...args.slice(0, 4), false, new Map()], 6, context);
 }
 
 /** _rebuild_parameter(data, requires_grad, backward_hooks[, attributes]): the tensor itself. */
@@ -216,7 +195,7 @@ export function storageLoader(
     const width = type.dtype === null ? 1 : elementBytes(type.dtype);
     const length = isCount(numel) ? numel * width : NaN;
     if (!Number.isSafeInteger(length)) return context.fail('a storage has a length that is not a count');
-    const whole = storages.get(key) ?? new TorchStorage(key, type.dtype, length, 0, length);
+    const whole = storages.get(key) ?? new TorchStorage(key, type.dtype, 0, length);
     if (whole.length !== length || whole.dtype !== type.dtype) {
       return context.fail('a storage is described in two ways that differ');
     }
@@ -230,7 +209,7 @@ function viewOf(whole: TorchStorage, view: PickleValue, width: number, context: 
   if (!isCount(offset) || !isCount(numel) || (offset + numel) * width > whole.length) {
     return context.fail('a view of a storage reaches beyond it');
   }
-  return new TorchStorage(whole.key, whole.dtype, whole.length, offset * width, numel * width);
+  return new TorchStorage(whole.key, whole.dtype, offset * width, numel * width);
 }
 
 function isCount(value: PickleValue | undefined): value is number {

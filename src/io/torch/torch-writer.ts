@@ -7,8 +7,8 @@ import { createHash } from 'node:crypto';
 import { UserError } from '../../errors.js';
 import { writeFileAtomic } from '../atomic/atomic-file.js';
 import { type Picklable, call, global, persistentId, pickle, tuple } from './pickle-writer.js';
-import { STORAGE_TYPES } from './torch-tensors.js';
-import { type Dtype, isRead } from '../safetensors/safetensors-header.js';
+import { TORCH_TYPES } from './torch-tensors.js';
+import { isRead } from '../safetensors/safetensors-header.js';
 import { DEFAULT_SHARD_BYTES, writeShards } from '../shards.js';
 import { type TensorOutput, byteCount, checkNames, outputBytes } from '../tensor-output.js';
 import { type ZipEntry, zipPieces } from './zip-writer.js';
@@ -16,10 +16,6 @@ import { type ZipEntry, zipPieces } from './zip-writer.js';
 /** The folder in the archive; torch reads its name from the first entry. */
 const ROOT = 'archive';
 
-/** PyTorch's classes by type; it has none for the unsigned types of more than 8 bits. */
-const STORAGES = new Map<Dtype, string>(
-  Object.entries(STORAGE_TYPES).flatMap(([name, dtype]) => (isRead(dtype) ? [[dtype, name] as const] : [])),
-);
 const ORDERED_DICT = global('collections', 'OrderedDict');
 const REBUILD_TENSOR = global('torch._utils', '_rebuild_tensor_v2');
 
@@ -40,7 +36,7 @@ export function writeTorchCheckpoint(path: string, tensors: readonly TensorOutpu
     })),
     entry('version', '3\n'),
   ];
-  writeFileAtomic(path, zipPieces(entries, { last: serializationId }));
+  writeFileAtomic(path, zipPieces(entries, serializationId));
 }
 
 /**
@@ -59,7 +55,8 @@ export function writeShardedTorch(
 
 function stateDict(path: string, tensors: readonly TensorOutput[]): Buffer {
   const rebuilt = tensors.map(({ name, dtype, shape }, i): [string, Picklable] => {
-    const storageClass = STORAGES.get(dtype);
+    // It has none for the unsigned types of more than 8 bits.
+    const storageClass = isRead(dtype) ? TORCH_TYPES[dtype]?.[1] : undefined;
     if (storageClass === undefined) {
       throw new UserError(
         `Cannot write ${path}: tensor "${name}" is of type ${dtype}, which PyTorch's files have no form of; ` +
@@ -68,10 +65,8 @@ function stateDict(path: string, tensors: readonly TensorOutput[]): Buffer {
     }
     const count = shape.reduce((product, size) => product * size, 1);
     const storage = persistentId(tuple('storage', global('torch', storageClass), String(i), 'cpu', count));
-    const offset = 0;
-    const requiresGradient = false;
-    const backwardHooks = call(ORDERED_DICT, []);
-    const values = [storage, offset, tuple(...shape), tuple(...stridesOf(shape)), requiresGradient, backwardHooks];
+    const [offset, requiresGradient, hooks] = [0, false, call(ORDERED_DICT, [])];
+    const values = [storage, offset, tuple(...shape), tuple(...stridesOf(shape)), requiresGradient, hooks];
     return [name, call(REBUILD_TENSOR, values)];
   });
   return pickle(call(ORDERED_DICT, [], rebuilt));

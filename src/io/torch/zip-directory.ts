@@ -18,6 +18,8 @@ export interface ZipEntry {
   readonly limit: number;
 }
 
+type Found = Omit<ZipEntry, 'limit'>;
+
 const LARGEST_DIRECTORY = 64 * 2 ** 20;
 const LONGEST_COMMENT = 65535;
 /** Bytes of the records, without their names and comments. */
@@ -34,7 +36,7 @@ const IN_ZIP64 = 0xffffffff;
 export function readZipDirectory(source: ByteSource, fail: Fail): Map<string, ZipEntry> {
   const { count, size, offset } = readEnd(source, fail);
   const bytes = readPart(source, offset, size);
-  const found: Omit<ZipEntry, 'limit'>[] = [];
+  const found: Found[] = [];
   let at = 0;
   for (let i = 0; i < count; i++) {
     const { entry, length } = readCentral(bytes, at, offset, fail);
@@ -71,10 +73,14 @@ export function storedOffset(source: ByteSource, entry: ZipEntry, fail: Fail): n
   return start;
 }
 
+/** Facts of both end records, and where the directory ends. */
 interface End {
+  readonly disks: number;
+  readonly countHere: number;
   readonly count: number;
   readonly size: number;
   readonly offset: number;
+  readonly end: number;
 }
 
 function readEnd(source: ByteSource, fail: Fail): End {
@@ -88,7 +94,7 @@ function readEnd(source: ByteSource, fail: Fail): End {
   if (at < 0)
     return fail('it begins like a zip file but has no directory at its end; it is cut off: download it again');
   const position = tailStart + at;
-  const plain = {
+  const end: End = readZip64End(source, position, fail) ?? {
     disks: tail.readUInt32LE(at + 4),
     countHere: tail.readUInt16LE(at + 8),
     count: tail.readUInt16LE(at + 10),
@@ -96,7 +102,6 @@ function readEnd(source: ByteSource, fail: Fail): End {
     offset: tail.readUInt32LE(at + 16),
     end: position,
   };
-  const end = readZip64End(source, position, fail) ?? plain;
   if (end.disks !== 0 || end.countHere !== end.count)
     fail('it is one of several parts of a zip file, expected one file');
   if (end.size > LARGEST_DIRECTORY) fail(`its directory has ${end.size} bytes, at most ${LARGEST_DIRECTORY} are read`);
@@ -110,11 +115,7 @@ function readEnd(source: ByteSource, fail: Fail): End {
 }
 
 /** The larger end record before the plain one, null without one. */
-function readZip64End(
-  source: ByteSource,
-  position: number,
-  fail: Fail,
-): (End & { disks: number; countHere: number; end: number }) | null {
+function readZip64End(source: ByteSource, position: number, fail: Fail): End | null {
   if (position < SIZE.locator + SIZE.end64) return null;
   const locator = readPart(source, position - SIZE.locator, SIZE.locator);
   if (locator.readUInt32LE(0) !== SIGNATURE.locator) return null;
@@ -134,12 +135,7 @@ function readZip64End(
   };
 }
 
-function readCentral(
-  bytes: Buffer,
-  at: number,
-  directory: number,
-  fail: Fail,
-): { entry: Omit<ZipEntry, 'limit'>; length: number } {
+function readCentral(bytes: Buffer, at: number, directory: number, fail: Fail): { entry: Found; length: number } {
   if (at + SIZE.central > bytes.length || bytes.readUInt32LE(at) !== SIGNATURE.central) {
     return fail(`its directory has no entry at byte ${at}; it is damaged`);
   }
@@ -194,7 +190,7 @@ function checkName(name: string, bytes: Buffer, fail: Fail): void {
 }
 
 /** Entries may touch, in any order, but must not overlap: a small file must not claim much content. */
-function withLimits(found: readonly Omit<ZipEntry, 'limit'>[], directory: number, fail: Fail): Map<string, ZipEntry> {
+function withLimits(found: readonly Found[], directory: number, fail: Fail): Map<string, ZipEntry> {
   const inOrder = [...found].sort((a, b) => a.headerOffset - b.headerOffset);
   const limits = new Map<string, number>();
   inOrder.forEach((entry, i) => {

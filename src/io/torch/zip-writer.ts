@@ -19,10 +19,6 @@ interface WrittenEntry {
   readonly offset: number;
 }
 
-export interface ZipOptions {
-  readonly last?: (checksums: readonly { readonly name: string; readonly crc: number }[]) => ZipEntry;
-}
-
 const ALIGNMENT = 64;
 const LOCAL_HEADER = 30;
 const MOST_32 = 0xffffffff;
@@ -35,8 +31,14 @@ const FLAGS = 0x800;
 /** 1980-01-01, the earliest date of a zip: equal content makes equal files. */
 const DATE = 0x21;
 
-/** The archive's bytes. Pieces share memory with the entries' data: use each before requesting the next. */
-export function* zipPieces(entries: Iterable<ZipEntry>, { last }: ZipOptions = {}): Generator<Uint8Array, void> {
+/**
+ * The archive's bytes. Pieces share memory with the entries' data: use each before requesting the next.
+ * @param last entry made of the checksums of all others
+ */
+export function* zipPieces(
+  entries: Iterable<ZipEntry>,
+  last?: (checksums: readonly { readonly name: string; readonly crc: number }[]) => ZipEntry,
+): Generator<Uint8Array, void> {
   const written: WrittenEntry[] = [];
   let position = 0;
   const add = function* (entry: ZipEntry): Generator<Uint8Array, void> {

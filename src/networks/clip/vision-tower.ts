@@ -5,49 +5,40 @@
 import type { ClipConfig } from '../../config.js';
 import { UserError } from '../../errors.js';
 import * as fused from '../../engine/fused-ops.js';
-import { atOnce, type Steps } from '../../engine/steps.js';
+import { atOnce, inTurnSteps, type Steps } from '../../engine/steps.js';
 import * as tf from '../../engine/tf.js';
 import { Attention } from '../../nn/attention.js';
 import { ConfiguredLayer, type Shape } from '../../nn/composite-layer.js';
 import { PatchConvolution } from '../../nn/convolution.js';
-import { Embedding } from '../../nn/embedding.js';
-import { inTurnSteps } from '../../nn/in-turn.js';
-import { Linear } from '../../nn/linear.js';
-import { LayerNorm } from '../../nn/norms.js';
+import { Embedding, LayerNorm, Linear } from '../../nn/layers.js';
 
-type Activation = (x: tf.Tensor) => tf.Tensor;
-const ACTIVATIONS: Readonly<Record<string, Activation>> = { quick_gelu: fused.quickGelu, gelu: fused.gelu };
+function activation({ hiddenAct }: ClipConfig): (x: tf.Tensor) => tf.Tensor {
+  const known: Readonly<Record<string, typeof fused.gelu<tf.Tensor>>> = {
+    quick_gelu: fused.quickGelu,
+    gelu: fused.gelu,
+  };
+  const found = known[hiddenAct];
+  if (found !== undefined) return found;
+  throw new UserError(`clip.hidden_act "${hiddenAct}" is not known; known are ${Object.keys(known).join(', ')}`);
+}
+
+function attention({ hiddenSize: size, numAttentionHeads: heads }: ClipConfig): Attention {
+  return new Attention({ size, innerSize: size, heads });
+}
+
+function norm({ hiddenSize: size, layerNormEps: epsilon }: ClipConfig): LayerNorm {
+  return new LayerNorm({ size, epsilon });
+}
 
 /** Pre-norm transformer layer: x + attention(norm1(x)), then + fc2(act(fc1(norm2(x)))). */
 export class ClipEncoderLayer extends ConfiguredLayer<ClipConfig> {
   static readonly className = 'GsvaClipEncoderLayer';
-  private readonly attention: Attention;
-  private readonly norm1: LayerNorm;
-  private readonly norm2: LayerNorm;
-  private readonly fc1: Linear;
-  private readonly fc2: Linear;
-  private readonly activation: Activation;
-
-  constructor(config: ClipConfig) {
-    super(config);
-    const { hiddenSize, intermediateSize, numAttentionHeads, layerNormEps, hiddenAct } = config;
-    const activation = ACTIVATIONS[hiddenAct];
-    if (activation === undefined) {
-      throw new UserError(
-        `clip.hidden_act "${hiddenAct}" is not known; known are ${Object.keys(ACTIVATIONS).join(', ')}`,
-      );
-    }
-    this.activation = activation;
-    const norm = { size: hiddenSize, epsilon: layerNormEps };
-    this.attention = this.track(
-      'self_attn',
-      new Attention({ size: hiddenSize, innerSize: hiddenSize, heads: numAttentionHeads }),
-    );
-    this.norm1 = this.track('layer_norm1', new LayerNorm(norm));
-    this.fc1 = this.track('mlp.fc1', new Linear({ inputSize: hiddenSize, outputSize: intermediateSize }));
-    this.fc2 = this.track('mlp.fc2', new Linear({ inputSize: intermediateSize, outputSize: hiddenSize }));
-    this.norm2 = this.track('layer_norm2', new LayerNorm(norm));
-  }
+  private readonly attention = this.track('self_attn', attention(this.config));
+  private readonly norm1 = this.track('layer_norm1', norm(this.config));
+  private readonly fc1 = this.track('mlp.fc1', Linear.of(this.config.hiddenSize, this.config.intermediateSize));
+  private readonly fc2 = this.track('mlp.fc2', Linear.of(this.config.intermediateSize, this.config.hiddenSize));
+  private readonly norm2 = this.track('layer_norm2', norm(this.config));
+  private readonly activation = activation(this.config);
 
   /** x [B, T, D] → [B, T, D]. */
   forward(x: tf.Tensor): tf.Tensor {
@@ -60,6 +51,7 @@ tf.serialization.registerClass(ClipEncoderLayer);
 
 export class ClipVisionTower extends ConfiguredLayer<ClipConfig> {
   static readonly className = 'GsvaClipVisionTower';
+  private readonly classEmbedding: () => tf.Tensor1D;
   private readonly patchEmbedding: PatchConvolution;
   private readonly positionEmbedding: Embedding;
   private readonly preNorm: LayerNorm;
@@ -67,22 +59,17 @@ export class ClipVisionTower extends ConfiguredLayer<ClipConfig> {
 
   constructor(config: ClipConfig) {
     super(config);
-    const { hiddenSize, patchSize, layerNormEps, numHiddenLayers } = config;
-    const norm = { size: hiddenSize, epsilon: layerNormEps };
-    this.parameter('embeddings.class_embedding', [hiddenSize], { deviation: 0.02 });
-    this.patchEmbedding = this.track(
-      'embeddings.patch_embedding',
-      new PatchConvolution({ inputSize: 3, outputSize: hiddenSize, kernel: patchSize, useBias: false }),
-    );
-    this.positionEmbedding = this.track(
-      'embeddings.position_embedding',
-      new Embedding({ rows: patchCount(config) + 1, size: hiddenSize }),
-    );
-    this.preNorm = this.track('pre_layrnorm', new LayerNorm(norm)); // the published name, misspelt there
+    const { hiddenSize: size, patchSize: kernel, numHiddenLayers } = config;
+    this.classEmbedding = this.parameter('embeddings.class_embedding', [size], { deviation: 0.02 });
+    const patches = new PatchConvolution({ inputSize: 3, outputSize: size, kernel, useBias: false });
+    this.patchEmbedding = this.track('embeddings.patch_embedding', patches);
+    const positions = new Embedding({ rows: patchCount(config) + 1, size });
+    this.positionEmbedding = this.track('embeddings.position_embedding', positions);
+    this.preNorm = this.track('pre_layrnorm', norm(config)); // the published name, misspelt there
     this.layers = Array.from({ length: numHiddenLayers }, (_, index) => {
       return this.track(`encoder.layers.${index}`, new ClipEncoderLayer(config));
     });
-    this.track('post_layernorm', new LayerNorm(norm)); // in every checkpoint; GSVA reads an earlier layer
+    this.track('post_layernorm', norm(config)); // in every checkpoint; GSVA reads an earlier layer
   }
 
   /** [S, S, 3] */
@@ -99,14 +86,10 @@ export class ClipVisionTower extends ConfiguredLayer<ClipConfig> {
     const { numHiddenLayers, selectLayer } = this.config;
     // hidden_states[0] is the embedding; a negative index counts from the last layer's output.
     const depth = selectLayer < 0 ? numHiddenLayers + 1 + selectLayer : selectLayer;
-    const layers = [this.preNorm, ...this.layers.slice(0, depth)];
     const embedded = tf.tidy(() => this.embed(images));
     let hidden = embedded;
     try {
-      hidden = yield* inTurnSteps(
-        embedded,
-        layers.map((layer) => (x: tf.Tensor) => layer.forward(x)),
-      );
+      hidden = yield* inTurnSteps(embedded, [this.preNorm, ...this.layers.slice(0, depth)]);
       return tf.slice(hidden, [0, 1, 0], [-1, -1, -1]) as tf.Tensor3D;
     } finally {
       tf.dispose([embedded, hidden]);
@@ -119,7 +102,7 @@ export class ClipVisionTower extends ConfiguredLayer<ClipConfig> {
     const [batch] = images.shape as [number];
     // [B, S/p, S/p, D] → [B, N, D], row by row
     const patches = tf.reshape(this.patchEmbedding.forward(images), [batch, patchCount(this.config), hiddenSize]);
-    const classToken = tf.tile(tf.reshape(this.value('embeddings.class_embedding'), [1, 1, hiddenSize]), [batch, 1, 1]);
+    const classToken = tf.tile(tf.reshape(this.classEmbedding(), [1, 1, hiddenSize]), [batch, 1, 1]);
     return tf.add(tf.concat([classToken, patches], 1), tf.expandDims(this.positionEmbedding.table, 0));
   }
 

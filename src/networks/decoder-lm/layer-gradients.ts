@@ -3,14 +3,9 @@
  * its gradient is due. Where memory is plenty, all layers can be kept on one tape instead (`layersOnTape`), which saves
  * running them twice.
  */
-import { offTape } from '../../engine/off-tape.js';
 import * as tf from '../../engine/tf.js';
-import { differentiate, type GradientMap } from '../../nn/backprop.js';
+import { differentiate, type GradientMap, offTape } from '../../nn/backprop.js';
 import { type Llama, type LlamaContext, layerContext } from './llama.js';
-
-/** Variables of every layer that train, by name. */
-export type LayerVariables = readonly ReadonlyMap<string, tf.Variable>[];
-const NONE: ReadonlyMap<string, tf.Variable> = new Map();
 
 /**
  * LLaMA's decoder layers forward, outside the tape.
@@ -40,7 +35,7 @@ export function backwardLayers(
   outputs: readonly tf.Tensor[],
   context: LlamaContext,
   outputGradient: tf.Tensor,
-  variables: LayerVariables,
+  variables: readonly ReadonlyMap<string, tf.Variable>[],
   gradients: GradientMap,
 ): tf.Tensor {
   let gradient = outputGradient;
@@ -49,31 +44,28 @@ export function backwardLayers(
     const input = index === 0 ? embeddings : outputs[index - 1];
     if (layer === undefined || input === undefined) throw new Error(`backwardLayers: layer ${index} has no input`);
     outputs[index]?.dispose();
-    const own = variables[index] ?? NONE;
     const segment = (): tf.Tensor => layer.forward(input, layerContext(context, index))[0];
-    const { value, inputs } = differentiate(segment, [input], own, gradients, gradient);
+    const { value, inputs } = differentiate(segment, [input], variables[index] ?? new Map(), gradients, gradient);
     tf.dispose([value, gradient]);
     gradient = inputs[0] as tf.Tensor;
   }
   return gradient;
 }
 
-/** The part after the layers: the gradient of the loss by their last output [B, T, D]. */
-export type GradientAfterLayers = (last: tf.Tensor) => tf.Tensor;
-
 /**
  * LLaMA's decoder layers forward and backward.
  * @param embeddings [B, T, D]; stays the caller's
- * @param after computes the gradient that the backward pass begins with; its result is disposed
- * @param variables what trains of every layer; gradients go to `gradients`
+ * @param after computes the gradient of the loss by the last output [B, T, D], which the backward pass begins with; its
+ *   result is disposed
+ * @param variables what trains of every layer, by name; gradients go to `gradients`
  * @returns the gradient by the embeddings [B, T, D]
  */
 type GradientsOfLayers = (
   llama: Llama,
   embeddings: tf.Tensor,
   context: LlamaContext,
-  after: GradientAfterLayers,
-  variables: LayerVariables,
+  after: (last: tf.Tensor) => tf.Tensor,
+  variables: readonly ReadonlyMap<string, tf.Variable>[],
   gradients: GradientMap,
 ) => tf.Tensor;
 

@@ -8,9 +8,7 @@ import { atOnce, type Steps } from '../../engine/steps.js';
 import * as tf from '../../engine/tf.js';
 import { mergeHeads, rotaryTables, splitHeads } from '../../nn/attention.js';
 import { ConfiguredLayer, single } from '../../nn/composite-layer.js';
-import { Embedding } from '../../nn/embedding.js';
-import { Linear } from '../../nn/linear.js';
-import { RmsNorm } from '../../nn/norms.js';
+import { Embedding, Linear, RmsNorm } from '../../nn/layers.js';
 import { LoraLinear } from '../lora.js';
 
 /** Keys and values of one layer for the tokens so far, [B, H, T, D] each. Owned by whoever holds the cache. */
@@ -66,18 +64,10 @@ abstract class ContextLayer extends ConfiguredLayer<LlamaConfig> {
 
 export class LlamaAttention extends ContextLayer {
   static readonly className = 'GsvaLlamaAttention';
-  private readonly query: Linear;
-  private readonly key: Linear;
-  private readonly values: Linear;
-  private readonly outProjection: Linear;
-
-  constructor(config: LlamaConfig) {
-    super(config);
-    this.query = this.track('q_proj', projection('q_proj', config));
-    this.key = this.track('k_proj', projection('k_proj', config));
-    this.values = this.track('v_proj', projection('v_proj', config));
-    this.outProjection = this.track('o_proj', projection('o_proj', config));
-  }
+  private readonly query = this.track('q_proj', projection('q_proj', this.config));
+  private readonly key = this.track('k_proj', projection('k_proj', this.config));
+  private readonly values = this.track('v_proj', projection('v_proj', this.config));
+  private readonly outProjection = this.track('o_proj', projection('o_proj', this.config));
 
   /**
    * hidden [B, T, D] → [B, T, D]; with `past`, T counts only the new tokens.
@@ -108,21 +98,11 @@ tf.serialization.registerClass(LlamaAttention);
 /** down(silu(gate(x)) · up(x)). */
 export class LlamaMlp extends ConfiguredLayer<LlamaConfig> {
   static readonly className = 'GsvaLlamaMlp';
-  private readonly gate: Linear;
-  private readonly up: Linear;
-  private readonly down: Linear;
+  private readonly gate = this.track('gate_proj', projection('gate_proj', this.config));
+  private readonly up = this.track('up_proj', projection('up_proj', this.config));
+  private readonly down = this.track('down_proj', projection('down_proj', this.config));
 
-  constructor(config: LlamaConfig) {
-    super(config);
-    this.gate = this.track('gate_proj', projection('gate_proj', config));
-    this.up = this.track('up_proj', projection('up_proj', config));
-    this.down = this.track('down_proj', projection('down_proj', config));
-  }
-
-  /**
-   * x [B, T, D] → [B, T, D].
-   * @param dropoutSeed seed of LoRA's dropout, null when not training
-   */
+  /** x [B, T, D] → [B, T, D]. @param dropoutSeed seed of LoRA's dropout, null when not training */
   forward(x: tf.Tensor, dropoutSeed: number | null = null): tf.Tensor {
     const gate = adapted(this.gate, x, dropoutSeed, 4);
     const up = adapted(this.up, x, dropoutSeed, 5);
@@ -133,19 +113,10 @@ tf.serialization.registerClass(LlamaMlp);
 
 export class LlamaDecoderLayer extends ContextLayer {
   static readonly className = 'GsvaLlamaDecoderLayer';
-  private readonly inputNorm: RmsNorm;
-  private readonly attention: LlamaAttention;
-  private readonly postAttentionNorm: RmsNorm;
-  private readonly mlp: LlamaMlp;
-
-  constructor(config: LlamaConfig) {
-    super(config);
-    const norm = { size: config.llm.hiddenSize, epsilon: config.llm.rmsNormEps };
-    this.attention = this.track('self_attn', new LlamaAttention(config));
-    this.mlp = this.track('mlp', new LlamaMlp(config));
-    this.inputNorm = this.track('input_layernorm', new RmsNorm(norm));
-    this.postAttentionNorm = this.track('post_attention_layernorm', new RmsNorm(norm));
-  }
+  private readonly attention = this.track('self_attn', new LlamaAttention(this.config));
+  private readonly mlp = this.track('mlp', new LlamaMlp(this.config));
+  private readonly inputNorm = this.track('input_layernorm', norm(this.config));
+  private readonly postAttentionNorm = this.track('post_attention_layernorm', norm(this.config));
 
   /** hidden [B, T, D] → [B, T, D] and the layer's cache. */
   forward(hidden: tf.Tensor, context: LlamaContext, past: LayerCache | null = null): [tf.Tensor, LayerCache] {
@@ -158,27 +129,16 @@ tf.serialization.registerClass(LlamaDecoderLayer);
 
 export class Llama extends ContextLayer {
   static readonly className = 'GsvaLlama';
-  readonly embedTokens: Embedding;
-  readonly layers: readonly LlamaDecoderLayer[];
-  readonly norm: RmsNorm;
-
-  constructor(config: LlamaConfig) {
-    super(config);
-    const { llm } = config;
-    this.embedTokens = this.track('embed_tokens', new Embedding({ rows: llm.vocabSize, size: llm.hiddenSize }));
-    this.layers = Array.from({ length: llm.numHiddenLayers }, (_, index) => {
-      return this.track(`layers.${index}`, new LlamaDecoderLayer(config));
-    });
-    this.norm = this.track('norm', new RmsNorm({ size: llm.hiddenSize, epsilon: llm.rmsNormEps }));
-  }
+  private readonly table = { rows: this.config.llm.vocabSize, size: this.config.llm.hiddenSize };
+  readonly embedTokens = this.track('embed_tokens', new Embedding(this.table));
+  readonly layers = Array.from({ length: this.config.llm.numHiddenLayers }, (_, index) => {
+    return this.track(`layers.${index}`, new LlamaDecoderLayer(this.config));
+  });
+  readonly norm = this.track('norm', norm(this.config));
 
   /** embeddings [B, T, D] → normalised last hidden states [B, T, D] and the cache of every layer. */
-  forward(
-    embeddings: tf.Tensor,
-    context: LlamaContext,
-    past: readonly LayerCache[] | null = null,
-  ): [tf.Tensor, LayerCache[]] {
-    return atOnce(this.forwardSteps(embeddings, context, past));
+  forward(...inputs: Parameters<Llama['forwardSteps']>): [tf.Tensor, LayerCache[]] {
+    return atOnce(this.forwardSteps(...inputs));
   }
 
   /** As `forward`, with a step after every layer. The arguments stay the caller's. */
@@ -231,4 +191,8 @@ function projection(name: string, { llm, lora }: LlamaConfig): Linear {
   const sizes = { inputSize, outputSize, useBias: false };
   if (lora.r === 0 || !lora.targets.includes(name)) return new Linear(sizes);
   return new LoraLinear({ ...sizes, r: lora.r, alpha: lora.alpha, dropout: lora.dropout });
+}
+
+function norm({ llm }: LlamaConfig): RmsNorm {
+  return new RmsNorm({ size: llm.hiddenSize, epsilon: llm.rmsNormEps });
 }

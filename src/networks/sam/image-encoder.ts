@@ -4,17 +4,15 @@
  */
 import type { SamConfig } from '../../config.js';
 import * as fused from '../../engine/fused-ops.js';
-import { atOnce, type Steps } from '../../engine/steps.js';
+import { atOnce, inTurnSteps, type Steps } from '../../engine/steps.js';
 import * as tf from '../../engine/tf.js';
 import { attend, mergeHeads, splitHeads } from '../../nn/attention.js';
 import { ConfiguredLayer, type Shape } from '../../nn/composite-layer.js';
 import { PatchConvolution, SameConvolution } from '../../nn/convolution.js';
-import { inTurnSteps } from '../../nn/in-turn.js';
-import { Linear } from '../../nn/linear.js';
-import { LayerNorm } from '../../nn/norms.js';
+import { LayerNorm, Linear } from '../../nn/layers.js';
 import { keyPlaces, partitionWindows, relativeScores, unpartitionWindows } from './windows.js';
 
-const BLOCK_EPSILON = 1e-6;
+const EPSILON = 1e-6;
 
 interface BlockConfig {
   readonly size: number;
@@ -28,17 +26,17 @@ interface BlockConfig {
 /** Self-attention on a [B, H, W, D] grid with decomposed relative positions. */
 export class SamAttention extends ConfiguredLayer<BlockConfig> {
   static readonly className = 'GsvaSamAttention';
-  private readonly qkv: Linear;
-  private readonly projection: Linear;
+  private readonly rowPositions: () => tf.Tensor2D;
+  private readonly columnPositions: () => tf.Tensor2D;
+  private readonly qkv = this.track('qkv', Linear.of(this.config.size, 3 * this.config.size));
+  private readonly projection = this.track('proj', Linear.of(this.config.size, this.config.size));
 
   constructor(config: BlockConfig) {
     super(config);
-    const { size, heads } = config;
     const side = config.windowSize === 0 ? config.gridSize : config.windowSize;
-    this.parameter('rel_pos_h', [2 * side - 1, size / heads], { constant: 0 });
-    this.parameter('rel_pos_w', [2 * side - 1, size / heads], { constant: 0 });
-    this.qkv = this.track('qkv', new Linear({ inputSize: size, outputSize: 3 * size }));
-    this.projection = this.track('proj', new Linear({ inputSize: size, outputSize: size }));
+    const headSize = config.size / config.heads;
+    this.rowPositions = this.parameter('rel_pos_h', [2 * side - 1, headSize], { constant: 0 });
+    this.columnPositions = this.parameter('rel_pos_w', [2 * side - 1, headSize], { constant: 0 });
   }
 
   /**
@@ -55,16 +53,13 @@ export class SamAttention extends ConfiguredLayer<BlockConfig> {
     const n = batch * heads;
     const qkv = tf.reshape(this.qkv.forward(x), [batch, tokens, 3 * size]);
     // [B, T, 3·D] → three of [B, h, T, d] → [B·h, T, d]
-    const [q, k, v] = tf.split(qkv, 3, 2).map((part) => tf.reshape(splitHeads(part, heads), [n, tokens, headSize])) as [
-      tf.Tensor3D,
-      tf.Tensor3D,
-      tf.Tensor3D,
-    ];
+    const parts = tf.split(qkv, 3, 2).map((part) => tf.reshape(splitHeads(part, heads), [n, tokens, headSize]));
+    const [q, k, v] = parts as [tf.Tensor3D, tf.Tensor3D, tf.Tensor3D];
     const grid: tf.Tensor4D = tf.reshape(q, [n, height, width, headSize]);
     // rows: [n, H, W, d] → [n, W, H, d] → [n, W, H, H] → [n, H, W, H]
-    const byRow = relativeScores(tf.transpose(grid, [0, 2, 1, 3]), this.value('rel_pos_h'));
+    const byRow = relativeScores(tf.transpose(grid, [0, 2, 1, 3]), this.rowPositions());
     const rows: tf.Tensor3D = tf.reshape(tf.transpose(byRow, [0, 2, 1, 3]), [n, tokens, height]);
-    const columns: tf.Tensor3D = tf.reshape(relativeScores(grid, this.value('rel_pos_w')), [n, tokens, width]);
+    const columns: tf.Tensor3D = tf.reshape(relativeScores(grid, this.columnPositions()), [n, tokens, width]);
     const scaled: tf.Tensor3D = tf.mul(q, 1 / Math.sqrt(headSize));
     const queries = tf.concat3d([scaled, rows, columns], 2);
     const mixed = attend(queries, tf.concat3d([k, keyPlaces(n, height, width)], 2), v);
@@ -78,21 +73,11 @@ tf.serialization.registerClass(SamAttention);
 /** Pre-norm transformer block; with a window size the grid is cut into windows (zero-padded after the norm). */
 export class SamBlock extends ConfiguredLayer<BlockConfig> {
   static readonly className = 'GsvaSamBlock';
-  private readonly norm1: LayerNorm;
-  private readonly attention: SamAttention;
-  private readonly norm2: LayerNorm;
-  private readonly lin1: Linear;
-  private readonly lin2: Linear;
-
-  constructor(config: BlockConfig) {
-    super(config);
-    const { size } = config;
-    this.norm1 = this.track('norm1', new LayerNorm({ size, epsilon: BLOCK_EPSILON }));
-    this.attention = this.track('attn', new SamAttention(config));
-    this.norm2 = this.track('norm2', new LayerNorm({ size, epsilon: BLOCK_EPSILON }));
-    this.lin1 = this.track('mlp.lin1', new Linear({ inputSize: size, outputSize: 4 * size }));
-    this.lin2 = this.track('mlp.lin2', new Linear({ inputSize: 4 * size, outputSize: size }));
-  }
+  private readonly norm1 = this.track('norm1', new LayerNorm({ size: this.config.size, epsilon: EPSILON }));
+  private readonly attention = this.track('attn', new SamAttention(this.config));
+  private readonly norm2 = this.track('norm2', new LayerNorm({ size: this.config.size, epsilon: EPSILON }));
+  private readonly lin1 = this.track('mlp.lin1', Linear.of(this.config.size, 4 * this.config.size));
+  private readonly lin2 = this.track('mlp.lin2', Linear.of(4 * this.config.size, this.config.size));
 
   /** x [B, H, W, D] → [B, H, W, D]. */
   forward(x: tf.Tensor): tf.Tensor {
@@ -111,8 +96,9 @@ tf.serialization.registerClass(SamBlock);
 export class SamImageEncoder extends ConfiguredLayer<SamConfig> {
   static readonly className = 'GsvaSamImageEncoder';
   private readonly patchEmbedding: PatchConvolution;
-  private readonly blocks: readonly SamBlock[];
-  private readonly neck: readonly [SameConvolution, LayerNorm, SameConvolution, LayerNorm];
+  private readonly positions: () => tf.Tensor;
+  /** Blocks, then the neck. */
+  private readonly layers: readonly (SamBlock | SameConvolution | LayerNorm)[];
 
   constructor(config: SamConfig) {
     super(config);
@@ -122,18 +108,17 @@ export class SamImageEncoder extends ConfiguredLayer<SamConfig> {
       'patch_embed.proj',
       new PatchConvolution({ inputSize: 3, outputSize: embedDim, kernel: patchSize }),
     );
-    this.parameter('pos_embed', [1, gridSize, gridSize, embedDim], { deviation: 0.02 });
-    this.blocks = Array.from({ length: depth }, (_, index) => {
-      const window = globalAttnIndexes.includes(index) ? 0 : windowSize;
-      return this.track(
-        `blocks.${index}`,
-        new SamBlock({ size: embedDim, heads: numHeads, windowSize: window, gridSize }),
-      );
+    this.positions = this.parameter('pos_embed', [1, gridSize, gridSize, embedDim], { deviation: 0.02 });
+    const blocks = Array.from({ length: depth }, (_, index) => {
+      const side = globalAttnIndexes.includes(index) ? 0 : windowSize;
+      const block = { size: embedDim, heads: numHeads, windowSize: side, gridSize };
+      return this.track(`blocks.${index}`, new SamBlock(block));
     });
-    const norm = { size: promptEmbedDim, epsilon: BLOCK_EPSILON };
+    const norm = { size: promptEmbedDim, epsilon: EPSILON };
     const reduce = { inputSize: embedDim, outputSize: promptEmbedDim, kernel: 1, useBias: false };
     const blend = { inputSize: promptEmbedDim, outputSize: promptEmbedDim, kernel: 3, useBias: false };
-    this.neck = [
+    this.layers = [
+      ...blocks,
       this.track('neck.0', new SameConvolution(reduce)),
       this.track('neck.1', new LayerNorm(norm)),
       this.track('neck.2', new SameConvolution(blend)),
@@ -152,13 +137,9 @@ export class SamImageEncoder extends ConfiguredLayer<SamConfig> {
   }
 
   *forwardSteps(images: tf.Tensor): Steps<tf.Tensor4D> {
-    const embedded = tf.tidy(() => tf.add(this.patchEmbedding.forward(images), this.value('pos_embed')));
+    const embedded = tf.tidy(() => tf.add(this.patchEmbedding.forward(images), this.positions()));
     try {
-      const layers = [...this.blocks, ...this.neck];
-      return (yield* inTurnSteps(
-        embedded,
-        layers.map((layer) => (x: tf.Tensor) => layer.forward(x)),
-      )) as tf.Tensor4D;
+      return (yield* inTurnSteps(embedded, this.layers)) as tf.Tensor4D;
     } finally {
       embedded.dispose();
     }

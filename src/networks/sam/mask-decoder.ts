@@ -7,9 +7,7 @@ import * as fused from '../../engine/fused-ops.js';
 import * as tf from '../../engine/tf.js';
 import { ConfiguredLayer, type Shape } from '../../nn/composite-layer.js';
 import { PatchDeconvolution } from '../../nn/convolution.js';
-import { Embedding } from '../../nn/embedding.js';
-import { Mlp } from '../../nn/mlp.js';
-import { LayerNorm } from '../../nn/norms.js';
+import { Embedding, LayerNorm, Mlp } from '../../nn/layers.js';
 import { TwoWayTransformer } from './two-way-transformer.js';
 
 const MASK_TOKENS = 4;
@@ -33,37 +31,32 @@ export interface MaskDecoderOutput {
 
 export class MaskDecoder extends ConfiguredLayer<SamConfig> {
   static readonly className = 'GsvaMaskDecoder';
+  private readonly transformer: TwoWayTransformer;
   private readonly iouToken: Embedding;
   private readonly maskTokens: Embedding;
-  private readonly transformer: TwoWayTransformer;
   private readonly upscaling: readonly [PatchDeconvolution, LayerNorm, PatchDeconvolution];
-  private readonly hypernetworks: readonly Mlp[];
+  /** That of the first mask token; the others are in every checkpoint, and unused without multimask output. */
+  private readonly hypernetwork: Mlp;
   private readonly iouHead: Mlp;
 
   constructor(config: SamConfig) {
     super(config);
-    const { promptEmbedDim: size, decoderDepth, decoderHeads, decoderMlpDim, iouHeadHiddenDim } = config;
-    this.transformer = this.track(
-      'transformer',
-      new TwoWayTransformer({ depth: decoderDepth, size, heads: decoderHeads, mlpSize: decoderMlpDim }),
-    );
+    const { promptEmbedDim: size, decoderDepth: depth, decoderHeads: heads, decoderMlpDim: mlpSize } = config;
+    this.transformer = this.track('transformer', new TwoWayTransformer({ depth, size, heads, mlpSize }));
     this.iouToken = this.track('iou_token', new Embedding({ rows: 1, size }));
     this.maskTokens = this.track('mask_tokens', new Embedding({ rows: MASK_TOKENS, size }));
+    const enlarge = (name: string, from: number, to: number): PatchDeconvolution =>
+      this.track(name, new PatchDeconvolution({ inputSize: from, outputSize: to, kernel: 2 }));
     this.upscaling = [
-      this.track('output_upscaling.0', new PatchDeconvolution({ inputSize: size, outputSize: size / 4, kernel: 2 })),
+      enlarge('output_upscaling.0', size, size / 4),
       this.track('output_upscaling.1', new LayerNorm({ size: size / 4, epsilon: NORM_EPSILON })),
-      this.track(
-        'output_upscaling.3',
-        new PatchDeconvolution({ inputSize: size / 4, outputSize: size / 8, kernel: 2 }),
-      ),
+      enlarge('output_upscaling.3', size / 4, size / 8),
     ];
-    this.hypernetworks = Array.from({ length: MASK_TOKENS }, (_, index) => {
+    [this.hypernetwork] = Array.from({ length: MASK_TOKENS }, (_, index) => {
       return this.track(`output_hypernetworks_mlps.${index}`, new Mlp({ sizes: [size, size, size, size / 8] }));
-    });
-    this.iouHead = this.track(
-      'iou_prediction_head',
-      new Mlp({ sizes: [size, iouHeadHiddenDim, iouHeadHiddenDim, MASK_TOKENS] }),
-    );
+    }) as [Mlp];
+    const hidden = config.iouHeadHiddenDim;
+    this.iouHead = this.track('iou_prediction_head', new Mlp({ sizes: [size, hidden, hidden, MASK_TOKENS] }));
   }
 
   forward({ imageEmbeddings, densePositions, sparsePrompts }: MaskDecoderInput): MaskDecoderOutput {
@@ -77,16 +70,18 @@ export class MaskDecoder extends ConfiguredLayer<SamConfig> {
 
     const tokenAt = (index: number): tf.Tensor2D =>
       tf.reshape(tf.slice(decoded.tokens, [0, index, 0], [-1, 1, -1]), [queries, size]);
-    const upscaled = this.upscale(tf.reshape(decoded.cells, [queries, height, width, size]));
-    const [hypernetwork] = this.hypernetworks as readonly [Mlp];
-    const kernel = tf.reshape(hypernetwork.forward(tokenAt(1)), [queries, size / 8, 1]);
+    const [enlarge, norm, enlargeAgain] = this.upscaling;
+    const twice = enlarge.forward(tf.reshape(decoded.cells, [queries, height, width, size]));
+    // [Q, 4·H, 4·W, D/8]
+    const upscaled = fused.gelu(enlargeAgain.forward(fused.gelu(norm.forward(twice))));
+    const kernel = tf.reshape(this.hypernetwork.forward(tokenAt(1)), [queries, size / 8, 1]);
     // [Q, 16·H·W, D/8] · [Q, D/8, 1] → [Q, 4·H, 4·W]
     const masks = tf.matMul(tf.reshape(upscaled, [queries, 16 * height * width, size / 8]), kernel);
     const iou = tf.slice(this.iouHead.forward(tokenAt(0)), [0, 0], [-1, 1]) as tf.Tensor2D;
     return { lowResMasks: tf.reshape(masks, [queries, 4 * height, 4 * width]), iou };
   }
 
-  override call(inputs: tf.Tensor | tf.Tensor[]): tf.Tensor[] {
+  override call(inputs: tf.Tensor[]): tf.Tensor[] {
     return tf.tidy(() => {
       const [imageEmbeddings, densePositions, sparsePrompts] = inputs as [tf.Tensor4D, tf.Tensor4D, tf.Tensor3D];
       const { lowResMasks, iou } = this.forward({ imageEmbeddings, densePositions, sparsePrompts });
@@ -94,19 +89,10 @@ export class MaskDecoder extends ConfiguredLayer<SamConfig> {
     });
   }
 
-  override computeOutputShape(inputShape: Shape | Shape[]): Shape[] {
-    const [batch = null, height = null, width = null] = (inputShape as Shape[])[0] ?? [];
-    const times4 = (n: number | null): number | null => (n === null ? null : 4 * n);
-    return [
-      [batch, times4(height), times4(width)],
-      [batch, 1],
-    ];
-  }
-
-  /** [Q, H, W, D] → [Q, 4·H, 4·W, D/8]. */
-  private upscale(cells: tf.Tensor): tf.Tensor {
-    const [first, norm, second] = this.upscaling;
-    return fused.gelu(second.forward(fused.gelu(norm.forward(first.forward(cells)))));
+  override computeOutputShape([[batch = null, ...sides] = []]: Shape[]): Shape[] {
+    const masks = sides.slice(0, 2).map((side) => (side === null ? null : 4 * side));
+    const iou = [batch, 1];
+    return [[batch, ...masks], iou];
   }
 }
 tf.serialization.registerClass(MaskDecoder);

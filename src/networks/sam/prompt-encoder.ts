@@ -5,10 +5,9 @@
 import type { SamConfig } from '../../config.js';
 import * as fused from '../../engine/fused-ops.js';
 import * as tf from '../../engine/tf.js';
-import { ConfiguredLayer, type Shape, single } from '../../nn/composite-layer.js';
+import { ConfiguredLayer, single } from '../../nn/composite-layer.js';
 import { PatchConvolution, SameConvolution } from '../../nn/convolution.js';
-import { Embedding } from '../../nn/embedding.js';
-import { LayerNorm } from '../../nn/norms.js';
+import { Embedding, LayerNorm } from '../../nn/layers.js';
 
 export interface PointPrompts {
   /** [Q, P, 2] as (x, y) pixels of the encoder's square input. */
@@ -17,41 +16,31 @@ export interface PointPrompts {
   readonly labels: tf.Tensor2D;
 }
 
-const NORM_EPSILON = 1e-6;
-
 export class PromptEncoder extends ConfiguredLayer<SamConfig> {
   static readonly className = 'GsvaPromptEncoder';
-  private readonly pointEmbeddings: readonly Embedding[];
-  private readonly notAPoint: Embedding;
+  private readonly gaussian: () => tf.Tensor2D;
+  /** One row per label: -1 (no position at all), then 0 … 3. */
+  private readonly labelEmbeddings: readonly Embedding[];
   private readonly noMask: Embedding;
-  private readonly maskDownscaling: readonly [
-    PatchConvolution,
-    LayerNorm,
-    PatchConvolution,
-    LayerNorm,
-    SameConvolution,
-  ];
+  /** Halves a mask's sides: convolution and norm. */
+  private readonly halving: readonly (readonly [PatchConvolution, LayerNorm])[];
+  private readonly maskProjection: SameConvolution;
 
   constructor(config: SamConfig) {
-    super(config);
-    const { promptEmbedDim: size, maskInChans } = config;
-    this.parameter('pe_layer.positional_encoding_gaussian_matrix', [2, size / 2], { deviation: 1 });
-    this.pointEmbeddings = [0, 1, 2, 3].map((index) => {
-      return this.track(`point_embeddings.${index}`, new Embedding({ rows: 1, size }));
-    });
-    this.notAPoint = this.track('not_a_point_embed', new Embedding({ rows: 1, size }));
-    const quarter = maskInChans / 4;
-    this.maskDownscaling = [
-      this.track('mask_downscaling.0', new PatchConvolution({ inputSize: 1, outputSize: quarter, kernel: 2 })),
-      this.track('mask_downscaling.1', new LayerNorm({ size: quarter, epsilon: NORM_EPSILON })),
-      this.track(
-        'mask_downscaling.3',
-        new PatchConvolution({ inputSize: quarter, outputSize: maskInChans, kernel: 2 }),
-      ),
-      this.track('mask_downscaling.4', new LayerNorm({ size: maskInChans, epsilon: NORM_EPSILON })),
-      this.track('mask_downscaling.6', new SameConvolution({ inputSize: maskInChans, outputSize: size, kernel: 1 })),
+    const { promptEmbedDim: size, maskInChans: channels } = config;
+    super(config, size);
+    const learned = (name: string): Embedding => this.track(name, new Embedding({ rows: 1, size }));
+    const half = (index: number, inputSize: number, outputSize: number): readonly [PatchConvolution, LayerNorm] => [
+      this.track(`mask_downscaling.${index}`, new PatchConvolution({ inputSize, outputSize, kernel: 2 })),
+      this.track(`mask_downscaling.${index + 1}`, new LayerNorm({ size: outputSize, epsilon: 1e-6 })),
     ];
-    this.noMask = this.track('no_mask_embed', new Embedding({ rows: 1, size }));
+    this.gaussian = this.parameter('pe_layer.positional_encoding_gaussian_matrix', [2, size / 2], { deviation: 1 });
+    const points = [0, 1, 2, 3].map((index) => learned(`point_embeddings.${index}`));
+    this.labelEmbeddings = [learned('not_a_point_embed'), ...points];
+    this.halving = [half(0, 1, channels / 4), half(3, channels / 4, channels)];
+    const projection = new SameConvolution({ inputSize: channels, outputSize: size, kernel: 1 });
+    this.maskProjection = this.track('mask_downscaling.6', projection);
+    this.noMask = learned('no_mask_embed');
   }
 
   /** Positional encoding of the image embedding's grid, [1, H, W, prompt] (`get_dense_pe`). */
@@ -71,10 +60,9 @@ export class PromptEncoder extends ConfiguredLayer<SamConfig> {
 
   /** Low-resolution mask logits [Q, 4·H, 4·W, 1] → dense embeddings [Q, H, W, prompt]. */
   denseMask(masks: tf.Tensor4D): tf.Tensor4D {
-    const [first, norm1, second, norm2, last] = this.maskDownscaling;
-    const half = fused.gelu(norm1.forward(first.forward(masks)));
-    const quarter = fused.gelu(norm2.forward(second.forward(half)));
-    return last.forward(quarter) as tf.Tensor4D;
+    const halved = (x: tf.Tensor, [convolution, norm]: readonly [PatchConvolution, LayerNorm]): tf.Tensor =>
+      fused.gelu(norm.forward(convolution.forward(x)));
+    return this.maskProjection.forward(this.halving.reduce(halved, masks)) as tf.Tensor4D;
   }
 
   /** Points and box corners → sparse embeddings [Q, P, prompt]. Without a box SAM appends one padding point itself. */
@@ -84,9 +72,8 @@ export class PromptEncoder extends ConfiguredLayer<SamConfig> {
     const positions = this.encodePositions(tf.reshape(normalised, [queries * points, 2]));
     const flat = tf.reshape(labels, [queries * points, 1]);
     const isPoint = tf.cast(tf.greaterEqual(flat, 0), 'float32');
-    // One row of the table per label: -1 (no position at all), then 0 … 3.
-    const table = tf.concat([this.notAPoint.table, ...this.pointEmbeddings.map((embedding) => embedding.table)], 0);
-    const kinds = tf.gather(table, tf.add(tf.reshape(labels, [queries * points]), tf.scalar(1, 'int32')));
+    const table = this.labelEmbeddings.map((embedding) => embedding.table);
+    const kinds = tf.gather(tf.concat(table, 0), tf.add(tf.reshape(labels, [-1]), tf.scalar(1, 'int32')));
     return tf.reshape(tf.add(tf.mul(positions, isPoint), kinds), [queries, points, -1]);
   }
 
@@ -98,14 +85,9 @@ export class PromptEncoder extends ConfiguredLayer<SamConfig> {
     });
   }
 
-  override computeOutputShape(inputShape: Shape): Shape {
-    return [...inputShape.slice(0, -1), this.config.promptEmbedDim];
-  }
-
   /** Positions [n, 2] in [0, 1] as (x, y) → random Fourier features [n, prompt] (`PositionEmbeddingRandom`). */
   private encodePositions(positions: tf.Tensor2D): tf.Tensor2D {
-    const gaussian = this.value<tf.Rank.R2>('pe_layer.positional_encoding_gaussian_matrix');
-    const angles = tf.mul(tf.matMul(tf.sub(tf.mul(positions, 2), 1), gaussian), 2 * Math.PI);
+    const angles = tf.mul(tf.matMul(tf.sub(tf.mul(positions, 2), 1), this.gaussian()), 2 * Math.PI);
     return tf.concat([tf.sin(angles), tf.cos(angles)], 1) as tf.Tensor2D;
   }
 }

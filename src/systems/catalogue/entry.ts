@@ -1,5 +1,5 @@
 /** Facts about a published model: its files, where their authors have them, sizes, licences. */
-import type { PublishedPart } from '../shared/published/part.js';
+import type { PublishedPart } from '../shared/published/names.js';
 
 /** A file, or a folder of files, that somebody published and that several models share. */
 export interface Piece {
@@ -51,12 +51,6 @@ export interface Backbone {
     | { readonly base: Piece; readonly delta: Piece; readonly place: string; readonly numbers: Piece['numbers'] };
 }
 
-/** A row of one of the paper's tables. */
-export interface PublishedRow {
-  readonly table: 1 | 2 | 3 | 8 | 9;
-  readonly row: string;
-}
-
 /** Figures of gRefCOCO that the authors print for a released file, as shares of 1. */
 export interface LoggedFigures {
   readonly split: 'val' | 'testA' | 'testB';
@@ -74,8 +68,8 @@ export interface ReleasedModel {
   readonly config: string;
   /** Who names the file `NAME.bin`: nobody says what the authors' folder holds besides. */
   readonly named: 'authors' | 'users' | null;
-  /** By the paper; what the released files reach may differ. */
-  readonly figures: readonly PublishedRow[];
+  /** Rows of the paper's tables; what the released files reach may differ. */
+  readonly figures: readonly { readonly table: 1 | 2 | 3 | 8 | 9; readonly row: string }[];
   /** From the README of the published code, float32. */
   readonly logged: readonly LoggedFigures[];
 }

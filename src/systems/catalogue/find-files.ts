@@ -9,9 +9,8 @@ import { openCheckpoint } from '../../io/checkpoint-files.js';
 import type { FileTensors } from '../../io/file-tensor.js';
 import { cachedSnapshot } from '../../io/cache/hub-cache.js';
 import { openModelDirectory } from '../../checkpoints/checkpoint-directory.js';
-import { configOf } from '../shared/published/projector.js';
-import { ownNames } from '../shared/published/names.js';
-import type { PublishedPart } from '../shared/published/part.js';
+import { configOf } from '../shared/model-config.js';
+import { ownNames, type PublishedPart } from '../shared/published/names.js';
 import type { Backbone, Piece, ReleasedModel } from './entry.js';
 import { ADDED_ROWS } from './pieces.js';
 
@@ -23,7 +22,7 @@ export interface Found {
   readonly fault: string | null;
 }
 
-const MISSING: Found = { state: 'missing', path: null, fault: null };
+export const MISSING: Found = { state: 'missing', path: null, fault: null };
 
 /** A folder that pieces are looked for in, and what says where the cache is. */
 export interface Places {
@@ -36,107 +35,92 @@ export function llavaPlace({ llava }: Backbone): string {
   return 'whole' in llava ? llava.whole.place : llava.place;
 }
 
-export function findPiece(piece: Piece, { dir, env }: Places): Found {
-  const beside = join(dir, piece.place);
-  if (existsSync(beside)) return checked(beside, piece.part, piece.numbers, piece.needs);
-  const cached = piece.hub === null ? null : cachedSnapshot(piece.hub, env);
-  return cached === null ? MISSING : checked(cached, piece.part, piece.numbers, piece.needs);
-}
-
-/** LLaVA as a whole: as published, or as `gsva convert delta` leaves it. */
-function findLlava(backbone: Backbone, places: Places): Found {
-  const { llava } = backbone;
-  if ('whole' in llava) return findPiece(llava.whole, places);
-  const path = join(places.dir, llava.place);
-  return existsSync(path) ? checked(path, 'mllm', llava.numbers, llava.delta.needs) : MISSING;
+export function findPiece({ place, hub, part, numbers, needs }: Piece, { dir, env }: Places): Found {
+  const own = join(dir, place);
+  const path = existsSync(own) || hub === null ? own : cachedSnapshot(hub, env);
+  return path === null ? MISSING : examined(path, () => weightsFault(path, part, numbers, needs));
 }
 
 /** GSVA's own weights. The published code saves all of a model, or what was trained alone. */
 function findWeights({ name, backbone }: ReleasedModel, { dir }: Places): Found {
   const path = join(dir, `${name}.bin`);
-  if (!existsSync(path)) return MISSING;
   const { trained, all } = backbone.numbers;
   const rows = 2 * ADDED_ROWS * backbone.hiddenSize;
   const numbers = { least: trained - rows, most: all + rows };
-  return checked(path, 'weights', numbers, 'file', (tensors) => rankFault(tensors, backbone));
+  return examined(path, () =>
+    weightsFault(path, 'weights', numbers, 'file', (tensors) => rankFault(tensors, backbone)),
+  );
 }
 
 /** The folder that `gsva convert` makes of all of them. */
 function findConverted({ name, backbone }: ReleasedModel, { dir }: Places): Found {
   const path = join(dir, name);
-  if (!existsSync(path)) return MISSING;
-  return orBroken(path, () => {
-    const config = configOf(openModelDirectory(path));
-    const { hiddenSize, numHiddenLayers } = config.llm;
-    const is = [hiddenSize, numHiddenLayers, config.lora.r];
-    const wanted = [backbone.hiddenSize, backbone.layers, backbone.loraRank];
-    if (is.every((size, i) => size === wanted[i])) return null;
-    return `it has ${describe(is)}; ${backbone.title} has ${describe(wanted)}`;
+  return examined(path, () => {
+    const { llm, lora } = configOf(openModelDirectory(path));
+    const is = describe(llm.hiddenSize, llm.numHiddenLayers, lora.r);
+    const wanted = describe(backbone.hiddenSize, backbone.layers, backbone.loraRank);
+    return is === wanted ? null : `it has ${is}; ${backbone.title} has ${wanted}`;
   });
 }
 
-export interface FoundModel {
-  readonly converted: Found;
-  readonly llava: Found;
+type FoundParts = Readonly<Record<'converted' | 'llava' | 'clip' | 'sam' | 'weights', Found>> &
   /** The two summands of LLaVA; null where it is published whole. */
-  readonly base: Found | null;
-  readonly delta: Found | null;
-  readonly clip: Found;
-  readonly sam: Found;
-  readonly weights: Found;
+  Readonly<Record<'base' | 'delta', Found | null>>;
+
+export type FoundModel = FoundParts & {
   /**
    * 'complete': it can be asked, converted or from its files. 'files': LLaVA is still to be made of base and delta.
    * 'partial': files are missing. 'absent': so is GSVA's own.
    */
   readonly state: 'complete' | 'files' | 'partial' | 'absent' | 'broken';
-}
+};
 
 export function findModel(model: ReleasedModel, places: Places): FoundModel {
-  const { llava } = model.backbone;
+  const { llava, clip, sam } = model.backbone;
+  const isWhole = 'whole' in llava;
+  // As `gsva convert delta` leaves it.
+  const sum = isWhole ? llava.whole : { ...llava.delta, hub: null, place: llava.place, numbers: llava.numbers };
   const parts = {
     converted: findConverted(model, places),
-    llava: findLlava(model.backbone, places),
-    base: 'whole' in llava ? null : findPiece(llava.base, places),
-    delta: 'whole' in llava ? null : findPiece(llava.delta, places),
-    clip: findPiece(model.backbone.clip, places),
-    sam: findPiece(model.backbone.sam, places),
+    llava: findPiece(sum, places),
+    base: isWhole ? null : findPiece(llava.base, places),
+    delta: isWhole ? null : findPiece(llava.delta, places),
+    clip: findPiece(clip, places),
+    sam: findPiece(sam, places),
     weights: findWeights(model, places),
   };
   return { ...parts, state: stateOf(parts) };
 }
 
-function stateOf(found: Omit<FoundModel, 'state'>): FoundModel['state'] {
+function stateOf(found: FoundParts): FoundModel['state'] {
   const { converted, llava, base, delta, clip, sam, weights } = found;
   if (converted.state === 'there') return 'complete';
   const isThere = (part: Found | null): boolean => part?.state === 'there';
   const others = [clip, sam, weights].every(isThere);
   if (others && isThere(llava)) return 'complete';
-  if ([converted, llava, base, delta, clip, sam, weights].some((part) => part?.state === 'broken')) return 'broken';
+  if (Object.values(found).some((part: Found | null) => part?.state === 'broken')) return 'broken';
   if (others && isThere(base) && isThere(delta)) return 'files';
   // Other models need the other files too: they do not say that somebody wants this one.
   return weights.state === 'missing' ? 'absent' : 'partial';
 }
 
-function checked(
+function weightsFault(
   path: string,
   part: PublishedPart,
-  numbers: Piece['numbers'],
+  { least, most }: Piece['numbers'],
   needs: Piece['needs'],
   more: (tensors: FileTensors) => string | null = () => null,
-): Found {
-  return orBroken(path, () => {
-    if (statSync(path).isDirectory() !== (needs !== 'file')) {
-      return `it is ${needs === 'file' ? 'a folder; it should be a file' : 'a file; it should be a folder'}`;
-    }
-    const absent = needs === 'file' ? [] : needs.filter((name) => !existsSync(join(path, name)));
-    if (absent.length > 0) return `${absent.join(' and ')} ${absent.length === 1 ? 'is' : 'are'} missing`;
-    const { tensors } = openCheckpoint(path);
-    const count = usedNumbers(part, tensors);
-    const { least, most } = numbers;
-    if (count >= least && count <= most) return more(tensors);
-    const wanted = least === most ? amount(least) : `${amount(least)} to ${amount(most)}`;
-    return `its weights have ${amount(count)} numbers that are used; there should be ${wanted}`;
-  });
+): string | null {
+  if (statSync(path).isDirectory() !== (needs !== 'file')) {
+    return `it is ${needs === 'file' ? 'a folder; it should be a file' : 'a file; it should be a folder'}`;
+  }
+  const absent = needs === 'file' ? [] : needs.filter((name) => !existsSync(join(path, name)));
+  if (absent.length > 0) return `${absent.join(' and ')} ${absent.length === 1 ? 'is' : 'are'} missing`;
+  const { tensors } = openCheckpoint(path);
+  const count = usedNumbers(part, tensors);
+  if (count >= least && count <= most) return more(tensors);
+  const wanted = least === most ? amount(least) : `${amount(least)} to ${amount(most)}`;
+  return `its weights have ${amount(count)} numbers that are used; there should be ${wanted}`;
 }
 
 /** Numbers that a model takes of a file: CLIP's text encoder, say, is left out. */
@@ -157,17 +141,18 @@ function rankFault(tensors: FileTensors, { loraRank, title }: Backbone): string 
 }
 
 /** @param fault null where all is well */
-function orBroken(path: string, fault: () => string | null): Found {
+function examined(path: string, fault: () => string | null): Found {
+  if (!existsSync(path)) return MISSING;
   try {
     const found = fault();
-    return found === null ? { state: 'there', path, fault: null } : { state: 'broken', path, fault: found };
+    return { state: found === null ? 'there' : 'broken', path, fault: found };
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     return { state: 'broken', path, fault: error.message };
   }
 }
 
-function describe([hiddenSize = 0, layers = 0, rank = 0]: readonly number[]): string {
+function describe(hiddenSize: number, layers: number, rank: number): string {
   return `${layers} layers of ${hiddenSize} and LoRA of rank ${rank}`;
 }
 
@@ -177,8 +162,7 @@ function amount(count: number): string {
 
 /** A folder of ours that comes with the package. */
 export function findPackaged(path: string): Found {
-  if (!existsSync(path)) return MISSING;
-  return orBroken(path, () => {
+  return examined(path, () => {
     configOf(openModelDirectory(path));
     return null;
   });

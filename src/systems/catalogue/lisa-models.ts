@@ -11,43 +11,32 @@ import { CLIP_L14 } from './pieces.js';
 /** gIoU and cIoU in percent. */
 type Pair = readonly [gIoU: number, cIoU: number];
 
-export interface LisaModel {
-  readonly name: string;
-  /** On the hub. */
-  readonly hub: string;
-  readonly base: string;
-  /** Commit of the published code that reads it; null: the current one. */
-  readonly code: string | null;
-  /** Trained with explanations as well. */
-  readonly explains: boolean;
-  /** Figures on ReasonSeg that its README gives for it. */
-  readonly figures: Readonly<Partial<Record<'val' | 'test short' | 'test long' | 'test', Pair>>>;
-  readonly note: string;
-}
-
-const BASES = {
-  '7B': 'LLaVA-Lightning-7B-v1-1',
-  '13B-llama2': 'llava-llama-2-13b-chat-lightning-preview',
-} as const;
-const V0_FIGURES: LisaModel['figures'] = {
+const BASES = { '7B': 'LLaVA-Lightning-7B-v1-1', '13B-llama2': 'llava-llama-2-13b-chat-lightning-preview' } as const;
+/** On ReasonSeg, as the README gives them. */
+const V0_FIGURES: Readonly<Partial<Record<'val' | 'test short' | 'test long' | 'test', Pair>>> = {
   val: [60.0, 67.8],
   'test short': [43.9, 45.8],
   'test long': [54.0, 53.8],
   test: [51.5, 51.3],
 };
-const V1_NOTE = 'trained on train and val of ReasonSeg: its figures on val mean nothing';
 
-function lisa(size: keyof typeof BASES, version: 'v0' | 'v1', explains: boolean): LisaModel {
+export type LisaModel = Readonly<ReturnType<typeof lisa>>;
+
+function lisa(size: keyof typeof BASES, version: 'v0' | 'v1', explains: boolean) {
   const name = `LISA-${size}-${version}${explains ? '-explanatory' : ''}`;
   const isFirst = version === 'v0';
   return {
     name,
     hub: `xinlai/${name}`,
     base: BASES[size],
+    /** Commit of the published code that reads it; null: the current one. */
     code: isFirst ? '0e26916' : null,
+    /** Whether it was trained with explanations as well. */
     explains,
     figures: isFirst && !explains ? V0_FIGURES : {},
-    note: isFirst ? 'the layout of the first release' : V1_NOTE,
+    note: isFirst
+      ? 'the layout of the first release'
+      : 'trained on train and val of ReasonSeg: its figures on val mean nothing',
   };
 }
 

@@ -1,7 +1,7 @@
 /** Files of a released model, downloaded and made: places, sizes, licences, missing pieces. */
 import { join } from 'node:path';
 import type { Piece, ReleasedModel } from './entry.js';
-import { type Found, type FoundModel, llavaPlace } from './find-files.js';
+import { type Found, type FoundModel, MISSING } from './find-files.js';
 import { RELEASE } from './released-models.js';
 
 const GB = 1e9;
@@ -9,10 +9,7 @@ const MB = 1e6;
 const FLOAT_BYTES = 4;
 const HALF_BYTES = 2;
 
-export interface ByteRange {
-  readonly least: number;
-  readonly most: number;
-}
+type ByteRange = Piece['numbers'];
 
 /** '13.5 GB', '180 MB': as disks are sold. */
 export function diskText(bytes: number): string {
@@ -24,9 +21,14 @@ export function rangeText({ least, most }: ByteRange): string {
 }
 
 /** Pieces that others published, in the order in which they are put together. */
-export function piecesOf({ backbone }: ReleasedModel): Piece[] {
-  const { llava, clip, sam } = backbone;
-  return [...('whole' in llava ? [llava.whole] : [llava.base, llava.delta]), clip, sam];
+export function piecesOf(model: ReleasedModel): Piece[] {
+  return Object.values(piecesByName(model));
+}
+
+type PieceName = 'llava' | 'base' | 'delta' | 'clip' | 'sam';
+
+function piecesByName({ backbone: { llava, clip, sam } }: ReleasedModel): Partial<Record<PieceName, Piece>> {
+  return { ...('whole' in llava ? { llava: llava.whole } : { base: llava.base, delta: llava.delta }), clip, sam };
 }
 
 /** Bytes of GSVA's own file, whose size is not published: what was trained alone, or the whole model, as float32. */
@@ -62,41 +64,29 @@ export function fileOf({ name, named, title }: ReleasedModel): string {
   return `the file of ${title} (neither its name nor whether it is there is published)`;
 }
 
-export interface FileRow {
+export interface FileRow extends Pick<Piece, 'licence'> {
   readonly what: string;
   readonly found: Found;
   readonly path: string;
   readonly size: string;
-  readonly licence: string;
 }
 
 /** One row for each file of a model, and for the folders made of them. */
 export function fileRows(model: ReleasedModel, found: FoundModel, dir: string): FileRow[] {
-  const { llava, clip, sam } = model.backbone;
-  const row = (piece: Piece, part: Found | null): FileRow => ({
-    what: piece.title,
-    found: part ?? { state: 'missing', path: null, fault: null },
-    path: part?.path ?? join(dir, piece.place),
-    size: sizeOf(piece),
-    licence: piece.licence,
+  const { llava } = model.backbone;
+  const pieces = Object.entries(piecesByName(model)).map(([name, piece]): FileRow => {
+    const part = found[name as PieceName] ?? MISSING;
+    const path = part.path ?? join(dir, piece.place);
+    return { what: piece.title, found: part, path, size: sizeOf(piece), licence: piece.licence };
   });
+  if (!('whole' in llava)) {
+    const size = `about ${diskText(llava.delta.bytes)}`;
+    const path = join(dir, llava.place);
+    pieces.splice(2, 0, { what: 'LLaVA, made of both', found: found.llava, path, size, licence: 'of its parts' });
+  }
   const own = { path: join(dir, `${model.name}.bin`), size: 'not published', licence: RELEASE.licence };
   return [
-    ...('whole' in llava
-      ? [row(llava.whole, found.llava)]
-      : [
-          row(llava.base, found.base),
-          row(llava.delta, found.delta),
-          {
-            what: 'LLaVA, made of both',
-            found: found.llava,
-            path: join(dir, llavaPlace(model.backbone)),
-            size: `about ${diskText(llava.delta.bytes)}`,
-            licence: 'of its parts',
-          },
-        ]),
-    row(clip, found.clip),
-    row(sam, found.sam),
+    ...pieces,
     { what: "GSVA's own weights", found: found.weights, ...own },
     {
       what: 'the model, converted',
@@ -113,21 +103,16 @@ function sizeOf({ bytes, bytesAre }: Piece): string {
   return bytesAre === 'listed' ? `${bytes.toLocaleString('en-US')} bytes` : `about ${diskText(bytes)}`;
 }
 
-export interface MissingPiece {
-  readonly path: string;
-  readonly what: string;
-  readonly licence: string;
+export interface MissingPiece extends Pick<FileRow, 'path' | 'what' | 'licence'> {
   readonly models: readonly ReleasedModel[];
   readonly sources: readonly string[];
 }
 
-interface Report {
-  readonly model: ReleasedModel;
-  readonly found: FoundModel;
-}
-
 /** Each piece once, with the models that lack it; GSVA's own files last, in one entry. */
-export function missingPieces(dir: string, reports: readonly Report[]): MissingPiece[] {
+export function missingPieces(
+  dir: string,
+  reports: readonly { readonly model: ReleasedModel; readonly found: FoundModel }[],
+): MissingPiece[] {
   const incomplete = reports.filter(({ found }) => found.state !== 'complete');
   const pieces = new Map<Piece, ReleasedModel[]>();
   for (const { model, found } of incomplete) {
@@ -141,26 +126,16 @@ export function missingPieces(dir: string, reports: readonly Report[]): MissingP
     models,
     sources: [piece.hub === null ? (piece.url ?? piece.source) : `https://huggingface.co/${piece.hub}`],
   }));
-  if (own.length === 0) return others;
+  const { licence, folders } = RELEASE;
   const what = "GSVA's own weights, sizes not published";
-  return [
-    ...others,
-    { path: join(dir, 'NAME.bin'), what, licence: RELEASE.licence, models: own, sources: RELEASE.folders },
-  ];
+  const ours = { path: join(dir, 'NAME.bin'), what, licence, models: own, sources: folders };
+  return own.length === 0 ? others : [...others, ours];
 }
 
 /** Published pieces to get. LLaVA in one piece makes base and delta needless. */
 export function missingOf(model: ReleasedModel, found: FoundModel | null): Piece[] {
-  const { llava, clip, sam } = model.backbone;
-  const parts: [Piece, Found | null | undefined][] =
-    'whole' in llava
-      ? [[llava.whole, found?.llava]]
-      : found?.llava.state === 'there'
-        ? []
-        : [
-            [llava.base, found?.base],
-            [llava.delta, found?.delta],
-          ];
-  parts.push([clip, found?.clip], [sam, found?.sam]);
-  return parts.filter(([, part]) => part?.state !== 'there').map(([piece]) => piece);
+  const isThere = (name: PieceName): boolean => found?.[name]?.state === 'there';
+  const isNeedless = (name: string): boolean => (name === 'base' || name === 'delta') && isThere('llava');
+  const pieces = Object.entries(piecesByName(model));
+  return pieces.flatMap(([name, piece]) => (isNeedless(name) || isThere(name as PieceName) ? [] : [piece]));
 }

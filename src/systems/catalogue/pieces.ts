@@ -94,10 +94,7 @@ export const CLIP_L14: Piece = {
   numbers: { least: 303_179_776, most: 303_179_776 },
   bytes: 1_710_540_580,
   bytesAre: 'listed',
-  sha256: {
-    file: 'model.safetensors',
-    digest: 'a2bf730a0c7debf160f7a6b50b3aaf3703e7e88ac73de7a314903141db026dcb',
-  },
+  sha256: { file: 'model.safetensors', digest: 'a2bf730a0c7debf160f7a6b50b3aaf3703e7e88ac73de7a314903141db026dcb' },
   licence: 'MIT (github.com/openai/CLIP)',
 };
 
@@ -112,9 +109,6 @@ export const SAM_VIT_H: Piece = {
   numbers: { least: 641_090_864, most: 641_090_864 },
   bytes: 2_564_550_879,
   bytesAre: 'listed',
-  sha256: {
-    file: 'sam_vit_h_4b8939.pth',
-    digest: 'a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e',
-  },
+  sha256: { file: 'sam_vit_h_4b8939.pth', digest: 'a7bf3b02f3ebf1267aba913ff637d9a2d5c33d3173bb679e46d9f338c26f262e' },
   licence: 'Apache 2.0 (github.com/facebookresearch/segment-anything)',
 };

@@ -2,7 +2,7 @@
  * The checkpoints of the paper: three models, each pretrained and fine-tuned. The authors' README links to two folders and
  * names two files of them; where neither they nor anybody who uses the files names one, that is said.
  */
-import type { Backbone, LoggedFigures, PackagedModel, PublishedRow, ReleasedModel } from './entry.js';
+import type { Backbone, LoggedFigures, PackagedModel, ReleasedModel } from './entry.js';
 import {
   CLIP_L14,
   LLAMA_13B,
@@ -66,77 +66,67 @@ const LLAMA_2_13B: Backbone = {
 
 export const BACKBONES: readonly Backbone[] = [VICUNA_7B, VICUNA_13B, LLAMA_2_13B];
 
-type Named = ReleasedModel['named'];
-
-/** Figures of classic RES: masks, and boxes around them. */
-const RES_TABLES = [2, 3] as const;
-
 /** Splits in the order of the log: [gIoU, cIoU, N-acc, T-acc]. */
 function logged(...figures: readonly (readonly [number, number, number, number])[]): LoggedFigures[] {
-  return (['val', 'testA', 'testB'] as const).flatMap((split, i) => {
-    const [gIoU, cIoU, N_acc, T_acc] = figures[i] ?? [];
-    if (gIoU === undefined || cIoU === undefined || N_acc === undefined || T_acc === undefined) return [];
-    return [{ split, gIoU, cIoU, N_acc, T_acc }];
+  const splits = ['val', 'testA', 'testB'] as const;
+  return figures.map(([gIoU, cIoU, N_acc, T_acc], i) => {
+    return { split: splits[i] as LoggedFigures['split'], gIoU, cIoU, N_acc, T_acc };
   });
 }
 
-function pretrained(name: string, backbone: Backbone, named: Named, log: LoggedFigures[] = []): ReleasedModel {
-  const tables: PublishedRow['table'][] = [1, ...RES_TABLES];
-  // Ref-ZOM and ADE20K were measured with one of the three.
-  if (backbone === VICUNA_7B) tables.push(8, 9);
-  return {
-    name,
-    title: `${backbone.title}, pretrained`,
-    backbone,
-    config: `configs/paper/${backbone.name}-pretrain.json5`,
-    named,
-    figures: tables.map((table) => ({ table, row: backbone.title })),
-    logged: log,
-  };
-}
+/** Last training of a model, and the tables that have it; those of classic RES: masks, and boxes around them. */
+const TRAINED = {
+  pretrain: { title: 'pretrained', tables: [1, 2, 3], row: '' },
+  'finetune-grefcoco': { title: 'fine-tuned on gRefCOCO', tables: [1], row: ' (ft)' },
+  'finetune-res': { title: 'fine-tuned on RefCOCO, RefCOCO+, RefCOCOg', tables: [2, 3], row: ' (ft)' },
+  'finetune-refzom': { title: 'fine-tuned on Ref-ZOM', tables: [8], row: ' (ft)' },
+} as const;
 
-function finetuned(
+function released(
   name: string,
   backbone: Backbone,
-  on: 'grefcoco' | 'res' | 'refzom',
-  named: Named,
+  on: keyof typeof TRAINED,
+  named: ReleasedModel['named'],
   log: LoggedFigures[] = [],
 ): ReleasedModel {
-  const tables = { grefcoco: [1], res: RES_TABLES, refzom: [8] } as const;
-  const titles = { grefcoco: 'gRefCOCO', res: 'RefCOCO, RefCOCO+, RefCOCOg', refzom: 'Ref-ZOM' };
+  const { title, row } = TRAINED[on];
+  const tables: ReleasedModel['figures'][number]['table'][] = [...TRAINED[on].tables];
+  // Ref-ZOM and ADE20K were measured with one of the three.
+  if (on === 'pretrain' && backbone === VICUNA_7B) tables.push(8, 9);
   return {
     name,
-    title: `${backbone.title}, fine-tuned on ${titles[on]}`,
+    title: `${backbone.title}, ${title}`,
     backbone,
-    config: `configs/paper/${backbone.name}-finetune-${on}.json5`,
+    config: `configs/paper/${backbone.name}-${on}.json5`,
     named,
-    figures: tables[on].map((table) => ({ table, row: `${backbone.title} (ft)` })),
+    figures: tables.map((table) => ({ table, row: backbone.title + row })),
     logged: log,
   };
 }
 
 export const RELEASED_MODELS: readonly ReleasedModel[] = [
-  pretrained(
+  released(
     'gsva-7b-pt',
     VICUNA_7B,
+    'pretrain',
     'authors',
     logged([0.6347, 0.6165, 0.5698, 0.9954], [0.6999, 0.6917, 0.6339, 0.9846], [0.6134, 0.6026, 0.5868, 0.9895]),
   ),
-  finetuned(
+  released(
     'gsva-7b-ft-gres',
     VICUNA_7B,
-    'grefcoco',
+    'finetune-grefcoco',
     'authors',
     logged([0.6643, 0.6319, 0.6256, 0.9962], [0.7106, 0.6987, 0.6572, 0.9869], [0.622, 0.6035, 0.6072, 0.991]),
   ),
-  finetuned('gsva-7b-ft-res', VICUNA_7B, 'res', 'users'),
-  finetuned('gsva-7b-ft-zom', VICUNA_7B, 'refzom', null),
-  pretrained('gsva-13b-pt', VICUNA_13B, 'users'),
-  finetuned('gsva-13b-ft-gres', VICUNA_13B, 'grefcoco', null),
-  finetuned('gsva-13b-ft-res', VICUNA_13B, 'res', null),
-  pretrained('gsva-llama2-13b-pt', LLAMA_2_13B, null),
-  finetuned('gsva-llama2-13b-ft-gres', LLAMA_2_13B, 'grefcoco', null),
-  finetuned('gsva-llama2-13b-ft-res', LLAMA_2_13B, 'res', 'users'),
+  released('gsva-7b-ft-res', VICUNA_7B, 'finetune-res', 'users'),
+  released('gsva-7b-ft-zom', VICUNA_7B, 'finetune-refzom', null),
+  released('gsva-13b-pt', VICUNA_13B, 'pretrain', 'users'),
+  released('gsva-13b-ft-gres', VICUNA_13B, 'finetune-grefcoco', null),
+  released('gsva-13b-ft-res', VICUNA_13B, 'finetune-res', null),
+  released('gsva-llama2-13b-pt', LLAMA_2_13B, 'pretrain', null),
+  released('gsva-llama2-13b-ft-gres', LLAMA_2_13B, 'finetune-grefcoco', null),
+  released('gsva-llama2-13b-ft-res', LLAMA_2_13B, 'finetune-res', 'users'),
 ];
 
 export const PACKAGED_MODELS: readonly PackagedModel[] = [

@@ -54,9 +54,8 @@ function expressionsIn(text: string): string[] {
   const whole = normalized(text);
   const found = new Set([whole]);
   for (const { start, before, behind } of FORMS) {
-    for (const opened of [whole, withoutStart(whole, start)]) {
-      const inner = opened === null ? null : withoutStart(opened, before);
-      const expression = inner === null ? null : withoutEnd(inner, behind);
+    for (const opened of [whole, within(whole, start)]) {
+      const expression = within(opened, before, behind);
       if (expression !== null) found.add(expression);
     }
   }
@@ -64,12 +63,11 @@ function expressionsIn(text: string): string[] {
   return [...found];
 }
 
-function withoutStart(text: string, start: string): string | null {
-  return text.startsWith(start) ? trimmed(text.slice(start.length)) : null;
-}
-
-function withoutEnd(text: string, end: string): string | null {
-  return text.endsWith(end) ? trimmed(text.slice(0, text.length - end.length)) : null;
+/** The text between two others, trimmed; null where it has not both. */
+function within(text: string | null, start: string, end = ''): string | null {
+  if (text?.startsWith(start) !== true) return null;
+  const rest = trimmed(text.slice(start.length));
+  return rest.endsWith(end) ? trimmed(rest.slice(0, rest.length - end.length)) : null;
 }
 
 /** Lower case, single spaces, no punctuation of the list around it: parts are joined by ", " and closed by ".". */

@@ -1,18 +1,27 @@
 /** GSVA's way of asking and answering: about all targets at once, a decision for each, as far as the variant has it. */
-import { asksAlone, EXPRESSION_FORMS, type QuestionForm } from './question-forms.js';
-import type { Facts, Lesson } from '../../data/facts.js';
+import {
+  answerOf,
+  asksAlone,
+  EXPLANATION_REQUESTS,
+  EXPRESSION_FORMS,
+  freeQuestionOf,
+  type QuestionForm,
+  questionOf,
+  trainingAnswer,
+  trainingQuestion,
+} from './prompts.js';
+import type { Facts, Lesson, Target } from '../../data/facts.js';
+import { cleanExpression } from '../../data/text/expression.js';
 import type { Random } from '../../random.js';
-import type { Variant } from '../shared/variant.js';
-import { withImage } from '../shared/lisa-prompts.js';
+import { GSVA_VARIANT, type Variant } from '../shared/variant.js';
+import { chatTurn, explainedTurn, explanationMode, targetQuestion } from '../shared/lisa-prompts.js';
 import type { Answer, AnsweredTurn, AnswerPart, Asked, Chat, Dialogue, ParsedAnswer } from '../system.js';
 import { parseAnswer, parseAnswerInOrder } from './answers.js';
-import { gsvaLessons } from './lessons.js';
-import { forcedTurns, freeTurns } from './questions.js';
 
 /** Limit of LISA's program; nothing is published about conversations with GSVA. */
 const CHAT: Chat = {
   maxTokens: 512,
-  turn: (question, isFirst) => ({ user: isFirst ? withImage(question) : question, assistant: null }),
+  turn: chatTurn,
   shown: (tokenizer, ids) => tokenizer.decode(ids, { skipSpecial: true }).trim().replaceAll(/ +/g, ' '),
 };
 
@@ -30,15 +39,70 @@ export class GsvaDialogue implements Dialogue {
     return gsvaLessons(facts, random, this.variant);
   }
 
+  /** Without [REJ] the decision of every answer is [SEG]. */
   exam(texts: readonly string[], answers: readonly Answer[], form: string): readonly Asked<AnsweredTurn>[] {
-    return forcedTurns(texts, answers, this.variant, form as QuestionForm);
+    return this.together(texts).map((places) => {
+      const targets = places.map((i) => ({ expression: texts[i] as string, isEmpty: answers[i] === 'absent' }));
+      const asked = targets.map(({ expression }) => expression);
+      const user = questionOf(form as QuestionForm, asked, this.variant);
+      return { turn: { user, assistant: answerOf(form as QuestionForm, targets, this.variant) }, targets: places };
+    });
   }
 
   open(texts: readonly string[], form: string): readonly Asked[] {
-    return freeTurns(texts, this.variant, form as QuestionForm);
+    return this.together(texts).map((places) => {
+      const asked = places.map((i) => texts[i] as string);
+      const user = freeQuestionOf(form as QuestionForm, asked, this.variant);
+      return { turn: { user, assistant: null }, targets: places };
+    });
+  }
+
+  /** Places of the texts that one conversation of one turn is about: all, or one each. */
+  private together(texts: readonly string[]): number[][] {
+    const places = texts.map((_, i) => i);
+    return this.variant.multipleSeg ? [places] : places.map((place) => [place]);
   }
 
   match(parts: readonly AnswerPart[], texts: readonly string[]): ParsedAnswer {
     return (this.variant.expressionBeforeSeg ? parseAnswer : parseAnswerInOrder)(parts, texts);
   }
+}
+
+/**
+ * Questions and answers about the facts of an image, as the model's variant has them: one conversation about all
+ * targets, or one for each. Every target is asked for by all variants, so that what is learned from an image differs in
+ * nothing else. Each text of ReasonSeg is a conversation of its own; where the image has an explanation, the answer is
+ * the mask, mask and explanation, or, in one of ten, the explanation alone.
+ */
+export function gsvaLessons(facts: Facts, random: Random, variant: Variant = GSVA_VARIANT): readonly Lesson[] {
+  const { kind, targets, turns, height, width } = facts;
+  if (turns.length > 0) return [{ turns, targets: [] }];
+  if (kind === 'reason_seg') return reasonLessons(facts, random);
+  const { multipleSeg, reject } = variant;
+  const lesson = (some: readonly Target[]): Lesson => {
+    const asked = some.map(({ text, wording, mask }) => {
+      return { text: wording === 'expression' ? cleanExpression(text) : text, mask };
+    });
+    const texts = asked.map(({ text }) => text);
+    const user = multipleSeg ? trainingQuestion(random, texts) : targetQuestion(random, texts.join(), false);
+    const prompts = asked.map(({ text, mask }) => ({ expression: text, isEmpty: mask === null }));
+    const assistant = trainingAnswer(random, prompts, kind === 'sem_seg' ? 'semseg' : 'res', variant);
+    const answered = reject
+      ? asked
+      : asked.map(({ text, mask }) => ({
+          text,
+          mask: mask ?? { data: new Uint8Array(height * width), height, width },
+        }));
+    return { turns: [{ user, assistant }], targets: answered };
+  };
+  return multipleSeg ? [lesson(targets)] : targets.map((target) => lesson([target]));
+}
+
+function reasonLessons({ targets, explanation }: Facts, random: Random): Lesson[] {
+  const mode = explanation === null ? 'mask' : explanationMode(random);
+  return targets.map(({ text, wording, mask }) => {
+    const asked = { text, isSentence: wording === 'sentence' };
+    const turn = explainedTurn(random, mode, asked, explanation ?? '', EXPLANATION_REQUESTS);
+    return { turns: [turn], targets: mode === 'explanation' ? [] : [{ text, mask }] };
+  });
 }

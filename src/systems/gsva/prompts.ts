@@ -1,11 +1,17 @@
 /**
  * The questions and answers that GSVA is trained and evaluated with (paper, section 3 and supplement; reference:
  * model/llava/constants.py, data/*.py). Texts only: what is asked about comes from the datasets.
+ *
+ * How an image is asked about in evaluation, and the answer that is put in the model's mouth (teacher forcing). Forms
+ * about any number of expressions are those of gRefCOCO and of the paper's Table 6; ReasonSeg and ADE20K ask about one
+ * thing at a time.
  */
+import type { PrescribedForm } from '../../data/evaluated-dataset.js';
 import type { Random } from '../../random.js';
+import { IMAGE_PLACEHOLDER } from '../../special-tokens.js';
 import { REJ_TOKEN, SEG_TOKEN, segTokenAt } from '../shared/decision-tokens.js';
 import { GSVA_VARIANT, type Variant } from '../shared/variant.js';
-import { ANSWERS, fill, SHORT_QUESTIONS, targetAnswer, withImage } from '../shared/lisa-prompts.js';
+import { ANSWERS, fill, SHORT_QUESTIONS, targetAnswer, validationQuestion, withImage } from '../shared/lisa-prompts.js';
 
 /** What a part of an answer needs to know of its target. */
 export interface PromptTarget {
@@ -14,7 +20,7 @@ export interface PromptTarget {
 }
 
 /** Semantic segmentation joins the parts of an answer by ",", referring segmentation by ", " (the reference's). */
-export type AnswerKind = 'res' | 'semseg';
+type AnswerKind = 'res' | 'semseg';
 
 /** {} is the list of expressions or classes. */
 export const TRAINING_QUESTIONS = [
@@ -24,7 +30,7 @@ export const TRAINING_QUESTIONS = [
   'What are {} in this image? Please output segmentation masks.',
 ] as const;
 
-/** Question and answer that stand for the learned ones where one of each has to be chosen (`trainedQuestion`). */
+/** Question and answer of the form 'trained', which stand for the learned ones. */
 const CHOSEN_QUESTION = 3;
 const CHOSEN_ANSWER = 1;
 
@@ -66,22 +72,13 @@ export function trainingAnswer(
   kind: AnswerKind,
   variant: Variant = GSVA_VARIANT,
 ): string {
-  const { expressionBeforeSeg, multipleSeg } = variant;
-  if (!expressionBeforeSeg && !multipleSeg) return answerAlone(targetAnswer(random), targets, variant);
+  if (isAlone(variant)) return answerAlone(targetAnswer(random), targets, variant);
   return answerInForm(random.pick(ANSWER_FORMS), targets, kind, variant);
 }
 
-/** One of the training questions: what a model is asked where no published text has to be kept to. */
-export function trainedQuestion(expressions: readonly string[], { multipleSeg }: Variant = GSVA_VARIANT): string {
-  const template = (multipleSeg ? TRAINING_QUESTIONS : SHORT_QUESTIONS)[CHOSEN_QUESTION];
-  return withImage(fill(template, expressions.join(', ')));
-}
-
-/** The answer to `trainedQuestion` in one of the training forms: "Sure, they are red circle:[SEG], green bar:[REJ]." */
-export function trainedAnswer(targets: readonly PromptTarget[], variant: Variant = GSVA_VARIANT): string {
-  const { expressionBeforeSeg, multipleSeg } = variant;
-  if (!expressionBeforeSeg && !multipleSeg) return answerAlone(ANSWERS[CHOSEN_ANSWER], targets, variant);
-  return answerInForm(ANSWER_FORMS[CHOSEN_ANSWER], targets, 'res', variant);
+/** Whether answers are LISA's. */
+function isAlone({ expressionBeforeSeg, multipleSeg }: Variant): boolean {
+  return !expressionBeforeSeg && !multipleSeg;
 }
 
 function answerInForm(
@@ -107,14 +104,6 @@ function answerTokens(targets: readonly PromptTarget[], { reject, segTokens }: V
 }
 
 /**
- * The question that published figures were obtained with. The reference has a space too many before it and none before
- * "in this image"; its checkpoints were evaluated so.
- */
-export function evaluationQuestion(expressions: readonly string[]): string {
-  return withImage(` What are ${expressions.join(', ')}in this image? Please output segmentation masks.`);
-}
-
-/**
  * The answer that is put in the model's mouth (teacher forcing) in the reference's evaluation. Without expressions it is
  * the paper's "Sure, [SEG], [SEG].", or LISA's "[SEG]".
  */
@@ -124,12 +113,105 @@ export function evaluationAnswer(targets: readonly PromptTarget[], variant: Vari
   return `Sure,${targets.map(({ expression }, i) => `${expression}:${tokens[i]}`).join(', ')}.`;
 }
 
-/** A question of the paper's Table 6 about all the expressions. */
-export function paperQuestion(form: keyof typeof PAPER_QUESTIONS, expressions: readonly string[]): string {
-  return withImage(fill(PAPER_QUESTIONS[form], expressions.join(', ')));
+/**
+ * 'reference': as published figures were obtained, with an answer ("Sure,X:[SEG].") that no training form has;
+ * 'trained': question and answer as the model has learned them; the others are the questions of Table 6.
+ */
+export const EXPRESSION_FORMS = ['reference', 'trained', 'what', 'where', 'show', 'outline'] as const;
+export type ExpressionForm = (typeof EXPRESSION_FORMS)[number];
+
+/** How an evaluation asks: in one form, or by 'default' in the own form of each protocol (`formOfProtocol`). */
+export const QUESTION_SETTINGS = ['default', ...EXPRESSION_FORMS] as const;
+export type QuestionSetting = (typeof QUESTION_SETTINGS)[number];
+
+/** The form of a protocol: published figures need the published one, all else is asked as the model was trained. */
+export function formOfProtocol(protocol: string, setting: QuestionSetting): ExpressionForm {
+  if (setting !== 'default') return setting;
+  return protocol === 'reference' ? 'reference' : 'trained';
 }
 
-/** ADE20K, evaluation: one question per class that is present. */
-export function classEvaluationQuestion(name: string): string {
-  return withImage(` What is ${name} in this image?`);
+export type QuestionForm = ExpressionForm | PrescribedForm;
+
+/** Whether a question of this form is about one expression only. */
+export function asksAlone(form: QuestionForm | 'default'): boolean {
+  return !(QUESTION_SETTINGS as readonly string[]).includes(form);
+}
+
+/** The user's turn, `<image>` in it. A model with a single [SEG] is asked for one thing at a time, in LISA's words. */
+export function questionOf(
+  form: QuestionForm,
+  expressions: readonly string[],
+  variant: Variant = GSVA_VARIANT,
+): string {
+  const { multipleSeg } = variant;
+  const all = expressions.join(', ');
+  switch (form) {
+    case 'reference':
+      if (!multipleSeg) return validationQuestion(only(expressions), false);
+      // A space too many before the question, none before "in this image": published figures were obtained so.
+      return withImage(` What are ${all}in this image? Please output segmentation masks.`);
+    case 'trained':
+      if (multipleSeg) return withImage(fill(TRAINING_QUESTIONS[CHOSEN_QUESTION], all));
+      return withImage(fill(SHORT_QUESTIONS[CHOSEN_QUESTION], only(expressions)));
+    case 'reason-sentence':
+    case 'reason-phrase':
+      return validationQuestion(only(expressions), form === 'reason-sentence');
+    case 'class':
+      return withImage(` What is ${only(expressions)} in this image?`);
+    default:
+      return withImage(fill(PAPER_QUESTIONS[form], all));
+  }
+}
+
+/**
+ * The user's turn where the model answers freely. There is no published text to keep to: in place of the reference's
+ * question, with its spaces too many and too few, stands the trained one.
+ */
+export function freeQuestionOf(
+  form: QuestionForm,
+  expressions: readonly string[],
+  variant: Variant = GSVA_VARIANT,
+): string {
+  return questionOf(form === 'reference' ? 'trained' : form, expressions, variant);
+}
+
+/** The model's turn. ReasonSeg's is that of the reference, the one of ADE20K is the paper's (section D). */
+export function answerOf(
+  form: QuestionForm,
+  targets: readonly PromptTarget[],
+  variant: Variant = GSVA_VARIANT,
+): string {
+  if (form === 'trained') {
+    // One of the training forms: "Sure, they are red circle:[SEG], green bar:[REJ]."
+    const asked = variant.multipleSeg ? targets : [only(targets)];
+    return isAlone(variant)
+      ? answerAlone(ANSWERS[CHOSEN_ANSWER], asked, variant)
+      : answerInForm(ANSWER_FORMS[CHOSEN_ANSWER], asked, 'res', variant);
+  }
+  if (!asksAlone(form)) return evaluationAnswer(targets, variant);
+  const token = only(targets).isEmpty && variant.reject ? REJ_TOKEN : SEG_TOKEN;
+  return form === 'class' ? `Sure, ${token}.` : token;
+}
+
+/** Part for one expression of the answer that published figures were forced to. */
+export const PUBLISHED_ANSWER = `Sure,{}:${SEG_TOKEN}`;
+
+/** An answer up to its first decision, and that as it were for a target that is found; empty without one. */
+export function beforeDecision(answer: string): { readonly first: string; readonly decision: string } {
+  const decided = /\[(?:SEG|REJ)[^\]]*\]/.exec(answer);
+  if (decided === null) return { first: answer, decision: '' };
+  return { first: answer.slice(0, decided.index), decision: decided[0].replace(REJ_TOKEN, SEG_TOKEN) };
+}
+
+/** For readers: the question of a form with {} for what is asked about. */
+export function formText(form: ExpressionForm): string {
+  return questionOf(form, ['{}']).replace(IMAGE_PLACEHOLDER, '').trim();
+}
+
+function only<T>(list: readonly T[]): T {
+  const [first, ...others] = list;
+  if (first === undefined || others.length > 0) {
+    throw new Error(`prompts: this form asks about one expression, not ${list.length}`);
+  }
+  return first;
 }

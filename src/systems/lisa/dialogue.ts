@@ -3,9 +3,12 @@
  * it or not; nothing is ever refused.
  */
 import type { Facts, Lesson, Target } from '../../data/facts.js';
+import type { Tokenizer } from '../../data/text/tokenizer.js';
 import type { Random } from '../../random.js';
+import { IMAGE_TOKEN_ID } from '../../special-tokens.js';
 import {
   ANSWERS,
+  chatTurn,
   explainedTurn,
   EXPLANATION_ONLY_SHARE,
   explanationMode,
@@ -17,8 +20,6 @@ import {
   withImage,
 } from '../shared/lisa-prompts.js';
 import type { AnsweredTurn, Answer, AnswerPart, Asked, Chat, Dialogue, ParsedAnswer } from '../system.js';
-import { chatTurn, printedAnswer } from './chat.js';
-import { MAX_NEW_TOKENS } from './tokens.js';
 
 export const EXPLANATION_REQUESTS = [
   'Please output segmentation mask and explain why.',
@@ -34,7 +35,7 @@ const SENTENCE_FORM = 'reason-sentence';
 
 export class LisaDialogue implements Dialogue {
   readonly forms = ['reference', 'trained'] as const;
-  readonly chat: Chat = { maxTokens: MAX_NEW_TOKENS, turn: chatTurn, shown: printedAnswer };
+  readonly chat: Chat = { maxTokens: 512, turn: chatTurn, shown: printedAnswer };
 
   /** @param explanationOnly share of explained pictures that are answered in words alone; below 0: never explain */
   constructor(private readonly explanationOnly = EXPLANATION_ONLY_SHARE) {}
@@ -87,4 +88,16 @@ function lessonAbout(target: Target, facts: Facts, mode: ExplanationMode, random
 function learnedQuestion(text: string, form: string): string {
   if (form === SENTENCE_FORM) return withImage(fill(CHOSEN.long, text.trim()));
   return withImage(fill(CHOSEN.short, text.trim().toLowerCase()));
+}
+
+/** Prompt and answer as one line, added tokens included (reference: chat.py). */
+export function printedAnswer(tokenizer: Tokenizer, ids: readonly number[]): string {
+  const text = tokenizer.decode(ids.filter((id) => id !== IMAGE_TOKEN_ID));
+  return text.replaceAll('\n', '').replaceAll('  ', ' ');
+}
+
+/** Files that LISA's own program saves of an answer: the first mask, alone and over the picture; none without a mask. */
+export function savedFiles(picture: string, masks: number): readonly string[] {
+  const name = picture.replace(/^.*[/\\]/, '').replace(/\..*$/, '');
+  return masks === 0 ? [] : [`${name}_mask_0.jpg`, `${name}_masked_img_0.jpg`];
 }

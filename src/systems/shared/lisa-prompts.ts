@@ -2,6 +2,7 @@
  * Questions and answers about one target, as LISA (Lai et al. 2024) is trained and evaluated with them. Systems built on
  * it have them, too. The texts are data: a model knows them word by word.
  */
+import type { Turn } from '../../data/text/conversation.js';
 import type { Random } from '../../random.js';
 import { IMAGE_PLACEHOLDER } from '../../special-tokens.js';
 
@@ -41,6 +42,11 @@ export function withImage(question: string): string {
   return `${IMAGE_PLACEHOLDER}\n${question}`;
 }
 
+/** Turn of a person's free question; the picture stands in the first one. */
+export function chatTurn(question: string, isFirst: boolean): Turn {
+  return { user: isFirst ? withImage(question) : question, assistant: null };
+}
+
 /** Training question: a sentence is asked as it stands, a phrase in lower case within a question. */
 export function targetQuestion(random: Random, text: string, isSentence: boolean): string {
   if (isSentence) return withImage(fill(random.pick(LONG_QUESTIONS), text));
@@ -72,8 +78,5 @@ export function explainedTurn(
 ): { readonly user: string; readonly assistant: string } {
   if (mode === 'mask') return { user: targetQuestion(random, text, isSentence), assistant: targetAnswer(random) };
   if (mode === 'explanation') return { user: withImage(text), assistant: explanation };
-  return {
-    user: withImage(`${text} ${random.pick(requests)}`),
-    assistant: `${targetAnswer(random)} ${explanation}`,
-  };
+  return { user: withImage(`${text} ${random.pick(requests)}`), assistant: `${targetAnswer(random)} ${explanation}` };
 }

@@ -12,7 +12,7 @@ import type { ModelConfig } from './model-config.js';
 import { atOnce, type Steps } from '../../engine/steps.js';
 import * as tf from '../../engine/tf.js';
 import { CompositeLayer, type Shape } from '../../nn/composite-layer.js';
-import { Linear } from '../../nn/linear.js';
+import { Linear } from '../../nn/layers.js';
 import { ClipVisionTower, patchCount } from '../../networks/clip/vision-tower.js';
 import { type LayerCache, Llama } from '../../networks/decoder-lm/llama.js';
 import { MultimodalRows } from '../../networks/multimodal-rows.js';
@@ -107,12 +107,10 @@ export class LlavaSam extends CompositeLayer implements GroundingModel {
   }
 
   ground({ hidden, features }: Pick<Reading, 'hidden' | 'features'>, places: readonly Place[]): Grounding {
-    const queries = this.maskQueries(
-      hidden,
-      places.flatMap(({ states }) => states),
-    );
+    const states = places.flatMap((place) => place.states);
     const rows = places.map(({ row }) => row);
-    const { lowResMasks } = this.decodeMasks(queries, feature(features, 'sam') as tf.Tensor4D, rows);
+    const images = feature(features, 'sam') as tf.Tensor4D;
+    const { lowResMasks } = this.decodeMasks(this.maskQueries(hidden, states), images, rows);
     return { masks: lowResMasks, boxes: null, scores: null };
   }
 

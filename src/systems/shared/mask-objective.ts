@@ -8,12 +8,6 @@ import * as tf from '../../engine/tf.js';
 import type { BinaryMask } from '../../types.js';
 import type { GroundingModel, MaskTargets } from '../system.js';
 
-export interface MaskLosses {
-  /** Scalars, averaged over all masks, not yet weighted. */
-  readonly bce: tf.Tensor;
-  readonly dice: tf.Tensor;
-}
-
 const DICE_SCALE = 1000;
 const DICE_EPSILON = 1e-6;
 
@@ -26,23 +20,24 @@ export function maskCount(targets: readonly MaskTargets[]): number {
  * @param lowResMasks [Q, s, s] logits of all masks of the targets, image by image
  * @param targets one entry per image
  * @param total what the sum over the targets is divided by: their number, or the whole batch's if these are a part of it
+ * @returns scalars, averaged over all masks, not yet weighted
  */
 export function maskObjective(
   model: Pick<GroundingModel, 'enlarge'>,
   lowResMasks: tf.Tensor3D,
   targets: readonly MaskTargets[],
   total = maskCount(targets),
-): MaskLosses {
+): { readonly bce: tf.Tensor; readonly dice: tf.Tensor } {
   const [, side] = lowResMasks.shape;
   const bce: tf.Tensor[] = [tf.scalar(0)];
   const dice: tf.Tensor[] = [tf.scalar(0)];
   let first = 0;
   for (const target of targets) {
     const [height, width] = target.original;
-    const rejected = rejectedLosses(height * width);
     if (target.rejected > 0) {
-      bce.push(tf.scalar(target.rejected * rejected.bce));
-      dice.push(tf.scalar(target.rejected * rejected.dice));
+      const rejectedDice = 1 - DICE_EPSILON / ((0.5 * (height * width)) / DICE_SCALE + DICE_EPSILON);
+      bce.push(tf.scalar(target.rejected * Math.LN2));
+      dice.push(tf.scalar(target.rejected * rejectedDice));
     }
     if (target.masks.length === 0) continue;
     const logits = model.enlarge(tf.slice(lowResMasks, [first, 0, 0], [target.masks.length, side, side]), target);
@@ -63,8 +58,4 @@ export function stackMasks(masks: readonly BinaryMask[], height: number, width: 
     data.set(mask.data, index * pixels);
   });
   return tf.tensor3d(data, [masks.length, height, width]);
-}
-
-function rejectedLosses(pixels: number): { bce: number; dice: number } {
-  return { bce: Math.LN2, dice: 1 - DICE_EPSILON / ((0.5 * pixels) / DICE_SCALE + DICE_EPSILON) };
 }

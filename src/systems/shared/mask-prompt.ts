@@ -1,7 +1,7 @@
 /** ψ: hidden state that predicts a [SEG] → query of SAM's mask decoder. Linear, ReLU, Linear (`text_hidden_fcs.0`). */
 import * as tf from '../../engine/tf.js';
 import { ConfiguredLayer, type Shape } from '../../nn/composite-layer.js';
-import { Linear } from '../../nn/linear.js';
+import { Linear } from '../../nn/layers.js';
 
 export interface MaskPromptConfig {
   readonly hiddenSize: number;

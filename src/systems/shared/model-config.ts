@@ -12,6 +12,8 @@ import {
   type ProjectorType,
   SAM,
 } from '../../config.js';
+import type { OpenedDirectory } from '../../checkpoints/checkpoint-directory.js';
+import { UserError } from '../../errors.js';
 import { nearestName } from '../../nearest-name.js';
 import {
   alsoCheck,
@@ -27,6 +29,7 @@ import {
   text,
 } from '../../schema.js';
 import { IGNORE_LABEL, IMAGE_TOKEN_ID } from '../../special-tokens.js';
+import type { WeightNames } from '../system.js';
 
 const TOKENS = object({
   seg: count('[SEG]'),
@@ -104,12 +107,7 @@ export function segIds({ seg, moreSegs = [] }: TokenIds): readonly number[] {
  * @throws UserError naming the key
  */
 export function parseModelConfig(json: unknown, source: string, at: readonly string[] = []): ModelConfig {
-  return withProjector(readModelSizes(json, source, at));
-}
-
-/** The same where φ is found out from the weights. */
-export function readModelSizes(json: unknown, source: string, at: readonly string[] = []): ModelSizes {
-  return readAs(MODEL_SCHEMA, json, source, at);
+  return withProjector(readAs(MODEL_SCHEMA, json, source, at));
 }
 
 /** Sizes whose φ is linear where they say nothing of it: GSVA's own. */
@@ -117,15 +115,49 @@ export function withProjector(sizes: ModelSizes): ModelConfig {
   return { ...sizes, projector: sizes.projector ?? 'linear' };
 }
 
+/** @returns null where there are no weights of φ: it is the identity, or this is no LLaVA */
+export function projectorOfWeights(names: Iterable<string>): ProjectorType | null {
+  const all = [...names];
+  if (all.some((name) => /(^|\.)model\.mm_projector\.weight$/.test(name))) return 'linear';
+  return all.some((name) => /(^|\.)model\.mm_projector\.0\.weight$/.test(name)) ? 'mlp2x_gelu' : null;
+}
+
+/**
+ * Value of config.json, completed by the weights where it has no φ.
+ * @param source path of config.json, for errors
+ * @throws UserError where there are no weights of φ, and the widths that it connects differ
+ */
+export function readModelConfig(json: unknown, source: string, weights?: WeightNames): ModelConfig {
+  const sizes = readAs(MODEL_SCHEMA, json, source);
+  if (weights === undefined) return withProjector(sizes);
+  const projector = sizes.projector ?? projectorOfWeights(weights.names) ?? 'identity';
+  const [from, to] = [sizes.clip.hiddenSize, sizes.llm.hiddenSize];
+  if (projector !== 'identity' || from === to) return { ...sizes, projector };
+  throw new UserError(
+    `${weights.source} has no weights of the projector (mm_projector), and without one the width of CLIP (${from}) would ` +
+      `have to be that of LLaMA (${to}). Use the whole checkpoint.`,
+  );
+}
+
+/** Sizes of an opened model folder. */
+export function configOf({ json, configPath, tensors, weightsPath }: Omit<OpenedDirectory, 'meta'>): ModelConfig {
+  return readModelConfig(json, configPath, { names: tensors.keys(), source: weightsPath });
+}
+
 /** The inverse of `parseModelConfig`: JSON with the published key names. */
 export function modelConfigToJson(config: ModelConfig): Record<string, unknown> {
-  const { system, projector, ...sections } = config;
-  const written = Object.entries(SECTIONS).map(([name, { shape }]) => {
-    const values = sections[name as keyof typeof sections] as Readonly<Record<string, unknown>>;
-    const keys = Object.keys(shape).filter((key) => values[camelCase(key)] !== undefined);
-    return [name, Object.fromEntries(keys.map((key) => [key, values[camelCase(key)]]))] as const;
-  });
-  return { system, projector, ...Object.fromEntries(written) };
+  const { system, projector } = config;
+  const sections = SECTION_NAMES.map((name) => [name, sectionToJson(name, config[name])] as const);
+  return { system, projector, ...Object.fromEntries(sections) };
+}
+
+/** One section with the published key names. */
+export function sectionToJson(
+  name: keyof typeof SECTIONS,
+  values: Readonly<Record<string, unknown>>,
+): Record<string, unknown> {
+  const keys = Object.keys(SECTIONS[name].shape).filter((key) => values[camelCase(key)] !== undefined);
+  return Object.fromEntries(keys.map((key) => [key, values[camelCase(key)]]));
 }
 
 type Sizes = { readonly [K in keyof typeof SECTIONS]: z.output<(typeof SECTIONS)[K]> };

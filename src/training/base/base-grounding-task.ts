@@ -4,7 +4,7 @@
  * forms of GSVA's training, which repeat lists. Captions go on among them, against forgetting.
  */
 import { type ConversationStyle, padBatch } from '../../data/text/conversation.js';
-import { llavaSamPictures } from '../../systems/shared/pictures.js';
+import { llavaSamPictures } from '../../systems/shared/llava-sam-system.js';
 import { prepareImage } from '../../data/image/prepare-image.js';
 import {
   captionTurn,

@@ -9,7 +9,7 @@ import {
 } from '../../systems/shared/model-config.js';
 import { openModelDirectory } from '../../checkpoints/checkpoint-directory.js';
 import { CONVERSATION_STYLES, type ConversationStyle } from '../../data/text/conversation.js';
-import { configOf } from '../../systems/shared/published/projector.js';
+import { configOf } from '../../systems/shared/model-config.js';
 import { readJson } from '../../io/json/json-file.js';
 import { packagedPath } from '../../program.js';
 import { object, oneOf, readAs, text } from '../../schema.js';

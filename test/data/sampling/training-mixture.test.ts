@@ -8,7 +8,7 @@ import { type LoadedSample, SampleLoader } from '../../../src/data/sampling/samp
 import { DATASET_KINDS } from '../../../src/data/facts.js';
 import { WholeEpochs } from '../../../src/data/sampling/sample-source.js';
 import { Random } from '../../../src/random.js';
-import { gsvaLessons } from '../../../src/systems/gsva/lessons.js';
+import { gsvaLessons } from '../../../src/systems/gsva/dialogue.js';
 
 const DATA = resolve('test', 'fixtures', 'datasets', 'data');
 const SETTINGS = {

@@ -2,7 +2,7 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import type { EvaluatedDataset } from '../../../src/data/evaluated-dataset.js';
 import { EVALUATED_NAMES, openEvaluatedSet, usualSplit } from '../../../src/data/evaluated-sets.js';
-import { EXPRESSION_FORMS } from '../../../src/systems/gsva/question-forms.js';
+import { EXPRESSION_FORMS } from '../../../src/systems/gsva/prompts.js';
 import { startEngine } from '../../../src/engine/engine.js';
 import * as tf from '../../../src/engine/tf.js';
 import { benchmarkOf } from '../../../src/evaluation/benchmarks/benchmarks.js';

@@ -18,8 +18,13 @@ import { setTimeout as wait } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { UserError } from '../../../src/errors.js';
-import { HEADER_BYTES } from '../../../src/io/cache/cache-entry.js';
-import { entryPath, listEntries, temporaryPath, writingFolder } from '../../../src/io/cache/cache-folder.js';
+import {
+  entryPath,
+  HEADER_BYTES,
+  listEntries,
+  temporaryPath,
+  writingFolder,
+} from '../../../src/io/cache/cache-folder.js';
 import { FileCache } from '../../../src/io/cache/file-cache.js';
 import { Random } from '../../../src/random.js';
 import { contentOf, keyOf } from '../../helpers/cache-content.js';

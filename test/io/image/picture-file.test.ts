@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import sharp from 'sharp';
 import { startEngine } from '../../../src/engine/engine.js';
-import { pictureForm } from '../../../src/io/image/picture-file.js';
+import { pictureForm } from '../../../src/io/image/image-file.js';
 import { runCli } from '../../helpers/run-cli.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'gsva-picture-'));

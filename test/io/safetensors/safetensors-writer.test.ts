@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from '@jest/globals';
 import { UserError } from '../../../src/errors.js';
-import { writeSafetensorsFile, writeShardedSafetensors } from '../../../src/io/safetensors/safetensors-writer.js';
+import { writeSafetensors, writeShardedSafetensors } from '../../../src/io/safetensors/safetensors-writer.js';
 import { readSafetensors } from '../../../src/io/safetensors/safetensors.js';
 import type { TensorOutput } from '../../../src/io/tensor-output.js';
 
@@ -51,7 +51,7 @@ test('shards are filled in order, a tensor larger than a shard has its own, the 
   const files = writeShardedSafetensors(
     dir,
     tensors.map(([name, count]) => ones(name, count, log)),
-    { shardBytes: 16, metadata: { format: 'pt', by: 'test' } },
+    { shardBytes: 16 },
   );
   const [first, second, third, fourth] = [1, 2, 3, 4].map((i) => `model-0000${i}-of-00004.safetensors`);
   expect(files).toEqual([first, second, third, fourth, 'model.safetensors.index.json']);
@@ -63,7 +63,7 @@ test('shards are filled in order, a tensor larger than a shard has its own, the 
   expect(log).toEqual(['a', 'b', 'c', 'large', 'd', 'none']);
   const { tensors: read, metadata } = readSafetensors(join(dir, third as string));
   expect([...read.keys()]).toEqual(['large']);
-  expect(metadata).toEqual({ format: 'pt', by: 'test' });
+  expect(metadata).toEqual({ format: 'pt' });
 });
 
 test('wider types come first, so that every tensor is aligned; else the order is kept', () => {
@@ -71,7 +71,7 @@ test('wider types come first, so that every tensor is aligned; else the order is
   const tensor = (name: string, dtype: TensorOutput['dtype'], data: ReturnType<TensorOutput['read']>): TensorOutput => {
     return { name, dtype, shape: [1], read: () => data };
   };
-  writeSafetensorsFile(path, [
+  writeSafetensors(path, [
     tensor('byte', 'BOOL', Uint8Array.of(1)),
     tensor('half', 'BF16', Uint16Array.of(0x3f80)),
     tensor('z', 'F32', Float32Array.of(2)),

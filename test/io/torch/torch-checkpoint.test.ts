@@ -11,7 +11,7 @@ import { memoryOpener } from '../../helpers/memory-opener.js';
 import type { FileTensor, FileTensors } from '../../../src/io/file-tensor.js';
 import { float32ToBfloat16, float32ToHalf } from '../../../src/half-float.js';
 import { openSafetensors } from '../../../src/io/safetensors/safetensors.js';
-import { openTorchCheckpoint, readTorchCheckpoint } from '../../../src/io/torch/torch-checkpoint.js';
+import { openTorchCheckpoint } from '../../../src/io/torch/torch-checkpoint.js';
 import { fixture } from '../../helpers/fixtures.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'gsva-torch-'));
@@ -191,7 +191,7 @@ describe('what is refused', () => {
     for (const whole of [zipped, legacy]) {
       for (let length = 0; length < whole.length; length += 7) {
         const cut = memoryOpener(whole.subarray(0, length), 'cut');
-        expect(() => readTorchCheckpoint('cut', cut)).toThrow(UserError);
+        expect(() => openTorchCheckpoint('cut', cut)).toThrow(UserError);
       }
     }
   });
@@ -201,7 +201,7 @@ describe('what is refused', () => {
     const text = bytes.toString('latin1');
     expect([text.includes(from), to.length]).toEqual([true, from.length]);
     const changed = Buffer.from(text.replaceAll(from, to), 'latin1');
-    return () => readTorchCheckpoint('changed', memoryOpener(changed, 'changed'));
+    return () => openTorchCheckpoint('changed', memoryOpener(changed, 'changed'));
   };
 
   test('big-endian numbers, other types and storages that are missing or of another size', () => {
@@ -223,7 +223,7 @@ describe('what is refused', () => {
     numbers.writeBigInt64LE(BigInt(count));
     for (let i = 0; i < 6; i++) numbers.writeFloatLE(i, 8 + 4 * i);
     const bytes = Buffer.concat([Buffer.from(MAGIC + SYSTEM + object + keys, 'latin1'), numbers]);
-    return () => readTorchCheckpoint('older', memoryOpener(bytes, 'older')).tensors;
+    return () => openTorchCheckpoint('older', memoryOpener(bytes, 'older')).tensors;
   };
 
   test('the older form as Python 2 wrote it, with a view of a part of a storage; and what is wrong about such', () => {

@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 import { memoryOpener } from '../../helpers/memory-opener.js';
 import { call, dict, global, list, persistentId, pickle, tuple } from '../../../src/io/torch/pickle-writer.js';
 import { openSafetensors } from '../../../src/io/safetensors/safetensors.js';
-import { readTorchCheckpoint, type TorchCheckpoint } from '../../../src/io/torch/torch-checkpoint.js';
+import { openTorchCheckpoint, type TorchCheckpoint } from '../../../src/io/torch/torch-checkpoint.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-unusual-'));
 afterAll(() => {
@@ -29,7 +29,7 @@ function checkpoint(type: string, bytes: Uint8Array, tensorOf: (storage: Value) 
     count,
     bytes,
   ]);
-  return readTorchCheckpoint('made', memoryOpener(file, 'made'));
+  return openTorchCheckpoint('made', memoryOpener(file, 'made'));
 }
 
 const hooks = call(global('collections', 'OrderedDict'), []);

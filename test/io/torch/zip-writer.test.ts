@@ -26,7 +26,7 @@ test('every entry begins at a multiple of 64, has its checksum in both headers, 
 test('the last entry is made from the checksums of the others', () => {
   const last = (checksums: readonly { readonly name: string; readonly crc: number }[]): ZipEntry =>
     entry('sums', Buffer.from(JSON.stringify(checksums)));
-  const files = readZip(Buffer.concat([...zipPieces([entry('a', Buffer.from('x'))], { last })]));
+  const files = readZip(Buffer.concat([...zipPieces([entry('a', Buffer.from('x'))], last)]));
   expect(files[1]?.data.toString()).toBe(JSON.stringify([{ name: 'a', crc: crc32('x') }]));
 });
 

@@ -8,7 +8,7 @@ import { openCheckpoint } from '../../../src/io/checkpoint-files.js';
 import type { Backbone, Piece, ReleasedModel } from '../../../src/systems/catalogue/entry.js';
 import { findModel, findPiece, type FoundModel, usedNumbers } from '../../../src/systems/catalogue/find-files.js';
 import { CLIP_L14, LLAMA_7B, LLAVA_7B_DELTA, SAM_VIT_H } from '../../../src/systems/catalogue/pieces.js';
-import type { PublishedPart } from '../../../src/systems/shared/published/part.js';
+import type { PublishedPart } from '../../../src/systems/shared/published/names.js';
 import { fixture } from '../../helpers/fixtures.js';
 
 const FILES = fixture('checkpoints-tiny');

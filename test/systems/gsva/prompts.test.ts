@@ -4,10 +4,8 @@ import { checkedExpression, cleanExpression } from '../../../src/data/text/expre
 import {
   ANSWER_FORMS,
   TRAINING_QUESTIONS,
-  classEvaluationQuestion,
   evaluationAnswer,
-  evaluationQuestion,
-  paperQuestion,
+  questionOf,
   trainingAnswer,
   trainingQuestion,
   EXPLANATION_REQUESTS,
@@ -62,12 +60,12 @@ describe('referring and semantic segmentation', () => {
   });
 
   test('evaluation asks as the reference does, missing space included', () => {
-    expect(evaluationQuestion(['a', 'b'])).toBe(
+    expect(questionOf('reference', ['a', 'b'])).toBe(
       '<image>\n What are a, bin this image? Please output segmentation masks.',
     );
     expect(evaluationAnswer(targets)).toBe('Sure,red Bar:[SEG], cup:[REJ].');
-    expect(paperQuestion('show', ['a', 'b'])).toBe('<image>\nShow me a, b in the image with segmentation masks');
-    expect(classEvaluationQuestion('wall')).toBe('<image>\n What is wall in this image?');
+    expect(questionOf('show', ['a', 'b'])).toBe('<image>\nShow me a, b in the image with segmentation masks');
+    expect(questionOf('class', ['wall'])).toBe('<image>\n What is wall in this image?');
   });
 });
 

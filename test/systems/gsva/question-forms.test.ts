@@ -1,6 +1,7 @@
 /** The texts of every form of question: published spaces and all, one expression where only one is asked about. */
 import { describe, expect, test } from '@jest/globals';
 import {
+  ANSWER_FORMS,
   answerOf,
   asksAlone,
   EXPRESSION_FORMS,
@@ -8,11 +9,12 @@ import {
   formText,
   freeQuestionOf,
   questionOf,
-} from '../../../src/systems/gsva/question-forms.js';
+  trainingAnswer,
+  trainingQuestion,
+} from '../../../src/systems/gsva/prompts.js';
 import { settingText } from '../../../src/evaluation/conversations.js';
 import { GsvaDialogue } from '../../../src/systems/gsva/dialogue.js';
 import { GSVA_VARIANT } from '../../../src/systems/shared/variant.js';
-import { ANSWER_FORMS, trainingAnswer, trainingQuestion } from '../../../src/systems/gsva/prompts.js';
 import { Random } from '../../../src/random.js';
 import { VARIANT_NAMES, VARIANTS } from '../../helpers/variants.js';
 

@@ -4,8 +4,8 @@ import { describe, expect, test } from '@jest/globals';
 
 import { padBatch, renderConversation, tokenizeConversation } from '../../../src/data/text/conversation.js';
 import { readSafetensors, type StoredTensor } from '../../../src/io/safetensors/safetensors.js';
-import { chatTurn, printedAnswer } from '../../../src/systems/lisa/chat.js';
-import { LisaDialogue } from '../../../src/systems/lisa/dialogue.js';
+import { LisaDialogue, printedAnswer } from '../../../src/systems/lisa/dialogue.js';
+import { chatTurn } from '../../../src/systems/shared/lisa-prompts.js';
 import { recordedTurns } from '../../../src/verification/datasets-recorded.js';
 import { openLisaTokenizer, tokenizeRecorded } from '../../../src/verification/lisa-text.js';
 import { fixture } from '../../helpers/fixtures.js';

@@ -5,8 +5,8 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { UserError } from '../../../errors.js';
-import { readJson } from '../../../io/json/json-file.js';
 import { JsonReader } from '../../../io/json/json-reader.js';
+import { requireValue } from './llama.js';
 
 export interface AdapterFacts {
   readonly r: number;
@@ -46,11 +46,13 @@ export function readAdapter(path: string): AdapterFacts | null {
   if (!basename(path).startsWith('adapter_model.')) return null;
   const source = join(dirname(path), 'adapter_config.json');
   if (!existsSync(source)) return null;
-  const root = JsonReader.of(readJson(source, "the adapter's rank and alpha"), source);
+  const root = JsonReader.open(source, "the adapter's rank and alpha");
   root.key('peft_type').oneOf(['LORA']);
   for (const [key, why] of Object.entries(REFUSED)) {
-    const value = root.optional(key);
-    if (value !== null && isOn(value.value)) value.fail(`null or false (${why})`);
+    const found = root.optional(key);
+    const value = found?.value ?? false;
+    const isOff = typeof value === 'object' ? Object.keys(value).length === 0 : value === false || value === '';
+    if (!isOff) found?.fail(`null or false (${why})`);
   }
   const start = root.optional('init_lora_weights');
   if (typeof start?.value === 'string' && CHANGES_BASE.test(start.value)) {
@@ -58,8 +60,7 @@ export function readAdapter(path: string): AdapterFacts | null {
       'a beginning that leaves the base as it is; convert the adapter with peft first (path_initial_model_for_weight_conversion)',
     );
   }
-  const bias = root.optional('bias');
-  if (bias !== null && bias.value !== 'none') bias.fail('"none" (trained biases are not supported)');
+  requireValue(root, 'bias', 'none', '"none" (trained biases are not supported)');
   const r = root.key('r').integer({ min: 1 });
   const alpha = root.key('lora_alpha').number({ min: 0 });
   const isRankStabilised = root.optional('use_rslora')?.boolean() ?? false;
@@ -82,9 +83,4 @@ export function refuseLlavaAdapter(path: string, names: Iterable<string>, adapte
     `${path} is a LoRA of LLaVA or LLaMA without its base${base}: GSVA's weights have text_hidden_fcs and a mask decoder too. ` +
       'Merge it into its base with peft (merge_and_unload) and name the result as --mllm.',
   );
-}
-
-function isOn(value: unknown): boolean {
-  if (typeof value === 'object' && value !== null) return Object.keys(value).length > 0;
-  return value !== false && value !== null && value !== '';
 }

@@ -3,13 +3,12 @@
  * and from config.json and adapter_config.json where transformers' SamModel and peft wrote one.
  */
 import type { ClipConfig, LoraConfig, ProjectorType, SamConfig } from '../../../config.js';
-import type { ModelConfig, TokenIds } from '../model-config.js';
 import { UserError } from '../../../errors.js';
 import type { FileTensors } from '../../../io/file-tensor.js';
 import type { JsonReader } from '../../../io/json/json-reader.js';
 import type { AdapterFacts } from './adapter.js';
-import { llamaConfig } from './llama.js';
-import { projectorOfWeights } from './projector.js';
+import { llamaConfig, requireValue, sizesIn } from './llama.js';
+import { type ModelConfig, projectorOfWeights, type TokenIds } from '../model-config.js';
 
 /** transformers leaves out of CLIP's config.json what equals these. */
 const CLIP_DEFAULTS = {
@@ -19,7 +18,6 @@ const CLIP_DEFAULTS = {
   num_attention_heads: 12,
   image_size: 224,
   patch_size: 32,
-  layer_norm_eps: 1e-5,
 };
 /** Heads of SAM's mask decoder, of every published SAM; no weight's shape shows them. */
 const DECODER_HEADS = 8;
@@ -28,7 +26,7 @@ const PUBLISHED_DECODER_WIDTH = 256;
 const LORA_ALPHA = 16;
 const LORA_DROPOUT = 0.05;
 /** LoRA of a model without GSVA's own weights, which are drawn when it is trained. */
-const LORA_START = { r: 8, targets: ['q_proj', 'v_proj'] };
+const LORA_START = { r: 8, alpha: LORA_ALPHA, targets: ['q_proj', 'v_proj'], dropout: LORA_DROPOUT };
 /** Part of a trained model that no base has. */
 export const PROMPT = 'model.text_hidden_fcs.0.0.weight';
 const LOSS = { ce: 1, bce: 2, dice: 0.5 };
@@ -40,27 +38,23 @@ const LOSS = { ce: 1, bce: 2, dice: 0.5 };
  */
 export function refuseGuesses({ sam }: ModelConfig, samFile: JsonReader | null, given: readonly string[]): void {
   if (sam.promptEmbedDim === PUBLISHED_DECODER_WIDTH || given.includes('sam.decoder_heads')) return;
-  const said = samFile?.optional('mask_decoder_config')?.optional('num_attention_heads') ?? null;
-  if (said !== null) return;
+  if (decoderHeads(samFile) !== null) return;
   throw new UserError(
     `SAM's mask decoder is ${sam.promptEmbedDim} wide, the published ones ${PUBLISHED_DECODER_WIDTH} with ` +
       `${DECODER_HEADS} heads; its file does not say how many heads it has. Say it: --set sam.decoder_heads=N.`,
   );
 }
 
-/** Files that say sizes. */
-export interface PublishedConfigs {
-  readonly llava: JsonReader;
-  readonly clip: JsonReader;
-  /** Configuration of transformers' SamModel; sam_vit_*.pth has none. */
-  readonly sam: JsonReader | null;
-  /** Facts of GSVA's weights as peft saves them. */
-  readonly adapter: AdapterFacts | null;
-}
-
-/** @param tensors of all parts, by our names */
+/**
+ * Sizes by the files that say them.
+ * @param sam configuration of transformers' SamModel; sam_vit_*.pth has none
+ * @param adapter facts of GSVA's weights as peft saves them
+ * @param tensors of all parts, by our names
+ */
 export function publishedConfig(
-  { llava, clip, sam, adapter }: PublishedConfigs,
+  { llava, clip }: Readonly<Record<'llava' | 'clip', JsonReader>>,
+  sam: JsonReader | null,
+  adapter: AdapterFacts | null,
   tensors: FileTensors,
   tokens: TokenIds,
 ): ModelConfig {
@@ -71,7 +65,7 @@ export function publishedConfig(
     projector: projectorOf(tensors, llava),
     llm: llamaConfig(llava, shapeOf(tensors, 'model.embed_tokens.weight')[0] ?? 0),
     sam: samConfig(tensors, sam),
-    lora: withoutAdapter(tensors, tokens) ?? loraConfig(tensors, adapter),
+    lora: loraConfig(tensors, tokens, adapter),
     tokens,
     loss: LOSS,
   };
@@ -80,17 +74,10 @@ export function publishedConfig(
 /** CLIPModel's config has the tower's sizes under "vision_config", CLIPVisionModel's at the top. */
 function clipConfig(clip: JsonReader, llava: JsonReader): ClipConfig {
   const vision = clip.optional('vision_config') ?? clip;
-  const count = (key: keyof typeof CLIP_DEFAULTS): number =>
-    vision.optional(key)?.integer({ min: 1 }) ?? CLIP_DEFAULTS[key];
   return {
-    hiddenSize: count('hidden_size'),
-    intermediateSize: count('intermediate_size'),
-    numHiddenLayers: count('num_hidden_layers'),
-    numAttentionHeads: count('num_attention_heads'),
-    imageSize: count('image_size'),
-    patchSize: count('patch_size'),
+    ...sizesIn(vision, CLIP_DEFAULTS),
     hiddenAct: vision.optional('hidden_act')?.string() ?? 'quick_gelu',
-    layerNormEps: vision.optional('layer_norm_eps')?.number({ min: 0 }) ?? CLIP_DEFAULTS.layer_norm_eps,
+    layerNormEps: vision.optional('layer_norm_eps')?.number({ min: 0 }) ?? 1e-5,
     selectLayer: selectLayerOf(llava),
   };
 }
@@ -137,8 +124,7 @@ function samConfig(tensors: FileTensors, file: JsonReader | null): SamConfig {
     promptEmbedDim: at('image_encoder.neck.0.weight', 0),
     decoderDepth: countOf(tensors, /^model\.visual_model\.mask_decoder\.transformer\.layers\.(\d+)\./),
     decoderMlpDim: at('mask_decoder.transformer.layers.0.mlp.lin1.weight', 0),
-    decoderHeads:
-      file?.optional('mask_decoder_config')?.optional('num_attention_heads')?.integer({ min: 1 }) ?? DECODER_HEADS,
+    decoderHeads: decoderHeads(file)?.integer({ min: 1 }) ?? DECODER_HEADS,
     iouHeadHiddenDim: at('mask_decoder.iou_prediction_head.layers.0.weight', 0),
     maskInChans: at('prompt_encoder.mask_downscaling.3.weight', 0),
   };
@@ -146,53 +132,54 @@ function samConfig(tensors: FileTensors, file: JsonReader | null): SamConfig {
   return config;
 }
 
+function decoderHeads(samFile: JsonReader | null): JsonReader | null {
+  return samFile?.optional('mask_decoder_config')?.optional('num_attention_heads') ?? null;
+}
+
 /** SamModel's config.json has to agree with the shapes and with what is computed. */
 function checkSam(config: SamConfig, file: JsonReader): void {
-  const model = file.optional('model_type');
-  if (model !== null) model.oneOf(['sam']);
-  const vision = file.optional('vision_config');
-  const decoder = file.optional('mask_decoder_config');
-  const said: readonly (readonly [JsonReader | null, string, number | string | boolean])[] = [
-    [vision, 'hidden_size', config.embedDim],
-    [vision, 'num_hidden_layers', config.depth],
-    [vision, 'num_attention_heads', config.numHeads],
-    [vision, 'image_size', config.imageSize],
-    [vision, 'patch_size', config.patchSize],
-    [vision, 'window_size', config.windowSize],
-    [vision, 'hidden_act', 'gelu'],
-    [vision, 'use_rel_pos', true],
-    [vision, 'use_abs_pos', true],
-    [vision, 'layer_norm_eps', 1e-6],
-    [decoder, 'hidden_size', config.promptEmbedDim],
-    [decoder, 'num_hidden_layers', config.decoderDepth],
-    [decoder, 'mlp_dim', config.decoderMlpDim],
-    [decoder, 'hidden_act', 'relu'],
-    [decoder, 'attention_downsample_rate', 2],
-    [decoder, 'num_multimask_outputs', 3],
-  ];
-  for (const [section, key, expected] of said) {
-    const found = section?.optional(key) ?? null;
-    const isWindowless = key === 'window_size' && config.globalAttnIndexes.length === config.depth;
-    if (found !== null && found.value !== expected && !isWindowless) {
-      found.fail(`${String(expected)}, as its weights and SAM have it`);
+  file.optional('model_type')?.oneOf(['sam']);
+  const isWindowless = config.globalAttnIndexes.length === config.depth;
+  const said: Readonly<Record<string, Readonly<Record<string, number | string | boolean>>>> = {
+    vision_config: {
+      hidden_size: config.embedDim,
+      num_hidden_layers: config.depth,
+      num_attention_heads: config.numHeads,
+      image_size: config.imageSize,
+      patch_size: config.patchSize,
+      ...(isWindowless ? {} : { window_size: config.windowSize }),
+      hidden_act: 'gelu',
+      use_rel_pos: true,
+      use_abs_pos: true,
+      layer_norm_eps: 1e-6,
+    },
+    mask_decoder_config: {
+      hidden_size: config.promptEmbedDim,
+      num_hidden_layers: config.decoderDepth,
+      mlp_dim: config.decoderMlpDim,
+      hidden_act: 'relu',
+      attention_downsample_rate: 2,
+      num_multimask_outputs: 3,
+    },
+  };
+  for (const [section, values] of Object.entries(said)) {
+    for (const [key, expected] of Object.entries(values)) {
+      const what = `${String(expected)}, as its weights and SAM have it`;
+      requireValue(file.optional(section), key, expected, what);
     }
   }
 }
 
-/** A trained model of LISA whose adapter is folded in, as it is published. */
-function withoutAdapter(tensors: FileTensors, { rej }: TokenIds): LoraConfig | null {
-  const isMerged =
-    rej === undefined && tensors.has(PROMPT) && ![...tensors.keys()].some((name) => name.includes('.lora_'));
-  return isMerged ? { ...LORA_START, r: 0, alpha: LORA_ALPHA, dropout: LORA_DROPOUT } : null;
-}
-
-function loraConfig(tensors: FileTensors, adapter: AdapterFacts | null): LoraConfig {
+function loraConfig(tensors: FileTensors, { rej }: TokenIds, adapter: AdapterFacts | null): LoraConfig {
   const adapters = [...tensors.keys()].flatMap((name) => {
     const target = /\.(\w+)\.lora_A\.default\.weight$/.exec(name)?.[1];
     return target === undefined ? [] : [{ name, target }];
   });
   const [first] = adapters;
-  if (first === undefined) return { ...LORA_START, alpha: LORA_ALPHA, dropout: LORA_DROPOUT };
+  if (first === undefined) {
+    // A trained model of LISA whose adapter is folded in, as it is published.
+    return rej === undefined && tensors.has(PROMPT) ? { ...LORA_START, r: 0 } : LORA_START;
+  }
   const r = shapeOf(tensors, first.name)[0] ?? 0;
   const other = adapters.find(({ name }) => shapeOf(tensors, name)[0] !== r);
   if (other !== undefined) {
@@ -204,12 +191,8 @@ function loraConfig(tensors: FileTensors, adapter: AdapterFacts | null): LoraCon
   if (adapter !== null && adapter.r !== r) {
     throw new UserError(`${adapter.source}: "r" is ${adapter.r}, but "${first.name}" is of rank ${r}.`);
   }
-  return {
-    r,
-    alpha: adapter?.alpha ?? LORA_ALPHA,
-    targets: [...new Set(adapters.map(({ target }) => target))],
-    dropout: adapter?.dropout ?? LORA_DROPOUT,
-  };
+  const { alpha = LORA_ALPHA, dropout = LORA_DROPOUT } = adapter ?? {};
+  return { r, alpha, targets: [...new Set(adapters.map(({ target }) => target))], dropout };
 }
 
 function shapeOf(tensors: FileTensors, name: string): readonly number[] {

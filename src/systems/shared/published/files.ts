@@ -1,17 +1,16 @@
 /** GSVA's weights taken apart again into the files that the published code loads: names, and LLaVA's and CLIP's configs. */
-import type { ClipConfig, LlmConfig } from '../../../config.js';
-import type { ModelConfig } from '../model-config.js';
+import type { ClipConfig } from '../../../config.js';
+import { without } from '../../../schema.js';
+import { type ModelConfig, sectionToJson } from '../model-config.js';
 import { type TensorOutput, named } from '../../../io/tensor-output.js';
 import type { FileTensors } from '../../../io/file-tensor.js';
 import { partOf } from '../../../checkpoints/parts.js';
 import { GROUNDING_TRAINS, LLAVA_SAM_PARTS } from '../llava-sam-parts.js';
-import type { PublishedPart } from './part.js';
+import type { PublishedPart } from './names.js';
 import { nameInModel, PUBLISHED_PREFIX } from '../../../networks/lora.js';
 
 const TOWER = 'model.vision_tower.vision_tower.';
 const SAM = 'model.visual_model.';
-/** The tensors that GSVA trains: the reference saves these as gsva-*.bin. */
-const TRAINED: readonly string[] = GROUNDING_TRAINS;
 /** CLIP's normalisation, which is the same for all of its models. */
 const CLIP_MEAN = [0.48145466, 0.4578275, 0.40821073];
 const CLIP_STD = [0.26862954, 0.26130258, 0.27577711];
@@ -28,7 +27,8 @@ export function publishedTensors(part: PublishedPart, tensors: FileTensors): Ten
 function publishedName(part: PublishedPart, name: string): string | null {
   switch (part) {
     case 'weights':
-      return TRAINED.includes(partOf(LLAVA_SAM_PARTS, name)) ? PUBLISHED_PREFIX + name : null;
+      // The tensors that GSVA trains: the reference saves these as gsva-*.bin.
+      return GROUNDING_TRAINS.includes(partOf(LLAVA_SAM_PARTS, name)) ? PUBLISHED_PREFIX + name : null;
     case 'vision tower':
       return name.startsWith(TOWER) ? name.slice(TOWER.length) : null;
     case 'sam':
@@ -57,20 +57,7 @@ export function llavaConfigJson({ llm, clip, tokens, projector }: ModelConfig): 
     mm_projector_type: projector,
     mm_use_im_start_end: true,
     use_mm_proj: true,
-    ...llamaSizes(llm),
-  };
-}
-
-function llamaSizes(llm: LlmConfig): Record<string, unknown> {
-  return {
-    vocab_size: llm.vocabSize,
-    hidden_size: llm.hiddenSize,
-    intermediate_size: llm.intermediateSize,
-    num_hidden_layers: llm.numHiddenLayers,
-    num_attention_heads: llm.numAttentionHeads,
-    max_position_embeddings: llm.maxPositionEmbeddings,
-    rms_norm_eps: llm.rmsNormEps,
-    rope_theta: llm.ropeTheta,
+    ...sectionToJson('llm', llm),
   };
 }
 
@@ -79,14 +66,7 @@ export function clipConfigJson(clip: ClipConfig): Record<string, unknown> {
   return {
     architectures: ['CLIPVisionModel'],
     model_type: 'clip_vision_model',
-    hidden_size: clip.hiddenSize,
-    intermediate_size: clip.intermediateSize,
-    num_hidden_layers: clip.numHiddenLayers,
-    num_attention_heads: clip.numAttentionHeads,
-    image_size: clip.imageSize,
-    patch_size: clip.patchSize,
-    hidden_act: clip.hiddenAct,
-    layer_norm_eps: clip.layerNormEps,
+    ...without(sectionToJson('clip', clip), 'select_layer'),
   };
 }
 

@@ -11,9 +11,8 @@ import { type FileTensor, type FileTensors, inMemory } from '../../../io/file-te
 import { converted, named, type TensorOutput } from '../../../io/tensor-output.js';
 import { nameInModel } from '../../../networks/lora.js';
 import { IMAGE_END_TOKEN, IMAGE_START_TOKEN } from '../../../special-tokens.js';
-import { SEG_TOKEN } from '../decision-tokens.js';
+import { IMAGE_PATCH_TOKEN, SEG_TOKEN } from '../decision-tokens.js';
 import { llavaConfigJson } from './files.js';
-import { IMAGE_PATCH_TOKEN } from '../decision-tokens.js';
 
 const TOWER = 'model.vision_tower.';
 /** Made after the rest is loaded, and so not rounded. */
@@ -43,11 +42,9 @@ function frequencies({ llm }: ModelConfig): TensorOutput[] {
     { length: size / 2 },
     (_, i) => 1 / Math.fround(llm.ropeTheta ** Math.fround((2 * i) / size)),
   );
+  const tensor = inMemory({ dtype: 'F32', shape: [data.length], data });
   return Array.from({ length: llm.numHiddenLayers }, (_, layer) => {
-    return named(
-      `model.layers.${layer}.self_attn.rotary_emb.inv_freq`,
-      inMemory({ dtype: 'F32', shape: [data.length], data }),
-    );
+    return named(`model.layers.${layer}.self_attn.rotary_emb.inv_freq`, tensor);
   });
 }
 
@@ -56,6 +53,7 @@ export function lisaJsonFiles(config: ModelConfig, tokenizerDir: string): Record
   const { tokens, llm, sam, clip } = config;
   const ids = { bos_token_id: tokens.bos, eos_token_id: tokens.eos, pad_token_id: tokens.pad };
   const tower = 'openai/clip-vit-large-patch14';
+  const [bos, eos, unk] = ['<s>', '</s>', '<unk>'].map(token) as [object, object, object];
   const files: Record<string, unknown> = {
     'config.json': {
       ...llavaConfigJson(config),
@@ -87,12 +85,7 @@ export function lisaJsonFiles(config: ModelConfig, tokenizerDir: string): Record
       [IMAGE_START_TOKEN]: tokens.imStart,
       [IMAGE_END_TOKEN]: tokens.imEnd,
     },
-    'special_tokens_map.json': {
-      bos_token: token('<s>'),
-      eos_token: token('</s>'),
-      pad_token: '<unk>',
-      unk_token: token('<unk>'),
-    },
+    'special_tokens_map.json': { bos_token: bos, eos_token: eos, pad_token: '<unk>', unk_token: unk },
     'tokenizer_config.json': {
       add_bos_token: true,
       add_eos_token: false,
@@ -102,12 +95,9 @@ export function lisaJsonFiles(config: ModelConfig, tokenizerDir: string): Record
       padding_side: 'right',
       sp_model_kwargs: {},
       tokenizer_class: 'LlamaTokenizer',
-      ...Object.fromEntries(
-        (['bos', 'eos', 'unk'] as const).map((key) => {
-          const content = { bos: '<s>', eos: '</s>', unk: '<unk>' }[key];
-          return [`${key}_token`, { __type: 'AddedToken', ...token(content) }];
-        }),
-      ),
+      bos_token: { __type: 'AddedToken', ...bos },
+      eos_token: { __type: 'AddedToken', ...eos },
+      unk_token: { __type: 'AddedToken', ...unk },
     },
   };
   for (const name of ['special_tokens_map.json', 'tokenizer_config.json']) {

@@ -1,5 +1,5 @@
 /** LLaMA's sizes from LLaVA's config.json, at the top or (transformers' own LLaVA) in "text_config". */
-import type { LlmConfig } from '../../../config.js';
+import { type CamelKeys, camelKeys, type LlmConfig } from '../../../config.js';
 import type { JsonReader } from '../../../io/json/json-reader.js';
 
 /** transformers leaves out of a nested config what equals these (LlamaConfig); at the top it writes all. */
@@ -20,36 +20,42 @@ export function llamaConfig(llava: JsonReader, vocabSize: number): LlmConfig {
   const nested = llava.optional('text_config');
   const llama = nested ?? llava;
   for (const root of [llava, llama]) refuseOtherModel(root);
-  const count = (key: keyof typeof NESTED_DEFAULTS): number => {
-    if (nested === null) return llama.key(key).integer({ min: 1 });
-    return llama.optional(key)?.integer({ min: 1 }) ?? NESTED_DEFAULTS[key];
-  };
-  const heads = count('num_attention_heads');
-  const hiddenSize = count('hidden_size');
+  const sizes = sizesIn(llama, NESTED_DEFAULTS, nested !== null);
+  const { hiddenSize, numAttentionHeads: heads } = sizes;
   const keyHeads = llama.optional('num_key_value_heads')?.integer({ min: 1 }) ?? heads;
   if (keyHeads !== heads) llama.key('num_key_value_heads').fail(`${heads} (grouped queries are not supported)`);
-  const headSize = llama.optional('head_dim');
-  if (headSize !== null && headSize.value !== hiddenSize / heads) {
-    headSize.fail(
-      `${hiddenSize / heads}, which is hidden_size / num_attention_heads (heads of another size are not supported)`,
-    );
-  }
+  const headSize = `${hiddenSize / heads}, which is hidden_size / num_attention_heads (heads of another size are not supported)`;
+  requireValue(llama, 'head_dim', hiddenSize / heads, headSize);
   for (const key of ['attention_bias', 'mlp_bias', 'qkv_bias']) {
-    const bias = llama.optional(key);
-    if (bias?.boolean() === true) bias.fail('false (biases of LLaMA are not supported)');
+    requireValue(llama, key, false, 'false (biases of LLaMA are not supported)');
   }
   llama.optional('hidden_act')?.oneOf(['silu']);
   const epsilon = nested === null ? llama.key('rms_norm_eps') : llama.optional('rms_norm_eps');
   return {
     vocabSize,
-    hiddenSize,
-    intermediateSize: count('intermediate_size'),
-    numHiddenLayers: count('num_hidden_layers'),
-    numAttentionHeads: heads,
+    ...sizes,
     maxPositionEmbeddings: llama.optional('max_position_embeddings')?.integer({ min: 1 }) ?? 2048,
     rmsNormEps: epsilon?.number({ min: 0 }) ?? DEFAULT_EPSILON,
     ropeTheta: ropeTheta(llama),
   };
+}
+
+/** Counts from 1 up by their keys; a key that may be absent has its default. */
+export function sizesIn<Defaults extends Readonly<Record<string, number>>>(
+  root: JsonReader,
+  defaults: Defaults,
+  mayLack = true,
+): CamelKeys<Record<keyof Defaults, number>> {
+  const sizes = Object.entries(defaults).map(([key, value]) => {
+    return [key, (mayLack ? root.optional(key) : root.key(key))?.integer({ min: 1 }) ?? value];
+  });
+  return camelKeys(Object.fromEntries(sizes) as Record<keyof Defaults, number>);
+}
+
+/** Refuses another value than this one; the key may be absent. */
+export function requireValue(root: JsonReader | null, key: string, value: unknown, expected: string): void {
+  const found = root?.optional(key) ?? null;
+  if (found !== null && found.value !== value) found.fail(expected);
 }
 
 /** Whether lm_head is the embedding. */
@@ -68,9 +74,8 @@ function refuseOtherModel(root: JsonReader): void {
 function ropeTheta(llama: JsonReader): number {
   const places = ['rope_parameters', 'rope_scaling'].map((key) => llama.optional(key));
   places.forEach(refuseScaling);
-  const partial = [llama, ...places].map((place) => place?.optional('partial_rotary_factor') ?? null);
-  for (const factor of partial) {
-    if (factor !== null && factor.value !== 1) factor.fail('1 (positions of a part of each head are not supported)');
+  for (const place of [llama, ...places]) {
+    requireValue(place, 'partial_rotary_factor', 1, '1 (positions of a part of each head are not supported)');
   }
   const found = [llama, ...places].flatMap((place) => place?.optional('rope_theta') ?? []);
   const [first, ...others] = found;

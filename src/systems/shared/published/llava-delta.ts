@@ -43,13 +43,9 @@ function deltaSign(path: string, config: JsonReader, tensors: FileTensors): stri
 
 /** Keys whose numbers make the weights mean the same; left out, they are what LLaMA takes them for. */
 const SHARED_SIZES = [
-  'hidden_size',
-  'intermediate_size',
-  'num_hidden_layers',
-  'num_attention_heads',
-  'num_key_value_heads',
-  'head_dim',
-] as const;
+  ...['hidden_size', 'intermediate_size', 'num_hidden_layers', 'num_attention_heads'],
+  ...['num_key_value_heads', 'head_dim'],
+];
 
 /**
  * Holds the sizes in two config.json against each other.

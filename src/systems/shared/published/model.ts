@@ -11,7 +11,6 @@ import { openCheckpoint } from '../../../io/checkpoint-files.js';
 import { describeNotSafetensors, describeStandInAt, headOf } from '../../../io/file-kind.js';
 import type { FileTensor, FileTensors } from '../../../io/file-tensor.js';
 import { resolveHubName } from '../../../io/cache/hub-cache.js';
-import { readJson } from '../../../io/json/json-file.js';
 import { JsonReader } from '../../../io/json/json-reader.js';
 import { toFloat32 } from '../../../io/safetensors/safetensors.js';
 import { Random } from '../../../random.js';
@@ -19,10 +18,8 @@ import { refuseDelta } from './llava-delta.js';
 import { type AdapterFacts, readAdapter, refuseLlavaAdapter } from './adapter.js';
 import { publishedConfig, refuseGuesses } from './config.js';
 import { tiesEmbeddings } from './llama.js';
-import { ownNames } from './names.js';
-import type { PartReport, PublishedPart, PublishedTensors } from './part.js';
+import { lackOfLlava, ownNames, type PartReport, type PublishedPart, type PublishedTensors } from './names.js';
 import { refuseQuantised } from './quantised.js';
-import { lackOfLlava } from './transformers.js';
 
 /** Paths, or names in the local Hugging Face cache. */
 export interface PublishedPaths {
@@ -52,13 +49,12 @@ const NEW_ROW_DEVIATION = 0.02;
 const NEW_ROW_SEED = 42;
 const EMBEDDING = 'model.embed_tokens.weight';
 const HEAD = 'lm_head.weight';
-/** One row for every token of the vocabulary. */
-const VOCABULARY_TABLES = [EMBEDDING, HEAD];
+const SAM_POSITIONS = 'model.visual_model.image_encoder.pos_embed';
 /** A tensor that every file of a part has: without it, the file is another. */
 const SIGN_OF: Readonly<Record<PublishedPart, string | null>> = {
   mllm: EMBEDDING,
   'vision tower': 'model.vision_tower.vision_tower.vision_model.embeddings.patch_embedding.weight',
-  sam: 'model.visual_model.image_encoder.pos_embed',
+  sam: SAM_POSITIONS,
   weights: null,
 };
 /** How the options are called. */
@@ -99,19 +95,17 @@ export function openPublishedModel(
     refuseQuantised(path, part === 'mllm' ? llava : null, published);
     if (part === 'weights') adapter = readAdapter(file);
     if (part === 'sam') samConfig = configNextTo(file);
-    parts.push({ part, files, within, ...addPart(part, published, tensors, path) });
+    const added = addPart(part, published, tensors, path);
+    parts.push({ part, files, within, ...added.report });
     if (part === 'mllm') tieEmbeddings(tensors, llava, path);
-    if (part === 'weights') refuseLlavaAdapter(path, namesOf(part, published), adapter);
+    if (part === 'weights') refuseLlavaAdapter(path, added.names, adapter);
   }
   checkSam(paths, parts, tensors);
   const tokens = tokensOf(mllm);
   const grown = growVocabulary(tensors, tokens);
-  const derived = publishedConfig({ llava, clip, sam: samConfig, adapter }, tensors, tokens);
-  refuseGuesses(
-    derived,
-    samConfig,
-    overrides.map(([key]) => key),
-  );
+  const derived = publishedConfig({ llava, clip }, samConfig, adapter, tensors, tokens);
+  const given = overrides.map(([key]) => key);
+  refuseGuesses(derived, samConfig, given);
   return { config: withOverrides(derived, overrides), tensors, parts, grown, tokenizerDir: mllm };
 }
 
@@ -123,7 +117,7 @@ function checkSam({ mllm, sam, weights }: PublishedPaths, parts: readonly PartRe
       `${mllm} holds a trained SAM (LISA's folder does), which --sam would replace. Leave out --sam.`,
     );
   }
-  if (sam !== null || tensors.has('model.visual_model.image_encoder.pos_embed')) return;
+  if (sam !== null || tensors.has(SAM_POSITIONS)) return;
   throw new UserError(
     `${weights ?? mllm} holds no SAM, as LISA's folders and training checkpoints do. Name sam_vit_h_4b8939.pth as --sam.`,
   );
@@ -133,7 +127,7 @@ function checkSam({ mllm, sam, weights }: PublishedPaths, parts: readonly PartRe
 function configNextTo(file: string): JsonReader | null {
   const path = join(dirname(file), 'config.json');
   if (!/(?:^|[/\\])(?:model|pytorch_model)[^/\\]*$/.test(file) || !existsSync(path)) return null;
-  return JsonReader.of(readJson(path, "SAM's sizes"), path);
+  return JsonReader.open(path, "SAM's sizes");
 }
 
 /** Tied embeddings are saved once: lm_head is embed_tokens. */
@@ -141,20 +135,12 @@ function tieEmbeddings(tensors: Map<string, FileTensor>, llava: JsonReader, path
   if (!tiesEmbeddings(llava)) return;
   const [embedding, head] = [tensors.get(EMBEDDING), tensors.get(HEAD)];
   if (embedding === undefined) return;
-  if (head === undefined) {
-    tensors.set(HEAD, embedding);
-    return;
-  }
-  const [first, second] = [embedding, head].map((tensor) => Buffer.from(tensor.read().buffer));
-  if (first !== undefined && second !== undefined && first.equals(second)) return;
+  if (head === undefined) return void tensors.set(HEAD, embedding);
+  if (Buffer.from(embedding.read().buffer).equals(Buffer.from(head.read().buffer))) return;
   throw new UserError(
     `${path}: config.json says tie_word_embeddings, but "${HEAD}" and "${EMBEDDING}" differ. Set the key to false if both ` +
       'were trained, or remove lm_head from the weights.',
   );
-}
-
-function namesOf(part: PublishedPart, published: FileTensors): string[] {
-  return [...ownNames(part, published.keys()).values()].flatMap((own) => ('name' in own ? [own.name] : []));
 }
 
 function readConfig(folder: string, what: string): JsonReader {
@@ -165,10 +151,10 @@ function readConfig(folder: string, what: string): JsonReader {
     throw new UserError(`Reading ${what}: ${folder} is no folder. Name the one that has config.json and the weights.`);
   }
   const path = join(folder, 'config.json');
-  const config = readJson(path, what);
+  const config = JsonReader.open(path, what);
   const standIn = describeStandInAt(path, true);
   if (standIn !== null) throw new UserError(`Reading ${what}: ${path} cannot be read: ${standIn}.`);
-  return JsonReader.of(config, path);
+  return config;
 }
 
 function addPart(
@@ -176,7 +162,7 @@ function addPart(
   published: FileTensors,
   tensors: Map<string, FileTensor>,
   path: string,
-): Omit<PartReport, 'part' | 'files' | 'within'> {
+): { report: Omit<PartReport, 'part' | 'files' | 'within'>; names: Iterable<string> } {
   const unused: { name: string; reason: string }[] = [];
   const replaced: string[] = [];
   const mine = new Map<string, string>();
@@ -206,7 +192,7 @@ function addPart(
   }
   const sign = SIGN_OF[part];
   if (mine.size === 0 || (sign !== null && !mine.has(sign))) refuseOtherPart(part, path, [...published.keys()], sign);
-  return { loaded: mine.size, replaced, unused };
+  return { report: { loaded: mine.size, replaced, unused }, names: mine.keys() };
 }
 
 /** Sizes are derived from shapes: one of 0 would be taken for a rank or a number of heads. */
@@ -221,11 +207,12 @@ function refuseEmpty(path: string, empty: readonly string[], count: number): voi
 
 function refuseOtherPart(part: PublishedPart, path: string, names: readonly string[], sign: string | null): never {
   const shown = names.slice(0, 3).map((name) => `"${name}"`);
+  const more = names.length > 3 ? ` and ${names.length - 3} more` : '';
   const lack = sign === null ? 'no tensor of that part' : `no ${sign.split('.').slice(-2).join('.')}`;
-  const what = whatItIs(names);
+  const kind = KINDS.find(([pattern]) => names.some((name) => pattern.test(name)));
+  const what = kind === undefined ? '' : `: ${kind[1]}`;
   throw new UserError(
-    `${path}, named as ${OPTION[part]}, has ${lack} (it has ${shown.join(', ')}${names.length > 3 ? ` and ${names.length - 3} more` : ''}` +
-      `${what === null ? '' : `: ${what}`}). Check which file is which.`,
+    `${path}, named as ${OPTION[part]}, has ${lack} (it has ${shown.join(', ')}${more}${what}). Check which file is which.`,
   );
 }
 
@@ -245,16 +232,13 @@ const KINDS: readonly (readonly [RegExp, string])[] = [
   [/(?:^|\.)embed_tokens\.weight$/, 'a language model'],
 ];
 
-function whatItIs(names: readonly string[]): string | null {
-  return KINDS.find(([pattern]) => names.some((name) => pattern.test(name)))?.[1] ?? null;
-}
-
 /** Rows for the added tokens where a table ends before them. */
 function growVocabulary(tensors: Map<string, FileTensor>, tokens: TokenIds): PublishedModel['grown'] {
   const { seg, rej = seg, imStart, imEnd } = tokens;
   const needed = 1 + Math.max(seg, rej, imStart, imEnd);
   const grown: { name: string; from: number; to: number }[] = [];
-  for (const name of VOCABULARY_TABLES) {
+  // The tables with one row for every token of the vocabulary.
+  for (const name of [EMBEDDING, HEAD]) {
     const tensor = tensors.get(name);
     const from = tensor?.shape[0] ?? 0;
     if (tensor === undefined || from >= needed) continue;

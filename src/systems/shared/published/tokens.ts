@@ -5,9 +5,15 @@ import type { TokenIds } from '../model-config.js';
 import type { ConversationStyle } from '../../../data/text/conversation.js';
 import { Tokenizer } from '../../../data/text/tokenizer.js';
 import { UserError } from '../../../errors.js';
-import { ADDED_TOKENS, REJ_TOKEN, SEG_TOKEN } from '../decision-tokens.js';
+import {
+  ADDED_TOKENS,
+  IMAGE_PATCH_TOKEN,
+  LISA_TOKENS,
+  LISA_V0_TOKENS,
+  REJ_TOKEN,
+  SEG_TOKEN,
+} from '../decision-tokens.js';
 import { IGNORE_LABEL, IMAGE_END_TOKEN, IMAGE_START_TOKEN, IMAGE_TOKEN_ID } from '../../../special-tokens.js';
-import { IMAGE_PATCH_TOKEN, LISA_TOKENS, LISA_V0_TOKENS } from '../decision-tokens.js';
 import type { Vocabulary } from '../../system.js';
 
 type AddedTokens = Pick<Vocabulary, 'added' | 'addedTokenSpaces'>;
@@ -16,19 +22,17 @@ const GSVA_TOKENS: AddedTokens = { added: ADDED_TOKENS, addedTokenSpaces: 'kept'
 /** The first LISA has SAM in a file of its own. */
 const V0_FILE = 'pytorch_model-visual_model.bin';
 
-/** A published form of text: tokens, and the style of conversation where none is named. */
-export interface PublishedWords {
-  readonly tokens: AddedTokens;
-  readonly conversation: ConversationStyle;
-}
-
-/** @param mllm folder of the multimodal LLM */
-export function publishedWords(system: 'gsva' | 'lisa', mllm: string): PublishedWords {
+/**
+ * A published form of text: tokens, and the style of conversation where none is named.
+ * @param mllm folder of the multimodal LLM
+ */
+export function publishedWords(
+  system: 'gsva' | 'lisa',
+  mllm: string,
+): { readonly tokens: AddedTokens; readonly conversation: ConversationStyle } {
   if (system === 'gsva') return { tokens: GSVA_TOKENS, conversation: 'llava_v1' };
-  const isFirst = existsSync(join(mllm, V0_FILE));
-  return isFirst
-    ? { tokens: LISA_V0_TOKENS, conversation: 'vicuna' }
-    : { tokens: LISA_TOKENS, conversation: 'llava_v1' };
+  if (existsSync(join(mllm, V0_FILE))) return { tokens: LISA_V0_TOKENS, conversation: 'vicuna' };
+  return { tokens: LISA_TOKENS, conversation: 'llava_v1' };
 }
 
 /** Looked up by their text: an id that is taken for granted would be another token in another vocabulary. */

@@ -8,7 +8,7 @@ import { checkModel } from '../../../../src/inference/check-model.js';
 import { openModel, type OpenedModel, type PublishedSource } from '../../../../src/inference/open-model.js';
 import { openCheckpoint } from '../../../../src/io/checkpoint-files.js';
 import { named, type TensorOutput } from '../../../../src/io/tensor-output.js';
-import { writeSafetensorsFile } from '../../../../src/io/safetensors/safetensors-writer.js';
+import { writeSafetensors } from '../../../../src/io/safetensors/safetensors-writer.js';
 import { ownNames } from '../../../../src/systems/shared/published/names.js';
 import { fixture } from '../../../helpers/fixtures.js';
 
@@ -44,7 +44,7 @@ function folder(): string {
 
 function weightsFile(rename: (name: string) => string | null, name = 'weights.safetensors'): string {
   const path = join(folder(), name);
-  writeSafetensorsFile(path, renamed(recorded.weights ?? '', rename));
+  writeSafetensors(path, renamed(recorded.weights ?? '', rename));
   return path;
 }
 
@@ -59,7 +59,7 @@ function llava(
   }
   const before = JSON.parse(readFileSync(join(recorded.mllm, 'config.json'), 'utf8')) as object;
   writeFileSync(join(dir, 'config.json'), JSON.stringify({ ...before, ...config }));
-  writeSafetensorsFile(join(dir, 'model.safetensors'), renamed(recorded.mllm, rename));
+  writeSafetensors(join(dir, 'model.safetensors'), renamed(recorded.mllm, rename));
   return dir;
 }
 
@@ -87,7 +87,7 @@ describe('names', () => {
 
   test('SAM wrapped by another program', async () => {
     const path = join(folder(), 'sam.safetensors');
-    writeSafetensorsFile(
+    writeSafetensors(
       path,
       renamed(recorded.sam, (name) => `net.sam.${name}`),
     );
@@ -198,7 +198,7 @@ describe('files that are something else', () => {
   test('tensors without elements are parts of DeepSpeed ZeRO-3', async () => {
     const path = join(folder(), 'part.safetensors');
     const empty = { dtype: 'F32', shape: [0], read: () => new Float32Array(0) } as const;
-    writeSafetensorsFile(path, [named('model.layers.0.self_attn.q_proj.lora_A.default.weight', empty)]);
+    writeSafetensors(path, [named('model.layers.0.self_attn.q_proj.lora_A.default.weight', empty)]);
     await expect(open({ weights: path })).rejects.toThrow(/1 of 1 tensors are empty .* ZeRO-3.*zero_to_fp32/s);
   });
 
@@ -236,7 +236,7 @@ describe('the file that is blamed', () => {
 
   test('is the one that lacks the tensor or has it in another shape, not the last one that was named', async () => {
     const sam = join(folder(), 'sam.safetensors');
-    writeSafetensorsFile(
+    writeSafetensors(
       sam,
       renamed(recorded.sam, (name) => (name.endsWith('neck.3.bias') ? null : name)),
     );

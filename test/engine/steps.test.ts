@@ -1,9 +1,8 @@
 /** Steps one after another free what only they needed, keep what a tape needs, and never the caller's input. */
 import { beforeAll, expect, test } from '@jest/globals';
 import { startEngine } from '../../src/engine/engine.js';
-import { atOnce } from '../../src/engine/steps.js';
+import { atOnce, inTurnSteps } from '../../src/engine/steps.js';
 import * as tf from '../../src/engine/tf.js';
-import { inTurnSteps } from '../../src/nn/in-turn.js';
 import { valuesOf } from '../helpers/tensors.js';
 
 beforeAll(async () => {
@@ -11,7 +10,12 @@ beforeAll(async () => {
 });
 
 const inTurn = (x: tf.Tensor, layers: readonly ((x: tf.Tensor) => tf.Tensor)[]): tf.Tensor =>
-  atOnce(inTurnSteps(x, layers));
+  atOnce(
+    inTurnSteps(
+      x,
+      layers.map((forward) => ({ forward })),
+    ),
+  );
 
 const STEPS = [
   (x: tf.Tensor): tf.Tensor => tf.add(tf.square(x), tf.relu(x)),

@@ -4,7 +4,7 @@ import { segIds } from '../../../src/systems/shared/model-config.js';
 import { tokenizeConversation } from '../../../src/data/text/conversation.js';
 import { ANSWER_FORMS, TRAINING_QUESTIONS } from '../../../src/systems/gsva/prompts.js';
 import { ANSWERS, SHORT_QUESTIONS } from '../../../src/systems/shared/lisa-prompts.js';
-import { gsvaLessons } from '../../../src/systems/gsva/lessons.js';
+import { gsvaLessons } from '../../../src/systems/gsva/dialogue.js';
 import { type Facts, type Lesson, type Target, targetFacts } from '../../../src/data/facts.js';
 import { Random } from '../../../src/random.js';
 import { IGNORE_LABEL } from '../../../src/special-tokens.js';
