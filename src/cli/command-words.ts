@@ -4,7 +4,7 @@ import { nearestName } from '../nearest-name.js';
 import type { CommandEntry } from './commands.js';
 import { GLOBAL_OPTIONS } from './options/shared.js';
 
-export type Request =
+type Request =
   | { readonly kind: 'version' }
   /** The help of the program (no words) or of a group of commands. */
   | { readonly kind: 'help'; readonly path: readonly string[] }
@@ -17,33 +17,31 @@ export function readWords(given: readonly string[], commands: readonly CommandEn
   const words = optionsBehind(given);
   const [first, ...rest] = words;
   const asksForHelp = first === 'help' && !commands.some(({ path }) => path[0] === 'help');
-  const named = leading(asksForHelp ? rest : words);
+  const leading = asksForHelp ? rest : words;
+  const option = leading.findIndex((word) => word.startsWith('-'));
+  const named = option < 0 ? leading : leading.slice(0, option);
   const wantsHelp = asksForHelp || words.some((word) => HELP.includes(word));
   if (named.length === 0) return withoutCommand(words, wantsHelp, commands);
   const path = knownPath(named, commands);
   const own = commands.find((entry) => isSame(entry.path, path));
   const next = named[path.length];
   if (own !== undefined && (next === undefined || own.syntax !== '')) {
-    return {
-      kind: 'command',
-      entry: own,
-      words: [...words.slice(path.length + Number(asksForHelp)), ...helpOf(asksForHelp)],
-    };
+    const behind = words.slice(path.length + Number(asksForHelp));
+    return { kind: 'command', entry: own, words: asksForHelp ? [...behind, '--help'] : behind };
   }
   // `segment help` is `segment --help`.
   if (own !== undefined && next === 'help') return { kind: 'command', entry: own, words: ['--help'] };
   if (next === undefined && wantsHelp) return { kind: 'help', path };
-  if (next === undefined) throw new UsageError(`say what to do: ${below(path, commands).join(', ')}`);
+  if (next === undefined) {
+    const below = commands.filter((one) => isSame(one.path.slice(0, path.length), path));
+    throw new UsageError(`say what to do: ${below.map((one) => one.path.join(' ')).join(', ')}`);
+  }
   const meant = suggestion(next, path, commands);
   throw new UsageError(
     own === undefined
       ? `unknown command "${[...path, next].join(' ')}"${meant}`
       : `unexpected argument "${next}"${meant}`,
   );
-}
-
-function helpOf(isAsked: boolean): string[] {
-  return isAsked ? ['--help'] : [];
 }
 
 function withoutCommand(words: readonly string[], wantsHelp: boolean, commands: readonly CommandEntry[]): Request {
@@ -89,16 +87,6 @@ export function knownPath(words: readonly string[], commands: readonly CommandEn
     known = Math.max(known, length);
   }
   return words.slice(0, known);
-}
-
-/** Commands below some words, in full: "data check", "data stats". */
-function below(path: readonly string[], commands: readonly CommandEntry[]): string[] {
-  return commands.filter((one) => isSame(one.path.slice(0, path.length), path)).map((one) => one.path.join(' '));
-}
-
-function leading(words: readonly string[]): readonly string[] {
-  const option = words.findIndex((word) => word.startsWith('-'));
-  return option < 0 ? words : words.slice(0, option);
 }
 
 /** ` (did you mean "data check"?)`: a command at this place, or one that is a word deeper or elsewhere. */

@@ -21,14 +21,8 @@ export interface CommandContext extends Required<Watch> {
   readonly signal: AbortSignal;
   /** Results, on stdout. */
   readonly output: Output;
-  readonly input: LineSource;
-}
-
-/** Lines that a person types or a script pipes. */
-export interface LineSource {
-  readonly stream: NodeJS.ReadableStream;
-  /** Terminal that shows a prompt and what is typed; null where nobody types. */
-  readonly echo: NodeJS.WritableStream | null;
+  /** Lines on stdin; `echo`: the terminal that shows a prompt and what is typed, null where nobody types. */
+  readonly input: { readonly stream: NodeJS.ReadableStream; readonly echo: NodeJS.WritableStream | null };
 }
 
 /** A command as its file writes it; see `defineCommand`. */
@@ -36,8 +30,8 @@ export interface CommandDefinition<Options extends OptionTable, Positionals exte
   readonly options?: Options;
   /** By the names in the table's line of the command (commands.ts). */
   readonly positionals?: Positionals;
-  /** [command line, its purpose] */
-  readonly examples: readonly (readonly [string, string])[];
+  /** Purposes by command line. */
+  readonly examples: Readonly<Record<string, string>>;
   /** @returns the exit code; a UserError thrown becomes one line and exit code 1, a UsageError 2. */
   run(args: ValuesOf<Options> & ValuesOf<Positionals> & GlobalArguments, context: CommandContext): Promise<number>;
 }

@@ -18,7 +18,12 @@ export async function audit(
   context: CommandContext,
 ): Promise<DatasetReport[]> {
   requireFolder('<folder>', folder);
-  const entries = sets.length === 0 ? CATALOGUE : [...new Set(sets)].map(entryNamed);
+  const names = CATALOGUE.map(({ name }) => name);
+  const entries = [...new Set(sets.length === 0 ? names : sets)].map((name) => {
+    const entry = CATALOGUE.find((known) => known.name === name);
+    if (entry !== undefined) return entry;
+    throw new UserError(`There is no data set "${name}"${didYouMean(name, names)}; known are ${names.join(', ')}.`);
+  });
   let title = '';
   let startedAt = 0;
   const onDataset = (entry: CatalogueEntry): void => {
@@ -33,13 +38,6 @@ export async function audit(
     if (performance.now() - startedAt > SHOW_AFTER) context.onProgress({ label: title, done, total });
   };
   return auditDatasets(folder, entries, { isThorough, onDataset, onImages });
-}
-
-function entryNamed(name: string): CatalogueEntry {
-  const entry = CATALOGUE.find((known) => known.name === name);
-  if (entry !== undefined) return entry;
-  const names = CATALOGUE.map((known) => known.name);
-  throw new UserError(`There is no data set "${name}"${didYouMean(name, names)}; known are ${names.join(', ')}.`);
 }
 
 /** "16,994". */

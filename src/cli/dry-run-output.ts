@@ -1,7 +1,8 @@
 /** The result of `gsva train --dry-run`, for people and for programs. */
 import { lacking } from '../benchmark/fits.js';
 import type { MemoryPlan } from '../benchmark/memory-plan.js';
-import { bytesText, machineMemory, type MachineMemory } from '../machine.js';
+import type { Lesson } from '../data/facts.js';
+import { bytesText, machineMemory } from '../machine.js';
 import type { ExampleConversation, ExampleSample } from '../training/example-batch.js';
 import type { ScheduleForm } from '../training/loop/schedule.js';
 import type { DryRun } from '../workflows/dry-run.js';
@@ -11,12 +12,6 @@ import { duration } from '../workflows/watch.js';
 /** Samples of the batch that are printed; all are in the JSON and in the pictures. */
 const SHOWN_SAMPLES = 4;
 
-/** Seconds of the whole run: where every image is encoded again, and where the features of all are kept. */
-export interface RunSeconds {
-  readonly newImages: number;
-  readonly keptImages: number;
-}
-
 export function showDryRun(run: DryRun, output: Output): void {
   const { config, hasStart } = run;
   output.line(output.colors.bold(config.description));
@@ -25,12 +20,10 @@ export function showDryRun(run: DryRun, output: Output): void {
   showLength(run, output);
   output.line();
   showParts(run.plan, 'trained', output);
-  output.line();
-  showMemory(run, machineMemory(), output);
-  output.line();
-  showTime(run, output);
-  output.line();
-  showBatch(run, output);
+  for (const show of [showMemory, showTime, showBatch]) {
+    output.line();
+    show(run, output);
+  }
 }
 
 export function dryRunJson(run: DryRun, file: string): object {
@@ -53,11 +46,11 @@ export function dryRunJson(run: DryRun, file: string): object {
     trainable: plan.trainable,
     featuresPerImage: plan.featuresPerImage,
     memory,
-    speed: 'value' in speed ? speed.value : null,
-    notMeasured: 'missing' in speed ? speed.missing : null,
+    speed: speed.value,
+    notMeasured: speed.missing,
     seconds: secondsOf(run),
-    batch: 'value' in batch ? batch.value.map(plainSample) : null,
-    noBatch: 'missing' in batch ? batch.missing : null,
+    batch: batch.value?.map(plainSample) ?? null,
+    noBatch: batch.missing,
     pictures,
   };
 }
@@ -97,10 +90,11 @@ export function showParts(plan: MemoryPlan, trained: string, output: Output): vo
   const millions = (count: number): string => `${(count / 1e6).toFixed(2)} M`;
   const all = { part: 'all', parameters: plan.parameters, trainable: plan.trainable };
   const rows = [...plan.parts, all].map((one) => [one.part, millions(one.parameters), millions(one.trainable)]);
-  output.table(['part', 'parameters', trained], rows, ['left', 'right', 'right']);
+  output.table(['part', 'parameters>', `${trained}>`], rows);
 }
 
-function showMemory({ plan, memory, ranks }: DryRun, machine: MachineMemory, output: Output): void {
+function showMemory({ plan, memory, ranks }: DryRun, output: Output): void {
+  const machine = machineMemory();
   const { weights, gradients, optimizer, exchange, engines } = memory;
   const each = ranks === 1 ? '' : ` of each of ${ranks} processes`;
   output.line(
@@ -109,13 +103,12 @@ function showMemory({ plan, memory, ranks }: DryRun, machine: MachineMemory, out
   );
   output.line(` features of an image, where they are kept: ${bytesText(plan.featuresPerImage)}`);
   output.table(
-    ['engine', 'activations', 'all tensors', 'process', 'fits here'],
+    ['engine', 'activations>', 'all tensors>', 'process>', 'fits here'],
     engines.map(({ engine, activations, tensors, process }) => {
       const missing = lacking(engine, { tensors, process: process * ranks }, machine);
       const bytes = [activations, tensors, process].map(bytesText);
       return [engine, ...bytes, missing === null ? 'yes' : `no: ${missing}`];
     }),
-    ['left', 'right', 'right', 'right', 'left'],
   );
   const all = ranks === 1 ? '' : `, for all ${ranks} processes`;
   output.line(` on a GPU all tensors lie on the card; here: ${bytesText(machine.available)} of memory available${all}`);
@@ -123,7 +116,7 @@ function showMemory({ plan, memory, ranks }: DryRun, machine: MachineMemory, out
 
 function showTime(run: DryRun, output: Output): void {
   const { speed, ranks, config } = run;
-  if ('missing' in speed) {
+  if (speed.missing !== null) {
     output.line(` time: not measured: ${speed.missing}`);
     return;
   }
@@ -143,14 +136,13 @@ function showTime(run: DryRun, output: Output): void {
 }
 
 function showBatch({ batch, pictures }: DryRun, output: Output): void {
-  if ('missing' in batch) {
+  if (batch.missing !== null) {
     output.line(` first batch: not shown: ${batch.missing}`);
     return;
   }
   output.line(` first batch: ${batch.value.length} samples; learned text stands in «»`);
   for (const { name, conversations } of batch.value.slice(0, SHOWN_SAMPLES)) {
-    output.line();
-    output.line(` ${output.colors.bold(name)}`);
+    output.line(`\n ${output.colors.bold(name)}`);
     for (const conversation of conversations) showConversation(conversation, output);
   }
   const more = batch.value.length - SHOWN_SAMPLES;
@@ -168,15 +160,14 @@ function showConversation({ pieces, targets, tokens, learnedTokens }: ExampleCon
 }
 
 function plainSample({ name, conversations }: ExampleSample): object {
-  return {
-    image: name,
-    conversations: conversations.map(({ pieces, targets, tokens, learnedTokens }) => {
-      return { pieces, tokens, learnedTokens, targets: targets.map(plainTarget) };
-    }),
-  };
+  const plain = conversations.map(({ pieces, targets, tokens, learnedTokens }) => {
+    return { pieces, tokens, learnedTokens, targets: targets.map(plainTarget) };
+  });
+  return { image: name, conversations: plain };
 }
 
-function plainTarget({ text, mask }: ExampleConversation['targets'][number]): { text: string; pixels: number | null } {
+/** A target with the number of its pixels; null for one that is absent. */
+export function plainTarget({ text, mask }: Lesson['targets'][number]): { text: string; pixels: number | null } {
   return { text, pixels: mask === null ? null : mask.data.reduce((sum, value) => sum + value, 0) };
 }
 
@@ -184,8 +175,9 @@ function epochsOf({ images, length }: DryRun): number | null {
   return images.count === null || length === null ? null : length.samples / images.count;
 }
 
-function secondsOf({ config, length, speed }: DryRun): RunSeconds | null {
-  if (length === null || !('value' in speed)) return null;
+/** Seconds of the whole run: where every image is encoded again, and where the features of all are kept. */
+function secondsOf({ config, length, speed }: DryRun) {
+  if (length === null || speed.value === null) return null;
   const { newImages, keptImages, update } = speed.value;
   const of = (microBatch: number): number => length.updates * (config.training.accumulation * microBatch + update);
   return { newImages: of(newImages), keptImages: of(keptImages) };

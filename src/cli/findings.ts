@@ -1,7 +1,7 @@
 /** Findings of a model as cells of a table and as JSON. */
 import { type CocoRle, maskToRle } from '../data/masks/mask-exchange.js';
 import { STATUS_MEANING } from '../inference/reply.js';
-import type { Finding, SegmentStatus } from '../types.js';
+import type { Finding } from '../types.js';
 import type { Cell } from './output.js';
 
 /** Heads of the columns of `figuresOf`. */
@@ -18,13 +18,9 @@ export function figuresOf({ status, area, box, score, rejectProbability }: Findi
   ];
 }
 
-export function meaningsOf(findings: readonly Finding[]): Partial<Record<SegmentStatus, string>> {
-  const found = new Set(findings.map(({ status }) => status));
-  return Object.fromEntries(
-    (Object.keys(STATUS_MEANING) as SegmentStatus[])
-      .filter((status) => found.has(status))
-      .map((status) => [status, STATUS_MEANING[status]]),
-  );
+export function meaningsOf(findings: readonly Finding[]): Readonly<Record<string, string>> {
+  const found: readonly string[] = findings.map(({ status }) => status);
+  return Object.fromEntries(Object.entries(STATUS_MEANING).filter(([status]) => found.includes(status)));
 }
 
 /** The mask as COCO's run lengths, null where there is none. */

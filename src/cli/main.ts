@@ -20,13 +20,13 @@ export async function run(
   let name: string | null = null;
   try {
     const request = readWords(argv, commands);
-    const columns = columnsOf(io.stdout);
+    const columns = io.stdout.isTTY === true ? io.stdout.columns : undefined;
     if (request.kind !== 'command') {
       io.stdout.write(request.kind === 'version' ? `${packageVersion()}\n` : helpText(request.path, commands, columns));
       return EXIT.fine;
     }
     const { entry, words } = request;
-    const [{ command }, { parseArguments }] = await Promise.all([entry.load(), import('./parse.js')]);
+    const [command, { parseArguments }] = await Promise.all([entry.load(), import('./parse.js')]);
     name = entry.path.join(' ');
     const parsed = await parseArguments(words, entry, command, packageVersion(), columns);
     if (parsed.kind === 'text') {
@@ -51,7 +51,8 @@ async function report(error: unknown, name: string, io: CliIo): Promise<number> 
   const print = (message: string): void => {
     io.stderr.write(`${colors.red(`gsva ${name}`.trim())}: ${message.replace(/\s*\n\s*/g, ' ').trim()}\n`);
   };
-  if (io.signal.aborted && (error === io.signal.reason || isAbortError(error))) {
+  const isAbort = error === io.signal.reason || (error instanceof Error && error.name === 'AbortError');
+  if (io.signal.aborted && isAbort) {
     print('stopped');
     return EXIT.interrupted;
   }
@@ -64,20 +65,8 @@ async function report(error: unknown, name: string, io: CliIo): Promise<number> 
   return EXIT.failed;
 }
 
-function columnsOf(stream: ProgressStream): number | undefined {
-  return stream.isTTY === true && 'columns' in stream && typeof stream.columns === 'number'
-    ? stream.columns
-    : undefined;
-}
-
-function isAbortError(error: unknown): boolean {
-  return error instanceof Error && error.name === 'AbortError';
-}
-
 function packageVersion(): string {
-  const description: unknown = JSON.parse(readFileSync(packagePath('package.json'), 'utf8'));
-  const isDescription = typeof description === 'object' && description !== null && 'version' in description;
-  return isDescription ? String(description.version) : 'unknown';
+  return (JSON.parse(readFileSync(packagePath('package.json'), 'utf8')) as { readonly version: string }).version;
 }
 
 /** Runs the process's own command line and ends the process; bin/gsva.js calls it. */

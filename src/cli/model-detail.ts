@@ -1,20 +1,17 @@
 /** One model in detail: its files, memory, published figures, and the commands that use it. */
-import type { ReleasedModel } from '../systems/catalogue/entry.js';
-import { bytesText, freeDisk } from '../machine.js';
-import { packagedCommands } from '../workflows/model-commands.js';
-import { expectedFigures } from '../evaluation/report/published-figures.js';
-import {
-  convertedBytes,
-  diskText,
-  downloadBytes,
-  fileOf,
-  fileRows,
-  rangeText,
-  weightsText,
-} from '../systems/catalogue/model-files.js';
 import type { ModelNeed } from '../benchmark/model-need.js';
-import { commandGroups, type PackagedReport, type ReleasedReport } from '../workflows/model-report.js';
-import type { Cell, Output } from './output.js';
+import { expectedFigures } from '../evaluation/report/published-figures.js';
+import { bytesText, freeDisk } from '../machine.js';
+import type { ReleasedModel } from '../systems/catalogue/entry.js';
+import { lisaCommands, lisaFolder, type LisaModel } from '../systems/catalogue/lisa-models.js';
+import * as files from '../systems/catalogue/model-files.js';
+import {
+  commandGroups,
+  packagedCommands,
+  type PackagedReport,
+  type ReleasedReport,
+} from '../workflows/model-report.js';
+import type { Output } from './output.js';
 
 export const STATE_WORDS = {
   absent: 'absent',
@@ -42,8 +39,7 @@ export function showReleased(report: ReleasedReport, dir: string, heading: strin
   output.line();
   showFigures(model, output);
   for (const { purpose, lines } of commandGroups(report, dir)) {
-    output.line();
-    output.line(bold(`To ${purpose}:`));
+    output.line(`\n${bold(`To ${purpose}:`)}`);
     for (const line of lines) output.line(` ${line}`);
   }
 }
@@ -51,13 +47,12 @@ export function showReleased(report: ReleasedReport, dir: string, heading: strin
 function showFiles({ model, found }: ReleasedReport, dir: string, output: Output): void {
   const { green, red, dim } = output.colors;
   const paint = { there: green, missing: dim, broken: red };
-  const rows = fileRows(model, found, dir);
+  const rows = files.fileRows(model, found, dir);
   output.table(
-    ['file', '', 'size', 'where', 'licence'],
-    rows.map(({ what, found: part, path, size, licence }): Cell[] => {
+    ['file', '', 'size>', 'where', 'licence'],
+    rows.map(({ what, found: part, path, size, licence }) => {
       return [what, paint[part.state](FILE_WORDS[part.state]), size, path, licence];
     }),
-    ['left', 'left', 'right', 'left', 'left'],
   );
   for (const { found: part, path } of rows) {
     if (part.fault !== null) output.line(`${red('problem')}  ${path}: ${part.fault}`);
@@ -65,44 +60,41 @@ function showFiles({ model, found }: ReleasedReport, dir: string, output: Output
   for (const { place, sha256 } of [model.backbone.clip, model.backbone.sam]) {
     if (sha256 !== undefined) output.line(dim(` SHA-256 of ${place}, ${sha256.file}: ${sha256.digest}`));
   }
-  output.line(` GSVA's own: ${fileOf(model)}; ${weightsText(model)}`);
+  output.line(` GSVA's own: ${files.fileOf(model)}; ${files.weightsText(model)}`);
   const free = freeDisk(dir);
   output.line(
-    ` disk: ${rangeText(downloadBytes(model))} to download, ${rangeText(convertedBytes(model))} when converted` +
-      (free === null ? '' : `; ${diskText(free)} free in ${dir}`),
+    ` disk: ${files.rangeText(files.downloadBytes(model))} to download, ` +
+      `${files.rangeText(files.convertedBytes(model))} when converted` +
+      (free === null ? '' : `; ${files.diskText(free)} free in ${dir}`),
   );
 }
 
 function showMemory(need: ModelNeed, heading: string, output: Output): void {
   output.table(
-    ['memory of a question', 'engine', 'process', 'fits'],
-    need.engines.map(({ engine, precision, process, lacking }): Cell[] => [
+    ['memory of a question', 'engine', 'process>', 'fits'],
+    need.engines.map(({ engine, precision, process, lacking }) => [
       precision === 'f32' ? '--precision f32' : '--precision packed (16 bits)',
       engine,
       bytesText(process),
       lacking === null ? 'yes' : `no: ${lacking}`,
     ]),
-    ['left', 'left', 'right', 'left'],
   );
   output.line(` ${heading}`);
 }
 
 function showFigures(model: ReleasedModel, output: Output): void {
-  const figures = expectedFigures(model);
-  const runs = new Map(figures.map((one) => [`${one.table} ${one.dataset} ${one.split}`, one]));
-  output.table(
-    ['published', 'data set', 'split', 'figures, in percent'],
-    [...runs.values()].map(({ table, dataset, split }): Cell[] => {
-      const mine = figures.filter((one) => one.table === table && one.dataset === dataset && one.split === split);
-      const texts = mine.map(({ figure, published }) => `${figure} ${published.toFixed(2)}`);
-      return [table, dataset, split, texts.join(', ')];
-    }),
-  );
+  const runs = new Map<string, { readonly row: readonly string[]; readonly texts: string[] }>();
+  for (const { table, dataset, split, figure, published } of expectedFigures(model)) {
+    const row = [table, dataset, split];
+    const run = runs.get(row.join(' ')) ?? { row, texts: [] };
+    run.texts.push(`${figure} ${published.toFixed(2)}`);
+    runs.set(row.join(' '), run);
+  }
+  const rows = [...runs.values()].map(({ row, texts }) => [...row, texts.join(', ')]);
+  output.table(['published', 'data set', 'split', 'figures, in percent'], rows);
   if (model.logged.length > 0) output.line(' and what the authors log for the released file, in float32, on grefcoco:');
-  for (const { split, gIoU, cIoU, N_acc, T_acc } of model.logged) {
-    const texts = Object.entries({ gIoU, cIoU, N_acc, T_acc }).map(
-      ([figure, value]) => `${figure} ${(100 * value).toFixed(2)}`,
-    );
+  for (const { split, ...figures } of model.logged) {
+    const texts = Object.entries(figures).map(([figure, value]) => `${figure} ${(100 * value).toFixed(2)}`);
     output.line(` ${split}: ${texts.join(', ')}`);
   }
 }
@@ -114,7 +106,29 @@ export function showPackaged({ model, found, need }: PackagedReport, heading: st
   if (need === null) return;
   output.line();
   showMemory(need, heading, output);
-  output.line();
-  output.line(output.colors.bold('To use it:'));
+  output.line(`\n${output.colors.bold('To use it:')}`);
   for (const line of packagedCommands(model.name)) output.line(` ${line}`);
+}
+
+/** @returns exit code 1 where it is missing */
+export function showLisaModel(model: LisaModel, dir: string, output: Output): number {
+  output.line(`${output.colors.bold(model.name)}  ${lisaState(model, dir)}`);
+  const code = model.code === null ? 'the current published code' : `only commit ${model.code} of the published code`;
+  output.line(`made from ${model.base}, read by ${code}; ${model.note}`);
+  if (model.explains) output.line('trained with explanations');
+  for (const [split, [gIoU, cIoU]] of Object.entries(model.figures)) {
+    output.line(`published on ReasonSeg ${split}: gIoU ${gIoU.toFixed(1)}, cIoU ${cIoU.toFixed(1)}`);
+  }
+  output.line();
+  for (const line of lisaCommands(model, dir)) output.line(` ${line}`);
+  output.json(lisaJson(model, dir));
+  return lisaFolder(model, dir) === null ? 1 : 0;
+}
+
+export function lisaJson(model: LisaModel, dir: string): object {
+  return { ...model, path: lisaFolder(model, dir), commands: lisaCommands(model, dir) };
+}
+
+export function lisaState(model: LisaModel, dir: string): string {
+  return lisaFolder(model, dir) === null ? 'absent' : 'there';
 }

@@ -1,26 +1,26 @@
 /** The models of the package and the released ones: the list of all, or one in detail. */
-import type { ReleasedModel } from '../systems/catalogue/entry.js';
-import type { Found, FoundModel } from '../systems/catalogue/find-files.js';
-import { BACKBONES, PACKAGED_MODELS, RELEASE, RELEASED_MODELS } from '../systems/catalogue/released-models.js';
+import { fitsText, memoryText } from '../benchmark/model-need.js';
 import { bytesText, machineMemory, type MachineMemory } from '../machine.js';
 import { gsvaCommand } from '../program.js';
+import type { ReleasedModel } from '../systems/catalogue/entry.js';
+import type { Found, FoundModel } from '../systems/catalogue/find-files.js';
+import { LISA_MODELS } from '../systems/catalogue/lisa-models.js';
 import { downloadBytes, missingPieces, rangeText } from '../systems/catalogue/model-files.js';
-import { fitsText, memoryText } from '../benchmark/model-need.js';
+import { BACKBONES, PACKAGED_MODELS, RELEASE, RELEASED_MODELS } from '../systems/catalogue/released-models.js';
 import {
   jsonOfPackaged,
   jsonOfReleased,
   packagedDetail,
   packagedReport,
   type PackagedReport,
+  packagedState,
   releasedNamed,
   releasedReport,
   type ReleasedReport,
 } from '../workflows/model-report.js';
-import { LISA_MODELS } from '../systems/catalogue/lisa-models.js';
 import type { CommandContext } from './command.js';
-import { lisaJson, showLisaModel, showLisaModels } from './lisa-list.js';
-import { showPackaged, showReleased, STATE_WORDS } from './model-detail.js';
-import type { Cell } from './output.js';
+import { lisaJson, lisaState, showLisaModel, showPackaged, showReleased, STATE_WORDS } from './model-detail.js';
+import type { Cell, Output } from './output.js';
 
 /** @param size bytes of memory @returns exit code 1 where files have problems or the named model cannot be used yet */
 export async function showModels(
@@ -29,83 +29,80 @@ export async function showModels(
   size: number | undefined,
   context: CommandContext,
 ): Promise<number> {
+  const { output } = context;
   const memory = size === undefined ? machineMemory() : { total: size, available: size, containerLimit: null };
   if (name === undefined) return listModels(dir, memory, size !== undefined, context);
   const heading = memoryText(memory, size !== undefined);
   const packaged = PACKAGED_MODELS.find((model) => model.name === name);
   if (packaged !== undefined) {
     const report = await packagedDetail(packaged, memory);
-    showPackaged(report, heading, context.output);
-    context.output.json(jsonOfPackaged(report));
+    showPackaged(report, heading, output);
+    output.json(jsonOfPackaged(report));
     return report.found.state === 'there' ? 0 : 1;
   }
   const lisa = LISA_MODELS.find((model) => model.name === name);
-  if (lisa !== undefined) return showLisaModel(lisa, dir, context.output);
+  if (lisa !== undefined) return showLisaModel(lisa, dir, output);
   const report = releasedReport(releasedNamed(name), dir, memory);
-  showReleased(report, dir, heading, context.output);
-  context.output.json(jsonOfReleased(report, dir));
+  showReleased(report, dir, heading, output);
+  output.json(jsonOfReleased(report, dir));
   return report.found.state === 'complete' ? 0 : 1;
 }
 
-function listModels(dir: string, memory: MachineMemory, isGiven: boolean, context: CommandContext): number {
-  const heading = memoryText(memory, isGiven);
-  const { output, signal } = context;
+function listModels(dir: string, memory: MachineMemory, isGiven: boolean, { output, signal }: CommandContext): number {
   const packaged = PACKAGED_MODELS.map(packagedReport);
-  const released: ReleasedReport[] = [];
-  for (const model of RELEASED_MODELS) {
+  const released = RELEASED_MODELS.map((model) => {
     signal.throwIfAborted();
-    released.push(releasedReport(model, dir, memory));
-  }
-  showTable(packaged, released, context);
-  showProblems([...packaged.map(({ found }) => found), ...released.flatMap(({ found }) => partsOf(found))], context);
-  showMissing(dir, released, context);
-  showNames(context);
-  showLisaModels(dir, output);
+    return releasedReport(model, dir, memory);
+  });
+  showTable(packaged, released, output);
+  showProblems([...packaged.map(({ found }) => found), ...released.flatMap(({ found }) => partsOf(found))], output);
+  showMissing(dir, released, output);
+  showNames(output);
+  output.line();
+  output.table(
+    ['LISA', 'state', 'base', ''],
+    LISA_MODELS.map((model) => [model.name, lisaState(model, dir), model.base, model.note]),
+  );
   const count = (state: FoundModel['state']): number => released.filter(({ found }) => found.state === state).length;
-  output.line(`\n${heading}`);
+  output.line(`\n${memoryText(memory, isGiven)}`);
   output.line(
     `${dir}: ${count('complete')} of ${released.length} released models can be used` +
       (count('broken') === 0 ? '' : `; ${count('broken')} have problems`) +
       `; \`${gsvaCommand('models NAME')}\` shows one with the commands to get it`,
   );
-  const pass = count('broken') === 0 && packaged.every(({ found }) => found.state !== 'broken');
   const isAnyThere = count('complete') > 0 || packaged.some(({ found }) => found.state === 'there');
+  const pass = isAnyThere && count('broken') === 0 && packaged.every(({ found }) => found.state !== 'broken');
   output.json({
     dir,
-    pass: pass && isAnyThere,
+    pass,
     memory: { ...memory, given: isGiven },
     packaged: packaged.map(jsonOfPackaged),
     released: released.map((report) => jsonOfReleased(report, dir)),
     lisa: LISA_MODELS.map((model) => lisaJson(model, dir)),
   });
-  return pass && isAnyThere ? 0 : 1;
+  return pass ? 0 : 1;
 }
 
-function showTable(
-  packaged: readonly PackagedReport[],
-  released: readonly ReleasedReport[],
-  { output }: CommandContext,
-): void {
+function showTable(packaged: readonly PackagedReport[], released: readonly ReleasedReport[], output: Output): void {
   const { green, yellow, red, dim } = output.colors;
   const paint = { absent: dim, broken: red, partial: yellow, files: yellow, complete: green };
+  const stateCell = (state: keyof typeof paint): string => paint[state](STATE_WORDS[state]);
   output.table(
-    ['model', '', 'state', 'download', 'float32', '16 bits', 'memory'],
+    ['model', '', 'state', 'download>', 'float32>', '16 bits>', 'memory'],
     [
       ...packaged.map(({ model, found }): Cell[] => {
-        const state = found.state === 'there' ? 'complete' : found.state === 'missing' ? 'absent' : 'broken';
-        return [model.name, model.title, paint[state](STATE_WORDS[state]), 'in this package', '', '', ''];
+        return [model.name, model.title, stateCell(packagedState(found)), 'in this package', '', '', ''];
       }),
       ...released.map(({ model, found, need }): Cell[] => [
         model.name,
         model.title,
-        paint[found.state](STATE_WORDS[found.state]),
+        stateCell(found.state),
         rangeText(downloadBytes(model)),
         bytesText(need.least.f32.process),
         bytesText(need.least.packed.process),
         fitsText(need),
       ]),
     ],
-    ['left', 'left', 'left', 'right', 'right', 'right', 'left'],
   );
 }
 
@@ -113,22 +110,20 @@ function partsOf({ converted, llava, base, delta, clip, sam, weights }: FoundMod
   return [converted, llava, base, delta, clip, sam, weights].filter((part) => part !== null);
 }
 
-function showProblems(found: readonly Found[], { output }: CommandContext): void {
+function showProblems(found: readonly Found[], output: Output): void {
   const faults = new Map(found.map(({ path, fault }) => [path, fault]));
   for (const [path, fault] of faults) {
     if (path === null || fault === null) continue;
-    output.line();
-    output.line(`${output.colors.red('problem')}  ${path}`);
+    output.line(`\n${output.colors.red('problem')}  ${path}`);
     output.line(`         ${fault}`);
   }
 }
 
 /** Missing pieces, each once, however many models need it. */
-function showMissing(dir: string, released: readonly ReleasedReport[], { output }: CommandContext): void {
+function showMissing(dir: string, released: readonly ReleasedReport[], output: Output): void {
   const missing = missingPieces(dir, released);
   if (missing.length === 0) return;
-  output.line();
-  output.line(output.colors.bold('Missing, and where its authors have it:'));
+  output.line(`\n${output.colors.bold('Missing, and where its authors have it:')}`);
   for (const { path, what, licence, models, sources } of missing) {
     output.line(` ${path}  ${output.colors.dim(`${what}; for ${namesOf(models)}`)}`);
     output.line(output.colors.dim(`   licence: ${licence}`));
@@ -140,9 +135,8 @@ function showMissing(dir: string, released: readonly ReleasedReport[], { output 
 function namesOf(models: readonly ReleasedModel[]): string {
   if (models.length === RELEASED_MODELS.length) return 'all';
   const names = BACKBONES.flatMap((backbone) => {
-    const ofBackbone = (some: readonly ReleasedModel[]): ReleasedModel[] =>
-      some.filter((model) => model.backbone === backbone);
-    const [all, listed] = [ofBackbone(RELEASED_MODELS), ofBackbone(models)];
+    const all = RELEASED_MODELS.filter((model) => model.backbone === backbone);
+    const listed = models.filter((model) => model.backbone === backbone);
     const isWhole = listed.length === all.length;
     return isWhole && all[0] !== undefined ? [all[0].name.replace(/-pt$/, '-*')] : listed.map(({ name }) => name);
   });
@@ -150,11 +144,9 @@ function namesOf(models: readonly ReleasedModel[]): string {
 }
 
 /** Who calls the files so: the authors name two of them. */
-function showNames({ output }: CommandContext): void {
+function showNames(output: Output): void {
   const of = (named: ReleasedModel['named']): string =>
-    RELEASED_MODELS.filter((model) => model.named === named)
-      .map(({ name }) => name)
-      .join(', ');
+    RELEASED_MODELS.flatMap((model) => (model.named === named ? [model.name] : [])).join(', ');
   output.line(
     output.colors.dim(
       `\n${of('authors')}: named so by their authors (${RELEASE.readme}). ${of('users')}: by those who use them. The other ` +

@@ -2,20 +2,13 @@
 import { stripVTControlCharacters } from 'node:util';
 import type { Colors } from 'picocolors/types.js';
 
-/** Where text goes; process.stdout, process.stderr or a test's buffer. */
-export interface TextSink {
-  write(text: string): unknown;
-  readonly isTTY?: boolean | undefined;
-}
-
 /** One cell: numbers are printed right-aligned, as they are. */
 export type Cell = string | number;
 
-export type Side = 'left' | 'right';
-
 export class Output {
   constructor(
-    private readonly sink: TextSink,
+    /** Where text goes; process.stdout, process.stderr or a test's buffer. */
+    private readonly sink: { write(text: string): unknown; readonly isTTY?: boolean | undefined },
     /** Whether a program reads the answer: then only `json` prints, else only the other methods. */
     readonly isJson: boolean,
     readonly colors: Colors,
@@ -35,19 +28,22 @@ export class Output {
     return true;
   }
 
-  /** A table; every row has as many cells as the head. Numbers are aligned right unless `align` names a side. */
-  table(head: readonly string[], rows: readonly (readonly Cell[])[], align: readonly Side[] = []): void {
-    const sides = head.map((_, column) => {
-      const isNumeric = rows.length > 0 && rows.every((row) => typeof row[column] === 'number');
-      return align[column] ?? (isNumeric ? 'right' : 'left');
+  /**
+   * A table; every row has as many cells as the head. Columns of numbers alone are aligned right, and so are those whose
+   * title ends with ">", which is not printed.
+   */
+  table(head: readonly string[], rows: readonly (readonly Cell[])[]): void {
+    const isRight = head.map((title, column) => {
+      return title.endsWith('>') || (rows.length > 0 && rows.every((row) => typeof row[column] === 'number'));
     });
-    const texts = [head, ...rows].map((row) => row.map((cell) => String(cell).replace(/\s*\n\s*/g, ' ')));
+    const titles = head.map((title) => title.replace(/>$/, ''));
+    const texts = [titles, ...rows].map((row) => row.map((cell) => String(cell).replace(/\s*\n\s*/g, ' ')));
     const widths = head.map((_, column) => texts.reduce((most, row) => Math.max(most, widthOf(row[column] ?? '')), 0));
     texts.forEach((row, i) => {
       const cells = row.map((cell, column) => {
         const blanks = ' '.repeat(Math.max(0, (widths[column] ?? 0) - widthOf(cell)));
         const shown = i === 0 ? this.colors.bold(cell) : cell;
-        return sides[column] === 'right' ? blanks + shown : shown + blanks;
+        return isRight[column] === true ? blanks + shown : shown + blanks;
       });
       this.line(` ${cells.join('   ')}`.trimEnd());
     });

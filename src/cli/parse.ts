@@ -15,6 +15,8 @@ export type ParsedArguments =
   | { readonly kind: 'text'; readonly text: string };
 
 const BUILT_IN_OPTIONS = ['help', 'h', 'version'];
+/** Keys of yargs' arguments in addition to the known ones. */
+const BUILT_IN = [...BUILT_IN_OPTIONS, '_', '$0'];
 
 /** @param words behind those of the command @throws UsageError for an unknown option, a bad or missing value */
 export async function parseArguments(
@@ -27,40 +29,24 @@ export async function parseArguments(
   const tables = { ...command.options, ...GLOBAL_OPTIONS };
   const known = [...Object.keys(tables), ...Object.keys(command.positionals)];
   const name = entry.path.at(-1) ?? '';
+  const group = GROUPS[entry.path.join(' ')];
   const chosen: ParsedArguments[] = [];
+  // The sentences of a group that is a command itself, as `convert` is, follow the summary.
+  const about = [`${entry.summary}.`, ...(group === undefined ? [] : [group.text])].join('\n\n');
   const build = (builder: Argv): void => {
-    builder.usage(`$0 ${[...entry.path, entry.syntax].join(' ').trim()} [options]\n\n${aboutOf(entry)}`);
-    for (const [key, positional] of Object.entries(command.positionals)) {
-      const { describe, form } = positional;
+    builder.usage(`$0 ${[...entry.path, entry.syntax].join(' ').trim()} [options]\n\n${about}`);
+    for (const [key, { describe, form }] of Object.entries(command.positionals)) {
       builder.positional(key, { describe, type: form === 'word' ? 'number' : 'string', array: form === 'list' });
     }
     builder.options(Object.fromEntries(Object.entries(tables).map(([key, one]) => [key, yargsOption(key, one)])));
     builder.epilogue([...examples(command), ...commandsBelow(entry)].join('\n'));
     // Before yargs' own checks: a mistyped option is better news than the missing one it was meant to be.
-    builder.middleware((found) => refuseUnknownOptions(found, [...known, ...BUILT_IN_OPTIONS]), true);
+    builder.middleware((found) => {
+      const unknown = Object.keys(found).find((key) => ![...known, ...BUILT_IN].includes(key));
+      if (unknown !== undefined) throw unknownOption(unknown, [...known, ...BUILT_IN_OPTIONS]);
+    }, true);
   };
-  const parser = createParser(version, Math.min(columns, MAX_WIDTH)).command(
-    `${name} ${entry.syntax}`.trim(),
-    entry.summary,
-    build,
-    (found) => {
-      const args = Object.fromEntries(known.map((key) => [camelCase(key), found[key]]));
-      chosen.push({ kind: 'arguments', args });
-    },
-  );
-  let text = '';
-  let failure: unknown;
-  await parser.parseAsync([name, ...words], {}, (error: Error | null | undefined, _args, output) => {
-    failure = error;
-    text = output;
-  });
-  if (failure instanceof UsageError) throw failure;
-  if (failure !== undefined && failure !== null) throw new UsageError(readable(messageOf(failure)));
-  return chosen[0] ?? { kind: 'text', text: `${text}\n` };
-}
-
-function createParser(version: string, width: number): Argv {
-  return yargs()
+  const parser = yargs()
     .scriptName(runnable('gsva'))
     .exitProcess(false)
     .showHelpOnFail(false)
@@ -72,10 +58,23 @@ function createParser(version: string, width: number): Argv {
       'dot-notation': false,
       'parse-positional-numbers': false,
     })
-    .wrap(width)
+    .wrap(Math.min(columns, MAX_WIDTH))
     .help()
     .alias('help', 'h')
-    .version(version);
+    .version(version)
+    .command(`${name} ${entry.syntax}`.trim(), entry.summary, build, (found) => {
+      const args = Object.fromEntries(known.map((key) => [camelCase(key), found[key]]));
+      chosen.push({ kind: 'arguments', args });
+    });
+  let text = '';
+  let failure: unknown;
+  await parser.parseAsync([name, ...words], {}, (error: Error | null | undefined, _args, output) => {
+    failure = error;
+    text = output;
+  });
+  if (failure instanceof UsageError) throw failure;
+  if (failure !== undefined && failure !== null) throw new UsageError(readable(messageOf(failure)));
+  return chosen[0] ?? { kind: 'text', text: `${text}\n` };
 }
 
 function yargsOption(name: string, option: Option<unknown>): Options {
@@ -94,15 +93,10 @@ function yargsOption(name: string, option: Option<unknown>): Options {
   };
 }
 
-/** The summary, and the sentences of a group that is a command itself, as `convert` is. */
-function aboutOf({ path, summary }: CommandEntry): string {
-  const group = GROUPS[path.join(' ')];
-  return group === undefined ? `${summary}.` : `${summary}.\n\n${group.text}`;
-}
-
 /** Each example on a line of its own, to be copied as it stands. */
 function examples(command: Command): string[] {
-  return ['Examples:', ...command.examples.flatMap(([line, purpose]) => [`  # ${purpose}`, `  ${runnable(line)}`])];
+  const lines = Object.entries(command.examples);
+  return ['Examples:', ...lines.flatMap(([line, purpose]) => [`  # ${purpose}`, `  ${runnable(line)}`])];
 }
 
 /** Commands whose words begin with those of this one: `convert delta`. */
@@ -112,12 +106,6 @@ function commandsBelow({ path }: CommandEntry): string[] {
   return lines.flatMap(([name, summary]) =>
     name.startsWith(`${words} `) ? ['', `${runnable(`gsva ${name}`)}: ${summary}`] : [],
   );
-}
-
-function refuseUnknownOptions(args: Record<string, unknown>, known: readonly string[]): void {
-  for (const key of Object.keys(args)) {
-    if (key !== '_' && key !== '$0' && !known.includes(key)) throw unknownOption(key, known);
-  }
 }
 
 /** yargs' message in our words. */

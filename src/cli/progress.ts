@@ -3,20 +3,29 @@ import { SingleBar } from 'cli-progress';
 import { duration } from '../workflows/watch.js';
 
 /** A stream that may be a terminal; process.stderr is one. */
-export type ProgressStream = NodeJS.WritableStream & { readonly isTTY?: boolean | undefined };
+export type ProgressStream = NodeJS.WritableStream & {
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number;
+};
 
-export interface ProgressOptions {
-  readonly drawBar: boolean;
-  /** Seconds between two lines where no bar is drawn. */
-  readonly lineEverySeconds?: number;
-  /** Milliseconds that only grow; for tests. */
-  readonly now?: () => number;
-}
+const LOOK = {
+  format: '{label} {bar} {percentage} % | {left} | {note}',
+  barCompleteChar: '█',
+  barIncompleteChar: '░',
+  barsize: 30,
+  hideCursor: true,
+  clearOnComplete: false,
+  // The commands handle Ctrl-C themselves; the bar must not end the process.
+  gracefulExit: false,
+  fps: 10,
+};
 
+/** Between two lines where no bar is drawn. */
 const LINE_EVERY_SECONDS = 10;
 
 /** Work of a known amount. `update` may be called at any rate; `stop` must be called, also when the work fails. */
 export class ProgressBar {
+  private readonly total: number;
   private readonly bar: SingleBar | null;
   private readonly now: () => number;
   private readonly startedAt: number;
@@ -25,22 +34,22 @@ export class ProgressBar {
   private note = '';
   private isStopped = false;
 
-  private constructor(
+  /**
+   * @param label the work, e.g. 'train' @param total amount of work in any unit, above 0
+   * @param options `now`: milliseconds that only grow; for tests
+   */
+  constructor(
     private readonly stream: ProgressStream,
     private readonly label: string,
-    private readonly total: number,
-    private readonly options: ProgressOptions,
+    total: number,
+    { drawBar, now = () => performance.now() }: { readonly drawBar: boolean; readonly now?: () => number },
   ) {
-    this.now = options.now ?? (() => performance.now());
-    this.startedAt = this.now();
+    this.total = Math.max(total, 1);
+    this.now = now;
+    this.startedAt = now();
     this.lastLineAt = this.startedAt;
-    this.bar = options.drawBar ? createBar(stream) : null;
-    this.bar?.start(total, 0, { label, note: '', left: '' });
-  }
-
-  /** @param label the work, e.g. 'train' @param total amount of work in any unit, above 0 */
-  static start(stream: ProgressStream, label: string, total: number, options: ProgressOptions): ProgressBar {
-    return new ProgressBar(stream, label, Math.max(total, 1), options);
+    this.bar = drawBar ? new SingleBar({ stream, ...LOOK }) : null;
+    this.bar?.start(this.total, 0, { label, note: '', left: '' });
   }
 
   /** @param done amount done so far, 0 … total @param note shown behind the bar, e.g. 'loss 0.41' */
@@ -49,7 +58,9 @@ export class ProgressBar {
     this.done = Math.min(done, this.total);
     if (note !== undefined) this.note = note;
     this.bar?.update(this.done, { note: this.note, left: this.timeLeft() });
-    if (this.bar === null) this.writeLineWhenDue();
+    if (this.bar !== null || this.secondsSince(this.lastLineAt) < LINE_EVERY_SECONDS) return;
+    this.lastLineAt = this.now();
+    this.writeLine(this.timeLeft());
   }
 
   /** Ends the bar where it stands; harmless when called again. */
@@ -60,14 +71,9 @@ export class ProgressBar {
     if (this.bar === null) this.writeLine(`${duration(this.secondsSince(this.startedAt))} taken`);
   }
 
-  private writeLineWhenDue(): void {
-    if (this.secondsSince(this.lastLineAt) < (this.options.lineEverySeconds ?? LINE_EVERY_SECONDS)) return;
-    this.lastLineAt = this.now();
-    this.writeLine(this.timeLeft());
-  }
-
   private writeLine(time: string): void {
     const percent = Math.floor((100 * this.done) / this.total);
+    const amount = (value: number): string => (Number.isInteger(value) ? String(value) : value.toFixed(1));
     const parts = [`${this.label}: ${percent} % (${amount(this.done)}/${amount(this.total)})`, time, this.note];
     this.stream.write(`${parts.filter((part) => part !== '').join(', ')}\n`);
   }
@@ -82,23 +88,4 @@ export class ProgressBar {
   private secondsSince(time: number): number {
     return (this.now() - time) / 1000;
   }
-}
-
-function createBar(stream: ProgressStream): SingleBar {
-  return new SingleBar({
-    stream,
-    format: '{label} {bar} {percentage} % | {left} | {note}',
-    barCompleteChar: '█',
-    barIncompleteChar: '░',
-    barsize: 30,
-    hideCursor: true,
-    clearOnComplete: false,
-    // The commands handle Ctrl-C themselves; the bar must not end the process.
-    gracefulExit: false,
-    fps: 10,
-  });
-}
-
-function amount(value: number): string {
-  return Number.isInteger(value) ? String(value) : value.toFixed(1);
 }

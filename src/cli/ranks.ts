@@ -1,5 +1,4 @@
 /** A command under mpirun or srun: joins the job, and gives each rank its share of the machine. */
-import { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineOptions } from '../engine/engine.js';
 import { messageOf } from '../errors.js';
@@ -12,32 +11,31 @@ import type { CommandContext } from './command.js';
 /** Rank 0 reports another rank's failure before that rank's end takes the job down. */
 const TO_REPORT_MS = 700;
 
-/** The means of a rank. */
-export interface RankOfJob {
-  readonly communicator: Communicator;
-  readonly engine: EngineOptions;
-  readonly context: CommandContext;
-}
-
 /** Work as part of the launched job or alone; a rank silent for `rankTimeout` seconds counts as hung. */
 export async function asRank(
   hardware: Hardware,
   rankTimeout: number,
   context: CommandContext,
-  work: (rank: RankOfJob) => Promise<number>,
+  work: (communicator: Communicator, engine: EngineOptions, context: CommandContext) => Promise<number>,
 ): Promise<number> {
   const launch = launchOf(process.env);
-  if (launch === null) return work({ communicator: new SingleProcess(), engine: hardwareOf(hardware), context });
+  if (launch === null) return work(new SingleProcess(), hardwareOf(hardware), context);
   const { MpiCommunicator } = await import('../training/distributed/mpi-communicator.js');
   const communicator = await MpiCommunicator.start({ family: launch.family, timeoutSeconds: rankTimeout });
   const { rank, size, hostName, library } = communicator;
   if (rank === 0) context.onNote(`${size} ranks by ${library}`);
   try {
-    const code = await work({
-      communicator,
-      engine: shareOf(hardware, launch, process.env, gpusOfMachine()),
-      context: rank === 0 ? context : quiet(context, `rank ${rank} on ${hostName}`),
-    });
+    const engine = shareOf(hardware, launch, process.env, gpusOfMachine());
+    // Rank 0 prints for all; the others' notes are printed under their name.
+    const quiet: CommandContext = {
+      ...context,
+      output: new Output({ write: () => true }, false, context.output.colors),
+      onNote: (line) => {
+        context.onNote(`rank ${rank} on ${hostName}: ${line}`);
+      },
+      onProgress: () => undefined,
+    };
+    const code = await work(communicator, engine, rank === 0 ? context : quiet);
     await communicator.close();
     return code;
   } catch (error) {
@@ -45,22 +43,4 @@ export async function asRank(
     if (rank > 0) await sleep(TO_REPORT_MS);
     throw error;
   }
-}
-
-const nowhere = new Writable({
-  write: (_chunk, _encoding, done) => {
-    done();
-  },
-});
-
-/** Rank 0 prints for all; the others' notes are printed under their name. */
-function quiet(context: CommandContext, name: string): CommandContext {
-  return {
-    ...context,
-    output: new Output(nowhere, false, context.output.colors),
-    onNote: (line) => {
-      context.onNote(`${name}: ${line}`);
-    },
-    onProgress: () => undefined,
-  };
 }

@@ -16,22 +16,21 @@ import {
 import { WHOLE } from '../evaluation/records/record.js';
 import type { Shard } from '../evaluation/records/record-types.js';
 import { FeatureStore } from '../features/feature-store.js';
-import { Predictor } from '../inference/predictor.js';
 import { writeFileAtomic } from '../io/atomic/atomic-file.js';
 import { packagePath } from '../program.js';
 import { type SynthOptions, writeSynthDataset } from '../synthetic/writer.js';
-import { buildExperiment, type Experiment } from '../training/config/build-experiment.js';
+import type { Experiment } from '../training/config/build-experiment.js';
 import type { ExperimentConfig } from '../training/config/experiment-config.js';
 import type { TrainingConfig } from '../training/config/training-config.js';
 import { startNoted } from './engine.js';
 import { measure } from './measure.js';
-import { packageConfig } from './package-config.js';
+import { packageConfig, predictorOf, withExperiment } from './experiment.js';
 import { storedResponder } from './feature-store.js';
 import { trainExperiment } from './training-run.js';
 import { counted, duration, type Watch } from './watch.js';
-import { type AblationRun, doRuns, plannedRuns, type RunFigures, type RunResult, tablesOf } from './ablation-runs.js';
+import { type AblationRun, doRuns, plannedRuns, type RunResult, tablesOf } from './ablation-runs.js';
 
-export interface AblateOptions extends Watch {
+interface AblateOptions extends Watch {
   /** Names of configs/ablations. */
   readonly configs: readonly string[];
   readonly seeds: number;
@@ -49,7 +48,7 @@ export interface AblateOptions extends Watch {
 }
 
 const DATA: SynthOptions = { seed: 1, trainImages: 2000, valImages: 200, testAImages: 1, testBImages: 1 };
-const EVALUATION_BATCH = 16;
+const BATCH = 16;
 
 /** The row that has a start of its own, and the configuration that makes it. */
 const SMALL_SAM = { config: 'small-sam', start: 'small-sam-start' } as const;
@@ -63,14 +62,19 @@ export async function ablate(options: AblateOptions): Promise<AblationTable[]> {
   if (!existsSync(data)) await writeSynthDataset(data, DATA, counted(options, 'make data'));
   const smallSam = resolve(own(SMALL_SAM.start));
   const runs = plannedRuns(configs, seeds, shard);
-  const shared = new Shared();
+  const stores = new Map<string, FeatureStore>();
   const configOf = (run: AblationRun): ExperimentConfig => ablationConfig(run, data, smallSam, updates);
   const keyOfRun = (run: AblationRun): string => keyOf(configOf(run));
   await doRuns(out, runs, resume, keyOfRun, async (run, done) => {
     signal?.throwIfAborted();
     if (run.config === SMALL_SAM.config) await makeSmallSam(smallSam, options, engine);
     onNote?.(`${run.config}, seed ${run.seed} (${done + 1} of ${runs.length})`);
-    return trainRun(run, configOf(run), join(out, 'runs', `${run.config}-seed${run.seed}`), shared, options, engine);
+    const config = configOf(run);
+    // Runs share the features of equal encoders.
+    const encoders = JSON.stringify([config.start, config.model.clip, config.model.sam]);
+    const features = stores.get(encoders) ?? new FeatureStore();
+    stores.set(encoders, features);
+    return trainRun(run, config, join(out, 'runs', `${run.config}-seed${run.seed}`), features, options, engine);
   });
   const tables = tablesOf(out, seeds, keyOfRun);
   const { training } = configOf({ config: 'gsva', seed: 1 });
@@ -100,19 +104,6 @@ function aboutRuns(
   ];
 }
 
-/** Features that runs share, computed once. */
-class Shared {
-  private readonly features = new Map<string, FeatureStore>();
-
-  /** Features by the encoders of a run. */
-  featuresFor({ start, model }: ExperimentConfig): FeatureStore {
-    const encoders = JSON.stringify([start, model.clip, model.sam]);
-    const known = this.features.get(encoders) ?? new FeatureStore();
-    this.features.set(encoders, known);
-    return known;
-  }
-}
-
 function ablationConfig(
   { config, seed }: AblationRun,
   data: string,
@@ -133,15 +124,12 @@ async function makeSmallSam(dir: string, watch: Watch, engine: EngineInfo): Prom
   if (existsSync(join(dir, 'last'))) return;
   const source = packagePath('configs', 'ablations', `${SMALL_SAM.start}.json5`);
   watch.onNote?.(`${SMALL_SAM.start}: a smaller F_V2 learns from the larger one`);
-  const experiment = await buildExperiment(packageConfig(source, []), source);
-  try {
+  await withExperiment(packageConfig(source, []), source, async (experiment) => {
     rmSync(`${dir}.part`, { recursive: true, force: true }); // of a start that was interrupted
     await trainExperiment(experiment, engine, { ...watch, out: `${dir}.part` });
     watch.signal?.throwIfAborted();
     renameSync(`${dir}.part`, dir);
-  } finally {
-    experiment.network.dispose();
-  }
+  });
 }
 
 /** Paths apart: they do not change what comes out. */
@@ -160,14 +148,12 @@ async function trainRun(
   run: AblationRun,
   config: ExperimentConfig,
   dir: string,
-  shared: Shared,
+  features: FeatureStore,
   watch: Watch,
   engine: EngineInfo,
 ): Promise<RunResult> {
-  const experiment = await buildExperiment(config, run.config);
-  try {
+  return withExperiment(config, run.config, async (experiment) => {
     rmSync(dir, { recursive: true, force: true }); // of a start that was interrupted
-    const features = shared.featuresFor(config);
     const { end } = await trainExperiment(experiment, engine, { ...watch, out: dir, features });
     watch.signal?.throwIfAborted();
     const startedAt = performance.now();
@@ -179,33 +165,27 @@ async function trainRun(
     const key = keyOf(config);
     watch.onNote?.(`trained in ${duration(trainSeconds)}, evaluated in ${duration(evaluateSeconds)}`);
     return { ...run, key, updates, figures, trainSeconds, evaluateSeconds, engine: describeEngine(engine), date };
-  } finally {
-    experiment.network.dispose();
-  }
+  });
 }
 
 async function evaluateRun(
-  { system, network, tokenizer, config }: Experiment,
+  experiment: Experiment,
   questions: readonly string[],
   features: FeatureStore,
   watch: Watch,
-): Promise<RunFigures> {
-  if (config.data.kind !== 'grefcoco') throw new Error("evaluateRun: ablations are trained on gRefCOCO's layout");
-  const dataset = GRefCoco.open(config.data.dir, 'val');
-  const figures: [question: string, { reference: AblationFigures; strict: AblationFigures }][] = [];
+): Promise<RunResult['figures']> {
+  const { data } = experiment.config;
+  if (data.kind !== 'grefcoco') throw new Error("evaluateRun: ablations are trained on gRefCOCO's layout");
+  const dataset = GRefCoco.open(data.dir, 'val');
+  const figures: Record<string, RunResult['figures'][string]> = {};
   for (const question of questions) {
-    const predictor = new Predictor(system, network, tokenizer, config.conversation, { variant: config.variant });
-    const protocols = ['reference', 'strict'] as const;
+    const predictor = predictorOf(experiment);
     const responder = storedResponder(predictor, features);
-    const { results } = await measure(
-      predictor,
-      dataset,
-      { question, protocols, batch: EVALUATION_BATCH, responder },
-      watch,
-    );
+    const protocols = ['reference', 'strict'] as const;
+    const { results } = await measure(predictor, dataset, { question, protocols, batch: BATCH, responder }, watch);
     const [reference, strict] = results.map((result) => result.figures as AblationFigures);
     if (reference === undefined || strict === undefined) throw new Error('evaluateRun: a protocol has no result');
-    figures.push([question, { reference, strict }]);
+    figures[question] = { reference, strict };
   }
-  return Object.fromEntries(figures);
+  return figures;
 }

@@ -3,36 +3,32 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { UserError } from '../errors.js';
-import {
-  ABLATION_FIGURES,
-  type AblationFigures,
-  type AblationTable,
-  ABLATION_PLANS,
-} from '../evaluation/ablation-table.js';
+import { ABLATION_FIGURES, type AblationTable } from '../evaluation/ablation-table.js';
+import { WHOLE } from '../evaluation/records/record.js';
 import type { Shard } from '../evaluation/records/record-types.js';
 import { readJson, writeJson } from '../io/json/json-file.js';
-import { integer, number, object, readAs, record, text, without } from '../schema.js';
+import { integer, number, object, type Read, readAs, record, text, without } from '../schema.js';
+import { ABLATION_PLANS } from '../evaluation/ablation-table.js';
 
-export interface AblationRun {
-  readonly config: string;
-  readonly seed: number;
-}
-
-/** Figures of a run, by form of question. */
-export type RunFigures = Readonly<
-  Record<string, { readonly reference: AblationFigures; readonly strict: AblationFigures }>
->;
-
-export interface RunResult extends AblationRun {
+const FORMAT = 1;
+const FIGURES = z.record(z.enum(ABLATION_FIGURES), number({ min: 0, max: 1 }).nullable().default(null));
+const RUN_FILE = object({
+  format: z.literal(FORMAT, { error: `${FORMAT}, the format that this version reads` }),
+  config: text(),
+  seed: integer(),
   /** Names everything that the figures depend on: configuration, updates, data. */
-  readonly key: string;
-  readonly updates: number;
-  readonly figures: RunFigures;
-  readonly trainSeconds: number;
-  readonly evaluateSeconds: number;
-  readonly engine: string;
-  readonly date: string;
-}
+  key: text(),
+  updates: integer({ min: 1 }),
+  /** By form of question. */
+  figures: record(object({ reference: FIGURES, strict: FIGURES })),
+  trainSeconds: number({ min: 0 }),
+  evaluateSeconds: number({ min: 0 }),
+  engine: text(),
+  date: text(),
+});
+
+export type RunResult = Omit<Read<typeof RUN_FILE>, 'format'>;
+export type AblationRun = Pick<RunResult, 'config' | 'seed'>;
 
 /** Seed by seed, so that an interrupted ablation has figures of every row. */
 export function plannedRuns(configs: readonly string[], seeds: number, shard: Shard): AblationRun[] {
@@ -77,8 +73,7 @@ export function tablesOf(dir: string, seeds: number, keyOf: (run: AblationRun) =
   return ABLATION_PLANS.map(({ rows, ...plan }) => ({
     ...plan,
     rows: rows.map(({ label, paper, config, question }) => {
-      const runs = Array.from({ length: seeds }, (_, i) => ({ config, seed: i + 1 }));
-      const figures = runs.flatMap((run) => {
+      const figures = plannedRuns([config], seeds, WHOLE).flatMap((run) => {
         const result = readRun(dir, run);
         return result?.key === keyOf(run) ? (result.figures[question] ?? []) : [];
       });
@@ -92,8 +87,6 @@ export function tablesOf(dir: string, seeds: number, keyOf: (run: AblationRun) =
   }));
 }
 
-const FORMAT = 1;
-
 function resultFile(dir: string, { config, seed }: AblationRun): string {
   return join(dir, 'results', `${config}-seed${seed}.json`);
 }
@@ -104,17 +97,3 @@ export function readRun(dir: string, run: AblationRun): RunResult | null {
   if (!existsSync(path)) return null;
   return { ...without(readAs(RUN_FILE, readJson(path, 'a finished run'), path), 'format'), ...run };
 }
-
-const FIGURES = z.record(z.enum(ABLATION_FIGURES), number({ min: 0, max: 1 }).nullable().default(null));
-const RUN_FILE = object({
-  format: z.literal(FORMAT, { error: `${FORMAT}, the format that this version reads` }),
-  config: text(),
-  seed: integer(),
-  key: text(),
-  updates: integer({ min: 1 }),
-  figures: record(object({ reference: FIGURES, strict: FIGURES })),
-  trainSeconds: number({ min: 0 }),
-  evaluateSeconds: number({ min: 0 }),
-  engine: text(),
-  date: text(),
-});

@@ -4,11 +4,11 @@ import { BenchParts } from '../benchmark/bench-parts.js';
 import { describeEpochs, EPOCH_KINDS, type EpochResult, measureEpochs } from '../benchmark/epoch-run.js';
 import { type KernelProfile, profileKernels } from '../benchmark/kernel-profile.js';
 import { type PartName, PARTS } from '../benchmark/part-names.js';
-import { type Baseline, measureBaseline } from '../benchmark/pytorch-baseline.js';
-import { describeLoading, type LoadingResult, measureLoading } from '../benchmark/sample-loading.js';
-import { peakRss, time, type Timing, type Work } from '../benchmark/timing.js';
-import { benchmarkMatMul, type MatMulRow } from '../engine/benchmark.js';
-import { describeEngine, type EngineInfo, type EngineOptions } from '../engine/engine.js';
+import { measureBaseline } from '../benchmark/pytorch-baseline.js';
+import { describeLoading, measureLoading } from '../benchmark/sample-loading.js';
+import { peakRss, time, type Timing } from '../benchmark/timing.js';
+import { benchmarkMatMul } from '../engine/benchmark.js';
+import { describeEngine, type EngineOptions } from '../engine/engine.js';
 import { packagePath } from '../program.js';
 import { Random } from '../random.js';
 import { runCommand } from '../setup/run-command.js';
@@ -18,7 +18,7 @@ import { type FrozenWeights, holdFrozenWeights } from '../training/config/frozen
 import { startNoted } from './engine.js';
 import { counted, type Watch } from './watch.js';
 
-export interface BenchOptions extends Watch {
+interface BenchOptions extends Watch {
   readonly signal?: AbortSignal;
   /** Sizes of the model and of its batch. */
   readonly config: string;
@@ -32,17 +32,7 @@ export interface BenchOptions extends Watch {
   readonly engine?: EngineOptions;
 }
 
-export interface BenchResult {
-  readonly engine: string;
-  readonly timings: readonly Timing[];
-  readonly tokensPerSecond: number | null;
-  readonly peakRss: number;
-  readonly baseline: Baseline | null;
-  readonly products: readonly MatMulRow[];
-  readonly loading: { readonly result: LoadingResult; readonly text: string } | null;
-  readonly epochs: readonly { readonly result: EpochResult; readonly text: string }[];
-}
-
+export type BenchResult = Awaited<ReturnType<typeof bench>>;
 export type PartProfile = KernelProfile & { readonly part: PartName };
 
 /** Samples of a run of loading, and the step next to it: the 4 samples a second that loading has to keep up with. */
@@ -53,17 +43,36 @@ const STEP_SECONDS = 0.25;
 const EPOCH_STEPS = 6;
 const MOST_ROUNDS = 3;
 
-export async function bench(options: BenchOptions): Promise<BenchResult> {
-  const { only, runs, pytorch, signal } = options;
+export async function bench(options: BenchOptions) {
+  const { only, runs, pytorch, signal, onNote } = options;
   const engine = await startNoted(options.engine, options);
   const config = readBenchConfig(options.config);
-  const names = partsOf(options);
-  const timings = await timeParts(names, config, options);
+  const parts = partsOf(options);
+  const report = counted(options, 'bench');
+  const timings: Timing[] = [];
+  const timeParts = async (bench: BenchParts): Promise<void> => {
+    for (const [i, name] of parts.entries()) {
+      const onRun = (done: number): void => {
+        report(i * (runs + 1) + done, parts.length * (runs + 1), name);
+      };
+      timings.push(await time(name, bench.work(name), runs, onRun));
+    }
+  };
+  if (parts.length > 0) await withBench(config, options, timeParts);
   signal?.throwIfAborted();
-  const isCompared = pytorch !== undefined && names.length > 0;
-  const baseline = isCompared ? await runBaseline(pytorch, names, config, engine, options) : null;
+  const isCompared = pytorch !== undefined && parts.length > 0;
+  if (isCompared) onNote?.('measuring PyTorch ...');
+  const script = packagePath('configs', 'bench-small', 'pytorch_baseline.py');
+  const compared = { script, config, parts, runs, threads: Math.max(1, engine.threads) };
+  const baseline = isCompared
+    ? await measureBaseline({ python: pytorch, ...compared }, (command, args) => runCommand(command, args, { signal }))
+    : null;
   const products = only.includes('products') ? await benchmarkMatMul([512, 1024], runs) : [];
-  const loading = only.includes('loading') ? await timeLoading(options) : null;
+  const loading = only.includes('loading')
+    ? await measureLoading({ runs, samples: LOADED_SAMPLES, step: STEP_SECONDS }, (done) => {
+        report(done, runs + 2, 'loading');
+      })
+    : null;
   const epochs = only.includes('epochs') ? await timeEpochs(config, options) : [];
   const generation = timings.find(({ name }) => name === PARTS.generate);
   return {
@@ -75,16 +84,19 @@ export async function bench(options: BenchOptions): Promise<BenchResult> {
 }
 
 /** Where the time of each part goes, kernel by kernel. */
-export async function profile(options: BenchOptions): Promise<{
-  readonly engine: string;
-  readonly profiles: readonly PartProfile[];
-}> {
+export async function profile(
+  options: BenchOptions,
+): Promise<{ readonly engine: string; readonly profiles: readonly PartProfile[] }> {
   const engine = await startNoted(options.engine, options);
   const profiles: PartProfile[] = [];
-  await withParts(partsOf(options), readBenchConfig(options.config), options.frozenWeights, async (part, work) => {
-    options.signal?.throwIfAborted();
-    profiles.push({ part, ...(await profileKernels(work)) });
-  });
+  const parts = partsOf(options);
+  const profileParts = async (bench: BenchParts): Promise<void> => {
+    for (const part of parts) {
+      options.signal?.throwIfAborted();
+      profiles.push({ part, ...(await profileKernels(bench.work(part))) });
+    }
+  };
+  if (parts.length > 0) await withBench(readBenchConfig(options.config), options, profileParts);
   return { engine: describeEngine(engine), profiles };
 }
 
@@ -92,22 +104,10 @@ function partsOf({ only }: BenchOptions): PartName[] {
   return Object.values(PARTS).filter((name) => only.includes(name));
 }
 
-/** The work of each part on one model; nothing of it where no part is asked for. */
-async function withParts(
-  names: readonly PartName[],
-  config: BenchConfig,
-  frozenWeights: FrozenWeights,
-  use: (name: PartName, work: Work) => Promise<void>,
-): Promise<void> {
-  if (names.length === 0) return;
-  await withBench(config, frozenWeights, async (bench) => {
-    for (const name of names) await use(name, bench.work(name));
-  });
-}
-
+/** Work on one model of random weights. */
 async function withBench<T>(
   config: BenchConfig,
-  frozenWeights: FrozenWeights,
+  { frozenWeights }: BenchOptions,
   use: (bench: BenchParts) => Promise<T>,
 ): Promise<T> {
   const system = await systemNamed(config.model.system, config.description);
@@ -128,45 +128,10 @@ async function timeEpochs(config: BenchConfig, options: BenchOptions): Promise<E
   const rounds = Math.min(options.runs, MOST_ROUNDS);
   const settings = { images: EPOCH_STEPS * batch, batch, rounds, later: 1, workers: 1 };
   const report = counted(options, 'bench');
-  return withBench(config, options.frozenWeights, async (bench) => {
+  return withBench(config, options, async (bench) => {
     await bench.work(PARTS.trainingStep)(); // to warm up
     return measureEpochs(bench, settings, (done, name) => {
       report(done, EPOCH_KINDS.length * rounds * (1 + settings.later), `epochs, ${name}`);
     });
   });
-}
-
-async function timeParts(names: readonly PartName[], config: BenchConfig, options: BenchOptions): Promise<Timing[]> {
-  const timings: Timing[] = [];
-  const { runs, frozenWeights } = options;
-  const report = counted(options, 'bench');
-  await withParts(names, config, frozenWeights, async (name, work) => {
-    const before = timings.length * (runs + 1);
-    const onRun = (done: number): void => {
-      report(before + done, names.length * (runs + 1), name);
-    };
-    timings.push(await time(name, work, runs, onRun));
-  });
-  return timings;
-}
-
-function timeLoading(options: BenchOptions): Promise<LoadingResult> {
-  const { runs } = options;
-  const report = counted(options, 'bench');
-  return measureLoading({ runs, samples: LOADED_SAMPLES, step: STEP_SECONDS }, (done) => {
-    report(done, runs + 2, 'loading');
-  });
-}
-
-function runBaseline(
-  python: string,
-  parts: readonly PartName[],
-  config: BenchConfig,
-  engine: EngineInfo,
-  { runs, onNote, signal }: BenchOptions,
-): Promise<Baseline> {
-  onNote?.('measuring PyTorch ...');
-  const script = packagePath('configs', 'bench-small', 'pytorch_baseline.py');
-  const request = { python, script, config, parts, runs, threads: Math.max(1, engine.threads) };
-  return measureBaseline(request, (command, args) => runCommand(command, args, { signal }));
 }

@@ -1,26 +1,13 @@
 /** A model that answers questions about pictures in several rounds, and the files that show its answers. */
 import { existsSync } from 'node:fs';
-import type { Precision } from '../checkpoints/precision.js';
-import type { EngineInfo, EngineOptions } from '../engine/engine.js';
 import { UserError } from '../errors.js';
 import { type ChatOptions, type ChatReply, ChatSession } from '../inference/conversation.js';
-import { loadPredictor, untrainedText } from '../inference/open-model.js';
-import { type ModelSource, packagedSource } from '../inference/model-source.js';
 import type { Predictor } from '../inference/predictor.js';
 import type { AnsweringModel } from '../inference/reply.js';
 import { readImage } from '../io/image/image-file.js';
 import type { RgbImage } from '../types.js';
-import { startNoted } from './engine.js';
-import { packedNote } from './packed-note.js';
+import { type AskOptions, loadTrained, startNoted } from './engine.js';
 import { bareText, writeResults } from './segment-files.js';
-import type { Watch } from './watch.js';
-
-export interface OpenChatOptions extends Watch {
-  readonly model?: ModelSource;
-  readonly precision?: Precision;
-  readonly rejectThreshold?: number;
-  readonly engine?: EngineOptions;
-}
 
 /** The picture that is talked about. */
 interface Shown {
@@ -31,22 +18,14 @@ interface Shown {
 
 export class Chat {
   private shown: Shown | null = null;
-  private readonly replies: ChatReply[] = [];
+  /** Rounds of the present conversation. */
+  private replies: ChatReply[] = [];
 
-  private constructor(
-    private readonly predictor: Predictor,
-    readonly engine: EngineInfo,
-  ) {}
+  private constructor(private readonly predictor: Predictor) {}
 
-  static async open(options: OpenChatOptions): Promise<Chat> {
-    const engine = await startNoted(options.engine, options);
-    const { model, precision, rejectThreshold, onNote } = options;
-    const { predictor, meta, packedBytes } = await loadPredictor(packagedSource(model), precision, rejectThreshold);
-    if (packedBytes > 0) onNote?.(packedNote(packedBytes));
-    const untrained = untrainedText(meta, predictor.model.name);
-    if (untrained === null) return new Chat(predictor, engine);
-    predictor.dispose();
-    throw new UserError(`Chatting: ${untrained}. Name a trained model as --model.`);
+  static async open(options: AskOptions): Promise<Chat> {
+    await startNoted(options.engine, options);
+    return new Chat(await loadTrained('Chatting', options));
   }
 
   get model(): AnsweringModel {
@@ -63,7 +42,6 @@ export class Chat {
     return this.shown?.path ?? null;
   }
 
-  /** Rounds of the present conversation. */
   get history(): readonly ChatReply[] {
     return this.replies;
   }
@@ -75,7 +53,7 @@ export class Chat {
     if (encoded === undefined) throw new Error('Chat.show: the image was not encoded');
     this.shown?.session.dispose();
     this.shown = { path, image, session: new ChatSession(this.predictor, encoded) };
-    this.replies.length = 0;
+    this.replies = [];
   }
 
   /** @throws UserError for a question that cannot be asked; the signal's reason */
@@ -88,7 +66,7 @@ export class Chat {
   /** Begins a new conversation about the same picture. */
   restart(): void {
     this.shown?.session.restart();
-    this.replies.length = 0;
+    this.replies = [];
   }
 
   /**
@@ -104,18 +82,12 @@ export class Chat {
     if (findings.length === 0)
       throw new UserError('Saving masks: the last answer decides about nothing, so it has none.');
     if (existsSync(folder)) throw new UserError(`Saving masks: ${folder} exists. Name a new folder.`);
-    // The only decision is about what was asked; one of several about the words before it.
-    const nameOf = (finding: (typeof findings)[number]): string =>
-      findings.length === 1 ? question : bareText(finding);
-    const results = findings.map((finding) => ({ ...finding, expression: nameOf(finding) }));
-    const { model } = this;
-    return writeResults({ path: folder, format: 'png' }, path, image, {
-      question,
-      answer,
-      results,
-      unmatched: [],
-      model,
+    const results = findings.map((finding) => {
+      // The only decision is about what was asked; one of several about the words before it.
+      return { ...finding, expression: findings.length === 1 ? question : bareText(finding) };
     });
+    const shown = { question, answer, results, unmatched: [], model: this.model };
+    return writeResults({ path: folder, format: 'png' }, path, image, shown);
   }
 
   dispose(): void {

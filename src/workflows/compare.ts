@@ -1,18 +1,14 @@
 /** Two evaluations over the same expressions, or two trainings, compared: sections of figures, and a page of them. */
+import { existsSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
 import { UserError } from '../errors.js';
-import {
-  compareRuns,
-  settingDifferences,
-  type CompareOptions as Resampling,
-  recordsSection,
-  settingWords,
-} from '../evaluation/compare.js';
+import { compareRuns, type CompareOptions as Resampling, settingDifferences } from '../evaluation/compare.js';
 import { readWholeRun } from '../evaluation/records/record-file.js';
-import { type PageSection, writeTablePage } from '../evaluation/report/write-report.js';
-import { compareTrainings, configSection, courseSection, figureSection, trainingPage } from './compare-trainings.js';
-import { kindOfRun, readTrainingFolder } from './training-folder.js';
+import { recordsSection, settingWords } from '../evaluation/compare.js';
+import { writeTablePage } from '../evaluation/report/write-report.js';
+import { compareTrainings, LOG } from './compare-trainings.js';
 
-export interface CompareOptions extends Resampling {
+interface CompareOptions extends Resampling {
   /** Records of an evaluation, or the folder of a training; differences are b − a. */
   readonly a: string;
   readonly b: string;
@@ -20,20 +16,12 @@ export interface CompareOptions extends Resampling {
   readonly out?: string;
 }
 
-export interface CompareResult {
-  /** Tables with their notes, as the page has them. */
-  readonly sections: readonly PageSection[];
-  /** Comparison in words. */
-  readonly notes: readonly string[];
-  /** The same as plain data. */
-  readonly facts: object;
-  /** The page; null without one. */
-  readonly report: string | null;
-}
-
-/** @throws UserError where the two are of different kinds, or cannot be compared */
-export function compare(options: CompareOptions): CompareResult {
-  const { a, b } = options;
+/**
+ * @returns sections as the page has them, the comparison in words and as plain data, and the page's path (null without)
+ * @throws UserError where the two are of different kinds, or cannot be compared
+ */
+export function compare(options: CompareOptions) {
+  const { a, b, out } = options;
   const [kindA, kindB] = [kindOfRun(a), kindOfRun(b)];
   if (kindA !== kindB) {
     const words = { training: 'the folder of a training', records: 'a file of records' } as const;
@@ -42,22 +30,29 @@ export function compare(options: CompareOptions): CompareResult {
         'two evaluations (the records of each).',
     );
   }
-  return kindA === 'training' ? trainings(options) : records(options);
+  const { page, ...found } = kindA === 'training' ? compareTrainings(a, b) : compareRecords(options);
+  return { ...found, report: out === undefined ? null : writeTablePage(out, page, found.facts) };
 }
 
-function trainings({ a, b, out }: CompareOptions): CompareResult {
-  const [first, second] = [readTrainingFolder(a), readTrainingFolder(b)];
-  const facts = compareTrainings(first, second);
-  const sections = [configSection(facts), courseSection(facts), figureSection(facts)];
-  const report = out === undefined ? null : writeTablePage(out, trainingPage(facts, first, second), facts);
-  return { sections, notes: [`a ${a}, b ${b}`], facts, report };
+/** The kind of run at a path: the folder of a training (or its log), or a file of records. */
+function kindOfRun(path: string): 'training' | 'records' {
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined)
+    throw new UserError(`Comparing: ${path} does not exist. Name a run’s folder or its records.`);
+  if (!found.isDirectory()) return basename(path) === LOG ? 'training' : 'records';
+  if (existsSync(join(path, LOG))) return 'training';
+  const parent = dirname(resolve(path));
+  const advice = existsSync(join(parent, LOG))
+    ? `It lies in the folder of a training: name ${parent}.`
+    : 'Name the folder that a training was given as --out, or a file that an evaluation has written as --records.';
+  throw new UserError(`Comparing: ${path} has no ${LOG}, so it is not the folder of a training. ${advice}`);
 }
 
 const INTERVAL_NOTE =
   'The interval covers the choice of images: how far a difference may be chance. It does not cover other seeds of ' +
   'training.';
 
-function records({ a, b, out, resamples, seed }: CompareOptions): CompareResult {
+function compareRecords({ a, b, resamples, seed }: CompareOptions) {
   const runs = [readWholeRun(a), readWholeRun(b)] as const;
   const comparisons = compareRuns(...runs, { resamples, seed });
   const settings = settingDifferences(...runs);
@@ -66,8 +61,7 @@ function records({ a, b, out, resamples, seed }: CompareOptions): CompareResult 
     `a ${a}, b ${b}; paired bootstrap over images, ${resamples} resamples, seed ${seed}`,
     ...(settings.length === 0 ? [] : [`measured differently: ${settings.map(settingWords).join(', ')}`]),
   ];
-  const facts = { a, b, resamples, seed, settings, comparisons };
   const title = 'Two evaluations over the same expressions';
   const page = { title, notes: [...notes, INTERVAL_NOTE], sections };
-  return { sections, notes, facts, report: out === undefined ? null : writeTablePage(out, page, facts) };
+  return { sections, notes, facts: { a, b, resamples, seed, settings, comparisons }, page };
 }

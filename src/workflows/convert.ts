@@ -8,7 +8,6 @@ import { checkSource, type ModelSource } from '../inference/model-source.js';
 import { checkKeys, checkSignal } from '../inference/segment-options.js';
 import { writeDirectoryAtomic, writeFileAtomic } from '../io/atomic/atomic-file.js';
 import { openCheckpoint } from '../io/checkpoint-files.js';
-import type { FileTensors } from '../io/file-tensor.js';
 import { resolveHubName } from '../io/cache/hub-cache.js';
 import { readJson, writeJson } from '../io/json/json-file.js';
 import { JsonReader } from '../io/json/json-reader.js';
@@ -20,7 +19,6 @@ import { writeShardedTorch, writeTorchCheckpoint } from '../io/torch/torch-write
 import { TOKENIZER_FILES, writeModelDescription } from '../checkpoints/checkpoint-directory.js';
 import { addDelta, refuseOtherSizes } from '../systems/shared/published/llava-delta.js';
 import { modelCard } from '../systems/shared/model-card.js';
-import type { ModelConfig } from '../systems/shared/model-config.js';
 import { lisaJsonFiles, lisaTensors } from '../systems/shared/published/lisa-files.js';
 import { mergeLora } from '../checkpoints/merge-lora.js';
 import {
@@ -72,13 +70,6 @@ export interface ConvertResult extends WrittenModel {
   readonly published: PublishedTensors | null;
 }
 
-/** A tensor to be written, and what is found while it is read: whether all of its numbers are finite. */
-interface Written extends TensorOutput {
-  readonly bad: readonly NotFiniteTensor[];
-}
-
-const SHARD_BYTES = 2e9;
-
 /**
  * Writes a model as one of our folders: safetensors, sizes, tokenizer.
  *
@@ -90,220 +81,186 @@ export async function convert(options: ConvertOptions): Promise<ConvertResult> {
   checkKeys('Converting', options, OPTION_KEYS);
   checkSignal('Converting', options.signal);
   checkSource(options.source);
-  checkOut(options.out);
-  const opened = await openModel(options.source);
-  const { loaded, missing } = await checkModel(opened);
-  const outputs = outputsOf(opened.tensors, options);
-  await write(options.out, (dir) => {
-    writeOwn(dir, opened, outputs, options);
-  });
-  const { published } = opened;
-  return { ...written(options, outputs), loaded: loaded.length, drawnLater: missing.length, published };
+  const { opened, report } = await openChecked(options);
+  const model = await writeOwn(opened, options);
+  const { loaded, missing } = report;
+  return { ...model, loaded: loaded.length, drawnLater: missing.length, published: opened.published };
 }
 
 const OPTION_KEYS = [
-  'source',
-  'out',
-  'dtype',
-  'shardBytes',
-  'onNote',
-  'onProgress',
-  'signal',
+  ...['source', 'out', 'dtype', 'shardBytes', 'onNote', 'onProgress', 'signal'],
 ] as const satisfies (keyof ConvertOptions)[];
 
 /** Folds LoRA into the weights that it adapts. @returns also the adapter's rank and the number of weights changed */
 export async function mergeAdapter(
   options: ConvertOptions,
 ): Promise<WrittenModel & { readonly merged: number; readonly rank: number }> {
-  checkOut(options.out);
-  const opened = await openModel(options.source);
-  await checkModel(opened);
-  const { config, tensors, merged } = mergeLora(opened.config, bare(opened.tensors));
-  const outputs = outputsOf(tensors, options);
+  const { opened } = await openChecked(options);
+  const bare = new Map([...opened.tensors].map(([name, tensor]) => [nameInModel(name), tensor]));
+  const { config, tensors, merged } = mergeLora(opened.config, bare);
   const meta = { ...opened.meta, description: `${opened.meta.description}, LoRA merged` };
-  await write(options.out, (dir) => {
-    writeOwn(dir, { ...opened, config, meta }, outputs, options);
-  });
-  return { ...written(options, outputs), merged: merged.length, rank: opened.config.lora.r };
+  const model = await writeOwn({ ...opened, config, tensors, meta }, options);
+  return { ...model, merged: merged.length, rank: opened.config.lora.r };
 }
 
-export interface DeltaOptions extends WriteOptions, Watch {
-  /** Folder of LLaMA. */
-  readonly base: string;
-  /** Folder of the delta: config.json, weights, tokenizer. */
-  readonly delta: string;
-}
-
-/** Adds LLaVA's delta to LLaMA: a whole folder of LLaVA. */
-export async function addLlavaDelta(options: DeltaOptions): Promise<WrittenModel> {
-  const { out, shardBytes = SHARD_BYTES } = options;
+async function openChecked({ out, source }: ConvertOptions) {
   checkOut(out);
-  const base = resolveHubName(options.base, 'the base');
-  const delta = resolveHubName(options.delta, 'the delta');
-  const configPath = join(delta, 'config.json');
-  const deltaConfig = JsonReader.of(readJson(configPath, "the delta's config"), configPath);
-  const config = deltaConfig.object();
-  const basePath = join(base, 'config.json');
-  if (existsSync(basePath))
-    refuseOtherSizes(JsonReader.of(readJson(basePath, "the base's config"), basePath), deltaConfig);
-  const tensors = addDelta(openCheckpoint(base).tensors, openCheckpoint(delta).tensors);
-  const outputs = outputsOf(tensors, options);
-  await write(out, (dir) => {
-    // The delta's name would make the sum look like one.
-    writeJson(join(dir, 'config.json'), { ...config, _name_or_path: out });
-    copyTokenizer(base, dir);
-    copyTokenizer(delta, dir);
-    writeShardedSafetensors(dir, outputs, { shardBytes });
-  });
-  const hasTokenizer = TOKENIZER_FILES.some((name) => existsSync(join(out, name)));
-  if (!hasTokenizer) options.onNote?.(`neither folder has a tokenizer: copy LLaMA's tokenizer.model into ${out}`);
-  return written(options, outputs);
-}
-
-type ExportFormat = 'pytorch' | 'hf' | 'lisa';
-
-export interface ExportOptions extends ConvertOptions {
-  /**
-   * llava/ and clip/ as pytorch_model.bin, or as model.safetensors; lisa/ and clip/ as LISA is published, in whole.
-   * Default: that of the model's system.
-   */
-  readonly format?: ExportFormat;
-  readonly parts: readonly ('mllm' | 'vision-tower' | 'sam' | 'weights')[];
-}
-
-/** Writes the files that the published code loads: llava/, clip/, sam.pth, gsva.bin; or lisa/, clip/. */
-export async function exportModel(options: ExportOptions): Promise<WrittenModel & { readonly format: ExportFormat }> {
-  checkOut(options.out);
-  const opened = await openModel(options.source);
-  await checkModel(opened);
-  const { config, tokenizerDir, system } = opened;
-  const isLisa = system.name === 'lisa';
-  const { shardBytes = SHARD_BYTES, parts, format = isLisa ? 'lisa' : 'pytorch' } = options;
-  if (isLisa !== (format === 'lisa')) {
-    throw new UserError(
-      `Exporting ${opened.source}: it is a model of ${system.name}, which the format ${format} cannot hold. Leave out --format.`,
-    );
-  }
-  if (isLisa) return { ...(await exportLisa(opened, options)), format };
-  const shards = format === 'pytorch' ? writeShardedTorch : writeShardedSafetensors;
-  const all: Written[] = [];
-  await write(options.out, (out) => {
-    for (const part of parts) {
-      const published = publishedTensors(part === 'vision-tower' ? 'vision tower' : part, opened.tensors);
-      const outputs = stored(published, options);
-      if (outputs.length === 0) throw new UserError(`Exporting ${part}: the model has nothing of it.`);
-      all.push(...outputs);
-      if (part === 'sam') writeTorchCheckpoint(join(out, 'sam.pth'), outputs);
-      else if (part === 'weights') writeTorchCheckpoint(join(out, 'gsva.bin'), outputs);
-      else if (part === 'vision-tower') writeClip(join(out, 'clip'), config, outputs, shardBytes, shards);
-      else {
-        const dir = join(out, 'llava');
-        mkdirSync(dir);
-        writeJson(join(dir, 'config.json'), llavaConfigJson(config));
-        copyTokenizer(tokenizerDir, dir);
-        shards(dir, outputs, { shardBytes });
-      }
-    }
-  });
-  return { ...written(options, all), format };
-}
-
-/** LISA's folder and CLIP's, in the types of the published ones unless another is asked for. */
-async function exportLisa(
-  { config, tensors, tokenizerDir }: OpenedModel,
-  options: ExportOptions,
-): Promise<WrittenModel> {
-  const { shardBytes = SHARD_BYTES } = options;
-  const lisa = stored(lisaTensors(config, tensors), options);
-  const clip = stored(publishedTensors('vision tower', tensors), options);
-  await write(options.out, (out) => {
-    const [lisaDir, clipDir] = [join(out, 'lisa'), join(out, 'clip')];
-    mkdirSync(lisaDir);
-    copyTokenizer(tokenizerDir, lisaDir);
-    for (const [name, json] of Object.entries(lisaJsonFiles(config, tokenizerDir)))
-      writeJson(join(lisaDir, name), json);
-    writeShardedTorch(lisaDir, lisa, { shardBytes });
-    writeClip(clipDir, config, clip, shardBytes, writeShardedTorch);
-  });
-  return written(options, [...lisa, ...clip]);
-}
-
-function writeClip(
-  dir: string,
-  { clip }: ModelConfig,
-  outputs: readonly TensorOutput[],
-  shardBytes: number,
-  shards: typeof writeShardedTorch,
-): void {
-  mkdirSync(dir);
-  writeJson(join(dir, 'config.json'), clipConfigJson(clip));
-  writeJson(join(dir, 'preprocessor_config.json'), clipPreprocessorJson(clip));
-  shards(dir, outputs, { shardBytes });
+  const opened = await openModel(source);
+  return { opened, report: await checkModel(opened) };
 }
 
 function checkOut(out: string): void {
   if (existsSync(out)) throw new UserError(`Writing ${out}: it is there already. Name a folder that is not.`);
 }
 
-function writeOwn(
-  dir: string,
-  { system, config, meta, tokenizerDir }: OpenedModel,
-  outputs: readonly TensorOutput[],
-  { shardBytes = SHARD_BYTES }: WriteOptions,
-): void {
-  writeModelDescription(dir, { config: system.config.toJson(config), meta, tokenizerDir });
-  writeFileAtomic(join(dir, 'README.md'), modelCard(config, meta, outputs));
-  writeShardedSafetensors(dir, outputs, { shardBytes });
-}
-
 /** Our files have peft's prefix, as the published ones. */
-function outputsOf(tensors: FileTensors, options: WriteOptions & Watch): Written[] {
-  const all = [...tensors].map(([name, tensor]) => named(PUBLISHED_PREFIX + nameInModel(name), tensor));
-  return stored(all, options);
-}
-
-/** In the type that was asked for; each is reported and checked when it is read. */
-function stored(tensors: readonly TensorOutput[], options: WriteOptions & Watch): Written[] {
-  const report = counted(options, 'tensors');
-  const { dtype } = options;
-  let done = 0;
-  return tensors.map((tensor) => {
-    const output = dtype === undefined ? tensor : named(tensor.name, converted(tensor, STORED[dtype], tensor.name));
-    const bad: NotFiniteTensor[] = [];
-    const read: TensorOutput['read'] = () => {
-      report(++done, tensors.length, tensor.name);
-      const data = output.read();
-      const found = storedNotFinite({ dtype: output.dtype, data });
-      if (found !== null) bad.push({ name: tensor.name, shape: tensor.shape, found });
-      return data;
-    };
-    return { ...output, read, bad };
+function writeOwn(
+  { system, config, meta, tokenizerDir, tensors }: OpenedModel,
+  options: WriteOptions & Watch,
+): Promise<WrittenModel> {
+  return write(options, (dir, { take, shardBytes }) => {
+    const outputs = take([...tensors].map(([name, tensor]) => named(PUBLISHED_PREFIX + nameInModel(name), tensor)));
+    writeModelDescription(dir, { config: system.config.toJson(config), meta, tokenizerDir });
+    writeFileAtomic(join(dir, 'README.md'), modelCard(config, meta, outputs));
+    writeShardedSafetensors(dir, outputs, { shardBytes });
   });
 }
 
-function bare(tensors: FileTensors): FileTensors {
-  return new Map([...tensors].map(([name, tensor]) => [nameInModel(name), tensor]));
+/**
+ * Adds LLaVA's delta to LLaMA: a whole folder of LLaVA.
+ * @param options `base`: folder of LLaMA; `delta`: folder with config.json, weights, tokenizer
+ */
+export async function addLlavaDelta(
+  options: WriteOptions & Watch & Readonly<Record<'base' | 'delta', string>>,
+): Promise<WrittenModel> {
+  const { out } = options;
+  checkOut(out);
+  const base = resolveHubName(options.base, 'the base');
+  const delta = resolveHubName(options.delta, 'the delta');
+  const configPath = join(delta, 'config.json');
+  const deltaConfig = JsonReader.of(readJson(configPath, "the delta's config"), configPath);
+  // The delta's name would make the sum look like one.
+  const config = { ...deltaConfig.object(), _name_or_path: out };
+  const basePath = join(base, 'config.json');
+  if (existsSync(basePath))
+    refuseOtherSizes(JsonReader.of(readJson(basePath, "the base's config"), basePath), deltaConfig);
+  const sum = [...addDelta(openCheckpoint(base).tensors, openCheckpoint(delta).tensors)];
+  const written = await write(options, (dir, writing) => {
+    const tensors = sum.map(([name, tensor]) => named(PUBLISHED_PREFIX + nameInModel(name), tensor));
+    writeFolder(dir, { 'config.json': config }, [base, delta], tensors, writeShardedSafetensors, writing);
+  });
+  const hasTokenizer = TOKENIZER_FILES.some((name) => existsSync(join(out, name)));
+  if (!hasTokenizer) options.onNote?.(`neither folder has a tokenizer: copy LLaMA's tokenizer.model into ${out}`);
+  return written;
 }
 
-function copyTokenizer(from: string, to: string): void {
-  for (const name of TOKENIZER_FILES) {
-    if (existsSync(join(from, name))) copyFileSync(join(from, name), join(to, name));
+export interface ExportOptions extends ConvertOptions {
+  /**
+   * llava/ and clip/ as pytorch_model.bin, or as model.safetensors; lisa/ and clip/ as LISA is published, in whole.
+   * Default: that of the model's system.
+   */
+  readonly format?: 'pytorch' | 'hf' | 'lisa';
+  readonly parts: readonly ('mllm' | 'vision-tower' | 'sam' | 'weights')[];
+}
+
+/** Writes the files that the published code loads: llava/, clip/, sam.pth, gsva.bin; or lisa/, clip/. */
+export async function exportModel(
+  options: ExportOptions,
+): Promise<WrittenModel & { readonly format: NonNullable<ExportOptions['format']> }> {
+  const { opened } = await openChecked(options);
+  const { config, tensors, tokenizerDir, system } = opened;
+  const isLisa = system.name === 'lisa';
+  const { parts, format = isLisa ? 'lisa' : 'pytorch' } = options;
+  if (isLisa !== (format === 'lisa')) {
+    throw new UserError(
+      `Exporting ${opened.source}: it is a model of ${system.name}, which the format ${format} cannot hold. Leave out --format.`,
+    );
   }
-}
-
-function write(out: string, build: (dir: string) => void): Promise<void> {
-  return writeDirectoryAtomic(out, (dir) => {
-    build(dir);
-    return Promise.resolve();
+  const shards = format === 'hf' ? writeShardedSafetensors : writeShardedTorch;
+  const model = await write(options, (out, writing) => {
+    const writeClip = (clip: readonly TensorOutput[]): void => {
+      const json = {
+        'config.json': clipConfigJson(config.clip),
+        'preprocessor_config.json': clipPreprocessorJson(config.clip),
+      };
+      writeFolder(join(out, 'clip'), json, [], clip, shards, writing);
+    };
+    if (isLisa) {
+      // In the types of the published ones unless another is asked for.
+      const json = lisaJsonFiles(config, tokenizerDir);
+      writeFolder(join(out, 'lisa'), json, [tokenizerDir], lisaTensors(config, tensors), shards, writing);
+      writeClip(publishedTensors('vision tower', tensors));
+      return;
+    }
+    for (const part of parts) {
+      const published = publishedTensors(part === 'vision-tower' ? 'vision tower' : part, tensors);
+      if (published.length === 0) throw new UserError(`Exporting ${part}: the model has nothing of it.`);
+      if (part === 'sam') writeTorchCheckpoint(join(out, 'sam.pth'), writing.take(published));
+      else if (part === 'weights') writeTorchCheckpoint(join(out, 'gsva.bin'), writing.take(published));
+      else if (part === 'vision-tower') writeClip(published);
+      else {
+        const json = { 'config.json': llavaConfigJson(config) };
+        writeFolder(join(out, 'llava'), json, [tokenizerDir], published, shards, writing);
+      }
+    }
   });
+  return { ...model, format };
 }
 
-function written({ out }: WriteOptions, outputs: readonly Written[]): WrittenModel {
-  return {
-    out,
-    tensors: outputs.length,
-    bytes: outputs.reduce((sum, tensor) => sum + byteCount(tensor), 0),
-    peakRss: peakRss(),
-    notFinite: outputs.flatMap((tensor) => tensor.bad),
+interface Writing {
+  /** Tensors in the type that was asked for; each is reported, counted and checked when it is read. */
+  readonly take: (tensors: readonly TensorOutput[]) => TensorOutput[];
+  readonly shardBytes: number;
+}
+
+/** Writes a folder as a whole or not at all, and counts what went into it. */
+async function write(
+  options: WriteOptions & Watch,
+  build: (dir: string, writing: Writing) => void,
+): Promise<WrittenModel> {
+  const { out, dtype, shardBytes = 2e9 } = options;
+  const report = counted(options, 'tensors');
+  const outputs: TensorOutput[] = [];
+  const notFinite: NotFiniteTensor[] = [];
+  const take: Writing['take'] = (tensors) => {
+    let done = 0;
+    const taken = tensors.map((tensor) => {
+      const { name, shape } = tensor;
+      const output = dtype === undefined ? tensor : converted(tensor, STORED[dtype], name);
+      const read: TensorOutput['read'] = () => {
+        report(++done, tensors.length, name);
+        const data = output.read();
+        const found = storedNotFinite({ dtype: output.dtype, data });
+        if (found !== null) notFinite.push({ name, shape, found });
+        return data;
+      };
+      return { name, shape, dtype: output.dtype, read };
+    });
+    outputs.push(...taken);
+    return taken;
   };
+  await writeDirectoryAtomic(out, async (dir) => {
+    build(dir, { take, shardBytes });
+  });
+  const bytes = outputs.reduce((sum, tensor) => sum + byteCount(tensor), 0);
+  return { out, tensors: outputs.length, bytes, peakRss: peakRss(), notFinite };
+}
+
+/** A folder as Transformers reads it: tokenizers, JSON files by name, weights in shards. */
+function writeFolder(
+  dir: string,
+  json: Readonly<Record<string, unknown>>,
+  tokenizers: readonly string[],
+  tensors: readonly TensorOutput[],
+  shards: typeof writeShardedTorch,
+  { take, shardBytes }: Writing,
+): void {
+  mkdirSync(dir, { recursive: true });
+  for (const from of tokenizers) {
+    for (const name of TOKENIZER_FILES) {
+      if (existsSync(join(from, name))) copyFileSync(join(from, name), join(dir, name));
+    }
+  }
+  for (const [name, content] of Object.entries(json)) writeJson(join(dir, name), content);
+  shards(dir, take(tensors), { shardBytes });
 }

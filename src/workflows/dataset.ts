@@ -77,7 +77,8 @@ const OPTION_KEYS = ['dir', 'onNote', 'onProgress', 'signal'] as const satisfies
  */
 export async function dataset(images: readonly DatasetImage[], options: DatasetOptions = {}): Promise<Dataset> {
   checkKeys('Making a dataset', options, OPTION_KEYS);
-  if (!isFilledList(images)) {
+  const given: unknown = images;
+  if (!Array.isArray(given) || given.length === 0) {
     throw new UserError('Making a dataset: images are a list of at least one { image, expressions }.');
   }
   const { dir } = options;
@@ -86,7 +87,8 @@ export async function dataset(images: readonly DatasetImage[], options: DatasetO
     if (dir === undefined) rmSync(folder, { recursive: true, force: true });
   };
   try {
-    if (dir !== undefined) checkNew(folder);
+    if (dir !== undefined && existsSync(folder))
+      throw new UserError(`Making a dataset: ${folder} exists already. Name a folder that does not.`, 'bad-option');
     await writeDirectoryAtomic(folder, async (temporary) => {
       const report = counted(options, 'dataset');
       const lines: string[] = [];
@@ -102,29 +104,16 @@ export async function dataset(images: readonly DatasetImage[], options: DatasetO
     dispose();
     throw error;
   }
-  const counts = OWN_SPLITS.map((split) => [
-    split,
-    images.filter((image) => (image.split ?? 'train') === split).length,
-  ]);
+  const count = (split: OwnSplit): number => images.filter((image) => (image.split ?? 'train') === split).length;
   return {
     file: join(folder, FILE),
-    images: Object.fromEntries(counts) as Record<OwnSplit, number>,
+    images: Object.fromEntries(OWN_SPLITS.map((split) => [split, count(split)])) as Record<OwnSplit, number>,
     dispose,
     [Symbol.dispose]: dispose,
   };
 }
 
 const FILE = 'data.jsonl';
-
-/** A check of what a program without types may give. */
-function isFilledList(images: unknown): boolean {
-  return Array.isArray(images) && images.length > 0;
-}
-
-function checkNew(folder: string): void {
-  if (!existsSync(folder)) return;
-  throw new UserError(`Making a dataset: ${folder} exists already. Name a folder that does not.`, 'bad-option');
-}
 
 /** An image as a line of own data, checked down to the pixel. */
 async function lineOf(given: DatasetImage, index: number, folder: string): Promise<object> {

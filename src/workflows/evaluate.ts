@@ -19,7 +19,6 @@ import type {
   Shard,
 } from '../evaluation/records/record-types.js';
 import { type RecordFile, type RecordHeader, WHOLE } from '../evaluation/records/record.js';
-import { loadPredictor, type LoadedPredictor, untrainedText } from '../inference/open-model.js';
 import type { Precision } from '../inference/model.js';
 import { checkKeys, checkSignal } from '../inference/segment-options.js';
 import { configDigest, weightsDigest, type ModelSource, packagedSource } from '../inference/model-source.js';
@@ -27,11 +26,10 @@ import { writeFileAtomic } from '../io/atomic/atomic-file.js';
 import { requireSame } from '../training/distributed/agreement.js';
 import { type Communicator, SingleProcess } from '../training/distributed/communicator.js';
 import type { Dataset } from './dataset.js';
-import { onEngine } from './engine.js';
+import { loadNoted, onEngine } from './engine.js';
 import { openFeatures, storedResponder } from './feature-store.js';
 import { measure } from './measure.js';
 import { chosenSet, type DatasetChoice, openDataset } from './open-dataset.js';
-import { packedNote } from './packed-note.js';
 import { measuredOn, writeRecordedReport } from '../evaluation/report/recorded-report.js';
 import type { FeatureCacheOptions, Watch } from './watch.js';
 
@@ -96,12 +94,6 @@ export interface EvaluateResult {
   readonly engine: EngineInfo;
 }
 
-interface EvaluatedShard {
-  readonly header: RecordHeader | null;
-  readonly opened: EvaluatedDataset;
-  readonly measured: Omit<EvaluateResult, 'measuredOn' | 'report'>;
-}
-
 /**
  * Measures a model on a dataset.
  *
@@ -135,39 +127,46 @@ const OPTION_KEYS = [
 /** Options whose dataset is on disk. */
 type OnFile = EvaluateOptions & { readonly data: string };
 
-async function evaluateShard(options: OnFile, engine: EngineInfo): Promise<EvaluatedShard> {
-  const model = packagedSource(options.model);
-  const { shard = WHOLE, protocols = ['strict'], batch = 8, onNote } = options;
-  const loaded = await loadPredictor(model, options.precision, options.rejectThreshold);
-  const { predictor, meta, packedBytes } = loaded;
-  if (packedBytes > 0) onNote?.(packedNote(packedBytes));
-  const untrained = untrainedText(meta, predictor.model.name);
+async function evaluateShard(options: OnFile, engine: EngineInfo) {
+  const { shard = WHOLE, protocols = ['strict'], batch = 8, records, onNote } = options;
+  const { predictor, meta, untrained } = await loadNoted(options);
   if (untrained !== null) onNote?.(untrained);
   const images: ImageRecord[] = [];
   let writer: RecordWriter | null = null;
   try {
     const chosen = chosenSet(options);
-    const { rules, dialogue } = predictor.asking;
+    const { rules, dialogue, config } = predictor.asking;
     const benchmark = benchmarkOf(chosen.dataset, rules.masks).name;
     const honoured = chosen.dataset === 'reason_seg' && rules.ignored === 'excluded';
-    const { honourIgnore = honoured, question = OWN_FORMS } = options;
+    const { honourIgnore = honoured, question = OWN_FORMS, minimumPixels = 0, skipBad, limit } = options;
     if (question !== OWN_FORMS && !dialogue.forms.includes(question)) {
       throw new UserError(
         `Evaluating: the model is not asked in the form ${question}; its forms are ${dialogue.forms.join(', ')}.`,
       );
     }
     const opened = await openDataset({ ...options, honourIgnore }, benchmark);
-    const { records, resume = false } = options;
+    const model = packagedSource(options.model);
     const isFiled = records !== undefined || options.report !== undefined;
-    const decided = { ...options, benchmark, honourIgnore, question };
-    const header = isFiled ? headerOf(decided, model, opened.images.length, loaded, engine) : null;
+    const header: RecordHeader | null = !isFiled
+      ? null
+      : {
+          ...{ ...chosen, benchmark, question, protocols },
+          images: Math.min(opened.images.length, limit ?? Infinity),
+          batch,
+          model: `${meta.description} (${meta.stage})`,
+          configDigest: configDigest(config),
+          checkpoint: typeof model === 'string' ? model : (model.weights ?? model.mllm),
+          weightsDigest: weightsDigest(model),
+          rejectThreshold: predictor.rejectThreshold,
+          ...{ minimumPixels, honourIgnore, engine: describeEngine(engine), shard, date: new Date().toISOString() },
+        };
     if (records !== undefined && header !== null) {
-      const begun = resume
-        ? RecordWriter.resume(records, header)
-        : { writer: RecordWriter.create(records, header), earlier: [] };
-      writer = begun.writer;
-      images.push(...begun.earlier);
-      if (begun.earlier.length > 0) onNote?.(`${records}: ${begun.earlier.length} images are done already`);
+      if (options.resume === true) {
+        const begun = RecordWriter.resume(records, header);
+        writer = begun.writer;
+        images.push(...begun.earlier);
+      } else writer = RecordWriter.create(records, header);
+      if (images.length > 0) onNote?.(`${records}: ${images.length} images are done already`);
     }
     const onImage = (image: ImageRecord): void => {
       writer?.write(image);
@@ -177,19 +176,16 @@ async function evaluateShard(options: OnFile, engine: EngineInfo): Promise<Evalu
     const onRefusal = (fileName: string, { expression, message }: Refusal): void => {
       onNote?.(`left out: ${fileName}${expression === null ? '' : `, ${JSON.stringify(expression)}`}: ${message}`);
     };
-    const store =
-      options.featureCache === undefined
-        ? null
-        : await openFeatures(options.featureCache, predictor.network, options, 0);
-    const { minimumPixels, skipBad, limit } = options;
+    const cache = options.featureCache;
+    const store = cache === undefined ? null : await openFeatures(cache, predictor.network, options, 0);
     const { results, refused, faults, seconds } = await measure(
       predictor,
       opened,
       {
         ...{ dataset: chosen.dataset, protocols, batch, question, minimumPixels, skipBad, limit, shard, onRefusal },
         earlier: [...images],
-        ...(isFiled || options.onImage !== undefined ? { onImage } : {}),
-        ...(store === null ? {} : { responder: storedResponder(predictor, store.features) }),
+        onImage: isFiled || options.onImage !== undefined ? onImage : undefined,
+        responder: store === null ? undefined : storedResponder(predictor, store.features),
       },
       options,
     );
@@ -270,34 +266,4 @@ function refuseOtherParts(records: string, size: number): void {
         `mpirun -np ${count} and --resume, or delete its parts.`,
     );
   }
-}
-
-function headerOf(
-  options: OnFile & Pick<RecordHeader, 'benchmark' | 'honourIgnore' | 'question'>,
-  model: ModelSource,
-  images: number,
-  { predictor, meta }: LoadedPredictor,
-  engine: EngineInfo,
-): RecordHeader {
-  const { dataset, split } = chosenSet(options);
-  const { protocols = ['strict'], limit, batch = 8, shard = WHOLE, question, benchmark, honourIgnore } = options;
-  return {
-    dataset,
-    split,
-    benchmark,
-    question,
-    protocols,
-    images: Math.min(images, limit ?? Infinity),
-    batch,
-    model: `${meta.description} (${meta.stage})`,
-    configDigest: configDigest(predictor.asking.config),
-    checkpoint: typeof model === 'string' ? model : (model.weights ?? model.mllm),
-    weightsDigest: weightsDigest(model),
-    rejectThreshold: predictor.rejectThreshold,
-    minimumPixels: options.minimumPixels ?? 0,
-    honourIgnore,
-    engine: describeEngine(engine),
-    shard,
-    date: new Date().toISOString(),
-  };
 }

@@ -7,19 +7,17 @@ import type { Predictor } from '../inference/predictor.js';
 import { bytesText } from '../machine.js';
 import type { FeatureCacheOptions, Watch } from './watch.js';
 
-export interface OpenFeatures {
-  readonly features: FeatureStore;
-  /** Waits for the disk, then notes how many images were found. */
-  readonly report: () => Promise<void>;
-}
-
-/** @param mostBytes of features in memory; 0 where images are used once @throws UserError for an unusable folder */
+/**
+ * @param mostBytes of features in memory; 0 where images are used once
+ * @returns the store, and a report that waits for the disk, then notes how many images were found
+ * @throws UserError for an unusable folder
+ */
 export async function openFeatures(
   { dir, gigabytes = 100, dtype = 'f32' }: FeatureCacheOptions,
   model: EncodingModel,
   { onNote }: Watch,
   mostBytes = MOST_FEATURE_BYTES,
-): Promise<OpenFeatures> {
+) {
   const files = await FeatureFiles.open(dir, {
     maxBytes: 1e9 * gigabytes,
     dtype: dtype === 'f32' ? 'F32' : 'BF16',

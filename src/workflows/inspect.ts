@@ -8,10 +8,11 @@ import { describeParts } from '../io/folder-kind.js';
 import { isRead } from '../io/safetensors/safetensors-header.js';
 import { byteCount, outputBytes } from '../io/tensor-output.js';
 import { type TensorStatistics, tensorStatistics } from '../io/tensor-statistics.js';
-import { matches, partsOf, type SummaryItem, type Total, totalOf, totalsBy } from '../io/tensor-summary.js';
+import { matches, partsOf, type SummaryItem, totalOf, totalsBy } from '../io/tensor-summary.js';
+import { without } from '../schema.js';
 import { counted, type Watch } from './watch.js';
 
-export interface InspectOptions extends Watch {
+interface InspectOptions extends Watch {
   /** A file, an index of files, or a folder with such files. */
   readonly path: string;
   /** Read the tensors too. */
@@ -20,27 +21,7 @@ export interface InspectOptions extends Watch {
   readonly match?: string;
 }
 
-export interface Inspection {
-  readonly format: string;
-  readonly files: readonly string[];
-  /** The place inside a file that holds the tensors; null where it is the file itself. */
-  readonly within: string | null;
-  /** The kind of model that the shapes are of, in words; null where unknown. */
-  readonly about: string | null;
-  /** In the order of the files. */
-  readonly tensors: readonly ListedTensor[];
-  readonly total: Total;
-  readonly dtypes: ReturnType<typeof totalsBy>;
-  readonly parts: ReturnType<typeof totalsBy>;
-  /** Equal tensors; null where none were read. */
-  readonly duplicates: readonly Duplicates[] | null;
-}
-
-export interface ListedTensor extends SummaryItem {
-  readonly shape: readonly number[];
-  /** Null where it was not read, and for a type that is listed alone. */
-  readonly statistics: TensorStatistics | null;
-}
+export type Inspection = Awaited<ReturnType<typeof inspect>>;
 
 interface Item extends SummaryItem {
   readonly shape: readonly number[];
@@ -62,7 +43,7 @@ export interface Duplicates {
   readonly constant: number | null;
 }
 
-export async function inspect(options: InspectOptions): Promise<Inspection> {
+export async function inspect(options: InspectOptions) {
   const { path, stats, match } = options;
   const { tensors, files, format, within = null } = openCheckpoint(path);
   const all = [...tensors].map(([name, tensor]): Item => {
@@ -79,14 +60,18 @@ export async function inspect(options: InspectOptions): Promise<Inspection> {
   const contents = stats ? await readAll(items, options) : null;
   const partOf = partsOf(all.map(({ name }) => name));
   return {
-    ...{ format, files, within },
+    format,
+    files,
+    /** The place inside a file that holds the tensors; null where it is the file itself. */
+    within,
+    /** The kind of model that the shapes are of, in words; null where unknown. */
     about: describeParts(all.map(({ shape }) => shape)),
-    tensors: items.map(({ name, dtype, shape, numbers, bytes }, i) => {
-      return { name, dtype, shape, numbers, bytes, statistics: contents?.[i]?.statistics ?? null };
-    }),
+    /** In the order of the files; statistics are null where it was not read, and for a type that is listed alone. */
+    tensors: items.map((item, i) => ({ ...without(item, 'tensor'), statistics: contents?.[i]?.statistics ?? null })),
     total: totalOf(items),
     dtypes: totalsBy(items, ({ dtype }) => dtype),
     parts: totalsBy(items, ({ name }) => partOf(name)),
+    /** Null where none were read. */
     duplicates: contents === null ? null : duplicatesIn(items, contents),
   };
 }
@@ -124,19 +109,15 @@ function readOne({ name, tensor }: Item, withDigest: boolean): Content {
 }
 
 function duplicatesIn(items: readonly Item[], contents: readonly Content[]): Duplicates[] {
-  const groups = new Map<string, number[]>();
-  contents.forEach(({ digest }, i) => {
-    if (digest === null) return;
-    const group = groups.get(digest);
-    if (group === undefined) groups.set(digest, [i]);
-    else group.push(i);
-  });
-  return [...groups.values()].flatMap((group) => {
-    const [first, second] = group;
-    if (first === undefined || second === undefined) return [];
-    const { min, max, nan, infinite } = (contents[first] as Content).statistics as TensorStatistics;
-    const names = group.map((i) => (items[i] as Item).name);
+  const groups = new Map<string, Duplicates & { readonly names: string[] }>();
+  for (const [i, { name, bytes }] of items.entries()) {
+    const { digest, statistics } = contents[i] as Content;
+    if (digest === null || statistics === null) continue;
+    const { min, max, nan, infinite } = statistics;
     const constant = min === max && nan === 0 && infinite === 0 ? min : null;
-    return [{ names, bytes: (items[first] as Item).bytes, constant }];
-  });
+    const group = groups.get(digest) ?? { names: [], bytes, constant };
+    group.names.push(name);
+    groups.set(digest, group);
+  }
+  return [...groups.values()].filter(({ names }) => names.length > 1);
 }

@@ -19,16 +19,12 @@ export interface MeasureOptions extends EvaluationOptions {
   readonly label?: string;
 }
 
-export interface Measured extends Evaluation {
-  readonly seconds: number;
-}
-
 export async function measure(
   predictor: Predictor,
   images: EvaluatedDataset,
   { dataset = 'grefcoco', responder = predictor, label = 'evaluate', ...options }: MeasureOptions,
   { onProgress, signal }: Watch,
-): Promise<Measured> {
+): Promise<Evaluation & { readonly seconds: number }> {
   const total = shardSize(Math.min(images.images.length, options.limit ?? Infinity), options.shard ?? WHOLE);
   const startedAt = performance.now();
   onProgress?.({ label, done: 0, total });

@@ -20,10 +20,7 @@ export interface DatasetChoice {
 }
 
 /** @throws UsageError for a published set in a file, and for a split that a published set does not have */
-export function chosenSet({ data, dataset, split }: DatasetChoice): {
-  readonly dataset: string;
-  readonly split: string;
-} {
+export function chosenSet({ data, dataset, split }: DatasetChoice): Required<Pick<DatasetChoice, 'dataset' | 'split'>> {
   if (isFile(data)) {
     if (dataset === undefined || dataset === 'own') return { dataset: 'own', split: split ?? 'val' };
     throw new UsageError(`--dataset ${dataset} is in a folder, and ${data} is a file of your own: leave --dataset out`);

@@ -3,7 +3,6 @@ import { existsSync } from 'node:fs';
 import { UserError } from '../errors.js';
 import { mergeRecords, readRecords, readWholeRun, recordText } from '../evaluation/records/record-file.js';
 import { recordedFaults, recordedResults } from '../evaluation/records/record-figures.js';
-import type { RecordedFaults, RecordedResult } from '../evaluation/records/record-types.js';
 import { writeFileAtomic } from '../io/atomic/atomic-file.js';
 import { isFile, openDataset } from './open-dataset.js';
 import { measuredOn, writeRecordedReport } from '../evaluation/report/recorded-report.js';
@@ -12,30 +11,24 @@ import { measuredOn, writeRecordedReport } from '../evaluation/report/recorded-r
  * Joins the records of all shards of an evaluation into one file, as one process would have written it.
  * @throws UserError for missing, doubled, unfinished and foreign shards, and where `out` exists
  */
-export function mergeShards({ files, out }: { readonly files: readonly string[]; readonly out: string }): {
-  readonly results: readonly RecordedResult[];
-  readonly faults: RecordedFaults | null;
-} {
+export function mergeShards(files: readonly string[], out: string) {
   if (existsSync(out)) throw new UserError(`Joining records: ${out} is there already. Name another file as --out.`);
   const merged = mergeRecords(files.map(readRecords));
   writeFileAtomic(out, recordText(merged));
   return { results: recordedResults(merged), faults: recordedFaults(merged.images) };
 }
 
-export interface ReportOptions {
-  /** Records of a whole run. */
-  readonly records: string;
-  /** Folder or file that was measured, for the pictures. */
-  readonly data: string;
-  /** Folder of the report: HTML, Markdown and JSON. */
-  readonly out: string;
-}
-
-/** Writes the report of recorded results. @returns the images in words, and the path of the page */
-export async function writeReport({ records, data, out }: ReportOptions): Promise<{
-  readonly measured: string | null;
-  readonly report: string;
-}> {
+/**
+ * Writes the report of recorded results.
+ * @param records of a whole run @param data folder or file that was measured, for the pictures
+ * @param out folder of the report: HTML, Markdown and JSON
+ * @returns the images in words, and the path of the page
+ */
+export async function writeReport(
+  records: string,
+  data: string,
+  out: string,
+): Promise<{ readonly measured: string | null; readonly report: string }> {
   const run = readWholeRun(records);
   const { dataset, split, honourIgnore, shard, benchmark } = run.header;
   const isOwn = isFile(data);

@@ -34,6 +34,8 @@ const ANY_FILE = /^\.(png|jpe?g|webp|json|geojson|txt|ya?ml|zip)$/;
 /** File names of a folder of masks; a folder with any other file is the user's own and is not replaced. */
 const RESULT_FILE = /^(overlay|(mask|unmatched)-\d{2,})\.png$/;
 
+const PICTURE_PLACES = 'a picture (NAME.png, .jpg, .webp) or a folder';
+
 /** Where to write and what. */
 export interface SegmentOut {
   readonly path: string;
@@ -49,22 +51,27 @@ export function checkOut({ path, format }: SegmentOut, image: string): void {
       `${path} is the picture that is asked about, and would be replaced; name another file as --out`,
     );
   }
-  if (format === 'png') {
-    checkPng(path, found);
-    return;
-  }
-  if (isFile(path, format)) {
-    if (found === undefined) return;
+  const isOne = format === 'png' ? isPicture(path) : isFile(path, format);
+  if (found === undefined) return;
+  if (isOne && format !== 'png') {
     // It may be somebody's own annotation of the same picture.
     throw new UserError(`${path} exists; --format ${format} replaces nothing, so name a new file as --out`);
   }
-  if (found === undefined) return;
+  if (isOne && found.isDirectory()) throw new UserError(`${path} is a folder; name a file or another folder as --out`);
+  if (isOne) return;
   if (!found.isDirectory()) {
-    throw new UserError(`${path} is a file; --out with --format ${format} takes ${placesOf(format)}`);
+    const [how, places] = format === 'png' ? ['', PICTURE_PLACES] : [` with --format ${format}`, placesOf(format)];
+    throw new UserError(`${path} is a file; --out${how} takes ${places}`);
   }
-  if (readdirSync(path).length > 0) {
+  const names = readdirSync(path);
+  if (format !== 'png' && names.length > 0) {
     throw new UserError(`${path} is not empty; --format ${format} replaces nothing, so name a new folder as --out`);
   }
+  const other = format === 'png' ? names.find((name) => !RESULT_FILE.test(name)) : undefined;
+  if (other === undefined) return;
+  throw new UserError(
+    `${path} holds ${other}, which is no result of segment; a folder of results is replaced as a whole, so name a new one`,
+  );
 }
 
 /** @throws UsageError where the ending is that of another format */
@@ -72,34 +79,27 @@ function isFile(path: string, format: MaskFormat): boolean {
   const ending = extname(path).toLowerCase();
   if (FILE_ENDINGS[format].includes(ending)) return true;
   if (!ANY_FILE.test(ending)) return false;
-  const others = MASK_FORMATS.filter((other) => FILE_ENDINGS[other].includes(ending));
+  const others = formatsOf(ending);
   const hint = others.length === 0 ? '' : ` (${ending} goes with --format ${others.join(' or ')})`;
   throw new UsageError(`--format ${format} with --out ${path}: ${format} takes ${placesOf(format)}${hint}`);
 }
 
-function placesOf(format: MaskFormat): string {
-  const files = FILE_ENDINGS[format].map((ending) => `NAME${ending}`);
-  return [...files, 'a folder'].join(' or ');
-}
-
-function checkPng(path: string, found: ReturnType<typeof statSync>): void {
+/** @throws UsageError, UserError where the ending is that of another format, or of a picture that is not written */
+function isPicture(path: string): boolean {
   const ending = extname(path).toLowerCase();
-  const others = MASK_FORMATS.filter((format) => FILE_ENDINGS[format].includes(ending));
+  const others = formatsOf(ending);
   if (others.length > 0 && !others.includes('png')) {
     throw new UsageError(`--out ${path}: a name in ${ending} needs --format ${others.join(' or ')}`);
   }
-  const isPicture = pictureForm('--out', path) !== null;
-  if (found === undefined) return;
-  if (isPicture && found.isDirectory())
-    throw new UserError(`${path} is a folder; name a file or another folder as --out`);
-  if (isPicture) return;
-  if (!found.isDirectory())
-    throw new UserError(`${path} is a file; --out takes a picture (NAME.png, .jpg, .webp) or a folder`);
-  const other = readdirSync(path).find((name) => !RESULT_FILE.test(name));
-  if (other === undefined) return;
-  throw new UserError(
-    `${path} holds ${other}, which is no result of segment; a folder of results is replaced as a whole, so name a new one`,
-  );
+  return pictureForm('--out', path) !== null;
+}
+
+function formatsOf(ending: string): MaskFormat[] {
+  return MASK_FORMATS.filter((format) => FILE_ENDINGS[format].includes(ending));
+}
+
+function placesOf(format: MaskFormat): string {
+  return [...FILE_ENDINGS[format].map((ending) => `NAME${ending}`), 'a folder'].join(' or ');
 }
 
 /** @param imagePath of the picture that was asked about @returns the paths written */
@@ -111,22 +111,17 @@ export async function writeResults(
 ): Promise<string[]> {
   if (format === 'png') return writePngs(path, image, reply);
   const { height, width } = image;
-  const named = (name: string): FoundPicture => ({ name, height, width });
+  const name = basename(imagePath);
   const stem = basename(imagePath, extname(imagePath));
-  if (format === 'yolo') return writeYolo(path, imagePath, named(basename(imagePath)), reply.results);
-  const single = isFile(path, format);
+  if (format === 'yolo') return writeYolo(path, imagePath, { name, height, width }, reply.results);
+  const isOne = isFile(path, format);
   const names = { coco: 'instances.json', labelme: `${stem}.json`, geojson: `${stem}.geojson` };
-  const file = single ? path : join(path, names[format]);
+  const file = isOne ? path : join(path, names[format]);
   // LabelMe opens the picture by this path, relative to its own file; COCO's are names inside a folder of pictures.
-  const fromFile = relative(resolve(dirname(file)), resolve(imagePath))
-    .split(sep)
-    .join('/');
-  const content = {
-    coco: () => cocoFile(named(basename(imagePath)), reply.results),
-    labelme: () => labelmeFile(named(fromFile), reply.results),
-    geojson: () => geojsonFile(named(basename(imagePath)), reply.results),
-  }[format]();
-  if (!single) mkdirSync(path, { recursive: true });
+  const fromFile = relative(resolve(dirname(file)), resolve(imagePath)).replaceAll(sep, '/');
+  const make = { coco: cocoFile, labelme: labelmeFile, geojson: geojsonFile }[format];
+  const content = make({ name: format === 'labelme' ? fromFile : name, height, width }, reply.results);
+  if (!isOne) mkdirSync(path, { recursive: true });
   writeFileAtomic(file, Buffer.from(`${JSON.stringify(content)}\n`));
   return [file];
 }
@@ -139,12 +134,11 @@ async function writeYolo(
   found: readonly FoundObject[],
 ): Promise<string[]> {
   const labels = `${basename(imagePath, extname(imagePath))}.txt`;
-  await writeDirectoryAtomic(path, (folder) => {
+  await writeDirectoryAtomic(path, async (folder) => {
     for (const name of ['images', 'labels']) mkdirSync(join(folder, name));
     copyFileSync(imagePath, join(folder, 'images', picture.name));
     writeFileSync(join(folder, 'labels', labels), yoloLabels(picture, found));
     writeFileSync(join(folder, 'data.yaml'), yoloData(found));
-    return Promise.resolve();
   });
   return ['data.yaml', join('images', picture.name), join('labels', labels)].map((name) => join(path, name));
 }
@@ -155,11 +149,8 @@ async function writePngs(
   image: RgbImage,
   { question, answer, results, unmatched }: Reply,
 ): Promise<string[]> {
-  const shown = [
-    ...results,
-    ...unmatched.map((part) => ({ ...part, expression: `${bareText(part)} (not asked for)` })),
-  ];
-  const sample = { image, question, answer, results: shown, asked: results.length, targets: [] };
+  const others = unmatched.map((part) => ({ ...part, expression: `${bareText(part)} (not asked for)` }));
+  const sample = { image, question, answer, results: [...results, ...others], asked: results.length, targets: [] };
   const form = pictureForm('--out', out);
   if (form !== null) {
     await writePicture(out, form, await panelPng(sample));

@@ -2,7 +2,6 @@
 import { join } from 'node:path';
 import type { EngineInfo, EngineOptions } from '../engine/engine.js';
 import { UserError } from '../errors.js';
-import { buildExperiment } from '../training/config/build-experiment.js';
 import { readExperimentConfig, sourceName } from '../training/config/experiment-config.js';
 import { checkKeys, checkSignal } from '../inference/segment-options.js';
 import { type Communicator, SingleProcess } from '../training/distributed/communicator.js';
@@ -13,6 +12,7 @@ import type { TrainingCalls } from '../training/watching/training-observer.js';
 import { packagedPath } from '../program.js';
 import type { Dataset } from './dataset.js';
 import { onEngine } from './engine.js';
+import { withExperiment } from './experiment.js';
 import { openFeatures } from './feature-store.js';
 import { isFile } from './open-dataset.js';
 import { trainExperiment } from './training-run.js';
@@ -90,17 +90,14 @@ const OPTION_KEYS = [
 ] as const;
 
 async function trainOn(options: TrainOptions, communicator: Communicator, engine: EngineInfo): Promise<TrainResult> {
-  const { out, overfit } = options;
+  const { out, overfit, featureCache } = options;
   const source = typeof options.config === 'string' ? packagedPath(options.config) : options.config;
   const changes = [...(overfit === undefined ? [] : OVERFIT_OVERRIDES), ...configOverrides(options)];
   const read = readExperimentConfig(source, changes);
-  const config =
-    overfit === undefined
-      ? read
-      : { ...read, training: withinSamples(read.training, overfit.samples, communicator.size) };
-  const experiment = await buildExperiment(config, sourceName(source));
-  try {
-    const { featureCache } = options;
+  const training =
+    overfit === undefined ? read.training : withinSamples(read.training, overfit.samples, communicator.size);
+  const config = { ...read, training };
+  return withExperiment(config, sourceName(source), async (experiment) => {
     if (featureCache !== undefined && config.stage !== 'gsva') {
       throw new UserError(
         `--feature-cache keeps features of frozen encoders, but the stage ${config.stage} trains them or draws its ` +
@@ -115,23 +112,16 @@ async function trainOn(options: TrainOptions, communicator: Communicator, engine
       features: store?.features,
     });
     await store?.report();
-    const isJudged = overfit !== undefined && end.reason !== 'aborted' && communicator.rank === 0;
+    const done = { end, model: join(out, 'last'), summary: join(out, 'summary.html') };
+    if (overfit === undefined || end.reason === 'aborted' || communicator.rank > 0) return { ...done, overfit: null };
     const { batchSize, accumulation } = config.training;
-    return {
-      end,
-      model: join(out, 'last'),
-      summary: join(out, 'summary.html'),
-      overfit: isJudged
-        ? judgeOverfit(readRunLog(join(out, 'log.jsonl')), {
-            samples: overfit.samples,
-            samplesPerUpdate: batchSize * accumulation,
-            bound: overfit.bound ?? null,
-          })
-        : null,
+    const limits = {
+      samples: overfit.samples,
+      samplesPerUpdate: batchSize * accumulation,
+      bound: overfit.bound ?? null,
     };
-  } finally {
-    experiment.network.dispose();
-  }
+    return { ...done, overfit: judgeOverfit(readRunLog(join(out, 'log.jsonl')), limits) };
+  });
 }
 
 /** Keys that the options replace; a dataset of plain objects takes the place of all of the configuration's `data`. */
@@ -144,21 +134,11 @@ export function configOverrides({ overrides = [], data, minutes }: ConfigChanges
   ];
 }
 
-/** Expressions of an image in one conversation, as in the paper's recipe for the tiny model. */
-const EXPRESSIONS_PER_SAMPLE = 8;
-
 /** Without images of val the run is not validated. */
 function ownDataOverrides({ file, images: { val } }: Dataset): (readonly [string, unknown])[] {
-  const data = {
-    kind: 'jsonl',
-    file,
-    expressionsPerSample: EXPRESSIONS_PER_SAMPLE,
-    validationImages: Math.max(val, 1),
-  };
-  if (val > 0) return [['data', data]];
-  return [
-    ['data', data],
-    ['training.validateEvery', 0],
-    ['training.bestMetric', null],
-  ];
+  // Expressions of an image in one conversation, as in the paper's recipe for the tiny model.
+  const expressionsPerSample = 8;
+  const data = { kind: 'jsonl', file, expressionsPerSample, validationImages: Math.max(val, 1) };
+  const unvalidated = { 'training.validateEvery': 0, 'training.bestMetric': null };
+  return Object.entries({ data, ...(val > 0 ? {} : unvalidated) });
 }

@@ -1,21 +1,18 @@
 /** One training run: the trainer, validation by evaluation, plots and a summary at the end. */
-import type { Abortable } from '../abortable.js';
 import { join } from 'node:path';
+import { packedBytes } from '../checkpoints/precision.js';
 import { describeEngine, type EngineInfo } from '../engine/engine.js';
-import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
-import { type AnswerRate, answerRates, isAnswerRate } from '../evaluation/answer-rates.js';
+import { answerRates, isAnswerRate } from '../evaluation/answer-rates.js';
 import { GRES } from '../evaluation/benchmarks/benchmarks.js';
 import { evaluate } from '../evaluation/evaluate.js';
 import { type LinePlot, linePlotSvg } from '../evaluation/report/line-plot.js';
 import type { ImageRecord } from '../evaluation/records/record-types.js';
 import { panelPng } from '../evaluation/report/panel.js';
 import type { ReportSample } from '../evaluation/report/report-data.js';
-import { Predictor } from '../inference/predictor.js';
 import { writeFileAtomic } from '../io/atomic/atomic-file.js';
 import { baseTask, type Experiment, groundingTask, type Validate } from '../training/config/build-experiment.js';
 import { type Communicator, SingleProcess } from '../training/distributed/communicator.js';
 import { type GsvaDataConfig, openTrainingData, openValidationData } from '../training/config/experiment-data.js';
-import type { GroundingTask } from '../training/grounding-task.js';
 import type { FeatureStore } from '../features/feature-store.js';
 import type { Resume } from '../training/saving/resume.js';
 import { readRunLog, type TrainingEnd, type ValidationRecord } from '../training/watching/run-log.js';
@@ -26,15 +23,10 @@ import { observers, type TrainingCalls, type TrainingObserver } from '../trainin
 import { Trainer } from '../training/loop/trainer.js';
 import type { TrainerEnvironment } from '../training/loop/trainer-options.js';
 import type { TrainingTask } from '../training/loop/training-task.js';
-import { frozenNote } from './packed-note.js';
-import { lossPlot, validationPlot } from './training-plots.js';
-import { writeSummary } from './training-summary.js';
+import { packedNote } from './engine.js';
+import { predictorOf } from './experiment.js';
+import { lossPlot, validationPlot, writeSummary } from './training-summary.js';
 import type { Watch } from './watch.js';
-
-export interface TrainingRun {
-  readonly end: TrainingEnd;
-  readonly plots: readonly LinePlot[];
-}
 
 const VALIDATION_BATCH = 8;
 /** Images, evenly spread over the validation set, that are shown with their answers. */
@@ -59,8 +51,9 @@ export async function trainExperiment(
   experiment: Experiment,
   engine: EngineInfo,
   options: TrainingRunOptions,
-): Promise<TrainingRun> {
-  const { out, resume = false, tensorboard, communicator = new SingleProcess(), features, overfit, onNote } = options;
+): Promise<{ readonly end: TrainingEnd; readonly plots: readonly LinePlot[] }> {
+  const { out, resume = false, tensorboard, communicator = new SingleProcess(), features = null, overfit } = options;
+  const { onNote, signal } = options;
   const { config } = experiment;
   const { rank, size } = communicator;
   if (config.frozenWeights !== 'f32' && rank === 0) onNote?.(frozenNote(experiment));
@@ -75,8 +68,7 @@ export async function trainExperiment(
   const run = async <Sample>(whole: TrainingTask<Sample>): Promise<TrainingEnd> => {
     const task = overfit === undefined ? whole : overfitTask(whole, overfit);
     try {
-      const observer = observers(observerOf(options), events ?? {});
-      const { signal } = options;
+      const observer = observers(progressOf(options), options, events ?? {});
       const environment: TrainerEnvironment = { runDir: out, resume, signal, header, observer, communicator };
       return await new Trainer(task, trainerOptions(config.training, task.sampleCount, size), environment).run();
     } finally {
@@ -84,91 +76,74 @@ export async function trainExperiment(
     }
   };
   const { data } = config;
-  const end =
-    data.kind === 'scenes'
-      ? await run(baseTask(experiment, data))
-      : await run(await taskOn(experiment, data, keep, features));
+  let end: TrainingEnd;
+  if (data.kind === 'scenes') end = await run(baseTask(experiment, data));
+  else {
+    const opened = await openTrainingData(data);
+    end = await run(groundingTask(experiment, opened, await validation(experiment, data, keep), features));
+  }
   if (rank !== 0) return { end, plots: [] };
   const plots = writePlots(out);
   await writeSummary(out, { config, engine, end, plots, samples: shown });
   return { end, plots };
 }
 
-/** Receives a few samples of each validation with the model's answers. */
-type KeepSamples = (samples: readonly ReportSample[]) => Promise<void>;
-
-async function taskOn(
-  experiment: Experiment,
-  data: GsvaDataConfig,
-  keep: KeepSamples,
-  features: FeatureStore | undefined,
-): Promise<GroundingTask> {
-  return groundingTask(
-    experiment,
-    await openTrainingData(data),
-    await validation(experiment, data, keep),
-    features ?? null,
+/** Bytes of the frozen weights that a training run holds in 16 bits, and whether that rounded them. */
+function frozenNote({ network, config, rounded }: Experiment): string {
+  const held = `frozen ${packedNote(packedBytes(network))}`;
+  if (rounded.length === 0) return held;
+  return (
+    `${held}; ${config.start ?? ''} has ${rounded.length} of these matrices in more than 16 bits: they are rounded to ` +
+    'BF16, and so are those of the checkpoints that this run writes'
   );
 }
 
+/** Receives a few samples of each validation with the model's answers. */
+type KeepSamples = (samples: readonly ReportSample[]) => Promise<void>;
+
 /** Strict figures, and rates of free answers, on the first images of `val`; null when the run never validates and needs no `val`. */
-async function validation(
-  { system, network, tokenizer, config }: Experiment,
-  data: GsvaDataConfig,
-  keep: KeepSamples,
-): Promise<Validate | null> {
-  const on = config.training.validateEvery === 0 ? null : await openValidationData(data);
+async function validation(experiment: Experiment, data: GsvaDataConfig, keep: KeepSamples): Promise<Validate | null> {
+  const on = experiment.config.training.validateEvery === 0 ? null : await openValidationData(data);
   if (on === null) return null;
-  const predictor = new Predictor(system, network, tokenizer, config.conversation, { variant: config.variant });
+  const predictor = predictorOf(experiment);
   return async (signal) => {
     const { results, samples } = await evaluate(GRES, on.dataset, predictor, {
       protocols: ['strict'],
       batch: VALIDATION_BATCH,
       limit: on.images,
       samples: VALIDATION_SAMPLES,
-      ...(signal === undefined ? {} : { signal }),
+      signal,
     });
     await keep(samples);
     const [strict] = results;
     if (strict === undefined) throw new Error('validation: no result');
     const figures = Object.entries(strict.figures).map(([name, value]) => [name, value ?? NaN] as const);
-    return {
-      ...Object.fromEntries(figures),
-      ...(await freeAnswerRates(on.dataset, predictor, on.generateImages, signal)),
-    };
+    const images = on.generateImages;
+    if (images === 0) return Object.fromEntries(figures);
+    const answered: ImageRecord[] = [];
+    const onImage = (image: ImageRecord): number => answered.push(image);
+    const free = { protocols: ['generate'], batch: images, limit: images, onImage, signal } as const;
+    await evaluate(GRES, on.dataset, predictor, free);
+    return { ...Object.fromEntries(figures), ...answerRates(answered, predictor.asking.vocabulary) };
   };
 }
 
-/** Progress with the loss and the last validation, the caller's own calls, and notes. */
-function observerOf({
-  onNote,
-  onProgress,
-  onUpdate,
-  onValidation,
-  onAlarm,
-  onCheckpoint,
-}: TrainingRunOptions): TrainingObserver {
+/** Progress with the loss and the last validation, and notes. */
+function progressOf({ onNote, onProgress }: Watch): TrainingObserver {
   let validated = '';
   onProgress?.({ label: 'train', done: 0, total: 100 });
   return {
-    onUpdate: (record, progress) => {
-      const { update, losses } = record;
+    onUpdate: ({ update, losses }, { fraction }) => {
       const note = `update ${update}  loss ${(losses.loss ?? NaN).toFixed(3)}${validated}`;
-      onProgress?.({ label: 'train', done: Math.round(1000 * progress.fraction) / 10, total: 100, note });
-      onUpdate?.(record, progress);
+      onProgress?.({ label: 'train', done: Math.round(1000 * fraction) / 10, total: 100, note });
     },
-    onValidation: (record) => {
-      validated = Object.entries(record.metrics)
+    onValidation: ({ metrics }) => {
+      validated = Object.entries(metrics)
         .filter(([name]) => !isAnswerRate(name))
         .map(([name, value]) => `  ${name.replace('_', '-')} ${value.toFixed(2)}`)
         .join('');
-      onValidation?.(record);
     },
-    onAlarm: (record) => {
-      onNote?.(`ALARM at update ${record.update}: ${record.message}`);
-      onAlarm?.(record);
-    },
-    onCheckpoint,
+    onAlarm: ({ update, message }) => onNote?.(`ALARM at update ${update}: ${message}`),
     onMessage: onNote,
   };
 }
@@ -176,31 +151,11 @@ function observerOf({
 /** Losses and validation figures over the updates, as files and for a report. */
 function writePlots(out: string): LinePlot[] {
   const history = readRunLog(join(out, 'log.jsonl'));
-  const loss = lossPlot(history);
-  writeFileAtomic(join(out, 'loss.svg'), linePlotSvg(loss));
-  if (history.validations.length === 0) return [loss];
-  const figures = validationPlot(history);
-  writeFileAtomic(join(out, 'validation.svg'), linePlotSvg(figures));
-  return [loss, figures];
-}
-
-/** @param images from the start of the set; 0: nothing is measured */
-async function freeAnswerRates(
-  dataset: EvaluatedDataset,
-  predictor: Predictor,
-  images: number,
-  signal: Abortable | undefined,
-): Promise<Partial<Record<AnswerRate, number>>> {
-  if (images === 0) return {};
-  const answered: ImageRecord[] = [];
-  await evaluate(GRES, dataset, predictor, {
-    protocols: ['generate'],
-    batch: images,
-    limit: images,
-    onImage: (image) => answered.push(image),
-    ...(signal === undefined ? {} : { signal }),
-  });
-  return answerRates(answered, predictor.asking.vocabulary);
+  const plots = [lossPlot(history), ...(history.validations.length === 0 ? [] : [validationPlot(history)])];
+  for (const [i, plot] of plots.entries()) {
+    writeFileAtomic(join(out, i === 0 ? 'loss.svg' : 'validation.svg'), linePlotSvg(plot));
+  }
+  return plots;
 }
 
 /** Curves of a run, and pictures of a few samples at every validation. */

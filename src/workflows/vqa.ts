@@ -1,34 +1,26 @@
 /** Questions about pictures with short answers: every question asked, each picture encoded once. */
-import type { Precision } from '../checkpoints/precision.js';
 import { readVqaQuestions } from '../data/vqa/llava-instruct.js';
-import type { EngineInfo, EngineOptions } from '../engine/engine.js';
+import type { EngineInfo } from '../engine/engine.js';
 import { type AnsweredQuestion, type VqaAccuracy, vqaAccuracy } from '../evaluation/vqa-accuracy.js';
 import type { EncodedImage } from '../features/image-features.js';
 import { loadPredictor } from '../inference/open-model.js';
-import { type ModelSource, packagedSource } from '../inference/model-source.js';
+import { packagedSource } from '../inference/model-source.js';
 import { readImage } from '../io/image/image-file.js';
-import { startNoted } from './engine.js';
-import type { Watch } from './watch.js';
+import { type AskOptions, startNoted } from './engine.js';
 
-export interface VqaOptions extends Watch {
-  readonly model?: ModelSource;
+interface VqaOptions extends Omit<AskOptions, 'rejectThreshold'> {
   /** Folder with llava_dataset/questions_val.json and coco/val2017. */
   readonly data: string;
-  readonly precision?: Precision;
   /** At most this many questions, from the start of the list. */
   readonly limit?: number;
-  /** Tokens after which an answer is cut off; default 8. */
-  readonly maxTokens?: number;
-  readonly engine?: EngineOptions;
+  /** Tokens after which an answer is cut off. */
+  readonly maxTokens: number;
 }
 
-export interface VqaResult extends VqaAccuracy {
-  readonly seconds: number;
-  readonly engine: EngineInfo;
-}
-
-export async function answerQuestions(options: VqaOptions): Promise<VqaResult> {
-  const { data, limit, maxTokens = 8, signal, onProgress } = options;
+export async function answerQuestions(
+  options: VqaOptions,
+): Promise<VqaAccuracy & { readonly seconds: number; readonly engine: EngineInfo }> {
+  const { data, limit, maxTokens, signal, onProgress } = options;
   const engine = await startNoted(options.engine, options);
   const questions = readVqaQuestions(data).slice(0, limit);
   const { predictor } = await loadPredictor(packagedSource(options.model), options.precision);

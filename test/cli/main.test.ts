@@ -15,14 +15,15 @@ const probe: CommandEntry = {
   path: ['probe'],
   syntax: '',
   summary: 'A command for tests',
-  load: async () => ({
-    command: defineCommand({
+  load: async () =>
+    defineCommand({
       positionals: {},
-      options: { count: withDefault('A number', wholeNumber({ min: 1, max: 9 }), 1) },
-      examples: [['gsva probe --count 3', 'three']],
+      options: { count: withDefault('A number', wholeNumber(1, 9), 1) },
+      examples: {
+        'gsva probe --count 3': 'three',
+      },
       run: (args, context) => body(args, context),
     }),
-  }),
 };
 const probeAt = (argv: string[], options: Parameters<typeof runCli>[1] = {}) =>
   runCli(['probe', ...argv], { ...options, commands: [probe] });
@@ -80,7 +81,7 @@ describe('help and version', () => {
 
   test('every command has its file, with positional arguments as its line names them', async () => {
     for (const { path, syntax, load } of ALL) {
-      const { command } = await load();
+      const command = await load();
       const names = [...syntax.matchAll(/[<[](\w+)(?:\.\.)?[>\]]/g)].map(([, name]) => name);
       expect([path, Object.keys(command.positionals)]).toEqual([path, names]);
       const isRequired = Object.values(command.positionals).map((one) => one.isRequired);

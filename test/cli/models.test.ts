@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 
-import { commandsOf } from '../../src/workflows/model-commands.js';
+import { commandsOf } from '../../src/workflows/model-report.js';
 import { expectedFigures } from '../../src/evaluation/report/published-figures.js';
 import { needOf } from '../../src/benchmark/model-need.js';
 import { parseLine } from '../helpers/parse-line.js';

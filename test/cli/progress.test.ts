@@ -8,7 +8,7 @@ describe('ProgressBar', () => {
   test('without a terminal: a line every ten seconds with percentage, time left and note, and one at the end', () => {
     const stream = new TextBuffer();
     let time = 0;
-    const bar = ProgressBar.start(stream, 'train', 200, { drawBar: false, now: () => time });
+    const bar = new ProgressBar(stream, 'train', 200, { drawBar: false, now: () => time });
     for (let done = 1; done <= 200; done++) {
       time += 125;
       bar.update(done, `loss ${done}`);
@@ -25,7 +25,7 @@ describe('ProgressBar', () => {
 
   test('on a terminal: a bar that is redrawn and cleared up', () => {
     const stream = new TextBuffer(true);
-    const bar = ProgressBar.start(stream, 'eval', 4, { drawBar: true });
+    const bar = new ProgressBar(stream, 'eval', 4, { drawBar: true });
     bar.update(4, 'gIoU 0.6');
     bar.stop();
     expect(stream.text).toContain('eval');
@@ -35,7 +35,7 @@ describe('ProgressBar', () => {
 
   test('more than the total, or no total, stays within bounds', () => {
     const stream = new TextBuffer();
-    const bar = ProgressBar.start(stream, 'x', 0, { drawBar: false, now: () => 0 });
+    const bar = new ProgressBar(stream, 'x', 0, { drawBar: false, now: () => 0 });
     bar.update(5);
     bar.stop();
     expect(stream.text).toBe('x: 100 % (1/1), 0 s taken\n');

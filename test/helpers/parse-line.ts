@@ -7,7 +7,7 @@ import { parseArguments } from '../../src/cli/parse.js';
 export async function parseLine(words: readonly string[]): Promise<Record<string, unknown>> {
   const request = readWords(words, COMMANDS);
   if (request.kind !== 'command') throw new Error(`not a command: ${words.join(' ')}`);
-  const { command } = await request.entry.load();
+  const command = await request.entry.load();
   const parsed = await parseArguments(request.words, request.entry, command, '0');
   if (parsed.kind === 'text') throw new Error(`help, not a command: ${words.join(' ')}`);
   return parsed.args;

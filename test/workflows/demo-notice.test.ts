@@ -1,6 +1,6 @@
 /** A demo that has learned nothing says so before its figures. */
 import { expect, test } from '@jest/globals';
-import { demoNotice, type DemoCourse } from '../../src/workflows/demo-notice.js';
+import { demoNotice, type DemoCourse } from '../../src/workflows/demo.js';
 
 const falling = (updates: number): number[] => Array.from({ length: updates }, (_, i) => 12 * 0.99 ** i + 0.5);
 const figures = (gIoU: number, N_acc: number, T_acc: number): DemoCourse['after'] => ({ gIoU, N_acc, T_acc });

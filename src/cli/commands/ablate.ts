@@ -14,8 +14,8 @@ export const command = defineCommand({
       [...ABLATION_CONFIGS],
       'all',
     ),
-    seeds: withDefault('Runs of each, with the seeds 1, 2, …', wholeNumber({ min: 1, max: 100 }), 3),
-    updates: option("Updates of each run (default: the configuration's)", wholeNumber({ min: 2, max: 1_000_000 })),
+    seeds: withDefault('Runs of each, with the seeds 1, 2, …', wholeNumber(1, 100), 3),
+    updates: option("Updates of each run (default: the configuration's)", wholeNumber(2, 1_000_000)),
     out: withDefault('Folder for data, results and logs', TEXT, 'runs/ablate'),
     resume: flag('Keep the finished runs in --out and make the others'),
     shard: option(
@@ -24,11 +24,11 @@ export const command = defineCommand({
     ),
     table: option('File for the tables, Markdown (default: ablations.md in --out)', TEXT),
   },
-  examples: [
-    ['gsva ablate', 'all rows, three seeds: hours'],
-    ['gsva ablate --only gsva no-reject --seeds 1 --updates 40 --out /tmp/ablate', 'two rows, quickly'],
-    ['gsva ablate --shard 0/2 --threads 1 --resume', 'half of the runs, next to another process with 1/2'],
-  ],
+  examples: {
+    'gsva ablate': 'all rows, three seeds: hours',
+    'gsva ablate --only gsva no-reject --seeds 1 --updates 40 --out /tmp/ablate': 'two rows, quickly',
+    'gsva ablate --shard 0/2 --threads 1 --resume': 'half of the runs, next to another process with 1/2',
+  },
   async run(args, context) {
     const { output } = context;
     const { ablate } = await import('../../workflows/ablate.js');

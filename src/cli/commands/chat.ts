@@ -1,7 +1,6 @@
 /** `gsva chat`: questions about a picture in several rounds, in the terminal or from a pipe. */
 import { createInterface, type Interface } from 'node:readline/promises';
 import { UserError } from '../../errors.js';
-import type { ChatReply } from '../../inference/conversation.js';
 import { modelSentence } from '../../inference/reply.js';
 import { didYouMean } from '../../nearest-name.js';
 import { packagedPath } from '../../program.js';
@@ -20,37 +19,36 @@ export const command = defineCommand({
     ...MODEL_OPTIONS,
     precision: PRECISION_OPTION,
     'reject-threshold': REJECT_THRESHOLD_OPTION,
-    'max-tokens': option('Tokens after which an answer is cut off (default: 512)', wholeNumber({ min: 1 })),
+    'max-tokens': option('Tokens after which an answer is cut off (default: 512)', wholeNumber(1)),
     out: option('Folder for the masks of every answer, in 01, 02, ...; without it /save writes them', TEXT),
   },
-  examples: [
-    ['gsva chat --image photo.jpg', 'ask in the terminal; /help lists what else can be typed'],
-    ['gsva chat --image photo.jpg --json < questions.txt', 'a question per line, a JSON object per answer'],
-  ],
+  examples: {
+    'gsva chat --image photo.jpg': 'ask in the terminal; /help lists what else can be typed',
+    'gsva chat --image photo.jpg --json < questions.txt': 'a question per line, a JSON object per answer',
+  },
   async run(args, context) {
     if (args.image !== undefined) requireFile('--image', args.image);
     const { Chat } = await import('../../workflows/chat.js');
     const chat = await Chat.open({ ...args, model: trainedModel(args), engine: hardwareOf(args), ...context });
     try {
       if (args.image !== undefined) await chat.show(args.image, context.signal);
-      return await new Talk(chat, args.out, args.maxTokens, context).run();
+      return await new Talk(chat, args, context).run();
     } finally {
       chat.dispose();
     }
   },
 });
 
-/** [name, argument, purpose] */
-const COMMANDS = [
-  ['/image', 'PATH', 'take another picture; a new conversation begins'],
-  ['/new', '', 'begin a new conversation about the same picture'],
-  ['/save', '[FOLDER]', 'write the masks of the last answer and the picture with them'],
-  ['/history', '', 'print the questions and answers of this conversation'],
-  ['/help', '', 'print this list'],
-  ['/quit', '', 'leave; so does Ctrl-D'],
-] as const;
-type Name = (typeof COMMANDS)[number][0];
-const NAMES = COMMANDS.map(([name]) => name);
+/** [argument, purpose] by name. */
+const COMMANDS = {
+  '/image': ['PATH', 'take another picture; a new conversation begins'],
+  '/new': ['', 'begin a new conversation about the same picture'],
+  '/save': ['[FOLDER]', 'write the masks of the last answer and the picture with them'],
+  '/history': ['', 'print the questions and answers of this conversation'],
+  '/help': ['', 'print this list'],
+  '/quit': ['', 'leave; so does Ctrl-D'],
+} as const;
+const NAMES = Object.keys(COMMANDS) as (keyof typeof COMMANDS)[];
 
 /** Parent of the folders that /save writes where --out names none. */
 const SAVED = 'chat';
@@ -68,8 +66,7 @@ class Talk {
 
   constructor(
     private readonly chat: Chat,
-    private readonly out: string | undefined,
-    private readonly maxTokens: number | undefined,
+    private readonly args: { readonly out: string | undefined; readonly maxTokens: number | undefined },
     private readonly context: CommandContext,
   ) {}
 
@@ -137,17 +134,26 @@ class Talk {
     const { output } = this.context;
     const [word = '', rest = ''] = /^(\S+)\s*(.*)$/.exec(line)?.slice(1) ?? [];
     const name = NAMES.find((known) => known === word);
+    if (name === undefined)
+      throw new UserError(`There is no command ${word}${didYouMean(word, NAMES)}. /help lists them.`, 'bad-option');
     const argument = rest.replace(/^(["'])(.*)\1$/, '$2');
-    if (name !== undefined) refuseArgument(name, argument);
+    const [of] = COMMANDS[name];
+    if (of === 'PATH' && argument === '') throw new UserError(`${name} needs the ${of} of a picture.`, 'bad-option');
+    if (of === '' && argument !== '')
+      throw new UserError(`${name} stands alone; found "${argument}" behind it.`, 'bad-option');
     switch (name) {
-      case undefined:
-        throw new UserError(`There is no command ${word}${didYouMean(word, NAMES)}. /help lists them.`, 'bad-option');
-      case '/image':
-        await this.show(argument, signal);
+      case '/image': {
+        const path = packagedPath(argument);
+        requireFile('/image', path);
+        await this.chat.show(path, signal);
         break;
-      case '/save':
-        await this.save(argument === '' ? nextFolder(this.out ?? SAVED) : argument);
+      }
+      case '/save': {
+        const written = await this.chat.save(argument === '' ? nextFolder(this.args.out ?? SAVED) : argument);
+        for (const path of written) output.line(path);
+        output.json({ written });
         break;
+      }
       case '/new':
         this.chat.restart();
         break;
@@ -158,43 +164,27 @@ class Talk {
         }
         output.json({ history: this.chat.history.map(({ question, text }) => ({ question, answer: text })) });
         break;
-      case '/help':
-        output.table(
-          ['type', 'to'],
-          [['a question', 'ask it'], ...COMMANDS.map(([word, of, to]) => [`${word} ${of}`, to])],
-        );
+      case '/help': {
+        const rows = Object.entries(COMMANDS).map(([command, [argument, to]]) => [`${command} ${argument}`, to]);
+        output.table(['type', 'to'], [['a question', 'ask it'], ...rows]);
         break;
+      }
       case '/quit':
         return true;
     }
     return false;
   }
 
-  private async show(path: string, signal: AbortSignal): Promise<void> {
-    const found = packagedPath(path);
-    requireFile('/image', found);
-    await this.chat.show(found, signal);
-  }
-
-  private async save(folder: string): Promise<void> {
-    const { output } = this.context;
-    const written = await this.chat.save(folder);
-    for (const path of written) output.line(path);
-    output.json({ written });
-  }
-
   private async answer(question: string, signal: AbortSignal): Promise<void> {
-    const { output } = this.context;
+    const { args, chat, context } = this;
+    const { output, onNote } = context;
     let printed = '';
-    const reply = await this.chat.ask(question, {
-      maxTokens: this.maxTokens,
-      signal,
-      onToken: (answer) => {
-        // An unfinished character, or words that the next token changes, wait.
-        const isReady = answer.startsWith(printed) && !answer.endsWith('\ufffd');
-        if (isReady && output.part(answer.slice(printed.length))) printed = answer;
-      },
-    });
+    const onToken = (answer: string): void => {
+      // An unfinished character, or words that the next token changes, wait.
+      const isReady = answer.startsWith(printed) && !answer.endsWith('\ufffd');
+      if (isReady && output.part(answer.slice(printed.length))) printed = answer;
+    };
+    const reply = await chat.ask(question, { maxTokens: args.maxTokens, signal, onToken });
     const { text, findings, end, read, left } = reply;
     const rest = text.startsWith(printed) ? text.slice(printed.length) : `\n${text}`;
     output.line(rest);
@@ -202,27 +192,14 @@ class Talk {
       const rows = findings.map((finding) => [bareText(finding), ...figuresOf(finding)]);
       output.table(['text', ...FIGURES], rows);
     }
-    const written = this.out === undefined || findings.length === 0 ? [] : await this.chat.save(nextFolder(this.out));
+    const written = args.out === undefined || findings.length === 0 ? [] : await chat.save(nextFolder(args.out));
     for (const path of written) output.line(path);
-    const image = this.chat.picture;
+    const image = chat.picture;
     output.json({ image, question, answer: text, findings: findings.map(withRle), end, read, left, written });
-    this.noteEnd(reply);
-  }
-
-  private noteEnd({ end, left }: ChatReply): void {
-    const { chat, context } = this;
     const all = `${chat.positions} positions that this model has`;
     const advice = '/new begins a new conversation';
-    if (end === 'max-tokens') context.onNote('the answer is cut off; --max-tokens allows longer ones');
-    if (end === 'positions') context.onNote(`the answer is cut off: the conversation takes all ${all}; ${advice}`);
-    else if (left < chat.positions * FEW_LEFT) context.onNote(`${left} are left of the ${all}; ${advice}`);
+    if (end === 'max-tokens') onNote('the answer is cut off; --max-tokens allows longer ones');
+    if (end === 'positions') onNote(`the answer is cut off: the conversation takes all ${all}; ${advice}`);
+    else if (left < chat.positions * FEW_LEFT) onNote(`${left} are left of the ${all}; ${advice}`);
   }
-}
-
-/** @throws UserError for an argument that is missing, or one too many */
-function refuseArgument(name: Name, argument: string): void {
-  const [, of] = COMMANDS.find(([known]) => known === name) as (typeof COMMANDS)[number];
-  if (of === 'PATH' && argument === '') throw new UserError(`${name} needs the ${of} of a picture.`, 'bad-option');
-  if (of === '' && argument !== '')
-    throw new UserError(`${name} stands alone; found "${argument}" behind it.`, 'bad-option');
 }

@@ -1,23 +1,22 @@
 /** `gsva data show`: pictures of samples, the way training sees them. */
-import { UsageError, UserError } from '../../errors.js';
-import { option, required, withDefault } from '../options/option.js';
-import { SEED, TEXT, requireFolder, wholeNumber } from '../options/values.js';
-import { type CommandContext, defineCommand } from '../command.js';
 import { readdirSync, statSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 import { openTrainingSet, parseSetSpec } from '../../data/dataset-registry.js';
 import { openOwnData } from '../../data/own/own-data.js';
 import { ownDataSpec } from '../../data/own/own-data-line.js';
 import { makeSample } from '../../data/sampling/load-sample.js';
-import type { Lesson, SampleOptions, TrainingSet } from '../../data/facts.js';
+import type { MakeLessons, SampleOptions, TrainingSet } from '../../data/facts.js';
+import { UsageError, UserError } from '../../errors.js';
 import { writeConversationPanel } from '../../evaluation/report/conversation-panel.js';
 import { writeDirectoryAtomic } from '../../io/atomic/atomic-file.js';
 import { writeJson } from '../../io/json/json-file.js';
 import { Random } from '../../random.js';
-import type { RgbImage } from '../../types.js';
 import { systemNamed } from '../../systems/index.js';
-import type { Dialogue } from '../../systems/system.js';
 import { counted } from '../../workflows/watch.js';
+import { type CommandContext, defineCommand } from '../command.js';
+import { plainTarget } from '../dry-run-output.js';
+import { option, required, withDefault } from '../options/option.js';
+import { requireFolder, SEED, TEXT, wholeNumber } from '../options/values.js';
 
 const MOST_SAMPLES = 1000;
 
@@ -35,21 +34,21 @@ export const command = defineCommand({
     seed: withDefault('The same seed gives the same samples', SEED, 1),
     'per-sample': withDefault(
       'Expressions or classes of an image in one conversation, at most',
-      wholeNumber({ min: 1, max: 100 }),
+      wholeNumber(1, 100),
       5,
     ),
     'absent-classes': withDefault(
       'Semantic segmentation: absent classes that are asked for too',
-      wholeNumber({ min: 0, max: 100 }),
+      wholeNumber(0, 100),
       0,
     ),
   },
-  examples: [
-    ['gsva data show grefcoco 8 --data data --out shown', 'eight images of gRefCOCO, with questions and answers'],
-    ['gsva data show my/data.jsonl 8 --out shown', 'eight images of your own data'],
-    ['gsva data show ade20k:validation 3 --data data --out shown --seed 7', 'another split, other images'],
-    ['gsva data show ade20k 3 --data data --out shown --absent-classes 2', 'with absent classes, as [REJ]'],
-  ],
+  examples: {
+    'gsva data show grefcoco 8 --data data --out shown': 'eight images of gRefCOCO, with questions and answers',
+    'gsva data show my/data.jsonl 8 --out shown': 'eight images of your own data',
+    'gsva data show ade20k:validation 3 --data data --out shown --seed 7': 'another split, other images',
+    'gsva data show ade20k 3 --data data --out shown --absent-classes 2': 'with absent classes, as [REJ]',
+  },
   async run(args, context) {
     const { spec, count, data = null, out, seed } = args;
     const options = { perSample: args.perSample, absentClasses: args.absentClasses };
@@ -67,10 +66,17 @@ export const command = defineCommand({
       if (bad <= MOST_NAMED) context.onNote(`left out: ${error.message}`);
     };
     await writeDirectoryAtomic(out, async (folder) => {
-      for await (const { index, image, pixels, conversations } of samplesOf(set, seed, options, dialogue, onBad)) {
+      for await (const { index, image, pixels, lessons } of samplesOf(
+        set,
+        seed,
+        options,
+        dialogue.lessons.bind(dialogue),
+        onBad,
+      )) {
         const file = `sample-${String(shown.length + 1).padStart(3, '0')}.png`;
-        await writeConversationPanel(join(folder, file), `${name} (${split}), ${image}`, pixels, conversations);
-        shown.push({ file, index, image, conversations: conversations.map(plainConversation) });
+        await writeConversationPanel(join(folder, file), `${name} (${split}), ${image}`, pixels, lessons);
+        const conversations = lessons.map(({ turns, targets }) => ({ turns, targets: targets.map(plainTarget) }));
+        shown.push({ file, index, image, conversations });
         report(shown.length, Math.min(count, set.length));
         if (shown.length === count) break;
       }
@@ -84,13 +90,6 @@ export const command = defineCommand({
   },
 });
 
-interface ShownSample {
-  readonly index: number;
-  readonly image: string;
-  readonly pixels: RgbImage;
-  readonly conversations: readonly Lesson[];
-}
-
 /** Draws of an image that have nothing to segment, before another image is taken. */
 const MOST_DRAWS = 10;
 /** Bad samples that are reported one by one. */
@@ -98,24 +97,23 @@ const MOST_NAMED = 5;
 /** Files of a folder of samples; a folder with any other file is the user's own and is not replaced. */
 const OWN_FILE = /^(sample-\d{3,}\.png|samples\.json)$/;
 
-interface OpenedSpec {
-  readonly name: string;
-  readonly split: string;
-  readonly set: TrainingSet;
-}
-
 /** @throws UserError where there is no such set, split or file, or --out lies in the datasets */
-async function openSpec(spec: string, data: string | null, out: string, context: CommandContext): Promise<OpenedSpec> {
+async function openSpec(
+  spec: string,
+  data: string | null,
+  out: string,
+  { onNote }: CommandContext,
+): Promise<{ readonly name: string; readonly split: string; readonly set: TrainingSet }> {
   const own = ownDataSpec(spec);
   if (own !== null) {
     checkOut(out, null);
-    context.onNote(`reading ${own.file} (${own.split}) ...`);
+    onNote(`reading ${own.file} (${own.split}) ...`);
     return { name: basename(own.file), split: own.split, set: await openOwnData(own.file, own.split) };
   }
   if (data === null) throw new UserError(`--data is missing: the folder of the datasets, of which ${spec} is one`);
   const { name, split } = parseSetSpec(spec);
   checkOut(out, data);
-  context.onNote(`reading ${name} (${split}) ...`);
+  onNote(`reading ${name} (${split}) ...`);
   return { name, split, set: openTrainingSet(name, data, split) };
 }
 
@@ -124,9 +122,9 @@ async function* samplesOf(
   set: TrainingSet,
   seed: number,
   options: SampleOptions,
-  dialogue: Dialogue,
+  lessonsOf: MakeLessons,
   onBad: (error: UserError) => void,
-): AsyncGenerator<ShownSample> {
+) {
   const random = new Random(seed);
   for (const index of random.shuffle(Array.from({ length: set.length }, (_, i) => i))) {
     const request = set.requestAt(index);
@@ -135,8 +133,8 @@ async function* samplesOf(
         const own = random.fork(index * MOST_DRAWS + draw);
         const sample = await makeSample(request, own, options);
         if (sample === null) continue;
-        const conversations = dialogue.lessons(sample.facts, own);
-        yield { index, image: request.image, pixels: await sample.image(), conversations };
+        const lessons = lessonsOf(sample.facts, own);
+        yield { index, image: request.image, pixels: await sample.image(), lessons };
         break;
       }
     } catch (error) {
@@ -146,20 +144,9 @@ async function* samplesOf(
   }
 }
 
-function plainConversation({ turns, targets }: Lesson): object {
-  return {
-    turns,
-    targets: targets.map(({ text, mask }) => ({
-      text,
-      pixels: mask === null ? null : mask.data.reduce((sum, value) => sum + value, 0),
-    })),
-  };
-}
-
 /** Nothing is written into the datasets, and nobody's files are replaced. */
 function checkOut(out: string, data: string | null): void {
-  const inside = data === null ? '..' : relative(resolve(data), resolve(out));
-  if (data !== null && (inside === '' || !inside.startsWith('..'))) {
+  if (data !== null && !relative(resolve(data), resolve(out)).startsWith('..')) {
     throw new UserError(`${out} is inside of ${data}, where nothing is written; name another folder as --out`);
   }
   const found = statSync(out, { throwIfNoEntry: false });

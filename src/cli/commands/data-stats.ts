@@ -17,11 +17,11 @@ export const command = defineCommand({
     folder: required('Folder of the datasets, or a file of own data', TEXT),
     sets: option('Only these, such as grefcoco; all without', TEXTS),
   },
-  examples: [
-    ['gsva data stats data', 'every dataset that is there'],
-    ['gsva data stats my/data.jsonl', 'your own data, by split'],
-    ['gsva data stats data grefcoco --json', 'one, for a program to read'],
-  ],
+  examples: {
+    'gsva data stats data': 'every dataset that is there',
+    'gsva data stats my/data.jsonl': 'your own data, by split',
+    'gsva data stats data grefcoco --json': 'one, for a program to read',
+  },
   /** @returns the exit code: 1 where nothing could be counted */
   async run({ folder, sets = [] }, context) {
     return ownDataSpec(folder) === null ? publishedStats(folder, sets, context) : ownStats(folder, sets, context);
@@ -29,7 +29,7 @@ export const command = defineCommand({
 });
 
 const COLUMNS = ['images', 'expressions', 'multiTarget', 'noTarget', 'objects', 'conversations'] as const;
-const TITLES = ['images', 'expressions', 'several targets', 'no target', 'objects', 'conversations'];
+const TITLES = ['images>', 'expressions>', 'several targets>', 'no target>', 'objects>', 'conversations>'];
 
 async function publishedStats(folder: string, sets: readonly string[], context: CommandContext): Promise<number> {
   const { output } = context;
@@ -40,13 +40,8 @@ async function publishedStats(folder: string, sets: readonly string[], context: 
     if (figures === null) context.onNote(`${entry.name} could not be read: ${why?.examples[0] ?? ''}`);
   }
   if (counted.length > 0) {
-    output.table(['data set', 'split', ...TITLES], counted.flatMap(rowsOf), [
-      'left',
-      'left',
-      ...TITLES.map(() => 'right' as const),
-    ]);
-    output.line();
-    output.line('In brackets the published numbers:');
+    output.table(['data set', 'split', ...TITLES], counted.flatMap(rowsOf));
+    output.line('\nIn brackets the published numbers:');
     for (const { entry } of counted) {
       if (entry.published.by !== '') output.line(` ${entry.name}: ${entry.published.by}`);
     }
@@ -56,13 +51,10 @@ async function publishedStats(folder: string, sets: readonly string[], context: 
   }
   output.json({
     folder,
-    datasets: counted.map((report) => ({
-      name: report.entry.name,
-      title: report.entry.title,
-      splits: report.figures?.splits,
-      total: totalFigures(report),
-      published: report.entry.published,
-    })),
+    datasets: counted.map((report) => {
+      const { name, title, published } = report.entry;
+      return { name, title, splits: report.figures?.splits, total: totalFigures(report), published };
+    }),
   });
   return counted.length > 0 ? 0 : 1;
 }
@@ -83,12 +75,11 @@ async function ownStats(file: string, sets: readonly string[], context: CommandC
   }
   const total = OWN_COLUMNS.map((column) => splits.reduce((sum, split) => sum + split[column], 0));
   output.table(
-    ['split', 'images', 'expressions', 'of several parts', 'absent'],
+    ['split', 'images>', 'expressions>', 'of several parts>', 'absent>'],
     [
       ...splits.map((split): Cell[] => [split.split, ...OWN_COLUMNS.map((column) => amount(split[column]))]),
       ...(splits.length > 1 ? [['all', ...total.map(amount)]] : []),
     ],
-    ['left', 'right', 'right', 'right', 'right'],
   );
   output.json({ file, splits, problems: problems.total });
   return splits.length > 0 ? 0 : 1;
@@ -97,12 +88,9 @@ async function ownStats(file: string, sets: readonly string[], context: CommandC
 function rowsOf(report: DatasetReport): Cell[][] {
   const { entry, figures } = report;
   const names = splitNames(report);
-  const rows = names.map((split) =>
-    row(entry.name, split, figures?.splits[split] ?? {}, entry.published.splits[split] ?? {}),
-  );
-  return names.length === 1 ? rows : [...rows, row(entry.name, 'all', totalFigures(report), entry.published.total)];
-}
-
-function row(name: string, split: string, found: Figures, published: Figures): Cell[] {
-  return [name, split, ...COLUMNS.map((column) => nextTo(found[column], published[column]))];
+  const row = (split: string, found: Figures, published: Figures): Cell[] => {
+    return [entry.name, split, ...COLUMNS.map((column) => nextTo(found[column], published[column]))];
+  };
+  const rows = names.map((split) => row(split, figures?.splits[split] ?? {}, entry.published.splits[split] ?? {}));
+  return names.length === 1 ? rows : [...rows, row('all', totalFigures(report), entry.published.total)];
 }

@@ -9,7 +9,7 @@ const MAX_IMAGES = 100_000;
 const VAL_DIVISOR = 5;
 
 function imagesOption(split: string, standard: number) {
-  return withDefault(`Images of the ${split} split`, wholeNumber({ min: 0, max: MAX_IMAGES }), standard);
+  return withDefault(`Images of the ${split} split`, wholeNumber(0, MAX_IMAGES), standard);
 }
 
 export const command = defineCommand({
@@ -22,30 +22,25 @@ export const command = defineCommand({
     testB: imagesOption('testB', 100),
     mixture: withDefault(
       'Also the pretraining mixture: training images of each of SemSeg, RES, VQA and ReasonSeg (val: a fifth)',
-      wholeNumber({ min: 0, max: MAX_IMAGES }),
+      wholeNumber(0, MAX_IMAGES),
       0,
     ),
     overwrite: flag('Replace a synthetic dataset that is in the folder'),
   },
-  examples: [
-    ['gsva data synth --out data/synth', 'the standard dataset: 2000 training and 300 val images'],
-    ['gsva data synth --out /tmp/small --train 50 --val 10 --testA 0 --testB 0 --seed 7', 'a small one'],
-    ['gsva data synth --out data/synth --mixture 600', 'and SemSeg, RES, VQA and ReasonSeg sets of 600 images each'],
-  ],
+  examples: {
+    'gsva data synth --out data/synth': 'the standard dataset: 2000 training and 300 val images',
+    'gsva data synth --out /tmp/small --train 50 --val 10 --testA 0 --testB 0 --seed 7': 'a small one',
+    'gsva data synth --out data/synth --mixture 600': 'and SemSeg, RES, VQA and ReasonSeg sets of 600 images each',
+  },
   async run(args, context) {
     const { output } = context;
     const { writeSynthDataset } = await import('../../synthetic/writer.js');
     const startedAt = performance.now();
-    const options = {
-      seed: args.seed,
-      trainImages: args.train,
-      valImages: args.val,
-      testAImages: args.testA,
-      testBImages: args.testB,
-      overwrite: args.overwrite,
-      ...(args.mixture === 0 ? {} : { mixture: { train: args.mixture, val: Math.ceil(args.mixture / VAL_DIVISOR) } }),
-    };
-    const summary = await writeSynthDataset(args.out, options, counted(context, 'scenes'));
+    const { out, seed, overwrite, train, val, testA, testB } = args;
+    const sizes = { trainImages: train, valImages: val, testAImages: testA, testBImages: testB };
+    const asked = { train: args.mixture, val: Math.ceil(args.mixture / VAL_DIVISOR) };
+    const options = { seed, ...sizes, overwrite, mixture: asked.train === 0 ? undefined : asked };
+    const summary = await writeSynthDataset(out, options, counted(context, 'scenes'));
     const seconds = (performance.now() - startedAt) / 1000;
     const { images, expressions, multiTarget, noTarget } = summary.total;
     output.line(

@@ -8,14 +8,14 @@ import { finiteNumber, SEED, TEXT } from '../options/values.js';
 
 export const command = defineCommand({
   options: {
-    minutes: withDefault('Time to train', finiteNumber({ min: 0.1, max: 10_080 }), 10),
+    minutes: withDefault('Time to train', finiteNumber(0.1, 10_080), 10),
     out: withDefault('Folder for data, checkpoints and report', TEXT, 'runs/demo'),
     seed: withDefault('Of the data and of the training', SEED, 1),
   },
-  examples: [
-    ['gsva demo', 'ten minutes of training, report in runs/demo'],
-    ['gsva demo --minutes 2 --out /tmp/demo', 'a short one'],
-  ],
+  examples: {
+    'gsva demo': 'ten minutes of training, report in runs/demo',
+    'gsva demo --minutes 2 --out /tmp/demo': 'a short one',
+  },
   async run(args, context) {
     const { output } = context;
     const { demo } = await import('../../workflows/demo.js');

@@ -4,13 +4,13 @@ import type { Finding } from '../../doctor/findings.js';
 import { parseDevice } from '../../engine/device.js';
 import { UsageError } from '../../errors.js';
 import { packagePath } from '../../program.js';
-import { askEngine, type EngineRequest } from '../../setup/engine-answer.js';
-import { runCommand } from '../../setup/run-command.js';
+import type { EngineRequest } from '../../setup/engine-answer.js';
 import { type CommandContext, defineCommand } from '../command.js';
 import { flag, option, type ValuesOf } from '../options/option.js';
 import { ENGINES, type Hardware } from '../options/shared.js';
-import { INPUT_PATH, oneOf, TEXT } from '../options/values.js';
+import { INPUT_PATH, TEXT } from '../options/values.js';
 import type { Output } from '../output.js';
+import { tryEngine } from '../own-process.js';
 
 const BRIEF = 'Speeds are estimates, and no engine was waited for long; --all measures and waits.';
 
@@ -23,13 +23,13 @@ const OPTIONS = {
 
 export const command = defineCommand({
   options: OPTIONS,
-  examples: [
-    ['gsva doctor', 'Node, memory, every engine and its speed, in under ten seconds'],
-    ['gsva doctor --all', 'the same, thoroughly'],
-    ['gsva doctor --model checkpoints/tiny --data data/synth', 'whether these can be used here'],
-    ['gsva doctor --config configs/tiny.json5 --json', 'for a program to read'],
-    ['gsva doctor --engine tensorflow --device gpu', 'exit code 1 where there is no GPU for it'],
-  ],
+  examples: {
+    'gsva doctor': 'Node, memory, every engine and its speed, in under ten seconds',
+    'gsva doctor --all': 'the same, thoroughly',
+    'gsva doctor --model checkpoints/tiny --data data/synth': 'whether these can be used here',
+    'gsva doctor --config configs/tiny.json5 --json': 'for a program to read',
+    'gsva doctor --engine tensorflow --device gpu': 'exit code 1 where there is no GPU for it',
+  },
   /** @returns the exit code: 1 where something is a problem */
   async run(args, context) {
     const [{ gatherFacts }, { diagnose }] = await Promise.all([
@@ -39,12 +39,10 @@ export const command = defineCommand({
     const facts = await gatherFacts({
       request: requestedEngine(args),
       isThorough: args.all,
+      // The question names engine and device; the environment's are for `chosen` only.
       ask: (engine, seconds) => {
-        // The question names engine and device; the environment's are for `chosen` only.
         const env = { GSVA_ENGINE: '', GSVA_DEVICE: '' };
-        const program = packagePath('dist', 'setup', 'check-engine.js');
-        const limit = seconds === null ? {} : { timeout: seconds };
-        return askEngine(engine, program, runCommand, { env, signal: context.signal, ...limit });
+        return tryEngine(engine, { env, signal: context.signal, timeout: seconds ?? undefined });
       },
       packageFile: packagePath('package.json'),
       folder: process.cwd(),
@@ -65,37 +63,29 @@ function requestedEngine({ engine, device, threads }: Hardware): EngineRequest {
   const named = process.env.GSVA_ENGINE ?? '';
   const asked = device ?? process.env.GSVA_DEVICE ?? '';
   parseDevice(asked);
-  return { engine: engine ?? (named === '' ? 'auto' : engineOfEnvironment(named)), device: asked, threads };
-}
-
-function engineOfEnvironment(named: string): (typeof ENGINES)[number] {
-  try {
-    return oneOf(ENGINES).read(named, 'engine');
-  } catch {
+  const known = ENGINES.find((name) => name === named);
+  if (engine === undefined && named !== '' && known === undefined)
     throw new UsageError(`GSVA_ENGINE must be one of ${ENGINES.join(', ')}, not "${named}"`);
-  }
+  return { engine: engine ?? known ?? 'auto', device: asked, threads };
 }
 
 async function examineFiles(
   { model, config, data }: ValuesOf<typeof OPTIONS>,
-  facts: MachineFacts,
-  context: CommandContext,
+  { chosen: { answer }, memory }: MachineFacts,
+  { onNote }: CommandContext,
 ): Promise<Finding[]> {
   const { examineConfig, examineData, examineModel } = await import('../../doctor/subjects.js');
-  const { answer } = facts.chosen;
-  const place = { memory: facts.memory, engine: answer.outcome === 'works' ? answer.info.name : null };
+  const place = { memory, engine: answer.outcome === 'works' ? answer.info.name : null };
+  const examiners = [
+    [model, (path: string) => examineModel(path, place)],
+    [config, (path: string) => examineConfig(path, place)],
+    [data, examineData],
+  ] as const;
   const findings: Finding[] = [];
-  if (model !== undefined) {
-    context.onNote(`reading ${model} ...`);
-    findings.push(...(await examineModel(model, place)));
-  }
-  if (config !== undefined) {
-    context.onNote(`reading ${config} ...`);
-    findings.push(...(await examineConfig(config, place)));
-  }
-  if (data !== undefined) {
-    context.onNote(`reading ${data} ...`);
-    findings.push(...examineData(data));
+  for (const [path, examine] of examiners) {
+    if (path === undefined) continue;
+    onNote(`reading ${path} ...`);
+    findings.push(...(await examine(path)));
   }
   return findings;
 }

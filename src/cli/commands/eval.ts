@@ -8,10 +8,9 @@ import type { EvaluateResult } from '../../workflows/evaluate.js';
 import { faultsText, figureHead, figureRow, refusedText } from '../../evaluation/records/record-figures.js';
 import { chosenSet } from '../../workflows/open-dataset.js';
 import { defineCommand } from '../command.js';
-import { FEATURE_CACHE_OPTIONS, featureCacheOf } from '../options/feature-cache.js';
 import { MODEL_OPTIONS, trainedModel } from '../options/model.js';
 import { flag, option, required, withDefault } from '../options/option.js';
-import { PRECISION_OPTION, RANK_TIMEOUT_OPTION, REJECT_THRESHOLD_OPTION } from '../options/shared.js';
+import * as shared from '../options/shared.js';
 import { oneOf, requireData, SHARD, someOf, TEXT, wholeNumber } from '../options/values.js';
 import type { Output } from '../output.js';
 import { asRank } from '../ranks.js';
@@ -33,17 +32,17 @@ export const command = defineCommand({
     ),
     'minimum-pixels': withDefault(
       "A mask of fewer pixels counts as [REJ]; LISA's rule has 50",
-      wholeNumber({ min: 0, max: 1_000_000 }),
+      wholeNumber(0, 1_000_000),
       0,
     ),
     'honour-ignore': flag(
       'reason_seg: leave ignored regions out, as always for LISA; as published by GSVA they belong to the target',
     ),
     'skip-bad': flag('Leave images out that are missing or damaged, and count them, instead of stopping'),
-    limit: option('Only the first N images', wholeNumber({ min: 1 })),
-    batch: withDefault('Images computed at once', wholeNumber({ min: 1, max: 4096 }), 8),
-    precision: PRECISION_OPTION,
-    'reject-threshold': REJECT_THRESHOLD_OPTION,
+    limit: option('Only the first N images', wholeNumber(1)),
+    batch: withDefault('Images computed at once', wholeNumber(1, 4096), 8),
+    precision: shared.PRECISION_OPTION,
+    'reject-threshold': shared.REJECT_THRESHOLD_OPTION,
     records: option('File for the result of every expression, written as results come (JSON lines)', TEXT),
     resume: flag('Go on with --records where an interrupted run ended'),
     shard: option(
@@ -51,23 +50,20 @@ export const command = defineCommand({
       SHARD,
     ),
     report: option('Folder for a report with pictures', TEXT),
-    ...FEATURE_CACHE_OPTIONS,
-    'rank-timeout': RANK_TIMEOUT_OPTION,
+    ...shared.FEATURE_CACHE_OPTIONS,
+    'rank-timeout': shared.RANK_TIMEOUT_OPTION,
   },
-  examples: [
-    ['gsva eval --data data/synth', 'the small trained model on the val split'],
-    [
-      'gsva eval --data data/synth --protocol strict reference generate --report runs/report',
-      'all protocols, pictures',
-    ],
-    ['gsva eval --model runs/mine/best --data my/data.jsonl', 'your own data'],
-    ['gsva eval --data data --dataset refcoco+ --split testA --protocol reference', 'classic RES and REC'],
-    ['gsva eval --data data --dataset reason_seg --honour-ignore', 'reasoning; ignored regions left out'],
-    ['gsva eval --model runs/demo/best --data data/synth --split testA --limit 50 --json', 'for a program to read'],
-    ['gsva eval --data data/synth --records runs/val.jsonl --resume', 'keep every result; go on after an interruption'],
-    ['gsva eval --data data/synth --records runs/val-0.jsonl --shard 0/2', 'one half of the images'],
-    ['mpirun -np 8 gsva eval --data data/synth --records runs/val.jsonl', 'eight GPUs'],
-  ],
+  examples: {
+    'gsva eval --data data/synth': 'the small trained model on the val split',
+    'gsva eval --data data/synth --protocol strict reference generate --report runs/report': 'all protocols, pictures',
+    'gsva eval --model runs/mine/best --data my/data.jsonl': 'your own data',
+    'gsva eval --data data --dataset refcoco+ --split testA --protocol reference': 'classic RES and REC',
+    'gsva eval --data data --dataset reason_seg --honour-ignore': 'reasoning; ignored regions left out',
+    'gsva eval --model runs/demo/best --data data/synth --split testA --limit 50 --json': 'for a program to read',
+    'gsva eval --data data/synth --records runs/val.jsonl --resume': 'keep every result; go on after an interruption',
+    'gsva eval --data data/synth --records runs/val-0.jsonl --shard 0/2': 'one half of the images',
+    'mpirun -np 8 gsva eval --data data/synth --records runs/val.jsonl': 'eight GPUs',
+  },
   async run(args, context) {
     requireData(args.data);
     const { question, records, shard } = args;
@@ -96,8 +92,8 @@ export const command = defineCommand({
       ...{ model: trainedModel(args), precision, data, dataset, split, honourIgnore, protocols: args.protocol },
       ...{ question, rejectThreshold, minimumPixels, skipBad, limit, batch, records, resume, shard, report },
     };
-    const featureCache = featureCacheOf(args);
-    return asRank(args, args.rankTimeout, context, async ({ communicator, engine, context: own }) => {
+    const featureCache = shared.featureCacheOf(args);
+    return asRank(args, args.rankTimeout, context, async (communicator, engine, own) => {
       if (communicator.size > 1 && (records === undefined || shard !== undefined)) {
         throw new UsageError(
           'under mpirun each process has a shard: name a file that all can reach by --records, no --shard',

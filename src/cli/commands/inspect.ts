@@ -3,7 +3,7 @@ import type { TensorStatistics } from '../../io/tensor-statistics.js';
 import { bytesText } from '../../machine.js';
 import { packagedPath } from '../../program.js';
 import { type Duplicates, inspect, type Inspection } from '../../workflows/inspect.js';
-import { printable, type Total } from '../../io/tensor-summary.js';
+import { printable } from '../../io/tensor-summary.js';
 import { defineCommand } from '../command.js';
 import { flag, option, required } from '../options/option.js';
 import { TEXT } from '../options/values.js';
@@ -20,11 +20,11 @@ export const command = defineCommand({
       TEXT,
     ),
   },
-  examples: [
-    ['gsva inspect model', "names, types, shapes and sizes; totals by type and part; only the files' headers are read"],
-    ['gsva inspect pytorch_model.bin --stats --match mask_decoder', 'one part, with statistics of its numbers'],
-    ["gsva inspect model.safetensors --match 'model.layers.0.*' --json", 'one layer, for a program to read'],
-  ],
+  examples: {
+    'gsva inspect model': "names, types, shapes and sizes; totals by type and part; only the files' headers are read",
+    'gsva inspect pytorch_model.bin --stats --match mask_decoder': 'one part, with statistics of its numbers',
+    "gsva inspect model.safetensors --match 'model.layers.0.*' --json": 'one layer, for a program to read',
+  },
   async run({ path: given, stats, match }, context) {
     const path = packagedPath(given);
     const found = await inspect({ path, stats, match, ...context });
@@ -49,60 +49,43 @@ function show(path: string, found: Inspection, output: Output): void {
   const { format, files, tensors, total, dtypes, parts, duplicates } = found;
   output.line(` ${path}: ${format}, ${files.length === 1 ? 'one file' : `${files.length} files`}`);
   output.line();
-  const head = ['name', 'type', 'shape', 'bytes'];
-  const statisticsHead = ['min', 'max', 'mean', 'deviation', 'NaN', 'Inf', '0'];
+  const head = ['name', 'type', 'shape', 'bytes>'];
+  const statisticsHead = ['min>', 'max>', 'mean>', 'deviation>', 'NaN>', 'Inf>', '0>'];
   output.table(
     duplicates === null ? head : [...head, ...statisticsHead],
     tensors.map(({ name, dtype, shape, bytes, statistics }): Cell[] => {
-      return [
-        printable(name),
-        dtype,
-        `[${shape.join(', ')}]`,
-        bytes,
-        ...(statistics === null ? [] : cellsOf(statistics)),
-      ];
+      const cells = [printable(name), dtype, `[${shape.join(', ')}]`, bytes];
+      return statistics === null ? cells : [...cells, ...cellsOf(statistics)];
     }),
-    ['left', 'left', 'left', 'right', ...statisticsHead.map(() => 'right' as const)],
   );
-  const totalCells = (key: string, { tensors, numbers, bytes }: Total): Cell[] => {
-    return [key, tensors, numbers, bytesText(bytes)];
-  };
-  for (const [title, totals] of [
-    ['part', parts],
-    ['type', dtypes],
-  ] as const) {
-    const rows = totals.map((each) => totalCells(printable(each.key), each.total));
+  for (const [title, totals] of Object.entries({ part: parts, type: dtypes })) {
+    const rows = [...totals, { key: 'all', total }].map((each): Cell[] => {
+      return [printable(each.key), each.total.tensors, each.total.numbers, bytesText(each.total.bytes)];
+    });
     output.line();
-    output.table(
-      [title, 'tensors', 'numbers', 'size'],
-      [...rows, totalCells('all', total)],
-      ['left', 'right', 'right', 'right'],
-    );
+    output.table([title, 'tensors>', 'numbers>', 'size>'], rows);
   }
   if (duplicates !== null) showDuplicates(duplicates, output);
 }
 
 function showDuplicates(duplicates: readonly Duplicates[], output: Output): void {
   output.line();
-  const isOfOneValue = ({ constant }: Duplicates): boolean => constant !== null;
-  const equal = duplicates.filter((group) => !isOfOneValue(group));
+  const equal = duplicates.filter(({ constant }) => constant === null);
   if (equal.length === 0) output.line(' equal: none');
   for (const { names, bytes } of equal) {
     output.line(` equal, ${bytesText(bytes)} each: ${names.map(printable).join(', ')}`);
   }
-  for (const { names, bytes, constant } of duplicates.filter(isOfOneValue)) {
-    const [first = ''] = names.map(printable);
-    output.line(` all ${String(constant)}, ${bytesText(bytes)} each: ${first} and ${names.length - 1} more`);
+  for (const { names, bytes, constant } of duplicates) {
+    if (constant === null) continue;
+    output.line(
+      ` all ${constant}, ${bytesText(bytes)} each: ${printable(names[0] ?? '')} and ${names.length - 1} more`,
+    );
   }
 }
 
 function cellsOf({ min, max, mean, deviation, nan, infinite, zeros }: TensorStatistics): Cell[] {
-  return [
-    ...[min, max, mean, deviation].map((value) => (value === null ? '-' : shortNumber(value))),
-    nan,
-    infinite,
-    zeros,
-  ];
+  const figures = [min, max, mean, deviation].map((value) => (value === null ? '-' : shortNumber(value)));
+  return [...figures, nan, infinite, zeros];
 }
 
 /** Four digits, or a whole number as it is. */

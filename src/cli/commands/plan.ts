@@ -5,25 +5,20 @@ import type { PlanSource } from '../../benchmark/plan-source.js';
 import { findInstallation } from '../../engine/tensorflow-installation.js';
 import { UsageError } from '../../errors.js';
 import { bytesText, machineMemory, type MachineMemory } from '../../machine.js';
-import { packagePath } from '../../program.js';
-import { runCommand } from '../../setup/run-command.js';
 import type { FrozenWeights } from '../../training/config/frozen-weights.js';
 import { type CommandContext, defineCommand } from '../command.js';
 import { showParts } from '../dry-run-output.js';
-import { flag, option, type Reader, required } from '../options/option.js';
+import { flag, option, required } from '../options/option.js';
 import { FROZEN_WEIGHTS_OPTION } from '../options/shared.js';
-import { INPUT_PATH, requireFile, wholeNumber } from '../options/values.js';
+import { INPUT_PATH, requireFile, textAs, wholeNumber } from '../options/values.js';
 import type { Output } from '../output.js';
+import { runGsva } from '../own-process.js';
 
 /** '480x640' → [480, 640]. */
-const IMAGE_SIZE: Reader<readonly [number, number]> = {
-  form: 'text',
-  read: (value) => {
-    const match = /^(\d{2,4})x(\d{2,4})$/.exec(String(value));
-    if (match !== null) return [Number(match[1]), Number(match[2])];
-    throw new UsageError(`--image must be HEIGHTxWIDTH in pixels, such as 480x640, not "${String(value)}"`);
-  },
-};
+const IMAGE_SIZE = textAs('must be HEIGHTxWIDTH in pixels, such as 480x640', (text) => {
+  const match = /^(\d{2,4})x(\d{2,4})$/.exec(text);
+  return match === null ? undefined : ([Number(match[1]), Number(match[2])] as const);
+});
 
 /** The plan is right when no engine differs by more. */
 const MOST_DIFFERENCE = 0.15;
@@ -31,24 +26,21 @@ const MOST_DIFFERENCE = 0.15;
 export const command = defineCommand({
   options: {
     config: required("A training configuration, a benchmark, or a model's config.json", INPUT_PATH),
-    batch: option(
-      'Conversations of a training step (default: as in the file, else 1)',
-      wholeNumber({ min: 1, max: 4096 }),
-    ),
+    batch: option('Conversations of a training step (default: as in the file, else 1)', wholeNumber(1, 4096)),
     tokens: option(
       "Tokens of a conversation, the image counted as one (default: the file's longest, else 256)",
-      wholeNumber({ min: 16, max: 8192 }),
+      wholeNumber(16, 8192),
     ),
-    masks: option('Masks of a conversation (default: as in the file, else 5)', wholeNumber({ min: 1, max: 64 })),
+    masks: option('Masks of a conversation (default: as in the file, else 5)', wholeNumber(1, 64)),
     image: option('Size of images and masks (default: as in the file, else 480x640)', IMAGE_SIZE),
     'frozen-weights': FROZEN_WEIGHTS_OPTION,
     check: flag('Measure too, with every engine of this processor, and compare (benchmarks only)'),
   },
-  examples: [
-    ['gsva plan --config configs/tiny.json5', 'parameters, and bytes on every engine'],
-    ['gsva plan --config model/config.json --batch 2 --image 1024x1024 --json', 'for a program to read'],
-    ['gsva plan --config configs/bench-small/config.json5 --check', 'the plan, next to what is measured'],
-  ],
+  examples: {
+    'gsva plan --config configs/tiny.json5': 'parameters, and bytes on every engine',
+    'gsva plan --config model/config.json --batch 2 --image 1024x1024 --json': 'for a program to read',
+    'gsva plan --config configs/bench-small/config.json5 --check': 'the plan, next to what is measured',
+  },
   async run(args, context) {
     requireFile('--config', args.config);
     const { config, check, batch, tokens, masks, image, frozenWeights } = args;
@@ -67,13 +59,9 @@ export const command = defineCommand({
     show(source, plan, memory, context.output);
     const measured = check ? await measure(config, frozenWeights ?? 'f32', plan, context) : [];
     if (check) showMeasured(measured, context.output);
+    const { kind, stage, workload, accumulation } = source;
     context.output.json({
-      config,
-      kind: source.kind,
-      stage: source.stage,
-      workload: source.workload,
-      frozenWeights: source.frozenWeights,
-      accumulation: source.accumulation,
+      ...{ config, kind, stage, workload, frozenWeights: source.frozenWeights, accumulation },
       ...plan,
       engines: plan.engines.map((engine) => ({
         ...engine,
@@ -107,68 +95,43 @@ function show(source: PlanSource, plan: MemoryPlan, memory: MachineMemory, outpu
     return [bytesText(peak.tensors), bytesText(peak.process), missing === null ? 'yes' : `no: ${missing}`];
   };
   output.table(
-    ['engine', 'training: tensors', 'process', 'fits', 'inference: tensors', 'process', 'fits'],
-    plan.engines.map((engine) => [
-      engine.engine,
-      ...cells(engine, engine.training),
-      ...cells(engine, engine.inference),
-    ]),
-    ['left', 'right', 'right', 'left', 'right', 'right', 'left'],
+    ['engine', 'training: tensors>', 'process>', 'fits', 'inference: tensors>', 'process>', 'fits'],
+    plan.engines.map((each) => [each.engine, ...cells(each, each.training), ...cells(each, each.inference)]),
   );
   const container = memory.containerLimit === null ? '' : `, ${bytesText(memory.containerLimit)} for this container`;
   output.line(` on a GPU (webgpu, tensorflow --device gpu) the tensors lie on the card`);
   output.line(` here: ${bytesText(memory.total)} of memory${container}, ${bytesText(memory.available)} available`);
 }
 
-interface Measured {
-  readonly engine: string;
-  readonly what: 'training' | 'inference';
-  readonly planned: number;
-  readonly measured: number;
-  /** (planned - measured) / measured */
-  readonly difference: number;
-}
-
 /** Peak memory of `gsva bench` in a process of its own per engine and kind of work. */
-async function measure(
-  config: string,
-  frozenWeights: FrozenWeights,
-  plan: MemoryPlan,
-  context: CommandContext,
-): Promise<Measured[]> {
+async function measure(config: string, frozenWeights: FrozenWeights, plan: MemoryPlan, context: CommandContext) {
   const engines = plan.engines.filter(({ engine }) => {
     return engine === 'wasm' || engine === 'openblas' || (engine === 'tensorflow' && findInstallation()?.gpu === false);
   });
-  const found: Measured[] = [];
+  const found = [];
   for (const { engine, training, inference } of engines) {
-    for (const [what, part, planned] of [
-      ['training', 'training step', training.process],
-      ['inference', 'evaluated image', inference.process],
-    ] as const) {
+    const works = [
+      ['training', 'training step', training] as const,
+      ['inference', 'evaluated image', inference] as const,
+    ];
+    for (const [what, part, { process: planned }] of works) {
       context.onNote(`measuring ${what} on ${engine} ...`);
       const run = ['--engine', engine, '--frozen-weights', frozenWeights, '--runs', '2', '--only', part, '--json'];
-      const args = ['bench', '--config', config, ...run];
-      const answer = await runCommand(process.execPath, [packagePath('bin', 'gsva.js'), ...args], {
-        signal: context.signal,
-      });
-      const { peakRss } = JSON.parse(answer) as { readonly peakRss: number };
-      found.push({ engine, what, planned, measured: peakRss, difference: planned / peakRss - 1 });
+      const answer = await runGsva(['bench', '--config', config, ...run], context);
+      const { peakRss: measured } = JSON.parse(answer) as { readonly peakRss: number };
+      found.push({ engine, what, planned, measured, difference: planned / measured - 1 });
     }
   }
   return found;
 }
 
-function showMeasured(measured: readonly Measured[], output: Output): void {
+function showMeasured(measured: Awaited<ReturnType<typeof measure>>, output: Output): void {
   output.line();
   output.table(
-    ['process', 'engine', 'planned', 'measured', 'difference'],
-    measured.map(({ engine, what, planned, measured: found, difference }) => [
-      what,
-      engine,
-      bytesText(planned),
-      bytesText(found),
-      `${difference > 0 ? '+' : ''}${(100 * difference).toFixed(0)} %`,
-    ]),
-    ['left', 'left', 'right', 'right', 'right'],
+    ['process', 'engine', 'planned>', 'measured>', 'difference>'],
+    measured.map(({ engine, what, planned, measured: found, difference }) => {
+      const percent = `${difference > 0 ? '+' : ''}${(100 * difference).toFixed(0)} %`;
+      return [what, engine, bytesText(planned), bytesText(found), percent];
+    }),
   );
 }

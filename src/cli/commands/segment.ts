@@ -1,7 +1,7 @@
 /** `gsva segment`: finds what expressions name in an image, and reports what is absent. */
 import { UsageError } from '../../errors.js';
 import { modelSentence, type Reply } from '../../inference/reply.js';
-import { MASK_FORMATS, type MaskFormat, type SegmentOut, textOf } from '../../workflows/segment-files.js';
+import { MASK_FORMATS, textOf } from '../../workflows/segment-files.js';
 import { defineCommand } from '../command.js';
 import { FIGURES, figuresOf, meaningsOf, withRle } from '../findings.js';
 import { MODEL_OPTIONS, trainedModel } from '../options/model.js';
@@ -29,15 +29,13 @@ export const command = defineCommand({
     ),
     mode: withDefault('ask: decide per expression; generate: let the model write its answer', oneOf(MODES), 'ask'),
   },
-  examples: [
-    ['gsva segment --image photo.jpg --expressions "red circle" "green bar"', 'print what was found and what was not'],
-    ['gsva segment --image photo.jpg --expressions "both circles" --out found/', 'and write overlay and masks'],
-    [
-      'gsva segment --image photo.jpg --expressions "both circles" --out found.json --format coco',
+  examples: {
+    'gsva segment --image photo.jpg --expressions "red circle" "green bar"': 'print what was found and what was not',
+    'gsva segment --image photo.jpg --expressions "both circles" --out found/': 'and write overlay and masks',
+    'gsva segment --image photo.jpg --expressions "both circles" --out found.json --format coco':
       'and write masks as polygons',
-    ],
-    ['gsva segment --image photo.jpg --expressions "red circle" --json', 'for a program to read'],
-  ],
+    'gsva segment --image photo.jpg --expressions "red circle" --json': 'for a program to read',
+  },
   async run(args, context) {
     const expressions = args.expressions.map((expression, i) => {
       if (expression.trim() === '') throw new UsageError(`--expressions: expression ${i + 1} is empty`);
@@ -46,7 +44,11 @@ export const command = defineCommand({
     if (expressions.length === 0) throw new UsageError('--expressions needs at least one expression');
     requireFile('--image', args.image);
     const { output } = context;
-    const options = { ...args, expressions, model: trainedModel(args), out: outOf(args.out, args.format) };
+    const { out: path, format } = args;
+    if (format !== undefined && path === undefined)
+      throw new UsageError(`--format ${format} says how --out is written; name a file or a folder as --out`);
+    const out = path === undefined ? undefined : { path, format: format ?? 'png' };
+    const options = { ...args, expressions, model: trainedModel(args), out };
     const { segmentFile } = await import('../../workflows/segment.js');
     const { reply, engine, ...file } = await segmentFile({ ...options, engine: hardwareOf(args), ...context });
     showReply(reply, output);
@@ -68,12 +70,6 @@ export const command = defineCommand({
   },
 });
 
-function outOf(path: string | undefined, format: MaskFormat | undefined): SegmentOut | undefined {
-  if (path !== undefined) return { path, format: format ?? 'png' };
-  if (format === undefined) return undefined;
-  throw new UsageError(`--format ${format} says how --out is written; name a file or a folder as --out`);
-}
-
 /** The table of the expressions, what its words mean, the raw answer, and what else is in it. */
 function showReply(reply: Reply, output: Output): void {
   const { results, unmatched, answer, model } = reply;
@@ -82,8 +78,7 @@ function showReply(reply: Reply, output: Output): void {
     results.map((result) => [result.expression, ...figuresOf(result)]),
   );
   if (unmatched.length > 0) {
-    output.line();
-    output.line('parts of the answer that match no expression:');
+    output.line('\nparts of the answer that match no expression:');
     output.table(
       ['text', ...FIGURES],
       unmatched.map((part) => [textOf(part), ...figuresOf(part)]),

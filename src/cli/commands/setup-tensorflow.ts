@@ -1,15 +1,16 @@
 /** `gsva setup tensorflow`: installs the engine tensorflow, or removes it. */
-import { flag, option } from '../options/option.js';
-import { TEXT, requireFile, requireFolder } from '../options/values.js';
 import { existsSync } from 'node:fs';
 import { findInstallation, folderToInstallIn, installationFolders } from '../../engine/tensorflow-installation.js';
 import { UsageError, UserError } from '../../errors.js';
-import { askEngine } from '../../setup/engine-answer.js';
-import { CommandError, runCommand } from '../../setup/run-command.js';
-import { type SetupRequest, removeTensorflow, setupTensorflow } from '../../setup/tensorflow-setup.js';
 import { packagePath } from '../../program.js';
+import { CommandError, runCommand } from '../../setup/run-command.js';
+import { removeTensorflow, type SetupRequest, setupTensorflow } from '../../setup/tensorflow-setup.js';
 import { duration } from '../../workflows/watch.js';
 import { type CommandContext, defineCommand } from '../command.js';
+import { flag, option } from '../options/option.js';
+import { requireFile, requireFolder, TEXT } from '../options/values.js';
+import { runGsva, tryEngine } from '../own-process.js';
+import type { verifyJson } from './verify.js';
 
 export const command = defineCommand({
   options: {
@@ -18,12 +19,12 @@ export const command = defineCommand({
     lib: option("A folder with TensorFlow's libraries and headers, used where it is", TEXT),
     remove: flag('Remove what was set up'),
   },
-  examples: [
-    ['gsva setup tensorflow', 'for the CPU; into .gsva/tensorflow, or where GSVA_TENSORFLOW says'],
-    ['gsva setup tensorflow --gpu', 'with CUDA, for NVIDIA GPUs'],
-    ['gsva setup tensorflow --lib ~/venv/lib/python3.12/site-packages/tensorflow', 'with a TensorFlow that is there'],
-    ['gsva setup tensorflow --remove', 'undoes it'],
-  ],
+  examples: {
+    'gsva setup tensorflow': 'for the CPU; into .gsva/tensorflow, or where GSVA_TENSORFLOW says',
+    'gsva setup tensorflow --gpu': 'with CUDA, for NVIDIA GPUs',
+    'gsva setup tensorflow --lib ~/venv/lib/python3.12/site-packages/tensorflow': 'with a TensorFlow that is there',
+    'gsva setup tensorflow --remove': 'undoes it',
+  },
   async run(args, context) {
     const { gpu, wheel, lib, remove } = args;
     if (wheel !== undefined && lib !== undefined) throw new UsageError('--wheel and --lib exclude each other');
@@ -35,17 +36,11 @@ export const command = defineCommand({
 });
 
 async function setUpEngine(request: Omit<SetupRequest, 'folder'>, context: CommandContext): Promise<number> {
-  const { output, signal } = context;
-  const folder = folderToInstallIn();
-  const tools = {
-    run: runCommand,
-    platform: process.platform,
-    arch: process.arch,
-    signal,
-    note: context.onNote,
-    check: (candidate: string) => checkEngine(candidate, context),
-  };
-  const { installation, wasThere, steps } = await setupTensorflow({ ...request, folder }, tools);
+  const { output, signal, onNote } = context;
+  const { platform, arch } = process;
+  const check = (candidate: string): Promise<string> => checkEngine(candidate, context);
+  const tools = { run: runCommand, platform, arch, signal, note: onNote, check };
+  const { installation, wasThere, steps } = await setupTensorflow({ ...request, folder: folderToInstallIn() }, tools);
   for (const { step, result, seconds } of steps) output.line(`${step}: ${result} (${duration(seconds)})`);
   output.line(
     `The engine tensorflow ${wasThere ? 'was set up already' : 'is set up'} in ${installation.folder}. ` +
@@ -56,52 +51,35 @@ async function setUpEngine(request: Omit<SetupRequest, 'folder'>, context: Comma
 }
 
 function removeEngine({ output }: CommandContext): number {
-  const folder =
-    installationFolders().find((candidate) => findInstallation([candidate]) !== null) ?? folderToInstallIn();
+  const known = installationFolders().find((candidate) => findInstallation([candidate]) !== null);
+  const folder = known ?? folderToInstallIn();
   const removed = removeTensorflow(folder);
   output.line(removed ? `The engine tensorflow was removed: ${folder}` : 'The engine tensorflow was not set up.');
   output.json({ folder, removed });
   return 0;
 }
 
-/** Tries what lies in `folder` in another process; with the recordings of the sources at hand, verifies with them. */
+/**
+ * Tries what lies in `folder` in another process; with the recordings of the sources at hand, verifies with them.
+ * @throws UserError why it does not work, or naming the items that failed
+ */
 async function checkEngine(folder: string, context: CommandContext): Promise<string> {
   // GSVA_DEVICE left out: a GPU that is not here need not keep the engine from being set up.
   const options = { env: { GSVA_TENSORFLOW: folder, GSVA_DEVICE: '' }, signal: context.signal };
-  const program = packagePath('dist', 'setup', 'check-engine.js');
-  const answer = await askEngine({ engine: 'tensorflow' }, program, runCommand, options);
+  const answer = await tryEngine({ engine: 'tensorflow' }, options);
   if (answer.outcome !== 'works') throw new UserError(answer.why);
   const { info, gigaflops } = answer;
   if (info.notice !== null) context.onNote(info.notice);
   const found = `${info.blas ?? 'TensorFlow'} on ${info.device}, ${gigaflops.toFixed(0)} GFLOP/s`;
   const recordings = packagePath('test', 'fixtures');
   if (!existsSync(recordings)) return found;
-  const items = await verify(recordings, options);
-  return `${found}; verify: all ${items} items passed`;
-}
-
-/** `gsva verify` on the new engine. @returns the number of items. @throws UserError naming those that failed. */
-async function verify(folder: string, options: Parameters<typeof runCommand>[2]): Promise<number> {
-  const args = [packagePath('bin', 'gsva.js'), 'verify', folder, '--engine', 'tensorflow', '--json'];
-  let answer: string;
-  try {
-    answer = await runCommand(process.execPath, args, options);
-  } catch (error) {
+  const args = ['verify', recordings, '--engine', 'tensorflow', '--json'];
+  const verified = await runGsva(args, options).catch((error: unknown) => {
     if (!(error instanceof CommandError) || error.stdout.trim() === '') throw error;
-    answer = error.stdout;
-  }
-  const result = JSON.parse(answer) as VerifyAnswer;
-  if (result.pass) return result.items;
-  const failed = result.recordings.flatMap(({ items }) => items.filter(({ pass }) => !pass).map(({ item }) => item));
-  throw new UserError(
-    `gsva verify: ${result.failed} of ${result.items} items failed: ${failed.slice(0, 5).join(', ')}`,
-  );
-}
-
-/** The part of `gsva verify --json` that is read here. */
-interface VerifyAnswer {
-  readonly pass: boolean;
-  readonly items: number;
-  readonly failed: number;
-  readonly recordings: readonly { readonly items: readonly { readonly item: string; readonly pass: boolean }[] }[];
+    return error.stdout;
+  });
+  const { pass, items, failed, recordings: all } = JSON.parse(verified) as ReturnType<typeof verifyJson>;
+  if (pass) return `${found}; verify: all ${items} items passed`;
+  const names = all.flatMap((recording) => recording.items.flatMap((each) => (each.pass ? [] : [each.item])));
+  throw new UserError(`gsva verify: ${failed} of ${items} items failed: ${names.slice(0, 5).join(', ')}`);
 }

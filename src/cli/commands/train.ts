@@ -5,22 +5,15 @@ import type { TrainResult } from '../../workflows/train.js';
 import { duration } from '../../workflows/watch.js';
 import { type CommandContext, defineCommand } from '../command.js';
 import { dryRunJson, showDryRun } from '../dry-run-output.js';
-import { FEATURE_CACHE_OPTIONS, featureCacheOf } from '../options/feature-cache.js';
 import { KEY_VALUES } from '../options/model.js';
-import { flag, option, type Reader, required } from '../options/option.js';
-import { hardwareOf, RANK_TIMEOUT_OPTION } from '../options/shared.js';
-import { finiteNumber, INPUT_PATH, requireData, requireFile, TEXT, wholeNumber } from '../options/values.js';
+import { flag, option, required } from '../options/option.js';
+import { FEATURE_CACHE_OPTIONS, featureCacheOf, hardwareOf, RANK_TIMEOUT_OPTION } from '../options/shared.js';
+import { finiteNumber, INPUT_PATH, requireData, requireFile, TEXT, textAs, wholeNumber } from '../options/values.js';
 import { asRank } from '../ranks.js';
 
-const RESUME: Reader<true | 'auto'> = {
-  form: 'text',
-  isBare: true,
-  read: (value) => {
-    if (value === '') return true;
-    if (value === 'auto') return 'auto';
-    throw new UsageError(`--resume is given alone or as --resume auto, not ${JSON.stringify(value)}`);
-  },
-};
+const RESUME = textAs<true | 'auto'>('is given alone or as --resume auto', (text) => {
+  return text === '' ? true : text === 'auto' ? text : undefined;
+});
 
 export const command = defineCommand({
   options: {
@@ -29,45 +22,40 @@ export const command = defineCommand({
     'dry-run': flag(
       'Train nothing; report what it would take: memory, updates, time, what is trained, the first batch',
     ),
-    ranks: option(
-      'With --dry-run: processes that are to train together (mpirun -np)',
-      wholeNumber({ min: 1, max: 100_000 }),
-    ),
+    ranks: option('With --dry-run: processes that are to train together (mpirun -np)', wholeNumber(1, 100_000)),
     set: option('Replace a key of the configuration: --set key=value', KEY_VALUES),
     resume: option(
       'Continue from the last checkpoint in --out; auto: from the newest that loads, or from the beginning',
-      RESUME,
+      { ...RESUME, isBare: true },
     ),
     data: option("Dataset instead of the configuration's: a folder, or a file of your own (JSON lines)", TEXT),
     minutes: option(
       'Time of the whole run, all sittings together: the learning rate falls to 0 by then',
-      finiteNumber({ min: 0.01, max: 525_600 }),
+      finiteNumber(0.01, 525_600),
     ),
     tensorboard: option('Folder for TensorBoard to watch: curves and sample pictures, one folder per run', TEXT),
     ...FEATURE_CACHE_OPTIONS,
-    overfit: option('Train on the first N samples alone; fails unless their loss becomes low', wholeNumber({ min: 1 })),
+    overfit: option('Train on the first N samples alone; fails unless their loss becomes low', wholeNumber(1)),
     'overfit-bound': option(
       'With --overfit: the highest loss at the end; default: a fifth of the first',
-      finiteNumber({ min: 0 }),
+      finiteNumber(0),
     ),
     'rank-timeout': RANK_TIMEOUT_OPTION,
   },
-  examples: [
-    ['gsva train --config configs/tiny.json5 --out runs/tiny', 'the small model'],
-    ['gsva train --config configs/tiny.json5 --out runs/tiny --resume', 'go on after a stop'],
-    ['gsva train --config configs/tiny.json5 --out runs/tiny --resume auto', 'start, or go on: for schedulers'],
-    ['gsva train --config configs/tiny.json5 --out runs/tiny --resume --minutes 15', 'go on to 15 minutes in all'],
-    ['gsva train --config configs/own-data.json5 --data my/data.jsonl --out runs/mine', 'your own data'],
-    ['gsva train --config configs/tiny.json5 --out runs/b --tensorboard runs/events/b', 'curves while it trains'],
-    [
-      'gsva train --config configs/tiny.json5 --out runs/a --feature-cache ~/features',
+  examples: {
+    'gsva train --config configs/tiny.json5 --out runs/tiny': 'the small model',
+    'gsva train --config configs/tiny.json5 --out runs/tiny --resume': 'go on after a stop',
+    'gsva train --config configs/tiny.json5 --out runs/tiny --resume auto': 'start, or go on: for schedulers',
+    'gsva train --config configs/tiny.json5 --out runs/tiny --resume --minutes 15': 'go on to 15 minutes in all',
+    'gsva train --config configs/own-data.json5 --data my/data.jsonl --out runs/mine': 'your own data',
+    'gsva train --config configs/tiny.json5 --out runs/b --tensorboard runs/events/b': 'curves while it trains',
+    'gsva train --config configs/tiny.json5 --out runs/a --feature-cache ~/features':
       'images are encoded once for all runs',
-    ],
-    ['gsva train --config configs/tiny.json5 --out runs/a --set training.seed=7 maxLength=300', 'other values'],
-    ['gsva train --config configs/tiny.json5 --out runs/four --overfit 4', 'can it learn four samples by heart?'],
-    ['gsva train --config configs/paper/vicuna-7b-pretrain.json5 --dry-run --ranks 8', 'what it would take'],
-    ['mpirun -np 8 gsva train --config configs/tiny.json5 --out runs/tiny', 'eight GPUs (docs/scaling.md)'],
-  ],
+    'gsva train --config configs/tiny.json5 --out runs/a --set training.seed=7 maxLength=300': 'other values',
+    'gsva train --config configs/tiny.json5 --out runs/four --overfit 4': 'can it learn four samples by heart?',
+    'gsva train --config configs/paper/vicuna-7b-pretrain.json5 --dry-run --ranks 8': 'what it would take',
+    'mpirun -np 8 gsva train --config configs/tiny.json5 --out runs/tiny': 'eight GPUs (docs/scaling.md)',
+  },
   async run(args, context) {
     requireFile('--config', args.config);
     if (args.data !== undefined) requireData(args.data);
@@ -92,7 +80,7 @@ export const command = defineCommand({
     const { resume, tensorboard } = args;
     const options = { config, overrides, data, minutes, out, resume, tensorboard, featureCache: featureCacheOf(args) };
     const overfit = args.overfit === undefined ? undefined : { samples: args.overfit, bound: args.overfitBound };
-    return asRank(args, args.rankTimeout, context, async ({ communicator, engine, context: own }) => {
+    return asRank(args, args.rankTimeout, context, async (communicator, engine, own) => {
       const { onNote, onProgress, signal } = own;
       const { train } = await import('../../workflows/train.js');
       const result = await train({ ...options, overfit, engine, onNote, onProgress, signal }, communicator);

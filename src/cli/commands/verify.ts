@@ -17,15 +17,14 @@ export const command = defineCommand({
     ),
   },
   options: MODEL_OPTIONS,
-  examples: [
-    ['gsva verify test/fixtures', 'everything that comes with the sources'],
-    ['gsva verify test/fixtures/gsva-tiny --json', 'the model alone, for a program to read'],
-    ['gsva verify test/fixtures/gsva-tiny --model FOLDER', 'the recorded model from other files, weight by weight too'],
-  ],
+  examples: {
+    'gsva verify test/fixtures': 'everything that comes with the sources',
+    'gsva verify test/fixtures/gsva-tiny --json': 'the model alone, for a program to read',
+    'gsva verify test/fixtures/gsva-tiny --model FOLDER': 'the recorded model from other files, weight by weight too',
+  },
   async run(args, context) {
     const found = args.folders.map((folder) => findRecordings(folder));
-    const recordings = found.flatMap((each) => each.recordings);
-    const leftOut = found.flatMap((each) => each.leftOut);
+    const [recordings, leftOut] = [found.flatMap((each) => each.recordings), found.flatMap((each) => each.leftOut)];
     for (const reason of leftOut) context.onNote(`left out: ${reason}`);
     const source = namedModel(args);
     const hasModel = recordings.some(({ subject }) => subject.isModel === true);
@@ -38,12 +37,11 @@ export const command = defineCommand({
       context.onNote(`verifying ${folder} (${subject.system}, ${subject.kind}) ...`);
       verifications.push(await verifyRecording(recording, source));
     }
-    show(verifications, leftOut, context.output);
-    return verifications.every(({ pass }) => pass) ? 0 : 1;
+    return show(verifications, leftOut, context.output);
   },
 });
 
-function show(verifications: readonly Verification[], leftOut: readonly string[], output: Output): void {
+function show(verifications: readonly Verification[], leftOut: readonly string[], output: Output): number {
   const { colors } = output;
   for (const { folder, system, kind, signed, items, seconds } of verifications) {
     const about = [system, kind, signed ? 'signed' : 'unsigned', duration(seconds)].join(', ');
@@ -54,20 +52,20 @@ function show(verifications: readonly Verification[], leftOut: readonly string[]
       toText(tolerance),
       `${pass ? colors.green('pass') : colors.red('FAIL')}${detail === undefined ? '' : `  ${detail}`}`,
     ]);
-    output.table(['item', 'largest error', 'tolerance', 'pass'], rows, ['left', 'right', 'right', 'left']);
+    output.table(['item', 'largest error>', 'tolerance>', 'pass'], rows);
     output.line();
   }
-  const all = verifications.flatMap(({ items }) => items);
-  const failed = all.filter(({ pass }) => !pass).length;
-  const verdict = failed === 0 ? colors.green('all passed') : colors.red(`${failed} failed`);
-  output.line(`${all.length} items, ${verifications.length} folders: ${verdict}`);
-  output.json({
-    pass: verifications.every(({ pass }) => pass),
-    items: all.length,
-    failed,
-    recordings: verifications,
-    leftOut,
-  });
+  const json = verifyJson(verifications, leftOut);
+  const verdict = json.failed === 0 ? colors.green('all passed') : colors.red(`${json.failed} failed`);
+  output.line(`${json.items} items, ${verifications.length} folders: ${verdict}`);
+  output.json(json);
+  return json.pass ? 0 : 1;
+}
+
+export function verifyJson(recordings: readonly Verification[], leftOut: readonly string[]) {
+  const items = recordings.flatMap((each) => each.items);
+  const failed = items.filter(({ pass }) => !pass).length;
+  return { pass: recordings.every(({ pass }) => pass), items: items.length, failed, recordings, leftOut };
 }
 
 /** 0 → '0', 0.000123 → '1.2e-4', 0.25 → '0.25'. */

@@ -9,17 +9,14 @@ export const command = defineCommand({
   options: {
     ...MODEL_OPTIONS,
     data: required('Data folder with llava_dataset/questions_val.json and coco/val2017', TEXT),
-    limit: option('Only the first N questions', wholeNumber({ min: 1 })),
-    'max-tokens': withDefault('Tokens after which an answer is cut off', wholeNumber({ min: 1, max: 512 }), 8),
+    limit: option('Only the first N questions', wholeNumber(1)),
+    'max-tokens': withDefault('Tokens after which an answer is cut off', wholeNumber(1, 512), 8),
     precision: PRECISION_OPTION,
   },
-  examples: [
-    [
-      'gsva vqa --model runs/tiny-1-pretrain/last --data data/synth',
-      'questions that `gsva data synth --mixture` wrote',
-    ],
-    ['gsva vqa --model runs/tiny-1-pretrain/last --data data/synth --limit 60 --json', 'for a program to read'],
-  ],
+  examples: {
+    'gsva vqa --model runs/tiny-1-pretrain/last --data data/synth': 'questions that `gsva data synth --mixture` wrote',
+    'gsva vqa --model runs/tiny-1-pretrain/last --data data/synth --limit 60 --json': 'for a program to read',
+  },
   async run(args, context) {
     requireData(args.data);
     const { answerQuestions } = await import('../../workflows/vqa.js');

@@ -41,29 +41,19 @@ export type ModelArguments = ValuesOf<typeof MODEL_OPTIONS>;
 export function namedModel(args: ModelArguments): ModelSource | null {
   const { model, mllm, visionTower: tower, sam, weights, system, conversation, set = [] } = args;
   const parts = { '--mllm': mllm, '--vision-tower': tower };
-  const given = Object.entries({ ...parts, '--sam': sam, '--weights': weights }).filter(
-    ([, value]) => value !== undefined,
-  );
-  if (given.length === 0) {
-    const extras = { '--conversation': conversation, '--system': system, '--set': set[0] };
-    const extra = Object.entries(extras).find(([, value]) => value !== undefined);
-    if (extra !== undefined) throw new UsageError(`${extra[0]} belongs to --mllm, --vision-tower, --sam and --weights`);
+  const namesOf = (options: object, isGiven = true): string[] =>
+    Object.entries(options).flatMap(([name, value]) => ((value !== undefined) === isGiven ? [name] : []));
+  const [given] = namesOf({ ...parts, '--sam': sam, '--weights': weights });
+  if (given === undefined) {
+    const [extra] = namesOf({ '--conversation': conversation, '--system': system, '--set': set[0] });
+    if (extra !== undefined) throw new UsageError(`${extra} belongs to --mllm, --vision-tower, --sam and --weights`);
     return model ?? null;
   }
-  if (model !== undefined) throw new UsageError(`--model and ${given[0]?.[0] ?? ''} exclude each other`);
-  if (mllm === undefined || tower === undefined) {
-    const missing = Object.entries(parts).filter(([, value]) => value === undefined);
-    throw new UsageError(`published files are named together: ${missing.map(([flag]) => flag).join(', ')} is missing`);
-  }
-  return {
-    mllm,
-    visionTower: tower,
-    sam: sam ?? null,
-    weights: weights ?? null,
-    ...(conversation === undefined ? {} : { conversation }),
-    ...(system === undefined ? {} : { system }),
-    overrides: set,
-  };
+  if (model !== undefined) throw new UsageError(`--model and ${given} exclude each other`);
+  if (mllm === undefined || tower === undefined)
+    throw new UsageError(`published files are named together: ${namesOf(parts, false).join(', ')} is missing`);
+  const files = { mllm, visionTower: tower, sam: sam ?? null, weights: weights ?? null };
+  return { ...files, conversation, system, overrides: set };
 }
 
 /** A trained model: the small one of the package where none is named. */
@@ -73,11 +63,6 @@ export function trainedModel(args: ModelArguments): ModelSource {
     throw new UsageError('--weights is missing: without it LoRA and the mask prompt are not trained');
   }
   return source;
-}
-
-/** For reports and JSON: the folder, or the file of the weights. */
-export function modelName(source: ModelSource): string {
-  return typeof source === 'string' ? source : (source.weights ?? source.mllm);
 }
 
 function parsed(value: string): unknown {

@@ -34,13 +34,7 @@ export function withDefault<T>(
   value: NoInfer<T>,
   defaultText?: string,
 ): Option<T> {
-  return {
-    ...reader,
-    describe,
-    isRequired: false,
-    default: value,
-    ...(defaultText === undefined ? {} : { defaultText }),
-  };
+  return { ...reader, describe, isRequired: false, default: value, defaultText };
 }
 
 export function flag(describe: string): Option<boolean> {

@@ -2,6 +2,8 @@
 import type { EngineName } from '../../engine/engine.js';
 import type { Precision } from '../../checkpoints/precision.js';
 import type { FrozenWeights } from '../../training/config/frozen-weights.js';
+import { UsageError } from '../../errors.js';
+import type { FeatureCacheOptions } from '../../workflows/watch.js';
 import { flag, option, type ValuesOf, withDefault } from './option.js';
 import { finiteNumber, oneOf, TEXT, wholeNumber } from './values.js';
 
@@ -12,7 +14,7 @@ export const ENGINES = ['auto', 'tensorflow', 'webgpu', 'openblas', 'wasm', 'cpu
 export const GLOBAL_OPTIONS = {
   engine: option('Engine that computes; auto, the default, takes the fastest on this machine', oneOf(ENGINES)),
   device: option('cpu, gpu or gpu:NUMBER, for engines that know GPUs; a GPU that is named must exist', TEXT),
-  threads: option('Threads to compute with (default: all cores)', wholeNumber({ min: 1, max: 1024 })),
+  threads: option('Threads to compute with (default: all cores)', wholeNumber(1, 1024)),
   json: flag('Print one JSON object for programs to read'),
 };
 
@@ -41,11 +43,35 @@ export const FROZEN_WEIGHTS_OPTION = option(
 
 export const REJECT_THRESHOLD_OPTION = option(
   "[REJ] from this probability on; not used by eval's protocol reference (default: the model's own, where one is stored)",
-  finiteNumber({ min: 0, max: 1 }),
+  finiteNumber(0, 1),
 );
 
 export const RANK_TIMEOUT_OPTION = withDefault(
   'Under mpirun: end when a process shows no sign of life or progress for this many seconds',
-  finiteNumber({ min: 1, max: 86_400 }),
+  finiteNumber(1, 86_400),
   600,
 );
+
+/** For the commands that encode many images. */
+export const FEATURE_CACHE_OPTIONS = {
+  'feature-cache': option(
+    'Folder for features of the frozen encoders, kept from run to run; train, eval and processes may share it',
+    TEXT,
+  ),
+  'feature-cache-gb': option('Largest size of --feature-cache, in GB (default: 100)', finiteNumber(0.001, 1e6)),
+  'feature-cache-dtype': option(
+    'Numbers in --feature-cache: f32 (default) is exact, bf16 takes half the room',
+    oneOf(['f32', 'bf16'] as const),
+  ),
+};
+
+/** @returns undefined where no cache is asked for */
+export function featureCacheOf({
+  featureCache: dir,
+  featureCacheGb: gigabytes,
+  featureCacheDtype: dtype,
+}: ValuesOf<typeof FEATURE_CACHE_OPTIONS>): FeatureCacheOptions | undefined {
+  if (dir !== undefined) return { dir, gigabytes, dtype };
+  if (gigabytes === undefined && dtype === undefined) return undefined;
+  throw new UsageError('--feature-cache-gb and --feature-cache-dtype need --feature-cache DIR');
+}

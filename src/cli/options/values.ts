@@ -5,32 +5,33 @@ import { didYouMean } from '../../nearest-name.js';
 import { packagedPath } from '../../program.js';
 import type { Reader } from './option.js';
 
-export interface NumberRange {
-  readonly min?: number;
-  readonly max?: number;
-}
-
-export function wholeNumber(range: NumberRange = {}): Reader<number> {
-  return {
-    form: 'word',
-    read: (value, flag) => {
-      const number = toNumber(single(flag, value));
-      if (!Number.isSafeInteger(number)) throw new UsageError(`--${flag} must be a whole number, not ${show(value)}`);
-      return inRange(flag, number, range);
-    },
-  };
+export function wholeNumber(min?: number, max?: number): Reader<number> {
+  return numberReader(Number.isSafeInteger, 'a whole number', min, max);
 }
 
 /** The number from which everything random of a command is drawn. */
-export const SEED = wholeNumber({ min: 0, max: 2 ** 32 - 1 });
+export const SEED = wholeNumber(0, 2 ** 32 - 1);
 
-export function finiteNumber(range: NumberRange = {}): Reader<number> {
+export function finiteNumber(min?: number, max?: number): Reader<number> {
+  return numberReader(Number.isFinite, 'a number', min, max);
+}
+
+function numberReader(
+  isOne: (value: unknown) => boolean,
+  what: string,
+  min = -Infinity,
+  max = Infinity,
+): Reader<number> {
+  const range = max === Infinity ? `at least ${min}` : min === -Infinity ? `at most ${max}` : `from ${min} to ${max}`;
   return {
     form: 'word',
     read: (value, flag) => {
-      const number = toNumber(single(flag, value));
-      if (!Number.isFinite(number)) throw new UsageError(`--${flag} must be a number, not ${show(value)}`);
-      return inRange(flag, number, range);
+      const given = single(flag, value);
+      const isText = typeof given === 'string' && given.trim() !== '';
+      const number = isText || typeof given === 'number' ? Number(given) : NaN;
+      if (!isOne(number)) throw new UsageError(`--${flag} must be ${what}, not ${JSON.stringify(value)}`);
+      if (number >= min && number <= max) return number;
+      throw new UsageError(`--${flag} must be ${range}, not ${number}`);
     },
   };
 }
@@ -69,17 +70,28 @@ export function someOf<T extends string>(names: readonly T[]): Reader<T[]> {
   };
 }
 
+/**
+ * A text of a certain form.
+ * @param phrase for the error, behind the option's name: 'takes INDEX/COUNT, such as 0/4'
+ * @param parse undefined for a text of another form
+ */
+export function textAs<T>(phrase: string, parse: (text: string) => T | undefined): Reader<T> {
+  return {
+    form: 'text',
+    read: (value, flag) => {
+      const parsed = parse(String(single(flag, value)));
+      if (parsed !== undefined) return parsed;
+      throw new UsageError(`--${flag} ${phrase}, not ${JSON.stringify(value)}`);
+    },
+  };
+}
+
 /** One part of several, e.g. `--shard 0/4`: the first of four. */
-export const SHARD: Reader<{ readonly index: number; readonly count: number }> = {
-  form: 'text',
-  read: (value, flag) => {
-    const given = String(single(flag, value));
-    const match = /^(\d{1,6})\/(\d{1,6})$/.exec(given);
-    const [index, count] = [Number(match?.[1]), Number(match?.[2])];
-    if (index < count) return { index, count };
-    throw new UsageError(`--${flag} takes INDEX/COUNT with INDEX from 0 to COUNT - 1, such as 0/4, not ${show(given)}`);
-  },
-};
+export const SHARD = textAs('takes INDEX/COUNT with INDEX from 0 to COUNT - 1, such as 0/4', (text) => {
+  const match = /^(\d{1,6})\/(\d{1,6})$/.exec(text);
+  const [index, count] = [Number(match?.[1]), Number(match?.[2])];
+  return index < count ? { index, count } : undefined;
+});
 
 /** Refuses a path at which there is no file, naming what brought it: "--config", or "<file>" of a positional. */
 export function requireFile(argument: string, path: string): void {
@@ -100,7 +112,9 @@ export function requireFolder(argument: string, path: string): void {
 function known<T extends string>(flag: string, given: string, names: readonly T[]): T {
   const found = names.find((name) => name === given);
   if (found !== undefined) return found;
-  throw new UsageError(`--${flag} must be one of ${names.join(', ')}, not ${show(given)}${didYouMean(given, names)}`);
+  throw new UsageError(
+    `--${flag} must be one of ${names.join(', ')}, not ${JSON.stringify(given)}${didYouMean(given, names)}`,
+  );
 }
 
 /** A list of texts, also where one alone is given. */
@@ -111,19 +125,4 @@ export function listed(value: unknown): string[] {
 function single(flag: string, value: unknown): unknown {
   if (Array.isArray(value)) throw new UsageError(`--${flag} is given more than once`);
   return value;
-}
-
-function toNumber(value: unknown): number {
-  return typeof value === 'number' ? value : typeof value === 'string' && value.trim() !== '' ? Number(value) : NaN;
-}
-
-function inRange(flag: string, value: number, { min = -Infinity, max = Infinity }: NumberRange): number {
-  if (value >= min && value <= max) return value;
-  const range = max === Infinity ? `at least ${min}` : min === -Infinity ? `at most ${max}` : `from ${min} to ${max}`;
-  throw new UsageError(`--${flag} must be ${range}, not ${value}`);
-}
-
-/** As typed, in quotes; a number that yargs has read already without them. */
-function show(value: unknown): string {
-  return JSON.stringify(value);
 }
