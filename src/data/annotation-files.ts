@@ -5,8 +5,10 @@
  */
 import { isUtf8 } from 'node:buffer';
 import { readFileSync, statSync } from 'node:fs';
+import { crc32 } from 'node:zlib';
 import { UserError, messageOf } from '../errors.js';
 import { readJsonList, readJsonLists, type TakeRecord } from '../io/json/json-records.js';
+import { JsonReader } from '../io/json/json-reader.js';
 import { notUtf8 } from '../io/text-encoding.js';
 import { PLAIN_GLOBALS, PickleTuple, type PickleValue, describePickled, unpickle } from '../io/torch/pickle.js';
 import type { Size } from './image/size-mismatch.js';
@@ -37,7 +39,7 @@ export type TakePlace = (record: JsonPlace, index: number) => void;
  */
 export function readRecords(name: string, path: string, advice: string, take: TakePlace): void {
   if (path.endsWith('.p')) {
-    const records = new JsonPlace(readPickleFile(name, path, advice), name, path).list();
+    const records = new JsonPlace(readPickleFile(name, path, advice), name, path).array();
     for (const [index, record] of records.entries()) take(record, index);
   } else reading(name, path, advice, () => readJsonList(path, placed(new JsonPlace(null, name, path), take)));
 }
@@ -55,7 +57,7 @@ export function readJsonRecordLists(
 ): void {
   const root = new JsonPlace(null, name, path);
   const placedTakers = Object.fromEntries(
-    Object.entries(takers).map(([key, take]) => [key, placed(root.at(null, `.${key}`), take)]),
+    Object.entries(takers).map(([key, take]) => [key, placed(root.at(null, key), take)]),
   );
   const keys = reading(name, path, advice, () => readJsonLists(path, placedTakers));
   const missing = Object.keys(takers).find((key) => !keys.includes(key));
@@ -112,74 +114,44 @@ function hasWindowsLineEnds(bytes: Buffer): boolean {
   return true;
 }
 
-/** A value within a JSON file, or a pickle, that knows where it stands. */
-export class JsonPlace {
+/** A value in a dataset's file: of JSON, or of a pickle, whose tuples are lists and whose dicts are objects. */
+export class JsonPlace extends JsonReader {
+  /** @param name of the dataset */
   constructor(
-    readonly value: unknown,
+    value: unknown,
     private readonly name: string,
-    private readonly file: string,
-    private readonly parent: JsonPlace | null = null,
-    /** ".key", or a position: most are never asked for, so no text is made of it before. */
-    private readonly step: string | number = '',
-  ) {}
-
-  /** A value within this one, or read by itself. @param step ".key" or a position */
-  at(value: unknown, step: string | number): JsonPlace {
-    return new JsonPlace(value, this.name, this.file, this, step);
+    file: string,
+    parent: JsonPlace | null = null,
+    step: string | number = '',
+  ) {
+    super(value, file, parent, step);
   }
 
-  /** The value under a key of an object (in a pickle: a dict). */
-  key(key: string): JsonPlace {
+  override at(value: unknown, step: string | number): this {
+    return new JsonPlace(value, this.name, this.source, this, step) as this;
+  }
+
+  /** The value under a key; it may be null. */
+  override key(key: string): this {
     const found = valueUnder(this.value, key);
-    if (found === undefined) throw this.wrong(`an object with the key "${key}"`);
-    return this.at(found, `.${key}`);
-  }
-
-  /** Keys and values of an object. */
-  entries(): [string, JsonPlace][] {
-    const { value } = this;
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) throw this.wrong('an object');
-    return Object.keys(value).map((key) => [key, this.key(key)]);
+    return found === undefined ? this.fail(`an object with the key "${key}"`) : this.at(found, key);
   }
 
   isList(): boolean {
     return Array.isArray(this.value) || this.value instanceof PickleTuple;
   }
 
-  list(): JsonPlace[] {
-    const items = this.value instanceof PickleTuple ? this.value.items : this.value;
-    if (!Array.isArray(items)) throw this.wrong('a list');
-    return items.map((item: unknown, i) => this.at(item, i));
-  }
-
-  text(): string {
-    if (typeof this.value !== 'string') throw this.wrong('a text');
-    return this.value;
-  }
-
-  /** A whole number. */
-  integer(): number {
-    if (typeof this.value !== 'number' || !Number.isInteger(this.value)) throw this.wrong('a whole number');
-    return this.value;
-  }
-
-  boolean(): boolean {
-    if (typeof this.value !== 'boolean') throw this.wrong('true or false');
-    return this.value;
-  }
-
-  /** Any finite number. */
-  number(): number {
-    if (typeof this.value !== 'number') throw this.wrong('a number');
-    return this.value;
+  override array(): this[] {
+    if (!(this.value instanceof PickleTuple)) return super.array();
+    return this.value.items.map((item, index) => this.at(item, index));
   }
 
   /** A file's name, which is joined to a folder that it must not lead out of. @param isBare whether it has no folders */
   fileName(isBare = false): string {
-    const name = this.text();
+    const name = this.string();
     const isInside = name.split('/').every((step) => step !== '' && step !== '.' && step !== '..');
     if (isInside && !/[\\\0]/.test(name) && !(isBare && name.includes('/'))) return name;
-    throw this.wrong(
+    return this.fail(
       `a file name${isBare ? ' without a folder' : ', which may stand in folders but not lead out of them'}`,
     );
   }
@@ -188,21 +160,14 @@ export class JsonPlace {
   size(): Size {
     const [height, width] = [this.key('height').integer(), this.key('width').integer()];
     if (height > 0 && width > 0 && height * width <= MAX_PIXELS) return { height, width };
-    throw this.wrong(`a positive height and width of at most ${MAX_PIXELS} pixels together`);
+    return this.fail(`a positive height and width of at most ${MAX_PIXELS} pixels together`);
   }
 
-  /** The error that says what stands here instead of `expected`. */
-  wrong(expected: string): UserError {
-    return new UserError(
-      `Reading ${this.name}: ${this.path() || 'the top level'} of ${this.file} is ${describe(this.value)}; ` +
+  override fail(expected: string): never {
+    throw new UserError(
+      `Reading ${this.name}: ${this.path || 'the top level'} of ${this.source} is ${describe(this.value)}; ` +
         `expected ${expected}. Correct it or use the published file.`,
     );
-  }
-
-  private path(): string {
-    const step = typeof this.step === 'number' ? `[${this.step}]` : this.step;
-    const path = (this.parent?.path() ?? '') + step;
-    return this.parent?.parent === null ? path.replace(/^\./, '') : path;
   }
 }
 
@@ -224,4 +189,47 @@ function describe(value: unknown): string {
 /** An object of JSON; dicts and other values of a pickle are of classes. */
 function isPlainObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+}
+
+/** Ids that must stand once in a list: the second of two entries would silently take the place of the first. */
+export class RepeatedIds {
+  /** The first entry of each id, with its name for a reader; only a checksum of it is kept, since lists may be long. */
+  private readonly first = new Map<string | number, { index: number; checksum: number; name: string | null }>();
+  /** A sentence for each id that stands twice with different contents: both places and what is there. */
+  readonly faults: string[] = [];
+
+  /** @param list its name in the file, such as "images" */
+  constructor(private readonly list: string) {}
+
+  has(id: string | number): boolean {
+    return this.first.has(id);
+  }
+
+  /**
+   * Notes an entry; one that repeats an earlier one word for word is no fault.
+   * @param value of the entry, an object of JSON
+   * @returns whether the id is new
+   */
+  add(id: string | number, index: number, value: unknown): boolean {
+    const checksum = crc32(JSON.stringify(value));
+    const earlier = this.first.get(id);
+    if (earlier === undefined) {
+      this.first.set(id, { index, checksum, name: nameOf(value) });
+      return true;
+    }
+    if (earlier.checksum !== checksum) {
+      const { list } = this;
+      const other = nameOf(value);
+      const names = earlier.name === null || other === null ? '' : `: ${earlier.name}, ${other}`;
+      this.faults.push(`the id ${id} is used twice, by ${list}[${earlier.index}] and ${list}[${index}]${names}`);
+    }
+    return false;
+  }
+}
+
+function nameOf(entry: unknown): string | null {
+  if (typeof entry !== 'object' || entry === null) return null;
+  const { file_name: file, name, coco_url: url } = entry as Record<string, unknown>;
+  const known = file ?? name ?? url;
+  return typeof known === 'string' ? JSON.stringify(known.slice(0, 100)) : null;
 }

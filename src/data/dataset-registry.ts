@@ -4,10 +4,9 @@
  */
 import { UserError } from '../errors.js';
 import { didYouMean } from '../nearest-name.js';
-import type { EvaluatedDataset } from './evaluated-dataset.js';
 import { type IgnoreOptions, openReasonEvaluation, openReasonSeg, type ReasonSegSplit } from './reason/reason-seg.js';
 import { GRefCoco, refCoco, RefZom } from './refer/refcoco.js';
-import { ReferDataset, type ReferringExpression } from './refer/refer-dataset.js';
+import { ReferDataset, type ReferringExpression, type EvaluatedDataset } from './refer/refer-dataset.js';
 import type { TrainingSet } from './facts.js';
 import { type Ade20kSplit, type MapillarySplit, openAde20k, openCocoStuff, openMapillary } from './sem-seg/ade20k.js';
 import { openPacoLvis, openPascalPart } from './sem-seg/annotated-dataset.js';
@@ -47,10 +46,7 @@ const OTHERS: Readonly<Record<string, Registered<TrainingSet>>> = {
 export const DATASET_NAMES: readonly string[] = [...Object.keys(OTHERS), ...Object.keys(REFERRING)];
 export const REFERRING_NAMES: readonly string[] = Object.keys(REFERRING);
 
-/**
- * Reads "grefcoco:testA", or "ade20k" for the split to train on.
- * @throws UserError naming what is possible
- */
+/** Reads "grefcoco:testA", or "ade20k" for the split to train on. @throws UserError naming what is possible */
 export function parseSetSpec(text: string): { readonly name: string; readonly split: string } {
   const colon = text.indexOf(':');
   const name = colon < 0 ? text : text.slice(0, colon);
@@ -78,10 +74,7 @@ export function openTrainingSet(name: string, dataDir: string, split?: string): 
   return set instanceof ReferDataset ? set.trainingSet(name) : set;
 }
 
-/**
- * A split of a set with expressions, to validate or evaluate on.
- * @throws UserError as `openTrainingSet`
- */
+/** A split of a set with expressions, to validate or evaluate on. @throws UserError as `openTrainingSet` */
 export function openReferringSet(name: string, dataDir: string, split: string): ReferDataset {
   const entry = entryOf(name, REFERRING_NAMES);
   return entry.open(dataDir, parseSetSpec(`${name}:${split}`).split) as ReferDataset;

@@ -27,10 +27,7 @@ const VARIANTS: readonly Variant[] = [
   ['broadcast A·Bᵀ', [1], [BATCH]],
 ];
 
-/**
- * @param sizes sides of the matrices
- * @param repetitions of each measurement, after one to warm up
- */
+/** @param sizes sides of the matrices @param repetitions of each measurement, after one to warm up */
 export async function benchmarkMatMul(sizes: readonly number[] = [512, 1024], repetitions = 7): Promise<MatMulRow[]> {
   const rows: MatMulRow[] = [];
   for (const size of sizes) {

@@ -4,7 +4,7 @@
  * model that answers them, as far as evaluation knows it (`Predictor` is one).
  */
 import type { Abortable } from '../abortable.js';
-import type { EvaluatedTarget } from '../data/evaluated-dataset.js';
+import type { EvaluatedTarget } from '../data/refer/refer-dataset.js';
 import { IMAGE_PLACEHOLDER } from '../special-tokens.js';
 import type { Answer, Dialogue } from '../systems/system.js';
 import type { BinaryMask, LogitRule, RgbImage, SegmentResult } from '../types.js';

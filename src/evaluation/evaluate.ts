@@ -10,7 +10,7 @@ import type { LogitRule } from '../types.js';
 import type { Benchmark } from './benchmarks/benchmarks.js';
 import type { Conversation, ForcedReply, FreeReply, Responder } from './conversations.js';
 import { divide, inGroups } from './conversations.js';
-import type { EvaluatedDataset, EvaluatedTarget } from '../data/evaluated-dataset.js';
+import type { EvaluatedDataset, EvaluatedTarget } from '../data/refer/refer-dataset.js';
 import { EvaluationRun, type Evaluation, type Replies, type RunOptions } from './evaluation-run.js';
 import { loadImages } from './load-images.js';
 import { formOfProtocol, type GresProtocol, OWN_FORMS } from './metrics/gres-score.js';

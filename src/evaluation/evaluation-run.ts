@@ -2,7 +2,7 @@
 import { UserError } from '../errors.js';
 import type { Benchmark } from './benchmarks/benchmarks.js';
 import type { Conversation, ForcedReply, FreeReply } from './conversations.js';
-import type { EvaluatedTarget } from '../data/evaluated-dataset.js';
+import type { EvaluatedTarget } from '../data/refer/refer-dataset.js';
 import { makeImageRecord } from './records/image-record.js';
 import type { Entry, Loaded } from './load-images.js';
 import type { GresProtocol } from './metrics/gres-score.js';

@@ -1,9 +1,8 @@
 /** The next images of a split with their ground truth; what cannot be used is refused by name. */
-import type { ReferringImage } from '../data/refer/refer-dataset.js';
+import type { EvaluatedDataset, EvaluatedTarget, ReferringImage } from '../data/refer/refer-dataset.js';
 import { UserError } from '../errors.js';
 import { readImage } from '../io/image/image-file.js';
 import type { RgbImage } from '../types.js';
-import type { EvaluatedDataset, EvaluatedTarget } from '../data/evaluated-dataset.js';
 import type { Refusal } from './records/record-types.js';
 
 /** Pixels of an image; as many as its file may have. */

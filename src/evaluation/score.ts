@@ -1,7 +1,7 @@
 /** From an answer to what it counts, by benchmark and protocol. */
 import type { BinaryMask, SegmentResult } from '../types.js';
 import type { Benchmark } from './benchmarks/benchmarks.js';
-import type { EvaluatedTarget } from '../data/evaluated-dataset.js';
+import type { EvaluatedTarget } from '../data/refer/refer-dataset.js';
 import type { FigureRecord, Wording } from './figures.js';
 import { type Answer, type GresProtocol, type GresScore, scoreGres } from './metrics/gres-score.js';
 import { boxIou, boxOfMask, maskArea, maskOverlap } from './metrics/mask-overlap.js';

@@ -9,7 +9,7 @@ import {
 } from '../data/text/conversation.js';
 import { JsonPlace, readJsonFile } from '../data/annotation-files.js';
 import { openEvaluatedSet } from '../data/dataset-registry.js';
-import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
+import type { EvaluatedDataset } from '../data/refer/refer-dataset.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
 import { IMAGE_END_TOKEN, IMAGE_PLACEHOLDER, IMAGE_START_TOKEN } from '../special-tokens.js';
 import { resizeLongestSide } from '../data/image/image-transforms.js';
@@ -38,17 +38,17 @@ export function openRecordedSplit(
 }
 
 export function numbers(place: JsonPlace): number[] {
-  return place.list().map((item) => item.number());
+  return place.array().map((item) => item.number());
 }
 
 export function texts(place: JsonPlace): string[] {
-  return place.list().map((item) => item.text());
+  return place.array().map((item) => item.string());
 }
 
 /** A recorded mask. */
 export function recordedRle(entry: JsonPlace): Rle {
   const [height = 0, width = 0] = numbers(entry.key('size'));
-  return rleFromString(entry.key('counts').text(), height, width);
+  return rleFromString(entry.key('counts').string(), height, width);
 }
 
 /** A path as the recording has it, with "/". */
@@ -58,7 +58,7 @@ export function recordedPath(dataDir: string, path: string): string {
 
 /** Compares the masks of an image, one by one. */
 export function compareMasks(into: Mismatches, what: string, masks: readonly BinaryMask[], recorded: JsonPlace): void {
-  const entries = recorded.list();
+  const entries = recorded.array();
   into.compare(`number of masks of ${what}`, masks.length, entries.length);
   for (const [i, entry] of entries.entries()) {
     const mask = masks[i];
@@ -104,7 +104,7 @@ export class ConversationMismatches {
   /** @param entry with the one conversation of an image */
   compare(what: string, turns: readonly Turn[], entry: JsonPlace): void {
     const { inputIds, labels } = tokenizeConversation(this.tokenizer, this.style, turns);
-    this.texts.compare(what, renderConversation(this.style, turns), only(entry.key('conversation')).text());
+    this.texts.compare(what, renderConversation(this.style, turns), only(entry.key('conversation')).string());
     this.ids.compare(`ids of ${what}`, inputIds, numbers(only(entry.key('input_ids'))));
     this.ids.compare(`labels of ${what}`, labels, numbers(only(entry.key('labels'))));
   }
@@ -131,7 +131,7 @@ export function recordedTurns(style: ConversationStyle, text: string): Turn[] {
 }
 
 function only(place: JsonPlace): JsonPlace {
-  const [first, ...others] = place.list();
-  if (first === undefined || others.length > 0) throw place.wrong('a list of one');
+  const [first, ...others] = place.array();
+  if (first === undefined || others.length > 0) place.fail('a list of one');
   return first;
 }

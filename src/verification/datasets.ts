@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import type { JsonPlace } from '../data/annotation-files.js';
-import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
+import type { EvaluatedDataset } from '../data/refer/refer-dataset.js';
 import { annotationToRle, polygonToRle } from '../data/masks/coco-mask-annotation.js';
 import {
   decodeMask,
@@ -88,10 +88,10 @@ async function verifyEvaluation(expected: JsonPlace, dataDir: string, tokenizer:
       const conversations = new ConversationMismatches(name, style, tokenizer);
       const pixels = new Mismatches(`${title}: mask pixels`);
       const areas = new Mismatches(`${title}: mask areas`);
-      const entries = expected.key(style).key(name).list();
+      const entries = expected.key(style).key(name).array();
       sizes.compare('number of images', images.length, entries.length);
       for (const [i, entry] of entries.entries()) {
-        const path = entry.key('image').text();
+        const path = entry.key('image').string();
         const own = images[i];
         if (own === undefined) continue;
         sizes.compare(`image ${i}`, recordedPath(dataDir, own.image.path), path);
@@ -146,10 +146,10 @@ function verifySemSeg(expected: JsonPlace, dataDir: string): VerifyItem[] {
     const images = open(dataDir);
     const classes = new Mismatches(`${name}: images and classes`);
     const masks = new Mismatches(`${name}: mask pixels`);
-    const entries = expected.key(name).list();
+    const entries = expected.key(name).array();
     classes.compare('number of images', images.length, entries.length);
     for (const [i, entry] of entries.entries()) {
-      const path = entry.key('image').text();
+      const path = entry.key('image').string();
       const image = images[i];
       if (image === undefined) continue;
       classes.compare(`image ${i}`, image.path, path);
@@ -163,8 +163,8 @@ function verifySemSeg(expected: JsonPlace, dataDir: string): VerifyItem[] {
 /** Label maps have "classes"; annotations "names", of which a part is a list of two. */
 function recordedClasses(entry: JsonPlace): string[] {
   const hasClasses = Object.hasOwn(entry.value as object, 'classes');
-  const names = entry.key(hasClasses ? 'classes' : 'names').list();
-  return names.map((name) => (name.isList() ? texts(name).join(':') : name.text()));
+  const names = entry.key(hasClasses ? 'classes' : 'names').array();
+  return names.map((name) => (name.isList() ? texts(name).join(':') : name.string()));
 }
 
 function labelled(set: LabelMapDataset, dataDir: string): SegmentedImage[] {
@@ -199,7 +199,7 @@ function verifyConversations(expected: JsonPlace, dataDir: string, tokenizer: To
   return RECORDED_STYLES.flatMap((style) => {
     const counts = new Mismatches(`${TITLE}, ${style}: number of conversations`);
     const conversations = new ConversationMismatches(TITLE, style, tokenizer);
-    const entries = expected.key(style).list();
+    const entries = expected.key(style).array();
     counts.compare('conversations', set.length, entries.length);
     for (const [i, entry] of entries.entries()) {
       if (i < set.length) conversations.compare(`conversation ${i}`, turnsOf(set.requestAt(i)), entry);
@@ -213,9 +213,9 @@ function verifyPolygons(expected: JsonPlace): VerifyItem[] {
   const strings = new Mismatches('polygons: compressed encoding');
   const unions = new Mismatches('polygons: union pixels');
   const figures = new Mismatches('polygons: area and box of the union');
-  for (const [i, entry] of expected.list().entries()) {
+  for (const [i, entry] of expected.array().entries()) {
     const [height, width] = [entry.key('height').integer(), entry.key('width').integer()];
-    const polygons = entry.key('polygons').list();
+    const polygons = entry.key('polygons').array();
     const rles = polygons.map((polygon) => polygonToRle(numbers(polygon), height, width));
     const recorded = texts(entry.key('rles'));
     fills.compare(`number of polygons of case ${i}`, rles.length, recorded.length);
@@ -226,7 +226,7 @@ function verifyPolygons(expected: JsonPlace): VerifyItem[] {
       strings.compare(`case ${i}, polygon ${j}`, rleToString(rle), counts);
     }
     const union = mergeRles(rles);
-    compareRles(unions, `case ${i}`, union, rleFromString(entry.key('union').text(), height, width));
+    compareRles(unions, `case ${i}`, union, rleFromString(entry.key('union').string(), height, width));
     figures.compare(`area of case ${i}`, rleArea(union), entry.key('area').number());
     figures.compare(`box of case ${i}`, rleBox(union), numbers(entry.key('bbox')));
   }

@@ -71,7 +71,7 @@ class LisaMismatches {
       const above = has(entry, 'above_one') ? entry.key('above_one') : null;
       return above !== null && has(above, value) ? [above.key(value)] : [];
     });
-    const recorded = layers.map((layer) => layer.list().map(recordedRle));
+    const recorded = layers.map((layer) => layer.array().map(recordedRle));
     this.masks.compare(`number of masks of ${what}`, found.length, recorded[0]?.length ?? 0);
     for (const [i, mask] of found.entries()) {
       const parts = recorded.flatMap((layer) => layer[i] ?? []);
@@ -97,10 +97,10 @@ export async function verifyLisaDatasets(root: JsonPlace, dataDir: string): Prom
 
 async function verifyTraining(entries: JsonPlace, style: ConversationStyle, dataDir: string): Promise<VerifyItem[]> {
   const mismatches = new LisaMismatches('training', style);
-  for (const entry of entries.list()) {
-    const [kind, how] = [entry.key('kind').text() as DatasetKind, entry.key('how').text()];
+  for (const entry of entries.array()) {
+    const [kind, how] = [entry.key('kind').string() as DatasetKind, entry.key('how').string()];
     const choice = /last|explanatory=-1|phrase/.test(how) ? LAST : FIRST;
-    const facts = await recordedFacts(kind, how, entry.key('image').text(), dataDir, choice);
+    const facts = await recordedFacts(kind, how, entry.key('image').string(), dataDir, choice);
     const dialogue = new LisaDialogue(how.startsWith('explanatory=-1') ? -1 : undefined);
     const lessons = dialogue.lessons(facts, new Scripted(choice, modeDraws(how)));
     const what = `${kind}, ${how}`;
@@ -149,9 +149,9 @@ async function verifyValidation(splits: JsonPlace, style: ConversationStyle, dat
   const dialogue = new LisaDialogue();
   for (const [name, entries] of splits.entries()) {
     const dataset = await openRecordedSplit(name, dataDir, { honourIgnore: true, asWritten: true });
-    mismatches.texts.compare(`images of ${name}`, dataset.images.length, entries.list().length);
-    for (const entry of entries.list()) {
-      const path = entry.key('image').text();
+    mismatches.texts.compare(`images of ${name}`, dataset.images.length, entries.array().length);
+    for (const entry of entries.array()) {
+      const path = entry.key('image').string();
       // The reference goes through a set of image ids, in an order of its own.
       const image = dataset.images.find((each) => recordedPath(dataDir, each.path) === path);
       mismatches.texts.compare(`image of ${name}`, image === undefined ? 'none' : path, path);

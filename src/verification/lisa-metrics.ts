@@ -30,7 +30,7 @@ function verifyKind(kind: string, recorded: JsonPlace, tensors: ReadonlyMap<stri
   const counts = new Mismatches(`LISA, ${kind}: pixels`);
   const figures = new LargestError(`LISA, ${kind}: gIoU and cIoU of each picture`);
   const all: MaskOverlap[] = [];
-  for (const [i, picture] of recorded.key('pictures').list().entries()) {
+  for (const [i, picture] of recorded.key('pictures').array().entries()) {
     const overlaps = recordedOverlaps(`${kind}.${i}`, tensors);
     const compare = (key: string, found: (overlap: MaskOverlap) => number): void => {
       counts.compare(`${key} of picture ${i}`, overlaps.map(found), numbers(picture.key(key)));

@@ -72,15 +72,15 @@ function verifyConversations(root: JsonPlace, style: ConversationStyle, tokenize
   const validation = root.key('validation').key(style).entries();
   const groups = [
     root.key('templates').key(style),
-    ...root.key('training').key(style).list(),
-    ...validation.flatMap(([, split]) => split.list()),
+    ...root.key('training').key(style).array(),
+    ...validation.flatMap(([, split]) => split.array()),
   ];
   for (const group of groups) {
     for (const [i, text] of texts(group.key('conversations')).entries()) {
       const turns = recordedTurns(style, text);
       const found = tokenizeConversation(tokenizer, style, turns);
       const recordedIds = numbers(at(group, 'input_ids', i));
-      const spans = at(group, 'supervised', i).list().map(numbers);
+      const spans = at(group, 'supervised', i).array().map(numbers);
       const isSupervised = (n: number): boolean => spans.some(([from = 0, to = 0]) => n >= from && n < to);
       const labels = recordedIds.map((id, n) => (isSupervised(n) ? id : IGNORE_LABEL));
       rendered.compare(text, renderConversation(style, turns), text);
@@ -93,9 +93,9 @@ function verifyConversations(root: JsonPlace, style: ConversationStyle, tokenize
 
 function verifyChat(root: JsonPlace, style: ConversationStyle, tokenizer: Tokenizer): VerifyItem {
   const mismatches = new Mismatches(`LISA, ${style}: chat prompts and ids`);
-  for (const entry of root.key('chat').key(style).list()) {
-    const turns = [chatTurn(entry.key('question').text(), true)];
-    const prompt = entry.key('prompt').text();
+  for (const entry of root.key('chat').key(style).array()) {
+    const turns = [chatTurn(entry.key('question').string(), true)];
+    const prompt = entry.key('prompt').string();
     const { inputIds } = tokenizeConversation(tokenizer, style, turns);
     mismatches.compare(prompt, renderConversation(style, turns), prompt);
     mismatches.compare(`ids of ${prompt}`, inputIds, numbers(entry.key('input_ids')));
@@ -140,11 +140,11 @@ export function tokenizeRecorded(
 }
 
 function matrix(rows: JsonPlace): number[] {
-  return rows.list().flatMap(numbers);
+  return rows.array().flatMap(numbers);
 }
 
 function at(group: JsonPlace, key: string, index: number): JsonPlace {
-  const item = group.key(key).list()[index];
-  if (item === undefined) throw group.key(key).wrong(`a list of more than ${index}`);
+  const item = group.key(key).array()[index];
+  if (item === undefined) return group.key(key).fail(`a list of more than ${index}`);
   return item;
 }

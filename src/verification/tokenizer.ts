@@ -18,8 +18,8 @@ export function verifyTokenizer(dir: string): VerifyItem[] {
   }
   const withBos = new Mismatches('token ids');
   const withoutBos = new Mismatches('token ids without <s>');
-  for (const item of root.key('cases').list()) {
-    const text = item.key('text').text();
+  for (const item of root.key('cases').array()) {
+    const text = item.key('text').string();
     withBos.compare(JSON.stringify(text), tokenizer.encode(text), numbers(item.key('ids')));
     const bare = tokenizer.encode(text, { addBos: false });
     withoutBos.compare(JSON.stringify(text), bare, numbers(item.key('ids_no_special')));

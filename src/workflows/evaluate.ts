@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { settingText } from '../evaluation/conversations.js';
-import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
+import type { EvaluatedDataset } from '../data/refer/refer-dataset.js';
 import { hasExpressions } from '../data/dataset-registry.js';
 import { describeEngine, type EngineInfo, type EngineOptions } from '../engine/engine.js';
 import { UserError } from '../errors.js';

@@ -1,5 +1,5 @@
 /** Figures of a model on a split of a dataset, with progress. */
-import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
+import type { EvaluatedDataset } from '../data/refer/refer-dataset.js';
 import { benchmarkOf } from '../evaluation/benchmarks/benchmarks.js';
 import { evaluate, type EvaluationOptions } from '../evaluation/evaluate.js';
 import type { Evaluation } from '../evaluation/evaluation-run.js';

@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 import type { BenchmarkName } from '../evaluation/benchmarks/benchmarks.js';
 import { openEvaluatedSet, splitsOf, usualSplit } from '../data/dataset-registry.js';
-import type { EvaluatedDataset } from '../data/evaluated-dataset.js';
+import type { EvaluatedDataset } from '../data/refer/refer-dataset.js';
 import { OWN_SPLITS } from '../data/own/own-data-line.js';
 import { openOwnData } from '../data/own/own-data.js';
 import { UsageError, UserError } from '../errors.js';

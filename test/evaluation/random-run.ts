@@ -1,7 +1,6 @@
 /** A dataset of random masks and a responder whose answers are a function of image and expression alone; seeded. */
 import { join } from 'node:path';
-import type { ReferringImage } from '../../src/data/refer/refer-dataset.js';
-import type { EvaluatedDataset } from '../../src/data/evaluated-dataset.js';
+import type { EvaluatedDataset, ReferringImage } from '../../src/data/refer/refer-dataset.js';
 import type { Responder } from '../../src/evaluation/conversations.js';
 import type { GresProtocol } from '../../src/evaluation/metrics/gres-score.js';
 import type { RecordHeader } from '../../src/evaluation/records/record.js';

@@ -5,7 +5,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { openEvaluatedSet, openTrainingSet } from '../../src/data/dataset-registry.js';
-import type { EvaluatedDataset } from '../../src/data/evaluated-dataset.js';
+import type { EvaluatedDataset } from '../../src/data/refer/refer-dataset.js';
 import { encodeMask, rleIou } from '../../src/data/masks/coco-mask.js';
 import { makeSample } from '../../src/data/sampling/load-sample.js';
 import { targetsOf } from '../../src/synthetic/expressions.js';

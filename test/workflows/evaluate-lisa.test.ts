@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import { openEvaluatedSet } from '../../src/data/dataset-registry.js';
 import { decodeMask, rleFromString } from '../../src/data/masks/coco-mask.js';
-import type { EvaluatedTarget } from '../../src/data/evaluated-dataset.js';
+import type { EvaluatedTarget } from '../../src/data/refer/refer-dataset.js';
 import { lisaFigures } from '../../src/evaluation/figures.js';
 import { maskOverlap } from '../../src/evaluation/metrics/mask-overlap.js';
 import { recordedResults } from '../../src/evaluation/records/record-figures.js';

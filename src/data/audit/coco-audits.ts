@@ -1,10 +1,9 @@
 /** Audits of datasets with annotations in COCO's form: referring sets, and those whose categories are classes. */
 import { join } from 'node:path';
 import { UserError } from '../../errors.js';
-import { type JsonPlace, readJsonRecordLists, readRecords } from '../annotation-files.js';
+import { type JsonPlace, readJsonRecordLists, readRecords, RepeatedIds } from '../annotation-files.js';
 import type { Size } from '../image/size-mismatch.js';
 import { annotationIds, imagePaths } from '../refer/refcoco.js';
-import { RepeatedIds } from '../repeated-ids.js';
 import { pacoClass, partClass } from '../sem-seg/annotated-dataset.js';
 import { cleanExpression } from '../text/expression.js';
 import { ADVICE, type Audit, type AuditInput, type ExpectedImage, maskFault, type ProblemList } from './audit.js';
@@ -56,14 +55,14 @@ function takeRecord(
   problems: ProblemList,
 ): void {
   const record = recordName(index, file);
-  const split = place.key('split').text();
+  const split = place.key('split').string();
   const imageId = place.key('image_id').integer();
   const ids = annotationIds(place);
-  const sentences = place.key('sentences').list();
+  const sentences = place.key('sentences').array();
   const count = countsOf(split, wanted, counts);
   count.objects += ids.length;
   for (const sentence of sentences) {
-    const text = sentence.key('sent').text();
+    const text = sentence.key('sent').string();
     count.expressions++;
     if (ids.length > 1) count.multiTarget++;
     if (ids.length === 0) count.noTarget++;

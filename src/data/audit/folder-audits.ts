@@ -158,7 +158,7 @@ function textsOf(path: string, problems: ProblemList): number {
 function checkExplanations(path: string, splitOf: ReadonlyMap<string, string>, problems: ProblemList): void {
   if (!existsSync(path)) return;
   const take = problems.guarded((record, index) => {
-    const picture = record.key('image').text();
+    const picture = record.key('image').string();
     if (splitOf.get(picture) === 'train') return;
     problems.add('broken reference', `record [${index}] of ${path}: ${picture} is no picture of train`);
   });

@@ -3,8 +3,8 @@ import { existsSync } from 'node:fs';
 import { UserError, messageOf } from '../../errors.js';
 import { JsonReader } from '../../io/json/json-reader.js';
 import { readJsonLists, type TakeRecord } from '../../io/json/json-records.js';
+import { RepeatedIds } from '../annotation-files.js';
 import type { Size } from '../image/size-mismatch.js';
-import { RepeatedIds } from '../repeated-ids.js';
 import type { LeftOut } from './image-drafts.js';
 import { expressionOf } from './own-data-writer.js';
 
@@ -137,10 +137,5 @@ function pixelsOf(reader: JsonReader | null): number | null {
 function categoryName(category: JsonReader): string {
   const name = category.key('name');
   const text = typeof name.value === 'number' ? String(name.value) : name.string();
-  try {
-    return expressionOf(text);
-  } catch (error) {
-    if (error instanceof UserError) return name.fail(`a name (${error.message})`);
-    throw error;
-  }
+  return name.orFail('a name', () => expressionOf(text));
 }

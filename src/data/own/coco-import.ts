@@ -132,12 +132,7 @@ function maskOf(annotation: JsonReader, { size }: ImageDraft): WrittenMask[] | '
   if (segmentation === undefined || isBoxOrNothing(segmentation)) return 'box';
   const wrong = (why: string): never => annotation.key('segmentation').fail(`a mask (${why})`);
   if (Array.isArray(segmentation)) checkNumbers(segmentation, wrong);
-  try {
-    return writtenMasks(segmentation, size);
-  } catch (error) {
-    if (error instanceof UserError) return wrong(error.message);
-    throw error;
-  }
+  return annotation.key('segmentation').orFail('a mask', () => writtenMasks(segmentation, size));
 }
 
 /** An empty list, empty lists in it, or only lists of four numbers: a box or a line written as a polygon. */

@@ -40,12 +40,9 @@ export function maskOfShape(shape: JsonReader, size: Size, fill: Fill): WrittenM
   if (type === 'mask') return writtenMasks(maskToRle(placedMask(shape, size)), size);
   const outline = outlineOf(shape, type);
   if (outline === null) return 'unknownShapes';
-  try {
+  return shape.key('points').orFail('an outline', () => {
     return writtenMasks(fill === 'labelme' ? maskToRle(filled(outline, size)) : [polygonOf(outline)], size);
-  } catch (error) {
-    if (error instanceof UserError) return shape.key('points').fail(`an outline (${error.message})`);
-    throw error;
-  }
+  });
 }
 
 function outlineOf(shape: JsonReader, type: string): Outline | null {

@@ -12,11 +12,10 @@ import { messageOf, UserError } from '../../errors.js';
 import { readImage, readImageSize } from '../../io/image/image-file.js';
 import type { BinaryMask } from '../../types.js';
 import { JsonPlace, readRecords } from '../annotation-files.js';
-import type { EvaluatedDataset, EvaluatedTarget } from '../evaluated-dataset.js';
 import { type MakeSample, type RequestOf, targetFacts, type TrainingSet, trainingSet } from '../facts.js';
 import type { Size } from '../image/size-mismatch.js';
 import { fillPolygon } from '../masks/opencv-polygon.js';
-import type { ReferringImage } from '../refer/refer-dataset.js';
+import type { EvaluatedDataset, EvaluatedTarget, ReferringImage } from '../refer/refer-dataset.js';
 
 export type ReasonSegSplit = 'train' | 'val' | 'test';
 
@@ -56,7 +55,7 @@ function readExplanations(path: string): Map<string, string> {
   if (!existsSync(path)) throw new UserError(`Reading ${NAME}: ${path} is missing. ${ADVICE}`);
   const explanations = new Map<string, string>();
   readRecords(NAME, path, ADVICE, (record) => {
-    explanations.set(record.key('image').text(), record.key('outputs').text());
+    explanations.set(record.key('image').string(), record.key('outputs').string());
   });
   return explanations;
 }
@@ -171,15 +170,15 @@ export function readReasonAnnotation(path: string): ReasonAnnotation {
   }
   const root = new JsonPlace(value, NAME, path);
   const texts = root.key('text');
-  if (texts.list().length === 0) throw texts.wrong('at least one text');
+  if (texts.array().length === 0) texts.fail('at least one text');
   return {
     path,
-    texts: texts.list().map((text) => {
-      if (text.text().trim() === '') throw text.wrong('a text that asks for something');
-      return text.text();
+    texts: texts.array().map((text) => {
+      if (text.string().trim() === '') text.fail('a text that asks for something');
+      return text.string();
     }),
     isSentence: root.key('is_sentence').boolean(),
-    shapes: root.key('shapes').list().flatMap(shapeOf),
+    shapes: root.key('shapes').array().flatMap(shapeOf),
   };
 }
 
@@ -191,15 +190,15 @@ function decodeCp1252(bytes: Buffer): string {
 
 /** None for a "flag", which has no meaning any more. */
 function shapeOf(shape: JsonPlace): ReasonShape[] {
-  const label = shape.key('label').text().toLowerCase();
+  const label = shape.key('label').string().toLowerCase();
   if (label === 'flag') return [];
   const points = shape.key('points');
-  const corners = points.list().map((point): [number, number] => {
-    const [x, y, ...more] = point.list();
-    if (x === undefined || y === undefined || more.length > 0) throw point.wrong('a point [x, y]');
+  const corners = points.array().map((point): [number, number] => {
+    const [x, y, ...more] = point.array();
+    if (x === undefined || y === undefined || more.length > 0) return point.fail('a point [x, y]');
     return [x.number(), y.number()];
   });
-  if (corners.length === 0) throw points.wrong('at least one point');
+  if (corners.length === 0) points.fail('at least one point');
   return [{ role: label.includes('ignore') ? 'ignored' : 'target', points: corners }];
 }
 

@@ -10,8 +10,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { UserError } from '../../errors.js';
 import { gsvaCommand } from '../../program.js';
-import { type JsonPlace, readJsonRecordLists, readRecords } from '../annotation-files.js';
-import { RepeatedIds } from '../repeated-ids.js';
+import { type JsonPlace, readJsonRecordLists, readRecords, RepeatedIds } from '../annotation-files.js';
 import {
   ReferDataset,
   type ReferImageFile,
@@ -40,7 +39,7 @@ function referSet<Split extends ReferSplit>(layout: ReferLayout): ReferSet<Split
     splits: (dataDir) => {
       const splits = new Set<string>();
       readRecords(name, filesOf(dataDir, layout).recordsFile, adviceOf(layout), (entry) => {
-        splits.add(entry.key('split').text());
+        splits.add(entry.key('split').string());
       });
       return splits;
     },
@@ -148,15 +147,15 @@ function readSplit(layout: ReferLayout, recordsFile: string, split: ReferSplit):
   const splits = new Set<string>();
   let total = 0;
   readRecords(layout.name, recordsFile, adviceOf(layout), (entry, index) => {
-    const recorded = entry.key('split').text();
+    const recorded = entry.key('split').string();
     splits.add(recorded);
     if (!isInSplit(recorded, split)) return;
     const ids = annotationIds(entry);
     const imageId = entry.key('image_id').integer();
-    const sentences = entry.key('sentences').list();
+    const sentences = entry.key('sentences').array();
     total += sentences.length;
-    if (total > MAX_SENTENCES) throw entry.wrong(`at most ${MAX_SENTENCES} sentences in all records`);
-    const texts = sentences.map((sentence) => sentence.key('sent').text());
+    if (total > MAX_SENTENCES) entry.fail(`at most ${MAX_SENTENCES} sentences in all records`);
+    const texts = sentences.map((sentence) => sentence.key('sent').string());
     records.push({ index, imageId, annotationIds: ids, sentences: texts });
   });
   if (records.length > 0) return records;
@@ -169,9 +168,9 @@ function readSplit(layout: ReferLayout, recordsFile: string, split: ReferSplit):
 /** Annotations of a record: a list or one id; no target is [-1] (gRefCOCO) or []. @throws UserError for -1 among ids */
 export function annotationIds(entry: JsonPlace): number[] {
   const annotations = entry.key('ann_id');
-  const ids = annotations.isList() ? annotations.list().map((id) => id.integer()) : [annotations.integer()];
+  const ids = annotations.isList() ? annotations.array().map((id) => id.integer()) : [annotations.integer()];
   const noTarget = ids.every((id) => id === -1);
-  if (!noTarget && ids.includes(-1)) throw annotations.wrong('annotation ids, or [-1] alone for no target');
+  if (!noTarget && ids.includes(-1)) annotations.fail('annotation ids, or [-1] alone for no target');
   return noTarget ? [] : ids;
 }
 

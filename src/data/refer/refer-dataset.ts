@@ -4,7 +4,7 @@
  */
 import { UserError } from '../../errors.js';
 import { readImage, readImageSize } from '../../io/image/image-file.js';
-import type { ReferringTarget } from '../../types.js';
+import type { BinaryMask, ReferringTarget } from '../../types.js';
 import { type MakeSample, type RequestOf, type Target, targetFacts, type TrainingSet, trainingSet } from '../facts.js';
 import { type Size, sizeMismatch } from '../image/size-mismatch.js';
 import { isPolygon, type MaskSource, unionOfSources } from '../masks/coco-mask-annotation.js';
@@ -32,6 +32,22 @@ export interface ReferringImage extends Size {
   /** Path inside the data folder. */
   readonly path: string;
   readonly expressions: readonly ReferringExpression[];
+}
+
+/** Ways to ask that a dataset prescribes: about one thing at a time, by its wording. */
+export type PrescribedForm = 'reason-sentence' | 'reason-phrase' | 'class';
+
+export interface EvaluatedTarget extends ReferringTarget {
+  readonly form?: PrescribedForm;
+  /** Ignored pixels: excluded from intersection and union. Disjoint from `mask`. */
+  readonly ignored?: BinaryMask;
+}
+
+/** `ReferDataset` and `OwnData` have it. */
+export interface EvaluatedDataset {
+  readonly images: readonly ReferringImage[];
+  /** One per expression of the image, in order. Called when the image's turn comes. */
+  targets(image: ReferringImage): readonly EvaluatedTarget[];
 }
 
 /** One entry of the dataset's list: sentences that refer to the same annotations of an image. */

@@ -105,7 +105,7 @@ export function openMapillary(dataDir: string, split: MapillarySplit = 'training
 export function mapillaryClasses(dataDir: string): NumberedClasses {
   const config = join(dataDir, 'mapillary', 'config_v2.0.json');
   const labels = new JsonPlace(readJsonFile(MAPILLARY, config, MAPILLARY_ADVICE), MAPILLARY, config).key('labels');
-  return labels.list().map((label) => checkedClassName(label.key('readable')).toLowerCase());
+  return labels.array().map((label) => checkedClassName(label.key('readable')).toLowerCase());
 }
 
 /** @param neverMarked classes of the list that the annotators never marked, though the pictures may show them */

@@ -1,9 +1,8 @@
 /** Sets whose classes are the categories of a COCO file, each annotation an object or part (PACO-LVIS, PASCAL-Part). */
 import { join } from 'node:path';
 import { UserError } from '../../errors.js';
-import { type JsonPlace, readJsonRecordLists } from '../annotation-files.js';
+import { type JsonPlace, readJsonRecordLists, RepeatedIds } from '../annotation-files.js';
 import type { Size } from '../image/size-mismatch.js';
-import { RepeatedIds } from '../repeated-ids.js';
 import { type TrainingSet, trainingSet } from '../facts.js';
 import { type AnnotatedRequest, checkedClassName, type ClassName } from './sem-seg-sample.js';
 
@@ -108,7 +107,7 @@ function readImageRecord(place: JsonPlace): Omit<AnnotatedImage, 'annotations'> 
   const size = place.size();
   const categoriesAt = (key: string): number[] | null => {
     if (!Object.hasOwn(place.value as object, key)) return null;
-    const ids = place.key(key).list();
+    const ids = place.key(key).array();
     return ids.map((id) => id.integer());
   };
   return {
@@ -140,7 +139,7 @@ export function pacoClass(place: JsonPlace): ClassName {
     if (part === undefined) return object;
     if (part !== '') return [object, part];
   }
-  throw place.wrong('an object, or "object:part"');
+  return place.fail('an object, or "object:part"');
 }
 
 /** On VOC 2010 in COCO's form (VLPart). @throws UserError as openAnnotated */
@@ -159,5 +158,5 @@ export function openPascalPart(dataDir: string): AnnotatedDataset {
 export function partClass(place: JsonPlace): ClassName {
   const [object, part, ...more] = checkedClassName(place).split(':');
   if (object && part && more.length === 0) return [object, part];
-  throw place.wrong('"object:part"');
+  return place.fail('"object:part"');
 }

@@ -6,8 +6,7 @@ import { basename } from 'node:path';
 import { UserError } from '../../errors.js';
 import { type LabelMap, readIndexPng } from '../../io/image/index-png.js';
 import type { BinaryMask } from '../../types.js';
-import type { EvaluatedDataset, EvaluatedTarget } from '../evaluated-dataset.js';
-import type { ReferringImage } from '../refer/refer-dataset.js';
+import type { EvaluatedDataset, EvaluatedTarget, ReferringImage } from '../refer/refer-dataset.js';
 
 /** The class that each number stands for; null where the set's rules leave it out. */
 export type NumberedClasses = readonly (string | null)[];

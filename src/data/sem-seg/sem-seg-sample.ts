@@ -24,9 +24,9 @@ export function classText(random: Random, name: ClassName): string {
 
 /** @throws UserError for an empty class name, or one that would be read as special tokens */
 export function checkedClassName(place: JsonPlace): string {
-  const name = place.text().trim();
+  const name = place.string().trim();
   if (name === '' || RESERVED_TEXTS.some((text) => name.includes(text))) {
-    throw place.wrong(`a name that is not empty and has none of ${RESERVED_TEXTS.join(' ')}`);
+    return place.fail(`a name that is not empty and has none of ${RESERVED_TEXTS.join(' ')}`);
   }
   return name;
 }

@@ -47,8 +47,8 @@ export function openLlavaInstruct(dataDir: string): TrainingSet<VqaRequest> {
 }
 
 export function sentencesOf(record: JsonPlace): Sentence[] {
-  const sentences = record.key('conversations').list();
-  return sentences.map((sentence) => ({ from: sentence.key('from').text(), value: sentence.key('value').text() }));
+  const sentences = record.key('conversations').array();
+  return sentences.map((sentence) => ({ from: sentence.key('from').string(), value: sentence.key('value').string() }));
 }
 
 export const makeVqaSample: MakeSample<VqaRequest> = async (request) => {
@@ -107,11 +107,11 @@ export function readVqaQuestions(dataDir: string): VqaQuestion[] {
   const questions: VqaQuestion[] = [];
   readRecords(name, file, advice, (record) => {
     const place = record.key('text');
-    const text = place.text();
+    const text = place.string();
     const reserved = [IMAGE_PLACEHOLDER, ...RESERVED_TEXTS].some((token) => text.includes(token));
-    if (reserved || text.trim() === '') throw place.wrong('a question without reserved tokens');
+    if (reserved || text.trim() === '') place.fail('a question without reserved tokens');
     const image = join(dataDir, 'coco', 'val2017', record.key('image').fileName(true));
-    questions.push({ image, text, answer: record.key('answer').text(), category: record.key('category').text() });
+    questions.push({ image, text, answer: record.key('answer').string(), category: record.key('category').string() });
   });
   if (questions.length === 0) throw new UserError(`Reading ${name}: ${file} is an empty list. ${advice}`);
   return questions;

@@ -1,6 +1,6 @@
 /** The report of recorded results, for `eval --report` and `report write`. */
 import { decodeMask, rleFromString } from '../../data/masks/coco-mask.js';
-import type { EvaluatedDataset } from '../../data/evaluated-dataset.js';
+import type { EvaluatedDataset } from '../../data/refer/refer-dataset.js';
 import { UserError } from '../../errors.js';
 import { readImage } from '../../io/image/image-file.js';
 import { systemNamed } from '../../systems/index.js';

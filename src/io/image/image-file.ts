@@ -81,10 +81,7 @@ const FORMS: Readonly<Record<string, PictureForm>> = {
 const OTHER_FILES = /^\.(avif|bmp|gif|heic|heif|html?|ico|jp2|json|npy|pbm|pdf|pgm|ppm|svg|tga|tiff?|txt|zip)$/;
 const QUALITY = 92;
 
-/**
- * @returns null where the name is that of a folder
- * @throws UserError for a form that is not written
- */
+/** @returns null where the name is that of a folder @throws UserError for a form that is not written */
 export function pictureForm(option: string, path: string): PictureForm | null {
   const ending = extname(path).toLowerCase();
   const form = FORMS[ending];

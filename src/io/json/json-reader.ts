@@ -10,10 +10,10 @@ import { readJson } from './json-file.js';
 type Limits = Omit<Bounds, 'above'>;
 
 export class JsonReader {
-  private constructor(
+  protected constructor(
     /** The value itself, unchecked. */
     readonly value: unknown,
-    private readonly source: string,
+    protected readonly source: string,
     private readonly parent: JsonReader | null,
     private readonly step: string | number,
   ) {}
@@ -26,6 +26,11 @@ export class JsonReader {
   /** @param whatFor purpose of the file, for errors */
   static open(path: string, whatFor: string): JsonReader {
     return JsonReader.of(readJson(path, whatFor), path);
+  }
+
+  /** A value within this one, or read by itself. @param step its key or position */
+  at(value: unknown, step: string | number): this {
+    return new JsonReader(value, this.source, this, step) as this;
   }
 
   /** Where this value stands: `training.schedule[2].name`; made only when asked for. */
@@ -42,13 +47,23 @@ export class JsonReader {
     throw new UserError(`${this.source}: ${place} is ${shown(this.value)}, expected ${expected}.`);
   }
 
+  /** The result of `work`, whose UserError tells why the value is not what was expected. */
+  orFail<T>(expected: string, work: () => T): T {
+    try {
+      return work();
+    } catch (error) {
+      if (error instanceof UserError) return this.fail(`${expected} (${error.message})`);
+      throw error;
+    }
+  }
+
   object(): Record<string, unknown> {
     if (typeof this.value !== 'object' || this.value === null || Array.isArray(this.value))
       return this.fail('an object');
     return this.value as Record<string, unknown>;
   }
 
-  key(name: string): JsonReader {
+  key(name: string): this {
     const found = this.optional(name);
     if (found !== null) return found;
     const place = this.path === '' ? '' : `in "${this.path}" `;
@@ -59,10 +74,10 @@ export class JsonReader {
   }
 
   /** The value of a key, or null where it is absent or null. */
-  optional(name: string): JsonReader | null {
+  optional(name: string): this | null {
     const object = this.object();
     const value = Object.hasOwn(object, name) ? object[name] : undefined;
-    return value === undefined || value === null ? null : new JsonReader(value, this.source, this, name);
+    return value === undefined || value === null ? null : this.at(value, name);
   }
 
   /** Refuses keys that nobody reads: a misspelt option must not be ignored. */
@@ -77,13 +92,13 @@ export class JsonReader {
     return this;
   }
 
-  entries(): [string, JsonReader][] {
-    return Object.entries(this.object()).map(([name, value]) => [name, new JsonReader(value, this.source, this, name)]);
+  entries(): [string, this][] {
+    return Object.entries(this.object()).map(([name, value]) => [name, this.at(value, name)]);
   }
 
-  array(): JsonReader[] {
+  array(): this[] {
     if (!Array.isArray(this.value)) return this.fail('a list');
-    return this.value.map((value: unknown, index) => new JsonReader(value, this.source, this, index));
+    return this.value.map((value: unknown, index) => this.at(value, index));
   }
 
   string(): string {
@@ -114,7 +129,7 @@ export class JsonReader {
   numbers(): number[] {
     if (!Array.isArray(this.value)) return this.fail('a list of numbers');
     const wrong = this.value.findIndex((value) => !Number.isFinite(value));
-    if (wrong >= 0) new JsonReader(this.value[wrong], this.source, this, wrong).fail('a number');
+    if (wrong >= 0) this.at(this.value[wrong], wrong).fail('a number');
     return this.value as number[];
   }
 

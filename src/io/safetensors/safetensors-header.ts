@@ -69,10 +69,7 @@ export type Fail = (what: string) => never;
 /** Parts of a dotted name that would reach every object's prototype if names became nested objects. */
 const POLLUTING = new Set(['__proto__', 'constructor', 'prototype']);
 
-/**
- * @param bytes the header alone
- * @param dataLength bytes that follow it in the file
- */
+/** @param bytes the header alone @param dataLength bytes that follow it in the file */
 export function parseHeader(bytes: Uint8Array, dataLength: number, fail: Fail): SafetensorsHeader {
   let text: string;
   let json: unknown;

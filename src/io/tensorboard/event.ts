@@ -22,10 +22,7 @@ const PNG_SIZES = 16;
 const DT_STRING = 7;
 const DATA_CLASS_TENSOR = 2;
 
-/**
- * @param wallTime seconds since 1970
- * @param step updates done
- */
+/** @param wallTime seconds since 1970 @param step updates done */
 export function encodeEvent(wallTime: number, step: number, content: EventContent): Buffer {
   const event = new ProtobufWriter().double(1, wallTime);
   if (step > 0) event.whole(2, step);

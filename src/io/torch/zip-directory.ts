@@ -29,10 +29,7 @@ const SIGNATURE = { local: 0x04034b50, central: 0x02014b50, end: 0x06054b50, end
 const ENCRYPTED = 0x0001 | 0x0040 | 0x2000;
 const IN_ZIP64 = 0xffffffff;
 
-/**
- * @param fail throws an error that names the file
- * @returns entries by name, in the directory's order
- */
+/** @param fail throws an error that names the file @returns entries by name, in the directory's order */
 export function readZipDirectory(source: ByteSource, fail: Fail): Map<string, ZipEntry> {
   const { count, size, offset } = readEnd(source, fail);
   const bytes = readPart(source, offset, size);

@@ -6,7 +6,7 @@
  * about any number of expressions are those of gRefCOCO and of the paper's Table 6; ReasonSeg and ADE20K ask about one
  * thing at a time.
  */
-import type { PrescribedForm } from '../../data/evaluated-dataset.js';
+import type { PrescribedForm } from '../../data/refer/refer-dataset.js';
 import type { Random } from '../../random.js';
 import { REJ_TOKEN, SEG_TOKEN, segTokenAt } from '../shared/decision-tokens.js';
 import { GSVA_VARIANT, type Variant } from '../shared/variant.js';

@@ -1,6 +1,6 @@
 /** Every benchmark on miniatures of its dataset: what is asked, what is reported; then the same with a whole model. */
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import type { EvaluatedDataset } from '../../../src/data/evaluated-dataset.js';
+import type { EvaluatedDataset } from '../../../src/data/refer/refer-dataset.js';
 import { EVALUATED_NAMES, openEvaluatedSet, usualSplit } from '../../../src/data/dataset-registry.js';
 import { EXPRESSION_FORMS } from '../../../src/systems/gsva/prompts.js';
 import { startEngine } from '../../../src/engine/engine.js';
