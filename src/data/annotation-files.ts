@@ -133,7 +133,9 @@ export class JsonPlace extends JsonReader {
 
   /** The value under a key; it may be null. */
   override key(key: string): this {
-    const found = valueUnder(this.value, key);
+    const { value } = this;
+    const own = isPlainObject(value) && Object.hasOwn(value, key) ? value[key] : undefined;
+    const found: unknown = value instanceof Map ? value.get(key) : own;
     return found === undefined ? this.fail(`an object with the key "${key}"`) : this.at(found, key);
   }
 
@@ -171,13 +173,6 @@ export class JsonPlace extends JsonReader {
   }
 }
 
-/** undefined where there is no such key. */
-function valueUnder(value: unknown, key: string): unknown {
-  if (value instanceof Map) return value.get(key);
-  const isObject = typeof value === 'object' && value !== null && !Array.isArray(value);
-  return isObject && Object.hasOwn(value, key) ? (value as Record<string, unknown>)[key] : undefined;
-}
-
 function describe(value: unknown): string {
   if (Array.isArray(value)) return `a list of ${value.length}`;
   if (isPlainObject(value)) return `an object with ${Object.keys(value).slice(0, 6).join(', ') || 'no keys'}`;
@@ -187,7 +182,7 @@ function describe(value: unknown): string {
 }
 
 /** An object of JSON; dicts and other values of a pickle are of classes. */
-function isPlainObject(value: unknown): value is object {
+function isPlainObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype;
 }
 

@@ -29,10 +29,10 @@ const FORMULAS: Readonly<Record<string, Formula>> = {
   GsvaLinear: ({ x, w, bias = null }) => composites.linearComposite(x, w, bias),
   /** dx = dy · wᵀ */
   GsvaLinearGradX: ({ dy, w }) =>
-    tf.reshape(tf.matMul(rowsOf(dy), w, false, true), [...dy.shape.slice(0, -1), w.shape[0]]),
+    tf.reshape(tf.matMul(composites.asMatrix(dy), w, false, true), [...dy.shape.slice(0, -1), w.shape[0]]),
   /** dw = xᵀ · dy, over all rows */
-  GsvaLinearGradW: ({ x, dy }) => tf.matMul(rowsOf(x), rowsOf(dy), true, false),
-  GsvaColumnSum: ({ x }) => tf.sum(rowsOf(x), 0),
+  GsvaLinearGradW: ({ x, dy }) => tf.matMul(composites.asMatrix(x), composites.asMatrix(dy), true, false),
+  GsvaColumnSum: ({ x }) => tf.sum(composites.asMatrix(x), 0),
 
   GsvaLayerNorm: ({ x, gamma, beta }, { eps }) => composites.layerNormComposite(x, gamma, beta, eps),
   /** dx = (g - mean g - x̂ · mean(g · x̂)) / σ with g = dy · γ */
@@ -43,7 +43,7 @@ const FORMULAS: Readonly<Record<string, Formula>> = {
     return tf.mul(tf.sub(tf.sub(g, tf.mean(g, -1, true)), tf.mul(normed, along)), inverse);
   },
   GsvaLayerNormGradGamma: ({ x, dy }, { eps }) =>
-    tf.sum(rowsOf(tf.mul(dy, composites.layerNormParts(x, eps).normed)), 0),
+    tf.sum(composites.asMatrix(tf.mul(dy, composites.layerNormParts(x, eps).normed)), 0),
   GsvaRmsNorm: ({ x, gamma }, { eps }) => composites.rmsNormComposite(x, gamma, eps),
   /** dx = (g - x̂ · mean(g · x̂)) / rms with g = dy · γ */
   GsvaRmsNormGradX: ({ x, gamma, dy }, { eps }) => {
@@ -51,7 +51,8 @@ const FORMULAS: Readonly<Record<string, Formula>> = {
     const g = tf.mul(dy, gamma);
     return tf.mul(tf.sub(g, tf.mul(normed, tf.mean(tf.mul(g, normed), -1, true))), inverse);
   },
-  GsvaRmsNormGradGamma: ({ x, dy }, { eps }) => tf.sum(rowsOf(tf.mul(dy, composites.rmsNormParts(x, eps).normed)), 0),
+  GsvaRmsNormGradGamma: ({ x, dy }, { eps }) =>
+    tf.sum(composites.asMatrix(tf.mul(dy, composites.rmsNormParts(x, eps).normed)), 0),
 
   GsvaGelu: ({ x }) => composites.geluComposite(x),
   /** Φ(x) + x · φ(x), the normal distribution and its density */
@@ -133,12 +134,6 @@ export function registerCompositeKernels(backendName: string): void {
     });
   }
   registerFusedGradients();
-}
-
-/** [..., D] → [rows, D] */
-function rowsOf(x: tf.Tensor): tf.Tensor2D {
-  const width = x.shape.at(-1) ?? 1;
-  return x.rank === 2 ? (x as tf.Tensor2D) : tf.reshape(x, [x.size / Math.max(width, 1), width]);
 }
 
 /** d/dx of x · s with s = sigmoid(a·x): s + a·x·s·(1 - s) = s · (1 + a·x·(1 - s)). */

@@ -3,6 +3,13 @@
  * their own (`composite-kernels.ts`), and the reference of the tests of all kernels and gradients.
  */
 import * as tf from './tf.js';
+import { rowsOf } from './wasm-heap.js';
+
+/** [..., D] → [rows, D] */
+export function asMatrix(x: tf.Tensor): tf.Tensor2D {
+  const { rows, width } = rowsOf(x.shape);
+  return x.rank === 2 ? (x as tf.Tensor2D) : tf.reshape(x, [rows, width]);
+}
 
 /** x̂ and 1/rms of each row. */
 export function rmsNormParts(x: tf.Tensor, eps: number): { normed: tf.Tensor; inverse: tf.Tensor } {
@@ -114,12 +121,9 @@ export function maskLossComposite(logits: tf.Tensor3D, targets: tf.Tensor3D) {
 }
 
 export function linearComposite(x: tf.Tensor, w: tf.Tensor2D, bias: tf.Tensor1D | null): tf.Tensor {
-  const [inner, outer] = w.shape;
-  // [..., in] → [rows, in]
-  const rows: tf.Tensor2D = x.rank === 2 ? (x as tf.Tensor2D) : tf.reshape(x, [x.size / Math.max(inner, 1), inner]);
-  const product = tf.matMul(rows, w);
+  const product = tf.matMul(asMatrix(x), w);
   const y = bias === null ? product : tf.add(product, bias);
-  return x.rank === 2 ? y : tf.reshape(y, [...x.shape.slice(0, -1), outer]);
+  return x.rank === 2 ? y : tf.reshape(y, [...x.shape.slice(0, -1), w.shape[1]]);
 }
 
 export function rotaryComposite(x: tf.Tensor4D, cos: tf.Tensor2D, sin: tf.Tensor2D): tf.Tensor4D {

@@ -88,11 +88,6 @@ class DryRunBackend extends tf.KernelBackend {
     return { unreliable: false };
   }
 
-  override time(work: () => void): Promise<tf.BackendTimingInfo> {
-    work();
-    return Promise.resolve({ kernelMs: 0 });
-  }
-
   override floatPrecision(): 16 | 32 {
     return 32;
   }

@@ -104,7 +104,7 @@ let current: { readonly key: string; readonly info: Promise<EngineInfo>; backend
  * @throws UsageError for an unknown engine, device or thread count; UserError when the engine cannot be started
  */
 export async function startEngine(options: EngineOptions = {}): Promise<EngineInfo> {
-  const { choice, threads, device, start } = checkedOptions(options);
+  const { choice, threads, device, start } = checkEngineOptions(options);
   const key = `${choice} ${threads} ${device === null ? '' : deviceName(device)}`;
   // A dry run may have taken the backend's place.
   const isReplaced = (current?.backend ?? tf.getBackend()) !== tf.getBackend();
@@ -122,11 +122,7 @@ export async function startEngine(options: EngineOptions = {}): Promise<EngineIn
 }
 
 /** Checks the options without starting. @throws UsageError for an unknown engine, device or thread count */
-export function checkEngineOptions(options: EngineOptions): void {
-  checkedOptions(options);
-}
-
-function checkedOptions(options: EngineOptions) {
+export function checkEngineOptions(options: EngineOptions) {
   const named = process.env.GSVA_ENGINE ?? '';
   const choice = options.engine ?? (named === '' ? 'auto' : named);
   const threads = options.threads ?? availableParallelism();

@@ -2,6 +2,7 @@
  * Three kernels of packed matrices (`packed-matrix.ts`) and their one gradient, with formulas for engines without such
  * kernels, which widen in JavaScript.
  */
+import { asMatrix } from './composites.js';
 import { type PackedMatrix, packedOf, widened } from './packed-matrix.js';
 import * as tf from './tf.js';
 import { replaceKernel } from './wasm-heap.js';
@@ -39,13 +40,13 @@ export const PACKED_FORMULAS: PackedKernels = {
   multiply: (_, x, matrix) =>
     tf.tidy(() => {
       const parts = matrix.blocks().map(({ first, count }) => {
-        return tf.tidy(() => tf.matMul(asRows(x), widenedRows(matrix, first, count), false, true));
+        return tf.tidy(() => tf.matMul(asMatrix(x), widenedRows(matrix, first, count), false, true));
       });
       return withLastAxis(tf.concat(parts, 1), x.shape, matrix.rows);
     }),
   multiplyBack: (_, dy, matrix) =>
     tf.tidy(() => {
-      const rows = asRows(dy);
+      const rows = asMatrix(dy);
       const [count] = rows.shape;
       let sum: tf.Tensor = tf.zeros([count, matrix.columns]);
       for (const block of matrix.blocks()) {
@@ -70,12 +71,6 @@ export const PACKED_FORMULAS: PackedKernels = {
 
 function widenedRows(matrix: PackedMatrix, first: number, count: number): tf.Tensor2D {
   return tf.tensor2d(widened(matrix.bits(first, count), matrix.dtype), [count, matrix.columns]);
-}
-
-/** [..., D] → [rows, D] */
-function asRows(x: tf.Tensor): tf.Tensor2D {
-  const width = x.shape.at(-1) ?? 1;
-  return tf.reshape(x, [tf.util.sizeFromShape(x.shape.slice(0, -1)), width]);
 }
 
 function withLastAxis(x: tf.Tensor, shape: readonly number[], width: number): tf.Tensor {

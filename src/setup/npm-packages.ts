@@ -7,6 +7,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CORE_KEY } from '../engine/tensorflow-installation.js';
+import { writeJson } from '../io/json/json-file.js';
 import type { RunCommand } from './run-command.js';
 
 /** The version of all tfjs packages, as in package.json. */
@@ -54,8 +55,4 @@ export async function installNpmPackages(folder: string, gpu: boolean, run: RunC
 export function npmCommand(): [string, ...string[]] {
   const running = process.env.npm_execpath ?? '';
   return /npm-cli\.c?js$/.test(running) ? [process.execPath, running] : ['npm'];
-}
-
-function writeJson(path: string, value: object): void {
-  writeFileSync(path, `${JSON.stringify(value, null, 2)}\n`);
 }

@@ -2,7 +2,7 @@
  * `gsva setup tensorflow`: npm's packages, TensorFlow's libraries and the addon between them, in one atomic folder,
  * tried before it takes its place.
  */
-import { existsSync, mkdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, realpathSync, rmSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import {
   INSTALLATION_FILE,
@@ -13,6 +13,7 @@ import {
 } from '../engine/tensorflow-installation.js';
 import { UserError, messageOf } from '../errors.js';
 import { writeDirectoryAtomic } from '../io/atomic/atomic-file.js';
+import { writeJson } from '../io/json/json-file.js';
 import { bytesText, freeDisk } from '../machine.js';
 import {
   addCuda,
@@ -200,7 +201,7 @@ class Setup {
       gpu,
       source: this.source,
     };
-    writeFileSync(join(folder, INSTALLATION_FILE), `${JSON.stringify(note, null, 2)}\n`);
+    writeJson(join(folder, INSTALLATION_FILE), note);
     await this.check(folder);
   }
 

@@ -60,11 +60,6 @@ export function recordsOf(scene: Scene, expressions: readonly SceneExpression[],
   return { split, image, annotations, references };
 }
 
-/** Whether the object's whole outline is visible, but for a few pixels. */
-export function showsWhole(scene: Scene, index: number): boolean {
-  return outlineOf(scene, index).isWhole;
-}
-
 /** As COCO's train2014 names its images. */
 export function imageFileName(imageId: number): string {
   return `COCO_train2014_${String(imageId).padStart(12, '0')}.jpg`;
@@ -85,8 +80,8 @@ export function annotationOf(scene: Scene, index: number, imageId: number) {
   };
 }
 
-/** An object's outline as a polygon, next to its visible part. */
-function outlineOf(scene: Scene, index: number) {
+/** An object's outline as a polygon, next to its visible part; `isWhole` where all of it shows, but for a few pixels. */
+export function outlineOf(scene: Scene, index: number) {
   const object = scene.objects[index];
   if (object === undefined) throw new RangeError(`the scene has no object ${index}`);
   const visible = encodeMask(visibleMask(scene, [index]));

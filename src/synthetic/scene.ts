@@ -66,16 +66,7 @@ const SPLIT_STRIDE = 0x10000000;
  * give different generator states (Random.fork is one-to-one).
  */
 export function synthScene(seed: number, split: SynthSplit, index: number): Scene {
-  return generateScene(sceneRandom(seed, split, index));
-}
-
-/** The generator that `synthScene` starts from; its forks serve what else is drawn for the same image. */
-export function sceneRandom(seed: number, split: SynthSplit, index: number): Random {
-  return new Random(seed).fork(SYNTH_SPLITS.indexOf(split) * SPLIT_STRIDE + index);
-}
-
-/** A scene from the next numbers of a generator. */
-function generateScene(random: Random): Scene {
+  const random = sceneRandom(seed, split, index);
   const longest = 112 + random.integer(65);
   // Aspect ratios 0.87–1.15: CLIP's centre crop then loses less than half an object's radius at any border.
   const shorter = Math.round(longest * (1 - 0.13 * random.uniform()));
@@ -97,6 +88,11 @@ function generateScene(random: Random): Scene {
   }
   const { instances } = canvas;
   return { width, height, background, noiseSeed: random.uint32(), objects: canvas.objects(), instances };
+}
+
+/** The generator that `synthScene` starts from; its forks serve what else is drawn for the same image. */
+export function sceneRandom(seed: number, split: SynthSplit, index: number): Random {
+  return new Random(seed).fork(SYNTH_SPLITS.indexOf(split) * SPLIT_STRIDE + index);
 }
 
 /** The visible pixels of one object, or of several together. */

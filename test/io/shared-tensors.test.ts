@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { UserError } from '../../src/errors.js';
 import { openCheckpoint } from '../../src/io/checkpoint-files.js';
 import { writeSafetensors } from '../../src/io/safetensors/safetensors-writer.js';
-import { digestOf } from '../../src/io/shared-tensors.js';
+import { digestOf } from '../../src/io/checkpoint-files.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'gsva-shared-'));
 const [whole, part] = [join(scratch, 'whole'), join(scratch, 'part')];

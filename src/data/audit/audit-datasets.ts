@@ -73,14 +73,8 @@ export async function auditDatasets(
       if (!(error instanceof UserError)) throw error;
       problems.add('unreadable file', error.message);
     }
-    const { list } = problems;
-    return {
-      entry,
-      state: list.length > 0 ? 'broken' : stateOf(entry, parts, figures),
-      parts,
-      problems: list,
-      figures,
-    };
+    const state = problems.list.length > 0 ? 'broken' : stateOf(entry, parts, figures);
+    return { entry, state, parts, problems: problems.list, figures };
   }
 }
 
@@ -165,9 +159,6 @@ function rememberingCounts(): (path: string, part: Part) => number {
 /** SAIAPR TC-12 has its pictures in folders of their own. */
 function filesBelow(folder: string, ending: string): number {
   if (!existsSync(folder) || !statSync(folder).isDirectory()) return 0;
-  let count = 0;
-  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
-    if (!entry.isDirectory() && entry.name.endsWith(ending)) count++;
-  }
-  return count;
+  const entries = readdirSync(folder, { withFileTypes: true, recursive: true });
+  return entries.filter((entry) => !entry.isDirectory() && entry.name.endsWith(ending)).length;
 }

@@ -13,7 +13,8 @@ const DIVIDED_BY_OBJECTS: ReadonlySet<string> = new Set(['refcocog-google']);
 
 /** Requirements of the records on the other files. */
 interface Wanted {
-  readonly splits: string[];
+  /** Counts of each split, in the order of the file. */
+  readonly splits: Map<string, Counts>;
   /** Ids of images, with a bit per split of each and the first record that refers to it. */
   readonly images: Map<number, { splits: number; readonly record: string }>;
   /** Ids of annotations, with their image by the first record that refers to them. */
@@ -28,38 +29,30 @@ export const auditReferSet: Audit = async (input) => {
   const [records = '', instances = ''] = entry.parts
     .filter((part) => part.ending === undefined)
     .map((part) => join(dataDir, part.path));
-  const wanted: Wanted = { splits: [], images: new Map(), annotations: new Map() };
-  const counts = new Map<string, Counts>();
+  const wanted: Wanted = { splits: new Map(), images: new Map(), annotations: new Map() };
   const take = problems.guarded((place, index) => {
-    takeRecord(place, index, records, wanted, counts, problems);
+    takeRecord(place, index, records, wanted, problems);
   });
   readRecords(entry.title, records, ADVICE, take);
   const expected = lookUp(input, instances, records, wanted);
   for (const [id, image] of wanted.images) {
-    const names = wanted.splits.filter((_, i) => (image.splits & (1 << i)) !== 0);
-    for (const split of names) (counts.get(split) as Counts).images++;
+    const names = [...wanted.splits.keys()].filter((_, i) => (image.splits & (1 << i)) !== 0);
+    for (const split of names) (wanted.splits.get(split) as Counts).images++;
     if (isThorough && names.length > 1 && !DIVIDED_BY_OBJECTS.has(entry.name)) {
       problems.add('image in two splits', `image ${id} is in ${names.join(' and ')}`);
     }
   }
   if (isThorough) await images.check(expected, problems);
-  return { splits: Object.fromEntries(counts), images: wanted.images.size };
+  return { splits: Object.fromEntries(wanted.splits), images: wanted.images.size };
 };
 
-function takeRecord(
-  place: JsonPlace,
-  index: number,
-  file: string,
-  wanted: Wanted,
-  counts: Map<string, Counts>,
-  problems: ProblemList,
-): void {
+function takeRecord(place: JsonPlace, index: number, file: string, wanted: Wanted, problems: ProblemList): void {
   const record = recordName(index, file);
   const split = place.key('split').string();
   const imageId = place.key('image_id').integer();
   const ids = annotationIds(place);
   const sentences = place.key('sentences').array();
-  const count = countsOf(split, wanted, counts);
+  const count = countsOf(split, wanted.splits);
   count.objects += ids.length;
   for (const sentence of sentences) {
     const text = sentence.key('sent').string();
@@ -70,7 +63,7 @@ function takeRecord(
   }
   if (sentences.length === 0) problems.add('empty expression', `${record} has no sentence`);
   const image = wanted.images.get(imageId) ?? { splits: 0, record };
-  image.splits |= 1 << wanted.splits.indexOf(split);
+  image.splits |= 1 << [...wanted.splits.keys()].indexOf(split);
   wanted.images.set(imageId, image);
   for (const id of ids) {
     const other = wanted.annotations.get(id)?.imageId;
@@ -85,14 +78,13 @@ function recordName(index: number, file: string): string {
   return `record [${index}] of ${file}`;
 }
 
-function countsOf(split: string, wanted: Wanted, counts: Map<string, Counts>): Counts {
-  const known = counts.get(split);
+function countsOf(split: string, splits: Wanted['splits']): Counts {
+  const known = splits.get(split);
   if (known !== undefined) return known;
   // Files have up to 9 names of splits; more than bits would be no dataset.
-  if (wanted.splits.length === 31) throw new UserError(`there are more than 31 splits, "${split}" among them`);
+  if (splits.size === 31) throw new UserError(`there are more than 31 splits, "${split}" among them`);
   const count = { images: 0, expressions: 0, multiTarget: 0, noTarget: 0, objects: 0 };
-  counts.set(split, count);
-  wanted.splits.push(split);
+  splits.set(split, count);
   return count;
 }
 

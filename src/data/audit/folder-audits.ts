@@ -2,11 +2,12 @@
  * Audits of datasets in folders: pictures and label maps (ADE20K, COCO-Stuff, Mapillary Vistas) as complete pairs, with
  * maps in the form that the readers demand; and ReasonSeg.
  */
-import { closeSync, existsSync, openSync, readdirSync, readSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { messageOf } from '../../errors.js';
 import { indexPngFault, pngFile, readIndexPng } from '../../io/image/index-png.js';
+import { withImageBytes } from '../../io/image/image-source.js';
 import { readRecords } from '../annotation-files.js';
 import type { Figures, Part } from '../catalogue/entry.js';
 import { readReasonAnnotation } from '../reason/reason-seg.js';
@@ -77,7 +78,7 @@ async function checkMaps(maps: readonly string[], classes: NumberedClasses, prob
     // Between them others have their turn: Ctrl-C.
     if (isDrawn) await nextTurn();
     try {
-      const fault = headerFault(path);
+      const fault = withImageBytes(path, (bytes) => indexPngFault(pngFile(bytes.at(0, HEADER_BYTES))));
       if (fault !== null) throw new Error(fault);
       if (isDrawn) presentClasses(readIndexPng(path), classes, path);
     } catch (error) {
@@ -86,17 +87,6 @@ async function checkMaps(maps: readonly string[], classes: NumberedClasses, prob
     }
   }
   return decoded;
-}
-
-/** The fault in the header of a label map, null without one. Reads its first bytes alone. */
-function headerFault(path: string): string | null {
-  const file = openSync(path, 'r');
-  try {
-    const bytes = Buffer.alloc(HEADER_BYTES);
-    return indexPngFault(pngFile(bytes.subarray(0, readSync(file, bytes))));
-  } finally {
-    closeSync(file);
-  }
 }
 
 /** ade20k/annotations/training → "training"; mapillary/training/v2.0/labels → "training"; cocostuff/train2017 → "train". */

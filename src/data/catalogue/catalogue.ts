@@ -1,6 +1,11 @@
 /** The datasets that are known: of semantic segmentation (objects, stuff and parts), VQA and reasoning here. */
-import { COCO_TRAIN_2017, type CatalogueEntry, labelMaps, MB, pictures } from './entry.js';
+import { COCO_TRAIN_2017, type CatalogueEntry, type Figures, labelMaps, MB, pictures } from './entry.js';
 import { GREFCOCO, REFCLEF, REFCOCO, REFCOCO_PLUS, REFCOCOG, REFCOCOG_GOOGLE, REFZOM } from './refer-sets.js';
+
+/** Counts of a dataset with a single split. */
+function publishedAs(split: string, total: Figures, by: string): CatalogueEntry['published'] {
+  return { total, splits: { [split]: total }, by };
+}
 
 const ADE20K_ZIP = 'http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip';
 
@@ -29,11 +34,7 @@ const COCO_STUFF: CatalogueEntry = {
   title: 'COCO-Stuff',
   kind: 'sem_seg',
   parts: [{ ...labelMaps('cocostuff/train2017', STUFF_MAPS, 118_287), bytes: 659 * MB }, COCO_TRAIN_2017],
-  published: {
-    total: { images: 118_287 },
-    splits: { train: { images: 118_287 } },
-    by: "Caesar et al. 2018: all of COCO's train2017",
-  },
+  published: publishedAs('train', { images: 118_287 }, "Caesar et al. 2018: all of COCO's train2017"),
 };
 
 const MAPILLARY = 'https://www.mapillary.com/dataset/vistas';
@@ -47,11 +48,7 @@ const MAPILLARY_VISTAS: CatalogueEntry = {
     pictures('mapillary/training/images', MAPILLARY, 18_000),
     labelMaps('mapillary/training/v2.0/labels', MAPILLARY, 18_000),
   ],
-  published: {
-    total: { images: 18_000 },
-    splits: { training: { images: 18_000 } },
-    by: 'Mapillary Research (training images)',
-  },
+  published: publishedAs('training', { images: 18_000 }, 'Mapillary Research (training images)'),
 };
 
 const PACO_LVIS: CatalogueEntry = {
@@ -66,11 +63,11 @@ const PACO_LVIS: CatalogueEntry = {
     },
     COCO_TRAIN_2017,
   ],
-  published: {
-    total: { images: 45_790, objects: 612_188 },
-    splits: { train: { images: 45_790, objects: 612_188 } },
-    by: 'PACO_DATASET.md of the authors (217,117 objects + 395,071 parts)',
-  },
+  published: publishedAs(
+    'train',
+    { images: 45_790, objects: 612_188 },
+    'PACO_DATASET.md of the authors (217,117 objects + 395,071 parts)',
+  ),
 };
 
 const PASCAL_PART: CatalogueEntry = {
@@ -105,11 +102,11 @@ const LLAVA_INSTRUCT: CatalogueEntry = {
     },
     COCO_TRAIN_2017,
   ],
-  published: {
-    total: { images: 81_479, conversations: 157_712 },
-    splits: { train: { images: 81_479, conversations: 157_712 } },
-    by: 'users of the published file; the authors say "158K"',
-  },
+  published: publishedAs(
+    'train',
+    { images: 81_479, conversations: 157_712 },
+    'users of the published file; the authors say "158K"',
+  ),
 };
 
 const REASON_SEG_FOLDER = 'https://github.com/dvlab-research/LISA#dataset';

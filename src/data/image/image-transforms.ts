@@ -45,9 +45,7 @@ function cropCentre(image: RgbImage, size: number): RgbImage {
 
 /** Input of F_V1 for a square of `size` pixels: [size, size, 3], normalised by CLIP's mean and standard deviation. */
 export function clipTransform(image: RgbImage, size: number): { readonly data: Float32Array } {
-  const normalised = (value: number, channel: number): number =>
-    (value / 255 - (CLIP_MEAN[channel] as number)) / (CLIP_STD[channel] as number);
-  return { data: normalisedSquare(size, resizeForClip(image, size), normalised) };
+  return { data: normalisedSquare(size, resizeForClip(image, size), 255, CLIP_MEAN, CLIP_STD) };
 }
 
 /**
@@ -56,20 +54,23 @@ export function clipTransform(image: RgbImage, size: number): { readonly data: F
  */
 export function samTransform(image: RgbImage, size: number): { readonly data: Float32Array } & Size {
   const resized = resizeForSam(image, size);
-  const normalised = (value: number, channel: number): number =>
-    (value - (SAM_MEAN[channel] as number)) / (SAM_STD[channel] as number);
-  return { data: normalisedSquare(size, resized, normalised), height: resized.height, width: resized.width };
+  const { height, width } = resized;
+  return { data: normalisedSquare(size, resized, 1, SAM_MEAN, SAM_STD), height, width };
 }
 
-/** The normalised image in the upper left of a [size, size, 3] square of zeros. */
+/** The normalised image in the upper left of a [size, size, 3] square of zeros. @param unit grey levels that make 1 */
 function normalisedSquare(
   size: number,
   image: RgbImage,
-  normalised: (value: number, channel: number) => number,
+  unit: number,
+  mean: readonly number[],
+  deviation: readonly number[],
 ): Float32Array {
   const target = new Float32Array(size * size * 3);
   // A grey level has one of 256 values per channel: look-up instead of arithmetic for each pixel.
-  const table = Float32Array.from({ length: 256 * 3 }, (_, i) => normalised(Math.floor(i / 3), i % 3));
+  const table = Float32Array.from({ length: 256 * 3 }, (_, i) => {
+    return (Math.floor(i / 3) / unit - (mean[i % 3] as number)) / (deviation[i % 3] as number);
+  });
   for (let y = 0; y < image.height; y++) {
     let from = y * image.width * 3;
     let to = y * size * 3;

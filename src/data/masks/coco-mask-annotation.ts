@@ -181,25 +181,20 @@ function finePoints(xy: readonly number[]): [Int32Array, Int32Array] {
 
 /** All points of the fine grid along one edge, from its first to its second end. */
 function drawEdge(x0: number, y0: number, x1: number, y1: number, visit: (u: number, v: number) => void): void {
-  const dx = Math.abs(x1 - x0);
-  const dy = Math.abs(y1 - y0);
+  const length = Math.abs(x1 - x0);
+  if (length < Math.abs(y1 - y0)) {
+    drawEdge(y0, x0, y1, x1, (v, u) => {
+      visit(u, v);
+    });
+    return;
+  }
   // Points are computed from the lower end, so that an edge is the same in both directions.
-  if (dx >= dy) {
-    const flip = x0 > x1;
-    const [xs, ys, ye] = flip ? [x1, y1, y0] : [x0, y0, y1];
-    const slope = dx === 0 ? 0 : (ye - ys) / dx;
-    for (let d = 0; d <= dx; d++) {
-      const t = flip ? dx - d : d;
-      visit(t + xs, Math.trunc(ys + slope * t + 0.5));
-    }
-  } else {
-    const flip = y0 > y1;
-    const [xs, ys, xe] = flip ? [x1, y1, x0] : [x0, y0, x1];
-    const slope = (xe - xs) / dy;
-    for (let d = 0; d <= dy; d++) {
-      const t = flip ? dy - d : d;
-      visit(Math.trunc(xs + slope * t + 0.5), t + ys);
-    }
+  const flip = x0 > x1;
+  const [xs, ys, ye] = flip ? [x1, y1, y0] : [x0, y0, y1];
+  const slope = length === 0 ? 0 : (ye - ys) / length;
+  for (let d = 0; d <= length; d++) {
+    const t = flip ? length - d : d;
+    visit(t + xs, Math.trunc(ys + slope * t + 0.5));
   }
 }
 

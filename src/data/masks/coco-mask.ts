@@ -139,25 +139,35 @@ export function decodeMask(rle: Rle, data = new Uint8Array(rle.size[0] * rle.siz
 export function mergeRles(rles: readonly Rle[], intersect = false): Rle {
   const [first, ...others] = rles;
   if (first === undefined) throw new Error('mergeRles: nothing to merge');
-  let merged = first;
-  for (const other of others) {
-    checkSameSize(merged, other);
-    const counts: number[] = [];
-    let run = 0;
-    let inside = false;
-    walk(merged, other, (length, a, b) => {
-      const now = intersect ? a && b : a || b;
-      if (now !== inside) {
-        counts.push(run);
-        run = 0;
-        inside = now;
-      }
-      run += length;
-    });
-    counts.push(run);
-    merged = { size: first.size, counts };
+  return others.reduce((merged, other) => mergedPair(merged, other, intersect), first);
+}
+
+function mergedPair(a: Rle, b: Rle, intersect: boolean): Rle {
+  if (a.size[0] !== b.size[0] || a.size[1] !== b.size[1]) {
+    throw new Error(`masks of ${a.size.join(' × ')} and ${b.size.join(' × ')} pixels cannot be compared`);
   }
-  return merged;
+  const counts: number[] = [];
+  let [i, j, run] = [0, 0, 0];
+  let inside = false;
+  let [leftA, leftB] = [a.counts[0] ?? 0, b.counts[0] ?? 0];
+  // In stretches over which neither mask changes.
+  while (i < a.counts.length && j < b.counts.length) {
+    const length = Math.min(leftA, leftB);
+    const [inA, inB] = [i % 2 === 1, j % 2 === 1];
+    const now = intersect ? inA && inB : inA || inB;
+    if (length > 0 && now !== inside) {
+      counts.push(run);
+      run = 0;
+      inside = now;
+    }
+    run += length;
+    leftA -= length;
+    leftB -= length;
+    if (leftA === 0) leftA = a.counts[++i] ?? 0;
+    if (leftB === 0) leftB = b.counts[++j] ?? 0;
+  }
+  counts.push(run);
+  return { size: a.size, counts };
 }
 
 /** Number of pixels inside. */
@@ -187,38 +197,10 @@ export function rleBox(rle: Rle): [number, number, number, number] {
   return xMax < 0 ? [0, 0, 0, 0] : [xMin, yMin, xMax - xMin + 1, yMax - yMin + 1];
 }
 
-/**
- * Intersection over union, 0 for disjoint masks. With `crowd`, over the area of `a` alone: `b` is then a region with
- * many objects of which `a` may be one.
- */
-export function rleIou(a: Rle, b: Rle, crowd = false): number {
-  checkSameSize(a, b);
-  let intersection = 0;
-  let union = 0;
-  walk(a, b, (length, inA, inB) => {
-    if (inA || inB) union += length;
-    if (inA && inB) intersection += length;
-  });
-  return intersection === 0 ? 0 : intersection / (crowd ? rleArea(a) : union);
-}
-
-/** Visits the pixels in stretches over which neither mask changes. */
-function walk(a: Rle, b: Rle, visit: (length: number, inA: boolean, inB: boolean) => void): void {
-  let [i, j] = [0, 0];
-  let [leftA, leftB] = [a.counts[0] ?? 0, b.counts[0] ?? 0];
-  while (i < a.counts.length && j < b.counts.length) {
-    const length = Math.min(leftA, leftB);
-    if (length > 0) visit(length, i % 2 === 1, j % 2 === 1);
-    leftA -= length;
-    leftB -= length;
-    if (leftA === 0) leftA = a.counts[++i] ?? 0;
-    if (leftB === 0) leftB = b.counts[++j] ?? 0;
-  }
-}
-
-function checkSameSize(a: Rle, b: Rle): void {
-  if (a.size[0] === b.size[0] && a.size[1] === b.size[1]) return;
-  throw new Error(`masks of ${a.size.join(' × ')} and ${b.size.join(' × ')} pixels cannot be compared`);
+/** Intersection over union, 0 for disjoint masks. */
+export function rleIou(a: Rle, b: Rle): number {
+  const intersection = rleArea(mergeRles([a, b], true));
+  return intersection === 0 ? 0 : intersection / rleArea(mergeRles([a, b]));
 }
 
 /** Any value, for an error message: of lists and objects, which may be deep or refuse to be a text, only the kind. */

@@ -2,9 +2,9 @@
  * Reader of a user's own data, line by line. Problems are collected with the numbers of their lines: a converter
  * usually makes the same mistake many times.
  */
-import { closeSync, openSync, readSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { UserError, messageOf } from '../../errors.js';
+import { fileOpener, readPart } from '../../io/byte-source.js';
 import { readImageSize } from '../../io/image/image-file.js';
 import { notUtf8 } from '../../io/text-encoding.js';
 import { NOT_UTF8_LINE, readTextLines } from '../../io/text-lines.js';
@@ -100,13 +100,7 @@ function readRecords(file: string, problems: OwnProblems): OwnRecord[] {
 
 /** Enough of the file to tell its encoding. */
 function beginningOf(file: string): Buffer {
-  const bytes = Buffer.alloc(LOOKED_AT);
-  const descriptor = openSync(file, 'r');
-  try {
-    return bytes.subarray(0, readSync(descriptor, bytes));
-  } finally {
-    closeSync(descriptor);
-  }
+  return fileOpener(file, WHAT_FOR)((source) => readPart(source, 0, Math.min(source.size, LOOKED_AT)));
 }
 
 function parseJson(text: string, place: string): unknown {

@@ -80,12 +80,6 @@ export async function openOwnData(file: string, split: OwnSplit): Promise<OwnDat
   return { ...set, images, hasSplits, targets };
 }
 
-interface OwnSummary {
-  /** Each present split in the order train, val, test. */
-  readonly splits: readonly (ReturnType<typeof countsOf> & { readonly split: OwnSplit })[];
-  readonly problems: OwnProblems;
-}
-
 /**
  * Reads every line, the header of every image, every mask. Lines with problems do not count.
  * @param shownProblems number of problems kept with their text
@@ -95,7 +89,7 @@ export async function checkOwnData(
   file: string,
   shownProblems: number,
   onProgress: (done: number, total: number) => void = () => undefined,
-): Promise<OwnSummary> {
+) {
   const problems = new OwnProblems(shownProblems);
   const { images } = await readOwnFile(file, problems);
   const sound: OwnImage[] = [];
@@ -110,25 +104,20 @@ export async function checkOwnData(
 }
 
 /** Counts of each split that has images, in the order train, val, test. */
-export function countsBySplit(images: readonly OwnImage[]): OwnSummary['splits'] {
+export function countsBySplit(images: readonly OwnImage[]) {
   const splits = OWN_SPLITS.map((split) => ({ split, ...countsOf(images.filter((image) => image.split === split)) }));
   return splits.filter((counts) => counts.images > 0);
 }
 
-/** A fault, with the line that has it. */
-interface Fault {
-  readonly line: number;
-  readonly fault: string;
-}
-
-async function faultsOf({ line, path, height, width, sizeLine, expressions }: OwnImage): Promise<Fault[]> {
+/** Each with the line that has it. */
+async function faultsOf({ line, path, height, width, sizeLine, expressions }: OwnImage) {
   try {
     const fault = await sizeMismatch(path, await readImageSize(path), { height, width }, 'the line says');
     if (fault !== null) return [{ line: sizeLine, fault: `${fault}.` }];
   } catch (error) {
     return [{ line, fault: told(error) }];
   }
-  const faults: Fault[] = [];
+  const faults: { line: number; fault: string }[] = [];
   const byWords = new Map<string, string>();
   for (const { line: own, text, masks } of expressions) {
     try {

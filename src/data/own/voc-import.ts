@@ -5,7 +5,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { messageOf, UserError } from '../../errors.js';
-import { type ColourMap, readColourPng } from '../../io/image/colour-png.js';
+import { type ColourMap, readColourPng } from '../../io/image/index-png.js';
 import { readText } from '../../io/json/json-file.js';
 import { childOf, parseXml } from '../../io/xml.js';
 import type { Size } from '../image/size-mismatch.js';

@@ -56,15 +56,10 @@ export interface LabelMaps {
   readonly classes: NumberedClasses;
 }
 
-interface Labels {
-  readonly map: LabelMap;
-  readonly classes: readonly PresentClass[];
-}
-
 export class LabelMapEvaluation implements EvaluatedDataset {
   readonly images: readonly ReferringImage[];
   /** The one that was looked at last: its size, its classes and their masks are asked for one after the other. */
-  private last: { readonly path: string; readonly labels: Labels } | null = null;
+  private last: { readonly path: string; readonly map: LabelMap; readonly classes: PresentClass[] } | null = null;
 
   /** @param form of the questions about one class at a time; null for all classes of the image in one question */
   constructor(
@@ -110,12 +105,9 @@ export class LabelMapEvaluation implements EvaluatedDataset {
     };
   }
 
-  private read(path: string): Labels {
-    if (this.last?.path !== path) {
-      const map = readIndexPng(path);
-      const labels = { map, classes: presentClasses(map, this.dataset.classes, path) };
-      this.last = { path, labels };
-    }
-    return this.last.labels;
+  private read(path: string) {
+    if (this.last?.path === path) return this.last;
+    const map = readIndexPng(path);
+    return (this.last = { path, map, classes: presentClasses(map, this.dataset.classes, path) });
   }
 }

@@ -40,18 +40,14 @@ export function writePendingFiles(dir: string, files: readonly PendingFile[]): v
 function cloneFiles(from: string, to: string): void {
   for (const name of readdirSync(from)) {
     try {
-      linkOrCopy(join(from, name), join(to, name));
+      try {
+        linkSync(join(from, name), join(to, name));
+      } catch {
+        copyFileSync(join(from, name), join(to, name));
+      }
     } catch (error) {
       throw new UserError(`Could not write ${join(to, name)}: ${messageOf(error)}. Check the free space.`);
     }
-  }
-}
-
-function linkOrCopy(from: string, to: string): void {
-  try {
-    linkSync(from, to);
-  } catch {
-    copyFileSync(from, to);
   }
 }
 

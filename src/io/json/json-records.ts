@@ -15,14 +15,8 @@ const CHUNK_BYTES = 4 * 2 ** 20;
 /** Bounds the memory that a file can ask for; the longest records of the published files have some 100 KB. */
 const MAX_RECORD_BYTES = 64 * 2 ** 20;
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const COMMA = 0x2c;
-const COLON = 0x3a;
-const OPEN_LIST = 0x5b;
-const CLOSE_LIST = 0x5d;
-const OPEN_OBJECT = 0x7b;
-const CLOSE_OBJECT = 0x7d;
+const [QUOTE, BACKSLASH, COMMA, COLON] = [0x22, 0x5c, 0x2c, 0x3a];
+const [OPEN_LIST, CLOSE_LIST, OPEN_OBJECT, CLOSE_OBJECT] = [0x5b, 0x5d, 0x7b, 0x7d];
 const END = -1;
 
 /** Reads one list. @param chunkBytes read at once, more for longer records @throws Error, without the file's name */

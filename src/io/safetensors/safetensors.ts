@@ -38,12 +38,10 @@ export function openSafetensors(path: string): SafetensorsFile {
 }
 
 /** Reads a whole file. @throws UserError that names the file and the key at fault */
-export function readSafetensors(
-  path: string,
-): Omit<SafetensorsFile, 'tensors'> & { readonly tensors: Map<string, StoredTensor> } {
+export function readSafetensors(path: string) {
   const { tensors, metadata } = openSafetensors(path);
   const stored = [...tensors].map(([name, { dtype, shape, read }]) => [name, { dtype, shape, data: read() }] as const);
-  return { tensors: new Map(stored), metadata };
+  return { tensors: new Map<string, StoredTensor>(stored), metadata };
 }
 
 function readHeader(source: ByteSource, fail: Fail): SafetensorsHeader & { readonly start: number } {

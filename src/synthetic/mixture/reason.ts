@@ -9,7 +9,7 @@ import type { Scene } from '../scene.js';
 import { type Colour, type Shape, outline } from '../shapes.js';
 import { jsonLinesList, type MixturePart, type SetWriter } from './set-writers.js';
 import { objectsLike } from '../expressions.js';
-import { showsWhole, twoDecimals } from '../records.js';
+import { outlineOf, twoDecimals } from '../records.js';
 
 const TEXTS_PER_IMAGE = 6;
 /** Share of the training pictures with whole sentences for texts, and an explanation. */
@@ -70,7 +70,7 @@ const COLOUR_HINTS: Readonly<Record<Colour, readonly string[]>> = {
 function impliedTarget(scene: Scene, random: Random, count: number) {
   for (const index of random.shuffle([...scene.objects.keys()])) {
     const object = scene.objects[index];
-    if (object === undefined || !showsWhole(scene, index)) continue;
+    if (object === undefined || !outlineOf(scene, index).isWhole) continue;
     const { colour, shape } = object;
     const isOnly = (noun: Parameters<typeof objectsLike>[1]): boolean => objectsLike(scene, noun).length === 1;
     const shapeTexts = isOnly({ colour: null, shape }) ? SHAPE_HINTS[shape] : [];
