@@ -11,14 +11,11 @@ import { findKernel } from './wasm-heap.js';
 /** 'fused': the fused operations are kernels (WASM engines). 'formulas': they consist of others (TensorFlow, WebGPU). */
 export type DryRunKind = 'fused' | 'formulas';
 
-interface Data {
-  readonly size: number;
-  readonly dtype: tf.DataType;
-  references: number;
-}
-
 class DryRunBackend extends tf.KernelBackend {
-  private readonly stored = new tf.DataStorage<Data>(this, tf.engine());
+  private readonly stored = new tf.DataStorage<{ size: number; dtype: tf.DataType; references: number }>(
+    this,
+    tf.engine(),
+  );
   private bytes = 0;
   private mostBytes = 0;
 

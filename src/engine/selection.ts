@@ -26,10 +26,7 @@ export interface Offer<Started extends Candidate> {
 }
 
 /** @throws UserError where a GPU was requested and none is present */
-export async function startFastest<Started extends Candidate>(
-  device: DeviceChoice,
-  offer: Offer<Started>,
-): Promise<Started> {
+export async function startFastest<Started extends Candidate>(device: DeviceChoice, offer: Offer<Started>) {
   if (device?.kind !== 'gpu') return startOnAny(device?.kind === 'cpu', offer);
   if (offer.tensorflow() === 'gpu') return offer.startTensorflow();
   // WebGPU has one graphics card, the fastest.

@@ -48,15 +48,9 @@ export function rowBlocks(shape: readonly number[], limit: number): RowBlock[] {
   return blocks;
 }
 
-interface Window {
-  readonly owner: tf.DataId;
-  readonly offset: number;
-  readonly size: number;
-}
-
 class Blocks {
   /** Windows by their ids. */
-  private readonly windows = new WeakMap<tf.DataId, Window>();
+  private readonly windows = new WeakMap<tf.DataId, { owner: tf.DataId; offset: number; size: number }>();
 
   constructor(
     private readonly backend: WebGpuBackend,

@@ -42,10 +42,7 @@ export function storedNotFinite({ data, dtype }: Pick<StoredTensor, 'data' | 'dt
  * @returns what was found; tensors that were read, and their bytes; totals of the checkpoint
  * @throws UserError where a tensor cannot be read
  */
-export function scanWeights(
-  tensors: FileTensors,
-  seconds: number,
-): { bad: NotFiniteTensor[]; tensors: number; bytes: number; allTensors: number; allBytes: number } {
+export function scanWeights(tensors: FileTensors, seconds: number) {
   const sized = [...tensors].map(([name, tensor]) => ({ name, tensor, bytes: byteCount(tensor) }));
   sized.sort((a, b) => a.bytes - b.bytes);
   const end = performance.now() + 1000 * seconds;

@@ -54,10 +54,7 @@ export function totalOf(items: readonly SummaryItem[]): Total {
 }
 
 /** Totals of the groups that `keyOf` makes, in the order in which they begin. */
-export function totalsBy(
-  items: readonly SummaryItem[],
-  keyOf: (item: SummaryItem) => string,
-): { readonly key: string; readonly total: Total }[] {
+export function totalsBy(items: readonly SummaryItem[], keyOf: (item: SummaryItem) => string) {
   const groups = new Map<string, SummaryItem[]>();
   for (const item of items) {
     const group = groups.get(keyOf(item)) ?? [];

@@ -146,12 +146,7 @@ export function findPython(withPip: boolean, run: RunCommand): Promise<string> {
 }
 
 /** Downloads the wheel of one requirement, without dependencies, into `folder`. @returns its path */
-export async function downloadWheel(
-  python: RunPython,
-  requirement: string,
-  folder: string,
-  arch: string,
-): Promise<string> {
+export async function downloadWheel(python: RunPython, requirement: string, folder: string, arch: string) {
   const machine = arch === 'arm64' ? 'aarch64' : 'x86_64';
   const platforms = MANYLINUX.map((name) => `--platform=manylinux${name}_${machine}`);
   mkdirSync(folder, { recursive: true });

@@ -111,11 +111,7 @@ function auditOf({ kind, parts }: CatalogueEntry): Audit {
   return parts.some(({ ending }) => ending === '.png') ? auditLabelMapSet : auditAnnotatedSet;
 }
 
-function stateOf(
-  { published }: CatalogueEntry,
-  parts: readonly FoundPart[],
-  figures: AuditedFigures | null,
-): 'partial' | 'sound' | 'complete' {
+function stateOf({ published }: CatalogueEntry, parts: readonly FoundPart[], figures: AuditedFigures | null) {
   const pairs = [
     ...parts
       .filter(({ part }) => part.isShared !== true && part.ending !== undefined)

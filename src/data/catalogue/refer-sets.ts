@@ -7,20 +7,12 @@ import { COCO_TRAIN_2014, COCO_VAL_2014, type CatalogueEntry, type Part, picture
 const ARCHIVE = 'https://web.archive.org/web';
 const UNC = 'https://bvisionweb1.cs.unc.edu/licheng/referit/data';
 
-type Published = CatalogueEntry['published'];
-
-function referSet(name: string, title: string, parts: readonly Part[], published: Published): CatalogueEntry {
-  return { name, title, kind: 'refer_seg', parts, published };
+function referSet(name: string, title: string, parts: readonly Part[], published: CatalogueEntry['published']) {
+  return { name, title, kind: 'refer_seg' as const, parts, published };
 }
 
 /** The two annotation files of a folder of refer_seg, and the pictures. */
-function partsOf(
-  folder: string,
-  records: string,
-  count: number | undefined,
-  source: string,
-  images = COCO_TRAIN_2014,
-): Part[] {
+function partsOf(folder: string, records: string, count: number | undefined, source: string, images = COCO_TRAIN_2014) {
   const root = `refer_seg/${folder}`;
   return [
     { path: `${root}/${records}`, holds: 'expressions', source, ...(count === undefined ? {} : { count }) },

@@ -51,12 +51,7 @@ export async function importCoco(
 }
 
 /** A draft of each image whose picture can be used, else null. */
-async function openImages(
-  { images }: CocoFile,
-  file: string,
-  folder: string,
-  drafts: ImageDrafts,
-): Promise<Map<Id, ImageDraft | null>> {
+async function openImages({ images }: CocoFile, file: string, folder: string, drafts: ImageDrafts) {
   const entries = [...images];
   const { leftOut } = drafts;
   const finder = new ImageFinder(folder, { absolute: false, leadingOut: false });

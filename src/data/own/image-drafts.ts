@@ -109,7 +109,7 @@ export class ImageDraft {
     readonly path: string,
     readonly size: Size,
     readonly place: string,
-    private readonly leftOut: LeftOut,
+    readonly leftOut: LeftOut,
   ) {}
 
   /**

@@ -112,12 +112,7 @@ class LabelmeImporter {
   }
 
   /** The draft of the copy that a file holds, or why it cannot be used. */
-  private async openEmbedded(
-    root: JsonReader,
-    file: string,
-    written: string,
-    size: Size | null,
-  ): Promise<ImageDraft | UserError> {
+  private async openEmbedded(root: JsonReader, file: string, written: string, size: Size | null) {
     const bytes = pictureIn(root);
     try {
       const found = await readImageSize(bytes);

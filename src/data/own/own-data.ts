@@ -151,6 +151,8 @@ function told(error: unknown): string {
 
 function countsOf(images: readonly OwnImage[]) {
   const expressions = images.flatMap((image) => image.expressions);
+  const partsOf = (mask: MaskSource): number =>
+    'segmentation' in mask && Array.isArray(mask.segmentation) ? mask.segmentation.length : 1;
   return {
     images: images.length,
     expressions: expressions.length,
@@ -159,8 +161,4 @@ function countsOf(images: readonly OwnImage[]) {
     /** Expressions without an object in the image. */
     absent: expressions.filter(({ masks }) => masks.length === 0).length,
   };
-}
-
-function partsOf(mask: MaskSource): number {
-  return 'segmentation' in mask && Array.isArray(mask.segmentation) ? mask.segmentation.length : 1;
 }

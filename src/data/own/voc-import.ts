@@ -21,10 +21,9 @@ const NUMBERS = Array.from({ length: 256 }, (_, number) => number);
 export const importVoc: Importer = async (folder, { keepIncomplete }, onProgress) => {
   const drafts = new ImageDrafts(onProgress);
   const files = filesOf(folder, drafts.leftOut);
-  const classes = VocClasses.of(folder);
   const { classMaps, objectMaps, annotations } = files;
   const stems = [...new Set([...classMaps.keys(), ...objectMaps.keys(), ...annotations.keys()])].sort();
-  await drafts.each(stems, (stem) => takePicture(stem, files, folder, classes, drafts));
+  await drafts.each(stems, (stem) => takePicture(stem, files, drafts));
   return drafts.finish(keepIncomplete);
 };
 
@@ -48,7 +47,8 @@ function filesOf(folder: string, leftOut: LeftOut) {
         'has them, such as VOCdevkit/VOC2012.',
     );
   }
-  return { ...files, splits: splitsOf(join(folder, 'ImageSets', 'Segmentation'), leftOut) };
+  const splits = splitsOf(join(folder, 'ImageSets', 'Segmentation'), leftOut);
+  return { ...files, folder, splits, classes: VocClasses.of(folder) };
 }
 
 /** Lists of names: train.txt, val.txt and test.txt; others (trainval, default) divide nothing. */
@@ -68,13 +68,7 @@ function splitsOf(folder: string, leftOut: LeftOut): Map<string, OwnSplit> {
   return splits;
 }
 
-async function takePicture(
-  stem: string,
-  files: ReturnType<typeof filesOf>,
-  folder: string,
-  classes: VocClasses,
-  drafts: ImageDrafts,
-): Promise<void> {
+async function takePicture(stem: string, files: ReturnType<typeof filesOf>, drafts: ImageDrafts): Promise<void> {
   const { leftOut } = drafts;
   const xml = files.annotations.get(stem);
   const annotation = xml === undefined ? null : leftOut.guard(() => readVocXml(xml));
@@ -82,7 +76,7 @@ async function takePicture(
   const place = mapFile ?? xml ?? stem;
   const picture = files.pictures.get(stem);
   if (picture === undefined) {
-    leftOut.add('missingImages', `${place}: there is no ${join(folder, 'JPEGImages', `${stem}.jpg`)}`);
+    leftOut.add('missingImages', `${place}: there is no ${join(files.folder, 'JPEGImages', `${stem}.jpg`)}`);
     return;
   }
   const map = mapFile === undefined ? null : leftOut.guard(() => readColourPng(mapFile));
@@ -91,9 +85,9 @@ async function takePicture(
   draft.split ??= files.splits.get(stem) ?? null;
   // What a file says that cannot be read may be anything.
   if ((xml !== undefined && annotation === null) || (mapFile !== undefined && map === null)) draft.addNameless();
-  const isObjects = !files.classMaps.has(stem);
-  const shown = map === null ? [] : takeMap(map, place, { classes, annotation, isObjects }, draft, leftOut);
-  if (annotation !== null && xml !== undefined) takeObjects(annotation, xml, new Set(shown), draft, leftOut);
+  const meaning = { classes: files.classes, annotation, isObjects: !files.classMaps.has(stem) };
+  const shown = map === null ? [] : takeMap(map, place, meaning, draft);
+  if (annotation !== null && xml !== undefined) takeObjects(annotation, xml, new Set(shown), draft);
 }
 
 interface Meaning {
@@ -104,14 +98,14 @@ interface Meaning {
 }
 
 /** @returns the names that the map shows, in lower case */
-function takeMap(map: ColourMap, place: string, meaning: Meaning, draft: ImageDraft, leftOut: LeftOut): string[] {
+function takeMap(map: ColourMap, place: string, meaning: Meaning, draft: ImageDraft): string[] {
   return map.values.flatMap((value, region) => {
     const name = meaning.isObjects ? objectOf(value, map, meaning) : meaning.classes.classOf(value, map);
     if (name === null) return [];
     if (name === undefined) {
       const what = map.isNumbered ? `number ${value}` : `colour #${value.toString(16).padStart(6, '0')}`;
       const meant = meaning.isObjects ? 'object of the XML' : 'class';
-      leftOut.add('unknownCategories', `${place}: the ${what}, which stands for no ${meant}`);
+      draft.leftOut.add('unknownCategories', `${place}: the ${what}, which stands for no ${meant}`);
       draft.addNameless();
       return [];
     }
@@ -128,15 +122,10 @@ function objectOf(value: number, { isNumbered }: ColourMap, { annotation }: Mean
   return number === undefined ? undefined : (annotation?.objects[number - 1] ?? undefined);
 }
 
-function takeObjects(
-  { objects, faults }: VocAnnotation,
-  xml: string,
-  shown: ReadonlySet<string>,
-  draft: ImageDraft,
-  leftOut: LeftOut,
-): void {
-  for (const fault of faults) leftOut.add('badEntries', fault);
-  for (const [index, name] of objects.entries()) {
+function takeObjects(annotation: VocAnnotation, xml: string, shown: ReadonlySet<string>, draft: ImageDraft): void {
+  const { leftOut } = draft;
+  for (const fault of annotation.faults) leftOut.add('badEntries', fault);
+  for (const [index, name] of annotation.objects.entries()) {
     if (name === null) draft.addNameless();
     else if (!shown.has(name.toLowerCase())) {
       leftOut.add('boxes', `${xml}: object ${index + 1}, ${JSON.stringify(name)}`);

@@ -74,18 +74,12 @@ function takeLabels(file: string, draft: ImageDraft, set: YoloFile, leftOut: Lef
       leftOut.add('unknownCategories', `${place}: the class ${first}, which "names" does not have`);
       draft.addNameless();
     }
-    if (typeof name === 'string') takeObject(name, numbers, place, draft, set, leftOut);
+    if (typeof name === 'string') takeObject(name, numbers, place, draft, set.isPose);
   }
 }
 
-function takeObject(
-  name: string,
-  numbers: readonly number[],
-  place: string,
-  draft: ImageDraft,
-  { isPose }: YoloFile,
-  leftOut: LeftOut,
-): void {
+function takeObject(name: string, numbers: readonly number[], place: string, draft: ImageDraft, isPose: boolean): void {
+  const { leftOut } = draft;
   if (isPose || numbers.length === BOX) {
     leftOut.add('boxes', `${place}: ${JSON.stringify(name)}${isPose ? ' (the labels are of a pose)' : ''}`);
     draft.addWithoutMask(name, `${place} is only a box`);

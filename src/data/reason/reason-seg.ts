@@ -15,7 +15,7 @@ import { JsonPlace, readRecords } from '../annotation-files.js';
 import { type MakeSample, type RequestOf, targetFacts, type TrainingSet, trainingSet } from '../facts.js';
 import type { Size } from '../image/size-mismatch.js';
 import { fillPolygon } from '../masks/opencv-polygon.js';
-import type { EvaluatedDataset, EvaluatedTarget, ReferringImage } from '../refer/refer-dataset.js';
+import type { EvaluatedTarget, ReferringImage } from '../refer/refer-dataset.js';
 
 export type ReasonSegSplit = 'train' | 'val' | 'test';
 
@@ -88,11 +88,7 @@ export interface IgnoreOptions {
  * annotations and the sizes of the pictures.
  * @throws UserError where a file is missing or malformed
  */
-export async function openReasonEvaluation(
-  dataDir: string,
-  split: ReasonSegSplit,
-  { honourIgnore }: IgnoreOptions,
-): Promise<EvaluatedDataset> {
+export async function openReasonEvaluation(dataDir: string, split: ReasonSegSplit, { honourIgnore }: IgnoreOptions) {
   const set = openReasonSeg(dataDir, split);
   const images: ReferringImage[] = [];
   for (let imageId = 0; imageId < set.length; imageId++) {

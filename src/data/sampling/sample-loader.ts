@@ -113,11 +113,7 @@ export class SampleLoader {
     await this.workers?.close();
   }
 
-  private async attempt(
-    draw: SampleDraw,
-    attempt: number,
-    findNeeds: FindNeeds | undefined,
-  ): Promise<LoadedSample | null | 'again'> {
+  private async attempt(draw: SampleDraw, attempt: number, findNeeds: FindNeeds | undefined) {
     const { keepsImage } = this.source;
     const { set, index } = draw;
     const isLast = attempt >= (keepsImage ? REDRAWS_OF_IMAGE : MOST_DRAWS - 1);

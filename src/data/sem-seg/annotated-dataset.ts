@@ -31,8 +31,6 @@ interface AnnotatedImage extends Size {
   readonly notExhaustive: readonly number[];
 }
 
-type Classes = ReadonlyMap<number, ClassName>;
-
 export interface AnnotatedDataset extends TrainingSet<AnnotatedRequest> {
   /** Those with an annotation, in the order of the file. */
   readonly images: readonly AnnotatedImage[];
@@ -90,7 +88,7 @@ function openAnnotated({ name, annotationsFile, imageDir, advice, ...layout }: A
 }
 
 /** Unless the file names absent classes, all that is not annotated; by name, since two categories may share one. */
-function absentClasses(image: AnnotatedImage, classes: Classes): ClassName[] {
+function absentClasses(image: AnnotatedImage, classes: ReadonlyMap<number, ClassName>): ClassName[] {
   const ids = [...image.annotations.map(({ category }) => category), ...image.notExhaustive];
   // An object of an unknown category may be anything.
   if (ids.some((id) => !classes.has(id))) return [];
@@ -107,8 +105,10 @@ function readImageRecord(place: JsonPlace): Omit<AnnotatedImage, 'annotations'> 
   const size = place.size();
   const categoriesAt = (key: string): number[] | null => {
     if (!Object.hasOwn(place.value as object, key)) return null;
-    const ids = place.key(key).array();
-    return ids.map((id) => id.integer());
+    return place
+      .key(key)
+      .array()
+      .map((id) => id.integer());
   };
   return {
     id: place.key('id').integer(),

@@ -114,10 +114,7 @@ function annotatedOffer(request: AnnotatedRequest): Offer {
 }
 
 /** A polygon so thin that it has no pixel gives null: there is nothing to learn from it. */
-function annotationMask(
-  request: AnnotatedRequest,
-  { id, segmentation }: AnnotatedRequest['annotations'][number],
-): BinaryMask | null {
+function annotationMask(request: AnnotatedRequest, { id, segmentation }: AnnotatedRequest['annotations'][number]) {
   const isEmpty = Array.isArray(segmentation) && segmentation.length === 0;
   let rle;
   try {

@@ -43,13 +43,7 @@ function multiply(engine: MatMulEngine, backend: WasmBackend, x: tf.TensorInfo, 
   return withShape(out, shape);
 }
 
-function multiplyFew(
-  backend: WasmBackend,
-  x: tf.TensorInfo,
-  matrix: PackedMatrix,
-  count: number,
-  out: tf.TensorInfo,
-): void {
+function multiplyFew(backend: WasmBackend, x: tf.TensorInfo, matrix: PackedMatrix, count: number, out: tf.TensorInfo) {
   const { columns, rows, dtype } = matrix;
   const store = matrix.storedAs(ArrayStore);
   const blocks = matrix.blocks(NEAR_BLOCK);
@@ -69,12 +63,7 @@ function multiplyFew(
 }
 
 /** dx = dy · W: the blocks' products added up. */
-function multiplyBack(
-  engine: MatMulEngine,
-  backend: WasmBackend,
-  dy: tf.TensorInfo,
-  matrix: PackedMatrix,
-): tf.TensorInfo {
+function multiplyBack(engine: MatMulEngine, backend: WasmBackend, dy: tf.TensorInfo, matrix: PackedMatrix) {
   const { rows: count } = rowsOf(dy.shape);
   const out = makeFloats(backend, [count, matrix.columns]);
   backend.wasm.HEAPU8.fill(0, pointer(backend, out), pointer(backend, out) + count * matrix.columns * FLOAT_BYTES);
@@ -102,11 +91,7 @@ function gather(backend: WasmBackend, ids: tf.TensorInfo, matrix: PackedMatrix):
   return out;
 }
 
-function forBlocks(
-  backend: WasmBackend,
-  matrix: PackedMatrix,
-  use: (block: RowBlock, values: tf.TensorInfo) => void,
-): void {
+function forBlocks(backend: WasmBackend, matrix: PackedMatrix, use: (block: RowBlock, values: tf.TensorInfo) => void) {
   const blocks = matrix.blocks();
   const scratch = scratchFor(backend, (blocks[0]?.count ?? 0) * matrix.columns);
   for (const block of blocks) {

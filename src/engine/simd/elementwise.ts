@@ -10,11 +10,7 @@ const { abs, add, sub, mul, div, max, neg, less, select, constant, splat } = v12
 const QUICK_GELU_FACTOR = 1.702;
 
 /** name(inputs…, out, count): out[i] = compute(inputs[i]…). An input may be the output. */
-function elementwise(
-  name: string,
-  inputs: string,
-  compute: (f: WasmFunction, ...values: [Code, Code, Code]) => Code,
-): WasmFunction {
+function elementwise(name: string, inputs: string, compute: (f: WasmFunction, ...values: [Code, Code, Code]) => Code) {
   return define(name, `${inputs} out count`, (f, ...parameters) => {
     const [out, count] = parameters.splice(-2) as [Variable, Variable];
     f.fill(out, count, (load) => {

@@ -92,10 +92,7 @@ export interface StagedDirectory {
  * Builds a folder under a temporary name with `build`, then puts it at `finalDir`, replacing an older one.
  * @throws errors of `build`, or UserError; the temporary folder is removed and `finalDir` unchanged
  */
-export async function writeDirectoryAtomic(
-  finalDir: string,
-  build: (temporaryDir: string) => Promise<void>,
-): Promise<void> {
+export async function writeDirectoryAtomic(finalDir: string, build: (temporaryDir: string) => Promise<void>) {
   const staged = stageDirectory(finalDir);
   try {
     await build(staged.path);

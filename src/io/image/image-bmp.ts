@@ -51,7 +51,7 @@ export function readBmpHeader(bytes: ImageBytes, fail: ImageFailure): BmpHeader 
   checkPixels(width, height, fail);
   const unknown = (what: string): never =>
     fail(`it is a BMP file of ${bits} bits per pixel ${what}, which is not supported; convert it to PNG.`);
-  if (!isBits(bits)) return unknown('');
+  if (![1, 4, 8, 16, 24, 32].includes(bits)) return unknown('');
   const runBits = compression === COMPRESSION.runs8 ? 8 : compression === COMPRESSION.runs4 ? 4 : 0;
   if (runBits !== 0 && runBits !== bits) return unknown(`with runs of ${runBits} bits`);
   if (compression > COMPRESSION.masks) return unknown(`with compression ${compression}`);
@@ -64,7 +64,7 @@ export function readBmpHeader(bytes: ImageBytes, fail: ImageFailure): BmpHeader 
   return {
     width,
     height,
-    bits,
+    bits: bits as BmpHeader['bits'],
     isFromAbove: signed < 0,
     runBits,
     hasLongGreen: masks?.[1] === MASKS_565[1],
@@ -91,10 +91,6 @@ export function decodeBmp(file: Buffer, header: BmpHeader, fail: ImageFailure): 
     else writeRow(pixels.subarray(row * rowBytes, (row + 1) * rowBytes), header, target);
   }
   return { data: rgb, height, width };
-}
-
-function isBits(bits: number): bits is BmpHeader['bits'] {
-  return [1, 4, 8, 16, 24, 32].includes(bits);
 }
 
 /** Red, green and blue, after the plain header or at the same place within a longer one. */

@@ -1,5 +1,5 @@
 /** Pixels of an image file with a known header → 8-bit RGB, turned. */
-import type { OutputInfo, Sharp } from 'sharp';
+import type { Sharp } from 'sharp';
 import { messageOf } from '../../errors.js';
 import type { RgbImage } from '../../types.js';
 import { decodeBmp } from './image-bmp.js';
@@ -49,16 +49,13 @@ async function decoded(picture: Sharp, header: ImageHeader): Promise<RgbImage> {
     return image(inksToRgb(data, header.format === 'tiff'));
   }
   const isColourTiff = header.tiff !== null && header.tiff.kind !== 'grey';
-  const bytes = !header.is16Bit ? data : isColourTiff ? nearestBytes(data) : upperBytes(data);
+  const bytes = header.is16Bit ? bytesOf(data, isColourTiff) : data;
   if (header.tiff?.kind === 'rgb-alpha' && channels === 4) return image(onBlack(bytes));
   return image(toRgb(bytes, channels));
 }
 
 /** Samples as stored, as far as the decoder gives them: no colour space is converted into another. */
-async function samplesOf(
-  picture: Sharp,
-  { is16Bit, isInks, gif, tiff }: ImageHeader,
-): Promise<{ data: Buffer; info: OutputInfo }> {
+async function samplesOf(picture: Sharp, { is16Bit, isInks, gif, tiff }: ImageHeader) {
   // Alpha is left out after decoding, never blended; a TIFF's is needed, and a GIF's says what is open.
   const own = gif !== null ? picture.ensureAlpha() : tiff === null && !isInks ? picture.removeAlpha() : picture;
   if (isInks) own.pipelineColourspace('cmyk').toColourspace('cmyk');
@@ -82,30 +79,31 @@ function toRgb(data: Uint8Array, channels: number): Uint8Array {
   return rgb;
 }
 
-/** Upper bytes of 16-bit samples, which are little-endian. */
-function upperBytes(data: Uint8Array): Uint8Array {
-  const high = new Uint8Array(data.length / 2);
-  for (let i = 0; i < high.length; i++) high[i] = data[2 * i + 1] as number;
-  return high;
+/**
+ * 16-bit samples, which are little-endian, as 8 bits: the upper ones or, as libtiff makes them of a colour TIFF, the
+ * nearest, white for white.
+ */
+function bytesOf(data: Uint8Array, toNearest: boolean): Uint8Array {
+  const bytes = new Uint8Array(data.length / 2);
+  for (let i = 0; i < bytes.length; i++) {
+    const high = data[2 * i + 1] as number;
+    bytes[i] = toNearest ? Math.trunc(((data[2 * i] as number) + 256 * high + 128) / 257) : high;
+  }
+  return bytes;
 }
 
-/** 16-bit samples of a colour TIFF as libtiff makes 8 bits of them: to the nearest, white for white. */
-function nearestBytes(data: Uint8Array): Uint8Array {
-  const near = new Uint8Array(data.length / 2);
-  for (let i = 0; i < near.length; i++) {
-    near[i] = Math.trunc(((data[2 * i] as number) + 256 * (data[2 * i + 1] as number) + 128) / 257);
+/** RGB from four samples per pixel. @param of a sample and the fourth one of its pixel */
+function fromFour(samples: Uint8Array, of: (sample: number, fourth: number) => number): Uint8Array {
+  const rgb = new Uint8Array((samples.length / 4) * 3);
+  for (let i = 0, from = 0; i < rgb.length; i += 3, from += 4) {
+    for (let c = 0; c < 3; c++) rgb[i + c] = of(samples[from + c] as number, samples[from + 3] as number);
   }
-  return near;
+  return rgb;
 }
 
 /** RGB and alpha of a TIFF as libtiff joins them: the colours on black. */
 function onBlack(rgba: Uint8Array): Uint8Array {
-  const rgb = new Uint8Array((rgba.length / 4) * 3);
-  for (let i = 0, from = 0; i < rgb.length; i += 3, from += 4) {
-    const alpha = rgba[from + 3] as number;
-    for (let c = 0; c < 3; c++) rgb[i + c] = Math.trunc(((rgba[from + c] as number) * alpha + 127) / 255);
-  }
-  return rgb;
+  return fromFour(rgba, (colour, alpha) => Math.trunc((colour * alpha + 127) / 255));
 }
 
 /**
@@ -114,13 +112,8 @@ function onBlack(rgba: Uint8Array): Uint8Array {
  * @param isTiff libtiff divides by 255 where OpenCV, for JPEG, shifts by 8 bits
  */
 function inksToRgb(inks: Uint8Array, isTiff: boolean): Uint8Array {
-  const rgb = new Uint8Array((inks.length / 4) * 3);
-  for (let i = 0, from = 0; i < rgb.length; i += 3, from += 4) {
-    const light = 255 - (inks[from + 3] as number);
-    for (let c = 0; c < 3; c++) {
-      const ink = inks[from + c] as number;
-      rgb[i + c] = isTiff ? Math.trunc((light * (255 - ink)) / 255) : light - ((ink * light) >> 8);
-    }
-  }
-  return rgb;
+  return fromFour(inks, (ink, black) => {
+    const light = 255 - black;
+    return isTiff ? Math.trunc((light * (255 - ink)) / 255) : light - ((ink * light) >> 8);
+  });
 }

@@ -28,11 +28,7 @@ export function readJsonList(path: string, take: TakeRecord, chunkBytes = CHUNK_
 }
 
 /** Reads those lists of an object that have a taker. @returns all keys @throws Error, without the file's name */
-export function readJsonLists(
-  path: string,
-  takers: Readonly<Record<string, TakeRecord>>,
-  chunkBytes = CHUNK_BYTES,
-): readonly string[] {
+export function readJsonLists(path: string, takers: Readonly<Record<string, TakeRecord>>, chunkBytes = CHUNK_BYTES) {
   return withScanner(path, chunkBytes, (scanner) => {
     if (scanner.peek() !== OPEN_OBJECT) throw new Error(`${scanner.found()}, expected an object`);
     const keys: string[] = [];

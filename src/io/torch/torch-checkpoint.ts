@@ -88,12 +88,7 @@ function readZip(source: ByteSource, name: string, fail: Fail): Content {
 }
 
 /** @param storages is filled with those that the pickle names */
-function unpickled(
-  bytes: Buffer,
-  source: string,
-  storages: Map<string, TorchStorage>,
-  start = 0,
-): ReturnType<typeof unpickle> {
+function unpickled(bytes: Buffer, source: string, storages: Map<string, TorchStorage>, start = 0) {
   const persistentLoad = storageLoader(storages);
   return unpickle(bytes, { source, globals: TORCH_GLOBALS, unlisted: harmlessGlobal, persistentLoad, start });
 }
