@@ -272,10 +272,7 @@ function given(call: WebGpuCall, name: string): tf.TensorInfo {
   return call.inputs[name] as tf.TensorInfo;
 }
 
-/**
- * Makes the backend's kernels split large weights; once per backend.
- * @param limit bytes of the largest tensor that is bound at once
- */
+/** Makes a backend's kernels split large weights, once. @param limit bytes of the largest tensor bound at once */
 export function registerBlockKernels(
   backend: WebGpuBackend,
   limit = backend.device.limits.maxStorageBufferBindingSize,

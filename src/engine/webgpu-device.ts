@@ -97,10 +97,7 @@ export async function hasRealGpu(): Promise<boolean> {
   }
 }
 
-/**
- * Opens the fastest adapter, with all limits raised to its own.
- * @throws UserError that names the missing part and the remedy
- */
+/** Opens the fastest adapter, with all its limits. @throws UserError that names the missing part and the remedy */
 export async function openGpu(): Promise<OpenedGpu> {
   if (process.platform === 'linux') openVulkan();
   const dawn = await importOptional<Dawn>('webgpu');

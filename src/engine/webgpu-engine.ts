@@ -20,11 +20,7 @@ interface BackendModule {
 /** Kept, because Dawn lives only as long as the adapter it was asked through. */
 let inUse: OpenedGpu | null = null;
 
-/**
- * Makes WebGPU the backend.
- * @returns the adapter's name
- * @throws UserError where there is no adapter or a part cannot be loaded
- */
+/** Makes WebGPU the backend. @returns the adapter's name @throws UserError where no adapter is found, or a part is missing */
 export async function startWebGpu(): Promise<string> {
   if (inUse !== null) {
     await tf.setBackend('webgpu');

@@ -17,11 +17,7 @@ const NAMED: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', qu
 /** Elements within one another; annotations have four. */
 const DEEPEST = 100;
 
-/**
- * The root element of a text.
- * @param source the file, for messages
- * @throws UserError where it is not well-formed, with the line
- */
+/** The root element. @param source the file, for messages @throws UserError with the line that is not well-formed */
 export function parseXml(text: string, source: string): XmlElement {
   const root: OpenElement = { name: '', text: '', children: [] };
   const open = [root];

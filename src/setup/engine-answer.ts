@@ -47,10 +47,7 @@ export interface EngineRequest {
   readonly isBrief?: boolean;
 }
 
-/**
- * Tries an engine in a process of its own, so that a library that crashes or hangs does no harm.
- * @param program path of check-engine.js
- */
+/** Tries an engine in another process, which may crash or hang without harm. @param program path of check-engine.js */
 export async function askEngine(
   request: EngineRequest,
   program: string,

@@ -1,6 +1,4 @@
-/**
- * Prompts for the base's SAM: a point or two, or a box, of a random object of a scene, and the object's visible mask.
- */
+/** Prompts for the base's SAM: points, or a box, of a random object of a scene, and the object's visible mask. */
 import type { Random } from '../random.js';
 import type { BinaryMask } from '../types.js';
 import { type Scene, visibleMask } from './scene.js';

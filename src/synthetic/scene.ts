@@ -109,9 +109,7 @@ interface Placed extends Pose, Kind, Look {
   visible: number;
 }
 
-/**
- * Colour and shape; every third object shares one or both with an earlier one, so that expressions must discriminate.
- */
+/** Colour and shape; every third object shares one or both with an earlier one: expressions must discriminate. */
 function drawKind(random: Random, placed: readonly Kind[]): Kind {
   const colour = random.pick(COLOURS);
   const shape: Shape = random.pick(SHAPES);

@@ -1,6 +1,4 @@
-/**
- * Description of a picture whose size differs from its annotations; an EXIF orientation is the most frequent reason.
- */
+/** Description of a picture whose size differs from its annotations, most often by an EXIF orientation. */
 import { basename } from 'node:path';
 import { readImageOrientation } from '../../io/image/image-file.js';
 

@@ -103,10 +103,7 @@ export function geojsonFile({ name, height, width }: FoundPicture, found: readon
   };
 }
 
-/**
- * YOLO's segmentation labels: a line per connected part, with the number of its class and the corners as shares of
- * width and height.
- */
+/** YOLO's segmentation labels: per connected part a line, class number and corners as shares of width and height. */
 export function yoloLabels({ height, width }: FoundPicture, found: readonly FoundObject[]): string {
   const names = classesOf(found);
   const lines = found.filter(hasPixels).flatMap(({ expression, mask }) =>

@@ -52,10 +52,7 @@ function columnAt({ x, y, slope }: Side, row: number): number {
   return Math.fround(Math.fround((row - y) * slope) + x);
 }
 
-/**
- * Crossings of the sides with a row, in the order of the columns; a side that ends there counts twice but on the last
- * row.
- */
+/** Crossings of the sides with a row, by columns; a side that ends there counts twice but on the last row. */
 function crossings(sides: readonly Side[], row: number, lowest: number): number[] {
   const found: number[] = [];
   for (const [i, side] of sides.entries()) {

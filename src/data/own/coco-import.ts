@@ -22,10 +22,7 @@ const ANNOTATIONS_PER_TURN = 1000;
 /** Headers read at the same time: enough for Node's threads. */
 const AT_ONCE = 32;
 
-/**
- * @param folder of the images
- * @throws UserError where the file cannot be read, ids stand twice in it, or no image is in the folder
- */
+/** @param folder of the images @throws UserError: the file cannot be read, an id stands twice, no image is there */
 export async function importCoco(
   file: string,
   folder: string,

@@ -51,10 +51,7 @@ export function expressionOf(label: string): string {
   return text;
 }
 
-/**
- * The mask of a `segmentation` in COCO's form; none where no pixel is inside the image.
- * @throws UserError as `annotationToRle`
- */
+/** Mask of a COCO `segmentation`; none without a pixel inside the image. @throws UserError as `annotationToRle` */
 export function writtenMasks(segmentation: unknown, { height, width }: Size): WrittenMask[] {
   const rle = annotationToRle(segmentation, height, width);
   if (rle === null || rleArea(rle) === 0) return [];

@@ -208,9 +208,7 @@ export interface ReferRequest extends RequestOf<'refer_seg'>, Size {
   }[];
 }
 
-/**
- * Draws up to `perSample` expressions (reference: ReferSegDataset). Null where none of them is in the image, unless that is accepted.
- */
+/** Draws up to `perSample` expressions (ReferSegDataset). Null where none is in the image, unless that is accepted. */
 export const makeReferSample: MakeSample<ReferRequest> = async (request, random, options) => {
   const { perSample, acceptAllAbsent = false } = options;
   const { set, image: path, height, width } = request;

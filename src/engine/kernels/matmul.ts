@@ -1,6 +1,4 @@
-/**
- * BatchMatMul on the WASM backend: shapes and broadcasting, over one of two engines (`blas-matmul`, `plain-matmul`).
- */
+/** BatchMatMul on the WASM backend: shapes and broadcasting, over one of two engines (`matmul-engines.ts`). */
 import * as tf from '../tf.js';
 import { type KernelCall, type WasmBackend, floatView, makeFloats } from '../wasm-heap.js';
 

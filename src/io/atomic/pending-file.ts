@@ -18,10 +18,7 @@ export function jsonFile(name: string, value: unknown): PendingFile {
   return textFile(name, `${JSON.stringify(value, null, 2)}\n`);
 }
 
-/**
- * Writes files into a folder without readers (see stageDirectory), and waits for the disk. @throws UserError that names
- * the file
- */
+/** Writes files into a folder without readers (stageDirectory), synced. @throws UserError that names the file */
 export function writePendingFiles(dir: string, files: readonly PendingFile[]): void {
   for (const { name, pieces } of files) {
     const path = join(dir, name);

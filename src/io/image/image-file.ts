@@ -30,10 +30,7 @@ export async function readImageSize(source: ImageSource): Promise<{ readonly hei
   return { height, width };
 }
 
-/**
- * EXIF orientation of an image, 1 to 8; 1 without one. From 5 on, `readImageSize` is the stored size turned. @throws
- * UserError
- */
+/** EXIF orientation, 1 to 8; 1 without one. From 5 on, `readImageSize` is the stored size turned. @throws UserError */
 export async function readImageOrientation(source: ImageSource): Promise<number> {
   return (await readImageHeader(source)).orientation;
 }

@@ -49,10 +49,7 @@ export interface ImageHeader {
   readonly tiff: TiffTraits | null;
 }
 
-/**
- * The decoder, with its conversions of colours and orientation switched off.
- * @param failOn 'warning' to fail for the smallest fault
- */
+/** The decoder without conversions of colours and turning. @param failOn 'warning': fails for the smallest fault */
 export function opened(source: ImageSource, failOn: 'error' | 'warning' = 'error'): Sharp {
   return sharp(source, { limitInputPixels: false, failOn, ignoreIcc: true });
 }

@@ -46,10 +46,7 @@ interface Entry {
   readonly size: number;
 }
 
-/**
- * @returns null where the file has no directory, which the decoder will report
- * @throws UserError by `fail` for forms that are not read
- */
+/** @returns null without a directory: the decoder reports it @throws UserError by `fail` for forms that are not read */
 export function tiffTraits(bytes: ImageBytes, fail: ImageFailure): TiffTraits | null {
   const entries = directoryOf(bytes);
   if (entries === null) return null;

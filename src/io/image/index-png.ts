@@ -27,10 +27,7 @@ export interface PngFile {
   readonly colour: number;
 }
 
-/**
- * Reads a PNG file and checks its header alone.
- * @throws Error, without the file's name: missing, no PNG, damaged line ends, too large
- */
+/** Reads a PNG, its header checked. @throws Error without the name: missing, no PNG, damaged line ends, too large */
 export function readPngFile(path: string): PngFile {
   let bytes: Buffer;
   try {

@@ -29,10 +29,7 @@ export function writeSafetensors(path: string, tensors: Tensors, metadata: Metad
   writeFileAtomic(path, pieces(path, tensors, metadata));
 }
 
-/**
- * Bytes of a file to be written later; they share the memory of float32 tensors. @param name for errors, as of
- * `writeSafetensors`
- */
+/** Bytes of a file to be written later, which share float32 memory. @param name for errors, as of `writeSafetensors` */
 export function safetensorsPieces(name: string, tensors: Tensors, metadata: Metadata = {}): Uint8Array[] {
   return [...pieces(name, tensors, metadata)].filter((piece) => piece !== LET_GO);
 }

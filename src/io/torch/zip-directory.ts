@@ -175,9 +175,7 @@ function zip64Fields(extra: Buffer, name: string, fail: Fail): (value: number) =
   };
 }
 
-/**
- * Nothing is unpacked, so a path could do no harm; but no checkpoint has such names, and a later caller might unpack.
- */
+/** Nothing is unpacked, so no path does harm; but no checkpoint has such names, and a later caller might unpack. */
 function checkName(name: string, bytes: Buffer, fail: Fail): void {
   const parts = name.split(/[/\\]/);
   const isAbsolute = parts[0] === '' || /^[a-z]:/i.test(name);

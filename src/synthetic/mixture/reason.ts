@@ -1,6 +1,4 @@
-/**
- * Reasoning segmentation in ReasonSeg's layout: next to each picture a JSON file with texts and the target's outline.
- */
+/** Reasoning segmentation in ReasonSeg's layout: next to each picture a JSON file of texts and the target's outline. */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Random } from '../../random.js';
