@@ -3,8 +3,13 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { UserError } from '../errors.js';
+<<<<<<< HEAD
 import { headOf } from './file-kind.js';
 import type { FileTensor, FileTensors, TensorData } from './file-tensor.js';
+=======
+import { headOf } from './byte-source.js';
+import type { FileTensor, FileTensors } from './file-tensor.js';
+>>>>>>> main
 import { DISTRIBUTED, describeFolder, weightFiles } from './folder-kind.js';
 import { JsonReader } from './json/json-reader.js';
 import { openSafetensors } from './safetensors/safetensors.js';
@@ -139,12 +144,12 @@ function openShards(indexPath: string): Checkpoint {
   return { tensors, files: opened.flatMap(({ files }) => files), format: opened[0]?.format ?? 'safetensors' };
 }
 
-const WEIGHTS_FILE = 'model.safetensors';
+export const WEIGHTS_FILE = 'model.safetensors';
 /**
  * Tensors that a model folder shares with the folder next to it, so that they are stored once. shared.json next to
  * model.safetensors names them: `{ "folder": "../NAME", "tensors": { name: SHA-256 of its bytes } }`.
  */
-const SHARED_FILE = 'shared.json';
+export const SHARED_FILE = 'shared.json';
 
 /**
  * The shared tensors of the folder that holds `weightsPath`, and the file that they lie in; null where it stores all of
