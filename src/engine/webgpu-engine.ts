@@ -20,7 +20,7 @@ interface BackendModule {
 /** Kept, because Dawn lives only as long as the adapter it was asked through. */
 let inUse: OpenedGpu | null = null;
 
-/** Makes WebGPU the backend. @returns the adapter's name @throws UserError where no adapter is found, or a part is missing */
+/** Makes WebGPU the backend. @returns the adapter's name @throws UserError where it, or another part, is missing */
 export async function startWebGpu(): Promise<string> {
   if (inUse !== null) {
     await tf.setBackend('webgpu');

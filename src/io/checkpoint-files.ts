@@ -3,13 +3,8 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { UserError } from '../errors.js';
-<<<<<<< HEAD
-import { headOf } from './file-kind.js';
-import type { FileTensor, FileTensors, TensorData } from './file-tensor.js';
-=======
 import { headOf } from './byte-source.js';
-import type { FileTensor, FileTensors } from './file-tensor.js';
->>>>>>> main
+import type { FileTensor, FileTensors, TensorData } from './file-tensor.js';
 import { DISTRIBUTED, describeFolder, weightFiles } from './folder-kind.js';
 import { JsonReader } from './json/json-reader.js';
 import { openSafetensors } from './safetensors/safetensors.js';
