@@ -31,10 +31,7 @@ const PACKED = { library: 500 * 2 ** 20, share: 1.3 };
 /** Seconds of scanning a model's weights: some gigabytes. */
 const SCAN_SECONDS = 3;
 
-/**
- * A model's folder: every weight's name and shape compared, the tokenizer's ids too; values as far as time permits; and
- * the memory it needs.
- */
+/** A model's folder: names and shapes of weights, the tokenizer's ids, values as far as time permits, needed memory. */
 export async function examineModel(dir: string, place: Place, scanSeconds = SCAN_SECONDS): Promise<Finding[]> {
   return examined('model', async () => {
     const opened = await openModel(dir);

@@ -1,7 +1,4 @@
-/**
- * Gradients of the fused operations, the same on every backend. Only requested gradients are computed, so frozen
- * weights cost nothing.
- */
+/** Gradients of the fused operations, equal on every backend; only requested ones, so frozen weights cost nothing. */
 import * as tf from './tf.js';
 
 type Attributes = Readonly<Record<string, number>>;

@@ -24,10 +24,7 @@ export function layerNorm(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor, eps: 
   return tf.engine().runKernel('GsvaLayerNorm', { x, gamma, beta }, { eps });
 }
 
-/**
- * Root-mean-square normalisation over the last axis: y = x sqrt(mean(x²) + eps) · gamma.
- * @param x [..., D] float32 @param gamma [D]
- */
+/** RMS norm over the last axis: y = x sqrt(mean(x²) + eps) · gamma. @param x [..., D] float32 @param gamma [D] */
 export function rmsNorm(x: tf.Tensor, gamma: tf.Tensor, eps: number): tf.Tensor {
   check(gamma.size === x.shape[x.rank - 1], 'rmsNorm', 'x [..., D] and gamma [D]', x, gamma);
   return tf.engine().runKernel('GsvaRmsNorm', { x, gamma }, { eps });
@@ -58,10 +55,7 @@ export function siluMul<T extends tf.Tensor>(gate: T, up: T): T {
 export interface MaskedSoftmaxOptions {
   /** Factor on the scores before the softmax. Default 1. */
   readonly scale?: number;
-  /**
-   * Query i attends to key j only if j <= i + causalOffset (0: causal; the past's length with a KV cache). null: no
-   * limit.
-   */
+  /** Query i attends to keys j <= i + causalOffset (0: causal; with a KV cache, the past's length). null: to all. */
   readonly causalOffset?: number | null;
   /** [B] int32: conversation b has keys 0 … keyLengths[b]-1; further ones are padding. null: all. */
   readonly keyLengths?: tf.Tensor1D | null;

@@ -27,10 +27,7 @@ export interface RowBlock {
   readonly end: number;
 }
 
-/**
- * Blocks of rows that fit into `limit` bytes each and begin where a window may begin.
- * @throws UserError when not even the fewest rows fit
- */
+/** Blocks of rows of at most `limit` bytes that begin where a window may. @throws UserError when no rows fit */
 export function rowBlocks(shape: readonly number[], limit: number): RowBlock[] {
   const [rows = 1, ...inner] = shape;
   const rowBytes = BYTES * tf.util.sizeFromShape(inner);

@@ -82,9 +82,7 @@ export function mayHaveGpu(): boolean {
   return process.platform !== 'linux' || GPU_FILES.some((path) => existsSync(path));
 }
 
-/**
- * Whether a hardware adapter computes here. Another process asks, so that a driver that crashes or hangs does no harm.
- */
+/** Whether a hardware adapter computes here. Another process asks: a driver may crash or hang there without harm. */
 export async function hasRealGpu(): Promise<boolean> {
   if (!mayHaveGpu()) return false;
   try {

@@ -1,7 +1,4 @@
-/**
- * Questions about a scene with answers of one word: colour, shape, number or presence. The embedded benchmark's visual
- * question answering.
- */
+/** Questions about a scene with one-word answers (colour, shape, number, presence): the embedded benchmark's VQA. */
 import type { Random } from '../random.js';
 import { drawExpression, type Noun, nounWords, objectsLike, SIDES, targetsOf, wordingOf } from './expressions.js';
 import type { Scene } from './scene.js';

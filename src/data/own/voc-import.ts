@@ -181,10 +181,7 @@ class VocClasses {
     private readonly byNumber: readonly (string | null)[],
   ) {}
 
-  /**
-   * Classes of the folder's labelmap.txt (as CVAT writes it), else the twenty published ones.
-   * @throws UserError where labelmap.txt cannot be read
-   */
+  /** Classes of labelmap.txt (as CVAT writes it), else the published ones. @throws UserError where it cannot be read */
   static of(folder: string): VocClasses {
     const file = join(folder, 'labelmap.txt');
     if (existsSync(file)) return VocClasses.read(file);

@@ -96,10 +96,7 @@ export const ROW_KERNELS: WasmKernels = {
     return out;
   },
 
-  /**
-   * y = x · cos + rotateHalf(x) · sin over the last axis of x [B, H, T, D].
-   * direction 1: forward; -1: the transposed map, for gradients.
-   */
+  /** y = x · cos + rotateHalf(x) · sin over the last axis of [B, H, T, D]; direction -1: transposed, for gradients. */
   GsvaRotary: (call) => {
     const direction = call.attribute('direction');
     const [batch, heads, length, width] = call.input('x').shape as [number, number, number, number];

@@ -21,10 +21,7 @@ function polynomial(x: Code, coefficients: readonly number[]): Code {
   ) as Code;
 }
 
-/**
- * e^x, clamped to the normal float32 numbers (x in [-87.3, 88.3]); coefficients of Cephes' expf.
- * x = n ln 2 + r, e^x = 2^n · e^r.
- */
+/** e^x, x clamped to [-87.3, 88.3] (normal numbers), by Cephes' expf: x = n ln 2 + r, e^x = 2^n · e^r. */
 export function exp(f: WasmFunction, x: Code): Code {
   const clamped = f.vector(max(min(x, constant(88.3)), constant(LEAST_EXPONENT)));
   const rounded = f.vector(add(mul(clamped, constant(Math.LOG2E)), constant(ROUND_TO_EXPONENT)));

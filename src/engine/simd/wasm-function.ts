@@ -21,10 +21,7 @@ type Variables<Names extends string> = string extends Names
     ? [Variable, ...Variables<Rest>]
     : [Variable];
 
-/**
- * A function by its name, parameters and body.
- * @param parameters names in their order: addresses of arrays, counts, and after a # single numbers
- */
+/** A function by its body. @param parameters names in order: addresses of arrays, counts, after a # single numbers */
 export function define<Names extends string>(
   name: string,
   parameters: Names,

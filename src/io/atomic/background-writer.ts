@@ -27,10 +27,7 @@ export class BackgroundWriter {
     });
   }
 
-  /**
-   * Runs a job after those before it. The memory of its files moves to the thread, which frees it.
-   * @throws UserError that names the file
-   */
+  /** Runs a job after those before; the thread takes and frees its files' memory. @throws UserError naming the file */
   run(job: WriteJob): Promise<void> {
     if (this.failure !== null) return Promise.reject(this.failure);
     const pieces = job.files.flatMap((file) => file.pieces);

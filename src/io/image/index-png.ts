@@ -105,10 +105,7 @@ export function readIndexPng(path: string): LabelMap {
   }
 }
 
-/**
- * The stored numbers of a PNG in memory.
- * @throws Error, without a file's name, where it is no grey or palette PNG of at most 8 bits, or damaged
- */
+/** Stored numbers of a PNG. @throws Error without the name: damaged, or no grey or palette PNG of at most 8 bits */
 export function decodeIndexPng(file: PngFile): LabelMap {
   const fault = indexPngFault(file);
   if (fault !== null) throw new Error(fault);

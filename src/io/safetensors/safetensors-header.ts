@@ -143,10 +143,7 @@ function checkCoverage(entries: readonly HeaderEntry[], dataLength: number, fail
   if (reached !== dataLength) fail(`${dataLength - reached} bytes after the last tensor belong to nothing`);
 }
 
-/**
- * The first key that occurs twice in an object of this (valid) JSON text; JSON.parse would silently keep the last one,
- * another reader the first.
- */
+/** The first key that stands twice in an object of a valid JSON text: JSON.parse keeps the last, others the first. */
 function findDuplicateKey(text: string): string | null {
   const open: Set<string>[] = [];
   for (let at = 0; at < text.length; at++) {

@@ -20,10 +20,7 @@ export interface SafetensorsFile extends Pick<SafetensorsHeader, 'metadata'> {
   readonly tensors: Map<string, FileTensor>;
 }
 
-/**
- * Opens a file: its header is read and checked, its tensors are read on demand. @throws UserError that names the file
- * and the key at fault
- */
+/** Opens a file: header checked, tensors read on demand. @throws UserError that names the file and the key at fault */
 export function openSafetensors(path: string): SafetensorsFile {
   const open = fileOpener(path, FORMAT);
   const fail = cannotRead(path, FORMAT);

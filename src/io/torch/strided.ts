@@ -123,10 +123,7 @@ function inStorageOrder({ shape, strides }: StridedView, parts: number): Dimensi
   return dimensions.reverse();
 }
 
-/**
- * Copies the part in storage elements [start, stop) of the sub-view that begins at `at` and has the dimensions from
- * `depth` on.
- */
+/** Copies the part in storage elements [start, stop) of the sub-view at `at`, of the dimensions from `depth` on. */
 function copyBlock(
   block: Elements,
   start: number,
