@@ -25,7 +25,6 @@ export interface CommandContext extends Required<Watch> {
   readonly input: { readonly stream: NodeJS.ReadableStream; readonly echo: NodeJS.WritableStream | null };
 }
 
-/** A command as its file writes it; see `defineCommand`. */
 export interface CommandDefinition<Options extends OptionTable, Positionals extends OptionTable> {
   readonly options?: Options;
   /** By the names in the table's line of the command (commands.ts). */

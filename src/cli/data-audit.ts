@@ -1,5 +1,5 @@
 /** Looking through datasets, with progress: shared by `gsva data check` and `gsva data stats`. */
-import { type DatasetReport, auditDatasets } from '../data/audit/audit-datasets.js';
+import { auditDatasets } from '../data/audit/audit-datasets.js';
 import { CATALOGUE } from '../data/catalogue/catalogue.js';
 import type { CatalogueEntry } from '../data/catalogue/entry.js';
 import { UserError } from '../errors.js';
@@ -11,12 +11,7 @@ import type { CommandContext } from './command.js';
 const SHOW_AFTER = 1000;
 
 /** @param sets names; none for all @throws UserError where there is no such folder or dataset */
-export async function audit(
-  folder: string,
-  sets: readonly string[],
-  isThorough: boolean,
-  context: CommandContext,
-): Promise<DatasetReport[]> {
+export async function audit(folder: string, sets: readonly string[], isThorough: boolean, context: CommandContext) {
   requireFolder('<folder>', folder);
   const names = CATALOGUE.map(({ name }) => name);
   const entries = [...new Set(sets.length === 0 ? names : sets)].map((name) => {
@@ -40,7 +35,6 @@ export async function audit(
   return auditDatasets(folder, entries, { isThorough, onDataset, onImages });
 }
 
-/** "16,994". */
 export function amount(count: number): string {
   return count.toLocaleString('en-US');
 }

@@ -5,12 +5,8 @@ import { bytesText, freeDisk } from '../machine.js';
 import type { ReleasedModel } from '../systems/catalogue/entry.js';
 import { lisaCommands, lisaFolder, type LisaModel } from '../systems/catalogue/lisa-models.js';
 import * as files from '../systems/catalogue/model-files.js';
-import {
-  commandGroups,
-  packagedCommands,
-  type PackagedReport,
-  type ReleasedReport,
-} from '../workflows/model-report.js';
+import { commandGroups, packagedCommands } from '../workflows/model-report.js';
+import type { PackagedReport, ReleasedReport } from '../workflows/model-report.js';
 import type { Output } from './output.js';
 
 export const STATE_WORDS = {

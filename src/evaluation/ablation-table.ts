@@ -89,11 +89,7 @@ export function verdictCounts(tables: readonly AblationTable[]): Readonly<Record
   return counts;
 }
 
-function paperDirection(
-  row: AblationResult['paper'],
-  base: AblationResult['paper'],
-  figure: keyof PaperFigures,
-): Direction {
+function paperDirection(row: AblationResult['paper'], base: AblationResult['paper'], figure: keyof PaperFigures) {
   if (typeof row === 'string') return row;
   if (typeof base === 'string') throw new Error('paperDirection: a row with figures is compared with one without');
   const difference = (row[figure] - base[figure]) / 100;
@@ -224,7 +220,6 @@ export const ABLATION_CONFIGS: readonly string[] = [
   ...new Set(ABLATION_PLANS.flatMap(({ rows }) => rows.map(({ config }) => config))),
 ];
 
-/** How the models of a configuration are asked. */
 export function questionsOf(config: string): string[] {
   const rows = ABLATION_PLANS.flatMap((plan) => plan.rows).filter((each) => each.config === config);
   return [...new Set(rows.map(({ question }) => question))];

@@ -25,16 +25,8 @@ const MEDIUM = 96 ** 2;
 const QUANTILES = 4;
 
 /** @param records by one protocol */
-export function breakDown(
-  benchmark: Benchmark,
-  protocol: GresProtocol,
-  records: readonly ExpressionRecord[],
-): Breakdown[] {
-  const divide = (
-    title: string,
-    names: readonly string[],
-    groupOf: (record: ExpressionRecord) => number,
-  ): Breakdown => {
+export function breakDown(benchmark: Benchmark, protocol: GresProtocol, records: readonly ExpressionRecord[]) {
+  const divide = (title: string, names: readonly string[], groupOf: (record: ExpressionRecord) => number) => {
     const groups = names.map((): ExpressionRecord[] => []);
     for (const record of records) groups[groupOf(record)]?.push(record);
     return {
@@ -69,11 +61,7 @@ export function breakDown(
 }
 
 /** Each image, the worst gIoU first; ties in the order of the split. */
-export function imageFigures(
-  benchmark: Benchmark,
-  protocol: GresProtocol,
-  records: readonly ExpressionRecord[],
-): ImageFigures[] {
+export function imageFigures(benchmark: Benchmark, protocol: GresProtocol, records: readonly ExpressionRecord[]) {
   const byImage = new Map<number, ExpressionRecord[]>();
   for (const record of records) {
     const list = byImage.get(record.imageId);

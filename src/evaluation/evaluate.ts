@@ -33,7 +33,6 @@ export interface EvaluationOptions extends RunOptions {
   readonly signal?: Abortable | undefined;
 }
 
-/** A question that is about to be asked. */
 interface Asked<Image> {
   readonly image: Image;
   readonly conversation: Conversation;

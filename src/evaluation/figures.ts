@@ -198,7 +198,6 @@ export class FigureCells {
   }
 }
 
-/** Adds up figures, expression by expression. */
 export class FigureSums {
   private readonly cells: FigureCells;
   private readonly sums = new Map<number, number>();

@@ -6,7 +6,6 @@ import type { FigureRecord, Wording } from './figures.js';
 import { type Answer, type GresProtocol, type GresScore, scoreGres } from './metrics/gres-score.js';
 import { boxIou, boxOfMask, maskArea, maskOverlap } from './metrics/mask-overlap.js';
 
-/** How decisions are read. */
 export interface DecisionRule {
   /** Under 'strict', absent from this probability on; null: the most probable token decides, as published. */
   readonly rejectThreshold: number | null;

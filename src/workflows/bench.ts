@@ -20,14 +20,10 @@ import { counted, type Watch } from './watch.js';
 
 interface BenchOptions extends Watch {
   readonly signal?: AbortSignal;
-  /** Sizes of the model and of its batch. */
   readonly config: string;
-  /** Counted runs of each measurement. */
   readonly runs: number;
   readonly only: readonly (PartName | 'products' | 'loading' | 'epochs')[];
-  /** Weights that GSVA's training leaves frozen. */
   readonly frozenWeights: FrozenWeights;
-  /** A Python interpreter with PyTorch. */
   readonly pytorch?: string;
   readonly engine?: EngineOptions;
 }
@@ -84,9 +80,7 @@ export async function bench(options: BenchOptions) {
 }
 
 /** Where the time of each part goes, kernel by kernel. */
-export async function profile(
-  options: BenchOptions,
-): Promise<{ readonly engine: string; readonly profiles: readonly PartProfile[] }> {
+export async function profile(options: BenchOptions) {
   const engine = await startNoted(options.engine, options);
   const profiles: PartProfile[] = [];
   const parts = partsOf(options);
@@ -104,7 +98,6 @@ function partsOf({ only }: BenchOptions): PartName[] {
   return Object.values(PARTS).filter((name) => only.includes(name));
 }
 
-/** Work on one model of random weights. */
 async function withBench<T>(
   config: BenchConfig,
   { frozenWeights }: BenchOptions,

@@ -66,13 +66,11 @@ export function compareTrainings(pathA: string, pathB: string) {
 function factsOf(a: TrainingFolder, b: TrainingFolder) {
   const { differ, same } = configDifferences(a.header['config'], b.header['config']);
   const course = courseFacts(b);
-  const bestOf = ({ history }: TrainingFolder): ValidationRecord | undefined =>
-    history.validations.findLast(({ isBest }) => isBest);
+  const bestOf = ({ history }: TrainingFolder) => history.validations.findLast(({ isBest }) => isBest);
   return {
     a: a.path,
     b: b.path,
     config: differ,
-    /** Keys of the configuration that agree. */
     sameKeys: same,
     course: courseFacts(a).map(([name, value], i) => ({ name, a: value, b: course[i]?.[1] ?? '–' })),
     figures: [
@@ -82,7 +80,6 @@ function factsOf(a: TrainingFolder, b: TrainingFolder) {
   };
 }
 
-/** How a run went; the same names for every run. */
 function courseFacts({ header, history, end }: TrainingFolder): [string, string][] {
   const { updates, validations, alarms } = history;
   const { epochs, speed, resumed } = summary.courseOf(history);

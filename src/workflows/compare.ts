@@ -12,7 +12,6 @@ interface CompareOptions extends Resampling {
   /** Records of an evaluation, or the folder of a training; differences are b − a. */
   readonly a: string;
   readonly b: string;
-  /** Folder for the page. */
   readonly out?: string;
 }
 

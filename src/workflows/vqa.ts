@@ -1,7 +1,6 @@
 /** Questions about pictures with short answers: every question asked, each picture encoded once. */
 import { readVqaQuestions } from '../data/vqa/llava-instruct.js';
-import type { EngineInfo } from '../engine/engine.js';
-import { type AnsweredQuestion, type VqaAccuracy, vqaAccuracy } from '../evaluation/vqa-accuracy.js';
+import { type AnsweredQuestion, vqaAccuracy } from '../evaluation/vqa-accuracy.js';
 import type { EncodedImage } from '../features/image-features.js';
 import { loadPredictor } from '../inference/open-model.js';
 import { packagedSource } from '../inference/model-source.js';
@@ -11,15 +10,11 @@ import { type AskOptions, startNoted } from './engine.js';
 interface VqaOptions extends Omit<AskOptions, 'rejectThreshold'> {
   /** Folder with llava_dataset/questions_val.json and coco/val2017. */
   readonly data: string;
-  /** At most this many questions, from the start of the list. */
   readonly limit?: number;
-  /** Tokens after which an answer is cut off. */
   readonly maxTokens: number;
 }
 
-export async function answerQuestions(
-  options: VqaOptions,
-): Promise<VqaAccuracy & { readonly seconds: number; readonly engine: EngineInfo }> {
+export async function answerQuestions(options: VqaOptions) {
   const { data, limit, maxTokens, signal, onProgress } = options;
   const engine = await startNoted(options.engine, options);
   const questions = readVqaQuestions(data).slice(0, limit);

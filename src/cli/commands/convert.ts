@@ -96,7 +96,6 @@ function writing(
   return { out, dtype, shardBytes: Math.floor(shardGb * 1e9), onNote, onProgress, signal };
 }
 
-/** @throws UsageError where no model is named */
 function requiredModel(args: ModelArguments): ModelSource {
   const source = namedModel(args);
   if (source !== null) return source;

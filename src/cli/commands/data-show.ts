@@ -98,12 +98,7 @@ const MOST_NAMED = 5;
 const OWN_FILE = /^(sample-\d{3,}\.png|samples\.json)$/;
 
 /** @throws UserError where there is no such set, split or file, or --out lies in the datasets */
-async function openSpec(
-  spec: string,
-  data: string | null,
-  out: string,
-  { onNote }: CommandContext,
-): Promise<{ readonly name: string; readonly split: string; readonly set: TrainingSet }> {
+async function openSpec(spec: string, data: string | null, out: string, { onNote }: CommandContext) {
   const own = ownDataSpec(spec);
   if (own !== null) {
     checkOut(out, null);

@@ -149,10 +149,7 @@ export function shardSize(images: number, { index, count }: Shard): number {
  * Keys in which two runs differ, with both values. Two files belong together when all agrees but shard, date, and
  * `checkpoint`: one model has many paths.
  */
-export function identityDifferences(
-  a: RecordHeader,
-  b: RecordHeader,
-): { readonly key: string; readonly values: readonly string[] }[] {
+export function identityDifferences(a: RecordHeader, b: RecordHeader) {
   return (Object.keys(RECORD_HEADER.shape) as (keyof RecordHeader)[])
     .filter((key) => !['checkpoint', 'shard', 'date'].includes(key))
     .map((key) => ({ key, values: [a, b].map((header) => JSON.stringify(header[key])) }))

@@ -108,8 +108,7 @@ export function calibrationPlots({ curve, best, standard }: Calibration): LinePl
   const steps = Math.max(1, Math.ceil(curve.length / (PLOT_POINTS - 1)));
   const thinned = curve.filter((_, i) => i % steps === 0 || i === curve.length - 1);
   const thresholds = Array.from({ length: PLOT_POINTS }, (_, i) => i / (PLOT_POINTS - 1));
-  const at = (threshold: number): Calibration['curve'][number] | undefined =>
-    curve.find(({ upTo }) => threshold <= upTo);
+  const at = (threshold: number) => curve.find(({ upTo }) => threshold <= upTo);
   return [
     {
       title: 'Rejecting too little against too much',

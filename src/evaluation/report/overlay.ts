@@ -25,7 +25,6 @@ export function maskPath(mask: BinaryMask): string {
   return loops.map((loop) => `M${loop.map(([x, y]) => `${x} ${y}`).join('L')}Z`).join('');
 }
 
-/** Middles of the pixels' edges along a ring. */
 function edgeMiddles(corners: readonly number[]): Point[] {
   const middles: Point[] = [];
   for (let i = 0; i < corners.length; i += 2) {

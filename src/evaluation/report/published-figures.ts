@@ -114,7 +114,6 @@ export const TABLE_5: PublishedFigureTable = {
   ],
 };
 
-/** Figures of GSVA-Vicuna-7B. */
 export const TABLE_6: PublishedFigureTable = {
   title: 'Table 6',
   note: 'GSVA-Vicuna-7B, asked in other words: --question what, where, show or outline.',
@@ -154,13 +153,10 @@ export const TABLE_9: PublishedFigureTable = {
   ],
 };
 
-/** By number. */
 export const TABLES = { 1: TABLE_1, 2: TABLE_2, 3: TABLE_3, 5: TABLE_5, 6: TABLE_6, 8: TABLE_8, 9: TABLE_9 } as const;
 
 /** Figures of a model's rows in the tables, in percent. */
-export function expectedFigures({
-  figures,
-}: Pick<ReleasedModel, 'figures'>): (PublishedColumn & { readonly table: string; readonly published: number })[] {
+export function expectedFigures({ figures }: Pick<ReleasedModel, 'figures'>) {
   return figures.flatMap(({ table: number, row }) => {
     const table = TABLES[number];
     const [, ...values] = table.rows.find(([method]) => method === row) ?? [row];

@@ -39,7 +39,6 @@ export async function writeReport(dir: string, data: ReportData): Promise<void> 
   writeFileAtomic(join(dir, 'report.html'), renderHtml(data, await imageUris(data.samples), scenes));
 }
 
-/** @throws UserError where the folder cannot be made */
 function makeReportFolder(dir: string): void {
   try {
     mkdirSync(dir, { recursive: true });
@@ -174,7 +173,6 @@ ${plotCards(plots)}
 ${notes.map(noteHtml)}`;
 }
 
-/** @param pathOf path of a plot, relative to the page */
 function tablePageMarkdown({ title, notes, sections }: TablePage, pathOf: (plot: LinePlot) => string): string {
   const parts = [
     `# ${escapeMarkdown(title)}`,
