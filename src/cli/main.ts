@@ -33,7 +33,7 @@ export async function run(
       io.stdout.write(parsed.text);
       return EXIT.fine;
     }
-    const { openContext } = await import('./context.js');
+    const { openContext } = await import('./progress.js');
     const { context, close } = openContext(io, parsed.args['json'] === true);
     const code = await command.run(parsed.args, context).finally(close);
     return io.signal.aborted ? EXIT.interrupted : code;

@@ -3,13 +3,10 @@
  * Markdown tables: mean ± deviation over seeds, the paper's figures, and whether rows move alike.
  */
 export const ABLATION_FIGURES = ['gIoU', 'cIoU', 'N_acc', 'T_acc'] as const;
-
 /** Fractions of 1; null where nothing decides the figure. */
 export type AblationFigures = Readonly<Record<(typeof ABLATION_FIGURES)[number], number | null>>;
-
 /** The paper's figures of a row, in per cent. */
 export type PaperFigures = Readonly<Record<'gIoU' | 'cIoU' | 'N_acc', number>>;
-
 /** Against the table's row to compare with. */
 export type Direction = 'lower' | 'equal' | 'higher';
 export type Verdict = 'same' | 'different' | 'unclear';

@@ -40,7 +40,6 @@ export interface Evaluation {
 
 /** The answers to one question by the protocols asked for. */
 export type Replies = Readonly<Partial<Record<GresProtocol, ForcedReply | FreeReply>>>;
-
 type Answered = Conversation & { readonly replies: Replies };
 
 export class EvaluationRun {

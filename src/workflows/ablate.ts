@@ -38,7 +38,6 @@ interface AblateOptions extends Watch {
 
 const DATA: SynthOptions = { seed: 1, trainImages: 2000, valImages: 200, testAImages: 1, testBImages: 1 };
 const BATCH = 16;
-
 /** The row that has a start of its own, and the configuration that makes it. */
 const SMALL_SAM = { config: 'small-sam', start: 'small-sam-start' } as const;
 

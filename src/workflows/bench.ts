@@ -34,7 +34,6 @@ export type PartProfile = KernelProfile & { readonly part: PartName };
 /** Samples of a run of loading, and the step next to it: the 4 samples a second that loading has to keep up with. */
 const LOADED_SAMPLES = 24;
 const STEP_SECONDS = 0.25;
-
 /** Steps of an epoch, and rounds at most: an epoch takes a while. */
 const EPOCH_STEPS = 6;
 const MOST_ROUNDS = 3;

@@ -35,7 +35,6 @@ interface DryRunOptions extends ConfigChanges, Watch {
 
 /** A result, or why there is none. */
 type Found<T> = { readonly value: T; readonly missing: null } | { readonly value: null; readonly missing: string };
-
 export type DryRun = Awaited<ReturnType<typeof dryRun>>;
 
 /** Weights and data that are absent are part of the answer. @throws UserError where the configuration is at fault */

@@ -25,7 +25,6 @@ const FILE_ENDINGS: Readonly<Record<MaskFormat, readonly string[]>> = {
 const ANY_FILE = /^\.(png|jpe?g|webp|json|geojson|txt|ya?ml|zip)$/;
 /** File names of a folder of masks; a folder with any other file is the user's own and is not replaced. */
 const RESULT_FILE = /^(overlay|(mask|unmatched)-\d{2,})\.png$/;
-
 const PICTURE_PLACES = 'a picture (NAME.png, .jpg, .webp) or a folder';
 
 export interface SegmentOut {

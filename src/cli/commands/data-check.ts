@@ -1,6 +1,5 @@
 /** `gsva data check`: which datasets are in a folder, and what they lack; `data validate`: faults of own data by line. */
-import { type DatasetReport, type FoundPart, partPath } from '../../data/audit/audit-datasets.js';
-import { totalFigures } from '../../data/audit/audit-datasets.js';
+import { type DatasetReport, type FoundPart, partPath, totalFigures } from '../../data/audit/audit-datasets.js';
 import { GB, MB } from '../../data/catalogue/entry.js';
 import { checkOwnData } from '../../data/own/own-data.js';
 import { counted } from '../../workflows/watch.js';
@@ -149,21 +148,13 @@ function summary(folder: string, sets: readonly string[], reports: readonly Data
 
 function jsonOf(report: DatasetReport): object {
   const { entry, state, figures, parts, problems } = report;
+  const { name, title, published } = entry;
   return {
-    name: entry.name,
-    title: entry.title,
-    state,
-    images: figures?.images ?? null,
-    splits: figures?.splits ?? null,
-    published: entry.published,
-    parts: parts.map(({ part, found }) => ({
-      path: partPath(part),
-      holds: part.holds,
-      found,
-      expected: part.count ?? null,
-      bytes: part.bytes ?? null,
-      source: part.source,
-    })),
+    ...{ name, title, state, images: figures?.images ?? null, splits: figures?.splits ?? null, published },
+    parts: parts.map(({ part, found }) => {
+      const { holds, count: expected = null, bytes = null, source } = part;
+      return { path: partPath(part), holds, found, expected, bytes, source };
+    }),
     problems,
     notes: figures?.notes ?? [],
   };

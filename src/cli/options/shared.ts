@@ -19,7 +19,6 @@ export const GLOBAL_OPTIONS = {
 };
 
 export type Hardware = Omit<GlobalArguments, 'json'>;
-
 /** Values of GLOBAL_OPTIONS; without engine and device, GSVA_ENGINE and GSVA_DEVICE decide. */
 export type GlobalArguments = ValuesOf<typeof GLOBAL_OPTIONS>;
 
@@ -62,11 +61,8 @@ export const FEATURE_CACHE_OPTIONS = {
   ),
 };
 
-export function featureCacheOf({
-  featureCache: dir,
-  featureCacheGb: gigabytes,
-  featureCacheDtype: dtype,
-}: ValuesOf<typeof FEATURE_CACHE_OPTIONS>): FeatureCacheOptions | undefined {
+export function featureCacheOf(args: ValuesOf<typeof FEATURE_CACHE_OPTIONS>): FeatureCacheOptions | undefined {
+  const { featureCache: dir, featureCacheGb: gigabytes, featureCacheDtype: dtype } = args;
   if (dir !== undefined) return { dir, gigabytes, dtype };
   if (gigabytes === undefined && dtype === undefined) return undefined;
   throw new UsageError('--feature-cache-gb and --feature-cache-dtype need --feature-cache DIR');

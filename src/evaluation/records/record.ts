@@ -24,9 +24,7 @@ const SHARE = number({ min: 0, max: 1 });
 const DATE = text().refine((date) => !Number.isNaN(Date.parse(date)), { error: 'a date' });
 const PROTOCOL = oneOf(GRES_PROTOCOLS);
 const ANSWERS = ['found', 'absent', 'none'] as const;
-
 const SHARD = object({ index: COUNT, count: integer({ min: 1 }) }).strip();
-
 export const WHOLE: Shard = { index: 0, count: 1 };
 
 /** First line of a file of records. */

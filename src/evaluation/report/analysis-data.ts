@@ -1,8 +1,8 @@
 /** The analysis of a run: breakdown, rejection, failures; and its words and tables, the same in HTML and Markdown. */
 import type { Dialogue } from '../../systems/system.js';
 import type { BinaryMask, RgbImage } from '../../types.js';
-import { breakDown, type Breakdown, imageFigures, type ImageFigures } from '../breakdown.js';
-import { type Failure, FAILURE_KINDS, FAILURE_MEANING, findFailures, summarizeFailures } from '../breakdown.js';
+import { breakDown, imageFigures, type Failure } from '../breakdown.js';
+import { FAILURE_KINDS, FAILURE_MEANING, findFailures, summarizeFailures } from '../breakdown.js';
 import { benchmarkNamed } from '../benchmarks/benchmarks.js';
 import { calibrate, type Calibration } from '../calibration.js';
 import { formatFigure, metricTitle } from '../figures.js';
@@ -13,7 +13,7 @@ import type { ExpressionRecord, Result } from '../records/record-types.js';
 import type { LinePlot } from './line-plot.js';
 import type { PageTable } from './markup.js';
 import { measuredWords, type MeasuredSet } from './measured-set.js';
-import { type PublishedTable, publicationOf } from './published-tables.js';
+import { publicationOf, type PublishedTable } from './published-tables.js';
 
 export interface SceneExpression {
   readonly record: ExpressionRecord;
@@ -28,39 +28,13 @@ export interface FailureScene {
   readonly expressions: readonly SceneExpression[];
 }
 
-export interface ReportAnalysis {
-  readonly dataset: string;
-  readonly split: string;
-  /** Protocol of breakdown and failures. */
-  readonly protocol: GresProtocol;
-  /** The measured images, in words. */
-  readonly measured: string;
-  /**
-   * Tables of the paper, with our figures; none where images, expressions or rules of the run are not the published
-   * ones.
-   */
-  readonly published: readonly PublishedTable[];
-  /** Why there is none; null where there are tables. */
-  readonly whyNoTable: string | null;
-  readonly breakdowns: readonly Breakdown[];
-  /** The worst first. */
-  readonly images: readonly ImageFigures[];
-  readonly calibration: (Calibration & { readonly protocol: GresProtocol }) | null;
-  readonly failureKinds: ReturnType<typeof summarizeFailures>;
-  /** The dearest first. */
-  readonly failures: readonly Failure[];
-  readonly scenes: readonly FailureScene[];
-}
+export type ReportAnalysis = ReturnType<typeof analyse> & { readonly scenes: readonly FailureScene[] };
 
 /**
  * Everything but the scenes, which need the images.
  * @param dialogue of the system whose paper has the tables
  */
-export function analyse(
-  file: Pick<RecordFile, 'header' | 'images'>,
-  measured: MeasuredSet,
-  dialogue: Dialogue,
-): Omit<ReportAnalysis, 'scenes'> {
+export function analyse(file: Pick<RecordFile, 'header' | 'images'>, measured: MeasuredSet, dialogue: Dialogue) {
   const { dataset, split, protocols } = file.header;
   const benchmark = benchmarkNamed(file.header.benchmark);
   const protocol = protocols.find((each) => each === 'strict') ?? (protocols[0] as GresProtocol);
@@ -72,14 +46,18 @@ export function analyse(
   return {
     dataset,
     split,
+    /** Of breakdown and failures. */
     protocol,
     measured: measuredWords(measured),
+    /** None where images, expressions or rules of the run are not the published ones. */
     published: tables,
     whyNoTable: whyNone,
     breakdowns: breakDown(benchmark, protocol, records),
+    /** The worst first. */
     images: imageFigures(benchmark, protocol, records),
     calibration: calibration === null ? null : { ...calibration, protocol: calibrated },
     failureKinds: summarizeFailures(failures),
+    /** The dearest first. */
     failures,
   };
 }

@@ -82,10 +82,8 @@ const WHITE_LINE = 0.7;
 const [FADE, LIGHTEN] = [0.7, 0.25];
 /** Share of light in a darkened image. */
 const DARKEN = 0.4;
-
 /** Treatment of the image: it fades to pale grey, keeps its colours, or turns dark (the paper's Figure 4). */
 export type Backdrop = 'pale' | 'natural' | 'dark';
-
 const GREY = [0.299, 0.587, 0.114];
 const BACKDROPS: Readonly<Record<Backdrop, (picture: Sharp) => Sharp>> = {
   pale: (picture) => {

@@ -8,10 +8,7 @@ import type { FailureScene } from './analysis-data.js';
 import { displayScale, expressionColor, layersOf, overlayMasks } from './overlay.js';
 import type { ReportSample } from './report-data.js';
 
-interface ScenePictures {
-  readonly truth: RgbImage;
-  readonly prediction: RgbImage;
-}
+type ScenePictures = Readonly<Record<'truth' | 'prediction', RgbImage>>;
 
 export async function drawScene({ failure, image, expressions }: FailureScene): Promise<ScenePictures> {
   const backdrop = failure.record.targetIsEmpty ? 'dark' : 'natural';

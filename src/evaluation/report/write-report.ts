@@ -137,9 +137,7 @@ export interface PageSection {
   readonly plots: readonly LinePlot[];
 }
 
-export interface TablePage {
-  readonly title: string;
-  readonly notes: readonly string[];
+interface TablePage extends Pick<PageSection, 'title' | 'notes'> {
   readonly sections: readonly PageSection[];
 }
 
