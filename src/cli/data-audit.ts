@@ -7,8 +7,7 @@ import { didYouMean } from '../nearest-name.js';
 import { requireFolder } from './options/values.js';
 import type { CommandContext } from './command.js';
 
-/** Milliseconds. */
-const SHOW_AFTER = 1000;
+const SHOW_AFTER_MS = 1000;
 
 /** @param sets names; none for all @throws UserError where there is no such folder or dataset */
 export async function audit(folder: string, sets: readonly string[], isThorough: boolean, context: CommandContext) {
@@ -30,7 +29,7 @@ export async function audit(folder: string, sets: readonly string[], isThorough:
   const onImages = (done: number, total: number): void => {
     context.signal.throwIfAborted();
     // Short work needs no bar.
-    if (performance.now() - startedAt > SHOW_AFTER) context.onProgress({ label: title, done, total });
+    if (performance.now() - startedAt > SHOW_AFTER_MS) context.onProgress({ label: title, done, total });
   };
   return auditDatasets(folder, entries, { isThorough, onDataset, onImages });
 }

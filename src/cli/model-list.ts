@@ -50,10 +50,8 @@ function listModels(dir: string, memory: MachineMemory, isGiven: boolean, { outp
   showMissing(dir, released, output);
   showNames(output);
   output.line();
-  output.table(
-    ['LISA', 'state', 'base', ''],
-    LISA_MODELS.map((model) => [model.name, lisaState(model, dir), model.base, model.note]),
-  );
+  const lisa = LISA_MODELS.map((model) => [model.name, lisaState(model, dir), model.base, model.note]);
+  output.table(['LISA', 'state', 'base', ''], lisa);
   const count = (state: FoundModel['state']): number => released.filter(({ found }) => found.state === state).length;
   output.line(`\n${memoryText(memory, isGiven)}`);
   output.line(

@@ -204,10 +204,8 @@ function showLarge(
   ];
   output.line();
   const heads = runs.map(({ engine }) => `${engine.split(':')[0] ?? engine}>`);
-  output.table(
-    ['', ...heads],
-    rows.map(([name, cell]) => [name, ...runs.map(cell)]),
-  );
+  const cells = rows.map(([name, cell]) => [name, ...runs.map(cell)]);
+  output.table(['', ...heads], cells);
   for (const { engine } of runs) output.line(` ${engine}`);
 }
 

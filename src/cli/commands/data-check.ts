@@ -54,10 +54,8 @@ export const commands = {
       for (const { message } of problems.first) output.line(message);
       if (problems.total > problems.first.length) output.line(`and ${problems.total - problems.first.length} more`);
       if (splits.length > 0) {
-        output.table(
-          ['split', 'images', 'expressions', 'of several parts', 'absent'],
-          splits.map((each) => [each.split, each.images, each.expressions, each.multiPart, each.absent]),
-        );
+        const rows = splits.map((each) => [each.split, each.images, each.expressions, each.multiPart, each.absent]);
+        output.table(['split', 'images', 'expressions', 'of several parts', 'absent'], rows);
       }
       const count = problems.total === 1 ? 'one problem' : `${problems.total} problems`;
       output.line(`${file}: ${pass ? 'fine' : problems.total === 0 ? 'nothing is in it' : count}`);

@@ -65,14 +65,9 @@ export const command = defineCommand({
       bad++;
       if (bad <= MOST_NAMED) context.onNote(`left out: ${error.message}`);
     };
+    const samples = samplesOf(set, seed, options, dialogue.lessons.bind(dialogue), onBad);
     await writeDirectoryAtomic(out, async (folder) => {
-      for await (const { index, image, pixels, lessons } of samplesOf(
-        set,
-        seed,
-        options,
-        dialogue.lessons.bind(dialogue),
-        onBad,
-      )) {
+      for await (const { index, image, pixels, lessons } of samples) {
         const file = `sample-${String(shown.length + 1).padStart(3, '0')}.png`;
         await writeConversationPanel(join(folder, file), `${name} (${split}), ${image}`, pixels, lessons);
         const conversations = lessons.map(({ turns, targets }) => ({ turns, targets: targets.map(plainTarget) }));

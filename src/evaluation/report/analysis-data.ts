@@ -72,10 +72,8 @@ export function calibrationProtocol(protocols: readonly GresProtocol[]): GresPro
 
 /** The dearest failures of each kind, all in the order of their cost. */
 export function worstOfEachKind(failures: readonly Failure[], ofEach: number): Failure[] {
-  const chosen = new Set(
-    FAILURE_KINDS.flatMap((kind) => failures.filter((failure) => failure.kind === kind).slice(0, ofEach)),
-  );
-  return failures.filter((failure) => chosen.has(failure));
+  const chosen = FAILURE_KINDS.flatMap((kind) => failures.filter((each) => each.kind === kind).slice(0, ofEach));
+  return failures.filter((failure) => chosen.includes(failure));
 }
 
 /** Fewer points than those from which a plot is smoothed. */

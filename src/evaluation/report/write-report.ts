@@ -154,10 +154,8 @@ export function writeTablePage(dir: string, page: TablePage, json: object): stri
   const plots = sections.flatMap((section) => section.plots);
   const paths = writePlots(dir, plots);
   writeFileAtomic(join(dir, 'report.json'), `${JSON.stringify(json, null, 2)}\n`);
-  writeFileAtomic(
-    join(dir, 'report.md'),
-    tablePageMarkdown(page, (plot) => paths[plots.indexOf(plot)] ?? ''),
-  );
+  const markdown = tablePageMarkdown(page, (plot) => paths[plots.indexOf(plot)] ?? '');
+  writeFileAtomic(join(dir, 'report.md'), markdown);
   writeFileAtomic(join(dir, 'report.html'), htmlPage(title, [...notes.map(noteHtml), ...sections.map(sectionHtml)]));
   return join(dir, 'report.html');
 }
