@@ -4,10 +4,9 @@ import { platform } from 'node:os';
 import { UsageError, UserError, messageOf } from '../errors.js';
 import { gsvaCommand, packagePath } from '../program.js';
 import { knownPath, readWords } from './command-words.js';
-import { type CliIo, isSet, wantsColor } from './command.js';
+import { type CliIo, isSet, type ProgressStream, wantsColor } from './command.js';
 import { type CommandEntry, COMMANDS } from './commands.js';
 import { helpText } from './help.js';
-import type { ProgressStream } from './progress.js';
 
 const EXIT = { fine: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 

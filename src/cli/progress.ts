@@ -5,14 +5,8 @@
 import { SingleBar } from 'cli-progress';
 import pc from 'picocolors';
 import { duration, type Progress } from '../workflows/watch.js';
-import { type CliIo, type CommandContext, wantsColor } from './command.js';
+import { type CliIo, type CommandContext, type ProgressStream, wantsColor } from './command.js';
 import { Output } from './output.js';
-
-/** A stream that may be a terminal; process.stderr is one. */
-export type ProgressStream = NodeJS.WritableStream & {
-  readonly isTTY?: boolean | undefined;
-  readonly columns?: number;
-};
 
 const LOOK = {
   format: '{label} {bar} {percentage} % | {left} | {note}',

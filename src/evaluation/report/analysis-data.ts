@@ -46,7 +46,7 @@ export function analyse(file: Pick<RecordFile, 'header' | 'images'>, measured: M
   return {
     dataset,
     split,
-    /** Of breakdown and failures. */
+    /** Protocol of breakdown and failures. */
     protocol,
     measured: measuredWords(measured),
     /** None where images, expressions or rules of the run are not the published ones. */
