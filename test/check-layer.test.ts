@@ -14,7 +14,7 @@ function findAll(folder: string, pattern: RegExp): string[] {
 }
 
 test('every concrete layer class has its checkLayer', () => {
-  const classes = findAll('src', /^export class (\w+) extends (?:\w*Layer|Linear|Convolution)\b/gm);
+  const classes = findAll('src', /^export class (\w+)(?:<[^>]*>)? extends (?:\w*Layer|Linear|Convolution)\b/gm);
   const checked = findAll('test', /^checkLayer\('(\w+)'/gm);
   expect(classes.length).toBeGreaterThan(20);
   expect(checked.filter((name) => !name.includes(' ')).sort()).toEqual(classes.sort());
