@@ -12,18 +12,8 @@ export { GroundedModel, loadModel, type LoadOptions, type Precision, type Scene 
 /** Names of the first releases, for models of any system: aliases of `GroundedModel`, `loadModel` and `Scene`. */
 export { GroundedModel as GsvaModel, loadModel as loadGsva, type Scene as GsvaScene } from './inference/model.js';
 export type { ModelSource, PublishedSource } from './inference/model-source.js';
-export type {
-  Answer,
-  AnsweringModel,
-  EncodeOptions,
-  FreeReply,
-  ImageSource,
-  Reply,
-  ReplyOptions,
-  ReplyPart,
-  SegmentOptions,
-} from './inference/reply.js';
-export { STATUS_MEANING } from './inference/reply.js';
+export type { Answer, AnsweringModel, EncodeOptions, FreeReply, ImageSource, Reply } from './inference/reply.js';
+export { type ReplyOptions, type ReplyPart, type SegmentOptions, STATUS_MEANING } from './inference/reply.js';
 export { systems } from './workflows/systems.js';
 export type { SystemInfo } from './systems/system-info.js';
 export { dataset } from './workflows/dataset.js';
@@ -33,8 +23,7 @@ export type { TrainingCalls, TrainingProgress } from './training/watching/traini
 export type { AlarmRecord, TrainingEnd, UpdateRecord, ValidationRecord } from './training/watching/run-log.js';
 export type { OverfitResult } from './training/loop/overfit-result.js';
 export { evaluate, type EvaluateOptions, type EvaluateResult } from './workflows/evaluate.js';
-export type { RecordedResult } from './evaluation/records/record-types.js';
-export type { ExpressionRecord, ImageRecord } from './evaluation/records/record-types.js';
+export type { ExpressionRecord, ImageRecord, RecordedResult } from './evaluation/records/record-types.js';
 export { calibrate, type CalibrateOptions, type CalibrateResult } from './workflows/calibrate.js';
 export { convert, type ConvertOptions, type ConvertResult } from './workflows/convert.js';
 export type { FeatureCacheOptions, Progress, Watch } from './workflows/watch.js';
@@ -42,19 +31,8 @@ export type { Abortable } from './abortable.js';
 export type { ModelMeta } from './checkpoints/model-meta.js';
 export type { EngineInfo, EngineName, EngineOptions } from './engine/engine.js';
 export type { Variant } from './systems/shared/variant.js';
-export type {
-  BinaryMask,
-  Box,
-  EmptyMask,
-  Finding,
-  NotAnswered,
-  Rejected,
-  RgbImage,
-  Segmented,
-  SegmentResult,
-  SegmentStatus,
-  UnmatchedPart,
-} from './types.js';
+export type { BinaryMask, Box, EmptyMask, Finding, NotAnswered, Rejected, RgbImage } from './types.js';
+export type { Segmented, SegmentResult, SegmentStatus, UnmatchedPart } from './types.js';
 export { type CocoRle, maskToPng, maskToRle, pngToMask, rleToMask } from './data/masks/mask-exchange.js';
 export { type MaskRegion, maskRegions, maskToPolygons, polygonsToMask } from './data/masks/mask-polygons.js';
 export { drawOverlay, type OverlayOptions } from './evaluation/report/overlay.js';

@@ -3,7 +3,12 @@ import type { Watch } from '../workflows/watch.js';
 import type { OptionTable, ValuesOf } from './options/option.js';
 import type { GlobalArguments } from './options/shared.js';
 import type { Output } from './output.js';
-import type { ProgressStream } from './progress.js';
+
+/** A stream that may be a terminal; process.stderr is one. */
+export type ProgressStream = NodeJS.WritableStream & {
+  readonly isTTY?: boolean | undefined;
+  readonly columns?: number;
+};
 
 /** Everything of the outside world that the command line touches; tests pass buffers. */
 export interface CliIo {
@@ -25,7 +30,6 @@ export interface CommandContext extends Required<Watch> {
   readonly input: { readonly stream: NodeJS.ReadableStream; readonly echo: NodeJS.WritableStream | null };
 }
 
-/** A command as its file writes it; see `defineCommand`. */
 export interface CommandDefinition<Options extends OptionTable, Positionals extends OptionTable> {
   readonly options?: Options;
   /** By the names in the table's line of the command (commands.ts). */

@@ -1,5 +1,5 @@
 /** Looking through datasets, with progress: shared by `gsva data check` and `gsva data stats`. */
-import { type DatasetReport, auditDatasets } from '../data/audit/audit-datasets.js';
+import { auditDatasets } from '../data/audit/audit-datasets.js';
 import { CATALOGUE } from '../data/catalogue/catalogue.js';
 import type { CatalogueEntry } from '../data/catalogue/entry.js';
 import { UserError } from '../errors.js';
@@ -7,16 +7,10 @@ import { didYouMean } from '../nearest-name.js';
 import { requireFolder } from './options/values.js';
 import type { CommandContext } from './command.js';
 
-/** Milliseconds. */
-const SHOW_AFTER = 1000;
+const SHOW_AFTER_MS = 1000;
 
 /** @param sets names; none for all @throws UserError where there is no such folder or dataset */
-export async function audit(
-  folder: string,
-  sets: readonly string[],
-  isThorough: boolean,
-  context: CommandContext,
-): Promise<DatasetReport[]> {
+export async function audit(folder: string, sets: readonly string[], isThorough: boolean, context: CommandContext) {
   requireFolder('<folder>', folder);
   const names = CATALOGUE.map(({ name }) => name);
   const entries = [...new Set(sets.length === 0 ? names : sets)].map((name) => {
@@ -35,12 +29,11 @@ export async function audit(
   const onImages = (done: number, total: number): void => {
     context.signal.throwIfAborted();
     // Short work needs no bar.
-    if (performance.now() - startedAt > SHOW_AFTER) context.onProgress({ label: title, done, total });
+    if (performance.now() - startedAt > SHOW_AFTER_MS) context.onProgress({ label: title, done, total });
   };
   return auditDatasets(folder, entries, { isThorough, onDataset, onImages });
 }
 
-/** "16,994". */
 export function amount(count: number): string {
   return count.toLocaleString('en-US');
 }

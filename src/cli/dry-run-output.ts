@@ -102,14 +102,11 @@ function showMemory({ plan, memory, ranks }: DryRun, output: Output): void {
       `AdamW ${bytesText(optimizer)}${exchange === 0 ? '' : `, exchange ${bytesText(exchange)}`}`,
   );
   output.line(` features of an image, where they are kept: ${bytesText(plan.featuresPerImage)}`);
-  output.table(
-    ['engine', 'activations>', 'all tensors>', 'process>', 'fits here'],
-    engines.map(({ engine, activations, tensors, process }) => {
-      const missing = lacking(engine, { tensors, process: process * ranks }, machine);
-      const bytes = [activations, tensors, process].map(bytesText);
-      return [engine, ...bytes, missing === null ? 'yes' : `no: ${missing}`];
-    }),
-  );
+  const rows = engines.map(({ engine, activations, tensors, process }) => {
+    const missing = lacking(engine, { tensors, process: process * ranks }, machine);
+    return [engine, ...[activations, tensors, process].map(bytesText), missing === null ? 'yes' : `no: ${missing}`];
+  });
+  output.table(['engine', 'activations>', 'all tensors>', 'process>', 'fits here'], rows);
   const all = ranks === 1 ? '' : `, for all ${ranks} processes`;
   output.line(` on a GPU all tensors lie on the card; here: ${bytesText(machine.available)} of memory available${all}`);
 }

@@ -23,7 +23,6 @@ export function meaningsOf(findings: readonly Finding[]): Readonly<Record<string
   return Object.fromEntries(Object.entries(STATUS_MEANING).filter(([status]) => found.includes(status)));
 }
 
-/** The mask as COCO's run lengths, null where there is none. */
 export function withRle<T extends Finding>({ mask, ...rest }: T): Omit<T, 'mask'> & { readonly mask: CocoRle | null } {
   return { ...rest, mask: mask === null ? null : maskToRle(mask) };
 }

@@ -4,10 +4,9 @@ import { platform } from 'node:os';
 import { UsageError, UserError, messageOf } from '../errors.js';
 import { gsvaCommand, packagePath } from '../program.js';
 import { knownPath, readWords } from './command-words.js';
-import { type CliIo, isSet, wantsColor } from './command.js';
+import { type CliIo, isSet, type ProgressStream, wantsColor } from './command.js';
 import { type CommandEntry, COMMANDS } from './commands.js';
 import { helpText } from './help.js';
-import type { ProgressStream } from './progress.js';
 
 const EXIT = { fine: 0, failed: 1, usage: 2, interrupted: 130 } as const;
 
@@ -33,7 +32,7 @@ export async function run(
       io.stdout.write(parsed.text);
       return EXIT.fine;
     }
-    const { openContext } = await import('./context.js');
+    const { openContext } = await import('./progress.js');
     const { context, close } = openContext(io, parsed.args['json'] === true);
     const code = await command.run(parsed.args, context).finally(close);
     return io.signal.aborted ? EXIT.interrupted : code;

@@ -5,12 +5,8 @@ import { bytesText, freeDisk } from '../machine.js';
 import type { ReleasedModel } from '../systems/catalogue/entry.js';
 import { lisaCommands, lisaFolder, type LisaModel } from '../systems/catalogue/lisa-models.js';
 import * as files from '../systems/catalogue/model-files.js';
-import {
-  commandGroups,
-  packagedCommands,
-  type PackagedReport,
-  type ReleasedReport,
-} from '../workflows/model-report.js';
+import { commandGroups, packagedCommands } from '../workflows/model-report.js';
+import type { PackagedReport, ReleasedReport } from '../workflows/model-report.js';
 import type { Output } from './output.js';
 
 export const STATE_WORDS = {
@@ -48,12 +44,10 @@ function showFiles({ model, found }: ReleasedReport, dir: string, output: Output
   const { green, red, dim } = output.colors;
   const paint = { there: green, missing: dim, broken: red };
   const rows = files.fileRows(model, found, dir);
-  output.table(
-    ['file', '', 'size>', 'where', 'licence'],
-    rows.map(({ what, found: part, path, size, licence }) => {
-      return [what, paint[part.state](FILE_WORDS[part.state]), size, path, licence];
-    }),
-  );
+  const cells = rows.map(({ what, found: part, path, size, licence }) => {
+    return [what, paint[part.state](FILE_WORDS[part.state]), size, path, licence];
+  });
+  output.table(['file', '', 'size>', 'where', 'licence'], cells);
   for (const { found: part, path } of rows) {
     if (part.fault !== null) output.line(`${red('problem')}  ${path}: ${part.fault}`);
   }
@@ -70,15 +64,11 @@ function showFiles({ model, found }: ReleasedReport, dir: string, output: Output
 }
 
 function showMemory(need: ModelNeed, heading: string, output: Output): void {
-  output.table(
-    ['memory of a question', 'engine', 'process>', 'fits'],
-    need.engines.map(({ engine, precision, process, lacking }) => [
-      precision === 'f32' ? '--precision f32' : '--precision packed (16 bits)',
-      engine,
-      bytesText(process),
-      lacking === null ? 'yes' : `no: ${lacking}`,
-    ]),
-  );
+  const rows = need.engines.map(({ engine, precision, process, lacking }) => {
+    const option = precision === 'f32' ? '--precision f32' : '--precision packed (16 bits)';
+    return [option, engine, bytesText(process), lacking === null ? 'yes' : `no: ${lacking}`];
+  });
+  output.table(['memory of a question', 'engine', 'process>', 'fits'], rows);
   output.line(` ${heading}`);
 }
 

@@ -7,17 +7,8 @@ import type { Found, FoundModel } from '../systems/catalogue/find-files.js';
 import { LISA_MODELS } from '../systems/catalogue/lisa-models.js';
 import { downloadBytes, missingPieces, rangeText } from '../systems/catalogue/model-files.js';
 import { BACKBONES, PACKAGED_MODELS, RELEASE, RELEASED_MODELS } from '../systems/catalogue/released-models.js';
-import {
-  jsonOfPackaged,
-  jsonOfReleased,
-  packagedDetail,
-  packagedReport,
-  type PackagedReport,
-  packagedState,
-  releasedNamed,
-  releasedReport,
-  type ReleasedReport,
-} from '../workflows/model-report.js';
+import * as reports from '../workflows/model-report.js';
+import type { PackagedReport, ReleasedReport } from '../workflows/model-report.js';
 import type { CommandContext } from './command.js';
 import { lisaJson, lisaState, showLisaModel, showPackaged, showReleased, STATE_WORDS } from './model-detail.js';
 import type { Cell, Output } from './output.js';
@@ -35,34 +26,32 @@ export async function showModels(
   const heading = memoryText(memory, size !== undefined);
   const packaged = PACKAGED_MODELS.find((model) => model.name === name);
   if (packaged !== undefined) {
-    const report = await packagedDetail(packaged, memory);
+    const report = await reports.packagedDetail(packaged, memory);
     showPackaged(report, heading, output);
-    output.json(jsonOfPackaged(report));
+    output.json(reports.jsonOfPackaged(report));
     return report.found.state === 'there' ? 0 : 1;
   }
   const lisa = LISA_MODELS.find((model) => model.name === name);
   if (lisa !== undefined) return showLisaModel(lisa, dir, output);
-  const report = releasedReport(releasedNamed(name), dir, memory);
+  const report = reports.releasedReport(reports.releasedNamed(name), dir, memory);
   showReleased(report, dir, heading, output);
-  output.json(jsonOfReleased(report, dir));
+  output.json(reports.jsonOfReleased(report, dir));
   return report.found.state === 'complete' ? 0 : 1;
 }
 
 function listModels(dir: string, memory: MachineMemory, isGiven: boolean, { output, signal }: CommandContext): number {
-  const packaged = PACKAGED_MODELS.map(packagedReport);
+  const packaged = PACKAGED_MODELS.map(reports.packagedReport);
   const released = RELEASED_MODELS.map((model) => {
     signal.throwIfAborted();
-    return releasedReport(model, dir, memory);
+    return reports.releasedReport(model, dir, memory);
   });
   showTable(packaged, released, output);
   showProblems([...packaged.map(({ found }) => found), ...released.flatMap(({ found }) => partsOf(found))], output);
   showMissing(dir, released, output);
   showNames(output);
   output.line();
-  output.table(
-    ['LISA', 'state', 'base', ''],
-    LISA_MODELS.map((model) => [model.name, lisaState(model, dir), model.base, model.note]),
-  );
+  const lisa = LISA_MODELS.map((model) => [model.name, lisaState(model, dir), model.base, model.note]);
+  output.table(['LISA', 'state', 'base', ''], lisa);
   const count = (state: FoundModel['state']): number => released.filter(({ found }) => found.state === state).length;
   output.line(`\n${memoryText(memory, isGiven)}`);
   output.line(
@@ -76,8 +65,8 @@ function listModels(dir: string, memory: MachineMemory, isGiven: boolean, { outp
     dir,
     pass,
     memory: { ...memory, given: isGiven },
-    packaged: packaged.map(jsonOfPackaged),
-    released: released.map((report) => jsonOfReleased(report, dir)),
+    packaged: packaged.map(reports.jsonOfPackaged),
+    released: released.map((report) => reports.jsonOfReleased(report, dir)),
     lisa: LISA_MODELS.map((model) => lisaJson(model, dir)),
   });
   return pass ? 0 : 1;
@@ -91,7 +80,7 @@ function showTable(packaged: readonly PackagedReport[], released: readonly Relea
     ['model', '', 'state', 'download>', 'float32>', '16 bits>', 'memory'],
     [
       ...packaged.map(({ model, found }): Cell[] => {
-        return [model.name, model.title, stateCell(packagedState(found)), 'in this package', '', '', ''];
+        return [model.name, model.title, stateCell(reports.packagedState(found)), 'in this package', '', '', ''];
       }),
       ...released.map(({ model, found, need }): Cell[] => [
         model.name,

@@ -7,12 +7,10 @@ export type Cell = string | number;
 
 export class Output {
   constructor(
-    /** Where text goes; process.stdout, process.stderr or a test's buffer. */
     private readonly sink: { write(text: string): unknown; readonly isTTY?: boolean | undefined },
     /** Whether a program reads the answer: then only `json` prints, else only the other methods. */
     readonly isJson: boolean,
     readonly colors: Colors,
-    /** Called before anything is written. */
     private readonly beforeWrite: () => void = () => undefined,
   ) {}
 

@@ -4,11 +4,7 @@ import { askEngine, type EngineAnswer } from '../setup/engine-answer.js';
 import { type CommandOptions, runCommand } from '../setup/run-command.js';
 
 /** @param program a file that Node runs @returns what it prints */
-export function runNode(
-  program: string,
-  args: readonly string[],
-  { env, signal, timeout }: CommandOptions,
-): Promise<string> {
+export function runNode(program: string, args: readonly string[], { env, signal, timeout }: CommandOptions) {
   return runCommand(process.execPath, [program, ...args], { env, signal, timeout });
 }
 

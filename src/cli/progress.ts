@@ -1,12 +1,12 @@
-/** Progress of long work on stderr: a bar on a terminal, a plain line every ten seconds elsewhere (logs, CI). */
+/**
+ * The terminal as a command sees it: results on stdout, notes and progress on stderr. Progress of long work is a bar on a
+ * terminal, a plain line every ten seconds elsewhere (logs, CI).
+ */
 import { SingleBar } from 'cli-progress';
-import { duration } from '../workflows/watch.js';
-
-/** A stream that may be a terminal; process.stderr is one. */
-export type ProgressStream = NodeJS.WritableStream & {
-  readonly isTTY?: boolean | undefined;
-  readonly columns?: number;
-};
+import pc from 'picocolors';
+import { duration, type Progress } from '../workflows/watch.js';
+import { type CliIo, type CommandContext, type ProgressStream, wantsColor } from './command.js';
+import { Output } from './output.js';
 
 const LOOK = {
   format: '{label} {bar} {percentage} % | {left} | {note}',
@@ -88,4 +88,31 @@ export class ProgressBar {
   private secondsSince(time: number): number {
     return (this.now() - time) / 1000;
   }
+}
+
+export function openContext({ stdin, stderr, stdout, env, signal }: CliIo, isJson: boolean) {
+  let bar: ProgressBar | null = null;
+  let last: Progress | null = null;
+  const close = (): void => {
+    bar?.stop();
+    bar = null;
+    last = null;
+  };
+  const context: CommandContext = {
+    // A bar would run into the results: it ends where they begin.
+    output: new Output(stdout, isJson, pc.createColors(wantsColor(stdout, env)), close),
+    input: { stream: stdin, echo: stdin.isTTY === true && stderr.isTTY === true ? stderr : null },
+    signal,
+    onNote: (line) => {
+      stderr.write(`${line}\n`);
+    },
+    onProgress: (progress) => {
+      const { label, done, total, note } = progress;
+      if (last?.label !== label || last.total !== total || done < last.done) close();
+      bar ??= new ProgressBar(stderr, label, total, { drawBar: wantsColor(stderr, env) });
+      bar.update(done, note);
+      last = progress;
+    },
+  };
+  return { context, close };
 }

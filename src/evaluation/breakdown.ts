@@ -4,37 +4,17 @@
  */
 import type { Benchmark } from './benchmarks/benchmarks.js';
 import { resultOf } from './records/record-figures.js';
-import type { ExpressionRecord, Result } from './records/record-types.js';
+import type { ExpressionRecord } from './records/record-types.js';
 import type { GresProtocol } from './metrics/gres-score.js';
-
-export interface Breakdown {
-  readonly title: string;
-  /** Groups without expressions are left out. */
-  readonly groups: readonly { readonly name: string; readonly result: Result }[];
-}
-
-export interface ImageFigures {
-  readonly imageId: number;
-  readonly fileName: string;
-  readonly result: Result;
-}
 
 /** COCO's limits, in pixels. */
 const SMALL = 32 ** 2;
 const MEDIUM = 96 ** 2;
 const QUANTILES = 4;
 
-/** @param records by one protocol */
-export function breakDown(
-  benchmark: Benchmark,
-  protocol: GresProtocol,
-  records: readonly ExpressionRecord[],
-): Breakdown[] {
-  const divide = (
-    title: string,
-    names: readonly string[],
-    groupOf: (record: ExpressionRecord) => number,
-  ): Breakdown => {
+/** @param records by one protocol @returns groups by title; those without expressions are left out */
+export function breakDown(benchmark: Benchmark, protocol: GresProtocol, records: readonly ExpressionRecord[]) {
+  const divide = (title: string, names: readonly string[], groupOf: (record: ExpressionRecord) => number) => {
     const groups = names.map((): ExpressionRecord[] => []);
     for (const record of records) groups[groupOf(record)]?.push(record);
     return {
@@ -69,11 +49,7 @@ export function breakDown(
 }
 
 /** Each image, the worst gIoU first; ties in the order of the split. */
-export function imageFigures(
-  benchmark: Benchmark,
-  protocol: GresProtocol,
-  records: readonly ExpressionRecord[],
-): ImageFigures[] {
+export function imageFigures(benchmark: Benchmark, protocol: GresProtocol, records: readonly ExpressionRecord[]) {
   const byImage = new Map<number, ExpressionRecord[]>();
   for (const record of records) {
     const list = byImage.get(record.imageId);
@@ -108,19 +84,7 @@ function quantiles(values: readonly number[]): number[] {
 }
 
 /** From the first that fits; 'inexact' is what remains. */
-export const FAILURE_KINDS = [
-  'false reject',
-  'false accept',
-  'unanswered',
-  'merged instances',
-  'wrong instance',
-  'missed',
-  'boundary',
-  'inexact',
-] as const;
-export type FailureKind = (typeof FAILURE_KINDS)[number];
-
-export const FAILURE_MEANING: Readonly<Record<FailureKind, string>> = {
+export const FAILURE_MEANING = {
   'false reject': 'the target is there, [REJ] was answered',
   'false accept': 'the target is absent, [SEG] was answered',
   unanswered: 'neither [SEG] nor [REJ] was answered',
@@ -129,7 +93,9 @@ export const FAILURE_MEANING: Readonly<Record<FailureKind, string>> = {
   missed: 'less than a tenth of the target is covered',
   boundary: 'the target is found, most wrong pixels lie within a few pixels of its contour',
   inexact: 'the target is found; parts are missing, or there is too much',
-};
+} as const;
+export type FailureKind = keyof typeof FAILURE_MEANING;
+export const FAILURE_KINDS = Object.keys(FAILURE_MEANING) as FailureKind[];
 
 export interface Failure {
   readonly kind: FailureKind;

@@ -10,7 +10,7 @@ import type { ExpressionRecord } from './records/record-types.js';
 /** Probability of [REJ] against [SEG], in [0, 1], of an absent or a present target. */
 export type Decision = Pick<ExpressionRecord, 'targetIsEmpty'> & { readonly rejectProbability: number };
 
-interface CurvePoint {
+export interface CurvePoint {
   /** The thresholds in (above, upTo] decide alike. `upTo` is Infinity where nothing is rejected any more. */
   readonly above: number;
   readonly upTo: number;

@@ -13,7 +13,6 @@ import type { ImageRecord } from './records/record-types.js';
 import type { PageSection } from './report/write-report.js';
 
 export interface FigureDifference {
-  /** Name, as the benchmark has it. */
   readonly figure: string;
   readonly a: number | null;
   readonly b: number | null;

@@ -6,9 +6,8 @@ import type { Abortable } from '../abortable.js';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { UserError } from '../errors.js';
 import type { Answer } from '../systems/system.js';
-import type { LogitRule } from '../types.js';
 import type { Benchmark } from './benchmarks/benchmarks.js';
-import type { Conversation, ForcedReply, FreeReply, Responder } from './conversations.js';
+import type { AskedQuestion, Conversation, ForcedReply, FreeReply, Responder } from './conversations.js';
 import { divide, inGroups } from './conversations.js';
 import type { EvaluatedDataset, EvaluatedTarget } from '../data/refer/refer-dataset.js';
 import { EvaluationRun, type Evaluation, type Replies, type RunOptions } from './evaluation-run.js';
@@ -33,13 +32,9 @@ export interface EvaluationOptions extends RunOptions {
   readonly signal?: Abortable | undefined;
 }
 
-/** A question that is about to be asked. */
-interface Asked<Image> {
-  readonly image: Image;
+interface Asked<Image> extends Omit<AskedQuestion<Image>, 'form'> {
   readonly conversation: Conversation;
-  readonly expressions: readonly string[];
   readonly answers: readonly Answer[];
-  readonly logitRule: LogitRule;
   /** Pixels of all its masks. */
   readonly pixels: number;
 }

@@ -10,7 +10,7 @@ import { addFaults, addRefusals, NO_FAULTS, NO_REFUSALS, ResultSums } from './re
 import type { ImageRecord, RecordedFaults, RecordedResult } from './records/record-types.js';
 import type { Refusal, RefusalCounts, Result } from './records/record-types.js';
 import type { ReportSample } from './report/report-data.js';
-import { scoreExpression, type ScoredExpression } from './score.js';
+import { scoreExpression } from './score.js';
 
 export interface RunOptions {
   readonly protocols: readonly GresProtocol[];
@@ -40,7 +40,6 @@ export interface Evaluation {
 
 /** The answers to one question by the protocols asked for. */
 export type Replies = Readonly<Partial<Record<GresProtocol, ForcedReply | FreeReply>>>;
-
 type Answered = Conversation & { readonly replies: Replies };
 
 export class EvaluationRun {
@@ -119,11 +118,7 @@ export class EvaluationRun {
     return sums;
   }
 
-  private score(
-    protocol: GresProtocol,
-    { indexes, replies }: Answered,
-    targets: readonly EvaluatedTarget[],
-  ): ScoredExpression[] {
+  private score(protocol: GresProtocol, { indexes, replies }: Answered, targets: readonly EvaluatedTarget[]) {
     const { rejectThreshold = null, minimumPixels = 0 } = this.options;
     const reply = replyOf(protocol, replies);
     const { results } = reply;

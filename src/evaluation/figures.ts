@@ -51,63 +51,41 @@ export function formatFigure(value: number | null | undefined): string {
   return value === null || value === undefined || !Number.isFinite(value) ? '–' : value.toFixed(3);
 }
 
+function figure(name: string, terms: Figure['terms']): Figure {
+  return { name, terms };
+}
+
 const share = (counts: boolean): FigureTerms => ({ numerator: Number(counts), denominator: 1 });
 const pixels = ({ intersection, union }: GresScore): FigureTerms => ({ numerator: intersection, denominator: union });
 
 /** Mean over expressions; a rightly rejected absent target counts as 1. */
-export const G_IOU: Figure = { name: 'gIoU', terms: ({ iou }) => ({ numerator: iou, denominator: 1 }) };
+export const G_IOU = figure('gIoU', ({ iou }) => ({ numerator: iou, denominator: 1 }));
 /** Σ intersection / Σ union, areas drawn for absent targets included; undefined where no target is present. */
-export const C_IOU: Figure = {
-  name: 'cIoU',
-  terms: (record) => ({ ...pixels(record), decides: !record.targetIsEmpty }),
-};
-export const N_ACC: Figure = {
-  name: 'N_acc',
-  terms: ({ targetIsEmpty, decisionIsRight }) => (targetIsEmpty ? share(decisionIsRight) : null),
-};
-export const T_ACC: Figure = {
-  name: 'T_acc',
-  terms: ({ targetIsEmpty, decisionIsRight }) => (targetIsEmpty ? null : share(decisionIsRight)),
-};
+export const C_IOU = figure('cIoU', (record) => ({ ...pixels(record), decides: !record.targetIsEmpty }));
+export const N_ACC = figure('N_acc', (record) => (record.targetIsEmpty ? share(record.decisionIsRight) : null));
+export const T_ACC = figure('T_acc', (record) => (record.targetIsEmpty ? null : share(record.decisionIsRight)));
 
 /** The published code's guard against division by zero; on masks of a few pixels it shows in the sixth digit. */
 const UNION_GUARD = 1e-5;
 
 /** RES and ReasonSeg (`validate` of the reference's solver.py): as gIoU, with that guard; two empty masks count as 1. */
-export const RES_G_IOU: Figure = {
-  name: 'gIoU',
-  terms: ({ intersection, union }) => {
-    return { numerator: union === 0 ? 1 : intersection / (union + UNION_GUARD), denominator: 1 };
-  },
-};
+export const RES_G_IOU = figure('gIoU', ({ intersection, union }) => {
+  return { numerator: union === 0 ? 1 : intersection / (union + UNION_GUARD), denominator: 1 };
+});
 /** REC: share of present targets whose box is met with an IoU above 0.5; the box is that of RES's mask (logit > 0). */
-export const PRECISION: Figure = {
-  name: 'Prec@0.5',
-  terms: ({ boxIou, targetIsEmpty }) => (targetIsEmpty ? null : share((boxIou ?? 0) > HIT_ABOVE)),
-};
+export const PRECISION = figure('Prec@0.5', ({ boxIou, targetIsEmpty }) => {
+  return targetIsEmpty ? null : share((boxIou ?? 0) > HIT_ABOVE);
+});
 
 /** Ref-ZOM: over expressions that have a target. */
-export const PRESENT_O_IOU: Figure = {
-  name: 'oIoU',
-  terms: (record) => (record.targetIsEmpty ? null : pixels(record)),
-};
-export const PRESENT_M_IOU: Figure = {
-  name: 'mIoU',
-  terms: ({ targetIsEmpty, iou }) => (targetIsEmpty ? null : { numerator: iou, denominator: 1 }),
-};
+export const PRESENT_O_IOU = figure('oIoU', (record) => (record.targetIsEmpty ? null : pixels(record)));
+export const PRESENT_M_IOU = figure('mIoU', (record) => (record.targetIsEmpty ? null : G_IOU.terms(record)));
 /** Ref-ZOM: share of absent targets for which nothing was drawn, by [REJ] or by an empty mask. */
-export const EMPTY_ACC: Figure = {
-  name: 'Acc',
-  terms: ({ targetIsEmpty, predictedArea }) => (targetIsEmpty ? share(predictedArea === 0) : null),
-};
+export const EMPTY_ACC = figure('Acc', (record) => (record.targetIsEmpty ? share(record.predictedArea === 0) : null));
 /** Ref-ZOM's mIoU as the published code prints it: gIoU over all expressions. */
 export const REPORTED_M_IOU: Figure = { ...G_IOU, name: 'mIoU_as_reported' };
-
 /** ADE20K: the IoU of each class over all images that have it, and of these the mean. */
-export const CLASS_M_IOU: Figure = {
-  name: 'mIoU',
-  terms: (record) => ({ ...pixels(record), group: record.expression }),
-};
+export const CLASS_M_IOU = figure('mIoU', (record) => ({ ...pixels(record), group: record.expression }));
 
 /** LISA's guard in a quotient of sums, and in the number of masks. */
 const LISA_GUARDS = { sums: 1e-10, count: 1e-5 } as const;
@@ -128,10 +106,10 @@ export const LISA_C_IOU: Figure = {
 
 /** Figures of ReasonSeg's short and long queries apart. */
 export const LISA_BY_WORDING: readonly Figure[] = WORDINGS.flatMap((wording) =>
-  [LISA_G_IOU, LISA_C_IOU].map((figure) => ({
-    ...figure,
-    name: `${figure.name}_${wording === 'phrase' ? 'short' : 'long'}`,
-    terms: (record: FigureRecord) => (record.wording === wording ? figure.terms(record) : null),
+  [LISA_G_IOU, LISA_C_IOU].map((whole) => ({
+    ...whole,
+    name: `${whole.name}_${wording === 'phrase' ? 'short' : 'long'}`,
+    terms: (record: FigureRecord) => (record.wording === wording ? whole.terms(record) : null),
   })),
 );
 
@@ -198,7 +176,6 @@ export class FigureCells {
   }
 }
 
-/** Adds up figures, expression by expression. */
 export class FigureSums {
   private readonly cells: FigureCells;
   private readonly sums = new Map<number, number>();

@@ -26,11 +26,7 @@ export type Loaded = Entry &
 /**
  * @param mayBeBad refuse an unreadable image instead of throwing a UserError; one that is too large is always refused
  */
-export function loadImages(
-  dataset: EvaluatedDataset,
-  entries: readonly Entry[],
-  mayBeBad: (place: number) => boolean,
-): Promise<Loaded[]> {
+export function loadImages(dataset: EvaluatedDataset, entries: readonly Entry[], mayBeBad: (place: number) => boolean) {
   return Promise.all(
     entries.map(async ({ entry, place }): Promise<Loaded> => {
       const refused = (reason: Refusal['reason'], message: string): Loaded => {

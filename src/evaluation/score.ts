@@ -4,15 +4,11 @@ import type { Benchmark } from './benchmarks/benchmarks.js';
 import type { EvaluatedTarget } from '../data/refer/refer-dataset.js';
 import type { FigureRecord, Wording } from './figures.js';
 import { type Answer, type GresProtocol, type GresScore, scoreGres } from './metrics/gres-score.js';
+import type { RecordHeader } from './records/record.js';
 import { boxIou, boxOfMask, maskArea, maskOverlap } from './metrics/mask-overlap.js';
 
-/** How decisions are read. */
-export interface DecisionRule {
-  /** Under 'strict', absent from this probability on; null: the most probable token decides, as published. */
-  readonly rejectThreshold: number | null;
-  /** A mask of fewer pixels is read as absent (LISA's rule has 50); 0: none is. */
-  readonly minimumPixels: number;
-}
+/** How decisions are read; the threshold is used under 'strict' alone. */
+export type DecisionRule = Pick<RecordHeader, 'rejectThreshold' | 'minimumPixels'>;
 
 export interface ScoredExpression {
   readonly protocol: GresProtocol;

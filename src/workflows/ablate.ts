@@ -6,13 +6,8 @@ import { existsSync, renameSync, rmSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { GRefCoco } from '../data/refer/refcoco.js';
 import { describeEngine, type EngineInfo, type EngineOptions } from '../engine/engine.js';
-import {
-  ablationMarkdown,
-  type AblationFigures,
-  type AblationTable,
-  verdictCounts,
-  questionsOf,
-} from '../evaluation/ablation-table.js';
+import { ablationMarkdown, questionsOf, verdictCounts } from '../evaluation/ablation-table.js';
+import type { AblationFigures, AblationTable } from '../evaluation/ablation-table.js';
 import { WHOLE } from '../evaluation/records/record.js';
 import type { Shard } from '../evaluation/records/record-types.js';
 import { FeatureStore } from '../features/feature-store.js';
@@ -32,25 +27,18 @@ import { counted, duration, type Watch } from './watch.js';
 import { type AblationRun, doRuns, plannedRuns, type RunResult, tablesOf } from './ablation-runs.js';
 
 interface AblateOptions extends Watch {
-  /** Names of configs/ablations. */
   readonly configs: readonly string[];
   readonly seeds: number;
-  /** Updates of every run; default: as configured. */
   readonly updates?: number;
-  /** Folder for data, results and logs. */
   readonly out: string;
-  /** Keep the finished runs in `out`. */
   readonly resume: boolean;
-  /** Only some of the runs: one process for each, all with the same `out`. */
   readonly shard?: Shard;
-  /** File of the tables (Markdown). */
   readonly table: string;
   readonly engine?: EngineOptions;
 }
 
 const DATA: SynthOptions = { seed: 1, trainImages: 2000, valImages: 200, testAImages: 1, testBImages: 1 };
 const BATCH = 16;
-
 /** The row that has a start of its own, and the configuration that makes it. */
 const SMALL_SAM = { config: 'small-sam', start: 'small-sam-start' } as const;
 
@@ -105,12 +93,7 @@ function aboutRuns(
   ];
 }
 
-function ablationConfig(
-  { config, seed }: AblationRun,
-  data: string,
-  smallSam: string,
-  updates: number | undefined,
-): ExperimentConfig {
+function ablationConfig({ config, seed }: AblationRun, data: string, smallSam: string, updates: number | undefined) {
   return packageConfig(packagePath('configs', 'ablations', `${config}.json5`), [
     ['data.dir', data],
     ['training.seed', seed],
@@ -169,12 +152,7 @@ async function trainRun(
   });
 }
 
-async function evaluateRun(
-  experiment: Experiment,
-  questions: readonly string[],
-  features: FeatureStore,
-  watch: Watch,
-): Promise<RunResult['figures']> {
+async function evaluateRun(experiment: Experiment, questions: readonly string[], features: FeatureStore, watch: Watch) {
   const { data } = experiment.config;
   if (data.kind !== 'grefcoco') throw new Error("evaluateRun: ablations are trained on gRefCOCO's layout");
   const dataset = GRefCoco.open(data.dir, 'val');

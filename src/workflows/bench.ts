@@ -20,14 +20,10 @@ import { counted, type Watch } from './watch.js';
 
 interface BenchOptions extends Watch {
   readonly signal?: AbortSignal;
-  /** Sizes of the model and of its batch. */
   readonly config: string;
-  /** Counted runs of each measurement. */
   readonly runs: number;
   readonly only: readonly (PartName | 'products' | 'loading' | 'epochs')[];
-  /** Weights that GSVA's training leaves frozen. */
   readonly frozenWeights: FrozenWeights;
-  /** A Python interpreter with PyTorch. */
   readonly pytorch?: string;
   readonly engine?: EngineOptions;
 }
@@ -38,7 +34,6 @@ export type PartProfile = KernelProfile & { readonly part: PartName };
 /** Samples of a run of loading, and the step next to it: the 4 samples a second that loading has to keep up with. */
 const LOADED_SAMPLES = 24;
 const STEP_SECONDS = 0.25;
-
 /** Steps of an epoch, and rounds at most: an epoch takes a while. */
 const EPOCH_STEPS = 6;
 const MOST_ROUNDS = 3;
@@ -84,9 +79,7 @@ export async function bench(options: BenchOptions) {
 }
 
 /** Where the time of each part goes, kernel by kernel. */
-export async function profile(
-  options: BenchOptions,
-): Promise<{ readonly engine: string; readonly profiles: readonly PartProfile[] }> {
+export async function profile(options: BenchOptions) {
   const engine = await startNoted(options.engine, options);
   const profiles: PartProfile[] = [];
   const parts = partsOf(options);
@@ -104,7 +97,6 @@ function partsOf({ only }: BenchOptions): PartName[] {
   return Object.values(PARTS).filter((name) => only.includes(name));
 }
 
-/** Work on one model of random weights. */
 async function withBench<T>(
   config: BenchConfig,
   { frozenWeights }: BenchOptions,

@@ -9,7 +9,6 @@ import type { RgbImage } from '../types.js';
 import { type AskOptions, loadTrained, startNoted } from './engine.js';
 import { bareText, writeResults } from './segment-files.js';
 
-/** The picture that is talked about. */
 interface Shown {
   readonly path: string;
   readonly image: RgbImage;
@@ -32,7 +31,6 @@ export class Chat {
     return this.predictor.model;
   }
 
-  /** Positions of a conversation that the model has. */
   get positions(): number {
     return this.predictor.network.positions;
   }
@@ -63,7 +61,6 @@ export class Chat {
     return reply;
   }
 
-  /** Begins a new conversation about the same picture. */
   restart(): void {
     this.shown?.session.restart();
     this.replies = [];

@@ -21,12 +21,7 @@ import { addDelta, refuseOtherSizes } from '../systems/shared/published/llava-de
 import { modelCard } from '../systems/shared/model-card.js';
 import { lisaJsonFiles, lisaTensors } from '../systems/shared/published/lisa-files.js';
 import { mergeLora } from '../checkpoints/merge-lora.js';
-import {
-  clipConfigJson,
-  clipPreprocessorJson,
-  llavaConfigJson,
-  publishedTensors,
-} from '../systems/shared/published/files.js';
+import * as publishedFiles from '../systems/shared/published/files.js';
 import type { PublishedTensors } from '../systems/shared/published/names.js';
 import { PUBLISHED_PREFIX, nameInModel } from '../checkpoints/weights.js';
 import { counted, type Watch } from './watch.js';
@@ -92,9 +87,7 @@ const OPTION_KEYS = [
 ] as const satisfies (keyof ConvertOptions)[];
 
 /** Folds LoRA into the weights that it adapts. @returns also the adapter's rank and the number of weights changed */
-export async function mergeAdapter(
-  options: ConvertOptions,
-): Promise<WrittenModel & { readonly merged: number; readonly rank: number }> {
+export async function mergeAdapter(options: ConvertOptions) {
   const { opened } = await openChecked(options);
   const bare = new Map([...opened.tensors].map(([name, tensor]) => [nameInModel(name), tensor]));
   const { config, tensors, merged } = mergeLora(opened.config, bare);
@@ -114,10 +107,7 @@ function checkOut(out: string): void {
 }
 
 /** Our files have peft's prefix, as the published ones. */
-function writeOwn(
-  { system, config, meta, tokenizerDir, tensors }: OpenedModel,
-  options: WriteOptions & Watch,
-): Promise<WrittenModel> {
+function writeOwn({ system, config, meta, tokenizerDir, tensors }: OpenedModel, options: WriteOptions & Watch) {
   return write(options, (dir, { take, shardBytes }) => {
     const outputs = take([...tensors].map(([name, tensor]) => named(PUBLISHED_PREFIX + nameInModel(name), tensor)));
     writeModelDescription(dir, { config: system.config.toJson(config), meta, tokenizerDir });
@@ -130,9 +120,7 @@ function writeOwn(
  * Adds LLaVA's delta to LLaMA: a whole folder of LLaVA.
  * @param options `base`: folder of LLaMA; `delta`: folder with config.json, weights, tokenizer
  */
-export async function addLlavaDelta(
-  options: WriteOptions & Watch & Readonly<Record<'base' | 'delta', string>>,
-): Promise<WrittenModel> {
+export async function addLlavaDelta(options: WriteOptions & Watch & Readonly<Record<'base' | 'delta', string>>) {
   const { out } = options;
   checkOut(out);
   const base = resolveHubName(options.base, 'the base');
@@ -164,9 +152,7 @@ export interface ExportOptions extends ConvertOptions {
 }
 
 /** Writes the files that the published code loads: llava/, clip/, sam.pth, gsva.bin; or lisa/, clip/. */
-export async function exportModel(
-  options: ExportOptions,
-): Promise<WrittenModel & { readonly format: NonNullable<ExportOptions['format']> }> {
+export async function exportModel(options: ExportOptions) {
   const { opened } = await openChecked(options);
   const { config, tensors, tokenizerDir, system } = opened;
   const isLisa = system.name === 'lisa';
@@ -180,8 +166,8 @@ export async function exportModel(
   const model = await write(options, (out, writing) => {
     const writeClip = (clip: readonly TensorOutput[]): void => {
       const json = {
-        'config.json': clipConfigJson(config.clip),
-        'preprocessor_config.json': clipPreprocessorJson(config.clip),
+        'config.json': publishedFiles.clipConfigJson(config.clip),
+        'preprocessor_config.json': publishedFiles.clipPreprocessorJson(config.clip),
       };
       writeFolder(join(out, 'clip'), json, [], clip, shards, writing);
     };
@@ -189,17 +175,17 @@ export async function exportModel(
       // In the types of the published ones unless another is asked for.
       const json = lisaJsonFiles(config, tokenizerDir);
       writeFolder(join(out, 'lisa'), json, [tokenizerDir], lisaTensors(config, tensors), shards, writing);
-      writeClip(publishedTensors('vision tower', tensors));
+      writeClip(publishedFiles.publishedTensors('vision tower', tensors));
       return;
     }
     for (const part of parts) {
-      const published = publishedTensors(part === 'vision-tower' ? 'vision tower' : part, tensors);
+      const published = publishedFiles.publishedTensors(part === 'vision-tower' ? 'vision tower' : part, tensors);
       if (published.length === 0) throw new UserError(`Exporting ${part}: the model has nothing of it.`);
       if (part === 'sam') writeTorchCheckpoint(join(out, 'sam.pth'), writing.take(published));
       else if (part === 'weights') writeTorchCheckpoint(join(out, 'gsva.bin'), writing.take(published));
       else if (part === 'vision-tower') writeClip(published);
       else {
-        const json = { 'config.json': llavaConfigJson(config) };
+        const json = { 'config.json': publishedFiles.llavaConfigJson(config) };
         writeFolder(join(out, 'llava'), json, [tokenizerDir], published, shards, writing);
       }
     }
@@ -214,10 +200,7 @@ interface Writing {
 }
 
 /** Writes a folder as a whole or not at all, and counts what went into it. */
-async function write(
-  options: WriteOptions & Watch,
-  build: (dir: string, writing: Writing) => void,
-): Promise<WrittenModel> {
+async function write(options: WriteOptions & Watch, build: (dir: string, writing: Writing) => void) {
   const { out, dtype, shardBytes = 2e9 } = options;
   const report = counted(options, 'tensors');
   const outputs: TensorOutput[] = [];

@@ -137,12 +137,7 @@ async function lineOf(given: DatasetImage, index: number, folder: string): Promi
 }
 
 /** Path and size of a picture; one in memory becomes a file of the folder. */
-async function placedPicture(
-  image: ImageSource,
-  index: number,
-  folder: string,
-  place: string,
-): Promise<{ readonly image: string; readonly height: number; readonly width: number }> {
+async function placedPicture(image: ImageSource, index: number, folder: string, place: string) {
   try {
     if (typeof image === 'string') {
       const path = resolve(image);

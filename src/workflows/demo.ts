@@ -21,11 +21,8 @@ import { trainExperiment } from './training-run.js';
 import { counted, duration, type Watch } from './watch.js';
 
 interface DemoOptions extends Watch {
-  /** Training time. */
   readonly minutes: number;
-  /** Folder for data, checkpoints and report. */
   readonly out: string;
-  /** Seed of the data and of the training. */
   readonly seed: number;
   readonly engine?: EngineOptions;
 }
@@ -121,7 +118,6 @@ export interface DemoCourse {
   /** Time that its recipe is made for; null where it has none. */
   readonly recipeMinutes: number | null;
   readonly warmupUpdates: number;
-  /** The loss of every update. */
   readonly losses: readonly number[];
   /** Figures of the same images by the same protocol. */
   readonly before: Pick<Result, 'gIoU' | 'N_acc' | 'T_acc'>;

@@ -28,16 +28,13 @@ import { type ConfigChanges, configOverrides } from './train.js';
 import type { Watch } from './watch.js';
 
 interface DryRunOptions extends ConfigChanges, Watch {
-  /** Processes that are to train together; default 1. */
   readonly ranks?: number;
-  /** Folder for pictures of the first batch; default: none are written. */
   readonly out?: string;
   readonly engine?: EngineOptions;
 }
 
 /** A result, or why there is none. */
 type Found<T> = { readonly value: T; readonly missing: null } | { readonly value: null; readonly missing: string };
-
 export type DryRun = Awaited<ReturnType<typeof dryRun>>;
 
 /** Weights and data that are absent are part of the answer. @throws UserError where the configuration is at fault */
@@ -82,10 +79,7 @@ async function found<T>(work: () => Promise<T>): Promise<Found<T>> {
 }
 
 /** Images of an epoch: of the data, or where it is absent, as published; null where that is unknown. */
-function countImages(
-  { data }: ExperimentConfig,
-  opened: Found<GroundingData | null>,
-): { readonly count: number | null; readonly missing: string | null } {
+function countImages({ data }: ExperimentConfig, opened: Found<GroundingData | null>) {
   if (data.kind === 'scenes') return { count: data.scenes, missing: null };
   if (opened.missing === null) return { count: imagesOf(opened.value?.sets ?? []), missing: null };
   const sets = data.kind === 'jsonl' ? [] : data.kind === 'grefcoco' ? ['grefcoco'] : data.sets;
@@ -97,11 +91,7 @@ function countImages(
   return { count: isKnown ? counts.reduce((sum, count) => sum + count, 0) : null, missing: opened.missing };
 }
 
-async function firstBatch(
-  config: ExperimentConfig,
-  source: string,
-  data: Found<GroundingData | null>,
-): Promise<ExampleSample[]> {
+async function firstBatch(config: ExperimentConfig, source: string, data: Found<GroundingData | null>) {
   if (data.missing !== null) throw new UserError('the data is absent');
   if (data.value === null) throw new UserError(`The stage ${config.stage} draws its scenes itself.`);
   const system = await systemNamed(config.model.system, source);

@@ -3,7 +3,7 @@ import type { Precision } from '../checkpoints/precision.js';
 import { describeEngine, type EngineInfo, type EngineOptions, startEngine } from '../engine/engine.js';
 import { UserError } from '../errors.js';
 import { shareEngine } from '../inference/engine-in-use.js';
-import { loadPredictor, type LoadedPredictor, untrainedText } from '../inference/open-model.js';
+import { loadPredictor, untrainedText } from '../inference/open-model.js';
 import { type ModelSource, packagedSource } from '../inference/model-source.js';
 import type { Predictor } from '../inference/predictor.js';
 import { bytesText } from '../machine.js';
@@ -45,12 +45,7 @@ function noted(info: EngineInfo, onNote: Watch['onNote']): EngineInfo {
 }
 
 /** A model on the engine in use. @returns also why its answers mean nothing; null for a trained one */
-export async function loadNoted({
-  model,
-  precision,
-  rejectThreshold,
-  onNote,
-}: AskOptions): Promise<LoadedPredictor & { readonly untrained: string | null }> {
+export async function loadNoted({ model, precision, rejectThreshold, onNote }: AskOptions) {
   const loaded = await loadPredictor(packagedSource(model), precision, rejectThreshold);
   if (loaded.packedBytes > 0) onNote?.(packedNote(loaded.packedBytes));
   return { ...loaded, untrained: untrainedText(loaded.meta, loaded.predictor.model.name) };

@@ -10,14 +10,8 @@ import { benchmarkOf } from '../evaluation/benchmarks/benchmarks.js';
 import { type GresProtocol, OWN_FORMS, type QuestionSetting } from '../evaluation/metrics/gres-score.js';
 import { mergeRecords, readRecords, RecordWriter, recordText } from '../evaluation/records/record-file.js';
 import { recordedFaults, recordedRefusals, recordedResults } from '../evaluation/records/record-figures.js';
-import type {
-  ImageRecord,
-  RecordedFaults,
-  RecordedResult,
-  Refusal,
-  RefusalCounts,
-  Shard,
-} from '../evaluation/records/record-types.js';
+import type { ImageRecord, RecordedFaults, RecordedResult } from '../evaluation/records/record-types.js';
+import type { Refusal, RefusalCounts, Shard } from '../evaluation/records/record-types.js';
 import { type RecordFile, type RecordHeader, WHOLE } from '../evaluation/records/record.js';
 import type { Precision } from '../inference/model.js';
 import { checkKeys, checkSignal } from '../inference/segment-options.js';
@@ -218,11 +212,7 @@ async function withReport(
 /**
  * Each rank measures a shard into a file of its own; rank 0 joins them in image order, so figures equal one process's.
  */
-async function byRanks(
-  options: OnFile & { readonly records: string },
-  communicator: Communicator,
-  engine: EngineInfo,
-): Promise<EvaluateResult> {
+async function byRanks(options: OnFile & { readonly records: string }, communicator: Communicator, engine: EngineInfo) {
   const { records } = options;
   const { rank, size } = communicator;
   if (existsSync(records)) {

@@ -13,9 +13,7 @@ import { without } from '../schema.js';
 import { counted, type Watch } from './watch.js';
 
 interface InspectOptions extends Watch {
-  /** A file, an index of files, or a folder with such files. */
   readonly path: string;
-  /** Read the tensors too. */
   readonly stats: boolean;
   /** Only tensors whose name contains this; with a *, which stands for anything, whose whole name it is. */
   readonly match?: string;
@@ -71,7 +69,6 @@ export async function inspect(options: InspectOptions) {
     total: totalOf(items),
     dtypes: totalsBy(items, ({ dtype }) => dtype),
     parts: totalsBy(items, ({ name }) => partOf(name)),
-    /** Null where none were read. */
     duplicates: contents === null ? null : duplicatesIn(items, contents),
   };
 }

@@ -4,8 +4,7 @@ import type { PlannedPrecision } from '../benchmark/inference-plan.js';
 import { type ModelNeed, needOf } from '../benchmark/model-need.js';
 import { RELEASED_COUNTS } from '../benchmark/released-counts.js';
 import { UserError } from '../errors.js';
-import { expectedFigures } from '../evaluation/report/published-figures.js';
-import type { PublishedColumn } from '../evaluation/report/published-figures.js';
+import { expectedFigures, type PublishedColumn } from '../evaluation/report/published-figures.js';
 import type { MachineMemory } from '../machine.js';
 import { didYouMean } from '../nearest-name.js';
 import { gsvaCommand, packagePath } from '../program.js';
@@ -15,11 +14,7 @@ import { LISA_MODELS } from '../systems/catalogue/lisa-models.js';
 import * as files from '../systems/catalogue/model-files.js';
 import { PACKAGED_MODELS, RELEASE, RELEASED_MODELS } from '../systems/catalogue/released-models.js';
 
-export interface ReleasedReport {
-  readonly model: ReleasedModel;
-  readonly found: FoundModel;
-  readonly need: ModelNeed;
-}
+export type ReleasedReport = ReturnType<typeof releasedReport>;
 
 export interface PackagedReport {
   readonly model: PackagedModel;
@@ -38,7 +33,7 @@ export function releasedNamed(name: string): ReleasedModel {
   throw new UserError(`There is no model "${name}"${meant}; known are ${names.join(', ')}.`);
 }
 
-export function releasedReport(model: ReleasedModel, dir: string, memory: MachineMemory): ReleasedReport {
+export function releasedReport(model: ReleasedModel, dir: string, memory: MachineMemory) {
   const found = findModel(model, { dir, env: process.env });
   return { model, found, need: needOf(RELEASED_COUNTS[model.backbone.name], memory) };
 }

@@ -24,11 +24,7 @@ export function mergeShards(files: readonly string[], out: string) {
  * @param out folder of the report: HTML, Markdown and JSON
  * @returns the images in words, and the path of the page
  */
-export async function writeReport(
-  records: string,
-  data: string,
-  out: string,
-): Promise<{ readonly measured: string | null; readonly report: string }> {
+export async function writeReport(records: string, data: string, out: string) {
   const run = readWholeRun(records);
   const { dataset, split, honourIgnore, shard, benchmark } = run.header;
   const isOwn = isFile(data);

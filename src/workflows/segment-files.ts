@@ -1,15 +1,8 @@
 /** The files of `gsva segment --out`: their names by `--format`, refusals, and the writing. */
 import { copyFileSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
-import {
-  type FoundObject,
-  type FoundPicture,
-  cocoFile,
-  geojsonFile,
-  labelmeFile,
-  yoloData,
-  yoloLabels,
-} from '../data/masks/mask-files.js';
+import { cocoFile, geojsonFile, labelmeFile, yoloData, yoloLabels } from '../data/masks/mask-files.js';
+import type { FoundObject, FoundPicture } from '../data/masks/mask-files.js';
 import { UsageError, UserError } from '../errors.js';
 import { panelPng, writePanelPng } from '../evaluation/report/panel.js';
 import { writeDirectoryAtomic, writeFileAtomic } from '../io/atomic/atomic-file.js';
@@ -17,7 +10,6 @@ import { pictureForm, writeMaskPng, writePicture } from '../io/image/image-file.
 import type { Reply } from '../inference/reply.js';
 import type { RgbImage, UnmatchedPart } from '../types.js';
 
-/** Forms of masks. */
 export const MASK_FORMATS = ['png', 'coco', 'labelme', 'geojson', 'yolo'] as const;
 export type MaskFormat = (typeof MASK_FORMATS)[number];
 
@@ -33,10 +25,8 @@ const FILE_ENDINGS: Readonly<Record<MaskFormat, readonly string[]>> = {
 const ANY_FILE = /^\.(png|jpe?g|webp|json|geojson|txt|ya?ml|zip)$/;
 /** File names of a folder of masks; a folder with any other file is the user's own and is not replaced. */
 const RESULT_FILE = /^(overlay|(mask|unmatched)-\d{2,})\.png$/;
-
 const PICTURE_PLACES = 'a picture (NAME.png, .jpg, .webp) or a folder';
 
-/** Where to write and what. */
 export interface SegmentOut {
   readonly path: string;
   readonly format: MaskFormat;
@@ -103,12 +93,7 @@ function placesOf(format: MaskFormat): string {
 }
 
 /** @param imagePath of the picture that was asked about @returns the paths written */
-export async function writeResults(
-  { path, format }: SegmentOut,
-  imagePath: string,
-  image: RgbImage,
-  reply: Reply,
-): Promise<string[]> {
+export async function writeResults({ path, format }: SegmentOut, imagePath: string, image: RgbImage, reply: Reply) {
   if (format === 'png') return writePngs(path, image, reply);
   const { height, width } = image;
   const name = basename(imagePath);
@@ -127,12 +112,7 @@ export async function writeResults(
 }
 
 /** A set that YOLO trains on and `gsva data import yolo` reads: data.yaml, the picture and its labels. */
-async function writeYolo(
-  path: string,
-  imagePath: string,
-  picture: FoundPicture,
-  found: readonly FoundObject[],
-): Promise<string[]> {
+async function writeYolo(path: string, imagePath: string, picture: FoundPicture, found: readonly FoundObject[]) {
   const labels = `${basename(imagePath, extname(imagePath))}.txt`;
   await writeDirectoryAtomic(path, async (folder) => {
     for (const name of ['images', 'labels']) mkdirSync(join(folder, name));
@@ -144,11 +124,7 @@ async function writeYolo(
 }
 
 /** A picture, or a folder with the picture and a mask for each [SEG]: those of expressions, and those that match none. */
-async function writePngs(
-  out: string,
-  image: RgbImage,
-  { question, answer, results, unmatched }: Reply,
-): Promise<string[]> {
+async function writePngs(out: string, image: RgbImage, { question, answer, results, unmatched }: Reply) {
   const others = unmatched.map((part) => ({ ...part, expression: `${bareText(part)} (not asked for)` }));
   const sample = { image, question, answer, results: [...results, ...others], asked: results.length, targets: [] };
   const form = pictureForm('--out', out);

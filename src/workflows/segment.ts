@@ -4,10 +4,8 @@ import { type AskOptions, loadTrained, startNoted } from './engine.js';
 import { checkOut, type SegmentOut, writeResults } from './segment-files.js';
 
 interface SegmentFileOptions extends AskOptions {
-  /** The picture's file. */
   readonly image: string;
   readonly expressions: readonly string[];
-  /** Files to write; default: none. */
   readonly out?: SegmentOut;
   /** 'ask': the answer's form is given and the model decides [SEG] or [REJ]; 'generate': it writes freely. */
   readonly mode: 'ask' | 'generate';

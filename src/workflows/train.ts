@@ -105,21 +105,14 @@ async function trainOn(options: TrainOptions, communicator: Communicator, engine
       );
     }
     const store = featureCache === undefined ? null : await openFeatures(featureCache, experiment.network, options);
-    const { end } = await trainExperiment(experiment, engine, {
-      ...options,
-      communicator,
-      overfit: overfit?.samples,
-      features: store?.features,
-    });
+    const own = { communicator, overfit: overfit?.samples, features: store?.features };
+    const { end } = await trainExperiment(experiment, engine, { ...options, ...own });
     await store?.report();
     const done = { end, model: join(out, 'last'), summary: join(out, 'summary.html') };
     if (overfit === undefined || end.reason === 'aborted' || communicator.rank > 0) return { ...done, overfit: null };
     const { batchSize, accumulation } = config.training;
-    const limits = {
-      samples: overfit.samples,
-      samplesPerUpdate: batchSize * accumulation,
-      bound: overfit.bound ?? null,
-    };
+    const { samples, bound = null } = overfit;
+    const limits = { samples, samplesPerUpdate: batchSize * accumulation, bound };
     return { ...done, overfit: judgeOverfit(readRunLog(join(out, 'log.jsonl')), limits) };
   });
 }

@@ -36,9 +36,7 @@ export interface TrainingRunOptions extends Watch, TrainingCalls {
   /** Folder to train into: last/, best/, log.jsonl, loss.svg, validation.svg, summary.html. */
   readonly out: string;
   readonly resume?: Resume;
-  /** Folder for TensorBoard's events. */
   readonly tensorboard?: string;
-  /** Default: this process alone. */
   readonly communicator?: Communicator;
   /** Features of the same images by the same encoders, from other runs. */
   readonly features?: FeatureStore;
@@ -47,11 +45,7 @@ export interface TrainingRunOptions extends Watch, TrainingCalls {
 }
 
 /** Trains; of several ranks, rank 0 writes. */
-export async function trainExperiment(
-  experiment: Experiment,
-  engine: EngineInfo,
-  options: TrainingRunOptions,
-): Promise<{ readonly end: TrainingEnd; readonly plots: readonly LinePlot[] }> {
+export async function trainExperiment(experiment: Experiment, engine: EngineInfo, options: TrainingRunOptions) {
   const { out, resume = false, tensorboard, communicator = new SingleProcess(), features = null, overfit } = options;
   const { onNote, signal } = options;
   const { config } = experiment;
@@ -128,7 +122,6 @@ async function validation(experiment: Experiment, data: GsvaDataConfig, keep: Ke
   };
 }
 
-/** Progress with the loss and the last validation, and notes. */
 function progressOf({ onNote, onProgress }: Watch): TrainingObserver {
   let validated = '';
   onProgress?.({ label: 'train', done: 0, total: 100 });
@@ -148,7 +141,6 @@ function progressOf({ onNote, onProgress }: Watch): TrainingObserver {
   };
 }
 
-/** Losses and validation figures over the updates, as files and for a report. */
 function writePlots(out: string): LinePlot[] {
   const history = readRunLog(join(out, 'log.jsonl'));
   const plots = [lossPlot(history), ...(history.validations.length === 0 ? [] : [validationPlot(history)])];
@@ -158,7 +150,6 @@ function writePlots(out: string): LinePlot[] {
   return plots;
 }
 
-/** Curves of a run, and pictures of a few samples at every validation. */
 class TensorBoardRun extends TensorBoardLog {
   private pictures: ReadonlyMap<string, Buffer> = new Map();
 

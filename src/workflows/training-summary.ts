@@ -52,7 +52,6 @@ export async function writeSummary(out: string, facts: SummaryFacts): Promise<vo
   });
 }
 
-/** Endings of a run in words. */
 export const ENDED: Readonly<Record<TrainingEnd['reason'], string>> = {
   updates: 'all updates made',
   time: 'the time was over',
@@ -170,7 +169,6 @@ export function lossPlots(runs: readonly NamedRun[]): LinePlot[] {
   });
 }
 
-/** The total loss over the time that the runs took. */
 export function lossByTime(runs: readonly NamedRun[]): LinePlot {
   const series = runs.map(({ name, updates }): PlotSeries => {
     return { name, points: updates.map(({ elapsedSeconds, losses }) => [elapsedSeconds / 60, losses.loss ?? NaN]) };
@@ -185,7 +183,6 @@ export function validationPlot(run: Validations): LinePlot {
   return updatePlot('Validation', FRACTION, series, { yRange: 'fraction' });
 }
 
-/** One plot per figure of the validations. */
 export function validationPlots(runs: readonly NamedRun[]): LinePlot[] {
   return figureNames(runs).map((figure) => {
     const series = runs.map((run) => figureSeries(run.name, run, figure));

@@ -1,7 +1,5 @@
-/** Questions about pictures with short answers: every question asked, each picture encoded once. */
+/** Questions about pictures with short answers: every question asked, each picture encoded once, the right ones counted. */
 import { readVqaQuestions } from '../data/vqa/llava-instruct.js';
-import type { EngineInfo } from '../engine/engine.js';
-import { type AnsweredQuestion, type VqaAccuracy, vqaAccuracy } from '../evaluation/vqa-accuracy.js';
 import type { EncodedImage } from '../features/image-features.js';
 import { loadPredictor } from '../inference/open-model.js';
 import { packagedSource } from '../inference/model-source.js';
@@ -11,15 +9,11 @@ import { type AskOptions, startNoted } from './engine.js';
 interface VqaOptions extends Omit<AskOptions, 'rejectThreshold'> {
   /** Folder with llava_dataset/questions_val.json and coco/val2017. */
   readonly data: string;
-  /** At most this many questions, from the start of the list. */
   readonly limit?: number;
-  /** Tokens after which an answer is cut off. */
   readonly maxTokens: number;
 }
 
-export async function answerQuestions(
-  options: VqaOptions,
-): Promise<VqaAccuracy & { readonly seconds: number; readonly engine: EngineInfo }> {
+export async function answerQuestions(options: VqaOptions) {
   const { data, limit, maxTokens, signal, onProgress } = options;
   const engine = await startNoted(options.engine, options);
   const questions = readVqaQuestions(data).slice(0, limit);
@@ -44,4 +38,47 @@ export async function answerQuestions(
   } finally {
     predictor.dispose();
   }
+}
+
+export interface AnsweredQuestion {
+  readonly text: string;
+  readonly answer: string;
+  readonly category: string;
+  readonly reply: string;
+}
+
+export interface CategoryAccuracy {
+  readonly category: string;
+  readonly questions: number;
+  readonly accuracy: number;
+  /** Share that is reached without looking: by always giving the category's commonest answer. */
+  readonly commonest: number;
+}
+
+export interface VqaAccuracy extends Omit<CategoryAccuracy, 'category'> {
+  /** In the order in which they first occur. */
+  readonly categories: readonly CategoryAccuracy[];
+}
+
+/** Whether two answers are the same but for case, surrounding spaces and a full stop. */
+export function isSameAnswer(reply: string, answer: string): boolean {
+  const plain = (text: string): string => text.trim().replace(/\.$/, '').trim().toLowerCase();
+  return plain(reply) === plain(answer);
+}
+
+/** @param answered at least one */
+export function vqaAccuracy(answered: readonly AnsweredQuestion[]): VqaAccuracy {
+  const categories = [...new Set(answered.map(({ category }) => category))].map((category) => {
+    const own = answered.filter((one) => one.category === category);
+    const timesGiven = own.map(({ answer }) => own.filter((other) => isSameAnswer(other.answer, answer)).length);
+    return {
+      category,
+      questions: own.length,
+      accuracy: own.filter(({ reply, answer }) => isSameAnswer(reply, answer)).length / own.length,
+      commonest: Math.max(...timesGiven) / own.length,
+    };
+  });
+  const mean = (share: 'accuracy' | 'commonest'): number =>
+    categories.reduce((sum, { questions, ...rest }) => sum + questions * rest[share], 0) / answered.length;
+  return { questions: answered.length, accuracy: mean('accuracy'), commonest: mean('commonest'), categories };
 }

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { configChanges, configDifferences } from '../../src/training/watching/config-differences.js';
-import { readTrainingFolder } from '../../src/workflows/compare-trainings.js';
+import { readTrainingFolder } from '../../src/workflows/compare.js';
 import { learningRatePlots } from '../../src/workflows/training-summary.js';
 import type { UpdateRecord } from '../../src/training/watching/run-log.js';
 import { runCli } from '../helpers/run-cli.js';

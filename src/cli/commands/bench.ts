@@ -18,19 +18,14 @@ import { runGsva, runNode } from '../own-process.js';
 
 /** Kernels listed by `--profile`; the rest is one line. */
 const LISTED_KERNELS = 25;
-
 const NAMES = [...Object.values(PARTS), 'products', 'loading', 'epochs'] as const;
 const ENGINES = ['tensorflow', 'openblas', 'wasm'] as const satisfies readonly EngineName[];
+const packagedFile = (describe: string, path: string) => withDefault(describe, INPUT_PATH, packagePath(path), path);
 
 export const commands = {
   bench: defineCommand({
     options: {
-      config: withDefault(
-        'Sizes of the model and of its batch',
-        INPUT_PATH,
-        packagePath('configs', 'bench-small', 'config.json5'),
-        'configs/bench-small/config.json5',
-      ),
+      config: packagedFile('Sizes of the model and of its batch', 'configs/bench-small/config.json5'),
       runs: withDefault('Counted runs of each measurement, after one to warm up', wholeNumber(1, 1000), 7),
       only: withDefault('Measurements to make', someOf(NAMES), [...NAMES], 'all'),
       'frozen-weights': FROZEN_WEIGHTS_OPTION,
@@ -81,12 +76,7 @@ export const commands = {
   }),
   'bench large': defineCommand({
     options: {
-      config: withDefault(
-        "Sizes, as a model's config.json has them",
-        INPUT_PATH,
-        packagePath('configs', 'bench-7b', 'config.json'),
-        'configs/bench-7b/config.json',
-      ),
+      config: packagedFile("Sizes, as a model's config.json has them", 'configs/bench-7b/config.json'),
       dir: required(
         'Folder with room for two copies of the weights (7B: 34 GB); its new files are deleted afterwards',
         TEXT,
@@ -214,10 +204,8 @@ function showLarge(
   ];
   output.line();
   const heads = runs.map(({ engine }) => `${engine.split(':')[0] ?? engine}>`);
-  output.table(
-    ['', ...heads],
-    rows.map(([name, cell]) => [name, ...runs.map(cell)]),
-  );
+  const cells = rows.map(([name, cell]) => [name, ...runs.map(cell)]);
+  output.table(['', ...heads], cells);
   for (const { engine } of runs) output.line(` ${engine}`);
 }
 

@@ -49,7 +49,6 @@ const COMMANDS = {
   '/quit': ['', 'leave; so does Ctrl-D'],
 } as const;
 const NAMES = Object.keys(COMMANDS) as (keyof typeof COMMANDS)[];
-
 /** Parent of the folders that /save writes where --out names none. */
 const SAVED = 'chat';
 /** Exit code of a program that Ctrl-C has ended. */

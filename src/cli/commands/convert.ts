@@ -96,7 +96,6 @@ function writing(
   return { out, dtype, shardBytes: Math.floor(shardGb * 1e9), onNote, onProgress, signal };
 }
 
-/** @throws UsageError where no model is named */
 function requiredModel(args: ModelArguments): ModelSource {
   const source = namedModel(args);
   if (source !== null) return source;
@@ -123,12 +122,10 @@ function showWritten(model: WrittenModel, facts: object, { output, onNote }: Com
 }
 
 function showParts({ parts, grown }: NonNullable<ConvertResult['published']>, output: Output): void {
-  output.table(
-    ['part', 'files', 'tensors', 'replace others', 'not used'],
-    parts.map(({ part, files, loaded, replaced, unused }) => {
-      return [part, files.length, loaded, replaced.length, unused.length];
-    }),
-  );
+  const rows = parts.map(({ part, files, loaded, replaced, unused }) => {
+    return [part, files.length, loaded, replaced.length, unused.length];
+  });
+  output.table(['part', 'files', 'tensors', 'replace others', 'not used'], rows);
   for (const { part, within } of parts) if (within !== null) output.line(` ${part}: the tensors of ${within}`);
   const reasons = new Map<string, number>();
   for (const { reason } of parts.flatMap(({ unused }) => unused)) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);

@@ -1,6 +1,5 @@
 /** `gsva data check`: which datasets are in a folder, and what they lack; `data validate`: faults of own data by line. */
-import { type DatasetReport, type FoundPart, partPath } from '../../data/audit/audit-datasets.js';
-import { totalFigures } from '../../data/audit/audit-datasets.js';
+import { type DatasetReport, type FoundPart, partPath, totalFigures } from '../../data/audit/audit-datasets.js';
 import { GB, MB } from '../../data/catalogue/entry.js';
 import { checkOwnData } from '../../data/own/own-data.js';
 import { counted } from '../../workflows/watch.js';
@@ -55,10 +54,8 @@ export const commands = {
       for (const { message } of problems.first) output.line(message);
       if (problems.total > problems.first.length) output.line(`and ${problems.total - problems.first.length} more`);
       if (splits.length > 0) {
-        output.table(
-          ['split', 'images', 'expressions', 'of several parts', 'absent'],
-          splits.map((each) => [each.split, each.images, each.expressions, each.multiPart, each.absent]),
-        );
+        const rows = splits.map((each) => [each.split, each.images, each.expressions, each.multiPart, each.absent]);
+        output.table(['split', 'images', 'expressions', 'of several parts', 'absent'], rows);
       }
       const count = problems.total === 1 ? 'one problem' : `${problems.total} problems`;
       output.line(`${file}: ${pass ? 'fine' : problems.total === 0 ? 'nothing is in it' : count}`);
@@ -149,21 +146,13 @@ function summary(folder: string, sets: readonly string[], reports: readonly Data
 
 function jsonOf(report: DatasetReport): object {
   const { entry, state, figures, parts, problems } = report;
+  const { name, title, published } = entry;
   return {
-    name: entry.name,
-    title: entry.title,
-    state,
-    images: figures?.images ?? null,
-    splits: figures?.splits ?? null,
-    published: entry.published,
-    parts: parts.map(({ part, found }) => ({
-      path: partPath(part),
-      holds: part.holds,
-      found,
-      expected: part.count ?? null,
-      bytes: part.bytes ?? null,
-      source: part.source,
-    })),
+    ...{ name, title, state, images: figures?.images ?? null, splits: figures?.splits ?? null, published },
+    parts: parts.map(({ part, found }) => {
+      const { holds, count: expected = null, bytes = null, source } = part;
+      return { path: partPath(part), holds, found, expected, bytes, source };
+    }),
     problems,
     notes: figures?.notes ?? [],
   };

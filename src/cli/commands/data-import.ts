@@ -4,13 +4,8 @@ import { dirname, join, relative } from 'node:path';
 import { importCoco } from '../../data/own/coco-import.js';
 import { FILLS } from '../../data/own/labelme-shape.js';
 import { embeddedPicture, importLabelme } from '../../data/own/labelme-import.js';
-import {
-  type Imported,
-  LEFT_OUT_KINDS,
-  type LeftOut,
-  type LeftOutKind,
-  type OnProgress,
-} from '../../data/own/image-drafts.js';
+import { LEFT_OUT_KINDS } from '../../data/own/image-drafts.js';
+import type { Imported, LeftOut, LeftOutKind, OnProgress } from '../../data/own/image-drafts.js';
 import { refuseExisting, writeOwnData } from '../../data/own/own-data-writer.js';
 import { importVoc } from '../../data/own/voc-import.js';
 import { importYolo } from '../../data/own/yolo-import.js';

@@ -65,14 +65,9 @@ export const command = defineCommand({
       bad++;
       if (bad <= MOST_NAMED) context.onNote(`left out: ${error.message}`);
     };
+    const samples = samplesOf(set, seed, options, dialogue.lessons.bind(dialogue), onBad);
     await writeDirectoryAtomic(out, async (folder) => {
-      for await (const { index, image, pixels, lessons } of samplesOf(
-        set,
-        seed,
-        options,
-        dialogue.lessons.bind(dialogue),
-        onBad,
-      )) {
+      for await (const { index, image, pixels, lessons } of samples) {
         const file = `sample-${String(shown.length + 1).padStart(3, '0')}.png`;
         await writeConversationPanel(join(folder, file), `${name} (${split}), ${image}`, pixels, lessons);
         const conversations = lessons.map(({ turns, targets }) => ({ turns, targets: targets.map(plainTarget) }));
@@ -98,12 +93,7 @@ const MOST_NAMED = 5;
 const OWN_FILE = /^(sample-\d{3,}\.png|samples\.json)$/;
 
 /** @throws UserError where there is no such set, split or file, or --out lies in the datasets */
-async function openSpec(
-  spec: string,
-  data: string | null,
-  out: string,
-  { onNote }: CommandContext,
-): Promise<{ readonly name: string; readonly split: string; readonly set: TrainingSet }> {
+async function openSpec(spec: string, data: string | null, out: string, { onNote }: CommandContext) {
   const own = ownDataSpec(spec);
   if (own !== null) {
     checkOut(out, null);

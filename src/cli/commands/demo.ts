@@ -21,13 +21,10 @@ export const command = defineCommand({
     const { demo } = await import('../../workflows/demo.js');
     const { before, after, asked, ...result } = await demo({ ...args, engine: hardwareOf(args), ...context });
     if (result.notice !== null) output.line(result.notice);
-    output.table(
-      ['', ...figureHead(after)],
-      [
-        ...before.map((figures) => ['before', ...figureRow(figures)]),
-        ...after.map((figures) => ['after', ...figureRow(figures)]),
-      ],
+    const rows = Object.entries({ before, after }).flatMap(([when, all]) =>
+      all.map((each) => [when, ...figureRow(each)]),
     );
+    output.table(['', ...figureHead(after)], rows);
     output.line(`asked: ${asked}`);
     output.line(`report: ${result.report}`);
     output.line(`model:  ${result.model}  (${duration(result.seconds)} in all)`);

@@ -51,13 +51,11 @@ function show(path: string, found: Inspection, output: Output): void {
   output.line();
   const head = ['name', 'type', 'shape', 'bytes>'];
   const statisticsHead = ['min>', 'max>', 'mean>', 'deviation>', 'NaN>', 'Inf>', '0>'];
-  output.table(
-    duplicates === null ? head : [...head, ...statisticsHead],
-    tensors.map(({ name, dtype, shape, bytes, statistics }): Cell[] => {
-      const cells = [printable(name), dtype, `[${shape.join(', ')}]`, bytes];
-      return statistics === null ? cells : [...cells, ...cellsOf(statistics)];
-    }),
-  );
+  const rows = tensors.map(({ name, dtype, shape, bytes, statistics }): Cell[] => {
+    const cells = [printable(name), dtype, `[${shape.join(', ')}]`, bytes];
+    return statistics === null ? cells : [...cells, ...cellsOf(statistics)];
+  });
+  output.table(duplicates === null ? head : [...head, ...statisticsHead], rows);
   for (const [title, totals] of Object.entries({ part: parts, type: dtypes })) {
     const rows = [...totals, { key: 'all', total }].map((each): Cell[] => {
       return [printable(each.key), each.total.tensors, each.total.numbers, bytesText(each.total.bytes)];

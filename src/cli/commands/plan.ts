@@ -94,10 +94,8 @@ function show(source: PlanSource, plan: MemoryPlan, memory: MachineMemory, outpu
     const missing = lacking(engine.engine, peak, memory);
     return [bytesText(peak.tensors), bytesText(peak.process), missing === null ? 'yes' : `no: ${missing}`];
   };
-  output.table(
-    ['engine', 'training: tensors>', 'process>', 'fits', 'inference: tensors>', 'process>', 'fits'],
-    plan.engines.map((each) => [each.engine, ...cells(each, each.training), ...cells(each, each.inference)]),
-  );
+  const rows = plan.engines.map((each) => [each.engine, ...cells(each, each.training), ...cells(each, each.inference)]);
+  output.table(['engine', 'training: tensors>', 'process>', 'fits', 'inference: tensors>', 'process>', 'fits'], rows);
   const container = memory.containerLimit === null ? '' : `, ${bytesText(memory.containerLimit)} for this container`;
   output.line(` on a GPU (webgpu, tensorflow --device gpu) the tensors lie on the card`);
   output.line(` here: ${bytesText(memory.total)} of memory${container}, ${bytesText(memory.available)} available`);
@@ -127,11 +125,9 @@ async function measure(config: string, frozenWeights: FrozenWeights, plan: Memor
 
 function showMeasured(measured: Awaited<ReturnType<typeof measure>>, output: Output): void {
   output.line();
-  output.table(
-    ['process', 'engine', 'planned>', 'measured>', 'difference>'],
-    measured.map(({ engine, what, planned, measured: found, difference }) => {
-      const percent = `${difference > 0 ? '+' : ''}${(100 * difference).toFixed(0)} %`;
-      return [what, engine, bytesText(planned), bytesText(found), percent];
-    }),
-  );
+  const rows = measured.map(({ engine, what, planned, measured: found, difference }) => {
+    const percent = `${difference > 0 ? '+' : ''}${(100 * difference).toFixed(0)} %`;
+    return [what, engine, bytesText(planned), bytesText(found), percent];
+  });
+  output.table(['process', 'engine', 'planned>', 'measured>', 'difference>'], rows);
 }

@@ -75,18 +75,14 @@ export const commands = {
     async run({ file, store }, { output }) {
       if (store !== undefined) requireFolder('--store', store);
       const { calibrate } = await import('../../workflows/calibrate.js');
-      const { protocol, split, area, best, standard, decisions, undecided, curve } = calibrate({
-        records: file,
-        store,
-      });
+      const found = calibrate({ records: file, store });
+      const { protocol, split, area, best, standard, decisions, undecided, curve } = found;
       const row = (name: string, { N_acc, T_acc }: { N_acc: number; T_acc: number }): Cell[] => [
         name,
         ...[N_acc, T_acc, (N_acc + T_acc) / 2].map((value) => value.toFixed(3)),
       ];
-      output.table(
-        ['[REJ] from', 'N-acc', 'T-acc', 'mean'],
-        [row(`${best.threshold.toFixed(4)} (best)`, best), row('0.5', standard)],
-      );
+      const rows = [row(`${best.threshold.toFixed(4)} (best)`, best), row('0.5', standard)];
+      output.table(['[REJ] from', 'N-acc', 'T-acc', 'mean'], rows);
       output.line(`area under the curve ${area.toFixed(4)}, ${decisions} decisions of ${split} by ${protocol}`);
       if (store !== undefined) output.line(`${store}/meta.json: rejectThreshold ${best.threshold}`);
       output.json({ file, protocol, split, area, best, standard, decisions, undecided, curve, stored: store ?? null });

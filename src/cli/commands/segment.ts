@@ -73,16 +73,12 @@ export const command = defineCommand({
 /** The table of the expressions, what its words mean, the raw answer, and what else is in it. */
 function showReply(reply: Reply, output: Output): void {
   const { results, unmatched, answer, model } = reply;
-  output.table(
-    ['expression', ...FIGURES],
-    results.map((result) => [result.expression, ...figuresOf(result)]),
-  );
+  const rows = results.map((result) => [result.expression, ...figuresOf(result)]);
+  output.table(['expression', ...FIGURES], rows);
   if (unmatched.length > 0) {
     output.line('\nparts of the answer that match no expression:');
-    output.table(
-      ['text', ...FIGURES],
-      unmatched.map((part) => [textOf(part), ...figuresOf(part)]),
-    );
+    const parts = unmatched.map((part) => [textOf(part), ...figuresOf(part)]);
+    output.table(['text', ...FIGURES], parts);
   }
   output.line();
   for (const [status, meaning] of Object.entries(meaningsOf([...results, ...unmatched])))

@@ -22,11 +22,10 @@ export const command = defineCommand({
     const { answerQuestions } = await import('../../workflows/vqa.js');
     const options = { ...args, model: trainedModel(args), engine: hardwareOf(args) };
     const { categories, seconds, engine, ...all } = await answerQuestions({ ...options, ...context });
-    const rows = [...categories, { category: 'all', ...all }];
-    context.output.table(
-      ['questions about', 'number', 'right', 'commonest answer'],
-      rows.map((row) => [row.category, String(row.questions), row.accuracy.toFixed(3), row.commonest.toFixed(3)]),
-    );
+    const rows = [...categories, { category: 'all', ...all }].map(({ category, questions, accuracy, commonest }) => {
+      return [category, String(questions), accuracy.toFixed(3), commonest.toFixed(3)];
+    });
+    context.output.table(['questions about', 'number', 'right', 'commonest answer'], rows);
     context.output.json({ ...all, categories, seconds, engine: engine.name });
     return 0;
   },

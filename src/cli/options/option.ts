@@ -19,7 +19,6 @@ export interface Option<T> extends Reader<T> {
   readonly defaultText?: string;
 }
 
-/** An option that may be left out: then its value is undefined. */
 export function option<T>(describe: string, reader: Reader<T>): Option<T | undefined> {
   return { ...reader, describe, isRequired: false };
 }

@@ -19,7 +19,6 @@ export const GLOBAL_OPTIONS = {
 };
 
 export type Hardware = Omit<GlobalArguments, 'json'>;
-
 /** Values of GLOBAL_OPTIONS; without engine and device, GSVA_ENGINE and GSVA_DEVICE decide. */
 export type GlobalArguments = ValuesOf<typeof GLOBAL_OPTIONS>;
 
@@ -28,14 +27,12 @@ export function hardwareOf({ engine, device, threads }: Hardware): Hardware {
   return { engine, device, threads };
 }
 
-/** Weights of a model that answers. */
 export const PRECISION_OPTION = withDefault(
   'f32: weights in float32; packed: large ones in 16 bits; auto: f32 where it fits into memory',
   oneOf<Precision>(['auto', 'f32', 'packed']),
   'auto',
 );
 
-/** Weights that a training leaves frozen. */
 export const FROZEN_WEIGHTS_OPTION = option(
   "f32, or bf16: what GSVA's training leaves frozen is held in 16 bits (docs/mixed-precision.md)",
   oneOf<FrozenWeights>(['f32', 'bf16']),
@@ -52,7 +49,6 @@ export const RANK_TIMEOUT_OPTION = withDefault(
   600,
 );
 
-/** For the commands that encode many images. */
 export const FEATURE_CACHE_OPTIONS = {
   'feature-cache': option(
     'Folder for features of the frozen encoders, kept from run to run; train, eval and processes may share it',
@@ -65,12 +61,8 @@ export const FEATURE_CACHE_OPTIONS = {
   ),
 };
 
-/** @returns undefined where no cache is asked for */
-export function featureCacheOf({
-  featureCache: dir,
-  featureCacheGb: gigabytes,
-  featureCacheDtype: dtype,
-}: ValuesOf<typeof FEATURE_CACHE_OPTIONS>): FeatureCacheOptions | undefined {
+export function featureCacheOf(args: ValuesOf<typeof FEATURE_CACHE_OPTIONS>): FeatureCacheOptions | undefined {
+  const { featureCache: dir, featureCacheGb: gigabytes, featureCacheDtype: dtype } = args;
   if (dir !== undefined) return { dir, gigabytes, dtype };
   if (gigabytes === undefined && dtype === undefined) return undefined;
   throw new UsageError('--feature-cache-gb and --feature-cache-dtype need --feature-cache DIR');

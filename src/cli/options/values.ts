@@ -9,7 +9,6 @@ export function wholeNumber(min?: number, max?: number): Reader<number> {
   return numberReader(Number.isSafeInteger, 'a whole number', min, max);
 }
 
-/** The number from which everything random of a command is drawn. */
 export const SEED = wholeNumber(0, 2 ** 32 - 1);
 
 export function finiteNumber(min?: number, max?: number): Reader<number> {
@@ -48,10 +47,7 @@ export const TEXT: Reader<string> = {
 export const TEXTS: Reader<string[]> = { form: 'list', read: listed };
 
 /** A file or folder to read; one that the documentation names is found from any folder (`packagedPath`). */
-export const INPUT_PATH: Reader<string> = {
-  form: 'text',
-  read: (value, flag) => packagedPath(TEXT.read(value, flag)),
-};
+export const INPUT_PATH: Reader<string> = { form: 'text', read: (value, flag) => packagedPath(TEXT.read(value, flag)) };
 
 export function oneOf<T extends string>(names: readonly T[]): Reader<T> {
   return { form: 'word', choices: names, read: (value, flag) => known(flag, String(single(flag, value)), names) };
@@ -117,7 +113,6 @@ function known<T extends string>(flag: string, given: string, names: readonly T[
   );
 }
 
-/** A list of texts, also where one alone is given. */
 export function listed(value: unknown): string[] {
   return Array.isArray(value) ? value.map(String) : [String(value)];
 }

@@ -2,23 +2,9 @@
 import type { LogitRule } from '../../types.js';
 import { UserError } from '../../errors.js';
 import type { EvaluationRules } from '../../systems/system-info.js';
-import {
-  C_IOU,
-  CLASS_M_IOU,
-  EMPTY_ACC,
-  type Figure,
-  G_IOU,
-  LISA_BY_WORDING,
-  LISA_C_IOU,
-  LISA_G_IOU,
-  N_ACC,
-  PRECISION,
-  PRESENT_M_IOU,
-  PRESENT_O_IOU,
-  REPORTED_M_IOU,
-  RES_G_IOU,
-  T_ACC,
-} from '../figures.js';
+import { C_IOU, type Figure, G_IOU, N_ACC, PRECISION, RES_G_IOU, T_ACC } from '../figures.js';
+import { CLASS_M_IOU, EMPTY_ACC, PRESENT_M_IOU, PRESENT_O_IOU, REPORTED_M_IOU } from '../figures.js';
+import { LISA_BY_WORDING, LISA_C_IOU, LISA_G_IOU } from '../figures.js';
 
 export const BENCHMARK_NAMES = ['gres', 'res', 'reason', 'ref-zom', 'sem-seg', 'lisa-res', 'lisa-reason'] as const;
 export type BenchmarkName = (typeof BENCHMARK_NAMES)[number];
@@ -43,10 +29,8 @@ const AS_RES = { logitRule: 'logit > 0', scoring: 'masks', boxes: false } as con
 
 /** Generalized referring segmentation: gRefCOCO and data of one's own (Tables 1 and 6). */
 export const GRES: Benchmark = { ...AS_GRES, name: 'gres', figures: [G_IOU, C_IOU, N_ACC, T_ACC] };
-
 /** Classic referring segmentation and comprehension: RefCOCO, RefCOCO+, RefCOCOg, RefCLEF (Tables 2 and 3). */
 export const RES: Benchmark = { ...AS_RES, name: 'res', figures: [C_IOU, RES_G_IOU, PRECISION, T_ACC], boxes: true };
-
 /** Reasoning segmentation (Table 5). */
 export const REASON: Benchmark = { ...AS_RES, name: 'reason', figures: [RES_G_IOU, C_IOU, T_ACC] };
 
@@ -59,14 +43,8 @@ export const REF_ZOM: Benchmark = {
 
 /** Semantic segmentation of the classes that an image has: ADE20K (Table 9). */
 export const SEM_SEG: Benchmark = { ...AS_RES, name: 'sem-seg', figures: [CLASS_M_IOU, C_IOU, T_ACC] };
-
 /** Classic referring segmentation by LISA's validation, whose sentences keep their dots. */
-export const LISA_RES: Benchmark = {
-  ...AS_RES,
-  name: 'lisa-res',
-  figures: [LISA_G_IOU, LISA_C_IOU],
-  scoring: 'drawn',
-};
+export const LISA_RES: Benchmark = { ...AS_RES, name: 'lisa-res', figures: [LISA_G_IOU, LISA_C_IOU], scoring: 'drawn' };
 
 /** Reasoning segmentation by LISA's validation; short and long queries apart, as in its paper's tables. */
 export const LISA_REASON: Benchmark = {

@@ -6,7 +6,6 @@ import type { RecordFile } from './record.js';
 import type { ExpressionRecord, ImageRecord, RecordedFaults, RecordedResult } from './record-types.js';
 import type { Refusal, RefusalCounts, Result } from './record-types.js';
 
-/** Adds up the results of a protocol, expression by expression. */
 export class ResultSums {
   private readonly gres = new FigureSums(GRES.figures);
   private readonly sums: FigureSums;
@@ -35,7 +34,6 @@ export class ResultSums {
   }
 }
 
-/** One result per protocol of the run. */
 export function recordedResults({ header, images }: Pick<RecordFile, 'header' | 'images'>): RecordedResult[] {
   return header.protocols.map((protocol) => ({
     ...resultOf(benchmarkNamed(header.benchmark), protocol, recordsOf(images, protocol)),
@@ -49,7 +47,6 @@ export function resultOf(benchmark: Benchmark, protocol: GresProtocol, records: 
   return sums.result();
 }
 
-/** All results by one protocol, image after image. */
 export function recordsOf(images: readonly ImageRecord[], protocol: GresProtocol): ExpressionRecord[] {
   return images.flatMap(({ records }) => records.filter((record) => record.protocol === protocol));
 }
@@ -57,11 +54,7 @@ export function recordsOf(images: readonly ImageRecord[], protocol: GresProtocol
 export const NO_FAULTS: RecordedFaults = { unknown: 0, repeated: 0, unanswered: 0 };
 
 export function addFaults(a: RecordedFaults, b: RecordedFaults): RecordedFaults {
-  return {
-    unknown: a.unknown + b.unknown,
-    repeated: a.repeated + b.repeated,
-    unanswered: a.unanswered + b.unanswered,
-  };
+  return { unknown: a.unknown + b.unknown, repeated: a.repeated + b.repeated, unanswered: a.unanswered + b.unanswered };
 }
 
 /** Faults of all free answers; null where none were asked for. */
@@ -83,12 +76,10 @@ export function addRefusals(counts: RefusalCounts, refused: readonly Refusal[]):
   );
 }
 
-/** Omissions of a run. */
 export function recordedRefusals(images: readonly ImageRecord[]): RefusalCounts {
   return images.reduce((counts, { refused }) => addRefusals(counts, refused), NO_REFUSALS);
 }
 
-/** Wall time of all images. */
 export function recordedSeconds(images: readonly ImageRecord[]): number {
   return images.reduce((sum, { seconds }) => sum + seconds, 0);
 }

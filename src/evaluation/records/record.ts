@@ -24,9 +24,7 @@ const SHARE = number({ min: 0, max: 1 });
 const DATE = text().refine((date) => !Number.isNaN(Date.parse(date)), { error: 'a date' });
 const PROTOCOL = oneOf(GRES_PROTOCOLS);
 const ANSWERS = ['found', 'absent', 'none'] as const;
-
 const SHARD = object({ index: COUNT, count: integer({ min: 1 }) }).strip();
-
 export const WHOLE: Shard = { index: 0, count: 1 };
 
 /** First line of a file of records. */
@@ -149,10 +147,7 @@ export function shardSize(images: number, { index, count }: Shard): number {
  * Keys in which two runs differ, with both values. Two files belong together when all agrees but shard, date, and
  * `checkpoint`: one model has many paths.
  */
-export function identityDifferences(
-  a: RecordHeader,
-  b: RecordHeader,
-): { readonly key: string; readonly values: readonly string[] }[] {
+export function identityDifferences(a: RecordHeader, b: RecordHeader) {
   return (Object.keys(RECORD_HEADER.shape) as (keyof RecordHeader)[])
     .filter((key) => !['checkpoint', 'shard', 'date'].includes(key))
     .map((key) => ({ key, values: [a, b].map((header) => JSON.stringify(header[key])) }))

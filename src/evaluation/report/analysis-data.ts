@@ -1,8 +1,8 @@
 /** The analysis of a run: breakdown, rejection, failures; and its words and tables, the same in HTML and Markdown. */
 import type { Dialogue } from '../../systems/system.js';
 import type { BinaryMask, RgbImage } from '../../types.js';
-import { breakDown, type Breakdown, imageFigures, type ImageFigures } from '../breakdown.js';
-import { type Failure, FAILURE_KINDS, FAILURE_MEANING, findFailures, summarizeFailures } from '../breakdown.js';
+import { breakDown, imageFigures, type Failure } from '../breakdown.js';
+import { FAILURE_KINDS, FAILURE_MEANING, findFailures, summarizeFailures } from '../breakdown.js';
 import { benchmarkNamed } from '../benchmarks/benchmarks.js';
 import { calibrate, type Calibration } from '../calibration.js';
 import { formatFigure, metricTitle } from '../figures.js';
@@ -13,7 +13,7 @@ import type { ExpressionRecord, Result } from '../records/record-types.js';
 import type { LinePlot } from './line-plot.js';
 import type { PageTable } from './markup.js';
 import { measuredWords, type MeasuredSet } from './measured-set.js';
-import { type PublishedTable, publicationOf } from './published-tables.js';
+import { publicationOf, type PublishedTable } from './published-tables.js';
 
 export interface SceneExpression {
   readonly record: ExpressionRecord;
@@ -28,39 +28,13 @@ export interface FailureScene {
   readonly expressions: readonly SceneExpression[];
 }
 
-export interface ReportAnalysis {
-  readonly dataset: string;
-  readonly split: string;
-  /** Protocol of breakdown and failures. */
-  readonly protocol: GresProtocol;
-  /** The measured images, in words. */
-  readonly measured: string;
-  /**
-   * Tables of the paper, with our figures; none where images, expressions or rules of the run are not the published
-   * ones.
-   */
-  readonly published: readonly PublishedTable[];
-  /** Why there is none; null where there are tables. */
-  readonly whyNoTable: string | null;
-  readonly breakdowns: readonly Breakdown[];
-  /** The worst first. */
-  readonly images: readonly ImageFigures[];
-  readonly calibration: (Calibration & { readonly protocol: GresProtocol }) | null;
-  readonly failureKinds: ReturnType<typeof summarizeFailures>;
-  /** The dearest first. */
-  readonly failures: readonly Failure[];
-  readonly scenes: readonly FailureScene[];
-}
+export type ReportAnalysis = ReturnType<typeof analyse> & { readonly scenes: readonly FailureScene[] };
 
 /**
  * Everything but the scenes, which need the images.
  * @param dialogue of the system whose paper has the tables
  */
-export function analyse(
-  file: Pick<RecordFile, 'header' | 'images'>,
-  measured: MeasuredSet,
-  dialogue: Dialogue,
-): Omit<ReportAnalysis, 'scenes'> {
+export function analyse(file: Pick<RecordFile, 'header' | 'images'>, measured: MeasuredSet, dialogue: Dialogue) {
   const { dataset, split, protocols } = file.header;
   const benchmark = benchmarkNamed(file.header.benchmark);
   const protocol = protocols.find((each) => each === 'strict') ?? (protocols[0] as GresProtocol);
@@ -72,14 +46,18 @@ export function analyse(
   return {
     dataset,
     split,
+    /** Protocol of breakdown and failures. */
     protocol,
     measured: measuredWords(measured),
+    /** None where images, expressions or rules of the run are not the published ones. */
     published: tables,
     whyNoTable: whyNone,
     breakdowns: breakDown(benchmark, protocol, records),
+    /** The worst first. */
     images: imageFigures(benchmark, protocol, records),
     calibration: calibration === null ? null : { ...calibration, protocol: calibrated },
     failureKinds: summarizeFailures(failures),
+    /** The dearest first. */
     failures,
   };
 }
@@ -94,10 +72,8 @@ export function calibrationProtocol(protocols: readonly GresProtocol[]): GresPro
 
 /** The dearest failures of each kind, all in the order of their cost. */
 export function worstOfEachKind(failures: readonly Failure[], ofEach: number): Failure[] {
-  const chosen = new Set(
-    FAILURE_KINDS.flatMap((kind) => failures.filter((failure) => failure.kind === kind).slice(0, ofEach)),
-  );
-  return failures.filter((failure) => chosen.has(failure));
+  const chosen = FAILURE_KINDS.flatMap((kind) => failures.filter((each) => each.kind === kind).slice(0, ofEach));
+  return failures.filter((failure) => chosen.includes(failure));
 }
 
 /** Fewer points than those from which a plot is smoothed. */
@@ -108,8 +84,7 @@ export function calibrationPlots({ curve, best, standard }: Calibration): LinePl
   const steps = Math.max(1, Math.ceil(curve.length / (PLOT_POINTS - 1)));
   const thinned = curve.filter((_, i) => i % steps === 0 || i === curve.length - 1);
   const thresholds = Array.from({ length: PLOT_POINTS }, (_, i) => i / (PLOT_POINTS - 1));
-  const at = (threshold: number): Calibration['curve'][number] | undefined =>
-    curve.find(({ upTo }) => threshold <= upTo);
+  const at = (threshold: number) => curve.find(({ upTo }) => threshold <= upTo);
   return [
     {
       title: 'Rejecting too little against too much',

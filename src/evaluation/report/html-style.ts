@@ -76,7 +76,6 @@ details>summary{padding:12px 14px;cursor:pointer;font-size:13px;color:var(--soft
 @media print{body{background:#fff}.card{break-inside:avoid}}
 `.trim();
 
-/** @param rules further style rules */
 export function htmlPage(title: string, content: readonly (Markup | null)[], rules = ''): string {
   return markup`<!doctype html>
 <html lang="en">

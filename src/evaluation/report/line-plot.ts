@@ -81,7 +81,6 @@ export function linePlotSvg(plot: LinePlot): string {
   ].join('\n');
 }
 
-/** Plots next to each other; null without any. */
 export function plotCards(plots: readonly LinePlot[]): Markup | null {
   if (plots.length === 0) return null;
   return markup`<div class="plots">\n${plots.map((plot) => markup`<div class="card">${raw(linePlotSvg(plot))}</div>`)}\n</div>`;

@@ -19,7 +19,6 @@ export function escapeMarkup(text: string): string {
   return text.replace(UNPRINTABLE, '\ufffd').replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
 }
 
-/** A piece of HTML or SVG. */
 export class Markup {
   constructor(private readonly text: string) {}
 

@@ -20,7 +20,6 @@ export interface MaskView {
   readonly height: number;
   readonly width: number;
   readonly image: string;
-  /** Whether there is ground truth to show. */
   readonly hasTruth: boolean;
   /** Whether the image without masks stands next to the others. */
   readonly showsImage: boolean;

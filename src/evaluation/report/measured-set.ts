@@ -15,11 +15,9 @@ export interface MeasuredSet {
   readonly total: number;
   /** Whether they are drawn scenes of the embedded benchmark, in any layout. */
   readonly isDrawn: boolean;
-  /** Its folder or file. */
   readonly data: string;
 }
 
-/** @param all images of the opened split */
 export function measuredSet(
   { dataset, split }: Pick<MeasuredSet, 'dataset' | 'split'>,
   images: number,

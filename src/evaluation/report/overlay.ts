@@ -25,7 +25,6 @@ export function maskPath(mask: BinaryMask): string {
   return loops.map((loop) => `M${loop.map(([x, y]) => `${x} ${y}`).join('L')}Z`).join('');
 }
 
-/** Middles of the pixels' edges along a ring. */
 function edgeMiddles(corners: readonly number[]): Point[] {
   const middles: Point[] = [];
   for (let i = 0; i < corners.length; i += 2) {
@@ -83,10 +82,8 @@ const WHITE_LINE = 0.7;
 const [FADE, LIGHTEN] = [0.7, 0.25];
 /** Share of light in a darkened image. */
 const DARKEN = 0.4;
-
 /** Treatment of the image: it fades to pale grey, keeps its colours, or turns dark (the paper's Figure 4). */
 export type Backdrop = 'pale' | 'natural' | 'dark';
-
 const GREY = [0.299, 0.587, 0.114];
 const BACKDROPS: Readonly<Record<Backdrop, (picture: Sharp) => Sharp>> = {
   pale: (picture) => {
@@ -116,10 +113,27 @@ export async function overlayMasks(
   }
   const large = await scaledImage(image, scale);
   const under = await BACKDROPS[backdrop](pixelsOf(large)).raw().toBuffer();
-  const svg = masksSvg(layers, large, scale / 2);
+  const masks = masksSvg(layers, large, scale / 2);
+  const tiles = tilesOf(large).map(({ left, top, width, height }) => {
+    const size = `width="${width}" height="${height}" viewBox="${left} ${top} ${width} ${height}"`;
+    const svg = `<svg xmlns="http://www.w3.org/2000/svg" ${size}>${masks}</svg>`;
+    return { input: Buffer.from(svg), unlimited: true, left, top };
+  });
   // Two steps: sharp would change the colours behind what is composed.
-  const drawn = pixelsOf({ ...large, data: under }).composite([{ input: Buffer.from(svg), unlimited: true }]);
+  const drawn = pixelsOf({ ...large, data: under }).composite(tiles);
   return { ...large, data: await drawn.removeAlpha().raw().toBuffer() };
+}
+
+/** librsvg draws no picture of more than 32,767 pixels a side. */
+const TILE = 16_384;
+
+function tilesOf({ height, width }: RgbImage) {
+  const starts = (length: number): number[] => Array.from({ length: Math.ceil(length / TILE) }, (_, i) => i * TILE);
+  return starts(height).flatMap((top) =>
+    starts(width).map((left) => {
+      return { left, top, width: Math.min(TILE, width - left), height: Math.min(TILE, height - top) };
+    }),
+  );
 }
 
 /** Tints; over them solid lines along the inner edges, with thin white ones outside that separate similar tints. */
@@ -127,7 +141,7 @@ function masksSvg(layers: readonly MaskLayer[], { height, width }: RgbImage, uni
   const thickness = Math.max(1.5, Math.max(height, width) / 160) / unit;
   const paths = layers.map(({ mask, color }) => ({ d: maskPath(mask), color }));
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><g transform="scale(${unit})">`,
+    `<g transform="scale(${unit})">`,
     ...paths.map(({ d, color }) => `<path d="${d}" fill="${color}" fill-opacity="${TINT}"/>`),
     ...paths.map(
       ({ d, color }, i) =>
@@ -135,7 +149,7 @@ function masksSvg(layers: readonly MaskLayer[], { height, width }: RgbImage, uni
         `<path d="${d}" stroke="#fff" stroke-opacity="${WHITE_LINE}" stroke-width="${2 / unit}"/>` +
         `<path d="${d}" stroke="${color}" stroke-width="${2 * thickness}" clip-path="url(#inside-${i})"/></g>`,
     ),
-    '</g></svg>',
+    '</g>',
   ].join('\n');
 }
 

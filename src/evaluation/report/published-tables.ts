@@ -20,12 +20,6 @@ export interface PublishedTable {
   readonly rows: readonly { readonly cells: readonly string[]; readonly isOurs: boolean }[];
 }
 
-export interface Publication {
-  readonly tables: readonly PublishedTable[];
-  /** Null where there are tables. */
-  readonly whyNone: string | null;
-}
-
 const { 6: TABLE_6, ...OTHERS } = TABLES;
 
 export function publicationOf(
@@ -33,7 +27,7 @@ export function publicationOf(
   measured: MeasuredSet,
   results: readonly RecordedResult[],
   dialogue: Dialogue,
-): Publication {
+): { readonly tables: readonly PublishedTable[]; readonly whyNone: string | null } {
   const { dataset, split, question } = file.header;
   const candidates = isTable6(question) ? [TABLE_6] : Object.values(OTHERS);
   const tables = candidates.filter(({ columns }) => columns.some((c) => c.dataset === dataset && c.split === split));

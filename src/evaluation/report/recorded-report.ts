@@ -68,11 +68,9 @@ export async function writeRecordedReport(
       ...(leftOut === null ? [] : [['Left out', leftOut] as const]),
       ...(strange === null ? [] : [['Generate', strange] as const]),
     ],
-    rows: recorded.recordedResults(file).map((result) => ({
-      stage: 'model',
-      protocol: result.protocol,
-      metrics: result.figures,
-    })),
+    rows: recorded
+      .recordedResults(file)
+      .map((result) => ({ stage: 'model', protocol: result.protocol, metrics: result.figures })),
     plots: [],
     samples: await recordedSamples(dataset, images, protocols[0] as GresProtocol, SAMPLES),
     analysis: { ...analysis, scenes: await failureScenes(dataset, images, worst) },
@@ -138,10 +136,7 @@ export async function failureScenes(
   return scenes;
 }
 
-function together(
-  all: readonly SceneExpression[],
-  { index, other, targetIsEmpty }: ExpressionRecord,
-): SceneExpression[] {
+function together(all: readonly SceneExpression[], { index, other, targetIsEmpty }: ExpressionRecord) {
   const at = (place: number): SceneExpression | undefined => all.find(({ record }) => record.index === place);
   const shown = [at(index) as SceneExpression];
   const merged = other === null ? undefined : at(other.expression);

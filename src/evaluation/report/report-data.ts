@@ -20,7 +20,6 @@ export interface MetricRow {
 export interface ReportSample {
   readonly image: RgbImage;
   readonly question: string;
-  /** The raw answer of the model. */
   readonly answer: string;
   readonly results: readonly SegmentResult[];
   /** Number of `results`, from the start, that were asked for; default all. The others are parts of a free answer. */
@@ -57,7 +56,6 @@ export interface ExpressionOutcome {
   readonly verdict: Verdict;
   /** In [0, 1], of a mask for a present target. */
   readonly iou: number | null;
-  /** The outcome in words. */
   readonly words: string;
 }
 
@@ -171,7 +169,6 @@ const FIGURE_NOTES: Readonly<Record<string, string>> = {
   T_acc: 'present targets answered with [SEG].',
 };
 
-/** Explanation of the figures for a reader. */
 export function protocolNote(rows: readonly MetricRow[]): string {
   const figures = metricColumns(rows).flatMap((name) => {
     const note = FIGURE_NOTES[name];

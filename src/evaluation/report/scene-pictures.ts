@@ -8,10 +8,7 @@ import type { FailureScene } from './analysis-data.js';
 import { displayScale, expressionColor, layersOf, overlayMasks } from './overlay.js';
 import type { ReportSample } from './report-data.js';
 
-interface ScenePictures {
-  readonly truth: RgbImage;
-  readonly prediction: RgbImage;
-}
+type ScenePictures = Readonly<Record<'truth' | 'prediction', RgbImage>>;
 
 export async function drawScene({ failure, image, expressions }: FailureScene): Promise<ScenePictures> {
   const backdrop = failure.record.targetIsEmpty ? 'dark' : 'natural';
@@ -54,26 +51,16 @@ export async function drawSceneSheet(scene: FailureScene): Promise<RgbImage> {
   return { data, height: together.height + 8 + alone.height, width: together.width };
 }
 
-/** Picture of one expression with its true and predicted mask alone, since masks in one picture hide each other. */
-interface ExpressionTile {
-  readonly caption: string;
-  readonly color: string;
-  /** The truth, if any, and the prediction. */
-  readonly image: RgbImage;
-  /** Offset of the tile within all tiles, in pixels; the caption's row comes first. */
-  readonly left: number;
-  readonly top: number;
-}
-
 const [SIDE, GAP, CAPTION_ROW] = [150, 12, 22];
 /** More expressions are not shown alone; report.html has all. */
 const MOST_TILES = 16;
 
-/** The tiles in rows of at most `width` pixels; none for masks of one expression, which hide nothing. */
-export async function drawTiles(
-  { image, results, targets }: ReportSample,
-  width: number,
-): Promise<{ readonly tiles: ExpressionTile[]; readonly height: number }> {
+/**
+ * A picture for each expression with its true mask, if any, and its predicted one alone, since masks in one picture hide
+ * each other: in rows of at most `width` pixels, placed by offsets in pixels, with a row for the caption above. None for
+ * masks of one expression, which hide nothing.
+ */
+export async function drawTiles({ image, results, targets }: ReportSample, width: number) {
   const masks = results.map(({ mask }, index) => [targets[index]?.mask ?? null, mask] as const);
   const drawable = masks.flatMap((pair, index) => (pair.some(hasPixels) ? [index] : []));
   if (drawable.length < 2) return { tiles: [], height: 0 };

@@ -132,7 +132,6 @@ function pixelText(text: string, x: number, y: number, style: TextStyle): string
 }
 
 const BOX: readonly number[] = [0x7f, 0x41, 0x41, 0x41, 0x7f];
-
 const FIRST = 0x20;
 /** Ten hexadecimal digits per letter, from the space to the tilde. */
 const COLUMNS = [

@@ -39,7 +39,6 @@ export async function writeReport(dir: string, data: ReportData): Promise<void> 
   writeFileAtomic(join(dir, 'report.html'), renderHtml(data, await imageUris(data.samples), scenes));
 }
 
-/** @throws UserError where the folder cannot be made */
 function makeReportFolder(dir: string): void {
   try {
     mkdirSync(dir, { recursive: true });
@@ -138,9 +137,7 @@ export interface PageSection {
   readonly plots: readonly LinePlot[];
 }
 
-export interface TablePage {
-  readonly title: string;
-  readonly notes: readonly string[];
+interface TablePage extends Pick<PageSection, 'title' | 'notes'> {
   readonly sections: readonly PageSection[];
 }
 
@@ -157,10 +154,8 @@ export function writeTablePage(dir: string, page: TablePage, json: object): stri
   const plots = sections.flatMap((section) => section.plots);
   const paths = writePlots(dir, plots);
   writeFileAtomic(join(dir, 'report.json'), `${JSON.stringify(json, null, 2)}\n`);
-  writeFileAtomic(
-    join(dir, 'report.md'),
-    tablePageMarkdown(page, (plot) => paths[plots.indexOf(plot)] ?? ''),
-  );
+  const markdown = tablePageMarkdown(page, (plot) => paths[plots.indexOf(plot)] ?? '');
+  writeFileAtomic(join(dir, 'report.md'), markdown);
   writeFileAtomic(join(dir, 'report.html'), htmlPage(title, [...notes.map(noteHtml), ...sections.map(sectionHtml)]));
   return join(dir, 'report.html');
 }
@@ -174,7 +169,6 @@ ${plotCards(plots)}
 ${notes.map(noteHtml)}`;
 }
 
-/** @param pathOf path of a plot, relative to the page */
 function tablePageMarkdown({ title, notes, sections }: TablePage, pathOf: (plot: LinePlot) => string): string {
   const parts = [
     `# ${escapeMarkdown(title)}`,

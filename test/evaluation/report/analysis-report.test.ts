@@ -14,15 +14,7 @@ import { recordsOf } from '../../../src/evaluation/records/record-figures.js';
 import type { ImageRecord } from '../../../src/evaluation/records/record-types.js';
 import { analyse, type FailureScene, worstOfEachKind } from '../../../src/evaluation/report/analysis-data.js';
 import { expressionColor } from '../../../src/evaluation/report/overlay.js';
-import {
-  TABLE_1,
-  TABLE_2,
-  TABLE_3,
-  TABLE_5,
-  TABLE_6,
-  TABLE_8,
-  TABLE_9,
-} from '../../../src/evaluation/report/published-figures.js';
+import { TABLES } from '../../../src/evaluation/report/published-figures.js';
 import { drawScene, drawSceneSheet, nextToEachOther } from '../../../src/evaluation/report/scene-pictures.js';
 import { measuredSet } from '../../../src/evaluation/report/measured-set.js';
 import { GsvaDialogue } from '../../../src/systems/gsva/dialogue.js';
@@ -95,20 +87,20 @@ describe('the files', () => {
 
 describe('the paper beside it', () => {
   test('Table 1 as printed: 18 rows, LISA and GSVA in three sizes without and with finetuning', () => {
-    expect(TABLE_1.rows).toHaveLength(18);
-    const rowOf = (method: string): unknown => TABLE_1.rows.find(([name]) => name === method)?.slice(1);
+    expect(TABLES[1].rows).toHaveLength(18);
+    const rowOf = (method: string): unknown => TABLES[1].rows.find(([name]) => name === method)?.slice(1);
     expect(rowOf('GSVA-Vicuna-7B (ft)')).toEqual([66.47, 63.29, 62.43, 71.08, 69.93, 65.31, 62.23, 60.47, 60.56]);
     expect(rowOf('CRIS')).toEqual([56.27, 55.34, null, 63.42, 63.82, null, 51.79, 51.04, null]);
   });
 
   test('every row of the tables has a figure for each column', () => {
-    const tables = [TABLE_1, TABLE_2, TABLE_3, TABLE_5, TABLE_6, TABLE_8, TABLE_9];
+    const tables = [TABLES[1], TABLES[2], TABLES[3], TABLES[5], TABLES[6], TABLES[8], TABLES[9]];
     expect(tables.map(({ rows }) => rows.length)).toEqual([18, 20, 14, 2, 4, 9, 2]);
     for (const { columns, rows } of tables) {
       for (const [, ...figures] of rows) expect(figures).toHaveLength(columns.length);
     }
-    expect(TABLE_2.rows.at(-1)).toEqual(['GSVA-Llama2-13B (ft)', 79.2, 81.7, 77.1, 70.3, 73.8, 63.6, 75.7, 77]);
-    expect(TABLE_3.rows.at(-1)).toEqual([
+    expect(TABLES[2].rows.at(-1)).toEqual(['GSVA-Llama2-13B (ft)', 79.2, 81.7, 77.1, 70.3, 73.8, 63.6, 75.7, 77]);
+    expect(TABLES[3].rows.at(-1)).toEqual([
       'GSVA-Llama2-13B (ft)',
       89.16,
       92.08,
@@ -119,7 +111,7 @@ describe('the paper beside it', () => {
       85.47,
       86.18,
     ]);
-    expect(TABLE_8.rows.at(-1)).toEqual(['GSVA-Vicuna-7B (ft)', 68.29, 68.13, 94.59]);
+    expect(TABLES[8].rows.at(-1)).toEqual(['GSVA-Vicuna-7B (ft)', 68.29, 68.13, 94.59]);
   });
 });
 

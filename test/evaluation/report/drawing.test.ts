@@ -67,6 +67,23 @@ describe('overlayMasks', () => {
     expect(image.data).toEqual(before);
   });
 
+  test('a picture that is wider than one SVG may be is drawn without seams', async () => {
+    const [height, width] = [4, 40_000];
+    const image = { data: new Uint8Array(height * width * 3).fill(100), height, width };
+    const data = Uint8Array.from({ length: height * width }, (_, i) =>
+      Number(i % width >= 16_000 && i % width < 39_000),
+    );
+    const out = await overlayMasks(image, [{ mask: { data, height, width }, color: '#ff0000' }]);
+    expect([out.height, out.width]).toEqual([height, width]);
+    const at = (x: number): number[] => [...out.data.subarray((width + x) * 3, (width + x) * 3 + 3)];
+    // The outline of so large a picture covers all four rows.
+    for (const x of [16_100, 16_383, 16_384, 32_767, 32_768, 38_900]) expect(at(x)).toEqual([255, 0, 0]);
+    for (const x of [0, 15_900, 39_100, width - 1]) expect(at(x)).toEqual(at(0));
+    expect(at(0)[0]).toBe(at(0)[1]);
+    const seam = out.data.subarray(16_300 * 3, 16_500 * 3);
+    expect(seam.every((value, i) => value === seam[i % 3])).toBe(true);
+  });
+
   test('a mask of another size is refused', async () => {
     const layers = [{ mask: square(6, 4, 0, 2), color: '#000' }];
     await expect(overlayMasks(noise(4, 6), layers)).rejects.toThrow(UserError);

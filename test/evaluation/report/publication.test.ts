@@ -9,7 +9,7 @@ import {
   measuredWords,
   publishedSplit,
 } from '../../../src/evaluation/report/measured-set.js';
-import { publicationOf, type Publication } from '../../../src/evaluation/report/published-tables.js';
+import { publicationOf } from '../../../src/evaluation/report/published-tables.js';
 import { GsvaDialogue } from '../../../src/systems/gsva/dialogue.js';
 import { GSVA_VARIANT } from '../../../src/systems/shared/variant.js';
 import { headerFor, recordFor } from '../random-run.js';
@@ -68,7 +68,7 @@ function measured({ header, images }: File, total: number, data: string): Measur
   return measuredSet(header, images.length, all, data);
 }
 
-function publication(file: File, total = file.images.length, results = [RESULT]): Publication {
+function publication(file: File, total = file.images.length, results = [RESULT]) {
   return publicationOf(file, measured(file, total, 'data'), results, DIALOGUE);
 }
 

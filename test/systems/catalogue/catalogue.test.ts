@@ -8,7 +8,7 @@ import type { Backbone, Piece } from '../../../src/systems/catalogue/entry.js';
 import { ADDED_ROWS, CLIP_L14, SAM_VIT_H } from '../../../src/systems/catalogue/pieces.js';
 import { BACKBONES, PACKAGED_MODELS, RELEASED_MODELS } from '../../../src/systems/catalogue/released-models.js';
 import { readPlanSource } from '../../../src/benchmark/plan-source.js';
-import { expectedFigures, TABLE_1, TABLE_2, TABLE_3 } from '../../../src/evaluation/report/published-figures.js';
+import { expectedFigures, TABLES } from '../../../src/evaluation/report/published-figures.js';
 import { LLAVA_SAM_PARTS } from '../../../src/systems/shared/llava-sam-parts.js';
 import { isTrainable } from '../../../src/training/trainable.js';
 
@@ -102,9 +102,9 @@ test('each row of GSVA in Tables 1, 2 and 3 is a model, and each has figures', (
     RELEASED_MODELS.flatMap(({ figures }) => figures.map(({ table, row }) => `Table ${table}: ${row}`)),
   );
   for (const [number, { rows: published }] of [
-    [1, TABLE_1],
-    [2, TABLE_2],
-    [3, TABLE_3],
+    [1, TABLES[1]],
+    [2, TABLES[2]],
+    [3, TABLES[3]],
   ] as const) {
     const ours = published.map(([method]) => method).filter((method) => method.startsWith('GSVA-'));
     expect(ours).toHaveLength(6);

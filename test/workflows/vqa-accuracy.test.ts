@@ -1,6 +1,6 @@
 /** Accuracy of short answers: what counts as the same, and what guessing would reach. */
 import { expect, test } from '@jest/globals';
-import { isSameAnswer, vqaAccuracy } from '../../src/evaluation/vqa-accuracy.js';
+import { isSameAnswer, vqaAccuracy } from '../../src/workflows/vqa.js';
 
 test.each([
   ['red', 'red', true],
