@@ -28,7 +28,7 @@ export async function writeConversationPanel(
   const sheet = await Sheet.ofWidth(WIDTH, systemFonts);
   sheet.paragraph(title, NOTE, MOST_LINES);
   const scale = Math.min(8, PICTURE_WIDTH / Math.max(image.height, image.width));
-  const plain = await scaledImage(image, scale);
+  const plain = scaledImage(image, scale);
   for (const { turns, targets } of conversations) {
     sheet.y += 6;
     for (const { user, assistant } of turns) {

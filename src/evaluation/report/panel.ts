@@ -33,7 +33,7 @@ export async function panelPng(sample: ReportSample, systemFonts?: boolean): Pro
   const scale = displayScale(image, targets.length === 0 ? 448 : 384);
   const draw = (all: readonly { readonly mask: BinaryMask | null }[]): Promise<RgbImage> =>
     overlayMasks(image, layersOf(all.map(({ mask }) => mask)), { scale });
-  const plain = await scaledImage(image, scale);
+  const plain = scaledImage(image, scale);
   const pictures = [
     ['Image', plain] as const,
     ...(targets.length === 0 ? [] : [['Ground truth', await draw(targets)] as const]),

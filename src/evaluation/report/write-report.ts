@@ -68,7 +68,7 @@ export async function writeReportPage(path: string, data: ReportData): Promise<v
 async function imageUris(pictures: readonly { readonly image: RgbImage }[]): Promise<string[]> {
   const uris: string[] = [];
   for (const { image } of pictures) {
-    const bytes = await jpeg(await scaledImage(image, displayScale(image)));
+    const bytes = await jpeg(scaledImage(image, displayScale(image)));
     uris.push(`data:image/jpeg;base64,${bytes.toString('base64')}`);
   }
   return uris;
