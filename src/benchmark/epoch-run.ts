@@ -90,12 +90,7 @@ export async function measureEpochs(
   });
 }
 
-function samplesOf(
-  loader: SampleLoader,
-  encoders: ReadonlySet<string>,
-  features: FeatureStore,
-  count: number,
-): Prefetcher<ImageToEncode> {
+function samplesOf(loader: SampleLoader, encoders: ReadonlySet<string>, features: FeatureStore, count: number) {
   const at = async (position: number): Promise<ImageToEncode> => {
     let found = NOTHING_FOUND;
     const sample = await loader.load(position, async (image) => {

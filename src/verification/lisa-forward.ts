@@ -40,11 +40,7 @@ function forward(
   equal.compare('tokens', supervised.targets, recorded.tensors.get('out.supervised.target').data);
   const logits = network.logits(network.statesAt(hidden, supervised.positions));
   const ofFirst = positions.filter(([row]) => row === 0).length;
-  const targets = tf.tensor2d(
-    [...supervised.targets].map((id, i) => [i, id]),
-    undefined,
-    'int32',
-  );
+  const targets = [...supervised.targets].map((id, i) => [i, id]);
   const out: Record<string, tf.Tensor> = {
     sam_image_embeddings: channelsFirst(featuresOf(pictures, images)['sam'] as tf.Tensor),
     'clip.features': first,
@@ -52,7 +48,7 @@ function forward(
     dense_pe: channelsFirst(network.promptEncoder.densePositions()),
     'llm.last_hidden': tf.slice(hidden, [0, 0, 0], [1, -1, -1]),
     'supervised.logits': tf.slice(logits, [0, 0], [ofFirst, -1]),
-    'supervised.ce': tf.neg(tf.gatherND(tf.logSoftmax(logits), targets)),
+    'supervised.ce': tf.neg(tf.gatherND(tf.logSoftmax(logits), tf.tensor2d(targets, undefined, 'int32'))),
   };
   const states = rows.statesBefore(recorded.vocabulary.found);
   for (const [sample, picture] of images.entries()) {

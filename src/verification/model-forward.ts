@@ -83,10 +83,7 @@ export async function compareOutputs(recorded: RecordedCase, compute: () => Comp
   }
 }
 
-async function compare(
-  recorded: RecordedCase,
-  { name, what, found, lengths, ...given }: Compared,
-): Promise<VerifyItem> {
+async function compare(recorded: RecordedCase, { name, what, found, lengths, ...given }: Compared) {
   const { shape, data } = recorded.tensors.get(`out.${name}`);
   const values = await found.data<'float32'>();
   const [, time = 0, size = 0] = shape;

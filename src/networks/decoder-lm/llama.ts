@@ -41,12 +41,7 @@ abstract class ContextLayer extends ConfiguredLayer<LlamaConfig> {
    * Rotary tables and lengths for a call over positions [start, start + time). Disposed by the caller's tidy.
    * @param lengths valid tokens per row, or null when no row is padded
    */
-  context(
-    start: number,
-    time: number,
-    lengths: readonly number[] | null,
-    dropoutSeed: number | null = null,
-  ): LlamaContext {
+  context(start: number, time: number, lengths: readonly number[] | null, dropoutSeed: number | null = null) {
     const { hiddenSize, numAttentionHeads, ropeTheta } = this.config.llm;
     const { cos, sin } = rotaryTables(start, time, hiddenSize / numAttentionHeads, ropeTheta);
     const isPadded = lengths?.some((length) => length < start + time) ?? false;

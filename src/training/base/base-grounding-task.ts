@@ -6,14 +6,8 @@
 import { padBatch } from '../../data/text/conversation.js';
 import { llavaSamPictures } from '../../systems/shared/llava-sam-system.js';
 import { prepareImage } from '../../data/image/prepare-image.js';
-import {
-  captionTurn,
-  type GroundedExpression,
-  type GroundingConversation,
-  groundingConversation,
-  trainedFormConversation,
-  type TrainedFormConversation,
-} from '../../synthetic/base-text.js';
+import { captionTurn, groundingConversation, trainedFormConversation } from '../../synthetic/base-text.js';
+import type { GroundedExpression, GroundingConversation, TrainedFormConversation } from '../../synthetic/base-text.js';
 import { visibleMask } from '../../synthetic/scene.js';
 import type { MakeLessons } from '../../data/facts.js';
 import * as tf from '../../engine/tf.js';

@@ -30,12 +30,7 @@ export interface Partition {
 }
 
 /** @param sizes numbers of each variable by name, in the order that is the same on all ranks */
-export function partition(
-  sizes: ReadonlyMap<string, number>,
-  rank: number,
-  ranks: number,
-  bucketSize = BUCKET_SIZE,
-): Partition {
+export function partition(sizes: ReadonlyMap<string, number>, rank: number, ranks: number, bucketSize = BUCKET_SIZE) {
   const total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
   const blockLength = Math.max(1, Math.ceil(Math.min(bucketSize, total) / ranks));
   const bucketLength = blockLength * ranks;

@@ -7,7 +7,8 @@ import * as tf from '../../engine/tf.js';
 import { UserError, messageOf } from '../../errors.js';
 import type { AdamWOptions } from '../config/training-config.js';
 import type { MomentPart, MomentReader, OptimizerRule } from './optimizer-rule.js';
-import { NO_SQUARES, updateSquares, type UpdateSquares } from './update-squares.js';
+import { NO_SQUARES, updateSquares } from './update-squares.js';
+import type { NamedTensors, NamedVariables } from '../../nn/backprop.js';
 
 export type { AdamWOptions };
 
@@ -29,7 +30,7 @@ export class AdamW implements OptimizerRule {
   private readonly states: ReadonlyMap<string, ParameterState>;
 
   constructor(
-    readonly variables: ReadonlyMap<string, tf.Variable>,
+    readonly variables: NamedVariables,
     readonly options: AdamWOptions,
   ) {
     const multipliers = learningRateFactors([...variables.keys()], options.learningRateMultipliers ?? {});
@@ -49,7 +50,7 @@ export class AdamW implements OptimizerRule {
   }
 
   /** Euclidean norm of all gradients together, each multiplied by `gradientScale`; not finite if any of them is not. */
-  async globalNorm(gradients: ReadonlyMap<string, tf.Tensor>, gradientScale = 1): Promise<number> {
+  async globalNorm(gradients: NamedTensors, gradientScale = 1): Promise<number> {
     return Math.sqrt(await sumOfSquares([...gradients.values()])) * Math.abs(gradientScale);
   }
 
@@ -58,7 +59,7 @@ export class AdamW implements OptimizerRule {
    * @param learningRate before the multipliers @param globalNorm of these gradients @param gradientScale before
    * clipping
    */
-  apply(gradients: ReadonlyMap<string, tf.Tensor>, learningRate: number, globalNorm: number, gradientScale = 1): void {
+  apply(gradients: NamedTensors, learningRate: number, globalNorm: number, gradientScale = 1): void {
     const { beta1, beta2, eps, weightDecay } = this.options;
     const scale = gradientScale * clipFactor(this.options, globalNorm);
     for (const [name, gradient] of gradients) {
@@ -73,11 +74,7 @@ export class AdamW implements OptimizerRule {
     }
   }
 
-  async updateSquares(
-    gradients: ReadonlyMap<string, tf.Tensor>,
-    learningRate: number,
-    gradientScale = 1,
-  ): Promise<ReadonlyMap<string, UpdateSquares>> {
+  async updateSquares(gradients: NamedTensors, learningRate: number, gradientScale = 1) {
     const variables = [...this.states].map(([name, { variable, m, v, step, learningRateMultiplier }]) => {
       const gradient = gradients.get(name);
       const rate = learningRate * learningRateMultiplier;
@@ -133,10 +130,7 @@ export function clipFactor({ clipNorm }: Pick<AdamWOptions, 'clipNorm'>, globalN
 }
 
 /** Factor by name. A pattern that no name matches is an error: it would silently do nothing. */
-export function learningRateFactors(
-  names: readonly string[],
-  patterns: Readonly<Record<string, number>>,
-): ReadonlyMap<string, number> {
+export function learningRateFactors(names: readonly string[], patterns: Readonly<Record<string, number>>) {
   const rules = Object.entries(patterns).map(([pattern, factor]) => {
     let expression: RegExp;
     try {
