@@ -3,15 +3,12 @@ import * as tf from '../engine/tf.js';
 import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import type { FeatureTensors, Geometry } from '../systems/system.js';
 import type { LisaBatch, LisaCase } from './lisa-case.js';
+import type { Comparison } from './model-case.js';
 import { channelsFirst, compareOutputs, featuresOf } from './model-forward.js';
-import { Mismatches, type VerifyItem } from './verify-item.js';
+import { Mismatches } from './verify-item.js';
 
 /** @param pictures features of every picture */
-export async function verifyForward(
-  network: LlavaSam,
-  recorded: LisaCase,
-  pictures: FeatureTensors,
-): Promise<VerifyItem[]> {
+export const verifyForward: Comparison<LisaCase, FeatureTensors> = async (network, recorded, pictures) => {
   const [batch] = recorded.batches(network.patches) as [LisaBatch];
   const equal = new Mismatches('supervised positions and tokens');
   const items = await compareOutputs(recorded, () => {
@@ -22,7 +19,7 @@ export async function verifyForward(
     });
   });
   return [equal.item(), ...items];
-}
+};
 
 function forward(
   network: LlavaSam,

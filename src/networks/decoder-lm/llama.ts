@@ -71,8 +71,7 @@ export class LlamaAttention extends ContextLayer {
   forward(hidden: tf.Tensor, context: LlamaContext, past: LayerCache | null = null): [tf.Tensor, LayerCache] {
     const { numAttentionHeads: heads, hiddenSize } = this.config.llm;
     const seed = context.dropoutSeed;
-    const project = (layer: Linear, offset: number): tf.Tensor4D =>
-      splitHeads(adapted(layer, hidden, seed, offset), heads);
+    const project = (layer: Linear, offset: number) => splitHeads(adapted(layer, hidden, seed, offset), heads);
     const queries = fused.rotary(project(this.query, 0), context.cos, context.sin);
     const newKeys = fused.rotary(project(this.key, 1), context.cos, context.sin);
     const newValues = project(this.values, 2);

@@ -38,16 +38,13 @@ export function partition(sizes: ReadonlyMap<string, number>, rank: number, rank
   const buckets = Array.from({ length: count }, (_, index): BucketLayout => {
     const first = index * bucketLength;
     const block = first + rank * blockLength;
-    return {
-      segments: segmentsIn(sizes, first, first + bucketLength),
-      own: segmentsIn(sizes, block, block + blockLength),
-    };
+    return { segments: between(sizes, first, first + bucketLength), own: between(sizes, block, block + blockLength) };
   });
   return { blockLength, buckets };
 }
 
 /** Segments between two places of the row. */
-function segmentsIn(sizes: ReadonlyMap<string, number>, from: number, to: number): Segment[] {
+function between(sizes: ReadonlyMap<string, number>, from: number, to: number): Segment[] {
   const segments: Segment[] = [];
   let position = 0;
   for (const [name, size] of sizes) {

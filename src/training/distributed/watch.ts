@@ -41,11 +41,8 @@ export class Watch {
       const token = randomBytes(16).toString('hex');
       const listening = await watch.startThread({ token, server: null, isLocal }, 'listening');
       const hosts = isLocal ? ['127.0.0.1'] : [hostname(), ...ownAddresses()];
-      const server: ServerAddress = {
-        name: hostname(),
-        hosts,
-        port: listening.kind === 'listening' ? listening.port : 0,
-      };
+      const port = listening.kind === 'listening' ? listening.port : 0;
+      const server: ServerAddress = { name: hostname(), hosts, port };
       own = JSON.stringify({ token, server });
     }
     const [first = ''] = await textsOf(own);

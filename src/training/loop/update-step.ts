@@ -11,14 +11,14 @@ import { inNetworkOrder, type Part, partTitle, watchedPartOf } from '../../check
 import { meanLosses } from '../distributed/agreement.js';
 import type { Communicator } from '../distributed/communicator.js';
 import type { OptimizerRule } from '../optimizer/optimizer-rule.js';
-import { addSquares, NO_SQUARES, type UpdateSquares } from '../optimizer/update-squares.js';
+import { addSquares, type NamedSquares, NO_SQUARES, type UpdateSquares } from '../optimizer/update-squares.js';
 import type { PartFigures } from '../watching/run-log.js';
 import { GradientAccumulator } from './gradient-accumulator.js';
 import type { SampleSupply } from './sample-queue.js';
 import type { TrainingTask } from './training-task.js';
 
 /** @param squares of every trained variable @returns by part, in their order; NaN for a ratio of weights all zero */
-export function partFigures(squares: ReadonlyMap<string, UpdateSquares>, table: readonly Part[] = []) {
+export function partFigures(squares: NamedSquares, table: readonly Part[] = []) {
   const parts = new Map<string, UpdateSquares>();
   for (const [name, own] of squares) {
     const part = watchedPartOf(table, name);

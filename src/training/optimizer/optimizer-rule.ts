@@ -1,5 +1,5 @@
 /** Optimiser as the trainer and checkpoints use it, whether one process holds its state or several share it. */
-import type { UpdateSquares } from './update-squares.js';
+import type { NamedSquares } from './update-squares.js';
 import type { NamedTensors, NamedVariables } from '../../nn/backprop.js';
 
 /** Adam's memory of a stretch of one variable, in the variable's order of numbers. */
@@ -25,11 +25,7 @@ export interface OptimizerRule {
   /**
    * Size of the update that `apply` just made with these arguments, by variable. All ranks call it, and get the same.
    */
-  updateSquares(
-    gradients: NamedTensors,
-    learningRate: number,
-    scale?: number,
-  ): Promise<ReadonlyMap<string, UpdateSquares>>;
+  updateSquares(gradients: NamedTensors, learningRate: number, scale?: number): Promise<NamedSquares>;
   /** Copies of the moments that this process holds, of variables that have been updated. Not collective. */
   moments(): Promise<readonly MomentPart[]>;
   /**

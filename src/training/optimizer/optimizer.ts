@@ -27,7 +27,7 @@ export interface ParameterState {
 const CLIP_EPSILON = 1e-6;
 
 export class AdamW implements OptimizerRule {
-  private readonly states: ReadonlyMap<string, ParameterState>;
+  readonly parameters: ReadonlyMap<string, ParameterState>;
 
   constructor(
     readonly variables: NamedVariables,
@@ -38,15 +38,11 @@ export class AdamW implements OptimizerRule {
       const [m, v] = [zerosLike(variable), zerosLike(variable)];
       return { variable, m, v, step: 0, learningRateMultiplier: multipliers.get(name) ?? 1 };
     };
-    this.states = new Map([...variables].map(([name, variable]) => [name, stateOf(name, variable)]));
-  }
-
-  get parameters(): ReadonlyMap<string, ParameterState> {
-    return this.states;
+    this.parameters = new Map([...variables].map(([name, variable]) => [name, stateOf(name, variable)]));
   }
 
   get steps(): ReadonlyMap<string, number> {
-    return new Map([...this.states].map(([name, { step }]) => [name, step]));
+    return new Map([...this.parameters].map(([name, { step }]) => [name, step]));
   }
 
   /** Euclidean norm of all gradients together, each multiplied by `gradientScale`; not finite if any of them is not. */
@@ -63,7 +59,7 @@ export class AdamW implements OptimizerRule {
     const { beta1, beta2, eps, weightDecay } = this.options;
     const scale = gradientScale * clipFactor(this.options, globalNorm);
     for (const [name, gradient] of gradients) {
-      const state = this.states.get(name);
+      const state = this.parameters.get(name);
       if (state === undefined) throw new Error(`AdamW.apply: there is no variable "${name}" for this gradient`);
       state.step += 1;
       const { variable, m, v, step, learningRateMultiplier } = state;
@@ -75,25 +71,25 @@ export class AdamW implements OptimizerRule {
   }
 
   async updateSquares(gradients: NamedTensors, learningRate: number, gradientScale = 1) {
-    const variables = [...this.states].map(([name, { variable, m, v, step, learningRateMultiplier }]) => {
+    const variables = [...this.parameters].map(([name, { variable, m, v, step, learningRateMultiplier }]) => {
       const gradient = gradients.get(name);
       const rate = learningRate * learningRateMultiplier;
       return { variable, update: gradient === undefined ? null : { gradient, m, v, step, learningRate: rate } };
     });
     const squares = await updateSquares(variables, this.options, gradientScale);
-    return new Map([...this.states.keys()].map((name, i) => [name, squares[i] ?? NO_SQUARES]));
+    return new Map([...this.parameters.keys()].map((name, i) => [name, squares[i] ?? NO_SQUARES]));
   }
 
   async moments(): Promise<readonly MomentPart[]> {
     const parts: MomentPart[] = [];
-    for (const [name, { m, v, step }] of this.states) {
+    for (const [name, { m, v, step }] of this.parameters) {
       if (step > 0) parts.push({ name, start: 0, m: await copyOf(m), v: await copyOf(v) });
     }
     return parts;
   }
 
   restore(read: MomentReader, steps: Readonly<Record<string, number>>): void {
-    for (const [name, state] of this.states) {
+    for (const [name, state] of this.parameters) {
       state.step = steps[name] ?? 0;
       for (const moment of ['m', 'v'] as const) {
         const { size } = state[moment];
@@ -104,7 +100,7 @@ export class AdamW implements OptimizerRule {
 
   /** Frees the moments; the variables belong to the task. */
   dispose(): void {
-    for (const { m, v } of this.states.values()) tf.dispose([m, v]);
+    for (const { m, v } of this.parameters.values()) tf.dispose([m, v]);
   }
 }
 
