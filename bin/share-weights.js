@@ -7,7 +7,7 @@
 import { basename, dirname, join, resolve } from 'node:path';
 import { writeJson } from '../dist/io/json/json-file.js';
 import { openCheckpoint } from '../dist/io/checkpoint-files.js';
-import { writeSafetensorsFile } from '../dist/io/safetensors/safetensors-writer.js';
+import { writeSafetensors } from '../dist/io/safetensors/safetensors-writer.js';
 import { digestOf, SHARED_FILE, WEIGHTS_FILE } from '../dist/io/shared-tensors.js';
 import { named } from '../dist/io/tensor-output.js';
 
@@ -30,6 +30,6 @@ for (const [name, tensor] of own) {
     kept.push(named(name, { ...tensor, read: () => data }));
   }
 }
-writeSafetensorsFile(join(folder, WEIGHTS_FILE), kept, { format: 'pt' });
+writeSafetensors(join(folder, WEIGHTS_FILE), kept, { format: 'pt' });
 writeJson(join(folder, SHARED_FILE), { folder: `../${basename(other)}`, tensors: shared });
 process.stdout.write(`${kept.length} tensors kept, ${Object.keys(shared).length} shared with ${other}\n`);

@@ -5,6 +5,9 @@
 import { existsSync } from 'node:fs';
 import { basename, delimiter, dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gsvaCommand, nameProgram } from './command-name.js';
+
+export { gsvaCommand };
 
 const ROOT = resolve(fileURLToPath(new URL('..', import.meta.url)));
 /** Folders of the package that commands and configurations name, as they are written in the documentation. */
@@ -55,11 +58,6 @@ export function directProgram({ root, cwd }: ProgramPlace): string {
   return `node ${/^[\w./\\:@+-]+$/.test(shown) ? shown : JSON.stringify(shown)}`;
 }
 
-/** A command of this program as it can be copied from a message. @param words "setup tensorflow --gpu" */
-export function gsvaCommand(words: string): string {
-  return `${programName(here())} ${words}`;
-}
-
 /** The lines of an example: "gsva train …" or "mpirun -np 8 gsva train …" as commands that work here. */
 export function runnable(example: string): string {
   return example
@@ -91,3 +89,5 @@ function isInside(path: string, folder: string): boolean {
   const way = relative(folder, path);
   return way === '' || !(way === '..' || way.startsWith(`..${sep}`) || isAbsolute(way));
 }
+
+nameProgram(() => programName(here()));

@@ -8,6 +8,7 @@ import { allEncoders } from '../data/image/prepare-image.js';
 import type { SampleLoader } from '../data/sampling/sample-loader.js';
 import { encoderDigests, FeatureFiles } from '../features/feature-files.js';
 import { FeatureStore, type ImageToEncode, missing, NOTHING_FOUND } from '../features/feature-store.js';
+import { imageKey } from '../features/image-key.js';
 import { Prefetcher } from '../training/loop/sample-queue.js';
 import type { BenchParts } from './bench-parts.js';
 import { loaderOf, withSyntheticSet } from './sample-loading.js';
@@ -68,7 +69,7 @@ export async function measureEpochs(
         const { dtype } = kind;
         const cache = dtype === null ? null : await FeatureFiles.open(dir, { maxBytes: 2 ** 34, dtype, encoders });
         // With a cache on disk nothing is kept in memory here, as with more images than have room there.
-        const features = new FeatureStore(cache === null ? undefined : 0, cache);
+        const features = new FeatureStore(imageKey, cache === null ? undefined : 0, cache);
         const loader = loaderOf(set, pictures, settings.workers);
         const samples = samplesOf(loader, allEncoders(pictures), features, settings.images * (1 + settings.later));
         try {

@@ -2,7 +2,7 @@
 import type { LoraConfig } from '../config.js';
 import { UserError } from '../errors.js';
 import type { FileTensor, FileTensors } from '../io/file-tensor.js';
-import { toFloat32 } from '../io/safetensors/safetensors.js';
+import { toFloat32 } from '../io/file-tensor.js';
 
 type Rounding = 'once' | 'each step';
 

@@ -13,7 +13,7 @@ import type { CompositeLayer } from '../nn/composite-layer.js';
 import { type FirstNotFinite, firstNotFiniteLayer } from '../nn/forward-trace.js';
 import { inNetworkOrder, type Part, partTitle } from './parts.js';
 import { toStored } from './weights.js';
-import { gsvaCommand } from '../program.js';
+import { gsvaCommand } from '../command-name.js';
 
 /** A model, the table of its parts, and the file its weights were read from, where there is one. */
 export type Network = CompositeLayer & { readonly weightsFile?: string | null; readonly parts?: readonly Part[] };

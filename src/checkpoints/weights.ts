@@ -10,9 +10,9 @@ import { firstOverflow, float32ToBfloat16 } from '../half-float.js';
 import type { FileTensor, FileTensors, StoredTensor } from '../io/file-tensor.js';
 import type { TensorToStore } from '../io/safetensors/safetensors-writer.js';
 import type { WeightDtype } from '../io/tensor-output.js';
-import { toFloat32 } from '../io/safetensors/safetensors.js';
+import { toFloat32 } from '../io/file-tensor.js';
 import type { CompositeLayer, Layout, PackedParameter, Parameter } from '../nn/composite-layer.js';
-import { gsvaCommand } from '../program.js';
+import { gsvaCommand } from '../command-name.js';
 
 export { nameInModel, PUBLISHED_PREFIX };
 

@@ -3,34 +3,10 @@
  * whole-epoch order all images are used equally often, so memory keeps the first up to its bound and evicts none.
  * `find` runs ahead, before an image is decoded; `encode` computes what is missing, a batch at a time.
  */
-import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import sharp from 'sharp';
-import { messageOf, UserError } from '../errors.js';
+import { UserError } from '../errors.js';
 import type { PreparedImage, RgbImage } from '../types.js';
 import type { FeatureFiles } from './feature-files.js';
 import { type EncodedImage, encodeImages, type EncodingModel, merged } from './image-features.js';
-
-/** Decoders differ in the last bit from version to version; turning by EXIF is one of the things they do. */
-const DECODER = JSON.stringify(Object.entries(sharp.versions).sort());
-
-/**
- * SHA-256 in hexadecimal of a file's bytes, so that known images need no decoding, or of a picture's pixels.
- * @throws UserError where the file cannot be read
- */
-export async function imageKey(image: string | RgbImage): Promise<string> {
-  const path = typeof image === 'string' ? image : image.path;
-  if (path === undefined) {
-    const { data, height, width } = image as RgbImage;
-    return createHash('sha256').update(`pixels ${height} ${width}\n`).update(data).digest('hex');
-  }
-  try {
-    const bytes = await readFile(path);
-    return createHash('sha256').update(`file ${DECODER}\n`).update(bytes).digest('hex');
-  } catch (error) {
-    throw new UserError(`Cannot read the image ${path}: ${messageOf(error)}. Check the path.`);
-  }
-}
 
 /** Room for the features, in bytes: 2000 images of the tiny model take a tenth of it, 200 of the large ones all. */
 export const MOST_FEATURE_BYTES = 2 ** 30;
@@ -63,15 +39,20 @@ export class FeatureStore {
   /** Lookups that memory answered; other images by their first lookup: all features on disk, or some missing. */
   readonly counts = { inMemory: 0, onDisk: 0, missing: 0 };
 
-  /** @param mostBytes kept in memory @param files of the same encoders as the models given to `encode` */
+  /**
+   * @param keyOf an image's key: `imageKey`, where files are at hand; a UserError is an image without one
+   * @param mostBytes kept in memory
+   * @param files of the same encoders as the models given to `encode`
+   */
   constructor(
+    private readonly keyOf: (image: string | RgbImage) => Promise<string>,
     private readonly mostBytes = MOST_FEATURE_BYTES,
     readonly files: FeatureFiles | null = null,
   ) {}
 
   /** @param image path of a file, or a decoded picture @param wanted encoders whose features to look for */
   async find(image: string | RgbImage, wanted: ReadonlySet<string>): Promise<FoundImage> {
-    const key = await imageKey(image).catch((error: unknown) => {
+    const key = await this.keyOf(image).catch((error: unknown) => {
       if (error instanceof UserError) return null;
       throw error;
     });

@@ -12,7 +12,8 @@ import { checkWeights, type LoadReport } from '../checkpoints/weights.js';
 import { startDryRun } from '../engine/dry-run.js';
 import { openPublishedModel, type PublishedModel } from '../systems/shared/published/model.js';
 import { CONVERSATION_STYLES, type ConversationStyle } from '../data/text/conversation.js';
-import { Tokenizer } from '../data/text/tokenizer.js';
+import { readTokenizer } from '../data/read-tokenizer.js';
+import type { Tokenizer } from '../data/text/tokenizer.js';
 import { coded, UserError } from '../errors.js';
 import { resolveHubName } from '../io/cache/hub-cache.js';
 import type { FileTensors } from '../io/file-tensor.js';
@@ -53,7 +54,7 @@ export async function openModel(source: ModelSource): Promise<OpenedModel> {
   const config = system.config.parse(json, configPath, weights) as ModelConfig;
   const vocabulary = system.vocabulary(config, { ...opened.meta, source: metaPath });
   const { added, addedTokenSpaces } = vocabulary;
-  const tokenizer = Tokenizer.fromDirectory(opened.tokenizerDir, { addedTokenSpaces });
+  const tokenizer = readTokenizer(opened.tokenizerDir, { addedTokenSpaces });
   tokenizer.addTokens(added);
   checkTokenizer(tokenizer, vocabulary, opened.source);
   return { ...opened, system, config, tokenizer };

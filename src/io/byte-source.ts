@@ -1,6 +1,7 @@
 /** Bytes that are read piece by piece: an open file, or a buffer in tests. */
 import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { UserError, messageOf } from '../errors.js';
+import { describeStandIn, HEAD_BYTES } from './file-kind.js';
 import type { Fail } from './safetensors/safetensors-header.js';
 
 export interface ByteSource {
@@ -63,4 +64,24 @@ export function readPart(source: ByteSource, position: number, length: number): 
   const bytes = Buffer.allocUnsafeSlow(length);
   source.readInto(position, bytes);
   return bytes;
+}
+
+/** As describeStandIn, by path; null also where the file cannot be opened. */
+export function describeStandInAt(path: string, isJson = false): string | null {
+  try {
+    return describeStandIn(headOf(path), isJson);
+  } catch {
+    return null;
+  }
+}
+
+/** A file's first bytes. @throws Error of the system */
+export function headOf(path: string): Buffer {
+  const head = Buffer.alloc(HEAD_BYTES);
+  const file = openSync(path, 'r');
+  try {
+    return head.subarray(0, readSync(file, head, 0, head.length, 0));
+  } finally {
+    closeSync(file);
+  }
 }

@@ -2,7 +2,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { UserError } from '../errors.js';
-import { headOf } from './file-kind.js';
+import { headOf } from './byte-source.js';
 import type { FileTensor, FileTensors } from './file-tensor.js';
 import { DISTRIBUTED, describeFolder, weightFiles } from './folder-kind.js';
 import { JsonReader } from './json/json-reader.js';

@@ -1,5 +1,4 @@
 /** Recogniser of files in place of others, for every kind that is read: failed downloads, other formats. */
-import { closeSync, openSync, readSync } from 'node:fs';
 
 type Sign = readonly [RegExp | readonly string[], string];
 
@@ -48,40 +47,20 @@ export const HEAD_BYTES = 512;
  */
 export function describeStandIn(head: Uint8Array, isJson = false): string | null {
   if (head.length === 0) return 'it is empty; download it again';
-  const text = Buffer.from(head.buffer, head.byteOffset, head.length).toString('latin1');
+  const text = latin1(head);
   const found = findSign(STAND_INS, text);
   if (found !== null) return found;
   return isJson || !/^\s*\{"/.test(text) ? null : (OTHER_FORMATS[0]?.[1] ?? null);
-}
-
-/** As describeStandIn, by path; null also where the file cannot be opened. */
-export function describeStandInAt(path: string, isJson = false): string | null {
-  try {
-    return describeStandIn(headOf(path), isJson);
-  } catch {
-    return null;
-  }
-}
-
-/** A file's first bytes. @throws Error of the system */
-export function headOf(path: string): Buffer {
-  const head = Buffer.alloc(HEAD_BYTES);
-  const file = openSync(path, 'r');
-  try {
-    return head.subarray(0, readSync(file, head, 0, head.length, 0));
-  } finally {
-    closeSync(file);
-  }
 }
 
 /**
  * Description, with advice, of a file that torch.save did not write.
  * @param head its first HEAD_BYTES bytes, or all if it has fewer
  */
-export function describeFileKind(head: Buffer): string {
+export function describeFileKind(head: Uint8Array): string {
   const standIn = describeStandIn(head, true);
   if (standIn !== null) return standIn;
-  const text = head.toString('latin1');
+  const text = latin1(head);
   if (text.startsWith('ustar', 257)) {
     return (
       'it is a tar file; PyTorch 0.1 wrote checkpoints so: load it with torch.load in Python and ' +
@@ -90,21 +69,22 @@ export function describeFileKind(head: Buffer): string {
   }
   if (isSafetensors(head)) return 'it is a safetensors file; give it a name that ends in .safetensors';
   const found = findSign(OTHER_FORMATS, text);
-  return found ?? `it begins with the bytes ${head.subarray(0, 8).toString('hex')}, which no file of torch.save does`;
+  const hex = Array.from(head.subarray(0, 8), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return found ?? `it begins with the bytes ${hex}, which no file of torch.save does`;
 }
 
 /** Description of a file that is not safetensors; null where its beginning could be. */
-export function describeNotSafetensors(head: Buffer): string | null {
+export function describeNotSafetensors(head: Uint8Array): string | null {
   if (isSafetensors(head)) return null;
   const standIn = describeStandIn(head);
   if (standIn !== null) return standIn;
-  const text = head.toString('latin1');
+  const text = latin1(head);
   if (text.startsWith('PK\x03\x04')) return 'it is a zip file, as torch.save writes; give it a name that ends in .bin';
   return findSign(OTHER_FORMATS, text);
 }
 
-function isSafetensors(head: Buffer): boolean {
-  return head.length > 8 && head.readUInt32LE(4) === 0 && head[8] === 0x7b;
+function isSafetensors(head: Uint8Array): boolean {
+  return head.length > 8 && head.subarray(4, 8).every((byte) => byte === 0) && head[8] === 0x7b;
 }
 
 function findSign(signs: readonly Sign[], text: string): string | null {
@@ -112,4 +92,9 @@ function findSign(signs: readonly Sign[], text: string): string | null {
     sign instanceof RegExp ? sign.test(text) : sign.some((start) => text.startsWith(start)),
   );
   return found?.[1] ?? null;
+}
+
+/** A byte as the letter of its number. */
+function latin1(head: Uint8Array): string {
+  return String.fromCharCode(...head.subarray(0, HEAD_BYTES));
 }

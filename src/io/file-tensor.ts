@@ -1,4 +1,6 @@
 /** A tensor in a file, read on demand, so that a checkpoint is never in memory as a whole. */
+import { UserError } from '../errors.js';
+import { bfloat16ToFloat32, halfToFloat32 } from '../half-float.js';
 import { type Dtype, type Fail, isRead, notRead, type ReadDtype } from './safetensors/safetensors-header.js';
 
 /** The array of a type as stored. */
@@ -48,4 +50,27 @@ export type FileTensors = ReadonlyMap<string, FileTensor>;
 /** A tensor that is in memory already. */
 export function inMemory({ dtype, shape, data }: StoredTensor): FileTensor {
   return { dtype, shape, read: () => data };
+}
+
+/**
+ * A stored tensor's values as float32: exact for F32, F16, BF16, BOOL and small integers; F64 is rounded.
+ * @throws UserError for an integer that float32 cannot hold exactly
+ */
+export function toFloat32(tensor: StoredTensor, name = 'tensor'): Float32Array {
+  const { dtype, data } = tensor;
+  if (data instanceof Float32Array) return data;
+  if (data instanceof Uint16Array && dtype === 'F16') return halfToFloat32(data);
+  if (data instanceof Uint16Array && dtype === 'BF16') return bfloat16ToFloat32(data);
+  if (data instanceof Float64Array) return Float32Array.from(data);
+  const out = new Float32Array(data.length);
+  for (let i = 0; i < data.length; i++) {
+    const value = Number(data[i]);
+    out[i] = value;
+    if (out[i] !== value || !Number.isSafeInteger(value)) {
+      throw new UserError(
+        `"${name}" (${dtype}): element ${i} is ${String(data[i])}, which float32 cannot hold exactly.`,
+      );
+    }
+  }
+  return out;
 }

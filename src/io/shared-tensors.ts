@@ -11,7 +11,7 @@ import { JsonReader } from './json/json-reader.js';
 import { openSafetensors } from './safetensors/safetensors.js';
 
 export const WEIGHTS_FILE = 'model.safetensors';
-const SHARED_FILE = 'shared.json';
+export const SHARED_FILE = 'shared.json';
 
 /**
  * The shared tensors of the folder that holds `weightsPath`, and the file that they lie in; null where it stores all of

@@ -15,6 +15,7 @@ import { stackFeatures } from '../features/image-features.js';
 import type { Random } from '../random.js';
 import { IGNORE_LABEL } from '../special-tokens.js';
 import { FeatureStore, type FoundImage, missing, NOTHING_FOUND } from '../features/feature-store.js';
+import { imageKey } from '../features/image-key.js';
 import { MultimodalRows } from '../networks/multimodal-rows.js';
 import type { Gradients } from '../nn/loss-parts.js';
 import { variablesOf } from '../checkpoints/parts.js';
@@ -84,7 +85,7 @@ export class GroundingTask implements TrainingTask<GroundingSample> {
     this.variables = variablesOf(model, system.recipe.trains);
     this.step = system.recipe.step(model, this.variables);
     this.sampleCount = imagesOf(options.data.sets);
-    this.features = options.features ?? new FeatureStore();
+    this.features = options.features ?? new FeatureStore(imageKey);
     if (options.validate !== undefined) this.validate = options.validate;
   }
 

@@ -19,7 +19,8 @@ import { type LabelMapDataset, openAde20k, openCocoStuff, openMapillary } from '
 import { type AnnotatedDataset, openPacoLvis, openPascalPart } from '../data/sem-seg/annotated-dataset.js';
 import { classMask, presentClasses } from '../data/sem-seg/label-maps.js';
 import type { Turn } from '../data/text/conversation.js';
-import { Tokenizer } from '../data/text/tokenizer.js';
+import { readTokenizer } from '../data/read-tokenizer.js';
+import type { Tokenizer } from '../data/text/tokenizer.js';
 import { openLlavaInstruct, turnsOf } from '../data/vqa/llava-instruct.js';
 import { divide } from '../evaluation/conversations.js';
 import { formOfProtocol, OWN_FORMS } from '../evaluation/metrics/gres-score.js';
@@ -46,7 +47,7 @@ const ADVICE = 'Use the recorded datasets folder, with data/ and all of its expe
 
 /** @param tokenizerDir of the recording's tokenizer @throws UserError where a file or a part of it is missing */
 export async function verifyDatasets(dir: string, tokenizerDir: string): Promise<VerifyItem[]> {
-  const tokenizer = Tokenizer.fromDirectory(tokenizerDir);
+  const tokenizer = readTokenizer(tokenizerDir);
   tokenizer.addTokens(ADDED_TOKENS);
   const dataDir = join(dir, 'data');
   const read = (file: string): JsonPlace => openRecorded('the recorded datasets', dir, file, ADVICE);

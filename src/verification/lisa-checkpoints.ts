@@ -15,7 +15,7 @@ import { openCheckpoint } from '../io/checkpoint-files.js';
 import { readImage } from '../io/image/image-file.js';
 import { readJson } from '../io/json/json-file.js';
 import { JsonReader } from '../io/json/json-reader.js';
-import { toFloat32 } from '../io/safetensors/safetensors.js';
+import { toFloat32 } from '../io/file-tensor.js';
 import { printedAnswer, savedFiles } from '../systems/lisa/dialogue.js';
 import { chatTurn } from '../systems/shared/lisa-prompts.js';
 import { LlavaSam } from '../systems/shared/llava-sam.js';

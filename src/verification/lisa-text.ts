@@ -4,9 +4,10 @@
  * was made from are present, the conversations are also made from their facts (lisa-datasets.ts).
  */
 import type { JsonPlace } from '../data/annotation-files.js';
+import { readTokenizer } from '../data/read-tokenizer.js';
 import { padBatch, renderConversation, tokenizeConversation } from '../data/text/conversation.js';
 import type { ConversationStyle } from '../data/text/conversation.js';
-import { Tokenizer } from '../data/text/tokenizer.js';
+import type { Tokenizer } from '../data/text/tokenizer.js';
 import { IGNORE_LABEL, IMAGE_PLACEHOLDER, IMAGE_START_TOKEN, IMAGE_TOKEN_ID } from '../special-tokens.js';
 import { EXPLANATION_REQUESTS } from '../systems/lisa/dialogue.js';
 import { MAX_TRAINING_TOKENS } from '../systems/lisa/system.js';
@@ -36,7 +37,7 @@ export async function verifyLisaText(dir: string, tokenizerDir: string, dataDir:
 /** A tokenizer as LISA opens it. */
 export function openLisaTokenizer(dir: string): Tokenizer {
   const { added, addedTokenSpaces } = LISA_TOKENS;
-  const tokenizer = Tokenizer.fromDirectory(dir, { addedTokenSpaces });
+  const tokenizer = readTokenizer(dir, { addedTokenSpaces });
   tokenizer.addTokens(added);
   return tokenizer;
 }

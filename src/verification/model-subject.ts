@@ -6,7 +6,7 @@
 import { type ModelConfig, modelConfigToJson } from '../systems/shared/model-config.js';
 import type { FileTensor, FileTensors } from '../io/file-tensor.js';
 import { bfloat16ToFloat32, float32ToBfloat16, float32ToHalf, halfToFloat32 } from '../half-float.js';
-import { toFloat32 } from '../io/safetensors/safetensors.js';
+import { toFloat32 } from '../io/file-tensor.js';
 import { mergeLora } from '../checkpoints/merge-lora.js';
 import { nameInModel } from '../checkpoints/weights.js';
 import { largestDifference, Mismatches, toleranceItem, type VerifyItem } from './verify-item.js';

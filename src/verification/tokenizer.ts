@@ -1,5 +1,5 @@
 /** The tokenizer against cases.json: texts with the ids of LLaMA's slow tokenizer after GSVA's tokens were added. */
-import { Tokenizer } from '../data/text/tokenizer.js';
+import { readTokenizer } from '../data/read-tokenizer.js';
 import { ADDED_TOKENS } from '../systems/shared/decision-tokens.js';
 import { numbers, openRecorded } from './datasets-recorded.js';
 import { itemsOf, Mismatches, type VerifyItem } from './verify-item.js';
@@ -8,7 +8,7 @@ import { itemsOf, Mismatches, type VerifyItem } from './verify-item.js';
 export function verifyTokenizer(dir: string): VerifyItem[] {
   const advice = 'Use the recorded tokenizer folder (tokenizer.model and cases.json).';
   const root = openRecorded('the recorded tokenizer cases', dir, 'cases.json', advice);
-  const tokenizer = Tokenizer.fromDirectory(dir);
+  const tokenizer = readTokenizer(dir);
   const vocabulary = new Mismatches('vocabulary and added tokens');
   vocabulary.compare('vocabulary size', tokenizer.vocabSize, root.key('vocab_size').integer());
   tokenizer.addTokens(ADDED_TOKENS);

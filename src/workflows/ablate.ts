@@ -16,6 +16,7 @@ import {
 import { WHOLE } from '../evaluation/records/record.js';
 import type { Shard } from '../evaluation/records/record-types.js';
 import { FeatureStore } from '../features/feature-store.js';
+import { imageKey } from '../features/image-key.js';
 import { writeFileAtomic } from '../io/atomic/atomic-file.js';
 import { packagePath } from '../program.js';
 import { type SynthOptions, writeSynthDataset } from '../synthetic/writer.js';
@@ -72,7 +73,7 @@ export async function ablate(options: AblateOptions): Promise<AblationTable[]> {
     const config = configOf(run);
     // Runs share the features of equal encoders.
     const encoders = JSON.stringify([config.start, config.model.clip, config.model.sam]);
-    const features = stores.get(encoders) ?? new FeatureStore();
+    const features = stores.get(encoders) ?? new FeatureStore(imageKey);
     stores.set(encoders, features);
     return trainRun(run, config, join(out, 'runs', `${run.config}-seed${run.seed}`), features, options, engine);
   });

@@ -2,6 +2,7 @@
 import type { Responder } from '../evaluation/conversations.js';
 import { encoderDigests, FeatureFiles } from '../features/feature-files.js';
 import { FeatureStore, MOST_FEATURE_BYTES } from '../features/feature-store.js';
+import { imageKey } from '../features/image-key.js';
 import type { EncodedImage, EncodingModel } from '../features/image-features.js';
 import type { Predictor } from '../inference/predictor.js';
 import { bytesText } from '../machine.js';
@@ -24,7 +25,7 @@ export async function openFeatures(
     encoders: await encoderDigests(model),
     onTrouble: (message) => onNote?.(message),
   });
-  const features = new FeatureStore(mostBytes, files);
+  const features = new FeatureStore(imageKey, mostBytes, files);
   const report = async (): Promise<void> => {
     await features.flush();
     const { written, damaged, refused, failures, bytesRead, bytesWritten } = files.stats;

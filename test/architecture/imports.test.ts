@@ -169,28 +169,25 @@ const PORTABLE: readonly string[] = [
   '@huggingface/tokenizers',
   'zod',
 ];
-/** Files that are not split yet, and what of them the browser's part needs. */
-const NOT_SPLIT: Readonly<Record<string, string>> = {
-  'data/text/sentencepiece-model.ts': 'reads tokenizer.model from a file, then its bytes',
-  'data/text/tokenizer-files.ts': 'finds the files of a tokenizer in a folder',
-  'data/text/tokenizer.ts': 'Tokenizer.fromDirectory',
-  'features/feature-store.ts': 'key of an image, a digest of its file',
-  'io/atomic/atomic-file.ts': 'of json-file.ts, which also writes',
-  'io/file-kind.ts': 'looks into a file to describe what it is instead of weights',
-  'io/byte-source.ts': 'reads a range of a file',
-  'io/json/json-file.ts': 'reads and writes JSON files',
-  'program.ts': 'gsvaCommand, in messages of weights.ts and not-finite.ts',
-};
-
 describe('the part for browsers', () => {
-  test('imports no Node module, but in the files that are still to be split', () => {
-    const reached = new Set(FILES.filter((file) => BROWSER.some((pattern) => pattern.test(file))));
-    for (const file of reached) {
-      for (const { from, to, isType } of IMPORTS) if (from === file && !isType && to.endsWith('.ts')) reached.add(to);
-    }
+  const reached = new Set(FILES.filter((file) => BROWSER.some((pattern) => pattern.test(file))));
+  for (const file of reached) {
+    for (const { from, to, isType } of IMPORTS) if (from === file && !isType && to.endsWith('.ts')) reached.add(to);
+  }
+
+  test('imports no Node module', () => {
     const isNode = ({ to }: Import): boolean => !to.endsWith('.ts') && !PORTABLE.includes(packageName(to));
-    const found = IMPORTS.filter((each) => reached.has(each.from) && !each.isType && isNode(each));
-    expect([...new Set(found.map(({ from }) => from))].sort()).toEqual(Object.keys(NOT_SPLIT).sort());
+    expect(IMPORTS.filter((each) => reached.has(each.from) && !each.isType && isNode(each)).map(show)).toEqual([]);
+  });
+
+  test('uses no global of Node', () => {
+    const users = [...reached].filter((file) => {
+      const code = readFileSync(join(SRC, file), 'utf8').replace(/\/\*[\s\S]*?\*\/|\/\/.*/g, '');
+      return (
+        partOf(file) !== 'engine' && /(?<![\w.'])(?:Buffer|process|require|__dirname|setImmediate)\s*[.(]/.test(code)
+      );
+    });
+    expect(users).toEqual([]);
   });
 });
 

@@ -16,7 +16,7 @@ import {
   FeatureFiles,
   type FeatureFilesOptions,
 } from '../../src/features/feature-files.js';
-import { imageKey } from '../../src/features/feature-store.js';
+import { imageKey } from '../../src/features/image-key.js';
 import { SMALL } from '../helpers/small-model.js';
 import { buildRandom } from '../helpers/tensors.js';
 

@@ -11,6 +11,7 @@ import type { LlavaSam } from '../../src/systems/shared/llava-sam.js';
 import { type EncodedImage, encodeImages } from '../../src/features/image-features.js';
 import { encoderDigests, type FeatureDtype, FeatureFiles } from '../../src/features/feature-files.js';
 import { FeatureStore, type ImageToEncode, NOTHING_FOUND } from '../../src/features/feature-store.js';
+import { imageKey } from '../../src/features/image-key.js';
 import type { PreparedImage, RgbImage } from '../../src/types.js';
 import { smallModel } from '../helpers/small-model.js';
 import { randomImage } from '../inference/tiny-predictor.js';
@@ -59,7 +60,7 @@ async function openCache(dtype: FeatureDtype = 'F32'): Promise<FeatureFiles> {
 describe('in memory', () => {
   test('features are kept as far as there is room; those that are not are computed again', async () => {
     const bytes = Object.values(encoded.features).reduce((sum, { byteLength }) => sum + byteLength, 0);
-    const store = new FeatureStore(1.5 * bytes);
+    const store = new FeatureStore(imageKey, 1.5 * bytes);
     const row = (key: string | null, image: PreparedImage | null): ImageToEncode => {
       return { found: { key, known: null }, image };
     };
@@ -81,7 +82,7 @@ describe('in memory', () => {
   });
 
   test('an encoder is not run without an input; it is when the image comes again with one', async () => {
-    const store = new FeatureStore();
+    const store = new FeatureStore(imageKey);
     const words = prepareImage(randomImage(24, 36, 1), inputs(), TEXT_ENCODERS);
     expect(words).toEqual({ ...prepared, inputs: { clip: prepared.inputs['clip'] } });
     const row = { found: await store.find(at('a.png'), TEXT_ENCODERS), image: words };
@@ -95,7 +96,7 @@ describe('in memory', () => {
   });
 
   test('decoded pictures are found by their file, or by their pixels', async () => {
-    const store = new FeatureStore();
+    const store = new FeatureStore(imageKey);
     const picture = randomImage(24, 36, 1);
     const prepare = (image: RgbImage, which: ReadonlySet<string>): PreparedImage =>
       prepareImage(image, inputs(), which);
@@ -117,13 +118,13 @@ describe('on disk', () => {
   };
 
   test.each(['F32', 'BF16'] as const)('%s: another run has exactly the features of the first', async (dtype) => {
-    const first = new FeatureStore(0, await openCache(dtype));
+    const first = new FeatureStore(imageKey, 0, await openCache(dtype));
     const [features] = await first.encode(gsva, [await row(first, 'a.png')]);
     await first.flush();
     if (dtype === 'F32') expect(features).toEqual(encoded);
     else expect(features).not.toEqual(encoded);
     const cache = await openCache(dtype);
-    const second = new FeatureStore(0, cache);
+    const second = new FeatureStore(imageKey, 0, cache);
     for (let epoch = 0; epoch < 2; epoch++) {
       const again = await row(second, 'copy.png');
       expect(again.image).toBeNull();
@@ -134,18 +135,18 @@ describe('on disk', () => {
   });
 
   test('what came from disk is kept in memory, where there is room', async () => {
-    const first = new FeatureStore(0, await openCache());
+    const first = new FeatureStore(imageKey, 0, await openCache());
     await first.encode(gsva, [await row(first, 'a.png')]);
     await first.flush();
     const cache = await openCache();
-    const second = new FeatureStore(1e8, cache);
+    const second = new FeatureStore(imageKey, 1e8, cache);
     for (let epoch = 0; epoch < 3; epoch++) await second.encode(gsva, [await row(second, 'a.png')]);
     expect(cache.stats).toMatchObject({ hits: 2, misses: 0 });
   });
 
   test('questions in words ask for one encoder alone, and what it computed serves those with masks', async () => {
     const cache = await openCache();
-    const store = new FeatureStore(0, cache);
+    const store = new FeatureStore(imageKey, 0, cache);
     const words = prepareImage(randomImage(24, 36, 1), inputs(), TEXT_ENCODERS);
     const unknown = await store.find(at('a.png'), TEXT_ENCODERS);
     await store.encode(gsva, [{ found: unknown, image: words }]);
@@ -163,7 +164,7 @@ describe('on disk', () => {
   });
 
   test('a damaged entry and an image that was changed are computed again, a missing one is left to the loader', async () => {
-    const store = new FeatureStore(0, await openCache());
+    const store = new FeatureStore(imageKey, 0, await openCache());
     await store.encode(gsva, [await row(store, 'a.png')]);
     await store.flush();
     const cacheDir = join(dir, 'cache');

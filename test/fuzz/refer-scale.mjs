@@ -34,7 +34,7 @@ const { values } = parseArgs({
 });
 
 if (values.read !== undefined) {
-  const { GRefCoco } = await import(pathToFileURL(resolve('dist', 'data', 'grefcoco.js')).href);
+  const { GRefCoco } = await import(pathToFileURL(resolve('dist/data/refer/refcoco.js')).href);
   const startedAt = performance.now();
   const dataset = GRefCoco.open(values.read, 'train');
   const seconds = (performance.now() - startedAt) / 1000;

@@ -67,8 +67,19 @@ function makeInput(random, small, large) {
   return mutateBytes(random, file.bytes, other.bytes);
 }
 
+/** Bytes in memory in place of an open file. */
+function sourceOf(bytes, UserError) {
+  return {
+    size: bytes.length,
+    readInto(position, target) {
+      if (position + target.length > bytes.length) throw new UserError('Cannot read input: more bytes are needed.');
+      target.set(bytes.subarray(position, position + target.length));
+    },
+  };
+}
+
 /**
- * @param reader { openTorchCheckpoint, memoryOpener, UserError, Random }, of dist or of src
+ * @param reader { openTorchCheckpoint, UserError, Random }, of dist or of src
  * @returns how many were read and refused, the slowest input, and the growth of the memory in MiB
  */
 export function fuzz(reader, { inputs, seed, only = null, fixtures = resolve('test', 'fixtures') }) {
@@ -94,7 +105,7 @@ export function fuzz(reader, { inputs, seed, only = null, fixtures = resolve('te
       buffers.largest = 0;
       const start = performance.now();
       try {
-        const { tensors } = reader.openTorchCheckpoint('input', reader.memoryOpener(bytes, 'input'));
+        const { tensors } = reader.openTorchCheckpoint('input', (use) => use(sourceOf(bytes, reader.UserError)));
         for (const tensor of tensors.values()) result.tensors += tensor.read().length > 0 ? 1 : 0;
         result.read++;
       } catch (error) {
@@ -132,10 +143,8 @@ async function main() {
       only: { type: 'string' },
     },
   });
-  const module = (path) => import(pathToFileURL(resolve('dist', path)).href);
-  const parts = await Promise.all(
-    ['io/torch-checkpoint.js', 'io/byte-source.js', 'errors.js', 'random.js'].map(module),
-  );
+  const modules = ['dist/io/torch/torch-checkpoint.js', 'dist/errors.js', 'dist/random.js'];
+  const parts = await Promise.all(modules.map((path) => import(pathToFileURL(resolve(path)).href)));
   const only = values.only === undefined ? null : Number(values.only);
   const start = performance.now();
   const result = fuzz(Object.assign({}, ...parts), { inputs: Number(values.inputs), seed: Number(values.seed), only });

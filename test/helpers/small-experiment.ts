@@ -2,7 +2,8 @@
 import { writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { type ModelConfig, modelConfigToJson } from '../../src/systems/shared/model-config.js';
-import { Tokenizer } from '../../src/data/text/tokenizer.js';
+import { readTokenizer } from '../../src/data/read-tokenizer.js';
+import type { Tokenizer } from '../../src/data/text/tokenizer.js';
 import { ADDED_TOKENS } from '../../src/systems/shared/decision-tokens.js';
 import { SMALL } from './small-model.js';
 
@@ -16,7 +17,7 @@ export const SMALL_TEXT: ModelConfig = {
 };
 
 export function smallTokenizer(): Tokenizer {
-  const tokenizer = Tokenizer.fromDirectory(TOKENIZER_DIR);
+  const tokenizer = readTokenizer(TOKENIZER_DIR);
   tokenizer.addTokens(ADDED_TOKENS);
   return tokenizer;
 }

@@ -1,6 +1,7 @@
 /** The variants of the paper's Tables 4 and 10 by the names of configs/ablations, and a small model for each. */
 import type { ModelConfig } from '../../src/systems/shared/model-config.js';
-import { Tokenizer } from '../../src/data/text/tokenizer.js';
+import { readTokenizer } from '../../src/data/read-tokenizer.js';
+import type { Tokenizer } from '../../src/data/text/tokenizer.js';
 import { addedTokens, MORE_SEG_TOKENS } from '../../src/systems/shared/decision-tokens.js';
 import { GSVA_VARIANT, type Variant } from '../../src/systems/shared/variant.js';
 import { SMALL_TEXT, TOKENIZER_DIR } from './small-experiment.js';
@@ -29,7 +30,7 @@ export function configOf({ segTokens }: Variant): ModelConfig {
 }
 
 export function tokenizerOf({ segTokens }: Variant): Tokenizer {
-  const tokenizer = Tokenizer.fromDirectory(TOKENIZER_DIR);
+  const tokenizer = readTokenizer(TOKENIZER_DIR);
   tokenizer.addTokens(addedTokens(segTokens));
   return tokenizer;
 }

@@ -1,6 +1,6 @@
 /** Several rounds over one KV cache: each answer is that of the whole conversation read at once. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { Tokenizer } from '../../src/data/text/tokenizer.js';
+import { readTokenizer } from '../../src/data/read-tokenizer.js';
 import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import type { EncodedImage } from '../../src/features/image-features.js';
@@ -21,7 +21,7 @@ import { networkOf, randomImage, swapHeadColumns, tinyPredictor } from './tiny-p
 
 /** LISA's tokens and words on the recorded network of GSVA. */
 function lisaPredictor(): Predictor {
-  const tokenizer = Tokenizer.fromDirectory(fixture('tokenizer'), LISA_TOKENS);
+  const tokenizer = readTokenizer(fixture('tokenizer'), LISA_TOKENS);
   tokenizer.addTokens(LISA_TOKENS.added);
   const idOf = (token: string): number => tokenizer.tokenId(token) ?? -1;
   const [seg, imStart, imEnd] = LISA_TOKENS.added.map(idOf) as [number, number, number];

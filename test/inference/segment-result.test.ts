@@ -1,6 +1,6 @@
 /** A freely written answer: every [SEG] and [REJ] of it is reported, what matches nothing asked with its mask too. */
 import { expect, test } from '@jest/globals';
-import { Tokenizer } from '../../src/data/text/tokenizer.js';
+import { readTokenizer } from '../../src/data/read-tokenizer.js';
 import { type Reader, readFreeAnswer } from '../../src/inference/segment-result.js';
 import type { GeneratedAnswer } from '../../src/inference/generate.js';
 import { ADDED_TOKENS } from '../../src/systems/shared/decision-tokens.js';
@@ -10,7 +10,7 @@ import { parseModelConfig } from '../../src/systems/shared/model-config.js';
 import { readJson } from '../../src/io/json/json-file.js';
 import { system } from '../../src/systems/gsva/system.js';
 
-const tokenizer = Tokenizer.fromDirectory(fixture('tokenizer'));
+const tokenizer = readTokenizer(fixture('tokenizer'));
 tokenizer.addTokens(ADDED_TOKENS);
 const [seg = -1, rej = -1] = ['[SEG]', '[REJ]'].map((token) => tokenizer.tokenId(token) ?? -1);
 

@@ -1,5 +1,5 @@
 /** The recorded model (random weights, 604 tokens) with the recorded tokenizer (600 + 4 tokens): a whole predictor. */
-import { Tokenizer } from '../../src/data/text/tokenizer.js';
+import { readTokenizer } from '../../src/data/read-tokenizer.js';
 import * as tf from '../../src/engine/tf.js';
 import { Predictor } from '../../src/inference/predictor.js';
 import { system } from '../../src/systems/gsva/system.js';
@@ -11,7 +11,7 @@ import { ModelCase } from '../../src/verification/model-case.js';
 import { fixture } from '../helpers/fixtures.js';
 
 export function tinyPredictor(): Predictor {
-  const tokenizer = Tokenizer.fromDirectory(fixture('tokenizer'));
+  const tokenizer = readTokenizer(fixture('tokenizer'));
   tokenizer.addTokens(ADDED_TOKENS);
   return new Predictor(system, new ModelCase(fixture('gsva-tiny')).buildModel(), tokenizer, 'plain');
 }

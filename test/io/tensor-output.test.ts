@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { UserError } from '../../src/errors.js';
 import { type StoredTensor, type TensorData, inMemory } from '../../src/io/file-tensor.js';
 import { float32ToHalf } from '../../src/half-float.js';
-import { toFloat32 } from '../../src/io/safetensors/safetensors.js';
+import { toFloat32 } from '../../src/io/file-tensor.js';
 import { byteCount, converted, named, outputBytes } from '../../src/io/tensor-output.js';
 
 /** Longer than the blocks in which numbers are converted, and no multiple of them. */

@@ -12,7 +12,7 @@ import { targetsOf } from '../../src/synthetic/expressions.js';
 import { type Scene, synthScene, visibleMask } from '../../src/synthetic/scene.js';
 import { COLOURS, SHAPES } from '../../src/synthetic/shapes.js';
 import { writeSynthDataset } from '../../src/synthetic/writer.js';
-import { Tokenizer } from '../../src/data/text/tokenizer.js';
+import { readTokenizer } from '../../src/data/read-tokenizer.js';
 import { readVqaQuestions } from '../../src/data/vqa/llava-instruct.js';
 import { Random } from '../../src/random.js';
 import { taught } from '../helpers/taught-sample.js';
@@ -85,7 +85,7 @@ describe('the loaders of the published sets read it', () => {
   });
 
   test('every text can be written with the small tokenizer, nothing lost', async () => {
-    const tokenizer = Tokenizer.fromDirectory('configs/tokenizers/synth');
+    const tokenizer = readTokenizer('configs/tokenizers/synth');
     for (const name of SETS) {
       const set = openTrainingSet(name, dir);
       for (let index = 0; index < set.length; index++) {

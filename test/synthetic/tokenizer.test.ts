@@ -3,9 +3,9 @@ import { describe, expect, test } from '@jest/globals';
 
 import { RELATIONS, SIDES } from '../../src/synthetic/expressions.js';
 import { COLOURS, SHAPES } from '../../src/synthetic/shapes.js';
-import { Tokenizer } from '../../src/data/text/tokenizer.js';
+import { readTokenizer } from '../../src/data/read-tokenizer.js';
 
-const tokenizer = Tokenizer.fromDirectory('configs/tokenizers/synth');
+const tokenizer = readTokenizer('configs/tokenizers/synth');
 
 const WORDS = [
   ...COLOURS,

@@ -25,6 +25,7 @@ import {
   type GroundingTaskOptions,
 } from '../../src/training/grounding-task.js';
 import { FeatureStore } from '../../src/features/feature-store.js';
+import { imageKey } from '../../src/features/image-key.js';
 import { randomImage } from '../inference/tiny-predictor.js';
 import { SMALL_TEXT, smallTokenizer, TOKENIZER_DIR } from '../helpers/small-experiment.js';
 import { configOf, tokenizerOf, VARIANT_NAMES, VARIANTS } from '../helpers/variants.js';
@@ -219,7 +220,7 @@ describe('samples', () => {
   });
 
   test('runs with the same encoders share features: the second does not load the images again', async () => {
-    const features = new FeatureStore();
+    const features = new FeatureStore(imageKey);
     const [first, second] = [makeTask(2, 400, {}, { features }), makeTask(2, 400, {}, { features })];
     const drawn = await draw(first, 0, 1);
     expect(drawn.image).not.toBeNull();
@@ -421,14 +422,16 @@ describe('features on disk', () => {
     const encoders = await encoderDigests(gsva);
     const options = { maxBytes: 1e8, dtype: 'F32' as const, encoders };
     const before = tf.memory().numTensors;
-    const plain = await epochs(new FeatureStore());
+    const plain = await epochs(new FeatureStore(imageKey));
     // Images 1 and 2 are in both sets, under one key: what one set has computed the other need not.
     expect(plain.decoded[0]).toBeLessThanOrEqual(5);
     expect(plain.decoded.slice(1)).toEqual([0, 0]);
     const cached: { losses: unknown[]; decoded: number[] }[] = [];
     // Nothing is kept in memory here: all comes from disk.
     for (let run = 0; run < 2; run++) {
-      cached.push(await epochs(new FeatureStore(0, await FeatureFiles.open(join(scratch, 'cache'), options))));
+      cached.push(
+        await epochs(new FeatureStore(imageKey, 0, await FeatureFiles.open(join(scratch, 'cache'), options))),
+      );
     }
     expect(cached.map(({ losses }) => losses)).toEqual([plain.losses, plain.losses]);
     expect(cached[0]?.decoded).toEqual(plain.decoded);

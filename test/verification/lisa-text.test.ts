@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { afterAll, describe, expect, test } from '@jest/globals';
 
-import { Tokenizer } from '../../src/data/text/tokenizer.js';
+import { readTokenizer } from '../../src/data/read-tokenizer.js';
 import { IMAGE_PLACEHOLDER, IMAGE_TOKEN_ID } from '../../src/special-tokens.js';
 import { verifyLisaText } from '../../src/verification/lisa-text.js';
 import { fixture } from '../helpers/fixtures.js';
@@ -79,7 +79,7 @@ describe('verifyLisaText', () => {
       ['stripped', 'ids_4_31'],
       ['kept', 'ids_4_37'],
     ] as const) {
-      const tokenizer = Tokenizer.fromDirectory(fixture('checkpoints-tiny-lisa', 'lisa'), { addedTokenSpaces: spaces });
+      const tokenizer = readTokenizer(fixture('checkpoints-tiny-lisa', 'lisa'), { addedTokenSpaces: spaces });
       for (const each of differing) {
         const ids = each.text
           .split(IMAGE_PLACEHOLDER)

@@ -15,16 +15,13 @@ const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 export class ProtobufReader {
   field = 0;
   private wire = 0;
-  private readonly bytes: Buffer;
 
   /** @param position where the message begins, and `end` where it ends, of these bytes */
   constructor(
-    bytes: Uint8Array,
+    private readonly bytes: Uint8Array,
     private position = 0,
     private readonly end = bytes.length,
-  ) {
-    this.bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  }
+  ) {}
 
   /** Moves to the next field; false at the end of the message. */
   next(): boolean {
@@ -44,7 +41,8 @@ export class ProtobufReader {
 
   float(): number {
     this.expect(FIXED32, 'a 32-bit float');
-    return this.bytes.readFloatLE(this.take(4));
+    const { buffer, byteOffset } = this.bytes;
+    return new DataView(buffer, byteOffset).getFloat32(this.take(4), true);
   }
 
   /** The bytes of a string or nested message: a view, not a copy. */
@@ -61,16 +59,11 @@ export class ProtobufReader {
 
   string(): string {
     const start = this.takeBytes();
-    const text = this.bytes.toString('utf8', start, this.position);
-    // The replacement character stands for damage, or for itself; a strict decoder for each text takes long.
-    if (text.includes('\ufffd')) {
-      try {
-        utf8.decode(this.bytes.subarray(start, this.position));
-      } catch {
-        throw new Error(`the text ending at byte ${this.position} is not UTF-8`);
-      }
+    try {
+      return utf8.decode(this.bytes.subarray(start, this.position));
+    } catch {
+      throw new Error(`the text ending at byte ${this.position} is not UTF-8`);
     }
-    return text;
   }
 
   /** Passes over the value of a field that is not needed. */

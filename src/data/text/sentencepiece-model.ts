@@ -2,9 +2,7 @@
  * SentencePiece's `tokenizer.model` with LLaMA's settings: BPE, byte fallback, a space in front, no other
  * normalisation. Anything else is refused with a UserError, since it would give other ids than those of the training.
  */
-import { readFileSync, statSync } from 'node:fs';
 import { UserError, messageOf } from '../../errors.js';
-import { describeStandIn, HEAD_BYTES } from '../../io/file-kind.js';
 import { ProtobufReader } from './protobuf-reader.js';
 
 /** Kinds of pieces, numbered as in sentencepiece_model.proto. */
@@ -35,23 +33,6 @@ const MAX_PIECE_LENGTH = 512;
 
 const MODEL_TYPE_BPE = 2;
 const BYTE_PIECE = /^<0x[0-9A-F]{2}>$/;
-
-/** The bytes of a tokenizer.model. @throws UserError where it cannot be read or something else stands in its place */
-export function readModelFile(path: string): Uint8Array {
-  let bytes: Buffer;
-  try {
-    const { size } = statSync(path);
-    if (size > MAX_MODEL_BYTES) throw new Error(`it has ${size} bytes, more than any SentencePiece model`);
-    bytes = readFileSync(path);
-  } catch (error) {
-    throw new UserError(
-      `Reading the tokenizer: ${path} cannot be read (${messageOf(error)}). Copy it again from the checkpoint.`,
-    );
-  }
-  const standIn = describeStandIn(bytes.subarray(0, HEAD_BYTES));
-  if (standIn === null) return bytes;
-  throw new UserError(`Reading the tokenizer: ${path} cannot be read as a SentencePiece model: ${standIn}.`);
-}
 
 const TRAINER_FIELDS = {
   3: 'modelType',

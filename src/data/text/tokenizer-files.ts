@@ -1,29 +1,43 @@
 /** The JSON files next to a tokenizer in a checkpoint's folder, read and checked. */
-import { existsSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import { messageOf, UserError } from '../../errors.js';
-import { describeStandIn } from '../../io/file-kind.js';
-import { readText } from '../../io/json/json-file.js';
+import { describeStandIn, HEAD_BYTES } from '../../io/file-kind.js';
 
 /** Larger than any published tokenizer.json (about 35 MB). */
 const MAX_JSON_BYTES = 128 * 1024 * 1024;
 const MAX_VOCABULARY = 2_000_000;
 
-/** The object that a file holds. @throws UserError that says what the file is instead */
-function readObject(path: string): Record<string, unknown> {
-  let json: unknown;
-  let bytes: Buffer;
+/** Files of a folder by name, on disk or, in a browser, in memory. */
+export interface NamedFiles {
+  readonly folder: string;
+  /** Path of a file, for errors. */
+  readonly path: (name: string) => string;
+  /** Bytes of a file; null where it is absent. @throws Error where it cannot be read or has more than `most` bytes */
+  readonly read: (name: string, most: number) => Uint8Array | null;
+}
+
+/** Bytes of a file; null where it is absent. @throws UserError where it cannot be read or is something else */
+export function readNamed(files: NamedFiles, name: string, most = MAX_JSON_BYTES): Uint8Array | null {
+  const unreadable = (why: string): UserError =>
+    new UserError(`Reading the tokenizer: ${files.path(name)} cannot be read${why}`);
+  let bytes: Uint8Array | null;
   try {
-    const { size } = statSync(path);
-    if (size > MAX_JSON_BYTES) throw new Error(`it has ${size} bytes, more than ${MAX_JSON_BYTES}`);
-    bytes = readFileSync(path);
+    bytes = files.read(name, most);
   } catch (error) {
-    throw new UserError(`Reading the tokenizer: ${path} cannot be read (${messageOf(error)}). Copy it again.`);
+    throw unreadable(` (${messageOf(error)}). Copy it again from the checkpoint.`);
   }
-  const standIn = describeStandIn(bytes.subarray(0, 512), true);
-  if (standIn !== null) throw new UserError(`Reading the tokenizer: ${path} cannot be read: ${standIn}.`);
+  const standIn = bytes === null ? null : describeStandIn(bytes.subarray(0, HEAD_BYTES), name.endsWith('.json'));
+  if (standIn !== null) throw unreadable(`: ${standIn}.`);
+  return bytes;
+}
+
+/** Object that a file holds; null where the file is absent. */
+function readObject(files: NamedFiles, name: string): Record<string, unknown> | null {
+  const bytes = readNamed(files, name);
+  if (bytes === null) return null;
+  const path = files.path(name);
+  let json: unknown;
   try {
-    json = JSON.parse(bytes.toString('utf8').replace(/^\ufeff/, ''));
+    json = JSON.parse(new TextDecoder().decode(bytes));
   } catch (error) {
     throw new UserError(`Reading the tokenizer: ${path} cannot be read as JSON (${messageOf(error)}). Copy it again.`);
   }
@@ -106,8 +120,9 @@ export interface TokenizerSettings {
 }
 
 /** @throws UserError where the file is no tokenizer. */
-export function readTokenizerJson(path: string): TokenizerJson {
-  const json = readObject(path);
+export function readTokenizerJson(files: NamedFiles): TokenizerJson | null {
+  const [path, json] = [files.path('tokenizer.json'), readObject(files, 'tokenizer.json')];
+  if (json === null) return null;
   const model = json['model'];
   if (!isObject(model)) throw wrongKey(path, 'model', 'an object', model);
   // The library guesses at types that it does not know.
@@ -134,19 +149,19 @@ export function readTokenizerJson(path: string): TokenizerJson {
 }
 
 /** The lists of added_tokens.json (a map from token to id) and of tokenizer_config.json, as far as they are present. */
-export function readAddedTokens(dir: string, special: ReadonlySet<string>): AddedTokenList[] {
+export function readAddedTokens(files: NamedFiles, special: ReadonlySet<string>): AddedTokenList[] {
   const lists: AddedTokenList[] = [];
-  const path = join(dir, 'added_tokens.json');
-  if (existsSync(path)) {
-    const tokens = Object.entries(readObject(path)).map(([content, id]) => {
+  const [path, added] = [files.path('added_tokens.json'), readObject(files, 'added_tokens.json')];
+  if (added !== null) {
+    const tokens = Object.entries(added).map(([content, id]) => {
       if (!isId(id)) throw wrongKey(path, JSON.stringify(content), 'an id', id);
       if (content === '') throw wrongKey(path, '""', 'a token with a name', content);
       return plainAddedToken(id, content, special.has(content));
     });
     lists.push({ path, tokens: byId(tokens) });
   }
-  const configPath = join(dir, 'tokenizer_config.json');
-  const decoder = existsSync(configPath) ? readObject(configPath)['added_tokens_decoder'] : undefined;
+  const configPath = files.path('tokenizer_config.json');
+  const decoder = readObject(files, 'tokenizer_config.json')?.['added_tokens_decoder'];
   if (isObject(decoder)) {
     const tokens = Object.entries(decoder).map(([id, token]) => {
       const key = `added_tokens_decoder[${JSON.stringify(id)}]`;
@@ -159,12 +174,13 @@ export function readAddedTokens(dir: string, special: ReadonlySet<string>): Adde
 }
 
 /** @throws UserError where the two files name different tokens */
-export function readSettings(dir: string): TokenizerSettings {
-  const files = SETTINGS_FILES.map((name) => join(dir, name))
-    .filter((path) => existsSync(path))
-    .map((path) => ({ path, object: readObject(path) }));
+export function readSettings(files: NamedFiles): TokenizerSettings {
+  const settings = SETTINGS_FILES.flatMap((name) => {
+    const object = readObject(files, name);
+    return object === null ? [] : [{ path: files.path(name), object }];
+  });
   const nameOf = (key: string): string | null | undefined => {
-    const said = files.flatMap(({ path, object }) => {
+    const said = settings.flatMap(({ path, object }) => {
       const name = tokenName(object[key]);
       return name === undefined ? [] : [{ path, name }];
     });
@@ -179,8 +195,8 @@ export function readSettings(dir: string): TokenizerSettings {
     }
     return first?.name ?? (said.length > 0 ? null : undefined);
   };
-  const config = files.find(({ path }) => path.endsWith('tokenizer_config.json'))?.object ?? {};
-  const named = files.flatMap(({ object }) => Object.entries(object)).filter(([key]) => /_tokens?$/.test(key));
+  const config = settings.find(({ path }) => path.endsWith('tokenizer_config.json'))?.object ?? {};
+  const named = settings.flatMap(({ object }) => Object.entries(object)).filter(([key]) => /_tokens?$/.test(key));
   const names = named.flatMap(([, value]) => (Array.isArray(value) ? (value as unknown[]) : [value])).map(tokenName);
   const special = new Set(names.filter((name) => typeof name === 'string'));
   return {
@@ -235,15 +251,15 @@ const CLASSES: Readonly<Record<string, Pick<TokenizerJson, 'normalizer' | 'pre_t
 };
 
 /** The tokenizer.json that a folder's vocab.json and merges.txt are; null where it has not got both. */
-export function readByteLevelFiles(dir: string): { readonly json: TokenizerJson; readonly path: string } | null {
-  const path = join(dir, 'vocab.json');
-  const mergesPath = join(dir, 'merges.txt');
-  if (!existsSync(path) || !existsSync(mergesPath)) return null;
-  const vocab = readObject(path);
+export function readByteLevelFiles(files: NamedFiles): { readonly json: TokenizerJson; readonly path: string } | null {
+  const [path, mergesPath] = [files.path('vocab.json'), files.path('merges.txt')];
+  const [vocab, text] = [readObject(files, 'vocab.json'), readNamed(files, 'merges.txt')];
+  if (vocab === null || text === null) return null;
   for (const [token, id] of Object.entries(vocab)) {
     if (!isId(id)) throw wrongKey(path, JSON.stringify(token), 'an id', id);
   }
-  const merges = readText(mergesPath, 'the merges of the tokenizer')
+  const merges = new TextDecoder()
+    .decode(text)
     .split(/\r?\n/)
     .filter((line, i) => line !== '' && !(i === 0 && line.startsWith('#version')))
     .map((line) => line.split(' '));
@@ -256,17 +272,16 @@ export function readByteLevelFiles(dir: string): { readonly json: TokenizerJson;
   }
   const model = { type: 'BPE', vocab, merges, unk_token: null, byte_fallback: false };
   const decoder = { type: 'ByteLevel' };
-  return { path, json: { added_tokens: [], ...classOf(dir), post_processor: null, decoder, model } };
+  return { path, json: { added_tokens: [], ...classOf(files), post_processor: null, decoder, model } };
 }
 
-function classOf(dir: string): Pick<TokenizerJson, 'normalizer' | 'pre_tokenizer'> {
-  const path = join(dir, 'tokenizer_config.json');
-  const name = existsSync(path) ? readObject(path)['tokenizer_class'] : undefined;
+function classOf(files: NamedFiles): Pick<TokenizerJson, 'normalizer' | 'pre_tokenizer'> {
+  const name = readObject(files, 'tokenizer_config.json')?.['tokenizer_class'];
   const known = typeof name === 'string' ? CLASSES[name.replace(/Fast$/, '')] : undefined;
   if (known !== undefined) return known;
   const found = name === undefined ? 'does not say it' : `says ${JSON.stringify(name)}`;
   throw new UserError(
-    `Reading the tokenizer of ${dir}: vocab.json and merges.txt do not say how a text is cut into words; "tokenizer_class" ` +
+    `Reading the tokenizer of ${files.folder}: vocab.json and merges.txt do not say how a text is cut into words; "tokenizer_class" ` +
       `of tokenizer_config.json does (read are ${Object.keys(CLASSES).join(', ')}), which ${found}. Save the tokenizer ` +
       'as tokenizer.json: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER) in Python.',
   );

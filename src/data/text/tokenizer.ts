@@ -2,17 +2,17 @@
  * Text ↔ token ids as LLaMA's slow legacy tokenizer (transformers 4.44.2): text is cut at added tokens, each part is
  * SentencePiece's. Other vocabularies are read by way of @huggingface/tokenizers.
  */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { UserError } from '../../errors.js';
 import { IMAGE_END_TOKEN, IMAGE_PLACEHOLDER, IMAGE_START_TOKEN, IMAGE_TOKEN_ID } from '../../special-tokens.js';
 import { AddedTokens, decodeLikeLlama } from './slow-tokenizer.js';
 import {
   type AddedTokenJson,
   type AddedTokenList,
+  type NamedFiles,
   plainAddedToken,
   readAddedTokens,
   readByteLevelFiles,
+  readNamed,
   readSettings,
   readTokenizerJson,
   type TokenizerJson,
@@ -20,7 +20,7 @@ import {
   vocabularySize,
 } from './tokenizer-files.js';
 import { LibraryText, SentencePieceText } from './vocabulary-text.js';
-import { readModelFile, readSentencePieceModel, type SentencePieceModel } from './sentencepiece-model.js';
+import { MAX_MODEL_BYTES, readSentencePieceModel, type SentencePieceModel } from './sentencepiece-model.js';
 
 export interface TokenizerOptions {
   /**
@@ -89,18 +89,18 @@ export class Tokenizer {
   }
 
   /**
-   * Reads tokenizer.model, else tokenizer.json, else vocab.json and merges.txt, and all added tokens that are listed.
+   * From tokenizer.model, else tokenizer.json, else vocab.json and merges.txt, and all added tokens that are listed.
    * @throws UserError where none exists, one cannot be used, or two contradict each other
    */
-  static fromDirectory(dir: string, options: TokenizerOptions = {}): Tokenizer {
-    const settings = readSettings(dir);
-    const lists = readAddedTokens(dir, settings.special);
-    const jsonPath = join(dir, 'tokenizer.json');
-    const json = existsSync(jsonPath) ? readTokenizerJson(jsonPath) : null;
-    const modelPath = join(dir, 'tokenizer.model');
+  static fromFiles(files: NamedFiles, options: TokenizerOptions = {}): Tokenizer {
+    const settings = readSettings(files);
+    const lists = readAddedTokens(files, settings.special);
+    const [jsonPath, modelPath] = [files.path('tokenizer.json'), files.path('tokenizer.model')];
+    const json = readTokenizerJson(files);
+    const bytes = readNamed(files, 'tokenizer.model', MAX_MODEL_BYTES);
     let parts: Parts;
-    if (existsSync(modelPath)) {
-      const model = readSentencePieceModel(readModelFile(modelPath), modelPath);
+    if (bytes !== null) {
+      const model = readSentencePieceModel(bytes, modelPath);
       if (json !== null) {
         refuseOtherVocabulary(json, jsonPath, model, modelPath);
         lists.push({ path: jsonPath, tokens: [...json.added_tokens].sort((a, b) => a.id - b.id) });
@@ -108,14 +108,14 @@ export class Tokenizer {
       parts = partsOfModel(model, settings, modelPath);
     } else if (json !== null) parts = partsOfJson(json, settings, jsonPath);
     else {
-      const files = readByteLevelFiles(dir);
-      if (files === null) {
+      const byteLevel = readByteLevelFiles(files);
+      if (byteLevel === null) {
         throw new UserError(
-          `Reading the tokenizer: ${dir} has neither tokenizer.model nor tokenizer.json. ` +
+          `Reading the tokenizer: ${files.folder} has neither tokenizer.model nor tokenizer.json. ` +
             'Point to the folder of a LLaMA or LLaVA checkpoint.',
         );
       }
-      parts = partsOfJson(files.json, settings, files.path, lists);
+      parts = partsOfJson(byteLevel.json, settings, byteLevel.path, lists);
     }
     return new Tokenizer(parts, options).withListed(lists);
   }

@@ -8,7 +8,6 @@ import { elementwiseFunctions, maskLossFunctions } from './elementwise.js';
 import { packedFunctions } from './packed.js';
 import { rowFunctions } from './rows.js';
 import { encodeModule } from './wasm-function.js';
-import { reinstallCommand } from '../../program.js';
 
 type Words<Text extends string> = Text extends `${infer First} ${infer Rest}` ? First | Words<Rest> : Text;
 
@@ -31,7 +30,7 @@ export function vectorKernels(backend: WasmBackend): VectorKernels {
     if (memory === undefined) {
       throw new UserError(
         'The memory of the WASM backend was not found: @tensorflow/tfjs-backend-wasm 4.22 is needed ' +
-          `(run ${reinstallCommand()}).`,
+          '(install the dependencies again).',
       );
     }
     const functions = [...elementwiseFunctions(), ...rowFunctions(), ...maskLossFunctions(), ...packedFunctions()];

@@ -15,7 +15,8 @@ import {
   withImageBytes,
 } from './image-source.js';
 import { type TiffTraits, tiffTraits } from './image-tiff.js';
-import { describeStandIn, describeStandInAt } from '../file-kind.js';
+import { describeStandInAt } from '../byte-source.js';
+import { describeStandIn } from '../file-kind.js';
 
 // One thread per image: the models use the cores. No cache: a file may change under the same name.
 sharp.concurrency(1);

@@ -3,7 +3,7 @@ import { closeSync, openSync, readFileSync, statSync } from 'node:fs';
 import JSON5 from 'json5';
 import { UserError, messageOf } from '../../errors.js';
 import { writeFileAtomic } from '../atomic/atomic-file.js';
-import { describeStandInAt } from '../file-kind.js';
+import { describeStandInAt } from '../byte-source.js';
 import { notUtf8 } from '../text-encoding.js';
 
 /** Up to this length a faulty text is read a second time to find the place of the fault. */

@@ -5,8 +5,6 @@
  * allocations never exceed the file's size. Typed arrays are used as stored: Node.js runs on little-endian machines in
  * practice.
  */
-import { UserError } from '../../errors.js';
-import { bfloat16ToFloat32, halfToFloat32 } from '../../half-float.js';
 import { type ByteSource, cannotRead, fileOpener, readPart } from '../byte-source.js';
 import { HEAD_BYTES, describeNotSafetensors } from '../file-kind.js';
 import { type FileTensor, type StoredTensor, type TensorData, numbersIn } from '../file-tensor.js';
@@ -68,27 +66,4 @@ function readTensor(source: ByteSource, start: number, entry: HeaderEntry, fail:
   // A buffer of its own, so that the typed array is aligned and the file's memory can be freed tensor by tensor.
   const { buffer } = readPart(source, start + entry.begin, entry.end - entry.begin);
   return numbersIn(buffer, entry.dtype, (what) => fail(`tensor "${entry.name}": ${what}`));
-}
-
-/**
- * A stored tensor's values as float32: exact for F32, F16, BF16, BOOL and small integers; F64 is rounded.
- * @throws UserError for an integer that float32 cannot hold exactly
- */
-export function toFloat32(tensor: StoredTensor, name = 'tensor'): Float32Array {
-  const { dtype, data } = tensor;
-  if (data instanceof Float32Array) return data;
-  if (data instanceof Uint16Array && dtype === 'F16') return halfToFloat32(data);
-  if (data instanceof Uint16Array && dtype === 'BF16') return bfloat16ToFloat32(data);
-  if (data instanceof Float64Array) return Float32Array.from(data);
-  const out = new Float32Array(data.length);
-  for (let i = 0; i < data.length; i++) {
-    const value = Number(data[i]);
-    out[i] = value;
-    if (out[i] !== value || !Number.isSafeInteger(value)) {
-      throw new UserError(
-        `"${name}" (${dtype}): element ${i} is ${String(data[i])}, which float32 cannot hold exactly.`,
-      );
-    }
-  }
-  return out;
 }

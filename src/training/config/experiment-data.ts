@@ -2,7 +2,8 @@
 import { openReferringSet, openTrainingSet } from '../../data/dataset-registry.js';
 import { type OwnData, openOwnData } from '../../data/own/own-data.js';
 import type { ReferDataset } from '../../data/refer/refer-dataset.js';
-import { Tokenizer } from '../../data/text/tokenizer.js';
+import { readTokenizer } from '../../data/read-tokenizer.js';
+import type { Tokenizer } from '../../data/text/tokenizer.js';
 import { UserError } from '../../errors.js';
 import type { System } from '../../systems/system.js';
 import type { GroundingData } from '../grounding-task.js';
@@ -68,7 +69,7 @@ export function startVocabulary(
 ): { readonly config: ExperimentConfig; readonly tokenizer: Tokenizer } {
   const { model } = written;
   const { added, addedTokenSpaces } = system.vocabulary(model, written);
-  const tokenizer = Tokenizer.fromDirectory(written.tokenizer, { addedTokenSpaces });
+  const tokenizer = readTokenizer(written.tokenizer, { addedTokenSpaces });
   tokenizer.addTokens(added);
   if (system.grow === undefined) return { config: written, tokenizer };
   const grown = system.grow(model, written, tokenizer) as ExperimentConfig['model'];

@@ -4,11 +4,11 @@ import { describe, expect, test } from '@jest/globals';
 
 import { type Turn, padBatch, renderConversation, tokenizeConversation } from '../../../src/data/text/conversation.js';
 import { validationQuestion } from '../../../src/systems/shared/lisa-prompts.js';
-import { Tokenizer } from '../../../src/data/text/tokenizer.js';
+import { readTokenizer } from '../../../src/data/read-tokenizer.js';
 import { ADDED_TOKENS } from '../../../src/systems/shared/decision-tokens.js';
 import { fixture } from '../../helpers/fixtures.js';
 
-const tokenizer = Tokenizer.fromDirectory(fixture('tokenizer'));
+const tokenizer = readTokenizer(fixture('tokenizer'));
 tokenizer.addTokens(ADDED_TOKENS);
 
 interface Recorded {

@@ -5,7 +5,8 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 
-import { Tokenizer } from '../../../src/data/text/tokenizer.js';
+import { readTokenizer } from '../../../src/data/read-tokenizer.js';
+import type { Tokenizer } from '../../../src/data/text/tokenizer.js';
 import { readSentencePieceModel } from '../../../src/data/text/sentencepiece-model.js';
 import { tokenizerJsonFromSentencePiece } from '../../helpers/sentencepiece-json.js';
 import { UserError } from '../../../src/errors.js';
@@ -34,7 +35,7 @@ afterAll(() => {
 });
 
 function reference(): Tokenizer {
-  const tokenizer = Tokenizer.fromDirectory(fixture('tokenizer'));
+  const tokenizer = readTokenizer(fixture('tokenizer'));
   tokenizer.addTokens(ADDED_TOKENS);
   return tokenizer;
 }
@@ -47,7 +48,7 @@ function folderWith(name: string, files: Record<string, string | Uint8Array>): s
 
 describe('Tokenizer, from tokenizer.model', () => {
   test('adds tokens after the vocabulary, once, and knows the special ones', () => {
-    const tokenizer = Tokenizer.fromDirectory(fixture('tokenizer'));
+    const tokenizer = readTokenizer(fixture('tokenizer'));
     expect(tokenizer.vocabSize).toBe(recorded.vocab_size);
     expect(tokenizer.addTokens(ADDED_TOKENS)).toBe(4);
     expect(tokenizer.addTokens(['[SEG]', '[SEG]', '<s>'])).toBe(0);
@@ -69,7 +70,7 @@ describe('Tokenizer, from tokenizer.model', () => {
   );
 
   test('merges as SentencePiece does: random texts against the algorithm written out', () => {
-    const tokenizer = Tokenizer.fromDirectory(fixture('tokenizer'));
+    const tokenizer = readTokenizer(fixture('tokenizer'));
     const model = readSentencePieceModel(modelBytes, 'tokenizer.model');
     const words = model.pieces.filter((piece) => piece.kind === 1).map((piece) => piece.text.replaceAll('\u2581', ' '));
     const text = fc.array(fc.oneof(fc.constantFrom(...words), fc.string({ unit: 'grapheme' })), { maxLength: 20 });
@@ -86,7 +87,7 @@ describe('Tokenizer, from tokenizer.model', () => {
   test('a piece that is made a token keeps its id and is matched as a whole', () => {
     // Ids 259 to 263; "ab" has a higher score than "ba".
     const model = writeSentencePieceModel(llamaPieces(['\u2581', 'a', 'b', 'ab', 'ba']));
-    const tokenizer = Tokenizer.fromDirectory(folderWith('small', { 'tokenizer.model': model }));
+    const tokenizer = readTokenizer(folderWith('small', { 'tokenizer.model': model }));
     expect(tokenizer.encode('aba')).toEqual([1, 259, 262, 260]);
     expect(tokenizer.addTokens(['ba', 'new', 'new'])).toBe(1);
     expect(tokenizer.encode('aba')).toEqual([1, 259, 260, 263]);
@@ -124,7 +125,7 @@ describe('Tokenizer, from tokenizer.model', () => {
 describe('Tokenizer, from other files', () => {
   test('a tokenizer.json gives the same ids', () => {
     const json = tokenizerJsonFromSentencePiece(readSentencePieceModel(modelBytes, 'tokenizer.model'));
-    const tokenizer = Tokenizer.fromDirectory(folderWith('json', { 'tokenizer.json': JSON.stringify(json) }));
+    const tokenizer = readTokenizer(folderWith('json', { 'tokenizer.json': JSON.stringify(json) }));
     expect(tokenizer.addTokens(ADDED_TOKENS)).toBe(4);
     expect(tokenizer.vocabSize).toBe(604);
     for (const item of recorded.cases) expect(tokenizer.encode(item.text)).toEqual(item.ids);
@@ -135,11 +136,11 @@ describe('Tokenizer, from other files', () => {
 
   test('added_tokens.json is taken over; ids that leave a gap are refused', () => {
     const listed = folderWith('added', { 'tokenizer.model': modelBytes, 'added_tokens.json': '{"<pad>":600,"<s>":1}' });
-    const tokenizer = Tokenizer.fromDirectory(listed);
+    const tokenizer = readTokenizer(listed);
     expect(tokenizer.tokenId('<pad>')).toBe(600);
     expect(tokenizer.vocabSize).toBe(601);
     const gap = folderWith('gap', { 'tokenizer.model': modelBytes, 'added_tokens.json': '{"<pad>":700}' });
-    expect(() => Tokenizer.fromDirectory(gap)).toThrow(/added_tokens\.json gives "<pad>" the id 700.*600/);
+    expect(() => readTokenizer(gap)).toThrow(/added_tokens\.json gives "<pad>" the id 700.*600/);
   });
 
   const added = (content: string, id: number, more: object = {}): object => ({
@@ -153,47 +154,47 @@ describe('Tokenizer, from other files', () => {
 
   test('a token that tokenizer.json alone lists is none of the ids that are added later', () => {
     const files = { 'tokenizer.model': modelBytes, 'tokenizer.json': jsonOf([added('[PAD]', 600)]) };
-    const tokenizer = Tokenizer.fromDirectory(folderWith('pad', files));
+    const tokenizer = readTokenizer(folderWith('pad', files));
     tokenizer.addTokens(ADDED_TOKENS);
     expect([tokenizer.tokenId('[PAD]'), tokenizer.tokenId('[SEG]')]).toEqual([600, 601]);
     const decoder = { added_tokens_decoder: { 600: added('[PAD]', 600) } };
     const listed = { 'tokenizer.model': modelBytes, 'tokenizer_config.json': JSON.stringify(decoder) };
-    expect(Tokenizer.fromDirectory(folderWith('pad', listed)).tokenId('[PAD]')).toBe(600);
+    expect(readTokenizer(folderWith('pad', listed)).tokenId('[PAD]')).toBe(600);
   });
 
   test('files that contradict each other are refused, both named', () => {
     const two = { 'tokenizer.model': modelBytes, 'tokenizer.json': jsonOf([added('<pad>', 601), added('[PAD]', 600)]) };
     const other = { ...two, 'added_tokens.json': '{"<pad>":600}' };
-    expect(() => Tokenizer.fromDirectory(folderWith('two', other))).toThrow(
+    expect(() => readTokenizer(folderWith('two', other))).toThrow(
       /tokenizer\.json gives "<pad>" the id 601, but .*added_tokens\.json gives it the id 600/,
     );
     const json = jsonOf([]).replace('"<unk>":0', '"<unk>":2').replace('"</s>":2', '"</s>":0');
     const vocabulary = { 'tokenizer.model': modelBytes, 'tokenizer.json': json };
-    expect(() => Tokenizer.fromDirectory(folderWith('two', vocabulary))).toThrow(
+    expect(() => readTokenizer(folderWith('two', vocabulary))).toThrow(
       /tokenizer\.json is of another vocabulary: "<unk>" is 2 there and 0 in .*tokenizer\.model/,
     );
     const names = { 'tokenizer_config.json': '{"eos_token":"</s>"}', 'special_tokens_map.json': '{"eos_token":"<s>"}' };
-    expect(() => Tokenizer.fromDirectory(folderWith('two', { 'tokenizer.model': modelBytes, ...names }))).toThrow(
+    expect(() => readTokenizer(folderWith('two', { 'tokenizer.model': modelBytes, ...names }))).toThrow(
       /"eos_token" is "<\/s>" in .*tokenizer_config\.json, but "<s>" in .*special_tokens_map\.json/,
     );
   });
 
   test('added tokens with normalized: true are found in the text as it stands', () => {
     const seg = added('[SEG]', 600, { special: false, normalized: true });
-    const tokenizer = Tokenizer.fromDirectory(folderWith('normalized', { 'tokenizer.json': jsonOf([seg]) }));
+    const tokenizer = readTokenizer(folderWith('normalized', { 'tokenizer.json': jsonOf([seg]) }));
     expect(tokenizer.encode('circle:[SEG].')).toContain(600);
     expect(tokenizer.encode('circle:[SEG].')).toEqual(reference().encode('circle:[SEG].'));
   });
 
   test('lstrip and rstrip take the spaces around a token', () => {
     const both = added('[SEG]', 600, { lstrip: true, rstrip: true });
-    const tokenizer = Tokenizer.fromDirectory(folderWith('strip', { 'tokenizer.json': jsonOf([both]) }));
+    const tokenizer = readTokenizer(folderWith('strip', { 'tokenizer.json': jsonOf([both]) }));
     expect(tokenizer.encode('a  [SEG]  a')).toEqual([1, 263, 600, 263]);
   });
 
   test('white space next to added tokens is stripped where the system was trained so, never next to <s> and </s>', () => {
     const [kept, stripped] = (['kept', 'stripped'] as const).map((addedTokenSpaces) => {
-      const tokenizer = Tokenizer.fromDirectory(fixture('tokenizer'), { addedTokenSpaces });
+      const tokenizer = readTokenizer(fixture('tokenizer'), { addedTokenSpaces });
       tokenizer.addTokens(ADDED_TOKENS);
       return tokenizer;
     }) as [Tokenizer, Tokenizer];
@@ -214,14 +215,14 @@ describe('Tokenizer, from other files', () => {
     const json = JSON.parse(jsonOf([])) as Record<string, unknown>;
     const space = { type: 'Metaspace', replacement: '\u2581', prepend_scheme: 'first', split: false };
     const content = JSON.stringify({ ...json, normalizer: null, pre_tokenizer: space });
-    const tokenizer = Tokenizer.fromDirectory(folderWith('five', { 'tokenizer.json': content }));
+    const tokenizer = readTokenizer(folderWith('five', { 'tokenizer.json': content }));
     tokenizer.addTokens(ADDED_TOKENS);
     for (const item of recorded.cases) expect(tokenizer.encode(item.text)).toEqual(item.ids);
   });
 
   test('"legacy": false puts the space in front of the whole text alone', () => {
     const files = { 'tokenizer.model': modelBytes, 'tokenizer_config.json': '{"legacy":false}' };
-    const tokenizer = Tokenizer.fromDirectory(folderWith('legacy', files));
+    const tokenizer = readTokenizer(folderWith('legacy', files));
     tokenizer.addTokens(ADDED_TOKENS);
     // 544 is the space alone, which legacy tokenizers put in front of every part.
     expect(reference().encode('a[SEG].')).toEqual([1, 263, 600, 544, 565]);
@@ -230,11 +231,11 @@ describe('Tokenizer, from other files', () => {
 
   test('"bos_token": null: no begin token is put first, and whoever needs one is told', () => {
     const files = { 'tokenizer.model': modelBytes, 'tokenizer_config.json': '{"bos_token":null}' };
-    const tokenizer = Tokenizer.fromDirectory(folderWith('none', files));
+    const tokenizer = readTokenizer(folderWith('none', files));
     expect(tokenizer.encode('a')).toEqual([263]);
     expect(() => tokenizer.bosId).toThrow(/has no begin-of-text token \("bos_token" is null/);
     const without = { 'tokenizer.model': modelBytes, 'tokenizer_config.json': '{"add_bos_token":false}' };
-    expect(Tokenizer.fromDirectory(folderWith('none', without)).encode('a')).toEqual([263]);
+    expect(readTokenizer(folderWith('none', without)).encode('a')).toEqual([263]);
   });
 
   test('bytes that are no character are one U+FFFD each', () => {
@@ -251,13 +252,13 @@ describe('Tokenizer, from other files', () => {
       'merges.txt': '#version: 0.2\n\u0120 a\na b\n',
       'tokenizer_config.json': '{"tokenizer_class":"GPT2Tokenizer","unk_token":null}',
     };
-    const tokenizer = Tokenizer.fromDirectory(folderWith('bytes', files));
+    const tokenizer = readTokenizer(folderWith('bytes', files));
     expect(tokenizer.encode('ab a b')).toEqual([5, 4, 3, 2, 1]);
     expect(tokenizer.addTokens(['[SEG]'])).toBe(1);
     expect(tokenizer.encode('a[SEG]b', { addBos: false })).toEqual([0, 7, 1]);
     expect(tokenizer.decode([4, 3, 7, 1])).toBe('ab a[SEG]b');
     const other = { ...files, 'tokenizer_config.json': '{"tokenizer_class":"CLIPTokenizer"}' };
-    expect(() => Tokenizer.fromDirectory(folderWith('bytes', other))).toThrow(/which says "CLIPTokenizer"/);
+    expect(() => readTokenizer(folderWith('bytes', other))).toThrow(/which says "CLIPTokenizer"/);
   });
 
   test.each([
@@ -284,7 +285,7 @@ describe('Tokenizer, from other files', () => {
     ],
   ])('says what is wrong with %s', (_, files: Record<string, string>, message) => {
     const dir = folderWith('bad', files);
-    expect(() => Tokenizer.fromDirectory(dir)).toThrow(UserError);
-    expect(() => Tokenizer.fromDirectory(dir)).toThrow(message);
+    expect(() => readTokenizer(dir)).toThrow(UserError);
+    expect(() => readTokenizer(dir)).toThrow(message);
   });
 });

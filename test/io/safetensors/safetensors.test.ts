@@ -6,7 +6,8 @@ import { afterAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { UserError } from '../../../src/errors.js';
 import { type TensorToStore, writeSafetensors } from '../../../src/io/safetensors/safetensors-writer.js';
-import { type StoredTensor, readSafetensors, toFloat32 } from '../../../src/io/safetensors/safetensors.js';
+import { type StoredTensor, readSafetensors } from '../../../src/io/safetensors/safetensors.js';
+import { toFloat32 } from '../../../src/io/file-tensor.js';
 import { fixture } from '../../helpers/fixtures.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'gsva-safetensors-'));

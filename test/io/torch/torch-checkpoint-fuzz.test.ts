@@ -2,7 +2,6 @@
 import { join, resolve } from 'node:path';
 import { expect, test } from '@jest/globals';
 import { UserError } from '../../../src/errors.js';
-import { memoryOpener } from '../../helpers/memory-opener.js';
 import { openTorchCheckpoint } from '../../../src/io/torch/torch-checkpoint.js';
 import { Random } from '../../../src/random.js';
 import { FIXTURES } from '../../helpers/fixtures.js';
@@ -20,7 +19,7 @@ type Fuzz = (reader: unknown, options: { inputs: number; seed: number; fixtures:
 test('3000 damaged checkpoints are read or refused with a UserError, none takes much time or memory', async () => {
   const script = resolve(join('test', 'fuzz', 'torch-checkpoint.mjs'));
   const { fuzz } = (await import(script)) as { fuzz: Fuzz };
-  const reader = { openTorchCheckpoint, memoryOpener, UserError, Random };
+  const reader = { openTorchCheckpoint, UserError, Random };
   const outcome = fuzz(reader, { inputs: 3000, seed: 7, fixtures: FIXTURES });
   expect(outcome.read + outcome.refused).toBe(3000);
   // The damage is of many kinds, and not so coarse that nothing is ever read.

@@ -8,7 +8,8 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { writeSynthDataset } from '../../../src/synthetic/writer.js';
-import { readSafetensors, toFloat32 } from '../../../src/io/safetensors/safetensors.js';
+import { readSafetensors } from '../../../src/io/safetensors/safetensors.js';
+import { toFloat32 } from '../../../src/io/file-tensor.js';
 import { Random } from '../../../src/random.js';
 import { readRunLog } from '../../../src/training/watching/run-log.js';
 import { isAlive, type Job, missingForMpi, pidsOf, startJob } from '../../helpers/mpirun.js';

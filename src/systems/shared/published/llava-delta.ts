@@ -7,7 +7,7 @@ import { basename, resolve } from 'node:path';
 import { UserError } from '../../../errors.js';
 import type { FileTensor, FileTensors } from '../../../io/file-tensor.js';
 import type { JsonReader } from '../../../io/json/json-reader.js';
-import { toFloat32 } from '../../../io/safetensors/safetensors.js';
+import { toFloat32 } from '../../../io/file-tensor.js';
 import { gsvaCommand } from '../../../program.js';
 
 /** RMSNorm's scales are 0.3 and more on average in every LLaMA, those of a delta some thousandths. */

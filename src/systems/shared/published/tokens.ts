@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TokenIds } from '../model-config.js';
 import type { ConversationStyle } from '../../../data/text/conversation.js';
-import { Tokenizer } from '../../../data/text/tokenizer.js';
+import { readTokenizer } from '../../../data/read-tokenizer.js';
 import { UserError } from '../../../errors.js';
 import {
   ADDED_TOKENS,
@@ -37,7 +37,7 @@ export function publishedWords(
 
 /** Looked up by their text: an id that is taken for granted would be another token in another vocabulary. */
 export function specialTokens(dir: string, { added, addedTokenSpaces }: AddedTokens): TokenIds {
-  const tokenizer = Tokenizer.fromDirectory(dir, { addedTokenSpaces });
+  const tokenizer = readTokenizer(dir, { addedTokenSpaces });
   tokenizer.addTokens(added);
   const idOf = (token: string): number => {
     const id = tokenizer.tokenId(token);
