@@ -13,12 +13,13 @@ import type { BenchConfig } from './bench-config.js';
 import { PARTS, type PartName } from './part-names.js';
 import { RandomWorkload } from './random-workload.js';
 import { readLast, readResult, type Work } from './timing.js';
+import type { NamedVariables } from '../nn/backprop.js';
 
 /** A model, and work for it. */
 export class BenchParts {
   private readonly vocabulary: Vocabulary;
   private readonly load: RandomWorkload;
-  private readonly variables: ReadonlyMap<string, tf.Variable>;
+  private readonly variables: NamedVariables;
   private readonly step: TrainingStep;
   private optimizer: AdamW | null = null;
   private encoded: readonly EncodedImage[] = [];
@@ -70,10 +71,7 @@ export class BenchParts {
     return this.encoded;
   }
 
-  private async gradients(
-    images: readonly EncodedImage[],
-    recompute: boolean,
-  ): Promise<ReadonlyMap<string, tf.Tensor>> {
+  private async gradients(images: readonly EncodedImage[], recompute: boolean) {
     const { gsva, load } = this;
     const features = stackFeatures(gsva, images);
     try {

@@ -91,12 +91,7 @@ export async function measureEpochs(
   });
 }
 
-function samplesOf(
-  loader: SampleLoader,
-  encoders: ReadonlySet<string>,
-  features: FeatureStore,
-  count: number,
-): Prefetcher<ImageToEncode> {
+function samplesOf(loader: SampleLoader, encoders: ReadonlySet<string>, features: FeatureStore, count: number) {
   const at = async (position: number): Promise<ImageToEncode> => {
     let found = NOTHING_FOUND;
     const sample = await loader.load(position, async (image) => {
@@ -130,9 +125,8 @@ async function epochSeconds(
 /** `epochs, features in memory: first 11.90 s (11.70 – 12.00), later 7.90 s (7.80 – 8.10), 1.51× as fast` */
 export function describeEpochs({ name, first, later, bytesPerImage }: EpochResult): string {
   const [before, behind] = [summary(first), summary(later)];
-  const spread = ({ median, min, max }: Runs): string =>
-    `${median.toFixed(2)} s (${min.toFixed(2)} – ${max.toFixed(2)})`;
+  const text = ({ median, min, max }: Runs): string => `${median.toFixed(2)} s (${min.toFixed(2)} – ${max.toFixed(2)})`;
   const disk = bytesPerImage === 0 ? '' : `, ${(bytesPerImage / 2 ** 20).toFixed(2)} MiB an image`;
   const gain = before.median / behind.median;
-  return `epochs, features ${name}: first ${spread(before)}, later ${spread(behind)}, ${gain.toFixed(2)}× as fast${disk}`;
+  return `epochs, features ${name}: first ${text(before)}, later ${text(behind)}, ${gain.toFixed(2)}× as fast${disk}`;
 }

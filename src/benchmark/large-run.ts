@@ -63,17 +63,9 @@ async function run({ model, engine, threads, newTokens }: LargeRunRequest): Prom
   const [, mask] = await timed(() => masksOfStates(network, image, [first.state]));
   const [{ answer }, question] = await timed(() => predictor.ask({ image, expressions: [EXPRESSION] }));
   const promptTokens = inputIds.length - 1 + network.patches;
-  const sizes = { promptTokens, rssLoaded, peakRss: peakRss() };
   return {
-    engine: describeEngine(info),
-    load,
-    encode,
-    prompt,
-    token: tokens / newTokens,
-    mask,
-    question,
-    answer,
-    ...sizes,
+    ...{ engine: describeEngine(info), load, encode, prompt, token: tokens / newTokens, mask, question, answer },
+    ...{ promptTokens, rssLoaded, peakRss: peakRss() },
   };
 }
 

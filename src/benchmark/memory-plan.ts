@@ -67,7 +67,6 @@ export interface MemoryPlan {
 }
 
 export const FLOAT_BYTES = 4;
-
 const MEBIBYTE = 2 ** 20;
 /**
  * Bytes of a process by bytes in tensors and in those of them that are weights, matrices in 16 bits and kept features left

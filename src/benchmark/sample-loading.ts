@@ -45,10 +45,7 @@ const PICTURES = {
 } as const;
 
 /** @param onRun called before every run with the number done, the warm-up among them, and before the busy steps */
-export async function measureLoading(
-  settings: LoadingSettings,
-  onRun: (done: number) => void = () => undefined,
-): Promise<LoadingResult> {
+export async function measureLoading(settings: LoadingSettings, onRun: (done: number) => void = () => undefined) {
   return withSyntheticSet(IMAGES, async (set) => {
     const loader = loaderOf(set, PICTURES, 1);
     try {
@@ -59,11 +56,7 @@ export async function measureLoading(
   });
 }
 
-async function measure(
-  loader: SampleLoader,
-  { runs, samples, step }: LoadingSettings,
-  onRun: (done: number) => void,
-): Promise<LoadingResult> {
+async function measure(loader: SampleLoader, { runs, samples, step }: LoadingSettings, onRun: (done: number) => void) {
   const total = (runs + 2) * samples + 1;
   const load = async (position: number): Promise<LoadedSample> => {
     const sample = await loader.load(position);
@@ -115,13 +108,10 @@ export function describeLoading({ rates, waits }: LoadingResult, step: number): 
 }
 
 /** A folder that is removed afterwards, and a set of images in it. */
-export async function withSyntheticSet<T>(
-  images: number,
-  use: (set: AnySet, folder: string) => Promise<T>,
-): Promise<T> {
+export async function withSyntheticSet<T>(count: number, use: (set: AnySet, folder: string) => Promise<T>): Promise<T> {
   const folder = mkdtempSync(join(tmpdir(), 'gsva-bench-images-'));
   try {
-    return await use(await syntheticSet(folder, images), folder);
+    return await use(await syntheticSet(folder, count), folder);
   } finally {
     rmSync(folder, { recursive: true });
   }

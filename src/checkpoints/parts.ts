@@ -1,6 +1,7 @@
 /** Look-ups in a system's table of parts. The first row that fits a name counts. */
 import * as tf from '../engine/tf.js';
 import type { CompositeLayer } from '../nn/composite-layer.js';
+import type { NamedVariables } from '../nn/backprop.js';
 
 /**
  * A row of the paper's figure: the only place that knows where a part's weights stand in a checkpoint. Rows are in the
@@ -84,11 +85,7 @@ export class VariableSegments {
   private readonly segments = new Map<string, Map<string, tf.Variable>>();
 
   /** @param segmentOf name of the segment that a part belongs to, by its name and number ('' where it has none) */
-  constructor(
-    parts: readonly Part[],
-    variables: ReadonlyMap<string, tf.Variable>,
-    segmentOf: (part: string, number: string) => string,
-  ) {
+  constructor(parts: readonly Part[], variables: NamedVariables, segmentOf: (part: string, number: string) => string) {
     for (const [name, variable] of variables) {
       const part = rowOf(parts, name);
       const segment = segmentOf(part?.name ?? name, part?.pattern.exec(name)?.[1] ?? '');
@@ -97,7 +94,7 @@ export class VariableSegments {
     }
   }
 
-  of(segment: string): ReadonlyMap<string, tf.Variable> {
+  of(segment: string): NamedVariables {
     return this.segments.get(segment) ?? new Map<string, tf.Variable>();
   }
 }

@@ -117,10 +117,7 @@ export class ChatSession {
   }
 }
 
-/**
- * @param added tokens of the model
- * @throws UserError with the code 'bad-expression'
- */
+/** @param added tokens of the model @throws UserError with the code 'bad-expression' */
 function checkedQuestion(question: string, added: readonly string[]): string {
   const asked = question.trim();
   const bad = (why: string): UserError => new UserError(`Asking: the question ${why}.`, 'bad-expression');

@@ -7,10 +7,7 @@ export class Lifetime {
   private isFreed = false;
   private readonly waiting: (() => void)[] = [];
 
-  /**
-   * @param name of what is used, for errors: 'model'
-   * @param free called once
-   */
+  /** @param name of what is used, for errors: 'model' @param free called once */
   constructor(
     private readonly name: string,
     private readonly free: () => void,

@@ -193,10 +193,7 @@ export class Predictor {
     return this.segmentEncoded(await this.encodeOne(image, options.signal), expressions, options);
   }
 
-  /**
-   * As `segment`.
-   * @param opening of the image, where it is asked about more than once
-   */
+  /** As `segment`. @param opening of the image, where it is asked about more than once */
   async segmentEncoded(
     image: EncodedImage,
     expressions: readonly string[],

@@ -15,10 +15,7 @@ const KEYS = {
   Segmenting: ['mode', 'rejectThreshold', 'maxTokens', 'signal'],
 } as const satisfies Record<string, (keyof SegmentOptions)[]>;
 
-/**
- * @param doing for the error: 'Segmenting'
- * @throws UserError for what is no object, and for a key that is not known
- */
+/** @param doing for the error: 'Segmenting' @throws UserError for what is no object, and for a key that is not known */
 export function checkKeys(doing: string, options: unknown, known: readonly string[]): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     throw refused(doing, `options are an object, such as { ${known[0] ?? ''}: … }; found ${shown(options)}`);
@@ -48,10 +45,7 @@ export function checkedQuestion(question: unknown): string {
   return text;
 }
 
-/**
- * @param rejects whether the model says "absent" by a token
- * @throws UserError that names the option
- */
+/** @param rejects whether the model says "absent" by a token @throws UserError that names the option */
 export function checkSegmentOptions(options: SegmentOptions, rejects: boolean): void {
   const doing = 'Segmenting';
   checkOptions(doing, options);

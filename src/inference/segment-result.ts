@@ -13,7 +13,7 @@ import type {
   SegmentStatus,
   UnmatchedPart,
 } from '../types.js';
-import type { AnswerPart, Dialogue, Vocabulary } from '../systems/system.js';
+import type { Dialogue, Vocabulary } from '../systems/system.js';
 import type { MaskLogits } from './draw-masks.js';
 import type { AskedDecision, GeneratedAnswer } from './generate.js';
 import type { Answer } from './reply.js';
@@ -35,7 +35,6 @@ export function binaryMask({ data, height, width }: MaskLogits, rule: LogitRule 
 }
 
 const NOTHING = { mask: null, box: null, area: 0, score: 0 } as const;
-
 const NOT_ANSWERED: NotAnswered = { status: 'no-seg-token', ...NOTHING, rejectProbability: null };
 
 /** @param rejectProbability of "absent" against "found"; null where no token says "absent" */
@@ -144,10 +143,7 @@ export function readFreeAnswer(
 }
 
 /** The generated decisions, each with the text since the one before. */
-export function partsOf(
-  tokenizer: Tokenizer,
-  { ids, decisions }: Pick<GeneratedAnswer, 'ids' | 'decisions'>,
-): AnswerPart[] {
+export function partsOf(tokenizer: Tokenizer, { ids, decisions }: Pick<GeneratedAnswer, 'ids' | 'decisions'>) {
   return decisions.map(({ index, answer }, i) => {
     const begin = i === 0 ? 0 : (decisions[i - 1]?.index ?? 0) + 1;
     return { answer, text: tokenizer.decode(ids.slice(begin, index), { skipSpecial: true }) };

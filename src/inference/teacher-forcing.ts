@@ -108,12 +108,7 @@ function decide(vocabulary: Vocabulary, logits: Float32Array, places: readonly P
  * The states [P, D] of all places when every "absent" is read as "found". Only the conversations that have an "absent"
  * are read again, and only from the first one of any of them on: what stands before is as in the first pass.
  */
-function statesOfSecondPass(
-  network: GroundingModel,
-  vocabulary: Vocabulary,
-  first: Reading,
-  places: readonly Place[],
-): tf.Tensor2D {
+function statesOfSecondPass(network: GroundingModel, vocabulary: Vocabulary, first: Reading, places: readonly Place[]) {
   const { rows, hidden } = first;
   const rejected = places.filter(({ id }) => vocabulary.absent.includes(id));
   if (rejected.length === 0) return statesAt(hidden, places.map(positionOf));

@@ -30,10 +30,7 @@ export class LoraLinear extends Linear<LinearConfig & Omit<LoraConfig, 'targets'
     { kind: 'linear' },
   );
 
-  /**
-   * x [..., in] → [..., out].
-   * @param dropoutSeed seed of this call's dropout; null switches it off (evaluation)
-   */
+  /** x [..., in] → [..., out]. @param dropoutSeed seed of this call's dropout; null switches it off (evaluation) */
   override forward(x: tf.Tensor, dropoutSeed: number | null = null): tf.Tensor {
     const { r, alpha, dropout } = this.config;
     const dropped = dropoutSeed === null || dropout === 0 ? x : tf.dropout(x, dropout, undefined, dropoutSeed);

@@ -1,6 +1,9 @@
 /** Backpropagation segment by segment: memory grows with one segment, not with the depth of the model. */
 import * as tf from '../engine/tf.js';
 
+export type NamedTensors = ReadonlyMap<string, tf.Tensor>;
+export type NamedVariables = ReadonlyMap<string, tf.Variable>;
+
 /** Gradients of variables by name; sums those of several segments. Owns its tensors. */
 export class GradientMap {
   readonly tensors = new Map<string, tf.Tensor>();
@@ -23,7 +26,7 @@ export class GradientMap {
 export function differentiate(
   segment: () => tf.Tensor,
   inputs: readonly tf.Tensor[],
-  variables: ReadonlyMap<string, tf.Variable>,
+  variables: NamedVariables,
   gradients: GradientMap,
   outputGradient: tf.Tensor | null = null,
 ): { value: tf.Tensor; inputs: tf.Tensor[] } {

@@ -19,11 +19,7 @@ export async function systemNamed(name: string, source: string): Promise<System>
   throw new UserError(`${source}: there is no system ${JSON.stringify(name)}${known}.`);
 }
 
-/**
- * The system of a model by its config.json.
- * @param json value of the file
- * @param source its path, for errors
- */
+/** The system of a model by its config.json. @param json value of the file @param source its path, for errors */
 export async function openSystem(json: unknown, source: string): Promise<System> {
   const { system: name = FIRST } = (typeof json === 'object' && json !== null ? json : {}) as { system?: unknown };
   if (typeof name === 'string') return systemNamed(name, source);

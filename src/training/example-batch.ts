@@ -69,11 +69,7 @@ export async function exampleBatch(
   return samples;
 }
 
-function labelled(
-  { turns, targets }: Lesson,
-  { conversation, maxLength }: ExperimentConfig,
-  tokenizer: Tokenizer,
-): ExampleConversation {
+function labelled({ turns, targets }: Lesson, { conversation, maxLength }: ExperimentConfig, tokenizer: Tokenizer) {
   const { inputIds, labels } = tokenizeConversation(tokenizer, conversation, turns, { maxLength });
   const isLearned = labels.map((label) => label !== IGNORE_LABEL);
   const starts = isLearned.flatMap((learned, i) => (i === 0 || learned !== isLearned[i - 1] ? [i] : []));

@@ -1,15 +1,10 @@
 /** Reading what is recorded of the datasets, and comparing masks and conversations with it. */
 import { join, relative, sep } from 'node:path';
 import { encodeMask, mergeRles, type Rle, rleArea, rleFromString } from '../data/masks/coco-mask.js';
-import {
-  type ConversationStyle,
-  renderConversation,
-  tokenizeConversation,
-  type Turn,
-} from '../data/text/conversation.js';
+import { renderConversation, tokenizeConversation } from '../data/text/conversation.js';
+import type { ConversationStyle, Turn } from '../data/text/conversation.js';
 import { JsonPlace, readJsonFile } from '../data/annotation-files.js';
 import { openEvaluatedSet } from '../data/dataset-registry.js';
-import type { EvaluatedDataset } from '../data/refer/refer-dataset.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
 import { IMAGE_END_TOKEN, IMAGE_PLACEHOLDER, IMAGE_START_TOKEN } from '../special-tokens.js';
 import { resizeLongestSide } from '../data/image/image-transforms.js';
@@ -18,7 +13,6 @@ import { itemsOf, Mismatches, type VerifyItem } from './verify-item.js';
 
 /** Side of F_V2's input in the recording. */
 const IMAGE_SIZE = 1024;
-
 export const RECORDED_STYLES: readonly ConversationStyle[] = ['llava_v1', 'llava_llama_2'];
 
 /** @param name what is recorded, and `advice`: for errors @throws UserError where the file cannot be read */
@@ -28,11 +22,7 @@ export function openRecorded(name: string, dir: string, file: string, advice: st
 }
 
 /** @param name in the recording: set, who divided it (not of all), and split, joined by "|" */
-export function openRecordedSplit(
-  name: string,
-  dataDir: string,
-  options: Parameters<typeof openEvaluatedSet>[3],
-): Promise<EvaluatedDataset> {
+export function openRecordedSplit(name: string, dataDir: string, options: Parameters<typeof openEvaluatedSet>[3]) {
   const [set = '', ...more] = name.split('|');
   return openEvaluatedSet(set === 'ReasonSeg' ? 'reason_seg' : set, dataDir, more.at(-1) ?? '', options);
 }

@@ -13,7 +13,6 @@ import { largestDifference, toleranceItem, type VerifyItem } from './verify-item
 
 /** Pictures that are not kept with the sources; they are left out where they are absent. */
 const PHOTOGRAPHS: readonly string[] = ['dog.jpg', 'truck.jpg', 'groceries.jpg'];
-
 /** Largest difference in grey levels: JPEG decoders differ by a few, PNG decoders do not. */
 const PNG_LEVELS = 1;
 const JPEG_LEVELS = 3;

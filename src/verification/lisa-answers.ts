@@ -8,13 +8,10 @@ import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import type { Vocabulary } from '../systems/system.js';
 import { Mismatches, largestDifference, largestMagnitude, toleranceItem, type VerifyItem } from './verify-item.js';
 import type { LisaCase } from './lisa-case.js';
+import type { Comparison } from './model-case.js';
 import { RELATIVE_TOLERANCE } from './model-forward.js';
 
-export async function verifyAnswers(
-  network: LlavaSam,
-  recorded: LisaCase,
-  images: readonly EncodedImage[],
-): Promise<VerifyItem[]> {
+export const verifyAnswers: Comparison<LisaCase, readonly EncodedImage[]> = async (network, recorded, images) => {
   const items: VerifyItem[] = [];
   for (const [i, place] of recorded.json.key('val').array().entries()) {
     const image = pictureOf(images, place);
@@ -33,7 +30,7 @@ export async function verifyAnswers(
     if (count > 0) items.push(...maskItems(name, drawn, recorded, place));
   }
   return [ids.item(), ...items];
-}
+};
 
 function pictureOf(images: readonly EncodedImage[], place: JsonReader): EncodedImage {
   const number = place.key('image').integer({ min: 0 });

@@ -23,15 +23,8 @@ import type { PreparedImage } from '../types.js';
 import { logitsItem, masksOfTokens, write } from './lisa-answers.js';
 import { LisaCase } from './lisa-case.js';
 import { pair, Recording } from './model-case.js';
-import {
-  itemsOf,
-  largestDifference,
-  Mismatches,
-  relativeError,
-  toleranceItem,
-  type VerifyItem,
-  Worst,
-} from './verify-item.js';
+import { itemsOf, largestDifference, Mismatches, relativeError, toleranceItem, Worst } from './verify-item.js';
+import type { VerifyItem } from './verify-item.js';
 
 /** Tolerance of sums in double precision. */
 const SUM_TOLERANCE = 1e-9;
@@ -108,12 +101,7 @@ function verifyTensors(folder: string, expected: JsonReader): VerifyItem[] {
 }
 
 /** @returns null where the decoder cannot have that number of heads */
-async function verifyNetwork(
-  dir: string,
-  root: JsonReader,
-  whole: LisaCase | null,
-  heads: number,
-): Promise<VerifyItem[] | null> {
+async function verifyNetwork(dir: string, root: JsonReader, whole: LisaCase | null, heads: number) {
   const source = { mllm: join(dir, 'lisa'), visionTower: join(dir, 'clip'), sam: null, weights: null };
   let opened: OpenedModel;
   try {
@@ -214,12 +202,7 @@ function compareMasks(name: string, masks: readonly Float32Array[], place: JsonR
   return toleranceItem(`${name}: pixels inside`, differing, loose, `${recorded.length} masks`);
 }
 
-async function verifyMasks(
-  dir: string,
-  { system, config }: OpenedModel,
-  network: LlavaSam,
-  whole: LisaCase,
-): Promise<VerifyItem[]> {
+async function verifyMasks(dir: string, { system, config }: OpenedModel, network: LlavaSam, whole: LisaCase) {
   const tensors = new Recording(join(dir, 'expected.safetensors'));
   const images = await encodeImages(network, await whole.preparedImages());
   const places = whole.json.key('val').array();

@@ -4,7 +4,7 @@
  */
 import type { JsonPlace } from '../data/annotation-files.js';
 import { openTrainingSet } from '../data/dataset-registry.js';
-import type { DatasetKind, Facts } from '../data/facts.js';
+import type { DatasetKind } from '../data/facts.js';
 import { encodeMask, mergeRles } from '../data/masks/coco-mask.js';
 import { makeSample } from '../data/sampling/load-sample.js';
 import type { ConversationStyle, Turn } from '../data/text/conversation.js';
@@ -123,13 +123,7 @@ function modeDraws(how: string): number[] {
 }
 
 /** The first or last three of all facts of a picture. @param how begins with the name of the set */
-async function recordedFacts(
-  kind: DatasetKind,
-  how: string,
-  image: string,
-  dataDir: string,
-  choice: number,
-): Promise<Facts> {
+async function recordedFacts(kind: DatasetKind, how: string, image: string, dataDir: string, choice: number) {
   const [name = ''] = how.split(',');
   const sets = { sem_seg: name, refer_seg: name, vqa: 'llava_instruct_150k', reason_seg: 'reason_seg' };
   const split = kind === 'reason_seg' ? image.split('/').at(-2) : undefined;

@@ -3,15 +3,12 @@ import * as tf from '../engine/tf.js';
 import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import type { FeatureTensors, Geometry } from '../systems/system.js';
 import type { LisaBatch, LisaCase } from './lisa-case.js';
+import type { Comparison } from './model-case.js';
 import { channelsFirst, compareOutputs, featuresOf } from './model-forward.js';
-import { Mismatches, type VerifyItem } from './verify-item.js';
+import { Mismatches } from './verify-item.js';
 
 /** @param pictures features of every picture */
-export async function verifyForward(
-  network: LlavaSam,
-  recorded: LisaCase,
-  pictures: FeatureTensors,
-): Promise<VerifyItem[]> {
+export const verifyForward: Comparison<LisaCase, FeatureTensors> = async (network, recorded, pictures) => {
   const [batch] = recorded.batches(network.patches) as [LisaBatch];
   const equal = new Mismatches('supervised positions and tokens');
   const items = await compareOutputs(recorded, () => {
@@ -22,7 +19,7 @@ export async function verifyForward(
     });
   });
   return [equal.item(), ...items];
-}
+};
 
 function forward(
   network: LlavaSam,
@@ -40,11 +37,7 @@ function forward(
   equal.compare('tokens', supervised.targets, recorded.tensors.get('out.supervised.target').data);
   const logits = network.logits(network.statesAt(hidden, supervised.positions));
   const ofFirst = positions.filter(([row]) => row === 0).length;
-  const targets = tf.tensor2d(
-    [...supervised.targets].map((id, i) => [i, id]),
-    undefined,
-    'int32',
-  );
+  const targets = [...supervised.targets].map((id, i) => [i, id]);
   const out: Record<string, tf.Tensor> = {
     sam_image_embeddings: channelsFirst(featuresOf(pictures, images)['sam'] as tf.Tensor),
     'clip.features': first,
@@ -52,7 +45,7 @@ function forward(
     dense_pe: channelsFirst(network.promptEncoder.densePositions()),
     'llm.last_hidden': tf.slice(hidden, [0, 0, 0], [1, -1, -1]),
     'supervised.logits': tf.slice(logits, [0, 0], [ofFirst, -1]),
-    'supervised.ce': tf.neg(tf.gatherND(tf.logSoftmax(logits), targets)),
+    'supervised.ce': tf.neg(tf.gatherND(tf.logSoftmax(logits), tf.tensor2d(targets, undefined, 'int32'))),
   };
   const states = rows.statesBefore(recorded.vocabulary.found);
   for (const [sample, picture] of images.entries()) {

@@ -4,14 +4,9 @@
  * was made from are present, the conversations are also made from their facts (lisa-datasets.ts).
  */
 import type { JsonPlace } from '../data/annotation-files.js';
-import {
-  type ConversationStyle,
-  padBatch,
-  renderConversation,
-  type TokenizedConversation,
-  tokenizeConversation,
-} from '../data/text/conversation.js';
 import { readTokenizer } from '../data/read-tokenizer.js';
+import { padBatch, renderConversation, tokenizeConversation } from '../data/text/conversation.js';
+import type { ConversationStyle } from '../data/text/conversation.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
 import { IGNORE_LABEL, IMAGE_PLACEHOLDER, IMAGE_START_TOKEN, IMAGE_TOKEN_ID } from '../special-tokens.js';
 import { EXPLANATION_REQUESTS } from '../systems/lisa/dialogue.js';
@@ -121,12 +116,7 @@ function verifyBatches(root: JsonPlace, style: ConversationStyle, tokenizer: Tok
 }
 
 /** Ids and labels of a recorded text, which may lack the markers that conversations always have here. */
-export function tokenizeRecorded(
-  tokenizer: Tokenizer,
-  style: ConversationStyle,
-  text: string,
-  maxLength?: number,
-): TokenizedConversation {
+export function tokenizeRecorded(tokenizer: Tokenizer, style: ConversationStyle, text: string, maxLength?: number) {
   const turns = recordedTurns(style, text);
   if (text.includes(IMAGE_START_TOKEN)) {
     return tokenizeConversation(tokenizer, style, turns, maxLength === undefined ? {} : { maxLength });

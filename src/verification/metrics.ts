@@ -8,7 +8,6 @@ import { type Benchmark, GRES, REF_ZOM, RES } from '../evaluation/benchmarks/ben
 import type { FigureValues } from '../evaluation/figures.js';
 import type { Answer, GresProtocol } from '../evaluation/metrics/gres-score.js';
 import { resultOf } from '../evaluation/records/record-figures.js';
-import type { Result } from '../evaluation/records/record-types.js';
 import { scoreExpression } from '../evaluation/score.js';
 import type { MaskLogits } from '../inference/draw-masks.js';
 import { binaryMask, segmentResult } from '../inference/segment-result.js';
@@ -80,11 +79,7 @@ function computeFigures(images: readonly RecordedImage[], path: string): Figures
 const STATUS = { found: 'segmented', absent: 'rejected', none: 'no-seg-token' } as const;
 
 /** The figures of predictions, as a model would have given them. */
-export function resultOfPredictions(
-  benchmark: Benchmark,
-  protocol: GresProtocol,
-  predictions: readonly Prediction[],
-): Result {
+export function resultOfPredictions(benchmark: Benchmark, protocol: GresProtocol, predictions: readonly Prediction[]) {
   const { logitRule } = benchmark;
   const rule = { rejectThreshold: null, minimumPixels: 0 };
   const scores = predictions.map(({ expression = '', target: mask, logits, answer }, index) => {

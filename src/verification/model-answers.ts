@@ -5,23 +5,21 @@ import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import type { EncodedImage } from '../features/image-features.js';
 import { IMAGE_TOKEN_ID } from '../special-tokens.js';
 import { largestDifference, Mismatches, toleranceItem, type VerifyItem } from './verify-item.js';
-import type { ModelCase } from './model-case.js';
+import type { Comparison, ModelCase } from './model-case.js';
 
 /** Absolute tolerance of mask logits at the image's size. */
 const MASK_TOLERANCE = 1e-3;
 
-export async function verifyAnswers(
-  gsva: LlavaSam,
-  recorded: ModelCase,
-  images: readonly EncodedImage[],
-): Promise<VerifyItem[]> {
+type Answers = Comparison<ModelCase, readonly EncodedImage[]>;
+
+export const verifyAnswers: Answers = async (gsva, recorded, images) => {
   const items = images.map((image, row) => ({ image, conversation: recorded.conversation(row) }));
   return [
     ...(await verifyForcedAnswers(gsva, recorded, items, 'given', 'plain')),
     ...(await verifyForcedAnswers(gsva, recorded, items, 'every', 'reeval')),
     ...(await verifyGreedy(gsva, recorded, images)),
   ];
-}
+};
 
 /** @param pass 'plain': masks of the given [SEG]s; 'reeval': of every place, each [REJ] read as [SEG] */
 async function verifyForcedAnswers(
@@ -47,11 +45,7 @@ async function verifyForcedAnswers(
 }
 
 /** About image 0. */
-async function verifyGreedy(
-  gsva: LlavaSam,
-  recorded: ModelCase,
-  images: readonly EncodedImage[],
-): Promise<VerifyItem[]> {
+const verifyGreedy: Answers = async (gsva, recorded, images) => {
   const prompt = [...recorded.tensors.get('greedy.prompt_ids').data];
   const expected = recorded.tensors.get('greedy.ids').data;
   const ids = new Mismatches('greedy.ids');
@@ -62,4 +56,4 @@ async function verifyGreedy(
     ids.compare('the continuation', [...prompt, ...generated.ids], expected);
   }
   return [ids.item()];
-}
+};

@@ -16,6 +16,10 @@ import { configOf, type ModelConfig } from '../systems/shared/model-config.js';
 import type { Geometry, MaskTargets, System, Vocabulary } from '../systems/system.js';
 import type { BinaryMask, PreparedImage } from '../types.js';
 import type { ModelSubject } from './model-subject.js';
+import type { VerifyItem } from './verify-item.js';
+
+/** Comparison of a part of a model with its recording. @param given what the encoders make of its pictures */
+export type Comparison<Case, Given> = (network: LlavaSam, recorded: Case, given: Given) => Promise<VerifyItem[]>;
 
 /** Tensors of one file by name, in PyTorch's layout; every one that is missing is an error that names it. */
 export class Recording {

@@ -2,7 +2,7 @@
 import * as tf from '../engine/tf.js';
 import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import type { FeatureTensors } from '../systems/system.js';
-import type { ModelCase, RecordedCase } from './model-case.js';
+import type { Comparison, ModelCase, RecordedCase } from './model-case.js';
 import { largestDifference, largestMagnitude, toleranceItem, type VerifyItem } from './verify-item.js';
 
 /** Absolute tolerance of every tensor but logits and masks. */
@@ -34,9 +34,9 @@ export function channelsFirst(x: tf.Tensor): tf.Tensor {
 }
 
 /** @param pictures features of every picture */
-export function verifyForward(gsva: LlavaSam, recorded: ModelCase, pictures: FeatureTensors): Promise<VerifyItem[]> {
+export const verifyForward: Comparison<ModelCase, FeatureTensors> = (gsva, recorded, pictures) => {
   return compareOutputs(recorded, () => comparedTensors(gsva, recorded, pictures));
-}
+};
 
 function comparedTensors(gsva: LlavaSam, recorded: ModelCase, pictures: FeatureTensors): Compared[] {
   const [clip, sam] = [pictures['clip'] as tf.Tensor3D, pictures['sam'] as tf.Tensor4D];
@@ -83,10 +83,7 @@ export async function compareOutputs(recorded: RecordedCase, compute: () => Comp
   }
 }
 
-async function compare(
-  recorded: RecordedCase,
-  { name, what, found, lengths, ...given }: Compared,
-): Promise<VerifyItem> {
+async function compare(recorded: RecordedCase, { name, what, found, lengths, ...given }: Compared) {
   const { shape, data } = recorded.tensors.get(`out.${name}`);
   const values = await found.data<'float32'>();
   const [, time = 0, size = 0] = shape;

@@ -33,10 +33,7 @@ const ROUNDINGS: readonly Rounding[] = [
 ];
 
 /** @param recorded the recording's own model; its LoRA is folded in where the subject has none */
-export function checkSubject(
-  recorded: ModelSubject,
-  subject: ModelSubject,
-): ModelSubject & { readonly items: readonly VerifyItem[] } {
+export function checkSubject(recorded: ModelSubject, subject: ModelSubject) {
   const isMerged = subject.config.lora.r === 0 && recorded.config.lora.r > 0;
   const bare = { config: recorded.config, tensors: byBareName(recorded.tensors) };
   const expected = isMerged ? mergeLora(bare.config, bare.tensors) : bare;

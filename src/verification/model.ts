@@ -4,13 +4,12 @@
  */
 import * as tf from '../engine/tf.js';
 import { type EncodedImage, encodeImages, stackFeatures } from '../features/image-features.js';
-import type { LlavaSam } from '../systems/shared/llava-sam.js';
 import type { FeatureTensors } from '../systems/system.js';
 import { verifyAnswers as verifyLisaAnswers } from './lisa-answers.js';
 import { LisaCase } from './lisa-case.js';
 import { verifyForward as verifyLisaForward } from './lisa-forward.js';
 import { verifyAnswers } from './model-answers.js';
-import { ModelCase, type RecordedCase } from './model-case.js';
+import { type Comparison, ModelCase, type RecordedCase } from './model-case.js';
 import { verifyForward } from './model-forward.js';
 import { checkSubject, type ModelSubject } from './model-subject.js';
 import { verifyTraining } from './model-training.js';
@@ -36,8 +35,8 @@ async function verifyWhole<Case extends RecordedCase>(
   recorded: Case,
   subject: ModelSubject | null,
   rules: TrainingRules,
-  forward: (network: LlavaSam, recorded: Case, pictures: FeatureTensors) => Promise<VerifyItem[]>,
-  answers: (network: LlavaSam, recorded: Case, images: readonly EncodedImage[]) => Promise<VerifyItem[]>,
+  forward: Comparison<Case, FeatureTensors>,
+  answers: Comparison<Case, readonly EncodedImage[]>,
 ): Promise<VerifyItem[]> {
   const own = recorded.model();
   const { items = [], ...model } = subject === null ? { ...own, items: [] } : checkSubject(own, subject);

@@ -4,7 +4,7 @@
  * running them twice.
  */
 import * as tf from '../../engine/tf.js';
-import { differentiate, type GradientMap, offTape } from '../../nn/backprop.js';
+import { differentiate, type GradientMap, offTape, type NamedVariables } from '../../nn/backprop.js';
 import { type Llama, type LlamaContext, layerContext } from './llama.js';
 
 /**
@@ -35,7 +35,7 @@ export function backwardLayers(
   outputs: readonly tf.Tensor[],
   context: LlamaContext,
   outputGradient: tf.Tensor,
-  variables: readonly ReadonlyMap<string, tf.Variable>[],
+  variables: readonly NamedVariables[],
   gradients: GradientMap,
 ): tf.Tensor {
   let gradient = outputGradient;
@@ -65,7 +65,7 @@ type GradientsOfLayers = (
   embeddings: tf.Tensor,
   context: LlamaContext,
   after: (last: tf.Tensor) => tf.Tensor,
-  variables: readonly ReadonlyMap<string, tf.Variable>[],
+  variables: readonly NamedVariables[],
   gradients: GradientMap,
 ) => tf.Tensor;
 

@@ -41,12 +41,7 @@ abstract class ContextLayer extends ConfiguredLayer<LlamaConfig> {
    * Rotary tables and lengths for a call over positions [start, start + time). Disposed by the caller's tidy.
    * @param lengths valid tokens per row, or null when no row is padded
    */
-  context(
-    start: number,
-    time: number,
-    lengths: readonly number[] | null,
-    dropoutSeed: number | null = null,
-  ): LlamaContext {
+  context(start: number, time: number, lengths: readonly number[] | null, dropoutSeed: number | null = null) {
     const { hiddenSize, numAttentionHeads, ropeTheta } = this.config.llm;
     const { cos, sin } = rotaryTables(start, time, hiddenSize / numAttentionHeads, ropeTheta);
     const isPadded = lengths?.some((length) => length < start + time) ?? false;
@@ -76,8 +71,7 @@ export class LlamaAttention extends ContextLayer {
   forward(hidden: tf.Tensor, context: LlamaContext, past: LayerCache | null = null): [tf.Tensor, LayerCache] {
     const { numAttentionHeads: heads, hiddenSize } = this.config.llm;
     const seed = context.dropoutSeed;
-    const project = (layer: Linear, offset: number): tf.Tensor4D =>
-      splitHeads(adapted(layer, hidden, seed, offset), heads);
+    const project = (layer: Linear, offset: number) => splitHeads(adapted(layer, hidden, seed, offset), heads);
     const queries = fused.rotary(project(this.query, 0), context.cos, context.sin);
     const newKeys = fused.rotary(project(this.key, 1), context.cos, context.sin);
     const newValues = project(this.values, 2);

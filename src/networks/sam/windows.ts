@@ -37,12 +37,8 @@ export function relativeScores(q: tf.Tensor4D, table: tf.Tensor): tf.Tensor4D {
   const all = tf.matMul(tf.reshape(q, [a * b * side, size]), tf.reverse(table, 0), false, true);
   if (side === 1) return tf.reshape(all, [a, b, 1, 1]);
   const shifted = tf.slice(tf.reshape(all, [a * b, side * width]), [0, side - 1], [-1, side * (width - 1)]);
-  return tf.reshape(tf.slice(tf.reshape(shifted, [a * b, side, width - 1]), [0, 0, 0], [-1, -1, side]), [
-    a,
-    b,
-    side,
-    side,
-  ]);
+  const scores = tf.slice(tf.reshape(shifted, [a * b, side, width - 1]), [0, 0, 0], [-1, -1, side]);
+  return tf.reshape(scores, [a, b, side, side]);
 }
 
 /** Place of every key on every grid: a 1 at its row and a 1 at its column, [grids, H·W, H + W]. */

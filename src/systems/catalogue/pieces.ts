@@ -8,10 +8,8 @@ const LLAVA_ZOO = 'https://github.com/haotian-liu/LLaVA/blob/main/docs/MODEL_ZOO
 const LLAMA_FORM = 'https://huggingface.co/docs/transformers/main/model_doc/llama';
 const LLAMA_LICENCE = "LLaMA's own: research, not commercial; Meta grants access";
 const HALF_BYTES = 2;
-
 /** Rows that LLaVA and GSVA may have added to the embedding and the head. */
 export const ADDED_ROWS = 4;
-
 /** LLaMA's layers, norm, and 32000 rows of embedding and head. */
 const LLAMA_7B_NUMBERS = 6_738_415_616;
 const LLAMA_13B_NUMBERS = 13_015_864_320;
@@ -42,10 +40,9 @@ function llama(size: '7b' | '13b', numbers: number): Piece {
 }
 
 export const LLAMA_7B = llama('7b', LLAMA_7B_NUMBERS);
-export const LLAMA_13B = llama('13b', LLAMA_13B_NUMBERS);
-
-export const LLAVA_7B_NUMBERS = llavaNumbers(LLAMA_7B_NUMBERS, 4096);
-export const LLAVA_13B_NUMBERS = llavaNumbers(LLAMA_13B_NUMBERS, 5120);
+const LLAMA_13B = llama('13b', LLAMA_13B_NUMBERS);
+const LLAVA_7B_NUMBERS = llavaNumbers(LLAMA_7B_NUMBERS, 4096);
+const LLAVA_13B_NUMBERS = llavaNumbers(LLAMA_13B_NUMBERS, 5120);
 
 function llava(place: string, title: string, numbers: Piece['numbers'], licence: string): Piece {
   return {
@@ -68,12 +65,17 @@ export const LLAVA_7B_DELTA = llava(
   LLAVA_7B_NUMBERS,
   "not established for this repository; its use has to comply with LLaMA's (LLaVA's model zoo)",
 );
-export const LLAVA_13B_DELTA = llava(
+const LLAVA_13B_DELTA = llava(
   'LLaVA-13b-delta-v1-1',
   'LLaVA-Vicuna-13B v1.1, a delta to LLaMA-13B',
   LLAVA_13B_NUMBERS,
   "Apache 2.0 (its card); its use has to comply with LLaMA's (LLaVA's model zoo)",
 );
+
+/** @param place below the folder of all pieces, where `gsva convert delta` is to leave the sum */
+const sum = (base: Piece, delta: Piece, place: string) => ({ base, delta, place, numbers: delta.numbers });
+export const LLAVA_7B = sum(LLAMA_7B, LLAVA_7B_DELTA, 'LLaVA-Lightning-7B-v1-1');
+export const LLAVA_13B = sum(LLAMA_13B, LLAVA_13B_DELTA, 'LLaVA-13B-v1-1');
 export const LLAVA_LLAMA_2_13B = llava(
   'llava-llama-2-13b-chat-lightning-preview',
   'LLaVA-Llama-2-13B',

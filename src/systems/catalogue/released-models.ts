@@ -3,17 +3,7 @@
  * names two files of them; where neither they nor anybody who uses the files names one, that is said.
  */
 import type { Backbone, LoggedFigures, PackagedModel, ReleasedModel } from './entry.js';
-import {
-  CLIP_L14,
-  LLAMA_13B,
-  LLAMA_7B,
-  LLAVA_13B_DELTA,
-  LLAVA_13B_NUMBERS,
-  LLAVA_7B_DELTA,
-  LLAVA_7B_NUMBERS,
-  LLAVA_LLAMA_2_13B,
-  SAM_VIT_H,
-} from './pieces.js';
+import { CLIP_L14, LLAVA_13B, LLAVA_7B, LLAVA_LLAMA_2_13B, SAM_VIT_H } from './pieces.js';
 
 /** Folders of the released files; their README links to both. */
 export const RELEASE = {
@@ -37,7 +27,7 @@ const VICUNA_7B: Backbone = {
   hiddenSize: 4096,
   layers: 32,
   numbers: { all: 7_708_941_872, trained: 288_259_556 },
-  llava: { base: LLAMA_7B, delta: LLAVA_7B_DELTA, place: 'LLaVA-Lightning-7B-v1-1', numbers: LLAVA_7B_NUMBERS },
+  llava: LLAVA_7B,
 };
 
 const SIZES_13B = {
@@ -53,7 +43,7 @@ const VICUNA_13B: Backbone = {
   name: 'vicuna-13b',
   title: 'GSVA-Vicuna-13B',
   conversation: 'llava_v1',
-  llava: { base: LLAMA_13B, delta: LLAVA_13B_DELTA, place: 'LLaVA-13B-v1-1', numbers: LLAVA_13B_NUMBERS },
+  llava: LLAVA_13B,
 };
 
 const LLAMA_2_13B: Backbone = {

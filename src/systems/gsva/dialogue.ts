@@ -1,15 +1,5 @@
 /** GSVA's way of asking and answering: about all targets at once, a decision for each, as far as the variant has it. */
-import {
-  answerOf,
-  asksAlone,
-  EXPLANATION_REQUESTS,
-  EXPRESSION_FORMS,
-  freeQuestionOf,
-  type QuestionForm,
-  questionOf,
-  trainingAnswer,
-  trainingQuestion,
-} from './prompts.js';
+import * as prompts from './prompts.js';
 import type { Facts, Lesson, Target } from '../../data/facts.js';
 import { cleanExpression } from '../../data/text/expression.js';
 import type { Random } from '../../random.js';
@@ -26,13 +16,13 @@ const CHAT: Chat = {
 };
 
 export class GsvaDialogue implements Dialogue {
-  readonly forms = EXPRESSION_FORMS;
+  readonly forms = prompts.EXPRESSION_FORMS;
   readonly chat = CHAT;
 
   constructor(private readonly variant: Variant) {}
 
   asksAlone(form: string): boolean {
-    return asksAlone(form);
+    return prompts.asksAlone(form);
   }
 
   lessons(facts: Facts, random: Random): readonly Lesson[] {
@@ -44,15 +34,16 @@ export class GsvaDialogue implements Dialogue {
     return this.together(texts).map((places) => {
       const targets = places.map((i) => ({ expression: texts[i] as string, isEmpty: answers[i] === 'absent' }));
       const asked = targets.map(({ expression }) => expression);
-      const user = questionOf(form as QuestionForm, asked, this.variant);
-      return { turn: { user, assistant: answerOf(form as QuestionForm, targets, this.variant) }, targets: places };
+      const user = prompts.questionOf(form as prompts.QuestionForm, asked, this.variant);
+      const assistant = prompts.answerOf(form as prompts.QuestionForm, targets, this.variant);
+      return { turn: { user, assistant }, targets: places };
     });
   }
 
   open(texts: readonly string[], form: string): readonly Asked[] {
     return this.together(texts).map((places) => {
       const asked = places.map((i) => texts[i] as string);
-      const user = freeQuestionOf(form as QuestionForm, asked, this.variant);
+      const user = prompts.freeQuestionOf(form as prompts.QuestionForm, asked, this.variant);
       return { turn: { user, assistant: null }, targets: places };
     });
   }
@@ -84,9 +75,9 @@ export function gsvaLessons(facts: Facts, random: Random, variant: Variant = GSV
       return { text: wording === 'expression' ? cleanExpression(text) : text, mask };
     });
     const texts = asked.map(({ text }) => text);
-    const user = multipleSeg ? trainingQuestion(random, texts) : targetQuestion(random, texts.join(), false);
-    const prompts = asked.map(({ text, mask }) => ({ expression: text, isEmpty: mask === null }));
-    const assistant = trainingAnswer(random, prompts, kind === 'sem_seg' ? 'semseg' : 'res', variant);
+    const user = multipleSeg ? prompts.trainingQuestion(random, texts) : targetQuestion(random, texts.join(), false);
+    const named = asked.map(({ text, mask }) => ({ expression: text, isEmpty: mask === null }));
+    const assistant = prompts.trainingAnswer(random, named, kind === 'sem_seg' ? 'semseg' : 'res', variant);
     const answered = reject
       ? asked
       : asked.map(({ text, mask }) => ({
@@ -102,7 +93,7 @@ function reasonLessons({ targets, explanation }: Facts, random: Random): Lesson[
   const mode = explanation === null ? 'mask' : explanationMode(random);
   return targets.map(({ text, wording, mask }) => {
     const asked = { text, isSentence: wording === 'sentence' };
-    const turn = explainedTurn(random, mode, asked, explanation ?? '', EXPLANATION_REQUESTS);
+    const turn = explainedTurn(random, mode, asked, explanation ?? '', prompts.EXPLANATION_REQUESTS);
     return { turns: [turn], targets: mode === 'explanation' ? [] : [{ text, mask }] };
   });
 }

@@ -69,7 +69,7 @@ export function trainingAnswer(
   random: Random,
   targets: readonly PromptTarget[],
   kind: AnswerKind,
-  variant: Variant = GSVA_VARIANT,
+  variant = GSVA_VARIANT,
 ): string {
   if (isAlone(variant)) return answerAlone(targetAnswer(random), targets, variant);
   return answerInForm(random.pick(ANSWER_FORMS), targets, kind, variant);
@@ -106,7 +106,7 @@ function answerTokens(targets: readonly PromptTarget[], { reject, segTokens }: V
  * The answer that is put in the model's mouth (teacher forcing) in the reference's evaluation. Without expressions it is
  * the paper's "Sure, [SEG], [SEG].", or LISA's "[SEG]".
  */
-export function evaluationAnswer(targets: readonly PromptTarget[], variant: Variant = GSVA_VARIANT): string {
+export function evaluationAnswer(targets: readonly PromptTarget[], variant = GSVA_VARIANT): string {
   const tokens = answerTokens(targets, variant);
   if (!variant.expressionBeforeSeg) return variant.multipleSeg ? `Sure, ${tokens.join(', ')}.` : tokens.join();
   return `Sure,${targets.map(({ expression }, i) => `${expression}:${tokens[i]}`).join(', ')}.`;
@@ -127,11 +127,7 @@ export function asksAlone(form: string): boolean {
 }
 
 /** The user's turn, `<image>` in it. A model with a single [SEG] is asked for one thing at a time, in LISA's words. */
-export function questionOf(
-  form: QuestionForm,
-  expressions: readonly string[],
-  variant: Variant = GSVA_VARIANT,
-): string {
+export function questionOf(form: QuestionForm, expressions: readonly string[], variant = GSVA_VARIANT): string {
   const { multipleSeg } = variant;
   const all = expressions.join(', ');
   switch (form) {
@@ -156,20 +152,12 @@ export function questionOf(
  * The user's turn where the model answers freely. There is no published text to keep to: in place of the reference's
  * question, with its spaces too many and too few, stands the trained one.
  */
-export function freeQuestionOf(
-  form: QuestionForm,
-  expressions: readonly string[],
-  variant: Variant = GSVA_VARIANT,
-): string {
+export function freeQuestionOf(form: QuestionForm, expressions: readonly string[], variant = GSVA_VARIANT): string {
   return questionOf(form === 'reference' ? 'trained' : form, expressions, variant);
 }
 
 /** The model's turn. ReasonSeg's is that of the reference, the one of ADE20K is the paper's (section D). */
-export function answerOf(
-  form: QuestionForm,
-  targets: readonly PromptTarget[],
-  variant: Variant = GSVA_VARIANT,
-): string {
+export function answerOf(form: QuestionForm, targets: readonly PromptTarget[], variant = GSVA_VARIANT): string {
   if (form === 'trained') {
     // One of the training forms: "Sure, they are red circle:[SEG], green bar:[REJ]."
     const asked = variant.multipleSeg ? targets : [only(targets)];

@@ -6,19 +6,7 @@ import type { Facts, Lesson, Target } from '../../data/facts.js';
 import type { Tokenizer } from '../../data/text/tokenizer.js';
 import type { Random } from '../../random.js';
 import { IMAGE_TOKEN_ID } from '../../special-tokens.js';
-import {
-  ANSWERS,
-  chatTurn,
-  explainedTurn,
-  EXPLANATION_ONLY_SHARE,
-  explanationMode,
-  type ExplanationMode,
-  fill,
-  LONG_QUESTIONS,
-  SHORT_QUESTIONS,
-  validationQuestion,
-  withImage,
-} from '../shared/lisa-prompts.js';
+import * as prompts from '../shared/lisa-prompts.js';
 import type { AnsweredTurn, Answer, AnswerPart, Asked, Chat, Dialogue, ParsedAnswer } from '../system.js';
 
 export const EXPLANATION_REQUESTS = [
@@ -27,18 +15,18 @@ export const EXPLANATION_REQUESTS = [
   'Please output segmentation mask and give some explanation.',
 ] as const;
 /** Forced answer of the published validation. */
-const VALIDATION_ANSWER = ANSWERS[4];
+const VALIDATION_ANSWER = prompts.ANSWERS[4];
 /** Question and answer that stand for the learned ones where one of each has to be chosen. */
-const CHOSEN = { short: SHORT_QUESTIONS[3], long: LONG_QUESTIONS[1], answer: ANSWERS[1] };
+const CHOSEN = { short: prompts.SHORT_QUESTIONS[3], long: prompts.LONG_QUESTIONS[1], answer: prompts.ANSWERS[1] };
 /** Form of a question that is a whole sentence; all others ask for a phrase. */
 const SENTENCE_FORM = 'reason-sentence';
 
 export class LisaDialogue implements Dialogue {
   readonly forms = ['reference', 'trained'] as const;
-  readonly chat: Chat = { maxTokens: 512, turn: chatTurn, shown: printedAnswer };
+  readonly chat: Chat = { maxTokens: 512, turn: prompts.chatTurn, shown: printedAnswer };
 
   /** @param explanationOnly share of explained pictures that are answered in words alone; below 0: never explain */
-  constructor(private readonly explanationOnly = EXPLANATION_ONLY_SHARE) {}
+  constructor(private readonly explanationOnly = prompts.EXPLANATION_ONLY_SHARE) {}
 
   asksAlone(): boolean {
     return true;
@@ -48,7 +36,7 @@ export class LisaDialogue implements Dialogue {
     const { turns, targets, explanation } = facts;
     if (turns.length > 0) return [{ turns, targets: [] }];
     const explained = explanation !== null && this.explanationOnly >= 0;
-    const mode = explained ? explanationMode(random, this.explanationOnly) : 'mask';
+    const mode = explained ? prompts.explanationMode(random, this.explanationOnly) : 'mask';
     return targets.map((target) => lessonAbout(target, facts, mode, random));
   };
 
@@ -57,7 +45,7 @@ export class LisaDialogue implements Dialogue {
       const turn =
         form === 'trained'
           ? { user: learnedQuestion(text, form), assistant: CHOSEN.answer }
-          : { user: validationQuestion(text, form === SENTENCE_FORM), assistant: VALIDATION_ANSWER };
+          : { user: prompts.validationQuestion(text, form === SENTENCE_FORM), assistant: VALIDATION_ANSWER };
       return { turn, targets: [i] };
     });
   }
@@ -75,19 +63,19 @@ export class LisaDialogue implements Dialogue {
   }
 }
 
-function lessonAbout(target: Target, facts: Facts, mode: ExplanationMode, random: Random): Lesson {
+function lessonAbout(target: Target, facts: Facts, mode: prompts.ExplanationMode, random: Random): Lesson {
   const { height, width, kind, explanation } = facts;
   const isSentence = target.wording === 'sentence';
   // Instructions of ReasonSeg are asked as they stand.
   const text = kind === 'refer_seg' ? target.text.trim() : target.text;
-  const turn = explainedTurn(random, mode, { text, isSentence }, explanation ?? '', EXPLANATION_REQUESTS);
+  const turn = prompts.explainedTurn(random, mode, { text, isSentence }, explanation ?? '', EXPLANATION_REQUESTS);
   const mask = target.mask ?? { data: new Uint8Array(height * width), height, width };
   return { turns: [turn], targets: mode === 'explanation' ? [] : [{ text, mask }] };
 }
 
 function learnedQuestion(text: string, form: string): string {
-  if (form === SENTENCE_FORM) return withImage(fill(CHOSEN.long, text.trim()));
-  return withImage(fill(CHOSEN.short, text.trim().toLowerCase()));
+  if (form === SENTENCE_FORM) return prompts.withImage(prompts.fill(CHOSEN.long, text.trim()));
+  return prompts.withImage(prompts.fill(CHOSEN.short, text.trim().toLowerCase()));
 }
 
 /** Prompt and answer as one line, added tokens included (reference: chat.py). */

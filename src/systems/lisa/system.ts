@@ -3,7 +3,7 @@ import { IMAGE_END_TOKEN, IMAGE_START_TOKEN } from '../../special-tokens.js';
 import { IMAGE_PATCH_TOKEN, LISA_TOKENS, LISA_V0_TOKENS, SEG_TOKEN } from '../shared/decision-tokens.js';
 import { LLAVA_SAM_SYSTEM } from '../shared/llava-sam-system.js';
 import type { ModelConfig, TokenIds } from '../shared/model-config.js';
-import type { System, TokenId, Vocabulary } from '../system.js';
+import type { System, Vocabulary } from '../system.js';
 import { LisaDialogue } from './dialogue.js';
 
 export const system: System<ModelConfig> = {
@@ -27,8 +27,6 @@ type Ids = Pick<TokenIds, 'seg' | 'imPatch' | 'imStart' | 'imEnd' | 'bos' | 'eos
 
 /** @param size rows of the embedding */
 export function lisaVocabulary({ seg, imPatch, imStart, imEnd, bos, eos }: Ids, size: number): Vocabulary {
-  const patch: TokenId[] =
-    imPatch === undefined ? [] : [{ token: IMAGE_PATCH_TOKEN, id: imPatch, key: 'tokens.im_patch' }];
   return {
     ...(imPatch === undefined ? LISA_TOKENS : LISA_V0_TOKENS),
     found: [seg],
@@ -39,7 +37,7 @@ export function lisaVocabulary({ seg, imPatch, imStart, imEnd, bos, eos }: Ids, 
     end: eos,
     ids: [
       { token: SEG_TOKEN, id: seg, key: 'tokens.seg' },
-      ...patch,
+      ...(imPatch === undefined ? [] : [{ token: IMAGE_PATCH_TOKEN, id: imPatch, key: 'tokens.im_patch' }]),
       { token: IMAGE_START_TOKEN, id: imStart, key: 'tokens.im_start' },
       { token: IMAGE_END_TOKEN, id: imEnd, key: 'tokens.im_end' },
     ],

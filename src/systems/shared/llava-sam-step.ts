@@ -9,7 +9,7 @@
 import * as fused from '../../engine/fused-ops.js';
 import * as tf from '../../engine/tf.js';
 import { layersOnTape, layersRecomputed } from '../../networks/decoder-lm/layer-gradients.js';
-import { differentiate, GradientMap } from '../../nn/backprop.js';
+import { differentiate, GradientMap, type NamedTensors, type NamedVariables } from '../../nn/backprop.js';
 import { type LossParts, stepWithLosses } from '../../nn/loss-parts.js';
 import { VariableSegments } from '../../checkpoints/parts.js';
 import type { MaskTargets, Recipe, StepOptions, TrainingBatch } from '../system.js';
@@ -44,7 +44,7 @@ function backpropagate(
   segments: VariableSegments,
   { dropoutSeed = null, recompute = true }: StepOptions,
   losses: Losses,
-): ReadonlyMap<string, tf.Tensor> {
+): NamedTensors {
   const { llama } = model;
   const { rows, places } = batch;
   const gradients = new GradientMap();
@@ -99,7 +99,7 @@ function maskSegments(
   model: LlavaSam,
   batch: TrainingBatch,
   queries: tf.Tensor2D,
-  decoderVariables: ReadonlyMap<string, tf.Variable>,
+  decoderVariables: NamedVariables,
   gradients: GradientMap,
   losses: Losses,
 ): tf.Tensor | null {

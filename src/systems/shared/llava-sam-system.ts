@@ -6,14 +6,11 @@ import { LLAVA_SAM_PARTS } from './llava-sam-parts.js';
 import { GROUNDING_RECIPE } from './llava-sam-step.js';
 import { LlavaSam } from './llava-sam.js';
 
-export function llavaSamPictures({
-  clip,
-  sam,
-}: Pick<ModelConfig, 'clip' | 'sam'>): Readonly<Record<'clip' | 'sam', EncoderInput>> {
+export function llavaSamPictures({ clip, sam }: ModelConfig) {
   return {
     clip: { transform: 'crop', side: clip.imageSize, neededFor: 'text' },
     sam: { transform: 'pad', side: sam.imageSize, neededFor: 'masks' },
-  };
+  } satisfies Record<string, EncoderInput>;
 }
 
 export const LLAVA_SAM_SYSTEM = {

@@ -29,15 +29,15 @@ import { MaskPrompt } from './mask-prompt.js';
 export class LlavaSam extends CompositeLayer implements GroundingModel {
   static readonly className = 'LlavaSam';
   readonly parts = LLAVA_SAM_PARTS;
-  /** F_V1 and F_V2. */
-  readonly encoders: { readonly clip: ClipVisionTower; readonly sam: SamImageEncoder };
-  /** φ */
-  readonly projector: Projector;
+  readonly lmHead: Linear;
   /** F_LLM */
   readonly llama: Llama;
-  readonly lmHead: Linear;
+  /** φ */
+  readonly projector: Projector;
   /** ψ */
   readonly maskPrompt: MaskPrompt;
+  /** F_V1 and F_V2. */
+  readonly encoders: { readonly clip: ClipVisionTower; readonly sam: SamImageEncoder };
   readonly promptEncoder: PromptEncoder;
   /** F_mask */
   readonly maskDecoder: MaskDecoder;
@@ -45,19 +45,16 @@ export class LlavaSam extends CompositeLayer implements GroundingModel {
 
   constructor(readonly config: ModelConfig) {
     super();
-    const { clip, llm, sam, lora, projector } = config;
-    const projectorConfig = { type: projector, visionSize: clip.hiddenSize, textSize: llm.hiddenSize };
-    this.lmHead = this.track(
-      'lm_head',
-      new Linear({ inputSize: llm.hiddenSize, outputSize: llm.vocabSize, useBias: false }),
-    );
+    const { clip, llm, sam, lora, projector: type } = config;
+    const { hiddenSize, vocabSize } = llm;
+    const head = { inputSize: hiddenSize, outputSize: vocabSize, useBias: false };
+    const projector = { type, visionSize: clip.hiddenSize, textSize: hiddenSize };
+    const prompt = { hiddenSize, promptSize: sam.promptEmbedDim };
+    this.lmHead = this.track('lm_head', new Linear(head));
     this.llama = this.track('model', new Llama({ llm, lora }));
     const visionTower = this.track('model.vision_tower.vision_tower.vision_model', new ClipVisionTower(clip));
-    this.projector = this.track('model.mm_projector', new Projector(projectorConfig));
-    this.maskPrompt = this.track(
-      'model.text_hidden_fcs.0',
-      new MaskPrompt({ hiddenSize: llm.hiddenSize, promptSize: sam.promptEmbedDim }),
-    );
+    this.projector = this.track('model.mm_projector', new Projector(projector));
+    this.maskPrompt = this.track('model.text_hidden_fcs.0', new MaskPrompt(prompt));
     const imageEncoder = this.track('model.visual_model.image_encoder', new SamImageEncoder(sam));
     this.encoders = { clip: visionTower, sam: imageEncoder };
     this.promptEncoder = this.track('model.visual_model.prompt_encoder', new PromptEncoder(sam));

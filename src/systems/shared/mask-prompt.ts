@@ -3,22 +3,10 @@ import * as tf from '../../engine/tf.js';
 import { ConfiguredLayer, type Shape } from '../../nn/composite-layer.js';
 import { Linear } from '../../nn/layers.js';
 
-export interface MaskPromptConfig {
-  readonly hiddenSize: number;
-  readonly promptSize: number;
-}
-
-export class MaskPrompt extends ConfiguredLayer<MaskPromptConfig> {
+export class MaskPrompt extends ConfiguredLayer<{ readonly hiddenSize: number; readonly promptSize: number }> {
   static readonly className = 'GsvaMaskPrompt';
-  private readonly inner: Linear;
-  private readonly outer: Linear;
-
-  constructor(config: MaskPromptConfig) {
-    super(config);
-    const { hiddenSize, promptSize } = config;
-    this.inner = this.track('0', new Linear({ inputSize: hiddenSize, outputSize: hiddenSize }));
-    this.outer = this.track('2', new Linear({ inputSize: hiddenSize, outputSize: promptSize }));
-  }
+  private readonly inner = this.track('0', Linear.of(this.config.hiddenSize, this.config.hiddenSize));
+  private readonly outer = this.track('2', Linear.of(this.config.hiddenSize, this.config.promptSize));
 
   /** hidden [..., D] → [..., prompt]. */
   forward(hidden: tf.Tensor): tf.Tensor {

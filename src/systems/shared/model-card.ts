@@ -4,11 +4,8 @@ import { type TensorOutput, byteCount } from '../../io/tensor-output.js';
 import { bytesText } from '../../machine.js';
 import type { ModelMeta } from '../../checkpoints/model-meta.js';
 
-export function modelCard(
-  { clip, llm, sam, lora }: ModelConfig,
-  meta: ModelMeta,
-  tensors: readonly TensorOutput[],
-): string {
+export function modelCard(config: ModelConfig, meta: ModelMeta, tensors: readonly TensorOutput[]): string {
+  const { clip, llm, sam, lora } = config;
   const numbers = tensors.reduce((sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1), 0);
   const bytes = tensors.reduce((sum, tensor) => sum + byteCount(tensor), 0);
   const types = [...new Set(tensors.map(({ dtype }) => dtype))].join(', ');

@@ -1,33 +1,12 @@
 /** Sizes of a model of LLaVA and SAM (GSVA, LISA), as `config.json` of a checkpoint holds them. */
 import type { z } from 'zod';
-import {
-  camelCase,
-  camelKeys,
-  CLIP,
-  count,
-  LLM,
-  LORA,
-  PROJECTIONS,
-  PROJECTORS,
-  type ProjectorType,
-  SAM,
-} from '../../config.js';
+import { camelCase, camelKeys, CLIP, count, LLM, LORA, PROJECTIONS, PROJECTORS, SAM } from '../../config.js';
+import type { ProjectorType } from '../../config.js';
 import type { OpenedDirectory } from '../../checkpoints/checkpoint-directory.js';
 import { UserError } from '../../errors.js';
 import { nearestName } from '../../nearest-name.js';
-import {
-  alsoCheck,
-  EDITOR_KEY,
-  integer,
-  list,
-  number,
-  object,
-  oneOf,
-  type Read,
-  readAs,
-  type Refuse,
-  text,
-} from '../../schema.js';
+import { alsoCheck, EDITOR_KEY, integer, list, number, object, oneOf, readAs, text } from '../../schema.js';
+import type { Read, Refuse } from '../../schema.js';
 import { IGNORE_LABEL, IMAGE_TOKEN_ID } from '../../special-tokens.js';
 import type { WeightNames } from '../system.js';
 
@@ -68,31 +47,22 @@ export const MODEL_SCHEMA = object({ ...EDITOR_KEY, system: SYSTEM, projector: P
   .transform(({ system, projector, clip, llm, sam, lora, tokens, loss }) => ({
     system,
     projector,
-    clip: camelKeys(clip),
-    llm: camelKeys(llm),
-    sam: camelKeys(sam),
-    lora: camelKeys(lora),
-    tokens: camelKeys(tokens),
-    loss: camelKeys(loss),
+    ...{ clip: camelKeys(clip), llm: camelKeys(llm), sam: camelKeys(sam) },
+    ...{ lora: camelKeys(lora), tokens: camelKeys(tokens), loss: camelKeys(loss) },
   }));
 
 /** Some of a model's sizes, under the keys of config.json: what a run changes of its start model. */
 export const PARTIAL_MODEL_SCHEMA = object({
   system: text().describe(SYSTEM.description ?? ''),
   projector: PROJECTOR,
-  clip: CLIP.partial(),
-  llm: LLM.partial(),
-  sam: SAM.partial(),
-  lora: LORA.partial(),
-  tokens: TOKENS.partial(),
-  loss: LOSS.partial(),
+  ...{ clip: CLIP.partial(), llm: LLM.partial(), sam: SAM.partial() },
+  ...{ lora: LORA.partial(), tokens: TOKENS.partial(), loss: LOSS.partial() },
 }).partial();
 
 /** Sizes as a file has them, φ perhaps left out. */
 export type ModelSizes = Read<typeof MODEL_SCHEMA>;
 export type ModelConfig = ModelSizes & { readonly projector: ProjectorType };
 export type TokenIds = ModelConfig['tokens'];
-export type LossWeights = ModelConfig['loss'];
 
 /** Every [SEG]: the n-th expression of a question is answered with the n-th of them, in turn. */
 export function segIds({ seg, moreSegs = [] }: TokenIds): readonly number[] {
@@ -152,46 +122,30 @@ export function modelConfigToJson(config: ModelConfig): Record<string, unknown> 
 }
 
 /** One section with the published key names. */
-export function sectionToJson(
-  name: keyof typeof SECTIONS,
-  values: Readonly<Record<string, unknown>>,
-): Record<string, unknown> {
+export function sectionToJson(name: keyof typeof SECTIONS, values: Readonly<Record<string, unknown>>) {
   const keys = Object.keys(SECTIONS[name].shape).filter((key) => values[camelCase(key)] !== undefined);
   return Object.fromEntries(keys.map((key) => [key, values[camelCase(key)]]));
 }
 
-type Sizes = { readonly [K in keyof typeof SECTIONS]: z.output<(typeof SECTIONS)[K]> };
+type Sizes = { readonly [K in keyof typeof SECTIONS]: z.output<(typeof SECTIONS)[K]> } & {
+  readonly projector?: string;
+};
 
-function checkSizes(
-  { clip, llm, sam, lora, projector }: Sizes & { readonly projector?: string },
-  refuse: Refuse,
-): void {
-  const divides = (key: string, whole: number, part: number, divisor: string): void => {
-    if (part <= 0 || whole <= 0 || whole % part !== 0) refuse(key, `a multiple of ${divisor}`);
+function checkSizes({ clip, llm, sam, lora, projector }: Sizes, refuse: Refuse): void {
+  const multiple = (key: string, whole: number, part: number, of: string): void => {
+    if (part <= 0 || whole <= 0 || whole % part !== 0) refuse(key, `a multiple of ${of}`);
   };
-  divides(
-    'clip.hidden_size',
-    clip.hidden_size,
-    clip.num_attention_heads,
-    `clip.num_attention_heads (${clip.num_attention_heads})`,
-  );
-  divides('clip.image_size', clip.image_size, clip.patch_size, `clip.patch_size (${clip.patch_size})`);
-  divides(
-    'llm.hidden_size',
-    llm.hidden_size,
-    2 * llm.num_attention_heads,
-    `twice llm.num_attention_heads (2 · ${llm.num_attention_heads})`,
-  );
-  divides('sam.image_size', sam.image_size, sam.patch_size, `sam.patch_size (${sam.patch_size})`);
-  divides('sam.embed_dim', sam.embed_dim, sam.num_heads, `sam.num_heads (${sam.num_heads})`);
-  divides(
-    'sam.prompt_embed_dim',
-    sam.prompt_embed_dim,
-    2 * sam.decoder_heads,
-    `twice sam.decoder_heads (2 · ${sam.decoder_heads})`,
-  );
-  divides('sam.prompt_embed_dim', sam.prompt_embed_dim, 8, '8');
-  divides('sam.mask_in_chans', sam.mask_in_chans, 4, '4');
+  const [clipHeads, llmHeads] = [clip.num_attention_heads, llm.num_attention_heads];
+  const samWidth = sam.prompt_embed_dim;
+  multiple('clip.hidden_size', clip.hidden_size, clipHeads, `clip.num_attention_heads (${clipHeads})`);
+  multiple('clip.image_size', clip.image_size, clip.patch_size, `clip.patch_size (${clip.patch_size})`);
+  multiple('llm.hidden_size', llm.hidden_size, 2 * llmHeads, `twice llm.num_attention_heads (2 · ${llmHeads})`);
+  multiple('sam.image_size', sam.image_size, sam.patch_size, `sam.patch_size (${sam.patch_size})`);
+  multiple('sam.embed_dim', sam.embed_dim, sam.num_heads, `sam.num_heads (${sam.num_heads})`);
+  const twice = `twice sam.decoder_heads (2 · ${sam.decoder_heads})`;
+  multiple('sam.prompt_embed_dim', samWidth, 2 * sam.decoder_heads, twice);
+  multiple('sam.prompt_embed_dim', samWidth, 8, '8');
+  multiple('sam.mask_in_chans', sam.mask_in_chans, 4, '4');
   const [first, last] = [-(clip.num_hidden_layers + 1), clip.num_hidden_layers];
   if (clip.select_layer < first || clip.select_layer > last) {
     refuse('clip.select_layer', `a whole number from ${first} to ${last}`);
@@ -199,10 +153,8 @@ function checkSizes(
   for (const [i, target] of lora.targets.entries()) {
     if (PROJECTIONS.includes(target)) continue;
     const nearest = nearestName(target, PROJECTIONS);
-    refuse(
-      ['lora', 'targets', i],
-      nearest === null ? `one of ${PROJECTIONS.join(', ')}` : `a projection of LLaMA; did you mean "${nearest}"?`,
-    );
+    const hint = nearest === null ? null : `a projection of LLaMA; did you mean "${nearest}"?`;
+    refuse(['lora', 'targets', i], hint ?? `one of ${PROJECTIONS.join(', ')}`);
   }
   if (projector === 'identity' && clip.hidden_size !== llm.hidden_size) {
     refuse('projector', 'another: "identity" needs clip.hidden_size = llm.hidden_size');

@@ -6,14 +6,8 @@
 import { padBatch } from '../../data/text/conversation.js';
 import { llavaSamPictures } from '../../systems/shared/llava-sam-system.js';
 import { prepareImage } from '../../data/image/prepare-image.js';
-import {
-  captionTurn,
-  type GroundedExpression,
-  type GroundingConversation,
-  groundingConversation,
-  trainedFormConversation,
-  type TrainedFormConversation,
-} from '../../synthetic/base-text.js';
+import { captionTurn, groundingConversation, trainedFormConversation } from '../../synthetic/base-text.js';
+import type { GroundedExpression, GroundingConversation, TrainedFormConversation } from '../../synthetic/base-text.js';
 import { visibleMask } from '../../synthetic/scene.js';
 import type { MakeLessons } from '../../data/facts.js';
 import * as tf from '../../engine/tf.js';
@@ -64,22 +58,20 @@ export class BaseGroundingTask extends BaseTask<GroundingSample, BaseGroundingTa
 
   prepare(index: number, random: Random): GroundingSample {
     const { itemsPerScene, pool, forms, lessons } = this.options;
+    const { scene } = pool.get(index);
     if (random.uniform() < CAPTIONS[forms]) {
-      const turn = captionTurn(pool.get(index).scene, random);
+      const turn = captionTurn(scene, random);
       return this.sample(index, { turn, asked: [], named: true });
     }
     // A question that names the expressions says them twice: half as many are asked.
     const named = random.uniform() < NAMED[forms];
     if (named && forms === 'trained') {
-      return this.trainedFormSample(
-        index,
-        trainedFormConversation(pool.get(index).scene, random, lessons, itemsPerScene),
-      );
+      return this.trainedFormSample(index, trainedFormConversation(scene, random, lessons, itemsPerScene));
     }
     const items = named ? Math.ceil(itemsPerScene / 2) : itemsPerScene;
     const words = Math.floor(items * WORDS);
     const counts = { expressions: items - words, words };
-    return this.sample(index, groundingConversation(pool.get(index).scene, random, counts, named));
+    return this.sample(index, groundingConversation(scene, random, counts, named));
   }
 
   async forwardBackward(batch: readonly GroundingSample[]): Promise<Gradients> {
@@ -194,10 +186,7 @@ export class BaseGroundingTask extends BaseTask<GroundingSample, BaseGroundingTa
     }
   }
 
-  private collate(
-    samples: readonly GroundingSample[],
-    withMasks: true,
-  ): JointBatch & { inputs: { readonly sam: tf.Tensor4D } };
+  private collate(samples: readonly GroundingSample[], withMasks: true): JointBatch & { inputs: { sam: tf.Tensor4D } };
   private collate(samples: readonly GroundingSample[], withMasks: boolean): JointBatch;
   private collate(samples: readonly GroundingSample[], withMasks: boolean): JointBatch {
     const { gsva, tokenizer } = this.options;

@@ -2,7 +2,7 @@
 import { VariableSegments } from '../../checkpoints/parts.js';
 import { samTransform } from '../../data/image/image-transforms.js';
 import * as tf from '../../engine/tf.js';
-import { differentiate, GradientMap } from '../../nn/backprop.js';
+import { differentiate, GradientMap, type NamedTensors, type NamedVariables } from '../../nn/backprop.js';
 import { type Gradients, type LossParts, stepWithLosses } from '../../nn/loss-parts.js';
 import type { Random } from '../../random.js';
 import { type MaskPromptSample, sampleMaskPrompts } from '../../synthetic/base-masks.js';
@@ -111,11 +111,7 @@ export interface SamBatch {
 }
 
 /** One forward and backward pass of SAM's objective (BCE, DICE) from points and boxes; segments: F_mask, F_V2. */
-export function samStep(
-  gsva: LlavaSam,
-  batch: SamBatch,
-  variables: ReadonlyMap<string, tf.Variable>,
-): Promise<Gradients> {
+export function samStep(gsva: LlavaSam, batch: SamBatch, variables: NamedVariables): Promise<Gradients> {
   const segments = new VariableSegments(gsva.parts, variables, (part) => (part === 'image_encoder' ? part : 'decoder'));
   return stepWithLosses(['bce', 'dice'] as const, (losses) => backpropagate(gsva, batch, segments, losses));
 }
@@ -125,24 +121,19 @@ function backpropagate(
   batch: SamBatch,
   segments: VariableSegments,
   losses: LossParts<'bce' | 'dice'>,
-): ReadonlyMap<string, tf.Tensor> {
+): NamedTensors {
   const { loss } = gsva.config;
   const gradients = new GradientMap();
   tf.tidy(() => {
-    const embeddings = tf.tidy(() => gsva.encoders.sam.forward(batch.images));
+    const encode = (): tf.Tensor => gsva.encoders.sam.forward(batch.images);
+    const embeddings = tf.tidy(encode);
     const prompts = promptTensors(batch);
     const decoder = (): tf.Tensor => {
       const { bce, dice } = maskObjective(gsva, promptedMasks(gsva, embeddings, batch, prompts), batch.targets);
       return tf.add(losses.add('bce', tf.mul(bce, loss.bce)), losses.add('dice', tf.mul(dice, loss.dice)));
     };
     const { inputs } = differentiate(decoder, [embeddings], segments.of('decoder'), gradients);
-    differentiate(
-      () => gsva.encoders.sam.forward(batch.images),
-      [],
-      segments.of('image_encoder'),
-      gradients,
-      inputs[0],
-    );
+    differentiate(encode, [], segments.of('image_encoder'), gradients, inputs[0]);
     return [...gradients.tensors.values()];
   });
   return gradients.tensors;

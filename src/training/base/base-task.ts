@@ -119,10 +119,8 @@ export abstract class BaseTask<
 
 /** Inputs of an encoder as one tensor [B, S, S, 3]; owned by the caller. */
 export function stackInputs(samples: readonly { readonly input: Float32Array }[], side: number): tf.Tensor4D {
-  return stackImages(
-    samples.map(({ input }) => input),
-    side,
-  );
+  const inputs = samples.map(({ input }) => input);
+  return stackImages(inputs, side);
 }
 
 /** Mean of figures, 0 where there are none. */

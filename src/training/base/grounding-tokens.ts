@@ -1,9 +1,6 @@
 /** Conversations of the base's grounding as tokens: what is supervised, and where each expression's answer begins. */
-import {
-  type ConversationStyle,
-  type TokenizedConversation,
-  tokenizeConversation,
-} from '../../data/text/conversation.js';
+import { tokenizeConversation } from '../../data/text/conversation.js';
+import type { ConversationStyle, TokenizedConversation } from '../../data/text/conversation.js';
 import { ABSENT_WORD, type GroundingConversation, type TrainedFormConversation } from '../../synthetic/base-text.js';
 import type { Tokenizer } from '../../data/text/tokenizer.js';
 import { IGNORE_LABEL } from '../../special-tokens.js';

@@ -4,7 +4,7 @@
  */
 import * as fused from '../../engine/fused-ops.js';
 import * as tf from '../../engine/tf.js';
-import { differentiate, GradientMap } from '../../nn/backprop.js';
+import { differentiate, GradientMap, type NamedTensors, type NamedVariables } from '../../nn/backprop.js';
 import { type Gradients, type LossParts, stepWithLosses } from '../../nn/loss-parts.js';
 import type { LlavaSam } from '../../systems/shared/llava-sam.js';
 import { maskObjective } from '../../systems/shared/mask-objective.js';
@@ -16,20 +16,16 @@ export interface JointBatch extends Omit<TrainingBatch, 'features'> {
 }
 
 /** @param variables by checkpoint name without prefix @returns losses, and gradients that the caller owns */
-export function jointStep(
-  model: LlavaSam,
-  batch: JointBatch,
-  variables: ReadonlyMap<string, tf.Variable>,
-): Promise<Gradients> {
+export function jointStep(model: LlavaSam, batch: JointBatch, variables: NamedVariables): Promise<Gradients> {
   return stepWithLosses(['ce', 'bce', 'dice'] as const, (losses) => backpropagate(model, batch, variables, losses));
 }
 
 function backpropagate(
   model: LlavaSam,
   { rows, inputs, places, targets }: JointBatch,
-  variables: ReadonlyMap<string, tf.Variable>,
+  variables: NamedVariables,
   losses: LossParts<'ce' | 'bce' | 'dice'>,
-): ReadonlyMap<string, tf.Tensor> {
+): NamedTensors {
   const { encoders, config } = model;
   const masks = targets.reduce((sum, target) => sum + target.masks.length, 0);
   if (places.length !== masks) {
@@ -53,10 +49,7 @@ function backpropagate(
 }
 
 /** Gradients of a scalar on one tape; owned by the caller. All else that `objective` makes is disposed. */
-export function gradientsOnTape(
-  objective: () => tf.Tensor,
-  variables: ReadonlyMap<string, tf.Variable>,
-): ReadonlyMap<string, tf.Tensor> {
+export function gradientsOnTape(objective: () => tf.Tensor, variables: NamedVariables): NamedTensors {
   const gradients = new GradientMap();
   tf.tidy(() => {
     differentiate(objective, [], variables, gradients);

@@ -21,11 +21,7 @@ export function likeliest(logits: tf.Tensor2D): tf.Tensor1D {
 /**
  * @param rerun repeats the computation, leaving no tensor @throws UserError naming the first part that is not finite
  */
-export async function readLikeliest(
-  network: Network,
-  classes: tf.Tensor,
-  rerun: () => unknown,
-): Promise<readonly number[]> {
+export async function readLikeliest(network: Network, classes: tf.Tensor, rerun: () => unknown) {
   const read = Array.from(await classes.data());
   if (!read.includes(NO_CLASS)) return read;
   throw new UserError(`Validating: logits are not finite. ${await culpritText(network, rerun)}`, 'not-finite');

@@ -10,10 +10,7 @@ export interface LossSum {
 }
 
 /** Mean of each loss over the micro-batches of all ranks that have it. Collective. */
-export async function meanLosses(
-  communicator: Communicator,
-  sums: ReadonlyMap<string, LossSum>,
-): Promise<Record<string, number>> {
+export async function meanLosses(communicator: Communicator, sums: ReadonlyMap<string, LossSum>) {
   const total = new Map<string, LossSum>();
   for (const text of await communicator.textsOf(JSON.stringify([...sums]))) {
     for (const [name, { sum, count }] of JSON.parse(text) as [string, LossSum][]) {

@@ -11,7 +11,6 @@ export interface Communicator {
   readonly sentBytes: number;
   /** Seconds that this rank has spent in exchanges so far, waiting for other ranks included. */
   readonly exchangeSeconds: number;
-
   /** Adds the arrays of all ranks up, in place. */
   allReduceSum(values: Float32Array): Promise<void>;
   /** Adds up; rank r gets block r of the sum. `input` has size · output.length numbers. */
@@ -26,7 +25,6 @@ export interface Communicator {
   /** The texts of all ranks, by rank. They may differ in length. */
   textsOf(text: string): Promise<string[]>;
   barrier(): Promise<void>;
-
   /** Not collective: says that this rank goes on with its work, in this update, to those who watch for hung ranks. */
   progress(update: number): void;
   /** Not collective: runs work that may take longer than the time after which a rank counts as hung (validation). */

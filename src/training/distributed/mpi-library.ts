@@ -37,7 +37,6 @@ const MPICH: Handles = {
 /** Calls come from a thread of libuv's pool, one at a time; MPI_Abort may come from the main thread meanwhile. */
 const THREAD_MULTIPLE = 3;
 const THREAD_SERIALIZED = 2;
-
 /** Stack of the threads that make collective calls; koffi's own 128 kB are not enough for MPICH. */
 const STACK_BYTES = 4 * 1024 * 1024;
 

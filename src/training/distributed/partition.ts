@@ -30,12 +30,7 @@ export interface Partition {
 }
 
 /** @param sizes numbers of each variable by name, in the order that is the same on all ranks */
-export function partition(
-  sizes: ReadonlyMap<string, number>,
-  rank: number,
-  ranks: number,
-  bucketSize = BUCKET_SIZE,
-): Partition {
+export function partition(sizes: ReadonlyMap<string, number>, rank: number, ranks: number, bucketSize = BUCKET_SIZE) {
   const total = [...sizes.values()].reduce((sum, size) => sum + size, 0);
   const blockLength = Math.max(1, Math.ceil(Math.min(bucketSize, total) / ranks));
   const bucketLength = blockLength * ranks;
@@ -43,16 +38,13 @@ export function partition(
   const buckets = Array.from({ length: count }, (_, index): BucketLayout => {
     const first = index * bucketLength;
     const block = first + rank * blockLength;
-    return {
-      segments: segmentsIn(sizes, first, first + bucketLength),
-      own: segmentsIn(sizes, block, block + blockLength),
-    };
+    return { segments: between(sizes, first, first + bucketLength), own: between(sizes, block, block + blockLength) };
   });
   return { blockLength, buckets };
 }
 
 /** Segments between two places of the row. */
-function segmentsIn(sizes: ReadonlyMap<string, number>, from: number, to: number): Segment[] {
+function between(sizes: ReadonlyMap<string, number>, from: number, to: number): Segment[] {
   const segments: Segment[] = [];
   let position = 0;
   for (const [name, size] of sizes) {

@@ -44,7 +44,7 @@ export class RankSamples<Sample> implements SampleSupply<Sample> {
   private readonly ahead = new Map<number, Promise<Sample | null>>();
   private readonly discarded = new Set<Promise<void>>();
   /** Position behind the window. */
-  private end: number;
+  position: number;
   private updatesLeft: number;
   /** Positions of this rank in the window that are still to be taken. */
   private own: number[] = [];
@@ -61,13 +61,9 @@ export class RankSamples<Sample> implements SampleSupply<Sample> {
     report: (message: string) => void,
   ) {
     this.stream = task.samples(random, report);
-    this.end = options.position;
+    this.position = options.position;
     this.updatesLeft = options.updates;
     this.prepareAhead();
-  }
-
-  get position(): number {
-    return this.end;
   }
 
   async next(): Promise<Sample> {
@@ -97,8 +93,8 @@ export class RankSamples<Sample> implements SampleSupply<Sample> {
 
   private openWindow(): void {
     const { rank, size } = this.communicator;
-    this.own = positionsOf(this.end, rank, size, this.options);
-    this.end += this.own.length * size;
+    this.own = positionsOf(this.position, rank, size, this.options);
+    this.position += this.own.length * size;
     this.updatesLeft--;
     this.replaced = 0;
     this.isWindowOpen = true;
@@ -122,8 +118,8 @@ export class RankSamples<Sample> implements SampleSupply<Sample> {
       );
     }
     const before = missing.slice(0, rank).reduce((sum, count) => sum + count, 0);
-    this.own = Array.from({ length: this.missing }, (_, index) => this.end + before + index);
-    this.end += total;
+    this.own = Array.from({ length: this.missing }, (_, index) => this.position + before + index);
+    this.position += total;
     this.missing = 0;
     this.prepareAhead();
   }
@@ -143,7 +139,7 @@ export class RankSamples<Sample> implements SampleSupply<Sample> {
     const wanted = this.own.slice(0, depth);
     const perUpdate = batchSize * accumulation * size;
     for (let update = 0; wanted.length < depth && update < this.updatesLeft; update++) {
-      wanted.push(...positionsOf(this.end + update * perUpdate, rank, size, this.options));
+      wanted.push(...positionsOf(this.position + update * perUpdate, rank, size, this.options));
     }
     const needed = new Set(wanted.slice(0, depth));
     for (const position of [...this.ahead.keys()]) if (!needed.has(position)) this.discard(position);

@@ -9,17 +9,10 @@ import * as tf from '../../engine/tf.js';
 import { type AdamWOptions, assignNumbers, clipFactor, copyOf, learningRateFactors } from '../optimizer/optimizer.js';
 import type { MomentPart, MomentReader, OptimizerRule } from '../optimizer/optimizer-rule.js';
 import { addSquares, NO_SQUARES, updateSquares, type UpdateSquares } from '../optimizer/update-squares.js';
-import {
-  BUCKET_SIZE,
-  type BucketLayout,
-  BucketReader,
-  BucketWriter,
-  type Partition,
-  partition,
-  type Segment,
-  segmentOf,
-} from './partition.js';
+import { BUCKET_SIZE, BucketReader, BucketWriter, partition, segmentOf } from './partition.js';
+import type { BucketLayout, Partition, Segment } from './partition.js';
 import type { Communicator } from './communicator.js';
+import type { NamedTensors, NamedVariables } from '../../nn/backprop.js';
 
 /** Adam's memory of one stretch. */
 interface SegmentState extends Segment {
@@ -45,7 +38,7 @@ export class ShardedAdamW implements OptimizerRule {
   private present: ReadonlySet<string> = new Set();
 
   constructor(
-    readonly variables: ReadonlyMap<string, tf.Variable>,
+    readonly variables: NamedVariables,
     private readonly options: AdamWOptions,
     private readonly communicator: Communicator,
     bucketSize = BUCKET_SIZE,
@@ -62,7 +55,7 @@ export class ShardedAdamW implements OptimizerRule {
     }));
   }
 
-  async globalNorm(gradients: ReadonlyMap<string, tf.Tensor>, gradientScale = 1): Promise<number> {
+  async globalNorm(gradients: NamedTensors, gradientScale = 1): Promise<number> {
     await this.findPresent(gradients);
     const { blockLength } = this.partition;
     const reader = new BucketReader(gradients);
@@ -80,12 +73,7 @@ export class ShardedAdamW implements OptimizerRule {
     return Math.sqrt(total) * Math.abs(gradientScale);
   }
 
-  async apply(
-    _gradients: ReadonlyMap<string, tf.Tensor>,
-    learningRate: number,
-    globalNorm: number,
-    gradientScale = 1,
-  ): Promise<void> {
+  async apply(_gradients: NamedTensors, learningRate: number, globalNorm: number, gradientScale = 1): Promise<void> {
     for (const name of this.present) this.steps.set(name, (this.steps.get(name) ?? 0) + 1);
     const scale = gradientScale * clipFactor(this.options, globalNorm);
     const { blockLength } = this.partition;
@@ -112,11 +100,7 @@ export class ShardedAdamW implements OptimizerRule {
   }
 
   /** Each rank measures its own blocks, of which alone it knows gradients and moments; the sums go to all. */
-  async updateSquares(
-    _gradients: ReadonlyMap<string, tf.Tensor>,
-    learningRate: number,
-    gradientScale = 1,
-  ): Promise<ReadonlyMap<string, UpdateSquares>> {
+  async updateSquares(_gradients: NamedTensors, learningRate: number, gradientScale = 1) {
     const own = new Map<string, UpdateSquares>([...this.variables.keys()].map((name) => [name, NO_SQUARES]));
     for (const [index, { states }] of this.shards.entries()) {
       for (const state of states) {
@@ -158,7 +142,7 @@ export class ShardedAdamW implements OptimizerRule {
   }
 
   /** A variable takes part in the update when any rank has a gradient of it. */
-  private async findPresent(gradients: ReadonlyMap<string, tf.Tensor>): Promise<void> {
+  private async findPresent(gradients: NamedTensors): Promise<void> {
     const names = [...this.variables.keys()];
     const strange = [...gradients.keys()].find((name) => !this.variables.has(name));
     if (strange !== undefined) throw new Error(`ShardedAdamW: there is no variable "${strange}" for this gradient`);

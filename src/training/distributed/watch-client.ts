@@ -1,16 +1,7 @@
 /** A rank's connection to rank 0, which judges all; the rank itself judges rank 0 alone. */
 import { connect, type Socket } from 'node:net';
-import {
-  describe,
-  type Fault,
-  lineReader,
-  type RankLine,
-  type ServerAddress,
-  type ServerLine,
-  SHARED,
-  type ThreadMessage,
-  type WatchSettings,
-} from './watch-judge.js';
+import { describe, lineReader, SHARED } from './watch-judge.js';
+import type { Fault, RankLine, ServerAddress, ServerLine, ThreadMessage, WatchSettings } from './watch-judge.js';
 
 const TO_CONNECT_MS = 5000;
 /** Often enough that a rank which dies has just said in which update it was. */

@@ -1,16 +1,8 @@
 /** On rank 0: takes the connections of all ranks, keeps what is known of each, judges, and tells all of a fault. */
 import { createServer, type Server, type Socket } from 'node:net';
 import { periodMs, readBeat } from './watch-client.js';
-import {
-  type Fault,
-  judge,
-  lineReader,
-  type RankLine,
-  type RankStatus,
-  type ServerLine,
-  type ThreadMessage,
-  type WatchSettings,
-} from './watch-judge.js';
+import { judge, lineReader } from './watch-judge.js';
+import type { Fault, RankLine, RankStatus, ServerLine, ThreadMessage, WatchSettings } from './watch-judge.js';
 
 /** How long rank 0 waits at the end for the others' farewell. */
 const TO_LEAVE_MS = 5000;

@@ -13,7 +13,6 @@ import { WatchServer } from './watch-server.js';
 /** How long the process has to say itself what happened, and to end. */
 const TO_SPEAK_MS = 300;
 const TO_END_MS = 8000;
-
 const STDERR = 2;
 const settings = workerData as WatchSettings;
 const shared = new Int32Array(settings.shared);

@@ -3,14 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { hostname, networkInterfaces } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { UserError } from '../../errors.js';
-import {
-  type ProcessMessage,
-  type ServerAddress,
-  SHARED,
-  SHARED_LENGTH,
-  type ThreadMessage,
-  type WatchSettings,
-} from './watch-judge.js';
+import { SHARED, SHARED_LENGTH } from './watch-judge.js';
+import type { ProcessMessage, ServerAddress, ThreadMessage, WatchSettings } from './watch-judge.js';
 
 /** How often the event loop shows that it turns, during work that has no other sign of progress. */
 const TURN_MS = 500;
@@ -47,11 +41,8 @@ export class Watch {
       const token = randomBytes(16).toString('hex');
       const listening = await watch.startThread({ token, server: null, isLocal }, 'listening');
       const hosts = isLocal ? ['127.0.0.1'] : [hostname(), ...ownAddresses()];
-      const server: ServerAddress = {
-        name: hostname(),
-        hosts,
-        port: listening.kind === 'listening' ? listening.port : 0,
-      };
+      const port = listening.kind === 'listening' ? listening.port : 0;
+      const server: ServerAddress = { name: hostname(), hosts, port };
       own = JSON.stringify({ token, server });
     }
     const [first = ''] = await textsOf(own);

@@ -21,10 +21,8 @@ export const OVERFIT_OVERRIDES: readonly (readonly [key: string, value: unknown]
 
 /** At the most this share of the first loss is left, unless a bound is given. */
 export const OVERFIT_SHARE = 0.2;
-
 /** This many positions in a row without a usable sample are not a few bad files. */
 const MOST_PASSED_OVER = 1000;
-
 /** Updates whose losses are averaged at the begin and at the end, where the samples do not take more. */
 const AVERAGED_UPDATES = 5;
 
@@ -75,10 +73,7 @@ export function withinSamples(training: TrainingConfig, count: number, ranks: nu
   return { ...training, batchSize, accumulation: Math.min(training.accumulation, Math.floor(own / batchSize)) };
 }
 
-/**
- * @param bound null: OVERFIT_SHARE of the loss of the first updates
- * @throws UserError where no update was made
- */
+/** @param bound null: OVERFIT_SHARE of the loss of the first updates @throws UserError where no update was made */
 export function judgeOverfit(
   { updates, alarms }: Pick<RunHistory, 'updates' | 'alarms'>,
   { samples, samplesPerUpdate, bound }: { samples: number; samplesPerUpdate: number; bound: number | null },

@@ -63,13 +63,10 @@ export class Prefetcher<T> {
 export interface SampleSupply<Sample> {
   /** Position behind the samples of all finished updates: where a resumed run goes on. */
   readonly position: number;
-
   /** The next sample of this process; the caller owns it. */
   next(): Promise<Sample>;
-
   /** All samples of an update have been taken; of several ranks, all call it. */
   endUpdate(): Promise<void>;
-
   /** Releases what is prepared and ends what loads the samples. */
   close(): Promise<void>;
 }
@@ -82,13 +79,14 @@ export class SampleQueue<Sample> implements SampleSupply<Sample> {
   private readonly prefetcher: Prefetcher<Sample | null>;
 
   /**
-   * @param random seed of order and draws @param position of the first sample @param count samples needed at most
-   * @param depth samples in preparation or ready, at least 1 @param report takes a line for the person watching
+   * @param random seed of order and draws @param position of the first sample, then behind the last one that was taken or
+   * passed over: where a resumed run goes on @param count samples needed at most @param depth samples in preparation or
+   * ready, at least 1 @param report takes a line for the person watching
    */
   constructor(
     task: TrainingTask<Sample>,
     random: Random,
-    private taken: number,
+    public position: number,
     count: number,
     depth: number,
     report: (message: string) => void,
@@ -98,19 +96,14 @@ export class SampleQueue<Sample> implements SampleSupply<Sample> {
     const release = (sample: Sample | null): void => {
       if (sample !== null) task.release?.(sample);
     };
-    this.prefetcher = new Prefetcher((at) => stream.at(at), taken, taken + count, depth, release);
-  }
-
-  /** Position behind the last sample that was taken or passed over: where a resumed run goes on. */
-  get position(): number {
-    return this.taken;
+    this.prefetcher = new Prefetcher((at) => stream.at(at), position, position + count, depth, release);
   }
 
   /** The next sample that can be used; the caller owns it. */
   async next(): Promise<Sample> {
     for (let passedOver = 0; passedOver < MOST_PASSED_OVER; passedOver++) {
       const sample = await this.prefetcher.next();
-      this.taken++;
+      this.position++;
       if (sample !== null) return sample;
       this.prefetcher.extend();
     }

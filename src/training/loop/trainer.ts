@@ -201,10 +201,7 @@ export class Trainer<Sample> {
     const seconds = this.now() - began.time;
     const elapsedSeconds = this.elapsed();
     const { size, sentBytes, exchangeSeconds } = this.communicator;
-    const exchanged = {
-      sentBytes: sentBytes - began.sentBytes,
-      exchangeSeconds: exchangeSeconds - began.exchangeSeconds,
-    };
+    const sent = { sentBytes: sentBytes - began.sentBytes, exchangeSeconds: exchangeSeconds - began.exchangeSeconds };
     const record: UpdateRecord = {
       type: 'update',
       update,
@@ -216,7 +213,7 @@ export class Trainer<Sample> {
       elapsedSeconds,
       samplesPerSecond: result.samples / Math.max(seconds, 1e-9),
       numTensors: tf.memory().numTensors,
-      ...(size === 1 ? {} : exchanged),
+      ...(size === 1 ? {} : sent),
       ...(result.parts === undefined ? {} : { parts: result.parts }),
     };
     log?.append(record);

@@ -11,17 +11,14 @@ import { inNetworkOrder, type Part, partTitle, watchedPartOf } from '../../check
 import { meanLosses } from '../distributed/agreement.js';
 import type { Communicator } from '../distributed/communicator.js';
 import type { OptimizerRule } from '../optimizer/optimizer-rule.js';
-import { addSquares, NO_SQUARES, type UpdateSquares } from '../optimizer/update-squares.js';
+import { addSquares, type NamedSquares, NO_SQUARES, type UpdateSquares } from '../optimizer/update-squares.js';
 import type { PartFigures } from '../watching/run-log.js';
 import { GradientAccumulator } from './gradient-accumulator.js';
 import type { SampleSupply } from './sample-queue.js';
 import type { TrainingTask } from './training-task.js';
 
 /** @param squares of every trained variable @returns by part, in their order; NaN for a ratio of weights all zero */
-export function partFigures(
-  squares: ReadonlyMap<string, UpdateSquares>,
-  table: readonly Part[] = [],
-): Record<string, PartFigures> {
+export function partFigures(squares: NamedSquares, table: readonly Part[] = []) {
   const parts = new Map<string, UpdateSquares>();
   for (const [name, own] of squares) {
     const part = watchedPartOf(table, name);
@@ -46,11 +43,7 @@ function notFinite(update: number, what: string, names: readonly string[], culpr
 }
 
 /** The part of the network that made a loss that is not finite: the micro-batch is computed again. */
-export async function culpritOfLoss<Sample>(
-  task: TrainingTask<Sample>,
-  batch: readonly Sample[],
-  random: Random,
-): Promise<string> {
+export async function culpritOfLoss<Sample>(task: TrainingTask<Sample>, batch: readonly Sample[], random: Random) {
   if (task.network === undefined) return '';
   const text = await culpritText(task.network, async () => {
     const { gradients } = await task.forwardBackward(batch, random);
@@ -60,10 +53,7 @@ export async function culpritOfLoss<Sample>(
 }
 
 /** The gradients that are not finite, the first on the way back named. */
-async function culpritOfGradients(
-  gradients: ReadonlyMap<string, tf.Tensor>,
-  parts: readonly Part[] = [],
-): Promise<string> {
+async function culpritOfGradients(gradients: ReadonlyMap<string, tf.Tensor>, parts: readonly Part[] = []) {
   const bad = new Map<string, string>();
   for (const [name, gradient] of gradients) {
     const found = findNotFinite(await gradient.data<'float32'>());
@@ -148,11 +138,7 @@ export class UpdateStep<Sample> {
   }
 
   /** Adds micro-batch `i` to `sum`; the names of its samples. */
-  private async microBatch(
-    request: UpdateRequest<Sample>,
-    i: number,
-    sum: GradientAccumulator,
-  ): Promise<readonly string[]> {
+  private async microBatch(request: UpdateRequest<Sample>, i: number, sum: GradientAccumulator) {
     const batch: Sample[] = [];
     try {
       while (batch.length < this.batchSize) batch.push(await request.samples.next());

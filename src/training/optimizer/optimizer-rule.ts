@@ -1,6 +1,6 @@
 /** Optimiser as the trainer and checkpoints use it, whether one process holds its state or several share it. */
-import type * as tf from '../../engine/tf.js';
-import type { UpdateSquares } from './update-squares.js';
+import type { NamedSquares } from './update-squares.js';
+import type { NamedTensors, NamedVariables } from '../../nn/backprop.js';
 
 /** Adam's memory of a stretch of one variable, in the variable's order of numbers. */
 export interface MomentPart {
@@ -17,36 +17,21 @@ export type MomentReader = (moment: 'm' | 'v', name: string, start: number, leng
 export interface OptimizerRule {
   /** Updates that each variable took part in, by name, in a fixed order. */
   readonly steps: ReadonlyMap<string, number>;
-  readonly variables: ReadonlyMap<string, tf.Variable>;
-
-  /** Norm of the mean gradient of all ranks; not finite if any number is not. @param gradientScale 1 / micro-batches */
-  globalNorm(gradients: ReadonlyMap<string, tf.Tensor>, gradientScale?: number): Promise<number>;
-
+  readonly variables: NamedVariables;
+  /** Norm of the mean gradient of all ranks; not finite if any number is not. @param scale 1 / micro-batches */
+  globalNorm(gradients: NamedTensors, scale?: number): Promise<number>;
   /** One update with the gradients that `globalNorm` was last given. */
-  apply(
-    gradients: ReadonlyMap<string, tf.Tensor>,
-    learningRate: number,
-    globalNorm: number,
-    gradientScale?: number,
-  ): void | Promise<void>;
-
+  apply(gradients: NamedTensors, learningRate: number, globalNorm: number, scale?: number): void | Promise<void>;
   /**
    * Size of the update that `apply` just made with these arguments, by variable. All ranks call it, and get the same.
    */
-  updateSquares(
-    gradients: ReadonlyMap<string, tf.Tensor>,
-    learningRate: number,
-    gradientScale?: number,
-  ): Promise<ReadonlyMap<string, UpdateSquares>>;
-
+  updateSquares(gradients: NamedTensors, learningRate: number, scale?: number): Promise<NamedSquares>;
   /** Copies of the moments that this process holds, of variables that have been updated. Not collective. */
   moments(): Promise<readonly MomentPart[]>;
-
   /**
    * Takes over this process's share of a checkpoint's moments.
    * @param steps by name; absent for those without moments
    */
   restore(read: MomentReader, steps: Readonly<Record<string, number>>): void;
-
   dispose(): void;
 }

@@ -7,7 +7,8 @@ import * as tf from '../../engine/tf.js';
 import { UserError, messageOf } from '../../errors.js';
 import type { AdamWOptions } from '../config/training-config.js';
 import type { MomentPart, MomentReader, OptimizerRule } from './optimizer-rule.js';
-import { NO_SQUARES, updateSquares, type UpdateSquares } from './update-squares.js';
+import { NO_SQUARES, updateSquares } from './update-squares.js';
+import type { NamedTensors, NamedVariables } from '../../nn/backprop.js';
 
 export type { AdamWOptions };
 
@@ -26,10 +27,10 @@ export interface ParameterState {
 const CLIP_EPSILON = 1e-6;
 
 export class AdamW implements OptimizerRule {
-  private readonly states: ReadonlyMap<string, ParameterState>;
+  readonly parameters: ReadonlyMap<string, ParameterState>;
 
   constructor(
-    readonly variables: ReadonlyMap<string, tf.Variable>,
+    readonly variables: NamedVariables,
     readonly options: AdamWOptions,
   ) {
     const multipliers = learningRateFactors([...variables.keys()], options.learningRateMultipliers ?? {});
@@ -37,19 +38,15 @@ export class AdamW implements OptimizerRule {
       const [m, v] = [zerosLike(variable), zerosLike(variable)];
       return { variable, m, v, step: 0, learningRateMultiplier: multipliers.get(name) ?? 1 };
     };
-    this.states = new Map([...variables].map(([name, variable]) => [name, stateOf(name, variable)]));
-  }
-
-  get parameters(): ReadonlyMap<string, ParameterState> {
-    return this.states;
+    this.parameters = new Map([...variables].map(([name, variable]) => [name, stateOf(name, variable)]));
   }
 
   get steps(): ReadonlyMap<string, number> {
-    return new Map([...this.states].map(([name, { step }]) => [name, step]));
+    return new Map([...this.parameters].map(([name, { step }]) => [name, step]));
   }
 
   /** Euclidean norm of all gradients together, each multiplied by `gradientScale`; not finite if any of them is not. */
-  async globalNorm(gradients: ReadonlyMap<string, tf.Tensor>, gradientScale = 1): Promise<number> {
+  async globalNorm(gradients: NamedTensors, gradientScale = 1): Promise<number> {
     return Math.sqrt(await sumOfSquares([...gradients.values()])) * Math.abs(gradientScale);
   }
 
@@ -58,11 +55,11 @@ export class AdamW implements OptimizerRule {
    * @param learningRate before the multipliers @param globalNorm of these gradients @param gradientScale before
    * clipping
    */
-  apply(gradients: ReadonlyMap<string, tf.Tensor>, learningRate: number, globalNorm: number, gradientScale = 1): void {
+  apply(gradients: NamedTensors, learningRate: number, globalNorm: number, gradientScale = 1): void {
     const { beta1, beta2, eps, weightDecay } = this.options;
     const scale = gradientScale * clipFactor(this.options, globalNorm);
     for (const [name, gradient] of gradients) {
-      const state = this.states.get(name);
+      const state = this.parameters.get(name);
       if (state === undefined) throw new Error(`AdamW.apply: there is no variable "${name}" for this gradient`);
       state.step += 1;
       const { variable, m, v, step, learningRateMultiplier } = state;
@@ -73,30 +70,26 @@ export class AdamW implements OptimizerRule {
     }
   }
 
-  async updateSquares(
-    gradients: ReadonlyMap<string, tf.Tensor>,
-    learningRate: number,
-    gradientScale = 1,
-  ): Promise<ReadonlyMap<string, UpdateSquares>> {
-    const variables = [...this.states].map(([name, { variable, m, v, step, learningRateMultiplier }]) => {
+  async updateSquares(gradients: NamedTensors, learningRate: number, gradientScale = 1) {
+    const variables = [...this.parameters].map(([name, { variable, m, v, step, learningRateMultiplier }]) => {
       const gradient = gradients.get(name);
       const rate = learningRate * learningRateMultiplier;
       return { variable, update: gradient === undefined ? null : { gradient, m, v, step, learningRate: rate } };
     });
     const squares = await updateSquares(variables, this.options, gradientScale);
-    return new Map([...this.states.keys()].map((name, i) => [name, squares[i] ?? NO_SQUARES]));
+    return new Map([...this.parameters.keys()].map((name, i) => [name, squares[i] ?? NO_SQUARES]));
   }
 
   async moments(): Promise<readonly MomentPart[]> {
     const parts: MomentPart[] = [];
-    for (const [name, { m, v, step }] of this.states) {
+    for (const [name, { m, v, step }] of this.parameters) {
       if (step > 0) parts.push({ name, start: 0, m: await copyOf(m), v: await copyOf(v) });
     }
     return parts;
   }
 
   restore(read: MomentReader, steps: Readonly<Record<string, number>>): void {
-    for (const [name, state] of this.states) {
+    for (const [name, state] of this.parameters) {
       state.step = steps[name] ?? 0;
       for (const moment of ['m', 'v'] as const) {
         const { size } = state[moment];
@@ -107,7 +100,7 @@ export class AdamW implements OptimizerRule {
 
   /** Frees the moments; the variables belong to the task. */
   dispose(): void {
-    for (const { m, v } of this.states.values()) tf.dispose([m, v]);
+    for (const { m, v } of this.parameters.values()) tf.dispose([m, v]);
   }
 }
 
@@ -133,10 +126,7 @@ export function clipFactor({ clipNorm }: Pick<AdamWOptions, 'clipNorm'>, globalN
 }
 
 /** Factor by name. A pattern that no name matches is an error: it would silently do nothing. */
-export function learningRateFactors(
-  names: readonly string[],
-  patterns: Readonly<Record<string, number>>,
-): ReadonlyMap<string, number> {
+export function learningRateFactors(names: readonly string[], patterns: Readonly<Record<string, number>>) {
   const rules = Object.entries(patterns).map(([pattern, factor]) => {
     let expression: RegExp;
     try {

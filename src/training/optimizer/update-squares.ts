@@ -33,8 +33,8 @@ export interface UpdatedVariable {
   } | null;
 }
 
+export type NamedSquares = ReadonlyMap<string, UpdateSquares>;
 export const NO_SQUARES: UpdateSquares = { gradient: 0, weights: 0, change: 0 };
-
 /** Numbers that are computed at once: temporaries fit into the cache, and sums in float32 stay right to three digits. */
 const NUMBERS_AT_ONCE = 2 ** 16;
 

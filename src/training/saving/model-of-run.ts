@@ -1,12 +1,8 @@
 /** Model that a run trains: as configured, or the start model's with the configuration's replacements. */
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  type ModelConfig,
-  modelConfigToJson,
-  parseModelConfig,
-  SECTION_NAMES,
-} from '../../systems/shared/model-config.js';
+import { modelConfigToJson, parseModelConfig, SECTION_NAMES } from '../../systems/shared/model-config.js';
+import type { ModelConfig } from '../../systems/shared/model-config.js';
 import { openModelDirectory } from '../../checkpoints/checkpoint-directory.js';
 import { CONVERSATION_STYLES, type ConversationStyle } from '../../data/text/conversation.js';
 import { configOf } from '../../systems/shared/model-config.js';
@@ -66,10 +62,7 @@ export function readModelOfRun(file: ExperimentFile, path: string, start: string
 }
 
 /** Sizes that the configuration has, and the system that it or the start model names. */
-function withSystem(
-  { system, model = {} }: ExperimentFile,
-  start: string | null,
-): NonNullable<ExperimentFile['model']> {
+function withSystem({ system, model = {} }: ExperimentFile, start: string | null) {
   const name = system ?? model.system ?? (start === null ? undefined : systemOf(start));
   return name === undefined ? model : { ...model, system: name };
 }

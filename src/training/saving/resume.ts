@@ -16,11 +16,7 @@ export type Resume = boolean | 'auto';
  * @param wanted by this run; differences are refused or noted @throws UserError where older checkpoints would be lost;
  * UsageError where it is over
  */
-export async function startingPoint<Sample>(
-  run: Run<Sample>,
-  resume: Resume,
-  wanted: TrainingState,
-): Promise<TrainingState | null> {
+export async function startingPoint<Sample>(run: Run<Sample>, resume: Resume, wanted: TrainingState) {
   const { runDir, communicator } = run;
   // By one process, before others look at them.
   if (communicator.rank === 0) recoverRunFolder(runDir);

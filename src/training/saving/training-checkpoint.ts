@@ -25,11 +25,9 @@ const FORMAT = 2;
 const LARGEST_STATE = 64 * 1024 * 1024;
 /** More ranks than any job has; bounds the files that are looked for. */
 const MOST_RANKS = 100_000;
-
 const count = integer({ min: 0 });
 const size = integer({ min: 1 });
 const seconds = number({ min: 0 });
-
 /** The best validation so far. */
 const BEST = object({ metric: text(), value: number(), update: count });
 

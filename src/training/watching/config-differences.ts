@@ -10,10 +10,7 @@ export interface ConfigDifference {
 }
 
 /** The keys in which two configurations differ, in the order of the first; and how many agree. */
-export function configDifferences(
-  a: unknown,
-  b: unknown,
-): { readonly differ: ConfigDifference[]; readonly same: number } {
+export function configDifferences(a: unknown, b: unknown): { differ: ConfigDifference[]; same: number } {
   const [inA, inB] = [flattened(a), flattened(b)];
   const keys = [...new Set([...inA.keys(), ...inB.keys()])];
   const differ = keys

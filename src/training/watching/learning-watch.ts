@@ -17,11 +17,9 @@ import type { AlarmKind, AlarmRecord, LogRecord, UpdateRecord } from './run-log.
 
 const ROW_WITHOUT_GRADIENT = 10;
 const RARE = 1e-4;
-
 const SIGNIFICANT = 0.01;
 /** Total loss below which a plateau is not reported: the remaining improvement is smaller than the noise. */
 const NEAR_ZERO = 0.01;
-
 const EXPLODED = 100;
 const EXPLODED_ROW = 5;
 const NORMS_BEFORE = 100;

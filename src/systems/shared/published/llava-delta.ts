@@ -47,10 +47,7 @@ const SHARED_SIZES = [
   ...['num_key_value_heads', 'head_dim'],
 ];
 
-/**
- * Holds the sizes in two config.json against each other.
- * @throws UserError that names the file and the key
- */
+/** Holds the sizes in two config.json against each other. @throws UserError that names the file and the key */
 export function refuseOtherSizes(base: JsonReader, delta: JsonReader): void {
   const size = (config: JsonReader, key: string): unknown => {
     const said = config.optional(key)?.value;

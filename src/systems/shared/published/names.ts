@@ -112,9 +112,7 @@ function unwrapped(part: PublishedPart, names: Iterable<string>): Map<string, st
   const bare = new Map([...names].map((name) => [name, name.replace(INNER, '').replace(OUTER, '')]));
   const prefix = commonPrefix(part, bare.values());
   if (prefix === '') return bare;
-  return new Map(
-    [...bare].map(([name, inner]) => [name, inner.startsWith(prefix) ? inner.slice(prefix.length) : inner]),
-  );
+  return new Map([...bare].map(([name, own]) => [name, own.startsWith(prefix) ? own.slice(prefix.length) : own]));
 }
 
 /** The prefix that most names share. Names without it are left as they are, and so are found to be left over. */
