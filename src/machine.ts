@@ -1,4 +1,4 @@
-/** What this machine has: memory and processors, a container's limits of both, room on a disk, graphics cards. */
+/** Resources of this machine: memory and processors, a container's limits of both, room on a disk, graphics cards. */
 import { existsSync, readFileSync, statfsSync } from 'node:fs';
 import { freemem, totalmem } from 'node:os';
 import { dirname, resolve } from 'node:path';
@@ -6,9 +6,9 @@ import { dirname, resolve } from 'node:path';
 /** Bytes. */
 export interface MachineMemory {
   readonly total: number;
-  /** What a new process can have without swapping. */
+  /** Bytes that a new process can have without swapping. */
   readonly available: number;
-  /** Of the container that this runs in; null where there is none. */
+  /** Limit of the container that this runs in; null where there is none. */
   readonly containerLimit: number | null;
 }
 

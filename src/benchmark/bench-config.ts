@@ -1,4 +1,4 @@
-/** What a benchmark works on: the sizes of a model and of its batch (JSON5, see configs/bench-small). */
+/** Workload of a benchmark: the sizes of a model and of its batch (JSON5, see configs/bench-small). */
 import { MODEL_SCHEMA, type ModelConfig, withProjector } from '../systems/shared/model-config.js';
 import { readJson5 } from '../io/json/json-file.js';
 import { alsoCheck, EDITOR_KEY, integer, object, type Read, readAs, text, withoutNulls } from '../schema.js';

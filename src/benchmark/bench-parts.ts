@@ -1,4 +1,4 @@
-/** What `gsva bench` measures: a training step, an evaluated image, and the parts of the model on their own. */
+/** Parts that `gsva bench` measures: a training step, an evaluated image, and the parts of the model on their own. */
 import * as tf from '../engine/tf.js';
 import { DecodingSession } from '../inference/decoding-session.js';
 import { binaryMask } from '../inference/segment-result.js';
@@ -134,7 +134,7 @@ export class BenchParts {
     });
   }
 
-  /** Reads the question and writes so many tokens one after the other, whatever they are. */
+  /** Reads the question and writes a number of tokens one after the other, whatever they are. */
   private async generate(): Promise<void> {
     const { gsva, load } = this;
     this.question ??= (await encodeImages(gsva, load.prepared.slice(0, 1)))[0] as EncodedImage;

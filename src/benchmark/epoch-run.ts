@@ -1,5 +1,5 @@
 /**
- * What the feature cache is worth: whole epochs over photographs, with the real loading, encoding and training steps. In
+ * Gain of the feature cache: whole epochs over photographs, with the real loading, encoding and training steps. In
  * the first epoch every image is decoded, prepared and encoded; in those after it its features are read. What the images
  * show and what is said of them does not matter for speed: the conversations are those of the random workload.
  */
@@ -46,7 +46,7 @@ export interface EpochResult {
   readonly bytesPerImage: number;
 }
 
-/** Few, beside the images of an epoch: what is loaded ahead into the second epoch may be of images not encoded yet. */
+/** Few, compared with the images of an epoch: what is loaded ahead into the second epoch may be of images not encoded yet. */
 const AHEAD = 4;
 
 /** @param onEpoch called before each epoch with the number done */

@@ -7,7 +7,7 @@ const WASM_BYTES = (4 / 1.26) * 2 ** 30;
 
 /**
  * @returns null where it fits, else what is lacking
- * @param engine whose plan it is; of a GPU only the process beside it can be judged here
+ * @param engine whose plan it is; of a GPU only the process in main memory can be judged here
  */
 export function lacking(engine: EnginePlan['engine'], peak: PeakBytes, memory: MachineMemory): string | null {
   if ((engine === 'openblas' || engine === 'wasm') && peak.tensors > WASM_BYTES) return 'over the 4 GiB of WASM';

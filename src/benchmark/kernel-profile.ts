@@ -8,7 +8,7 @@ export interface KernelShare {
   readonly calls: number;
   /** Milliseconds of all calls. */
   readonly milliseconds: number;
-  /** Of the kernels' time together. */
+  /** Share of the kernels' time together. */
   readonly share: number;
   /** The call that took longest: its milliseconds and the shapes that went in. */
   readonly longest: { readonly milliseconds: number; readonly shapes: string };
@@ -17,7 +17,7 @@ export interface KernelShare {
 export interface KernelProfile {
   readonly kernels: readonly KernelShare[];
   readonly calls: number;
-  /** Of all kernels. What the work took beyond it is JavaScript, waiting and the cost of profiling. */
+  /** Time of all kernels. The rest of the work's time is JavaScript, waiting and the cost of profiling. */
   readonly kernelMilliseconds: number;
   readonly milliseconds: number;
   /** Most bytes in tensors at any time, and how many of them were there before. */
@@ -37,7 +37,7 @@ export async function profileKernels(work: Work): Promise<KernelProfile> {
   const milliseconds = performance.now() - start;
   tf.dispose(info.result);
   const groups = new Map<string, Omit<KernelShare, 'share'>>();
-  // Beside a kernel that is a formula there are the kernels that it calls.
+  // A kernel that is a formula also counts the kernels that it calls.
   const counted = info.kernels.filter(({ name }) => tf.getBackend() === 'wasm' || !COMPOSITE_KERNELS.has(name));
   const times = await Promise.all(counted.map(async (kernel) => Number(await kernel.kernelTimeMs)));
   for (const [index, { name: kernel, inputShapes }] of counted.entries()) {

@@ -30,7 +30,7 @@ export interface LargeRun {
   readonly promptTokens: number;
   /** From the encoded image to the first token of the answer. */
   readonly prompt: number;
-  /** Of each further token. */
+  /** Seconds of each further token. */
   readonly token: number;
   readonly mask: number;
   /** A whole question with its answer, decided for one expression, on the encoded image. */

@@ -2,7 +2,7 @@
  * How much memory a model needs, before anything of it is loaded.
  *
  * Training and inference are run once on an engine that computes nothing (`engine/dry-run.ts`) but through the same code,
- * so the bytes in tensors are not estimated: they are counted. What a process takes beside them was measured per engine
+ * so the bytes in tensors are not estimated: they are counted. What a process takes in addition was measured per engine
  * and is added (docs/plan.md).
  */
 import { type DryRunKind, type PeakCounter, startDryRun } from '../engine/dry-run.js';
@@ -35,7 +35,7 @@ export interface PeakBytes {
    * them on `tensorflow` only; other engines have them in JavaScript's arrays.
    */
   readonly tensors: number;
-  /** Of the whole process (on a GPU: beside what lies on the card), as a measured rule. */
+  /** Bytes of the whole process (on a GPU: without the card's), by a measured rule. */
   readonly process: number;
 }
 
@@ -54,12 +54,12 @@ export interface MemoryPlan {
   readonly trainable: number;
   /** Bytes, the same on every engine. */
   readonly weights: number;
-  /** Of the weights: frozen matrices in 16 bits. */
+  /** Frozen matrices in 16 bits, a part of the weights. */
   readonly packedWeights: number;
   readonly gradients: number;
   /** AdamW's two moments. */
   readonly optimizer: number;
-  /** Of both frozen encoders for one image, which GSVA's training keeps for the images that it has seen. */
+  /** Features of both frozen encoders for one image, which GSVA's training keeps for the images that it has seen. */
   readonly featuresPerImage: number;
   /** Most of them that are kept, of all images. */
   readonly keptFeatures: number;
@@ -88,12 +88,12 @@ export const PLANNED_KINDS: Readonly<Record<PlannedEngine, DryRunKind>> = {
   wasm: 'fused',
 };
 
-/** Matrices in 16 bits that are among an engine's tensors; elsewhere they lie beside them. */
+/** Matrices in 16 bits that are among an engine's tensors; elsewhere they lie outside of them. */
 export function packedTensors(engine: PlannedEngine, packedWeights: number): number {
   return engine === 'tensorflow' ? packedWeights : 0;
 }
 
-/** Bytes of a process whose tensors, weights among them, take so many at most; kept features left out. */
+/** Bytes of a process whose tensors, weights among them, take `tensors` at most; kept features left out. */
 export function processBytes(
   engine: PlannedEngine,
   tensors: number,
@@ -126,9 +126,9 @@ export async function planMemory(source: PlanSource): Promise<MemoryPlan> {
   const keptFeatures = keepsFeatures ? MOST_FEATURE_BYTES : 0;
   const engines = (Object.keys(PROCESS) as PlannedEngine[]).map((engine) => {
     const { training, inference } = peaks[PLANNED_KINDS[engine]];
-    const peak = (others: number, beside: number): PeakBytes => {
+    const peak = (others: number, outside: number): PeakBytes => {
       const tensors = others + packedTensors(engine, packedWeights);
-      return { tensors, process: processBytes(engine, tensors, { weights, packedWeights }) + beside };
+      return { tensors, process: processBytes(engine, tensors, { weights, packedWeights }) + outside };
     };
     return { engine, training: peak(training, keptFeatures), inference: peak(inference, 0) };
   });

@@ -1,4 +1,4 @@
-/** What the parts of a benchmark are called; apart from the parts, which need an engine. */
+/** Names of the parts of a benchmark; apart from the parts, which need an engine. */
 
 /** Names of the parts, in the order in which they are measured. */
 export const PARTS = {

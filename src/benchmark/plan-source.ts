@@ -1,4 +1,4 @@
-/** What a plan is made for, read from any file that holds the sizes of a model. */
+/** Subject of a plan, read from any file that holds the sizes of a model. */
 import { type ModelConfig, parseModelConfig } from '../systems/shared/model-config.js';
 import { readJson5 } from '../io/json/json-file.js';
 import { type ExperimentConfig, readExperimentConfig } from '../training/config/experiment-config.js';
@@ -10,7 +10,7 @@ export interface PlanSource {
   readonly kind: 'training configuration' | 'benchmark' | 'model';
   readonly model: ModelConfig;
   readonly stage: Stage;
-  /** Of a training step and of an evaluated image; conversations at their longest. */
+  /** Workload of a training step and of an evaluated image; conversations at their longest. */
   readonly workload: Workload;
   /** How what the stage leaves frozen is held. */
   readonly frozenWeights: FrozenWeights;
@@ -20,10 +20,10 @@ export interface PlanSource {
   readonly experiment: ExperimentConfig | null;
 }
 
-/** What replaces the file's own sizes. */
+/** Sizes in place of the file's own. */
 export interface PlanOverrides {
   readonly batch?: number;
-  /** Of a conversation, the image counted as one. */
+  /** Tokens of a conversation, the image counted as one. */
   readonly tokens?: number;
   readonly masks?: number;
   /** [height, width] of images and masks. */
@@ -31,7 +31,7 @@ export interface PlanOverrides {
   readonly frozenWeights?: FrozenWeights;
 }
 
-/** What files that configure no training say of it. */
+/** Training as files say that configure none. */
 const PLAIN = { stage: 'gsva', frozenWeights: 'f32', accumulation: 1, experiment: null } as const;
 
 /**

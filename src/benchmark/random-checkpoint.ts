@@ -28,7 +28,7 @@ const SHARD_BYTES = 9.9e9;
 /**
  * @param dir a folder that exists
  * @param tokenizerDir whose tokenizer's files are copied; its tokens are the first rows of the embedding
- * @param onTensor told of each tensor when it is made
+ * @param onTensor called with each tensor when it is made
  */
 export async function writeRandomCheckpoint(
   dir: string,

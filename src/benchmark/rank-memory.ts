@@ -1,4 +1,4 @@
-/** What each of several processes that train together holds: all but Adam's moments, of which it has its share (ZeRO-2). */
+/** Memory of each of several processes that train together: all but Adam's moments, of which it has its share (ZeRO-2). */
 import { BUCKET_SIZE } from '../training/distributed/partition.js';
 import { FLOAT_BYTES, type MemoryPlan, packedTensors, type PlannedEngine, processBytes } from './memory-plan.js';
 
@@ -8,7 +8,7 @@ export interface RankEngine {
   readonly activations: number;
   /** All tensors, at the moment when most are there: on a GPU, what lies on the card. */
   readonly tensors: number;
-  /** Of the process in main memory. */
+  /** Bytes of the process in main memory. */
   readonly process: number;
 }
 

@@ -28,7 +28,7 @@ export interface LoadingSettings {
 export interface LoadingResult {
   /** Samples per second of each run, this thread only taking them. */
   readonly rates: readonly number[];
-  /** Seconds that each sample was waited for beside the busy step. */
+  /** Seconds that each sample was waited for during the busy step. */
   readonly waits: readonly number[];
 }
 
@@ -102,7 +102,7 @@ export function describeLoading({ rates, waits }: LoadingResult, step: number): 
   const milliseconds = (value: number): string => `${(1000 * value).toFixed(1)} ms`;
   return (
     `loading: ${rate(median([...rates]))} samples/s in one thread (${rate(Math.min(...rates))} – ` +
-    `${rate(Math.max(...rates))}); beside steps of ${milliseconds(step)} a sample is waited for ` +
+    `${rate(Math.max(...rates))}); with steps of ${milliseconds(step)} a sample is waited for ` +
     `${milliseconds(median([...waits]))}, at most ${milliseconds(Math.max(...waits))}`
   );
 }

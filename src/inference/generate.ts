@@ -22,7 +22,7 @@ interface GenerateOptions extends EncodeOptions {
 
 export interface AskedDecision {
   readonly answer: Answer;
-  /** Of "absent" against "found", when the token was chosen. */
+  /** Probability of "absent" against "found", when the token was chosen. */
   readonly rejectProbability: number;
   /** Null where it is absent. */
   readonly mask: MaskLogits | null;

@@ -19,7 +19,7 @@ import type { Answer, AnsweringModel, FreeReply, Reply, ReplyOptions, ReplyPart,
 import { checkedExpressions, checkedQuestion, checkOptions, checkSegmentOptions } from './segment-options.js';
 import { type ForcedAnswer, teacherForce } from './teacher-forcing.js';
 
-/** New tokens that an answer may have, unless said otherwise: so many, and so many more per expression. */
+/** New tokens of an answer at most, unless said otherwise: a base, and more per expression. */
 const ANSWER_TOKENS = { base: 32, perExpression: 32 };
 /** The same for a free question. */
 const CONVERSATION_TOKENS = 128;
@@ -35,7 +35,7 @@ export interface Question {
   readonly form?: string;
   /** Which logits are inside of a mask; default those ≥ 0. */
   readonly logitRule?: LogitRule;
-  /** Of the image, where it is asked about more than once. */
+  /** Beginning of the conversations about the image, where it is asked about more than once. */
   readonly opening?: Opening | undefined;
 }
 

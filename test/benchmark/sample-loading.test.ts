@@ -19,7 +19,7 @@ test('measureLoading', async () => {
 
 test('describeLoading', () => {
   expect(describeLoading({ rates: [20, 22.04, 24], waits: [0.0001, 0.0002, 0.01] }, 0.25)).toBe(
-    'loading: 22.0 samples/s in one thread (20.0 – 24.0); beside steps of 250.0 ms a sample is waited for 0.2 ms, ' +
+    'loading: 22.0 samples/s in one thread (20.0 – 24.0); with steps of 250.0 ms a sample is waited for 0.2 ms, ' +
       'at most 10.0 ms',
   );
 });

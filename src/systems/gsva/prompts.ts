@@ -12,7 +12,7 @@ import { REJ_TOKEN, SEG_TOKEN, segTokenAt } from '../shared/decision-tokens.js';
 import { GSVA_VARIANT, type Variant } from '../shared/variant.js';
 import { ANSWERS, fill, SHORT_QUESTIONS, targetAnswer, validationQuestion, withImage } from '../shared/lisa-prompts.js';
 
-/** What a part of an answer needs to know of its target. */
+/** Target of a part of an answer. */
 export interface PromptTarget {
   readonly expression: string;
   readonly isEmpty: boolean;
@@ -62,7 +62,7 @@ export function trainingQuestion(random: Random, expressions: readonly string[])
 }
 
 /**
- * The answer to it, in one of five forms, with [REJ] for targets that are not there. Letters keep their case. Variants
+ * The answer to it, in one of five forms, with [REJ] for absent targets. Letters keep their case. Variants
  * without expressions keep the forms' beginnings, or have LISA's answers where there is a single [SEG].
  */
 export function trainingAnswer(
