@@ -1,4 +1,4 @@
-/** Proves that scripts outside src, which no compiler reads, name modules and exports that exist. */
+/** Proves that what no compiler reads, scripts outside src and comments, names modules and exports that exist. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from '@jest/globals';
@@ -22,4 +22,19 @@ test.each(SCRIPTS)('%s', (script) => {
     });
     expect({ path, lacking }).toEqual({ path, lacking: [] });
   }
+});
+
+test('files that comments of src name exist', () => {
+  const files = ['src', 'test'].flatMap((folder) =>
+    readdirSync(folder, { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.ts'))
+      .map((file) => `/${folder}/${file.replaceAll('\\', '/')}`),
+  );
+  const named = files.flatMap((file) => {
+    if (!file.startsWith('/src/')) return [];
+    const comments = readFileSync(`.${file}`, 'utf8').match(/\/\*[\s\S]*?\*\/|\/\/ .*/g) ?? [];
+    return comments.flatMap((comment) => [...comment.matchAll(/[\w/.-]+\.ts\b/g)].map(([name]) => ({ file, name })));
+  });
+  expect(named.length).toBeGreaterThan(10);
+  expect(named.filter(({ name }) => !files.some((file) => file.endsWith(`/${name}`)))).toEqual([]);
 });

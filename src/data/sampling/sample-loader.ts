@@ -1,6 +1,6 @@
 /**
  * Sample of each position of a run, drawn from the source until one is usable and loaded by worker threads or in this
- * one; it depends on the source alone. Order and look-ahead are the caller's (training/loop/prefetcher.ts).
+ * one; it depends on the source alone. Order and look-ahead are the caller's (training/loop/sample-queue.ts).
  */
 import { messageOf, UserError } from '../../errors.js';
 import { gsvaCommand } from '../../program.js';

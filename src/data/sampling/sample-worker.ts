@@ -1,4 +1,4 @@
-/** The file that a loading thread starts from (see sample-workers.ts). */
+/** The file that a loading thread starts from (see load-sample.ts). */
 import { parentPort, workerData } from 'node:worker_threads';
 import { type LoadSettings, serveSamples } from './load-sample.js';
 
