@@ -85,6 +85,12 @@ class DryRunBackend extends tf.KernelBackend {
     return { unreliable: false };
   }
 
+  /** `tf.profile` asks for it. */
+  override time(work: () => void): Promise<tf.BackendTimingInfo> {
+    work();
+    return Promise.resolve({ kernelMs: 0 });
+  }
+
   override floatPrecision(): 16 | 32 {
     return 32;
   }
