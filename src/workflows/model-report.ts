@@ -124,7 +124,7 @@ export interface CommandRequest {
   readonly dir: string;
   /** Files on this machine; null for all commands, whatever is there. */
   readonly found: FoundModel | null;
-  /** That the machine has memory for. */
+  /** Precision that the machine has memory for. */
   readonly precision: PlannedPrecision;
   /** Columns of the published figures to reproduce. */
   readonly columns: readonly PublishedColumn[];

@@ -35,7 +35,7 @@ export class MaskDecoder extends ConfiguredLayer<SamConfig> {
   private readonly iouToken: Embedding;
   private readonly maskTokens: Embedding;
   private readonly upscaling: readonly [PatchDeconvolution, LayerNorm, PatchDeconvolution];
-  /** That of the first mask token; the others are in every checkpoint, and unused without multimask output. */
+  /** Hypernetwork of the first mask token; the others are in every checkpoint, and unused without multimask output. */
   private readonly hypernetwork: Mlp;
   private readonly iouHead: Mlp;
 

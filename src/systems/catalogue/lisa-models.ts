@@ -31,7 +31,7 @@ function lisa(size: keyof typeof BASES, version: 'v0' | 'v1', explains: boolean)
     base: BASES[size],
     /** Commit of the published code that reads it; null: the current one. */
     code: isFirst ? '0e26916' : null,
-    /** Whether it was trained with explanations as well. */
+    /** Variant that was trained with explanations as well. */
     explains,
     figures: isFirst && !explains ? V0_FIGURES : {},
     note: isFirst
