@@ -60,7 +60,8 @@ function pixelsOf({ data, height, width }: RgbImage): Sharp {
 /** The image `scale` times as large, for people. As Pillow does it: sharp would shift it by half a pixel. */
 export function scaledImage(image: RgbImage, scale: number): RgbImage {
   if (scale === 1) return image;
-  return resizePillow(image, Math.round(image.height * scale), Math.round(image.width * scale), 'bicubic');
+  const scaled = (side: number): number => Math.max(1, Math.round(side * scale));
+  return resizePillow(image, scaled(image.height), scaled(image.width), 'bicubic');
 }
 
 export interface MaskLayer {

@@ -31,6 +31,11 @@ describe('enlarging', () => {
     expect(Math.abs(mean(scaledImage(image, 4).data) - mean(image.data))).toBeLessThan(3);
   });
 
+  test('a strip keeps at least one pixel a side when it is made smaller', () => {
+    const [wide, tall] = [scaledImage(noise(2, 400), 0.1), scaledImage(noise(400, 2), 0.1)];
+    expect([wide.height, wide.width, tall.height, tall.width]).toEqual([1, 40, 40, 1]);
+  });
+
   test('odd factors pass through the original samples', () => {
     const image = noise(5, 7);
     const large = scaledImage(image, 3);
