@@ -170,8 +170,9 @@ const STDERR = 2;
 type NativeProcess = Awaited<ReturnType<typeof nativeProcess>>;
 
 /**
- * Process state that native libraries share and Node cannot change, on Linux and macOS by koffi. An assignment to process.env reaches the C library from the main thread only (and not from Jest's sandbox), so the C
- * library itself sets the environment.
+ * Process state that native libraries share and Node cannot change, on Linux and macOS by koffi. An assignment
+ * to process.env reaches the C library from the main thread only (and not from Jest's sandbox), so the C library itself
+ * sets the environment.
  */
 async function nativeProcess() {
   const koffi = await import('koffi');

@@ -1,6 +1,6 @@
 /**
- * A model on disk, opened: what it is, how large, its tokenizer, and weights that are read when they are asked for. Either
- * a folder of ours, or the files that the published code is given.
+ * A model on disk, opened: what it is, how large, its tokenizer, and weights that are read when they are asked for.
+ * Either a folder of ours, or the files that the published code is given.
  */
 import { join } from 'node:path';
 import { type ModelConfig, modelConfigToJson, type TokenIds } from '../systems/shared/model-config.js';
@@ -97,7 +97,8 @@ function openPublished(source: PublishedSource): Opened {
 }
 
 /**
- * A model's files against the model, strictly, without its memory: nothing is read but headers. Changes TensorFlow.js's backend, as every dry run does.
+ * A model's files against the model, strictly, without its memory: nothing is read but headers. Changes
+ * TensorFlow.js's backend, as every dry run does.
  * @throws UserError that names the tensors that are missing, left over or of the wrong shape
  */
 export async function checkModel({ system, config, tensors, weightsPath, meta }: OpenedModel): Promise<LoadReport> {

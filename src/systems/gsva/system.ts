@@ -1,4 +1,7 @@
-/** GSVA as a system: everything that the rest of the project knows of it. Tokens of GSVA: [SEG] for what is found, several of them in turn for Table 10, and [REJ] for what is absent. */
+/**
+ * GSVA as a system: everything that the rest of the project knows of it. Tokens of GSVA: [SEG] for what is found,
+ * several of them in turn for Table 10, and [REJ] for what is absent.
+ */
 import type { Tokenizer } from '../../data/text/tokenizer.js';
 import { UserError } from '../../errors.js';
 import { ADDED_TOKENS, addedTokens, segTokenAt } from '../shared/decision-tokens.js';

@@ -1,4 +1,7 @@
-/** LISA as a system: GSVA's network with one kind of [SEG], asked for one target at a time. Tokens of LISA: one [SEG], which is always answered; an absent target has an empty mask. */
+/**
+ * LISA as a system: GSVA's network with one kind of [SEG], asked for one target at a time. Tokens of LISA: one [SEG],
+ * which is always answered; an absent target has an empty mask.
+ */
 import { IMAGE_END_TOKEN, IMAGE_START_TOKEN } from '../../special-tokens.js';
 import { IMAGE_PATCH_TOKEN, LISA_TOKENS, LISA_V0_TOKENS, SEG_TOKEN } from '../shared/decision-tokens.js';
 import { LLAVA_SAM_SYSTEM } from '../shared/llava-sam-system.js';
