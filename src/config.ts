@@ -1,6 +1,6 @@
 /** Sizes of the networks, as `config.json` of a checkpoint holds them (snake_case there, as published). */
 import type { z } from 'zod';
-import { integer, list, number, object, type Read, text } from './schema.js';
+import { flag, integer, list, number, object, type Read, text } from './schema.js';
 
 export const count = (description: string): z.ZodNumber => integer({ min: 0 }).describe(description);
 
@@ -24,10 +24,12 @@ export const LLM = object({
   intermediate_size: count('Width inside the MLPs'),
   num_hidden_layers: count('Layers'),
   num_attention_heads: count('Heads of the self-attention'),
+  num_key_value_heads: count('Heads of keys and values; by default as many as of queries').optional(),
+  attention_bias: flag().describe('Whether the projections to queries, keys and values have biases (Qwen2)').optional(),
   max_position_embeddings: count('Longest conversation in positions, those of the image included'),
   rms_norm_eps: number().describe('ε of the norms'),
   rope_theta: number().describe('Base of the rotary embedding'),
-}).describe('F_LLM: LLaMA');
+}).describe('F_LLM: LLaMA or Qwen2');
 
 export const SAM = object({
   image_size: count('Longest side of the padded square input in pixels'),

@@ -49,3 +49,17 @@ export class LoraLinear extends Linear<LinearConfig & Omit<LoraConfig, 'targets'
   }
 }
 tf.serialization.registerClass(LoraLinear);
+
+/** A linear layer, with an adapter where its name is among the targets. */
+export function linearWithLora(sizes: LinearConfig, name: string, { targets, ...adapter }: LoraConfig): Linear {
+  return adapter.r === 0 || !targets.includes(name) ? new Linear(sizes) : new LoraLinear({ ...sizes, ...adapter });
+}
+
+/**
+ * A linear layer with or without adapter: x [..., in] → [..., out].
+ * @param dropoutSeed seed of the step, null when not training @param offset its own for each layer of a block
+ */
+export function forwardAdapted(layer: Linear, x: tf.Tensor, dropoutSeed: number | null, offset: number): tf.Tensor {
+  if (!(layer instanceof LoraLinear)) return layer.forward(x);
+  return layer.forward(x, dropoutSeed === null ? null : dropoutSeed + offset);
+}

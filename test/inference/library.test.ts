@@ -7,7 +7,7 @@ import { startEngine } from '../../src/engine/engine.js';
 import * as tf from '../../src/engine/tf.js';
 import { type GroundedModel, GsvaModel, loadGsva, loadModel, type Scene, UserError } from '../../src/index.js';
 import { ClipEncoderLayer, ClipVisionTower } from '../../src/networks/clip/vision-tower.js';
-import { LlamaDecoderLayer } from '../../src/networks/decoder-lm/llama.js';
+import { DecoderLayer } from '../../src/networks/decoder-lm/decoder-lm.js';
 import { Projector } from '../../src/networks/projector.js';
 import { SamBlock, SamImageEncoder } from '../../src/networks/sam/image-encoder.js';
 import { fixture } from '../helpers/fixtures.js';
@@ -181,7 +181,7 @@ describe('a model', () => {
 });
 
 describe('a signal', () => {
-  const LAYERS = [ClipEncoderLayer, SamBlock, LlamaDecoderLayer];
+  const LAYERS = [ClipEncoderLayer, SamBlock, DecoderLayer];
   const calls: (readonly [string, (signal: AbortSignal) => Promise<unknown>])[] = [
     ['reply', (signal) => model.reply(image, 'what is it?', { maxTokens: 4, signal })],
     ['encode', (signal) => model.encode(image, { signal })],

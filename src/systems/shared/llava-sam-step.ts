@@ -8,8 +8,8 @@
  */
 import * as fused from '../../engine/fused-ops.js';
 import * as tf from '../../engine/tf.js';
-import { layersOnTape, layersRecomputed } from '../../networks/decoder-lm/layer-gradients.js';
 import { differentiate, GradientMap, type NamedTensors, type NamedVariables } from '../../nn/backprop.js';
+import { stackOnTape, stackRecomputed } from '../../nn/stack-gradients.js';
 import { type LossParts, stepWithLosses } from '../../nn/loss-parts.js';
 import { VariableSegments } from '../../checkpoints/parts.js';
 import type { MaskTargets, Recipe, StepOptions, TrainingBatch } from '../system.js';
@@ -74,9 +74,9 @@ function backpropagate(
       };
       return differentiate(head, [last], segments.of('head'), gradients).inputs[0] as tf.Tensor;
     };
-    const layers = recompute ? layersRecomputed : layersOnTape;
+    const differentiateStack = recompute ? stackRecomputed : stackOnTape;
     const layerVariables = llama.layers.map((_, layer) => segments.of(`layer ${layer}`));
-    const embeddingGradient = layers(llama, embeddings, context, after, layerVariables, gradients);
+    const embeddingGradient = differentiateStack(llama.stack(context), embeddings, after, layerVariables, gradients);
     const embed = (): tf.Tensor => model.embed(rows, visionTokens);
     differentiate(embed, [], segments.of('embed_tokens'), gradients, embeddingGradient);
     return [...gradients.tensors.values()]; // kept; all else goes

@@ -14,7 +14,7 @@ import * as tf from '../../engine/tf.js';
 import { CompositeLayer, type Shape } from '../../nn/composite-layer.js';
 import { Linear } from '../../nn/layers.js';
 import { ClipVisionTower, patchCount } from '../../networks/clip/vision-tower.js';
-import { type LayerCache, Llama } from '../../networks/decoder-lm/llama.js';
+import { type LayerCache, DecoderLm } from '../../networks/decoder-lm/decoder-lm.js';
 import { MultimodalRows } from '../../networks/multimodal-rows.js';
 import { Projector } from '../../networks/projector.js';
 import { SamImageEncoder } from '../../networks/sam/image-encoder.js';
@@ -31,7 +31,7 @@ export class LlavaSam extends CompositeLayer implements GroundingModel {
   readonly parts = LLAVA_SAM_PARTS;
   readonly lmHead: Linear;
   /** F_LLM */
-  readonly llama: Llama;
+  readonly llama: DecoderLm;
   /** φ */
   readonly projector: Projector;
   /** ψ */
@@ -51,7 +51,7 @@ export class LlavaSam extends CompositeLayer implements GroundingModel {
     const projector = { type, visionSize: clip.hiddenSize, textSize: hiddenSize };
     const prompt = { hiddenSize, promptSize: sam.promptEmbedDim };
     this.lmHead = this.track('lm_head', new Linear(head));
-    this.llama = this.track('model', new Llama({ llm, lora }));
+    this.llama = this.track('model', new DecoderLm({ llm, lora }));
     const visionTower = this.track('model.vision_tower.vision_tower.vision_model', new ClipVisionTower(clip));
     this.projector = this.track('model.mm_projector', new Projector(projector));
     this.maskPrompt = this.track('model.text_hidden_fcs.0', new MaskPrompt(prompt));

@@ -5,12 +5,12 @@ import { startEngine } from '../../../src/engine/engine.js';
 import * as tf from '../../../src/engine/tf.js';
 import {
   type LayerCache,
-  Llama,
-  LlamaAttention,
-  LlamaDecoderLayer,
-  LlamaMlp,
+  DecoderLm,
+  DecoderAttention,
+  DecoderLayer,
+  DecoderMlp,
   layerContext,
-} from '../../../src/networks/decoder-lm/llama.js';
+} from '../../../src/networks/decoder-lm/decoder-lm.js';
 import { Random } from '../../../src/random.js';
 import { checkLayer } from '../../check-layer.js';
 import { publishedShapes, SMALL, TINY } from '../../helpers/small-model.js';
@@ -24,29 +24,29 @@ const TINY_LLAMA = { llm: TINY.llm, lora: TINY.lora };
 const inputs = (random: Random): tf.Tensor[] => [normal(random, [2, 5, 48])];
 const outputShapes = [[2, 5, 48]];
 
-checkLayer('LlamaAttention', {
-  create: () => new LlamaAttention(TINY_LLAMA),
+checkLayer('DecoderAttention', {
+  create: () => new DecoderAttention(TINY_LLAMA),
   inputs,
   outputShapes,
   parameters: publishedShapes('model.layers.0.self_attn.'),
 });
 
-checkLayer('LlamaMlp', {
-  create: () => new LlamaMlp(TINY_LLAMA),
+checkLayer('DecoderMlp', {
+  create: () => new DecoderMlp(TINY_LLAMA),
   inputs,
   outputShapes,
   parameters: publishedShapes('model.layers.0.mlp.'),
 });
 
-checkLayer('LlamaDecoderLayer', {
-  create: () => new LlamaDecoderLayer(TINY_LLAMA),
+checkLayer('DecoderLayer', {
+  create: () => new DecoderLayer(TINY_LLAMA),
   inputs,
   outputShapes,
   parameters: publishedShapes('model.layers.0.'),
 });
 
-checkLayer('Llama', {
-  create: () => new Llama(TINY_LLAMA),
+checkLayer('DecoderLm', {
+  create: () => new DecoderLm(TINY_LLAMA),
   inputs,
   outputShapes,
   parameters: Object.fromEntries(
@@ -58,8 +58,8 @@ checkLayer('Llama', {
 
 const SIZE = SMALL.llm.hiddenSize;
 
-function llamaWith(lora: Partial<LoraConfig> = {}): Llama {
-  return buildRandom(new Llama({ llm: SMALL.llm, lora: { ...SMALL.lora, ...lora } }), new Random(1));
+function llamaWith(lora: Partial<LoraConfig> = {}): DecoderLm {
+  return buildRandom(new DecoderLm({ llm: SMALL.llm, lora: { ...SMALL.lora, ...lora } }), new Random(1));
 }
 
 /** Rows [from, to) of the time axis. */
@@ -67,7 +67,7 @@ function times(x: tf.Tensor, from: number, to: number): tf.Tensor {
   return tf.slice(x, [0, from, 0], [-1, to - from, -1]);
 }
 
-describe('Llama', () => {
+describe('DecoderLm', () => {
   test('is causal: a changed token changes its own and later states, no earlier one', () => {
     const llama = llamaWith();
     tf.tidy(() => {

@@ -1,22 +1,22 @@
 /** Layer by layer gives the gradients of the whole, and keeps nothing. */
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { startEngine } from '../../../src/engine/engine.js';
-import * as tf from '../../../src/engine/tf.js';
-import { backwardLayers, forwardLayers } from '../../../src/networks/decoder-lm/layer-gradients.js';
-import { Llama } from '../../../src/networks/decoder-lm/llama.js';
-import { GradientMap } from '../../../src/nn/backprop.js';
-import { Random } from '../../../src/random.js';
-import { expectSameGradients, oneTape } from '../../helpers/small-batches.js';
-import { SMALL } from '../../helpers/small-model.js';
-import { buildRandom, largestDifference, normal, valuesOf, variablesOf } from '../../helpers/tensors.js';
+import { startEngine } from '../../src/engine/engine.js';
+import * as tf from '../../src/engine/tf.js';
+import { DecoderLm } from '../../src/networks/decoder-lm/decoder-lm.js';
+import { GradientMap } from '../../src/nn/backprop.js';
+import { backwardStack, forwardStack } from '../../src/nn/stack-gradients.js';
+import { Random } from '../../src/random.js';
+import { expectSameGradients, oneTape } from '../helpers/small-batches.js';
+import { SMALL } from '../helpers/small-model.js';
+import { buildRandom, largestDifference, normal, valuesOf, variablesOf } from '../helpers/tensors.js';
 
 beforeAll(async () => {
   await startEngine({ engine: 'wasm' });
 });
 
-describe('forwardLayers and backwardLayers', () => {
+describe('forwardStack and backwardStack', () => {
   test.each([null, 5])('equal one tape over all layers, dropout seed %s', (seed) => {
-    const llama = buildRandom(new Llama({ llm: SMALL.llm, lora: { ...SMALL.lora, dropout: 0.4 } }), new Random(1));
+    const llama = buildRandom(new DecoderLm({ llm: SMALL.llm, lora: { ...SMALL.lora, dropout: 0.4 } }), new Random(1));
     const variables = llama.layers.map(
       (layer, i) => new Map([...variablesOf(layer)].map(([name, variable]) => [`layers.${i}.${name}`, variable])),
     );
@@ -28,10 +28,11 @@ describe('forwardLayers and backwardLayers', () => {
     const gradients = new GradientMap();
     const inputGradient = tf.tidy(() => {
       const context = llama.context(0, 6, lengths, seed);
-      const outputs = forwardLayers(llama, embeddings, context);
+      const stack = llama.stack(context);
+      const outputs = forwardStack(stack, embeddings);
       expect(outputs).toHaveLength(2);
       const dy = tf.clone(outputGradient);
-      const gradient = backwardLayers(llama, embeddings, outputs, context, dy, variables, gradients);
+      const gradient = backwardStack(stack, embeddings, outputs, dy, variables, gradients);
       expect([...outputs, dy].every((tensor) => tensor.isDisposed)).toBe(true);
       gradients.tensors.forEach((tensor) => tf.keep(tensor));
       return gradient;
