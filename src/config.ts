@@ -18,6 +18,16 @@ export const CLIP = object({
   ),
 }).describe("F_V1: CLIP's vision transformer");
 
+export const INTERN_VIT = object({
+  hidden_size: count('Width of the hidden states'),
+  intermediate_size: count('Width inside the MLPs'),
+  num_hidden_layers: count('Layers'),
+  num_attention_heads: count('Heads of the self-attention'),
+  image_size: count('Side of a tile, a square input, in pixels'),
+  patch_size: count('Side of a patch in pixels'),
+  layer_norm_eps: number().describe('ε of the layer norms'),
+}).describe('InternViT, the vision transformer of InternVL');
+
 export const LLM = object({
   vocab_size: count('Rows of the embedding, the added tokens included'),
   hidden_size: count('Width of the hidden states'),
@@ -49,6 +59,9 @@ export const SAM = object({
   mask_in_chans: count('Channels of an embedded mask prompt'),
 }).describe('F_V2 and F_mask: SAM');
 
+/** Linear layers of a layer of InternViT. */
+export const VIT_PROJECTIONS: readonly string[] = 'attn.qkv attn.proj mlp.fc1 mlp.fc2'.split(' ');
+
 /** Linear layers of a LLaMA decoder layer. */
 export const PROJECTIONS: readonly string[] = 'q_proj k_proj v_proj o_proj gate_proj up_proj down_proj'.split(' ');
 
@@ -63,6 +76,7 @@ export const LORA = object({
 export const PROJECTORS = ['linear', 'mlp2x_gelu', 'identity'] as const;
 export type ProjectorType = (typeof PROJECTORS)[number];
 export type ClipConfig = CamelKeys<Read<typeof CLIP>>;
+export type InternVitConfig = CamelKeys<Read<typeof INTERN_VIT>>;
 export type LlmConfig = CamelKeys<Read<typeof LLM>>;
 export type SamConfig = CamelKeys<Read<typeof SAM>>;
 export type LoraConfig = CamelKeys<Read<typeof LORA>>;

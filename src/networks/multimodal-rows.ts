@@ -3,6 +3,7 @@
  * row's image (LLaVA's `prepare_inputs_labels_for_multimodal`). Plain numbers; the model turns them into two gathers.
  */
 import { UserError } from '../errors.js';
+import type { TileGrid } from '../types.js';
 import { IGNORE_LABEL, IMAGE_TOKEN_ID } from '../special-tokens.js';
 
 /** Token rows padded on the right to the same length. */
@@ -17,6 +18,35 @@ export interface TokenBatch {
   readonly time: number;
 }
 
+/** Picture of a row among the features, which are tiles. */
+export interface RowPicture {
+  /** Its first tile, and how many it has, a thumbnail included. */
+  readonly firstTile: number;
+  readonly tiles: number;
+  /** Tiles row by row, without the thumbnail. */
+  readonly grid: TileGrid;
+}
+
+const ONE_TILE: TileGrid = { columns: 1, rows: 1 };
+
+/**
+ * Pictures of rows whose tiles stand one picture after the other.
+ * @param counts tiles of each picture, thumbnails included
+ * @param grids of each picture; absent: one tile
+ * @param pictureOf for every row its picture; default: one row each
+ */
+export function rowPictures(
+  counts: readonly number[],
+  grids: readonly (TileGrid | undefined)[],
+  pictureOf: readonly number[] = counts.map((_, picture) => picture),
+): RowPicture[] {
+  return pictureOf.map((picture) => ({
+    firstTile: counts.slice(0, picture).reduce((sum, count) => sum + count, 0),
+    tiles: counts[picture] ?? 1,
+    grid: grids[picture] ?? ONE_TILE,
+  }));
+}
+
 export class MultimodalRows {
   /** Length of the padded rows with vision tokens in place. */
   readonly time: number;
@@ -24,17 +54,21 @@ export class MultimodalRows {
   readonly lengths: readonly number[];
   /** [B·time] row of the embedding table; 0 at vision tokens and padding. */
   readonly textIndex: Int32Array;
-  /** [B·time] row of the features [B·N, D]; 0 at text tokens. */
+  /** [B·time] row of the features [tiles·N, D]; 0 at text tokens. */
   readonly visionIndex: Int32Array;
   /** [B·time] 1 at vision tokens. */
   readonly isVision: Float32Array;
   /** For every row the position of its placeholder, or `Infinity` in a row of pure text. */
   private readonly placeholders: readonly number[];
 
-  /** @param patches N, the vision tokens of one image */
+  /**
+   * @param patches N, the vision tokens of one tile
+   * @param pictures of the rows; by default every row has its own, of one tile
+   */
   constructor(
     readonly tokens: TokenBatch,
-    readonly patches: number,
+    private readonly patches: number,
+    private readonly pictures: readonly RowPicture[] | null = null,
   ) {
     const { batch, time, inputIds, lengths } = tokens;
     this.placeholders = Array.from({ length: batch }, (_, row) => placeholderOf(tokens, row));
@@ -51,12 +85,28 @@ export class MultimodalRows {
           this.textIndex[at] = id;
           continue;
         }
-        for (let patch = 0; patch < patches; patch++) {
-          this.visionIndex[at + patch] = row * patches + patch;
+        const first = this.pictureOf(row).firstTile * patches;
+        for (let patch = 0; patch < this.patchesOf(row); patch++) {
+          this.visionIndex[at + patch] = first + patch;
           this.isVision[at + patch] = 1;
         }
       }
     }
+  }
+
+  /** A row's picture among the features. */
+  pictureOf(row: number): RowPicture {
+    return this.pictures?.[row] ?? { firstTile: row, tiles: 1, grid: ONE_TILE };
+  }
+
+  /** Vision tokens of a row's picture. */
+  patchesOf(row: number): number {
+    return this.patches * this.pictureOf(row).tiles;
+  }
+
+  /** Index into [B·time] of the first vision token of `row`, which has a picture. */
+  firstVision(row: number): number {
+    return this.flatIndex(row, this.placeholders[row] ?? 0);
   }
 
   /** Whether any row has a picture. */
@@ -107,7 +157,7 @@ export class MultimodalRows {
   behind(from: number, rows: readonly number[], inputIds: Int32Array): TokenBatch {
     const parts = rows.map((row) => {
       const placeholder = this.placeholders[row] ?? Infinity;
-      const begin = placeholder < from ? from - this.patches + 1 : from;
+      const begin = placeholder < from ? from - this.patchesOf(row) + 1 : from;
       if (placeholder !== Infinity && begin <= placeholder) {
         throw new Error(`MultimodalRows.behind: position ${from} of row ${row} is not behind the picture`);
       }
@@ -122,7 +172,7 @@ export class MultimodalRows {
   }
 
   private expanded(row: number, t: number): number {
-    return t > (this.placeholders[row] ?? Infinity) ? t - 1 + this.patches : t;
+    return t > (this.placeholders[row] ?? Infinity) ? t - 1 + this.patchesOf(row) : t;
   }
 }
 

@@ -77,3 +77,22 @@ export function resizeMasks(lowResMasks: tf.Tensor3D, size: ImageSize, inputSize
   const wide = tf.matMul(allRows, tf.tensor2d(columns, [width, side]), false, true);
   return tf.matMul(tf.tensor3d(rows, [1, height, side]), tf.reshape(wide, [count, side, width]));
 }
+
+/** Bilinear resizing of maps: x [n, h, w] → [n, height, width], by a differentiable map. */
+export function resizeBilinear(x: tf.Tensor3D, height: number, width: number): tf.Tensor3D {
+  const [count, h, w] = x.shape;
+  const columns = tf.tensor2d(bilinearMatrix(w, width), [width, w]);
+  const wide = tf.reshape(tf.matMul(tf.reshape(x, [count * h, w]), columns, false, true), [count, h, width]);
+  return tf.matMul(tf.tensor3d(bilinearMatrix(h, height), [1, height, h]), wide);
+}
+
+/** Bilinear doubling of a grid of vectors: x [h, w, D] → [2·h, 2·w, D], by a differentiable map. */
+export function doubleBilinear(x: tf.Tensor3D): tf.Tensor3D {
+  const [h, w, size] = x.shape;
+  const [rows, columns] = [tf.tensor2d(bilinearMatrix(h, 2 * h), [2 * h, h]), bilinearMatrix(w, 2 * w)];
+  const tall: tf.Tensor3D = tf.reshape(tf.matMul(rows, tf.reshape(x, [h, w * size])), [2 * h, w, size]);
+  // [2·h, w, D] → [w, 2·h·D] → [2·w, 2·h, D] → [2·h, 2·w, D]
+  const turned = tf.reshape(tf.transpose(tall, [1, 0, 2]), [w, 2 * h * size]);
+  const across = tf.matMul(tf.tensor2d(columns, [2 * w, w]), turned);
+  return tf.transpose(tf.reshape(across, [2 * w, 2 * h, size]), [1, 0, 2]);
+}

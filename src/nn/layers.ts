@@ -7,6 +7,8 @@ export interface LinearConfig {
   readonly inputSize: number;
   readonly outputSize: number;
   readonly useBias?: boolean;
+  /** Of the weight's start values; default 1/√in. */
+  readonly deviation?: number;
 }
 
 /** y = x·W + b, PyTorch's nn.Linear: `weight` ([out, in] there, [in, out] here, packed [out, in]) and `bias` [out]. */
@@ -16,9 +18,9 @@ export class Linear<Config extends LinearConfig = LinearConfig> extends Configur
   private readonly bias: (() => tf.Tensor1D) | null;
 
   constructor(config: Config) {
-    const { inputSize, outputSize, useBias = true } = config;
+    const { inputSize, outputSize, useBias = true, deviation = 1 / Math.sqrt(inputSize) } = config;
     super(config, outputSize);
-    const initial = { deviation: 1 / Math.sqrt(inputSize) };
+    const initial = { deviation };
     this.weight = this.parameter('weight', [inputSize, outputSize], initial, { kind: 'linear' }, true);
     this.bias = useBias ? this.parameter('bias', [outputSize], { constant: 0 }) : null;
   }

@@ -14,7 +14,8 @@ import * as tf from '../../engine/tf.js';
 import { CompositeLayer, type Shape } from '../../nn/composite-layer.js';
 import { Linear } from '../../nn/layers.js';
 import { ClipVisionTower, patchCount } from '../../networks/clip/vision-tower.js';
-import { type LayerCache, DecoderLm } from '../../networks/decoder-lm/decoder-lm.js';
+import { DecoderLm } from '../../networks/decoder-lm/decoder-lm.js';
+import { embedRows } from '../../networks/multimodal-embedding.js';
 import { MultimodalRows } from '../../networks/multimodal-rows.js';
 import { Projector } from '../../networks/projector.js';
 import { SamImageEncoder } from '../../networks/sam/image-encoder.js';
@@ -23,6 +24,7 @@ import { PromptEncoder } from '../../networks/sam/prompt-encoder.js';
 import { resizeMasks } from '../../nn/bilinear.js';
 import { statesAt } from '../../networks/states-at.js';
 import type { FeatureTensors, Geometry, Grounding, GroundingModel, Place, Reading, ReadOptions } from '../system.js';
+import { type CachedReading, decoderReading } from './cached-reading.js';
 import { LLAVA_SAM_PARTS } from './llava-sam-parts.js';
 import { MaskPrompt } from './mask-prompt.js';
 
@@ -74,29 +76,11 @@ export class LlavaSam extends CompositeLayer implements GroundingModel {
   }
 
   /** @param features 'clip' [B, N, C] where a row has a picture, and what `ground` is to find in the reading */
-  *reading(
-    rows: MultimodalRows,
-    features: FeatureTensors,
-    { after, keepCache = false }: ReadOptions = {},
-  ): Steps<CachedReading> {
-    const from = after?.from ?? 0;
-    const { embeddings, cos, sin, padded, keys, values } = tf.tidy(() => {
+  reading(rows: MultimodalRows, features: FeatureTensors, options: ReadOptions = {}): Steps<CachedReading> {
+    return decoderReading(this.llama, rows, features, options, () => {
       const visionTokens = rows.hasPictures ? this.projector.forward(feature(features, 'clip')) : null;
-      const lengths = rows.lengths.map((length) => from + length);
-      const { cos, sin, keyLengths } = this.llama.context(from, rows.time, lengths);
-      const embeddings = this.embed(rows, visionTokens as tf.Tensor3D | null);
-      return { embeddings, cos, sin, padded: keyLengths === null ? [] : [keyLengths], ...beginnings(after) };
+      return this.embed(rows, visionTokens as tf.Tensor3D | null);
     });
-    try {
-      const context = { cos, sin, keyLengths: padded[0] ?? null, dropoutSeed: null };
-      const copied = keys.map((layer, i) => ({ keys: layer, values: values[i] as tf.Tensor4D }));
-      const past = after === undefined ? null : copied.length > 0 ? copied : cacheOf(after.reading);
-      const [hidden, caches] = yield* this.llama.forwardSteps(embeddings, context, past);
-      if (!keepCache) disposeCaches(caches);
-      return new CachedReading(rows, features, hidden as tf.Tensor3D, keepCache ? caches : null);
-    } finally {
-      tf.dispose([embeddings, cos, sin, padded, keys, values]);
-    }
   }
 
   logits(states: tf.Tensor2D): tf.Tensor2D {
@@ -117,15 +101,7 @@ export class LlavaSam extends CompositeLayer implements GroundingModel {
 
   /** Text and vision tokens [B, N, D] → LLM input embeddings [B, T, D]. */
   embed(rows: MultimodalRows, visionTokens: tf.Tensor3D | null): tf.Tensor3D {
-    const { batch } = rows.tokens;
-    const { hiddenSize } = this.config.llm;
-    const shape: [number, number] = [batch, rows.time];
-    const text = this.llama.embedTokens.forward(tf.tensor2d(rows.textIndex, shape, 'int32'));
-    if (visionTokens === null) return text as tf.Tensor3D;
-    const features = tf.reshape(visionTokens, [batch * rows.patches, hiddenSize]);
-    const vision = tf.gather(features, tf.tensor2d(rows.visionIndex, shape, 'int32'));
-    const isVision = tf.tensor3d(rows.isVision, [batch, rows.time, 1]);
-    return tf.add(tf.mul(text, tf.sub(1, isVision)), tf.mul(vision, isVision));
+    return embedRows(this.llama.embedTokens, rows, visionTokens);
   }
 
   /** ψ of chosen states: hidden [B, T, D], indices into B·T → queries [Q, prompt]. */
@@ -189,42 +165,6 @@ export class LlavaSam extends CompositeLayer implements GroundingModel {
   }
 }
 tf.serialization.registerClass(LlavaSam);
-
-/** A reading with the keys and values of its rows, where they were kept. */
-export class CachedReading implements Reading {
-  constructor(
-    readonly rows: MultimodalRows,
-    readonly features: FeatureTensors,
-    readonly hidden: tf.Tensor3D,
-    readonly caches: readonly LayerCache[] | null,
-  ) {}
-
-  dispose(): void {
-    this.hidden.dispose();
-    disposeCaches(this.caches ?? []);
-  }
-}
-
-function cacheOf(reading: Reading): readonly LayerCache[] {
-  if (reading instanceof CachedReading && reading.caches !== null) return reading.caches;
-  throw new Error('LlavaSam.read: a reading is continued whose cache was not kept');
-}
-
-/** Copies of the first `from` positions of the rows that go on; none where all of a reading goes on. */
-function beginnings(after: ReadOptions['after']): { keys: tf.Tensor4D[]; values: tf.Tensor4D[] } {
-  if (after === undefined) return { keys: [], values: [] };
-  const { reading, rows, from } = after;
-  const caches = cacheOf(reading);
-  const [batch, , time] = caches[0]?.keys.shape ?? [];
-  if (from === time && rows.length === batch && rows.every((row, i) => row === i)) return { keys: [], values: [] };
-  const index = tf.tensor1d([...rows], 'int32');
-  const beginning = (x: tf.Tensor4D): tf.Tensor4D => tf.gather(tf.slice(x, [0, 0, 0, 0], [-1, -1, from, -1]), index); // [B, H, T, D] → [n, H, from, D]
-  return { keys: caches.map(({ keys }) => beginning(keys)), values: caches.map(({ values }) => beginning(values)) };
-}
-
-function disposeCaches(caches: readonly LayerCache[]): void {
-  for (const { keys, values } of caches) tf.dispose([keys, values]);
-}
 
 function feature(features: FeatureTensors, name: 'clip' | 'sam'): tf.Tensor {
   const found = features[name];

@@ -1,0 +1,124 @@
+/**
+ * From hidden states to masks without a mask decoder: the picture's features at the encoder's resolution are refilled
+ * with what the language model adds to them (RFR), amplified (RFA), and multiplied with the state of each [SEG].
+ *
+ *   pixels = _proj( unshuffle f(HQ) + double( unshuffle( f′(I) − f(V1) ) ) )     [4·h, 4·w, d]
+ *   query  = _proj( mean of the four of f′(S) )                                  [n, d]
+ *   logits = query · pixels / √d
+ *
+ * V1 are the picture's h × w tokens before the language model, I their states behind it, HQ the features at twice that
+ * resolution. The variants of the supplement's Table 11 leave steps out: without HQ, the states alone make the pixels;
+ * without RFA, HQ + double(I − V1) takes the place of the sum, and no step widens. The paper does not spell these out;
+ * they are our reading of it.
+ */
+import * as fused from '../../engine/fused-ops.js';
+import * as tf from '../../engine/tf.js';
+import { doubleBilinear } from '../../nn/bilinear.js';
+import { CompositeLayer, ConfiguredLayer } from '../../nn/composite-layer.js';
+import { Linear } from '../../nn/layers.js';
+import { pixelUnshuffle, SHUFFLE } from '../../nn/pixel-shuffle.js';
+import type { Self1eConfig } from './config.js';
+
+/** As the reference starts the projections. */
+const DEVIATION = 0.02;
+const BLOCK = SHUFFLE * SHUFFLE;
+
+/** Sees an intermediate result by name and may replace it: for comparisons with recordings. */
+export type Tap = <T extends tf.Tensor>(name: string, x: T) => T;
+const noTap: Tap = (_, x) => x;
+
+/** Linear, exact GELU, Linear. */
+export class FeatureProjection extends ConfiguredLayer<{ readonly size: number; readonly outputSize: number }> {
+  static readonly className = 'GsvaFeatureProjection';
+  private readonly first = this.track('0', linear(this.config.size, this.config.size));
+  private readonly second = this.track('2', linear(this.config.size, this.config.outputSize));
+
+  constructor(config: { readonly size: number; readonly outputSize: number }) {
+    super(config, config.outputSize);
+  }
+
+  /** x [..., size] → [..., outputSize]. */
+  forward(x: tf.Tensor): tf.Tensor {
+    return this.second.forward(fused.gelu(this.first.forward(x)));
+  }
+}
+tf.serialization.registerClass(FeatureProjection);
+
+function linear(inputSize: number, outputSize: number): Linear {
+  return new Linear({ inputSize, outputSize, deviation: DEVIATION });
+}
+
+/** Features of one picture, its tiles put together. */
+export interface PictureFeatures {
+  /** V1 and I [h, w, d]. */
+  readonly tokens: tf.Tensor3D;
+  readonly states: tf.Tensor3D;
+  /** HQ [2·h, 2·w, d]; null in the variant without. */
+  readonly fine: tf.Tensor3D | null;
+}
+
+export class Refill extends CompositeLayer {
+  static readonly className = 'GsvaRefill';
+  private readonly size: number;
+  private readonly amplifier: boolean;
+  private readonly toPixels: FeatureProjection;
+  /** f and f′. */
+  private readonly ofFeatures: FeatureProjection;
+  private readonly ofStates: FeatureProjection;
+
+  constructor({ llm, refill }: Pick<Self1eConfig, 'llm' | 'refill'>) {
+    super();
+    const size = llm.hiddenSize;
+    this.size = size;
+    this.amplifier = refill.amplifier;
+    const wide = { size, outputSize: BLOCK * size };
+    this.toPixels = this.track('combine_decode_proj', new FeatureProjection({ size, outputSize: size }));
+    this.ofFeatures = this.track('combine_decode_proj_ori', new FeatureProjection(wide));
+    this.ofStates = this.track('combine_decode_proj_all', new FeatureProjection(wide));
+  }
+
+  /** S [n, d] → queries [n, d]. */
+  queries(states: tf.Tensor2D, tap: Tap = noTap): tf.Tensor2D {
+    if (!this.amplifier) return tap('query', this.toPixels.forward(states) as tf.Tensor2D);
+    const wide = tap('f_all_s', this.ofStates.forward(states));
+    const mean = tap('s_mean', tf.mean(tf.reshape(wide, [-1, BLOCK, this.size]), 1));
+    return tap('query', this.toPixels.forward(mean) as tf.Tensor2D);
+  }
+
+  /** Logits of masks at the resolution of the pixels and, for training, at that of the states. */
+  masks(picture: PictureFeatures, states: tf.Tensor2D, tap: Tap = noTap) {
+    const queries = this.queries(states, tap);
+    const coarse = this.amplifier ? tap('f_all_i', this.ofStates.forward(picture.states)) : picture.states;
+    const low = this.amplifier ? tap('low_features', this.unshuffled(coarse)) : picture.states;
+    const pixels = tap('pixel_features', this.toPixels.forward(this.refilled(picture, coarse, low, tap)) as tf.Tensor3D);
+    return {
+      high: tap('logits_high', this.logits(pixels, queries)),
+      low: () => tap('logits_low', this.logits(low, queries)),
+    };
+  }
+
+  /** @param coarse f′(I), or I without RFA @param low the same unshuffled */
+  private refilled({ tokens, fine }: PictureFeatures, coarse: tf.Tensor, low: tf.Tensor3D, tap: Tap): tf.Tensor3D {
+    if (fine === null) return low;
+    if (!this.amplifier) return tf.add(fine, doubleBilinear(tf.sub(coarse, tokens)));
+    const before = tap('f_ori_v1', this.ofFeatures.forward(tokens));
+    const added = tap('rfa_low', this.unshuffled(tf.sub(coarse, before)));
+    const refill = tap('rfa_high', doubleBilinear(added));
+    const widened = tap('f_ori_hq', this.ofFeatures.forward(fine));
+    return tap('refilled', tf.add(tap('hq_high', this.unshuffled(widened)), refill));
+  }
+
+  /** [h, w, 4·d] → [2·h, 2·w, d] */
+  private unshuffled(x: tf.Tensor): tf.Tensor3D {
+    return tf.squeeze(pixelUnshuffle(tf.expandDims(x, 0)), [0]);
+  }
+
+  /** pixels [h, w, d], queries [n, d] → [n, h, w] */
+  private logits(pixels: tf.Tensor3D, queries: tf.Tensor2D): tf.Tensor3D {
+    const [height, width] = pixels.shape;
+    const flat: tf.Tensor2D = tf.reshape(pixels, [height * width, this.size]);
+    const scaled: tf.Tensor2D = tf.mul(queries, 1 / Math.sqrt(this.size));
+    return tf.reshape(tf.matMul(scaled, flat, false, true), [-1, height, width]);
+  }
+}
+tf.serialization.registerClass(Refill);
