@@ -87,15 +87,26 @@ export type UnmatchedPart = (Segmented | EmptyMask | Rejected) & {
 /** Arrays by encoder name. */
 export type Arrays = Readonly<Record<string, Float32Array>>;
 
+/** Tiles into which a picture is cut, row by row. */
+export interface TileGrid {
+  readonly columns: number;
+  readonly rows: number;
+}
+
 export interface ImageSize {
   /** [height, width] of the image inside the square input of the encoder for masks. */
   readonly resized: readonly [number, number];
   /** [height, width] of the image file. */
   readonly original: readonly [number, number];
+  /** Tiles of the image, without its thumbnail; absent where no encoder takes tiles. */
+  readonly grid?: TileGrid;
 }
 
 /** An image transformed for the encoders that need it. */
 export interface PreparedImage extends ImageSize {
-  /** Inputs by encoder [S, S, 3], normalised; for SAM zero-padded right and below. Absent where one is not needed. */
+  /**
+   * Inputs by encoder [S, S, 3], normalised; for SAM zero-padded right and below; [tiles, S, S, 3] for one that takes
+   * tiles. Absent where one is not needed.
+   */
   readonly inputs: Arrays;
 }

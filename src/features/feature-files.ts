@@ -8,7 +8,7 @@ import { UserError } from '../errors.js';
 import { bfloat16ToFloat32, firstOverflow, float32ToBfloat16 } from '../half-float.js';
 import { FileCache, type FileCacheStats } from '../io/cache/file-cache.js';
 import type { CompositeLayer } from '../nn/composite-layer.js';
-import type { Arrays } from '../types.js';
+import type { Arrays, ImageSize } from '../types.js';
 import { type EncodedImage, type EncodingModel, merged } from './image-features.js';
 
 /** SHA-256 of sizes and weights in hexadecimal, by encoder name. */
@@ -44,6 +44,9 @@ function update(hash: Hash, { buffer, byteOffset, byteLength }: Float32Array | U
 const KIND = 'features, format 3';
 /** [height, width] of the resized and of the original image, at the end of an entry. */
 const SIZES_BYTES = 16;
+/** Columns, rows and this mark follow where the image was cut into tiles; no image is so wide. */
+const GRID_MARK = 0x64697267;
+const GRID_BYTES = 12;
 
 /** F32 is exact; BF16 takes half the room and rounds to 8 bits, as encoders in half precision do. */
 export type FeatureDtype = 'F32' | 'BF16';
@@ -79,8 +82,8 @@ export class FeatureFiles {
   }
 
   /** Keeps features as far as there is room; settles when they are on disk. Never fails. */
-  async put(key: string, { features, resized, original }: EncodedImage): Promise<void> {
-    const sizes = Uint32Array.of(...resized, ...original);
+  async put(key: string, { features, ...size }: EncodedImage): Promise<void> {
+    const sizes = packedSize(size);
     // Encoded at once: the caller may change the arrays afterwards.
     const entries = Object.entries(features).map(([name, numbers]) => {
       return { name: this.nameOf(name, key), content: [this.encode(numbers), bytesOf(sizes)] };
@@ -105,9 +108,8 @@ export class FeatureFiles {
   private async read(encoder: string, key: string): Promise<EncodedImage | null> {
     const content = await this.files.get(this.nameOf(encoder, key));
     if (content === null) return null;
-    const end = content.byteLength - SIZES_BYTES;
-    const [a = 0, b = 0, c = 0, d = 0] = new Uint32Array(content.slice(end).buffer);
-    return { features: { [encoder]: this.decode(content.subarray(0, end)) }, resized: [a, b], original: [c, d] };
+    const { size, end } = unpackedSize(content);
+    return { ...size, features: { [encoder]: this.decode(content.subarray(0, end)) } };
   }
 
   private nameOf(encoder: string, key: string): Buffer {
@@ -126,6 +128,20 @@ export class FeatureFiles {
     if (this.options.dtype === 'F32') return new Float32Array(buffer, byteOffset, byteLength / 4);
     return bfloat16ToFloat32(new Uint16Array(buffer, byteOffset, byteLength / 2));
   }
+}
+
+function packedSize({ resized, original, grid }: ImageSize): Uint32Array {
+  const tiles = grid === undefined ? [] : [grid.columns, grid.rows, GRID_MARK];
+  return Uint32Array.of(...resized, ...original, ...tiles);
+}
+
+/** Size at the end of an entry, and where the features before it end. */
+function unpackedSize(content: Uint8Array): { readonly size: ImageSize; readonly end: number } {
+  const isTiled =
+    new DataView(content.buffer, content.byteOffset).getUint32(content.byteLength - 4, true) === GRID_MARK;
+  const end = content.byteLength - SIZES_BYTES - (isTiled ? GRID_BYTES : 0);
+  const [a = 0, b = 0, c = 0, d = 0, columns = 1, rows = 1] = new Uint32Array(content.slice(end).buffer);
+  return { size: { resized: [a, b], original: [c, d], ...(isTiled ? { grid: { columns, rows } } : {}) }, end };
 }
 
 function bytesOf({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array {

@@ -36,7 +36,7 @@ export async function encodeImages(
       (rows[row] as (typeof rows)[number]).found[name] = numbers;
     }
   }
-  return images.map(({ resized, original }, row) => ({ features: features[row] as Arrays, resized, original }));
+  return images.map(({ inputs: _, ...size }, row) => ({ ...size, features: features[row] as Arrays }));
 }
 
 /** Square inputs [side, side, 3] as one tensor [B, side, side, 3]; owned by the caller. */
@@ -44,19 +44,40 @@ export function stackImages(inputs: readonly Float32Array[], side: number): tf.T
   return stack(inputs, [side, side, 3]) as tf.Tensor4D;
 }
 
-/** Features of several images as [B, …] per encoder, zeros for absent ones; owned by the caller. */
+/**
+ * Features of several images as [B, …] per encoder, zeros for absent ones; owned by the caller. Of an encoder that takes
+ * tiles [T, …], all tiles of the first image before those of the second (`tileCounts`).
+ */
 export function stackFeatures<E extends Encoders>(
   { encoders }: { readonly encoders: E },
   images: readonly EncodedImage[],
 ): { [N in keyof E]: ReturnType<E[N]['forward']> } {
   const stacked = Object.entries(encoders).map(([name, encoder]) => {
-    const shape = encoder.computeOutputShape([images.length, ...encoder.imageShape]).slice(1) as number[];
+    const shape = featureShape(encoder);
     const isWhole = images.every(({ features }) => name in features);
     const zeros = new Float32Array(isWhole ? 0 : tf.util.sizeFromShape(shape));
     const arrays = images.map(({ features }) => features[name] ?? zeros);
     return [name, stack(arrays, shape)];
   });
   return Object.fromEntries(stacked) as { [N in keyof E]: ReturnType<E[N]['forward']> };
+}
+
+/**
+ * Tiles of each image in `stackFeatures`, thumbnails included; 1 for an encoder that takes images whole.
+ * @param name of the encoder
+ */
+export function tileCounts(
+  { encoders }: { readonly encoders: Encoders },
+  name: string,
+  images: readonly EncodedImage[],
+): number[] {
+  const size = tf.util.sizeFromShape(featureShape(encoders[name] as Encoder));
+  return images.map(({ features }) => (features[name]?.length ?? size) / size);
+}
+
+/** Shape of the features of one input, without the batch. */
+function featureShape(encoder: Encoder): number[] {
+  return encoder.computeOutputShape([1, ...encoder.imageShape]).slice(1) as number[];
 }
 
 async function encode(
@@ -66,6 +87,13 @@ async function encode(
   signal: Abortable | undefined,
 ): Promise<Float32Array[]> {
   const encoder = model.encoders[name] as Encoder;
+  const perInput = tf.util.sizeFromShape([...encoder.imageShape]);
+  const tiles = inputs.map(({ length }) => length / perInput);
+  if (!tiles.every((count) => (encoder.takesTiles === true ? Number.isInteger(count) : count === 1))) {
+    throw new Error(
+      `encodeImages: inputs of "${name}" are ${tiles.join(', ')} times [${encoder.imageShape.join(', ')}]`,
+    );
+  }
   const images = stack(inputs, encoder.imageShape);
   let features = images;
   try {
@@ -74,8 +102,13 @@ async function encode(
     await requireFinite(model, `Encoding an image: the features of the encoder "${name}"`, data, () => {
       tf.dispose(tf.tidy(() => encoder.forward(images)));
     });
-    const size = data.length / inputs.length;
-    return inputs.map((_, row) => data.slice(row * size, (row + 1) * size));
+    const size = data.length / (images.shape[0]);
+    let offset = 0;
+    return tiles.map((count) => {
+      const begin = offset;
+      offset += size * count;
+      return data.slice(begin, offset);
+    });
   } finally {
     tf.dispose([images, features]);
   }
@@ -87,7 +120,7 @@ export function merged(a: EncodedImage | null, b: EncodedImage | null): EncodedI
   return { ...a, features: { ...a.features, ...b.features } };
 }
 
-/** Arrays of one shape → [B, …shape]. */
+/** Arrays of one shape, or of several such after each other → [B, …shape]. */
 function stack(arrays: readonly Float32Array[], shape: readonly number[]): tf.Tensor {
   const all = new Float32Array(arrays.reduce((sum, array) => sum + array.length, 0));
   let offset = 0;
@@ -95,5 +128,5 @@ function stack(arrays: readonly Float32Array[], shape: readonly number[]): tf.Te
     all.set(array, offset);
     offset += array.length;
   }
-  return tf.tensor(all, [arrays.length, ...shape]);
+  return tf.tensor(all, [all.length / tf.util.sizeFromShape([...shape]), ...shape]);
 }

@@ -16,7 +16,7 @@ import type { Steps } from '../engine/steps.js';
 import type { CompositeLayer } from '../nn/composite-layer.js';
 import type { Gradients } from '../nn/loss-parts.js';
 import type { MultimodalRows } from '../networks/multimodal-rows.js';
-import type { BinaryMask } from '../types.js';
+import type { BinaryMask, TileGrid } from '../types.js';
 import type { Answer, EvaluationRules, SystemInfo } from './system-info.js';
 
 // ── words ────────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -107,10 +107,12 @@ export interface Dialogue {
 
 // ── pictures ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-/** Geometry of a picture, [height, width] each: the file's, and inside the padded encoder input. */
+/** Geometry of a picture: [height, width] of the file and inside the padded encoder input, and its tiles. */
 export interface Geometry {
   readonly original: readonly [number, number];
   readonly resized: readonly [number, number];
+  /** Tiles of the picture, without its thumbnail; absent where no encoder takes tiles. */
+  readonly grid?: TileGrid;
 }
 
 // ── the network ──────────────────────────────────────────────────────────────────────────────────────────────────────

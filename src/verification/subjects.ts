@@ -88,6 +88,15 @@ export const SUBJECTS: readonly Subject[] = [
       return verifyLisaText(folder, join(folder, '..', 'tokenizer'), existsSync(dataDir) ? dataDir : null);
     },
   },
+  // The pictures are those of the sibling folder.
+  {
+    ...{ system: 'self1e', kind: 'images', telling: 'expected.json', json: 'expected.json' },
+    mark: ['ratios'],
+    required: ['samples.safetensors'],
+    verify: async (folder) => {
+      return (await import('./self1e-images.js')).verifySelf1eImages(folder, join(folder, '..', 'images'));
+    },
+  },
 ];
 
 async function subjectOf(source: ModelSource | null): Promise<ModelSubject | null> {

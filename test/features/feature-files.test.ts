@@ -58,6 +58,15 @@ describe('FeatureFiles', () => {
     expect(await cache.get('i2', BOTH)).toBeNull();
   });
 
+  test('the tiles of an image come back with its features', async () => {
+    const cache = await open();
+    const image = { ...features(1), grid: { columns: 3, rows: 2 } };
+    await cache.put('i1', image);
+    await cache.put('i2', features(1));
+    expect(await cache.get('i1', BOTH)).toEqual(image);
+    expect(await cache.get('i2', BOTH)).toEqual(features(1));
+  });
+
   test('BF16 gives back the nearest bfloat16 numbers in half the room', async () => {
     const cache = await open({ dtype: 'BF16' });
     const image = features(2);

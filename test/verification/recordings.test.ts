@@ -40,6 +40,7 @@ describe('findRecordings', () => {
       `${fixture('lisa-text')}: lisa text`,
       `${fixture('lisa-tiny')}: lisa model`,
       `${fixture('metrics')}: gsva metrics`,
+      `${fixture('self1e-images')}: self1e images`,
       `${fixture('tokenizer')}: gsva tokenizer`,
     ]);
   });

@@ -1,7 +1,7 @@
 /**
- * Inputs of the two vision encoders from a decoded image, as the published implementation prepares them: F_V1 (CLIP):
- * Hugging Face's CLIPImageProcessor; F_V2 (SAM): ResizeLongestSide and the padding of `Sam.preprocess`. Both are NHWC
- * without the batch: [size, size, 3].
+ * Inputs of the vision encoders from a decoded image, as the published implementations prepare them: F_V1 (CLIP):
+ * Hugging Face's CLIPImageProcessor; F_V2 (SAM): ResizeLongestSide and the padding of `Sam.preprocess`; InternViT:
+ * InternVL's `build_transform`. All are NHWC without the batch: [size, size, 3].
  */
 import type { RgbImage } from '../../types.js';
 import { resizePillow } from './pillow-resample.js';
@@ -12,6 +12,10 @@ export const CLIP_STD: readonly [number, number, number] = [0.26862954, 0.261302
 /** In grey levels, 0 to 255. */
 export const SAM_MEAN: readonly [number, number, number] = [123.675, 116.28, 103.53];
 export const SAM_STD: readonly [number, number, number] = [58.395, 57.12, 57.375];
+
+/** ImageNet's, which InternViT takes. */
+export const IMAGENET_MEAN: readonly [number, number, number] = [0.485, 0.456, 0.406];
+export const IMAGENET_STD: readonly [number, number, number] = [0.229, 0.224, 0.225];
 
 /** The size after scaling the longest side to `size`, halves rounded up: [height, width]. */
 export function resizeLongestSide(height: number, width: number, size: number): [number, number] {
@@ -33,8 +37,11 @@ export function resizeForClip(image: RgbImage, size: number): RgbImage {
 }
 
 function cropCentre(image: RgbImage, size: number): RgbImage {
-  const top = Math.floor((image.height - size) / 2);
-  const left = Math.floor((image.width - size) / 2);
+  return cropSquare(image, Math.floor((image.height - size) / 2), Math.floor((image.width - size) / 2), size);
+}
+
+/** The square of `size` pixels whose upper left corner is at [top, left], inside the image. */
+export function cropSquare(image: RgbImage, top: number, left: number, size: number): RgbImage {
   const data = new Uint8Array(size * size * 3);
   for (let y = 0; y < size; y++) {
     const from = ((top + y) * image.width + left) * 3;
@@ -56,6 +63,21 @@ export function samTransform(image: RgbImage, size: number): { readonly data: Fl
   const resized = resizeForSam(image, size);
   const { height, width } = resized;
   return { data: normalisedSquare(size, resized, 1, SAM_MEAN, SAM_STD), height, width };
+}
+
+/** The image squeezed to `size` x `size` pixels (bicubic, antialiased), whatever its shape. */
+export function resizeSquashed(image: RgbImage, size: number): RgbImage {
+  return resizePillow(image, size, size, 'bicubic');
+}
+
+/** Input of InternViT for a square of `size` pixels: [size, size, 3], normalised by ImageNet's mean and deviation. */
+export function squashTransform(image: RgbImage, size: number): { readonly data: Float32Array } {
+  return { data: normalisedImagenet(resizeSquashed(image, size)) };
+}
+
+/** A square picture [size, size, 3], normalised by ImageNet's mean and standard deviation. */
+export function normalisedImagenet(square: RgbImage): Float32Array {
+  return normalisedSquare(square.height, square, 255, IMAGENET_MEAN, IMAGENET_STD);
 }
 
 /** The normalised image in the upper left of a [size, size, 3] square of zeros. @param unit grey levels that make 1 */
