@@ -1,6 +1,13 @@
 /** Markers of a conversation about a picture, and the texts that no question may contain. */
 export const IMAGE_START_TOKEN = '<im_start>';
 export const IMAGE_END_TOKEN = '<im_end>';
+/** Markers of turns (ChatML), and of a picture within one (InternVL). */
+export const TURN_START_TOKEN = '<|im_start|>';
+export const TURN_END_TOKEN = '<|im_end|>';
+export const PICTURE_START_TOKEN = '<img>';
+export const PICTURE_END_TOKEN = '</img>';
+/** Token of InternVL's vocabulary that stands for one vision token. */
+export const IMAGE_CONTEXT_TOKEN = '<IMG_CONTEXT>';
 /** Stands in the text where the image's features are inserted. */
 export const IMAGE_PLACEHOLDER = '<image>';
 /** Id of IMAGE_PLACEHOLDER in `inputIds`; no row of the embedding. */
@@ -21,4 +28,11 @@ export const RESERVED_TEXTS: readonly string[] = [
   '<s>',
   '</s>',
   '<unk>',
+  '[SEGT]',
+  TURN_START_TOKEN,
+  TURN_END_TOKEN,
+  PICTURE_START_TOKEN,
+  PICTURE_END_TOKEN,
+  IMAGE_CONTEXT_TOKEN,
+  '<|endoftext|>',
 ];

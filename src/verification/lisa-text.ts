@@ -9,10 +9,16 @@ import { padBatch, renderConversation, tokenizeConversation } from '../data/text
 import type { ConversationStyle } from '../data/text/conversation.js';
 import type { Tokenizer } from '../data/text/tokenizer.js';
 import { IGNORE_LABEL, IMAGE_PLACEHOLDER, IMAGE_START_TOKEN, IMAGE_TOKEN_ID } from '../special-tokens.js';
-import { EXPLANATION_REQUESTS } from '../systems/lisa/dialogue.js';
 import { MAX_TRAINING_TOKENS } from '../systems/lisa/system.js';
 import { LISA_TOKENS } from '../systems/shared/decision-tokens.js';
-import { ANSWERS, chatTurn, LONG_QUESTIONS, SHORT_QUESTIONS, withImage } from '../systems/shared/lisa-prompts.js';
+import {
+  ANSWERS,
+  chatTurn,
+  EXPLANATION_REQUESTS,
+  LONG_QUESTIONS,
+  SHORT_QUESTIONS,
+  withImage,
+} from '../systems/shared/lisa-prompts.js';
 import { numbers, openRecorded, RECORDED_STYLES, recordedTurns, texts } from './datasets-recorded.js';
 import { verifyLisaDatasets } from './lisa-datasets.js';
 import { itemsOf, Mismatches, type VerifyItem } from './verify-item.js';

@@ -29,7 +29,7 @@ export const MODEL_OPTIONS = {
   weights: option("... gsva-*.bin, or LISA's training checkpoint", INPUT_PATH),
   system: option('... and the system that they are of (default: lisa without --sam, gsva with it)', oneOf(SYSTEMS)),
   conversation: option(
-    '... and their style of conversation: llava_v1 (default), llava_llama_2, or vicuna (LISA v0)',
+    '... and their style of conversation: llava_v1 (default), llava_llama_2, vicuna (LISA v0), or internvl2_5',
     oneOf(CONVERSATION_STYLES),
   ),
   set: option('... and sizes that the files do not hold: --set sam.decoder_heads=8', KEY_VALUES),

@@ -135,9 +135,9 @@ export class Tokenizer {
     return this.unk ?? this.lacks('unknown', 'unk_token');
   }
 
-  /** The reference pads with the unknown token. */
+  /** Id behind the shorter texts of a batch: the unknown token, or 0 where there is none. */
   get padId(): number {
-    return this.unkId;
+    return this.unk ?? 0;
   }
 
   /** Number of ids, added tokens included: the rows that an embedding needs. */

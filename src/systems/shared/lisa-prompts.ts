@@ -26,6 +26,13 @@ export const ANSWERS = [
   '[SEG].',
 ] as const;
 
+/** Behind a question whose answer is mask and explanation. */
+export const EXPLANATION_REQUESTS = [
+  'Please output segmentation mask and explain why.',
+  'Please output segmentation mask and explain the reason.',
+  'Please output segmentation mask and give some explanation.',
+] as const;
+
 /** Share of the explained pictures that are answered by the explanation alone; the others half and half with a mask. */
 export const EXPLANATION_ONLY_SHARE = 0.1;
 
