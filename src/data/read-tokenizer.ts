@@ -1,6 +1,7 @@
 /** Tokenizer in a folder on disk. */
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { NamedFiles } from './text/tokenizer-files.js';
 import { Tokenizer, type TokenizerOptions } from './text/tokenizer.js';
 
 /**
@@ -8,6 +9,11 @@ import { Tokenizer, type TokenizerOptions } from './text/tokenizer.js';
  * @throws UserError where none exists, one cannot be used, or two contradict each other
  */
 export function readTokenizer(folder: string, options: TokenizerOptions = {}): Tokenizer {
+  return Tokenizer.fromFiles(filesOf(folder), options);
+}
+
+/** Files of a tokenizer in a folder on disk. */
+export function filesOf(folder: string): NamedFiles {
   const path = (name: string): string => join(folder, name);
   const read = (name: string, most: number): Uint8Array | null => {
     const size = statSync(path(name), { throwIfNoEntry: false })?.size;
@@ -15,5 +21,5 @@ export function readTokenizer(folder: string, options: TokenizerOptions = {}): T
     if (size > most) throw new Error(`it has ${size} bytes, more than ${most}`);
     return readFileSync(path(name));
   };
-  return Tokenizer.fromFiles({ folder, path, read }, options);
+  return { folder, path, read };
 }

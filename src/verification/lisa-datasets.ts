@@ -3,12 +3,9 @@
  * choice, and validation, each with its masks.
  */
 import type { JsonPlace } from '../data/annotation-files.js';
-import { openTrainingSet } from '../data/dataset-registry.js';
 import type { DatasetKind } from '../data/facts.js';
 import { encodeMask, mergeRles } from '../data/masks/coco-mask.js';
-import { makeSample } from '../data/sampling/load-sample.js';
 import type { ConversationStyle, Turn } from '../data/text/conversation.js';
-import { Random } from '../random.js';
 import { LisaDialogue } from '../systems/lisa/dialogue.js';
 import type { BinaryMask } from '../types.js';
 import {
@@ -21,27 +18,11 @@ import {
   recordedTurns,
   texts,
 } from './datasets-recorded.js';
+import { FIRST, LAST, recordedFacts, Scripted } from './recorded-facts.js';
 import { itemsOf, Mismatches, type VerifyItem } from './verify-item.js';
 
-/** Draws in [0, 1) that make the first and the last of any choices. */
-const FIRST = 0;
-const LAST = 1 - 2 ** -32;
 /** Above the share of explanations alone. */
 const NOT_ALONE = 0.5;
-
-/** Draws these numbers, then always the same. */
-class Scripted extends Random {
-  constructor(
-    private readonly always: number,
-    private readonly before: number[] = [],
-  ) {
-    super(0);
-  }
-
-  override uniform(): number {
-    return this.before.shift() ?? this.always;
-  }
-}
 
 /** Conversations in one style, and their masks. */
 class LisaMismatches {
@@ -100,7 +81,8 @@ async function verifyTraining(entries: JsonPlace, style: ConversationStyle, data
   for (const entry of entries.array()) {
     const [kind, how] = [entry.key('kind').string() as DatasetKind, entry.key('how').string()];
     const choice = /last|explanatory=-1|phrase/.test(how) ? LAST : FIRST;
-    const facts = await recordedFacts(kind, how, entry.key('image').string(), dataDir, choice);
+    const set = setOf(kind, how);
+    const facts = await recordedFacts(set, entry.key('image').string(), dataDir, choice);
     const dialogue = new LisaDialogue(how.startsWith('explanatory=-1') ? -1 : undefined);
     const lessons = dialogue.lessons(facts, new Scripted(choice, modeDraws(how)));
     const what = `${kind}, ${how}`;
@@ -115,27 +97,17 @@ async function verifyTraining(entries: JsonPlace, style: ConversationStyle, data
   return mismatches.items();
 }
 
+/** @param how begins with the name of the set */
+function setOf(kind: DatasetKind, how: string): string {
+  const [name = ''] = how.split(',');
+  return { sem_seg: name, refer_seg: name, vqa: 'llava_instruct_150k', reason_seg: 'reason_seg' }[kind];
+}
+
 /** Draws that lead to the recorded mode: explanation alone or not, then with or without explanation. */
 function modeDraws(how: string): number[] {
   if (how.startsWith('mode 0')) return [NOT_ALONE, FIRST];
   if (how.startsWith('mode 1')) return [NOT_ALONE, LAST];
   return how.startsWith('mode 2') ? [0] : [];
-}
-
-/** The first or last three of all facts of a picture. @param how begins with the name of the set */
-async function recordedFacts(kind: DatasetKind, how: string, image: string, dataDir: string, choice: number) {
-  const [name = ''] = how.split(',');
-  const sets = { sem_seg: name, refer_seg: name, vqa: 'llava_instruct_150k', reason_seg: 'reason_seg' };
-  const split = kind === 'reason_seg' ? image.split('/').at(-2) : undefined;
-  const set = openTrainingSet(sets[kind], dataDir, split);
-  const requests = Array.from({ length: set.length }, (_, i) => set.requestAt(i));
-  const request = requests.find((each) => recordedPath(dataDir, each.image) === image);
-  if (request === undefined) throw new Error(`${set.name} has no ${image}`);
-  const options = { perSample: Infinity, absentClasses: 0, acceptAllAbsent: true };
-  const sample = await makeSample(request, new Scripted(choice), options);
-  if (sample === null) throw new Error(`${set.name}: nothing to ask for in ${image}`);
-  const { targets } = sample.facts;
-  return { ...sample.facts, targets: choice === FIRST ? targets.slice(0, 3) : targets.slice(-3) };
 }
 
 async function verifyValidation(splits: JsonPlace, style: ConversationStyle, dataDir: string): Promise<VerifyItem[]> {

@@ -97,6 +97,16 @@ export const SUBJECTS: readonly Subject[] = [
       return (await import('./self1e-images.js')).verifySelf1eImages(folder, join(folder, '..', 'images'));
     },
   },
+  {
+    ...{ system: 'self1e', kind: 'tokenizer', telling: 'cases.json', json: 'cases.json' },
+    mark: ['added', '[SEGT]'],
+    required: ['prompts.json'],
+    verify: async (folder) => {
+      const { verifySelf1eTokenizer } = await import('./self1e-tokenizer.js');
+      const dataDir = join(folder, '..', 'datasets', 'data');
+      return verifySelf1eTokenizer(folder, existsSync(dataDir) ? dataDir : null);
+    },
+  },
 ];
 
 async function subjectOf(source: ModelSource | null): Promise<ModelSubject | null> {

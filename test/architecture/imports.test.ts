@@ -32,6 +32,10 @@ const ABOUT_ONE_PAPER: readonly string[] = [
   'verification/lisa-datasets.ts',
   'verification/lisa-text.ts',
   'verification/model-case.ts',
+  'verification/self1e-batches.ts',
+  'verification/self1e-datasets.ts',
+  'verification/self1e-tokenizer.ts',
+  'verification/self1e-words.ts',
 ];
 
 interface Import {
